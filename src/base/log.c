@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "base/log.h"
+
+#include "base/err.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { LOG_LINE_MAX = 2048 };
+
+static const char *const level_names[LOG_LEVEL_N] = {"error", "warn", "info", "debug"};
+
+/* The one process-wide setting that everything may read: helpers log too, so it is atomic. */
+static _Atomic(enum log_level) threshold = LOG_INFO;
+static log_sink_fn *sink;
+static void *sink_ctx;
+
+struct log_kv kv_str(const char *key, const char *value)
+{
+	struct log_kv kv = {.key = key};
+
+	snprintf(kv.value, sizeof(kv.value), "%s", value ? value : "-");
+	return kv;
+}
+
+struct log_kv kv_int(const char *key, int64_t value)
+{
+	struct log_kv kv = {.key = key};
+
+	snprintf(kv.value, sizeof(kv.value), "%lld", (long long)value);
+	return kv;
+}
+
+struct log_kv kv_ms(const char *key, ns_t value)
+{
+	struct log_kv kv = {.key = key};
+
+	snprintf(kv.value, sizeof(kv.value), "%.1fms", (double)value / (double)MS);
+	return kv;
+}
+
+struct log_kv kv_ip(const char *key, const struct ip *value)
+{
+	char buf[IP_STR_LEN];
+
+	return kv_str(key, ip_format(value, buf));
+}
+
+struct log_kv kv_endpoint(const char *key, const struct endpoint *value)
+{
+	char buf[ENDPOINT_STR_LEN];
+
+	return kv_str(key, endpoint_format(value, buf));
+}
+
+struct log_kv kv_prefix(const char *key, const struct prefix *value)
+{
+	char buf[PREFIX_STR_LEN];
+
+	return kv_str(key, prefix_format(value, buf));
+}
+
+struct log_kv kv_err(int err)
+{
+	return kv_str("err", tm_strerror(err));
+}
+
+struct log_kv kv_errno(int errno_value)
+{
+	return kv_str("err", strerrordesc_np(errno_value));
+}
+
+struct line {
+	char s[LOG_LINE_MAX];
+	size_t n;
+};
+
+static void line_add(struct line *l, const char *s)
+{
+	size_t n = strnlen(s, sizeof(l->s) - 1 - l->n);
+
+	memcpy(l->s + l->n, s, n);
+	l->n += n;
+}
+
+/* Values may come from strangers: anything that could break the line or a terminal is replaced. */
+static void line_add_value(struct line *l, const char *s)
+{
+	bool quote = s[0] == '\0' || strpbrk(s, " =\"") != NULL;
+
+	if (quote)
+		line_add(l, "\"");
+	for (; *s; s++) {
+		char c[2] = {*s, '\0'};
+
+		if ((unsigned char)*s < 0x20 || *s == 0x7f || *s == '"' || *s == '\\')
+			c[0] = '?';
+		line_add(l, c);
+	}
+	if (quote)
+		line_add(l, "\"");
+}
+
+static void line_add_time(struct line *l)
+{
+	char stamp[40], ms[8];
+	ns_t now = time_real();
+	time_t seconds = (time_t)(now / SEC);
+	struct tm tm;
+
+	gmtime_r(&seconds, &tm);
+	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(ms, sizeof(ms), ".%03uZ ", (unsigned)(now % SEC / MS) % 1000);
+	line_add(l, stamp);
+	line_add(l, ms);
+}
+
+void log_write(enum log_level level, const char *text, const struct log_kv *kv, size_t n)
+{
+	struct line l = {.n = 0};
+
+	line_add_time(&l);
+	line_add(&l, level_names[level]);
+	line_add(&l, " ");
+	line_add(&l, text);
+	for (size_t i = 0; i < n; i++) {
+		line_add(&l, " ");
+		line_add(&l, kv[i].key);
+		line_add(&l, "=");
+		line_add_value(&l, kv[i].value);
+	}
+	if (l.n == sizeof(l.s) - 1)
+		l.n--;
+	l.s[l.n++] = '\n';
+
+	if (sink) {
+		sink(sink_ctx, l.s, l.n);
+		return;
+	}
+	/* One write per line keeps lines of several threads whole; a log that cannot be written has nowhere
+	 * to go. */
+	ssize_t written = write(STDERR_FILENO, l.s, l.n);
+	(void)written;
+}
+
+bool log_enabled(enum log_level level)
+{
+	return level <= atomic_load_explicit(&threshold, memory_order_relaxed);
+}
+
+void log_set_level(enum log_level level)
+{
+	atomic_store_explicit(&threshold, level, memory_order_relaxed);
+}
+
+enum log_level log_level_get(void)
+{
+	return atomic_load_explicit(&threshold, memory_order_relaxed);
+}
+
+int log_level_parse(const char *s, enum log_level *ret_level)
+{
+	for (int i = 0; i < LOG_LEVEL_N; i++)
+		if (strcmp(s, level_names[i]) == 0) {
+			*ret_level = (enum log_level)i;
+			return TM_OK;
+		}
+	return TM_EINVAL;
+}
+
+const char *log_level_name(enum log_level level)
+{
+	return level_names[level];
+}
+
+void log_set_sink(log_sink_fn *fn, void *ctx)
+{
+	sink = fn;
+	sink_ctx = ctx;
+}
+
+bool log_allow(struct log_limit *l, ns_t now)
+{
+	if (now >= l->next) {
+		l->used = 0;
+		l->next = now + l->every;
+	}
+	if (l->used >= l->burst)
+		return false;
+	l->used++;
+	return true;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * Structured log lines on stderr (or the file given): "2026-01-02T03:04:05.678Z warn path: text key=value".
+ * Control thread, helpers and start-up only: workers count, they do not log. Error: a person must act; warn:
+ * we carried on; info: state changed; debug: for developers. Messages are sentences with the area first.
+ * There is no printer for secrets; do not make one. Lines written from a test are collected by log_set_sink.
+ */
+#ifndef TM_BASE_LOG_H
+#define TM_BASE_LOG_H
+
+#include "base/addr.h"
+#include "base/time.h"
+
+enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG, LOG_LEVEL_N };
+
+struct log_kv {
+	const char *key;
+	char value[80]; /* longer values are cut */
+};
+
+struct log_kv kv_str(const char *key, const char *value);
+struct log_kv kv_int(const char *key, int64_t value);
+struct log_kv kv_ms(const char *key, ns_t value);
+struct log_kv kv_ip(const char *key, const struct ip *value);
+struct log_kv kv_endpoint(const char *key, const struct endpoint *value);
+struct log_kv kv_prefix(const char *key, const struct prefix *value);
+struct log_kv kv_err(int err); /* err="not found" */
+struct log_kv kv_errno(int errno_value); /* err="No such file or directory" */
+
+#define KV(key, value) kv_str(key, value)
+#define KV_INT(key, value) kv_int(key, (int64_t)(value))
+#define KV_MS(key, value) kv_ms(key, value)
+#define KV_IP(key, value) kv_ip(key, value)
+#define KV_EP(key, value) kv_endpoint(key, value)
+#define KV_PREFIX(key, value) kv_prefix(key, value)
+#define KV_ERR(err) kv_err(err)
+#define KV_ERRNO(err) kv_errno(err)
+
+void log_write(enum log_level level, const char *text, const struct log_kv *kv, size_t n);
+
+#define LOG_AT(level, text, ...)                                                                             \
+	do {                                                                                                 \
+		if (log_enabled(level)) {                                                                    \
+			const struct log_kv log_kv_[] = {{0}, ##__VA_ARGS__};                                \
+			log_write(level, text, log_kv_ + 1, ARRAY_LEN(log_kv_) - 1);                         \
+		}                                                                                            \
+	} while (0)
+
+#define log_error(text, ...) LOG_AT(LOG_ERROR, text, ##__VA_ARGS__)
+#define log_warn(text, ...) LOG_AT(LOG_WARN, text, ##__VA_ARGS__)
+#define log_info(text, ...) LOG_AT(LOG_INFO, text, ##__VA_ARGS__)
+#define log_debug(text, ...) LOG_AT(LOG_DEBUG, text, ##__VA_ARGS__)
+
+bool log_enabled(enum log_level level);
+void log_set_level(enum log_level level);
+enum log_level log_level_get(void);
+NODISCARD int log_level_parse(const char *s, enum log_level *ret_level);
+const char *log_level_name(enum log_level level);
+typedef void log_sink_fn(void *ctx, const char *line, size_t n);
+void log_set_sink(log_sink_fn *fn, void *ctx); /* NULL: stderr */
+
+/* At most `burst` at once and then one every `every`: for messages that peers or strangers can provoke. */
+struct log_limit {
+	ns_t every, next;
+	uint32_t burst, used;
+};
+bool log_allow(struct log_limit *l, ns_t now);
+
+#endif

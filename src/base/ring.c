@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * Each cell has a sequence number. seq == position: free for the producer that claims this position. seq ==
+ * position + 1: filled, ready for the consumer, which sets it to position + capacity: free for the next lap.
+ */
+#include "base/ring.h"
+
+#include "base/err.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <string.h>
+
+struct cell {
+	_Atomic(size_t) seq;
+	_Alignas(16) uint8_t bytes[];
+};
+
+struct ring_mpsc {
+	size_t mask, cell_bytes, stride;
+	uint8_t *cells;
+	_Alignas(64) _Atomic(size_t) head; /* producers */
+	_Alignas(64) size_t tail; /* the consumer */
+};
+
+static struct cell *cell_at(const struct ring_mpsc *r, size_t pos)
+{
+	return (struct cell *)(void *)(r->cells + (pos & r->mask) * r->stride);
+}
+
+int ring_mpsc_new(size_t cells, size_t cell_bytes, struct ring_mpsc **ret_ring)
+{
+	size_t n = 2;
+
+	while (n < cells)
+		n *= 2;
+
+	_cleanup_(ring_mpsc_freep)
+	struct ring_mpsc *r = aligned_alloc(64, sizeof(*r));
+	if (!r)
+		return TM_ENOMEM;
+
+	memset(r, 0, sizeof(*r));
+	r->mask = n - 1;
+	r->cell_bytes = cell_bytes;
+	r->stride = (sizeof(struct cell) + cell_bytes + 63) & ~(size_t)63;
+	r->cells = aligned_alloc(64, n * r->stride);
+	if (!r->cells)
+		return TM_ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		atomic_init(&cell_at(r, i)->seq, i);
+
+	*ret_ring = TAKE(r);
+	return TM_OK;
+}
+
+void ring_mpsc_free(struct ring_mpsc *r)
+{
+	if (!r)
+		return;
+	free(r->cells);
+	free(r);
+}
+
+bool ring_mpsc_push(struct ring_mpsc *r, const void *cell, size_t n)
+{
+	size_t pos = atomic_load_explicit(&r->head, memory_order_relaxed);
+	struct cell *c;
+
+	assert(n <= r->cell_bytes);
+	for (;;) {
+		c = cell_at(r, pos);
+		size_t seq = atomic_load_explicit(&c->seq, memory_order_acquire);
+
+		if (seq == pos) {
+			if (atomic_compare_exchange_weak_explicit(
+				    &r->head, &pos, pos + 1, memory_order_relaxed, memory_order_relaxed))
+				break;
+		} else if ((ptrdiff_t)(seq - pos) < 0) {
+			return false;
+		} else {
+			pos = atomic_load_explicit(&r->head, memory_order_relaxed);
+		}
+	}
+	memcpy(c->bytes, cell, n);
+	atomic_store_explicit(&c->seq, pos + 1, memory_order_release);
+	return true;
+}
+
+bool ring_mpsc_pop(struct ring_mpsc *r, void *ret_cell)
+{
+	struct cell *c = cell_at(r, r->tail);
+
+	if (atomic_load_explicit(&c->seq, memory_order_acquire) != r->tail + 1)
+		return false;
+
+	memcpy(ret_cell, c->bytes, r->cell_bytes);
+	atomic_store_explicit(&c->seq, r->tail + r->mask + 1, memory_order_release);
+	r->tail++;
+	return true;
+}
+
+size_t ring_mpsc_mark(const struct ring_mpsc *r)
+{
+	return atomic_load_explicit(&r->head, memory_order_acquire);
+}
+
+bool ring_mpsc_passed(const struct ring_mpsc *r, size_t mark)
+{
+	return (ptrdiff_t)(r->tail - mark) >= 0;
+}

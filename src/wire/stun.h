@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * STUN (RFC 8489): Binding requests and responses with MESSAGE-INTEGRITY-SHA256 and FINGERPRINT. Pure codecs.
+ *
+ * TunnelMesh answers no stranger: every request carries USERNAME "<receiver node id>:<sender node id>" and an
+ * integrity tag under a key that only the two nodes can compute. The 96-bit transaction ID starts with a
+ * 64-bit big-endian timestamp (nanoseconds, strictly increasing per sender) so that a replayed request can be
+ * told and stays unanswered.
+ */
+#ifndef TM_WIRE_STUN_H
+#define TM_WIRE_STUN_H
+
+#include "base/addr.h"
+#include "base/bytes.h"
+#include "base/err.h"
+
+enum { STUN_HEADER = 20, STUN_TXID = 12, STUN_KEY = 32, STUN_MAX = 548, STUN_USERNAME_MAX = 64 };
+#define STUN_MAGIC 0x2112A442u
+
+enum stun_class { STUN_REQUEST = 0, STUN_INDICATION = 1, STUN_SUCCESS = 2, STUN_ERROR = 3 };
+
+/* True for anything that starts like STUN: top two bits zero, magic cookie, length a multiple of 4 that fits
+ * n. */
+bool stun_classify(const uint8_t *p, size_t n);
+
+struct stun_msg {
+	enum stun_class class;
+	uint16_t method; /* 1 = Binding */
+	uint8_t txid[STUN_TXID];
+	char username[STUN_USERNAME_MAX + 1]; /* empty when absent */
+	struct endpoint mapped; /* XOR-MAPPED-ADDRESS; family IP_NONE when absent */
+	uint32_t priority; /* 0 when absent (RFC 8445 7.1.1) */
+	bool use_candidate;
+	uint16_t error_code;
+	uint16_t unknown[8]; /* comprehension-required attributes not understood (RFC 8489 6.3.1) */
+	uint8_t n_unknown;
+	/* integrity, checked by stun_verify */
+	const uint8_t *integrity_sha256; /* borrowed; NULL when absent */
+	size_t integrity_at; /* offset of that attribute in the message */
+	size_t integrity_len; /* 16..32, truncation as RFC 8489 14.6 */
+	const uint8_t *integrity_sha1; /* RFC 5769 vectors */
+	size_t integrity_sha1_at;
+	bool has_fingerprint; /* present and right (a wrong one is TM_EBADMSG) */
+};
+
+NODISCARD int stun_decode(const uint8_t *p, size_t n, struct stun_msg *ret_msg);
+
+/* The message's MESSAGE-INTEGRITY-SHA256 (full length only) under key. TM_EAUTH. Attributes after it are not
+   trusted: stun_decode ignores them except FINGERPRINT. */
+NODISCARD int stun_verify(
+	const uint8_t *p, size_t n, const struct stun_msg *m, const uint8_t key[static STUN_KEY]);
+/* MESSAGE-INTEGRITY (HMAC-SHA1) with a key of any length: only for the public vectors. */
+NODISCARD int stun_verify_sha1(
+	const uint8_t *p, size_t n, const struct stun_msg *m, const void *key, size_t key_len);
+
+/* Encodes what is set in m (class, method, txid, username, mapped, priority, use_candidate, error_code), then
+   integrity under key (unless key is NULL) and fingerprint. Returns the length, 0 when out_len is too small.
+ */
+size_t stun_encode(const struct stun_msg *m, const uint8_t *key, uint8_t *out, size_t out_len);
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * The kernel's routing messages (rtnetlink) as plain structs, and dumps of them. A dump calls back per
+ * message, so that a router with a million routes costs no memory. Control thread or CLI; one socket per use.
+ */
+#ifndef TM_OS_LINUX_RTMSG_H
+#define TM_OS_LINUX_RTMSG_H
+
+#include "base/addr.h"
+#include "base/diag.h"
+#include "base/err.h"
+
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+
+struct nl_sock;
+
+/* The alias (`ip link` shows it) by which a node knows the interfaces of the other nodes on its host. */
+#define RT_ALIAS "tunnelmesh"
+
+struct rt_link {
+	int index;
+	unsigned flags; /* IFF_* */
+	bool alive; /* up, and with a carrier */
+	char name[IFNAMSIZ];
+	bool port; /* of a bridge or bond */
+	bool tunnelmesh; /* one of ours, by its alias */
+	bool wireless_event; /* a scan result and the like: says nothing about the link */
+};
+
+struct rt_addr {
+	int index;
+	struct prefix prefix; /* our own address with the subnet's length */
+	uint8_t scope; /* RT_SCOPE_* */
+	bool usable; /* neither tentative, duplicate nor deprecated */
+};
+
+struct rt_route {
+	struct prefix dst;
+	int index; /* outgoing interface, 0 = none */
+	uint8_t type; /* RTN_* */
+	bool cloned;
+};
+
+/* False for messages of another kind or family, or malformed ones. */
+bool rtmsg_link(struct nlmsghdr *h, struct rt_link *ret_link);
+bool rtmsg_addr(struct nlmsghdr *h, struct rt_addr *ret_addr);
+bool rtmsg_route(struct nlmsghdr *h, struct rt_route *ret_route);
+
+/* A default route, also in the halves (or the 2000::/3) in which VPNs install it. */
+bool rtmsg_is_default(const struct prefix *dst);
+
+NODISCARD int rtmsg_open(struct nl_sock **ret_sock, struct diag *d);
+void rtmsg_close(struct nl_sock *s);
+DEFINE_CLEANUP(struct nl_sock, rtmsg_close)
+
+/* type: RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE (all tables); family: AF_*. */
+typedef void rtmsg_fn(void *ctx, struct nlmsghdr *h);
+NODISCARD int rtmsg_dump(struct nl_sock *s, int type, int family, rtmsg_fn *fn, void *ctx, struct diag *d);
+
+#endif

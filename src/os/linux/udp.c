@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * os/udp.h on Linux: one AF_INET6 socket for both families (RFC 3493 3.7, IPv4 as v4-mapped), recvmmsg and
+ * sendmmsg, PKTINFO and TOS/TCLASS as control messages (RFC 3542 4, ip(7)). An AF_INET socket where the
+ * kernel has no IPv6.
+ */
+#include "os/udp.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+/* How long a batch waits for room in a full socket buffer before its packets are given up: back-pressure, but
+ * bounded. */
+#define SEND_WAIT_MS 5
+
+struct udp {
+	int fd;
+	bool v6;
+	uint16_t port;
+	uint32_t mark;
+};
+
+/* Room for PKTINFO of both families and TOS or TCLASS. */
+enum { CONTROL_LEN = 128 };
+_Static_assert(CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(struct in_pktinfo)) +
+			       2 * CMSG_SPACE(sizeof(int)) <=
+		       CONTROL_LEN,
+	"control messages fit");
+
+union control {
+	struct cmsghdr align;
+	uint8_t bytes[CONTROL_LEN];
+};
+
+static bool set_int(int fd, int level, int option, int value)
+{
+	return setsockopt(fd, level, option, &value, sizeof(value)) == 0;
+}
+
+/* Privileged first: beyond net.core.[rw]mem_max. */
+static void set_buffers(int fd, size_t bytes)
+{
+	int n = (int)bytes;
+
+	if (!bytes)
+		return;
+	if (!set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, n))
+		set_int(fd, SOL_SOCKET, SO_RCVBUF, n);
+	if (!set_int(fd, SOL_SOCKET, SO_SNDBUFFORCE, n))
+		set_int(fd, SOL_SOCKET, SO_SNDBUF, n);
+}
+
+static bool set_fragmenting(const struct udp *u, bool on)
+{
+	bool ok = set_int(u->fd, IPPROTO_IP, IP_MTU_DISCOVER, on ? IP_PMTUDISC_DONT : IP_PMTUDISC_DO);
+
+	if (u->v6)
+		ok &= set_int(
+			u->fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, on ? IPV6_PMTUDISC_DONT : IPV6_PMTUDISC_DO);
+	return ok;
+}
+
+static void set_options(const struct udp *u, const struct udp_config *cfg)
+{
+	set_int(u->fd, IPPROTO_IP, IP_PKTINFO, 1);
+	set_int(u->fd, IPPROTO_IP, IP_RECVTOS, 1);
+	if (u->v6) {
+		set_int(u->fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
+		set_int(u->fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
+	}
+	set_fragmenting(u, false);
+	set_buffers(u->fd, cfg->buffer_bytes);
+}
+
+static int bind_any(struct udp *u, uint16_t port)
+{
+	struct sockaddr_in6 sa6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+	struct sockaddr_in sa4 = {.sin_family = AF_INET, .sin_port = htons(port)};
+	int err;
+
+	if (u->v6)
+		err = bind(u->fd, (struct sockaddr *)&sa6, sizeof(sa6));
+	else
+		err = bind(u->fd, (struct sockaddr *)&sa4, sizeof(sa4));
+	return err < 0 ? errno : 0;
+}
+
+/* errno, 0 when done. */
+static int open_family(struct udp *u, bool v6, const struct udp_config *cfg, uint16_t port)
+{
+	int err;
+
+	u->v6 = v6;
+	u->fd = socket(v6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_UDP);
+	if (u->fd < 0)
+		return errno;
+
+	if (v6 && !set_int(u->fd, IPPROTO_IPV6, IPV6_V6ONLY, 0))
+		err = errno;
+	else if (cfg->with && !set_int(u->fd, SOL_SOCKET, SO_REUSEPORT, 1))
+		err = errno;
+	else
+		err = bind_any(u, port);
+	if (err) {
+		close(u->fd);
+		u->fd = -1;
+	}
+	return err;
+}
+
+static int explain(int err, uint16_t port, struct diag *d)
+{
+	if (err == EADDRINUSE) {
+		diag_hint(d, "stop the other program (`ss -ulpn` shows it) or choose another port with "
+			     "--listen-port");
+		return diag_what(d, TM_EBUSY, "UDP port %u is already in use on this machine", port);
+	}
+	if (err == EACCES || err == EPERM) {
+		diag_hint(d, "run as root, or choose a port above 1023 with --listen-port");
+		return diag_what(d, TM_EPERM, "no permission to listen on UDP port %u", port);
+	}
+	return diag_what(d, tm_err_from_errno(err), "cannot listen on UDP port %u: %s", port, strerror(err));
+}
+
+static int learn_port(struct udp *u)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	struct endpoint ep;
+	int err;
+
+	if (getsockname(u->fd, (struct sockaddr *)&ss, &len) < 0)
+		return tm_err_from_errno(errno);
+
+	err = endpoint_from_sockaddr((struct sockaddr *)&ss, &ep);
+	if (err)
+		return err;
+
+	u->port = ep.port;
+	return TM_OK;
+}
+
+int udp_open(const struct udp_config *cfg, struct udp **ret_udp, struct diag *d)
+{
+	uint16_t port = cfg->with ? cfg->with->port : cfg->port;
+	int err;
+
+	struct udp *u = calloc(1, sizeof(*u));
+	if (!u)
+		return diag_what(d, TM_ENOMEM, "out of memory");
+
+	u->fd = -1;
+	u->mark = cfg->mark;
+	err = open_family(u, cfg->with ? cfg->with->v6 : true, cfg, port);
+	if (err && !cfg->with && err != EADDRINUSE && err != EACCES && err != EPERM)
+		err = open_family(u, false, cfg, port); /* no IPv6 in this kernel */
+	if (err) {
+		err = explain(err, port, d);
+		goto fail;
+	}
+
+	/* After the exclusive bind: from here on sockets that name us in `with` may join. */
+	if (!cfg->with)
+		set_int(u->fd, SOL_SOCKET, SO_REUSEPORT, 1);
+	set_options(u, cfg);
+	if (u->mark && !set_int(u->fd, SOL_SOCKET, SO_MARK, (int)u->mark)) {
+		err = diag_what(d, TM_EPERM, "no permission to set the firewall mark %u", u->mark);
+		diag_hint(d, "run as root or with CAP_NET_ADMIN");
+		goto fail;
+	}
+	err = learn_port(u);
+	if (err) {
+		diag_what(d, err, "cannot learn the UDP port");
+		goto fail;
+	}
+
+	*ret_udp = u;
+	return TM_OK;
+fail:
+	udp_close(u);
+	return err;
+}
+
+void udp_close(struct udp *u)
+{
+	if (!u)
+		return;
+	if (u->fd >= 0)
+		close(u->fd);
+	free(u);
+}
+
+int udp_fd(const struct udp *u)
+{
+	return u->fd;
+}
+
+uint16_t udp_port(const struct udp *u)
+{
+	return u->port;
+}
+
+bool udp_has_v6(const struct udp *u)
+{
+	return u->v6;
+}
+
+/* --- receiving --- */
+
+static void read_control(struct msghdr *h, struct datagram *dg)
+{
+	bool v4 = dg->remote.ip.family == IP_V4;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
+		if (v4 && c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+			struct in_pktinfo pi;
+
+			memcpy(&pi, CMSG_DATA(c), sizeof(pi));
+			dg->local = ip_v4(&pi.ipi_spec_dst);
+			dg->local_ifindex = (uint32_t)pi.ipi_ifindex;
+		} else if (v4 && c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TOS) {
+			dg->tos = *CMSG_DATA(c);
+		} else if (!v4 && c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+			struct in6_pktinfo pi;
+
+			memcpy(&pi, CMSG_DATA(c), sizeof(pi));
+			dg->local = ip_v6(&pi.ipi6_addr);
+			dg->local_ifindex = pi.ipi6_ifindex;
+		} else if (!v4 && c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_TCLASS) {
+			int tclass;
+
+			memcpy(&tclass, CMSG_DATA(c), sizeof(tclass));
+			dg->tos = (uint8_t)tclass;
+		}
+	}
+}
+
+size_t udp_recv(const struct udp *u, struct datagram *v, size_t n)
+{
+	struct mmsghdr mm[UDP_BATCH];
+	struct iovec iov[UDP_BATCH];
+	struct sockaddr_in6 name[UDP_BATCH];
+	union control control[UDP_BATCH];
+
+	for (size_t i = 0; i < n; i++) {
+		iov[i] = (struct iovec){.iov_base = v[i].data, .iov_len = v[i].cap};
+		mm[i].msg_hdr = (struct msghdr){
+			.msg_name = &name[i],
+			.msg_namelen = sizeof(name[i]),
+			.msg_iov = &iov[i],
+			.msg_iovlen = 1,
+			.msg_control = &control[i],
+			.msg_controllen = sizeof(control[i]),
+		};
+	}
+
+	int got = recvmmsg(u->fd, mm, (unsigned)n, MSG_DONTWAIT, NULL);
+	if (got <= 0)
+		return 0;
+
+	for (int i = 0; i < got; i++) {
+		struct datagram *dg = &v[i];
+
+		dg->n = mm[i].msg_len;
+		dg->truncated = mm[i].msg_hdr.msg_flags & MSG_TRUNC;
+		dg->local = (struct ip){0};
+		dg->local_ifindex = 0;
+		dg->tos = 0;
+		if (endpoint_from_sockaddr((struct sockaddr *)&name[i], &dg->remote) != TM_OK)
+			dg->remote = (struct endpoint){0};
+		read_control(&mm[i].msg_hdr, dg);
+	}
+	return (size_t)got;
+}
+
+/* --- sending --- */
+
+static void put_control(struct msghdr *h, int level, int type, const void *p, size_t n)
+{
+	struct cmsghdr *c = (struct cmsghdr *)(void *)((uint8_t *)h->msg_control + h->msg_controllen);
+
+	memset(c, 0, CMSG_SPACE(n));
+	c->cmsg_level = level;
+	c->cmsg_type = type;
+	c->cmsg_len = CMSG_LEN(n);
+	memcpy(CMSG_DATA(c), p, n);
+	h->msg_controllen += CMSG_SPACE(n);
+}
+
+static void write_control(struct msghdr *h, const struct datagram *dg, union control *control)
+{
+	int tos = dg->tos;
+	bool v4 = dg->remote.ip.family == IP_V4;
+
+	h->msg_control = control;
+	h->msg_controllen = 0;
+	if (v4 && tos)
+		put_control(h, IPPROTO_IP, IP_TOS, &tos, sizeof(tos));
+	else if (tos)
+		put_control(h, IPPROTO_IPV6, IPV6_TCLASS, &tos, sizeof(tos));
+
+	/*
+	 * The source address only: naming the interface too would overrule the routing table after a change.
+	 */
+	if (v4 && dg->local.family == IP_V4) {
+		struct in_pktinfo pi = {0};
+
+		memcpy(&pi.ipi_spec_dst, dg->local.bytes, 4);
+		put_control(h, IPPROTO_IP, IP_PKTINFO, &pi, sizeof(pi));
+	} else if (!v4 && dg->local.family == IP_V6) {
+		struct in6_pktinfo pi = {0};
+
+		memcpy(&pi.ipi6_addr, dg->local.bytes, 16);
+		if (ip_is_link_local(&dg->local))
+			pi.ipi6_ifindex = dg->local_ifindex;
+		put_control(h, IPPROTO_IPV6, IPV6_PKTINFO, &pi, sizeof(pi));
+	}
+	if (h->msg_controllen == 0)
+		h->msg_control = NULL;
+}
+
+/* msg_namelen 0 when this socket cannot reach the family. */
+static void prepare(const struct udp *u, const struct datagram *dg, struct msghdr *h, struct iovec *iov,
+	struct sockaddr_storage *name, union control *control)
+{
+	*iov = (struct iovec){.iov_base = dg->data, .iov_len = dg->n};
+	*h = (struct msghdr){.msg_name = name, .msg_iov = iov, .msg_iovlen = 1};
+	if (u->v6 && endpoint_is_set(&dg->remote)) {
+		endpoint_to_sockaddr6(&dg->remote, (struct sockaddr_in6 *)name);
+		h->msg_namelen = sizeof(struct sockaddr_in6);
+	} else if (dg->remote.ip.family == IP_V4) {
+		h->msg_namelen = endpoint_to_sockaddr(&dg->remote, name);
+	}
+	write_control(h, dg, control);
+}
+
+static int send_error(int err)
+{
+	switch (err) {
+	case EMSGSIZE:
+		return TM_ERANGE;
+	case EAGAIN:
+	case ENOBUFS:
+	case ENOMEM:
+		return TM_EAGAIN;
+	case ENETUNREACH:
+	case EHOSTUNREACH:
+	case EADDRNOTAVAIL:
+	case EAFNOSUPPORT:
+	case ENETDOWN:
+		return TM_EUNREACH;
+	default:
+		return TM_EIO;
+	}
+}
+
+static bool wait_writable(const struct udp *u)
+{
+	struct pollfd pf = {.fd = u->fd, .events = POLLOUT};
+
+	return poll(&pf, 1, SEND_WAIT_MS) > 0;
+}
+
+/* One datagram that sendmmsg stopped at: find out why, and try once more where that can help. */
+static int send_stuck(
+	const struct udp *u, struct datagram *dg, struct msghdr *h, union control *control, bool *waited)
+{
+	if (!h->msg_namelen)
+		return TM_EUNREACH;
+
+	for (;;) {
+		if (sendmsg(u->fd, h, MSG_DONTWAIT) >= 0)
+			return TM_OK;
+
+		int err = errno;
+		if (err == EINTR)
+			continue;
+		if (err == EAGAIN && !*waited) {
+			*waited = true;
+			if (wait_writable(u))
+				continue;
+		}
+		/* The sticky source address is gone from this host, or no route leads out from it. */
+		bool local_gone =
+			err == EINVAL || err == ENETUNREACH || err == EHOSTUNREACH || err == EADDRNOTAVAIL;
+		if (local_gone && dg->local.family != IP_NONE && !dg->local_refused) {
+			dg->local_refused = true;
+			dg->local = (struct ip){0};
+			write_control(h, dg, control);
+			continue;
+		}
+		return send_error(err);
+	}
+}
+
+size_t udp_send(const struct udp *u, struct datagram *v, size_t n)
+{
+	struct mmsghdr mm[UDP_BATCH];
+	struct iovec iov[UDP_BATCH];
+	struct sockaddr_storage name[UDP_BATCH];
+	union control control[UDP_BATCH];
+	size_t failed = 0;
+	bool waited = false;
+
+	for (size_t i = 0; i < n; i++) {
+		v[i].err = TM_OK;
+		v[i].local_refused = false;
+		prepare(u, &v[i], &mm[i].msg_hdr, &iov[i], &name[i], &control[i]);
+	}
+	for (size_t at = 0; at < n;) {
+		int done = sendmmsg(u->fd, mm + at, (unsigned)(n - at), MSG_DONTWAIT);
+
+		if (done > 0) {
+			at += (size_t)done;
+			continue;
+		}
+		v[at].err = send_stuck(u, &v[at], &mm[at].msg_hdr, &control[at], &waited);
+		failed += v[at].err != TM_OK;
+		at++;
+	}
+	return failed;
+}
+
+int udp_send_fragmented(const struct udp *u, struct datagram *dg)
+{
+	if (!set_fragmenting(u, true))
+		return TM_ERANGE;
+
+	udp_send(u, dg, 1);
+	set_fragmenting(u, false);
+	return dg->err;
+}
+
+size_t udp_path_payload(const struct udp *u, const struct endpoint *ep)
+{
+	struct sockaddr_storage ss;
+	socklen_t sa_len = endpoint_to_sockaddr(ep, &ss), len = sizeof(int);
+	bool v4 = ep->ip.family == IP_V4;
+	int mtu = 0;
+
+	if (!sa_len)
+		return 0;
+
+	_cleanup_(closep)
+	int fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP);
+	if (fd < 0)
+		return 0;
+
+	if (u->mark)
+		set_int(fd, SOL_SOCKET, SO_MARK, (int)u->mark);
+	if (connect(fd, (struct sockaddr *)&ss, sa_len) < 0 ||
+		getsockopt(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_MTU : IPV6_MTU, &mtu, &len) < 0)
+		return 0;
+
+	int headers = (v4 ? 20 : 40) + 8;
+	return mtu > headers ? (size_t)(mtu - headers) : 0;
+}

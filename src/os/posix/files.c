@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * Files of the state directory: read whole, replaced whole, locked. Blocking, for the control thread at
+ * start-up, the helpers and the CLI.
+ */
+#include "os/os.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/secret.h"
+
+enum {
+	PATH_MAX_LEN = 4096,
+	READ_FIRST = 4096, /* first buffer for what has no size of its own: pipes, /proc */
+	READ_WAIT_MS = 10000, /* for the next bytes of a pipe */
+};
+
+static int failed(struct diag *d, int errno_value, const char *verb, const char *path)
+{
+	if (errno_value == ENOSPC || errno_value == EDQUOT)
+		diag_hint(d, "free some space; what the file held before is untouched");
+	if (errno_value == EROFS)
+		diag_hint(d, "make it writable, or choose another place");
+	return diag_what(
+		d, tm_err_from_errno(errno_value), "cannot %s %s: %s", verb, path, strerror(errno_value));
+}
+
+/* ---- directories ---- */
+
+static int check_dir(const char *path, struct diag *d)
+{
+	_cleanup_(closep)
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0)
+		return failed(d, errno, "open the directory", path);
+	if (fstat(fd, &st) < 0)
+		return failed(d, errno, "examine", path);
+	if (st.st_uid != geteuid()) {
+		diag_hint(d, "choose another directory or correct its owner");
+		return diag_what(d, TM_EPERM,
+			"the directory %s belongs to user %u, not to the user who runs this (%u)", path,
+			st.st_uid, geteuid());
+	}
+	if (st.st_mode & (S_IWGRP | S_IWOTH)) {
+		diag_hint(d, "run: chmod go-w %s", path);
+		return diag_what(d, TM_EPERM, "others may write to the directory %s", path);
+	}
+	return TM_OK;
+}
+
+/* mkdir and the exact mode in spite of the umask. *ret_made tells whether it was us. */
+static int make_one(const char *path, unsigned mode, bool *ret_made)
+{
+	*ret_made = false;
+	if (mkdir(path, mode) < 0)
+		return errno == EEXIST ? 0 : errno;
+
+	*ret_made = true;
+	_cleanup_(closep)
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fchmod(fd, mode) < 0)
+		return errno;
+	return 0;
+}
+
+int os_make_dir(const char *path, unsigned mode, struct diag *d)
+{
+	char part[PATH_MAX_LEN];
+	size_t n = strlen(path);
+	bool made;
+	int err;
+
+	while (n > 1 && path[n - 1] == '/')
+		n--;
+	if (n == 0 || n >= sizeof(part))
+		return diag_what(d, TM_EINVAL, "\"%s\" is not a usable directory name", path);
+
+	memcpy(part, path, n);
+	part[n] = '\0';
+	for (size_t i = 1; i < n; i++) {
+		if (part[i] != '/')
+			continue;
+		part[i] = '\0';
+		err = make_one(part, 0755, &made);
+		if (err)
+			return failed(d, err, "create the directory", part);
+		part[i] = '/';
+	}
+	err = make_one(part, mode, &made);
+	if (err)
+		return failed(d, err, "create the directory", part);
+	return made ? TM_OK : check_dir(part, d);
+}
+
+/* ---- reading ---- */
+
+struct text {
+	char *s;
+	size_t len, cap; /* cap counts the terminating NUL */
+};
+
+static void text_deinit(struct text *t)
+{
+	if (t->s)
+		wipe(t->s, t->cap);
+	free(t->s);
+}
+
+/* Not realloc: it would leave a copy of a private key behind. */
+static int text_grow(struct text *t, size_t cap)
+{
+	char *s = malloc(cap);
+
+	if (!s)
+		return TM_ENOMEM;
+
+	if (t->s) {
+		memcpy(s, t->s, t->len);
+		text_deinit(t);
+	}
+	t->s = s;
+	t->cap = cap;
+	return TM_OK;
+}
+
+/* One read, waiting a bounded time where it is a pipe. 0 at the end of the file, -1 with errno. */
+static ssize_t read_some(int fd, char *p, size_t n)
+{
+	for (;;) {
+		ssize_t got = read(fd, p, n);
+		if (got >= 0 || (errno != EAGAIN && errno != EINTR))
+			return got;
+		if (errno == EINTR)
+			continue;
+
+		struct pollfd pfd = {.fd = fd, .events = POLLIN};
+		int ready = poll(&pfd, 1, READ_WAIT_MS);
+		if (ready == 0)
+			errno = ETIMEDOUT;
+		if (ready == 0 || (ready < 0 && errno != EINTR))
+			return -1;
+	}
+}
+
+static int read_all(int fd, const char *path, size_t max, struct text *t, struct diag *d)
+{
+	for (;;) {
+		if (t->len + 1 == t->cap && text_grow(t, t->cap * 2) != TM_OK)
+			return diag_what(d, TM_ENOMEM, "out of memory while reading %s", path);
+
+		ssize_t got = read_some(fd, t->s + t->len, t->cap - 1 - t->len);
+		if (got < 0)
+			return failed(d, errno, "read", path);
+		if (got == 0)
+			break;
+		t->len += (size_t)got;
+		if (t->len > max)
+			return diag_what(
+				d, TM_ERANGE, "%s is larger than the %zu bytes it may have", path, max);
+	}
+	t->s[t->len] = '\0';
+	return TM_OK;
+}
+
+int os_read_file(const char *path, size_t max, char **ret_text, size_t *ret_n, struct diag *d)
+{
+	_cleanup_(closep)
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	_cleanup_(text_deinit)
+	struct text t = {0};
+	struct stat st;
+
+	if (fd < 0)
+		return failed(d, errno, "open", path);
+	if (fstat(fd, &st) < 0)
+		return failed(d, errno, "examine", path);
+	if (S_ISDIR(st.st_mode) || S_ISBLK(st.st_mode))
+		return diag_what(d, TM_EINVAL, "%s is not a file", path);
+	if (S_ISREG(st.st_mode) && (uintmax_t)st.st_size > max)
+		return diag_what(d, TM_ERANGE, "%s is larger than the %zu bytes it may have", path, max);
+
+	/* One byte more than the size, so that the end is seen without growing. */
+	int err = text_grow(&t, st.st_size > 0 ? (size_t)st.st_size + 2 : READ_FIRST);
+	if (err)
+		return diag_what(d, err, "out of memory while reading %s", path);
+
+	err = read_all(fd, path, max, &t, d);
+	if (err)
+		return err;
+
+	if (ret_n)
+		*ret_n = t.len;
+	*ret_text = TAKE(t.s);
+	return TM_OK;
+}
+
+/* ---- writing ---- */
+
+static int sync_dir_of(const char *path)
+{
+	char dir[PATH_MAX_LEN];
+	const char *slash = strrchr(path, '/');
+	size_t n = slash ? (size_t)(slash - path) : 0;
+
+	if (!slash)
+		snprintf(dir, sizeof(dir), ".");
+	else
+		snprintf(dir, sizeof(dir), "%.*s/", (int)n, path);
+
+	_cleanup_(closep)
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return errno;
+	if (fsync(fd) < 0 && errno != EINVAL && errno != ENOTSUP) /* some file systems have no such thing */
+		return errno;
+	return 0;
+}
+
+static int write_all(int fd, const char *p, size_t n)
+{
+	while (n > 0) {
+		ssize_t put = write(fd, p, n);
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put < 0)
+			return errno;
+		p += put;
+		n -= (size_t)put;
+	}
+	return 0;
+}
+
+/*
+ * Everything that can fail for want of space or rights happens on the temporary file. Returns an errno value.
+ */
+static int write_temporary(int fd, const void *p, size_t n, unsigned mode)
+{
+	int err = write_all(fd, p, n);
+
+	if (!err && fchmod(fd, mode) < 0)
+		err = errno;
+	if (!err && fsync(fd) < 0)
+		err = errno;
+	if (close(fd) < 0 && !err)
+		err = errno;
+	return err;
+}
+
+int os_write_file(const char *path, const void *p, size_t n, unsigned mode, struct diag *d)
+{
+	char tmp[PATH_MAX_LEN];
+	struct stat st;
+	int err;
+
+	if ((size_t)snprintf(tmp, sizeof(tmp), "%s.XXXXXX.tmp", path) >= sizeof(tmp))
+		return diag_what(d, TM_EINVAL, "the name %.64s... is too long", path);
+	/* rename() would replace a device or say something cryptic about a directory. */
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+		return diag_what(d, TM_EINVAL, "%s is not a regular file", path);
+
+	int fd = mkostemps(tmp, 4, O_CLOEXEC);
+	if (fd < 0)
+		return failed(d, errno, "write", path);
+
+	err = write_temporary(fd, p, n, mode);
+	if (!err && rename(tmp, path) < 0)
+		err = errno;
+	if (err) {
+		(void)unlink(tmp);
+		return failed(d, err, "write", path);
+	}
+
+	err = sync_dir_of(path);
+	if (err)
+		return failed(d, err, "flush the directory of", path);
+	return TM_OK;
+}
+
+/* ---- lock ---- */
+
+static int lock_refused(int fd, const char *path, struct diag *d)
+{
+	char pid[16] = "";
+	ssize_t n = pread(fd, pid, sizeof(pid) - 1, 0);
+
+	for (ssize_t i = 0; i < n; i++)
+		if (!isdigit((unsigned char)pid[i]))
+			pid[i] = '\0';
+	diag_hint(d, "another tunnelmesh works in this directory; `tunnelmesh down` stops one that runs");
+	if (!pid[0])
+		return diag_what(d, TM_EBUSY, "%s is locked by another process", path);
+	return diag_what(d, TM_EBUSY, "%s is locked by process %s", path, pid);
+}
+
+int os_lock_file(const char *path, int *ret_fd, struct diag *d)
+{
+	_cleanup_(closep)
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	char pid[16];
+
+	if (fd < 0)
+		return failed(d, errno, "open the lock", path);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK ? lock_refused(fd, path, d) : failed(d, errno, "lock", path);
+
+	/* The pid only serves the message above: on a full disk the lock is held all the same. */
+	int n = snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
+	if (ftruncate(fd, 0) < 0 || pwrite(fd, pid, (size_t)n, 0) < 0)
+		(void)0;
+
+	*ret_fd = fd;
+	fd = -1;
+	return TM_OK;
+}
+
+/* ---- host name ---- */
+
+/*
+ * The first label as a node name: lower case, letters, digits and inner hyphens; "node" when nothing is left.
+ */
+void os_host_name(char *buf, size_t n)
+{
+	char host[256] = "";
+	size_t len = 0;
+
+	if (n == 0)
+		return;
+	if (gethostname(host, sizeof(host) - 1) < 0)
+		host[0] = '\0';
+
+	for (const char *p = host; *p && *p != '.' && len + 1 < n && len < 63; p++) {
+		unsigned char c = (unsigned char)tolower((unsigned char)*p);
+		bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+		if (plain)
+			buf[len++] = (char)c;
+		else if (len > 0 && buf[len - 1] != '-')
+			buf[len++] = '-';
+	}
+	while (len > 0 && buf[len - 1] == '-')
+		len--;
+	buf[len] = '\0';
+	if (len == 0 || strcmp(buf, "localhost") == 0)
+		snprintf(buf, n, "node");
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * A UDP socket for both address families, in batches, with the ancillary facts a tunnel needs: local address
+ * and ECN of each datagram. Opened by the control thread; immutable afterwards, so that any thread may send;
+ * one worker receives.
+ */
+#ifndef TM_OS_UDP_H
+#define TM_OS_UDP_H
+
+#include "base/addr.h"
+#include "base/diag.h"
+#include "base/err.h"
+
+struct udp;
+
+enum { UDP_BATCH = 64 };
+
+struct datagram {
+	uint8_t *data;
+	size_t n, cap; /* cap: receiving, room at data */
+	struct endpoint remote;
+	struct ip local; /* our address; sending: IP_NONE = the kernel chooses */
+	uint32_t local_ifindex; /* sending: only used with a link-local `local` */
+	uint8_t tos; /* DSCP and ECN of the outer header */
+	bool truncated; /* received: larger than cap */
+	bool local_refused; /* sent, but only after leaving `local` out */
+	/* sent: TM_OK, TM_ERANGE (larger than the path MTU), TM_EAGAIN (no room in the socket), TM_EUNREACH,
+	 * TM_EIO */
+	int err;
+};
+
+struct udp_config {
+	uint16_t port; /* 0 = any */
+	uint32_t mark; /* SO_MARK, 0 = none */
+	size_t buffer_bytes; /* kernel buffer in each direction, as far as we are allowed; 0 = default */
+	const struct udp *with; /* NULL, or a socket whose port and traffic this one shares (SO_REUSEPORT) */
+};
+
+/*
+ * The first socket of a port is bound exclusively, so that a second daemon gets TM_EBUSY and a sentence
+ * instead of half of our packets; only then is sharing switched on.
+ */
+NODISCARD int udp_open(const struct udp_config *cfg, struct udp **ret_udp, struct diag *d);
+void udp_close(struct udp *u); /* NULL is fine */
+
+int udp_fd(const struct udp *u); /* for poll */
+uint16_t udp_port(const struct udp *u);
+bool udp_has_v6(const struct udp *u);
+
+/* Fills up to n (<= UDP_BATCH) datagrams whose data and cap are set; returns how many, never waiting. */
+size_t udp_recv(const struct udp *u, struct datagram *v, size_t n);
+/* Sends n (<= UDP_BATCH) with "don't fragment" and sets err and local_refused in each; returns how many
+ * failed. */
+size_t udp_send(const struct udp *u, struct datagram *v, size_t n);
+/* Sends one that is larger than the path MTU in fragments. Slow; for packets that nobody can make smaller. */
+NODISCARD int udp_send_fragmented(const struct udp *u, struct datagram *dg);
+/* What the kernel knows about the path to ep: largest UDP payload. 0 = unknown. Slow. */
+size_t udp_path_payload(const struct udp *u, const struct endpoint *ep);
+
+#endif

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* The device's peers: adding, removing, settings, paths. */
+#include "data/peer/device.h"
+
+#include "base/map.h"
+#include "base/secret.h"
+#include "crypto/dh.h"
+#include "data/peer/device_impl.h"
+
+#include <string.h>
+
+DEFINE_CLEANUP(struct device, device_free)
+
+int device_new(const struct device_config *cfg, const struct device_ops *ops, struct device **ret_dev)
+{
+	_cleanup_(device_freep)
+	struct device *d = calloc(1, sizeof(*d));
+	int err;
+
+	if (!d)
+		return TM_ENOMEM;
+
+	list_init(&d->peers);
+	d->ops = *ops;
+	d->limits = cfg->limits.rekey_timeout ? cfg->limits : wg_limits_default;
+	d->load_threshold = cfg->load_threshold ? cfg->load_threshold : DEVICE_LOAD_THRESHOLD;
+	memcpy(d->self.priv, cfg->private_key, sizeof(d->self.priv));
+	dh_clamp(d->self.priv);
+	err = dh_public(d->self.priv, d->self.pub);
+	if (err == TM_OK)
+		err = aead_new(&d->aead);
+	if (err == TM_OK)
+		err = index_table_new(&d->index);
+	if (err == TM_OK)
+		err = map_new(WG_KEY, &d->by_key);
+	if (err == TM_OK)
+		err = ratelimit_new(&d->ratelimit);
+	if (err < 0)
+		return err;
+
+	cookie_oven_init(&d->oven, d->self.pub);
+	*ret_dev = TAKE(d);
+	return TM_OK;
+}
+
+void device_free(struct device *d)
+{
+	if (!d)
+		return;
+
+	LIST_FOREACH_SAFE (p, &d->peers, struct peer, all)
+		device_peer_remove(d, p);
+	ratelimit_free(d->ratelimit);
+	map_free(d->by_key);
+	index_table_free(d->index);
+	aead_free(d->aead);
+	heap_deinit(&d->due);
+	wipe(d, sizeof(*d));
+	free(d);
+}
+
+struct index_table *device_index(struct device *d)
+{
+	return d->index;
+}
+
+struct list *device_peers(struct device *d)
+{
+	return &d->peers;
+}
+
+size_t device_peer_count(const struct device *d)
+{
+	return map_size(d->by_key);
+}
+
+struct peer *device_peer_find(struct device *d, const uint8_t key[static 32])
+{
+	return map_get(d->by_key, key);
+}
+
+uint32_t device_random(struct device *d)
+{
+	uint32_t r;
+
+	d->ops.entropy(d->ops.ctx, &r, sizeof(r));
+	return r;
+}
+
+int device_peer_add(
+	struct device *d, const uint8_t key[static 32], const uint8_t psk[static 32], struct peer **ret_peer)
+{
+	struct peer *p;
+	int err;
+
+	if (map_get(d->by_key, key))
+		return TM_EEXIST;
+	if (ct_eq(key, d->self.pub, WG_KEY))
+		return TM_EINVAL;
+	if (map_size(d->by_key) >= DEVICE_PEERS_MAX)
+		return TM_EFULL;
+
+	/* Idle peers are not in the heap, yet each may enter it. */
+	err = heap_reserve(&d->due, map_size(d->by_key) + 1);
+	if (err < 0)
+		return err;
+
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return TM_ENOMEM;
+
+	memcpy(p->key, key, sizeof(p->key));
+	list_init(&p->all);
+	err = handshake_init(&p->hs, &d->self, key, psk);
+	if (err == TM_ECRYPTO)
+		err = TM_EINVAL;
+	if (err == TM_OK)
+		err = map_put(d->by_key, key, p);
+	if (err < 0) {
+		device_peer_free(p);
+		return err;
+	}
+
+	list_push_back(&d->peers, &p->all);
+	*ret_peer = p;
+	return TM_OK;
+}
+
+void device_peer_free(void *peer)
+{
+	struct peer *p = peer;
+
+	if (!p)
+		return;
+
+	wipe(p, sizeof(*p));
+	free(p);
+}
+
+void device_peer_remove(struct device *d, struct peer *p)
+{
+	struct peer_path *path;
+
+	atomic_store_explicit(&p->dead, true, memory_order_release);
+	peer_drop_attempt(d, p);
+	session_drop_all(d, p);
+	heap_remove(&d->due, &p->due);
+	list_remove(&p->all);
+	map_remove(d->by_key, p->key);
+	d->ops.drop_staged(d->ops.ctx, p);
+	path = atomic_exchange_explicit(&p->path, NULL, memory_order_acq_rel);
+	if (path)
+		d->ops.retire_path(d->ops.ctx, path);
+	d->ops.retire_peer(d->ops.ctx, p);
+}
+
+bool device_peer_stamp(const struct peer *p, uint8_t ret_stamp[static WG_TAI64N])
+{
+	if (ct_is_zero(p->hs.received_stamp, WG_TAI64N))
+		return false;
+
+	memcpy(ret_stamp, p->hs.received_stamp, WG_TAI64N);
+	return true;
+}
+
+void device_peer_seed_stamp(struct peer *p, const uint8_t stamp[static WG_TAI64N])
+{
+	if (memcmp(stamp, p->hs.received_stamp, WG_TAI64N) > 0)
+		memcpy(p->hs.received_stamp, stamp, WG_TAI64N);
+}
+
+void device_peer_set_psk(struct device *d, struct peer *p, const uint8_t psk[static 32])
+{
+	(void)d;
+	memcpy(p->hs.psk, psk, NOISE_PSK);
+}
+
+void device_peer_set_keepalive(struct device *d, struct peer *p, uint16_t seconds, ns_t now)
+{
+	bool starts = seconds && !p->persistent_keepalive_s;
+
+	p->persistent_keepalive_s = seconds;
+	/* Whoever asks for an open way through a NAT wants it open now and not one interval later. */
+	if (starts && !session_usable(p->keys_current, now))
+		timers_handshake_wanted(&p->timers, &d->limits, now);
+	peer_service(d, p, now);
+}
+
+/* Replaces the path unless it is the same already. */
+int peer_path_set(struct device *d, struct peer *p, const struct endpoint *ep, const struct ip *local,
+	uint32_t local_ifindex)
+{
+	struct peer_path *old = atomic_load_explicit(&p->path, memory_order_relaxed), *path = NULL;
+
+	if (ep && endpoint_is_set(ep)) {
+		const struct ip none = {0};
+
+		if (!local)
+			local = &none;
+		if (old && endpoint_eq(&old->remote, ep) && ip_eq(&old->local, local) &&
+			old->local_ifindex == local_ifindex)
+			return TM_OK;
+
+		path = calloc(1, sizeof(*path));
+		if (!path)
+			return TM_ENOMEM;
+
+		path->remote = *ep;
+		path->local = *local;
+		path->local_ifindex = local_ifindex;
+	}
+	atomic_store_explicit(&p->path, path, memory_order_release);
+	if (old)
+		d->ops.retire_path(d->ops.ctx, old);
+	return TM_OK;
+}
+
+int device_peer_set_endpoint(struct device *d, struct peer *p, const struct endpoint *ep,
+	const struct ip *local, uint32_t local_ifindex, ns_t now)
+{
+	bool had_path = atomic_load_explicit(&p->path, memory_order_relaxed) != NULL;
+	int err = peer_path_set(d, p, ep, local, local_ifindex);
+
+	if (err < 0)
+		return err;
+	if (!atomic_load_explicit(&p->path, memory_order_relaxed))
+		return TM_OK;
+
+	/* What was staged for want of a path, not of a session, goes now. */
+	if (!had_path && session_usable(p->keys_current, now))
+		d->ops.flush_staged(d->ops.ctx, p, p->keys_current);
+	timers_endpoint_arrived(&p->timers, &d->limits, now);
+	peer_service(d, p, now);
+	return TM_OK;
+}
+
+void device_roamed(struct device *d, struct peer *p, const struct endpoint *ep, const struct ip *local,
+	uint32_t local_ifindex, ns_t now)
+{
+	atomic_store_explicit(&p->roam_pending, false, memory_order_release);
+	if (atomic_load_explicit(&p->dead, memory_order_relaxed))
+		return;
+
+	/* Without memory the old path stays; the next authenticated packet asks again. */
+	(void)!device_peer_set_endpoint(d, p, ep, local, local_ifindex, now);
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * The WireGuard state machine of one interface, without I/O: peers, handshakes, key rotation, cookies, load
+ * limiting, timers. Control thread only. Bytes, clock and entropy come in as arguments; what to do goes out
+ * through device_ops. The same code runs in the daemon (data/plane) and in the virtual-time simulator
+ * (test/sim).
+ *
+ * Source: WireGuard whitepaper (Donenfeld, revised 2020) sections 5 and 6; docs/wireguard-conformance.md
+ * numbers the rules.
+ */
+#ifndef TM_DATA_PEER_DEVICE_H
+#define TM_DATA_PEER_DEVICE_H
+
+#include "base/diag.h"
+#include "data/peer/index.h"
+#include "data/peer/peer.h"
+
+struct device;
+
+struct device_ops {
+	void *ctx;
+	/* Send this handshake-class datagram to `to` (from `local` when set). */
+	void (*send)(void *ctx, struct peer *p, const struct endpoint *to, const struct ip *local,
+		const uint8_t *msg, size_t n);
+	/* Seal and send an empty transport packet under p->current (exists when called). */
+	void (*send_keepalive)(void *ctx, struct peer *p);
+	/* p->current became usable: send what was staged for p. Called before peer->current is published to
+	 * workers. */
+	void (*flush_staged)(void *ctx, struct peer *p, struct keypair *kp);
+	/* The handshake gave up (REKEY_ATTEMPT_TIME) or p was removed: drop what was staged. */
+	void (*drop_staged)(void *ctx, struct peer *p);
+	/* Unlinked from the index table and all peer slots: free with keypair_free once no worker can hold
+	 * it. */
+	void (*retire_keypair)(void *ctx, struct keypair *kp);
+	void (*retire_path)(void *ctx, struct peer_path *path);
+	void (*retire_peer)(void *ctx, struct peer *p); /* free with device_peer_free */
+	/* A handshake is wanted but p has no endpoint: the path chooser should look for one. May be called
+	 * repeatedly. */
+	void (*want_endpoint)(void *ctx, struct peer *p);
+	/* A session was established or confirmed (up), or the last one expired or was abandoned (down). */
+	void (*session_changed)(void *ctx, struct peer *p, bool up);
+	/* Cryptographically secure bytes; the simulator gives deterministic ones. */
+	void (*entropy)(void *ctx, void *out, size_t n);
+	/*
+	 * Wall clock, ns since the Unix epoch, for TAI64N; must never go backwards across calls or restarts.
+	 */
+	ns_t (*real_time)(void *ctx);
+};
+
+struct device_config {
+	const uint8_t *private_key; /* 32 bytes, copied */
+	struct wg_limits limits;
+	uint32_t load_threshold; /* handshake messages waiting at which cookies are demanded; 0 = 512 */
+};
+
+NODISCARD int device_new(
+	const struct device_config *cfg, const struct device_ops *ops, struct device **ret_dev);
+void device_free(struct device *d); /* removes all peers (through the retire ops) and wipes keys */
+
+/* TM_EEXIST for a known key, TM_EINVAL for our own key or one whose DH is zero, TM_EFULL at 2^20 peers. */
+NODISCARD int device_peer_add(
+	struct device *d, const uint8_t key[static 32], const uint8_t psk[static 32], struct peer **ret_peer);
+/* Cuts the live sessions at once, silently, and retires everything. */
+void device_peer_remove(struct device *d, struct peer *p);
+void device_peer_free(void *peer); /* wipes; struct peer *, for the epoch */
+struct peer *device_peer_find(struct device *d, const uint8_t key[static 32]);
+/* Counts from the next handshake on. */
+/*
+ * The newest TAI64N stamp accepted from the peer, and its restoration after a restart: initiations that are
+ * not newer stay refused. False when none was accepted yet; seeding with an older stamp than the known one
+ * changes nothing.
+ */
+bool device_peer_stamp(const struct peer *p, uint8_t ret_stamp[static WG_TAI64N]);
+void device_peer_seed_stamp(struct peer *p, const uint8_t stamp[static WG_TAI64N]);
+void device_peer_set_psk(struct device *d, struct peer *p, const uint8_t psk[static 32]);
+void device_peer_set_keepalive(struct device *d, struct peer *p, uint16_t seconds, ns_t now);
+/* The chosen path; ep NULL or unset clears it. Retires the old one. A waiting handshake starts at once. */
+NODISCARD int device_peer_set_endpoint(struct device *d, struct peer *p, const struct endpoint *ep,
+	const struct ip *local, uint32_t local_ifindex, ns_t now);
+
+/* Why a handshake message was refused; counted by the caller (see data/plane/drops.h). */
+enum device_verdict {
+	DEV_OK,
+	DEV_MALFORMED,
+	DEV_BAD_MAC1,
+	DEV_NEED_COOKIE,
+	DEV_RATE_LIMITED,
+	DEV_DECRYPT,
+	DEV_UNKNOWN_PEER,
+	DEV_OLD_TIMESTAMP,
+	DEV_FLOOD,
+	DEV_NO_HANDSHAKE,
+	DEV_BAD_COOKIE,
+	DEV_NO_MEMORY,
+	DEV_VERDICT_N,
+};
+
+/*
+ * A handshake message, type 1 to 3, of n bytes from `from`, received on local address `local`. `waiting` is
+ * how many more wait behind it (load measure). DEV_NEED_COOKIE means: a cookie reply was sent.
+ */
+enum device_verdict device_receive(struct device *d, ns_t now, const struct endpoint *from,
+	const struct ip *local, uint32_t local_ifindex, const uint8_t *msg, size_t n, size_t waiting);
+
+/* Events from workers (or the simulator's data path). */
+void device_want_session(struct device *d, struct peer *p, ns_t now); /* data is staged, or renewal is due */
+void device_confirmed(
+	struct device *d, struct peer *p, struct keypair *kp, ns_t now); /* first data under keys_next */
+void device_roamed(struct device *d, struct peer *p, const struct endpoint *ep, const struct ip *local,
+	uint32_t local_ifindex, ns_t now); /* authenticated packet from elsewhere */
+void device_observe(struct device *d, struct peer *p, ns_t now); /* sample the peer's atomics now */
+
+/* Runs what is due; returns the next deadline (NS_NEVER when idle). */
+ns_t device_run(struct device *d, ns_t now);
+
+struct index_table *device_index(struct device *d); /* workers look receiver indices up here */
+size_t device_peer_count(const struct device *d);
+#define DEVICE_FOREACH_PEER(var, d) LIST_FOREACH (var, device_peers(d), struct peer, all)
+struct list *device_peers(struct device *d);
+
+#endif

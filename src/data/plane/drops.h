@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Every packet that is not delivered is counted under one of these names: enum, text, CLI and metrics come
+ * from this list. */
+#ifndef TM_DATA_PLANE_DROPS_H
+#define TM_DATA_PLANE_DROPS_H
+
+#define PLANE_DROPS(X)                                                                                       \
+	X(NOT_IP, "not_ip", "inner packet is neither IPv4 nor IPv6, or its header lies")                     \
+	X(NO_ROUTE, "no_route", "no peer owns the destination address")                                      \
+	X(NO_PATH, "no_path", "handshake gave up or no endpoint is known for the peer")                      \
+	X(STAGED_FULL, "staged_full", "too many packets waiting for a session")                              \
+	X(SEND_EXPIRED, "send_expired", "session too old to send under")                                     \
+	X(SEND_FAILED, "send_failed", "the UDP socket refused the datagram")                                 \
+	X(TOO_BIG, "too_big", "packet larger than the path allows")                                          \
+	X(LOOP, "loop", "the peer's endpoint is inside the mesh itself")                                     \
+	X(MALFORMED, "malformed", "datagram is no message we know, or has an impossible length")             \
+	X(TRUNCATED, "truncated", "datagram larger than the receive buffer")                                 \
+	X(NO_SESSION, "no_session", "receiver index belongs to no live session")                             \
+	X(RECV_EXPIRED, "recv_expired", "session too old to receive under")                                  \
+	X(AUTH, "auth", "authentication tag is wrong")                                                       \
+	X(REPLAY, "replay", "counter already seen or behind the window")                                     \
+	X(SPOOF, "spoof", "inner source address is not this peer's")                                         \
+	X(ECN, "ecn", "congestion mark on a packet that cannot carry it (RFC 6040)")                         \
+	X(FILTERED, "filtered", "denied by policy")                                                          \
+	X(NOT_FOR_US, "not_for_us", "forwarding between these peers is not offered")                         \
+	X(TTL, "ttl", "time to live ended here")                                                             \
+	X(TUN_FULL, "tun_full", "the TUN device refused the packet")                                         \
+	X(QUEUE_FULL, "queue_full", "too many handshake messages waiting for the control thread")            \
+	X(HS_MALFORMED, "hs_malformed", "handshake message with an impossible length")                       \
+	X(HS_MAC1, "hs_mac1", "sender does not know our public key")                                         \
+	X(HS_COOKIE, "hs_cookie", "under load: a cookie was demanded instead")                               \
+	X(HS_RATE, "hs_rate", "too many handshakes from this address")                                       \
+	X(HS_DECRYPT, "hs_decrypt", "handshake message does not decrypt")                                    \
+	X(HS_UNKNOWN_PEER, "hs_unknown_peer", "handshake from a key that is not in the mesh")                \
+	X(HS_REPLAY, "hs_replay", "handshake timestamp is not newer than the last")                          \
+	X(HS_FLOOD, "hs_flood", "initiations from one peer too close together")                              \
+	X(HS_UNEXPECTED, "hs_unexpected", "answer to a handshake that we did not start")                     \
+	X(STUN_AUTH, "stun_auth", "STUN message without the right integrity tag, or replayed")               \
+	X(NO_MEMORY, "no_memory", "out of memory")
+
+enum plane_drop {
+#define X(name, label, text) DROP_##name,
+	PLANE_DROPS(X)
+#undef X
+		DROP_N
+};
+
+const char *plane_drop_label(enum plane_drop d);
+const char *plane_drop_text(enum plane_drop d);
+
+#endif

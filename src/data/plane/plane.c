@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* The plane's life: opening, starting, stopping, closing; and what can be asked about it. */
+#include "data/plane/plane_impl.h"
+
+#include "base/secret.h"
+#include "os/tun.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+/* Room for a burst of a few milliseconds at several Gbit/s. */
+#define SOCKET_BUFFER_BYTES (2u << 20)
+/* Handshakes waiting from which on cookies are demanded: a few milliseconds of Diffie-Hellman. */
+enum { LOAD_THRESHOLD = 64 };
+/* Datagrams of an ordinary Ethernet must fit, also when our own MTU is set smaller than the other side's. */
+enum { PACKET_BYTES_MIN = 2048 };
+
+static size_t round_up(size_t n, size_t to)
+{
+	return (n + to - 1) / to * to;
+}
+
+static int open_sockets(struct plane *p, const struct plane_config *cfg, struct diag *d)
+{
+	struct udp_config uc = {
+		.port = cfg->listen_port, .mark = cfg->fwmark, .buffer_bytes = SOCKET_BUFFER_BYTES};
+
+	for (unsigned i = 0; i < cfg->workers; i++) {
+		uc.with = p->udp[0];
+		int err = udp_open(&uc, &p->udp[i], d);
+		if (err)
+			return err;
+	}
+	return TM_OK;
+}
+
+static int make_workers(struct plane *p, const struct plane_config *cfg)
+{
+	int err;
+
+	p->workers = calloc(cfg->workers, sizeof(*p->workers));
+	if (!p->workers)
+		return TM_ENOMEM;
+
+	for (; p->n_workers < cfg->workers; p->n_workers++) {
+		err = worker_init(
+			&p->workers[p->n_workers], &p->env, p->n_workers, p->udp[p->n_workers], true);
+		if (err) {
+			worker_deinit(&p->workers[p->n_workers]);
+			return err;
+		}
+	}
+	return worker_init(&p->self, &p->env, 0, p->udp[0], false);
+}
+
+static uint64_t epoch_now(void *ctx)
+{
+	struct epoch *e = ctx;
+
+	/* Moves on, as a retirement does: a worker that has seen the new value has left what was replaced
+	 * before. */
+	return atomic_fetch_add_explicit(&e->global, 1, memory_order_seq_cst);
+}
+
+static int make_device(struct plane *p, const struct plane_config *cfg)
+{
+	struct device_config dc = {
+		.private_key = cfg->private_key, .limits = cfg->limits, .load_threshold = LOAD_THRESHOLD};
+	struct device_ops ops;
+	int err;
+
+	plane_fill_ops(p, &ops);
+	err = device_new(&dc, &ops, &p->device);
+	if (err)
+		return err;
+
+	p->env.index = device_index(p->device);
+	index_set_epoch(p->env.index, epoch_now, &p->epoch);
+	return TM_OK;
+}
+
+static int make_snapshot(struct plane *p, const struct plane_config *cfg)
+{
+	const struct snapshot like = {
+		.self4 = cfg->self4,
+		.self6 = cfg->self6,
+		.net4 = cfg->net4,
+		.net6 = cfg->net6,
+	};
+	struct snapshot *s;
+	int err = snapshot_new(&like, NULL, 0, &s);
+
+	if (!err)
+		atomic_store_explicit(&p->live, s, memory_order_release);
+	return err;
+}
+
+static void fill_env(struct plane *p, const struct plane_config *cfg)
+{
+	size_t packet = MAX((size_t)cfg->mtu + WG_DATA_OVERHEAD, (size_t)PACKET_BYTES_MIN);
+
+	p->env = (struct worker_env){
+		.mtu = cfg->mtu,
+		.epoch = &p->epoch,
+		.events = &p->events,
+		.staging = &p->staging,
+		.live = &p->live,
+		.stop_fd = -1,
+		.packet_bytes = round_up(packet, 64),
+	};
+	p->env.slot_bytes = PACKET_HEADROOM + p->env.packet_bytes + PACKET_TAILROOM;
+}
+
+static int build(struct plane *p, const struct plane_config *cfg, struct diag *d)
+{
+	int err;
+
+	p->env.stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (p->env.stop_fd < 0)
+		return diag_what(
+			d, tm_err_from_errno(errno), "cannot create an eventfd: %s", strerror(errno));
+
+	err = tun_open(cfg->tun_name, cfg->workers, cfg->mtu, &p->tun, d);
+	if (err)
+		return err;
+	p->env.tun = p->tun;
+
+	err = open_sockets(p, cfg, d);
+	if (err)
+		return err;
+
+	err = event_queue_init(&p->events);
+	if (!err)
+		err = make_snapshot(p, cfg);
+	if (!err)
+		err = make_workers(p, cfg);
+	if (!err)
+		err = make_device(p, cfg);
+	if (err)
+		return diag_what(d, err, "cannot set up the data plane: %s", tm_strerror(err));
+	return TM_OK;
+}
+
+int plane_new(const struct plane_config *cfg, const struct plane_events *ev, struct plane **ret_plane,
+	struct diag *d)
+{
+	if (cfg->workers < 1 || cfg->workers > EPOCH_WORKERS_MAX)
+		return diag_what(d, TM_EINVAL, "%u workers asked for, 1 to %d are possible", cfg->workers,
+			EPOCH_WORKERS_MAX);
+
+	struct plane *p = aligned_alloc(64, round_up(sizeof(*p), 64));
+	if (!p)
+		return diag_what(d, TM_ENOMEM, "out of memory");
+
+	memset(p, 0, sizeof(*p));
+	p->control = pthread_self();
+	p->ev = *ev;
+	p->events.fd = -1;
+	epoch_init(&p->epoch, cfg->workers);
+	fill_env(p, cfg);
+
+	int err = build(p, cfg, d);
+	if (err) {
+		plane_free(p);
+		return err;
+	}
+	*ret_plane = p;
+	return TM_OK;
+}
+
+int plane_start(struct plane *p)
+{
+	ON_CONTROL(p);
+	for (unsigned i = 0; i < p->n_workers; i++) {
+		int err = p->workers[i].running ? TM_OK : worker_start(&p->workers[i]);
+
+		if (err) {
+			plane_stop(p);
+			return err;
+		}
+	}
+	return TM_OK;
+}
+
+/* Workers wait nowhere but in their poll (and 5 ms at most for room in a socket), so joining is bounded. */
+void plane_stop(struct plane *p)
+{
+	uint64_t v = 1;
+
+	if (!p)
+		return;
+
+	ON_CONTROL(p);
+	(void)!write(p->env.stop_fd, &v, sizeof(v));
+	for (unsigned i = 0; i < p->n_workers; i++)
+		worker_join(&p->workers[i]);
+	(void)!read(p->env.stop_fd, &v, sizeof(v));
+}
+
+void plane_free(struct plane *p)
+{
+	if (!p)
+		return;
+
+	plane_stop(p);
+	p->closing = true;
+	plane_enter(p, time_monotonic());
+	if (p->events.ring)
+		plane_drain(p);
+	device_free(p->device);
+	epoch_deinit(&p->epoch);
+	snapshot_free(plane_live(p));
+	notes_deinit(&p->notes);
+	worker_deinit(&p->self);
+	for (unsigned i = 0; i < p->n_workers; i++)
+		worker_deinit(&p->workers[i]);
+	free(p->workers);
+	if (p->events.fd >= 0)
+		event_queue_deinit(&p->events);
+	for (unsigned i = EPOCH_WORKERS_MAX; i-- > 0;)
+		udp_close(p->udp[i]);
+	tun_close(p->tun);
+	closep(&p->env.stop_fd);
+	free(p);
+}
+
+void plane_publish(struct plane *p, struct snapshot *next_take)
+{
+	struct snapshot *old = atomic_exchange_explicit(&p->live, next_take, memory_order_acq_rel);
+
+	p->self.snap = next_take;
+	epoch_retire(&p->epoch, &old->retired, old, snapshot_free);
+}
+
+uint16_t plane_port(const struct plane *p)
+{
+	return udp_port(p->udp[0]);
+}
+
+const char *plane_tun_name(const struct plane *p)
+{
+	return tun_name(p->tun);
+}
+
+const char *plane_aead_provider(const struct plane *p)
+{
+	return aead_provider(p->self.aead);
+}
+
+unsigned plane_workers(const struct plane *p)
+{
+	return p->n_workers;
+}
+
+int plane_fd(const struct plane *p)
+{
+	return p->events.fd;
+}
+
+void plane_drops(const struct plane *p, uint64_t ret_counts[static DROP_N])
+{
+	for (size_t i = 0; i < DROP_N; i++) {
+		uint64_t sum = atomic_load_explicit(&p->self.drops[i], memory_order_relaxed);
+
+		for (unsigned k = 0; k < p->n_workers; k++)
+			sum += atomic_load_explicit(&p->workers[k].drops[i], memory_order_relaxed);
+		ret_counts[i] = sum;
+	}
+}

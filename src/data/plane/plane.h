@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * The data plane's one door. Everything here is for the control thread. The plane owns the TUN queues, the
+ * UDP sockets, the worker threads and the WireGuard device; the control plane says who the peers are, which
+ * prefixes are theirs and by which endpoint they are reached, and hears what happened.
+ */
+#ifndef TM_DATA_PLANE_PLANE_H
+#define TM_DATA_PLANE_PLANE_H
+
+#include "base/addr.h"
+#include "base/diag.h"
+#include "base/err.h"
+#include "base/time.h"
+#include "data/peer/keypair.h"
+#include "data/plane/drops.h"
+
+struct plane;
+
+struct plane_config {
+	const char *tun_name; /* exact name, up to 15 bytes */
+	uint16_t mtu; /* of the TUN */
+	uint16_t listen_port; /* UDP; 0 = any */
+	unsigned workers; /* 1..EPOCH_WORKERS_MAX */
+	uint32_t fwmark; /* SO_MARK on the sockets; 0 = none */
+	const uint8_t *private_key;
+	struct wg_limits limits;
+	struct ip self4, self6; /* our inner addresses: source of ICMP errors, target of local delivery */
+	/* The mesh's own prefixes: no endpoint may lie inside them. Family IP_NONE: not known. */
+	struct prefix net4, net6;
+};
+
+/* A peer is named by its public key. */
+struct plane_peer {
+	uint8_t key[32], psk[32];
+	const struct prefix *allowed; /* borrowed for the call */
+	size_t n_allowed;
+	uint16_t keepalive_s;
+	bool forwards; /* a stock client whose packets we forward to other peers, and theirs to it */
+};
+
+struct plane_peer_stats {
+	uint8_t key[32];
+	struct endpoint endpoint; /* IP_NONE when none */
+	uint64_t tx_bytes, rx_bytes, tx_packets, rx_packets;
+	ns_t last_handshake_real; /* 0 = never */
+	ns_t last_recv; /* monotonic, 0 = never */
+	bool session;
+};
+
+/*
+ * Called from plane_service on the control thread, never from inside another call; they may call back into
+ * the plane (but not free it). Each may be NULL.
+ */
+struct plane_events {
+	void *ctx;
+	void (*stun)(
+		void *ctx, const struct endpoint *from, const struct ip *local, const uint8_t *msg, size_t n);
+	void (*want_path)(void *ctx,
+		const uint8_t key[32]); /* there is traffic for the peer and no (working) endpoint */
+	void (*roamed)(void *ctx, const uint8_t key[32], const struct endpoint *ep); /* already applied */
+	void (*session)(void *ctx, const uint8_t key[32], bool up);
+	ns_t (*real_time)(
+		void *ctx); /* monotonic-across-restarts wall clock for TAI64N; NULL = the system's */
+	void (*tun_lost)(void *ctx); /* somebody deleted the TUN device under us; may be NULL */
+};
+
+/* Opens TUN and sockets (nothing is configured on them beyond MTU); d says in a sentence what is missing. */
+NODISCARD int plane_new(const struct plane_config *cfg, const struct plane_events *ev,
+	struct plane **ret_plane, struct diag *d);
+NODISCARD int plane_start(struct plane *p); /* the workers */
+void plane_stop(struct plane *p); /* joins them within a bounded time; idempotent */
+void plane_free(struct plane *p); /* stops, wipes, closes; NULL is fine */
+
+uint16_t plane_port(const struct plane *p);
+const char *plane_tun_name(const struct plane *p);
+const char *plane_aead_provider(const struct plane *p);
+unsigned plane_workers(const struct plane *p);
+
+/* Readable when plane_service has something to do. */
+int plane_fd(const struct plane *p);
+/* Drains worker events, runs timers; returns when to call again at the latest. */
+ns_t plane_service(struct plane *p, ns_t now);
+
+/*
+ * The whole peer set: adds, changes, removes (removed peers' sessions are cut at once). Unchanged peers keep
+ * their sessions. TM_EINVAL: some key was our own, a low-order point or given twice; those were left out,
+ * everything else is applied. After any other error nothing has changed.
+ */
+NODISCARD int plane_set_peers(struct plane *p, const struct plane_peer *peers, size_t n);
+/*
+ * How to reach a peer; NULL forgets. A staged handshake starts at once. TM_EINVAL for an endpoint inside the
+ * mesh itself (the packet would loop), TM_ENOENT for an unknown key.
+ */
+NODISCARD int plane_set_endpoint(struct plane *p, const uint8_t key[static 32], const struct endpoint *ep);
+/* Start a handshake now if there is no fresh session (used by `ping`, after path changes and in tests). */
+void plane_nudge(struct plane *p, const uint8_t key[static 32]);
+
+/* STUN and other control datagrams from the data socket; local may be NULL. */
+NODISCARD int plane_send(
+	struct plane *p, const struct endpoint *to, const struct ip *local, const uint8_t *msg, size_t n);
+
+NODISCARD int plane_peer_stats(
+	struct plane *p, const uint8_t key[static 32], struct plane_peer_stats *ret_stats);
+/*
+ * The newest handshake stamp (TAI64N) accepted from the peer, to be kept across restarts: a recorded
+ * initiation must stay refused. False when the peer is unknown or none was accepted. Seeding never goes back.
+ */
+enum { PLANE_STAMP = 12 };
+bool plane_peer_stamp(struct plane *p, const uint8_t key[static 32], uint8_t ret_stamp[static PLANE_STAMP]);
+void plane_seed_stamp(struct plane *p, const uint8_t key[static 32], const uint8_t stamp[static PLANE_STAMP]);
+
+void plane_drops(const struct plane *p, uint64_t ret_counts[static DROP_N]);
+
+#endif

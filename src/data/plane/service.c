@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* The control thread's half at run time: what workers report, what the WireGuard device asks for, freeing
+ * what is unused. */
+#include "data/plane/plane_impl.h"
+
+#include "crypto/init.h"
+#include "os/tun.h"
+
+#include <string.h>
+
+/* Then the event loop has its turn: one round of this is a few milliseconds even when all of it is
+ * handshakes. */
+enum { EVENTS_PER_ROUND = 64 };
+/* While something waits for workers to pass. */
+#define RECLAIM_EVERY (50 * MS)
+/*
+ * DSCP AF41, as other implementations mark handshakes: they are few, and a tunnel stands still without them.
+ */
+enum { TOS_HANDSHAKE = 0x88 };
+
+/* From here on a new wish is a new note. */
+static void forget_noted(struct plane *p)
+{
+	for (size_t i = 0; i < p->notes.n; i++) {
+		struct peer *peer = p->notes.v[i].kind == NOTE_WANT_PATH
+					    ? device_peer_find(p->device, p->notes.v[i].key)
+					    : NULL;
+
+		if (peer)
+			((struct member *)peer->owner)->want_noted = false;
+	}
+}
+
+static struct member *member_of(const struct peer *peer)
+{
+	return peer->owner;
+}
+
+void plane_want_path(struct plane *p, struct peer *peer)
+{
+	struct member *m = member_of(peer);
+
+	if (m->want_noted)
+		return;
+
+	m->want_noted = true;
+	notes_add(&p->notes, NOTE_WANT_PATH, peer->key, NULL);
+}
+
+void plane_note_path(struct plane *p, struct peer *peer)
+{
+	const struct peer_path *path = atomic_load_explicit(&peer->path, memory_order_relaxed);
+	struct member *m = member_of(peer);
+
+	if (!path || endpoint_eq(&m->told, &path->remote))
+		return;
+
+	m->told = path->remote;
+	notes_add(&p->notes, NOTE_ROAMED, peer->key, &path->remote);
+}
+
+/* --- what the device asks for --- */
+
+static void op_send(void *ctx, struct peer *peer, const struct endpoint *to, const struct ip *local,
+	const uint8_t *msg, size_t n)
+{
+	struct plane *p = ctx;
+	struct datagram dg = {.data = (uint8_t *)(uintptr_t)msg, .n = n, .remote = *to, .tos = TOS_HANDSHAKE};
+
+	if (snapshot_loops(p->self.snap, &to->ip)) {
+		worker_drop(&p->self, DROP_LOOP);
+		return;
+	}
+	if (local)
+		dg.local = *local;
+	if (udp_send(p->udp[0], &dg, 1) > 0)
+		worker_drop(&p->self, DROP_SEND_FAILED);
+	if (!peer)
+		return;
+
+	atomic_fetch_add_explicit(&peer->tx_bytes, n, memory_order_relaxed);
+	if (dg.local_refused)
+		worker_unstick(&p->self, peer);
+}
+
+static void op_send_keepalive(void *ctx, struct peer *peer)
+{
+	struct plane *p = ctx;
+	struct keypair *kp = atomic_load_explicit(&peer->current, memory_order_relaxed);
+	const struct peer_path *path = atomic_load_explicit(&peer->path, memory_order_relaxed);
+	uint8_t buffer[PACKET_HEADROOM + PACKET_TAILROOM];
+
+	if (!kp || !path)
+		return;
+	if (tx_add(&p->self, peer, kp, path, buffer + PACKET_HEADROOM, 0, false) != TM_OK)
+		worker_drop(&p->self, DROP_SEND_EXPIRED);
+	tx_flush(&p->self);
+}
+
+static void op_flush_staged(void *ctx, struct peer *peer, struct keypair *kp)
+{
+	struct plane *p = ctx;
+	struct staged_queue *q = &member_of(peer)->staged;
+	const struct peer_path *path = atomic_load_explicit(&peer->path, memory_order_relaxed);
+	struct staged *held[UDP_BATCH];
+	size_t n = 0;
+
+	/* A new session, so the next wish for one is news again. */
+	atomic_store_explicit(&peer->renew_pending, false, memory_order_release);
+	if (!path)
+		return;
+
+	for (struct staged *st; (st = staged_queue_pop(q));) {
+		if (tx_add(&p->self, peer, kp, path, staged_packet(st), st->n, st->from_tun) != TM_OK)
+			worker_drop(&p->self, DROP_SEND_EXPIRED);
+		held[n++] = st;
+		if (n < UDP_BATCH && q->n)
+			continue;
+		tx_flush(&p->self);
+		while (n)
+			staged_free(held[--n]);
+	}
+}
+
+static void op_drop_staged(void *ctx, struct peer *peer)
+{
+	struct plane *p = ctx;
+	struct staged_queue *q = &member_of(peer)->staged;
+
+	atomic_store_explicit(&peer->renew_pending, false, memory_order_release);
+	for (struct staged *st; (st = staged_queue_pop(q));) {
+		bool newest = q->n == 0;
+
+		worker_drop(&p->self, DROP_NO_PATH);
+		if (newest && st->from_tun && !p->closing)
+			worker_icmp(&p->self, ICMP_HOST_UNREACHABLE, 0, staged_packet(st), st->n, true);
+		staged_free(st);
+	}
+}
+
+static void free_keypair(void *kp)
+{
+	keypair_free(kp);
+}
+
+static void op_retire_keypair(void *ctx, struct keypair *kp)
+{
+	struct plane *p = ctx;
+
+	epoch_retire(&p->epoch, &kp->retired, kp, free_keypair);
+}
+
+static void op_retire_path(void *ctx, struct peer_path *path)
+{
+	struct plane *p = ctx;
+
+	epoch_retire(&p->epoch, &path->retired, path, free);
+}
+
+static void op_retire_peer(void *ctx, struct peer *peer)
+{
+	struct plane *p = ctx;
+
+	free(peer->owner); /* its staged packets are gone: drop_staged came before */
+	peer->owner = NULL;
+	epoch_retire(&p->epoch, &peer->retired, peer, device_peer_free);
+}
+
+static void op_want_endpoint(void *ctx, struct peer *peer)
+{
+	plane_want_path(ctx, peer);
+}
+
+static void op_session_changed(void *ctx, struct peer *peer, bool up)
+{
+	struct plane *p = ctx;
+
+	atomic_store_explicit(&peer->renew_pending, false, memory_order_release);
+	notes_add(&p->notes, up ? NOTE_UP : NOTE_DOWN, peer->key, NULL);
+	if (up)
+		plane_note_path(p, peer);
+}
+
+static void op_entropy(void *ctx, void *out, size_t n)
+{
+	(void)ctx;
+	random_bytes(out, n);
+}
+
+static ns_t op_real_time(void *ctx)
+{
+	const struct plane *p = ctx;
+
+	return p->ev.real_time ? p->ev.real_time(p->ev.ctx) : time_real();
+}
+
+void plane_fill_ops(struct plane *p, struct device_ops *ret_ops)
+{
+	*ret_ops = (struct device_ops){
+		.ctx = p,
+		.send = op_send,
+		.send_keepalive = op_send_keepalive,
+		.flush_staged = op_flush_staged,
+		.drop_staged = op_drop_staged,
+		.retire_keypair = op_retire_keypair,
+		.retire_path = op_retire_path,
+		.retire_peer = op_retire_peer,
+		.want_endpoint = op_want_endpoint,
+		.session_changed = op_session_changed,
+		.entropy = op_entropy,
+		.real_time = op_real_time,
+	};
+}
+
+/* --- what workers report --- */
+
+static void on_handshake(struct plane *p, const struct event *e)
+{
+	static const enum plane_drop why[DEV_VERDICT_N] = {
+		[DEV_MALFORMED] = DROP_HS_MALFORMED,
+		[DEV_BAD_MAC1] = DROP_HS_MAC1,
+		[DEV_NEED_COOKIE] = DROP_HS_COOKIE,
+		[DEV_RATE_LIMITED] = DROP_HS_RATE,
+		[DEV_DECRYPT] = DROP_HS_DECRYPT,
+		[DEV_UNKNOWN_PEER] = DROP_HS_UNKNOWN_PEER,
+		[DEV_OLD_TIMESTAMP] = DROP_HS_REPLAY,
+		[DEV_FLOOD] = DROP_HS_FLOOD,
+		[DEV_NO_HANDSHAKE] = DROP_HS_UNEXPECTED,
+		[DEV_BAD_COOKIE] = DROP_HS_UNEXPECTED,
+		[DEV_NO_MEMORY] = DROP_NO_MEMORY,
+	};
+	enum device_verdict v = device_receive(p->device, p->self.now, &e->from, &e->local, e->local_ifindex,
+		e->bytes, e->n, event_waiting(&p->events, EVENT_HANDSHAKE));
+
+	if (v != DEV_OK)
+		worker_drop(&p->self, why[v]);
+}
+
+static void on_staged(struct plane *p, const struct event *e)
+{
+	struct peer *peer = e->peer;
+	struct staged *oldest;
+
+	if (!peer->owner) {
+		worker_drop(&p->self, DROP_NO_ROUTE);
+		staged_free(e->staged);
+		return;
+	}
+	oldest = staged_queue_push(&member_of(peer)->staged, e->staged);
+	if (oldest) {
+		worker_drop(&p->self, DROP_STAGED_FULL);
+		staged_free(oldest);
+	}
+	if (!atomic_load_explicit(&peer->path, memory_order_relaxed))
+		plane_want_path(p, peer);
+	device_want_session(p->device, peer, p->self.now);
+}
+
+static void on_unstick(struct plane *p, struct peer *peer)
+{
+	const struct peer_path *path = atomic_load_explicit(&peer->path, memory_order_relaxed);
+	struct endpoint remote;
+
+	atomic_store_explicit(&peer->roam_pending, false, memory_order_release);
+	if (!path || path->local.family == IP_NONE)
+		return;
+
+	/*
+	 * A copy: the path is retired by the call. Without memory it stays, and the next failure tells again.
+	 */
+	remote = path->remote;
+	(void)!device_peer_set_endpoint(p->device, peer, &remote, NULL, 0, p->self.now);
+}
+
+static void on_roamed(struct plane *p, const struct event *e)
+{
+	device_roamed(p->device, e->peer, &e->from, &e->local, e->local_ifindex, p->self.now);
+	plane_note_path(p, e->peer);
+	if (member_of(e->peer)->staged.n)
+		device_want_session(p->device, e->peer, p->self.now);
+}
+
+static void on_renew(struct plane *p, struct peer *peer)
+{
+	device_want_session(p->device, peer, p->self.now);
+	/* Until this try has ended, one way or the other, the workers need not ask again with each packet. */
+	if (peer->timers.wanted)
+		atomic_store_explicit(&peer->renew_pending, true, memory_order_release);
+}
+
+static void on_peer_event(struct plane *p, const struct event *e)
+{
+	/* Removed since; the memory is good until this round of events is over. */
+	if (!e->peer->owner)
+		return;
+
+	switch ((enum event_kind)e->kind) {
+	case EVENT_ROAMED:
+		on_roamed(p, e);
+		break;
+	case EVENT_UNSTICK:
+		on_unstick(p, e->peer);
+		break;
+	case EVENT_CONFIRMED:
+		device_confirmed(p->device, e->peer, e->kp, p->self.now);
+		break;
+	case EVENT_ARMED:
+		device_observe(p->device, e->peer, p->self.now);
+		break;
+	case EVENT_RENEW:
+		on_renew(p, e->peer);
+		break;
+	case EVENT_HANDSHAKE:
+	case EVENT_STUN:
+	case EVENT_STAGED:
+	case EVENT_TUN_LOST:
+	case EVENT_N:
+		break;
+	}
+}
+
+static void on_event(struct plane *p, const struct event *e)
+{
+	switch (e->kind) {
+	case EVENT_HANDSHAKE:
+		on_handshake(p, e);
+		break;
+	case EVENT_STUN:
+		if (p->ev.stun)
+			p->ev.stun(p->ev.ctx, &e->from, &e->local, e->bytes, e->n);
+		break;
+	case EVENT_STAGED:
+		on_staged(p, e);
+		break;
+	case EVENT_TUN_LOST:
+		if (!p->tun_lost)
+			notes_add(&p->notes, NOTE_TUN_LOST, NULL, NULL);
+		p->tun_lost = true;
+		break;
+	default:
+		on_peer_event(p, e);
+		break;
+	}
+}
+
+void plane_drain(struct plane *p)
+{
+	struct event e;
+
+	while (event_take(&p->events, &e))
+		if (e.kind == EVENT_STAGED)
+			staged_free(e.staged);
+}
+
+/*
+ * Events carry pointers to peers and keypairs, put in by workers before they passed a quiescent point. So:
+ * first choose the limit up to which workers have passed, then empty the ring of what was in it at that
+ * moment, then free.
+ */
+static void choose_limit(struct plane *p)
+{
+	if (p->safe)
+		return;
+
+	p->safe = epoch_safe_before(&p->epoch);
+	p->drain_to = event_mark(&p->events);
+}
+
+static void free_up_to_limit(struct plane *p)
+{
+	if (!event_passed(&p->events, p->drain_to))
+		return;
+
+	epoch_reclaim_before(&p->epoch, p->safe);
+	p->index_waiting = index_collect(p->env.index, p->safe);
+	p->safe = 0;
+}
+
+ns_t plane_service(struct plane *p, ns_t now)
+{
+	unsigned n = 0;
+	struct event e;
+	ns_t next;
+
+	plane_enter(p, now);
+	choose_limit(p);
+	event_acknowledge(&p->events);
+	while (n < EVENTS_PER_ROUND && event_take(&p->events, &e)) {
+		on_event(p, &e);
+		n++;
+	}
+	next = device_run(p->device, p->self.now);
+	free_up_to_limit(p);
+	if (p->notes.n) {
+		forget_noted(p);
+		notes_deliver(&p->notes, &p->ev);
+		next = now; /* the calls may have changed deadlines */
+	}
+	if (n == EVENTS_PER_ROUND)
+		next = now;
+	if (p->epoch.waiting || p->index_waiting)
+		next = ns_min(next, now + RECLAIM_EVERY);
+	return next;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "data/plane/snapshot.h"
+
+#include "wire/ip.h"
+
+#include <string.h>
+
+int snapshot_new(const struct snapshot *like, const struct route *routes, size_t n, struct snapshot **ret_s)
+{
+	struct snapshot *s = calloc(1, sizeof(*s));
+	int err;
+
+	if (!s)
+		return TM_ENOMEM;
+
+	s->filter = like->filter;
+	s->self4 = like->self4;
+	s->self6 = like->self6;
+	s->net4 = like->net4;
+	s->net6 = like->net6;
+	err = route_table_new(routes, n, &s->routes);
+	if (err) {
+		free(s);
+		return err;
+	}
+	*ret_s = s;
+	return TM_OK;
+}
+
+void snapshot_free(void *snapshot)
+{
+	struct snapshot *s = snapshot;
+
+	if (!s)
+		return;
+	route_table_free(s->routes);
+	free(s);
+}
+
+struct peer *snapshot_owner_of_dst(const struct snapshot *s, const uint8_t *p)
+{
+	return p[0] >> 4 == 4 ? route_find4(s->routes, ip_dst(p)) : route_find6(s->routes, ip_dst(p));
+}
+
+struct peer *snapshot_owner_of_src(const struct snapshot *s, const uint8_t *p)
+{
+	return p[0] >> 4 == 4 ? route_find4(s->routes, ip_src(p)) : route_find6(s->routes, ip_src(p));
+}
+
+bool snapshot_dst_is_self(const struct snapshot *s, const uint8_t *p)
+{
+	const struct ip *self = p[0] >> 4 == 4 ? &s->self4 : &s->self6;
+
+	return self->family != IP_NONE && memcmp(self->bytes, ip_dst(p), ip_len(self)) == 0;
+}
+
+bool snapshot_dst_in_mesh(const struct snapshot *s, const uint8_t *p)
+{
+	bool v4 = p[0] >> 4 == 4;
+	struct ip dst = v4 ? ip_v4(ip_dst(p)) : ip_v6(ip_dst(p));
+	const struct prefix *net = v4 ? &s->net4 : &s->net6;
+
+	return net->ip.family != IP_NONE && prefix_contains(net, &dst);
+}
+
+bool snapshot_loops(const struct snapshot *s, const struct ip *ip)
+{
+	const struct prefix *net = ip->family == IP_V4 ? &s->net4 : &s->net6;
+	const struct ip *self = ip->family == IP_V4 ? &s->self4 : &s->self6;
+
+	return (net->ip.family != IP_NONE && prefix_contains(net, ip)) ||
+	       (self->family != IP_NONE && ip_eq(self, ip));
+}

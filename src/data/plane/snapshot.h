@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * Everything a worker looks up about where packets go. Built whole by the control thread, published by one
+ * atomic exchange, never changed, freed through the epoch. A worker loads the pointer once per batch.
+ */
+#ifndef TM_DATA_PLANE_SNAPSHOT_H
+#define TM_DATA_PLANE_SNAPSHOT_H
+
+#include "base/epoch.h"
+#include "data/filter/filter.h"
+#include "data/route/route.h"
+
+struct snapshot {
+	struct route_table *routes; /* owned */
+	const struct filter *filter;
+	struct ip self4, self6;
+	struct prefix net4, net6;
+	struct epoch_retired retired;
+};
+
+/* `like` gives everything but the routes. */
+NODISCARD int snapshot_new(
+	const struct snapshot *like, const struct route *routes, size_t n, struct snapshot **ret_s);
+void snapshot_free(void *snapshot); /* struct snapshot *, for the epoch */
+
+/* Packet p is complete by packet_length. */
+struct peer *snapshot_owner_of_dst(const struct snapshot *s, const uint8_t *p);
+struct peer *snapshot_owner_of_src(const struct snapshot *s, const uint8_t *p);
+bool snapshot_dst_is_self(const struct snapshot *s, const uint8_t *p);
+bool snapshot_dst_in_mesh(const struct snapshot *s, const uint8_t *p);
+/* An outer address that is really an inner one: sending there would loop. */
+bool snapshot_loops(const struct snapshot *s, const struct ip *ip);
+
+#endif

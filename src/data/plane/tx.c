@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "data/plane/tx.h"
+
+#include "data/plane/worker.h"
+
+#include <string.h>
+
+/* No IPv6 host need accept less (RFC 8200 5), so nothing smaller is ever asked for. */
+#define MTU_FLOOR 1280
+
+int tx_add(struct worker *w, struct peer *p, struct keypair *kp, const struct peer_path *path,
+	uint8_t *packet, size_t n, bool from_tun)
+{
+	struct tx *tx = &w->tx;
+	size_t padded = wg_padded(n, w->env->mtu);
+	uint64_t counter;
+	bool renew;
+	int err;
+
+	if (tx->n == UDP_BATCH)
+		tx_flush(w);
+
+	err = keypair_send_reserve(kp, w->now, 1, &counter, &renew);
+	if (err)
+		return err;
+	if (renew)
+		worker_want_renewal(w, p);
+
+	uint8_t tos = n ? ecn_encapsulate(packet_tos(packet)) : 0;
+	memset(packet + n, 0, padded - n);
+	wg_data_header(packet - WG_DATA_HEADER, kp->remote_index, counter);
+	tx->op[tx->n] =
+		(struct aead_op){.key = kp->send_key, .counter = counter, .data = packet, .n = padded};
+	tx->dg[tx->n] = (struct datagram){
+		.data = packet - WG_DATA_HEADER,
+		.n = padded + WG_DATA_OVERHEAD,
+		.remote = path->remote,
+		.local = path->local,
+		.local_ifindex = path->local_ifindex,
+		.tos = tos,
+	};
+	tx->item[tx->n].peer = p;
+	tx->item[tx->n].n = n;
+	tx->item[tx->n].from_tun = from_tun;
+	tx->n++;
+	return TM_OK;
+}
+
+/*
+ * The datagram is larger than the path takes. Its sender is told, if it can do something about it; else (an
+ * IPv4 packet that may be fragmented, or one that everybody must be able to send) the datagram goes in
+ * fragments. The packet is sealed already, so look at a copy, opened with the key that sealed it.
+ */
+static void too_big(struct worker *w, size_t i)
+{
+	struct datagram *dg = &w->tx.dg[i];
+	struct aead_op op = w->tx.op[i];
+	uint8_t *copy = w->scratch + w->env->slot_bytes + PACKET_HEADROOM;
+	size_t n = w->tx.item[i].n;
+
+	memcpy(copy, op.data, op.n + AEAD_TAG);
+	op.data = copy;
+	if (n == 0 || aead_open_batch(w->aead, &op, 1) != 0) {
+		worker_drop(w, DROP_SEND_FAILED);
+		return;
+	}
+	if (n <= MTU_FLOOR || packet_may_fragment(copy)) {
+		if (udp_send_fragmented(w->udp, dg) != TM_OK)
+			worker_drop(w, DROP_SEND_FAILED);
+		return;
+	}
+
+	size_t payload = udp_path_payload(w->udp, &dg->remote);
+	size_t mtu = payload > WG_DATA_OVERHEAD ? (payload - WG_DATA_OVERHEAD) & ~(size_t)15 : 0;
+	worker_drop(w, DROP_TOO_BIG);
+	worker_icmp(w, ICMP_TOO_BIG, (uint32_t)MAX(mtu, MTU_FLOOR), copy, n, w->tx.item[i].from_tun);
+}
+
+static void settle(struct worker *w, struct peer *p, uint64_t packets, uint64_t bytes, bool data)
+{
+	if (!packets)
+		return;
+	atomic_fetch_add_explicit(&p->tx_packets, packets, memory_order_relaxed);
+	atomic_fetch_add_explicit(&p->tx_bytes, bytes, memory_order_relaxed);
+	worker_sent(w, p, data);
+}
+
+void tx_flush(struct worker *w)
+{
+	struct tx *tx = &w->tx;
+	uint64_t packets = 0, bytes = 0;
+	size_t n = tx->n, failed;
+	bool data = false;
+
+	if (!n)
+		return;
+
+	aead_seal_batch(w->aead, tx->op, n);
+	failed = w->link.ops->send(&w->link, tx->dg, n);
+	for (size_t i = 0; i < n; i++) {
+		struct peer *p = tx->item[i].peer;
+
+		packets++;
+		bytes += tx->dg[i].n;
+		data |= tx->item[i].n > 0;
+		if (tx->dg[i].local_refused)
+			worker_unstick(w, p);
+		if (i + 1 == n || tx->item[i + 1].peer != p) {
+			settle(w, p, packets, bytes, data);
+			packets = bytes = 0;
+			data = false;
+		}
+	}
+	/* Empty before the slow part: errors may be answered by packets of our own. */
+	tx->n = 0;
+	for (size_t i = 0; failed && i < n; i++) {
+		if (tx->dg[i].err == TM_OK)
+			continue;
+		failed--;
+		if (tx->dg[i].err == TM_ERANGE)
+			too_big(w, i);
+		else
+			worker_drop(w, DROP_SEND_FAILED);
+	}
+}

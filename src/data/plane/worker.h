@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * One worker: a thread, a TUN queue, a UDP socket, buffers and counters of its own. It runs every packet to
+ * completion. The control thread has a struct worker too, without thread, queue and receive buffers, to send
+ * with (plane->self).
+ */
+#ifndef TM_DATA_PLANE_WORKER_H
+#define TM_DATA_PLANE_WORKER_H
+
+#include "data/plane/drops.h"
+#include "data/plane/event.h"
+#include "data/plane/snapshot.h"
+#include "data/plane/staging.h"
+#include "data/plane/tx.h"
+#include "wire/ip.h"
+
+#include <pthread.h>
+
+struct index_table;
+struct tun;
+
+enum { ICMP_PER_SECOND = 100, ICMP_OUT_MAX = 1280 };
+
+/* What all workers share. Set once, except where atomic. */
+struct worker_env {
+	struct tun *tun;
+	uint16_t mtu;
+	struct epoch *epoch;
+	struct event_queue *events;
+	struct staging *staging;
+	struct index_table *index;
+	_Atomic(struct snapshot *) *live;
+	int stop_fd; /* readable: end */
+	size_t slot_bytes, packet_bytes; /* of one buffer; of the packet in it */
+};
+
+struct worker {
+	/* set once */
+	const struct worker_env *env;
+	unsigned id; /* TUN queue and epoch slot */
+	struct udp *udp;
+	struct link link;
+	struct aead *aead;
+	uint8_t *rx_mem, *tun_mem, *scratch;
+	pthread_t thread;
+	bool running; /* control thread */
+	bool tun_lost; /* the thread's own */
+	/* the thread's own */
+	ns_t now;
+	const struct snapshot *snap;
+	struct datagram rx[UDP_BATCH];
+	struct tx tx;
+	struct {
+		ns_t since;
+		unsigned n;
+	} icmp;
+	/* read by the control thread */
+	_Atomic(uint64_t) drops[DROP_N];
+};
+
+/* with_buffers: a thread will run it. */
+NODISCARD int worker_init(
+	struct worker *w, const struct worker_env *env, unsigned id, struct udp *udp, bool with_buffers);
+void worker_deinit(struct worker *w); /* not the socket */
+NODISCARD int worker_start(struct worker *w);
+void worker_join(struct worker *w); /* env->stop_fd is readable */
+
+static inline void worker_drop(struct worker *w, enum plane_drop why)
+{
+	/* One writer per counter: no locked instruction needed. */
+	uint64_t n = atomic_load_explicit(&w->drops[why], memory_order_relaxed);
+
+	atomic_store_explicit(&w->drops[why], n + 1, memory_order_relaxed);
+}
+
+/* ingress.c, egress.c: one batch. */
+void ingress_burst(struct worker *w);
+void egress_burst(struct worker *w);
+/* TUN was deleted: egress_burst reports it here. */
+void worker_tun_lost(struct worker *w);
+
+/*
+ * A packet of n bytes for peer p, checked and filtered: seal and send under its session, or stage a copy and
+ * ask for one. The packet stays where it is until tx_flush.
+ */
+void egress_to_peer(struct worker *w, struct peer *p, uint8_t *packet, size_t n, bool from_tun);
+
+/* Timer inputs (data/peer/peer.h). */
+void worker_sent(struct worker *w, struct peer *p, bool data);
+void worker_received(struct worker *w, struct peer *p, bool data);
+void worker_want_renewal(struct worker *w, struct peer *p);
+/* p's sticky source address does not work any more. */
+void worker_unstick(struct worker *w, struct peer *p);
+
+/* icmp.c: an error about packet back to where it came from, within the rate limit. */
+void worker_icmp(
+	struct worker *w, enum icmp_error kind, uint32_t mtu, const uint8_t *packet, size_t n, bool from_tun);
+
+#endif

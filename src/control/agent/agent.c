@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "control/agent/agent.h"
+
+#include <event2/event.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/secret.h"
+#include "control/agent/agent_internal.h"
+#include "control/helper.h"
+
+enum { DEFAULT_CONTROL_PORT = 8443 };
+
+const struct agent_tuning agent_tuning_default = {
+	.retry_min = 300 * MS,
+	.retry_max = 4 * SEC,
+	.removed_retry = 60 * SEC,
+	.stable = 10 * SEC,
+	.connect_ms = 10000,
+	.welcome_ms = 10000,
+	.probe_ms = 3000,
+	.want_every = 1 * SEC,
+	.save_delay = 2 * SEC,
+	.link = &clink_tuning_default,
+};
+
+static void on_timer(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+{
+	session_on_timer(arg);
+}
+
+static void on_save_timer(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+{
+	cache_on_timer(arg);
+}
+
+static void send_candidates(struct agent *a)
+{
+	if (a->state != AGENT_UP || !a->mine_unsent)
+		return;
+
+	json_t *list = candidates_to_json(&a->mine);
+	json_t *m = list ? json_pack("{s:s,s:o}", "t", "candidates", "candidates", list) : NULL;
+	if (session_send(a, m))
+		a->mine_unsent = false;
+}
+
+/* One callback to the owner per turn at most, as the last act; whatever else is due takes another turn. */
+static void on_soon(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+{
+	struct agent *a = arg;
+
+	send_candidates(a);
+	if (a->map_news) {
+		a->map_news = false;
+		event_active(a->soon, EV_TIMEOUT, 0);
+		if (a->events.netmap)
+			a->events.netmap(a->events.ctx, &a->map);
+	} else if (a->removed_news) {
+		a->removed_news = false;
+		event_active(a->soon, EV_TIMEOUT, 0);
+		if (a->events.removed)
+			a->events.removed(a->events.ctx, a->removed_why);
+	} else if (!memos_answer(a)) {
+		requests_settle(a);
+	}
+}
+
+static int copy_config(struct agent *a, const struct agent_config *cfg)
+{
+	const struct enrolment *e = cfg->enrolment;
+
+	a->identity = cfg->identity;
+	a->cache_path = strdup(cfg->cache_path);
+	a->version = strdup(cfg->version);
+	memcpy(a->coordinator_key, e->coordinator_key, sizeof(a->coordinator_key));
+	a->own_coordinator = e->coordinator;
+	a->mesh = e->mesh;
+	a->self = e->self;
+	a->n_addresses = MIN(e->n_addresses, (size_t)TOKEN_ADDRS_MAX);
+	memcpy(a->addresses, e->addresses, sizeof(a->addresses));
+	if (e->coordinator && a->n_addresses == 0) {
+		snprintf(a->addresses[0], sizeof(a->addresses[0]), "127.0.0.1:%u",
+			e->api_port ? e->api_port : (unsigned)DEFAULT_CONTROL_PORT);
+		a->n_addresses = 1;
+	}
+	return a->cache_path && a->version ? TM_OK : TM_ENOMEM;
+}
+
+static int bring_up(struct agent *a, const struct agent_config *cfg)
+{
+	int err = copy_config(a, cfg);
+
+	if (err)
+		return err;
+
+	err = map_new(NODE_ID_LEN, &a->memos);
+	if (err)
+		return err;
+
+	a->timer = event_new(a->base, -1, EV_TIMEOUT, on_timer, a);
+	a->soon = event_new(a->base, -1, 0, on_soon, a);
+	a->save_timer = event_new(a->base, -1, EV_TIMEOUT, on_save_timer, a);
+	if (!a->timer || !a->soon || !a->save_timer)
+		return TM_ENOMEM;
+	return helper_new(a->base, "tm-agent", &a->helper);
+}
+
+int agent_new_tuned(struct event_base *base, const struct agent_config *cfg, const struct agent_events *ev,
+	const struct agent_tuning *t, struct agent **ret_agent, struct diag *d)
+{
+	struct agent *a = calloc(1, sizeof(*a));
+
+	if (!a)
+		return diag_what(d, TM_ENOMEM, "%s", tm_strerror(TM_ENOMEM));
+
+	a->base = base;
+	a->events = *ev;
+	a->tuning = *t;
+	a->backoff = t->retry_min;
+	a->via_last_known = true;
+	a->bad_limit = (struct log_limit){.every = 60 * SEC, .burst = 1};
+	list_init(&a->pending);
+	snprintf(a->last_error, sizeof(a->last_error), "not connected to the coordinator yet");
+	int err = bring_up(a, cfg);
+	if (err) {
+		agent_free(a);
+		return diag_what(d, err, "the agent cannot start: %s", tm_strerror(err));
+	}
+	cache_load(a);
+	session_connect_soon(a, 0);
+	*ret_agent = a;
+	return TM_OK;
+}
+
+int agent_new(struct event_base *base, const struct agent_config *cfg, const struct agent_events *ev,
+	struct agent **ret_agent, struct diag *d)
+{
+	return agent_new_tuned(base, cfg, ev, &agent_tuning_default, ret_agent, d);
+}
+
+void agent_free(struct agent *a)
+{
+	if (!a)
+		return;
+
+	a->events = (struct agent_events){0};
+	clink_free(TAKE(a->link));
+	a->state = AGENT_WAIT;
+	/* A write that runs is waited for; one still queued marks the cache dirty again. */
+	helper_free(TAKE(a->helper));
+	if (a->dirty)
+		cache_save_now(a);
+	if (a->soon) {
+		requests_fail(a, "the agent is stopping");
+		while (!list_empty(&a->pending))
+			requests_settle(a);
+		event_free(a->soon);
+	}
+	if (a->timer)
+		event_free(a->timer);
+	if (a->save_timer)
+		event_free(a->save_timer);
+	memos_free(a);
+	netmap_deinit(&a->map);
+	free(a->cache_path);
+	free(a->version);
+	wipe(a, sizeof(*a));
+	free(a);
+}
+
+/* --- questions --- */
+
+const struct netmap *agent_netmap(const struct agent *a)
+{
+	return &a->map;
+}
+
+bool agent_link_up(const struct agent *a)
+{
+	return a->state == AGENT_UP;
+}
+
+const struct mesh_info *agent_mesh(const struct agent *a)
+{
+	return &a->mesh;
+}
+
+const struct node_rec *agent_self(const struct agent *a)
+{
+	return &a->self;
+}
+
+bool agent_coordinator_data_endpoint(const struct agent *a, struct endpoint *ret_ep)
+{
+	if (!endpoint_is_set(&a->coordinator) || !a->data_port)
+		return false;
+
+	*ret_ep = a->coordinator;
+	ret_ep->port = a->data_port;
+	return true;
+}
+
+const char *agent_last_error(const struct agent *a)
+{
+	return a->state == AGENT_UP ? "" : a->last_error;
+}
+
+/* --- orders --- */
+
+void agent_set_candidates(struct agent *a, const struct candidates *mine)
+{
+	if (candidates_eq(&a->mine, mine))
+		return;
+
+	a->mine = *mine;
+	a->mine_unsent = true;
+	event_active(a->soon, EV_TIMEOUT, 0); /* several changes in one turn make one message */
+}
+
+void agent_want_candidates(struct agent *a, const char *id)
+{
+	ns_t now = time_monotonic();
+	struct memo *m = node_id_valid(id) ? memo_get(a, id, true) : NULL;
+
+	if (!m || (m->asked && now - m->asked < a->tuning.want_every))
+		return;
+
+	m->asked = now;
+	if (!memo_ask(a, m, now))
+		m->ask_later = true;
+	if (m->known.n > 0 || endpoint_is_set(&m->worked)) {
+		m->answer_due = true;
+		a->answers_due = true;
+		event_active(a->soon, EV_TIMEOUT, 0);
+	}
+}
+
+void agent_remember_endpoint(struct agent *a, const char *id, const struct endpoint *ep)
+{
+	struct memo *m = node_id_valid(id) ? memo_get(a, id, true) : NULL;
+
+	if (!m || endpoint_eq(&m->worked, ep))
+		return;
+
+	m->worked = *ep;
+	cache_dirty(a);
+}
+
+void agent_reconnect_now(struct agent *a)
+{
+	ns_t now = time_monotonic();
+
+	if (a->removed)
+		return;
+
+	switch (a->state) {
+	case AGENT_UP:
+		clink_probe(a->link, a->tuning.probe_ms);
+		break;
+	case AGENT_CONNECT:
+	case AGENT_GREET:
+		/* An attempt that began before the change may wait for answers that cannot come any more. */
+		if (now - a->attempt_since < SEC)
+			break;
+		clink_free(TAKE(a->link));
+		a->state = AGENT_WAIT;
+		a->backoff = a->tuning.retry_min;
+		session_connect_soon(a, 0);
+		break;
+	case AGENT_WAIT:
+		a->backoff = a->tuning.retry_min;
+		session_connect_soon(a, 0);
+		break;
+	}
+}

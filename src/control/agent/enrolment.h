@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * What a node keeps after `init` or `join`: STATE_DIR/node.json (mode 0600, written atomically): mesh with
+ * its secret, our own record, the coordinators, and the settings given on the command line. And the act of
+ * enrolling itself.
+ */
+#ifndef TM_CONTROL_AGENT_ENROLMENT_H
+#define TM_CONTROL_AGENT_ENROLMENT_H
+
+#include "base/diag.h"
+#include "base/err.h"
+#include "crypto/identity.h"
+#include "wire/netmap.h"
+#include "wire/token.h"
+
+struct enrolment {
+	struct mesh_info mesh;
+	struct node_rec self;
+	bool coordinator; /* we have the coordinator role: STATE_DIR/mesh.db is ours */
+	uint8_t coordinator_key[32];
+	size_t n_addresses;
+	char addresses[TOKEN_ADDRS_MAX][TOKEN_ADDR_LEN]; /* coordinator control ports "host:port" */
+	/* Settings from init/join, 0 or "" = not given (the configuration or the default counts) */
+	uint16_t listen_port, api_port;
+	char tun[16];
+};
+
+/* TM_ENOENT when not enrolled. */
+NODISCARD int enrolment_load(const char *path, struct enrolment *ret_e, struct diag *d);
+NODISCARD int enrolment_save(const char *path, const struct enrolment *e, struct diag *d);
+void enrolment_wipe(struct enrolment *e);
+
+/*
+ * Enrols with a token: tries each address, blocking, within timeout_ms (CLI only; runs its own event loop).
+ * Fills everything but the settings. d has one sentence: unreachable, wrong coordinator, token unknown, used,
+ * expired, revoked, name taken ... Repeating it with the same identity and token after a lost answer gives
+ * the same record. TM_EAGAIN: the coordinator was asked, but no answer came; it may have enrolled this
+ * identity.
+ */
+NODISCARD int enrol(const struct token *t, const struct identity *id, const char *name, const char *version,
+	int timeout_ms, struct enrolment *ret_e, struct diag *d);
+/* Tells the coordinator that we leave for good. Blocking, CLI or shutdown. */
+NODISCARD int enrol_leave(
+	const struct enrolment *e, const struct identity *id, int timeout_ms, struct diag *d);
+
+#endif

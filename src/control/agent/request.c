@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Questions to the coordinator. Each gets one answer, from the loop, never from within agent_request. */
+#include <event2/event.h>
+#include <stdio.h>
+
+#include "control/agent/agent_internal.h"
+
+struct request {
+	struct list in_agent;
+	struct agent *agent;
+	int64_t id;
+	agent_reply_fn *reply;
+	void *ctx;
+	struct event *timeout;
+	json_t *answer; /* due when set */
+};
+
+static json_t *failure(const char *why, const char *hint)
+{
+	return json_pack("{s:b,s:s,s:s}", "ok", 0, "error", why, "hint", hint);
+}
+
+static void request_free(struct request *r)
+{
+	list_remove(&r->in_agent);
+	if (r->timeout)
+		event_free(r->timeout);
+	json_decref(r->answer);
+	free(r);
+}
+
+static void answer(struct request *r, json_t *answer_take)
+{
+	if (r->answer) {
+		json_decref(answer_take);
+		return;
+	}
+	event_del(r->timeout);
+	r->answer = answer_take ? answer_take : json_null();
+	event_active(r->agent->soon, EV_TIMEOUT, 0);
+}
+
+static void on_timeout(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+{
+	answer(arg, failure("the coordinator did not answer in time", "try again in a moment"));
+}
+
+static int request_new(struct agent *a, agent_reply_fn *reply, void *ctx, struct request **ret_request)
+{
+	struct request *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return TM_ENOMEM;
+
+	list_init(&r->in_agent);
+	r->timeout = event_new(a->base, -1, EV_TIMEOUT, on_timeout, r);
+	if (!r->timeout) {
+		free(r);
+		return TM_ENOMEM;
+	}
+	r->agent = a;
+	r->reply = reply;
+	r->ctx = ctx;
+	r->id = ++a->next_id;
+	list_push_back(&a->pending, &r->in_agent);
+	*ret_request = r;
+	return TM_OK;
+}
+
+void agent_request(struct agent *a, const json_t *req, agent_reply_fn *reply, void *ctx, int timeout_ms)
+{
+	struct timeval tv = {.tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000};
+	struct request *r;
+
+	if (request_new(a, reply, ctx, &r) != TM_OK) {
+		reply(ctx, failure("out of memory", ""));
+		return;
+	}
+	if (a->state != AGENT_UP) {
+		char why[400];
+
+		snprintf(why, sizeof(why), "there is no link to the coordinator: %s", a->last_error);
+		answer(r, failure(why,
+				  "try again once `tunnelmesh status` shows the coordinator as connected"));
+		return;
+	}
+	json_t *m = json_copy((json_t *)(uintptr_t)req); /* shallow: borrows nothing that we change */
+	if (m)
+		json_object_set_new(m, "id", json_integer(r->id));
+	event_add(r->timeout, &tv);
+	if (!session_send(a, m))
+		answer(r, failure("the request cannot be sent to the coordinator", "try again in a moment"));
+}
+
+void request_reply(struct agent *a, const json_t *m)
+{
+	json_int_t id = json_integer_value(json_object_get(m, "id"));
+
+	LIST_FOREACH (r, &a->pending, struct request, in_agent) {
+		if (r->id != id)
+			continue;
+
+		json_t *copy = json_deep_copy(m);
+		if (copy) {
+			json_object_del(copy, "t");
+			json_object_del(copy, "id");
+		}
+		answer(r, copy);
+		return;
+	}
+}
+
+void requests_fail(struct agent *a, const char *why)
+{
+	LIST_FOREACH (r, &a->pending, struct request, in_agent)
+		answer(r, failure(why, "try again in a moment"));
+}
+
+/* One per turn: the owner may free the agent in its callback. */
+void requests_settle(struct agent *a)
+{
+	LIST_FOREACH (r, &a->pending, struct request, in_agent) {
+		if (!r->answer)
+			continue;
+
+		agent_reply_fn *reply = r->reply;
+		void *ctx = r->ctx;
+		json_t *take = TAKE(r->answer);
+
+		request_free(r);
+		event_active(a->soon, EV_TIMEOUT, 0);
+		reply(ctx, take);
+		return;
+	}
+}

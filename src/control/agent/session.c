@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* The link to the coordinator: attempts in rotation over its addresses, backoff with jitter, hello. */
+#include <event2/event.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "control/agent/agent_internal.h"
+#include "crypto/init.h"
+
+/* Somewhere in the upper half, so that the nodes of a coordinator that comes back do not arrive together. */
+static ns_t jitter(ns_t delay)
+{
+	uint32_t half_us = (uint32_t)(delay / 2 / US);
+
+	return delay / 2 + (ns_t)random_below(half_us + 1) * US;
+}
+
+void session_connect_soon(struct agent *a, ns_t delay)
+{
+	struct timeval tv = {.tv_sec = delay / SEC, .tv_usec = delay % SEC / US};
+
+	event_add(a->timer, &tv);
+}
+
+static void log_failure(struct agent *a, ns_t delay)
+{
+	enum log_level level = strcmp(a->logged_error, a->last_error) == 0 ? LOG_DEBUG : LOG_WARN;
+
+	LOG_AT(level, "agent: no link to the coordinator, retrying", KV("why", a->last_error),
+		KV_MS("in", delay));
+	memcpy(a->logged_error, a->last_error, sizeof(a->logged_error));
+}
+
+/* The link is gone: plans the next attempt. */
+static void plan(struct agent *a, const char *why)
+{
+	ns_t now = time_monotonic();
+	bool was_up = a->state == AGENT_UP;
+	ns_t delay;
+
+	snprintf(a->last_error, sizeof(a->last_error), "%s", why);
+	a->state = AGENT_WAIT;
+	if (was_up && now - a->up_since >= a->tuning.stable) {
+		a->backoff = a->tuning.retry_min;
+		a->tried = 0;
+	}
+	if (a->removed) {
+		delay = jitter(a->tuning.removed_retry);
+	} else {
+		delay = jitter(a->backoff);
+		if (++a->tried >= a->n_addresses) { /* the wait grows with every round over all addresses */
+			a->tried = 0;
+			a->backoff = ns_min(a->backoff * 2, a->tuning.retry_max);
+		}
+	}
+	/* The last known address first, then the name's, then the last known again. */
+	if (!was_up) {
+		a->via_last_known = !a->via_last_known;
+		if (a->n_addresses)
+			a->next_address = (a->next_address + 1) % a->n_addresses;
+	}
+	log_failure(a, delay);
+	session_connect_soon(a, delay);
+	requests_fail(a, "the link to the coordinator was lost");
+	if (was_up && a->events.link)
+		a->events.link(a->events.ctx, false);
+}
+
+void session_drop(struct agent *a, const char *why)
+{
+	clink_free(TAKE(a->link));
+	plan(a, why);
+}
+
+static void on_up(void *ctx, struct clink *l UNUSED)
+{
+	struct agent *a = ctx;
+	struct timeval tv = {
+		.tv_sec = a->tuning.welcome_ms / 1000, .tv_usec = a->tuning.welcome_ms % 1000 * 1000};
+	json_t *list = candidates_to_json(&a->mine);
+	json_t *hello =
+		list ? json_pack("{s:s,s:s,s:s,s:I,s:o}", "t", "hello", "version", a->version, "os", "linux",
+			       "netmap", (json_int_t)(a->resync ? 0 : a->map.version), "candidates", list)
+		     : NULL;
+
+	a->state = AGENT_GREET;
+	a->coordinator = *clink_peer_address(a->link);
+	a->via_last_known = true;
+	event_add(a->timer, &tv);
+	if (session_send(a, hello))
+		a->mine_unsent = false;
+}
+
+static void on_message(void *ctx, struct clink *l UNUSED, const json_t *m)
+{
+	message_handle(ctx, m);
+}
+
+static void on_closed(void *ctx, struct clink *l UNUSED, int err UNUSED, const char *why)
+{
+	struct agent *a = ctx;
+
+	a->link = NULL; /* frees itself */
+	plan(a, why);
+}
+
+static void connect_now(struct agent *a)
+{
+	const struct clink_events ev = {.ctx = a, .up = on_up, .message = on_message, .closed = on_closed};
+	struct clink_config cfg = {
+		.address = a->addresses[a->next_address],
+		.remote_key = a->coordinator_key,
+		.identity = a->identity,
+		.connect_timeout_ms = a->tuning.connect_ms,
+		.last_known = a->via_last_known ? &a->coordinator : NULL,
+	};
+
+	if (a->n_addresses == 0) {
+		plan(a, "no address of the coordinator is known");
+		return;
+	}
+	a->attempt_since = time_monotonic();
+	int err = clink_connect_tuned(a->base, &cfg, &ev, a->tuning.link, &a->link);
+	if (err) {
+		char why[TOKEN_ADDR_LEN + 80];
+
+		snprintf(
+			why, sizeof(why), "connecting to %s cannot begin: %s", cfg.address, tm_strerror(err));
+		plan(a, why);
+		return;
+	}
+	a->state = AGENT_CONNECT;
+}
+
+void session_on_timer(struct agent *a)
+{
+	switch (a->state) {
+	case AGENT_WAIT:
+		connect_now(a);
+		break;
+	case AGENT_GREET:
+		session_drop(a, "the coordinator did not answer the greeting");
+		break;
+	case AGENT_CONNECT:
+	case AGENT_UP:
+		break;
+	}
+}
+
+bool session_send(struct agent *a, json_t *m_take)
+{
+	int err = a->link && m_take ? clink_send(a->link, m_take) : TM_ECLOSED;
+
+	json_decref(m_take);
+	return err == TM_OK; /* a link that cannot send says so by `closed` */
+}
+
+static void address_add(char (*list)[TOKEN_ADDR_LEN], size_t *n, const char *address)
+{
+	if (*n == TOKEN_ADDRS_MAX || !address || !address[0] || strlen(address) >= TOKEN_ADDR_LEN)
+		return;
+	for (size_t i = 0; i < *n; i++)
+		if (strcmp(list[i], address) == 0)
+			return;
+	memcpy(list[(*n)++], address, strlen(address) + 1);
+}
+
+/*
+ * The coordinator's own view of its addresses may not hold from here (port forwarding, a split horizon). So
+ * the one that we are connected through stays first, and the old ones stay at the end as far as there is
+ * room.
+ */
+void session_addresses_set(struct agent *a, const json_t *list)
+{
+	char next[TOKEN_ADDRS_MAX][TOKEN_ADDR_LEN] = {0};
+	size_t n = 0, i;
+	json_t *v;
+
+	if (a->own_coordinator || !json_is_array(list))
+		return;
+
+	if (a->n_addresses)
+		address_add(next, &n, a->addresses[a->next_address]);
+	json_array_foreach (list, i, v)
+		address_add(next, &n, json_string_value(v));
+	for (size_t k = 0; k < a->n_addresses; k++)
+		address_add(next, &n, a->addresses[k]);
+	memcpy(a->addresses, next, sizeof(next));
+	a->n_addresses = n;
+	a->next_address = 0;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * One control link as the coordinator sees it. The transport stays behind two functions: coord.c plugs clink
+ * in, tests plug in fakes. Control thread. Freed by the coordinator some time after conn_closed.
+ */
+#ifndef TM_CONTROL_COORD_CONN_H
+#define TM_CONTROL_COORD_CONN_H
+
+#include "base/addr.h"
+#include "base/err.h"
+#include "base/list.h"
+#include "base/time.h"
+
+#include <jansson.h>
+
+struct coord;
+struct conn;
+struct member;
+
+struct coord_conn_ops {
+	/* Queues; m is borrowed. After an error the transport closes the link itself (now or later). */
+	int (*send)(void *link, const json_t *m);
+	/* Sends what is queued, then closes; conn_closed is called, now or later. */
+	void (*close)(void *link, const char *why);
+};
+
+/* A link with a proven key is up. */
+NODISCARD int conn_open(struct coord *c, const struct coord_conn_ops *ops, void *link,
+	const uint8_t key[static 32], const struct endpoint *from, struct conn **ret_conn);
+void conn_message(struct conn *n, const json_t *m);
+void conn_closed(struct conn *n); /* last call; link is not used any more */
+
+enum conn_state {
+	CONN_NEW, /* has not said hello */
+	CONN_ENROLLING, /* its job is under way */
+	CONN_MEMBER,
+	CONN_CLOSING,
+	CONN_DEAD,
+};
+
+/* Private to coord/. */
+struct conn {
+	/* set once */
+	struct coord *c;
+	uint64_t id;
+	const struct coord_conn_ops *ops;
+	void *link;
+	uint8_t key[32];
+	struct endpoint from;
+	ns_t opened;
+	/* changes */
+	enum conn_state state;
+	struct member *member; /* CONN_MEMBER only */
+	uint64_t known; /* netmap version it has */
+	unsigned n_requests; /* not answered yet */
+	uint64_t credit_at; /* rate limit: credit in thousandths of a message, as of credit_time */
+	ns_t credit_time;
+	struct list in_conns;
+	struct list in_strangers; /* while the key is not a member's */
+};
+
+int conn_send(struct conn *n, const json_t *m); /* NULL m: TM_ENOMEM */
+int conn_send_new(struct conn *n, json_t *m_take);
+void conn_shut(struct conn *n, const char *why);
+void conn_removed(struct conn *n, const char *why); /* {"t":"removed"} and close */
+
+#endif

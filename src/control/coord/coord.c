@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Plugs the control link's server into the coordinator: the only file of coord/ that knows the transport. */
+#include "control/coord/coord.h"
+
+#include "base/log.h"
+#include "control/coord/internal.h"
+#include "control/link/clink.h"
+
+/* Far above anything a node has to say; the largest is a list of 16 candidates. */
+enum { RECEIVE_MAX = 64 << 10 };
+
+static int link_send(void *link, const json_t *m)
+{
+	return clink_send(link, m);
+}
+
+static void link_close(void *link, const char *why)
+{
+	clink_close(link, why);
+}
+
+static const struct coord_conn_ops link_ops = {.send = link_send, .close = link_close};
+
+static void on_up(void *ctx, struct clink *l)
+{
+	struct conn *n;
+
+	clink_limit_receive(l, RECEIVE_MAX);
+	int err = conn_open(ctx, &link_ops, l, clink_peer_key(l), clink_peer_address(l), &n);
+	if (err) {
+		log_warn("coord: closing a new link", KV_ERR(err));
+		clink_close(l, "the coordinator is out of memory");
+		return;
+	}
+	clink_set_user(l, n);
+}
+
+static void on_message(void *ctx, struct clink *l, const json_t *m)
+{
+	struct conn *n = clink_user(l);
+
+	(void)ctx;
+	if (n)
+		conn_message(n, m);
+}
+
+static void on_closed(void *ctx, struct clink *l, int err, const char *why)
+{
+	struct conn *n = clink_user(l);
+
+	(void)ctx;
+	if (!n)
+		return;
+
+	log_debug("coord: link closed", KV_EP("from", clink_peer_address(l)), KV_ERR(err), KV("why", why));
+	clink_set_user(l, NULL);
+	conn_closed(n);
+}
+
+int coord_new(
+	struct event_base *base, const struct coord_config *cfg, struct coord **ret_coord, struct diag *d)
+{
+	struct coord_tuning tuning = coord_tuning_default();
+	struct clink_server_config server = {
+		.listen = cfg->listen,
+		.identity = cfg->identity,
+		.max_links = NETMAP_NODES_MAX + 64, /* members, and newcomers that enrol */
+	};
+	struct coord *c;
+
+	int err = coord_core_new(base, cfg, &tuning, &c, d);
+	if (err)
+		return err;
+
+	struct clink_events events = {.ctx = c, .up = on_up, .message = on_message, .closed = on_closed};
+	err = clink_server_new(base, &server, &events, &c->server, d);
+	if (err) {
+		coord_core_free(c);
+		return err;
+	}
+	*ret_coord = c;
+	return TM_OK;
+}
+
+void coord_free(struct coord *c)
+{
+	if (!c)
+		return;
+
+	/* Jobs still under way answer into links that are gone: forget the links first, as their ends would
+	 * have. */
+	c->stopping = true;
+	LIST_FOREACH_SAFE (n, &c->conns, struct conn, in_conns)
+		conn_closed(n);
+	clink_server_free(c->server);
+	c->server = NULL;
+	coord_core_free(c);
+}
+
+uint16_t coord_port(const struct coord *c)
+{
+	return c->server ? clink_server_port(c->server) : 0;
+}

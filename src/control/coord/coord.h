@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * The coordinator role: registry, addresses, tokens and netmap in SQLite, served over control links. Control
+ * thread; SQL runs on a helper thread and memory changes only after the commit. Messages: docs/protocol.md.
+ */
+#ifndef TM_CONTROL_COORD_COORD_H
+#define TM_CONTROL_COORD_COORD_H
+
+#include "base/diag.h"
+#include "base/err.h"
+#include "crypto/identity.h"
+#include "wire/netmap.h"
+#include "wire/token.h"
+
+struct coord;
+struct event_base;
+
+struct coord_init {
+	const char *db_path;
+	const char *mesh_name, *node_name;
+	const struct identity *identity; /* of the first node = the coordinator */
+	struct prefix net4, net6; /* already checked against the host's routes */
+	uint8_t secret[32];
+};
+/* Creates the database with mesh and first node. TM_EEXIST, with a sentence, when there is one already: never
+ * overwritten. Blocking; CLI only. */
+NODISCARD int coord_create(const struct coord_init *init, struct diag *d);
+
+struct coord_config {
+	const char *db_path;
+	const struct identity *identity; /* borrowed */
+	struct endpoint listen; /* TCP */
+	const char *const *addresses; /* "host:port" of the control port that new tokens carry */
+	size_t n_addresses;
+	uint16_t data_port; /* UDP port of our data socket, told to nodes for STUN */
+};
+/* Opens, migrates and loads the database (blocking, at start-up), then listens. */
+NODISCARD int coord_new(
+	struct event_base *base, const struct coord_config *cfg, struct coord **ret_coord, struct diag *d);
+void coord_free(struct coord *c);
+uint16_t coord_port(const struct coord *c);
+void coord_set_addresses(struct coord *c, const char *const *addresses, size_t n); /* copied */
+const struct mesh_info *coord_mesh(const struct coord *c);
+
+/*
+ * Administration, from the control socket: req = {"cmd":"token.create",...}. The reply {"ok":true,...} or
+ * {"ok":false,"error":"sentence","hint":"..."} comes later through `reply`, which owns it; exactly one reply
+ * per request. Commands and fields: docs/protocol.md, "Administration".
+ */
+typedef void coord_reply_fn(void *ctx, json_t *reply_take);
+void coord_admin(struct coord *c, const json_t *req, coord_reply_fn *reply, void *ctx);
+
+#endif

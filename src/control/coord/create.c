@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "base/secret.h"
+#include "control/coord/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+static int check(const struct coord_init *init, struct diag *d)
+{
+	size_t n = strlen(init->mesh_name);
+
+	if (n == 0 || n > NODE_NAME_MAX) {
+		diag_hint(d, "choose another name");
+		return diag_what(d, TM_EINVAL, "the mesh's name must have 1 to %d characters", NODE_NAME_MAX);
+	}
+	if (!node_name_valid(init->node_name)) {
+		diag_hint(d, "use 1 to %d of the characters a-z, 0-9 and -", NODE_NAME_MAX);
+		return diag_what(d, TM_EINVAL, "\"%.64s\" cannot be a node's name", init->node_name);
+	}
+	if (!ipam_limit(&init->net4, &init->net6)) {
+		diag_hint(d, "use an IPv4 range of /30 or larger and an IPv6 range of /126 or larger");
+		return diag_what(d, TM_EINVAL, "the mesh's address ranges are too small");
+	}
+	return TM_OK;
+}
+
+int coord_create(const struct coord_init *init, struct diag *d)
+{
+	struct store_mesh mesh = {
+		.info = {.net4 = prefix_mask(&init->net4), .net6 = prefix_mask(&init->net6)}};
+	struct store_node first = {.host = 1};
+	struct utsname os;
+
+	int err = check(init, d);
+	if (err)
+		return err;
+
+	mesh.created = first.created = coord_tuning_default().unix_now();
+	memcpy(mesh.info.name, init->mesh_name, strlen(init->mesh_name) + 1);
+	memcpy(mesh.info.secret, init->secret, sizeof(mesh.info.secret));
+	memcpy(first.rec.id, init->identity->id, sizeof(first.rec.id));
+	memcpy(first.rec.name, init->node_name, strlen(init->node_name) + 1);
+	memcpy(first.rec.key, init->identity->x_pub, sizeof(first.rec.key));
+	memcpy(first.ed, init->identity->ed_pub, sizeof(first.ed));
+	first.rec.kind = NODE_MESH;
+	first.rec.coordinator = true;
+	if (uname(&os) == 0)
+		for (size_t i = 0; i < STORE_TEXT_MAX && os.sysname[i]; i++)
+			first.os[i] = (char)(os.sysname[i] >= 'A' && os.sysname[i] <= 'Z'
+						     ? os.sysname[i] + ('a' - 'A')
+						     : os.sysname[i]);
+	snprintf(first.version, sizeof(first.version), "%s", TM_VERSION);
+	err = store_create(init->db_path, &mesh, &first, d);
+	wipe(&mesh, sizeof(mesh));
+	return err;
+}

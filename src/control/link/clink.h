@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * Control link: JSON messages inside Noise_IK (prologue "tunnelmesh control 1") inside binary WebSocket
+ * messages (RFC 6455) on one TCP connection. The node connects; the coordinator's static key comes from the
+ * join token, the node's is its identity. Control thread only, on libevent. Every wait has a deadline:
+ * connecting, the handshake, silence (ping after 20 s, closed after 45 s), a send queue that does not drain.
+ *
+ * One WebSocket binary message = one Noise message. Message 1 (node) has payload {"v":1}, message 2
+ * (coordinator) {"v":1}. Afterwards every Noise message carries one byte of flags (1 = last fragment) and a
+ * fragment of a JSON object, which may be up to CLINK_MSG_MAX bytes whole.
+ */
+#ifndef TM_CONTROL_LINK_CLINK_H
+#define TM_CONTROL_LINK_CLINK_H
+
+#include "base/addr.h"
+#include "base/diag.h"
+#include "base/err.h"
+#include "crypto/identity.h"
+
+#include <jansson.h>
+
+enum { CLINK_MSG_MAX = 16 << 20, CLINK_QUEUE_MAX = 32 << 20 };
+
+struct event_base;
+struct clink;
+
+struct clink_events {
+	void *ctx;
+	void (*up)(void *ctx, struct clink *l); /* Noise handshake complete */
+	void (*message)(void *ctx, struct clink *l, const json_t *m); /* a JSON object, borrowed */
+	/* Last call for this link, also when connecting failed; why is a sentence for people. The link is
+	 * freed after it returns. */
+	void (*closed)(void *ctx, struct clink *l, int err, const char *why);
+};
+
+struct clink_config {
+	const char *address; /* "host:port"; names are resolved by the system's resolver, never the mesh's */
+	const uint8_t *remote_key; /* the coordinator's X25519 key, 32 bytes */
+	const struct identity *identity; /* borrowed for the link's life */
+	int connect_timeout_ms; /* TCP, WebSocket and Noise together */
+	/* An address that worked before, tried first and also when the name cannot be resolved; or NULL. */
+	const struct endpoint *last_known;
+};
+
+/* Never calls back before returning. */
+NODISCARD int clink_connect(struct event_base *base, const struct clink_config *cfg,
+	const struct clink_events *ev, struct clink **ret_link);
+/* Queues; m is borrowed. TM_EFULL (and the link closes) when the other side does not drain its queue.
+ * TM_ECLOSED before up. */
+NODISCARD int clink_send(struct clink *l, const json_t *m);
+/* Closes after what is queued has been sent, or after 2 s; `closed` is called. */
+void clink_close(struct clink *l, const char *why);
+/* Closes and frees now, without calling back. NULL is fine. */
+void clink_free(struct clink *l);
+const uint8_t *clink_peer_key(const struct clink *l); /* the other side's X25519 key; valid once up */
+const struct endpoint *clink_peer_address(const struct clink *l);
+void *clink_user(const struct clink *l);
+void clink_set_user(struct clink *l, void *user);
+/* Largest message taken from the other side, CLINK_MSG_MAX at first; at `up` a server may set less for
+ * strangers. */
+void clink_limit_receive(struct clink *l, size_t bytes);
+/* The network changed: closes the link unless the other side is heard from within timeout_ms. */
+void clink_probe(struct clink *l, int timeout_ms);
+/* Replace the callbacks (a server hands an accepted link over). */
+void clink_set_events(struct clink *l, const struct clink_events *ev);
+
+struct clink_server;
+struct clink_server_config {
+	struct endpoint listen; /* IP unspecified v6 = dual stack */
+	const struct identity *identity; /* borrowed */
+	unsigned max_links; /* established; half-open ones are limited to 256 and 8 per source address */
+};
+/*
+ * ev->up is the first call for each accepted link. It comes with the first authentic message of the node,
+ * right before `message`: only that proves that the handshake was no replay. d explains a busy port.
+ */
+NODISCARD int clink_server_new(struct event_base *base, const struct clink_server_config *cfg,
+	const struct clink_events *ev, struct clink_server **ret_server, struct diag *d);
+uint16_t clink_server_port(const struct clink_server *s);
+void clink_server_free(struct clink_server *s); /* closes all its links without calling back; NULL is fine */
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "control/path/gather.h"
+
+bool candidate_usable(const struct endpoint *ep, const struct prefix *net4, const struct prefix *net6)
+{
+	const struct ip *ip = &ep->ip;
+
+	/* Link-local addresses need an interface that only their own host can name. */
+	return endpoint_is_set(ep) && !ip_is_loopback(ip) && !ip_is_multicast(ip) && !ip_is_unspecified(ip) &&
+	       !ip_is_link_local(ip) && !prefix_contains(net4, ip) && !prefix_contains(net6, ip);
+}
+
+static void add(
+	const struct gather_in *in, enum candidate_type type, const struct endpoint *ep, struct candidates *c)
+{
+	if (c->n == CANDIDATES_MAX || !candidate_usable(ep, &in->net4, &in->net6))
+		return;
+	for (size_t i = 0; i < c->n; i++)
+		if (endpoint_eq(&c->v[i].ep, ep))
+			return;
+	c->v[c->n++] = (struct candidate){type, *ep};
+}
+
+void gather(const struct gather_in *in, struct candidates *ret_c)
+{
+	struct candidates c = {.n = 0};
+
+	/* What was configured by hand and what the world sees come first: hosts with many addresses fill the
+	 * rest. */
+	for (size_t i = 0; i < in->n_advertise; i++)
+		add(in, CAND_SRFLX, &in->advertise[i], &c);
+	for (size_t i = 0; i < in->n_local && c.n < CANDIDATES_MAX - 1; i++)
+		add(in, CAND_HOST, &(struct endpoint){.ip = in->local[i], .port = in->port}, &c);
+	add(in, CAND_SRFLX, &in->reflexive, &c);
+	*ret_c = c;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * Our own candidates: host addresses, configured endpoints, and the server-reflexive address that STUN found.
+ * Pure: puts together what it is given.
+ */
+#ifndef TM_CONTROL_PATH_GATHER_H
+#define TM_CONTROL_PATH_GATHER_H
+
+#include "wire/netmap.h"
+
+struct gather_in {
+	const struct ip *local;
+	size_t n_local;
+	uint16_t port;
+	const struct endpoint *advertise; /* may be translated ports: sent as server-reflexive */
+	size_t n_advertise;
+	struct endpoint reflexive; /* IP_NONE when unknown */
+	struct prefix net4, net6; /* of the mesh: nothing in them is ever a candidate */
+};
+
+void gather(const struct gather_in *in, struct candidates *ret_c);
+
+/* May a packet be sent there at all? Not to ourselves, not to groups, not into the mesh. */
+bool candidate_usable(const struct endpoint *ep, const struct prefix *net4, const struct prefix *net6);
+
+#endif

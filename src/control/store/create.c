@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * A new database is built under another name and appears at its own by link(), which never replaces anything:
+ * at every moment there is either none or a whole one.
+ */
+#include "control/store/internal.h"
+#include "control/store/mesh.h"
+#include "control/store/node.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct first_rows {
+	const struct store_mesh *mesh;
+	const struct store_node *node;
+};
+
+static int with_suffix(const char *path, const char *suffix, char out[static PATH_MAX])
+{
+	return snprintf(out, PATH_MAX, "%s%s", path, suffix) < PATH_MAX ? TM_OK : TM_ERANGE;
+}
+
+/* A write-ahead log without its database would be replayed into the new one, whose name it bears. */
+static int refuse_if_there(const char *path, struct diag *d)
+{
+	static const char *const suffixes[] = {"", "-wal", "-journal"};
+	char name[PATH_MAX];
+	struct stat st;
+
+	for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
+		int err = with_suffix(path, suffixes[i], name);
+		if (err)
+			return diag_what(d, err, "the path of the mesh database is too long");
+
+		bool there = lstat(name, &st) == 0;
+		if (there && i > 0 && st.st_size == 0)
+			continue; /* left by looking at a database that was refused; nothing to replay */
+		if (there) {
+			diag_where(d, "%s", name);
+			diag_hint(d, i == 0 ? "this machine is a coordinator already; move the file away to "
+					      "start a new mesh"
+					    : "move it away together with its database, or restore both");
+			return diag_what(d, TM_EEXIST,
+				i == 0 ? "there is a mesh database already"
+				       : "a piece of an older mesh database is in the way");
+		}
+		if (errno != ENOENT) {
+			err = tm_err_from_errno(errno);
+			return diag_what(d, err, "the mesh database cannot be created: %s", strerror(errno));
+		}
+	}
+	return TM_OK;
+}
+
+static int insert_mesh(struct store *s, const struct store_mesh *m)
+{
+	char net4[PREFIX_STR_LEN], net6[PREFIX_STR_LEN];
+	sqlite3_stmt *st = store_stmt(s, STMT_MESH_INSERT);
+
+	bind_text(st, 1, m->info.name);
+	bind_text(st, 2, prefix_format(&m->info.net4, net4));
+	bind_text(st, 3, prefix_format(&m->info.net6, net6));
+	bind_blob(st, 4, m->info.secret, sizeof(m->info.secret));
+	sqlite3_bind_int64(st, 5, m->created);
+	return store_run(s, st);
+}
+
+static int insert_first_rows(struct store *s, void *ctx)
+{
+	const struct first_rows *rows = ctx;
+
+	int err = insert_mesh(s, rows->mesh);
+	if (err)
+		return err;
+
+	return store_node_insert(s, rows->node);
+}
+
+static int fill(const char *path, struct first_rows *rows, struct diag *d)
+{
+	_cleanup_(store_freep)
+	struct store *s = NULL;
+	char application[64];
+
+	int err = store_connect(path, &s, d);
+	if (err)
+		return err;
+
+	sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+	snprintf(application, sizeof(application), "PRAGMA application_id = %d", SCHEMA_APPLICATION_ID);
+	err = store_exec(s->db, application);
+	if (!err)
+		err = schema_migrate(s->db, schema_steps, schema_version, d);
+	if (!err)
+		err = store_prepare(s);
+	if (!err)
+		err = store_transaction(s, insert_first_rows, rows);
+	/* Last: the setting is in the file's header and stays. */
+	if (!err)
+		err = store_exec(s->db, "PRAGMA journal_mode = WAL");
+	return err;
+}
+
+static int make_empty_file(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0)
+		return tm_err_from_errno(errno);
+
+	close(fd);
+	return TM_OK;
+}
+
+static int sync_path(const char *path, int flags)
+{
+	int fd = open(path, flags | O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return tm_err_from_errno(errno);
+
+	int err = fsync(fd) < 0 ? tm_err_from_errno(errno) : TM_OK;
+	close(fd);
+	return err;
+}
+
+static int sync_folder_of(const char *path)
+{
+	char folder[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+	size_t n = slash ? (size_t)(slash - path) : 0;
+
+	memcpy(folder, path, n);
+	folder[n] = '\0';
+	return sync_path(!slash ? "." : n ? folder : "/", O_DIRECTORY);
+}
+
+static int put_in_place(const char *built, const char *path)
+{
+	if (link(built, path) < 0) {
+		int err = tm_err_from_errno(errno);
+
+		/* No hard links here: nothing was there a moment ago, and only we write here. */
+		if (err == TM_EEXIST || rename(built, path) < 0)
+			return err;
+	}
+	return sync_folder_of(path);
+}
+
+static void remove_built(const char *built)
+{
+	static const char *const suffixes[] = {"", "-wal", "-journal"};
+	char name[PATH_MAX];
+
+	for (size_t i = 0; i < ARRAY_LEN(suffixes); i++)
+		if (with_suffix(built, suffixes[i], name) == TM_OK)
+			unlink(name);
+}
+
+int store_create(
+	const char *path, const struct store_mesh *mesh, const struct store_node *first, struct diag *d)
+{
+	struct first_rows rows = {mesh, first};
+	char built[PATH_MAX - 16];
+
+	diag_where(d, "%s", path);
+	int err = refuse_if_there(path, d);
+	if (err)
+		return err;
+
+	if (snprintf(built, sizeof(built), "%s.new", path) >= (int)sizeof(built))
+		return diag_what(d, TM_ERANGE, "the path of the mesh database is too long");
+	remove_built(built); /* of an `init` that was cut off */
+	err = make_empty_file(built);
+	if (!err)
+		err = fill(built, &rows, d);
+	if (!err)
+		err = sync_path(built, 0);
+	if (!err)
+		err = put_in_place(built, path);
+	remove_built(built);
+	if (err) {
+		store_explain(err, d);
+		return err;
+	}
+	diag_where(d, "%s", "");
+	return TM_OK;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "control/store/mesh.h"
+
+#include "base/secret.h"
+#include "control/store/internal.h"
+
+static int column_prefix(sqlite3_stmt *st, int at, uint8_t family, struct prefix *ret_prefix)
+{
+	char text[PREFIX_STR_LEN];
+
+	int err = column_text(st, at, text, sizeof(text));
+	if (err)
+		return err;
+
+	struct prefix p;
+	if (prefix_parse(text, &p) != TM_OK || p.ip.family != family)
+		return TM_ECORRUPT;
+
+	*ret_prefix = prefix_mask(&p);
+	return TM_OK;
+}
+
+static int row_to_mesh(sqlite3_stmt *st, struct store_mesh *ret_mesh)
+{
+	struct store_mesh m = {
+		.created = sqlite3_column_int64(st, 4), .epoch = (uint64_t)sqlite3_column_int64(st, 5)};
+
+	int err = column_text(st, 0, m.info.name, sizeof(m.info.name));
+	if (!err)
+		err = column_prefix(st, 1, IP_V4, &m.info.net4);
+	if (!err)
+		err = column_prefix(st, 2, IP_V6, &m.info.net6);
+	if (!err)
+		err = column_blob(st, 3, m.info.secret, sizeof(m.info.secret));
+	if (!err && m.info.name[0] == '\0')
+		err = TM_ECORRUPT;
+	if (!err)
+		*ret_mesh = m;
+	wipe(&m, sizeof(m));
+	return err;
+}
+
+int store_mesh_load(struct store *s, struct store_mesh *ret_mesh)
+{
+	sqlite3_stmt *st = store_stmt(s, STMT_MESH_LOAD);
+
+	int err = store_row(s, st);
+	if (err)
+		return err == TM_ENOENT ? TM_ECORRUPT : err;
+
+	err = row_to_mesh(st, ret_mesh);
+	sqlite3_reset(st);
+	return err;
+}
+
+int store_epoch_next(struct store *s, uint64_t *ret_epoch)
+{
+	sqlite3_stmt *st = store_stmt(s, STMT_EPOCH_NEXT);
+
+	int err = store_row(s, st);
+	if (err)
+		return err == TM_ENOENT ? TM_ECORRUPT : err;
+
+	uint64_t epoch = (uint64_t)sqlite3_column_int64(st, 0);
+	err = store_error(s->db, sqlite3_step(st));
+	sqlite3_reset(st);
+	if (err)
+		return err;
+
+	*ret_epoch = epoch;
+	return TM_OK;
+}

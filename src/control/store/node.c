@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "control/store/node.h"
+
+#include "base/secret.h"
+#include "control/store/internal.h"
+
+/* In the order of NODE_COLUMNS. */
+enum {
+	COL_ID,
+	COL_NAME,
+	COL_KEY,
+	COL_ED,
+	COL_HOST,
+	COL_KIND,
+	COL_COORDINATOR,
+	COL_EPHEMERAL,
+	COL_VIA,
+	COL_TOKEN,
+	COL_TAGS,
+	COL_OS,
+	COL_VERSION,
+	COL_CREATED,
+	COL_LAST_SEEN,
+	COL_N,
+};
+
+static int row_texts(sqlite3_stmt *st, struct store_node *n)
+{
+	char tags[TAGS_TEXT_MAX];
+
+	int err = column_text(st, COL_ID, n->rec.id, sizeof(n->rec.id));
+	if (!err)
+		err = column_text(st, COL_NAME, n->rec.name, sizeof(n->rec.name));
+	if (!err)
+		err = column_text(st, COL_OS, n->os, sizeof(n->os));
+	if (!err)
+		err = column_text(st, COL_VERSION, n->version, sizeof(n->version));
+	if (!err)
+		err = column_text(st, COL_TAGS, tags, sizeof(tags));
+	if (!err)
+		err = tags_split(tags, n->rec.tags, &n->rec.n_tags);
+	if (!err && n->rec.kind == NODE_CLIENT)
+		err = column_text(st, COL_VIA, n->rec.via, sizeof(n->rec.via));
+	return err;
+}
+
+static int row_keys(sqlite3_stmt *st, struct store_node *n)
+{
+	int err = column_blob(st, COL_KEY, n->rec.key, sizeof(n->rec.key));
+
+	if (!err && n->rec.kind == NODE_MESH)
+		err = column_blob(st, COL_ED, n->ed, sizeof(n->ed));
+	n->has_token = sqlite3_column_type(st, COL_TOKEN) != SQLITE_NULL;
+	if (!err && n->has_token)
+		err = column_blob(st, COL_TOKEN, n->token, sizeof(n->token));
+	return err;
+}
+
+static int row_to_node(sqlite3_stmt *st, struct store_node *ret_node)
+{
+	struct store_node n = {
+		.host = (uint32_t)sqlite3_column_int64(st, COL_HOST),
+		.ephemeral = sqlite3_column_int(st, COL_EPHEMERAL) != 0,
+		.created = sqlite3_column_int64(st, COL_CREATED),
+		.last_seen = sqlite3_column_int64(st, COL_LAST_SEEN),
+	};
+
+	n.rec.kind = sqlite3_column_int(st, COL_KIND) ? NODE_CLIENT : NODE_MESH;
+	n.rec.coordinator = sqlite3_column_int(st, COL_COORDINATOR) != 0;
+	int err = row_keys(st, &n);
+	if (!err)
+		err = row_texts(st, &n);
+	if (err)
+		return err;
+	if (!node_id_valid(n.rec.id) || !node_name_valid(n.rec.name) || n.host == 0 ||
+		ct_is_zero(n.rec.key, 32))
+		return TM_ECORRUPT;
+	if (n.rec.kind == NODE_CLIENT && !node_id_valid(n.rec.via))
+		return TM_ECORRUPT;
+
+	*ret_node = n;
+	return TM_OK;
+}
+
+int store_node_each(struct store *s, store_node_fn *fn, void *ctx)
+{
+	sqlite3_stmt *st = store_stmt(s, STMT_NODE_EACH);
+	int err;
+
+	while (!(err = store_row(s, st))) {
+		struct store_node n;
+
+		err = row_to_node(st, &n);
+		if (!err)
+			err = fn(ctx, &n);
+		if (err) {
+			sqlite3_reset(st);
+			return err;
+		}
+	}
+	return err == TM_ENOENT ? TM_OK : err;
+}
+
+int store_node_find_key(struct store *s, const uint8_t key[static 32], struct store_node *ret_node)
+{
+	sqlite3_stmt *st = store_stmt(s, STMT_NODE_BY_KEY);
+
+	bind_blob(st, 1, key, 32);
+	int err = store_row(s, st);
+	if (err)
+		return err;
+
+	err = row_to_node(st, ret_node);
+	sqlite3_reset(st);
+	return err;
+}
+
+int store_node_name_taken(struct store *s, const char *name, bool *ret_taken)
+{
+	sqlite3_stmt *st = store_stmt(s, STMT_NODE_NAME_TAKEN);
+
+	bind_text(st, 1, name);
+	int err = store_row(s, st);
+	if (err)
+		return err;
+
+	*ret_taken = sqlite3_column_int(st, 0) != 0;
+	sqlite3_reset(st);
+	return TM_OK;
+}
+
+int store_node_insert(struct store *s, const struct store_node *n)
+{
+	sqlite3_stmt *st = store_stmt(s, STMT_NODE_INSERT);
+	bool client = n->rec.kind == NODE_CLIENT;
+	char tags[TAGS_TEXT_MAX];
+
+	tags_join(n->rec.tags, n->rec.n_tags, tags);
+	bind_text(st, COL_ID + 1, n->rec.id);
+	bind_text(st, COL_NAME + 1, n->rec.name);
+	bind_blob(st, COL_KEY + 1, n->rec.key, sizeof(n->rec.key));
+	if (!client)
+		bind_blob(st, COL_ED + 1, n->ed, sizeof(n->ed));
+	sqlite3_bind_int64(st, COL_HOST + 1, n->host);
+	sqlite3_bind_int(st, COL_KIND + 1, client);
+	sqlite3_bind_int(st, COL_COORDINATOR + 1, n->rec.coordinator);
+	sqlite3_bind_int(st, COL_EPHEMERAL + 1, n->ephemeral);
+	if (client)
+		bind_text(st, COL_VIA + 1, n->rec.via);
+	if (n->has_token)
+		bind_blob(st, COL_TOKEN + 1, n->token, sizeof(n->token));
+	bind_text(st, COL_TAGS + 1, tags);
+	bind_text(st, COL_OS + 1, n->os);
+	bind_text(st, COL_VERSION + 1, n->version);
+	sqlite3_bind_int64(st, COL_CREATED + 1, n->created);
+	sqlite3_bind_int64(st, COL_LAST_SEEN + 1, n->last_seen);
+	return store_run(s, st);
+}
+
+/* Runs a statement about one row. */
+static int change_one(struct store *s, sqlite3_stmt *st)
+{
+	int err = store_run(s, st);
+	if (err)
+		return err;
+
+	return sqlite3_changes(s->db) ? TM_OK : TM_ENOENT;
+}
+
+int store_node_rename(struct store *s, const char *id, const char *name)
+{
+	sqlite3_stmt *st = store_stmt(s, STMT_NODE_RENAME);
+
+	bind_text(st, 1, id);
+	bind_text(st, 2, name);
+	return change_one(s, st);
+}
+
+int store_node_remove(struct store *s, const char *id)
+{
+	sqlite3_stmt *st = store_stmt(s, STMT_NODE_REMOVE);
+
+	bind_text(st, 1, id);
+	return change_one(s, st);
+}
+
+int store_node_touch(struct store *s, const char *id, const char *os, const char *version, int64_t last_seen)
+{
+	sqlite3_stmt *st = store_stmt(s, STMT_NODE_TOUCH);
+
+	bind_text(st, 1, id);
+	bind_text(st, 2, os);
+	bind_text(st, 3, version);
+	sqlite3_bind_int64(st, 4, last_seen);
+	return store_run(s, st);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Node records: members of the mesh and their stock WireGuard clients. See store.h for threads and
+ * transactions. */
+#ifndef TM_CONTROL_STORE_NODE_H
+#define TM_CONTROL_STORE_NODE_H
+
+#include "control/store/store.h"
+#include "wire/netmap.h"
+#include "wire/token.h"
+
+enum { STORE_TEXT_MAX = 32 };
+
+struct store_node {
+	struct node_rec rec; /* ip4 and ip6 follow from `host`, online from links: not stored */
+	uint32_t host; /* host number inside the mesh's prefixes, from 1 on */
+	uint8_t ed[32]; /* Ed25519 public key; zero for clients */
+	uint8_t token[TOKEN_ID]; /* it enrolled with */
+	bool has_token;
+	bool ephemeral;
+	char os[STORE_TEXT_MAX + 1], version[STORE_TEXT_MAX + 1];
+	int64_t created, last_seen; /* Unix seconds; last_seen 0 = never */
+};
+
+/* All nodes, mesh nodes before clients. TM_ECORRUPT when a record makes no sense. Stops when fn returns an
+ * error. */
+typedef int store_node_fn(void *ctx, const struct store_node *n);
+NODISCARD int store_node_each(struct store *s, store_node_fn *fn, void *ctx);
+
+NODISCARD int store_node_find_key(
+	struct store *s, const uint8_t key[static 32], struct store_node *ret_node); /* TM_ENOENT */
+NODISCARD int store_node_name_taken(struct store *s, const char *name, bool *ret_taken);
+/* TM_EEXIST: id, name, key or host number is taken. */
+NODISCARD int store_node_insert(struct store *s, const struct store_node *n);
+NODISCARD int store_node_rename(struct store *s, const char *id, const char *name); /* TM_ENOENT, TM_EEXIST */
+NODISCARD int store_node_remove(struct store *s, const char *id); /* and its clients; TM_ENOENT */
+/* Operating system, version and last_seen; no error when the node is gone. */
+NODISCARD int store_node_touch(
+	struct store *s, const char *id, const char *os, const char *version, int64_t last_seen);
+
+#endif

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * Opening looks before it touches: until every check has passed nothing writes to the file, and closing the
+ * connection does not either (a write-ahead log of a crashed run is left beside it for a program that
+ * understands it).
+ */
+#include "control/store/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { BUSY_MS = 250 };
+
+static int look_at_file(const char *path, struct diag *d)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0) {
+		if (errno == ENOENT || errno == ENOTDIR) {
+			diag_hint(d, "restore it from a backup, or create a mesh with `tunnelmesh init`");
+			return diag_what(d, TM_ENOENT, "there is no mesh database");
+		}
+		int err = tm_err_from_errno(errno);
+		store_explain(err, d);
+		return err;
+	}
+	if (!S_ISREG(st.st_mode) || st.st_size == 0) {
+		diag_hint(d, "restore the database from a backup; what is there was left as it is");
+		return diag_what(d, TM_ECORRUPT,
+			S_ISREG(st.st_mode) ? "the mesh database is empty"
+					    : "the mesh database is not a file");
+	}
+	/* No descriptor of our own: closing one would drop the locks that SQLite holds on the same file
+	 * (POSIX advisory locks). */
+	if (faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) < 0) {
+		int err = errno == EROFS ? TM_EPERM : tm_err_from_errno(errno);
+		store_explain(err, d);
+		return err;
+	}
+	return TM_OK;
+}
+
+static int say_damaged(sqlite3 *db, struct diag *d)
+{
+	diag_hint(d, "restore it from a backup; the file was left as it is");
+	if (sqlite3_errcode(db) == SQLITE_NOTADB)
+		return diag_what(
+			d, TM_ECORRUPT, "the mesh database is not a database, or its beginning is damaged");
+	return diag_what(d, TM_ECORRUPT, "the mesh database is damaged: %s", sqlite3_errmsg(db));
+}
+
+int store_connect(const char *path, struct store **ret_store, struct diag *d)
+{
+	_cleanup_(store_freep)
+	struct store *s = calloc(1, sizeof(*s));
+	if (!s)
+		return TM_ENOMEM;
+
+	int rc = sqlite3_open_v2(
+		path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+	if (rc != SQLITE_OK) {
+		int err = store_error(s->db, rc);
+		store_explain(err, d);
+		return err;
+	}
+	sqlite3_busy_timeout(s->db, BUSY_MS);
+	/* A damaged schema must not run anything, and a damaged file must not be checkpointed into when we
+	 * give up on it. */
+	sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	sqlite3_db_config(s->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+	sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	int err = store_exec(s->db, "PRAGMA locking_mode = EXCLUSIVE;"
+				    "PRAGMA synchronous = FULL;"
+				    "PRAGMA foreign_keys = ON;"
+				    "PRAGMA cell_size_check = ON;"
+				    "PRAGMA secure_delete = ON;");
+	if (err == TM_ECORRUPT)
+		return say_damaged(s->db, d);
+	if (err) {
+		store_explain(err, d);
+		return err;
+	}
+
+	*ret_store = TAKE(s);
+	return TM_OK;
+}
+
+int store_prepare(struct store *s)
+{
+	static const char *const sql[] = {
+#define X(name, text) [STMT_##name] = text,
+		STORE_STATEMENTS(X)
+#undef X
+	};
+
+	for (int i = 0; i < STMT_N; i++) {
+		int rc = sqlite3_prepare_v3(s->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &s->stmts[i], NULL);
+
+		if (rc != SQLITE_OK)
+			return store_error(s->db, rc);
+	}
+	return TM_OK;
+}
+
+/* Ours, and not newer than we are? */
+static int check_kind(struct store *s, struct diag *d)
+{
+	int application, version;
+
+	int err = schema_read_int(s->db, "PRAGMA application_id", &application);
+	if (!err)
+		err = schema_read_int(s->db, "PRAGMA user_version", &version);
+	if (err == TM_ECORRUPT)
+		return say_damaged(s->db, d);
+	if (err)
+		return err;
+	if (application != SCHEMA_APPLICATION_ID) {
+		diag_hint(d, "restore the right file from a backup; this one was left as it is");
+		return diag_what(d, TM_ECORRUPT, "the mesh database is a database of some other program");
+	}
+	if (version > schema_version) {
+		diag_hint(d, "use the newer program, or restore a database of this one; the file was left as "
+			     "it is");
+		return diag_what(d, TM_EVERSION,
+			"the mesh database is from a newer TunnelMesh: its version is %d, this program knows "
+			"%d",
+			version, schema_version);
+	}
+	return TM_OK;
+}
+
+/* The whole file: pages, indexes against tables, CHECK and NOT NULL. A mesh of 60,000 nodes takes well under
+ * a second. */
+static int check_integrity(struct store *s, struct diag *d)
+{
+	sqlite3_stmt *st;
+
+	int rc = sqlite3_prepare_v2(s->db, "PRAGMA integrity_check(1)", -1, &st, NULL);
+	if (rc != SQLITE_OK)
+		return store_error(s->db, rc);
+
+	rc = sqlite3_step(st);
+	const char *answer = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(st, 0) : NULL;
+	int err = answer ? TM_OK : store_error(s->db, rc);
+	if (answer && strcmp(answer, "ok") != 0) {
+		const char *line = strchr(answer, '\n'); /* behind "*** in database main ***" */
+
+		answer = line ? line + 1 : answer;
+		diag_hint(d, "restore it from a backup; the file was left as it is");
+		err = diag_what(d, TM_ECORRUPT, "the mesh database is damaged: %s", answer);
+	}
+	sqlite3_finalize(st);
+	if (err)
+		return err;
+
+	rc = sqlite3_prepare_v2(s->db, "PRAGMA foreign_key_check", -1, &st, NULL);
+	if (rc != SQLITE_OK)
+		return store_error(s->db, rc);
+
+	rc = sqlite3_step(st);
+	sqlite3_finalize(st);
+	if (rc == SQLITE_ROW) {
+		diag_hint(d, "restore it from a backup; the file was left as it is");
+		return diag_what(d, TM_ECORRUPT, "the mesh database is damaged: a client has no node");
+	}
+	return store_error(s->db, rc);
+}
+
+/* Takes the write lock once; with locking_mode EXCLUSIVE it is ours from now on. */
+static int take_lock(struct store *s)
+{
+	int err = store_exec(s->db, "BEGIN IMMEDIATE");
+
+	return err ? err : store_exec(s->db, "COMMIT");
+}
+
+int store_open(const char *path, struct store **ret_store, struct diag *d)
+{
+	_cleanup_(store_freep)
+	struct store *s = NULL;
+
+	diag_where(d, "%s", path);
+	int err = look_at_file(path, d);
+	if (err)
+		return err;
+
+	err = store_connect(path, &s, d);
+	if (err)
+		return err;
+
+	err = check_kind(s, d);
+	if (!err)
+		err = take_lock(s);
+	if (!err)
+		err = check_integrity(s, d);
+	if (!err)
+		err = schema_migrate(s->db, schema_steps, schema_version, d);
+	if (!err)
+		err = store_prepare(s);
+	if (err) {
+		store_explain(err, d);
+		return err;
+	}
+	sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+	chmod(path, 0600); /* it holds the mesh secret, whatever a restore from a backup made of its mode */
+	*ret_store = TAKE(s);
+	diag_where(d, "%s", "");
+	return TM_OK;
+}

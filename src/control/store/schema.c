@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * The schema as an ordered table of steps. A released step is never changed: a correction is a new step.
+ * Everything that must be unique or well-formed is so by schema, so that no bug above can break it; the
+ * integrity check at opening repeats it.
+ */
+#include "control/store/internal.h"
+
+#include <stdio.h>
+
+const struct schema_step schema_steps[] = {
+	{"CREATE TABLE mesh ("
+	 "	one INTEGER PRIMARY KEY CHECK (one = 1),"
+	 "	name TEXT NOT NULL,"
+	 "	net4 TEXT NOT NULL,"
+	 "	net6 TEXT NOT NULL,"
+	 "	secret BLOB NOT NULL CHECK (length(secret) = 32),"
+	 "	created INTEGER NOT NULL,"
+	 "	epoch INTEGER NOT NULL CHECK (epoch >= 0)"
+	 ") STRICT;"
+	 "CREATE TABLE token ("
+	 "	id BLOB PRIMARY KEY CHECK (length(id) = 8),"
+	 "	secret_hash BLOB NOT NULL UNIQUE CHECK (length(secret_hash) = 32),"
+	 "	uses INTEGER NOT NULL CHECK (uses > 0),"
+	 "	used INTEGER NOT NULL CHECK (used BETWEEN 0 AND uses),"
+	 "	created INTEGER NOT NULL,"
+	 "	expires INTEGER NOT NULL,"
+	 "	revoked INTEGER NOT NULL CHECK (revoked IN (0, 1)),"
+	 "	ephemeral INTEGER NOT NULL CHECK (ephemeral IN (0, 1)),"
+	 "	tags TEXT NOT NULL"
+	 ") STRICT, WITHOUT ROWID;"
+	 /* The host number is the address: those of both families follow from it and the prefixes. */
+	 "CREATE TABLE node ("
+	 "	id TEXT PRIMARY KEY CHECK (length(id) = 16),"
+	 "	name TEXT NOT NULL UNIQUE CHECK (length(name) BETWEEN 1 AND 63),"
+	 "	key BLOB NOT NULL UNIQUE CHECK (length(key) = 32),"
+	 "	ed BLOB UNIQUE CHECK (length(ed) = 32),"
+	 "	host INTEGER NOT NULL UNIQUE CHECK (host BETWEEN 1 AND 4294967295),"
+	 "	kind INTEGER NOT NULL CHECK (kind IN (0, 1)),"
+	 "	coordinator INTEGER NOT NULL CHECK (coordinator IN (0, 1)),"
+	 "	ephemeral INTEGER NOT NULL CHECK (ephemeral IN (0, 1)),"
+	 "	via TEXT REFERENCES node (id) ON DELETE CASCADE,"
+	 "	token BLOB CHECK (length(token) = 8),"
+	 "	tags TEXT NOT NULL,"
+	 "	os TEXT NOT NULL,"
+	 "	version TEXT NOT NULL,"
+	 "	created INTEGER NOT NULL,"
+	 "	last_seen INTEGER NOT NULL,"
+	 "	CHECK ((kind = 1) = (via IS NOT NULL)),"
+	 "	CHECK ((kind = 0) = (ed IS NOT NULL))"
+	 ") STRICT, WITHOUT ROWID;"
+	 "CREATE INDEX node_via ON node (via) WHERE via IS NOT NULL;"},
+};
+
+_Static_assert(sizeof(schema_steps) / sizeof(schema_steps[0]) == 1, "schema_version counts the steps");
+const int schema_version = 1;
+
+int schema_read_int(sqlite3 *db, const char *pragma, int *ret_value)
+{
+	sqlite3_stmt *st;
+
+	int rc = sqlite3_prepare_v2(db, pragma, -1, &st, NULL);
+	if (rc != SQLITE_OK)
+		return store_error(db, rc);
+
+	rc = sqlite3_step(st);
+	int value = rc == SQLITE_ROW ? sqlite3_column_int(st, 0) : 0;
+	int err = rc == SQLITE_ROW ? TM_OK : store_error(db, rc);
+	sqlite3_finalize(st);
+	if (err)
+		return err;
+
+	*ret_value = value;
+	return TM_OK;
+}
+
+static int migrate_one(sqlite3 *db, const struct schema_step *step, int to)
+{
+	char version[64];
+
+	snprintf(version, sizeof(version), "PRAGMA user_version = %d", to);
+	int err = store_exec(db, "BEGIN IMMEDIATE");
+	if (err)
+		return err;
+
+	err = store_exec(db, step->sql);
+	if (!err)
+		err = store_exec(db, version);
+	if (!err)
+		err = store_exec(db, "COMMIT");
+	if (err && !sqlite3_get_autocommit(db))
+		sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+	return err;
+}
+
+int schema_migrate(sqlite3 *db, const struct schema_step *steps, int n_steps, struct diag *d)
+{
+	int version;
+
+	int err = schema_read_int(db, "PRAGMA user_version", &version);
+	if (err)
+		return err;
+	if (version < 0)
+		return diag_what(d, TM_ECORRUPT, "the mesh database has the impossible version %d", version);
+	if (version > n_steps) {
+		diag_hint(d, "use the newer program, or restore a database of this one; the file was left as "
+			     "it is");
+		return diag_what(d, TM_EVERSION,
+			"the mesh database is from a newer TunnelMesh (its version is %d, this program knows "
+			"%d)",
+			version, n_steps);
+	}
+	for (; version < n_steps; version++) {
+		err = migrate_one(db, &steps[version], version + 1);
+		if (err) {
+			store_explain(err, d);
+			return err;
+		}
+	}
+	return TM_OK;
+}

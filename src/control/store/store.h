@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * The coordinator's database: SQLite 3, one file (mode 0600) with a write-ahead log, synced at every commit.
+ * One process at a time: the file stays locked while it is open, so that no second coordinator can serve the
+ * same mesh. Blocking; used by one thread at a time (start-up first, then the helper thread).
+ *
+ * Nouns: control/store/mesh.h, node.h, token.h. Their functions that write run inside store_transaction.
+ */
+#ifndef TM_CONTROL_STORE_STORE_H
+#define TM_CONTROL_STORE_STORE_H
+
+#include "base/diag.h"
+#include "base/err.h"
+
+struct store;
+struct store_mesh;
+struct store_node;
+
+/*
+ * Creates the database with its mesh and first node, whole or not at all. TM_EEXIST, with a sentence, when
+ * path or what is left of an older database at path is there.
+ */
+NODISCARD int store_create(
+	const char *path, const struct store_mesh *mesh, const struct store_node *first, struct diag *d);
+
+/*
+ * Opens, checks and migrates. A file that cannot be used stays as it is: TM_ENOENT, TM_ECORRUPT (also: not a
+ * database, not ours), TM_EVERSION (written by a newer program), TM_EBUSY (another process has it), TM_EPERM,
+ * TM_ENOSPACE, each with a sentence in d.
+ */
+NODISCARD int store_open(const char *path, struct store **ret_store, struct diag *d);
+void store_free(struct store *s);
+DEFINE_CLEANUP(struct store, store_free)
+
+/* Runs body inside a transaction: committed when it returns TM_OK, else undone. Not nested. */
+typedef int store_body_fn(struct store *s, void *ctx);
+NODISCARD int store_transaction(struct store *s, store_body_fn *body, void *ctx);
+
+/* A sentence for a failed operation, unless d has one already. */
+void store_explain(int err, struct diag *d);
+
+#endif

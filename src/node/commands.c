@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* The control socket's commands: a table of names and handlers. Each request gets exactly one reply, now or
+ * later. */
+#include "base/encode.h"
+#include "base/secret.h"
+#include "control/policy/policy.h"
+#include "node/internal.h"
+
+#include <string.h>
+
+enum { REQUEST_TIMEOUT_MS = 10000 };
+
+static json_t *success(void)
+{
+	return json_pack("{s:b}", "ok", 1);
+}
+
+static const char *string_field(const json_t *req, const char *key)
+{
+	const char *s = json_string_value(json_object_get(req, key));
+
+	return s ? s : "";
+}
+
+static void cmd_status(struct node *n, const json_t *req, struct ctl_call *call)
+{
+	(void)req;
+	ctl_reply(call, node_status(n));
+}
+
+static void cmd_peers(struct node *n, const json_t *req, struct ctl_call *call)
+{
+	/* "node" narrows it to one id: `ping` asks after every reply. */
+	ctl_reply(call, node_peers(n, string_field(req, "node")));
+}
+
+static void cmd_version(struct node *n, const json_t *req, struct ctl_call *call)
+{
+	(void)req;
+	ctl_reply(call, json_pack("{s:b, s:s, s:s}", "ok", 1, "version", TM_VERSION, "aead",
+				plane_aead_provider(n->plane)));
+}
+
+static const struct node_rec *find_node(
+	struct node *n, const json_t *req, const char *key, struct ctl_call *call)
+{
+	const char *text = string_field(req, key);
+	const struct node_rec *r = netmap_lookup(agent_netmap(n->agent), text);
+	char error[160];
+
+	if (!r) {
+		snprintf(error, sizeof(error), "there is no node \"%.64s\" in this mesh", text);
+		ctl_reply(call, ctl_error(error, "see `tunnelmesh peers`"));
+	}
+	return r;
+}
+
+static void cmd_resolve(struct node *n, const json_t *req, struct ctl_call *call)
+{
+	char ip4[IP_STR_LEN], ip6[IP_STR_LEN];
+	const struct node_rec *r = find_node(n, req, "name", call);
+
+	if (!r)
+		return;
+	ctl_reply(call, json_pack("{s:b, s:s, s:s, s:s, s:s}", "ok", 1, "name", r->name, "id", r->id, "ip4",
+				ip_format(&r->ip4, ip4), "ip6", ip_format(&r->ip6, ip6)));
+}
+
+static void cmd_nudge(struct node *n, const json_t *req, struct ctl_call *call)
+{
+	const struct node_rec *r = find_node(n, req, "node", call);
+
+	if (!r)
+		return;
+	plane_nudge(n->plane, r->key);
+	node_kick_plane(n);
+	ctl_reply(call, success());
+}
+
+static void cmd_down(struct node *n, const json_t *req, struct ctl_call *call)
+{
+	(void)req;
+	ctl_reply(call, success());
+	node_stop_soon(n);
+}
+
+static void cmd_reload(struct node *n, const json_t *req, struct ctl_call *call)
+{
+	struct diag d = {0};
+	char keys[256], text[1024];
+
+	(void)req;
+	int err = node_reload(n, &d, keys, sizeof(keys));
+	if (err)
+		ctl_reply(call, ctl_error(diag_format(&d, err, text, sizeof(text)),
+					"the running configuration was kept"));
+	else
+		ctl_reply(call, json_pack("{s:b, s:s}", "ok", 1, "restart_needed", keys));
+}
+
+static void reply_through(void *ctx, json_t *reply_take)
+{
+	ctl_reply(ctx, reply_take);
+}
+
+static void cmd_leave(struct node *n, const json_t *req, struct ctl_call *call)
+{
+	(void)req;
+	if (n->coord) {
+		ctl_reply(call, ctl_error("this machine is the mesh's coordinator and cannot leave it",
+					"`tunnelmesh down` stops it; the mesh lives in its state directory"));
+		return;
+	}
+	json_t *leave = json_pack("{s:s}", "t", "leave");
+	agent_request(n->agent, leave, reply_through, call, REQUEST_TIMEOUT_MS);
+	json_decref(leave);
+}
+
+static void cmd_admin(struct node *n, const json_t *req, struct ctl_call *call)
+{
+	if (!n->coord) {
+		ctl_reply(call,
+			ctl_error("this machine is not the mesh's coordinator", "run this command there"));
+		return;
+	}
+	coord_admin(n->coord, req, reply_through, call);
+}
+
+/* Asked on the coordinator it is answered here, elsewhere through the control link. */
+static void ask_coordinator(struct node *n, const json_t *req, agent_reply_fn *reply, void *ctx)
+{
+	if (n->coord) {
+		coord_admin(n->coord, req, reply, ctx);
+		return;
+	}
+	json_t *forwarded = json_copy((json_t *)(uintptr_t)req);
+	if (forwarded) {
+		json_object_set(forwarded, "t", json_object_get(req, "cmd"));
+		json_object_del(forwarded, "cmd");
+	}
+	agent_request(n->agent, forwarded, reply, ctx, REQUEST_TIMEOUT_MS);
+	json_decref(forwarded);
+}
+
+static void cmd_ask(struct node *n, const json_t *req, struct ctl_call *call)
+{
+	ask_coordinator(n, req, reply_through, call);
+}
+
+struct client_add {
+	struct node *node;
+	struct ctl_call *call;
+	uint8_t key[32];
+	char endpoint[ENDPOINT_STR_LEN + 192];
+};
+
+/* Where a device out there reaches us best: what the caller said, else what STUN saw, else an address of this
+ * host. */
+static void client_endpoint(struct node *n, const json_t *req, char *buf, size_t len)
+{
+	const struct candidates *mine = prober_my_candidates(n->prober);
+	const struct candidate *best = NULL;
+	char text[ENDPOINT_STR_LEN] = "";
+
+	for (size_t i = 0; i < mine->n; i++)
+		if (!best || (mine->v[i].type == CAND_SRFLX && best->type != CAND_SRFLX))
+			best = &mine->v[i];
+	if (best)
+		endpoint_format(&best->ep, text);
+	const char *given = string_field(req, "endpoint");
+	snprintf(buf, len, "%s", given[0] ? given : text);
+}
+
+static json_t *client_reply(struct client_add *c, json_t *reply)
+{
+	struct node *n = c->node;
+	uint8_t psk[32];
+	char psk_text[BASE64_LEN(32) + 1], key_text[BASE64_LEN(32) + 1], net4[PREFIX_STR_LEN],
+		net6[PREFIX_STR_LEN];
+
+	if (!json_is_true(json_object_get(reply, "ok")))
+		return reply;
+	if (policy_pair_psk(n->mesh.secret, n->identity.x_pub, c->key, psk) != TM_OK) {
+		json_decref(reply);
+		return ctl_error("the pre-shared key could not be derived", "");
+	}
+	base64_encode(psk, sizeof(psk), psk_text);
+	base64_encode(n->identity.x_pub, 32, key_text);
+	json_object_set_new(reply, "psk", json_string(psk_text));
+	json_object_set_new(reply, "server_key", json_string(key_text));
+	json_object_set_new(reply, "endpoint", json_string(c->endpoint));
+	json_object_set_new(reply, "allowed",
+		json_pack("[s, s]", prefix_format(&n->mesh.net4, net4), prefix_format(&n->mesh.net6, net6)));
+	wipe(psk, sizeof(psk));
+	wipe(psk_text, sizeof(psk_text));
+	return reply;
+}
+
+static void client_added(void *ctx, json_t *reply_take)
+{
+	struct client_add *c = ctx;
+
+	ctl_reply(c->call, client_reply(c, reply_take));
+	free(c);
+}
+
+static void cmd_client_add(struct node *n, const json_t *req, struct ctl_call *call)
+{
+	const char *key = string_field(req, "key");
+	struct client_add *c = calloc(1, sizeof(*c));
+	size_t len = 0;
+
+	if (!c || base64_decode(key, strlen(key), c->key, sizeof(c->key), &len) != TM_OK || len != 32) {
+		free(c);
+		ctl_reply(call, ctl_error("the client's public key is not 32 bytes in base64", ""));
+		return;
+	}
+	c->node = n;
+	c->call = call;
+	client_endpoint(n, req, c->endpoint, sizeof(c->endpoint));
+
+	json_t *with_via = json_copy((json_t *)(uintptr_t)req);
+	json_object_set_new(with_via, "via", json_string(n->enrolment.self.id));
+	ask_coordinator(n, with_via, client_added, c);
+	json_decref(with_via);
+}
+
+static const struct {
+	const char *name;
+	void (*run)(struct node *n, const json_t *req, struct ctl_call *call);
+} commands[] = {
+	{"status", cmd_status},
+	{"peers", cmd_peers},
+	{"version", cmd_version},
+	{"ping.resolve", cmd_resolve},
+	{"nudge", cmd_nudge},
+	{"down", cmd_down},
+	{"reload", cmd_reload},
+	{"leave", cmd_leave},
+	{"token.create", cmd_admin},
+	{"token.list", cmd_admin},
+	{"token.revoke", cmd_admin},
+	{"node.list", cmd_ask},
+	{"node.rename", cmd_admin},
+	{"node.remove", cmd_admin},
+	{"client.add", cmd_client_add},
+	{"client.list", cmd_ask},
+	{"client.remove", cmd_ask},
+};
+
+void node_command(void *ctx, const json_t *req, struct ctl_call *call)
+{
+	const char *name = string_field(req, "cmd");
+
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		if (strcmp(commands[i].name, name) == 0) {
+			commands[i].run(ctx, req, call);
+			return;
+		}
+	ctl_reply(call, ctl_error("this daemon does not know that command",
+				"is it an older version than the command line tool?"));
+}

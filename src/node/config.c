@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "node/config.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/epoch.h"
+#include "node/config_rows.h"
+#include "os/os.h"
+
+enum { FILE_MAX = 64 * 1024 };
+
+#define FIELD(f) .at = offsetof(struct config, f), .size = sizeof(((struct config *)0)->f)
+#define LIST(f) FIELD(f), .count_at = offsetof(struct config, n_##f)
+#define RELOAD .reload = true
+#define LIMIT(name, f)                                                                                       \
+	{                                                                                                    \
+		.key = "test_limits." name, .type = CONFIG_MS, FIELD(limits.f), .min = 1, .max = 86400000,   \
+		.hidden = true                                                                               \
+	}
+
+const struct config_row config_rows[CONFIG_ROWS] = {
+	{.key = "listen_port",
+		.type = CONFIG_UINT,
+		FIELD(listen_port),
+		.max = 65535,
+		.def = "51820",
+		.help = "UDP port of the tunnels, the same for IPv4 and IPv6; 0 takes any free one"},
+	{.key = "tun",
+		.type = CONFIG_IFNAME,
+		FIELD(tun),
+		.def = "tm0",
+		.help = "name of the tunnel's network interface"},
+	/* RFC 8200 5: IPv6 needs links of 1280 bytes. 8920: jumbo Ethernet of 9000 less outer IPv6, UDP and
+	   WireGuard. */
+	{.key = "mtu",
+		.type = CONFIG_UINT,
+		FIELD(mtu),
+		.min = 1280,
+		.max = 8920,
+		.def = "1420",
+		.help = "largest packet inside the tunnel, in bytes; IPv6 needs at least 1280"},
+	{.key = "workers",
+		.type = CONFIG_UINT,
+		FIELD(workers),
+		.max = EPOCH_WORKERS_MAX,
+		.def = "0",
+		.help = "threads that move packets; 0 means one per processor core, at most 8"},
+	{.key = "fwmark",
+		.type = CONFIG_UINT,
+		FIELD(fwmark),
+		.max = UINT32_MAX,
+		.def = "0",
+		.help = "firewall mark of the encrypted packets, for policy routing; 0 sets none"},
+	{.key = "advertise",
+		.type = CONFIG_ENDPOINTS,
+		LIST(advertise),
+		.def = "",
+		RELOAD,
+		.help = "further address:port pairs by which other nodes may reach this one, such as a "
+			"forwarded port"},
+	{.key = "log_level",
+		.type = CONFIG_LEVEL,
+		FIELD(log_level),
+		.def = "info",
+		RELOAD,
+		.help = "how much is logged: error, warn, info or debug"},
+	{.key = "socket_group",
+		.type = CONFIG_GROUP,
+		FIELD(socket_group),
+		.def = "",
+		.help = "group whose members may use the control socket; empty means only root"},
+	{.key = "api_listen",
+		.type = CONFIG_IP,
+		FIELD(api_listen),
+		.def = "::",
+		.help = "coordinator only: address on which nodes reach it; :: is all, IPv4 and IPv6"},
+	{.key = "api_port",
+		.type = CONFIG_UINT,
+		FIELD(api_port),
+		.min = 1,
+		.max = 65535,
+		.def = "8443",
+		.help = "coordinator only: TCP port on which nodes reach it"},
+	{.key = "addresses",
+		.type = CONFIG_HOSTS,
+		LIST(addresses),
+		.def = "",
+		RELOAD,
+		.help = "coordinator only: names or addresses, with or without :port, that join tokens "
+			"carry; empty means the "
+			"addresses of this machine"},
+	LIMIT("rekey_after_ms", rekey_after),
+	LIMIT("reject_after_ms", reject_after),
+	LIMIT("rekey_attempt_ms", rekey_attempt),
+	LIMIT("rekey_timeout_ms", rekey_timeout),
+	LIMIT("keepalive_ms", keepalive_timeout),
+	{.key = "test_limits.rekey_after_messages",
+		.type = CONFIG_UINT,
+		FIELD(limits.rekey_after_messages),
+		.min = 1,
+		.max = WG_REKEY_AFTER_MESSAGES,
+		.hidden = true},
+};
+
+void config_defaults(struct config *c)
+{
+	*c = (struct config){.limits = wg_limits_default};
+	for (size_t i = 0; i < CONFIG_ROWS; i++) {
+		const struct config_row *row = &config_rows[i];
+		if (!row->def || config_is_list(row))
+			continue;
+		int err = config_set(row, row->def, false, c, NULL);
+		assert(err == TM_OK);
+		(void)err;
+	}
+}
+
+int config_parse(const char *name, const char *text, size_t n, struct config *ret_c, struct diag *d)
+{
+	struct config c;
+
+	config_defaults(&c);
+	if (n > FILE_MAX) {
+		diag_where(d, "%s", name);
+		return diag_what(d, TM_ERANGE, "the file is larger than %d KiB", FILE_MAX / 1024);
+	}
+
+	int err = config_read_yaml(name, text, n, &c, d);
+	if (err)
+		return err;
+	/* A session must be renewed before it ends, or every one of them breaks. Only tests can get here. */
+	if (c.limits.reject_after <= c.limits.rekey_after) {
+		diag_where(d, "%s", name);
+		return diag_what(
+			d, TM_ERANGE, "test_limits.reject_after_ms must be greater than rekey_after_ms");
+	}
+
+	*ret_c = c;
+	return TM_OK;
+}
+
+int config_load(const char *path, bool must_exist, struct config *ret_c, struct diag *d)
+{
+	_cleanup_(freep)
+	char *text = NULL;
+	struct diag why = {0};
+	size_t n = 0;
+	int err = os_read_file(path, FILE_MAX, &text, &n, &why);
+
+	if (err == TM_ENOENT && !must_exist) {
+		config_defaults(ret_c);
+		return TM_OK;
+	}
+	if (err) {
+		if (err == TM_ENOENT)
+			diag_hint(&why, "create it, or leave --config out: a configuration is not needed");
+		if (d)
+			*d = why;
+		return err;
+	}
+	return config_parse(path, text, n, ret_c, d);
+}
+
+static bool same(const struct config_row *row, const struct config *a, const struct config *b)
+{
+	const char *x = (const char *)a + row->at, *y = (const char *)b + row->at;
+
+	if (row->type == CONFIG_IP || row->type == CONFIG_IFNAME || row->type == CONFIG_GROUP)
+		return strncmp(x, y, row->size) == 0;
+	return memcmp(x, y, row->size) ==
+	       0; /* numbers; lists are applied without a restart and never get here */
+}
+
+void config_restart_needed(const struct config *running, const struct config *next, char *buf, size_t n)
+{
+	size_t len = 0;
+
+	if (n == 0)
+		return;
+	buf[0] = '\0';
+	for (size_t i = 0; i < CONFIG_ROWS && len < n; i++) {
+		const struct config_row *row = &config_rows[i];
+		if (row->reload || same(row, running, next))
+			continue;
+		assert(!config_is_list(row));
+		len += (size_t)snprintf(buf + len, n - len, "%s%s", len ? ", " : "", row->key);
+	}
+}
+
+void config_describe(
+	void (*row)(void *ctx, const char *key, const char *def, bool reload, const char *text), void *ctx)
+{
+	for (size_t i = 0; i < CONFIG_ROWS; i++)
+		if (!config_rows[i].hidden)
+			row(ctx, config_rows[i].key, config_rows[i].def, config_rows[i].reload,
+				config_rows[i].help);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * Configuration: /etc/tunnelmesh/config.yaml by one table of settings (config_rows.h); libyaml reads the
+ * YAML. One table drives parser, defaults, `help config`, the manual page and the reload rule of each key.
+ */
+#ifndef TM_NODE_CONFIG_H
+#define TM_NODE_CONFIG_H
+
+#include "base/addr.h"
+#include "base/diag.h"
+#include "base/log.h"
+#include "data/peer/keypair.h"
+
+enum { CONFIG_LIST_MAX = 8 };
+
+struct config {
+	uint16_t listen_port; /* restart; 51820 */
+	uint16_t api_port; /* restart; 8443; coordinator only */
+	char api_listen[64]; /* restart; "::" */
+	char tun[16]; /* restart; "tm0" */
+	uint16_t mtu; /* restart; 1420 */
+	uint16_t workers; /* restart; 0 = one per core, at most 8 */
+	uint32_t fwmark; /* restart; 0 = none */
+	enum log_level log_level; /* reload; info */
+	char socket_group[33]; /* restart; "" = root only */
+	struct endpoint advertise[CONFIG_LIST_MAX]; /* reload; extra candidate endpoints, e.g. a port
+						       forwarded by hand */
+	size_t n_advertise;
+	char addresses[CONFIG_LIST_MAX][262]; /* reload; coordinator: host or host:port that tokens carry;
+						 default = local addresses */
+	size_t n_addresses;
+	/* Hidden, for tests: WireGuard time limits in milliseconds under `test_limits`. */
+	struct wg_limits limits;
+};
+
+void config_defaults(struct config *c);
+/* A missing file at the default path gives the defaults; one named explicitly must exist. d: "config.yaml:7:
+ * unknown key ..." */
+NODISCARD int config_load(const char *path, bool must_exist, struct config *ret_c, struct diag *d);
+NODISCARD int config_parse(
+	const char *name, const char *text, size_t n, struct config *ret_c, struct diag *d);
+/* After a reload: names of changed keys that need a restart, comma-separated, "" when none. */
+void config_restart_needed(const struct config *running, const struct config *next, char *buf, size_t n);
+/* "key  default  when  description" rows, for `help config` and the manual. */
+void config_describe(
+	void (*row)(void *ctx, const char *key, const char *def, bool reload, const char *text), void *ctx);
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* The table of settings, shared by config*.c only. */
+#ifndef TM_NODE_CONFIG_ROWS_H
+#define TM_NODE_CONFIG_ROWS_H
+
+#include "node/config.h"
+
+enum config_type {
+	CONFIG_UINT, /* uint16_t, uint32_t or uint64_t, decimal or 0x */
+	CONFIG_MS, /* ns_t, given in milliseconds */
+	CONFIG_LEVEL, /* enum log_level */
+	CONFIG_IP, /* char[], the text of an IP address */
+	CONFIG_IFNAME, /* char[] */
+	CONFIG_GROUP, /* char[], a group of the system or empty */
+	CONFIG_ENDPOINTS, /* struct endpoint[CONFIG_LIST_MAX] and its count */
+	CONFIG_HOSTS, /* char[CONFIG_LIST_MAX][], host or host:port, and its count */
+};
+
+struct config_row {
+	const char *key; /* "group.key" for one in a mapping */
+	enum config_type type;
+	size_t at, size; /* of the field */
+	size_t count_at; /* of the lists' count */
+	uint64_t min, max;
+	const char
+		*def; /* as text; NULL = what config_defaults puts there before the rows; lists are empty */
+	bool reload; /* SIGHUP applies it */
+	bool hidden; /* for tests: not described */
+	const char *help;
+};
+
+enum { CONFIG_ROWS = 17 };
+extern const struct config_row config_rows[CONFIG_ROWS];
+
+static inline bool config_is_list(const struct config_row *row)
+{
+	return row->type == CONFIG_ENDPOINTS || row->type == CONFIG_HOSTS;
+}
+
+/* Text from the file made fit for a message (and for JSON): printable ASCII, not too long. */
+enum { CONFIG_QUOTE_LEN = 64 };
+const char *config_quote(const char *s, char buf[static CONFIG_QUOTE_LEN]);
+
+/* One scalar into the row's field; for lists one item, appended. quoted: written with quotes, so not a
+ * number. */
+NODISCARD int config_set(
+	const struct config_row *row, const char *text, bool quoted, struct config *c, struct diag *d);
+
+/* A whole document over what is in *c, which is undefined after a failure. */
+NODISCARD int config_read_yaml(
+	const char *name, const char *text, size_t n, struct config *c, struct diag *d);
+
+#endif

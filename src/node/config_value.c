@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* From the text of one value to its field, by the type in the table; or the sentence that says what was
+ * expected. */
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "node/config_rows.h"
+
+enum { HOST_MAX = 253 }; /* RFC 1035 3.1, as text without the root's dot */
+
+const char *config_quote(const char *s, char buf[static CONFIG_QUOTE_LEN])
+{
+	size_t n = 0;
+
+	for (; s[n] && n < CONFIG_QUOTE_LEN - 4; n++)
+		buf[n] = s[n] >= ' ' && s[n] <= '~' ? s[n] : '?';
+	snprintf(buf + n, 4, "%s", s[n] ? "..." : "");
+	return buf;
+}
+
+/* What is wrong with the value, as "KEY must be EXPECTED, not "TEXT"". */
+static int refuse(
+	struct diag *d, int err, const struct config_row *row, const char *text, const char *expected)
+{
+	char quoted[CONFIG_QUOTE_LEN];
+	return diag_what(d, err, "%s must be %s, not \"%s\"", row->key, expected, config_quote(text, quoted));
+}
+
+static int refuse_number(struct diag *d, int err, const struct config_row *row, const char *text)
+{
+	char expected[80];
+
+	snprintf(expected, sizeof(expected), "a number from %" PRIu64 " to %" PRIu64, row->min, row->max);
+	return refuse(d, err, row, text, expected);
+}
+
+/* Decimal, or hexadecimal after 0x. No sign, no blanks, no leading zero (YAML 1.1 reads it as octal). */
+static int number_parse(const char *s, uint64_t *ret_n)
+{
+	bool hex = s[0] == '0' && (s[1] == 'x' || s[1] == 'X');
+	const char *digits = hex ? s + 2 : s;
+	size_t n = strspn(digits, hex ? "0123456789abcdefABCDEF" : "0123456789");
+
+	if (n == 0 || digits[n] || (!hex && n > 1 && digits[0] == '0'))
+		return TM_EINVAL;
+
+	errno = 0;
+	uint64_t v = strtoull(digits, NULL, hex ? 16 : 10);
+	if (errno)
+		return TM_ERANGE;
+
+	*ret_n = v;
+	return TM_OK;
+}
+
+static int set_number(
+	const struct config_row *row, const char *text, bool quoted, void *field, struct diag *d)
+{
+	uint64_t v = 0;
+	int err = quoted ? TM_EINVAL : number_parse(text, &v);
+
+	if (err)
+		return refuse_number(d, err, row, text);
+	if (v < row->min || v > row->max)
+		return refuse_number(d, TM_ERANGE, row, text);
+
+	if (row->type == CONFIG_MS)
+		*(ns_t *)field = (ns_t)v * MS;
+	else if (row->size == sizeof(uint16_t))
+		*(uint16_t *)field = (uint16_t)v;
+	else if (row->size == sizeof(uint32_t))
+		*(uint32_t *)field = (uint32_t)v;
+	else
+		*(uint64_t *)field = v;
+	return TM_OK;
+}
+
+static bool is_ifname(const char *s, size_t size)
+{
+	size_t n = strlen(s);
+
+	if (n == 0 || n >= size || strcmp(s, ".") == 0 || strcmp(s, "..") == 0)
+		return false;
+	for (; *s; s++)
+		if (*s <= ' ' || *s > '~' || *s == '/' || *s == ':' ||
+			*s == '%') /* % is a template to the kernel */
+			return false;
+	return true;
+}
+
+/* The portable characters, and the $ and . that useradd admits. */
+static bool is_group(const char *s, size_t size)
+{
+	if (strlen(s) >= size || *s == '-')
+		return false;
+	for (; *s; s++)
+		if (!isalnum((unsigned char)*s) && !strchr("_-.$", *s))
+			return false;
+	return true;
+}
+
+static bool is_hostname(const char *s, size_t n)
+{
+	bool letter = false; /* in the last label: otherwise it is a mistyped IPv4 address */
+	size_t label = 0;
+
+	if (n == 0 || n > HOST_MAX)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		bool alnum = isalnum((unsigned char)s[i]);
+		bool end = i + 1 == n || s[i + 1] == '.';
+		if (s[i] == '.') {
+			if (label == 0)
+				return false;
+			label = 0;
+			letter = false;
+			continue;
+		}
+		if (!alnum && (s[i] != '-' || label == 0 || end))
+			return false;
+		if (++label > 63) /* RFC 1035 2.3.4 */
+			return false;
+		letter = letter || isalpha((unsigned char)s[i]);
+	}
+	return letter;
+}
+
+static bool is_host(const char *s)
+{
+	struct ip ip;
+	struct endpoint ep;
+	const char *colon = strrchr(s, ':');
+	uint64_t port = 0;
+
+	if (ip_parse(s, &ip) == TM_OK)
+		return !ip_is_unspecified(&ip) && !ip_is_multicast(&ip);
+	if (endpoint_parse(s, &ep) == TM_OK)
+		return ep.port != 0 && !ip_is_unspecified(&ep.ip) && !ip_is_multicast(&ep.ip);
+	if (!colon)
+		return is_hostname(s, strlen(s));
+	return is_hostname(s, (size_t)(colon - s)) && number_parse(colon + 1, &port) == TM_OK &&
+	       isdigit((unsigned char)colon[1]) && port >= 1 && port <= 65535;
+}
+
+static bool is_endpoint(const char *s, struct endpoint *ret_ep)
+{
+	struct endpoint ep;
+
+	if (endpoint_parse(s, &ep) != TM_OK || ep.port == 0 || ip_is_unspecified(&ep.ip) ||
+		ip_is_multicast(&ep.ip))
+		return false;
+	*ret_ep = ep;
+	return true;
+}
+
+static int append(const struct config_row *row, const char *text, struct config *c, struct diag *d)
+{
+	size_t *n = (size_t *)(void *)((char *)c + row->count_at);
+	size_t item = row->size / CONFIG_LIST_MAX;
+	char *slot = (char *)c + row->at + *n * item;
+
+	if (*n == CONFIG_LIST_MAX)
+		return diag_what(d, TM_EFULL, "%s has more than %d entries", row->key, CONFIG_LIST_MAX);
+	if (row->type == CONFIG_ENDPOINTS) {
+		if (!is_endpoint(text, (struct endpoint *)(void *)slot))
+			return refuse(d, TM_EINVAL, row, text,
+				"a list of addresses with ports such as 203.0.113.7:51820");
+	} else {
+		if (!is_host(text) || strlen(text) >= item)
+			return refuse(d, TM_EINVAL, row, text,
+				"a list of names or addresses such as vpn.example.org:8443");
+		memcpy(slot, text, strlen(text) + 1);
+	}
+	++*n;
+	return TM_OK;
+}
+
+static int set_text(const struct config_row *row, const char *text, bool ok, const char *expected,
+	char *field, struct diag *d)
+{
+	if (!ok)
+		return refuse(d, TM_EINVAL, row, text, expected);
+	/* Zero to the end: config_restart_needed may compare, and nothing old remains. */
+	memset(field, 0, row->size);
+	memcpy(field, text, strlen(text));
+	return TM_OK;
+}
+
+int config_set(const struct config_row *row, const char *text, bool quoted, struct config *c, struct diag *d)
+{
+	void *field = (char *)c + row->at;
+	struct ip ip;
+
+	switch (row->type) {
+	case CONFIG_UINT:
+	case CONFIG_MS:
+		return set_number(row, text, quoted, field, d);
+	case CONFIG_LEVEL:
+		if (log_level_parse(text, field) != TM_OK)
+			return refuse(d, TM_EINVAL, row, text, "error, warn, info or debug");
+		return TM_OK;
+	case CONFIG_IP:
+		return set_text(row, text, ip_parse(text, &ip) == TM_OK && strlen(text) < row->size,
+			"an IP address", field, d);
+	case CONFIG_IFNAME:
+		return set_text(row, text, is_ifname(text, row->size),
+			"an interface name of 1 to 15 characters without blanks, '/', ':' and '%'", field, d);
+	case CONFIG_GROUP:
+		return set_text(row, text, is_group(text, row->size), "the name of a group", field, d);
+	case CONFIG_ENDPOINTS:
+	case CONFIG_HOSTS:
+		return append(row, text, c, d);
+	}
+	assert(!"a row without a type");
+	return TM_EINVAL;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * Control socket: the daemon's end of the command line. A Unix stream socket; each connection carries one
+ * JSON object terminated by a newline, and gets one JSON object and a newline back. Access is the file's
+ * mode: root alone (0600), or root and a group (0660). Control thread. Own writes use MSG_NOSIGNAL.
+ */
+#ifndef TM_NODE_CTL_H
+#define TM_NODE_CTL_H
+
+#include "base/diag.h"
+#include "base/err.h"
+#include "base/time.h"
+
+#include <jansson.h>
+
+enum {
+	CTL_REQUEST_MAX = 1 << 20, /* bytes, newline included */
+	CTL_CONNS_MAX = 64, /* more wait in the kernel's backlog */
+};
+#define CTL_PATIENCE (10 * SEC) /* to send a request, and again to take the reply */
+
+struct ctl;
+struct event_base;
+
+/* One request that waits for its answer: lives from the handler's call until ctl_reply, even if ctl_free
+ * comes first. */
+struct ctl_call;
+/* req is borrowed: json_incref what you keep. Answer now or later with ctl_reply, exactly once. */
+typedef void ctl_handler_fn(void *ctx, const json_t *req, struct ctl_call *call);
+
+/*
+ * Listens on path; its directory is made when missing. group NULL or "": root alone. A dead daemon's socket
+ * is replaced; TM_EBUSY when a live one answers, TM_EEXIST when path is something else than a socket.
+ */
+NODISCARD int ctl_new(struct event_base *base, const char *path, const char *group, ctl_handler_fn *handler,
+	void *ctx, struct ctl **ret_ctl, struct diag *d);
+/* Hands out what is already answered as far as the sockets take it, closes everything, unlinks the socket if
+ * it is still ours. */
+void ctl_free(struct ctl *c);
+
+/* Sends the reply and ends the connection; dropped quietly when the client has gone. NULL reply: an error
+ * reply. */
+void ctl_reply(struct ctl_call *call, json_t *reply_take);
+
+/* {"ok":false,"error":...,"hint":...}; hint may be NULL. NULL when out of memory. */
+json_t *ctl_error(const char *error, const char *hint);
+
+/* One request line without its newline. TM_EBADMSG with a sentence unless it is a JSON object. Pure. */
+NODISCARD int ctl_request_parse(const char *line, size_t n, json_t **ret_req, struct diag *d);
+
+/* Tests: instead of CTL_PATIENCE. */
+void ctl_set_patience(struct ctl *c, ns_t patience);
+
+#endif

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * Who talks to whom. Modules never look each other up: each declares what it needs as a table of functions,
+ * and these are the functions.
+ *
+ *   agent --netmap--> policy --peers--> plane            agent --candidates--> prober --endpoints--> plane
+ *   plane --stun, want path, roamed--> prober            prober --my candidates, want candidates--> agent
+ *   plane --session--> keeper
+ */
+#include "control/policy/policy.h"
+#include "node/internal.h"
+#include "node/stamps.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* --- plane --- */
+
+static void on_stun(
+	void *ctx, const struct endpoint *from, const struct ip *local, const uint8_t *msg, size_t len)
+{
+	struct node *n = ctx;
+
+	if (n->prober)
+		prober_stun(n->prober, from, local, msg, len);
+}
+
+static void on_want_path(void *ctx, const uint8_t key[32])
+{
+	struct node *n = ctx;
+
+	if (n->prober)
+		prober_want(n->prober, key);
+}
+
+static void on_roamed(void *ctx, const uint8_t key[32], const struct endpoint *ep)
+{
+	struct node *n = ctx;
+
+	if (n->prober)
+		prober_roamed(n->prober, key, ep);
+}
+
+static void on_session(void *ctx, const uint8_t key[32], bool up)
+{
+	struct node *n = ctx;
+
+	(void)key;
+	if (up && n->keeper)
+		keeper_session(n->keeper);
+}
+
+static void on_tun_lost(void *ctx)
+{
+	struct node *n = ctx;
+
+	/* Whoever deleted it meant the tunnel to end; a service manager may start us again. */
+	log_error("node: somebody deleted the TUN device, stopping", KV("tun", plane_tun_name(n->plane)));
+	n->result = diag_what(&n->failure, TM_EIO, "the TUN device %s was deleted", plane_tun_name(n->plane));
+	event_base_loopbreak(n->base);
+}
+
+static ns_t on_real_time(void *ctx)
+{
+	struct node *n = ctx;
+
+	return node_clock_read(&n->clock, time_real(), time_monotonic());
+}
+
+/* --- prober --- */
+
+static int probe_send(
+	void *ctx, const struct endpoint *to, const struct ip *local, const uint8_t *msg, size_t len)
+{
+	struct node *n = ctx;
+
+	return plane_send(n->plane, to, local, msg, len);
+}
+
+static int probe_set_endpoint(void *ctx, const uint8_t key[32], const struct endpoint *ep)
+{
+	struct node *n = ctx;
+	int err = plane_set_endpoint(n->plane, key, ep);
+
+	node_kick_plane(n);
+	return err;
+}
+
+static void probe_activity(void *ctx, const uint8_t key[32], ns_t *ret_last_recv, uint64_t *ret_tx_bytes)
+{
+	struct node *n = ctx;
+	struct plane_peer_stats s = {0};
+
+	if (plane_peer_stats(n->plane, key, &s) != TM_OK)
+		s = (struct plane_peer_stats){0};
+	*ret_last_recv = s.last_recv;
+	*ret_tx_bytes = s.tx_bytes;
+}
+
+static void probe_peer_waits(void *ctx, const uint8_t key[32])
+{
+	struct node *n = ctx;
+	struct plane_peer_stats s;
+
+	if (plane_peer_stats(n->plane, key, &s) != TM_OK || s.session)
+		return;
+	plane_nudge(n->plane, key);
+	node_kick_plane(n);
+}
+
+static void probe_want_candidates(void *ctx, const char *id)
+{
+	struct node *n = ctx;
+
+	if (n->agent)
+		agent_want_candidates(n->agent, id);
+}
+
+static void probe_path_works(void *ctx, const char *id, const struct endpoint *ep)
+{
+	struct node *n = ctx;
+
+	if (n->agent)
+		agent_remember_endpoint(n->agent, id, ep);
+}
+
+static void probe_my_candidates(void *ctx, const struct candidates *mine)
+{
+	struct node *n = ctx;
+
+	if (n->agent)
+		agent_set_candidates(n->agent, mine);
+}
+
+static size_t probe_local_addresses(void *ctx, struct ip *out, size_t max)
+{
+	struct node *n = ctx;
+
+	return os_local_addresses(plane_tun_name(n->plane), out, max);
+}
+
+/* --- agent --- */
+
+/* The coordinator also answers STUN; once linked we know by which address it is reached. */
+static void plug_stun_server(struct node *n, const struct netmap *map)
+{
+	struct endpoint ep;
+
+	if (n->coord || !agent_coordinator_data_endpoint(n->agent, &ep))
+		return;
+	for (size_t i = 0; i < map->n_nodes; i++)
+		if (memcmp(map->nodes[i].key, n->enrolment.coordinator_key, 32) == 0)
+			prober_set_coordinator(
+				n->prober, n->enrolment.coordinator_key, map->nodes[i].id, &ep);
+}
+
+void plugs_apply_netmap(struct node *n, const struct netmap *map)
+{
+	struct policy_peers peers;
+
+	int err = policy_peers(map, &n->mesh, n->enrolment.self.id, n->identity.x_pub, &peers);
+	if (!err) {
+		err = plane_set_peers(n->plane, peers.v, peers.n);
+		policy_peers_deinit(&peers);
+		if (err == TM_EINVAL) {
+			log_warn("node: the network map names an impossible or repeated key, leaving that "
+				 "peer out");
+			err = TM_OK;
+		}
+	}
+	if (!err)
+		err = prober_set_peers(n->prober, map->nodes, map->n_nodes);
+	keeper_seed(n->keeper);
+	if (err)
+		log_error("node: the network map could not be applied, keeping the old one", KV_ERR(err));
+	if (n->agent)
+		plug_stun_server(n, map);
+	node_kick_plane(n);
+}
+
+static void on_candidates(void *ctx, const char *id, const struct candidates *c)
+{
+	struct node *n = ctx;
+
+	prober_candidates(n->prober, id, c);
+}
+
+static void on_link(void *ctx, bool up)
+{
+	struct node *n = ctx;
+
+	if (!up || !n->agent)
+		return;
+	n->mesh = *agent_mesh(n->agent);
+	plug_stun_server(n, agent_netmap(n->agent));
+}
+
+static void on_removed(void *ctx, const char *why)
+{
+	struct node *n = ctx;
+
+	/* Peers drop us too; this only makes sure that nothing more is sent or accepted, and that `status`
+	 * says why. */
+	log_error("node: the coordinator removed this node", KV("why", why));
+	snprintf(n->removed, sizeof(n->removed), "removed from the mesh: %s", why);
+	if (plane_set_peers(n->plane, NULL, 0) != TM_OK || prober_set_peers(n->prober, NULL, 0) != TM_OK)
+		node_stop_soon(n);
+	node_kick_plane(n);
+}
+
+static void on_netmap(void *ctx, const struct netmap *map)
+{
+	plugs_apply_netmap(ctx, map);
+}
+
+/* --- keeper --- */
+
+static const struct netmap *known_peers(void *ctx)
+{
+	const struct node *n = ctx;
+
+	return agent_netmap(n->agent);
+}
+
+static bool peer_stamps(void *ctx, const uint8_t key[static 32], struct stamps *ret_s)
+{
+	struct node *n = ctx;
+
+	*ret_s = (struct stamps){.check = prober_check_stamp(n->prober, key)};
+	return plane_peer_stamp(n->plane, key, ret_s->handshake) || ret_s->check;
+}
+
+static void seed_stamps(void *ctx, const uint8_t key[static 32], const struct stamps *s)
+{
+	struct node *n = ctx;
+
+	plane_seed_stamp(n->plane, key, s->handshake);
+	prober_seed_check_stamp(n->prober, key, s->check);
+}
+
+/* --- the tables --- */
+
+struct plane_events plugs_plane(struct node *n)
+{
+	return (struct plane_events){
+		.ctx = n,
+		.stun = on_stun,
+		.want_path = on_want_path,
+		.roamed = on_roamed,
+		.session = on_session,
+		.tun_lost = on_tun_lost,
+		.real_time = on_real_time,
+	};
+}
+
+struct prober_ops plugs_prober(struct node *n)
+{
+	return (struct prober_ops){
+		.ctx = n,
+		.send = probe_send,
+		.set_endpoint = probe_set_endpoint,
+		.activity = probe_activity,
+		.peer_waits = probe_peer_waits,
+		.want_candidates = probe_want_candidates,
+		.path_works = probe_path_works,
+		.my_candidates = probe_my_candidates,
+		.local_addresses = probe_local_addresses,
+		.real_time = on_real_time,
+	};
+}
+
+struct agent_events plugs_agent(struct node *n)
+{
+	return (struct agent_events){
+		.ctx = n,
+		.netmap = on_netmap,
+		.candidates = on_candidates,
+		.link = on_link,
+		.removed = on_removed,
+	};
+}
+
+struct keeper_config plugs_keeper(struct node *n)
+{
+	return (struct keeper_config){
+		.clock = &n->clock,
+		.stamps_path = n->paths.stamps,
+		.ctx = n,
+		.netmap = known_peers,
+		.stamps = peer_stamps,
+		.seed = seed_stamps,
+	};
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* What `status` and `peers` show: gathered from netmap, plane and prober at the time of asking. */
+#include "base/encode.h"
+#include "node/internal.h"
+
+#include <string.h>
+#include <unistd.h>
+
+static json_t *json_ip(const struct ip *ip)
+{
+	char buf[IP_STR_LEN];
+
+	return json_string(ip_format(ip, buf));
+}
+
+static json_t *json_prefix(const struct prefix *p)
+{
+	char buf[PREFIX_STR_LEN];
+
+	return json_string(prefix_format(p, buf));
+}
+
+static json_t *json_endpoint(const struct endpoint *ep)
+{
+	char buf[ENDPOINT_STR_LEN];
+
+	return json_string(endpoint_format(ep, buf));
+}
+
+static json_t *json_key(const uint8_t key[static 32])
+{
+	char buf[BASE64_LEN(32) + 1];
+
+	base64_encode(key, 32, buf);
+	return json_string(buf);
+}
+
+static const char *path_word(const struct plane_peer_stats *s, const struct prober_view *v, bool is_client)
+{
+	if (endpoint_is_set(&s->endpoint) && (is_client || v->state == PATH_UP))
+		return "direct";
+	if (is_client)
+		return "-";
+	return v->state == PATH_CHECKING ? "checking" : "idle";
+}
+
+static json_t *peer_json(struct node *n, const struct node_rec *r)
+{
+	bool is_client = r->kind == NODE_CLIENT,
+	     remote_client = is_client && strcmp(r->via, n->enrolment.self.id) != 0;
+	struct plane_peer_stats s = {0};
+	struct prober_view v = {0};
+	json_t *tags = json_array();
+
+	/* A client behind another node has no session of its own here: its numbers stay zero. */
+	bool known = !remote_client && plane_peer_stats(n->plane, r->key, &s) == TM_OK;
+	bool probed = !is_client && prober_view(n->prober, r->key, &v);
+	for (size_t i = 0; i < r->n_tags; i++)
+		json_array_append_new(tags, json_string(r->tags[i]));
+
+	json_t *j = json_pack("{s:s, s:s, s:o, s:o, s:o, s:s, s:b, s:b, s:o, s:s}", "name", r->name, "id",
+		r->id, "ip4", json_ip(&r->ip4), "ip6", json_ip(&r->ip6), "key", json_key(r->key), "kind",
+		is_client ? "client" : "node", "online", (int)r->online, "coordinator", (int)r->coordinator,
+		"tags", tags, "via", r->via);
+	if (!j)
+		return NULL;
+	json_object_set_new(j, "endpoint", json_endpoint(&s.endpoint));
+	json_object_set_new(j, "path", json_string(known ? path_word(&s, &v, is_client) : "-"));
+	json_object_set_new(j, "candidate",
+		json_string(probed && endpoint_is_set(&v.ep) ? candidate_type_name(v.type) : ""));
+	json_object_set_new(
+		j, "rtt_ms", probed && v.rtt ? json_real((double)v.rtt / (double)MS) : json_null());
+	json_object_set_new(j, "rx_bytes", json_integer((json_int_t)s.rx_bytes));
+	json_object_set_new(j, "tx_bytes", json_integer((json_int_t)s.tx_bytes));
+	json_object_set_new(j, "last_handshake", json_integer(s.last_handshake_real / SEC));
+	json_object_set_new(j, "session", json_boolean(s.session));
+	return j;
+}
+
+static json_t *peers_json(struct node *n, const char *only_id)
+{
+	const struct netmap *map = agent_netmap(n->agent);
+	json_t *peers = json_array();
+
+	for (size_t i = 0; i < map->n_nodes; i++)
+		if (strcmp(map->nodes[i].id, n->enrolment.self.id) != 0 &&
+			(!only_id[0] || strcmp(map->nodes[i].id, only_id) == 0))
+			json_array_append_new(peers, peer_json(n, &map->nodes[i]));
+	return peers;
+}
+
+static json_t *drops_json(struct node *n)
+{
+	uint64_t counts[DROP_N];
+	json_t *j = json_object();
+
+	plane_drops(n->plane, counts);
+	counts[DROP_STUN_AUTH] += prober_refused(n->prober);
+	for (int i = 0; i < DROP_N; i++)
+		if (counts[i])
+			json_object_set_new(
+				j, plane_drop_label((enum plane_drop)i), json_integer((json_int_t)counts[i]));
+	return j;
+}
+
+static json_t *self_json(struct node *n)
+{
+	const struct node_rec *self = netmap_find(agent_netmap(n->agent), n->enrolment.self.id);
+
+	if (!self)
+		self = &n->enrolment.self;
+	return json_pack("{s:s, s:s, s:o, s:o, s:b, s:o}", "name", self->name, "id", self->id, "ip4",
+		json_ip(&self->ip4), "ip6", json_ip(&self->ip6), "coordinator", (int)n->enrolment.coordinator,
+		"key", json_key(n->identity.x_pub));
+}
+
+static json_t *link_json(struct node *n)
+{
+	bool up = agent_link_up(n->agent);
+	struct endpoint ep;
+
+	const char *error = n->removed[0] ? n->removed : up ? "" : agent_last_error(n->agent);
+	json_t *j = json_pack("{s:b, s:s}", "up", (int)up, "error", error);
+	if (j && agent_coordinator_data_endpoint(n->agent, &ep))
+		json_object_set_new(j, "address", json_ip(&ep.ip));
+	return j;
+}
+
+json_t *node_status(struct node *n)
+{
+	json_t *j = json_pack(
+		"{s:b, s:{s:s, s:o, s:o}, s:o, s:o, s:s, s:i, s:s, s:s, s:i, s:i, s:i, s:i, s:I}", "ok", 1,
+		"mesh", "name", n->mesh.name, "net4", json_prefix(&n->mesh.net4), "net6",
+		json_prefix(&n->mesh.net6), "self", self_json(n), "link", link_json(n), "version", TM_VERSION,
+		"pid", (int)getpid(), "tun", plane_tun_name(n->plane), "aead", plane_aead_provider(n->plane),
+		"mtu", (int)n->config.mtu, "listen_port", (int)plane_port(n->plane), "api_port",
+		n->coord ? (int)coord_port(n->coord) : 0, "workers", (int)plane_workers(n->plane), "uptime_s",
+		(json_int_t)((time_monotonic() - n->started) / SEC));
+	if (!j)
+		return NULL;
+	json_object_set_new(j, "drops", drops_json(n));
+	json_object_set_new(j, "peers", peers_json(n, ""));
+	return j;
+}
+
+json_t *node_peers(struct node *n, const char *only_id)
+{
+	return json_pack("{s:b, s:o}", "ok", 1, "peers", peers_json(n, only_id));
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* One program: the command line, and with `up --foreground` the node itself. */
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "node/node.h"
+#include "os/os.h"
+
+int main(int argc, char **argv)
+{
+	struct cli c = {
+		.out = stdout,
+		.err = stderr,
+		.out_tty = isatty(STDOUT_FILENO) && !getenv("NO_COLOR"),
+		.err_tty = isatty(STDERR_FILENO),
+		.in_fd = STDIN_FILENO,
+		.in_tty = isatty(STDIN_FILENO),
+		.run_node = node_main,
+	};
+
+	os_harden(); /* tokens and keys pass through here: no core dumps, files for us alone */
+	return cli_run(&c, argc, (const char *const *)argv);
+}

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * What nodes, strangers and administrators say to a coordinator, over links without a network, a database in
+ * memory, and jobs that run at once. One act a line; its first character says who acts:
+ *
+ *   0 the coordinator's own node   1 a gateway   2 a plain member   3 a stranger with an identity   a the
+ *   administrator
+ *
+ * The rest of the line is a message; an empty one breaks the link. Whatever is said: every message to a node
+ * is well-formed, its netmaps are valid and fit together, only members learn the mesh's secret, and every
+ * command of the administrator gets exactly one answer.
+ */
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/coord/internal.h"
+#include "control/link/text.h"
+#include "control/store/internal.h"
+#include "crypto/init.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+enum { ACTORS = 4, HUB = 0, GATEWAY = 1, STRANGER = 3 };
+
+struct actor {
+	struct identity id;
+	struct coord *c;
+	struct conn *conn; /* NULL when not linked */
+	struct netmap map;
+	bool member; /* enrolled here or before, as far as this link knows */
+};
+
+static struct actor actors[ACTORS];
+static unsigned n_answers;
+
+static void check(bool holds)
+{
+	if (!holds)
+		abort();
+}
+
+/* --- the coordinator's surroundings --- */
+
+static int64_t unix_now(void)
+{
+	return 1000000;
+}
+
+static void ignore(void *ctx UNUSED, const char *line UNUSED, size_t n UNUSED)
+{
+}
+
+static struct store_node node_of(uint32_t host, const char *name)
+{
+	const struct identity *id = &actors[host - 1].id;
+	struct store_node n = {.host = host, .rec = {.coordinator = host == 1}};
+
+	snprintf(n.rec.name, sizeof(n.rec.name), "%s", name);
+	memcpy(n.rec.id, id->id, sizeof(n.rec.id));
+	memcpy(n.rec.key, id->x_pub, sizeof(n.rec.key));
+	memcpy(n.ed, id->ed_pub, sizeof(n.ed));
+	if (host - 1 == GATEWAY) {
+		memcpy(n.rec.tags[0], "gateway", sizeof("gateway"));
+		n.rec.n_tags = 1;
+	}
+	return n;
+}
+
+static int fill(struct store *s, void *ctx UNUSED)
+{
+	static const char *const names[] = {"hub", "gate", "plain"};
+	static const uint8_t secret[TOKEN_SECRET]; /* of the one token: all zero, like its id */
+	struct store_token t = {.uses = 2, .expires = unix_now() + 1};
+	int err = store_exec(s->db, "INSERT INTO mesh VALUES (1, 'home', '100.101.0.0/28', 'fd5c::/64', "
+				    "x'5353535353535353535353535353535353535353535353535353535353535353', "
+				    "0, 0)");
+
+	store_token_hash(secret, t.secret_hash);
+	if (!err)
+		err = store_token_insert(s, &t);
+	for (uint32_t i = 0; i < ARRAY_LEN(names) && !err; i++) {
+		struct store_node n = node_of(i + 1, names[i]);
+
+		err = store_node_insert(s, &n);
+	}
+	return err;
+}
+
+/* The linker puts these in the place of the real ones: no files, no thread. */
+int __wrap_store_open(const char *path, struct store **ret_store, struct diag *d);
+int __wrap_helper_new(struct event_base *base, const char *name, struct helper **ret_helper);
+void __wrap_helper_free(struct helper *h);
+int __wrap_helper_submit(struct helper *h, helper_run_fn *run, helper_done_fn *done, void *job);
+
+int __wrap_store_open(const char *path UNUSED, struct store **ret_store, struct diag *d)
+{
+	check(store_connect(":memory:", ret_store, d) == TM_OK);
+	check(schema_migrate((*ret_store)->db, schema_steps, schema_version, d) == TM_OK);
+	check(store_prepare(*ret_store) == TM_OK);
+	check(store_transaction(*ret_store, fill, NULL) == TM_OK);
+	return TM_OK;
+}
+
+int __wrap_helper_new(
+	struct event_base *base UNUSED, const char *name UNUSED, struct helper **ret_helper UNUSED)
+{
+	return TM_OK;
+}
+
+void __wrap_helper_free(struct helper *h UNUSED)
+{
+}
+
+int __wrap_helper_submit(struct helper *h UNUSED, helper_run_fn *run, helper_done_fn *done, void *job)
+{
+	done(job, run(job));
+	return TM_OK;
+}
+
+/* --- links --- */
+
+static int link_send(void *link, const json_t *m)
+{
+	static const char secret[] = "U1NTU1NTU1NTU1NTU1NTU1NTU1NTU1NTU1NTU1NTU1M=";
+	struct actor *a = link;
+	const char *type = json_string_value(json_object_get(m, "t"));
+	char *text = json_dumps(m, 0);
+
+	check(type && text);
+	if (strcmp(type, "welcome") == 0 ||
+		(strcmp(type, "reply") == 0 && json_is_true(json_object_get(m, "ok"))))
+		a->member = true;
+	check(a->member || !strstr(text, secret));
+	free(text);
+	if (strcmp(type, "removed") == 0)
+		a->member = false;
+	if (strcmp(type, "netmap") == 0) {
+		struct netmap change;
+
+		check(netmap_from_json(json_object_get(m, "map"), &change) == TM_OK && change.n_bad == 0);
+		/* A node may claim any version; only from what it was told can it know that a change fits. */
+		if (change.base == 0 || change.base == a->map.version)
+			check(netmap_apply(&a->map, &change) == TM_OK);
+		netmap_deinit(&change);
+	}
+	return TM_OK;
+}
+
+static void link_close(void *link, const char *why)
+{
+	struct actor *a = link;
+	struct conn *n = a->conn;
+
+	check(why[0]);
+	a->conn = NULL;
+	conn_closed(n);
+}
+
+static void hang_up(struct actor *a)
+{
+	struct conn *n = a->conn;
+
+	a->conn = NULL;
+	if (n)
+		conn_closed(n);
+}
+
+static void say(struct actor *a, const json_t *m)
+{
+	static const struct coord_conn_ops ops = {link_send, link_close};
+	static const struct endpoint from = {.ip = {.family = IP_V4, .bytes = {192, 0, 2, 1}}, .port = 9};
+
+	if (!a->conn) {
+		netmap_deinit(&a->map);
+		a->map = (struct netmap){0};
+		a->member = false;
+		check(conn_open(a->c, &ops, a, a->id.x_pub, &from, &a->conn) == TM_OK);
+	}
+	conn_message(a->conn, m);
+}
+
+static void on_answer(void *ctx UNUSED, json_t *reply_take)
+{
+	check(json_is_boolean(json_object_get(reply_take, "ok")));
+	check(json_is_true(json_object_get(reply_take, "ok")) ||
+		json_string_length(json_object_get(reply_take, "error")) > 0);
+	json_decref(reply_take);
+	n_answers++;
+}
+
+static void act(struct coord *c, const char *line, size_t n)
+{
+	const char *why;
+	json_t *m = NULL;
+
+	if (n == 0 || !strchr("0123a", line[0]))
+		return;
+	if (n > 1 && text_parse(line + 1, n - 1, &m, &why) != TM_OK)
+		return;
+
+	struct actor *a = line[0] == 'a' ? NULL : &actors[line[0] - '0'];
+	if (!m && a) {
+		hang_up(a);
+	} else if (a) {
+		say(a, m);
+	} else {
+		n_answers = 0;
+		coord_admin(c, m, on_answer, NULL);
+		check(n_answers == 1);
+	}
+	json_decref(m);
+}
+
+static void get_ready(void)
+{
+	static bool ready;
+
+	if (ready)
+		return;
+	ready = true;
+	check(crypto_init(NULL) == TM_OK);
+	log_set_sink(ignore, NULL);
+	for (size_t i = 0; i < ACTORS; i++) {
+		uint8_t seed[ED_KEY] = {(uint8_t)(i + 1)};
+
+		check(identity_from_seed(seed, &actors[i].id) == TM_OK);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+	const char *at = (const char *)data, *end = at + n;
+	struct coord_tuning tuning = coord_tuning_default();
+	const struct coord_config cfg = {.db_path = "memory",
+		.identity = &actors[HUB].id,
+		.addresses = (const char *const[]){"192.0.2.1:8443"},
+		.n_addresses = 1,
+		.data_port = 51820};
+	struct coord *c;
+
+	get_ready();
+	tuning.unix_now = unix_now;
+	tuning.online_wait = tuning.push_gap = 0;
+	struct event_base *base = event_base_new();
+	check(coord_core_new(base, &cfg, &tuning, &c, NULL) == TM_OK);
+	for (size_t i = 0; i < ACTORS; i++)
+		actors[i].c = c;
+	while (at < end) {
+		const char *newline = memchr(at, '\n', (size_t)(end - at));
+		size_t len = (size_t)((newline ? newline : end) - at);
+
+		act(c, at, len);
+		event_base_loop(base, EVLOOP_NONBLOCK); /* tells the links what has changed */
+		at += newline ? len + 1 : len;
+	}
+	for (size_t i = 0; i < ACTORS; i++) {
+		hang_up(&actors[i]);
+		netmap_deinit(&actors[i].map);
+		actors[i].map = (struct netmap){0};
+	}
+	coord_core_free(c);
+	event_base_free(base);
+	return 0;
+}

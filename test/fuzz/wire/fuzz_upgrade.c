@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* A verdict, once given, does not change when more bytes come; every verdict has a response that the client
+ * side can read. */
+#include "fuzz/wire/fuzz.h"
+#include "wire/upgrade.h"
+
+#include "crypto/init.h"
+
+static const uint8_t key[UPGRADE_KEY] = {
+	't', 'h', 'e', ' ', 's', 'a', 'm', 'p', 'l', 'e', ' ', 'n', 'o', 'n', 'c', 'e'};
+
+static void check_response(const struct upgrade_request *req)
+{
+	char response[UPGRADE_RESPONSE_MAX];
+	struct diag d = {0};
+	size_t head;
+
+	size_t n = upgrade_response_format(req, response, sizeof(response));
+	assert(n && n < sizeof(response));
+	int err = upgrade_response_parse(response, n, key, &head, &d);
+	assert(err == TM_OK || err == TM_EPROTO); /* OK only when the client sent our sample key */
+	assert(err || (req->status == 101 && head == n));
+}
+
+static void check_request(const char *p, size_t n)
+{
+	struct upgrade_request whole, part;
+	int err = upgrade_request_parse(p, n, "/link", &whole);
+
+	if (err == TM_OK) {
+		assert(whole.head_len <= n && whole.head_len <= UPGRADE_HEAD_MAX);
+		check_response(&whole);
+	}
+	for (size_t cut = 0; cut < n; cut += 1 + n / 64) {
+		int early = upgrade_request_parse(p, cut, "/link", &part);
+
+		if (early == TM_EAGAIN)
+			continue;
+		assert(early == err);
+		if (early == TM_OK)
+			assert(part.status == whole.status && part.head_len == whole.head_len &&
+				strcmp(part.accept, whole.accept) == 0 && strcmp(part.host, whole.host) == 0);
+	}
+}
+
+static void check_answer(const char *p, size_t n)
+{
+	struct diag d = {0};
+	size_t head = 0, early_head;
+	int err = upgrade_response_parse(p, n, key, &head, &d);
+
+	assert(err || (head <= n && head <= UPGRADE_HEAD_MAX));
+	assert(!err || err == TM_EAGAIN || d.what[0]);
+	for (size_t cut = 0; cut < n; cut += 1 + n / 64) {
+		int early = upgrade_response_parse(p, cut, key, &early_head, &d);
+
+		if (early == TM_EAGAIN)
+			continue;
+		assert(early == err);
+		assert(early || early_head == head);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	if (crypto_init(NULL))
+		abort();
+
+	char *p = (char *)fuzz_copy(data, size);
+	check_request(p, size);
+	check_answer(p, size);
+	free(p);
+	return 0;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "unit/unit.h"
+
+#include <unistd.h>
+
+#include "cli/paths.h"
+
+static void the_socket_follows_the_state_directory(void **state UNUSED)
+{
+	static const struct {
+		const char *config, *state_dir, *socket;
+		const char *got_state, *got_socket;
+		bool standard;
+	} rows[] = {
+		{NULL, NULL, NULL, "/var/lib/tunnelmesh", "/run/tunnelmesh/tunnelmesh.sock", true},
+		{NULL, "/var/lib/tunnelmesh/", NULL, "/var/lib/tunnelmesh", "/run/tunnelmesh/tunnelmesh.sock",
+			true},
+		{"/etc/tunnelmesh/config.yaml", NULL, NULL, "/var/lib/tunnelmesh",
+			"/run/tunnelmesh/tunnelmesh.sock", true},
+		{NULL, "/srv/m2", NULL, "/srv/m2", "/srv/m2/tunnelmesh.sock", false},
+		{NULL, "/srv/m2//", "/run/m2", "/srv/m2", "/run/m2", false},
+		{NULL, NULL, "/run/m2", "/var/lib/tunnelmesh", "/run/m2", false},
+		{"/etc/other.yaml", NULL, NULL, "/var/lib/tunnelmesh", "/run/tunnelmesh/tunnelmesh.sock",
+			false},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct paths p;
+
+		assert_int_equal(paths_init(rows[i].config, rows[i].state_dir, rows[i].socket, &p), TM_OK);
+		assert_string_equal(p.state_dir, rows[i].got_state);
+		assert_string_equal(p.socket, rows[i].got_socket);
+		assert_int_equal(p.standard, rows[i].standard);
+		assert_int_equal(p.config_explicit, rows[i].config != NULL);
+		paths_deinit(&p);
+	}
+}
+
+static void relative_paths_become_absolute(void **state UNUSED)
+{
+	char cwd[4096], expect[4200];
+	struct paths p;
+
+	assert_non_null(getcwd(cwd, sizeof(cwd)));
+	assert_int_equal(paths_init("c.yaml", "state", "s", &p), TM_OK);
+	snprintf(expect, sizeof(expect), "%s/state/node.json", strcmp(cwd, "/") == 0 ? "" : cwd);
+	assert_string_equal(p.enrolment, expect);
+	assert_true(p.config[0] == '/' && p.socket[0] == '/');
+	paths_deinit(&p);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_socket_follows_the_state_directory),
+		cmocka_unit_test(relative_paths_become_absolute),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

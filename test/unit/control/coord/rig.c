@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "unit/unit.h"
+
+#include "unit/control/coord/rig.h"
+
+#include "base/encode.h"
+#include "base/log.h"
+#include "crypto/init.h"
+
+#include <event2/event.h>
+#include <unistd.h>
+
+int64_t rig_unix_now;
+
+static int64_t test_clock(void)
+{
+	return rig_unix_now;
+}
+
+static void no_log(void *ctx, const char *line, size_t n)
+{
+	(void)ctx;
+	(void)line;
+	(void)n;
+}
+
+static void on_alarm(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	fail_msg("nothing happened for 20 s");
+}
+
+static int link_send(void *link, const json_t *m)
+{
+	struct machine *to = link;
+	const char *type = json_string_value(json_object_get(m, "t"));
+
+	if (to->refuse) {
+		/* As the real one: the link goes down at once, from within send. */
+		struct conn *n = to->conn;
+
+		to->conn = NULL;
+		conn_closed(n);
+		return TM_EFULL;
+	}
+	if (strcmp(type, "netmap") == 0) {
+		struct netmap delta;
+
+		to->n_maps++;
+		assert_int_equal(netmap_from_json(json_object_get(m, "map"), &delta), TM_OK);
+		to->n_snapshots += delta.base == 0;
+		to->n_map_errors += delta.n_bad != 0 || netmap_apply(&to->map, &delta) != TM_OK;
+		netmap_deinit(&delta);
+	}
+	return json_array_append_new(to->inbox, json_deep_copy(m)) ? TM_ENOMEM : TM_OK;
+}
+
+static void link_close(void *link, const char *why)
+{
+	struct machine *m = link;
+	struct conn *n = m->conn;
+
+	assert_non_null(n);
+	snprintf(m->closed_why, sizeof(m->closed_why), "%s", why);
+	m->conn = NULL;
+	conn_closed(n);
+}
+
+static const struct coord_conn_ops link_ops = {link_send, link_close};
+
+int rig_try_start(struct rig *r, struct diag *d)
+{
+	static const char *const addresses[] = {"192.0.2.1:8443", "hub.example:443"};
+	struct coord_config cfg = {.db_path = r->db_path,
+		.identity = &r->hub.id,
+		.addresses = addresses,
+		.n_addresses = 2,
+		.data_port = 51820};
+
+	return coord_core_new(r->base, &cfg, &r->tuning, &r->c, d);
+}
+
+void rig_start(struct rig *r)
+{
+	struct diag d = {0};
+
+	if (rig_try_start(r, &d) != TM_OK)
+		fail_msg("%s: %s", d.where, d.what);
+}
+
+void rig_stop(struct rig *r)
+{
+	machine_unlink(&r->hub);
+	for (size_t i = 0; i < RIG_MACHINES; i++)
+		machine_unlink(&r->machines[i]);
+	coord_core_free(r->c);
+	r->c = NULL;
+}
+
+int rig_setup(void **state)
+{
+	struct rig *r = calloc(1, sizeof(*r));
+	struct coord_init init = {.mesh_name = "home", .node_name = "hub", .secret = {1, 2, 3}};
+	struct diag d = {0};
+
+	assert_non_null(r);
+	assert_int_equal(crypto_init(NULL), TM_OK);
+	log_set_sink(no_log, NULL);
+	rig_unix_now = 1000000;
+	snprintf(r->folder, sizeof(r->folder), "/tmp/tm-coord-XXXXXX");
+	assert_non_null(mkdtemp(r->folder));
+	snprintf(r->db_path, sizeof(r->db_path), "%s/mesh.db", r->folder);
+	r->base = event_base_new();
+	r->alarm = event_new(r->base, -1, 0, on_alarm, NULL);
+	assert_int_equal(identity_generate(&r->hub.id), TM_OK);
+	r->hub.rig = r;
+	r->hub.inbox = json_array();
+	r->tuning = coord_tuning_default();
+	r->tuning.online_wait = 10 * MS;
+	r->tuning.push_gap = 1 * MS;
+	r->tuning.tick = 10 * MS;
+	r->tuning.unix_now = test_clock;
+	init.db_path = r->db_path;
+	init.identity = &r->hub.id;
+	assert_int_equal(prefix_parse("100.101.0.0/16", &init.net4), TM_OK);
+	assert_int_equal(prefix_parse("fd5c::/64", &init.net6), TM_OK);
+	if (coord_create(&init, &d) != TM_OK)
+		fail_msg("%s", d.what);
+	rig_start(r);
+	*state = r;
+	return 0;
+}
+
+static void machine_clear(struct machine *m)
+{
+	json_decref(m->inbox);
+	netmap_deinit(&m->map);
+}
+
+int rig_teardown(void **state)
+{
+	static const char *const files[] = {"", "-wal", "-shm"};
+	struct rig *r = *state;
+	char path[128];
+
+	rig_stop(r);
+	machine_clear(&r->hub);
+	for (size_t i = 0; i < RIG_MACHINES; i++)
+		machine_clear(&r->machines[i]);
+	json_decref(r->answer);
+	event_free(r->alarm);
+	event_base_free(r->base);
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		snprintf(path, sizeof(path), "%s%s", r->db_path, files[i]);
+		unlink(path);
+	}
+	rmdir(r->folder);
+	free(r);
+	return 0;
+}
+
+void rig_until(struct rig *r, rig_test_fn *test, void *ctx)
+{
+	static const struct timeval patience = {.tv_sec = 20};
+
+	event_add(r->alarm, &patience);
+	while (!test(ctx))
+		event_base_loop(r->base, EVLOOP_ONCE);
+	event_del(r->alarm);
+}
+
+struct fence {
+	struct coord *c;
+	bool passed;
+};
+
+static int fence_run(void *arg)
+{
+	(void)arg;
+	return TM_OK;
+}
+
+static void fence_done(void *arg, int result)
+{
+	(void)result;
+	((struct fence *)arg)->passed = true;
+}
+
+static bool fence_passed(void *ctx)
+{
+	const struct fence *f = ctx;
+
+	return f->passed && f->c->push_at == NS_NEVER;
+}
+
+void rig_settle(struct rig *r)
+{
+	/* Twice: what the first one waited for may have asked for more. */
+	for (int i = 0; i < 2; i++) {
+		struct fence f = {.c = r->c};
+
+		assert_int_equal(helper_submit(r->c->helper, fence_run, fence_done, &f), TM_OK);
+		rig_until(r, fence_passed, &f);
+	}
+}
+
+static void on_answer(void *ctx, json_t *reply_take)
+{
+	struct rig *r = ctx;
+
+	json_decref(r->answer);
+	r->answer = reply_take;
+	r->n_answers++;
+}
+
+static bool answered(void *ctx)
+{
+	return ((struct rig *)ctx)->n_answers != 0;
+}
+
+const json_t *rig_admin(struct rig *r, json_t *req_take)
+{
+	assert_non_null(req_take);
+	r->n_answers = 0;
+	coord_admin(r->c, req_take, on_answer, r);
+	json_decref(req_take);
+	rig_until(r, answered, r);
+	assert_int_equal(r->n_answers, 1);
+	assert_non_null(r->answer);
+	return r->answer;
+}
+
+const char *rig_refused(struct rig *r, json_t *req_take)
+{
+	const json_t *a = rig_admin(r, req_take);
+	const char *error = json_string_value(json_object_get(a, "error")),
+		   *hint = json_string_value(json_object_get(a, "hint"));
+
+	assert_true(json_is_false(json_object_get(a, "ok")));
+	assert_non_null(error);
+	assert_non_null(hint);
+	assert_true(strlen(error) > 10 && error[strlen(error) - 1] != '.' && strlen(hint) > 5);
+	return error;
+}
+
+struct token rig_token(struct rig *r, json_t *req_take)
+{
+	struct token t;
+	struct diag d = {0};
+
+	json_object_set_new(req_take, "cmd", json_string("token.create"));
+	const json_t *a = rig_admin(r, req_take);
+	if (!json_is_true(json_object_get(a, "ok")))
+		fail_msg("%s", json_string_value(json_object_get(a, "error")));
+	if (token_decode(json_string_value(json_object_get(a, "token")), &t, &d) != TM_OK)
+		fail_msg("%s", d.what);
+	return t;
+}
+
+struct machine *rig_machine(struct rig *r, size_t number)
+{
+	struct machine *m = &r->machines[number];
+
+	if (!m->rig) {
+		assert_int_equal(identity_generate(&m->id), TM_OK);
+		m->rig = r;
+		m->inbox = json_array();
+	}
+	return m;
+}
+
+void machine_link(struct machine *m)
+{
+	struct endpoint from = {.port = 40000};
+
+	assert_int_equal(ip_parse("198.51.100.7", &from.ip), TM_OK);
+	m->closed_why[0] = '\0';
+	assert_int_equal(conn_open(m->rig->c, &link_ops, m, m->id.x_pub, &from, &m->conn), TM_OK);
+}
+
+void machine_unlink(struct machine *m)
+{
+	struct conn *n = m->conn;
+
+	m->conn = NULL;
+	if (n)
+		conn_closed(n);
+}
+
+void machine_say(struct machine *m, json_t *msg_take)
+{
+	assert_non_null(msg_take);
+	if (m->conn)
+		conn_message(m->conn, msg_take);
+	json_decref(msg_take);
+}
+
+void machine_enrol(struct machine *m, const struct token *t, const char *name)
+{
+	char id[HEX_LEN(TOKEN_ID) + 1], secret[HEX_LEN(TOKEN_SECRET) + 1], ed[BASE64_LEN(ED_KEY) + 1];
+
+	hex_encode(t->id, sizeof(t->id), id);
+	hex_encode(t->secret, sizeof(t->secret), secret);
+	base64_encode(m->id.ed_pub, ED_KEY, ed);
+	if (!m->conn)
+		machine_link(m);
+	machine_say(m, json_pack("{s:s, s:i, s:{s:s, s:s}, s:s, s:s, s:s, s:s}", "t", "enrol", "id", 1,
+			       "token", "id", id, "secret", secret, "name", name, "ed", ed, "os", "linux",
+			       "version", "0.1.0"));
+}
+
+void machine_hello(struct machine *m, json_t *candidates_take)
+{
+	if (!m->conn)
+		machine_link(m);
+	machine_say(m, json_pack("{s:s, s:s, s:s, s:I, s:o}", "t", "hello", "version", "0.1.0", "os", "linux",
+			       "netmap", (json_int_t)m->map.version, "candidates",
+			       candidates_take ? candidates_take : json_array()));
+}
+
+void machine_join(struct machine *m, const char *name)
+{
+	struct token t = rig_token(m->rig, json_object());
+
+	machine_enrol(m, &t, name);
+	assert_true(json_is_true(json_object_get(machine_await(m, "reply"), "ok")));
+	machine_hello(m, NULL);
+	assert_non_null(machine_last(m, "welcome"));
+}
+
+const json_t *machine_last(const struct machine *m, const char *type)
+{
+	for (size_t i = json_array_size(m->inbox); i-- > 0;) {
+		const json_t *msg = json_array_get(m->inbox, i);
+
+		if (strcmp(json_string_value(json_object_get(msg, "t")), type) == 0)
+			return msg;
+	}
+	return NULL;
+}
+
+struct awaited {
+	const struct machine *m;
+	const char *type;
+};
+
+static bool has_come(void *ctx)
+{
+	const struct awaited *a = ctx;
+
+	return machine_last(a->m, a->type) != NULL;
+}
+
+const json_t *machine_await(struct machine *m, const char *type)
+{
+	struct awaited a = {m, type};
+
+	rig_until(m->rig, has_come, &a);
+	return machine_last(m, type);
+}
+
+unsigned machine_count(const struct machine *m, const char *type)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < json_array_size(m->inbox); i++)
+		n += strcmp(json_string_value(json_object_get(json_array_get(m->inbox, i), "t")), type) == 0;
+	return n;
+}
+
+void machine_forget(struct machine *m)
+{
+	json_array_clear(m->inbox);
+	m->n_maps = m->n_snapshots = 0;
+}
+
+bool machine_knows(const struct machine *m, const char *name)
+{
+	return netmap_lookup(&m->map, name) != NULL;
+}

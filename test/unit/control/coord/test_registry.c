@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "unit/unit.h"
+
+#include "control/coord/registry.h"
+
+enum { FIRST = 5000, STEPS = 6000, VIEWERS = 4, MEMBERS = 60 };
+
+static uint32_t next_random(uint32_t *seed)
+{
+	*seed = *seed * 1664525u + 1013904223u;
+	return *seed >> 8;
+}
+
+static struct store_node node(uint32_t number)
+{
+	struct store_node n = {.host = number};
+
+	snprintf(n.rec.id, sizeof(n.rec.id), "%016x", (unsigned)number);
+	snprintf(n.rec.name, sizeof(n.rec.name), "node-%u", (unsigned)number);
+	memcpy(n.rec.key, &number, sizeof(number));
+	n.rec.key[31] = 1;
+	return n;
+}
+
+static struct registry *registry(void)
+{
+	struct mesh_info mesh = {.name = "home"};
+	struct registry *r;
+
+	assert_int_equal(prefix_parse("100.101.0.0/16", &mesh.net4), TM_OK);
+	assert_int_equal(prefix_parse("fd5c::/64", &mesh.net6), TM_OK);
+	assert_int_equal(registry_new(&mesh, FIRST, &r), TM_OK);
+	return r;
+}
+
+static struct netmap view(struct registry *r, uint64_t base)
+{
+	json_t *j = registry_view(r, base);
+	struct netmap m;
+
+	assert_non_null(j);
+	assert_int_equal(netmap_from_json(j, &m), TM_OK);
+	assert_int_equal(m.n_bad, 0);
+	json_decref(j);
+	return m;
+}
+
+/* Brings map up to date as a node would. */
+static void update(struct registry *r, struct netmap *map)
+{
+	if (map->version == registry_version(r))
+		return;
+
+	struct netmap delta = view(r, map->version);
+	assert_int_equal(netmap_apply(map, &delta), TM_OK);
+	netmap_deinit(&delta);
+}
+
+static bool same_rec(const struct node_rec *a, const struct node_rec *b)
+{
+	return strcmp(a->id, b->id) == 0 && strcmp(a->name, b->name) == 0 && ip_eq(&a->ip4, &b->ip4) &&
+	       ip_eq(&a->ip6, &b->ip6) && memcmp(a->key, b->key, 32) == 0 && a->online == b->online &&
+	       a->kind == b->kind && strcmp(a->via, b->via) == 0;
+}
+
+static void expect_same(const struct netmap *a, const struct netmap *b, int step)
+{
+	if (a->n_nodes != b->n_nodes || a->version != b->version)
+		fail_msg("step %d: %zu and %zu nodes", step, a->n_nodes, b->n_nodes);
+	for (size_t i = 0; i < a->n_nodes; i++) {
+		const struct node_rec *other = netmap_find(b, a->nodes[i].id);
+
+		if (!other || !same_rec(&a->nodes[i], other))
+			fail_msg("step %d: %s differs", step, a->nodes[i].name);
+	}
+}
+
+static void random_change(struct registry *r, uint32_t *seed)
+{
+	uint32_t number = 1 + next_random(seed) % MEMBERS;
+	struct store_node n = node(number);
+	struct member *m = registry_by_id(r, n.rec.id);
+	char name[NODE_NAME_MAX + 1];
+
+	if (!m) {
+		struct store_node via = node(1 + next_random(seed) % MEMBERS);
+
+		if (next_random(seed) % 4 == 0) {
+			n.rec.kind = NODE_CLIENT;
+			memcpy(n.rec.via, via.rec.id, sizeof(n.rec.via));
+		}
+		int err = registry_add(r, &n, NULL);
+		/* A name that another one got by renaming, or a node that is missing or a client itself. */
+		assert_true(err == TM_OK || err == TM_EEXIST || err == TM_ENOENT);
+		return;
+	}
+	switch (next_random(seed) % 5) {
+	case 0:
+		LIST_FOREACH_SAFE (client, &m->clients, struct member, in_clients)
+			registry_remove(r, client);
+		registry_remove(r, m);
+		return;
+	case 1:
+		snprintf(name, sizeof(name), "node-%u", (unsigned)(next_random(seed) % (MEMBERS * 2)));
+		int err = registry_rename(r, m, name);
+		assert_true(err == TM_OK || err == TM_EEXIST);
+		return;
+	default:
+		if (m->s.rec.kind == NODE_MESH)
+			registry_set_online(r, m, !m->s.rec.online);
+	}
+}
+
+static void deltas_lead_to_the_same_map_as_a_snapshot(void **state)
+{
+	struct netmap maps[VIEWERS] = {0};
+	uint32_t seed = 11;
+	struct registry *r = registry();
+
+	(void)state;
+	for (int step = 0; step < STEPS; step++) {
+		random_change(r, &seed);
+		/* Viewer v looks now and then, each at its own pace; sometimes at a moment with unpublished
+		 * changes. */
+		for (uint32_t v = 0; v < VIEWERS; v++)
+			if (next_random(&seed) % (1 + 20 * v) == 0)
+				update(r, &maps[v]);
+		if (next_random(&seed) % 3)
+			continue;
+		registry_publish(r);
+		struct netmap snapshot = view(r, 0);
+		assert_int_equal(snapshot.n_nodes, registry_size(r));
+		for (uint32_t v = 0; v < VIEWERS; v++)
+			if (next_random(&seed) % (1 + v) == 0) {
+				update(r, &maps[v]);
+				expect_same(&snapshot, &maps[v], step);
+			}
+		netmap_deinit(&snapshot);
+	}
+	for (size_t v = 0; v < VIEWERS; v++)
+		netmap_deinit(&maps[v]);
+	registry_free(r);
+}
+
+static void a_delta_holds_only_what_changed(void **state)
+{
+	struct registry *r = registry();
+	struct member *m;
+
+	(void)state;
+	for (uint32_t i = 1; i <= 50; i++) {
+		struct store_node n = node(i);
+		assert_int_equal(registry_add(r, &n, NULL), TM_OK);
+	}
+	uint64_t base = registry_version(r);
+	m = registry_lookup(r, "node-20");
+	assert_non_null(m);
+	assert_int_equal(registry_rename(r, m, "other"), TM_OK);
+	registry_remove(r, registry_lookup(r, "node-30"));
+	struct netmap d = view(r, base);
+	assert_int_equal(d.base, base);
+	assert_int_equal(d.n_nodes, 1);
+	assert_string_equal(d.nodes[0].name, "other");
+	assert_int_equal(d.n_removed, 1);
+	assert_string_equal(d.removed[0], "000000000000001e");
+	netmap_deinit(&d);
+	registry_free(r);
+}
+
+static void many_that_come_online_together_make_one_version(void **state)
+{
+	struct registry *r = registry();
+
+	(void)state;
+	for (uint32_t i = 1; i <= 1000; i++) {
+		struct store_node n = node(i);
+		assert_int_equal(registry_add(r, &n, NULL), TM_OK);
+	}
+	uint64_t base = registry_version(r);
+	struct member *m;
+	for (size_t i = 0; (m = registry_next(r, &i));)
+		registry_set_online(r, m, true);
+	assert_int_equal(registry_version(r), base);
+	registry_publish(r);
+	assert_int_equal(registry_version(r), base + 1);
+	struct netmap d = view(r, base);
+	assert_int_equal(d.n_nodes, 1000);
+	netmap_deinit(&d);
+	registry_publish(r);
+	assert_int_equal(registry_version(r), base + 1);
+	registry_free(r);
+}
+
+static void who_is_too_far_behind_or_ahead_gets_a_snapshot(void **state)
+{
+	struct registry *r = registry();
+	struct store_node keep = node(1), passing = node(2);
+
+	(void)state;
+	assert_int_equal(registry_add(r, &keep, NULL), TM_OK);
+	uint64_t base = registry_version(r);
+	for (int i = 0; i < REGISTRY_REMOVED_MAX + 1; i++) {
+		struct member *m;
+
+		assert_int_equal(registry_add(r, &passing, &m), TM_OK);
+		registry_remove(r, m);
+	}
+	const struct {
+		uint64_t asked, base;
+	} rows[] = {{base, 0}, {base + 2, base + 2}, {registry_version(r) + 1, 0}, {FIRST - 1, 0}, {0, 0},
+		{1, 0}};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct netmap m = view(r, rows[i].asked);
+
+		if (m.base != rows[i].base)
+			fail_msg("row %zu: base %" PRIu64, i, m.base);
+		netmap_deinit(&m);
+	}
+	registry_free(r);
+}
+
+static void a_member_that_comes_back_is_not_among_the_removed(void **state)
+{
+	struct registry *r = registry();
+	struct store_node n = node(1);
+	struct member *m;
+
+	(void)state;
+	assert_int_equal(registry_add(r, &n, &m), TM_OK);
+	uint64_t base = registry_version(r);
+	registry_remove(r, m);
+	assert_int_equal(registry_add(r, &n, &m), TM_OK);
+	struct netmap d = view(r, base);
+	assert_int_equal(d.n_nodes, 1);
+	assert_int_equal(d.n_removed, 0);
+	netmap_deinit(&d);
+	registry_free(r);
+}
+
+static void members_are_found_by_name_id_and_key_and_are_unique(void **state)
+{
+	struct registry *r = registry();
+	struct store_node one = node(1), two = node(2), clash, client = node(9);
+	struct member *m;
+
+	(void)state;
+	assert_int_equal(registry_add(r, &one, &m), TM_OK);
+	assert_ptr_equal(registry_lookup(r, "node-1"), m);
+	assert_ptr_equal(registry_lookup(r, "0000000000000001"), m);
+	assert_ptr_equal(registry_by_key(r, one.rec.key), m);
+	assert_null(registry_lookup(r, "node-2"));
+	assert_null(registry_lookup(r, ""));
+	assert_null(registry_lookup(r, "0000000000000001x"));
+	assert_null(registry_lookup(r, "a-very-long-name-a-very-long-name-a-very-long-name-a-very-long-name-"
+				       "a-very-long-name-a-very-long-name"));
+	for (int i = 0; i < 3; i++) {
+		clash = two;
+		if (i == 0)
+			memcpy(clash.rec.id, one.rec.id, sizeof(clash.rec.id));
+		else if (i == 1)
+			memcpy(clash.rec.key, one.rec.key, sizeof(clash.rec.key));
+		else
+			memcpy(clash.rec.name, one.rec.name, sizeof(clash.rec.name));
+		assert_int_equal(registry_add(r, &clash, NULL), TM_EEXIST);
+	}
+	client.rec.kind = NODE_CLIENT;
+	memcpy(client.rec.via, two.rec.id, sizeof(client.rec.via));
+	assert_int_equal(registry_add(r, &client, NULL), TM_ENOENT);
+	assert_int_equal(registry_add(r, &two, NULL), TM_OK);
+	assert_int_equal(registry_add(r, &client, NULL), TM_OK);
+	assert_int_equal(registry_rename(r, m, "node-2"), TM_EEXIST);
+	registry_set_online(r, registry_lookup(r, "node-2"), true);
+	assert_true(registry_lookup(r, "node-9")->s.rec.online); /* a client is there when its node is */
+	registry_free(r);
+	registry_free(NULL);
+}
+
+static void an_id_means_its_owner_even_when_another_node_has_it_as_its_name(void **state)
+{
+	struct registry *r = registry();
+	struct store_node one = node(1), two = node(2);
+	struct member *m;
+
+	(void)state;
+	assert_int_equal(registry_add(r, &one, &m), TM_OK);
+	memcpy(two.rec.name, one.rec.id, sizeof(one.rec.id));
+	assert_int_equal(registry_add(r, &two, NULL), TM_OK);
+	assert_ptr_equal(registry_lookup(r, one.rec.id), m);
+	registry_free(r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(deltas_lead_to_the_same_map_as_a_snapshot),
+		cmocka_unit_test(a_delta_holds_only_what_changed),
+		cmocka_unit_test(many_that_come_online_together_make_one_version),
+		cmocka_unit_test(who_is_too_far_behind_or_ahead_gets_a_snapshot),
+		cmocka_unit_test(a_member_that_comes_back_is_not_among_the_removed),
+		cmocka_unit_test(members_are_found_by_name_id_and_key_and_are_unique),
+		cmocka_unit_test(an_id_means_its_owner_even_when_another_node_has_it_as_its_name),
+	};
+
+	return cmocka_run_group_tests_name("registry", tests, NULL, NULL);
+}

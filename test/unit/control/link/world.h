@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* A coordinator's control port on loopback and everything needed to watch links to it, in one event loop. */
+#ifndef TM_TEST_CONTROL_WORLD_H
+#define TM_TEST_CONTROL_WORLD_H
+
+#include "unit/unit.h"
+
+#include "control/link/tuning.h"
+#include "crypto/identity.h"
+
+struct event_base;
+
+/* What one side saw. */
+struct seen {
+	struct clink *link; /* NULL before up (server) and after closed */
+	unsigned up, messages, closed;
+	json_t *last; /* last message */
+	int err;
+	char why[320];
+	/* what to do when it happens */
+	bool free_on_up, free_on_message, echo, close_on_message;
+};
+
+struct world {
+	struct event_base *base;
+	struct identity coordinator, node, stranger;
+	struct clink_server *server;
+	struct seen at_server; /* of all links together; link = the latest */
+	struct seen at_client;
+	char address[64];
+};
+
+struct clink_tuning world_tuning(void); /* the default, with less patience when closing */
+void world_open(struct world *w, const struct clink_tuning *t);
+void world_close(struct world *w);
+
+void seen_reset(struct seen *s);
+struct clink_events seen_events(struct seen *s);
+struct clink *world_connect(struct world *w, struct seen *s, const struct clink_tuning *t);
+
+/* Runs the loop until *counter reaches n; fails the test after 10 s. */
+void world_run_until(struct world *w, const unsigned *counter, unsigned n);
+void world_turn(struct world *w); /* what is ready now */
+void world_run_ms(struct world *w, unsigned ms);
+void world_pair(
+	struct world *w, const struct clink_tuning *t); /* client and server up, one message each way seen */
+
+json_t *text_message(size_t n, char fill);
+#define assert_contains(text, part)                                                                          \
+	do {                                                                                                 \
+		if (!strstr((text), (part)))                                                                 \
+			fail_msg("\"%s\" does not contain \"%s\"", (text), (part));                          \
+	} while (0)
+
+#endif

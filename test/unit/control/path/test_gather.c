@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "control/path/gather.h"
+
+#include "unit/unit.h"
+
+static struct gather_in in;
+
+static struct endpoint ep(const char *s)
+{
+	struct endpoint e;
+
+	assert_int_equal(endpoint_parse(s, &e), 0);
+	return e;
+}
+
+static int make_in(void **state)
+{
+	(void)state;
+	in = (struct gather_in){.port = 51820};
+	return prefix_parse("100.101.0.0/16", &in.net4) || prefix_parse("fd01:2:3:4::/64", &in.net6);
+}
+
+static void some_addresses_are_never_candidates(void **state)
+{
+	static const struct {
+		const char *ep;
+		bool usable;
+	} rows[] = {
+		{"192.0.2.1:51820", true},
+		{"10.0.0.1:1", true},
+		{"100.102.0.1:1", true},
+		{"[2001:db8::1]:1", true},
+		{"[fd01:2:3:5::1]:1", true},
+		{"127.0.0.1:1", false},
+		{"127.9.9.9:1", false},
+		{"[::1]:1", false},
+		{"0.0.0.0:1", false},
+		{"[::]:1", false},
+		{"224.0.0.1:1", false},
+		{"[ff02::1]:1", false},
+		{"100.101.0.7:1", false},
+		{"[fd01:2:3:4::7]:1", false},
+		{"[fe80::1]:1", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct endpoint e = ep(rows[i].ep);
+
+		if (candidate_usable(&e, &in.net4, &in.net6) != rows[i].usable)
+			fail_msg("%s", rows[i].ep);
+	}
+	assert_false(candidate_usable(&(struct endpoint){{0}}, &in.net4, &in.net6));
+}
+
+static void configured_local_and_reflexive_addresses_are_put_together_once(void **state)
+{
+	struct ip local[3];
+	struct endpoint advertise = ep("203.0.113.1:7");
+	struct candidates c;
+
+	(void)state;
+	assert_int_equal(ip_parse("10.0.0.1", &local[0]), 0);
+	assert_int_equal(ip_parse("100.101.0.1", &local[1]), 0); /* our own TUN */
+	assert_int_equal(ip_parse("10.0.0.1", &local[2]), 0);
+	in.local = local;
+	in.n_local = 3;
+	in.advertise = &advertise;
+	in.n_advertise = 1;
+	in.reflexive = ep("198.51.100.1:40000");
+	gather(&in, &c);
+	assert_int_equal(c.n, 3);
+	assert_true(endpoint_eq(&c.v[0].ep, &advertise));
+	assert_int_equal(c.v[1].ep.port, 51820);
+	assert_int_equal(c.v[1].type, CAND_HOST);
+	assert_int_equal(c.v[2].type, CAND_SRFLX);
+	assert_true(endpoint_eq(&c.v[2].ep, &in.reflexive));
+
+	in.reflexive = ep("10.0.0.1:51820"); /* no translation: one candidate, and it is a host's */
+	gather(&in, &c);
+	assert_int_equal(c.n, 2);
+	assert_int_equal(c.v[1].type, CAND_HOST);
+}
+
+static void a_host_with_many_addresses_still_names_its_reflexive_one(void **state)
+{
+	struct ip local[40];
+	struct candidates c;
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(local); i++)
+		local[i] = ip_v4_host(0x0a000001 + i);
+	in.local = local;
+	in.n_local = ARRAY_LEN(local);
+	in.reflexive = ep("198.51.100.1:40000");
+	gather(&in, &c);
+	assert_int_equal(c.n, CANDIDATES_MAX);
+	assert_int_equal(c.v[CANDIDATES_MAX - 1].type, CAND_SRFLX);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(some_addresses_are_never_candidates, make_in),
+		cmocka_unit_test_setup(
+			configured_local_and_reflexive_addresses_are_put_together_once, make_in),
+		cmocka_unit_test_setup(a_host_with_many_addresses_still_names_its_reflexive_one, make_in),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "unit/unit.h"
+
+#include "unit/control/store/shelf.h"
+
+#include "control/store/internal.h"
+
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static int keep_node(void *ctx, const struct store_node *n)
+{
+	struct store_node *all = ctx;
+
+	all[n->host] = *n;
+	return TM_OK;
+}
+
+static void a_new_database_gives_back_its_mesh_and_first_node(void **state)
+{
+	struct shelf *sh = *state;
+	struct store_node all[2], first = shelf_node(1);
+	struct store_mesh mesh, expected = shelf_mesh();
+	struct stat st;
+
+	shelf_create(sh);
+	struct store *s = shelf_open(sh);
+	assert_int_equal(store_mesh_load(s, &mesh), TM_OK);
+	assert_string_equal(mesh.info.name, "home");
+	assert_true(prefix_eq(&mesh.info.net4, &expected.info.net4));
+	assert_true(prefix_eq(&mesh.info.net6, &expected.info.net6));
+	assert_memory_equal(mesh.info.secret, expected.info.secret, 32);
+	assert_int_equal(mesh.created, 1000);
+	assert_int_equal(mesh.epoch, 0);
+	assert_int_equal(shelf_count_nodes(s), 1);
+	assert_int_equal(store_node_each(s, keep_node, all), TM_OK);
+	assert_string_equal(all[1].rec.id, first.rec.id);
+	assert_string_equal(all[1].rec.name, "node-1");
+	assert_true(all[1].rec.coordinator);
+	assert_memory_equal(all[1].ed, first.ed, 32);
+	store_free(s);
+	assert_int_equal(stat(sh->path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+}
+
+static void the_database_runs_with_a_write_ahead_log_full_sync_and_foreign_keys(void **state)
+{
+	struct shelf *sh = *state;
+	static const struct {
+		const char *pragma;
+		int value;
+	} settings[] = {{"PRAGMA synchronous", 2}, {"PRAGMA foreign_keys", 1},
+		{"PRAGMA application_id", SCHEMA_APPLICATION_ID}, {"PRAGMA user_version", 1}};
+	sqlite3_stmt *st;
+
+	shelf_create(sh);
+	struct store *s = shelf_open(sh);
+	for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
+		int value = -1;
+
+		assert_int_equal(schema_read_int(s->db, settings[i].pragma, &value), TM_OK);
+		if (value != settings[i].value)
+			fail_msg("%s is %d", settings[i].pragma, value);
+	}
+	assert_int_equal(sqlite3_prepare_v2(s->db, "PRAGMA journal_mode", -1, &st, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	assert_string_equal((const char *)sqlite3_column_text(st, 0), "wal");
+	sqlite3_finalize(st);
+	store_free(s);
+}
+
+static void creating_never_replaces_anything(void **state)
+{
+	struct shelf *sh = *state;
+	static const char *const names[] = {"", "-wal", "-journal"};
+	struct store_mesh mesh = shelf_mesh();
+	struct store_node first = shelf_node(1);
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		char path[128];
+		struct diag d = {0};
+		size_t n;
+
+		snprintf(path, sizeof(path), "%s%s", sh->path, names[i]);
+		shelf_write(path, "precious", 8);
+		assert_int_equal(store_create(sh->path, &mesh, &first, &d), TM_EEXIST);
+		assert_true(d.what[0] && d.hint[0]);
+		uint8_t *is = shelf_read(path, &n);
+		assert_non_null(is);
+		assert_int_equal(n, 8);
+		assert_memory_equal(is, "precious", 8);
+		free(is);
+		unlink(path);
+	}
+	/* What a cut-off `init` left under the temporary name is no obstacle. */
+	char built[128];
+	snprintf(built, sizeof(built), "%s.new", sh->path);
+	shelf_write(built, "half a database", 15);
+	shelf_create(sh);
+	assert_int_equal(access(built, F_OK), -1);
+	store_free(shelf_open(sh));
+}
+
+static void creating_in_a_missing_folder_fails_with_a_sentence(void **state)
+{
+	struct shelf *sh = *state;
+	struct store_mesh mesh = shelf_mesh();
+	struct store_node first = shelf_node(1);
+	struct diag d = {0};
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/nowhere/mesh.db", sh->folder);
+	assert_true(store_create(path, &mesh, &first, &d) < 0);
+	assert_true(d.what[0]);
+}
+
+static void names_keys_ids_and_addresses_are_unique_by_schema(void **state)
+{
+	struct shelf *sh = *state;
+	struct store_node base = shelf_node(5);
+
+	shelf_create(sh);
+	struct store *s = shelf_open(sh);
+	assert_int_equal(shelf_insert_node(s, &base), TM_OK);
+	for (int i = 0; i < 5; i++) {
+		struct store_node n = shelf_node(6);
+
+		if (i == 0)
+			memcpy(n.rec.id, base.rec.id, sizeof(n.rec.id));
+		else if (i == 1)
+			memcpy(n.rec.name, base.rec.name, sizeof(n.rec.name));
+		else if (i == 2)
+			memcpy(n.rec.key, base.rec.key, sizeof(n.rec.key));
+		else if (i == 3)
+			memcpy(n.ed, base.ed, sizeof(n.ed));
+		else
+			n.host = base.host;
+		if (shelf_insert_node(s, &n) != TM_EEXIST)
+			fail_msg("clash %d was accepted", i);
+	}
+	assert_int_equal(shelf_count_nodes(s), 2);
+	struct store_node six = shelf_node(6);
+	assert_int_equal(shelf_insert_node(s, &six), TM_OK);
+	store_free(s);
+}
+
+static int rename_body(struct store *s, void *ctx)
+{
+	const char *const *args = ctx;
+
+	return store_node_rename(s, args[0], args[1]);
+}
+
+static void renaming_wants_a_member_and_a_free_name(void **state)
+{
+	struct shelf *sh = *state;
+	struct store_node two = shelf_node(2), found;
+	static const struct {
+		const char *id, *name;
+		int err;
+	} rows[] = {
+		{"0000000000000002", "other", TM_OK},
+		{"0000000000000002", "other", TM_OK},
+		{"0000000000000002", "node-1", TM_EEXIST},
+		{"0000000000000003", "third", TM_ENOENT},
+	};
+	bool taken;
+
+	shelf_create(sh);
+	struct store *s = shelf_open(sh);
+	assert_int_equal(shelf_insert_node(s, &two), TM_OK);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const char *args[] = {rows[i].id, rows[i].name};
+
+		if (store_transaction(s, rename_body, args) != rows[i].err)
+			fail_msg("row %zu", i);
+	}
+	assert_int_equal(store_node_find_key(s, two.rec.key, &found), TM_OK);
+	assert_string_equal(found.rec.name, "other");
+	assert_int_equal(store_node_name_taken(s, "other", &taken), TM_OK);
+	assert_true(taken);
+	assert_int_equal(store_node_name_taken(s, "node-2", &taken), TM_OK);
+	assert_false(taken);
+	store_free(s);
+}
+
+static void removing_a_node_removes_its_clients_and_nothing_else(void **state)
+{
+	struct shelf *sh = *state;
+	struct store_node two = shelf_node(2), three = shelf_node(3);
+	struct store_node a = shelf_client(10, &two), b = shelf_client(11, &three),
+			  lost = shelf_client(12, &two), found;
+
+	shelf_create(sh);
+	struct store *s = shelf_open(sh);
+	assert_int_equal(shelf_insert_node(s, &two), TM_OK);
+	assert_int_equal(shelf_insert_node(s, &three), TM_OK);
+	assert_int_equal(shelf_insert_node(s, &a), TM_OK);
+	assert_int_equal(shelf_insert_node(s, &b), TM_OK);
+	assert_int_equal(shelf_remove_node(s, two.rec.id), TM_OK);
+	assert_int_equal(shelf_remove_node(s, two.rec.id), TM_ENOENT);
+	assert_int_equal(shelf_count_nodes(s), 3);
+	assert_int_equal(store_node_find_key(s, a.rec.key, &found), TM_ENOENT);
+	assert_int_equal(store_node_find_key(s, b.rec.key, &found), TM_OK);
+	assert_string_equal(found.rec.via, three.rec.id);
+	/* A client of a node that is not there cannot come in. */
+	assert_int_equal(shelf_insert_node(s, &lost), TM_EEXIST);
+	store_free(s);
+}
+
+static int spend_body(struct store *s, void *ctx)
+{
+	struct diag d = {0};
+	uint8_t id[TOKEN_ID];
+	const int *args = ctx;
+
+	memset(id, args[0], sizeof(id));
+	return store_token_spend(s, id, args[1], &d);
+}
+
+static int spend(struct store *s, int number, int now)
+{
+	int args[] = {number, now};
+
+	return store_transaction(s, spend_body, args);
+}
+
+static int revoke_body(struct store *s, void *ctx)
+{
+	return store_token_revoke(s, ctx);
+}
+
+static void a_token_is_spent_as_often_as_it_may_be_and_never_more(void **state)
+{
+	struct shelf *sh = *state;
+	struct store_token once = shelf_token(1, 1, 100), thrice = shelf_token(2, 3, 100),
+			   revoked = shelf_token(3, 9, 100);
+
+	shelf_create(sh);
+	struct store *s = shelf_open(sh);
+	assert_int_equal(shelf_insert_token(s, &once), TM_OK);
+	assert_int_equal(shelf_insert_token(s, &thrice), TM_OK);
+	assert_int_equal(shelf_insert_token(s, &revoked), TM_OK);
+	assert_int_equal(spend(s, 1, 99), TM_OK);
+	assert_int_equal(spend(s, 1, 99), TM_EUSED);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(spend(s, 2, 99), TM_OK);
+	assert_int_equal(spend(s, 2, 99), TM_EUSED);
+	assert_int_equal(spend(s, 3, 100), TM_EUSED); /* expired: not counted either */
+	assert_int_equal(spend(s, 4, 1), TM_EUSED); /* unknown */
+	assert_int_equal(store_transaction(s, revoke_body, revoked.id), TM_OK);
+	assert_int_equal(store_transaction(s, revoke_body, revoked.id), TM_OK);
+	assert_int_equal(spend(s, 3, 1), TM_EUSED);
+	uint8_t unknown[TOKEN_ID] = {9};
+	assert_int_equal(store_transaction(s, revoke_body, unknown), TM_ENOENT);
+	store_free(s);
+}
+
+static void each_unusable_token_has_its_own_sentence(void **state)
+{
+	struct store_token good = shelf_token(1, 1, 100), expired = shelf_token(1, 1, 50),
+			   used = shelf_token(1, 1, 100), worn = shelf_token(1, 5, 100),
+			   revoked = shelf_token(1, 1, 100);
+	const struct {
+		const struct store_token *t;
+		int err;
+	} rows[] = {{&expired, TM_EEXPIRED}, {&used, TM_EUSED}, {&worn, TM_EUSED}, {&revoked, TM_EAUTH}};
+	struct diag said[4] = {0};
+
+	(void)state;
+	used.used = 1;
+	worn.used = 5;
+	revoked.revoked = true;
+	assert_int_equal(store_token_usable(&good, 99, NULL), TM_OK);
+	assert_int_equal(store_token_usable(&good, 100, NULL), TM_EEXPIRED);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		assert_int_equal(store_token_usable(rows[i].t, 60, &said[i]), rows[i].err);
+		assert_true(said[i].what[0] && said[i].hint[0]);
+		for (size_t k = 0; k < i; k++)
+			assert_string_not_equal(said[i].what, said[k].what);
+	}
+}
+
+static void an_unknown_token_and_a_wrong_secret_read_the_same(void **state)
+{
+	struct shelf *sh = *state;
+	struct store_token t = shelf_token(1, 1, 100), found;
+	uint8_t right[TOKEN_SECRET], wrong[TOKEN_SECRET], unknown_id[TOKEN_ID] = {7};
+	struct diag a = {0}, b = {0};
+
+	t.n_tags = 2;
+	snprintf(t.tags[0], sizeof(t.tags[0]), "gateway");
+	snprintf(t.tags[1], sizeof(t.tags[1]), "ci");
+	memset(right, 1, sizeof(right));
+	memcpy(wrong, right, sizeof(wrong));
+	wrong[15] ^= 1;
+	shelf_create(sh);
+	struct store *s = shelf_open(sh);
+	assert_int_equal(shelf_insert_token(s, &t), TM_OK);
+	assert_int_equal(store_token_find(s, t.id, right, &found, NULL), TM_OK);
+	assert_int_equal(found.n_tags, 2);
+	assert_string_equal(found.tags[0], "gateway");
+	assert_string_equal(found.tags[1], "ci");
+	assert_int_equal(store_token_find(s, t.id, wrong, &found, &a), TM_ENOENT);
+	assert_int_equal(store_token_find(s, unknown_id, right, &found, &b), TM_ENOENT);
+	assert_string_equal(a.what, b.what);
+	assert_string_equal(a.hint, b.hint);
+	store_free(s);
+}
+
+static int fail_after_insert(struct store *s, void *ctx)
+{
+	int err = store_node_insert(s, ctx);
+
+	return err ? err : TM_EAGAIN;
+}
+
+static void a_failed_transaction_leaves_nothing(void **state)
+{
+	struct shelf *sh = *state;
+	struct store_node two = shelf_node(2);
+
+	shelf_create(sh);
+	struct store *s = shelf_open(sh);
+	assert_int_equal(store_transaction(s, fail_after_insert, &two), TM_EAGAIN);
+	assert_int_equal(shelf_count_nodes(s), 1);
+	assert_int_equal(shelf_insert_node(s, &two), TM_OK);
+	store_free(s);
+}
+
+static int epoch_body(struct store *s, void *ctx)
+{
+	return store_epoch_next(s, ctx);
+}
+
+static void epochs_never_repeat_over_restarts(void **state)
+{
+	struct shelf *sh = *state;
+	uint64_t last = 0;
+
+	shelf_create(sh);
+	for (int i = 0; i < 5; i++) {
+		struct store *s = shelf_open(sh);
+		uint64_t epoch;
+
+		assert_int_equal(store_transaction(s, epoch_body, &epoch), TM_OK);
+		assert_true(epoch > last);
+		last = epoch;
+		store_free(s);
+	}
+}
+
+/* Commits nodes from 2 on for ever, telling each number after its commit. */
+static void commit_until_killed(const struct shelf *sh, int to_parent)
+{
+	struct store *s;
+
+	if (store_open(sh->path, &s, NULL) != TM_OK)
+		_exit(1);
+	for (uint32_t i = 2;; i++) {
+		struct store_node n = shelf_node(i);
+
+		if (shelf_insert_node(s, &n) != TM_OK || write(to_parent, &i, sizeof(i)) != sizeof(i))
+			_exit(1);
+	}
+}
+
+static void what_was_committed_survives_kill_9(void **state)
+{
+	struct shelf *sh = *state;
+	uint32_t told = 1;
+
+	shelf_create(sh);
+	for (int round = 0; round < 3; round++) {
+		int fds[2];
+		uint32_t stop_at = 20 + 17 * (uint32_t)round, i;
+
+		assert_int_equal(pipe(fds), 0);
+		unlink(sh->path);
+		shelf_create(sh);
+		pid_t child = fork();
+		if (child == 0) {
+			close(fds[0]);
+			commit_until_killed(sh, fds[1]);
+		}
+		close(fds[1]);
+		while (read(fds[0], &i, sizeof(i)) == sizeof(i)) {
+			told = i;
+			if (i == stop_at)
+				kill(child, SIGKILL);
+		}
+		close(fds[0]);
+		waitpid(child, NULL, 0);
+		assert_true(told >= stop_at);
+		struct store *s = shelf_open(sh);
+		/* Every commit that was told, and at most one that was not. */
+		assert_in_range(shelf_count_nodes(s), told, told + 1);
+		store_free(s);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			a_new_database_gives_back_its_mesh_and_first_node, shelf_setup, shelf_teardown),
+		cmocka_unit_test_setup_teardown(
+			the_database_runs_with_a_write_ahead_log_full_sync_and_foreign_keys, shelf_setup,
+			shelf_teardown),
+		cmocka_unit_test_setup_teardown(
+			creating_never_replaces_anything, shelf_setup, shelf_teardown),
+		cmocka_unit_test_setup_teardown(
+			creating_in_a_missing_folder_fails_with_a_sentence, shelf_setup, shelf_teardown),
+		cmocka_unit_test_setup_teardown(
+			names_keys_ids_and_addresses_are_unique_by_schema, shelf_setup, shelf_teardown),
+		cmocka_unit_test_setup_teardown(
+			renaming_wants_a_member_and_a_free_name, shelf_setup, shelf_teardown),
+		cmocka_unit_test_setup_teardown(
+			removing_a_node_removes_its_clients_and_nothing_else, shelf_setup, shelf_teardown),
+		cmocka_unit_test_setup_teardown(
+			a_token_is_spent_as_often_as_it_may_be_and_never_more, shelf_setup, shelf_teardown),
+		cmocka_unit_test_setup_teardown(
+			each_unusable_token_has_its_own_sentence, shelf_setup, shelf_teardown),
+		cmocka_unit_test_setup_teardown(
+			an_unknown_token_and_a_wrong_secret_read_the_same, shelf_setup, shelf_teardown),
+		cmocka_unit_test_setup_teardown(
+			a_failed_transaction_leaves_nothing, shelf_setup, shelf_teardown),
+		cmocka_unit_test_setup_teardown(
+			epochs_never_repeat_over_restarts, shelf_setup, shelf_teardown),
+		cmocka_unit_test_setup_teardown(
+			what_was_committed_survives_kill_9, shelf_setup, shelf_teardown),
+	};
+
+	return cmocka_run_group_tests_name("store", tests, NULL, NULL);
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "data/peer/timers.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#include "data/peer/keypair.h"
+
+static const struct wg_limits *const l = &wg_limits_default;
+static const struct timers_in nothing;
+enum { T = 1000 };
+#define AT(s) ((T + (s)) * SEC)
+
+static void without_events_nothing_is_ever_due(void **state)
+{
+	struct timers t = {0};
+	ns_t next;
+
+	(void)state;
+	assert_int_equal(timers_due(&t, l, &nothing, AT(0), &next), 0);
+	assert_true(next == NS_NEVER);
+}
+
+static void a_wanted_handshake_is_tried_at_once_and_again_after_5_to_5_333_seconds(void **state)
+{
+	struct timers t = {0};
+	ns_t next;
+
+	(void)state;
+	timers_handshake_wanted(&t, l, AT(0));
+	assert_int_equal(timers_due(&t, l, &nothing, AT(0), &next), TIMERS_TRY);
+	for (uint32_t random = 0; random < 2000000000; random += 99999989) {
+		timers_initiation_sent(&t, l, AT(0), random);
+		assert_int_equal(timers_due(&t, l, &nothing, AT(0), &next), 0);
+		assert_true(next >= AT(5) && next <= AT(5) + 334 * MS);
+	}
+	assert_int_equal(timers_due(&t, l, &nothing, next, &next), TIMERS_TRY);
+}
+
+static void asking_twice_does_not_make_it_faster(void **state)
+{
+	struct timers t = {0};
+	ns_t next;
+
+	(void)state;
+	timers_handshake_wanted(&t, l, AT(0));
+	timers_initiation_sent(&t, l, AT(0), 0);
+	timers_handshake_wanted(&t, l, AT(1));
+	timers_endpoint_arrived(&t, l, AT(1));
+	assert_int_equal(timers_due(&t, l, &nothing, AT(1), &next), 0);
+	assert_true(next == AT(5));
+	timers_handshake_complete(&t);
+	timers_handshake_wanted(&t, l, AT(2)); /* a new series still keeps the distance */
+	assert_int_equal(timers_due(&t, l, &nothing, AT(2), &next), 0);
+	assert_true(next == AT(5));
+}
+
+static void it_is_given_up_90_seconds_after_the_last_request(void **state)
+{
+	struct timers t = {0};
+	ns_t next;
+
+	(void)state;
+	timers_handshake_wanted(&t, l, AT(0));
+	timers_initiation_sent(&t, l, AT(88), 0);
+	assert_int_equal(timers_due(&t, l, &nothing, AT(89), &next), 0);
+	assert_true(next == AT(90));
+	assert_int_equal(timers_due(&t, l, &nothing, AT(90), &next), TIMERS_GIVE_UP);
+	timers_handshake_wanted(&t, l, AT(89));
+	assert_int_equal(timers_due(&t, l, &nothing, AT(90), &next), 0);
+	timers_gave_up(&t);
+	assert_int_equal(timers_due(&t, l, &nothing, AT(1000), &next), 0);
+	assert_true(next == NS_NEVER);
+}
+
+static void an_endpoint_ends_the_waiting_of_a_starved_try(void **state)
+{
+	struct timers t = {0};
+	ns_t next;
+
+	(void)state;
+	timers_handshake_wanted(&t, l, AT(0));
+	timers_initiation_starved(&t, l, AT(0), 0);
+	assert_int_equal(timers_due(&t, l, &nothing, AT(1), &next), 0);
+	timers_endpoint_arrived(&t, l, AT(1));
+	assert_int_equal(timers_due(&t, l, &nothing, AT(1), &next), TIMERS_TRY);
+}
+
+static void an_answer_given_holds_our_own_initiation_back(void **state)
+{
+	struct timers t = {0};
+	ns_t next;
+
+	(void)state;
+	timers_response_sent(&t, l, AT(0));
+	timers_handshake_wanted(&t, l, AT(1));
+	assert_int_equal(timers_due(&t, l, &nothing, AT(1), &next), 0);
+	assert_true(next == AT(5));
+}
+
+static void inputs_of_workers_become_due_at_their_times(void **state)
+{
+	static const struct {
+		struct timers_in in;
+		ns_t due;
+		unsigned act;
+	} rows[] = {
+		{{.data_sent_unanswered = AT(0)}, AT(15), TIMERS_UNANSWERED},
+		{{.data_recv_unacked = AT(0)}, AT(10), TIMERS_KEEPALIVE},
+		{{.persistent_keepalive = 25 * SEC, .last_auth_sent = AT(0), .session = true}, AT(25),
+			TIMERS_KEEPALIVE},
+		{{.persistent_keepalive = 25 * SEC, .last_auth_recv = AT(3), .session = true}, AT(28),
+			TIMERS_KEEPALIVE},
+		{{.persistent_keepalive = 25 * SEC, .last_auth_recv = AT(3)}, AT(28), TIMERS_KEEPALIVE},
+	};
+	struct timers t = {0};
+	ns_t next;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		assert_int_equal(timers_due(&t, l, &rows[i].in, rows[i].due - 1, &next), 0);
+		assert_true(next == rows[i].due);
+		assert_int_equal(timers_due(&t, l, &rows[i].in, rows[i].due, &next), rows[i].act);
+	}
+}
+
+static void a_first_handshake_under_way_is_not_hurried_by_a_persistent_keepalive(void **state)
+{
+	const struct timers_in in = {.persistent_keepalive = 1 * SEC};
+	struct timers t = {0};
+	ns_t next;
+
+	(void)state;
+	timers_handshake_wanted(&t, l, AT(0));
+	timers_initiation_sent(&t, l, AT(0), 0);
+	assert_int_equal(timers_due(&t, l, &in, AT(4), &next), 0);
+	assert_true(next == AT(5));
+}
+
+static void keys_are_wiped_after_three_times_180_seconds(void **state)
+{
+	struct timers t = {0};
+	ns_t next;
+
+	(void)state;
+	timers_keys_derived(&t, AT(0));
+	assert_int_equal(timers_due(&t, l, &nothing, AT(539), &next), 0);
+	assert_true(next == AT(540));
+	assert_int_equal(timers_due(&t, l, &nothing, AT(540), &next), TIMERS_WIPE);
+	timers_keys_derived(&t, AT(500));
+	assert_int_equal(timers_due(&t, l, &nothing, AT(540), &next), 0);
+	timers_wiped(&t);
+	assert_int_equal(timers_due(&t, l, &nothing, AT(5000), &next), 0);
+	assert_true(next == NS_NEVER);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(without_events_nothing_is_ever_due),
+		cmocka_unit_test(a_wanted_handshake_is_tried_at_once_and_again_after_5_to_5_333_seconds),
+		cmocka_unit_test(asking_twice_does_not_make_it_faster),
+		cmocka_unit_test(it_is_given_up_90_seconds_after_the_last_request),
+		cmocka_unit_test(an_endpoint_ends_the_waiting_of_a_starved_try),
+		cmocka_unit_test(an_answer_given_holds_our_own_initiation_back),
+		cmocka_unit_test(inputs_of_workers_become_due_at_their_times),
+		cmocka_unit_test(a_first_handshake_under_way_is_not_hurried_by_a_persistent_keepalive),
+		cmocka_unit_test(keys_are_wiped_after_three_times_180_seconds),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

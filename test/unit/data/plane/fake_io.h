@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * os/tun.h and os/udp.h as memory queues: a network in which the test sees, forges and counts every datagram,
+ * and TUNs whose other end is the test. Any thread.
+ */
+#ifndef TM_TEST_FAKE_IO_H
+#define TM_TEST_FAKE_IO_H
+
+#include "os/tun.h"
+#include "os/udp.h"
+
+enum { FAKE_BYTES = 4096 };
+
+void fake_reset(void);
+/* The next udp_open is on this host. */
+void fake_host(const char *ip);
+/* The host gets another address in place of its old one. */
+void fake_move(const char *from, const char *to);
+/* Largest UDP payload; 0 = no limit. */
+void fake_path_payload(size_t n);
+
+/* TUN by name, from the kernel's side. */
+void fake_tun_send(const char *name, const uint8_t *p, size_t n);
+size_t fake_tun_recv(const char *name, uint8_t *buf, size_t cap); /* 0 = nothing */
+
+/* A datagram out of the blue to the socket that listens there. */
+void fake_inject(const char *from, const char *to, uint8_t tos, const uint8_t *p, size_t n);
+/* Datagrams that planes sent since the last reset, whether they arrived or not. */
+size_t fake_sent(void);
+size_t fake_sent_fragmented(void);
+/* The last datagram of WireGuard type `type` that was sent (copied); its length, 0 = none. */
+size_t fake_last(uint8_t type, uint8_t *buf, size_t cap, uint8_t *ret_tos);
+/* While not TM_OK, sending a datagram fails with this, writing to a TUN with TM_EAGAIN. */
+void fake_broken(int err);
+/* While set, datagrams vanish on the way (they still count as sent). */
+void fake_blackhole(bool on);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Planes on the fake network, packets to send through them, and waiting for what should happen (never for
+ * time to pass). */
+#ifndef TM_TEST_RIG_H
+#define TM_TEST_RIG_H
+
+#include "unit/unit.h"
+
+#include "data/plane/plane.h"
+#include "unit/data/plane/fake_io.h"
+
+/* Host i of the rig: outer 192.0.2.<i>:51820, inner 10.77.0.<i> and fd77::<i>, TUN "tm<i>". */
+struct host {
+	unsigned i;
+	struct plane *plane;
+	uint8_t priv[32], pub[32];
+	unsigned workers;
+	struct wg_limits limits;
+	/* what it heard */
+	unsigned n_stun, n_want, n_roamed, n_up, n_down;
+	struct endpoint roamed_to, stun_from;
+	uint8_t stun[600];
+	size_t stun_n;
+};
+
+enum { RIG_MTU = 1420 };
+
+void host_start(struct host *h, unsigned i); /* fields set before: workers, limits */
+void host_stop(struct host *h);
+/* h's peers from now on are these; their allowed addresses are the inner addresses (and what `extra` of the
+ * same index says). */
+struct peering {
+	struct host *with;
+	const char *extra;
+	bool forwards, no_endpoint;
+};
+void host_peers(struct host *h, const struct peering *v, size_t n);
+void rig_connect(struct host *a, struct host *b);
+
+/* Services all planes until cond(arg) holds; fails the test after some seconds. */
+bool rig_until(struct host **hosts, size_t n, bool (*cond)(void *arg), void *arg);
+#define EXPECT_SOON(hosts, cond, arg)                                                                        \
+	do {                                                                                                 \
+		if (!rig_until(hosts, ARRAY_LEN(hosts), cond, arg))                                          \
+			fail_msg("%s did not happen", #cond);                                                \
+	} while (0)
+
+uint64_t host_drops(const struct host *h, enum plane_drop d);
+/* Waits until h has counted `want` drops of this kind; on failure prints all counters. */
+void expect_drops(struct host **hosts, size_t n, const struct host *h, enum plane_drop d, uint64_t want);
+
+/* An inner packet (UDP header and a recognisable body). IPv4 with DF. Returns its length. */
+size_t packet_make(int family, unsigned from, unsigned to, uint16_t serial, size_t payload, uint8_t *out);
+uint16_t packet_serial(const uint8_t *p);
+/* Waits for a packet at h's TUN; returns its length. */
+size_t expect_packet(struct host **hosts, size_t n, const struct host *h, uint8_t *out);
+/* Sends one each way and waits for both: the sessions are up. */
+void rig_warm(struct host *a, struct host *b);
+
+/* Sends an inner packet from a host with a session, but lets nothing arrive; the sealed message and its
+ * length. */
+size_t rig_intercept(struct host *from, const uint8_t *inner, size_t n, uint8_t *sealed);
+
+#endif

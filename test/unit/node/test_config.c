@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "node/config.h"
+#include "os/os.h"
+
+static int parse(const char *text, struct config *c, struct diag *d)
+{
+	return config_parse("config.yaml", text, strlen(text), c, d);
+}
+
+static const char *source_file(const char *name, char buf[static 512])
+{
+	snprintf(buf, 512, "%s/%s", TM_SOURCE_DIR, name);
+	return buf;
+}
+
+static char *read_source(const char *name)
+{
+	char path[512], *text = NULL;
+	struct diag d = {0};
+
+	if (os_read_file(source_file(name, path), 1 << 20, &text, NULL, &d) != TM_OK)
+		fail_msg("%s", d.what);
+	return text;
+}
+
+static void nothing_given_means_the_defaults(void **state)
+{
+	static const char *const rows[] = {"", "\n", "# only a comment\n", "---\n", "--- ~\n", "null\n",
+		"{}\n", "advertise:\naddresses: []\n", "test_limits:\n", "test_limits: {}\n",
+		"\xef\xbb\xbf# byte order mark\n", "tun: tm0\r\n"};
+	struct config def;
+
+	(void)state;
+	config_defaults(&def);
+	assert_int_equal(def.listen_port, 51820);
+	assert_int_equal(def.api_port, 8443);
+	assert_string_equal(def.api_listen, "::");
+	assert_string_equal(def.tun, "tm0");
+	assert_int_equal(def.mtu, 1420);
+	assert_int_equal(def.workers, 0);
+	assert_int_equal(def.log_level, LOG_INFO);
+	assert_string_equal(def.socket_group, "");
+	assert_memory_equal(&def.limits, &wg_limits_default, sizeof(def.limits));
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct config c;
+		struct diag d = {0};
+		memset(&c, 0xee, sizeof(c));
+		if (parse(rows[i], &c, &d) != TM_OK)
+			fail_msg("row %zu: %s: %s", i, d.where, d.what);
+		assert_string_equal(d.where, "");
+		assert_memory_equal(&c, &def, sizeof(c));
+	}
+}
+
+static void every_key_reaches_its_field(void **state)
+{
+	struct config c;
+	struct diag d = {0};
+	char buf[ENDPOINT_STR_LEN];
+
+	(void)state;
+	int err = parse("listen_port: 0\n"
+			"tun: wg-home\n"
+			"mtu: 1280\n"
+			"workers: 4\n"
+			"fwmark: 0xCa6c\n"
+			"advertise: [ 203.0.113.7:51820, \"[2001:db8::7]:1\" ]\n"
+			"log_level: debug\n"
+			"socket_group: netdev\n"
+			"api_listen: 127.0.0.1\n"
+			"api_port: 443\n"
+			"addresses:\n"
+			"  - vpn.example.org\n"
+			"  - 'vpn-2.example.org:443'\n"
+			"  - 192.0.2.1\n"
+			"  - 192.0.2.1:8443\n"
+			"  - 2001:db8::1\n"
+			"  - \"[2001:db8::1]:8443\"\n"
+			"  - localhost\n"
+			"test_limits:\n"
+			"  rekey_after_ms: 2000\n"
+			"  reject_after_ms: 3000\n"
+			"  rekey_attempt_ms: 1500\n"
+			"  rekey_timeout_ms: 500\n"
+			"  keepalive_ms: 400\n"
+			"  rekey_after_messages: 1000\n",
+		&c, &d);
+	if (err)
+		fail_msg("%s: %s", d.where, d.what);
+	assert_int_equal(c.listen_port, 0);
+	assert_string_equal(c.tun, "wg-home");
+	assert_int_equal(c.mtu, 1280);
+	assert_int_equal(c.workers, 4);
+	assert_int_equal(c.fwmark, 0xca6c);
+	assert_int_equal(c.n_advertise, 2);
+	assert_string_equal(endpoint_format(&c.advertise[0], buf), "203.0.113.7:51820");
+	assert_string_equal(endpoint_format(&c.advertise[1], buf), "[2001:db8::7]:1");
+	assert_int_equal(c.log_level, LOG_DEBUG);
+	assert_string_equal(c.socket_group, "netdev");
+	assert_string_equal(c.api_listen, "127.0.0.1");
+	assert_int_equal(c.api_port, 443);
+	assert_int_equal(c.n_addresses, 7);
+	assert_string_equal(c.addresses[1], "vpn-2.example.org:443");
+	assert_string_equal(c.addresses[6], "localhost");
+	assert_int_equal(c.limits.rekey_after, 2 * SEC);
+	assert_int_equal(c.limits.reject_after, 3 * SEC);
+	assert_int_equal(c.limits.rekey_attempt, 1500 * MS);
+	assert_int_equal(c.limits.rekey_timeout, 500 * MS);
+	assert_int_equal(c.limits.keepalive_timeout, 400 * MS);
+	assert_int_equal(c.limits.rekey_after_messages, 1000);
+	assert_int_equal(c.limits.reject_after_messages, wg_limits_default.reject_after_messages);
+}
+
+static void each_mistake_gets_its_line_and_sentence(void **state)
+{
+	static const struct {
+		const char *text, *says;
+	} rows[] = {
+		/* keys */
+		{"tun: tm0\nlisten_prot: 5\n",
+			"config.yaml:2: unknown key \"listen_prot\" (did you mean \"listen_port\"?)"},
+		{"Listen-Port: 5\n",
+			"config.yaml:1: unknown key \"Listen-Port\" (did you mean \"listen_port\"?)"},
+		{"port: 5\n", "config.yaml:1: unknown key \"port\""},
+		{"loglevel: info\n", "config.yaml:1: unknown key \"loglevel\" (did you mean \"log_level\"?)"},
+		{"test_limit: {}\n", "config.yaml:1: unknown key \"test_limit\""},
+		{"\n\n<<: 5\n", "config.yaml:3: unknown key \"<<\""},
+		{"tun.x: 5\n", "config.yaml:1: unknown key \"tun.x\""},
+		{"test_limits.keepalive_ms: 5\n", "config.yaml:1: unknown key \"test_limits.keepalive_ms\""},
+		{"test_limits:\n  keepalive: 5\n",
+			"config.yaml:2: unknown key \"test_limits.keepalive\" (did you mean "
+			"\"test_limits.keepalive_ms\"?)"},
+		{"t\xc3\xbcn: 1\n", "config.yaml:1: unknown key \"t??n\""},
+		{"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa: 1\n",
+			"config.yaml:1: unknown key "
+			"\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...\""},
+		{"mtu: 1400\ntun: a\nmtu: 1300\n", "config.yaml:3: mtu is given twice, first on line 1"},
+		{"test_limits: { keepalive_ms: 5 }\ntest_limits: { keepalive_ms: 5 }\n",
+			"config.yaml:2: test_limits is given twice"},
+		{"? [a, b]\n: 5\n", "config.yaml:1: a key must be a single word, not a list"},
+		{"\"tun\\0x\": 5\n", "config.yaml:1: a key contains a NUL character"},
+		/* shape */
+		{"- tun\n", "config.yaml:1: the file must consist of lines \"key: value\", not of a list"},
+		{"\njust words\n", "config.yaml:2: the file must consist of lines \"key: value\", not of a "
+				   "single value"},
+		{"tun: a\n---\nmtu: 1300\n",
+			"config.yaml:3: the file must be one YAML document, and a second one begins here"},
+		{"tun:\n", "config.yaml:1: tun has no value"},
+		{"tun: [a]\n", "config.yaml:1: tun must be a single value, not a list"},
+		{"mtu:\n  a: b\n", "config.yaml:2: mtu must be a single value, not a mapping"},
+		{"advertise: 192.0.2.1:5\n",
+			"config.yaml:1: advertise must be a list, not a single value (write each entry "
+			"on a line of its own after \"- \", or [in, brackets])"},
+		{"addresses:\n  - a.b\n  - [c]\n",
+			"config.yaml:3: addresses must be a list of single values, not a list"},
+		{"addresses:\n  - a.b\n  -\n", "config.yaml:3: addresses has no value"},
+		{"test_limits: 5\n", "config.yaml:1: test_limits must be a mapping, not a single value"},
+		/* numbers */
+		{"listen_port: x\n",
+			"config.yaml:1: listen_port must be a number from 0 to 65535, not \"x\""},
+		{"listen_port: 65536\n",
+			"config.yaml:1: listen_port must be a number from 0 to 65535, not \"65536\""},
+		{"listen_port: -1\n",
+			"config.yaml:1: listen_port must be a number from 0 to 65535, not \"-1\""},
+		{"listen_port: 1.5\n",
+			"config.yaml:1: listen_port must be a number from 0 to 65535, not \"1.5\""},
+		{"listen_port: \"5\"\n",
+			"config.yaml:1: listen_port must be a number from 0 to 65535, not \"5\""},
+		{"listen_port: 0777\n",
+			"config.yaml:1: listen_port must be a number from 0 to 65535, not \"0777\""},
+		{"listen_port: 5 5\n",
+			"config.yaml:1: listen_port must be a number from 0 to 65535, not \"5 5\""},
+		{"listen_port: 99999999999999999999999\n", "config.yaml:1: listen_port must be a number from "
+							   "0 to 65535, not \"99999999999999999999999\""},
+		{"api_port: 0\n", "config.yaml:1: api_port must be a number from 1 to 65535, not \"0\""},
+		{"tun: a\nmtu: 1279\n",
+			"config.yaml:2: mtu must be a number from 1280 to 8920, not \"1279\""},
+		{"workers: 65\n", "config.yaml:1: workers must be a number from 0 to 64, not \"65\""},
+		{"fwmark: 0x1ffffffff\n",
+			"config.yaml:1: fwmark must be a number from 0 to 4294967295, not \"0x1ffffffff\""},
+		{"fwmark: 0x\n", "config.yaml:1: fwmark must be a number from 0 to 4294967295, not \"0x\""},
+		{"test_limits:\n  keepalive_ms: 0\n", "config.yaml:2: test_limits.keepalive_ms must be a "
+						      "number from 1 to 86400000, not \"0\""},
+		{"test_limits:\n  rekey_after_ms: 5000\n  reject_after_ms: 5000\n",
+			"config.yaml: test_limits.reject_after_ms must be greater than rekey_after_ms"},
+		/* words */
+		{"log_level: loud\n",
+			"config.yaml:1: log_level must be error, warn, info or debug, not \"loud\""},
+		{"tun: 0123456789abcdef\n",
+			"config.yaml:1: tun must be an interface name of 1 to 15 characters without "
+			"blanks, '/', ':' and '%', not \"0123456789abcdef\""},
+		{"tun: ../x\n", "config.yaml:1: tun must be an interface name of 1 to 15 characters without "
+				"blanks, '/', ':' and '%', not \"../x\""},
+		{"tun: tm%d\n", "config.yaml:1: tun must be an interface name of 1 to 15 characters without "
+				"blanks, '/', ':' and '%', not \"tm%d\""},
+		{"tun: \"\"\n", "config.yaml:1: tun must be an interface name of 1 to 15 characters without "
+				"blanks, '/', ':' and '%', not \"\""},
+		{"tun: \"a\\0b\"\n", "config.yaml:1: tun contains a NUL character"},
+		{"tun: \"\\e[31m\"\n",
+			"config.yaml:1: tun must be an interface name of 1 to 15 characters without "
+			"blanks, '/', ':' and '%', not \"?[31m\""},
+		{"socket_group: a b\n",
+			"config.yaml:1: socket_group must be the name of a group, not \"a b\""},
+		{"api_listen: localhost\n",
+			"config.yaml:1: api_listen must be an IP address, not \"localhost\""},
+		/* lists */
+		{"advertise:\n  - 192.0.2.1:5\n  - 192.0.2.1\n",
+			"config.yaml:3: advertise must be a list of addresses with "
+			"ports such as 203.0.113.7:51820, not \"192.0.2.1\""},
+		{"advertise: [ 0.0.0.0:5 ]\n", "config.yaml:1: advertise must be a list of addresses with "
+					       "ports such as 203.0.113.7:51820, not \"0.0.0.0:5\""},
+		{"advertise: [ 192.0.2.1:0 ]\n", "config.yaml:1: advertise must be a list of addresses with "
+						 "ports such as 203.0.113.7:51820, not \"192.0.2.1:0\""},
+		{"addresses: [a.b, a.b, a.b, a.b,\n a.b, a.b, a.b, a.b,\n a.b]\n",
+			"config.yaml:3: addresses has more than 8 entries"},
+		{"addresses: [ 256.1.1.1 ]\n",
+			"config.yaml:1: addresses must be a list of names or addresses such as "
+			"vpn.example.org:8443, not \"256.1.1.1\""},
+		{"addresses: [ a_b.example.org ]\n",
+			"config.yaml:1: addresses must be a list of names or addresses such as "
+			"vpn.example.org:8443, not \"a_b.example.org\""},
+		{"addresses: [ a.example.org:0 ]\n",
+			"config.yaml:1: addresses must be a list of names or addresses such as "
+			"vpn.example.org:8443, not \"a.example.org:0\""},
+		{"addresses: [ \"http://a.example.org\" ]\n",
+			"config.yaml:1: addresses must be a list of names or "
+			"addresses such as vpn.example.org:8443, not "
+			"\"http://a.example.org\""},
+		/* YAML */
+		{"tun: a\n\tmtu: 1400\n",
+			"config.yaml:2: YAML does not allow a tab for indentation (indent with spaces)"},
+		{"test_limits:\n\tkeepalive_ms: 5\n",
+			"config.yaml:2: YAML does not allow a tab for indentation (indent with spaces)"},
+		{"tun: [a\n", "config.yaml:2: not valid YAML: did not find expected ',' or ']' while parsing "
+			      "a flow sequence"},
+		{"tun: \"a\n", "config.yaml:2: not valid YAML: found unexpected end of stream while scanning "
+			       "a quoted scalar"},
+		{"tun: a\nmtu\n", "config.yaml:3: not valid YAML: could not find expected ':' while scanning "
+				  "a simple key"},
+		{"tun: a\n  mtu: 1300\n",
+			"config.yaml:2: not valid YAML: mapping values are not allowed in this context"},
+		{"tun: @a\n", "config.yaml:1: not valid YAML: found character that cannot start any token "
+			      "while scanning for "
+			      "the next token"},
+		{"tun: *a\n", "config.yaml:1: not valid YAML: found undefined alias"},
+		{"tun: a\nmtu: 1300 # \xe9t\xe9\n", "config.yaml:2: the file is not UTF-8 text"},
+		{"tun: a\n\n\x01\n", "config.yaml:3: the file contains a control character"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct config c, before;
+		struct diag d = {0};
+		char line[1024];
+		memset(&c, 0xee, sizeof(c));
+		before = c;
+		int err = parse(rows[i].text, &c, &d);
+		diag_format(&d, err, line, sizeof(line));
+		if (err == TM_OK || strcmp(line, rows[i].says) != 0)
+			fail_msg("row %zu, \"%s\":\n  got  %s\n  want %s", i, rows[i].text,
+				err ? line : "success", rows[i].says);
+		assert_memory_equal(&c, &before, sizeof(c));
+		assert_int_equal(parse(rows[i].text, &c, NULL), err);
+	}
+}
+
+static void oversized_and_hollow_files_are_refused(void **state)
+{
+	static char big[64 * 1024 + 1];
+	struct config c;
+	struct diag d = {0};
+
+	(void)state;
+	memset(big, '#', sizeof(big));
+	assert_int_equal(config_parse("c", big, sizeof(big) - 1, &c, &d), TM_OK);
+	assert_int_equal(config_parse("c", big, sizeof(big), &c, &d), TM_ERANGE);
+	assert_string_equal(d.what, "the file is larger than 64 KiB");
+	memset(big, '[', sizeof(big));
+	assert_int_equal(config_parse("c", big, sizeof(big) - 1, &c, &d), TM_EINVAL);
+	assert_string_equal(d.what, "lists and mappings are nested too deeply");
+	memset(big, 0, sizeof(big));
+	assert_int_not_equal(config_parse("c", big, 100, &c, &d), TM_OK);
+}
+
+static void only_a_file_asked_for_by_name_must_exist(void **state)
+{
+	char dir[] = "/tmp/tm-config-XXXXXX", path[64];
+	struct config c, def;
+	struct diag d = {0};
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/config.yaml", dir);
+	config_defaults(&def);
+	assert_int_equal(config_load(path, false, &c, &d), TM_OK);
+	assert_memory_equal(&c, &def, sizeof(c));
+	assert_int_equal(config_load(path, true, &c, &d), TM_ENOENT);
+	assert_non_null(strstr(d.what, "No such file"));
+
+	assert_int_equal(os_write_file(path, "tun: a\nbad: 1\n", 14, 0600, NULL), TM_OK);
+	assert_int_equal(config_load(path, false, &c, &d), TM_EINVAL);
+	char where[80];
+	snprintf(where, sizeof(where), "%s:2", path);
+	assert_string_equal(d.where, where);
+
+	assert_int_equal(config_load(dir, false, &c, &d), TM_EINVAL);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(dir), 0);
+}
+
+static void changed_keys_that_need_a_restart_are_listed(void **state)
+{
+	static const struct {
+		const char *a, *b, *keys;
+	} rows[] = {
+		{"", "", ""},
+		{"", "log_level: debug\naddresses: [a.b]\nadvertise: [192.0.2.1:5]\n", ""},
+		{"", "tun: tm1\n", "tun"},
+		{"tun: tm-long-name\n", "tun: tm\n", "tun"},
+		{"tun: tm0\n", "listen_port: 51820\n", ""},
+		{"", "listen_port: 1\nmtu: 1300\nfwmark: 7\napi_port: 9\nlog_level: warn\nsocket_group: g\n",
+			"listen_port, mtu, fwmark, socket_group, api_port"},
+		{"", "test_limits: { keepalive_ms: 77 }\n", "test_limits.keepalive_ms"},
+	};
+	struct config a, b;
+	char keys[256];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		assert_int_equal(parse(rows[i].a, &a, NULL), TM_OK);
+		assert_int_equal(parse(rows[i].b, &b, NULL), TM_OK);
+		config_restart_needed(&a, &b, keys, sizeof(keys));
+		assert_string_equal(keys, rows[i].keys);
+		config_restart_needed(&b, &a, keys, sizeof(keys));
+		assert_string_equal(keys, rows[i].keys);
+	}
+	config_restart_needed(&a, &b, keys, 8);
+	assert_string_equal(keys, "test_li");
+}
+
+/* ---- what is written about the configuration is true ---- */
+
+struct documents {
+	char *reference, *manual, *example;
+	size_t rows;
+};
+
+static void each_is_documented(void *ctx, const char *key, const char *def, bool reload, const char *text)
+{
+	struct documents *docs = ctx;
+	char line[1024];
+
+	docs->rows++;
+	snprintf(line, sizeof(line), "| `%s` | %s%s%s | %s | %s |\n", key, def[0] ? "`" : "",
+		def[0] ? def : "none", def[0] ? "`" : "", reload ? "reload" : "restart", text);
+	if (!strstr(docs->reference, line))
+		fail_msg("docs/config.md lacks this line:\n%s", line);
+	snprintf(line, sizeof(line), ".It Ic %s\n", key);
+	if (!strstr(docs->manual, line))
+		fail_msg("dist/man/tunnelmesh.yaml.5 lacks this line:\n%s", line);
+	snprintf(line, sizeof(line), "\n#%s:", key);
+	if (!strstr(docs->example, line))
+		fail_msg("dist/config.yaml lacks this line:%s", line);
+}
+
+static void every_key_is_in_the_reference_the_manual_and_the_example(void **state)
+{
+	struct documents docs = {
+		.reference = read_source("docs/config.md"),
+		.manual = read_source("dist/man/tunnelmesh.yaml.5"),
+		.example = read_source("dist/config.yaml"),
+	};
+
+	(void)state;
+	config_describe(each_is_documented, &docs);
+	assert_int_equal(docs.rows, 11);
+	assert_null(strstr(docs.reference, "test_limits"));
+	free(docs.reference);
+	free(docs.manual);
+	free(docs.example);
+}
+
+/* "#key: value" becomes "key: value"; "# a sentence" stays. */
+static void uncomment(char *text)
+{
+	for (char *p = text; p && *p; p = strchr(p, '\n') ? strchr(p, '\n') + 1 : NULL)
+		if (p[0] == '#' && ((p[1] >= 'a' && p[1] <= 'z') || strncmp(p, "#  - ", 5) == 0))
+			memmove(p, p + 1, strlen(p));
+}
+
+static void the_example_parses_and_shows_the_defaults(void **state)
+{
+	char *text = read_source("dist/config.yaml");
+	struct config def, as_is, open;
+	struct diag d = {0};
+
+	(void)state;
+	config_defaults(&def);
+	assert_int_equal(parse(text, &as_is, &d), TM_OK);
+	assert_memory_equal(&as_is, &def, sizeof(def));
+
+	uncomment(text);
+	if (parse(text, &open, &d) != TM_OK)
+		fail_msg("%s: %s", d.where, d.what);
+	assert_int_equal(open.n_advertise, 2);
+	assert_int_equal(open.n_addresses, 2);
+	/* But for the lists it is the defaults. */
+	memcpy(open.advertise, def.advertise, sizeof(def.advertise));
+	memcpy(open.addresses, def.addresses, sizeof(def.addresses));
+	open.n_advertise = open.n_addresses = 0;
+	assert_memory_equal(&open, &def, sizeof(def));
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nothing_given_means_the_defaults),
+		cmocka_unit_test(every_key_reaches_its_field),
+		cmocka_unit_test(each_mistake_gets_its_line_and_sentence),
+		cmocka_unit_test(oversized_and_hollow_files_are_refused),
+		cmocka_unit_test(only_a_file_asked_for_by_name_must_exist),
+		cmocka_unit_test(changed_keys_that_need_a_restart_are_listed),
+		cmocka_unit_test(every_key_is_in_the_reference_the_manual_and_the_example),
+		cmocka_unit_test(the_example_parses_and_shows_the_defaults),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

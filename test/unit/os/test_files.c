@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "host.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "os/os.h"
+
+enum { SPOOL_MAX = 1 << 20 };
+
+static void put(const char *path, const char *text)
+{
+	struct diag d = {0};
+	assert_int_equal(os_write_file(path, text, strlen(text), 0600, &d), TM_OK);
+}
+
+static void expect_file(const char *path, const char *text)
+{
+	char *got = NULL;
+	size_t n = 0;
+
+	assert_int_equal(os_read_file(path, SPOOL_MAX, &got, &n, NULL), TM_OK);
+	assert_int_equal(n, strlen(text));
+	assert_string_equal(got, text);
+	free(got);
+}
+
+/* Names in the directory, without "." and "..". */
+static size_t count_entries(const char *dir)
+{
+	struct stat st;
+	char cmd[HOST_PATH + 32];
+	size_t n = 0;
+
+	assert_int_equal(stat(dir, &st), 0);
+	snprintf(cmd, sizeof(cmd), "ls -A %s | wc -l", dir);
+	FILE *f = popen(cmd, "r");
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%zu", &n), 1);
+	pclose(f);
+	return n;
+}
+
+static void a_written_file_reads_back_with_its_exact_mode(void **state)
+{
+	struct host *h = *state;
+	static const unsigned modes[] = {0600, 0640, 0644};
+	struct stat st;
+
+	for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
+		mode_t mask = umask(077);
+		assert_int_equal(os_write_file(host_path(h, "f"), "abc", 3, modes[i], NULL), TM_OK);
+		umask(mask);
+		assert_int_equal(stat(host_path(h, "f"), &st), 0);
+		assert_int_equal(st.st_mode & 07777, modes[i]);
+		expect_file(host_path(h, "f"), "abc");
+	}
+	assert_int_equal(os_write_file(host_path(h, "f"), "", 0, 0600, NULL), TM_OK);
+	expect_file(host_path(h, "f"), "");
+	assert_int_equal(count_entries(h->dir), 1);
+}
+
+static void what_cannot_be_read_is_explained(void **state)
+{
+	struct host *h = *state;
+	static const struct {
+		const char *name;
+		size_t max;
+		int err;
+		const char *says;
+	} rows[] = {
+		{"absent", 100, TM_ENOENT, "No such file"},
+		{"big", 3, TM_ERANGE, "larger than the 3 bytes"},
+		{"dir", 100, TM_EINVAL, "is not a file"},
+		{"fifo-less/x", 100, TM_ENOENT, "No such file"},
+	};
+
+	put(host_path(h, "big"), "abcd");
+	assert_int_equal(mkdir(host_path(h, "dir"), 0700), 0);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct diag d = {0};
+		char *text = (char *)(uintptr_t)1;
+		int err = os_read_file(host_path(h, rows[i].name), rows[i].max, &text, NULL, &d);
+		if (err != rows[i].err || !strstr(d.what, rows[i].says))
+			fail_msg("%s: %d \"%s\"", rows[i].name, err, d.what);
+		assert_ptr_equal(text, (char *)(uintptr_t)1);
+	}
+}
+
+static void a_file_of_exactly_the_permitted_size_is_read(void **state)
+{
+	struct host *h = *state;
+	char *text = NULL;
+	size_t n = 0;
+
+	put(host_path(h, "f"), "abcd");
+	assert_int_equal(os_read_file(host_path(h, "f"), 4, &text, &n, NULL), TM_OK);
+	assert_int_equal(n, 4);
+	assert_int_equal(text[4], '\0');
+	free(text);
+}
+
+static void a_pipe_is_read_to_its_end(void **state)
+{
+	struct host *h = *state;
+	char *text = NULL, name[64];
+	size_t n = 0;
+	int fd[2];
+
+	(void)h;
+	assert_int_equal(pipe(fd), 0);
+	assert_int_equal(write(fd[1], "from a pipe", 11), 11);
+	close(fd[1]);
+	snprintf(name, sizeof(name), "/dev/fd/%d", fd[0]);
+	assert_int_equal(os_read_file(name, 100, &text, &n, NULL), TM_OK);
+	assert_string_equal(text, "from a pipe");
+	free(text);
+	assert_int_equal(os_read_file("/dev/null", 100, &text, &n, NULL), TM_OK);
+	assert_int_equal(n, 0);
+	free(text);
+	assert_int_equal(os_read_file("/dev/zero", 100000, &text, &n, NULL), TM_ERANGE);
+	close(fd[0]);
+}
+
+static void what_cannot_be_written_is_explained_and_leaves_nothing(void **state)
+{
+	struct host *h = *state;
+	struct diag d = {0};
+
+	assert_int_equal(os_write_file(host_path(h, "no/such/dir"), "x", 1, 0600, &d), TM_ENOENT);
+	assert_non_null(strstr(d.what, "cannot write"));
+	assert_int_equal(mkdir(host_path(h, "dir"), 0700), 0);
+	assert_int_equal(os_write_file(host_path(h, "dir"), "x", 1, 0600, &d), TM_EINVAL);
+	assert_non_null(strstr(d.what, "is not a regular file"));
+	assert_int_equal(os_write_file("/dev/null", "x", 1, 0600, &d), TM_EINVAL);
+	assert_int_equal(count_entries(h->dir), 1);
+}
+
+static void a_full_disk_keeps_the_old_content(void **state)
+{
+	struct host *h = *state;
+	struct diag d = {0};
+	char old[4097], disk[HOST_PATH + 64];
+	static char big[256 * 1024];
+
+	host_unshare(CLONE_NEWNS, "mount");
+	snprintf(disk, sizeof(disk), "%s", host_path(h, "disk"));
+	assert_int_equal(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	assert_int_equal(mkdir(disk, 0700), 0);
+	assert_int_equal(mount("tmpfs", disk, "tmpfs", 0, "size=64k"), 0);
+
+	memset(old, 'o', sizeof(old) - 1);
+	old[sizeof(old) - 1] = '\0';
+	put(host_path(h, "disk/node.json"), old);
+	assert_int_equal(
+		os_write_file(host_path(h, "disk/node.json"), big, sizeof(big), 0600, &d), TM_ENOSPACE);
+	assert_non_null(strstr(d.what, "No space left"));
+	assert_non_null(strstr(d.hint, "free some space"));
+	expect_file(host_path(h, "disk/node.json"), old);
+	assert_int_equal(count_entries(disk), 1);
+
+	/* A lock on a full disk holds, although its pid cannot be written. */
+	int fill = open(host_path(h, "disk/fill"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	while (write(fill, big, 4096) > 0)
+		;
+	close(fill);
+	int lock = -1, again = -1;
+	assert_int_equal(os_lock_file(host_path(h, "disk/lock"), &lock, &d), TM_OK);
+	assert_int_equal(os_lock_file(host_path(h, "disk/lock"), &again, &d), TM_EBUSY);
+	close(lock);
+	assert_int_equal(umount2(disk, MNT_DETACH), 0);
+}
+
+static void directories_get_the_exact_mode_and_strangers_are_refused(void **state)
+{
+	struct host *h = *state;
+	struct diag d = {0};
+	struct stat st;
+	mode_t mask = umask(077);
+
+	assert_int_equal(os_make_dir(host_path(h, "a/b/c/"), 0750, &d), TM_OK);
+	umask(mask);
+	assert_int_equal(stat(host_path(h, "a/b/c"), &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0750);
+	assert_int_equal(os_make_dir(host_path(h, "a/b/c"), 0700, &d), TM_OK);
+
+	assert_int_equal(chmod(host_path(h, "a/b/c"), 0770), 0);
+	assert_int_equal(os_make_dir(host_path(h, "a/b/c"), 0700, &d), TM_EPERM);
+	assert_non_null(strstr(d.what, "others may write"));
+	assert_non_null(strstr(d.hint, "chmod go-w"));
+	if (geteuid() == 0) {
+		assert_int_equal(chmod(host_path(h, "a/b/c"), 0700), 0);
+		assert_int_equal(chown(host_path(h, "a/b/c"), 4321, 4321), 0);
+		assert_int_equal(os_make_dir(host_path(h, "a/b/c"), 0700, &d), TM_EPERM);
+		assert_non_null(strstr(d.what, "belongs to user 4321"));
+	}
+
+	put(host_path(h, "file"), "x");
+	assert_int_not_equal(os_make_dir(host_path(h, "file"), 0700, &d), TM_OK);
+	assert_int_not_equal(os_make_dir(host_path(h, "file/below"), 0700, &d), TM_OK);
+	assert_int_equal(os_make_dir("", 0700, &d), TM_EINVAL);
+}
+
+static void a_lock_names_its_owner_and_ends_with_it(void **state)
+{
+	struct host *h = *state;
+	struct diag d = {0};
+	char path[HOST_PATH + 64], says[64];
+	int go[2], held[2], fd = -1, status = 0;
+	char c = 0;
+
+	snprintf(path, sizeof(path), "%s", host_path(h, "lock"));
+	assert_int_equal(pipe(go), 0);
+	assert_int_equal(pipe(held), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		close(go[1]);
+		int mine = -1;
+		if (os_lock_file(path, &mine, NULL) != TM_OK || write(held[1], "h", 1) != 1)
+			_exit(1);
+		(void)!read(go[0], &c, 1);
+		_exit(0);
+	}
+	assert_int_equal(read(held[0], &c, 1), 1);
+	assert_int_equal(os_lock_file(path, &fd, &d), TM_EBUSY);
+	assert_int_equal(fd, -1);
+	snprintf(says, sizeof(says), "is locked by process %d", (int)pid);
+	assert_non_null(strstr(d.what, says));
+
+	close(go[0]);
+	close(go[1]);
+	close(held[0]);
+	close(held[1]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(os_lock_file(path, &fd, &d), TM_OK);
+	close(fd);
+}
+
+static void host_names_become_node_names(void **state)
+{
+	struct host *h = *state;
+	static const struct {
+		const char *host, *node;
+	} rows[] = {
+		{"laptop", "laptop"},
+		{"Web-01.Example.COM", "web-01"},
+		{"my_host", "my-host"},
+		{"_x_", "x"},
+		{"localhost", "node"},
+		{"...", "node"},
+	};
+	char name[64];
+
+	(void)h;
+	os_host_name(name, sizeof(name));
+	assert_true(name[0] != '\0');
+	host_unshare(CLONE_NEWUTS, "host name");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		assert_int_equal(sethostname(rows[i].host, strlen(rows[i].host)), 0);
+		os_host_name(name, sizeof(name));
+		assert_string_equal(name, rows[i].node);
+	}
+	os_host_name(name, 3);
+	assert_int_equal(strlen(name), 2);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, host_setup, host_teardown)
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(a_written_file_reads_back_with_its_exact_mode),
+		T(what_cannot_be_read_is_explained),
+		T(a_file_of_exactly_the_permitted_size_is_read),
+		T(a_pipe_is_read_to_its_end),
+		T(what_cannot_be_written_is_explained_and_leaves_nothing),
+		T(a_full_disk_keeps_the_old_content),
+		T(directories_get_the_exact_mode_and_strangers_are_refused),
+		T(a_lock_names_its_owner_and_ends_with_it),
+		T(host_names_become_node_names),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

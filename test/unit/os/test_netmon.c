@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Each test in a network namespace of its own; skipped where that is not allowed. */
+#include "host.h"
+
+#include <event2/event.h>
+#include <sched.h>
+#include <stdio.h>
+
+#include "os/os.h"
+
+enum {
+	PATIENCE_MS = 20000,
+	QUIET_MS = 450, /* longer than the debounce */
+};
+
+struct watch {
+	struct event_base *base;
+	struct os_netmon *mon;
+	unsigned calls;
+};
+
+static void on_change(void *ctx)
+{
+	struct watch *w = ctx;
+
+	w->calls++;
+	event_base_loopbreak(w->base);
+}
+
+static void watch_start(struct watch *w)
+{
+	host_unshare(CLONE_NEWNET, "network");
+	host_ip("link set lo up");
+	host_ip("link add wan0 type veth peer name far0");
+	host_ip("link set far0 up");
+	host_ip("link set wan0 up");
+	host_ip("addr add 192.0.2.10/24 dev wan0");
+	host_ip("link add tm0 type veth peer name other0");
+	host_ip("link set other0 up");
+	host_ip("link set tm0 up");
+	*w = (struct watch){.base = event_base_new()};
+	assert_non_null(w->base);
+	assert_int_equal(os_netmon_new(w->base, "tm0", on_change, w, &w->mon), TM_OK);
+}
+
+static void watch_end(struct watch *w)
+{
+	os_netmon_free(w->mon);
+	event_base_free(w->base);
+}
+
+static void on_quiet(evutil_socket_t fd UNUSED, short what UNUSED, void *ctx)
+{
+	event_base_loopbreak(ctx);
+}
+
+/* Until a call or the time is over; true for a call. */
+static bool call_within(struct watch *w, int ms)
+{
+	struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+	struct event *timer = evtimer_new(w->base, on_quiet, w->base);
+
+	assert_non_null(timer);
+	w->calls = 0;
+	evtimer_add(timer, &tv);
+	event_base_loop(w->base, 0);
+	event_free(timer);
+	return w->calls > 0;
+}
+
+/* Carriers come up in their own time. */
+static void settle(struct watch *w)
+{
+	while (call_within(w, QUIET_MS))
+		;
+}
+
+/* What the kernel has sent so far has been read; did it arm the debounce timer, the only event besides the
+ * socket's? */
+static bool call_is_coming(struct watch *w)
+{
+	event_base_loop(w->base, EVLOOP_NONBLOCK);
+	return event_base_get_num_events(w->base, EVENT_BASE_COUNT_ADDED) > 1;
+}
+
+static void changes_are_told_and_noise_is_not(void **state)
+{
+	static const struct {
+		const char *ip[3];
+		bool told;
+	} rows[] = {
+		{{NULL}, false},
+		{{"addr add 192.0.2.11/24 dev wan0"}, true},
+		{{"addr add 192.0.2.12/24 dev wan0", "addr del 192.0.2.11/24 dev wan0",
+			 "link set wan0 mtu 1400"},
+			true},
+		{{"link set wan0 mtu 1500"}, false},
+		{{"addr change 192.0.2.12/24 dev wan0 valid_lft 1000 preferred_lft 1000"},
+			false}, /* as advertisements do */
+		{{"addr add 2001:db8:5::1/64 dev wan0 nodad"}, true},
+		{{"addr change 2001:db8:5::1/64 dev wan0 valid_lft 1000 preferred_lft 0"},
+			true}, /* deprecated */
+		{{"route add default via 192.0.2.1"}, true},
+		{{"route add 198.51.100.0/24 via 192.0.2.1"}, false},
+		{{"route del default"}, true},
+		{{"addr add 100.101.0.5/16 dev tm0", "route add 0.0.0.0/1 dev tm0"}, false},
+		{{"link add idle0 type veth peer name idle1", "link del idle0"}, false},
+		{{"link set wan0 down"}, true},
+		{{"link set wan0 up"}, true},
+	};
+	struct watch w;
+
+	(void)state;
+	watch_start(&w);
+	settle(&w);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		for (size_t k = 0; k < ARRAY_LEN(rows[i].ip) && rows[i].ip[k]; k++)
+			host_ip(rows[i].ip[k]);
+		bool told = rows[i].told ? call_within(&w, PATIENCE_MS) : call_is_coming(&w);
+		if (told != rows[i].told)
+			fail_msg("row %zu (%s)", i, rows[i].ip[0] ? rows[i].ip[0] : "-");
+	}
+	watch_end(&w);
+}
+
+static void a_burst_is_told_once(void **state)
+{
+	struct watch w;
+
+	(void)state;
+	watch_start(&w);
+	settle(&w);
+	host_ip("addr add 192.0.2.11/24 dev wan0");
+	assert_true(call_is_coming(&w));
+	host_ip("addr add 192.0.2.12/24 dev wan0");
+	assert_true(call_is_coming(&w));
+	assert_true(call_within(&w, PATIENCE_MS));
+	assert_int_equal(w.calls, 1);
+	assert_false(call_is_coming(&w));
+	watch_end(&w);
+}
+
+static void the_own_interface_is_recognized_when_it_comes_back(void **state)
+{
+	struct watch w;
+
+	(void)state;
+	watch_start(&w);
+	settle(&w);
+	host_ip("link del tm0");
+	host_ip("link add tm0 type veth peer name other0");
+	settle(&w);
+	host_ip("link set tm0 up");
+	host_ip("addr add 100.101.0.5/16 dev tm0");
+	assert_false(call_is_coming(&w));
+	watch_end(&w);
+}
+
+static void lost_messages_count_as_a_change_and_watching_goes_on(void **state)
+{
+	struct host *h = *state;
+	struct watch w;
+	char line[HOST_PATH + 80];
+	FILE *f = fopen(host_path(h, "batch"), "w");
+
+	assert_non_null(f);
+	for (int i = 0; i < 4000; i++)
+		fprintf(f, "addr add 10.%d.%d.1/32 dev wan0\n", i / 250, i % 250);
+	for (int i = 0; i < 4000; i++)
+		fprintf(f, "addr del 10.%d.%d.1/32 dev wan0\n", i / 250, i % 250);
+	assert_int_equal(fclose(f), 0);
+
+	watch_start(&w);
+	snprintf(line, sizeof(line), "-batch %s", host_path(h, "batch"));
+	host_ip(line);
+	assert_true(call_within(&w, PATIENCE_MS));
+	settle(&w);
+	host_ip("addr add 192.0.2.11/24 dev wan0");
+	assert_true(call_within(&w, PATIENCE_MS));
+	watch_end(&w);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, host_setup, host_teardown)
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(changes_are_told_and_noise_is_not),
+		T(a_burst_is_told_once),
+		T(the_own_interface_is_recognized_when_it_comes_back),
+		T(lost_messages_count_as_a_change_and_watching_goes_on),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Kernels that say no: the sentence that the user reads, and what we do without. The system calls are
+ * wrapped. */
+#include "unit/unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "os/os.h"
+#include "os/tun.h"
+#include "os/udp.h"
+
+/* errno of each call while not 0 */
+static struct {
+	int open_tun, set_iff, socket_v6, send;
+	unsigned polls;
+} kernel;
+
+int __real_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...);
+int __wrap_ioctl(int fd, unsigned long request, ...);
+int __real_socket(int family, int type, int protocol);
+int __wrap_socket(int family, int type, int protocol);
+int __real_sendmmsg(int fd, struct mmsghdr *v, unsigned n, int flags);
+int __wrap_sendmmsg(int fd, struct mmsghdr *v, unsigned n, int flags);
+ssize_t __real_sendmsg(int fd, const struct msghdr *h, int flags);
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *h, int flags);
+int __real_poll(struct pollfd *v, nfds_t n, int timeout);
+int __wrap_poll(struct pollfd *v, nfds_t n, int timeout);
+
+static int refuse(int err)
+{
+	errno = err;
+	return -1;
+}
+
+int __wrap_open(const char *path, int flags, ...)
+{
+	if (strcmp(path, "/dev/net/tun") != 0)
+		return __real_open(path, flags, 0600);
+	return kernel.open_tun ? refuse(kernel.open_tun) : __real_open("/dev/null", O_RDWR | O_CLOEXEC);
+}
+
+int __wrap_ioctl(int fd, unsigned long request, ...)
+{
+	(void)fd;
+	if (request == TUNSETIFF && kernel.set_iff)
+		return refuse(kernel.set_iff);
+	return 0;
+}
+
+int __wrap_socket(int family, int type, int protocol)
+{
+	if (family == AF_INET6 && kernel.socket_v6)
+		return refuse(kernel.socket_v6);
+	return __real_socket(family, type, protocol);
+}
+
+int __wrap_sendmmsg(int fd, struct mmsghdr *v, unsigned n, int flags)
+{
+	return kernel.send ? refuse(kernel.send) : __real_sendmmsg(fd, v, n, flags);
+}
+
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *h, int flags)
+{
+	return kernel.send ? refuse(kernel.send) : __real_sendmsg(fd, h, flags);
+}
+
+int __wrap_poll(struct pollfd *v, nfds_t n, int timeout)
+{
+	kernel.polls++;
+	return __real_poll(v, n, timeout);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	memset(&kernel, 0, sizeof(kernel));
+	return 0;
+}
+
+static void a_tun_that_cannot_be_had_says_what_is_missing(void **state)
+{
+	static const struct {
+		int open_tun, set_iff, err;
+		const char *what, *hint;
+	} rows[] = {
+		{ENOENT, 0, TM_ENOENT, "/dev/net/tun is missing", "modprobe tun"},
+		{ENODEV, 0, TM_ENOENT, "/dev/net/tun is missing", "modprobe tun"},
+		{EACCES, 0, TM_EPERM, "no permission to open /dev/net/tun", "root"},
+		{EPERM, 0, TM_EPERM, "no permission to open /dev/net/tun", "root"},
+		{0, EPERM, TM_EPERM, "no permission to create the TUN device tm0", "CAP_NET_ADMIN"},
+		{0, EBUSY, TM_EBUSY, "tm0 already exists", "--tun"},
+		{0, EINVAL, TM_EINVAL, "cannot create the TUN device tm0: Invalid argument", ""},
+	};
+	(void)state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct tun *t = NULL;
+		struct diag d = {0};
+
+		kernel.open_tun = rows[i].open_tun;
+		kernel.set_iff = rows[i].set_iff;
+		int err = tun_open("tm0", 2, 1420, &t, &d);
+		if (err != rows[i].err || t || !strstr(d.what, rows[i].what) || !strstr(d.hint, rows[i].hint))
+			fail_msg("row %zu: %d, \"%s\" (%s)", i, err, d.what, d.hint);
+	}
+}
+
+static void the_check_beforehand_says_the_same(void **state)
+{
+	static const struct {
+		int open_tun, err;
+		const char *hint;
+	} rows[] = {
+		{ENOENT, TM_ENOENT, "modprobe tun"},
+		{EACCES, TM_EPERM, "--device /dev/net/tun"},
+		{EMFILE, TM_EIO, ""},
+	};
+	(void)state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct diag d = {0};
+
+		kernel.open_tun = rows[i].open_tun;
+		int err = os_check_tun(&d);
+		if (!strstr(d.what, "cannot open /dev/net/tun: ") || !strstr(d.hint, rows[i].hint) ||
+			err >= 0)
+			fail_msg("row %zu: %d, \"%s\" (%s)", i, err, d.what, d.hint);
+		if (rows[i].open_tun != EMFILE)
+			assert_int_equal(err, rows[i].err);
+	}
+	kernel.open_tun = 0;
+	assert_int_equal(os_check_tun(NULL), TM_OK);
+}
+
+static void without_ipv6_a_socket_carries_ipv4_alone(void **state)
+{
+	struct udp_config cfg = {0};
+	struct datagram out = {.data = (uint8_t[]){1, 2, 3}, .n = 3}, in = {.cap = 16};
+	uint8_t buf[16];
+	struct udp *u;
+	(void)state;
+
+	kernel.socket_v6 = EAFNOSUPPORT;
+	assert_int_equal(udp_open(&cfg, &u, NULL), TM_OK);
+	assert_false(udp_has_v6(u));
+	out.remote = (struct endpoint){.ip = ip_v4((uint8_t[]){127, 0, 0, 1}), .port = udp_port(u)};
+	out.tos = 2;
+	assert_int_equal(udp_send(u, &out, 1), 0);
+	in.data = buf;
+	assert_int_equal(__real_poll(&(struct pollfd){.fd = udp_fd(u), .events = POLLIN}, 1, 5000), 1);
+	assert_int_equal(udp_recv(u, &in, 1), 1);
+	assert_int_equal(in.n, 3);
+	assert_true(endpoint_eq(&in.remote, &out.remote));
+	assert_true(ip_eq(&in.local, &out.remote.ip));
+	assert_int_equal(in.tos, 2);
+
+	assert_int_equal(endpoint_parse("[2001:db8::1]:9", &out.remote), TM_OK);
+	assert_int_equal(udp_send(u, &out, 1), 1);
+	assert_int_equal(out.err, TM_EUNREACH);
+	udp_close(u);
+}
+
+static void a_full_socket_holds_a_batch_up_once(void **state)
+{
+	struct datagram v[UDP_BATCH];
+	struct udp_config cfg = {0};
+	uint8_t byte = 0;
+	struct udp *u;
+	(void)state;
+
+	assert_int_equal(udp_open(&cfg, &u, NULL), TM_OK);
+	for (size_t i = 0; i < UDP_BATCH; i++)
+		v[i] = (struct datagram){.data = &byte,
+			.n = 1,
+			.remote = {.ip = ip_v4((uint8_t[]){127, 0, 0, 1}), .port = udp_port(u)}};
+	kernel.send = EAGAIN;
+	kernel.polls = 0;
+	assert_int_equal(udp_send(u, v, UDP_BATCH), UDP_BATCH);
+	assert_int_equal(kernel.polls, 1);
+	for (size_t i = 0; i < UDP_BATCH; i++)
+		assert_int_equal(v[i].err, TM_EAGAIN);
+	udp_close(u);
+}
+
+static void each_refusal_to_send_has_its_name(void **state)
+{
+	static const struct {
+		int errno_value, err;
+	} rows[] = {
+		{ENOBUFS, TM_EAGAIN},
+		{ENOMEM, TM_EAGAIN},
+		{EMSGSIZE, TM_ERANGE},
+		{ENETUNREACH, TM_EUNREACH},
+		{EHOSTUNREACH, TM_EUNREACH},
+		{EPERM, TM_EIO},
+	};
+	struct udp_config cfg = {0};
+	uint8_t byte = 0;
+	struct udp *u;
+	(void)state;
+
+	assert_int_equal(udp_open(&cfg, &u, NULL), TM_OK);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct datagram dg = {.data = &byte,
+			.n = 1,
+			.remote = {.ip = ip_v4((uint8_t[]){127, 0, 0, 1}), .port = udp_port(u)}};
+
+		kernel.send = rows[i].errno_value;
+		assert_int_equal(udp_send(u, &dg, 1), 1);
+		if (dg.err != rows[i].err)
+			fail_msg("%s: %d", strerror(rows[i].errno_value), dg.err);
+	}
+	assert_int_equal(kernel.polls, 0); /* only a full socket is worth waiting for */
+	udp_close(u);
+}
+
+#define CASE(f) cmocka_unit_test_setup(f, set_up)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(a_tun_that_cannot_be_had_says_what_is_missing),
+		CASE(the_check_beforehand_says_the_same),
+		CASE(without_ipv6_a_socket_carries_ipv4_alone),
+		CASE(a_full_socket_holds_a_batch_up_once),
+		CASE(each_refusal_to_send_has_its_name),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+import os
+import signal
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(__file__))
+
+import lab as lablib  # noqa: E402
+
+
+def pytest_addoption(parser):
+    parser.addoption("--slow", action="store_true", help="also run the tests that take minutes")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: takes minutes; only with --slow")
+    config.addinivalue_line("markers", "plain(why): not for a program built with a sanitizer, and why not")
+    # A terminated run cleans up like an interrupted one.
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+
+
+def pytest_runtest_setup(item):
+    mark = item.get_closest_marker("plain")
+    if mark and lablib.is_sanitized():
+        pytest.skip(f"a sanitizer's program {mark.args[0]}")
+
+
+def pytest_collection_modifyitems(config, items):
+    if os.geteuid() != 0:
+        raise pytest.UsageError("the lab makes network namespaces and needs root: run `make lab`, or pytest under sudo")
+    if not config.getoption("--slow"):
+        kept = [i for i in items if "slow" not in i.keywords]
+        config.hook.pytest_deselected(items=[i for i in items if "slow" in i.keywords])
+        items[:] = kept
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    net = item.funcargs.get("net") if hasattr(item, "funcargs") else None
+    if report.when == "call" and report.failed and net:
+        for node in net.nodes:
+            report.sections.append((f"log of {node.name}", node.log()[-6000:]))
+
+
+REPORTS = ("AddressSanitizer", "LeakSanitizer", "ThreadSanitizer", "runtime error:", "Assertion")
+
+
+@pytest.fixture(scope="session")
+def sanitized():
+    """Was the program built with a sanitizer? Then every test ends with a clean stop, so that leaks are found too."""
+    return lablib.is_sanitized()
+
+
+@pytest.fixture
+def net(sanitized):
+    """A fresh laboratory per test. No daemon may have failed an assertion or upset a sanitizer."""
+    with lablib.Lab() as l:
+        yield l
+        if sanitized:
+            for node in l.nodes:
+                node.run("down", check=False)
+        for node in l.nodes:
+            log = node.log()
+            found = [r for r in REPORTS if r in log]
+            assert not found, f"{node.name}: {found}\n{log[-8000:]}"

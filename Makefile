@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+# The only door: every target is one line or two; the work is done by CMake, ctest and pytest. `make help` lists them.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON := /usr/bin/python3
+JOBS ?= $(shell nproc)
+PREFIX ?= /usr/local
+DESTDIR ?=
+SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
+BIN := build/release/src/cli/tunnelmesh
+CTEST := ctest --output-on-failure --no-tests=error -j $(JOBS)
+PYTEST := $(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(PYTHON) -B -m pytest -p no:cacheprovider
+
+.PHONY: help setup build demo test unit lab asan tsan labasan labtsan fuzz lint fmt install uninstall clean $(BIN)
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install the Debian packages that are missing (asks for sudo when needed)
+	@scripts/setup
+
+build: setup $(BIN) ## the program: build/release/src/cli/tunnelmesh
+
+$(BIN):
+	@cmake --preset release > /dev/null && cmake --build --preset release -j $(JOBS)
+
+demo: build ## three machines in network namespaces join and reach each other (KEEP=1 leaves it running, STOP=1 ends that)
+	@$(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(PYTHON) -B test/lab/demo.py $(if $(KEEP),--keep) $(if $(STOP),--stop)
+
+test: build unit lab ## everything: unit tests, fuzz seeds, real daemons in network namespaces, interoperability
+
+unit: setup ## unit tests, golden vectors, fuzz seeds, virtual-time simulations
+	@cmake --preset ci > /dev/null && cmake --build --preset ci -j $(JOBS) && $(SUDO) $(CTEST) --test-dir build/ci
+
+lab: build ## real daemons in network namespaces (T=pattern selects tests, SLOW=1 adds the long ones)
+	@cmake --preset ci > /dev/null && cmake --build --preset ci -j $(JOBS) --target wgpeer
+	@$(PYTEST) test/lab $(if $(T),-k '$(T)') $(if $(SLOW),--slow)
+
+asan: setup ## unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	@cmake --preset asan > /dev/null && cmake --build --preset asan -j $(JOBS) && $(SUDO) $(CTEST) --test-dir build/asan
+
+tsan: setup ## unit tests under ThreadSanitizer
+	@cmake --preset tsan > /dev/null && cmake --build --preset tsan -j $(JOBS) && $(SUDO) $(CTEST) --test-dir build/tsan
+
+labasan: asan ## the lab with daemons built with AddressSanitizer
+	@$(SUDO) env TUNNELMESH=$(CURDIR)/build/asan/src/cli/tunnelmesh $(PYTHON) -B -m pytest -p no:cacheprovider test/lab $(if $(T),-k '$(T)')
+
+labtsan: tsan ## the lab with daemons built with ThreadSanitizer
+	@$(SUDO) env TUNNELMESH=$(CURDIR)/build/tsan/src/cli/tunnelmesh $(PYTHON) -B -m pytest -p no:cacheprovider test/lab $(if $(T),-k '$(T)')
+
+fuzz: setup ## fuzz every target for SECONDS (default 30) each, starting from the seeds
+	@scripts/fuzz $(or $(SECONDS_EACH),30)
+
+lint: setup ## formatting, include layers, banned calls, man pages
+	@scripts/lint
+
+fmt: ## reformat the C sources
+	@git ls-files '*.c' '*.h' | xargs clang-format -i
+
+install: build ## program, systemd unit, man pages, completions under PREFIX (default /usr/local)
+	@$(SUDO) scripts/install install "$(DESTDIR)" "$(PREFIX)" "$(BIN)"
+
+uninstall: ## remove what `make install` installed; keeps /etc/tunnelmesh and /var/lib/tunnelmesh
+	@$(SUDO) scripts/install uninstall "$(DESTDIR)" "$(PREFIX)"
+
+clean: ## remove build trees
+	@rm -rf build

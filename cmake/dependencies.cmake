@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+# Debian 12 libraries, linked statically so that the binary needs only libc at run time.
+
+find_package(Threads REQUIRED)
+
+function(tm_static target header)
+	add_library(${target} INTERFACE)
+	find_path(${target}_INCLUDE ${header} PATH_SUFFIXES libnl3)
+	if(NOT ${target}_INCLUDE)
+		message(FATAL_ERROR "${header} not found: run `make setup`")
+	endif()
+	if(NOT ${target}_INCLUDE STREQUAL "/usr/include")
+		target_include_directories(${target} SYSTEM INTERFACE ${${target}_INCLUDE})
+	endif()
+	foreach(lib ${ARGN})
+		find_library(${target}_${lib} NAMES lib${lib}.a)
+		if(NOT ${target}_${lib})
+			message(FATAL_ERROR "lib${lib}.a not found: run `make setup`")
+		endif()
+		target_link_libraries(${target} INTERFACE ${${target}_${lib}})
+	endforeach()
+endfunction()
+
+tm_static(dep_crypto openssl/evp.h crypto)
+target_link_libraries(dep_crypto INTERFACE Threads::Threads ${CMAKE_DL_LIBS})
+tm_static(dep_event event2/event.h event_core event_extra event_pthreads)
+target_link_libraries(dep_event INTERFACE Threads::Threads)
+tm_static(dep_jansson jansson.h jansson)
+tm_static(dep_yaml yaml.h yaml)
+tm_static(dep_sqlite sqlite3.h sqlite3)
+target_link_libraries(dep_sqlite INTERFACE m Threads::Threads ${CMAKE_DL_LIBS})
+tm_static(dep_nl netlink/route/link.h nl-route-3 nl-3)
+target_link_libraries(dep_nl INTERFACE m Threads::Threads)

@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+# Rules about the source text, checked in the ordinary test run. The files are looked up when the test runs, so that a new one counts
+# without configuring again.
+
+function(tm_gate name)
+	cmake_parse_arguments(A "" "SCRIPT" "FIRST" ${ARGN})
+	add_test(NAME ${name}
+		COMMAND sh -c "find src -name '*.[ch]' | LC_ALL=C sort | xargs awk -v src=src -f cmake/${A_SCRIPT} ${A_FIRST}"
+		WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+	set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 60)
+endfunction()
+
+tm_gate(layers SCRIPT check-layers.awk FIRST docs/layers.txt)
+tm_gate(banned-calls SCRIPT banned-calls.awk)

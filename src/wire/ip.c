@@ -63,52 +63,6 @@ int ip_header_decode(const uint8_t *p, size_t n, struct ip_header *ret_h)
 	}
 }
 
-/*
- * Sums modulo 2^16 - 1, so words may be taken 32 bits at a time and folded whenever it suits (RFC 1071, 2
- * (C)). Chained sums need an even n in all but the last call.
- */
-uint32_t csum_add(const void *p, size_t n, uint32_t sum)
-{
-	const uint8_t *b = p;
-	uint64_t acc = sum;
-
-	for (; n >= 4; b += 4, n -= 4)
-		acc += get_be32(b);
-	if (n >= 2) {
-		acc += get_be16(b);
-		b += 2;
-		n -= 2;
-	}
-	if (n)
-		acc += (uint32_t)b[0] << 8;
-	acc = (acc & UINT32_MAX) + (acc >> 32);
-	acc = (acc & UINT32_MAX) + (acc >> 32);
-	return (uint32_t)acc;
-}
-
-static uint16_t fold(uint32_t sum)
-{
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)sum;
-}
-
-uint16_t csum_finish(uint32_t sum)
-{
-	return (uint16_t)~fold(sum);
-}
-
-/* RFC 793 3.1 and RFC 8200 8.1: the two pseudo-headers differ in layout, not in sum. */
-uint32_t csum_pseudo(const struct ip *src, const struct ip *dst, uint8_t proto, uint32_t len)
-{
-	uint8_t tail[8] = {[7] = proto};
-	uint32_t sum = csum_add(src->bytes, ip_len(src), 0);
-
-	put_be32(tail, len);
-	sum = csum_add(dst->bytes, ip_len(dst), sum);
-	return csum_add(tail, sizeof(tail), sum);
-}
-
 /* One 16-bit word of an IPv4 header changed: RFC 1624 eqn. 3, HC' = ~(~HC + ~m + m'). */
 static void ip4_csum_update(uint8_t *p, uint16_t was, uint16_t is)
 {

@@ -18,7 +18,8 @@ struct segmenter {
 	size_t n, header; /* header: IP and transport, repeated in front of each segment */
 	uint16_t l4, size; /* where the transport header starts; payload bytes of a segment */
 	bool v6, udp, gso, needs_csum;
-	uint16_t csum_at; /* for a single packet: where its checksum goes */
+	uint16_t csum_at; /* where the checksum goes */
+	uint32_t pseudo; /* of a super-packet: sum of the pseudo-header, without the length */
 	unsigned count;
 	/* moves on */
 	unsigned at;

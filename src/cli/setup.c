@@ -147,7 +147,7 @@ static int try_port_and_tun(const struct setup *s, struct diag *d)
 		return err;
 
 	udp_close(udp);
-	err = tun_open(s->opts->tun ? s->opts->tun : s->config.tun, 1, s->config.mtu, &tun, d);
+	err = tun_open(s->opts->tun ? s->opts->tun : s->config.tun, 1, s->config.mtu, 0, &tun, d);
 	if (err)
 		return err;
 

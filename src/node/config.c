@@ -53,6 +53,13 @@ const struct config_row config_rows[CONFIG_ROWS] = {
 		.max = UINT32_MAX,
 		.def = "0",
 		.help = "firewall mark of the encrypted packets, for policy routing; 0 sets none"},
+	{.key = "offloads",
+		.type = CONFIG_OFFLOADS,
+		FIELD(offloads),
+		.def = "all",
+		.help = "what the kernel may do for the tunnel: all, none, or some of "
+			"tun,uso,udp-gso,udp-gro; "
+			"to be narrowed only where a network driver is at fault"},
 	{.key = "advertise",
 		.type = CONFIG_ENDPOINTS,
 		LIST(advertise),

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "data/plane/offloads.h"
 #include "node/config_rows.h"
 
 enum { HOST_MAX = 253 }; /* RFC 1035 3.1, as text without the root's dot */
@@ -202,6 +203,11 @@ int config_set(const struct config_row *row, const char *text, bool quoted, stru
 	case CONFIG_LEVEL:
 		if (log_level_parse(text, field) != TM_OK)
 			return refuse(d, TM_EINVAL, row, text, "error, warn, info or debug");
+		return TM_OK;
+	case CONFIG_OFFLOADS:
+		if (plane_offloads_parse(text, field) != TM_OK)
+			return refuse(d, TM_EINVAL, row, text,
+				"all, none, or some of tun,uso,udp-gso,udp-gro with commas between");
 		return TM_OK;
 	case CONFIG_IP:
 		return set_text(row, text, ip_parse(text, &ip) == TM_OK && strlen(text) < row->size,

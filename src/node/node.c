@@ -277,6 +277,7 @@ static int open_plane(struct node *n)
 		.mtu = n->config.mtu,
 		.listen_port = n->config.listen_port,
 		.workers = worker_count(&n->config),
+		.offloads = n->config.offloads,
 		.fwmark = n->config.fwmark,
 		.private_key = n->identity.x_priv,
 		.limits = n->config.limits,

@@ -50,6 +50,15 @@ static void on_session(void *ctx, const uint8_t key[32], bool up)
 		keeper_session(n->keeper);
 }
 
+static void on_offload_lost(void *ctx)
+{
+	const struct node *n = ctx;
+	char names[PLANE_OFFLOADS_STR];
+
+	log_warn("node: the kernel refuses an offload that it promised, carrying on without",
+		KV("left", plane_offloads_format(plane_offloads(n->plane), names)));
+}
+
 static void on_tun_lost(void *ctx)
 {
 	struct node *n = ctx;
@@ -248,6 +257,7 @@ struct plane_events plugs_plane(struct node *n)
 		.want_path = on_want_path,
 		.roamed = on_roamed,
 		.session = on_session,
+		.offload_lost = on_offload_lost,
 		.tun_lost = on_tun_lost,
 		.real_time = on_real_time,
 	};

@@ -128,6 +128,7 @@ static json_t *link_json(struct node *n)
 
 json_t *node_status(struct node *n)
 {
+	char offloads[PLANE_OFFLOADS_STR];
 	json_t *j = json_pack(
 		"{s:b, s:{s:s, s:o, s:o}, s:o, s:o, s:s, s:i, s:s, s:s, s:i, s:i, s:i, s:i, s:I}", "ok", 1,
 		"mesh", "name", n->mesh.name, "net4", json_prefix(&n->mesh.net4), "net6",
@@ -138,6 +139,8 @@ json_t *node_status(struct node *n)
 		(json_int_t)((time_monotonic() - n->started) / SEC));
 	if (!j)
 		return NULL;
+	json_object_set_new(
+		j, "offloads", json_string(plane_offloads_format(plane_offloads(n->plane), offloads)));
 	json_object_set_new(j, "drops", drops_json(n));
 	json_object_set_new(j, "peers", peers_json(n, ""));
 	return j;

@@ -9,23 +9,42 @@
 
 #include "base/diag.h"
 #include "base/err.h"
-#include "base/util.h"
+#include "base/part.h"
+#include "wire/vnet.h"
 
 struct tun;
 
 enum { TUN_NAME_MAX = 15, TUN_QUEUES_MAX = 64 };
+/* The longest packet or super-packet. */
+enum { TUN_PACKET_MAX = 65535 };
 
-/* Creates the device in this thread's network namespace and sets its MTU. d says what is missing: device
- * file, right, name. */
-NODISCARD int tun_open(const char *name, unsigned queues, uint16_t mtu, struct tun **ret_tun, struct diag *d);
+/* What may cross the queue whole, for the reader or the kernel to cut: checksums and TCP, UDP. */
+enum tun_offload { TUN_OFFLOAD_TCP = 1, TUN_OFFLOAD_UDP = 2 };
+
+/*
+ * Creates the device in this thread's network namespace and sets its MTU. d says what is missing: device
+ * file, right, name. offloads: which are wanted; the kernel may have fewer (UDP: Linux 6.2).
+ */
+NODISCARD int tun_open(const char *name, unsigned queues, uint16_t mtu, unsigned offloads,
+	struct tun **ret_tun, struct diag *d);
 void tun_close(struct tun *t); /* NULL is fine */
 
 const char *tun_name(const struct tun *t);
 int tun_fd(const struct tun *t, unsigned queue); /* for poll */
+unsigned tun_offloads(const struct tun *t); /* those that are on, both ways */
 
-/* One packet, never waiting. TM_EAGAIN: none now. TM_ECLOSED: the device was deleted. */
-NODISCARD int tun_read(const struct tun *t, unsigned queue, uint8_t *buf, size_t cap, size_t *ret_n);
-/* TM_EAGAIN: full. TM_EIO: the device is down or refuses the packet. */
-NODISCARD int tun_write(const struct tun *t, unsigned queue, const uint8_t *p, size_t n);
+/*
+ * One packet or super-packet, never waiting. Without offloads *ret_v says that there is nothing to do.
+ * TM_EAGAIN: none now. TM_ECLOSED: the device was deleted.
+ */
+NODISCARD int tun_read(
+	const struct tun *t, unsigned queue, uint8_t *buf, size_t cap, struct vnet *ret_v, size_t *ret_n);
+/*
+ * One packet or, as far as offloads are on, super-packet in up to TUN_PARTS_MAX parts. TM_EAGAIN: full.
+ * TM_EINVAL: the kernel does not take such a super-packet. TM_EIO: the device is down or refuses the packet.
+ */
+enum { TUN_PARTS_MAX = 128 };
+NODISCARD int tun_write(
+	const struct tun *t, unsigned queue, const struct vnet *v, const struct part *parts, size_t n_parts);
 
 #endif

@@ -13,11 +13,22 @@
 
 struct udp;
 
-enum { UDP_BATCH = 64 };
+/* Of one call. Receiving and sending differ because one received slot may hold many datagrams. */
+enum { UDP_RECV_MAX = 64, UDP_SEND_MAX = 192 };
+/* Bytes of a slot that many datagrams fit into. */
+enum { UDP_TRAIN_MAX = 65536 };
+
+/* The kernel cuts one long buffer into datagrams (UDP_SEGMENT), or hands over a train of them (UDP_GRO). */
+enum udp_offload { UDP_OFFLOAD_GSO = 1, UDP_OFFLOAD_GRO = 2 };
 
 struct datagram {
 	uint8_t *data;
 	size_t n, cap; /* cap: receiving, room at data */
+	/*
+	 * Received: a train of datagrams of this size, one after the other in data, only the last may be
+	 * shorter. 0 = just one.
+	 */
+	uint16_t segment;
 	struct endpoint remote;
 	struct ip local; /* our address; sending: IP_NONE = the kernel chooses */
 	uint32_t local_ifindex; /* sending: only used with a link-local `local` */
@@ -32,6 +43,7 @@ struct datagram {
 struct udp_config {
 	uint16_t port; /* 0 = any */
 	uint32_t mark; /* SO_MARK, 0 = none */
+	unsigned offloads; /* enum udp_offload: wanted */
 	size_t buffer_bytes; /* kernel buffer in each direction, as far as we are allowed; 0 = default */
 	const struct udp *with; /* NULL, or a socket whose port and traffic this one shares (SO_REUSEPORT) */
 };
@@ -47,13 +59,21 @@ int udp_fd(const struct udp *u); /* for poll */
 uint16_t udp_port(const struct udp *u);
 bool udp_has_v6(const struct udp *u);
 
-/* Fills up to n (<= UDP_BATCH) datagrams whose data and cap are set; returns how many, never waiting. */
+/*
+ * Those in use, of the wanted ones. UDP_OFFLOAD_GSO goes away for good when the kernel refuses trains that it
+ * takes one by one (a device without checksum offload: EIO).
+ */
+unsigned udp_offloads(const struct udp *u);
+
+/* Fills up to n (<= UDP_RECV_MAX) datagrams whose data and cap are set; returns how many, never waiting. */
 size_t udp_recv(const struct udp *u, struct datagram *v, size_t n);
-/* Sends n (<= UDP_BATCH) with "don't fragment" and sets err and local_refused in each; returns how many
- * failed. */
-size_t udp_send(const struct udp *u, struct datagram *v, size_t n);
+/*
+ * Sends n (<= UDP_SEND_MAX) with "don't fragment" and sets err and local_refused in each; returns how many
+ * failed. The order of those with the same destination is kept. Neighbours in memory travel cheapest.
+ */
+size_t udp_send(struct udp *u, struct datagram *v, size_t n);
 /* Sends one that is larger than the path MTU in fragments. Slow; for packets that nobody can make smaller. */
-NODISCARD int udp_send_fragmented(const struct udp *u, struct datagram *dg);
+NODISCARD int udp_send_fragmented(struct udp *u, struct datagram *dg);
 /* What the kernel knows about the path to ep: largest UDP payload. 0 = unknown. Slow. */
 size_t udp_path_payload(const struct udp *u, const struct endpoint *ep);
 

@@ -73,14 +73,29 @@ int keypair_recv_check(const struct keypair *kp, ns_t now, uint64_t counter)
 	return TM_OK;
 }
 
+void keypair_recv_lock(struct keypair *kp)
+{
+	pthread_spin_lock(&kp->replay_lock);
+}
+
+void keypair_recv_unlock(struct keypair *kp)
+{
+	pthread_spin_unlock(&kp->replay_lock);
+}
+
+int keypair_recv_mark_locked(struct keypair *kp, uint64_t counter)
+{
+	return replay_accept(&kp->replay, counter) ? TM_OK : TM_EREPLAY;
+}
+
 int keypair_recv_mark(struct keypair *kp, uint64_t counter)
 {
-	bool fresh;
+	int err;
 
-	pthread_spin_lock(&kp->replay_lock);
-	fresh = replay_accept(&kp->replay, counter);
-	pthread_spin_unlock(&kp->replay_lock);
-	return fresh ? TM_OK : TM_EREPLAY;
+	keypair_recv_lock(kp);
+	err = keypair_recv_mark_locked(kp, counter);
+	keypair_recv_unlock(kp);
+	return err;
 }
 
 bool keypair_recv_wants_renewal(const struct keypair *kp, ns_t now)

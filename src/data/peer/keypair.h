@@ -66,8 +66,11 @@ NODISCARD int keypair_send_reserve(
 
 /* Before opening: TM_EEXPIRED when the session may no longer receive. */
 NODISCARD int keypair_recv_check(const struct keypair *kp, ns_t now, uint64_t counter);
-/* After opening: TM_EREPLAY, else marks the counter. */
+/* After opening: TM_EREPLAY, else marks the counter. For many at once: lock, mark each, unlock. */
 NODISCARD int keypair_recv_mark(struct keypair *kp, uint64_t counter);
+void keypair_recv_lock(struct keypair *kp);
+NODISCARD int keypair_recv_mark_locked(struct keypair *kp, uint64_t counter);
+void keypair_recv_unlock(struct keypair *kp);
 /* Receiving under an ageing session that we started (REJECT - KEEPALIVE - REKEY_TIMEOUT) asks for renewal. */
 bool keypair_recv_wants_renewal(const struct keypair *kp, ns_t now);
 

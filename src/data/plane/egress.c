@@ -2,6 +2,7 @@
 /* From the TUN to the peers: route, filter, seal or stage. */
 #include "data/plane/worker.h"
 
+#include "data/offload/segment.h"
 #include "os/tun.h"
 
 /* A copy for the control thread, which asks for a session and sends it then. */
@@ -17,54 +18,94 @@ static void stage(struct worker *w, struct peer *p, const uint8_t *packet, size_
 	worker_drop(w, DROP_STAGED_FULL);
 }
 
-void egress_to_peer(struct worker *w, struct peer *p, uint8_t *packet, size_t n, bool from_tun)
+/* The session and path to send `count` packets by; false: they have to wait (or, for a dead peer, are lost).
+ */
+static bool begin(struct worker *w, struct peer *p, unsigned count, bool from_tun, struct tx_run *ret_run)
 {
 	struct keypair *kp = peer_sending_keys(p);
 	const struct peer_path *path = atomic_load_explicit(&p->path, memory_order_acquire);
 
-	if (atomic_load_explicit(&p->dead, memory_order_acquire)) {
+	/* An expired session counts as none: packets wait for the next one. */
+	return kp && path && tx_begin(w, p, kp, path, count, from_tun, ret_run) == TM_OK;
+}
+
+void egress_to_peer(struct worker *w, struct peer *p, uint8_t *packet, size_t n, bool from_tun)
+{
+	struct tx_run run;
+
+	if (atomic_load_explicit(&p->dead, memory_order_acquire))
 		worker_drop(w, DROP_NO_ROUTE);
-		return;
-	}
-	/* An expired session counts as none: the packet waits for the next one. */
-	if (!kp || !path || tx_add(w, p, kp, path, packet, n, from_tun) != TM_OK)
+	else if (begin(w, p, 1, from_tun, &run))
+		tx_put(w, &run, packet, n);
+	else
 		stage(w, p, packet, n, from_tun);
 }
 
-static void egress_packet(struct worker *w, uint8_t *packet, size_t n)
+/* All segments of what the TUN handed over: one decision for all of them. */
+static void send_segments(struct worker *w, struct peer *p, struct segmenter *s)
 {
-	size_t total = packet_length(packet, n);
-	struct peer *p;
+	const size_t room = segment_max(s);
+	struct tx_run run;
+	bool now = begin(w, p, s->count, true, &run);
 
-	if (!total) {
-		worker_drop(w, DROP_NOT_IP);
-		return;
+	for (unsigned i = 0; i < s->count; i++) {
+		uint8_t *packet = tx_room(w, room);
+		size_t n = segment_next(s, packet);
+
+		if (now)
+			tx_put(w, &run, packet, n);
+		else
+			stage(w, p, packet, n, true);
 	}
-	p = snapshot_owner_of_dst(w->snap, packet);
-	if (!p) {
-		worker_drop(w, DROP_NO_ROUTE);
-		worker_icmp(w, ICMP_NO_ROUTE, 0, packet, total, true);
-		return;
-	}
-	if (!filter_pass(w->snap->filter, FILTER_EGRESS, p, packet, total)) {
-		worker_drop(w, DROP_FILTERED);
-		return;
-	}
-	egress_to_peer(w, p, packet, total, true);
 }
 
-void egress_burst(struct worker *w)
+/* Returns how many packets it stood for. */
+static unsigned egress_packet(struct worker *w, const struct vnet *v, uint8_t *packet, size_t n)
 {
-	for (size_t i = 0; i < UDP_BATCH; i++) {
-		uint8_t *packet = w->tun_mem + i * w->env->slot_bytes + PACKET_HEADROOM;
-		size_t n;
-		int err = tun_read(w->env->tun, w->id, packet, w->env->packet_bytes, &n);
+	size_t total = packet_length(packet, n);
+	struct segmenter s;
+	struct peer *p;
 
-		if (err == TM_ECLOSED)
-			worker_tun_lost(w);
+	if (!total || segment_begin(&s, v, packet, total) != TM_OK) {
+		worker_drop(w, DROP_NOT_IP);
+		return 1;
+	}
+	if (segment_max(&s) > w->env->packet_bytes - WG_DATA_OVERHEAD) {
+		/* Somebody raised the MTU of the device under us. */
+		worker_drop_n(w, DROP_TOO_BIG, s.count);
+		worker_icmp(w, ICMP_TOO_BIG, w->env->mtu, packet, total, true);
+		return s.count;
+	}
+	p = snapshot_owner_of_dst(w->snap, packet);
+	if (!p || atomic_load_explicit(&p->dead, memory_order_acquire)) {
+		worker_drop_n(w, DROP_NO_ROUTE, s.count);
+		worker_icmp(w, ICMP_NO_ROUTE, 0, packet, total, true);
+		return s.count;
+	}
+	if (!filter_pass(w->snap->filter, FILTER_EGRESS, p, packet, total)) {
+		worker_drop_n(w, DROP_FILTERED, s.count);
+		return s.count;
+	}
+	send_segments(w, p, &s);
+	return s.count;
+}
+
+bool egress_burst(struct worker *w)
+{
+	size_t packets = 0;
+	int err = TM_OK;
+
+	while (packets < UDP_SEND_MAX) {
+		struct vnet v;
+		size_t n;
+
+		err = tun_read(w->env->tun, w->id, w->super, TUN_PACKET_MAX, &v, &n);
 		if (err)
 			break;
-		egress_packet(w, packet, n);
+		packets += egress_packet(w, &v, w->super, n);
 	}
+	if (err == TM_ECLOSED)
+		worker_tun_lost(w);
 	tx_flush(w);
+	return !err;
 }

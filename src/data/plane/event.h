@@ -30,7 +30,8 @@ struct staged;
 	X(UNSTICK, 32) /* peer: its sticky source address does not work any more */                          \
 	X(CONFIRMED, 64) /* peer, kp: first data under a session that the other side initiated */            \
 	X(ARMED, 96) /* peer: a timer input was set */                                                       \
-	X(RENEW, 60) /* peer: its session wants a new handshake */                                           \
+	X(RENEW, 56) /* peer: its session wants a new handshake */                                           \
+	X(OFFLOAD_LOST, 4) /* the kernel refuses to do any more what it did */                               \
 	X(TUN_LOST, 4)
 
 enum event_kind {

@@ -42,7 +42,8 @@ void worker_icmp(
 		return;
 
 	if (from_tun) {
-		(void)!tun_write(w->env->tun, w->id, out, len);
+		(void)!tun_write(
+			w->env->tun, w->id, &(struct vnet){0}, &(struct part){.p = out, .n = len}, 1);
 		return;
 	}
 

@@ -6,21 +6,31 @@
  */
 #include "data/plane/worker.h"
 
+#include "data/offload/segment.h"
 #include "data/peer/index.h"
 #include "os/tun.h"
 
-/* Data messages of one burst on their way through the AEAD. */
-struct opening {
+/* One datagram of a train. */
+struct message {
+	uint8_t *p;
 	size_t n;
-	struct aead_op op[UDP_BATCH];
-	struct keypair *kp[UDP_BATCH];
-	const struct datagram *dg[UDP_BATCH];
+	const struct datagram *dg; /* how it came */
 };
 
-static void hand_over(struct worker *w, enum event_kind kind, const struct datagram *dg)
+/* Data messages of one burst on their way through the AEAD. */
+enum { OPENING_MAX = 256 };
+struct opening {
+	size_t n;
+	struct aead_op op[OPENING_MAX];
+	struct keypair *kp[OPENING_MAX];
+	const struct datagram *dg[OPENING_MAX];
+};
+
+static void hand_over(struct worker *w, enum event_kind kind, const struct message *m)
 {
+	const struct datagram *dg = m->dg;
 	struct event e = {.kind = kind,
-		.n = (uint16_t)dg->n,
+		.n = (uint16_t)m->n,
 		.local_ifindex = dg->local_ifindex,
 		.from = dg->remote,
 		.local = dg->local};
@@ -30,17 +40,17 @@ static void hand_over(struct worker *w, enum event_kind kind, const struct datag
 		worker_drop(w, DROP_LOOP);
 		return;
 	}
-	memcpy(e.bytes, dg->data, dg->n);
+	memcpy(e.bytes, m->p, m->n);
 	if (!event_post(w->env->events, &e))
 		worker_drop(w, DROP_QUEUE_FULL);
 }
 
-static void add_data(struct worker *w, struct opening *o, const struct datagram *dg)
+static void add_data(struct worker *w, struct opening *o, const struct message *msg)
 {
 	struct keypair *kp;
 	struct wg_data m;
 
-	if (wg_data_decode(dg->data, dg->n, &m) != TM_OK) {
+	if (wg_data_decode(msg->p, msg->n, &m) != TM_OK) {
 		worker_drop(w, DROP_MALFORMED);
 		return;
 	}
@@ -56,44 +66,40 @@ static void add_data(struct worker *w, struct opening *o, const struct datagram 
 	o->op[o->n] = (struct aead_op){
 		.key = kp->recv_key,
 		.counter = m.counter,
-		.data = dg->data + WG_DATA_HEADER,
+		.data = msg->p + WG_DATA_HEADER,
 		.n = m.sealed_len - WG_TAG,
 	};
 	o->kp[o->n] = kp;
-	o->dg[o->n] = dg;
+	o->dg[o->n] = msg->dg;
 	o->n++;
 }
 
 /* The first four bytes of a handshake message, whatever its length. */
-static bool looks_like_handshake(const struct datagram *dg)
+static bool looks_like_handshake(const struct message *m)
 {
-	uint32_t type = dg->n >= 4 ? get_le32(dg->data) : 0;
+	uint32_t type = m->n >= 4 ? get_le32(m->p) : 0;
 
 	return type >= WG_INIT && type <= WG_COOKIE_REPLY;
 }
 
-static void sort_datagram(struct worker *w, struct opening *o, const struct datagram *dg)
+static void sort_message(struct worker *w, struct opening *o, const struct message *m)
 {
-	if (dg->truncated) {
-		worker_drop(w, DROP_TRUNCATED);
-		return;
-	}
-	switch (wg_classify(dg->data, dg->n)) {
+	switch (wg_classify(m->p, m->n)) {
 	case WG_DATA:
-		add_data(w, o, dg);
+		add_data(w, o, m);
 		return;
 	case WG_INIT:
 	case WG_RESPONSE:
 	case WG_COOKIE_REPLY:
-		hand_over(w, EVENT_HANDSHAKE, dg);
+		hand_over(w, EVENT_HANDSHAKE, m);
 		return;
 	default:
 		break;
 	}
-	if (dg->n <= STUN_MAX && stun_classify(dg->data, dg->n))
-		hand_over(w, EVENT_STUN, dg);
+	if (m->n <= STUN_MAX && stun_classify(m->p, m->n))
+		hand_over(w, EVENT_STUN, m);
 	else
-		worker_drop(w, looks_like_handshake(dg) ? DROP_HS_MALFORMED : DROP_MALFORMED);
+		worker_drop(w, looks_like_handshake(m) ? DROP_HS_MALFORMED : DROP_MALFORMED);
 }
 
 /* The session proved itself, or its sender moved: things that the control thread decides about. */
@@ -127,14 +133,75 @@ static void report(struct worker *w, struct peer *p, struct keypair *kp, const s
 		worker_want_renewal(w, p);
 }
 
+/* From a copy: where the packet lies, its neighbour in the train may be next to its last byte. */
 static void forward(struct worker *w, struct peer *to, uint8_t *packet, size_t n)
 {
+	uint8_t *copy;
+
 	if (!ip_decrement_ttl(packet)) {
 		worker_drop(w, DROP_TTL);
 		worker_icmp(w, ICMP_TIME_EXCEEDED, 0, packet, n, false);
 		return;
 	}
-	egress_to_peer(w, to, packet, n, false);
+	copy = tx_room(w, n);
+	memcpy(copy, packet, n);
+	egress_to_peer(w, to, copy, n, false);
+}
+
+/* --- to the TUN --- */
+
+/* The kernel does not take this kind of super-packet after all: cut it again, and make no more. */
+static void write_apart(struct worker *w, const struct vnet *v, const struct part *parts, size_t n_parts)
+{
+	struct segmenter s;
+	size_t n = 0;
+
+	atomic_store_explicit(&w->merge_refused, true, memory_order_relaxed);
+	for (size_t i = 0; i < n_parts && n + parts[i].n <= TUN_PACKET_MAX; i++) {
+		memcpy(w->super + n, parts[i].p, parts[i].n);
+		n += parts[i].n;
+	}
+	if (segment_begin(&s, v, w->super, n) != TM_OK)
+		return;
+
+	for (unsigned i = 0; i < s.count; i++) {
+		struct part one = {.p = w->scratch + PACKET_HEADROOM};
+
+		one.n = segment_next(&s, one.p);
+		if (tun_write(w->env->tun, w->id, &(struct vnet){0}, &one, 1) != TM_OK)
+			worker_drop(w, DROP_TUN_FULL);
+	}
+}
+
+static void write_tun(
+	void *ctx, const struct vnet *v, const struct part *parts, size_t n_parts, unsigned packets)
+{
+	struct worker *w = ctx;
+	int err = tun_write(w->env->tun, w->id, v, parts, n_parts);
+
+	if (err == TM_EINVAL && packets > 1)
+		write_apart(w, v, parts, n_parts);
+	else if (err)
+		worker_drop_n(w, DROP_TUN_FULL, packets);
+}
+
+static void flush_tun(struct worker *w)
+{
+	coalesce_flush(w->merge, write_tun, w);
+	if (UNLIKELY(atomic_load_explicit(&w->merge_refused, memory_order_relaxed))) {
+		coalesce_allow(w->merge, false, false);
+		worker_offload_lost(w);
+	}
+}
+
+static void to_tun(struct worker *w, uint8_t *packet, size_t n)
+{
+	if (coalesce_add(w->merge, packet, n) == TM_OK)
+		return;
+
+	flush_tun(w);
+	if (coalesce_add(w->merge, packet, n) != TM_OK)
+		worker_drop(w, DROP_TUN_FULL);
 }
 
 /* An authenticated packet of n > 0 bytes from p. */
@@ -175,49 +242,114 @@ static void deliver(struct worker *w, struct peer *p, uint8_t *packet, size_t n,
 			return;
 		}
 	}
-	if (tun_write(w->env->tun, w->id, packet, total) != TM_OK)
-		worker_drop(w, DROP_TUN_FULL);
+	to_tun(w, packet, total);
 }
 
-static void opened(struct worker *w, const struct opening *o, size_t i)
-{
-	const struct aead_op *op = &o->op[i];
-	struct keypair *kp = o->kp[i];
-	struct peer *p = kp->peer;
+/* --- after opening --- */
 
-	if (op->err) {
-		worker_drop(w, DROP_AUTH);
-		return;
-	}
-	if (keypair_recv_mark(kp, op->counter) != TM_OK) {
-		worker_drop(w, DROP_REPLAY);
-		return;
-	}
+/* Marks what is new among the messages first..end, all of one session, in op.err. */
+static void mark_run(struct opening *o, size_t first, size_t end)
+{
+	struct keypair *kp = o->kp[first];
+
+	keypair_recv_lock(kp);
+	for (size_t i = first; i < end; i++)
+		if (!o->op[i].err)
+			o->op[i].err = keypair_recv_mark_locked(kp, o->op[i].counter);
+	keypair_recv_unlock(kp);
+
 	/* Cut while we were opening it: a removed peer's packet is not delivered any more. */
-	if (atomic_load_explicit(&kp->dead, memory_order_acquire)) {
-		worker_drop(w, DROP_RECV_EXPIRED);
+	if (!atomic_load_explicit(&kp->dead, memory_order_acquire))
 		return;
-	}
-	atomic_fetch_add_explicit(&p->rx_packets, 1, memory_order_relaxed);
-	atomic_fetch_add_explicit(&p->rx_bytes, o->dg[i]->n, memory_order_relaxed);
-	worker_received(w, p, op->n > 0);
-	report(w, p, kp, o->dg[i]);
-	if (op->n)
-		deliver(w, p, op->data, op->n, o->dg[i]->tos);
+	for (size_t i = first; i < end; i++)
+		if (!o->op[i].err)
+			o->op[i].err = TM_EEXPIRED;
 }
 
-void ingress_burst(struct worker *w)
+static enum plane_drop drop_of(int err)
 {
-	struct opening o;
-	size_t n = udp_recv(w->udp, w->rx, UDP_BATCH);
+	switch (err) {
+	case TM_EREPLAY:
+		return DROP_REPLAY;
+	case TM_EEXPIRED:
+		return DROP_RECV_EXPIRED;
+	default:
+		return DROP_AUTH;
+	}
+}
+
+/* Messages of one session that came the same way: accounts and reports once for all of them. */
+static void settle_run(struct worker *w, struct opening *o, size_t first, size_t end)
+{
+	struct keypair *kp = o->kp[first];
+	struct peer *p = kp->peer;
+	uint64_t packets = 0, bytes = 0;
+	bool data = false;
+
+	mark_run(o, first, end);
+	for (size_t i = first; i < end; i++) {
+		if (o->op[i].err) {
+			worker_drop(w, drop_of(o->op[i].err));
+			continue;
+		}
+		packets++;
+		bytes += o->op[i].n + WG_DATA_OVERHEAD;
+		data |= o->op[i].n > 0;
+	}
+	if (!packets)
+		return;
+
+	atomic_fetch_add_explicit(&p->rx_packets, packets, memory_order_relaxed);
+	atomic_fetch_add_explicit(&p->rx_bytes, bytes, memory_order_relaxed);
+	worker_received(w, p, data);
+	report(w, p, kp, o->dg[first]);
+	for (size_t i = first; i < end; i++)
+		if (!o->op[i].err && o->op[i].n)
+			deliver(w, p, o->op[i].data, o->op[i].n, o->dg[i]->tos);
+}
+
+static void open_all(struct worker *w, struct opening *o)
+{
+	aead_open_batch(w->aead, o->op, o->n);
+	for (size_t first = 0, end; first < o->n; first = end) {
+		for (end = first + 1; end < o->n; end++)
+			if (o->kp[end] != o->kp[first] || o->dg[end] != o->dg[first])
+				break;
+		settle_run(w, o, first, end);
+	}
+	o->n = 0;
+}
+
+static void take_train(struct worker *w, struct opening *o, const struct datagram *dg)
+{
+	const size_t step = dg->segment ? dg->segment : dg->n;
+	struct message m = {.p = dg->data, .n = dg->n, .dg = dg};
+
+	if (dg->truncated) {
+		worker_drop(w, DROP_TRUNCATED);
+		return;
+	}
+	/* An empty datagram is one too. */
+	for (size_t left = dg->n, i = 0; left || i == 0; left -= m.n, m.p += m.n, i++) {
+		m.n = MIN(step, left);
+		if (o->n == OPENING_MAX)
+			open_all(w, o);
+		sort_message(w, o, &m);
+	}
+}
+
+bool ingress_burst(struct worker *w)
+{
+	UNINITIALIZED struct opening o;
+	size_t n = udp_recv(w->udp, w->rx, w->n_rx);
 
 	o.n = 0;
 	for (size_t i = 0; i < n; i++)
-		sort_datagram(w, &o, &w->rx[i]);
-	if (o.n) {
-		aead_open_batch(w->aead, o.op, o.n);
-		for (size_t i = 0; i < o.n; i++)
-			opened(w, &o, i);
-		tx_flush(w); /* forwarded packets lie in the receive buffers */
-	}
+		take_train(w, &o, &w->rx[i]);
+	if (o.n)
+		open_all(w, &o);
+	/* Everything borrowed from the receive buffers goes out before they are filled again. */
+	flush_tun(w);
+	tx_flush(w);
+	return n == w->n_rx;
 }

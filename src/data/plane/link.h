@@ -15,14 +15,15 @@ struct link_ops {
 	const char *name;
 	uint16_t headroom; /* bytes before datagram.data that send may use */
 	/*
-	 * Up to UDP_BATCH datagrams; sets err and local_refused in each; returns how many failed. Any thread.
+	 * Up to UDP_SEND_MAX datagrams; sets err and local_refused in each; returns how many failed. Any
+	 * thread.
 	 */
 	size_t (*send)(const struct link *l, struct datagram *v, size_t n);
 };
 
 struct link {
 	const struct link_ops *ops;
-	const struct udp *udp;
+	struct udp *udp;
 };
 
 extern const struct link_ops link_udp;

@@ -47,6 +47,10 @@ static void tell(const struct note *note, const struct plane_events *ev)
 		if (ev->session)
 			ev->session(ev->ctx, note->key, note->kind == NOTE_UP);
 		break;
+	case NOTE_OFFLOAD_LOST:
+		if (ev->offload_lost)
+			ev->offload_lost(ev->ctx);
+		break;
 	case NOTE_TUN_LOST:
 		if (ev->tun_lost)
 			ev->tun_lost(ev->ctx);

@@ -8,7 +8,7 @@
 
 #include "data/plane/plane.h"
 
-enum note_kind { NOTE_WANT_PATH, NOTE_ROAMED, NOTE_UP, NOTE_DOWN, NOTE_TUN_LOST };
+enum note_kind { NOTE_WANT_PATH, NOTE_ROAMED, NOTE_UP, NOTE_DOWN, NOTE_OFFLOAD_LOST, NOTE_TUN_LOST };
 
 struct note {
 	enum note_kind kind;

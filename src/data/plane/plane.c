@@ -25,7 +25,12 @@ static size_t round_up(size_t n, size_t to)
 static int open_sockets(struct plane *p, const struct plane_config *cfg, struct diag *d)
 {
 	struct udp_config uc = {
-		.port = cfg->listen_port, .mark = cfg->fwmark, .buffer_bytes = SOCKET_BUFFER_BYTES};
+		.port = cfg->listen_port,
+		.mark = cfg->fwmark,
+		.buffer_bytes = SOCKET_BUFFER_BYTES,
+		.offloads = (cfg->offloads & PLANE_OFFLOAD_GSO ? UDP_OFFLOAD_GSO : 0u) |
+			    (cfg->offloads & PLANE_OFFLOAD_GRO ? UDP_OFFLOAD_GRO : 0u),
+	};
 
 	for (unsigned i = 0; i < cfg->workers; i++) {
 		uc.with = p->udp[0];
@@ -113,6 +118,14 @@ static void fill_env(struct plane *p, const struct plane_config *cfg)
 	p->env.slot_bytes = PACKET_HEADROOM + p->env.packet_bytes + PACKET_TAILROOM;
 }
 
+/* UDP super-packets need the header that the others brought. */
+static unsigned tun_wishes(const struct plane_config *cfg)
+{
+	if (!(cfg->offloads & PLANE_OFFLOAD_TUN))
+		return 0;
+	return cfg->offloads & PLANE_OFFLOAD_USO ? TUN_OFFLOAD_TCP | TUN_OFFLOAD_UDP : TUN_OFFLOAD_TCP;
+}
+
 static int build(struct plane *p, const struct plane_config *cfg, struct diag *d)
 {
 	int err;
@@ -122,7 +135,7 @@ static int build(struct plane *p, const struct plane_config *cfg, struct diag *d
 		return diag_what(
 			d, tm_err_from_errno(errno), "cannot create an eventfd: %s", strerror(errno));
 
-	err = tun_open(cfg->tun_name, cfg->workers, cfg->mtu, &p->tun, d);
+	err = tun_open(cfg->tun_name, cfg->workers, cfg->mtu, tun_wishes(cfg), &p->tun, d);
 	if (err)
 		return err;
 	p->env.tun = p->tun;
@@ -242,6 +255,22 @@ uint16_t plane_port(const struct plane *p)
 const char *plane_tun_name(const struct plane *p)
 {
 	return tun_name(p->tun);
+}
+
+unsigned plane_offloads(const struct plane *p)
+{
+	unsigned tun = tun_offloads(p->tun), udp = UDP_OFFLOAD_GSO | UDP_OFFLOAD_GRO, got = 0;
+
+	for (unsigned i = 0; i < p->n_workers; i++) {
+		udp &= udp_offloads(p->udp[i]);
+		if (atomic_load_explicit(&p->workers[i].merge_refused, memory_order_relaxed))
+			tun = 0;
+	}
+	got |= tun & TUN_OFFLOAD_TCP ? PLANE_OFFLOAD_TUN : 0u;
+	got |= tun & TUN_OFFLOAD_UDP ? PLANE_OFFLOAD_USO : 0u;
+	got |= udp & UDP_OFFLOAD_GSO ? PLANE_OFFLOAD_GSO : 0u;
+	got |= udp & UDP_OFFLOAD_GRO ? PLANE_OFFLOAD_GRO : 0u;
+	return got;
 }
 
 const char *plane_aead_provider(const struct plane *p)

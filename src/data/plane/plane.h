@@ -13,6 +13,7 @@
 #include "base/time.h"
 #include "data/peer/keypair.h"
 #include "data/plane/drops.h"
+#include "data/plane/offloads.h"
 
 struct plane;
 
@@ -22,6 +23,8 @@ struct plane_config {
 	uint16_t listen_port; /* UDP; 0 = any */
 	unsigned workers; /* 1..EPOCH_WORKERS_MAX */
 	uint32_t fwmark; /* SO_MARK on the sockets; 0 = none */
+	unsigned offloads; /* enum plane_offload: those that may be used where the kernel has them */
+	const char *aead; /* provider (crypto/aead.h); NULL = the best for this CPU */
 	const uint8_t *private_key;
 	struct wg_limits limits;
 	struct ip self4, self6; /* our inner addresses: source of ICMP errors, target of local delivery */
@@ -61,6 +64,7 @@ struct plane_events {
 	void (*session)(void *ctx, const uint8_t key[32], bool up);
 	ns_t (*real_time)(
 		void *ctx); /* monotonic-across-restarts wall clock for TAI64N; NULL = the system's */
+	void (*offload_lost)(void *ctx); /* plane_offloads has become less */
 	void (*tun_lost)(void *ctx); /* somebody deleted the TUN device under us; may be NULL */
 };
 
@@ -73,6 +77,7 @@ void plane_free(struct plane *p); /* stops, wipes, closes; NULL is fine */
 
 uint16_t plane_port(const struct plane *p);
 const char *plane_tun_name(const struct plane *p);
+unsigned plane_offloads(const struct plane *p); /* enum plane_offload: in use now */
 const char *plane_aead_provider(const struct plane *p);
 unsigned plane_workers(const struct plane *p);
 

@@ -89,10 +89,13 @@ static void op_send_keepalive(void *ctx, struct peer *peer)
 	struct keypair *kp = atomic_load_explicit(&peer->current, memory_order_relaxed);
 	const struct peer_path *path = atomic_load_explicit(&peer->path, memory_order_relaxed);
 	uint8_t buffer[PACKET_HEADROOM + PACKET_TAILROOM];
+	struct tx_run run;
 
 	if (!kp || !path)
 		return;
-	if (tx_add(&p->self, peer, kp, path, buffer + PACKET_HEADROOM, 0, false) != TM_OK)
+	if (tx_begin(&p->self, peer, kp, path, 1, false, &run) == TM_OK)
+		tx_put(&p->self, &run, buffer + PACKET_HEADROOM, 0);
+	else
 		worker_drop(&p->self, DROP_SEND_EXPIRED);
 	tx_flush(&p->self);
 }
@@ -102,7 +105,7 @@ static void op_flush_staged(void *ctx, struct peer *peer, struct keypair *kp)
 	struct plane *p = ctx;
 	struct staged_queue *q = &member_of(peer)->staged;
 	const struct peer_path *path = atomic_load_explicit(&peer->path, memory_order_relaxed);
-	struct staged *held[UDP_BATCH];
+	struct staged *held[UDP_SEND_MAX];
 	size_t n = 0;
 
 	/* A new session, so the next wish for one is news again. */
@@ -111,10 +114,14 @@ static void op_flush_staged(void *ctx, struct peer *peer, struct keypair *kp)
 		return;
 
 	for (struct staged *st; (st = staged_queue_pop(q));) {
-		if (tx_add(&p->self, peer, kp, path, staged_packet(st), st->n, st->from_tun) != TM_OK)
+		struct tx_run run;
+
+		if (tx_begin(&p->self, peer, kp, path, 1, st->from_tun, &run) == TM_OK)
+			tx_put(&p->self, &run, staged_packet(st), st->n);
+		else
 			worker_drop(&p->self, DROP_SEND_EXPIRED);
 		held[n++] = st;
-		if (n < UDP_BATCH && q->n)
+		if (n < UDP_SEND_MAX && q->n)
 			continue;
 		tx_flush(&p->self);
 		while (n)
@@ -313,6 +320,7 @@ static void on_peer_event(struct plane *p, const struct event *e)
 	case EVENT_HANDSHAKE:
 	case EVENT_STUN:
 	case EVENT_STAGED:
+	case EVENT_OFFLOAD_LOST:
 	case EVENT_TUN_LOST:
 	case EVENT_N:
 		break;
@@ -331,6 +339,9 @@ static void on_event(struct plane *p, const struct event *e)
 		break;
 	case EVENT_STAGED:
 		on_staged(p, e);
+		break;
+	case EVENT_OFFLOAD_LOST:
+		notes_add(&p->notes, NOTE_OFFLOAD_LOST, NULL, NULL);
 		break;
 	case EVENT_TUN_LOST:
 		if (!p->tun_lost)

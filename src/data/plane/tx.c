@@ -8,42 +8,63 @@
 /* No IPv6 host need accept less (RFC 8200 5), so nothing smaller is ever asked for. */
 #define MTU_FLOOR 1280
 
-int tx_add(struct worker *w, struct peer *p, struct keypair *kp, const struct peer_path *path,
-	uint8_t *packet, size_t n, bool from_tun)
+int tx_begin(struct worker *w, struct peer *p, struct keypair *kp, const struct peer_path *path,
+	unsigned count, bool from_tun, struct tx_run *ret_run)
 {
-	struct tx *tx = &w->tx;
-	size_t padded = wg_padded(n, w->env->mtu);
-	uint64_t counter;
+	struct tx_run run = {.peer = p, .kp = kp, .path = path, .from_tun = from_tun};
 	bool renew;
-	int err;
+	int err = keypair_send_reserve(kp, w->now, count, &run.counter, &renew);
 
-	if (tx->n == UDP_BATCH)
-		tx_flush(w);
-
-	err = keypair_send_reserve(kp, w->now, 1, &counter, &renew);
 	if (err)
 		return err;
+
 	if (renew)
 		worker_want_renewal(w, p);
+	*ret_run = run;
+	return TM_OK;
+}
 
-	uint8_t tos = n ? ecn_encapsulate(packet_tos(packet)) : 0;
+uint8_t *tx_room(struct worker *w, size_t n)
+{
+	const size_t need = w->link.ops->headroom + WG_DATA_HEADER + n + 15 + WG_TAG;
+	struct tx *tx = &w->tx;
+
+	if (tx->n == UDP_SEND_MAX || tx->used + need > TX_ARENA_BYTES)
+		tx_flush(w);
+	return tx->arena + tx->used + w->link.ops->headroom + WG_DATA_HEADER;
+}
+
+void tx_put(struct worker *w, struct tx_run *run, uint8_t *packet, size_t n)
+{
+	const size_t padded = wg_padded(n, w->env->mtu);
+	const struct peer_path *path = run->path;
+	struct tx *tx = &w->tx;
+
+	if (tx->n == UDP_SEND_MAX)
+		tx_flush(w);
+	if (tx->arena && packet >= tx->arena && packet < tx->arena + TX_ARENA_BYTES)
+		tx->used = (size_t)(packet - tx->arena) + padded + WG_TAG;
+
 	memset(packet + n, 0, padded - n);
-	wg_data_header(packet - WG_DATA_HEADER, kp->remote_index, counter);
-	tx->op[tx->n] =
-		(struct aead_op){.key = kp->send_key, .counter = counter, .data = packet, .n = padded};
+	wg_data_header(packet - WG_DATA_HEADER, run->kp->remote_index, run->counter);
+	tx->op[tx->n] = (struct aead_op){
+		.key = run->kp->send_key,
+		.counter = run->counter++,
+		.data = packet,
+		.n = padded,
+	};
 	tx->dg[tx->n] = (struct datagram){
 		.data = packet - WG_DATA_HEADER,
 		.n = padded + WG_DATA_OVERHEAD,
 		.remote = path->remote,
 		.local = path->local,
 		.local_ifindex = path->local_ifindex,
-		.tos = tos,
+		.tos = n ? ecn_encapsulate(packet_tos(packet)) : 0,
 	};
-	tx->item[tx->n].peer = p;
-	tx->item[tx->n].n = n;
-	tx->item[tx->n].from_tun = from_tun;
+	tx->item[tx->n].peer = run->peer;
+	tx->item[tx->n].n = (uint16_t)n;
+	tx->item[tx->n].from_tun = run->from_tun;
 	tx->n++;
-	return TM_OK;
 }
 
 /*
@@ -112,7 +133,9 @@ void tx_flush(struct worker *w)
 		}
 	}
 	/* Empty before the slow part: errors may be answered by packets of our own. */
-	tx->n = 0;
+	tx->n = tx->used = 0;
+	if (UNLIKELY(udp_offloads(w->udp) != w->udp_offloads))
+		worker_offload_lost(w);
 	for (size_t i = 0; failed && i < n; i++) {
 		if (tx->dg[i].err == TM_OK)
 			continue;

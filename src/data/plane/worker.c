@@ -14,12 +14,42 @@ static size_t scratch_bytes(const struct worker_env *env)
 	return 2 * env->slot_bytes;
 }
 
+/* Receiving: a few slots for trains, or many for single datagrams. */
+static int make_buffers(struct worker *w)
+{
+	const struct worker_env *env = w->env;
+	const bool trains = w->udp_offloads & UDP_OFFLOAD_GRO;
+	const size_t cap = trains ? UDP_TRAIN_MAX : env->packet_bytes;
+	const size_t slot = PACKET_HEADROOM + cap + PACKET_TAILROOM;
+	const unsigned offloads = tun_offloads(env->tun);
+	int err = coalescer_new(&w->merge);
+
+	if (err)
+		return err;
+
+	coalesce_allow(w->merge, offloads & TUN_OFFLOAD_TCP, offloads & TUN_OFFLOAD_UDP);
+	w->n_rx = trains ? RX_TRAINS : UDP_RECV_MAX;
+	w->rx_mem = aligned_alloc(64, w->n_rx * slot);
+	w->super = aligned_alloc(64, TUN_PACKET_MAX + 1);
+	w->tx.arena = aligned_alloc(64, TX_ARENA_BYTES);
+	if (!w->rx_mem || !w->super || !w->tx.arena)
+		return TM_ENOMEM;
+
+	for (size_t i = 0; i < w->n_rx; i++)
+		w->rx[i] = (struct datagram){
+			.data = w->rx_mem + i * slot + PACKET_HEADROOM - WG_DATA_HEADER,
+			.cap = cap,
+		};
+	return TM_OK;
+}
+
 int worker_init(
 	struct worker *w, const struct worker_env *env, unsigned id, struct udp *udp, bool with_buffers)
 {
 	int err;
 
 	*w = (struct worker){.env = env, .id = id, .udp = udp, .link = {.ops = &link_udp, .udp = udp}};
+	w->udp_offloads = udp_offloads(udp);
 	err = aead_new(&w->aead);
 	if (err)
 		return err;
@@ -27,30 +57,20 @@ int worker_init(
 	w->scratch = aligned_alloc(64, scratch_bytes(env));
 	if (!w->scratch)
 		return TM_ENOMEM;
-	if (!with_buffers)
-		return TM_OK;
-
-	w->rx_mem = aligned_alloc(64, UDP_BATCH * env->slot_bytes);
-	w->tun_mem = aligned_alloc(64, UDP_BATCH * env->slot_bytes);
-	if (!w->rx_mem || !w->tun_mem)
-		return TM_ENOMEM;
-
-	for (size_t i = 0; i < UDP_BATCH; i++)
-		w->rx[i] = (struct datagram){
-			.data = w->rx_mem + i * env->slot_bytes + PACKET_HEADROOM - WG_DATA_HEADER,
-			.cap = env->packet_bytes,
-		};
-	return TM_OK;
+	return with_buffers ? make_buffers(w) : TM_OK;
 }
 
 void worker_deinit(struct worker *w)
 {
 	aead_free(w->aead);
+	coalescer_free(w->merge);
 	free(w->rx_mem);
-	free(w->tun_mem);
+	free(w->super);
+	free(w->tx.arena);
 	free(w->scratch);
 	w->aead = NULL;
-	w->rx_mem = w->tun_mem = w->scratch = NULL;
+	w->merge = NULL;
+	w->rx_mem = w->super = w->tx.arena = w->scratch = NULL;
 }
 
 /*
@@ -118,6 +138,15 @@ void worker_unstick(struct worker *w, struct peer *p)
 		atomic_store_explicit(&p->roam_pending, false, memory_order_release);
 }
 
+void worker_offload_lost(struct worker *w)
+{
+	struct event e = {.kind = EVENT_OFFLOAD_LOST};
+
+	w->udp_offloads = udp_offloads(w->udp);
+	if (!w->loss_told)
+		w->loss_told = event_post(w->env->events, &e);
+}
+
 void worker_tun_lost(struct worker *w)
 {
 	struct event e = {.kind = EVENT_TUN_LOST};
@@ -126,7 +155,30 @@ void worker_tun_lost(struct worker *w)
 		w->tun_lost = event_post(w->env->events, &e);
 }
 
+enum { BURSTS_PER_ROUND = 64 };
 enum { POLL_UDP, POLL_TUN, POLL_STOP, POLL_N };
+
+/*
+ * Bursts in turn until both sides are dry, without asking poll in between; but not for ever, there may be a
+ * reason to stop.
+ */
+static void worker_round(struct worker *w, bool udp, bool tun)
+{
+	const struct worker_env *env = w->env;
+
+	for (unsigned i = 0; i < BURSTS_PER_ROUND && (udp || tun); i++) {
+		epoch_unpark(env->epoch, w->id);
+		w->now = time_monotonic();
+		w->snap = atomic_load_explicit(env->live, memory_order_acquire);
+		if (udp)
+			udp = ingress_burst(w);
+		if (tun)
+			tun = egress_burst(w);
+	}
+	/* Parked: a worker that waits holds nothing, so it delays nobody's reclamation. */
+	w->snap = NULL;
+	epoch_park(env->epoch, w->id);
+}
 
 static void *worker_main(void *arg)
 {
@@ -142,20 +194,11 @@ static void *worker_main(void *arg)
 		if (poll(pf, POLL_N, -1) < 0)
 			continue;
 
-		epoch_unpark(env->epoch, w->id);
-		w->now = time_monotonic();
-		w->snap = atomic_load_explicit(env->live, memory_order_acquire);
-		if (pf[POLL_UDP].revents)
-			ingress_burst(w);
-		if (pf[POLL_TUN].revents)
-			egress_burst(w);
+		worker_round(w, pf[POLL_UDP].revents, pf[POLL_TUN].revents);
 		if (pf[POLL_TUN].revents & (POLLERR | POLLHUP | POLLNVAL))
 			worker_tun_lost(w);
 		if (w->tun_lost)
 			pf[POLL_TUN].fd = -1; /* it would be readable for ever */
-		/* Parked: a worker that waits holds nothing, so it delays nobody's reclamation. */
-		w->snap = NULL;
-		epoch_park(env->epoch, w->id);
 	}
 	return NULL;
 }

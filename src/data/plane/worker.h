@@ -7,6 +7,7 @@
 #ifndef TM_DATA_PLANE_WORKER_H
 #define TM_DATA_PLANE_WORKER_H
 
+#include "data/offload/coalesce.h"
 #include "data/plane/drops.h"
 #include "data/plane/event.h"
 #include "data/plane/snapshot.h"
@@ -20,6 +21,8 @@ struct index_table;
 struct tun;
 
 enum { ICMP_PER_SECOND = 100, ICMP_OUT_MAX = 1280 };
+/* Slots of a worker that receives trains: enough for a burst, small enough to stay in the cache. */
+enum { RX_TRAINS = 4 };
 
 /* What all workers share. Set once, except where atomic. */
 struct worker_env {
@@ -31,7 +34,8 @@ struct worker_env {
 	struct index_table *index;
 	_Atomic(struct snapshot *) *live;
 	int stop_fd; /* readable: end */
-	size_t slot_bytes, packet_bytes; /* of one buffer; of the packet in it */
+	size_t slot_bytes, packet_bytes; /* of one buffer; of the message in it */
+	const char *aead; /* provider, NULL = the best */
 };
 
 struct worker {
@@ -41,20 +45,25 @@ struct worker {
 	struct udp *udp;
 	struct link link;
 	struct aead *aead;
-	uint8_t *rx_mem, *tun_mem, *scratch;
+	uint8_t *rx_mem, *scratch;
+	uint8_t *super; /* a packet or super-packet of the TUN, TUN_PACKET_MAX */
+	struct coalescer *merge;
+	size_t n_rx; /* slots in use of rx */
 	pthread_t thread;
 	bool running; /* control thread */
-	bool tun_lost; /* the thread's own */
 	/* the thread's own */
+	bool tun_lost, loss_told;
+	unsigned udp_offloads; /* as last seen */
 	ns_t now;
 	const struct snapshot *snap;
-	struct datagram rx[UDP_BATCH];
+	struct datagram rx[UDP_RECV_MAX];
 	struct tx tx;
 	struct {
 		ns_t since;
 		unsigned n;
 	} icmp;
 	/* read by the control thread */
+	_Atomic(bool) merge_refused; /* the kernel does not take super-packets */
 	_Atomic(uint64_t) drops[DROP_N];
 };
 
@@ -65,17 +74,24 @@ void worker_deinit(struct worker *w); /* not the socket */
 NODISCARD int worker_start(struct worker *w);
 void worker_join(struct worker *w); /* env->stop_fd is readable */
 
-static inline void worker_drop(struct worker *w, enum plane_drop why)
+static inline void worker_drop_n(struct worker *w, enum plane_drop why, uint64_t packets)
 {
 	/* One writer per counter: no locked instruction needed. */
 	uint64_t n = atomic_load_explicit(&w->drops[why], memory_order_relaxed);
 
-	atomic_store_explicit(&w->drops[why], n + 1, memory_order_relaxed);
+	atomic_store_explicit(&w->drops[why], n + packets, memory_order_relaxed);
 }
 
-/* ingress.c, egress.c: one batch. */
-void ingress_burst(struct worker *w);
-void egress_burst(struct worker *w);
+static inline void worker_drop(struct worker *w, enum plane_drop why)
+{
+	worker_drop_n(w, why, 1);
+}
+
+/* ingress.c, egress.c: one batch. True: there may be more already. */
+NODISCARD bool ingress_burst(struct worker *w);
+NODISCARD bool egress_burst(struct worker *w);
+/* Something that the kernel did for us it does no more: the control thread says so. */
+void worker_offload_lost(struct worker *w);
 /* TUN was deleted: egress_burst reports it here. */
 void worker_tun_lost(struct worker *w);
 

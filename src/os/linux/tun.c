@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* os/tun.h on Linux: /dev/net/tun with IFF_MULTI_QUEUE (Documentation/networking/tuntap.rst). */
+/*
+ * os/tun.h on Linux: /dev/net/tun with IFF_MULTI_QUEUE (Documentation/networking/tuntap.rst), IFF_VNET_HDR
+ * and TUNSETOFFLOAD.
+ */
 #include "os/tun.h"
 
 #include <errno.h>
@@ -9,15 +12,30 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
+
+/* Linux 6.2; the headers of Debian 12 are older. */
+#ifndef TUN_F_USO4
+#define TUN_F_USO4 0x20
+#define TUN_F_USO6 0x40
+#endif
 
 _Static_assert(TUN_NAME_MAX + 1 == IFNAMSIZ, "interface names are 15 bytes and a NUL");
 
 struct tun {
 	char name[IFNAMSIZ];
 	unsigned queues;
+	unsigned offloads; /* enum tun_offload */
+	bool vnet; /* each packet is preceded by a virtio-net header */
 	int fd[TUN_QUEUES_MAX];
 };
+
+/* Parts are handed to the kernel as they are. */
+_Static_assert(sizeof(struct part) == sizeof(struct iovec) &&
+		       offsetof(struct part, p) == offsetof(struct iovec, iov_base) &&
+		       offsetof(struct part, n) == offsetof(struct iovec, iov_len),
+	"a part is an iovec");
 
 /*
  * What dev_valid_name() of the kernel accepts, and no '%': the kernel would take it for a numbering pattern.
@@ -74,6 +92,8 @@ static int open_queue(struct tun *t, bool first, struct diag *d)
 	ifr.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_MULTI_QUEUE;
 	if (first)
 		ifr.ifr_flags = (short)(ifr.ifr_flags | IFF_TUN_EXCL);
+	if (t->vnet)
+		ifr.ifr_flags = (short)(ifr.ifr_flags | IFF_VNET_HDR);
 	memcpy(ifr.ifr_name, t->name, sizeof(t->name));
 	if (ioctl(fd, TUNSETIFF, &ifr) < 0) {
 		int err = errno;
@@ -83,6 +103,18 @@ static int open_queue(struct tun *t, bool first, struct diag *d)
 	}
 	t->fd[t->queues++] = fd;
 	return TM_OK;
+}
+
+/* The kernel knows all or nothing of what one call asks for, so ask for less and less. It holds for all
+ * queues. */
+static void set_offloads(struct tun *t, unsigned wanted)
+{
+	const unsigned tcp = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
+
+	if (wanted & TUN_OFFLOAD_UDP && ioctl(t->fd[0], TUNSETOFFLOAD, tcp | TUN_F_USO4 | TUN_F_USO6) == 0)
+		t->offloads = TUN_OFFLOAD_TCP | TUN_OFFLOAD_UDP;
+	else if (wanted && ioctl(t->fd[0], TUNSETOFFLOAD, tcp) == 0)
+		t->offloads = TUN_OFFLOAD_TCP;
 }
 
 static int set_mtu(const struct tun *t, uint16_t mtu, struct diag *d)
@@ -99,7 +131,8 @@ static int set_mtu(const struct tun *t, uint16_t mtu, struct diag *d)
 	return TM_OK;
 }
 
-int tun_open(const char *name, unsigned queues, uint16_t mtu, struct tun **ret_tun, struct diag *d)
+int tun_open(const char *name, unsigned queues, uint16_t mtu, unsigned offloads, struct tun **ret_tun,
+	struct diag *d)
 {
 	int err;
 
@@ -116,11 +149,13 @@ int tun_open(const char *name, unsigned queues, uint16_t mtu, struct tun **ret_t
 		return diag_what(d, TM_ENOMEM, "out of memory");
 
 	memcpy(t->name, name, strlen(name));
+	t->vnet = offloads != 0;
 	while (t->queues < queues) {
 		err = open_queue(t, t->queues == 0, d);
 		if (err)
 			goto fail;
 	}
+	set_offloads(t, offloads);
 	err = set_mtu(t, mtu, d);
 	if (err)
 		goto fail;
@@ -151,22 +186,56 @@ int tun_fd(const struct tun *t, unsigned queue)
 	return t->fd[queue];
 }
 
-int tun_read(const struct tun *t, unsigned queue, uint8_t *buf, size_t cap, size_t *ret_n)
+unsigned tun_offloads(const struct tun *t)
 {
-	ssize_t n = read(t->fd[queue], buf, cap);
+	return t->offloads;
+}
 
+int tun_read(const struct tun *t, unsigned queue, uint8_t *buf, size_t cap, struct vnet *ret_v, size_t *ret_n)
+{
+	uint8_t header[VNET_HEADER] = {0};
+	struct iovec iov[2] = {
+		{.iov_base = header, .iov_len = sizeof(header)}, {.iov_base = buf, .iov_len = cap}};
+	ssize_t skip = t->vnet ? VNET_HEADER : 0, n;
+
+	n = t->vnet ? readv(t->fd[queue], iov, 2) : read(t->fd[queue], buf, cap);
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? TM_EAGAIN : TM_ECLOSED;
 
-	*ret_n = (size_t)n;
+	vnet_decode(header, ret_v);
+	*ret_n = n > skip ? (size_t)(n - skip) : 0;
 	return TM_OK;
 }
 
-int tun_write(const struct tun *t, unsigned queue, const uint8_t *p, size_t n)
+static int write_error(int err)
 {
-	ssize_t done = write(t->fd[queue], p, n);
+	switch (err) {
+	case EAGAIN:
+	case ENOBUFS:
+	case ENOMEM:
+		return TM_EAGAIN;
+	case EINVAL:
+		return TM_EINVAL;
+	default:
+		return TM_EIO;
+	}
+}
 
-	if (done >= 0)
+int tun_write(
+	const struct tun *t, unsigned queue, const struct vnet *v, const struct part *parts, size_t n_parts)
+{
+	struct iovec iov[1 + TUN_PARTS_MAX];
+	uint8_t header[VNET_HEADER];
+	size_t first = t->vnet ? 0 : 1;
+
+	if (n_parts > TUN_PARTS_MAX || (!t->vnet && (v->gso || v->needs_csum)))
+		return TM_EINVAL;
+
+	if (t->vnet)
+		vnet_encode(header, v);
+	iov[0] = (struct iovec){.iov_base = header, .iov_len = sizeof(header)};
+	memcpy(iov + 1, parts, n_parts * sizeof(*parts));
+	if (writev(t->fd[queue], iov + first, (int)(n_parts + 1 - first)) >= 0)
 		return TM_OK;
-	return errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM ? TM_EAGAIN : TM_EIO;
+	return write_error(errno);
 }

@@ -4,40 +4,11 @@
  * sendmmsg, PKTINFO and TOS/TCLASS as control messages (RFC 3542 4, ip(7)). An AF_INET socket where the
  * kernel has no IPv6.
  */
-#include "os/udp.h"
+#include "os/linux/udp_impl.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <unistd.h>
-
-/* How long a batch waits for room in a full socket buffer before its packets are given up: back-pressure, but
- * bounded. */
-#define SEND_WAIT_MS 5
-
-struct udp {
-	int fd;
-	bool v6;
-	uint16_t port;
-	uint32_t mark;
-};
-
-/* Room for PKTINFO of both families and TOS or TCLASS. */
-enum { CONTROL_LEN = 128 };
-_Static_assert(CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(struct in_pktinfo)) +
-			       2 * CMSG_SPACE(sizeof(int)) <=
-		       CONTROL_LEN,
-	"control messages fit");
-
-union control {
-	struct cmsghdr align;
-	uint8_t bytes[CONTROL_LEN];
-};
-
-static bool set_int(int fd, int level, int option, int value)
-{
-	return setsockopt(fd, level, option, &value, sizeof(value)) == 0;
-}
 
 /* Privileged first: beyond net.core.[rw]mem_max. */
 static void set_buffers(int fd, size_t bytes)
@@ -52,7 +23,7 @@ static void set_buffers(int fd, size_t bytes)
 		set_int(fd, SOL_SOCKET, SO_SNDBUF, n);
 }
 
-static bool set_fragmenting(const struct udp *u, bool on)
+bool udp_set_fragmenting(const struct udp *u, bool on)
 {
 	bool ok = set_int(u->fd, IPPROTO_IP, IP_MTU_DISCOVER, on ? IP_PMTUDISC_DONT : IP_PMTUDISC_DO);
 
@@ -70,8 +41,20 @@ static void set_options(const struct udp *u, const struct udp_config *cfg)
 		set_int(u->fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
 		set_int(u->fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
 	}
-	set_fragmenting(u, false);
+	udp_set_fragmenting(u, false);
 	set_buffers(u->fd, cfg->buffer_bytes);
+}
+
+/* UDP_SEGMENT of 0 changes nothing and tells whether the kernel knows it. */
+static unsigned probe_offloads(int fd, unsigned wanted)
+{
+	unsigned got = 0;
+
+	if (wanted & UDP_OFFLOAD_GSO && set_int(fd, IPPROTO_UDP, UDP_SEGMENT, 0))
+		got |= UDP_OFFLOAD_GSO;
+	if (wanted & UDP_OFFLOAD_GRO && set_int(fd, IPPROTO_UDP, UDP_GRO, 1))
+		got |= UDP_OFFLOAD_GRO;
+	return got;
 }
 
 static int bind_any(struct udp *u, uint16_t port)
@@ -165,6 +148,7 @@ int udp_open(const struct udp_config *cfg, struct udp **ret_udp, struct diag *d)
 	if (!cfg->with)
 		set_int(u->fd, SOL_SOCKET, SO_REUSEPORT, 1);
 	set_options(u, cfg);
+	atomic_init(&u->offloads, probe_offloads(u->fd, cfg->offloads));
 	if (u->mark && !set_int(u->fd, SOL_SOCKET, SO_MARK, (int)u->mark)) {
 		err = diag_what(d, TM_EPERM, "no permission to set the firewall mark %u", u->mark);
 		diag_hint(d, "run as root or with CAP_NET_ADMIN");
@@ -207,6 +191,11 @@ bool udp_has_v6(const struct udp *u)
 	return u->v6;
 }
 
+unsigned udp_offloads(const struct udp *u)
+{
+	return atomic_load_explicit(&u->offloads, memory_order_relaxed);
+}
+
 /* --- receiving --- */
 
 static void read_control(struct msghdr *h, struct datagram *dg)
@@ -233,16 +222,21 @@ static void read_control(struct msghdr *h, struct datagram *dg)
 
 			memcpy(&tclass, CMSG_DATA(c), sizeof(tclass));
 			dg->tos = (uint8_t)tclass;
+		} else if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO) {
+			int segment;
+
+			memcpy(&segment, CMSG_DATA(c), sizeof(segment));
+			dg->segment = segment > 0 && (size_t)segment < dg->n ? (uint16_t)segment : 0;
 		}
 	}
 }
 
 size_t udp_recv(const struct udp *u, struct datagram *v, size_t n)
 {
-	struct mmsghdr mm[UDP_BATCH];
-	struct iovec iov[UDP_BATCH];
-	struct sockaddr_in6 name[UDP_BATCH];
-	union control control[UDP_BATCH];
+	UNINITIALIZED struct mmsghdr mm[UDP_RECV_MAX];
+	UNINITIALIZED struct iovec iov[UDP_RECV_MAX];
+	UNINITIALIZED struct sockaddr_in6 name[UDP_RECV_MAX];
+	UNINITIALIZED union control control[UDP_RECV_MAX];
 
 	for (size_t i = 0; i < n; i++) {
 		iov[i] = (struct iovec){.iov_base = v[i].data, .iov_len = v[i].cap};
@@ -268,169 +262,12 @@ size_t udp_recv(const struct udp *u, struct datagram *v, size_t n)
 		dg->local = (struct ip){0};
 		dg->local_ifindex = 0;
 		dg->tos = 0;
+		dg->segment = 0;
 		if (endpoint_from_sockaddr((struct sockaddr *)&name[i], &dg->remote) != TM_OK)
 			dg->remote = (struct endpoint){0};
 		read_control(&mm[i].msg_hdr, dg);
 	}
 	return (size_t)got;
-}
-
-/* --- sending --- */
-
-static void put_control(struct msghdr *h, int level, int type, const void *p, size_t n)
-{
-	struct cmsghdr *c = (struct cmsghdr *)(void *)((uint8_t *)h->msg_control + h->msg_controllen);
-
-	memset(c, 0, CMSG_SPACE(n));
-	c->cmsg_level = level;
-	c->cmsg_type = type;
-	c->cmsg_len = CMSG_LEN(n);
-	memcpy(CMSG_DATA(c), p, n);
-	h->msg_controllen += CMSG_SPACE(n);
-}
-
-static void write_control(struct msghdr *h, const struct datagram *dg, union control *control)
-{
-	int tos = dg->tos;
-	bool v4 = dg->remote.ip.family == IP_V4;
-
-	h->msg_control = control;
-	h->msg_controllen = 0;
-	if (v4 && tos)
-		put_control(h, IPPROTO_IP, IP_TOS, &tos, sizeof(tos));
-	else if (tos)
-		put_control(h, IPPROTO_IPV6, IPV6_TCLASS, &tos, sizeof(tos));
-
-	/*
-	 * The source address only: naming the interface too would overrule the routing table after a change.
-	 */
-	if (v4 && dg->local.family == IP_V4) {
-		struct in_pktinfo pi = {0};
-
-		memcpy(&pi.ipi_spec_dst, dg->local.bytes, 4);
-		put_control(h, IPPROTO_IP, IP_PKTINFO, &pi, sizeof(pi));
-	} else if (!v4 && dg->local.family == IP_V6) {
-		struct in6_pktinfo pi = {0};
-
-		memcpy(&pi.ipi6_addr, dg->local.bytes, 16);
-		if (ip_is_link_local(&dg->local))
-			pi.ipi6_ifindex = dg->local_ifindex;
-		put_control(h, IPPROTO_IPV6, IPV6_PKTINFO, &pi, sizeof(pi));
-	}
-	if (h->msg_controllen == 0)
-		h->msg_control = NULL;
-}
-
-/* msg_namelen 0 when this socket cannot reach the family. */
-static void prepare(const struct udp *u, const struct datagram *dg, struct msghdr *h, struct iovec *iov,
-	struct sockaddr_storage *name, union control *control)
-{
-	*iov = (struct iovec){.iov_base = dg->data, .iov_len = dg->n};
-	*h = (struct msghdr){.msg_name = name, .msg_iov = iov, .msg_iovlen = 1};
-	if (u->v6 && endpoint_is_set(&dg->remote)) {
-		endpoint_to_sockaddr6(&dg->remote, (struct sockaddr_in6 *)name);
-		h->msg_namelen = sizeof(struct sockaddr_in6);
-	} else if (dg->remote.ip.family == IP_V4) {
-		h->msg_namelen = endpoint_to_sockaddr(&dg->remote, name);
-	}
-	write_control(h, dg, control);
-}
-
-static int send_error(int err)
-{
-	switch (err) {
-	case EMSGSIZE:
-		return TM_ERANGE;
-	case EAGAIN:
-	case ENOBUFS:
-	case ENOMEM:
-		return TM_EAGAIN;
-	case ENETUNREACH:
-	case EHOSTUNREACH:
-	case EADDRNOTAVAIL:
-	case EAFNOSUPPORT:
-	case ENETDOWN:
-		return TM_EUNREACH;
-	default:
-		return TM_EIO;
-	}
-}
-
-static bool wait_writable(const struct udp *u)
-{
-	struct pollfd pf = {.fd = u->fd, .events = POLLOUT};
-
-	return poll(&pf, 1, SEND_WAIT_MS) > 0;
-}
-
-/* One datagram that sendmmsg stopped at: find out why, and try once more where that can help. */
-static int send_stuck(
-	const struct udp *u, struct datagram *dg, struct msghdr *h, union control *control, bool *waited)
-{
-	if (!h->msg_namelen)
-		return TM_EUNREACH;
-
-	for (;;) {
-		if (sendmsg(u->fd, h, MSG_DONTWAIT) >= 0)
-			return TM_OK;
-
-		int err = errno;
-		if (err == EINTR)
-			continue;
-		if (err == EAGAIN && !*waited) {
-			*waited = true;
-			if (wait_writable(u))
-				continue;
-		}
-		/* The sticky source address is gone from this host, or no route leads out from it. */
-		bool local_gone =
-			err == EINVAL || err == ENETUNREACH || err == EHOSTUNREACH || err == EADDRNOTAVAIL;
-		if (local_gone && dg->local.family != IP_NONE && !dg->local_refused) {
-			dg->local_refused = true;
-			dg->local = (struct ip){0};
-			write_control(h, dg, control);
-			continue;
-		}
-		return send_error(err);
-	}
-}
-
-size_t udp_send(const struct udp *u, struct datagram *v, size_t n)
-{
-	struct mmsghdr mm[UDP_BATCH];
-	struct iovec iov[UDP_BATCH];
-	struct sockaddr_storage name[UDP_BATCH];
-	union control control[UDP_BATCH];
-	size_t failed = 0;
-	bool waited = false;
-
-	for (size_t i = 0; i < n; i++) {
-		v[i].err = TM_OK;
-		v[i].local_refused = false;
-		prepare(u, &v[i], &mm[i].msg_hdr, &iov[i], &name[i], &control[i]);
-	}
-	for (size_t at = 0; at < n;) {
-		int done = sendmmsg(u->fd, mm + at, (unsigned)(n - at), MSG_DONTWAIT);
-
-		if (done > 0) {
-			at += (size_t)done;
-			continue;
-		}
-		v[at].err = send_stuck(u, &v[at], &mm[at].msg_hdr, &control[at], &waited);
-		failed += v[at].err != TM_OK;
-		at++;
-	}
-	return failed;
-}
-
-int udp_send_fragmented(const struct udp *u, struct datagram *dg)
-{
-	if (!set_fragmenting(u, true))
-		return TM_ERANGE;
-
-	udp_send(u, dg, 1);
-	set_fragmenting(u, false);
-	return dg->err;
 }
 
 size_t udp_path_payload(const struct udp *u, const struct endpoint *ep)

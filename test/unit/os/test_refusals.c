@@ -17,8 +17,8 @@
 
 /* errno of each call while not 0 */
 static struct {
-	int open_tun, set_iff, socket_v6, send;
-	unsigned polls;
+	int open_tun, set_iff, socket_v6, send, trains;
+	unsigned polls, refused_trains;
 } kernel;
 
 int __real_open(const char *path, int flags, ...);
@@ -63,6 +63,12 @@ int __wrap_socket(int family, int type, int protocol)
 
 int __wrap_sendmmsg(int fd, struct mmsghdr *v, unsigned n, int flags)
 {
+	bool train = CMSG_FIRSTHDR(&v->msg_hdr) && CMSG_FIRSTHDR(&v->msg_hdr)->cmsg_level == IPPROTO_UDP;
+
+	if (train && kernel.trains) {
+		kernel.refused_trains++;
+		return refuse(kernel.trains);
+	}
 	return kernel.send ? refuse(kernel.send) : __real_sendmmsg(fd, v, n, flags);
 }
 
@@ -106,7 +112,7 @@ static void a_tun_that_cannot_be_had_says_what_is_missing(void **state)
 
 		kernel.open_tun = rows[i].open_tun;
 		kernel.set_iff = rows[i].set_iff;
-		int err = tun_open("tm0", 2, 1420, &t, &d);
+		int err = tun_open("tm0", 2, 1420, 0, &t, &d);
 		if (err != rows[i].err || t || !strstr(d.what, rows[i].what) || !strstr(d.hint, rows[i].hint))
 			fail_msg("row %zu: %d, \"%s\" (%s)", i, err, d.what, d.hint);
 	}
@@ -169,22 +175,22 @@ static void without_ipv6_a_socket_carries_ipv4_alone(void **state)
 
 static void a_full_socket_holds_a_batch_up_once(void **state)
 {
-	struct datagram v[UDP_BATCH];
+	struct datagram v[UDP_RECV_MAX];
 	struct udp_config cfg = {0};
 	uint8_t byte = 0;
 	struct udp *u;
 	(void)state;
 
 	assert_int_equal(udp_open(&cfg, &u, NULL), TM_OK);
-	for (size_t i = 0; i < UDP_BATCH; i++)
+	for (size_t i = 0; i < UDP_RECV_MAX; i++)
 		v[i] = (struct datagram){.data = &byte,
 			.n = 1,
 			.remote = {.ip = ip_v4((uint8_t[]){127, 0, 0, 1}), .port = udp_port(u)}};
 	kernel.send = EAGAIN;
 	kernel.polls = 0;
-	assert_int_equal(udp_send(u, v, UDP_BATCH), UDP_BATCH);
+	assert_int_equal(udp_send(u, v, UDP_RECV_MAX), UDP_RECV_MAX);
 	assert_int_equal(kernel.polls, 1);
-	for (size_t i = 0; i < UDP_BATCH; i++)
+	for (size_t i = 0; i < UDP_RECV_MAX; i++)
 		assert_int_equal(v[i].err, TM_EAGAIN);
 	udp_close(u);
 }
@@ -221,6 +227,40 @@ static void each_refusal_to_send_has_its_name(void **state)
 	udp_close(u);
 }
 
+/* EIO: no checksum offload behind the route; EINVAL: no such option there. */
+static void a_kernel_that_refuses_trains_is_asked_once_and_gets_them_one_by_one(void **state)
+{
+	static const int rows[] = {EIO, EINVAL, EMSGSIZE};
+	const struct udp_config cfg = {.offloads = UDP_OFFLOAD_GSO};
+	struct datagram v[10], in[10];
+	uint8_t bytes[10], got[10][4];
+	(void)state;
+
+	for (size_t row = 0; row < ARRAY_LEN(rows); row++) {
+		struct udp *u;
+
+		kernel.trains = rows[row];
+		kernel.refused_trains = 0;
+		assert_int_equal(udp_open(&cfg, &u, NULL), TM_OK);
+		for (size_t i = 0; i < ARRAY_LEN(v); i++) {
+			bytes[i] = (uint8_t)i;
+			v[i] = (struct datagram){.data = &bytes[i],
+				.n = 1,
+				.remote = {.ip = ip_v4((uint8_t[]){127, 0, 0, 1}), .port = udp_port(u)}};
+			in[i] = (struct datagram){.data = got[i], .cap = sizeof(got[i])};
+		}
+		for (unsigned again = 0; again < 2; again++) {
+			assert_int_equal(udp_send(u, v, ARRAY_LEN(v)), 0);
+			assert_int_equal(udp_offloads(u), 0);
+			assert_int_equal(udp_recv(u, in, ARRAY_LEN(in)), ARRAY_LEN(v));
+			for (size_t i = 0; i < ARRAY_LEN(v); i++)
+				assert_int_equal(got[i][0], i);
+		}
+		assert_int_equal(kernel.refused_trains, 1);
+		udp_close(u);
+	}
+}
+
 #define CASE(f) cmocka_unit_test_setup(f, set_up)
 
 int main(void)
@@ -231,6 +271,7 @@ int main(void)
 		CASE(without_ipv6_a_socket_carries_ipv4_alone),
 		CASE(a_full_socket_holds_a_batch_up_once),
 		CASE(each_refusal_to_send_has_its_name),
+		CASE(a_kernel_that_refuses_trains_is_asked_once_and_gets_them_one_by_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -221,13 +221,14 @@ static void tun_free(struct tun *t)
 	free(t);
 }
 
-int tun_open(const char *name, unsigned queues, uint16_t mtu, struct tun **ret_tun, struct diag *d)
+int tun_open(const char *name, unsigned queues, uint16_t mtu, unsigned offloads, struct tun **ret_tun,
+	struct diag *d)
 {
 	GUARD;
 	struct tun *t = calloc(1, sizeof(*t));
 	bool ok = t != NULL;
 
-	(void)mtu;
+	(void)mtu, (void)offloads;
 	assert(queues <= ARRAY_LEN(t->in) && strlen(name) < sizeof(t->name));
 	for (unsigned i = 0; i < queues && ok; i++)
 		ok = queue_init(&t->in[i]);
@@ -277,7 +278,13 @@ static struct tun *tun_find(const char *name)
 	return NULL;
 }
 
-int tun_read(const struct tun *t, unsigned queue, uint8_t *buf, size_t cap, size_t *ret_n)
+unsigned tun_offloads(const struct tun *t)
+{
+	(void)t;
+	return 0;
+}
+
+int tun_read(const struct tun *t, unsigned queue, uint8_t *buf, size_t cap, struct vnet *ret_v, size_t *ret_n)
 {
 	GUARD;
 	struct tun *w = tun_find(t->name);
@@ -288,20 +295,25 @@ int tun_read(const struct tun *t, unsigned queue, uint8_t *buf, size_t cap, size
 	if (!got)
 		return TM_EAGAIN;
 
+	*ret_v = (struct vnet){0};
 	*ret_n = MIN(c.n, cap);
 	memcpy(buf, c.bytes, *ret_n);
 	return TM_OK;
 }
 
-int tun_write(const struct tun *t, unsigned queue, const uint8_t *p, size_t n)
+int tun_write(
+	const struct tun *t, unsigned queue, const struct vnet *v, const struct part *parts, size_t n_parts)
 {
 	GUARD;
-	struct cell c = {.n = n};
+	struct cell c = {0};
 
-	(void)queue;
+	(void)queue, (void)v;
 	if (broken)
 		return TM_EAGAIN;
-	memcpy(c.bytes, p, n);
+	for (size_t i = 0; i < n_parts; i++) {
+		memcpy(c.bytes + c.n, parts[i].p, parts[i].n);
+		c.n += parts[i].n;
+	}
 	queue_push(&tun_find(t->name)->out, &c);
 	return TM_OK;
 }
@@ -379,6 +391,12 @@ uint16_t udp_port(const struct udp *u)
 	return u->port;
 }
 
+unsigned udp_offloads(const struct udp *u)
+{
+	(void)u;
+	return 0;
+}
+
 bool udp_has_v6(const struct udp *u)
 {
 	(void)u;
@@ -409,6 +427,7 @@ size_t udp_recv(const struct udp *u, struct datagram *v, size_t n)
 		dg->remote = c.from;
 		dg->local = c.to;
 		dg->local_ifindex = 1;
+		dg->segment = 0;
 		dg->tos = c.tos;
 	}
 	return got;
@@ -441,7 +460,7 @@ static void send_one_locked(const struct udp *u, struct datagram *dg)
 		deliver_locked(&from, &dg->remote, dg->tos, dg->data, dg->n);
 }
 
-size_t udp_send(const struct udp *u, struct datagram *v, size_t n)
+size_t udp_send(struct udp *u, struct datagram *v, size_t n)
 {
 	GUARD;
 	size_t failed = 0;
@@ -453,7 +472,7 @@ size_t udp_send(const struct udp *u, struct datagram *v, size_t n)
 	return failed;
 }
 
-int udp_send_fragmented(const struct udp *u, struct datagram *dg)
+int udp_send_fragmented(struct udp *u, struct datagram *dg)
 {
 	GUARD;
 	{

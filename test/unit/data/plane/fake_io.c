@@ -14,6 +14,7 @@ struct cell {
 	struct endpoint from;
 	struct ip to;
 	uint8_t tos;
+	struct vnet vnet;
 	uint8_t bytes[FAKE_BYTES];
 };
 
@@ -26,7 +27,7 @@ struct queue {
 
 struct tun {
 	char name[16];
-	unsigned queues, next;
+	unsigned queues, next, offloads;
 	struct queue in[4]; /* to the plane, one per worker */
 	struct queue out;
 };
@@ -35,6 +36,7 @@ struct udp {
 	struct ip host;
 	uint16_t port;
 	struct queue rx;
+	unsigned offloads;
 	const struct udp *with;
 };
 
@@ -44,7 +46,10 @@ static struct udp *sockets[SOCKETS];
 static struct ip host;
 static size_t path_payload, sent, fragmented, steer;
 static uint16_t next_port = 40000;
-static bool blackhole;
+static bool blackhole, refuse_supers;
+static unsigned tun_can;
+static size_t supers_refused;
+static struct vnet last_vnet;
 static int broken;
 static struct cell last[5];
 
@@ -109,7 +114,9 @@ void fake_reset(void)
 	GUARD;
 
 	path_payload = sent = fragmented = 0;
-	blackhole = false;
+	blackhole = refuse_supers = false;
+	tun_can = 0;
+	supers_refused = 0;
 	broken = TM_OK;
 	memset(last, 0, sizeof(last));
 }
@@ -228,7 +235,7 @@ int tun_open(const char *name, unsigned queues, uint16_t mtu, unsigned offloads,
 	struct tun *t = calloc(1, sizeof(*t));
 	bool ok = t != NULL;
 
-	(void)mtu, (void)offloads;
+	(void)mtu;
 	assert(queues <= ARRAY_LEN(t->in) && strlen(name) < sizeof(t->name));
 	for (unsigned i = 0; i < queues && ok; i++)
 		ok = queue_init(&t->in[i]);
@@ -239,6 +246,7 @@ int tun_open(const char *name, unsigned queues, uint16_t mtu, unsigned offloads,
 	}
 	memcpy(t->name, name, strlen(name));
 	t->queues = queues;
+	t->offloads = offloads & tun_can;
 	for (size_t i = 0; i < SOCKETS; i++)
 		if (!tuns[i]) {
 			tuns[i] = t;
@@ -280,8 +288,7 @@ static struct tun *tun_find(const char *name)
 
 unsigned tun_offloads(const struct tun *t)
 {
-	(void)t;
-	return 0;
+	return t->offloads;
 }
 
 int tun_read(const struct tun *t, unsigned queue, uint8_t *buf, size_t cap, struct vnet *ret_v, size_t *ret_n)
@@ -295,7 +302,7 @@ int tun_read(const struct tun *t, unsigned queue, uint8_t *buf, size_t cap, stru
 	if (!got)
 		return TM_EAGAIN;
 
-	*ret_v = (struct vnet){0};
+	*ret_v = c.vnet;
 	*ret_n = MIN(c.n, cap);
 	memcpy(buf, c.bytes, *ret_n);
 	return TM_OK;
@@ -305,11 +312,15 @@ int tun_write(
 	const struct tun *t, unsigned queue, const struct vnet *v, const struct part *parts, size_t n_parts)
 {
 	GUARD;
-	struct cell c = {0};
+	struct cell c = {.vnet = *v};
 
-	(void)queue, (void)v;
+	(void)queue;
 	if (broken)
 		return TM_EAGAIN;
+	if (v->gso && (refuse_supers || !t->offloads)) {
+		supers_refused++;
+		return TM_EINVAL;
+	}
 	for (size_t i = 0; i < n_parts; i++) {
 		memcpy(c.bytes + c.n, parts[i].p, parts[i].n);
 		c.n += parts[i].n;
@@ -318,10 +329,45 @@ int tun_write(
 	return TM_OK;
 }
 
-void fake_tun_send(const char *name, const uint8_t *p, size_t n)
+void fake_tun_can(unsigned offloads)
 {
 	GUARD;
-	struct cell c = {.n = n};
+	tun_can = offloads;
+}
+
+void fake_refuse_supers(bool on)
+{
+	GUARD;
+	refuse_supers = on;
+}
+
+size_t fake_supers_refused(void)
+{
+	GUARD;
+	size_t n = 0;
+
+	n = supers_refused;
+	return n;
+}
+
+struct vnet fake_tun_last_vnet(void)
+{
+	GUARD;
+	struct vnet v = {0};
+
+	v = last_vnet;
+	return v;
+}
+
+void fake_tun_send(const char *name, const uint8_t *p, size_t n)
+{
+	fake_tun_send_super(name, &(struct vnet){0}, p, n);
+}
+
+void fake_tun_send_super(const char *name, const struct vnet *v, const uint8_t *p, size_t n)
+{
+	GUARD;
+	struct cell c = {.n = n, .vnet = *v};
 
 	memcpy(c.bytes, p, n);
 	{
@@ -342,6 +388,7 @@ size_t fake_tun_recv(const char *name, uint8_t *buf, size_t cap)
 		return 0;
 	assert(c.n <= cap);
 	memcpy(buf, c.bytes, c.n);
+	last_vnet = c.vnet;
 	return c.n;
 }
 
@@ -358,6 +405,7 @@ int udp_open(const struct udp_config *cfg, struct udp **ret_udp, struct diag *d)
 	}
 	{
 		u->host = host;
+		u->offloads = cfg->offloads;
 		u->port = cfg->with ? cfg->with->port : cfg->port ? cfg->port : next_port++;
 		for (size_t i = 0; i < SOCKETS; i++)
 			if (!sockets[i]) {
@@ -393,8 +441,7 @@ uint16_t udp_port(const struct udp *u)
 
 unsigned udp_offloads(const struct udp *u)
 {
-	(void)u;
-	return 0;
+	return u->offloads;
 }
 
 bool udp_has_v6(const struct udp *u)
@@ -412,13 +459,32 @@ static struct udp *writable(const struct udp *u)
 	return NULL;
 }
 
+/* What follows the same way, and is not longer, joins the first datagram; a shorter one is the last. */
+static void receive_train_locked(struct queue *q, struct datagram *dg, const struct cell *first)
+{
+	while (q->head != q->tail) {
+		struct cell *next = &q->cells[q->tail % QUEUE], c;
+
+		if (next->n > first->n || !next->n || !endpoint_eq(&next->from, &first->from) ||
+			!ip_eq(&next->to, &first->to) || next->tos != first->tos ||
+			dg->n + next->n > dg->cap || !queue_pop(q, &c))
+			return;
+		memcpy(dg->data + dg->n, c.bytes, c.n);
+		dg->n += c.n;
+		dg->segment = (uint16_t)first->n;
+		if (c.n < first->n)
+			return;
+	}
+}
+
 size_t udp_recv(const struct udp *u, struct datagram *v, size_t n)
 {
 	GUARD;
+	struct queue *q = &writable(u)->rx;
 	struct cell c;
 	size_t got = 0;
 
-	for (; got < n && queue_pop(&writable(u)->rx, &c); got++) {
+	for (; got < n && queue_pop(q, &c); got++) {
 		struct datagram *dg = &v[got];
 
 		dg->truncated = c.n > dg->cap;
@@ -429,6 +495,8 @@ size_t udp_recv(const struct udp *u, struct datagram *v, size_t n)
 		dg->local_ifindex = 1;
 		dg->segment = 0;
 		dg->tos = c.tos;
+		if (u->offloads & UDP_OFFLOAD_GRO)
+			receive_train_locked(q, dg, &c);
 	}
 	return got;
 }

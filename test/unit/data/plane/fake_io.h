@@ -23,6 +23,15 @@ void fake_path_payload(size_t n);
 void fake_tun_send(const char *name, const uint8_t *p, size_t n);
 size_t fake_tun_recv(const char *name, uint8_t *buf, size_t cap); /* 0 = nothing */
 
+/* What TUNs that are opened from now on can do (enum tun_offload); nothing after a reset. */
+void fake_tun_can(unsigned offloads);
+/* A super-packet, with what the kernel says about it; and what the plane said about the last one received. */
+void fake_tun_send_super(const char *name, const struct vnet *v, const uint8_t *p, size_t n);
+struct vnet fake_tun_last_vnet(void);
+/* While set, the kernel refuses super-packets; how many it did since the last reset. */
+void fake_refuse_supers(bool on);
+size_t fake_supers_refused(void);
+
 /* A datagram out of the blue to the socket that listens there. */
 void fake_inject(const char *from, const char *to, uint8_t tos, const uint8_t *p, size_t n);
 /* Datagrams that planes sent since the last reset, whether they arrived or not. */

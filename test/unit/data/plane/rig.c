@@ -64,10 +64,21 @@ static void on_session(void *ctx, const uint8_t key[32], bool up)
 		h->n_down++;
 }
 
+static void on_offload_lost(void *ctx)
+{
+	struct host *h = ctx;
+
+	h->n_lost++;
+}
+
 void host_start(struct host *h, unsigned i)
 {
-	const struct plane_events ev = {
-		.ctx = h, .stun = on_stun, .want_path = on_want, .roamed = on_roamed, .session = on_session};
+	const struct plane_events ev = {.ctx = h,
+		.stun = on_stun,
+		.want_path = on_want,
+		.roamed = on_roamed,
+		.session = on_session,
+		.offload_lost = on_offload_lost};
 	char name[16], ip[32];
 	struct diag d = {0};
 
@@ -84,6 +95,8 @@ void host_start(struct host *h, unsigned i)
 		.mtu = RIG_MTU,
 		.listen_port = 51820,
 		.workers = h->workers ? h->workers : 1,
+		/* The same tests again with trains: CMakeLists.txt. */
+		.offloads = getenv("RIG_TRAINS") ? PLANE_OFFLOAD_GSO | PLANE_OFFLOAD_GRO : h->offloads,
 		.private_key = h->priv,
 		.limits = h->limits.rekey_timeout ? h->limits : wg_limits_default,
 		.self4 = inner(4, i),

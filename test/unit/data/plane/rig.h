@@ -14,10 +14,10 @@ struct host {
 	unsigned i;
 	struct plane *plane;
 	uint8_t priv[32], pub[32];
-	unsigned workers;
+	unsigned workers, offloads;
 	struct wg_limits limits;
 	/* what it heard */
-	unsigned n_stun, n_want, n_roamed, n_up, n_down;
+	unsigned n_stun, n_want, n_roamed, n_up, n_down, n_lost;
 	struct endpoint roamed_to, stun_from;
 	uint8_t stun[600];
 	size_t stun_n;
@@ -25,7 +25,7 @@ struct host {
 
 enum { RIG_MTU = 1420 };
 
-void host_start(struct host *h, unsigned i); /* fields set before: workers, limits */
+void host_start(struct host *h, unsigned i); /* fields set before: workers, offloads, limits */
 void host_stop(struct host *h);
 /* h's peers from now on are these; their allowed addresses are the inner addresses (and what `extra` of the
  * same index says). */

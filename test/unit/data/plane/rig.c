@@ -64,6 +64,11 @@ static void on_session(void *ctx, const uint8_t key[32], bool up)
 		h->n_down++;
 }
 
+bool rig_trains(void)
+{
+	return getenv("RIG_TRAINS") != NULL;
+}
+
 static void on_offload_lost(void *ctx)
 {
 	struct host *h = ctx;
@@ -95,8 +100,7 @@ void host_start(struct host *h, unsigned i)
 		.mtu = RIG_MTU,
 		.listen_port = 51820,
 		.workers = h->workers ? h->workers : 1,
-		/* The same tests again with trains: CMakeLists.txt. */
-		.offloads = getenv("RIG_TRAINS") ? PLANE_OFFLOAD_GSO | PLANE_OFFLOAD_GRO : h->offloads,
+		.offloads = rig_trains() ? PLANE_OFFLOAD_GSO | PLANE_OFFLOAD_GRO : h->offloads,
 		.private_key = h->priv,
 		.limits = h->limits.rekey_timeout ? h->limits : wg_limits_default,
 		.self4 = inner(4, i),

@@ -24,6 +24,8 @@ struct host {
 };
 
 enum { RIG_MTU = 1420 };
+/* This run is the one with many datagrams in one receive (CMakeLists.txt). */
+bool rig_trains(void);
 
 void host_start(struct host *h, unsigned i); /* fields set before: workers, offloads, limits */
 void host_stop(struct host *h);

@@ -107,7 +107,10 @@ static void garbage_is_counted_and_never_answered(void **state)
 	fake_inject(STRANGER, B, 0, p, WG_DATA_MIN);
 	expect_drops(ab, 2, &b, DROP_NO_SESSION, 1);
 	fake_inject(STRANGER, B, 0, p, 3000);
-	expect_drops(ab, 2, &b, DROP_TRUNCATED, 1);
+	if (rig_trains()) /* nothing is too large for a slot that many fit into */
+		expect_drops(ab, 2, &b, DROP_NO_SESSION, 2);
+	else
+		expect_drops(ab, 2, &b, DROP_TRUNCATED, 1);
 
 	for (uint8_t type = WG_INIT; type <= WG_COOKIE_REPLY; type++) {
 		p[0] = type;

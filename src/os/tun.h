@@ -32,6 +32,8 @@ void tun_close(struct tun *t); /* NULL is fine */
 const char *tun_name(const struct tun *t);
 int tun_fd(const struct tun *t, unsigned queue); /* for poll */
 unsigned tun_offloads(const struct tun *t); /* those that are on, both ways */
+/* Packets and super-packets that the kernel dropped because nobody read them in time. Slow: reads a file. */
+uint64_t tun_overflows(const struct tun *t);
 
 /*
  * One packet or super-packet, never waiting. Without offloads *ret_v says that there is nothing to do.

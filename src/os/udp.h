@@ -58,6 +58,8 @@ void udp_close(struct udp *u); /* NULL is fine */
 int udp_fd(const struct udp *u); /* for poll */
 uint16_t udp_port(const struct udp *u);
 bool udp_has_v6(const struct udp *u);
+/* Datagrams that the kernel dropped because the receive buffer was full. */
+uint64_t udp_overflows(const struct udp *u);
 
 /*
  * Those in use, of the wanted ones. UDP_OFFLOAD_GSO goes away for good when the kernel refuses trains that it

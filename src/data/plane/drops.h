@@ -24,6 +24,8 @@
 	X(FILTERED, "filtered", "denied by policy")                                                          \
 	X(NOT_FOR_US, "not_for_us", "forwarding between these peers is not offered")                         \
 	X(TTL, "ttl", "time to live ended here")                                                             \
+	X(TUN_QUEUE_FULL, "tun_queue_full", "the kernel's queue from the TUN to us was full")                \
+	X(UDP_QUEUE_FULL, "udp_queue_full", "the kernel's receive buffer of the UDP socket was full")        \
 	X(TUN_FULL, "tun_full", "the TUN device refused the packet")                                         \
 	X(QUEUE_FULL, "queue_full", "too many handshake messages waiting for the control thread")            \
 	X(HS_MALFORMED, "hs_malformed", "handshake message with an impossible length")                       \

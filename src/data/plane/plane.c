@@ -297,4 +297,8 @@ void plane_drops(const struct plane *p, uint64_t ret_counts[static DROP_N])
 			sum += atomic_load_explicit(&p->workers[k].drops[i], memory_order_relaxed);
 		ret_counts[i] = sum;
 	}
+	/* Those that we never saw. */
+	ret_counts[DROP_TUN_QUEUE_FULL] = tun_overflows(p->tun);
+	for (unsigned k = 0; k < p->n_workers; k++)
+		ret_counts[DROP_UDP_QUEUE_FULL] += udp_overflows(p->udp[k]);
 }

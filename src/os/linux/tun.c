@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -189,6 +190,28 @@ int tun_fd(const struct tun *t, unsigned queue)
 unsigned tun_offloads(const struct tun *t)
 {
 	return t->offloads;
+}
+
+/*
+ * "tm0: rx_bytes packets errs drop fifo frame compressed multicast  tx_bytes packets errs drop ..."
+ * (proc(5)): the twelfth number. What the kernel sends is what we read.
+ */
+uint64_t tun_overflows(const struct tun *t)
+{
+	unsigned long long dropped = 0;
+	char line[512], name[IFNAMSIZ];
+	bool found = false;
+
+	FILE *f = fopen("/proc/net/dev", "re");
+	if (!f)
+		return 0;
+
+	while (!found && fgets(line, sizeof(line), f))
+		found = sscanf(line, " %15[^:]: %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %llu", name,
+				&dropped) == 2 &&
+			strcmp(name, t->name) == 0;
+	fclose(f);
+	return found ? dropped : 0;
 }
 
 int tun_read(const struct tun *t, unsigned queue, uint8_t *buf, size_t cap, struct vnet *ret_v, size_t *ret_n)

@@ -7,6 +7,7 @@
 #include "os/linux/udp_impl.h"
 
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -189,6 +190,14 @@ uint16_t udp_port(const struct udp *u)
 bool udp_has_v6(const struct udp *u)
 {
 	return u->v6;
+}
+
+uint64_t udp_overflows(const struct udp *u)
+{
+	uint32_t info[SK_MEMINFO_VARS] = {0};
+	socklen_t len = sizeof(info);
+
+	return getsockopt(u->fd, SOL_SOCKET, SO_MEMINFO, info, &len) == 0 ? info[SK_MEMINFO_DROPS] : 0;
 }
 
 unsigned udp_offloads(const struct udp *u)

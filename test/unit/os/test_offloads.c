@@ -291,6 +291,45 @@ static void the_kernel_and_we_agree_on_udp_super_packets(void **state)
 	tun_close(t);
 }
 
+/* --- what we were too slow for --- */
+
+static void what_the_kernel_drops_for_us_is_counted(void **state)
+{
+	const struct udp_config cfg = {.buffer_bytes = 4096};
+	static uint8_t data[1000];
+	struct sockaddr_storage ss;
+	struct endpoint to;
+	struct udp *u, *from = open_udp(0);
+	struct tun *t;
+	(void)state;
+
+	assert_int_equal(udp_open(&cfg, &u, NULL), TM_OK);
+	struct datagram dg = {.data = data,
+		.n = sizeof(data),
+		.remote = {.ip = ip_v4((uint8_t[]){127, 0, 0, 1}), .port = udp_port(u)}};
+	assert_int_equal(udp_overflows(u), 0);
+	for (unsigned i = 0; i < 100; i++)
+		assert_int_equal(udp_send(from, &dg, 1), 0);
+	assert_true(udp_overflows(u) > 0 && udp_overflows(u) < 100);
+	assert_int_equal(udp_overflows(from), 0);
+
+	assert_int_equal(tun_open("tun-slow", 1, 1500, 0, &t, NULL), TM_OK);
+	host_ip("addr add 10.9.6.1/24 dev tun-slow");
+	host_ip("link set tun-slow txqueuelen 4");
+	host_ip("link set tun-slow up");
+	assert_int_equal(tun_overflows(t), 0);
+	_cleanup_(closep)
+	int fd = plain_socket("10.9.6.1:0", 7000);
+	assert_int_equal(endpoint_parse("10.9.6.2:7000", &to), TM_OK);
+	for (unsigned i = 0; i < 100; i++)
+		(void)!sendto(
+			fd, data, sizeof(data), 0, (struct sockaddr *)&ss, endpoint_to_sockaddr(&to, &ss));
+	assert_true(tun_overflows(t) > 0);
+	tun_close(t);
+	udp_close(u);
+	udp_close(from);
+}
+
 #define CASE(f) cmocka_unit_test_setup(f, set_up)
 
 int main(void)
@@ -300,6 +339,7 @@ int main(void)
 		CASE(a_device_without_checksum_offload_costs_no_datagram),
 		CASE(a_datagram_too_large_for_the_path_does_not_take_others_with_it),
 		CASE(the_kernel_and_we_agree_on_udp_super_packets),
+		CASE(what_the_kernel_drops_for_us_is_counted),
 	};
 
 	return cmocka_run_group_tests_name("os/offloads", tests, NULL, NULL);

@@ -199,7 +199,7 @@ int crypto_selftest(struct diag *d)
 	};
 	_cleanup_(aead_freep)
 	struct aead *a = NULL;
-	int err = aead_new(&a);
+	int err = aead_new_with(AEAD_LIBCRYPTO, &a);
 
 	if (err < 0)
 		return diag_what(d, err, "the crypto self-test cannot start");

@@ -537,6 +537,8 @@ static void help_comes_from_the_tables(void **state)
 		{"help config", "listen_port"},
 		{"version", "tunnelmesh 0."},
 		{"--version", "tunnelmesh 0."},
+		{"version", "\nencryption: ChaCha20-Poly1305 by "},
+		{"--json version", "\"aead\": \""},
 	};
 	struct fixture *f = *state;
 

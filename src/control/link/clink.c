@@ -412,7 +412,7 @@ int clink_connect_tuned(struct event_base *base, const struct clink_config *cfg,
 
 	snprintf(l->address, sizeof(l->address), "%s", cfg->address);
 	memcpy(l->remote_key, cfg->remote_key, DH_KEY);
-	err = aead_new(&l->aead);
+	err = aead_new_with(AEAD_LIBCRYPTO, &l->aead);
 	if (!err)
 		err = dial_new(base, &dial, on_dialled, l, &l->dial);
 	if (err) {

@@ -218,7 +218,7 @@ int clink_server_new_tuned(struct event_base *base, const struct clink_server_co
 	list_init(&s->links);
 	list_init(&s->ended);
 
-	int err = aead_new(&s->aead);
+	int err = aead_new_with(AEAD_LIBCRYPTO, &s->aead);
 	if (err) {
 		clink_server_free(s);
 		return diag_what(d, err, "%s", tm_strerror(err));

@@ -28,7 +28,7 @@ int device_new(const struct device_config *cfg, const struct device_ops *ops, st
 	dh_clamp(d->self.priv);
 	err = dh_public(d->self.priv, d->self.pub);
 	if (err == TM_OK)
-		err = aead_new(&d->aead);
+		err = aead_new_with(AEAD_LIBCRYPTO, &d->aead);
 	if (err == TM_OK)
 		err = index_table_new(&d->index);
 	if (err == TM_OK)

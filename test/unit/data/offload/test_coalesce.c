@@ -291,7 +291,7 @@ static void add_odd(char what)
 /*
  * A..D: a segment of that flow; a..d: a shorter one; P: PSH of flow A; F, Y: FIN, SYN with data; E: a pure
  * acknowledgement of flow A; W: flow A with a wrong checksum; L: a longer one of flow A; U: a datagram of
- * flow B. Others: add_odd.
+ * the addresses and ports of flow A. Others: add_odd.
  */
 static void play(const char *letters)
 {
@@ -301,7 +301,6 @@ static void play(const char *letters)
 		flow[i] = craft_data(i == 1, false, SEQ, SIZE);
 		flow[i].flow = i;
 	}
-	udp.flow = 1;
 	for (; *letters; letters++) {
 		bool upper = *letters >= 'A' && *letters <= 'D', lower = *letters >= 'a' && *letters <= 'd';
 		struct craft *f = &flow[upper ? *letters - 'A' : lower ? *letters - 'a' : 0], c = *f;

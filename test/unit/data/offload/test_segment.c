@@ -293,6 +293,23 @@ static void options_without_a_checksum_to_start_from_are_refused(void **state)
 	}
 }
 
+static void an_extension_header_does_not_lead_out_of_the_packet(void **state)
+{
+	struct craft c = craft_data(true, false, 1, 1000);
+	struct segmenter s;
+	(void)state;
+
+	c.ip_options = 8;
+	size_t n = craft_packet(&c, packet);
+	struct vnet v = offloaded(packet, n, 500);
+	assert_int_equal(segment_begin(&s, &v, packet, n), TM_OK);
+	/* What lies behind the packet would even do as a TCP header. */
+	memset(packet + n, 0x50, 2000);
+	packet[CRAFT_IP6 + 1] = 255;
+	v.csum_start = CRAFT_IP6 + 8 + 255 * 8;
+	assert_int_equal(segment_begin(&s, &v, packet, n), TM_EBADMSG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -305,6 +322,7 @@ int main(void)
 		cmocka_unit_test(a_header_that_contradicts_the_packet_is_refused),
 		cmocka_unit_test(nothing_and_too_much_are_refused),
 		cmocka_unit_test(options_without_a_checksum_to_start_from_are_refused),
+		cmocka_unit_test(an_extension_header_does_not_lead_out_of_the_packet),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

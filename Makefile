@@ -9,10 +9,12 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
 BIN := build/release/src/cli/tunnelmesh
+BENCH = $(if $(ONLY),--only='$(ONLY)') $(if $(TESTS),--tests='$(TESTS)') $(if $(ROUNDS),--rounds=$(ROUNDS)) $(if $(SECONDS),--seconds=$(SECONDS)) \
+	$(if $(REPEATS),--repeats=$(REPEATS)) $(if $(QUICK),--quick) $(if $(LIST),--list)
 CTEST := ctest --output-on-failure --no-tests=error -j $(JOBS)
 PYTEST := $(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(PYTHON) -B -m pytest -p no:cacheprovider
 
-.PHONY: help setup build demo test unit lab asan tsan labasan labtsan fuzz lint fmt install uninstall clean $(BIN)
+.PHONY: help setup build demo test unit lab bench asan tsan labasan labtsan fuzz lint fmt install uninstall clean $(BIN)
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,8 +36,14 @@ unit: setup ## unit tests, golden vectors, fuzz seeds, virtual-time simulations
 	@cmake --preset ci > /dev/null && cmake --build --preset ci -j $(JOBS) && $(SUDO) $(CTEST) --test-dir build/ci
 
 lab: build ## real daemons in network namespaces (T=pattern selects tests, SLOW=1 adds the long ones)
-	@cmake --preset ci > /dev/null && cmake --build --preset ci -j $(JOBS) --target wgpeer
-	@$(PYTEST) test/lab $(if $(T),-k '$(T)') $(if $(SLOW),--slow)
+	@cmake --preset ci > /dev/null && cmake --build --preset ci -j $(JOBS) --target wgpeer load
+	@$(PYTEST) test/lab test/bench $(if $(T),-k '$(T)') $(if $(SLOW),--slow)
+
+bench: build ## measures us, raw veth and the peers' Debian packages (ONLY=names TESTS=names ROUNDS=5 SECONDS=2 REPEATS=4 QUICK=1 LIST=1)
+	@scripts/setup-bench
+	@cmake --preset ci > /dev/null && cmake --build --preset ci -j $(JOBS) --target load
+	@$(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(PYTHON) -B test/bench/bench.py $(BENCH) || [ $$? = 3 ]
+	@$(if $(LIST),,$(PYTHON) -B test/bench/report.py)
 
 asan: setup ## unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@cmake --preset asan > /dev/null && cmake --build --preset asan -j $(JOBS) && $(SUDO) $(CTEST) --test-dir build/asan

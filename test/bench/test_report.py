@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The benchmark's plan, figures and pages, on made-up results; nothing is measured here."""
+import json
+import os
+import sys
+import xml.etree.ElementTree
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import bench  # noqa: E402
+import charts  # noqa: E402
+import report  # noqa: E402
+
+MACHINE = {"cpu": "Test CPU", "architecture": "x86_64", "cores": 2, "memory_gib": 4, "virtual": True, "features": ["avx2"],
+           "kernel": "6.1.0", "system": "Debian"}
+
+
+def results(*lines, plan=("raw", "tunnelmesh", "wireguard-go-new"), **run):
+    """Results of the given lines: (contender, test, round, {figure: value})."""
+    names = list(plan)
+    first = {"kind": "run", "started": "2026-01-02T03:04:05+00:00", "rounds": 3, "seconds": 2, "repeats": 4,
+             "complete": True, "reference": "wireguard-go-new", "machine": MACHINE, "plan": [[n, ["tcp1"]] for n in names],
+             "left_out": {}, "foreign_limit": 0.12, "titles": {n: n.title() for n in names},
+             "versions": {n: "1.2-3" for n in names}, "iperf3": "3.12", **run}
+    records = [first]
+    for name, test, n, figures in lines:
+        records.append({"kind": "result", "contender": name, "test": test, "round": n, "repeats": 0,
+                        "contaminated": False, "foreign": 0.0, **figures})
+    return report.Results(json.dumps(r) for r in records)
+
+
+def gbps(name, *values):
+    return [(name, "tcp1", n, {"gbps": v}) for n, v in enumerate(values)]
+
+
+def test_a_summary_is_the_median_with_the_range():
+    r = results(*gbps("tunnelmesh", 9.0, 1.0, 5.0))
+    assert r.summary("tunnelmesh", "tcp1", "gbps") == (5.0, 1.0, 9.0)
+    assert r.summary("tunnelmesh", "tcp4", "gbps") is None
+    assert r.summary("nobody", "tcp1", "gbps") is None
+
+
+def test_a_ratio_is_the_median_of_the_ratios_within_each_round_and_not_the_ratio_of_the_medians():
+    r = results(*gbps("tunnelmesh", 2.0, 30.0, 4.0), *gbps("raw", 1.0, 10.0, 100.0))
+    assert r.ratio("tunnelmesh", "raw", "tcp1", "gbps") == 2.0
+    assert 4.0 / 10.0 != 2.0
+
+
+def test_rounds_in_which_one_of_the_two_failed_do_not_count_in_the_ratio():
+    r = results(*gbps("tunnelmesh", 2.0, 9.0), ("raw", "tcp1", 0, {"gbps": 4.0}))
+    assert r.ratio("tunnelmesh", "raw", "tcp1", "gbps") == 0.5
+    assert r.ratio("tunnelmesh", "wireguard-go-new", "tcp1", "gbps") is None
+
+
+def test_the_memory_is_that_of_the_larger_end():
+    r = results(("tunnelmesh", "memory", 0, {"peak_kib": [1024, 3072]}))
+    assert r.peak_mib("tunnelmesh") == (3.0, 3.0, 3.0)
+
+
+def test_a_table_leaves_out_columns_without_any_value():
+    text = report.table(["name", "empty", "full"], [["a", report.NONE, "1"], ["b", report.NONE, report.NONE]])
+    assert text.splitlines() == ["| name | full |", "|---|--:|", "| a | 1 |", f"| b | {report.NONE} |"]
+
+
+@pytest.mark.parametrize("value, text", [(0, "0"), (0.0123, "0.012"), (1.234, "1.23"), (12.34, "12.3"), (123.4, "123"),
+                                         (566101.4, "566,101")])
+def test_numbers_have_three_digits_and_no_exponents(value, text):
+    assert charts.number(value) == text
+
+
+def test_the_report_names_the_machine_what_was_repeated_left_out_and_failed():
+    lines = [*gbps("raw", 40.0), *gbps("tunnelmesh", 10.0), *gbps("wireguard-go-new", 5.0)]
+    r = results(*lines, left_out={"nebula-new": "the package was not fetched"})
+    r.figures["raw"]["tcp1"][0].update(repeats=4, contaminated=True, foreign=0.5)
+    r.failed.append({"contender": "tunnelmesh", "test": "pps64", "round": 1, "why": "load rate: exit 1\nnone arrived"})
+    text = report.markdown(r, report.charts(r))
+    for part in ("Test CPU", "6.1.0", "Of 3 measurements 1 were repeated", "1 stayed above", "0.50 of a core",
+                 "nebula-new was left out: the package was not fetched.", "failed in pps64 of round 2: none arrived",
+                 "2.00×", "0.25×", "more than 12 % of a core"):
+        assert part in text, part
+    assert "exit 1" not in text
+
+
+def test_the_report_of_a_run_without_a_single_success_is_still_a_page():
+    text = report.markdown(results(), report.charts(results()))
+    assert "# Benchmark" in text and "Of 0 measurements" in text
+
+
+def test_variants_for_many_peers_have_their_own_table_and_no_bar():
+    names = ("raw", "tunnelmesh", "tunnelmesh-1000p", "tunnelmesh-over6", "tunnelmesh-1w", "wireguard-go-new")
+    r = results(*[line for n in names for line in gbps(n, 3.0)], plan=names)
+    assert report.main_contenders(r, "tcp1") == ["raw", "tunnelmesh", "tunnelmesh-1w", "wireguard-go-new"]
+    assert "Tunnelmesh-1000P" in report.peers(r) and "Tunnelmesh-1000P" not in report.throughput(r)
+    assert "Tunnelmesh-Over6" in report.over_ipv6(r)
+
+
+def test_a_chart_is_well_formed_and_its_longest_bar_fits():
+    rows = [("a & <b>", True, [(5.0, 4.0, 6.0), None]), ("c", False, [(1.0, 1.0, 1.0), (50.0, 2.0, 80.0)])]
+    svg = xml.etree.ElementTree.fromstring(charts.bar_chart('"Title" & more', "note", ["one", "two"], rows, "Gbit/s"))
+    space = "{http://www.w3.org/2000/svg}"
+    bars = [e for e in svg.iter(space + "rect") if e.get("class").startswith("s") and float(e.get("height")) == charts.BAR]
+    assert len(bars) == 3
+    widths = sorted(float(b.get("width")) for b in bars)
+    assert widths[1] / widths[0] == pytest.approx(5.0, rel=0.02) and widths[2] / widths[1] == pytest.approx(10.0, rel=0.02)
+    right = [float(e.get("x2")) for e in svg.iter(space + "line")]
+    assert max(right) <= charts.WIDTH - charts.MARGIN - charts.VALUE_WIDTH + 0.1
+
+
+def test_what_is_no_result_is_refused():
+    with pytest.raises(ValueError, match="does not begin"):
+        report.Results(['{"kind": "result"}'])
+    with pytest.raises(ValueError):
+        report.Results(["no JSON"])
+
+
+def test_each_contender_meets_every_position_when_there_are_as_many_rounds():
+    plan = [(n, []) for n in "abcde"]
+    for name in "abcde":
+        positions = {[n for n, _ in bench.rotated(plan, i, 5)].index(name) for i in range(5)}
+        assert positions == set(range(5))
+
+
+def test_with_fewer_rounds_a_contender_still_meets_early_and_late_positions():
+    plan = [(str(n), []) for n in range(15)]
+    for name in map(str, range(15)):
+        positions = [[n for n, _ in bench.rotated(plan, i, 5)].index(name) for i in range(5)]
+        assert len(set(positions)) == 5 and max(positions) - min(positions) >= 10
+
+
+@pytest.mark.parametrize("reference", ["wireguard-go", "wireguard-go-new"])
+def test_the_default_run_stays_below_forty_minutes_and_knows_all_its_names(reference):
+    plan = bench.default_plan(reference)
+    assert len(plan) == len(dict(plan))
+    assert all(name in bench.CONTENDERS and set(tests) <= bench.TESTS.keys() for name, tests in plan)
+    assert 10 * 60 < bench.estimate_s(plan, 5, 2) < 40 * 60
+
+
+def test_an_unknown_name_is_one_sentence_that_lists_the_known_ones():
+    with pytest.raises(SystemExit, match='there is no test "tcp2"; there are: tcp1, pps64'):
+        bench.chosen("tcp1,tcp2", ["tcp1", "pps64"], "test")

@@ -55,6 +55,18 @@ struct udp_config {
 NODISCARD int udp_open(const struct udp_config *cfg, struct udp **ret_udp, struct diag *d);
 void udp_close(struct udp *u); /* NULL is fine */
 
+/*
+ * Which of the sockets that share a port receives a datagram: one that begins with first_byte and three zeros
+ * goes to socket number (byte at lane_at) modulo lanes, in the order of opening; all others where addresses
+ * and ports happen to lead. Best effort: without it that holds for all. After the last socket was opened.
+ */
+struct udp_steering {
+	uint8_t first_byte;
+	uint16_t lane_at;
+	unsigned lanes;
+};
+void udp_steer(const struct udp *any, const struct udp_steering *by);
+
 int udp_fd(const struct udp *u); /* for poll */
 uint16_t udp_port(const struct udp *u);
 bool udp_has_v6(const struct udp *u);

@@ -27,6 +27,8 @@ struct device {
 	struct cookie_oven oven;
 	struct ratelimit *ratelimit;
 	ns_t loaded_until;
+	unsigned lanes;
+	uint32_t in_lane[INDEX_LANES_MAX]; /* peers */
 };
 
 uint32_t device_random(struct device *d);
@@ -49,6 +51,7 @@ void peer_auth_sent(struct peer *p, ns_t now);
 void peer_auth_received(struct peer *p, ns_t now);
 
 /* device.c. */
+NODISCARD int peer_reserve_index(struct device *d, struct peer *p, uint32_t *ret_index);
 NODISCARD int peer_path_set(struct device *d, struct peer *p, const struct endpoint *ep,
 	const struct ip *local, uint32_t local_ifindex);
 

@@ -79,7 +79,7 @@ static int answer(struct device *d, struct peer *p, struct hs_incoming *in, cons
 	struct hs_keys keys = {0};
 	struct keypair *kp = NULL;
 	uint32_t index;
-	int err = index_reserve(d->index, p, d->ops.entropy, d->ops.ctx, &index);
+	int err = peer_reserve_index(d, p, &index);
 
 	if (err < 0)
 		return err;

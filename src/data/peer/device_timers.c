@@ -41,7 +41,7 @@ static int send_initiation(struct device *d, struct peer *p, ns_t now)
 	int err;
 
 	peer_drop_attempt(d, p);
-	err = index_reserve(d->index, p, d->ops.entropy, d->ops.ctx, &index);
+	err = peer_reserve_index(d, p, &index);
 	if (err < 0)
 		return err;
 

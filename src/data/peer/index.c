@@ -36,6 +36,7 @@ struct slots {
 struct index_table {
 	_Atomic(struct slots *) slots;
 	/* control thread */
+	unsigned lanes;
 	size_t live;
 	struct slots *old;
 	uint64_t (*epoch_now)(void *ctx);
@@ -170,11 +171,29 @@ static int rebuild(struct index_table *t)
 	return TM_OK;
 }
 
-int index_reserve(struct index_table *t, struct peer *owner, void (*entropy)(void *ctx, void *out, size_t n),
-	void *ctx, uint32_t *ret_index)
+void index_set_lanes(struct index_table *t, unsigned lanes)
+{
+	t->lanes = lanes;
+}
+
+/* The nearest number whose top byte names the lane. */
+static uint32_t into_lane(uint32_t index, unsigned lane, unsigned lanes)
+{
+	unsigned top = index >> 24;
+
+	if (lanes > 1)
+		top = top - top % lanes + lane;
+	if (top > UINT8_MAX)
+		top -= lanes;
+	return (index & 0xffffff) | (uint32_t)top << 24;
+}
+
+int index_reserve(struct index_table *t, struct peer *owner, unsigned lane,
+	void (*entropy)(void *ctx, void *out, size_t n), void *ctx, uint32_t *ret_index)
 {
 	struct slots *s = current(t);
 	uint8_t random[4];
+	uint32_t index;
 
 	if ((uint64_t)s->used + 1 > (uint64_t)(s->mask + 1) / 4 * 3) {
 		int err = rebuild(t);
@@ -186,10 +205,11 @@ int index_reserve(struct index_table *t, struct peer *owner, void (*entropy)(voi
 
 	do {
 		entropy(ctx, random, sizeof(random));
-	} while (slot_find(s, get_le32(random)));
-	slot_insert(s, get_le32(random), owner, NULL);
+		index = into_lane(get_le32(random), lane, t->lanes);
+	} while (slot_find(s, index));
+	slot_insert(s, index, owner, NULL);
 	t->live++;
-	*ret_index = get_le32(random);
+	*ret_index = index;
 	return TM_OK;
 }
 

@@ -17,8 +17,15 @@ struct peer;
 NODISCARD int index_table_new(struct index_table **ret_table);
 void index_table_free(struct index_table *t);
 
-/* Control thread. */
-NODISCARD int index_reserve(struct index_table *t, struct peer *owner,
+/*
+ * Which of several receivers a message is for can be read off its receiver index before it is opened: the top
+ * byte, the last of the four on the wire, modulo their number. lanes: 1..128, 1 at first.
+ */
+enum { INDEX_LANES_MAX = 128 };
+void index_set_lanes(struct index_table *t, unsigned lanes);
+
+/* Control thread. lane < lanes. */
+NODISCARD int index_reserve(struct index_table *t, struct peer *owner, unsigned lane,
 	void (*entropy)(void *ctx, void *out, size_t n), void *ctx, uint32_t *ret_index);
 /* A reserved index becomes a session. */
 void index_bind(struct index_table *t, uint32_t index, struct keypair *kp);

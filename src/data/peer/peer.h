@@ -39,6 +39,7 @@ struct peer {
 	ns_t last_handshake; /* monotonic time a session was derived; 0 = never */
 	ns_t last_handshake_real; /* for display */
 	bool session_up; /* as last told through session_changed */
+	uint8_t lane; /* counted from 1; 0 = none yet */
 	struct epoch_retired retired;
 	/* workers, atomic */
 	_Atomic(struct keypair *) current; /* NULL = no session: stage and ask */

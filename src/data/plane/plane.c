@@ -22,6 +22,19 @@ static size_t round_up(size_t n, size_t to)
 	return (n + to - 1) / to * to;
 }
 
+/*
+ * A data message goes to the worker that its receiver index names: a peer's always to the same, many peers'
+ * shared out evenly. Where the kernel cannot, it chooses by addresses and ports, which serves too.
+ */
+static void steer(struct plane *p, unsigned sockets)
+{
+	const struct udp_steering by = {
+		.first_byte = WG_DATA, .lane_at = WG_DATA_INDEX + 3, .lanes = sockets};
+
+	if (sockets > 1)
+		udp_steer(p->udp[0], &by);
+}
+
 static int open_sockets(struct plane *p, const struct plane_config *cfg, struct diag *d)
 {
 	struct udp_config uc = {
@@ -38,6 +51,7 @@ static int open_sockets(struct plane *p, const struct plane_config *cfg, struct 
 		if (err)
 			return err;
 	}
+	steer(p, cfg->workers);
 	return TM_OK;
 }
 
@@ -71,8 +85,10 @@ static uint64_t epoch_now(void *ctx)
 
 static int make_device(struct plane *p, const struct plane_config *cfg)
 {
-	struct device_config dc = {
-		.private_key = cfg->private_key, .limits = cfg->limits, .load_threshold = LOAD_THRESHOLD};
+	struct device_config dc = {.private_key = cfg->private_key,
+		.limits = cfg->limits,
+		.load_threshold = LOAD_THRESHOLD,
+		.lanes = cfg->workers};
 	struct device_ops ops;
 	int err;
 

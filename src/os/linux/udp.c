@@ -7,6 +7,7 @@
 #include "os/linux/udp_impl.h"
 
 #include <errno.h>
+#include <linux/filter.h>
 #include <linux/sock_diag.h>
 #include <string.h>
 #include <unistd.h>
@@ -175,6 +176,22 @@ void udp_close(struct udp *u)
 	if (u->fd >= 0)
 		close(u->fd);
 	free(u);
+}
+
+/* The program sees the UDP payload. A number beyond the sockets means: by hash, as without a program. */
+void udp_steer(const struct udp *any, const struct udp_steering *by)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)by->first_byte << 24, 0, 3),
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, by->lane_at),
+		BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, by->lanes),
+		BPF_STMT(BPF_RET | BPF_A, 0),
+		BPF_STMT(BPF_RET | BPF_K, UINT16_MAX),
+	};
+	const struct sock_fprog program = {.len = ARRAY_LEN(code), .filter = code};
+
+	setsockopt(any->fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program));
 }
 
 int udp_fd(const struct udp *u)

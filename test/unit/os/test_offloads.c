@@ -200,6 +200,54 @@ static void a_datagram_too_large_for_the_path_does_not_take_others_with_it(void 
 	udp_close(u);
 }
 
+/* --- steering --- */
+
+static void a_datagram_goes_to_the_socket_that_its_lane_names(void **state)
+{
+	enum { LANES = 3, AT = 7 };
+	const struct udp_steering by = {.first_byte = 4, .lane_at = AT, .lanes = LANES};
+	struct udp *u[LANES], *from = open_udp(OFFLOADS);
+	uint8_t bytes[100][40] = {0}, got[100][40];
+	struct datagram v[100], in[64];
+	size_t others = 0;
+	(void)state;
+
+	u[0] = open_udp(OFFLOADS);
+	for (unsigned i = 1; i < LANES; i++) {
+		const struct udp_config cfg = {.offloads = OFFLOADS, .with = u[0]};
+		assert_int_equal(udp_open(&cfg, &u[i], NULL), TM_OK);
+	}
+	udp_steer(u[0], &by);
+	for (unsigned i = 0; i < 100; i++) {
+		bytes[i][0] = i < 60 ? 4 : 1;
+		bytes[i][AT] = (uint8_t)i;
+		v[i] = (struct datagram){.data = bytes[i],
+			.n = i == 99 ? 3 : sizeof(bytes[i]),
+			.remote = {.ip = ip_v4((uint8_t[]){127, 0, 0, 1}), .port = udp_port(u[0])}};
+		assert_int_equal(udp_send(from, &v[i], 1), 0);
+	}
+	for (unsigned lane = 0; lane < LANES; lane++) {
+		size_t mine = 0, n;
+
+		do {
+			for (size_t i = 0; i < ARRAY_LEN(in); i++)
+				in[i] = (struct datagram){.data = got[i], .cap = sizeof(got[i])};
+			n = udp_recv(u[lane], in, ARRAY_LEN(in));
+			for (size_t i = 0; i < n; i++) {
+				mine += in[i].data[0] == 4;
+				others += in[i].data[0] != 4;
+				if (in[i].data[0] == 4)
+					assert_int_equal(in[i].data[AT] % LANES, lane);
+			}
+		} while (n);
+		assert_int_equal(mine, 20);
+	}
+	assert_int_equal(others, 40);
+	for (unsigned i = LANES; i-- > 0;)
+		udp_close(u[i]);
+	udp_close(from);
+}
+
 /* --- super-packets --- */
 
 enum { PIECES = 40, PIECE = 900 };
@@ -338,6 +386,7 @@ int main(void)
 		CASE(datagrams_arrive_whole_and_in_order_with_and_without_trains),
 		CASE(a_device_without_checksum_offload_costs_no_datagram),
 		CASE(a_datagram_too_large_for_the_path_does_not_take_others_with_it),
+		CASE(a_datagram_goes_to_the_socket_that_its_lane_names),
 		CASE(the_kernel_and_we_agree_on_udp_super_packets),
 		CASE(what_the_kernel_drops_for_us_is_counted),
 	};

@@ -42,10 +42,37 @@ static void indices_are_unique_among_live_ones(void **state)
 	for (uint32_t i = 0; i < 1000; i++) {
 		uint32_t index;
 
-		assert_int_equal(index_reserve(t, owner, stutter, &calls, &index), TM_OK);
+		assert_int_equal(index_reserve(t, owner, 0, stutter, &calls, &index), TM_OK);
 		assert_int_equal(index, i);
 	}
 	index_table_free(t);
+	free(owner);
+}
+
+static void an_index_names_its_lane(void **state)
+{
+	static const unsigned lanes[] = {1, 2, 3, 7, 8, 64, 100, INDEX_LANES_MAX};
+	struct peer *owner = calloc(1, sizeof(*owner));
+	uint64_t rng = 3;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(lanes); i++) {
+		struct index_table *t = NULL;
+		uint32_t ones = 0, zeros = 0;
+
+		assert_int_equal(index_table_new(&t), TM_OK);
+		index_set_lanes(t, lanes[i]);
+		for (unsigned k = 0; k < 1000; k++) {
+			uint32_t index;
+
+			assert_int_equal(index_reserve(t, owner, k % lanes[i], dice, &rng, &index), TM_OK);
+			assert_int_equal((index >> 24) % lanes[i], k % lanes[i]);
+			ones |= index;
+			zeros |= ~index;
+		}
+		assert_true(ones == UINT32_MAX && zeros == UINT32_MAX);
+		index_table_free(t);
+	}
 	free(owner);
 }
 
@@ -61,7 +88,7 @@ static void indices_use_all_32_bits_of_the_entropy(void **state)
 	for (unsigned i = 0; i < 100; i++) {
 		uint32_t index;
 
-		assert_int_equal(index_reserve(t, owner, dice, &rng, &index), TM_OK);
+		assert_int_equal(index_reserve(t, owner, 0, dice, &rng, &index), TM_OK);
 		ones |= index;
 		zeros |= ~index;
 	}
@@ -82,7 +109,7 @@ static void a_reserved_index_has_an_owner_and_no_keypair_until_bound(void **stat
 	(void)state;
 	assert_int_equal(keypair_new(&kp), TM_OK);
 	assert_int_equal(index_table_new(&t), TM_OK);
-	assert_int_equal(index_reserve(t, owner, dice, &rng, &index), TM_OK);
+	assert_int_equal(index_reserve(t, owner, 0, dice, &rng, &index), TM_OK);
 	assert_ptr_equal(index_owner(t, index), owner);
 	assert_null(index_find(t, index));
 	kp->local_index = index;
@@ -118,7 +145,7 @@ static void growth_keeps_every_entry_and_frees_old_tables_only_when_safe(void **
 		uint32_t index;
 
 		assert_int_equal(keypair_new(&kp[i]), TM_OK);
-		assert_int_equal(index_reserve(t, owner, dice, &rng, &index), TM_OK);
+		assert_int_equal(index_reserve(t, owner, 0, dice, &rng, &index), TM_OK);
 		kp[i]->local_index = index;
 		index_bind(t, index, kp[i]);
 	}
@@ -181,7 +208,7 @@ static void readers_never_see_a_wrong_keypair_while_the_table_changes(void **sta
 	assert_int_equal(index_table_new(&r.t), TM_OK);
 	index_set_epoch(r.t, epoch_of, &epoch);
 	assert_int_equal(keypair_new(&r.fixed), TM_OK);
-	assert_int_equal(index_reserve(r.t, owner, dice, &rng, &r.fixed->local_index), TM_OK);
+	assert_int_equal(index_reserve(r.t, owner, 0, dice, &rng, &r.fixed->local_index), TM_OK);
 	index_bind(r.t, r.fixed->local_index, r.fixed);
 	for (size_t i = 0; i < ARRAY_LEN(r.kp); i++) { /* all in a few neighbouring slots, to collide a lot */
 		assert_int_equal(keypair_new(&r.kp[i]), TM_OK);
@@ -195,7 +222,7 @@ static void readers_never_see_a_wrong_keypair_while_the_table_changes(void **sta
 
 			if (wanted == r.fixed->local_index)
 				continue;
-			assert_int_equal(index_reserve(r.t, owner, fixed_number, &wanted, &index), TM_OK);
+			assert_int_equal(index_reserve(r.t, owner, 0, fixed_number, &wanted, &index), TM_OK);
 			index_bind(r.t, index, r.kp[i]);
 			if (i % 3 == 0)
 				index_release(r.t, r.kp[i / 3]->local_index);
@@ -218,6 +245,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(indices_are_unique_among_live_ones),
+		cmocka_unit_test(an_index_names_its_lane),
 		cmocka_unit_test(indices_use_all_32_bits_of_the_entropy),
 		cmocka_unit_test(a_reserved_index_has_an_owner_and_no_keypair_until_bound),
 		cmocka_unit_test(growth_keeps_every_entry_and_frees_old_tables_only_when_safe),

@@ -125,7 +125,7 @@ static struct keypair *begin(struct device *d, struct peer *p, bool initiator, n
 	struct keypair *kp;
 	uint32_t index;
 
-	assert_int_equal(index_reserve(device_index(d), p, on_entropy, NULL, &index), TM_OK);
+	assert_int_equal(index_reserve(device_index(d), p, 0, on_entropy, NULL, &index), TM_OK);
 	assert_int_equal(session_new(d, p, index, &keys, initiator, now, &kp), TM_OK);
 	if (initiator)
 		session_begin_initiator(d, p, kp, now);

@@ -60,6 +60,12 @@ const struct config_row config_rows[CONFIG_ROWS] = {
 		.help = "what the kernel may do for the tunnel: all, none, or some of "
 			"tun,uso,udp-gso,udp-gro; "
 			"to be narrowed only where a network driver is at fault"},
+	{.key = "aead",
+		.type = CONFIG_AEAD,
+		FIELD(aead),
+		.def = "auto",
+		.help = "who encrypts packets: auto takes the fastest for this processor, libcrypto runs "
+			"everywhere"},
 	{.key = "advertise",
 		.type = CONFIG_ENDPOINTS,
 		LIST(advertise),

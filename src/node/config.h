@@ -21,6 +21,7 @@ struct config {
 	uint16_t mtu; /* restart; 1420 */
 	uint16_t workers; /* restart; 0 = one per core, at most 8 */
 	uint32_t fwmark; /* restart; 0 = none */
+	char aead[24]; /* restart; "auto" or a provider of crypto/aead.h */
 	uint32_t offloads; /* restart; enum plane_offload, all */
 	enum log_level log_level; /* reload; info */
 	char socket_group[33]; /* restart; "" = root only */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "crypto/aead.h"
 #include "data/plane/offloads.h"
 #include "node/config_rows.h"
 
@@ -102,6 +103,16 @@ static bool is_group(const char *s, size_t size)
 		if (!isalnum((unsigned char)*s) && !strchr("_-.$", *s))
 			return false;
 	return true;
+}
+
+static bool is_aead(const char *s)
+{
+	bool known = strcmp(s, "auto") == 0;
+	const char *name;
+
+	for (size_t i = 0; !known && (name = aead_provider_at(i)); i++)
+		known = strcmp(s, name) == 0;
+	return known;
 }
 
 static bool is_hostname(const char *s, size_t n)
@@ -204,6 +215,9 @@ int config_set(const struct config_row *row, const char *text, bool quoted, stru
 		if (log_level_parse(text, field) != TM_OK)
 			return refuse(d, TM_EINVAL, row, text, "error, warn, info or debug");
 		return TM_OK;
+	case CONFIG_AEAD:
+		return set_text(row, text, is_aead(text),
+			"auto, or a provider that `tunnelmesh version` lists", field, d);
 	case CONFIG_OFFLOADS:
 		if (plane_offloads_parse(text, field) != TM_OK)
 			return refuse(d, TM_EINVAL, row, text,

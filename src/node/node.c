@@ -278,6 +278,7 @@ static int open_plane(struct node *n)
 		.listen_port = n->config.listen_port,
 		.workers = worker_count(&n->config),
 		.offloads = n->config.offloads,
+		.aead = strcmp(n->config.aead, "auto") == 0 ? NULL : n->config.aead,
 		.fwmark = n->config.fwmark,
 		.private_key = n->identity.x_priv,
 		.limits = n->config.limits,

@@ -129,6 +129,7 @@ static void fill_env(struct plane *p, const struct plane_config *cfg)
 		.staging = &p->staging,
 		.live = &p->live,
 		.stop_fd = -1,
+		.aead = cfg->aead,
 		.packet_bytes = round_up(packet, 64),
 	};
 	p->env.slot_bytes = PACKET_HEADROOM + p->env.packet_bytes + PACKET_TAILROOM;

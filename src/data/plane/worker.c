@@ -50,7 +50,7 @@ int worker_init(
 
 	*w = (struct worker){.env = env, .id = id, .udp = udp, .link = {.ops = &link_udp, .udp = udp}};
 	w->udp_offloads = udp_offloads(udp);
-	err = aead_new(&w->aead);
+	err = env->aead ? aead_new_with(env->aead, &w->aead) : aead_new(&w->aead);
 	if (err)
 		return err;
 

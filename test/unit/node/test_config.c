@@ -78,6 +78,7 @@ static void every_key_reaches_its_field(void **state)
 			"workers: 4\n"
 			"fwmark: 0xCa6c\n"
 			"offloads: uso,tun\n"
+			"aead: libcrypto\n"
 			"advertise: [ 203.0.113.7:51820, \"[2001:db8::7]:1\" ]\n"
 			"log_level: debug\n"
 			"socket_group: netdev\n"
@@ -106,6 +107,7 @@ static void every_key_reaches_its_field(void **state)
 	assert_int_equal(c.mtu, 1280);
 	assert_int_equal(c.workers, 4);
 	assert_int_equal(c.fwmark, 0xca6c);
+	assert_string_equal(c.aead, "libcrypto");
 	assert_int_equal(c.offloads, PLANE_OFFLOAD_TUN | PLANE_OFFLOAD_USO);
 	assert_int_equal(c.n_advertise, 2);
 	assert_string_equal(endpoint_format(&c.advertise[0], buf), "203.0.113.7:51820");
@@ -193,6 +195,9 @@ static void each_mistake_gets_its_line_and_sentence(void **state)
 		{"workers: 65\n", "config.yaml:1: workers must be a number from 0 to 64, not \"65\""},
 		{"fwmark: 0x1ffffffff\n",
 			"config.yaml:1: fwmark must be a number from 0 to 4294967295, not \"0x1ffffffff\""},
+		{"aead: rot13\n", "config.yaml:1: aead must be auto, or a provider that `tunnelmesh version` "
+				  "lists, not "
+				  "\"rot13\""},
 		{"offloads: tun,gso\n", "config.yaml:1: offloads must be all, none, or some of "
 					"tun,uso,udp-gso,udp-gro with commas "
 					"between, not \"tun,gso\""},
@@ -391,7 +396,7 @@ static void every_key_is_in_the_reference_the_manual_and_the_example(void **stat
 
 	(void)state;
 	config_describe(each_is_documented, &docs);
-	assert_int_equal(docs.rows, 12);
+	assert_int_equal(docs.rows, 13);
 	assert_null(strstr(docs.reference, "test_limits"));
 	free(docs.reference);
 	free(docs.manual);

@@ -15,8 +15,8 @@
 
 #define NODISCARD __attribute__((warn_unused_result))
 #define PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
-/* A large array on the stack of the data path that is filled before it is read: not zeroed first, as everything else
- * is (-ftrivial-auto-var-init). */
+/* A large array on the stack of the data path that is filled before it is read: not zeroed first, as
+ * everything else is (-ftrivial-auto-var-init). */
 #if defined(__clang__) || __GNUC__ >= 12
 #define UNINITIALIZED __attribute__((uninitialized))
 #else

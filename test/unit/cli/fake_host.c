@@ -17,7 +17,8 @@ int __wrap_os_check_tun(struct diag *d);
 int __wrap_os_prefix_in_use(const struct prefix *p, const char *except, struct diag *d);
 int __wrap_udp_open(const struct udp_config *cfg, struct udp **ret_udp, struct diag *d);
 void __wrap_udp_close(struct udp *u);
-int __wrap_tun_open(const char *name, unsigned queues, uint16_t mtu, unsigned offloads, struct tun **ret_tun, struct diag *d);
+int __wrap_tun_open(const char *name, unsigned queues, uint16_t mtu, unsigned offloads, struct tun **ret_tun,
+	struct diag *d);
 void __wrap_tun_close(struct tun *t);
 bool __wrap_os_systemd_is_init(void);
 int __wrap_os_spawn_daemon(char *const argv[], const char *log_path, int timeout_ms, struct diag *d);
@@ -57,8 +58,7 @@ void __wrap_udp_close(struct udp *u UNUSED)
 {
 }
 
-int __wrap_tun_open(
-	const char *name, unsigned queues UNUSED, uint16_t mtu UNUSED, unsigned offloads UNUSED,
+int __wrap_tun_open(const char *name, unsigned queues UNUSED, uint16_t mtu UNUSED, unsigned offloads UNUSED,
 	struct tun **ret_tun, struct diag *d)
 {
 	if (host.interface)

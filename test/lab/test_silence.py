@@ -214,10 +214,12 @@ class Target:
         self.node, self.genuine = node, genuine
         self.key = base64.b64decode(node.status()["self"]["key"])
         self.sessions = {g[4:8] for g in genuine if kind_of(g) == DATA}
+        # A slot that many datagrams fit into cuts none.
+        self.cuts = not {"all", "udp-gro"} & set(node.status()["offloads"].split(","))
 
     def expected(self, d):
         """The name under which this datagram must be counted, worked out from the documents alone."""
-        if len(d) > RECEIVE_BUFFER:
+        if self.cuts and len(d) > RECEIVE_BUFFER:
             return "truncated"
         kind = kind_of(d)
         if kind == DATA and len(d) >= 32:
@@ -382,8 +384,9 @@ def test_nothing_answers_thousands_of_kinds_of_garbage_and_each_is_counted_by_na
             small = [d for d in garbage if len(d) < 1400][::11]
             t.fire(small, lambda d: s6.sendto(d, (n.host.ip6, DATA_PORT)))
     assert len(kinds) >= 1000
-    assert {"malformed", "truncated", "hs_malformed", "hs_mac1", "hs_decrypt", "hs_replay", "hs_unexpected",
+    assert {"malformed", "hs_malformed", "hs_mac1", "hs_decrypt", "hs_replay", "hs_unexpected",
             "no_session", "recv_expired", "auth", "replay", "stun_auth"} <= set(total)
+    assert ("truncated" in total) == t.cuts
     traffic_was_whole(ping)
     watch.sync()
     assert [(p.src, p.proto, len(p.ip)) for p in answers(watch, hub, alice)] == []

@@ -127,7 +127,7 @@ class Run:
                     if TESTS[test].possible(tunnel):
                         figures = self.measure(bed, tunnel, test)
                         self.write("result", contender=name, test=test, **where, **figures)
-                        say(f"  {test} {brief(figures)}")
+                        say(f"  {test} {brief(test, figures)}")
                 if tunnel.pids:
                     kib = [memory_kb(pid) for pid in tunnel.pids]
                     self.write("result", contender=name, test="memory", **where, rss_kib=[k[0] for k in kib],
@@ -146,11 +146,13 @@ class Run:
         say("\n")
 
 
-def brief(figures):
-    for key, unit, scale in (("p50_us", "us", 1), ("gbps", "Gbit/s", 1)):
-        if key in figures and not (key == "gbps" and "pps" in figures and figures["gbps"] < 1):
-            return f"{figures[key] * scale:.2f} {unit}"
-    return f"{figures['pps'] / 1000:.0f} kpps"
+def brief(test, figures):
+    """The figure that says most, for the screen."""
+    if "p50_us" in figures:
+        return f"{figures['p50_us']:.2f} us"
+    if test.startswith("pps"):
+        return f"{figures['pps'] / 1000:.0f} kpps"
+    return f"{figures['gbps']:.2f} Gbit/s"
 
 
 def say(text):

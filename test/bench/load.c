@@ -42,7 +42,7 @@ enum {
 #define WINDOW_PAUSE 20000L /* ns between two looks at a full window */
 #define STALL (20 * MS) /* nothing arrived for so long: what is in flight is lost */
 #define DRAIN (50 * MS) /* for what is still on its way when the time is over */
-#define REPLY_TIMEOUT SEC /* then a round trip counts as lost */
+#define REPLY_TIMEOUT (250 * MS) /* then a round trip counts as lost */
 
 struct payload {
 	uint64_t cookie, number;

@@ -10,35 +10,93 @@
 
 #include <endian.h>
 
-/*
- * On x86-64 the loader picks the AVX2 clone where the processor has it. Not under a sanitizer, which would
- * instrument the resolver although that runs before the sanitizer is ready.
- */
-#if defined(__x86_64__) && defined(__ELF__) && defined(__GLIBC__) && defined(__GNUC__) &&                    \
-	!defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define CPU_CLONES __attribute__((target_clones("avx2", "default")))
-#else
-#define CPU_CLONES
+/* CSUM_PORTABLE: what other processors get, for a test. */
+#if defined(__x86_64__) && !defined(CSUM_PORTABLE)
+#define CSUM_AVX2
 #endif
 
-typedef uint64_t lanes __attribute__((vector_size(32)));
+/*
+ * A block is 32 bytes: two vectors that every 64-bit processor has, or one of AVX2. Each lane of 64 bits adds
+ * words of 32, so there is no carry to lose below 2^32 blocks. With `out` the bytes are copied as they pass.
+ */
+enum { BLOCK = 32 };
 
-enum { BLOCK = sizeof(lanes) };
+typedef uint64_t half_block __attribute__((vector_size(BLOCK / 2)));
 
-/* Each lane adds halves of 32 bits, so there is no carry to lose below 2^32 blocks. */
-CPU_CLONES static uint64_t blocks_add(const uint8_t *p, size_t blocks)
+static inline __attribute__((always_inline)) uint64_t blocks_portable(
+	uint8_t *out, const uint8_t *p, size_t blocks)
 {
-	lanes low = {0}, high = {0};
+	half_block a = {0}, b = {0}, c = {0}, d = {0};
 
 	for (; blocks; blocks--, p += BLOCK) {
-		lanes v;
+		half_block v, w;
 
 		memcpy(&v, p, sizeof(v));
+		memcpy(&w, p + sizeof(v), sizeof(w));
+		if (out) {
+			memcpy(out, &v, sizeof(v));
+			memcpy(out + sizeof(v), &w, sizeof(w));
+			out += BLOCK;
+		}
+		a += v & UINT32_MAX;
+		b += v >> 32;
+		c += w & UINT32_MAX;
+		d += w >> 32;
+	}
+	a += b + c + d;
+	return a[0] + a[1];
+}
+
+#ifdef CSUM_AVX2
+typedef uint64_t block __attribute__((vector_size(BLOCK)));
+
+static inline __attribute__((target("avx2"), always_inline)) uint64_t blocks_avx2(
+	uint8_t *out, const uint8_t *p, size_t blocks)
+{
+	block low = {0}, high = {0};
+
+	for (; blocks; blocks--, p += BLOCK) {
+		block v;
+
+		memcpy(&v, p, sizeof(v));
+		if (out) {
+			memcpy(out, &v, sizeof(v));
+			out += BLOCK;
+		}
 		low += v & UINT32_MAX;
 		high += v >> 32;
 	}
 	low += high;
 	return low[0] + low[1] + low[2] + low[3];
+}
+
+static __attribute__((target("avx2"))) uint64_t add_avx2(const uint8_t *p, size_t blocks)
+{
+	return blocks_avx2(NULL, p, blocks);
+}
+
+static __attribute__((target("avx2"))) uint64_t copy_avx2(uint8_t *out, const uint8_t *p, size_t blocks)
+{
+	return blocks_avx2(out, p, blocks);
+}
+#endif
+
+static uint64_t blocks_add(const uint8_t *p, size_t blocks)
+{
+#ifdef CSUM_AVX2
+	if (LIKELY(__builtin_cpu_supports("avx2")))
+		return add_avx2(p, blocks);
+#endif
+	return blocks_portable(NULL, p, blocks);
+}
+
+static uint64_t blocks_copy(uint8_t *out, const uint8_t *p, size_t blocks)
+{
+#ifdef CSUM_AVX2
+	if (LIKELY(__builtin_cpu_supports("avx2")))
+		return copy_avx2(out, p, blocks);
+#endif
+	return blocks_portable(out, p, blocks);
 }
 
 static uint16_t fold(uint64_t sum)
@@ -50,36 +108,57 @@ static uint16_t fold(uint64_t sum)
 	return (uint16_t)sum;
 }
 
-/* Chained sums need an even n in all but the last call. */
-uint32_t csum_add(const void *p, size_t n, uint32_t sum)
+/* Less than a block, in native order. */
+static uint64_t tail_add(const uint8_t *p, size_t n)
 {
-	const uint8_t *b = p;
 	uint64_t acc = 0;
 	uint32_t word;
-	uint16_t half = 0;
+	uint16_t half;
 
-	if (n >= 2 * BLOCK) {
-		acc = blocks_add(b, n / BLOCK);
-		b += n / BLOCK * BLOCK;
-		n %= BLOCK;
-	}
-	for (; n >= 4; b += 4, n -= 4) {
-		memcpy(&word, b, 4);
+	for (; n >= 4; p += 4, n -= 4) {
+		memcpy(&word, p, 4);
 		acc += word;
 	}
 	if (n >= 2) {
-		memcpy(&half, b, 2);
+		memcpy(&half, p, 2);
 		acc += half;
-		b += 2;
+		p += 2;
 		n -= 2;
 	}
 	if (n) {
 		half = 0;
-		memcpy(&half, b, 1);
+		memcpy(&half, p, 1);
 		acc += half;
 	}
-	acc = (uint64_t)sum + be16toh(fold(acc));
+	return acc;
+}
+
+/* `native` joins a sum in network order. */
+static uint32_t join(uint32_t sum, uint64_t native)
+{
+	uint64_t acc = (uint64_t)sum + be16toh(fold(native));
+
 	return (uint32_t)((acc & UINT32_MAX) + (acc >> 32));
+}
+
+uint32_t csum_add(const void *p, size_t n, uint32_t sum)
+{
+	const uint8_t *b = p;
+	size_t blocks = n / BLOCK, whole = blocks * BLOCK;
+	uint64_t acc = blocks ? blocks_add(b, blocks) : 0;
+
+	return join(sum, acc + tail_add(b + whole, n - whole));
+}
+
+uint32_t csum_copy(void *dst, const void *src, size_t n, uint32_t sum)
+{
+	const uint8_t *b = src;
+	uint8_t *out = dst;
+	size_t blocks = n / BLOCK, whole = blocks * BLOCK;
+	uint64_t acc = blocks ? blocks_copy(out, b, blocks) : 0;
+
+	memcpy(out + whole, b + whole, n - whole);
+	return join(sum, acc + tail_add(b + whole, n - whole));
 }
 
 uint16_t csum_finish(uint32_t sum)

@@ -35,6 +35,8 @@ static inline const uint8_t *ip_src(const uint8_t *p)
 
 /* RFC 1071. Sums may be chained: pass the previous result as `sum`; n is even in all but the last call. */
 uint32_t csum_add(const void *p, size_t n, uint32_t sum);
+/* The same, while the bytes are copied; src and dst do not overlap. */
+uint32_t csum_copy(void *dst, const void *src, size_t n, uint32_t sum);
 uint16_t csum_finish(uint32_t sum); /* folded and inverted, host order; store with put_be16 */
 uint32_t csum_pseudo(const struct ip *src, const struct ip *dst, uint8_t proto, uint32_t len);
 

@@ -110,15 +110,16 @@ static bool flow_known(uint8_t *p, size_t n, struct segment *ret_g)
 	return true;
 }
 
+/* The addresses lie right before the transport header, so the pseudo-header's sum is had with the rest. */
 static bool sums_right(const struct segment *g)
 {
+	const uint8_t *from = ip_src(g->p);
 	uint32_t l4_len = (uint32_t)g->n - g->l4;
-	uint32_t pseudo =
-		csum_add(ip_src(g->p), g->v6 ? 32 : 8, l4_len + (g->udp ? IPPROTO_UDP : IPPROTO_TCP));
 
-	if (csum_finish(csum_add(g->p + g->l4, l4_len, pseudo)) != 0)
+	if (!g->v6 && csum_finish(csum_add(g->p, IP4_HEADER, 0)) != 0)
 		return false;
-	return g->v6 || csum_finish(csum_add(g->p, IP4_HEADER, 0)) == 0;
+	uint32_t rest = l4_len + (g->udp ? IPPROTO_UDP : IPPROTO_TCP);
+	return csum_finish(csum_add(from, (size_t)(g->p + g->n - from), rest)) == 0;
 }
 
 /*
@@ -184,16 +185,19 @@ static struct entry *table_find(
 	struct coalescer *c, const struct segment *g, uint64_t hash, struct item **ret_open)
 {
 	struct entry *bucket = c->table[hash % BUCKETS], *oldest = bucket;
+	uint16_t tag = tag_of(hash), least = UINT16_MAX;
 
 	for (struct entry *e = bucket; e < bucket + WAYS; e++) {
-		struct item *open = e->item > c->floor ? &c->items[e->item - 1] : NULL;
+		uint16_t number = e->item;
 
-		if (open && e->tag == tag_of(hash) && flows_equal(&open->first, g)) {
-			*ret_open = open;
+		if (e->tag == tag && number > c->floor && flows_equal(&c->items[number - 1].first, g)) {
+			*ret_open = &c->items[number - 1];
 			return e;
 		}
-		if (e->item < oldest->item)
+		if (number < least) {
+			least = number;
 			oldest = e;
+		}
 	}
 	*ret_open = NULL;
 	return oldest;

@@ -5,6 +5,7 @@
 #include "wire/ip.h"
 
 enum { IP4_HEADER = 20, IP6_HEADER = 40, TCP_HEADER = 20, UDP_HEADER = 8 };
+enum { IP4_HEADER_MAX = 60, TCP_HEADER_MAX = 60 };
 enum { TCP_CSUM = 16, UDP_CSUM = 6 };
 enum { FIN = 0x01, PSH = 0x08, CWR = 0x80 };
 
@@ -60,19 +61,43 @@ static size_t transport_header(const struct segmenter *s)
  * the final destination (source routes), only whoever made the packet knows what he summed: then it is in
  * the checksum field, together with the whole length.
  */
-static int pseudo_sum(struct segmenter *s, const struct vnet *v)
+static int pseudo_sum(const struct segmenter *s, const struct vnet *v, uint32_t *ret_sum)
 {
 	bool plain = s->l4 == (s->v6 ? IP6_HEADER : IP4_HEADER);
 
 	if (plain) {
 		size_t addresses = s->v6 ? 32 : 8;
-		s->pseudo = csum_add(ip_src(s->packet), addresses, s->udp ? IPPROTO_UDP : IPPROTO_TCP);
+		*ret_sum = csum_add(ip_src(s->packet), addresses, s->udp ? IPPROTO_UDP : IPPROTO_TCP);
 		return TM_OK;
 	}
 	if (!v->needs_csum)
 		return TM_EBADMSG;
-	s->pseudo = get_be16(s->packet + s->csum_at) + (uint16_t) ~(s->n - s->l4);
+	*ret_sum = get_be16(s->packet + s->csum_at) + (uint16_t) ~(s->n - s->l4);
 	return TM_OK;
+}
+
+/*
+ * Sums what stays the same from segment to segment: the headers without lengths, checksums, identification,
+ * sequence number and flags. No sum can overflow: csum_add makes one at most 0xffff larger.
+ */
+static void base_sums(struct segmenter *s, uint32_t pseudo)
+{
+	uint8_t ip[IP4_HEADER_MAX], l4[TCP_HEADER_MAX];
+
+	if (!s->v6) {
+		memcpy(ip, s->packet, s->l4);
+		put_be32(ip + 2, 0); /* length and identification */
+		put_be16(ip + 10, 0);
+		s->ip_sum = csum_add(ip, s->l4, 0);
+	}
+	memcpy(l4, s->packet + s->l4, s->header - s->l4);
+	put_be16(l4 + (s->csum_at - s->l4), 0);
+	put_be16(l4 + 4, 0); /* length of UDP */
+	if (!s->udp) {
+		put_be16(l4 + 6, 0);
+		l4[13] = 0;
+	}
+	s->l4_sum = csum_add(l4, s->header - s->l4, pseudo);
 }
 
 /*
@@ -106,7 +131,12 @@ static int begin_super(struct segmenter *s, const struct vnet *v)
 
 	size_t payload = s->n - s->header;
 	s->count = payload ? (unsigned)((payload + s->size - 1) / s->size) : 1;
-	return pseudo_sum(s, v);
+
+	uint32_t pseudo;
+	int err = pseudo_sum(s, v, &pseudo);
+	if (err == TM_OK)
+		base_sums(s, pseudo);
+	return err;
 }
 
 static int begin_single(struct segmenter *s, const struct vnet *v)
@@ -165,50 +195,62 @@ static void put_csum(uint8_t *at, uint32_t sum, uint16_t offset)
 
 static size_t next_single(const struct segmenter *s, uint8_t *out)
 {
-	memcpy(out, s->packet, s->n);
-	if (s->needs_csum)
-		put_csum(out + s->csum_at, csum_add(out + s->l4, s->n - s->l4, 0),
-			(uint16_t)(s->csum_at - s->l4));
+	if (!s->needs_csum) {
+		memcpy(out, s->packet, s->n);
+		return s->n;
+	}
+	memcpy(out, s->packet, s->l4);
+	uint32_t sum = csum_copy(out + s->l4, s->packet + s->l4, s->n - s->l4, 0);
+	put_csum(out + s->csum_at, sum, (uint16_t)(s->csum_at - s->l4));
 	return s->n;
 }
 
-static void ip_patch(const struct segmenter *s, uint8_t *out, size_t n)
+static void ip_patch(const struct segmenter *s, uint8_t *out, uint16_t n)
 {
 	if (s->v6) {
 		put_be16(out + 4, (uint16_t)(n - IP6_HEADER));
 		return;
 	}
-	put_be16(out + 2, (uint16_t)n);
-	put_be16(out + 4, (uint16_t)(get_be16(out + 4) + s->at));
-	put_be16(out + 10, 0);
-	put_be16(out + 10, csum_finish(csum_add(out, s->l4, 0)));
+	uint16_t id = (uint16_t)(get_be16(s->packet + 4) + s->at);
+	put_be16(out + 2, n);
+	put_be16(out + 4, id);
+	put_be16(out + 10, csum_finish(s->ip_sum + n + id));
 }
 
-static void tcp_patch(const struct segmenter *s, uint8_t *tcp)
+/* Sequence number and flags, and what they are in the checksum. */
+static uint32_t tcp_patch(const struct segmenter *s, uint8_t *out)
 {
-	put_be32(tcp + 4, get_be32(tcp + 4) + s->at * s->size);
+	const uint8_t *tcp = s->packet + s->l4;
+	uint32_t seq = get_be32(tcp + 4) + s->at * s->size;
+	uint8_t flags = tcp[13];
+
 	if (s->at + 1 < s->count)
-		tcp[13] &= (uint8_t) ~(FIN | PSH);
+		flags &= (uint8_t) ~(FIN | PSH);
 	if (s->at > 0)
-		tcp[13] &= (uint8_t)~CWR;
+		flags &= (uint8_t)~CWR;
+	put_be32(out + 4, seq);
+	out[13] = flags;
+	return (seq >> 16) + (seq & 0xffff) + flags;
 }
 
+/* The sums are of what was read, never of what was just written: waiting for stores costs more than adding.
+ */
 static size_t next_of_super(const struct segmenter *s, uint8_t *out)
 {
 	size_t from = s->header + (size_t)s->at * s->size;
 	size_t payload = MIN(s->size, s->n - from);
-	size_t n = s->header + payload;
-	uint16_t l4_len = (uint16_t)(n - s->l4);
+	uint16_t n = (uint16_t)(s->header + payload), l4_len = (uint16_t)(n - s->l4);
+	uint32_t changed = l4_len; /* in the pseudo-header */
 
 	memcpy(out, s->packet, s->header);
-	memcpy(out + s->header, s->packet + from, payload);
 	ip_patch(s, out, n);
-	if (s->udp)
+	if (s->udp) {
 		put_be16(out + s->l4 + 4, l4_len);
-	else
-		tcp_patch(s, out + s->l4);
-	put_be16(out + s->csum_at, 0);
-	put_csum(out + s->csum_at, csum_add(out + s->l4, l4_len, s->pseudo + l4_len),
+		changed += l4_len;
+	} else {
+		changed += tcp_patch(s, out + s->l4);
+	}
+	put_csum(out + s->csum_at, csum_copy(out + s->header, s->packet + from, payload, s->l4_sum + changed),
 		(uint16_t)(s->csum_at - s->l4));
 	return n;
 }

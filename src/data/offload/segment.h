@@ -19,7 +19,7 @@ struct segmenter {
 	uint16_t l4, size; /* where the transport header starts; payload bytes of a segment */
 	bool v6, udp, gso, needs_csum;
 	uint16_t csum_at; /* where the checksum goes */
-	uint32_t pseudo; /* of a super-packet: sum of the pseudo-header, without the length */
+	uint32_t ip_sum, l4_sum; /* of a super-packet: what is the same in the checksums of all segments */
 	unsigned count;
 	/* moves on */
 	unsigned at;

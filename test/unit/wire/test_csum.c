@@ -87,6 +87,31 @@ static void a_sum_may_be_chained_at_any_even_length(void **state)
 	}
 }
 
+static void copying_gives_the_sum_and_exactly_the_bytes(void **state)
+{
+	uint8_t src[300], dst[300];
+	(void)state;
+
+	seed = 0x5eed0003;
+	for (size_t n = 0; n <= 200; n++) {
+		for (size_t at = 0; at < 64; at++) {
+			uint32_t start = rnd();
+
+			for (size_t i = 0; i < sizeof(src); i++)
+				src[i] = (uint8_t)rnd();
+			memset(dst, 0xa5, sizeof(dst));
+			uint32_t sum = csum_copy(dst + 63 - at, src + at, n, start);
+			if (csum_finish(sum) != csum_finish(slow_add(src + at, n, start)))
+				fail_msg("%zu bytes from %zu: another sum", n, at);
+			if (memcmp(dst + 63 - at, src + at, n) != 0)
+				fail_msg("%zu bytes from %zu: other bytes", n, at);
+			for (size_t i = 0; i < sizeof(dst); i++)
+				if ((i < 63 - at || i >= 63 - at + n) && dst[i] != 0xa5)
+					fail_msg("%zu bytes from %zu: byte %zu is touched", n, at, i);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -94,6 +119,7 @@ int main(void)
 		cmocka_unit_test(carries_are_not_lost_in_the_longest_packet_of_ones),
 		cmocka_unit_test(zeros_sum_up_to_zero_and_not_to_its_other_form),
 		cmocka_unit_test(a_sum_may_be_chained_at_any_even_length),
+		cmocka_unit_test(copying_gives_the_sum_and_exactly_the_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -70,6 +70,12 @@ static inline void micro_print(struct micro *m)
 	printf(" %6.0f/%-6.0f", micro_best(m), micro_median(m));
 }
 
+/* The same for things that take a few nanoseconds. */
+static inline void micro_print_fine(struct micro *m)
+{
+	printf(" %6.1f/%-6.1f", micro_best(m), micro_median(m));
+}
+
 /* The head of such a column. */
 static inline void micro_head(const char *name)
 {

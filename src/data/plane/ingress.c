@@ -204,8 +204,29 @@ static void to_tun(struct worker *w, uint8_t *packet, size_t n)
 		worker_drop(w, DROP_TUN_FULL);
 }
 
+/* The source address that was last found to be a peer's: most packets of a run have the same. */
+struct source {
+	const uint8_t *addr;
+	bool v4;
+};
+
+static bool source_is_peers(
+	const struct worker *w, const struct peer *p, const uint8_t *packet, struct source *memo)
+{
+	const struct source s = {.addr = ip_src(packet), .v4 = packet[0] >> 4 == 4};
+
+	if (memo->addr && memo->v4 == s.v4 && memcmp(memo->addr, s.addr, s.v4 ? 4 : 16) == 0)
+		return true;
+	if (snapshot_owner_of_src(w->snap, packet) != p)
+		return false;
+
+	*memo = s;
+	return true;
+}
+
 /* An authenticated packet of n > 0 bytes from p. */
-static void deliver(struct worker *w, struct peer *p, uint8_t *packet, size_t n, uint8_t outer_tos)
+static void deliver(
+	struct worker *w, struct peer *p, uint8_t *packet, size_t n, uint8_t outer_tos, struct source *memo)
 {
 	size_t total = packet_length(packet, n);
 
@@ -213,7 +234,7 @@ static void deliver(struct worker *w, struct peer *p, uint8_t *packet, size_t n,
 		worker_drop(w, DROP_NOT_IP);
 		return;
 	}
-	if (snapshot_owner_of_src(w->snap, packet) != p) {
+	if (!source_is_peers(w, p, packet, memo)) {
 		worker_drop(w, DROP_SPOOF);
 		return;
 	}
@@ -284,6 +305,7 @@ static void settle_run(struct worker *w, struct opening *o, size_t first, size_t
 	struct keypair *kp = o->kp[first];
 	struct peer *p = kp->peer;
 	uint64_t packets = 0, bytes = 0;
+	struct source memo = {0};
 	bool data = false;
 
 	mark_run(o, first, end);
@@ -305,7 +327,7 @@ static void settle_run(struct worker *w, struct opening *o, size_t first, size_t
 	report(w, p, kp, o->dg[first]);
 	for (size_t i = first; i < end; i++)
 		if (!o->op[i].err && o->op[i].n)
-			deliver(w, p, o->op[i].data, o->op[i].n, o->dg[i]->tos);
+			deliver(w, p, o->op[i].data, o->op[i].n, o->dg[i]->tos, &memo);
 }
 
 static void open_all(struct worker *w, struct opening *o)

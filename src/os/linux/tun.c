@@ -24,6 +24,8 @@
 
 _Static_assert(TUN_NAME_MAX + 1 == IFNAMSIZ, "interface names are 15 bytes and a NUL");
 
+enum { QUEUE_LENGTH = 1000 };
+
 struct tun {
 	char name[IFNAMSIZ];
 	unsigned queues;
@@ -132,6 +134,21 @@ static int set_mtu(const struct tun *t, uint16_t mtu, struct diag *d)
 	return TM_OK;
 }
 
+/*
+ * Packets that may wait for us. The default, 500, is less than one socket may have in flight in small
+ * datagrams; WireGuard in the kernel has 1000 too. A kernel that refuses leaves the default.
+ */
+static void set_queue_length(const struct tun *t)
+{
+	_cleanup_(closep)
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq ifr = {0};
+
+	memcpy(ifr.ifr_name, t->name, sizeof(t->name));
+	ifr.ifr_qlen = QUEUE_LENGTH;
+	(void)!ioctl(fd, SIOCSIFTXQLEN, &ifr);
+}
+
 int tun_open(const char *name, unsigned queues, uint16_t mtu, unsigned offloads, struct tun **ret_tun,
 	struct diag *d)
 {
@@ -157,6 +174,7 @@ int tun_open(const char *name, unsigned queues, uint16_t mtu, unsigned offloads,
 			goto fail;
 	}
 	set_offloads(t, offloads);
+	set_queue_length(t);
 	err = set_mtu(t, mtu, d);
 	if (err)
 		goto fail;

@@ -165,5 +165,21 @@ def upgrade():
     seed("upgrade", "response-404", "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
 
 
-for make in (wg, ip, stun, token, netmap, ws, upgrade):
+def bench():
+    def head(version, kind):
+        return b"TMB" + bytes((version, kind, 0, 0, 0)) + bytes(range(16))
+    for name, type_, ms in (("open", 1, 0), ("download", 2, 5000), ("upload", 3, 60000), ("upload-too-long", 3, 60001),
+                            ("result", 4, 0), ("type-5", 5, 0)):
+        seed("bench", name, b"\0" + head(1, type_) + struct.pack(">I4x", ms))
+    for name, code, elapsed in (("ok", 0, 5 * 10**9), ("busy", 1, 0), ("code-9", 9, 0), ("elapsed-nonsense", 0, 2**63)):
+        seed("bench", name, b"\1" + head(1, code) + struct.pack(">QQI4x", 1 << 33, elapsed, 17))
+    for name, type_ in (("echo", 1), ("echo-reply", 2), ("echo-type-0", 0)):
+        seed("bench", name, b"\2" + head(1, type_) + struct.pack(">I36x", 4711))
+    seed("bench", "version-2", b"\0" + head(2, 1) + bytes(8))
+    seed("bench", "cut", b"\1" + head(1, 0) + bytes(23))
+    seed("bench", "long", b"\2" + head(1, 1) + bytes(41))
+    seed("bench", "http", b"\0GET / HTTP/1.1\r\nHost: hub.mesh\r\n")
+
+
+for make in (wg, ip, stun, token, netmap, ws, upgrade, bench):
     make()

@@ -3,6 +3,7 @@
  * later. */
 #include "base/encode.h"
 #include "base/secret.h"
+#include "base/suggest.h"
 #include "control/policy/policy.h"
 #include "node/internal.h"
 
@@ -45,14 +46,20 @@ static const struct node_rec *find_node(
 	struct node *n, const json_t *req, const char *key, struct ctl_call *call)
 {
 	const char *text = string_field(req, key);
-	const struct node_rec *r = netmap_lookup(agent_netmap(n->agent), text);
-	char error[160];
+	const struct netmap *map = agent_netmap(n->agent);
+	const struct node_rec *r = netmap_lookup(map, text);
+	struct suggest s = suggest_for(text);
+	char error[160], hint[160] = "see `tunnelmesh peers`";
 
-	if (!r) {
-		snprintf(error, sizeof(error), "there is no node \"%.64s\" in this mesh", text);
-		ctl_reply(call, ctl_error(error, "see `tunnelmesh peers`"));
-	}
-	return r;
+	if (r)
+		return r;
+	for (size_t i = 0; i < map->n_nodes; i++)
+		suggest_offer(&s, map->nodes[i].name);
+	if (s.best)
+		snprintf(hint, sizeof(hint), "did you mean \"%s\"?", s.best);
+	snprintf(error, sizeof(error), "there is no node \"%.64s\" in this mesh", text);
+	ctl_reply(call, ctl_error(error, hint));
+	return NULL;
 }
 
 static void cmd_resolve(struct node *n, const json_t *req, struct ctl_call *call)
@@ -64,6 +71,21 @@ static void cmd_resolve(struct node *n, const json_t *req, struct ctl_call *call
 		return;
 	ctl_reply(call, json_pack("{s:b, s:s, s:s, s:s, s:s}", "ok", 1, "name", r->name, "id", r->id, "ip4",
 				ip_format(&r->ip4, ip4), "ip6", ip_format(&r->ip6, ip6)));
+}
+
+/* Who that is, and by what port we would be asked: a mesh uses the same everywhere. */
+static void cmd_bench_resolve(struct node *n, const json_t *req, struct ctl_call *call)
+{
+	char ip4[IP_STR_LEN], ip6[IP_STR_LEN];
+	const struct node_rec *r = find_node(n, req, "name", call);
+
+	if (!r)
+		return;
+	ctl_reply(call,
+		json_pack("{s:b, s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:i}", "ok", 1, "name", r->name, "id",
+			r->id, "ip4", ip_format(&r->ip4, ip4), "ip6", ip_format(&r->ip6, ip6), "kind",
+			r->kind == NODE_CLIENT ? "client" : "node", "online", (int)r->online, "self",
+			strcmp(r->id, n->enrolment.self.id) == 0, "bench_port", (int)n->config.bench_port));
 }
 
 static void cmd_nudge(struct node *n, const json_t *req, struct ctl_call *call)
@@ -233,6 +255,7 @@ static const struct {
 	{"peers", cmd_peers},
 	{"version", cmd_version},
 	{"ping.resolve", cmd_resolve},
+	{"bench.resolve", cmd_bench_resolve},
 	{"nudge", cmd_nudge},
 	{"down", cmd_down},
 	{"reload", cmd_reload},

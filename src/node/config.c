@@ -73,6 +73,13 @@ const struct config_row config_rows[CONFIG_ROWS] = {
 		RELOAD,
 		.help = "further address:port pairs by which other nodes may reach this one, such as a "
 			"forwarded port"},
+	{.key = "bench_port",
+		.type = CONFIG_UINT,
+		FIELD(bench_port),
+		.max = 65535,
+		.def = "5209",
+		.help = "TCP and UDP port inside the tunnel on which other members' `tunnelmesh bench` is "
+			"answered; 0 switches that off"},
 	{.key = "log_level",
 		.type = CONFIG_LEVEL,
 		FIELD(log_level),

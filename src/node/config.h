@@ -23,6 +23,7 @@ struct config {
 	uint32_t fwmark; /* restart; 0 = none */
 	char aead[24]; /* restart; "auto" or a provider of crypto/aead.h */
 	uint32_t offloads; /* restart; enum plane_offload, all */
+	uint16_t bench_port; /* restart; 5209; 0 = off */
 	enum log_level log_level; /* reload; info */
 	char socket_group[33]; /* restart; "" = root only */
 	struct endpoint advertise[CONFIG_LIST_MAX]; /* reload; extra candidate endpoints, e.g. a port

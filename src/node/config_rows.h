@@ -31,7 +31,7 @@ struct config_row {
 	const char *help;
 };
 
-enum { CONFIG_ROWS = 19 };
+enum { CONFIG_ROWS = 20 };
 extern const struct config_row config_rows[CONFIG_ROWS];
 
 static inline bool config_is_list(const struct config_row *row)

@@ -5,6 +5,7 @@
 #define TM_NODE_INTERNAL_H
 
 #include "control/agent/agent.h"
+#include "control/bench/responder.h"
 #include "control/coord/coord.h"
 #include "control/path/prober.h"
 #include "crypto/identity.h"
@@ -44,6 +45,7 @@ struct node {
 	struct keeper *keeper;
 	struct prober *prober;
 	struct agent *agent;
+	struct responder *responder; /* NULL when switched off */
 	struct os_netmon *netmon;
 	struct ctl *ctl;
 	struct event *plane_event, *plane_timer, *signals[3], *stop_timer;
@@ -67,6 +69,7 @@ struct plane_events plugs_plane(struct node *n);
 struct prober_ops plugs_prober(struct node *n);
 struct agent_events plugs_agent(struct node *n);
 struct keeper_config plugs_keeper(struct node *n);
+struct responder_config plugs_responder(struct node *n);
 void plugs_apply_netmap(struct node *n, const struct netmap *map);
 
 /* commands.c: the control socket's handler. */

@@ -354,6 +354,19 @@ static int open_agent(struct node *n)
 	return TM_OK;
 }
 
+/* A convenience: without it the node is as good as with it. */
+static void open_responder(struct node *n)
+{
+	const struct responder_config cfg = plugs_responder(n);
+	struct diag d = {0};
+	char text[1024];
+	int err = cfg.port ? responder_new(n->base, &cfg, &n->responder, &d) : TM_OK;
+
+	if (err)
+		log_warn("node: other members cannot run a bench against this node",
+			KV("why", diag_format(&d, err, text, sizeof(text))));
+}
+
 static int open_host(struct node *n, const struct node_options *o)
 {
 	int err = os_netmon_new(n->base, plane_tun_name(n->plane), on_network_changed, n, &n->netmon);
@@ -422,6 +435,8 @@ static int node_open(struct node *n, const struct node_options *o)
 	if (!err)
 		err = open_agent(n);
 	if (!err)
+		open_responder(n);
+	if (!err)
 		err = open_host(n, o);
 	return err;
 }
@@ -436,6 +451,7 @@ static void node_close(struct node *n)
 {
 	ctl_free(n->ctl);
 	os_netmon_free(n->netmon);
+	responder_free(n->responder); /* while the plane can still carry the end of its connections */
 	keeper_free(TAKE(n->keeper));
 	agent_free(TAKE(n->agent));
 	prober_free(TAKE(n->prober));

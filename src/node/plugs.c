@@ -5,7 +5,7 @@
  *
  *   agent --netmap--> policy --peers--> plane            agent --candidates--> prober --endpoints--> plane
  *   plane --stun, want path, roamed--> prober            prober --my candidates, want candidates--> agent
- *   plane --session--> keeper
+ *   plane --session--> keeper                            responder --is that a member?--> agent
  */
 #include "control/policy/policy.h"
 #include "node/internal.h"
@@ -247,6 +247,18 @@ static void seed_stamps(void *ctx, const uint8_t key[static 32], const struct st
 	prober_seed_check_stamp(n->prober, key, s->check);
 }
 
+/* --- responder --- */
+
+/* The tunnel lets a peer use its own addresses only: this asks whether the peer is still one. */
+static bool is_member(void *ctx, const struct ip *from)
+{
+	const struct node *n = ctx;
+	char text[IP_STR_LEN];
+	const struct node_rec *r = netmap_lookup(agent_netmap(n->agent), ip_format(from, text));
+
+	return r && !n->removed[0] && strcmp(r->id, n->enrolment.self.id) != 0;
+}
+
 /* --- the tables --- */
 
 struct plane_events plugs_plane(struct node *n)
@@ -299,5 +311,16 @@ struct keeper_config plugs_keeper(struct node *n)
 		.netmap = known_peers,
 		.stamps = peer_stamps,
 		.seed = seed_stamps,
+	};
+}
+
+struct responder_config plugs_responder(struct node *n)
+{
+	return (struct responder_config){
+		.addrs = {n->enrolment.self.ip4, n->enrolment.self.ip6},
+		.port = n->config.bench_port,
+		.ifname = plane_tun_name(n->plane),
+		.ctx = n,
+		.is_member = is_member,
 	};
 }

@@ -34,6 +34,16 @@ NODISCARD int os_netmon_new(struct event_base *base, const char *except, void (*
 	void *ctx, struct os_netmon **ret_mon);
 void os_netmon_free(struct os_netmon *m);
 
+/* --- sockets: os/linux/socket.c --- */
+/* From now on the socket hears and speaks through this interface only. errno says more than the result. */
+NODISCARD int os_bind_to_device(int fd, const char *ifname);
+struct os_tcp_stats {
+	uint32_t retransmits; /* segments sent again, since the connection began */
+	uint32_t unacked_bytes; /* written by us and not yet confirmed by the other side */
+};
+/* False where the system cannot say. Any thread. */
+bool os_tcp_stats(int fd, struct os_tcp_stats *ret_stats);
+
 /* --- process, privileges, files: os/posix/ --- */
 NODISCARD int os_check_privileges(struct diag *d); /* root or CAP_NET_ADMIN; TM_EPERM with a sentence */
 NODISCARD int os_check_tun(struct diag *d); /* /dev/net/tun can be opened */

@@ -14,6 +14,7 @@
 #include "data/plane/offloads.h"
 #include "node/config.h"
 #include "os/os.h"
+#include "wire/bench.h"
 
 static int parse(const char *text, struct config *c, struct diag *d)
 {
@@ -51,6 +52,7 @@ static void nothing_given_means_the_defaults(void **state)
 	assert_string_equal(def.tun, "tm0");
 	assert_int_equal(def.mtu, 1420);
 	assert_int_equal(def.workers, 0);
+	assert_int_equal(def.bench_port, BENCH_PORT);
 	assert_int_equal(def.log_level, LOG_INFO);
 	assert_string_equal(def.socket_group, "");
 	assert_memory_equal(&def.limits, &wg_limits_default, sizeof(def.limits));
@@ -396,7 +398,7 @@ static void every_key_is_in_the_reference_the_manual_and_the_example(void **stat
 
 	(void)state;
 	config_describe(each_is_documented, &docs);
-	assert_int_equal(docs.rows, 13);
+	assert_int_equal(docs.rows, 14);
 	assert_null(strstr(docs.reference, "test_limits"));
 	free(docs.reference);
 	free(docs.manual);

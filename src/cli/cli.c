@@ -33,6 +33,7 @@ const struct command *const commands[] = {
 	&cmd_status,
 	&cmd_peers,
 	&cmd_ping,
+	&cmd_bench,
 	&cmd_token_create,
 	&cmd_token_list,
 	&cmd_token_revoke,

@@ -2,13 +2,13 @@
 /* `ping`: echo requests to a member of the mesh, with the path that they take. */
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <string.h>
 
 #include "base/time.h"
 #include "cli/client.h"
 #include "cli/commands.h"
 #include "cli/icmp.h"
+#include "cli/interrupt.h"
 #include "cli/peers.h"
 #include "crypto/init.h"
 
@@ -41,23 +41,6 @@ struct ping {
 	ns_t min, max, sum;
 	json_t *replies; /* with --json */
 };
-
-/* Written by the signal handler alone: there is no other way into one. */
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int sig UNUSED)
-{
-	interrupted = 1;
-}
-
-static void catch_interrupt(void)
-{
-	struct sigaction sa = {.sa_handler = on_interrupt}; /* no SA_RESTART: poll returns */
-
-	interrupted = 0;
-	sigaction(SIGINT, &sa, NULL);
-	sigaction(SIGTERM, &sa, NULL);
-}
 
 /* A name, node id or mesh address that the daemon knows. An IPv6 address asks for IPv6. */
 static int resolve(struct ping *p, const char *target, struct ip *ret_ip, struct diag *d)
@@ -155,13 +138,13 @@ static int ping_once(struct ping *p, struct diag *d)
 
 static void pause_until(ns_t t)
 {
-	while (!interrupted && time_monotonic() < t)
+	while (!interrupt_came() && time_monotonic() < t)
 		(void)poll(NULL, 0, time_poll_ms(time_monotonic(), t));
 }
 
 static int ping_all(struct ping *p, struct diag *d)
 {
-	while (!interrupted) {
+	while (!interrupt_came()) {
 		ns_t next = time_monotonic() + p->opts->interval;
 		int err = ping_once(p, d);
 
@@ -224,7 +207,7 @@ static int ping_run(struct cli *c, const void *opts, const struct opt_words *wor
 	if (!c->g.json)
 		fprintf(c->out, "  ping %s (%s)\n", p.name, p.address);
 	fflush(c->out);
-	catch_interrupt();
+	interrupt_catch();
 	err = ping_all(&p, &d);
 	icmp_close(&p.icmp);
 	return err ? cli_fail(c, &d, err) : summary(&p);

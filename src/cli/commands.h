@@ -6,7 +6,7 @@
 #include "cli/cli.h"
 
 extern const struct command cmd_init, cmd_join, cmd_up, cmd_down, cmd_leave, cmd_reload, cmd_status,
-	cmd_peers, cmd_ping, cmd_token_create, cmd_token_list, cmd_token_revoke, cmd_node_list,
+	cmd_peers, cmd_ping, cmd_bench, cmd_token_create, cmd_token_list, cmd_token_revoke, cmd_node_list,
 	cmd_node_rename, cmd_node_remove, cmd_client_add, cmd_client_list, cmd_client_remove, cmd_version,
 	cmd_help;
 

@@ -35,6 +35,21 @@ const char *format_ms(double ms, char buf[static FORMAT_LEN])
 	return buf;
 }
 
+const char *format_rate(double v, char buf[static FORMAT_LEN])
+{
+	static const char *const units[] = {"", "k", "M", "G", "T"};
+	size_t unit = 0;
+
+	for (; v >= 999.5 && unit + 1 < ARRAY_LEN(units); unit++)
+		v /= 1000;
+	snprintf(buf, FORMAT_LEN, "%.*f %sbit/s",
+		unit == 0 || v >= 99.95 ? 0
+		: v >= 9.995            ? 1
+					: 2,
+		v, units[unit]);
+	return buf;
+}
+
 const char *format_span(int64_t seconds, char buf[static FORMAT_LEN])
 {
 	if (seconds < 0)

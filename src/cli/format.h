@@ -11,6 +11,8 @@ enum { FORMAT_LEN = 48 };
 const char *format_bytes(uint64_t n, char buf[static FORMAT_LEN]);
 /* "0.42 ms", "3.1 ms", "11 ms", "1.2 s". */
 const char *format_ms(double ms, char buf[static FORMAT_LEN]);
+/* "0 bit/s", "9.41 Mbit/s", "94.1 Mbit/s", "941 Mbit/s": powers of 1000. */
+const char *format_rate(double bits_per_second, char buf[static FORMAT_LEN]);
 /* "45 s", "12 min", "24 h", "3 d": rounded down, hours up to two days. */
 const char *format_span(int64_t seconds, char buf[static FORMAT_LEN]);
 /* "34 s ago", "now", "-" for then = 0. A moment in the future (another machine's clock) is "now". */

@@ -52,6 +52,29 @@ static void milliseconds_get_coarser_as_they_grow(void **state UNUSED)
 		assert_string_equal(format_ms(rows[i].ms, buf), rows[i].text);
 }
 
+static void rates_have_three_digits(void **state UNUSED)
+{
+	static const struct {
+		double rate;
+		const char *text;
+	} rows[] = {
+		{0, "0 bit/s"},
+		{999, "999 bit/s"},
+		{999.6, "1.00 kbit/s"},
+		{56000, "56.0 kbit/s"},
+		{9.994e6, "9.99 Mbit/s"},
+		{9.996e6, "10.0 Mbit/s"},
+		{99.96e6, "100 Mbit/s"},
+		{941e6, "941 Mbit/s"},
+		{1.234e9, "1.23 Gbit/s"},
+		{5e15, "5000 Tbit/s"},
+	};
+	char buf[FORMAT_LEN];
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		assert_string_equal(format_rate(rows[i].rate, buf), rows[i].text);
+}
+
 static void spans_and_ages_round_down_to_one_unit(void **state UNUSED)
 {
 	static const struct {
@@ -98,6 +121,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bytes_have_two_or_three_digits),
 		cmocka_unit_test(milliseconds_get_coarser_as_they_grow),
+		cmocka_unit_test(rates_have_three_digits),
 		cmocka_unit_test(spans_and_ages_round_down_to_one_unit),
 		cmocka_unit_test(foreign_text_cannot_steer_the_terminal),
 	};

@@ -44,7 +44,7 @@ struct aead_op {
 
 /* No associated data, as WireGuard's transport messages; any n. err is set in each op; returns the number
  * that failed. */
-size_t aead_seal_batch(struct aead *a, struct aead_op *ops, size_t n);
+NODISCARD size_t aead_seal_batch(struct aead *a, struct aead_op *ops, size_t n);
 size_t aead_open_batch(struct aead *a, struct aead_op *ops, size_t n);
 
 /* One message with associated data, for handshakes. out may equal in. Seal writes n + AEAD_TAG, open n -

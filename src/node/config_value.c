@@ -221,7 +221,8 @@ int config_set(const struct config_row *row, const char *text, bool quoted, stru
 	case CONFIG_OFFLOADS:
 		if (plane_offloads_parse(text, field) != TM_OK)
 			return refuse(d, TM_EINVAL, row, text,
-				"all, none, or some of tun,uso,udp-gso,udp-gro with commas between");
+				"all, none, or some of tun,uso,udp-gso,udp-gro with commas between, uso only "
+				"with tun");
 		return TM_OK;
 	case CONFIG_IP:
 		return set_text(row, text, ip_parse(text, &ip) == TM_OK && strlen(text) < row->size,

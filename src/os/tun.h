@@ -37,7 +37,8 @@ uint64_t tun_overflows(const struct tun *t);
 
 /*
  * One packet or super-packet, never waiting. Without offloads *ret_v says that there is nothing to do.
- * TM_EAGAIN: none now. TM_ECLOSED: the device was deleted.
+ * TM_EAGAIN: none now. TM_EBADMSG: one is lost that the kernel could not describe, go on. TM_ECLOSED: the
+ * device was deleted.
  */
 NODISCARD int tun_read(
 	const struct tun *t, unsigned queue, uint8_t *buf, size_t cap, struct vnet *ret_v, size_t *ret_n);

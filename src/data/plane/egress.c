@@ -70,7 +70,7 @@ static unsigned egress_packet(struct worker *w, const struct vnet *v, uint8_t *p
 		worker_drop(w, DROP_NOT_IP);
 		return 1;
 	}
-	if (segment_max(&s) > w->env->packet_bytes - WG_DATA_OVERHEAD) {
+	if (segment_max(&s) > worker_packet_max(w)) {
 		/* Somebody raised the MTU of the device under us. */
 		worker_drop_n(w, DROP_TOO_BIG, s.count);
 		worker_icmp(w, ICMP_TOO_BIG, w->env->mtu, packet, total, true);
@@ -100,6 +100,11 @@ bool egress_burst(struct worker *w)
 		size_t n;
 
 		err = tun_read(w->env->tun, w->id, w->super, TUN_PACKET_MAX, &v, &n);
+		if (err == TM_EBADMSG) {
+			worker_drop(w, DROP_NOT_IP);
+			packets++;
+			continue;
+		}
 		if (err)
 			break;
 		packets += egress_packet(w, &v, w->super, n);

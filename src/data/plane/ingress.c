@@ -138,6 +138,12 @@ static void forward(struct worker *w, struct peer *to, uint8_t *packet, size_t n
 {
 	uint8_t *copy;
 
+	/* A slot that many messages fit into takes one that is larger than anything we may send. */
+	if (n > worker_packet_max(w)) {
+		worker_drop(w, DROP_TOO_BIG);
+		worker_icmp(w, ICMP_TOO_BIG, w->env->mtu, packet, n, false);
+		return;
+	}
 	if (!ip_decrement_ttl(packet)) {
 		worker_drop(w, DROP_TTL);
 		worker_icmp(w, ICMP_TIME_EXCEEDED, 0, packet, n, false);
@@ -151,21 +157,25 @@ static void forward(struct worker *w, struct peer *to, uint8_t *packet, size_t n
 /* --- to the TUN --- */
 
 /* The kernel does not take this kind of super-packet after all: cut it again, and make no more. */
-static void write_apart(struct worker *w, const struct vnet *v, const struct part *parts, size_t n_parts)
+static void write_apart(
+	struct worker *w, const struct vnet *v, const struct part *parts, size_t n_parts, unsigned packets)
 {
 	struct segmenter s;
 	size_t n = 0;
 
-	atomic_store_explicit(&w->merge_refused, true, memory_order_relaxed);
+	atomic_fetch_or_explicit(&w->merge_refused,
+		v->gso == VNET_GSO_UDP ? TUN_OFFLOAD_UDP : TUN_OFFLOAD_TCP, memory_order_relaxed);
 	for (size_t i = 0; i < n_parts && n + parts[i].n <= TUN_PACKET_MAX; i++) {
 		memcpy(w->super + n, parts[i].p, parts[i].n);
 		n += parts[i].n;
 	}
-	if (segment_begin(&s, v, w->super, n) != TM_OK)
+	if (segment_begin(&s, v, w->super, n) != TM_OK) {
+		worker_drop_n(w, DROP_TUN_FULL, packets);
 		return;
-
+	}
 	for (unsigned i = 0; i < s.count; i++) {
-		struct part one = {.p = w->scratch + PACKET_HEADROOM};
+		/* Only borrowed: what is written is not sent. */
+		struct part one = {.p = tx_room(w, segment_max(&s))};
 
 		one.n = segment_next(&s, one.p);
 		if (tun_write(w->env->tun, w->id, &(struct vnet){0}, &one, 1) != TM_OK)
@@ -180,7 +190,7 @@ static void write_tun(
 	int err = tun_write(w->env->tun, w->id, v, parts, n_parts);
 
 	if (err == TM_EINVAL && packets > 1)
-		write_apart(w, v, parts, n_parts);
+		write_apart(w, v, parts, n_parts, packets);
 	else if (err)
 		worker_drop_n(w, DROP_TUN_FULL, packets);
 }
@@ -188,8 +198,8 @@ static void write_tun(
 static void flush_tun(struct worker *w)
 {
 	coalesce_flush(w->merge, write_tun, w);
-	if (UNLIKELY(atomic_load_explicit(&w->merge_refused, memory_order_relaxed))) {
-		coalesce_allow(w->merge, false, false);
+	if (UNLIKELY(atomic_load_explicit(&w->merge_refused, memory_order_relaxed) != w->merge_told)) {
+		worker_allow_merging(w);
 		worker_offload_lost(w);
 	}
 }

@@ -57,6 +57,8 @@ int plane_offloads_parse(const char *s, unsigned *ret_offloads)
 			break;
 		s += n + 1;
 	}
+	if (got & PLANE_OFFLOAD_USO && !(got & PLANE_OFFLOAD_TUN))
+		return TM_EINVAL;
 	*ret_offloads = got;
 	return TM_OK;
 }

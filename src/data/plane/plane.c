@@ -199,6 +199,7 @@ int plane_new(const struct plane_config *cfg, const struct plane_events *ev, str
 		plane_free(p);
 		return err;
 	}
+	p->offloads_told = plane_offloads(p);
 	*ret_plane = p;
 	return TM_OK;
 }
@@ -283,8 +284,7 @@ unsigned plane_offloads(const struct plane *p)
 
 	for (unsigned i = 0; i < p->n_workers; i++) {
 		udp &= udp_offloads(p->udp[i]);
-		if (atomic_load_explicit(&p->workers[i].merge_refused, memory_order_relaxed))
-			tun = 0;
+		tun &= ~atomic_load_explicit(&p->workers[i].merge_refused, memory_order_relaxed);
 	}
 	got |= tun & TUN_OFFLOAD_TCP ? PLANE_OFFLOAD_TUN : 0u;
 	got |= tun & TUN_OFFLOAD_UDP ? PLANE_OFFLOAD_USO : 0u;

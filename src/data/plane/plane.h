@@ -77,7 +77,8 @@ void plane_free(struct plane *p); /* stops, wipes, closes; NULL is fine */
 
 uint16_t plane_port(const struct plane *p);
 const char *plane_tun_name(const struct plane *p);
-unsigned plane_offloads(const struct plane *p); /* enum plane_offload: in use now */
+/* enum plane_offload: what the kernel does for us, in both directions, now. */
+unsigned plane_offloads(const struct plane *p);
 const char *plane_aead_provider(const struct plane *p);
 unsigned plane_workers(const struct plane *p);
 

@@ -327,6 +327,18 @@ static void on_peer_event(struct plane *p, const struct event *e)
 	}
 }
 
+/* Workers share causes; the owner hears once of each. */
+static void on_offload_lost(struct plane *p)
+{
+	unsigned left = plane_offloads(p);
+
+	if (left == p->offloads_told)
+		return;
+
+	p->offloads_told = left;
+	notes_add(&p->notes, NOTE_OFFLOAD_LOST, NULL, NULL);
+}
+
 static void on_event(struct plane *p, const struct event *e)
 {
 	switch (e->kind) {
@@ -341,7 +353,7 @@ static void on_event(struct plane *p, const struct event *e)
 		on_staged(p, e);
 		break;
 	case EVENT_OFFLOAD_LOST:
-		notes_add(&p->notes, NOTE_OFFLOAD_LOST, NULL, NULL);
+		on_offload_lost(p);
 		break;
 	case EVENT_TUN_LOST:
 		if (!p->tun_lost)

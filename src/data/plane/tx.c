@@ -79,6 +79,10 @@ static void too_big(struct worker *w, size_t i)
 	uint8_t *copy = w->scratch + w->env->slot_bytes + PACKET_HEADROOM;
 	size_t n = w->tx.item[i].n;
 
+	if (op.n > w->env->packet_bytes) {
+		worker_drop(w, DROP_SEND_FAILED);
+		return;
+	}
 	memcpy(copy, op.data, op.n + AEAD_TAG);
 	op.data = copy;
 	if (n == 0 || aead_open_batch(w->aead, &op, 1) != 0) {
@@ -116,7 +120,12 @@ void tx_flush(struct worker *w)
 	if (!n)
 		return;
 
-	aead_seal_batch(w->aead, tx->op, n);
+	if (aead_seal_batch(w->aead, tx->op, n) > 0) {
+		/* Something is in the clear still: nothing of this leaves. */
+		worker_drop_n(w, DROP_SEND_FAILED, n);
+		tx->n = tx->used = 0;
+		return;
+	}
 	failed = w->link.ops->send(&w->link, tx->dg, n);
 	for (size_t i = 0; i < n; i++) {
 		struct peer *p = tx->item[i].peer;

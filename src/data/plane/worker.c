@@ -14,6 +14,14 @@ static size_t scratch_bytes(const struct worker_env *env)
 	return 2 * env->slot_bytes;
 }
 
+void worker_allow_merging(struct worker *w)
+{
+	const unsigned may =
+		tun_offloads(w->env->tun) & ~atomic_load_explicit(&w->merge_refused, memory_order_relaxed);
+
+	coalesce_allow(w->merge, may & TUN_OFFLOAD_TCP, may & TUN_OFFLOAD_UDP);
+}
+
 /* Receiving: a few slots for trains, or many for single datagrams. */
 static int make_buffers(struct worker *w)
 {
@@ -21,13 +29,12 @@ static int make_buffers(struct worker *w)
 	const bool trains = w->udp_offloads & UDP_OFFLOAD_GRO;
 	const size_t cap = trains ? UDP_TRAIN_MAX : env->packet_bytes;
 	const size_t slot = PACKET_HEADROOM + cap + PACKET_TAILROOM;
-	const unsigned offloads = tun_offloads(env->tun);
 	int err = coalescer_new(&w->merge);
 
 	if (err)
 		return err;
 
-	coalesce_allow(w->merge, offloads & TUN_OFFLOAD_TCP, offloads & TUN_OFFLOAD_UDP);
+	worker_allow_merging(w);
 	w->n_rx = trains ? RX_TRAINS : UDP_RECV_MAX;
 	w->rx_mem = aligned_alloc(64, w->n_rx * slot);
 	w->super = aligned_alloc(64, TUN_PACKET_MAX + 1);
@@ -142,9 +149,11 @@ void worker_offload_lost(struct worker *w)
 {
 	struct event e = {.kind = EVENT_OFFLOAD_LOST};
 
+	if (!event_post(w->env->events, &e))
+		return; /* the next batch tries again */
+
 	w->udp_offloads = udp_offloads(w->udp);
-	if (!w->loss_told)
-		w->loss_told = event_post(w->env->events, &e);
+	w->merge_told = atomic_load_explicit(&w->merge_refused, memory_order_relaxed);
 }
 
 void worker_tun_lost(struct worker *w)
@@ -155,25 +164,28 @@ void worker_tun_lost(struct worker *w)
 		w->tun_lost = event_post(w->env->events, &e);
 }
 
-enum { BURSTS_PER_ROUND = 64 };
+enum { BURSTS_PER_ROUND = 16 };
 enum { POLL_UDP, POLL_TUN, POLL_STOP, POLL_N };
 
 /*
- * Bursts in turn until both sides are dry, without asking poll in between; but not for ever, there may be a
- * reason to stop.
+ * Bursts in turn until both sides are dry, without asking poll in between: while one side is busy the other
+ * often has something too (acknowledgements of what was just delivered). Not for ever, there may be a reason
+ * to stop.
  */
 static void worker_round(struct worker *w, bool udp, bool tun)
 {
 	const struct worker_env *env = w->env;
+	bool more = true;
 
-	for (unsigned i = 0; i < BURSTS_PER_ROUND && (udp || tun); i++) {
+	for (unsigned i = 0; i < BURSTS_PER_ROUND && more; i++) {
 		epoch_unpark(env->epoch, w->id);
 		w->now = time_monotonic();
 		w->snap = atomic_load_explicit(env->live, memory_order_acquire);
-		if (udp)
-			udp = ingress_burst(w);
+		more = udp && ingress_burst(w);
 		if (tun)
-			tun = egress_burst(w);
+			more |= egress_burst(w);
+		udp = true;
+		tun = !w->tun_lost;
 	}
 	/* Parked: a worker that waits holds nothing, so it delays nobody's reclamation. */
 	w->snap = NULL;

@@ -52,8 +52,8 @@ struct worker {
 	pthread_t thread;
 	bool running; /* control thread */
 	/* the thread's own */
-	bool tun_lost, loss_told;
-	unsigned udp_offloads; /* as last seen */
+	bool tun_lost;
+	unsigned udp_offloads, merge_told; /* as last told to the control thread */
 	ns_t now;
 	const struct snapshot *snap;
 	struct datagram rx[UDP_RECV_MAX];
@@ -63,7 +63,7 @@ struct worker {
 		unsigned n;
 	} icmp;
 	/* read by the control thread */
-	_Atomic(bool) merge_refused; /* the kernel does not take super-packets */
+	_Atomic(unsigned) merge_refused; /* enum tun_offload: super-packets that the kernel does not take */
 	_Atomic(uint64_t) drops[DROP_N];
 };
 
@@ -87,9 +87,17 @@ static inline void worker_drop(struct worker *w, enum plane_drop why)
 	worker_drop_n(w, why, 1);
 }
 
+/* The longest inner packet that is sent: its copies, sealed, fit everywhere. */
+static inline size_t worker_packet_max(const struct worker *w)
+{
+	return w->env->packet_bytes - WG_DATA_OVERHEAD;
+}
+
 /* ingress.c, egress.c: one batch. True: there may be more already. */
 NODISCARD bool ingress_burst(struct worker *w);
 NODISCARD bool egress_burst(struct worker *w);
+/* The coalescer makes what the TUN takes. */
+void worker_allow_merging(struct worker *w);
 /* Something that the kernel did for us it does no more: the control thread says so. */
 void worker_offload_lost(struct worker *w);
 /* TUN was deleted: egress_burst reports it here. */

@@ -232,6 +232,21 @@ uint64_t tun_overflows(const struct tun *t)
 	return found ? dropped : 0;
 }
 
+/* EINVAL: a packet that was forwarded to us and that the header cannot describe; it is gone, the next may be
+ * fine. */
+static int read_error(int err)
+{
+	switch (err) {
+	case EAGAIN:
+	case EINTR:
+		return TM_EAGAIN;
+	case EINVAL:
+		return TM_EBADMSG;
+	default:
+		return TM_ECLOSED;
+	}
+}
+
 int tun_read(const struct tun *t, unsigned queue, uint8_t *buf, size_t cap, struct vnet *ret_v, size_t *ret_n)
 {
 	uint8_t header[VNET_HEADER] = {0};
@@ -241,7 +256,7 @@ int tun_read(const struct tun *t, unsigned queue, uint8_t *buf, size_t cap, stru
 
 	n = t->vnet ? readv(t->fd[queue], iov, 2) : read(t->fd[queue], buf, cap);
 	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? TM_EAGAIN : TM_ECLOSED;
+		return read_error(errno);
 
 	vnet_decode(header, ret_v);
 	*ret_n = n > skip ? (size_t)(n - skip) : 0;

@@ -171,11 +171,11 @@ static int send_single(struct sending *s, struct datagram *dg)
 
 static bool same_way(const struct datagram *a, const struct datagram *b)
 {
-	return endpoint_eq(&a->remote, &b->remote) && a->tos == b->tos && ip_eq(&a->local, &b->local) &&
-	       a->local_ifindex == b->local_ifindex;
+	return a->tos == b->tos && ip_eq(&a->local, &b->local) && a->local_ifindex == b->local_ifindex;
 }
 
-/* The newest train that goes the same way, if it has room: an older one would change the order. */
+/* The newest train to the same place, if it goes the same way and has room: an older one would change the
+ * order. */
 static struct train *find_train(struct sending *s, const struct datagram *dg)
 {
 	size_t oldest = s->n_trains > LOOK_BACK ? s->n_trains - LOOK_BACK : 0;
@@ -183,12 +183,12 @@ static struct train *find_train(struct sending *s, const struct datagram *dg)
 	for (size_t i = s->n_trains; i-- > oldest;) {
 		struct train *t = &s->train[i];
 
-		if (!same_way(&s->v[t->first], dg))
-			continue;
-		return !t->closed && dg->n <= s->v[t->first].n && t->n < TRAIN_DATAGRAMS_MAX &&
-				       t->bytes + dg->n <= TRAIN_BYTES_MAX
-			       ? t
-			       : NULL;
+		const struct datagram *first = &s->v[t->first];
+		bool room = !t->closed && dg->n <= first->n && t->n < TRAIN_DATAGRAMS_MAX &&
+			    t->bytes + dg->n <= TRAIN_BYTES_MAX;
+
+		if (endpoint_eq(&first->remote, &dg->remote))
+			return room && same_way(first, dg) ? t : NULL;
 	}
 	return NULL;
 }
@@ -242,10 +242,11 @@ static void prepare(struct sending *s, size_t at)
 
 /*
  * The kernel refused a whole train. One by one each datagram has its own answer (larger than the path, source
- * address gone); if all of them pass, it is trains that this kernel or device does not take (EIO: no checksum
- * offload behind the route), and there will be no more.
+ * address gone). If all of them pass, and the refusal was none that passes by itself, it is trains that this
+ * kernel or device does not take (EIO: no checksum offload behind the route, before Linux 6.11; EINVAL), and
+ * there will be no more.
  */
-static size_t send_apart(struct sending *s, const struct train *t)
+static size_t send_apart(struct sending *s, const struct train *t, int err)
 {
 	size_t failed = 0;
 	bool excused = false;
@@ -255,7 +256,7 @@ static size_t send_apart(struct sending *s, const struct train *t)
 		failed += s->v[i].err != TM_OK;
 		excused |= s->v[i].local_refused;
 	}
-	if (t->n > 1 && !failed && !excused)
+	if (t->n > 1 && !failed && !excused && (err == EIO || err == EINVAL))
 		atomic_fetch_and_explicit(&s->u->offloads, ~(unsigned)UDP_OFFLOAD_GSO, memory_order_relaxed);
 	return failed;
 }
@@ -286,10 +287,13 @@ size_t udp_send(struct udp *u, struct datagram *v, size_t n)
 			at += (size_t)done;
 			continue;
 		}
-		if (errno == EINTR || (errno == EAGAIN && wait_writable(&s)))
+		int err = errno;
+		if (err == EINTR || (err == EAGAIN && wait_writable(&s)))
 			continue;
-		failed +=
-			errno == EAGAIN ? give_up(&s, &s.train[at], TM_EAGAIN) : send_apart(&s, &s.train[at]);
+		if (err == EAGAIN)
+			failed += give_up(&s, &s.train[at], TM_EAGAIN);
+		else
+			failed += send_apart(&s, &s.train[at], err);
 		at++;
 	}
 	return failed;

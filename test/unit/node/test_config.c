@@ -202,7 +202,10 @@ static void each_mistake_gets_its_line_and_sentence(void **state)
 				  "\"rot13\""},
 		{"offloads: tun,gso\n", "config.yaml:1: offloads must be all, none, or some of "
 					"tun,uso,udp-gso,udp-gro with commas "
-					"between, not \"tun,gso\""},
+					"between, uso only with tun, not \"tun,gso\""},
+		{"offloads: uso,udp-gro\n", "config.yaml:1: offloads must be all, none, or some of "
+					    "tun,uso,udp-gso,udp-gro with commas "
+					    "between, uso only with tun, not \"uso,udp-gro\""},
 		{"fwmark: 0x\n", "config.yaml:1: fwmark must be a number from 0 to 4294967295, not \"0x\""},
 		{"test_limits:\n  keepalive_ms: 0\n", "config.yaml:2: test_limits.keepalive_ms must be a "
 						      "number from 1 to 86400000, not \"0\""},

@@ -21,8 +21,9 @@ struct index_table;
 struct tun;
 
 enum { ICMP_PER_SECOND = 100, ICMP_OUT_MAX = 1280 };
-/* Slots of a worker that receives trains: enough for a burst, small enough to stay in the cache. */
-enum { RX_TRAINS = 4 };
+/* Slots of a worker that receives trains: also where nothing comes in trains, a receive should be worth its
+ * call. */
+enum { RX_TRAINS = 16 };
 
 /* What all workers share. Set once, except where atomic. */
 struct worker_env {

@@ -9,7 +9,7 @@
 #include "os/tun.h"
 #include "os/udp.h"
 
-enum { FAKE_BYTES = 4096 };
+enum { FAKE_BYTES = 16384 };
 
 void fake_reset(void);
 /* The next udp_open is on this host. */
@@ -18,10 +18,19 @@ void fake_host(const char *ip);
 void fake_move(const char *from, const char *to);
 /* Largest UDP payload; 0 = no limit. */
 void fake_path_payload(size_t n);
+/* The same of the path to one host only. */
+void fake_narrow_path(const char *to, size_t n);
+
+/* What arrives there stays unseen until it is released: then all of it is there at once. */
+enum fake_side { FAKE_TUNS = 1, FAKE_UDP = 2 };
+void fake_hold(unsigned sides); /* enum fake_side: these, and no others */
 
 /* TUN by name, from the kernel's side. */
 void fake_tun_send(const char *name, const uint8_t *p, size_t n);
 size_t fake_tun_recv(const char *name, uint8_t *buf, size_t cap); /* 0 = nothing */
+
+/* Where a packet would be, reading ends in TM_EBADMSG once. */
+void fake_tun_send_indescribable(const char *name);
 
 /* What TUNs that are opened from now on can do (enum tun_offload); nothing after a reset. */
 void fake_tun_can(unsigned offloads);
@@ -39,6 +48,10 @@ size_t fake_sent(void);
 size_t fake_sent_fragmented(void);
 /* The last datagram of WireGuard type `type` that was sent (copied); its length, 0 = none. */
 size_t fake_last(uint8_t type, uint8_t *buf, size_t cap, uint8_t *ret_tos);
+/* Flips a bit in the tag of the k-th datagram that waits at this host. */
+void fake_spoil(const char *at, size_t k);
+/* From now on no socket takes trains to send. */
+void fake_lose_gso(void);
 /* While not TM_OK, sending a datagram fails with this, writing to a TUN with TM_EAGAIN. */
 void fake_broken(int err);
 /* While set, datagrams vanish on the way (they still count as sent). */

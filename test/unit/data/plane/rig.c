@@ -97,7 +97,7 @@ void host_start(struct host *h, unsigned i)
 
 	struct plane_config cfg = {
 		.tun_name = name,
-		.mtu = RIG_MTU,
+		.mtu = h->mtu ? h->mtu : RIG_MTU,
 		.listen_port = 51820,
 		.workers = h->workers ? h->workers : 1,
 		.offloads = rig_trains() ? PLANE_OFFLOAD_GSO | PLANE_OFFLOAD_GRO : h->offloads,
@@ -215,6 +215,37 @@ void expect_drops(struct host **hosts, size_t n, const struct host *h, enum plan
 		return;
 	print_drops(h);
 	fail_msg("expected %" PRIu64 " drops \"%s\"", want, plane_drop_label(d));
+}
+
+uint64_t host_sent(const struct host *from, const struct host *to)
+{
+	struct plane_peer_stats st;
+
+	assert_int_equal(plane_peer_stats(from->plane, to->pub, &st), TM_OK);
+	return st.tx_packets;
+}
+
+struct sent_wait {
+	const struct host *from, *to;
+	uint64_t want;
+};
+
+static bool has_sent(void *arg)
+{
+	const struct sent_wait *w = arg;
+
+	return host_sent(w->from, w->to) >= w->want;
+}
+
+void expect_sent(struct host **hosts, size_t n, const struct host *from, const struct host *to, uint64_t want)
+{
+	struct sent_wait w = {from, to, want};
+
+	if (!rig_until(hosts, n, has_sent, &w)) {
+		print_drops(from);
+		fail_msg("host %u sent %" PRIu64 " packets of %" PRIu64, from->i, host_sent(from, to), want);
+	}
+	assert_int_equal(host_sent(from, to), want);
 }
 
 size_t packet_make(int family, unsigned from, unsigned to, uint16_t serial, size_t payload, uint8_t *out)

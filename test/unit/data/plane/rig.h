@@ -15,6 +15,7 @@ struct host {
 	struct plane *plane;
 	uint8_t priv[32], pub[32];
 	unsigned workers, offloads;
+	uint16_t mtu; /* 0 = RIG_MTU */
 	struct wg_limits limits;
 	/* what it heard */
 	unsigned n_stun, n_want, n_roamed, n_up, n_down, n_lost;
@@ -27,7 +28,7 @@ enum { RIG_MTU = 1420 };
 /* This run is the one with many datagrams in one receive (CMakeLists.txt). */
 bool rig_trains(void);
 
-void host_start(struct host *h, unsigned i); /* fields set before: workers, offloads, limits */
+void host_start(struct host *h, unsigned i); /* fields set before: workers, offloads, mtu, limits */
 void host_stop(struct host *h);
 /* h's peers from now on are these; their allowed addresses are the inner addresses (and what `extra` of the
  * same index says). */
@@ -50,6 +51,11 @@ bool rig_until(struct host **hosts, size_t n, bool (*cond)(void *arg), void *arg
 uint64_t host_drops(const struct host *h, enum plane_drop d);
 /* Waits until h has counted `want` drops of this kind; on failure prints all counters. */
 void expect_drops(struct host **hosts, size_t n, const struct host *h, enum plane_drop d, uint64_t want);
+
+/* Packets that `from` has sent to `to`; waits until it is `want`. */
+uint64_t host_sent(const struct host *from, const struct host *to);
+void expect_sent(
+	struct host **hosts, size_t n, const struct host *from, const struct host *to, uint64_t want);
 
 /* An inner packet (UDP header and a recognisable body). IPv4 with DF. Returns its length. */
 size_t packet_make(int family, unsigned from, unsigned to, uint16_t serial, size_t payload, uint8_t *out);

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "unit/data/plane/fake_impl.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <string.h>
+
+struct udp {
+	struct ip host;
+	uint16_t port;
+	struct queue rx;
+	_Atomic(unsigned) offloads;
+	const struct udp *with;
+};
+
+static struct udp *sockets[FAKE_SOCKETS];
+static struct ip host;
+static size_t path_payload, sent, fragmented, steer;
+static struct {
+	struct ip to;
+	size_t payload;
+} narrow;
+static uint16_t next_port = 40000;
+static bool blackhole;
+static struct cell last[5];
+
+void fake_udp_reset_locked(void)
+{
+	path_payload = sent = fragmented = 0;
+	narrow.payload = 0;
+	blackhole = false;
+	memset(last, 0, sizeof(last));
+}
+
+void fake_udp_wake_locked(void)
+{
+	for (size_t i = 0; i < FAKE_SOCKETS; i++)
+		if (sockets[i])
+			queue_wake(&sockets[i]->rx);
+}
+
+void fake_host(const char *ip)
+{
+	GUARD;
+	assert(ip_parse(ip, &host) == TM_OK);
+}
+
+void fake_move(const char *from, const char *to)
+{
+	GUARD;
+	struct ip old;
+
+	assert(ip_parse(from, &old) == TM_OK);
+	for (size_t i = 0; i < FAKE_SOCKETS; i++)
+		if (sockets[i] && ip_eq(&sockets[i]->host, &old))
+			assert(ip_parse(to, &sockets[i]->host) == TM_OK);
+}
+
+void fake_path_payload(size_t n)
+{
+	GUARD;
+	path_payload = n;
+}
+
+void fake_narrow_path(const char *to, size_t n)
+{
+	GUARD;
+	assert(ip_parse(to, &narrow.to) == TM_OK);
+	narrow.payload = n;
+}
+
+void fake_blackhole(bool on)
+{
+	GUARD;
+	blackhole = on;
+}
+
+void fake_spoil(const char *at, size_t k)
+{
+	GUARD;
+	struct ip ip;
+
+	assert(ip_parse(at, &ip) == TM_OK);
+	for (size_t i = 0; i < FAKE_SOCKETS; i++) {
+		struct queue *q = sockets[i] && ip_eq(&sockets[i]->host, &ip) ? &sockets[i]->rx : NULL;
+
+		if (q && k < q->head - q->tail) {
+			struct cell *c = &q->cells[(q->tail + k) % FAKE_QUEUE];
+
+			c->bytes[c->n - 1] ^= 1;
+			return;
+		}
+	}
+	assert(!"no such datagram");
+}
+
+void fake_lose_gso(void)
+{
+	GUARD;
+	for (size_t i = 0; i < FAKE_SOCKETS; i++)
+		if (sockets[i])
+			sockets[i]->offloads &= ~(unsigned)UDP_OFFLOAD_GSO;
+}
+
+size_t fake_sent(void)
+{
+	GUARD;
+	size_t n = 0;
+
+	n = sent;
+	return n;
+}
+
+size_t fake_sent_fragmented(void)
+{
+	GUARD;
+	size_t n = 0;
+
+	n = fragmented;
+	return n;
+}
+
+size_t fake_last(uint8_t type, uint8_t *buf, size_t cap, uint8_t *ret_tos)
+{
+	GUARD;
+	size_t n = 0;
+
+	assert(type < ARRAY_LEN(last));
+	{
+		n = last[type].n;
+		assert(n <= cap);
+		memcpy(buf, last[type].bytes, n);
+		if (ret_tos)
+			*ret_tos = last[type].tos;
+	}
+	return n;
+}
+
+/* To one of the sockets that share the destination. */
+static void deliver_locked(
+	const struct endpoint *from, const struct endpoint *to, uint8_t tos, const uint8_t *p, size_t n)
+{
+	struct udp *match[FAKE_SOCKETS];
+	struct cell c = {.n = n, .from = *from, .to = to->ip, .tos = tos};
+	size_t k = 0;
+
+	assert(n <= FAKE_BYTES);
+	memcpy(c.bytes, p, n);
+	for (size_t i = 0; i < FAKE_SOCKETS; i++)
+		if (sockets[i] && sockets[i]->port == to->port && ip_eq(&sockets[i]->host, &to->ip))
+			match[k++] = sockets[i];
+	if (k)
+		queue_push(&match[steer++ % k]->rx, &c, fake_held_locked(FAKE_UDP));
+}
+
+void fake_inject(const char *from, const char *to, uint8_t tos, const uint8_t *p, size_t n)
+{
+	GUARD;
+	struct endpoint f, t;
+
+	assert(endpoint_parse(from, &f) == TM_OK && endpoint_parse(to, &t) == TM_OK);
+	deliver_locked(&f, &t, tos, p, n);
+}
+
+/* --- os/udp.h --- */
+
+int udp_open(const struct udp_config *cfg, struct udp **ret_udp, struct diag *d)
+{
+	GUARD;
+	struct udp *u = calloc(1, sizeof(*u));
+
+	if (!u || !queue_init(&u->rx)) {
+		free(u);
+		return diag_what(d, TM_ENOMEM, "out of memory");
+	}
+	{
+		u->host = host;
+		u->offloads = cfg->offloads;
+		u->port = cfg->with ? cfg->with->port : cfg->port ? cfg->port : next_port++;
+		for (size_t i = 0; i < FAKE_SOCKETS; i++)
+			if (!sockets[i]) {
+				sockets[i] = u;
+				break;
+			}
+	}
+	*ret_udp = u;
+	return TM_OK;
+}
+
+void udp_close(struct udp *u)
+{
+	GUARD;
+	if (!u)
+		return;
+	for (size_t i = 0; i < FAKE_SOCKETS; i++)
+		if (sockets[i] == u)
+			sockets[i] = NULL;
+	queue_deinit(&u->rx);
+	free(u);
+}
+
+void udp_steer(const struct udp *any, const struct udp_steering *by)
+{
+	(void)any, (void)by;
+}
+
+int udp_fd(const struct udp *u)
+{
+	return u->rx.fd;
+}
+
+uint16_t udp_port(const struct udp *u)
+{
+	return u->port;
+}
+
+unsigned udp_offloads(const struct udp *u)
+{
+	return u->offloads;
+}
+
+uint64_t udp_overflows(const struct udp *u)
+{
+	(void)u;
+	return 0;
+}
+
+uint64_t tun_overflows(const struct tun *t)
+{
+	(void)t;
+	return 0;
+}
+
+bool udp_has_v6(const struct udp *u)
+{
+	(void)u;
+	return true;
+}
+
+static struct udp *writable(const struct udp *u)
+{
+	for (size_t i = 0; i < FAKE_SOCKETS; i++)
+		if (sockets[i] == u)
+			return sockets[i];
+	assert(!"no such socket");
+	return NULL;
+}
+
+/* What follows the same way, and is not longer, joins the first datagram; a shorter one is the last. */
+static void receive_train_locked(struct queue *q, struct datagram *dg, const struct cell *first)
+{
+	while (q->head != q->tail) {
+		struct cell *next = &q->cells[q->tail % FAKE_QUEUE], c;
+
+		if (next->n > first->n || !next->n || !endpoint_eq(&next->from, &first->from) ||
+			!ip_eq(&next->to, &first->to) || next->tos != first->tos ||
+			dg->n + next->n > dg->cap || !queue_pop(q, &c))
+			return;
+		memcpy(dg->data + dg->n, c.bytes, c.n);
+		dg->n += c.n;
+		dg->segment = (uint16_t)first->n;
+		if (c.n < first->n)
+			return;
+	}
+}
+
+size_t udp_recv(const struct udp *u, struct datagram *v, size_t n)
+{
+	GUARD;
+	struct queue *q = &writable(u)->rx;
+	struct cell c;
+	size_t got = 0;
+
+	if (fake_held_locked(FAKE_UDP))
+		return 0;
+
+	for (; got < n && queue_pop(q, &c); got++) {
+		struct datagram *dg = &v[got];
+
+		dg->truncated = c.n > dg->cap;
+		dg->n = MIN(c.n, dg->cap);
+		memcpy(dg->data, c.bytes, dg->n);
+		dg->remote = c.from;
+		dg->local = c.to;
+		dg->local_ifindex = 1;
+		dg->segment = 0;
+		dg->tos = c.tos;
+		if (u->offloads & UDP_OFFLOAD_GRO)
+			receive_train_locked(q, dg, &c);
+	}
+	return got;
+}
+
+static size_t payload_locked(const struct ip *to)
+{
+	return narrow.payload && ip_eq(&narrow.to, to) ? narrow.payload : path_payload;
+}
+
+static void send_one_locked(const struct udp *u, struct datagram *dg)
+{
+	struct endpoint from = {.ip = u->host, .port = u->port};
+	size_t payload = payload_locked(&dg->remote.ip);
+	uint8_t type = dg->n ? dg->data[0] : 0;
+
+	dg->err = fake_broken_locked();
+	dg->local_refused = false;
+	if (dg->err)
+		return;
+	if (payload && dg->n > payload) {
+		dg->err = TM_ERANGE;
+		return;
+	}
+	if (dg->local.family != IP_NONE && !ip_eq(&dg->local, &u->host)) {
+		dg->local_refused = true;
+		dg->local = (struct ip){0};
+	}
+	sent++;
+	if (type < ARRAY_LEN(last)) {
+		last[type].n = dg->n;
+		last[type].tos = dg->tos;
+		memcpy(last[type].bytes, dg->data, dg->n);
+	}
+	if (!blackhole)
+		deliver_locked(&from, &dg->remote, dg->tos, dg->data, dg->n);
+}
+
+size_t udp_send(struct udp *u, struct datagram *v, size_t n)
+{
+	GUARD;
+	size_t failed = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		send_one_locked(u, &v[i]);
+		failed += v[i].err != TM_OK;
+	}
+	return failed;
+}
+
+int udp_send_fragmented(struct udp *u, struct datagram *dg)
+{
+	GUARD;
+	{
+		size_t limit = path_payload, limit_narrow = narrow.payload;
+
+		path_payload = narrow.payload = 0;
+		send_one_locked(u, dg);
+		path_payload = limit;
+		narrow.payload = limit_narrow;
+		fragmented++;
+	}
+	return dg->err;
+}
+
+size_t udp_path_payload(const struct udp *u, const struct endpoint *ep)
+{
+	GUARD;
+	size_t n = 0;
+
+	(void)u;
+	n = payload_locked(&ep->ip);
+	return n;
+}

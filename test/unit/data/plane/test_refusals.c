@@ -270,6 +270,21 @@ static void what_is_no_ip_packet_goes_nowhere(void **state)
 	expect_drops(ab, 2, &a, DROP_NOT_IP, 2);
 }
 
+static void a_packet_that_the_kernel_cannot_describe_costs_itself_alone(void **state)
+{
+	uint8_t p[FAKE_BYTES];
+	(void)state;
+
+	rig_warm(&a, &b);
+	fake_hold(FAKE_TUNS);
+	fake_tun_send_indescribable("tm1");
+	fake_tun_send("tm1", p, packet_make(4, 1, 2, 5, 20, p));
+	fake_hold(0);
+	expect_packet(ab, 2, &b, p);
+	assert_int_equal(packet_serial(p), 5);
+	expect_drops(ab, 2, &a, DROP_NOT_IP, 1);
+}
+
 static void too_large_for_the_path_is_told_or_fragmented(void **state)
 {
 	uint8_t p[FAKE_BYTES], got[FAKE_BYTES];
@@ -443,6 +458,8 @@ int main(void)
 			congestion_that_the_packet_cannot_carry_ends_it, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_address_of_nobody_is_unreachable, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_no_ip_packet_goes_nowhere, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_packet_that_the_kernel_cannot_describe_costs_itself_alone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			too_large_for_the_path_is_told_or_fragmented, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(

@@ -139,6 +139,49 @@ static void datagrams_arrive_whole_and_in_order_with_and_without_trains(void **s
 	}
 }
 
+/* Datagrams to one place that cannot share a train, because they go there in different ways. */
+static void the_order_to_one_place_is_kept_whatever_changes_on_the_way(void **state)
+{
+	static const uint8_t tos[] = {2, 0, 2, 3, 2, 0};
+	static const uint8_t from_here[] = {0, 1, 0, 2, 1}; /* 127.0.0.x; 0 = the kernel chooses */
+	static const struct {
+		bool tos, from_here;
+		unsigned offloads;
+	} rows[] = {
+		{true, false, OFFLOADS},
+		{false, true, OFFLOADS},
+		{true, true, OFFLOADS},
+		{true, true, UDP_OFFLOAD_GSO},
+		{true, true, 0},
+	};
+	static struct batch b;
+	(void)state;
+
+	for (size_t row = 0; row < ARRAY_LEN(rows); row++) {
+		struct udp *from = open_udp(rows[row].offloads);
+		struct udp *to[2] = {open_udp(rows[row].offloads), open_udp(rows[row].offloads)};
+		size_t trains;
+
+		b.n = 0;
+		for (size_t i = 0; i < 120; i++) {
+			struct datagram *dg = &b.v[i];
+			uint8_t local = from_here[i / 2 % ARRAY_LEN(from_here)];
+
+			batch_add(&b, to[i % 2], 400);
+			if (rows[row].tos)
+				dg->tos = tos[i / 2 % ARRAY_LEN(tos)];
+			if (rows[row].from_here && local)
+				dg->local = ip_v4((uint8_t[]){127, 0, 0, local});
+		}
+		assert_int_equal(udp_send(from, b.v, b.n), 0);
+		for (size_t i = 0; i < 2; i++)
+			assert_int_equal(receive_all(to[i], &b, &trains), 60);
+		udp_close(from);
+		udp_close(to[0]);
+		udp_close(to[1]);
+	}
+}
+
 /* The route leads into a device without checksum offload: before Linux 6.11 UDP_SEGMENT fails with EIO there.
  */
 static void a_device_without_checksum_offload_costs_no_datagram(void **state)
@@ -384,6 +427,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(datagrams_arrive_whole_and_in_order_with_and_without_trains),
+		CASE(the_order_to_one_place_is_kept_whatever_changes_on_the_way),
 		CASE(a_device_without_checksum_offload_costs_no_datagram),
 		CASE(a_datagram_too_large_for_the_path_does_not_take_others_with_it),
 		CASE(a_datagram_goes_to_the_socket_that_its_lane_names),

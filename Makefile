@@ -35,9 +35,9 @@ test: build unit lab ## everything: unit tests, fuzz seeds, real daemons in netw
 unit: setup ## unit tests, golden vectors, fuzz seeds, virtual-time simulations
 	@cmake --preset ci > /dev/null && cmake --build --preset ci -j $(JOBS) && $(SUDO) $(CTEST) --test-dir build/ci
 
-lab: build ## real daemons in network namespaces (T=pattern selects tests, SLOW=1 adds the long ones)
-	@cmake --preset ci > /dev/null && cmake --build --preset ci -j $(JOBS) --target wgpeer load
-	@$(PYTEST) test/lab test/bench $(if $(T),-k '$(T)') $(if $(SLOW),--slow)
+lab: build ## real daemons in network namespaces (T=pattern selects tests, SLOW=1 adds the long ones, OFFLOADS=row forces some off)
+	@cmake --preset ci > /dev/null && cmake --build --preset ci -j $(JOBS) --target labtools load
+	@$(PYTEST) test/lab test/bench $(if $(T),-k '$(T)') $(if $(SLOW),--slow) $(if $(OFFLOADS),--offloads=$(OFFLOADS))
 
 bench: build ## measures us, raw veth and the peers' Debian packages (ONLY=names TESTS=names ROUNDS=5 SECONDS=2 REPEATS=4 QUICK=1 LIST=1)
 	@scripts/setup-bench
@@ -52,10 +52,10 @@ tsan: setup ## unit tests under ThreadSanitizer
 	@cmake --preset tsan > /dev/null && cmake --build --preset tsan -j $(JOBS) && $(SUDO) $(CTEST) --test-dir build/tsan
 
 labasan: asan ## the lab with daemons built with AddressSanitizer
-	@$(SUDO) env TUNNELMESH=$(CURDIR)/build/asan/src/cli/tunnelmesh $(PYTHON) -B -m pytest -p no:cacheprovider test/lab $(if $(T),-k '$(T)')
+	@$(SUDO) env TUNNELMESH=$(CURDIR)/build/asan/src/cli/tunnelmesh $(PYTHON) -B -m pytest -p no:cacheprovider test/lab $(if $(T),-k '$(T)') $(if $(OFFLOADS),--offloads=$(OFFLOADS))
 
 labtsan: tsan ## the lab with daemons built with ThreadSanitizer
-	@$(SUDO) env TUNNELMESH=$(CURDIR)/build/tsan/src/cli/tunnelmesh $(PYTHON) -B -m pytest -p no:cacheprovider test/lab $(if $(T),-k '$(T)')
+	@$(SUDO) env TUNNELMESH=$(CURDIR)/build/tsan/src/cli/tunnelmesh $(PYTHON) -B -m pytest -p no:cacheprovider test/lab $(if $(T),-k '$(T)') $(if $(OFFLOADS),--offloads=$(OFFLOADS))
 
 fuzz: setup ## fuzz every target for SECONDS (default 30) each, starting from the seeds
 	@scripts/fuzz $(or $(SECONDS_EACH),30)

@@ -8,15 +8,22 @@ import pytest
 sys.path.insert(0, os.path.dirname(__file__))
 
 import lab as lablib  # noqa: E402
+import offloads as rows  # noqa: E402
 
 
 def pytest_addoption(parser):
     parser.addoption("--slow", action="store_true", help="also run the tests that take minutes")
+    parser.addoption("--offloads", choices=rows.ROWS, default="all",
+                     help="run every daemon of the lab with this row of test/lab/offloads.py")
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: takes minutes; only with --slow")
     config.addinivalue_line("markers", "plain(why): not for a program built with a sanitizer, and why not")
+    row = config.getoption("--offloads")
+    if row != "all" and rows.unknown():
+        raise pytest.UsageError(f"--offloads={row}: {rows.unknown()}")
+    lablib.Lab.offloads = rows.setting(row)
     # A terminated run cleans up like an interrupted one.
     signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
 
@@ -46,9 +53,6 @@ def pytest_runtest_makereport(item, call):
             report.sections.append((f"log of {node.name}", node.log()[-6000:]))
 
 
-REPORTS = ("AddressSanitizer", "LeakSanitizer", "ThreadSanitizer", "runtime error:", "Assertion")
-
-
 @pytest.fixture(scope="session")
 def sanitized():
     """Was the program built with a sanitizer? Then every test ends with a clean stop, so that leaks are found too."""
@@ -58,12 +62,14 @@ def sanitized():
 @pytest.fixture
 def net(sanitized):
     """A fresh laboratory per test. No daemon may have failed an assertion or upset a sanitizer."""
-    with lablib.Lab() as l:
+    with lablib.watched_lab(sanitized) as l:
         yield l
-        if sanitized:
-            for node in l.nodes:
-                node.run("down", check=False)
-        for node in l.nodes:
-            log = node.log()
-            found = [r for r in REPORTS if r in log]
-            assert not found, f"{node.name}: {found}\n{log[-8000:]}"
+
+
+@pytest.fixture
+def offloads(request, net):
+    """A row of offloads.py, for what is made in the laboratory from now on: see offloads.each."""
+    if request.param != "all" and rows.unknown():
+        pytest.skip(rows.unknown())
+    net.offloads = rows.setting(request.param)
+    return request.param

@@ -5,6 +5,7 @@ Everything a Lab makes (namespaces, processes, directories) is named after it an
 exception or a signal. What a killed run left behind is removed by the next one (remove_leftovers).
 Addresses: subnet n is 198.18.n.0/24 (RFC 2544) and 2001:db8:n::/64; the router is .1, the host .2.
 """
+import contextlib
 import json
 import os
 import re
@@ -16,6 +17,8 @@ import time
 
 BINARY = os.environ.get("TUNNELMESH", os.path.join(os.path.dirname(__file__), "../../build/release/src/cli/tunnelmesh"))
 PREFIX = "tml"
+# What a daemon's log must not contain.
+REPORTS = ("AddressSanitizer", "LeakSanitizer", "ThreadSanitizer", "runtime error:", "Assertion")
 
 
 class LabError(Exception):
@@ -27,6 +30,13 @@ def is_sanitized():
     with open(BINARY, "rb") as f:
         text = f.read()
     return b"__asan_init" in text or b"__tsan_init" in text
+
+
+def find_tool(name):
+    """Beside the program under test (sanitizer builds), else that of the ci preset: release builds no tools."""
+    beside = os.path.join(os.path.dirname(BINARY), "../../test/lab/tools", name)
+    usual = os.path.join(os.path.dirname(__file__), "../../build/ci/test/lab/tools", name)
+    return os.path.normpath(beside if os.path.exists(beside) else usual)
 
 
 def sh(*argv, check=True, timeout=60, **kw):
@@ -118,6 +128,16 @@ class Host:
         self.lab.processes.append(p)
         return p
 
+    def move(self, last=77):
+        """Other addresses on the same subnet, as after changing networks; the old ones are gone before."""
+        n = self.ip4.split(".")[2]
+        self.sh("ip", "addr", "flush", "dev", "eth0", "scope", "global")
+        self.ip4, self.ip6 = f"198.18.{n}.{last}", f"2001:db8:{n}::{last}"
+        self.sh("ip", "addr", "add", self.ip4 + "/24", "dev", "eth0")
+        self.sh("ip", "addr", "add", self.ip6 + "/64", "dev", "eth0", "nodad")
+        self.sh("ip", "route", "replace", "default", "via", f"198.18.{n}.1")
+        self.sh("ip", "-6", "route", "replace", "default", "via", f"2001:db8:{n}::1")
+
     def pids(self):
         return [int(p) for p in sh("ip", "netns", "pids", self.ns).stdout.split()]
 
@@ -134,9 +154,25 @@ class Node:
         self.name = name or host.name
         self.state = os.path.join(self.lab.dir, self.name)
         self.options = [f"--{k.replace('_', '-')}={v}" for k, v in options.items()]
+        self.settings = {}
+        if self.lab.offloads:
+            self.configure(offloads=self.lab.offloads)
+
+    def configure(self, **settings):
+        """Writes keys into the node's configuration file, which a --config among the options overrules. A dict is a
+        group of keys, such as test_limits."""
+        self.settings |= settings
+        with open(self.state + ".yaml", "w", encoding="utf-8") as f:
+            for key, value in self.settings.items():
+                rows = [f"  {k}: {v}" for k, v in value.items()] if isinstance(value, dict) else None
+                f.write("\n".join([f"{key}:", *rows]) + "\n" if rows else f"{key}: {value}\n")
+        return self
 
     def argv(self, *args):
-        return [BINARY, "--state-dir", self.state, "--socket", self.state + ".sock", *self.options, *map(str, args)]
+        options = list(self.options)
+        if self.settings and not any(o.split("=")[0] == "--config" for o in options):
+            options.append(f"--config={self.state}.yaml")
+        return [BINARY, "--state-dir", self.state, "--socket", self.state + ".sock", *options, *map(str, args)]
 
     def run(self, *args, check=True, timeout=60, **kw):
         return self.host.sh(*self.argv(*args), check=check, timeout=timeout, stdin=subprocess.DEVNULL, **kw)
@@ -195,6 +231,10 @@ def remove_lab(tag):
 
 
 class Lab:
+    """offloads: what every node's setting of this name says; None leaves it out, which means all."""
+
+    offloads = None
+
     def __init__(self, tag=None):
         """tag names what is left running on purpose; without one everything is named after this process."""
         remove_leftovers()
@@ -256,3 +296,17 @@ class Lab:
         for n in nodes[1:]:
             n.join(nodes[0].token())
         return nodes
+
+
+@contextlib.contextmanager
+def watched_lab(sanitized):
+    """A laboratory at whose end no daemon may have failed an assertion or upset a sanitizer."""
+    with Lab() as l:
+        yield l
+        if sanitized:
+            for node in l.nodes:
+                node.run("down", check=False)
+        for node in l.nodes:
+            log = node.log()
+            found = [r for r in REPORTS if r in log]
+            assert not found, f"{node.name}: {found}\n{log[-8000:]}"

@@ -18,8 +18,8 @@ from lab import LabError, wait_for
 from wiretap import DATA_PORT, Capture, ask, inside, tcp_socket
 
 # Times of WireGuard divided by 40: 15 seconds of these hold as many rekeys as ten minutes of the real ones.
-SHORT = ("test_limits:\n  rekey_after_ms: 3000\n  reject_after_ms: 4500\n  rekey_attempt_ms: 2250\n"
-         "  rekey_timeout_ms: 200\n  keepalive_ms: 500\n")
+SHORT = {"rekey_after_ms": 3000, "reject_after_ms": 4500, "rekey_attempt_ms": 2250, "rekey_timeout_ms": 200,
+         "keepalive_ms": 500}
 ROUND = 0.02
 
 
@@ -86,15 +86,6 @@ def until_reached(a, b, seconds=20):
     return since(started)
 
 
-def move(host, n, last):
-    """The host gets other addresses in its subnet, as after a change of network."""
-    host.sh("ip", "addr", "flush", "dev", "eth0", "scope", "global")
-    host.sh("ip", "addr", "add", f"198.18.{n}.{last}/24", "dev", "eth0")
-    host.sh("ip", "addr", "add", f"2001:db8:{n}::{last}/64", "dev", "eth0", "nodad")
-    host.sh("ip", "route", "replace", "default", "via", f"198.18.{n}.1")
-    host.sh("ip", "-6", "route", "replace", "default", "via", f"2001:db8:{n}::1")
-
-
 def handshakes(capture, *nodes):
     """Handshake responses that passed between the nodes."""
     ours = {x for n in nodes for x in (n.host.ip4, n.host.ip6)}
@@ -117,10 +108,11 @@ def all_online(hub, n):
     return len(nodes) == n and all(x["online"] for x in nodes)
 
 
-def lose_the_coordinator(net, seconds, rekeys, **options):
+def lose_the_coordinator(net, seconds, rekeys, **settings):
     net.make_router()
     wire = Capture(net.router, "wire", "udp[8:4] = 0x02000000 or ip6[48:4] = 0x02000000")
-    hub, a, b, restarted, moved = (net.node(n, **options) for n in ("hub", "a", "b", "restarted", "moved"))
+    hub, a, b, restarted, moved = (
+        net.node(n).configure(**settings) for n in ("hub", "a", "b", "restarted", "moved"))
     hub.init()
     for n in (a, b, restarted, moved):
         n.join(hub.token())
@@ -143,7 +135,7 @@ def lose_the_coordinator(net, seconds, rekeys, **options):
           [until_reached(restarted, n) for n in (a, b, moved)], "s")
     assert reaches(a, restarted) and reaches(b, restarted)
     assert not restarted.status()["link"]["up"]
-    move(moved.host, 5, 77)
+    moved.host.move()
     print("moved without the coordinator: its peers answered after",
           [until_reached(moved, n) for n in (a, b)], "s; it answered them after",
           [until_reached(n, moved) for n in (a, b)], "s")
@@ -164,7 +156,7 @@ def lose_the_coordinator(net, seconds, rekeys, **options):
     seen["all links up"] = since(returned)
     wait_for("the list", lambda: all_online(hub, 5), 15)
     seen["node list says all online"] = since(returned)
-    late = net.node("late", **options)
+    late = net.node("late").configure(**settings)
     begun = time.monotonic()
     late.join(token)
     late.ping("a")
@@ -184,10 +176,7 @@ def lose_the_coordinator(net, seconds, rekeys, **options):
 
 
 def test_tunnels_and_rekeys_go_on_without_the_coordinator_and_all_is_well_after_its_return(net):
-    config = os.path.join(net.dir, "short.yaml")
-    with open(config, "w", encoding="utf-8") as f:
-        f.write(SHORT)
-    lose_the_coordinator(net, 15, 4, config=config)
+    lose_the_coordinator(net, 15, 4, test_limits=SHORT)
 
 
 @pytest.mark.slow

@@ -168,11 +168,7 @@ def test_an_address_nobody_owns_is_answered_with_unreachable(net):
 def test_the_mesh_follows_when_a_host_changes_its_address(net):
     hub, a = net.mesh("hub", "a")
     a.ping("hub")
-    a.host.sh("ip", "addr", "flush", "dev", "eth0", "scope", "global")
-    a.host.sh("ip", "addr", "add", "198.18.2.77/24", "dev", "eth0")
-    a.host.sh("ip", "addr", "add", "2001:db8:2::77/64", "dev", "eth0", "nodad")
-    a.host.sh("ip", "route", "replace", "default", "via", "198.18.2.1")
-    a.host.sh("ip", "-6", "route", "replace", "default", "via", "2001:db8:2::1")
+    a.host.move()
     wait_for("the tunnel over the new address", lambda: a.ping("hub", check=False).returncode == 0, 15)
     wait_for("the hub to see the new address",
              lambda: "77" in hub.peer("a")["endpoint"] and hub.ping("a", check=False).returncode == 0, 15)

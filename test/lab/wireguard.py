@@ -16,14 +16,7 @@ from lab import LabError, sh, wait_for
 INTERFACES = itertools.count()
 
 
-def find_wgpeer():
-    """Beside the program under test (sanitizer builds), else that of the ci preset: release builds no tools."""
-    beside = os.path.join(os.path.dirname(lab.BINARY), "../../test/lab/tools/wgpeer")
-    usual = os.path.join(os.path.dirname(__file__), "../../build/ci/test/lab/tools/wgpeer")
-    return os.path.normpath(beside if os.path.exists(beside) else usual)
-
-
-WGPEER = find_wgpeer()
+WGPEER = lab.find_tool("wgpeer")
 INIT, RESPONSE, COOKIE, DATA = 1, 2, 3, 4
 DATA_OVERHEAD = 32
 
@@ -99,16 +92,9 @@ class Interface:
     def reaches(self, other, *args):
         return self.ping(other, *args, check=False).returncode == 0
 
-
     def move(self):
         """Other addresses on the host's subnet, as after changing networks; the old ones are gone before."""
-        host, n = self.host, self.host.ip4.split(".")[2]
-        host.sh("ip", "addr", "flush", "dev", "eth0", "scope", "global")
-        host.ip4, host.ip6 = f"198.18.{n}.77", f"2001:db8:{n}::77"
-        host.sh("ip", "addr", "add", host.ip4 + "/24", "dev", "eth0")
-        host.sh("ip", "addr", "add", host.ip6 + "/64", "dev", "eth0", "nodad")
-        host.sh("ip", "route", "replace", "default", "via", f"198.18.{n}.1")
-        host.sh("ip", "-6", "route", "replace", "default", "via", f"2001:db8:{n}::1")
+        self.host.move()
 
 
 class Stock(Interface):
@@ -221,6 +207,8 @@ class Ours(Interface):
     def open(self):
         self.process = self.host.spawn(WGPEER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         words = {"tun": self.ifname, "key": self.private, "port": self.port, "mtu": self.mtu, **self.limits}
+        if self.host.lab.offloads:
+            words["offloads"] = self.host.lab.offloads
         if self.self_address:
             words |= {"self4": self.ip4, "self6": self.ip6}
         self.ask("device", **words)

@@ -64,10 +64,11 @@ def drops(node):
 
 
 class Packet:
-    """An IP packet of a capture: addresses as text, transport payload where it is unfragmented UDP."""
+    """An IP packet of a capture: addresses as text, transport payload where it is unfragmented UDP. `length` is that of
+    the packet, also where the capture kept only its head."""
 
-    def __init__(self, time, ifindex, outgoing, ip):
-        self.time, self.ifindex, self.outgoing, self.ip = time, ifindex, outgoing, ip
+    def __init__(self, time, ifindex, outgoing, ip, length):
+        self.time, self.ifindex, self.outgoing, self.ip, self.length = time, ifindex, outgoing, ip, length
         self.proto = self.sport = self.dport = self.payload = None
         self.src = self.dst = ""
         if ip and ip[0] >> 4 == 4 and len(ip) >= 20:
@@ -85,34 +86,88 @@ class Packet:
             if self.proto == 17:
                 self.payload = body[8:struct.unpack("!H", body[4:6])[0]]
 
+    def traffic_class(self):
+        """DSCP and ECN, of IPv4 or IPv6."""
+        return self.ip[1] if self.ip[0] >> 4 == 4 else struct.unpack("!H", self.ip[:2])[0] >> 4 & 0xFF
+
+    def tcp(self):
+        """Its TCP header and payload; None for another packet."""
+        if self.proto != 6 or self.sport is None:
+            return None
+        at = (self.ip[0] & 15) * 4 if self.ip[0] >> 4 == 4 else 40
+        return Tcp(self.ip[at:], self.length - at)
+
     def is_icmp(self):
         return self.proto in (1, 58)
 
 
-def frames(data):
-    """(seconds, frame) of each whole record of a pcap file; a frame that was cut is an error."""
+class Tcp:
+    """A TCP segment, or several that were joined."""
+
+    FIN, SYN, RST, PSH, ACK, URG, ECE, CWR = (1 << i for i in range(8))
+
+    def __init__(self, segment, length):
+        self.seq, self.ack_number, offset, self.flags = struct.unpack("!IIBB", segment[4:14])
+        self.payload = segment[(offset >> 4) * 4:]
+        self.length = length - (offset >> 4) * 4  # of the payload, also of a cut one
+
+    def end(self):
+        return (self.seq + self.length) & 0xFFFFFFFF
+
+
+class Piece:
+    """Bytes start..end of one direction of a TCP connection, counted from its SYN, and the packet they came in."""
+
+    def __init__(self, first, packet):
+        self.packet, self.tcp = packet, packet.tcp()
+        self.start = (self.tcp.seq - first - 1) & 0xFFFFFFFF
+        self.end = self.start + self.tcp.length
+
+
+def pieces(packets, dport=None, sport=None):
+    """What went to a port, or came from one, over the one TCP connection in a capture, in order of arrival."""
+    found = [p for p in packets if p.proto == 6 and (p.dport == dport or p.sport == sport)]
+    first = next(p.tcp().seq for p in found if p.tcp().flags & Tcp.SYN)
+    return [Piece(first, p) for p in found if not p.tcp().flags & Tcp.SYN]
+
+
+def strangers(received, sent, attribute=lambda piece: None):
+    """The received pieces that hold a byte which was never sent, with that attribute."""
+    size = max(p.end for p in received + sent)
+    missing = {attribute(p): bytearray(b"\1") * size for p in received}
+    for p in sent:
+        if attribute(p) in missing:
+            missing[attribute(p)][p.start:p.end] = bytes(p.end - p.start)
+    return [p for p in received if 1 in missing[attribute(p)][p.start:p.end]]
+
+
+def frames(data, cut=False):
+    """(seconds, frame, length on the wire) of each whole record of a pcap file; one that was cut short is an error,
+    unless the capture is meant to do that."""
     if struct.unpack("<I", data[20:24])[0] & 0xFFFF != 276:
         raise LabError("tcpdump writes another link type than LINUX_SLL2")
     at = 24
     while at + 16 <= len(data):
         seconds, micros, kept, length = struct.unpack("<IIII", data[at:at + 16])
-        if kept < length:
+        if kept < length and not cut:
             raise LabError(f"the capture cut a frame of {length} bytes to {kept}")
         frame = data[at + 16:at + 16 + kept]
         at += 16 + kept
         if len(frame) == kept and kept >= SLL2_HEADER:
-            yield seconds + micros / 1e6, frame
+            yield seconds + micros / 1e6, frame, length
 
 
 class Capture:
-    """tcpdump on all interfaces of a host, into a file that can be read while it runs."""
+    """tcpdump on all interfaces of a host, into a file that can be read while it runs. head: keep only so many bytes of
+    each packet."""
 
-    def __init__(self, host, name, expression=""):
-        self.host, self.path = host, os.path.join(host.lab.dir, name + ".pcap")
+    def __init__(self, host, name, expression="", head=None):
+        self.host, self.path, self.head = host, os.path.join(host.lab.dir, name + ".pcap"), head
         words = f"({expression}) or (udp and host 127.0.0.1)".split() if expression else []
         self.log_path = self.path + ".log"
         with open(self.log_path, "wb") as log:
-            self.process = host.spawn("tcpdump", "-Z", "root", "-i", "any", "-n", "-U", "--immediate-mode", "-s", SNAPLEN,
+            self.process = host.spawn("tcpdump", "-Z", "root", "-i", "any", "-n", "-U", "--immediate-mode", "-s",
+                                      head + SLL2_HEADER if head else SNAPLEN,
                                       "-B", 65536, "-w", self.path, *words, stderr=log)
         wait_for("tcpdump to listen", lambda: b"listening on" in open(self.log_path, "rb").read())
 
@@ -128,15 +183,21 @@ class Capture:
     def packets(self):
         """All packets so far, without the capture's own marks."""
         found = []
-        for seconds, frame in frames(self.sync()):
+        for seconds, frame, length in frames(self.sync(), self.head):
             kind, _, ifindex, _, direction = struct.unpack("!HHIHB", frame[:11])
             if kind in (ETH_IPV4, ETH_IPV6):
-                found.append(Packet(seconds, ifindex, direction == OUTGOING, frame[SLL2_HEADER:]))
+                found.append(Packet(seconds, ifindex, direction == OUTGOING, frame[SLL2_HEADER:],
+                                    length - SLL2_HEADER))
         return [p for p in found if p.src != "127.0.0.1"]
 
     def arriving(self):
         """Each packet once: as it came in, not again as it was forwarded."""
         return [p for p in self.packets() if not p.outgoing]
+
+    def on(self, dev):
+        """The packets on one interface."""
+        index = json.loads(self.host.sh("ip", "-j", "link", "show", "dev", dev).stdout)[0]["ifindex"]
+        return [p for p in self.packets() if p.ifindex == index]
 
     def close(self):
         self.process.terminate()
@@ -147,7 +208,7 @@ class Capture:
         if not lost or not lost[0].startswith("0 "):
             raise LabError(f"the capture is not whole: {log}")
         with open(self.path, "rb") as f:
-            all(frames(f.read()))
+            all(frames(f.read(), self.head))
 
 
 def mac1(public_key, message):

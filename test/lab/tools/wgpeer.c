@@ -4,13 +4,19 @@
  * against stock implementations. No control plane, no path checks. One command per line on standard input,
  * words of the form name=value; one line of JSON in answer to each; the end of the input ends the program.
  *
- *   device tun=wg0 key=BASE64 [port=N mtu=N workers=N fwmark=N self4=IP self6=IP net4=PREFIX net6=PREFIX]
+ *   device tun=wg0 key=BASE64 [port=N mtu=N workers=N fwmark=N offloads=all|none|PART,...]
+ *          [self4=IP self6=IP net4=PREFIX net6=PREFIX]
  *          [rekey-after=MS reject-after=MS rekey-attempt=MS rekey-timeout=MS keepalive-timeout=MS]
- *          [rekey-after-messages=N reject-after-messages=N]            first, once; addresses are the
- * caller's to set peer key=BASE64 [psk=BASE64 allowed=PREFIX,... keepalive=S endpoint=IP:PORT forwards=1] add
- * or replace endpoint key=BASE64 endpoint=IP:PORT remove key=BASE64 nudge key=BASE64 start a handshake unless
- * there is a session stats                                                              of the peers, and the
- * drops
+ *          [rekey-after-messages=N reject-after-messages=N]
+ *       first, once; addresses are the caller's to set
+ *   peer key=BASE64 [psk=BASE64 allowed=PREFIX,... keepalive=S endpoint=IP:PORT forwards=1]
+ *       adds or replaces
+ *   endpoint key=BASE64 endpoint=IP:PORT
+ *   remove key=BASE64
+ *   nudge key=BASE64
+ *       starts a handshake unless there is a session
+ *   stats
+ *       of the peers, and the drops
  */
 #include "base/encode.h"
 #include "base/secret.h"
@@ -45,6 +51,7 @@ struct words {
 	struct prefix net4, net6;
 	struct prefixes allowed;
 	struct endpoint endpoint;
+	unsigned offloads;
 };
 
 struct wgpeer {
@@ -54,7 +61,7 @@ struct wgpeer {
 	size_t n;
 };
 
-enum kind { TEXT, NUMBER, KEY, IP, PREFIX, PREFIXES, ENDPOINT };
+enum kind { TEXT, NUMBER, KEY, IP, PREFIX, PREFIXES, ENDPOINT, OFFLOADS };
 
 #define WORD(name, kind, field)                                                                              \
 	{                                                                                                    \
@@ -87,6 +94,7 @@ static const struct word {
 	WORD("net6", PREFIX, net6),
 	WORD("allowed", PREFIXES, allowed),
 	WORD("endpoint", ENDPOINT, endpoint),
+	WORD("offloads", OFFLOADS, offloads),
 };
 
 static int number_parse(const char *s, uint64_t *ret_n)
@@ -149,6 +157,8 @@ static int value_parse(const struct word *word, char *value, struct words *w)
 		return prefixes_parse(value, at);
 	case ENDPOINT:
 		return endpoint_parse(value, at);
+	case OFFLOADS:
+		return plane_offloads_parse(value, at);
 	}
 	return TM_EINVAL;
 }
@@ -200,6 +210,7 @@ static int do_device(struct wgpeer *g, const struct words *w, struct diag *d)
 		.listen_port = (uint16_t)w->port,
 		.workers = w->workers ? (unsigned)w->workers : 2,
 		.fwmark = (uint32_t)w->fwmark,
+		.offloads = w->offloads,
 		.private_key = w->key,
 		.limits = wg_limits_default,
 		.self4 = w->self4,
@@ -337,7 +348,7 @@ static const struct {
 static int run_line(struct wgpeer *g, char *line, struct diag *d)
 {
 	const char *name = strsep(&line, " ");
-	struct words w = {0};
+	struct words w = {.offloads = PLANE_OFFLOAD_ALL};
 	int err = words_parse(line, &w, d);
 
 	for (size_t i = 0; !err && i < ARRAY_LEN(commands); i++) {

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Wires that lose, reorder and double datagrams: TCP does not notice, UDP loses what was lost and nothing more, and what
+came twice is counted as that."""
+import pytest
+
+import offloads as rows
+import wireguard
+import wires
+from lab import wait_for
+from traffic import datagrams, transfer, tunnel
+from wireguard import DATA, Stock
+from wiretap import DATA_PORT, Capture
+
+MB = 1000 * 1000
+
+
+@pytest.fixture
+def net(net):
+    yield net
+    wireguard.end(net)
+
+
+def drops_of(interfaces, name):
+    return sum(i.drops(name) for i in interfaces)
+
+
+def lose(router, one_of, towards=None):
+    """Data messages of IPv4, at random; of both directions, or only those towards a host."""
+    wires.rules(router, "loss", f"{'ip daddr ' + towards.ip4 if towards else ''} udp dport {DATA_PORT} @th,64,8 {DATA} "
+                                f"numgen random mod {one_of} == 0 counter name hits drop")
+
+
+@rows.all_or_none
+def test_on_a_wire_that_loses_one_in_a_hundred_tcp_is_whole_and_udp_misses_just_that(net, offloads):
+    a, b = tunnel(net)
+    wires.like_a_nic(a.host, b.host)
+    lose(net.router, 100)
+    for address in (b.ip4, b.ip6):
+        streams = transfer(a.host, b.host, address, up=2 * MB, down=2 * MB, streams=2, cc="cubic")
+        assert all(s["retransmits"] for s in streams)
+    lose(net.router, 100, towards=b.host)
+    for address in (b.ip4, b.ip6):
+        before = wires.hits(net.router, "loss")
+        report = datagrams(a.host, b.host, address, rounds=2, window=200, gso=8, gro=1)
+        lost = report["sent"] - report["received"]
+        assert lost > 0 and lost == wires.hits(net.router, "loss") - before
+        assert report["duplicates"] == report["out_of_order"] == 0
+    for name in ("replay", "auth", "malformed"):
+        assert drops_of((a, b), name) == 0
+
+
+@rows.all_or_none
+@pytest.mark.parametrize("outer", ["4", pytest.param("6", marks=pytest.mark.slow)])
+def test_on_a_wire_that_reorders_and_doubles_nothing_is_lost_and_nothing_comes_twice(net, outer, offloads):
+    a, b = tunnel(net, family=outer)
+    wires.like_a_nic(a.host, b.host)
+    unruly = [wires.Unruly(net.router, to.host, name=f"unruly{to.n}", late=20, twice=50, depth=40) for to in (a, b)]
+    tap = Capture(b.host, "tap", f"udp port {DATA_PORT}", head=100)
+    for address in (b.ip4, b.ip6):
+        transfer(a.host, b.host, address, up=2 * MB, down=2 * MB, streams=2)
+        report = datagrams(a.host, b.host, address, rounds=2, gso=8)
+        assert report["received"] == report["sent"] and report["duplicates"] == 0
+        assert report["out_of_order"] > 0
+    late = [wires.late_ones(c) for c in wires.counters(tap.arriving(), getattr(a.host, f"ip{outer}")).values()]
+    done = [u.stop() for u in unruly]
+    print(f"{done}; at b {sum(late)} came late")
+    assert sum(late) > 100 and all(d["late"] > 100 and d["twice"] > 50 for d in done)
+    # Each copy is a replay, no other datagram is: all of them came within the window.
+    wait_for("the copies to be counted", lambda: drops_of((a, b), "replay") == sum(d["twice"] for d in done))
+    tap.close()
+
+
+@rows.all_or_none
+def test_a_stock_peer_and_we_agree_over_a_wire_that_loses_reorders_and_doubles(net, offloads):
+    ours, stock = tunnel(net, Stock)
+    wires.like_a_nic(ours.host, stock.host)
+    lose(net.router, 200)
+    unruly = [wires.Unruly(net.router, to.host, name=f"unruly{to.n}", late=20, twice=50, depth=40)
+              for to in (ours, stock)]
+    for address in (stock.ip4, stock.ip6):
+        transfer(ours.host, stock.host, address, up=2 * MB, down=2 * MB, streams=2)
+        report = datagrams(ours.host, stock.host, address, window=200, gso=8)
+        assert report["duplicates"] == 0
+    for u in unruly:
+        u.stop()

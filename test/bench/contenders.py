@@ -104,7 +104,8 @@ class TunnelMesh(Contender):
         return None if os.access(BINARY, os.X_OK) else f"{BINARY} is not built"
 
     def version(self):
-        text = sh(BINARY, "version").stdout.split()[-1]
+        first, encryption = sh(BINARY, "version").stdout.splitlines()[:2]
+        text = f"{first.split()[1]}, {encryption.split()[-1]}"
         commit = sh("git", "-C", bedlib.ROOT, "describe", "--always", "--dirty", check=False).stdout.strip()
         return f"{text} ({commit})" if commit else text
 
@@ -308,7 +309,7 @@ CONTENDERS = {c.name: c for c in (
     TunnelMesh("tunnelmesh-1w", title="TunnelMesh, 1 worker", config="workers: 1\n"),
     TunnelMesh("tunnelmesh-2w", title="TunnelMesh, 2 workers", config="workers: 2\n"),
     TunnelMesh("tunnelmesh-libcrypto", title="TunnelMesh, AEAD of libcrypto", config="aead: libcrypto\n"),
-    TunnelMesh("tunnelmesh-avx2", title="TunnelMesh, AEAD of libcrypto without AVX-512", config="aead: libcrypto\n",
+    TunnelMesh("tunnelmesh-avx2", title="TunnelMesh, AVX2 only", config="aead: libcrypto\n",
                env=NO_AVX512),
     TunnelMesh("tunnelmesh-no-offloads", title="TunnelMesh without offloads", config="offloads: none\n"),
     TunnelMesh("tunnelmesh-over6", title="TunnelMesh over IPv6", outer=(6,)),

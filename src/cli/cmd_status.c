@@ -53,6 +53,9 @@ static void print_self(struct cli *c, const json_t *status)
 	fprintf(c->out, "  %s \u00b7 %s, %s \u00b7 mesh \"%s\"%s \u00b7 up %s\n", json_text(self, "name"),
 		json_text(self, "ip4"), json_text(self, "ip6"), json_text(mesh, "name"),
 		coordinator ? " \u00b7 coordinator" : "", format_span(json_number(status, "uptime_s"), span));
+	if (json_number(status, "offload_losses") > 0)
+		print_text(c, "  slower than it could be: the kernel refuses an offload, left are ",
+			json_text(status, "offloads"), "\n");
 	if (json_is_true(json_object_get(link, "up")))
 		return;
 

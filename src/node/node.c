@@ -480,6 +480,7 @@ static void node_close(struct node *n)
 
 int node_main(const struct node_options *o, struct diag *d)
 {
+	char offloads[PLANE_OFFLOADS_STR];
 	struct node *n = calloc(1, sizeof(*n));
 
 	if (!n)
@@ -494,7 +495,9 @@ int node_main(const struct node_options *o, struct diag *d)
 	if (!err) {
 		log_info("node: up", KV("name", n->enrolment.self.name),
 			KV_IP("address", &n->enrolment.self.ip4), KV("tun", plane_tun_name(n->plane)),
-			KV_INT("port", plane_port(n->plane)));
+			KV_INT("port", plane_port(n->plane)),
+			KV("offloads", plane_offloads_format(plane_offloads(n->plane), offloads)),
+			KV("encryption", plane_aead_provider(n->plane)));
 		os_daemon_ready();
 		event_base_dispatch(n->base);
 		os_daemon_stopping();

@@ -208,6 +208,11 @@ def quality(r):
     lines += [f"- {r.title(name)} was left out: {why}." for name, why in r.run["left_out"].items()]
     lines += [f"- {r.title(f['contender'])} failed in {f['test']} of round {f['round'] + 1}: {f['why'].splitlines()[-1]}"
               for f in r.failed]
+    rounds = r.run["rounds"]
+    for name, _ in r.run["plan"]:
+        counts = [len(done) for done in r.figures[name].values()]
+        if counts and min(counts) < rounds:
+            lines.append(f"- {r.title(name)}: its medians are of {min(counts)} rounds, not {rounds}.")
     return "\n".join(lines)
 
 

@@ -293,6 +293,11 @@ unsigned plane_offloads(const struct plane *p)
 	return got;
 }
 
+unsigned plane_offload_losses(const struct plane *p)
+{
+	return p->offload_losses;
+}
+
 const char *plane_aead_provider(const struct plane *p)
 {
 	return aead_provider(p->self.aead);

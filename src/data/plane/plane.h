@@ -79,6 +79,7 @@ uint16_t plane_port(const struct plane *p);
 const char *plane_tun_name(const struct plane *p);
 /* enum plane_offload: what the kernel does for us, in both directions, now. */
 unsigned plane_offloads(const struct plane *p);
+unsigned plane_offload_losses(const struct plane *p); /* how often it became less */
 const char *plane_aead_provider(const struct plane *p);
 unsigned plane_workers(const struct plane *p);
 

@@ -41,7 +41,7 @@ struct plane {
 	struct worker self; /* sends what the control thread has to send */
 	struct notes notes;
 	uint64_t generation;
-	unsigned offloads_told;
+	unsigned offloads_told, offload_losses;
 	/* What was retired before `safe` is freed when the events up to drain_to are done. 0: none chosen. */
 	uint64_t safe;
 	size_t drain_to;

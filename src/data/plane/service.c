@@ -336,6 +336,7 @@ static void on_offload_lost(struct plane *p)
 		return;
 
 	p->offloads_told = left;
+	p->offload_losses++;
 	notes_add(&p->notes, NOTE_OFFLOAD_LOST, NULL, NULL);
 }
 

@@ -287,6 +287,7 @@ static void the_owner_hears_once_of_each_loss_however_many_workers_meet_it(void 
 	busy_both_workers();
 	EXPECT_SOON(ab, a_told, &twice);
 	assert_int_equal(a.n_lost, 2);
+	assert_int_equal(plane_offload_losses(a.plane), 2);
 	assert_int_equal(plane_offloads(a.plane), PLANE_OFFLOAD_TUN | PLANE_OFFLOAD_GRO);
 }
 

@@ -41,7 +41,7 @@ enum {
 #define POLL_INTERVAL (100 * MS) /* how soon the far thread notices that the run is over */
 #define WINDOW_PAUSE 20000L /* ns between two looks at a full window */
 #define STALL (20 * MS) /* nothing arrived for so long: what is in flight is lost */
-#define DRAIN (50 * MS) /* for what is still on its way when the time is over */
+#define DRAIN (250 * MS) /* when the time is over and nothing arrived for so long, nothing is on its way */
 #define REPLY_TIMEOUT (250 * MS) /* then a round trip counts as lost */
 
 struct payload {
@@ -284,6 +284,22 @@ static uint64_t send_until(struct run *r, int64_t deadline, unsigned *ret_stalls
 	return sent;
 }
 
+/* Waits for what is still on its way; how many arrived in all. */
+static uint64_t drain(const struct run *r, uint64_t sent)
+{
+	uint64_t received = atomic_load(&r->received), n;
+	int64_t progress = now_ns(), now;
+
+	while (received < sent && (now = now_ns()) - progress < DRAIN) {
+		sleep_ns(WINDOW_PAUSE);
+		n = atomic_load(&r->received);
+		if (n > received)
+			progress = now;
+		received = n;
+	}
+	return received;
+}
+
 static int rate(const struct options *o)
 {
 	struct run r = {0};
@@ -299,8 +315,7 @@ static int rate(const struct options *o)
 	sent = send_until(&r, started + r.duration, &stalls);
 	in_time = atomic_load(&r.received);
 	seconds = (double)(now_ns() - started) / SEC;
-	sleep_ns(DRAIN);
-	received = atomic_load(&r.received);
+	received = drain(&r, sent);
 	run_end(&r, far);
 	if (!received) {
 		fprintf(stderr, "load: none of %" PRIu64 " datagrams arrived\n", sent);

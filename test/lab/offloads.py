@@ -5,6 +5,8 @@
 us we do ourselves, so every row must carry the same packets.
 """
 import functools
+import platform
+import re
 import subprocess
 
 import pytest
@@ -12,6 +14,7 @@ import pytest
 import lab
 
 PARTS = ("tun", "uso", "udp-gso", "udp-gro")
+USO_SINCE = (6, 2)  # Linux with UDP super-packets across a TUN
 ROWS = ("all", "none", *(f"no-{part}" for part in PARTS))
 
 each = pytest.mark.parametrize("offloads", ROWS, indirect=True)
@@ -30,6 +33,16 @@ def setting(row):
 def on(row, part):
     """Does the row leave this part to the kernel? There is no UDP segmentation without what `tun` stands for."""
     return row not in ("none", f"no-{part}") and not (part == "uso" and row == "no-tun")
+
+
+def assert_in_use(row, told):
+    """What `stats` and `status` tell to be in use is what the row says, but for what an older kernel lacks. The parts."""
+    used = set(PARTS) if told == "all" else set(told.split(",")) - {"none"}
+    lacking = {part for part in PARTS if on(row, part)} - used
+    kernel = tuple(map(int, re.match(r"(\d+)\.(\d+)", platform.release()).groups()))
+    assert all(on(row, part) for part in used), (row, told)
+    assert lacking <= ({"uso"} if kernel < USO_SINCE else set()), (row, told)
+    return used
 
 
 @functools.cache

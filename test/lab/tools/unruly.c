@@ -7,7 +7,7 @@
  *
  * One of `late` packets is held back until 1..depth others have passed (or none came for a while); one
  * of `twice` is doubled, the copy being held back likewise; 0 means never. Prints "ready"; the end of
- * its input ends it, and prints what it did as a line of JSON.
+ * its input ends it: what is still here goes out, and it prints what it did as a line of JSON.
  */
 #include "pattern.h"
 #include "words.h"
@@ -78,13 +78,13 @@ static bool strikes(uint64_t one_of)
 	return one_of && dice_between(&wire.dice, 1, one_of) == 1;
 }
 
-static void carry(void)
+static bool carry(void)
 {
 	static uint8_t packet[PACKET_MAX];
 	ssize_t n = read(wire.fd, packet, sizeof(packet));
 
 	if (n <= 0)
-		return;
+		return false;
 
 	bool late = strikes(options.late), twice = strikes(options.twice);
 	if (twice && hold(packet, (size_t)n))
@@ -95,6 +95,7 @@ static void carry(void)
 		put(packet, (size_t)n);
 	wire.passed++;
 	release(false);
+	return true;
 }
 
 static int open_tun(const char *name)
@@ -137,10 +138,13 @@ int main(int argc, char **argv)
 		if (n == 0)
 			release(true);
 		if (fds[0].revents)
-			carry();
+			(void)carry();
 		if (fds[1].revents)
 			break;
 	}
+	while (carry())
+		continue;
+	release(true);
 	printf("{\"passed\": %llu, \"late\": %llu, \"twice\": %llu}\n", (unsigned long long)wire.passed,
 		(unsigned long long)wire.late, (unsigned long long)wire.twice);
 	return 0;

@@ -16,7 +16,7 @@
  *   nudge key=BASE64
  *       starts a handshake unless there is a session
  *   stats
- *       of the peers, and the drops
+ *       of the peers, the drops, and the offloads in use
  */
 #include "base/encode.h"
 #include "base/secret.h"
@@ -318,6 +318,7 @@ static void add_stats(const struct wgpeer *g, json_t *reply)
 	json_t *peers = json_object(), *drops = json_object();
 	char key[BASE64_LEN(32) + 1];
 	uint64_t counts[DROP_N];
+	char offloads[PLANE_OFFLOADS_STR];
 
 	for (size_t i = 0; i < g->n; i++) {
 		base64_encode(g->peers[i].key, sizeof(g->peers[i].key), key);
@@ -330,6 +331,8 @@ static void add_stats(const struct wgpeer *g, json_t *reply)
 	json_object_set_new(reply, "port", json_integer(plane_port(g->plane)));
 	json_object_set_new(reply, "peers", peers);
 	json_object_set_new(reply, "drops", drops);
+	json_object_set_new(
+		reply, "offloads", json_string(plane_offloads_format(plane_offloads(g->plane), offloads)));
 }
 
 static const struct {

@@ -62,7 +62,9 @@ static void send_echo(struct phase *p, ns_t now)
 
 	if (now < p->next_echo)
 		return;
-	p->next_echo = MAX(p->next_echo + p->pace, now);
+	p->next_echo += p->pace;
+	if (p->next_echo <= now)
+		p->next_echo = now + p->pace;
 	if (!echo_trail_sent(&p->trail, now, &e.seq))
 		return;
 

@@ -3,9 +3,10 @@
  * The bench between two nodes, inside the tunnel: requests and replies of fixed length over TCP, echo
  * datagrams over UDP. Pure codecs; docs/protocol.md says who sends what when.
  *
- *   request   "TMB" version=1 | type 1 | zero 3 | session 16 | duration_ms 4 | zero 4
- *   reply     "TMB" version=1 | code 1 | zero 3 | session 16 | bytes 8 | elapsed_ns 8 | retransmits 4 | zero
- * 4 echo      "TMB" version=1 | type 1 | zero 3 | session 16 | sequence 4 | zero 36
+ *   all of them begin   "TMB" version=1 | type or code 1 | zero 3 | session 16
+ *   a request goes on   duration_ms 4 | zero 4
+ *   a reply             bytes 8 | elapsed_ns 8 | retransmits 4 | zero 4
+ *   an echo             sequence 4 | zero 36
  *
  * The first five bytes and the lengths are the same in every version, so that versions can tell each other
  * apart. Zero bytes are not looked at.

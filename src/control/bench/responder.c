@@ -15,25 +15,47 @@
 
 enum {
 	BACKLOG = 32,
-	PAUSE_MS = 250, /* out of descriptors: accepting again at once would spin */
+	PAUSE_MS = 250, /* from the first of a portion, or from a failure, until accepting goes on */
+	PORTION = 32, /* a test of 16 streams does not wait, a member's storm does */
 };
+
+static const struct timeval pause_time = {.tv_usec = PAUSE_MS * 1000};
 
 struct responder {
 	struct responder_config cfg;
 	struct evconnlistener *listeners[BENCH_SIDES];
 	struct event *resume;
+	unsigned accepted; /* of the portion */
+	struct log_limit said_no_thread, said_no_accept; /* both can be provoked */
 	int echo[BENCH_SIDES];
 	struct bench_worker *worker; /* NULL until somebody came */
 };
 
 /* --- accepting --- */
 
+static void pause_all(struct responder *r)
+{
+	for (size_t i = 0; i < BENCH_SIDES; i++)
+		evconnlistener_disable(r->listeners[i]);
+}
+
+/* Every connection costs the control thread a question about the netmap, and the listener would go on until
+ * there are no more. Those who wait meanwhile fill the backlog, which is the kernel's to limit. */
+static void count_accepted(struct responder *r)
+{
+	if (r->accepted++ == 0)
+		event_add(r->resume, &pause_time);
+	if (r->accepted >= PORTION)
+		pause_all(r);
+}
+
 static bool hand_over(struct responder *r, int fd, const struct ip *from)
 {
 	int err = r->worker ? TM_OK : bench_worker_new(r->echo, &r->worker);
 
 	if (err) {
-		log_warn("bench: no thread for it, refusing", KV_IP("from", from), KV_ERR(err));
+		if (log_allow(&r->said_no_thread, time_monotonic()))
+			log_warn("bench: no thread for it, refusing", KV_IP("from", from), KV_ERR(err));
 		return false;
 	}
 	return bench_worker_give(r->worker, fd, from);
@@ -45,23 +67,29 @@ static void on_accept(struct evconnlistener *l UNUSED, evutil_socket_t fd, struc
 	struct responder *r = ctx;
 	struct endpoint from;
 
+	count_accepted(r);
 	if (endpoint_from_sockaddr(sa, &from) != TM_OK || !r->cfg.is_member(r->cfg.ctx, &from.ip) ||
 		!hand_over(r, fd, &from.ip))
 		close(fd);
 }
 
-static void on_accept_error(struct evconnlistener *l, void *ctx)
+/* Out of descriptors, most likely: accepting again at once would spin. */
+static void on_accept_error(struct evconnlistener *l UNUSED, void *ctx)
 {
 	struct responder *r = ctx;
+	int e = errno;
 
-	evconnlistener_disable(l);
-	event_add(r->resume, &(struct timeval){.tv_usec = PAUSE_MS * 1000});
+	if (log_allow(&r->said_no_accept, time_monotonic()))
+		log_warn("bench: connections cannot be accepted, trying again", KV_ERRNO(e));
+	pause_all(r);
+	event_add(r->resume, &pause_time);
 }
 
 static void on_resume(evutil_socket_t fd UNUSED, short what UNUSED, void *ctx)
 {
 	struct responder *r = ctx;
 
+	r->accepted = 0;
 	for (size_t i = 0; i < BENCH_SIDES; i++)
 		evconnlistener_enable(r->listeners[i]);
 }
@@ -141,6 +169,7 @@ int responder_new(struct event_base *base, const struct responder_config *cfg,
 		return TM_ENOMEM;
 
 	r->cfg = *cfg;
+	r->said_no_thread = r->said_no_accept = (struct log_limit){.every = 60 * SEC, .burst = 1};
 	for (size_t i = 0; i < BENCH_SIDES; i++)
 		r->echo[i] = -1;
 	r->resume = event_new(base, -1, EV_TIMEOUT, on_resume, r);

@@ -6,7 +6,7 @@
 enum bench_code bench_session_open(
 	struct bench_session *s, ns_t now, const struct ip *from, const uint8_t id[static BENCH_ID])
 {
-	if (s->open && now < bench_session_due(s))
+	if (s->open)
 		return BENCH_BUSY;
 
 	*s = (struct bench_session){

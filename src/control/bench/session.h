@@ -28,7 +28,8 @@ struct bench_session {
 	uint32_t retransmits; /* of its streams that have ended */
 };
 
-/* BENCH_OK, or BENCH_BUSY while there is one. */
+/* BENCH_OK, or BENCH_BUSY until the one before has been closed, even if it is due: only the caller can end
+ * what belongs to it. */
 NODISCARD enum bench_code bench_session_open(
 	struct bench_session *s, ns_t now, const struct ip *from, const uint8_t id[static BENCH_ID]);
 void bench_session_close(struct bench_session *s);

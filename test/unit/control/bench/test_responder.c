@@ -3,14 +3,18 @@
  * loop when somebody connects. */
 #include "unit/unit.h"
 
+#include "base/log.h"
 #include "base/time.h"
 #include "control/bench/responder.h"
+#include "control/bench/session.h"
 #include "wire/bench.h"
 
 #include <dirent.h>
 #include <event2/event.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -21,14 +25,17 @@ struct fixture {
 	struct responder *responder;
 	struct responder_config cfg;
 	bool strangers; /* nobody is a member */
+	unsigned asked; /* for how many connections is_member was called */
+	unsigned lines; /* logged by the control thread */
 	unsigned descriptors; /* before there was a responder */
 };
 
 static bool is_member(void *ctx, const struct ip *from)
 {
-	const struct fixture *f = ctx;
+	struct fixture *f = ctx;
 
 	assert_true(ip_is_loopback(from));
+	f->asked++;
 	return !f->strangers;
 }
 
@@ -101,7 +108,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-static int client(struct fixture *f, size_t side, int type)
+static int connect_only(struct fixture *f, size_t side, int type)
 {
 	const struct endpoint ep = {.ip = f->cfg.addrs[side], .port = f->cfg.port};
 	struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
@@ -112,8 +119,17 @@ static int client(struct fixture *f, size_t side, int type)
 	assert_true(fd >= 0);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	assert_int_equal(connect(fd, (struct sockaddr *)&ss, len), 0);
-	if (type == SOCK_STREAM)
-		event_base_loop(f->base, EVLOOP_ONCE); /* accepted and handed over */
+	return fd;
+}
+
+/* TCP: accepted and handed over, or hung up on, even if the responder has to pause first. */
+static int client(struct fixture *f, size_t side, int type)
+{
+	unsigned asked = f->asked;
+	int fd = connect_only(f, side, type);
+
+	while (type == SOCK_STREAM && f->asked == asked)
+		assert_int_equal(event_base_loop(f->base, EVLOOP_ONCE), 0);
 	return fd;
 }
 
@@ -203,6 +219,16 @@ static void a_stranger_is_hung_up_on_before_it_has_said_anything(void **state)
 	assert_int_equal(count_threads(), 0);
 }
 
+static void send_echo_request(int fd, const uint8_t id[static BENCH_ID], uint32_t seq)
+{
+	struct bench_echo e = {.type = BENCH_ECHO_REQUEST, .seq = seq};
+	uint8_t msg[BENCH_ECHO_LEN];
+
+	memcpy(e.id, id, BENCH_ID);
+	bench_echo_encode(&e, msg);
+	assert_int_equal(send(fd, msg, sizeof(msg), 0), sizeof(msg));
+}
+
 static void echoes_come_back_for_the_holder_and_for_nobody_else(void **state)
 {
 	struct fixture *f = *state;
@@ -220,15 +246,21 @@ static void echoes_come_back_for_the_holder_and_for_nobody_else(void **state)
 		assert_int_equal(send(udp, msg, BENCH_ECHO_LEN + 1, 0), BENCH_ECHO_LEN + 1);
 		assert_int_equal(send(udp, msg, BENCH_ECHO_LEN - 1, 0), BENCH_ECHO_LEN - 1);
 		assert_int_equal(send(udp, "", 0, 0), 0);
+		send_echo_request(udp, e.id, 4711);
 		e.seq = 4711;
-		bench_echo_encode(&e, msg);
-		assert_int_equal(send(udp, msg, BENCH_ECHO_LEN, 0), BENCH_ECHO_LEN);
 		e.type = BENCH_ECHO_REPLY;
 		bench_echo_encode(&e, want);
 		assert_int_equal(recv(udp, got, sizeof(got), 0), BENCH_ECHO_LEN);
 		assert_memory_equal(got, want, BENCH_ECHO_LEN);
-		/* All of them were looked at before the right one: nothing more comes. */
+		/* An answer to the reply would come before the one to the request after it. */
 		assert_int_equal(send(udp, want, BENCH_ECHO_LEN, 0), BENCH_ECHO_LEN);
+		send_echo_request(udp, e.id, 4712);
+		e.seq = 4712;
+		bench_echo_encode(&e, want);
+		assert_int_equal(recv(udp, got, sizeof(got), 0), BENCH_ECHO_LEN);
+		assert_memory_equal(got, want, BENCH_ECHO_LEN);
+		/* The thread looks at echoes before it looks at connections: now it has seen all of them. */
+		assert_int_equal(ask(holder, BENCH_RESULT, e.id, 0).code, BENCH_OK);
 		assert_int_equal(recv(elsewhere, got, sizeof(got), MSG_DONTWAIT), -1);
 		assert_int_equal(recv(udp, got, sizeof(got), MSG_DONTWAIT), -1);
 		close(holder);
@@ -385,6 +417,124 @@ static void a_port_that_is_taken_is_a_sentence_and_nothing_stays_open(void **sta
 	assert_int_equal(count_descriptors(), before);
 }
 
+/* The responder's end of the connection: it is in this process. */
+static int accepted_end_of(int fd)
+{
+	struct sockaddr_storage own, peer;
+	socklen_t own_len = sizeof(own);
+
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&own, &own_len), 0);
+	for (int i = 0; i < 1024; i++) {
+		socklen_t len = sizeof(peer);
+
+		if (i != fd && getpeername(i, (struct sockaddr *)&peer, &len) == 0 && len == own_len &&
+			memcmp(&peer, &own, len) == 0)
+			return i;
+	}
+	fail_msg("nobody has accepted it");
+	return -1;
+}
+
+static void what_nobody_acknowledges_is_given_up_when_a_stream_would_be(void **state)
+{
+	struct fixture *f = *state;
+
+	for (size_t side = 0; side < 2; side++) {
+		int holder, ms = -1;
+		socklen_t len = sizeof(ms);
+
+		assert_int_equal(open_session(f, side, &holder).code, BENCH_OK);
+		assert_int_equal(
+			getsockopt(accepted_end_of(holder), IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, &len), 0);
+		assert_int_equal(ms, BENCH_STREAM_IDLE / MS);
+		close(holder);
+		expect_free_again(f);
+	}
+}
+
+static void many_that_come_at_once_are_accepted_in_portions(void **state)
+{
+	enum { EACH = 30, PORTION = 32 };
+	struct fixture *f = *state;
+	int fds[2 * EACH];
+
+	f->strangers = true;
+	for (size_t i = 0; i < 2 * EACH; i++)
+		fds[i] = connect_only(f, i % 2, SOCK_STREAM);
+	event_base_loop(f->base, EVLOOP_NONBLOCK);
+	assert_int_equal(f->asked, PORTION);
+	/* The others are kept waiting, not lost. */
+	while (f->asked < 2 * EACH)
+		assert_int_equal(event_base_loop(f->base, EVLOOP_ONCE), 0);
+	for (size_t i = 0; i < 2 * EACH; i++) {
+		assert_true(hung_up(fds[i]));
+		close(fds[i]);
+	}
+}
+
+/* So many more can be opened; what was the limit. */
+static struct rlimit leave_descriptors(rlim_t n)
+{
+	struct rlimit before, now;
+	int next = dup(STDIN_FILENO); /* descriptors are given out from the lowest free one */
+
+	assert_true(next >= 0);
+	close(next);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	now = (struct rlimit){.rlim_cur = (rlim_t)next + n, .rlim_max = before.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &now), 0);
+	return before;
+}
+
+static void count_line(void *ctx, const char *line UNUSED, size_t n UNUSED)
+{
+	struct fixture *f = ctx;
+
+	f->lines++;
+}
+
+static void a_node_out_of_descriptors_says_so_once_and_accepts_when_it_has_some(void **state)
+{
+	enum { TURNS = 6 }; /* of the loop: a failure and a pause each two */
+	struct fixture *f = *state;
+	int fd = connect_only(f, 0, SOCK_STREAM);
+	struct rlimit before = leave_descriptors(0);
+
+	log_set_sink(count_line, f);
+	for (int i = 0; i < TURNS; i++)
+		event_base_loop(f->base, EVLOOP_ONCE);
+	log_set_sink(NULL, NULL);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(f->asked, 0);
+	assert_int_equal(f->lines, 1);
+	while (!f->asked)
+		event_base_loop(f->base, EVLOOP_ONCE);
+	assert_int_equal(ask(fd, BENCH_OPEN, NULL, 0).code, BENCH_OK);
+	close(fd);
+}
+
+static void a_member_that_no_thread_can_be_had_for_does_not_fill_the_log(void **state)
+{
+	enum { TIMES = 3 };
+	struct fixture *f = *state;
+	int fds[TIMES];
+
+	for (size_t i = 0; i < TIMES; i++)
+		fds[i] = connect_only(f, 0, SOCK_STREAM);
+	struct rlimit before = leave_descriptors(1); /* enough to accept, not for the thread's pipe */
+	log_set_sink(count_line, f);
+	while (f->asked < TIMES)
+		event_base_loop(f->base, EVLOOP_ONCE);
+	log_set_sink(NULL, NULL);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(f->lines, 1);
+	for (size_t i = 0; i < TIMES; i++) {
+		assert_true(hung_up(fds[i]));
+		close(fds[i]);
+	}
+	expect_free_again(f);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -399,6 +549,10 @@ int main(void)
 		TEST(the_end_of_the_session_ends_its_streams),
 		TEST(requests_at_the_wrong_moment_are_refused_and_end_the_connection),
 		TEST(more_connections_than_there_are_slots_are_hung_up_on),
+		TEST(what_nobody_acknowledges_is_given_up_when_a_stream_would_be),
+		TEST(many_that_come_at_once_are_accepted_in_portions),
+		TEST(a_node_out_of_descriptors_says_so_once_and_accepts_when_it_has_some),
+		TEST(a_member_that_no_thread_can_be_had_for_does_not_fill_the_log),
 		TEST(it_stops_at_once_in_the_middle_of_everything),
 		TEST(a_port_that_is_taken_is_a_sentence_and_nothing_stays_open),
 	};

@@ -193,7 +193,8 @@ def kind_of(p):
 
 def idle(net, n, seconds, last_words, **options):
     """What crosses the router while nobody has anything to say. WireGuard's last keepalives come up to last_words
-    seconds after the last packet, and a check of the path may follow."""
+    seconds after the last packet; where one of them was lost, a handshake follows 5 seconds later, and a check of the path may."""
+    last_words += 5
     nodes = join_at_once(net, n, **options)
     for family in "46":
         assert ping_all(everybody_to_everybody(nodes, family), 30)[1] == []

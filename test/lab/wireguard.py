@@ -251,8 +251,9 @@ class Transfer:
         self.server = server.spawn("iperf3", "-s", "-1", "-B", address, stdout=subprocess.DEVNULL)
         listening = f"[{address}]" if ":" in address else address
         wait_for("iperf3 to listen", lambda: ":5201 " in server.sh("ss", "-Hltn", "src", listening).stdout)
-        self.client = client.spawn("iperf3", "-c", address, "-J", "-t", seconds, "--connect-timeout", 5000, *options,
-                                   stdout=subprocess.PIPE, text=True)
+        # After an outage BBR takes minutes to believe in the path again.
+        self.client = client.spawn("iperf3", "-c", address, "-J", "-C", "cubic", "-t", seconds, "--connect-timeout", 5000,
+                                   *options, stdout=subprocess.PIPE, text=True)
 
     def running(self):
         return self.client.poll() is None

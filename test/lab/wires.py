@@ -56,7 +56,7 @@ class Unruly:
         for family, address in (("-4", to.ip4), ("-6", to.ip6)):
             router.sh("ip", family, "route", "add", "default", "dev", name, "table", self.table)
             router.sh("ip", family, "rule", "add", "priority", 50, "iif", name, "lookup", "main")
-            router.sh("ip", family, "rule", "add", "priority", 60, "to", address, "ipproto", "udp", "dport", 51820,
+            router.sh("ip", family, "rule", "add", "priority", 60, "to", address, "ipproto", "17", "dport", 51820,
                       "lookup", self.table)
 
     def stop(self):

@@ -101,21 +101,57 @@ static void too_big(struct worker *w, size_t i)
 	worker_icmp(w, ICMP_TOO_BIG, (uint32_t)MAX(mtu, MTU_FLOOR), copy, n, w->tx.item[i].from_tun);
 }
 
-static void settle(struct worker *w, struct peer *p, uint64_t packets, uint64_t bytes, bool data)
+/* One past the last item for the same peer as the first. */
+static size_t run_end(const struct tx *tx, size_t first)
 {
-	if (!packets)
-		return;
-	atomic_fetch_add_explicit(&p->tx_packets, packets, memory_order_relaxed);
-	atomic_fetch_add_explicit(&p->tx_bytes, bytes, memory_order_relaxed);
-	worker_sent(w, p, data);
+	size_t end = first + 1;
+
+	while (end < tx->n && tx->item[end].peer == tx->item[first].peer)
+		end++;
+	return end;
+}
+
+/*
+ * Timers hear of the packets before they leave: what the other side sends because of them, or at the same
+ * moment, may be received by another worker before this one runs again, and that must count as later.
+ */
+static void mark_sent(struct worker *w)
+{
+	const struct tx *tx = &w->tx;
+
+	for (size_t first = 0, end; first < tx->n; first = end) {
+		bool data = false;
+
+		end = run_end(tx, first);
+		for (size_t i = first; i < end; i++)
+			data |= tx->item[i].n > 0;
+		worker_sent(w, tx->item[first].peer, data);
+	}
+}
+
+static void account(struct worker *w)
+{
+	const struct tx *tx = &w->tx;
+
+	for (size_t first = 0, end; first < tx->n; first = end) {
+		struct peer *p = tx->item[first].peer;
+		uint64_t bytes = 0;
+
+		end = run_end(tx, first);
+		for (size_t i = first; i < end; i++) {
+			bytes += tx->dg[i].n;
+			if (tx->dg[i].local_refused)
+				worker_unstick(w, p);
+		}
+		atomic_fetch_add_explicit(&p->tx_packets, end - first, memory_order_relaxed);
+		atomic_fetch_add_explicit(&p->tx_bytes, bytes, memory_order_relaxed);
+	}
 }
 
 void tx_flush(struct worker *w)
 {
 	struct tx *tx = &w->tx;
-	uint64_t packets = 0, bytes = 0;
 	size_t n = tx->n, failed;
-	bool data = false;
 
 	if (!n)
 		return;
@@ -126,21 +162,9 @@ void tx_flush(struct worker *w)
 		tx->n = tx->used = 0;
 		return;
 	}
+	mark_sent(w);
 	failed = w->link.ops->send(&w->link, tx->dg, n);
-	for (size_t i = 0; i < n; i++) {
-		struct peer *p = tx->item[i].peer;
-
-		packets++;
-		bytes += tx->dg[i].n;
-		data |= tx->item[i].n > 0;
-		if (tx->dg[i].local_refused)
-			worker_unstick(w, p);
-		if (i + 1 == n || tx->item[i + 1].peer != p) {
-			settle(w, p, packets, bytes, data);
-			packets = bytes = 0;
-			data = false;
-		}
-	}
+	account(w);
 	/* Empty before the slow part: errors may be answered by packets of our own. */
 	tx->n = tx->used = 0;
 	if (UNLIKELY(udp_offloads(w->udp) != w->udp_offloads))

@@ -101,50 +101,27 @@ static void too_big(struct worker *w, size_t i)
 	worker_icmp(w, ICMP_TOO_BIG, (uint32_t)MAX(mtu, MTU_FLOOR), copy, n, w->tx.item[i].from_tun);
 }
 
-/* One past the last item for the same peer as the first. */
-static size_t run_end(const struct tx *tx, size_t first)
-{
-	size_t end = first + 1;
-
-	while (end < tx->n && tx->item[end].peer == tx->item[first].peer)
-		end++;
-	return end;
-}
-
 /*
- * Timers hear of the packets before they leave: what the other side sends because of them, or at the same
- * moment, may be received by another worker before this one runs again, and that must count as later.
+ * Accounts and timers hear of the packets before they leave: what the other side sends because of them, or at
+ * the same moment, may be received by another worker before this one runs again, and that must count as
+ * later.
  */
-static void mark_sent(struct worker *w)
-{
-	const struct tx *tx = &w->tx;
-
-	for (size_t first = 0, end; first < tx->n; first = end) {
-		bool data = false;
-
-		end = run_end(tx, first);
-		for (size_t i = first; i < end; i++)
-			data |= tx->item[i].n > 0;
-		worker_sent(w, tx->item[first].peer, data);
-	}
-}
-
-static void account(struct worker *w)
+static void settle(struct worker *w)
 {
 	const struct tx *tx = &w->tx;
 
 	for (size_t first = 0, end; first < tx->n; first = end) {
 		struct peer *p = tx->item[first].peer;
 		uint64_t bytes = 0;
+		bool data = false;
 
-		end = run_end(tx, first);
-		for (size_t i = first; i < end; i++) {
-			bytes += tx->dg[i].n;
-			if (tx->dg[i].local_refused)
-				worker_unstick(w, p);
+		for (end = first; end < tx->n && tx->item[end].peer == p; end++) {
+			bytes += tx->dg[end].n;
+			data |= tx->item[end].n > 0;
 		}
 		atomic_fetch_add_explicit(&p->tx_packets, end - first, memory_order_relaxed);
 		atomic_fetch_add_explicit(&p->tx_bytes, bytes, memory_order_relaxed);
+		worker_sent(w, p, data);
 	}
 }
 
@@ -162,9 +139,11 @@ void tx_flush(struct worker *w)
 		tx->n = tx->used = 0;
 		return;
 	}
-	mark_sent(w);
+	settle(w);
 	failed = w->link.ops->send(&w->link, tx->dg, n);
-	account(w);
+	for (size_t i = 0; i < n; i++)
+		if (UNLIKELY(tx->dg[i].local_refused))
+			worker_unstick(w, tx->item[i].peer);
 	/* Empty before the slow part: errors may be answered by packets of our own. */
 	tx->n = tx->used = 0;
 	if (UNLIKELY(udp_offloads(w->udp) != w->udp_offloads))

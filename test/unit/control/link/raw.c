@@ -71,12 +71,12 @@ static void raw_read(struct raw *r)
 
 void raw_wait(struct raw *r, size_t n)
 {
-	ns_t end = time_monotonic() + 10 * SEC;
+	ns_t end = time_monotonic() + 40 * SEC;
 
 	while (r->n < n && !r->eof) {
 		raw_read(r);
 		if (time_monotonic() > end)
-			fail_msg("waited 10 s for %zu bytes, have %zu", n, r->n);
+			fail_msg("waited 40 s for %zu bytes, have %zu", n, r->n);
 	}
 }
 

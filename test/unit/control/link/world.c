@@ -112,7 +112,7 @@ static void on_too_long(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 
 void world_run_until(struct world *w, const unsigned *counter, unsigned n)
 {
-	struct timeval tv = {.tv_sec = 10};
+	struct timeval tv = {.tv_sec = PATIENCE_S};
 	bool too_long = false;
 	struct event *ev = event_new(w->base, -1, EV_TIMEOUT, on_too_long, &too_long);
 
@@ -121,7 +121,7 @@ void world_run_until(struct world *w, const unsigned *counter, unsigned n)
 		event_base_loop(w->base, EVLOOP_ONCE);
 	event_free(ev);
 	if (too_long)
-		fail_msg("still %u of %u after 10 s; server: \"%s\", client: \"%s\"", *counter, n,
+		fail_msg("still %u of %u after a long wait; server: \"%s\", client: \"%s\"", *counter, n,
 			w->at_server.why, w->at_client.why);
 }
 

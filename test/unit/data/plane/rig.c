@@ -9,7 +9,7 @@
 
 #include <poll.h>
 
-#define PATIENCE (10 * SEC)
+#define PATIENCE (30 * SEC)
 
 static struct ip inner(int family, unsigned i)
 {

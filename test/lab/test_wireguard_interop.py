@@ -73,7 +73,7 @@ def test_they_shake_hands_and_carry_ping_and_tcp_both_ways(net, initiator, psk, 
 
 @pytest.mark.parametrize("limits, least", [
     pytest.param(SHORT, 2, id="by-time"),
-    pytest.param(SHORT | {"rekey_after": 60000, "rekey_after_messages": 20000}, 2, id="by-count")])
+    pytest.param(SHORT | {"rekey_after": 60000, "rekey_after_messages": 4000}, 2, id="by-count")])
 def test_a_tcp_connection_outlives_rekeys_that_we_start(net, limits, least):
     pair = Pair(net, limits=limits)
     pair.introduce()

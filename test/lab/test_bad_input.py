@@ -15,6 +15,7 @@ import re
 import socket
 import sqlite3
 import subprocess
+import time
 
 import pytest
 
@@ -43,6 +44,11 @@ class Attempt:
         return {"interfaces": links, "processes": host.pids(), **tree(host.path(self.node.state))}
 
     def changes(self, before):
+        """Names of what is not as it was. A daemon that said why it does not start may need a moment to be gone."""
+        deadline = time.monotonic() + 10
+        while ("processes" in before.keys() - self.may_change and self.node.host.pids() != before["processes"] and
+               time.monotonic() < deadline):
+            time.sleep(0.02)
         now = self.world()
         return sorted(k for k in before.keys() | now.keys()
                       if before.get(k) != now.get(k) and k not in self.may_change)

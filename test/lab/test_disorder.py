@@ -32,7 +32,8 @@ def lose(router, one_of, towards=None):
 
 @rows.all_or_none
 def test_on_a_wire_that_loses_one_in_a_hundred_tcp_is_whole_and_udp_misses_just_that(net, offloads):
-    a, b = tunnel(net)
+    # With several workers the kernel may lead the first packets of a flow past two of them (docs/decisions/0011).
+    a, b = tunnel(net, workers=1)
     wires.like_a_nic(a.host, b.host)
     lose(net.router, 100)
     for address in (b.ip4, b.ip6):

@@ -200,13 +200,13 @@ class Ours(Interface):
 
     kind = "ours"
 
-    def __init__(self, host, n, limits=None, self_address=True, **kw):
+    def __init__(self, host, n, limits=None, self_address=True, workers=2, **kw):
         super().__init__(host, n, **kw)
-        self.limits, self.self_address = limits or {}, self_address
+        self.limits, self.self_address, self.workers = limits or {}, self_address, workers
 
     def open(self):
         self.process = self.host.spawn(WGPEER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        words = {"tun": self.ifname, "key": self.private, "port": self.port, "mtu": self.mtu, **self.limits}
+        words = {"tun": self.ifname, "key": self.private, "port": self.port, "mtu": self.mtu, "workers": self.workers, **self.limits}
         if self.host.lab.offloads:
             words["offloads"] = self.host.lab.offloads
         if self.self_address:

@@ -7,6 +7,8 @@
 #ifndef TM_OS_TUN_H
 #define TM_OS_TUN_H
 
+#include "base/addr.h"
+#include "base/bytes.h"
 #include "base/diag.h"
 #include "base/err.h"
 #include "base/part.h"
@@ -32,6 +34,16 @@ void tun_close(struct tun *t); /* NULL is fine */
 const char *tun_name(const struct tun *t);
 int tun_fd(const struct tun *t, unsigned queue); /* for poll */
 unsigned tun_offloads(const struct tun *t); /* those that are on, both ways */
+/*
+ * Packets of one flow all come by the same queue, in their order. Which one follows from the destination
+ * (tun_queue_for), so that whoever reads it can be the one who writes what comes back. Where the kernel
+ * cannot be told so, false: it chooses by a hash of its own over addresses and ports.
+ */
+bool tun_steered(const struct tun *t);
+static inline unsigned tun_queue_for(const struct ip *dst, unsigned queues)
+{
+	return get_be16(dst->bytes + (dst->family == IP_V4 ? 2 : 14)) % queues;
+}
 /* Packets and super-packets that the kernel dropped because nobody read them in time. Slow: reads a file. */
 uint64_t tun_overflows(const struct tun *t);
 

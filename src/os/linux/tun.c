@@ -5,6 +5,8 @@
  */
 #include "os/tun.h"
 
+#include "os/linux/tun_steer.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if.h>
@@ -31,7 +33,9 @@ struct tun {
 	unsigned queues;
 	unsigned offloads; /* enum tun_offload */
 	bool vnet; /* each packet is preceded by a virtio-net header */
+	bool steered; /* a packet's queue is tun_queue_for of its destination */
 	int fd[TUN_QUEUES_MAX];
+	int out[TUN_QUEUES_MAX]; /* where a queue's user writes; may be its fd */
 };
 
 /* Parts are handed to the kernel as they are. */
@@ -83,7 +87,7 @@ static int explain_create(int err, const char *name, struct diag *d)
 		d, tm_err_from_errno(err), "cannot create the TUN device %s: %s", name, strerror(err));
 }
 
-static int open_queue(struct tun *t, bool first, struct diag *d)
+static int open_queue(const struct tun *t, bool first, int *ret_fd, struct diag *d)
 {
 	struct ifreq ifr = {0};
 	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
@@ -104,7 +108,50 @@ static int open_queue(struct tun *t, bool first, struct diag *d)
 		close(fd);
 		return explain_create(err, t->name, d);
 	}
-	t->fd[t->queues++] = fd;
+	*ret_fd = fd;
+	return TM_OK;
+}
+
+/*
+ * Without steering the kernel leads a flow to the queue on which its other direction was written last. Two
+ * workers, who own one queue each, would then overtake each other with packets of one flow. A detached queue
+ * is not read and teaches the kernel nothing, but it can be written: with one more of those for each worker a
+ * flow's queue follows from its addresses and ports for good.
+ */
+static int open_writer(const struct tun *t, int *ret_fd, struct diag *d)
+{
+	struct ifreq ifr = {.ifr_flags = IFF_DETACH_QUEUE};
+	int fd, err = open_queue(t, false, &fd, d);
+
+	if (err)
+		return err;
+
+	if (ioctl(fd, TUNSETQUEUE, &ifr) < 0) {
+		err = errno;
+		close(fd);
+		return explain_create(err, t->name, d);
+	}
+	*ret_fd = fd;
+	return TM_OK;
+}
+
+static int open_queues(struct tun *t, unsigned queues, struct diag *d)
+{
+	for (; t->queues < queues; t->queues++) {
+		int err = open_queue(t, t->queues == 0, &t->fd[t->queues], d);
+
+		if (err)
+			return err;
+		t->out[t->queues] = t->fd[t->queues];
+	}
+	/* A single queue leaves nothing to choose. */
+	t->steered = queues == 1 || tun_steer_by_destination(t->fd[0]) == TM_OK;
+	for (unsigned i = 0; !t->steered && i < queues; i++) {
+		int err = open_writer(t, &t->out[i], d);
+
+		if (err)
+			return err;
+	}
 	return TM_OK;
 }
 
@@ -168,11 +215,9 @@ int tun_open(const char *name, unsigned queues, uint16_t mtu, unsigned offloads,
 
 	memcpy(t->name, name, strlen(name));
 	t->vnet = offloads != 0;
-	while (t->queues < queues) {
-		err = open_queue(t, t->queues == 0, d);
-		if (err)
-			goto fail;
-	}
+	err = open_queues(t, queues, d);
+	if (err)
+		goto fail;
 	set_offloads(t, offloads);
 	set_queue_length(t);
 	err = set_mtu(t, mtu, d);
@@ -190,8 +235,11 @@ void tun_close(struct tun *t)
 {
 	if (!t)
 		return;
-	for (unsigned i = 0; i < t->queues; i++)
+	for (unsigned i = 0; i < t->queues; i++) {
+		if (t->out[i] != t->fd[i])
+			close(t->out[i]);
 		close(t->fd[i]);
+	}
 	free(t);
 }
 
@@ -203,6 +251,11 @@ const char *tun_name(const struct tun *t)
 int tun_fd(const struct tun *t, unsigned queue)
 {
 	return t->fd[queue];
+}
+
+bool tun_steered(const struct tun *t)
+{
+	return t->steered;
 }
 
 unsigned tun_offloads(const struct tun *t)
@@ -291,7 +344,7 @@ int tun_write(
 		vnet_encode(header, v);
 	iov[0] = (struct iovec){.iov_base = header, .iov_len = sizeof(header)};
 	memcpy(iov + 1, parts, n_parts * sizeof(*parts));
-	if (writev(t->fd[queue], iov + first, (int)(n_parts + 1 - first)) >= 0)
+	if (writev(t->out[queue], iov + first, (int)(n_parts + 1 - first)) >= 0)
 		return TM_OK;
 	return write_error(errno);
 }

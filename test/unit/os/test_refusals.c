@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -18,13 +19,14 @@
 
 /* errno of each call while not 0 */
 static struct {
-	int open_tun, set_iff, socket_v6, send, trains, read;
-	unsigned polls, refused_trains;
+	int open_tun, set_iff, bpf, steer, detach, socket_v6, send, trains, read;
+	unsigned polls, refused_trains, detached;
 } kernel;
 
 int __real_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...);
 int __wrap_ioctl(int fd, unsigned long request, ...);
+long __wrap_syscall(long number, ...);
 int __real_socket(int family, int type, int protocol);
 int __wrap_socket(int family, int type, int protocol);
 int __real_sendmmsg(int fd, struct mmsghdr *v, unsigned n, int flags);
@@ -56,7 +58,19 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 	(void)fd;
 	if (request == TUNSETIFF && kernel.set_iff)
 		return refuse(kernel.set_iff);
+	if (request == TUNSETSTEERINGEBPF && kernel.steer)
+		return refuse(kernel.steer);
+	if (request == TUNSETQUEUE && kernel.detach)
+		return refuse(kernel.detach);
+	kernel.detached += request == TUNSETQUEUE;
 	return 0;
+}
+
+/* Only used to load the program; the others of os/ have a wrapper in libc. */
+long __wrap_syscall(long number, ...)
+{
+	assert_int_equal(number, SYS_bpf);
+	return kernel.bpf ? refuse(kernel.bpf) : __real_open("/dev/null", O_RDWR | O_CLOEXEC);
 }
 
 int __wrap_socket(int family, int type, int protocol)
@@ -130,6 +144,43 @@ static void a_tun_that_cannot_be_had_says_what_is_missing(void **state)
 		int err = tun_open("tm0", 2, 1420, 0, &t, &d);
 		if (err != rows[i].err || t || !strstr(d.what, rows[i].what) || !strstr(d.hint, rows[i].hint))
 			fail_msg("row %zu: %d, \"%s\" (%s)", i, err, d.what, d.hint);
+	}
+}
+
+/* Either way no flow changes its queue: by its destination, or because nothing is written where it is read.
+ */
+static void a_kernel_that_does_not_steer_gets_queues_of_their_own_to_write_to(void **state)
+{
+	static const struct {
+		int bpf, steer, detach;
+		unsigned queues;
+		int err;
+		bool steered;
+		unsigned detached;
+	} rows[] = {
+		{0, 0, 0, 4, TM_OK, true, 0},
+		{EPERM, 0, 0, 4, TM_OK, false, 4}, /* no CAP_BPF */
+		{ENOSYS, 0, 0, 2, TM_OK, false, 2},
+		{0, EINVAL, 0, 3, TM_OK, false, 3}, /* before Linux 4.16 */
+		{EPERM, 0, 0, 1, TM_OK, true, 0}, /* nothing to choose */
+		{EPERM, 0, EINVAL, 2, TM_EINVAL, false, 0},
+	};
+	(void)state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct tun *t = NULL;
+		struct diag d = {0};
+
+		memset(&kernel, 0, sizeof(kernel));
+		kernel.bpf = rows[i].bpf;
+		kernel.steer = rows[i].steer;
+		kernel.detach = rows[i].detach;
+		int err = tun_open("tm0", rows[i].queues, 1420, 0, &t, &d);
+		if (err != rows[i].err || (t && tun_steered(t) != rows[i].steered) ||
+			kernel.detached != rows[i].detached)
+			fail_msg("row %zu: %d, %u detached, \"%s\"", i, err, kernel.detached, d.what);
+		assert_int_equal(err != TM_OK, t == NULL);
+		tun_close(t);
 	}
 }
 
@@ -333,6 +384,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(a_tun_that_cannot_be_had_says_what_is_missing),
+		CASE(a_kernel_that_does_not_steer_gets_queues_of_their_own_to_write_to),
 		CASE(the_check_beforehand_says_the_same),
 		CASE(without_ipv6_a_socket_carries_ipv4_alone),
 		CASE(a_full_socket_holds_a_batch_up_once),

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* The queues of a TUN device against the kernel itself, in a network namespace of the test's own. */
+#include "host.h"
+
+#include "base/bytes.h"
+#include "os/linux/tun_steer.h"
+#include "os/tun.h"
+#include "wire/ip.h"
+
+#include <netinet/in.h>
+#include <poll.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum { WAIT_MS = 5000, QUEUES = 4, FLOWS = 64, PORT = 7000, PAYLOAD = 4, PACKET = 28 + PAYLOAD };
+
+static const unsigned offloads[] = {0, TUN_OFFLOAD_TCP, TUN_OFFLOAD_TCP | TUN_OFFLOAD_UDP};
+static bool may_steer;
+
+int __real_tun_steer_by_destination(int fd);
+int __wrap_tun_steer_by_destination(int fd);
+
+int __wrap_tun_steer_by_destination(int fd)
+{
+	return may_steer ? __real_tun_steer_by_destination(fd) : TM_EPERM;
+}
+
+static struct tun *open_device(unsigned queues, unsigned with_offloads)
+{
+	struct tun *t;
+
+	assert_int_equal(tun_open("tun-queues", queues, 1500, with_offloads, &t, NULL), TM_OK);
+	host_ip("addr add 10.9.5.1/24 dev tun-queues");
+	host_ip("addr add fd09:5::1/64 dev tun-queues nodad");
+	host_ip("link set tun-queues up");
+	return t;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	may_steer = true;
+	host_unshare(CLONE_NEWNET, "network");
+	return 0;
+}
+
+/* A socket of ours with this port that talks with the same port over there. */
+static int flow_open(uint16_t port, const char *to)
+{
+	struct endpoint here = {.port = port}, there = {.port = port};
+	struct sockaddr_storage ss;
+
+	assert_int_equal(ip_parse(to, &there.ip), TM_OK);
+	bool v4 = there.ip.family == IP_V4;
+	int fd = socket(v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(ip_parse(v4 ? "10.9.5.1" : "fd09:5::1", &here.ip), TM_OK);
+	assert_int_equal(bind(fd, (struct sockaddr *)&ss, endpoint_to_sockaddr(&here, &ss)), 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&ss, endpoint_to_sockaddr(&there, &ss)), 0);
+	return fd;
+}
+
+/* The rest is the kernel's own IPv6 chatter. */
+static bool is_ours(const uint8_t *p)
+{
+	return (p[0] >> 4 == 4 ? p[9] : p[6]) == IPPROTO_UDP;
+}
+
+/* Sends one datagram; the queue from which it can be read. */
+static unsigned queue_of(const struct tun *t, unsigned queues, int flow)
+{
+	struct pollfd pf[QUEUES];
+	uint8_t packet[2048];
+	struct vnet v;
+	size_t n;
+
+	assert_int_equal(send(flow, "ping", PAYLOAD, 0), PAYLOAD);
+	for (unsigned q = 0; q < queues; q++)
+		pf[q] = (struct pollfd){.fd = tun_fd(t, q), .events = POLLIN};
+	for (;;) {
+		assert_true(poll(pf, queues, WAIT_MS) > 0);
+		for (unsigned q = 0; q < queues; q++) {
+			if (!pf[q].revents)
+				continue;
+			assert_int_equal(tun_read(t, q, packet, sizeof(packet), &v, &n), TM_OK);
+			if (is_ours(packet))
+				return q;
+		}
+	}
+}
+
+/* A datagram from 10.9.5.2, written on a queue, must come out of the socket. */
+static void answer(const struct tun *t, unsigned queue, int flow, uint16_t port)
+{
+	uint8_t p[PACKET] = {0x45, [8] = 64, [9] = IPPROTO_UDP}, got[PACKET];
+	const struct part part = {.p = p, .n = sizeof(p)};
+
+	put_be16(p + 2, PACKET);
+	memcpy(p + 12, (uint8_t[]){10, 9, 5, 2, 10, 9, 5, 1}, 8);
+	put_be16(p + 10, csum_finish(csum_add(p, 20, 0)));
+	put_be16(p + 20, port);
+	put_be16(p + 22, port);
+	put_be16(p + 24, 8 + PAYLOAD); /* without a checksum: IPv4 allows it */
+	memcpy(p + 28, "pong", PAYLOAD);
+	assert_int_equal(tun_write(t, queue, &(struct vnet){0}, &part, 1), TM_OK);
+	assert_int_equal(poll(&(struct pollfd){.fd = flow, .events = POLLIN}, 1, WAIT_MS), 1);
+	assert_int_equal(recv(flow, got, sizeof(got), 0), PAYLOAD);
+	assert_memory_equal(got, "pong", PAYLOAD);
+}
+
+/* Each queue has a reader of its own, so a flow that changed it would pass from one thread to another. */
+static void expect_kept(const struct tun *t, int flow, uint16_t port, unsigned q)
+{
+	for (unsigned written = 0; written < QUEUES; written++) {
+		answer(t, written, flow, port);
+		if (queue_of(t, QUEUES, flow) != q)
+			fail_msg("port %u left queue %u when queue %u was written", port, q, written);
+	}
+}
+
+static void a_packets_queue_follows_from_its_destination(void **state)
+{
+	static const char *const to[] = {"10.9.5.2", "10.9.5.3", "10.9.5.4", "10.9.5.5", "fd09:5::2",
+		"fd09:5::3", "fd09:5::4", "fd09:5::1:5"};
+	(void)state;
+
+	for (size_t row = 0; row < ARRAY_LEN(offloads); row++) {
+		struct tun *t = open_device(QUEUES, offloads[row]);
+
+		if (!tun_steered(t)) {
+			print_message("skipped: this kernel lets us load no BPF program\n");
+			tun_close(t);
+			skip();
+		}
+		for (size_t i = 0; i < ARRAY_LEN(to); i++) {
+			struct ip dst;
+
+			assert_int_equal(ip_parse(to[i], &dst), TM_OK);
+			for (uint16_t port = PORT; port < PORT + 8; port++) {
+				_cleanup_(closep)
+				int fd = flow_open(port, to[i]);
+				unsigned q = queue_of(t, QUEUES, fd);
+
+				if (q != tun_queue_for(&dst, QUEUES))
+					fail_msg("port %u to %s came to queue %u", port, to[i], q);
+				if (i == 0)
+					expect_kept(t, fd, port, q);
+			}
+		}
+		tun_close(t);
+	}
+}
+
+static void without_steering_a_flow_keeps_the_queue_of_its_hash(void **state)
+{
+	(void)state;
+
+	may_steer = false;
+	for (size_t row = 0; row < ARRAY_LEN(offloads); row++) {
+		struct tun *t = open_device(QUEUES, offloads[row]);
+		unsigned flows[QUEUES] = {0};
+
+		assert_false(tun_steered(t));
+		for (uint16_t port = PORT; port < PORT + FLOWS; port++) {
+			_cleanup_(closep)
+			int fd = flow_open(port, "10.9.5.2");
+			unsigned q = queue_of(t, QUEUES, fd);
+
+			flows[q]++;
+			expect_kept(t, fd, port, q);
+		}
+		for (unsigned q = 0; q < QUEUES; q++)
+			if (!flows[q])
+				fail_msg("row %zu: none of %d flows came to queue %u", row, FLOWS, q);
+		tun_close(t);
+	}
+}
+
+static void a_device_of_one_queue_carries_both_directions(void **state)
+{
+	struct tun *t = open_device(1, 0);
+	_cleanup_(closep)
+	int fd = flow_open(PORT, "10.9.5.2");
+	(void)state;
+
+	assert_int_equal(queue_of(t, 1, fd), 0);
+	answer(t, 0, fd, PORT);
+	assert_int_equal(queue_of(t, 1, fd), 0);
+	tun_close(t);
+}
+
+/* All that a device takes is given back: the next of that name can be had at once. */
+static void a_closed_device_is_gone(void **state)
+{
+	size_t before = host_open_fds();
+	(void)state;
+
+	for (unsigned i = 0; i < 4; i++) {
+		may_steer = i % 2;
+		tun_close(open_device(QUEUES, 0));
+	}
+	assert_int_equal(host_open_fds(), before);
+}
+
+#define CASE(f) cmocka_unit_test_setup(f, set_up)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(a_packets_queue_follows_from_its_destination),
+		CASE(without_steering_a_flow_keeps_the_queue_of_its_hash),
+		CASE(a_device_of_one_queue_carries_both_directions),
+		CASE(a_closed_device_is_gone),
+	};
+
+	return cmocka_run_group_tests_name("os/queues", tests, NULL, NULL);
+}

@@ -497,6 +497,7 @@ int node_main(const struct node_options *o, struct diag *d)
 			KV_IP("address", &n->enrolment.self.ip4), KV("tun", plane_tun_name(n->plane)),
 			KV_INT("port", plane_port(n->plane)),
 			KV("offloads", plane_offloads_format(plane_offloads(n->plane), offloads)),
+			KV("steering", plane_steered(n->plane) ? "destination" : "flow"),
 			KV("encryption", plane_aead_provider(n->plane)));
 		os_daemon_ready();
 		event_base_dispatch(n->base);

@@ -141,6 +141,7 @@ json_t *node_status(struct node *n)
 		return NULL;
 	json_object_set_new(
 		j, "offloads", json_string(plane_offloads_format(plane_offloads(n->plane), offloads)));
+	json_object_set_new(j, "steering", json_string(plane_steered(n->plane) ? "destination" : "flow"));
 	json_object_set_new(j, "offload_losses", json_integer(plane_offload_losses(n->plane)));
 	json_object_set_new(j, "drops", drops_json(n));
 	json_object_set_new(j, "peers", peers_json(n, ""));

@@ -39,8 +39,7 @@ int device_new(const struct device_config *cfg, const struct device_ops *ops, st
 		return err;
 
 	cookie_oven_init(&d->oven, d->self.pub);
-	d->lanes = cfg->lanes ? cfg->lanes : 1;
-	index_set_lanes(d->index, d->lanes);
+	index_set_lanes(d->index, cfg->lanes ? cfg->lanes : 1);
 	*ret_dev = TAKE(d);
 	return TM_OK;
 }
@@ -128,20 +127,9 @@ int device_peer_add(
 	return TM_OK;
 }
 
-/* A peer has its lane from its first handshake on: the one with the fewest, so that those who talk are shared
- * out. */
 int peer_reserve_index(struct device *d, struct peer *p, uint32_t *ret_index)
 {
-	if (!p->lane) {
-		unsigned best = 0;
-
-		for (unsigned i = 1; i < d->lanes; i++)
-			if (d->in_lane[i] < d->in_lane[best])
-				best = i;
-		d->in_lane[best]++;
-		p->lane = (uint8_t)(best + 1);
-	}
-	return index_reserve(d->index, p, p->lane - 1u, d->ops.entropy, d->ops.ctx, ret_index);
+	return index_reserve(d->index, p, p->lane, d->ops.entropy, d->ops.ctx, ret_index);
 }
 
 void device_peer_free(void *peer)
@@ -165,8 +153,6 @@ void device_peer_remove(struct device *d, struct peer *p)
 	heap_remove(&d->due, &p->due);
 	list_remove(&p->all);
 	map_remove(d->by_key, p->key);
-	if (p->lane)
-		d->in_lane[p->lane - 1]--;
 	d->ops.drop_staged(d->ops.ctx, p);
 	path = atomic_exchange_explicit(&p->path, NULL, memory_order_acq_rel);
 	if (path)

@@ -27,8 +27,6 @@ struct device {
 	struct cookie_oven oven;
 	struct ratelimit *ratelimit;
 	ns_t loaded_until;
-	unsigned lanes;
-	uint32_t in_lane[INDEX_LANES_MAX]; /* peers */
 };
 
 uint32_t device_random(struct device *d);

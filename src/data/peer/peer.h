@@ -28,6 +28,7 @@ struct peer {
 	uint8_t key[32];
 	uint64_t id; /* chosen by the owner (policy): shown in events, never interpreted here */
 	void *owner; /* likewise */
+	uint8_t lane; /* which receiver its messages are for (data/peer/index.h); chosen by the owner */
 	/* control thread */
 	struct handshake hs;
 	struct timers timers;
@@ -39,7 +40,6 @@ struct peer {
 	ns_t last_handshake; /* monotonic time a session was derived; 0 = never */
 	ns_t last_handshake_real; /* for display */
 	bool session_up; /* as last told through session_changed */
-	uint8_t lane; /* counted from 1; 0 = none yet */
 	struct epoch_retired retired;
 	/* workers, atomic */
 	_Atomic(struct keypair *) current; /* NULL = no session: stage and ask */

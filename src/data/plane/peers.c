@@ -3,6 +3,7 @@
 #include "data/plane/plane_impl.h"
 
 #include "base/secret.h"
+#include "os/tun.h"
 
 static struct member *member_new(struct plane *p)
 {
@@ -35,6 +36,9 @@ static int take_in(struct plane *p, const struct plane_peer *record, struct peer
 			return err;
 		}
 		peer->owner = m;
+		/* So that one worker does both directions, and acknowledgements need wake no other. */
+		if (record->n_allowed)
+			peer->lane = (uint8_t)tun_queue_for(&record->allowed[0].ip, p->n_workers);
 	}
 	m = peer->owner;
 	if (m->generation == p->generation)

@@ -26,8 +26,9 @@ static size_t round_up(size_t n, size_t to)
 }
 
 /*
- * A data message goes to the worker that its receiver index names: a peer's always to the same, many peers'
- * shared out evenly. Where the kernel cannot, it chooses by addresses and ports, which serves too.
+ * A data message goes to the worker that its receiver index names: a peer's always to the one who also reads
+ * what goes there from the TUN (take_in). Where the kernel cannot, it chooses by addresses and ports, which
+ * serves too.
  */
 static void steer(struct plane *p, unsigned sockets)
 {
@@ -301,6 +302,11 @@ unsigned plane_offload_losses(const struct plane *p)
 const char *plane_aead_provider(const struct plane *p)
 {
 	return aead_provider(p->self.aead);
+}
+
+bool plane_steered(const struct plane *p)
+{
+	return tun_steered(p->tun);
 }
 
 unsigned plane_workers(const struct plane *p)

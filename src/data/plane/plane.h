@@ -82,6 +82,8 @@ unsigned plane_offloads(const struct plane *p);
 unsigned plane_offload_losses(const struct plane *p); /* how often it became less */
 const char *plane_aead_provider(const struct plane *p);
 unsigned plane_workers(const struct plane *p);
+/* All that goes to and comes from a peer passes one worker; else that holds for a flow's one direction. */
+bool plane_steered(const struct plane *p);
 
 /* Readable when plane_service has something to do. */
 int plane_fd(const struct plane *p);

@@ -329,6 +329,7 @@ static void add_stats(const struct wgpeer *g, json_t *reply)
 		json_object_set_new(
 			drops, plane_drop_label((enum plane_drop)i), json_integer((json_int_t)counts[i]));
 	json_object_set_new(reply, "port", json_integer(plane_port(g->plane)));
+	json_object_set_new(reply, "steered", json_boolean(plane_steered(g->plane)));
 	json_object_set_new(reply, "peers", peers);
 	json_object_set_new(reply, "drops", drops);
 	json_object_set_new(

@@ -3,6 +3,7 @@
 #include "unit/data/plane/rig.h"
 
 #include "base/bytes.h"
+#include "os/tun.h"
 #include "wire/ip.h"
 #include "wire/wg.h"
 
@@ -280,6 +281,33 @@ static void several_workers_share_the_traffic(void **state)
 	assert_int_equal(host_drops(&b, DROP_REPLAY), 0);
 }
 
+/* A receiver index names the worker (data/peer/index.h): here the one who reads what goes to that peer. */
+static void one_worker_does_both_directions_of_a_peer(void **state)
+{
+	uint8_t p[FAKE_BYTES], sealed[FAKE_BYTES];
+	struct ip inner;
+	(void)state;
+
+	a.workers = 4;
+	host_start(&a, 1);
+	host_start(&b, 2);
+	host_start(&c, 3);
+	host_peers(&a, (struct peering[]){{.with = &b}, {.with = &c}}, 2);
+	host_peers(&b, (struct peering[]){{.with = &a}}, 1);
+	host_peers(&c, (struct peering[]){{.with = &a}}, 1);
+	rig_warm(&a, &b);
+	rig_warm(&a, &c);
+	for (struct host **h = abc + 1; h < abc + ARRAY_LEN(abc); h++) {
+		size_t n = rig_intercept(*h, p, packet_make(4, (*h)->i, 1, 1, 20, p), sealed);
+
+		assert_true(n > WG_DATA_OVERHEAD);
+		inner = ip_v4((uint8_t[]){10, 77, 0, (uint8_t)(*h)->i});
+		assert_int_equal(sealed[WG_DATA_INDEX + 3] % 4, tun_queue_for(&inner, 4));
+		inner = ip_v6((uint8_t[16]){0xfd, 0x77, [15] = (uint8_t)(*h)->i});
+		assert_int_equal(sealed[WG_DATA_INDEX + 3] % 4, tun_queue_for(&inner, 4));
+	}
+}
+
 static bool renewed(void *arg)
 {
 	(void)arg;
@@ -371,6 +399,7 @@ int main(void)
 			traffic_for_a_peer_without_endpoint_asks_for_a_path_and_waits_for_it, set_up,
 			tear_down),
 		cmocka_unit_test_setup_teardown(several_workers_share_the_traffic, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(one_worker_does_both_directions_of_a_peer, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			sessions_are_renewed_without_losing_a_packet, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(peers_come_and_go_under_traffic, set_up, tear_down),

@@ -7,7 +7,7 @@ import offloads as rows
 import wireguard
 import wires
 from lab import wait_for
-from traffic import datagrams, transfer, tunnel
+from traffic import Transfer, datagrams, transfer, tunnel
 from wireguard import DATA, Stock
 from wiretap import DATA_PORT, Capture
 
@@ -32,8 +32,7 @@ def lose(router, one_of, towards=None):
 
 @rows.all_or_none
 def test_on_a_wire_that_loses_one_in_a_hundred_tcp_is_whole_and_udp_misses_just_that(net, offloads):
-    # With several workers the kernel may lead the first packets of a flow past two of them (docs/decisions/0011).
-    a, b = tunnel(net, workers=1)
+    a, b = tunnel(net)
     wires.like_a_nic(a.host, b.host)
     lose(net.router, 100)
     for address in (b.ip4, b.ip6):
@@ -48,6 +47,21 @@ def test_on_a_wire_that_loses_one_in_a_hundred_tcp_is_whole_and_udp_misses_just_
         assert report["duplicates"] == report["out_of_order"] == 0
     for name in ("replay", "auth", "malformed"):
         assert drops_of((a, b), name) == 0
+
+
+@pytest.mark.parametrize("steer", [True, False])
+def test_several_workers_keep_each_flow_in_order_from_its_first_packet(net, steer):
+    """Many short flows that are answered while their first packets are still under way, next to one that fills the tunnel."""
+    a, b = tunnel(net, workers=4, steer=steer)
+    if not steer and a.steered():
+        pytest.skip("this kernel lets anybody load BPF programs")
+    wires.like_a_nic(a.host, b.host)
+    busy = [Transfer(a.host, b.host, address, up=100 * MB, down=100 * MB) for address in (b.ip4, b.ip6)]
+    for address in 20 * (b.ip4, b.ip6):
+        report = datagrams(a.host, b.host, address, least=1000, window=400)
+        assert report["received"] and report["out_of_order"] == report["duplicates"] == 0
+    for transfer_ in busy:
+        transfer_.result()
 
 
 @rows.all_or_none

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Starting, stopping, reloading, installing: what is left afterwards, and that nothing leaks on the way."""
+import json
 import os
 import re
 import shutil
@@ -263,8 +264,8 @@ def test_systemd_starts_restarts_reloads_and_stops_the_installed_unit(net):
     sh("mmdebstrap", "--variant=minbase", "--include=systemd-sysv,dbus,iproute2", "bookworm", root, timeout=300)
     sh(INSTALL, "install", root, "/usr", BINARY)
     machine = subprocess.Popen(["systemd-nspawn", "-q", "-b", "-D", root, "--register=no", "--keep-unit",
-                                f"--network-namespace-path=/run/netns/{box.ns}", "--capability=CAP_NET_ADMIN",
-                                "--bind=/dev/net/tun"],
+                                f"--network-namespace-path=/run/netns/{box.ns}", "--capability=CAP_NET_ADMIN,CAP_BPF",
+                                "--system-call-filter=bpf", "--bind=/dev/net/tun"],
                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     net.processes.append(machine)
 
@@ -281,6 +282,9 @@ def test_systemd_starts_restarts_reloads_and_stops_the_installed_unit(net):
     assert inside("systemctl", "is-enabled", "tunnelmesh") == "enabled\n"
     node.join(inside("tunnelmesh", "token", "create").strip())
     node.ping("hub")
+    # The unit's sandbox takes nothing away that the daemon makes use of.
+    status = json.loads(inside("tunnelmesh", "status", "--json"))
+    assert (status["offloads"], status["steering"]) == ("all", "destination")
 
     before = main_pid()
     inside("systemctl", "kill", "-s", "KILL", "tunnelmesh")

@@ -196,16 +196,18 @@ class Client(Stock):
 
 
 class Ours(Interface):
-    """The plane with static peers. limits: wg_limits in ms or messages, e.g. rekey_after=1000."""
+    """The plane with static peers. limits: wg_limits in ms or messages, e.g. rekey_after=1000. steer=False: without the
+    right to load the program that steers packets to queues."""
 
     kind = "ours"
 
-    def __init__(self, host, n, limits=None, self_address=True, workers=2, **kw):
+    def __init__(self, host, n, limits=None, self_address=True, workers=2, steer=True, **kw):
         super().__init__(host, n, **kw)
-        self.limits, self.self_address, self.workers = limits or {}, self_address, workers
+        self.limits, self.self_address, self.workers, self.steer = limits or {}, self_address, workers, steer
 
     def open(self):
-        self.process = self.host.spawn(WGPEER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        without = [] if self.steer else ["setpriv", "--bounding-set=-bpf,-sys_admin", "--"]
+        self.process = self.host.spawn(*without, WGPEER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         words = {"tun": self.ifname, "key": self.private, "port": self.port, "mtu": self.mtu, "workers": self.workers, **self.limits}
         if self.host.lab.offloads:
             words["offloads"] = self.host.lab.offloads
@@ -241,6 +243,9 @@ class Ours(Interface):
 
     def drops(self, label):
         return self.ask("stats")["drops"][label]
+
+    def steered(self):
+        return self.ask("stats")["steered"]
 
 
 class Transfer:

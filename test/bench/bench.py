@@ -34,7 +34,7 @@ OVER6 = ["tcp1", "pps64", "latency"]
 def default_plan(reference):
     """[(contender, tests)]: everything for us, the link and the reference; the main figures for the others."""
     plan = [("raw", ALL), ("tunnelmesh", ALL), (reference, ALL),
-            ("tunnelmesh-avx2", ["tcp1", "tcp4"]),
+            ("tunnelmesh-avx2", ["tcp1", "tcp4"]), ("tunnelmesh-1w", ["tcp1", "tcp4"]),
             ("tunnelmesh-over6", OVER6), (f"{reference}-over6", OVER6)]
     if reference != "wireguard-go":
         plan.append(("wireguard-go", FEW))

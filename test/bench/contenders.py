@@ -265,11 +265,13 @@ class Fastd(Contender):
         pids = []
         for i, host in enumerate(bed.ends):
             other = bed.ends[1 - i]
+            # Only one end calls: when both do at once, their handshakes undo each other.
+            remote = f"remote {bed.outer_address(other)}:10000;" if i else ""
             config = bed.write(f"{host.name}.conf", f'''
                 log level error; interface "fastd0"; mode tun; mtu {MTU}; method "{self.method}"; bind any:10000;
                 secret "{secret[i]}";
                 on up "ip addr add {INNER[4][i]}/24 dev fastd0; ip link set fastd0 up";
-                peer "{other.name}" {{ key "{key[1 - i]}"; remote {bed.outer_address(other)}:10000; }}''')
+                peer "{other.name}" {{ key "{key[1 - i]}"; {remote} }}''')
             pids.append(bed.daemon(host, "fastd", "--config", config))
         return Tunnel({4: INNER[4][1]}, pids)
 

@@ -35,9 +35,10 @@ const char *tun_name(const struct tun *t);
 int tun_fd(const struct tun *t, unsigned queue); /* for poll */
 unsigned tun_offloads(const struct tun *t); /* those that are on, both ways */
 /*
- * Packets of one flow all come by the same queue, in their order. Which one follows from the destination
- * (tun_queue_for), so that whoever reads it can be the one who writes what comes back. Where the kernel
- * cannot be told so, false: it chooses by a hash of its own over addresses and ports.
+ * Packets of one flow all come by the same queue, in their order. True: all packets to one destination do,
+ * and tun_queue_for says which queue, so that whoever reads it can be the one who writes what comes back.
+ * False: the kernel could not be told so and chooses by a hash of its own over addresses and ports, without
+ * the ports for fragments.
  */
 bool tun_steered(const struct tun *t);
 static inline unsigned tun_queue_for(const struct ip *dst, unsigned queues)

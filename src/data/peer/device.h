@@ -51,7 +51,7 @@ struct device_config {
 	const uint8_t *private_key; /* 32 bytes, copied */
 	struct wg_limits limits;
 	uint32_t load_threshold; /* handshake messages waiting at which cookies are demanded; 0 = 512 */
-	unsigned lanes; /* receivers among which peers are shared out (data/peer/index.h); 0 = 1 */
+	unsigned lanes; /* receivers that a peer's `lane` chooses from (data/peer/index.h); 0 = 1 */
 };
 
 NODISCARD int device_new(

@@ -28,13 +28,15 @@ struct peer {
 	uint8_t key[32];
 	uint64_t id; /* chosen by the owner (policy): shown in events, never interpreted here */
 	void *owner; /* likewise */
-	uint8_t lane; /* which receiver its messages are for (data/peer/index.h); chosen by the owner */
 	/* control thread */
 	struct handshake hs;
 	struct timers timers;
 	/* The owner's view; what workers see is `current` and `answered` below. */
 	struct keypair *keys_current, *keys_previous, *keys_next;
 	uint16_t persistent_keepalive_s; /* 0 = off */
+	/* Chosen by the owner: the receiver that its messages are for (data/peer/index.h), from the next
+	 * handshake on. */
+	uint8_t lane;
 	struct heap_node due; /* in device's deadline heap */
 	struct list all; /* in device's list */
 	ns_t last_handshake; /* monotonic time a session was derived; 0 = never */

@@ -36,9 +36,6 @@ static int take_in(struct plane *p, const struct plane_peer *record, struct peer
 			return err;
 		}
 		peer->owner = m;
-		/* So that one worker does both directions, and acknowledgements need wake no other. */
-		if (record->n_allowed)
-			peer->lane = (uint8_t)tun_queue_for(&record->allowed[0].ip, p->n_workers);
 	}
 	m = peer->owner;
 	if (m->generation == p->generation)
@@ -82,6 +79,9 @@ static int build_routes(const struct plane *p, const struct plane_peer *records,
 static void configure(struct plane *p, struct peer *peer, const struct plane_peer *record)
 {
 	atomic_store_explicit(&peer->forwards, record->forwards, memory_order_relaxed);
+	/* One worker for both directions of its own address, so that acknowledgements need wake no other. */
+	if (record->n_allowed)
+		peer->lane = (uint8_t)tun_queue_for(&record->allowed[0].ip, p->n_workers);
 	device_peer_set_psk(p->device, peer, record->psk);
 	if (peer->persistent_keepalive_s != record->keepalive_s)
 		device_peer_set_keepalive(p->device, peer, record->keepalive_s, p->self.now);

@@ -26,9 +26,9 @@ static size_t round_up(size_t n, size_t to)
 }
 
 /*
- * A data message goes to the worker that its receiver index names: a peer's always to the one who also reads
- * what goes there from the TUN (take_in). Where the kernel cannot, it chooses by addresses and ports, which
- * serves too.
+ * A data message goes to the worker that its receiver index names; where queues are steered too, that is the
+ * one who reads what goes to the peer's address (configure). Where the kernel cannot, it chooses by addresses
+ * and ports, which serves too.
  */
 static void steer(struct plane *p, unsigned sockets)
 {

@@ -82,7 +82,8 @@ unsigned plane_offloads(const struct plane *p);
 unsigned plane_offload_losses(const struct plane *p); /* how often it became less */
 const char *plane_aead_provider(const struct plane *p);
 unsigned plane_workers(const struct plane *p);
-/* All that goes to and comes from a peer passes one worker; else that holds for a flow's one direction. */
+/* One worker does both directions of a peer's address; else that holds for each direction of a flow by
+ * itself. */
 bool plane_steered(const struct plane *p);
 
 /* Readable when plane_service has something to do. */

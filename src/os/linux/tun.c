@@ -117,8 +117,11 @@ static int open_queue(const struct tun *t, bool first, int *ret_fd, struct diag 
  * workers, who own one queue each, would then overtake each other with packets of one flow. A detached queue
  * is not read and teaches the kernel nothing, but it can be written: with one more of those for each worker a
  * flow's queue follows from its addresses and ports for good.
+ *
+ * The older of the two is detached: it keeps its number and the newer one takes that over, so that what is
+ * written is recorded as received on a queue that exists (get_rps_cpu of the kernel warns otherwise).
  */
-static int open_writer(const struct tun *t, int *ret_fd, struct diag *d)
+static int part_writer(struct tun *t, unsigned i, struct diag *d)
 {
 	struct ifreq ifr = {.ifr_flags = IFF_DETACH_QUEUE};
 	int fd, err = open_queue(t, false, &fd, d);
@@ -126,12 +129,13 @@ static int open_writer(const struct tun *t, int *ret_fd, struct diag *d)
 	if (err)
 		return err;
 
-	if (ioctl(fd, TUNSETQUEUE, &ifr) < 0) {
+	if (ioctl(t->fd[i], TUNSETQUEUE, &ifr) < 0) {
 		err = errno;
 		close(fd);
-		return explain_create(err, t->name, d);
+		return diag_what(d, tm_err_from_errno(err),
+			"cannot part a queue of the TUN device %s for writing: %s", t->name, strerror(err));
 	}
-	*ret_fd = fd;
+	t->fd[i] = fd;
 	return TM_OK;
 }
 
@@ -147,7 +151,7 @@ static int open_queues(struct tun *t, unsigned queues, struct diag *d)
 	/* A single queue leaves nothing to choose. */
 	t->steered = queues == 1 || tun_steer_by_destination(t->fd[0]) == TM_OK;
 	for (unsigned i = 0; !t->steered && i < queues; i++) {
-		int err = open_writer(t, &t->out[i], d);
+		int err = part_writer(t, i, d);
 
 		if (err)
 			return err;

@@ -9,6 +9,7 @@
 #include <linux/bpf.h>
 #include <linux/if_tun.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -39,12 +40,15 @@ int tun_steer_by_destination(int fd)
 {
 	/* It calls no helper that is reserved for programs under the GPL. */
 	static const char license[] = "AGPL-3.0-or-later";
-	union bpf_attr attr = {
-		.prog_type = BPF_PROG_TYPE_SOCKET_FILTER,
-		.insns = (uintptr_t)program,
-		.insn_cnt = ARRAY_LEN(program),
-		.license = (uintptr_t)license,
-	};
+	union bpf_attr attr;
+
+	/* Not by an initializer: the kernel refuses bytes that are set beyond the member in use. */
+	memset(&attr, 0, sizeof(attr));
+	attr.prog_type = BPF_PROG_TYPE_SOCKET_FILTER;
+	attr.insns = (uintptr_t)program;
+	attr.insn_cnt = ARRAY_LEN(program);
+	attr.license = (uintptr_t)license;
+
 	_cleanup_(closep)
 	int loaded = (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
 

@@ -7,8 +7,9 @@
 #include "base/util.h"
 
 /*
- * By destination, as tun_queue_for (os/tun.h) says, for the whole device that fd is a queue of. Needs CAP_BPF
- * and Linux 4.16: TM_EPERM or whatever the kernel answered; nothing has changed then.
+ * By destination, as tun_queue_for (os/tun.h) says, for the whole device that fd is a queue of. Needs
+ * Linux 4.16 and CAP_BPF in the host's user namespace (before Linux 5.8 CAP_SYS_ADMIN). The kernel's errno as
+ * an error when it refuses; nothing has changed then.
  */
 NODISCARD int tun_steer_by_destination(int fd);
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Kernels that say no: the sentence that the user reads, and what we do without. The system calls are
  * wrapped. */
+#include "host.h"
+
 #include "unit/unit.h"
 
 #include <errno.h>
@@ -20,7 +22,8 @@
 /* errno of each call while not 0 */
 static struct {
 	int open_tun, set_iff, bpf, steer, detach, socket_v6, send, trains, read;
-	unsigned polls, refused_trains, detached;
+	unsigned queues_max; /* 0 = no limit */
+	unsigned polls, refused_trains, queues, detached;
 } kernel;
 
 int __real_open(const char *path, int flags, ...);
@@ -58,6 +61,8 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 	(void)fd;
 	if (request == TUNSETIFF && kernel.set_iff)
 		return refuse(kernel.set_iff);
+	if (request == TUNSETIFF && kernel.queues_max && kernel.queues++ == kernel.queues_max)
+		return refuse(E2BIG);
 	if (request == TUNSETSTEERINGEBPF && kernel.steer)
 		return refuse(kernel.steer);
 	if (request == TUNSETQUEUE && kernel.detach)
@@ -153,18 +158,22 @@ static void a_kernel_that_does_not_steer_gets_queues_of_their_own_to_write_to(vo
 {
 	static const struct {
 		int bpf, steer, detach;
-		unsigned queues;
+		unsigned queues_max, queues;
 		int err;
 		bool steered;
 		unsigned detached;
+		const char *what;
 	} rows[] = {
-		{0, 0, 0, 4, TM_OK, true, 0},
-		{EPERM, 0, 0, 4, TM_OK, false, 4}, /* no CAP_BPF */
-		{ENOSYS, 0, 0, 2, TM_OK, false, 2},
-		{0, EINVAL, 0, 3, TM_OK, false, 3}, /* before Linux 4.16 */
-		{EPERM, 0, 0, 1, TM_OK, true, 0}, /* nothing to choose */
-		{EPERM, 0, EINVAL, 2, TM_EINVAL, false, 0},
+		{0, 0, 0, 0, 4, TM_OK, true, 0, ""},
+		{EPERM, 0, 0, 0, 4, TM_OK, false, 4, ""}, /* no CAP_BPF */
+		{ENOSYS, 0, 0, 0, 2, TM_OK, false, 2, ""},
+		{0, EINVAL, 0, 0, 3, TM_OK, false, 3, ""}, /* before Linux 4.16 */
+		{EPERM, 0, 0, 0, 1, TM_OK, true, 0, ""}, /* nothing to choose */
+		{EPERM, 0, EINVAL, 0, 2, TM_EINVAL, false, 0, "cannot part a queue of the TUN device tm0"},
+		{EPERM, 0, 0, 3, 3, TM_EIO, false, 0, "cannot create the TUN device tm0"},
+		{EPERM, 0, 0, 4, 3, TM_EIO, false, 1, "cannot create the TUN device tm0"},
 	};
+	size_t fds = host_open_fds();
 	(void)state;
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -175,12 +184,14 @@ static void a_kernel_that_does_not_steer_gets_queues_of_their_own_to_write_to(vo
 		kernel.bpf = rows[i].bpf;
 		kernel.steer = rows[i].steer;
 		kernel.detach = rows[i].detach;
+		kernel.queues_max = rows[i].queues_max;
 		int err = tun_open("tm0", rows[i].queues, 1420, 0, &t, &d);
 		if (err != rows[i].err || (t && tun_steered(t) != rows[i].steered) ||
-			kernel.detached != rows[i].detached)
+			kernel.detached != rows[i].detached || !strstr(d.what, rows[i].what))
 			fail_msg("row %zu: %d, %u detached, \"%s\"", i, err, kernel.detached, d.what);
 		assert_int_equal(err != TM_OK, t == NULL);
 		tun_close(t);
+		assert_int_equal(host_open_fds(), fds);
 	}
 }
 

@@ -104,7 +104,7 @@ static struct tun *tun_find(const char *name)
 bool tun_steered(const struct tun *t)
 {
 	(void)t;
-	return true;
+	return false; /* in turn, to_plane_locked */
 }
 
 unsigned tun_offloads(const struct tun *t)

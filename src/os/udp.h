@@ -44,7 +44,7 @@ struct udp_config {
 	uint16_t port; /* 0 = any */
 	uint32_t mark; /* SO_MARK, 0 = none */
 	unsigned offloads; /* enum udp_offload: wanted */
-	size_t buffer_bytes; /* kernel buffer in each direction, as far as we are allowed; 0 = default */
+	size_t recv_bytes, send_bytes; /* the kernel's buffers, as far as we are allowed; 0 = default */
 	const struct udp *with; /* NULL, or a socket whose port and traffic this one shares (SO_REUSEPORT) */
 };
 

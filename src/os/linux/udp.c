@@ -13,16 +13,10 @@
 #include <unistd.h>
 
 /* Privileged first: beyond net.core.[rw]mem_max. */
-static void set_buffers(int fd, size_t bytes)
+static void set_buffer(int fd, int force, int option, size_t bytes)
 {
-	int n = (int)bytes;
-
-	if (!bytes)
-		return;
-	if (!set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, n))
-		set_int(fd, SOL_SOCKET, SO_RCVBUF, n);
-	if (!set_int(fd, SOL_SOCKET, SO_SNDBUFFORCE, n))
-		set_int(fd, SOL_SOCKET, SO_SNDBUF, n);
+	if (bytes && !set_int(fd, SOL_SOCKET, force, (int)bytes))
+		set_int(fd, SOL_SOCKET, option, (int)bytes);
 }
 
 bool udp_set_fragmenting(const struct udp *u, bool on)
@@ -44,7 +38,8 @@ static void set_options(const struct udp *u, const struct udp_config *cfg)
 		set_int(u->fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
 	}
 	udp_set_fragmenting(u, false);
-	set_buffers(u->fd, cfg->buffer_bytes);
+	set_buffer(u->fd, SO_RCVBUFFORCE, SO_RCVBUF, cfg->recv_bytes);
+	set_buffer(u->fd, SO_SNDBUFFORCE, SO_SNDBUF, cfg->send_bytes);
 }
 
 /* UDP_SEGMENT of 0 changes nothing and tells whether the kernel knows it. */

@@ -32,7 +32,7 @@ static int set_up(void **state)
 
 static struct udp *open_udp(unsigned offloads)
 {
-	const struct udp_config cfg = {.offloads = offloads, .buffer_bytes = 4u << 20};
+	const struct udp_config cfg = {.offloads = offloads, .recv_bytes = 4u << 20, .send_bytes = 4u << 20};
 	struct udp *u;
 
 	assert_int_equal(udp_open(&cfg, &u, NULL), TM_OK);
@@ -386,7 +386,7 @@ static void the_kernel_and_we_agree_on_udp_super_packets(void **state)
 
 static void what_the_kernel_drops_for_us_is_counted(void **state)
 {
-	const struct udp_config cfg = {.buffer_bytes = 4096};
+	const struct udp_config cfg = {.recv_bytes = 4096};
 	static uint8_t data[1000];
 	struct sockaddr_storage ss;
 	struct endpoint to;

@@ -208,7 +208,8 @@ class Ours(Interface):
     def open(self):
         without = [] if self.steer else ["setpriv", "--bounding-set=-bpf,-sys_admin", "--"]
         self.process = self.host.spawn(*without, WGPEER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        words = {"tun": self.ifname, "key": self.private, "port": self.port, "mtu": self.mtu, "workers": self.workers, **self.limits}
+        words = {"tun": self.ifname, "key": self.private, "port": self.port, "mtu": self.mtu, "workers": self.workers,
+                 **self.limits}
         if self.host.lab.offloads:
             words["offloads"] = self.host.lab.offloads
         if self.self_address:

@@ -3,7 +3,7 @@
 #
 # layers.txt has lines "folder: folder folder ..."; a folder may always include its own files. A file or an include belongs to the
 # longest folder named there that its path starts with; src/main.c belongs to cli. Everything that is not allowed, and every
-# folder that the table does not know, is printed, and the exit status is 1.
+# folder that the table does not know, is printed, and so is every right that no file uses; then the exit status is 1.
 
 # The folder of a path relative to src, "" when the table has none.
 function folder_of(path,    f)
@@ -39,6 +39,7 @@ FNR == NR {
 	for (i = 2; i <= NF; i++) {
 		allowed[from, $i] = 1
 		mentioned[$i] = FNR
+		line_of[from, $i] = FNR
 	}
 	table = FILENAME
 	next
@@ -62,12 +63,19 @@ from != "" && /^[ \t]*#[ \t]*include[ \t]*"/ {
 		complain("includes \"" part[2] "\": not a path from src/, or its folder is not in " table)
 	else if (!((from, to) in allowed))
 		complain("includes \"" part[2] "\": " from " may not use " to)
+	used[from, to] = 1
 }
 
 END {
 	for (f in mentioned)
 		if (!(f in known)) {
 			print table ":" mentioned[f] ": folder " f " has no line of its own"
+			bad++
+		}
+	for (right in line_of)
+		if (files && !(right in used)) {
+			split(right, pair, SUBSEP)
+			print table ":" line_of[right] ": " pair[1] " may use " pair[2] ", and does not: take the right away"
 			bad++
 		}
 	if (!files || !includes) {

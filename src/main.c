@@ -2,7 +2,7 @@
 /* One program: the command line, and with `up --foreground` the node itself. */
 #include <unistd.h>
 
-#include "cli/cli.h"
+#include "cli/core/cli.h"
 #include "node/node.h"
 #include "os/os.h"
 

@@ -100,8 +100,7 @@ static int map_alloc(struct map *m, size_t cap)
 
 int map_new(size_t key_len, struct map **ret_map)
 {
-	_cleanup_(map_freep)
-	struct map *m = calloc(1, sizeof(*m));
+	_cleanup_(map_freep) struct map *m = calloc(1, sizeof(*m));
 	uint64_t seed[2];
 
 	if (!m)

@@ -35,8 +35,7 @@ int ring_mpsc_new(size_t cells, size_t cell_bytes, struct ring_mpsc **ret_ring)
 	while (n < cells)
 		n *= 2;
 
-	_cleanup_(ring_mpsc_freep)
-	struct ring_mpsc *r = aligned_alloc(64, sizeof(*r));
+	_cleanup_(ring_mpsc_freep) struct ring_mpsc *r = aligned_alloc(64, sizeof(*r));
 	if (!r)
 		return TM_ENOMEM;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Chooses the provider of batches, and composes single messages from libcrypto's operations. */
-#include "crypto/aead_impl.h"
+#include "crypto/crypto_private.h"
 
 #include <string.h>
 
@@ -70,8 +70,7 @@ static bool agrees_at(struct aead *a, size_t n, uint8_t *room)
 static int compare_with_libcrypto(struct aead *a)
 {
 	static const size_t lengths[] = {0, 65, 1424, 2050};
-	_cleanup_(freep)
-	uint8_t *room = malloc(3 * (2050 + AEAD_TAG));
+	_cleanup_(freep) uint8_t *room = malloc(3 * (2050 + AEAD_TAG));
 
 	if (!room)
 		return TM_ENOMEM;
@@ -84,8 +83,7 @@ static int compare_with_libcrypto(struct aead *a)
 
 int aead_new_of(const struct aead_provider *p, struct aead **ret_aead)
 {
-	_cleanup_(aead_freep)
-	struct aead *a = calloc(1, sizeof(*a));
+	_cleanup_(aead_freep) struct aead *a = calloc(1, sizeof(*a));
 	int err;
 
 	if (!a)

@@ -9,7 +9,7 @@
  * cmake/dependencies.cmake builds without this file when it finds another, the linker notices a routine that
  * is gone, and aead_new does not use what computes wrong. docs/decisions/0009 has the figures.
  */
-#include "crypto/aead_impl.h"
+#include "crypto/crypto_private.h"
 
 #include <intel-ipsec-mb.h>
 #include <string.h>

@@ -12,7 +12,7 @@
  *    in   | 64 zero bytes | text in        | 16-byte padding and lengths, or what was there |
  *    out  | key block     | text out       | the same, or surplus key stream                |
  */
-#include "crypto/aead_impl.h"
+#include "crypto/crypto_private.h"
 
 #include <openssl/err.h>
 #include <string.h>

@@ -86,8 +86,7 @@ static int map_in(struct field *f, const uint8_t ed[static FIELD_BYTES], uint8_t
 
 int curve_map_u(const uint8_t ed[static FIELD_BYTES], uint8_t ret_u[static FIELD_BYTES])
 {
-	_cleanup_(BN_CTX_freep)
-	BN_CTX *ctx = BN_CTX_new();
+	_cleanup_(BN_CTX_freep) BN_CTX *ctx = BN_CTX_new();
 	struct field f = {.ctx = ctx};
 	int err;
 

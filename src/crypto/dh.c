@@ -19,8 +19,8 @@ void dh_clamp(uint8_t priv[static DH_KEY])
 
 int dh_public(const uint8_t priv[static DH_KEY], uint8_t ret_pub[static DH_KEY])
 {
-	_cleanup_(EVP_PKEY_freep)
-	EVP_PKEY *key = EVP_PKEY_new_raw_private_key_ex(NULL, "X25519", NULL, priv, DH_KEY);
+	_cleanup_(EVP_PKEY_freep) EVP_PKEY *key =
+		EVP_PKEY_new_raw_private_key_ex(NULL, "X25519", NULL, priv, DH_KEY);
 	uint8_t pub[DH_KEY];
 	size_t n = sizeof(pub);
 
@@ -34,12 +34,9 @@ int dh_public(const uint8_t priv[static DH_KEY], uint8_t ret_pub[static DH_KEY])
 
 static int derive(const uint8_t *priv, const uint8_t *pub, uint8_t out[static DH_KEY])
 {
-	_cleanup_(EVP_PKEY_freep)
-	EVP_PKEY *ours = NULL;
-	_cleanup_(EVP_PKEY_freep)
-	EVP_PKEY *theirs = NULL;
-	_cleanup_(EVP_PKEY_CTX_freep)
-	EVP_PKEY_CTX *ctx = NULL;
+	_cleanup_(EVP_PKEY_freep) EVP_PKEY *ours = NULL;
+	_cleanup_(EVP_PKEY_freep) EVP_PKEY *theirs = NULL;
+	_cleanup_(EVP_PKEY_CTX_freep) EVP_PKEY_CTX *ctx = NULL;
 	size_t n = DH_KEY;
 
 	ours = EVP_PKEY_new_raw_private_key_ex(NULL, "X25519", NULL, priv, DH_KEY);

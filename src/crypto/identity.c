@@ -49,8 +49,8 @@ int identity_x_from_ed_public(const uint8_t ed_pub[static ED_KEY], uint8_t ret_x
 
 static int ed_public(const uint8_t seed[static ED_KEY], uint8_t ret_pub[static ED_KEY])
 {
-	_cleanup_(EVP_PKEY_freep)
-	EVP_PKEY *key = EVP_PKEY_new_raw_private_key_ex(NULL, "ED25519", NULL, seed, ED_KEY);
+	_cleanup_(EVP_PKEY_freep) EVP_PKEY *key =
+		EVP_PKEY_new_raw_private_key_ex(NULL, "ED25519", NULL, seed, ED_KEY);
 	size_t n = ED_KEY;
 
 	if (key && EVP_PKEY_get_raw_public_key(key, ret_pub, &n) == 1 && n == ED_KEY)
@@ -97,10 +97,9 @@ int identity_generate(struct identity *ret_id)
 
 int identity_sign(const struct identity *id, const void *msg, size_t n, uint8_t ret_sig[static ED_SIG])
 {
-	_cleanup_(EVP_PKEY_freep)
-	EVP_PKEY *key = EVP_PKEY_new_raw_private_key_ex(NULL, "ED25519", NULL, id->ed_seed, ED_KEY);
-	_cleanup_(EVP_MD_CTX_freep)
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	_cleanup_(EVP_PKEY_freep) EVP_PKEY *key =
+		EVP_PKEY_new_raw_private_key_ex(NULL, "ED25519", NULL, id->ed_seed, ED_KEY);
+	_cleanup_(EVP_MD_CTX_freep) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	uint8_t sig[ED_SIG];
 	size_t sig_len = sizeof(sig);
 
@@ -116,10 +115,9 @@ int identity_sign(const struct identity *id, const void *msg, size_t n, uint8_t 
 int identity_verify(
 	const uint8_t ed_pub[static ED_KEY], const void *msg, size_t n, const uint8_t sig[static ED_SIG])
 {
-	_cleanup_(EVP_PKEY_freep)
-	EVP_PKEY *key = EVP_PKEY_new_raw_public_key_ex(NULL, "ED25519", NULL, ed_pub, ED_KEY);
-	_cleanup_(EVP_MD_CTX_freep)
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	_cleanup_(EVP_PKEY_freep) EVP_PKEY *key =
+		EVP_PKEY_new_raw_public_key_ex(NULL, "ED25519", NULL, ed_pub, ED_KEY);
+	_cleanup_(EVP_MD_CTX_freep) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 
 	if (key && ctx && EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, key) == 1 &&
 		EVP_DigestVerify(ctx, sig, ED_SIG, msg, n) == 1)

@@ -96,10 +96,8 @@ static int not_openssh(const char *text, size_t n, struct diag *d)
 /* The bytes between the lines of armour. */
 static int dearmour(const char *text, size_t n, struct secret *ret_blob, struct diag *d)
 {
-	_cleanup_(secret_deinit)
-	struct secret digits = {.p = malloc(n + 1), .n = n};
-	_cleanup_(secret_deinit)
-	struct secret blob = {.p = malloc(n + 1), .n = n};
+	_cleanup_(secret_deinit) struct secret digits = {.p = malloc(n + 1), .n = n};
+	_cleanup_(secret_deinit) struct secret blob = {.p = malloc(n + 1), .n = n};
 	const char *at, *end;
 	size_t len = 0;
 	int err;
@@ -244,8 +242,7 @@ static int parse_blob(const uint8_t *p, size_t n, struct identity *ret_id, struc
 
 int identity_parse(const char *text, size_t n, struct identity *ret_id, struct diag *d)
 {
-	_cleanup_(secret_deinit)
-	struct secret blob = {0};
+	_cleanup_(secret_deinit) struct secret blob = {0};
 	int err;
 
 	if (n > FILE_MAX)
@@ -274,10 +271,8 @@ static int read_failed(struct diag *d, int errno_value)
 
 int identity_load(const char *path, struct identity *ret_id, struct diag *d)
 {
-	_cleanup_(closep)
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	_cleanup_(secret_deinit)
-	struct secret text = {.p = malloc(FILE_MAX + 1), .n = FILE_MAX + 1};
+	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	_cleanup_(secret_deinit) struct secret text = {.p = malloc(FILE_MAX + 1), .n = FILE_MAX + 1};
 	size_t n = 0;
 
 	diag_where(d, "%s", path);
@@ -404,10 +399,8 @@ static bool write_all(int fd, const char *p, size_t n)
 static bool sync_folder(const char *path)
 {
 	const char *slash = strrchr(path, '/');
-	_cleanup_(freep)
-	char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
-	_cleanup_(closep)
-	int fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	_cleanup_(freep) char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+	_cleanup_(closep) int fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 
 	return fd >= 0 && fsync(fd) == 0;
 }
@@ -415,8 +408,8 @@ static bool sync_folder(const char *path)
 /* errno, or 0. link() and not rename(): it never replaces an existing file. */
 static int write_new(const char *path, const char *temporary, const char *text)
 {
-	_cleanup_(closep)
-	int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	_cleanup_(closep) int fd =
+		open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	int error = 0;
 
 	if (fd < 0)
@@ -432,8 +425,7 @@ static int write_new(const char *path, const char *temporary, const char *text)
 
 int identity_save(const struct identity *id, const char *path, struct diag *d)
 {
-	_cleanup_(freep)
-	char *temporary = NULL;
+	_cleanup_(freep) char *temporary = NULL;
 	char *text = NULL;
 	int error, err;
 

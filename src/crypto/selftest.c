@@ -197,8 +197,7 @@ int crypto_selftest(struct diag *d)
 		{"HKDF-SHA256", hkdf_works},
 		{"Noise_IKpsk2", noise_works},
 	};
-	_cleanup_(aead_freep)
-	struct aead *a = NULL;
+	_cleanup_(aead_freep) struct aead *a = NULL;
 	int err = aead_new_with(AEAD_LIBCRYPTO, &a);
 
 	if (err < 0)

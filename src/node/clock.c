@@ -13,8 +13,7 @@ enum { CLOCK_FILE_MAX = 128 };
 
 static bool clock_load(const char *path, ns_t *ret_written, ns_t *ret_reserved)
 {
-	_cleanup_(freep)
-	char *text = NULL;
+	_cleanup_(freep) char *text = NULL;
 	size_t n;
 
 	if (os_read_file(path, CLOCK_FILE_MAX, &text, &n, NULL) != TM_OK)

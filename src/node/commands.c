@@ -5,7 +5,7 @@
 #include "base/secret.h"
 #include "base/suggest.h"
 #include "control/policy/policy.h"
-#include "node/internal.h"
+#include "node/node_private.h"
 
 #include <string.h>
 

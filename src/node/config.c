@@ -163,8 +163,7 @@ int config_parse(const char *name, const char *text, size_t n, struct config *re
 
 int config_load(const char *path, bool must_exist, struct config *ret_c, struct diag *d)
 {
-	_cleanup_(freep)
-	char *text = NULL;
+	_cleanup_(freep) char *text = NULL;
 	struct diag why = {0};
 	size_t n = 0;
 	int err = os_read_file(path, FILE_MAX, &text, &n, &why);

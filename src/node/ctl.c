@@ -344,8 +344,7 @@ static void on_resume(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 /* Removes what a dead daemon left at the path. */
 static int clear_path(const struct sockaddr_un *sa, struct diag *d)
 {
-	_cleanup_(closep)
-	int fd = -1;
+	_cleanup_(closep) int fd = -1;
 	struct stat st;
 
 	if (lstat(sa->sun_path, &st) < 0)
@@ -388,8 +387,7 @@ static int group_find(const char *name, gid_t *ret_gid, struct diag *d)
 
 static int make_parent(const char *path, struct diag *d)
 {
-	_cleanup_(freep)
-	char *copy = strdup(path);
+	_cleanup_(freep) char *copy = strdup(path);
 	struct stat st;
 
 	if (!copy)
@@ -439,8 +437,7 @@ DEFINE_CLEANUP(struct ctl, ctl_free)
 int ctl_new(struct event_base *base, const char *path, const char *group, ctl_handler_fn *handler, void *ctx,
 	struct ctl **ret_ctl, struct diag *d)
 {
-	_cleanup_(ctl_freep)
-	struct ctl *c = NULL;
+	_cleanup_(ctl_freep) struct ctl *c = NULL;
 	struct sockaddr_un sa = {.sun_family = AF_UNIX};
 	gid_t gid = 0;
 	int err;

@@ -3,9 +3,9 @@
 
 #include "base/log.h"
 #include "control/helper.h"
+#include "mesh/model.h"
 #include "node/stamps.h"
 #include "os/os.h"
-#include "wire/netmap.h"
 
 #include <event2/event.h>
 #include <string.h>
@@ -108,8 +108,7 @@ static void save_stamps(struct keeper *k)
 /* At the end, when blocking is fine. */
 static void save_stamps_now(struct keeper *k)
 {
-	_cleanup_(freep)
-	char *text = NULL;
+	_cleanup_(freep) char *text = NULL;
 	struct diag d = {0};
 	size_t n = 0;
 

@@ -7,7 +7,7 @@
 
 #include "base/secret.h"
 #include "crypto/init.h"
-#include "node/internal.h"
+#include "node/node_private.h"
 
 #include <event2/thread.h>
 #include <signal.h>

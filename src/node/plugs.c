@@ -8,7 +8,7 @@
  *   plane --session--> keeper                            responder --is that a member?--> agent
  */
 #include "control/policy/policy.h"
-#include "node/internal.h"
+#include "node/node_private.h"
 #include "node/stamps.h"
 
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* What `status` and `peers` show: gathered from netmap, plane and prober at the time of asking. */
 #include "base/encode.h"
-#include "node/internal.h"
+#include "node/node_private.h"
 
 #include <string.h>
 #include <unistd.h>

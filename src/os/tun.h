@@ -12,7 +12,7 @@
 #include "base/diag.h"
 #include "base/err.h"
 #include "base/part.h"
-#include "wire/vnet.h"
+#include "packet/vnet.h"
 
 struct tun;
 

@@ -60,8 +60,7 @@ static bool address_valid(const char *s, size_t n)
 
 int token_encode(const struct token *t, char *out, size_t out_len)
 {
-	_cleanup_(wipe_raw)
-	uint8_t raw[TOKEN_RAW_MAX];
+	_cleanup_(wipe_raw) uint8_t raw[TOKEN_RAW_MAX];
 	struct wr w = wr_over(raw, sizeof(raw));
 
 	if (t->n_addrs == 0 || t->n_addrs > TOKEN_ADDRS_MAX)
@@ -202,8 +201,7 @@ static bool is_space(char c)
 
 int token_decode(const char *text, struct token *ret_token, struct diag *d)
 {
-	_cleanup_(wipe_raw)
-	uint8_t raw[TOKEN_RAW_MAX];
+	_cleanup_(wipe_raw) uint8_t raw[TOKEN_RAW_MAX];
 	size_t n;
 
 	while (is_space(*text))

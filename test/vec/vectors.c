@@ -220,8 +220,7 @@ const char *vector_name(const json_t *v)
 enum vector_verdict vector_run(const json_t *v, struct aead *a, struct vector_why *ret_why)
 {
 	const char *name = vector_name(v);
-	_cleanup_(freep)
-	struct run *r = calloc(1, sizeof(*r));
+	_cleanup_(freep) struct run *r = calloc(1, sizeof(*r));
 	struct protocol_name parsed;
 	enum noise_pattern pattern;
 

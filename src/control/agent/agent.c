@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/secret.h"
-#include "control/agent/agent_internal.h"
+#include "control/agent/agent_private.h"
 #include "control/helper.h"
 
 enum { DEFAULT_CONTROL_PORT = 8443 };

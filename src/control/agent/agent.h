@@ -10,7 +10,7 @@
 #include "base/diag.h"
 #include "base/time.h"
 #include "control/agent/enrolment.h"
-#include "wire/netmap.h"
+#include "mesh/model.h"
 
 struct agent;
 struct event_base;

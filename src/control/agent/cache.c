@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/encode.h"
-#include "control/agent/agent_internal.h"
+#include "control/agent/agent_private.h"
 #include "control/helper.h"
 #include "control/link/text.h"
 #include "os/os.h"
@@ -87,8 +87,7 @@ static int cache_read(struct agent *a, const json_t *j)
 
 void cache_load(struct agent *a)
 {
-	_cleanup_(freep)
-	char *text = NULL;
+	_cleanup_(freep) char *text = NULL;
 	struct diag d = {0};
 	const char *why = "";
 	json_t *j = NULL;

@@ -3,7 +3,7 @@
 #include <event2/event.h>
 #include <string.h>
 
-#include "control/agent/agent_internal.h"
+#include "control/agent/agent_private.h"
 
 struct memo *memo_get(struct agent *a, const char *id, bool create)
 {

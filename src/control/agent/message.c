@@ -4,7 +4,7 @@
 #include <event2/event.h>
 #include <string.h>
 
-#include "control/agent/agent_internal.h"
+#include "control/agent/agent_private.h"
 
 static void on_welcome(struct agent *a, const json_t *m)
 {

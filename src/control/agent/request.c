@@ -3,7 +3,7 @@
 #include <event2/event.h>
 #include <stdio.h>
 
-#include "control/agent/agent_internal.h"
+#include "control/agent/agent_private.h"
 
 struct request {
 	struct list in_agent;

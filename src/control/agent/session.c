@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "control/agent/agent_internal.h"
+#include "control/agent/agent_private.h"
 #include "crypto/init.h"
 
 /* Somewhere in the upper half, so that the nodes of a coordinator that comes back do not arrive together. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Commands from the control socket. docs/protocol.md, "Administration". */
-#include "control/coord/internal.h"
+#include "control/coord/coord_private.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-#include "control/coord/internal.h"
+#include "control/coord/coord_private.h"
 
 #include <string.h>
 

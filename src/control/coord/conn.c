@@ -7,7 +7,7 @@
 #include "control/coord/conn.h"
 
 #include "base/log.h"
-#include "control/coord/internal.h"
+#include "control/coord/coord_private.h"
 
 #include <event2/event.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
 #include "control/coord/coord.h"
 
 #include "base/log.h"
-#include "control/coord/internal.h"
+#include "control/coord/coord_private.h"
 #include "control/link/clink.h"
 
 /* Far above anything a node has to say; the largest is a list of 16 candidates. */

@@ -9,7 +9,7 @@
 #include "base/diag.h"
 #include "base/err.h"
 #include "crypto/identity.h"
-#include "wire/netmap.h"
+#include "mesh/model.h"
 #include "wire/token.h"
 
 struct coord;

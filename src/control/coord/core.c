@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "base/log.h"
 #include "base/secret.h"
-#include "control/coord/internal.h"
+#include "control/coord/coord_private.h"
 #include "crypto/init.h"
 
 #include <event2/event.h>

@@ -10,7 +10,7 @@
 
 #include "base/addr.h"
 #include "base/err.h"
-#include "wire/netmap.h"
+#include "mesh/model.h"
 
 struct ipam;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "base/secret.h"
-#include "control/coord/internal.h"
+#include "control/coord/coord_private.h"
 
 static void job_free(struct job *j)
 {

@@ -5,7 +5,7 @@
  * x changes. Most links have the same base: the registry makes that view once.
  */
 #include "base/log.h"
-#include "control/coord/internal.h"
+#include "control/coord/coord_private.h"
 
 #include <event2/event.h>
 

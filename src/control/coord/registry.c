@@ -40,8 +40,7 @@ static struct name_key name_key(const char *name)
 
 int registry_new(const struct mesh_info *mesh, uint64_t first_version, struct registry **ret_registry)
 {
-	_cleanup_(registry_freep)
-	struct registry *r = calloc(1, sizeof(*r));
+	_cleanup_(registry_freep) struct registry *r = calloc(1, sizeof(*r));
 	if (!r)
 		return TM_ENOMEM;
 

@@ -15,7 +15,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "control/store/node.h"
-#include "wire/netmap.h"
+#include "mesh/model.h"
 
 #include <jansson.h>
 

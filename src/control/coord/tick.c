@@ -4,7 +4,7 @@
  * are get closed, and last_seen is stored for all that changed, in one transaction.
  */
 #include "base/log.h"
-#include "control/coord/internal.h"
+#include "control/coord/coord_private.h"
 
 #include <string.h>
 

@@ -4,7 +4,7 @@
 #include "base/encode.h"
 #include "base/log.h"
 #include "base/secret.h"
-#include "control/coord/internal.h"
+#include "control/coord/coord_private.h"
 #include "crypto/init.h"
 
 #include <string.h>

@@ -3,7 +3,7 @@
  * Who asked for whose candidates lately. A watch lasts watch_for from the last question; all of them are in
  * one list, in the order of their end, because they all last equally long.
  */
-#include "control/coord/internal.h"
+#include "control/coord/coord_private.h"
 
 #include <string.h>
 

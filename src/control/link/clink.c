@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "base/secret.h"
-#include "control/link/clink_internal.h"
+#include "control/link/clink_private.h"
 #include "crypto/init.h"
 
 enum {

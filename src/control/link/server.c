@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "control/link/clink_internal.h"
+#include "control/link/clink_private.h"
 
 enum { BACKLOG = 511, PAUSE_MS = 250 /* out of descriptors: accepting again at once would spin */ };
 

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "control/link/clink_internal.h"
+#include "control/link/clink_private.h"
 #include "control/link/text.h"
 #include "crypto/init.h"
 

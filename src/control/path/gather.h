@@ -6,7 +6,7 @@
 #ifndef TM_CONTROL_PATH_GATHER_H
 #define TM_CONTROL_PATH_GATHER_H
 
-#include "wire/netmap.h"
+#include "mesh/model.h"
 
 struct gather_in {
 	const struct ip *local;

@@ -13,7 +13,7 @@
 #define TM_CONTROL_PATH_PATH_H
 
 #include "base/time.h"
-#include "wire/netmap.h"
+#include "mesh/model.h"
 
 enum path_state { PATH_IDLE, PATH_CHECKING, PATH_UP };
 enum { PATH_PAIRS_MAX = 24, PATH_SENDS_MAX = 8, PATH_CHECK_TRIES = 6, PATH_HEARTBEAT_TRIES = 3 };

@@ -12,7 +12,7 @@
 #include "base/diag.h"
 #include "control/path/path.h"
 #include "crypto/identity.h"
-#include "wire/netmap.h"
+#include "mesh/model.h"
 
 struct prober;
 struct event_base;

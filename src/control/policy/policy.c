@@ -116,10 +116,8 @@ static int fill(const struct netmap *map, const struct mesh_info *mesh, const ch
 int policy_peers(const struct netmap *map, const struct mesh_info *mesh, const char *self_id,
 	const uint8_t self_key[static 32], struct policy_peers *ret_peers)
 {
-	_cleanup_(freep)
-	struct owner *owners = calloc(map->n_nodes ? map->n_nodes : 1, sizeof(*owners));
-	_cleanup_(map_freep)
-	struct map *by_id = NULL;
+	_cleanup_(freep) struct owner *owners = calloc(map->n_nodes ? map->n_nodes : 1, sizeof(*owners));
+	_cleanup_(map_freep) struct map *by_id = NULL;
 	struct policy_peers out = {0};
 	size_t n = 0;
 

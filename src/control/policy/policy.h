@@ -7,7 +7,7 @@
 #define TM_CONTROL_POLICY_POLICY_H
 
 #include "data/plane/plane.h"
-#include "wire/netmap.h"
+#include "mesh/model.h"
 
 struct policy_peers {
 	struct plane_peer *v; /* each borrows its prefixes from `prefixes` */

@@ -3,9 +3,9 @@
  * A new database is built under another name and appears at its own by link(), which never replaces anything:
  * at every moment there is either none or a whole one.
  */
-#include "control/store/internal.h"
 #include "control/store/mesh.h"
 #include "control/store/node.h"
+#include "control/store/store_private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -83,8 +83,7 @@ static int insert_first_rows(struct store *s, void *ctx)
 
 static int fill(const char *path, struct first_rows *rows, struct diag *d)
 {
-	_cleanup_(store_freep)
-	struct store *s = NULL;
+	_cleanup_(store_freep) struct store *s = NULL;
 	char application[64];
 
 	int err = store_connect(path, &s, d);

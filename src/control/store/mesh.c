@@ -2,7 +2,7 @@
 #include "control/store/mesh.h"
 
 #include "base/secret.h"
-#include "control/store/internal.h"
+#include "control/store/store_private.h"
 
 static int column_prefix(sqlite3_stmt *st, int at, uint8_t family, struct prefix *ret_prefix)
 {

@@ -4,7 +4,7 @@
 #define TM_CONTROL_STORE_MESH_H
 
 #include "control/store/store.h"
-#include "wire/netmap.h"
+#include "mesh/model.h"
 
 struct store_mesh {
 	struct mesh_info info;

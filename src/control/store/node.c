@@ -2,7 +2,7 @@
 #include "control/store/node.h"
 
 #include "base/secret.h"
-#include "control/store/internal.h"
+#include "control/store/store_private.h"
 
 /* In the order of NODE_COLUMNS. */
 enum {

@@ -5,7 +5,7 @@
 #define TM_CONTROL_STORE_NODE_H
 
 #include "control/store/store.h"
-#include "wire/netmap.h"
+#include "mesh/model.h"
 #include "wire/token.h"
 
 enum { STORE_TEXT_MAX = 32 };

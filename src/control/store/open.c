@@ -4,7 +4,7 @@
  * connection does not either (a write-ahead log of a crashed run is left beside it for a program that
  * understands it).
  */
-#include "control/store/internal.h"
+#include "control/store/store_private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -54,8 +54,7 @@ static int say_damaged(sqlite3 *db, struct diag *d)
 
 int store_connect(const char *path, struct store **ret_store, struct diag *d)
 {
-	_cleanup_(store_freep)
-	struct store *s = calloc(1, sizeof(*s));
+	_cleanup_(store_freep) struct store *s = calloc(1, sizeof(*s));
 	if (!s)
 		return TM_ENOMEM;
 
@@ -180,8 +179,7 @@ static int take_lock(struct store *s)
 
 int store_open(const char *path, struct store **ret_store, struct diag *d)
 {
-	_cleanup_(store_freep)
-	struct store *s = NULL;
+	_cleanup_(store_freep) struct store *s = NULL;
 
 	diag_where(d, "%s", path);
 	int err = look_at_file(path, d);

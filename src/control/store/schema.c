@@ -4,7 +4,7 @@
  * Everything that must be unique or well-formed is so by schema, so that no bug above can break it; the
  * integrity check at opening repeats it.
  */
-#include "control/store/internal.h"
+#include "control/store/store_private.h"
 
 #include <stdio.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-#include "control/store/internal.h"
+#include "control/store/store_private.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -2,7 +2,7 @@
 #include "control/store/token.h"
 
 #include "base/secret.h"
-#include "control/store/internal.h"
+#include "control/store/store_private.h"
 #include "crypto/hash.h"
 
 /* In the order of TOKEN_COLUMNS. */

@@ -5,7 +5,7 @@
 #define TM_CONTROL_STORE_TOKEN_H
 
 #include "control/store/store.h"
-#include "wire/netmap.h"
+#include "mesh/model.h"
 #include "wire/token.h"
 
 struct store_token {

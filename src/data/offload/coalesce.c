@@ -9,7 +9,7 @@
 #include "data/offload/coalesce.h"
 
 #include "base/bytes.h"
-#include "wire/ip.h"
+#include "packet/ip.h"
 
 #include <assert.h>
 

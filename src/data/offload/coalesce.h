@@ -21,7 +21,7 @@
 
 #include "base/err.h"
 #include "base/part.h"
-#include "wire/vnet.h"
+#include "packet/vnet.h"
 
 /* Packets of one batch, and parts of one super-packet. */
 enum { COALESCE_MAX = 512, COALESCE_PARTS_MAX = 64 };

@@ -2,7 +2,7 @@
 #include "data/offload/segment.h"
 
 #include "base/bytes.h"
-#include "wire/ip.h"
+#include "packet/ip.h"
 
 enum { IP4_HEADER = 20, IP6_HEADER = 40, TCP_HEADER = 20, UDP_HEADER = 8 };
 enum { IP4_HEADER_MAX = 60, TCP_HEADER_MAX = 60 };

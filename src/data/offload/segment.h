@@ -10,7 +10,7 @@
 #define TM_DATA_OFFLOAD_SEGMENT_H
 
 #include "base/err.h"
-#include "wire/vnet.h"
+#include "packet/vnet.h"
 
 struct segmenter {
 	/* set once */

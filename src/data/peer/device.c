@@ -5,7 +5,7 @@
 #include "base/map.h"
 #include "base/secret.h"
 #include "crypto/dh.h"
-#include "data/peer/device_impl.h"
+#include "data/peer/peer_private.h"
 
 #include <string.h>
 
@@ -13,8 +13,7 @@ DEFINE_CLEANUP(struct device, device_free)
 
 int device_new(const struct device_config *cfg, const struct device_ops *ops, struct device **ret_dev)
 {
-	_cleanup_(device_freep)
-	struct device *d = calloc(1, sizeof(*d));
+	_cleanup_(device_freep) struct device *d = calloc(1, sizeof(*d));
 	int err;
 
 	if (!d)

@@ -5,7 +5,7 @@
  */
 #include "base/map.h"
 #include "base/secret.h"
-#include "data/peer/device_impl.h"
+#include "data/peer/peer_private.h"
 
 struct arrival {
 	ns_t now;

@@ -6,7 +6,7 @@
  * when both sides initiate at the same moment, each sends under its own and both understand both.
  */
 #include "base/secret.h"
-#include "data/peer/device_impl.h"
+#include "data/peer/peer_private.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Doing what the timers say, and the agreement with workers about who looks when (peer->armed). */
 #include "base/secret.h"
-#include "data/peer/device_impl.h"
+#include "data/peer/peer_private.h"
 
 #include "base/map.h"
 

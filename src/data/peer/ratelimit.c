@@ -24,8 +24,7 @@ struct ratelimit {
 
 int ratelimit_new(struct ratelimit **ret_limit)
 {
-	_cleanup_(ratelimit_freep)
-	struct ratelimit *r = calloc(1, sizeof(*r));
+	_cleanup_(ratelimit_freep) struct ratelimit *r = calloc(1, sizeof(*r));
 	int err;
 
 	if (!r)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Who the peers are and how they are reached: the control plane's settings. */
-#include "data/plane/plane_impl.h"
+#include "data/plane/plane_private.h"
 
 #include "base/secret.h"
 #include "os/tun.h"
@@ -60,8 +60,7 @@ static void sweep(struct plane *p, bool fresh)
 static int build_routes(const struct plane *p, const struct plane_peer *records, struct peer **peers,
 	size_t n, struct snapshot **ret_s)
 {
-	_cleanup_(freep)
-	struct route *routes = NULL;
+	_cleanup_(freep) struct route *routes = NULL;
 	size_t n_routes = 0, at = 0;
 
 	for (size_t i = 0; i < n; i++)
@@ -89,8 +88,7 @@ static void configure(struct plane *p, struct peer *peer, const struct plane_pee
 
 int plane_set_peers(struct plane *p, const struct plane_peer *peers, size_t n)
 {
-	_cleanup_(freep)
-	struct peer **found = calloc(n + 1, sizeof(struct peer *));
+	_cleanup_(freep) struct peer **found = calloc(n + 1, sizeof(struct peer *));
 	struct snapshot *next;
 	bool bad = false;
 	int err;

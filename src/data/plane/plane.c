@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The plane's life: opening, starting, stopping, closing; and what can be asked about it. */
-#include "data/plane/plane_impl.h"
+#include "data/plane/plane_private.h"
 
 #include "base/secret.h"
 #include "os/tun.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The control thread's half at run time: what workers report, what the WireGuard device asks for, freeing
  * what is unused. */
-#include "data/plane/plane_impl.h"
+#include "data/plane/plane_private.h"
 
 #include "crypto/init.h"
 #include "os/tun.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "data/plane/snapshot.h"
 
-#include "wire/ip.h"
+#include "packet/ip.h"
 
 #include <string.h>
 

@@ -13,7 +13,7 @@
 #include "data/plane/snapshot.h"
 #include "data/plane/staging.h"
 #include "data/plane/tx.h"
-#include "wire/ip.h"
+#include "packet/ip.h"
 
 #include <pthread.h>
 

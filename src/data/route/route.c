@@ -311,10 +311,8 @@ static int trie_build(struct trie *t, struct entry *e, size_t n, size_t *ret_rou
 
 int route_table_new(const struct route *routes, size_t n, struct route_table **ret_table)
 {
-	_cleanup_(route_table_freep)
-	struct route_table *t = calloc(1, sizeof(*t));
-	_cleanup_(freep)
-	struct entry *e = calloc(n + 1, sizeof(*e));
+	_cleanup_(route_table_freep) struct route_table *t = calloc(1, sizeof(*t));
+	_cleanup_(freep) struct entry *e = calloc(n + 1, sizeof(*e));
 	size_t n4 = 0, n6 = n, r4, r6;
 	int err;
 

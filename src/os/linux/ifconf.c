@@ -147,8 +147,7 @@ static int change_link(struct nl_sock *sock, int index, bool up)
 
 int os_if_configure(const char *ifname, const struct prefix *addrs, size_t n, struct diag *d)
 {
-	_cleanup_(rtmsg_closep)
-	struct nl_sock *sock = NULL;
+	_cleanup_(rtmsg_closep) struct nl_sock *sock = NULL;
 	int index = (int)if_nametoindex(ifname);
 	bool has_v4 = false;
 	int err;
@@ -228,8 +227,7 @@ static int in_use(const struct search *s, struct diag *d)
 
 int os_prefix_in_use(const struct prefix *p, const char *except, struct diag *d)
 {
-	_cleanup_(rtmsg_closep)
-	struct nl_sock *sock = NULL;
+	_cleanup_(rtmsg_closep) struct nl_sock *sock = NULL;
 	struct search s = {.wanted = prefix_mask(p), .except = except ? (int)if_nametoindex(except) : 0};
 	int err = rtmsg_open(&sock, d);
 
@@ -297,8 +295,7 @@ static void harvest_addr(void *ctx, struct nlmsghdr *h)
 
 size_t os_local_addresses(const char *except, struct ip *out, size_t max)
 {
-	_cleanup_(rtmsg_closep)
-	struct nl_sock *sock = NULL;
+	_cleanup_(rtmsg_closep) struct nl_sock *sock = NULL;
 	struct harvest v = {.except = except, .out = out, .max = max};
 	struct diag d = {0};
 	int err = rtmsg_open(&sock, &d);

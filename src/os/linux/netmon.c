@@ -127,8 +127,7 @@ static int on_nl_message(struct nl_msg *msg, void *arg)
 
 static int fill(struct os_netmon *m, struct diag *d)
 {
-	_cleanup_(rtmsg_closep)
-	struct nl_sock *sock = NULL;
+	_cleanup_(rtmsg_closep) struct nl_sock *sock = NULL;
 	int err;
 
 	map_free(TAKE(m->links));

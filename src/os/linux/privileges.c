@@ -41,8 +41,7 @@ int os_check_privileges(struct diag *d)
 
 int os_check_tun(struct diag *d)
 {
-	_cleanup_(closep)
-	int fd = open(TUN_DEVICE, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	_cleanup_(closep) int fd = open(TUN_DEVICE, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd >= 0)
 		return TM_OK;

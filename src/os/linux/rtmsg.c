@@ -117,8 +117,7 @@ bool rtmsg_is_default(const struct prefix *dst)
 
 int rtmsg_open(struct nl_sock **ret_sock, struct diag *d)
 {
-	_cleanup_(rtmsg_closep)
-	struct nl_sock *s = nl_socket_alloc();
+	_cleanup_(rtmsg_closep) struct nl_sock *s = nl_socket_alloc();
 
 	if (!s)
 		return TM_ENOMEM;

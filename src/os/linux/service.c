@@ -93,10 +93,8 @@ static int start_systemctl(const char *verb, const char *unit, int out_fd, struc
 	/* execve's argv is not const, but nothing writes to it. */
 	char name[] = "systemctl", no_ask[] = "--no-ask-password", no_pager[] = "--no-pager",
 	     path[] = "/dev/null";
-	_cleanup_(freep)
-	char *v = strdup(verb), *u = strdup(unit ? unit : "");
-	_cleanup_(closep)
-	int null_fd = open(path, O_RDWR | O_CLOEXEC);
+	_cleanup_(freep) char *v = strdup(verb), *u = strdup(unit ? unit : "");
+	_cleanup_(closep) int null_fd = open(path, O_RDWR | O_CLOEXEC);
 
 	if (!v || !u)
 		return ENOMEM;

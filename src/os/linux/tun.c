@@ -173,8 +173,7 @@ static void set_offloads(struct tun *t, unsigned wanted)
 
 static int set_mtu(const struct tun *t, uint16_t mtu, struct diag *d)
 {
-	_cleanup_(closep)
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	_cleanup_(closep) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct ifreq ifr = {0};
 
 	memcpy(ifr.ifr_name, t->name, sizeof(t->name));
@@ -191,8 +190,7 @@ static int set_mtu(const struct tun *t, uint16_t mtu, struct diag *d)
  */
 static void set_queue_length(const struct tun *t)
 {
-	_cleanup_(closep)
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	_cleanup_(closep) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct ifreq ifr = {0};
 
 	memcpy(ifr.ifr_name, t->name, sizeof(t->name));

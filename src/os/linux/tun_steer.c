@@ -49,8 +49,7 @@ int tun_steer_by_destination(int fd)
 	attr.insn_cnt = ARRAY_LEN(program);
 	attr.license = (uintptr_t)license;
 
-	_cleanup_(closep)
-	int loaded = (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
+	_cleanup_(closep) int loaded = (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
 
 	/* The device keeps the program, not this descriptor. */
 	if (loaded < 0 || ioctl(fd, TUNSETSTEERINGEBPF, &loaded) < 0)

@@ -4,7 +4,7 @@
  * sendmmsg, PKTINFO and TOS/TCLASS as control messages (RFC 3542 4, ip(7)). An AF_INET socket where the
  * kernel has no IPv6.
  */
-#include "os/linux/udp_impl.h"
+#include "os/linux/udp_private.h"
 
 #include <errno.h>
 #include <linux/filter.h>
@@ -301,8 +301,7 @@ size_t udp_path_payload(const struct udp *u, const struct endpoint *ep)
 	if (!sa_len)
 		return 0;
 
-	_cleanup_(closep)
-	int fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP);
+	_cleanup_(closep) int fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP);
 	if (fd < 0)
 		return 0;
 

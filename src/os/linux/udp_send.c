@@ -3,7 +3,7 @@
  * Sending half of os/udp.h on Linux: sendmmsg, and trains of datagrams that the kernel cuts apart
  * (UDP_SEGMENT, udp(7)): one walk through the stack for up to 64 datagrams.
  */
-#include "os/linux/udp_impl.h"
+#include "os/linux/udp_private.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -99,8 +99,7 @@ void daemon_notify(const char *state)
 	else
 		len++;
 
-	_cleanup_(closep)
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	_cleanup_(closep) int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return;
 	(void)!sendto(fd, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT, (struct sockaddr *)&sa, len);
@@ -177,10 +176,8 @@ static char **daemon_env(char *ready_take)
 
 static int launch(struct start *s, char *const argv[], int log_fd, int their_fd, struct diag *d)
 {
-	_cleanup_(closep)
-	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	_cleanup_(freep)
-	char **env = NULL;
+	_cleanup_(closep) int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	_cleanup_(freep) char **env = NULL;
 	char ready[64];
 	struct stat st;
 
@@ -275,8 +272,7 @@ static int await_report(struct start *s, struct diag *d)
 
 int os_spawn_daemon(char *const argv[], const char *log_path, int timeout_ms, struct diag *d)
 {
-	_cleanup_(closep)
-	int log_fd = -1;
+	_cleanup_(closep) int log_fd = -1;
 	struct start s = {.log_path = log_path, .fd = -1, .child = {.pidfd = -1}};
 	int pair[2];
 	int err = open_log(log_path, &log_fd, d);

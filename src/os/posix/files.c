@@ -37,8 +37,7 @@ static int failed(struct diag *d, int errno_value, const char *verb, const char 
 
 static int check_dir(const char *path, struct diag *d)
 {
-	_cleanup_(closep)
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_(closep) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct stat st;
 
 	if (fd < 0)
@@ -66,8 +65,7 @@ static int make_one(const char *path, unsigned mode, bool *ret_made)
 		return errno == EEXIST ? 0 : errno;
 
 	*ret_made = true;
-	_cleanup_(closep)
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_(closep) int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 || fchmod(fd, mode) < 0)
 		return errno;
 	return 0;
@@ -174,10 +172,8 @@ static int read_all(int fd, const char *path, size_t max, struct text *t, struct
 
 int os_read_file(const char *path, size_t max, char **ret_text, size_t *ret_n, struct diag *d)
 {
-	_cleanup_(closep)
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	_cleanup_(text_deinit)
-	struct text t = {0};
+	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	_cleanup_(text_deinit) struct text t = {0};
 	struct stat st;
 
 	if (fd < 0)
@@ -217,8 +213,7 @@ static int sync_dir_of(const char *path)
 	else
 		snprintf(dir, sizeof(dir), "%.*s/", (int)n, path);
 
-	_cleanup_(closep)
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_(closep) int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return errno;
 	if (fsync(fd) < 0 && errno != EINVAL && errno != ENOTSUP) /* some file systems have no such thing */
@@ -304,8 +299,7 @@ static int lock_refused(int fd, const char *path, struct diag *d)
 
 int os_lock_file(const char *path, int *ret_fd, struct diag *d)
 {
-	_cleanup_(closep)
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	_cleanup_(closep) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	char pid[16];
 
 	if (fd < 0)

@@ -9,8 +9,8 @@
 #include "bench/micro/micro.h"
 #include "data/offload/coalesce.h"
 #include "data/offload/segment.h"
+#include "packet/ip.h"
 #include "unit/data/offload/craft.h"
-#include "wire/ip.h"
 
 enum { ROOM = 1536, TIMES = 20, BATCH = COALESCE_MAX };
 

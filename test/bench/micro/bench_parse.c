@@ -3,8 +3,8 @@
 #include "base/bytes.h"
 #include "bench/micro/micro.h"
 #include "data/plane/packet.h"
+#include "packet/ip.h"
 #include "unit/data/offload/craft.h"
-#include "wire/ip.h"
 #include "wire/stun.h"
 #include "wire/wg.h"
 

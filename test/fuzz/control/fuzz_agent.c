@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/agent/agent_internal.h"
+#include "control/agent/agent_private.h"
 #include "control/link/text.h"
 #include "crypto/init.h"
 

@@ -14,9 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/coord/internal.h"
+#include "control/coord/coord_private.h"
 #include "control/link/text.h"
-#include "control/store/internal.h"
+#include "control/store/store_private.h"
 #include "crypto/init.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);

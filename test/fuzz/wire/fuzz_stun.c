@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* What is decoded can be encoded, decodes to the same and verifies under our key only. */
-#include "fuzz/wire/fuzz.h"
+#include "fuzz/fuzz.h"
 #include "wire/stun.h"
 
 #include "crypto/init.h"

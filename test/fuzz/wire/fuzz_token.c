@@ -4,7 +4,7 @@
  * right checksum, because no fuzzer finds one. A token that decodes encodes to something that decodes to the
  * same.
  */
-#include "fuzz/wire/fuzz.h"
+#include "fuzz/fuzz.h"
 #include "wire/token.h"
 
 #include "base/encode.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* A verdict, once given, does not change when more bytes come; every verdict has a response that the client
  * side can read. */
-#include "fuzz/wire/fuzz.h"
+#include "fuzz/fuzz.h"
 #include "wire/upgrade.h"
 
 #include "crypto/init.h"

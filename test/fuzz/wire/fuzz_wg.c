@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* A message is what its class says, and its header survives decoding and encoding. */
-#include "fuzz/wire/fuzz.h"
+#include "fuzz/fuzz.h"
 #include "wire/wg.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

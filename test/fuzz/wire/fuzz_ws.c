@@ -3,7 +3,7 @@
  * First byte: bit 0 = our role, the rest = how the stream is cut. The events of a stream do not depend on how
  * it was cut, no message exceeds the limit, and what came out encodes to frames that decode to the same.
  */
-#include "fuzz/wire/fuzz.h"
+#include "fuzz/fuzz.h"
 #include "wire/ws.h"
 
 enum { LIMIT = 4096 };

@@ -6,7 +6,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
+#include "cli/core/cli.h"
 
 enum { WORDS = 32 };
 

@@ -6,8 +6,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "cli/bench_report.h"
-#include "cli/bench_stats.h"
+#include "bench/stats.h"
+#include "cli/cmd/bench_report.h"
 #include "unit/cli/fake_daemon.h"
 #include "unit/cli/run.h"
 

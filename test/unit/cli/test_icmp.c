@@ -2,8 +2,8 @@
 #include "unit/unit.h"
 
 #include "base/bytes.h"
-#include "cli/icmp.h"
-#include "wire/ip.h"
+#include "cli/cmd/icmp.h"
+#include "packet/ip.h"
 
 static const uint8_t cookie[ICMP_COOKIE] = "sixteen bytes..";
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "unit/unit.h"
 
-#include "cli/netchoice.h"
+#include "cli/cmd/netchoice.h"
 
 /* A host with some routes, and a random source that is a fixed sequence. */
 struct host {

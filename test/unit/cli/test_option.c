@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "unit/unit.h"
 
-#include "cli/option.h"
+#include "cli/core/option.h"
 
 struct values {
 	bool force, v4, v6;

@@ -3,7 +3,7 @@
 
 #include <unistd.h>
 
-#include "cli/paths.h"
+#include "cli/core/paths.h"
 
 static void the_socket_follows_the_state_directory(void **state UNUSED)
 {

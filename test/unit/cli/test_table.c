@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "unit/unit.h"
 
-#include "cli/table.h"
+#include "cli/core/table.h"
 
 static const char *const heads[] = {"NAME", "RTT", "SEEN"};
 

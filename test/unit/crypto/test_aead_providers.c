@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Every provider of batches that this CPU can run, against libcrypto's own AEAD and against each other. */
-#include "crypto/aead_impl.h"
+#include "crypto/crypto_private.h"
 
 #include <malloc.h>
 #include <sys/mman.h>

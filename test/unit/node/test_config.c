@@ -11,10 +11,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bench/codec.h"
 #include "data/plane/offloads.h"
 #include "node/config.h"
 #include "os/os.h"
-#include "wire/bench.h"
 
 static int parse(const char *text, struct config *c, struct diag *d)
 {

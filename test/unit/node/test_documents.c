@@ -12,8 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/cli.h"
-#include "cli/commands.h"
+#include "cli/core/cli.h"
+#include "cli/core/commands.h"
 #include "os/os.h"
 
 static char *read_source(const char *name)

@@ -337,8 +337,7 @@ static void the_kernel_and_we_agree_on_udp_super_packets(void **state)
 	host_ip("addr add 10.9.7.1/24 dev tun-uso");
 	host_ip("link set tun-uso up");
 
-	_cleanup_(closep)
-	int fd = plain_socket("10.9.7.1:0", 7000);
+	_cleanup_(closep) int fd = plain_socket("10.9.7.1:0", 7000);
 	assert_int_equal(endpoint_parse("10.9.7.2:7000", &to), TM_OK);
 	assert_int_equal(setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &segment, sizeof(segment)), 0);
 	for (size_t i = 0; i < sizeof(data); i++)
@@ -409,8 +408,7 @@ static void what_the_kernel_drops_for_us_is_counted(void **state)
 	host_ip("link set tun-slow txqueuelen 4");
 	host_ip("link set tun-slow up");
 	assert_int_equal(tun_overflows(t), 0);
-	_cleanup_(closep)
-	int fd = plain_socket("10.9.6.1:0", 7000);
+	_cleanup_(closep) int fd = plain_socket("10.9.6.1:0", 7000);
 	assert_int_equal(endpoint_parse("10.9.6.2:7000", &to), TM_OK);
 	for (unsigned i = 0; i < 100; i++)
 		(void)!sendto(

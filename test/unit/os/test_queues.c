@@ -5,7 +5,7 @@
 #include "base/bytes.h"
 #include "os/linux/tun_steer.h"
 #include "os/tun.h"
-#include "wire/ip.h"
+#include "packet/ip.h"
 
 #include <linux/bpf.h>
 #include <linux/filter.h>
@@ -44,8 +44,7 @@ static bool may_load_programs(void)
 	attr.insns = (uintptr_t)nothing;
 	attr.insn_cnt = ARRAY_LEN(nothing);
 	attr.license = (uintptr_t) "";
-	_cleanup_(closep)
-	int fd = (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
+	_cleanup_(closep) int fd = (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
 	return fd >= 0;
 }
 
@@ -178,8 +177,7 @@ static void a_packets_queue_follows_from_its_destination(void **state)
 
 			assert_int_equal(ip_parse(to[i], &dst), TM_OK);
 			for (uint16_t port = PORT; port < PORT + 8; port++) {
-				_cleanup_(closep)
-				int fd = flow_open(port, to[i]);
+				_cleanup_(closep) int fd = flow_open(port, to[i]);
 				unsigned q = queue_of(t, QUEUES, fd);
 
 				if (q != tun_queue_for(&dst, QUEUES))
@@ -203,8 +201,7 @@ static void without_steering_a_flow_keeps_the_queue_of_its_hash(void **state)
 
 		assert_false(tun_steered(t));
 		for (uint16_t port = PORT; port < PORT + FLOWS; port++) {
-			_cleanup_(closep)
-			int fd = flow_open(port, "10.9.5.2");
+			_cleanup_(closep) int fd = flow_open(port, "10.9.5.2");
 			unsigned q = queue_of(t, QUEUES, fd);
 
 			flows[q]++;
@@ -220,8 +217,7 @@ static void without_steering_a_flow_keeps_the_queue_of_its_hash(void **state)
 static void a_device_of_one_queue_carries_both_directions(void **state)
 {
 	struct tun *t = open_device(1, 0);
-	_cleanup_(closep)
-	int fd = flow_open(PORT, "10.9.5.2");
+	_cleanup_(closep) int fd = flow_open(PORT, "10.9.5.2");
 	(void)state;
 
 	assert_int_equal(queue_of(t, 1, fd), 0);

@@ -6,7 +6,7 @@
 
 #include "unit/unit.h"
 
-#include "control/agent/agent_internal.h"
+#include "control/agent/agent_private.h"
 
 #define PEER_A "00000000000000aa"
 #define PEER_B "00000000000000bb"

@@ -3,7 +3,7 @@
 #ifndef TM_TEST_COORD_RIG_H
 #define TM_TEST_COORD_RIG_H
 
-#include "control/coord/internal.h"
+#include "control/coord/coord_private.h"
 
 enum { RIG_MACHINES = 260 };
 

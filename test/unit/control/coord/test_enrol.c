@@ -3,7 +3,7 @@
 
 #include "unit/control/coord/rig.h"
 
-#include "control/store/internal.h"
+#include "control/store/store_private.h"
 
 static void a_token_makes_a_machine_a_member(void **state)
 {

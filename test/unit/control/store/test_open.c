@@ -4,7 +4,7 @@
 
 #include "unit/control/store/shelf.h"
 
-#include "control/store/internal.h"
+#include "control/store/store_private.h"
 
 #include <errno.h>
 #include <fcntl.h>

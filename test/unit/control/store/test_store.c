@@ -3,7 +3,7 @@
 
 #include "unit/control/store/shelf.h"
 
-#include "control/store/internal.h"
+#include "control/store/store_private.h"
 
 #include <signal.h>
 #include <sys/stat.h>

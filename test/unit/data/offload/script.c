@@ -56,8 +56,7 @@ static const char *check_segments(struct segmenter *s, const struct vnet *v, con
 	static uint8_t want[CRAFT_MAX];
 	size_t room = segment_max(s), payload = 0;
 	bool plain = s->gso && s->l4 == (s->v6 ? 40 : 20);
-	_cleanup_(freep)
-	uint8_t *out = exactly(room);
+	_cleanup_(freep) uint8_t *out = exactly(room);
 	const char *error = NULL;
 	unsigned k = 0;
 
@@ -120,8 +119,7 @@ const char *script_segment(const uint8_t *script, size_t n)
 	if (mode & SCRIPT_HONEST)
 		v = honest(whole, v.gso_size);
 
-	_cleanup_(freep)
-	uint8_t *p = copy_of(whole, n);
+	_cleanup_(freep) uint8_t *p = copy_of(whole, n);
 	if (segment_begin(&s, &v, p, n) < 0)
 		return NULL;
 	return check_segments(&s, &v, p, n);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "base/bytes.h"
+#include "packet/vnet.h"
 #include "unit/data/offload/craft.h"
 #include "unit/data/offload/script.h"
 #include "unit/unit.h"
-#include "wire/vnet.h"
 
 enum { ROUNDS = 2000, STEPS = 600 };
 

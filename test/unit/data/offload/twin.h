@@ -7,7 +7,7 @@
 #define TM_TEST_TWIN_H
 
 #include "base/part.h"
-#include "wire/vnet.h"
+#include "packet/vnet.h"
 
 enum { TWIN_MAX = 512 };
 

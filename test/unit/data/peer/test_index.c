@@ -100,8 +100,7 @@ static void indices_use_all_32_bits_of_the_entropy(void **state)
 static void a_reserved_index_has_an_owner_and_no_keypair_until_bound(void **state)
 {
 	struct peer *owner = calloc(1, sizeof(*owner));
-	_cleanup_(keypair_freep)
-	struct keypair *kp = NULL;
+	_cleanup_(keypair_freep) struct keypair *kp = NULL;
 	struct index_table *t = NULL;
 	uint64_t rng = 1;
 	uint32_t index;

@@ -27,8 +27,7 @@ static void a_session_ends_after_180_seconds_both_ways(void **state)
 		{0, TM_OK}, {179 * SEC, TM_OK}, {180 * SEC - 1, TM_OK}, {180 * SEC, TM_EEXPIRED},
 		{999 * SEC, TM_EEXPIRED}, {-5 * MS, TM_OK}, /* a worker's clock reading from just before */
 	};
-	_cleanup_(keypair_freep)
-	struct keypair *kp = fresh(&wg_limits_default, true);
+	_cleanup_(keypair_freep) struct keypair *kp = fresh(&wg_limits_default, true);
 	uint64_t first;
 	bool renew;
 
@@ -42,8 +41,7 @@ static void a_session_ends_after_180_seconds_both_ways(void **state)
 
 static void a_dead_session_neither_sends_nor_receives(void **state)
 {
-	_cleanup_(keypair_freep)
-	struct keypair *kp = fresh(&wg_limits_default, true);
+	_cleanup_(keypair_freep) struct keypair *kp = fresh(&wg_limits_default, true);
 	uint64_t first;
 	bool renew;
 
@@ -71,8 +69,7 @@ static void only_the_initiator_is_told_to_renew_by_age(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		_cleanup_(keypair_freep)
-		struct keypair *kp = fresh(&wg_limits_default, rows[i].initiator);
+		_cleanup_(keypair_freep) struct keypair *kp = fresh(&wg_limits_default, rows[i].initiator);
 
 		assert_int_equal(
 			keypair_send_reserve(kp, kp->created + rows[i].age, 1, &first, &renew), TM_OK);
@@ -83,8 +80,7 @@ static void only_the_initiator_is_told_to_renew_by_age(void **state)
 
 static void either_side_renews_by_message_count(void **state)
 {
-	_cleanup_(keypair_freep)
-	struct keypair *kp = fresh(&wg_limits_default, false);
+	_cleanup_(keypair_freep) struct keypair *kp = fresh(&wg_limits_default, false);
 	uint64_t first;
 	bool renew;
 
@@ -99,8 +95,7 @@ static void either_side_renews_by_message_count(void **state)
 
 static void no_counter_is_handed_out_beyond_the_limit_and_none_wraps(void **state)
 {
-	_cleanup_(keypair_freep)
-	struct keypair *kp = fresh(&wg_limits_default, false);
+	_cleanup_(keypair_freep) struct keypair *kp = fresh(&wg_limits_default, false);
 	uint64_t first;
 	bool renew;
 
@@ -117,8 +112,7 @@ static void no_counter_is_handed_out_beyond_the_limit_and_none_wraps(void **stat
 
 static void a_counter_is_marked_once_and_only_when_told(void **state)
 {
-	_cleanup_(keypair_freep)
-	struct keypair *kp = fresh(&wg_limits_default, false);
+	_cleanup_(keypair_freep) struct keypair *kp = fresh(&wg_limits_default, false);
 
 	(void)state;
 	assert_int_equal(keypair_recv_check(kp, kp->created, 7), TM_OK);
@@ -153,8 +147,7 @@ static void concurrent_workers_share_out_counters_and_never_accept_one_twice(voi
 {
 	static struct worker w[THREADS];
 	static uint8_t taken[THREADS * EACH];
-	_cleanup_(keypair_freep)
-	struct keypair *kp = fresh(&wg_limits_default, false);
+	_cleanup_(keypair_freep) struct keypair *kp = fresh(&wg_limits_default, false);
 	unsigned accepted = 0;
 
 	(void)state;

@@ -25,8 +25,7 @@ static unsigned burst(struct ratelimit *r, const struct ip *ip, ns_t now)
 
 static void a_source_gets_a_burst_of_5_and_20_a_second(void **state)
 {
-	_cleanup_(ratelimit_freep)
-	struct ratelimit *r = NULL;
+	_cleanup_(ratelimit_freep) struct ratelimit *r = NULL;
 	const struct ip ip = addr("192.0.2.1");
 	unsigned allowed = 0;
 
@@ -53,8 +52,7 @@ static void ipv4_addresses_and_ipv6_64s_are_sources_of_their_own(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		_cleanup_(ratelimit_freep)
-		struct ratelimit *r = NULL;
+		_cleanup_(ratelimit_freep) struct ratelimit *r = NULL;
 		const struct ip first = addr(rows[i].first), second = addr(rows[i].second);
 
 		assert_int_equal(ratelimit_new(&r), TM_OK);
@@ -65,8 +63,7 @@ static void ipv4_addresses_and_ipv6_64s_are_sources_of_their_own(void **state)
 
 static void the_table_is_bounded_and_quiet_sources_are_forgotten(void **state)
 {
-	_cleanup_(ratelimit_freep)
-	struct ratelimit *r = NULL;
+	_cleanup_(ratelimit_freep) struct ratelimit *r = NULL;
 	const struct ip known = ip_v4_host(1), late = ip_v4_host(0xffffffffu);
 
 	(void)state;
@@ -86,8 +83,7 @@ static void the_table_is_bounded_and_quiet_sources_are_forgotten(void **state)
 
 static void a_clock_that_goes_back_gives_no_tokens(void **state)
 {
-	_cleanup_(ratelimit_freep)
-	struct ratelimit *r = NULL;
+	_cleanup_(ratelimit_freep) struct ratelimit *r = NULL;
 	const struct ip ip = addr("192.0.2.1");
 
 	(void)state;

@@ -11,7 +11,7 @@
 
 #include "base/ring.h"
 #include "crypto/init.h"
-#include "data/peer/device_impl.h"
+#include "data/peer/peer_private.h"
 
 static struct epoch epoch;
 static struct ring_mpsc *ring;

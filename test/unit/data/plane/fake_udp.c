@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-#include "unit/data/plane/fake_impl.h"
+#include "unit/data/plane/fake_private.h"
 
 #include <assert.h>
 #include <stdatomic.h>

@@ -4,7 +4,7 @@
 
 #include "base/bytes.h"
 #include "os/tun.h"
-#include "wire/ip.h"
+#include "packet/ip.h"
 #include "wire/wg.h"
 
 static struct host a, b, c;

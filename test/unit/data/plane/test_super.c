@@ -4,7 +4,7 @@
 #include "unit/data/plane/rig.h"
 
 #include "base/bytes.h"
-#include "wire/ip.h"
+#include "packet/ip.h"
 #include "wire/wg.h"
 
 enum {

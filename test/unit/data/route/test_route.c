@@ -100,8 +100,7 @@ static void the_longest_prefix_owns_the_address(void **state)
 		{"fd00:1::6", 14},
 	};
 	struct route r[ARRAY_LEN(prefixes)];
-	_cleanup_(route_table_freep)
-	struct route_table *t = NULL;
+	_cleanup_(route_table_freep) struct route_table *t = NULL;
 	size_t n = 0;
 
 	(void)state;
@@ -121,8 +120,7 @@ static void the_longest_prefix_owns_the_address(void **state)
 
 static void without_routes_nothing_is_found(void **state)
 {
-	_cleanup_(route_table_freep)
-	struct route_table *t = table_of(NULL, 0);
+	_cleanup_(route_table_freep) struct route_table *t = table_of(NULL, 0);
 	const uint8_t zero[16] = {0};
 
 	(void)state;
@@ -133,8 +131,7 @@ static void without_routes_nothing_is_found(void **state)
 
 static void of_two_equal_prefixes_the_later_wins_and_host_bits_do_not_count(void **state)
 {
-	_cleanup_(route_table_freep)
-	struct route_table *t = NULL;
+	_cleanup_(route_table_freep) struct route_table *t = NULL;
 	struct route r[4];
 	size_t n = 0;
 	struct ip ip;
@@ -154,8 +151,7 @@ static void of_two_equal_prefixes_the_later_wins_and_host_bits_do_not_count(void
 
 static void the_families_do_not_see_each_other(void **state)
 {
-	_cleanup_(route_table_freep)
-	struct route_table *t = NULL;
+	_cleanup_(route_table_freep) struct route_table *t = NULL;
 	const uint8_t addr[16] = {10};
 	struct route r[1];
 

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* `client add|list|remove`: stock WireGuard devices that reach the mesh through this node. */
+#include <string.h>
+
+#include "base/encode.h"
+#include "base/secret.h"
+#include "cli/core/call.h"
+#include "cli/core/commands.h"
+#include "cli/core/format.h"
+#include "cli/core/listing.h"
+#include "cli/core/peers.h"
+#include "cli/core/table.h"
+#include "crypto/dh.h"
+#include "crypto/init.h"
+#include "mesh/model.h"
+
+enum { KEY_TEXT = BASE64_LEN(DH_KEY) + 1 };
+
+struct client_opts {
+	const char *endpoint;
+};
+
+static const struct opt client_options[] = {
+	{"endpoint", 0, OPT_TEXT, offsetof(struct client_opts, endpoint), "HOST:PORT",
+		"where the device reaches this node's UDP port (what is known from outside)", 0, 0},
+	{0},
+};
+
+/* HOST:PORT in a configuration file: one word, with a port. Names are the device's to resolve. */
+static bool endpoint_valid(const char *s)
+{
+	const char *colon = strrchr(s, ':');
+	struct endpoint ep;
+
+	if (endpoint_parse(s, &ep) == TM_OK)
+		return ep.port != 0;
+
+	return colon && colon != s && strchr(s, ':') == colon && colon[1] &&
+	       strspn(colon + 1, "0123456789") == strlen(colon + 1) && strlen(colon + 1) <= 5 &&
+	       strtoul(colon + 1, NULL, 10) - 1 < UINT16_MAX && strlen(s) < 262 &&
+	       strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-") ==
+		       (size_t)(colon - s);
+}
+
+static int make_key(char ret_priv[static KEY_TEXT], char ret_pub[static KEY_TEXT])
+{
+	uint8_t priv[DH_KEY], pub[DH_KEY];
+	int err;
+
+	random_bytes(priv, sizeof(priv));
+	dh_clamp(priv);
+	err = dh_public(priv, pub);
+	if (!err) {
+		base64_encode(priv, sizeof(priv), ret_priv);
+		base64_encode(pub, sizeof(pub), ret_pub);
+	}
+	wipe(priv, sizeof(priv));
+	return err;
+}
+
+static char *config_text(const json_t *reply, const char *priv)
+{
+	const json_t *client = json_object_get(reply, "client");
+	char allowed[512] = "", *s = NULL;
+	size_t i, at = 0;
+	json_t *net;
+
+	json_array_foreach (json_object_get(reply, "allowed"), i, net)
+		if (at < sizeof(allowed) && json_string_value(net))
+			at += (size_t)snprintf(allowed + at, sizeof(allowed) - at, "%s%s", at ? ", " : "",
+				json_string_value(net));
+	if (asprintf(&s,
+		    "[Interface]\n"
+		    "PrivateKey = %s\n"
+		    "Address = %s/32, %s/128\n"
+		    "\n"
+		    "[Peer]\n"
+		    "PublicKey = %s\n"
+		    "PresharedKey = %s\n"
+		    "Endpoint = %s\n"
+		    "AllowedIPs = %s\n"
+		    "PersistentKeepalive = 25\n",
+		    priv, json_text(client, "ip4"), json_text(client, "ip6"), json_text(reply, "server_key"),
+		    json_text(reply, "psk"), json_text(reply, "endpoint"), allowed) < 0)
+		return NULL;
+
+	return s;
+}
+
+static bool reply_complete(const json_t *reply)
+{
+	const json_t *client = json_object_get(reply, "client");
+
+	return *json_text(client, "ip4") && *json_text(client, "ip6") && *json_text(reply, "server_key") &&
+	       *json_text(reply, "psk") && json_array_size(json_object_get(reply, "allowed")) > 0;
+}
+
+/* Nobody has its key if we do not print it. */
+static void take_back(struct cli *c, const char *name)
+{
+	_cleanup_(json_decrefp) json_t *reply = NULL;
+	struct diag ignored = {0};
+
+	(void)!cli_ask(
+		c, "client.remove", json_pack("{s:s}", "name", name), ASK_TIMEOUT_MS, &reply, &ignored);
+}
+
+static int print_config(struct cli *c, const json_t *reply, const char *priv)
+{
+	const char *name = json_text(json_object_get(reply, "client"), "name");
+	char *text = config_text(reply, priv);
+	int status = CLI_DONE;
+
+	if (!text)
+		return cli_failf(c, NULL, "%s", tm_strerror(TM_ENOMEM));
+
+	if (c->g.json)
+		status = cli_json_take(c, json_pack("{s:b, s:O, s:s}", "ok", 1, "client",
+						  json_object_get(reply, "client"), "config", text));
+	else
+		fputs(text, c->out);
+	wipe(text, strlen(text));
+	free(text);
+	fflush(c->out);
+	cli_note(
+		c, "%s is added; this configuration holds its private key and is shown only this once", name);
+	return status;
+}
+
+static int add_run(struct cli *c, const void *opts, const struct opt_words *words)
+{
+	_cleanup_(json_decrefp) json_t *reply = NULL;
+	const struct client_opts *o = opts;
+	char priv[KEY_TEXT], pub[KEY_TEXT];
+	const char *name = words->v[0];
+	struct diag d = {0};
+	json_t *req;
+	int err, status;
+
+	if (!node_name_valid(name))
+		return cli_usage(
+			c, "up to 63 of a-z, 0-9 and -", "\"%.80s\" is not a name for a client", name);
+	if (o->endpoint && !endpoint_valid(o->endpoint))
+		return cli_usage(c, NULL, "--endpoint wants HOST:PORT, not \"%.80s\"", o->endpoint);
+
+	err = make_key(priv, pub);
+	if (err)
+		return cli_fail(c, &d, err);
+
+	req = json_pack("{s:s, s:s}", "name", name, "key", pub);
+	if (req && o->endpoint)
+		json_object_set_new(req, "endpoint", json_string(o->endpoint));
+	err = cli_ask(c, "client.add", req, ASK_TIMEOUT_MS, &reply, &d);
+	if (!err && o->endpoint) /* ours counts whatever the daemon made of it */
+		json_object_set_new(reply, "endpoint", json_string(o->endpoint));
+	if (err) {
+		status = cli_fail(c, &d, err);
+	} else if (!reply_complete(reply)) {
+		take_back(c, name);
+		status = cli_failf(c, NULL, "the daemon's answer lacks what a configuration needs");
+	} else if (!endpoint_valid(json_text(reply, "endpoint"))) {
+		take_back(c, name);
+		status = cli_failf(c, "say it with --endpoint HOST:PORT",
+			"this node knows no address of its own for clients");
+	} else {
+		status = print_config(c, reply, priv);
+	}
+	wipe(priv, sizeof(priv));
+	return status;
+}
+
+const struct command cmd_client_add = {
+	.name = "client add",
+	.args = "NAME",
+	.summary = "print a configuration for a stock WireGuard device",
+	.details = "The device reaches the mesh through this node, which must be the coordinator or tagged "
+		   "\"gateway\". Only the\n"
+		   "configuration goes to standard output: tunnelmesh client add phone > phone.conf\n",
+	.opts = client_options,
+	.defaults = &(const struct client_opts){0},
+	.opts_size = sizeof(struct client_opts),
+	.min_words = 1,
+	.max_words = 1,
+	.crypto = true,
+	.run = add_run,
+};
+
+static void client_row(struct table *t, const json_t *j, int64_t now UNUSED)
+{
+	static const char *const keys[] = {"name", "id", "ip4", "ip6", "via", "key"};
+
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		table_cell(t, json_text(j, keys[i]));
+}
+
+static int list_run(struct cli *c, const void *opts UNUSED, const struct opt_words *words UNUSED)
+{
+	static const char *const heads[] = {"NAME", "ID", "IPV4", "IPV6", "VIA", "KEY"};
+
+	return listing_print(
+		c, &(const struct listing){"client.list", "clients", heads, ARRAY_LEN(heads), client_row});
+}
+
+const struct command cmd_client_list = {
+	.name = "client list",
+	.summary = "the WireGuard devices of the mesh",
+	.run = list_run,
+};
+
+static int remove_run(struct cli *c, const void *opts UNUSED, const struct opt_words *words)
+{
+	_cleanup_(json_decrefp) json_t *reply = NULL;
+	struct diag d = {0};
+	int err = cli_ask(
+		c, "client.remove", json_pack("{s:s}", "name", words->v[0]), ASK_TIMEOUT_MS, &reply, &d);
+
+	if (err)
+		return cli_fail(c, &d, err);
+	if (c->g.json)
+		return cli_json_take(c, json_incref(reply));
+
+	fprintf(c->out, "  %s is removed\n", words->v[0]);
+	return CLI_DONE;
+}
+
+const struct command cmd_client_remove = {
+	.name = "client remove",
+	.args = "NAME",
+	.summary = "remove a WireGuard device from the mesh",
+	.min_words = 1,
+	.max_words = 1,
+	.run = remove_run,
+};

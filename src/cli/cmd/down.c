@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* `down` stops the daemon and waits until it is gone; `reload` makes it read its configuration again. */
+#include "cli/core/commands.h"
+#include "cli/core/daemon.h"
+
+struct down_opts {
+	bool cleanup;
+};
+
+static const struct opt down_options[] = {
+	{"cleanup", 0, OPT_FLAG, offsetof(struct down_opts, cleanup), NULL,
+		"only remove what a killed tunnelmesh left behind, without a word", 0, 0},
+	{0},
+};
+
+static int down_run(struct cli *c, const void *opts, const struct opt_words *words UNUSED)
+{
+	const struct down_opts *o = opts;
+	struct diag d = {0};
+	int err;
+
+	if (o->cleanup) {
+		daemon_cleanup(c);
+		return CLI_DONE;
+	}
+
+	err = daemon_stop(c, &d);
+	if (err && err != TM_ENOENT)
+		return cli_fail(c, &d, err);
+
+	daemon_cleanup(c);
+	if (c->g.json)
+		return cli_json_take(c, json_pack("{s:b, s:b}", "ok", 1, "stopped", err == TM_OK));
+
+	fprintf(c->out, err ? "  tunnelmesh is not running\n" : "  tunnelmesh stopped\n");
+	return CLI_DONE;
+}
+
+const struct command cmd_down = {
+	.name = "down",
+	.summary = "stop tunnelmesh on this machine; it stays a member of the mesh",
+	.opts = down_options,
+	.defaults = &(const struct down_opts){0},
+	.opts_size = sizeof(struct down_opts),
+	.run = down_run,
+};
+
+static int reload_run(struct cli *c, const void *opts UNUSED, const struct opt_words *words UNUSED)
+{
+	struct diag d = {0};
+	json_t *reply = NULL;
+	const char *keys;
+	int err = cli_ask(c, "reload", NULL, ASK_TIMEOUT_MS, &reply, &d);
+
+	if (err)
+		return cli_fail(c, &d, err);
+	if (c->g.json)
+		return cli_json_take(c, reply);
+
+	keys = json_text(reply, "restart_needed");
+	fprintf(c->out, "  configuration reloaded%s%s\n", *keys ? "; a restart is needed for: " : "", keys);
+	json_decref(reply);
+	return CLI_DONE;
+}
+
+const struct command cmd_reload = {
+	.name = "reload",
+	.summary = "make the running tunnelmesh read its configuration again",
+	.run = reload_run,
+};

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* `help`: everything printed here comes from the command and option tables, and from the configuration's. */
+#include <string.h>
+
+#include "cli/core/commands.h"
+#include "cli/core/table.h"
+#include "node/config.h"
+
+const char *command_first_word(const char *name, char *buf, size_t n)
+{
+	snprintf(buf, n, "%.*s", (int)strcspn(name, " "), name);
+	return buf;
+}
+
+const char *noun_verbs(const char *noun, char *buf, size_t n)
+{
+	size_t at = 0, len = strlen(noun);
+
+	buf[0] = '\0';
+	for (size_t i = 0; commands[i]; i++)
+		if (strncmp(commands[i]->name, noun, len) == 0 && commands[i]->name[len] == ' ' && at < n)
+			at += (size_t)snprintf(
+				buf + at, n - at, "%s%s", at ? ", " : "", commands[i]->name + len + 1);
+	return buf;
+}
+
+static void print_commands(FILE *f, const char *noun)
+{
+	size_t len = noun ? strlen(noun) : 0;
+	char usage[96];
+	int width = 0;
+
+	for (int pass = 0; pass < 2; pass++)
+		for (size_t i = 0; commands[i]; i++) {
+			const struct command *cmd = commands[i];
+
+			if (noun && (strncmp(cmd->name, noun, len) != 0 || cmd->name[len] != ' '))
+				continue;
+			snprintf(usage, sizeof(usage), "%s%s%s", cmd->name, cmd->args ? " " : "",
+				cmd->args ? cmd->args : "");
+			if (pass == 0)
+				width = MAX(width, (int)strlen(usage));
+			else
+				fprintf(f, "  %-*s  %s\n", width, usage, cmd->summary);
+		}
+}
+
+void help_overview(FILE *f)
+{
+	fputs("usage: tunnelmesh COMMAND [OPTIONS]\n\n", f);
+	print_commands(f, NULL);
+	fputs("\nFor every command:\n", f);
+	opt_print(global_opts, f);
+	fputs("\n`tunnelmesh help COMMAND` says more; `tunnelmesh help config` explains the configuration "
+	      "file.\n",
+		f);
+}
+
+int help_noun(FILE *f, const char *noun)
+{
+	fprintf(f, "usage: tunnelmesh %s COMMAND [OPTIONS]\n\n", noun);
+	print_commands(f, noun);
+	return CLI_DONE;
+}
+
+void help_command(FILE *f, const struct command *cmd)
+{
+	fprintf(f, "usage: tunnelmesh %s%s%s%s\n\n%s\n", cmd->name, cmd->args ? " " : "",
+		cmd->args ? cmd->args : "", cmd->opts ? " [OPTIONS]" : "", cmd->summary);
+	if (cmd->details)
+		fprintf(f, "\n%s", cmd->details);
+	if (cmd->opts) {
+		fputs("\nOptions:\n", f);
+		opt_print(cmd->opts, f);
+	}
+	fputs("\nFor every command:\n", f);
+	opt_print(global_opts, f);
+}
+
+static void config_row(void *ctx, const char *key, const char *def, bool reload, const char *text)
+{
+	struct table *t = ctx;
+
+	table_cell(t, key);
+	table_cell(t, def);
+	table_cell(t, reload ? "reload" : "restart");
+	table_cell(t, text);
+}
+
+static int help_config(struct cli *c)
+{
+	static const char *const heads[] = {"KEY", "DEFAULT", "APPLIED BY", "MEANING"};
+	_cleanup_(table_deinit) struct table t;
+	struct diag d = {0};
+	int err;
+
+	table_init(&t, heads, ARRAY_LEN(heads));
+	config_describe(config_row, &t);
+	fprintf(c->out,
+		"The configuration is optional: %s, or --config FILE. YAML; unknown keys are refused.\n"
+		"\"reload\": `tunnelmesh reload` or SIGHUP applies a change; \"restart\": `down` and `up` "
+		"do.\n\n",
+		DEFAULT_CONFIG);
+	err = table_print(&t, c->out, c->out_tty);
+	return err ? cli_fail(c, &d, err) : CLI_DONE;
+}
+
+static int help_run(struct cli *c, const void *opts UNUSED, const struct opt_words *words)
+{
+	const char *first = words->n > 0 ? words->v[0] : NULL, *second = words->n > 1 ? words->v[1] : NULL;
+	const struct command *cmd;
+	char verbs[160];
+
+	if (!first) {
+		help_overview(c->out);
+		return CLI_DONE;
+	}
+	if (strcmp(first, "config") == 0 && !second)
+		return help_config(c);
+
+	cmd = command_find(first, second);
+	if (cmd) {
+		help_command(c->out, cmd);
+		return CLI_DONE;
+	}
+	if (!second && *noun_verbs(first, verbs, sizeof(verbs)))
+		return help_noun(c->out, first);
+
+	return cli_usage(c, "see `tunnelmesh help`", "there is no command \"%.60s%s%.60s\"", first,
+		second ? " " : "", second ? second : "");
+}
+
+const struct command cmd_help = {
+	.name = "help",
+	.args = "[COMMAND|config]",
+	.summary = "explain a command, or the configuration file",
+	.max_words = 2,
+	.run = help_run,
+};

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* `init`: a new mesh, with this machine as coordinator and first node. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/secret.h"
+#include "base/time.h"
+#include "cli/cmd/netchoice.h"
+#include "cli/cmd/setup.h"
+#include "cli/core/commands.h"
+#include "cli/core/daemon.h"
+#include "cli/core/format.h"
+#include "control/coord/coord.h"
+#include "crypto/init.h"
+#include "os/os.h"
+
+struct init_opts {
+	struct setup_opts setup;
+	const char *mesh, *net4, *net6;
+	struct opt_list addresses;
+};
+
+#define AT(field) offsetof(struct init_opts, field)
+static const struct opt init_options[] = {
+	{"name", 0, OPT_TEXT, AT(setup.name), "NODE", "this machine's name (its host name)", 0, 0},
+	{"mesh", 0, OPT_TEXT, AT(mesh), "MESH", "the mesh's name (home)", 0, 0},
+	{"net4", 0, OPT_TEXT, AT(net4), "PREFIX", "IPv4 range (a free /16 of 100.64.0.0/10)", 0, 0},
+	{"net6", 0, OPT_TEXT, AT(net6), "PREFIX", "IPv6 range (a random fd00::/8 /64)", 0, 0},
+	{"address", 0, OPT_LIST, AT(addresses), "HOST[:PORT]",
+		"where others reach this machine, for tokens (its own addresses); may be repeated", 0, 0},
+	{"identity", 0, OPT_TEXT, AT(setup.identity), "FILE",
+		"use this OpenSSH Ed25519 key instead of a new one", 0, 0},
+	{"listen-port", 0, OPT_PORT, AT(setup.listen_port), "PORT", "UDP port of the tunnels (51820)", 0, 0},
+	{"api-port", 0, OPT_PORT, AT(setup.api_port), "PORT",
+		"TCP port for the other nodes' control links (8443)", 0, 0},
+	{"tun", 0, OPT_TEXT, AT(setup.tun), "NAME", "network interface to create (tm0)", 0, 0},
+	{"foreground", 0, OPT_FLAG, AT(setup.foreground), NULL,
+		"stay in this terminal instead of starting a daemon", 0, 0},
+	{"no-up", 0, OPT_FLAG, AT(setup.no_up), NULL, "only create the mesh; start it later with `up`", 0, 0},
+	{0},
+};
+#undef AT
+
+static int prefix_in_use(void *ctx UNUSED, const struct prefix *p, struct diag *d)
+{
+	return os_prefix_in_use(p, NULL, d);
+}
+
+static void random_for_choice(void *ctx UNUSED, void *p, size_t n)
+{
+	random_bytes(p, n);
+}
+
+static int choose_nets(const struct init_opts *o, struct coord_init *init, struct diag *d)
+{
+	const struct netchoice choice = {.in_use = prefix_in_use, .random = random_for_choice};
+	int err = o->net4 ? netchoice_given(&choice, IP_V4, o->net4, &init->net4, d)
+			  : netchoice_v4(&choice, &init->net4, d);
+
+	if (err)
+		return err;
+
+	return o->net6 ? netchoice_given(&choice, IP_V6, o->net6, &init->net6, d)
+		       : netchoice_v6(&choice, &init->net6, d);
+}
+
+/* "host", "host:port", "[v6]:port" or a bare IPv6 address, as "host:port". */
+static int address_text(const char *given, uint16_t port, char out[TOKEN_ADDR_LEN], struct diag *d)
+{
+	const char *colon = strrchr(given, ':');
+	bool bracketed = given[0] == '[';
+	struct endpoint ep;
+	struct ip ip;
+	int n;
+
+	if (ip_parse(given, &ip) == TM_OK)
+		n = snprintf(out, TOKEN_ADDR_LEN, ip.family == IP_V6 ? "[%s]:%u" : "%s:%u", given, port);
+	else if (endpoint_parse(given, &ep) == TM_OK)
+		n = ep.port ? snprintf(out, TOKEN_ADDR_LEN, "%s", given) : -1;
+	else if (bracketed || !*given ||
+		 strspn(given, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:") !=
+			 strlen(given))
+		n = -1;
+	else if (!colon)
+		n = snprintf(out, TOKEN_ADDR_LEN, "%s:%u", given, port);
+	else {
+		uint64_t v;
+
+		/* One colon, then digits only: duration_parse would take a unit as well. */
+		if (colon == given || strchr(given, ':') != colon ||
+			strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
+			duration_parse(colon + 1, &v) < 0 || v < 1 || v > UINT16_MAX)
+			n = -1;
+		else
+			n = snprintf(out, TOKEN_ADDR_LEN, "%s", given);
+	}
+	if (n < 0 || n >= TOKEN_ADDR_LEN)
+		return diag_what(d, TM_EINVAL, "--address wants HOST or HOST:PORT, not \"%.80s\"", given);
+
+	return TM_OK;
+}
+
+static int fill_addresses(
+	const struct setup *s, const struct init_opts *o, struct enrolment *e, struct diag *d)
+{
+	uint16_t port = o->setup.api_port ? o->setup.api_port : s->config.api_port;
+
+	if (o->addresses.n > TOKEN_ADDRS_MAX)
+		return diag_what(d, TM_EINVAL, "--address is given more than %d times", TOKEN_ADDRS_MAX);
+
+	for (; e->n_addresses < o->addresses.n; e->n_addresses++) {
+		int err = address_text(o->addresses.v[e->n_addresses], port, e->addresses[e->n_addresses], d);
+		if (err)
+			return err;
+	}
+	return TM_OK;
+}
+
+/* The coordinator's database gives its first node the first address of each range. */
+static struct ip first_host(const struct prefix *net)
+{
+	struct ip ip = net->ip;
+
+	ip.bytes[ip_len(&ip) - 1] |= 1;
+	return ip;
+}
+
+static void fill_enrolment(const struct coord_init *init, const struct identity *id, struct enrolment *e)
+{
+	struct node_rec *self = &e->self;
+
+	snprintf(e->mesh.name, sizeof(e->mesh.name), "%s", init->mesh_name);
+	e->mesh.net4 = init->net4;
+	e->mesh.net6 = init->net6;
+	memcpy(e->mesh.secret, init->secret, sizeof(e->mesh.secret));
+	snprintf(self->id, sizeof(self->id), "%s", id->id);
+	snprintf(self->name, sizeof(self->name), "%s", init->node_name);
+	self->ip4 = first_host(&init->net4);
+	self->ip6 = first_host(&init->net6);
+	memcpy(self->key, id->x_pub, sizeof(self->key));
+	self->coordinator = true;
+	self->online = true;
+	e->coordinator = true;
+	memcpy(e->coordinator_key, id->x_pub, sizeof(e->coordinator_key));
+}
+
+static int create_mesh(struct setup *s, const struct init_opts *o, struct enrolment *e, struct diag *d)
+{
+	struct coord_init init = {
+		.db_path = s->c->paths.db,
+		.mesh_name = o->mesh,
+		.node_name = s->name,
+		.identity = &s->identity,
+	};
+	int err = choose_nets(o, &init, d);
+
+	if (!err)
+		err = setup_identity(s, d);
+	if (err)
+		return err;
+
+	random_bytes(init.secret, sizeof(init.secret));
+	err = coord_create(&init, d);
+	if (!err) {
+		fill_enrolment(&init, &s->identity, e);
+		err = setup_save(s, e, d);
+	}
+	wipe(init.secret, sizeof(init.secret));
+	return err;
+}
+
+static void print_mesh(struct cli *c, const struct enrolment *e)
+{
+	char net4[PREFIX_STR_LEN], net6[PREFIX_STR_LEN], ip4[IP_STR_LEN];
+
+	fprintf(c->out, "  mesh \"%s\" %s, %s \u00b7 this machine is %s, %s\n", e->mesh.name,
+		prefix_format(&e->mesh.net4, net4), prefix_format(&e->mesh.net6, net6), e->self.name,
+		ip_format(&e->self.ip4, ip4));
+}
+
+static json_t *mesh_json(const struct enrolment *e)
+{
+	char net4[PREFIX_STR_LEN], net6[PREFIX_STR_LEN], ip4[IP_STR_LEN], ip6[IP_STR_LEN];
+
+	return json_pack("{s:b, s:{s:s, s:s, s:s}, s:{s:s, s:s, s:s, s:s}}", "ok", 1, "mesh", "name",
+		e->mesh.name, "net4", prefix_format(&e->mesh.net4, net4), "net6",
+		prefix_format(&e->mesh.net6, net6), "self", "name", e->self.name, "id", e->self.id, "ip4",
+		ip_format(&e->self.ip4, ip4), "ip6", ip_format(&e->self.ip6, ip6));
+}
+
+static int print_created(struct cli *c, const struct enrolment *e, const json_t *token)
+{
+	char span[FORMAT_LEN];
+	json_t *j;
+
+	if (c->g.json) {
+		j = mesh_json(e);
+		if (j && token)
+			json_object_set(j, "token", json_object_get(token, "token"));
+		return cli_json_take(c, j);
+	}
+	print_mesh(c, e);
+	if (token)
+		fprintf(c->out,
+			"  To add a machine run there:  sudo tunnelmesh join %s   (single use, valid %s)\n",
+			json_text(token, "token"),
+			format_span(json_number(token, "expires") - time_real() / SEC + 30,
+				span)); /* the seconds since */
+	return CLI_DONE;
+}
+
+static int finish_offline(struct cli *c, const struct enrolment *e, bool foreground)
+{
+	char flags[160];
+	int status = print_created(c, e, NULL);
+
+	if (!c->g.json && !foreground)
+		fprintf(c->out, "  Start it with:  sudo tunnelmesh%s up\n",
+			cli_node_flags(c, flags, sizeof(flags)));
+	else if (!c->g.json)
+		fprintf(c->out, "  To add a machine:  sudo tunnelmesh%s token create\n",
+			cli_node_flags(c, flags, sizeof(flags)));
+	return status;
+}
+
+static int init_in(
+	struct setup *s, const struct init_opts *o, struct enrolment *e, json_t **ret_token, struct diag *d)
+{
+	int err = fill_addresses(s, o, e, d);
+
+	if (!err)
+		err = create_mesh(s, o, e, d);
+	if (err || o->setup.no_up || o->setup.foreground)
+		return err;
+
+	err = setup_start(s, d);
+	if (!err)
+		err = cli_ask(s->c, "token.create", NULL, ASK_TIMEOUT_MS, ret_token, d);
+	return err;
+}
+
+static int init_run(struct cli *c, const void *opts, const struct opt_words *words UNUSED)
+{
+	const struct init_opts *o = opts;
+	struct enrolment e = {0};
+	struct diag d = {0};
+	json_t *token = NULL;
+	struct setup s;
+	int err, status;
+
+	if (o->setup.foreground && o->setup.no_up)
+		return cli_usage(c, NULL, "--foreground and --no-up exclude each other");
+	if (!node_name_valid(o->mesh))
+		return cli_usage(c, "up to 63 of a-z, 0-9 and -", "\"%.80s\" is not a mesh name", o->mesh);
+
+	err = setup_begin(&s, c, &o->setup, &d);
+	if (!err)
+		err = init_in(&s, o, &e, &token, &d);
+	if (!err)
+		setup_commit(&s);
+	setup_end(&s);
+
+	if (err)
+		status = cli_fail(c, &d, err);
+	else if (token)
+		status = print_created(c, &e, token);
+	else
+		status = finish_offline(c, &e, o->setup.foreground);
+	json_decref(token);
+	enrolment_wipe(&e);
+	if (status == CLI_DONE && o->setup.foreground)
+		status = up_foreground(c);
+	return status;
+}
+
+const struct command cmd_init = {
+	.name = "init",
+	.summary = "create a mesh; this machine becomes its coordinator and first node",
+	.details = "Chooses address ranges that are free on this machine, starts tunnelmesh and prints the "
+		   "command that\n"
+		   "adds the next machine. A mesh has one coordinator: run this once, and `join` everywhere "
+		   "else.\n",
+	.opts = init_options,
+	.defaults = &(const struct init_opts){.mesh = "home"},
+	.opts_size = sizeof(struct init_opts),
+	.crypto = true,
+	.run = init_run,
+};

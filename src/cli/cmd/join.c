@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* `join`: enrols this machine with a token and starts it. */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/secret.h"
+#include "base/time.h"
+#include "cli/cmd/setup.h"
+#include "cli/core/commands.h"
+#include "cli/core/peers.h"
+#include "os/os.h"
+#include "wire/token.h"
+
+enum {
+	ENROL_TIMEOUT_MS = 15000,
+	LEAVE_TIMEOUT_MS = 5000,
+	PATH_WAIT_MS = 3000,
+	PATH_POLL_MS = 50,
+};
+
+#define AT(field) offsetof(struct setup_opts, field)
+static const struct opt join_options[] = {
+	{"name", 0, OPT_TEXT, AT(name), "NODE", "this machine's name (its host name)", 0, 0},
+	{"identity", 0, OPT_TEXT, AT(identity), "FILE", "use this OpenSSH Ed25519 key instead of a new one",
+		0, 0},
+	{"listen-port", 0, OPT_PORT, AT(listen_port), "PORT", "UDP port of the tunnels (51820)", 0, 0},
+	{"tun", 0, OPT_TEXT, AT(tun), "NAME", "network interface to create (tm0)", 0, 0},
+	{"foreground", 0, OPT_FLAG, AT(foreground), NULL,
+		"stay in this terminal instead of starting a daemon", 0, 0},
+	{"no-up", 0, OPT_FLAG, AT(no_up), NULL, "only enrol; start it later with `up`", 0, 0},
+	{0},
+};
+#undef AT
+
+/* `join -`: the token stays out of the process list and the shell's history. */
+static int read_token(struct cli *c, char *buf, size_t n, struct diag *d)
+{
+	size_t at = 0;
+
+	if (c->in_tty)
+		fprintf(c->err, "token: ");
+	fflush(c->err);
+	while (at < n - 1 && !memchr(buf, '\n', at)) {
+		ssize_t r = read(c->in_fd, buf + at, n - 1 - at);
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r <= 0)
+			break;
+		at += (size_t)r;
+	}
+	buf[at] = '\0';
+	buf[strcspn(buf, "\r\n")] = '\0';
+	return *buf ? TM_OK : diag_what(d, TM_EINVAL, "there is no token on standard input");
+}
+
+static int get_token(struct cli *c, const char *word, struct token *ret_token, struct diag *d)
+{
+	char buf[TOKEN_TEXT_MAX + 64];
+	int err;
+
+	if (strcmp(word, "-") != 0)
+		return token_decode(word, ret_token, d);
+
+	err = read_token(c, buf, sizeof(buf), d);
+	if (!err)
+		err = token_decode(buf, ret_token, d);
+	wipe(buf, sizeof(buf));
+	return err;
+}
+
+/* The ranges were chosen on another machine: they may collide with this one's networks. */
+static int check_nets(const struct enrolment *e, struct diag *d)
+{
+	char text[PREFIX_STR_LEN];
+	const struct prefix *nets[] = {&e->mesh.net4, &e->mesh.net6};
+
+	for (size_t i = 0; i < ARRAY_LEN(nets); i++) {
+		int err = os_prefix_in_use(nets[i], NULL, d);
+		if (err) {
+			diag_hint(d,
+				"the mesh's range %s and this machine's network must not overlap: change one "
+				"of them",
+				prefix_format(nets[i], text));
+			return err;
+		}
+	}
+	return TM_OK;
+}
+
+static int join_in(struct setup *s, const struct token *t, struct enrolment *e, struct diag *d)
+{
+	struct diag ignored = {0};
+	bool enrolled = false;
+	int err = setup_identity(s, d);
+
+	cli_progress(s->c, "joining");
+	if (!err) {
+		err = enrol(t, &s->identity, s->name, TM_VERSION, ENROL_TIMEOUT_MS, e, d);
+		enrolled = !err;
+		if (err == TM_EAGAIN)
+			setup_keep_identity(s, d);
+	}
+	cli_progress(s->c, NULL);
+	if (!err)
+		err = check_nets(e, d);
+	if (!err)
+		err = setup_save(s, e, d);
+	if (!err && !s->opts->no_up && !s->opts->foreground)
+		err = setup_start(s, d);
+	if (err && enrolled)
+		(void)!enrol_leave(e, &s->identity, LEAVE_TIMEOUT_MS,
+			&ignored); /* best effort: we report the first error */
+	return err;
+}
+
+static bool path_is_up(const json_t *peer)
+{
+	return json_is_true(json_object_get(peer, "session")) &&
+	       strcmp(json_text(peer, "path"), "direct") == 0;
+}
+
+/* Until there is a tunnel to the coordinator, or PATH_WAIT_MS: then the last status known, NULL when none. */
+static json_t *wait_for_path(struct cli *c)
+{
+	ns_t deadline = time_monotonic() + PATH_WAIT_MS * MS;
+	bool nudged = false;
+	json_t *last = NULL;
+
+	cli_progress(c, "looking for a path");
+	for (;;) {
+		struct diag ignored = {0};
+		json_t *now = NULL, *reply = NULL;
+		const json_t *hub;
+
+		if (cli_ask(c, "status", NULL, PATH_WAIT_MS, &now, &ignored) == TM_OK) {
+			json_decref(last);
+			last = now;
+		}
+		hub = peers_coordinator(json_object_get(last, "peers"));
+		if ((hub && path_is_up(hub)) || time_monotonic() > deadline)
+			break;
+		if (hub && !nudged &&
+			cli_ask(c, "nudge", json_pack("{s:s}", "node", json_text(hub, "id")), PATH_WAIT_MS,
+				&reply, &ignored) == TM_OK)
+			nudged = true;
+		json_decref(reply);
+		(void)poll(NULL, 0, PATH_POLL_MS);
+	}
+	cli_progress(c, NULL);
+	return last;
+}
+
+/* "direct to hub (203.0.113.7:51820, 11 ms)", or what is known about why not. */
+static void print_path(struct cli *c, const json_t *status)
+{
+	const json_t *hub = peers_coordinator(json_object_get(status, "peers"));
+	const json_t *link = json_object_get(status, "link");
+	char rtt[FORMAT_LEN];
+
+	if (hub && path_is_up(hub)) {
+		fprintf(c->out, " \u00b7 direct to %s (%s%s%s)\n", json_text(hub, "name"),
+			json_text(hub, "endpoint"), peer_has_rtt(hub) ? ", " : "",
+			peer_has_rtt(hub) ? peer_rtt(hub, rtt) : "");
+		return;
+	}
+	if (!json_is_true(json_object_get(link, "up")))
+		fprintf(c->out, " \u00b7 no link to the coordinator yet%s%s\n",
+			*json_text(link, "error") ? ": " : "", json_text(link, "error"));
+	else if (hub)
+		fprintf(c->out,
+			" \u00b7 no tunnel to %s yet: is UDP open there? `tunnelmesh status` shows when it "
+			"comes\n",
+			json_text(hub, "name"));
+	else
+		fprintf(c->out, "\n");
+}
+
+static json_t *joined_json(const struct enrolment *e, const json_t *status)
+{
+	char ip4[IP_STR_LEN], ip6[IP_STR_LEN];
+	json_t *peers = json_object_get(status, "peers");
+	json_t *hub = (json_t *)(uintptr_t)peers_coordinator(peers);
+
+	return json_pack("{s:b, s:s, s:{s:s, s:s, s:s, s:s}, s:i, s:O?}", "ok", 1, "mesh", e->mesh.name,
+		"self", "name", e->self.name, "id", e->self.id, "ip4", ip_format(&e->self.ip4, ip4), "ip6",
+		ip_format(&e->self.ip6, ip6), "peers", (int)json_array_size(peers), "coordinator", hub);
+}
+
+static int print_joined(
+	struct cli *c, const struct enrolment *e, const struct setup_opts *o, const json_t *status)
+{
+	size_t n = json_array_size(json_object_get(status, "peers"));
+	char ip4[IP_STR_LEN], flags[160];
+
+	if (c->g.json)
+		return cli_json_take(c, joined_json(e, status));
+
+	fprintf(c->out, "  enrolled as %s \u00b7 %s", e->self.name, ip_format(&e->self.ip4, ip4));
+	if (status) {
+		fprintf(c->out, " \u00b7 %zu peer%s", n, n == 1 ? "" : "s");
+		print_path(c, status);
+	} else {
+		fprintf(c->out, " \u00b7 mesh \"%s\"\n", e->mesh.name);
+	}
+	if (o->no_up)
+		fprintf(c->out, "  Start it with:  sudo tunnelmesh%s up\n",
+			cli_node_flags(c, flags, sizeof(flags)));
+	return CLI_DONE;
+}
+
+static int join_run(struct cli *c, const void *opts, const struct opt_words *words)
+{
+	const struct setup_opts *o = opts;
+	struct enrolment e = {0};
+	struct token t = {0};
+	struct diag d = {0};
+	json_t *status = NULL;
+	struct setup s;
+	int err, result;
+
+	if (o->foreground && o->no_up)
+		return cli_usage(c, NULL, "--foreground and --no-up exclude each other");
+
+	err = get_token(c, words->v[0], &t, &d);
+	if (err)
+		return cli_fail(c, &d, err);
+
+	err = setup_begin(&s, c, o, &d);
+	if (!err)
+		err = join_in(&s, &t, &e, &d);
+	if (!err)
+		setup_commit(&s);
+	setup_end(&s);
+	token_wipe(&t);
+	if (err)
+		return cli_fail(c, &d, err);
+
+	if (!o->no_up && !o->foreground)
+		status = wait_for_path(c);
+	result = print_joined(c, &e, o, status);
+	json_decref(status);
+	enrolment_wipe(&e);
+	if (result == CLI_DONE && o->foreground)
+		result = up_foreground(c);
+	return result;
+}
+
+const struct command cmd_join = {
+	.name = "join",
+	.args = "TOKEN",
+	.summary = "make this machine a node of the mesh that the token is for",
+	.details = "TOKEN comes from `tunnelmesh token create` on the coordinator. `join -` reads it from "
+		   "standard input, which\n"
+		   "keeps it out of the process list.\n",
+	.opts = join_options,
+	.defaults = &(const struct setup_opts){0},
+	.opts_size = sizeof(struct setup_opts),
+	.min_words = 1,
+	.max_words = 1,
+	.crypto = true,
+	.run = join_run,
+};

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* `leave`: gives up membership for good. The coordinator is told as far as it can be reached. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/core/call.h"
+#include "cli/core/commands.h"
+#include "cli/core/daemon.h"
+#include "control/agent/enrolment.h"
+#include "crypto/identity.h"
+#include "os/os.h"
+
+enum { LEAVE_TIMEOUT_MS = 5000 };
+
+struct leave_opts {
+	bool yes, keep_identity, force;
+};
+
+#define AT(field) offsetof(struct leave_opts, field)
+static const struct opt leave_options[] = {
+	{"yes", 'y', OPT_FLAG, AT(yes), NULL, "do not ask", 0, 0},
+	{"keep-identity", 0, OPT_FLAG, AT(keep_identity), NULL, "keep this machine's key for the next mesh",
+		0, 0},
+	{"force", 0, OPT_FLAG, AT(force), NULL, "on the coordinator: destroy the mesh", 0, 0},
+	{0},
+};
+#undef AT
+
+static int load_enrolment(const struct cli *c, struct enrolment *e, struct diag *d)
+{
+	struct stat st;
+	int err;
+
+	if (stat(c->paths.enrolment, &st) < 0 && (errno == ENOENT || errno == ENOTDIR))
+		return diag_what(d, TM_ENOENT, "this machine is in no mesh");
+
+	err = enrolment_load(c->paths.enrolment, e, d);
+	if (err && geteuid() != 0 && !d->hint[0])
+		diag_hint(d, "try it with sudo");
+	return err;
+}
+
+/* Best effort: by the daemon's link when it runs, else by a link of our own. */
+static int tell_coordinator(struct cli *c, const struct enrolment *e, struct diag *d)
+{
+	json_t *reply = NULL;
+	struct identity id;
+	int err;
+
+	if (call_daemon_pid(c->paths.socket)) {
+		err = cli_ask(c, "leave", NULL, ASK_TIMEOUT_MS, &reply, d);
+		json_decref(reply);
+		return err;
+	}
+
+	err = identity_load(c->paths.identity, &id, d);
+	if (!err) {
+		*d = (struct diag){0}; /* a loader says where it was even when all went well */
+		err = enrol_leave(e, &id, LEAVE_TIMEOUT_MS, d);
+	}
+	identity_wipe(&id);
+	return err;
+}
+
+static void remove_state(const struct cli *c, bool keep_identity)
+{
+	char path[4096 + 32];
+
+	for (size_t i = 0; state_files[i]; i++) {
+		if (keep_identity && strcmp(state_files[i], "identity") == 0)
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", c->paths.state_dir, state_files[i]);
+		unlink(path);
+	}
+	rmdir(c->paths.state_dir); /* only when nothing else is in it */
+}
+
+static int leave_now(struct cli *c, const struct leave_opts *o, const struct enrolment *e, struct diag *d)
+{
+	struct diag told = {0};
+	char text[sizeof(struct diag) + 16];
+	int not_told = e->coordinator ? TM_OK : tell_coordinator(c, e, &told);
+	int err = daemon_stop(c, d);
+
+	if (err && err != TM_ENOENT)
+		return err;
+
+	if (daemon_by_systemd(c))
+		(void)!os_systemctl("disable", SYSTEMD_UNIT, ASK_TIMEOUT_MS, NULL);
+	daemon_cleanup(c);
+	remove_state(c, o->keep_identity);
+	if (not_told)
+		cli_note(c,
+			"the coordinator could not be told: %s; remove this node there: tunnelmesh node "
+			"remove %s",
+			diag_format(&told, not_told, text, sizeof(text)), e->self.name);
+	return TM_OK;
+}
+
+static int leave_run(struct cli *c, const void *opts, const struct opt_words *words UNUSED)
+{
+	const struct leave_opts *o = opts;
+	struct enrolment e = {0};
+	struct diag d = {0};
+	char question[256];
+	int err = load_enrolment(c, &e, &d);
+
+	if (!err && e.coordinator && !o->force) {
+		diag_hint(&d, "`down` stops it; `leave --force` destroys the mesh \"%s\" for every machine",
+			e.mesh.name);
+		err = diag_what(&d, TM_EBUSY, "this machine is the mesh's coordinator");
+	}
+	if (err) {
+		enrolment_wipe(&e);
+		return cli_fail(c, &d, err);
+	}
+
+	snprintf(question, sizeof(question),
+		e.coordinator ? "Destroy the mesh \"%s\"? Its %s and all others lose it for good."
+			      : "Leave the mesh \"%s\"? %s needs a new token to come back.",
+		e.mesh.name, e.coordinator ? "coordinator" : e.self.name);
+	if (c->in_tty && !o->yes && !cli_confirm(c, question)) {
+		enrolment_wipe(&e);
+		return cli_failf(c, NULL, "nothing was changed");
+	}
+
+	err = leave_now(c, o, &e, &d);
+	if (err)
+		(void)cli_fail(c, &d, err);
+	else if (c->g.json)
+		err = cli_json_take(c, json_pack("{s:b, s:s}", "ok", 1, "mesh", e.mesh.name));
+	else
+		fprintf(c->out, "  left the mesh \"%s\"\n", e.mesh.name);
+	enrolment_wipe(&e);
+	return err ? CLI_FAILED : CLI_DONE;
+}
+
+const struct command cmd_leave = {
+	.name = "leave",
+	.summary = "leave the mesh for good and forget it on this machine",
+	.opts = leave_options,
+	.defaults = &(const struct leave_opts){0},
+	.opts_size = sizeof(struct leave_opts),
+	.crypto = true,
+	.run = leave_run,
+};

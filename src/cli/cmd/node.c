@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* `node list|rename|remove`: the coordinator's registry. */
+#include <string.h>
+
+#include "base/time.h"
+#include "cli/core/call.h"
+#include "cli/core/commands.h"
+#include "cli/core/format.h"
+#include "cli/core/listing.h"
+#include "cli/core/table.h"
+
+static void node_row(struct table *t, const json_t *j, int64_t now)
+{
+	bool online = json_is_true(json_object_get(j, "online"));
+	char age[FORMAT_LEN];
+
+	table_cell(t, json_text(j, "name"));
+	table_cell(t, json_text(j, "id"));
+	table_cell(t, json_text(j, "ip4"));
+	table_cell(t, json_text(j, "ip6"));
+	table_cell(t, json_is_true(json_object_get(j, "coordinator")) ? "coordinator" : json_text(j, "kind"));
+	if (strcmp(json_text(j, "kind"), "client") == 0)
+		table_cell(t, "-");
+	else
+		table_cell(t, online ? "online" : format_age(json_number(j, "last_seen"), now, age));
+	table_cell(t, json_text(j, "address"));
+	table_cell(t, json_text(j, "version"));
+	table_cell(t, json_text(j, "os"));
+}
+
+static int list_run(struct cli *c, const void *opts UNUSED, const struct opt_words *words UNUSED)
+{
+	static const char *const heads[] = {
+		"NAME", "ID", "IPV4", "IPV6", "KIND", "SEEN", "FROM", "VERSION", "OS"};
+
+	return listing_print(
+		c, &(const struct listing){"node.list", "nodes", heads, ARRAY_LEN(heads), node_row});
+}
+
+const struct command cmd_node_list = {
+	.name = "node list",
+	.summary = "all members of the mesh, and when each was last seen",
+	.run = list_run,
+};
+
+static int change(struct cli *c, const char *cmd, json_t *fields_take, json_t **ret_reply)
+{
+	struct diag d = {0};
+	int err = cli_ask(c, cmd, fields_take, ASK_TIMEOUT_MS, ret_reply, &d);
+
+	return err ? cli_fail(c, &d, err) : CLI_DONE;
+}
+
+static int rename_run(struct cli *c, const void *opts UNUSED, const struct opt_words *words)
+{
+	_cleanup_(json_decrefp) json_t *reply = NULL;
+	int status = change(
+		c, "node.rename", json_pack("{s:s, s:s}", "node", words->v[0], "name", words->v[1]), &reply);
+
+	if (status != CLI_DONE)
+		return status;
+	if (c->g.json)
+		return cli_json_take(c, json_incref(reply));
+
+	fprintf(c->out, "  %s is now %s\n", words->v[0], words->v[1]);
+	return CLI_DONE;
+}
+
+const struct command cmd_node_rename = {
+	.name = "node rename",
+	.args = "NODE NAME",
+	.summary = "give a node another name; its addresses and tunnels stay",
+	.min_words = 2,
+	.max_words = 2,
+	.run = rename_run,
+};
+
+static int remove_run(struct cli *c, const void *opts UNUSED, const struct opt_words *words)
+{
+	_cleanup_(json_decrefp) json_t *reply = NULL;
+	int status = change(c, "node.remove", json_pack("{s:s}", "node", words->v[0]), &reply);
+
+	if (status != CLI_DONE)
+		return status;
+	if (c->g.json)
+		return cli_json_take(c, json_incref(reply));
+
+	fprintf(c->out, "  %s is removed; its tunnels are cut at every node\n", words->v[0]);
+	return CLI_DONE;
+}
+
+const struct command cmd_node_remove = {
+	.name = "node remove",
+	.args = "NODE",
+	.summary = "remove a node from the mesh and cut its tunnels at once",
+	.details = "NODE is a name or an id. It needs a new token to come back.\n",
+	.min_words = 1,
+	.max_words = 1,
+	.run = remove_run,
+};

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* `ping`: echo requests to a member of the mesh, with the path that they take. */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+#include "base/time.h"
+#include "cli/cmd/icmp.h"
+#include "cli/core/call.h"
+#include "cli/core/commands.h"
+#include "cli/core/peers.h"
+#include "crypto/init.h"
+#include "os/interrupt.h"
+
+/* A lost handshake message is repeated after REKEY_TIMEOUT, 5 s (WireGuard 6.1). */
+#define FIRST_WAIT (6 * SEC)
+#define REPLY_WAIT (2 * SEC)
+
+struct ping_opts {
+	bool v4, v6;
+	uint32_t count;
+	ns_t interval;
+};
+
+#define AT(field) offsetof(struct ping_opts, field)
+static const struct opt ping_options[] = {
+	{"ipv4", '4', OPT_FLAG, AT(v4), NULL, "to its IPv4 address (the default)", 0, 0},
+	{"ipv6", '6', OPT_FLAG, AT(v6), NULL, "to its IPv6 address", 0, 0},
+	{"count", 'c', OPT_COUNT, AT(count), "COUNT", "how many; 0 = until Ctrl-C (4)", 0, UINT32_MAX},
+	{"interval", 'i', OPT_SECONDS, AT(interval), "SECONDS", "between two (1)", 0, 3600},
+	{0},
+};
+#undef AT
+
+struct ping {
+	struct cli *c;
+	const struct ping_opts *opts;
+	char name[128], address[IP_STR_LEN], id[32];
+	struct icmp icmp;
+	uint32_t sent, received;
+	ns_t min, max, sum;
+	json_t *replies; /* with --json */
+};
+
+/* A name, node id or mesh address that the daemon knows. An IPv6 address asks for IPv6. */
+static int resolve(struct ping *p, const char *target, struct ip *ret_ip, struct diag *d)
+{
+	_cleanup_(json_decrefp) json_t *reply = NULL;
+	struct ip given;
+	bool v6 = p->opts->v6 || (!p->opts->v4 && ip_parse(target, &given) == TM_OK && given.family == IP_V6);
+	int err =
+		cli_ask(p->c, "ping.resolve", json_pack("{s:s}", "name", target), ASK_TIMEOUT_MS, &reply, d);
+
+	if (err)
+		return err;
+
+	snprintf(p->name, sizeof(p->name), "%s", json_text(reply, "name"));
+	snprintf(p->id, sizeof(p->id), "%s", json_text(reply, "id"));
+	snprintf(p->address, sizeof(p->address), "%s", json_text(reply, v6 ? "ip6" : "ip4"));
+	if (ip_parse(p->address, ret_ip) < 0)
+		return diag_what(d, TM_EPROTO, "%s has no IPv%d address", p->name, v6 ? 6 : 4);
+
+	return TM_OK;
+}
+
+/* "direct 192.0.2.1:51820"; "" when the daemon cannot say (or it is this machine itself). */
+static void current_path(struct ping *p, char buf[static PEER_TEXT_LEN])
+{
+	_cleanup_(json_decrefp) json_t *reply = NULL;
+	struct diag ignored = {0};
+	const json_t *peer;
+
+	buf[0] = '\0';
+	if (cli_ask(p->c, "peers", json_pack("{s:s}", "node", p->id), 1000, &reply, &ignored) < 0)
+		return;
+
+	peer = peers_by_id(json_object_get(reply, "peers"), p->id);
+	if (peer)
+		peer_path(peer, buf);
+}
+
+static void got_reply(struct ping *p, ns_t rtt)
+{
+	char path[PEER_TEXT_LEN], ms[FORMAT_LEN];
+
+	p->min = p->received ? ns_min(p->min, rtt) : rtt;
+	p->max = MAX(p->max, rtt);
+	p->sum += rtt;
+	p->received++;
+	current_path(p, path);
+	if (p->c->g.json) {
+		json_array_append_new(p->replies, json_pack("{s:I, s:f, s:s}", "seq", (json_int_t)p->sent,
+							  "rtt_ms", (double)rtt / (double)MS, "path", path));
+		return;
+	}
+	fprintf(p->c->out, "  reply %u: %s%s%s\n", p->sent, format_ms((double)rtt / (double)MS, ms),
+		*path ? ", " : "", path);
+	fflush(p->c->out);
+}
+
+static void no_reply(struct ping *p, ns_t waited)
+{
+	char path[PEER_TEXT_LEN], ms[FORMAT_LEN];
+
+	if (p->c->g.json)
+		return;
+
+	current_path(p, path);
+	fprintf(p->c->out, "  no reply %u within %s%s%s%s\n", p->sent,
+		format_ms((double)waited / (double)MS, ms), *path ? " (path: " : "", path, *path ? ")" : "");
+	fflush(p->c->out);
+}
+
+static int ping_once(struct ping *p, struct diag *d)
+{
+	ns_t wait = p->received ? REPLY_WAIT : FIRST_WAIT;
+	ns_t start = time_monotonic();
+	uint16_t seq = (uint16_t)++p->sent;
+	int err = icmp_send(&p->icmp, seq, d);
+
+	if (err)
+		return err;
+
+	err = icmp_wait(&p->icmp, seq, start + wait);
+	if (!err)
+		got_reply(p, time_monotonic() - start);
+	else if (err == TM_ETIMEOUT)
+		no_reply(p, wait);
+	else if (err != TM_EAGAIN)
+		return diag_what(d, err, "waiting for the reply failed: %s", tm_strerror(err));
+
+	if (err == TM_EAGAIN)
+		p->sent--; /* interrupted: neither answered nor lost */
+	return TM_OK;
+}
+
+static void pause_until(ns_t t)
+{
+	while (!interrupt_came() && time_monotonic() < t)
+		(void)poll(NULL, 0, time_poll_ms(time_monotonic(), t));
+}
+
+static int ping_all(struct ping *p, struct diag *d)
+{
+	while (!interrupt_came()) {
+		ns_t next = time_monotonic() + p->opts->interval;
+		int err = ping_once(p, d);
+
+		if (err)
+			return err;
+		if (p->opts->count && p->sent >= p->opts->count)
+			break;
+		pause_until(next);
+	}
+	return TM_OK;
+}
+
+static int summary(struct ping *p)
+{
+	double loss = p->sent ? 100.0 * (p->sent - p->received) / p->sent : 0;
+	double min = (double)p->min / (double)MS, max = (double)p->max / (double)MS;
+	double avg = p->received ? (double)p->sum / (double)MS / p->received : 0;
+	int status = p->received ? CLI_DONE : CLI_FAILED;
+
+	if (p->c->g.json) {
+		json_t *j = json_pack("{s:b, s:s, s:s, s:I, s:I, s:f, s:O}", "ok", p->received > 0, "name",
+			p->name, "address", p->address, "sent", (json_int_t)p->sent, "received",
+			(json_int_t)p->received, "loss_percent", loss, "replies", p->replies);
+
+		if (j && p->received) {
+			json_object_set_new(j, "min_ms", json_real(min));
+			json_object_set_new(j, "avg_ms", json_real(avg));
+			json_object_set_new(j, "max_ms", json_real(max));
+		}
+		return cli_json_take(p->c, j) == CLI_DONE ? status : CLI_FAILED;
+	}
+	fprintf(p->c->out, "  %u sent, %u received, %.0f %% lost", p->sent, p->received, loss);
+	if (p->received)
+		fprintf(p->c->out, "; min/avg/max %.2f/%.2f/%.2f ms", min, avg, max);
+	fputc('\n', p->c->out);
+	return status;
+}
+
+static int ping_run(struct cli *c, const void *opts, const struct opt_words *words)
+{
+	struct ping p = {.c = c, .opts = opts, .icmp = {.fd = -1}};
+	_cleanup_(json_decrefp) json_t *replies = json_array();
+	uint8_t cookie[ICMP_COOKIE];
+	struct diag d = {0};
+	struct ip to;
+	int err;
+
+	if (p.opts->v4 && p.opts->v6)
+		return cli_usage(c, NULL, "-4 and -6 exclude each other");
+
+	p.replies = replies;
+	random_bytes(cookie, sizeof(cookie));
+	err = resolve(&p, words->v[0], &to, &d);
+	if (!err)
+		err = icmp_open(&to, cookie, &p.icmp, &d);
+	if (err)
+		return cli_fail(c, &d, err);
+
+	if (!c->g.json)
+		fprintf(c->out, "  ping %s (%s)\n", p.name, p.address);
+	fflush(c->out);
+	interrupt_catch();
+	err = ping_all(&p, &d);
+	icmp_close(&p.icmp);
+	return err ? cli_fail(c, &d, err) : summary(&p);
+}
+
+const struct command cmd_ping = {
+	.name = "ping",
+	.args = "NAME|ADDRESS",
+	.summary = "is it there, how far, and by which path",
+	.opts = ping_options,
+	.defaults = &(const struct ping_opts){.count = 4, .interval = 1 * SEC},
+	.opts_size = sizeof(struct ping_opts),
+	.min_words = 1,
+	.max_words = 1,
+	.crypto = true,
+	.run = ping_run,
+};

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* `status`: this node and its tunnels at a glance. `peers`: who is in the mesh. */
+#include <string.h>
+
+#include "base/time.h"
+#include "cli/core/call.h"
+#include "cli/core/commands.h"
+#include "cli/core/peers.h"
+#include "cli/core/table.h"
+
+/* A client's `via` is a node id: shown by its name where we know it. */
+static const char *via_name(const json_t *peers, const json_t *self, const char *id)
+{
+	const json_t *node = peers_by_id(peers, id);
+
+	if (node)
+		return json_text(node, "name");
+
+	return strcmp(json_text(self, "id"), id) == 0 ? json_text(self, "name") : id;
+}
+
+static void status_row(struct table *t, const json_t *status, const json_t *p, int64_t now)
+{
+	const json_t *peers = json_object_get(status, "peers"), *self = json_object_get(status, "self");
+	char path[PEER_TEXT_LEN], traffic[PEER_TEXT_LEN], rtt[FORMAT_LEN], age[FORMAT_LEN];
+
+	table_cell(t, json_text(p, "name"));
+	table_cell(t, json_text(p, "ip4"));
+	if (strcmp(json_text(p, "kind"), "client") == 0 && strcmp(json_text(p, "path"), "direct") != 0)
+		table_cellf(t, "via %s", via_name(peers, self, json_text(p, "via")));
+	else
+		table_cell(t, peer_path(p, path));
+	table_cell(t, peer_rtt(p, rtt));
+	table_cell(t, peer_traffic(p, traffic));
+	table_cell(t, format_age(json_number(p, "last_handshake"), now, age));
+}
+
+static void print_text(struct cli *c, const char *before, const char *text, const char *after)
+{
+	_cleanup_(freep) char *clean = strdup(text);
+
+	fprintf(c->out, "%s%s%s", before, clean ? format_clean(clean) : "", after);
+}
+
+static void print_self(struct cli *c, const json_t *status)
+{
+	const json_t *self = json_object_get(status, "self"), *mesh = json_object_get(status, "mesh");
+	const json_t *link = json_object_get(status, "link");
+	bool coordinator = json_is_true(json_object_get(self, "coordinator"));
+	char span[FORMAT_LEN];
+
+	fprintf(c->out, "  %s \u00b7 %s, %s \u00b7 mesh \"%s\"%s \u00b7 up %s\n", json_text(self, "name"),
+		json_text(self, "ip4"), json_text(self, "ip6"), json_text(mesh, "name"),
+		coordinator ? " \u00b7 coordinator" : "", format_span(json_number(status, "uptime_s"), span));
+	if (json_number(status, "offload_losses") > 0)
+		print_text(c, "  slower than it could be: the kernel refuses an offload, left are ",
+			json_text(status, "offloads"), "\n");
+	if (json_is_true(json_object_get(link, "up")))
+		return;
+
+	print_text(c, "  no link to the coordinator", *json_text(link, "error") ? ": " : "", "");
+	print_text(c, "", json_text(link, "error"), "\n");
+}
+
+static int status_run(struct cli *c, const void *opts UNUSED, const struct opt_words *words UNUSED)
+{
+	static const char *const heads[] = {"NAME", "ADDRESS", "PATH", "RTT", "RX/TX", "HANDSHAKE"};
+	_cleanup_(json_decrefp) json_t *status = NULL;
+	_cleanup_(table_deinit) struct table t;
+	struct diag d = {0};
+	size_t i;
+	json_t *p;
+	int err;
+
+	table_init(&t, heads, ARRAY_LEN(heads));
+	err = cli_ask(c, "status", NULL, ASK_TIMEOUT_MS, &status, &d);
+	if (err)
+		return cli_fail(c, &d, err);
+	if (c->g.json)
+		return cli_json_take(c, json_incref(status));
+
+	print_self(c, status);
+	json_array_foreach (json_object_get(status, "peers"), i, p)
+		status_row(&t, status, p, time_real() / SEC);
+	if (t.n == 0) {
+		fprintf(c->out, "  no other machines yet%s\n",
+			json_is_true(json_object_get(json_object_get(status, "self"), "coordinator"))
+				? ": `sudo tunnelmesh token create` makes a token for one"
+				: "");
+		return CLI_DONE;
+	}
+	fputc('\n', c->out);
+	err = table_print(&t, c->out, c->out_tty);
+	return err ? cli_fail(c, &d, err) : CLI_DONE;
+}
+
+const struct command cmd_status = {
+	.name = "status",
+	.summary = "this node, its peers and the paths to them",
+	.details = "PATH is how packets reach the peer: direct with the address used, checking while a way "
+		   "is looked for,\n"
+		   "idle when nothing was sent lately. RX/TX counts bytes in the tunnel.\n",
+	.run = status_run,
+};
+
+static void join_tags(const json_t *tags, char *buf, size_t n)
+{
+	size_t i, at = 0;
+	json_t *tag;
+
+	buf[0] = '\0';
+	json_array_foreach ((json_t *)(uintptr_t)tags, i, tag) {
+		const char *s = json_string_value(tag);
+
+		if (s && at < n)
+			at += (size_t)snprintf(buf + at, n - at, "%s%s", at ? "," : "", s);
+	}
+}
+
+static int peers_run(struct cli *c, const void *opts UNUSED, const struct opt_words *words UNUSED)
+{
+	static const char *const heads[] = {"NAME", "ID", "IPV4", "IPV6", "KIND", "STATE", "TAGS", "KEY"};
+	_cleanup_(json_decrefp) json_t *reply = NULL;
+	_cleanup_(table_deinit) struct table t;
+	struct diag d = {0};
+	char tags[1024];
+	size_t i;
+	json_t *p;
+	int err;
+
+	table_init(&t, heads, ARRAY_LEN(heads));
+	err = cli_ask(c, "peers", NULL, ASK_TIMEOUT_MS, &reply, &d);
+	if (err)
+		return cli_fail(c, &d, err);
+	if (c->g.json)
+		return cli_json_take(c, json_incref(reply));
+
+	json_array_foreach (json_object_get(reply, "peers"), i, p) {
+		bool client = strcmp(json_text(p, "kind"), "client") == 0;
+		bool online = json_is_true(json_object_get(p, "online"));
+
+		table_cell(&t, json_text(p, "name"));
+		table_cell(&t, json_text(p, "id"));
+		table_cell(&t, json_text(p, "ip4"));
+		table_cell(&t, json_text(p, "ip6"));
+		table_cell(&t, json_is_true(json_object_get(p, "coordinator")) ? "coordinator"
+									       : json_text(p, "kind"));
+		table_cell(&t, client && !online ? "-" : online ? "online" : "offline");
+		join_tags(json_object_get(p, "tags"), tags, sizeof(tags));
+		table_cell(&t, tags);
+		table_cell(&t, json_text(p, "key"));
+	}
+	err = table_print(&t, c->out, c->out_tty);
+	return err ? cli_fail(c, &d, err) : CLI_DONE;
+}
+
+const struct command cmd_peers = {
+	.name = "peers",
+	.summary = "the other members of the mesh: names, ids, addresses, keys",
+	.run = peers_run,
+};

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* `token create|list|revoke`: join tokens, on the coordinator. */
+#include "base/time.h"
+#include "cli/core/call.h"
+#include "cli/core/commands.h"
+#include "cli/core/format.h"
+#include "cli/core/listing.h"
+#include "cli/core/table.h"
+
+struct token_opts {
+	uint32_t uses;
+	uint64_t ttl;
+	struct opt_list tags;
+	bool ephemeral;
+};
+
+#define AT(field) offsetof(struct token_opts, field)
+static const struct opt token_options[] = {
+	{"uses", 0, OPT_COUNT, AT(uses), "N", "how many machines may join with it (1)", 1, 100000},
+	{"ttl", 0, OPT_DURATION, AT(ttl), "TIME", "how long it is valid: 30m, 24h, 7d (24h)", 60,
+		3650u * 86400},
+	{"tag", 0, OPT_LIST, AT(tags), "TAG", "tag the machines that join with it; may be repeated", 0, 0},
+	{"ephemeral", 0, OPT_FLAG, AT(ephemeral), NULL,
+		"machines are removed ten minutes after they went offline", 0, 0},
+	{0},
+};
+#undef AT
+
+static json_t *token_request(const struct token_opts *o)
+{
+	json_t *tags = json_array();
+
+	for (size_t i = 0; i < o->tags.n; i++)
+		json_array_append_new(tags, json_string(o->tags.v[i]));
+	return json_pack("{s:I, s:I, s:b, s:o}", "uses", (json_int_t)o->uses, "ttl_s", (json_int_t)o->ttl,
+		"ephemeral", (int)o->ephemeral, "tags", tags);
+}
+
+/* The token alone on stdout: `TOKEN=$(tunnelmesh token create)`. */
+static int create_run(struct cli *c, const void *opts, const struct opt_words *words UNUSED)
+{
+	_cleanup_(json_decrefp) json_t *reply = NULL;
+	const struct token_opts *o = opts;
+	struct diag d = {0};
+	char span[FORMAT_LEN];
+	int err = cli_ask(c, "token.create", token_request(o), ASK_TIMEOUT_MS, &reply, &d);
+
+	if (err)
+		return cli_fail(c, &d, err);
+	if (c->g.json)
+		return cli_json_take(c, json_incref(reply));
+
+	fprintf(c->out, "%s\n", json_text(reply, "token"));
+	fflush(c->out);
+	if (!c->err_tty)
+		return CLI_DONE;
+
+	format_span((int64_t)o->ttl, span);
+	if (o->uses == 1)
+		cli_note(c, "single use, valid %s; on the new machine: sudo tunnelmesh join TOKEN", span);
+	else
+		cli_note(c, "for %u machines, valid %s; on each: sudo tunnelmesh join TOKEN", o->uses, span);
+	return CLI_DONE;
+}
+
+const struct command cmd_token_create = {
+	.name = "token create",
+	.summary = "make a token with which a machine can join the mesh",
+	.details = "Prints the token and nothing else on standard output. It is shown only this once: the "
+		   "coordinator keeps a hash.\n",
+	.opts = token_options,
+	.defaults = &(const struct token_opts){.uses = 1, .ttl = 86400},
+	.opts_size = sizeof(struct token_opts),
+	.run = create_run,
+};
+
+static const char *token_state(const json_t *t)
+{
+	if (json_is_true(json_object_get(t, "revoked")))
+		return "revoked";
+	if (json_is_true(json_object_get(t, "expired")))
+		return "expired";
+	if (json_number(t, "used") >= json_number(t, "uses"))
+		return "used up";
+
+	return "valid";
+}
+
+static void token_row(struct table *t, const json_t *j, int64_t now)
+{
+	char created[FORMAT_LEN], expires[FORMAT_LEN], tags[512] = "";
+	size_t i, at = 0;
+	json_t *tag;
+
+	json_array_foreach (json_object_get(j, "tags"), i, tag)
+		if (at < sizeof(tags))
+			at += (size_t)snprintf(
+				tags + at, sizeof(tags) - at, "%s%s", at ? "," : "", json_string_value(tag));
+	table_cell(t, json_text(j, "id"));
+	table_cell(t, token_state(j));
+	table_cellf(t, "%lld/%lld", (long long)json_number(j, "used"), (long long)json_number(j, "uses"));
+	table_cell(t, format_until(json_number(j, "expires"), now, expires));
+	table_cell(t, format_age(json_number(j, "created"), now, created));
+	table_cell(t, tags);
+}
+
+static int list_run(struct cli *c, const void *opts UNUSED, const struct opt_words *words UNUSED)
+{
+	static const char *const heads[] = {"ID", "STATE", "USED", "EXPIRES", "CREATED", "TAGS"};
+
+	return listing_print(
+		c, &(const struct listing){"token.list", "tokens", heads, ARRAY_LEN(heads), token_row});
+}
+
+const struct command cmd_token_list = {
+	.name = "token list",
+	.summary = "tokens and what became of them (never their secrets)",
+	.run = list_run,
+};
+
+static int revoke_run(struct cli *c, const void *opts UNUSED, const struct opt_words *words)
+{
+	_cleanup_(json_decrefp) json_t *reply = NULL;
+	struct diag d = {0};
+	int err =
+		cli_ask(c, "token.revoke", json_pack("{s:s}", "id", words->v[0]), ASK_TIMEOUT_MS, &reply, &d);
+
+	if (err)
+		return cli_fail(c, &d, err);
+	if (c->g.json)
+		return cli_json_take(c, json_incref(reply));
+
+	fprintf(c->out, "  token %s is revoked; machines that joined with it stay\n", words->v[0]);
+	return CLI_DONE;
+}
+
+const struct command cmd_token_revoke = {
+	.name = "token revoke",
+	.args = "ID",
+	.summary = "make a token useless",
+	.details = "ID is the one that `token list` shows.\n",
+	.min_words = 1,
+	.max_words = 1,
+	.run = revoke_run,
+};

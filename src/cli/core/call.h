@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* One question to the daemon over its control socket (node/ctl.h has the other end). Blocking, with a
+ * deadline. */
+#ifndef TM_CLI_CORE_CALL_H
+#define TM_CLI_CORE_CALL_H
+
+#include <jansson.h>
+#include <sys/types.h>
+
+#include "base/diag.h"
+#include "base/err.h"
+
+enum { CALL_REPLY_MAX = 64 << 20 };
+
+/*
+ * Sends req and reads the reply. TM_OK: the daemon said "ok". Otherwise one sentence in d and
+ * TM_ENOENT when no daemon answers at path, TM_EPERM when we may not ask, TM_ETIMEOUT, TM_EINVAL when it
+ * refused, TM_EPROTO for an answer that makes no sense, TM_ECLOSED when it went away in the middle.
+ */
+NODISCARD int call_daemon(
+	const char *path, const json_t *req, int timeout_ms, json_t **ret_reply, struct diag *d);
+
+/* Does a daemon accept connections there? Its process id if so, else 0. */
+pid_t call_daemon_pid(const char *path);
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* All commands, one file per verb or noun, and the help made from their tables. */
+#ifndef TM_CLI_CORE_COMMANDS_H
+#define TM_CLI_CORE_COMMANDS_H
+
+#include "cli/core/cli.h"
+
+extern const struct command cmd_init, cmd_join, cmd_up, cmd_down, cmd_leave, cmd_reload, cmd_status,
+	cmd_peers, cmd_ping, cmd_bench, cmd_token_create, cmd_token_list, cmd_token_revoke, cmd_node_list,
+	cmd_node_rename, cmd_node_remove, cmd_client_add, cmd_client_list, cmd_client_remove, cmd_version,
+	cmd_help;
+
+/* second NULL for a single verb; NULL when there is none. */
+const struct command *command_find(const char *first, const char *second);
+/* "token" of "token create", in buf. */
+const char *command_first_word(const char *name, char *buf, size_t n);
+/* "create, list, revoke" */
+const char *noun_verbs(const char *noun, char *buf, size_t n);
+
+void help_overview(FILE *f);
+void help_command(FILE *f, const struct command *cmd);
+int help_noun(FILE *f, const char *noun); /* returns CLI_DONE */
+
+/* Becomes the daemon in this process. Returns the exit status. */
+int up_foreground(struct cli *c);
+
+#endif

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "cli/core/daemon.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/time.h"
+#include "cli/core/call.h"
+#include "os/os.h"
+
+enum {
+	START_TIMEOUT_MS = 20000,
+	STOP_TIMEOUT_MS = 10000,
+	STOP_POLL_MS = 20,
+};
+
+bool daemon_by_systemd(const struct cli *c)
+{
+	return c->paths.standard && os_systemd_is_init() && os_systemd_has_unit(SYSTEMD_UNIT);
+}
+
+int daemon_check_host(struct diag *d)
+{
+	int err = os_check_privileges(d);
+
+	return err ? err : os_check_tun(d);
+}
+
+static int start_by_systemd(bool at_boot, struct diag *d)
+{
+	int err = at_boot ? os_systemctl("enable", SYSTEMD_UNIT, START_TIMEOUT_MS, d) : TM_OK;
+
+	return err ? err : os_systemctl("start", SYSTEMD_UNIT, START_TIMEOUT_MS, d);
+}
+
+/* The same binary, also when it was started by a relative path or has been replaced meanwhile. */
+static int start_by_ourselves(struct cli *c, struct diag *d)
+{
+	char exe[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+	const char *argv[12] = {
+		exe, "up", "--foreground", "--state-dir", c->paths.state_dir, "--socket", c->paths.socket};
+	size_t at = 7;
+
+	if (n < 0)
+		return diag_what(
+			d, tm_err_from_errno(errno), "cannot find our own program file: %s", strerror(errno));
+
+	exe[n] = '\0';
+	if (c->paths.config_explicit) {
+		argv[at++] = "--config";
+		argv[at++] = c->paths.config;
+	}
+	if (c->g.log_level) {
+		argv[at++] = "--log-level";
+		argv[at++] = c->g.log_level;
+	}
+	argv[at] = NULL;
+	/* exec's argv is not const for historical reasons only */
+	return os_spawn_daemon((char *const *)(uintptr_t)argv, c->paths.log, START_TIMEOUT_MS, d);
+}
+
+int daemon_start(struct cli *c, bool at_boot, struct diag *d)
+{
+	int err;
+
+	cli_progress(c, "starting");
+	/* A log level from the command line has no way into the unit. */
+	if (daemon_by_systemd(c) && !c->g.log_level)
+		err = start_by_systemd(at_boot, d);
+	else
+		err = start_by_ourselves(c, d);
+	cli_progress(c, NULL);
+	return err;
+}
+
+/* Its lock is the proof (a zombie holds none); without access to the state directory the process table has to
+ * do. */
+static bool has_stopped(const struct cli *c, pid_t pid)
+{
+	struct diag ignored = {0};
+	int fd = -1;
+	int err = os_lock_file(c->paths.lock, &fd, &ignored);
+
+	if (!err)
+		close(fd);
+	if (!err || err == TM_EBUSY)
+		return !err;
+
+	return pid > 0 && kill(pid, 0) < 0 && errno == ESRCH;
+}
+
+static int wait_stopped(struct cli *c, pid_t pid, struct diag *d)
+{
+	ns_t deadline = time_monotonic() + STOP_TIMEOUT_MS * MS;
+
+	while (!has_stopped(c, pid)) {
+		if (time_monotonic() > deadline) {
+			diag_hint(d, "`kill %d` ends it the hard way; see %s", (int)pid, c->paths.log);
+			return diag_what(d, TM_ETIMEOUT, "tunnelmesh (process %d) does not stop", (int)pid);
+		}
+		(void)poll(NULL, 0, STOP_POLL_MS);
+	}
+	return TM_OK;
+}
+
+int daemon_stop(struct cli *c, struct diag *d)
+{
+	pid_t pid = call_daemon_pid(c->paths.socket);
+	json_t *reply = NULL;
+	int err;
+
+	cli_progress(c, "stopping");
+	if (daemon_by_systemd(c) && geteuid() == 0 && pid &&
+		os_systemctl("is-active", SYSTEMD_UNIT, 5000, NULL) == TM_OK)
+		err = os_systemctl("stop", SYSTEMD_UNIT, START_TIMEOUT_MS, d);
+	else
+		err = cli_ask(c, "down", NULL, ASK_TIMEOUT_MS, &reply, d);
+	json_decref(reply);
+	/* It may have gone by itself between our question and its answer. */
+	if (err == TM_ECLOSED)
+		err = TM_OK;
+	if (!err)
+		err = wait_stopped(c, pid, d);
+	cli_progress(c, NULL);
+	return err;
+}
+
+void daemon_cleanup(struct cli *c)
+{
+	struct diag ignored = {0};
+	struct stat st;
+	int fd = -1;
+
+	if (lstat(c->paths.socket, &st) < 0 || !S_ISSOCK(st.st_mode) || call_daemon_pid(c->paths.socket))
+		return;
+
+	/* One that starts right now has the lock but perhaps no ear yet. */
+	if (os_lock_file(c->paths.lock, &fd, &ignored) != TM_OK)
+		return;
+
+	unlink(c->paths.socket);
+	close(fd);
+}

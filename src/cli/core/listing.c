@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "cli/core/listing.h"
+
+#include "base/time.h"
+#include "cli/core/commands.h"
+
+int listing_print(struct cli *c, const struct listing *l)
+{
+	_cleanup_(json_decrefp) json_t *reply = NULL;
+	_cleanup_(table_deinit) struct table t;
+	struct diag d = {0};
+	size_t i;
+	json_t *j;
+	int err;
+
+	table_init(&t, l->heads, l->columns);
+	err = cli_ask(c, l->cmd, NULL, ASK_TIMEOUT_MS, &reply, &d);
+	if (err)
+		return cli_fail(c, &d, err);
+	if (c->g.json)
+		return cli_json_take(c, json_incref(reply));
+
+	json_array_foreach (json_object_get(reply, l->array), i, j)
+		l->row(&t, j, time_real() / SEC);
+	err = table_print(&t, c->out, c->out_tty);
+	return err ? cli_fail(c, &d, err) : CLI_DONE;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* `token list`, `node list`, `client list`: ask the daemon for an array, show it as a table or as it came. */
+#ifndef TM_CLI_CORE_LISTING_H
+#define TM_CLI_CORE_LISTING_H
+
+#include "cli/core/cli.h"
+#include "cli/core/table.h"
+
+struct listing {
+	const char *cmd; /* daemon command, "token.list" */
+	const char *array; /* of the reply */
+	const char *const *heads;
+	size_t columns;
+	void (*row)(struct table *t, const json_t *j, int64_t now); /* fills one row; now in Unix seconds */
+};
+
+/* Prints; returns the exit status. */
+int listing_print(struct cli *c, const struct listing *l);
+
+#endif

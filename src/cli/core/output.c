@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* How commands speak: results on stdout, sentences on stderr, JSON when asked. */
+#include "cli/core/cli.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/core/call.h"
+#include "cli/core/format.h"
+
+static void print_error(struct cli *c, const struct diag *d, int err)
+{
+	char text[sizeof(struct diag) + 16];
+	char what[sizeof(d->where) + sizeof(d->what)];
+	struct diag no_hint = *d;
+
+	cli_progress(c, NULL);
+	fprintf(c->err, "tunnelmesh: %s\n",
+		format_clean((char *)(uintptr_t)diag_format(d, err, text, sizeof(text))));
+	if (!c->g.json)
+		return;
+
+	no_hint.hint[0] = '\0';
+	json_t *j = json_pack("{s:b, s:s, s:s}", "ok", 0, "error",
+		diag_format(&no_hint, err, what, sizeof(what)), "hint", d->hint);
+	if (j)
+		(void)cli_json_take(c, j);
+}
+
+int cli_fail(struct cli *c, const struct diag *d, int err)
+{
+	print_error(c, d, err);
+	return CLI_FAILED;
+}
+
+static void vfail(struct cli *c, const char *hint, const char *fmt, va_list ap)
+{
+	struct diag d = {0};
+	char what[sizeof(d.what)];
+
+	vsnprintf(what, sizeof(what), fmt, ap);
+	diag_what(&d, TM_EINVAL, "%s", what);
+	if (hint && *hint)
+		diag_hint(&d, "%s", hint);
+	print_error(c, &d, TM_EINVAL);
+}
+
+int cli_failf(struct cli *c, const char *hint, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vfail(c, hint, fmt, ap);
+	va_end(ap);
+	return CLI_FAILED;
+}
+
+int cli_usage(struct cli *c, const char *hint, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vfail(c, hint, fmt, ap);
+	va_end(ap);
+	return CLI_USAGE;
+}
+
+void cli_note(struct cli *c, const char *fmt, ...)
+{
+	char text[1024];
+	va_list ap;
+
+	if (c->g.json)
+		return;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	cli_progress(c, NULL);
+	fprintf(c->err, "tunnelmesh: %s\n", format_clean(text));
+}
+
+void cli_progress(struct cli *c, const char *text)
+{
+	if (!c->err_tty || c->g.json)
+		return;
+
+	fprintf(c->err, "\r\033[K"); /* back to the margin, clear the line */
+	if (text)
+		fprintf(c->err, "  %s ...", text);
+	fflush(c->err);
+}
+
+int cli_json_take(struct cli *c, json_t *j)
+{
+	int r;
+
+	if (!j)
+		return cli_failf(c, NULL, "%s", tm_strerror(TM_ENOMEM));
+
+	r = json_dumpf(j, c->out, JSON_INDENT(2));
+	fputc('\n', c->out);
+	json_decref(j);
+	return r < 0 ? CLI_FAILED : CLI_DONE;
+}
+
+bool cli_confirm(struct cli *c, const char *question)
+{
+	char answer[16] = "";
+	ssize_t n;
+
+	if (!c->in_tty)
+		return false;
+
+	cli_progress(c, NULL);
+	fprintf(c->err, "%s [y/N] ", question);
+	fflush(c->err);
+	n = read(c->in_fd, answer, sizeof(answer) - 1);
+	return n > 0 && (answer[0] == 'y' || answer[0] == 'Y');
+}
+
+const char *cli_node_flags(const struct cli *c, char *buf, size_t n)
+{
+	size_t at = 0;
+	const struct {
+		const char *flag, *value;
+	} flags[] = {{"--config", c->g.config}, {"--state-dir", c->g.state_dir}, {"--socket", c->g.socket}};
+
+	buf[0] = '\0';
+	for (size_t i = 0; i < ARRAY_LEN(flags) && at < n; i++)
+		if (flags[i].value)
+			at += (size_t)snprintf(buf + at, n - at, " %s %s", flags[i].flag, flags[i].value);
+	return buf;
+}
+
+/* Only someone who may look into the state directory can tell "not started" from "never enrolled". */
+static void say_what_to_do(struct cli *c, int err, struct diag *d)
+{
+	char flags[160];
+
+	if (err == TM_EPERM)
+		diag_hint(d, "try it with sudo");
+	if (err != TM_ENOENT)
+		return;
+
+	cli_node_flags(c, flags, sizeof(flags));
+	if (access(c->paths.enrolment, F_OK) != 0 && errno == ENOENT) {
+		diag_what(d, err, "tunnelmesh is not running, and this machine is in no mesh yet");
+		diag_hint(d, "sudo tunnelmesh%s init, or join TOKEN", flags);
+	} else {
+		diag_hint(d, "sudo tunnelmesh%s up", flags);
+	}
+}
+
+int cli_ask(struct cli *c, const char *cmd, json_t *fields_take, int timeout_ms, json_t **ret_reply,
+	struct diag *d)
+{
+	json_t *req = fields_take ? fields_take : json_object();
+	int err = TM_ENOMEM;
+
+	if (req && json_object_set_new(req, "cmd", json_string(cmd)) == 0) {
+		err = call_daemon(c->paths.socket, req, timeout_ms, ret_reply, d);
+		say_what_to_do(c, err, d);
+	}
+	json_decref(req);
+	return err;
+}
+
+const char *json_text(const json_t *j, const char *key)
+{
+	const char *s = json_string_value(json_object_get(j, key));
+
+	return s ? s : "";
+}
+
+int64_t json_number(const json_t *j, const char *key)
+{
+	const json_t *v = json_object_get(j, key);
+
+	return json_is_integer(v) ? json_integer_value(v) : (int64_t)json_number_value(v);
+}

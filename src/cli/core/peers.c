@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "cli/core/peers.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/core/cli.h"
+
+const json_t *peers_coordinator(const json_t *peers)
+{
+	size_t i;
+	json_t *p;
+
+	json_array_foreach ((json_t *)(uintptr_t)peers, i, p)
+		if (json_is_true(json_object_get(p, "coordinator")))
+			return p;
+	return NULL;
+}
+
+const json_t *peers_by_id(const json_t *peers, const char *id)
+{
+	size_t i;
+	json_t *p;
+
+	json_array_foreach ((json_t *)(uintptr_t)peers, i, p)
+		if (strcmp(json_text(p, "id"), id) == 0)
+			return p;
+	return NULL;
+}
+
+bool peer_has_rtt(const json_t *j)
+{
+	return json_is_number(json_object_get(j, "rtt_ms"));
+}
+
+const char *peer_rtt(const json_t *j, char buf[static FORMAT_LEN])
+{
+	return format_ms(peer_has_rtt(j) ? json_number_value(json_object_get(j, "rtt_ms")) : -1, buf);
+}
+
+const char *peer_path(const json_t *j, char buf[static PEER_TEXT_LEN])
+{
+	const char *path = json_text(j, "path"), *endpoint = json_text(j, "endpoint"),
+		   *via = json_text(j, "via");
+
+	if (strcmp(path, "direct") == 0)
+		snprintf(buf, PEER_TEXT_LEN, "direct %.100s", endpoint);
+	else if (strcmp(json_text(j, "kind"), "client") == 0)
+		snprintf(buf, PEER_TEXT_LEN, *via ? "via %.100s" : "-", via);
+	else if (!json_is_true(json_object_get(j, "online")))
+		snprintf(buf, PEER_TEXT_LEN,
+			"offline"); /* as the coordinator sees it; a tunnel may live on, see above */
+	else
+		snprintf(buf, PEER_TEXT_LEN, "%.100s", *path ? path : "-");
+	return buf;
+}
+
+const char *peer_traffic(const json_t *j, char buf[static PEER_TEXT_LEN])
+{
+	char rx[FORMAT_LEN], tx[FORMAT_LEN];
+
+	snprintf(buf, PEER_TEXT_LEN, "%.40s/%.40s", format_bytes((uint64_t)json_number(j, "rx_bytes"), rx),
+		format_bytes((uint64_t)json_number(j, "tx_bytes"), tx));
+	return buf;
+}

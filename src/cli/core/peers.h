@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* How a peer of the daemon's `status` reply is shown. j is one element of "peers". Pure. */
+#ifndef TM_CLI_CORE_PEERS_H
+#define TM_CLI_CORE_PEERS_H
+
+#include <jansson.h>
+
+#include "cli/core/format.h"
+
+enum { PEER_TEXT_LEN = 160 };
+
+/* The one with the coordinator role, or with that id; NULL when there is none. */
+const json_t *peers_coordinator(const json_t *peers);
+const json_t *peers_by_id(const json_t *peers, const char *id);
+
+bool peer_has_rtt(const json_t *j);
+const char *peer_rtt(const json_t *j, char buf[static FORMAT_LEN]); /* "11 ms" or "-" */
+/* "direct 192.0.2.1:51820", "idle", "offline" */
+const char *peer_path(const json_t *j, char buf[static PEER_TEXT_LEN]);
+const char *peer_traffic(const json_t *j, char buf[static PEER_TEXT_LEN]); /* "1.2M/340K" */
+
+#endif

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Private to store/: statements, error translation, row helpers. */
+#ifndef TM_CONTROL_STORE_STORE_PRIVATE_H
+#define TM_CONTROL_STORE_STORE_PRIVATE_H
+
+#include "control/store/store.h"
+#include "mesh/model.h"
+
+#include <sqlite3.h>
+
+#define NODE_COLUMNS                                                                                         \
+	"id, name, key, ed, host, kind, coordinator, ephemeral, via, token, tags, os, version, created, "    \
+	"last_seen"
+#define TOKEN_COLUMNS "id, secret_hash, uses, used, created, expires, revoked, ephemeral, tags"
+
+#define STORE_STATEMENTS(X)                                                                                  \
+	X(BEGIN, "BEGIN IMMEDIATE")                                                                          \
+	X(COMMIT, "COMMIT")                                                                                  \
+	X(ROLLBACK, "ROLLBACK")                                                                              \
+	X(MESH_LOAD, "SELECT name, net4, net6, secret, created, epoch FROM mesh")                            \
+	X(MESH_INSERT, "INSERT INTO mesh (one, name, net4, net6, secret, created, epoch) VALUES (1, ?, ?, "  \
+		       "?, ?, ?, 0)")                                                                        \
+	X(EPOCH_NEXT, "UPDATE mesh SET epoch = epoch + 1 RETURNING epoch")                                   \
+	X(NODE_EACH, "SELECT " NODE_COLUMNS " FROM node ORDER BY kind, host")                                \
+	X(NODE_BY_KEY, "SELECT " NODE_COLUMNS " FROM node WHERE key = ?")                                    \
+	X(NODE_NAME_TAKEN, "SELECT EXISTS (SELECT 1 FROM node WHERE name = ?)")                              \
+	X(NODE_INSERT,                                                                                       \
+		"INSERT INTO node (" NODE_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")  \
+	X(NODE_RENAME, "UPDATE node SET name = ?2 WHERE id = ?1")                                            \
+	X(NODE_REMOVE, "DELETE FROM node WHERE id = ?")                                                      \
+	X(NODE_TOUCH, "UPDATE node SET os = ?2, version = ?3, last_seen = ?4 WHERE id = ?1")                 \
+	X(TOKEN_EACH, "SELECT " TOKEN_COLUMNS " FROM token ORDER BY created DESC, id")                       \
+	X(TOKEN_BY_ID, "SELECT " TOKEN_COLUMNS " FROM token WHERE id = ?")                                   \
+	X(TOKEN_INSERT, "INSERT INTO token (" TOKEN_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")          \
+	X(TOKEN_SPEND, "UPDATE token SET used = used + 1 WHERE id = ?1 AND used < uses AND revoked = 0 AND " \
+		       "expires > ?2")                                                                       \
+	X(TOKEN_REVOKE, "UPDATE token SET revoked = 1 WHERE id = ?")
+
+enum store_stmt {
+#define X(name, sql) STMT_##name,
+	STORE_STATEMENTS(X)
+#undef X
+		STMT_N
+};
+
+struct store {
+	sqlite3 *db;
+	sqlite3_stmt *stmts[STMT_N];
+	bool in_transaction;
+};
+
+/* schema.c: "TMsh", PRAGMA application_id. */
+#define SCHEMA_APPLICATION_ID 0x544d7368
+/* Ordered: steps[n] takes a database from version n to n + 1. */
+struct schema_step {
+	const char *sql;
+};
+extern const struct schema_step schema_steps[];
+extern const int schema_version; /* = number of steps */
+/* Each step in a transaction of its own, with the new version. */
+NODISCARD int schema_migrate(sqlite3 *db, const struct schema_step *steps, int n_steps, struct diag *d);
+NODISCARD int schema_read_int(sqlite3 *db, const char *pragma, int *ret_value);
+
+/* open.c: an open connection with every setting made, nothing checked yet. */
+NODISCARD int store_connect(const char *path, struct store **ret_store, struct diag *d);
+NODISCARD int store_prepare(struct store *s);
+
+/* store.c */
+int store_error(sqlite3 *db, int rc); /* TM_E* for an SQLite result */
+NODISCARD int store_exec(sqlite3 *db, const char *sql);
+sqlite3_stmt *store_stmt(struct store *s, enum store_stmt which); /* reset, bindings cleared */
+/* Runs a statement that returns no rows. */
+NODISCARD int store_run(struct store *s, sqlite3_stmt *st);
+/* One row: TM_OK with st on it (the caller resets), TM_ENOENT when there is none. */
+NODISCARD int store_row(struct store *s, sqlite3_stmt *st);
+
+void bind_text(sqlite3_stmt *st, int at, const char *s);
+void bind_blob(sqlite3_stmt *st, int at, const void *p, size_t n);
+NODISCARD int column_text(sqlite3_stmt *st, int at, char *out, size_t out_len);
+NODISCARD int column_blob(sqlite3_stmt *st, int at, void *out, size_t n); /* exactly n bytes */
+
+/* Tags are one text column, separated by blanks: they are only ever read whole. */
+enum { TAGS_TEXT_MAX = NODE_TAGS_MAX * (NODE_TAG_MAX + 1) + 1 };
+void tags_join(const char (*tags)[NODE_TAG_MAX + 1], size_t n, char out[static TAGS_TEXT_MAX]);
+NODISCARD int tags_split(const char *text, char (*ret_tags)[NODE_TAG_MAX + 1], uint8_t *ret_n);
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * Inside crypto/ and its tests only: what a provider of batches is, and libcrypto's one-message operations,
+ * which every `struct aead` has.
+ */
+#ifndef TM_CRYPTO_CRYPTO_PRIVATE_H
+#define TM_CRYPTO_CRYPTO_PRIVATE_H
+
+#include <openssl/evp.h>
+
+#include "crypto/aead.h"
+
+/* All constant; any thread. seal and open take an op with n <= AEAD_MAX and return what becomes its err. */
+struct aead_provider {
+	const char *name;
+	bool (*usable)(void); /* by this CPU */
+	int (*init)(struct aead *a); /* memory of its own goes to a->own; NULL when it needs none */
+	void (*deinit)(struct aead *a); /* wipes and frees it; half-built is fine */
+	int (*seal)(struct aead *a, const struct aead_op *op);
+	int (*open)(struct aead *a, const struct aead_op *op);
+};
+
+extern const struct aead_provider aead_libcrypto;
+extern const struct aead_provider aead_ipsecmb, aead_ipsecmb_noifma; /* builds with TM_IPSEC_MB */
+
+struct libcrypto {
+	EVP_CIPHER_CTX *cipher;
+	EVP_MAC_CTX *mac;
+	uint8_t *in, *out; /* of one pass, see aead_libcrypto.c; one allocation */
+	size_t used; /* of each, to wipe */
+};
+
+struct aead {
+	const struct aead_provider *provider;
+	struct libcrypto libcrypto;
+	void *own; /* the provider's */
+};
+
+/* TM_ECRYPTO when what it computes is not what libcrypto computes. */
+NODISCARD int aead_new_of(const struct aead_provider *p, struct aead **ret_aead);
+
+NODISCARD int libcrypto_init(struct libcrypto *l);
+void libcrypto_deinit(struct libcrypto *l);
+
+enum { CHACHA_BLOCK = 64, CHACHA_IV = 16 }; /* iv: block counter, little-endian, then the nonce */
+
+/* in holds n bytes of text; writes n + AEAD_TAG bytes. out may equal in. */
+NODISCARD int libcrypto_seal(struct libcrypto *l, const uint8_t *key, const uint8_t iv[static CHACHA_IV],
+	const void *ad, size_t ad_len, const uint8_t *in, size_t n, uint8_t *out);
+/* in holds n bytes and the tag; writes n bytes, once the tag is verified. */
+NODISCARD int libcrypto_open(struct libcrypto *l, const uint8_t *key, const uint8_t iv[static CHACHA_IV],
+	const void *ad, size_t ad_len, const uint8_t *in, size_t n, uint8_t *out);
+/* One block of key stream. */
+NODISCARD int libcrypto_block(struct libcrypto *l, const uint8_t *key, const uint8_t iv[static CHACHA_IV],
+	uint8_t ret_block[static CHACHA_BLOCK]);
+
+/* Block 0 of the nonce of Noise and WireGuard: 4 zero bytes, counter little-endian. */
+void aead_iv(uint64_t counter, uint8_t ret_iv[static CHACHA_IV]);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* What the files of the device share with each other and with nobody else. Control thread. */
+#ifndef TM_DATA_PEER_PEER_PRIVATE_H
+#define TM_DATA_PEER_PEER_PRIVATE_H
+
+#include "data/peer/cookie.h"
+#include "data/peer/device.h"
+#include "data/peer/ratelimit.h"
+
+struct map;
+
+enum { DEVICE_PEERS_MAX = 1 << 20, DEVICE_LOAD_THRESHOLD = 512 };
+#define DEVICE_LOAD_LINGERS (1 * SEC) /* once under load, cookies are demanded for this long at least */
+
+struct device {
+	/* set once */
+	struct hs_self self;
+	struct wg_limits limits;
+	uint32_t load_threshold;
+	struct device_ops ops;
+	struct aead *aead;
+	/* changing */
+	struct index_table *index;
+	struct map *by_key;
+	struct list peers;
+	struct heap due;
+	struct cookie_oven oven;
+	struct ratelimit *ratelimit;
+	ns_t loaded_until;
+};
+
+uint32_t device_random(struct device *d);
+
+/* device_session.c: which keys are current, previous, next. */
+NODISCARD int session_new(struct device *d, struct peer *p, uint32_t local_index, const struct hs_keys *keys,
+	bool initiator, ns_t now, struct keypair **ret_kp);
+void session_begin_initiator(struct device *d, struct peer *p, struct keypair *kp, ns_t now);
+void session_begin_responder(struct device *d, struct peer *p, struct keypair *kp, ns_t now);
+/* Drops what is too old; returns when the next one will be. */
+ns_t session_expire(struct device *d, struct peer *p, ns_t now);
+void session_drop_all(struct device *d, struct peer *p);
+bool session_usable(const struct keypair *kp, ns_t now);
+bool session_renewal_due(const struct keypair *kp, ns_t now);
+
+/* device_timers.c. */
+void peer_service(struct device *d, struct peer *p, ns_t now); /* does what is due, sets the next deadline */
+void peer_drop_attempt(struct device *d, struct peer *p); /* our initiation under way and its index */
+void peer_auth_sent(struct peer *p, ns_t now);
+void peer_auth_received(struct peer *p, ns_t now);
+
+/* device.c. */
+NODISCARD int peer_reserve_index(struct device *d, struct peer *p, uint32_t *ret_index);
+NODISCARD int peer_path_set(struct device *d, struct peer *p, const struct endpoint *ep,
+	const struct ip *local, uint32_t local_ifindex);
+
+#endif

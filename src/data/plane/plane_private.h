@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * What plane.c (life), peers.c (settings) and service.c (events) share with each other and with nobody else.
+ */
+#ifndef TM_DATA_PLANE_PLANE_PRIVATE_H
+#define TM_DATA_PLANE_PLANE_PRIVATE_H
+
+#include "data/peer/device.h"
+#include "data/plane/notes.h"
+#include "data/plane/plane.h"
+#include "data/plane/worker.h"
+
+#include <assert.h>
+
+/* The plane's side of a peer: peer->owner. Control thread; gone as soon as the peer is removed. */
+struct member {
+	struct plane *plane;
+	struct staged_queue staged;
+	uint64_t generation; /* of the last plane_set_peers that named it */
+	uint64_t born; /* the one that added it */
+	struct endpoint told; /* where the owner believes the peer to be */
+	bool want_noted;
+};
+
+struct plane {
+	/* set once */
+	pthread_t control;
+	struct plane_events ev;
+	struct tun *tun;
+	struct udp *udp[EPOCH_WORKERS_MAX];
+	struct worker *workers;
+	unsigned n_workers;
+	struct worker_env env;
+	struct device *device;
+	/* shared with workers, each with rules of its own */
+	struct epoch epoch;
+	struct event_queue events;
+	struct staging staging;
+	_Atomic(struct snapshot *) live; /* written by the control thread */
+	/* control thread */
+	struct worker self; /* sends what the control thread has to send */
+	struct notes notes;
+	uint64_t generation;
+	unsigned offloads_told, offload_losses;
+	/* What was retired before `safe` is freed when the events up to drain_to are done. 0: none chosen. */
+	uint64_t safe;
+	size_t drain_to;
+	size_t index_waiting;
+	bool closing, tun_lost;
+};
+
+#define ON_CONTROL(p) assert(pthread_equal((p)->control, pthread_self()))
+
+/* To be called on entry: the time and the snapshot that everything until the next entry works with. */
+static inline void plane_enter(struct plane *p, ns_t now)
+{
+	ON_CONTROL(p);
+	p->self.now = now;
+	p->self.snap = atomic_load_explicit(&p->live, memory_order_relaxed);
+}
+
+static inline struct snapshot *plane_live(const struct plane *p)
+{
+	return atomic_load_explicit(&p->live, memory_order_relaxed);
+}
+
+/* Takes next; the old one is freed once no worker can hold it. */
+void plane_publish(struct plane *p, struct snapshot *next_take);
+void plane_want_path(struct plane *p, struct peer *peer);
+/* The owner hears of a new endpoint, unless it set that itself. */
+void plane_note_path(struct plane *p, struct peer *peer);
+
+/* service.c */
+void plane_fill_ops(struct plane *p, struct device_ops *ret_ops);
+void plane_drain(struct plane *p); /* throws away what is in the ring */
+
+#endif

@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* JSON of node records, netmaps and candidates; the formats are in netmap.h. */
+#include "base/encode.h"
+#include "base/secret.h"
+#include "mesh/model.h"
+
+#include <string.h>
+
+enum { KEY_LEN = 32, KEY_TEXT = BASE64_LEN(KEY_LEN) + 1 };
+
+static void json_freep(json_t **j)
+{
+	json_decref(*j);
+}
+#define _cleanup_json_ _cleanup_(json_freep)
+
+/* A string member without embedded zero bytes, or NULL. */
+static const char *get_string(const json_t *j, const char *field)
+{
+	const json_t *v = json_object_get(j, field);
+	const char *s = json_string_value(v);
+
+	return s && strlen(s) == json_string_length(v) ? s : NULL;
+}
+
+/* Copies a string member of at most size - 1 bytes that satisfies `valid`. */
+static int get_text(const json_t *j, const char *field, bool (*valid)(const char *), char *out, size_t size)
+{
+	const char *s = get_string(j, field);
+
+	if (!s || strlen(s) >= size || !valid(s))
+		return TM_EBADMSG;
+
+	memcpy(out, s, strlen(s) + 1);
+	return TM_OK;
+}
+
+/* Absent = false. */
+static int get_bool(const json_t *j, const char *field, bool *ret_v)
+{
+	const json_t *v = json_object_get(j, field);
+
+	if (v && !json_is_boolean(v))
+		return TM_EBADMSG;
+
+	*ret_v = json_is_true(v);
+	return TM_OK;
+}
+
+static int get_u64(const json_t *j, const char *field, uint64_t *ret_v)
+{
+	const json_t *v = json_object_get(j, field);
+
+	if (!json_is_integer(v) || json_integer_value(v) < 0)
+		return TM_EBADMSG;
+
+	*ret_v = (uint64_t)json_integer_value(v);
+	return TM_OK;
+}
+
+/* 32 bytes that are not all zero. */
+static int get_key(const json_t *j, const char *field, uint8_t ret_key[static KEY_LEN])
+{
+	const char *s = get_string(j, field);
+	uint8_t key[KEY_LEN];
+	size_t n;
+
+	if (!s || base64_decode(s, strlen(s), key, sizeof(key), &n) || n != sizeof(key) || ct_is_zero(key, n))
+		return TM_EBADMSG;
+
+	memcpy(ret_key, key, sizeof(key));
+	wipe(key, sizeof(key));
+	return TM_OK;
+}
+
+static int set_key(json_t *j, const char *field, const uint8_t key[static KEY_LEN])
+{
+	char text[KEY_TEXT];
+
+	base64_encode(key, KEY_LEN, text);
+	int failed = json_object_set_new(j, field, json_string(text));
+	wipe(text, sizeof(text));
+	return failed;
+}
+
+/* A unicast address of that family that a mesh member can have; absent or null = IP_NONE. */
+static int get_ip(const json_t *j, const char *field, enum ip_family family, struct ip *ret_ip)
+{
+	const json_t *v = json_object_get(j, field);
+	const char *s = get_string(j, field);
+	struct ip ip;
+
+	if (!v || json_is_null(v)) {
+		*ret_ip = (struct ip){0};
+		return TM_OK;
+	}
+	if (!s || ip_parse(s, &ip) || ip.family != family)
+		return TM_EBADMSG;
+	if (ip_is_unspecified(&ip) || ip_is_multicast(&ip) || ip_is_loopback(&ip) || ip_is_link_local(&ip))
+		return TM_EBADMSG;
+
+	*ret_ip = ip;
+	return TM_OK;
+}
+
+static int set_ip(json_t *j, const char *field, const struct ip *ip)
+{
+	char text[IP_STR_LEN];
+
+	if (ip->family == IP_NONE)
+		return 0;
+	return json_object_set_new(j, field, json_string(ip_format(ip, text)));
+}
+
+static json_t *tags_to_json(const struct node_rec *r)
+{
+	json_t *tags = json_array();
+
+	for (size_t i = 0; tags && i < r->n_tags; i++) {
+		if (json_array_append_new(tags, json_string(r->tags[i]))) {
+			json_decref(tags);
+			return NULL;
+		}
+	}
+	return tags;
+}
+
+/* Tags decide what a node may do: a record whose tags we cannot all take is not taken at all. */
+static int tags_from_json(const json_t *j, struct node_rec *r)
+{
+	size_t n = json_array_size(j);
+
+	if (!j)
+		return TM_OK;
+	if (!json_is_array(j) || n > NODE_TAGS_MAX)
+		return TM_EBADMSG;
+
+	for (size_t i = 0; i < n; i++) {
+		const json_t *v = json_array_get(j, i);
+		const char *s = json_string_value(v);
+
+		if (!s || strlen(s) != json_string_length(v) || !node_tag_valid(s))
+			return TM_EBADMSG;
+		memcpy(r->tags[i], s, strlen(s) + 1);
+	}
+	r->n_tags = (uint8_t)n;
+	return TM_OK;
+}
+
+json_t *node_rec_to_json(const struct node_rec *r)
+{
+	_cleanup_json_ json_t *j = json_object();
+	int failed = !j;
+
+	if (failed)
+		return NULL;
+
+	failed |= json_object_set_new(j, "id", json_string(r->id));
+	failed |= json_object_set_new(j, "name", json_string(r->name));
+	failed |= set_ip(j, "ip4", &r->ip4);
+	failed |= set_ip(j, "ip6", &r->ip6);
+	failed |= set_key(j, "key", r->key);
+	failed |= json_object_set_new(j, "tags", tags_to_json(r));
+	failed |= json_object_set_new(j, "online", json_boolean(r->online));
+	failed |= json_object_set_new(j, "coordinator", json_boolean(r->coordinator));
+	failed |= json_object_set_new(j, "kind", json_string(r->kind == NODE_CLIENT ? "client" : "node"));
+	if (r->kind == NODE_CLIENT)
+		failed |= json_object_set_new(j, "via", json_string(r->via));
+	return failed ? NULL : TAKE(j);
+}
+
+/* TM_EUNSUPPORTED: a kind of a later version; such a record is skipped, not mistaken for a node. */
+static int kind_from_json(const json_t *j, struct node_rec *r)
+{
+	const char *kind = get_string(j, "kind");
+
+	if (!json_object_get(j, "kind") || (kind && strcmp(kind, "node") == 0)) {
+		r->kind = NODE_MESH;
+		return TM_OK;
+	}
+	if (!kind || strcmp(kind, "client") != 0)
+		return TM_EUNSUPPORTED;
+
+	r->kind = NODE_CLIENT;
+	int err = get_text(j, "via", node_id_valid, r->via, sizeof(r->via));
+	if (err)
+		return err;
+	return strcmp(r->via, r->id) == 0 ? TM_EBADMSG : TM_OK;
+}
+
+int node_rec_from_json(const json_t *j, struct node_rec *ret_rec)
+{
+	struct node_rec r = {0};
+	int err;
+
+	if (!json_is_object(j))
+		return TM_EBADMSG;
+
+	err = get_text(j, "id", node_id_valid, r.id, sizeof(r.id));
+	if (!err)
+		err = get_text(j, "name", node_name_valid, r.name, sizeof(r.name));
+	if (!err)
+		err = get_ip(j, "ip4", IP_V4, &r.ip4);
+	if (!err)
+		err = get_ip(j, "ip6", IP_V6, &r.ip6);
+	if (!err && r.ip4.family == IP_NONE && r.ip6.family == IP_NONE)
+		err = TM_EBADMSG;
+	if (!err)
+		err = get_key(j, "key", r.key);
+	if (!err)
+		err = tags_from_json(json_object_get(j, "tags"), &r);
+	if (!err)
+		err = get_bool(j, "online", &r.online);
+	if (!err)
+		err = get_bool(j, "coordinator", &r.coordinator);
+	if (!err)
+		err = kind_from_json(j, &r);
+	if (err)
+		return err;
+
+	*ret_rec = r;
+	return TM_OK;
+}
+
+/* A mesh's name is for people: any text without control characters (which could talk to their terminal). */
+static bool mesh_name_valid(const char *s)
+{
+	const char *at = s;
+
+	while ((unsigned char)*at >= ' ' && *at != 0x7f)
+		at++;
+	return *at == '\0' && at != s;
+}
+
+static int get_prefix(const json_t *j, const char *field, enum ip_family family, struct prefix *ret_p)
+{
+	const char *s = get_string(j, field);
+	struct prefix p;
+
+	if (!s || prefix_parse(s, &p) || p.ip.family != family)
+		return TM_EBADMSG;
+
+	*ret_p = prefix_mask(&p);
+	return TM_OK;
+}
+
+static int set_prefix(json_t *j, const char *field, const struct prefix *p)
+{
+	char text[PREFIX_STR_LEN];
+
+	return json_object_set_new(j, field, json_string(prefix_format(p, text)));
+}
+
+/* {"name":"home","net4":"100.101.0.0/16","net6":"fd12::/64","secret":"<base64, 32 bytes>"} */
+json_t *mesh_info_to_json(const struct mesh_info *m)
+{
+	_cleanup_json_ json_t *j = json_object();
+	int failed = !j;
+
+	if (failed)
+		return NULL;
+
+	failed |= json_object_set_new(j, "name", json_string(m->name));
+	failed |= set_prefix(j, "net4", &m->net4);
+	failed |= set_prefix(j, "net6", &m->net6);
+	failed |= set_key(j, "secret", m->secret);
+	return failed ? NULL : TAKE(j);
+}
+
+int mesh_info_from_json(const json_t *j, struct mesh_info *ret_mesh)
+{
+	struct mesh_info m = {0};
+	int err;
+
+	err = get_text(j, "name", mesh_name_valid, m.name, sizeof(m.name));
+	if (!err)
+		err = get_prefix(j, "net4", IP_V4, &m.net4);
+	if (!err)
+		err = get_prefix(j, "net6", IP_V6, &m.net6);
+	if (!err)
+		err = get_key(j, "secret", m.secret);
+	if (!err)
+		*ret_mesh = m;
+	wipe(m.secret, sizeof(m.secret));
+	return err;
+}
+
+/* {"version":7,"base":6,"nodes":[...],"removed":["<id>",...]}; base 0 = snapshot. */
+json_t *netmap_to_json(const struct netmap *m)
+{
+	_cleanup_json_ json_t *j = json_object();
+	_cleanup_json_ json_t *nodes = json_array();
+	_cleanup_json_ json_t *removed = json_array();
+	int failed = !j || !nodes || !removed;
+
+	if (failed)
+		return NULL;
+
+	failed |= json_object_set_new(j, "version", json_integer((json_int_t)m->version));
+	failed |= json_object_set_new(j, "base", json_integer((json_int_t)m->base));
+	for (size_t i = 0; !failed && i < m->n_nodes; i++)
+		failed |= json_array_append_new(nodes, node_rec_to_json(&m->nodes[i]));
+	for (size_t i = 0; !failed && i < m->n_removed; i++)
+		failed |= json_array_append_new(removed, json_string(m->removed[i]));
+	failed |= json_object_set(j, "nodes", nodes);
+	failed |= m->n_removed ? json_object_set(j, "removed", removed) : 0;
+	return failed ? NULL : TAKE(j);
+}
+
+static int by_id(const void *a, const void *b)
+{
+	return strcmp(((const struct node_rec *)a)->id, ((const struct node_rec *)b)->id);
+}
+
+/* Keeps the first record of each id, in order of ids; the others count as bad. */
+static void drop_duplicates(struct netmap *m)
+{
+	size_t n = 0;
+
+	if (m->n_nodes == 0)
+		return;
+
+	qsort(m->nodes, m->n_nodes, sizeof(*m->nodes), by_id);
+	for (size_t i = 1; i < m->n_nodes; i++) {
+		if (strcmp(m->nodes[n].id, m->nodes[i].id) == 0)
+			m->n_bad++;
+		else
+			m->nodes[++n] = m->nodes[i];
+	}
+	m->n_nodes = n + 1;
+}
+
+static int nodes_from_json(const json_t *j, struct netmap *m)
+{
+	size_t n = json_array_size(j);
+
+	if (!json_is_array(j))
+		return TM_EBADMSG;
+	if (n > NETMAP_NODES_MAX)
+		return TM_EFULL;
+
+	m->nodes = calloc(n ? n : 1, sizeof(*m->nodes));
+	if (!m->nodes)
+		return TM_ENOMEM;
+
+	for (size_t i = 0; i < n; i++) {
+		if (node_rec_from_json(json_array_get(j, i), &m->nodes[m->n_nodes]))
+			m->n_bad++;
+		else
+			m->n_nodes++;
+	}
+	drop_duplicates(m);
+	return TM_OK;
+}
+
+static int removed_from_json(const json_t *j, struct netmap *m)
+{
+	size_t n = json_array_size(j);
+
+	if (!j)
+		return TM_OK;
+	if (!json_is_array(j))
+		return TM_EBADMSG;
+	if (n > NETMAP_NODES_MAX)
+		return TM_EFULL;
+
+	m->removed = calloc(n ? n : 1, sizeof(*m->removed));
+	if (!m->removed)
+		return TM_ENOMEM;
+
+	for (size_t i = 0; i < n; i++) {
+		const char *s = json_string_value(json_array_get(j, i));
+
+		if (s && node_id_valid(s))
+			memcpy(m->removed[m->n_removed++], s, NODE_ID_LEN + 1);
+		else
+			m->n_bad++;
+	}
+	return TM_OK;
+}
+
+int netmap_from_json(const json_t *j, struct netmap *ret_map)
+{
+	_cleanup_(netmap_deinit) struct netmap m = {0};
+
+	int err = get_u64(j, "version", &m.version);
+	if (!err)
+		err = get_u64(j, "base", &m.base);
+	if (err)
+		return err;
+	if (m.base && m.base >= m.version)
+		return TM_EBADMSG;
+
+	err = nodes_from_json(json_object_get(j, "nodes"), &m);
+	if (!err && m.base)
+		err = removed_from_json(json_object_get(j, "removed"), &m);
+	if (err)
+		return err;
+
+	*ret_map = m;
+	m = (struct netmap){0};
+	return TM_OK;
+}
+
+static const char *const candidate_types[] = {
+	[CAND_HOST] = "host",
+	[CAND_SRFLX] = "srflx",
+	[CAND_PRFLX] = "prflx",
+	[CAND_RELAY] = "relay",
+};
+_Static_assert(ARRAY_LEN(candidate_types) == CAND_TYPE_N, "a word for every candidate type");
+
+const char *candidate_type_name(enum candidate_type t)
+{
+	return (unsigned)t < CAND_TYPE_N ? candidate_types[t] : "?";
+}
+
+static json_t *candidate_to_json(const struct candidate *c)
+{
+	char text[ENDPOINT_STR_LEN];
+	struct endpoint ep = c->ep;
+
+	ep.scope = 0; /* an interface index means nothing to another host */
+	return json_pack(
+		"{s:s, s:s}", "type", candidate_type_name(c->type), "addr", endpoint_format(&ep, text));
+}
+
+static int candidate_from_json(const json_t *j, struct candidate *ret_c)
+{
+	const char *type = get_string(j, "type"), *addr = get_string(j, "addr");
+	struct candidate c;
+	size_t t = 0;
+
+	if (!type || !addr || strchr(addr, '%') || endpoint_parse(addr, &c.ep))
+		return TM_EBADMSG;
+	if (c.ep.port == 0 || ip_is_unspecified(&c.ep.ip) || ip_is_multicast(&c.ep.ip))
+		return TM_EBADMSG;
+
+	while (t < CAND_TYPE_N && strcmp(type, candidate_types[t]) != 0)
+		t++;
+	if (t == CAND_TYPE_N)
+		return TM_EUNSUPPORTED;
+
+	c.type = (enum candidate_type)t;
+	*ret_c = c;
+	return TM_OK;
+}
+
+json_t *candidates_to_json(const struct candidates *c)
+{
+	_cleanup_json_ json_t *j = json_array();
+
+	for (size_t i = 0; j && i < c->n; i++)
+		if (json_array_append_new(j, candidate_to_json(&c->v[i])))
+			return NULL;
+	return TAKE(j);
+}
+
+int candidates_from_json(const json_t *j, struct candidates *ret_c)
+{
+	struct candidates c = {0};
+
+	if (!json_is_array(j))
+		return TM_EBADMSG;
+
+	for (size_t i = 0; i < json_array_size(j) && c.n < CANDIDATES_MAX; i++)
+		if (candidate_from_json(json_array_get(j, i), &c.v[c.n]) == TM_OK)
+			c.n++;
+	*ret_c = c;
+	return TM_OK;
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * What the coordinator tells a node about the mesh, as C values and as JSON. Every record is validated when
+ * it enters: one bad record is skipped and counted, it never poisons the map. Unknown JSON fields are
+ * ignored.
+ *
+ * Node record: {"id":"<16 hex>","name":"laptop","ip4":"100.101.0.2","ip6":"fd..::2","key":"<base64 X25519>",
+ *               "tags":["a"],"online":true,"coordinator":false,"kind":"node"|"client","via":"<id>"}
+ * A client is a stock WireGuard device reached through the node `via`; its id is the first 8 bytes of
+ * SHA-256(key).
+ */
+#ifndef TM_MESH_MODEL_H
+#define TM_MESH_MODEL_H
+
+#include "base/addr.h"
+#include "base/diag.h"
+#include "base/err.h"
+
+#include <jansson.h>
+
+enum {
+	NODE_NAME_MAX = 63,
+	NODE_TAGS_MAX = 16,
+	NODE_TAG_MAX = 32,
+	NODE_ID_LEN = 16,
+	NETMAP_NODES_MAX = 1 << 16,
+	CANDIDATES_MAX = 16,
+};
+
+enum node_kind { NODE_MESH, NODE_CLIENT };
+
+struct node_rec {
+	char id[NODE_ID_LEN + 1];
+	char name[NODE_NAME_MAX + 1];
+	struct ip ip4, ip6;
+	uint8_t key[32];
+	char tags[NODE_TAGS_MAX][NODE_TAG_MAX + 1];
+	uint8_t n_tags;
+	bool online, coordinator;
+	enum node_kind kind;
+	char via[NODE_ID_LEN + 1]; /* clients only */
+};
+
+struct mesh_info {
+	char name[NODE_NAME_MAX + 1];
+	struct prefix net4, net6;
+	uint8_t secret[32]; /* pairwise PSKs derive from it; never printed */
+};
+
+/* A snapshot (base == 0: replaces everything) or a delta (applies to version `base` only). */
+struct netmap {
+	uint64_t version, base;
+	struct node_rec *nodes; /* owned */
+	size_t n_nodes;
+	char (*removed)[NODE_ID_LEN + 1]; /* owned; deltas only */
+	size_t n_removed;
+	size_t n_bad; /* records skipped at decoding */
+};
+
+/* Names: 1-63 of [a-z0-9-], no '-' at either end (one DNS label, RFC 1123 2.1). */
+bool node_name_valid(const char *s);
+/*
+ * Turns any host name into a valid name ("Jo's Laptop.local" -> "jo-s-laptop"); "node" when nothing is left.
+ */
+void node_name_sanitize(const char *s, char ret_name[static NODE_NAME_MAX + 1]);
+bool node_id_valid(const char *s);
+bool node_tag_valid(const char *s);
+
+NODISCARD json_t *node_rec_to_json(const struct node_rec *r); /* new reference; NULL = out of memory */
+NODISCARD int node_rec_from_json(const json_t *j, struct node_rec *ret_rec);
+NODISCARD json_t *mesh_info_to_json(const struct mesh_info *m);
+NODISCARD int mesh_info_from_json(const json_t *j, struct mesh_info *ret_mesh);
+NODISCARD json_t *netmap_to_json(const struct netmap *m);
+NODISCARD int netmap_from_json(const json_t *j, struct netmap *ret_map);
+void netmap_deinit(struct netmap *m);
+
+/* Applies a delta (or snapshot) to `map` in place: TM_ERANGE when the delta's base is not map->version. */
+NODISCARD int netmap_apply(struct netmap *map, const struct netmap *delta);
+const struct node_rec *netmap_find(const struct netmap *m, const char *id);
+/* By name ("laptop", also "laptop.mesh"), node id or mesh address; NULL when none. */
+const struct node_rec *netmap_lookup(const struct netmap *m, const char *text);
+
+/* Candidate endpoints, RFC 8445 words. {"type":"host"|"srflx"|"prflx"|"relay","addr":"192.0.2.1:51820"} */
+enum candidate_type { CAND_HOST, CAND_SRFLX, CAND_PRFLX, CAND_RELAY, CAND_TYPE_N };
+struct candidate {
+	enum candidate_type type;
+	struct endpoint ep;
+};
+struct candidates {
+	struct candidate v[CANDIDATES_MAX];
+	size_t n;
+};
+bool candidates_eq(const struct candidates *a, const struct candidates *b); /* in the same order */
+const char *candidate_type_name(enum candidate_type t);
+NODISCARD json_t *candidates_to_json(const struct candidates *c);
+/* Bad or surplus entries are skipped; TM_EBADMSG only when j is not an array. */
+NODISCARD int candidates_from_json(const json_t *j, struct candidates *ret_c);
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* The running node: everything that node.c constructs and plugs together. Control thread. Private to node/.
+ */
+#ifndef TM_NODE_NODE_PRIVATE_H
+#define TM_NODE_NODE_PRIVATE_H
+
+#include "bench/responder.h"
+#include "control/agent/agent.h"
+#include "control/coord/coord.h"
+#include "control/path/prober.h"
+#include "crypto/identity.h"
+#include "data/plane/plane.h"
+#include "node/clock.h"
+#include "node/config.h"
+#include "node/ctl.h"
+#include "node/keeper.h"
+#include "node/node.h"
+#include "os/os.h"
+
+#include <event2/event.h>
+
+enum { NODE_PATH_MAX = 512 };
+
+struct node_paths {
+	char identity[NODE_PATH_MAX], enrolment[NODE_PATH_MAX], netmap[NODE_PATH_MAX], clock[NODE_PATH_MAX],
+		stamps[NODE_PATH_MAX], db[NODE_PATH_MAX], lock[NODE_PATH_MAX], log[NODE_PATH_MAX];
+};
+
+struct node {
+	/* set once */
+	const struct node_options *options;
+	struct node_paths paths;
+	struct identity identity;
+	struct enrolment enrolment; /* as on disk; settings already resolved into `config` */
+	struct enrolment agent_enrolment; /* the same, but a coordinator reaches itself over loopback */
+	ns_t started; /* monotonic */
+	int lock_fd;
+	/* changes with reload */
+	struct config config;
+	/* parts, in order of construction */
+	struct event_base *base;
+	struct node_clock clock;
+	struct coord *coord; /* NULL unless we have the role */
+	struct plane *plane;
+	struct keeper *keeper;
+	struct prober *prober;
+	struct agent *agent;
+	struct responder *responder; /* NULL when switched off */
+	struct os_netmon *netmon;
+	struct ctl *ctl;
+	struct event *plane_event, *plane_timer, *signals[3], *stop_timer;
+	/* state */
+	struct mesh_info mesh; /* newest known */
+	char removed[256]; /* why the coordinator removed us; "" = member */
+	struct diag failure;
+	int result;
+};
+
+void node_paths_init(struct node_paths *p, const char *state_dir);
+
+/* Something was asked of the plane: let it run its timers soon. */
+void node_kick_plane(struct node *n);
+/* Ends the event loop after replies under way have been sent. */
+void node_stop_soon(struct node *n);
+int node_reload(struct node *n, struct diag *d, char *restart_keys, size_t restart_len);
+
+/* plugs.c: what each part gets to call, and what a new netmap means for all of them. */
+struct plane_events plugs_plane(struct node *n);
+struct prober_ops plugs_prober(struct node *n);
+struct agent_events plugs_agent(struct node *n);
+struct keeper_config plugs_keeper(struct node *n);
+struct responder_config plugs_responder(struct node *n);
+void plugs_apply_netmap(struct node *n, const struct netmap *map);
+
+/* commands.c: the control socket's handler. */
+void node_command(void *ctx, const json_t *req, struct ctl_call *call);
+/* status.c */
+json_t *node_status(struct node *n);
+json_t *node_peers(struct node *n, const char *only_id); /* "" = all */
+
+#endif

@@ -1,0 +1,186 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Writes the hand-made seeds of the fuzz targets of formats into FOLDER/seeds/. Seeds that a fuzzer found lie beside them."""
+import base64
+import hashlib
+import json
+import pathlib
+import struct
+
+HERE = pathlib.Path(__file__).parent
+FOLDERS = {"ip": "packet", "model": "mesh", "codec": "bench"}  # others: wire
+
+
+def seed(noun, name, data):
+    if isinstance(data, str):
+        data = data.encode()
+    folder = HERE / FOLDERS.get(noun, "wire") / "seeds" / noun
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(data)
+
+
+def h(text):
+    return bytes.fromhex(text.replace("\n", " "))
+
+
+def wg():
+    fill = bytes(range(256))
+    seed("wg", "init", h("01000000 04030201") + fill[:140])
+    seed("wg", "response", h("02000000 04030201 a4a3a2a1") + fill[:80])
+    seed("wg", "cookie", h("03000000 04030201") + fill[:56])
+    seed("wg", "data", h("04000000 04030201 0807060504030201") + fill[:48])
+    seed("wg", "keepalive", h("04000000 04030201 0000000000000000") + fill[:16])
+    seed("wg", "init-short", h("01000000 04030201") + fill[:139])
+    seed("wg", "reserved-set", h("04000001 04030201 0807060504030201") + fill[:48])
+    seed("wg", "empty", b"")
+
+
+def ip():
+    v4 = "4500001c 12344000 4011 0000 c0000201 c6336402 "
+    v6 = "20010db8000000000000000000000001 20010db8000000000000000000000002 "
+    seed("ip", "udp4", h(v4 + "0035003500080000"))
+    seed("ip", "options4", h("46000020 00000000 4001 0000 c0000201 c6336402 01010101 08000000 00000000"))
+    seed("ip", "icmp-error4", h("4500001c 00000000 4001 0000 c0000201 c6336402 03010000 00000000"))
+    seed("ip", "fragment4", h("4500001c 00002001 4011 0000 c0000201 c6336402 0035003500080000"))
+    seed("ip", "ce4", h("4503001c 12344000 0111 0000 c0000201 c6336402 0035003500080000"))
+    seed("ip", "udp6", h("60200000 0008 1140" + v6 + "0035003500080000"))
+    seed("ip", "echo6-options", h("60000000 0018 3c40" + v6 + "2b00000000000000 3a00000000000000 8000000000000000"))
+    seed("ip", "error6-ah", h("60000000 0018 3340" + v6 + "3a02000000000000 0000000000000000 0300000000000000"))
+    seed("ip", "fragment6", h("60000000 0010 2c40" + v6 + "1100000900000000 0035003500080000"))
+    seed("ip", "big6", h("60000000 0578 1140" + v6) + bytes(1400))
+    seed("ip", "total-lies", h("4500ffff 12344000 4011 0000 c0000201 c6336402"))
+
+
+def stun():
+    # RFC 5769 2.1 to 2.4
+    seed("stun", "rfc5769-request", h(
+        "00010058 2112a442 b7e7a701bc34d686fa87dfae 80220010 5354554e207465737420636c69656e74 00240004 6e0001ff"
+        "80290008 932ff9b151263b36 00060009 6576746a3a68367659202020"
+        "00080014 9aeaa70cbfd8cb56781ef2b5b2d3f249c1b571a2 80280004 e57a3bcf"))
+    seed("stun", "rfc5769-response4", h(
+        "0101003c 2112a442 b7e7a701bc34d686fa87dfae 8022000b 7465737420766563746f7220 00200008 0001a147e112a643"
+        "00080014 2b91f599fd9e90c38c7489f92af9ba53f06be7d7 80280004 c07d4c96"))
+    seed("stun", "rfc5769-response6", h(
+        "01010048 2112a442 b7e7a701bc34d686fa87dfae 8022000b 7465737420766563746f7220"
+        "00200014 0002a147 0113a9faa5d3f179bc25f4b5bed2b9d9"
+        "00080014 a382954e4be67bf11784c97c8292c275bfe3ed41 80280004 c8fb0b4c"))
+    seed("stun", "rfc5769-long-term", h(
+        "00010060 2112a442 78ad3433c6ad72c029da412e 00060012 e3839ee38388e383aae38383e382afe382b90000"
+        "0015001c 662f2f3439396b39353464364f4c33346f4c39465354767936347341 0014000b 6578616d706c652e6f726700"
+        "00080014 f67024656dd64a3e02b8e0712e85c9a28ca89666"))
+    head = "2112a442 000102030405060708090a0b"
+    seed("stun", "bare", h("00010000" + head))
+    seed("stun", "error-420", h("01110010" + head + "00090004 00000414 000a0002 7ffe0000"))
+    seed("stun", "use-candidate", h("0001000c" + head + "00250000 00240004 7effffff"))
+    seed("stun", "tag-sha256", h("00010024" + head + "001c0020" + "ab" * 32))
+    seed("stun", "tag-truncated", h("0001001c" + head + "001c0010" + "ab" * 16 + "00250000"))
+    seed("stun", "unknown", h("00010008" + head + "7ffe0001 78000000"))
+
+
+def token_raw(*addrs):
+    raw = bytes([1]) + bytes(range(1, 33)) + b"\xa1" * 8 + b"\x5e" * 16 + struct.pack(">q", 1800000000)
+    raw += bytes([len(addrs)])
+    for addr in addrs:
+        raw += bytes([len(addr)]) + addr.encode()
+    return raw
+
+
+def token_text(raw):
+    raw += hashlib.sha256(raw).digest()[:4]
+    return "tm1_" + base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def token():
+    one = token_raw("192.0.2.1:8443")
+    three = token_raw("192.0.2.1:8443", "[2001:db8::1]:8443", "coordinator.example.org:443")
+    seed("token", "one", token_text(one))
+    seed("token", "three", token_text(three))
+    seed("token", "spaces", "\n\t " + token_text(one) + " \r\n")
+    seed("token", "cut", token_text(three)[:-9])
+    seed("token", "garbled", token_text(one).replace("A", "B", 1))
+    seed("token", "newer-text", "tm2_AQIDBA")
+    seed("token", "raw", b"\0" + three)
+    seed("token", "raw-newer", b"\0\2" + three[1:])
+    seed("token", "raw-no-address", b"\0" + token_raw())
+    seed("token", "raw-nine", b"\0" + token_raw(*["a:1"] * 9))
+    seed("token", "raw-escape", b"\0" + token_raw("\x1b[2J"))
+    seed("token", "not-a-token", "hello")
+
+
+def netmap():
+    key = base64.b64encode(bytes(range(1, 33))).decode()
+
+    def node(i, **more):
+        return {"id": f"{i:016x}", "name": f"n{i}", "ip4": f"100.101.0.{i}", "ip6": f"fd00::{i}", "key": key,
+                "tags": ["a", "b-c"], "online": True, "coordinator": i == 1, "kind": "node"} | more
+
+    client = node(3, kind="client", via=f"{1:016x}")
+    seed("model", "record", json.dumps(node(1)))
+    seed("model", "client", json.dumps(client))
+    seed("model", "snapshot", json.dumps({"version": 7, "base": 0, "nodes": [node(1), node(2), client]}))
+    seed("model", "delta", json.dumps({"version": 8, "base": 7, "nodes": [node(2)], "removed": [f"{3:016x}", "junk"]}))
+    seed("model", "bad-records", json.dumps({"version": 7, "base": 0, "nodes": [
+        node(1), 7, node(2, key="x"), node(1), node(3, kind="router"), node(4, ip4="127.0.0.1"), node(5, tags=["A"])]}))
+    seed("model", "mesh", json.dumps({"name": "home", "net4": "100.101.0.0/16", "net6": "fd00::/64", "secret": key}))
+    seed("model", "candidates", json.dumps([
+        {"type": "host", "addr": "192.0.2.1:51820"}, {"type": "srflx", "addr": "[2001:db8::1]:1"},
+        {"type": "relay", "addr": "0.0.0.0:1"}, {"type": "magic", "addr": "192.0.2.1:1"}, 7]))
+    seed("model", "host-name", "Jo's Laptop.local")
+
+
+def ws():
+    client, server = b"\x04", b"\x05"  # cut by 3
+    seed("ws", "hello", client + h("82 05 48656c6c6f"))
+    seed("ws", "hello-masked", server + h("82 85 37fa213d 7f9f4d5158"))
+    seed("ws", "fragments", client + h("02 03 48656c 89 01 70 80 02 6c6f"))
+    seed("ws", "close", client + h("88 05 03e9 627965"))
+    seed("ws", "close-bad", client + h("88 02 03ed"))
+    seed("ws", "length16", client + h("82 7e 0100") + bytes(range(256)))
+    seed("ws", "length16-masked", server + h("82 fe 0100 01020304") + bytes(range(256)))
+    seed("ws", "length64-too-big", client + h("82 7f 0000000000010000"))
+    seed("ws", "not-minimal", client + h("82 7e 0001 61"))
+    seed("ws", "text", client + h("81 01 61"))
+    seed("ws", "rsv", client + h("c2 00"))
+    seed("ws", "stream", client + h("82 01 61 82 00 8a 00 02 01 62 00 00 80 01 63 88 00"))
+
+
+def upgrade():
+    key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    lines = "Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n"
+    version = "Sec-WebSocket-Version: 13\r\n"
+    start = "GET /link HTTP/1.1\r\nHost: example.org:8443\r\n"
+    accept = "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
+    seed("upgrade", "request", start + lines + key + version + "\r\n")
+    seed("upgrade", "request-and-frame", (start + lines + key + version + "\r\n").encode() + b"\x82\x80abcd")
+    seed("upgrade", "request-query", start.replace("/link", "/link?a=b") + lines + key + version + "\r\n")
+    seed("upgrade", "request-404", start.replace("/link", "/") + "\r\n")
+    seed("upgrade", "request-post", start.replace("GET", "POST") + lines + key + version + "\r\n")
+    seed("upgrade", "request-version-8", start + lines + key + version.replace("13", "8") + "\r\n")
+    seed("upgrade", "request-no-key", start + lines + version + "\r\n")
+    seed("upgrade", "request-folded", start + "X-A: b\r\n c\r\n" + lines + key + version + "\r\n")
+    seed("upgrade", "request-bare-lf", start.replace("\r\n", "\n") + "\n")
+    seed("upgrade", "request-long", start + "X-A: " + "x" * 8200)
+    seed("upgrade", "tls", h("1603010200010001fc0303"))
+    seed("upgrade", "response", "HTTP/1.1 101 Switching Protocols\r\n" + lines + accept + "\r\n")
+    seed("upgrade", "response-extension", "HTTP/1.1 101 x\r\n" + lines + accept + "Sec-WebSocket-Extensions: x\r\n\r\n")
+    seed("upgrade", "response-404", "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+
+
+def bench():
+    def head(version, kind):
+        return b"TMB" + bytes((version, kind, 0, 0, 0)) + bytes(range(16))
+    for name, type_, ms in (("open", 1, 0), ("download", 2, 5000), ("upload", 3, 60000), ("upload-too-long", 3, 60001),
+                            ("result", 4, 0), ("type-5", 5, 0)):
+        seed("codec", name, b"\0" + head(1, type_) + struct.pack(">I4x", ms))
+    for name, code, elapsed in (("ok", 0, 5 * 10**9), ("busy", 1, 0), ("code-9", 9, 0), ("elapsed-nonsense", 0, 2**63)):
+        seed("codec", name, b"\1" + head(1, code) + struct.pack(">QQI4x", 1 << 33, elapsed, 17))
+    for name, type_ in (("echo", 1), ("echo-reply", 2), ("echo-type-0", 0)):
+        seed("codec", name, b"\2" + head(1, type_) + struct.pack(">I36x", 4711))
+    seed("codec", "version-2", b"\0" + head(2, 1) + bytes(8))
+    seed("codec", "cut", b"\1" + head(1, 0) + bytes(23))
+    seed("codec", "long", b"\2" + head(1, 1) + bytes(41))
+    seed("codec", "http", b"\0GET / HTTP/1.1\r\nHost: hub.mesh\r\n")
+
+
+for make in (wg, ip, stun, token, netmap, ws, upgrade, bench):
+    make()

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "unit/unit.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "cli/core/call.h"
+#include "unit/cli/fake_daemon.h"
+
+struct fixture {
+	struct fake_daemon daemon;
+	char dir[64], path[96];
+};
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	assert_non_null(f);
+	snprintf(f->dir, sizeof(f->dir), "/tmp/tm-client-XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
+	snprintf(f->path, sizeof(f->path), "%s/s", f->dir);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	fake_daemon_stop(&f->daemon);
+	unlink(f->path);
+	rmdir(f->dir);
+	free(f);
+	return 0;
+}
+
+static int call(struct fixture *f, const char *cmd, json_t **ret_reply, struct diag *d)
+{
+	json_t *req = json_pack("{s:s}", "cmd", cmd);
+	int err = call_daemon(f->path, req, 5000, ret_reply, d);
+
+	json_decref(req);
+	return err;
+}
+
+static void an_ok_reply_is_returned(void **state)
+{
+	static const struct fake_reply replies[] = {{"status", "{\"ok\":true,\"x\":7}"}, {0}};
+	struct fixture *f = *state;
+	json_t *reply = NULL;
+	struct diag d = {0};
+
+	fake_daemon_start(&f->daemon, f->path, NULL, replies);
+	assert_int_equal(call(f, "status", &reply, &d), TM_OK);
+	assert_int_equal(json_integer_value(json_object_get(reply, "x")), 7);
+	json_decref(reply);
+	assert_string_equal(f->daemon.requests[0], "{\"cmd\":\"status\"}");
+}
+
+static void every_other_answer_is_an_error_with_a_sentence(void **state)
+{
+	static const struct fake_reply replies[] = {
+		{"refused", "{\"ok\":false,\"error\":\"no such node\",\"hint\":\"look again\"}"},
+		{"bare", "{\"ok\":false}"},
+		{"silent", NULL},
+		{"garbage", "hello"},
+		{"list", "[true]"},
+		{"odd", "{\"ok\":1}"},
+		{"cut", "{\"ok\":tr"},
+		{0},
+	};
+	static const struct {
+		const char *cmd;
+		int err;
+		const char *what, *hint;
+	} rows[] = {
+		{"refused", TM_EINVAL, "no such node", "look again"},
+		{"bare", TM_EPROTO, "the daemon's answer makes no sense", ""},
+		{"silent", TM_ECLOSED, "tunnelmesh stopped before it answered", ""},
+		{"garbage", TM_EPROTO, "the daemon's answer makes no sense", ""},
+		{"list", TM_EPROTO, "the daemon's answer makes no sense", ""},
+		{"odd", TM_EPROTO, "the daemon's answer makes no sense", ""},
+		{"cut", TM_EPROTO, "the daemon's answer makes no sense", ""},
+	};
+	struct fixture *f = *state;
+
+	fake_daemon_start(&f->daemon, f->path, NULL, replies);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct diag d = {0};
+		json_t *reply = NULL;
+		int err = call(f, rows[i].cmd, &reply, &d);
+
+		if (err != rows[i].err || reply || strcmp(d.what, rows[i].what) != 0 ||
+			strcmp(d.hint, rows[i].hint) != 0)
+			fail_msg("%s: %d \"%s\" (%s)", rows[i].cmd, err, d.what, d.hint);
+	}
+}
+
+static void no_daemon_is_told_apart_from_no_permission(void **state)
+{
+	struct fixture *f = *state;
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	struct diag d = {0};
+	json_t *reply = NULL;
+	int dead;
+
+	assert_int_equal(call(f, "status", &reply, &d), TM_ENOENT);
+	assert_string_equal(d.what, "tunnelmesh is not running");
+	assert_int_equal(call_daemon_pid(f->path), 0);
+
+	dead = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", f->path);
+	assert_int_equal(bind(dead, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	close(dead);
+	assert_int_equal(call(f, "status", &reply, &d), TM_ENOENT);
+	assert_int_equal(call_daemon_pid(f->path), 0);
+
+	unlink(f->path);
+	fake_daemon_start(&f->daemon, f->path, NULL, NULL);
+	assert_int_equal(call_daemon_pid(f->path), getpid());
+	if (geteuid() == 0)
+		return; /* root may always */
+
+	chmod(f->path, 0);
+	assert_int_equal(call(f, "status", &reply, &d), TM_EPERM);
+	chmod(f->path, 0600);
+}
+
+/* A listener that nobody serves: the kernel takes the request, no answer comes. */
+static void a_daemon_that_hangs_is_given_up_at_the_deadline(void **state)
+{
+	struct fixture *f = *state;
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	json_t *req = json_pack("{s:s}", "cmd", "status"), *reply = NULL;
+	struct diag d = {0};
+
+	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", f->path);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(call_daemon(f->path, req, 30, &reply, &d), TM_ETIMEOUT);
+	assert_string_equal(d.what, "the daemon does not answer");
+	json_decref(req);
+	close(fd);
+}
+
+static void a_long_reply_is_read_whole(void **state)
+{
+	struct fixture *f = *state;
+	static char text[3 << 20];
+	struct fake_reply replies[] = {{"status", text}, {0}};
+	struct diag d = {0};
+	json_t *reply = NULL;
+
+	memset(text, 'x', sizeof(text) - 1);
+	memcpy(text, "{\"ok\":true,\"pad\":\"", 18);
+	memcpy(text + sizeof(text) - 3, "\"}", 3);
+	fake_daemon_start(&f->daemon, f->path, NULL, replies);
+	assert_int_equal(call(f, "status", &reply, &d), TM_OK);
+	assert_int_equal(json_string_length(json_object_get(reply, "pad")), sizeof(text) - 3 - 18);
+	json_decref(reply);
+	fake_daemon_stop(&f->daemon);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		T(an_ok_reply_is_returned),
+		T(every_other_answer_is_an_error_with_a_sentence),
+		T(no_daemon_is_told_apart_from_no_permission),
+		T(a_daemon_that_hangs_is_given_up_at_the_deadline),
+		T(a_long_reply_is_read_whole),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,679 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "mesh/model.h"
+#include "unit/unit.h"
+
+#define KEY "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA="
+#define GOOD                                                                                                 \
+	"\"id\":\"00112233445566ff\",\"name\":\"laptop\",\"ip4\":\"100.101.0.2\",\"ip6\":\"fd00::2\","       \
+	"\"key\":\"" KEY "\""
+
+static void names_follow_the_rules_of_a_dns_label(void **state)
+{
+	static const struct {
+		const char *name;
+		bool valid;
+	} rows[] = {
+		{"laptop", true},
+		{"a", true},
+		{"7", true},
+		{"a-b", true},
+		{"a--b", true},
+		{"0ad", true},
+		{"", false},
+		{"-a", false},
+		{"a-", false},
+		{"-", false},
+		{"A", false},
+		{"a.b", false},
+		{"a_b", false},
+		{"a b", false},
+		{"\xc3\xa4", false},
+		{"a\n", false},
+		{"012345678901234567890123456789012345678901234567890123456789012", true},
+		{"0123456789012345678901234567890123456789012345678901234567890123", false},
+	};
+	(void)state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (node_name_valid(rows[i].name) != rows[i].valid)
+			fail_msg("\"%s\"", rows[i].name);
+}
+
+static void any_host_name_becomes_a_valid_name(void **state)
+{
+	static const struct {
+		const char *host, *name;
+	} rows[] = {
+		{"Jo's Laptop.local", "jo-s-laptop"},
+		{"laptop", "laptop"},
+		{"LAPTOP", "laptop"},
+		{"web01.example.org", "web01"},
+		{"my_host", "my-host"},
+		{"a---b", "a-b"},
+		{"--a--", "a"},
+		{"  spaced  out  ", "spaced-out"},
+		{"", "node"},
+		{".", "node"},
+		{".local", "node"},
+		{"---", "node"},
+		{"\xe4\xb8\xad\xe6\x96\x87", "node"},
+		{"caf\xc3\xa9", "caf"},
+		{"stra\xc3\x9f"
+		 "e",
+			"stra-e"},
+		{"\x01\x02x\x7f", "x"},
+		{"localhost.localdomain", "localhost"},
+		{"0123456789012345678901234567890123456789012345678901234567890123456789",
+			"012345678901234567890123456789012345678901234567890123456789012"},
+		{"01234567890123456789012345678901234567890123456789012345678901_xyz",
+			"01234567890123456789012345678901234567890123456789012345678901"},
+	};
+	(void)state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char name[NODE_NAME_MAX + 1], again[NODE_NAME_MAX + 1];
+
+		node_name_sanitize(rows[i].host, name);
+		assert_string_equal(name, rows[i].name);
+		assert_true(node_name_valid(name));
+		node_name_sanitize(name, again);
+		assert_string_equal(again, name);
+	}
+}
+
+static void ids_and_tags_are_checked(void **state)
+{
+	static const struct {
+		const char *text;
+		bool id, tag;
+	} rows[] = {
+		{"0123456789abcdef", true, true},
+		{"0123456789ABCDEF", false, false},
+		{"0123456789abcde", false, true},
+		{"0123456789abcdef0", false, true},
+		{"0123456789abcdeg", false, true},
+		{"", false, false},
+		{"gateway", false, true},
+		{"a_b-c", false, true},
+		{"-a", false, false},
+		{"_a", false, false},
+		{"a b", false, false},
+		{"01234567890123456789012345678901", false, true},
+		{"012345678901234567890123456789012", false, false},
+	};
+	(void)state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (node_id_valid(rows[i].text) != rows[i].id || node_tag_valid(rows[i].text) != rows[i].tag)
+			fail_msg("\"%s\"", rows[i].text);
+}
+
+static json_t *load(const char *text)
+{
+	json_error_t e;
+	json_t *j = json_loads(text, 0, &e);
+
+	if (!j)
+		fail_msg("%s: %s", text, e.text);
+	return j;
+}
+
+static struct node_rec record(unsigned i)
+{
+	struct node_rec r = {.key = {1}, .online = i % 2, .n_tags = 1, .tags = {"a"}};
+
+	snprintf(r.id, sizeof(r.id), "%016x", i);
+	snprintf(r.name, sizeof(r.name), "n%u", i);
+	r.ip4 = ip_v4_host(0x64650000u + i);
+	assert_int_equal(ip_parse("fd00::1:0", &r.ip6), TM_OK);
+	r.ip6.bytes[12] = (uint8_t)(i >> 24);
+	r.ip6.bytes[13] = (uint8_t)(i >> 16);
+	r.ip6.bytes[14] = (uint8_t)(i >> 8);
+	r.ip6.bytes[15] = (uint8_t)i;
+	r.key[1] = (uint8_t)i;
+	r.key[2] = (uint8_t)(i >> 8);
+	r.key[3] = (uint8_t)(i >> 16);
+	return r;
+}
+
+static void a_record_survives_the_round_trip(void **state)
+{
+	struct node_rec r = record(7), back;
+	(void)state;
+
+	r.n_tags = NODE_TAGS_MAX;
+	for (size_t i = 0; i < NODE_TAGS_MAX; i++)
+		snprintf(r.tags[i], sizeof(r.tags[i]), "tag-%zu", i);
+	r.coordinator = true;
+	r.kind = NODE_CLIENT;
+	snprintf(r.via, sizeof(r.via), "%016x", 1);
+	json_t *j = node_rec_to_json(&r);
+	assert_non_null(j);
+	assert_int_equal(node_rec_from_json(j, &back), TM_OK);
+	assert_memory_equal(&back, &r, sizeof(r));
+	json_decref(j);
+}
+
+static void a_record_has_the_documented_form(void **state)
+{
+	struct node_rec r;
+	(void)state;
+
+	json_t *j =
+		load("{\"id\":\"00112233445566ff\",\"name\":\"laptop\",\"ip4\":\"100.101.0.2\",\"ip6\":"
+		     "\"fd00::2\",\"key\":\"" KEY
+		     "\",\"tags\":[\"a\",\"b\"],\"online\":true,\"coordinator\":false,\"kind\":\"node\"}");
+	assert_int_equal(node_rec_from_json(j, &r), TM_OK);
+	assert_string_equal(r.id, "00112233445566ff");
+	assert_string_equal(r.name, "laptop");
+	assert_int_equal(r.n_tags, 2);
+	assert_string_equal(r.tags[1], "b");
+	assert_true(r.online);
+	assert_int_equal(r.key[31], 32);
+	json_t *again = node_rec_to_json(&r);
+	assert_true(json_equal(j, again));
+	json_decref(j);
+	json_decref(again);
+}
+
+static void records_are_checked_field_by_field(void **state)
+{
+	static const struct {
+		const char *text;
+		int err;
+	} rows[] = {
+		{"{" GOOD "}", TM_OK},
+		{"{" GOOD ",\"future\":{\"x\":[1]}}", TM_OK},
+		{"{" GOOD ",\"kind\":\"node\",\"via\":\"junk\"}", TM_OK},
+		{"{" GOOD ",\"kind\":\"client\",\"via\":\"0000000000000001\"}", TM_OK},
+		{"{" GOOD ",\"ip6\":null}", TM_OK},
+		{"{" GOOD ",\"kind\":\"client\"}", TM_EBADMSG},
+		{"{" GOOD ",\"kind\":\"client\",\"via\":\"junk\"}", TM_EBADMSG},
+		{"{" GOOD ",\"kind\":\"client\",\"via\":\"00112233445566ff\"}", TM_EBADMSG},
+		{"{" GOOD ",\"kind\":\"router\"}", TM_EUNSUPPORTED},
+		{"{" GOOD ",\"kind\":7}", TM_EUNSUPPORTED},
+		{"{" GOOD ",\"online\":1}", TM_EBADMSG},
+		{"{" GOOD ",\"coordinator\":\"yes\"}", TM_EBADMSG},
+		{"{" GOOD ",\"tags\":\"a\"}", TM_EBADMSG},
+		{"{" GOOD ",\"tags\":[1]}", TM_EBADMSG},
+		{"{" GOOD ",\"tags\":[\"Bad Tag\"]}", TM_EBADMSG},
+		{"{" GOOD ",\"tags\":[\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\","
+		 "\"a\",\"a\",\"a\",\"a\",\"a\",\"a\"]}",
+			TM_EBADMSG},
+		{"{" GOOD ",\"id\":\"short\"}", TM_EBADMSG},
+		{"{" GOOD ",\"id\":7}", TM_EBADMSG},
+		{"{" GOOD ",\"name\":\"-\"}", TM_EBADMSG},
+		{"{" GOOD ",\"name\":null}", TM_EBADMSG},
+		{"{" GOOD ",\"ip4\":\"fd00::3\"}", TM_EBADMSG},
+		{"{" GOOD ",\"ip6\":\"100.101.0.3\"}", TM_EBADMSG},
+		{"{" GOOD ",\"ip4\":\"100.101.0\"}", TM_EBADMSG},
+		{"{" GOOD ",\"ip4\":\"127.0.0.1\"}", TM_EBADMSG},
+		{"{" GOOD ",\"ip4\":\"224.0.0.1\"}", TM_EBADMSG},
+		{"{" GOOD ",\"ip4\":\"0.0.0.0\"}", TM_EBADMSG},
+		{"{" GOOD ",\"ip6\":\"fe80::1\"}", TM_EBADMSG},
+		{"{" GOOD ",\"ip6\":7}", TM_EBADMSG},
+		{"{" GOOD ",\"ip4\":null,\"ip6\":null}", TM_EBADMSG},
+		{"{" GOOD ",\"key\":\"AQID\"}", TM_EBADMSG},
+		{"{" GOOD ",\"key\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"}", TM_EBADMSG},
+		{"{" GOOD ",\"key\":\"AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA\"}", TM_EBADMSG},
+		{"{}", TM_EBADMSG},
+		{"[]", TM_EBADMSG},
+		{"7", TM_EBADMSG},
+		{"\"x\"", TM_EBADMSG},
+		{"null", TM_EBADMSG},
+	};
+	(void)state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct node_rec r;
+		json_error_t e;
+		json_t *j = json_loads(rows[i].text, JSON_DECODE_ANY, &e);
+		int err = node_rec_from_json(j, &r);
+
+		if (err != rows[i].err)
+			fail_msg("%s: %d", rows[i].text, err);
+		json_decref(j);
+	}
+	struct node_rec r;
+	assert_int_equal(node_rec_from_json(NULL, &r), TM_EBADMSG);
+}
+
+static void mesh_information_survives_the_round_trip(void **state)
+{
+	struct mesh_info m = {.name = "Jo's home", .secret = {1, 2, 3}}, back;
+	(void)state;
+
+	assert_int_equal(
+		prefix_parse("100.101.0.0/16", &m.net4) | prefix_parse("fd12:3456::/64", &m.net6), TM_OK);
+	json_t *j = mesh_info_to_json(&m);
+	assert_int_equal(mesh_info_from_json(j, &back), TM_OK);
+	assert_memory_equal(&back, &m, sizeof(m));
+	json_decref(j);
+}
+
+static void mesh_information_is_checked(void **state)
+{
+	static const char *const good =
+		"{\"name\":\"home\",\"net4\":\"100.101.0.0/16\",\"net6\":\"fd00::/64\",\"secret\":\"" KEY
+		"\"}";
+	static const char *const bad[][2] = {
+		{"name", "\"\""},
+		{"name", "7"},
+		{"name", "\"a\\u001b[2Jb\""},
+		{"name", "\"a\\u007f\""},
+		{"net4", "\"fd00::/64\""},
+		{"net4", "\"100.101.0.0/33\""},
+		{"net6", "\"100.101.0.0/16\""},
+		{"net6", "null"},
+		{"secret", "\"AQID\""},
+		{"secret", "null"},
+	};
+	struct mesh_info m;
+	(void)state;
+
+	json_t *j = load(good);
+	assert_int_equal(mesh_info_from_json(j, &m), TM_OK);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		json_t *copy = json_copy(j);
+
+		json_object_set_new(copy, bad[i][0], json_loads(bad[i][1], JSON_DECODE_ANY, NULL));
+		if (mesh_info_from_json(copy, &m) != TM_EBADMSG)
+			fail_msg("%s = %s", bad[i][0], bad[i][1]);
+		json_decref(copy);
+	}
+	json_decref(j);
+	assert_int_equal(mesh_info_from_json(NULL, &m), TM_EBADMSG);
+}
+
+static struct netmap map_of(unsigned first, unsigned n, uint64_t version, uint64_t base)
+{
+	struct netmap m = {
+		.version = version, .base = base, .nodes = calloc(n + 1, sizeof(*m.nodes)), .n_nodes = n};
+
+	for (unsigned i = 0; i < n; i++)
+		m.nodes[i] = record(first + i);
+	return m;
+}
+
+static void remove_ids(struct netmap *m, const unsigned *ids, size_t n)
+{
+	m->removed = calloc(n, sizeof(*m->removed));
+	m->n_removed = n;
+	for (size_t i = 0; i < n; i++)
+		snprintf(m->removed[i], sizeof(m->removed[i]), "%016x", ids[i]);
+}
+
+static void ten_thousand_nodes_survive_the_round_trip(void **state)
+{
+	struct netmap m = map_of(1, 10000, 5, 0), back = {0};
+	(void)state;
+
+	json_t *j = netmap_to_json(&m);
+	char *text = json_dumps(j, JSON_COMPACT);
+	json_decref(j);
+	j = load(text);
+	assert_int_equal(netmap_from_json(j, &back), TM_OK);
+	assert_int_equal(back.n_nodes, 10000);
+	assert_int_equal(back.n_bad, 0);
+	assert_int_equal(back.version, 5);
+	assert_memory_equal(back.nodes, m.nodes, 10000 * sizeof(*m.nodes));
+
+	/* And a delta over them all is applied in one go. */
+	struct netmap delta = map_of(5001, 10000, 6, 5);
+	assert_int_equal(netmap_apply(&back, &delta), TM_OK);
+	assert_int_equal(back.n_nodes, 15000);
+	netmap_deinit(&m);
+	netmap_deinit(&back);
+	netmap_deinit(&delta);
+	json_decref(j);
+	free(text);
+}
+
+static void one_bad_record_of_many_is_skipped_and_counted(void **state)
+{
+	struct netmap m = map_of(1, 100, 5, 0), back = {0};
+	(void)state;
+
+	json_t *j = netmap_to_json(&m);
+	json_t *nodes = json_object_get(j, "nodes");
+	json_object_set_new(json_array_get(nodes, 50), "key", json_string("junk"));
+	json_array_set_new(nodes, 60, json_integer(7));
+	json_array_set(nodes, 70, json_array_get(nodes, 71)); /* an id twice */
+	assert_int_equal(netmap_from_json(j, &back), TM_OK);
+	assert_int_equal(back.n_nodes, 97);
+	assert_int_equal(back.n_bad, 3);
+	assert_null(netmap_find(&back, m.nodes[50].id));
+	assert_null(netmap_find(&back, m.nodes[60].id));
+	assert_null(netmap_find(&back, m.nodes[70].id));
+	assert_non_null(netmap_find(&back, m.nodes[71].id));
+	netmap_deinit(&m);
+	netmap_deinit(&back);
+	json_decref(j);
+}
+
+static void maps_that_are_no_maps_are_refused(void **state)
+{
+	static const char *const rows[] = {
+		"[]",
+		"{}",
+		"{\"version\":1,\"base\":0}",
+		"{\"version\":1,\"base\":0,\"nodes\":{}}",
+		"{\"version\":-1,\"base\":0,\"nodes\":[]}",
+		"{\"version\":\"1\",\"base\":0,\"nodes\":[]}",
+		"{\"version\":1,\"nodes\":[]}",
+		"{\"version\":1,\"base\":-1,\"nodes\":[]}",
+		"{\"version\":5,\"base\":5,\"nodes\":[]}",
+		"{\"version\":5,\"base\":6,\"nodes\":[]}",
+		"{\"version\":5,\"base\":4,\"nodes\":[],\"removed\":7}",
+		"{\"version\":1.5,\"base\":0,\"nodes\":[]}",
+	};
+	struct netmap m;
+	(void)state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		json_t *j = load(rows[i]);
+
+		if (netmap_from_json(j, &m) != TM_EBADMSG)
+			fail_msg("%s", rows[i]);
+		json_decref(j);
+	}
+	assert_int_equal(netmap_from_json(NULL, &m), TM_EBADMSG);
+}
+
+static void more_nodes_than_allowed_are_refused(void **state)
+{
+	struct netmap m;
+	json_t *j = load("{\"version\":1,\"base\":0,\"nodes\":[]}");
+	(void)state;
+
+	for (size_t i = 0; i <= NETMAP_NODES_MAX; i++)
+		json_array_append_new(json_object_get(j, "nodes"), json_null());
+	assert_int_equal(netmap_from_json(j, &m), TM_EFULL);
+	json_decref(j);
+}
+
+static void a_delta_changes_adds_and_removes(void **state)
+{
+	struct netmap m = map_of(1, 5, 10, 0), delta = map_of(4, 3, 11, 10);
+	static const unsigned gone[] = {2, 77};
+	(void)state;
+
+	snprintf(delta.nodes[0].name, sizeof(delta.nodes[0].name), "renamed");
+	remove_ids(&delta, gone, ARRAY_LEN(gone));
+	assert_int_equal(netmap_apply(&m, &delta), TM_OK);
+	assert_int_equal(m.version, 11);
+	assert_int_equal(m.base, 0);
+	assert_int_equal(m.n_removed, 0);
+	assert_int_equal(m.n_nodes, 5);
+	assert_null(netmap_find(&m, "0000000000000002"));
+	assert_string_equal(netmap_find(&m, "0000000000000004")->name, "renamed");
+	assert_string_equal(netmap_find(&m, "0000000000000003")->name, "n3");
+	assert_non_null(netmap_find(&m, "0000000000000006"));
+	netmap_deinit(&m);
+	netmap_deinit(&delta);
+}
+
+static void a_delta_survives_the_round_trip(void **state)
+{
+	struct netmap delta = map_of(4, 2, 11, 10), back;
+	static const unsigned gone[] = {2, 77};
+	(void)state;
+
+	remove_ids(&delta, gone, ARRAY_LEN(gone));
+	json_t *j = netmap_to_json(&delta);
+	json_array_append_new(json_object_get(j, "removed"), json_string("junk"));
+	assert_int_equal(netmap_from_json(j, &back), TM_OK);
+	assert_int_equal(back.base, 10);
+	assert_int_equal(back.n_removed, 2);
+	assert_string_equal(back.removed[1], "000000000000004d");
+	assert_int_equal(back.n_bad, 1);
+	json_decref(j);
+	netmap_deinit(&delta);
+	netmap_deinit(&back);
+}
+
+static void a_delta_for_another_version_changes_nothing(void **state)
+{
+	struct netmap m = map_of(1, 5, 10, 0), delta = map_of(1, 0, 12, 11);
+	static const unsigned gone[] = {1};
+	(void)state;
+
+	remove_ids(&delta, gone, 1);
+	assert_int_equal(netmap_apply(&m, &delta), TM_ERANGE);
+	assert_int_equal(m.version, 10);
+	assert_int_equal(m.n_nodes, 5);
+	netmap_deinit(&m);
+	netmap_deinit(&delta);
+}
+
+static void a_snapshot_replaces_everything(void **state)
+{
+	struct netmap m = map_of(1, 5, 10, 0), snapshot = map_of(100, 2, 3, 0);
+	(void)state;
+
+	assert_int_equal(netmap_apply(&m, &snapshot), TM_OK);
+	assert_int_equal(m.version, 3);
+	assert_int_equal(m.n_nodes, 2);
+	assert_string_equal(m.nodes[0].name, "n100");
+	/* The map keeps nothing of the snapshot's memory. */
+	netmap_deinit(&snapshot);
+	assert_string_equal(m.nodes[1].name, "n101");
+	struct netmap none = {.version = 4};
+	assert_int_equal(netmap_apply(&m, &none), TM_OK);
+	assert_int_equal(m.n_nodes, 0);
+	netmap_deinit(&m);
+}
+
+static void a_record_wins_over_a_removal_and_the_last_of_two_over_the_first(void **state)
+{
+	struct netmap m = map_of(1, 3, 1, 0), delta = map_of(2, 3, 2, 1);
+	static const unsigned gone[] = {2, 3, 1};
+	(void)state;
+
+	delta.nodes[2] = record(2);
+	snprintf(delta.nodes[2].name, sizeof(delta.nodes[2].name), "last");
+	remove_ids(&delta, gone, ARRAY_LEN(gone));
+	assert_int_equal(netmap_apply(&m, &delta), TM_OK);
+	assert_int_equal(m.n_nodes, 2);
+	assert_string_equal(netmap_find(&m, "0000000000000002")->name, "last");
+	assert_non_null(netmap_find(&m, "0000000000000003"));
+	netmap_deinit(&m);
+	netmap_deinit(&delta);
+}
+
+/* Random deltas against a plain array of names. */
+static void applying_deltas_equals_its_naive_twin(void **state)
+{
+	enum { IDS = 64 };
+	struct netmap m = {0};
+	unsigned twin[IDS] = {0}; /* generation of the node with that id, 0 = absent */
+	uint32_t random = 42;
+	(void)state;
+
+	for (unsigned round = 1; round < 500; round++) {
+		struct netmap delta = {
+			.version = round, .base = round - 1, .nodes = calloc(IDS, sizeof(*delta.nodes))};
+		unsigned gone[IDS], n_gone = 0;
+
+		for (unsigned id = 0; id < IDS; id++) {
+			random = random * 1664525 + 1013904223;
+			if (random >> 28 == 0) {
+				gone[n_gone++] = id;
+				twin[id] = 0;
+			} else if (random >> 28 == 1) {
+				struct node_rec *r = &delta.nodes[delta.n_nodes++];
+
+				*r = record(id);
+				snprintf(r->name, sizeof(r->name), "g%u", round);
+				twin[id] = round;
+			}
+		}
+		if (n_gone)
+			remove_ids(&delta, gone, n_gone);
+		if (round == 1)
+			memset(twin, 0, sizeof(twin)), delta.n_nodes = 0;
+		assert_int_equal(netmap_apply(&m, &delta), TM_OK);
+		netmap_deinit(&delta);
+
+		size_t present = 0;
+		for (unsigned id = 0; id < IDS; id++) {
+			char text[32], name[32];
+
+			snprintf(text, sizeof(text), "%016x", id);
+			snprintf(name, sizeof(name), "g%u", twin[id]);
+			const struct node_rec *r = netmap_find(&m, text);
+			assert_int_equal(r != NULL, twin[id] != 0);
+			if (r)
+				assert_string_equal(r->name, name);
+			present += r != NULL;
+		}
+		assert_int_equal(m.n_nodes, present);
+	}
+	netmap_deinit(&m);
+}
+
+static void a_node_is_found_by_name_full_name_id_or_address(void **state)
+{
+	struct netmap m = map_of(1, 20, 1, 0);
+	static const struct {
+		const char *text, *name;
+	} rows[] = {
+		{"n7", "n7"},
+		{"N7", "n7"},
+		{"n7.mesh", "n7"},
+		{"n7.mesh.", "n7"},
+		{"N7.MESH", "n7"},
+		{"n7.", "n7"},
+		{"0000000000000007", "n7"},
+		{"100.101.0.7", "n7"},
+		{"fd00::7", "n7"},
+		{"FD00:0::7", "n7"},
+		{"n", NULL},
+		{"n77", NULL},
+		{"", NULL},
+		{".mesh", NULL},
+		{".", NULL},
+		{"n7.example", NULL},
+		{"n7.mesh.mesh", NULL},
+		{"100.101.1.7", NULL},
+		{"fd00::77", NULL},
+		{"0.0.0.0", NULL},
+	};
+	(void)state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct node_rec *r = netmap_lookup(&m, rows[i].text);
+
+		if (!r != !rows[i].name || (r && strcmp(r->name, rows[i].name) != 0))
+			fail_msg("\"%s\": %s", rows[i].text, r ? r->name : "none");
+	}
+	/* A node that takes another's id as its name hides nobody. */
+	snprintf(m.nodes[0].name, sizeof(m.nodes[0].name), "0000000000000007");
+	assert_string_equal(netmap_lookup(&m, "0000000000000007")->name, "n7");
+	netmap_deinit(&m);
+}
+
+static void candidates_survive_the_round_trip(void **state)
+{
+	static const char *const addrs[] = {
+		"192.0.2.1:51820", "[2001:db8::1]:1", "198.51.100.7:65535", "[fe80::1]:51820"};
+	struct candidates c = {.n = CAND_TYPE_N}, back;
+	(void)state;
+
+	for (size_t i = 0; i < CAND_TYPE_N; i++) {
+		c.v[i].type = (enum candidate_type)i;
+		assert_int_equal(endpoint_parse(addrs[i], &c.v[i].ep), TM_OK);
+	}
+	json_t *j = candidates_to_json(&c);
+	assert_int_equal(candidates_from_json(j, &back), TM_OK);
+	assert_int_equal(back.n, c.n);
+	for (size_t i = 0; i < c.n; i++) {
+		assert_int_equal(back.v[i].type, c.v[i].type);
+		assert_true(endpoint_eq(&back.v[i].ep, &c.v[i].ep));
+	}
+	json_decref(j);
+	/* An interface index is ours alone. */
+	c.v[3].ep.scope = 7;
+	j = candidates_to_json(&c);
+	assert_string_equal(
+		json_string_value(json_object_get(json_array_get(j, 3), "addr")), "[fe80::1]:51820");
+	json_decref(j);
+}
+
+static void lists_of_candidates_are_equal_when_all_is_in_the_same_order(void **state)
+{
+	struct candidates a = {.n = 2}, b;
+
+	(void)state;
+	assert_int_equal(endpoint_parse("192.0.2.1:1", &a.v[0].ep), TM_OK);
+	assert_int_equal(endpoint_parse("192.0.2.1:2", &a.v[1].ep), TM_OK);
+	b = a;
+	assert_true(candidates_eq(&a, &b));
+	b.v[1].type = CAND_SRFLX;
+	assert_false(candidates_eq(&a, &b));
+	b = (struct candidates){.n = 2, .v = {a.v[1], a.v[0]}};
+	assert_false(candidates_eq(&a, &b));
+	b = a;
+	b.n = 1;
+	assert_false(candidates_eq(&a, &b));
+}
+
+static void bad_candidates_are_skipped_and_surplus_ones_dropped(void **state)
+{
+	struct candidates c;
+	(void)state;
+
+	json_t *j = load("[{\"type\":\"host\",\"addr\":\"192.0.2.1:51820\"},"
+			 "{\"type\":\"magic\",\"addr\":\"192.0.2.1:51820\"},"
+			 "{\"type\":\"host\",\"addr\":\"192.0.2.1:0\"},"
+			 "{\"type\":\"host\",\"addr\":\"0.0.0.0:5\"},"
+			 "{\"type\":\"host\",\"addr\":\"[::]:5\"},"
+			 "{\"type\":\"host\",\"addr\":\"239.1.1.1:5\"},"
+			 "{\"type\":\"host\",\"addr\":\"[fe80::1%lo]:5\"},"
+			 "{\"type\":\"host\",\"addr\":\"example.org:5\"},"
+			 "{\"type\":\"host\"},{\"addr\":\"192.0.2.1:5\"},7,null,[],"
+			 "{\"type\":\"srflx\",\"addr\":\"203.0.113.1:5\",\"future\":1}]");
+	assert_int_equal(candidates_from_json(j, &c), TM_OK);
+	assert_int_equal(c.n, 2);
+	assert_int_equal(c.v[1].type, CAND_SRFLX);
+	for (size_t i = 0; i < 2 * CANDIDATES_MAX; i++)
+		json_array_append(j, json_array_get(j, 0));
+	assert_int_equal(candidates_from_json(j, &c), TM_OK);
+	assert_int_equal(c.n, CANDIDATES_MAX);
+	json_decref(j);
+	j = load("{}");
+	assert_int_equal(candidates_from_json(j, &c), TM_EBADMSG);
+	assert_int_equal(candidates_from_json(NULL, &c), TM_EBADMSG);
+	json_decref(j);
+	assert_string_equal(candidate_type_name(CAND_RELAY), "relay");
+	assert_string_equal(candidate_type_name(CAND_TYPE_N), "?");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(names_follow_the_rules_of_a_dns_label),
+		cmocka_unit_test(any_host_name_becomes_a_valid_name),
+		cmocka_unit_test(ids_and_tags_are_checked),
+		cmocka_unit_test(a_record_survives_the_round_trip),
+		cmocka_unit_test(a_record_has_the_documented_form),
+		cmocka_unit_test(records_are_checked_field_by_field),
+		cmocka_unit_test(mesh_information_survives_the_round_trip),
+		cmocka_unit_test(mesh_information_is_checked),
+		cmocka_unit_test(ten_thousand_nodes_survive_the_round_trip),
+		cmocka_unit_test(one_bad_record_of_many_is_skipped_and_counted),
+		cmocka_unit_test(maps_that_are_no_maps_are_refused),
+		cmocka_unit_test(more_nodes_than_allowed_are_refused),
+		cmocka_unit_test(a_delta_changes_adds_and_removes),
+		cmocka_unit_test(a_delta_survives_the_round_trip),
+		cmocka_unit_test(a_delta_for_another_version_changes_nothing),
+		cmocka_unit_test(a_snapshot_replaces_everything),
+		cmocka_unit_test(a_record_wins_over_a_removal_and_the_last_of_two_over_the_first),
+		cmocka_unit_test(applying_deltas_equals_its_naive_twin),
+		cmocka_unit_test(a_node_is_found_by_name_full_name_id_or_address),
+		cmocka_unit_test(candidates_survive_the_round_trip),
+		cmocka_unit_test(bad_candidates_are_skipped_and_surplus_ones_dropped),
+		cmocka_unit_test(lists_of_candidates_are_equal_when_all_is_in_the_same_order),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -2,7 +2,7 @@
 #include "node/keeper.h"
 
 #include "base/log.h"
-#include "control/helper.h"
+#include "loop/helper.h"
 #include "mesh/model.h"
 #include "node/stamps.h"
 #include "os/os.h"

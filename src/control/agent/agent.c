@@ -7,7 +7,7 @@
 
 #include "base/secret.h"
 #include "control/agent/agent_private.h"
-#include "control/helper.h"
+#include "loop/helper.h"
 
 enum { DEFAULT_CONTROL_PORT = 8443 };
 

@@ -11,8 +11,8 @@
 
 #include "base/encode.h"
 #include "control/agent/agent_private.h"
-#include "control/helper.h"
 #include "control/link/text.h"
+#include "loop/helper.h"
 #include "os/os.h"
 
 enum { CACHE_MAX = 64 << 20, CACHE_VERSION = 1 };

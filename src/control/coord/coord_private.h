@@ -17,11 +17,11 @@
 #include "control/coord/coord.h"
 #include "control/coord/ipam.h"
 #include "control/coord/registry.h"
-#include "control/helper.h"
 #include "control/store/mesh.h"
 #include "control/store/node.h"
 #include "control/store/store.h"
 #include "control/store/token.h"
+#include "loop/helper.h"
 
 struct event;
 struct clink_server;

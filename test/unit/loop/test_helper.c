@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "unit/unit.h"
 
-#include "control/helper.h"
+#include "loop/helper.h"
 
 #include <event2/event.h>
 #include <pthread.h>

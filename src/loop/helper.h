@@ -3,8 +3,8 @@
  * A helper thread for work that may block (SQL, name resolution, later UPnP): jobs run one at a time in
  * order; `done` then runs on the control thread. The only way blocking work is done after start-up.
  */
-#ifndef TM_CONTROL_HELPER_H
-#define TM_CONTROL_HELPER_H
+#ifndef TM_LOOP_HELPER_H
+#define TM_LOOP_HELPER_H
 
 #include "base/err.h"
 #include "base/util.h"

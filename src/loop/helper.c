@@ -3,7 +3,7 @@
  * One mutex guards both queues. The helper thread wakes the control thread through a non-blocking pipe: one
  * byte is enough for any number of finished jobs, so a full pipe is as good as a successful write.
  */
-#include "control/helper.h"
+#include "loop/helper.h"
 
 #include "base/list.h"
 

@@ -22,6 +22,12 @@ enum {
 	CONTROL_QUEUE_MAX = 64 << 10,
 };
 
+struct clink_text {
+	unsigned refs;
+	size_t n;
+	char text[];
+};
+
 const struct clink_tuning clink_tuning_default = {
 	.ping_ms = 20000,
 	.silence_ms = 45000,
@@ -316,8 +322,18 @@ static void on_drained(struct bufferevent *bev UNUSED, void *arg)
 {
 	struct clink *l = arg;
 
-	if (l->state == CLINK_CLOSING)
+	if (l->state == CLINK_CLOSING) {
 		clink_progress_close(l);
+		return;
+	}
+	if (!l->backed_up || clink_queued(l) > CLINK_QUEUE_LOW)
+		return;
+	l->backed_up = false;
+	if (!l->events.drained)
+		return;
+	l->busy++;
+	l->events.drained(l->events.ctx, l);
+	(void)clink_release(l);
 }
 
 static void lost_before_up(struct clink *l, const char *how)
@@ -367,6 +383,7 @@ int clink_attach(struct clink *l, int fd, const struct endpoint *peer)
 	}
 	bufferevent_setcb(l->bev, on_readable, on_drained, on_event, l);
 	bufferevent_setwatermark(l->bev, EV_READ, 0, READ_AHEAD);
+	bufferevent_setwatermark(l->bev, EV_WRITE, CLINK_QUEUE_LOW, 0);
 	bufferevent_set_timeouts(l->bev, NULL, &stalled);
 	if (bufferevent_enable(l->bev, EV_READ | EV_WRITE) != 0)
 		return TM_ENOMEM;
@@ -433,6 +450,36 @@ int clink_connect(struct event_base *base, const struct clink_config *cfg, const
 
 /* --- sending --- */
 
+int clink_text_new(const char *text, size_t n, struct clink_text **ret_text)
+{
+	if (n > CLINK_MSG_MAX)
+		return TM_ERANGE;
+
+	struct clink_text *t = malloc(sizeof(*t) + n);
+	if (!t)
+		return TM_ENOMEM;
+	t->refs = 1;
+	t->n = n;
+	memcpy(t->text, text, n);
+	*ret_text = t;
+	return TM_OK;
+}
+
+struct clink_text *clink_text_ref(struct clink_text *t)
+{
+	t->refs++;
+	return t;
+}
+
+void clink_text_unref(struct clink_text *t)
+{
+	if (!t || --t->refs > 0)
+		return;
+
+	wipe(t->text, t->n); /* messages carry the mesh secret */
+	free(t);
+}
+
 int clink_send_frame(struct clink *l, enum ws_opcode op, const void *p, size_t n)
 {
 	uint8_t frame[WS_HEADER_MAX + SECURE_HELLO_MAX], mask[WS_MASK];
@@ -496,10 +543,16 @@ static int send_text(struct clink *l, const char *text, size_t n)
 		err = send_fragment(l, out, text + at, part, at + part == n);
 		at += part;
 	}
+	l->backed_up |= evbuffer_get_length(out) > CLINK_QUEUE_LOW;
 	if (err) /* half a message is queued: nothing after it could be understood */
 		clink_fail(
 			l, err, "a message to the %s cannot be sent: %s", clink_other(l), tm_strerror(err));
 	return err;
+}
+
+int clink_send_text(struct clink *l, struct clink_text *t)
+{
+	return l->state == CLINK_UP ? send_text(l, t->text, t->n) : TM_ECLOSED;
 }
 
 int clink_send(struct clink *l, const json_t *m)
@@ -507,15 +560,21 @@ int clink_send(struct clink *l, const json_t *m)
 	if (l->state != CLINK_UP)
 		return TM_ECLOSED;
 
+	_cleanup_(clink_text_unrefp) struct clink_text *t = NULL;
 	char *text = json_dumps(m, JSON_COMPACT);
 	if (!text)
 		return TM_ENOMEM;
 
 	size_t n = strlen(text);
-	int err = n > CLINK_MSG_MAX ? TM_ERANGE : send_text(l, text, n);
+	int err = clink_text_new(text, n, &t);
 	wipe(text, n);
 	free(text);
-	return err;
+	return err ? err : clink_send_text(l, t);
+}
+
+size_t clink_queued(const struct clink *l)
+{
+	return l->bev ? evbuffer_get_length(bufferevent_get_output(l->bev)) : 0;
 }
 
 /* --- small questions --- */

@@ -19,15 +19,29 @@
 
 #include <jansson.h>
 
-enum { CLINK_MSG_MAX = 16 << 20, CLINK_QUEUE_MAX = 32 << 20 };
+enum {
+	CLINK_MSG_MAX = 16 << 20,
+	CLINK_QUEUE_MAX = 32 << 20,
+	CLINK_QUEUE_LOW = 64 << 10, /* the mark of `drained` */
+};
 
 struct event_base;
 struct clink;
+
+/* The text of a message that is made once and sent on many links. Counted, immutable. */
+struct clink_text;
+/* Copies n bytes, the text of one JSON object. TM_ERANGE over CLINK_MSG_MAX. */
+NODISCARD int clink_text_new(const char *text, size_t n, struct clink_text **ret_text);
+struct clink_text *clink_text_ref(struct clink_text *t);
+void clink_text_unref(struct clink_text *t); /* the last one wipes it; NULL is fine */
+DEFINE_CLEANUP(struct clink_text, clink_text_unref)
 
 struct clink_events {
 	void *ctx;
 	void (*up)(void *ctx, struct clink *l); /* Noise handshake complete */
 	void (*message)(void *ctx, struct clink *l, const json_t *m); /* a JSON object, borrowed */
+	/* The queue was above CLINK_QUEUE_LOW and is not any more. Never called from inside a send. */
+	void (*drained)(void *ctx, struct clink *l);
 	/* Last call for this link, also when connecting failed; why is a sentence for people. The link is
 	 * freed after it returns. */
 	void (*closed)(void *ctx, struct clink *l, int err, const char *why);
@@ -48,6 +62,8 @@ NODISCARD int clink_connect(struct event_base *base, const struct clink_config *
 /* Queues; m is borrowed. TM_EFULL (and the link closes) when the other side does not drain its queue.
  * TM_ECLOSED before up. */
 NODISCARD int clink_send(struct clink *l, const json_t *m);
+NODISCARD int clink_send_text(struct clink *l, struct clink_text *t); /* likewise; t is the caller's */
+size_t clink_queued(const struct clink *l); /* bytes that wait for the other side to take them */
 /* Closes after what is queued has been sent, or after 2 s; `closed` is called. */
 void clink_close(struct clink *l, const char *why);
 /* Closes and frees now, without calling back. NULL is fine. */

@@ -55,6 +55,7 @@ struct clink {
 	enum clink_state state;
 	bool told_up; /* `up` was called */
 	bool sent_fin; /* closing: our side is shut */
+	bool backed_up; /* the queue has been above CLINK_QUEUE_LOW: `drained` is due */
 	bool peer_done; /* closing: the peer said goodbye first, no need to wait for it */
 	bool dead; /* freed by its owner during a callback */
 	unsigned busy;

@@ -130,7 +130,7 @@ static void start(struct live *v, uint16_t port)
 
 static void link_up(struct live *v)
 {
-	struct clink_events ev = {v, on_up, on_message, on_closed};
+	struct clink_events ev = {.ctx = v, .up = on_up, .message = on_message, .closed = on_closed};
 	char address[32];
 	struct clink_config cfg = {.address = address,
 		.remote_key = v->hub.x_pub,

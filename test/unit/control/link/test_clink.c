@@ -265,6 +265,63 @@ static void a_queue_that_makes_no_progress_is_given_up(void **state UNUSED)
 	world_close(&w);
 }
 
+/* What a stopped reader makes of a queue: told once when it is short again, not before and not twice. */
+static void a_queue_that_becomes_short_is_told_once(void **state UNUSED)
+{
+	struct world w;
+	struct clink_text *t;
+	char *text = calloc(1, 8 << 20);
+
+	snprintf(text, 8 << 20, "{\"a\":\"%0*d\"}", (8 << 20) - 100, 0);
+	assert_int_equal(clink_text_new(text, strlen(text), &t), TM_OK);
+	world_open(&w, NULL);
+	world_pair(&w, NULL);
+	assert_int_equal(clink_queued(w.at_server.link), 0);
+	assert_int_equal(clink_send_text(w.at_server.link, t), TM_OK);
+	assert_true(clink_queued(w.at_server.link) > CLINK_QUEUE_LOW);
+	assert_int_equal(w.at_server.drained, 0);
+	world_run_until(&w, &w.at_client.messages, 1);
+	assert_int_equal(w.at_server.drained, 1);
+	assert_true(clink_queued(w.at_server.link) <= CLINK_QUEUE_LOW);
+	world_run_ms(&w, 20);
+	assert_int_equal(w.at_server.drained, 1);
+	clink_text_unref(t);
+	free(text);
+	world_close(&w);
+}
+
+static void one_text_goes_to_many_links(void **state UNUSED)
+{
+	static const char text[] = "{\"t\":\"news\"}";
+	struct seen second = {0};
+	struct clink *first;
+	struct clink_text *t;
+	struct world w;
+	json_t *m = json_object();
+
+	world_open(&w, NULL);
+	assert_int_equal(clink_text_new(text, CLINK_MSG_MAX + 1, &t), TM_ERANGE);
+	assert_int_equal(clink_text_new(text, sizeof(text) - 1, &t), TM_OK);
+	world_pair(&w, NULL);
+	first = w.at_server.link;
+	second.link = world_connect(&w, &second, NULL);
+	assert_int_equal(clink_send_text(second.link, t), TM_ECLOSED);
+	world_run_until(&w, &second.up, 1);
+	assert_int_equal(clink_send(second.link, m), TM_OK);
+	world_run_until(&w, &w.at_server.up, 2);
+	assert_int_equal(clink_send_text(first, t), TM_OK);
+	assert_int_equal(clink_send_text(w.at_server.link, t), TM_OK);
+	clink_text_unref(t);
+	world_run_until(&w, &w.at_client.messages, 1);
+	world_run_until(&w, &second.messages, 1);
+	assert_string_equal(json_string_value(json_object_get(second.last, "t")), "news");
+	assert_true(json_equal(second.last, w.at_client.last));
+	clink_free(second.link);
+	json_decref(second.last);
+	json_decref(m);
+	world_close(&w);
+}
+
 static void a_busy_port_is_explained(void **state UNUSED)
 {
 	struct world w;
@@ -332,6 +389,8 @@ int main(void)
 		cmocka_unit_test(a_probe_ends_a_dead_link_and_leaves_a_live_one),
 		cmocka_unit_test(a_reader_that_does_not_read_is_cut_off),
 		cmocka_unit_test(a_queue_that_makes_no_progress_is_given_up),
+		cmocka_unit_test(a_queue_that_becomes_short_is_told_once),
+		cmocka_unit_test(one_text_goes_to_many_links),
 		cmocka_unit_test(a_busy_port_is_explained),
 		cmocka_unit_test(one_server_serves_both_address_families_and_names),
 	};

@@ -34,6 +34,13 @@ static void on_message(void *ctx, struct clink *l, const json_t *m)
 	}
 }
 
+static void on_drained(void *ctx, struct clink *l UNUSED)
+{
+	struct seen *s = ctx;
+
+	s->drained++;
+}
+
 static void on_closed(void *ctx, struct clink *l, int err, const char *why)
 {
 	struct seen *s = ctx;
@@ -47,7 +54,8 @@ static void on_closed(void *ctx, struct clink *l, int err, const char *why)
 
 struct clink_events seen_events(struct seen *s)
 {
-	return (struct clink_events){.ctx = s, .up = on_up, .message = on_message, .closed = on_closed};
+	return (struct clink_events){
+		.ctx = s, .up = on_up, .message = on_message, .drained = on_drained, .closed = on_closed};
 }
 
 void seen_reset(struct seen *s)

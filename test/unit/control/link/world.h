@@ -13,7 +13,7 @@ struct event_base;
 /* What one side saw. */
 struct seen {
 	struct clink *link; /* NULL before up (server) and after closed */
-	unsigned up, messages, closed;
+	unsigned up, messages, drained, closed;
 	json_t *last; /* last message */
 	int err;
 	char why[320];

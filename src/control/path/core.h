@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * All paths of all peers of this node, without I/O, clock or randomness of its own: what happened goes in,
+ * what to do about it comes out, in order. The owner (node/drive.c; the simulator) hands the outputs to
+ * plane, agent and os. One thread.
+ *
+ *   core_input(c, &in, now);
+ *   while (core_output(c, now, real, &out)) ...act, which may bring further inputs...
+ *   call core_output again at core_next(c) at the latest
+ *
+ * The core alone chooses by which way a peer is reached. The first address that answers an authenticated
+ * check is used at once; a better one replaces it when its own answer comes, a dead one is left as soon as
+ * another is known to live. A peer that nobody uses costs nothing and hears nothing: its record is made at
+ * the first WANT, HEARD, CANDIDATES or authentic STUN message, and shrinks to its key and the stamp that
+ * refuses replays when it has not been used for long.
+ */
+#ifndef TM_CONTROL_PATH_CORE_H
+#define TM_CONTROL_PATH_CORE_H
+
+#include "base/time.h"
+#include "control/path/pair.h"
+#include "control/path/path.h"
+#include "control/path/why.h"
+#include "mesh/model.h"
+
+struct core;
+
+struct core_member {
+	char id[NODE_ID_LEN + 1];
+	uint8_t key[32]; /* X25519 */
+};
+
+struct core_ops {
+	void *ctx;
+	/* A mesh node (no client, not ourselves) by id or by key, the other is NULL; false for strangers. */
+	bool (*find)(void *ctx, const char *id, const uint8_t *key, struct core_member *ret_member);
+	uint32_t (*random)(void *ctx); /* transaction ids, spread of timers */
+};
+
+struct core_config {
+	const uint8_t *private_key; /* X25519, borrowed for the core's life */
+	const char *self_id; /* copied */
+	uint16_t port; /* of our data socket: host candidates */
+	struct prefix net4, net6; /* of the mesh: never candidates */
+};
+
+NODISCARD int core_new(const struct core_config *cfg, const struct core_ops *ops, struct core **ret_core);
+void core_free(struct core *c); /* wipes; NULL is fine */
+
+/* --- what happened --- */
+
+enum core_in_kind {
+	CORE_NETWORK, /* these are our addresses now: check everything again */
+	CORE_ADVERTISE, /* further endpoints from the configuration */
+	CORE_SERVER, /* the coordinator: its data port answers under which address it sees us */
+	CORE_WANT, /* there is traffic for the peer and no way that works */
+	CORE_HEARD, /* an authentic packet or handshake came by another way than the one in use */
+	CORE_CANDIDATES, /* where the peer may be reached; unasked when it looks for us or came back */
+	CORE_STUN, /* from the data socket, not yet authenticated */
+	CORE_ACTIVITY, /* answers CORE_SAMPLE */
+	CORE_REMOVE, /* no member any more, or a new key: forget it */
+	CORE_IN_N,
+};
+
+enum { CORE_ADDRESSES_MAX = 32, CORE_ADVERTISE_MAX = 8 };
+
+struct core_in {
+	enum core_in_kind kind;
+	const uint8_t *key; /* WANT HEARD ACTIVITY REMOVE: the peer; SERVER: the coordinator */
+	const char *id; /* CANDIDATES: the peer; SERVER: the coordinator */
+	union {
+		struct {
+			const struct ip *v;
+			size_t n; /* no loopback, no TUN of ours; beyond CORE_ADDRESSES_MAX ignored */
+		} network;
+		struct {
+			const struct endpoint *v;
+			size_t n; /* beyond CORE_ADVERTISE_MAX ignored */
+		} advertise;
+		struct {
+			struct endpoint ep;
+			/* When thousands start at once, the first question waits a random part of this. */
+			ns_t spread;
+		} server;
+		struct path_arrival arrival; /* HEARD */
+		const struct candidates *candidates;
+		struct {
+			struct path_arrival arrival;
+			const uint8_t *msg;
+			size_t n;
+		} stun;
+		struct {
+			ns_t last_recv; /* last authentic packet of the peer, by whatever way; 0 = never */
+			uint64_t tx_bytes; /* sent to the peer so far */
+		} activity;
+	};
+};
+
+/*
+ * All pointers are borrowed for the call. Strangers and what makes no sense are ignored; so is an input for
+ * which there is no memory, as if it had been lost on its way.
+ */
+void core_input(struct core *c, const struct core_in *in, ns_t now);
+
+/* --- what to do --- */
+
+enum core_out_kind {
+	CORE_SEND, /* this datagram */
+	CORE_USE, /* reach the peer by this way; remote IP_NONE: there is none */
+	CORE_ASK, /* the coordinator for the peer's candidates; it tells the peer ours */
+	CORE_TELL, /* the coordinator our candidates (core_mine): they changed */
+	CORE_WORKS, /* remember: the peer was reached at this address */
+	CORE_WAKE, /* the peer looks for us over a path that is up: make sure that there is a session */
+	CORE_SAMPLE, /* the peer's traffic counters, as CORE_ACTIVITY */
+	CORE_NOTE, /* nothing: a decision that shows in no other way */
+	CORE_OUT_N,
+};
+
+enum { CORE_MESSAGE_MAX = 192 };
+
+struct core_out {
+	enum core_out_kind kind;
+	enum path_why why; /* the decision behind it */
+	struct core_member peer; /* all but TELL and a SEND to the coordinator */
+	struct path_way way; /* SEND, USE, WORKS; NOTE about one pair */
+	uint8_t msg[CORE_MESSAGE_MAX]; /* SEND */
+	size_t n;
+};
+
+/*
+ * The next thing to do, in the order in which it was decided; false when there is nothing now. `real` is the
+ * wall clock that never goes back, also not across restarts: it stamps our checks. Call it until it says
+ * false after each input (assert: 64 outputs wait at most).
+ */
+bool core_output(struct core *c, ns_t now, ns_t real, struct core_out *ret_out);
+/* When core_output has something again: 0 = already, NS_NEVER = not before an input. */
+ns_t core_next(const struct core *c);
+
+/* --- what is so --- */
+
+struct core_view {
+	enum path_state state;
+	enum candidate_type type; /* of the chosen pair */
+	struct path_way way; /* remote IP_NONE = none chosen */
+	ns_t rtt; /* smoothed; 0 = unknown */
+};
+/* False for peers that were never used. */
+bool core_view(const struct core *c, const uint8_t key[static 32], struct core_view *ret_view);
+const struct candidates *core_mine(const struct core *c);
+uint64_t core_refused(const struct core *c); /* STUN messages without valid integrity, or replayed */
+
+/*
+ * The newest check answered for the peer (0 = none), to be kept across restarts, so that recorded ones stay
+ * unanswered. Seeding never goes back, and does nothing to a peer that has been heard since the start: that
+ * one knows better which late ones it may still accept.
+ */
+uint64_t core_stamp(const struct core *c, const uint8_t key[static 32]);
+void core_seed_stamp(struct core *c, const uint8_t key[static 32], uint64_t stamp);
+
+/* --- for logs and tests --- */
+
+enum { CORE_LINE_MAX = 256 };
+/* One line without its end: "0123456789abcdef use 192.0.2.1:51820 (first answer)". Both return buf. */
+const char *core_in_format(const struct core_in *in, char buf[static CORE_LINE_MAX]);
+const char *core_out_format(const struct core_out *out, char buf[static CORE_LINE_MAX]);
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Why the path core does what it does: the one list for enum, log lines and tests. */
+#ifndef TM_CONTROL_PATH_WHY_H
+#define TM_CONTROL_PATH_WHY_H
+
+#define PATH_WHYS(X)                                                                                         \
+	X(ASKED, "somebody wants the peer")                                                                  \
+	X(CHECK, "does this address answer?")                                                                \
+	X(HEARTBEAT, "traffic goes out and nothing comes back")                                              \
+	X(ANSWER, "a check of the peer")                                                                     \
+	X(MAPPING, "under which address are we seen?")                                                       \
+	X(FIRST, "the first address that answered")                                                          \
+	X(BETTER, "a better address answered")                                                               \
+	X(HEARD, "the peer's packets come from there, and nothing else works")                               \
+	X(SUCCESSOR, "the one in use is silent, this one answered")                                          \
+	X(DEAD, "the one in use does not answer")                                                            \
+	X(FAILED, "does not answer")                                                                         \
+	X(FOUND, "an address of the peer that nobody told us")                                               \
+	X(HELP, "the peer looks for us")                                                                     \
+	X(RETRY, "nothing answered, once more")                                                              \
+	X(GIVEN_UP, "nobody has wanted the peer for long")                                                   \
+	X(IDLE, "not used for long")                                                                         \
+	X(NETWORK, "our network changed")                                                                    \
+	X(SAMPLE, "is the path alive?")                                                                      \
+	X(CHANGED, "our addresses changed")                                                                  \
+	X(REMOVED, "no member any more")
+
+enum path_why {
+#define X(name, text) WHY_##name,
+	PATH_WHYS(X)
+#undef X
+		WHY_N,
+};
+
+const char *path_why_text(enum path_why why);
+
+#endif

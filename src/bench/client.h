@@ -16,7 +16,7 @@ struct bench_target {
 	const char *name; /* for sentences */
 	struct ip ip;
 	uint16_t port;
-	bool online; /* as far as the coordinator knows */
+	bool online; /* as far as is known */
 	ns_t time; /* of each transfer */
 	unsigned streams; /* 1..BENCH_STREAMS_MAX */
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* JSON of node records, netmaps and candidates; the formats are in netmap.h. */
+/* JSON of node records, netmaps and candidates; the formats are in model.h. */
 #include "base/encode.h"
 #include "base/secret.h"
 #include "mesh/model.h"
@@ -83,23 +83,17 @@ static int set_key(json_t *j, const char *field, const uint8_t key[static KEY_LE
 	return failed;
 }
 
-/* A unicast address of that family that a mesh member can have; absent or null = IP_NONE. */
-static int get_ip(const json_t *j, const char *field, enum ip_family family, struct ip *ret_ip)
+/* A host number of the mesh, and the addresses that follow. */
+static int get_host(const json_t *j, const struct mesh_info *mesh, struct node_rec *r)
 {
-	const json_t *v = json_object_get(j, field);
-	const char *s = get_string(j, field);
-	struct ip ip;
+	const json_t *v = json_object_get(j, "host");
+	json_int_t host = json_integer_value(v);
 
-	if (!v || json_is_null(v)) {
-		*ret_ip = (struct ip){0};
-		return TM_OK;
-	}
-	if (!s || ip_parse(s, &ip) || ip.family != family)
-		return TM_EBADMSG;
-	if (ip_is_unspecified(&ip) || ip_is_multicast(&ip) || ip_is_loopback(&ip) || ip_is_link_local(&ip))
+	if (!json_is_integer(v) || host < 1 || host > mesh_hosts_max(&mesh->net4, &mesh->net6))
 		return TM_EBADMSG;
 
-	*ret_ip = ip;
+	r->host = (uint32_t)host;
+	mesh_addresses(mesh, r->host, &r->ip4, &r->ip6);
 	return TM_OK;
 }
 
@@ -107,8 +101,6 @@ static int set_ip(json_t *j, const char *field, const struct ip *ip)
 {
 	char text[IP_STR_LEN];
 
-	if (ip->family == IP_NONE)
-		return 0;
 	return json_object_set_new(j, field, json_string(ip_format(ip, text)));
 }
 
@@ -157,11 +149,33 @@ json_t *node_rec_to_json(const struct node_rec *r)
 
 	failed |= json_object_set_new(j, "id", json_string(r->id));
 	failed |= json_object_set_new(j, "name", json_string(r->name));
+	failed |= json_object_set_new(j, "host", json_integer(r->host));
+	failed |= set_key(j, "key", r->key);
+	if (r->n_tags)
+		failed |= json_object_set_new(j, "tags", tags_to_json(r));
+	if (r->coordinator)
+		failed |= json_object_set_new(j, "coordinator", json_true());
+	if (r->kind == NODE_CLIENT) {
+		failed |= json_object_set_new(j, "kind", json_string("client"));
+		failed |= json_object_set_new(j, "via", json_string(r->via));
+	}
+	return failed ? NULL : TAKE(j);
+}
+
+json_t *node_rec_describe(const struct node_rec *r)
+{
+	_cleanup_json_ json_t *j = json_object();
+	int failed = !j;
+
+	if (failed)
+		return NULL;
+
+	failed |= json_object_set_new(j, "id", json_string(r->id));
+	failed |= json_object_set_new(j, "name", json_string(r->name));
 	failed |= set_ip(j, "ip4", &r->ip4);
 	failed |= set_ip(j, "ip6", &r->ip6);
 	failed |= set_key(j, "key", r->key);
 	failed |= json_object_set_new(j, "tags", tags_to_json(r));
-	failed |= json_object_set_new(j, "online", json_boolean(r->online));
 	failed |= json_object_set_new(j, "coordinator", json_boolean(r->coordinator));
 	failed |= json_object_set_new(j, "kind", json_string(r->kind == NODE_CLIENT ? "client" : "node"));
 	if (r->kind == NODE_CLIENT)
@@ -188,7 +202,7 @@ static int kind_from_json(const json_t *j, struct node_rec *r)
 	return strcmp(r->via, r->id) == 0 ? TM_EBADMSG : TM_OK;
 }
 
-int node_rec_from_json(const json_t *j, struct node_rec *ret_rec)
+int node_rec_from_json(const json_t *j, const struct mesh_info *mesh, struct node_rec *ret_rec)
 {
 	struct node_rec r = {0};
 	int err;
@@ -200,17 +214,11 @@ int node_rec_from_json(const json_t *j, struct node_rec *ret_rec)
 	if (!err)
 		err = get_text(j, "name", node_name_valid, r.name, sizeof(r.name));
 	if (!err)
-		err = get_ip(j, "ip4", IP_V4, &r.ip4);
-	if (!err)
-		err = get_ip(j, "ip6", IP_V6, &r.ip6);
-	if (!err && r.ip4.family == IP_NONE && r.ip6.family == IP_NONE)
-		err = TM_EBADMSG;
+		err = get_host(j, mesh, &r);
 	if (!err)
 		err = get_key(j, "key", r.key);
 	if (!err)
 		err = tags_from_json(json_object_get(j, "tags"), &r);
-	if (!err)
-		err = get_bool(j, "online", &r.online);
 	if (!err)
 		err = get_bool(j, "coordinator", &r.coordinator);
 	if (!err)
@@ -330,7 +338,7 @@ static void drop_duplicates(struct netmap *m)
 	m->n_nodes = n + 1;
 }
 
-static int nodes_from_json(const json_t *j, struct netmap *m)
+static int nodes_from_json(const json_t *j, const struct mesh_info *mesh, struct netmap *m)
 {
 	size_t n = json_array_size(j);
 
@@ -344,7 +352,7 @@ static int nodes_from_json(const json_t *j, struct netmap *m)
 		return TM_ENOMEM;
 
 	for (size_t i = 0; i < n; i++) {
-		if (node_rec_from_json(json_array_get(j, i), &m->nodes[m->n_nodes]))
+		if (node_rec_from_json(json_array_get(j, i), mesh, &m->nodes[m->n_nodes]))
 			m->n_bad++;
 		else
 			m->n_nodes++;
@@ -379,7 +387,7 @@ static int removed_from_json(const json_t *j, struct netmap *m)
 	return TM_OK;
 }
 
-int netmap_from_json(const json_t *j, struct netmap *ret_map)
+int netmap_from_json(const json_t *j, const struct mesh_info *mesh, struct netmap *ret_map)
 {
 	_cleanup_(netmap_deinit) struct netmap m = {0};
 
@@ -391,7 +399,7 @@ int netmap_from_json(const json_t *j, struct netmap *ret_map)
 	if (m.base && m.base >= m.version)
 		return TM_EBADMSG;
 
-	err = nodes_from_json(json_object_get(j, "nodes"), &m);
+	err = nodes_from_json(json_object_get(j, "nodes"), mesh, &m);
 	if (!err && m.base)
 		err = removed_from_json(json_object_get(j, "removed"), &m);
 	if (err)
@@ -467,5 +475,29 @@ int candidates_from_json(const json_t *j, struct candidates *ret_c)
 		if (candidate_from_json(json_array_get(j, i), &c.v[c.n]) == TM_OK)
 			c.n++;
 	*ret_c = c;
+	return TM_OK;
+}
+
+json_t *presence_to_json(const struct presence *p)
+{
+	char text[BASE64_LEN(sizeof(p->bits)) + 1];
+	size_t n = sizeof(p->bits);
+
+	while (n && !p->bits[n - 1])
+		n--;
+	base64_encode(p->bits, n, text);
+	return json_string(text);
+}
+
+int presence_from_json(const json_t *j, struct presence *ret_p)
+{
+	const char *s = json_string_value(j);
+	struct presence p = {0};
+	size_t n;
+
+	if (!s || base64_decode(s, json_string_length(j), p.bits, sizeof(p.bits), &n) != TM_OK)
+		return TM_EBADMSG;
+
+	*ret_p = p;
 	return TM_OK;
 }

@@ -2,6 +2,8 @@
 /* The netmap as values: names, look-up, applying deltas. Its JSON is in netmap_json.c. */
 #include "mesh/model.h"
 
+#include "base/bytes.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -64,6 +66,34 @@ bool node_tag_valid(const char *s)
 		if (!is_lower_alnum(s[i]) && s[i] != '-' && s[i] != '_')
 			return false;
 	return true;
+}
+
+static uint32_t room(unsigned host_bits)
+{
+	return host_bits >= 32 ? UINT32_MAX : (UINT32_C(1) << host_bits) - 1;
+}
+
+uint32_t mesh_hosts_max(const struct prefix *net4, const struct prefix *net6)
+{
+	if (net4->ip.family != IP_V4 || net4->len > 32 || net6->ip.family != IP_V6 || net6->len > 128)
+		return 0;
+
+	uint32_t max4 = room(32u - net4->len), max6 = room(128u - net6->len);
+	if (max4 < 3 || max6 < 2)
+		return 0;
+
+	max4 -= 1; /* the last one is the broadcast address */
+	return MIN(MIN(max4, max6), (uint32_t)NETMAP_NODES_MAX);
+}
+
+void mesh_addresses(const struct mesh_info *mesh, uint32_t host, struct ip *ret_ip4, struct ip *ret_ip6)
+{
+	struct prefix base4 = prefix_mask(&mesh->net4), base6 = prefix_mask(&mesh->net6);
+
+	put_be32(base4.ip.bytes, get_be32(base4.ip.bytes) + host);
+	put_be32(base6.ip.bytes + 12, get_be32(base6.ip.bytes + 12) + host);
+	*ret_ip4 = base4.ip;
+	*ret_ip6 = base6.ip;
 }
 
 void netmap_deinit(struct netmap *m)
@@ -238,4 +268,21 @@ bool candidates_eq(const struct candidates *a, const struct candidates *b)
 		if (a->v[i].type != b->v[i].type || !endpoint_eq(&a->v[i].ep, &b->v[i].ep))
 			return false;
 	return true;
+}
+
+bool presence_has(const struct presence *p, uint32_t host)
+{
+	return host / 8 < sizeof(p->bits) && p->bits[host / 8] >> host % 8 & 1;
+}
+
+void presence_set(struct presence *p, uint32_t host, bool online)
+{
+	uint8_t bit = (uint8_t)(1u << host % 8);
+
+	if (host / 8 >= sizeof(p->bits))
+		return;
+	if (online)
+		p->bits[host / 8] |= bit;
+	else
+		p->bits[host / 8] &= (uint8_t)~bit;
 }

@@ -4,8 +4,9 @@
  * it enters: one bad record is skipped and counted, it never poisons the map. Unknown JSON fields are
  * ignored.
  *
- * Node record: {"id":"<16 hex>","name":"laptop","ip4":"100.101.0.2","ip6":"fd..::2","key":"<base64 X25519>",
- *               "tags":["a"],"online":true,"coordinator":false,"kind":"node"|"client","via":"<id>"}
+ * Node record: {"id":"<16 hex>","name":"laptop","host":2,"key":"<base64 X25519>"}, and only where they say
+ * something: "tags":["a"],"coordinator":true,"kind":"client","via":"<id>". Both addresses follow from the
+ * host number and the mesh's prefixes. Who is online is no part of the map: it is asked for.
  * A client is a stock WireGuard device reached through the node `via`; its id is the first 8 bytes of
  * SHA-256(key).
  */
@@ -32,11 +33,12 @@ enum node_kind { NODE_MESH, NODE_CLIENT };
 struct node_rec {
 	char id[NODE_ID_LEN + 1];
 	char name[NODE_NAME_MAX + 1];
-	struct ip ip4, ip6;
+	uint32_t host; /* from 1 on */
+	struct ip ip4, ip6; /* net4 + host, net6 + host */
 	uint8_t key[32];
 	char tags[NODE_TAGS_MAX][NODE_TAG_MAX + 1];
 	uint8_t n_tags;
-	bool online, coordinator;
+	bool coordinator;
 	enum node_kind kind;
 	char via[NODE_ID_LEN + 1]; /* clients only */
 };
@@ -66,12 +68,20 @@ void node_name_sanitize(const char *s, char ret_name[static NODE_NAME_MAX + 1]);
 bool node_id_valid(const char *s);
 bool node_tag_valid(const char *s);
 
+/* The highest host number of these prefixes (at most NETMAP_NODES_MAX); 0 when they have no room for two
+ * nodes or are not of the right family. */
+uint32_t mesh_hosts_max(const struct prefix *net4, const struct prefix *net6);
+void mesh_addresses(const struct mesh_info *mesh, uint32_t host, struct ip *ret_ip4, struct ip *ret_ip6);
+
 NODISCARD json_t *node_rec_to_json(const struct node_rec *r); /* new reference; NULL = out of memory */
-NODISCARD int node_rec_from_json(const json_t *j, struct node_rec *ret_rec);
+/* A record of `mesh`: TM_EBADMSG also for a host number that is not in its prefixes. */
+NODISCARD int node_rec_from_json(const json_t *j, const struct mesh_info *mesh, struct node_rec *ret_rec);
+/* For people and programs on this machine: the record with all its fields and both addresses as text. */
+NODISCARD json_t *node_rec_describe(const struct node_rec *r);
 NODISCARD json_t *mesh_info_to_json(const struct mesh_info *m);
 NODISCARD int mesh_info_from_json(const json_t *j, struct mesh_info *ret_mesh);
 NODISCARD json_t *netmap_to_json(const struct netmap *m);
-NODISCARD int netmap_from_json(const json_t *j, struct netmap *ret_map);
+NODISCARD int netmap_from_json(const json_t *j, const struct mesh_info *mesh, struct netmap *ret_map);
 void netmap_deinit(struct netmap *m);
 
 /* Applies a delta (or snapshot) to `map` in place: TM_ERANGE when the delta's base is not map->version. */
@@ -79,6 +89,16 @@ NODISCARD int netmap_apply(struct netmap *map, const struct netmap *delta);
 const struct node_rec *netmap_find(const struct netmap *m, const char *id);
 /* By name ("laptop", also "laptop.mesh"), node id or mesh address; NULL when none. */
 const struct node_rec *netmap_lookup(const struct netmap *m, const char *text);
+
+/* Who has a control link now, by host number. JSON: base64, bit host % 8 of byte host / 8, zero bytes at the
+ * end left out. */
+struct presence {
+	uint8_t bits[NETMAP_NODES_MAX / 8 + 1];
+};
+bool presence_has(const struct presence *p, uint32_t host);
+void presence_set(struct presence *p, uint32_t host, bool online);
+NODISCARD json_t *presence_to_json(const struct presence *p);
+NODISCARD int presence_from_json(const json_t *j, struct presence *ret_p);
 
 /* Candidate endpoints, RFC 8445 words. {"type":"host"|"srflx"|"prflx"|"relay","addr":"192.0.2.1:51820"} */
 enum candidate_type { CAND_HOST, CAND_SRFLX, CAND_PRFLX, CAND_RELAY, CAND_TYPE_N };

@@ -9,7 +9,10 @@
 
 #include <string.h>
 
-enum { REQUEST_TIMEOUT_MS = 10000 };
+enum {
+	REQUEST_TIMEOUT_MS = 10000,
+	PRESENCE_TIMEOUT_MS = 1500, /* what is shown without it is worth more than the wait */
+};
 
 static json_t *success(void)
 {
@@ -21,18 +24,6 @@ static const char *string_field(const json_t *req, const char *key)
 	const char *s = json_string_value(json_object_get(req, key));
 
 	return s ? s : "";
-}
-
-static void cmd_status(struct node *n, const json_t *req, struct ctl_call *call)
-{
-	(void)req;
-	ctl_reply(call, node_status(n));
-}
-
-static void cmd_peers(struct node *n, const json_t *req, struct ctl_call *call)
-{
-	/* "node" narrows it to one id: `ping` asks after every reply. */
-	ctl_reply(call, node_peers(n, string_field(req, "node")));
 }
 
 static void cmd_version(struct node *n, const json_t *req, struct ctl_call *call)
@@ -73,19 +64,90 @@ static void cmd_resolve(struct node *n, const json_t *req, struct ctl_call *call
 				ip_format(&r->ip4, ip4), "ip6", ip_format(&r->ip6, ip6)));
 }
 
-/* Who that is, and by what port we would be asked: a mesh uses the same everywhere. */
-static void cmd_bench_resolve(struct node *n, const json_t *req, struct ctl_call *call)
+/* --- what is shown with who is online, which the coordinator is asked for --- */
+
+typedef json_t *shown_fn(struct node *n, const char *subject, const struct presence *presence);
+
+struct shown {
+	struct node *node;
+	struct ctl_call *call;
+	shown_fn *show;
+	char subject[]; /* id of a node, or "" */
+};
+
+static void show(void *ctx, json_t *reply_take)
 {
+	struct shown *s = ctx;
+	struct presence p;
+	bool known = presence_from_json(json_object_get(reply_take, "online"), &p) == TM_OK;
+
+	json_decref(reply_take);
+	ctl_reply(s->call, s->show(s->node, s->subject, known ? &p : NULL));
+	free(s);
+}
+
+static void show_with_presence(struct node *n, struct ctl_call *call, shown_fn *fn, const char *subject)
+{
+	size_t len = strlen(subject) + 1;
+	struct shown *s = malloc(sizeof(*s) + len);
+	json_t *ask = json_pack("{s:s}", "t", "presence");
+
+	if (!s || !ask) {
+		free(s);
+		json_decref(ask);
+		ctl_reply(call, NULL);
+		return;
+	}
+	*s = (struct shown){.node = n, .call = call, .show = fn};
+	memcpy(s->subject, subject, len);
+	agent_request(n->agent, ask, show, s, PRESENCE_TIMEOUT_MS);
+	json_decref(ask);
+}
+
+static json_t *show_status(struct node *n, const char *subject, const struct presence *presence)
+{
+	(void)subject;
+	return node_status(n, presence);
+}
+
+static void cmd_status(struct node *n, const json_t *req, struct ctl_call *call)
+{
+	(void)req;
+	show_with_presence(n, call, show_status, "");
+}
+
+static void cmd_peers(struct node *n, const json_t *req, struct ctl_call *call)
+{
+	const char *only = string_field(req, "node");
+
+	/* "node" narrows it to one id: `ping` asks after every reply, for the path alone. */
+	if (only[0])
+		ctl_reply(call, node_peers(n, only, NULL));
+	else
+		show_with_presence(n, call, node_peers, "");
+}
+
+/* Who that is, and by what port we would be asked: a mesh uses the same everywhere. */
+static json_t *show_bench_target(struct node *n, const char *id, const struct presence *presence)
+{
+	const struct node_rec *r = netmap_find(agent_netmap(n->agent), id);
 	char ip4[IP_STR_LEN], ip6[IP_STR_LEN];
-	const struct node_rec *r = find_node(n, req, "name", call);
 
 	if (!r)
-		return;
-	ctl_reply(call,
-		json_pack("{s:b, s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:i}", "ok", 1, "name", r->name, "id",
-			r->id, "ip4", ip_format(&r->ip4, ip4), "ip6", ip_format(&r->ip6, ip6), "kind",
-			r->kind == NODE_CLIENT ? "client" : "node", "online", (int)r->online, "self",
-			strcmp(r->id, n->enrolment.self.id) == 0, "bench_port", (int)n->config.bench_port));
+		return ctl_error("this node has just left the mesh", "see `tunnelmesh peers`");
+	return json_pack("{s:b, s:s, s:s, s:s, s:s, s:s, s:o, s:b, s:i}", "ok", 1, "name", r->name, "id",
+		r->id, "ip4", ip_format(&r->ip4, ip4), "ip6", ip_format(&r->ip6, ip6), "kind",
+		r->kind == NODE_CLIENT ? "client" : "node", "online",
+		presence ? json_boolean(presence_has(presence, r->host)) : json_null(), "self",
+		strcmp(r->id, n->enrolment.self.id) == 0, "bench_port", (int)n->config.bench_port);
+}
+
+static void cmd_bench_resolve(struct node *n, const json_t *req, struct ctl_call *call)
+{
+	const struct node_rec *r = find_node(n, req, "name", call);
+
+	if (r)
+		show_with_presence(n, call, show_bench_target, r->id);
 }
 
 static void cmd_nudge(struct node *n, const json_t *req, struct ctl_call *call)

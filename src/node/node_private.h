@@ -75,7 +75,8 @@ void plugs_apply_netmap(struct node *n, const struct netmap *map);
 /* commands.c: the control socket's handler. */
 void node_command(void *ctx, const json_t *req, struct ctl_call *call);
 /* status.c */
-json_t *node_status(struct node *n);
-json_t *node_peers(struct node *n, const char *only_id); /* "" = all */
+/* presence: who is online; NULL = not known */
+json_t *node_status(struct node *n, const struct presence *presence);
+json_t *node_peers(struct node *n, const char *only_id, const struct presence *presence); /* "" = all */
 
 #endif

@@ -44,7 +44,13 @@ static const char *path_word(const struct plane_peer_stats *s, const struct prob
 	return v->state == PATH_CHECKING ? "checking" : "idle";
 }
 
-static json_t *peer_json(struct node *n, const struct node_rec *r)
+/* NULL presence: not known, because there is no link or no answer. */
+static json_t *online_json(const struct presence *p, const struct node_rec *r)
+{
+	return p ? json_boolean(presence_has(p, r->host)) : json_null();
+}
+
+static json_t *peer_json(struct node *n, const struct node_rec *r, const struct presence *presence)
 {
 	bool is_client = r->kind == NODE_CLIENT,
 	     remote_client = is_client && strcmp(r->via, n->enrolment.self.id) != 0;
@@ -58,10 +64,10 @@ static json_t *peer_json(struct node *n, const struct node_rec *r)
 	for (size_t i = 0; i < r->n_tags; i++)
 		json_array_append_new(tags, json_string(r->tags[i]));
 
-	json_t *j = json_pack("{s:s, s:s, s:o, s:o, s:o, s:s, s:b, s:b, s:o, s:s}", "name", r->name, "id",
+	json_t *j = json_pack("{s:s, s:s, s:o, s:o, s:o, s:s, s:o, s:b, s:o, s:s}", "name", r->name, "id",
 		r->id, "ip4", json_ip(&r->ip4), "ip6", json_ip(&r->ip6), "key", json_key(r->key), "kind",
-		is_client ? "client" : "node", "online", (int)r->online, "coordinator", (int)r->coordinator,
-		"tags", tags, "via", r->via);
+		is_client ? "client" : "node", "online", online_json(presence, r), "coordinator",
+		(int)r->coordinator, "tags", tags, "via", r->via);
 	if (!j)
 		return NULL;
 	json_object_set_new(j, "endpoint", json_endpoint(&s.endpoint));
@@ -77,7 +83,7 @@ static json_t *peer_json(struct node *n, const struct node_rec *r)
 	return j;
 }
 
-static json_t *peers_json(struct node *n, const char *only_id)
+static json_t *peers_json(struct node *n, const char *only_id, const struct presence *presence)
 {
 	const struct netmap *map = agent_netmap(n->agent);
 	json_t *peers = json_array();
@@ -85,7 +91,7 @@ static json_t *peers_json(struct node *n, const char *only_id)
 	for (size_t i = 0; i < map->n_nodes; i++)
 		if (strcmp(map->nodes[i].id, n->enrolment.self.id) != 0 &&
 			(!only_id[0] || strcmp(map->nodes[i].id, only_id) == 0))
-			json_array_append_new(peers, peer_json(n, &map->nodes[i]));
+			json_array_append_new(peers, peer_json(n, &map->nodes[i], presence));
 	return peers;
 }
 
@@ -126,7 +132,7 @@ static json_t *link_json(struct node *n)
 	return j;
 }
 
-json_t *node_status(struct node *n)
+json_t *node_status(struct node *n, const struct presence *presence)
 {
 	char offloads[PLANE_OFFLOADS_STR];
 	json_t *j = json_pack(
@@ -144,11 +150,11 @@ json_t *node_status(struct node *n)
 	json_object_set_new(j, "steering", json_string(plane_steered(n->plane) ? "destination" : "flow"));
 	json_object_set_new(j, "offload_losses", json_integer(plane_offload_losses(n->plane)));
 	json_object_set_new(j, "drops", drops_json(n));
-	json_object_set_new(j, "peers", peers_json(n, ""));
+	json_object_set_new(j, "peers", peers_json(n, "", presence));
 	return j;
 }
 
-json_t *node_peers(struct node *n, const char *only_id)
+json_t *node_peers(struct node *n, const char *only_id, const struct presence *presence)
 {
-	return json_pack("{s:b, s:o}", "ok", 1, "peers", peers_json(n, only_id));
+	return json_pack("{s:b, s:o}", "ok", 1, "peers", peers_json(n, only_id, presence));
 }

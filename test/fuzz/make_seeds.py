@@ -111,8 +111,8 @@ def netmap():
     key = base64.b64encode(bytes(range(1, 33))).decode()
 
     def node(i, **more):
-        return {"id": f"{i:016x}", "name": f"n{i}", "ip4": f"100.101.0.{i}", "ip6": f"fd00::{i}", "key": key,
-                "tags": ["a", "b-c"], "online": True, "coordinator": i == 1, "kind": "node"} | more
+        return {"id": f"{i:016x}", "name": f"n{i}", "host": i, "key": key,
+                "tags": ["a", "b-c"], "coordinator": i == 1, "kind": "node"} | more
 
     client = node(3, kind="client", via=f"{1:016x}")
     seed("model", "record", json.dumps(node(1)))
@@ -120,7 +120,7 @@ def netmap():
     seed("model", "snapshot", json.dumps({"version": 7, "base": 0, "nodes": [node(1), node(2), client]}))
     seed("model", "delta", json.dumps({"version": 8, "base": 7, "nodes": [node(2)], "removed": [f"{3:016x}", "junk"]}))
     seed("model", "bad-records", json.dumps({"version": 7, "base": 0, "nodes": [
-        node(1), 7, node(2, key="x"), node(1), node(3, kind="router"), node(4, ip4="127.0.0.1"), node(5, tags=["A"])]}))
+        node(1), 7, node(2, key="x"), node(1), node(3, kind="router"), node(4, host=65535), node(5, tags=["A"])]}))
     seed("model", "mesh", json.dumps({"name": "home", "net4": "100.101.0.0/16", "net6": "fd00::/64", "secret": key}))
     seed("model", "candidates", json.dumps([
         {"type": "host", "addr": "192.0.2.1:51820"}, {"type": "srflx", "addr": "[2001:db8::1]:1"},

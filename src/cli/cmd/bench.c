@@ -64,7 +64,7 @@ static int resolve(struct bench *b, const char *text, struct diag *d)
 	if (ip_parse(b->subject.address, &b->target.ip) < 0)
 		return diag_what(d, TM_EPROTO, "%s has no IPv%d address", b->name, v6 ? 6 : 4);
 
-	b->target.online = json_is_true(json_object_get(reply, "online"));
+	b->target.online = !json_is_false(json_object_get(reply, "online"));
 	b->target.port = b->opts->port ? b->opts->port : port ? (uint16_t)port : BENCH_PORT;
 	return TM_OK;
 }

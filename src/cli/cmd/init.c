@@ -117,14 +117,6 @@ static int fill_addresses(
 }
 
 /* The coordinator's database gives its first node the first address of each range. */
-static struct ip first_host(const struct prefix *net)
-{
-	struct ip ip = net->ip;
-
-	ip.bytes[ip_len(&ip) - 1] |= 1;
-	return ip;
-}
-
 static void fill_enrolment(const struct coord_init *init, const struct identity *id, struct enrolment *e)
 {
 	struct node_rec *self = &e->self;
@@ -135,11 +127,10 @@ static void fill_enrolment(const struct coord_init *init, const struct identity 
 	memcpy(e->mesh.secret, init->secret, sizeof(e->mesh.secret));
 	snprintf(self->id, sizeof(self->id), "%s", id->id);
 	snprintf(self->name, sizeof(self->name), "%s", init->node_name);
-	self->ip4 = first_host(&init->net4);
-	self->ip6 = first_host(&init->net6);
+	self->host = 1;
+	mesh_addresses(&e->mesh, self->host, &self->ip4, &self->ip6);
 	memcpy(self->key, id->x_pub, sizeof(self->key));
 	self->coordinator = true;
-	self->online = true;
 	e->coordinator = true;
 	memcpy(e->coordinator_key, id->x_pub, sizeof(e->coordinator_key));
 }

@@ -137,7 +137,7 @@ static int peers_run(struct cli *c, const void *opts UNUSED, const struct opt_wo
 
 	json_array_foreach (json_object_get(reply, "peers"), i, p) {
 		bool client = strcmp(json_text(p, "kind"), "client") == 0;
-		bool online = json_is_true(json_object_get(p, "online"));
+		const json_t *online = json_object_get(p, "online");
 
 		table_cell(&t, json_text(p, "name"));
 		table_cell(&t, json_text(p, "id"));
@@ -145,7 +145,9 @@ static int peers_run(struct cli *c, const void *opts UNUSED, const struct opt_wo
 		table_cell(&t, json_text(p, "ip6"));
 		table_cell(&t, json_is_true(json_object_get(p, "coordinator")) ? "coordinator"
 									       : json_text(p, "kind"));
-		table_cell(&t, client && !online ? "-" : online ? "online" : "offline");
+		table_cell(&t, json_is_true(online)                 ? "online"
+			       : client || !json_is_boolean(online) ? "-"
+								    : "offline");
 		join_tags(json_object_get(p, "tags"), tags, sizeof(tags));
 		table_cell(&t, tags);
 		table_cell(&t, json_text(p, "key"));

@@ -47,7 +47,7 @@ const char *peer_path(const json_t *j, char buf[static PEER_TEXT_LEN])
 		snprintf(buf, PEER_TEXT_LEN, "direct %.100s", endpoint);
 	else if (strcmp(json_text(j, "kind"), "client") == 0)
 		snprintf(buf, PEER_TEXT_LEN, *via ? "via %.100s" : "-", via);
-	else if (!json_is_true(json_object_get(j, "online")))
+	else if (json_is_false(json_object_get(j, "online")))
 		snprintf(buf, PEER_TEXT_LEN,
 			"offline"); /* as the coordinator sees it; a tunnel may live on, see above */
 	else

@@ -66,7 +66,7 @@ static int cache_read(struct agent *a, const json_t *j)
 	if (!is_ours(a, j))
 		return TM_EINVAL;
 
-	int err = netmap_from_json(json_object_get(j, "map"), &map);
+	int err = netmap_from_json(json_object_get(j, "map"), &a->mesh, &map);
 	if (err)
 		return err;
 

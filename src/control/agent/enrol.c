@@ -269,8 +269,8 @@ static int reply_read(const json_t *reply, const struct token *t, const struct i
 	size_t i;
 	json_t *v;
 
-	if (node_rec_from_json(json_object_get(reply, "node"), &e.self) != TM_OK ||
-		mesh_info_from_json(json_object_get(reply, "mesh"), &e.mesh) != TM_OK)
+	if (mesh_info_from_json(json_object_get(reply, "mesh"), &e.mesh) != TM_OK ||
+		node_rec_from_json(json_object_get(reply, "node"), &e.mesh, &e.self) != TM_OK)
 		return diag_what(d, TM_EBADMSG,
 			"the coordinator's answer cannot be read: its version may be too different");
 	if (strcmp(e.self.id, id->id) != 0 || !ct_eq(e.self.key, id->x_pub, sizeof(e.self.key))) {

@@ -65,7 +65,7 @@ static int fields_read(const json_t *j, struct enrolment *e, const char **ret_fi
 	if (mesh_info_from_json(json_object_get(j, "mesh"), &e->mesh) != TM_OK)
 		return TM_ECORRUPT;
 	*ret_field = "self";
-	if (node_rec_from_json(json_object_get(j, "self"), &e->self) != TM_OK)
+	if (node_rec_from_json(json_object_get(j, "self"), &e->mesh, &e->self) != TM_OK)
 		return TM_ECORRUPT;
 	*ret_field = "coordinator_key";
 	if (key_read(json_object_get(j, "coordinator_key"), e->coordinator_key) != TM_OK)

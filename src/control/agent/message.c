@@ -15,13 +15,13 @@ static void on_welcome(struct agent *a, const json_t *m)
 	if (a->state != AGENT_GREET)
 		return;
 
-	if (node_rec_from_json(json_object_get(m, "node"), &self) == TM_OK &&
+	if (mesh_info_from_json(json_object_get(m, "mesh"), &mesh) == TM_OK)
+		a->mesh = mesh;
+	if (node_rec_from_json(json_object_get(m, "node"), &a->mesh, &self) == TM_OK &&
 		strcmp(self.id, a->self.id) == 0)
 		a->self = self;
 	else
 		log_warn("agent: the coordinator's record of this node is unusable, keeping the old one");
-	if (mesh_info_from_json(json_object_get(m, "mesh"), &mesh) == TM_OK)
-		a->mesh = mesh;
 	if (port > 0 && port <= UINT16_MAX)
 		a->data_port = (uint16_t)port;
 	session_addresses_set(a, json_object_get(m, "addresses"));
@@ -58,7 +58,7 @@ static void on_netmap(struct agent *a, const json_t *m)
 	if (a->state != AGENT_UP)
 		return;
 
-	err = netmap_from_json(json_object_get(m, "map"), &change);
+	err = netmap_from_json(json_object_get(m, "map"), &a->mesh, &change);
 	if (err) {
 		session_drop(a, "the coordinator sent a netmap that cannot be read");
 		return;

@@ -48,14 +48,14 @@ static void add_done(struct coord *c, struct job *j, int err)
 	if (!err)
 		err = registry_add(c->reg, &j->node, &m);
 	else
-		ipam_release(c->ipam, j->node.host);
+		ipam_release(c->ipam, j->node.rec.host);
 	if (err) {
 		ask_refuse(c, &j->asker, err, &j->d);
 		return;
 	}
 	log_info("coord: client added", KV("client", m->s.rec.name), KV("via", m->s.rec.via));
 	push_structure(c);
-	ask_answer(c, &j->asker, json_pack("{s:b, s:o}", "ok", 1, "client", node_rec_to_json(&m->s.rec)));
+	ask_answer(c, &j->asker, json_pack("{s:b, s:o}", "ok", 1, "client", node_rec_describe(&m->s.rec)));
 }
 
 /* NULL, or what is wrong. */
@@ -120,7 +120,7 @@ void clients_add(struct coord *c, const struct asker *a, const json_t *req, stru
 		return;
 
 	j->node = n;
-	int err = ipam_take_lowest(c->ipam, &j->node.host);
+	int err = ipam_take_lowest(c->ipam, &j->node.rec.host);
 	if (err) {
 		diag_hint(&j->d, "remove nodes that are not used any more with `tunnelmesh node remove`");
 		job_fail(j, diag_what(&j->d, err, "every address of the mesh is taken"));
@@ -137,7 +137,7 @@ void clients_list(struct coord *c, const struct asker *a, const struct member *v
 	for (size_t i = 0; list && (m = registry_next(c->reg, &i));) {
 		if (m->s.rec.kind != NODE_CLIENT || (via && strcmp(m->s.rec.via, via->s.rec.id) != 0))
 			continue;
-		json_t *one = member_to_json(m, false);
+		json_t *one = member_to_json(c, m, false);
 		const struct member *node = registry_by_id(c->reg, m->s.rec.via);
 		if (one && node)
 			json_object_set_new(one, "via_name", json_string(node->s.rec.name));

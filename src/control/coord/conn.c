@@ -90,7 +90,6 @@ static void detach(struct conn *n)
 	registry_set_online(n->c->reg, m, false);
 	tick_member_seen(n->c, m);
 	tick_member_offline(n->c, m);
-	push_online(n->c);
 }
 
 void conn_closed(struct conn *n)
@@ -215,7 +214,8 @@ static void copy_text(const json_t *m, const char *field, char out[static STORE_
 	snprintf(out, STORE_TEXT_MAX + 1, "%s", s ? s : "");
 }
 
-static void attach(struct conn *n, struct member *m)
+/* False when the member had a link already. */
+static bool attach(struct conn *n, struct member *m)
 {
 	struct conn *old = m->conn;
 
@@ -225,13 +225,10 @@ static void attach(struct conn *n, struct member *m)
 	m->conn = n;
 	m->seen_at = n->from.ip;
 	list_remove(&m->in_expiry);
-	/* It is not the current link any more: the member stays online. */
-	if (old)
+	registry_set_online(n->c->reg, m, true);
+	if (old) /* it is not the current link any more: the member stays online */
 		conn_shut(old, "this node has connected again");
-	if (!m->s.rec.online) {
-		registry_set_online(n->c->reg, m, true);
-		push_online(n->c);
-	}
+	return !old;
 }
 
 static void on_hello(struct conn *n, const json_t *m)
@@ -243,7 +240,7 @@ static void on_hello(struct conn *n, const json_t *m)
 		conn_removed(n, "this node is not (or no longer) a member of the mesh");
 		return;
 	}
-	attach(n, member);
+	bool back = attach(n, member);
 	copy_text(m, "os", member->s.os);
 	copy_text(m, "version", member->s.version);
 	tick_member_seen(n->c, member);
@@ -257,7 +254,7 @@ static void on_hello(struct conn *n, const json_t *m)
 	if (n->state == CONN_MEMBER && n->known != registry_version(n->c->reg) && push_to(n->c, n) != TM_OK)
 		return;
 
-	if (moved && n->member)
+	if ((moved || back) && n->member)
 		watch_tell(n->c, n->member);
 	log_info("coord: node connected", KV("node", member->s.rec.name), KV_IP("from", &n->from.ip));
 }
@@ -307,6 +304,12 @@ static void on_request(struct conn *n, const char *type, const json_t *m)
 		nodes_list(c, &a, n->member->s.rec.coordinator);
 		return;
 	}
+	if (strcmp(type, "presence") == 0) {
+		ask_answer(c, &a,
+			json_pack("{s:b, s:o}", "ok", 1, "online",
+				presence_to_json(registry_presence(c->reg))));
+		return;
+	}
 	bool gateway = n->member->s.rec.coordinator;
 	for (size_t i = 0; i < n->member->s.rec.n_tags; i++)
 		gateway |= strcmp(n->member->s.rec.tags[i], "gateway") == 0;
@@ -327,7 +330,7 @@ static void on_request(struct conn *n, const char *type, const json_t *m)
 static bool is_request(const char *type)
 {
 	static const char *const requests[] = {
-		"leave", "node.list", "client.add", "client.list", "client.remove"};
+		"leave", "node.list", "presence", "client.add", "client.list", "client.remove"};
 
 	for (size_t i = 0; i < ARRAY_LEN(requests); i++)
 		if (strcmp(type, requests[i]) == 0)

@@ -28,7 +28,6 @@ struct clink_server;
 
 /* Limits and delays; tests make them short. */
 struct coord_tuning {
-	ns_t online_wait; /* how long changes of `online` are collected before they are told */
 	ns_t push_gap; /* least time between two pushes */
 	ns_t ephemeral_after; /* an ephemeral node without a link is removed after this */
 	ns_t watch_for; /* candidates are pushed to who asked for this long */
@@ -123,7 +122,6 @@ struct job *job_start(struct coord *c, const struct asker *a, job_body_fn *body,
 
 /* push.c */
 void push_structure(struct coord *c); /* a member came, went or changed its name: tell now */
-void push_online(struct coord *c); /* links came or went: tell soon */
 void push_run(struct coord *c);
 NODISCARD int push_to(struct coord *c, struct conn *n); /* what this link does not know yet */
 
@@ -131,7 +129,7 @@ NODISCARD int push_to(struct coord *c, struct conn *n); /* what this link does n
 void nodes_list(struct coord *c, const struct asker *a, bool with_addresses);
 void nodes_rename(struct coord *c, const struct asker *a, const json_t *req);
 void nodes_remove(struct coord *c, const struct asker *a, struct member *m, const char *why);
-json_t *member_to_json(const struct member *m, bool with_address);
+json_t *member_to_json(const struct coord *c, const struct member *m, bool with_address);
 
 /* clients.c; via NULL = the request says (administration) */
 void clients_add(struct coord *c, const struct asker *a, const json_t *req, struct member *via);
@@ -154,7 +152,7 @@ void tick_store_rest(struct coord *c); /* blocking, after the helper has ended *
 
 /* watch.c */
 void watch_add(struct coord *c, struct member *asker, struct member *target);
-void watch_tell(struct coord *c, struct member *target); /* target's candidates changed */
+void watch_tell(struct coord *c, struct member *target); /* its candidates changed, or it is back */
 void watch_expire(struct coord *c, ns_t now);
 void watch_forget(struct coord *c, struct member *m);
 void watch_send_candidates(struct member *to, const struct member *about);

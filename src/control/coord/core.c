@@ -16,7 +16,6 @@ static int64_t unix_now(void)
 struct coord_tuning coord_tuning_default(void)
 {
 	return (struct coord_tuning){
-		.online_wait = 200 * MS,
 		.push_gap = 20 * MS,
 		.ephemeral_after = 600 * SEC,
 		.watch_for = 300 * SEC,
@@ -55,7 +54,7 @@ static int load_node(void *ctx, const struct store_node *n)
 	struct coord *c = ctx;
 	struct member *m;
 
-	int err = ipam_take(c->ipam, n->host);
+	int err = ipam_take(c->ipam, n->rec.host);
 	if (!err)
 		err = registry_add(c->reg, n, &m);
 	if (err)
@@ -98,7 +97,7 @@ static int load_all(struct coord *c, struct diag *d)
 	if (err)
 		return err;
 
-	uint32_t limit = ipam_limit(&load.mesh.info.net4, &load.mesh.info.net6);
+	uint32_t limit = mesh_hosts_max(&load.mesh.info.net4, &load.mesh.info.net6);
 	if (!limit) {
 		wipe(&load, sizeof(load));
 		return diag_what(d, TM_ECORRUPT, "the mesh database has address ranges without room");
@@ -257,7 +256,7 @@ void coord_forget_member(struct coord *c, struct member *m, const char *why)
 	m->conn = NULL;
 	if (n)
 		n->member = NULL;
-	ipam_release(c->ipam, m->s.host);
+	ipam_release(c->ipam, m->s.rec.host);
 	log_info("coord: node removed", KV("node", m->s.rec.name), KV("why", why));
 	registry_remove(c->reg, m);
 	if (n)

@@ -18,7 +18,7 @@ static int check(const struct coord_init *init, struct diag *d)
 		diag_hint(d, "use 1 to %d of the characters a-z, 0-9 and -", NODE_NAME_MAX);
 		return diag_what(d, TM_EINVAL, "\"%.64s\" cannot be a node's name", init->node_name);
 	}
-	if (!ipam_limit(&init->net4, &init->net6)) {
+	if (!mesh_hosts_max(&init->net4, &init->net6)) {
 		diag_hint(d, "use an IPv4 range of /30 or larger and an IPv6 range of /126 or larger");
 		return diag_what(d, TM_EINVAL, "the mesh's address ranges are too small");
 	}
@@ -29,7 +29,7 @@ int coord_create(const struct coord_init *init, struct diag *d)
 {
 	struct store_mesh mesh = {
 		.info = {.net4 = prefix_mask(&init->net4), .net6 = prefix_mask(&init->net6)}};
-	struct store_node first = {.host = 1};
+	struct store_node first = {.rec = {.host = 1}};
 	struct utsname os;
 
 	int err = check(init, d);

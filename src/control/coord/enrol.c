@@ -115,7 +115,7 @@ static void enrol_done(struct coord *c, struct job *j, int err)
 	if (n && n->state == CONN_ENROLLING)
 		n->state = CONN_NEW; /* it may say hello next */
 	if (err || j->existed)
-		ipam_release(c->ipam, j->node.host);
+		ipam_release(c->ipam, j->node.rec.host);
 	if (!err && j->existed)
 		m = registry_by_key(c->reg, j->node.rec.key);
 	else if (!err)
@@ -202,7 +202,7 @@ void enrol_request(struct coord *c, struct conn *n, const json_t *m)
 	j->node.rec.kind = NODE_MESH;
 	j->node.has_token = true;
 	j->node.created = j->now;
-	int err = ipam_take_lowest(c->ipam, &j->node.host);
+	int err = ipam_take_lowest(c->ipam, &j->node.rec.host);
 	if (err) {
 		diag_hint(&j->d, "remove nodes that are not used any more with `tunnelmesh node remove`");
 		job_fail(j, diag_what(&j->d, err, "every address of the mesh is taken"));

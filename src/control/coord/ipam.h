@@ -14,12 +14,6 @@
 
 struct ipam;
 
-/* The highest host number of these prefixes (at most NETMAP_NODES_MAX); 0 when they have no room for two
- * nodes or are not of the right family. */
-uint32_t ipam_limit(const struct prefix *net4, const struct prefix *net6);
-void ipam_addresses(const struct prefix *net4, const struct prefix *net6, uint32_t host, struct ip *ret_ip4,
-	struct ip *ret_ip6);
-
 NODISCARD int ipam_new(uint32_t limit, struct ipam **ret_ipam);
 void ipam_free(struct ipam *a);
 DEFINE_CLEANUP(struct ipam, ipam_free)

@@ -4,15 +4,16 @@
 #include <stdio.h>
 #include <string.h>
 
-json_t *member_to_json(const struct member *m, bool with_address)
+json_t *member_to_json(const struct coord *c, const struct member *m, bool with_address)
 {
-	json_t *j = node_rec_to_json(&m->s.rec);
+	json_t *j = node_rec_describe(&m->s.rec);
 	char text[IP_STR_LEN];
 
 	if (!j)
 		return NULL;
 
 	json_int_t last_seen = m->s.last_seen;
+	json_object_set_new(j, "online", json_boolean(registry_online(c->reg, m)));
 	json_object_set_new(j, "created", json_integer(m->s.created));
 	json_object_set_new(j, "last_seen", json_integer(last_seen));
 	json_object_set_new(j, "os", json_string(m->s.os));
@@ -27,7 +28,7 @@ static int by_host(const void *a, const void *b)
 {
 	const struct member *const *x = a, *const *y = b;
 
-	return (*x)->s.host < (*y)->s.host ? -1 : (*x)->s.host > (*y)->s.host;
+	return (*x)->s.rec.host < (*y)->s.rec.host ? -1 : (*x)->s.rec.host > (*y)->s.rec.host;
 }
 
 void nodes_list(struct coord *c, const struct asker *a, bool with_addresses)
@@ -46,7 +47,7 @@ void nodes_list(struct coord *c, const struct asker *a, bool with_addresses)
 		all[n++] = m;
 	qsort(all, n, sizeof(struct member *), by_host);
 	for (size_t i = 0; i < n; i++)
-		json_array_append_new(list, member_to_json(all[i], with_addresses));
+		json_array_append_new(list, member_to_json(c, all[i], with_addresses));
 	free(all);
 	ask_answer(c, a, json_pack("{s:b, s:o}", "ok", 1, "nodes", list));
 }
@@ -78,7 +79,7 @@ static void rename_done(struct coord *c, struct job *j, int err)
 		return;
 	}
 	push_structure(c);
-	ask_answer(c, &j->asker, json_pack("{s:b, s:o}", "ok", 1, "node", member_to_json(m, true)));
+	ask_answer(c, &j->asker, json_pack("{s:b, s:o}", "ok", 1, "node", member_to_json(c, m, true)));
 }
 
 static struct member *find_named(struct coord *c, const struct asker *a, const json_t *req)

@@ -26,7 +26,6 @@ void push_run(struct coord *c)
 {
 	c->push_at = NS_NEVER;
 	c->pushed_at = time_monotonic();
-	registry_publish(c->reg);
 	LIST_FOREACH_SAFE (n, &c->conns, struct conn, in_conns) {
 		if (n->state != CONN_MEMBER || n->known == registry_version(c->reg))
 			continue;
@@ -37,8 +36,10 @@ void push_run(struct coord *c)
 	}
 }
 
-static void push_no_later(struct coord *c, ns_t now, ns_t at)
+void push_structure(struct coord *c)
 {
+	ns_t now = time_monotonic(), at = c->pushed_at + c->tuning.push_gap;
+
 	if (at >= c->push_at)
 		return;
 
@@ -46,18 +47,4 @@ static void push_no_later(struct coord *c, ns_t now, ns_t at)
 	struct timeval tv = {.tv_sec = wait / SEC, .tv_usec = wait % SEC / US};
 	c->push_at = at;
 	event_add(c->push_timer, &tv);
-}
-
-void push_structure(struct coord *c)
-{
-	ns_t now = time_monotonic();
-
-	push_no_later(c, now, c->pushed_at + c->tuning.push_gap);
-}
-
-void push_online(struct coord *c)
-{
-	ns_t now = time_monotonic();
-
-	push_no_later(c, now, now + c->tuning.online_wait);
 }

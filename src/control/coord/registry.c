@@ -2,7 +2,6 @@
 #include "control/coord/registry.h"
 
 #include "base/secret.h"
-#include "control/coord/ipam.h"
 
 #include <assert.h>
 #include <string.h>
@@ -18,7 +17,7 @@ struct registry {
 	uint64_t oldest_base; /* deltas can be made from here on */
 	struct map *by_id, *by_key, *by_name;
 	struct list by_change; /* oldest change first */
-	struct list unpublished;
+	struct presence online;
 	struct removal removals[REGISTRY_REMOVED_MAX]; /* ring */
 	size_t removal_next, n_removals;
 	/* The last view made, while nothing changes: most links ask from the same base. */
@@ -47,7 +46,6 @@ int registry_new(const struct mesh_info *mesh, uint64_t first_version, struct re
 	r->mesh = *mesh;
 	r->version = r->oldest_base = first_version;
 	list_init(&r->by_change);
-	list_init(&r->unpublished);
 	int err = map_new(NODE_ID_LEN, &r->by_id);
 	if (!err)
 		err = map_new(32, &r->by_key);
@@ -87,7 +85,6 @@ static void stamp(struct registry *r, struct member *m)
 	m->changed = r->version;
 	list_remove(&m->by_change);
 	list_push_back(&r->by_change, &m->by_change);
-	list_remove(&m->unpublished);
 }
 
 static void next_version(struct registry *r)
@@ -134,10 +131,9 @@ int registry_add(struct registry *r, const struct store_node *n, struct member *
 		return TM_ENOMEM;
 
 	m->s = *n;
-	m->s.rec.online = node && node->s.rec.online;
-	ipam_addresses(&r->mesh.net4, &r->mesh.net6, n->host, &m->s.rec.ip4, &m->s.rec.ip6);
-	struct list *const lists[] = {&m->by_change, &m->unpublished, &m->clients, &m->in_clients,
-		&m->watchers, &m->watching, &m->in_expiry, &m->in_touched};
+	mesh_addresses(&r->mesh, n->rec.host, &m->s.rec.ip4, &m->s.rec.ip6);
+	struct list *const lists[] = {&m->by_change, &m->clients, &m->in_clients, &m->watchers, &m->watching,
+		&m->in_expiry, &m->in_touched};
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
 		list_init(lists[i]);
 	int err = index_member(r, m);
@@ -146,8 +142,10 @@ int registry_add(struct registry *r, const struct store_node *n, struct member *
 		free(m);
 		return err;
 	}
-	if (node)
+	if (node) {
 		list_push_back(&node->clients, &m->in_clients);
+		presence_set(&r->online, n->rec.host, registry_online(r, node));
+	}
 	next_version(r);
 	stamp(r, m);
 	if (ret_member)
@@ -173,23 +171,21 @@ int registry_rename(struct registry *r, struct member *m, const char *name)
 	return TM_OK;
 }
 
-static void set_online_one(struct registry *r, struct member *m, bool online)
+void registry_set_online(struct registry *r, const struct member *m, bool online)
 {
-	if (m->s.rec.online == online)
-		return;
-
-	m->s.rec.online = online;
-	list_remove(&m->unpublished);
-	list_push_back(&r->unpublished, &m->unpublished);
-	/* A view made in between may show it, and says the old version: harmless, the coming delta repeats
-	 * it. */
+	presence_set(&r->online, m->s.rec.host, online);
+	LIST_FOREACH (client, &m->clients, struct member, in_clients)
+		presence_set(&r->online, client->s.rec.host, online);
 }
 
-void registry_set_online(struct registry *r, struct member *m, bool online)
+bool registry_online(const struct registry *r, const struct member *m)
 {
-	set_online_one(r, m, online);
-	LIST_FOREACH (client, &m->clients, struct member, in_clients)
-		set_online_one(r, client, online);
+	return presence_has(&r->online, m->s.rec.host);
+}
+
+const struct presence *registry_presence(const struct registry *r)
+{
+	return &r->online;
 }
 
 static void remember_removal(struct registry *r, const char *id)
@@ -212,8 +208,8 @@ void registry_remove(struct registry *r, struct member *m)
 	remember_removal(r, m->s.rec.id);
 	unindex_member(r, m);
 	list_remove(&m->by_change);
-	list_remove(&m->unpublished);
 	list_remove(&m->in_clients);
+	presence_set(&r->online, m->s.rec.host, false);
 	free(m);
 }
 
@@ -257,16 +253,6 @@ const struct mesh_info *registry_mesh(const struct registry *r)
 uint64_t registry_version(const struct registry *r)
 {
 	return r->version;
-}
-
-void registry_publish(struct registry *r)
-{
-	if (list_empty(&r->unpublished))
-		return;
-
-	next_version(r);
-	while (!list_empty(&r->unpublished))
-		stamp(r, CONTAINER_OF(r->unpublished.next, struct member, unpublished));
 }
 
 static int append_node(json_t *nodes, const struct member *m)

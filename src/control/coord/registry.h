@@ -3,11 +3,10 @@
  * The mesh's members in memory, and the netmap made of them: authoritative for reads. Control thread; no I/O,
  * no clock.
  *
- * Versions: every added, renamed or removed member takes the next netmap version at once. Members whose
- * `online` changed are collected and take one version together at registry_publish, so that a thousand nodes
- * that reconnect make few versions. A delta from version b holds the members that changed after b (they are
- * kept in the order of their last change) and the ids removed after b (remembered for the last
- * REGISTRY_REMOVED_MAX removals).
+ * Versions: every added, renamed or removed member takes the next netmap version. A delta from version b
+ * holds the members that changed after b (they are kept in the order of their last change) and the ids
+ * removed after b (remembered for the last REGISTRY_REMOVED_MAX removals). Who is online is no part of the
+ * map: a thousand nodes that reconnect change nothing in it.
  */
 #ifndef TM_CONTROL_COORD_REGISTRY_H
 #define TM_CONTROL_COORD_REGISTRY_H
@@ -28,7 +27,6 @@ struct member {
 	struct store_node s;
 	uint64_t changed; /* netmap version of the last change */
 	struct list by_change;
-	struct list unpublished; /* in it while a changed `online` has no version yet */
 	struct list clients; /* of a mesh node */
 	struct list in_clients; /* of a client, in its node's `clients` */
 	/* The owner's: registry_add leaves them empty, registry_remove does not look. */
@@ -49,7 +47,9 @@ DEFINE_CLEANUP(struct registry, registry_free)
 /* Fills in the addresses. TM_EEXIST: id, key or name is taken; TM_ENOENT: a client's node is unknown. */
 NODISCARD int registry_add(struct registry *r, const struct store_node *n, struct member **ret_member);
 NODISCARD int registry_rename(struct registry *r, struct member *m, const char *name); /* TM_EEXIST */
-void registry_set_online(struct registry *r, struct member *m, bool online); /* and its clients */
+void registry_set_online(struct registry *r, const struct member *m, bool online); /* and its clients */
+bool registry_online(const struct registry *r, const struct member *m);
+const struct presence *registry_presence(const struct registry *r);
 /* Frees m. Its clients must have been removed before. */
 void registry_remove(struct registry *r, struct member *m);
 
@@ -62,7 +62,6 @@ struct member *registry_next(const struct registry *r, size_t *pos);
 const struct mesh_info *registry_mesh(const struct registry *r);
 uint64_t registry_version(const struct registry *r);
 
-void registry_publish(struct registry *r);
 /* What a node that has version `base` needs: a delta when one can be made, else the snapshot. New reference;
  * NULL = out of memory. */
 NODISCARD json_t *registry_view(struct registry *r, uint64_t base);

@@ -77,9 +77,10 @@ void watch_send_candidates(struct member *to, const struct member *about)
 		return;
 
 	json_t *list = candidates_to_json(&about->candidates);
-	conn_send_new(to->conn, list ? json_pack("{s:s, s:s, s:o}", "t", "candidates", "node",
-					       about->s.rec.id, "candidates", list)
-				     : NULL);
+	conn_send_new(
+		to->conn, list ? json_pack("{s:s, s:s, s:o, s:b}", "t", "candidates", "node", about->s.rec.id,
+					 "candidates", list, "online", about->conn != NULL)
+			       : NULL);
 }
 
 void watch_tell(struct coord *c, struct member *target)

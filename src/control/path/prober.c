@@ -404,8 +404,6 @@ static int entry_add(struct prober *p, const struct node_rec *rec)
 
 int prober_set_peers(struct prober *p, const struct node_rec *nodes, size_t n)
 {
-	ns_t now = time_monotonic();
-
 	LIST_FOREACH (e, &p->entries, struct entry, all)
 		e->keep = false;
 	for (size_t i = 0; i < n; i++) {
@@ -423,13 +421,8 @@ int prober_set_peers(struct prober *p, const struct node_rec *nodes, size_t n)
 				return err;
 			continue;
 		}
-		bool came_back = nodes[i].online && !e->rec.online;
 		e->keep = true;
 		e->rec = nodes[i];
-		if (came_back && e->path.state == PATH_CHECKING) {
-			path_restart(&e->path, now);
-			step_entry(p, e, now);
-		}
 	}
 	LIST_FOREACH_SAFE (e, &p->entries, struct entry, all)
 		if (!e->keep)

@@ -59,12 +59,12 @@ static int row_keys(sqlite3_stmt *st, struct store_node *n)
 static int row_to_node(sqlite3_stmt *st, struct store_node *ret_node)
 {
 	struct store_node n = {
-		.host = (uint32_t)sqlite3_column_int64(st, COL_HOST),
 		.ephemeral = sqlite3_column_int(st, COL_EPHEMERAL) != 0,
 		.created = sqlite3_column_int64(st, COL_CREATED),
 		.last_seen = sqlite3_column_int64(st, COL_LAST_SEEN),
 	};
 
+	n.rec.host = (uint32_t)sqlite3_column_int64(st, COL_HOST);
 	n.rec.kind = sqlite3_column_int(st, COL_KIND) ? NODE_CLIENT : NODE_MESH;
 	n.rec.coordinator = sqlite3_column_int(st, COL_COORDINATOR) != 0;
 	int err = row_keys(st, &n);
@@ -72,7 +72,7 @@ static int row_to_node(sqlite3_stmt *st, struct store_node *ret_node)
 		err = row_texts(st, &n);
 	if (err)
 		return err;
-	if (!node_id_valid(n.rec.id) || !node_name_valid(n.rec.name) || n.host == 0 ||
+	if (!node_id_valid(n.rec.id) || !node_name_valid(n.rec.name) || n.rec.host == 0 ||
 		ct_is_zero(n.rec.key, 32))
 		return TM_ECORRUPT;
 	if (n.rec.kind == NODE_CLIENT && !node_id_valid(n.rec.via))
@@ -141,7 +141,7 @@ int store_node_insert(struct store *s, const struct store_node *n)
 	bind_blob(st, COL_KEY + 1, n->rec.key, sizeof(n->rec.key));
 	if (!client)
 		bind_blob(st, COL_ED + 1, n->ed, sizeof(n->ed));
-	sqlite3_bind_int64(st, COL_HOST + 1, n->host);
+	sqlite3_bind_int64(st, COL_HOST + 1, n->rec.host);
 	sqlite3_bind_int(st, COL_KIND + 1, client);
 	sqlite3_bind_int(st, COL_COORDINATOR + 1, n->rec.coordinator);
 	sqlite3_bind_int(st, COL_EPHEMERAL + 1, n->ephemeral);

@@ -11,8 +11,7 @@
 enum { STORE_TEXT_MAX = 32 };
 
 struct store_node {
-	struct node_rec rec; /* ip4 and ip6 follow from `host`, online from links: not stored */
-	uint32_t host; /* host number inside the mesh's prefixes, from 1 on */
+	struct node_rec rec; /* ip4 and ip6 follow from `host`: not stored */
 	uint8_t ed[32]; /* Ed25519 public key; zero for clients */
 	uint8_t token[TOKEN_ID]; /* it enrolled with */
 	bool has_token;

@@ -54,7 +54,7 @@ static void ignore(void *ctx UNUSED, const char *line UNUSED, size_t n UNUSED)
 static struct store_node node_of(uint32_t host, const char *name)
 {
 	const struct identity *id = &actors[host - 1].id;
-	struct store_node n = {.host = host, .rec = {.coordinator = host == 1}};
+	struct store_node n = {.rec = {.host = host, .coordinator = host == 1}};
 
 	snprintf(n.rec.name, sizeof(n.rec.name), "%s", name);
 	memcpy(n.rec.id, id->id, sizeof(n.rec.id));
@@ -138,7 +138,8 @@ static int link_send(void *link, const json_t *m)
 	if (strcmp(type, "netmap") == 0) {
 		struct netmap change;
 
-		check(netmap_from_json(json_object_get(m, "map"), &change) == TM_OK && change.n_bad == 0);
+		check(netmap_from_json(json_object_get(m, "map"), coord_mesh(a->c), &change) == TM_OK &&
+			change.n_bad == 0);
 		/* A node may claim any version; only from what it was told can it know that a change fits. */
 		if (change.base == 0 || change.base == a->map.version)
 			check(netmap_apply(&a->map, &change) == TM_OK);
@@ -241,7 +242,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 
 	get_ready();
 	tuning.unix_now = unix_now;
-	tuning.online_wait = tuning.push_gap = 0;
+	tuning.push_gap = 0;
 	struct event_base *base = event_base_new();
 	check(coord_core_new(base, &cfg, &tuning, &c, NULL) == TM_OK);
 	for (size_t i = 0; i < ACTORS; i++)

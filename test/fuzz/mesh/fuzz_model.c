@@ -3,10 +3,12 @@
 #include "fuzz/fuzz.h"
 #include "mesh/model.h"
 
+static struct mesh_info mesh;
+
 static void check_record(const struct node_rec *r)
 {
 	assert(node_id_valid(r->id) && node_name_valid(r->name));
-	assert(r->ip4.family == IP_V4 || r->ip6.family == IP_V6);
+	assert(r->host >= 1 && prefix_contains(&mesh.net4, &r->ip4) && prefix_contains(&mesh.net6, &r->ip6));
 	assert(r->n_tags <= NODE_TAGS_MAX);
 	for (size_t i = 0; i < r->n_tags; i++)
 		assert(node_tag_valid(r->tags[i]));
@@ -25,7 +27,7 @@ static void check_map(const json_t *j)
 {
 	struct netmap m, back, view = {0};
 
-	if (netmap_from_json(j, &m))
+	if (netmap_from_json(j, &mesh, &m))
 		return;
 
 	for (size_t i = 0; i < m.n_nodes; i++) {
@@ -35,7 +37,7 @@ static void check_map(const json_t *j)
 	}
 	json_t *again = netmap_to_json(&m);
 	assert(again);
-	assert(netmap_from_json(again, &back) == TM_OK);
+	assert(netmap_from_json(again, &mesh, &back) == TM_OK);
 	assert(back.n_bad == 0);
 	check_maps_equal(&m, &back);
 
@@ -66,6 +68,19 @@ static void check_mesh(const json_t *j)
 	assert(again);
 	assert(mesh_info_from_json(again, &back) == TM_OK);
 	assert(memcmp(&m, &back, sizeof(m)) == 0);
+	json_decref(again);
+}
+
+static void check_presence(const json_t *j)
+{
+	struct presence p, back;
+
+	if (presence_from_json(j, &p))
+		return;
+
+	json_t *again = presence_to_json(&p);
+	assert(again && presence_from_json(again, &back) == TM_OK);
+	assert(memcmp(&p, &back, sizeof(p)) == 0);
 	json_decref(again);
 }
 
@@ -106,16 +121,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct node_rec r;
 	json_error_t e;
 
+	assert(prefix_parse("100.101.0.0/16", &mesh.net4) == TM_OK);
+	assert(prefix_parse("fd00::/64", &mesh.net6) == TM_OK);
 	check_name(data, size);
 	json_t *j = json_loadb((const char *)data, size, JSON_DECODE_ANY, &e);
 	if (!j)
 		return 0;
 
-	if (node_rec_from_json(j, &r) == TM_OK)
+	if (node_rec_from_json(j, &mesh, &r) == TM_OK)
 		check_record(&r);
 	check_map(j);
 	check_mesh(j);
 	check_candidates(j);
+	check_presence(j);
 	json_decref(j);
 	return 0;
 }

@@ -48,8 +48,9 @@ static int setup(void **state)
 	assert_int_equal(prefix_parse("100.101.0.0/16", &host.enrolment.mesh.net4), TM_OK);
 	assert_int_equal(prefix_parse("fd5c::/64", &host.enrolment.mesh.net6), TM_OK);
 	memset(host.enrolment.mesh.secret, 7, 32);
-	assert_int_equal(ip_parse("100.101.0.2", &host.enrolment.self.ip4), TM_OK);
-	assert_int_equal(ip_parse("fd5c::2", &host.enrolment.self.ip6), TM_OK);
+	struct node_rec *self = &host.enrolment.self;
+	self->host = 2;
+	mesh_addresses(&host.enrolment.mesh, self->host, &self->ip4, &self->ip6);
 	snprintf(host.enrolment.addresses[host.enrolment.n_addresses++], TOKEN_ADDR_LEN, "203.0.113.7:8443");
 	memset(host.enrolment.coordinator_key, 9, 32);
 	*state = f;

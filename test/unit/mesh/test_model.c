@@ -4,7 +4,7 @@
 
 #define KEY "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA="
 #define GOOD                                                                                                 \
-	"\"id\":\"00112233445566ff\",\"name\":\"laptop\",\"ip4\":\"100.101.0.2\",\"ip6\":\"fd00::2\","       \
+	"\"id\":\"00112233445566ff\",\"name\":\"laptop\",\"host\":2,"                                        \
 	"\"key\":\"" KEY "\""
 
 static void names_follow_the_rules_of_a_dns_label(void **state)
@@ -118,18 +118,22 @@ static json_t *load(const char *text)
 	return j;
 }
 
+static const struct mesh_info *home(void)
+{
+	static struct mesh_info m = {.name = "home"};
+
+	assert_int_equal(
+		prefix_parse("100.101.0.0/16", &m.net4) | prefix_parse("fd00::/112", &m.net6), TM_OK);
+	return &m;
+}
+
 static struct node_rec record(unsigned i)
 {
-	struct node_rec r = {.key = {1}, .online = i % 2, .n_tags = 1, .tags = {"a"}};
+	struct node_rec r = {.key = {1}, .host = i, .n_tags = 1, .tags = {"a"}};
 
 	snprintf(r.id, sizeof(r.id), "%016x", i);
 	snprintf(r.name, sizeof(r.name), "n%u", i);
-	r.ip4 = ip_v4_host(0x64650000u + i);
-	assert_int_equal(ip_parse("fd00::1:0", &r.ip6), TM_OK);
-	r.ip6.bytes[12] = (uint8_t)(i >> 24);
-	r.ip6.bytes[13] = (uint8_t)(i >> 16);
-	r.ip6.bytes[14] = (uint8_t)(i >> 8);
-	r.ip6.bytes[15] = (uint8_t)i;
+	mesh_addresses(home(), i, &r.ip4, &r.ip6);
 	r.key[1] = (uint8_t)i;
 	r.key[2] = (uint8_t)(i >> 8);
 	r.key[3] = (uint8_t)(i >> 16);
@@ -149,7 +153,7 @@ static void a_record_survives_the_round_trip(void **state)
 	snprintf(r.via, sizeof(r.via), "%016x", 1);
 	json_t *j = node_rec_to_json(&r);
 	assert_non_null(j);
-	assert_int_equal(node_rec_from_json(j, &back), TM_OK);
+	assert_int_equal(node_rec_from_json(j, home(), &back), TM_OK);
 	assert_memory_equal(&back, &r, sizeof(r));
 	json_decref(j);
 }
@@ -159,16 +163,18 @@ static void a_record_has_the_documented_form(void **state)
 	struct node_rec r;
 	(void)state;
 
-	json_t *j =
-		load("{\"id\":\"00112233445566ff\",\"name\":\"laptop\",\"ip4\":\"100.101.0.2\",\"ip6\":"
-		     "\"fd00::2\",\"key\":\"" KEY
-		     "\",\"tags\":[\"a\",\"b\"],\"online\":true,\"coordinator\":false,\"kind\":\"node\"}");
-	assert_int_equal(node_rec_from_json(j, &r), TM_OK);
+	json_t *j = load("{\"id\":\"00112233445566ff\",\"name\":\"laptop\",\"host\":258,\"key\":\"" KEY
+			 "\",\"tags\":[\"a\",\"b\"],\"coordinator\":true}");
+	assert_int_equal(node_rec_from_json(j, home(), &r), TM_OK);
 	assert_string_equal(r.id, "00112233445566ff");
 	assert_string_equal(r.name, "laptop");
 	assert_int_equal(r.n_tags, 2);
 	assert_string_equal(r.tags[1], "b");
-	assert_true(r.online);
+	assert_true(r.coordinator);
+	assert_int_equal(r.kind, NODE_MESH);
+	char text[IP_STR_LEN];
+	assert_string_equal(ip_format(&r.ip4, text), "100.101.1.2");
+	assert_string_equal(ip_format(&r.ip6, text), "fd00::102");
 	assert_int_equal(r.key[31], 32);
 	json_t *again = node_rec_to_json(&r);
 	assert_true(json_equal(j, again));
@@ -186,13 +192,11 @@ static void records_are_checked_field_by_field(void **state)
 		{"{" GOOD ",\"future\":{\"x\":[1]}}", TM_OK},
 		{"{" GOOD ",\"kind\":\"node\",\"via\":\"junk\"}", TM_OK},
 		{"{" GOOD ",\"kind\":\"client\",\"via\":\"0000000000000001\"}", TM_OK},
-		{"{" GOOD ",\"ip6\":null}", TM_OK},
 		{"{" GOOD ",\"kind\":\"client\"}", TM_EBADMSG},
 		{"{" GOOD ",\"kind\":\"client\",\"via\":\"junk\"}", TM_EBADMSG},
 		{"{" GOOD ",\"kind\":\"client\",\"via\":\"00112233445566ff\"}", TM_EBADMSG},
 		{"{" GOOD ",\"kind\":\"router\"}", TM_EUNSUPPORTED},
 		{"{" GOOD ",\"kind\":7}", TM_EUNSUPPORTED},
-		{"{" GOOD ",\"online\":1}", TM_EBADMSG},
 		{"{" GOOD ",\"coordinator\":\"yes\"}", TM_EBADMSG},
 		{"{" GOOD ",\"tags\":\"a\"}", TM_EBADMSG},
 		{"{" GOOD ",\"tags\":[1]}", TM_EBADMSG},
@@ -204,15 +208,13 @@ static void records_are_checked_field_by_field(void **state)
 		{"{" GOOD ",\"id\":7}", TM_EBADMSG},
 		{"{" GOOD ",\"name\":\"-\"}", TM_EBADMSG},
 		{"{" GOOD ",\"name\":null}", TM_EBADMSG},
-		{"{" GOOD ",\"ip4\":\"fd00::3\"}", TM_EBADMSG},
-		{"{" GOOD ",\"ip6\":\"100.101.0.3\"}", TM_EBADMSG},
-		{"{" GOOD ",\"ip4\":\"100.101.0\"}", TM_EBADMSG},
-		{"{" GOOD ",\"ip4\":\"127.0.0.1\"}", TM_EBADMSG},
-		{"{" GOOD ",\"ip4\":\"224.0.0.1\"}", TM_EBADMSG},
-		{"{" GOOD ",\"ip4\":\"0.0.0.0\"}", TM_EBADMSG},
-		{"{" GOOD ",\"ip6\":\"fe80::1\"}", TM_EBADMSG},
-		{"{" GOOD ",\"ip6\":7}", TM_EBADMSG},
-		{"{" GOOD ",\"ip4\":null,\"ip6\":null}", TM_EBADMSG},
+		{"{" GOOD ",\"host\":0}", TM_EBADMSG},
+		{"{" GOOD ",\"host\":-1}", TM_EBADMSG},
+		{"{" GOOD ",\"host\":65534}", TM_OK},
+		{"{" GOOD ",\"host\":65535}", TM_EBADMSG}, /* the broadcast address of net4 */
+		{"{" GOOD ",\"host\":4294967298}", TM_EBADMSG},
+		{"{" GOOD ",\"host\":\"2\"}", TM_EBADMSG},
+		{"{" GOOD ",\"host\":null}", TM_EBADMSG},
 		{"{" GOOD ",\"key\":\"AQID\"}", TM_EBADMSG},
 		{"{" GOOD ",\"key\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"}", TM_EBADMSG},
 		{"{" GOOD ",\"key\":\"AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA\"}", TM_EBADMSG},
@@ -228,14 +230,14 @@ static void records_are_checked_field_by_field(void **state)
 		struct node_rec r;
 		json_error_t e;
 		json_t *j = json_loads(rows[i].text, JSON_DECODE_ANY, &e);
-		int err = node_rec_from_json(j, &r);
+		int err = node_rec_from_json(j, home(), &r);
 
 		if (err != rows[i].err)
 			fail_msg("%s: %d", rows[i].text, err);
 		json_decref(j);
 	}
 	struct node_rec r;
-	assert_int_equal(node_rec_from_json(NULL, &r), TM_EBADMSG);
+	assert_int_equal(node_rec_from_json(NULL, home(), &r), TM_EBADMSG);
 }
 
 static void mesh_information_survives_the_round_trip(void **state)
@@ -312,7 +314,7 @@ static void ten_thousand_nodes_survive_the_round_trip(void **state)
 	char *text = json_dumps(j, JSON_COMPACT);
 	json_decref(j);
 	j = load(text);
-	assert_int_equal(netmap_from_json(j, &back), TM_OK);
+	assert_int_equal(netmap_from_json(j, home(), &back), TM_OK);
 	assert_int_equal(back.n_nodes, 10000);
 	assert_int_equal(back.n_bad, 0);
 	assert_int_equal(back.version, 5);
@@ -339,7 +341,7 @@ static void one_bad_record_of_many_is_skipped_and_counted(void **state)
 	json_object_set_new(json_array_get(nodes, 50), "key", json_string("junk"));
 	json_array_set_new(nodes, 60, json_integer(7));
 	json_array_set(nodes, 70, json_array_get(nodes, 71)); /* an id twice */
-	assert_int_equal(netmap_from_json(j, &back), TM_OK);
+	assert_int_equal(netmap_from_json(j, home(), &back), TM_OK);
 	assert_int_equal(back.n_nodes, 97);
 	assert_int_equal(back.n_bad, 3);
 	assert_null(netmap_find(&back, m.nodes[50].id));
@@ -373,11 +375,11 @@ static void maps_that_are_no_maps_are_refused(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		json_t *j = load(rows[i]);
 
-		if (netmap_from_json(j, &m) != TM_EBADMSG)
+		if (netmap_from_json(j, home(), &m) != TM_EBADMSG)
 			fail_msg("%s", rows[i]);
 		json_decref(j);
 	}
-	assert_int_equal(netmap_from_json(NULL, &m), TM_EBADMSG);
+	assert_int_equal(netmap_from_json(NULL, home(), &m), TM_EBADMSG);
 }
 
 static void more_nodes_than_allowed_are_refused(void **state)
@@ -388,7 +390,7 @@ static void more_nodes_than_allowed_are_refused(void **state)
 
 	for (size_t i = 0; i <= NETMAP_NODES_MAX; i++)
 		json_array_append_new(json_object_get(j, "nodes"), json_null());
-	assert_int_equal(netmap_from_json(j, &m), TM_EFULL);
+	assert_int_equal(netmap_from_json(j, home(), &m), TM_EFULL);
 	json_decref(j);
 }
 
@@ -422,7 +424,7 @@ static void a_delta_survives_the_round_trip(void **state)
 	remove_ids(&delta, gone, ARRAY_LEN(gone));
 	json_t *j = netmap_to_json(&delta);
 	json_array_append_new(json_object_get(j, "removed"), json_string("junk"));
-	assert_int_equal(netmap_from_json(j, &back), TM_OK);
+	assert_int_equal(netmap_from_json(j, home(), &back), TM_OK);
 	assert_int_equal(back.base, 10);
 	assert_int_equal(back.n_removed, 2);
 	assert_string_equal(back.removed[1], "000000000000004d");
@@ -649,9 +651,95 @@ static void bad_candidates_are_skipped_and_surplus_ones_dropped(void **state)
 	assert_string_equal(candidate_type_name(CAND_TYPE_N), "?");
 }
 
+static void prefixes_have_the_room_that_is_left_between_network_and_broadcast(void **state)
+{
+	static const struct {
+		const char *net4, *net6;
+		uint32_t limit;
+	} rows[] = {
+		{"100.101.0.0/16", "fd00::/64", 65534},
+		{"10.0.0.0/8", "fd00::/64", NETMAP_NODES_MAX},
+		{"0.0.0.0/0", "fd00::/8", NETMAP_NODES_MAX},
+		{"192.168.5.0/24", "fd00::/64", 254},
+		{"192.168.5.0/30", "fd00::/64", 2},
+		{"192.168.5.0/31", "fd00::/64", 0},
+		{"192.168.5.1/32", "fd00::/64", 0},
+		{"192.168.0.0/16", "fd00::/120", 255},
+		{"192.168.0.0/16", "fd00::/126", 3},
+		{"192.168.0.0/16", "fd00::/127", 0},
+		{"fd01::/64", "fd00::/64", 0},
+		{"10.0.0.0/8", "10.0.0.0/8", 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct prefix net4, net6;
+
+		assert_int_equal(prefix_parse(rows[i].net4, &net4), TM_OK);
+		assert_int_equal(prefix_parse(rows[i].net6, &net6), TM_OK);
+		if (mesh_hosts_max(&net4, &net6) != rows[i].limit)
+			fail_msg("%s %s: %u", rows[i].net4, rows[i].net6, mesh_hosts_max(&net4, &net6));
+	}
+}
+
+static void both_addresses_are_the_prefix_plus_the_number(void **state)
+{
+	static const struct {
+		uint32_t host;
+		const char *ip4, *ip6;
+	} rows[] = {
+		{1, "100.101.0.1", "fd5c::1"},
+		{255, "100.101.0.255",
+			"fd5c::ff"}, /* inside the prefix .0 and .255 are hosts like any other */
+		{256, "100.101.1.0", "fd5c::100"},
+		{65534, "100.101.255.254", "fd5c::fffe"},
+	};
+	struct mesh_info mesh;
+
+	(void)state;
+	assert_int_equal(prefix_parse("100.101.7.7/16", &mesh.net4), TM_OK);
+	assert_int_equal(prefix_parse("fd5c::7/64", &mesh.net6), TM_OK);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct ip ip4, ip6;
+		char text[IP_STR_LEN];
+
+		mesh_addresses(&mesh, rows[i].host, &ip4, &ip6);
+		assert_string_equal(ip_format(&ip4, text), rows[i].ip4);
+		assert_string_equal(ip_format(&ip6, text), rows[i].ip6);
+	}
+}
+
+static void presence_survives_the_round_trip_and_ends_with_the_last_who_is_there(void **state)
+{
+	static const uint32_t there[] = {1, 7, 8, 9999, NETMAP_NODES_MAX};
+	struct presence p = {0}, back;
+	(void)state;
+
+	json_t *j = presence_to_json(&p);
+	assert_string_equal(json_string_value(j), "");
+	json_decref(j);
+	for (size_t i = 0; i < ARRAY_LEN(there); i++)
+		presence_set(&p, there[i], true);
+	presence_set(&p, 8, false);
+	presence_set(&p, NETMAP_NODES_MAX + 8, true); /* nobody has such a number */
+	j = presence_to_json(&p);
+	assert_int_equal(presence_from_json(j, &back), TM_OK);
+	assert_memory_equal(&back, &p, sizeof(p));
+	assert_true(presence_has(&back, 9999) && presence_has(&back, NETMAP_NODES_MAX));
+	assert_false(presence_has(&back, 8) || presence_has(&back, NETMAP_NODES_MAX + 8));
+	json_decref(j);
+	j = json_string("x");
+	assert_int_equal(presence_from_json(j, &back), TM_EBADMSG);
+	json_decref(j);
+	assert_int_equal(presence_from_json(NULL, &back), TM_EBADMSG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(prefixes_have_the_room_that_is_left_between_network_and_broadcast),
+		cmocka_unit_test(both_addresses_are_the_prefix_plus_the_number),
+		cmocka_unit_test(presence_survives_the_round_trip_and_ends_with_the_last_who_is_there),
 		cmocka_unit_test(names_follow_the_rules_of_a_dns_label),
 		cmocka_unit_test(any_host_name_becomes_a_valid_name),
 		cmocka_unit_test(ids_and_tags_are_checked),

@@ -8,12 +8,9 @@
 #define KEY_B "QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI="
 #define MESH "{\"name\":\"home\",\"net4\":\"100.101.0.0/16\",\"net6\":\"fd00::/64\",\"secret\":\"" KEY_A "\"}"
 
-const char map_5[] =
-	"{\"t\":\"netmap\",\"map\":{\"version\":5,\"base\":0,\"removed\":[],\"nodes\":["
-	"{\"id\":\"" PEER_A "\",\"name\":\"a\",\"ip4\":\"100.101.0.10\",\"ip6\":\"fd00::a\",\"key\":\"" KEY_A
-	"\"},"
-	"{\"id\":\"" PEER_B "\",\"name\":\"b\",\"ip4\":\"100.101.0.11\",\"ip6\":\"fd00::b\",\"key\":\"" KEY_B
-	"\"}]}}";
+const char map_5[] = "{\"t\":\"netmap\",\"map\":{\"version\":5,\"base\":0,\"removed\":[],\"nodes\":["
+		     "{\"id\":\"" PEER_A "\",\"name\":\"a\",\"host\":10,\"key\":\"" KEY_A "\"},"
+		     "{\"id\":\"" PEER_B "\",\"name\":\"b\",\"host\":11,\"key\":\"" KEY_B "\"}]}}";
 
 /* --- coordinator --- */
 
@@ -185,8 +182,9 @@ void fake_open(struct fake *f)
 	memcpy(f->enrolment.self.id, f->node.id, sizeof(f->enrolment.self.id));
 	memcpy(f->enrolment.self.key, f->node.x_pub, 32);
 	memcpy(f->enrolment.self.name, "me", 3);
-	assert_int_equal(ip_parse("100.101.0.2", &f->enrolment.self.ip4), TM_OK);
-	assert_int_equal(ip_parse("fd00::2", &f->enrolment.self.ip6), TM_OK);
+	f->enrolment.self.host = 2;
+	assert_int_equal(prefix_parse("100.101.0.0/16", &f->enrolment.mesh.net4), TM_OK);
+	assert_int_equal(prefix_parse("fd00::/64", &f->enrolment.mesh.net6), TM_OK);
 	/* A port nobody listens on, until fake_serve takes it. */
 	fake_serve(f);
 	fake_stop_serving(f);

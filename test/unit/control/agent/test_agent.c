@@ -68,12 +68,11 @@ static void one_bad_record_does_not_poison_the_map(void **state UNUSED)
 
 	fake_open(&f);
 	fake_link(&f);
-	fake_say(&f,
-		"{\"t\":\"netmap\",\"map\":{\"version\":6,\"base\":5,\"removed\":[],\"nodes\":["
-		"{\"id\":\"00000000000000cc\",\"name\":\"Not A "
-		"Name!\",\"ip4\":\"100.101.0.12\",\"ip6\":\"fd00::c\",\"key\":\"x\"},"
-		"{\"id\":\"00000000000000dd\",\"name\":\"d\",\"ip4\":\"100.101.0.13\",\"ip6\":\"fd00::d\","
-		"\"key\":\"QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI=\"}]}}");
+	fake_say(&f, "{\"t\":\"netmap\",\"map\":{\"version\":6,\"base\":5,\"removed\":[],\"nodes\":["
+		     "{\"id\":\"00000000000000cc\",\"name\":\"Not A "
+		     "Name!\",\"host\":12,\"key\":\"x\"},"
+		     "{\"id\":\"00000000000000dd\",\"name\":\"d\",\"host\":13,"
+		     "\"key\":\"QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI=\"}]}}");
 	fake_run_until(&f, &f.netmaps, 2);
 	assert_int_equal(agent_netmap(f.agent)->n_nodes, 3);
 	assert_non_null(netmap_find(agent_netmap(f.agent), "00000000000000dd"));

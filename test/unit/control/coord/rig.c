@@ -49,7 +49,8 @@ static int link_send(void *link, const json_t *m)
 		struct netmap delta;
 
 		to->n_maps++;
-		assert_int_equal(netmap_from_json(json_object_get(m, "map"), &delta), TM_OK);
+		assert_int_equal(
+			netmap_from_json(json_object_get(m, "map"), coord_mesh(to->rig->c), &delta), TM_OK);
 		to->n_snapshots += delta.base == 0;
 		to->n_map_errors += delta.n_bad != 0 || netmap_apply(&to->map, &delta) != TM_OK;
 		netmap_deinit(&delta);
@@ -118,7 +119,6 @@ int rig_setup(void **state)
 	r->hub.rig = r;
 	r->hub.inbox = json_array();
 	r->tuning = coord_tuning_default();
-	r->tuning.online_wait = 10 * MS;
 	r->tuning.push_gap = 1 * MS;
 	r->tuning.tick = 10 * MS;
 	r->tuning.unix_now = test_clock;
@@ -374,6 +374,19 @@ void machine_forget(struct machine *m)
 {
 	json_array_clear(m->inbox);
 	m->n_maps = m->n_snapshots = 0;
+}
+
+bool machine_sees(struct machine *m, const char *name)
+{
+	const struct node_rec *rec = netmap_lookup(&m->map, name);
+	struct presence p;
+
+	assert_non_null(rec);
+	machine_say(m, json_pack("{s:s, s:i}", "t", "presence", "id", 99));
+	const json_t *reply = machine_last(m, "reply");
+	assert_int_equal(json_integer_value(json_object_get(reply, "id")), 99);
+	assert_int_equal(presence_from_json(json_object_get(reply, "online"), &p), TM_OK);
+	return presence_has(&p, rec->host);
 }
 
 bool machine_knows(const struct machine *m, const char *name)

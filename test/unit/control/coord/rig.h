@@ -63,6 +63,7 @@ const json_t *machine_await(struct machine *m, const char *type);
 const json_t *machine_last(const struct machine *m, const char *type); /* NULL when none */
 unsigned machine_count(const struct machine *m, const char *type);
 void machine_forget(struct machine *m); /* empties the inbox */
+bool machine_sees(struct machine *m, const char *name); /* is it online? asks the coordinator */
 bool machine_knows(const struct machine *m, const char *name);
 
 #endif

@@ -137,7 +137,8 @@ static void a_removed_node_is_told_and_cut_off_and_its_address_is_free(void **st
 	assert_non_null(machine_last(m, "removed"));
 	machine_join(next, "next");
 	rig_settle(r);
-	assert_string_equal(text(json_object_get(machine_last(next, "reply"), "node"), "ip4"), "100.101.0.2");
+	const json_t *node = json_object_get(machine_last(next, "reply"), "node");
+	assert_int_equal(json_integer_value(json_object_get(node, "host")), 2);
 	assert_non_null(rig_refused(r, json_pack("{s:s, s:s}", "cmd", "node.remove", "node", "laptop")));
 }
 
@@ -202,10 +203,9 @@ static void clients_belong_to_their_node(void **state)
 	machine_say(gate,
 		json_pack("{s:s, s:i, s:s, s:s}", "t", "client.add", "id", 2, "name", "pad", "key", KEY_B));
 	const json_t *client = json_object_get(machine_await(gate, "reply"), "client");
-	struct node_rec rec;
-	assert_int_equal(node_rec_from_json(client, &rec), TM_OK);
-	assert_int_equal(rec.kind, NODE_CLIENT);
-	assert_string_equal(rec.via, gate->id.id);
+	assert_string_equal(text(client, "kind"), "client");
+	assert_string_equal(text(client, "via"), gate->id.id);
+	assert_int_equal(strncmp(text(client, "ip4"), "100.101.0.", 10), 0);
 	machine_forget(gate);
 	machine_say(gate, json_pack("{s:s, s:i}", "t", "client.list", "id", 3));
 	assert_int_equal(json_array_size(json_object_get(machine_await(gate, "reply"), "clients")), 1);
@@ -235,7 +235,7 @@ static void a_gateway_cannot_use_up_the_addresses_of_the_mesh(void **state)
 	machine_await(gate, "reply");
 	machine_hello(gate, NULL);
 	for (uint32_t i = 0; i < 256; i++) {
-		struct store_node n = {.host = 1000 + i, .rec = {.kind = NODE_CLIENT, .key = {1}}};
+		struct store_node n = {.rec = {.host = 1000 + i, .kind = NODE_CLIENT, .key = {1}}};
 
 		memcpy(n.rec.key + 1, &i, sizeof(i));
 		memcpy(n.rec.via, gate->id.id, sizeof(n.rec.via));

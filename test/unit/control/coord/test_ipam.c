@@ -84,72 +84,12 @@ static void sixty_thousand_nodes_get_an_address_each_and_freed_ones_come_back_lo
 	ipam_free(a);
 }
 
-static void prefixes_have_the_room_that_is_left_between_network_and_broadcast(void **state)
-{
-	static const struct {
-		const char *net4, *net6;
-		uint32_t limit;
-	} rows[] = {
-		{"100.101.0.0/16", "fd00::/64", 65534},
-		{"10.0.0.0/8", "fd00::/64", NETMAP_NODES_MAX},
-		{"0.0.0.0/0", "fd00::/8", NETMAP_NODES_MAX},
-		{"192.168.5.0/24", "fd00::/64", 254},
-		{"192.168.5.0/30", "fd00::/64", 2},
-		{"192.168.5.0/31", "fd00::/64", 0},
-		{"192.168.5.1/32", "fd00::/64", 0},
-		{"192.168.0.0/16", "fd00::/120", 255},
-		{"192.168.0.0/16", "fd00::/126", 3},
-		{"192.168.0.0/16", "fd00::/127", 0},
-		{"fd01::/64", "fd00::/64", 0},
-		{"10.0.0.0/8", "10.0.0.0/8", 0},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct prefix net4, net6;
-
-		assert_int_equal(prefix_parse(rows[i].net4, &net4), TM_OK);
-		assert_int_equal(prefix_parse(rows[i].net6, &net6), TM_OK);
-		if (ipam_limit(&net4, &net6) != rows[i].limit)
-			fail_msg("%s %s: %u", rows[i].net4, rows[i].net6, ipam_limit(&net4, &net6));
-	}
-}
-
-static void both_addresses_are_the_prefix_plus_the_number(void **state)
-{
-	static const struct {
-		uint32_t host;
-		const char *ip4, *ip6;
-	} rows[] = {
-		{1, "100.101.0.1", "fd5c::1"},
-		{255, "100.101.0.255",
-			"fd5c::ff"}, /* inside the prefix .0 and .255 are hosts like any other */
-		{256, "100.101.1.0", "fd5c::100"},
-		{65534, "100.101.255.254", "fd5c::fffe"},
-	};
-	struct prefix net4, net6;
-
-	(void)state;
-	assert_int_equal(prefix_parse("100.101.7.7/16", &net4), TM_OK);
-	assert_int_equal(prefix_parse("fd5c::7/64", &net6), TM_OK);
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct ip ip4, ip6;
-		char text[IP_STR_LEN];
-
-		ipam_addresses(&net4, &net6, rows[i].host, &ip4, &ip6);
-		assert_string_equal(ip_format(&ip4, text), rows[i].ip4);
-		assert_string_equal(ip_format(&ip6, text), rows[i].ip6);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(it_gives_what_a_plain_array_gives_under_random_use),
 		cmocka_unit_test(
 			sixty_thousand_nodes_get_an_address_each_and_freed_ones_come_back_lowest_first),
-		cmocka_unit_test(prefixes_have_the_room_that_is_left_between_network_and_broadcast),
-		cmocka_unit_test(both_addresses_are_the_prefix_plus_the_number),
 	};
 
 	return cmocka_run_group_tests_name("ipam", tests, NULL, NULL);

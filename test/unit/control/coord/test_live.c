@@ -206,7 +206,8 @@ static void a_machine_enrols_and_gets_its_map_over_a_real_link(void **state)
 	enrol(v);
 	say(v, json_pack("{s:s, s:i}", "t", "hello", "netmap", 0));
 	assert_string_equal(json_string_value(json_object_get(await(v, "welcome"), "observed")), "127.0.0.1");
-	assert_int_equal(netmap_from_json(json_object_get(await(v, "netmap"), "map"), &map), TM_OK);
+	assert_int_equal(
+		netmap_from_json(json_object_get(await(v, "netmap"), "map"), coord_mesh(v->c), &map), TM_OK);
 	assert_int_equal(map.n_nodes, 2);
 	netmap_deinit(&map);
 	/* Leaving: the answer and the reason come before the link goes. */

@@ -51,7 +51,8 @@ struct store_mesh shelf_mesh(void)
 
 struct store_node shelf_node(uint32_t number)
 {
-	struct store_node n = {.host = number, .created = 1000 + number, .os = "linux", .version = "0.1.0"};
+	struct store_node n = {
+		.rec = {.host = number}, .created = 1000 + number, .os = "linux", .version = "0.1.0"};
 
 	snprintf(n.rec.id, sizeof(n.rec.id), "%016x", (unsigned)number);
 	snprintf(n.rec.name, sizeof(n.rec.name), "node-%u", (unsigned)number);

@@ -14,7 +14,7 @@ static int keep_node(void *ctx, const struct store_node *n)
 {
 	struct store_node *all = ctx;
 
-	all[n->host] = *n;
+	all[n->rec.host] = *n;
 	return TM_OK;
 }
 
@@ -136,7 +136,7 @@ static void names_keys_ids_and_addresses_are_unique_by_schema(void **state)
 		else if (i == 3)
 			memcpy(n.ed, base.ed, sizeof(n.ed));
 		else
-			n.host = base.host;
+			n.rec.host = base.rec.host;
 		if (shelf_insert_node(s, &n) != TM_EEXIST)
 			fail_msg("clash %d was accepted", i);
 	}

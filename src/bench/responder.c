@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "bench/worker.h"
+#include "loop/timer.h"
 #include "os/os.h"
 
 #include <errno.h>
@@ -15,16 +16,15 @@
 
 enum {
 	BACKLOG = 32,
-	PAUSE_MS = 250, /* from the first of a portion, or from a failure, until accepting goes on */
 	PORTION = 32, /* a test of 16 streams does not wait, a member's storm does */
 };
 
-static const struct timeval pause_time = {.tv_usec = PAUSE_MS * 1000};
+#define PAUSE (250 * MS) /* from the first of a portion, or from a failure, until accepting goes on */
 
 struct responder {
 	struct responder_config cfg;
 	struct evconnlistener *listeners[BENCH_SIDES];
-	struct event *resume;
+	struct loop_timer *resume;
 	unsigned accepted; /* of the portion */
 	struct log_limit said_no_thread, said_no_accept; /* both can be provoked */
 	int echo[BENCH_SIDES];
@@ -44,7 +44,7 @@ static void pause_all(struct responder *r)
 static void count_accepted(struct responder *r)
 {
 	if (r->accepted++ == 0)
-		event_add(r->resume, &pause_time);
+		loop_timer_in(r->resume, PAUSE);
 	if (r->accepted >= PORTION)
 		pause_all(r);
 }
@@ -82,10 +82,10 @@ static void on_accept_error(struct evconnlistener *l UNUSED, void *ctx)
 	if (log_allow(&r->said_no_accept, time_monotonic()))
 		log_warn("bench: connections cannot be accepted, trying again", KV_ERRNO(e));
 	pause_all(r);
-	event_add(r->resume, &pause_time);
+	loop_timer_in(r->resume, PAUSE);
 }
 
-static void on_resume(evutil_socket_t fd UNUSED, short what UNUSED, void *ctx)
+static void on_resume(void *ctx)
 {
 	struct responder *r = ctx;
 
@@ -172,8 +172,7 @@ int responder_new(struct event_base *base, const struct responder_config *cfg,
 	r->said_no_thread = r->said_no_accept = (struct log_limit){.every = 60 * SEC, .burst = 1};
 	for (size_t i = 0; i < BENCH_SIDES; i++)
 		r->echo[i] = -1;
-	r->resume = event_new(base, -1, EV_TIMEOUT, on_resume, r);
-	err = r->resume ? TM_OK : TM_ENOMEM;
+	err = loop_timer_new(base, on_resume, r, &r->resume);
 	for (size_t i = 0; i < BENCH_SIDES && !err; i++)
 		err = open_side(r, base, i, d);
 	if (err) {
@@ -192,8 +191,7 @@ void responder_free(struct responder *r)
 	for (size_t i = 0; i < BENCH_SIDES; i++)
 		if (r->listeners[i])
 			evconnlistener_free(r->listeners[i]);
-	if (r->resume)
-		event_free(r->resume);
+	loop_timer_free(r->resume);
 	bench_worker_free(r->worker);
 	for (size_t i = 0; i < BENCH_SIDES; i++)
 		closep(&r->echo[i]);

@@ -3,11 +3,11 @@
 
 #include "base/log.h"
 #include "loop/helper.h"
+#include "loop/timer.h"
 #include "mesh/model.h"
 #include "node/stamps.h"
 #include "os/os.h"
 
-#include <event2/event.h>
 #include <string.h>
 
 enum { STAMPS_FILE_MAX = 16 << 20 };
@@ -17,7 +17,7 @@ enum { STAMPS_FILE_MAX = 16 << 20 };
 struct keeper {
 	struct keeper_config cfg;
 	struct helper *helper;
-	struct event *timer;
+	struct loop_timer *timer;
 	char *stamps; /* as loaded at start, for peers that appear later */
 	size_t stamps_len;
 	ns_t stamps_saved; /* monotonic; 0 = not since the start */
@@ -127,12 +127,12 @@ static void save_clock(struct keeper *k)
 	(void)submit(k, k->cfg.clock->path, strdup(text), strlen(text), reserved);
 }
 
-static void check(evutil_socket_t fd, short what, void *ctx)
+static void check(void *ctx)
 {
 	struct keeper *k = ctx;
 	ns_t now = time_monotonic();
 
-	(void)fd, (void)what;
+	loop_timer_in(k->timer, CHECK_EVERY);
 	node_clock_read(k->cfg.clock, time_real(), now);
 	if (k->writing)
 		return;
@@ -153,8 +153,9 @@ int keeper_new(
 	/* A stamps file that cannot be read counts as none: see stamps.h for what that costs. */
 	if (os_read_file(cfg->stamps_path, STAMPS_FILE_MAX, &k->stamps, &k->stamps_len, NULL) != TM_OK)
 		k->stamps_len = 0;
-	k->timer = event_new(base, -1, EV_PERSIST, check, k);
-	int err = k->timer ? helper_new(base, "tm-keeper", &k->helper) : TM_ENOMEM;
+	int err = loop_timer_new(base, check, k, &k->timer);
+	if (!err)
+		err = helper_new(base, "tm-keeper", &k->helper);
 	/* The clock must be reserved before anything is stamped with it. */
 	if (!err)
 		err = node_clock_save(cfg->clock, d);
@@ -162,7 +163,7 @@ int keeper_new(
 		keeper_free(k);
 		return err;
 	}
-	event_add(k->timer, &(struct timeval){.tv_sec = CHECK_EVERY / SEC});
+	loop_timer_in(k->timer, CHECK_EVERY);
 	*ret_keeper = k;
 	return TM_OK;
 }
@@ -174,8 +175,7 @@ void keeper_free(struct keeper *k)
 	helper_free(k->helper);
 	if (k->stamps_dirty)
 		save_stamps_now(k);
-	if (k->timer)
-		event_free(k->timer);
+	loop_timer_free(k->timer);
 	free(k->stamps);
 	free(k);
 }

@@ -15,7 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { WORKERS_DEFAULT_MAX = 8, STOP_DELAY_MS = 50 };
+enum { WORKERS_DEFAULT_MAX = 8 };
+#define STOP_DELAY (50 * MS)
 
 void node_paths_init(struct node_paths *p, const char *state_dir)
 {
@@ -39,28 +40,21 @@ void node_paths_init(struct node_paths *p, const char *state_dir)
 
 /* --- plane --- */
 
-static void arm(struct event *timer, ns_t now, ns_t at)
-{
-	if (at == NS_NEVER) {
-		event_del(timer);
-		return;
-	}
-	ns_t wait = at > now ? at - now : 0;
-	event_add(timer, &(struct timeval){.tv_sec = wait / SEC, .tv_usec = wait % SEC / US});
-}
-
-static void service_plane(evutil_socket_t fd, short what, void *ctx)
+static void service_plane(void *ctx)
 {
 	struct node *n = ctx;
 
-	(void)fd, (void)what;
-	ns_t next = plane_service(n->plane, time_monotonic());
-	arm(n->plane_timer, time_monotonic(), next);
+	loop_timer_at(n->plane_timer, plane_service(n->plane, time_monotonic()));
+}
+
+static void on_plane_readable(evutil_socket_t fd UNUSED, short what UNUSED, void *ctx)
+{
+	service_plane(ctx);
 }
 
 void node_kick_plane(struct node *n)
 {
-	event_active(n->plane_timer, EV_TIMEOUT, 0);
+	loop_timer_in(n->plane_timer, 0);
 }
 
 /* --- addresses that join tokens carry --- */
@@ -113,17 +107,16 @@ static void on_network_changed(void *ctx)
 
 /* --- signals and timers --- */
 
-static void stop_now(evutil_socket_t fd, short what, void *ctx)
+static void stop_now(void *ctx)
 {
 	struct node *n = ctx;
 
-	(void)fd, (void)what;
 	event_base_loopbreak(n->base);
 }
 
 void node_stop_soon(struct node *n)
 {
-	event_add(n->stop_timer, &(struct timeval){.tv_usec = STOP_DELAY_MS * 1000});
+	loop_timer_in(n->stop_timer, STOP_DELAY);
 }
 
 static void on_stop_signal(evutil_socket_t sig, short what, void *ctx)
@@ -207,16 +200,18 @@ static int open_events(struct node *n)
 	if (!n->base)
 		return TM_ENOMEM;
 
-	n->plane_timer = evtimer_new(n->base, service_plane, n);
-	n->stop_timer = evtimer_new(n->base, stop_now, n);
+	int err = loop_timer_new(n->base, service_plane, n, &n->plane_timer);
+	if (!err)
+		err = loop_timer_new(n->base, stop_now, n, &n->stop_timer);
+	if (err)
+		return err;
+
 	for (size_t i = 0; i < ARRAY_LEN(stop_signals); i++)
 		n->signals[i] = evsignal_new(n->base, stop_signals[i], on_stop_signal, n);
 	n->signals[2] = evsignal_new(n->base, SIGHUP, on_reload_signal, n);
 	for (size_t i = 0; i < ARRAY_LEN(n->signals); i++)
 		if (!n->signals[i] || event_add(n->signals[i], NULL) != 0)
 			return TM_ENOMEM;
-	if (!n->plane_timer || !n->stop_timer)
-		return TM_ENOMEM;
 	signal(SIGPIPE, SIG_IGN);
 	return TM_OK;
 }
@@ -298,7 +293,7 @@ static int open_plane(struct node *n)
 	if (err)
 		return err;
 
-	n->plane_event = event_new(n->base, plane_fd(n->plane), EV_READ | EV_PERSIST, service_plane, n);
+	n->plane_event = event_new(n->base, plane_fd(n->plane), EV_READ | EV_PERSIST, on_plane_readable, n);
 	if (!n->plane_event || event_add(n->plane_event, NULL) != 0)
 		return TM_ENOMEM;
 	return plane_start(n->plane);
@@ -459,9 +454,9 @@ static void node_close(struct node *n)
 	if (n->plane)
 		plane_stop(n->plane);
 	free_event(n->plane_event);
-	free_event(n->plane_timer);
+	loop_timer_free(n->plane_timer);
 	plane_free(n->plane);
-	free_event(n->stop_timer);
+	loop_timer_free(n->stop_timer);
 	for (size_t i = 0; i < ARRAY_LEN(n->signals); i++)
 		free_event(n->signals[i]);
 	if (n->base) {

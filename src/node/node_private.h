@@ -10,6 +10,7 @@
 #include "control/path/prober.h"
 #include "crypto/identity.h"
 #include "data/plane/plane.h"
+#include "loop/timer.h"
 #include "node/clock.h"
 #include "node/config.h"
 #include "node/ctl.h"
@@ -48,7 +49,8 @@ struct node {
 	struct responder *responder; /* NULL when switched off */
 	struct os_netmon *netmon;
 	struct ctl *ctl;
-	struct event *plane_event, *plane_timer, *signals[3], *stop_timer;
+	struct event *plane_event, *signals[3];
+	struct loop_timer *plane_timer, *stop_timer;
 	/* state */
 	struct mesh_info mesh; /* newest known */
 	char removed[256]; /* why the coordinator removed us; "" = member */

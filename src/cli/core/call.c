@@ -1,87 +1,35 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "cli/core/call.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include "base/secret.h"
 #include "base/time.h"
+#include "os/local.h"
 
-static int wait_for(int fd, short what, ns_t deadline, struct diag *d)
+static int wait_for(int fd, bool to_write, ns_t deadline, struct diag *d)
 {
-	struct pollfd p = {.fd = fd, .events = what};
+	int err = os_local_wait(fd, to_write, deadline);
 
-	for (;;) {
-		int r = poll(&p, 1, time_poll_ms(time_monotonic(), deadline));
-
-		if (r > 0)
-			return TM_OK;
-		if (r == 0)
-			return diag_what(d, TM_ETIMEOUT, "the daemon does not answer");
-		if (errno != EINTR)
-			return tm_err_from_errno(errno);
-	}
-}
-
-static int connect_error(int why, const char *path, struct diag *d)
-{
-	if (why == ENOENT || why == ECONNREFUSED || why == ENOTDIR)
-		return diag_what(d, TM_ENOENT, "tunnelmesh is not running");
-	if (why == EACCES || why == EPERM)
-		return diag_what(d, TM_EPERM, "no permission to talk to tunnelmesh at %s", path);
-
-	return diag_what(d, tm_err_from_errno(why), "cannot reach tunnelmesh at %s: %s", path, strerror(why));
-}
-
-static int client_connect(const char *path, ns_t deadline, int *ret_fd, struct diag *d)
-{
-	_cleanup_(closep) int fd = -1;
-	struct sockaddr_un sa = {.sun_family = AF_UNIX};
-
-	if (strlen(path) >= sizeof(sa.sun_path)) {
-		diag_hint(d, "choose a shorter one with --socket");
-		return diag_what(d, TM_EINVAL, "the path of the control socket is longer than %zu characters",
-			sizeof(sa.sun_path) - 1);
-	}
-	memcpy(sa.sun_path, path, strlen(path) + 1);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return tm_err_from_errno(errno);
-
-	while (connect(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0) {
-		if (errno == EAGAIN && time_monotonic() < deadline)
-			(void)poll(NULL, 0, 20); /* its backlog is full */
-		else if (errno != EINTR)
-			return connect_error(errno, path, d);
-	}
-	*ret_fd = fd;
-	fd = -1;
-	return TM_OK;
+	return err == TM_ETIMEOUT ? diag_what(d, err, "the daemon does not answer") : err;
 }
 
 /* A daemon that refuses early (request too long) has answered before we are through: then its answer counts,
- * not our EPIPE. */
+ * not that it hung up. */
 static int send_all(int fd, const char *p, size_t n, ns_t deadline, struct diag *d)
 {
 	while (n > 0) {
-		ssize_t sent = send(fd, p, n, MSG_NOSIGNAL);
+		size_t sent = 0;
+		int err = os_local_send(fd, p, n, &sent);
 
-		if (sent >= 0) {
-			p += sent;
-			n -= (size_t)sent;
-		} else if (errno == EPIPE || errno == ECONNRESET) {
+		if (err == TM_ECLOSED)
 			return TM_OK;
-		} else if (errno == EAGAIN) {
-			int err = wait_for(fd, POLLOUT, deadline, d);
-			if (err)
-				return err;
-		} else if (errno != EINTR) {
-			return tm_err_from_errno(errno);
-		}
+		if (err == TM_EAGAIN)
+			err = wait_for(fd, true, deadline, d);
+		if (err)
+			return err;
+		p += sent;
+		n -= sent;
 	}
 	return TM_OK;
 }
@@ -122,20 +70,20 @@ static int read_line(int fd, struct reply *r, ns_t deadline, struct diag *d)
 {
 	for (;;) {
 		int err = r->n == r->cap ? reply_grow(r) : TM_OK;
-		ssize_t n;
+		size_t n = 0;
 
 		if (!err)
-			err = wait_for(fd, POLLIN, deadline, d);
+			err = wait_for(fd, false, deadline, d);
 		if (err)
 			return err;
 
-		n = recv(fd, r->p + r->n, r->cap - r->n, 0);
-		if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		err = os_local_recv(fd, r->p + r->n, r->cap - r->n, &n);
+		if (err == TM_EAGAIN)
 			continue;
-		if (n <= 0)
+		if (err)
 			return diag_what(d, TM_ECLOSED, "tunnelmesh stopped before it answered");
 
-		r->n += (size_t)n;
+		r->n += n;
 		if (r->p[r->n - 1] == '\n')
 			return TM_OK;
 	}
@@ -172,7 +120,7 @@ int call_daemon(const char *path, const json_t *req, int timeout_ms, json_t **re
 	size_t n;
 	int err;
 
-	err = client_connect(path, deadline, &fd, d);
+	err = os_local_connect(path, deadline, &fd, d);
 	if (err)
 		return err;
 
@@ -196,13 +144,6 @@ int call_daemon(const char *path, const json_t *req, int timeout_ms, json_t **re
 pid_t call_daemon_pid(const char *path)
 {
 	_cleanup_(closep) int fd = -1;
-	struct ucred u;
-	socklen_t n = sizeof(u);
 
-	if (client_connect(path, time_monotonic() + SEC, &fd, NULL) < 0)
-		return 0;
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &u, &n) < 0)
-		return 0;
-
-	return u.pid;
+	return os_local_connect(path, time_monotonic() + SEC, &fd, NULL) == TM_OK ? os_local_peer(fd) : 0;
 }

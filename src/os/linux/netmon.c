@@ -16,6 +16,7 @@
 
 #include "base/log.h"
 #include "base/map.h"
+#include "loop/timer.h"
 #include "os/linux/rtmsg.h"
 
 #define DEBOUNCE (300 * MS)
@@ -32,7 +33,8 @@ struct os_netmon {
 	void (*changed)(void *ctx);
 	void *ctx;
 	struct nl_sock *sock;
-	struct event *readable, *settled;
+	struct event *readable;
+	struct loop_timer *settled;
 	/* control thread */
 	int except_index;
 	bool filling; /* reading the state anew: nothing counts */
@@ -59,13 +61,11 @@ static int seen_put(struct map *m, const void *key, enum seen s)
 
 static void mark(struct os_netmon *m)
 {
-	struct timeval tv = {.tv_sec = DEBOUNCE / SEC, .tv_usec = DEBOUNCE % SEC / US};
-
 	/*
 	 * A fixed window from the first message: a network that never comes to rest is reported all the same.
 	 */
-	if (!m->filling && !evtimer_pending(m->settled, NULL))
-		(void)evtimer_add(m->settled, &tv);
+	if (!m->filling && !loop_timer_is_set(m->settled))
+		loop_timer_in(m->settled, DEBOUNCE);
 }
 
 static void update(struct os_netmon *m, struct map *map, const void *key, enum seen now)
@@ -168,7 +168,7 @@ static void on_readable(evutil_socket_t fd UNUSED, short what UNUSED, void *ctx)
 	}
 }
 
-static void on_settled(evutil_socket_t fd UNUSED, short what UNUSED, void *ctx)
+static void on_settled(void *ctx)
 {
 	struct os_netmon *m = ctx;
 	struct diag d = {0};
@@ -224,13 +224,12 @@ int os_netmon_new(struct event_base *base, const char *except, void (*changed)(v
 	if (err)
 		goto fail;
 
-	err = TM_ENOMEM;
 	m->readable = event_new(base, nl_socket_get_fd(m->sock), EV_READ | EV_PERSIST, on_readable, m);
-	m->settled = evtimer_new(base, on_settled, m);
-	if (!m->readable || !m->settled || event_add(m->readable, NULL) < 0)
-		goto fail;
-
-	err = fill(m, NULL);
+	err = loop_timer_new(base, on_settled, m, &m->settled);
+	if (!err && (!m->readable || event_add(m->readable, NULL) < 0))
+		err = TM_ENOMEM;
+	if (!err)
+		err = fill(m, NULL);
 	if (err)
 		goto fail;
 
@@ -248,8 +247,7 @@ void os_netmon_free(struct os_netmon *m)
 
 	if (m->readable)
 		event_free(m->readable);
-	if (m->settled)
-		event_free(m->settled);
+	loop_timer_free(m->settled);
 	nl_socket_free(m->sock);
 	map_free(m->links);
 	map_free(m->addrs);

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * How the command line reaches the daemon on the same machine: a stream socket with a path (AF_UNIX, which
+ * Windows has as well). Who may connect is the file's mode: root alone (0600), or root and a group (0660).
+ * Descriptors are non-blocking and closed on exec. Control thread or CLI.
+ */
+#ifndef TM_OS_LOCAL_H
+#define TM_OS_LOCAL_H
+
+#include "base/diag.h"
+#include "base/err.h"
+#include "base/time.h"
+#include "base/util.h"
+
+#include <sys/types.h>
+
+struct os_local; /* a listening end */
+
+/*
+ * Listens on path; its directory is made when missing. group NULL or "": root alone. A dead daemon's socket
+ * is replaced; TM_EBUSY when a live one answers, TM_EEXIST when path is something else than a socket, each
+ * with a sentence in d.
+ */
+NODISCARD int os_local_listen(
+	const char *path, const char *group, struct os_local **ret_local, struct diag *d);
+void os_local_free(struct os_local *l); /* also unlinks path, if it is still ours; NULL is fine */
+DEFINE_CLEANUP(struct os_local, os_local_free)
+
+int os_local_fd(const struct os_local *l); /* readable: somebody waits to be accepted */
+/* TM_EAGAIN: nobody (any more), or one who may not. TM_EFULL: out of descriptors or memory, who waits stays
+ * waiting. */
+NODISCARD int os_local_accept(const struct os_local *l, int *ret_fd);
+
+/* TM_ENOENT when nobody answers there, TM_EPERM when we may not; while the other side's backlog is full it is
+ * tried again until the deadline. Blocks. */
+NODISCARD int os_local_connect(const char *path, ns_t deadline, int *ret_fd, struct diag *d);
+pid_t os_local_peer(int fd); /* the process at the other end; 0 when the system cannot say */
+
+/* Never block and never raise SIGPIPE. TM_EAGAIN: not now. TM_ECLOSED: the other side has gone (for recv: or
+ * has said all). *ret_n bytes were taken or came. */
+NODISCARD int os_local_send(int fd, const void *p, size_t n, size_t *ret_n);
+NODISCARD int os_local_recv(int fd, void *p, size_t n, size_t *ret_n);
+void os_local_close(int fd);
+/* Waits until the descriptor can be read (or written); TM_ETIMEOUT. */
+NODISCARD int os_local_wait(int fd, bool to_write, ns_t deadline);
+
+#endif

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "base/bytes.h"
+#include "mesh/mesh_private.h"
+
+#include <string.h>
+#include <strings.h>
+
+/* --- one record --- */
+
+int mesh_node_new(const struct node_rec *r, struct mesh_node **ret_node)
+{
+	size_t name_len = strlen(r->name) + 1, via_len = strlen(r->via) + 1, tags_len = 1;
+
+	for (size_t i = 0; i < r->n_tags; i++)
+		tags_len += strlen(r->tags[i]) + 1;
+
+	struct mesh_node *n = calloc(1, sizeof(*n) + name_len + via_len + tags_len);
+	if (!n)
+		return TM_ENOMEM;
+
+	char *at = n->name;
+	memcpy(at, r->name, name_len);
+	n->via = at += name_len;
+	memcpy(at, r->via, via_len);
+	n->tags = at += via_len;
+	for (size_t i = 0; i < r->n_tags; i++) {
+		size_t len = strlen(r->tags[i]) + 1;
+
+		memcpy(at, r->tags[i], len);
+		at += len;
+	}
+	memcpy(n->key, r->key, sizeof(n->key));
+	memcpy(n->id, r->id, sizeof(n->id));
+	n->kind = (uint8_t)r->kind;
+	n->coordinator = r->coordinator;
+	n->host = r->host;
+	*ret_node = n;
+	return TM_OK;
+}
+
+void mesh_node_addresses(
+	const struct mesh *m, const struct mesh_node *n, struct ip *ret_ip4, struct ip *ret_ip6)
+{
+	mesh_addresses(&m->info, n->host, ret_ip4, ret_ip6);
+}
+
+/* --- the indexes --- */
+
+static const void *key_id(const void *record, size_t *ret_len)
+{
+	*ret_len = NODE_ID_LEN;
+	return ((const struct mesh_node *)record)->id;
+}
+
+static const void *key_key(const void *record, size_t *ret_len)
+{
+	const struct mesh_node *n = record;
+
+	*ret_len = sizeof(n->key);
+	return n->key;
+}
+
+static const void *key_name(const void *record, size_t *ret_len)
+{
+	const struct mesh_node *n = record;
+
+	*ret_len = strlen(n->name);
+	return n->name;
+}
+
+static const void *key_via(const void *record, size_t *ret_len)
+{
+	*ret_len = NODE_ID_LEN;
+	return ((const struct mesh_node *)record)->via;
+}
+
+int mesh_new(const struct mesh_info *info, struct mesh **ret_mesh)
+{
+	_cleanup_(mesh_freep) struct mesh *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return TM_ENOMEM;
+
+	m->info.net4 = info->net4;
+	m->info.net6 = info->net6;
+	int err = table_init(&m->by_id, key_id);
+	if (!err)
+		err = table_init(&m->by_key, key_key);
+	if (!err)
+		err = table_init(&m->by_name, key_name);
+	if (!err)
+		err = table_init(&m->by_via, key_via);
+	if (err)
+		return err;
+
+	*ret_mesh = TAKE(m);
+	return TM_OK;
+}
+
+void mesh_free(struct mesh *m)
+{
+	struct mesh_node *n;
+
+	if (!m)
+		return;
+
+	for (size_t i = 0; (n = table_next(&m->by_id, &i));)
+		free(n);
+	table_deinit(&m->by_id);
+	table_deinit(&m->by_key);
+	table_deinit(&m->by_name);
+	table_deinit(&m->by_via);
+	free(m->by_host);
+	free(m);
+}
+
+int mesh_reserve(struct mesh *m, size_t more, size_t clients, uint32_t max_host)
+{
+	size_t n_hosts = m->n_hosts ? m->n_hosts : 16;
+
+	while (n_hosts <= max_host)
+		n_hosts *= 2;
+	if (n_hosts != m->n_hosts) {
+		struct mesh_node **by_host = realloc(m->by_host, n_hosts * sizeof(struct mesh_node *));
+
+		if (!by_host)
+			return TM_ENOMEM;
+		memset(by_host + m->n_hosts, 0, (n_hosts - m->n_hosts) * sizeof(struct mesh_node *));
+		m->by_host = by_host;
+		m->n_hosts = n_hosts;
+	}
+	int err = table_reserve(&m->by_id, more);
+	if (!err)
+		err = table_reserve(&m->by_key, more);
+	if (!err)
+		err = table_reserve(&m->by_name, more);
+	if (!err)
+		err = table_reserve(&m->by_via, clients);
+	return err;
+}
+
+static void join_clients(struct mesh *m, struct mesh_node *n)
+{
+	struct mesh_node *first = table_get(&m->by_via, n->via, NODE_ID_LEN);
+
+	n->next_client = first ? first->next_client : NULL;
+	if (first)
+		first->next_client = n;
+	else
+		table_put(&m->by_via, n);
+}
+
+static void leave_clients(struct mesh *m, struct mesh_node *n)
+{
+	struct mesh_node *first = table_get(&m->by_via, n->via, NODE_ID_LEN);
+
+	if (first == n && n->next_client) {
+		table_put(&m->by_via, n->next_client);
+	} else if (first == n) {
+		table_remove(&m->by_via, n->via, NODE_ID_LEN);
+	} else {
+		while (first->next_client != n)
+			first = first->next_client;
+		first->next_client = n->next_client;
+	}
+	n->next_client = NULL;
+}
+
+bool mesh_index(struct mesh *m, struct mesh_node *n)
+{
+	if (m->by_host[n->host] || table_get(&m->by_id, n->id, NODE_ID_LEN) ||
+		table_get(&m->by_key, n->key, sizeof(n->key)) ||
+		table_get(&m->by_name, n->name, strlen(n->name)))
+		return false;
+
+	m->by_host[n->host] = n;
+	table_put(&m->by_id, n);
+	table_put(&m->by_key, n);
+	table_put(&m->by_name, n);
+	if (n->kind == NODE_CLIENT)
+		join_clients(m, n);
+	return true;
+}
+
+void mesh_unindex(struct mesh *m, struct mesh_node *n)
+{
+	m->by_host[n->host] = NULL;
+	table_remove(&m->by_id, n->id, NODE_ID_LEN);
+	table_remove(&m->by_key, n->key, sizeof(n->key));
+	table_remove(&m->by_name, n->name, strlen(n->name));
+	if (n->kind == NODE_CLIENT)
+		leave_clients(m, n);
+}
+
+/* --- questions --- */
+
+uint64_t mesh_version(const struct mesh *m)
+{
+	return m->version;
+}
+
+size_t mesh_size(const struct mesh *m)
+{
+	return m->by_id.size;
+}
+
+const struct mesh_node *mesh_by_id(const struct mesh *m, const char *id)
+{
+	return node_id_valid(id) ? table_get(&m->by_id, id, NODE_ID_LEN) : NULL;
+}
+
+const struct mesh_node *mesh_by_key(const struct mesh *m, const uint8_t key[static 32])
+{
+	return table_get(&m->by_key, key, 32);
+}
+
+const struct mesh_node *mesh_by_name(const struct mesh *m, const char *name)
+{
+	return table_get(&m->by_name, name, strlen(name));
+}
+
+const struct mesh_node *mesh_by_ip(const struct mesh *m, const struct ip *ip)
+{
+	const struct ip *base = ip->family == IP_V4 ? &m->info.net4.ip : &m->info.net6.ip;
+	size_t low = ip_len(ip) - 4;
+
+	if (ip->family != base->family)
+		return NULL;
+
+	/* Both prefixes end on a boundary of ours or further left: what a host number adds is in the last 32
+	 * bits. */
+	struct prefix net = prefix_mask(ip->family == IP_V4 ? &m->info.net4 : &m->info.net6);
+	uint32_t host = get_be32(ip->bytes + low) - get_be32(net.ip.bytes + low);
+	const struct mesh_node *n = host < m->n_hosts ? m->by_host[host] : NULL;
+	if (!n)
+		return NULL;
+
+	struct ip ip4, ip6;
+	mesh_node_addresses(m, n, &ip4, &ip6);
+	return ip_eq(ip, ip->family == IP_V4 ? &ip4 : &ip6) ? n : NULL;
+}
+
+/* In lower case and without MESH_SUFFIX or a final dot; false when it is too long to be one. */
+static bool bare_name(const char *text, char ret_name[static NODE_NAME_MAX + 1])
+{
+	const size_t suffix_len = sizeof(MESH_SUFFIX) - 1;
+	size_t n = strlen(text);
+
+	if (n > 1 && text[n - 1] == '.')
+		n--;
+	if (n > suffix_len && strncasecmp(text + n - suffix_len, MESH_SUFFIX, suffix_len) == 0)
+		n -= suffix_len;
+	if (n > NODE_NAME_MAX)
+		return false;
+
+	for (size_t i = 0; i < n; i++)
+		ret_name[i] = text[i] >= 'A' && text[i] <= 'Z' ? (char)(text[i] - 'A' + 'a') : text[i];
+	ret_name[n] = '\0';
+	return true;
+}
+
+/* An id is looked for first, so that nobody can hide another node by taking its id as a name. */
+const struct mesh_node *mesh_lookup(const struct mesh *m, const char *text)
+{
+	const struct mesh_node *n = mesh_by_id(m, text);
+	char name[NODE_NAME_MAX + 1];
+	struct ip ip;
+
+	if (n)
+		return n;
+	if (ip_parse(text, &ip) == TM_OK)
+		return mesh_by_ip(m, &ip);
+	return bare_name(text, name) ? mesh_by_name(m, name) : NULL;
+}
+
+const struct mesh_node *mesh_clients(const struct mesh *m, const char *via)
+{
+	return node_id_valid(via) ? table_get(&m->by_via, via, NODE_ID_LEN) : NULL;
+}
+
+const struct mesh_node *mesh_next(const struct mesh *m, size_t *pos)
+{
+	while (*pos < m->n_hosts) {
+		const struct mesh_node *n = m->by_host[(*pos)++];
+
+		if (n)
+			return n;
+	}
+	return NULL;
+}

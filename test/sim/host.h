@@ -1,11 +1,97 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* Between sim.c and host.c only. */
+/*
+ * A host: the real device, the real path core if it is a member of a mesh (host_paths.c), and a data path
+ * that does what workers do, one packet at a time (plane_lite.c). It has one UDP port and up to HOST_FACES
+ * interfaces. Its keys follow from its number alone, so that they are computed once per process.
+ */
 #ifndef TM_TEST_SIM_HOST_H
 #define TM_TEST_SIM_HOST_H
 
-#include "sim/sim.h"
+#include "data/peer/device.h"
+#include "sim/link.h"
+#include "sim/nat.h"
 
-void host_attach(struct host *h);
-void host_free(struct host *h);
+enum { HOST_FACES = 4, HOST_PORT = 51820, HOST_STAGED = 128, HOST_PACKETS = 1 << 16, HOST_GRAVES = 64 };
+
+/* An interface: where it is plugged in, its addresses there, the line out. */
+struct face {
+	struct node in;
+	struct host *host;
+	struct segment *segment; /* NULL: unplugged */
+	struct ip ip4, ip6; /* IP_NONE: none of the family */
+	struct link up;
+};
+
+/* What one host knows of another. */
+struct friendship {
+	struct host *self, *other;
+	struct peer *p;
+	uint64_t staged[HOST_STAGED];
+	size_t n_staged;
+	uint64_t sent; /* numbers handed out to packets towards other */
+	uint64_t received; /* packets of other's that arrived here */
+	uint64_t twice; /* of those, delivered a second time: must stay 0 */
+	uint64_t garbage; /* of those, not what was sent: must stay 0 */
+	uint8_t *seen; /* a bit per packet */
+	unsigned dropped; /* staged packets given up */
+	unsigned ups, downs, want_endpoint;
+};
+
+struct host {
+	struct owned owned;
+	struct sim *sim;
+	const char *name;
+	size_t number; /* in the world, from 0 */
+	uint8_t priv[32], pub[32];
+	struct endpoint at; /* IPv4 address of the first face, and the port */
+	struct face face[HOST_FACES];
+	struct device *device;
+	struct wg_limits limits;
+	struct waker waker;
+	ns_t next, clock_offset;
+	size_t waiting; /* what device_receive is told */
+	struct friendship *friends[SIM_HOSTS]; /* by the other's number */
+	/* counted */
+	uint64_t sent[5], verdicts[DEV_VERDICT_N], keepalives;
+	struct datagram last[5]; /* last one sent, by message type; 0 = all else */
+	struct ip last_local; /* source address asked for in the last handshake message */
+	/* retired, freed between two events */
+	void *grave[HOST_GRAVES];
+	void (*grave_free[HOST_GRAVES])(void *);
+	size_t n_graves;
+};
+
+/* On the internet, with a perfect line of 10 ms. */
+struct host *sim_host(struct sim *s, const char *name);
+struct host *sim_host_with_limits(struct sim *s, const char *name, const struct wg_limits *l);
+struct host *sim_host_in(struct segment *g, const char *name);
+/* Both know each other's key, address and psk (NULL: none), as two stock WireGuard peers do. */
+void sim_befriend(struct host *a, struct host *b, const uint8_t *psk);
+struct friendship *sim_friend(const struct host *a, const struct host *b);
+/* One side only; no endpoint when at is NULL. */
+struct friendship *sim_add_friend(
+	struct host *a, struct host *b, const uint8_t *psk, const struct endpoint *at);
+
+void host_send(struct host *a, struct host *b); /* one numbered packet */
+void host_restart(struct host *h); /* a new process with the same key: all sessions forgotten */
+/* Plugs a face in elsewhere (NULL: unplugs it); the line stays what it was. */
+void host_plug(struct host *h, unsigned face, struct segment *g);
+void host_move(struct host *h); /* another address in the same segment, another port */
+struct link *host_line(struct host *h); /* of the first face */
+void host_set_line(struct host *h, unsigned loss, unsigned duplicate, unsigned corrupt, ns_t jitter);
+void host_settle(struct host *h); /* runs what is due; call it after talking to h->device directly */
+bool host_has_session(const struct host *a, const struct host *b);
+uint64_t host_datagrams(const struct host *h);
+
+/* Every packet between the two arrived, once, unharmed. */
+void expect_nothing_lost(struct host *a, struct host *b);
+/* A packet each way arrives within a second. */
+void expect_connected(struct host *a, struct host *b);
+
+/* Between the files of a host only. */
+void host_put_on_wire(
+	struct host *h, const struct endpoint *to, const struct ip *local, const uint8_t *msg, size_t n);
+void host_receive(struct host *h, struct datagram *dg);
+void host_boot_device(struct host *h);
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* The network: clock, flights, links, NAT, internet. */
 #include "sim/sim.h"
+
+#include "base/bytes.h"
+#include "sim/segment.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,14 +11,17 @@
 
 #include <cmocka.h>
 
-#include "sim/host.h"
+enum { SPARE_MAX = 64 };
 
-struct flight {
+struct event {
 	ns_t at;
 	uint64_t order;
-	struct node *to;
-	struct datagram *dg;
+	void (*run)(void *who, void *what);
+	void *who, *what;
+	void (*drop)(struct sim *s, void *what);
 };
+
+/* --- dice --- */
 
 uint64_t sim_random(struct sim *s)
 {
@@ -29,162 +34,71 @@ uint64_t sim_random(struct sim *s)
 	return z ^ z >> 31;
 }
 
-void sim_entropy(void *sim, void *out, size_t n)
+uint64_t sim_between(struct sim *s, uint64_t low, uint64_t high)
 {
-	uint8_t *p = out;
-
-	for (size_t i = 0; i < n; i++)
-		p[i] = (uint8_t)sim_random(sim);
+	return low + sim_random(s) % (high - low + 1);
 }
 
-static bool chance(struct sim *s, unsigned per_mille)
+bool sim_chance(struct sim *s, unsigned per_mille)
 {
 	return per_mille && sim_random(s) % 1000 < per_mille;
 }
 
-static bool sooner(const struct flight *a, const struct flight *b)
+void sim_entropy(void *sim, void *out, size_t n)
+{
+	uint8_t *p = out;
+
+	for (uint64_t word = 0; n; n--, word >>= 8) {
+		if (!word)
+			word = sim_random(sim);
+		*p++ = (uint8_t)word;
+	}
+}
+
+/* --- events --- */
+
+static bool sooner(const struct event *a, const struct event *b)
 {
 	return a->at != b->at ? a->at < b->at : a->order < b->order;
 }
 
-static void take_off(struct sim *s, ns_t at, struct node *to, struct datagram *dg)
+void sim_at(struct sim *s, ns_t at, void (*run)(void *who, void *what), void *who, void *what,
+	void (*drop)(struct sim *s, void *what))
 {
-	struct flight f = {.at = at, .order = s->order++, .to = to, .dg = dg};
+	struct event e = {.at = at, .order = s->order++, .run = run, .who = who, .what = what, .drop = drop};
 	size_t i;
 
-	if (s->n_flights == s->cap_flights) {
-		s->cap_flights = s->cap_flights ? 2 * s->cap_flights : 64;
-		s->flights = realloc(s->flights, s->cap_flights * sizeof(f));
-		assert_non_null(s->flights);
+	if (s->n_events == s->cap_events) {
+		s->cap_events = s->cap_events ? 2 * s->cap_events : 64;
+		s->events = realloc(s->events, s->cap_events * sizeof(e));
+		assert_non_null(s->events);
 	}
-	for (i = s->n_flights++; i && sooner(&f, &s->flights[(i - 1) / 2]); i = (i - 1) / 2)
-		s->flights[i] = s->flights[(i - 1) / 2];
-	s->flights[i] = f;
+	for (i = s->n_events++; i && sooner(&e, &s->events[(i - 1) / 2]); i = (i - 1) / 2)
+		s->events[i] = s->events[(i - 1) / 2];
+	s->events[i] = e;
 }
 
-static struct flight land(struct sim *s)
+static struct event take_first(struct sim *s)
 {
-	struct flight first = s->flights[0], last = s->flights[--s->n_flights];
+	struct event first = s->events[0], last = s->events[--s->n_events];
 	size_t i = 0;
 
-	for (size_t c; (c = 2 * i + 1) < s->n_flights; i = c) {
-		if (c + 1 < s->n_flights && sooner(&s->flights[c + 1], &s->flights[c]))
+	for (size_t c; (c = 2 * i + 1) < s->n_events; i = c) {
+		if (c + 1 < s->n_events && sooner(&s->events[c + 1], &s->events[c]))
 			c++;
-		if (sooner(&last, &s->flights[c]))
+		if (sooner(&last, &s->events[c]))
 			break;
-		s->flights[i] = s->flights[c];
+		s->events[i] = s->events[c];
 	}
-	s->flights[i] = last;
+	s->events[i] = last;
 	return first;
 }
 
-static struct datagram *copy(const struct datagram *dg)
+void sim_wake(struct sim *s, struct waker *w, ns_t at)
 {
-	struct datagram *c = malloc(sizeof(*c));
-
-	assert_non_null(c);
-	*c = *dg;
-	return c;
-}
-
-static void link_forward(struct node *n, struct datagram *dg)
-{
-	struct link *l = CONTAINER_OF(n, struct link, super);
-	struct sim *s = l->sim;
-	unsigned copies = chance(s, l->duplicate) ? 2 : 1;
-
-	for (unsigned i = 0; i < copies; i++) {
-		struct datagram *c;
-
-		if (chance(s, l->loss))
-			continue;
-		c = copy(dg);
-		if (chance(s, l->corrupt) && c->n)
-			c->bytes[sim_random(s) % c->n] ^= (uint8_t)(1u << sim_random(s) % 8);
-		take_off(s, s->now + l->delay + (l->jitter ? (ns_t)(sim_random(s) % (uint64_t)l->jitter) : 0),
-			l->next, c);
-	}
-	free(dg);
-}
-
-static bool nat_lets_in(const struct nat *t, const struct datagram *dg)
-{
-	if (dg->to.port != t->port || t->sim->now - t->used > t->timeout)
-		return false;
-	for (size_t i = 0; i < t->n_written; i++) {
-		if (endpoint_eq(&t->written[i], &dg->from))
-			return true;
-	}
-	return false;
-}
-
-/* From inside towards the internet. */
-static void nat_forward(struct node *n, struct datagram *dg)
-{
-	struct nat *t = CONTAINER_OF(n, struct nat, super);
-	size_t i = 0;
-
-	if (t->sim->now - t->used > t->timeout || !t->port) {
-		t->port = (uint16_t)(1024 + sim_random(t->sim) % 60000);
-		t->n_written = 0;
-	}
-	while (i < t->n_written && !endpoint_eq(&t->written[i], &dg->to))
-		i++;
-	if (i == t->n_written && t->n_written < ARRAY_LEN(t->written))
-		t->written[t->n_written++] = dg->to;
-	t->used = t->sim->now;
-	dg->from.ip = t->outside;
-	dg->from.port = t->port;
-	t->next->forward(t->next, dg);
-}
-
-static void internet_forward(struct node *n, struct datagram *dg)
-{
-	struct sim *s = CONTAINER_OF(n, struct sim, internet);
-
-	for (size_t i = 0; i < s->n_hosts; i++) {
-		struct host *h = s->hosts[i];
-
-		if (h->nat.inside && ip_eq(&h->nat.outside, &dg->to.ip) && nat_lets_in(&h->nat, dg)) {
-			h->nat.used = s->now;
-			dg->to = h->at;
-			h->super.forward(&h->super, dg);
-			return;
-		}
-		if (!h->nat.inside && endpoint_eq(&h->at, &dg->to)) {
-			h->super.forward(&h->super, dg);
-			return;
-		}
-	}
-	free(dg);
-}
-
-void sim_inject(struct sim *s, const struct datagram *dg)
-{
-	s->wire_datagrams++;
-	internet_forward(&s->internet, copy(dg));
-}
-
-struct sim *sim_new(uint64_t seed)
-{
-	struct sim *s = calloc(1, sizeof(*s));
-
-	assert_non_null(s);
-	print_message("sim: seed %llu\n", (unsigned long long)seed);
-	s->seed = s->rng = seed;
-	s->now = 1000 * SEC; /* a machine that has been up for a while: 0 means "never" in places */
-	s->internet.forward = internet_forward;
-	return s;
-}
-
-void sim_free(struct sim *s)
-{
-	for (size_t i = 0; i < s->n_hosts; i++)
-		host_free(s->hosts[i]);
-	for (size_t i = 0; i < s->n_flights; i++)
-		free(s->flights[i].dg);
-	free(s->flights);
-	free(s);
+	if (!w->due.pos && at != NS_NEVER)
+		assert_int_equal(heap_reserve(&s->wakers, 1), TM_OK);
+	heap_set(&s->wakers, &w->due, at);
 }
 
 void sim_run(struct sim *s, ns_t duration)
@@ -192,54 +106,141 @@ void sim_run(struct sim *s, ns_t duration)
 	const ns_t end = s->now + duration;
 
 	for (;;) {
-		ns_t next = s->n_flights ? s->flights[0].at : NS_NEVER;
-		struct host *acting = NULL;
+		ns_t arrival = s->n_events ? s->events[0].at : NS_NEVER, wake = heap_next(&s->wakers);
 
-		for (size_t i = 0; i < s->n_hosts; i++) {
-			if (s->hosts[i]->next < next) {
-				acting = s->hosts[i];
-				next = acting->next;
-			}
-		}
-		if (next > end)
+		if (ns_min(arrival, wake) > end)
 			break;
+		s->now = MAX(s->now, ns_min(arrival, wake));
+		if (arrival <= wake) {
+			struct event e = take_first(s);
 
-		s->now = MAX(s->now, next);
-		if (acting) {
-			host_settle(acting);
+			e.run(e.who, e.what);
 		} else {
-			struct flight f = land(s);
+			struct waker *w = CONTAINER_OF(heap_top(&s->wakers), struct waker, due);
 
-			f.to->forward(f.to, f.dg);
+			heap_remove(&s->wakers, &w->due);
+			w->wake(w);
 		}
 	}
 	s->now = end;
 }
 
-void host_set_link(struct host *h, unsigned loss, unsigned duplicate, unsigned corrupt, ns_t jitter)
+/* --- datagrams --- */
+
+static struct datagram *new_datagram(struct sim *s)
 {
-	h->up.loss = loss;
-	h->up.duplicate = duplicate;
-	h->up.corrupt = corrupt;
-	h->up.jitter = jitter;
+	struct datagram *dg = s->n_spare ? s->spare[--s->n_spare] : malloc(sizeof(*dg));
+
+	assert_non_null(dg);
+	return dg;
 }
 
-void host_attach(struct host *h)
+struct datagram *sim_datagram(
+	struct sim *s, const struct endpoint *from, const struct endpoint *to, const uint8_t *bytes, size_t n)
 {
-	h->up = (struct link){
-		.super.forward = link_forward, .next = &h->sim->internet, .sim = h->sim, .delay = 10 * MS};
+	struct datagram *dg = new_datagram(s);
+
+	assert_true(n <= sizeof(dg->bytes));
+	dg->from = *from;
+	dg->to = *to;
+	dg->n = n;
+	memcpy(dg->bytes, bytes, n);
+	return dg;
 }
 
-void host_behind_nat(struct host *h, ns_t timeout)
+struct datagram *sim_copy(struct sim *s, const struct datagram *dg)
 {
-	h->nat = (struct nat){
-		.super.forward = nat_forward,
-		.next = &h->sim->internet,
-		.sim = h->sim,
-		.inside = h,
-		.outside = h->at.ip,
-		.timeout = timeout,
-	};
-	h->nat.outside.bytes[1] = 99;
-	h->up.next = &h->nat.super;
+	return sim_datagram(s, &dg->from, &dg->to, dg->bytes, dg->n);
+}
+
+void sim_drop(struct sim *s, void *dg)
+{
+	if (s->n_spare < SPARE_MAX)
+		s->spare[s->n_spare++] = dg;
+	else
+		free(dg);
+}
+
+static void arrive(void *node, void *dg)
+{
+	struct node *n = node;
+
+	n->forward(n, dg);
+}
+
+void sim_deliver(struct sim *s, ns_t at, struct node *to, struct datagram *dg)
+{
+	sim_at(s, at, arrive, to, dg, sim_drop);
+}
+
+static void mix(struct sim *s, const void *bytes, size_t n)
+{
+	const uint8_t *p = bytes;
+
+	for (size_t i = 0; i < n; i++) /* FNV-1a */
+		s->wire_hash = (s->wire_hash ^ p[i]) * UINT64_C(0x100000001b3);
+}
+
+void sim_on_wire(struct sim *s, const struct datagram *dg)
+{
+	char from[ENDPOINT_STR_LEN], to[ENDPOINT_STR_LEN];
+
+	s->wire_datagrams++;
+	mix(s, &s->now, sizeof(s->now));
+	mix(s, dg->from.ip.bytes, ip_len(&dg->from.ip));
+	mix(s, &dg->from.port, sizeof(dg->from.port));
+	mix(s, dg->to.ip.bytes, ip_len(&dg->to.ip));
+	mix(s, &dg->to.port, sizeof(dg->to.port));
+	mix(s, dg->bytes, dg->n);
+	if (s->trace && dg->n >= 2)
+		print_message("%9.3f ms %s -> %s %02x%02x, %zu bytes\n",
+			(double)(s->now - 1000 * SEC) / (double)MS, endpoint_format(&dg->from, from),
+			endpoint_format(&dg->to, to), dg->bytes[0], dg->bytes[1], dg->n);
+}
+
+void sim_inject(struct sim *s, const struct datagram *dg)
+{
+	struct node *internet = segment_node(s->internet);
+
+	sim_on_wire(s, dg);
+	internet->forward(internet, sim_copy(s, dg));
+}
+
+/* --- the world --- */
+
+void sim_own(struct sim *s, struct owned *o, void (*free_fn)(struct owned *o))
+{
+	o->free = free_fn;
+	list_push_front(&s->owned, &o->all);
+}
+
+struct sim *sim_new(uint64_t seed)
+{
+	struct sim *s = calloc(1, sizeof(*s));
+
+	assert_non_null(s);
+	s->spare = calloc(SPARE_MAX, sizeof(struct datagram *));
+	assert_non_null(s->spare);
+	s->seed = s->rng = seed;
+	s->now = 1000 * SEC; /* a machine that has been up for a while: 0 means "never" in places */
+	s->trace = getenv("TM_SIM_TRACE") != NULL;
+	list_init(&s->owned);
+	s->internet = segment_new(s, "198.18.0.0/15", "2001:db8::/32"); /* RFC 2544, RFC 3849 */
+	return s;
+}
+
+void sim_free(struct sim *s)
+{
+	LIST_FOREACH_SAFE (o, &s->owned, struct owned, all)
+		o->free(o);
+	for (size_t i = 0; i < s->n_events; i++) {
+		if (s->events[i].drop)
+			s->events[i].drop(s, s->events[i].what);
+	}
+	while (s->n_spare)
+		free(s->spare[--s->n_spare]);
+	free(s->spare);
+	free(s->events);
+	heap_deinit(&s->wakers);
+	free(s);
 }

@@ -1,136 +1,98 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * A network in virtual time. Nodes pass datagrams to each other: hosts (a WireGuard device with a small data
- * path of its own), links (loss, delay, jitter, duplication, corruption), NATs, and one internet that
- * delivers by address. Everything that is random comes from one seed, which is printed: the same seed gives
- * the same run.
+ * A world in virtual time: clock, events, dice and what is on the wire. Everything else is a node of it that
+ * takes datagrams and passes them on: segments deliver by address (segment.h), links lose and delay (link.h),
+ * NATs translate (nat.h), hosts run the real device and path core (host.h); coordinators introduce hosts to
+ * each other (coordinator.h).
+ *
+ * Everything random comes from one seed: the same seed gives the same run, byte for byte, which `wire_hash`
+ * proves. TM_SIM_TRACE=1 in the environment prints every datagram. One thread; a failure of the simulator
+ * itself (no memory, a full table) fails the test.
  */
 #ifndef TM_TEST_SIM_SIM_H
 #define TM_TEST_SIM_SIM_H
 
-#include "data/peer/device.h"
+#include "base/addr.h"
+#include "base/err.h"
+#include "base/heap.h"
+#include "base/list.h"
+#include "base/time.h"
 
-enum { SIM_HOSTS = 16, SIM_MTU = 256, SIM_STAGED = 128, SIM_PORT = 51820, SIM_PACKETS = 1 << 16 };
+enum { SIM_MTU = 1500, SIM_HOSTS = 1024 };
 
 struct sim;
 struct host;
+struct segment;
 
 struct datagram {
 	struct endpoint from, to;
 	size_t n;
-	uint8_t bytes[SIM_MTU];
+	uint8_t bytes[SIM_MTU]; /* only n of them are ever copied */
 };
 
 struct node {
-	/* Takes the datagram over. */
+	/* Takes the datagram over: passes it on, or drops it with sim_drop. */
 	void (*forward)(struct node *n, struct datagram *dg);
 };
 
-/* Chances are out of 1000. */
-struct link {
-	struct node super, *next;
-	struct sim *sim;
-	unsigned loss, duplicate, corrupt;
-	ns_t delay, jitter; /* jitter reorders */
+/* Part of whatever wants to be called at a time: at most one deadline each. */
+struct waker {
+	struct heap_node due;
+	void (*wake)(struct waker *w);
 };
 
-/* Maps every inside endpoint to one outside port; lets in only who was written to, and forgets. */
-struct nat {
-	struct node super, *next; /* towards the internet */
-	struct sim *sim;
-	struct host *inside;
-	struct ip outside;
-	ns_t timeout;
-	uint16_t port;
-	ns_t used;
-	struct endpoint written[8];
-	size_t n_written;
-};
-
-/* What one host knows of another. */
-struct friendship {
-	struct host *self, *other;
-	struct peer *p;
-	uint64_t staged[SIM_STAGED];
-	size_t n_staged;
-	uint64_t sent; /* numbers handed out to packets towards other */
-	uint64_t received; /* packets of other's that arrived here */
-	uint64_t twice; /* of those, delivered a second time: must stay 0 */
-	uint64_t garbage; /* of those, not what was sent: must stay 0 */
-	uint8_t seen[SIM_PACKETS / 8];
-	unsigned dropped; /* staged packets given up */
-	unsigned ups, downs, want_endpoint;
-};
-
-struct host {
-	struct node super;
-	struct sim *sim;
-	const char *name;
-	uint8_t priv[32], pub[32];
-	struct endpoint at;
-	struct link up;
-	struct nat nat;
-	struct device *device;
-	struct aead *aead;
-	struct wg_limits limits;
-	ns_t next, clock_offset;
-	size_t waiting; /* what device_receive is told */
-	struct friendship friends[SIM_HOSTS];
-	size_t n_friends;
-	/* counted */
-	uint64_t sent[5], verdicts[DEV_VERDICT_N], keepalives;
-	struct datagram last[5]; /* last one sent, by message type */
-	struct ip last_local; /* source address asked for in the last handshake message */
-	/* retired, freed between two events */
-	void *grave[64];
-	void (*grave_free[64])(void *);
-	size_t n_grave;
+/* Part of whatever lives as long as the world. */
+struct owned {
+	struct list all;
+	void (*free)(struct owned *o);
 };
 
 struct sim {
 	uint64_t seed, rng;
 	ns_t now;
-	struct node internet;
+	struct segment *internet;
 	struct host *hosts[SIM_HOSTS];
 	size_t n_hosts;
-	struct flight *flights; /* heap by time, then order */
-	size_t n_flights, cap_flights;
-	uint64_t order;
 	uint64_t wire_datagrams; /* everything that any host or injector put on the wire */
-	uint64_t wire_hash; /* over all of it: tells two runs apart */
+	uint64_t wire_hash; /* over all of it, with its time and addresses: tells two runs apart */
+	bool trace;
+	/* sim.c's */
+	struct event *events; /* heap by time, then order */
+	size_t n_events, cap_events;
+	uint64_t order;
+	struct heap wakers;
+	struct list owned;
+	struct datagram **spare;
+	size_t n_spare;
 };
 
 struct sim *sim_new(uint64_t seed);
 void sim_free(struct sim *s);
+void sim_run(struct sim *s, ns_t duration);
+
 uint64_t sim_random(struct sim *s);
+uint64_t sim_between(struct sim *s, uint64_t low, uint64_t high); /* both included */
+bool sim_chance(struct sim *s, unsigned per_mille);
 void sim_entropy(void *sim, void *out, size_t n);
 
-/* A host with a fresh key, address and a perfect link of 10 ms. */
-struct host *sim_host(struct sim *s, const char *name);
-struct host *sim_host_with_limits(struct sim *s, const char *name, const struct wg_limits *l);
-/* Both know each other's key, address and psk (NULL: none). */
-void sim_befriend(struct host *a, struct host *b, const uint8_t *psk);
-struct friendship *sim_friend(struct host *a, const struct host *b);
-/* One side only; no endpoint when at is NULL. */
-struct friendship *sim_add_friend(
-	struct host *a, struct host *b, const uint8_t *psk, const struct endpoint *at);
+/* Calls run(who, what) at the time; what comes at the same time runs in the order of the calls. When the
+ * world ends first, drop(s, what) is called instead (NULL: nothing to do). */
+void sim_at(struct sim *s, ns_t at, void (*run)(void *who, void *what), void *who, void *what,
+	void (*drop)(struct sim *s, void *what));
+/* NS_NEVER: not at all. */
+void sim_wake(struct sim *s, struct waker *w, ns_t at);
+/* Frees it with the world, latest first. */
+void sim_own(struct sim *s, struct owned *o, void (*free_fn)(struct owned *o));
 
-void sim_run(struct sim *s, ns_t duration);
-/* Deliver it to whoever has the address, now. */
+struct datagram *sim_datagram(struct sim *s, const struct endpoint *from, const struct endpoint *to,
+	const uint8_t *bytes, size_t n);
+struct datagram *sim_copy(struct sim *s, const struct datagram *dg);
+void sim_drop(struct sim *s, void *dg);
+/* Hands the datagram to the node at the time. */
+void sim_deliver(struct sim *s, ns_t at, struct node *to, struct datagram *dg);
+/* Counts and hashes what leaves a host. */
+void sim_on_wire(struct sim *s, const struct datagram *dg);
+/* A stranger's datagram, on the internet, now; it is copied. */
 void sim_inject(struct sim *s, const struct datagram *dg);
-
-void host_send(struct host *a, struct host *b); /* one numbered packet */
-void host_restart(struct host *h); /* a new process with the same key: all sessions forgotten */
-void host_move(struct host *h); /* another address */
-void host_behind_nat(struct host *h, ns_t timeout);
-void host_set_link(struct host *h, unsigned loss, unsigned duplicate, unsigned corrupt, ns_t jitter);
-void host_settle(struct host *h); /* runs what is due; call it after talking to h->device directly */
-bool host_has_session(struct host *a, struct host *b);
-uint64_t host_datagrams(const struct host *h);
-
-/* Every packet between the two arrived, once, unharmed. */
-void expect_nothing_lost(struct host *a, struct host *b);
-/* A packet each way arrives within a second. */
-void expect_connected(struct host *a, struct host *b);
 
 #endif

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "crypto/init.h"
-#include "sim/sim.h"
+#include "sim/host.h"
 
 struct world {
 	struct sim *s;

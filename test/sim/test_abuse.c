@@ -30,7 +30,7 @@ static void garbage_is_answered_by_silence(void **state)
 	for (unsigned i = 0; i < 20000; i++) {
 		struct datagram dg = {.from = stranger(i % 200), .to = b->at};
 
-		dg.n = sim_random(s) % (i % 2 ? 200 : SIM_MTU);
+		dg.n = sim_random(s) % (i % 2 ? 200 : 256);
 		sim_entropy(s, dg.bytes, dg.n);
 		if (i % 4 && dg.n >= 4) { /* mostly well-formed headers */
 			const size_t lengths[] = {0, WG_INIT_LEN, WG_RESPONSE_LEN, WG_COOKIE_REPLY_LEN, 100};
@@ -137,7 +137,7 @@ static void a_forged_response_does_not_spoil_the_attempt(void **state)
 	WORLD(state);
 	struct datagram forged;
 
-	b->up.delay = 1 * SEC;
+	host_line(b)->delay = 1 * SEC;
 	host_send(a, b);
 	sim_run(s, 100 * MS);
 	forged = b->last[WG_RESPONSE];
@@ -254,7 +254,7 @@ static void a_cookie_reply_never_moves_the_endpoint_and_a_forged_one_is_refused(
 	struct datagram reply;
 
 	b->waiting = 100;
-	b->up.loss = 1000; /* the genuine one is lost on the way */
+	host_line(b)->loss = 1000; /* the genuine one is lost on the way */
 	host_send(a, b);
 	sim_run(s, 1 * SEC);
 	reply = b->last[WG_COOKIE_REPLY];
@@ -276,13 +276,12 @@ static void under_load_one_source_gets_about_20_handshakes_a_second(void **state
 {
 	WORLD(state);
 	enum { CLIENTS = 12 };
-	struct host *c[CLIENTS];
+	struct host *c[CLIENTS]; /* many keys behind one address: only the port differs */
+	struct nat *t = nat_new(s, s->internet, &nat_home, "10.0.0.0/24");
 
 	b->waiting = 100;
-	for (size_t i = 0; i < CLIENTS; i++) { /* many keys behind one address: only the port differs */
-		c[i] = sim_host(s, "c");
-		c[i]->at.ip = stranger(9).ip;
-		c[i]->at.port = (uint16_t)(2000 + i);
+	for (size_t i = 0; i < CLIENTS; i++) {
+		c[i] = sim_host_in(t->inside, "c");
 		sim_befriend(c[i], b, NULL);
 		host_send(c[i], b);
 	}

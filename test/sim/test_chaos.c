@@ -10,7 +10,7 @@ static void trouble(struct sim *s, struct host *h[static HOSTS])
 
 	switch (sim_random(s) % 12) {
 	case 0:
-		host_set_link(x, (unsigned)(sim_random(s) % 600), (unsigned)(sim_random(s) % 300),
+		host_set_line(x, (unsigned)(sim_random(s) % 600), (unsigned)(sim_random(s) % 300),
 			(unsigned)(sim_random(s) % 100), (ns_t)(sim_random(s) % (uint64_t)(500 * MS)));
 		break;
 	case 1:
@@ -64,7 +64,7 @@ static void one_seed(uint64_t seed)
 
 	/* Peace: good links, no load, and addresses as everyone would learn them from the coordinator. */
 	for (size_t i = 0; i < HOSTS; i++) {
-		host_set_link(h[i], 0, 0, 0, 0);
+		host_set_line(h[i], 0, 0, 0, 0);
 		h[i]->waiting = 0;
 		for (size_t k = 0; k < HOSTS; k++) {
 			if (i != k)

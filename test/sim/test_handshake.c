@@ -43,7 +43,7 @@ static void the_responder_sends_nothing_under_keys_that_are_not_confirmed(void *
 {
 	WORLD(state);
 
-	b->up.delay = 1 * SEC; /* a will not have the answer yet */
+	host_line(b)->delay = 1 * SEC; /* a will not have the answer yet */
 	host_send(a, b);
 	sim_run(s, 100 * MS);
 	assert_int_equal(b->sent[WG_RESPONSE], 1);
@@ -66,8 +66,8 @@ static void a_handshake_gets_through_with_30_percent_loss(void **state)
 		struct host *c = sim_host(t, "c"), *d = sim_host(t, "d");
 
 		sim_befriend(c, d, NULL);
-		host_set_link(c, 300, 0, 0, 0);
-		host_set_link(d, 300, 0, 0, 0);
+		host_set_line(c, 300, 0, 0, 0);
+		host_set_line(d, 300, 0, 0, 0);
 		host_send(c, d);
 		sim_run(t, 80 * SEC);
 		if (!host_has_session(c, d))
@@ -80,8 +80,8 @@ static void duplicated_and_reordered_handshakes_make_one_session(void **state)
 {
 	WORLD(state);
 
-	host_set_link(a, 0, 1000, 0, 200 * MS);
-	host_set_link(b, 0, 1000, 0, 200 * MS);
+	host_set_line(a, 0, 1000, 0, 200 * MS);
+	host_set_line(b, 0, 1000, 0, 200 * MS);
 	host_send(a, b);
 	sim_run(s, 4 * SEC);
 	expect_nothing_lost(a, b);
@@ -118,13 +118,13 @@ static void simultaneous_initiations_converge_when_an_answer_is_lost(void **stat
 		struct host *c = sim_host(t, "c"), *d = sim_host(t, "d");
 
 		sim_befriend(c, d, NULL);
-		host_set_link(c, 400, 100, 0, 30 * MS);
-		host_set_link(d, 400, 100, 0, 30 * MS);
+		host_set_line(c, 400, 100, 0, 30 * MS);
+		host_set_line(d, 400, 100, 0, 30 * MS);
 		host_send(c, d);
 		host_send(d, c);
 		sim_run(t, 10 * SEC);
-		host_set_link(c, 0, 0, 0, 0);
-		host_set_link(d, 0, 0, 0, 0);
+		host_set_line(c, 0, 0, 0, 0);
+		host_set_line(d, 0, 0, 0, 0);
 		sim_run(t, 30 * SEC);
 		expect_connected(c, d);
 		sim_free(t);
@@ -246,7 +246,7 @@ static void the_same_seed_gives_the_same_run(void **state)
 		struct host *c = sim_host(t, "c"), *d = sim_host(t, "d");
 
 		sim_befriend(c, d, NULL);
-		host_set_link(c, 200, 200, 100, 50 * MS);
+		host_set_line(c, 200, 200, 100, 50 * MS);
 		for (unsigned k = 0; k < 100; k++) {
 			host_send(c, d);
 			sim_run(t, 1 * SEC);

@@ -73,7 +73,7 @@ static void unanswered_data_starts_a_handshake_after_15_seconds(void **state)
 
 	expect_connected(a, b);
 	sim_run(s, 12 * SEC);
-	b->up.loss = 1000;
+	host_line(b)->loss = 1000;
 	host_send(a, b);
 	sim_run(s, 14900 * MS);
 	assert_int_equal(a->sent[WG_INIT], 1);
@@ -114,21 +114,31 @@ static void a_persistent_keepalive_never_gives_up_and_never_hurries(void **state
 {
 	WORLD(state);
 
-	b->up.loss = 1000;
+	host_line(b)->loss = 1000;
 	device_peer_set_keepalive(a->device, sim_friend(a, b)->p, 25, s->now);
 	host_settle(a);
 	sim_run(s, 1800 * SEC);
 	assert_in_range(a->sent[WG_INIT], 100, 1800 / 5);
-	b->up.loss = 0;
+	host_line(b)->loss = 0;
 	sim_run(s, 40 * SEC);
 	assert_true(host_has_session(a, b));
+}
+
+static void behind_a_nat_that_forgets_after_a_minute(struct host *h)
+{
+	const struct nat_kind kind = {.filtering = NAT_ADDRESS_AND_PORT_DEPENDENT,
+		.ports = NAT_RANDOM,
+		.expiry = 60 * SEC,
+		.refresh_inbound = true};
+
+	host_plug(h, 0, nat_new(h->sim, h->sim->internet, &kind, "192.168.1.0/24")->inside);
 }
 
 static void a_persistent_keepalive_keeps_the_way_through_a_nat_open(void **state)
 {
 	WORLD(state);
 
-	host_behind_nat(a, 60 * SEC);
+	behind_a_nat_that_forgets_after_a_minute(a);
 	device_peer_set_keepalive(a->device, sim_friend(a, b)->p, 25, s->now);
 	host_settle(a);
 	sim_run(s, 600 * SEC);
@@ -141,7 +151,7 @@ static void without_it_the_nat_closes_until_the_inner_side_speaks(void **state)
 {
 	WORLD(state);
 
-	host_behind_nat(a, 60 * SEC);
+	behind_a_nat_that_forgets_after_a_minute(a);
 	host_send(a, b);
 	sim_run(s, 100 * SEC);
 	host_send(b, a);
@@ -158,7 +168,7 @@ static void retries_come_every_five_seconds_with_jitter_and_end_after_90(void **
 	ns_t last = 0, shortest = NS_NEVER, longest = 0, start = s->now;
 	uint64_t seen = 0;
 
-	b->up.loss = 1000;
+	host_line(b)->loss = 1000;
 	host_send(a, b);
 	while (s->now < start + 200 * SEC) {
 		if (a->sent[WG_INIT] != seen) {
@@ -178,7 +188,7 @@ static void retries_come_every_five_seconds_with_jitter_and_end_after_90(void **
 	assert_int_equal(sim_friend(a, b)->dropped, 1); /* what waited is dropped, and counted */
 	assert_true(a->next == NS_NEVER);
 
-	b->up.loss = 0;
+	host_line(b)->loss = 0;
 	expect_connected(a, b); /* new data starts anew */
 }
 
@@ -186,7 +196,7 @@ static void new_data_extends_the_tries(void **state)
 {
 	WORLD(state);
 
-	b->up.loss = 1000;
+	host_line(b)->loss = 1000;
 	for (unsigned i = 0; i < 20; i++) {
 		host_send(a, b);
 		sim_run(s, 20 * SEC);
@@ -201,7 +211,7 @@ static void initiations_are_never_closer_than_five_seconds(void **state)
 	ns_t last = 0;
 	uint64_t seen = 0;
 
-	host_set_link(b, 700, 0, 0, 0);
+	host_set_line(b, 700, 0, 0, 0);
 	for (unsigned i = 0; i < 6000; i++) {
 		if (i % 7 == 0)
 			host_send(a, b);

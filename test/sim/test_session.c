@@ -99,8 +99,8 @@ static void packets_under_way_during_a_rekey_arrive(void **state)
 {
 	WORLD(state);
 
-	host_set_link(a, 0, 0, 0, 300 * MS);
-	host_set_link(b, 0, 0, 0, 300 * MS);
+	host_set_line(a, 0, 0, 0, 300 * MS);
+	host_set_line(b, 0, 0, 0, 300 * MS);
 	for (unsigned i = 0; i < 300 * 20; i++) {
 		host_send(a, b);
 		host_send(b, a);
@@ -236,7 +236,7 @@ static void nothing_decipherable_is_left_after_three_lifetimes(void **state)
 	struct peer *p = sim_friend(a, b)->p;
 
 	expect_connected(a, b);
-	b->up.loss = 1000;
+	host_line(b)->loss = 1000;
 	host_send(a, b);
 	sim_run(s, 17 * SEC);
 	assert_true(p->hs.pending);

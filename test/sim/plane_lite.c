@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* What workers do, one packet at a time, and what the device asks of its owner. */
+#include "base/bytes.h"
+#include "sim/host.h"
+#include "wire/wg.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define PAYLOAD_MAGIC UINT64_C(0x746f6d6f6c646f6c)
+enum { PAYLOAD = 32 };
+
+/* One for all: it holds no state between two calls. */
+static struct aead *shared_aead(void)
+{
+	static struct aead *aead;
+
+	if (!aead)
+		assert_int_equal(aead_new(&aead), TM_OK);
+	return aead;
+}
+
+/* What a worker does when it turns a timer input from nothing to a time. */
+static void start_waiting(struct host *h, struct peer *p, _Atomic(ns_t) *what)
+{
+	ns_t nothing = 0;
+
+	if (atomic_compare_exchange_strong(what, &nothing, h->sim->now) && !atomic_exchange(&p->armed, true))
+		device_observe(h->device, p, h->sim->now);
+}
+
+static bool transmit(struct host *h, struct peer *p, struct keypair *kp, const uint8_t *payload, size_t n)
+{
+	const struct peer_path *path = atomic_load(&p->path);
+	uint8_t msg[WG_DATA_OVERHEAD + PAYLOAD];
+	struct aead_op op = {.key = kp->send_key, .data = msg + WG_DATA_HEADER, .n = n};
+	bool renew;
+
+	if (!path || keypair_send_reserve(kp, h->sim->now, 1, &op.counter, &renew) < 0)
+		return false;
+
+	wg_data_header(msg, kp->remote_index, op.counter);
+	if (n)
+		memcpy(op.data, payload, n);
+	assert_int_equal(aead_seal_batch(shared_aead(), &op, 1), 0);
+	host_put_on_wire(h, &path->remote, &path->local, msg, WG_DATA_OVERHEAD + n);
+	atomic_store(&p->last_auth_sent, h->sim->now);
+	atomic_store(&p->data_recv_unacked, 0);
+	if (n)
+		start_waiting(h, p, &p->data_sent_unanswered);
+	else
+		h->keepalives++;
+	if (renew)
+		device_want_session(h->device, p, h->sim->now);
+	return true;
+}
+
+static void payload_fill(uint8_t payload[static PAYLOAD], uint64_t number)
+{
+	memset(payload, 0, PAYLOAD);
+	put_le64(payload, number);
+	put_le64(payload + 8, number ^ PAYLOAD_MAGIC);
+}
+
+static void flush(struct host *h, struct friendship *f, struct keypair *kp)
+{
+	uint8_t payload[PAYLOAD];
+	size_t n = f->n_staged;
+
+	if (!atomic_load(&f->p->path))
+		return;
+
+	f->n_staged = 0;
+	for (size_t i = 0; i < n; i++) {
+		payload_fill(payload, f->staged[i]);
+		if (!transmit(h, f->p, kp, payload, sizeof(payload)))
+			f->dropped++;
+	}
+}
+
+void host_send(struct host *a, struct host *b)
+{
+	struct friendship *f = sim_friend(a, b);
+	struct keypair *kp = peer_sending_keys(f->p);
+	uint64_t number = f->sent++;
+	uint8_t payload[PAYLOAD];
+
+	assert_true(number < HOST_PACKETS);
+	payload_fill(payload, number);
+	if (!kp || !transmit(a, f->p, kp, payload, sizeof(payload))) {
+		if (f->n_staged < HOST_STAGED)
+			f->staged[f->n_staged++] = number;
+		else
+			f->dropped++;
+		device_want_session(a->device, f->p, a->sim->now);
+	}
+	host_settle(a);
+}
+
+static void deliver(struct friendship *f, const uint8_t *payload, size_t n)
+{
+	uint64_t number = get_le64(payload);
+
+	if (n != PAYLOAD || get_le64(payload + 8) != (number ^ PAYLOAD_MAGIC) || number >= HOST_PACKETS) {
+		f->garbage++;
+		return;
+	}
+	if (!f->seen)
+		f->seen = calloc(1, HOST_PACKETS / 8);
+	assert_non_null(f->seen);
+	if (f->seen[number / 8] & 1u << number % 8) {
+		f->twice++;
+		return;
+	}
+	f->seen[number / 8] |= (uint8_t)(1u << number % 8);
+	f->received++;
+}
+
+static void receive_data(struct host *h, struct datagram *dg)
+{
+	const ns_t now = h->sim->now;
+	const struct peer_path *path;
+	struct wg_data m;
+	struct keypair *kp;
+	struct aead_op op;
+	struct peer *p;
+
+	if (wg_data_decode(dg->bytes, dg->n, &m) < 0)
+		return;
+
+	kp = index_find(device_index(h->device), m.receiver);
+	if (!kp || keypair_recv_check(kp, now, m.counter) < 0)
+		return;
+
+	op = (struct aead_op){.key = kp->recv_key,
+		.counter = m.counter,
+		.data = dg->bytes + WG_DATA_HEADER,
+		.n = m.sealed_len - WG_TAG};
+	if (aead_open_batch(shared_aead(), &op, 1) != 0 || keypair_recv_mark(kp, m.counter) < 0)
+		return;
+
+	p = kp->peer;
+	atomic_store(&p->last_auth_recv, now);
+	atomic_store(&p->data_sent_unanswered, 0);
+	path = atomic_load(&p->path);
+	if (!path || !endpoint_eq(&path->remote, &dg->from))
+		device_roamed(h->device, p, &dg->from, &dg->to.ip, 1, now);
+	if (!atomic_exchange(&kp->confirmed, true))
+		device_confirmed(h->device, p, kp, now);
+	if (op.n) {
+		start_waiting(h, p, &p->data_recv_unacked);
+		deliver(p->owner, op.data, op.n);
+	}
+	if (keypair_recv_wants_renewal(kp, now))
+		device_want_session(h->device, p, now);
+}
+
+void host_receive(struct host *h, struct datagram *dg)
+{
+	enum device_verdict v;
+
+	if (wg_classify(dg->bytes, dg->n) == WG_DATA) {
+		receive_data(h, dg);
+	} else {
+		v = device_receive(
+			h->device, h->sim->now, &dg->from, &dg->to.ip, 1, dg->bytes, dg->n, h->waiting);
+		h->verdicts[v]++;
+	}
+}
+
+static void bury(struct host *h, void *body, void (*free_fn)(void *))
+{
+	assert_true(h->n_graves < ARRAY_LEN(h->grave));
+	h->grave[h->n_graves] = body;
+	h->grave_free[h->n_graves++] = free_fn;
+}
+
+/* device_ops */
+
+static void op_send(void *ctx, struct peer *p, const struct endpoint *to, const struct ip *local,
+	const uint8_t *msg, size_t n)
+{
+	struct host *h = ctx;
+
+	(void)p;
+	h->last_local = *local;
+	host_put_on_wire(h, to, local, msg, n);
+}
+
+static void op_send_keepalive(void *ctx, struct peer *p)
+{
+	struct keypair *kp = atomic_load(&p->current);
+
+	assert_non_null(kp);
+	transmit(ctx, p, kp, NULL, 0);
+}
+
+static void op_flush_staged(void *ctx, struct peer *p, struct keypair *kp)
+{
+	flush(ctx, p->owner, kp);
+}
+
+static void op_drop_staged(void *ctx, struct peer *p)
+{
+	struct friendship *f = p->owner;
+
+	(void)ctx;
+	if (!f)
+		return;
+	f->dropped += (unsigned)f->n_staged;
+	f->n_staged = 0;
+}
+
+static void free_keypair(void *kp)
+{
+	keypair_free(kp);
+}
+
+static void op_retire_keypair(void *ctx, struct keypair *kp)
+{
+	assert_true(atomic_load(&kp->dead));
+	bury(ctx, kp, free_keypair);
+}
+
+static void op_retire_path(void *ctx, struct peer_path *path)
+{
+	bury(ctx, path, free);
+}
+
+static void op_retire_peer(void *ctx, struct peer *p)
+{
+	bury(ctx, p, device_peer_free);
+}
+
+static void op_want_endpoint(void *ctx, struct peer *p)
+{
+	struct friendship *f = p->owner;
+
+	(void)ctx;
+	f->want_endpoint++;
+}
+
+static void op_session_changed(void *ctx, struct peer *p, bool up)
+{
+	struct friendship *f = p->owner;
+
+	(void)ctx;
+	if (!f)
+		return;
+	f->ups += up;
+	f->downs += !up;
+}
+
+static void op_entropy(void *ctx, void *out, size_t n)
+{
+	struct host *h = ctx;
+
+	sim_entropy(h->sim, out, n);
+}
+
+static ns_t op_real_time(void *ctx)
+{
+	const struct host *h = ctx;
+
+	return 1767225600 * SEC + h->sim->now + h->clock_offset; /* 2026-01-01 */
+}
+
+void host_boot_device(struct host *h)
+{
+	const struct device_ops ops = {
+		.ctx = h,
+		.send = op_send,
+		.send_keepalive = op_send_keepalive,
+		.flush_staged = op_flush_staged,
+		.drop_staged = op_drop_staged,
+		.retire_keypair = op_retire_keypair,
+		.retire_path = op_retire_path,
+		.retire_peer = op_retire_peer,
+		.want_endpoint = op_want_endpoint,
+		.session_changed = op_session_changed,
+		.entropy = op_entropy,
+		.real_time = op_real_time,
+	};
+	const struct device_config cfg = {.private_key = h->priv, .limits = h->limits, .load_threshold = 100};
+
+	assert_int_equal(device_new(&cfg, &ops, &h->device), TM_OK);
+	host_settle(h);
+}

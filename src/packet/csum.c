@@ -4,7 +4,7 @@
  * folded in, and taken in the other byte order it comes out swapped (RFC 1071, 2 (B) and (C)): so this adds
  * native 32-bit words in several lanes and swaps once, at the end.
  */
-#include "packet/ip.h"
+#include "packet/csum.h"
 
 #include "base/bytes.h"
 

@@ -2,65 +2,194 @@
 #include "packet/ip.h"
 
 #include "base/bytes.h"
+#include "packet/csum.h"
 
-enum { IP4_HEADER = 20, IP6_HEADER = 40 };
+enum { OUR_TTL = 64 };
 
-static int ip4_decode(const uint8_t *p, size_t n, struct ip_header *ret_h)
+/*
+ * What a next header is: an extension header, or an upper layer, of which so many bytes have to be there,
+ * the first four being ports or not. ESP, and what RFC 7045 also calls extension headers (mobility, HIP,
+ * shim6), is an upper layer here: hosts that do not know it refuse it, and rules about ports cannot be about
+ * what it may hide.
+ */
+enum { PORTS = 0x80, EXTENSION = 0x40, LEAST = 0x3f };
+static const uint8_t layers[256] = {
+	[PROTO_HOP_BY_HOP] = EXTENSION,
+	[PROTO_ROUTING] = EXTENSION,
+	[PROTO_FRAGMENT] = EXTENSION,
+	[PROTO_AH] = EXTENSION, /* of IPv6; to IPv4 it is an upper layer as well */
+	[PROTO_DESTINATION] = EXTENSION,
+	[PROTO_ICMP] = 4, /* type, code, checksum */
+	[PROTO_ICMP6] = 4,
+	[PROTO_TCP] = PORTS | TCP_HEADER,
+	[PROTO_UDP] = PORTS | UDP_HEADER,
+	[PROTO_UDP_LITE] = PORTS | UDP_HEADER,
+	[PROTO_SCTP] = PORTS | 12,
+	[PROTO_DCCP] = PORTS | 12,
+};
+
+static inline bool is_extension(uint8_t next)
 {
-	if (n < IP4_HEADER)
-		return TM_ESHORT;
+	return layers[next] & EXTENSION;
+}
 
-	uint16_t header_len = (uint16_t)((p[0] & 15u) * 4);
-	uint16_t total = get_be16(p + 2);
-	if (header_len < IP4_HEADER || header_len > total || total > n)
+/* The headers led to `proto` at l4; `whole` if that is not a part of something whose start is elsewhere. */
+static inline void view_fill(const uint8_t *p, size_t total, unsigned flags, uint8_t proto, size_t l4,
+	bool whole, struct ip_view *ret_view)
+{
+	const unsigned layer = layers[proto];
+	uint16_t sport = 0, dport = 0;
+
+	if (LIKELY(whole && total - l4 >= (layer & LEAST))) {
+		flags |= IP_UPPER;
+		if (layer & PORTS) {
+			flags |= IP_PORTS;
+			sport = get_be16(p + l4);
+			dport = get_be16(p + l4 + 2);
+		}
+	}
+	*ret_view = (struct ip_view){
+		.p = p,
+		.total = (uint16_t)total,
+		.l4 = (uint16_t)l4,
+		.sport = sport,
+		.dport = dport,
+		.version = p[0] >> 4,
+		.proto = proto,
+		.flags = (uint8_t)flags,
+	};
+}
+
+static inline int look4(const uint8_t *p, size_t n, struct ip_view *ret_view)
+{
+	const size_t header = (size_t)(p[0] & 15) * 4, total = n >= IP4_HEADER ? get_be16(p + 2) : 0;
+
+	if (header < IP4_HEADER || header > total || total > n)
 		return TM_EBADMSG;
 
-	*ret_h = (struct ip_header){
-		.src = ip_v4(p + 12),
-		.dst = ip_v4(p + 16),
-		.total = total,
-		.tos = p[1],
-		.ttl = p[8],
-		.proto = p[9],
-		.header_len = header_len,
-	};
+	const unsigned fragment = get_be16(p + 6) & 0x3fff; /* more 1 bit | offset 13 bits */
+	unsigned flags = header > IP4_HEADER ? IP_EXTENDED : 0;
+	if (UNLIKELY(fragment)) {
+		flags |= IP_FRAGMENT;
+		flags |= fragment & 0x2000 ? IP_MORE : 0;
+		flags |= fragment & 0x1fff ? IP_LATER : 0;
+	}
+	view_fill(p, total, flags, p[9], header, !(flags & IP_LATER), ret_view);
 	return TM_OK;
 }
 
-static int ip6_decode(const uint8_t *p, size_t n, struct ip_header *ret_h)
+/* Length of the extension header at `at`, of which there are 8 bytes at least; 0: it may not be there. */
+static size_t extension_len(const uint8_t *p, uint8_t type, size_t at)
 {
-	if (n < IP6_HEADER)
-		return TM_ESHORT;
+	switch (type) {
+	case PROTO_HOP_BY_HOP:
+		if (at != IP6_HEADER)
+			return 0;
+		break;
+	case PROTO_FRAGMENT:
+		return 8;
+	case PROTO_AH: /* in units of 4, without the first two (RFC 4302 2.2) */
+		return ((size_t)p[at + 1] + 2) * 4;
+	default:
+		break;
+	}
+	return ((size_t)p[at + 1] + 1) * 8; /* in units of 8, without the first */
+}
 
-	size_t total = (size_t)IP6_HEADER + get_be16(p + 4);
+/* next 1 | reserved 1 | offset 13 bits, reserved 2 bits, more 1 bit | identification 4 (RFC 8200 4.5) */
+static unsigned fragment_flags(const uint8_t *fragment)
+{
+	const unsigned field = get_be16(fragment + 2);
+	unsigned flags = 0;
+
+	if (field & 1)
+		flags |= IP_FRAGMENT | IP_MORE;
+	if (field & 0xfff8)
+		flags |= IP_FRAGMENT | IP_LATER;
+	return flags;
+}
+
+/*
+ * From extension header to extension header. Of two fragment headers the second is not believed. Apart,
+ * so that packets without any do not pay for its registers.
+ */
+static __attribute__((noinline)) void look_chain(const uint8_t *p, size_t total, struct ip_view *ret_view)
+{
+	unsigned flags = IP_EXTENDED;
+	uint8_t type = p[6];
+	size_t at = IP6_HEADER;
+	bool fragment_seen = false;
+
+	for (unsigned k = 0; k < IP_CHAIN_MAX && is_extension(type) && !(flags & IP_LATER); k++) {
+		const size_t left = total - at, len = left >= 8 ? extension_len(p, type, at) : 0;
+
+		if (len == 0 || len > left || (type == PROTO_FRAGMENT && fragment_seen))
+			break;
+		if (type == PROTO_FRAGMENT) {
+			flags |= fragment_flags(p + at);
+			fragment_seen = true;
+		}
+		type = p[at];
+		at += len;
+	}
+	view_fill(p, total, flags, type, at, !is_extension(type) && !(flags & IP_LATER), ret_view);
+}
+
+static inline int look6(const uint8_t *p, size_t n, struct ip_view *ret_view)
+{
+	const size_t total = n >= IP6_HEADER ? IP6_HEADER + (size_t)get_be16(p + 4) : SIZE_MAX;
+
 	if (total > n || total > UINT16_MAX)
 		return TM_EBADMSG;
 
-	*ret_h = (struct ip_header){
-		.src = ip_v6(p + 8),
-		.dst = ip_v6(p + 24),
-		.total = (uint16_t)total,
-		.tos = (uint8_t)(get_be16(p) >> 4),
-		.ttl = p[7],
-		.proto = p[6],
-		.header_len = IP6_HEADER,
-	};
+	if (LIKELY(!is_extension(p[6])))
+		view_fill(p, total, 0, p[6], IP6_HEADER, true, ret_view);
+	else
+		look_chain(p, total, ret_view);
 	return TM_OK;
 }
 
-int ip_header_decode(const uint8_t *p, size_t n, struct ip_header *ret_h)
+int ip_view_of(const uint8_t *p, size_t n, struct ip_view *ret_view)
 {
-	if (n == 0)
-		return TM_ESHORT;
-
-	switch (p[0] >> 4) {
+	switch (n ? p[0] >> 4 : 0) {
 	case 4:
-		return ip4_decode(p, n, ret_h);
+		return look4(p, n, ret_view);
 	case 6:
-		return ip6_decode(p, n, ret_h);
+		return look6(p, n, ret_view);
 	default:
 		return TM_EBADMSG;
 	}
+}
+
+static size_t header4_build(
+	uint8_t *out, const struct ip *from, const struct ip *to, uint8_t tos, uint8_t proto, size_t payload)
+{
+	out[0] = 0x45;
+	out[1] = tos;
+	put_be16(out + 2, (uint16_t)(IP4_HEADER + payload));
+	put_be32(out + 4, 0x4000); /* identification 0, DF: never fragmented, so never ambiguous (RFC 6864) */
+	out[8] = OUR_TTL;
+	out[9] = proto;
+	put_be16(out + 10, 0);
+	memcpy(out + 12, from->bytes, 4);
+	memcpy(out + 16, to->bytes, 4);
+	put_be16(out + 10, csum_finish(csum_add(out, IP4_HEADER, 0)));
+	return IP4_HEADER;
+}
+
+size_t ip_header_build(
+	uint8_t *out, const struct ip *from, const struct ip *to, uint8_t tos, uint8_t proto, size_t payload)
+{
+	if (from->family == IP_V4)
+		return header4_build(out, from, to, tos, proto, payload);
+
+	put_be32(out, UINT32_C(6) << 28 | (uint32_t)tos << 20);
+	put_be16(out + 4, (uint16_t)payload);
+	out[6] = proto;
+	out[7] = OUR_TTL;
+	memcpy(out + 8, from->bytes, 16);
+	memcpy(out + 24, to->bytes, 16);
+	return IP6_HEADER;
 }
 
 /* One 16-bit word of an IPv4 header changed: RFC 1624 eqn. 3, HC' = ~(~HC + ~m + m'). */

@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/secret.h"
+#include "packet/csum.h"
 #include "packet/ip.h"
 
 enum { ECHO4 = 8, ECHO4_REPLY = 0, ECHO6 = 128, ECHO6_REPLY = 129 };
@@ -65,13 +66,13 @@ void icmp_build(const struct icmp *i, uint16_t seq, uint8_t out[static ICMP_ECHO
 
 bool icmp_is_reply(const struct icmp *i, uint16_t seq, const uint8_t *p, size_t n)
 {
-	struct ip_header h;
+	struct ip_view v;
 
 	if (i->raw && i->to.family == IP_V4) {
-		if (ip_header_decode(p, n, &h) < 0 || h.proto != IPPROTO_ICMP || h.total < h.header_len)
+		if (ip_view_of(p, n, &v) < 0 || v.proto != PROTO_ICMP || !(v.flags & IP_UPPER))
 			return false;
-		p += h.header_len;
-		n = (size_t)(h.total - h.header_len);
+		p += v.l4;
+		n = (size_t)(v.total - v.l4);
 	}
 	/* Not the identifier: a ping socket has its own. The cookie says more. */
 	return n >= ICMP_ECHO_LEN && p[0] == (i->to.family == IP_V4 ? ECHO4_REPLY : ECHO6_REPLY) &&

@@ -9,13 +9,10 @@
 #include "data/offload/coalesce.h"
 
 #include "base/bytes.h"
-#include "packet/ip.h"
+#include "packet/csum.h"
 
 #include <assert.h>
 
-enum { IP4_HEADER = 20, IP6_HEADER = 40, TCP_HEADER = 20, UDP_HEADER = 8 };
-enum { TCP_CSUM = 16, UDP_CSUM = 6 };
-enum { PSH = 0x08, ACK = 0x10, ECE = 0x40 };
 enum { DF = 0x40 };
 enum { WAYS = 8, BUCKETS = 2 * COALESCE_MAX / WAYS };
 
@@ -82,32 +79,9 @@ void coalesce_allow(struct coalescer *c, bool tcp, bool udp)
 }
 
 /* False: a fragment, IP options, extension headers, another protocol, too short for it. */
-static bool flow_known(uint8_t *p, size_t n, struct segment *ret_g)
+static bool flow_known(const struct ip_view *v)
 {
-	struct segment g = {.p = p, .n = (uint16_t)n};
-	uint8_t proto;
-
-	if (n >= IP4_HEADER && n <= UINT16_MAX && p[0] == 0x45) {
-		if (get_be16(p + 2) != n || get_be16(p + 6) & 0x3fff)
-			return false;
-		g.l4 = IP4_HEADER;
-		proto = p[9];
-	} else if (n >= IP6_HEADER && n <= UINT16_MAX && p[0] >> 4 == 6) {
-		if (get_be16(p + 4) != n - IP6_HEADER)
-			return false;
-		g.v6 = true;
-		g.l4 = IP6_HEADER;
-		proto = p[6];
-	} else {
-		return false;
-	}
-	g.udp = proto == IPPROTO_UDP;
-	if (!g.udp && proto != IPPROTO_TCP)
-		return false;
-	if (n < (size_t)g.l4 + (g.udp ? UDP_HEADER : TCP_HEADER))
-		return false;
-	*ret_g = g;
-	return true;
+	return ip_plain(v) && (v->proto == PROTO_TCP || v->proto == PROTO_UDP);
 }
 
 /* The addresses lie right before the transport header, so the pseudo-header's sum is had with the rest. */
@@ -118,7 +92,7 @@ static bool sums_right(const struct segment *g)
 
 	if (!g->v6 && csum_finish(csum_add(g->p, IP4_HEADER, 0)) != 0)
 		return false;
-	uint32_t rest = l4_len + (g->udp ? IPPROTO_UDP : IPPROTO_TCP);
+	uint32_t rest = l4_len + (g->udp ? PROTO_UDP : PROTO_TCP);
 	return csum_finish(csum_add(from, (size_t)(g->p + g->n - from), rest)) == 0;
 }
 
@@ -140,7 +114,7 @@ static uint16_t payload_start(const struct segment *g)
 			return 0;
 	} else {
 		header = (size_t)(l4[12] >> 4) * 4;
-		if (header < TCP_HEADER || (l4[13] & ~(PSH | ECE)) != ACK ||
+		if (header < TCP_HEADER || (l4[13] & ~(TCP_PSH | TCP_ECE)) != TCP_ACK ||
 			get_be16(l4 + TCP_CSUM) == UINT16_MAX)
 			return 0;
 	}
@@ -222,7 +196,7 @@ static bool tcp_continues(const struct item *i, const uint8_t *p, size_t header)
 
 	if (get_be32(p + 4) != get_be32(q + 4) + sent)
 		return false;
-	if (memcmp(p + 8, q + 8, 5) != 0 || (p[13] ^ q[13]) & ~PSH) /* acknowledgement, reserved; flags */
+	if (memcmp(p + 8, q + 8, 5) != 0 || (p[13] ^ q[13]) & ~TCP_PSH) /* acknowledgement, reserved; flags */
 		return false;
 	if (memcmp(p + 14, q + 14, 2) != 0 || memcmp(p + 18, q + 18, 2) != 0) /* window; urgent pointer */
 		return false;
@@ -245,7 +219,7 @@ static bool item_continues(const struct item *i, const struct segment *g)
 
 static bool has_psh(const struct segment *g)
 {
-	return !g->udp && g->p[g->l4 + 13] & PSH;
+	return !g->udp && g->p[g->l4 + 13] & TCP_PSH;
 }
 
 static uint16_t slot_take(struct coalescer *c, uint8_t *p, size_t n)
@@ -254,13 +228,13 @@ static uint16_t slot_take(struct coalescer *c, uint8_t *p, size_t n)
 	return c->n_slots++;
 }
 
-static void item_begin(struct coalescer *c, const struct segment *g, size_t n)
+static void item_begin(struct coalescer *c, const struct segment *g)
 {
-	uint16_t slot = slot_take(c, g->p, n);
+	uint16_t slot = slot_take(c, g->p, g->n);
 
 	c->items[c->n_items++] = (struct item){
 		.first = *g,
-		.total = (uint32_t)n,
+		.total = g->n,
 		.count = 1,
 		.begin = slot,
 		.last = slot,
@@ -281,20 +255,26 @@ static bool item_extend(struct coalescer *c, struct item *i, const struct segmen
 	return !i->psh && payload == i->first.n - i->first.header && i->count < COALESCE_PARTS_MAX;
 }
 
-int coalesce_add(struct coalescer *c, uint8_t *packet, size_t n)
+int coalesce_add(struct coalescer *c, uint8_t *packet, const struct ip_view *v)
 {
-	struct segment g = {.p = packet};
+	struct segment g = {
+		.p = packet,
+		.n = v->total,
+		.l4 = v->l4,
+		.v6 = v->version == 6,
+		.udp = v->proto == PROTO_UDP,
+	};
 	struct item *open;
 
 	if (c->n_slots == COALESCE_MAX)
 		return TM_EFULL;
-	if (!flow_known(packet, n, &g)) {
-		item_begin(c, &g, n);
+	if (!flow_known(v)) {
+		item_begin(c, &g);
 		c->floor = c->n_items;
 		return TM_OK;
 	}
 	if (!(g.udp ? c->udp : c->tcp)) {
-		item_begin(c, &g, n);
+		item_begin(c, &g);
 		return TM_OK;
 	}
 
@@ -306,7 +286,7 @@ int coalesce_add(struct coalescer *c, uint8_t *packet, size_t n)
 			e->item = 0;
 		return TM_OK;
 	}
-	item_begin(c, &g, n);
+	item_begin(c, &g);
 	if (g.header && !has_psh(&g)) {
 		*e = (struct entry){.tag = tag_of(hash), .item = c->n_items};
 		c->indexed = true;
@@ -322,7 +302,7 @@ static struct vnet item_finish(const struct item *i)
 	const struct segment *g = &i->first;
 	uint8_t *p = g->p, *l4 = g->p + g->l4;
 	uint16_t l4_len = (uint16_t)(i->total - g->l4);
-	uint8_t gso = VNET_GSO_UDP, proto = IPPROTO_UDP, csum_offset = UDP_CSUM;
+	uint8_t gso = VNET_GSO_UDP, proto = PROTO_UDP, csum_offset = UDP_CSUM;
 
 	if (g->v6) {
 		put_be16(p + 4, l4_len);
@@ -335,9 +315,9 @@ static struct vnet item_finish(const struct item *i)
 		put_be16(l4 + 4, l4_len);
 	} else {
 		gso = g->v6 ? VNET_GSO_TCP6 : VNET_GSO_TCP4;
-		proto = IPPROTO_TCP;
+		proto = PROTO_TCP;
 		csum_offset = TCP_CSUM;
-		l4[13] |= i->psh ? PSH : 0;
+		l4[13] |= i->psh ? TCP_PSH : 0;
 	}
 	/* The kernel wants the pseudo-header's sum itself, not its complement. */
 	uint32_t pseudo = csum_add(ip_src(p), g->v6 ? 32 : 8, (uint32_t)l4_len + proto);

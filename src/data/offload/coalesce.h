@@ -21,6 +21,7 @@
 
 #include "base/err.h"
 #include "base/part.h"
+#include "packet/ip.h"
 #include "packet/vnet.h"
 
 /* Packets of one batch, and parts of one super-packet. */
@@ -34,11 +35,8 @@ void coalescer_free(struct coalescer *c); /* NULL is fine */
 /* What may be merged from now on (the TUN's abilities); nothing at first. Only while empty. */
 void coalesce_allow(struct coalescer *c, bool tcp, bool udp);
 
-/*
- * Takes up a packet of exactly n bytes by its own IP header (data/plane/packet.h, packet_length). TM_EFULL:
- * flush first.
- */
-NODISCARD int coalesce_add(struct coalescer *c, uint8_t *packet, size_t n);
+/* Takes up the packet that v is a view of, to be written to as `packet`. TM_EFULL: flush first. */
+NODISCARD int coalesce_add(struct coalescer *c, uint8_t *packet, const struct ip_view *v);
 
 /*
  * Hands each packet or super-packet to write, in order, and is empty again. parts: header and payloads, to be

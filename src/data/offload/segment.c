@@ -2,58 +2,17 @@
 #include "data/offload/segment.h"
 
 #include "base/bytes.h"
-#include "packet/ip.h"
+#include "packet/csum.h"
 
-enum { IP4_HEADER = 20, IP6_HEADER = 40, TCP_HEADER = 20, UDP_HEADER = 8 };
 enum { IP4_HEADER_MAX = 60, TCP_HEADER_MAX = 60 };
-enum { TCP_CSUM = 16, UDP_CSUM = 6 };
-enum { FIN = 0x01, PSH = 0x08, CWR = 0x80 };
 
-/* Where the transport header of an IPv4 packet starts; 0 when it is none of `proto`, or a fragment. */
-static size_t ip4_transport(const uint8_t *p, size_t n, uint8_t proto)
-{
-	size_t header = (size_t)(p[0] & 15) * 4;
-
-	if (n < IP4_HEADER || header < IP4_HEADER || header > n)
-		return 0;
-	bool fragment = get_be16(p + 6) & 0x3fff;
-	return p[9] == proto && !fragment ? header : 0;
-}
-
-/*
- * Likewise for IPv6, past the extension headers that the kernel segments behind (RFC 8200 4: each of these
- * is type of the next 1 | length in units of 8 bytes, not counting the first 1 | ...).
- */
-static size_t ip6_transport(const uint8_t *p, size_t n, uint8_t proto)
-{
-	size_t at = IP6_HEADER;
-
-	if (n < IP6_HEADER)
-		return 0;
-	uint8_t next = p[6];
-	while (next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_DSTOPTS) {
-		if (n - at < 8)
-			return 0;
-		next = p[at];
-		size_t length = 8 + (size_t)p[at + 1] * 8;
-		if (length > n - at)
-			return 0;
-		at += length;
-	}
-	return next == proto ? at : 0;
-}
-
-/* Header length of the transport at l4, 0 when it does not fit. */
+/* Header length of the transport at l4, of which the fixed part is there; 0 when it does not fit. */
 static size_t transport_header(const struct segmenter *s)
 {
-	size_t left = s->n - s->l4;
-
 	if (s->udp)
-		return left >= UDP_HEADER ? UDP_HEADER : 0;
-	if (left < TCP_HEADER)
-		return 0;
+		return UDP_HEADER;
 	size_t header = (size_t)(s->packet[s->l4 + 12] >> 4) * 4;
-	return header >= TCP_HEADER && header <= left ? header : 0;
+	return header >= TCP_HEADER && header <= s->n - s->l4 ? header : 0;
 }
 
 /*
@@ -67,7 +26,7 @@ static int pseudo_sum(const struct segmenter *s, const struct vnet *v, uint32_t 
 
 	if (plain) {
 		size_t addresses = s->v6 ? 32 : 8;
-		*ret_sum = csum_add(ip_src(s->packet), addresses, s->udp ? IPPROTO_UDP : IPPROTO_TCP);
+		*ret_sum = csum_add(ip_src(s->packet), addresses, s->udp ? PROTO_UDP : PROTO_TCP);
 		return TM_OK;
 	}
 	if (!v->needs_csum)
@@ -104,29 +63,28 @@ static void base_sums(struct segmenter *s, uint32_t pseudo)
  * hdr_len is not looked at: it says how much the kernel had in one piece, not where the headers end. Packets
  * that a NIC merged come without needs_csum, their sums were right; every segment gets new ones either way.
  */
-static int begin_super(struct segmenter *s, const struct vnet *v)
+static int begin_super(struct segmenter *s, const struct vnet *v, const struct ip_view *view)
 {
-	s->v6 = s->packet[0] >> 4 == 6;
 	s->udp = v->gso == VNET_GSO_UDP;
 	if (!s->udp && v->gso != (s->v6 ? VNET_GSO_TCP6 : VNET_GSO_TCP4))
 		return TM_EBADMSG;
 	if (v->gso_size == 0)
 		return TM_EBADMSG;
 
-	uint8_t proto = s->udp ? IPPROTO_UDP : IPPROTO_TCP;
-	size_t l4 = s->v6 ? ip6_transport(s->packet, s->n, proto) : ip4_transport(s->packet, s->n, proto);
 	uint16_t csum_offset = s->udp ? UDP_CSUM : TCP_CSUM;
-	if (l4 == 0)
+	if (view->proto != (s->udp ? PROTO_UDP : PROTO_TCP))
 		return TM_EBADMSG;
-	if (v->needs_csum && (v->csum_start != l4 || v->csum_offset != csum_offset))
+	if (!(view->flags & IP_UPPER) || view->flags & IP_FRAGMENT)
+		return TM_EBADMSG;
+	if (v->needs_csum && (v->csum_start != view->l4 || v->csum_offset != csum_offset))
 		return TM_EBADMSG;
 
-	s->l4 = (uint16_t)l4;
+	s->l4 = view->l4;
 	size_t header = transport_header(s);
 	if (header == 0)
 		return TM_EBADMSG;
-	s->csum_at = (uint16_t)(l4 + csum_offset);
-	s->header = l4 + header;
+	s->csum_at = (uint16_t)(s->l4 + csum_offset);
+	s->header = s->l4 + header;
 	s->size = v->gso_size;
 
 	size_t payload = s->n - s->header;
@@ -146,32 +104,23 @@ static int begin_single(struct segmenter *s, const struct vnet *v)
 		return TM_OK;
 
 	/* Of any protocol, perhaps inside others: all that is known is that it lies behind the IP header. */
-	size_t ip = s->v6 ? IP6_HEADER : MAX(IP4_HEADER, (size_t)(s->packet[0] & 15) * 4);
-	if (v->csum_start < ip || (size_t)v->csum_start + v->csum_offset + 2 > s->n)
+	if (v->csum_start < ip_header_len(s->packet) || (size_t)v->csum_start + v->csum_offset + 2 > s->n)
 		return TM_EBADMSG;
 	s->l4 = v->csum_start;
 	s->csum_at = (uint16_t)(v->csum_start + v->csum_offset);
 	return TM_OK;
 }
 
-int segment_begin(struct segmenter *s, const struct vnet *v, const uint8_t *packet, size_t n)
+int segment_begin(struct segmenter *s, const struct vnet *v, const struct ip_view *packet)
 {
-	/* No length field of IPv4 could say more, nor does any of our buffers hold it. */
-	if (n == 0 || n > UINT16_MAX)
-		return TM_EBADMSG;
-	uint8_t version = packet[0] >> 4;
-	bool untouched = v->gso == VNET_GSO_NONE && !v->needs_csum;
-	if (!untouched && version != 4 && version != 6)
-		return TM_EBADMSG;
-
 	struct segmenter begun = {
-		.packet = packet,
-		.n = n,
-		.v6 = version == 6,
+		.packet = packet->p,
+		.n = packet->total,
+		.v6 = packet->version == 6,
 		.gso = v->gso != VNET_GSO_NONE,
 		.needs_csum = v->needs_csum,
 	};
-	int err = begun.gso ? begin_super(&begun, v) : begin_single(&begun, v);
+	int err = begun.gso ? begin_super(&begun, v, packet) : begin_single(&begun, v);
 	if (err == TM_OK)
 		*s = begun;
 	return err;
@@ -225,9 +174,9 @@ static uint32_t tcp_patch(const struct segmenter *s, uint8_t *out)
 	uint8_t flags = tcp[13];
 
 	if (s->at + 1 < s->count)
-		flags &= (uint8_t) ~(FIN | PSH);
+		flags &= (uint8_t) ~(TCP_FIN | TCP_PSH);
 	if (s->at > 0)
-		flags &= (uint8_t)~CWR;
+		flags &= (uint8_t)~TCP_CWR;
 	put_be32(out + 4, seq);
 	out[13] = flags;
 	return (seq >> 16) + (seq & 0xffff) + flags;

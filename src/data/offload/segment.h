@@ -10,6 +10,7 @@
 #define TM_DATA_OFFLOAD_SEGMENT_H
 
 #include "base/err.h"
+#include "packet/ip.h"
 #include "packet/vnet.h"
 
 struct segmenter {
@@ -26,10 +27,10 @@ struct segmenter {
 };
 
 /*
- * packet: n bytes as read from the TUN. TM_EBADMSG: the header contradicts the packet (never from an honest
- * kernel), nothing may be sent. count says how many segments there will be, at least 1.
+ * packet: as read from the TUN, behind the header v. TM_EBADMSG: the header contradicts the packet (never
+ * from an honest kernel), nothing may be sent. count says how many segments there will be, at least 1.
  */
-NODISCARD int segment_begin(struct segmenter *s, const struct vnet *v, const uint8_t *packet, size_t n);
+NODISCARD int segment_begin(struct segmenter *s, const struct vnet *v, const struct ip_view *packet);
 /* Length of the longest segment: the room that segment_next needs. */
 size_t segment_max(const struct segmenter *s);
 /* Writes the next segment, complete with checksums, to out (not overlapping); its length, 0 after the last.

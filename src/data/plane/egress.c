@@ -62,27 +62,27 @@ static void send_segments(struct worker *w, struct peer *p, struct segmenter *s)
 /* Returns how many packets it stood for. */
 static unsigned egress_packet(struct worker *w, const struct vnet *v, uint8_t *packet, size_t n)
 {
-	size_t total = packet_length(packet, n);
 	struct segmenter s;
+	struct ip_view ip;
 	struct peer *p;
 
-	if (!total || segment_begin(&s, v, packet, total) != TM_OK) {
+	if (ip_view_of(packet, n, &ip) != TM_OK || segment_begin(&s, v, &ip) != TM_OK) {
 		worker_drop(w, DROP_NOT_IP);
 		return 1;
 	}
 	if (segment_max(&s) > worker_packet_max(w)) {
 		/* Somebody raised the MTU of the device under us. */
 		worker_drop_n(w, DROP_TOO_BIG, s.count);
-		worker_icmp(w, ICMP_TOO_BIG, w->env->mtu, packet, total, true);
+		worker_icmp(w, ICMP_TOO_BIG, w->env->mtu, &ip, true);
 		return s.count;
 	}
 	p = snapshot_owner_of_dst(w->snap, packet);
 	if (!p || atomic_load_explicit(&p->dead, memory_order_acquire)) {
 		worker_drop_n(w, DROP_NO_ROUTE, s.count);
-		worker_icmp(w, ICMP_NO_ROUTE, 0, packet, total, true);
+		worker_icmp(w, ICMP_NO_ROUTE, 0, &ip, true);
 		return s.count;
 	}
-	if (!filter_pass(w->snap->filter, FILTER_EGRESS, p, packet, total)) {
+	if (!filter_pass(w->snap->filter, FILTER_EGRESS, p, packet, ip.total)) {
 		worker_drop_n(w, DROP_FILTERED, s.count);
 		return s.count;
 	}

@@ -17,17 +17,16 @@ static bool within_limit(struct worker *w)
  * An error that enters by the TUN comes from the address that the packet was for: from our own address the
  * kernel would refuse it as a forgery, and the route back leads through the TUN as it should.
  */
-static struct ip error_source(const struct worker *w, const uint8_t *packet, bool from_tun)
+static struct ip error_source(const struct worker *w, const struct ip_view *v, bool from_tun)
 {
-	if (packet[0] >> 4 == 4)
-		return from_tun ? ip_v4(ip_dst(packet)) : w->snap->self4;
-	return from_tun ? ip_v6(ip_dst(packet)) : w->snap->self6;
+	if (from_tun)
+		return ip_dst_of(v);
+	return v->version == 4 ? w->snap->self4 : w->snap->self6;
 }
 
-void worker_icmp(
-	struct worker *w, enum icmp_error kind, uint32_t mtu, const uint8_t *packet, size_t n, bool from_tun)
+void worker_icmp(struct worker *w, enum icmp_error kind, uint32_t mtu, const struct ip_view *v, bool from_tun)
 {
-	struct ip from = error_source(w, packet, from_tun);
+	struct ip from = error_source(w, v, from_tun);
 	uint8_t *out = w->scratch + PACKET_HEADROOM;
 
 	if (from.family == IP_NONE || !within_limit(w))
@@ -37,7 +36,7 @@ void worker_icmp(
 	if (!from_tun)
 		tx_flush(w);
 
-	size_t len = icmp_error_build(kind, mtu, &from, packet, n, out, ICMP_OUT_MAX);
+	size_t len = icmp_error_build(kind, mtu, &from, v, out, ICMP_MAX);
 	if (!len)
 		return;
 

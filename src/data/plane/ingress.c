@@ -134,19 +134,20 @@ static void report(struct worker *w, struct peer *p, struct keypair *kp, const s
 }
 
 /* From a copy: where the packet lies, its neighbour in the train may be next to its last byte. */
-static void forward(struct worker *w, struct peer *to, uint8_t *packet, size_t n)
+static void forward(struct worker *w, struct peer *to, uint8_t *packet, const struct ip_view *v)
 {
+	const size_t n = v->total;
 	uint8_t *copy;
 
 	/* A slot that many messages fit into takes one that is larger than anything we may send. */
 	if (n > worker_packet_max(w)) {
 		worker_drop(w, DROP_TOO_BIG);
-		worker_icmp(w, ICMP_TOO_BIG, w->env->mtu, packet, n, false);
+		worker_icmp(w, ICMP_TOO_BIG, w->env->mtu, v, false);
 		return;
 	}
 	if (!ip_decrement_ttl(packet)) {
 		worker_drop(w, DROP_TTL);
-		worker_icmp(w, ICMP_TIME_EXCEEDED, 0, packet, n, false);
+		worker_icmp(w, ICMP_TIME_EXCEEDED, 0, v, false);
 		return;
 	}
 	copy = tx_room(w, n);
@@ -161,6 +162,7 @@ static void write_apart(
 	struct worker *w, const struct vnet *v, const struct part *parts, size_t n_parts, unsigned packets)
 {
 	struct segmenter s;
+	struct ip_view whole;
 	size_t n = 0;
 
 	atomic_fetch_or_explicit(&w->merge_refused,
@@ -169,7 +171,7 @@ static void write_apart(
 		memcpy(w->super + n, parts[i].p, parts[i].n);
 		n += parts[i].n;
 	}
-	if (segment_begin(&s, v, w->super, n) != TM_OK) {
+	if (ip_view_of(w->super, n, &whole) != TM_OK || segment_begin(&s, v, &whole) != TM_OK) {
 		worker_drop_n(w, DROP_TUN_FULL, packets);
 		return;
 	}
@@ -204,13 +206,13 @@ static void flush_tun(struct worker *w)
 	}
 }
 
-static void to_tun(struct worker *w, uint8_t *packet, size_t n)
+static void to_tun(struct worker *w, uint8_t *packet, const struct ip_view *v)
 {
-	if (coalesce_add(w->merge, packet, n) == TM_OK)
+	if (coalesce_add(w->merge, packet, v) == TM_OK)
 		return;
 
 	flush_tun(w);
-	if (coalesce_add(w->merge, packet, n) != TM_OK)
+	if (coalesce_add(w->merge, packet, v) != TM_OK)
 		worker_drop(w, DROP_TUN_FULL);
 }
 
@@ -238,9 +240,9 @@ static bool source_is_peers(
 static void deliver(
 	struct worker *w, struct peer *p, uint8_t *packet, size_t n, uint8_t outer_tos, struct source *memo)
 {
-	size_t total = packet_length(packet, n);
+	struct ip_view v;
 
-	if (!total) {
+	if (ip_view_of(packet, n, &v) != TM_OK) {
 		worker_drop(w, DROP_NOT_IP);
 		return;
 	}
@@ -252,7 +254,7 @@ static void deliver(
 		worker_drop(w, DROP_ECN);
 		return;
 	}
-	if (!filter_pass(w->snap->filter, FILTER_INGRESS, p, packet, total)) {
+	if (!filter_pass(w->snap->filter, FILTER_INGRESS, p, packet, v.total)) {
 		worker_drop(w, DROP_FILTERED);
 		return;
 	}
@@ -263,7 +265,7 @@ static void deliver(
 		if (to && to != p &&
 			(atomic_load_explicit(&p->forwards, memory_order_relaxed) ||
 				atomic_load_explicit(&to->forwards, memory_order_relaxed))) {
-			forward(w, to, packet, total);
+			forward(w, to, packet, &v);
 			return;
 		}
 		/* Another node's address, which its owner reaches without us. Networks beyond the mesh are
@@ -273,7 +275,7 @@ static void deliver(
 			return;
 		}
 	}
-	to_tun(w, packet, total);
+	to_tun(w, packet, &v);
 }
 
 /* --- after opening --- */

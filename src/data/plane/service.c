@@ -137,10 +137,12 @@ static void op_drop_staged(void *ctx, struct peer *peer)
 	atomic_store_explicit(&peer->renew_pending, false, memory_order_release);
 	for (struct staged *st; (st = staged_queue_pop(q));) {
 		bool newest = q->n == 0;
+		struct ip_view v;
 
 		worker_drop(&p->self, DROP_NO_PATH);
-		if (newest && st->from_tun && !p->closing)
-			worker_icmp(&p->self, ICMP_HOST_UNREACHABLE, 0, staged_packet(st), st->n, true);
+		if (newest && st->from_tun && !p->closing &&
+			ip_view_of(staged_packet(st), st->n, &v) == TM_OK)
+			worker_icmp(&p->self, ICMP_HOST_UNREACHABLE, 0, &v, true);
 		staged_free(st);
 	}
 }

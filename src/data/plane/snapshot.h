@@ -23,7 +23,7 @@ NODISCARD int snapshot_new(
 	const struct snapshot *like, const struct route *routes, size_t n, struct snapshot **ret_s);
 void snapshot_free(void *snapshot); /* struct snapshot *, for the epoch */
 
-/* Packet p is complete by packet_length. */
+/* Packet p has been looked at (packet/ip.h). */
 struct peer *snapshot_owner_of_dst(const struct snapshot *s, const uint8_t *p);
 struct peer *snapshot_owner_of_src(const struct snapshot *s, const uint8_t *p);
 bool snapshot_dst_is_self(const struct snapshot *s, const uint8_t *p);

@@ -59,7 +59,7 @@ void tx_put(struct worker *w, struct tx_run *run, uint8_t *packet, size_t n)
 		.remote = path->remote,
 		.local = path->local,
 		.local_ifindex = path->local_ifindex,
-		.tos = n ? ecn_encapsulate(packet_tos(packet)) : 0,
+		.tos = n ? ecn_encapsulate(ip_tos(packet)) : 0,
 	};
 	tx->item[tx->n].peer = run->peer;
 	tx->item[tx->n].n = (uint16_t)n;
@@ -78,6 +78,7 @@ static void too_big(struct worker *w, size_t i)
 	struct aead_op op = w->tx.op[i];
 	uint8_t *copy = w->scratch + w->env->slot_bytes + PACKET_HEADROOM;
 	size_t n = w->tx.item[i].n;
+	struct ip_view v;
 
 	if (op.n > w->env->packet_bytes) {
 		worker_drop(w, DROP_SEND_FAILED);
@@ -85,11 +86,11 @@ static void too_big(struct worker *w, size_t i)
 	}
 	memcpy(copy, op.data, op.n + AEAD_TAG);
 	op.data = copy;
-	if (n == 0 || aead_open_batch(w->aead, &op, 1) != 0) {
+	if (n == 0 || aead_open_batch(w->aead, &op, 1) != 0 || ip_view_of(copy, n, &v) != TM_OK) {
 		worker_drop(w, DROP_SEND_FAILED);
 		return;
 	}
-	if (n <= MTU_FLOOR || packet_may_fragment(copy)) {
+	if (n <= MTU_FLOOR || ip_may_fragment(copy)) {
 		if (udp_send_fragmented(w->udp, dg) != TM_OK)
 			worker_drop(w, DROP_SEND_FAILED);
 		return;
@@ -98,7 +99,7 @@ static void too_big(struct worker *w, size_t i)
 	size_t payload = udp_path_payload(w->udp, &dg->remote);
 	size_t mtu = payload > WG_DATA_OVERHEAD ? (payload - WG_DATA_OVERHEAD) & ~(size_t)15 : 0;
 	worker_drop(w, DROP_TOO_BIG);
-	worker_icmp(w, ICMP_TOO_BIG, (uint32_t)MAX(mtu, MTU_FLOOR), copy, n, w->tx.item[i].from_tun);
+	worker_icmp(w, ICMP_TOO_BIG, (uint32_t)MAX(mtu, MTU_FLOOR), &v, w->tx.item[i].from_tun);
 }
 
 /*

@@ -13,14 +13,14 @@
 #include "data/plane/snapshot.h"
 #include "data/plane/staging.h"
 #include "data/plane/tx.h"
-#include "packet/ip.h"
+#include "packet/icmp.h"
 
 #include <pthread.h>
 
 struct index_table;
 struct tun;
 
-enum { ICMP_PER_SECOND = 100, ICMP_OUT_MAX = 1280 };
+enum { ICMP_PER_SECOND = 100 };
 /* Slots of a worker that receives trains: also where nothing comes in trains, a receive should be worth its
  * call. */
 enum { RX_TRAINS = 16 };
@@ -117,8 +117,8 @@ void worker_want_renewal(struct worker *w, struct peer *p);
 /* p's sticky source address does not work any more. */
 void worker_unstick(struct worker *w, struct peer *p);
 
-/* icmp.c: an error about packet back to where it came from, within the rate limit. */
+/* icmp.c: an error about a packet back to where it came from, within the rate limit. */
 void worker_icmp(
-	struct worker *w, enum icmp_error kind, uint32_t mtu, const uint8_t *packet, size_t n, bool from_tun);
+	struct worker *w, enum icmp_error kind, uint32_t mtu, const struct ip_view *v, bool from_tun);
 
 #endif

@@ -9,7 +9,7 @@
 #include "bench/micro/micro.h"
 #include "data/offload/coalesce.h"
 #include "data/offload/segment.h"
-#include "packet/ip.h"
+#include "packet/csum.h"
 #include "unit/data/offload/craft.h"
 
 enum { ROOM = 1536, TIMES = 20, BATCH = COALESCE_MAX };
@@ -43,9 +43,13 @@ static void coalesce_round(struct micro *m, size_t batch)
 	for (int t = 0; t < TIMES; t++) {
 		memcpy(packets, fresh, batch * ROOM);
 		uint64_t start = micro_clock();
-		for (size_t i = 0; i < batch; i++)
-			if (coalesce_add(merger, packets[i], lengths[i]) < 0)
+		for (size_t i = 0; i < batch; i++) {
+			struct ip_view v;
+
+			if (ip_view_of(packets[i], lengths[i], &v) < 0 ||
+				coalesce_add(merger, packets[i], &v) < 0)
 				abort();
+		}
 		coalesce_flush(merger, on_write, NULL);
 		ns += micro_clock() - start;
 	}
@@ -74,9 +78,10 @@ static void segment_round(struct micro *m, const struct vnet *v, size_t n)
 
 	for (int t = 0; t < TIMES; t++) {
 		struct segmenter s;
+		struct ip_view view;
 		size_t at = 0, got;
 
-		if (segment_begin(&s, v, whole, n) < 0)
+		if (ip_view_of(whole, n, &view) < 0 || segment_begin(&s, v, &view) < 0)
 			abort();
 		for (; (got = segment_next(&s, out + at)) > 0; count++)
 			at = at + got > CRAFT_MAX ? 0 : at + got;

@@ -3,7 +3,7 @@
 
 #include "base/bytes.h"
 #include "cli/cmd/icmp.h"
-#include "packet/ip.h"
+#include "packet/csum.h"
 
 static const uint8_t cookie[ICMP_COOKIE] = "sixteen bytes..";
 

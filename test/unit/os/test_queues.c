@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "os/linux/tun_steer.h"
 #include "os/tun.h"
+#include "packet/csum.h"
 #include "packet/ip.h"
 
 #include <linux/bpf.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-#include "packet/ip.h"
+#include "packet/csum.h"
 #include "unit/wire/hex.h"
 
 /* The naive twin: two bytes at a time, the carry folded back at once. */

@@ -99,6 +99,7 @@ const char *script_segment(const uint8_t *script, size_t n)
 {
 	static uint8_t whole[CRAFT_MAX + 1];
 	struct segmenter s;
+	struct ip_view view;
 	struct vnet v;
 
 	if (n < 1 + VNET_HEADER + 42)
@@ -120,9 +121,9 @@ const char *script_segment(const uint8_t *script, size_t n)
 		v = honest(whole, v.gso_size);
 
 	_cleanup_(freep) uint8_t *p = copy_of(whole, n);
-	if (segment_begin(&s, &v, p, n) < 0)
+	if (ip_view_of(p, n, &view) < 0 || segment_begin(&s, &v, &view) < 0)
 		return NULL;
-	return check_segments(&s, &v, p, n);
+	return check_segments(&s, &v, p, view.total);
 }
 
 enum { FLOWS = 256 };
@@ -267,6 +268,7 @@ static void one_packet(struct batch *b, const uint8_t step[4])
 	struct craft *flow = &b->flow[b->exact ? step[0] & 7 : step[0]];
 	unsigned how = step[1] < 32 ? step[1] : 0;
 	size_t usual = flow->payload;
+	struct ip_view v;
 
 	turn(flow, how, step[2]);
 	if (step[3] & 0x80)
@@ -278,9 +280,14 @@ static void one_packet(struct batch *b, const uint8_t step[4])
 	flow->payload = usual;
 	flow->flags &= (uint8_t)~PSH;
 
+	/* Bent so far that it is none, or a shorter one. */
+	if (ip_view_of(p, n, &v) != TM_OK)
+		return;
+	n = v.total;
 	b->in[b->n_in] = (struct part){copy_of(p, n), n};
 	b->copy[b->n_in] = (struct part){copy_of(p, n), n};
-	if (coalesce_add(b->c, b->in[b->n_in].p, n) != TM_OK)
+	v.p = b->in[b->n_in].p;
+	if (coalesce_add(b->c, b->in[b->n_in].p, &v) != TM_OK)
 		b->error = wrong("a packet is refused", b->n_in, 0);
 	b->n_in++;
 }
@@ -332,8 +339,10 @@ static const char *check_super(struct batch *b, const struct vnet *v, const uint
 {
 	static uint8_t out[CRAFT_MAX], twin[CRAFT_MAX];
 	struct segmenter s;
+	struct ip_view view;
 
-	if (segment_begin(&s, v, p, n) != TM_OK || s.count != count || v->hdr_len != s.header)
+	if (ip_view_of(p, n, &view) != TM_OK || segment_begin(&s, v, &view) != TM_OK || s.count != count ||
+		v->hdr_len != s.header)
 		return wrong("a super-packet cannot be cut again", packets[0], count);
 	for (unsigned k = 0; k < count; k++) {
 		size_t got = segment_next(&s, out), twin_got = twin_segment(v, p, n, k, twin);

@@ -4,7 +4,7 @@
 #include "base/bytes.h"
 #include "crypto/dh.h"
 #include "crypto/init.h"
-#include "packet/ip.h"
+#include "packet/csum.h"
 #include "wire/wg.h"
 
 #include <poll.h>

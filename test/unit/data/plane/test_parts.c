@@ -3,7 +3,6 @@
 
 #include "data/plane/drops.h"
 #include "data/plane/event.h"
-#include "data/plane/packet.h"
 #include "data/plane/snapshot.h"
 #include "data/plane/staging.h"
 
@@ -21,38 +20,6 @@ static void every_drop_has_a_label_of_its_own_and_a_text(void **state)
 		assert_int_equal(strspn(label, "abcdefghijklmnopqrstuvwxyz0123456789_"), strlen(label));
 		for (size_t k = 0; k < i; k++)
 			assert_string_not_equal(label, plane_drop_label((enum plane_drop)k));
-	}
-}
-
-static void inner_length_is_what_the_header_says_or_nothing(void **state)
-{
-	static const struct {
-		const char *what;
-		uint8_t head[8];
-		size_t n, want;
-	} rows[] = {
-		{"IPv4, exact", {0x45, 0, 0, 28}, 28, 28},
-		{"IPv4, padded", {0x45, 0, 0, 28}, 32, 28},
-		{"IPv4 that claims more than there is", {0x45, 0, 0, 29}, 28, 0},
-		{"IPv4 shorter than its header", {0x45, 0, 0, 19}, 28, 0},
-		{"IPv4 with options longer than itself", {0x4f, 0, 0, 28}, 64, 0},
-		{"IPv4 header length below 5", {0x44, 0, 0, 28}, 28, 0},
-		{"IPv4 cut inside the header", {0x45, 0, 0, 19}, 19, 0},
-		{"IPv6, exact", {0x60, 0, 0, 0, 0, 8}, 48, 48},
-		{"IPv6, padded", {0x60, 0, 0, 0, 0, 1}, 48, 41},
-		{"IPv6 that claims more than there is", {0x60, 0, 0, 0, 0, 9}, 48, 0},
-		{"IPv6 cut inside the header", {0x60, 0, 0, 0, 0, 0}, 39, 0},
-		{"neither", {0x55, 0, 0, 28}, 64, 0},
-		{"nothing", {0}, 0, 0},
-	};
-	(void)state;
-
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		uint8_t p[64] = {0};
-
-		memcpy(p, rows[i].head, sizeof(rows[i].head));
-		if (packet_length(p, rows[i].n) != rows[i].want)
-			fail_msg("%s: got %zu", rows[i].what, packet_length(p, rows[i].n));
 	}
 }
 
@@ -282,7 +249,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_drop_has_a_label_of_its_own_and_a_text),
-		cmocka_unit_test(inner_length_is_what_the_header_says_or_nothing),
 		cmocka_unit_test(events_arrive_in_order_and_wake_once),
 		cmocka_unit_test(a_flood_of_one_kind_leaves_room_for_every_other),
 		cmocka_unit_test(all_shares_together_fit_into_the_ring),

@@ -3,7 +3,7 @@
 #include "unit/data/plane/rig.h"
 
 #include "base/bytes.h"
-#include "packet/ip.h"
+#include "packet/csum.h"
 #include "wire/wg.h"
 
 #define A "192.0.2.1:51820"

@@ -4,17 +4,11 @@
 #include "unit/data/plane/rig.h"
 
 #include "base/bytes.h"
+#include "packet/csum.h"
 #include "packet/ip.h"
 #include "wire/wg.h"
 
-enum {
-	PIECES = 5,
-	PIECE = 300,
-	UDP_CSUM = 6,
-	TCP_CSUM = 16,
-	TCP_HEADER = 20,
-	TUN_ALL = TUN_OFFLOAD_TCP | TUN_OFFLOAD_UDP
-};
+enum { PIECES = 5, PIECE = 300, TUN_ALL = TUN_OFFLOAD_TCP | TUN_OFFLOAD_UDP };
 
 static struct host a, b;
 static struct host *ab[] = {&a, &b};

@@ -3,8 +3,8 @@
  * Who talks to whom. Modules never look each other up: each declares what it needs as a table of functions,
  * and these are the functions.
  *
- *   agent --netmap--> policy --peers--> plane            agent --candidates--> prober --endpoints--> plane
- *   plane --stun, want path, roamed--> prober            prober --my candidates, want candidates--> agent
+ *   agent --netmap--> policy --peers--> plane            agent --candidates--> prober --ways--> plane
+ *   plane --stun, want path, heard--> prober            prober --my candidates, want candidates--> agent
  *   plane --session--> keeper                            responder --is that a member?--> agent
  */
 #include "control/policy/policy.h"
@@ -16,13 +16,12 @@
 
 /* --- plane --- */
 
-static void on_stun(
-	void *ctx, const struct endpoint *from, const struct ip *local, const uint8_t *msg, size_t len)
+static void on_stun(void *ctx, const struct way_to *by, const uint8_t *msg, size_t len)
 {
 	struct node *n = ctx;
 
 	if (n->prober)
-		prober_stun(n->prober, from, local, msg, len);
+		prober_stun(n->prober, by, msg, len);
 }
 
 static void on_want_path(void *ctx, const uint8_t key[32])
@@ -33,12 +32,12 @@ static void on_want_path(void *ctx, const uint8_t key[32])
 		prober_want(n->prober, key);
 }
 
-static void on_roamed(void *ctx, const uint8_t key[32], const struct endpoint *ep)
+static void on_heard(void *ctx, const uint8_t key[32], const struct way_to *by)
 {
 	struct node *n = ctx;
 
 	if (n->prober)
-		prober_roamed(n->prober, key, ep);
+		prober_heard(n->prober, key, by);
 }
 
 static void on_session(void *ctx, const uint8_t key[32], bool up)
@@ -78,18 +77,17 @@ static ns_t on_real_time(void *ctx)
 
 /* --- prober --- */
 
-static int probe_send(
-	void *ctx, const struct endpoint *to, const struct ip *local, const uint8_t *msg, size_t len)
+static int probe_send(void *ctx, const struct way_to *by, const uint8_t *msg, size_t len)
 {
 	struct node *n = ctx;
 
-	return plane_send(n->plane, to, local, msg, len);
+	return plane_send(n->plane, by, msg, len);
 }
 
-static int probe_set_endpoint(void *ctx, const uint8_t key[32], const struct endpoint *ep)
+static int probe_set_way(void *ctx, const uint8_t key[32], const struct way_to *way)
 {
 	struct node *n = ctx;
-	int err = plane_set_endpoint(n->plane, key, ep);
+	int err = plane_set_way(n->plane, key, way);
 
 	node_kick_plane(n);
 	return err;
@@ -102,7 +100,7 @@ static void probe_activity(void *ctx, const uint8_t key[32], ns_t *ret_last_recv
 
 	if (plane_peer_stats(n->plane, key, &s) != TM_OK)
 		s = (struct plane_peer_stats){0};
-	*ret_last_recv = s.last_recv;
+	*ret_last_recv = s.last_way_recv;
 	*ret_tx_bytes = s.tx_bytes;
 }
 
@@ -267,7 +265,7 @@ struct plane_events plugs_plane(struct node *n)
 		.ctx = n,
 		.stun = on_stun,
 		.want_path = on_want_path,
-		.roamed = on_roamed,
+		.heard = on_heard,
 		.session = on_session,
 		.offload_lost = on_offload_lost,
 		.tun_lost = on_tun_lost,
@@ -280,7 +278,7 @@ struct prober_ops plugs_prober(struct node *n)
 	return (struct prober_ops){
 		.ctx = n,
 		.send = probe_send,
-		.set_endpoint = probe_set_endpoint,
+		.set_way = probe_set_way,
 		.activity = probe_activity,
 		.peer_waits = probe_peer_waits,
 		.want_candidates = probe_want_candidates,

@@ -37,7 +37,7 @@ static json_t *json_key(const uint8_t key[static 32])
 
 static const char *path_word(const struct plane_peer_stats *s, const struct prober_view *v, bool is_client)
 {
-	if (endpoint_is_set(&s->endpoint) && (is_client || v->state == PATH_UP))
+	if (endpoint_is_set(&s->way.remote) && (is_client || v->state == PATH_UP))
 		return "direct";
 	if (is_client)
 		return "-";
@@ -70,7 +70,7 @@ static json_t *peer_json(struct node *n, const struct node_rec *r, const struct 
 		(int)r->coordinator, "tags", tags, "via", r->via);
 	if (!j)
 		return NULL;
-	json_object_set_new(j, "endpoint", json_endpoint(&s.endpoint));
+	json_object_set_new(j, "endpoint", json_endpoint(&s.way.remote));
 	json_object_set_new(j, "path", json_string(known ? path_word(&s, &v, is_client) : "-"));
 	json_object_set_new(j, "candidate",
 		json_string(probed && endpoint_is_set(&v.ep) ? candidate_type_name(v.type) : ""));

@@ -231,13 +231,13 @@ void host_restart(struct host *h)
 	assert_non_null(kept);
 	/* What a real node keeps on disk. */
 	for (size_t i = 0; i < h->sim->n_hosts; i++) {
-		const struct peer_path *path;
+		const struct way *way;
 
 		if (!h->friends[i])
 			continue;
-		path = atomic_load(&h->friends[i]->p->path);
-		if (path)
-			kept[i].at = path->remote;
+		way = atomic_load(&h->friends[i]->p->way);
+		if (way)
+			kept[i].at = way->to.remote;
 		memcpy(kept[i].psk, h->friends[i]->p->hs.psk, 32);
 		(void)device_peer_stamp(h->friends[i]->p, kept[i].stamp);
 	}
@@ -273,7 +273,11 @@ struct friendship *sim_add_friend(
 	}
 	assert_int_equal(device_peer_add(a->device, b->pub, psk ? psk : no_psk, &f->p), TM_OK);
 	f->p->owner = f;
-	assert_int_equal(device_peer_set_endpoint(a->device, f->p, at, NULL, 0, a->sim->now), TM_OK);
+	f->p->follows = true; /* hosts are stock WireGuard: nobody chooses ways for them */
+	if (at)
+		assert_int_equal(
+			device_peer_set_way(a->device, f->p, &(struct way_to){.remote = *at}, a->sim->now),
+			TM_OK);
 	return f;
 }
 

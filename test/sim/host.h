@@ -34,7 +34,7 @@ struct friendship {
 	uint64_t garbage; /* of those, not what was sent: must stay 0 */
 	uint8_t *seen; /* a bit per packet */
 	unsigned dropped; /* staged packets given up */
-	unsigned ups, downs, want_endpoint;
+	unsigned ups, downs, want_way;
 };
 
 struct host {

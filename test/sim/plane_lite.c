@@ -34,19 +34,19 @@ static void start_waiting(struct host *h, struct peer *p, _Atomic(ns_t) *what)
 
 static bool transmit(struct host *h, struct peer *p, struct keypair *kp, const uint8_t *payload, size_t n)
 {
-	const struct peer_path *path = atomic_load(&p->path);
+	const struct way *way = atomic_load(&p->way);
 	uint8_t msg[WG_DATA_OVERHEAD + PAYLOAD];
 	struct aead_op op = {.key = kp->send_key, .data = msg + WG_DATA_HEADER, .n = n};
 	bool renew;
 
-	if (!path || keypair_send_reserve(kp, h->sim->now, 1, &op.counter, &renew) < 0)
+	if (!way || keypair_send_reserve(kp, h->sim->now, 1, &op.counter, &renew) < 0)
 		return false;
 
 	wg_data_header(msg, kp->remote_index, op.counter);
 	if (n)
 		memcpy(op.data, payload, n);
 	assert_int_equal(aead_seal_batch(shared_aead(), &op, 1), 0);
-	host_put_on_wire(h, &path->remote, &path->local, msg, WG_DATA_OVERHEAD + n);
+	host_put_on_wire(h, &way->to.remote, &way->to.local, msg, WG_DATA_OVERHEAD + n);
 	atomic_store(&p->last_auth_sent, h->sim->now);
 	atomic_store(&p->data_recv_unacked, 0);
 	if (n)
@@ -70,7 +70,7 @@ static void flush(struct host *h, struct friendship *f, struct keypair *kp)
 	uint8_t payload[PAYLOAD];
 	size_t n = f->n_staged;
 
-	if (!atomic_load(&f->p->path))
+	if (!atomic_load(&f->p->way))
 		return;
 
 	f->n_staged = 0;
@@ -119,10 +119,16 @@ static void deliver(struct friendship *f, const uint8_t *payload, size_t n)
 	f->received++;
 }
 
+static struct way_to came_by(const struct datagram *dg)
+{
+	return (struct way_to){.remote = dg->from, .local = dg->to.ip, .local_ifindex = 1};
+}
+
 static void receive_data(struct host *h, struct datagram *dg)
 {
 	const ns_t now = h->sim->now;
-	const struct peer_path *path;
+	const struct way_to by = came_by(dg);
+	const struct way *way;
 	struct wg_data m;
 	struct keypair *kp;
 	struct aead_op op;
@@ -145,9 +151,9 @@ static void receive_data(struct host *h, struct datagram *dg)
 	p = kp->peer;
 	atomic_store(&p->last_auth_recv, now);
 	atomic_store(&p->data_sent_unanswered, 0);
-	path = atomic_load(&p->path);
-	if (!path || !endpoint_eq(&path->remote, &dg->from))
-		device_roamed(h->device, p, &dg->from, &dg->to.ip, 1, now);
+	way = atomic_load(&p->way);
+	if (!way || !way_to_eq(&way->to, &by))
+		device_heard(h->device, p, &by, now);
 	if (!atomic_exchange(&kp->confirmed, true))
 		device_confirmed(h->device, p, kp, now);
 	if (op.n) {
@@ -160,13 +166,13 @@ static void receive_data(struct host *h, struct datagram *dg)
 
 void host_receive(struct host *h, struct datagram *dg)
 {
+	const struct way_to by = came_by(dg);
 	enum device_verdict v;
 
 	if (wg_classify(dg->bytes, dg->n) == WG_DATA) {
 		receive_data(h, dg);
 	} else {
-		v = device_receive(
-			h->device, h->sim->now, &dg->from, &dg->to.ip, 1, dg->bytes, dg->n, h->waiting);
+		v = device_receive(h->device, h->sim->now, &by, dg->bytes, dg->n, h->waiting);
 		h->verdicts[v]++;
 	}
 }
@@ -180,14 +186,13 @@ static void bury(struct host *h, void *body, void (*free_fn)(void *))
 
 /* device_ops */
 
-static void op_send(void *ctx, struct peer *p, const struct endpoint *to, const struct ip *local,
-	const uint8_t *msg, size_t n)
+static void op_send(void *ctx, struct peer *p, const struct way_to *by, const uint8_t *msg, size_t n)
 {
 	struct host *h = ctx;
 
 	(void)p;
-	h->last_local = *local;
-	host_put_on_wire(h, to, local, msg, n);
+	h->last_local = by->local;
+	host_put_on_wire(h, &by->remote, &by->local, msg, n);
 }
 
 static void op_send_keepalive(void *ctx, struct peer *p)
@@ -225,9 +230,9 @@ static void op_retire_keypair(void *ctx, struct keypair *kp)
 	bury(ctx, kp, free_keypair);
 }
 
-static void op_retire_path(void *ctx, struct peer_path *path)
+static void op_retire_way(void *ctx, struct way *way)
 {
-	bury(ctx, path, free);
+	bury(ctx, way, free);
 }
 
 static void op_retire_peer(void *ctx, struct peer *p)
@@ -235,12 +240,12 @@ static void op_retire_peer(void *ctx, struct peer *p)
 	bury(ctx, p, device_peer_free);
 }
 
-static void op_want_endpoint(void *ctx, struct peer *p)
+static void op_want_way(void *ctx, struct peer *p)
 {
 	struct friendship *f = p->owner;
 
 	(void)ctx;
-	f->want_endpoint++;
+	f->want_way++;
 }
 
 static void op_session_changed(void *ctx, struct peer *p, bool up)
@@ -277,9 +282,9 @@ void host_boot_device(struct host *h)
 		.flush_staged = op_flush_staged,
 		.drop_staged = op_drop_staged,
 		.retire_keypair = op_retire_keypair,
-		.retire_path = op_retire_path,
+		.retire_way = op_retire_way,
 		.retire_peer = op_retire_peer,
-		.want_endpoint = op_want_endpoint,
+		.want_way = op_want_way,
 		.session_changed = op_session_changed,
 		.entropy = op_entropy,
 		.real_time = op_real_time,

@@ -50,7 +50,7 @@ static void garbage_is_answered_by_silence(void **state)
 static void truncated_replayed_and_changed_messages_are_answered_by_silence(void **state)
 {
 	WORLD(state);
-	const struct peer_path *path;
+	const struct way *way;
 	uint64_t before;
 
 	expect_connected(a, b);
@@ -74,8 +74,8 @@ static void truncated_replayed_and_changed_messages_are_answered_by_silence(void
 	}
 	sim_run(s, 5 * SEC);
 	assert_int_equal(host_datagrams(b), before);
-	path = atomic_load(&sim_friend(b, a)->p->path);
-	assert_true(endpoint_eq(&path->remote, &a->at)); /* nobody moved it */
+	way = atomic_load(&sim_friend(b, a)->p->way);
+	assert_true(endpoint_eq(&way->to.remote, &a->at)); /* nobody moved it */
 	assert_int_equal(sim_friend(b, a)->twice, 0);
 	expect_connected(a, b);
 }
@@ -250,7 +250,7 @@ static void a_cookie_is_bound_to_the_address_it_was_sent_to(void **state)
 static void a_cookie_reply_never_moves_the_endpoint_and_a_forged_one_is_refused(void **state)
 {
 	WORLD(state);
-	const struct peer_path *path;
+	const struct way *way;
 	struct datagram reply;
 
 	b->waiting = 100;
@@ -268,8 +268,8 @@ static void a_cookie_reply_never_moves_the_endpoint_and_a_forged_one_is_refused(
 	assert_int_equal(a->verdicts[DEV_OK], 1);
 	sim_inject(s, &reply); /* it counts once */
 	assert_int_equal(a->verdicts[DEV_BAD_COOKIE], 2);
-	path = atomic_load(&sim_friend(a, b)->p->path);
-	assert_true(endpoint_eq(&path->remote, &b->at));
+	way = atomic_load(&sim_friend(a, b)->p->way);
+	assert_true(endpoint_eq(&way->to.remote, &b->at));
 }
 
 static void under_load_one_source_gets_about_20_handshakes_a_second(void **state)

@@ -68,9 +68,8 @@ static void one_seed(uint64_t seed)
 		h[i]->waiting = 0;
 		for (size_t k = 0; k < HOSTS; k++) {
 			if (i != k)
-				assert_int_equal(
-					device_peer_set_endpoint(h[i]->device, sim_friend(h[i], h[k])->p,
-						&h[k]->at, NULL, 0, s->now),
+				assert_int_equal(device_peer_set_way(h[i]->device, sim_friend(h[i], h[k])->p,
+							 &(struct way_to){.remote = h[k]->at}, s->now),
 					TM_OK);
 		}
 	}

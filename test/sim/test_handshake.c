@@ -179,12 +179,13 @@ static void without_an_endpoint_one_is_wanted_and_the_handshake_starts_when_it_a
 	sim_add_friend(c, d, NULL, NULL);
 	sim_add_friend(d, c, NULL, NULL);
 	host_send(c, d);
-	assert_int_equal(sim_friend(c, d)->want_endpoint, 1);
+	assert_int_equal(sim_friend(c, d)->want_way, 1);
 	sim_run(s, 12 * SEC);
-	assert_true(sim_friend(c, d)->want_endpoint >= 3);
+	assert_true(sim_friend(c, d)->want_way >= 3);
 	assert_int_equal(host_datagrams(c), 0);
-	assert_int_equal(
-		device_peer_set_endpoint(c->device, sim_friend(c, d)->p, &d->at, NULL, 0, s->now), TM_OK);
+	assert_int_equal(device_peer_set_way(
+				 c->device, sim_friend(c, d)->p, &(struct way_to){.remote = d->at}, s->now),
+		TM_OK);
 	host_send(c, d);
 	assert_int_equal(c->sent[WG_INIT], 1);
 	sim_run(s, 100 * MS);
@@ -199,11 +200,17 @@ static void the_retry_goes_to_the_current_endpoint_and_forgets_the_sticky_source
 	struct peer *p = sim_friend(a, b)->p;
 
 	wrong.ip.bytes[2] = 77;
-	assert_int_equal(device_peer_set_endpoint(a->device, p, &wrong, &sticky, 3, s->now), TM_OK);
+	assert_int_equal(
+		device_peer_set_way(a->device, p,
+			&(struct way_to){.remote = wrong, .local = sticky, .local_ifindex = 3}, s->now),
+		TM_OK);
 	host_send(a, b);
 	assert_true(ip_eq(&a->last_local, &sticky));
 	sim_run(s, 1 * SEC);
-	assert_int_equal(device_peer_set_endpoint(a->device, p, &b->at, &sticky, 3, s->now), TM_OK);
+	assert_int_equal(
+		device_peer_set_way(a->device, p,
+			&(struct way_to){.remote = b->at, .local = sticky, .local_ifindex = 3}, s->now),
+		TM_OK);
 	assert_int_equal(a->sent[WG_INIT], 1); /* at most one per REKEY_TIMEOUT, whatever happens */
 	sim_run(s, 5 * SEC);
 	assert_int_equal(a->sent[WG_INIT], 2);

@@ -218,8 +218,8 @@ static void initiations_are_never_closer_than_five_seconds(void **state)
 		if (i % 50 == 0)
 			device_want_session(a->device, sim_friend(a, b)->p, s->now);
 		if (i % 300 == 0)
-			assert_int_equal(device_peer_set_endpoint(
-						 a->device, sim_friend(a, b)->p, &b->at, NULL, 0, s->now),
+			assert_int_equal(device_peer_set_way(a->device, sim_friend(a, b)->p,
+						 &(struct way_to){.remote = b->at}, s->now),
 				TM_OK);
 		sim_run(s, 50 * MS);
 		if (a->sent[WG_INIT] == seen)

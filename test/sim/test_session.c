@@ -152,16 +152,16 @@ static void a_restarted_peer_that_speaks_first_is_understood_at_once(void **stat
 static void a_peer_that_moves_is_followed_by_its_next_packet(void **state)
 {
 	WORLD(state);
-	const struct peer_path *path;
+	const struct way *way;
 
 	expect_connected(a, b);
 	for (unsigned i = 0; i < 5; i++) {
 		host_move(b);
 		host_send(b, a);
 		sim_run(s, 1 * SEC);
-		path = atomic_load(&sim_friend(a, b)->p->path);
-		assert_true(endpoint_eq(&path->remote, &b->at));
-		assert_true(ip_eq(&path->local, &a->at.ip)); /* and is answered from where it wrote to */
+		way = atomic_load(&sim_friend(a, b)->p->way);
+		assert_true(endpoint_eq(&way->to.remote, &b->at));
+		assert_true(ip_eq(&way->to.local, &a->at.ip)); /* and is answered from where it wrote to */
 		expect_connected(a, b);
 	}
 	expect_nothing_lost(a, b);
@@ -173,12 +173,12 @@ static void packets_that_waited_for_a_path_leave_when_it_arrives(void **state)
 	struct peer *p = sim_friend(a, b)->p;
 
 	expect_connected(a, b);
-	assert_int_equal(device_peer_set_endpoint(a->device, p, NULL, NULL, 0, s->now), TM_OK);
+	assert_int_equal(device_peer_set_way(a->device, p, NULL, s->now), TM_OK);
 	for (unsigned i = 0; i < 10; i++)
 		host_send(a, b);
 	sim_run(s, 1 * SEC);
 	assert_int_equal(sim_friend(b, a)->received, sim_friend(a, b)->sent - 10);
-	assert_int_equal(device_peer_set_endpoint(a->device, p, &b->at, NULL, 0, s->now), TM_OK);
+	assert_int_equal(device_peer_set_way(a->device, p, &(struct way_to){.remote = b->at}, s->now), TM_OK);
 	host_settle(a);
 	sim_run(s, 1 * SEC);
 	expect_nothing_lost(a, b);

@@ -249,6 +249,13 @@ void path_authentic(struct path *p, const struct endpoint *from, ns_t now)
 	choose(p, at, now);
 }
 
+void path_heard_elsewhere(struct path *p, const struct endpoint *from, ns_t now)
+{
+	path_check_received(p, from, now);
+	if (p->chosen >= 0 && p->pairs[p->chosen].next_check == NS_NEVER)
+		plan_check(&p->pairs[p->chosen], now);
+}
+
 void path_heard(struct path *p, ns_t at)
 {
 	if (p->chosen >= 0 && at > p->last_proof)

@@ -79,7 +79,9 @@ void path_check_received(struct path *p, const struct endpoint *from, ns_t now);
 /* True when txid belongs to a check of ours. `from` must be where it was sent (RFC 8445 7.2.5.2.1). */
 bool path_check_answered(
 	struct path *p, const uint8_t txid[static 12], const struct endpoint *from, ns_t now);
-void path_authentic(struct path *p, const struct endpoint *from, ns_t now); /* the plane already follows */
+void path_authentic(struct path *p, const struct endpoint *from, ns_t now); /* nothing else works: take it */
+/* Something authentic came, but not over the chosen pair: check where it came from, and the chosen one. */
+void path_heard_elsewhere(struct path *p, const struct endpoint *from, ns_t now);
 void path_heard(struct path *p, ns_t at); /* something authentic came over the chosen pair */
 void path_sending(struct path *p, ns_t now);
 /* Our network changed, or the peer came back: check everything again. */

@@ -113,7 +113,7 @@ static void send_request(struct prober *p, const struct endpoint *to, const char
 	size_t n = stun_encode(&m, key, buf, sizeof(buf));
 	/* A check that cannot be sent is a check that is not answered. */
 	if (n)
-		(void)!p->ops.send(p->ops.ctx, to, NULL, buf, n);
+		(void)!p->ops.send(p->ops.ctx, &(struct way_to){.remote = *to}, buf, n);
 }
 
 static void set_timer(struct event *timer, ns_t now, ns_t at)
@@ -138,7 +138,10 @@ static void step_entry(struct prober *p, struct entry *e, ns_t now)
 		const struct path_pair *chosen = path_chosen(&e->path);
 
 		/* An endpoint that the plane refuses stays unused; its check will not be repeated. */
-		(void)!p->ops.set_endpoint(p->ops.ctx, e->rec.key, chosen ? &chosen->remote.ep : NULL);
+		struct way_to way = {.kind = WAY_UDP};
+		if (chosen)
+			way.remote = chosen->remote.ep;
+		(void)!p->ops.set_way(p->ops.ctx, e->rec.key, chosen ? &way : NULL);
 		if (chosen)
 			p->ops.path_works(p->ops.ctx, e->rec.id, &chosen->remote.ep);
 	}
@@ -267,22 +270,22 @@ static const char *username_sender(const struct prober *p, const char *username)
 	return strncmp(username, p->self_id, n) == 0 && username[n] == ':' ? username + n + 1 : "";
 }
 
-static void answer_request(struct prober *p, struct entry *e, const struct stun_msg *req,
-	const struct endpoint *from, const struct ip *local)
+static void answer_request(
+	struct prober *p, struct entry *e, const struct stun_msg *req, const struct way_to *by)
 {
-	struct stun_msg m = {.class = STUN_SUCCESS, .method = 1, .mapped = *from};
+	struct stun_msg m = {.class = STUN_SUCCESS, .method = 1, .mapped = by->remote};
 	uint8_t buf[STUN_MAX];
 
 	memcpy(m.txid, req->txid, STUN_TXID);
 	snprintf(m.username, sizeof(m.username), "%s:%s", e->rec.id, p->self_id);
 	size_t n = stun_encode(&m, e->stun_key, buf, sizeof(buf));
 	if (n)
-		(void)!p->ops.send(p->ops.ctx, from, local, buf, n);
+		(void)!p->ops.send(p->ops.ctx, by, buf, n);
 }
 
-void prober_stun(
-	struct prober *p, const struct endpoint *from, const struct ip *local, const uint8_t *msg, size_t n)
+void prober_stun(struct prober *p, const struct way_to *by, const uint8_t *msg, size_t n)
 {
+	const struct endpoint *from = &by->remote;
 	ns_t now = time_monotonic();
 	struct stun_msg m;
 	struct entry *e = NULL;
@@ -307,7 +310,7 @@ void prober_stun(
 		p->refused++;
 		return;
 	}
-	answer_request(p, e, &m, from, local);
+	answer_request(p, e, &m, by);
 	if (m.priority && candidate_usable(from, &p->net4, &p->net6)) {
 		/* A peer that kept a session which we lost in a restart sends into the void. */
 		if (e->path.state == PATH_UP)
@@ -473,16 +476,26 @@ void prober_candidates(struct prober *p, const char *id, const struct candidates
 	step_entry(p, e, now);
 }
 
-void prober_roamed(struct prober *p, const uint8_t key[static 32], const struct endpoint *ep)
+void prober_heard(struct prober *p, const uint8_t key[static 32], const struct way_to *by)
 {
 	ns_t now = time_monotonic();
 	struct entry *e = map_get(p->by_key, key);
+	const struct path_pair *chosen = e ? path_chosen(&e->path) : NULL;
+	bool works = chosen && e->path.state == PATH_UP;
 
-	if (!e)
+	if (!e || !candidate_usable(&by->remote, &p->net4, &p->net6))
 		return;
-	path_authentic(&e->path, ep, now);
+
+	if (works && !endpoint_eq(&chosen->remote.ep, &by->remote)) {
+		path_heard_elsewhere(&e->path, &by->remote, now);
+	} else {
+		/* Nothing else works: what just came is proof enough. Or only our own address is news. */
+		if (!works)
+			path_authentic(&e->path, &by->remote, now);
+		(void)!p->ops.set_way(p->ops.ctx, e->rec.key, by);
+		p->ops.path_works(p->ops.ctx, e->rec.id, &by->remote);
+	}
 	step_entry(p, e, now);
-	p->ops.path_works(p->ops.ctx, e->rec.id, ep);
 }
 
 void prober_set_advertise(struct prober *p, const struct endpoint *advertise, size_t n)

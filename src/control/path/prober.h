@@ -2,7 +2,7 @@
 /*
  * Runs the paths of all peers over the plane's data socket: gathers our candidates (host addresses,
  * server-reflexive by STUN to the coordinator's data port), answers and sends checks, tells the plane the
- * chosen endpoints. Control thread.
+ * chosen ways. Control thread.
  *
  * Check key of a pair of nodes = HKDF-SHA256(X25519(static, static), salt "", info "tunnelmesh stun 1").
  */
@@ -12,6 +12,7 @@
 #include "base/diag.h"
 #include "control/path/path.h"
 #include "crypto/identity.h"
+#include "data/link/way.h"
 #include "mesh/model.h"
 
 struct prober;
@@ -20,10 +21,10 @@ struct event_base;
 /* What the prober needs from its surroundings; node/ plugs plane, agent and os in. */
 struct prober_ops {
 	void *ctx;
-	int (*send)(
-		void *ctx, const struct endpoint *to, const struct ip *local, const uint8_t *msg, size_t n);
-	int (*set_endpoint)(void *ctx, const uint8_t key[32], const struct endpoint *ep);
-	/* Liveness from the plane: last authenticated packet (monotonic), and bytes sent so far. */
+	int (*send)(void *ctx, const struct way_to *by, const uint8_t *msg, size_t n);
+	int (*set_way)(void *ctx, const uint8_t key[32], const struct way_to *way);
+	/* Liveness from the plane: last authentic packet by the chosen way (monotonic), and bytes sent so
+	 * far. */
 	void (*activity)(void *ctx, const uint8_t key[32], ns_t *ret_last_recv, uint64_t *ret_tx_bytes);
 	/* The peer checks a path that is up already: something of it does not reach us. Make sure that there
 	 * is a session. */
@@ -59,10 +60,10 @@ void prober_set_coordinator(
 /* There is traffic for this peer and no session; unknown peers are ignored. */
 void prober_want(struct prober *p, const uint8_t key[static 32]);
 void prober_candidates(struct prober *p, const char *id, const struct candidates *c);
-void prober_roamed(struct prober *p, const uint8_t key[static 32], const struct endpoint *ep);
+/* Something authentic came by another way than the chosen one, or none is chosen. */
+void prober_heard(struct prober *p, const uint8_t key[static 32], const struct way_to *by);
 /* A STUN message that the plane received. */
-void prober_stun(
-	struct prober *p, const struct endpoint *from, const struct ip *local, const uint8_t *msg, size_t n);
+void prober_stun(struct prober *p, const struct way_to *by, const uint8_t *msg, size_t n);
 void prober_network_changed(struct prober *p);
 /* The configured extra endpoints changed (reload); copied. */
 void prober_set_advertise(struct prober *p, const struct endpoint *advertise, size_t n);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* The device's peers: adding, removing, settings, paths. */
+/* The device's peers: adding, removing, settings, ways. */
 #include "data/peer/device.h"
 
 #include "base/map.h"
@@ -144,8 +144,6 @@ void device_peer_free(void *peer)
 
 void device_peer_remove(struct device *d, struct peer *p)
 {
-	struct peer_path *path;
-
 	atomic_store_explicit(&p->dead, true, memory_order_release);
 	peer_drop_attempt(d, p);
 	session_drop_all(d, p);
@@ -153,9 +151,7 @@ void device_peer_remove(struct device *d, struct peer *p)
 	list_remove(&p->all);
 	map_remove(d->by_key, p->key);
 	d->ops.drop_staged(d->ops.ctx, p);
-	path = atomic_exchange_explicit(&p->path, NULL, memory_order_acq_rel);
-	if (path)
-		d->ops.retire_path(d->ops.ctx, path);
+	(void)!peer_set_way(d, p, NULL); /* takes away only, so needs no memory */
 	d->ops.retire_peer(d->ops.ctx, p);
 }
 
@@ -191,61 +187,91 @@ void device_peer_set_keepalive(struct device *d, struct peer *p, uint16_t second
 	peer_service(d, p, now);
 }
 
-/* Replaces the path unless it is the same already. */
-int peer_path_set(struct device *d, struct peer *p, const struct endpoint *ep, const struct ip *local,
-	uint32_t local_ifindex)
+int peer_set_way(struct device *d, struct peer *p, const struct way_to *to)
 {
-	struct peer_path *old = atomic_load_explicit(&p->path, memory_order_relaxed), *path = NULL;
+	struct way *old = atomic_load_explicit(&p->way, memory_order_relaxed), *way = NULL;
 
-	if (ep && endpoint_is_set(ep)) {
-		const struct ip none = {0};
-
-		if (!local)
-			local = &none;
-		if (old && endpoint_eq(&old->remote, ep) && ip_eq(&old->local, local) &&
-			old->local_ifindex == local_ifindex)
+	if (to && endpoint_is_set(&to->remote)) {
+		if (old && way_to_eq(&old->to, to))
 			return TM_OK;
 
-		path = calloc(1, sizeof(*path));
-		if (!path)
-			return TM_ENOMEM;
-
-		path->remote = *ep;
-		path->local = *local;
-		path->local_ifindex = local_ifindex;
+		int err = way_new(to, &way);
+		if (err < 0)
+			return err;
 	}
-	atomic_store_explicit(&p->path, path, memory_order_release);
+	atomic_store_explicit(&p->way, way, memory_order_release);
+	atomic_store_explicit(&p->heard_again, 0, memory_order_relaxed);
 	if (old)
-		d->ops.retire_path(d->ops.ctx, old);
+		d->ops.retire_way(d->ops.ctx, old);
 	return TM_OK;
 }
 
-int device_peer_set_endpoint(struct device *d, struct peer *p, const struct endpoint *ep,
-	const struct ip *local, uint32_t local_ifindex, ns_t now)
+int device_peer_set_way(struct device *d, struct peer *p, const struct way_to *to, ns_t now)
 {
-	bool had_path = atomic_load_explicit(&p->path, memory_order_relaxed) != NULL;
-	int err = peer_path_set(d, p, ep, local, local_ifindex);
+	bool had_way = atomic_load_explicit(&p->way, memory_order_relaxed) != NULL;
+	int err = peer_set_way(d, p, to);
 
 	if (err < 0)
 		return err;
-	if (!atomic_load_explicit(&p->path, memory_order_relaxed))
+	if (!atomic_load_explicit(&p->way, memory_order_relaxed))
 		return TM_OK;
 
-	/* What was staged for want of a path, not of a session, goes now. */
-	if (!had_path && session_usable(p->keys_current, now))
-		d->ops.flush_staged(d->ops.ctx, p, p->keys_current);
+	/* What was held up for want of a way, not of a session, goes now. */
+	if (!had_way && session_usable(p->keys_current, now))
+		session_speak(d, p, now);
 	timers_endpoint_arrived(&p->timers, &d->limits, now);
 	peer_service(d, p, now);
 	return TM_OK;
 }
 
-void device_roamed(struct device *d, struct peer *p, const struct endpoint *ep, const struct ip *local,
-	uint32_t local_ifindex, ns_t now)
+/* Where the way leads is not ours to change, but a source address that fails helps nobody. */
+void peer_forget_source(struct device *d, struct peer *p)
 {
-	atomic_store_explicit(&p->roam_pending, false, memory_order_release);
+	const struct way *way = atomic_load_explicit(&p->way, memory_order_relaxed);
+	struct way_to to;
+
+	if (!way || way->to.local.family == IP_NONE)
+		return;
+
+	to = way->to; /* the way is retired by the call; without memory it stays */
+	to.local = (struct ip){0};
+	to.local_ifindex = 0;
+	(void)!peer_set_way(d, p, &to);
+}
+
+void device_peer_unstick(struct device *d, struct peer *p, ns_t now)
+{
+	atomic_store_explicit(&p->heard_pending, false, memory_order_release);
 	if (atomic_load_explicit(&p->dead, memory_order_relaxed))
 		return;
 
-	/* Without memory the old path stays; the next authenticated packet asks again. */
-	(void)!device_peer_set_endpoint(d, p, ep, local, local_ifindex, now);
+	peer_forget_source(d, p);
+	peer_service(d, p, now);
+}
+
+void peer_heard(struct device *d, struct peer *p, const struct way_to *by, ns_t now)
+{
+	const struct way *way = atomic_load_explicit(&p->way, memory_order_relaxed);
+
+	if (way && way_to_eq(&way->to, by)) {
+		atomic_store_explicit(&p->last_way_recv, now, memory_order_relaxed);
+	} else if (p->follows) {
+		/* Without memory the old way stays; the next authentic packet asks again. */
+		(void)!peer_set_way(d, p, by);
+	} else {
+		atomic_store_explicit(&p->heard_again, now + DEVICE_HEARD_EVERY, memory_order_relaxed);
+		d->ops.heard(d->ops.ctx, p, by);
+	}
+}
+
+void device_heard(struct device *d, struct peer *p, const struct way_to *by, ns_t now)
+{
+	if (!atomic_load_explicit(&p->dead, memory_order_relaxed)) {
+		if (p->follows)
+			(void)!device_peer_set_way(d, p, by, now);
+		else
+			peer_heard(d, p, by, now);
+	}
+	/* Last: until then a worker would only report the same again. */
+	atomic_store_explicit(&p->heard_pending, false, memory_order_release);
 }

@@ -19,9 +19,9 @@ struct device;
 
 struct device_ops {
 	void *ctx;
-	/* Send this handshake-class datagram to `to` (from `local` when set). */
-	void (*send)(void *ctx, struct peer *p, const struct endpoint *to, const struct ip *local,
-		const uint8_t *msg, size_t n);
+	/* Send this handshake-class datagram by that way; p NULL: to nobody that is known yet. Answers go by
+	 * the way on which the question came, whatever way is chosen. */
+	void (*send)(void *ctx, struct peer *p, const struct way_to *by, const uint8_t *msg, size_t n);
 	/* Seal and send an empty transport packet under p->current (exists when called). */
 	void (*send_keepalive)(void *ctx, struct peer *p);
 	/* p->current became usable: send what was staged for p. Called before peer->current is published to
@@ -32,11 +32,14 @@ struct device_ops {
 	/* Unlinked from the index table and all peer slots: free with keypair_free once no worker can hold
 	 * it. */
 	void (*retire_keypair)(void *ctx, struct keypair *kp);
-	void (*retire_path)(void *ctx, struct peer_path *path);
+	void (*retire_way)(void *ctx, struct way *way); /* free with free */
 	void (*retire_peer)(void *ctx, struct peer *p); /* free with device_peer_free */
-	/* A handshake is wanted but p has no endpoint: the path chooser should look for one. May be called
+	/* A handshake is wanted but p has no way: the path chooser should look for one. May be called
 	 * repeatedly. */
-	void (*want_endpoint)(void *ctx, struct peer *p);
+	void (*want_way)(void *ctx, struct peer *p);
+	/* Something authentic came from p by another way than the chosen one (or none is chosen), and p does
+	 * not follow. Nothing has changed. */
+	void (*heard)(void *ctx, struct peer *p, const struct way_to *by);
 	/* A session was established or confirmed (up), or the last one expired or was abandoned (down). */
 	void (*session_changed)(void *ctx, struct peer *p, bool up);
 	/* Cryptographically secure bytes; the simulator gives deterministic ones. */
@@ -75,9 +78,13 @@ bool device_peer_stamp(const struct peer *p, uint8_t ret_stamp[static WG_TAI64N]
 void device_peer_seed_stamp(struct peer *p, const uint8_t stamp[static WG_TAI64N]);
 void device_peer_set_psk(struct device *d, struct peer *p, const uint8_t psk[static 32]);
 void device_peer_set_keepalive(struct device *d, struct peer *p, uint16_t seconds, ns_t now);
-/* The chosen path; ep NULL or unset clears it. Retires the old one. A waiting handshake starts at once. */
-NODISCARD int device_peer_set_endpoint(struct device *d, struct peer *p, const struct endpoint *ep,
-	const struct ip *local, uint32_t local_ifindex, ns_t now);
+/*
+ * The chosen way; NULL or one without remote clears it. Retires the old one. A waiting handshake starts at
+ * once, and so does what only the want of a way held up.
+ */
+NODISCARD int device_peer_set_way(struct device *d, struct peer *p, const struct way_to *to, ns_t now);
+/* p's source address does not work any more: the kernel chooses again, the way leads where it did. */
+void device_peer_unstick(struct device *d, struct peer *p, ns_t now);
 
 /* Why a handshake message was refused; counted by the caller (see data/plane/drops.h). */
 enum device_verdict {
@@ -96,19 +103,22 @@ enum device_verdict {
 	DEV_VERDICT_N,
 };
 
+/* At most one event of a kind per peer and this time, except after the way has changed. */
+#define DEVICE_HEARD_EVERY (1 * SEC)
+
 /*
- * A handshake message, type 1 to 3, of n bytes from `from`, received on local address `local`. `waiting` is
- * how many more wait behind it (load measure). DEV_NEED_COOKIE means: a cookie reply was sent.
+ * A handshake message, type 1 to 3, of n bytes that came by `by` (its remote, our address). `waiting` is how
+ * many more wait behind it (load measure). DEV_NEED_COOKIE means: a cookie reply was sent.
  */
-enum device_verdict device_receive(struct device *d, ns_t now, const struct endpoint *from,
-	const struct ip *local, uint32_t local_ifindex, const uint8_t *msg, size_t n, size_t waiting);
+enum device_verdict device_receive(
+	struct device *d, ns_t now, const struct way_to *by, const uint8_t *msg, size_t n, size_t waiting);
 
 /* Events from workers (or the simulator's data path). */
 void device_want_session(struct device *d, struct peer *p, ns_t now); /* data is staged, or renewal is due */
 void device_confirmed(
 	struct device *d, struct peer *p, struct keypair *kp, ns_t now); /* first data under keys_next */
-void device_roamed(struct device *d, struct peer *p, const struct endpoint *ep, const struct ip *local,
-	uint32_t local_ifindex, ns_t now); /* authenticated packet from elsewhere */
+void device_heard(
+	struct device *d, struct peer *p, const struct way_to *by, ns_t now); /* authentic, by another way */
 void device_observe(struct device *d, struct peer *p, ns_t now); /* sample the peer's atomics now */
 
 /* Runs what is due; returns the next deadline (NS_NEVER when idle). */

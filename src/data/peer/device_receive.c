@@ -9,9 +9,7 @@
 
 struct arrival {
 	ns_t now;
-	const struct endpoint *from;
-	const struct ip *local;
-	uint32_t local_ifindex;
+	const struct way_to *by;
 	const uint8_t *msg;
 	size_t n;
 	bool loaded;
@@ -34,15 +32,15 @@ static enum device_verdict admit(struct device *d, const struct arrival *a, uint
 		return DEV_BAD_MAC1;
 	if (!a->loaded)
 		return DEV_OK;
-	if (cookie_mac2_ok(&d->oven, a->from, a->msg, a->n, a->now))
-		return ratelimit_allow(d->ratelimit, &a->from->ip, a->now) ? DEV_OK : DEV_RATE_LIMITED;
+	if (cookie_mac2_ok(&d->oven, &a->by->remote, a->msg, a->n, a->now))
+		return ratelimit_allow(d->ratelimit, &a->by->remote.ip, a->now) ? DEV_OK : DEV_RATE_LIMITED;
 
-	err = cookie_reply_create(
-		&d->oven, d->aead, a->from, sender, a->msg, a->n, a->now, d->ops.entropy, d->ops.ctx, reply);
+	err = cookie_reply_create(&d->oven, d->aead, &a->by->remote, sender, a->msg, a->n, a->now,
+		d->ops.entropy, d->ops.ctx, reply);
 	if (err < 0)
 		return DEV_NO_MEMORY;
 
-	d->ops.send(d->ops.ctx, NULL, a->from, a->local, reply, sizeof(reply));
+	d->ops.send(d->ops.ctx, NULL, a->by, reply, sizeof(reply));
 	return DEV_NEED_COOKIE;
 }
 
@@ -50,8 +48,9 @@ static enum device_verdict admit(struct device *d, const struct arrival *a, uint
 static void heard_from(struct device *d, struct peer *p, const struct arrival *a)
 {
 	peer_auth_received(p, a->now);
-	(void)!peer_path_set(d, p, a->from, a->local, a->local_ifindex);
-	timers_endpoint_arrived(&p->timers, &d->limits, a->now);
+	peer_heard(d, p, a->by, a->now);
+	if (atomic_load_explicit(&p->way, memory_order_relaxed))
+		timers_endpoint_arrived(&p->timers, &d->limits, a->now);
 }
 
 static enum device_verdict verdict_of(int err)
@@ -100,7 +99,7 @@ static int answer(struct device *d, struct peer *p, struct hs_incoming *in, cons
 	cookie_jar_sign(&p->hs.jar, msg, sizeof(msg), a->now);
 	timers_response_sent(&p->timers, &d->limits, a->now);
 	peer_auth_sent(p, a->now);
-	d->ops.send(d->ops.ctx, p, a->from, a->local, msg, sizeof(msg));
+	d->ops.send(d->ops.ctx, p, a->by, msg, sizeof(msg));
 	return TM_OK;
 }
 
@@ -176,7 +175,7 @@ static enum device_verdict receive_response(struct device *d, const struct arriv
 	return DEV_OK;
 }
 
-/* Never moves the endpoint: whoever sees our message can answer it with a cookie. */
+/* Never says where anybody is: whoever sees our message can answer it with a cookie. */
 static enum device_verdict receive_cookie(struct device *d, const struct arrival *a)
 {
 	struct wg_cookie_reply m;
@@ -192,15 +191,12 @@ static enum device_verdict receive_cookie(struct device *d, const struct arrival
 	return cookie_jar_consume(&p->hs.jar, d->aead, &m, a->now) == TM_OK ? DEV_OK : DEV_BAD_COOKIE;
 }
 
-enum device_verdict device_receive(struct device *d, ns_t now, const struct endpoint *from,
-	const struct ip *local, uint32_t local_ifindex, const uint8_t *msg, size_t n, size_t waiting)
+enum device_verdict device_receive(
+	struct device *d, ns_t now, const struct way_to *by, const uint8_t *msg, size_t n, size_t waiting)
 {
-	const struct ip anywhere = {0};
 	const struct arrival a = {
 		.now = now,
-		.from = from,
-		.local = local ? local : &anywhere,
-		.local_ifindex = local_ifindex,
+		.by = by,
 		.msg = msg,
 		.n = n,
 		.loaded = under_load(d, now, waiting),

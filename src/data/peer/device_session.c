@@ -87,17 +87,32 @@ int session_new(struct device *d, struct peer *p, uint32_t local_index, const st
 	return TM_OK;
 }
 
+/* The other side may not send before it has seen something under the keys that we asked for (whitepaper
+ * 5.4.5): if nothing waited, an empty packet it is. */
+static void confirm(struct device *d, struct peer *p, ns_t now)
+{
+	struct keypair *kp = p->keys_current;
+
+	if (!kp->initiator || atomic_load_explicit(&kp->send_counter, memory_order_relaxed) > 0)
+		return;
+
+	d->ops.send_keepalive(d->ops.ctx, p);
+	peer_auth_sent(p, now);
+}
+
+void session_speak(struct device *d, struct peer *p, ns_t now)
+{
+	d->ops.flush_staged(d->ops.ctx, p, p->keys_current);
+	confirm(d, p, now);
+}
+
 void session_begin_initiator(struct device *d, struct peer *p, struct keypair *kp, ns_t now)
 {
 	index_bind(d->index, kp->local_index, kp);
 	timers_keys_derived(&p->timers, now);
 	make_current(d, p, kp, now);
-	/* The other side may not send before it has seen something under these keys (whitepaper 5.4.5): if
-	   nothing waited, an empty packet it is. */
-	if (p->keys_current == kp && atomic_load_explicit(&kp->send_counter, memory_order_relaxed) == 0) {
-		d->ops.send_keepalive(d->ops.ctx, p);
-		peer_auth_sent(p, now);
-	}
+	if (p->keys_current == kp)
+		confirm(d, p, now);
 }
 
 void session_begin_responder(struct device *d, struct peer *p, struct keypair *kp, ns_t now)

@@ -24,18 +24,9 @@ void peer_drop_attempt(struct device *d, struct peer *p)
 	handshake_abandon(&p->hs);
 }
 
-/* The address we last answered from may be the very thing that broke: let the kernel choose again. */
-static void clear_sticky_source(struct device *d, struct peer *p)
-{
-	struct peer_path *path = atomic_load_explicit(&p->path, memory_order_relaxed);
-
-	if (path)
-		(void)!peer_path_set(d, p, &path->remote, NULL, 0);
-}
-
 static int send_initiation(struct device *d, struct peer *p, ns_t now)
 {
-	const struct peer_path *path = atomic_load_explicit(&p->path, memory_order_relaxed);
+	const struct way *way = atomic_load_explicit(&p->way, memory_order_relaxed);
 	uint8_t msg[WG_INIT_LEN], e_priv[WG_KEY];
 	uint32_t index;
 	int err;
@@ -56,22 +47,23 @@ static int send_initiation(struct device *d, struct peer *p, ns_t now)
 	cookie_jar_sign(&p->hs.jar, msg, sizeof(msg), now);
 	timers_initiation_sent(&p->timers, &d->limits, now, device_random(d));
 	peer_auth_sent(p, now);
-	d->ops.send(d->ops.ctx, p, &path->remote, &path->local, msg, sizeof(msg));
+	d->ops.send(d->ops.ctx, p, &way->to, msg, sizeof(msg));
 	return TM_OK;
 }
 
 static void try_handshake(struct device *d, struct peer *p, ns_t now)
 {
-	bool reachable = atomic_load_explicit(&p->path, memory_order_relaxed) != NULL;
+	bool reachable = atomic_load_explicit(&p->way, memory_order_relaxed) != NULL;
 
+	/* The address that we last sent from may be the very thing that broke. */
 	if (reachable && p->timers.tries > 0)
-		clear_sticky_source(d, p);
+		peer_forget_source(d, p);
 	if (reachable && send_initiation(d, p, now) == TM_OK)
 		return;
 
 	timers_initiation_starved(&p->timers, &d->limits, now, device_random(d));
 	if (!reachable)
-		d->ops.want_endpoint(d->ops.ctx, p); /* last: it may bring one at once */
+		d->ops.want_way(d->ops.ctx, p); /* last: it may bring one at once */
 }
 
 static void give_up(struct device *d, struct peer *p)
@@ -129,7 +121,7 @@ static void act(struct device *d, struct peer *p, const struct timers_in *in, un
 
 		/* Used up: only data sent after this starts the wait again. */
 		atomic_compare_exchange_strong(&p->data_sent_unanswered, &seen, 0);
-		clear_sticky_source(d, p);
+		peer_forget_source(d, p);
 		timers_handshake_wanted(&p->timers, &d->limits, now);
 	}
 	if (acts & TIMERS_KEEPALIVE)

@@ -11,17 +11,10 @@
 #include "base/epoch.h"
 #include "base/heap.h"
 #include "base/list.h"
+#include "data/link/way.h"
 #include "data/peer/handshake.h"
 #include "data/peer/keypair.h"
 #include "data/peer/timers.h"
-
-/* Immutable; replaced whole, freed through the epoch. */
-struct peer_path {
-	struct endpoint remote;
-	struct ip local; /* sticky source address, IP_NONE = let the kernel choose */
-	uint32_t local_ifindex; /* for the sticky source; 0 = any */
-	struct epoch_retired retired;
-};
 
 struct peer {
 	/* set once */
@@ -37,6 +30,9 @@ struct peer {
 	/* Chosen by the owner: the receiver that its messages are for (data/peer/index.h), from the next
 	 * handshake on. */
 	uint8_t lane;
+	/* Chosen by the owner: a stock WireGuard peer, which nobody chooses a way for. The device moves it to
+	 * where its authentic packets come from. */
+	bool follows;
 	struct heap_node due; /* in device's deadline heap */
 	struct list all; /* in device's list */
 	ns_t last_handshake; /* monotonic time a session was derived; 0 = never */
@@ -46,7 +42,7 @@ struct peer {
 	/* workers, atomic */
 	_Atomic(struct keypair *) current; /* NULL = no session: stage and ask */
 	_Atomic(struct keypair *) answered; /* the session that we answered and that is not yet current */
-	_Atomic(struct peer_path *) path; /* NULL = no endpoint known */
+	_Atomic(struct way *) way; /* NULL = none known */
 	_Atomic(bool) dead;
 	_Atomic(bool) forwards; /* packets from it may go on to other peers (client gateway) */
 	_Atomic(uint64_t) tx_bytes, rx_bytes, tx_packets, rx_packets;
@@ -58,7 +54,11 @@ struct peer {
 	_Atomic(ns_t) data_sent_unanswered; /* first data sent since we last authenticated anything from it */
 	_Atomic(ns_t) data_recv_unacked; /* first data received since we last sent anything */
 	_Atomic(ns_t) last_auth_sent, last_auth_recv;
-	_Atomic(bool) armed, roam_pending, renew_pending, wanted;
+	_Atomic(ns_t) last_way_recv; /* as last_auth_recv, but only what came by the chosen way */
+	/* Something authentic came by another way: the worker that turns this to true posts an event. */
+	_Atomic(bool) heard_pending;
+	_Atomic(ns_t) heard_again; /* not before this time, however often it happens */
+	_Atomic(bool) armed, renew_pending, wanted;
 };
 
 /*

@@ -39,6 +39,8 @@ void session_begin_responder(struct device *d, struct peer *p, struct keypair *k
 /* Drops what is too old; returns when the next one will be. */
 ns_t session_expire(struct device *d, struct peer *p, ns_t now);
 void session_drop_all(struct device *d, struct peer *p);
+/* p->keys_current exists: what is staged goes, or an empty packet if the other side waits for one. */
+void session_speak(struct device *d, struct peer *p, ns_t now);
 bool session_usable(const struct keypair *kp, ns_t now);
 bool session_renewal_due(const struct keypair *kp, ns_t now);
 
@@ -50,7 +52,12 @@ void peer_auth_received(struct peer *p, ns_t now);
 
 /* device.c. */
 NODISCARD int peer_reserve_index(struct device *d, struct peer *p, uint32_t *ret_index);
-NODISCARD int peer_path_set(struct device *d, struct peer *p, const struct endpoint *ep,
-	const struct ip *local, uint32_t local_ifindex);
+/* Replaces the way unless it is the same already; `to` NULL or without remote: none. */
+NODISCARD int peer_set_way(struct device *d, struct peer *p, const struct way_to *to);
+/* The kernel chooses the source address again. */
+void peer_forget_source(struct device *d, struct peer *p);
+/* Something authentic came from p by `by`: a peer that is followed moves there, else the owner hears of it.
+ */
+void peer_heard(struct device *d, struct peer *p, const struct way_to *by, ns_t now);
 
 #endif

@@ -18,15 +18,15 @@ static void stage(struct worker *w, struct peer *p, const uint8_t *packet, size_
 	worker_drop(w, DROP_STAGED_FULL);
 }
 
-/* The session and path to send `count` packets by; false: they have to wait (or, for a dead peer, are lost).
+/* The session and way to send `count` packets by; false: they have to wait (or, for a dead peer, are lost).
  */
 static bool begin(struct worker *w, struct peer *p, unsigned count, bool from_tun, struct tx_run *ret_run)
 {
 	struct keypair *kp = peer_sending_keys(p);
-	const struct peer_path *path = atomic_load_explicit(&p->path, memory_order_acquire);
+	const struct way *way = atomic_load_explicit(&p->way, memory_order_acquire);
 
 	/* An expired session counts as none: packets wait for the next one. */
-	return kp && path && tx_begin(w, p, kp, path, count, from_tun, ret_run) == TM_OK;
+	return kp && way && tx_begin(w, p, kp, way, count, from_tun, ret_run) == TM_OK;
 }
 
 void egress_to_peer(struct worker *w, struct peer *p, uint8_t *packet, size_t n, bool from_tun)

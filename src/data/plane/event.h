@@ -13,6 +13,7 @@
 #include "base/addr.h"
 #include "base/err.h"
 #include "base/ring.h"
+#include "data/link/way.h"
 #include "wire/stun.h"
 
 #include <stdatomic.h>
@@ -23,10 +24,10 @@ struct staged;
 
 /* name, share of the ring */
 #define PLANE_EVENTS(X)                                                                                      \
-	X(HANDSHAKE, 384) /* bytes, from, local: WireGuard message 1 to 3 */                                 \
-	X(STUN, 64) /* bytes, from, local */                                                                 \
+	X(HANDSHAKE, 384) /* bytes, by: WireGuard message 1 to 3 */                                          \
+	X(STUN, 64) /* bytes, by */                                                                          \
 	X(STAGED, 256) /* staged: a packet that waits for a session; the receiver owns it */                 \
-	X(ROAMED, 64) /* peer, from, local: authenticated from elsewhere */                                  \
+	X(HEARD, 64) /* peer, by: something authentic came by another way than the chosen one */             \
 	X(UNSTICK, 32) /* peer: its sticky source address does not work any more */                          \
 	X(CONFIRMED, 64) /* peer, kp: first data under a session that the other side initiated */            \
 	X(ARMED, 96) /* peer: a timer input was set */                                                       \
@@ -44,14 +45,12 @@ enum event_kind {
 struct event {
 	uint8_t kind;
 	uint16_t n;
-	uint32_t local_ifindex;
 	struct peer *peer;
 	union {
 		struct keypair *kp;
 		struct staged *staged;
 	};
-	struct endpoint from;
-	struct ip local;
+	struct way_to by; /* on which it came */
 	uint8_t bytes[STUN_MAX]; /* last: only the used part is copied into the ring */
 };
 

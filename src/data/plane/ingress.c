@@ -26,14 +26,16 @@ struct opening {
 	const struct datagram *dg[OPENING_MAX];
 };
 
+/* How it came, which is how an answer goes. */
+static struct way_to way_of(const struct datagram *dg)
+{
+	return (struct way_to){.remote = dg->remote, .local = dg->local, .local_ifindex = dg->local_ifindex};
+}
+
 static void hand_over(struct worker *w, enum event_kind kind, const struct message *m)
 {
 	const struct datagram *dg = m->dg;
-	struct event e = {.kind = kind,
-		.n = (uint16_t)m->n,
-		.local_ifindex = dg->local_ifindex,
-		.from = dg->remote,
-		.local = dg->local};
+	struct event e = {.kind = kind, .n = (uint16_t)m->n, .by = way_of(dg)};
 
 	/* From inside the mesh to the outside of the mesh: answering would put the tunnel into itself. */
 	if (snapshot_loops(w->snap, &dg->remote.ip)) {
@@ -102,11 +104,30 @@ static void sort_message(struct worker *w, struct opening *o, const struct messa
 		worker_drop(w, looks_like_handshake(m) ? DROP_HS_MALFORMED : DROP_MALFORMED);
 }
 
-/* The session proved itself, or its sender moved: things that the control thread decides about. */
+static bool came_by(const struct way *way, const struct datagram *dg)
+{
+	return way && way->to.kind == WAY_UDP && endpoint_eq(&way->to.remote, &dg->remote) &&
+	       ip_eq(&way->to.local, &dg->local);
+}
+
+/* Authentic, but not by the chosen way: the control thread is told now and then. */
+static void report_way(struct worker *w, struct peer *p, const struct datagram *dg)
+{
+	struct event e = {.kind = EVENT_HEARD, .peer = p, .by = way_of(dg)};
+
+	if (snapshot_loops(w->snap, &dg->remote.ip) ||
+		w->now < atomic_load_explicit(&p->heard_again, memory_order_relaxed) ||
+		atomic_load_explicit(&p->heard_pending, memory_order_relaxed) ||
+		atomic_exchange_explicit(&p->heard_pending, true, memory_order_acq_rel))
+		return;
+	if (!event_post(w->env->events, &e))
+		atomic_store_explicit(&p->heard_pending, false, memory_order_release);
+}
+
+/* The session proved itself, or wants renewal, or its sender is elsewhere: things that the control thread
+ * decides about. */
 static void report(struct worker *w, struct peer *p, struct keypair *kp, const struct datagram *dg)
 {
-	const struct peer_path *path = atomic_load_explicit(&p->path, memory_order_acquire);
-
 	if (UNLIKELY(!atomic_load_explicit(&kp->confirmed, memory_order_relaxed)) &&
 		!atomic_exchange_explicit(&kp->confirmed, true, memory_order_acq_rel)) {
 		struct event e = {.kind = EVENT_CONFIRMED, .peer = p, .kp = kp};
@@ -115,20 +136,10 @@ static void report(struct worker *w, struct peer *p, struct keypair *kp, const s
 			atomic_store_explicit(&kp->confirmed, false, memory_order_release);
 	}
 
-	bool moved = !path || !endpoint_eq(&path->remote, &dg->remote) || !ip_eq(&path->local, &dg->local);
-	if (UNLIKELY(moved) && !snapshot_loops(w->snap, &dg->remote.ip) &&
-		!atomic_load_explicit(&p->roam_pending, memory_order_relaxed) &&
-		!atomic_exchange_explicit(&p->roam_pending, true, memory_order_acq_rel)) {
-		struct event e = {.kind = EVENT_ROAMED,
-			.peer = p,
-			.from = dg->remote,
-			.local = dg->local,
-			.local_ifindex = dg->local_ifindex};
-
-		if (!event_post(w->env->events, &e))
-			atomic_store_explicit(&p->roam_pending, false, memory_order_release);
-	}
-
+	if (came_by(atomic_load_explicit(&p->way, memory_order_acquire), dg))
+		atomic_store_explicit(&p->last_way_recv, w->now, memory_order_relaxed);
+	else
+		report_way(w, p, dg);
 	if (UNLIKELY(keypair_recv_wants_renewal(kp, w->now)))
 		worker_want_renewal(w, p);
 }

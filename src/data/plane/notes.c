@@ -11,7 +11,7 @@ void notes_deinit(struct notes *s)
 	*s = (struct notes){0};
 }
 
-void notes_add(struct notes *s, enum note_kind kind, const uint8_t *key, const struct endpoint *ep)
+void notes_add(struct notes *s, enum note_kind kind, const uint8_t *key, const struct way_to *by)
 {
 	struct note note = {.kind = kind};
 
@@ -26,8 +26,8 @@ void notes_add(struct notes *s, enum note_kind kind, const uint8_t *key, const s
 	}
 	if (key)
 		memcpy(note.key, key, sizeof(note.key));
-	if (ep)
-		note.ep = *ep;
+	if (by)
+		note.by = *by;
 	s->v[s->n++] = note;
 }
 
@@ -38,9 +38,9 @@ static void tell(const struct note *note, const struct plane_events *ev)
 		if (ev->want_path)
 			ev->want_path(ev->ctx, note->key);
 		break;
-	case NOTE_ROAMED:
-		if (ev->roamed)
-			ev->roamed(ev->ctx, note->key, &note->ep);
+	case NOTE_HEARD:
+		if (ev->heard)
+			ev->heard(ev->ctx, note->key, &note->by);
 		break;
 	case NOTE_UP:
 	case NOTE_DOWN:

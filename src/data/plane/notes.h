@@ -8,12 +8,12 @@
 
 #include "data/plane/plane.h"
 
-enum note_kind { NOTE_WANT_PATH, NOTE_ROAMED, NOTE_UP, NOTE_DOWN, NOTE_OFFLOAD_LOST, NOTE_TUN_LOST };
+enum note_kind { NOTE_WANT_PATH, NOTE_HEARD, NOTE_UP, NOTE_DOWN, NOTE_OFFLOAD_LOST, NOTE_TUN_LOST };
 
 struct note {
 	enum note_kind kind;
 	uint8_t key[32];
-	struct endpoint ep; /* NOTE_ROAMED */
+	struct way_to by; /* NOTE_HEARD */
 };
 
 struct notes {
@@ -22,8 +22,8 @@ struct notes {
 };
 
 void notes_deinit(struct notes *s);
-/* key and ep may be NULL. Without memory the note is lost; all of them are hints that come again. */
-void notes_add(struct notes *s, enum note_kind kind, const uint8_t *key, const struct endpoint *ep);
+/* key and by may be NULL. Without memory the note is lost; all of them are hints that come again. */
+void notes_add(struct notes *s, enum note_kind kind, const uint8_t *key, const struct way_to *by);
 /* Calls the owner for each, also for those that the calls bring about (those wait for the next time). */
 void notes_deliver(struct notes *s, const struct plane_events *ev);
 

@@ -81,6 +81,7 @@ static void configure(struct plane *p, struct peer *peer, const struct plane_pee
 	/* One worker for both directions of its own address, so that acknowledgements need wake no other. */
 	if (record->n_allowed)
 		peer->lane = (uint8_t)tun_queue_for(&record->allowed[0].ip, p->n_workers);
+	peer->follows = record->follows;
 	device_peer_set_psk(p->device, peer, record->psk);
 	if (peer->persistent_keepalive_s != record->keepalive_s)
 		device_peer_set_keepalive(p->device, peer, record->keepalive_s, p->self.now);
@@ -123,27 +124,19 @@ undo:
 	return err;
 }
 
-int plane_set_endpoint(struct plane *p, const uint8_t key[static 32], const struct endpoint *ep)
+int plane_set_way(struct plane *p, const uint8_t key[static 32], const struct way_to *way)
 {
 	struct peer *peer = device_peer_find(p->device, key);
-	const struct peer_path *path;
-	struct member *m;
 	int err;
 
 	plane_enter(p, time_monotonic());
 	if (!peer)
 		return TM_ENOENT;
-	if (ep && endpoint_is_set(ep) && snapshot_loops(plane_live(p), &ep->ip))
+	if (way && snapshot_loops(plane_live(p), &way->remote.ip))
 		return TM_EINVAL;
 
-	m = peer->owner;
-	m->told = ep ? *ep : (struct endpoint){0};
-	path = atomic_load_explicit(&peer->path, memory_order_relaxed);
-	if (ep && path && endpoint_eq(&path->remote, ep))
-		return TM_OK; /* keeps the sticky source address */
-
-	err = device_peer_set_endpoint(p->device, peer, ep, NULL, 0, p->self.now);
-	if (!err && m->staged.n)
+	err = device_peer_set_way(p->device, peer, way, p->self.now);
+	if (!err && ((struct member *)peer->owner)->staged.n)
 		device_want_session(p->device, peer, p->self.now); /* with a session alive they go at once */
 	event_wake(&p->events);
 	return err;
@@ -161,17 +154,18 @@ void plane_nudge(struct plane *p, const uint8_t key[static 32])
 	event_wake(&p->events);
 }
 
-int plane_send(
-	struct plane *p, const struct endpoint *to, const struct ip *local, const uint8_t *msg, size_t n)
+int plane_send(struct plane *p, const struct way_to *by, const uint8_t *msg, size_t n)
 {
 	/* udp_send only reads; the field also serves received data. */
-	struct datagram dg = {.data = (uint8_t *)(uintptr_t)msg, .n = n, .remote = *to};
+	struct datagram dg = {.data = (uint8_t *)(uintptr_t)msg,
+		.n = n,
+		.remote = by->remote,
+		.local = by->local,
+		.local_ifindex = by->local_ifindex};
 
 	ON_CONTROL(p);
-	if (!endpoint_is_set(to) || snapshot_loops(plane_live(p), &to->ip))
+	if (!endpoint_is_set(&by->remote) || snapshot_loops(plane_live(p), &by->remote.ip))
 		return TM_EINVAL;
-	if (local)
-		dg.local = *local;
 
 	udp_send(p->udp[0], &dg, 1);
 	return dg.err;
@@ -181,22 +175,23 @@ int plane_peer_stats(struct plane *p, const uint8_t key[static 32], struct plane
 {
 	struct peer *peer = device_peer_find(p->device, key);
 	struct plane_peer_stats s = {0};
-	const struct peer_path *path;
+	const struct way *way;
 
 	ON_CONTROL(p);
 	if (!peer)
 		return TM_ENOENT;
 
 	memcpy(s.key, key, sizeof(s.key));
-	path = atomic_load_explicit(&peer->path, memory_order_relaxed);
-	if (path)
-		s.endpoint = path->remote;
+	way = atomic_load_explicit(&peer->way, memory_order_relaxed);
+	if (way)
+		s.way = way->to;
 	s.tx_bytes = atomic_load_explicit(&peer->tx_bytes, memory_order_relaxed);
 	s.rx_bytes = atomic_load_explicit(&peer->rx_bytes, memory_order_relaxed);
 	s.tx_packets = atomic_load_explicit(&peer->tx_packets, memory_order_relaxed);
 	s.rx_packets = atomic_load_explicit(&peer->rx_packets, memory_order_relaxed);
 	s.last_handshake_real = peer->last_handshake_real;
 	s.last_recv = atomic_load_explicit(&peer->last_auth_recv, memory_order_relaxed);
+	s.last_way_recv = atomic_load_explicit(&peer->last_way_recv, memory_order_relaxed);
 	s.session = atomic_load_explicit(&peer->current, memory_order_relaxed) != NULL;
 	*ret_stats = s;
 	return TM_OK;

@@ -2,7 +2,7 @@
 /*
  * The data plane's one door. Everything here is for the control thread. The plane owns the TUN queues, the
  * UDP sockets, the worker threads and the WireGuard device; the control plane says who the peers are, which
- * prefixes are theirs and by which endpoint they are reached, and hears what happened.
+ * prefixes are theirs and by which way they are reached, and hears what happened.
  */
 #ifndef TM_DATA_PLANE_PLANE_H
 #define TM_DATA_PLANE_PLANE_H
@@ -11,6 +11,7 @@
 #include "base/diag.h"
 #include "base/err.h"
 #include "base/time.h"
+#include "data/link/way.h"
 #include "data/peer/keypair.h"
 #include "data/plane/drops.h"
 #include "data/plane/offloads.h"
@@ -39,14 +40,16 @@ struct plane_peer {
 	size_t n_allowed;
 	uint16_t keepalive_s;
 	bool forwards; /* a stock client whose packets we forward to other peers, and theirs to it */
+	bool follows; /* nobody chooses its way: it is where its authentic packets come from */
 };
 
 struct plane_peer_stats {
 	uint8_t key[32];
-	struct endpoint endpoint; /* IP_NONE when none */
+	struct way_to way; /* the chosen one; without remote: none */
 	uint64_t tx_bytes, rx_bytes, tx_packets, rx_packets;
 	ns_t last_handshake_real; /* 0 = never */
-	ns_t last_recv; /* monotonic, 0 = never */
+	ns_t last_recv; /* something authentic, by whatever way; monotonic, 0 = never */
+	ns_t last_way_recv; /* the same by the chosen way */
 	bool session;
 };
 
@@ -56,11 +59,14 @@ struct plane_peer_stats {
  */
 struct plane_events {
 	void *ctx;
-	void (*stun)(
-		void *ctx, const struct endpoint *from, const struct ip *local, const uint8_t *msg, size_t n);
-	void (*want_path)(void *ctx,
-		const uint8_t key[32]); /* there is traffic for the peer and no (working) endpoint */
-	void (*roamed)(void *ctx, const uint8_t key[32], const struct endpoint *ep); /* already applied */
+	void (*stun)(void *ctx, const struct way_to *by, const uint8_t *msg, size_t n); /* answer by `by` */
+	void (*want_path)(void *ctx, const uint8_t key[32]); /* there is traffic for the peer and no way */
+	/*
+	 * Something authentic came from the peer by another way than the chosen one, or none is chosen. Told
+	 * at most once a second after each change of the way. It has moved nothing. Not for those that
+	 * follow.
+	 */
+	void (*heard)(void *ctx, const uint8_t key[32], const struct way_to *by);
 	void (*session)(void *ctx, const uint8_t key[32], bool up);
 	ns_t (*real_time)(
 		void *ctx); /* monotonic-across-restarts wall clock for TAI64N; NULL = the system's */
@@ -98,16 +104,15 @@ ns_t plane_service(struct plane *p, ns_t now);
  */
 NODISCARD int plane_set_peers(struct plane *p, const struct plane_peer *peers, size_t n);
 /*
- * How to reach a peer; NULL forgets. A staged handshake starts at once. TM_EINVAL for an endpoint inside the
+ * How to reach a peer; NULL forgets. A staged handshake starts at once. TM_EINVAL for a remote inside the
  * mesh itself (the packet would loop), TM_ENOENT for an unknown key.
  */
-NODISCARD int plane_set_endpoint(struct plane *p, const uint8_t key[static 32], const struct endpoint *ep);
+NODISCARD int plane_set_way(struct plane *p, const uint8_t key[static 32], const struct way_to *way);
 /* Start a handshake now if there is no fresh session (used by `ping`, after path changes and in tests). */
 void plane_nudge(struct plane *p, const uint8_t key[static 32]);
 
-/* STUN and other control datagrams from the data socket; local may be NULL. */
-NODISCARD int plane_send(
-	struct plane *p, const struct endpoint *to, const struct ip *local, const uint8_t *msg, size_t n);
+/* STUN and other control datagrams. */
+NODISCARD int plane_send(struct plane *p, const struct way_to *by, const uint8_t *msg, size_t n);
 
 NODISCARD int plane_peer_stats(
 	struct plane *p, const uint8_t key[static 32], struct plane_peer_stats *ret_stats);

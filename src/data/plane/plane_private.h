@@ -18,7 +18,6 @@ struct member {
 	struct staged_queue staged;
 	uint64_t generation; /* of the last plane_set_peers that named it */
 	uint64_t born; /* the one that added it */
-	struct endpoint told; /* where the owner believes the peer to be */
 	bool want_noted;
 };
 
@@ -67,8 +66,6 @@ static inline struct snapshot *plane_live(const struct plane *p)
 /* Takes next; the old one is freed once no worker can hold it. */
 void plane_publish(struct plane *p, struct snapshot *next_take);
 void plane_want_path(struct plane *p, struct peer *peer);
-/* The owner hears of a new endpoint, unless it set that itself. */
-void plane_note_path(struct plane *p, struct peer *peer);
 
 /* service.c */
 void plane_fill_ops(struct plane *p, struct device_ops *ret_ops);

@@ -47,32 +47,22 @@ void plane_want_path(struct plane *p, struct peer *peer)
 	notes_add(&p->notes, NOTE_WANT_PATH, peer->key, NULL);
 }
 
-void plane_note_path(struct plane *p, struct peer *peer)
-{
-	const struct peer_path *path = atomic_load_explicit(&peer->path, memory_order_relaxed);
-	struct member *m = member_of(peer);
-
-	if (!path || endpoint_eq(&m->told, &path->remote))
-		return;
-
-	m->told = path->remote;
-	notes_add(&p->notes, NOTE_ROAMED, peer->key, &path->remote);
-}
-
 /* --- what the device asks for --- */
 
-static void op_send(void *ctx, struct peer *peer, const struct endpoint *to, const struct ip *local,
-	const uint8_t *msg, size_t n)
+static void op_send(void *ctx, struct peer *peer, const struct way_to *by, const uint8_t *msg, size_t n)
 {
 	struct plane *p = ctx;
-	struct datagram dg = {.data = (uint8_t *)(uintptr_t)msg, .n = n, .remote = *to, .tos = TOS_HANDSHAKE};
+	struct datagram dg = {.data = (uint8_t *)(uintptr_t)msg,
+		.n = n,
+		.remote = by->remote,
+		.local = by->local,
+		.local_ifindex = by->local_ifindex,
+		.tos = TOS_HANDSHAKE};
 
-	if (snapshot_loops(p->self.snap, &to->ip)) {
+	if (snapshot_loops(p->self.snap, &by->remote.ip)) {
 		worker_drop(&p->self, DROP_LOOP);
 		return;
 	}
-	if (local)
-		dg.local = *local;
 	if (udp_send(p->udp[0], &dg, 1) > 0)
 		worker_drop(&p->self, DROP_SEND_FAILED);
 	if (!peer)
@@ -87,13 +77,13 @@ static void op_send_keepalive(void *ctx, struct peer *peer)
 {
 	struct plane *p = ctx;
 	struct keypair *kp = atomic_load_explicit(&peer->current, memory_order_relaxed);
-	const struct peer_path *path = atomic_load_explicit(&peer->path, memory_order_relaxed);
+	const struct way *way = atomic_load_explicit(&peer->way, memory_order_relaxed);
 	uint8_t buffer[PACKET_HEADROOM + PACKET_TAILROOM];
 	struct tx_run run;
 
-	if (!kp || !path)
+	if (!kp || !way)
 		return;
-	if (tx_begin(&p->self, peer, kp, path, 1, false, &run) == TM_OK)
+	if (tx_begin(&p->self, peer, kp, way, 1, false, &run) == TM_OK)
 		tx_put(&p->self, &run, buffer + PACKET_HEADROOM, 0);
 	else
 		worker_drop(&p->self, DROP_SEND_EXPIRED);
@@ -104,19 +94,19 @@ static void op_flush_staged(void *ctx, struct peer *peer, struct keypair *kp)
 {
 	struct plane *p = ctx;
 	struct staged_queue *q = &member_of(peer)->staged;
-	const struct peer_path *path = atomic_load_explicit(&peer->path, memory_order_relaxed);
+	const struct way *way = atomic_load_explicit(&peer->way, memory_order_relaxed);
 	struct staged *held[UDP_SEND_MAX];
 	size_t n = 0;
 
 	/* A new session, so the next wish for one is news again. */
 	atomic_store_explicit(&peer->renew_pending, false, memory_order_release);
-	if (!path)
+	if (!way)
 		return;
 
 	for (struct staged *st; (st = staged_queue_pop(q));) {
 		struct tx_run run;
 
-		if (tx_begin(&p->self, peer, kp, path, 1, st->from_tun, &run) == TM_OK)
+		if (tx_begin(&p->self, peer, kp, way, 1, st->from_tun, &run) == TM_OK)
 			tx_put(&p->self, &run, staged_packet(st), st->n);
 		else
 			worker_drop(&p->self, DROP_SEND_EXPIRED);
@@ -159,11 +149,11 @@ static void op_retire_keypair(void *ctx, struct keypair *kp)
 	epoch_retire(&p->epoch, &kp->retired, kp, free_keypair);
 }
 
-static void op_retire_path(void *ctx, struct peer_path *path)
+static void op_retire_way(void *ctx, struct way *way)
 {
 	struct plane *p = ctx;
 
-	epoch_retire(&p->epoch, &path->retired, path, free);
+	epoch_retire(&p->epoch, &way->retired, way, free);
 }
 
 static void op_retire_peer(void *ctx, struct peer *peer)
@@ -175,9 +165,16 @@ static void op_retire_peer(void *ctx, struct peer *peer)
 	epoch_retire(&p->epoch, &peer->retired, peer, device_peer_free);
 }
 
-static void op_want_endpoint(void *ctx, struct peer *peer)
+static void op_want_way(void *ctx, struct peer *peer)
 {
 	plane_want_path(ctx, peer);
+}
+
+static void op_heard(void *ctx, struct peer *peer, const struct way_to *by)
+{
+	struct plane *p = ctx;
+
+	notes_add(&p->notes, NOTE_HEARD, peer->key, by);
 }
 
 static void op_session_changed(void *ctx, struct peer *peer, bool up)
@@ -186,8 +183,6 @@ static void op_session_changed(void *ctx, struct peer *peer, bool up)
 
 	atomic_store_explicit(&peer->renew_pending, false, memory_order_release);
 	notes_add(&p->notes, up ? NOTE_UP : NOTE_DOWN, peer->key, NULL);
-	if (up)
-		plane_note_path(p, peer);
 }
 
 static void op_entropy(void *ctx, void *out, size_t n)
@@ -212,9 +207,10 @@ void plane_fill_ops(struct plane *p, struct device_ops *ret_ops)
 		.flush_staged = op_flush_staged,
 		.drop_staged = op_drop_staged,
 		.retire_keypair = op_retire_keypair,
-		.retire_path = op_retire_path,
+		.retire_way = op_retire_way,
 		.retire_peer = op_retire_peer,
-		.want_endpoint = op_want_endpoint,
+		.want_way = op_want_way,
+		.heard = op_heard,
 		.session_changed = op_session_changed,
 		.entropy = op_entropy,
 		.real_time = op_real_time,
@@ -238,8 +234,8 @@ static void on_handshake(struct plane *p, const struct event *e)
 		[DEV_BAD_COOKIE] = DROP_HS_UNEXPECTED,
 		[DEV_NO_MEMORY] = DROP_NO_MEMORY,
 	};
-	enum device_verdict v = device_receive(p->device, p->self.now, &e->from, &e->local, e->local_ifindex,
-		e->bytes, e->n, event_waiting(&p->events, EVENT_HANDSHAKE));
+	enum device_verdict v = device_receive(
+		p->device, p->self.now, &e->by, e->bytes, e->n, event_waiting(&p->events, EVENT_HANDSHAKE));
 
 	if (v != DEV_OK)
 		worker_drop(&p->self, why[v]);
@@ -260,31 +256,14 @@ static void on_staged(struct plane *p, const struct event *e)
 		worker_drop(&p->self, DROP_STAGED_FULL);
 		staged_free(oldest);
 	}
-	if (!atomic_load_explicit(&peer->path, memory_order_relaxed))
+	if (!atomic_load_explicit(&peer->way, memory_order_relaxed))
 		plane_want_path(p, peer);
 	device_want_session(p->device, peer, p->self.now);
 }
 
-static void on_unstick(struct plane *p, struct peer *peer)
+static void on_heard(struct plane *p, const struct event *e)
 {
-	const struct peer_path *path = atomic_load_explicit(&peer->path, memory_order_relaxed);
-	struct endpoint remote;
-
-	atomic_store_explicit(&peer->roam_pending, false, memory_order_release);
-	if (!path || path->local.family == IP_NONE)
-		return;
-
-	/*
-	 * A copy: the path is retired by the call. Without memory it stays, and the next failure tells again.
-	 */
-	remote = path->remote;
-	(void)!device_peer_set_endpoint(p->device, peer, &remote, NULL, 0, p->self.now);
-}
-
-static void on_roamed(struct plane *p, const struct event *e)
-{
-	device_roamed(p->device, e->peer, &e->from, &e->local, e->local_ifindex, p->self.now);
-	plane_note_path(p, e->peer);
+	device_heard(p->device, e->peer, &e->by, p->self.now);
 	if (member_of(e->peer)->staged.n)
 		device_want_session(p->device, e->peer, p->self.now);
 }
@@ -304,11 +283,11 @@ static void on_peer_event(struct plane *p, const struct event *e)
 		return;
 
 	switch ((enum event_kind)e->kind) {
-	case EVENT_ROAMED:
-		on_roamed(p, e);
+	case EVENT_HEARD:
+		on_heard(p, e);
 		break;
 	case EVENT_UNSTICK:
-		on_unstick(p, e->peer);
+		device_peer_unstick(p->device, e->peer, p->self.now);
 		break;
 	case EVENT_CONFIRMED:
 		device_confirmed(p->device, e->peer, e->kp, p->self.now);
@@ -350,7 +329,7 @@ static void on_event(struct plane *p, const struct event *e)
 		break;
 	case EVENT_STUN:
 		if (p->ev.stun)
-			p->ev.stun(p->ev.ctx, &e->from, &e->local, e->bytes, e->n);
+			p->ev.stun(p->ev.ctx, &e->by, e->bytes, e->n);
 		break;
 	case EVENT_STAGED:
 		on_staged(p, e);

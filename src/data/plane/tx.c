@@ -8,10 +8,10 @@
 /* No IPv6 host need accept less (RFC 8200 5), so nothing smaller is ever asked for. */
 #define MTU_FLOOR 1280
 
-int tx_begin(struct worker *w, struct peer *p, struct keypair *kp, const struct peer_path *path,
-	unsigned count, bool from_tun, struct tx_run *ret_run)
+int tx_begin(struct worker *w, struct peer *p, struct keypair *kp, const struct way *way, unsigned count,
+	bool from_tun, struct tx_run *ret_run)
 {
-	struct tx_run run = {.peer = p, .kp = kp, .path = path, .from_tun = from_tun};
+	struct tx_run run = {.peer = p, .kp = kp, .way = way, .from_tun = from_tun};
 	bool renew;
 	int err = keypair_send_reserve(kp, w->now, count, &run.counter, &renew);
 
@@ -37,7 +37,7 @@ uint8_t *tx_room(struct worker *w, size_t n)
 void tx_put(struct worker *w, struct tx_run *run, uint8_t *packet, size_t n)
 {
 	const size_t padded = wg_padded(n, w->env->mtu);
-	const struct peer_path *path = run->path;
+	const struct way_to *to = &run->way->to;
 	struct tx *tx = &w->tx;
 
 	if (tx->n == UDP_SEND_MAX)
@@ -56,9 +56,9 @@ void tx_put(struct worker *w, struct tx_run *run, uint8_t *packet, size_t n)
 	tx->dg[tx->n] = (struct datagram){
 		.data = packet - WG_DATA_HEADER,
 		.n = padded + WG_DATA_OVERHEAD,
-		.remote = path->remote,
-		.local = path->local,
-		.local_ifindex = path->local_ifindex,
+		.remote = to->remote,
+		.local = to->local,
+		.local_ifindex = to->local_ifindex,
 		.tos = n ? ecn_encapsulate(ip_tos(packet)) : 0,
 	};
 	tx->item[tx->n].peer = run->peer;

@@ -31,17 +31,17 @@ struct tx {
 	} item[UDP_SEND_MAX];
 };
 
-/* The right to send some packets to a peer under one session, by one path. */
+/* The right to send some packets to a peer under one session, by one way. */
 struct tx_run {
 	struct peer *peer;
 	const struct keypair *kp;
-	const struct peer_path *path;
+	const struct way *way;
 	uint64_t counter; /* of the next one */
 	bool from_tun;
 };
 
 /* Room for `count` packets under kp. TM_EEXPIRED: the session may send no more. */
-NODISCARD int tx_begin(struct worker *w, struct peer *p, struct keypair *kp, const struct peer_path *path,
+NODISCARD int tx_begin(struct worker *w, struct peer *p, struct keypair *kp, const struct way *way,
 	unsigned count, bool from_tun, struct tx_run *ret_run);
 /*
  * A place for a packet of up to n bytes, with room for its header, padding and tag. May flush. Good until the

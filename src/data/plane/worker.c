@@ -139,10 +139,10 @@ void worker_unstick(struct worker *w, struct peer *p)
 {
 	struct event e = {.kind = EVENT_UNSTICK, .peer = p};
 
-	/* Shares the flag with roaming: both end in a new path. */
-	if (!atomic_exchange_explicit(&p->roam_pending, true, memory_order_acq_rel) &&
+	/* Shares the flag with what is heard: both are about the way. */
+	if (!atomic_exchange_explicit(&p->heard_pending, true, memory_order_acq_rel) &&
 		!event_post(w->env->events, &e))
-		atomic_store_explicit(&p->roam_pending, false, memory_order_release);
+		atomic_store_explicit(&p->heard_pending, false, memory_order_release);
 }
 
 void worker_offload_lost(struct worker *w)

@@ -23,18 +23,17 @@ struct end {
 	uint64_t rng;
 	uint8_t sent[MSG_MAX];
 	size_t sent_n;
-	unsigned n_sent;
+	unsigned n_sent, heard;
 };
 
 static const struct endpoint honest = {.ip = {IP_V4, {192, 0, 2, 1}}, .port = 1};
 static const struct endpoint elsewhere = {.ip = {IP_V6, {0x20, 0x01, 0x0d, 0xb8}}, .port = 2};
 
-static void on_send(void *ctx, struct peer *p, const struct endpoint *to, const struct ip *local,
-	const uint8_t *msg, size_t n)
+static void on_send(void *ctx, struct peer *p, const struct way_to *by, const uint8_t *msg, size_t n)
 {
 	struct end *e = ctx;
 
-	(void)p, (void)to, (void)local;
+	(void)p, (void)by;
 	assert(n <= sizeof(e->sent));
 	memcpy(e->sent, msg, n);
 	e->sent_n = n;
@@ -57,16 +56,22 @@ static void retire_keypair(void *ctx, struct keypair *kp)
 	keypair_free(kp);
 }
 
-static void retire_path(void *ctx, struct peer_path *path)
+static void retire_way(void *ctx, struct way *way)
 {
 	(void)ctx;
-	free(path);
+	free(way);
 }
 
 static void retire_peer(void *ctx, struct peer *p)
 {
 	(void)ctx;
 	device_peer_free(p);
+}
+
+static void on_heard(void *ctx, struct peer *p, const struct way_to *by)
+{
+	(void)p, (void)by;
+	((struct end *)ctx)->heard++;
 }
 
 static void on_session(void *ctx, struct peer *p, bool up)
@@ -100,9 +105,10 @@ static void end_open(struct end *e, uint8_t own, uint8_t other)
 		.flush_staged = on_flush,
 		.drop_staged = on_peer,
 		.retire_keypair = retire_keypair,
-		.retire_path = retire_path,
+		.retire_way = retire_way,
 		.retire_peer = retire_peer,
-		.want_endpoint = on_peer,
+		.want_way = on_peer,
+		.heard = on_heard,
 		.session_changed = on_session,
 		.entropy = dice,
 		.real_time = real_time,
@@ -116,7 +122,7 @@ static void end_open(struct end *e, uint8_t own, uint8_t other)
 	*e = (struct end){.rng = own};
 	if (dh_public(other_priv, other_pub) < 0 || device_new(&cfg, &ops, &e->d) < 0 ||
 		device_peer_add(e->d, other_pub, psk, &e->p) < 0 ||
-		device_peer_set_endpoint(e->d, e->p, &honest, NULL, 0, NOW * SEC) < 0)
+		device_peer_set_way(e->d, e->p, &(struct way_to){.remote = honest}, NOW * SEC) < 0)
 		abort();
 }
 
@@ -129,8 +135,8 @@ static size_t genuine(unsigned kind, struct end *us, struct end *peer, uint8_t *
 		device_want_session(peer->d, peer->p, NOW * SEC);
 	} else {
 		device_want_session(us->d, us->p, NOW * SEC);
-		device_receive(
-			peer->d, NOW * SEC, &honest, NULL, 0, us->sent, us->sent_n, kind == 3 ? 100 : 0);
+		device_receive(peer->d, NOW * SEC, &(struct way_to){.remote = honest}, us->sent, us->sent_n,
+			kind == 3 ? 100 : 0);
 	}
 	memcpy(msg, from->sent, from->sent_n);
 	return from->sent_n;
@@ -138,16 +144,17 @@ static size_t genuine(unsigned kind, struct end *us, struct end *peer, uint8_t *
 
 static void deliver(struct end *us, const uint8_t *msg, size_t n, bool loaded)
 {
-	const struct peer_path *path = atomic_load(&us->p->path);
-	unsigned sent = us->n_sent;
-	enum device_verdict v =
-		device_receive(us->d, NOW * SEC + 1 * SEC, &elsewhere, NULL, 0, msg, n, loaded ? 100 : 0);
+	const struct way *way = atomic_load(&us->p->way);
+	unsigned sent = us->n_sent, heard = us->heard;
+	enum device_verdict v = device_receive(
+		us->d, NOW * SEC + 1 * SEC, &(struct way_to){.remote = elsewhere}, msg, n, loaded ? 100 : 0);
 
-	/* Silence for whoever failed, and nobody moves an endpoint without proof. */
+	/* Silence for whoever failed, and nobody is heard elsewhere without proof. */
 	if (v != DEV_OK && v != DEV_NEED_COOKIE)
 		assert(us->n_sent == sent);
 	if (v != DEV_OK || wg_classify(msg, n) == WG_COOKIE_REPLY)
-		assert(atomic_load(&us->p->path) == path);
+		assert(us->heard == heard);
+	assert(atomic_load(&us->p->way) == way);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
@@ -186,7 +193,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	if (bent)
 		deliver(&us, msg, msg_n, flags & LOADED);
 	else
-		assert(device_receive(us.d, NOW * SEC + 1 * SEC, &honest, NULL, 0, msg, msg_n, 0) == DEV_OK);
+		assert(device_receive(us.d, NOW * SEC + 1 * SEC, &(struct way_to){.remote = honest}, msg,
+			       msg_n, 0) == DEV_OK);
 	if (flags & TWICE)
 		deliver(&us, msg, msg_n, flags & LOADED);
 	device_run(us.d, NOW * SEC + 200 * SEC);

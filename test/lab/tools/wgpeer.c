@@ -248,7 +248,7 @@ static int apply(struct wgpeer *g)
 
 static int do_endpoint(struct wgpeer *g, const struct words *w, struct diag *d)
 {
-	int err = plane_set_endpoint(g->plane, w->key, &w->endpoint);
+	int err = plane_set_way(g->plane, w->key, &(struct way_to){.remote = w->endpoint});
 
 	return err == TM_EINVAL ? diag_what(d, err, "the endpoint lies inside the mesh itself") : err;
 }
@@ -263,8 +263,8 @@ static int do_peer(struct wgpeer *g, const struct words *w, struct diag *d)
 
 	g->n = MAX(g->n, i + 1);
 	g->allowed[i] = w->allowed;
-	g->peers[i] =
-		(struct plane_peer){.keepalive_s = (uint16_t)w->keepalive, .forwards = w->forwards != 0};
+	g->peers[i] = (struct plane_peer){
+		.keepalive_s = (uint16_t)w->keepalive, .forwards = w->forwards != 0, .follows = true};
 	memcpy(g->peers[i].key, w->key, sizeof(w->key));
 	memcpy(g->peers[i].psk, w->psk, sizeof(w->psk));
 	err = apply(g);
@@ -307,7 +307,7 @@ static json_t *peer_json(const struct wgpeer *g, size_t i)
 		return json_null();
 
 	return json_pack("{s:s, s:b, s:f, s:I, s:I, s:I, s:I}", "endpoint",
-		endpoint_format(&s.endpoint, endpoint), "session", s.session, "handshake",
+		endpoint_format(&s.way.remote, endpoint), "session", s.session, "handshake",
 		(double)s.last_handshake_real / (double)SEC, "tx_bytes", (json_int_t)s.tx_bytes, "rx_bytes",
 		(json_int_t)s.rx_bytes, "tx_packets", (json_int_t)s.tx_packets, "rx_packets",
 		(json_int_t)s.rx_packets);

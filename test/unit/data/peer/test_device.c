@@ -17,26 +17,25 @@
 struct desk {
 	struct device *d;
 	uint64_t rng;
-	unsigned sent, keepalives, flushed, dropped, want_endpoint, ups, downs;
-	unsigned keypairs, paths, peers;
+	unsigned sent, keepalives, flushed, dropped, want_way, ups, downs;
+	unsigned keypairs, ways, peers, heard;
 	uint8_t last[WG_INIT_LEN];
 	size_t last_n;
-	struct endpoint last_to;
+	struct way_to last_by;
 };
 
 static const uint8_t no_psk[32];
 static const struct endpoint there = {.ip = {IP_V4, {192, 0, 2, 7}}, .port = 51820};
 
-static void on_send(void *ctx, struct peer *p, const struct endpoint *to, const struct ip *local,
-	const uint8_t *msg, size_t n)
+static void on_send(void *ctx, struct peer *p, const struct way_to *by, const uint8_t *msg, size_t n)
 {
 	struct desk *k = ctx;
 
-	(void)p, (void)local;
+	(void)p;
 	k->sent++;
 	memcpy(k->last, msg, n);
 	k->last_n = n;
-	k->last_to = *to;
+	k->last_by = *by;
 }
 
 static void on_keepalive(void *ctx, struct peer *p)
@@ -64,10 +63,10 @@ static void on_retire_keypair(void *ctx, struct keypair *kp)
 	keypair_free(kp);
 }
 
-static void on_retire_path(void *ctx, struct peer_path *path)
+static void on_retire_way(void *ctx, struct way *way)
 {
-	((struct desk *)ctx)->paths++;
-	free(path);
+	((struct desk *)ctx)->ways++;
+	free(way);
 }
 
 static void on_retire_peer(void *ctx, struct peer *p)
@@ -77,14 +76,21 @@ static void on_retire_peer(void *ctx, struct peer *p)
 	device_peer_free(p);
 }
 
-static void on_want_endpoint(void *ctx, struct peer *p)
+static void on_want_way(void *ctx, struct peer *p)
 {
 	struct desk *k = ctx;
 
 	/* A path chooser that knows one answers at once, from inside the question. */
-	if (k->want_endpoint++ == 2)
-		assert_int_equal(
-			device_peer_set_endpoint(k->d, p, &there, NULL, 0, 1010 * SEC + 700 * MS), TM_OK);
+	if (k->want_way++ == 2)
+		assert_int_equal(device_peer_set_way(
+					 k->d, p, &(struct way_to){.remote = there}, 1010 * SEC + 700 * MS),
+			TM_OK);
+}
+
+static void on_heard(void *ctx, struct peer *p, const struct way_to *by)
+{
+	(void)p, (void)by;
+	((struct desk *)ctx)->heard++;
 }
 
 static void on_session(void *ctx, struct peer *p, bool up)
@@ -122,9 +128,10 @@ static void desk_open(struct desk *k, uint8_t key)
 		.flush_staged = on_flush,
 		.drop_staged = on_drop,
 		.retire_keypair = on_retire_keypair,
-		.retire_path = on_retire_path,
+		.retire_way = on_retire_way,
 		.retire_peer = on_retire_peer,
-		.want_endpoint = on_want_endpoint,
+		.want_way = on_want_way,
+		.heard = on_heard,
 		.session_changed = on_session,
 		.entropy = dice,
 		.real_time = real_time,
@@ -198,13 +205,13 @@ static void removal_retires_everything_and_forgets_the_key(void **state)
 	uint8_t pub[32];
 
 	memcpy(pub, p->key, sizeof(pub));
-	assert_int_equal(device_peer_set_endpoint(k->d, p, &there, NULL, 0, 1000 * SEC), TM_OK);
+	assert_int_equal(device_peer_set_way(k->d, p, &(struct way_to){.remote = there}, 1000 * SEC), TM_OK);
 	device_want_session(k->d, p, 1000 * SEC);
 	assert_int_equal(k->sent, 1);
 	assert_non_null(index_owner(device_index(k->d), p->hs.index));
 	device_peer_remove(k->d, p);
 	assert_int_equal(k->peers, 1);
-	assert_int_equal(k->paths, 1);
+	assert_int_equal(k->ways, 1);
 	assert_int_equal(k->dropped, 1);
 	assert_null(device_peer_find(k->d, pub));
 	assert_int_equal(device_peer_count(k->d), 0);
@@ -219,39 +226,87 @@ static void a_path_chooser_may_answer_from_inside_the_question(void **state)
 	ns_t next;
 
 	device_want_session(k->d, p, 1000 * SEC);
-	assert_int_equal(k->want_endpoint, 1);
+	assert_int_equal(k->want_way, 1);
 	next = device_run(k->d, 1005 * SEC + 340 * MS);
-	assert_int_equal(k->want_endpoint, 2);
+	assert_int_equal(k->want_way, 2);
 	assert_int_equal(k->sent, 0);
 	device_run(k->d, next);
-	assert_int_equal(k->want_endpoint, 3);
+	assert_int_equal(k->want_way, 3);
 	assert_int_equal(k->sent, 1);
-	assert_true(endpoint_eq(&k->last_to, &there));
+	assert_true(endpoint_eq(&k->last_by.remote, &there));
 }
 
-static void an_unchanged_path_is_not_replaced(void **state)
+static void an_unchanged_way_is_not_replaced(void **state)
 {
 	struct desk *k = *state;
 	struct peer *p = add(k, 2);
-	const struct ip local = {IP_V4, {10, 0, 0, 1}};
+	struct way_to to = {.remote = there, .local = {IP_V4, {10, 0, 0, 1}}, .local_ifindex = 2};
 
 	for (unsigned i = 0; i < 5; i++)
-		assert_int_equal(device_peer_set_endpoint(k->d, p, &there, &local, 2, 1000 * SEC), TM_OK);
-	assert_int_equal(k->paths, 0);
-	device_roamed(k->d, p, &there, &local, 3, 1000 * SEC);
-	assert_int_equal(k->paths, 1);
-	assert_int_equal(device_peer_set_endpoint(k->d, p, NULL, NULL, 0, 1000 * SEC), TM_OK);
-	assert_int_equal(k->paths, 2);
-	assert_null(atomic_load(&p->path));
+		assert_int_equal(device_peer_set_way(k->d, p, &to, 1000 * SEC), TM_OK);
+	to.local_ifindex = 3; /* the address says it all */
+	assert_int_equal(device_peer_set_way(k->d, p, &to, 1000 * SEC), TM_OK);
+	assert_int_equal(k->ways, 0);
+	to.socket = 1;
+	assert_int_equal(device_peer_set_way(k->d, p, &to, 1000 * SEC), TM_OK);
+	assert_int_equal(k->ways, 1);
+	assert_int_equal(device_peer_set_way(k->d, p, NULL, 1000 * SEC), TM_OK);
+	assert_int_equal(k->ways, 2);
+	assert_null(atomic_load(&p->way));
+}
+
+static void what_comes_from_elsewhere_moves_only_a_peer_that_follows(void **state)
+{
+	const struct way_to elsewhere = {.remote = {.ip = {IP_V4, {198, 51, 100, 9}}, .port = 9}};
+	struct desk *k = *state;
+	struct peer *p = add(k, 2);
+
+	assert_int_equal(device_peer_set_way(k->d, p, &(struct way_to){.remote = there}, 1000 * SEC), TM_OK);
+	for (unsigned i = 0; i < 100; i++) {
+		const struct way_to by[] = {{.remote = there}, elsewhere};
+
+		atomic_store(&p->heard_pending, true);
+		device_heard(k->d, p, &by[i % 2], 1000 * SEC + i * MS);
+		assert_false(atomic_load(&p->heard_pending));
+		assert_true(endpoint_eq(&atomic_load(&p->way)->to.remote, &there));
+	}
+	assert_int_equal(k->heard, 50);
+	assert_int_equal(k->ways, 0);
+	assert_true(atomic_load(&p->last_way_recv) == 1000 * SEC + 98 * MS);
+	assert_true(atomic_load(&p->heard_again) == 1000 * SEC + 99 * MS + DEVICE_HEARD_EVERY);
+
+	p->follows = true;
+	device_heard(k->d, p, &elsewhere, 1001 * SEC);
+	assert_int_equal(k->heard, 50);
+	assert_int_equal(k->ways, 1);
+	assert_true(way_to_eq(&atomic_load(&p->way)->to, &elsewhere));
+}
+
+static void a_source_address_that_fails_is_forgotten_and_the_way_leads_where_it_did(void **state)
+{
+	struct desk *k = *state;
+	struct peer *p = add(k, 2);
+	const struct way_to to = {.remote = there, .local = {IP_V4, {10, 0, 0, 1}}};
+
+	device_peer_unstick(k->d, p, 1000 * SEC); /* no way, no source */
+	assert_int_equal(device_peer_set_way(k->d, p, &to, 1000 * SEC), TM_OK);
+	atomic_store(&p->heard_pending, true);
+	for (unsigned i = 0; i < 3; i++)
+		device_peer_unstick(k->d, p, 1000 * SEC);
+	assert_int_equal(k->ways, 1);
+	assert_false(atomic_load(&p->heard_pending));
+	assert_true(way_to_eq(&atomic_load(&p->way)->to, &(struct way_to){.remote = there}));
 }
 
 /* Two devices whose messages the test carries over itself. */
 static void connect_pair(struct desk *a, struct peer *pa, struct desk *b, ns_t now)
 {
-	assert_int_equal(device_peer_set_endpoint(a->d, pa, &there, NULL, 0, now), TM_OK);
+	assert_int_equal(device_peer_set_way(a->d, pa, &(struct way_to){.remote = there}, now), TM_OK);
 	device_want_session(a->d, pa, now);
-	assert_int_equal(device_receive(b->d, now, &there, NULL, 0, a->last, a->last_n, 0), DEV_OK);
-	assert_int_equal(device_receive(a->d, now, &there, NULL, 0, b->last, b->last_n, 0), DEV_OK);
+	assert_int_equal(
+		device_receive(b->d, now, &(struct way_to){.remote = there}, a->last, a->last_n, 0), DEV_OK);
+	assert_int_equal(
+		device_receive(a->d, now, &(struct way_to){.remote = there}, b->last, b->last_n, 0), DEV_OK);
 }
 
 static void armed_is_cleared_when_nothing_is_pending_and_kept_when_something_is(void **state)
@@ -341,7 +396,7 @@ static void impossible_messages_are_malformed(void **state)
 			enum device_verdict v;
 
 			msg[0] = (uint8_t)type;
-			v = device_receive(k->d, 1000 * SEC, &there, NULL, 0, msg, n, 0);
+			v = device_receive(k->d, 1000 * SEC, &(struct way_to){.remote = there}, msg, n, 0);
 			assert_true(v == DEV_MALFORMED || v == DEV_BAD_MAC1 || v == DEV_BAD_COOKIE);
 		}
 	}
@@ -366,17 +421,20 @@ static void a_stranger_costs_one_diffie_hellman_and_a_peer_three(void **state)
 	ns_t now = 1000 * SEC;
 
 	desk_open(&b, 2);
-	assert_int_equal(device_peer_set_endpoint(a->d, pa, &there, NULL, 0, now), TM_OK);
+	assert_int_equal(device_peer_set_way(a->d, pa, &(struct way_to){.remote = there}, now), TM_OK);
 	device_want_session(a->d, pa, now);
 	exchanges = 0;
-	assert_int_equal(device_receive(b.d, now, &there, NULL, 0, a->last, a->last_n, 0), DEV_UNKNOWN_PEER);
+	assert_int_equal(device_receive(b.d, now, &(struct way_to){.remote = there}, a->last, a->last_n, 0),
+		DEV_UNKNOWN_PEER);
 	assert_int_equal(exchanges, 1); /* es */
 	add(&b, 1);
 	exchanges = 0;
-	assert_int_equal(device_receive(b.d, now, &there, NULL, 0, a->last, a->last_n, 0), DEV_OK);
+	assert_int_equal(
+		device_receive(b.d, now, &(struct way_to){.remote = there}, a->last, a->last_n, 0), DEV_OK);
 	assert_int_equal(exchanges, 3); /* es, ee, se; ss was computed when the peer was added */
 	exchanges = 0;
-	assert_int_equal(device_receive(b.d, now, &there, NULL, 0, a->last, a->last_n, 0), DEV_OLD_TIMESTAMP);
+	assert_int_equal(device_receive(b.d, now, &(struct way_to){.remote = there}, a->last, a->last_n, 0),
+		DEV_OLD_TIMESTAMP);
 	assert_int_equal(exchanges, 1);
 	device_free(b.d);
 }
@@ -405,7 +463,9 @@ int main(void)
 		CASE(a_peer_is_known_once_and_never_ourselves_or_a_weak_key),
 		CASE(removal_retires_everything_and_forgets_the_key),
 		CASE(a_path_chooser_may_answer_from_inside_the_question),
-		CASE(an_unchanged_path_is_not_replaced),
+		CASE(an_unchanged_way_is_not_replaced),
+		CASE(what_comes_from_elsewhere_moves_only_a_peer_that_follows),
+		CASE(a_source_address_that_fails_is_forgotten_and_the_way_leads_where_it_did),
 		CASE(armed_is_cleared_when_nothing_is_pending_and_kept_when_something_is),
 		CASE(no_wake_up_is_lost_between_workers_and_the_control_thread),
 		CASE(impossible_messages_are_malformed),

@@ -13,10 +13,9 @@ static const struct endpoint there = {.ip = {IP_V4, {192, 0, 2, 7}}, .port = 518
 static uint8_t sent[WG_INIT_LEN];
 static size_t sent_n;
 
-static void on_send(void *ctx, struct peer *p, const struct endpoint *to, const struct ip *local,
-	const uint8_t *msg, size_t n)
+static void on_send(void *ctx, struct peer *p, const struct way_to *by, const uint8_t *msg, size_t n)
 {
-	(void)ctx, (void)p, (void)to, (void)local;
+	(void)ctx, (void)p, (void)by;
 	memcpy(sent, msg, n);
 	sent_n = n;
 }
@@ -37,16 +36,21 @@ static void on_retire_keypair(void *ctx, struct keypair *kp)
 	keypair_free(kp);
 }
 
-static void on_retire_path(void *ctx, struct peer_path *path)
+static void on_retire_way(void *ctx, struct way *way)
 {
 	(void)ctx;
-	free(path);
+	free(way);
 }
 
 static void on_retire_peer(void *ctx, struct peer *p)
 {
 	(void)ctx;
 	device_peer_free(p);
+}
+
+static void on_heard(void *ctx, struct peer *p, const struct way_to *by)
+{
+	(void)ctx, (void)p, (void)by;
 }
 
 static void on_session(void *ctx, struct peer *p, bool up)
@@ -74,9 +78,10 @@ static int device_open(const uint8_t priv[static 32], struct device **ret_d)
 		.flush_staged = on_flush,
 		.drop_staged = on_peer,
 		.retire_keypair = on_retire_keypair,
-		.retire_path = on_retire_path,
+		.retire_way = on_retire_way,
 		.retire_peer = on_retire_peer,
-		.want_endpoint = on_peer,
+		.want_way = on_peer,
+		.heard = on_heard,
 		.session_changed = on_session,
 		.entropy = on_entropy,
 		.real_time = on_real_time,
@@ -129,8 +134,9 @@ static bool shake_hands(unsigned n)
 			assert_int_equal(device_peer_add(d[i], pub, psk, &p[i]), TM_OK);
 		}
 	}
-	if (device_peer_set_endpoint(d[0], p[0], &there, NULL, 0, now) < 0)
-		assert_int_equal(device_peer_set_endpoint(d[0], p[0], &there, NULL, 0, now), TM_OK);
+	if (device_peer_set_way(d[0], p[0], &(struct way_to){.remote = there}, now) < 0)
+		assert_int_equal(
+			device_peer_set_way(d[0], p[0], &(struct way_to){.remote = there}, now), TM_OK);
 	/* Whatever gets lost is made good by the tries that follow. */
 	for (unsigned i = 0; i < 3 && !atomic_load(&p[0]->current); i++, now += 10 * SEC) {
 		sent_n = 0;
@@ -141,7 +147,8 @@ static bool shake_hands(unsigned n)
 
 			memcpy(msg, sent, len);
 			sent_n = 0;
-			enum device_verdict v = device_receive(d[to], now, &there, NULL, 0, msg, len, 0);
+			enum device_verdict v =
+				device_receive(d[to], now, &(struct way_to){.remote = there}, msg, len, 0);
 			assert_true(v == DEV_OK || v == DEV_NO_MEMORY);
 		}
 	}

@@ -17,10 +17,9 @@ static struct epoch epoch;
 static struct ring_mpsc *ring;
 static unsigned freed;
 
-static void on_send(void *ctx, struct peer *p, const struct endpoint *to, const struct ip *local,
-	const uint8_t *msg, size_t n)
+static void on_send(void *ctx, struct peer *p, const struct way_to *by, const uint8_t *msg, size_t n)
 {
-	(void)ctx, (void)p, (void)to, (void)local, (void)msg, (void)n;
+	(void)ctx, (void)p, (void)by, (void)msg, (void)n;
 }
 
 static void on_peer(void *ctx, struct peer *p)
@@ -31,6 +30,11 @@ static void on_peer(void *ctx, struct peer *p)
 static void on_flush(void *ctx, struct peer *p, struct keypair *kp)
 {
 	(void)ctx, (void)p, (void)kp;
+}
+
+static void on_heard(void *ctx, struct peer *p, const struct way_to *by)
+{
+	(void)ctx, (void)p, (void)by;
 }
 
 static void on_changed(void *ctx, struct peer *p, bool up)
@@ -50,10 +54,10 @@ static void on_retire_keypair(void *ctx, struct keypair *kp)
 	epoch_retire(&epoch, &kp->retired, kp, free_keypair);
 }
 
-static void on_retire_path(void *ctx, struct peer_path *path)
+static void on_retire_way(void *ctx, struct way *way)
 {
 	(void)ctx;
-	free(path);
+	free(way);
 }
 
 static void on_retire_peer(void *ctx, struct peer *p)
@@ -86,9 +90,10 @@ static const struct device_ops ops = {
 	.flush_staged = on_flush,
 	.drop_staged = on_peer,
 	.retire_keypair = on_retire_keypair,
-	.retire_path = on_retire_path,
+	.retire_way = on_retire_way,
 	.retire_peer = on_retire_peer,
-	.want_endpoint = on_peer,
+	.want_way = on_peer,
+	.heard = on_heard,
 	.session_changed = on_changed,
 	.entropy = on_entropy,
 	.real_time = on_real_time,

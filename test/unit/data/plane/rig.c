@@ -26,14 +26,12 @@ static struct endpoint outer(const struct host *h)
 	return (struct endpoint){.ip = ip_v4(v4), .port = 51820};
 }
 
-static void on_stun(
-	void *ctx, const struct endpoint *from, const struct ip *local, const uint8_t *msg, size_t n)
+static void on_stun(void *ctx, const struct way_to *by, const uint8_t *msg, size_t n)
 {
 	struct host *h = ctx;
 
-	(void)local;
 	h->n_stun++;
-	h->stun_from = *from;
+	h->stun_by = *by;
 	h->stun_n = n;
 	memcpy(h->stun, msg, n);
 }
@@ -44,13 +42,18 @@ static void on_want(void *ctx, const uint8_t key[32])
 	((struct host *)ctx)->n_want++;
 }
 
-static void on_roamed(void *ctx, const uint8_t key[32], const struct endpoint *ep)
+static void on_heard(void *ctx, const uint8_t key[32], const struct way_to *by)
 {
+	struct plane_peer_stats st;
 	struct host *h = ctx;
 
-	(void)key;
-	h->n_roamed++;
-	h->roamed_to = *ep;
+	assert_int_equal(plane_peer_stats(h->plane, key, &st), TM_OK);
+	if (!endpoint_is_set(&st.way.remote) || endpoint_eq(&st.way.remote, &by->remote)) {
+		assert_int_equal(plane_set_way(h->plane, key, by), TM_OK);
+		return;
+	}
+	h->n_heard++;
+	h->heard_by = *by;
 }
 
 static void on_session(void *ctx, const uint8_t key[32], bool up)
@@ -81,7 +84,7 @@ void host_start(struct host *h, unsigned i)
 	const struct plane_events ev = {.ctx = h,
 		.stun = on_stun,
 		.want_path = on_want,
-		.roamed = on_roamed,
+		.heard = on_heard,
 		.session = on_session,
 		.offload_lost = on_offload_lost};
 	char name[16], ip[32];
@@ -137,13 +140,14 @@ void host_peers(struct host *h, const struct peering *v, size_t n)
 		peers[i].allowed = allowed[i];
 		peers[i].n_allowed = k;
 		peers[i].forwards = v[i].forwards;
+		peers[i].follows = v[i].follows;
 	}
 	assert_int_equal(plane_set_peers(h->plane, peers, n), TM_OK);
 	for (size_t i = 0; i < n; i++) {
-		struct endpoint ep = outer(v[i].with);
+		const struct way_to way = {.remote = outer(v[i].with)};
 
 		if (!v[i].no_endpoint)
-			assert_int_equal(plane_set_endpoint(h->plane, v[i].with->pub, &ep), TM_OK);
+			assert_int_equal(plane_set_way(h->plane, v[i].with->pub, &way), TM_OK);
 	}
 }
 

@@ -18,8 +18,8 @@ struct host {
 	uint16_t mtu; /* 0 = RIG_MTU */
 	struct wg_limits limits;
 	/* what it heard */
-	unsigned n_stun, n_want, n_roamed, n_up, n_down, n_lost;
-	struct endpoint roamed_to, stun_from;
+	unsigned n_stun, n_want, n_heard, n_up, n_down, n_lost;
+	struct way_to heard_by, stun_by;
 	uint8_t stun[600];
 	size_t stun_n;
 };
@@ -30,12 +30,13 @@ bool rig_trains(void);
 
 void host_start(struct host *h, unsigned i); /* fields set before: workers, offloads, mtu, limits */
 void host_stop(struct host *h);
+/* h chooses its ways as the control plane would: what it hears where nothing is chosen, it takes. */
 /* h's peers from now on are these; their allowed addresses are the inner addresses (and what `extra` of the
  * same index says). */
 struct peering {
 	struct host *with;
 	const char *extra;
-	bool forwards, no_endpoint;
+	bool forwards, follows, no_endpoint;
 };
 void host_peers(struct host *h, const struct peering *v, size_t n);
 void rig_connect(struct host *a, struct host *b);

@@ -187,11 +187,11 @@ static void more_staged_packets_than_a_session_may_carry_are_counted(void **stat
 		fake_tun_send("tm3", p, packet_make(4, 3, 2, i, 20, p));
 	/* All of them wait, because there is nowhere to send to. */
 	struct plane_peer_stats st;
-	struct endpoint ep;
-	assert_int_equal(endpoint_parse(B, &ep), TM_OK);
+	struct way_to way = {.kind = WAY_UDP};
+	assert_int_equal(endpoint_parse(B, &way.remote), TM_OK);
 	while (!c.n_want)
 		plane_service(c.plane, time_monotonic());
-	assert_int_equal(plane_set_endpoint(c.plane, b.pub, &ep), TM_OK);
+	assert_int_equal(plane_set_way(c.plane, b.pub, &way), TM_OK);
 	expect_drops(bc, 2, &c, DROP_SEND_EXPIRED, 20 - 5);
 	assert_int_equal(plane_peer_stats(b.plane, c.pub, &st), TM_OK);
 	host_stop(&c);

@@ -142,33 +142,99 @@ static void congestion_marked_on_the_way_is_seen_inside(void **state)
 	assert_int_equal(got[1] & 3, 3);
 }
 
-static bool b_roamed(void *arg)
-{
-	(void)arg;
-	return b.n_roamed > 0;
-}
-
-static void the_endpoint_follows_an_authenticated_packet(void **state)
+static struct endpoint way_of(const struct host *h, const struct host *to)
 {
 	struct plane_peer_stats st;
+
+	assert_int_equal(plane_peer_stats(h->plane, to->pub, &st), TM_OK);
+	return st.way.remote;
+}
+
+static bool way_leads_to(const struct host *h, const struct host *to, const struct endpoint *there)
+{
+	struct endpoint ep = way_of(h, to);
+
+	return endpoint_eq(&ep, there);
+}
+
+static bool b_follows(void *arg)
+{
+	return way_leads_to(&b, &a, arg);
+}
+
+static void a_stock_client_is_where_its_authentic_packets_come_from(void **state)
+{
+	struct endpoint new;
 	uint8_t p[FAKE_BYTES];
 	(void)state;
 
-	start_pair();
+	host_start(&a, 1);
+	host_start(&b, 2);
+	host_peers(&a, &(struct peering){.with = &b}, 1);
+	host_peers(&b, &(struct peering){.with = &a, .follows = true}, 1);
 	rig_warm(&a, &b);
-	assert_int_equal(b.n_roamed, 0);
 	fake_move("192.0.2.1", "198.51.100.9");
+	assert_int_equal(endpoint_parse("198.51.100.9:51820", &new), TM_OK);
 	fake_tun_send("tm1", p, packet_make(4, 1, 2, 5, 20, p));
-	EXPECT_SOON(ab, b_roamed, NULL);
-	assert_int_equal(b.roamed_to.ip.bytes[0], 198);
-	assert_int_equal(plane_peer_stats(b.plane, a.pub, &st), TM_OK);
-	assert_true(endpoint_eq(&st.endpoint, &b.roamed_to));
+	EXPECT_SOON(ab, b_follows, &new);
 	expect_packet(ab, 2, &b, p);
+	assert_int_equal(b.n_heard, 0); /* nobody needs to choose */
 
 	/* And the answer finds the way, although a's sticky source address is gone. */
 	fake_tun_send("tm2", p, packet_make(4, 2, 1, 6, 20, p));
 	expect_packet(ab, 2, &a, p);
 	assert_int_equal(packet_serial(p), 6);
+}
+
+static bool b_heard(void *arg)
+{
+	(void)arg;
+	return b.n_heard > 0;
+}
+
+static void a_member_heard_from_two_addresses_in_turn_is_reached_by_the_chosen_one(void **state)
+{
+	static const char *const from[] = {"192.0.2.1:51820", "198.51.100.9:4242"};
+	uint8_t p[FAKE_BYTES], sealed[FAKE_BYTES];
+	struct endpoint chosen;
+	ns_t start = time_monotonic();
+	(void)state;
+
+	start_pair();
+	rig_warm(&a, &b);
+	chosen = way_of(&b, &a);
+	for (uint16_t i = 0; i < 100; i++) {
+		size_t n = rig_intercept(&a, p, packet_make(4, 1, 2, i, 20, p), sealed);
+
+		fake_inject(from[i % 2], "192.0.2.2:51820", 0, sealed, n);
+		expect_packet(ab, 2, &b, p);
+		assert_int_equal(packet_serial(p), i);
+		assert_true(way_leads_to(&b, &a, &chosen));
+	}
+	EXPECT_SOON(ab, b_heard, NULL);
+	assert_true(b.n_heard <= 1 + (unsigned)((time_monotonic() - start) / SEC));
+	assert_int_equal(b.heard_by.remote.port, 4242);
+	fake_tun_send("tm2", p, packet_make(4, 2, 1, 101, 20, p));
+	expect_packet(ab, 2, &a, p);
+	assert_int_equal(packet_serial(p), 101);
+}
+
+static void an_answer_leaves_by_the_way_on_which_the_question_came(void **state)
+{
+	uint8_t msg[FAKE_BYTES], p[FAKE_BYTES];
+	(void)state;
+
+	/* b believes a elsewhere and is asked from where a really is. */
+	start_pair();
+	const struct way_to wrong = {.remote = {.ip = ip_v4((uint8_t[]){203, 0, 113, 5}), .port = 9}};
+	assert_int_equal(plane_set_way(b.plane, a.pub, &wrong), TM_OK);
+	fake_tun_send("tm1", p, packet_make(4, 1, 2, 1, 20, p));
+	expect_packet(ab, 2, &b, p);
+	assert_true(fake_last(WG_RESPONSE, msg, sizeof(msg), NULL) > 0);
+	assert_true(way_leads_to(&b, &a, &wrong.remote));
+	EXPECT_SOON(ab, b_heard, NULL);
+	assert_int_equal(b.heard_by.remote.ip.bytes[3], 1);
+	assert_int_equal(b.heard_by.local.bytes[3], 2);
 }
 
 static void a_client_reaches_others_through_its_gateway(void **state)
@@ -218,16 +284,17 @@ static bool b_heard_stun(void *arg)
 static void stun_shares_the_socket(void **state)
 {
 	static const uint8_t request[20] = {0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42, 1, 2, 3};
-	struct endpoint to;
+	struct way_to by = {.kind = WAY_UDP};
 	(void)state;
 
 	start_pair();
-	assert_int_equal(endpoint_parse("192.0.2.2:51820", &to), TM_OK);
-	assert_int_equal(plane_send(a.plane, &to, NULL, request, sizeof(request)), TM_OK);
+	assert_int_equal(endpoint_parse("192.0.2.2:51820", &by.remote), TM_OK);
+	assert_int_equal(plane_send(a.plane, &by, request, sizeof(request)), TM_OK);
 	EXPECT_SOON(ab, b_heard_stun, NULL);
 	assert_int_equal(b.stun_n, sizeof(request));
 	assert_memory_equal(b.stun, request, sizeof(request));
-	assert_int_equal(b.stun_from.ip.bytes[3], 1);
+	assert_int_equal(b.stun_by.remote.ip.bytes[3], 1);
+	assert_int_equal(b.stun_by.local.bytes[3], 2);
 }
 
 static bool a_wants(void *arg)
@@ -238,7 +305,7 @@ static bool a_wants(void *arg)
 
 static void traffic_for_a_peer_without_endpoint_asks_for_a_path_and_waits_for_it(void **state)
 {
-	struct endpoint ep;
+	struct way_to way = {.kind = WAY_UDP};
 	uint8_t p[FAKE_BYTES];
 	(void)state;
 
@@ -249,15 +316,14 @@ static void traffic_for_a_peer_without_endpoint_asks_for_a_path_and_waits_for_it
 	fake_tun_send("tm1", p, packet_make(4, 1, 2, 77, 20, p));
 	EXPECT_SOON(ab, a_wants, NULL);
 
-	assert_int_equal(endpoint_parse("192.0.2.2:51820", &ep), TM_OK);
-	assert_int_equal(plane_set_endpoint(a.plane, b.pub, &ep), TM_OK);
+	assert_int_equal(endpoint_parse("192.0.2.2:51820", &way.remote), TM_OK);
+	assert_int_equal(plane_set_way(a.plane, b.pub, &way), TM_OK);
 	expect_packet(ab, 2, &b, p);
 	assert_int_equal(packet_serial(p), 77);
-	/* b learned the way back from the handshake. */
+	/* b heard where the handshake came from, and its owner took that. */
 	fake_tun_send("tm2", p, packet_make(4, 2, 1, 78, 20, p));
 	expect_packet(ab, 2, &a, p);
 	assert_int_equal(packet_serial(p), 78);
-	assert_int_equal(b.n_roamed, 1);
 }
 
 static void several_workers_share_the_traffic(void **state)
@@ -380,30 +446,26 @@ static void peers_come_and_go_under_traffic(void **state)
 	}
 }
 
+#define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(both_families_arrive_unchanged, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(
-			what_waited_for_the_session_arrives_in_order, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(
-			payload_is_padded_to_16_but_never_beyond_the_mtu, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(outer_header_carries_ecn_but_not_dscp, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(
-			congestion_marked_on_the_way_is_seen_inside, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(
-			the_endpoint_follows_an_authenticated_packet, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(
-			a_client_reaches_others_through_its_gateway, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(stun_shares_the_socket, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(
-			traffic_for_a_peer_without_endpoint_asks_for_a_path_and_waits_for_it, set_up,
-			tear_down),
-		cmocka_unit_test_setup_teardown(several_workers_share_the_traffic, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(one_worker_does_both_directions_of_a_peer, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(
-			sessions_are_renewed_without_losing_a_packet, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(peers_come_and_go_under_traffic, set_up, tear_down),
+		CASE(both_families_arrive_unchanged),
+		CASE(what_waited_for_the_session_arrives_in_order),
+		CASE(payload_is_padded_to_16_but_never_beyond_the_mtu),
+		CASE(outer_header_carries_ecn_but_not_dscp),
+		CASE(congestion_marked_on_the_way_is_seen_inside),
+		CASE(a_stock_client_is_where_its_authentic_packets_come_from),
+		CASE(a_member_heard_from_two_addresses_in_turn_is_reached_by_the_chosen_one),
+		CASE(an_answer_leaves_by_the_way_on_which_the_question_came),
+		CASE(a_client_reaches_others_through_its_gateway),
+		CASE(stun_shares_the_socket),
+		CASE(traffic_for_a_peer_without_endpoint_asks_for_a_path_and_waits_for_it),
+		CASE(several_workers_share_the_traffic),
+		CASE(one_worker_does_both_directions_of_a_peer),
+		CASE(sessions_are_renewed_without_losing_a_packet),
+		CASE(peers_come_and_go_under_traffic),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

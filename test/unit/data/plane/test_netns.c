@@ -182,7 +182,7 @@ static void node_know(unsigned i, const char *endpoint)
 {
 	struct plane_peer peer = {0};
 	struct prefix allowed[2];
-	struct endpoint ep;
+	struct way_to way = {.kind = WAY_UDP};
 	char text[32];
 
 	memcpy(peer.key, nodes[!i].pub, 32);
@@ -192,9 +192,10 @@ static void node_know(unsigned i, const char *endpoint)
 	assert_int_equal(prefix_parse(text, &allowed[1]), TM_OK);
 	peer.allowed = allowed;
 	peer.n_allowed = 2;
+	peer.follows = true; /* nobody chooses here */
 	assert_int_equal(plane_set_peers(nodes[i].plane, &peer, 1), TM_OK);
-	assert_int_equal(endpoint_parse(endpoint, &ep), TM_OK);
-	assert_int_equal(plane_set_endpoint(nodes[i].plane, peer.key, &ep), TM_OK);
+	assert_int_equal(endpoint_parse(endpoint, &way.remote), TM_OK);
+	assert_int_equal(plane_set_way(nodes[i].plane, peer.key, &way), TM_OK);
 }
 
 static int set_up(void **state)

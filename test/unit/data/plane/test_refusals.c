@@ -80,9 +80,9 @@ static void a_changed_bit_anywhere_is_noticed(void **state)
 	expect_drops(ab, 2, &b, DROP_NO_SESSION, unknown);
 	expect_drops(ab, 2, &b, DROP_MALFORMED, malformed);
 	nothing_arrived("tm2");
-	assert_int_equal(b.n_roamed, 0);
+	assert_int_equal(b.n_heard, 0);
 	assert_int_equal(plane_peer_stats(b.plane, a.pub, &st), TM_OK);
-	assert_int_equal(st.endpoint.ip.bytes[0], 192);
+	assert_int_equal(st.way.remote.ip.bytes[0], 192);
 }
 
 static void garbage_is_counted_and_never_answered(void **state)
@@ -326,20 +326,20 @@ static void the_outside_of_the_tunnel_is_never_inside_it(void **state)
 {
 	static const char *const inside[] = {"10.77.0.2:51820", "10.77.200.1:1", "[fd77::5]:51820"};
 	uint8_t p[FAKE_BYTES], sealed[FAKE_BYTES];
-	struct endpoint ep;
+	struct way_to way = {.kind = WAY_UDP};
 	(void)state;
 
 	rig_warm(&a, &b);
 	for (size_t i = 0; i < ARRAY_LEN(inside); i++) {
-		assert_int_equal(endpoint_parse(inside[i], &ep), TM_OK);
-		assert_int_equal(plane_set_endpoint(a.plane, b.pub, &ep), TM_EINVAL);
-		assert_int_equal(plane_send(a.plane, &ep, NULL, p, 20), TM_EINVAL);
+		assert_int_equal(endpoint_parse(inside[i], &way.remote), TM_OK);
+		assert_int_equal(plane_set_way(a.plane, b.pub, &way), TM_EINVAL);
+		assert_int_equal(plane_send(a.plane, &way, p, 20), TM_EINVAL);
 	}
 	/* Delivered, because it is authentic, but nobody moves there. */
 	size_t len = rig_intercept(&a, p, packet_make(4, 1, 2, 1, 20, p), sealed);
 	fake_inject("10.77.0.1:51820", B, 0, sealed, len);
 	expect_packet(ab, 2, &b, p);
-	assert_int_equal(b.n_roamed, 0);
+	assert_int_equal(b.n_heard, 0);
 	len = fake_last(WG_INIT, sealed, sizeof(sealed), NULL);
 	fake_inject("10.77.0.1:51820", B, 0, sealed, len);
 	expect_drops(ab, 2, &b, DROP_LOOP, 1);
@@ -367,7 +367,7 @@ static void nobody_is_a_router_unasked(void **state)
 
 static void an_absent_peer_costs_little_and_ends_in_unreachable(void **state)
 {
-	struct endpoint nowhere;
+	struct way_to nowhere = {.kind = WAY_UDP};
 	uint8_t p[FAKE_BYTES], got[FAKE_BYTES];
 	(void)state;
 
@@ -376,8 +376,8 @@ static void an_absent_peer_costs_little_and_ends_in_unreachable(void **state)
 	c.limits.rekey_timeout = 100 * MS;
 	host_start(&c, 3);
 	host_peers(&c, &(struct peering){.with = &b}, 1);
-	assert_int_equal(endpoint_parse("203.0.113.1:9", &nowhere), TM_OK);
-	assert_int_equal(plane_set_endpoint(c.plane, b.pub, &nowhere), TM_OK);
+	assert_int_equal(endpoint_parse("203.0.113.1:9", &nowhere.remote), TM_OK);
+	assert_int_equal(plane_set_way(c.plane, b.pub, &nowhere), TM_OK);
 
 	struct host *only_c[] = {&c};
 	for (uint16_t i = 0; i < 200; i++)
@@ -423,7 +423,7 @@ static void own_and_repeated_keys_are_left_out_and_the_rest_works(void **state)
 {
 	struct plane_peer peers[3] = {0};
 	struct prefix allowed[3];
-	struct endpoint ep;
+	struct way_to way = {.kind = WAY_UDP};
 	(void)state;
 
 	memcpy(peers[0].key, a.pub, 32);
@@ -435,10 +435,10 @@ static void own_and_repeated_keys_are_left_out_and_the_rest_works(void **state)
 		peers[i].n_allowed = 1;
 	}
 	assert_int_equal(plane_set_peers(a.plane, peers, 3), TM_EINVAL);
-	assert_int_equal(endpoint_parse(B, &ep), TM_OK);
-	assert_int_equal(plane_set_endpoint(a.plane, b.pub, &ep), TM_OK);
+	assert_int_equal(endpoint_parse(B, &way.remote), TM_OK);
+	assert_int_equal(plane_set_way(a.plane, b.pub, &way), TM_OK);
 	rig_warm(&a, &b);
-	assert_int_equal(plane_set_endpoint(a.plane, (uint8_t[32]){1}, &ep), TM_ENOENT);
+	assert_int_equal(plane_set_way(a.plane, (uint8_t[32]){1}, &way), TM_ENOENT);
 }
 
 int main(void)

@@ -14,7 +14,7 @@ struct rig {
 	struct udp *udp;
 	struct peer *peer;
 	struct keypair *kp;
-	struct peer_path path;
+	struct way way;
 };
 
 static struct rig rig;
@@ -68,7 +68,7 @@ static void what_is_received_while_a_packet_leaves_counts_as_later(void **state)
 
 	rig.w.link.ops = &ops;
 	buffer[PACKET_HEADROOM] = 0x45;
-	assert_int_equal(tx_begin(&rig.w, rig.peer, rig.kp, &rig.path, 1, true, &run), TM_OK);
+	assert_int_equal(tx_begin(&rig.w, rig.peer, rig.kp, &rig.way, 1, true, &run), TM_OK);
 	tx_put(&rig.w, &run, buffer + PACKET_HEADROOM, 64);
 	tx_flush(&rig.w);
 	/* It has not been answered by what left before it came... */

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "data/link/way.h"
+
+#include <stdlib.h>
+
+/* UDP over IPv4: 65,535 bytes with both headers. */
+enum { UDP_PAYLOAD_MAX = 65507 };
+
+int way_new(const struct way_to *to, struct way **ret_way)
+{
+	struct way *w;
+
+	if (!endpoint_is_set(&to->remote))
+		return TM_EINVAL;
+
+	w = calloc(1, sizeof(*w));
+	if (!w)
+		return TM_ENOMEM;
+
+	w->to = *to;
+	w->payload_max = UDP_PAYLOAD_MAX;
+	*ret_way = w;
+	return TM_OK;
+}
+
+bool way_to_eq(const struct way_to *a, const struct way_to *b)
+{
+	return a->kind == b->kind && a->socket == b->socket && endpoint_eq(&a->remote, &b->remote) &&
+	       ip_eq(&a->local, &b->local) && a->relay_session == b->relay_session &&
+	       (a->local_ifindex == b->local_ifindex || !ip_is_link_local(&a->local));
+}

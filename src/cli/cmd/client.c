@@ -209,15 +209,11 @@ const struct command cmd_client_list = {
 
 static int remove_run(struct cli *c, const void *opts UNUSED, const struct opt_words *words)
 {
-	_cleanup_(json_decrefp) json_t *reply = NULL;
-	struct diag d = {0};
-	int err = cli_ask(
-		c, "client.remove", json_pack("{s:s}", "name", words->v[0]), ASK_TIMEOUT_MS, &reply, &d);
-
-	if (err)
-		return cli_fail(c, &d, err);
-	if (c->g.json)
-		return cli_json_take(c, json_incref(reply));
+	int status;
+	_cleanup_(json_decrefp) json_t *reply =
+		cli_fetch(c, "client.remove", json_pack("{s:s}", "name", words->v[0]), &status);
+	if (!reply)
+		return status;
 
 	fprintf(c->out, "  %s is removed\n", words->v[0]);
 	return CLI_DONE;

@@ -47,19 +47,13 @@ const struct command cmd_down = {
 
 static int reload_run(struct cli *c, const void *opts UNUSED, const struct opt_words *words UNUSED)
 {
-	struct diag d = {0};
-	json_t *reply = NULL;
-	const char *keys;
-	int err = cli_ask(c, "reload", NULL, ASK_TIMEOUT_MS, &reply, &d);
+	int status;
+	_cleanup_(json_decrefp) json_t *reply = cli_fetch(c, "reload", NULL, &status);
+	if (!reply)
+		return status;
 
-	if (err)
-		return cli_fail(c, &d, err);
-	if (c->g.json)
-		return cli_json_take(c, reply);
-
-	keys = json_text(reply, "restart_needed");
+	const char *keys = json_text(reply, "restart_needed");
 	fprintf(c->out, "  configuration reloaded%s%s\n", *keys ? "; a restart is needed for: " : "", keys);
-	json_decref(reply);
 	return CLI_DONE;
 }
 

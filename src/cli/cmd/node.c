@@ -43,24 +43,13 @@ const struct command cmd_node_list = {
 	.run = list_run,
 };
 
-static int change(struct cli *c, const char *cmd, json_t *fields_take, json_t **ret_reply)
-{
-	struct diag d = {0};
-	int err = cli_ask(c, cmd, fields_take, ASK_TIMEOUT_MS, ret_reply, &d);
-
-	return err ? cli_fail(c, &d, err) : CLI_DONE;
-}
-
 static int rename_run(struct cli *c, const void *opts UNUSED, const struct opt_words *words)
 {
-	_cleanup_(json_decrefp) json_t *reply = NULL;
-	int status = change(
-		c, "node.rename", json_pack("{s:s, s:s}", "node", words->v[0], "name", words->v[1]), &reply);
-
-	if (status != CLI_DONE)
+	int status;
+	_cleanup_(json_decrefp) json_t *reply = cli_fetch(
+		c, "node.rename", json_pack("{s:s, s:s}", "node", words->v[0], "name", words->v[1]), &status);
+	if (!reply)
 		return status;
-	if (c->g.json)
-		return cli_json_take(c, json_incref(reply));
 
 	fprintf(c->out, "  %s is now %s\n", words->v[0], words->v[1]);
 	return CLI_DONE;
@@ -77,13 +66,11 @@ const struct command cmd_node_rename = {
 
 static int remove_run(struct cli *c, const void *opts UNUSED, const struct opt_words *words)
 {
-	_cleanup_(json_decrefp) json_t *reply = NULL;
-	int status = change(c, "node.remove", json_pack("{s:s}", "node", words->v[0]), &reply);
-
-	if (status != CLI_DONE)
+	int status;
+	_cleanup_(json_decrefp) json_t *reply =
+		cli_fetch(c, "node.remove", json_pack("{s:s}", "node", words->v[0]), &status);
+	if (!reply)
 		return status;
-	if (c->g.json)
-		return cli_json_take(c, json_incref(reply));
 
 	fprintf(c->out, "  %s is removed; its tunnels are cut at every node\n", words->v[0]);
 	return CLI_DONE;

@@ -70,14 +70,12 @@ static int status_run(struct cli *c, const void *opts UNUSED, const struct opt_w
 	struct diag d = {0};
 	size_t i;
 	json_t *p;
-	int err;
+	int result, err;
 
 	table_init(&t, heads, ARRAY_LEN(heads));
-	err = cli_ask(c, "status", NULL, ASK_TIMEOUT_MS, &status, &d);
-	if (err)
-		return cli_fail(c, &d, err);
-	if (c->g.json)
-		return cli_json_take(c, json_incref(status));
+	status = cli_fetch(c, "status", NULL, &result);
+	if (!status)
+		return result;
 
 	print_self(c, status);
 	json_array_foreach (json_object_get(status, "peers"), i, p)
@@ -126,14 +124,12 @@ static int peers_run(struct cli *c, const void *opts UNUSED, const struct opt_wo
 	char tags[1024];
 	size_t i;
 	json_t *p;
-	int err;
+	int status, err;
 
 	table_init(&t, heads, ARRAY_LEN(heads));
-	err = cli_ask(c, "peers", NULL, ASK_TIMEOUT_MS, &reply, &d);
-	if (err)
-		return cli_fail(c, &d, err);
-	if (c->g.json)
-		return cli_json_take(c, json_incref(reply));
+	reply = cli_fetch(c, "peers", NULL, &status);
+	if (!reply)
+		return status;
 
 	json_array_foreach (json_object_get(reply, "peers"), i, p) {
 		bool client = strcmp(json_text(p, "kind"), "client") == 0;

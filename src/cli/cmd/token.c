@@ -39,16 +39,12 @@ static json_t *token_request(const struct token_opts *o)
 /* The token alone on stdout: `TOKEN=$(tunnelmesh token create)`. */
 static int create_run(struct cli *c, const void *opts, const struct opt_words *words UNUSED)
 {
-	_cleanup_(json_decrefp) json_t *reply = NULL;
 	const struct token_opts *o = opts;
-	struct diag d = {0};
 	char span[FORMAT_LEN];
-	int err = cli_ask(c, "token.create", token_request(o), ASK_TIMEOUT_MS, &reply, &d);
-
-	if (err)
-		return cli_fail(c, &d, err);
-	if (c->g.json)
-		return cli_json_take(c, json_incref(reply));
+	int status;
+	_cleanup_(json_decrefp) json_t *reply = cli_fetch(c, "token.create", token_request(o), &status);
+	if (!reply)
+		return status;
 
 	fprintf(c->out, "%s\n", json_text(reply, "token"));
 	fflush(c->out);
@@ -120,15 +116,11 @@ const struct command cmd_token_list = {
 
 static int revoke_run(struct cli *c, const void *opts UNUSED, const struct opt_words *words)
 {
-	_cleanup_(json_decrefp) json_t *reply = NULL;
-	struct diag d = {0};
-	int err =
-		cli_ask(c, "token.revoke", json_pack("{s:s}", "id", words->v[0]), ASK_TIMEOUT_MS, &reply, &d);
-
-	if (err)
-		return cli_fail(c, &d, err);
-	if (c->g.json)
-		return cli_json_take(c, json_incref(reply));
+	int status;
+	_cleanup_(json_decrefp) json_t *reply =
+		cli_fetch(c, "token.revoke", json_pack("{s:s}", "id", words->v[0]), &status);
+	if (!reply)
+		return status;
 
 	fprintf(c->out, "  token %s is revoked; machines that joined with it stay\n", words->v[0]);
 	return CLI_DONE;

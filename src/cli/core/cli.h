@@ -77,6 +77,12 @@ bool cli_confirm(struct cli *c, const char *question);
 NODISCARD int cli_ask(struct cli *c, const char *cmd, json_t *fields_take, int timeout_ms, json_t **ret_reply,
 	struct diag *d);
 enum { ASK_TIMEOUT_MS = 15000 };
+/*
+ * Asks and shows, as every command that prints one answer does: a failure is said, with --json the answer is
+ * printed as it came, and both end the command with *ret_status. Else the answer (a new reference) is left to
+ * be shown to a person.
+ */
+json_t *cli_fetch(struct cli *c, const char *cmd, json_t *fields_take, int *ret_status);
 
 /* The flags that lead to the same node, " --state-dir DIR ...", for hints. "" for the standard one. */
 const char *cli_node_flags(const struct cli *c, char *buf, size_t n);

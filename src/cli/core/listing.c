@@ -11,14 +11,12 @@ int listing_print(struct cli *c, const struct listing *l)
 	struct diag d = {0};
 	size_t i;
 	json_t *j;
-	int err;
+	int status, err;
 
 	table_init(&t, l->heads, l->columns);
-	err = cli_ask(c, l->cmd, NULL, ASK_TIMEOUT_MS, &reply, &d);
-	if (err)
-		return cli_fail(c, &d, err);
-	if (c->g.json)
-		return cli_json_take(c, json_incref(reply));
+	reply = cli_fetch(c, l->cmd, NULL, &status);
+	if (!reply)
+		return status;
 
 	json_array_foreach (json_object_get(reply, l->array), i, j)
 		l->row(&t, j, time_real() / SEC);

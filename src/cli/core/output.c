@@ -168,6 +168,23 @@ int cli_ask(struct cli *c, const char *cmd, json_t *fields_take, int timeout_ms,
 	return err;
 }
 
+json_t *cli_fetch(struct cli *c, const char *cmd, json_t *fields_take, int *ret_status)
+{
+	json_t *reply = NULL;
+	struct diag d = {0};
+	int err = cli_ask(c, cmd, fields_take, ASK_TIMEOUT_MS, &reply, &d);
+
+	if (err) {
+		*ret_status = cli_fail(c, &d, err);
+		return NULL;
+	}
+	if (c->g.json) {
+		*ret_status = cli_json_take(c, reply);
+		return NULL;
+	}
+	return reply;
+}
+
 const char *json_text(const json_t *j, const char *key)
 {
 	const char *s = json_string_value(json_object_get(j, key));

@@ -161,19 +161,31 @@ static void plug_stun_server(struct node *n, const struct netmap *map)
 				n->prober, n->enrolment.coordinator_key, map->nodes[i].id, &ep);
 }
 
+/* All of them in one step; those that are already there keep their sessions. */
+static int set_peers(struct node *n, const struct policy_peers *peers)
+{
+	int err;
+
+	plane_peers_begin(n->plane);
+	err = plane_peers_clear(n->plane);
+	for (size_t i = 0; i < peers->n && !err; i++) {
+		err = plane_peer_put(n->plane, &peers->v[i]);
+		if (err == TM_EINVAL) {
+			log_warn("node: the network map names an impossible key, leaving that peer out");
+			err = TM_OK;
+		}
+	}
+	return plane_peers_commit(n->plane);
+}
+
 void plugs_apply_netmap(struct node *n, const struct netmap *map)
 {
 	struct policy_peers peers;
 
 	int err = policy_peers(map, &n->mesh, n->enrolment.self.id, n->identity.x_pub, &peers);
 	if (!err) {
-		err = plane_set_peers(n->plane, peers.v, peers.n);
+		err = set_peers(n, &peers);
 		policy_peers_deinit(&peers);
-		if (err == TM_EINVAL) {
-			log_warn("node: the network map names an impossible or repeated key, leaving that "
-				 "peer out");
-			err = TM_OK;
-		}
 	}
 	if (!err)
 		err = prober_set_peers(n->prober, map->nodes, map->n_nodes);
@@ -210,7 +222,7 @@ static void on_removed(void *ctx, const char *why)
 	 * says why. */
 	log_error("node: the coordinator removed this node", KV("why", why));
 	snprintf(n->removed, sizeof(n->removed), "removed from the mesh: %s", why);
-	if (plane_set_peers(n->plane, NULL, 0) != TM_OK || prober_set_peers(n->prober, NULL, 0) != TM_OK)
+	if (plane_peers_clear(n->plane) != TM_OK || prober_set_peers(n->prober, NULL, 0) != TM_OK)
 		node_stop_soon(n);
 	node_kick_plane(n);
 }

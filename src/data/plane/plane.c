@@ -112,15 +112,19 @@ static int make_device(struct plane *p, const struct plane_config *cfg)
 
 static int make_snapshot(struct plane *p, const struct plane_config *cfg)
 {
-	const struct snapshot like = {
+	struct snapshot like = {
 		.self4 = cfg->self4,
 		.self6 = cfg->self6,
 		.net4 = cfg->net4,
 		.net6 = cfg->net6,
 	};
 	struct snapshot *s;
-	int err = snapshot_new(&like, NULL, 0, &s);
 
+	route_table_init(&like.routes);
+	int err = route_set_new(&p->routes);
+
+	if (!err)
+		err = snapshot_new(&like, &s);
 	if (!err)
 		atomic_store_explicit(&p->live, s, memory_order_release);
 	return err;
@@ -251,6 +255,7 @@ void plane_free(struct plane *p)
 	device_free(p->device);
 	epoch_deinit(&p->epoch);
 	snapshot_free(plane_live(p));
+	route_set_free(p->routes);
 	notes_deinit(&p->notes);
 	worker_deinit(&p->self);
 	for (unsigned i = 0; i < p->n_workers; i++)

@@ -98,11 +98,25 @@ int plane_fd(const struct plane *p);
 ns_t plane_service(struct plane *p, ns_t now);
 
 /*
- * The whole peer set: adds, changes, removes (removed peers' sessions are cut at once). Unchanged peers keep
- * their sessions. TM_EINVAL: some key was our own, a low-order point or given twice; those were left out,
- * everything else is applied. After any other error nothing has changed.
+ * The peer set, changed piece by piece: the cost is that of what changed, however many others there are. Put
+ * adds a peer or changes a known one, whole (its session lives on); remove cuts its sessions at once, and an
+ * unknown key is none; clear removes all. Of equal prefixes of two peers the one put last counts, until it
+ * goes.
+ *
+ * Between begin and commit nothing is applied yet; commit publishes all of it in one step, so that an address
+ * that moves from one peer to another has the one owner or the other at any time. The last word about a key
+ * counts: a peer that is removed and put again keeps its session. Without begin each call is a batch of its
+ * own.
+ *
+ * Put: TM_EINVAL for our own key, a low-order point or an impossible prefix; that record is left out, the
+ * batch goes on. After any other error, of whichever call, commit returns it and nothing has changed since
+ * begin.
  */
-NODISCARD int plane_set_peers(struct plane *p, const struct plane_peer *peers, size_t n);
+void plane_peers_begin(struct plane *p);
+NODISCARD int plane_peers_commit(struct plane *p);
+NODISCARD int plane_peer_put(struct plane *p, const struct plane_peer *peer);
+NODISCARD int plane_peer_remove(struct plane *p, const uint8_t key[static 32]);
+NODISCARD int plane_peers_clear(struct plane *p);
 /*
  * How to reach a peer; NULL forgets. A staged handshake starts at once. TM_EINVAL for a remote inside the
  * mesh itself (the packet would loop), TM_ENOENT for an unknown key.

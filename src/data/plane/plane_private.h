@@ -14,11 +14,19 @@
 
 /* The plane's side of a peer: peer->owner. Control thread; gone as soon as the peer is removed. */
 struct member {
-	struct plane *plane;
 	struct staged_queue staged;
-	uint64_t generation; /* of the last plane_set_peers that named it */
-	uint64_t born; /* the one that added it */
+	struct allowed *allowed; /* members.c; NULL: none */
+	struct change *change; /* since plane_peers_begin; members.c */
 	bool want_noted;
+};
+
+/* What was put and removed since plane_peers_begin. */
+struct changes {
+	bool open;
+	bool routes; /* prefixes among it */
+	int failed; /* commit will undo all and return this */
+	struct change *first;
+	struct allowed *replaced; /* freed when it is over */
 };
 
 struct plane {
@@ -39,7 +47,8 @@ struct plane {
 	/* control thread */
 	struct worker self; /* sends what the control thread has to send */
 	struct notes notes;
-	uint64_t generation;
+	struct route_set *routes;
+	struct changes changes;
 	unsigned offloads_told, offload_losses;
 	/* What was retired before `safe` is freed when the events up to drain_to are done. 0: none chosen. */
 	uint64_t safe;
@@ -67,6 +76,8 @@ static inline struct snapshot *plane_live(const struct plane *p)
 void plane_publish(struct plane *p, struct snapshot *next_take);
 void plane_want_path(struct plane *p, struct peer *peer);
 
+/* members.c */
+void member_free(struct member *m);
 /* service.c */
 void plane_fill_ops(struct plane *p, struct device_ops *ret_ops);
 void plane_drain(struct plane *p); /* throws away what is in the ring */

@@ -160,7 +160,7 @@ static void op_retire_peer(void *ctx, struct peer *peer)
 {
 	struct plane *p = ctx;
 
-	free(peer->owner); /* its staged packets are gone: drop_staged came before */
+	member_free(peer->owner); /* its staged packets are gone: drop_staged came before */
 	peer->owner = NULL;
 	epoch_retire(&p->epoch, &peer->retired, peer, device_peer_free);
 }

@@ -5,24 +5,16 @@
 
 #include <string.h>
 
-int snapshot_new(const struct snapshot *like, const struct route *routes, size_t n, struct snapshot **ret_s)
+int snapshot_new(const struct snapshot *like, struct snapshot **ret_s)
 {
-	struct snapshot *s = calloc(1, sizeof(*s));
-	int err;
+	struct snapshot *s = malloc(sizeof(*s));
 
 	if (!s)
 		return TM_ENOMEM;
 
-	s->filter = like->filter;
-	s->self4 = like->self4;
-	s->self6 = like->self6;
-	s->net4 = like->net4;
-	s->net6 = like->net6;
-	err = route_table_new(routes, n, &s->routes);
-	if (err) {
-		free(s);
-		return err;
-	}
+	*s = *like;
+	s->unused = NULL;
+	s->retired = (struct epoch_retired){0};
 	*ret_s = s;
 	return TM_OK;
 }
@@ -33,18 +25,18 @@ void snapshot_free(void *snapshot)
 
 	if (!s)
 		return;
-	route_table_free(s->routes);
+	route_garbage_free(s->unused);
 	free(s);
 }
 
 struct peer *snapshot_owner_of_dst(const struct snapshot *s, const uint8_t *p)
 {
-	return p[0] >> 4 == 4 ? route_find4(s->routes, ip_dst(p)) : route_find6(s->routes, ip_dst(p));
+	return p[0] >> 4 == 4 ? route_find4(&s->routes, ip_dst(p)) : route_find6(&s->routes, ip_dst(p));
 }
 
 struct peer *snapshot_owner_of_src(const struct snapshot *s, const uint8_t *p)
 {
-	return p[0] >> 4 == 4 ? route_find4(s->routes, ip_src(p)) : route_find6(s->routes, ip_src(p));
+	return p[0] >> 4 == 4 ? route_find4(&s->routes, ip_src(p)) : route_find6(&s->routes, ip_src(p));
 }
 
 bool snapshot_dst_is_self(const struct snapshot *s, const uint8_t *p)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * Everything a worker looks up about where packets go. Built whole by the control thread, published by one
+ * Everything a worker looks up about where packets go. Made by the control thread, published by one
  * atomic exchange, never changed, freed through the epoch. A worker loads the pointer once per batch.
  */
 #ifndef TM_DATA_PLANE_SNAPSHOT_H
@@ -11,16 +11,16 @@
 #include "data/route/route.h"
 
 struct snapshot {
-	struct route_table *routes; /* owned */
+	struct route_table routes;
+	struct route_garbage *unused; /* by the snapshot that follows: goes with this one */
 	const struct filter *filter;
 	struct ip self4, self6;
 	struct prefix net4, net6;
 	struct epoch_retired retired;
 };
 
-/* `like` gives everything but the routes. */
-NODISCARD int snapshot_new(
-	const struct snapshot *like, const struct route *routes, size_t n, struct snapshot **ret_s);
+/* A copy, to be changed before it is published. */
+NODISCARD int snapshot_new(const struct snapshot *like, struct snapshot **ret_s);
 void snapshot_free(void *snapshot); /* struct snapshot *, for the epoch */
 
 /* Packet p has been looked at (packet/ip.h). */

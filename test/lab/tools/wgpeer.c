@@ -56,8 +56,7 @@ struct words {
 
 struct wgpeer {
 	struct plane *plane;
-	struct plane_peer peers[PEERS_MAX];
-	struct prefixes allowed[PEERS_MAX];
+	uint8_t keys[PEERS_MAX][32];
 	size_t n;
 };
 
@@ -232,18 +231,9 @@ static size_t find(const struct wgpeer *g, const struct words *w)
 {
 	size_t i = 0;
 
-	while (i < g->n && !ct_eq(g->peers[i].key, w->key, sizeof(w->key)))
+	while (i < g->n && !ct_eq(g->keys[i], w->key, sizeof(w->key)))
 		i++;
 	return i;
-}
-
-static int apply(struct wgpeer *g)
-{
-	for (size_t i = 0; i < g->n; i++) {
-		g->peers[i].allowed = g->allowed[i].v;
-		g->peers[i].n_allowed = g->allowed[i].n;
-	}
-	return plane_set_peers(g->plane, g->peers, g->n);
 }
 
 static int do_endpoint(struct wgpeer *g, const struct words *w, struct diag *d)
@@ -255,6 +245,13 @@ static int do_endpoint(struct wgpeer *g, const struct words *w, struct diag *d)
 
 static int do_peer(struct wgpeer *g, const struct words *w, struct diag *d)
 {
+	struct plane_peer peer = {
+		.allowed = w->allowed.v,
+		.n_allowed = w->allowed.n,
+		.keepalive_s = (uint16_t)w->keepalive,
+		.forwards = w->forwards != 0,
+		.follows = true,
+	};
 	size_t i = find(g, w);
 	int err;
 
@@ -262,12 +259,10 @@ static int do_peer(struct wgpeer *g, const struct words *w, struct diag *d)
 		return TM_EFULL;
 
 	g->n = MAX(g->n, i + 1);
-	g->allowed[i] = w->allowed;
-	g->peers[i] = (struct plane_peer){
-		.keepalive_s = (uint16_t)w->keepalive, .forwards = w->forwards != 0, .follows = true};
-	memcpy(g->peers[i].key, w->key, sizeof(w->key));
-	memcpy(g->peers[i].psk, w->psk, sizeof(w->psk));
-	err = apply(g);
+	memcpy(g->keys[i], w->key, sizeof(w->key));
+	memcpy(peer.key, w->key, sizeof(w->key));
+	memcpy(peer.psk, w->psk, sizeof(w->psk));
+	err = plane_peer_put(g->plane, &peer);
 	return err || !endpoint_is_set(&w->endpoint) ? err : do_endpoint(g, w, d);
 }
 
@@ -280,9 +275,8 @@ static int do_remove(struct wgpeer *g, const struct words *w, struct diag *d)
 		return TM_ENOENT;
 
 	g->n--;
-	g->peers[i] = g->peers[g->n];
-	g->allowed[i] = g->allowed[g->n];
-	return apply(g);
+	memcpy(g->keys[i], g->keys[g->n], sizeof(g->keys[i]));
+	return plane_peer_remove(g->plane, w->key);
 }
 
 static int do_nudge(struct wgpeer *g, const struct words *w, struct diag *d)
@@ -303,7 +297,7 @@ static json_t *peer_json(const struct wgpeer *g, size_t i)
 	char endpoint[ENDPOINT_STR_LEN];
 	struct plane_peer_stats s;
 
-	if (plane_peer_stats(g->plane, g->peers[i].key, &s) != TM_OK)
+	if (plane_peer_stats(g->plane, g->keys[i], &s) != TM_OK)
 		return json_null();
 
 	return json_pack("{s:s, s:b, s:f, s:I, s:I, s:I, s:I}", "endpoint",
@@ -321,7 +315,7 @@ static void add_stats(const struct wgpeer *g, json_t *reply)
 	char offloads[PLANE_OFFLOADS_STR];
 
 	for (size_t i = 0; i < g->n; i++) {
-		base64_encode(g->peers[i].key, sizeof(g->peers[i].key), key);
+		base64_encode(g->keys[i], sizeof(g->keys[i]), key);
 		json_object_set_new(peers, key, peer_json(g, i));
 	}
 	plane_drops(g->plane, counts);

@@ -125,24 +125,24 @@ void host_stop(struct host *h)
 
 void host_peers(struct host *h, const struct peering *v, size_t n)
 {
-	struct plane_peer peers[8] = {0};
-	struct prefix allowed[8][3];
-
+	plane_peers_begin(h->plane);
+	assert_int_equal(plane_peers_clear(h->plane), TM_OK);
 	for (size_t i = 0; i < n; i++) {
+		struct prefix allowed[3];
+		struct plane_peer peer = {
+			.allowed = allowed, .forwards = v[i].forwards, .follows = v[i].follows};
 		struct ip ip4 = inner(4, v[i].with->i), ip6 = inner(6, v[i].with->i);
 		size_t k = 0;
 
-		allowed[i][k++] = prefix_host(&ip4);
-		allowed[i][k++] = prefix_host(&ip6);
+		allowed[k++] = prefix_host(&ip4);
+		allowed[k++] = prefix_host(&ip6);
 		if (v[i].extra)
-			assert_int_equal(prefix_parse(v[i].extra, &allowed[i][k++]), TM_OK);
-		memcpy(peers[i].key, v[i].with->pub, 32);
-		peers[i].allowed = allowed[i];
-		peers[i].n_allowed = k;
-		peers[i].forwards = v[i].forwards;
-		peers[i].follows = v[i].follows;
+			assert_int_equal(prefix_parse(v[i].extra, &allowed[k++]), TM_OK);
+		memcpy(peer.key, v[i].with->pub, 32);
+		peer.n_allowed = k;
+		assert_int_equal(plane_peer_put(h->plane, &peer), TM_OK);
 	}
-	assert_int_equal(plane_set_peers(h->plane, peers, n), TM_OK);
+	assert_int_equal(plane_peers_commit(h->plane), TM_OK);
 	for (size_t i = 0; i < n; i++) {
 		const struct way_to way = {.remote = outer(v[i].with)};
 

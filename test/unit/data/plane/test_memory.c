@@ -10,7 +10,7 @@
 #include "fake/alloc.h"
 #include "wire/wg.h"
 
-enum { ALLOCATIONS_MAX = 200 };
+enum { ALLOCATIONS_MAX = 500 };
 
 static unsigned open_descriptors(void)
 {
@@ -82,7 +82,10 @@ static void peers_are_taken_in_all_or_not_at_all(void **state)
 	}
 	for (;; n++) {
 		fake_alloc_fail(n);
-		int err = plane_set_peers(p, peers, ARRAY_LEN(peers));
+		plane_peers_begin(p);
+		for (size_t i = 0; i < ARRAY_LEN(peers); i++)
+			(void)!plane_peer_put(p, &peers[i]); /* commit says it again */
+		int err = plane_peers_commit(p);
 		bool failed = fake_alloc_failed();
 		fake_alloc_fail(0);
 		if (!failed)
@@ -96,6 +99,61 @@ static void peers_are_taken_in_all_or_not_at_all(void **state)
 	assert_true(n > ARRAY_LEN(peers));
 	for (size_t i = 0; i < ARRAY_LEN(peers); i++)
 		assert_int_equal(plane_peer_stats(p, peers[i].key, &st), TM_OK);
+	plane_free(p);
+}
+
+/* Two prefixes move, a peer goes, one comes. */
+static int change_some(struct plane *p, const struct plane_peer peers[static 4])
+{
+	struct plane_peer first = peers[0], second = peers[1];
+
+	first.n_allowed = 0;
+	second.allowed = peers[0].allowed;
+	second.n_allowed = 2;
+	plane_peers_begin(p);
+	(void)!plane_peer_put(p, &first);
+	(void)!plane_peer_put(p, &second);
+	(void)!plane_peer_remove(p, peers[2].key);
+	(void)!plane_peer_put(p, &peers[3]);
+	return plane_peers_commit(p);
+}
+
+static void a_batch_without_memory_for_any_one_thing_changes_nothing(void **state)
+{
+	static const uint8_t ours[32] = {8, [31] = 64};
+	struct plane_peer peers[4] = {0};
+	struct prefix allowed[4];
+	struct plane_peer_stats st;
+	struct plane *p;
+	unsigned n = 1;
+	(void)state;
+
+	fake_reset();
+	assert_int_equal(plane_open(1, ours, &p, NULL), TM_OK);
+	for (uint8_t i = 0; i < ARRAY_LEN(peers); i++) {
+		random_bytes(peers[i].key, 32);
+		allowed[i] = (struct prefix){.ip = ip_v4((uint8_t[]){10, 77, 0, i}), .len = 32};
+		peers[i].allowed = &allowed[i];
+		peers[i].n_allowed = 1;
+		if (i < 3)
+			assert_int_equal(plane_peer_put(p, &peers[i]), TM_OK);
+	}
+	for (;; n++) {
+		fake_alloc_fail(n);
+		int err = change_some(p, peers);
+		bool failed = fake_alloc_failed();
+		fake_alloc_fail(0);
+		if (!failed)
+			break;
+		if (err != TM_ENOMEM)
+			fail_msg("allocation %u: error %d", n, err);
+		assert_int_equal(plane_peer_stats(p, peers[2].key, &st), TM_OK);
+		assert_int_equal(plane_peer_stats(p, peers[3].key, &st), TM_ENOENT);
+	}
+	assert_true(n > 10);
+	assert_int_equal(plane_peer_stats(p, peers[2].key, &st), TM_ENOENT);
+	assert_int_equal(plane_peer_stats(p, peers[3].key, &st), TM_OK);
+	assert_int_equal(plane_peers_clear(p), TM_OK);
 	plane_free(p);
 }
 
@@ -131,6 +189,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_plane_without_memory_for_any_one_thing_does_not_open_and_leaks_nothing),
 		cmocka_unit_test(peers_are_taken_in_all_or_not_at_all),
+		cmocka_unit_test(a_batch_without_memory_for_any_one_thing_changes_nothing),
 		cmocka_unit_test(a_handshake_without_memory_is_counted_and_the_next_one_works),
 	};
 

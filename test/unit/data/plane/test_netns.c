@@ -193,7 +193,7 @@ static void node_know(unsigned i, const char *endpoint)
 	peer.allowed = allowed;
 	peer.n_allowed = 2;
 	peer.follows = true; /* nobody chooses here */
-	assert_int_equal(plane_set_peers(nodes[i].plane, &peer, 1), TM_OK);
+	assert_int_equal(plane_peer_put(nodes[i].plane, &peer), TM_OK);
 	assert_int_equal(endpoint_parse(endpoint, &way.remote), TM_OK);
 	assert_int_equal(plane_set_way(nodes[i].plane, peer.key, &way), TM_OK);
 }
@@ -355,7 +355,7 @@ static void a_removed_peer_is_cut_off(void **state)
 		skip();
 	connect_over("192.0.2.2:51820", "192.0.2.1:51820");
 	assert_true(arrives(0, false, "before", 6, PATIENCE));
-	assert_int_equal(plane_set_peers(nodes[1].plane, NULL, 0), TM_OK);
+	assert_int_equal(plane_peers_clear(nodes[1].plane), TM_OK);
 	assert_false(arrives(0, false, "after", 5, 100 * MS));
 	assert_true(drops_of(1, DROP_NO_SESSION) >= 1);
 }

@@ -148,16 +148,12 @@ static void staging_is_bounded_in_total(void **state)
 	assert_int_equal(atomic_load(&s.total), 0);
 }
 
-static struct snapshot *snapshot_with(const struct route *routes, size_t n)
+static void addresses_of_the_mesh(struct snapshot *s)
 {
-	struct snapshot like = {0}, *s;
-
-	assert_int_equal(ip_parse("10.77.0.1", &like.self4), TM_OK);
-	assert_int_equal(ip_parse("fd77::1", &like.self6), TM_OK);
-	assert_int_equal(prefix_parse("10.77.0.0/16", &like.net4), TM_OK);
-	assert_int_equal(prefix_parse("fd77::/64", &like.net6), TM_OK);
-	assert_int_equal(snapshot_new(&like, routes, n, &s), TM_OK);
-	return s;
+	assert_int_equal(ip_parse("10.77.0.1", &s->self4), TM_OK);
+	assert_int_equal(ip_parse("fd77::1", &s->self6), TM_OK);
+	assert_int_equal(prefix_parse("10.77.0.0/16", &s->net4), TM_OK);
+	assert_int_equal(prefix_parse("fd77::/64", &s->net6), TM_OK);
 }
 
 static void addresses_inside_the_mesh_are_loops(void **state)
@@ -175,17 +171,17 @@ static void addresses_inside_the_mesh_are_loops(void **state)
 		{"fd77:0:0:1::1", false},
 		{"2001:db8::1", false},
 	};
-	struct snapshot *s = snapshot_with(NULL, 0);
+	struct snapshot s = {0};
 	(void)state;
 
+	addresses_of_the_mesh(&s);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct ip ip;
 
 		assert_int_equal(ip_parse(rows[i].ip, &ip), TM_OK);
-		if (snapshot_loops(s, &ip) != rows[i].loops)
+		if (snapshot_loops(&s, &ip) != rows[i].loops)
 			fail_msg("%s", rows[i].ip);
 	}
-	snapshot_free(s);
 }
 
 /* Readers follow the published pointer while the writer swaps and frees: nobody may see freed memory (thread
@@ -215,27 +211,44 @@ static void *swap_reader(void *arg)
 	return NULL;
 }
 
-static void snapshots_are_swapped_under_running_readers(void **state)
+/* The live snapshot's successor, in which `to` has the prefix that `from` (or nobody) had. */
+static void swap_owner(struct swap *sw, struct route_set *set, struct route *to, struct route *from)
+{
+	struct snapshot *old = atomic_load(&sw->live), *next;
+
+	assert_int_equal(snapshot_new(old, &next), TM_OK);
+	assert_int_equal(route_put(set, to), TM_OK);
+	if (from)
+		assert_int_equal(route_remove(set, from), TM_OK);
+	assert_int_equal(route_commit(set, &next->routes, &old->unused), TM_OK);
+	atomic_store(&sw->live, next);
+	epoch_retire(&sw->epoch, &old->retired, old, snapshot_free);
+	epoch_reclaim(&sw->epoch);
+}
+
+static void an_address_that_moves_has_an_owner_at_any_time(void **state)
 {
 	static struct swap sw;
 	static char peer_a, peer_b; /* only addresses are needed */
+	_cleanup_(route_set_freep) struct route_set *set = NULL;
 	struct route routes[2] = {
 		{.peer = (struct peer *)(void *)&peer_a}, {.peer = (struct peer *)(void *)&peer_b}};
+	struct snapshot none = {0}, *s;
 	pthread_t t[2];
 	(void)state;
 
 	assert_int_equal(prefix_parse("10.77.0.0/24", &routes[0].prefix), TM_OK);
 	assert_int_equal(prefix_parse("10.77.0.0/24", &routes[1].prefix), TM_OK);
+	route_table_init(&none.routes);
+	assert_int_equal(route_set_new(&set), TM_OK);
+	assert_int_equal(snapshot_new(&none, &s), TM_OK);
 	epoch_init(&sw.epoch, 2);
-	atomic_store(&sw.live, snapshot_with(routes, 1));
+	atomic_store(&sw.live, s);
+	swap_owner(&sw, set, &routes[1], NULL);
 	for (size_t i = 0; i < ARRAY_LEN(t); i++)
 		assert_int_equal(pthread_create(&t[i], NULL, swap_reader, &sw), 0);
-	for (unsigned i = 0; i < 2000 || atomic_load(&sw.rounds) < 2000; i++) {
-		struct snapshot *old = atomic_exchange(&sw.live, snapshot_with(&routes[i & 1], 1));
-
-		epoch_retire(&sw.epoch, &old->retired, old, snapshot_free);
-		epoch_reclaim(&sw.epoch);
-	}
+	for (unsigned i = 0; i < 2000 || atomic_load(&sw.rounds) < 2000; i++)
+		swap_owner(&sw, set, &routes[i & 1], &routes[!(i & 1)]);
 	atomic_store(&sw.stop, true);
 	for (size_t i = 0; i < ARRAY_LEN(t); i++)
 		pthread_join(t[i], NULL);
@@ -255,7 +268,7 @@ int main(void)
 		cmocka_unit_test(a_full_staging_queue_gives_up_its_oldest),
 		cmocka_unit_test(staging_is_bounded_in_total),
 		cmocka_unit_test(addresses_inside_the_mesh_are_loops),
-		cmocka_unit_test(snapshots_are_swapped_under_running_readers),
+		cmocka_unit_test(an_address_that_moves_has_an_owner_at_any_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

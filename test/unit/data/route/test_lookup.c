@@ -46,12 +46,17 @@ static struct peer *fast_find(const struct route_table *t, const struct ip *ip)
 	return ip->family == IP_V4 ? route_find4(t, ip->bytes) : route_find6(t, ip->bytes);
 }
 
-static struct route_table *table_of(const struct route *r, size_t n)
+static struct route_set *set_of(struct route *r, size_t n, struct route_table *ret_table)
 {
-	struct route_table *t = NULL;
+	struct route_garbage *garbage;
+	struct route_set *s = NULL;
 
-	assert_int_equal(route_table_new(r, n, &t), TM_OK);
-	return t;
+	assert_int_equal(route_set_new(&s), TM_OK);
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(route_put(s, &r[i]), TM_OK);
+	assert_int_equal(route_commit(s, ret_table, &garbage), TM_OK);
+	assert_null(garbage); /* no version was before */
+	return s;
 }
 
 static size_t add(struct route *r, size_t n, const char *text)
@@ -100,38 +105,45 @@ static void the_longest_prefix_owns_the_address(void **state)
 		{"fd00:1::6", 14},
 	};
 	struct route r[ARRAY_LEN(prefixes)];
-	_cleanup_(route_table_freep) struct route_table *t = NULL;
+	_cleanup_(route_set_freep) struct route_set *s = NULL;
+	struct route_table t;
 	size_t n = 0;
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(prefixes); i++)
 		n = add(r, n, prefixes[i]);
-	t = table_of(r, n);
-	assert_int_equal(route_count(t), n);
+	s = set_of(r, n, &t);
+	assert_int_equal(route_count(s), n);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct ip ip;
 
 		assert_int_equal(ip_parse(rows[i].ip, &ip), TM_OK);
-		if (number_of(fast_find(t, &ip)) != rows[i].owner)
+		if (number_of(fast_find(&t, &ip)) != rows[i].owner)
 			fail_msg("%s belongs to route %zu, expected %zu", rows[i].ip,
-				number_of(fast_find(t, &ip)), rows[i].owner);
+				number_of(fast_find(&t, &ip)), rows[i].owner);
 	}
 }
 
 static void without_routes_nothing_is_found(void **state)
 {
-	_cleanup_(route_table_freep) struct route_table *t = table_of(NULL, 0);
+	_cleanup_(route_set_freep) struct route_set *s = NULL;
+	struct route_table t, empty;
 	const uint8_t zero[16] = {0};
 
 	(void)state;
-	assert_null(route_find4(t, zero));
-	assert_null(route_find6(t, zero));
-	assert_int_equal(route_count(t), 0);
+	s = set_of(NULL, 0, &t);
+	route_table_init(&empty);
+	assert_null(route_find4(&t, zero));
+	assert_null(route_find6(&t, zero));
+	assert_null(route_find4(&empty, zero));
+	assert_null(route_find6(&empty, zero));
+	assert_int_equal(route_count(s), 0);
 }
 
 static void of_two_equal_prefixes_the_later_wins_and_host_bits_do_not_count(void **state)
 {
-	_cleanup_(route_table_freep) struct route_table *t = NULL;
+	_cleanup_(route_set_freep) struct route_set *s = NULL;
+	struct route_table t;
 	struct route r[4];
 	size_t n = 0;
 	struct ip ip;
@@ -141,36 +153,38 @@ static void of_two_equal_prefixes_the_later_wins_and_host_bits_do_not_count(void
 	n = add(r, n, "10.0.0.1/32");
 	n = add(r, n, "10.9.9.9/8");
 	n = add(r, n, "10.0.0.1/32");
-	t = table_of(r, n);
-	assert_int_equal(route_count(t), 2);
+	s = set_of(r, n, &t);
+	assert_int_equal(route_count(s), 2);
 	assert_int_equal(ip_parse("10.3.3.3", &ip), TM_OK);
-	assert_int_equal(number_of(fast_find(t, &ip)), 3);
+	assert_int_equal(number_of(fast_find(&t, &ip)), 3);
 	assert_int_equal(ip_parse("10.0.0.1", &ip), TM_OK);
-	assert_int_equal(number_of(fast_find(t, &ip)), 4);
+	assert_int_equal(number_of(fast_find(&t, &ip)), 4);
 }
 
 static void the_families_do_not_see_each_other(void **state)
 {
-	_cleanup_(route_table_freep) struct route_table *t = NULL;
+	_cleanup_(route_set_freep) struct route_set *s = NULL;
+	struct route_table t;
 	const uint8_t addr[16] = {10};
 	struct route r[1];
 
 	(void)state;
-	t = table_of(r, add(r, 0, "0.0.0.0/0"));
-	assert_non_null(route_find4(t, addr));
-	assert_null(route_find6(t, addr));
+	s = set_of(r, add(r, 0, "0.0.0.0/0"), &t);
+	assert_non_null(route_find4(&t, addr));
+	assert_null(route_find6(&t, addr));
 }
 
 static void an_impossible_prefix_is_refused(void **state)
 {
 	struct route r[1] = {{.prefix = {.ip = {.family = IP_V4}, .len = 33}}};
-	struct route_table *t = NULL;
+	_cleanup_(route_set_freep) struct route_set *s = NULL;
 
 	(void)state;
-	assert_int_equal(route_table_new(r, 1, &t), TM_EINVAL);
+	assert_int_equal(route_set_new(&s), TM_OK);
+	assert_int_equal(route_put(s, &r[0]), TM_EINVAL);
 	r[0].prefix = (struct prefix){0};
-	assert_int_equal(route_table_new(r, 1, &t), TM_EINVAL);
-	assert_null(t);
+	assert_int_equal(route_put(s, &r[0]), TM_EINVAL);
+	assert_int_equal(route_count(s), 0);
 }
 
 /* Random prefixes that nest a lot: each copies some leading bits of an earlier one. */
@@ -208,22 +222,23 @@ static struct ip random_address(const struct route *r, size_t n, bool v6)
 static void compare(bool v6, size_t n, size_t lookups)
 {
 	struct route *r = calloc(n, sizeof(*r));
-	struct route_table *t;
+	struct route_table t;
+	struct route_set *s;
 
 	assert_non_null(r);
 	for (size_t i = 0; i < n; i++)
 		random_route(r, i, v6);
-	t = table_of(r, n);
+	s = set_of(r, n, &t);
 	for (size_t i = 0; i < lookups; i++) {
 		struct ip ip = random_address(r, n, v6);
-		struct peer *fast = fast_find(t, &ip), *slow = slow_find(r, n, &ip);
+		struct peer *fast = fast_find(&t, &ip), *slow = slow_find(r, n, &ip);
 		char text[IP_STR_LEN];
 
 		if (fast != slow)
 			fail_msg("%s: trie says %zu, list says %zu of %zu routes", ip_format(&ip, text),
 				number_of(fast), number_of(slow), n);
 	}
-	route_table_free(t);
+	route_set_free(s);
 	free(r);
 }
 
@@ -243,7 +258,8 @@ static void ten_thousand_hosts_are_all_found(void **state)
 {
 	enum { N = 10000 };
 	static struct route r[2 * N];
-	struct route_table *t;
+	struct route_table t;
+	struct route_set *s;
 
 	(void)state;
 	for (uint32_t i = 0; i < N; i++) {
@@ -256,13 +272,13 @@ static void ten_thousand_hosts_are_all_found(void **state)
 		r[2 * i] = (struct route){prefix_host(&v4), peer_n(i + 1)};
 		r[2 * i + 1] = (struct route){prefix_host(&v6), peer_n(i + 1)};
 	}
-	t = table_of(r, ARRAY_LEN(r));
+	s = set_of(r, ARRAY_LEN(r), &t);
 	for (size_t i = 0; i < ARRAY_LEN(r); i++) {
-		assert_ptr_equal(fast_find(t, &r[i].prefix.ip), r[i].peer);
+		assert_ptr_equal(fast_find(&t, &r[i].prefix.ip), r[i].peer);
 		r[i].prefix.ip.bytes[0] ^= 1;
-		assert_null(fast_find(t, &r[i].prefix.ip));
+		assert_null(fast_find(&t, &r[i].prefix.ip));
 	}
-	route_table_free(t);
+	route_set_free(s);
 }
 
 int main(void)

@@ -160,9 +160,18 @@ int mesh_clear(struct mesh *m, struct mesh_diff *ret_diff)
 	return mesh_apply(m, &nothing, ret_diff);
 }
 
-void mesh_forget_version(struct mesh *m)
+int mesh_diff_all(const struct mesh *m, struct mesh_diff *ret_diff)
 {
-	m->version = 0;
+	struct mesh_diff d = {.v = calloc(mesh_size(m) + 1, sizeof(*d.v))};
+	const struct mesh_node *n;
+
+	if (!d.v)
+		return TM_ENOMEM;
+
+	for (size_t i = 0; (n = mesh_next(m, &i));)
+		d.v[d.n++] = (struct mesh_change){.what = MESH_ADDED, .after = n};
+	*ret_diff = d;
+	return TM_OK;
 }
 
 void mesh_diff_deinit(struct mesh_diff *d)

@@ -37,8 +37,8 @@ struct mesh_diff {
 NODISCARD int mesh_apply(struct mesh *m, const struct netmap *update, struct mesh_diff *ret_diff);
 /* Removes all members; the version is 0 afterwards. */
 NODISCARD int mesh_clear(struct mesh *m, struct mesh_diff *ret_diff);
-/* The next hello asks for a snapshot: our version is no base for deltas any more. */
-void mesh_forget_version(struct mesh *m);
+/* All members as added: for those who begin to follow a mesh that is there already. */
+NODISCARD int mesh_diff_all(const struct mesh *m, struct mesh_diff *ret_diff);
 
 void mesh_diff_deinit(struct mesh_diff *d); /* frees the records of before; NULL is fine */
 

@@ -423,6 +423,17 @@ const char *candidate_type_name(enum candidate_type t)
 	return (unsigned)t < CAND_TYPE_N ? candidate_types[t] : "?";
 }
 
+int candidate_type_parse(const char *s, enum candidate_type *ret_type)
+{
+	for (size_t t = 0; t < CAND_TYPE_N; t++) {
+		if (strcmp(s, candidate_types[t]) == 0) {
+			*ret_type = (enum candidate_type)t;
+			return TM_OK;
+		}
+	}
+	return TM_EUNSUPPORTED;
+}
+
 static json_t *candidate_to_json(const struct candidate *c)
 {
 	char text[ENDPOINT_STR_LEN];
@@ -437,21 +448,16 @@ static int candidate_from_json(const json_t *j, struct candidate *ret_c)
 {
 	const char *type = get_string(j, "type"), *addr = get_string(j, "addr");
 	struct candidate c;
-	size_t t = 0;
 
 	if (!type || !addr || strchr(addr, '%') || endpoint_parse(addr, &c.ep))
 		return TM_EBADMSG;
 	if (c.ep.port == 0 || ip_is_unspecified(&c.ep.ip) || ip_is_multicast(&c.ep.ip))
 		return TM_EBADMSG;
 
-	while (t < CAND_TYPE_N && strcmp(type, candidate_types[t]) != 0)
-		t++;
-	if (t == CAND_TYPE_N)
-		return TM_EUNSUPPORTED;
-
-	c.type = (enum candidate_type)t;
-	*ret_c = c;
-	return TM_OK;
+	int err = candidate_type_parse(type, &c.type);
+	if (!err)
+		*ret_c = c;
+	return err;
 }
 
 json_t *candidates_to_json(const struct candidates *c)

@@ -38,6 +38,25 @@ int mesh_node_new(const struct node_rec *r, struct mesh_node **ret_node)
 	return TM_OK;
 }
 
+struct mesh_node *mesh_node_copy(const struct mesh_node *n)
+{
+	const char *end = n->tags;
+
+	while (*end)
+		end += strlen(end) + 1;
+	size_t texts = (size_t)(end + 1 - n->name);
+	struct mesh_node *copy = malloc(sizeof(*copy) + texts);
+	if (!copy)
+		return NULL;
+
+	*copy = *n;
+	memcpy(copy->name, n->name, texts);
+	copy->via = copy->name + (n->via - n->name);
+	copy->tags = copy->name + (n->tags - n->name);
+	copy->next_client = NULL;
+	return copy;
+}
+
 void mesh_node_addresses(
 	const struct mesh *m, const struct mesh_node *n, struct ip *ret_ip4, struct ip *ret_ip6)
 {
@@ -190,6 +209,26 @@ void mesh_unindex(struct mesh *m, struct mesh_node *n)
 	table_remove(&m->by_name, n->name, strlen(n->name));
 	if (n->kind == NODE_CLIENT)
 		leave_clients(m, n);
+}
+
+int mesh_add(struct mesh *m, const struct node_rec *r)
+{
+	struct mesh_node *n;
+	int err = mesh_reserve(m, 1, r->kind == NODE_CLIENT, r->host);
+
+	if (!err)
+		err = mesh_node_new(r, &n);
+	if (err)
+		return err;
+	if (mesh_index(m, n))
+		return TM_OK;
+	free(n);
+	return TM_EEXIST;
+}
+
+void mesh_set_version(struct mesh *m, uint64_t version)
+{
+	m->version = version;
 }
 
 /* --- questions --- */

@@ -32,6 +32,10 @@ struct mesh;
 NODISCARD int mesh_new(const struct mesh_info *info, struct mesh **ret_mesh);
 void mesh_free(struct mesh *m); /* NULL is fine */
 DEFINE_CLEANUP(struct mesh, mesh_free)
+/* One record, from a file of our own. TM_EEXIST: something of it belongs to another. */
+NODISCARD int mesh_add(struct mesh *m, const struct node_rec *r);
+/* What the records add up to; 0 = no version that a delta could apply to. */
+void mesh_set_version(struct mesh *m, uint64_t version);
 
 uint64_t mesh_version(const struct mesh *m); /* 0 = empty, or not known to be whole */
 size_t mesh_size(const struct mesh *m);
@@ -49,5 +53,7 @@ const struct mesh_node *mesh_next(const struct mesh *m, size_t *pos);
 
 void mesh_node_addresses(
 	const struct mesh *m, const struct mesh_node *n, struct ip *ret_ip4, struct ip *ret_ip6);
+/* A record of the caller's own, for another thread; free() ends it. NULL: no memory. */
+NODISCARD struct mesh_node *mesh_node_copy(const struct mesh_node *n);
 
 #endif

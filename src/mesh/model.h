@@ -112,6 +112,7 @@ struct candidates {
 };
 bool candidates_eq(const struct candidates *a, const struct candidates *b); /* in the same order */
 const char *candidate_type_name(enum candidate_type t);
+NODISCARD int candidate_type_parse(const char *s, enum candidate_type *ret_type); /* TM_EUNSUPPORTED */
 NODISCARD json_t *candidates_to_json(const struct candidates *c);
 /* Bad or surplus entries are skipped; TM_EBADMSG only when j is not an array. */
 NODISCARD int candidates_from_json(const json_t *j, struct candidates *ret_c);

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * The directory of this node's peers: the members' records (mesh/), one contact for each member that we had
+ * to do with, and what is known of the coordinator. Kept in netmap.db, so that a start needs no coordinator:
+ * changes are collected for a moment and written by a helper thread, a row for a row. A file that cannot be
+ * used or written is said once and never in the way. Control thread.
+ */
+#ifndef TM_CONTROL_PEERS_PEERS_H
+#define TM_CONTROL_PEERS_PEERS_H
+
+#include "base/diag.h"
+#include "base/list.h"
+#include "base/time.h"
+#include "mesh/diff.h"
+#include "wire/token.h"
+
+struct event_base;
+struct peers;
+
+/* What is remembered of a peer against replays: the newest of each that was accepted. */
+struct stamps {
+	uint8_t handshake[12]; /* TAI64N, all zero = none */
+	uint64_t check; /* of STUN checks, see wire/stun.h; 0 = none */
+};
+
+/* What we know of a member beyond its record. Goes with the member. */
+struct contact {
+	char id[NODE_ID_LEN + 1];
+	/* kept in the file: peers_keep after a change */
+	struct endpoint worked; /* its end of the path that worked last; IP_NONE = none did */
+	struct stamps stamps;
+	struct candidate *candidates; /* told last; peers_set_candidates */
+	size_t n_candidates;
+	/* the agent's */
+	ns_t asked; /* for its candidates; 0 = never */
+	struct list to_ask; /* in it when it was wanted without a link */
+	struct list to_answer; /* in it when it is to be answered from what we know */
+	/* the keeper's */
+	struct list stamped; /* in it when its stamps are newer than the file's */
+};
+
+struct coordinator_known {
+	struct endpoint at; /* TCP end that worked last; IP_NONE = none did */
+	uint16_t data_port; /* 0 = not known */
+	uint32_t pace_ms; /* comes back within so long when all do */
+	size_t n_addresses;
+	char addresses[TOKEN_ADDRS_MAX][TOKEN_ADDR_LEN]; /* where to try */
+};
+
+struct peers_config {
+	const char *path; /* copied, as everything here */
+	const struct mesh_info *mesh;
+	const char *self_id;
+	const uint8_t *coordinator_key;
+	ns_t save_delay; /* from a change to writing it */
+};
+
+/* Reads the file; an unusable one is said in the log and made anew. */
+NODISCARD int peers_new(struct event_base *base, const struct peers_config *cfg, struct peers **ret_peers);
+void peers_free(struct peers *p); /* writes what is due, blocking; NULL is fine */
+
+const struct mesh *peers_mesh(const struct peers *p);
+/* mesh_apply, mesh_clear, mesh_forget_version; contacts of those that are gone are dropped. */
+NODISCARD int peers_update(struct peers *p, const struct netmap *update, struct mesh_diff *ret_diff);
+NODISCARD int peers_clear(struct peers *p, struct mesh_diff *ret_diff);
+void peers_forget_version(struct peers *p);
+
+struct contact *peers_contact(const struct peers *p, const char *id); /* NULL: none yet; any text */
+struct contact *peers_meet(struct peers *p, const char *id); /* NULL: no member, or no memory */
+void peers_keep(struct peers *p, struct contact *c); /* it changed: write it */
+void peers_set_candidates(struct peers *p, struct contact *c, const struct candidates *known);
+/* for (size_t i = 0; (c = peers_next_contact(p, &i)); ) ... in no particular order. */
+struct contact *peers_next_contact(const struct peers *p, size_t *pos);
+
+const struct coordinator_known *peers_coordinator(const struct peers *p);
+void peers_set_coordinator(struct peers *p, const struct coordinator_known *known);
+
+#endif

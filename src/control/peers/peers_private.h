@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* The directory from inside: peers.c (members and contacts), save.c (what is to be written, and when). */
+#ifndef TM_CONTROL_PEERS_PEERS_PRIVATE_H
+#define TM_CONTROL_PEERS_PEERS_PRIVATE_H
+
+#include "base/table.h"
+#include "control/peers/db.h"
+
+struct helper;
+struct loop_timer;
+
+struct peers {
+	struct mesh *mesh;
+	struct table contacts; /* by id */
+	struct coordinator_known coordinator;
+	/* save.c */
+	char *path; /* for the log */
+	struct db *db; /* the helper's while `saving` */
+	struct helper *helper;
+	struct loop_timer *timer;
+	ns_t save_delay;
+	struct table dirty; /* by id: whose rows are to be written */
+	bool state_dirty, saving, failed;
+};
+
+enum { DIRTY_MEMBER = 1, DIRTY_CONTACT = 2 };
+
+NODISCARD int save_open(struct event_base *base, struct peers *p);
+void save_close(struct peers *p); /* writes what is due, blocking */
+/* Without memory to remember it by, a row waits for its next change. */
+void save_note(struct peers *p, const char *id, unsigned what);
+void save_note_state(struct peers *p);
+void save_note_all(struct peers *p);
+
+#endif

@@ -93,6 +93,11 @@ static void icmp_header(uint8_t *out, const struct icmp_code *c, uint32_t rest)
 	put_be32(out + 4, rest);
 }
 
+bool icmp_may_answer(const struct ip_view *v)
+{
+	return v->version == 4 ? may_answer4(v) : may_answer6(v);
+}
+
 /*
  * Too Big is sent even when DF is clear: we never fragment, and a sender that is told can, while silence
  * would be a hole.
@@ -102,7 +107,7 @@ size_t icmp_error_build(enum icmp_error kind, uint32_t mtu, const struct ip *fro
 {
 	const bool v4 = v->version == 4;
 
-	if (from->family != v->version || !(v4 ? may_answer4(v) : may_answer6(v)))
+	if (from->family != v->version || !icmp_may_answer(v))
 		return 0;
 
 	const size_t header = v4 ? IP4_HEADER : IP6_HEADER, head = header + ICMP_HEADER;

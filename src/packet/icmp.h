@@ -17,10 +17,16 @@ enum icmp_error {
 enum { ICMP_MAX = 1280 };
 
 /*
+ * Whether a packet may be answered at all (RFC 1122 3.2.2, 4.2.3.10, RFC 1812 4.3.2.7, RFC 4443 2.4 (e)): no
+ * ICMP errors, no fragments but the first, no multicast or broadcast destinations, no sources that are not
+ * one host; of IPv6 nothing of which the headers do not lead to an upper layer.
+ */
+bool icmp_may_answer(const struct ip_view *v);
+
+/*
  * Builds the error about a packet from address `from`, which is of its family, with the quoted part cut as
- * the RFCs say. Returns the length, or 0 when none may be sent (RFC 1122 3.2.2: errors about ICMP errors,
- * fragments other than the first, multicast or broadcast destinations, unspecified sources), or when out_len
- * is too short for the least quote; ICMP_MAX suffices always.
+ * the RFCs say. Returns the length, or 0 when none may be sent, or when out_len is too short for the least
+ * quote; ICMP_MAX suffices always.
  */
 size_t icmp_error_build(enum icmp_error kind, uint32_t mtu, const struct ip *from, const struct ip_view *v,
 	uint8_t *out, size_t out_len);

@@ -2,12 +2,12 @@
 /*
  * Any bytes: the view agrees with its naive twin. For any packet that has one: ECN and TTL changes touch
  * nothing else and keep a right checksum right; an ICMP error about it is itself a sound packet with right
- * checksums that nobody answers with another error.
+ * checksums that nobody answers with another error, and so is what is said when it is rejected.
  */
 #include "base/bytes.h"
 #include "fuzz/fuzz.h"
 #include "packet/csum.h"
-#include "packet/icmp.h"
+#include "packet/reject.h"
 
 /* What is left of a packet, header by header, as RFC 8200 4 tells it. */
 struct cursor {
@@ -189,6 +189,27 @@ static void check_icmp(const struct ip_view *was, enum icmp_error kind)
 	assert(icmp_error_build(kind, 1400, &from, was, nothing, n - 1) <= n - 1);
 }
 
+/* What is said to the sender of a rejected packet is said once: nobody rejects it in turn. */
+static void check_reject(const struct ip_view *was)
+{
+	static const uint8_t us[16] = {0xfd, 1};
+	uint8_t out[ICMP_MAX], nothing[ICMP_MAX];
+	struct ip from = was->version == 4 ? ip_v4(us) : ip_v6(us), sender = ip_src_of(was);
+	struct ip_view v;
+	size_t n = reject_build(&from, was, out, sizeof(out));
+
+	if (n == 0)
+		return;
+	assert(ip_view_of(out, n, &v) == TM_OK && ip_plain(&v) && v.total == n && header_sum_right(out));
+	struct ip to = ip_dst_of(&v), said_by = ip_src_of(&v);
+	assert(ip_eq(&to, &sender));
+	uint32_t pseudo = csum_pseudo(&said_by, &to, v.proto, (uint32_t)(n - v.l4));
+	if (v.proto == PROTO_TCP)
+		assert(csum_finish(csum_add(out + v.l4, n - v.l4, pseudo)) == 0);
+	assert(reject_build(&from, &v, nothing, sizeof(nothing)) == 0);
+	assert(reject_build(&from, was, nothing, n - 1) <= n - 1);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct ip_view v;
@@ -212,5 +233,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_ttl(data, size);
 	for (unsigned kind = ICMP_NO_ROUTE; kind <= ICMP_TIME_EXCEEDED; kind++)
 		check_icmp(&v, (enum icmp_error)kind);
+	check_reject(&v);
 	return 0;
 }

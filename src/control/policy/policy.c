@@ -98,6 +98,7 @@ static int fill(const struct netmap *map, const struct mesh_info *mesh, const ch
 		p->allowed = out->prefixes + o->at;
 		p->n_allowed = own_prefixes(o->rec) + o->n_clients;
 		p->forwards = p->follows = o->local_client;
+		p->id = o->rec->host;
 		memcpy(p->key, o->rec->key, 32);
 		out->n = i + 1;
 		int err = policy_pair_psk(mesh->secret, self_key, p->key, p->psk);

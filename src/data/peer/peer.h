@@ -19,8 +19,7 @@
 struct peer {
 	/* set once */
 	uint8_t key[32];
-	uint64_t id; /* chosen by the owner (policy): shown in events, never interpreted here */
-	void *owner; /* likewise */
+	void *owner; /* chosen by the owner, never interpreted here */
 	/* control thread */
 	struct handshake hs;
 	struct timers timers;
@@ -44,6 +43,8 @@ struct peer {
 	_Atomic(struct keypair *) answered; /* the session that we answered and that is not yet current */
 	_Atomic(struct way *) way; /* NULL = none known */
 	_Atomic(bool) dead;
+	_Atomic(uint32_t) id; /* what the filter may know of it: plane_peer */
+	_Atomic(uint64_t) tags;
 	_Atomic(bool) forwards; /* packets from it may go on to other peers (client gateway) */
 	_Atomic(uint64_t) tx_bytes, rx_bytes, tx_packets, rx_packets;
 	/*

@@ -82,11 +82,8 @@ static unsigned egress_packet(struct worker *w, const struct vnet *v, uint8_t *p
 		worker_icmp(w, ICMP_NO_ROUTE, 0, &ip, true);
 		return s.count;
 	}
-	if (!filter_pass(w->snap->filter, FILTER_EGRESS, p, packet, ip.total)) {
-		worker_drop_n(w, DROP_FILTERED, s.count);
-		return s.count;
-	}
-	send_segments(w, p, &s);
+	if (worker_admits(w, FILTER_EGRESS, p, &ip, s.count))
+		send_segments(w, p, &s);
 	return s.count;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* ICMP errors about packets that we could not carry, to whoever sent them. */
+/* ICMP errors about packets that we could not carry, and what a rejecting filter answers, to whoever sent them. */
 #include "data/plane/worker.h"
 
 #include "os/tun.h"
@@ -24,33 +24,54 @@ static struct ip error_source(const struct worker *w, const struct ip_view *v, b
 	return v->version == 4 ? w->snap->self4 : w->snap->self6;
 }
 
-void worker_icmp(struct worker *w, enum icmp_error kind, uint32_t mtu, const struct ip_view *v, bool from_tun)
+/* Where an answer is built: the scratch buffer is free again only after the flush. */
+static uint8_t *answer_begin(struct worker *w, bool from_tun)
 {
-	struct ip from = error_source(w, v, from_tun);
-	uint8_t *out = w->scratch + PACKET_HEADROOM;
-
-	if (from.family == IP_NONE || !within_limit(w))
-		return;
-
 	/* What waits may itself end in an error that needs the scratch buffer. */
 	if (!from_tun)
 		tx_flush(w);
+	return w->scratch + PACKET_HEADROOM;
+}
 
-	size_t len = icmp_error_build(kind, mtu, &from, v, out, ICMP_MAX);
-	if (!len)
+/* n bytes, or none if it is not to be answered. */
+static void answer_send(struct worker *w, uint8_t *out, size_t n, bool from_tun)
+{
+	if (!n)
 		return;
 
 	if (from_tun) {
-		(void)!tun_write(
-			w->env->tun, w->id, &(struct vnet){0}, &(struct part){.p = out, .n = len}, 1);
+		(void)!tun_write(w->env->tun, w->id, &(struct vnet){0}, &(struct part){.p = out, .n = n}, 1);
 		return;
 	}
 
-	/* To the peer that sent it; the scratch buffer is free again only after the flush. */
+	/* To the peer that sent it. */
 	struct peer *owner = snapshot_owner_of_dst(w->snap, out);
 	if (!owner)
 		return;
 
-	egress_to_peer(w, owner, out, len, false);
+	egress_to_peer(w, owner, out, n, false);
 	tx_flush(w);
+}
+
+void worker_icmp(
+	struct worker *w, enum icmp_error kind, uint32_t mtu, const struct ip_view *v, bool from_tun)
+{
+	const struct ip from = error_source(w, v, from_tun);
+
+	if (from.family == IP_NONE || !within_limit(w))
+		return;
+
+	uint8_t *out = answer_begin(w, from_tun);
+	answer_send(w, out, icmp_error_build(kind, mtu, &from, v, out, ICMP_MAX), from_tun);
+}
+
+void worker_reject(struct worker *w, const struct ip_view *v, bool from_tun)
+{
+	const struct ip from = error_source(w, v, from_tun);
+
+	if (from.family == IP_NONE || !within_limit(w))
+		return;
+
+	uint8_t *out = answer_begin(w, from_tun);
+	answer_send(w, out, reject_build(&from, v, out, ICMP_MAX), from_tun);
 }

@@ -265,10 +265,8 @@ static void deliver(
 		worker_drop(w, DROP_ECN);
 		return;
 	}
-	if (!filter_pass(w->snap->filter, FILTER_INGRESS, p, packet, v.total)) {
-		worker_drop(w, DROP_FILTERED);
+	if (!worker_admits(w, FILTER_INGRESS, p, &v, 1))
 		return;
-	}
 
 	if (!snapshot_dst_is_self(w->snap, packet)) {
 		struct peer *to = snapshot_owner_of_dst(w->snap, packet);

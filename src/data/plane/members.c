@@ -27,6 +27,8 @@ struct change {
 	/* as in struct plane_peer, unless it leaves */
 	uint8_t psk[32];
 	uint16_t keepalive_s;
+	uint32_t id;
+	uint64_t tags;
 	bool forwards, follows;
 };
 
@@ -149,6 +151,10 @@ static int put(struct plane *p, const struct plane_peer *record)
 	c->forwards = record->forwards;
 	c->follows = record->follows;
 	c->keepalive_s = record->keepalive_s;
+	c->id = record->id;
+	c->tags = record->tags;
+	p->changes.facts |= c->id != atomic_load_explicit(&c->peer->id, memory_order_relaxed) ||
+			    c->tags != atomic_load_explicit(&c->peer->tags, memory_order_relaxed);
 	memcpy(c->psk, record->psk, sizeof(c->psk));
 	return same_prefixes(allowed_now(c), record) ? TM_OK : reroute(p, c, record);
 }
@@ -180,6 +186,27 @@ static int publish_routes(struct plane *p)
 		snapshot_free(next);
 	else
 		plane_publish(p, next);
+	return err;
+}
+
+/* Old for new, and back: what the filter knows of the peer. */
+static void swap_facts(struct change *c)
+{
+	if (c->leaves)
+		return;
+	c->id = atomic_exchange_explicit(&c->peer->id, c->id, memory_order_relaxed);
+	c->tags = atomic_exchange_explicit(&c->peer->tags, c->tags, memory_order_relaxed);
+}
+
+/* Facts first: what is judged with the old ones belongs to the generation before (data/filter/filter.h). */
+static int publish(struct plane *p)
+{
+	for (struct change *c = p->changes.first; c; c = c->next)
+		swap_facts(c);
+
+	int err = p->changes.routes || p->changes.facts ? publish_routes(p) : TM_OK;
+	for (struct change *c = p->changes.first; err && c; c = c->next)
+		swap_facts(c);
 	return err;
 }
 
@@ -231,8 +258,8 @@ int plane_peers_commit(struct plane *p)
 	int err = p->changes.failed;
 
 	plane_enter(p, time_monotonic());
-	if (!err && p->changes.routes)
-		err = publish_routes(p);
+	if (!err)
+		err = publish(p);
 	if (err)
 		route_rollback(p->routes);
 

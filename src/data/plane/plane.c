@@ -254,6 +254,8 @@ void plane_free(struct plane *p)
 		plane_drain(p);
 	device_free(p->device);
 	epoch_deinit(&p->epoch);
+	if (plane_live(p))
+		plane_live(p)->unused_filter = plane_live(p)->filter;
 	snapshot_free(plane_live(p));
 	route_set_free(p->routes);
 	notes_deinit(&p->notes);
@@ -268,6 +270,22 @@ void plane_free(struct plane *p)
 	tun_close(p->tun);
 	closep(&p->env.stop_fd);
 	free(p);
+}
+
+int plane_set_filter(struct plane *p, struct filter *filter_take)
+{
+	struct snapshot *live = plane_live(p), *next;
+	int err;
+
+	ON_CONTROL(p);
+	err = snapshot_new(live, &next);
+	if (err)
+		return err;
+
+	live->unused_filter = live->filter;
+	next->filter = filter_take;
+	plane_publish(p, next);
+	return TM_OK;
 }
 
 void plane_publish(struct plane *p, struct snapshot *next_take)

@@ -16,6 +16,7 @@
 #include "data/plane/drops.h"
 #include "data/plane/offloads.h"
 
+struct filter;
 struct plane;
 
 struct plane_config {
@@ -39,6 +40,9 @@ struct plane_peer {
 	const struct prefix *allowed; /* borrowed for the call */
 	size_t n_allowed;
 	uint16_t keepalive_s;
+	/* What a filter may ask about it (data/filter/filter.h), never interpreted here. */
+	uint32_t id; /* host number of the member; 0: none */
+	uint64_t tags; /* a bit for each tag that the filter's rules name, as its maker numbers them */
 	bool forwards; /* a stock client whose packets we forward to other peers, and theirs to it */
 	bool follows; /* nobody chooses its way: it is where its authentic packets come from */
 };
@@ -124,6 +128,12 @@ NODISCARD int plane_peers_clear(struct plane *p);
 NODISCARD int plane_set_way(struct plane *p, const uint8_t key[static 32], const struct way_to *way);
 /* Start a handshake now if there is no fresh session (used by `ping`, after path changes and in tests). */
 void plane_nudge(struct plane *p, const uint8_t key[static 32]);
+
+/*
+ * What may pass from now on; NULL: everything. Takes the filter on TM_OK, and frees it (on the control
+ * thread) once another is in its place and no worker is in it, at the latest in plane_free.
+ */
+NODISCARD int plane_set_filter(struct plane *p, struct filter *filter_take);
 
 /* STUN and other control datagrams. */
 NODISCARD int plane_send(struct plane *p, const struct way_to *by, const uint8_t *msg, size_t n);

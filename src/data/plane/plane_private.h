@@ -23,7 +23,7 @@ struct member {
 /* What was put and removed since plane_peers_begin. */
 struct changes {
 	bool open;
-	bool routes; /* prefixes among it */
+	bool routes, facts; /* prefixes among it, what the filter knows of peers */
 	int failed; /* commit will undo all and return this */
 	struct change *first;
 	struct allowed *replaced; /* freed when it is over */

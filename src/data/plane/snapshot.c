@@ -13,7 +13,9 @@ int snapshot_new(const struct snapshot *like, struct snapshot **ret_s)
 		return TM_ENOMEM;
 
 	*s = *like;
+	s->generation++;
 	s->unused = NULL;
+	s->unused_filter = NULL;
 	s->retired = (struct epoch_retired){0};
 	*ret_s = s;
 	return TM_OK;
@@ -26,6 +28,8 @@ void snapshot_free(void *snapshot)
 	if (!s)
 		return;
 	route_garbage_free(s->unused);
+	if (s->unused_filter)
+		s->unused_filter->free(s->unused_filter);
 	free(s);
 }
 

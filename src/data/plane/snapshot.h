@@ -11,17 +11,21 @@
 #include "data/route/route.h"
 
 struct snapshot {
+	uint64_t generation; /* from 1 on, one more with each that is published */
 	struct route_table routes;
-	struct route_garbage *unused; /* by the snapshot that follows: goes with this one */
-	const struct filter *filter;
+	struct filter *filter; /* NULL: everything passes */
+	/* What the snapshot that follows does not use any more: goes with this one. */
+	struct route_garbage *unused;
+	struct filter *unused_filter;
 	struct ip self4, self6;
 	struct prefix net4, net6;
 	struct epoch_retired retired;
 };
 
-/* A copy, to be changed before it is published. */
+/* A copy of the next generation, to be changed before it is published. */
 NODISCARD int snapshot_new(const struct snapshot *like, struct snapshot **ret_s);
-void snapshot_free(void *snapshot); /* struct snapshot *, for the epoch */
+/* struct snapshot *, for the epoch: with what it alone used. */
+void snapshot_free(void *snapshot);
 
 /* Packet p has been looked at (packet/ip.h). */
 struct peer *snapshot_owner_of_dst(const struct snapshot *s, const uint8_t *p);

@@ -13,7 +13,7 @@
 #include "data/plane/snapshot.h"
 #include "data/plane/staging.h"
 #include "data/plane/tx.h"
-#include "packet/icmp.h"
+#include "packet/reject.h"
 
 #include <pthread.h>
 
@@ -117,8 +117,20 @@ void worker_want_renewal(struct worker *w, struct peer *p);
 /* p's sticky source address does not work any more. */
 void worker_unstick(struct worker *w, struct peer *p);
 
-/* icmp.c: an error about a packet back to where it came from, within the rate limit. */
+/* icmp.c: an error about a packet back to where it came from, or that it is rejected, within the rate limit. */
 void worker_icmp(
 	struct worker *w, enum icmp_error kind, uint32_t mtu, const struct ip_view *v, bool from_tun);
+void worker_reject(struct worker *w, const struct ip_view *v, bool from_tun);
+
+/* judge.c: asks the filter that there is. False: the `packets` that v stands for are counted and answered. */
+bool worker_judge(
+	struct worker *w, enum filter_dir dir, struct peer *p, const struct ip_view *v, unsigned packets);
+
+/* Whether a packet between us and p may pass. */
+static inline bool worker_admits(
+	struct worker *w, enum filter_dir dir, struct peer *p, const struct ip_view *v, unsigned packets)
+{
+	return LIKELY(!w->snap->filter) || worker_judge(w, dir, p, v, packets);
+}
 
 #endif

@@ -130,7 +130,12 @@ void host_peers(struct host *h, const struct peering *v, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		struct prefix allowed[3];
 		struct plane_peer peer = {
-			.allowed = allowed, .forwards = v[i].forwards, .follows = v[i].follows};
+			.allowed = allowed,
+			.id = 1000 + v[i].with->i,
+			.tags = UINT64_C(1) << v[i].with->i,
+			.forwards = v[i].forwards,
+			.follows = v[i].follows,
+		};
 		struct ip ip4 = inner(4, v[i].with->i), ip6 = inner(6, v[i].with->i);
 		size_t k = 0;
 

@@ -242,7 +242,7 @@ struct client_add {
  * host. */
 static void client_endpoint(struct node *n, const json_t *req, char *buf, size_t len)
 {
-	const struct candidates *mine = prober_my_candidates(n->prober);
+	const struct candidates *mine = core_mine(n->path_core);
 	const struct candidate *best = NULL;
 	char text[ENDPOINT_STR_LEN] = "";
 

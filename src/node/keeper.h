@@ -31,7 +31,7 @@ NODISCARD int keeper_new(
 	struct event_base *base, const struct keeper_config *cfg, struct keeper **ret_keeper, struct diag *d);
 void keeper_free(struct keeper *k); /* writes what is due; NULL is fine */
 
-/* The peers of plane and prober were set: give them their stamps back. */
+/* The peers of the plane were set: give them their stamps back. */
 void keeper_seed(struct keeper *k);
 /* A handshake ended: there is a newer stamp. */
 void keeper_session(struct keeper *k);

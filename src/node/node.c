@@ -7,6 +7,7 @@
 
 #include "base/secret.h"
 #include "crypto/init.h"
+#include "node/drive.h"
 #include "node/node_private.h"
 
 #include <event2/thread.h>
@@ -101,7 +102,7 @@ static void on_network_changed(void *ctx)
 	log_info("node: the network changed, looking for paths again");
 	if (n->coord)
 		update_token_addresses(n);
-	prober_network_changed(n->prober);
+	drive_network(n);
 	agent_reconnect_now(n->agent);
 }
 
@@ -179,7 +180,7 @@ int node_reload(struct node *n, struct diag *d, char *restart_keys, size_t resta
 	log_set_level(next.log_level);
 	memcpy(n->config.advertise, next.advertise, sizeof(next.advertise));
 	n->config.n_advertise = next.n_advertise;
-	prober_set_advertise(n->prober, n->config.advertise, n->config.n_advertise);
+	drive_advertise(n);
 	memcpy(n->config.addresses, next.addresses, sizeof(next.addresses));
 	n->config.n_addresses = next.n_addresses;
 	if (n->coord)
@@ -299,22 +300,6 @@ static int open_plane(struct node *n)
 	return plane_start(n->plane);
 }
 
-static int open_prober(struct node *n)
-{
-	const struct prober_config cfg = {
-		.identity = &n->identity,
-		.self_id = n->enrolment.self.id,
-		.data_port = plane_port(n->plane),
-		.net4 = n->mesh.net4,
-		.net6 = n->mesh.net6,
-		.advertise = n->config.advertise,
-		.n_advertise = n->config.n_advertise,
-	};
-	const struct prober_ops ops = plugs_prober(n);
-
-	return prober_new(n->base, &cfg, &ops, &n->prober);
-}
-
 static int open_agent(struct node *n)
 {
 	const struct agent_events events = plugs_agent(n);
@@ -340,11 +325,17 @@ static int open_agent(struct node *n)
 		n->agent_enrolment.n_addresses = 1;
 		endpoint_format(&ep, n->agent_enrolment.addresses[0]);
 	}
-	int err = agent_new(n->base, &cfg, &events, &n->agent, &n->failure);
+	return agent_new(n->base, &cfg, &events, &n->agent, &n->failure);
+}
+
+static int open_paths(struct node *n)
+{
+	int err = drive_open(n);
+
 	if (err)
 		return err;
-
-	agent_set_candidates(n->agent, prober_my_candidates(n->prober));
+	drive_advertise(n);
+	drive_network(n);
 	plugs_apply_netmap(n, agent_netmap(n->agent));
 	return TM_OK;
 }
@@ -426,9 +417,9 @@ static int node_open(struct node *n, const struct node_options *o)
 	if (!err)
 		err = open_coordinator(n);
 	if (!err)
-		err = open_prober(n);
-	if (!err)
 		err = open_agent(n);
+	if (!err)
+		err = open_paths(n);
 	if (!err)
 		open_responder(n);
 	if (!err)
@@ -448,8 +439,8 @@ static void node_close(struct node *n)
 	os_netmon_free(n->netmon);
 	responder_free(n->responder); /* while the plane can still carry the end of its connections */
 	keeper_free(TAKE(n->keeper));
+	drive_close(n);
 	agent_free(TAKE(n->agent));
-	prober_free(TAKE(n->prober));
 	coord_free(n->coord);
 	if (n->plane)
 		plane_stop(n->plane);

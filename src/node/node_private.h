@@ -7,7 +7,7 @@
 #include "bench/responder.h"
 #include "control/agent/agent.h"
 #include "control/coord/coord.h"
-#include "control/path/prober.h"
+#include "control/path/core.h"
 #include "crypto/identity.h"
 #include "data/plane/plane.h"
 #include "loop/timer.h"
@@ -44,16 +44,17 @@ struct node {
 	struct coord *coord; /* NULL unless we have the role */
 	struct plane *plane;
 	struct keeper *keeper;
-	struct prober *prober;
 	struct agent *agent;
+	struct core *path_core; /* driven by drive.c */
 	struct responder *responder; /* NULL when switched off */
 	struct os_netmon *netmon;
 	struct ctl *ctl;
 	struct event *plane_event, *signals[3];
-	struct loop_timer *plane_timer, *stop_timer;
+	struct loop_timer *plane_timer, *path_timer, *stop_timer;
 	/* state */
 	struct mesh_info mesh; /* newest known */
 	char removed[256]; /* why the coordinator removed us; "" = member */
+	bool draining; /* drive.c: the core's outputs are being handled */
 	struct diag failure;
 	int result;
 };
@@ -68,7 +69,6 @@ int node_reload(struct node *n, struct diag *d, char *restart_keys, size_t resta
 
 /* plugs.c: what each part gets to call, and what a new netmap means for all of them. */
 struct plane_events plugs_plane(struct node *n);
-struct prober_ops plugs_prober(struct node *n);
 struct agent_events plugs_agent(struct node *n);
 struct keeper_config plugs_keeper(struct node *n);
 struct responder_config plugs_responder(struct node *n);

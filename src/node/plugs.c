@@ -3,11 +3,12 @@
  * Who talks to whom. Modules never look each other up: each declares what it needs as a table of functions,
  * and these are the functions.
  *
- *   agent --netmap--> policy --peers--> plane            agent --candidates--> prober --ways--> plane
- *   plane --stun, want path, heard--> prober            prober --my candidates, want candidates--> agent
+ *   agent --netmap--> policy --peers--> plane            agent --candidates--> path core
+ *   plane --stun, want path, heard--> path core          what the path core decides: drive.c
  *   plane --session--> keeper                            responder --is that a member?--> agent
  */
 #include "control/policy/policy.h"
+#include "node/drive.h"
 #include "node/node_private.h"
 #include "node/stamps.h"
 
@@ -18,26 +19,17 @@
 
 static void on_stun(void *ctx, const struct way_to *by, const uint8_t *msg, size_t len)
 {
-	struct node *n = ctx;
-
-	if (n->prober)
-		prober_stun(n->prober, by, msg, len);
+	drive_input(ctx, &(struct core_in){.kind = CORE_STUN, .stun = {.by = *by, .msg = msg, .n = len}});
 }
 
 static void on_want_path(void *ctx, const uint8_t key[32])
 {
-	struct node *n = ctx;
-
-	if (n->prober)
-		prober_want(n->prober, key);
+	drive_input(ctx, &(struct core_in){.kind = CORE_WANT, .key = key});
 }
 
 static void on_heard(void *ctx, const uint8_t key[32], const struct way_to *by)
 {
-	struct node *n = ctx;
-
-	if (n->prober)
-		prober_heard(n->prober, key, by);
+	drive_input(ctx, &(struct core_in){.kind = CORE_HEARD, .key = key, .by = *by});
 }
 
 static void on_session(void *ctx, const uint8_t key[32], bool up)
@@ -75,77 +67,6 @@ static ns_t on_real_time(void *ctx)
 	return node_clock_read(&n->clock, time_real(), time_monotonic());
 }
 
-/* --- prober --- */
-
-static int probe_send(void *ctx, const struct way_to *by, const uint8_t *msg, size_t len)
-{
-	struct node *n = ctx;
-
-	return plane_send(n->plane, by, msg, len);
-}
-
-static int probe_set_way(void *ctx, const uint8_t key[32], const struct way_to *way)
-{
-	struct node *n = ctx;
-	int err = plane_set_way(n->plane, key, way);
-
-	node_kick_plane(n);
-	return err;
-}
-
-static void probe_activity(void *ctx, const uint8_t key[32], ns_t *ret_last_recv, uint64_t *ret_tx_bytes)
-{
-	struct node *n = ctx;
-	struct plane_peer_stats s = {0};
-
-	if (plane_peer_stats(n->plane, key, &s) != TM_OK)
-		s = (struct plane_peer_stats){0};
-	*ret_last_recv = s.last_way_recv;
-	*ret_tx_bytes = s.tx_bytes;
-}
-
-static void probe_peer_waits(void *ctx, const uint8_t key[32])
-{
-	struct node *n = ctx;
-	struct plane_peer_stats s;
-
-	if (plane_peer_stats(n->plane, key, &s) != TM_OK || s.session)
-		return;
-	plane_nudge(n->plane, key);
-	node_kick_plane(n);
-}
-
-static void probe_want_candidates(void *ctx, const char *id)
-{
-	struct node *n = ctx;
-
-	if (n->agent)
-		agent_want_candidates(n->agent, id);
-}
-
-static void probe_path_works(void *ctx, const char *id, const struct endpoint *ep)
-{
-	struct node *n = ctx;
-
-	if (n->agent)
-		agent_remember_endpoint(n->agent, id, ep);
-}
-
-static void probe_my_candidates(void *ctx, const struct candidates *mine)
-{
-	struct node *n = ctx;
-
-	if (n->agent)
-		agent_set_candidates(n->agent, mine);
-}
-
-static size_t probe_local_addresses(void *ctx, struct ip *out, size_t max)
-{
-	struct node *n = ctx;
-
-	return os_local_addresses(plane_tun_name(n->plane), out, max);
-}
-
 /* --- agent --- */
 
 /* The coordinator also answers STUN; once linked we know by which address it is reached. */
@@ -157,8 +78,10 @@ static void plug_stun_server(struct node *n, const struct netmap *map)
 		return;
 	for (size_t i = 0; i < map->n_nodes; i++)
 		if (memcmp(map->nodes[i].key, n->enrolment.coordinator_key, 32) == 0)
-			prober_set_coordinator(
-				n->prober, n->enrolment.coordinator_key, map->nodes[i].id, &ep);
+			drive_input(n, &(struct core_in){.kind = CORE_SERVER,
+					       .key = n->enrolment.coordinator_key,
+					       .id = map->nodes[i].id,
+					       .server = {.ep = ep}});
 }
 
 /* All of them in one step; those that are already there keep their sessions. */
@@ -187,8 +110,7 @@ void plugs_apply_netmap(struct node *n, const struct netmap *map)
 		err = set_peers(n, &peers);
 		policy_peers_deinit(&peers);
 	}
-	if (!err)
-		err = prober_set_peers(n->prober, map->nodes, map->n_nodes);
+	drive_input(n, &(struct core_in){.kind = CORE_MEMBERS});
 	keeper_seed(n->keeper);
 	if (err)
 		log_error("node: the network map could not be applied, keeping the old one", KV_ERR(err));
@@ -201,7 +123,7 @@ static void on_candidates(void *ctx, const char *id, const struct candidates *c)
 {
 	struct node *n = ctx;
 
-	prober_candidates(n->prober, id, c);
+	drive_input(n, &(struct core_in){.kind = CORE_CANDIDATES, .id = id, .candidates = c});
 }
 
 static void on_link(void *ctx, bool up)
@@ -222,8 +144,9 @@ static void on_removed(void *ctx, const char *why)
 	 * says why. */
 	log_error("node: the coordinator removed this node", KV("why", why));
 	snprintf(n->removed, sizeof(n->removed), "removed from the mesh: %s", why);
-	if (plane_peers_clear(n->plane) != TM_OK || prober_set_peers(n->prober, NULL, 0) != TM_OK)
+	if (plane_peers_clear(n->plane) != TM_OK)
 		node_stop_soon(n);
+	drive_input(n, &(struct core_in){.kind = CORE_MEMBERS});
 	node_kick_plane(n);
 }
 
@@ -245,7 +168,7 @@ static bool peer_stamps(void *ctx, const uint8_t key[static 32], struct stamps *
 {
 	struct node *n = ctx;
 
-	*ret_s = (struct stamps){.check = prober_check_stamp(n->prober, key)};
+	*ret_s = (struct stamps){.check = core_stamp(n->path_core, key)};
 	return plane_peer_stamp(n->plane, key, ret_s->handshake) || ret_s->check;
 }
 
@@ -254,7 +177,7 @@ static void seed_stamps(void *ctx, const uint8_t key[static 32], const struct st
 	struct node *n = ctx;
 
 	plane_seed_stamp(n->plane, key, s->handshake);
-	prober_seed_check_stamp(n->prober, key, s->check);
+	core_seed_stamp(n->path_core, key, s->check);
 }
 
 /* --- responder --- */
@@ -281,22 +204,6 @@ struct plane_events plugs_plane(struct node *n)
 		.session = on_session,
 		.offload_lost = on_offload_lost,
 		.tun_lost = on_tun_lost,
-		.real_time = on_real_time,
-	};
-}
-
-struct prober_ops plugs_prober(struct node *n)
-{
-	return (struct prober_ops){
-		.ctx = n,
-		.send = probe_send,
-		.set_way = probe_set_way,
-		.activity = probe_activity,
-		.peer_waits = probe_peer_waits,
-		.want_candidates = probe_want_candidates,
-		.path_works = probe_path_works,
-		.my_candidates = probe_my_candidates,
-		.local_addresses = probe_local_addresses,
 		.real_time = on_real_time,
 	};
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* What `status` and `peers` show: gathered from netmap, plane and prober at the time of asking. */
+/* What `status` and `peers` show: gathered from netmap, plane and path core at the time of asking. */
 #include "base/encode.h"
 #include "node/node_private.h"
 
@@ -35,7 +35,7 @@ static json_t *json_key(const uint8_t key[static 32])
 	return json_string(buf);
 }
 
-static const char *path_word(const struct plane_peer_stats *s, const struct prober_view *v, bool is_client)
+static const char *path_word(const struct plane_peer_stats *s, const struct core_view *v, bool is_client)
 {
 	if (endpoint_is_set(&s->way.remote) && (is_client || v->state == PATH_UP))
 		return "direct";
@@ -55,12 +55,12 @@ static json_t *peer_json(struct node *n, const struct node_rec *r, const struct 
 	bool is_client = r->kind == NODE_CLIENT,
 	     remote_client = is_client && strcmp(r->via, n->enrolment.self.id) != 0;
 	struct plane_peer_stats s = {0};
-	struct prober_view v = {0};
+	struct core_view v = {0};
 	json_t *tags = json_array();
 
 	/* A client behind another node has no session of its own here: its numbers stay zero. */
 	bool known = !remote_client && plane_peer_stats(n->plane, r->key, &s) == TM_OK;
-	bool probed = !is_client && prober_view(n->prober, r->key, &v);
+	bool probed = !is_client && core_view(n->path_core, r->key, &v);
 	for (size_t i = 0; i < r->n_tags; i++)
 		json_array_append_new(tags, json_string(r->tags[i]));
 
@@ -73,7 +73,7 @@ static json_t *peer_json(struct node *n, const struct node_rec *r, const struct 
 	json_object_set_new(j, "endpoint", json_endpoint(&s.way.remote));
 	json_object_set_new(j, "path", json_string(known ? path_word(&s, &v, is_client) : "-"));
 	json_object_set_new(j, "candidate",
-		json_string(probed && endpoint_is_set(&v.ep) ? candidate_type_name(v.type) : ""));
+		json_string(probed && endpoint_is_set(&v.way.remote) ? candidate_type_name(v.type) : ""));
 	json_object_set_new(
 		j, "rtt_ms", probed && v.rtt ? json_real((double)v.rtt / (double)MS) : json_null());
 	json_object_set_new(j, "rx_bytes", json_integer((json_int_t)s.rx_bytes));
@@ -101,7 +101,7 @@ static json_t *drops_json(struct node *n)
 	json_t *j = json_object();
 
 	plane_drops(n->plane, counts);
-	counts[DROP_STUN_AUTH] += prober_refused(n->prober);
+	counts[DROP_STUN_AUTH] += core_refused(n->path_core);
 	for (int i = 0; i < DROP_N; i++)
 		if (counts[i])
 			json_object_set_new(

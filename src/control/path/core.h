@@ -21,6 +21,7 @@
 #include "control/path/pair.h"
 #include "control/path/path.h"
 #include "control/path/why.h"
+#include "data/link/way.h"
 #include "mesh/model.h"
 
 struct core;
@@ -59,6 +60,7 @@ enum core_in_kind {
 	CORE_STUN, /* from the data socket, not yet authenticated */
 	CORE_ACTIVITY, /* answers CORE_SAMPLE */
 	CORE_REMOVE, /* no member any more, or a new key: forget it */
+	CORE_MEMBERS, /* forget all whom `find` does not know any more */
 	CORE_IN_N,
 };
 
@@ -82,15 +84,15 @@ struct core_in {
 			/* When thousands start at once, the first question waits a random part of this. */
 			ns_t spread;
 		} server;
-		struct path_arrival arrival; /* HEARD */
+		struct way_to by; /* HEARD: how it came, and how to go back */
 		const struct candidates *candidates;
 		struct {
-			struct path_arrival arrival;
+			struct way_to by; /* likewise */
 			const uint8_t *msg;
 			size_t n;
 		} stun;
 		struct {
-			ns_t last_recv; /* last authentic packet of the peer, by whatever way; 0 = never */
+			ns_t last_recv; /* last authentic packet by the chosen way; 0 = never */
 			uint64_t tx_bytes; /* sent to the peer so far */
 		} activity;
 	};
@@ -122,7 +124,7 @@ struct core_out {
 	enum core_out_kind kind;
 	enum path_why why; /* the decision behind it */
 	struct core_member peer; /* all but TELL and a SEND to the coordinator */
-	struct path_way way; /* SEND, USE, WORKS; NOTE about one pair */
+	struct way_to way; /* SEND, USE, WORKS; NOTE about one pair */
 	uint8_t msg[CORE_MESSAGE_MAX]; /* SEND */
 	size_t n;
 };
@@ -141,7 +143,7 @@ ns_t core_next(const struct core *c);
 struct core_view {
 	enum path_state state;
 	enum candidate_type type; /* of the chosen pair */
-	struct path_way way; /* remote IP_NONE = none chosen */
+	struct way_to way; /* remote IP_NONE = none chosen */
 	ns_t rtt; /* smoothed; 0 = unknown */
 };
 /* False for peers that were never used. */

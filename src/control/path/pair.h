@@ -1,24 +1,58 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* A pair: one of our sockets and one address of the peer. */
+/*
+ * A pair: a way to the peer, identified by our socket and the peer's address, with the checks that ask
+ * whether they reach each other. A check is a STUN Binding request, repeated with growing waits; every try
+ * has a stamp of its own, because a repeated one would be refused as a replay. Pure.
+ */
 #ifndef TM_CONTROL_PATH_PAIR_H
 #define TM_CONTROL_PATH_PAIR_H
 
 #include "base/addr.h"
+#include "base/time.h"
+#include "data/link/way.h"
+#include "mesh/model.h"
 
-/* How a datagram reaches a peer. What identifies a pair is the socket and the remote end. */
-struct path_way {
-	unsigned socket; /* index of the plane's; 0 = the main one */
-	struct endpoint remote; /* IP_NONE = none */
-	struct ip local; /* source address, IP_NONE = the kernel's choice */
-	uint32_t ifindex; /* interface of `local`, 0 = the kernel's choice */
+enum { PAIR_TRIES = 6, PAIR_HEARTBEAT_TRIES = 3 /* of the pair in use */ };
+
+/* First retransmission, then doubling. Shorter than RFC 8445's 500 ms: these checks are few and pairwise. */
+#define PAIR_RTO (250 * MS)
+#define PAIR_RTO_MAX (2 * SEC)
+#define PAIR_FRESH (3 * SEC) /* a pair that answered within this time needs no triggered check */
+
+struct pair {
+	struct way_to way;
+	enum candidate_type type;
+	bool failed;
+	uint8_t tries; /* sent since the last answer */
+	uint32_t sent_us[PAIR_TRIES]; /* after `began` */
+	uint64_t stamps[PAIR_TRIES];
+	ns_t began; /* when the first of the tries was sent */
+	ns_t next_check; /* NS_NEVER = none planned */
+	ns_t last_ok; /* a check was answered; 0 = never */
+	ns_t last_heard; /* the peer's packets came from there while another pair was in use; 0 = never */
+	ns_t rtt; /* smoothed; 0 = unknown */
 };
 
-/* How a datagram came. */
-struct path_arrival {
-	unsigned socket;
-	struct endpoint from;
-	struct ip local; /* IP_NONE = unknown */
-	uint32_t ifindex; /* 0 = unknown */
-};
+/* A pair to be checked at once. */
+struct pair pair_make(const struct way_to *way, enum candidate_type type, ns_t now);
+bool pair_is(const struct pair *p, unsigned socket, const struct endpoint *remote);
+/* Check it again, from the first try. */
+void pair_plan(struct pair *p, ns_t at);
+bool pair_is_fresh(const struct pair *p, ns_t now);
+
+/* What is due; in_use: it is the one that carries the peer's traffic. */
+enum pair_due { PAIR_WAITS, PAIR_SENDS, PAIR_GIVES_UP };
+enum pair_due pair_due(const struct pair *p, bool in_use, ns_t now);
+void pair_sent(struct pair *p, uint64_t stamp, bool in_use, ns_t now);
+/* The tries are over: unanswered, unless something else proves that the pair works. */
+void pair_gave_up(struct pair *p, bool works);
+
+/* Is that the stamp of a try of ours? */
+bool pair_asked(const struct pair *p, uint64_t stamp);
+void pair_answered(struct pair *p, uint64_t stamp, ns_t now);
+
+/* Is `a` worth leaving `b`, which works? A better kind may cost a little, the same kind must be clearly
+ * faster. */
+bool pair_clearly_better(const struct pair *a, const struct pair *b);
 
 #endif

@@ -1,71 +1,37 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "control/path/path.h"
 
+#include "control/path/turn.h"
+
 #include <string.h>
 
-void path_init(struct path *p)
+void path_init(struct path *p, const struct path_memory *last)
 {
-	*p = (struct path){.chosen = -1, .retry_at = NS_NEVER};
+	*p = (struct path){.chosen = -1, .last = *last, .retry_at = NS_NEVER, .sample_at = NS_NEVER};
 }
 
-const struct path_pair *path_chosen(const struct path *p)
+void path_deinit(struct path *p)
+{
+	free(p->pairs);
+	path_init(p, &p->last);
+}
+
+const struct pair *path_chosen(const struct path *p)
 {
 	return p->chosen < 0 ? NULL : &p->pairs[p->chosen];
 }
 
-static bool is_private(const struct ip *ip)
+/* --- the list of pairs --- */
+
+static int find_pair(const struct path *p, unsigned socket, const struct endpoint *remote)
 {
-	const uint8_t *b = ip->bytes;
-
-	if (ip->family == IP_V6)
-		return (b[0] & 0xfe) == 0xfc || ip_is_link_local(ip);
-	return b[0] == 10 || (b[0] == 172 && (b[1] & 0xf0) == 16) || (b[0] == 192 && b[1] == 168);
-}
-
-/* Lower is better: LAN and IPv6 without translation, then other direct ones, then relays. */
-static unsigned rank(const struct candidate *c)
-{
-	if (c->type == CAND_RELAY)
-		return 2;
-	if (c->type == CAND_HOST && (c->ep.ip.family == IP_V6 || is_private(&c->ep.ip)))
-		return 0;
-	return 1;
-}
-
-/* Is `a` worth leaving `b`, which works? A better kind may cost a little, the same kind must be clearly
- * faster. */
-static bool clearly_better(const struct path_pair *a, const struct path_pair *b)
-{
-	ns_t margin = b->rtt / 5 + 5 * MS;
-	unsigned ra = rank(&a->remote), rb = rank(&b->remote);
-
-	if (ra != rb)
-		return ra < rb && (rb == 2 || a->rtt <= b->rtt + margin);
-	return a->rtt + margin < b->rtt;
-}
-
-static void plan_check(struct path_pair *pair, ns_t at)
-{
-	pair->failed = false;
-	pair->tries = 0;
-	pair->next_check = at;
-}
-
-/* Without this, two nodes would answer each other's triggered check with another one for ever. */
-static bool is_fresh(const struct path_pair *pair, ns_t now)
-{
-	return pair->last_ok && now - pair->last_ok < PATH_FRESH;
-}
-
-static int find_pair(const struct path *p, const struct endpoint *ep)
-{
-	for (size_t i = 0; i < p->n_pairs; i++)
-		if (endpoint_eq(&p->pairs[i].remote.ep, ep))
+	for (unsigned i = 0; i < p->n_pairs; i++)
+		if (pair_is(&p->pairs[i], socket, remote))
 			return (int)i;
 	return -1;
 }
 
-static void remove_pair(struct path *p, size_t i)
+static void remove_pair(struct path *p, unsigned i)
 {
 	memmove(&p->pairs[i], &p->pairs[i + 1], (p->n_pairs - i - 1) * sizeof(p->pairs[0]));
 	p->n_pairs--;
@@ -73,18 +39,29 @@ static void remove_pair(struct path *p, size_t i)
 		p->chosen--;
 }
 
+static bool grow(struct path *p)
+{
+	unsigned room = MIN(MAX(2 * p->room, 4U), (unsigned)PATH_PAIRS_MAX);
+	struct pair *pairs = realloc(p->pairs, room * sizeof(*pairs));
+
+	if (!pairs)
+		return false;
+	p->pairs = pairs;
+	p->room = room;
+	return true;
+}
+
 /* Room for one more: the oldest peer-reflexive pair that is not in use makes way, else a failed one. */
 static bool make_room(struct path *p)
 {
-	if (p->n_pairs < PATH_PAIRS_MAX)
+	if (p->n_pairs < p->room || (p->room < PATH_PAIRS_MAX && grow(p)))
 		return true;
 
 	for (int pass = 0; pass < 2; pass++)
-		for (size_t i = 0; i < p->n_pairs; i++) {
-			bool candidate =
-				pass == 0 ? p->pairs[i].remote.type == CAND_PRFLX : p->pairs[i].failed;
+		for (unsigned i = 0; i < p->n_pairs; i++) {
+			bool may_go = pass == 0 ? p->pairs[i].type == CAND_PRFLX : p->pairs[i].failed;
 
-			if (candidate && (int)i != p->chosen) {
+			if (may_go && (int)i != p->chosen) {
 				remove_pair(p, i);
 				return true;
 			}
@@ -92,48 +69,134 @@ static bool make_room(struct path *p)
 	return false;
 }
 
-static int add_pair(struct path *p, const struct candidate *c, ns_t now)
+static int add_pair(struct path *p, const struct way_to *way, enum candidate_type type, ns_t now)
 {
 	if (!make_room(p))
 		return -1;
-
-	p->pairs[p->n_pairs] = (struct path_pair){.remote = *c};
-	plan_check(&p->pairs[p->n_pairs], now);
+	p->pairs[p->n_pairs] = pair_make(way, type, now);
 	return (int)p->n_pairs++;
 }
 
-static void start_over(struct path *p, ns_t now)
+/* The pair by which that came, made when nobody had told us of it; -1 = no room. */
+static int pair_of(struct path *p, const struct way_to *a, struct turn *t)
 {
-	for (size_t i = 0; i < p->n_pairs; i++)
-		plan_check(&p->pairs[i], now);
-	p->ask = !p->helping;
-	p->retry_at = NS_NEVER;
+	int at = find_pair(p, a->socket, &a->remote);
+
+	if (at >= 0)
+		return at;
+	at = add_pair(p, a, CAND_PRFLX, t->now);
+	if (at >= 0)
+		turn_emit(t, CORE_NOTE, WHY_FOUND, a);
+	return at;
 }
 
-static void begin_checking(struct path *p, ns_t now)
+/* --- choosing --- */
+
+/* `proof`: when something authentic came over the pair; 0 = not yet. */
+static void choose(struct path *p, int at, enum path_why why, ns_t proof, struct turn *t)
+{
+	const struct pair *pair = &p->pairs[at];
+
+	if (p->state != PATH_UP)
+		p->sample_at = t->now + PATH_SAMPLE_QUIET;
+	p->chosen = at;
+	p->state = PATH_UP;
+	p->last_proof = proof;
+	p->retry_wait = 0;
+	p->retry_at = NS_NEVER;
+	p->last = (struct path_memory){.way = pair->way, .type = pair->type};
+	turn_emit(t, CORE_USE, why, &pair->way);
+	turn_emit(t, CORE_WORKS, why, &pair->way);
+}
+
+static void start_over(struct path *p, enum path_why why, struct turn *t)
+{
+	for (unsigned i = 0; i < p->n_pairs; i++)
+		pair_plan(&p->pairs[i], t->now);
+	p->retry_at = NS_NEVER;
+	if (!p->helping)
+		turn_emit(t, CORE_ASK, why, NULL);
+}
+
+static void begin_checking(struct path *p, enum path_why why, struct turn *t)
 {
 	p->state = PATH_CHECKING;
 	p->retry_wait = 0;
-	start_over(p, now);
+	start_over(p, why, t);
 }
 
-void path_want(struct path *p, ns_t now)
+/*
+ * The chosen pair is silent. Another that lives takes over: one that answered a check, else one by which the
+ * peer's packets came, since we began to ask the chosen one.
+ */
+static int successor(const struct path *p)
 {
-	p->wanted_at = now;
+	ns_t since = p->pairs[p->chosen].began;
+	int best = -1;
+
+	for (unsigned i = 0; i < p->n_pairs; i++) {
+		const struct pair *a = &p->pairs[i], *b = best < 0 ? NULL : &p->pairs[best];
+
+		if ((int)i == p->chosen || MAX(a->last_ok, a->last_heard) < since)
+			continue;
+		if (!b || (a->last_ok >= since && (b->last_ok < since || pair_clearly_better(a, b))))
+			best = (int)i;
+	}
+	return best;
+}
+
+/* The plane keeps sending by the dead one until something better is known. */
+static void chosen_died(struct path *p, struct turn *t)
+{
+	turn_emit(t, CORE_NOTE, WHY_DEAD, &p->pairs[p->chosen].way);
+	p->chosen = -1;
+	begin_checking(p, WHY_DEAD, t);
+}
+
+static bool chosen_is_alive(const struct path *p)
+{
+	/* More than one try: the first went without an answer for its whole wait. */
+	return p->state == PATH_UP && p->chosen >= 0 && p->pairs[p->chosen].tries < 2;
+}
+
+/* --- what happened --- */
+
+/* Without asking what is fresh, two nodes would answer each other's triggered check with another one for
+ * ever. */
+static void check_now(struct path *p, int at, ns_t now)
+{
+	struct pair *pair = &p->pairs[at];
+
+	if (pair->next_check == NS_NEVER && !pair_is_fresh(pair, now))
+		pair_plan(pair, now);
+}
+
+void path_want(struct path *p, struct turn *t)
+{
+	int at = -1;
+
+	p->wanted_at = t->now;
 	p->helping = false;
-	if (p->state == PATH_IDLE)
-		begin_checking(p, now);
-	else if (p->chosen < 0)
-		p->ask = true; /* the coordinator may have come back, or the peer */
+	if (p->state == PATH_IDLE) {
+		if (endpoint_is_set(&p->last.way.remote))
+			at = find_pair(p, p->last.way.socket, &p->last.way.remote);
+		if (at < 0 && endpoint_is_set(&p->last.way.remote))
+			at = add_pair(p, &p->last.way, p->last.type, t->now);
+		begin_checking(p, WHY_ASKED, t);
+		/* Packets leave at once by the way that worked last, while its check and the question for
+		 * others are under way. */
+		if (at >= 0)
+			choose(p, at, WHY_REMEMBERED, 0, t);
+	} else if (p->chosen < 0) {
+		turn_emit(t, CORE_ASK, WHY_ASKED, NULL); /* the coordinator may have come back, or the peer */
+	} else {
+		check_now(p, p->chosen, t->now); /* no handshake gets through */
+	}
 }
 
-void path_restart(struct path *p, ns_t now)
+void path_restart(struct path *p)
 {
-	if (p->state == PATH_IDLE)
-		return;
-
-	p->retry_wait = 0;
-	start_over(p, now);
+	p->restart = p->state != PATH_IDLE;
 }
 
 /*
@@ -141,250 +204,261 @@ void path_restart(struct path *p, ns_t now)
  * candidates: the question would tell the peer that we look for it, and two idle nodes would keep each other
  * busy.
  */
-static void help_peer(struct path *p, ns_t now)
+static void help_peer(struct path *p, struct turn *t)
 {
+	if (p->state != PATH_IDLE || !p->n_pairs)
+		return;
 	p->helping = true;
 	p->state = PATH_CHECKING;
 	p->retry_wait = 0;
-	p->wanted_at = now - PATH_WANTED_FOR + PATH_HELP_FOR;
+	p->wanted_at = t->now - PATH_WANTED_FOR + PATH_HELP_FOR;
+	turn_emit(t, CORE_NOTE, WHY_HELP, NULL);
 }
 
-static bool is_listed(const struct candidates *c, const struct endpoint *ep)
+static bool is_listed(const struct candidates *c, const struct pair *pair)
 {
 	for (size_t i = 0; i < c->n; i++)
-		if (endpoint_eq(&c->v[i].ep, ep))
+		if (pair_is(pair, 0, &c->v[i].ep))
 			return true;
 	return false;
 }
 
-void path_candidates(struct path *p, const struct candidates *c, ns_t now)
+void path_candidates(struct path *p, const struct candidates *c, struct turn *t)
 {
 	/* What is in use or was learned from the peer's own packets stays; other old candidates go. */
-	for (size_t i = p->n_pairs; i-- > 0;)
-		if ((int)i != p->chosen && p->pairs[i].remote.type != CAND_PRFLX &&
-			!is_listed(c, &p->pairs[i].remote.ep))
+	for (unsigned i = p->n_pairs; i-- > 0;)
+		if ((int)i != p->chosen && p->pairs[i].type != CAND_PRFLX && !is_listed(c, &p->pairs[i]))
 			remove_pair(p, i);
 
 	for (size_t i = 0; i < c->n; i++) {
-		int at = find_pair(p, &c->v[i].ep);
+		int at = find_pair(p, 0, &c->v[i].ep);
 
 		if (at < 0)
-			add_pair(p, &c->v[i], now);
+			add_pair(p, &(struct way_to){.remote = c->v[i].ep}, c->v[i].type, t->now);
 		else
-			p->pairs[at].remote.type = c->v[i].type;
+			p->pairs[at].type = c->v[i].type;
 	}
 	/* Candidates come unasked when the peer looks for us: check back on all pairs that are not known to
 	 * work just now, so that both sides' packets pass. */
-	for (size_t i = 0; i < p->n_pairs; i++)
-		if (p->pairs[i].next_check == NS_NEVER && !is_fresh(&p->pairs[i], now) &&
-			!((int)i == p->chosen && now - p->last_proof < PATH_FRESH))
-			plan_check(&p->pairs[i], now);
-	if (p->state == PATH_IDLE && p->n_pairs)
-		help_peer(p, now);
+	for (unsigned i = 0; i < p->n_pairs; i++)
+		if (p->pairs[i].next_check == NS_NEVER && !pair_is_fresh(&p->pairs[i], t->now) &&
+			!((int)i == p->chosen && t->now - p->last_proof < PAIR_FRESH))
+			pair_plan(&p->pairs[i], t->now);
+	help_peer(p, t);
 	p->retry_at = NS_NEVER;
 }
 
-void path_check_received(struct path *p, const struct endpoint *from, ns_t now)
+void path_check_received(struct path *p, const struct way_to *a, struct turn *t)
 {
-	int at = find_pair(p, from);
+	int at = pair_of(p, a, t);
+
+	if (at >= 0 && at != p->chosen)
+		check_now(p, at, t->now); /* RFC 8445 7.3.1.4 */
+	help_peer(p, t);
+}
+
+bool path_check_answered(struct path *p, uint64_t stamp, const struct way_to *a, struct turn *t)
+{
+	unsigned i = 0;
+
+	while (i < p->n_pairs && !pair_asked(&p->pairs[i], stamp))
+		i++;
+	if (i == p->n_pairs)
+		return false;
+	if (!pair_is(&p->pairs[i], a->socket, &a->remote))
+		return true;
+
+	pair_answered(&p->pairs[i], stamp, t->now);
+	if ((int)i == p->chosen)
+		p->last_proof = t->now;
+	else if (p->chosen < 0)
+		choose(p, (int)i, WHY_FIRST, t->now, t);
+	else if (pair_clearly_better(&p->pairs[i], &p->pairs[p->chosen]))
+		choose(p, (int)i, WHY_BETTER, t->now, t);
+	return true;
+}
+
+void path_heard(struct path *p, const struct way_to *a, struct turn *t)
+{
+	int at = pair_of(p, a, t);
 
 	if (at < 0)
-		at = add_pair(p, &(struct candidate){CAND_PRFLX, *from}, now);
-	else if (at != p->chosen && p->pairs[at].next_check == NS_NEVER && !is_fresh(&p->pairs[at], now))
-		plan_check(&p->pairs[at], now); /* RFC 8445 7.3.1.4 */
-	if (p->state == PATH_IDLE && p->n_pairs)
-		help_peer(p, now);
-}
-
-static void choose(struct path *p, int at, ns_t now)
-{
-	p->chosen = at;
-	p->state = PATH_UP;
-	p->last_proof = now;
-	p->retry_wait = 0;
-	p->retry_at = NS_NEVER;
-}
-
-bool path_check_answered(struct path *p, const uint8_t txid[static 12], const struct endpoint *from, ns_t now)
-{
-	for (size_t i = 0; i < p->n_pairs; i++) {
-		struct path_pair *pair = &p->pairs[i];
-
-		for (size_t t = 0; t < pair->tries; t++) {
-			if (memcmp(pair->txid[t], txid, 12) != 0)
-				continue;
-			if (!endpoint_eq(from, &pair->remote.ep))
-				return true;
-
-			ns_t rtt = now - pair->sent_at[t];
-			pair->rtt = pair->rtt ? (3 * pair->rtt + rtt) / 4 : MAX(rtt, 1);
-			pair->last_ok = now;
-			pair->tries = 0;
-			pair->failed = false;
-			pair->next_check = NS_NEVER;
-			if ((int)i == p->chosen)
-				p->last_proof = now;
-			else if (p->state != PATH_UP || p->chosen < 0 ||
-				 clearly_better(pair, &p->pairs[p->chosen])) {
-				choose(p, (int)i, now);
-				p->changed = true;
-			}
-			return true;
+		return;
+	if (at == p->chosen && p->state == PATH_UP) {
+		/* Only our own address is news: the peer reaches us by this one. */
+		if (!way_to_eq(&p->pairs[at].way, a)) {
+			p->pairs[at].way = *a;
+			turn_emit(t, CORE_USE, WHY_HEARD, a);
 		}
+		return;
 	}
-	return false;
-}
-
-void path_authentic(struct path *p, const struct endpoint *from, ns_t now)
-{
-	int at = find_pair(p, from);
-
-	if (at < 0) {
-		at = add_pair(p, &(struct candidate){CAND_PRFLX, *from}, now);
-		if (at < 0)
-			return;
-	}
-	p->pairs[at].last_ok = now;
+	p->pairs[at].last_heard = t->now;
 	p->pairs[at].failed = false; /* its checks may have failed while the peer's side was still closed */
-	choose(p, at, now);
-}
-
-void path_heard_elsewhere(struct path *p, const struct endpoint *from, ns_t now)
-{
-	path_check_received(p, from, now);
-	if (p->chosen >= 0 && p->pairs[p->chosen].next_check == NS_NEVER)
-		plan_check(&p->pairs[p->chosen], now);
-}
-
-void path_heard(struct path *p, ns_t at)
-{
-	if (p->chosen >= 0 && at > p->last_proof)
-		p->last_proof = at;
-}
-
-void path_sending(struct path *p, ns_t now)
-{
-	p->last_sending = now;
-	p->wanted_at = now;
-	p->helping = false;
-}
-
-static unsigned tries_allowed(const struct path *p, size_t i)
-{
-	return (int)i == p->chosen && p->state == PATH_UP ? PATH_HEARTBEAT_TRIES : PATH_CHECK_TRIES;
-}
-
-static ns_t rto(const struct path *p, size_t i)
-{
-	ns_t wait = MAX(PATH_CHECK_RTO, 2 * p->pairs[i].rtt);
-
-	if (tries_allowed(p, i) == PATH_HEARTBEAT_TRIES)
-		return wait;
-	return ns_min(wait << (p->pairs[i].tries - 1), MAX(PATH_CHECK_RTO_MAX, wait));
-}
-
-/* The chosen pair stopped answering: look everywhere. The plane keeps sending there until something better is
- * known. */
-static void chosen_died(struct path *p, ns_t now)
-{
-	p->chosen = -1;
-	p->state = PATH_CHECKING;
-	p->retry_wait = 0;
-	start_over(p, now);
-}
-
-/* Sends the pair's next check if it is due and there is room, or declares it failed. */
-static void step_pair(struct path *p, size_t i, ns_t now,
-	void (*new_txid)(void *ctx, uint8_t txid[static 12]), void *ctx, struct path_out *out)
-{
-	struct path_pair *pair = &p->pairs[i];
-
-	if (pair->next_check > now) {
-		out->next = ns_min(out->next, pair->next_check);
+	check_now(p, at, t->now);
+	if (!chosen_is_alive(p)) {
+		choose(p, at, WHY_HEARD, t->now, t); /* authentic packets are a proof */
 		return;
 	}
-	if (pair->tries >= tries_allowed(p, i)) {
-		/* WireGuard may have heard the peer meanwhile: then only the checks are lost. */
-		pair->failed = (int)i != p->chosen || p->last_proof < pair->sent_at[0];
-		pair->tries = 0;
-		pair->next_check = NS_NEVER;
-		return;
-	}
-	if (out->n_send == PATH_SENDS_MAX) {
-		out->next = ns_min(out->next, now + PATH_PACING);
-		return;
-	}
-	new_txid(ctx, pair->txid[pair->tries]);
-	pair->sent_at[pair->tries] = now;
-	out->send[out->n_send].to = pair->remote.ep;
-	memcpy(out->send[out->n_send].txid, pair->txid[pair->tries], 12);
-	out->n_send++;
-	pair->tries++;
-	pair->next_check = now + rto(p, i);
-	out->next = ns_min(out->next, pair->next_check);
+	check_now(p, p->chosen, t->now); /* both may live, or the peer moved */
 }
 
-static void step_heartbeat(struct path *p, ns_t now)
+void path_activity(struct path *p, ns_t last_recv, uint64_t tx_bytes, struct turn *t)
 {
-	struct path_pair *pair = &p->pairs[p->chosen];
+	ns_t wait = PATH_SAMPLE_QUIET;
+
+	if (p->state != PATH_UP)
+		return;
+	if (last_recv > p->last_proof)
+		p->last_proof = last_recv;
+	if (tx_bytes != p->tx_bytes) {
+		p->last_sending = p->wanted_at = t->now;
+		p->helping = false;
+		wait = PATH_SAMPLE_BUSY;
+	}
+	p->tx_bytes = tx_bytes;
+	p->sample_at = (t->now / wait + 1) * wait;
+}
+
+/* --- what is due --- */
+
+static void step_sample(struct path *p, struct turn *t)
+{
+	if (p->sample_at > t->now)
+		return;
+	/* In case nobody answers. */
+	p->sample_at = t->now + PATH_SAMPLE_QUIET;
+	turn_emit(t, CORE_SAMPLE, WHY_SAMPLE, NULL);
+}
+
+static void step_heartbeat(struct path *p, struct turn *t)
+{
+	struct pair *pair = &p->pairs[p->chosen];
 
 	/* Only while traffic flows: the last packet went out after the silence began, and not long ago. */
-	bool silent = p->last_sending > p->last_proof && now - p->last_proof >= PATH_SILENCE;
-	if (silent && pair->next_check == NS_NEVER && now - p->last_sending < 2 * PATH_SILENCE)
-		plan_check(pair, now);
+	bool silent = p->last_sending > p->last_proof && t->now - p->last_proof >= PATH_SILENCE;
+	if (silent && pair->next_check == NS_NEVER && t->now - p->last_sending < 2 * PATH_SILENCE)
+		pair_plan(pair, t->now);
 }
 
-static bool all_failed(const struct path *p)
+/* Our network changed. */
+static void step_restart(struct path *p, struct turn *t)
 {
-	for (size_t i = 0; i < p->n_pairs; i++)
-		if (!p->pairs[i].failed)
+	bool bound = p->chosen >= 0 && p->pairs[p->chosen].way.local.family != IP_NONE;
+
+	p->restart = false;
+	/* Where packets came in may be no address of ours any more. */
+	for (unsigned i = 0; i < p->n_pairs; i++) {
+		p->pairs[i].way.local = (struct ip){.family = IP_NONE};
+		p->pairs[i].way.local_ifindex = 0;
+	}
+	if (bound)
+		turn_emit(t, CORE_USE, WHY_NETWORK, &p->pairs[p->chosen].way);
+	p->retry_wait = 0;
+	start_over(p, WHY_NETWORK, t);
+}
+
+/* Nobody uses the path: the plane shall ask when somebody does again. */
+static void rest(struct path *p, enum path_why why, struct turn *t)
+{
+	path_deinit(p);
+	turn_emit(t, CORE_USE, why, NULL);
+}
+
+static bool checks_are_over(const struct path *p)
+{
+	for (unsigned i = 0; i < p->n_pairs; i++)
+		if (p->pairs[i].next_check != NS_NEVER)
 			return false;
 	return true;
 }
 
 /* Nothing works (or nothing is known): plan the next round, or give up when nobody has wanted the peer for
  * long. */
-static void step_retry(struct path *p, ns_t now)
+static void step_retry(struct path *p, struct turn *t)
 {
-	if (now - p->wanted_at >= PATH_WANTED_FOR) {
-		path_init(p);
-		p->changed = true;
+	if (t->now - p->wanted_at >= PATH_WANTED_FOR) {
+		rest(p, WHY_GIVEN_UP, t);
 		return;
 	}
 	if (p->retry_at == NS_NEVER) {
 		ns_t first = p->n_pairs ? PATH_RETRY_WAIT : PATH_ASK_WAIT;
 
 		p->retry_wait = p->retry_wait ? ns_min(2 * p->retry_wait, PATH_RETRY_MAX) : first;
-		p->retry_at = now + p->retry_wait;
-	} else if (p->retry_at <= now) {
-		start_over(p, now);
+		p->retry_at = t->now + p->retry_wait;
+	} else if (p->retry_at <= t->now) {
+		start_over(p, WHY_RETRY, t);
 	}
 }
 
-void path_step(struct path *p, ns_t now, void (*new_txid)(void *ctx, uint8_t txid[static 12]), void *ctx,
-	struct path_out *ret_out)
+/* The pair's next check, if it is due and there is room, or its end. Returns whether one was sent. */
+static bool step_pair(struct path *p, unsigned i, bool may_send, struct turn *t)
 {
-	struct path_out out = {.next = NS_NEVER};
+	struct pair *pair = &p->pairs[i];
+	bool in_use = (int)i == p->chosen;
+	int next;
 
-	if (p->state == PATH_UP)
-		step_heartbeat(p, now);
-	if (p->state == PATH_CHECKING && all_failed(p))
-		step_retry(p, now);
+	switch (pair_due(pair, in_use, t->now)) {
+	case PAIR_WAITS:
+		return false;
+	case PAIR_GIVES_UP:
+		/* WireGuard may have heard the peer meanwhile: then only the checks are lost. */
+		pair_gave_up(pair, in_use && p->last_proof >= pair->began);
+		if (pair->failed)
+			turn_emit(t, CORE_NOTE, WHY_FAILED, &pair->way);
+		return false;
+	case PAIR_SENDS:
+		break;
+	}
+	if (!may_send)
+		return false;
+	/* The first try went without an answer: leave it to one that lives, and see whether it comes back. */
+	if (in_use && pair->tries && p->last_proof < pair->began && (next = successor(p)) >= 0) {
+		choose(p, next, WHY_SUCCESSOR, MAX(p->pairs[next].last_ok, p->pairs[next].last_heard), t);
+		in_use = false;
+	}
+	pair_sent(pair, turn_check(t, in_use ? WHY_HEARTBEAT : WHY_CHECK, &pair->way), in_use, t->now);
+	return true;
+}
 
-	for (size_t i = 0; i < p->n_pairs && p->state != PATH_IDLE; i++) {
-		step_pair(p, i, now, new_txid, ctx, &out);
+static ns_t earliest(const struct path *p, bool throttled, ns_t now)
+{
+	ns_t next = p->state == PATH_UP ? p->sample_at : NS_NEVER;
+
+	if (p->state == PATH_CHECKING && checks_are_over(p))
+		next = ns_min(next, p->retry_at);
+	for (unsigned i = 0; i < p->n_pairs; i++) {
+		ns_t at = p->pairs[i].next_check;
+
+		next = ns_min(next, throttled && at <= now ? now + PATH_PACING : at);
+	}
+	return next;
+}
+
+ns_t path_step(struct path *p, struct turn *t)
+{
+	unsigned sent = 0;
+
+	if (p->restart)
+		step_restart(p, t);
+	if (p->state == PATH_UP) {
+		if (t->now - MAX(MAX(p->last_sending, p->last_proof), p->wanted_at) >= PATH_WANTED_FOR) {
+			rest(p, WHY_IDLE, t);
+			return NS_NEVER;
+		}
+		step_sample(p, t);
+		step_heartbeat(p, t);
+	}
+	if (p->state == PATH_CHECKING && checks_are_over(p))
+		step_retry(p, t);
+
+	for (unsigned i = 0; i < p->n_pairs; i++) {
+		sent += step_pair(p, i, sent < PATH_SENDS_MAX, t);
 		if ((int)i == p->chosen && p->pairs[i].failed) {
-			chosen_died(p, now);
-			out.next = now;
+			chosen_died(p, t);
+			return t->now;
 		}
 	}
-	if (p->state == PATH_CHECKING) {
-		if (all_failed(p) && p->retry_at == NS_NEVER)
-			step_retry(p, now);
-		out.next = ns_min(out.next, p->retry_at);
-	}
-	out.ask_candidates = p->ask;
-	out.chosen_changed = p->changed;
-	p->ask = p->changed = false;
-	*ret_out = out;
+	if (p->state == PATH_CHECKING && checks_are_over(p) && p->retry_at == NS_NEVER)
+		step_retry(p, t);
+	return earliest(p, sent == PATH_SENDS_MAX, t->now);
 }

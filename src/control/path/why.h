@@ -11,6 +11,7 @@
 	X(MAPPING, "under which address are we seen?")                                                       \
 	X(FIRST, "the first address that answered")                                                          \
 	X(BETTER, "a better address answered")                                                               \
+	X(REMEMBERED, "reached there last")                                                                  \
 	X(HEARD, "the peer's packets come from there, and nothing else works")                               \
 	X(SUCCESSOR, "the one in use is silent, this one answered")                                          \
 	X(DEAD, "the one in use does not answer")                                                            \

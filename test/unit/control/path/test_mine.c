@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-#include "control/path/gather.h"
+#include "control/path/mine.h"
 
 #include "unit/unit.h"
 
-static struct gather_in in;
+static struct mine_in in;
 
 static struct endpoint ep(const char *s)
 {
@@ -16,7 +16,7 @@ static struct endpoint ep(const char *s)
 static int make_in(void **state)
 {
 	(void)state;
-	in = (struct gather_in){.port = 51820};
+	in = (struct mine_in){.port = 51820};
 	return prefix_parse("100.101.0.0/16", &in.net4) || prefix_parse("fd01:2:3:4::/64", &in.net6);
 }
 
@@ -68,7 +68,7 @@ static void configured_local_and_reflexive_addresses_are_put_together_once(void 
 	in.advertise = &advertise;
 	in.n_advertise = 1;
 	in.reflexive = ep("198.51.100.1:40000");
-	gather(&in, &c);
+	mine_gather(&in, &c);
 	assert_int_equal(c.n, 3);
 	assert_true(endpoint_eq(&c.v[0].ep, &advertise));
 	assert_int_equal(c.v[1].ep.port, 51820);
@@ -77,7 +77,7 @@ static void configured_local_and_reflexive_addresses_are_put_together_once(void 
 	assert_true(endpoint_eq(&c.v[2].ep, &in.reflexive));
 
 	in.reflexive = ep("10.0.0.1:51820"); /* no translation: one candidate, and it is a host's */
-	gather(&in, &c);
+	mine_gather(&in, &c);
 	assert_int_equal(c.n, 2);
 	assert_int_equal(c.v[1].type, CAND_HOST);
 }
@@ -93,7 +93,7 @@ static void a_host_with_many_addresses_still_names_its_reflexive_one(void **stat
 	in.local = local;
 	in.n_local = ARRAY_LEN(local);
 	in.reflexive = ep("198.51.100.1:40000");
-	gather(&in, &c);
+	mine_gather(&in, &c);
 	assert_int_equal(c.n, CANDIDATES_MAX);
 	assert_int_equal(c.v[CANDIDATES_MAX - 1].type, CAND_SRFLX);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-#include "control/path/gather.h"
+#include "control/path/mine.h"
 
 bool candidate_usable(const struct endpoint *ep, const struct prefix *net4, const struct prefix *net6)
 {
@@ -11,7 +11,7 @@ bool candidate_usable(const struct endpoint *ep, const struct prefix *net4, cons
 }
 
 static void add(
-	const struct gather_in *in, enum candidate_type type, const struct endpoint *ep, struct candidates *c)
+	const struct mine_in *in, enum candidate_type type, const struct endpoint *ep, struct candidates *c)
 {
 	if (c->n == CANDIDATES_MAX || !candidate_usable(ep, &in->net4, &in->net6))
 		return;
@@ -21,7 +21,7 @@ static void add(
 	c->v[c->n++] = (struct candidate){type, *ep};
 }
 
-void gather(const struct gather_in *in, struct candidates *ret_c)
+void mine_gather(const struct mine_in *in, struct candidates *ret_c)
 {
 	struct candidates c = {.n = 0};
 

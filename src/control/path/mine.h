@@ -3,12 +3,12 @@
  * Our own candidates: host addresses, configured endpoints, and the server-reflexive address that STUN found.
  * Pure: puts together what it is given.
  */
-#ifndef TM_CONTROL_PATH_GATHER_H
-#define TM_CONTROL_PATH_GATHER_H
+#ifndef TM_CONTROL_PATH_MINE_H
+#define TM_CONTROL_PATH_MINE_H
 
 #include "mesh/model.h"
 
-struct gather_in {
+struct mine_in {
 	const struct ip *local;
 	size_t n_local;
 	uint16_t port;
@@ -18,7 +18,7 @@ struct gather_in {
 	struct prefix net4, net6; /* of the mesh: nothing in them is ever a candidate */
 };
 
-void gather(const struct gather_in *in, struct candidates *ret_c);
+void mine_gather(const struct mine_in *in, struct candidates *ret_c);
 
 /* May a packet be sent there at all? Not to ourselves, not to groups, not into the mesh. */
 bool candidate_usable(const struct endpoint *ep, const struct prefix *net4, const struct prefix *net6);

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * Under which address does the world see our data socket? The coordinator's data port is asked by STUN, again
+ * and again: that also keeps a translator's mapping alive. Pure.
+ */
+#ifndef TM_CONTROL_PATH_MAPPING_H
+#define TM_CONTROL_PATH_MAPPING_H
+
+#include "control/path/pair.h"
+#include "control/path/stun.h"
+
+enum { MAPPING_TRIES = 5 };
+/* RFC 4787 REQ-5 asks translators for two minutes, many give half a minute. Every wait is shortened by a
+ * random part, lest all nodes of a mesh ask at one moment. */
+#define MAPPING_EVERY (25 * SEC)
+#define MAPPING_JITTER (5 * SEC)
+#define MAPPING_RTO (500 * MS) /* RFC 8489 6.2.1 */
+
+struct mapping {
+	/* the server; an unset endpoint: none is known */
+	char id[NODE_ID_LEN + 1];
+	uint8_t key[STUN_KEY]; /* of the messages between it and us */
+	struct endpoint server;
+	/* the question under way */
+	uint64_t stamps[MAPPING_TRIES];
+	unsigned tries;
+	ns_t due; /* NS_NEVER: no server */
+	/* the answer */
+	struct endpoint reflexive; /* IP_NONE = unknown */
+};
+
+void mapping_init(struct mapping *m);
+/*
+ * Asks after a random part of `spread`; a server that we know, and that answered or is being asked, is left
+ * in its rhythm. TM_ECRYPTO for a key that is none.
+ */
+NODISCARD int mapping_set_server(struct mapping *m, const char *id, const struct endpoint *server,
+	const uint8_t private_key[static 32], const uint8_t key[static 32], ns_t spread, uint32_t random,
+	ns_t now);
+/* The network changed: ask now. */
+void mapping_restart(struct mapping *m, ns_t now);
+/*
+ * What is due: a question to be written to `out`, *ret_n bytes (0 = none). True when the address that we had
+ * is lost, because nobody answers.
+ */
+bool mapping_step(
+	struct mapping *m, struct stun_self *self, ns_t now, uint8_t *out, size_t out_len, size_t *ret_n);
+/* Is that an answer to our question, by sender, stamp and source? The caller verifies it under m->key. */
+bool mapping_asked(
+	const struct mapping *m, const char *sender, const struct stun_msg *msg, const struct endpoint *from);
+/* True when our address changed. */
+bool mapping_answered(struct mapping *m, const struct endpoint *mapped, uint32_t random, ns_t now);
+
+#endif

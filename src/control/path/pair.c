@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "control/path/pair.h"
+
+struct pair pair_make(const struct way_to *way, enum candidate_type type, ns_t now)
+{
+	return (struct pair){.way = *way, .type = type, .next_check = now};
+}
+
+bool pair_is(const struct pair *p, unsigned socket, const struct endpoint *remote)
+{
+	return p->way.socket == socket && endpoint_eq(&p->way.remote, remote);
+}
+
+void pair_plan(struct pair *p, ns_t at)
+{
+	p->failed = false;
+	p->tries = 0;
+	p->next_check = at;
+}
+
+bool pair_is_fresh(const struct pair *p, ns_t now)
+{
+	return p->last_ok && now - p->last_ok < PAIR_FRESH;
+}
+
+enum pair_due pair_due(const struct pair *p, bool in_use, ns_t now)
+{
+	if (p->next_check > now)
+		return PAIR_WAITS;
+	return p->tries < (in_use ? PAIR_HEARTBEAT_TRIES : PAIR_TRIES) ? PAIR_SENDS : PAIR_GIVES_UP;
+}
+
+/* A pair in use is asked at an even pace, so that its death is noticed soon. */
+static ns_t rto(const struct pair *p, bool in_use)
+{
+	ns_t wait = MAX(PAIR_RTO, 2 * p->rtt);
+
+	return in_use ? wait : ns_min(wait << (p->tries - 1), MAX(PAIR_RTO_MAX, wait));
+}
+
+void pair_sent(struct pair *p, uint64_t stamp, bool in_use, ns_t now)
+{
+	if (!p->tries)
+		p->began = now;
+	p->stamps[p->tries] = stamp;
+	p->sent_us[p->tries] = (uint32_t)((now - p->began) / US);
+	p->tries++;
+	p->next_check = now + rto(p, in_use);
+}
+
+void pair_gave_up(struct pair *p, bool works)
+{
+	p->failed = !works;
+	p->tries = 0;
+	p->next_check = NS_NEVER;
+}
+
+bool pair_asked(const struct pair *p, uint64_t stamp)
+{
+	for (unsigned i = 0; i < p->tries; i++)
+		if (p->stamps[i] == stamp)
+			return true;
+	return false;
+}
+
+void pair_answered(struct pair *p, uint64_t stamp, ns_t now)
+{
+	for (unsigned i = 0; i < p->tries; i++)
+		if (p->stamps[i] == stamp) {
+			ns_t rtt = now - p->began - p->sent_us[i] * US;
+
+			p->rtt = p->rtt ? (3 * p->rtt + rtt) / 4 : MAX(rtt, 1);
+		}
+	p->last_ok = now;
+	p->failed = false;
+	p->tries = 0;
+	p->next_check = NS_NEVER;
+}
+
+static bool is_private(const struct ip *ip)
+{
+	const uint8_t *b = ip->bytes;
+
+	if (ip->family == IP_V6)
+		return (b[0] & 0xfe) == 0xfc || ip_is_link_local(ip);
+	return b[0] == 10 || (b[0] == 172 && (b[1] & 0xf0) == 16) || (b[0] == 192 && b[1] == 168);
+}
+
+/* Lower is better: LAN and IPv6 without translation, then other direct ones, then relays. */
+static unsigned rank(const struct pair *p)
+{
+	const struct ip *ip = &p->way.remote.ip;
+
+	if (p->type == CAND_RELAY)
+		return 2;
+	return p->type == CAND_HOST && (ip->family == IP_V6 || is_private(ip)) ? 0 : 1;
+}
+
+bool pair_clearly_better(const struct pair *a, const struct pair *b)
+{
+	ns_t margin = b->rtt / 5 + 5 * MS;
+	unsigned ra = rank(a), rb = rank(b);
+
+	/* `b` was believed without an answer of its own: one that has answered is safer, unless b may still.
+	 */
+	if (!b->last_ok)
+		return !b->tries && b->next_check == NS_NEVER;
+	if (ra != rb)
+		return ra < rb && (rb == 2 || a->rtt <= b->rtt + margin);
+	return a->rtt + margin < b->rtt;
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* The core's inputs and outputs as lines of text, for logs and tests. */
+#include "base/encode.h"
+#include "control/path/core.h"
+
+#include <stdio.h>
+
+const char *path_why_text(enum path_why why)
+{
+	static const char *const texts[WHY_N] = {
+#define X(name, text) [WHY_##name] = text,
+		PATH_WHYS(X)
+#undef X
+	};
+
+	return why < WHY_N ? texts[why] : "?";
+}
+
+static const char *const in_names[CORE_IN_N] = {
+	[CORE_NETWORK] = "network",
+	[CORE_ADVERTISE] = "advertise",
+	[CORE_SERVER] = "server",
+	[CORE_WANT] = "want",
+	[CORE_HEARD] = "heard",
+	[CORE_CANDIDATES] = "candidates",
+	[CORE_STUN] = "stun",
+	[CORE_ACTIVITY] = "activity",
+	[CORE_REMOVE] = "remove",
+	[CORE_MEMBERS] = "members",
+};
+
+static const char *const out_names[CORE_OUT_N] = {
+	[CORE_SEND] = "send",
+	[CORE_USE] = "use",
+	[CORE_ASK] = "ask",
+	[CORE_TELL] = "tell",
+	[CORE_WORKS] = "works",
+	[CORE_WAKE] = "wake",
+	[CORE_SAMPLE] = "sample",
+	[CORE_NOTE] = "note",
+};
+
+/* A peer by its id, or by the beginning of its key. */
+static const char *who(const char *id, const uint8_t *key, char buf[static NODE_ID_LEN + 1])
+{
+	if (id && id[0])
+		snprintf(buf, NODE_ID_LEN + 1, "%s", id);
+	else if (key)
+		hex_encode(key, NODE_ID_LEN / 2, buf);
+	else
+		snprintf(buf, NODE_ID_LEN + 1, "-");
+	return buf;
+}
+
+const char *core_in_format(const struct core_in *in, char buf[static CORE_LINE_MAX])
+{
+	char peer[NODE_ID_LEN + 1], ep[ENDPOINT_STR_LEN];
+	int n = snprintf(buf, CORE_LINE_MAX, "%s %s", who(in->id, in->key, peer), in_names[in->kind]);
+	char *rest = buf + n;
+	size_t left = CORE_LINE_MAX - (size_t)n;
+
+	switch (in->kind) {
+	case CORE_NETWORK:
+		snprintf(rest, left, " of %zu addresses", in->network.n);
+		break;
+	case CORE_ADVERTISE:
+		snprintf(rest, left, " %zu endpoints", in->advertise.n);
+		break;
+	case CORE_SERVER:
+		snprintf(rest, left, " %s", endpoint_format(&in->server.ep, ep));
+		break;
+	case CORE_HEARD:
+		snprintf(rest, left, " %s", endpoint_format(&in->by.remote, ep));
+		break;
+	case CORE_CANDIDATES:
+		snprintf(rest, left, " %zu", in->candidates->n);
+		break;
+	case CORE_STUN:
+		snprintf(rest, left, " %s, %zu bytes", endpoint_format(&in->stun.by.remote, ep), in->stun.n);
+		break;
+	case CORE_ACTIVITY:
+		snprintf(rest, left, " %llu bytes sent", (unsigned long long)in->activity.tx_bytes);
+		break;
+	case CORE_WANT:
+	case CORE_REMOVE:
+	case CORE_MEMBERS:
+	case CORE_IN_N:
+		break;
+	}
+	return buf;
+}
+
+const char *core_out_format(const struct core_out *out, char buf[static CORE_LINE_MAX])
+{
+	char peer[NODE_ID_LEN + 1], ep[ENDPOINT_STR_LEN];
+	bool where = out->kind == CORE_SEND || out->kind == CORE_USE || out->kind == CORE_WORKS ||
+		     endpoint_is_set(&out->way.remote);
+
+	snprintf(buf, CORE_LINE_MAX, "%s %s%s%s (%s)", who(out->peer.id, NULL, peer), out_names[out->kind],
+		where ? " " : "", where ? endpoint_format(&out->way.remote, ep) : "",
+		path_why_text(out->why));
+	return buf;
+}

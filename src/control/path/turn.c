@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "control/path/turn.h"
+
+#include <assert.h>
+
+struct core_out *queue_push(struct queue *q, enum core_out_kind kind, enum path_why why)
+{
+	assert(q->n < QUEUE_MAX);
+	struct core_out *out = &q->v[(q->head + q->n++) % QUEUE_MAX];
+
+	*out = (struct core_out){.kind = kind, .why = why};
+	return out;
+}
+
+bool queue_pop(struct queue *q, struct core_out *ret_out)
+{
+	if (!q->n)
+		return false;
+	*ret_out = q->v[q->head];
+	q->head = (q->head + 1) % QUEUE_MAX;
+	q->n--;
+	return true;
+}
+
+void turn_emit(struct turn *t, enum core_out_kind kind, enum path_why why, const struct way_to *way)
+{
+	struct core_out *out = queue_push(t->out, kind, why);
+
+	out->peer = *t->peer;
+	if (way)
+		out->way = *way;
+}
+
+uint64_t turn_check(struct turn *t, enum path_why why, const struct way_to *way)
+{
+	/* RFC 8445 7.1.1: the type that the pair would have if the peer learned of it by this check. */
+	static const uint32_t priority = (uint32_t)(CAND_TYPE_N - CAND_PRFLX) << 24;
+	struct core_out *out;
+	uint64_t stamp = 0;
+
+	if (!t->check_key)
+		return 0;
+	out = queue_push(t->out, CORE_SEND, why);
+	out->peer = *t->peer;
+	out->way = *way;
+	out->n = stun_request(
+		t->self, t->peer->id, t->check_key, priority, out->msg, sizeof(out->msg), &stamp);
+	return stamp;
+}

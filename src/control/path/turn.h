@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * One event at one peer: what path.c may do to the world while it decides. Outputs about the peer join the
+ * core's queue, in order. Private to control/path.
+ */
+#ifndef TM_CONTROL_PATH_TURN_H
+#define TM_CONTROL_PATH_TURN_H
+
+#include "control/path/core.h"
+#include "control/path/stun.h"
+
+/* One step of a path yields 8 checks, a note for each of its pairs and a few more; each output handled may
+ * bring an input with a few of its own. */
+enum { QUEUE_MAX = 64 };
+
+struct queue {
+	struct core_out v[QUEUE_MAX];
+	unsigned head, n;
+};
+
+/* The new last element, all zero but kind and why; the queue must have room. */
+struct core_out *queue_push(struct queue *q, enum core_out_kind kind, enum path_why why);
+bool queue_pop(struct queue *q, struct core_out *ret_out);
+
+struct turn {
+	struct queue *out;
+	struct stun_self *self;
+	const struct core_member *peer;
+	const uint8_t *check_key; /* NULL: the peer's key is no key, nothing can be sent */
+	ns_t now;
+};
+
+void turn_emit(struct turn *t, enum core_out_kind kind, enum path_why why, const struct way_to *way);
+/* Sends a check; returns its stamp. */
+uint64_t turn_check(struct turn *t, enum path_why why, const struct way_to *way);
+
+#endif

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "node/drive.h"
+
+#include "crypto/init.h"
+#include "node/node_private.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* --- what the core asks of its surroundings --- */
+
+static bool find_member(void *ctx, const char *id, const uint8_t *key, struct core_member *ret_member)
+{
+	const struct node *n = ctx;
+	const struct netmap *map = agent_netmap(n->agent);
+
+	for (size_t i = 0; i < map->n_nodes && !n->removed[0]; i++) {
+		const struct node_rec *r = &map->nodes[i];
+
+		if ((id ? strcmp(r->id, id) != 0 : memcmp(r->key, key, sizeof(r->key)) != 0) ||
+			r->kind != NODE_MESH || strcmp(r->id, n->enrolment.self.id) == 0)
+			continue;
+		memcpy(ret_member->id, r->id, sizeof(ret_member->id));
+		memcpy(ret_member->key, r->key, sizeof(ret_member->key));
+		return true;
+	}
+	return false;
+}
+
+static uint32_t dice(void *ctx)
+{
+	(void)ctx;
+	return random_u32();
+}
+
+/* --- what it decides --- */
+
+static void use_way(struct node *n, const struct core_out *out)
+{
+	bool any = endpoint_is_set(&out->way.remote);
+
+	/* A way that the plane refuses stays unused; its check will not be repeated. */
+	(void)!plane_set_way(n->plane, out->peer.key, any ? &out->way : NULL);
+	node_kick_plane(n);
+}
+
+static void wake_session(struct node *n, const struct core_out *out)
+{
+	struct plane_peer_stats s;
+
+	if (plane_peer_stats(n->plane, out->peer.key, &s) != TM_OK || s.session)
+		return;
+	plane_nudge(n->plane, out->peer.key);
+	node_kick_plane(n);
+}
+
+static void sample(struct node *n, const struct core_out *out)
+{
+	struct plane_peer_stats s;
+
+	if (plane_peer_stats(n->plane, out->peer.key, &s) != TM_OK)
+		s = (struct plane_peer_stats){0};
+	drive_input(n, &(struct core_in){.kind = CORE_ACTIVITY,
+			       .key = out->peer.key,
+			       .activity = {.last_recv = s.last_way_recv, .tx_bytes = s.tx_bytes}});
+}
+
+static void act(struct node *n, const struct core_out *out)
+{
+	switch (out->kind) {
+	case CORE_SEND:
+		/* What cannot be sent is not answered. */
+		(void)!plane_send(n->plane, &out->way, out->msg, out->n);
+		break;
+	case CORE_USE:
+		use_way(n, out);
+		break;
+	case CORE_ASK:
+		agent_want_candidates(n->agent, out->peer.id);
+		break;
+	case CORE_TELL:
+		agent_set_candidates(n->agent, core_mine(n->path_core));
+		break;
+	case CORE_WORKS:
+		agent_remember_endpoint(n->agent, out->peer.id, &out->way.remote);
+		break;
+	case CORE_WAKE:
+		wake_session(n, out);
+		break;
+	case CORE_SAMPLE:
+		sample(n, out);
+		break;
+	case CORE_NOTE:
+	case CORE_OUT_N:
+		break;
+	}
+}
+
+static void trace(const struct core_out *out)
+{
+	char text[CORE_LINE_MAX + 8] = "path: ";
+
+	if (!log_enabled(LOG_DEBUG) || out->kind == CORE_SAMPLE)
+		return;
+	core_out_format(out, text + strlen(text));
+	log_debug(text);
+}
+
+/* --- the loop --- */
+
+static void drain(void *ctx)
+{
+	struct node *n = ctx;
+	struct core_out out;
+
+	if (n->draining)
+		return; /* further up somebody is at it */
+	n->draining = true;
+	ns_t now = time_monotonic(), real = node_clock_read(&n->clock, time_real(), now);
+	while (core_output(n->path_core, now, real, &out)) {
+		trace(&out);
+		act(n, &out);
+	}
+	n->draining = false;
+	loop_timer_at(n->path_timer, core_next(n->path_core));
+}
+
+void drive_input(struct node *n, const struct core_in *in)
+{
+	if (!n->path_core)
+		return;
+	core_input(n->path_core, in, time_monotonic());
+	drain(n);
+}
+
+void drive_network(struct node *n)
+{
+	struct ip local[CORE_ADDRESSES_MAX];
+	size_t count = os_local_addresses(plane_tun_name(n->plane), local, ARRAY_LEN(local));
+
+	drive_input(n, &(struct core_in){.kind = CORE_NETWORK, .network = {local, count}});
+}
+
+void drive_advertise(struct node *n)
+{
+	drive_input(n, &(struct core_in){.kind = CORE_ADVERTISE,
+			       .advertise = {n->config.advertise, n->config.n_advertise}});
+}
+
+int drive_open(struct node *n)
+{
+	const struct core_config cfg = {
+		.private_key = n->identity.x_priv,
+		.self_id = n->enrolment.self.id,
+		.port = plane_port(n->plane),
+		.net4 = n->mesh.net4,
+		.net6 = n->mesh.net6,
+	};
+	const struct core_ops ops = {.ctx = n, .find = find_member, .random = dice};
+	int err = loop_timer_new(n->base, drain, n, &n->path_timer);
+
+	return err ? err : core_new(&cfg, &ops, &n->path_core);
+}
+
+void drive_close(struct node *n)
+{
+	core_free(TAKE(n->path_core));
+	loop_timer_free(TAKE(n->path_timer));
+}

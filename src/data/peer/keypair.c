@@ -19,10 +19,6 @@ int keypair_new(struct keypair **ret_kp)
 	if (!kp)
 		return TM_ENOMEM;
 
-	if (pthread_spin_init(&kp->replay_lock, PTHREAD_PROCESS_PRIVATE) != 0) {
-		free(kp);
-		return TM_ENOMEM;
-	}
 	kp->limits = &wg_limits_default;
 	*ret_kp = kp;
 	return TM_OK;
@@ -33,7 +29,6 @@ void keypair_free(struct keypair *kp)
 	if (!kp)
 		return;
 
-	pthread_spin_destroy(&kp->replay_lock);
 	wipe(kp, sizeof(*kp));
 	free(kp);
 }
@@ -75,12 +70,12 @@ int keypair_recv_check(const struct keypair *kp, ns_t now, uint64_t counter)
 
 void keypair_recv_lock(struct keypair *kp)
 {
-	pthread_spin_lock(&kp->replay_lock);
+	spin_lock(&kp->replay_lock);
 }
 
 void keypair_recv_unlock(struct keypair *kp)
 {
-	pthread_spin_unlock(&kp->replay_lock);
+	spin_unlock(&kp->replay_lock);
 }
 
 int keypair_recv_mark_locked(struct keypair *kp, uint64_t counter)

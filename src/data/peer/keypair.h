@@ -9,11 +9,10 @@
 
 #include "base/epoch.h"
 #include "base/err.h"
+#include "base/spin.h"
 #include "base/time.h"
 #include "crypto/aead.h"
 #include "data/peer/replay.h"
-
-#include <pthread.h>
 
 struct peer;
 
@@ -46,7 +45,7 @@ struct keypair {
 	_Atomic(bool) dead; /* removed or expired: refuse both ways at once */
 	_Atomic(bool) confirmed; /* responder: first data under it was authenticated and reported */
 	/* guards: replay */
-	pthread_spinlock_t replay_lock;
+	struct spin replay_lock;
 	struct replay replay;
 	/* control thread */
 	struct epoch_retired retired;

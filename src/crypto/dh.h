@@ -16,4 +16,25 @@ NODISCARD int dh_public(const uint8_t priv[static DH_KEY], uint8_t ret_pub[stati
 NODISCARD int dh(const uint8_t priv[static DH_KEY], const uint8_t pub[static DH_KEY],
 	uint8_t ret_shared[static DH_KEY]);
 
+/*
+ * A private key made ready. libcrypto computes the public key again each time it is given a private one,
+ * which costs as much as the exchange itself: whoever exchanges more than once under one key keeps it.
+ * Several threads may use one at a time.
+ */
+struct dh_key;
+
+NODISCARD int dh_key_new(const uint8_t priv[static DH_KEY], struct dh_key **ret_key);
+void dh_key_free(struct dh_key *k); /* wipes; NULL is fine */
+DEFINE_CLEANUP(struct dh_key, dh_key_free)
+const uint8_t *dh_key_public(const struct dh_key *k); /* DH_KEY bytes, its own */
+/* As dh. */
+NODISCARD int dh_key_exchange(
+	const struct dh_key *k, const uint8_t pub[static DH_KEY], uint8_t ret_shared[static DH_KEY]);
+
+/*
+ * False for the points of small order, in every encoding (RFC 7748 6.1): every exchange with them ends in
+ * TM_ECRYPTO. So a key can be refused when it comes in, long before the first exchange.
+ */
+bool dh_public_usable(const uint8_t pub[static DH_KEY]);
+
 #endif

@@ -114,22 +114,11 @@ int noise_init(struct noise *n, const struct noise_config *cfg)
 {
 	const char *name = patterns[cfg->pattern].name;
 	const size_t name_len = strlen(name);
-	int err = TM_OK;
 
 	if ((cfg->role == NOISE_INITIATOR) != (cfg->rs != NULL))
 		return TM_EINVAL;
 
-	*n = (struct noise){.pattern = cfg->pattern, .role = cfg->role};
-	memcpy(n->s_priv, cfg->s_priv, DH_KEY);
-	if (cfg->s_pub)
-		memcpy(n->s_pub, cfg->s_pub, DH_KEY);
-	else
-		err = dh_public(cfg->s_priv, n->s_pub);
-	if (err < 0) {
-		noise_deinit(n);
-		return err;
-	}
-
+	*n = (struct noise){.pattern = cfg->pattern, .role = cfg->role, .s = cfg->s};
 	if (cfg->rs) {
 		memcpy(n->rs, cfg->rs, DH_KEY);
 		n->has_rs = true;
@@ -143,7 +132,7 @@ int noise_init(struct noise *n, const struct noise_config *cfg)
 		blake2s(&(struct hash_part){name, name_len}, 1, n->h);
 	memcpy(n->ck, n->h, sizeof(n->ck));
 	mix_hash(n, cfg->prologue, cfg->prologue_len);
-	mix_hash(n, cfg->role == NOISE_INITIATOR ? n->rs : n->s_pub, DH_KEY);
+	mix_hash(n, cfg->role == NOISE_INITIATOR ? n->rs : dh_key_public(n->s), DH_KEY);
 	return TM_OK;
 }
 
@@ -165,10 +154,10 @@ void noise_set_ss(struct noise *n, const uint8_t ss[static DH_KEY])
 	n->has_ss = true;
 }
 
-static int mix_dh(struct noise *n, const uint8_t *priv, const uint8_t *pub)
+static int mix_dh(struct noise *n, const struct dh_key *key, const uint8_t *pub)
 {
 	uint8_t shared[DH_KEY];
-	int err = dh(priv, pub, shared);
+	int err = dh_key_exchange(key, pub, shared);
 
 	if (err < 0)
 		return err;
@@ -178,27 +167,36 @@ static int mix_dh(struct noise *n, const uint8_t *priv, const uint8_t *pub)
 	return TM_OK;
 }
 
+/* With our ephemeral key, which is ready (e) in the message that brings it. */
+static int mix_ephemeral_dh(struct noise *n, const struct dh_key *e, const uint8_t *pub)
+{
+	_cleanup_(dh_key_freep) struct dh_key *again = NULL;
+	int err = e ? TM_OK : dh_key_new(n->e_priv, &again);
+
+	return err < 0 ? err : mix_dh(n, e ? e : again, pub);
+}
+
 static int mix_static_static(struct noise *n)
 {
 	if (!n->has_ss || !ct_eq(n->ss_for, n->rs, DH_KEY))
-		return mix_dh(n, n->s_priv, n->rs);
+		return mix_dh(n, n->s, n->rs);
 
 	mix_key(n, n->ss, sizeof(n->ss));
 	return TM_OK;
 }
 
 /* The tokens that read and write alike. The first letter of es and se names the initiator's key. */
-static int mix_token(struct noise *n, enum noise_token token)
+static int mix_token(struct noise *n, enum noise_token token, const struct dh_key *e)
 {
 	const bool initiator = n->role == NOISE_INITIATOR;
 
 	switch (token) {
 	case EE:
-		return mix_dh(n, n->e_priv, n->re);
+		return mix_ephemeral_dh(n, e, n->re);
 	case ES:
-		return initiator ? mix_dh(n, n->e_priv, n->rs) : mix_dh(n, n->s_priv, n->re);
+		return initiator ? mix_ephemeral_dh(n, e, n->rs) : mix_dh(n, n->s, n->re);
 	case SE:
-		return initiator ? mix_dh(n, n->s_priv, n->re) : mix_dh(n, n->e_priv, n->rs);
+		return initiator ? mix_dh(n, n->s, n->re) : mix_ephemeral_dh(n, e, n->rs);
 	case SS:
 		return mix_static_static(n);
 	case PSK:
@@ -246,26 +244,22 @@ static int advance(struct noise *n, int err)
 }
 
 static int write_token(
-	struct noise *n, struct aead *a, enum noise_token token, const uint8_t *e_priv, uint8_t **at)
+	struct noise *n, struct aead *a, enum noise_token token, const struct dh_key *e, uint8_t **at)
 {
 	int err;
 
 	if (token == S) {
 		const size_t len = sealed_len(n, DH_KEY);
 
-		err = encrypt_and_hash(n, a, n->s_pub, DH_KEY, *at);
+		err = encrypt_and_hash(n, a, dh_key_public(n->s), DH_KEY, *at);
 		if (err == TM_OK)
 			*at += len;
 		return err;
 	}
 	if (token != E)
-		return mix_token(n, token);
+		return mix_token(n, token, e);
 
-	memcpy(n->e_priv, e_priv, DH_KEY);
-	err = dh_public(n->e_priv, n->e_pub);
-	if (err < 0)
-		return err;
-
+	memcpy(n->e_pub, dh_key_public(e), DH_KEY);
 	memcpy(*at, n->e_pub, DH_KEY);
 	*at += DH_KEY;
 	mix_ephemeral(n, n->e_pub);
@@ -292,10 +286,11 @@ static size_t overhead(const struct noise *n)
 int noise_write(struct noise *n, struct aead *a, const uint8_t e_priv[static DH_KEY], const void *payload,
 	size_t payload_len, uint8_t *out, size_t out_len, size_t *ret_n)
 {
+	_cleanup_(dh_key_freep) struct dh_key *e = NULL;
 	const uint8_t *tokens;
 	uint8_t *at = out;
 	size_t total;
-	int err = TM_OK;
+	int err;
 
 	if (!our_turn(n, true))
 		return TM_EPROTO;
@@ -304,9 +299,11 @@ int noise_write(struct noise *n, struct aead *a, const uint8_t e_priv[static DH_
 	if (payload_len > NOISE_MSG_MAX || total > NOISE_MSG_MAX || total > out_len)
 		return TM_EFULL;
 
+	memcpy(n->e_priv, e_priv, DH_KEY);
+	err = dh_key_new(e_priv, &e);
 	tokens = patterns[n->pattern].tokens[n->step];
 	for (size_t i = 0; i < TOKENS_MAX && tokens[i] != END && err == TM_OK; i++)
-		err = write_token(n, a, (enum noise_token)tokens[i], e_priv, &at);
+		err = write_token(n, a, (enum noise_token)tokens[i], e, &at);
 	if (err == TM_OK)
 		err = encrypt_and_hash(n, a, payload, payload_len, at);
 	err = advance(n, err);
@@ -323,7 +320,7 @@ static int read_token(
 	int err = TM_OK;
 
 	if (token != E && token != S)
-		return mix_token(n, token);
+		return mix_token(n, token, NULL);
 	if ((size_t)(end - from) < len)
 		return TM_ESHORT;
 

@@ -34,7 +34,7 @@ struct noise {
 	enum noise_role role;
 	uint8_t ck[HASH_LEN], h[HASH_LEN];
 	struct noise_cipher cipher;
-	uint8_t s_priv[DH_KEY], s_pub[DH_KEY]; /* local static */
+	const struct dh_key *s; /* local static, borrowed */
 	uint8_t e_priv[DH_KEY], e_pub[DH_KEY]; /* local ephemeral */
 	uint8_t rs[DH_KEY], re[DH_KEY]; /* remote static (known or received), remote ephemeral */
 	uint8_t psk[NOISE_PSK];
@@ -55,8 +55,7 @@ struct noise_config {
 	enum noise_role role;
 	const void *prologue;
 	size_t prologue_len;
-	const uint8_t *s_priv; /* DH_KEY bytes */
-	const uint8_t *s_pub; /* DH_KEY bytes, or NULL: computed */
+	const struct dh_key *s; /* our static key; borrowed until the handshake is done */
 	const uint8_t *rs; /* initiator: the responder's static public key. Responder: NULL */
 	const uint8_t *psk; /* NOISE_PSK bytes for psk patterns; NULL = all zeros, may be set later by
 			       noise_set_psk */
@@ -71,8 +70,8 @@ void noise_deinit(struct noise *n); /* wipes */
 void noise_set_psk(struct noise *n, const uint8_t psk[static NOISE_PSK]);
 
 /*
- * The next handshake message. e_priv is the fresh ephemeral private key when this message has an `e` token
- * (both of ours do). Writes payload_len + overhead bytes; *ret_n says how many. TM_EFULL, TM_ECRYPTO,
+ * The next handshake message. e_priv is the fresh ephemeral private key (each message of ours has an `e`
+ * token). Writes payload_len + overhead bytes; *ret_n says how many. TM_EFULL, TM_ECRYPTO,
  * TM_EPROTO (not our turn).
  */
 NODISCARD int noise_write(struct noise *n, struct aead *a, const uint8_t e_priv[static DH_KEY],

@@ -159,17 +159,20 @@ static bool noise_works(struct aead *a)
 		.role = NOISE_INITIATOR,
 		.prologue = prologue,
 		.prologue_len = sizeof(prologue) - 1,
-		.s_priv = i_priv.p,
 		.rs = r_pub.p,
 		.psk = psk.p};
+	_cleanup_(dh_key_freep) struct dh_key *i_key = NULL;
+	_cleanup_(dh_key_freep) struct dh_key *r_key = NULL;
 	struct noise_cipher send, recv;
 	uint8_t msg[256], text[256];
 	struct noise i, r;
 	size_t n, text_n;
-	bool ok = noise_init(&i, &cfg) == TM_OK;
+	bool ok = dh_key_new(i_priv.p, &i_key) == TM_OK && dh_key_new(r_priv.p, &r_key) == TM_OK;
 
+	cfg.s = i_key;
+	ok = ok && noise_init(&i, &cfg) == TM_OK;
 	cfg.role = NOISE_RESPONDER;
-	cfg.s_priv = r_priv.p;
+	cfg.s = r_key;
 	cfg.rs = NULL;
 	ok = ok && noise_init(&r, &cfg) == TM_OK &&
 	     noise_write(&i, a, i_eph.p, hello, sizeof(hello) - 1, msg, sizeof(msg), &n) == TM_OK &&

@@ -26,10 +26,19 @@ struct run {
 	const json_t *v;
 	struct aead *aead;
 	struct noise side[ROLES];
+	struct dh_key *s[ROLES];
 	struct noise_cipher send[ROLES], recv[ROLES];
 	struct bytes payload, ciphertext, out;
 	struct vector_why *why;
 };
+
+static void run_free(struct run *r)
+{
+	for (int i = 0; i < ROLES; i++)
+		dh_key_free(r->s[i]);
+	free(r);
+}
+DEFINE_CLEANUP(struct run, run_free)
 
 static bool fail(struct run *r, const char *what, const char *field)
 {
@@ -99,7 +108,7 @@ static bool begin_side(struct run *r, enum noise_pattern pattern, enum noise_rol
 	const char *const *name = names[role];
 	const json_t *prologue = json_object_get(r->v, name[0]), *psks = json_object_get(r->v, name[3]);
 	uint8_t s[32], rs[32], key[NOISE_PSK];
-	struct noise_config cfg = {.pattern = pattern, .role = role, .s_priv = s};
+	struct noise_config cfg = {.pattern = pattern, .role = role};
 
 	r->payload.n = 0;
 	if (prologue && !read_hex(r, prologue, name[0], &r->payload))
@@ -117,6 +126,10 @@ static bool begin_side(struct run *r, enum noise_pattern pattern, enum noise_rol
 	cfg.prologue_len = r->payload.n;
 	cfg.rs = role == NOISE_INITIATOR ? rs : NULL;
 	cfg.psk = psk ? key : NULL;
+	if (dh_key_new(s, &r->s[role]) != TM_OK)
+		return fail(r, "cannot be used", name[1]);
+
+	cfg.s = r->s[role];
 	return noise_init(&r->side[role], &cfg) == TM_OK || fail(r, "cannot be used", name[1]);
 }
 
@@ -220,7 +233,7 @@ const char *vector_name(const json_t *v)
 enum vector_verdict vector_run(const json_t *v, struct aead *a, struct vector_why *ret_why)
 {
 	const char *name = vector_name(v);
-	_cleanup_(freep) struct run *r = calloc(1, sizeof(*r));
+	_cleanup_(run_freep) struct run *r = calloc(1, sizeof(*r));
 	struct protocol_name parsed;
 	enum noise_pattern pattern;
 

@@ -20,18 +20,23 @@ int secure_init(struct secure *s, struct aead *a, enum noise_role role, const st
 		.role = role,
 		.prologue = prologue,
 		.prologue_len = sizeof(prologue) - 1,
-		.s_priv = id->x_priv,
-		.s_pub = id->x_pub,
 		.rs = remote,
 	};
+	int err;
 
 	*s = (struct secure){.aead = a, .max = max};
+	err = dh_key_new(id->x_priv, &s->key);
+	if (err)
+		return err;
+
+	cfg.s = s->key;
 	return noise_init(&s->noise, &cfg);
 }
 
 void secure_deinit(struct secure *s)
 {
 	noise_deinit(&s->noise);
+	dh_key_free(s->key);
 	if (s->text)
 		wipe(s->text, s->cap);
 	free(s->text);
@@ -44,6 +49,8 @@ static int split_when_done(struct secure *s)
 		return TM_OK;
 
 	int err = noise_split(&s->noise, &s->tx, &s->rx);
+	dh_key_free(s->key);
+	s->key = NULL;
 	s->ready = err == TM_OK;
 	return err;
 }

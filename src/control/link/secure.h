@@ -22,6 +22,7 @@ enum {
 
 struct secure {
 	struct aead *aead; /* borrowed */
+	struct dh_key *key; /* our static key, until both handshake messages are through */
 	struct noise noise;
 	struct noise_cipher tx, rx;
 	uint8_t remote[DH_KEY]; /* the other side's static key, once its message has been read */

@@ -23,9 +23,7 @@ int device_new(const struct device_config *cfg, const struct device_ops *ops, st
 	d->ops = *ops;
 	d->limits = cfg->limits.rekey_timeout ? cfg->limits : wg_limits_default;
 	d->load_threshold = cfg->load_threshold ? cfg->load_threshold : DEVICE_LOAD_THRESHOLD;
-	memcpy(d->self.priv, cfg->private_key, sizeof(d->self.priv));
-	dh_clamp(d->self.priv);
-	err = dh_public(d->self.priv, d->self.pub);
+	err = hs_self_init(&d->self, cfg->private_key);
 	if (err == TM_OK)
 		err = aead_new_with(AEAD_LIBCRYPTO, &d->aead);
 	if (err == TM_OK)
@@ -54,6 +52,7 @@ void device_free(struct device *d)
 	map_free(d->by_key);
 	index_table_free(d->index);
 	aead_free(d->aead);
+	hs_self_deinit(&d->self);
 	heap_deinit(&d->due);
 	wipe(d, sizeof(*d));
 	free(d);
@@ -95,7 +94,7 @@ int device_peer_add(
 
 	if (map_get(d->by_key, key))
 		return TM_EEXIST;
-	if (ct_eq(key, d->self.pub, WG_KEY))
+	if (ct_eq(key, d->self.pub, WG_KEY) || !dh_public_usable(key))
 		return TM_EINVAL;
 	if (map_size(d->by_key) >= DEVICE_PEERS_MAX)
 		return TM_EFULL;
@@ -111,11 +110,8 @@ int device_peer_add(
 
 	memcpy(p->key, key, sizeof(p->key));
 	list_init(&p->all);
-	err = handshake_init(&p->hs, &d->self, key, psk);
-	if (err == TM_ECRYPTO)
-		err = TM_EINVAL;
-	if (err == TM_OK)
-		err = map_put(d->by_key, key, p);
+	handshake_init(&p->hs, key, psk);
+	err = map_put(d->by_key, key, p);
 	if (err < 0) {
 		device_peer_free(p);
 		return err;

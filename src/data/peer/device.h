@@ -61,7 +61,7 @@ NODISCARD int device_new(
 	const struct device_config *cfg, const struct device_ops *ops, struct device **ret_dev);
 void device_free(struct device *d); /* removes all peers (through the retire ops) and wipes keys */
 
-/* TM_EEXIST for a known key, TM_EINVAL for our own key or one whose DH is zero, TM_EFULL at 2^20 peers. */
+/* TM_EEXIST for a known key, TM_EINVAL for our own key or a point of small order, TM_EFULL at 2^20 peers. */
 NODISCARD int device_peer_add(
 	struct device *d, const uint8_t key[static 32], const uint8_t psk[static 32], struct peer **ret_peer);
 /* Cuts the live sessions at once, silently, and retires everything. */

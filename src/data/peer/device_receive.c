@@ -127,7 +127,7 @@ static enum device_verdict receive_init(struct device *d, const struct arrival *
 		hs_incoming_wipe(&in);
 		return DEV_UNKNOWN_PEER;
 	}
-	err = handshake_consume_init(&p->hs, d->aead, &m, &in);
+	err = handshake_consume_init(&p->hs, &d->self, d->aead, &m, &in);
 	if (err == TM_OK)
 		err = handshake_accept_init(&p->hs, &in, a->now);
 	if (err == TM_OK)

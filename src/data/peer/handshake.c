@@ -14,22 +14,43 @@ static const char prologue[] = "WireGuard v1 zx2c4 Jason@zx2c4.com";
  */
 #define STAMP_GRAIN (UINT32_C(1) << 24)
 
-int handshake_init(struct handshake *h, const struct hs_self *self, const uint8_t remote[static WG_KEY],
-	const uint8_t psk[static NOISE_PSK])
+int hs_self_init(struct hs_self *self, const uint8_t priv[static WG_KEY])
 {
-	uint8_t ss[WG_KEY];
-	int err = dh(self->priv, remote, ss);
+	uint8_t clamped[WG_KEY];
+	int err;
 
+	memcpy(clamped, priv, sizeof(clamped));
+	dh_clamp(clamped);
+	err = dh_key_new(clamped, &self->key);
+	wipe(clamped, sizeof(clamped));
 	if (err < 0)
 		return err;
 
+	memcpy(self->pub, dh_key_public(self->key), WG_KEY);
+	return TM_OK;
+}
+
+void hs_self_deinit(struct hs_self *self)
+{
+	dh_key_free(self->key);
+	self->key = NULL;
+}
+
+void handshake_init(
+	struct handshake *h, const uint8_t remote[static WG_KEY], const uint8_t psk[static NOISE_PSK])
+{
 	*h = (struct handshake){0};
 	memcpy(h->remote, remote, WG_KEY);
-	memcpy(h->ss, ss, WG_KEY);
 	memcpy(h->psk, psk, NOISE_PSK);
 	cookie_jar_init(&h->jar, remote);
-	wipe(ss, sizeof(ss));
-	return TM_OK;
+}
+
+static int static_static(struct handshake *h, const struct hs_self *self)
+{
+	int err = h->has_ss ? TM_OK : dh_key_exchange(self->key, h->remote, h->ss);
+
+	h->has_ss = err == TM_OK;
+	return err;
 }
 
 void handshake_wipe(struct handshake *h)
@@ -89,8 +110,7 @@ static int noise_start(
 		.role = role,
 		.prologue = prologue,
 		.prologue_len = sizeof(prologue) - 1,
-		.s_priv = self->priv,
-		.s_pub = self->pub,
+		.s = self->key,
 		.rs = h ? h->remote : NULL,
 		.psk = h ? h->psk : NULL,
 	};
@@ -112,6 +132,10 @@ int handshake_create_init(struct handshake *h, const struct hs_self *self, struc
 	int err;
 
 	handshake_abandon(h);
+	err = static_static(h, self);
+	if (err < 0)
+		return err;
+
 	err = noise_start(&h->noise, NOISE_INITIATOR, self, h);
 	if (err < 0)
 		return err;
@@ -147,12 +171,15 @@ int handshake_identify(
 	return err;
 }
 
-int handshake_consume_init(
-	const struct handshake *h, struct aead *a, const struct wg_init *m, struct hs_incoming *in)
+int handshake_consume_init(struct handshake *h, const struct hs_self *self, struct aead *a,
+	const struct wg_init *m, struct hs_incoming *in)
 {
 	uint8_t payload[WG_INIT_LEN];
 	size_t n = 0;
-	int err;
+	int err = static_static(h, self);
+
+	if (err < 0)
+		return err;
 
 	noise_set_ss(&in->noise, h->ss);
 	err = noise_read(&in->noise, a, m->noise, m->noise_len, payload, &n);

@@ -25,13 +25,16 @@
 
 /* Our static key pair. */
 struct hs_self {
-	uint8_t priv[WG_KEY], pub[WG_KEY];
+	struct dh_key *key; /* owned */
+	uint8_t pub[WG_KEY];
 };
 
 struct handshake {
 	/* set once */
 	uint8_t remote[WG_KEY]; /* the peer's static public key */
-	uint8_t ss[WG_KEY]; /* DH(our static, theirs) */
+	/* DH(our static, theirs): made for the first handshake, since most peers of a large mesh see none */
+	uint8_t ss[WG_KEY];
+	bool has_ss;
 	/* settings: count from the next message on */
 	uint8_t psk[NOISE_PSK];
 	/* our initiation under way */
@@ -59,9 +62,11 @@ struct hs_incoming {
 	struct noise noise;
 };
 
-/* TM_ECRYPTO when the Diffie-Hellman result of the two static keys is zero. */
-NODISCARD int handshake_init(struct handshake *h, const struct hs_self *self,
-	const uint8_t remote[static WG_KEY], const uint8_t psk[static NOISE_PSK]);
+NODISCARD int hs_self_init(struct hs_self *self, const uint8_t priv[static WG_KEY]); /* clamps */
+void hs_self_deinit(struct hs_self *self);
+
+void handshake_init(
+	struct handshake *h, const uint8_t remote[static WG_KEY], const uint8_t psk[static NOISE_PSK]);
 void handshake_wipe(struct handshake *h);
 /* Forgets our initiation under way (not the stamps). */
 void handshake_abandon(struct handshake *h);
@@ -78,9 +83,10 @@ NODISCARD int handshake_create_init(struct handshake *h, const struct hs_self *s
  */
 NODISCARD int handshake_identify(
 	const struct hs_self *self, struct aead *a, const struct wg_init *m, struct hs_incoming *ret_in);
-/* Responder, peer known, same m: is it really from there? No Diffie-Hellman. On failure `in` is of no use. */
-NODISCARD int handshake_consume_init(
-	const struct handshake *h, struct aead *a, const struct wg_init *m, struct hs_incoming *in);
+/* Responder, peer known, same m: is it really from there? A Diffie-Hellman the first time, then none. On
+ * failure `in` is of no use. */
+NODISCARD int handshake_consume_init(struct handshake *h, const struct hs_self *self, struct aead *a,
+	const struct wg_init *m, struct hs_incoming *in);
 /* Responder, initiation consumed: TM_EREPLAY for a stamp that is not newer, TM_EAGAIN for too many; else
  * remembers the stamp. */
 NODISCARD int handshake_accept_init(struct handshake *h, const struct hs_incoming *in, ns_t now);

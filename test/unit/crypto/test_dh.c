@@ -81,10 +81,45 @@ static void points_of_small_order_are_refused_and_nothing_is_left(void **state)
 	random_bytes(priv, sizeof(priv));
 	for (size_t i = 0; i < ARRAY_LEN(points); i++) {
 		memset(out, 0xff, sizeof(out));
-		if (dh(priv, unhex(points[i]).p, out) != TM_ECRYPTO)
+		if (dh(priv, unhex(points[i]).p, out) != TM_ECRYPTO || dh_public_usable(unhex(points[i]).p))
 			fail_msg("%s", points[i]);
 		assert_memory_equal(out, zero, sizeof(out));
 	}
+}
+
+static void every_other_point_is_usable(void **state)
+{
+	uint8_t pub[DH_KEY];
+
+	(void)state;
+	for (unsigned i = 0; i < 1000; i++) {
+		random_bytes(pub, sizeof(pub));
+		assert_true(dh_public_usable(pub));
+	}
+	for (unsigned i = 2; i < 256; i++) /* next to the small ones */
+		assert_true(dh_public_usable((uint8_t[DH_KEY]){(uint8_t)i}));
+}
+
+static void a_key_made_ready_does_what_its_bytes_do(void **state)
+{
+	uint8_t priv[DH_KEY], theirs[DH_KEY], pub[DH_KEY], one[DH_KEY], other[DH_KEY];
+	struct dh_key *k;
+
+	(void)state;
+	for (unsigned i = 0; i < 20; i++) {
+		random_bytes(priv, sizeof(priv));
+		random_bytes(theirs, sizeof(theirs));
+		assert_int_equal(dh_key_new(priv, &k), TM_OK);
+		assert_int_equal(dh_public(priv, pub), TM_OK);
+		assert_memory_equal(dh_key_public(k), pub, sizeof(pub));
+		for (unsigned again = 0; again < 2; again++) {
+			assert_int_equal(dh(priv, theirs, one), TM_OK);
+			assert_int_equal(dh_key_exchange(k, theirs, other), TM_OK);
+			assert_memory_equal(one, other, sizeof(one));
+		}
+		dh_key_free(k);
+	}
+	dh_key_free(NULL);
 }
 
 static void clamping_sets_the_five_bits(void **state)
@@ -108,6 +143,8 @@ int main(void)
 		cmocka_unit_test(rfc_7748_5_2_iterated),
 		cmocka_unit_test(rfc_7748_6_1),
 		cmocka_unit_test(points_of_small_order_are_refused_and_nothing_is_left),
+		cmocka_unit_test(every_other_point_is_usable),
+		cmocka_unit_test(a_key_made_ready_does_what_its_bytes_do),
 		cmocka_unit_test(clamping_sets_the_five_bits),
 	};
 

@@ -38,16 +38,17 @@ static int key_arg(const char *hex, uint8_t out[static 32])
 
 static int set_up(struct side *s, char **argv)
 {
-	uint8_t peer[WG_KEY], psk[NOISE_PSK];
+	uint8_t priv[WG_KEY], peer[WG_KEY], psk[NOISE_PSK];
 
 	if (crypto_init(NULL) < 0 || aead_new(&s->aead) < 0)
 		return TM_ECRYPTO;
-	if (key_arg(argv[2], s->self.priv) < 0 || key_arg(argv[3], peer) < 0 || key_arg(argv[4], psk) < 0 ||
-		key_arg(argv[5], s->e_priv) < 0 || dh_public(s->self.priv, s->self.pub) < 0)
+	if (key_arg(argv[2], priv) < 0 || key_arg(argv[3], peer) < 0 || key_arg(argv[4], psk) < 0 ||
+		key_arg(argv[5], s->e_priv) < 0 || hs_self_init(&s->self, priv) < 0)
 		return TM_EINVAL;
 
 	s->index = (uint32_t)strtoul(argv[6], NULL, 16);
-	return handshake_init(&s->h, &s->self, peer, psk);
+	handshake_init(&s->h, peer, psk);
+	return TM_OK;
 }
 
 static int initiate(struct side *s, const char *real, struct hs_keys *ret_keys)
@@ -92,7 +93,7 @@ static int respond(struct side *s, const char *hex, struct hs_keys *ret_keys)
 	err = handshake_identify(&s->self, s->aead, &m, &in);
 	if (err == TM_OK)
 		err = memcmp(in.remote, s->h.remote, WG_KEY) == 0
-			      ? handshake_consume_init(&s->h, s->aead, &m, &in)
+			      ? handshake_consume_init(&s->h, &s->self, s->aead, &m, &in)
 			      : TM_ENOENT;
 	if (err == TM_OK)
 		err = handshake_accept_init(&s->h, &in, 1);
@@ -125,5 +126,6 @@ int main(int argc, char **argv)
 	show("recv", keys.recv, sizeof(keys.recv));
 	printf("remote %08x\n", keys.remote_index);
 	aead_free(s.aead);
+	hs_self_deinit(&s.self);
 	return 0;
 }

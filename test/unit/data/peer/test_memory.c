@@ -119,14 +119,16 @@ static bool shake_hands(unsigned n)
 	static const uint8_t priv[2][32] = {{8, [31] = 64}, {16, [31] = 64}}, psk[32];
 	struct device *d[2];
 	struct peer *p[2];
-	uint8_t pub[32], msg[WG_INIT_LEN];
+	uint8_t pubs[2][32], msg[WG_INIT_LEN];
 	ns_t now = 1000 * SEC;
 
 	for (int i = 0; i < 2; i++)
 		assert_int_equal(device_open(priv[i], &d[i]), TM_OK);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(dh_public(priv[!i], pubs[i]), TM_OK);
 	fake_alloc_fail(n);
 	for (int i = 0; i < 2; i++) {
-		assert_int_equal(dh_public(priv[!i], pub), TM_OK);
+		const uint8_t *pub = pubs[i];
 		int err = device_peer_add(d[i], pub, psk, &p[i]);
 		if (err < 0) {
 			assert_int_equal(err, TM_ENOMEM);

@@ -44,15 +44,15 @@ static void forger_init(struct forger *f)
 	static const uint8_t no_psk[32];
 
 	*f = (struct forger){.index = 1};
-	memcpy(f->self.priv, a.priv, 32);
-	memcpy(f->self.pub, a.pub, 32);
-	assert_int_equal(handshake_init(&f->h, &f->self, b.pub, no_psk), TM_OK);
+	assert_int_equal(hs_self_init(&f->self, a.priv), TM_OK);
+	handshake_init(&f->h, b.pub, no_psk);
 	assert_int_equal(aead_new(&f->aead), TM_OK);
 }
 
 static void forger_deinit(struct forger *f)
 {
 	handshake_wipe(&f->h);
+	hs_self_deinit(&f->self);
 	aead_free(f->aead);
 }
 

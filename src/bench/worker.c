@@ -10,13 +10,12 @@
 #include "bench/session.h"
 #include "crypto/init.h"
 #include "os/os.h"
+#include "os/thread.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -46,7 +45,7 @@ struct conn {
 
 struct bench_worker {
 	/* set once */
-	pthread_t thread;
+	struct thread thread;
 	int echo[BENCH_SIDES];
 	int inbox[2]; /* read end: the thread's, write end: the control thread's */
 	/* the thread's alone */
@@ -312,13 +311,12 @@ static void fill_poll(const struct bench_worker *w, struct pollfd fds[static POL
 			.fd = w->conns[i].fd, .events = w->conns[i].kind == CONN_DOWNLOAD ? POLLOUT : POLLIN};
 }
 
-static void *worker_main(void *arg)
+static void worker_main(void *arg)
 {
 	struct bench_worker *w = arg;
 	struct pollfd fds[POLL_CONNS + CONNS_MAX];
 	bool go_on = true;
 
-	pthread_setname_np(pthread_self(), "tm-bench");
 	while (go_on) {
 		ns_t next = expire(w, time_monotonic());
 
@@ -338,19 +336,6 @@ static void *worker_main(void *arg)
 	for (size_t i = 0; i < CONNS_MAX; i++)
 		if (w->conns[i].fd >= 0)
 			conn_close(w, &w->conns[i]);
-	return NULL;
-}
-
-/* Signals are the control thread's. */
-static int start_thread(struct bench_worker *w)
-{
-	sigset_t all, before;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int err = pthread_create(&w->thread, NULL, worker_main, w);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return err ? tm_err_from_errno(err) : TM_OK;
 }
 
 int bench_worker_new(const int echo_fds[static BENCH_SIDES], struct bench_worker **ret_worker)
@@ -370,7 +355,7 @@ int bench_worker_new(const int echo_fds[static BENCH_SIDES], struct bench_worker
 		err = tm_err_from_errno(errno);
 		goto fail_pipe;
 	}
-	err = start_thread(w);
+	err = thread_start(&w->thread, "tm-bench", worker_main, w);
 	if (err)
 		goto fail_thread;
 
@@ -391,7 +376,7 @@ void bench_worker_free(struct bench_worker *w)
 		return;
 
 	close(w->inbox[1]);
-	pthread_join(w->thread, NULL);
+	thread_join(&w->thread);
 	close(w->inbox[0]);
 	free(w);
 }

@@ -34,8 +34,8 @@ static void measure(const char *name, struct filter *filter)
 		for (int t = 0; t < TIMES; t++) {
 			/* As in a batch: what the snapshot holds is not known to the compiler. */
 			__asm__ volatile("" ::: "memory");
-			passed += worker_admits(
-				&worker, t % 2 ? FILTER_EGRESS : FILTER_INGRESS, &peer, &v, 1);
+			passed +=
+				worker_admits(&worker, t % 2 ? FILTER_EGRESS : FILTER_INGRESS, &peer, &v, 1);
 		}
 		micro_add(&m, micro_clock() - start, TIMES);
 		sink += passed;

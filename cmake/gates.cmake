@@ -12,3 +12,6 @@ endfunction()
 
 tm_gate(layers SCRIPT check-layers.awk FIRST docs/layers.txt)
 tm_gate(banned-calls SCRIPT banned-calls.awk)
+tm_gate(include-cycles SCRIPT check-cycles.awk)
+add_test(NAME gates-can-fail COMMAND sh ${PROJECT_SOURCE_DIR}/cmake/test-gates.sh)
+set_tests_properties(gates-can-fail PROPERTIES LABELS unit TIMEOUT 60)

@@ -77,13 +77,29 @@ static int add_pair(struct path *p, const struct way_to *way, enum candidate_typ
 	return (int)p->n_pairs++;
 }
 
-/* The pair by which that came, made when nobody had told us of it; -1 = no room. */
+/*
+ * Behind some translators every datagram comes from a port of its own. Two such nodes that let everybody in
+ * would check back on each other's for ever, each check from one more port.
+ */
+static bool may_find(struct path *p, ns_t now)
+{
+	if (now - p->finding_since >= PATH_FINDS_EVERY) {
+		p->finding_since = now;
+		p->finds = 0;
+	}
+	return p->finds++ < PATH_FINDS_MAX;
+}
+
+/* The pair by which that came, made when nobody had told us of it; -1 = no room, or
+ * too many of late. */
 static int pair_of(struct path *p, const struct way_to *a, struct turn *t)
 {
 	int at = find_pair(p, a->socket, &a->remote);
 
 	if (at >= 0)
 		return at;
+	if (!may_find(p, t->now))
+		return -1;
 	at = add_pair(p, a, CAND_PRFLX, t->now);
 	if (at >= 0)
 		turn_emit(t, CORE_NOTE, WHY_FOUND, a);
@@ -238,12 +254,11 @@ void path_candidates(struct path *p, const struct candidates *c, struct turn *t)
 		else
 			p->pairs[at].type = c->v[i].type;
 	}
-	/* Candidates come unasked when the peer looks for us: check back on all pairs that are not known to
-	 * work just now, so that both sides' packets pass. */
+	/* Candidates come unasked when the peer looks for us: check back on all pairs that did not answer
+	 * just now, so that both sides' packets pass. Also on the one in use, whatever was heard over it: the
+	 * peer may have closed to us meanwhile, or a translator before us to the peer. */
 	for (unsigned i = 0; i < p->n_pairs; i++)
-		if (p->pairs[i].next_check == NS_NEVER && !pair_is_fresh(&p->pairs[i], t->now) &&
-			!((int)i == p->chosen && t->now - p->last_proof < PAIR_FRESH))
-			pair_plan(&p->pairs[i], t->now);
+		check_now(p, (int)i, t->now);
 	help_peer(p, t);
 	p->retry_at = NS_NEVER;
 }

@@ -14,7 +14,7 @@
 #include "control/path/pair.h"
 
 enum path_state { PATH_IDLE, PATH_CHECKING, PATH_UP };
-enum { PATH_PAIRS_MAX = 24, PATH_SENDS_MAX = 8 };
+enum { PATH_PAIRS_MAX = 24, PATH_SENDS_MAX = 8, PATH_FINDS_MAX = 4 };
 
 #define PATH_PACING (20 * MS) /* between two steps' batches of checks; RFC 8445 14.2: Ta of 5 ms at least */
 /* Until candidates are asked for again, doubling up to PATH_RETRY_MAX. */
@@ -26,6 +26,7 @@ enum { PATH_PAIRS_MAX = 24, PATH_SENDS_MAX = 8 };
 #define PATH_SILENCE (1 * SEC)
 /* Without traffic for so long, a path is given up: one that does not work, and also one that does. */
 #define PATH_WANTED_FOR (600 * SEC)
+#define PATH_FINDS_EVERY (5 * SEC) /* in which at most PATH_FINDS_MAX addresses count that nobody told us */
 #define PATH_HELP_FOR (20 * SEC) /* a peer that looks for us is checked back so long */
 /* How often traffic is looked at. All paths at the same moments, so that a node wakes up once for all. */
 #define PATH_SAMPLE_BUSY (250 * MS)
@@ -51,6 +52,8 @@ struct path {
 	ns_t retry_at, retry_wait; /* when to start over; NS_NEVER = nothing planned */
 	ns_t sample_at; /* while UP */
 	uint64_t tx_bytes; /* at the last sample */
+	ns_t finding_since; /* of the addresses that nobody told us */
+	unsigned finds;
 	bool restart; /* the next step checks everything again */
 	bool helping; /* the peer looks for us, and there is no traffic of our own */
 };

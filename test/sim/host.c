@@ -4,6 +4,8 @@
 
 #include "base/bytes.h"
 #include "crypto/dh.h"
+#include "sim/coordinator.h"
+#include "wire/wg.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -41,6 +43,13 @@ void host_plug(struct host *h, unsigned face, struct segment *g)
 	f->ip6 = g ? segment_join(g, IP_V6, &f->in) : (struct ip){0};
 	f->up.next = g ? segment_node(g) : NULL;
 	h->at.ip = h->face[0].ip4;
+	if (!h->core)
+		return;
+	/* The old connection is gone with its address, and is dialled again. */
+	if (h->link)
+		control_link_cut(h->link, 0);
+	host_network_changed(h);
+	host_settle(h);
 }
 
 void host_move(struct host *h)
@@ -79,8 +88,8 @@ static struct face *face_towards(struct host *h, const struct ip *to, const stru
 void host_put_on_wire(
 	struct host *h, const struct endpoint *to, const struct ip *local, const uint8_t *msg, size_t n)
 {
-	struct face *f = face_towards(h, &to->ip, local);
-	unsigned type = msg[0] % ARRAY_LEN(h->sent);
+	struct face *f = h->leaves_by ? &h->face[h->leaves_by - 1] : face_towards(h, &to->ip, local);
+	unsigned type = wg_classify(msg, n);
 	struct endpoint from = {.port = h->at.port};
 	struct datagram *dg;
 
@@ -120,7 +129,15 @@ static void dig_up(struct host *h)
 
 void host_settle(struct host *h)
 {
-	h->next = device_run(h->device, h->sim->now);
+	unsigned turns = 0;
+
+	do {
+		h->next = device_run(h->device, h->sim->now);
+		if (++turns == 1000)
+			fail_msg("%s never comes to rest", h->name);
+	} while (host_run_paths(h));
+	if (h->core)
+		h->next = ns_min(h->next, core_next(h->core));
 	assert_true(h->next > h->sim->now);
 	dig_up(h);
 	sim_wake(h->sim, &h->waker, h->next);
@@ -144,6 +161,7 @@ static void shut_down(struct host *h)
 		f->n_staged = 0;
 	}
 	device_free(h->device);
+	core_free(TAKE(h->core));
 	dig_up(h);
 }
 
@@ -190,6 +208,7 @@ static struct host *new_host(struct segment *g, const char *name, const struct w
 	h->sim = s;
 	h->name = name;
 	h->number = s->n_hosts;
+	snprintf(h->id, sizeof(h->id), "%016zx", h->number + 1);
 	h->limits = *l;
 	h->at.port = HOST_PORT;
 	h->waker.wake = host_wake;
@@ -226,6 +245,7 @@ void host_restart(struct host *h)
 	struct {
 		struct endpoint at;
 		uint8_t psk[32], stamp[WG_TAI64N];
+		uint64_t check_stamp;
 	} *kept = calloc(h->sim->n_hosts, sizeof(*kept));
 
 	assert_non_null(kept);
@@ -240,15 +260,23 @@ void host_restart(struct host *h)
 			kept[i].at = way->to.remote;
 		memcpy(kept[i].psk, h->friends[i]->p->hs.psk, 32);
 		(void)device_peer_stamp(h->friends[i]->p, kept[i].stamp);
+		if (h->core)
+			kept[i].check_stamp = core_stamp(h->core, h->sim->hosts[i]->pub);
 	}
 	shut_down(h);
 	host_boot_device(h);
+	if (h->member)
+		host_start_paths(h);
 	for (size_t i = 0; i < h->sim->n_hosts; i++) {
 		if (!h->friends[i])
 			continue;
-		sim_add_friend(h, h->sim->hosts[i], kept[i].psk, &kept[i].at);
+		sim_add_friend(h, h->sim->hosts[i], kept[i].psk, h->member ? NULL : &kept[i].at);
 		device_peer_seed_stamp(h->friends[i]->p, kept[i].stamp);
+		if (h->member)
+			core_seed_stamp(h->core, h->sim->hosts[i]->pub, kept[i].check_stamp);
 	}
+	if (h->link)
+		control_link_cut(h->link, 0);
 	free(kept);
 }
 
@@ -273,7 +301,7 @@ struct friendship *sim_add_friend(
 	}
 	assert_int_equal(device_peer_add(a->device, b->pub, psk ? psk : no_psk, &f->p), TM_OK);
 	f->p->owner = f;
-	f->p->follows = true; /* hosts are stock WireGuard: nobody chooses ways for them */
+	f->p->follows = !a->member; /* for a stock WireGuard host nobody chooses ways */
 	if (at)
 		assert_int_equal(
 			device_peer_set_way(a->device, f->p, &(struct way_to){.remote = *at}, a->sim->now),

@@ -7,6 +7,7 @@
 #ifndef TM_TEST_SIM_HOST_H
 #define TM_TEST_SIM_HOST_H
 
+#include "control/path/core.h"
 #include "data/peer/device.h"
 #include "sim/link.h"
 #include "sim/nat.h"
@@ -42,17 +43,23 @@ struct host {
 	struct sim *sim;
 	const char *name;
 	size_t number; /* in the world, from 0 */
+	char id[NODE_ID_LEN + 1];
 	uint8_t priv[32], pub[32];
 	struct endpoint at; /* IPv4 address of the first face, and the port */
 	struct face face[HOST_FACES];
 	struct device *device;
 	struct wg_limits limits;
+	int leaves_by; /* face that everything leaves by; 0 = as routed, else the face's number + 1 */
 	struct waker waker;
 	ns_t next, clock_offset;
 	size_t waiting; /* what device_receive is told */
 	struct friendship *friends[SIM_HOSTS]; /* by the other's number */
+	bool member; /* of a mesh; the rest is theirs */
+	struct core *core;
+	struct control_link *link; /* NULL: it is the coordinator itself */
 	/* counted */
 	uint64_t sent[5], verdicts[DEV_VERDICT_N], keepalives;
+	unsigned checks, uses; /* of the path core: checks sent, ways chosen */
 	struct datagram last[5]; /* last one sent, by message type; 0 = all else */
 	struct ip last_local; /* source address asked for in the last handshake message */
 	/* retired, freed between two events */
@@ -88,10 +95,33 @@ void expect_nothing_lost(struct host *a, struct host *b);
 /* A packet each way arrives within a second. */
 void expect_connected(struct host *a, struct host *b);
 
-/* Between the files of a host only. */
+/* --- members of a mesh (host_paths.c) --- */
+
+struct coordinator;
+/* A host with a path core and a control link. */
+struct host *sim_member(struct segment *g, struct coordinator *c, const char *name);
+/* Both are members that know each other's keys, and no address. */
+void sim_meet(struct host *a, struct host *b);
+/* As the core sees the path; IDLE when it never heard of the other. */
+struct core_view host_path(const struct host *h, const struct host *to);
+const struct candidates *host_mine(const struct host *h);
+struct host *host_by_id(const struct sim *s, const char *id); /* NULL: nobody */
+/* What a member's control link brings. */
+void host_server(struct host *h, const struct host *coordinator);
+void host_candidates(struct host *h, const struct host *of, const struct candidates *c);
+void host_start_paths(struct host *h);
+
+/* --- between the files of a host only --- */
+
 void host_put_on_wire(
 	struct host *h, const struct endpoint *to, const struct ip *local, const uint8_t *msg, size_t n);
 void host_receive(struct host *h, struct datagram *dg);
 void host_boot_device(struct host *h);
+ns_t host_real_time(const struct host *h);
+bool host_run_paths(struct host *h); /* true: something was done */
+void host_network_changed(struct host *h);
+void host_want(struct host *h, const struct peer *p);
+void host_heard(struct host *h, const struct peer *p, const struct way_to *by);
+void host_stun(struct host *h, const struct way_to *by, const struct datagram *dg);
 
 #endif

@@ -5,7 +5,7 @@ static void link_forward(struct node *n, struct datagram *dg)
 {
 	struct link *l = CONTAINER_OF(n, struct link, super);
 	struct sim *s = l->sim;
-	bool passes = !l->blocked && (!l->mtu || dg->n <= l->mtu);
+	bool passes = !l->blocked && (!l->mtu || dg->n <= l->mtu) && (!l->passes || l->passes(dg));
 	unsigned copies = !passes ? 0 : sim_chance(s, l->duplicate) ? 2 : 1;
 
 	for (unsigned i = 0; i < copies; i++) {

@@ -13,6 +13,7 @@ struct link {
 	ns_t delay, jitter;
 	size_t mtu; /* longer datagrams are dropped, as with DF set; 0 = no limit */
 	bool blocked; /* a firewall that passes no UDP */
+	bool (*passes)(const struct datagram *dg); /* one that looks into datagrams; NULL: passes all */
 };
 
 void link_init(struct link *l, struct sim *s, struct node *next, ns_t delay);

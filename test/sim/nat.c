@@ -229,6 +229,13 @@ static void nat_from_inside(struct node *n, struct datagram *dg)
 
 /* --- life --- */
 
+struct nat *nat_of(const struct segment *g)
+{
+	struct node *gateway = g->v4.gateway;
+
+	return gateway ? CONTAINER_OF(gateway, struct nat, from_inside) : NULL;
+}
+
 void nat_reboot(struct nat *t)
 {
 	while (t->n_mappings)

@@ -70,6 +70,8 @@ struct nat *firewall_new(struct sim *s, struct segment *outside, const struct na
 /* A router's IPv6 half: the inside of a NAT gets addresses of the outside too, behind a firewall. */
 struct nat *firewall_for_ip6(struct nat *beside, const struct nat_kind *kind);
 
+/* The NAT that leads out of the segment by IPv4; NULL: the internet itself. */
+struct nat *nat_of(const struct segment *g);
 /* Forgets every mapping, as after a power cut: the next ones get other ports. */
 void nat_reboot(struct nat *t);
 /* New outside addresses: the provider's, after a reconnection. */

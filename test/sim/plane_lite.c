@@ -2,6 +2,7 @@
 /* What workers do, one packet at a time, and what the device asks of its owner. */
 #include "base/bytes.h"
 #include "sim/host.h"
+#include "wire/stun.h"
 #include "wire/wg.h"
 
 #include <setjmp.h>
@@ -47,6 +48,7 @@ static bool transmit(struct host *h, struct peer *p, struct keypair *kp, const u
 		memcpy(op.data, payload, n);
 	assert_int_equal(aead_seal_batch(shared_aead(), &op, 1), 0);
 	host_put_on_wire(h, &way->to.remote, &way->to.local, msg, WG_DATA_OVERHEAD + n);
+	atomic_fetch_add(&p->tx_bytes, WG_DATA_OVERHEAD + n);
 	atomic_store(&p->last_auth_sent, h->sim->now);
 	atomic_store(&p->data_recv_unacked, 0);
 	if (n)
@@ -152,7 +154,9 @@ static void receive_data(struct host *h, struct datagram *dg)
 	atomic_store(&p->last_auth_recv, now);
 	atomic_store(&p->data_sent_unanswered, 0);
 	way = atomic_load(&p->way);
-	if (!way || !way_to_eq(&way->to, &by))
+	if (way && way_to_eq(&way->to, &by))
+		atomic_store(&p->last_way_recv, now);
+	else if (now >= atomic_load(&p->heard_again))
 		device_heard(h->device, p, &by, now);
 	if (!atomic_exchange(&kp->confirmed, true))
 		device_confirmed(h->device, p, kp, now);
@@ -171,6 +175,8 @@ void host_receive(struct host *h, struct datagram *dg)
 
 	if (wg_classify(dg->bytes, dg->n) == WG_DATA) {
 		receive_data(h, dg);
+	} else if (!wg_classify(dg->bytes, dg->n) && stun_classify(dg->bytes, dg->n)) {
+		host_stun(h, &by, dg);
 	} else {
 		v = device_receive(h->device, h->sim->now, &by, dg->bytes, dg->n, h->waiting);
 		h->verdicts[v]++;
@@ -244,8 +250,13 @@ static void op_want_way(void *ctx, struct peer *p)
 {
 	struct friendship *f = p->owner;
 
-	(void)ctx;
 	f->want_way++;
+	host_want(ctx, p);
+}
+
+static void op_heard(void *ctx, struct peer *p, const struct way_to *by)
+{
+	host_heard(ctx, p, by);
 }
 
 static void op_session_changed(void *ctx, struct peer *p, bool up)
@@ -266,11 +277,14 @@ static void op_entropy(void *ctx, void *out, size_t n)
 	sim_entropy(h->sim, out, n);
 }
 
+ns_t host_real_time(const struct host *h)
+{
+	return 1767225600 * SEC + h->sim->now + h->clock_offset; /* 2026-01-01 */
+}
+
 static ns_t op_real_time(void *ctx)
 {
-	const struct host *h = ctx;
-
-	return 1767225600 * SEC + h->sim->now + h->clock_offset; /* 2026-01-01 */
+	return host_real_time(ctx);
 }
 
 void host_boot_device(struct host *h)
@@ -285,6 +299,7 @@ void host_boot_device(struct host *h)
 		.retire_way = op_retire_way,
 		.retire_peer = op_retire_peer,
 		.want_way = op_want_way,
+		.heard = op_heard,
 		.session_changed = op_session_changed,
 		.entropy = op_entropy,
 		.real_time = op_real_time,

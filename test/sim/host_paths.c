@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* A member of a mesh: the path core between device, wire and coordinator, as node/drive.c connects them. */
+#include "sim/coordinator.h"
+#include "sim/host.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+struct host *host_by_id(const struct sim *s, const char *id)
+{
+	unsigned long long number = strtoull(id, NULL, 16);
+
+	return number && number <= s->n_hosts ? s->hosts[number - 1] : NULL;
+}
+
+static struct host *host_by_key(const struct sim *s, const uint8_t key[static 32])
+{
+	for (size_t i = 0; i < s->n_hosts; i++) {
+		if (memcmp(s->hosts[i]->pub, key, 32) == 0)
+			return s->hosts[i];
+	}
+	return NULL;
+}
+
+static bool op_find(void *ctx, const char *id, const uint8_t *key, struct core_member *ret_member)
+{
+	const struct host *h = ctx, *other = id ? host_by_id(h->sim, id) : host_by_key(h->sim, key);
+
+	if (!other || other == h || !other->core)
+		return false;
+	memcpy(ret_member->id, other->id, sizeof(ret_member->id));
+	memcpy(ret_member->key, other->pub, sizeof(ret_member->key));
+	return true;
+}
+
+static uint32_t op_random(void *ctx)
+{
+	const struct host *h = ctx;
+
+	return (uint32_t)sim_random(h->sim);
+}
+
+/* --- inputs --- */
+
+static void input(struct host *h, const struct core_in *in)
+{
+	core_input(h->core, in, h->sim->now);
+}
+
+void host_network_changed(struct host *h)
+{
+	struct ip v[2 * HOST_FACES];
+	size_t n = 0;
+
+	for (unsigned i = 0; i < HOST_FACES; i++) {
+		if (h->face[i].ip4.family)
+			v[n++] = h->face[i].ip4;
+		if (h->face[i].ip6.family)
+			v[n++] = h->face[i].ip6;
+	}
+	input(h, &(struct core_in){.kind = CORE_NETWORK, .network = {.v = v, .n = n}});
+}
+
+void host_server(struct host *h, const struct host *coordinator)
+{
+	input(h, &(struct core_in){.kind = CORE_SERVER,
+			 .key = coordinator->pub,
+			 .id = coordinator->id,
+			 .server.ep = coordinator->at});
+	host_settle(h);
+}
+
+void host_candidates(struct host *h, const struct host *of, const struct candidates *c)
+{
+	input(h, &(struct core_in){.kind = CORE_CANDIDATES, .id = of->id, .candidates = c});
+	host_settle(h);
+}
+
+void host_want(struct host *h, const struct peer *p)
+{
+	if (h->core)
+		input(h, &(struct core_in){.kind = CORE_WANT, .key = p->key});
+}
+
+void host_heard(struct host *h, const struct peer *p, const struct way_to *by)
+{
+	if (h->core)
+		input(h, &(struct core_in){.kind = CORE_HEARD, .key = p->key, .by = *by});
+}
+
+void host_stun(struct host *h, const struct way_to *by, const struct datagram *dg)
+{
+	if (h->core)
+		input(h, &(struct core_in){
+				 .kind = CORE_STUN, .stun = {.by = *by, .msg = dg->bytes, .n = dg->n}});
+}
+
+/* --- outputs --- */
+
+static void sample(struct host *h, const struct core_out *out)
+{
+	const struct peer *p = device_peer_find(h->device, out->peer.key);
+	struct core_in in = {.kind = CORE_ACTIVITY, .key = out->peer.key};
+
+	if (p) {
+		in.activity.last_recv = atomic_load(&p->last_way_recv);
+		in.activity.tx_bytes = atomic_load(&p->tx_bytes);
+	}
+	input(h, &in);
+}
+
+static void use(struct host *h, const struct core_out *out)
+{
+	struct peer *p = device_peer_find(h->device, out->peer.key);
+
+	h->uses++;
+	if (p)
+		assert_int_equal(device_peer_set_way(h->device, p, &out->way, h->sim->now), TM_OK);
+}
+
+static void wake(struct host *h, const struct core_out *out)
+{
+	struct peer *p = device_peer_find(h->device, out->peer.key);
+
+	if (p && !atomic_load(&p->current))
+		device_want_session(h->device, p, h->sim->now);
+}
+
+static void act(struct host *h, const struct core_out *out)
+{
+	switch (out->kind) {
+	case CORE_SEND:
+		h->checks += out->why != WHY_MAPPING && out->why != WHY_ANSWER;
+		host_put_on_wire(h, &out->way.remote, &out->way.local, out->msg, out->n);
+		break;
+	case CORE_USE:
+		use(h, out);
+		break;
+	case CORE_ASK:
+		if (h->link)
+			control_link_ask(h->link, out->peer.id);
+		break;
+	case CORE_TELL:
+		if (h->link)
+			control_link_tell(h->link, core_mine(h->core));
+		break;
+	case CORE_WAKE:
+		wake(h, out);
+		break;
+	case CORE_SAMPLE:
+		sample(h, out);
+		break;
+	case CORE_WORKS:
+	case CORE_NOTE:
+	case CORE_OUT_N:
+		break;
+	}
+}
+
+bool host_run_paths(struct host *h)
+{
+	struct core_out out;
+	bool any = false;
+
+	while (h->core && core_output(h->core, h->sim->now, host_real_time(h), &out)) {
+		char line[CORE_LINE_MAX];
+
+		if (h->sim->trace)
+			print_message("%9.3f ms %s: %s\n", (double)(h->sim->now - 1000 * SEC) / (double)MS,
+				h->name, core_out_format(&out, line));
+		act(h, &out);
+		any = true;
+	}
+	return any;
+}
+
+/* --- membership --- */
+
+void host_start_paths(struct host *h)
+{
+	const struct core_ops ops = {.ctx = h, .find = op_find, .random = op_random};
+	struct core_config cfg = {.private_key = h->priv, .self_id = h->id, .port = h->at.port};
+
+	h->member = true;
+	assert_int_equal(prefix_parse("100.101.0.0/16", &cfg.net4), TM_OK);
+	assert_int_equal(prefix_parse("fd01:2:3:4::/64", &cfg.net6), TM_OK);
+	assert_int_equal(core_new(&cfg, &ops, &h->core), TM_OK);
+	host_network_changed(h);
+	host_settle(h);
+}
+
+const struct candidates *host_mine(const struct host *h)
+{
+	return core_mine(h->core);
+}
+
+void sim_meet(struct host *a, struct host *b)
+{
+	sim_add_friend(a, b, NULL, NULL);
+	sim_add_friend(b, a, NULL, NULL);
+}
+
+struct host *sim_member(struct segment *g, struct coordinator *c, const char *name)
+{
+	struct host *h = sim_host_in(g, name);
+
+	host_start_paths(h);
+	h->link = control_link_new(c, h);
+	return h;
+}
+
+struct core_view host_path(const struct host *h, const struct host *to)
+{
+	struct core_view v;
+
+	if (!core_view(h->core, to->pub, &v))
+		v = (struct core_view){.state = PATH_IDLE};
+	return v;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * Seeded pairs: two members somewhere behind NATs, firewalls or neither, on lines of any quality. The seed
+ * decides all. Consecutive seeds go through all pairs of places in turn.
+ */
+#ifndef TM_TEST_SIM_PAIRS_H
+#define TM_TEST_SIM_PAIRS_H
+
+#include "sim/coordinator.h"
+#include "sim/predict.h"
+
+/* Open, three firewalls, nine NATs, no UDP at all. */
+enum { PAIR_PLACES = 14, PAIR_KINDS = PAIR_PLACES * PAIR_PLACES };
+
+/* A direct path that must appear is there so soon after the first packet, one that must not has not come
+ * until the end of so much traffic. */
+#define PAIR_WITHIN (10 * SEC)
+#define PAIR_WITHIN_LOSSY (40 * SEC)
+#define PAIR_NEVER_FOR (30 * SEC)
+
+struct pair_run {
+	struct sim *s;
+	struct host *a, *b;
+	char text[256]; /* where the two are */
+	enum prediction predicted;
+	bool lossy; /* a line loses, bends or repeats datagrams */
+	ns_t direct_after; /* NS_NEVER: no direct path appeared */
+	ns_t simulated;
+	uint64_t wire_hash;
+	const char *wrong; /* NULL: all as it should be */
+};
+
+/* Builds, runs and judges; nothing is left to be freed. */
+void pair_run(uint64_t seed, struct pair_run *ret);
+
+#endif

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * Thousands of seeded pairs, each compared with the oracle. TM_SIM_RUNS=10000 sets how many (`make slow`),
+ * TM_SIM_SEED=n runs that one alone and prints what it is.
+ */
+#include "sim/pairs.h"
+#include "sim/story.h"
+
+#include "base/time.h"
+
+enum { RUNS = 2 * PAIR_KINDS, SHOWN_MAX = 10, REPLAY_EVERY = 50 };
+
+static const char *program;
+
+static unsigned long long number_from(const char *variable, unsigned long long otherwise)
+{
+	const char *text = getenv(variable);
+
+	return text ? strtoull(text, NULL, 10) : otherwise;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const ns_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+struct tally {
+	ns_t *direct; /* how long it took */
+	size_t n_direct, predicted[3], lucky, wrong;
+	ns_t simulated;
+};
+
+static void count(struct tally *t, uint64_t seed, const struct pair_run *r)
+{
+	t->predicted[r->predicted]++;
+	t->simulated += r->simulated;
+	if (r->direct_after != NS_NEVER)
+		t->direct[t->n_direct++] = r->direct_after;
+	t->lucky += r->predicted == DIRECT_PERHAPS && r->direct_after != NS_NEVER;
+	if (r->wrong && t->wrong++ < SHOWN_MAX)
+		print_error("seed %llu: %s\n  %s\n  again: TM_SIM_SEED=%llu TM_SIM_TRACE=1 %s\n",
+			(unsigned long long)seed, r->wrong, r->text, (unsigned long long)seed, program);
+}
+
+static double ms(ns_t t)
+{
+	return (double)t / (double)MS;
+}
+
+static void report(struct tally *t, unsigned long long runs, ns_t took)
+{
+	qsort(t->direct, t->n_direct, sizeof(t->direct[0]), compare);
+	print_message("%llu runs, %.0f simulated seconds in %.2f s: %.0f us each\n", runs,
+		(double)t->simulated / (double)SEC, (double)took / (double)SEC,
+		(double)took / (double)US / ((double)t->simulated / (double)SEC));
+	print_message("direct: always %zu, perhaps %zu (did %zu), never %zu\n", t->predicted[DIRECT_ALWAYS],
+		t->predicted[DIRECT_PERHAPS], t->lucky, t->predicted[DIRECT_NEVER]);
+	if (t->n_direct)
+		print_message("after: median %.0f ms, 99 %% %.0f ms, longest %.0f ms\n",
+			ms(t->direct[t->n_direct / 2]), ms(t->direct[t->n_direct * 99 / 100]),
+			ms(t->direct[t->n_direct - 1]));
+}
+
+static void every_pair_gets_the_path_that_its_nats_allow(void **state)
+{
+	unsigned long long runs = number_from("TM_SIM_RUNS", RUNS), only = number_from("TM_SIM_SEED", 0);
+	struct tally t = {.direct = calloc(runs + 1, sizeof(ns_t))};
+	ns_t start = time_monotonic();
+	struct pair_run r;
+
+	(void)state;
+	assert_non_null(t.direct);
+	for (uint64_t seed = only ? only : 1; seed <= (only ? only : runs); seed++) {
+		pair_run(seed, &r);
+		count(&t, seed, &r);
+	}
+	if (only)
+		print_message("seed %llu: %s\npredicted %s, wire %016llx\n", only, r.text,
+			prediction_name(r.predicted), (unsigned long long)r.wire_hash);
+	report(&t, only ? 1 : runs, time_monotonic() - start);
+	free(t.direct);
+	if (t.wrong)
+		fail_msg("%zu seeds went wrong", t.wrong);
+}
+
+static void a_seed_replays_byte_for_byte(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= RUNS; seed += REPLAY_EVERY) {
+		struct pair_run first, again, other;
+
+		pair_run(seed, &first);
+		pair_run(seed + PAIR_KINDS, &other);
+		pair_run(seed, &again);
+		if (first.wire_hash != again.wire_hash || first.simulated != again.simulated)
+			fail_msg("seed %llu ran differently the second time", (unsigned long long)seed);
+		assert_true(first.wire_hash != other.wire_hash);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_pair_gets_the_path_that_its_nats_allow),
+		cmocka_unit_test(a_seed_replays_byte_for_byte),
+	};
+
+	(void)argc;
+	program = argv[0];
+	if (crypto_init(NULL) < 0)
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

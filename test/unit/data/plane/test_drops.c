@@ -185,12 +185,14 @@ static void more_staged_packets_than_a_session_may_carry_are_counted(void **stat
 	host_peers(&c, &(struct peering){.with = &b, .no_endpoint = true}, 1);
 	for (uint16_t i = 0; i < 20; i++)
 		fake_tun_send("tm3", p, packet_make(4, 3, 2, i, 20, p));
-	/* All of them wait, because there is nowhere to send to. */
+	/* All of them wait, because there is nowhere to send to: once this one behind them is counted. */
+	fake_tun_send("tm3", (const uint8_t *)"no IP", 5);
 	struct plane_peer_stats st;
 	struct way_to way = {.kind = WAY_UDP};
 	assert_int_equal(endpoint_parse(B, &way.remote), TM_OK);
-	while (!c.n_want)
+	while (!c.n_want || host_drops(&c, DROP_NOT_IP) == 0)
 		plane_service(c.plane, time_monotonic());
+	plane_service(c.plane, time_monotonic());
 	assert_int_equal(plane_set_way(c.plane, b.pub, &way), TM_OK);
 	expect_drops(bc, 2, &c, DROP_SEND_EXPIRED, 20 - 5);
 	assert_int_equal(plane_peer_stats(b.plane, c.pub, &st), TM_OK);

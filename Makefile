@@ -14,7 +14,7 @@ BENCH = $(if $(ONLY),--only='$(ONLY)') $(if $(TESTS),--tests='$(TESTS)') $(if $(
 CTEST := ctest --output-on-failure --no-tests=error -j $(JOBS)
 PYTEST := $(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(PYTHON) -B -m pytest -p no:cacheprovider
 
-.PHONY: help setup build demo test unit lab bench asan tsan labasan labtsan fuzz lint fmt install uninstall clean $(BIN)
+.PHONY: help setup build demo test unit slow lab bench asan tsan labasan labtsan fuzz lint fmt install uninstall clean $(BIN)
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,11 @@ test: build unit lab ## everything: unit tests, fuzz seeds, real daemons in netw
 
 unit: setup ## unit tests, golden vectors, fuzz seeds, virtual-time simulations
 	@cmake --preset ci > /dev/null && cmake --build --preset ci -j $(JOBS) && $(SUDO) $(CTEST) --test-dir build/ci
+
+slow: build ## what takes minutes: 10,000 simulated pairs (RUNS=n says otherwise), and the lab's slow tests (T=pattern)
+	@cmake --preset ci > /dev/null && cmake --build --preset ci -j $(JOBS) --target test_sim_pairs labtools load
+	@TM_SIM_RUNS=$(or $(RUNS),10000) build/ci/test/sim/test_sim_pairs
+	@$(PYTEST) test/lab -m slow --slow $(if $(T),-k '$(T)')
 
 lab: build ## real daemons in network namespaces (T=pattern selects tests, SLOW=1 adds the long ones, OFFLOADS=row forces some off)
 	@cmake --preset ci > /dev/null && cmake --build --preset ci -j $(JOBS) --target labtools load

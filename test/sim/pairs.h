@@ -14,7 +14,7 @@ enum { PAIR_PLACES = 14, PAIR_KINDS = PAIR_PLACES * PAIR_PLACES };
 
 /* A direct path that must appear is there so soon after the first packet, one that must not has not come
  * until the end of so much traffic. */
-#define PAIR_WITHIN (10 * SEC)
+#define PAIR_WITHIN (2 * SEC)
 #define PAIR_WITHIN_LOSSY (40 * SEC)
 #define PAIR_NEVER_FOR (30 * SEC)
 

@@ -253,8 +253,16 @@ static void on_advertise(struct core *c, const struct core_in *in, ns_t now)
 	refresh_mine(c);
 }
 
+/* What we sent there would come out of the tunnel again. */
+static bool is_in_mesh(const struct core *c, const struct endpoint *ep)
+{
+	return prefix_contains(&c->net4, &ep->ip) || prefix_contains(&c->net6, &ep->ip);
+}
+
 static void on_server(struct core *c, const struct core_in *in, ns_t now)
 {
+	if (is_in_mesh(c, &in->server.ep))
+		return;
 	/* A key that is none: there is nothing to ask. */
 	if (mapping_set_server(&c->mapping, in->id, &in->server.ep, c->private_key, in->key,
 		    in->server.spread, c->ops.random(c->ops.ctx), now) == TM_OK)
@@ -274,12 +282,10 @@ static void on_want(struct core *c, const struct core_in *in, ns_t now)
 
 static void on_heard(struct core *c, const struct core_in *in, ns_t now)
 {
-	const struct endpoint *from = &in->by.remote;
 	struct live *l;
 
-	/* From inside the mesh: what we sent back would come out of the tunnel again. */
-	if (!endpoint_is_set(from) || prefix_contains(&c->net4, &from->ip) ||
-		prefix_contains(&c->net6, &from->ip) || !(l = live_by_key(c, in->key, now)))
+	if (!endpoint_is_set(&in->by.remote) || is_in_mesh(c, &in->by.remote) ||
+		!(l = live_by_key(c, in->key, now)))
 		return;
 	struct turn t = turn_at(c, l, now);
 	path_heard(&l->path, &in->by, &t);

@@ -336,15 +336,6 @@ void path_activity(struct path *p, ns_t last_recv, uint64_t tx_bytes, struct tur
 
 /* --- what is due --- */
 
-static void step_sample(struct path *p, struct turn *t)
-{
-	if (p->sample_at > t->now)
-		return;
-	/* In case nobody answers. */
-	p->sample_at = t->now + PATH_SAMPLE_QUIET;
-	turn_emit(t, CORE_SAMPLE, WHY_SAMPLE, NULL);
-}
-
 static void step_heartbeat(struct path *p, struct turn *t)
 {
 	struct pair *pair = &p->pairs[p->chosen];
@@ -405,31 +396,53 @@ static void step_retry(struct path *p, struct turn *t)
 	}
 }
 
+static void sample(struct path *p, struct turn *t)
+{
+	p->sampled_at = t->now;
+	turn_emit(t, CORE_SAMPLE, WHY_SAMPLE, NULL);
+}
+
+/*
+ * The chosen pair's check went without an answer for its whole wait. Before anything follows from that: has
+ * WireGuard heard the peer meanwhile? Then only the check was lost. Returns whether the pair is settled.
+ */
+static bool step_doubt(struct path *p, struct pair *pair, struct turn *t)
+{
+	int next;
+
+	if (t->now - p->sampled_at > PATH_PACING) {
+		sample(p, t);
+		pair->next_check = t->now + PATH_PACING;
+		return true;
+	}
+	if (p->last_proof >= pair->began) {
+		pair_gave_up(pair, true);
+		return true;
+	}
+	/* Leave it to one that lives, and see whether it comes back. */
+	next = successor(p);
+	if (next >= 0)
+		choose(p, next, WHY_SUCCESSOR, MAX(p->pairs[next].last_ok, p->pairs[next].last_heard), t);
+	return false;
+}
+
 /* The pair's next check, if it is due and there is room, or its end. Returns whether one was sent. */
 static bool step_pair(struct path *p, unsigned i, bool may_send, struct turn *t)
 {
 	struct pair *pair = &p->pairs[i];
 	bool in_use = (int)i == p->chosen;
-	int next;
+	enum pair_due due = pair_due(pair, in_use, t->now);
 
-	switch (pair_due(pair, in_use, t->now)) {
-	case PAIR_WAITS:
+	if (due == PAIR_WAITS || (due == PAIR_SENDS && !may_send))
 		return false;
-	case PAIR_GIVES_UP:
-		/* WireGuard may have heard the peer meanwhile: then only the checks are lost. */
-		pair_gave_up(pair, in_use && p->last_proof >= pair->began);
-		if (pair->failed)
-			turn_emit(t, CORE_NOTE, WHY_FAILED, &pair->way);
+	if (in_use && pair->tries && step_doubt(p, pair, t))
 		return false;
-	case PAIR_SENDS:
-		break;
-	}
-	if (!may_send)
+
+	in_use = (int)i == p->chosen;
+	if (due == PAIR_GIVES_UP) {
+		pair_gave_up(pair, false);
+		turn_emit(t, CORE_NOTE, WHY_FAILED, &pair->way);
 		return false;
-	/* The first try went without an answer: leave it to one that lives, and see whether it comes back. */
-	if (in_use && pair->tries && p->last_proof < pair->began && (next = successor(p)) >= 0) {
-		choose(p, next, WHY_SUCCESSOR, MAX(p->pairs[next].last_ok, p->pairs[next].last_heard), t);
-		in_use = false;
 	}
 	pair_sent(pair, turn_check(t, in_use ? WHY_HEARTBEAT : WHY_CHECK, &pair->way), in_use, t->now);
 	return true;
@@ -460,7 +473,10 @@ ns_t path_step(struct path *p, struct turn *t)
 			rest(p, WHY_IDLE, t);
 			return NS_NEVER;
 		}
-		step_sample(p, t);
+		if (p->sample_at <= t->now) {
+			sample(p, t);
+			p->sample_at = t->now + PATH_SAMPLE_QUIET; /* in case nobody answers */
+		}
 		step_heartbeat(p, t);
 	}
 	if (p->state == PATH_CHECKING && checks_are_over(p))

@@ -1,0 +1,639 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "rig.h"
+#include "unit/unit.h"
+
+#include "control/path/path.h"
+
+static struct rig rig;
+
+static int make_rig(void **state)
+{
+	(void)state;
+	rig_init(&rig, 1);
+	return 0;
+}
+
+static int free_rig(void **state)
+{
+	(void)state;
+	rig_deinit(&rig);
+	return 0;
+}
+
+static void start_again(uint64_t seed)
+{
+	rig_deinit(&rig);
+	rig_init(&rig, seed);
+}
+
+static void assert_choice(unsigned side, const struct route *expected)
+{
+	char got[ENDPOINT_STR_LEN], want[ENDPOINT_STR_LEN];
+
+	if (rig_chosen(&rig, side) != expected)
+		fail_msg("side %u uses %s, not %s", side, endpoint_format(&rig.side[side].way.remote, got),
+			expected ? endpoint_format(&expected->end[!side], want) : "nothing");
+}
+
+static void both_sides_are_up_one_round_trip_after_the_candidates(void **state)
+{
+	struct route *wan;
+
+	(void)state;
+	wan = rig_route(&rig, CAND_SRFLX, "192.0.2.1:1", "198.51.100.1:1", 20 * MS);
+	rig_want(&rig, A);
+	rig_run(&rig, 41 * MS);
+	assert_choice(A, wan);
+	assert_int_equal(rig_view(&rig, A).state, PATH_UP);
+	assert_int_equal(rig_view(&rig, A).rtt, 40 * MS);
+	assert_int_equal(rig.side[A].outs[CORE_USE], 1);
+	rig_run(&rig, 40 * MS);
+	assert_choice(B, wan);
+}
+
+static void the_first_pair_is_used_at_once_and_the_lan_soon_after(void **state)
+{
+	struct route *wan, *lan;
+
+	(void)state;
+	wan = rig_route(&rig, CAND_SRFLX, "192.0.2.1:1", "198.51.100.1:1", 4 * MS);
+	lan = rig_route(&rig, CAND_HOST, "10.0.0.1:1", "10.0.0.2:1", 5 * MS);
+	rig_want(&rig, A);
+	rig_run(&rig, 9 * MS);
+	assert_choice(A, wan);
+	rig_run(&rig, 5 * MS);
+	assert_choice(A, lan);
+	rig_run(&rig, SEC);
+	assert_choice(B, lan);
+}
+
+/* One working path, then an answer of another kind or speed. */
+static void a_better_pair_replaces_the_chosen_one_but_not_for_little(void **state)
+{
+	static const struct {
+		enum candidate_type first_type;
+		const char *first;
+		ns_t first_delay;
+		enum candidate_type second_type;
+		const char *second;
+		ns_t second_delay;
+		bool replaced;
+	} rows[] = {
+		{CAND_SRFLX, "192.0.2.1:1", 50 * MS, CAND_HOST, "10.0.0.1:1", 51 * MS, true},
+		{CAND_SRFLX, "192.0.2.1:1", 50 * MS, CAND_HOST, "[2001:db8::1]:1", 51 * MS, true},
+		{CAND_RELAY, "192.0.2.9:1", 50 * MS, CAND_SRFLX, "192.0.2.1:1", 90 * MS, true},
+		{CAND_HOST, "10.0.0.1:1", 50 * MS, CAND_SRFLX, "192.0.2.1:1", 51 * MS, false},
+		{CAND_SRFLX, "192.0.2.1:1", 50 * MS, CAND_RELAY, "192.0.2.9:1", 51 * MS, false},
+		{CAND_SRFLX, "192.0.2.1:1", 50 * MS, CAND_SRFLX, "192.0.2.2:1", 51 * MS, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct route *first, *second;
+
+		start_again(i);
+		first = rig_route(
+			&rig, rows[i].first_type, "192.0.2.100:1", rows[i].first, rows[i].first_delay);
+		second = rig_route(
+			&rig, rows[i].second_type, "192.0.2.101:1", rows[i].second, rows[i].second_delay);
+		rig_want(&rig, A);
+		rig_run(&rig, SEC);
+		if (rig_chosen(&rig, A) != (rows[i].replaced ? second : first))
+			fail_msg("row %zu", i);
+	}
+}
+
+static void among_equals_only_a_clearly_shorter_round_trip_wins(void **state)
+{
+	static const struct {
+		ns_t now, next; /* one way */
+		bool replaced;
+	} rows[] = {
+		{50 * MS, 45 * MS, false},
+		{50 * MS, 37 * MS, true},
+		{4 * MS, 1 * MS, false}, /* 6 ms less, but 20 % and 5 ms are asked for */
+		{5 * MS, 1 * MS, true},
+		{50 * MS, 50 * MS, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct route *first, *second;
+
+		start_again(i);
+		first = rig_route(&rig, CAND_SRFLX, "192.0.2.1:1", "198.51.100.1:1", rows[i].now);
+		second = rig_route(&rig, CAND_SRFLX, "192.0.2.2:1", "198.51.100.2:1", rows[i].next);
+		second->cut = true;
+		rig_want(&rig, A);
+		rig_run(&rig, 20 * SEC);
+		assert_choice(A, first);
+		second->cut = false;
+		rig_network(&rig, A, NULL);
+		rig_run(&rig, 20 * SEC);
+		if (rig_chosen(&rig, A) != (rows[i].replaced ? second : first))
+			fail_msg("row %zu", i);
+	}
+}
+
+static void many_candidates_leave_in_paced_bursts(void **state)
+{
+	char a[32], b[32];
+
+	(void)state;
+	for (unsigned i = 0; i < ROUTES_MAX; i++) {
+		snprintf(a, sizeof(a), "192.0.2.%u:1", i + 1);
+		snprintf(b, sizeof(b), "198.51.100.%u:1", i + 1);
+		rig_route(&rig, CAND_SRFLX, a, b, 100 * MS);
+	}
+	rig_want(&rig, A);
+	rig_run(&rig, 1 * MS);
+	assert_int_equal(rig.side[A].checks, PATH_SENDS_MAX);
+	rig_run(&rig, 20 * MS);
+	assert_int_equal(rig.side[A].checks, ROUTES_MAX);
+	assert_true(rig.side[A].largest_burst <= PATH_SENDS_MAX);
+}
+
+static void without_traffic_nothing_is_sent(void **state)
+{
+	unsigned sent[2];
+
+	(void)state;
+	rig_route(&rig, CAND_HOST, "10.0.0.1:1", "10.0.0.2:1", MS);
+	rig_route(&rig, CAND_HOST, "10.0.1.1:1", "10.0.1.2:1", MS)->cut = true;
+	rig_want(&rig, A);
+	rig_run(&rig, 30 * SEC);
+	sent[A] = rig.side[A].checks;
+	sent[B] = rig.side[B].checks;
+	rig_run(&rig, 3600 * SEC);
+	assert_int_equal(rig.side[A].checks, sent[A]);
+	assert_int_equal(rig.side[B].checks, sent[B]);
+}
+
+/* Both pairs work; neither side may answer the other's triggered check with one more. */
+static void two_working_pairs_do_not_keep_each_other_busy(void **state)
+{
+	(void)state;
+	rig_route(&rig, CAND_HOST, "10.0.0.1:1", "10.0.0.2:1", MS);
+	rig_route(&rig, CAND_HOST, "10.0.1.1:1", "10.0.1.2:1", MS);
+	rig_route(&rig, CAND_HOST, "[2001:db8::1]:1", "[2001:db8::2]:1", 3 * MS);
+	rig_want(&rig, A);
+	rig_run(&rig, 60 * SEC);
+	assert_true(rig.side[A].checks <= 6);
+	assert_true(rig.side[B].checks <= 6);
+}
+
+static void traffic_that_is_answered_needs_no_checks(void **state)
+{
+	unsigned sent;
+
+	(void)state;
+	rig_route(&rig, CAND_HOST, "10.0.0.1:1", "10.0.0.2:1", MS);
+	rig_want(&rig, A);
+	rig_run(&rig, SEC);
+	sent = rig.side[A].checks;
+	rig_run_with_traffic(&rig, A, true, 60 * SEC);
+	assert_int_equal(rig.side[A].checks, sent);
+}
+
+static void one_way_traffic_is_backed_by_a_check_a_second(void **state)
+{
+	unsigned sent;
+
+	(void)state;
+	rig_route(&rig, CAND_HOST, "10.0.0.1:1", "10.0.0.2:1", MS);
+	rig_want(&rig, A);
+	rig_run(&rig, SEC);
+	sent = rig.side[A].checks;
+	rig_run_with_traffic(&rig, A, false, 60 * SEC);
+	assert_in_range(rig.side[A].checks - sent, 45, 65);
+	assert_int_equal(rig_view(&rig, A).state, PATH_UP);
+	assert_int_equal(rig.side[A].outs[CORE_USE], 1);
+}
+
+static void a_dead_path_is_left_within_two_seconds_of_silence(void **state)
+{
+	struct route *lan, *wan;
+
+	(void)state;
+	lan = rig_route(&rig, CAND_HOST, "10.0.0.1:1", "10.0.0.2:1", MS);
+	wan = rig_route(&rig, CAND_SRFLX, "192.0.2.1:1", "198.51.100.1:1", 20 * MS);
+	rig_want(&rig, A);
+	rig_run_with_traffic(&rig, A, true, 5 * SEC);
+	assert_choice(A, lan);
+	lan->cut = true;
+	rig_run_with_traffic(&rig, A, true, 2 * SEC);
+	assert_choice(A, wan);
+	assert_true(rig.side[A].outs[CORE_ASK] >= 2); /* and fresh candidates were asked for */
+}
+
+static void a_slow_path_is_not_taken_for_dead(void **state)
+{
+	struct route *slow;
+
+	(void)state;
+	slow = rig_route(&rig, CAND_SRFLX, "192.0.2.1:1", "198.51.100.1:1", 450 * MS);
+	rig_want(&rig, A);
+	rig_run_with_traffic(&rig, A, false, 60 * SEC);
+	assert_choice(A, slow);
+	assert_int_equal(rig.side[A].outs[CORE_USE], 1);
+}
+
+static void lost_checks_do_not_kill_a_path_that_wireguard_uses(void **state)
+{
+	struct side *a = &rig.side[A];
+	struct route *lan;
+	unsigned changes;
+
+	(void)state;
+	lan = rig_route(&rig, CAND_HOST, "10.0.0.1:1", "10.0.0.2:1", MS);
+	rig_want(&rig, A);
+	rig_run(&rig, SEC);
+	changes = a->outs[CORE_USE];
+	lan->loss_percent = 100; /* for checks; traffic is heard */
+	for (int i = 0; i < 40; i++) {
+		a->tx_bytes += 100;
+		rig_run(&rig, 700 * MS);
+		a->last_recv = rig.now;
+		rig_run(&rig, 900 * MS);
+	}
+	assert_true(a->checks > 10);
+	assert_int_equal(rig_view(&rig, A).state, PATH_UP);
+	assert_int_equal(a->outs[CORE_USE], changes);
+}
+
+static void stateful_firewalls_on_both_sides_are_passed(void **state)
+{
+	struct route *wan;
+
+	(void)state;
+	wan = rig_route(&rig, CAND_SRFLX, "192.0.2.1:1", "198.51.100.1:1", 20 * MS);
+	wan->firewall[A] = wan->firewall[B] = true;
+	rig_want(&rig, A);
+	rig_run(&rig, 500 * MS);
+	assert_choice(A, wan);
+	assert_choice(B, wan);
+
+	/* Hours later both firewalls have forgotten, B has a path that it believes in, and only A has
+	 * traffic. */
+	rig_run(&rig, 3600 * SEC);
+	wan->opened[A] = wan->opened[B] = false;
+	rig_run_with_traffic(&rig, A, false, 5 * SEC);
+	assert_choice(A, wan);
+	assert_true(wan->opened[B]);
+}
+
+static void loss_only_delays(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 0; seed < 300; seed++) {
+		start_again(seed);
+		rig_route(&rig, CAND_SRFLX, "192.0.2.1:1", "198.51.100.1:1", 20 * MS)->loss_percent = 30;
+		rig_want(&rig, A);
+		rig_run(&rig, 25 * SEC);
+		if (rig_view(&rig, A).state != PATH_UP)
+			fail_msg("seed %" PRIu64, seed);
+	}
+}
+
+static void an_unreachable_peer_is_tried_ever_more_rarely_and_given_up(void **state)
+{
+	unsigned in_first_minute, in_sixth;
+
+	(void)state;
+	rig_route(&rig, CAND_SRFLX, "192.0.2.1:1", "198.51.100.1:1", 20 * MS)->cut = true;
+	rig_want(&rig, A);
+	rig_run(&rig, 60 * SEC);
+	in_first_minute = rig.side[A].checks;
+	rig_run(&rig, 240 * SEC);
+	in_sixth = rig.side[A].checks;
+	rig_run(&rig, 60 * SEC);
+	in_sixth = rig.side[A].checks - in_sixth;
+	assert_true(in_first_minute >= 12);
+	assert_true(in_sixth <= 8);
+	assert_int_equal(rig_view(&rig, A).state, PATH_CHECKING);
+	rig_run(&rig, 600 * SEC);
+	assert_int_equal(rig_view(&rig, A).state, PATH_IDLE);
+	assert_int_equal(rig_view(&rig, B).state, PATH_IDLE);
+}
+
+static void a_peer_that_is_sought_helps_for_a_moment_only(void **state)
+{
+	unsigned sent;
+
+	(void)state;
+	rig_route(&rig, CAND_SRFLX, "192.0.2.1:1", "198.51.100.1:1", 20 * MS)->cut = true;
+	rig_tell(&rig, B);
+	rig_run(&rig, 60 * SEC);
+	sent = rig.side[B].checks;
+	assert_true(sent >= PAIR_TRIES);
+	assert_int_equal(rig.side[B].outs[CORE_ASK], 0);
+	assert_int_equal(rig_view(&rig, B).state, PATH_IDLE);
+	rig_run(&rig, 600 * SEC);
+	assert_int_equal(rig.side[B].checks, sent);
+}
+
+static void a_peer_that_appears_later_is_found_by_its_own_check(void **state)
+{
+	struct route *wan;
+	struct candidates c;
+
+	(void)state;
+	rig.side[A].exchange = false;
+	wan = rig_route(&rig, CAND_SRFLX, "192.0.2.1:1", "198.51.100.1:1", 20 * MS);
+	c = rig_candidates(&rig, B);
+	rig_input(&rig, A,
+		(struct core_in){.kind = CORE_CANDIDATES, .id = rig.side[B].self.id, .candidates = &c});
+	rig_run(&rig, 21 * MS);
+	assert_int_equal(rig.side[B].checks, 1);
+	rig_run(&rig, SEC);
+	assert_choice(B, wan);
+	assert_int_equal(rig_view(&rig, B).type, CAND_PRFLX);
+}
+
+static void without_candidates_the_question_is_repeated(void **state)
+{
+	(void)state;
+	rig.side[A].exchange = false;
+	rig_want(&rig, A);
+	rig_run(&rig, 10 * SEC);
+	assert_in_range(rig.side[A].outs[CORE_ASK], 3, 6);
+	assert_int_equal(rig.side[A].checks, 0);
+}
+
+static void an_answer_counts_only_from_where_the_check_went(void **state)
+{
+	struct datagram answer;
+	struct route *r;
+	struct core_in in = {.kind = CORE_STUN};
+
+	(void)state;
+	r = rig_route(&rig, CAND_SRFLX, "192.0.2.1:1", "198.51.100.1:1", 20 * MS);
+	rig_want(&rig, A);
+	rig_run(&rig, 20 * MS);
+	answer = rig.wire[0];
+	assert_int_equal(answer.to, A);
+	rig.n_wire = 0;
+	in.stun.msg = answer.msg;
+	in.stun.n = answer.n;
+	in.stun.by.remote = r->end[B];
+	in.stun.by.remote.port++;
+	rig_input(&rig, A, in);
+	assert_choice(A, NULL);
+	in.stun.by.remote = r->end[B];
+	rig_input(&rig, A, in);
+	assert_choice(A, r);
+	assert_int_equal(core_refused(rig.side[A].core), 0);
+}
+
+static void a_late_answer_to_an_earlier_try_counts(void **state)
+{
+	(void)state;
+	rig_route(&rig, CAND_SRFLX, "192.0.2.1:1", "198.51.100.1:1", 400 * MS);
+	rig_want(&rig, A);
+	rig_run(&rig, 801 * MS);
+	assert_int_equal(rig_view(&rig, A).state, PATH_UP);
+	assert_int_equal(rig_view(&rig, A).rtt, 800 * MS);
+}
+
+/* The peer moves: its packets come from elsewhere, and nothing at its old address answers. */
+static void a_peer_that_moves_is_followed_within_a_third_of_a_second(void **state)
+{
+	struct route *lan, *other;
+
+	(void)state;
+	lan = rig_route(&rig, CAND_HOST, "10.0.0.1:1", "10.0.0.2:1", MS);
+	rig_want(&rig, A);
+	rig_run(&rig, 10 * SEC);
+	assert_choice(A, lan);
+	other = rig_route(&rig, CAND_SRFLX, "10.0.9.1:1", "198.51.100.7:1", 30 * MS);
+	lan->cut = true;
+	rig_heard(&rig, A, other);
+	assert_choice(A, lan);
+	rig_run(&rig, 320 * MS);
+	assert_choice(A, other);
+	assert_int_equal(rig_view(&rig, A).state, PATH_UP);
+}
+
+static void what_a_dead_path_is_followed_by_is_taken_at_once(void **state)
+{
+	struct route *lan, *other;
+
+	(void)state;
+	lan = rig_route(&rig, CAND_HOST, "10.0.0.1:1", "10.0.0.2:1", MS);
+	rig_want(&rig, A);
+	rig_run_with_traffic(&rig, A, true, 10 * SEC);
+	other = rig_route(&rig, CAND_SRFLX, "10.0.9.1:1", "198.51.100.7:1", 30 * MS);
+	lan->cut = true;
+	rig_run_with_traffic(&rig, A, true, 1700 * MS); /* a second of silence, and a check */
+	assert_choice(A, lan);
+	rig_heard(&rig, A, other);
+	assert_choice(A, other);
+}
+
+/* Both addresses live, and the peer sends by both in turn. */
+static void packets_by_two_living_ways_in_turn_leave_the_choice_alone(void **state)
+{
+	struct route *chosen, *other;
+	unsigned changes, checks;
+
+	(void)state;
+	chosen = rig_route(&rig, CAND_SRFLX, "192.0.2.1:1", "198.51.100.1:1", 20 * MS);
+	other = rig_route(&rig, CAND_SRFLX, "192.0.2.2:1", "198.51.100.2:1", 20 * MS);
+	rig_want(&rig, A);
+	rig_run_with_traffic(&rig, A, true, 5 * SEC);
+	chosen = rig_chosen(&rig, A) == other ? other : chosen;
+	other = &rig.routes[chosen == &rig.routes[0]];
+	changes = rig.side[A].outs[CORE_USE];
+	checks = rig.side[A].checks;
+	for (int i = 0; i < 100; i++) {
+		if (i % 2)
+			rig_heard(&rig, A, other);
+		else
+			rig.side[A].last_recv = rig.now;
+		assert_int_equal(rig_run_with_traffic(&rig, A, true, 100 * MS), 1);
+		assert_choice(A, chosen);
+	}
+	/* Only which of our addresses the peer reaches may have been news. */
+	assert_in_range(rig.side[A].outs[CORE_USE] - changes, 0, 1);
+	assert_in_range(rig.side[A].checks - checks, 2, 12);
+}
+
+static void the_address_that_a_peer_reaches_us_by_becomes_the_source(void **state)
+{
+	struct route *lan;
+
+	(void)state;
+	lan = rig_route(&rig, CAND_HOST, "10.0.0.1:1", "10.0.0.2:1", MS);
+	rig_want(&rig, A);
+	rig_run(&rig, SEC);
+	assert_int_equal(rig.side[A].way.local.family, IP_NONE);
+	rig_heard(&rig, A, lan);
+	assert_true(ip_eq(&rig.side[A].way.local, &lan->end[A].ip));
+	/* Until our network changes: then it may be ours no longer. */
+	rig_network(&rig, A, NULL);
+	assert_choice(A, lan);
+	assert_int_equal(rig.side[A].way.local.family, IP_NONE);
+}
+
+static void a_way_whose_checks_had_failed_is_taken_when_it_is_heard(void **state)
+{
+	struct route *lan, *other;
+
+	(void)state;
+	lan = rig_route(&rig, CAND_HOST, "10.0.0.1:1", "10.0.0.2:1", MS);
+	other = rig_route(&rig, CAND_HOST, "10.0.9.1:1", "10.0.9.2:1", MS);
+	other->cut = true;
+	rig_want(&rig, A);
+	rig_run(&rig, 10 * SEC);
+	assert_choice(A, lan);
+	lan->cut = true;
+	rig_heard(&rig, A, other);
+	rig_run(&rig, 300 * MS);
+	assert_choice(A, other);
+	assert_int_equal(rig_view(&rig, A).state, PATH_UP);
+}
+
+static void new_candidates_replace_old_ones_but_not_what_is_in_use(void **state)
+{
+	struct candidates c = {.n = 1, .v = {{.type = CAND_HOST}}};
+	struct route *lan, *dead;
+
+	(void)state;
+	lan = rig_route(&rig, CAND_HOST, "10.0.0.1:1", "10.0.0.2:1", MS);
+	dead = rig_route(&rig, CAND_HOST, "10.0.1.1:1", "10.0.1.2:1", MS);
+	dead->cut = true;
+	rig_want(&rig, A);
+	rig_run(&rig, 10 * SEC);
+
+	assert_int_equal(endpoint_parse("10.0.5.2:1", &c.v[0].ep), 0);
+	rig_input(&rig, A,
+		(struct core_in){.kind = CORE_CANDIDATES, .id = rig.side[B].self.id, .candidates = &c});
+	assert_choice(A, lan);
+	/* What is no candidate any more is not checked, the others are. */
+	rig.side[A].exchange = false;
+	free(rig_lines(&rig, A));
+	rig_network(&rig, A, NULL);
+	_cleanup_(freep) char *lines = rig_lines(&rig, A);
+	assert_non_null(strstr(lines, "send 10.0.5.2:1"));
+	assert_non_null(strstr(lines, "send 10.0.0.2:1"));
+	assert_null(strstr(lines, "send 10.0.1.2:1"));
+}
+
+static void a_flood_of_addresses_does_not_push_out_the_chosen_one(void **state)
+{
+	struct core_in heard = {.kind = CORE_HEARD, .key = rig.side[B].self.key};
+	struct route *lan;
+
+	(void)state;
+	lan = rig_route(&rig, CAND_HOST, "10.0.0.1:1", "10.0.0.2:1", MS);
+	rig_want(&rig, A);
+	rig_run(&rig, SEC);
+	heard.by.remote.ip = ip_v4_host(0xc6336401);
+	for (unsigned i = 0; i < 1000; i++) {
+		heard.by.remote.port = (uint16_t)(i + 1);
+		rig_input(&rig, A, heard);
+	}
+	assert_choice(A, lan);
+	assert_true(rig.side[A].largest_burst <= PATH_SENDS_MAX);
+	rig_run(&rig, 60 * SEC);
+	assert_choice(A, lan);
+}
+
+/* A path that rests costs nothing, and is there at once when it is wanted again. */
+static void a_path_without_traffic_rests_and_remembers_the_way(void **state)
+{
+	struct route *wan;
+
+	(void)state;
+	wan = rig_route(&rig, CAND_SRFLX, "192.0.2.1:1", "198.51.100.1:1", 20 * MS);
+	rig_want(&rig, A);
+	rig_run_with_traffic(&rig, A, true, 60 * SEC);
+	rig_run(&rig, PATH_WANTED_FOR - SEC);
+	assert_choice(A, wan);
+	rig_run(&rig, 3 * SEC);
+	assert_choice(A, NULL);
+	assert_int_equal(rig_view(&rig, A).state, PATH_IDLE);
+	rig_run(&rig, 2 * PATH_WANTED_FOR);
+	assert_int_equal(core_next(rig.side[A].core), NS_NEVER);
+
+	rig.side[A].exchange = false; /* and no coordinator */
+	rig_want(&rig, A);
+	assert_choice(A, wan);
+	rig_run(&rig, 41 * MS);
+	assert_int_equal(rig_view(&rig, A).rtt, 40 * MS);
+}
+
+static void a_remembered_way_that_is_dead_gives_way_to_one_that_answers(void **state)
+{
+	struct route *old, *new;
+
+	(void)state;
+	old = rig_route(&rig, CAND_SRFLX, "192.0.2.1:1", "198.51.100.1:1", 20 * MS);
+	rig_want(&rig, A);
+	rig_run(&rig, 3 * PATH_WANTED_FOR);
+	assert_choice(A, NULL);
+	old->cut = true;
+	new = rig_route(&rig, CAND_SRFLX, "192.0.2.2:1", "198.51.100.9:1", 20 * MS);
+	rig_want(&rig, A);
+	assert_choice(A, old);
+	rig_run(&rig, 300 * MS);
+	assert_choice(A, new);
+}
+
+static void a_changed_network_is_looked_through_at_once(void **state)
+{
+	struct route *lan, *wan;
+
+	(void)state;
+	lan = rig_route(&rig, CAND_HOST, "10.0.0.1:1", "10.0.0.2:1", MS);
+	wan = rig_route(&rig, CAND_SRFLX, "192.0.2.1:1", "198.51.100.1:1", 20 * MS);
+	wan->cut = true;
+	rig_want(&rig, A);
+	rig_run(&rig, 20 * SEC);
+	assert_choice(A, lan);
+	lan->cut = true;
+	wan->cut = false;
+	rig_network(&rig, A, NULL);
+	rig_run(&rig, SEC);
+	assert_choice(A, wan);
+}
+
+#define RIG_TEST(fn) cmocka_unit_test_setup_teardown(fn, make_rig, free_rig)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		RIG_TEST(both_sides_are_up_one_round_trip_after_the_candidates),
+		RIG_TEST(the_first_pair_is_used_at_once_and_the_lan_soon_after),
+		RIG_TEST(a_better_pair_replaces_the_chosen_one_but_not_for_little),
+		RIG_TEST(among_equals_only_a_clearly_shorter_round_trip_wins),
+		RIG_TEST(many_candidates_leave_in_paced_bursts),
+		RIG_TEST(without_traffic_nothing_is_sent),
+		RIG_TEST(two_working_pairs_do_not_keep_each_other_busy),
+		RIG_TEST(traffic_that_is_answered_needs_no_checks),
+		RIG_TEST(one_way_traffic_is_backed_by_a_check_a_second),
+		RIG_TEST(a_dead_path_is_left_within_two_seconds_of_silence),
+		RIG_TEST(a_slow_path_is_not_taken_for_dead),
+		RIG_TEST(lost_checks_do_not_kill_a_path_that_wireguard_uses),
+		RIG_TEST(stateful_firewalls_on_both_sides_are_passed),
+		RIG_TEST(loss_only_delays),
+		RIG_TEST(an_unreachable_peer_is_tried_ever_more_rarely_and_given_up),
+		RIG_TEST(a_peer_that_is_sought_helps_for_a_moment_only),
+		RIG_TEST(a_peer_that_appears_later_is_found_by_its_own_check),
+		RIG_TEST(without_candidates_the_question_is_repeated),
+		RIG_TEST(an_answer_counts_only_from_where_the_check_went),
+		RIG_TEST(a_late_answer_to_an_earlier_try_counts),
+		RIG_TEST(a_peer_that_moves_is_followed_within_a_third_of_a_second),
+		RIG_TEST(what_a_dead_path_is_followed_by_is_taken_at_once),
+		RIG_TEST(packets_by_two_living_ways_in_turn_leave_the_choice_alone),
+		RIG_TEST(the_address_that_a_peer_reaches_us_by_becomes_the_source),
+		RIG_TEST(a_way_whose_checks_had_failed_is_taken_when_it_is_heard),
+		RIG_TEST(new_candidates_replace_old_ones_but_not_what_is_in_use),
+		RIG_TEST(a_flood_of_addresses_does_not_push_out_the_chosen_one),
+		RIG_TEST(a_path_without_traffic_rests_and_remembers_the_way),
+		RIG_TEST(a_remembered_way_that_is_dead_gives_way_to_one_that_answers),
+		RIG_TEST(a_changed_network_is_looked_through_at_once),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

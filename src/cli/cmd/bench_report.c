@@ -4,8 +4,8 @@
 #include <inttypes.h>
 #include <math.h>
 
+#include "cli/core/columns.h"
 #include "cli/core/format.h"
-#include "cli/core/table.h"
 
 static const char *const phase_names[BENCH_PHASE_N] = {"idle", "download", "upload"};
 
@@ -28,11 +28,11 @@ void bench_report_head(const struct bench_subject *s, FILE *f)
 
 /* --- the table --- */
 
-static void ms_cell(struct table *t, const struct bench_latency *l, ns_t v)
+static void ms_cell(struct columns *t, const struct bench_latency *l, ns_t v)
 {
 	char ms[FORMAT_LEN];
 
-	table_cell(t, l->received ? format_ms((double)v / (double)MS, ms) : NULL);
+	columns_cell(t, l->received ? format_ms((double)v / (double)MS, ms) : NULL);
 }
 
 static double loss_percent(const struct bench_latency *l)
@@ -40,17 +40,17 @@ static double loss_percent(const struct bench_latency *l)
 	return l->sent ? 100.0 * (l->sent - l->received) / l->sent : 0;
 }
 
-static void row(struct table *t, const char *name, const struct bench_measure *m, bool transfer)
+static void row(struct columns *t, const char *name, const struct bench_measure *m, bool transfer)
 {
 	const struct bench_latency *l = &m->latency;
 	char rate[FORMAT_LEN];
 
-	table_cellf(t, "%s%s", name, m->whole ? "" : " (cut short)");
-	table_cell(t, transfer ? format_rate(bench_bits_per_second(m), rate) : NULL);
+	columns_cellf(t, "%s%s", name, m->whole ? "" : " (cut short)");
+	columns_cell(t, transfer ? format_rate(bench_bits_per_second(m), rate) : NULL);
 	if (transfer && m->retransmits != BENCH_RETRANSMITS_UNKNOWN)
-		table_cellf(t, "%" PRIu32, m->retransmits);
+		columns_cellf(t, "%" PRIu32, m->retransmits);
 	else
-		table_cell(t, NULL);
+		columns_cell(t, NULL);
 	ms_cell(t, l, l->min);
 	ms_cell(t, l, l->avg);
 	ms_cell(t, l, l->p50);
@@ -58,22 +58,22 @@ static void row(struct table *t, const char *name, const struct bench_measure *m
 	ms_cell(t, l, l->max);
 	ms_cell(t, l, l->jitter);
 	if (l->sent)
-		table_cellf(t, "%.*f %%", l->sent == l->received ? 0 : 1, loss_percent(l));
+		columns_cellf(t, "%.*f %%", l->sent == l->received ? 0 : 1, loss_percent(l));
 	else
-		table_cell(t, NULL);
+		columns_cell(t, NULL);
 }
 
 int bench_report_table(const struct bench_results *r, FILE *f, bool colour)
 {
 	static const char *const heads[] = {
 		"PHASE", "THROUGHPUT", "RESENT", "RTT MIN", "AVG", "P50", "P99", "MAX", "JITTER", "LOSS"};
-	_cleanup_(table_deinit) struct table t;
+	_cleanup_(columns_deinit) struct columns t;
 
-	table_init(&t, heads, ARRAY_LEN(heads));
+	columns_init(&t, heads, ARRAY_LEN(heads));
 	for (size_t i = 0; i < BENCH_PHASE_N; i++)
 		if (r->phases[i].begun)
 			row(&t, phase_names[i], &r->phases[i], i != BENCH_PHASE_IDLE);
-	return table_print(&t, f, colour);
+	return columns_print(&t, f, colour);
 }
 
 /* --- JSON --- */

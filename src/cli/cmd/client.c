@@ -5,11 +5,11 @@
 #include "base/encode.h"
 #include "base/secret.h"
 #include "cli/core/call.h"
+#include "cli/core/columns.h"
 #include "cli/core/commands.h"
 #include "cli/core/format.h"
 #include "cli/core/listing.h"
 #include "cli/core/peers.h"
-#include "cli/core/table.h"
 #include "crypto/dh.h"
 #include "crypto/init.h"
 #include "mesh/model.h"
@@ -185,12 +185,12 @@ const struct command cmd_client_add = {
 	.run = add_run,
 };
 
-static void client_row(struct table *t, const json_t *j, int64_t now UNUSED)
+static void client_row(struct columns *t, const json_t *j, int64_t now UNUSED)
 {
 	static const char *const keys[] = {"name", "id", "ip4", "ip6", "via", "key"};
 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-		table_cell(t, json_text(j, keys[i]));
+		columns_cell(t, json_text(j, keys[i]));
 }
 
 static int list_run(struct cli *c, const void *opts UNUSED, const struct opt_words *words UNUSED)

@@ -2,8 +2,8 @@
 /* `help`: everything printed here comes from the command and option tables, and from the configuration's. */
 #include <string.h>
 
+#include "cli/core/columns.h"
 #include "cli/core/commands.h"
-#include "cli/core/table.h"
 #include "node/config.h"
 
 const char *command_first_word(const char *name, char *buf, size_t n)
@@ -79,29 +79,29 @@ void help_command(FILE *f, const struct command *cmd)
 
 static void config_row(void *ctx, const char *key, const char *def, bool reload, const char *text)
 {
-	struct table *t = ctx;
+	struct columns *t = ctx;
 
-	table_cell(t, key);
-	table_cell(t, def);
-	table_cell(t, reload ? "reload" : "restart");
-	table_cell(t, text);
+	columns_cell(t, key);
+	columns_cell(t, def);
+	columns_cell(t, reload ? "reload" : "restart");
+	columns_cell(t, text);
 }
 
 static int help_config(struct cli *c)
 {
 	static const char *const heads[] = {"KEY", "DEFAULT", "APPLIED BY", "MEANING"};
-	_cleanup_(table_deinit) struct table t;
+	_cleanup_(columns_deinit) struct columns t;
 	struct diag d = {0};
 	int err;
 
-	table_init(&t, heads, ARRAY_LEN(heads));
+	columns_init(&t, heads, ARRAY_LEN(heads));
 	config_describe(config_row, &t);
 	fprintf(c->out,
 		"The configuration is optional: %s, or --config FILE. YAML; unknown keys are refused.\n"
 		"\"reload\": `tunnelmesh reload` or SIGHUP applies a change; \"restart\": `down` and `up` "
 		"do.\n\n",
 		DEFAULT_CONFIG);
-	err = table_print(&t, c->out, c->out_tty);
+	err = columns_print(&t, c->out, c->out_tty);
 	return err ? cli_fail(c, &d, err) : CLI_DONE;
 }
 

@@ -4,28 +4,29 @@
 
 #include "base/time.h"
 #include "cli/core/call.h"
+#include "cli/core/columns.h"
 #include "cli/core/commands.h"
 #include "cli/core/format.h"
 #include "cli/core/listing.h"
-#include "cli/core/table.h"
 
-static void node_row(struct table *t, const json_t *j, int64_t now)
+static void node_row(struct columns *t, const json_t *j, int64_t now)
 {
 	bool online = json_is_true(json_object_get(j, "online"));
 	char age[FORMAT_LEN];
 
-	table_cell(t, json_text(j, "name"));
-	table_cell(t, json_text(j, "id"));
-	table_cell(t, json_text(j, "ip4"));
-	table_cell(t, json_text(j, "ip6"));
-	table_cell(t, json_is_true(json_object_get(j, "coordinator")) ? "coordinator" : json_text(j, "kind"));
+	columns_cell(t, json_text(j, "name"));
+	columns_cell(t, json_text(j, "id"));
+	columns_cell(t, json_text(j, "ip4"));
+	columns_cell(t, json_text(j, "ip6"));
+	columns_cell(
+		t, json_is_true(json_object_get(j, "coordinator")) ? "coordinator" : json_text(j, "kind"));
 	if (strcmp(json_text(j, "kind"), "client") == 0)
-		table_cell(t, "-");
+		columns_cell(t, "-");
 	else
-		table_cell(t, online ? "online" : format_age(json_number(j, "last_seen"), now, age));
-	table_cell(t, json_text(j, "address"));
-	table_cell(t, json_text(j, "version"));
-	table_cell(t, json_text(j, "os"));
+		columns_cell(t, online ? "online" : format_age(json_number(j, "last_seen"), now, age));
+	columns_cell(t, json_text(j, "address"));
+	columns_cell(t, json_text(j, "version"));
+	columns_cell(t, json_text(j, "os"));
 }
 
 static int list_run(struct cli *c, const void *opts UNUSED, const struct opt_words *words UNUSED)

@@ -4,9 +4,9 @@
 
 #include "base/time.h"
 #include "cli/core/call.h"
+#include "cli/core/columns.h"
 #include "cli/core/commands.h"
 #include "cli/core/peers.h"
-#include "cli/core/table.h"
 
 /* A client's `via` is a node id: shown by its name where we know it. */
 static const char *via_name(const json_t *peers, const json_t *self, const char *id)
@@ -19,20 +19,20 @@ static const char *via_name(const json_t *peers, const json_t *self, const char 
 	return strcmp(json_text(self, "id"), id) == 0 ? json_text(self, "name") : id;
 }
 
-static void status_row(struct table *t, const json_t *status, const json_t *p, int64_t now)
+static void status_row(struct columns *t, const json_t *status, const json_t *p, int64_t now)
 {
 	const json_t *peers = json_object_get(status, "peers"), *self = json_object_get(status, "self");
 	char path[PEER_TEXT_LEN], traffic[PEER_TEXT_LEN], rtt[FORMAT_LEN], age[FORMAT_LEN];
 
-	table_cell(t, json_text(p, "name"));
-	table_cell(t, json_text(p, "ip4"));
+	columns_cell(t, json_text(p, "name"));
+	columns_cell(t, json_text(p, "ip4"));
 	if (strcmp(json_text(p, "kind"), "client") == 0 && strcmp(json_text(p, "path"), "direct") != 0)
-		table_cellf(t, "via %s", via_name(peers, self, json_text(p, "via")));
+		columns_cellf(t, "via %s", via_name(peers, self, json_text(p, "via")));
 	else
-		table_cell(t, peer_path(p, path));
-	table_cell(t, peer_rtt(p, rtt));
-	table_cell(t, peer_traffic(p, traffic));
-	table_cell(t, format_age(json_number(p, "last_handshake"), now, age));
+		columns_cell(t, peer_path(p, path));
+	columns_cell(t, peer_rtt(p, rtt));
+	columns_cell(t, peer_traffic(p, traffic));
+	columns_cell(t, format_age(json_number(p, "last_handshake"), now, age));
 }
 
 static void print_text(struct cli *c, const char *before, const char *text, const char *after)
@@ -66,13 +66,13 @@ static int status_run(struct cli *c, const void *opts UNUSED, const struct opt_w
 {
 	static const char *const heads[] = {"NAME", "ADDRESS", "PATH", "RTT", "RX/TX", "HANDSHAKE"};
 	_cleanup_(json_decrefp) json_t *status = NULL;
-	_cleanup_(table_deinit) struct table t;
+	_cleanup_(columns_deinit) struct columns t;
 	struct diag d = {0};
 	size_t i;
 	json_t *p;
 	int result, err;
 
-	table_init(&t, heads, ARRAY_LEN(heads));
+	columns_init(&t, heads, ARRAY_LEN(heads));
 	status = cli_fetch(c, "status", NULL, &result);
 	if (!status)
 		return result;
@@ -88,7 +88,7 @@ static int status_run(struct cli *c, const void *opts UNUSED, const struct opt_w
 		return CLI_DONE;
 	}
 	fputc('\n', c->out);
-	err = table_print(&t, c->out, c->out_tty);
+	err = columns_print(&t, c->out, c->out_tty);
 	return err ? cli_fail(c, &d, err) : CLI_DONE;
 }
 
@@ -119,14 +119,14 @@ static int peers_run(struct cli *c, const void *opts UNUSED, const struct opt_wo
 {
 	static const char *const heads[] = {"NAME", "ID", "IPV4", "IPV6", "KIND", "STATE", "TAGS", "KEY"};
 	_cleanup_(json_decrefp) json_t *reply = NULL;
-	_cleanup_(table_deinit) struct table t;
+	_cleanup_(columns_deinit) struct columns t;
 	struct diag d = {0};
 	char tags[1024];
 	size_t i;
 	json_t *p;
 	int status, err;
 
-	table_init(&t, heads, ARRAY_LEN(heads));
+	columns_init(&t, heads, ARRAY_LEN(heads));
 	reply = cli_fetch(c, "peers", NULL, &status);
 	if (!reply)
 		return status;
@@ -135,20 +135,20 @@ static int peers_run(struct cli *c, const void *opts UNUSED, const struct opt_wo
 		bool client = strcmp(json_text(p, "kind"), "client") == 0;
 		const json_t *online = json_object_get(p, "online");
 
-		table_cell(&t, json_text(p, "name"));
-		table_cell(&t, json_text(p, "id"));
-		table_cell(&t, json_text(p, "ip4"));
-		table_cell(&t, json_text(p, "ip6"));
-		table_cell(&t, json_is_true(json_object_get(p, "coordinator")) ? "coordinator"
-									       : json_text(p, "kind"));
-		table_cell(&t, json_is_true(online)                 ? "online"
-			       : client || !json_is_boolean(online) ? "-"
-								    : "offline");
+		columns_cell(&t, json_text(p, "name"));
+		columns_cell(&t, json_text(p, "id"));
+		columns_cell(&t, json_text(p, "ip4"));
+		columns_cell(&t, json_text(p, "ip6"));
+		columns_cell(&t, json_is_true(json_object_get(p, "coordinator")) ? "coordinator"
+										 : json_text(p, "kind"));
+		columns_cell(&t, json_is_true(online)                 ? "online"
+				 : client || !json_is_boolean(online) ? "-"
+								      : "offline");
 		join_tags(json_object_get(p, "tags"), tags, sizeof(tags));
-		table_cell(&t, tags);
-		table_cell(&t, json_text(p, "key"));
+		columns_cell(&t, tags);
+		columns_cell(&t, json_text(p, "key"));
 	}
-	err = table_print(&t, c->out, c->out_tty);
+	err = columns_print(&t, c->out, c->out_tty);
 	return err ? cli_fail(c, &d, err) : CLI_DONE;
 }
 

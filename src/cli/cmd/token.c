@@ -2,10 +2,10 @@
 /* `token create|list|revoke`: join tokens, on the coordinator. */
 #include "base/time.h"
 #include "cli/core/call.h"
+#include "cli/core/columns.h"
 #include "cli/core/commands.h"
 #include "cli/core/format.h"
 #include "cli/core/listing.h"
-#include "cli/core/table.h"
 
 struct token_opts {
 	uint32_t uses;
@@ -82,7 +82,7 @@ static const char *token_state(const json_t *t)
 	return "valid";
 }
 
-static void token_row(struct table *t, const json_t *j, int64_t now)
+static void token_row(struct columns *t, const json_t *j, int64_t now)
 {
 	char created[FORMAT_LEN], expires[FORMAT_LEN], tags[512] = "";
 	size_t i, at = 0;
@@ -92,12 +92,12 @@ static void token_row(struct table *t, const json_t *j, int64_t now)
 		if (at < sizeof(tags))
 			at += (size_t)snprintf(
 				tags + at, sizeof(tags) - at, "%s%s", at ? "," : "", json_string_value(tag));
-	table_cell(t, json_text(j, "id"));
-	table_cell(t, token_state(j));
-	table_cellf(t, "%lld/%lld", (long long)json_number(j, "used"), (long long)json_number(j, "uses"));
-	table_cell(t, format_until(json_number(j, "expires"), now, expires));
-	table_cell(t, format_age(json_number(j, "created"), now, created));
-	table_cell(t, tags);
+	columns_cell(t, json_text(j, "id"));
+	columns_cell(t, token_state(j));
+	columns_cellf(t, "%lld/%lld", (long long)json_number(j, "used"), (long long)json_number(j, "uses"));
+	columns_cell(t, format_until(json_number(j, "expires"), now, expires));
+	columns_cell(t, format_age(json_number(j, "created"), now, created));
+	columns_cell(t, tags);
 }
 
 static int list_run(struct cli *c, const void *opts UNUSED, const struct opt_words *words UNUSED)

@@ -4,14 +4,14 @@
 #define TM_CLI_CORE_LISTING_H
 
 #include "cli/core/cli.h"
-#include "cli/core/table.h"
+#include "cli/core/columns.h"
 
 struct listing {
 	const char *cmd; /* daemon command, "token.list" */
 	const char *array; /* of the reply */
 	const char *const *heads;
 	size_t columns;
-	void (*row)(struct table *t, const json_t *j, int64_t now); /* fills one row; now in Unix seconds */
+	void (*row)(struct columns *t, const json_t *j, int64_t now); /* fills one row; now in Unix seconds */
 };
 
 /* Prints; returns the exit status. */

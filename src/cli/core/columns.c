@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-#include "cli/core/table.h"
+#include "cli/core/columns.h"
 
 #include <stdarg.h>
 #include <string.h>
 
 #include "cli/core/format.h"
 
-void table_init(struct table *t, const char *const *heads, size_t columns)
+void columns_init(struct columns *t, const char *const *heads, size_t n_columns)
 {
-	*t = (struct table){.heads = heads, .columns = columns};
+	*t = (struct columns){.heads = heads, .n_columns = n_columns};
 }
 
-void table_deinit(struct table *t)
+void columns_deinit(struct columns *t)
 {
 	for (size_t i = 0; i < t->n; i++)
 		free(t->cells[i]);
 	free(t->cells);
-	*t = (struct table){0};
+	*t = (struct columns){0};
 }
 
-static void cell_take(struct table *t, char *text_take)
+static void cell_take(struct columns *t, char *text_take)
 {
 	if (t->n == t->cap && !t->failed) {
 		size_t cap = t->cap ? t->cap * 2 : 64;
@@ -40,12 +40,12 @@ static void cell_take(struct table *t, char *text_take)
 	t->cells[t->n++] = format_clean(text_take);
 }
 
-void table_cell(struct table *t, const char *text)
+void columns_cell(struct columns *t, const char *text)
 {
 	cell_take(t, strdup(text && *text ? text : "-"));
 }
 
-void table_cellf(struct table *t, const char *fmt, ...)
+void columns_cellf(struct columns *t, const char *fmt, ...)
 {
 	va_list ap;
 	char *s = NULL;
@@ -66,31 +66,31 @@ size_t text_width(const char *s)
 	return n;
 }
 
-static void row_print(const struct table *t, const char *const *row, const size_t *width, FILE *f)
+static void row_print(const struct columns *t, const char *const *row, const size_t *width, FILE *f)
 {
-	for (size_t i = 0; i < t->columns; i++) {
-		size_t pad = i + 1 < t->columns ? width[i] - text_width(row[i]) : 0;
+	for (size_t i = 0; i < t->n_columns; i++) {
+		size_t pad = i + 1 < t->n_columns ? width[i] - text_width(row[i]) : 0;
 
 		fprintf(f, "  %s%*s", row[i], (int)pad, "");
 	}
 }
 
-int table_print(const struct table *t, FILE *f, bool colour)
+int columns_print(const struct columns *t, FILE *f, bool colour)
 {
-	_cleanup_(freep) size_t *width = calloc(t->columns, sizeof(*width));
+	_cleanup_(freep) size_t *width = calloc(t->n_columns, sizeof(*width));
 
 	if (!width || t->failed)
 		return TM_ENOMEM;
 
-	for (size_t i = 0; i < t->columns; i++)
+	for (size_t i = 0; i < t->n_columns; i++)
 		width[i] = text_width(t->heads[i]);
 	for (size_t i = 0; i < t->n; i++)
-		width[i % t->columns] = MAX(width[i % t->columns], text_width(t->cells[i]));
+		width[i % t->n_columns] = MAX(width[i % t->n_columns], text_width(t->cells[i]));
 
 	fputs(colour ? "\033[2m" : "", f);
 	row_print(t, t->heads, width, f);
 	fputs(colour ? "\033[0m\n" : "\n", f);
-	for (size_t i = 0; i + t->columns <= t->n; i += t->columns) {
+	for (size_t i = 0; i + t->n_columns <= t->n; i += t->n_columns) {
 		row_print(t, (const char *const *)t->cells + i, width, f);
 		fputc('\n', f);
 	}

@@ -90,16 +90,13 @@ static bool may_find(struct path *p, ns_t now)
 	return p->finds++ < PATH_FINDS_MAX;
 }
 
-/* The pair by which that came, made when nobody had told us of it; -1 = no room, or
- * too many of late. */
+/* The pair by which that came, made when nobody had told us of it; -1 = no room. */
 static int pair_of(struct path *p, const struct way_to *a, struct turn *t)
 {
 	int at = find_pair(p, a->socket, &a->remote);
 
 	if (at >= 0)
 		return at;
-	if (!may_find(p, t->now))
-		return -1;
 	at = add_pair(p, a, CAND_PRFLX, t->now);
 	if (at >= 0)
 		turn_emit(t, CORE_NOTE, WHY_FOUND, a);
@@ -265,8 +262,10 @@ void path_candidates(struct path *p, const struct candidates *c, struct turn *t)
 
 void path_check_received(struct path *p, const struct way_to *a, struct turn *t)
 {
-	int at = pair_of(p, a, t);
+	int at = find_pair(p, a->socket, &a->remote);
 
+	if (at < 0 && may_find(p, t->now))
+		at = pair_of(p, a, t);
 	if (at >= 0 && at != p->chosen)
 		check_now(p, at, t->now); /* RFC 8445 7.3.1.4 */
 	help_peer(p, t);

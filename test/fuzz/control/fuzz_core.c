@@ -131,6 +131,8 @@ static void speak(struct world *w, int kind, const struct endpoint *from, const 
 	if (w->last_n)
 		w->last[bend[0] % w->last_n] ^= bend[1];
 	receive(w, from, w->last, w->last_n);
+	if (w->last_n)
+		w->last[bend[0] % w->last_n] ^= bend[1];
 	drain(w);
 	assert(w->answers - before <= (kind != ANSWER && !bend[1]));
 	if (kind == CHECK && !bend[1]) { /* once more: silence */

@@ -35,9 +35,10 @@ test: build unit lab ## everything: unit tests, fuzz seeds, real daemons in netw
 unit: setup ## unit tests, golden vectors, fuzz seeds, virtual-time simulations
 	@cmake --preset ci > /dev/null && cmake --build --preset ci -j $(JOBS) && $(SUDO) $(CTEST) --test-dir build/ci
 
-slow: build ## what takes minutes: 10,000 simulated pairs (RUNS=n says otherwise), and the lab's slow tests (T=pattern)
-	@cmake --preset ci > /dev/null && cmake --build --preset ci -j $(JOBS) --target test_sim_pairs labtools load
+slow: build ## what takes minutes: 10,000 simulated pairs (RUNS=n says otherwise), turmoil, and the lab's slow tests (T=pattern)
+	@cmake --preset ci > /dev/null && cmake --build --preset ci -j $(JOBS) --target test_sim_pairs test_sim_turmoil test_sim_chaos labtools load
 	@TM_SIM_RUNS=$(or $(RUNS),10000) build/ci/test/sim/test_sim_pairs
+	@TM_SIM_RUNS=1000 build/ci/test/sim/test_sim_turmoil && TM_SIM_RUNS=1000 build/ci/test/sim/test_sim_chaos
 	@$(PYTEST) test/lab -m slow --slow $(if $(T),-k '$(T)')
 
 lab: build ## real daemons in network namespaces (T=pattern selects tests, SLOW=1 adds the long ones, OFFLOADS=row forces some off)

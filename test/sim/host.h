@@ -59,7 +59,7 @@ struct host {
 	struct control_link *link; /* NULL: it is the coordinator itself */
 	/* counted */
 	uint64_t sent[5], verdicts[DEV_VERDICT_N], keepalives;
-	unsigned checks, uses; /* of the path core: checks sent, ways chosen */
+	unsigned checks, uses, told; /* of the path core: checks sent, ways chosen, lists of candidates */
 	struct datagram last[5]; /* last one sent, by message type; 0 = all else */
 	struct ip last_local; /* source address asked for in the last handshake message */
 	/* retired, freed between two events */

@@ -26,11 +26,17 @@ static struct host *host_by_key(const struct sim *s, const uint8_t key[static 32
 	return NULL;
 }
 
+/* Members of one mesh share its coordinator, which is one itself. */
+static const struct host *coordinator_of(const struct host *h)
+{
+	return h->link ? h->link->coordinator->host : h;
+}
+
 static bool op_find(void *ctx, const char *id, const uint8_t *key, struct core_member *ret_member)
 {
 	const struct host *h = ctx, *other = id ? host_by_id(h->sim, id) : host_by_key(h->sim, key);
 
-	if (!other || other == h || !other->core)
+	if (!other || other == h || !other->member || coordinator_of(other) != coordinator_of(h))
 		return false;
 	memcpy(ret_member->id, other->id, sizeof(ret_member->id));
 	memcpy(ret_member->key, other->pub, sizeof(ret_member->key));
@@ -76,6 +82,7 @@ void host_server(struct host *h, const struct host *coordinator)
 
 void host_candidates(struct host *h, const struct host *of, const struct candidates *c)
 {
+	h->told++;
 	input(h, &(struct core_in){.kind = CORE_CANDIDATES, .id = of->id, .candidates = c});
 	host_settle(h);
 }

@@ -14,6 +14,14 @@
 #include "sim/coordinator.h"
 #include "sim/host.h"
 
+/* A number of the environment: how many seeds to run, or which one. */
+static inline uint64_t number_from(const char *variable, uint64_t otherwise)
+{
+	const char *text = getenv(variable);
+
+	return text ? strtoull(text, NULL, 10) : otherwise;
+}
+
 struct world {
 	struct sim *s;
 	struct host *a, *b;

@@ -93,14 +93,10 @@ static void one_seed(uint64_t seed)
 
 static void after_the_chaos_everybody_is_connected_again(void **state)
 {
-	const char *only = getenv("TM_SIM_SEED");
+	uint64_t only = number_from("TM_SIM_SEED", 0), runs = number_from("TM_SIM_RUNS", SEEDS);
 
 	(void)state;
-	if (only) {
-		one_seed(strtoull(only, NULL, 10));
-		return;
-	}
-	for (uint64_t seed = 1; seed <= SEEDS; seed++)
+	for (uint64_t seed = only ? only : 1; seed <= (only ? only : runs); seed++)
 		one_seed(seed);
 }
 

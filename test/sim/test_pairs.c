@@ -14,13 +14,6 @@ enum { RUNS = 2 * PAIR_KINDS, SHOWN_MAX = 10, REPLAY_EVERY = 50 };
 
 static const char *program;
 
-static unsigned long long number_from(const char *variable, unsigned long long otherwise)
-{
-	const char *text = getenv(variable);
-
-	return text ? strtoull(text, NULL, 10) : otherwise;
-}
-
 static int compare(const void *a, const void *b)
 {
 	const ns_t *x = a, *y = b;
@@ -51,12 +44,13 @@ static double ms(ns_t t)
 	return (double)t / (double)MS;
 }
 
-static void report(struct tally *t, unsigned long long runs, ns_t wall, clock_t cpu)
+static void report(struct tally *t, uint64_t runs, ns_t wall, clock_t cpu)
 {
 	double simulated = (double)t->simulated / (double)SEC, busy = (double)cpu / CLOCKS_PER_SEC;
 
-	print_message("%llu runs, %.0f simulated seconds in %.2f s (CPU %.2f s, %.0f us each)\n", runs,
-		simulated, (double)wall / (double)SEC, busy, 1e6 * busy / simulated);
+	print_message("%llu runs, %.0f simulated seconds in %.2f s (CPU %.2f s, %.0f us each)\n",
+		(unsigned long long)runs, simulated, (double)wall / (double)SEC, busy,
+		1e6 * busy / simulated);
 	print_message("direct: always %zu, perhaps %zu (did %zu), never %zu\n", t->predicted[DIRECT_ALWAYS],
 		t->predicted[DIRECT_PERHAPS], t->lucky, t->predicted[DIRECT_NEVER]);
 	for (unsigned bad = 0; bad < 2; bad++) {
@@ -73,7 +67,7 @@ static void report(struct tally *t, unsigned long long runs, ns_t wall, clock_t 
 
 static void every_pair_gets_the_path_that_its_nats_allow(void **state)
 {
-	unsigned long long runs = number_from("TM_SIM_RUNS", RUNS), only = number_from("TM_SIM_SEED", 0);
+	uint64_t runs = number_from("TM_SIM_RUNS", RUNS), only = number_from("TM_SIM_SEED", 0);
 	struct tally t = {.direct = {calloc(runs + 1, sizeof(ns_t)), calloc(runs + 1, sizeof(ns_t))}};
 	ns_t start = time_monotonic();
 	clock_t cpu = clock();
@@ -86,7 +80,7 @@ static void every_pair_gets_the_path_that_its_nats_allow(void **state)
 		count(&t, seed, &r);
 	}
 	if (only)
-		print_message("seed %llu: %s\npredicted %s, wire %016llx\n", only, r.text,
+		print_message("seed %llu: %s\npredicted %s, wire %016llx\n", (unsigned long long)only, r.text,
 			prediction_name(r.predicted), (unsigned long long)r.wire_hash);
 	report(&t, only ? 1 : runs, time_monotonic() - start, clock() - cpu);
 	free(t.direct[0]);

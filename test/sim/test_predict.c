@@ -47,10 +47,66 @@ static void one_nat_each_is_decided_by_the_table(void **state)
 	}
 }
 
+/* Both behind one provider's NAT, each with a home of its own or directly in the provider's network. */
+static void what_lies_behind_one_provider_meets_below_it_or_by_hairpin(void **state)
+{
+	static const struct nat_kind cone = {.filtering = NAT_ADDRESS_AND_PORT_DEPENDENT};
+	static const struct nat_kind hard = {
+		.mapping = NAT_ADDRESS_AND_PORT_DEPENDENT, .filtering = NAT_ADDRESS_AND_PORT_DEPENDENT};
+	static const struct {
+		struct nat_kind provider;
+		const struct nat_kind *a, *b; /* NULL: directly */
+		enum prediction says;
+	} rows[] = {
+		{{.hairpin = NAT_NO_HAIRPIN}, NULL, NULL, DIRECT_ALWAYS}, /* one segment */
+		{{.hairpin = NAT_NO_HAIRPIN}, NULL, &cone, DIRECT_ALWAYS}, /* b knows a's own address */
+		{{.hairpin = NAT_NO_HAIRPIN}, NULL, &hard, DIRECT_ALWAYS},
+		{{.hairpin = NAT_NO_HAIRPIN}, &cone, &cone, DIRECT_NEVER}, /* nobody's own address is there */
+		{{.hairpin = NAT_EXTERNAL_SOURCE}, &cone, &cone, DIRECT_ALWAYS},
+		{{.hairpin = NAT_EXTERNAL_SOURCE}, &cone, &hard, DIRECT_NEVER},
+		{{.hairpin = NAT_EXTERNAL_SOURCE, .filtering = NAT_ADDRESS_DEPENDENT}, &cone, &cone,
+			DIRECT_ALWAYS},
+		/* It shows an address that nobody wrote to: the homes keep it out. */
+		{{.hairpin = NAT_INTERNAL_SOURCE}, &cone, &cone, DIRECT_NEVER},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct sim *s = sim_new(1);
+		struct segment *g = nat_new(s, s->internet, &rows[i].provider, "100.64.0.0/10")->inside;
+		struct host *a =
+			sim_host_in(rows[i].a ? nat_new(s, g, rows[i].a, "10.0.0.0/24")->inside : g, "a");
+		struct host *b =
+			sim_host_in(rows[i].b ? nat_new(s, g, rows[i].b, "10.0.0.0/24")->inside : g, "b");
+
+		if (direct_possible(a, b) != rows[i].says || direct_possible(b, a) != rows[i].says)
+			fail_msg("row %zu: %s", i, prediction_name(direct_possible(a, b)));
+		sim_free(s);
+	}
+}
+
+static void without_udp_or_with_luck_it_says_so(void **state)
+{
+	const struct nat_kind lucky = {
+		.mapping = NAT_ADDRESS_AND_PORT_DEPENDENT, .pool = 4, .arbitrary_pool = true};
+	const struct nat_kind home = {.filtering = NAT_ADDRESS_DEPENDENT};
+	struct sim *s = sim_new(1);
+	struct host *a = sim_host_in(nat_new(s, s->internet, &lucky, "10.0.0.0/24")->inside, "a");
+	struct host *b = sim_host_in(nat_new(s, s->internet, &home, "10.0.0.0/24")->inside, "b");
+
+	(void)state;
+	assert_int_equal(direct_possible(a, b), DIRECT_PERHAPS);
+	host_line(b)->blocked = true;
+	assert_int_equal(direct_possible(a, b), DIRECT_NEVER);
+	sim_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_nat_each_is_decided_by_the_table),
+		cmocka_unit_test(what_lies_behind_one_provider_meets_below_it_or_by_hairpin),
+		cmocka_unit_test(without_udp_or_with_luck_it_says_so),
 	};
 
 	if (crypto_init(NULL) < 0)

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "control/path/core_private.h"
+#include "control/path/mine.h"
+
+#include <string.h>
+
+/* The path's decision needs a step now. */
+static void step_soon(struct core *c, struct live *l, ns_t now)
+{
+	heap_set(&c->heap, &l->due, now);
+}
+
+static void on_network(struct core *c, const struct core_in *in, ns_t now)
+{
+	c->n_local = MIN(in->network.n, (size_t)CORE_ADDRESSES_MAX);
+	if (c->n_local)
+		memcpy(c->local, in->network.v, c->n_local * sizeof(c->local[0]));
+	core_refresh_mine(c);
+	mapping_restart(&c->mapping, now);
+	core_mapping_is_due(c);
+	/* Each starts over in its own step, so that the outputs of thousands need no room at once. */
+	LIST_FOREACH (l, &c->live, struct live, all) {
+		path_restart(&l->path);
+		step_soon(c, l, now);
+	}
+}
+
+static void on_advertise(struct core *c, const struct core_in *in, ns_t now)
+{
+	(void)now;
+	c->n_advertise = MIN(in->advertise.n, (size_t)CORE_ADVERTISE_MAX);
+	if (c->n_advertise)
+		memcpy(c->advertise, in->advertise.v, c->n_advertise * sizeof(c->advertise[0]));
+	core_refresh_mine(c);
+}
+
+/* What we sent there would come out of the tunnel again. */
+static bool is_in_mesh(const struct core *c, const struct endpoint *ep)
+{
+	return prefix_contains(&c->net4, &ep->ip) || prefix_contains(&c->net6, &ep->ip);
+}
+
+static void on_server(struct core *c, const struct core_in *in, ns_t now)
+{
+	if (is_in_mesh(c, &in->server.ep))
+		return;
+	/* A key that is none: there is nothing to ask. */
+	if (mapping_set_server(&c->mapping, in->id, &in->server.ep, c->private_key, in->key,
+		    in->server.spread, c->ops.random(c->ops.ctx), now) == TM_OK)
+		core_mapping_is_due(c);
+}
+
+static void on_want(struct core *c, const struct core_in *in, ns_t now)
+{
+	struct live *l = live_by_key(c, in->key, now);
+
+	if (!l)
+		return;
+	struct turn t = live_turn(c, l, now);
+	path_want(&l->path, &t);
+	step_soon(c, l, now);
+}
+
+static void on_heard(struct core *c, const struct core_in *in, ns_t now)
+{
+	struct live *l;
+
+	if (!endpoint_is_set(&in->by.remote) || is_in_mesh(c, &in->by.remote) ||
+		!(l = live_by_key(c, in->key, now)))
+		return;
+	struct turn t = live_turn(c, l, now);
+	path_heard(&l->path, &in->by, &t);
+	step_soon(c, l, now);
+}
+
+static void on_candidates(struct core *c, const struct core_in *in, ns_t now)
+{
+	struct live *l = live_by_id(c, in->id, now);
+	struct candidates usable = {.n = 0};
+
+	if (!l)
+		return;
+	for (size_t i = 0; i < in->candidates->n; i++)
+		if (candidate_usable(&in->candidates->v[i].ep, &c->net4, &c->net6))
+			usable.v[usable.n++] = in->candidates->v[i];
+	struct turn t = live_turn(c, l, now);
+	path_candidates(&l->path, &usable, &t);
+	step_soon(c, l, now);
+}
+
+static void on_activity(struct core *c, const struct core_in *in, ns_t now)
+{
+	const struct record *rec = record_by_key(c, in->key);
+
+	if (!rec || !rec->live)
+		return;
+	struct turn t = live_turn(c, rec->live, now);
+	path_activity(&rec->live->path, in->activity.last_recv, in->activity.tx_bytes, &t);
+	step_soon(c, rec->live, now);
+}
+
+static void on_remove(struct core *c, const struct core_in *in, ns_t now)
+{
+	struct record *rec = record_by_key(c, in->key);
+
+	(void)now;
+	if (!rec)
+		return;
+	if (rec->live)
+		queue_push(&c->queue, CORE_NOTE, WHY_REMOVED)->peer = rec->member;
+	record_free(c, rec);
+}
+
+static void on_members(struct core *c, const struct core_in *in, ns_t now)
+{
+	struct core_member m;
+
+	(void)in, (void)now;
+	LIST_FOREACH_SAFE (rec, &c->records, struct record, all)
+		if (!c->ops.find(c->ops.ctx, NULL, rec->member.key, &m))
+			record_free(c, rec);
+}
+
+/* --- STUN --- */
+
+static bool mapping_taken(
+	struct core *c, const struct core_in *in, const char *sender, const struct stun_msg *m, ns_t now)
+{
+	if (!mapping_asked(&c->mapping, sender, m, &in->stun.by.remote) ||
+		stun_verify(in->stun.msg, in->stun.n, m, c->mapping.key) != TM_OK)
+		return false;
+	if (mapping_answered(&c->mapping, &m->mapped, c->ops.random(c->ops.ctx), now))
+		core_refresh_mine(c);
+	core_mapping_is_due(c);
+	return true;
+}
+
+static void answer(struct core *c, struct live *l, const struct stun_msg *req, const struct way_to *a)
+{
+	struct core_out *out = queue_push(&c->queue, CORE_SEND, WHY_ANSWER);
+
+	out->peer = l->record->member;
+	out->way = *a;
+	out->n = stun_answer(
+		&c->self, out->peer.id, l->check_key, req, &a->remote, out->msg, sizeof(out->msg));
+}
+
+static bool request_taken(
+	struct core *c, struct live *l, const struct core_in *in, const struct stun_msg *m, ns_t now)
+{
+	const struct way_to *a = &in->stun.by;
+	struct turn t = live_turn(c, l, now);
+
+	if (m->n_unknown || !stun_window_accept(&l->window, stun_stamp(m)))
+		return false;
+	answer(c, l, m, a);
+	if (m->priority && candidate_usable(&a->remote, &c->net4, &c->net6)) {
+		/* A peer that kept a session which we lost in a restart sends into the void. */
+		if (l->path.state == PATH_UP)
+			turn_emit(&t, CORE_WAKE, WHY_ANSWER, NULL);
+		path_check_received(&l->path, a, &t);
+	}
+	return true;
+}
+
+static bool stun_taken(struct core *c, const struct core_in *in, ns_t now)
+{
+	char sender[NODE_ID_LEN + 1];
+	struct stun_msg m;
+
+	if (stun_open(&c->self, in->stun.msg, in->stun.n, &m, sender) != TM_OK)
+		return false;
+	if (mapping_taken(c, in, sender, &m, now))
+		return true;
+
+	/* Whom we never asked has nothing to answer. */
+	struct live *l = m.class == STUN_REQUEST ? live_by_id(c, sender, now) : used_by_id(c, sender);
+	if (!l)
+		return false;
+	const uint8_t *key = live_check_key(c, l);
+	if (!key || stun_verify(in->stun.msg, in->stun.n, &m, key) != TM_OK)
+		return false;
+
+	step_soon(c, l, now);
+	if (m.class == STUN_REQUEST)
+		return request_taken(c, l, in, &m, now);
+	/* An answer to nothing that we asked, or a second one, changes nothing. */
+	struct turn t = live_turn(c, l, now);
+	return path_check_answered(&l->path, stun_stamp(&m), &in->stun.by, &t);
+}
+
+static void on_stun(struct core *c, const struct core_in *in, ns_t now)
+{
+	c->refused += !stun_taken(c, in, now);
+}
+
+void core_input(struct core *c, const struct core_in *in, ns_t now)
+{
+	static void (*const rows[CORE_IN_N])(struct core *, const struct core_in *, ns_t) = {
+		[CORE_NETWORK] = on_network,
+		[CORE_ADVERTISE] = on_advertise,
+		[CORE_SERVER] = on_server,
+		[CORE_WANT] = on_want,
+		[CORE_HEARD] = on_heard,
+		[CORE_CANDIDATES] = on_candidates,
+		[CORE_STUN] = on_stun,
+		[CORE_ACTIVITY] = on_activity,
+		[CORE_REMOVE] = on_remove,
+		[CORE_MEMBERS] = on_members,
+	};
+
+	rows[in->kind](c, in, now);
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * What the files of the core share: core.c (life, outputs, views), core_input.c (what happened),
+ * core_records.c (who was ever used). Private to control/path.
+ *
+ * Two sizes of peer: a record for everybody who was ever used, and its live part (path, check key, replay
+ * window, deadline) while it is used.
+ */
+#ifndef TM_CONTROL_PATH_CORE_PRIVATE_H
+#define TM_CONTROL_PATH_CORE_PRIVATE_H
+
+#include "base/heap.h"
+#include "base/list.h"
+#include "control/path/core.h"
+#include "control/path/mapping.h"
+#include "control/path/turn.h"
+
+struct record {
+	struct list all;
+	struct core_member member;
+	struct path_memory last; /* of a path that rests */
+	uint64_t stamp; /* of the newest check answered before the live part was made */
+	struct live *live; /* owned; NULL while nobody uses the peer */
+};
+
+struct live {
+	struct record *record;
+	struct list all;
+	struct heap_node due;
+	struct path path;
+	struct stun_window window;
+	uint8_t check_key[STUN_KEY];
+	bool has_key;
+	ns_t used_at;
+};
+
+struct core {
+	/* set once */
+	const uint8_t *private_key;
+	struct core_ops ops;
+	uint16_t port;
+	struct prefix net4, net6;
+	/* this node */
+	struct stun_self self;
+	struct ip local[CORE_ADDRESSES_MAX];
+	size_t n_local;
+	struct endpoint advertise[CORE_ADVERTISE_MAX];
+	size_t n_advertise;
+	struct mapping mapping;
+	struct heap_node mapping_due;
+	struct candidates mine;
+	/* peers */
+	struct map *by_key; /* of struct record */
+	struct list records;
+	struct list live;
+	size_t n_live;
+	struct heap heap; /* of the live ones and the mapping */
+	struct queue queue;
+	uint64_t refused;
+};
+
+/* --- core_records.c --- */
+
+void record_free(struct core *c, struct record *rec);
+/* Leaves of it what a record keeps. */
+void live_free(struct core *c, struct record *rec);
+/* NULL: nobody ever used the peer; seeding (core_seed_stamp) counts. */
+struct record *record_by_key(const struct core *c, const uint8_t key[static 32]);
+/* The live part of a member, made when it is not there. NULL: a stranger, or no memory. */
+struct live *live_by_key(struct core *c, const uint8_t key[static 32], ns_t now);
+struct live *live_by_id(struct core *c, const char *id, ns_t now);
+struct live *used_by_id(struct core *c, const char *id); /* only if it is there */
+/* Computed at first use: it costs a Diffie-Hellman. NULL: the peer's key is none. */
+const uint8_t *live_check_key(const struct core *c, struct live *l);
+struct turn live_turn(struct core *c, struct live *l, ns_t now);
+
+/* --- core.c --- */
+
+void core_refresh_mine(struct core *c);
+void core_mapping_is_due(struct core *c); /* mapping.due has changed */
+
+#endif

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "base/map.h"
+#include "base/secret.h"
+#include "control/path/core_private.h"
+
+#include <string.h>
+
+static int record_new(struct core *c, const struct core_member *m, struct record **ret_rec)
+{
+	struct record *rec = calloc(1, sizeof(*rec));
+
+	if (!rec)
+		return TM_ENOMEM;
+	rec->member = *m;
+	int err = map_put(c->by_key, m->key, rec);
+	if (err) {
+		free(rec);
+		return err;
+	}
+	list_push_back(&c->records, &rec->all);
+	*ret_rec = rec;
+	return TM_OK;
+}
+
+void live_free(struct core *c, struct record *rec)
+{
+	struct live *l = TAKE(rec->live);
+
+	if (!l)
+		return;
+	rec->stamp = stun_window_newest(&l->window);
+	rec->last = l->path.last;
+	heap_remove(&c->heap, &l->due);
+	list_remove(&l->all);
+	c->n_live--;
+	path_deinit(&l->path);
+	wipe(l, sizeof(*l));
+	free(l);
+}
+
+void record_free(struct core *c, struct record *rec)
+{
+	live_free(c, rec);
+	map_remove(c->by_key, rec->member.key);
+	list_remove(&rec->all);
+	wipe(rec, sizeof(*rec));
+	free(rec);
+}
+
+static struct live *live_new(struct core *c, struct record *rec, ns_t now)
+{
+	struct live *l;
+
+	/* One for the mapping, which is in the heap or not. */
+	if (heap_reserve(&c->heap, c->n_live + 2) != TM_OK || !(l = calloc(1, sizeof(*l))))
+		return NULL;
+	l->record = rec;
+	l->window.floor = rec->stamp;
+	path_init(&l->path, &rec->last);
+	list_push_back(&c->live, &l->all);
+	heap_set(&c->heap, &l->due, now);
+	c->n_live++;
+	rec->live = l;
+	return l;
+}
+
+struct record *record_by_key(const struct core *c, const uint8_t key[static 32])
+{
+	return map_get(c->by_key, key);
+}
+
+static struct live *live_of(struct core *c, const struct core_member *m, ns_t now)
+{
+	struct record *rec = map_get(c->by_key, m->key);
+
+	if (!rec && record_new(c, m, &rec) != TM_OK)
+		return NULL;
+	struct live *l = rec->live ? rec->live : live_new(c, rec, now);
+	if (l)
+		l->used_at = now;
+	return l;
+}
+
+struct live *live_by_key(struct core *c, const uint8_t key[static 32], ns_t now)
+{
+	const struct record *rec = map_get(c->by_key, key);
+	struct core_member m;
+
+	if (rec)
+		m = rec->member;
+	else if (!c->ops.find(c->ops.ctx, NULL, key, &m))
+		return NULL;
+	return live_of(c, &m, now);
+}
+
+struct live *live_by_id(struct core *c, const char *id, ns_t now)
+{
+	struct core_member m;
+
+	return node_id_valid(id) && c->ops.find(c->ops.ctx, id, NULL, &m) ? live_of(c, &m, now) : NULL;
+}
+
+struct live *used_by_id(struct core *c, const char *id)
+{
+	struct core_member m;
+
+	if (!c->ops.find(c->ops.ctx, id, NULL, &m))
+		return NULL;
+	const struct record *rec = map_get(c->by_key, m.key);
+	return rec ? rec->live : NULL;
+}
+
+const uint8_t *live_check_key(const struct core *c, struct live *l)
+{
+	if (!l->has_key)
+		l->has_key = stun_pair_key(c->private_key, l->record->member.key, l->check_key) == TM_OK;
+	return l->has_key ? l->check_key : NULL;
+}
+
+struct turn live_turn(struct core *c, struct live *l, ns_t now)
+{
+	return (struct turn){.out = &c->queue, .self = &c->self, .peer = &l->record->member, .now = now};
+}
+
+uint64_t core_stamp(const struct core *c, const uint8_t key[static 32])
+{
+	const struct record *rec = map_get(c->by_key, key);
+
+	if (!rec)
+		return 0;
+	return rec->live ? stun_window_newest(&rec->live->window) : rec->stamp;
+}
+
+void core_seed_stamp(struct core *c, const uint8_t key[static 32], uint64_t stamp)
+{
+	struct record *rec = map_get(c->by_key, key);
+	struct core_member m;
+
+	if (!stamp || (!rec && (!c->ops.find(c->ops.ctx, NULL, key, &m) || record_new(c, &m, &rec) != TM_OK)))
+		return;
+	if (!rec->live)
+		rec->stamp = MAX(rec->stamp, stamp);
+	else if (!stun_window_newest(&rec->live->window))
+		rec->live->window.floor = stamp;
+}

@@ -20,40 +20,57 @@ static void stage(struct worker *w, struct peer *p, const uint8_t *packet, size_
 
 /* The session and way to send `count` packets by; false: they have to wait (or, for a dead peer, are lost).
  */
-static bool begin(struct worker *w, struct peer *p, unsigned count, bool from_tun, struct tx_run *ret_run)
+static bool begin(struct worker *w, struct peer *p, unsigned count, bool from_tun, struct seal_run *ret_run)
 {
 	struct keypair *kp = peer_sending_keys(p);
 	const struct way *way = atomic_load_explicit(&p->way, memory_order_acquire);
 
 	/* An expired session counts as none: packets wait for the next one. */
-	return kp && way && tx_begin(w, p, kp, way, count, from_tun, ret_run) == TM_OK;
+	return kp && way && seal_begin(w, p, kp, way, count, from_tun, ret_run) == TM_OK;
 }
 
 void egress_to_peer(struct worker *w, struct peer *p, uint8_t *packet, size_t n, bool from_tun)
 {
-	struct tx_run run;
+	struct seal_run run;
 
 	if (atomic_load_explicit(&p->dead, memory_order_acquire))
 		worker_drop(w, DROP_NO_ROUTE);
 	else if (begin(w, p, 1, from_tun, &run))
-		tx_put(w, &run, packet, n);
+		seal_put(w, &run, packet, n);
 	else
 		stage(w, p, packet, n, from_tun);
+}
+
+void egress_copy_to_peer(struct worker *w, struct peer *p, const uint8_t *packet, size_t n)
+{
+	struct seal_run run;
+
+	if (atomic_load_explicit(&p->dead, memory_order_acquire)) {
+		worker_drop(w, DROP_NO_ROUTE);
+	} else if (begin(w, p, 1, false, &run)) {
+		uint8_t *copy = seal_room(w, run.way->headroom, n);
+
+		memcpy(copy, packet, n);
+		seal_put(w, &run, copy, n);
+	} else {
+		stage(w, p, packet, n, false);
+	}
 }
 
 /* All segments of what the TUN handed over: one decision for all of them. */
 static void send_segments(struct worker *w, struct peer *p, struct segmenter *s)
 {
 	const size_t room = segment_max(s);
-	struct tx_run run;
+	struct seal_run run;
 	bool now = begin(w, p, s->count, true, &run);
+	const size_t headroom = now ? run.way->headroom : 0;
 
 	for (unsigned i = 0; i < s->count; i++) {
-		uint8_t *packet = tx_room(w, room);
+		uint8_t *packet = seal_room(w, headroom, room);
 		size_t n = segment_next(s, packet);
 
 		if (now)
-			tx_put(w, &run, packet, n);
+			seal_put(w, &run, packet, n);
 		else
 			stage(w, p, packet, n, true);
 	}
@@ -87,16 +104,17 @@ static unsigned egress_packet(struct worker *w, const struct vnet *v, uint8_t *p
 	return s.count;
 }
 
-bool egress_burst(struct worker *w)
+bool egress_burst(struct worker *w, unsigned queue)
 {
 	size_t packets = 0;
 	int err = TM_OK;
 
+	ON_WORKER(w);
 	while (packets < UDP_SEND_MAX) {
 		struct vnet v;
 		size_t n;
 
-		err = tun_read(w->env->tun, w->id, w->super, TUN_PACKET_MAX, &v, &n);
+		err = tun_read(w->env->tun, queue, w->super, TUN_PACKET_MAX, &v, &n);
 		if (err == TM_EBADMSG) {
 			worker_drop(w, DROP_NOT_IP);
 			packets++;
@@ -108,6 +126,6 @@ bool egress_burst(struct worker *w)
 	}
 	if (err == TM_ECLOSED)
 		worker_tun_lost(w);
-	tx_flush(w);
+	worker_flush(w);
 	return !err;
 }

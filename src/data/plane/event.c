@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "data/plane/event.h"
 
-#include <errno.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 static const uint32_t shares[] = {
 #define X(name, share) [EVENT_##name] = (share),
 	PLANE_EVENTS(X)
@@ -22,19 +18,18 @@ size_t event_capacity(void)
 
 int event_queue_init(struct event_queue *q)
 {
-	*q = (struct event_queue){.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
-	if (q->fd < 0)
-		return tm_err_from_errno(errno);
+	int err;
 
-	return ring_mpsc_new(event_capacity(), sizeof(struct event), &q->ring);
+	*q = (struct event_queue){.bell = BELL_NONE};
+	err = bell_init(&q->bell);
+	return err ? err : ring_mpsc_new(event_capacity(), sizeof(struct event), &q->ring);
 }
 
 void event_queue_deinit(struct event_queue *q)
 {
 	ring_mpsc_free(q->ring);
 	q->ring = NULL;
-	closep(&q->fd);
-	q->fd = -1;
+	bell_deinit(&q->bell);
 }
 
 bool event_post(struct event_queue *q, const struct event *e)
@@ -52,18 +47,14 @@ bool event_post(struct event_queue *q, const struct event *e)
 
 void event_wake(struct event_queue *q)
 {
-	uint64_t one = 1;
-
 	/* Sequentially consistent: the control thread clears `woken` before it looks into the ring. */
 	if (!atomic_exchange(&q->woken, true))
-		(void)!write(q->fd, &one, sizeof(one));
+		bell_ring(&q->bell);
 }
 
 void event_acknowledge(struct event_queue *q)
 {
-	uint64_t count;
-
-	(void)!read(q->fd, &count, sizeof(count));
+	bell_stop(&q->bell);
 	atomic_exchange(&q->woken, false);
 }
 

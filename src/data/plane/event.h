@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * What workers tell the control thread: a bounded ring of cells and one eventfd, written only when the
+ * What workers tell the control thread: a bounded ring of cells and one bell, rung only when the
  * control thread does not know yet that there is something. Each kind has its own share of the ring, so that
  * a flood of one (packets to an absent peer, garbage handshakes) leaves room for the others.
  *
@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/ring.h"
 #include "data/link/way.h"
+#include "os/wait.h"
 #include "wire/stun.h"
 
 #include <stdatomic.h>
@@ -56,7 +57,7 @@ struct event {
 
 struct event_queue {
 	struct ring_mpsc *ring;
-	int fd; /* eventfd */
+	struct bell bell;
 	_Atomic(bool) woken;
 	_Atomic(uint32_t) queued[EVENT_N];
 };

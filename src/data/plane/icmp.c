@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* ICMP errors about packets that we could not carry, and what a rejecting filter answers, to whoever sent them. */
+/* ICMP errors about packets that we could not carry, and what a rejecting filter answers, to whoever sent
+ * them. */
 #include "data/plane/worker.h"
 
 #include "os/tun.h"
@@ -29,7 +30,7 @@ static uint8_t *answer_begin(struct worker *w, bool from_tun)
 {
 	/* What waits may itself end in an error that needs the scratch buffer. */
 	if (!from_tun)
-		tx_flush(w);
+		worker_flush(w);
 	return w->scratch + PACKET_HEADROOM;
 }
 
@@ -50,11 +51,10 @@ static void answer_send(struct worker *w, uint8_t *out, size_t n, bool from_tun)
 		return;
 
 	egress_to_peer(w, owner, out, n, false);
-	tx_flush(w);
+	worker_flush(w);
 }
 
-void worker_icmp(
-	struct worker *w, enum icmp_error kind, uint32_t mtu, const struct ip_view *v, bool from_tun)
+void worker_icmp(struct worker *w, enum icmp_error kind, uint32_t mtu, const struct ip_view *v, bool from_tun)
 {
 	const struct ip from = error_source(w, v, from_tun);
 

@@ -27,15 +27,20 @@ struct opening {
 };
 
 /* How it came, which is how an answer goes. */
-static struct way_to way_of(const struct datagram *dg)
+static struct way_to way_of(const struct worker *w, const struct datagram *dg)
 {
-	return (struct way_to){.remote = dg->remote, .local = dg->local, .local_ifindex = dg->local_ifindex};
+	return (struct way_to){
+		.socket = w->rx_socket,
+		.remote = dg->remote,
+		.local = dg->local,
+		.local_ifindex = dg->local_ifindex,
+	};
 }
 
 static void hand_over(struct worker *w, enum event_kind kind, const struct message *m)
 {
 	const struct datagram *dg = m->dg;
-	struct event e = {.kind = kind, .n = (uint16_t)m->n, .by = way_of(dg)};
+	struct event e = {.kind = kind, .n = (uint16_t)m->n, .by = way_of(w, dg)};
 
 	/* From inside the mesh to the outside of the mesh: answering would put the tunnel into itself. */
 	if (snapshot_loops(w->snap, &dg->remote.ip)) {
@@ -104,16 +109,16 @@ static void sort_message(struct worker *w, struct opening *o, const struct messa
 		worker_drop(w, looks_like_handshake(m) ? DROP_HS_MALFORMED : DROP_MALFORMED);
 }
 
-static bool came_by(const struct way *way, const struct datagram *dg)
+static bool came_by(const struct worker *w, const struct way *way, const struct datagram *dg)
 {
-	return way && way->to.kind == WAY_UDP && endpoint_eq(&way->to.remote, &dg->remote) &&
-	       ip_eq(&way->to.local, &dg->local);
+	return way && way->to.kind == WAY_UDP && way->to.socket == w->rx_socket &&
+	       endpoint_eq(&way->to.remote, &dg->remote) && ip_eq(&way->to.local, &dg->local);
 }
 
 /* Authentic, but not by the chosen way: the control thread is told now and then. */
 static void report_way(struct worker *w, struct peer *p, const struct datagram *dg)
 {
-	struct event e = {.kind = EVENT_HEARD, .peer = p, .by = way_of(dg)};
+	struct event e = {.kind = EVENT_HEARD, .peer = p, .by = way_of(w, dg)};
 
 	if (snapshot_loops(w->snap, &dg->remote.ip) ||
 		w->now < atomic_load_explicit(&p->heard_again, memory_order_relaxed) ||
@@ -136,7 +141,7 @@ static void report(struct worker *w, struct peer *p, struct keypair *kp, const s
 			atomic_store_explicit(&kp->confirmed, false, memory_order_release);
 	}
 
-	if (came_by(atomic_load_explicit(&p->way, memory_order_acquire), dg))
+	if (came_by(w, atomic_load_explicit(&p->way, memory_order_acquire), dg))
 		atomic_store_explicit(&p->last_way_recv, w->now, memory_order_relaxed);
 	else
 		report_way(w, p, dg);
@@ -148,7 +153,6 @@ static void report(struct worker *w, struct peer *p, struct keypair *kp, const s
 static void forward(struct worker *w, struct peer *to, uint8_t *packet, const struct ip_view *v)
 {
 	const size_t n = v->total;
-	uint8_t *copy;
 
 	/* A slot that many messages fit into takes one that is larger than anything we may send. */
 	if (n > worker_packet_max(w)) {
@@ -161,9 +165,7 @@ static void forward(struct worker *w, struct peer *to, uint8_t *packet, const st
 		worker_icmp(w, ICMP_TIME_EXCEEDED, 0, v, false);
 		return;
 	}
-	copy = tx_room(w, n);
-	memcpy(copy, packet, n);
-	egress_to_peer(w, to, copy, n, false);
+	egress_copy_to_peer(w, to, packet, n);
 }
 
 /* --- to the TUN --- */
@@ -188,7 +190,7 @@ static void write_apart(
 	}
 	for (unsigned i = 0; i < s.count; i++) {
 		/* Only borrowed: what is written is not sent. */
-		struct part one = {.p = tx_room(w, segment_max(&s))};
+		struct part one = {.p = seal_room(w, 0, segment_max(&s))};
 
 		one.n = segment_next(&s, one.p);
 		if (tun_write(w->env->tun, w->id, &(struct vnet){0}, &one, 1) != TM_OK)
@@ -381,11 +383,14 @@ static void take_train(struct worker *w, struct opening *o, const struct datagra
 	}
 }
 
-bool ingress_burst(struct worker *w)
+bool ingress_burst(struct worker *w, unsigned socket)
 {
 	UNINITIALIZED struct opening o;
-	size_t n = udp_recv(w->udp, w->rx, w->n_rx);
+	size_t n;
 
+	ON_WORKER(w);
+	n = udp_recv(w->out.socket[socket], w->rx, w->n_rx);
+	w->rx_socket = socket;
 	o.n = 0;
 	for (size_t i = 0; i < n; i++)
 		take_train(w, &o, &w->rx[i]);
@@ -393,6 +398,6 @@ bool ingress_burst(struct worker *w)
 		open_all(w, &o);
 	/* Everything borrowed from the receive buffers goes out before they are filled again. */
 	flush_tun(w);
-	tx_flush(w);
+	worker_flush(w);
 	return n == w->n_rx;
 }

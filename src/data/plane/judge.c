@@ -2,7 +2,8 @@
 /* What the filter says about a packet, and what becomes of those that it does not let pass. */
 #include "data/plane/worker.h"
 
-bool worker_judge(struct worker *w, enum filter_dir dir, struct peer *p, const struct ip_view *v, unsigned packets)
+bool worker_judge(
+	struct worker *w, enum filter_dir dir, struct peer *p, const struct ip_view *v, unsigned packets)
 {
 	const struct filter *f = w->snap->filter;
 	const struct filter_question q = {

@@ -36,19 +36,14 @@ void plane_nudge(struct plane *p, const uint8_t key[static 32])
 
 int plane_send(struct plane *p, const struct way_to *by, const uint8_t *msg, size_t n)
 {
-	/* udp_send only reads; the field also serves received data. */
-	struct datagram dg = {.data = (uint8_t *)(uintptr_t)msg,
-		.n = n,
-		.remote = by->remote,
-		.local = by->local,
-		.local_ifindex = by->local_ifindex};
+	/* What is sent is only read; the field also serves received data. */
+	struct datagram dg = {.data = (uint8_t *)(uintptr_t)msg, .n = n};
 
 	ON_CONTROL(p);
 	if (!endpoint_is_set(&by->remote) || snapshot_loops(plane_live(p), &by->remote.ip))
 		return TM_EINVAL;
 
-	udp_send(p->udp[0], &dg, 1);
-	return dg.err;
+	return out_now(&p->self.out, by, &dg, false);
 }
 
 int plane_peer_stats(struct plane *p, const uint8_t key[static 32], struct plane_peer_stats *ret_stats)

@@ -7,8 +7,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 /*
  * What may wait for a worker. A TCP flow that nothing else slows down fills it, so it is the round trip of
@@ -140,7 +138,7 @@ static void fill_env(struct plane *p, const struct plane_config *cfg)
 		.events = &p->events,
 		.staging = &p->staging,
 		.live = &p->live,
-		.stop_fd = -1,
+		.stop = &p->stop,
 		.aead = cfg->aead,
 		.packet_bytes = round_up(packet, 64),
 	};
@@ -159,10 +157,9 @@ static int build(struct plane *p, const struct plane_config *cfg, struct diag *d
 {
 	int err;
 
-	p->env.stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (p->env.stop_fd < 0)
-		return diag_what(
-			d, tm_err_from_errno(errno), "cannot create an eventfd: %s", strerror(errno));
+	err = bell_init(&p->stop);
+	if (err)
+		return diag_what(d, err, "cannot make a descriptor to wake threads by: %s", strerror(errno));
 
 	err = tun_open(cfg->tun_name, cfg->workers, cfg->mtu, tun_wishes(cfg), &p->tun, d);
 	if (err)
@@ -197,9 +194,9 @@ int plane_new(const struct plane_config *cfg, const struct plane_events *ev, str
 		return diag_what(d, TM_ENOMEM, "out of memory");
 
 	memset(p, 0, sizeof(*p));
-	p->control = pthread_self();
+	p->control = thread_self();
 	p->ev = *ev;
-	p->events.fd = -1;
+	p->stop = p->events.bell = BELL_NONE;
 	epoch_init(&p->epoch, cfg->workers);
 	fill_env(p, cfg);
 
@@ -230,16 +227,14 @@ int plane_start(struct plane *p)
 /* Workers wait nowhere but in their poll (and 5 ms at most for room in a socket), so joining is bounded. */
 void plane_stop(struct plane *p)
 {
-	uint64_t v = 1;
-
 	if (!p)
 		return;
 
 	ON_CONTROL(p);
-	(void)!write(p->env.stop_fd, &v, sizeof(v));
+	bell_ring(&p->stop);
 	for (unsigned i = 0; i < p->n_workers; i++)
 		worker_join(&p->workers[i]);
-	(void)!read(p->env.stop_fd, &v, sizeof(v));
+	bell_stop(&p->stop);
 }
 
 void plane_free(struct plane *p)
@@ -263,12 +258,11 @@ void plane_free(struct plane *p)
 	for (unsigned i = 0; i < p->n_workers; i++)
 		worker_deinit(&p->workers[i]);
 	free(p->workers);
-	if (p->events.fd >= 0)
-		event_queue_deinit(&p->events);
+	event_queue_deinit(&p->events);
 	for (unsigned i = EPOCH_WORKERS_MAX; i-- > 0;)
 		udp_close(p->udp[i]);
 	tun_close(p->tun);
-	closep(&p->env.stop_fd);
+	bell_deinit(&p->stop);
 	free(p);
 }
 
@@ -343,7 +337,7 @@ unsigned plane_workers(const struct plane *p)
 
 int plane_fd(const struct plane *p)
 {
-	return p->events.fd;
+	return bell_fd(&p->events.bell);
 }
 
 void plane_drops(const struct plane *p, uint64_t ret_counts[static DROP_N])

@@ -31,13 +31,14 @@ struct changes {
 
 struct plane {
 	/* set once */
-	pthread_t control;
+	struct thread control;
 	struct plane_events ev;
 	struct tun *tun;
 	struct udp *udp[EPOCH_WORKERS_MAX];
 	struct worker *workers;
 	unsigned n_workers;
 	struct worker_env env;
+	struct bell stop; /* rings while the workers are to end */
 	struct device *device;
 	/* shared with workers, each with rules of its own */
 	struct epoch epoch;
@@ -57,7 +58,7 @@ struct plane {
 	bool closing, tun_lost;
 };
 
-#define ON_CONTROL(p) assert(pthread_equal((p)->control, pthread_self()))
+#define ON_CONTROL(p) assert(thread_is_self(&(p)->control))
 
 /* To be called on entry: the time and the snapshot that everything until the next entry works with. */
 static inline void plane_enter(struct plane *p, ns_t now)

@@ -52,19 +52,16 @@ void plane_want_path(struct plane *p, struct peer *peer)
 static void op_send(void *ctx, struct peer *peer, const struct way_to *by, const uint8_t *msg, size_t n)
 {
 	struct plane *p = ctx;
-	struct datagram dg = {.data = (uint8_t *)(uintptr_t)msg,
-		.n = n,
-		.remote = by->remote,
-		.local = by->local,
-		.local_ifindex = by->local_ifindex,
-		.tos = TOS_HANDSHAKE};
+	struct datagram dg = {.data = (uint8_t *)(uintptr_t)msg, .n = n, .tos = TOS_HANDSHAKE};
+	int err;
 
 	if (snapshot_loops(p->self.snap, &by->remote.ip)) {
 		worker_drop(&p->self, DROP_LOOP);
 		return;
 	}
-	if (udp_send(p->udp[0], &dg, 1) > 0)
-		worker_drop(&p->self, DROP_SEND_FAILED);
+	err = out_now(&p->self.out, by, &dg, false);
+	if (err)
+		worker_drop(&p->self, err == TM_EUNSUPPORTED ? DROP_NO_SENDER : DROP_SEND_FAILED);
 	if (!peer)
 		return;
 
@@ -79,15 +76,15 @@ static void op_send_keepalive(void *ctx, struct peer *peer)
 	struct keypair *kp = atomic_load_explicit(&peer->current, memory_order_relaxed);
 	const struct way *way = atomic_load_explicit(&peer->way, memory_order_relaxed);
 	uint8_t buffer[PACKET_HEADROOM + PACKET_TAILROOM];
-	struct tx_run run;
+	struct seal_run run;
 
 	if (!kp || !way)
 		return;
-	if (tx_begin(&p->self, peer, kp, way, 1, false, &run) == TM_OK)
-		tx_put(&p->self, &run, buffer + PACKET_HEADROOM, 0);
+	if (seal_begin(&p->self, peer, kp, way, 1, false, &run) == TM_OK)
+		seal_put(&p->self, &run, buffer + PACKET_HEADROOM, 0);
 	else
 		worker_drop(&p->self, DROP_SEND_EXPIRED);
-	tx_flush(&p->self);
+	worker_flush(&p->self);
 }
 
 static void op_flush_staged(void *ctx, struct peer *peer, struct keypair *kp)
@@ -104,16 +101,16 @@ static void op_flush_staged(void *ctx, struct peer *peer, struct keypair *kp)
 		return;
 
 	for (struct staged *st; (st = staged_queue_pop(q));) {
-		struct tx_run run;
+		struct seal_run run;
 
-		if (tx_begin(&p->self, peer, kp, way, 1, st->from_tun, &run) == TM_OK)
-			tx_put(&p->self, &run, staged_packet(st), st->n);
+		if (seal_begin(&p->self, peer, kp, way, 1, st->from_tun, &run) == TM_OK)
+			seal_put(&p->self, &run, staged_packet(st), st->n);
 		else
 			worker_drop(&p->self, DROP_SEND_EXPIRED);
 		held[n++] = st;
 		if (n < UDP_SEND_MAX && q->n)
 			continue;
-		tx_flush(&p->self);
+		worker_flush(&p->self);
 		while (n)
 			staged_free(held[--n]);
 	}

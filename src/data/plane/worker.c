@@ -3,8 +3,6 @@
 
 #include "os/tun.h"
 
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -38,8 +36,8 @@ static int make_buffers(struct worker *w)
 	w->n_rx = trains ? RX_TRAINS : UDP_RECV_MAX;
 	w->rx_mem = aligned_alloc(64, w->n_rx * slot);
 	w->super = aligned_alloc(64, TUN_PACKET_MAX + 1);
-	w->tx.arena = aligned_alloc(64, TX_ARENA_BYTES);
-	if (!w->rx_mem || !w->super || !w->tx.arena)
+	w->seal.arena = aligned_alloc(64, SEAL_ARENA_BYTES);
+	if (!w->rx_mem || !w->super || !w->seal.arena)
 		return TM_ENOMEM;
 
 	for (size_t i = 0; i < w->n_rx; i++)
@@ -50,13 +48,42 @@ static int make_buffers(struct worker *w)
 	return TM_OK;
 }
 
+static struct inlet *tun_inlet(struct worker *w)
+{
+	return &w->inlet[w->n_inlets - 1];
+}
+
+static int add_inlet(
+	struct worker *w, int fd, bool (*burst)(struct worker *w, unsigned number), unsigned number)
+{
+	struct inlet *in = &w->inlet[w->n_inlets];
+
+	*in = (struct inlet){.burst = burst, .number = number};
+	int err = wait_add(w->waits, fd, WAIT_READ, &in->place);
+	if (!err)
+		w->n_inlets++;
+	return err;
+}
+
+static int make_inlets(struct worker *w)
+{
+	int err = wait_set_new(&w->waits);
+
+	if (!err)
+		err = wait_add(w->waits, bell_fd(w->env->stop), WAIT_READ, &w->stop_place);
+	for (unsigned i = 0; !err && i < w->out.n_sockets; i++)
+		err = add_inlet(w, udp_fd(w->out.socket[i]), ingress_burst, i);
+	return err ? err : add_inlet(w, tun_fd(w->env->tun, w->id), egress_burst, w->id);
+}
+
 int worker_init(
 	struct worker *w, const struct worker_env *env, unsigned id, struct udp *udp, bool with_buffers)
 {
 	int err;
 
-	*w = (struct worker){.env = env, .id = id, .udp = udp, .link = {.ops = &link_udp, .udp = udp}};
-	w->udp_offloads = udp_offloads(udp);
+	*w = (struct worker){.env = env, .id = id, .owner = thread_self()};
+	out_init(&w->out, udp);
+	w->udp_offloads = out_offloads(&w->out);
 	err = env->aead ? aead_new_with(env->aead, &w->aead) : aead_new(&w->aead);
 	if (err)
 		return err;
@@ -64,20 +91,26 @@ int worker_init(
 	w->scratch = aligned_alloc(64, scratch_bytes(env));
 	if (!w->scratch)
 		return TM_ENOMEM;
-	return with_buffers ? make_buffers(w) : TM_OK;
+	if (!with_buffers)
+		return TM_OK;
+
+	err = make_buffers(w);
+	return err ? err : make_inlets(w);
 }
 
 void worker_deinit(struct worker *w)
 {
 	aead_free(w->aead);
 	coalescer_free(w->merge);
+	wait_set_free(w->waits);
 	free(w->rx_mem);
 	free(w->super);
-	free(w->tx.arena);
+	free(w->seal.arena);
 	free(w->scratch);
 	w->aead = NULL;
 	w->merge = NULL;
-	w->rx_mem = w->super = w->tx.arena = w->scratch = NULL;
+	w->waits = NULL;
+	w->rx_mem = w->super = w->seal.arena = w->scratch = NULL;
 }
 
 /*
@@ -152,7 +185,7 @@ void worker_offload_lost(struct worker *w)
 	if (!event_post(w->env->events, &e))
 		return; /* the next batch tries again */
 
-	w->udp_offloads = udp_offloads(w->udp);
+	w->udp_offloads = out_offloads(&w->out);
 	w->merge_told = atomic_load_explicit(&w->merge_refused, memory_order_relaxed);
 }
 
@@ -165,80 +198,78 @@ void worker_tun_lost(struct worker *w)
 }
 
 enum { BURSTS_PER_ROUND = 16, ASK_AGAIN_EVERY = 4 };
-enum { POLL_UDP, POLL_TUN, POLL_STOP, POLL_N };
+
+/* One batch from each that has something, or from all; true: there may be more. */
+static bool burst(struct worker *w, bool all)
+{
+	bool more = false;
+
+	for (unsigned i = 0; i < w->n_inlets; i++) {
+		struct inlet *in = &w->inlet[i];
+		bool closed = in == tun_inlet(w) && w->tun_lost;
+
+		if (in->ready || (all && !closed))
+			in->ready = in->burst(w, in->number);
+		more |= in->ready;
+	}
+	return more;
+}
 
 /*
- * Bursts until both sides are dry, without asking poll in between. A side that was dry is asked again now and
- * then: while the other is busy it often has something too (acknowledgements of what was just delivered), but
- * a system call for nothing after every burst costs a twentieth of the CPU. Not for ever, there may be a
- * reason to stop.
+ * Bursts until all inlets are dry, without asking in between whether they are. One that was dry is asked
+ * again now and then: while another is busy it often has something too (acknowledgements of what was just
+ * delivered), but a system call for nothing after every burst costs a twentieth of the CPU. Not for ever,
+ * there may be a reason to stop.
  */
-static void worker_round(struct worker *w, bool udp, bool tun)
+static void worker_round(struct worker *w)
 {
 	const struct worker_env *env = w->env;
+	bool more = false;
 
-	for (unsigned i = 1; i <= BURSTS_PER_ROUND && (udp || tun); i++) {
+	for (unsigned i = 0; i < w->n_inlets; i++) {
+		w->inlet[i].ready = wait_ready(w->waits, w->inlet[i].place);
+		more |= w->inlet[i].ready;
+	}
+	for (unsigned i = 1; i <= BURSTS_PER_ROUND && more; i++) {
 		epoch_unpark(env->epoch, w->id);
 		w->now = time_monotonic();
 		w->snap = atomic_load_explicit(env->live, memory_order_acquire);
-		bool again = i % ASK_AGAIN_EVERY == 0;
-		if (udp || again)
-			udp = ingress_burst(w);
-		if (tun || (again && !w->tun_lost))
-			tun = egress_burst(w);
+		more = burst(w, i % ASK_AGAIN_EVERY == 0);
 	}
 	/* Parked: a worker that waits holds nothing, so it delays nobody's reclamation. */
 	w->snap = NULL;
 	epoch_park(env->epoch, w->id);
 }
 
-static void *worker_main(void *arg)
+static void worker_main(void *arg)
 {
 	struct worker *w = arg;
-	const struct worker_env *env = w->env;
-	struct pollfd pf[POLL_N] = {
-		[POLL_UDP] = {.fd = udp_fd(w->udp), .events = POLLIN},
-		[POLL_TUN] = {.fd = tun_fd(env->tun, w->id), .events = POLLIN},
-		[POLL_STOP] = {.fd = env->stop_fd, .events = POLLIN},
-	};
+	const size_t tun = tun_inlet(w)->place;
 
-	while (!pf[POLL_STOP].revents) {
-		if (poll(pf, POLL_N, -1) < 0)
-			continue;
-
-		worker_round(w, pf[POLL_UDP].revents, pf[POLL_TUN].revents);
-		if (pf[POLL_TUN].revents & (POLLERR | POLLHUP | POLLNVAL))
+	w->owner = thread_self();
+	while (!wait_ready(w->waits, w->stop_place)) {
+		wait_until_ready(w->waits, NS_NEVER);
+		worker_round(w);
+		if (wait_ready(w->waits, tun) & WAIT_BROKEN)
 			worker_tun_lost(w);
 		if (w->tun_lost)
-			pf[POLL_TUN].fd = -1; /* it would be readable for ever */
+			wait_change(w->waits, tun, 0); /* it would be readable for ever */
 	}
-	return NULL;
 }
 
 int worker_start(struct worker *w)
 {
-	sigset_t all, old;
 	char name[16];
-	int err;
 
-	/* Signals are the control thread's business. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = pthread_create(&w->thread, NULL, worker_main, w);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (err)
-		return tm_err_from_errno(err);
-
-	w->running = true;
 	snprintf(name, sizeof(name), "worker-%u", w->id);
-	pthread_setname_np(w->thread, name);
-	return TM_OK;
+	int err = thread_start(&w->thread, name, worker_main, w);
+	w->running = !err;
+	return err;
 }
 
 void worker_join(struct worker *w)
 {
-	if (!w->running)
-		return;
-	pthread_join(w->thread, NULL);
+	if (w->running)
+		thread_join(&w->thread);
 	w->running = false;
 }

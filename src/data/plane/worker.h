@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * One worker: a thread, a TUN queue, a UDP socket, buffers and counters of its own. It runs every packet to
+ * One worker: a thread, a TUN queue, sockets, buffers and counters of its own. It runs every packet to
  * completion. The control thread has a struct worker too, without thread, queue and receive buffers, to send
  * with (plane->self).
  */
@@ -10,12 +10,14 @@
 #include "data/offload/coalesce.h"
 #include "data/plane/drops.h"
 #include "data/plane/event.h"
+#include "data/plane/seal.h"
 #include "data/plane/snapshot.h"
 #include "data/plane/staging.h"
-#include "data/plane/tx.h"
+#include "os/thread.h"
+#include "os/wait.h"
 #include "packet/reject.h"
 
-#include <pthread.h>
+#include <assert.h>
 
 struct index_table;
 struct tun;
@@ -34,23 +36,37 @@ struct worker_env {
 	struct staging *staging;
 	struct index_table *index;
 	_Atomic(struct snapshot *) *live;
-	int stop_fd; /* readable: end */
+	const struct bell *stop; /* rings: end */
 	size_t slot_bytes, packet_bytes; /* of one buffer; of the message in it */
 	const char *aead; /* provider, NULL = the best */
 };
+
+struct worker;
+
+/* One thing that a worker reads from, a batch at a time. */
+struct inlet {
+	/* True: there may be more already. */
+	bool (*burst)(struct worker *w, unsigned number);
+	unsigned number; /* of the socket, or of the TUN queue */
+	size_t place; /* in worker.waits */
+	bool ready;
+};
+enum { INLETS_MAX = OUT_SOCKETS_MAX + 1 };
 
 struct worker {
 	/* set once */
 	const struct worker_env *env;
 	unsigned id; /* TUN queue and epoch slot */
-	struct udp *udp;
-	struct link link;
 	struct aead *aead;
 	uint8_t *rx_mem, *scratch;
 	uint8_t *super; /* a packet or super-packet of the TUN, TUN_PACKET_MAX */
 	struct coalescer *merge;
 	size_t n_rx; /* slots in use of rx */
-	pthread_t thread;
+	struct wait_set *waits; /* NULL in the control thread's */
+	size_t stop_place; /* in it, of env->stop */
+	struct inlet inlet[INLETS_MAX]; /* the TUN is the last */
+	unsigned n_inlets;
+	struct thread thread, owner; /* owner: who may call what is below */
 	bool running; /* control thread */
 	/* the thread's own */
 	bool tun_lost;
@@ -58,7 +74,9 @@ struct worker {
 	ns_t now;
 	const struct snapshot *snap;
 	struct datagram rx[UDP_RECV_MAX];
-	struct tx tx;
+	unsigned rx_socket; /* that rx came from */
+	struct seal seal;
+	struct out out; /* also: its sockets, which it receives from */
 	struct {
 		ns_t since;
 		unsigned n;
@@ -68,12 +86,15 @@ struct worker {
 	_Atomic(uint64_t) drops[DROP_N];
 };
 
+/* Whoever calls anything about a worker's packets is its thread, or the one that made it if it has none. */
+#define ON_WORKER(w) assert(thread_is_self(&(w)->owner))
+
 /* with_buffers: a thread will run it. */
 NODISCARD int worker_init(
 	struct worker *w, const struct worker_env *env, unsigned id, struct udp *udp, bool with_buffers);
 void worker_deinit(struct worker *w); /* not the socket */
 NODISCARD int worker_start(struct worker *w);
-void worker_join(struct worker *w); /* env->stop_fd is readable */
+void worker_join(struct worker *w); /* env->stop rings */
 
 static inline void worker_drop_n(struct worker *w, enum plane_drop why, uint64_t packets)
 {
@@ -94,9 +115,9 @@ static inline size_t worker_packet_max(const struct worker *w)
 	return w->env->packet_bytes - WG_DATA_OVERHEAD;
 }
 
-/* ingress.c, egress.c: one batch. True: there may be more already. */
-NODISCARD bool ingress_burst(struct worker *w);
-NODISCARD bool egress_burst(struct worker *w);
+/* ingress.c, egress.c: one batch from a socket, or from a TUN queue (struct inlet). */
+NODISCARD bool ingress_burst(struct worker *w, unsigned socket);
+NODISCARD bool egress_burst(struct worker *w, unsigned queue);
 /* The coalescer makes what the TUN takes. */
 void worker_allow_merging(struct worker *w);
 /* Something that the kernel did for us it does no more: the control thread says so. */
@@ -106,9 +127,12 @@ void worker_tun_lost(struct worker *w);
 
 /*
  * A packet of n bytes for peer p, checked and filtered: seal and send under its session, or stage a copy and
- * ask for one. The packet stays where it is until tx_flush.
+ * ask for one. The packet has headroom and tailroom (packet.h) and stays where it
+ * is until worker_flush.
  */
 void egress_to_peer(struct worker *w, struct peer *p, uint8_t *packet, size_t n, bool from_tun);
+/* The same with a copy of it: the packet has no room around it, and belongs to somebody else. */
+void egress_copy_to_peer(struct worker *w, struct peer *p, const uint8_t *packet, size_t n);
 
 /* Timer inputs (data/peer/peer.h). */
 void worker_sent(struct worker *w, struct peer *p, bool data);
@@ -117,7 +141,8 @@ void worker_want_renewal(struct worker *w, struct peer *p);
 /* p's sticky source address does not work any more. */
 void worker_unstick(struct worker *w, struct peer *p);
 
-/* icmp.c: an error about a packet back to where it came from, or that it is rejected, within the rate limit. */
+/* icmp.c: an error about a packet back to where it came from, or that it is rejected, within the rate limit.
+ */
 void worker_icmp(
 	struct worker *w, enum icmp_error kind, uint32_t mtu, const struct ip_view *v, bool from_tun);
 void worker_reject(struct worker *w, const struct ip_view *v, bool from_tun);

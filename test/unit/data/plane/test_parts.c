@@ -37,16 +37,16 @@ static void events_arrive_in_order_and_wake_once(void **state)
 	(void)state;
 
 	assert_int_equal(event_queue_init(&q), TM_OK);
-	assert_false(readable(q.fd));
+	assert_false(readable(bell_fd(&q.bell)));
 	for (uint8_t i = 0; i < 5; i++) {
 		e.bytes[0] = i;
 		assert_true(event_post(&q, &e));
 	}
 	assert_int_equal(event_waiting(&q, EVENT_STUN), 5);
-	assert_true(readable(q.fd));
+	assert_true(readable(bell_fd(&q.bell)));
 
 	event_acknowledge(&q);
-	assert_false(readable(q.fd));
+	assert_false(readable(bell_fd(&q.bell)));
 	for (uint8_t i = 0; i < 5; i++) {
 		assert_true(event_take(&q, &got));
 		assert_int_equal(got.kind, EVENT_STUN);
@@ -56,7 +56,7 @@ static void events_arrive_in_order_and_wake_once(void **state)
 	assert_false(event_take(&q, &got));
 
 	assert_true(event_post(&q, &e));
-	assert_true(readable(q.fd));
+	assert_true(readable(bell_fd(&q.bell)));
 	event_queue_deinit(&q);
 }
 

@@ -8,8 +8,6 @@
 
 #include "base/bytes.h"
 
-#include <endian.h>
-
 /* CSUM_PORTABLE: what other processors get, for a test. */
 #if defined(__x86_64__) && !defined(CSUM_PORTABLE)
 #define CSUM_AVX2
@@ -136,7 +134,8 @@ static uint64_t tail_add(const uint8_t *p, size_t n)
 /* `native` joins a sum in network order. */
 static uint32_t join(uint32_t sum, uint64_t native)
 {
-	uint64_t acc = (uint64_t)sum + be16toh(fold(native));
+	const uint16_t folded = fold(native);
+	uint64_t acc = (uint64_t)sum + get_be16((const uint8_t *)&folded);
 
 	return (uint32_t)((acc & UINT32_MAX) + (acc >> 32));
 }

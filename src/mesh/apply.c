@@ -48,7 +48,7 @@ static void attempt_undo(struct attempt *at)
 
 static int note_record(struct attempt *at, const struct node_rec *r)
 {
-	struct mesh_node *before = table_get(&at->mesh->by_id, r->id, NODE_ID_LEN), *after;
+	struct mesh_node *before = hashset_get(&at->mesh->by_id, r->id, NODE_ID_LEN), *after;
 	unsigned what = MESH_ADDED;
 
 	if (before && before->seen == at->generation) {
@@ -100,10 +100,10 @@ static int collect(struct attempt *at, const struct netmap *update)
 
 	for (size_t i = 0; i < update->n_nodes && !err; i++)
 		err = note_record(at, &update->nodes[i]);
-	for (size_t i = 0; snapshot && (n = table_next(&m->by_id, &i));)
+	for (size_t i = 0; snapshot && (n = hashset_next(&m->by_id, &i));)
 		note_removal(at, n);
 	for (size_t i = 0; !snapshot && i < update->n_removed; i++)
-		note_removal(at, table_get(&m->by_id, update->removed[i], NODE_ID_LEN));
+		note_removal(at, hashset_get(&m->by_id, update->removed[i], NODE_ID_LEN));
 	if (err)
 		return err;
 	if (mesh_size(m) - at->n_removed + at->n_added > NETMAP_NODES_MAX)

@@ -102,13 +102,13 @@ int mesh_new(const struct mesh_info *info, struct mesh **ret_mesh)
 
 	m->info.net4 = info->net4;
 	m->info.net6 = info->net6;
-	int err = table_init(&m->by_id, key_id);
+	int err = hashset_init(&m->by_id, key_id);
 	if (!err)
-		err = table_init(&m->by_key, key_key);
+		err = hashset_init(&m->by_key, key_key);
 	if (!err)
-		err = table_init(&m->by_name, key_name);
+		err = hashset_init(&m->by_name, key_name);
 	if (!err)
-		err = table_init(&m->by_via, key_via);
+		err = hashset_init(&m->by_via, key_via);
 	if (err)
 		return err;
 
@@ -123,12 +123,12 @@ void mesh_free(struct mesh *m)
 	if (!m)
 		return;
 
-	for (size_t i = 0; (n = table_next(&m->by_id, &i));)
+	for (size_t i = 0; (n = hashset_next(&m->by_id, &i));)
 		free(n);
-	table_deinit(&m->by_id);
-	table_deinit(&m->by_key);
-	table_deinit(&m->by_name);
-	table_deinit(&m->by_via);
+	hashset_deinit(&m->by_id);
+	hashset_deinit(&m->by_key);
+	hashset_deinit(&m->by_name);
+	hashset_deinit(&m->by_via);
 	free(m->by_host);
 	free(m);
 }
@@ -148,35 +148,35 @@ int mesh_reserve(struct mesh *m, size_t more, size_t clients, uint32_t max_host)
 		m->by_host = by_host;
 		m->n_hosts = n_hosts;
 	}
-	int err = table_reserve(&m->by_id, more);
+	int err = hashset_reserve(&m->by_id, more);
 	if (!err)
-		err = table_reserve(&m->by_key, more);
+		err = hashset_reserve(&m->by_key, more);
 	if (!err)
-		err = table_reserve(&m->by_name, more);
+		err = hashset_reserve(&m->by_name, more);
 	if (!err)
-		err = table_reserve(&m->by_via, clients);
+		err = hashset_reserve(&m->by_via, clients);
 	return err;
 }
 
 static void join_clients(struct mesh *m, struct mesh_node *n)
 {
-	struct mesh_node *first = table_get(&m->by_via, n->via, NODE_ID_LEN);
+	struct mesh_node *first = hashset_get(&m->by_via, n->via, NODE_ID_LEN);
 
 	n->next_client = first ? first->next_client : NULL;
 	if (first)
 		first->next_client = n;
 	else
-		table_put(&m->by_via, n);
+		hashset_put(&m->by_via, n);
 }
 
 static void leave_clients(struct mesh *m, struct mesh_node *n)
 {
-	struct mesh_node *first = table_get(&m->by_via, n->via, NODE_ID_LEN);
+	struct mesh_node *first = hashset_get(&m->by_via, n->via, NODE_ID_LEN);
 
 	if (first == n && n->next_client) {
-		table_put(&m->by_via, n->next_client);
+		hashset_put(&m->by_via, n->next_client);
 	} else if (first == n) {
-		table_remove(&m->by_via, n->via, NODE_ID_LEN);
+		hashset_remove(&m->by_via, n->via, NODE_ID_LEN);
 	} else {
 		while (first->next_client != n)
 			first = first->next_client;
@@ -187,15 +187,15 @@ static void leave_clients(struct mesh *m, struct mesh_node *n)
 
 bool mesh_index(struct mesh *m, struct mesh_node *n)
 {
-	if (m->by_host[n->host] || table_get(&m->by_id, n->id, NODE_ID_LEN) ||
-		table_get(&m->by_key, n->key, sizeof(n->key)) ||
-		table_get(&m->by_name, n->name, strlen(n->name)))
+	if (m->by_host[n->host] || hashset_get(&m->by_id, n->id, NODE_ID_LEN) ||
+		hashset_get(&m->by_key, n->key, sizeof(n->key)) ||
+		hashset_get(&m->by_name, n->name, strlen(n->name)))
 		return false;
 
 	m->by_host[n->host] = n;
-	table_put(&m->by_id, n);
-	table_put(&m->by_key, n);
-	table_put(&m->by_name, n);
+	hashset_put(&m->by_id, n);
+	hashset_put(&m->by_key, n);
+	hashset_put(&m->by_name, n);
 	if (n->kind == NODE_CLIENT)
 		join_clients(m, n);
 	return true;
@@ -204,9 +204,9 @@ bool mesh_index(struct mesh *m, struct mesh_node *n)
 void mesh_unindex(struct mesh *m, struct mesh_node *n)
 {
 	m->by_host[n->host] = NULL;
-	table_remove(&m->by_id, n->id, NODE_ID_LEN);
-	table_remove(&m->by_key, n->key, sizeof(n->key));
-	table_remove(&m->by_name, n->name, strlen(n->name));
+	hashset_remove(&m->by_id, n->id, NODE_ID_LEN);
+	hashset_remove(&m->by_key, n->key, sizeof(n->key));
+	hashset_remove(&m->by_name, n->name, strlen(n->name));
 	if (n->kind == NODE_CLIENT)
 		leave_clients(m, n);
 }
@@ -245,17 +245,17 @@ size_t mesh_size(const struct mesh *m)
 
 const struct mesh_node *mesh_by_id(const struct mesh *m, const char *id)
 {
-	return node_id_valid(id) ? table_get(&m->by_id, id, NODE_ID_LEN) : NULL;
+	return node_id_valid(id) ? hashset_get(&m->by_id, id, NODE_ID_LEN) : NULL;
 }
 
 const struct mesh_node *mesh_by_key(const struct mesh *m, const uint8_t key[static 32])
 {
-	return table_get(&m->by_key, key, 32);
+	return hashset_get(&m->by_key, key, 32);
 }
 
 const struct mesh_node *mesh_by_name(const struct mesh *m, const char *name)
 {
-	return table_get(&m->by_name, name, strlen(name));
+	return hashset_get(&m->by_name, name, strlen(name));
 }
 
 const struct mesh_node *mesh_by_ip(const struct mesh *m, const struct ip *ip)
@@ -314,7 +314,7 @@ const struct mesh_node *mesh_lookup(const struct mesh *m, const char *text)
 
 const struct mesh_node *mesh_clients(const struct mesh *m, const char *via)
 {
-	return node_id_valid(via) ? table_get(&m->by_via, via, NODE_ID_LEN) : NULL;
+	return node_id_valid(via) ? hashset_get(&m->by_via, via, NODE_ID_LEN) : NULL;
 }
 
 const struct mesh_node *mesh_next(const struct mesh *m, size_t *pos)

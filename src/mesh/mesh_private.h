@@ -3,15 +3,15 @@
 #ifndef TM_MESH_MESH_PRIVATE_H
 #define TM_MESH_MESH_PRIVATE_H
 
-#include "base/table.h"
+#include "base/hashset.h"
 #include "mesh/diff.h"
 
 struct mesh {
 	struct mesh_info info; /* prefixes only */
 	uint64_t version;
 	uint32_t generation; /* of updates; see mesh_node.seen */
-	struct table by_id, by_key, by_name;
-	struct table by_via; /* the first client of each `via`, known or not */
+	struct hashset by_id, by_key, by_name;
+	struct hashset by_via; /* the first client of each `via`, known or not */
 	struct mesh_node **by_host;
 	size_t n_hosts; /* length of by_host */
 };

@@ -33,19 +33,19 @@ static void cmd_version(struct node *n, const json_t *req, struct ctl_call *call
 				plane_aead_provider(n->plane)));
 }
 
-static const struct node_rec *find_node(
+static const struct mesh_node *find_node(
 	struct node *n, const json_t *req, const char *key, struct ctl_call *call)
 {
 	const char *text = string_field(req, key);
-	const struct netmap *map = agent_netmap(n->agent);
-	const struct node_rec *r = netmap_lookup(map, text);
+	const struct mesh *mesh = peers_mesh(n->peers);
+	const struct mesh_node *r = mesh_lookup(mesh, text);
 	struct suggest s = suggest_for(text);
 	char error[160], hint[160] = "see `tunnelmesh peers`";
 
 	if (r)
 		return r;
-	for (size_t i = 0; i < map->n_nodes; i++)
-		suggest_offer(&s, map->nodes[i].name);
+	for (size_t i = 0; (r = mesh_next(mesh, &i));)
+		suggest_offer(&s, r->name);
 	if (s.best)
 		snprintf(hint, sizeof(hint), "did you mean \"%s\"?", s.best);
 	snprintf(error, sizeof(error), "there is no node \"%.64s\" in this mesh", text);
@@ -55,13 +55,15 @@ static const struct node_rec *find_node(
 
 static void cmd_resolve(struct node *n, const json_t *req, struct ctl_call *call)
 {
-	char ip4[IP_STR_LEN], ip6[IP_STR_LEN];
-	const struct node_rec *r = find_node(n, req, "name", call);
+	struct ip ip4, ip6;
+	char text4[IP_STR_LEN], text6[IP_STR_LEN];
+	const struct mesh_node *r = find_node(n, req, "name", call);
 
 	if (!r)
 		return;
+	mesh_node_addresses(peers_mesh(n->peers), r, &ip4, &ip6);
 	ctl_reply(call, json_pack("{s:b, s:s, s:s, s:s, s:s}", "ok", 1, "name", r->name, "id", r->id, "ip4",
-				ip_format(&r->ip4, ip4), "ip6", ip_format(&r->ip6, ip6)));
+				ip_format(&ip4, text4), "ip6", ip_format(&ip6, text6)));
 }
 
 /* --- what is shown with who is online, which the coordinator is asked for --- */
@@ -130,13 +132,15 @@ static void cmd_peers(struct node *n, const json_t *req, struct ctl_call *call)
 /* Who that is, and by what port we would be asked: a mesh uses the same everywhere. */
 static json_t *show_bench_target(struct node *n, const char *id, const struct presence *presence)
 {
-	const struct node_rec *r = netmap_find(agent_netmap(n->agent), id);
-	char ip4[IP_STR_LEN], ip6[IP_STR_LEN];
+	const struct mesh_node *r = mesh_by_id(peers_mesh(n->peers), id);
+	struct ip ip4, ip6;
+	char text4[IP_STR_LEN], text6[IP_STR_LEN];
 
 	if (!r)
 		return ctl_error("this node has just left the mesh", "see `tunnelmesh peers`");
+	mesh_node_addresses(peers_mesh(n->peers), r, &ip4, &ip6);
 	return json_pack("{s:b, s:s, s:s, s:s, s:s, s:s, s:o, s:b, s:i}", "ok", 1, "name", r->name, "id",
-		r->id, "ip4", ip_format(&r->ip4, ip4), "ip6", ip_format(&r->ip6, ip6), "kind",
+		r->id, "ip4", ip_format(&ip4, text4), "ip6", ip_format(&ip6, text6), "kind",
 		r->kind == NODE_CLIENT ? "client" : "node", "online",
 		presence ? json_boolean(presence_has(presence, r->host)) : json_null(), "self",
 		strcmp(r->id, n->enrolment.self.id) == 0, "bench_port", (int)n->config.bench_port);
@@ -144,7 +148,7 @@ static json_t *show_bench_target(struct node *n, const char *id, const struct pr
 
 static void cmd_bench_resolve(struct node *n, const json_t *req, struct ctl_call *call)
 {
-	const struct node_rec *r = find_node(n, req, "name", call);
+	const struct mesh_node *r = find_node(n, req, "name", call);
 
 	if (r)
 		show_with_presence(n, call, show_bench_target, r->id);
@@ -152,7 +156,7 @@ static void cmd_bench_resolve(struct node *n, const json_t *req, struct ctl_call
 
 static void cmd_nudge(struct node *n, const json_t *req, struct ctl_call *call)
 {
-	const struct node_rec *r = find_node(n, req, "node", call);
+	const struct mesh_node *r = find_node(n, req, "node", call);
 
 	if (!r)
 		return;

@@ -12,19 +12,14 @@
 static bool find_member(void *ctx, const char *id, const uint8_t *key, struct core_member *ret_member)
 {
 	const struct node *n = ctx;
-	const struct netmap *map = agent_netmap(n->agent);
+	const struct mesh *mesh = peers_mesh(n->peers);
+	const struct mesh_node *m = id ? mesh_by_id(mesh, id) : mesh_by_key(mesh, key);
 
-	for (size_t i = 0; i < map->n_nodes && !n->removed[0]; i++) {
-		const struct node_rec *r = &map->nodes[i];
-
-		if ((id ? strcmp(r->id, id) != 0 : memcmp(r->key, key, sizeof(r->key)) != 0) ||
-			r->kind != NODE_MESH || strcmp(r->id, n->enrolment.self.id) == 0)
-			continue;
-		memcpy(ret_member->id, r->id, sizeof(ret_member->id));
-		memcpy(ret_member->key, r->key, sizeof(ret_member->key));
-		return true;
-	}
-	return false;
+	if (!m || m->kind != NODE_MESH || strcmp(m->id, n->enrolment.self.id) == 0)
+		return false;
+	memcpy(ret_member->id, m->id, sizeof(ret_member->id));
+	memcpy(ret_member->key, m->key, sizeof(ret_member->key));
+	return true;
 }
 
 static uint32_t dice(void *ctx)
@@ -82,7 +77,7 @@ static void act(struct node *n, const struct core_out *out)
 		agent_set_candidates(n->agent, core_mine(n->path_core));
 		break;
 	case CORE_WORKS:
-		agent_remember_endpoint(n->agent, out->peer.id, &out->way.remote);
+		peers_remember_endpoint(n->peers, out->peer.id, &out->way.remote);
 		break;
 	case CORE_WAKE:
 		wake_session(n, out);

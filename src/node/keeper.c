@@ -2,15 +2,13 @@
 #include "node/keeper.h"
 
 #include "base/log.h"
+#include "control/peers/peers.h"
 #include "loop/helper.h"
 #include "loop/timer.h"
-#include "mesh/model.h"
-#include "node/stamps.h"
 #include "os/os.h"
 
 #include <string.h>
 
-enum { STAMPS_FILE_MAX = 16 << 20 };
 #define CHECK_EVERY (60 * SEC)
 #define STAMPS_EVERY (10 * 60 * SEC)
 
@@ -18,20 +16,16 @@ struct keeper {
 	struct keeper_config cfg;
 	struct helper *helper;
 	struct loop_timer *timer;
-	char *stamps; /* as loaded at start, for peers that appear later */
-	size_t stamps_len;
 	ns_t stamps_saved; /* monotonic; 0 = not since the start */
-	unsigned writing; /* jobs under way */
-	bool stamps_dirty, complained;
+	bool stamps_due, writing, complained;
 };
 
-/* One file to be written by the helper thread: text and paths are its own or constant. */
+/* The clock's file, to be written by the helper thread. */
 struct save {
 	struct keeper *keeper;
 	const char *path;
-	char *text;
-	size_t n;
-	ns_t reserved; /* the clock's, 0 = this is the stamps' file */
+	char text[CLOCK_TEXT_MAX];
+	ns_t reserved;
 	struct diag d;
 };
 
@@ -39,7 +33,7 @@ static int run_save(void *job)
 {
 	struct save *s = job;
 
-	return os_write_file(s->path, s->text, s->n, 0600, &s->d);
+	return os_write_file(s->path, s->text, strlen(s->text), 0600, &s->d);
 }
 
 static void save_done(void *job, int result)
@@ -48,83 +42,57 @@ static void save_done(void *job, int result)
 	struct keeper *k = s->keeper;
 	char text[1024];
 
-	k->writing--;
+	k->writing = false;
 	if (result && result != TM_ECLOSED && !k->complained)
-		log_warn("node: state not saved, trying again every minute",
+		log_warn("node: the clock is not saved, trying again every minute",
 			KV("why", diag_format(&s->d, result, text, sizeof(text))));
 	k->complained = result != TM_OK;
-	if (!result && s->reserved)
+	if (!result)
 		node_clock_saved(k->cfg.clock, s->reserved);
-	if (result && !s->reserved)
-		k->stamps_saved = 0; /* again at the next check */
-	k->stamps_dirty = k->stamps_dirty || (result && !s->reserved);
-	free(s->text);
 	free(s);
-}
-
-static bool submit(struct keeper *k, const char *path, char *text_take, size_t n, ns_t reserved)
-{
-	struct save *s = calloc(1, sizeof(*s));
-
-	if (!s || !text_take) {
-		free(s);
-		free(text_take);
-		return false;
-	}
-	*s = (struct save){.keeper = k, .path = path, .text = text_take, .n = n, .reserved = reserved};
-	if (helper_submit(k->helper, run_save, save_done, s) != TM_OK) {
-		free(s->text);
-		free(s);
-		return false;
-	}
-	k->writing++;
-	return true;
-}
-
-static char *stamps_text(const struct keeper *k, size_t *ret_n)
-{
-	const struct netmap *map = k->cfg.netmap(k->cfg.ctx);
-	struct strbuf b = {0};
-	struct stamps s;
-
-	for (size_t i = 0; i < map->n_nodes; i++)
-		if (k->cfg.stamps(k->cfg.ctx, map->nodes[i].key, &s))
-			stamps_add(&b, map->nodes[i].key, &s);
-	*ret_n = b.len;
-	return strbuf_take(&b);
-}
-
-static void save_stamps(struct keeper *k)
-{
-	size_t n = 0;
-	char *text = stamps_text(k, &n);
-
-	if (!submit(k, k->cfg.stamps_path, text, n, 0))
-		return;
-	k->stamps_dirty = false;
-	k->stamps_saved = time_monotonic();
-}
-
-/* At the end, when blocking is fine. */
-static void save_stamps_now(struct keeper *k)
-{
-	_cleanup_(freep) char *text = NULL;
-	struct diag d = {0};
-	size_t n = 0;
-
-	text = stamps_text(k, &n);
-	int err = text ? os_write_file(k->cfg.stamps_path, text, n, 0600, &d) : TM_ENOMEM;
-	if (err)
-		log_warn("node: handshake stamps not saved", KV("why", d.what), KV_ERR(err));
 }
 
 static void save_clock(struct keeper *k)
 {
-	char text[CLOCK_TEXT_MAX];
-	ns_t reserved = node_clock_format(k->cfg.clock, text);
+	struct save *s = calloc(1, sizeof(*s));
 
-	/* Not submitted: the next check finds it due again. */
-	(void)submit(k, k->cfg.clock->path, strdup(text), strlen(text), reserved);
+	if (!s)
+		return; /* the next check finds it due again */
+	s->keeper = k;
+	s->path = k->cfg.clock->path;
+	s->reserved = node_clock_format(k->cfg.clock, s->text);
+	k->writing = helper_submit(k->helper, run_save, save_done, s) == TM_OK;
+	if (!k->writing)
+		free(s);
+}
+
+static bool stamps_add(struct stamps *kept, const struct stamps *now)
+{
+	struct stamps before = *kept;
+
+	/* They never go back: a peer that was set up anew knows less than we do. TAI64N sorts as bytes. */
+	kept->check = MAX(kept->check, now->check);
+	if (memcmp(now->handshake, kept->handshake, sizeof(now->handshake)) > 0)
+		memcpy(kept->handshake, now->handshake, sizeof(kept->handshake));
+	return kept->check != before.check ||
+	       memcmp(kept->handshake, before.handshake, sizeof(before.handshake)) != 0;
+}
+
+/* Of all members: checks come without a word to us. Few have anything new, and only those are written. */
+static void keep_stamps(struct keeper *k)
+{
+	const struct mesh_node *n;
+	struct stamps now;
+
+	for (size_t i = 0; (n = mesh_next(peers_mesh(k->cfg.peers), &i));) {
+		struct contact *c =
+			k->cfg.stamps(k->cfg.ctx, n->key, &now) ? peers_meet(k->cfg.peers, n->id) : NULL;
+
+		if (c && stamps_add(&c->stamps, &now))
+			peers_keep(k->cfg.peers, c);
+	}
+	k->stamps_due = false;
+	k->stamps_saved = time_monotonic();
 }
 
 static void check(void *ctx)
@@ -134,12 +102,10 @@ static void check(void *ctx)
 
 	loop_timer_in(k->timer, CHECK_EVERY);
 	node_clock_read(k->cfg.clock, time_real(), now);
-	if (k->writing)
-		return;
-	if (node_clock_is_due(k->cfg.clock))
+	if (!k->writing && node_clock_is_due(k->cfg.clock))
 		save_clock(k);
-	if (k->stamps_dirty && (!k->stamps_saved || now - k->stamps_saved >= STAMPS_EVERY))
-		save_stamps(k);
+	if (k->stamps_due && (!k->stamps_saved || now - k->stamps_saved >= STAMPS_EVERY))
+		keep_stamps(k);
 }
 
 int keeper_new(
@@ -150,9 +116,6 @@ int keeper_new(
 	if (!k)
 		return TM_ENOMEM;
 	k->cfg = *cfg;
-	/* A stamps file that cannot be read counts as none: see stamps.h for what that costs. */
-	if (os_read_file(cfg->stamps_path, STAMPS_FILE_MAX, &k->stamps, &k->stamps_len, NULL) != TM_OK)
-		k->stamps_len = 0;
 	int err = loop_timer_new(base, check, k, &k->timer);
 	if (!err)
 		err = helper_new(base, "tm-keeper", &k->helper);
@@ -173,19 +136,12 @@ void keeper_free(struct keeper *k)
 	if (!k)
 		return;
 	helper_free(k->helper);
-	if (k->stamps_dirty)
-		save_stamps_now(k);
+	keep_stamps(k);
 	loop_timer_free(k->timer);
-	free(k->stamps);
 	free(k);
-}
-
-void keeper_seed(struct keeper *k)
-{
-	stamps_parse(k->stamps, k->stamps_len, k->cfg.seed, k->cfg.ctx);
 }
 
 void keeper_session(struct keeper *k)
 {
-	k->stamps_dirty = true;
+	k->stamps_due = true;
 }

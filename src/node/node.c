@@ -18,6 +18,7 @@
 
 enum { WORKERS_DEFAULT_MAX = 8 };
 #define STOP_DELAY (50 * MS)
+#define SAVE_DELAY (2 * SEC) /* of the map: many changes are one write */
 
 void node_paths_init(struct node_paths *p, const char *state_dir)
 {
@@ -27,9 +28,8 @@ void node_paths_init(struct node_paths *p, const char *state_dir)
 	} rows[] = {
 		{p->identity, "identity"},
 		{p->enrolment, "node.json"},
-		{p->netmap, "netmap.json"},
+		{p->netmap, "netmap.db"},
 		{p->clock, "clock"},
-		{p->stamps, "stamps"},
 		{p->db, "mesh.db"},
 		{p->lock, "lock"},
 		{p->log, "daemon.log"},
@@ -227,6 +227,19 @@ static void open_clock(struct node *n)
 			KV_INT("behind_s", behind / SEC));
 }
 
+static int open_peers(struct node *n)
+{
+	const struct peers_config cfg = {
+		.path = n->paths.netmap,
+		.mesh = &n->mesh,
+		.self_id = n->enrolment.self.id,
+		.coordinator_key = n->enrolment.coordinator_key,
+		.save_delay = SAVE_DELAY,
+	};
+
+	return peers_new(n->base, &cfg, &n->peers);
+}
+
 static int open_keeper(struct node *n)
 {
 	const struct keeper_config cfg = plugs_keeper(n);
@@ -306,7 +319,7 @@ static int open_agent(struct node *n)
 	const struct agent_config cfg = {
 		.enrolment = &n->agent_enrolment,
 		.identity = &n->identity,
-		.cache_path = n->paths.netmap,
+		.peers = n->peers,
 		.version = TM_VERSION,
 	};
 
@@ -336,7 +349,7 @@ static int open_paths(struct node *n)
 		return err;
 	drive_advertise(n);
 	drive_network(n);
-	plugs_apply_netmap(n, agent_netmap(n->agent));
+	agent_start(n->agent);
 	return TM_OK;
 }
 
@@ -413,6 +426,8 @@ static int node_open(struct node *n, const struct node_options *o)
 	if (!err)
 		err = open_plane(n);
 	if (!err)
+		err = open_peers(n);
+	if (!err)
 		err = open_keeper(n);
 	if (!err)
 		err = open_coordinator(n);
@@ -441,6 +456,7 @@ static void node_close(struct node *n)
 	keeper_free(TAKE(n->keeper));
 	drive_close(n);
 	agent_free(TAKE(n->agent));
+	peers_free(TAKE(n->peers));
 	coord_free(n->coord);
 	if (n->plane)
 		plane_stop(n->plane);

@@ -8,6 +8,7 @@
 #include "control/agent/agent.h"
 #include "control/coord/coord.h"
 #include "control/path/core.h"
+#include "control/peers/peers.h"
 #include "crypto/identity.h"
 #include "data/plane/plane.h"
 #include "loop/timer.h"
@@ -24,7 +25,7 @@ enum { NODE_PATH_MAX = 512 };
 
 struct node_paths {
 	char identity[NODE_PATH_MAX], enrolment[NODE_PATH_MAX], netmap[NODE_PATH_MAX], clock[NODE_PATH_MAX],
-		stamps[NODE_PATH_MAX], db[NODE_PATH_MAX], lock[NODE_PATH_MAX], log[NODE_PATH_MAX];
+		db[NODE_PATH_MAX], lock[NODE_PATH_MAX], log[NODE_PATH_MAX];
 };
 
 struct node {
@@ -43,6 +44,7 @@ struct node {
 	struct node_clock clock;
 	struct coord *coord; /* NULL unless we have the role */
 	struct plane *plane;
+	struct peers *peers;
 	struct keeper *keeper;
 	struct agent *agent;
 	struct core *path_core; /* driven by drive.c */
@@ -53,6 +55,7 @@ struct node {
 	struct loop_timer *plane_timer, *path_timer, *stop_timer;
 	/* state */
 	struct mesh_info mesh; /* newest known */
+	bool behind; /* the plane lacks a change of the mesh */
 	char removed[256]; /* why the coordinator removed us; "" = member */
 	bool draining; /* drive.c: the core's outputs are being handled */
 	struct diag failure;
@@ -67,12 +70,11 @@ void node_kick_plane(struct node *n);
 void node_stop_soon(struct node *n);
 int node_reload(struct node *n, struct diag *d, char *restart_keys, size_t restart_len);
 
-/* plugs.c: what each part gets to call, and what a new netmap means for all of them. */
+/* plugs.c: what each part gets to call, and what a change of the mesh means for all of them. */
 struct plane_events plugs_plane(struct node *n);
 struct agent_events plugs_agent(struct node *n);
 struct keeper_config plugs_keeper(struct node *n);
 struct responder_config plugs_responder(struct node *n);
-void plugs_apply_netmap(struct node *n, const struct netmap *map);
 
 /* commands.c: the control socket's handler. */
 void node_command(void *ctx, const json_t *req, struct ctl_call *call);

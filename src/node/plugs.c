@@ -3,14 +3,13 @@
  * Who talks to whom. Modules never look each other up: each declares what it needs as a table of functions,
  * and these are the functions.
  *
- *   agent --netmap--> policy --peers--> plane            agent --candidates--> path core
+ *   agent --changes--> policy --peers--> plane           agent --candidates--> path core
  *   plane --stun, want path, heard--> path core          what the path core decides: drive.c
  *   plane --session--> keeper                            responder --is that a member?--> agent
  */
 #include "control/policy/policy.h"
 #include "node/drive.h"
 #include "node/node_private.h"
-#include "node/stamps.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -70,52 +69,96 @@ static ns_t on_real_time(void *ctx)
 /* --- agent --- */
 
 /* The coordinator also answers STUN; once linked we know by which address it is reached. */
-static void plug_stun_server(struct node *n, const struct netmap *map)
+static void plug_stun_server(struct node *n)
 {
+	const uint8_t *key = n->enrolment.coordinator_key;
+	const struct mesh_node *server = mesh_by_key(peers_mesh(n->peers), key);
 	struct endpoint ep;
 
-	if (n->coord || !agent_coordinator_data_endpoint(n->agent, &ep))
-		return;
-	for (size_t i = 0; i < map->n_nodes; i++)
-		if (memcmp(map->nodes[i].key, n->enrolment.coordinator_key, 32) == 0)
-			drive_input(n, &(struct core_in){.kind = CORE_SERVER,
-					       .key = n->enrolment.coordinator_key,
-					       .id = map->nodes[i].id,
-					       .server = {.ep = ep}});
+	if (!n->coord && server && agent_coordinator_data_endpoint(n->agent, &ep))
+		drive_input(
+			n, &(struct core_in){
+				   .kind = CORE_SERVER, .key = key, .id = server->id, .server = {.ep = ep}});
 }
 
-/* All of them in one step; those that are already there keep their sessions. */
-static int set_peers(struct node *n, const struct policy_peers *peers)
+static int put_peer(void *ctx, const struct plane_peer *peer)
 {
-	int err;
+	struct node *n = ctx;
+	int err = plane_peer_put(n->plane, peer);
+
+	if (err == TM_EINVAL) {
+		log_warn("node: the network map names an impossible key, leaving that peer out");
+		err = TM_OK;
+	}
+	return err;
+}
+
+static int remove_peer(void *ctx, const uint8_t key[32])
+{
+	struct node *n = ctx;
+
+	return plane_peer_remove(n->plane, key);
+}
+
+/* The plane's peers after a change of the mesh, in one step; those that it does not concern are not looked
+ * at. */
+static int follow_with_plane(struct node *n, const struct mesh_diff *d)
+{
+	const struct policy policy = {
+		.secret = n->mesh.secret, .self_key = n->identity.x_pub, .self_id = n->enrolment.self.id};
+	const struct policy_ops ops = {.ctx = n, .remove = remove_peer, .put = put_peer};
 
 	plane_peers_begin(n->plane);
-	err = plane_peers_clear(n->plane);
-	for (size_t i = 0; i < peers->n && !err; i++) {
-		err = plane_peer_put(n->plane, &peers->v[i]);
-		if (err == TM_EINVAL) {
-			log_warn("node: the network map names an impossible key, leaving that peer out");
-			err = TM_OK;
-		}
-	}
-	return plane_peers_commit(n->plane);
+	int err = policy_apply(&policy, peers_mesh(n->peers), d, &ops);
+	int published = plane_peers_commit(n->plane);
+	return err ? err : published;
 }
 
-void plugs_apply_netmap(struct node *n, const struct netmap *map)
+/* A path is with whoever has the key. */
+static void follow_with_paths(struct node *n, const struct mesh_diff *d)
 {
-	struct policy_peers peers;
+	for (size_t i = 0; i < d->n; i++)
+		if (d->v[i].what & (MESH_REMOVED | MESH_KEY | MESH_KIND))
+			drive_input(n, &(struct core_in){.kind = CORE_REMOVE, .key = d->v[i].before->key});
+}
 
-	int err = policy_peers(map, &n->mesh, n->enrolment.self.id, n->identity.x_pub, &peers);
-	if (!err) {
-		err = set_peers(n, &peers);
-		policy_peers_deinit(&peers);
+/* What was heard of a peer before the last restart, so that it stays refused. */
+static void seed_stamps(struct node *n, const struct mesh_diff *d)
+{
+	for (size_t i = 0; i < d->n; i++) {
+		const struct mesh_node *member = d->v[i].after;
+		const struct contact *c =
+			d->v[i].what & (MESH_ADDED | MESH_KEY) ? peers_contact(n->peers, member->id) : NULL;
+
+		if (!c)
+			continue;
+		plane_seed_stamp(n->plane, member->key, c->stamps.handshake);
+		core_seed_stamp(n->path_core, member->key, c->stamps.check);
 	}
-	drive_input(n, &(struct core_in){.kind = CORE_MEMBERS});
-	keeper_seed(n->keeper);
+}
+
+static void on_mesh_changed(void *ctx, const struct mesh_diff *d)
+{
+	struct node *n = ctx;
+	struct mesh_diff all = {0};
+	bool again = n->behind;
+	int err = TM_OK;
+
+	/* After a change for which there was no memory, all that is there counts as new. */
+	if (again)
+		err = mesh_diff_all(peers_mesh(n->peers), &all);
+	if (again && !err)
+		err = plane_peers_clear(n->plane);
+	if (!err)
+		err = follow_with_plane(n, again ? &all : d);
+	follow_with_paths(n, d);
+	seed_stamps(n, again ? &all : d);
+	mesh_diff_deinit(&all);
+	n->behind = err != TM_OK;
 	if (err)
-		log_error("node: the network map could not be applied, keeping the old one", KV_ERR(err));
-	if (n->agent)
-		plug_stun_server(n, map);
+		log_error("node: the network map could not be applied, trying again at the next change",
+			KV_ERR(err));
+	plug_stun_server(n);
 	node_kick_plane(n);
 }
 
@@ -132,52 +175,28 @@ static void on_link(void *ctx, bool up)
 
 	if (!up || !n->agent)
 		return;
-	n->mesh = *agent_mesh(n->agent);
-	plug_stun_server(n, agent_netmap(n->agent));
+	n->mesh = *agent_mesh_info(n->agent);
+	n->removed[0] = '\0';
+	plug_stun_server(n);
 }
 
 static void on_removed(void *ctx, const char *why)
 {
 	struct node *n = ctx;
 
-	/* Peers drop us too; this only makes sure that nothing more is sent or accepted, and that `status`
-	 * says why. */
+	/* The members are gone from the map already, and the peers with them; this is for `status`. */
 	log_error("node: the coordinator removed this node", KV("why", why));
 	snprintf(n->removed, sizeof(n->removed), "removed from the mesh: %s", why);
-	if (plane_peers_clear(n->plane) != TM_OK)
-		node_stop_soon(n);
-	drive_input(n, &(struct core_in){.kind = CORE_MEMBERS});
-	node_kick_plane(n);
-}
-
-static void on_netmap(void *ctx, const struct netmap *map)
-{
-	plugs_apply_netmap(ctx, map);
 }
 
 /* --- keeper --- */
-
-static const struct netmap *known_peers(void *ctx)
-{
-	const struct node *n = ctx;
-
-	return agent_netmap(n->agent);
-}
 
 static bool peer_stamps(void *ctx, const uint8_t key[static 32], struct stamps *ret_s)
 {
 	struct node *n = ctx;
 
-	*ret_s = (struct stamps){.check = core_stamp(n->path_core, key)};
+	*ret_s = (struct stamps){.check = n->path_core ? core_stamp(n->path_core, key) : 0};
 	return plane_peer_stamp(n->plane, key, ret_s->handshake) || ret_s->check;
-}
-
-static void seed_stamps(void *ctx, const uint8_t key[static 32], const struct stamps *s)
-{
-	struct node *n = ctx;
-
-	plane_seed_stamp(n->plane, key, s->handshake);
-	core_seed_stamp(n->path_core, key, s->check);
 }
 
 /* --- responder --- */
@@ -186,10 +205,9 @@ static void seed_stamps(void *ctx, const uint8_t key[static 32], const struct st
 static bool is_member(void *ctx, const struct ip *from)
 {
 	const struct node *n = ctx;
-	char text[IP_STR_LEN];
-	const struct node_rec *r = netmap_lookup(agent_netmap(n->agent), ip_format(from, text));
+	const struct mesh_node *member = mesh_by_ip(peers_mesh(n->peers), from);
 
-	return r && !n->removed[0] && strcmp(r->id, n->enrolment.self.id) != 0;
+	return member && strcmp(member->id, n->enrolment.self.id) != 0;
 }
 
 /* --- the tables --- */
@@ -212,7 +230,7 @@ struct agent_events plugs_agent(struct node *n)
 {
 	return (struct agent_events){
 		.ctx = n,
-		.netmap = on_netmap,
+		.mesh_changed = on_mesh_changed,
 		.candidates = on_candidates,
 		.link = on_link,
 		.removed = on_removed,
@@ -223,11 +241,9 @@ struct keeper_config plugs_keeper(struct node *n)
 {
 	return (struct keeper_config){
 		.clock = &n->clock,
-		.stamps_path = n->paths.stamps,
+		.peers = n->peers,
 		.ctx = n,
-		.netmap = known_peers,
 		.stamps = peer_stamps,
-		.seed = seed_stamps,
 	};
 }
 

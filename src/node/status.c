@@ -45,27 +45,29 @@ static const char *path_word(const struct plane_peer_stats *s, const struct core
 }
 
 /* NULL presence: not known, because there is no link or no answer. */
-static json_t *online_json(const struct presence *p, const struct node_rec *r)
+static json_t *online_json(const struct presence *p, const struct mesh_node *r)
 {
 	return p ? json_boolean(presence_has(p, r->host)) : json_null();
 }
 
-static json_t *peer_json(struct node *n, const struct node_rec *r, const struct presence *presence)
+static json_t *peer_json(struct node *n, const struct mesh_node *r, const struct presence *presence)
 {
 	bool is_client = r->kind == NODE_CLIENT,
 	     remote_client = is_client && strcmp(r->via, n->enrolment.self.id) != 0;
 	struct plane_peer_stats s = {0};
 	struct core_view v = {0};
 	json_t *tags = json_array();
+	struct ip ip4, ip6;
 
 	/* A client behind another node has no session of its own here: its numbers stay zero. */
 	bool known = !remote_client && plane_peer_stats(n->plane, r->key, &s) == TM_OK;
 	bool probed = !is_client && core_view(n->path_core, r->key, &v);
-	for (size_t i = 0; i < r->n_tags; i++)
-		json_array_append_new(tags, json_string(r->tags[i]));
+	for (const char *t = r->tags; *t; t += strlen(t) + 1)
+		json_array_append_new(tags, json_string(t));
+	mesh_node_addresses(peers_mesh(n->peers), r, &ip4, &ip6);
 
 	json_t *j = json_pack("{s:s, s:s, s:o, s:o, s:o, s:s, s:o, s:b, s:o, s:s}", "name", r->name, "id",
-		r->id, "ip4", json_ip(&r->ip4), "ip6", json_ip(&r->ip6), "key", json_key(r->key), "kind",
+		r->id, "ip4", json_ip(&ip4), "ip6", json_ip(&ip6), "key", json_key(r->key), "kind",
 		is_client ? "client" : "node", "online", online_json(presence, r), "coordinator",
 		(int)r->coordinator, "tags", tags, "via", r->via);
 	if (!j)
@@ -85,13 +87,15 @@ static json_t *peer_json(struct node *n, const struct node_rec *r, const struct 
 
 static json_t *peers_json(struct node *n, const char *only_id, const struct presence *presence)
 {
-	const struct netmap *map = agent_netmap(n->agent);
+	const struct mesh *mesh = peers_mesh(n->peers);
+	const struct mesh_node *r = only_id[0] ? mesh_by_id(mesh, only_id) : NULL;
 	json_t *peers = json_array();
 
-	for (size_t i = 0; i < map->n_nodes; i++)
-		if (strcmp(map->nodes[i].id, n->enrolment.self.id) != 0 &&
-			(!only_id[0] || strcmp(map->nodes[i].id, only_id) == 0))
-			json_array_append_new(peers, peer_json(n, &map->nodes[i], presence));
+	if (r)
+		json_array_append_new(peers, peer_json(n, r, presence));
+	for (size_t i = 0; !only_id[0] && (r = mesh_next(mesh, &i));)
+		if (strcmp(r->id, n->enrolment.self.id) != 0)
+			json_array_append_new(peers, peer_json(n, r, presence));
 	return peers;
 }
 
@@ -111,13 +115,12 @@ static json_t *drops_json(struct node *n)
 
 static json_t *self_json(struct node *n)
 {
-	const struct node_rec *self = netmap_find(agent_netmap(n->agent), n->enrolment.self.id);
+	const struct node_rec *self = &n->enrolment.self;
+	const struct mesh_node *now = mesh_by_id(peers_mesh(n->peers), self->id);
 
-	if (!self)
-		self = &n->enrolment.self;
-	return json_pack("{s:s, s:s, s:o, s:o, s:b, s:o}", "name", self->name, "id", self->id, "ip4",
-		json_ip(&self->ip4), "ip6", json_ip(&self->ip6), "coordinator", (int)n->enrolment.coordinator,
-		"key", json_key(n->identity.x_pub));
+	return json_pack("{s:s, s:s, s:o, s:o, s:b, s:o}", "name", now ? now->name : self->name, "id",
+		self->id, "ip4", json_ip(&self->ip4), "ip6", json_ip(&self->ip6), "coordinator",
+		(int)n->enrolment.coordinator, "key", json_key(n->identity.x_pub));
 }
 
 static json_t *link_json(struct node *n)

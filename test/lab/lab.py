@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import tempfile
 import time
@@ -57,6 +58,19 @@ def wait_for(what, test, timeout=10.0, interval=0.02):
         if time.monotonic() > deadline:
             raise LabError(f"timed out after {timeout} s: {what}")
         time.sleep(interval)
+
+
+def kept(node, query):
+    """Rows of what a node keeps of its mesh (netmap.db); it holds the lock, so a copy is asked."""
+    with tempfile.TemporaryDirectory() as d:
+        for suffix in ("", "-wal"):
+            with contextlib.suppress(FileNotFoundError):
+                shutil.copyfile(node.host.path(node.state + "/netmap.db" + suffix), f"{d}/copy{suffix}")
+        with contextlib.closing(sqlite3.connect(d + "/copy")) as db:
+            try:
+                return db.execute(query).fetchall()
+            except sqlite3.DatabaseError:
+                return []  # not written yet, or copied in the middle of a write
 
 
 def alive(pid):

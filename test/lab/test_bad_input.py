@@ -19,7 +19,7 @@ import time
 
 import pytest
 
-from lab import sh, wait_for
+from lab import kept, sh, wait_for
 
 FAILED, USAGE = 1, 2
 # Told to be tried out by the daemon, which may write these before it gives up.
@@ -929,18 +929,17 @@ def test_down_without_a_daemon_is_fine(net):
 
 @pytest.mark.parametrize("damage", [b"", b"{garbage", b'{"v":1}', os.urandom(500)],
                          ids=["empty", "garbled", "incomplete", "random"])
-@pytest.mark.parametrize("name", ["netmap.json", "clock", "stamps"])
+@pytest.mark.parametrize("name", ["netmap.db", "clock"])
 def test_a_node_starts_in_spite_of_a_damaged(net, name, damage):
     hub, node = stopped_mesh(net)
     with open(os.path.join(node.state, name), "wb") as f:
         f.write(damage)
     node.up()
     wait_for("the tunnel", lambda: node.ping("hub", check=False).returncode == 0)
-    if name == "netmap.json":
-        assert "netmap cache is unusable" in node.log()
+    if name == "netmap.db":
+        assert "the file of the network map is unusable" in node.log()
     node.down()
-    if name != "stamps" or damage:  # no stamps are a good file of stamps
-        assert contents(os.path.join(node.state, name)) != damage
+    assert contents(os.path.join(node.state, name)) != damage
 
 
 def test_a_full_disk_does_not_stop_a_running_node(net):
@@ -948,20 +947,19 @@ def test_a_full_disk_does_not_stop_a_running_node(net):
     disk = small_disk(net, node, 4096)
     hub.init()
     node.join(hub.token())
-    cache = node.host.path(node.state + "/netmap.json")
-    wait_for("the cache", lambda: os.path.exists(cache) and b'"node"' in contents(cache))
+    names = lambda: {name for (name,) in kept(node, "SELECT name FROM member")}
+    wait_for("the map to be written", lambda: "hub" in names())
     free = fill(node, disk)
-    before = contents(cache)
-    # Each change is one more reason to write the cache; what fits into the log's last page is still logged.
+    # Each change is one more reason to write; what fits into the log's last page is still logged.
     for old, new in (("hub", "one"), ("one", "two")):
         hub.run("node", "rename", old, new)
         wait_for("the node to hear of it", lambda: node.peer(new))
         node.ping(new)
-    wait_for("the warning", lambda: "netmap cache cannot be written" in node.log())
-    assert contents(cache) == before
+    wait_for("the warning", lambda: "the network map cannot be written" in node.log())
+    assert "two" not in names()
     free()
     hub.run("node", "rename", "two", "three")
-    wait_for("the cache to be written again", lambda: b"three" in contents(cache))
+    wait_for("the map to be written again", lambda: "three" in names())
 
 
 def contents(path):

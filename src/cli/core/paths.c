@@ -8,9 +8,11 @@
 const char *const state_files[] = {
 	"identity",
 	"node.json",
-	"netmap.json",
+	"netmap.db",
+	"netmap.db-wal",
+	"netmap.db-shm",
+	"netmap.db-journal",
 	"clock",
-	"stamps",
 	"mesh.db",
 	"mesh.db-wal",
 	"mesh.db-shm",

@@ -7,7 +7,6 @@
 
 #include "base/secret.h"
 #include "control/agent/agent_private.h"
-#include "loop/helper.h"
 
 enum { DEFAULT_CONTROL_PORT = 8443 };
 
@@ -20,18 +19,12 @@ const struct agent_tuning agent_tuning_default = {
 	.welcome_ms = 10000,
 	.probe_ms = 3000,
 	.want_every = 1 * SEC,
-	.save_delay = 2 * SEC,
 	.link = &clink_tuning_default,
 };
 
 static void on_timer(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
 	session_on_timer(arg);
-}
-
-static void on_save_timer(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
-{
-	cache_on_timer(arg);
 }
 
 static void send_candidates(struct agent *a)
@@ -45,25 +38,30 @@ static void send_candidates(struct agent *a)
 		a->mine_unsent = false;
 }
 
-/* One callback to the owner per turn at most, as the last act; whatever else is due takes another turn. */
+/* What is not to happen within a call of the owner's. */
 static void on_soon(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
 	struct agent *a = arg;
 
 	send_candidates(a);
-	if (a->map_news) {
-		a->map_news = false;
-		event_active(a->soon, EV_TIMEOUT, 0);
-		if (a->events.netmap)
-			a->events.netmap(a->events.ctx, &a->map);
-	} else if (a->removed_news) {
+	if (a->removed_news) {
 		a->removed_news = false;
-		event_active(a->soon, EV_TIMEOUT, 0);
 		if (a->events.removed)
 			a->events.removed(a->events.ctx, a->removed_why);
-	} else if (!memos_answer(a)) {
-		requests_settle(a);
 	}
+	want_answer(a);
+	requests_settle(a);
+}
+
+/* What was known at the last run is newer than the enrolment. */
+static void remember_coordinator(struct agent *a)
+{
+	struct coordinator_known was = *peers_known_coordinator(a->peers);
+
+	a->known.at = was.at;
+	a->known.data_port = was.data_port;
+	a->known.pace_ms = was.pace_ms;
+	session_addresses_add(a, was.addresses, was.n_addresses);
 }
 
 static int copy_config(struct agent *a, const struct agent_config *cfg)
@@ -71,20 +69,21 @@ static int copy_config(struct agent *a, const struct agent_config *cfg)
 	const struct enrolment *e = cfg->enrolment;
 
 	a->identity = cfg->identity;
-	a->cache_path = strdup(cfg->cache_path);
+	a->peers = cfg->peers;
 	a->version = strdup(cfg->version);
 	memcpy(a->coordinator_key, e->coordinator_key, sizeof(a->coordinator_key));
 	a->own_coordinator = e->coordinator;
 	a->mesh = e->mesh;
 	a->self = e->self;
-	a->n_addresses = MIN(e->n_addresses, (size_t)TOKEN_ADDRS_MAX);
-	memcpy(a->addresses, e->addresses, sizeof(a->addresses));
-	if (e->coordinator && a->n_addresses == 0) {
-		snprintf(a->addresses[0], sizeof(a->addresses[0]), "127.0.0.1:%u",
+	a->known.n_addresses = MIN(e->n_addresses, (size_t)TOKEN_ADDRS_MAX);
+	memcpy(a->known.addresses, e->addresses, sizeof(a->known.addresses));
+	if (e->coordinator && a->known.n_addresses == 0) {
+		snprintf(a->known.addresses[0], sizeof(a->known.addresses[0]), "127.0.0.1:%u",
 			e->api_port ? e->api_port : (unsigned)DEFAULT_CONTROL_PORT);
-		a->n_addresses = 1;
+		a->known.n_addresses = 1;
 	}
-	return a->cache_path && a->version ? TM_OK : TM_ENOMEM;
+	remember_coordinator(a);
+	return a->version ? TM_OK : TM_ENOMEM;
 }
 
 static int bring_up(struct agent *a, const struct agent_config *cfg)
@@ -94,16 +93,9 @@ static int bring_up(struct agent *a, const struct agent_config *cfg)
 	if (err)
 		return err;
 
-	err = map_new(NODE_ID_LEN, &a->memos);
-	if (err)
-		return err;
-
 	a->timer = event_new(a->base, -1, EV_TIMEOUT, on_timer, a);
 	a->soon = event_new(a->base, -1, 0, on_soon, a);
-	a->save_timer = event_new(a->base, -1, EV_TIMEOUT, on_save_timer, a);
-	if (!a->timer || !a->soon || !a->save_timer)
-		return TM_ENOMEM;
-	return helper_new(a->base, "tm-agent", &a->helper);
+	return a->timer && a->soon ? TM_OK : TM_ENOMEM;
 }
 
 int agent_new_tuned(struct event_base *base, const struct agent_config *cfg, const struct agent_events *ev,
@@ -120,6 +112,8 @@ int agent_new_tuned(struct event_base *base, const struct agent_config *cfg, con
 	a->backoff = t->retry_min;
 	a->via_last_known = true;
 	a->bad_limit = (struct log_limit){.every = 60 * SEC, .burst = 1};
+	list_init(&a->to_ask);
+	list_init(&a->to_answer);
 	list_init(&a->pending);
 	snprintf(a->last_error, sizeof(a->last_error), "not connected to the coordinator yet");
 	int err = bring_up(a, cfg);
@@ -127,8 +121,6 @@ int agent_new_tuned(struct event_base *base, const struct agent_config *cfg, con
 		agent_free(a);
 		return diag_what(d, err, "the agent cannot start: %s", tm_strerror(err));
 	}
-	cache_load(a);
-	session_connect_soon(a, 0);
 	*ret_agent = a;
 	return TM_OK;
 }
@@ -147,23 +139,15 @@ void agent_free(struct agent *a)
 	a->events = (struct agent_events){0};
 	clink_free(TAKE(a->link));
 	a->state = AGENT_WAIT;
-	/* A write that runs is waited for; one still queued marks the cache dirty again. */
-	helper_free(TAKE(a->helper));
-	if (a->dirty)
-		cache_save_now(a);
 	if (a->soon) {
 		requests_fail(a, "the agent is stopping");
-		while (!list_empty(&a->pending))
-			requests_settle(a);
+		requests_settle(a);
 		event_free(a->soon);
 	}
 	if (a->timer)
 		event_free(a->timer);
-	if (a->save_timer)
-		event_free(a->save_timer);
-	memos_free(a);
-	netmap_deinit(&a->map);
-	free(a->cache_path);
+	while (list_pop_front(&a->to_ask) || list_pop_front(&a->to_answer))
+		; /* the contacts outlive us */
 	free(a->version);
 	wipe(a, sizeof(*a));
 	free(a);
@@ -171,17 +155,12 @@ void agent_free(struct agent *a)
 
 /* --- questions --- */
 
-const struct netmap *agent_netmap(const struct agent *a)
-{
-	return &a->map;
-}
-
 bool agent_link_up(const struct agent *a)
 {
 	return a->state == AGENT_UP;
 }
 
-const struct mesh_info *agent_mesh(const struct agent *a)
+const struct mesh_info *agent_mesh_info(const struct agent *a)
 {
 	return &a->mesh;
 }
@@ -193,11 +172,11 @@ const struct node_rec *agent_self(const struct agent *a)
 
 bool agent_coordinator_data_endpoint(const struct agent *a, struct endpoint *ret_ep)
 {
-	if (!endpoint_is_set(&a->coordinator) || !a->data_port)
+	if (!endpoint_is_set(&a->known.at) || !a->known.data_port)
 		return false;
 
-	*ret_ep = a->coordinator;
-	ret_ep->port = a->data_port;
+	*ret_ep = a->known.at;
+	ret_ep->port = a->known.data_port;
 	return true;
 }
 
@@ -208,6 +187,18 @@ const char *agent_last_error(const struct agent *a)
 
 /* --- orders --- */
 
+void agent_start(struct agent *a)
+{
+	struct mesh_diff all;
+
+	if (a->events.mesh_changed && mesh_size(peers_mesh(a->peers)) &&
+		mesh_diff_all(peers_mesh(a->peers), &all) == TM_OK) {
+		a->events.mesh_changed(a->events.ctx, &all);
+		mesh_diff_deinit(&all);
+	}
+	session_connect_soon(a, 0);
+}
+
 void agent_set_candidates(struct agent *a, const struct candidates *mine)
 {
 	if (candidates_eq(&a->mine, mine))
@@ -216,35 +207,6 @@ void agent_set_candidates(struct agent *a, const struct candidates *mine)
 	a->mine = *mine;
 	a->mine_unsent = true;
 	event_active(a->soon, EV_TIMEOUT, 0); /* several changes in one turn make one message */
-}
-
-void agent_want_candidates(struct agent *a, const char *id)
-{
-	ns_t now = time_monotonic();
-	struct memo *m = node_id_valid(id) ? memo_get(a, id, true) : NULL;
-
-	if (!m || (m->asked && now - m->asked < a->tuning.want_every))
-		return;
-
-	m->asked = now;
-	if (!memo_ask(a, m, now))
-		m->ask_later = true;
-	if (m->known.n > 0 || endpoint_is_set(&m->worked)) {
-		m->answer_due = true;
-		a->answers_due = true;
-		event_active(a->soon, EV_TIMEOUT, 0);
-	}
-}
-
-void agent_remember_endpoint(struct agent *a, const char *id, const struct endpoint *ep)
-{
-	struct memo *m = node_id_valid(id) ? memo_get(a, id, true) : NULL;
-
-	if (!m || endpoint_eq(&m->worked, ep))
-		return;
-
-	m->worked = *ep;
-	cache_dirty(a);
 }
 
 void agent_reconnect_now(struct agent *a)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
  * The node's side of the control link: keeps one link up (backoff with jitter, at most 4 s apart), reports
- * our candidates, keeps the netmap and its cache on disk, asks for peers' candidates. Control thread. Starts
- * from the cache alone when no coordinator answers. Messages: docs/protocol.md.
+ * our candidates, brings what the coordinator tells into the directory of peers, asks for peers' candidates.
+ * Control thread. Its callbacks come from the event loop, or from agent_start, and must not free the agent.
+ * Messages: docs/protocol.md.
  */
 #ifndef TM_CONTROL_AGENT_AGENT_H
 #define TM_CONTROL_AGENT_AGENT_H
@@ -10,15 +11,15 @@
 #include "base/diag.h"
 #include "base/time.h"
 #include "control/agent/enrolment.h"
-#include "mesh/model.h"
+#include "control/peers/peers.h"
 
 struct agent;
 struct event_base;
 
 struct agent_events {
 	void *ctx;
-	/* New whole view; also once at start from the cache. */
-	void (*netmap)(void *ctx, const struct netmap *map);
+	/* The members are others now; at the start, all that the directory holds come as added. */
+	void (*mesh_changed)(void *ctx, const struct mesh_diff *diff);
 	/* Of a peer: asked for, or it looks for us. */
 	void (*candidates)(void *ctx, const char *id, const struct candidates *c);
 	void (*link)(void *ctx, bool up);
@@ -28,17 +29,18 @@ struct agent_events {
 struct agent_config {
 	const struct enrolment *enrolment; /* borrowed: mesh, our record, coordinator key and addresses */
 	const struct identity *identity; /* borrowed */
-	const char *cache_path; /* netmap cache file, mode 0600 */
+	struct peers *peers; /* borrowed */
 	const char *version;
 };
 
 NODISCARD int agent_new(struct event_base *base, const struct agent_config *cfg,
 	const struct agent_events *ev, struct agent **ret_agent, struct diag *d);
-void agent_free(struct agent *a); /* saves the cache */
+void agent_free(struct agent *a);
+/* Tells what the directory holds, and begins to connect. Once. */
+void agent_start(struct agent *a);
 
-const struct netmap *agent_netmap(const struct agent *a);
 /* As the coordinator told last, at first those of the enrolment. */
-const struct mesh_info *agent_mesh(const struct agent *a);
+const struct mesh_info *agent_mesh_info(const struct agent *a);
 const struct node_rec *agent_self(const struct agent *a);
 bool agent_link_up(const struct agent *a);
 /* Address of the coordinator end of the current or last link (for STUN), and its data port; false when never
@@ -50,8 +52,6 @@ void agent_set_candidates(struct agent *a, const struct candidates *mine); /* se
 /* Ask for a peer's candidates (it is told ours at the same time). Rate-limited per peer; answered from the
  * last known ones when offline. */
 void agent_want_candidates(struct agent *a, const char *id);
-/* Remember an endpoint that worked, for a start without coordinator. */
-void agent_remember_endpoint(struct agent *a, const char *id, const struct endpoint *ep);
 void agent_reconnect_now(struct agent *a); /* network changed */
 
 /* A request to the coordinator ({"t":"client.add",...}); reply as in coord_admin; {"ok":false} when there is

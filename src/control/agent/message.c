@@ -6,11 +6,29 @@
 
 #include "control/agent/agent_private.h"
 
+enum { PACE_MAX_MS = 10 * 60 * 1000 };
+
+static void take_addresses(struct agent *a, const json_t *list)
+{
+	char text[TOKEN_ADDRS_MAX][TOKEN_ADDR_LEN] = {0};
+	size_t n = 0, i;
+	json_t *v;
+
+	json_array_foreach (list, i, v) {
+		const char *s = json_string_value(v);
+
+		if (s && strlen(s) < TOKEN_ADDR_LEN && n < TOKEN_ADDRS_MAX)
+			memcpy(text[n++], s, strlen(s) + 1);
+	}
+	session_addresses_add(a, text, n);
+}
+
 static void on_welcome(struct agent *a, const json_t *m)
 {
 	struct node_rec self;
 	struct mesh_info mesh;
 	json_int_t port = json_integer_value(json_object_get(m, "data_port"));
+	json_int_t pace = json_integer_value(json_object_get(m, "pace_ms"));
 
 	if (a->state != AGENT_GREET)
 		return;
@@ -23,63 +41,57 @@ static void on_welcome(struct agent *a, const json_t *m)
 	else
 		log_warn("agent: the coordinator's record of this node is unusable, keeping the old one");
 	if (port > 0 && port <= UINT16_MAX)
-		a->data_port = (uint16_t)port;
-	session_addresses_set(a, json_object_get(m, "addresses"));
+		a->known.data_port = (uint16_t)port;
+	if (pace >= 0 && pace <= PACE_MAX_MS)
+		a->known.pace_ms = (uint32_t)pace;
+	take_addresses(a, json_object_get(m, "addresses"));
+	peers_set_coordinator(a->peers, &a->known);
 
 	event_del(a->timer);
 	a->state = AGENT_UP;
 	a->removed = false;
 	a->up_since = time_monotonic();
 	a->last_error[0] = a->logged_error[0] = '\0';
-	cache_dirty(a);
-	log_info("agent: linked to the coordinator", KV_EP("at", &a->coordinator));
-	memos_ask_later(a);
+	log_info("agent: linked to the coordinator", KV_EP("at", &a->known.at));
+	want_again(a);
 	if (a->mine_unsent)
 		event_active(a->soon, EV_TIMEOUT, 0);
 	if (a->events.link)
 		a->events.link(a->events.ctx, true);
 }
 
-/* Peers that are gone take with them what we remember of them. */
-static void forget_removed(struct agent *a, const struct netmap *change)
+static void tell_owner(struct agent *a, struct mesh_diff *d)
 {
-	if (change->base == 0)
-		memos_prune(a);
-	for (size_t i = 0; i < change->n_removed; i++)
-		if (!netmap_find(&a->map, change->removed[i]))
-			memo_forget(a, change->removed[i]);
+	if (d->n && a->events.mesh_changed)
+		a->events.mesh_changed(a->events.ctx, d);
+	mesh_diff_deinit(d);
 }
 
 static void on_netmap(struct agent *a, const json_t *m)
 {
-	struct netmap change = {0};
-	int err;
+	struct netmap update = {0};
+	struct mesh_diff d;
 
 	if (a->state != AGENT_UP)
 		return;
 
-	err = netmap_from_json(json_object_get(m, "map"), &a->mesh, &change);
+	int err = netmap_from_json(json_object_get(m, "map"), &a->mesh, &update);
 	if (err) {
 		session_drop(a, "the coordinator sent a netmap that cannot be read");
 		return;
 	}
-	if (change.n_bad && log_allow(&a->bad_limit, time_monotonic()))
+	err = peers_update(a->peers, &update, &d);
+	size_t n_bad = update.n_bad + (err ? 0 : d.n_bad);
+	netmap_deinit(&update);
+	if (n_bad && log_allow(&a->bad_limit, time_monotonic()))
 		log_warn("agent: records in the netmap are invalid, leaving them out",
-			KV_INT("records", change.n_bad));
-
-	err = netmap_apply(&a->map, &change);
-	if (!err)
-		forget_removed(a, &change);
-	netmap_deinit(&change);
+			KV_INT("records", n_bad));
 	if (err) {
-		a->resync = true;
+		peers_forget_version(a->peers);
 		session_drop(a, "the netmap must be fetched anew: a change of it does not fit");
 		return;
 	}
-	a->resync = false;
-	cache_dirty(a);
-	if (a->events.netmap)
-		a->events.netmap(a->events.ctx, &a->map);
+	tell_owner(a, &d);
 }
 
 static void on_candidates(struct agent *a, const json_t *m)
@@ -87,24 +99,15 @@ static void on_candidates(struct agent *a, const json_t *m)
 	const char *id = json_string_value(json_object_get(m, "node"));
 	struct candidates c;
 
-	if (!id || !node_id_valid(id) || candidates_from_json(json_object_get(m, "candidates"), &c) != TM_OK)
-		return;
-
-	struct memo *memo = memo_get(a, id, true);
-	if (!memo)
-		return; /* not a member, as far as we know */
-
-	memo->known = c;
-	memo->answer_due = false;
-	cache_dirty(a);
-	if (a->events.candidates)
-		a->events.candidates(a->events.ctx, memo->id, &memo->known);
+	if (id && candidates_from_json(json_object_get(m, "candidates"), &c) == TM_OK)
+		want_told(a, id, &c);
 }
 
 static void on_removed(struct agent *a, const json_t *m)
 {
 	const char *text = json_string_value(json_object_get(m, "why"));
 	const size_t room = sizeof(a->removed_why) - 1;
+	struct mesh_diff d;
 
 	memcpy(a->removed_why, "removed from the mesh", sizeof("removed from the mesh"));
 	if (text && text[0]) {
@@ -120,10 +123,8 @@ static void on_removed(struct agent *a, const json_t *m)
 	event_active(a->soon, EV_TIMEOUT, 0);
 
 	/* What a removed node knows of the mesh does not survive a restart either. */
-	netmap_deinit(&a->map);
-	a->map = (struct netmap){0};
-	memos_prune(a);
-	cache_dirty(a);
+	if (peers_clear(a->peers, &d) == TM_OK)
+		tell_owner(a, &d);
 	session_drop(a, a->removed_why);
 }
 

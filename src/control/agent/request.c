@@ -116,20 +116,25 @@ void requests_fail(struct agent *a, const char *why)
 		answer(r, failure(why, "try again in a moment"));
 }
 
-/* One per turn: the owner may free the agent in its callback. */
 void requests_settle(struct agent *a)
 {
-	LIST_FOREACH (r, &a->pending, struct request, in_agent) {
+	struct list due, *first;
+
+	/* What a callback asks next has its own turn. */
+	list_init(&due);
+	LIST_FOREACH_SAFE (r, &a->pending, struct request, in_agent) {
 		if (!r->answer)
 			continue;
-
+		list_remove(&r->in_agent);
+		list_push_back(&due, &r->in_agent);
+	}
+	while ((first = list_pop_front(&due))) {
+		struct request *r = CONTAINER_OF(first, struct request, in_agent);
 		agent_reply_fn *reply = r->reply;
 		void *ctx = r->ctx;
 		json_t *take = TAKE(r->answer);
 
 		request_free(r);
-		event_active(a->soon, EV_TIMEOUT, 0);
 		reply(ctx, take);
-		return;
 	}
 }

@@ -15,6 +15,12 @@ static ns_t jitter(ns_t delay)
 	return delay / 2 + (ns_t)random_below(half_us + 1) * US;
 }
 
+/* After a link that is lost all nodes may be on their way: the coordinator said how far apart to come. */
+static ns_t pace(const struct agent *a)
+{
+	return a->own_coordinator ? 0 : (ns_t)random_below(a->known.pace_ms + 1) * MS;
+}
+
 void session_connect_soon(struct agent *a, ns_t delay)
 {
 	struct timeval tv = {.tv_sec = delay / SEC, .tv_usec = delay % SEC / US};
@@ -47,8 +53,9 @@ static void plan(struct agent *a, const char *why)
 	if (a->removed) {
 		delay = jitter(a->tuning.removed_retry);
 	} else {
-		delay = jitter(a->backoff);
-		if (++a->tried >= a->n_addresses) { /* the wait grows with every round over all addresses */
+		delay = jitter(a->backoff) + (was_up ? pace(a) : 0);
+		if (++a->tried >=
+			a->known.n_addresses) { /* the wait grows with every round over all addresses */
 			a->tried = 0;
 			a->backoff = ns_min(a->backoff * 2, a->tuning.retry_max);
 		}
@@ -56,8 +63,8 @@ static void plan(struct agent *a, const char *why)
 	/* The last known address first, then the name's, then the last known again. */
 	if (!was_up) {
 		a->via_last_known = !a->via_last_known;
-		if (a->n_addresses)
-			a->next_address = (a->next_address + 1) % a->n_addresses;
+		if (a->known.n_addresses)
+			a->next_address = (a->next_address + 1) % a->known.n_addresses;
 	}
 	log_failure(a, delay);
 	session_connect_soon(a, delay);
@@ -80,11 +87,11 @@ static void on_up(void *ctx, struct clink *l UNUSED)
 	json_t *list = candidates_to_json(&a->mine);
 	json_t *hello =
 		list ? json_pack("{s:s,s:s,s:s,s:I,s:o}", "t", "hello", "version", a->version, "os", "linux",
-			       "netmap", (json_int_t)(a->resync ? 0 : a->map.version), "candidates", list)
+			       "netmap", (json_int_t)mesh_version(peers_mesh(a->peers)), "candidates", list)
 		     : NULL;
 
 	a->state = AGENT_GREET;
-	a->coordinator = *clink_peer_address(a->link);
+	a->known.at = *clink_peer_address(a->link);
 	a->via_last_known = true;
 	event_add(a->timer, &tv);
 	if (session_send(a, hello))
@@ -108,14 +115,14 @@ static void connect_now(struct agent *a)
 {
 	const struct clink_events ev = {.ctx = a, .up = on_up, .message = on_message, .closed = on_closed};
 	struct clink_config cfg = {
-		.address = a->addresses[a->next_address],
+		.address = a->known.addresses[a->next_address],
 		.remote_key = a->coordinator_key,
 		.identity = a->identity,
 		.connect_timeout_ms = a->tuning.connect_ms,
-		.last_known = a->via_last_known ? &a->coordinator : NULL,
+		.last_known = a->via_last_known ? &a->known.at : NULL,
 	};
 
-	if (a->n_addresses == 0) {
+	if (a->known.n_addresses == 0) {
 		plan(a, "no address of the coordinator is known");
 		return;
 	}
@@ -170,22 +177,21 @@ static void address_add(char (*list)[TOKEN_ADDR_LEN], size_t *n, const char *add
  * the one that we are connected through stays first, and the old ones stay at the end as far as there is
  * room.
  */
-void session_addresses_set(struct agent *a, const json_t *list)
+void session_addresses_add(struct agent *a, char (*list)[TOKEN_ADDR_LEN], size_t n_list)
 {
 	char next[TOKEN_ADDRS_MAX][TOKEN_ADDR_LEN] = {0};
-	size_t n = 0, i;
-	json_t *v;
+	size_t n = 0;
 
-	if (a->own_coordinator || !json_is_array(list))
+	if (a->own_coordinator)
 		return;
 
-	if (a->n_addresses)
-		address_add(next, &n, a->addresses[a->next_address]);
-	json_array_foreach (list, i, v)
-		address_add(next, &n, json_string_value(v));
-	for (size_t k = 0; k < a->n_addresses; k++)
-		address_add(next, &n, a->addresses[k]);
-	memcpy(a->addresses, next, sizeof(next));
-	a->n_addresses = n;
+	if (a->known.n_addresses)
+		address_add(next, &n, a->known.addresses[a->next_address]);
+	for (size_t i = 0; i < n_list; i++)
+		address_add(next, &n, list[i]);
+	for (size_t i = 0; i < a->known.n_addresses; i++)
+		address_add(next, &n, a->known.addresses[i]);
+	memcpy(a->known.addresses, next, sizeof(next));
+	a->known.n_addresses = n;
 	a->next_address = 0;
 }

@@ -51,8 +51,9 @@ struct db {
 	struct mesh_info mesh;
 	char self_id[NODE_ID_LEN + 1];
 	uint8_t coordinator_key[32];
-	/* NULL: there is no usable file */
+	/* NULL: there is no usable file, and the next write makes one */
 	sqlite3 *sql;
+	bool empty; /* nothing was read: what has been told since is all there is */
 	sqlite3_stmt *stmts[STMT_N];
 };
 
@@ -429,20 +430,12 @@ int db_load(struct db *db, const struct db_reader *reader, struct db_state *ret_
 	bool there = access(db->path, F_OK) == 0;
 	int why = there ? read_file(db, reader, &s, d) : TM_ENOENT;
 
-	if (!why) {
+	if (!why)
 		*ret_state = s;
-		return TM_OK;
-	}
-	/* Busy or not ours to read: somebody else's business, and not made better by a new one. */
-	if (there && why != TM_ECORRUPT && why != TM_EVERSION && why != TM_ENOENT) {
+	else
 		close_file(db);
-		return why;
-	}
-	struct diag reason = *d;
-	int err = make_anew(db, d);
-	if (!err)
-		*d = reason;
-	return err ? err : why;
+	db->empty = why != TM_OK;
+	return why;
 }
 
 /* --- writing --- */
@@ -549,18 +542,36 @@ static int write_all(struct db *db, const struct db_state *state, const struct d
 	return err;
 }
 
+static int begin_anew(struct db *db, struct diag *d)
+{
+	int err = make_anew(db, d);
+
+	return err ? err : TM_EAGAIN;
+}
+
 int db_write(struct db *db, const struct db_state *state, const struct db_row *rows, size_t n, struct diag *d)
 {
-	int err = db->sql ? write_all(db, state, rows, n) : TM_ECORRUPT;
+	bool fresh = !db->sql;
 
-	if (!err)
-		return TM_OK;
-	if (err != TM_ECORRUPT) {
-		explain(db, err, d);
-		if (!sqlite3_get_autocommit(db->sql)) /* some errors have undone everything already */
-			sqlite3_exec(db->sql, "ROLLBACK", NULL, NULL, NULL);
+	if (fresh && !db->empty)
+		return begin_anew(db, d);
+
+	int err = fresh ? make_anew(db, d) : TM_OK;
+	if (err)
 		return err;
+
+	err = write_all(db, state, rows, n);
+	if (!err) {
+		db->empty = false;
+		return TM_OK;
 	}
-	err = make_anew(db, d);
-	return err ? err : TM_EAGAIN;
+	if (err == TM_ECORRUPT && !fresh)
+		return begin_anew(db, d);
+
+	explain(db, err, d);
+	if (!sqlite3_get_autocommit(db->sql)) /* some errors have undone everything already */
+		sqlite3_exec(db->sql, "ROLLBACK", NULL, NULL, NULL);
+	if (fresh)
+		close_file(db); /* half of a new one is none */
+	return err;
 }

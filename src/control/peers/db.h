@@ -44,8 +44,8 @@ struct db_reader {
 };
 
 /*
- * Opens the file and reads it, or makes a new one: TM_ENOENT when there was none; with a sentence in d,
- * TM_ECORRUPT or TM_EVERSION when it was thrown away, anything else when there can be none now.
+ * Reads the file: TM_ENOENT when there is none; TM_ECORRUPT or TM_EVERSION when it is not to be used, anything
+ * else when it cannot be, with a sentence in d. The first write makes a new one then.
  */
 NODISCARD int db_load(
 	struct db *db, const struct db_reader *reader, struct db_state *ret_state, struct diag *d);
@@ -62,8 +62,8 @@ struct db_row {
 };
 
 /*
- * All or nothing. TM_EAGAIN: the file could not be used and was made anew, now write everything. Any other
- * error: the file is as it was, and nothing of this was written.
+ * All or nothing. TM_EAGAIN: the file could not be used any more and was made anew, now write everything. Any
+ * other error: nothing of this was written.
  */
 NODISCARD int db_write(
 	struct db *db, const struct db_state *state, const struct db_row *rows, size_t n, struct diag *d);

@@ -15,14 +15,14 @@ static const void *key_id(const void *record, size_t *ret_len)
 
 struct contact *peers_contact(const struct peers *p, const char *id)
 {
-	return node_id_valid(id) ? table_get(&p->contacts, id, NODE_ID_LEN) : NULL;
+	return node_id_valid(id) ? hashset_get(&p->contacts, id, NODE_ID_LEN) : NULL;
 }
 
 struct contact *peers_meet(struct peers *p, const char *id)
 {
 	struct contact *c = peers_contact(p, id);
 
-	if (c || !mesh_by_id(p->mesh, id) || table_reserve(&p->contacts, 1) != TM_OK)
+	if (c || !mesh_by_id(p->mesh, id) || hashset_reserve(&p->contacts, 1) != TM_OK)
 		return c;
 
 	c = calloc(1, sizeof(*c));
@@ -32,8 +32,7 @@ struct contact *peers_meet(struct peers *p, const char *id)
 	memcpy(c->id, id, sizeof(c->id));
 	list_init(&c->to_ask);
 	list_init(&c->to_answer);
-	list_init(&c->stamped);
-	table_put(&p->contacts, c);
+	hashset_put(&p->contacts, c);
 	return c;
 }
 
@@ -43,7 +42,6 @@ static void contact_free(struct contact *c)
 		return;
 	list_remove(&c->to_ask);
 	list_remove(&c->to_answer);
-	list_remove(&c->stamped);
 	free(c->candidates);
 	free(c);
 }
@@ -51,6 +49,17 @@ static void contact_free(struct contact *c)
 void peers_keep(struct peers *p, struct contact *c)
 {
 	save_note(p, c->id, DIRTY_CONTACT);
+}
+
+void peers_remember_endpoint(struct peers *p, const char *id, const struct endpoint *ep)
+{
+	struct contact *c = peers_meet(p, id);
+
+	if (!c || endpoint_eq(&c->worked, ep))
+		return;
+
+	c->worked = *ep;
+	peers_keep(p, c);
 }
 
 void peers_set_candidates(struct peers *p, struct contact *c, const struct candidates *known)
@@ -76,7 +85,7 @@ void peers_set_candidates(struct peers *p, struct contact *c, const struct candi
 
 struct contact *peers_next_contact(const struct peers *p, size_t *pos)
 {
-	return table_next(&p->contacts, pos);
+	return hashset_next(&p->contacts, pos);
 }
 
 /* --- members --- */
@@ -97,7 +106,7 @@ static void follow(struct peers *p, const struct mesh_diff *d)
 		unsigned dirty = DIRTY_MEMBER | (c ? DIRTY_CONTACT : 0);
 
 		if (c && !change->after)
-			contact_free(table_remove(&p->contacts, id, NODE_ID_LEN));
+			contact_free(hashset_remove(&p->contacts, id, NODE_ID_LEN));
 		else if (c && change->what & MESH_KEY)
 			c->stamps = (struct stamps){.check = 0};
 		save_note(p, id, dirty);
@@ -131,7 +140,7 @@ void peers_forget_version(struct peers *p)
 
 /* --- the coordinator --- */
 
-const struct coordinator_known *peers_coordinator(const struct peers *p)
+const struct coordinator_known *peers_known_coordinator(const struct peers *p)
 {
 	return &p->coordinator;
 }
@@ -233,7 +242,7 @@ int peers_new(struct event_base *base, const struct peers_config *cfg, struct pe
 	p->path = strdup(cfg->path);
 	err = p->path ? mesh_new(cfg->mesh, &p->mesh) : TM_ENOMEM;
 	if (!err)
-		err = table_init(&p->contacts, key_id);
+		err = hashset_init(&p->contacts, key_id);
 	if (!err)
 		err = db_new(&file, &p->db);
 	if (!err)
@@ -256,9 +265,9 @@ void peers_free(struct peers *p)
 
 	save_close(p);
 	db_free(p->db);
-	for (size_t i = 0; (c = table_next(&p->contacts, &i));)
+	for (size_t i = 0; (c = hashset_next(&p->contacts, &i));)
 		contact_free(c);
-	table_deinit(&p->contacts);
+	hashset_deinit(&p->contacts);
 	mesh_free(p->mesh);
 	free(p->path);
 	free(p);

@@ -35,8 +35,6 @@ struct contact {
 	ns_t asked; /* for its candidates; 0 = never */
 	struct list to_ask; /* in it when it was wanted without a link */
 	struct list to_answer; /* in it when it is to be answered from what we know */
-	/* the keeper's */
-	struct list stamped; /* in it when its stamps are newer than the file's */
 };
 
 struct coordinator_known {
@@ -68,11 +66,13 @@ void peers_forget_version(struct peers *p);
 struct contact *peers_contact(const struct peers *p, const char *id); /* NULL: none yet; any text */
 struct contact *peers_meet(struct peers *p, const char *id); /* NULL: no member, or no memory */
 void peers_keep(struct peers *p, struct contact *c); /* it changed: write it */
+/* A path to that member worked, over this end of it. */
+void peers_remember_endpoint(struct peers *p, const char *id, const struct endpoint *ep);
 void peers_set_candidates(struct peers *p, struct contact *c, const struct candidates *known);
 /* for (size_t i = 0; (c = peers_next_contact(p, &i)); ) ... in no particular order. */
 struct contact *peers_next_contact(const struct peers *p, size_t *pos);
 
-const struct coordinator_known *peers_coordinator(const struct peers *p);
+const struct coordinator_known *peers_known_coordinator(const struct peers *p);
 void peers_set_coordinator(struct peers *p, const struct coordinator_known *known);
 
 #endif

@@ -3,7 +3,7 @@
 #ifndef TM_CONTROL_PEERS_PEERS_PRIVATE_H
 #define TM_CONTROL_PEERS_PEERS_PRIVATE_H
 
-#include "base/table.h"
+#include "base/hashset.h"
 #include "control/peers/db.h"
 
 struct helper;
@@ -11,7 +11,7 @@ struct loop_timer;
 
 struct peers {
 	struct mesh *mesh;
-	struct table contacts; /* by id */
+	struct hashset contacts; /* by id */
 	struct coordinator_known coordinator;
 	/* save.c */
 	char *path; /* for the log */
@@ -19,8 +19,9 @@ struct peers {
 	struct helper *helper;
 	struct loop_timer *timer;
 	ns_t save_delay;
-	struct table dirty; /* by id: whose rows are to be written */
+	struct hashset dirty; /* by id: whose rows are to be written */
 	bool state_dirty, saving, failed;
+	bool planned; /* the timer stands for a change, not for another attempt */
 };
 
 enum { DIRTY_MEMBER = 1, DIRTY_CONTACT = 2 };

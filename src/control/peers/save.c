@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-#define AGAIN_AFTER (60 * SEC) /* a full disk is not asked all the time */
+#define AGAIN_AFTER (60 * SEC)
 
 struct dirty {
 	char id[NODE_ID_LEN + 1];
@@ -42,31 +42,40 @@ static bool is_due(const struct peers *p)
 	return p->state_dirty || p->dirty.size;
 }
 
-static void plan(struct peers *p)
+/* A change is tried soon, also while the disk is full; without changes a full disk is asked now and then. */
+static void plan(struct peers *p, bool again)
 {
-	if (!p->saving && !loop_timer_is_set(p->timer))
-		loop_timer_in(p->timer, p->failed ? AGAIN_AFTER : p->save_delay);
+	if (p->saving || p->planned || (again && loop_timer_is_set(p->timer)))
+		return;
+
+	p->planned = !again;
+	loop_timer_in(p->timer, again ? AGAIN_AFTER : p->save_delay);
+}
+
+static void note(struct peers *p, const char *id, unsigned what)
+{
+	struct dirty *d = hashset_get(&p->dirty, id, NODE_ID_LEN);
+
+	if (!d) {
+		d = hashset_reserve(&p->dirty, 1) == TM_OK ? calloc(1, sizeof(*d)) : NULL;
+		if (!d)
+			return;
+		memcpy(d->id, id, sizeof(d->id));
+		hashset_put(&p->dirty, d);
+	}
+	d->what |= (uint8_t)what;
 }
 
 void save_note(struct peers *p, const char *id, unsigned what)
 {
-	struct dirty *note = table_get(&p->dirty, id, NODE_ID_LEN);
-
-	if (!note) {
-		note = table_reserve(&p->dirty, 1) == TM_OK ? calloc(1, sizeof(*note)) : NULL;
-		if (!note)
-			return;
-		memcpy(note->id, id, sizeof(note->id));
-		table_put(&p->dirty, note);
-	}
-	note->what |= (uint8_t)what;
-	plan(p);
+	note(p, id, what);
+	plan(p, false);
 }
 
 void save_note_state(struct peers *p)
 {
 	p->state_dirty = true;
-	plan(p);
+	plan(p, false);
 }
 
 void save_note_all(struct peers *p)
@@ -125,9 +134,9 @@ static void forget_notes(struct peers *p)
 {
 	struct dirty *note;
 
-	for (size_t i = 0; (note = table_next(&p->dirty, &i));)
+	for (size_t i = 0; (note = hashset_next(&p->dirty, &i));)
 		free(note);
-	table_deinit(&p->dirty);
+	hashset_deinit(&p->dirty);
 	p->state_dirty = false;
 }
 
@@ -143,7 +152,7 @@ static int save_new(struct peers *p, struct save **ret_save)
 	s->rows = calloc(p->dirty.size + 1, sizeof(*s->rows));
 	if (!s->rows)
 		err = TM_ENOMEM;
-	for (size_t i = 0; !err && (note = table_next(&p->dirty, &i));)
+	for (size_t i = 0; !err && (note = hashset_next(&p->dirty, &i));)
 		err = fill_row(p, note, &s->rows[s->n++]);
 	if (err) {
 		save_free(s);
@@ -171,10 +180,10 @@ static int save_run(void *job)
 static void note_again(struct peers *p, const struct save *s)
 {
 	for (size_t i = 0; i < s->n; i++)
-		save_note(p, s->rows[i].id,
+		note(p, s->rows[i].id,
 			(s->rows[i].member_changed ? DIRTY_MEMBER : 0) |
 				(s->rows[i].contact_changed ? DIRTY_CONTACT : 0));
-	save_note_state(p);
+	p->state_dirty = true;
 }
 
 static void say(struct peers *p, int err, const char *why)
@@ -202,15 +211,16 @@ static void save_done(void *job, int result)
 		note_again(p, s);
 	save_free(s);
 	if (is_due(p))
-		plan(p);
+		plan(p, p->failed);
 }
 
 static void on_timer(void *ctx)
 {
 	struct peers *p = ctx;
 	struct save *s;
-	int err = save_new(p, &s);
 
+	p->planned = false;
+	int err = save_new(p, &s);
 	if (!err) {
 		p->saving = true;
 		err = helper_submit(p->helper, save_run, save_done, s);
@@ -218,13 +228,13 @@ static void on_timer(void *ctx)
 			save_done(s, err);
 	} else {
 		say(p, err, tm_strerror(err));
-		plan(p);
+		plan(p, true);
 	}
 }
 
 int save_open(struct event_base *base, struct peers *p)
 {
-	int err = table_init(&p->dirty, key_id);
+	int err = hashset_init(&p->dirty, key_id);
 
 	if (!err)
 		err = loop_timer_new(base, on_timer, p, &p->timer);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "control/policy/policy.h"
 
-#include "base/map.h"
 #include "base/secret.h"
 #include "crypto/kdf.h"
 
@@ -18,131 +17,138 @@ int policy_pair_psk(const uint8_t secret[static 32], const uint8_t key_a[static 
 	return hkdf_sha256(secret, 32, salt, sizeof(salt), "tunnelmesh psk 1", ret_psk, 32);
 }
 
-/* A peer while its prefixes are being counted and collected. */
-struct owner {
-	const struct node_rec *rec;
-	size_t n_clients, at; /* `at`: next free prefix */
-	bool local_client;
-};
-
-static size_t own_prefixes(const struct node_rec *r)
+static bool is_self(const struct policy *p, const struct mesh_node *n)
 {
-	return (size_t)(r->ip4.family != IP_NONE) + (size_t)(r->ip6.family != IP_NONE);
+	return strcmp(n->id, p->self_id) == 0 || memcmp(n->key, p->self_key, 32) == 0;
 }
 
-static void add_prefixes(struct prefix *prefixes, struct owner *o, const struct node_rec *r)
+/* One that has a session with us: a node, or a client behind ourselves. NULL is none. */
+static bool is_peer(const struct policy *p, const struct mesh_node *n)
 {
-	if (r->ip4.family != IP_NONE)
-		prefixes[o->at++] = prefix_host(&r->ip4);
-	if (r->ip6.family != IP_NONE)
-		prefixes[o->at++] = prefix_host(&r->ip6);
+	return n && !is_self(p, n) && (n->kind == NODE_MESH || strcmp(n->via, p->self_id) == 0);
 }
 
-/* One owner per future peer, and a map from node id to owner for finding gateways. */
-static int collect_owners(const struct netmap *map, const char *self_id, const uint8_t *self_key,
-	struct owner *owners, size_t *ret_n, struct map *by_id)
+/* The peer that a client's packets go to: the node in front of it, when that one is known. NULL is none. */
+static const struct mesh_node *gateway_of(
+	const struct policy *p, const struct mesh *m, const struct mesh_node *client)
 {
-	size_t n = 0;
-
-	for (size_t i = 0; i < map->n_nodes; i++) {
-		const struct node_rec *r = &map->nodes[i];
-		bool local_client = r->kind == NODE_CLIENT && strcmp(r->via, self_id) == 0;
-
-		if (strcmp(r->id, self_id) == 0 || memcmp(r->key, self_key, 32) == 0)
-			continue;
-		if (r->kind == NODE_CLIENT && !local_client)
-			continue;
-		owners[n] = (struct owner){.rec = r, .local_client = local_client};
-		int err = map_put(by_id, r->id, &owners[n]);
-		if (err)
-			return err;
-		n++;
-	}
-	*ret_n = n;
-	return TM_OK;
-}
-
-static struct owner *gateway_of(const struct map *by_id, const struct node_rec *r, const char *self_id)
-{
-	if (r->kind != NODE_CLIENT || strcmp(r->via, self_id) == 0)
+	if (!client || client->kind != NODE_CLIENT || strcmp(client->via, p->self_id) == 0)
 		return NULL;
 
-	struct owner *gateway = map_get(by_id, r->via);
-	return gateway && gateway->rec->kind == NODE_MESH ? gateway : NULL;
+	const struct mesh_node *gateway = mesh_by_id(m, client->via);
+	return is_peer(p, gateway) && gateway->kind == NODE_MESH ? gateway : NULL;
 }
 
-static int fill(const struct netmap *map, const struct mesh_info *mesh, const char *self_id,
-	const uint8_t *self_key, struct owner *owners, size_t n, const struct map *by_id,
-	struct policy_peers *out)
+/* --- which peers a diff concerns --- */
+
+struct touched {
+	const struct mesh_node **v; /* as they are now */
+	size_t n;
+};
+
+static int by_host(const void *a, const void *b)
 {
-	size_t total = 0;
+	uint32_t x = (*(const struct mesh_node *const *)a)->host,
+		 y = (*(const struct mesh_node *const *)b)->host;
 
-	for (size_t i = 0; i < map->n_nodes; i++) {
-		struct owner *gateway = gateway_of(by_id, &map->nodes[i], self_id);
-		if (gateway)
-			gateway->n_clients += own_prefixes(&map->nodes[i]);
-	}
-	for (size_t i = 0; i < n; i++) {
-		owners[i].at = total;
-		total += own_prefixes(owners[i].rec) + owners[i].n_clients;
-	}
-	out->v = calloc(n ? n : 1, sizeof(*out->v));
-	out->prefixes = calloc(total ? total : 1, sizeof(*out->prefixes));
-	if (!out->v || !out->prefixes)
-		return TM_ENOMEM;
-
-	for (size_t i = 0; i < n; i++) {
-		struct plane_peer *p = &out->v[i];
-		struct owner *o = &owners[i];
-
-		p->allowed = out->prefixes + o->at;
-		p->n_allowed = own_prefixes(o->rec) + o->n_clients;
-		p->forwards = p->follows = o->local_client;
-		p->id = o->rec->host;
-		memcpy(p->key, o->rec->key, 32);
-		out->n = i + 1;
-		int err = policy_pair_psk(mesh->secret, self_key, p->key, p->psk);
-		if (err)
-			return err;
-		add_prefixes(out->prefixes, o, o->rec);
-	}
-	for (size_t i = 0; i < map->n_nodes; i++) {
-		struct owner *gateway = gateway_of(by_id, &map->nodes[i], self_id);
-		if (gateway)
-			add_prefixes(out->prefixes, gateway, &map->nodes[i]);
-	}
-	return TM_OK;
+	return x < y ? -1 : x > y;
 }
 
-int policy_peers(const struct netmap *map, const struct mesh_info *mesh, const char *self_id,
-	const uint8_t self_key[static 32], struct policy_peers *ret_peers)
+static void touch(struct touched *t, const struct mesh_node *n)
 {
-	_cleanup_(freep) struct owner *owners = calloc(map->n_nodes ? map->n_nodes : 1, sizeof(*owners));
-	_cleanup_(map_freep) struct map *by_id = NULL;
-	struct policy_peers out = {0};
+	if (n)
+		t->v[t->n++] = n;
+}
+
+/* Each once: a gateway may have many clients that changed. */
+static int collect(
+	const struct policy *p, const struct mesh *m, const struct mesh_diff *d, struct touched *ret_t)
+{
+	const unsigned concerns =
+		MESH_ADDED | MESH_REMOVED | MESH_KEY | MESH_ADDRESSES | MESH_VIA | MESH_KIND;
+	struct touched t = {.v = calloc(3 * d->n + 1, sizeof(*t.v))};
 	size_t n = 0;
 
-	if (!owners)
+	if (!t.v)
 		return TM_ENOMEM;
 
-	int err = map_new(NODE_ID_LEN, &by_id);
-	if (!err)
-		err = collect_owners(map, self_id, self_key, owners, &n, by_id);
-	if (!err)
-		err = fill(map, mesh, self_id, self_key, owners, n, by_id, &out);
-	if (err) {
-		policy_peers_deinit(&out);
-		return err;
+	for (size_t i = 0; i < d->n; i++) {
+		const struct mesh_change *c = &d->v[i];
+
+		if (!(c->what & concerns))
+			continue;
+		if (is_peer(p, c->after))
+			touch(&t, c->after);
+		touch(&t, gateway_of(p, m, c->before));
+		touch(&t, gateway_of(p, m, c->after));
 	}
-	*ret_peers = out;
+	if (t.n)
+		qsort(t.v, t.n, sizeof(*t.v), by_host);
+	for (size_t i = 0; i < t.n; i++)
+		if (i == 0 || t.v[i] != t.v[i - 1])
+			t.v[n++] = t.v[i];
+	t.n = n;
+	*ret_t = t;
 	return TM_OK;
 }
 
-void policy_peers_deinit(struct policy_peers *p)
+/* --- what a peer is --- */
+
+static size_t add_addresses(const struct mesh *m, const struct mesh_node *n, struct prefix *out)
 {
-	if (p->v)
-		wipe(p->v, p->n * sizeof(*p->v));
-	free(p->v);
-	free(p->prefixes);
-	*p = (struct policy_peers){0};
+	struct ip ip4, ip6;
+
+	mesh_node_addresses(m, n, &ip4, &ip6);
+	out[0] = prefix_host(&ip4);
+	out[1] = prefix_host(&ip6);
+	return 2;
+}
+
+static int put(
+	const struct policy *p, const struct mesh *m, const struct mesh_node *n, const struct policy_ops *ops)
+{
+	const struct mesh_node *first = n->kind == NODE_MESH ? mesh_clients(m, n->id) : NULL;
+	bool is_client = n->kind == NODE_CLIENT;
+	struct plane_peer peer = {.id = n->host, .forwards = is_client, .follows = is_client};
+	size_t room = 2;
+
+	for (const struct mesh_node *c = first; c; c = c->next_client)
+		room += 2;
+	_cleanup_(freep) struct prefix *allowed = calloc(room, sizeof(*allowed));
+	if (!allowed)
+		return TM_ENOMEM;
+
+	size_t at = add_addresses(m, n, allowed);
+	for (const struct mesh_node *c = first; c; c = c->next_client)
+		if (!is_self(p, c))
+			at += add_addresses(m, c, allowed + at);
+	peer.allowed = allowed;
+	peer.n_allowed = at;
+	memcpy(peer.key, n->key, sizeof(peer.key));
+	int err = policy_pair_psk(p->secret, p->self_key, peer.key, peer.psk);
+	if (!err)
+		err = ops->put(ops->ctx, &peer);
+	wipe(&peer, sizeof(peer));
+	return err;
+}
+
+int policy_apply(
+	const struct policy *p, const struct mesh *m, const struct mesh_diff *d, const struct policy_ops *ops)
+{
+	struct touched t;
+	int err = collect(p, m, d, &t);
+
+	if (err)
+		return err;
+
+	for (size_t i = 0; i < d->n && !err; i++) {
+		const struct mesh_change *c = &d->v[i];
+
+		if (is_peer(p, c->before) && (!is_peer(p, c->after) || c->what & MESH_KEY))
+			err = ops->remove(ops->ctx, c->before->key);
+	}
+	for (size_t i = 0; i < t.n && !err; i++)
+		err = put(p, m, t.v[i], ops);
+	free(t.v);
+	return err;
 }

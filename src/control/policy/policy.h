@@ -1,32 +1,40 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * From the netmap to the data plane's peers: who they are, under which pre-shared key, and which inner
- * addresses are theirs. Pure; control thread or CLI.
+ * From the mesh to the data plane's peers: who they are, under which pre-shared key, and which inner
+ * addresses are theirs. Every mesh node but ourselves owns its two addresses and those of the clients behind
+ * it; clients behind ourselves are peers of their own, whose packets may be forwarded. A client whose gateway
+ * is unknown belongs to nobody until that one appears; a record with our own key is left out.
+ *
+ * A change of the mesh becomes the changes of those peers that it concerns: a rename concerns none. Pure;
+ * control thread or CLI.
  */
 #ifndef TM_CONTROL_POLICY_POLICY_H
 #define TM_CONTROL_POLICY_POLICY_H
 
 #include "data/plane/plane.h"
-#include "mesh/model.h"
+#include "mesh/diff.h"
 
-struct policy_peers {
-	struct plane_peer *v; /* each borrows its prefixes from `prefixes` */
-	size_t n;
-	struct prefix *prefixes;
+/* Ourselves. All borrowed. */
+struct policy {
+	const uint8_t *secret; /* of the mesh, 32 bytes */
+	const uint8_t *self_key;
+	const char *self_id;
 };
+
+/* In this order: all that go, then those that come or change. An error ends the work and is returned. */
+struct policy_ops {
+	void *ctx;
+	int (*remove)(void *ctx, const uint8_t key[32]);
+	int (*put)(void *ctx, const struct plane_peer *peer); /* borrowed; wiped afterwards */
+};
+
+/* `m` is the mesh as it is after `d`. */
+NODISCARD int policy_apply(const struct policy *p, const struct mesh *m, const struct mesh_diff *d,
+	const struct policy_ops *ops);
 
 /* The pre-shared key of two nodes: HKDF-SHA256(mesh secret, salt = lower key || higher key, "tunnelmesh psk
  * 1"). */
 NODISCARD int policy_pair_psk(const uint8_t secret[static 32], const uint8_t key_a[static 32],
 	const uint8_t key_b[static 32], uint8_t ret_psk[static 32]);
-
-/*
- * Every mesh node but ourselves owns its two addresses and those of the clients behind it; clients behind
- * ourselves are peers of their own, whose packets may be forwarded. A client whose gateway is unknown is left
- * out, as is a record with our own key.
- */
-NODISCARD int policy_peers(const struct netmap *map, const struct mesh_info *mesh, const char *self_id,
-	const uint8_t self_key[static 32], struct policy_peers *ret_peers);
-void policy_peers_deinit(struct policy_peers *p); /* wipes the keys */
 
 #endif

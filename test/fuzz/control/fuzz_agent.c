@@ -15,19 +15,42 @@ static void ignore(void *ctx UNUSED, const char *line UNUSED, size_t n UNUSED)
 {
 }
 
+/* A diff must say what is so. */
+static void follow(void *ctx UNUSED, const struct mesh_diff *d)
+{
+	for (size_t i = 0; i < d->n; i++) {
+		const struct mesh_change *c = &d->v[i];
+
+		if (!c->what || !!c->before != (c->what != MESH_ADDED) ||
+			!!c->after != (c->what != MESH_REMOVED))
+			abort();
+	}
+}
+
 /* An agent that never reaches its coordinator: nobody turns the loop but for what is due at once. */
-static struct agent *agent_make(struct event_base *base)
+static struct agent *agent_make(struct event_base *base, struct peers **ret_peers)
 {
 	static struct identity id;
 	static struct enrolment e;
-	const struct agent_config cfg = {
-		.enrolment = &e, .identity = &id, .cache_path = "/nonexistent/netmap.json", .version = "0"};
+	const struct peers_config known = {.path = "/nonexistent/netmap.db",
+		.mesh = &e.mesh,
+		.self_id = e.self.id,
+		.coordinator_key = e.coordinator_key,
+		.save_delay = SEC};
+	struct agent_config cfg = {.enrolment = &e, .identity = &id, .version = "0"};
 	struct agent *a;
 
 	memset(id.ed_seed, 1, sizeof(id.ed_seed));
 	memcpy(e.self.id, "0123456789abcdef", 17);
-	if (agent_new(base, &cfg, &(struct agent_events){0}, &a, NULL) != TM_OK)
+	if (prefix_parse("100.101.0.0/16", &e.mesh.net4) != TM_OK ||
+		prefix_parse("fd00::/64", &e.mesh.net6) != TM_OK)
 		abort();
+	if (peers_new(base, &known, ret_peers) != TM_OK)
+		abort();
+	cfg.peers = *ret_peers;
+	if (agent_new(base, &cfg, &(struct agent_events){.mesh_changed = follow}, &a, NULL) != TM_OK)
+		abort();
+	agent_start(a);
 	return a;
 }
 
@@ -42,7 +65,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	log_set_sink(ignore, NULL);
 
 	struct event_base *base = event_base_new();
-	struct agent *a = agent_make(base);
+	struct peers *peers;
+	struct agent *a = agent_make(base, &peers);
 
 	a->state = AGENT_GREET;
 	while (at < end) {
@@ -59,8 +83,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		}
 		at += newline ? len + 1 : len;
 	}
-	a->dirty = false; /* nothing to write where nothing can be */
 	agent_free(a);
+	peers_free(peers);
 	event_base_free(base);
 	return 0;
 }

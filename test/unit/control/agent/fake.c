@@ -96,12 +96,12 @@ void fake_stop_serving(struct fake *f)
 
 /* --- agent --- */
 
-static void on_netmap(void *ctx, const struct netmap *map)
+static void on_mesh_changed(void *ctx, const struct mesh_diff *d)
 {
 	struct fake *f = ctx;
 
 	f->netmaps++;
-	assert_ptr_equal(map, agent_netmap(f->agent));
+	assert_true(d->n > 0);
 }
 
 static void on_candidates(void *ctx, const char *id, const struct candidates *c)
@@ -140,20 +140,28 @@ void fake_on_reply(void *ctx, json_t *reply_take)
 
 void fake_start(struct fake *f)
 {
-	struct agent_config cfg = {
-		.enrolment = &f->enrolment, .identity = &f->node, .cache_path = f->cache, .version = "0.1.0"};
+	const struct peers_config known = {.path = f->cache,
+		.mesh = &f->enrolment.mesh,
+		.self_id = f->enrolment.self.id,
+		.coordinator_key = f->enrolment.coordinator_key,
+		.save_delay = 10 * MS};
 	struct agent_events ev = {.ctx = f,
-		.netmap = on_netmap,
+		.mesh_changed = on_mesh_changed,
 		.candidates = on_candidates,
 		.link = on_link,
 		.removed = on_removed};
 
+	assert_int_equal(peers_new(f->base, &known, &f->peers), TM_OK);
+	struct agent_config cfg = {
+		.enrolment = &f->enrolment, .identity = &f->node, .peers = f->peers, .version = "0.1.0"};
 	assert_int_equal(agent_new_tuned(f->base, &cfg, &ev, &f->tuning, &f->agent, NULL), TM_OK);
+	agent_start(f->agent);
 }
 
 void fake_stop(struct fake *f)
 {
 	agent_free(TAKE(f->agent));
+	peers_free(TAKE(f->peers));
 }
 
 static void ignore_log(void *ctx UNUSED, const char *line UNUSED, size_t n UNUSED)
@@ -168,7 +176,7 @@ void fake_open(struct fake *f)
 	assert_non_null(f->base);
 	snprintf(f->dir, sizeof(f->dir), "/tmp/test-agent-XXXXXX");
 	assert_non_null(mkdtemp(f->dir));
-	snprintf(f->cache, sizeof(f->cache), "%s/netmap.json", f->dir);
+	snprintf(f->cache, sizeof(f->cache), "%s/netmap.db", f->dir);
 	assert_int_equal(identity_generate(&f->coordinator), TM_OK);
 	assert_int_equal(identity_generate(&f->node), TM_OK);
 	assert_int_equal(endpoint_parse("127.0.0.1:0", &f->at), TM_OK);
@@ -176,7 +184,6 @@ void fake_open(struct fake *f)
 	f->tuning.retry_max = 40 * MS;
 	f->tuning.removed_retry = 50 * MS;
 	f->tuning.want_every = 100 * MS;
-	f->tuning.save_delay = 10 * MS;
 	f->enrolment.n_addresses = 1;
 	memcpy(f->enrolment.coordinator_key, f->coordinator.x_pub, 32);
 	memcpy(f->enrolment.self.id, f->node.id, sizeof(f->enrolment.self.id));

@@ -17,6 +17,7 @@ struct fake {
 	struct identity coordinator, node;
 	struct enrolment enrolment;
 	struct agent_tuning tuning;
+	struct peers *peers;
 	/* coordinator */
 	struct clink_server *server;
 	struct endpoint at;

@@ -145,6 +145,7 @@ static void what_is_known_survives_a_restart(void **state)
 	rig_open(&r);
 	start(&r);
 	assert_int_equal(mesh_version(peers_mesh(r.peers)), 0);
+	assert_int_equal(access(r.path, F_OK), -1); /* not before there is something to write */
 	tell_three(&r);
 	assert_int_equal(endpoint_parse("192.0.2.1:8443", &known.at), TM_OK);
 	peers_set_coordinator(r.peers, &known);
@@ -166,10 +167,10 @@ static void what_is_known_survives_a_restart(void **state)
 	assert_true(mesh_by_name(m, "n0")->coordinator && !n->coordinator);
 	assert_true(client->kind == NODE_CLIENT && strcmp(client->via, n->id) == 0);
 	assert_memory_equal(n->key, record(1).key, 32);
-	assert_int_equal(peers_coordinator(r.peers)->pace_ms, 12000);
-	assert_int_equal(peers_coordinator(r.peers)->data_port, 51820);
-	assert_true(endpoint_eq(&peers_coordinator(r.peers)->at, &known.at));
-	assert_string_equal(peers_coordinator(r.peers)->addresses[1], known.addresses[1]);
+	assert_int_equal(peers_known_coordinator(r.peers)->pace_ms, 12000);
+	assert_int_equal(peers_known_coordinator(r.peers)->data_port, 51820);
+	assert_true(endpoint_eq(&peers_known_coordinator(r.peers)->at, &known.at));
+	assert_string_equal(peers_known_coordinator(r.peers)->addresses[1], known.addresses[1]);
 
 	c = peers_contact(r.peers, record(1).id);
 	assert_non_null(c);
@@ -357,7 +358,7 @@ static void a_file_that_cannot_be_is_said_once_and_done_without(void **state)
 	snprintf(dir, sizeof(dir), "%s/later", r.dir);
 	snprintf(r.path, sizeof(r.path), "%s/netmap.db", dir);
 	start(&r);
-	assert_int_equal(r.warnings, 1);
+	assert_int_equal(r.warnings, 0); /* none is no reason to complain */
 	tell_three(&r);
 	run_ms(&r, 50);
 	assert_int_equal(mesh_size(peers_mesh(r.peers)), 3);

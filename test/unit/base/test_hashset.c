@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "base/err.h"
-#include "base/table.h"
+#include "base/hashset.h"
 #include "unit/unit.h"
 
 struct word {
@@ -22,14 +22,14 @@ static void it_holds_what_was_put_and_not_removed(void **state)
 	enum { N = 700, STEPS = 60000 };
 	static struct word words[N];
 	static bool in[N];
-	struct table t;
+	struct hashset t;
 	size_t size = 0;
 	uint32_t seed = 1;
 
 	(void)state;
-	assert_int_equal(table_init(&t, key_text), TM_OK);
-	assert_null(table_get(&t, "x", 1));
-	assert_null(table_remove(&t, "x", 1));
+	assert_int_equal(hashset_init(&t, key_text), TM_OK);
+	assert_null(hashset_get(&t, "x", 1));
+	assert_null(hashset_remove(&t, "x", 1));
 	for (unsigned i = 0; i < N; i++) {
 		words[i].n = i;
 		snprintf(words[i].text, sizeof(words[i].text), "%u", i * 7919u);
@@ -39,59 +39,59 @@ static void it_holds_what_was_put_and_not_removed(void **state)
 		struct word *w = &words[(seed >> 8) % N];
 
 		if (seed >> 30) {
-			assert_int_equal(table_reserve(&t, 1), TM_OK);
-			assert_ptr_equal(table_put(&t, w), in[w->n] ? w : NULL);
+			assert_int_equal(hashset_reserve(&t, 1), TM_OK);
+			assert_ptr_equal(hashset_put(&t, w), in[w->n] ? w : NULL);
 			size += !in[w->n];
 			in[w->n] = true;
 		} else {
-			assert_ptr_equal(table_remove(&t, w->text, strlen(w->text)), in[w->n] ? w : NULL);
+			assert_ptr_equal(hashset_remove(&t, w->text, strlen(w->text)), in[w->n] ? w : NULL);
 			size -= in[w->n];
 			in[w->n] = false;
 		}
 		assert_int_equal(t.size, size);
 		w = &words[(seed >> 4) % N];
-		assert_ptr_equal(table_get(&t, w->text, strlen(w->text)), in[w->n] ? w : NULL);
+		assert_ptr_equal(hashset_get(&t, w->text, strlen(w->text)), in[w->n] ? w : NULL);
 	}
 	struct word *w;
 	size_t seen = 0;
-	for (size_t i = 0; (w = table_next(&t, &i)); seen++)
+	for (size_t i = 0; (w = hashset_next(&t, &i)); seen++)
 		assert_true(in[w->n]);
 	assert_int_equal(seen, size);
-	table_deinit(&t);
+	hashset_deinit(&t);
 }
 
 static void reserved_room_is_not_taken_twice(void **state)
 {
 	static struct word words[1000];
-	struct table t;
+	struct hashset t;
 
 	(void)state;
-	assert_int_equal(table_init(&t, key_text), TM_OK);
-	assert_int_equal(table_reserve(&t, ARRAY_LEN(words)), TM_OK);
+	assert_int_equal(hashset_init(&t, key_text), TM_OK);
+	assert_int_equal(hashset_reserve(&t, ARRAY_LEN(words)), TM_OK);
 	void **before = t.slots;
 	for (unsigned i = 0; i < ARRAY_LEN(words); i++) {
 		snprintf(words[i].text, sizeof(words[i].text), "w%u", i);
-		assert_null(table_put(&t, &words[i]));
+		assert_null(hashset_put(&t, &words[i]));
 	}
 	assert_ptr_equal(t.slots, before);
 	assert_in_range(t.cap, 1000, 2048); /* 16 KiB at most for 1,000 records */
-	table_deinit(&t);
+	hashset_deinit(&t);
 }
 
 static void a_record_with_the_same_key_takes_the_place(void **state)
 {
 	struct word a = {.text = "same"}, b = {.text = "same"};
-	struct table t;
+	struct hashset t;
 
 	(void)state;
-	assert_int_equal(table_init(&t, key_text), TM_OK);
-	assert_int_equal(table_reserve(&t, 1), TM_OK);
-	assert_null(table_put(&t, &a));
-	assert_ptr_equal(table_put(&t, &b), &a);
+	assert_int_equal(hashset_init(&t, key_text), TM_OK);
+	assert_int_equal(hashset_reserve(&t, 1), TM_OK);
+	assert_null(hashset_put(&t, &a));
+	assert_ptr_equal(hashset_put(&t, &b), &a);
 	assert_int_equal(t.size, 1);
-	assert_ptr_equal(table_get(&t, "same", 4), &b);
-	assert_null(table_get(&t, "sam", 3));
-	table_deinit(&t);
+	assert_ptr_equal(hashset_get(&t, "same", 4), &b);
+	assert_null(hashset_get(&t, "sam", 3));
+	hashset_deinit(&t);
 }
 
 /* The reference: appendix A of the paper, key 00..0f, message 00..0e. */

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-#include "base/table.h"
+#include "base/hashset.h"
 
 #include "base/err.h"
 
 #include <assert.h>
 #include <string.h>
 
-enum { TABLE_FIRST_CAP = 16 };
+enum { HASHSET_FIRST_CAP = 16 };
 
-int table_init(struct table *t, table_key_fn *key)
+int hashset_init(struct hashset *t, hashset_key_fn *key)
 {
-	struct table fresh = {.key = key};
+	struct hashset fresh = {.key = key};
 	int err = siphash_key_random(&fresh.hash_key);
 
 	if (!err)
@@ -18,19 +18,19 @@ int table_init(struct table *t, table_key_fn *key)
 	return err;
 }
 
-void table_deinit(struct table *t)
+void hashset_deinit(struct hashset *t)
 {
 	free(t->slots);
 	t->slots = NULL;
 	t->cap = t->size = 0;
 }
 
-static size_t home_slot(const struct table *t, const void *key, size_t len)
+static size_t home_slot(const struct hashset *t, const void *key, size_t len)
 {
 	return (size_t)siphash(&t->hash_key, key, len) & (t->cap - 1);
 }
 
-static size_t home_of(const struct table *t, const void *record)
+static size_t home_of(const struct hashset *t, const void *record)
 {
 	size_t len;
 	const void *key = t->key(record, &len);
@@ -38,7 +38,7 @@ static size_t home_of(const struct table *t, const void *record)
 	return home_slot(t, key, len);
 }
 
-static bool has_key(const struct table *t, const void *record, const void *key, size_t len)
+static bool has_key(const struct hashset *t, const void *record, const void *key, size_t len)
 {
 	size_t its_len;
 	const void *its = t->key(record, &its_len);
@@ -47,7 +47,7 @@ static bool has_key(const struct table *t, const void *record, const void *key, 
 }
 
 /* The slot that holds the key, or the free one where it belongs. There is always a free one. */
-static size_t find_slot(const struct table *t, const void *key, size_t len)
+static size_t find_slot(const struct hashset *t, const void *key, size_t len)
 {
 	size_t slot = home_slot(t, key, len);
 
@@ -56,16 +56,16 @@ static size_t find_slot(const struct table *t, const void *key, size_t len)
 	return slot;
 }
 
-int table_reserve(struct table *t, size_t more)
+int hashset_reserve(struct hashset *t, size_t more)
 {
-	size_t cap = t->cap ? t->cap : TABLE_FIRST_CAP;
+	size_t cap = t->cap ? t->cap : HASHSET_FIRST_CAP;
 
 	while ((t->size + more) * 4 > cap * 3)
 		cap *= 2;
 	if (cap == t->cap)
 		return TM_OK;
 
-	struct table next = *t;
+	struct hashset next = *t;
 	next.cap = cap;
 	next.slots = calloc(cap, sizeof(*next.slots));
 	if (!next.slots)
@@ -84,17 +84,17 @@ int table_reserve(struct table *t, size_t more)
 	return TM_OK;
 }
 
-void *table_get(const struct table *t, const void *key, size_t len)
+void *hashset_get(const struct hashset *t, const void *key, size_t len)
 {
 	return t->cap ? t->slots[find_slot(t, key, len)] : NULL;
 }
 
-void *table_put(struct table *t, void *record)
+void *hashset_put(struct hashset *t, void *record)
 {
 	size_t len;
 	const void *key = t->key(record, &len);
 
-	assert((t->size + 1) * 4 <= t->cap * 3 || table_get(t, key, len));
+	assert((t->size + 1) * 4 <= t->cap * 3 || hashset_get(t, key, len));
 	size_t slot = find_slot(t, key, len);
 	void *before = t->slots[slot];
 
@@ -103,7 +103,7 @@ void *table_put(struct table *t, void *record)
 	return before;
 }
 
-void *table_remove(struct table *t, const void *key, size_t len)
+void *hashset_remove(struct hashset *t, const void *key, size_t len)
 {
 	if (!t->cap)
 		return NULL;
@@ -129,7 +129,7 @@ void *table_remove(struct table *t, const void *key, size_t len)
 	return record;
 }
 
-void *table_next(const struct table *t, size_t *pos)
+void *hashset_next(const struct hashset *t, size_t *pos)
 {
 	while (*pos < t->cap) {
 		void *record = t->slots[(*pos)++];

@@ -2,7 +2,6 @@
 /* The device's peers: adding, removing, settings, ways. */
 #include "data/peer/device.h"
 
-#include "base/map.h"
 #include "base/secret.h"
 #include "crypto/dh.h"
 #include "data/peer/peer_private.h"
@@ -10,6 +9,12 @@
 #include <string.h>
 
 DEFINE_CLEANUP(struct device, device_free)
+
+static const void *peer_key(const void *peer, size_t *ret_len)
+{
+	*ret_len = WG_KEY;
+	return ((const struct peer *)peer)->key;
+}
 
 int device_new(const struct device_config *cfg, const struct device_ops *ops, struct device **ret_dev)
 {
@@ -29,7 +34,7 @@ int device_new(const struct device_config *cfg, const struct device_ops *ops, st
 	if (err == TM_OK)
 		err = index_table_new(&d->index);
 	if (err == TM_OK)
-		err = map_new(WG_KEY, &d->by_key);
+		err = table_init(&d->by_key, peer_key);
 	if (err == TM_OK)
 		err = ratelimit_new(&d->ratelimit);
 	if (err < 0)
@@ -49,7 +54,7 @@ void device_free(struct device *d)
 	LIST_FOREACH_SAFE (p, &d->peers, struct peer, all)
 		device_peer_remove(d, p);
 	ratelimit_free(d->ratelimit);
-	map_free(d->by_key);
+	table_deinit(&d->by_key);
 	index_table_free(d->index);
 	aead_free(d->aead);
 	hs_self_deinit(&d->self);
@@ -70,12 +75,12 @@ struct list *device_peers(struct device *d)
 
 size_t device_peer_count(const struct device *d)
 {
-	return map_size(d->by_key);
+	return d->by_key.size;
 }
 
 struct peer *device_peer_find(struct device *d, const uint8_t key[static 32])
 {
-	return map_get(d->by_key, key);
+	return table_get(&d->by_key, key, WG_KEY);
 }
 
 uint32_t device_random(struct device *d)
@@ -92,15 +97,17 @@ int device_peer_add(
 	struct peer *p;
 	int err;
 
-	if (map_get(d->by_key, key))
+	if (device_peer_find(d, key))
 		return TM_EEXIST;
 	if (ct_eq(key, d->self.pub, WG_KEY) || !dh_public_usable(key))
 		return TM_EINVAL;
-	if (map_size(d->by_key) >= DEVICE_PEERS_MAX)
+	if (d->by_key.size >= DEVICE_PEERS_MAX)
 		return TM_EFULL;
 
 	/* Idle peers are not in the heap, yet each may enter it. */
-	err = heap_reserve(&d->due, map_size(d->by_key) + 1);
+	err = heap_reserve(&d->due, d->by_key.size + 1);
+	if (err == TM_OK)
+		err = table_reserve(&d->by_key, 1);
 	if (err < 0)
 		return err;
 
@@ -110,13 +117,8 @@ int device_peer_add(
 
 	memcpy(p->key, key, sizeof(p->key));
 	list_init(&p->all);
-	handshake_init(&p->hs, key, psk);
-	err = map_put(d->by_key, key, p);
-	if (err < 0) {
-		device_peer_free(p);
-		return err;
-	}
-
+	handshake_init(&p->hs, p->key, psk);
+	table_put(&d->by_key, p);
 	list_push_back(&d->peers, &p->all);
 	*ret_peer = p;
 	return TM_OK;
@@ -134,6 +136,7 @@ void device_peer_free(void *peer)
 	if (!p)
 		return;
 
+	handshake_deinit(&p->hs);
 	wipe(p, sizeof(*p));
 	free(p);
 }
@@ -145,7 +148,7 @@ void device_peer_remove(struct device *d, struct peer *p)
 	session_drop_all(d, p);
 	heap_remove(&d->due, &p->due);
 	list_remove(&p->all);
-	map_remove(d->by_key, p->key);
+	table_remove(&d->by_key, p->key, WG_KEY);
 	d->ops.drop_staged(d->ops.ctx, p);
 	(void)!peer_set_way(d, p, NULL); /* takes away only, so needs no memory */
 	d->ops.retire_peer(d->ops.ctx, p);

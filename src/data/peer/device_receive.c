@@ -3,7 +3,6 @@
  * Handshake messages from the network. In this order, cheapest first: length, mac1 (else silence), under load
  * mac2 (else a cookie) and the per-source limit, and only then Diffie-Hellman.
  */
-#include "base/map.h"
 #include "base/secret.h"
 #include "data/peer/peer_private.h"
 
@@ -86,8 +85,10 @@ static int answer(struct device *d, struct peer *p, struct hs_incoming *in, cons
 	d->ops.entropy(d->ops.ctx, e_priv, sizeof(e_priv));
 	err = handshake_create_response(&p->hs, in, d->aead, index, e_priv, msg, &keys);
 	wipe(e_priv, sizeof(e_priv));
-	if (err == TM_OK)
+	if (err == TM_OK) {
+		handshake_sign(&p->hs, msg, sizeof(msg), a->now);
 		err = session_new(d, p, index, &keys, false, a->now, &kp);
+	}
 	hs_keys_wipe(&keys);
 	if (err < 0) {
 		index_release(d->index, index);
@@ -96,7 +97,6 @@ static int answer(struct device *d, struct peer *p, struct hs_incoming *in, cons
 
 	heard_from(d, p, a);
 	session_begin_responder(d, p, kp, a->now);
-	cookie_jar_sign(&p->hs.jar, msg, sizeof(msg), a->now);
 	timers_response_sent(&p->timers, &d->limits, a->now);
 	peer_auth_sent(p, a->now);
 	d->ops.send(d->ops.ctx, p, a->by, msg, sizeof(msg));
@@ -122,7 +122,7 @@ static enum device_verdict receive_init(struct device *d, const struct arrival *
 	if (err < 0)
 		return verdict_of(err);
 
-	p = map_get(d->by_key, in.remote);
+	p = device_peer_find(d, in.remote);
 	if (!p) {
 		hs_incoming_wipe(&in);
 		return DEV_UNKNOWN_PEER;
@@ -188,7 +188,7 @@ static enum device_verdict receive_cookie(struct device *d, const struct arrival
 	if (!p)
 		return DEV_BAD_COOKIE;
 
-	return cookie_jar_consume(&p->hs.jar, d->aead, &m, a->now) == TM_OK ? DEV_OK : DEV_BAD_COOKIE;
+	return handshake_take_cookie(&p->hs, d->aead, &m, a->now) == TM_OK ? DEV_OK : DEV_BAD_COOKIE;
 }
 
 enum device_verdict device_receive(

@@ -3,8 +3,6 @@
 #include "base/secret.h"
 #include "data/peer/peer_private.h"
 
-#include "base/map.h"
-
 void peer_auth_sent(struct peer *p, ns_t now)
 {
 	atomic_store_explicit(&p->last_auth_sent, now, memory_order_relaxed);
@@ -44,7 +42,7 @@ static int send_initiation(struct device *d, struct peer *p, ns_t now)
 		index_release(d->index, index);
 		return err;
 	}
-	cookie_jar_sign(&p->hs.jar, msg, sizeof(msg), now);
+	handshake_sign(&p->hs, msg, sizeof(msg), now);
 	timers_initiation_sent(&p->timers, &d->limits, now, device_random(d));
 	peer_auth_sent(p, now);
 	d->ops.send(d->ops.ctx, p, &way->to, msg, sizeof(msg));
@@ -94,6 +92,7 @@ static void forget_keys(struct device *d, struct peer *p)
 {
 	timers_wiped(&p->timers);
 	peer_drop_attempt(d, p);
+	handshake_forget(&p->hs);
 	session_drop_all(d, p);
 }
 

@@ -39,31 +39,64 @@ void hs_self_deinit(struct hs_self *self)
 void handshake_init(
 	struct handshake *h, const uint8_t remote[static WG_KEY], const uint8_t psk[static NOISE_PSK])
 {
-	*h = (struct handshake){0};
-	memcpy(h->remote, remote, WG_KEY);
+	*h = (struct handshake){.remote = remote};
 	memcpy(h->psk, psk, NOISE_PSK);
-	cookie_jar_init(&h->jar, remote);
 }
 
-static int static_static(struct handshake *h, const struct hs_self *self)
+void handshake_deinit(struct handshake *h)
 {
-	int err = h->has_ss ? TM_OK : dh_key_exchange(self->key, h->remote, h->ss);
-
-	h->has_ss = err == TM_OK;
-	return err;
-}
-
-void handshake_wipe(struct handshake *h)
-{
+	handshake_forget(h);
 	wipe(h, sizeof(*h));
 }
 
 void handshake_abandon(struct handshake *h)
 {
-	noise_deinit(&h->noise);
-	wipe(&h->noise, sizeof(h->noise));
+	if (h->talk)
+		noise_deinit(&h->talk->noise);
 	h->pending = false;
 	h->index = 0;
+}
+
+void handshake_forget(struct handshake *h)
+{
+	handshake_abandon(h);
+	if (!h->talk)
+		return;
+
+	wipe(h->talk, sizeof(*h->talk));
+	free(TAKE(h->talk));
+}
+
+static int start_to_talk(struct handshake *h, const struct hs_self *self)
+{
+	struct hs_talk *t;
+	int err;
+
+	if (h->talk)
+		return TM_OK;
+
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		return TM_ENOMEM;
+
+	err = dh_key_exchange(self->key, h->remote, t->ss);
+	if (err < 0) {
+		free(t);
+		return err;
+	}
+	cookie_jar_init(&t->jar, h->remote);
+	h->talk = t;
+	return TM_OK;
+}
+
+void handshake_sign(struct handshake *h, uint8_t *msg, size_t n, ns_t now)
+{
+	cookie_jar_sign(&h->talk->jar, msg, n, now);
+}
+
+int handshake_take_cookie(struct handshake *h, struct aead *a, const struct wg_cookie_reply *m, ns_t now)
+{
+	return h->talk ? cookie_jar_consume(&h->talk->jar, a, m, now) : TM_EAUTH;
 }
 
 void hs_incoming_wipe(struct hs_incoming *in)
@@ -120,7 +153,7 @@ static int noise_start(
 		return err;
 
 	if (h)
-		noise_set_ss(n, h->ss);
+		noise_set_ss(n, h->talk->ss);
 	return TM_OK;
 }
 
@@ -132,17 +165,17 @@ int handshake_create_init(struct handshake *h, const struct hs_self *self, struc
 	int err;
 
 	handshake_abandon(h);
-	err = static_static(h, self);
+	err = start_to_talk(h, self);
 	if (err < 0)
 		return err;
 
-	err = noise_start(&h->noise, NOISE_INITIATOR, self, h);
+	err = noise_start(&h->talk->noise, NOISE_INITIATOR, self, h);
 	if (err < 0)
 		return err;
 
 	next_stamp(h->sent_stamp, real, stamp);
 	wg_init_header(out, index);
-	err = noise_write(&h->noise, a, e_priv, stamp, sizeof(stamp), out + WG_INIT_NOISE,
+	err = noise_write(&h->talk->noise, a, e_priv, stamp, sizeof(stamp), out + WG_INIT_NOISE,
 		WG_INIT_MAC1 - WG_INIT_NOISE, &n);
 	if (err < 0) {
 		handshake_abandon(h);
@@ -176,12 +209,12 @@ int handshake_consume_init(struct handshake *h, const struct hs_self *self, stru
 {
 	uint8_t payload[WG_INIT_LEN];
 	size_t n = 0;
-	int err = static_static(h, self);
+	int err = start_to_talk(h, self);
 
 	if (err < 0)
 		return err;
 
-	noise_set_ss(&in->noise, h->ss);
+	noise_set_ss(&in->noise, h->talk->ss);
 	err = noise_read(&in->noise, a, m->noise, m->noise_len, payload, &n);
 	if (err == TM_OK && n != WG_TAI64N)
 		err = TM_EBADMSG;
@@ -246,7 +279,7 @@ int handshake_consume_response(
 	if (!h->pending || m->receiver != h->index)
 		return TM_ENOENT;
 
-	trial = h->noise;
+	trial = h->talk->noise;
 	err = noise_read(&trial, a, m->noise, m->noise_len, payload, &n);
 	if (err == TM_OK && n != 0)
 		err = TM_EBADMSG;

@@ -29,23 +29,24 @@ struct hs_self {
 	uint8_t pub[WG_KEY];
 };
 
+/* What a peer needs as soon as we speak with it. Most peers of a large mesh never come to that. */
+struct hs_talk {
+	uint8_t ss[WG_KEY]; /* DH(our static, theirs) */
+	struct noise noise; /* our initiation under way */
+	struct cookie_jar jar;
+};
+
 struct handshake {
-	/* set once */
-	uint8_t remote[WG_KEY]; /* the peer's static public key */
-	/* DH(our static, theirs): made for the first handshake, since most peers of a large mesh see none */
-	uint8_t ss[WG_KEY];
-	bool has_ss;
+	const uint8_t *remote; /* the peer's static public key, borrowed */
 	/* settings: count from the next message on */
 	uint8_t psk[NOISE_PSK];
-	/* our initiation under way */
-	bool pending;
-	uint32_t index;
-	struct noise noise;
 	/* the newest stamps in each direction: only newer ones follow */
 	uint8_t sent_stamp[WG_TAI64N], received_stamp[WG_TAI64N];
 	ns_t received_at; /* when the last initiation was accepted */
 	bool has_received;
-	struct cookie_jar jar;
+	bool pending; /* our initiation is under way, as `index` */
+	uint32_t index;
+	struct hs_talk *talk; /* made with the first message in either direction */
 };
 
 /* What a finished handshake yields. Wipe it. */
@@ -65,11 +66,20 @@ struct hs_incoming {
 NODISCARD int hs_self_init(struct hs_self *self, const uint8_t priv[static WG_KEY]); /* clamps */
 void hs_self_deinit(struct hs_self *self);
 
+/* remote is borrowed for the handshake's life. */
 void handshake_init(
 	struct handshake *h, const uint8_t remote[static WG_KEY], const uint8_t psk[static NOISE_PSK]);
-void handshake_wipe(struct handshake *h);
+void handshake_deinit(struct handshake *h); /* wipes */
 /* Forgets our initiation under way (not the stamps). */
 void handshake_abandon(struct handshake *h);
+/* All but settings and stamps. */
+void handshake_forget(struct handshake *h);
+
+/* Puts the MACs on a message of ours that was created before. */
+void handshake_sign(struct handshake *h, uint8_t *msg, size_t n, ns_t now);
+/* TM_EAUTH as cookie_jar_consume, also when we never spoke. */
+NODISCARD int handshake_take_cookie(
+	struct handshake *h, struct aead *a, const struct wg_cookie_reply *m, ns_t now);
 
 /* TAI64N of a Unix time, its nanoseconds coarsened so that the stamp does not tell the exact clock. */
 void tai64n(ns_t real, uint8_t out[static WG_TAI64N]);

@@ -3,11 +3,10 @@
 #ifndef TM_DATA_PEER_PEER_PRIVATE_H
 #define TM_DATA_PEER_PEER_PRIVATE_H
 
+#include "base/table.h"
 #include "data/peer/cookie.h"
 #include "data/peer/device.h"
 #include "data/peer/ratelimit.h"
-
-struct map;
 
 enum { DEVICE_PEERS_MAX = 1 << 20, DEVICE_LOAD_THRESHOLD = 512 };
 #define DEVICE_LOAD_LINGERS (1 * SEC) /* once under load, cookies are demanded for this long at least */
@@ -21,7 +20,7 @@ struct device {
 	struct aead *aead;
 	/* changing */
 	struct index_table *index;
-	struct map *by_key;
+	struct table by_key;
 	struct list peers;
 	struct heap due;
 	struct cookie_oven oven;

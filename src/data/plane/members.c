@@ -32,6 +32,13 @@ struct change {
 	bool forwards, follows;
 };
 
+/* Room for changes, each time twice as much: the many of a first map go back to the system in one piece. */
+struct change_chunk {
+	struct change_chunk *next;
+	size_t n, cap;
+	struct change v[];
+};
+
 static struct member *member_of(const struct peer *peer)
 {
 	return peer->owner;
@@ -98,11 +105,21 @@ static int reroute(struct plane *p, struct change *c, const struct plane_peer *r
 
 static int change_new(struct plane *p, struct peer *peer, struct change **ret_c)
 {
-	struct change *c = calloc(1, sizeof(*c));
+	struct change_chunk *chunk = p->changes.chunks;
+	struct change *c;
 
-	if (!c)
-		return TM_ENOMEM;
+	if (!chunk || chunk->n == chunk->cap) {
+		size_t cap = chunk ? 2 * chunk->cap : 1;
 
+		chunk = calloc(1, sizeof(*chunk) + cap * sizeof(chunk->v[0]));
+		if (!chunk)
+			return TM_ENOMEM;
+
+		chunk->cap = cap;
+		chunk->next = p->changes.chunks;
+		p->changes.chunks = chunk;
+	}
+	c = &chunk->v[chunk->n++];
 	c->peer = peer;
 	c->next = p->changes.first;
 	p->changes.first = c;
@@ -264,15 +281,17 @@ int plane_peers_commit(struct plane *p)
 		route_rollback(p->routes);
 
 	/* Out of the routes, then out of the device: whoever looks now does not find the removed any more. */
-	for (struct change *c; (c = p->changes.first);) {
-		p->changes.first = c->next;
+	for (struct change *c = p->changes.first; c; c = c->next) {
 		if (err)
 			forget(p, c);
 		else
 			apply(p, c);
 		free(c->allowed);
-		wipe(c, sizeof(*c));
-		free(c);
+	}
+	for (struct change_chunk *chunk; (chunk = p->changes.chunks);) {
+		p->changes.chunks = chunk->next;
+		wipe(chunk->v, chunk->n * sizeof(chunk->v[0]));
+		free(chunk);
 	}
 	for (struct allowed *a; (a = p->changes.replaced);) {
 		p->changes.replaced = a->next;

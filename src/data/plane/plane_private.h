@@ -25,7 +25,8 @@ struct changes {
 	bool open;
 	bool routes, facts; /* prefixes among it, what the filter knows of peers */
 	int failed; /* commit will undo all and return this */
-	struct change *first;
+	struct change *first; /* in the order of the last first */
+	struct change_chunk *chunks;
 	struct allowed *replaced; /* freed when it is over */
 };
 

@@ -84,8 +84,7 @@ static struct peer *owner_of(const struct branch *b, struct peer *inherited)
 }
 
 /* The slots of the node at `top` that b and what is below it fill. Longer prefixes come later, and stay. */
-static void fill_slots(
-	struct route_set *s, struct slots *slots, struct branch *b, const struct branch *top)
+static void fill_slots(struct route_set *s, struct slots *slots, struct branch *b, const struct branch *top)
 {
 	unsigned end = top->len + STRIDE, slot = route_key_slot(b->key, top->len);
 
@@ -251,8 +250,7 @@ int route_commit(struct route_set *s, struct route_table *ret_table, struct rout
 	}
 	forget_marks(s->v4);
 	forget_marks(s->v6);
-	branch_drop_spare(s);
-	s->n_changes = 0;
+	route_set_settle(s);
 	*ret_table = next;
 	*ret_garbage = (struct route_garbage *)(void *)s->orphans;
 	s->orphans = NULL;

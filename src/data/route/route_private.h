@@ -9,8 +9,8 @@ enum { STRIDE = 6, SLOTS = 1 << STRIDE };
 
 /*
  * The set's trie: binary, path-compressed, one branch for each prefix and for each place where two prefixes
- * part. A branch at which a node of the workers' trie begins remembers what was made of it, so that it need not
- * be made again.
+ * part. A branch at which a node of the workers' trie begins remembers what was made of it, so that it need
+ * not be made again.
  */
 struct branch {
 	struct route_key key; /* bits from `len` on are zero */
@@ -52,7 +52,8 @@ struct route_set {
 	size_t n_changes, cap_changes;
 	struct block *orphans; /* in the last version, and in none that comes */
 	struct block *made; /* for the version that is being made */
-	struct branch *spare; /* branches taken out since the last commit (by down[0]): a rollback needs no memory */
+	struct branch *
+		spare; /* branches taken out since the last commit (by down[0]): a rollback needs no memory */
 };
 
 static inline struct route_key route_key_mask(uint32_t len)
@@ -89,6 +90,6 @@ static inline struct peer *const *route_leaf(const struct route_node *below, uns
 void block_orphan(struct route_set *s, struct branch *b); /* its block goes with the next version's garbage */
 void block_list_free(struct block *b);
 /* set.c */
-void branch_drop_spare(struct route_set *s);
+void route_set_settle(struct route_set *s); /* what was put and removed is done, or undone */
 
 #endif

@@ -4,7 +4,7 @@
 
 #include "base/bytes.h"
 
-enum { CHANGES_FIRST = 16 };
+enum { CHANGES_FIRST = 16, CHANGES_KEPT = 256 };
 
 int route_set_new(struct route_set **ret_set)
 {
@@ -28,7 +28,7 @@ static void branch_free_all(struct branch *b)
 	free(b);
 }
 
-void branch_drop_spare(struct route_set *s)
+static void branch_drop_spare(struct route_set *s)
 {
 	for (struct branch *b; (b = s->spare);) {
 		s->spare = b->down[0];
@@ -222,6 +222,18 @@ bool route_prefix_usable(const struct prefix *p)
 	return (p->ip.family == IP_V4 || p->ip.family == IP_V6) && p->len <= ip_bits(&p->ip);
 }
 
+/* The log begins anew. A large one is not kept: it was the first of a large mesh. */
+void route_set_settle(struct route_set *s)
+{
+	s->n_changes = 0;
+	if (s->cap_changes > CHANGES_KEPT) {
+		free(s->changes);
+		s->changes = NULL;
+		s->cap_changes = 0;
+	}
+	branch_drop_spare(s);
+}
+
 int route_put(struct route_set *s, struct route *r)
 {
 	int err;
@@ -260,5 +272,5 @@ void route_rollback(struct route_set *s)
 		else
 			(void)!link_in(s, c->route, c->newer);
 	}
-	branch_drop_spare(s);
+	route_set_settle(s);
 }

@@ -16,6 +16,7 @@
 
 struct side {
 	struct hs_self self;
+	uint8_t peer[WG_KEY];
 	struct handshake h;
 	struct aead *aead;
 	uint8_t e_priv[WG_KEY];
@@ -38,16 +39,16 @@ static int key_arg(const char *hex, uint8_t out[static 32])
 
 static int set_up(struct side *s, char **argv)
 {
-	uint8_t priv[WG_KEY], peer[WG_KEY], psk[NOISE_PSK];
+	uint8_t priv[WG_KEY], psk[NOISE_PSK];
 
 	if (crypto_init(NULL) < 0 || aead_new(&s->aead) < 0)
 		return TM_ECRYPTO;
-	if (key_arg(argv[2], priv) < 0 || key_arg(argv[3], peer) < 0 || key_arg(argv[4], psk) < 0 ||
+	if (key_arg(argv[2], priv) < 0 || key_arg(argv[3], s->peer) < 0 || key_arg(argv[4], psk) < 0 ||
 		key_arg(argv[5], s->e_priv) < 0 || hs_self_init(&s->self, priv) < 0)
 		return TM_EINVAL;
 
 	s->index = (uint32_t)strtoul(argv[6], NULL, 16);
-	handshake_init(&s->h, peer, psk);
+	handshake_init(&s->h, s->peer, psk);
 	return TM_OK;
 }
 
@@ -62,7 +63,7 @@ static int initiate(struct side *s, const char *real, struct hs_keys *ret_keys)
 	if (err < 0)
 		return err;
 
-	cookie_jar_sign(&s->h.jar, init, sizeof(init), 0);
+	handshake_sign(&s->h, init, sizeof(init), 0);
 	show("init", init, sizeof(init));
 	if (!fgets(line, sizeof(line), stdin))
 		return TM_ECLOSED;
@@ -102,7 +103,7 @@ static int respond(struct side *s, const char *hex, struct hs_keys *ret_keys)
 	if (err < 0)
 		return err;
 
-	cookie_jar_sign(&s->h.jar, response, sizeof(response), 0);
+	handshake_sign(&s->h, response, sizeof(response), 0);
 	show("response", response, sizeof(response));
 	return TM_OK;
 }
@@ -126,6 +127,7 @@ int main(int argc, char **argv)
 	show("recv", keys.recv, sizeof(keys.recv));
 	printf("remote %08x\n", keys.remote_index);
 	aead_free(s.aead);
+	handshake_deinit(&s.h);
 	hs_self_deinit(&s.self);
 	return 0;
 }

@@ -55,6 +55,8 @@ static int tear_down(void **state)
 {
 	struct pair *p = *state;
 
+	handshake_deinit(&p->a.h);
+	handshake_deinit(&p->b.h);
 	hs_self_deinit(&p->a.self);
 	hs_self_deinit(&p->b.self);
 	aead_free(p->aead);
@@ -67,7 +69,7 @@ static int make_init(struct pair *p, ns_t real, uint8_t msg[static WG_INIT_LEN])
 	int err = handshake_create_init(&p->a.h, &p->a.self, p->aead, INDEX_A, real, p->a.e_priv, msg);
 
 	if (err == TM_OK)
-		cookie_jar_sign(&p->a.h.jar, msg, WG_INIT_LEN, 0);
+		handshake_sign(&p->a.h, msg, WG_INIT_LEN, 0);
 	return err;
 }
 
@@ -92,7 +94,7 @@ static int answer(struct pair *p, const uint8_t *init, ns_t now, uint8_t msg[sta
 		err = handshake_create_response(
 			&p->b.h, &in, p->aead, (uint32_t)INDEX_B, p->b.e_priv, msg, keys);
 	if (err == TM_OK)
-		cookie_jar_sign(&p->b.h.jar, msg, WG_RESPONSE_LEN, 0);
+		handshake_sign(&p->b.h, msg, WG_RESPONSE_LEN, 0);
 	return err;
 }
 
@@ -295,11 +297,14 @@ static void nothing_secret_is_left_when_the_attempt_is_over(void **state)
 	assert_int_equal(make_init(p, REAL, init), TM_OK);
 	assert_int_equal(answer(p, init, 1 * SEC, response, &b), TM_OK);
 	assert_int_equal(finish(p, response, &a), TM_OK);
-	assert_true(ct_is_zero(&p->a.h.noise, sizeof(p->a.h.noise)));
+	assert_true(ct_is_zero(&p->a.h.talk->noise, sizeof(p->a.h.talk->noise)));
 	assert_int_equal(make_init(p, REAL, init), TM_OK);
 	handshake_abandon(&p->a.h);
-	assert_true(ct_is_zero(&p->a.h.noise, sizeof(p->a.h.noise)));
-	handshake_wipe(&p->a.h);
+	assert_true(ct_is_zero(&p->a.h.talk->noise, sizeof(p->a.h.talk->noise)));
+	handshake_forget(&p->a.h);
+	assert_null(p->a.h.talk);
+	assert_false(ct_is_zero(p->a.h.sent_stamp, sizeof(p->a.h.sent_stamp)));
+	handshake_deinit(&p->a.h);
 	assert_true(ct_is_zero(&p->a.h, sizeof(p->a.h)));
 }
 

@@ -51,7 +51,7 @@ static void forger_init(struct forger *f)
 
 static void forger_deinit(struct forger *f)
 {
-	handshake_wipe(&f->h);
+	handshake_deinit(&f->h);
 	hs_self_deinit(&f->self);
 	aead_free(f->aead);
 }
@@ -62,7 +62,7 @@ static void forge(struct forger *f, uint8_t msg[static WG_INIT_LEN])
 
 	assert_int_equal(
 		handshake_create_init(&f->h, &f->self, f->aead, f->index++, time_real(), e_priv, msg), TM_OK);
-	cookie_jar_sign(&f->h.jar, msg, WG_INIT_LEN, time_monotonic());
+	handshake_sign(&f->h, msg, WG_INIT_LEN, time_monotonic());
 }
 
 static void initiations_too_close_together_are_a_flood(void **state)
@@ -98,7 +98,7 @@ static void an_initiation_that_does_not_decrypt_is_counted_and_not_answered(void
 	for (size_t i = 0; i < ARRAY_LEN(at); i++) {
 		forge(&f, msg);
 		msg[at[i]] ^= 1;
-		cookie_jar_sign(&f.h.jar, msg, sizeof(msg), 0); /* mac1 is right: it proves nothing */
+		handshake_sign(&f.h, msg, sizeof(msg), 0); /* mac1 is right: it proves nothing */
 		fake_inject(A, B, 0, msg, sizeof(msg));
 	}
 	expect_drops(ab, 2, &b, DROP_HS_DECRYPT, ARRAY_LEN(at));
@@ -126,9 +126,9 @@ static void under_load_a_proven_address_gets_five_handshakes_at_once(void **stat
 		plane_service(b.plane, now);
 	assert_int_equal(fake_last(WG_COOKIE_REPLY, reply, sizeof(reply), NULL), sizeof(reply));
 	assert_int_equal(wg_cookie_reply_decode(reply, sizeof(reply), &m), TM_OK);
-	assert_int_equal(cookie_jar_consume(&f.h.jar, f.aead, &m, now), TM_OK);
+	assert_int_equal(handshake_take_cookie(&f.h, f.aead, &m, now), TM_OK);
 
-	cookie_jar_sign(&f.h.jar, msg, sizeof(msg), now);
+	handshake_sign(&f.h, msg, sizeof(msg), now);
 	for (unsigned i = 0; i < 12; i++)
 		fake_inject(A, B, 0, msg, sizeof(msg));
 	while (host_drops(&b, DROP_HS_RATE) < 12 - 5)

@@ -18,6 +18,11 @@ typedef int64_t ns_t; /* nanoseconds; monotonic unless the name says `real` */
 ns_t time_monotonic(void);
 ns_t time_real(void); /* since the Unix epoch */
 
+static inline ns_t ns_max(ns_t a, ns_t b)
+{
+	return a > b ? a : b;
+}
+
 static inline ns_t ns_min(ns_t a, ns_t b)
 {
 	return a < b ? a : b;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* JSON of node records, netmaps and candidates; the formats are in model.h. */
 #include "base/encode.h"
+#include "base/jsonout.h"
 #include "base/secret.h"
+#include "mesh/jsonin.h"
 #include "mesh/model.h"
 
 #include <string.h>
@@ -13,65 +15,6 @@ static void json_freep(json_t **j)
 	json_decref(*j);
 }
 #define _cleanup_json_ _cleanup_(json_freep)
-
-/* A string member without embedded zero bytes, or NULL. */
-static const char *get_string(const json_t *j, const char *field)
-{
-	const json_t *v = json_object_get(j, field);
-	const char *s = json_string_value(v);
-
-	return s && strlen(s) == json_string_length(v) ? s : NULL;
-}
-
-/* Copies a string member of at most size - 1 bytes that satisfies `valid`. */
-static int get_text(const json_t *j, const char *field, bool (*valid)(const char *), char *out, size_t size)
-{
-	const char *s = get_string(j, field);
-
-	if (!s || strlen(s) >= size || !valid(s))
-		return TM_EBADMSG;
-
-	memcpy(out, s, strlen(s) + 1);
-	return TM_OK;
-}
-
-/* Absent = false. */
-static int get_bool(const json_t *j, const char *field, bool *ret_v)
-{
-	const json_t *v = json_object_get(j, field);
-
-	if (v && !json_is_boolean(v))
-		return TM_EBADMSG;
-
-	*ret_v = json_is_true(v);
-	return TM_OK;
-}
-
-static int get_u64(const json_t *j, const char *field, uint64_t *ret_v)
-{
-	const json_t *v = json_object_get(j, field);
-
-	if (!json_is_integer(v) || json_integer_value(v) < 0)
-		return TM_EBADMSG;
-
-	*ret_v = (uint64_t)json_integer_value(v);
-	return TM_OK;
-}
-
-/* 32 bytes that are not all zero. */
-static int get_key(const json_t *j, const char *field, uint8_t ret_key[static KEY_LEN])
-{
-	const char *s = get_string(j, field);
-	uint8_t key[KEY_LEN];
-	size_t n;
-
-	if (!s || base64_decode(s, strlen(s), key, sizeof(key), &n) || n != sizeof(key) || ct_is_zero(key, n))
-		return TM_EBADMSG;
-
-	memcpy(ret_key, key, sizeof(key));
-	wipe(key, sizeof(key));
-	return TM_OK;
-}
 
 static int set_key(json_t *j, const char *field, const uint8_t key[static KEY_LEN])
 {
@@ -86,22 +29,15 @@ static int set_key(json_t *j, const char *field, const uint8_t key[static KEY_LE
 /* A host number of the mesh, and the addresses that follow. */
 static int get_host(const json_t *j, const struct mesh_info *mesh, struct node_rec *r)
 {
-	const json_t *v = json_object_get(j, "host");
-	json_int_t host = json_integer_value(v);
+	int64_t host;
 
-	if (!json_is_integer(v) || host < 1 || host > mesh_hosts_max(&mesh->net4, &mesh->net6))
-		return TM_EBADMSG;
+	int err = jsonin_int(j, "host", 1, mesh_hosts_max(&mesh->net4, &mesh->net6), &host);
+	if (err)
+		return err;
 
 	r->host = (uint32_t)host;
 	mesh_addresses(mesh, r->host, &r->ip4, &r->ip6);
 	return TM_OK;
-}
-
-static int set_ip(json_t *j, const char *field, const struct ip *ip)
-{
-	char text[IP_STR_LEN];
-
-	return json_object_set_new(j, field, json_string(ip_format(ip, text)));
 }
 
 static json_t *tags_to_json(const struct node_rec *r)
@@ -162,31 +98,52 @@ json_t *node_rec_to_json(const struct node_rec *r)
 	return failed ? NULL : TAKE(j);
 }
 
-json_t *node_rec_describe(const struct node_rec *r)
+static void tags_put(struct jsonout *o, const struct node_rec *r)
 {
-	_cleanup_json_ json_t *j = json_object();
-	int failed = !j;
+	jsonout_list(o, "tags");
+	for (size_t i = 0; i < r->n_tags; i++)
+		jsonout_text(o, NULL, r->tags[i]);
+	jsonout_list_end(o);
+}
 
-	if (failed)
-		return NULL;
+void node_rec_put(struct jsonout *o, const char *key, const struct node_rec *r)
+{
+	jsonout_object(o, key);
+	jsonout_text(o, "id", r->id);
+	jsonout_text(o, "name", r->name);
+	jsonout_int(o, "host", r->host);
+	jsonout_base64(o, "key", r->key, sizeof(r->key));
+	if (r->n_tags)
+		tags_put(o, r);
+	if (r->coordinator)
+		jsonout_bool(o, "coordinator", true);
+	if (r->kind == NODE_CLIENT) {
+		jsonout_text(o, "kind", "client");
+		jsonout_text(o, "via", r->via);
+	}
+	jsonout_object_end(o);
+}
 
-	failed |= json_object_set_new(j, "id", json_string(r->id));
-	failed |= json_object_set_new(j, "name", json_string(r->name));
-	failed |= set_ip(j, "ip4", &r->ip4);
-	failed |= set_ip(j, "ip6", &r->ip6);
-	failed |= set_key(j, "key", r->key);
-	failed |= json_object_set_new(j, "tags", tags_to_json(r));
-	failed |= json_object_set_new(j, "coordinator", json_boolean(r->coordinator));
-	failed |= json_object_set_new(j, "kind", json_string(r->kind == NODE_CLIENT ? "client" : "node"));
+void node_rec_put_shown(struct jsonout *o, const struct node_rec *r)
+{
+	char ip4[IP_STR_LEN], ip6[IP_STR_LEN];
+
+	jsonout_text(o, "id", r->id);
+	jsonout_text(o, "name", r->name);
+	jsonout_text(o, "ip4", ip_format(&r->ip4, ip4));
+	jsonout_text(o, "ip6", ip_format(&r->ip6, ip6));
+	jsonout_base64(o, "key", r->key, sizeof(r->key));
+	tags_put(o, r);
+	jsonout_bool(o, "coordinator", r->coordinator);
+	jsonout_text(o, "kind", r->kind == NODE_CLIENT ? "client" : "node");
 	if (r->kind == NODE_CLIENT)
-		failed |= json_object_set_new(j, "via", json_string(r->via));
-	return failed ? NULL : TAKE(j);
+		jsonout_text(o, "via", r->via);
 }
 
 /* TM_EUNSUPPORTED: a kind of a later version; such a record is skipped, not mistaken for a node. */
 static int kind_from_json(const json_t *j, struct node_rec *r)
 {
-	const char *kind = get_string(j, "kind");
+	const char *kind = jsonin_string(json_object_get(j, "kind"));
 
 	if (!json_object_get(j, "kind") || (kind && strcmp(kind, "node") == 0)) {
 		r->kind = NODE_MESH;
@@ -196,7 +153,7 @@ static int kind_from_json(const json_t *j, struct node_rec *r)
 		return TM_EUNSUPPORTED;
 
 	r->kind = NODE_CLIENT;
-	int err = get_text(j, "via", node_id_valid, r->via, sizeof(r->via));
+	int err = jsonin_word(j, "via", node_id_valid, r->via, sizeof(r->via));
 	if (err)
 		return err;
 	return strcmp(r->via, r->id) == 0 ? TM_EBADMSG : TM_OK;
@@ -210,17 +167,17 @@ int node_rec_from_json(const json_t *j, const struct mesh_info *mesh, struct nod
 	if (!json_is_object(j))
 		return TM_EBADMSG;
 
-	err = get_text(j, "id", node_id_valid, r.id, sizeof(r.id));
+	err = jsonin_word(j, "id", node_id_valid, r.id, sizeof(r.id));
 	if (!err)
-		err = get_text(j, "name", node_name_valid, r.name, sizeof(r.name));
+		err = jsonin_word(j, "name", node_name_valid, r.name, sizeof(r.name));
 	if (!err)
 		err = get_host(j, mesh, &r);
 	if (!err)
-		err = get_key(j, "key", r.key);
+		err = jsonin_key(j, "key", r.key);
 	if (!err)
 		err = tags_from_json(json_object_get(j, "tags"), &r);
 	if (!err)
-		err = get_bool(j, "coordinator", &r.coordinator);
+		err = jsonin_bool(j, "coordinator", &r.coordinator);
 	if (!err)
 		err = kind_from_json(j, &r);
 	if (err)
@@ -230,19 +187,9 @@ int node_rec_from_json(const json_t *j, const struct mesh_info *mesh, struct nod
 	return TM_OK;
 }
 
-/* A mesh's name is for people: any text without control characters (which could talk to their terminal). */
-static bool mesh_name_valid(const char *s)
-{
-	const char *at = s;
-
-	while ((unsigned char)*at >= ' ' && *at != 0x7f)
-		at++;
-	return *at == '\0' && at != s;
-}
-
 static int get_prefix(const json_t *j, const char *field, enum ip_family family, struct prefix *ret_p)
 {
-	const char *s = get_string(j, field);
+	const char *s = jsonin_string(json_object_get(j, field));
 	struct prefix p;
 
 	if (!s || prefix_parse(s, &p) || p.ip.family != family)
@@ -275,18 +222,30 @@ json_t *mesh_info_to_json(const struct mesh_info *m)
 	return failed ? NULL : TAKE(j);
 }
 
+void mesh_info_put(struct jsonout *o, const char *key, const struct mesh_info *m)
+{
+	char net4[PREFIX_STR_LEN], net6[PREFIX_STR_LEN];
+
+	jsonout_object(o, key);
+	jsonout_text(o, "name", m->name);
+	jsonout_text(o, "net4", prefix_format(&m->net4, net4));
+	jsonout_text(o, "net6", prefix_format(&m->net6, net6));
+	jsonout_base64(o, "secret", m->secret, sizeof(m->secret));
+	jsonout_object_end(o);
+}
+
 int mesh_info_from_json(const json_t *j, struct mesh_info *ret_mesh)
 {
 	struct mesh_info m = {0};
 	int err;
 
-	err = get_text(j, "name", mesh_name_valid, m.name, sizeof(m.name));
+	err = jsonin_text(j, "name", m.name, sizeof(m.name));
 	if (!err)
 		err = get_prefix(j, "net4", IP_V4, &m.net4);
 	if (!err)
 		err = get_prefix(j, "net6", IP_V6, &m.net6);
 	if (!err)
-		err = get_key(j, "secret", m.secret);
+		err = jsonin_key(j, "secret", m.secret);
 	if (!err)
 		*ret_mesh = m;
 	wipe(m.secret, sizeof(m.secret));
@@ -391,9 +350,9 @@ int netmap_from_json(const json_t *j, const struct mesh_info *mesh, struct netma
 {
 	_cleanup_(netmap_deinit) struct netmap m = {0};
 
-	int err = get_u64(j, "version", &m.version);
+	int err = jsonin_u64(j, "version", &m.version);
 	if (!err)
-		err = get_u64(j, "base", &m.base);
+		err = jsonin_u64(j, "base", &m.base);
 	if (err)
 		return err;
 	if (m.base && m.base >= m.version)
@@ -446,7 +405,7 @@ static json_t *candidate_to_json(const struct candidate *c)
 
 static int candidate_from_json(const json_t *j, struct candidate *ret_c)
 {
-	const char *type = get_string(j, "type"), *addr = get_string(j, "addr");
+	const char *type = jsonin_string(json_object_get(j, "type")), *addr = jsonin_string(json_object_get(j, "addr"));
 	struct candidate c;
 
 	if (!type || !addr || strchr(addr, '%') || endpoint_parse(addr, &c.ep))
@@ -470,6 +429,23 @@ json_t *candidates_to_json(const struct candidates *c)
 	return TAKE(j);
 }
 
+void candidates_put(struct jsonout *o, const char *key, const struct candidates *c)
+{
+	char text[ENDPOINT_STR_LEN];
+
+	jsonout_list(o, key);
+	for (size_t i = 0; i < c->n; i++) {
+		struct endpoint ep = c->v[i].ep;
+
+		ep.scope = 0; /* an interface index means nothing to another host */
+		jsonout_object(o, NULL);
+		jsonout_text(o, "type", candidate_type_name(c->v[i].type));
+		jsonout_text(o, "addr", endpoint_format(&ep, text));
+		jsonout_object_end(o);
+	}
+	jsonout_list_end(o);
+}
+
 int candidates_from_json(const json_t *j, struct candidates *ret_c)
 {
 	struct candidates c = {0};
@@ -484,15 +460,13 @@ int candidates_from_json(const json_t *j, struct candidates *ret_c)
 	return TM_OK;
 }
 
-json_t *presence_to_json(const struct presence *p)
+void presence_put(struct jsonout *o, const char *key, const struct presence *p)
 {
-	char text[BASE64_LEN(sizeof(p->bits)) + 1];
 	size_t n = sizeof(p->bits);
 
 	while (n && !p->bits[n - 1])
 		n--;
-	base64_encode(p->bits, n, text);
-	return json_string(text);
+	jsonout_base64(o, key, p->bits, n);
 }
 
 int presence_from_json(const json_t *j, struct presence *ret_p)

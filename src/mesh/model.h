@@ -19,6 +19,8 @@
 
 #include <jansson.h>
 
+struct jsonout;
+
 enum {
 	NODE_NAME_MAX = 63,
 	NODE_TAGS_MAX = 16,
@@ -76,8 +78,11 @@ void mesh_addresses(const struct mesh_info *mesh, uint32_t host, struct ip *ret_
 NODISCARD json_t *node_rec_to_json(const struct node_rec *r); /* new reference; NULL = out of memory */
 /* A record of `mesh`: TM_EBADMSG also for a host number that is not in its prefixes. */
 NODISCARD int node_rec_from_json(const json_t *j, const struct mesh_info *mesh, struct node_rec *ret_rec);
-/* For people and programs on this machine: the record with all its fields and both addresses as text. */
-NODISCARD json_t *node_rec_describe(const struct node_rec *r);
+/* The same as text; key as in jsonout.h. */
+void node_rec_put(struct jsonout *o, const char *key, const struct node_rec *r);
+/* For people and programs of this machine: the members of a record, all of them, both addresses as text. */
+void node_rec_put_shown(struct jsonout *o, const struct node_rec *r);
+void mesh_info_put(struct jsonout *o, const char *key, const struct mesh_info *m);
 NODISCARD json_t *mesh_info_to_json(const struct mesh_info *m);
 NODISCARD int mesh_info_from_json(const json_t *j, struct mesh_info *ret_mesh);
 NODISCARD json_t *netmap_to_json(const struct netmap *m);
@@ -97,7 +102,7 @@ struct presence {
 };
 bool presence_has(const struct presence *p, uint32_t host);
 void presence_set(struct presence *p, uint32_t host, bool online);
-NODISCARD json_t *presence_to_json(const struct presence *p);
+void presence_put(struct jsonout *o, const char *key, const struct presence *p);
 NODISCARD int presence_from_json(const json_t *j, struct presence *ret_p);
 
 /* Candidate endpoints, RFC 8445 words. {"type":"host"|"srflx"|"prflx"|"relay","addr":"192.0.2.1:51820"} */
@@ -114,6 +119,7 @@ bool candidates_eq(const struct candidates *a, const struct candidates *b); /* i
 const char *candidate_type_name(enum candidate_type t);
 NODISCARD int candidate_type_parse(const char *s, enum candidate_type *ret_type); /* TM_EUNSUPPORTED */
 NODISCARD json_t *candidates_to_json(const struct candidates *c);
+void candidates_put(struct jsonout *o, const char *key, const struct candidates *c);
 /* Bad or surplus entries are skipped; TM_EBADMSG only when j is not an array. */
 NODISCARD int candidates_from_json(const json_t *j, struct candidates *ret_c);
 

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "base/jsonout.h"
+
+#include "base/encode.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { CHUNK = 96 }; /* bytes turned into digits at a time; a multiple of 3 */
+
+void jsonout_deinit(struct jsonout *o)
+{
+	strbuf_deinit(&o->b);
+	o->comma = false;
+}
+
+/* What stands before a value: comma and key. */
+static void begin(struct jsonout *o, const char *key)
+{
+	if (o->comma)
+		strbuf_add(&o->b, ",", 1);
+	o->comma = true;
+	if (!key)
+		return;
+	strbuf_add(&o->b, "\"", 1);
+	strbuf_puts(&o->b, key);
+	strbuf_add(&o->b, "\":", 2);
+}
+
+static void open_with(struct jsonout *o, const char *key, const char *bracket)
+{
+	begin(o, key);
+	strbuf_add(&o->b, bracket, 1);
+	o->comma = false;
+}
+
+static void close_with(struct jsonout *o, const char *bracket)
+{
+	strbuf_add(&o->b, bracket, 1);
+	o->comma = true;
+}
+
+void jsonout_object(struct jsonout *o, const char *key)
+{
+	open_with(o, key, "{");
+}
+
+void jsonout_object_end(struct jsonout *o)
+{
+	close_with(o, "}");
+}
+
+void jsonout_list(struct jsonout *o, const char *key)
+{
+	open_with(o, key, "[");
+}
+
+void jsonout_list_end(struct jsonout *o)
+{
+	close_with(o, "]");
+}
+
+/* Length of the UTF-8 sequence at s (RFC 3629: shortest form, no surrogates, to U+10FFFF); 0 = none. */
+static size_t utf8_len(const unsigned char *s)
+{
+	uint32_t c, least;
+	size_t n;
+
+	if (s[0] < 0x80)
+		return 1;
+	if (s[0] >> 5 == 6)
+		n = 2, c = s[0] & 0x1f, least = 0x80;
+	else if (s[0] >> 4 == 14)
+		n = 3, c = s[0] & 0x0f, least = 0x800;
+	else if (s[0] >> 3 == 30)
+		n = 4, c = s[0] & 0x07, least = 0x10000;
+	else
+		return 0;
+
+	for (size_t i = 1; i < n; i++) {
+		if (s[i] >> 6 != 2)
+			return 0;
+		c = c << 6 | (s[i] & 0x3f);
+	}
+	return c < least || c > 0x10ffff || c >> 11 == 0x1b ? 0 : n;
+}
+
+static bool is_plain(unsigned char c)
+{
+	return c >= ' ' && c < 0x7f && c != '"' && c != '\\';
+}
+
+void jsonout_text(struct jsonout *o, const char *key, const char *s)
+{
+	begin(o, key);
+	strbuf_add(&o->b, "\"", 1);
+	while (*s) {
+		size_t n = 0;
+
+		while (is_plain((unsigned char)s[n]))
+			n++;
+		strbuf_add(&o->b, s, n);
+		s += n;
+		if (!*s)
+			break;
+
+		n = utf8_len((const unsigned char *)s);
+		if (n > 1)
+			strbuf_add(&o->b, s, n);
+		else if (n == 0)
+			strbuf_add(&o->b, "?", 1);
+		else
+			strbuf_printf(&o->b, "\\u%04x", (unsigned)(unsigned char)*s);
+		s += n ? n : 1;
+	}
+	strbuf_add(&o->b, "\"", 1);
+}
+
+void jsonout_int(struct jsonout *o, const char *key, int64_t v)
+{
+	char digits[24];
+	size_t at = sizeof(digits);
+	uint64_t rest = v < 0 ? -(uint64_t)v : (uint64_t)v;
+
+	/* A map of 10,000 has as many of them: printf would be a third of its cost. */
+	do {
+		digits[--at] = (char)('0' + rest % 10);
+		rest /= 10;
+	} while (rest);
+	if (v < 0)
+		digits[--at] = '-';
+	begin(o, key);
+	strbuf_add(&o->b, digits + at, sizeof(digits) - at);
+}
+
+void jsonout_bool(struct jsonout *o, const char *key, bool v)
+{
+	begin(o, key);
+	strbuf_puts(&o->b, v ? "true" : "false");
+}
+
+void jsonout_base64(struct jsonout *o, const char *key, const void *p, size_t n)
+{
+	const uint8_t *at = p;
+	char text[BASE64_LEN(CHUNK) + 1];
+
+	begin(o, key);
+	strbuf_add(&o->b, "\"", 1);
+	for (; n; n -= MIN(n, (size_t)CHUNK), at += CHUNK) {
+		base64_encode(at, MIN(n, (size_t)CHUNK), text);
+		strbuf_puts(&o->b, text);
+	}
+	strbuf_add(&o->b, "\"", 1);
+}
+
+void jsonout_hex(struct jsonout *o, const char *key, const void *p, size_t n)
+{
+	const uint8_t *at = p;
+	char text[HEX_LEN(CHUNK) + 1];
+
+	begin(o, key);
+	strbuf_add(&o->b, "\"", 1);
+	for (; n; n -= MIN(n, (size_t)CHUNK), at += CHUNK) {
+		hex_encode(at, MIN(n, (size_t)CHUNK), text);
+		strbuf_puts(&o->b, text);
+	}
+	strbuf_add(&o->b, "\"", 1);
+}
+
+void jsonout_raw(struct jsonout *o, const char *key, const char *json, size_t n)
+{
+	begin(o, key);
+	strbuf_add(&o->b, json, n);
+}
+
+char *jsonout_take(struct jsonout *o, size_t *ret_n)
+{
+	size_t n = o->b.len;
+
+	o->comma = false;
+	char *s = strbuf_take(&o->b);
+	if (s && ret_n)
+		*ret_n = n;
+	return s;
+}

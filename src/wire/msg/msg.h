@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * The messages of the control link (docs/protocol.md, section 4): for each one a struct, a put that makes its
+ * text and a get that takes it from what came in. A get checks every field, bounds everything and ignores
+ * what it does not know; after it nobody asks again. TM_EBADMSG: the message makes no sense. Pure.
+ *
+ * Requests, which also come from the control socket, and their answers are in wire/msg/request.h.
+ */
+#ifndef TM_WIRE_MSG_MSG_H
+#define TM_WIRE_MSG_MSG_H
+
+#include "base/jsonout.h"
+#include "mesh/model.h"
+#include "wire/token.h"
+
+enum {
+	MSG_TEXT_MAX = 32, /* os, version */
+	MSG_WHY_MAX = 199,
+	MSG_TYPE_MAX = 31,
+	MSG_PACE_MAX_MS = 10 * 60 * 1000,
+};
+
+/* The type of a message, or of a request on the control socket ("cmd"); "" when it has none. */
+struct msg_type {
+	char text[MSG_TYPE_MAX + 1];
+};
+struct msg_type msg_type(const json_t *m);
+struct msg_type msg_command(const json_t *m);
+
+/* "host:port" of a control link. */
+struct msg_addresses {
+	char v[TOKEN_ADDRS_MAX][TOKEN_ADDR_LEN];
+	size_t n;
+};
+
+/* --- from the node --- */
+
+struct msg_hello {
+	char os[MSG_TEXT_MAX + 1], version[MSG_TEXT_MAX + 1]; /* "" when not told */
+	uint64_t netmap; /* the version it holds, 0 = none */
+	struct candidates candidates;
+	bool has_candidates;
+};
+void msg_hello_put(struct jsonout *o, const struct msg_hello *m);
+void msg_hello_get(const json_t *j, struct msg_hello *ret_m); /* what is wrong counts as not told */
+
+struct msg_enrol {
+	int64_t id;
+	uint8_t token[TOKEN_ID], secret[TOKEN_SECRET];
+	uint8_t ed[32]; /* Ed25519 public key */
+	char name[NODE_NAME_MAX + 1]; /* valid: a host name that is no node name is made into one */
+	char os[MSG_TEXT_MAX + 1], version[MSG_TEXT_MAX + 1];
+};
+void msg_enrol_put(struct jsonout *o, const struct msg_enrol *m);
+/* On an error ret_m->id and name are good nevertheless, for the refusal; d says what is wrong. */
+NODISCARD int msg_enrol_get(const json_t *j, struct msg_enrol *ret_m, struct diag *d);
+
+void msg_own_candidates_put(struct jsonout *o, const struct candidates *mine);
+NODISCARD int msg_own_candidates_get(const json_t *j, struct candidates *ret_c);
+
+void msg_want_put(struct jsonout *o, const char *id);
+NODISCARD int msg_want_get(const json_t *j, char ret_id[static NODE_ID_LEN + 1]);
+
+/* --- from the coordinator --- */
+
+struct msg_welcome {
+	struct node_rec node;
+	struct mesh_info mesh; /* holds the mesh's secret */
+	struct msg_addresses addresses;
+	uint16_t data_port;
+	struct ip observed; /* source address of the link */
+	int64_t time; /* Unix seconds */
+	uint32_t pace_ms; /* a node that loses its link comes back after a random part of this */
+};
+void msg_welcome_put(struct jsonout *o, const struct msg_welcome *m);
+NODISCARD int msg_welcome_get(const json_t *j, struct msg_welcome *ret_m);
+
+/* What an enrolment is answered with, besides `ok`. */
+struct msg_enrolled {
+	struct node_rec node;
+	struct mesh_info mesh;
+	struct msg_addresses addresses;
+	uint16_t data_port;
+};
+void msg_enrolled_put(struct jsonout *o, const struct msg_enrolled *m); /* members of a reply */
+NODISCARD int msg_enrolled_get(const json_t *j, struct msg_enrolled *ret_m);
+
+/* {"t":"netmap","map":{...}}: its records are put by who has them, between these two. */
+void msg_netmap_begin(struct jsonout *o, uint64_t version, uint64_t base);
+void msg_netmap_removed(struct jsonout *o); /* the records are all there; ids follow, as texts */
+void msg_netmap_end(struct jsonout *o);
+NODISCARD int msg_netmap_get(const json_t *j, const struct mesh_info *mesh, struct netmap *ret_map);
+
+struct msg_candidates {
+	char node[NODE_ID_LEN + 1];
+	struct candidates candidates;
+	bool online;
+};
+void msg_candidates_put(struct jsonout *o, const struct msg_candidates *m);
+NODISCARD int msg_candidates_get(const json_t *j, struct msg_candidates *ret_m);
+
+void msg_removed_put(struct jsonout *o, const char *why);
+void msg_removed_get(const json_t *j, char ret_why[static MSG_WHY_MAX + 1]); /* fit for a terminal */
+
+/* --- replies --- */
+
+/* `{"t":"reply","id":7,"ok":true` and so on; without type and id for the control socket (id NULL). The
+ * caller puts the other members and ends the object. */
+void msg_reply_begin(struct jsonout *o, const int64_t *id, bool ok);
+/* The id of a request, which its reply repeats; false when it has none. */
+bool msg_request_id(const json_t *m, int64_t *ret_id);
+/* The whole of a refusal. */
+void msg_refusal_put(struct jsonout *o, const int64_t *id, const char *error, const char *hint);
+
+#endif

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "wire/msg/request.h"
+
+#include "mesh/jsonin.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define TTL_MAX ((int64_t)10 * 366 * 86400)
+#define ALL_NODES "`tunnelmesh node list` shows all"
+
+static int wrong(struct diag *d, const char *what, const char *hint)
+{
+	diag_hint(d, "%s", hint);
+	return diag_what(d, TM_EINVAL, "%s", what);
+}
+
+int msg_nothing_get(const json_t *j, union msg_request *ret_r, struct diag *d)
+{
+	(void)j;
+	(void)ret_r;
+	(void)d;
+	return TM_OK;
+}
+
+/* Absent: *value stays. */
+static int optional_int(const json_t *j, const char *key, int64_t low, int64_t high, int64_t *value)
+{
+	return json_object_get(j, key) ? jsonin_int(j, key, low, high, value) : TM_OK;
+}
+
+static int tags_get(const json_t *list, struct msg_tags *ret_tags, struct diag *d)
+{
+	static const char hint[] = "see `tunnelmesh help token`";
+	struct msg_tags tags = {.n = 0};
+
+	if (list && (!json_is_array(list) || json_array_size(list) > NODE_TAGS_MAX))
+		return wrong(d, "tags must be a list of at most 16 words", hint);
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *tag = jsonin_string(json_array_get(list, i));
+		bool twice = false;
+
+		if (!tag || !node_tag_valid(tag))
+			return wrong(d,
+				"a tag must be 1 to 32 of the characters a-z, 0-9, - and _ and start with a "
+				"letter or digit",
+				hint);
+		for (uint8_t k = 0; k < tags.n; k++)
+			twice |= strcmp(tags.v[k], tag) == 0;
+		if (!twice)
+			memcpy(tags.v[tags.n++], tag, strlen(tag) + 1);
+	}
+	*ret_tags = tags;
+	return TM_OK;
+}
+
+int msg_token_create_get(const json_t *j, union msg_request *ret_r, struct diag *d)
+{
+	static const char hint[] = "see `tunnelmesh help token`";
+	struct msg_token_create t = {0};
+	int64_t uses = 1, ttl = 86400;
+
+	if (optional_int(j, "uses", 1, TOKEN_USES_MAX, &uses) != TM_OK)
+		return wrong(d, "uses must be a number from 1 to 100000", hint);
+	if (optional_int(j, "ttl_s", 1, TTL_MAX, &ttl) != TM_OK)
+		return wrong(d, "the time to live must be at least a second and at most ten years", hint);
+	if (jsonin_bool(j, "ephemeral", &t.ephemeral) != TM_OK)
+		return wrong(d, "ephemeral must be true or false", hint);
+
+	t.uses = (uint32_t)uses;
+	t.ttl_s = ttl;
+	int err = tags_get(json_object_get(j, "tags"), &t.tags, d);
+	if (!err)
+		ret_r->token_create = t;
+	return err;
+}
+
+int msg_token_revoke_get(const json_t *j, union msg_request *ret_r, struct diag *d)
+{
+	if (jsonin_hex(j, "id", ret_r->token_id, TOKEN_ID) != TM_OK)
+		return wrong(d, "a token's id is 16 hexadecimal digits", "`tunnelmesh token list` shows all");
+	return TM_OK;
+}
+
+int msg_node_list_get(const json_t *j, union msg_request *ret_r, struct diag *d)
+{
+	int64_t after = 0;
+
+	if (optional_int(j, "after", 0, UINT32_MAX, &after) != TM_OK)
+		return wrong(d, "after must be what the last answer called next", "leave it out to begin");
+
+	ret_r->after = (uint32_t)after;
+	return TM_OK;
+}
+
+static int name_get(const json_t *j, const char *key, char ret_name[static NODE_NAME_MAX + 1], struct diag *d)
+{
+	if (jsonin_text(j, key, ret_name, NODE_NAME_MAX + 1) != TM_OK)
+		return wrong(d, "which node is not said, or is no name", ALL_NODES);
+	return TM_OK;
+}
+
+int msg_node_rename_get(const json_t *j, union msg_request *ret_r, struct diag *d)
+{
+	struct msg_node_rename r = {0};
+	char wanted[256] = "";
+
+	int err = name_get(j, "node", r.node, d);
+	if (err)
+		return err;
+
+	if (jsonin_text(j, "name", wanted, sizeof(wanted)) != TM_OK || !node_name_valid(wanted)) {
+		node_name_sanitize(wanted, r.name);
+		diag_hint(d, "\"%s\" would do", r.name);
+		return diag_what(d, TM_EINVAL,
+			"a name is 1 to 63 of the characters a-z, 0-9 and -, without - at its ends");
+	}
+	memcpy(r.name, wanted, strlen(wanted) + 1);
+	ret_r->rename = r;
+	return TM_OK;
+}
+
+int msg_node_remove_get(const json_t *j, union msg_request *ret_r, struct diag *d)
+{
+	return name_get(j, "node", ret_r->name, d);
+}
+
+int msg_client_add_get(const json_t *j, union msg_request *ret_r, struct diag *d)
+{
+	static const char hint[] = "see `tunnelmesh help client`";
+	struct msg_client_add c = {0};
+
+	if (jsonin_word(j, "name", node_name_valid, c.name, sizeof(c.name)) != TM_OK)
+		return wrong(d,
+			"a client's name is 1 to 63 of the characters a-z, 0-9 and -, without - at its ends",
+			hint);
+	if (jsonin_key(j, "key", c.key) != TM_OK)
+		return wrong(d, "a client's key is a WireGuard public key: 44 characters of base64", hint);
+	if (json_object_get(j, "via") && jsonin_text(j, "via", c.via, sizeof(c.via)) != TM_OK)
+		return wrong(d, "there is no such node for the client to be reached through", ALL_NODES);
+
+	ret_r->client_add = c;
+	return TM_OK;
+}
+
+int msg_client_remove_get(const json_t *j, union msg_request *ret_r, struct diag *d)
+{
+	if (jsonin_text(j, "name", ret_r->name, sizeof(ret_r->name)) != TM_OK)
+		return wrong(d, "there is no such client", "`tunnelmesh client list` shows all");
+	return TM_OK;
+}
+
+void msg_token_put(struct jsonout *o, const struct msg_token *t)
+{
+	jsonout_object(o, NULL);
+	jsonout_hex(o, "id", t->id, sizeof(t->id));
+	jsonout_int(o, "uses", t->uses);
+	jsonout_int(o, "used", t->used);
+	jsonout_int(o, "expires", t->expires);
+	jsonout_int(o, "created", t->created);
+	jsonout_bool(o, "revoked", t->revoked);
+	jsonout_bool(o, "expired", t->expired);
+	jsonout_bool(o, "ephemeral", t->ephemeral);
+	jsonout_list(o, "tags");
+	for (size_t i = 0; i < t->tags.n; i++)
+		jsonout_text(o, NULL, t->tags.v[i]);
+	jsonout_list_end(o);
+	jsonout_object_end(o);
+}
+
+void msg_member_put(struct jsonout *o, const char *key, const struct msg_member *m)
+{
+	char text[IP_STR_LEN];
+
+	jsonout_object(o, key);
+	node_rec_put_shown(o, m->rec);
+	jsonout_bool(o, "online", m->online);
+	jsonout_int(o, "created", m->created);
+	jsonout_int(o, "last_seen", m->last_seen);
+	jsonout_text(o, "os", m->os);
+	jsonout_text(o, "version", m->version);
+	jsonout_bool(o, "ephemeral", m->ephemeral);
+	if (m->address.family != IP_NONE)
+		jsonout_text(o, "address", ip_format(&m->address, text));
+	if (m->via_name)
+		jsonout_text(o, "via_name", m->via_name);
+	jsonout_object_end(o);
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * Requests to the coordinator, from nodes over the control link and from the command line over the control
+ * socket, and what they are answered with. A get fills the one member of the union that its request is about,
+ * or says in d what is wrong and what would be right. Pure.
+ */
+#ifndef TM_WIRE_MSG_REQUEST_H
+#define TM_WIRE_MSG_REQUEST_H
+
+#include "wire/msg/msg.h"
+
+enum {
+	TOKEN_USES_MAX = 100000,
+	NODE_LIST_PAGE = 500, /* nodes in one answer, at most */
+};
+
+struct msg_tags {
+	char v[NODE_TAGS_MAX][NODE_TAG_MAX + 1];
+	uint8_t n;
+};
+
+struct msg_token_create {
+	uint32_t uses;
+	int64_t ttl_s;
+	bool ephemeral;
+	struct msg_tags tags;
+};
+
+struct msg_node_rename {
+	char node[NODE_NAME_MAX + 1], name[NODE_NAME_MAX + 1];
+};
+
+struct msg_client_add {
+	char name[NODE_NAME_MAX + 1];
+	uint8_t key[32];
+	char via[NODE_NAME_MAX + 1]; /* "" = not said */
+};
+
+union msg_request {
+	struct msg_token_create token_create;
+	uint8_t token_id[TOKEN_ID];
+	uint32_t after; /* node.list: those with a higher host number */
+	struct msg_node_rename rename;
+	char name[NODE_NAME_MAX + 1]; /* node.remove, client.remove: a name or an id */
+	struct msg_client_add client_add;
+};
+
+typedef int msg_request_get_fn(const json_t *j, union msg_request *ret_r, struct diag *d);
+msg_request_get_fn msg_nothing_get; /* a request without fields */
+msg_request_get_fn msg_token_create_get, msg_token_revoke_get;
+msg_request_get_fn msg_node_list_get, msg_node_rename_get, msg_node_remove_get;
+msg_request_get_fn msg_client_add_get, msg_client_remove_get;
+
+/* --- members of answers --- */
+
+struct msg_token {
+	uint8_t id[TOKEN_ID];
+	uint32_t uses, used;
+	int64_t created, expires; /* Unix seconds */
+	bool revoked, expired, ephemeral;
+	struct msg_tags tags;
+};
+void msg_token_put(struct jsonout *o, const struct msg_token *t); /* one of a list */
+
+/* A node or client as people see it. */
+struct msg_member {
+	const struct node_rec *rec;
+	const char *os, *version;
+	const char *via_name; /* of a client's node; NULL = left out */
+	int64_t created, last_seen; /* Unix seconds */
+	bool online, ephemeral;
+	struct ip address; /* of its last link; IP_NONE = left out */
+};
+void msg_member_put(struct jsonout *o, const char *key, const struct msg_member *m);
+
+#endif

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Each message: what is put is got again, and what makes no sense is refused or counts as not told. */
+#include "unit/unit.h"
+
+#include "wire/msg/msg.h"
+
+static json_t *parsed(struct jsonout *o)
+{
+	char *text = jsonout_take(o, NULL);
+	json_t *j = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+
+	if (!j)
+		fail_msg("%s", text);
+	free(text);
+	return j;
+}
+
+static json_t *load(const char *text)
+{
+	json_t *j = json_loads(text, 0, NULL);
+
+	if (!j)
+		fail_msg("%s", text);
+	return j;
+}
+
+static struct mesh_info home(void)
+{
+	struct mesh_info m = {.name = "Jo's home", .secret = {1, 2}};
+
+	assert_int_equal(prefix_parse("100.101.0.0/16", &m.net4) | prefix_parse("fd00::/64", &m.net6), TM_OK);
+	return m;
+}
+
+static struct node_rec laptop(void)
+{
+	struct mesh_info m = home();
+	struct node_rec r = {.id = "0123456789abcdef",
+		.name = "laptop",
+		.host = 7,
+		.key = {9},
+		.tags = {"ci"},
+		.n_tags = 1};
+
+	mesh_addresses(&m, r.host, &r.ip4, &r.ip6);
+	return r;
+}
+
+static struct candidates one_candidate(void)
+{
+	struct candidates c = {.v = {{.type = CAND_SRFLX}}, .n = 1};
+
+	assert_int_equal(endpoint_parse("192.0.2.1:51820", &c.v[0].ep), TM_OK);
+	return c;
+}
+
+static void the_type_of_a_message_is_a_short_text(void **state)
+{
+	static const struct {
+		const char *text, *type;
+	} rows[] = {{"{\"t\":\"hello\"}", "hello"}, {"{\"t\":7}", ""}, {"{}", ""}, {"{\"t\":\"\"}", ""},
+		{"{\"t\":\"a\\nb\"}", ""}, {"{\"t\":\"0123456789012345678901234567890123456789\"}", ""}};
+	(void)state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		json_t *j = load(rows[i].text);
+
+		assert_string_equal(msg_type(j).text, rows[i].type);
+		assert_string_equal(msg_command(j).text, "");
+		json_decref(j);
+	}
+}
+
+static void hello_survives_the_round_trip(void **state)
+{
+	struct msg_hello m = {.os = "linux", .version = "0.1.0", .netmap = 1, .candidates = one_candidate()},
+			 got;
+	struct jsonout o = {0};
+	(void)state;
+
+	m.netmap = (uint64_t)INT64_MAX;
+	msg_hello_put(&o, &m);
+	json_t *j = parsed(&o);
+	assert_string_equal(msg_type(j).text, "hello");
+	msg_hello_get(j, &got);
+	assert_string_equal(got.os, "linux");
+	assert_string_equal(got.version, "0.1.0");
+	assert_int_equal(got.netmap, m.netmap);
+	assert_true(got.has_candidates && candidates_eq(&got.candidates, &m.candidates));
+	json_decref(j);
+	j = load("{\"t\":\"hello\",\"os\":7,\"version\":\"\\u001b\",\"netmap\":-1,\"candidates\":{}}");
+	msg_hello_get(j, &got);
+	assert_true(!got.os[0] && !got.version[0] && !got.netmap && !got.has_candidates);
+	json_decref(j);
+}
+
+static void an_enrolment_survives_the_round_trip_and_its_name_becomes_valid(void **state)
+{
+	struct msg_enrol m = {.id = 3,
+				 .token = {1, 2},
+				 .secret = {3, 4},
+				 .ed = {5},
+				 .name = "laptop",
+				 .os = "linux",
+				 .version = "9"},
+			 got;
+	struct jsonout o = {0};
+	struct diag d = {0};
+	(void)state;
+
+	msg_enrol_put(&o, &m);
+	json_t *j = parsed(&o);
+	assert_int_equal(msg_enrol_get(j, &got, &d), TM_OK);
+	assert_memory_equal(&got, &m, sizeof(m));
+	json_object_set_new(j, "name", json_string("Jo's Laptop.local"));
+	assert_int_equal(msg_enrol_get(j, &got, &d), TM_OK);
+	assert_string_equal(got.name, "jo-s-laptop");
+	json_object_del(j, "name");
+	assert_int_equal(msg_enrol_get(j, &got, &d), TM_OK);
+	assert_string_equal(got.name, "node");
+	json_object_set_new(j, "ed", json_string("AAAA"));
+	assert_int_equal(msg_enrol_get(j, &got, &d), TM_EAUTH);
+	json_object_set_new(json_object_get(j, "token"), "secret", json_string("zz"));
+	assert_int_equal(msg_enrol_get(j, &got, &d), TM_EBADMSG);
+	assert_int_equal(got.id, 3);
+	assert_string_equal(got.name, "node");
+	assert_true(d.what[0] && d.hint[0]);
+	json_decref(j);
+}
+
+static void a_welcome_survives_the_round_trip(void **state)
+{
+	struct msg_welcome m = {.node = laptop(),
+				   .mesh = home(),
+				   .addresses = {{"192.0.2.1:8443", "hub.example:443"}, 2},
+				   .data_port = 51820,
+				   .time = 1000000,
+				   .pace_ms = 7500},
+			   got;
+	struct jsonout o = {0};
+	(void)state;
+
+	assert_int_equal(ip_parse("198.51.100.7", &m.observed), TM_OK);
+	msg_welcome_put(&o, &m);
+	json_t *j = parsed(&o);
+	assert_int_equal(msg_welcome_get(j, &got), TM_OK);
+	assert_memory_equal(&got.node, &m.node, sizeof(m.node));
+	assert_memory_equal(&got.mesh, &m.mesh, sizeof(m.mesh));
+	assert_int_equal(got.addresses.n, 2);
+	assert_string_equal(got.addresses.v[1], "hub.example:443");
+	assert_int_equal(got.data_port, 51820);
+	assert_true(ip_eq(&got.observed, &m.observed));
+	assert_int_equal(got.time, 1000000);
+	assert_int_equal(got.pace_ms, 7500);
+	/* What is missing or wrong counts as not told, but for who we are and where. */
+	json_object_set_new(j, "pace_ms", json_integer(1 << 30));
+	json_object_set_new(j, "data_port", json_integer(70000));
+	json_object_set_new(j, "observed", json_string("nowhere"));
+	json_object_set_new(j, "addresses", json_integer(1));
+	assert_int_equal(msg_welcome_get(j, &got), TM_OK);
+	assert_true(!got.pace_ms && !got.data_port && !got.addresses.n && got.observed.family == IP_NONE);
+	json_object_set_new(json_object_get(j, "node"), "host", json_integer(0));
+	assert_int_equal(msg_welcome_get(j, &got), TM_EBADMSG);
+	json_decref(j);
+}
+
+static void an_enrolments_answer_survives_the_round_trip(void **state)
+{
+	struct msg_enrolled m = {.node = laptop(), .mesh = home(), .addresses = {{"h:1"}, 1}, .data_port = 9},
+			    got;
+	struct jsonout o = {0};
+	int64_t id = 4;
+	(void)state;
+
+	msg_reply_begin(&o, &id, true);
+	msg_enrolled_put(&o, &m);
+	jsonout_object_end(&o);
+	json_t *j = parsed(&o);
+	assert_string_equal(msg_type(j).text, "reply");
+	assert_int_equal(json_integer_value(json_object_get(j, "id")), 4);
+	assert_int_equal(msg_enrolled_get(j, &got), TM_OK);
+	assert_memory_equal(&got.node, &m.node, sizeof(m.node));
+	assert_string_equal(got.addresses.v[0], "h:1");
+	json_decref(j);
+}
+
+static void a_netmap_is_put_record_by_record(void **state)
+{
+	struct mesh_info mesh = home();
+	struct node_rec r = laptop();
+	struct jsonout o = {0};
+	struct netmap map;
+	(void)state;
+
+	msg_netmap_begin(&o, 8, 7);
+	node_rec_put(&o, NULL, &r);
+	msg_netmap_removed(&o);
+	jsonout_text(&o, NULL, "00000000000000aa");
+	msg_netmap_end(&o);
+	json_t *j = parsed(&o);
+	assert_int_equal(msg_netmap_get(j, &mesh, &map), TM_OK);
+	assert_true(map.version == 8 && map.base == 7 && map.n_nodes == 1 && map.n_removed == 1);
+	assert_memory_equal(&map.nodes[0], &r, sizeof(r));
+	netmap_deinit(&map);
+	json_decref(j);
+}
+
+static void candidates_want_and_removed_survive_the_round_trip(void **state)
+{
+	struct msg_candidates m = {.node = "0123456789abcdef", .candidates = one_candidate(), .online = true},
+			      got;
+	char id[NODE_ID_LEN + 1], why[MSG_WHY_MAX + 1];
+	struct jsonout o = {0};
+	struct candidates mine;
+	(void)state;
+
+	msg_candidates_put(&o, &m);
+	json_t *j = parsed(&o);
+	assert_int_equal(msg_candidates_get(j, &got), TM_OK);
+	assert_string_equal(got.node, m.node);
+	assert_true(got.online && candidates_eq(&got.candidates, &m.candidates));
+	json_object_set_new(j, "node", json_string("x"));
+	assert_int_equal(msg_candidates_get(j, &got), TM_EBADMSG);
+	json_decref(j);
+	msg_own_candidates_put(&o, &m.candidates);
+	j = parsed(&o);
+	assert_int_equal(msg_own_candidates_get(j, &mine), TM_OK);
+	assert_true(candidates_eq(&mine, &m.candidates));
+	json_decref(j);
+	msg_want_put(&o, m.node);
+	j = parsed(&o);
+	assert_int_equal(msg_want_get(j, id), TM_OK);
+	assert_string_equal(id, m.node);
+	json_decref(j);
+	msg_removed_put(&o, "because\nof you");
+	j = parsed(&o);
+	msg_removed_get(j, why);
+	assert_string_equal(why, "because?of you");
+	json_object_set_new(j, "why", json_integer(7));
+	msg_removed_get(j, why);
+	assert_string_equal(why, "removed from the mesh");
+	json_decref(j);
+}
+
+static void a_refusal_says_what_and_what_to_do(void **state)
+{
+	struct jsonout o = {0};
+	int64_t id = 9;
+	(void)state;
+
+	msg_refusal_put(&o, &id, "it is full", "wait");
+	char *text = jsonout_take(&o, NULL);
+	assert_string_equal(
+		text, "{\"t\":\"reply\",\"id\":9,\"ok\":false,\"error\":\"it is full\",\"hint\":\"wait\"}");
+	free(text);
+	msg_refusal_put(&o, NULL, "it is full", "");
+	text = jsonout_take(&o, NULL);
+	assert_string_equal(text, "{\"ok\":false,\"error\":\"it is full\"}");
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_type_of_a_message_is_a_short_text),
+		cmocka_unit_test(hello_survives_the_round_trip),
+		cmocka_unit_test(an_enrolment_survives_the_round_trip_and_its_name_becomes_valid),
+		cmocka_unit_test(a_welcome_survives_the_round_trip),
+		cmocka_unit_test(an_enrolments_answer_survives_the_round_trip),
+		cmocka_unit_test(a_netmap_is_put_record_by_record),
+		cmocka_unit_test(candidates_want_and_removed_survive_the_round_trip),
+		cmocka_unit_test(a_refusal_says_what_and_what_to_do),
+	};
+
+	return cmocka_run_group_tests_name("messages", tests, NULL, NULL);
+}

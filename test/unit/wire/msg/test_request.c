@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "unit/unit.h"
+
+#include "wire/msg/request.h"
+
+#define KEY "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA="
+
+static int get(msg_request_get_fn *fn, const char *text, union msg_request *r)
+{
+	struct diag d = {0};
+	json_t *j = json_loads(text, 0, NULL);
+
+	if (!j)
+		fail_msg("%s", text);
+	int err = fn(j, r, &d);
+	json_decref(j);
+	if (err && (!d.what[0] || !d.hint[0]))
+		fail_msg("%s: refused without a word", text);
+	return err;
+}
+
+static void requests_that_make_no_sense_are_refused_with_a_sentence(void **state)
+{
+	static const struct {
+		msg_request_get_fn *get;
+		const char *text;
+		bool ok;
+	} rows[] = {
+		{msg_nothing_get, "{\"x\":1}", true},
+		{msg_token_create_get, "{}", true},
+		{msg_token_create_get, "{\"uses\":100000,\"ttl_s\":1,\"tags\":[\"a\"],\"ephemeral\":true}",
+			true},
+		{msg_token_create_get, "{\"uses\":0}", false},
+		{msg_token_create_get, "{\"uses\":100001}", false},
+		{msg_token_create_get, "{\"uses\":\"1\"}", false},
+		{msg_token_create_get, "{\"ttl_s\":0}", false},
+		{msg_token_create_get, "{\"ttl_s\":316224001}", false},
+		{msg_token_create_get, "{\"ephemeral\":1}", false},
+		{msg_token_create_get, "{\"tags\":\"a\"}", false},
+		{msg_token_create_get, "{\"tags\":[\"A\"]}", false},
+		{msg_token_create_get, "{\"tags\":[1]}", false},
+		{msg_token_revoke_get, "{\"id\":\"0011223344556677\"}", true},
+		{msg_token_revoke_get, "{\"id\":\"00112233445566\"}", false},
+		{msg_token_revoke_get, "{}", false},
+		{msg_node_list_get, "{}", true},
+		{msg_node_list_get, "{\"after\":65536}", true},
+		{msg_node_list_get, "{\"after\":-1}", false},
+		{msg_node_list_get, "{\"after\":\"x\"}", false},
+		{msg_node_rename_get, "{\"node\":\"a\",\"name\":\"b\"}", true},
+		{msg_node_rename_get, "{\"node\":\"a\",\"name\":\"B\"}", false},
+		{msg_node_rename_get, "{\"node\":\"a\"}", false},
+		{msg_node_rename_get, "{\"name\":\"b\"}", false},
+		{msg_node_remove_get, "{\"node\":\"a\"}", true},
+		{msg_node_remove_get, "{\"node\":7}", false},
+		{msg_client_add_get, "{\"name\":\"phone\",\"key\":\"" KEY "\"}", true},
+		{msg_client_add_get, "{\"name\":\"phone\",\"key\":\"" KEY "\",\"via\":\"hub\"}", true},
+		{msg_client_add_get, "{\"name\":\"phone\",\"key\":\"" KEY "\",\"via\":7}", false},
+		{msg_client_add_get, "{\"name\":\"Phone\",\"key\":\"" KEY "\"}", false},
+		{msg_client_add_get, "{\"name\":\"phone\",\"key\":\"AAAA\"}", false},
+		{msg_client_add_get,
+			"{\"name\":\"phone\",\"key\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"}",
+			false},
+		{msg_client_remove_get, "{\"name\":\"phone\"}", true},
+		{msg_client_remove_get, "{}", false},
+	};
+	union msg_request r;
+	(void)state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if ((get(rows[i].get, rows[i].text, &r) == TM_OK) != rows[i].ok)
+			fail_msg("%s", rows[i].text);
+}
+
+static void what_is_not_said_has_its_default(void **state)
+{
+	union msg_request r;
+	(void)state;
+
+	assert_int_equal(get(msg_token_create_get, "{}", &r), TM_OK);
+	assert_true(r.token_create.uses == 1 && r.token_create.ttl_s == 86400);
+	assert_true(!r.token_create.ephemeral && r.token_create.tags.n == 0);
+	assert_int_equal(get(msg_token_create_get, "{\"tags\":[\"a\",\"b\",\"a\"]}", &r), TM_OK);
+	assert_int_equal(r.token_create.tags.n, 2); /* a word twice counts once */
+	assert_int_equal(get(msg_node_list_get, "{}", &r), TM_OK);
+	assert_int_equal(r.after, 0);
+}
+
+static void a_name_that_is_none_is_answered_with_one_that_would_do(void **state)
+{
+	union msg_request r;
+	struct diag d = {0};
+	json_t *j = json_pack("{s:s, s:s}", "node", "a", "name", "Jo's Laptop.local");
+	(void)state;
+
+	assert_int_equal(msg_node_rename_get(j, &r, &d), TM_EINVAL);
+	assert_string_equal(d.hint, "\"jo-s-laptop\" would do");
+	json_decref(j);
+}
+
+static void members_and_tokens_are_shown_with_all_that_people_look_for(void **state)
+{
+	struct node_rec rec = {.id = "0123456789abcdef", .name = "phone", .key = {1}, .kind = NODE_CLIENT};
+	struct msg_member m = {
+		.rec = &rec, .os = "", .version = "1", .via_name = "hub", .created = 5, .online = true};
+	struct msg_token t = {.id = {1}, .uses = 3, .used = 1, .tags = {{"ci"}, 1}, .expired = true};
+	static const char *const keys[] = {"id", "name", "ip4", "ip6", "key", "tags", "coordinator", "kind",
+		"via", "online", "created", "last_seen", "os", "version", "ephemeral", "via_name", "address"};
+	struct jsonout o = {0};
+	(void)state;
+
+	assert_int_equal(ip_parse("192.0.2.1", &m.address) | ip_parse("100.101.0.2", &rec.ip4), TM_OK);
+	jsonout_list(&o, NULL);
+	msg_member_put(&o, NULL, &m);
+	msg_token_put(&o, &t);
+	jsonout_list_end(&o);
+	char *text = jsonout_take(&o, NULL);
+	json_t *j = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	assert_non_null(j);
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		if (!json_object_get(json_array_get(j, 0), keys[i]))
+			fail_msg("%s", keys[i]);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(j, 0), "ip4")), "100.101.0.2");
+	assert_string_equal(
+		json_string_value(json_object_get(json_array_get(j, 1), "id")), "0100000000000000");
+	assert_true(json_is_true(json_object_get(json_array_get(j, 1), "expired")));
+	json_decref(j);
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(requests_that_make_no_sense_are_refused_with_a_sentence),
+		cmocka_unit_test(what_is_not_said_has_its_default),
+		cmocka_unit_test(a_name_that_is_none_is_answered_with_one_that_would_do),
+		cmocka_unit_test(members_and_tokens_are_shown_with_all_that_people_look_for),
+	};
+
+	return cmocka_run_group_tests_name("requests", tests, NULL, NULL);
+}

@@ -191,6 +191,11 @@ static void reply_through(void *ctx, json_t *reply_take)
 	ctl_reply(ctx, reply_take);
 }
 
+static void reply_text_through(void *ctx, char *reply_take)
+{
+	ctl_reply_text(ctx, reply_take);
+}
+
 static void cmd_leave(struct node *n, const json_t *req, struct ctl_call *call)
 {
 	(void)req;
@@ -211,17 +216,14 @@ static void cmd_admin(struct node *n, const json_t *req, struct ctl_call *call)
 			ctl_error("this machine is not the mesh's coordinator", "run this command there"));
 		return;
 	}
-	coord_admin(n->coord, req, reply_through, call);
+	coord_admin(n->coord, req, reply_text_through, call);
 }
 
-/* Asked on the coordinator it is answered here, elsewhere through the control link. */
-static void ask_coordinator(struct node *n, const json_t *req, agent_reply_fn *reply, void *ctx)
+/* The same request as the coordinator knows it from a link. */
+static void ask_through_link(struct node *n, const json_t *req, agent_reply_fn *reply, void *ctx)
 {
-	if (n->coord) {
-		coord_admin(n->coord, req, reply, ctx);
-		return;
-	}
 	json_t *forwarded = json_copy((json_t *)(uintptr_t)req);
+
 	if (forwarded) {
 		json_object_set(forwarded, "t", json_object_get(req, "cmd"));
 		json_object_del(forwarded, "cmd");
@@ -230,9 +232,13 @@ static void ask_coordinator(struct node *n, const json_t *req, agent_reply_fn *r
 	json_decref(forwarded);
 }
 
+/* Asked on the coordinator it is answered here, elsewhere through the control link. */
 static void cmd_ask(struct node *n, const json_t *req, struct ctl_call *call)
 {
-	ask_coordinator(n, req, reply_through, call);
+	if (n->coord)
+		coord_admin(n->coord, req, reply_text_through, call);
+	else
+		ask_through_link(n, req, reply_through, call);
 }
 
 struct client_add {
@@ -292,6 +298,14 @@ static void client_added(void *ctx, json_t *reply_take)
 	free(c);
 }
 
+static void client_added_here(void *ctx, char *reply_take)
+{
+	json_t *reply = reply_take ? json_loads(reply_take, 0, NULL) : NULL;
+
+	free(reply_take);
+	client_added(ctx, reply);
+}
+
 static void cmd_client_add(struct node *n, const json_t *req, struct ctl_call *call)
 {
 	const char *key = string_field(req, "key");
@@ -309,7 +323,10 @@ static void cmd_client_add(struct node *n, const json_t *req, struct ctl_call *c
 
 	json_t *with_via = json_copy((json_t *)(uintptr_t)req);
 	json_object_set_new(with_via, "via", json_string(n->enrolment.self.id));
-	ask_coordinator(n, with_via, client_added, c);
+	if (n->coord)
+		coord_admin(n->coord, with_via, client_added_here, c);
+	else
+		ask_through_link(n, with_via, client_added, c);
 	json_decref(with_via);
 }
 

@@ -150,6 +150,22 @@ void ctl_reply(struct ctl_call *call, json_t *reply_take)
 	conn_answer_json(k, reply_take);
 }
 
+void ctl_reply_text(struct ctl_call *call, char *reply_take)
+{
+	struct ctl_conn *k = call->conn;
+	size_t n = reply_take ? strlen(reply_take) : 0;
+
+	if (!k || !reply_take) {
+		free(reply_take);
+		ctl_reply(call, NULL);
+		return;
+	}
+	free(call);
+	k->call = NULL;
+	reply_take[n] = '\n'; /* in the place of the end */
+	conn_answer(k, reply_take, n + 1);
+}
+
 int ctl_request_parse(const char *line, size_t n, json_t **ret_req, struct diag *d)
 {
 	json_error_t e;

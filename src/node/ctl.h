@@ -42,6 +42,9 @@ void ctl_free(struct ctl *c);
  * reply. */
 void ctl_reply(struct ctl_call *call, json_t *reply_take);
 
+/* The same with the text of a JSON object, made by malloc; NULL is an error reply. */
+void ctl_reply_text(struct ctl_call *call, char *reply_take);
+
 /* {"ok":false,"error":...,"hint":...}; hint may be NULL. NULL when out of memory. */
 json_t *ctl_error(const char *error, const char *hint);
 

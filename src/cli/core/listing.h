@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* `token list`, `node list`, `client list`: ask the daemon for an array, show it as a table or as it came. */
+/* `token list`, `node list`, `client list`: ask the daemon for an array, page by page, show it as
+ * a table or as it came. */
 #ifndef TM_CLI_CORE_LISTING_H
 #define TM_CLI_CORE_LISTING_H
 

@@ -7,13 +7,19 @@
 #include "control/coord/conn.h"
 
 #include "base/log.h"
+#include "base/secret.h"
 #include "control/coord/coord_private.h"
+#include "control/link/clink.h"
 
-#include <event2/event.h>
-#include <stdio.h>
 #include <string.h>
 
-enum { REQUESTS_MAX = 16, CREDIT = 1000, STRANGERS_MAX = 64 };
+enum {
+	CREDIT = 1000,
+	STRANGERS_MAX = 64,
+	/* Reconnecting: so many come per second after a restart, which costs well under a core. */
+	PACE_PER_SECOND = 1300,
+	PACE_MIN_MS = 250, /* a mesh that is back sooner needs none */
+};
 
 static void forget_stranger(struct conn *n)
 {
@@ -66,6 +72,8 @@ int conn_open(struct coord *c, const struct coord_conn_ops *ops, void *link, con
 	}
 	list_push_back(&c->conns, &n->in_conns);
 	list_init(&n->in_strangers);
+	list_init(&n->in_push);
+	list_push_back(&c->fresh, &n->in_fresh);
 	if (!registry_by_key(c->reg, key))
 		admit_stranger(n);
 	*ret_conn = n;
@@ -83,6 +91,7 @@ static void detach(struct conn *n)
 	struct member *m = n->member;
 
 	n->member = NULL;
+	push_leave(n);
 	if (!m || m->conn != n)
 		return;
 
@@ -95,18 +104,18 @@ static void detach(struct conn *n)
 void conn_closed(struct conn *n)
 {
 	struct coord *c = n->c;
-	static const struct timeval now = {0};
 
 	if (n->state == CONN_DEAD)
 		return;
 
 	detach(n);
 	forget_stranger(n);
+	list_remove(&n->in_fresh);
 	n->state = CONN_DEAD;
 	map_remove(c->conn_by_id, &n->id);
 	list_remove(&n->in_conns);
 	list_push_back(&c->dead_conns, &n->in_conns);
-	event_add(c->bury_timer, &now);
+	loop_timer_in(c->bury_timer, 0);
 }
 
 void conn_bury(struct coord *c)
@@ -117,22 +126,33 @@ void conn_bury(struct coord *c)
 		free(CONTAINER_OF(l, struct conn, in_conns));
 }
 
-int conn_send(struct conn *n, const json_t *m)
+int conn_send_text(struct conn *n, struct clink_text *t)
 {
-	if (!m)
-		return TM_ENOMEM;
 	if (n->state == CONN_DEAD || n->state == CONN_CLOSING)
 		return TM_ECLOSED;
 
-	return n->ops->send(n->link, m);
+	return n->ops->send(n->link, t);
 }
 
-int conn_send_new(struct conn *n, json_t *m_take)
+int conn_send(struct conn *n, struct jsonout *o)
 {
-	int err = conn_send(n, m_take);
+	_cleanup_(clink_text_unrefp) struct clink_text *t = NULL;
+	size_t len;
+	char *text = jsonout_take(o, &len);
 
-	json_decref(m_take);
-	return err;
+	if (!text)
+		return TM_ENOMEM;
+
+	int err = clink_text_new(text, len, &t);
+	wipe(text, len); /* a welcome holds the mesh's secret */
+	free(text);
+	return err ? err : conn_send_text(n, t);
+}
+
+void conn_drained(struct conn *n)
+{
+	if (n->state == CONN_MEMBER)
+		push_drained(n);
 }
 
 void conn_shut(struct conn *n, const char *why)
@@ -142,13 +162,17 @@ void conn_shut(struct conn *n, const char *why)
 
 	detach(n);
 	forget_stranger(n);
+	list_remove(&n->in_fresh);
 	n->state = CONN_CLOSING;
 	n->ops->close(n->link, why);
 }
 
 void conn_removed(struct conn *n, const char *why)
 {
-	conn_send_new(n, json_pack("{s:s, s:s}", "t", "removed", "why", why));
+	struct jsonout o = {0};
+
+	msg_removed_put(&o, why);
+	conn_send(n, &o);
 	conn_shut(n, why);
 }
 
@@ -178,40 +202,56 @@ static bool candidate_usable(const struct coord *c, const struct candidate *x)
 	       !prefix_contains(&mesh->net4, &x->ep.ip) && !prefix_contains(&mesh->net6, &x->ep.ip);
 }
 
-/* Takes over a new list; false when it is the same as before or no list. */
-static bool take_candidates(struct conn *n, const json_t *m)
+/* Takes over a new list; false when it is the same as before. */
+static bool take_candidates(struct conn *n, const struct candidates *got)
 {
-	struct candidates got, kept = {0};
-	struct candidates *old = &n->member->candidates;
+	struct member *m = n->member;
+	struct candidates kept = {0}, old = {.n = m->n_candidates};
 
-	if (candidates_from_json(json_object_get(m, "candidates"), &got) != TM_OK)
+	for (size_t i = 0; i < got->n; i++)
+		if (candidate_usable(n->c, &got->v[i]))
+			kept.v[kept.n++] = got->v[i];
+	for (size_t i = 0; i < old.n; i++)
+		old.v[i] = m->candidates[i];
+	if (candidates_eq(&kept, &old))
 		return false;
 
-	for (size_t i = 0; i < got.n; i++)
-		if (candidate_usable(n->c, &got.v[i]))
-			kept.v[kept.n++] = got.v[i];
-	bool changed = !candidates_eq(&kept, old);
-	*old = kept;
-	return changed;
+	/* As many as there are: ten thousand members with room for the most would take 6 MB. */
+	struct candidate *v = malloc(MAX(kept.n, (size_t)1) * sizeof(*v));
+	if (!v)
+		return false;
+	for (size_t i = 0; i < kept.n; i++)
+		v[i] = kept.v[i];
+	free(m->candidates);
+	m->candidates = v;
+	m->n_candidates = kept.n;
+	return true;
+}
+
+static uint32_t pace_ms(const struct coord *c)
+{
+	size_t ms = registry_size(c->reg) * 1000 / PACE_PER_SECOND;
+
+	return ms < PACE_MIN_MS ? 0 : (uint32_t)ms;
 }
 
 static int send_welcome(struct conn *n)
 {
 	struct coord *c = n->c;
-	char observed[IP_STR_LEN];
-	json_t *m = json_pack("{s:s, s:o, s:o, s:i, s:o, s:s, s:I}", "t", "welcome", "node",
-		node_rec_to_json(&n->member->s.rec), "mesh", mesh_info_to_json(registry_mesh(c->reg)),
-		"data_port", (int)c->data_port, "addresses", coord_addresses_json(c), "observed",
-		ip_format(&n->from.ip, observed), "time", (json_int_t)c->tuning.unix_now());
+	struct msg_welcome m = {
+		.node = n->member->s.rec,
+		.mesh = *registry_mesh(c->reg),
+		.addresses = c->addresses,
+		.data_port = c->data_port,
+		.observed = n->from.ip,
+		.time = c->tuning.unix_now(),
+		.pace_ms = pace_ms(c),
+	};
+	struct jsonout o = {0};
 
-	return conn_send_new(n, m);
-}
-
-static void copy_text(const json_t *m, const char *field, char out[static STORE_TEXT_MAX + 1])
-{
-	const char *s = field_text(m, field, STORE_TEXT_MAX);
-
-	snprintf(out, STORE_TEXT_MAX + 1, "%s", s ? s : "");
+	msg_welcome_put(&o, &m);
+	wipe(m.mesh.secret, sizeof(m.mesh.secret));
+	return conn_send(n, &o);
 }
 
 /* False when the member had a link already. */
@@ -220,6 +260,7 @@ static bool attach(struct conn *n, struct member *m)
 	struct conn *old = m->conn;
 
 	forget_stranger(n);
+	list_remove(&n->in_fresh);
 	n->state = CONN_MEMBER;
 	n->member = m;
 	m->conn = n;
@@ -231,44 +272,44 @@ static bool attach(struct conn *n, struct member *m)
 	return !old;
 }
 
-static void on_hello(struct conn *n, const json_t *m)
+static void on_hello(struct conn *n, const json_t *json)
 {
-	struct member *member = registry_by_key(n->c->reg, n->key);
-	const json_t *known = json_object_get(m, "netmap");
+	struct coord *c = n->c;
+	struct member *member = registry_by_key(c->reg, n->key);
+	struct msg_hello m;
 
 	if (!member || member->s.rec.kind != NODE_MESH) {
 		conn_removed(n, "this node is not (or no longer) a member of the mesh");
 		return;
 	}
+	msg_hello_get(json, &m);
 	bool back = attach(n, member);
-	copy_text(m, "os", member->s.os);
-	copy_text(m, "version", member->s.version);
-	tick_member_seen(n->c, member);
-	n->known = json_is_integer(known) && json_integer_value(known) > 0
-			   ? (uint64_t)json_integer_value(known)
-			   : 0;
-	bool moved = take_candidates(n, m);
+	memcpy(member->s.os, m.os, sizeof(member->s.os));
+	memcpy(member->s.version, m.version, sizeof(member->s.version));
+	tick_member_seen(c, member);
+	n->known = m.netmap;
+	bool moved = m.has_candidates && take_candidates(n, &m.candidates);
 	if (send_welcome(n) != TM_OK)
 		return;
 
-	if (n->state == CONN_MEMBER && n->known != registry_version(n->c->reg) && push_to(n->c, n) != TM_OK)
-		return;
-
+	log_debug("coord: node connected", KV("node", member->s.rec.name), KV_IP("from", &n->from.ip));
+	push_join(c, n);
 	if ((moved || back) && n->member)
-		watch_tell(n->c, n->member);
-	log_info("coord: node connected", KV("node", member->s.rec.name), KV_IP("from", &n->from.ip));
+		watch_tell(c, n->member);
 }
 
 static void on_candidates(struct conn *n, const json_t *m)
 {
-	if (take_candidates(n, m))
+	struct candidates got;
+
+	if (msg_own_candidates_get(m, &got) == TM_OK && take_candidates(n, &got))
 		watch_tell(n->c, n->member);
 }
 
 static void on_want(struct conn *n, const json_t *m)
 {
-	const char *id = field_text(m, "node", NODE_ID_LEN);
-	struct member *target = id ? registry_by_id(n->c->reg, id) : NULL;
+	char id[NODE_ID_LEN + 1];
+	struct member *target = msg_want_get(m, id) == TM_OK ? registry_by_id(n->c->reg, id) : NULL;
 	struct member *asker = n->member;
 
 	/* Not an error: its netmap may be older than a removal. */
@@ -280,72 +321,31 @@ static void on_want(struct conn *n, const json_t *m)
 	watch_send_candidates(target, asker);
 }
 
-/* Requests of a member; each gets one reply. */
-static void on_request(struct conn *n, const char *type, const json_t *m)
+static const struct {
+	const char *type;
+	bool first; /* the first message of a link, else it comes later */
+	void (*run)(struct conn *n, const json_t *m);
+} messages[] = {
+	{"hello", true, on_hello},
+	{"enrol", true, enrol_request},
+	{"candidates", false, on_candidates},
+	{"want", false, on_want},
+};
+
+static void dispatch(struct conn *n, const char *type, const json_t *m)
 {
-	struct coord *c = n->c;
-	struct asker a = {.conn = n->id};
-
-	if (!json_is_integer(json_object_get(m, "id"))) {
-		conn_shut(n, "a request came without an id");
+	for (size_t i = 0; i < ARRAY_LEN(messages); i++) {
+		if (strcmp(type, messages[i].type) != 0)
+			continue;
+		if (messages[i].first == (n->state == CONN_NEW))
+			messages[i].run(n, m);
+		else
+			conn_shut(n, messages[i].first ? "hello came twice"
+						       : "the first message must be hello or enrol");
 		return;
 	}
-	a.id = json_integer_value(json_object_get(m, "id"));
-	n->n_requests++;
-	if (n->n_requests > REQUESTS_MAX) {
-		ask_refuse_text(c, &a, "too many requests at once", "wait for the answers");
-		return;
-	}
-	if (strcmp(type, "leave") == 0) {
-		nodes_remove(c, &a, n->member, "this node has left the mesh");
-		return;
-	}
-	if (strcmp(type, "node.list") == 0) {
-		nodes_list(c, &a, n->member->s.rec.coordinator);
-		return;
-	}
-	if (strcmp(type, "presence") == 0) {
-		ask_answer(c, &a,
-			json_pack("{s:b, s:o}", "ok", 1, "online",
-				presence_to_json(registry_presence(c->reg))));
-		return;
-	}
-	bool gateway = n->member->s.rec.coordinator;
-	for (size_t i = 0; i < n->member->s.rec.n_tags; i++)
-		gateway |= strcmp(n->member->s.rec.tags[i], "gateway") == 0;
-	if (!gateway) {
-		ask_refuse_text(c, &a, "this node may not have clients",
-			"add them on the coordinator, or let the node join with a token that has the tag "
-			"gateway");
-		return;
-	}
-	if (strcmp(type, "client.add") == 0)
-		clients_add(c, &a, m, n->member);
-	else if (strcmp(type, "client.list") == 0)
-		clients_list(c, &a, n->member);
-	else
-		clients_remove(c, &a, m, n->member);
-}
-
-static bool is_request(const char *type)
-{
-	static const char *const requests[] = {
-		"leave", "node.list", "presence", "client.add", "client.list", "client.remove"};
-
-	for (size_t i = 0; i < ARRAY_LEN(requests); i++)
-		if (strcmp(type, requests[i]) == 0)
-			return true;
-	return false;
-}
-
-static void first_message(struct conn *n, const char *type, const json_t *m)
-{
-	if (strcmp(type, "hello") == 0)
-		on_hello(n, m);
-	else if (strcmp(type, "enrol") == 0)
-		enrol_request(n->c, n, m);
-	else if (is_request(type) || strcmp(type, "candidates") == 0 || strcmp(type, "want") == 0)
-		conn_shut(n, "the first message must be hello or enrol");
+	/* What is no request either is of a later version: ignored. */
+	(void)request_from_link(n, type, m);
 }
 
 void conn_message(struct conn *n, const json_t *m)
@@ -359,23 +359,9 @@ void conn_message(struct conn *n, const json_t *m)
 		conn_shut(n, "too many messages");
 		return;
 	}
-	const char *type = field_text(m, "t", 32);
-	if (!type) {
+	struct msg_type type = msg_type(m);
+	if (!type.text[0])
 		conn_shut(n, "a message came without a type");
-		return;
-	}
-	if (n->state != CONN_MEMBER) {
-		if (n->state == CONN_NEW)
-			first_message(n, type, m);
-		return;
-	}
-	if (strcmp(type, "hello") == 0 || strcmp(type, "enrol") == 0)
-		conn_shut(n, "hello came twice");
-	else if (strcmp(type, "candidates") == 0)
-		on_candidates(n, m);
-	else if (strcmp(type, "want") == 0)
-		on_want(n, m);
-	else if (is_request(type))
-		on_request(n, type, m);
-	/* Anything else is of a later version: ignored. */
+	else if (n->state != CONN_ENROLLING) /* until it is answered nothing else is heard */
+		dispatch(n, type.text, m);
 }

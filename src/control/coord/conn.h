@@ -13,13 +13,16 @@
 
 #include <jansson.h>
 
+struct clink_text;
 struct coord;
 struct conn;
+struct jsonout;
 struct member;
 
 struct coord_conn_ops {
-	/* Queues; m is borrowed. After an error the transport closes the link itself (now or later). */
-	int (*send)(void *link, const json_t *m);
+	/* Queues. After an error the transport closes the link itself (now or later). */
+	int (*send)(void *link, struct clink_text *t);
+	size_t (*queued)(const void *link); /* bytes that the other side has not taken yet */
 	/* Sends what is queued, then closes; conn_closed is called, now or later. */
 	void (*close)(void *link, const char *why);
 };
@@ -28,6 +31,7 @@ struct coord_conn_ops {
 NODISCARD int conn_open(struct coord *c, const struct coord_conn_ops *ops, void *link,
 	const uint8_t key[static 32], const struct endpoint *from, struct conn **ret_conn);
 void conn_message(struct conn *n, const json_t *m);
+void conn_drained(struct conn *n); /* the queue is short again */
 void conn_closed(struct conn *n); /* last call; link is not used any more */
 
 enum conn_state {
@@ -55,12 +59,16 @@ struct conn {
 	unsigned n_requests; /* not answered yet */
 	uint64_t credit_at; /* rate limit: credit in thousandths of a message, as of credit_time */
 	ns_t credit_time;
+	size_t charged; /* push.c: bytes of a snapshot in its queue */
 	struct list in_conns;
+	struct list in_push; /* CONN_MEMBER only */
+	struct list in_fresh; /* CONN_NEW only */
 	struct list in_strangers; /* while the key is not a member's */
 };
 
-int conn_send(struct conn *n, const json_t *m); /* NULL m: TM_ENOMEM */
-int conn_send_new(struct conn *n, json_t *m_take);
+/* Empties o. A link that cannot send is closed by its transport. */
+int conn_send(struct conn *n, struct jsonout *o);
+int conn_send_text(struct conn *n, struct clink_text *t);
 void conn_shut(struct conn *n, const char *why);
 void conn_removed(struct conn *n, const char *why); /* {"t":"removed"} and close */
 

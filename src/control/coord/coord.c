@@ -9,9 +9,14 @@
 /* Far above anything a node has to say; the largest is a list of 16 candidates. */
 enum { RECEIVE_MAX = 64 << 10 };
 
-static int link_send(void *link, const json_t *m)
+static int link_send(void *link, struct clink_text *t)
 {
-	return clink_send(link, m);
+	return clink_send_text(link, t);
+}
+
+static size_t link_queued(const void *link)
+{
+	return clink_queued(link);
 }
 
 static void link_close(void *link, const char *why)
@@ -19,7 +24,8 @@ static void link_close(void *link, const char *why)
 	clink_close(link, why);
 }
 
-static const struct coord_conn_ops link_ops = {.send = link_send, .close = link_close};
+static const struct coord_conn_ops link_ops = {
+	.send = link_send, .queued = link_queued, .close = link_close};
 
 static void on_up(void *ctx, struct clink *l)
 {
@@ -42,6 +48,15 @@ static void on_message(void *ctx, struct clink *l, const json_t *m)
 	(void)ctx;
 	if (n)
 		conn_message(n, m);
+}
+
+static void on_drained(void *ctx, struct clink *l)
+{
+	struct conn *n = clink_user(l);
+
+	(void)ctx;
+	if (n)
+		conn_drained(n);
 }
 
 static void on_closed(void *ctx, struct clink *l, int err, const char *why)
@@ -72,7 +87,8 @@ int coord_new(
 	if (err)
 		return err;
 
-	struct clink_events events = {.ctx = c, .up = on_up, .message = on_message, .closed = on_closed};
+	struct clink_events events = {
+		.ctx = c, .up = on_up, .message = on_message, .drained = on_drained, .closed = on_closed};
 	err = clink_server_new(base, &server, &events, &c->server, d);
 	if (err) {
 		coord_core_free(c);

@@ -43,11 +43,12 @@ void coord_set_addresses(struct coord *c, const char *const *addresses, size_t n
 const struct mesh_info *coord_mesh(const struct coord *c);
 
 /*
- * Administration, from the control socket: req = {"cmd":"token.create",...}. The reply {"ok":true,...} or
- * {"ok":false,"error":"sentence","hint":"..."} comes later through `reply`, which owns it; exactly one reply
- * per request. Commands and fields: docs/protocol.md, "Administration".
+ * Administration, from the control socket: req = {"cmd":"token.create",...}. The text of the reply,
+ * {"ok":true,...} or {"ok":false,"error":"sentence","hint":"..."}, comes now or later through `reply`, which
+ * owns it (NULL: out of memory); exactly one reply per request. Commands and fields: docs/protocol.md,
+ * "Administration".
  */
-typedef void coord_reply_fn(void *ctx, json_t *reply_take);
+typedef void coord_reply_fn(void *ctx, char *reply_take);
 void coord_admin(struct coord *c, const json_t *req, coord_reply_fn *reply, void *ctx);
 
 #endif

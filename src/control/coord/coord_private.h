@@ -4,9 +4,10 @@
  * bodies.
  *
  * Life of a change: a request (from a link or the control socket) becomes a job; the job's body runs on the
- * helper thread inside one SQL transaction and decides everything that could race; after the commit its
- * `done` runs on the control thread, changes the registry, answers, and pushes the netmap. Between the two
- * anything may have happened: `done` looks members up again by id.
+ * helper thread inside one SQL transaction and decides everything that could race. After the commit what it
+ * changed is read back (feed.c), and on the control thread first `done` answers who asked, then the changes
+ * enter the registry and are told to all. There is no other door into the registry. Between asking and `done`
+ * anything may have happened: members are looked up again by id.
  */
 #ifndef TM_CONTROL_COORD_COORD_PRIVATE_H
 #define TM_CONTROL_COORD_COORD_PRIVATE_H
@@ -15,20 +16,24 @@
 #include "base/time.h"
 #include "control/coord/conn.h"
 #include "control/coord/coord.h"
-#include "control/coord/ipam.h"
 #include "control/coord/registry.h"
 #include "control/store/mesh.h"
 #include "control/store/node.h"
 #include "control/store/store.h"
 #include "control/store/token.h"
 #include "loop/helper.h"
+#include "loop/timer.h"
+#include "wire/msg/msg.h"
+#include "wire/msg/request.h"
 
-struct event;
 struct clink_server;
+struct clink_text;
 
 /* Limits and delays; tests make them short. */
 struct coord_tuning {
-	ns_t push_gap; /* least time between two pushes */
+	ns_t push_gap; /* least time between the end of a push and the next */
+	unsigned push_slice; /* links told in one turn of the loop */
+	size_t snapshot_bytes; /* of snapshots that wait in queues of links, in all */
 	ns_t ephemeral_after; /* an ephemeral node without a link is removed after this */
 	ns_t watch_for; /* candidates are pushed to who asked for this long */
 	ns_t first_message; /* a link must say who it is within this */
@@ -39,6 +44,29 @@ struct coord_tuning {
 };
 struct coord_tuning coord_tuning_default(void);
 
+/* push.c: what links are told of the map. */
+struct push {
+	struct list told, behind; /* linked members: as of the last round; those that this one has yet to tell */
+	struct list waiting; /* linked members that need a snapshot, first come first served */
+	size_t charged; /* bytes of snapshots in queues of links */
+	struct loop_timer *timer; /* the next slice, or the next round */
+	ns_t round_cost; /* time that the running round has taken so far */
+	ns_t not_before; /* the next round */
+	bool wanted; /* something changed since the last round began */
+};
+
+/* view.c: texts of maps, made once for many links. */
+enum { VIEW_DELTAS = 8 };
+struct view {
+	uint64_t base, version;
+	struct clink_text *text; /* NULL: empty */
+};
+struct views {
+	struct view snapshot; /* may be older than the registry: a delta follows it */
+	struct view deltas[VIEW_DELTAS]; /* a ring */
+	size_t next;
+};
+
 struct coord {
 	/* set once */
 	struct event_base *base;
@@ -46,15 +74,15 @@ struct coord {
 	struct coord_tuning tuning;
 	uint16_t data_port;
 	struct store *store; /* the helper thread's, from the first job on */
+	uint64_t fed; /* the helper thread's: version that the feed has read */
 	struct helper *helper;
 	struct registry *reg;
-	struct ipam *ipam;
 	struct clink_server *server; /* coord.c */
 	/* changes */
-	char addresses[TOKEN_ADDRS_MAX][TOKEN_ADDR_LEN];
-	size_t n_addresses;
+	struct msg_addresses addresses;
 	struct list conns, dead_conns;
-	struct list strangers; /* oldest first */
+	struct list fresh; /* links that have not said who they are, oldest first */
+	struct list strangers; /* links whose key is no member's, oldest first */
 	unsigned n_strangers;
 	struct map *conn_by_id;
 	uint64_t next_conn_id;
@@ -64,8 +92,9 @@ struct coord {
 	struct list touched; /* members whose last_seen is not stored yet */
 	ns_t next_touch;
 	bool touching;
-	struct event *push_timer, *tick_timer, *bury_timer;
-	ns_t push_at, pushed_at;
+	struct push push;
+	struct views views;
+	struct loop_timer *tick_timer, *bury_timer;
 	bool stopping;
 	struct log_limit log_limit; /* messages that strangers can provoke */
 };
@@ -74,75 +103,85 @@ struct coord {
 NODISCARD int coord_core_new(struct event_base *base, const struct coord_config *cfg,
 	const struct coord_tuning *tuning, struct coord **ret_coord, struct diag *d);
 void coord_core_free(struct coord *c);
+/* The one place where a member leaves memory: its link is told why and closed. Not its clients. */
+void coord_forget_member(struct coord *c, struct member *m, uint64_t version, const char *why);
 
-/* ask.c: who asked, and gets exactly one answer: the control socket (reply set) or a link. */
+/* request.c: who asked, and gets exactly one answer: the control socket (reply set), a link, or nobody. */
 struct asker {
 	coord_reply_fn *reply;
 	void *ctx;
 	uint64_t conn;
-	json_int_t id;
+	int64_t id;
 };
-json_t *answer_ok(void);
-json_t *answer_error(const char *error, const char *hint);
-void ask_answer(struct coord *c, const struct asker *a, json_t *answer_take);
-void ask_refuse(struct coord *c, const struct asker *a, int err, const struct diag *d);
-void ask_refuse_text(struct coord *c, const struct asker *a, const char *error, const char *hint);
-/* A string field of at most max bytes; NULL when absent or not fit to be shown (control characters). */
-const char *field_text(const json_t *m, const char *name, size_t max);
-bool field_int(const json_t *m, const char *name, json_int_t low, json_int_t high,
-	json_int_t *value); /* absent: unchanged */
+/* A link's request. False: there is none of this name. */
+bool request_from_link(struct conn *n, const char *name, const json_t *m);
+struct member *asker_member(struct coord *c, const struct asker *a); /* of a link; else NULL */
+/* An answer: begin, put its members, end. */
+void answer_begin(const struct asker *a, struct jsonout *o);
+void answer_end(struct coord *c, const struct asker *a, struct jsonout *o);
+void answer_ok(struct coord *c, const struct asker *a);
+void answer_refuse(struct coord *c, const struct asker *a, int err, const struct diag *d);
+void answer_refuse_text(struct coord *c, const struct asker *a, const char *error, const char *hint);
 
 /* job.c */
 struct job;
-typedef int job_body_fn(struct store *s, struct job *j); /* helper thread, inside a transaction */
-typedef void job_done_fn(struct coord *c, struct job *j, int err); /* control thread */
+struct feed {
+	struct store_change *v;
+	size_t n;
+};
+struct job_kind {
+	size_t size; /* of the struct that begins with its struct job */
+	int (*body)(struct store *s, struct job *j); /* helper thread, inside a transaction */
+	void (*done)(struct coord *c, struct job *j, int err); /* control thread */
+	void (*deinit)(struct job *j); /* NULL = nothing to free */
+};
 struct job {
+	const struct job_kind *kind;
 	struct coord *c;
 	struct asker asker;
-	job_body_fn *body;
-	job_done_fn *done;
 	struct diag d; /* why it failed */
-	/* what it is about; each job uses what it needs */
-	struct store_node node;
-	struct store_token token;
-	uint8_t secret[TOKEN_SECRET];
 	int64_t now; /* Unix seconds when it was asked */
-	bool existed;
-	json_t *out;
-	void *more; /* freed with the job */
-	size_t n_more;
+	const char *why; /* members go that it removes; NULL = they were removed */
+	struct feed feed;
 };
-NODISCARD int job_new(
-	struct coord *c, const struct asker *a, job_body_fn *body, job_done_fn *done, struct job **ret_job);
+/* A zeroed struct of that kind; refuses when out of memory and returns NULL. */
+void *job_start(struct coord *c, const struct asker *a, const struct job_kind *kind);
 /* Hands it to the helper; `done` is called in every case, at once when the helper takes no more. */
 void job_submit(struct job *j);
 void job_fail(struct job *j, int err); /* instead of submitting */
-/* A job with nothing but an asker; refuses when out of memory and returns NULL. */
-struct job *job_start(struct coord *c, const struct asker *a, job_body_fn *body, job_done_fn *done);
+
+/* feed.c: what the store has committed enters the registry. */
+NODISCARD int feed_read(struct store *s, uint64_t *fed, struct feed *ret_feed); /* helper thread */
+void feed_apply(struct coord *c, const struct feed *f, const char *why);
+void feed_deinit(struct feed *f);
+
+/* view.c: what a link needs that has version `base`; *ret_text is borrowed until the next call. */
+NODISCARD int view_get(
+	struct coord *c, uint64_t base, struct clink_text **ret_text, uint64_t *ret_version);
+void views_deinit(struct views *v);
 
 /* push.c */
-void push_structure(struct coord *c); /* a member came, went or changed its name: tell now */
-void push_run(struct coord *c);
-NODISCARD int push_to(struct coord *c, struct conn *n); /* what this link does not know yet */
+NODISCARD int push_init(struct coord *c);
+void push_deinit(struct coord *c);
+void push_soon(struct coord *c); /* the registry has changed */
+void push_join(struct coord *c, struct conn *n); /* it has been welcomed; n->known is what it holds */
+void push_leave(struct conn *n);
+void push_drained(struct conn *n);
+bool push_idle(const struct coord *c);
 
-/* nodes.c: node.list, node.rename, node.remove, leave, expiry */
-void nodes_list(struct coord *c, const struct asker *a, bool with_addresses);
-void nodes_rename(struct coord *c, const struct asker *a, const json_t *req);
-void nodes_remove(struct coord *c, const struct asker *a, struct member *m, const char *why);
-json_t *member_to_json(const struct coord *c, const struct member *m, bool with_address);
+/* nodes.c */
+typedef void request_run_fn(struct coord *c, const struct asker *a, const union msg_request *r);
+request_run_fn nodes_list, nodes_rename, nodes_remove, nodes_leave, nodes_presence;
+/* Its clients go with it. why: a literal. */
+void nodes_remove_member(struct coord *c, const struct asker *a, struct member *m, const char *why);
+void member_put(struct coord *c, struct jsonout *o, const char *key, const struct member *m, bool all);
 
-/* clients.c; via NULL = the request says (administration) */
-void clients_add(struct coord *c, const struct asker *a, const json_t *req, struct member *via);
-void clients_list(struct coord *c, const struct asker *a, const struct member *via);
-void clients_remove(struct coord *c, const struct asker *a, const json_t *req, const struct member *via);
-
-/* tokens.c */
-void tokens_create(struct coord *c, const struct asker *a, const json_t *req);
-void tokens_list(struct coord *c, const struct asker *a);
-void tokens_revoke(struct coord *c, const struct asker *a, const json_t *req);
+/* clients.c, tokens.c */
+request_run_fn clients_add, clients_list, clients_remove;
+request_run_fn tokens_create, tokens_list, tokens_revoke;
 
 /* enrol.c */
-void enrol_request(struct coord *c, struct conn *n, const json_t *m);
+void enrol_request(struct conn *n, const json_t *m);
 
 /* tick.c */
 void tick_run(struct coord *c);
@@ -160,10 +199,5 @@ void watch_send_candidates(struct member *to, const struct member *about);
 /* conn.c */
 struct conn *conn_find(struct coord *c, uint64_t id);
 void conn_bury(struct coord *c);
-
-/* The one place where a member leaves memory: its link is told why and closed, its address is free. Not its
- * clients. */
-void coord_forget_member(struct coord *c, struct member *m, const char *why);
-json_t *coord_addresses_json(const struct coord *c);
 
 #endif

@@ -2,9 +2,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "control/coord/coord_private.h"
-#include "crypto/init.h"
 
-#include <event2/event.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,6 +15,8 @@ struct coord_tuning coord_tuning_default(void)
 {
 	return (struct coord_tuning){
 		.push_gap = 20 * MS,
+		.push_slice = 500,
+		.snapshot_bytes = 64 << 20,
 		.ephemeral_after = 600 * SEC,
 		.watch_for = 300 * SEC,
 		.first_message = 30 * SEC,
@@ -28,25 +28,17 @@ struct coord_tuning coord_tuning_default(void)
 	};
 }
 
-static void on_push(evutil_socket_t fd, short what, void *arg)
+static void on_tick(void *ctx)
 {
-	(void)fd;
-	(void)what;
-	push_run(arg);
+	struct coord *c = ctx;
+
+	tick_run(c);
+	loop_timer_in(c->tick_timer, c->tuning.tick);
 }
 
-static void on_tick(evutil_socket_t fd, short what, void *arg)
+static void on_bury(void *ctx)
 {
-	(void)fd;
-	(void)what;
-	tick_run(arg);
-}
-
-static void on_bury(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	conn_bury(arg);
+	conn_bury(ctx);
 }
 
 static int load_node(void *ctx, const struct store_node *n)
@@ -54,9 +46,7 @@ static int load_node(void *ctx, const struct store_node *n)
 	struct coord *c = ctx;
 	struct member *m;
 
-	int err = ipam_take(c->ipam, n->rec.host);
-	if (!err)
-		err = registry_add(c->reg, n, &m);
+	int err = registry_put(c->reg, 0, n, &m);
 	if (err)
 		return err == TM_ENOMEM ? err : TM_ECORRUPT;
 	if (m->s.ephemeral)
@@ -64,52 +54,34 @@ static int load_node(void *ctx, const struct store_node *n)
 	return TM_OK;
 }
 
-struct load {
-	struct store_mesh mesh;
-	uint64_t epoch;
-};
-
-static int start_epoch(struct store *s, void *ctx)
+/* The versions that nodes may hold: what changed in each. */
+static int load_change(void *ctx, const struct store_change *x)
 {
-	struct load *load = ctx;
+	struct coord *c = ctx;
+	struct member *m = registry_by_id(c->reg, x->node.rec.id);
 
-	int err = store_mesh_load(s, &load->mesh);
-	if (err)
-		return err;
-
-	return store_epoch_next(s, &load->epoch);
-}
-
-/*
- * The first version of this run: the epoch, which grows with each start, above 31 random bits, so that a
- * database restored from a backup does not repeat the versions that nodes remember.
- */
-static uint64_t first_version(uint64_t epoch)
-{
-	return epoch << 32 | (random_u32() >> 1);
+	if (m)
+		registry_note_change(c->reg, x->version, m);
+	else
+		registry_note_removal(c->reg, x->version, x->node.rec.id);
+	c->fed = x->version;
+	return TM_OK;
 }
 
 static int load_all(struct coord *c, struct diag *d)
 {
-	struct load load;
+	struct store_mesh mesh;
 
-	int err = store_transaction(c->store, start_epoch, &load);
-	if (err)
-		return err;
-
-	uint32_t limit = mesh_hosts_max(&load.mesh.info.net4, &load.mesh.info.net6);
-	if (!limit) {
-		wipe(&load, sizeof(load));
-		return diag_what(d, TM_ECORRUPT, "the mesh database has address ranges without room");
-	}
-	err = ipam_new(limit, &c->ipam);
+	int err = store_mesh_load(c->store, &mesh);
+	if (!err && !mesh_hosts_max(&mesh.info.net4, &mesh.info.net6))
+		err = diag_what(d, TM_ECORRUPT, "the mesh database has address ranges without room");
 	if (!err)
-		err = registry_new(&load.mesh.info, first_version(load.epoch), &c->reg);
-	wipe(&load, sizeof(load));
-	if (err)
-		return err;
-
-	err = store_node_each(c->store, load_node, c);
+		err = registry_new(&mesh.info, &c->reg);
+	wipe(&mesh, sizeof(mesh));
+	if (!err)
+		err = store_node_each(c->store, load_node, c);
+	if (!err)
+		err = store_change_each(c->store, 0, load_change, c);
 	if (err)
 		return err;
 
@@ -124,14 +96,14 @@ static int load_all(struct coord *c, struct diag *d)
 
 static int make_timers(struct coord *c)
 {
-	struct timeval every = {.tv_sec = c->tuning.tick / SEC, .tv_usec = c->tuning.tick % SEC / US};
-
-	c->push_timer = event_new(c->base, -1, 0, on_push, c);
-	c->tick_timer = event_new(c->base, -1, EV_PERSIST, on_tick, c);
-	c->bury_timer = event_new(c->base, -1, 0, on_bury, c);
-	if (!c->push_timer || !c->tick_timer || !c->bury_timer || event_add(c->tick_timer, &every) < 0)
-		return TM_ENOMEM;
-	return TM_OK;
+	int err = push_init(c);
+	if (!err)
+		err = loop_timer_new(c->base, on_tick, c, &c->tick_timer);
+	if (!err)
+		err = loop_timer_new(c->base, on_bury, c, &c->bury_timer);
+	if (!err)
+		loop_timer_in(c->tick_timer, c->tuning.tick);
+	return err;
 }
 
 static int core_fill(struct coord *c, const struct coord_config *cfg, struct diag *d)
@@ -164,11 +136,10 @@ int coord_core_new(struct event_base *base, const struct coord_config *cfg, cons
 	c->identity = cfg->identity;
 	c->tuning = *tuning;
 	c->data_port = cfg->data_port;
-	c->push_at = NS_NEVER;
 	c->log_limit = (struct log_limit){.every = 1 * SEC, .burst = 20};
 	c->next_touch = time_monotonic() + tuning->touch_every;
 	struct list *const lists[] = {
-		&c->conns, &c->dead_conns, &c->strangers, &c->expiry, &c->touched, &c->watch_order};
+		&c->conns, &c->dead_conns, &c->fresh, &c->strangers, &c->expiry, &c->touched, &c->watch_order};
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
 		list_init(lists[i]);
 	int err = core_fill(c, cfg, d);
@@ -181,15 +152,6 @@ int coord_core_new(struct event_base *base, const struct coord_config *cfg, cons
 	}
 	*ret_coord = c;
 	return TM_OK;
-}
-
-static void free_events(struct coord *c)
-{
-	struct event *const events[] = {c->push_timer, c->tick_timer, c->bury_timer};
-
-	for (size_t i = 0; i < ARRAY_LEN(events); i++)
-		if (events[i])
-			event_free(events[i]);
 }
 
 void coord_core_free(struct coord *c)
@@ -209,36 +171,25 @@ void coord_core_free(struct coord *c)
 		}
 		watch_expire(c, NS_NEVER);
 	}
-	free_events(c);
+	push_deinit(c);
+	loop_timer_free(c->tick_timer);
+	loop_timer_free(c->bury_timer);
 	map_free(c->watches);
 	map_free(c->conn_by_id);
 	registry_free(c->reg);
-	ipam_free(c->ipam);
 	store_free(c->store);
 	free(c);
 }
 
 void coord_set_addresses(struct coord *c, const char *const *addresses, size_t n)
 {
-	c->n_addresses = 0;
-	for (size_t i = 0; i < n && c->n_addresses < TOKEN_ADDRS_MAX; i++) {
-		char *to = c->addresses[c->n_addresses];
+	struct msg_addresses *a = &c->addresses;
 
-		if (addresses[i][0] && snprintf(to, TOKEN_ADDR_LEN, "%s", addresses[i]) < TOKEN_ADDR_LEN)
-			c->n_addresses++;
-	}
-}
-
-json_t *coord_addresses_json(const struct coord *c)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; list && i < c->n_addresses; i++)
-		if (json_array_append_new(list, json_string(c->addresses[i])) < 0) {
-			json_decref(list);
-			return NULL;
-		}
-	return list;
+	a->n = 0;
+	for (size_t i = 0; i < n && a->n < TOKEN_ADDRS_MAX; i++)
+		if (addresses[i][0] &&
+			snprintf(a->v[a->n], TOKEN_ADDR_LEN, "%s", addresses[i]) < TOKEN_ADDR_LEN)
+			a->n++;
 }
 
 const struct mesh_info *coord_mesh(const struct coord *c)
@@ -246,7 +197,7 @@ const struct mesh_info *coord_mesh(const struct coord *c)
 	return registry_mesh(c->reg);
 }
 
-void coord_forget_member(struct coord *c, struct member *m, const char *why)
+void coord_forget_member(struct coord *c, struct member *m, uint64_t version, const char *why)
 {
 	struct conn *n = m->conn;
 
@@ -256,9 +207,8 @@ void coord_forget_member(struct coord *c, struct member *m, const char *why)
 	m->conn = NULL;
 	if (n)
 		n->member = NULL;
-	ipam_release(c->ipam, m->s.rec.host);
 	log_info("coord: node removed", KV("node", m->s.rec.name), KV("why", why));
-	registry_remove(c->reg, m);
+	registry_remove(c->reg, version, m);
 	if (n)
 		conn_removed(n, why);
 }

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * Enrolling. The address is taken in memory first (and given back on failure); the token's use, the name and
- * the record are decided in one transaction, so of two joins with the same single-use token exactly one
- * succeeds.
+ * Enrolling. The token's use, the name, the host number and the record are decided in one transaction, so of
+ * two joins with the same single-use token exactly one succeeds.
  */
-#include "base/encode.h"
 #include "base/log.h"
 #include "base/secret.h"
 #include "control/coord/coord_private.h"
@@ -12,33 +10,71 @@
 #include <stdio.h>
 #include <string.h>
 
-/* "laptop", "laptop-2", "laptop-3" ...: the first that is free. */
+struct enrolment_job {
+	struct job job;
+	struct store_node node;
+	uint8_t secret[TOKEN_SECRET];
+	uint32_t hosts_max;
+	bool existed;
+};
+
+static void numbered(const char *base, unsigned n, char ret_name[static NODE_NAME_MAX + 1])
+{
+	char suffix[12];
+	int len = snprintf(suffix, sizeof(suffix), "-%u", n);
+
+	snprintf(ret_name, NODE_NAME_MAX + 1, "%.*s%s", NODE_NAME_MAX - len, base, suffix);
+}
+
+/*
+ * "laptop", "laptop-2", "laptop-3" ...: one that is free while the number before it is taken. Ten thousand
+ * machines may come with one name, so the number is searched by doubling and halving.
+ */
 static int choose_name(struct store *s, char name[static NODE_NAME_MAX + 1])
 {
 	char base[NODE_NAME_MAX + 1];
+	unsigned taken_to = 1, free_at = 2;
 	bool taken;
 
 	memcpy(base, name, sizeof(base));
-	for (unsigned n = 2;; n++) {
-		int err = store_node_name_taken(s, name, &taken);
+	int err = store_node_name_taken(s, name, &taken);
+	if (err || !taken)
+		return err;
+
+	for (;;) {
+		numbered(base, free_at, name);
+		err = store_node_name_taken(s, name, &taken);
 		if (err)
 			return err;
 		if (!taken)
-			return TM_OK;
-		if (n > NETMAP_NODES_MAX + 1)
+			break;
+		if (free_at > 4 * NETMAP_NODES_MAX)
 			return TM_EEXIST;
-
-		char suffix[12];
-		int len = snprintf(suffix, sizeof(suffix), "-%u", n);
-		snprintf(name, NODE_NAME_MAX + 1, "%.*s%s", NODE_NAME_MAX - len, base, suffix);
+		taken_to = free_at;
+		free_at *= 2;
 	}
+	while (free_at - taken_to > 1) {
+		unsigned middle = taken_to + (free_at - taken_to) / 2;
+
+		numbered(base, middle, name);
+		err = store_node_name_taken(s, name, &taken);
+		if (err)
+			return err;
+		if (taken)
+			taken_to = middle;
+		else
+			free_at = middle;
+	}
+	numbered(base, free_at, name);
+	return TM_OK;
 }
 
-static int check_token(struct store *s, struct job *j, bool same_as_before)
+static int check_token(struct store *s, struct enrolment_job *e, bool same_as_before)
 {
+	struct job *j = &e->job;
 	struct store_token t;
 
-	int err = store_token_find(s, j->node.token, j->secret, &t, &j->d);
+	int err = store_token_find(s, e->node.token, e->secret, &t, &j->d);
 	if (err || same_as_before)
 		return err;
 
@@ -46,62 +82,77 @@ static int check_token(struct store *s, struct job *j, bool same_as_before)
 	if (err)
 		return err;
 
-	memcpy(j->node.rec.tags, t.tags, sizeof(t.tags));
-	j->node.rec.n_tags = t.n_tags;
-	j->node.ephemeral = t.ephemeral;
+	memcpy(e->node.rec.tags, t.tags, sizeof(t.tags));
+	e->node.rec.n_tags = t.n_tags;
+	e->node.ephemeral = t.ephemeral;
 	return TM_OK;
+}
+
+/* Registered already: its answer was lost, or it joins again. No further use is counted. */
+static int enrol_again(struct store *s, struct enrolment_job *e, const struct store_node *before)
+{
+	bool same = before->has_token && ct_eq(before->token, e->node.token, TOKEN_ID);
+
+	if (before->rec.kind != NODE_MESH) {
+		diag_hint(&e->job.d, "let the node make a key of its own");
+		return diag_what(
+			&e->job.d, TM_EEXIST, "this key belongs to a WireGuard client of the mesh");
+	}
+	int err = check_token(s, e, same);
+	e->existed = !err;
+	return err;
 }
 
 static int enrol_body(struct store *s, struct job *j)
 {
+	struct enrolment_job *e = CONTAINER_OF(j, struct enrolment_job, job);
 	struct store_node before;
 
-	int err = store_node_find_key(s, j->node.rec.key, &before);
-	if (err && err != TM_ENOENT)
+	int err = store_node_find_key(s, e->node.rec.key, &before);
+	if (!err)
+		return enrol_again(s, e, &before);
+	if (err != TM_ENOENT)
 		return err;
-	if (!err) {
-		/* Registered already: its answer was lost, or it joins again. No further use is counted. */
-		bool same = before.has_token && ct_eq(before.token, j->node.token, TOKEN_ID);
 
-		if (before.rec.kind != NODE_MESH) {
-			diag_hint(&j->d, "let the node make a key of its own");
-			return diag_what(
-				&j->d, TM_EEXIST, "this key belongs to a WireGuard client of the mesh");
-		}
-		err = check_token(s, j, same);
-		if (err)
-			return err;
-		j->existed = true;
-		return TM_OK;
-	}
-	err = check_token(s, j, false);
+	err = check_token(s, e, false);
 	if (!err)
-		err = store_token_spend(s, j->node.token, j->now, &j->d);
+		err = store_token_spend(s, e->node.token, j->now, &j->d);
 	if (!err)
-		err = choose_name(s, j->node.rec.name);
+		err = choose_name(s, e->node.rec.name);
 	if (!err)
-		err = store_node_insert(s, &j->node);
-	if (err == TM_EEXIST && !j->d.what[0]) {
+		err = store_node_insert(s, &e->node, e->hosts_max);
+	if (err == TM_EFULL) {
+		store_explain_full(&j->d);
+	} else if (err == TM_EEXIST && !j->d.what[0]) {
 		diag_hint(&j->d, "try again; if it persists let the node make a new key");
 		diag_what(&j->d, err, "this node's identity clashes with another one's");
 	}
 	return err;
 }
 
-static json_t *enrol_answer(const struct coord *c, const struct member *m)
+static void answer_enrolled(struct coord *c, const struct asker *a, const struct node_rec *rec)
 {
-	return json_pack("{s:b, s:o, s:o, s:o, s:i}", "ok", 1, "node", node_rec_to_json(&m->s.rec), "mesh",
-		mesh_info_to_json(registry_mesh(c->reg)), "addresses", coord_addresses_json(c), "data_port",
-		(int)c->data_port);
+	struct msg_enrolled m = {.node = *rec,
+		.mesh = *registry_mesh(c->reg),
+		.addresses = c->addresses,
+		.data_port = c->data_port};
+	struct jsonout o = {0};
+
+	answer_begin(a, &o);
+	msg_enrolled_put(&o, &m);
+	answer_end(c, a, &o);
+	wipe(m.mesh.secret, sizeof(m.mesh.secret));
 }
 
 /* A refused link is closed, so that each guess at a token costs a handshake. */
-static void enrol_refused(struct coord *c, const struct job *j, int err)
+static void enrol_refused(struct coord *c, const struct enrolment_job *e, int err)
 {
+	const struct job *j = &e->job;
+
 	if (log_allow(&c->log_limit, time_monotonic()))
-		log_info("coord: enrolment refused", KV("name", j->node.rec.name), KV("why", j->d.what),
+		log_info("coord: enrolment refused", KV("name", e->node.rec.name), KV("why", j->d.what),
 			KV_ERR(err));
-	ask_refuse(c, &j->asker, err, &j->d);
+	answer_refuse(c, &j->asker, err, &j->d);
 	struct conn *n = conn_find(c, j->asker.conn);
 	if (n)
 		conn_shut(n, "enrolment was refused");
@@ -109,104 +160,71 @@ static void enrol_refused(struct coord *c, const struct job *j, int err)
 
 static void enrol_done(struct coord *c, struct job *j, int err)
 {
+	struct enrolment_job *e = CONTAINER_OF(j, struct enrolment_job, job);
+	const struct member *m = e->existed ? registry_by_key(c->reg, e->node.rec.key) : NULL;
 	struct conn *n = conn_find(c, j->asker.conn);
-	struct member *m = NULL;
+	struct node_rec *r = &e->node.rec;
 
 	if (n && n->state == CONN_ENROLLING)
 		n->state = CONN_NEW; /* it may say hello next */
-	if (err || j->existed)
-		ipam_release(c->ipam, j->node.rec.host);
-	if (!err && j->existed)
-		m = registry_by_key(c->reg, j->node.rec.key);
-	else if (!err)
-		err = registry_add(c->reg, &j->node, &m);
-	if (err || !m) {
-		enrol_refused(c, j, err ? err : TM_EAGAIN);
+	if (!err && e->existed && !m)
+		err = TM_EAGAIN; /* it has been removed since */
+	if (err) {
+		enrol_refused(c, e, err);
 		return;
 	}
-	if (!j->existed) {
-		char ip[IP_STR_LEN];
-
-		log_info("coord: node enrolled", KV("node", m->s.rec.name),
-			KV("address", ip_format(&m->s.rec.ip4, ip)));
-		if (m->s.ephemeral)
-			tick_member_offline(c, m);
-		push_structure(c);
-	}
-	ask_answer(c, &j->asker, enrol_answer(c, m));
+	mesh_addresses(registry_mesh(c->reg), r->host, &r->ip4, &r->ip6);
+	answer_enrolled(c, &j->asker, m ? &m->s.rec : r);
 }
 
-/* The token's two parts. */
-static bool read_token(const json_t *m, struct job *j)
-{
-	const json_t *t = json_object_get(m, "token");
-	const char *id = field_text(t, "id", HEX_LEN(TOKEN_ID));
-	const char *secret = field_text(t, "secret", HEX_LEN(TOKEN_SECRET));
-
-	return id && secret && hex_decode(id, strlen(id), j->node.token, TOKEN_ID) == TM_OK &&
-	       hex_decode(secret, strlen(secret), j->secret, TOKEN_SECRET) == TM_OK;
-}
+static const struct job_kind enrol_kind = {sizeof(struct enrolment_job), enrol_body, enrol_done, NULL};
 
 /* The identity must be that of the link: its Ed25519 key maps to the static key that the handshake proved. */
-static bool read_identity(const json_t *m, const struct conn *n, struct store_node *node)
+static int take_identity(const struct msg_enrol *m, const struct conn *n, struct store_node *node)
 {
-	const char *text = field_text(m, "ed", BASE64_LEN(ED_KEY));
 	uint8_t x[32];
-	size_t len;
 
-	if (!text || base64_decode(text, strlen(text), node->ed, sizeof(node->ed), &len) != TM_OK ||
-		len != sizeof(node->ed))
-		return false;
-	if (identity_x_from_ed_public(node->ed, x) != TM_OK || !ct_eq(x, n->key, sizeof(x)))
-		return false;
+	if (identity_x_from_ed_public(m->ed, x) != TM_OK || !ct_eq(x, n->key, sizeof(x)))
+		return TM_EAUTH;
 
+	memcpy(node->ed, m->ed, sizeof(node->ed));
 	memcpy(node->rec.key, x, sizeof(x));
-	identity_node_id(node->ed, node->rec.id);
-	return true;
+	identity_node_id(m->ed, node->rec.id);
+	return TM_OK;
 }
 
-static void read_texts(const json_t *m, struct store_node *node)
+void enrol_request(struct conn *n, const json_t *m)
 {
-	const char *name = field_text(m, "name", 255), *os = field_text(m, "os", STORE_TEXT_MAX),
-		   *version = field_text(m, "version", STORE_TEXT_MAX);
+	struct coord *c = n->c;
+	struct asker a = {.conn = n->id};
+	struct msg_enrol q;
+	struct diag d = {0};
+	int err = msg_enrol_get(m, &q, &d);
 
-	if (name && node_name_valid(name))
-		snprintf(node->rec.name, sizeof(node->rec.name), "%s", name);
-	else
-		node_name_sanitize(name ? name : "", node->rec.name);
-	snprintf(node->os, sizeof(node->os), "%s", os ? os : "");
-	snprintf(node->version, sizeof(node->version), "%s", version ? version : "");
-}
-
-void enrol_request(struct coord *c, struct conn *n, const json_t *m)
-{
-	struct asker a = {.conn = n->id, .id = json_integer_value(json_object_get(m, "id"))};
-
-	struct job *j = job_start(c, &a, enrol_body, enrol_done);
-	if (!j)
+	a.id = q.id;
+	struct enrolment_job *e = job_start(c, &a, &enrol_kind);
+	if (!e)
 		return;
 
 	n->state = CONN_ENROLLING;
-	if (!read_token(m, j)) {
-		diag_hint(&j->d, "copy the whole token, it starts with tm1_");
-		job_fail(j, diag_what(&j->d, TM_EBADMSG, "the join token is malformed"));
-		return;
+	memcpy(e->node.rec.name, q.name, sizeof(e->node.rec.name));
+	if (!err && take_identity(&q, n, &e->node) != TM_OK) {
+		diag_hint(&d, "is this the newest version of the program?");
+		err = diag_what(&d, TM_EAUTH, "the identity does not belong to the key of this link");
 	}
-	if (!read_identity(m, n, &j->node)) {
-		diag_hint(&j->d, "is this the newest version of the program?");
-		job_fail(j,
-			diag_what(&j->d, TM_EAUTH, "the identity does not belong to the key of this link"));
-		return;
-	}
-	read_texts(m, &j->node);
-	j->node.rec.kind = NODE_MESH;
-	j->node.has_token = true;
-	j->node.created = j->now;
-	int err = ipam_take_lowest(c->ipam, &j->node.rec.host);
 	if (err) {
-		diag_hint(&j->d, "remove nodes that are not used any more with `tunnelmesh node remove`");
-		job_fail(j, diag_what(&j->d, err, "every address of the mesh is taken"));
+		e->job.d = d;
+		job_fail(&e->job, err);
 		return;
 	}
-	job_submit(j);
+	memcpy(e->node.token, q.token, sizeof(e->node.token));
+	memcpy(e->node.os, q.os, sizeof(e->node.os));
+	memcpy(e->node.version, q.version, sizeof(e->node.version));
+	memcpy(e->secret, q.secret, sizeof(e->secret));
+	wipe(q.secret, sizeof(q.secret));
+	e->node.rec.kind = NODE_MESH;
+	e->node.has_token = true;
+	e->node.created = e->job.now;
+	e->hosts_max = mesh_hosts_max(&registry_mesh(c->reg)->net4, &registry_mesh(c->reg)->net6);
+	job_submit(&e->job);
 }

@@ -4,9 +4,12 @@
 
 static void job_free(struct job *j)
 {
-	json_decref(j->out);
-	free(j->more);
-	wipe(j, sizeof(*j));
+	size_t size = j->kind->size;
+
+	if (j->kind->deinit)
+		j->kind->deinit(j);
+	feed_deinit(&j->feed);
+	wipe(j, size); /* secrets of tokens */
 	free(j);
 }
 
@@ -14,7 +17,7 @@ static int job_body(struct store *s, void *arg)
 {
 	struct job *j = arg;
 
-	return j->body(s, j);
+	return j->kind->body(s, j);
 }
 
 static int job_run(void *arg)
@@ -22,34 +25,41 @@ static int job_run(void *arg)
 	struct job *j = arg;
 
 	int err = store_transaction(j->c->store, job_body, j);
-	if (err)
+	if (err) {
 		store_explain(err, &j->d);
-	return err;
+		return err;
+	}
+	/* It is done, whatever happens now: changes that cannot be read are read with the next job's. */
+	err = feed_read(j->c->store, &j->c->fed, &j->feed);
+	if (err)
+		log_warn("coord: a change is stored, but nobody is told of it before the next one",
+			KV_ERR(err));
+	return TM_OK;
 }
 
 static void job_done(void *arg, int err)
 {
 	struct job *j = arg;
 
-	j->done(j->c, j, err);
+	/* First the answer: a node that leaves gets it before its link goes. */
+	j->kind->done(j->c, j, err);
+	feed_apply(j->c, &j->feed, j->why);
 	job_free(j);
 }
 
-int job_new(
-	struct coord *c, const struct asker *a, job_body_fn *body, job_done_fn *done, struct job **ret_job)
+void *job_start(struct coord *c, const struct asker *a, const struct job_kind *kind)
 {
-	struct job *j = calloc(1, sizeof(*j));
+	struct job *j = calloc(1, kind->size);
 
-	if (!j)
-		return TM_ENOMEM;
-
+	if (!j) {
+		answer_refuse(c, a, TM_ENOMEM, NULL);
+		return NULL;
+	}
+	j->kind = kind;
 	j->c = c;
 	j->asker = *a;
-	j->body = body;
-	j->done = done;
 	j->now = c->tuning.unix_now();
-	*ret_job = j;
-	return TM_OK;
+	return j;
 }
 
 void job_fail(struct job *j, int err)
@@ -63,16 +73,4 @@ void job_submit(struct job *j)
 
 	if (err)
 		job_done(j, err);
-}
-
-struct job *job_start(struct coord *c, const struct asker *a, job_body_fn *body, job_done_fn *done)
-{
-	struct job *j;
-
-	int err = job_new(c, a, body, done, &j);
-	if (err) {
-		ask_refuse(c, a, err, NULL);
-		return NULL;
-	}
-	return j;
 }

@@ -1,68 +1,78 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Requests about members: who there is, who is there, their names, and their leaving. */
 #include "control/coord/coord_private.h"
 
 #include <stdio.h>
 #include <string.h>
 
-json_t *member_to_json(const struct coord *c, const struct member *m, bool with_address)
+static const char all_nodes[] = "`tunnelmesh node list` shows all";
+
+void member_put(struct coord *c, struct jsonout *o, const char *key, const struct member *m, bool all)
 {
-	json_t *j = node_rec_describe(&m->s.rec);
-	char text[IP_STR_LEN];
+	const struct member *node =
+		m->s.rec.kind == NODE_CLIENT ? registry_by_id(c->reg, m->s.rec.via) : NULL;
+	const struct msg_member shown = {
+		.rec = &m->s.rec,
+		.os = m->s.os,
+		.version = m->s.version,
+		.via_name = node ? node->s.rec.name : NULL,
+		.created = m->s.created,
+		.last_seen = m->s.last_seen,
+		.online = registry_online(c->reg, m),
+		.ephemeral = m->s.ephemeral,
+		.address = all ? m->seen_at : (struct ip){0},
+	};
 
-	if (!j)
-		return NULL;
-
-	json_int_t last_seen = m->s.last_seen;
-	json_object_set_new(j, "online", json_boolean(registry_online(c->reg, m)));
-	json_object_set_new(j, "created", json_integer(m->s.created));
-	json_object_set_new(j, "last_seen", json_integer(last_seen));
-	json_object_set_new(j, "os", json_string(m->s.os));
-	json_object_set_new(j, "version", json_string(m->s.version));
-	json_object_set_new(j, "ephemeral", json_boolean(m->s.ephemeral));
-	if (with_address && m->seen_at.family != IP_NONE)
-		json_object_set_new(j, "address", json_string(ip_format(&m->seen_at, text)));
-	return j;
+	msg_member_put(o, key, &shown);
 }
 
-static int by_host(const void *a, const void *b)
+void nodes_presence(struct coord *c, const struct asker *a, const union msg_request *r)
 {
-	const struct member *const *x = a, *const *y = b;
+	struct jsonout o = {0};
 
-	return (*x)->s.rec.host < (*y)->s.rec.host ? -1 : (*x)->s.rec.host > (*y)->s.rec.host;
+	(void)r;
+	answer_begin(a, &o);
+	presence_put(&o, "online", registry_presence(c->reg));
+	answer_end(c, a, &o);
 }
 
-void nodes_list(struct coord *c, const struct asker *a, bool with_addresses)
+/* Addresses of links are for the administration, and for the coordinator's own node. */
+void nodes_list(struct coord *c, const struct asker *a, const union msg_request *r)
 {
-	size_t n = 0;
-	struct member **all = calloc(registry_size(c->reg) + 1, sizeof(struct member *)), *m;
-	json_t *list = json_array();
+	const struct member *by = asker_member(c, a), *m;
+	bool all = !by || by->s.rec.coordinator;
+	struct jsonout o = {0};
+	uint32_t last = r->after;
 
-	if (!all || !list) {
-		free(all);
-		json_decref(list);
-		ask_refuse(c, a, TM_ENOMEM, NULL);
-		return;
+	answer_begin(a, &o);
+	jsonout_list(&o, "nodes");
+	for (unsigned n = 0; n < NODE_LIST_PAGE && (m = registry_after(c->reg, last)); n++) {
+		member_put(c, &o, NULL, m, all);
+		last = m->s.rec.host;
 	}
-	for (size_t i = 0; (m = registry_next(c->reg, &i));)
-		all[n++] = m;
-	qsort(all, n, sizeof(struct member *), by_host);
-	for (size_t i = 0; i < n; i++)
-		json_array_append_new(list, member_to_json(c, all[i], with_addresses));
-	free(all);
-	ask_answer(c, a, json_pack("{s:b, s:o}", "ok", 1, "nodes", list));
+	jsonout_list_end(&o);
+	if (registry_after(c->reg, last))
+		jsonout_int(&o, "next", last);
+	answer_end(c, a, &o);
 }
 
-/* The new name is in more. */
+/* --- a new name --- */
+
+struct rename {
+	struct job job;
+	char id[NODE_ID_LEN + 1], name[NODE_NAME_MAX + 1];
+};
+
 static int rename_body(struct store *s, struct job *j)
 {
-	const char *name = j->more;
+	struct rename *r = CONTAINER_OF(j, struct rename, job);
 
-	int err = store_node_rename(s, j->node.rec.id, name);
+	int err = store_node_rename(s, r->id, r->name);
 	if (err == TM_EEXIST) {
 		diag_hint(&j->d, "choose another name");
-		diag_what(&j->d, err, "another node is named %s already", name);
+		diag_what(&j->d, err, "another node is named %s already", r->name);
 	} else if (err == TM_ENOENT) {
-		diag_hint(&j->d, "`tunnelmesh node list` shows all");
+		diag_hint(&j->d, "%s", all_nodes);
 		diag_what(&j->d, err, "this node has been removed meanwhile");
 	}
 	return err;
@@ -70,71 +80,63 @@ static int rename_body(struct store *s, struct job *j)
 
 static void rename_done(struct coord *c, struct job *j, int err)
 {
-	struct member *m = registry_by_id(c->reg, j->node.rec.id);
+	const struct rename *r = CONTAINER_OF(j, struct rename, job);
+	struct member *m = registry_by_id(c->reg, r->id);
+	struct jsonout o = {0};
 
-	if (!err && m && strcmp(m->s.rec.name, j->more) != 0)
-		err = registry_rename(c->reg, m, j->more);
 	if (err || !m) {
-		ask_refuse(c, &j->asker, err ? err : TM_ENOENT, &j->d);
+		answer_refuse(c, &j->asker, err ? err : TM_ENOENT, &j->d);
 		return;
 	}
-	push_structure(c);
-	ask_answer(c, &j->asker, json_pack("{s:b, s:o}", "ok", 1, "node", member_to_json(c, m, true)));
+	struct member renamed = *m; /* the change itself comes after the answer */
+	memcpy(renamed.s.rec.name, r->name, sizeof(renamed.s.rec.name));
+	answer_begin(&j->asker, &o);
+	member_put(c, &o, "node", &renamed, true);
+	answer_end(c, &j->asker, &o);
 }
 
-static struct member *find_named(struct coord *c, const struct asker *a, const json_t *req)
+static const struct job_kind rename_kind = {sizeof(struct rename), rename_body, rename_done, NULL};
+
+static struct member *find_named(struct coord *c, const struct asker *a, const char *name)
 {
-	const char *name = field_text(req, "node", NODE_NAME_MAX);
-	struct member *m = name ? registry_lookup(c->reg, name) : NULL;
+	struct member *m = registry_lookup(c->reg, name);
 	char what[128];
 
 	if (m)
 		return m;
 
-	if (name)
-		snprintf(what, sizeof(what), "there is no node \"%s\"", name);
-	else
-		snprintf(what, sizeof(what), "which node is not said, or is no name");
-	ask_refuse_text(c, a, what, "`tunnelmesh node list` shows all");
+	snprintf(what, sizeof(what), "there is no node \"%s\"", name);
+	answer_refuse_text(c, a, what, all_nodes);
 	return NULL;
 }
 
-void nodes_rename(struct coord *c, const struct asker *a, const json_t *req)
+void nodes_rename(struct coord *c, const struct asker *a, const union msg_request *r)
 {
-	const char *name = field_text(req, "name", 255);
+	const struct member *m = find_named(c, a, r->rename.node);
+	struct rename *j = m ? job_start(c, a, &rename_kind) : NULL;
 
-	struct member *m = find_named(c, a, req);
-	if (!m)
-		return;
-
-	if (!name || !node_name_valid(name)) {
-		char better[NODE_NAME_MAX + 1], hint[128];
-
-		node_name_sanitize(name ? name : "", better);
-		snprintf(hint, sizeof(hint), "\"%s\" would do", better);
-		ask_refuse_text(c, a,
-			"a name is 1 to 63 of the characters a-z, 0-9 and -, without - at its ends", hint);
-		return;
-	}
-	struct job *j = job_start(c, a, rename_body, rename_done);
 	if (!j)
 		return;
 
-	memcpy(j->node.rec.id, m->s.rec.id, sizeof(j->node.rec.id));
-	j->more = strdup(name);
-	if (!j->more)
-		job_fail(j, TM_ENOMEM);
-	else
-		job_submit(j);
+	memcpy(j->id, m->s.rec.id, sizeof(j->id));
+	memcpy(j->name, r->rename.name, sizeof(j->name));
+	job_submit(&j->job);
 }
 
-/* Why it goes is in more. */
+/* --- leaving --- */
+
+struct removal {
+	struct job job;
+	char id[NODE_ID_LEN + 1], name[NODE_NAME_MAX + 1];
+};
+
 static int remove_body(struct store *s, struct job *j)
 {
-	int err = store_node_remove(s, j->node.rec.id);
+	struct removal *r = CONTAINER_OF(j, struct removal, job);
 
+	int err = store_node_remove(s, r->id);
 	if (err == TM_ENOENT) {
-		diag_hint(&j->d, "`tunnelmesh node list` shows all");
+		diag_hint(&j->d, "%s", all_nodes);
 		diag_what(&j->d, err, "this node has been removed already");
 	}
 	return err;
@@ -142,36 +144,49 @@ static int remove_body(struct store *s, struct job *j)
 
 static void remove_done(struct coord *c, struct job *j, int err)
 {
-	struct member *m = registry_by_id(c->reg, j->node.rec.id);
+	const struct removal *r = CONTAINER_OF(j, struct removal, job);
+	struct jsonout o = {0};
 
-	if (err || !m) {
-		ask_refuse(c, &j->asker, err ? err : TM_ENOENT, &j->d);
+	if (err) {
+		answer_refuse(c, &j->asker, err, &j->d);
 		return;
 	}
-	/* First the answer: a node that leaves gets it before its link goes. */
-	ask_answer(c, &j->asker,
-		json_pack("{s:b, s:s, s:s}", "ok", 1, "id", m->s.rec.id, "name", m->s.rec.name));
-	LIST_FOREACH_SAFE (client, &m->clients, struct member, in_clients)
-		coord_forget_member(c, client, "the node it was reached through has gone");
-	coord_forget_member(c, m, j->more);
-	push_structure(c);
+	answer_begin(&j->asker, &o);
+	if (!j->asker.conn) /* in a reply to a link `id` is the request's */
+		jsonout_text(&o, "id", r->id);
+	jsonout_text(&o, "name", r->name);
+	answer_end(c, &j->asker, &o);
 }
 
-void nodes_remove(struct coord *c, const struct asker *a, struct member *m, const char *why)
+static const struct job_kind remove_kind = {sizeof(struct removal), remove_body, remove_done, NULL};
+
+void nodes_remove_member(struct coord *c, const struct asker *a, struct member *m, const char *why)
 {
 	if (m->s.rec.coordinator) {
-		ask_refuse_text(c, a, "the coordinator's own node cannot be removed: the mesh is its",
+		answer_refuse_text(c, a, "the coordinator's own node cannot be removed: the mesh is its",
 			"to give up the whole mesh, leave on every other node and uninstall here");
 		return;
 	}
-	struct job *j = job_start(c, a, remove_body, remove_done);
+	struct removal *j = job_start(c, a, &remove_kind);
 	if (!j)
 		return;
 
-	memcpy(j->node.rec.id, m->s.rec.id, sizeof(j->node.rec.id));
-	j->more = strdup(why);
-	if (!j->more)
-		job_fail(j, TM_ENOMEM);
-	else
-		job_submit(j);
+	memcpy(j->id, m->s.rec.id, sizeof(j->id));
+	memcpy(j->name, m->s.rec.name, sizeof(j->name));
+	j->job.why = why;
+	job_submit(&j->job);
+}
+
+void nodes_remove(struct coord *c, const struct asker *a, const union msg_request *r)
+{
+	struct member *m = find_named(c, a, r->name);
+
+	if (m)
+		nodes_remove_member(c, a, m, "this node was removed from the mesh");
+}
+
+void nodes_leave(struct coord *c, const struct asker *a, const union msg_request *r)
+{
+	(void)r;
+	nodes_remove_member(c, a, asker_member(c, a), "this node has left the mesh");
 }

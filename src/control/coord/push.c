@@ -1,50 +1,179 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * Telling links about changes. A push gives each link one message, whatever happened since the last one;
- * pushes are at least push_gap apart, so a storm of changes costs links x (time / gap) messages and not links
- * x changes. Most links have the same base: the registry makes that view once.
+ * Telling links about the map. A round gives each link that is behind one message for all that has happened
+ * since the last, in slices, so that hellos, administration and handshakes get in between; the next round
+ * begins no sooner than four times as long after it as it took. A storm of changes costs links x (time / gap)
+ * messages and not links x changes.
+ *
+ * Snapshots are large and are not sent in rounds: who needs one waits until the snapshots that still lie in
+ * queues of links are few enough together, so that a thousand slow receivers cannot fill the memory.
  */
 #include "base/log.h"
 #include "control/coord/coord_private.h"
+#include "control/link/clink.h"
 
-#include <event2/event.h>
+enum { GAP_FACTOR = 4 };
 
-int push_to(struct coord *c, struct conn *n)
+/* One message. n may be closed from within: then n->state says so. */
+static int tell(struct coord *c, struct conn *n)
 {
-	json_t *view = registry_view(c->reg, n->known);
-	json_t *m = view ? json_pack("{s:s, s:o}", "t", "netmap", "map", view) : NULL;
+	struct clink_text *text;
+	uint64_t version;
 
-	int err = conn_send_new(n, m);
-	if (err)
+	int err = view_get(c, n->known, &text, &version);
+	if (!err)
+		err = conn_send_text(n, text);
+	if (err) {
+		log_warn("coord: a node misses a change until it reconnects",
+			KV("node", n->member ? n->member->s.rec.name : "-"), KV_ERR(err));
 		return err;
-
-	n->known = registry_version(c->reg);
+	}
+	n->known = version;
 	return TM_OK;
 }
 
-void push_run(struct coord *c)
+static bool is_current(const struct coord *c, const struct conn *n)
 {
-	c->push_at = NS_NEVER;
-	c->pushed_at = time_monotonic();
-	LIST_FOREACH_SAFE (n, &c->conns, struct conn, in_conns) {
-		if (n->state != CONN_MEMBER || n->known == registry_version(c->reg))
-			continue;
-		int err = push_to(c, n);
-		if (err)
-			log_warn("coord: a node misses a change until it reconnects",
-				KV("node", n->member ? n->member->s.rec.name : "-"), KV_ERR(err));
+	return n->known == registry_version(c->reg);
+}
+
+static void put_in(struct list *l, struct conn *n)
+{
+	list_remove(&n->in_push);
+	list_push_back(l, &n->in_push);
+}
+
+/* --- snapshots --- */
+
+static void release(struct conn *n)
+{
+	n->c->push.charged -= n->charged;
+	n->charged = 0;
+}
+
+static void send_snapshot(struct coord *c, struct conn *n)
+{
+	put_in(&c->push.told, n);
+	if (tell(c, n) != TM_OK || n->state != CONN_MEMBER)
+		return;
+
+	size_t queued = n->ops->queued(n->link);
+	if (queued > CLINK_QUEUE_LOW) { /* else nobody would say that it has drained */
+		n->charged = queued;
+		c->push.charged += queued;
+	}
+	if (!is_current(c, n))
+		(void)tell(c, n); /* what has changed since the snapshot was made */
+}
+
+static void serve_waiting(struct coord *c)
+{
+	struct list *l;
+
+	while (c->push.charged < c->tuning.snapshot_bytes && (l = list_pop_front(&c->push.waiting)))
+		send_snapshot(c, CONTAINER_OF(l, struct conn, in_push));
+}
+
+void push_drained(struct conn *n)
+{
+	release(n);
+	serve_waiting(n->c);
+}
+
+/* --- rounds --- */
+
+static void plan(struct coord *c)
+{
+	struct push *p = &c->push;
+
+	if (!list_empty(&p->behind))
+		loop_timer_in(p->timer, 0);
+	else if (p->wanted)
+		loop_timer_at(p->timer, p->not_before);
+}
+
+static void begin_round(struct push *p)
+{
+	struct list *l;
+
+	p->wanted = false;
+	p->round_cost = 0;
+	while ((l = list_pop_front(&p->told)))
+		list_push_back(&p->behind, l);
+}
+
+static void run_slice(void *ctx)
+{
+	struct coord *c = ctx;
+	struct push *p = &c->push;
+	ns_t start = time_monotonic();
+
+	if (list_empty(&p->behind))
+		begin_round(p);
+	for (unsigned sent = 0; sent < c->tuning.push_slice && !list_empty(&p->behind);) {
+		struct conn *n = CONTAINER_OF(p->behind.next, struct conn, in_push);
+
+		if (registry_has(c->reg, n->known)) {
+			put_in(&p->told, n);
+			if (!is_current(c, n)) {
+				(void)tell(c, n);
+				sent++;
+			}
+		} else {
+			put_in(&p->waiting, n);
+		}
+	}
+	serve_waiting(c);
+	ns_t now = time_monotonic();
+	p->round_cost += now - start;
+	p->not_before = now + ns_max(c->tuning.push_gap, GAP_FACTOR * p->round_cost);
+	plan(c);
+}
+
+void push_soon(struct coord *c)
+{
+	c->push.wanted = true;
+	if (!loop_timer_is_set(c->push.timer))
+		plan(c);
+}
+
+void push_join(struct coord *c, struct conn *n)
+{
+	if (registry_has(c->reg, n->known)) {
+		put_in(&c->push.told, n);
+		if (!is_current(c, n))
+			(void)tell(c, n);
+	} else {
+		put_in(&c->push.waiting, n);
+		serve_waiting(c);
 	}
 }
 
-void push_structure(struct coord *c)
+void push_leave(struct conn *n)
 {
-	ns_t now = time_monotonic(), at = c->pushed_at + c->tuning.push_gap;
+	list_remove(&n->in_push);
+	if (n->charged) {
+		release(n);
+		if (!n->c->stopping)
+			push_soon(n->c); /* not from here: it may be called from within a round */
+	}
+}
 
-	if (at >= c->push_at)
-		return;
+bool push_idle(const struct coord *c)
+{
+	return !c->push.wanted && list_empty(&c->push.behind) && list_empty(&c->push.waiting);
+}
 
-	ns_t wait = at > now ? at - now : 0;
-	struct timeval tv = {.tv_sec = wait / SEC, .tv_usec = wait % SEC / US};
-	c->push_at = at;
-	event_add(c->push_timer, &tv);
+int push_init(struct coord *c)
+{
+	list_init(&c->push.told);
+	list_init(&c->push.behind);
+	list_init(&c->push.waiting);
+	return loop_timer_new(c->base, run_slice, c, &c->push.timer);
+}
+
+void push_deinit(struct coord *c)
+{
+	loop_timer_free(c->push.timer);
+	views_deinit(&c->views);
 }

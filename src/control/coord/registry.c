@@ -2,27 +2,26 @@
 #include "control/coord/registry.h"
 
 #include "base/secret.h"
+#include "wire/msg/msg.h"
 
 #include <assert.h>
 #include <string.h>
 
-struct removal {
-	char id[NODE_ID_LEN + 1];
+/* What one version was about. */
+struct change {
 	uint64_t version;
+	char removed[NODE_ID_LEN + 1]; /* "" = a member, in the order of by_change */
 };
 
 struct registry {
 	struct mesh_info mesh;
-	uint64_t version;
-	uint64_t oldest_base; /* deltas can be made from here on */
 	struct map *by_id, *by_key, *by_name;
+	struct member **by_host; /* [n_hosts] */
+	size_t n_hosts;
 	struct list by_change; /* oldest change first */
+	struct change *changes; /* ring: change number n is at n % REGISTRY_CHANGES_MAX */
+	uint64_t first, last; /* numbers of the changes in it; first > last: none */
 	struct presence online;
-	struct removal removals[REGISTRY_REMOVED_MAX]; /* ring */
-	size_t removal_next, n_removals;
-	/* The last view made, while nothing changes: most links ask from the same base. */
-	json_t *view;
-	uint64_t view_base;
 };
 
 struct name_key {
@@ -37,15 +36,19 @@ static struct name_key name_key(const char *name)
 	return k;
 }
 
-int registry_new(const struct mesh_info *mesh, uint64_t first_version, struct registry **ret_registry)
+int registry_new(const struct mesh_info *mesh, struct registry **ret_registry)
 {
 	_cleanup_(registry_freep) struct registry *r = calloc(1, sizeof(*r));
 	if (!r)
 		return TM_ENOMEM;
 
 	r->mesh = *mesh;
-	r->version = r->oldest_base = first_version;
+	r->first = 1;
 	list_init(&r->by_change);
+	r->changes = calloc(REGISTRY_CHANGES_MAX, sizeof(*r->changes));
+	if (!r->changes)
+		return TM_ENOMEM;
+
 	int err = map_new(NODE_ID_LEN, &r->by_id);
 	if (!err)
 		err = map_new(32, &r->by_key);
@@ -58,51 +61,95 @@ int registry_new(const struct mesh_info *mesh, uint64_t first_version, struct re
 	return TM_OK;
 }
 
+static void member_free(struct member *m)
+{
+	free(m->candidates);
+	free(m);
+}
+
 void registry_free(struct registry *r)
 {
 	if (!r)
 		return;
 
 	LIST_FOREACH_SAFE (m, &r->by_change, struct member, by_change)
-		free(m);
+		member_free(m);
 	map_free(r->by_id);
 	map_free(r->by_key);
 	map_free(r->by_name);
-	json_decref(r->view);
+	free(r->by_host);
+	free(r->changes);
 	wipe(&r->mesh, sizeof(r->mesh));
 	free(r);
 }
 
-static void forget_view(struct registry *r)
+/* --- versions --- */
+
+static const struct change *change_at(const struct registry *r, uint64_t number)
 {
-	json_decref(r->view);
-	r->view = NULL;
+	return &r->changes[number % REGISTRY_CHANGES_MAX];
 }
 
-/* m changed in the current version. */
-static void stamp(struct registry *r, struct member *m)
+static void note(struct registry *r, uint64_t version, const char *removed)
 {
-	m->changed = r->version;
+	uint64_t number = store_version_number(version);
+	struct change *x = &r->changes[number % REGISTRY_CHANGES_MAX];
+
+	if (r->first > r->last || number != r->last + 1)
+		r->first = number; /* a gap: what was before it leads nowhere */
+	r->last = number;
+	if (r->last - r->first >= REGISTRY_CHANGES_MAX)
+		r->first = r->last - REGISTRY_CHANGES_MAX + 1;
+	x->version = version;
+	memcpy(x->removed, removed, strlen(removed) + 1);
+}
+
+void registry_note_change(struct registry *r, uint64_t version, struct member *m)
+{
+	m->changed = version;
 	list_remove(&m->by_change);
 	list_push_back(&r->by_change, &m->by_change);
+	note(r, version, "");
 }
 
-static void next_version(struct registry *r)
+void registry_note_removal(struct registry *r, uint64_t version, const char *id)
 {
-	r->version++;
-	forget_view(r);
+	note(r, version, id);
 }
 
-static int index_member(struct registry *r, struct member *m)
+uint64_t registry_version(const struct registry *r)
 {
-	struct name_key name = name_key(m->s.rec.name);
+	return r->first > r->last ? 0 : change_at(r, r->last)->version;
+}
 
-	int err = map_put(r->by_id, m->s.rec.id, m);
-	if (!err)
-		err = map_put(r->by_key, m->s.rec.key, m);
-	if (!err)
-		err = map_put(r->by_name, &name, m);
-	return err;
+bool registry_has(const struct registry *r, uint64_t version)
+{
+	uint64_t number = store_version_number(version);
+
+	return number >= r->first && number <= r->last && change_at(r, number)->version == version;
+}
+
+size_t registry_changes_since(const struct registry *r, uint64_t version)
+{
+	return (size_t)(r->last - store_version_number(version));
+}
+
+/* --- members --- */
+
+static int reserve_host(struct registry *r, uint32_t host)
+{
+	if (host < r->n_hosts)
+		return TM_OK;
+
+	size_t n = MAX((size_t)host + 1, r->n_hosts * 2);
+	struct member **v = realloc(r->by_host, n * sizeof(struct member *));
+	if (!v)
+		return TM_ENOMEM;
+
+	memset(v + r->n_hosts, 0, (n - r->n_hosts) * sizeof(struct member *));
+	r->by_host = v;
+	r->n_hosts = n;
+	return TM_OK;
 }
 
 static void unindex_member(struct registry *r, struct member *m)
@@ -112,14 +159,37 @@ static void unindex_member(struct registry *r, struct member *m)
 	map_remove(r->by_id, m->s.rec.id);
 	map_remove(r->by_key, m->s.rec.key);
 	map_remove(r->by_name, &name);
+	if (m->s.rec.host < r->n_hosts)
+		r->by_host[m->s.rec.host] = NULL;
 }
 
-int registry_add(struct registry *r, const struct store_node *n, struct member **ret_member)
+static int index_member(struct registry *r, struct member *m)
+{
+	struct name_key name = name_key(m->s.rec.name);
+
+	int err = reserve_host(r, m->s.rec.host);
+	if (!err)
+		err = map_put(r->by_id, m->s.rec.id, m);
+	if (!err)
+		err = map_put(r->by_key, m->s.rec.key, m);
+	if (!err)
+		err = map_put(r->by_name, &name, m);
+	if (err) {
+		unindex_member(r, m);
+		return err;
+	}
+	r->by_host[m->s.rec.host] = m;
+	return TM_OK;
+}
+
+static int member_new(struct registry *r, const struct store_node *n, struct member **ret_member)
 {
 	struct name_key name = name_key(n->rec.name);
 	struct member *node = NULL;
 
-	if (map_get(r->by_id, n->rec.id) || map_get(r->by_key, n->rec.key) || map_get(r->by_name, &name))
+	if (map_get(r->by_key, n->rec.key) || map_get(r->by_name, &name))
+		return TM_EEXIST;
+	if (n->rec.host < r->n_hosts && r->by_host[n->rec.host])
 		return TM_EEXIST;
 	if (n->rec.kind == NODE_CLIENT) {
 		node = map_get(r->by_id, n->rec.via);
@@ -138,7 +208,6 @@ int registry_add(struct registry *r, const struct store_node *n, struct member *
 		list_init(lists[i]);
 	int err = index_member(r, m);
 	if (err) {
-		unindex_member(r, m);
 		free(m);
 		return err;
 	}
@@ -146,29 +215,57 @@ int registry_add(struct registry *r, const struct store_node *n, struct member *
 		list_push_back(&node->clients, &m->in_clients);
 		presence_set(&r->online, n->rec.host, registry_online(r, node));
 	}
-	next_version(r);
-	stamp(r, m);
+	*ret_member = m;
+	return TM_OK;
+}
+
+/* Names change, and what is no part of the map; key, kind and host number stay with an id. */
+static int member_update(struct registry *r, struct member *m, const struct store_node *n)
+{
+	struct name_key to = name_key(n->rec.name), from = name_key(m->s.rec.name);
+	struct member *holder = map_get(r->by_name, &to);
+
+	if (holder && holder != m)
+		return TM_EEXIST;
+	if (!holder) {
+		int err = map_put(r->by_name, &to, m);
+		if (err)
+			return err;
+		map_remove(r->by_name, &from);
+	}
+	memcpy(m->s.rec.name, to.text, sizeof(m->s.rec.name));
+	memcpy(m->s.rec.tags, n->rec.tags, sizeof(m->s.rec.tags));
+	m->s.rec.n_tags = n->rec.n_tags;
+	return TM_OK;
+}
+
+int registry_put(
+	struct registry *r, uint64_t version, const struct store_node *n, struct member **ret_member)
+{
+	struct member *m = map_get(r->by_id, n->rec.id);
+
+	int err = m ? member_update(r, m, n) : member_new(r, n, &m);
+	if (err)
+		return err;
+
+	if (version)
+		registry_note_change(r, version, m);
+	else
+		list_push_front(&r->by_change, &m->by_change);
 	if (ret_member)
 		*ret_member = m;
 	return TM_OK;
 }
 
-int registry_rename(struct registry *r, struct member *m, const char *name)
+void registry_remove(struct registry *r, uint64_t version, struct member *m)
 {
-	struct name_key to = name_key(name), from = name_key(m->s.rec.name);
-
-	if (map_get(r->by_name, &to))
-		return TM_EEXIST;
-
-	int err = map_put(r->by_name, &to, m);
-	if (err)
-		return err;
-
-	map_remove(r->by_name, &from);
-	memcpy(m->s.rec.name, to.text, sizeof(m->s.rec.name));
-	next_version(r);
-	stamp(r, m);
-	return TM_OK;
+	assert(list_empty(&m->clients));
+	note(r, version, m->s.rec.id);
+	unindex_member(r, m);
+	list_remove(&m->by_change);
+	list_remove(&m->in_clients);
+	presence_set(&r->online, m->s.rec.host, false);
+	member_free(m);
 }
 
 void registry_set_online(struct registry *r, const struct member *m, bool online)
@@ -186,31 +283,6 @@ bool registry_online(const struct registry *r, const struct member *m)
 const struct presence *registry_presence(const struct registry *r)
 {
 	return &r->online;
-}
-
-static void remember_removal(struct registry *r, const char *id)
-{
-	struct removal *x = &r->removals[r->removal_next];
-
-	if (r->n_removals == REGISTRY_REMOVED_MAX)
-		r->oldest_base = x->version; /* who has that version has seen x */
-	else
-		r->n_removals++;
-	memcpy(x->id, id, sizeof(x->id));
-	x->version = r->version;
-	r->removal_next = (r->removal_next + 1) % REGISTRY_REMOVED_MAX;
-}
-
-void registry_remove(struct registry *r, struct member *m)
-{
-	assert(list_empty(&m->clients));
-	next_version(r);
-	remember_removal(r, m->s.rec.id);
-	unindex_member(r, m);
-	list_remove(&m->by_change);
-	list_remove(&m->in_clients);
-	presence_set(&r->online, m->s.rec.host, false);
-	free(m);
 }
 
 struct member *registry_by_id(const struct registry *r, const char *id)
@@ -240,9 +312,12 @@ size_t registry_size(const struct registry *r)
 	return map_size(r->by_id);
 }
 
-struct member *registry_next(const struct registry *r, size_t *pos)
+struct member *registry_after(const struct registry *r, uint32_t host)
 {
-	return map_next(r->by_id, pos);
+	for (size_t i = (size_t)host + 1; i < r->n_hosts; i++)
+		if (r->by_host[i])
+			return r->by_host[i];
+	return NULL;
 }
 
 const struct mesh_info *registry_mesh(const struct registry *r)
@@ -250,68 +325,33 @@ const struct mesh_info *registry_mesh(const struct registry *r)
 	return &r->mesh;
 }
 
-uint64_t registry_version(const struct registry *r)
+/* --- views --- */
+
+static void removed_put(const struct registry *r, uint64_t base, struct jsonout *o)
 {
-	return r->version;
+	for (uint64_t i = store_version_number(base) + 1; i <= r->last; i++) {
+		const struct change *x = change_at(r, i);
+
+		if (x->removed[0] && !map_get(r->by_id, x->removed)) /* else it came back */
+			jsonout_text(o, NULL, x->removed);
+	}
 }
 
-static int append_node(json_t *nodes, const struct member *m)
+void registry_view_put(const struct registry *r, uint64_t base, struct jsonout *o)
 {
-	return json_array_append_new(nodes, node_rec_to_json(&m->s.rec));
-}
+	bool delta = registry_has(r, base);
 
-/* base 0 = everything. Newest change first, so that the walk ends at what the receiver knows. */
-static int append_nodes(const struct registry *r, uint64_t base, json_t *nodes)
-{
+	msg_netmap_begin(o, registry_version(r), delta ? base : 0);
+	/* Newest change first, so that the walk ends at what the receiver knows. */
 	for (struct list *l = r->by_change.prev; l != &r->by_change; l = l->prev) {
 		const struct member *m = CONTAINER_OF(l, struct member, by_change);
 
-		if (m->changed <= base)
+		if (delta && store_version_number(m->changed) <= store_version_number(base))
 			break;
-		if (append_node(nodes, m) < 0)
-			return TM_ENOMEM;
+		node_rec_put(o, NULL, &m->s.rec);
 	}
-	return TM_OK;
-}
-
-static int append_removed(const struct registry *r, uint64_t base, json_t *removed)
-{
-	for (size_t i = 1; i <= r->n_removals; i++) {
-		const struct removal *x =
-			&r->removals[(r->removal_next + REGISTRY_REMOVED_MAX - i) % REGISTRY_REMOVED_MAX];
-
-		if (x->version <= base)
-			break;
-		if (map_get(r->by_id, x->id))
-			continue; /* it came back */
-		if (json_array_append_new(removed, json_string(x->id)) < 0)
-			return TM_ENOMEM;
-	}
-	return TM_OK;
-}
-
-static json_t *make_view(const struct registry *r, uint64_t base)
-{
-	json_t *nodes = json_array(), *removed = json_array();
-
-	if (!nodes || !removed || append_nodes(r, base, nodes) ||
-		(base && append_removed(r, base, removed))) {
-		json_decref(nodes);
-		json_decref(removed);
-		return NULL;
-	}
-	return json_pack("{s:I, s:I, s:o, s:o}", "version", (json_int_t)r->version, "base", (json_int_t)base,
-		"nodes", nodes, "removed", removed);
-}
-
-json_t *registry_view(struct registry *r, uint64_t base)
-{
-	if (base < r->oldest_base || base > r->version)
-		base = 0;
-	if (!r->view || r->view_base != base) {
-		forget_view(r);
-		r->view = make_view(r, base);
-		r->view_base = base;
-	}
-	return json_incref(r->view);
+	msg_netmap_removed(o);
+	if (delta)
+		removed_put(r, base, o);
+	msg_netmap_end(o);
 }

@@ -1,37 +1,39 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * The mesh's members in memory, and the netmap made of them: authoritative for reads. Control thread; no I/O,
- * no clock.
+ * The mesh's members in memory, and the netmap made of them: a cache of the store that follows what has been
+ * committed (feed.c) and is asked for everything that is read. Control thread; no I/O, no clock.
  *
- * Versions: every added, renamed or removed member takes the next netmap version. A delta from version b
- * holds the members that changed after b (they are kept in the order of their last change) and the ids
- * removed after b (remembered for the last REGISTRY_REMOVED_MAX removals). Who is online is no part of the
- * map: a thousand nodes that reconnect change nothing in it.
+ * Versions come with the changes, from the store: the number of the change above 31 random bits. A delta from
+ * version b holds the members that changed after b (they are kept in the order of their last change) and the
+ * ids removed after b. The last REGISTRY_CHANGES_MAX versions are remembered exactly: who claims one that is
+ * not among them, because it is too old or of a database that has been restored since, gets a snapshot.
+ *
+ * Who is online is no part of the map: a thousand nodes that reconnect change nothing in it.
  */
 #ifndef TM_CONTROL_COORD_REGISTRY_H
 #define TM_CONTROL_COORD_REGISTRY_H
 
+#include "base/jsonout.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "control/store/node.h"
 #include "mesh/model.h"
 
-#include <jansson.h>
-
-enum { REGISTRY_REMOVED_MAX = 1024 };
+enum { REGISTRY_CHANGES_MAX = STORE_CHANGES_KEPT };
 
 struct conn;
 struct registry;
 
 struct member {
 	struct store_node s;
-	uint64_t changed; /* netmap version of the last change */
+	uint64_t changed; /* netmap version of the last change; 0 = longer ago than is remembered */
 	struct list by_change;
 	struct list clients; /* of a mesh node */
 	struct list in_clients; /* of a client, in its node's `clients` */
-	/* The owner's: registry_add leaves them empty, registry_remove does not look. */
+	/* The owner's: registry_put leaves them empty, registry_remove does not look but frees candidates. */
 	struct conn *conn;
-	struct candidates candidates; /* last known */
+	struct candidate *candidates; /* last known */
+	size_t n_candidates;
 	struct list watchers, watching;
 	struct list in_expiry; /* ephemeral and offline */
 	struct list in_touched; /* last_seen or version not stored yet */
@@ -39,31 +41,40 @@ struct member {
 	struct ip seen_at; /* address of the last link */
 };
 
-NODISCARD int registry_new(
-	const struct mesh_info *mesh, uint64_t first_version, struct registry **ret_registry);
+NODISCARD int registry_new(const struct mesh_info *mesh, struct registry **ret_registry);
 void registry_free(struct registry *r);
 DEFINE_CLEANUP(struct registry, registry_free)
 
-/* Fills in the addresses. TM_EEXIST: id, key or name is taken; TM_ENOENT: a client's node is unknown. */
-NODISCARD int registry_add(struct registry *r, const struct store_node *n, struct member **ret_member);
-NODISCARD int registry_rename(struct registry *r, struct member *m, const char *name); /* TM_EEXIST */
+/*
+ * Takes a record over as it is since `version` (0: since longer ago than is remembered), a new one or instead
+ * of the old; fills in the addresses. TM_EEXIST: key, name or host number is another one's; TM_ENOENT: a
+ * client's node is unknown. ret_member may be NULL.
+ */
+NODISCARD int registry_put(
+	struct registry *r, uint64_t version, const struct store_node *n, struct member **ret_member);
+/* Frees m. Its clients must have been removed before. */
+void registry_remove(struct registry *r, uint64_t version, struct member *m);
+/* The node of that id, which is no member now, was removed in that version. */
+void registry_note_removal(struct registry *r, uint64_t version, const char *id);
+/* The member changed in that version: for versions read at the start. */
+void registry_note_change(struct registry *r, uint64_t version, struct member *m);
+
 void registry_set_online(struct registry *r, const struct member *m, bool online); /* and its clients */
 bool registry_online(const struct registry *r, const struct member *m);
 const struct presence *registry_presence(const struct registry *r);
-/* Frees m. Its clients must have been removed before. */
-void registry_remove(struct registry *r, struct member *m);
 
 struct member *registry_by_id(const struct registry *r, const char *id);
 struct member *registry_by_key(const struct registry *r, const uint8_t key[static 32]);
 struct member *registry_lookup(const struct registry *r, const char *name_or_id);
 size_t registry_size(const struct registry *r);
-/* for (size_t i = 0; (m = registry_next(r, &i)); ) ... in no particular order. */
-struct member *registry_next(const struct registry *r, size_t *pos);
+/* The member with the lowest host number above `host`; NULL when there is none. */
+struct member *registry_after(const struct registry *r, uint32_t host);
 const struct mesh_info *registry_mesh(const struct registry *r);
-uint64_t registry_version(const struct registry *r);
 
-/* What a node that has version `base` needs: a delta when one can be made, else the snapshot. New reference;
- * NULL = out of memory. */
-NODISCARD json_t *registry_view(struct registry *r, uint64_t base);
+uint64_t registry_version(const struct registry *r);
+bool registry_has(const struct registry *r, uint64_t version); /* a delta can be made from it */
+size_t registry_changes_since(const struct registry *r, uint64_t version); /* one that it has */
+/* The message for a node that has version `base`: a delta from it, or the snapshot when it has it not. */
+void registry_view_put(const struct registry *r, uint64_t base, struct jsonout *o);
 
 #endif

@@ -25,15 +25,9 @@ void tick_member_seen(struct coord *c, struct member *m)
 	list_push_back(&c->touched, &m->in_touched);
 }
 
-static void expiry_answered(void *ctx, json_t *reply_take)
-{
-	(void)ctx;
-	json_decref(reply_take);
-}
-
 static void remove_expired(struct coord *c, ns_t now)
 {
-	const struct asker nobody = {.reply = expiry_answered};
+	const struct asker nobody = {0};
 
 	while (!list_empty(&c->expiry)) {
 		struct member *m = CONTAINER_OF(c->expiry.next, struct member, in_expiry);
@@ -42,15 +36,18 @@ static void remove_expired(struct coord *c, ns_t now)
 			return;
 		/* If the job fails the member is tried again one period later. */
 		tick_member_offline(c, m);
-		nodes_remove(c, &nobody, m, "this ephemeral node was away for too long");
+		nodes_remove_member(c, &nobody, m, "this ephemeral node was away for too long");
 	}
 }
 
 static void close_silent(struct coord *c, ns_t now)
 {
-	LIST_FOREACH_SAFE (n, &c->conns, struct conn, in_conns)
-		if (n->state == CONN_NEW && now - n->opened > c->tuning.first_message)
+	LIST_FOREACH_SAFE (n, &c->fresh, struct conn, in_fresh) {
+		if (now - n->opened <= c->tuning.first_message)
+			return;
+		if (n->state == CONN_NEW)
 			conn_shut(n, "no hello");
+	}
 }
 
 /* What one member's row becomes. */
@@ -60,37 +57,59 @@ struct touch {
 	int64_t last_seen;
 };
 
-static int touch_body(struct store *s, struct job *j)
-{
-	const struct touch *t = j->more;
+struct touches {
+	struct touch *v;
+	size_t n;
+};
 
-	for (size_t i = 0; i < j->n_more; i++) {
-		int err = store_node_touch(s, t[i].id, t[i].os, t[i].version, t[i].last_seen);
+struct touch_job {
+	struct job job;
+	struct touches all;
+};
+
+static int touches_store(struct store *s, void *ctx)
+{
+	const struct touches *t = ctx;
+
+	for (size_t i = 0; i < t->n; i++) {
+		int err = store_node_touch(s, t->v[i].id, t->v[i].os, t->v[i].version, t->v[i].last_seen);
 		if (err)
 			return err;
 	}
 	return TM_OK;
 }
 
+static int touch_body(struct store *s, struct job *j)
+{
+	return touches_store(s, &CONTAINER_OF(j, struct touch_job, job)->all);
+}
+
 static void touch_done(struct coord *c, struct job *j, int err)
 {
-	const struct touch *t = j->more;
+	const struct touches *t = &CONTAINER_OF(j, struct touch_job, job)->all;
 
 	c->touching = false;
 	if (!err)
 		return;
 
 	log_warn("coord: when nodes were last seen is not stored, trying again", KV_ERR(err));
-	for (size_t i = 0; i < j->n_more; i++) {
-		struct member *m = registry_by_id(c->reg, t[i].id);
+	for (size_t i = 0; i < t->n; i++) {
+		struct member *m = registry_by_id(c->reg, t->v[i].id);
 
 		if (m && list_empty(&m->in_touched))
 			list_push_back(&c->touched, &m->in_touched);
 	}
 }
 
+static void touch_deinit(struct job *j)
+{
+	free(CONTAINER_OF(j, struct touch_job, job)->all.v);
+}
+
+static const struct job_kind touch_kind = {sizeof(struct touch_job), touch_body, touch_done, touch_deinit};
+
 /* Moves the touched members into an array. */
-static struct touch *take_touched(struct coord *c, size_t *ret_n)
+static int take_touched(struct coord *c, struct touches *ret_all)
 {
 	size_t n = 0;
 	struct list *l;
@@ -99,9 +118,9 @@ static struct touch *take_touched(struct coord *c, size_t *ret_n)
 		n++;
 	struct touch *all = calloc(n + 1, sizeof(*all));
 	if (!all)
-		return NULL;
+		return TM_ENOMEM;
 
-	*ret_n = n;
+	*ret_all = (struct touches){all, n};
 	for (n = 0; (l = list_pop_front(&c->touched)); n++) {
 		const struct member *m = CONTAINER_OF(l, struct member, in_touched);
 
@@ -110,36 +129,31 @@ static struct touch *take_touched(struct coord *c, size_t *ret_n)
 		memcpy(all[n].version, m->s.version, sizeof(all[n].version));
 		all[n].last_seen = m->s.last_seen;
 	}
-	return all;
+	return TM_OK;
 }
 
 static void store_touched(struct coord *c)
 {
-	const struct asker nobody = {.reply = expiry_answered};
-	struct job *j;
+	const struct asker nobody = {0};
 
-	if (list_empty(&c->touched) || c->touching ||
-		job_new(c, &nobody, touch_body, touch_done, &j) != TM_OK)
+	if (list_empty(&c->touched) || c->touching)
+		return;
+
+	struct touch_job *t = job_start(c, &nobody, &touch_kind);
+	if (!t)
 		return;
 
 	c->touching = true;
-	j->more = take_touched(c, &j->n_more);
-	if (j->more)
-		job_submit(j);
+	int err = take_touched(c, &t->all);
+	if (err)
+		job_fail(&t->job, err);
 	else
-		job_fail(j, TM_ENOMEM);
-}
-
-static int touch_rest(struct store *s, void *ctx)
-{
-	struct job *j = ctx;
-
-	return touch_body(s, j);
+		job_submit(&t->job);
 }
 
 void tick_store_rest(struct coord *c)
 {
-	struct job j = {.c = c};
+	struct touches all = {0};
 
 	LIST_FOREACH (n, &c->conns, struct conn, in_conns)
 		if (n->member)
@@ -147,10 +161,9 @@ void tick_store_rest(struct coord *c)
 	if (list_empty(&c->touched))
 		return;
 
-	j.more = take_touched(c, &j.n_more);
-	if (!j.more || store_transaction(c->store, touch_rest, &j) != TM_OK)
+	if (take_touched(c, &all) != TM_OK || store_transaction(c->store, touches_store, &all) != TM_OK)
 		log_warn("coord: when nodes were last seen is not stored");
-	free(j.more);
+	free(all.v);
 }
 
 void tick_run(struct coord *c)

@@ -76,11 +76,14 @@ void watch_send_candidates(struct member *to, const struct member *about)
 	if (!to->conn)
 		return;
 
-	json_t *list = candidates_to_json(&about->candidates);
-	conn_send_new(
-		to->conn, list ? json_pack("{s:s, s:s, s:o, s:b}", "t", "candidates", "node", about->s.rec.id,
-					 "candidates", list, "online", about->conn != NULL)
-			       : NULL);
+	struct msg_candidates m = {.candidates.n = about->n_candidates, .online = about->conn != NULL};
+	struct jsonout o = {0};
+
+	memcpy(m.node, about->s.rec.id, sizeof(m.node));
+	for (size_t i = 0; i < about->n_candidates; i++)
+		m.candidates.v[i] = about->candidates[i];
+	msg_candidates_put(&o, &m);
+	conn_send(to->conn, &o);
 }
 
 void watch_tell(struct coord *c, struct member *target)

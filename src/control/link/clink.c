@@ -465,6 +465,12 @@ int clink_text_new(const char *text, size_t n, struct clink_text **ret_text)
 	return TM_OK;
 }
 
+const char *clink_text_bytes(const struct clink_text *t, size_t *ret_n)
+{
+	*ret_n = t->n;
+	return t->text;
+}
+
 struct clink_text *clink_text_ref(struct clink_text *t)
 {
 	t->refs++;

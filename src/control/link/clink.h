@@ -33,6 +33,7 @@ struct clink_text;
 /* Copies n bytes, the text of one JSON object. TM_ERANGE over CLINK_MSG_MAX. */
 NODISCARD int clink_text_new(const char *text, size_t n, struct clink_text **ret_text);
 struct clink_text *clink_text_ref(struct clink_text *t);
+const char *clink_text_bytes(const struct clink_text *t, size_t *ret_n); /* not NUL-terminated */
 void clink_text_unref(struct clink_text *t); /* the last one wipes it; NULL is fine */
 DEFINE_CLEANUP(struct clink_text, clink_text_unref)
 

@@ -17,7 +17,7 @@
 
 struct first_rows {
 	const struct store_mesh *mesh;
-	const struct store_node *node;
+	struct store_node node;
 };
 
 static int with_suffix(const char *path, const char *suffix, char out[static PATH_MAX])
@@ -72,13 +72,13 @@ static int insert_mesh(struct store *s, const struct store_mesh *m)
 
 static int insert_first_rows(struct store *s, void *ctx)
 {
-	const struct first_rows *rows = ctx;
+	struct first_rows *rows = ctx;
 
 	int err = insert_mesh(s, rows->mesh);
 	if (err)
 		return err;
 
-	return store_node_insert(s, rows->node);
+	return store_node_insert(s, &rows->node, 1);
 }
 
 static int fill(const char *path, struct first_rows *rows, struct diag *d)
@@ -164,7 +164,7 @@ static void remove_built(const char *built)
 int store_create(
 	const char *path, const struct store_mesh *mesh, const struct store_node *first, struct diag *d)
 {
-	struct first_rows rows = {mesh, first};
+	struct first_rows rows = {mesh, *first};
 	char built[PATH_MAX - 16];
 
 	diag_where(d, "%s", path);

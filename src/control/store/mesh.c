@@ -22,8 +22,7 @@ static int column_prefix(sqlite3_stmt *st, int at, uint8_t family, struct prefix
 
 static int row_to_mesh(sqlite3_stmt *st, struct store_mesh *ret_mesh)
 {
-	struct store_mesh m = {
-		.created = sqlite3_column_int64(st, 4), .epoch = (uint64_t)sqlite3_column_int64(st, 5)};
+	struct store_mesh m = {.created = sqlite3_column_int64(st, 4)};
 
 	int err = column_text(st, 0, m.info.name, sizeof(m.info.name));
 	if (!err)
@@ -51,22 +50,4 @@ int store_mesh_load(struct store *s, struct store_mesh *ret_mesh)
 	err = row_to_mesh(st, ret_mesh);
 	sqlite3_reset(st);
 	return err;
-}
-
-int store_epoch_next(struct store *s, uint64_t *ret_epoch)
-{
-	sqlite3_stmt *st = store_stmt(s, STMT_EPOCH_NEXT);
-
-	int err = store_row(s, st);
-	if (err)
-		return err == TM_ENOENT ? TM_ECORRUPT : err;
-
-	uint64_t epoch = (uint64_t)sqlite3_column_int64(st, 0);
-	err = store_error(s->db, sqlite3_step(st));
-	sqlite3_reset(st);
-	if (err)
-		return err;
-
-	*ret_epoch = epoch;
-	return TM_OK;
 }

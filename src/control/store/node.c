@@ -3,6 +3,7 @@
 
 #include "base/secret.h"
 #include "control/store/store_private.h"
+#include "crypto/init.h"
 
 /* In the order of NODE_COLUMNS. */
 enum {
@@ -129,7 +130,100 @@ int store_node_name_taken(struct store *s, const char *name, bool *ret_taken)
 	return TM_OK;
 }
 
-int store_node_insert(struct store *s, const struct store_node *n)
+/* --- changes --- */
+
+static int note_change(struct store *s, const char *id)
+{
+	sqlite3_stmt *st = store_stmt(s, STMT_CHANGE_ADD);
+
+	sqlite3_bind_int64(st, 1, random_u32() >> 1);
+	bind_text(st, 2, id);
+	int err = store_run(s, st);
+	if (err)
+		return err;
+
+	st = store_stmt(s, STMT_CHANGE_PRUNE);
+	sqlite3_bind_int64(st, 1, STORE_CHANGES_KEPT);
+	return store_run(s, st);
+}
+
+static int row_to_change(sqlite3_stmt *st, struct store_change *ret_change)
+{
+	uint64_t number = (uint64_t)sqlite3_column_int64(st, COL_N),
+		 salt = (uint64_t)sqlite3_column_int64(st, COL_N + 1);
+	struct store_change x = {
+		.version = number << 31 | salt, .gone = sqlite3_column_type(st, COL_ID) == SQLITE_NULL};
+
+	int err = x.gone ? column_text(st, COL_N + 2, x.node.rec.id, sizeof(x.node.rec.id))
+			 : row_to_node(st, &x.node);
+	if (!err && (!node_id_valid(x.node.rec.id) || number == 0 || number > UINT32_MAX || salt >> 31))
+		err = TM_ECORRUPT;
+	if (!err)
+		*ret_change = x;
+	return err;
+}
+
+int store_change_each(struct store *s, uint64_t version, store_change_fn *fn, void *ctx)
+{
+	sqlite3_stmt *st = store_stmt(s, STMT_CHANGE_EACH);
+	int err;
+
+	sqlite3_bind_int64(st, 1, (sqlite3_int64)store_version_number(version));
+	while (!(err = store_row(s, st))) {
+		struct store_change x;
+
+		err = row_to_change(st, &x);
+		if (!err)
+			err = fn(ctx, &x);
+		if (err) {
+			sqlite3_reset(st);
+			return err;
+		}
+	}
+	return err == TM_ENOENT ? TM_OK : err;
+}
+
+/* --- host numbers --- */
+
+static int run_with_host(struct store *s, enum store_stmt which, uint32_t host)
+{
+	sqlite3_stmt *st = store_stmt(s, which);
+
+	sqlite3_bind_int64(st, 1, host);
+	return store_run(s, st);
+}
+
+/* The lowest number that is free. */
+static int take_host(struct store *s, uint32_t hosts_max, uint32_t *ret_host)
+{
+	sqlite3_stmt *st = store_stmt(s, STMT_HOST_HINT);
+
+	int err = store_row(s, st);
+	if (err)
+		return err == TM_ENOENT ? TM_ECORRUPT : err;
+
+	sqlite3_int64 host = sqlite3_column_int64(st, 0);
+	bool taken = sqlite3_column_int(st, 1) != 0;
+	sqlite3_reset(st);
+	if (taken) {
+		st = store_stmt(s, STMT_HOST_GAP);
+		sqlite3_bind_int64(st, 1, host);
+		err = store_row(s, st);
+		if (err)
+			return err == TM_ENOENT ? TM_ECORRUPT : err;
+		host = sqlite3_column_int64(st, 0);
+		sqlite3_reset(st);
+	}
+	if (host > hosts_max)
+		return TM_EFULL;
+
+	*ret_host = (uint32_t)host;
+	return run_with_host(s, STMT_HOST_TAKEN, *ret_host + 1);
+}
+
+/* --- */
+
+static int insert(struct store *s, const struct store_node *n)
 {
 	sqlite3_stmt *st = store_stmt(s, STMT_NODE_INSERT);
 	bool client = n->rec.kind == NODE_CLIENT;
@@ -167,19 +261,57 @@ static int change_one(struct store *s, sqlite3_stmt *st)
 	return sqlite3_changes(s->db) ? TM_OK : TM_ENOENT;
 }
 
+int store_node_insert(struct store *s, struct store_node *n, uint32_t hosts_max)
+{
+	int err = n->rec.host ? TM_OK : take_host(s, hosts_max, &n->rec.host);
+	if (!err)
+		err = insert(s, n);
+	if (!err)
+		err = note_change(s, n->rec.id);
+	return err;
+}
+
 int store_node_rename(struct store *s, const char *id, const char *name)
 {
 	sqlite3_stmt *st = store_stmt(s, STMT_NODE_RENAME);
 
 	bind_text(st, 1, id);
 	bind_text(st, 2, name);
-	return change_one(s, st);
+	int err = change_one(s, st);
+	return err ? err : note_change(s, id);
+}
+
+/* The rows of its clients go with its own (ON DELETE CASCADE); each is a change, the node's the last. */
+static int note_removals(struct store *s, const char *id)
+{
+	sqlite3_stmt *st = store_stmt(s, STMT_NODE_AND_CLIENTS);
+	char gone[NODE_ID_LEN + 1];
+	int err;
+
+	bind_text(st, 1, id);
+	while (!(err = store_row(s, st))) {
+		sqlite3_int64 host = sqlite3_column_int64(st, 1);
+
+		err = column_text(st, 0, gone, sizeof(gone));
+		if (!err)
+			err = run_with_host(s, STMT_HOST_FREED, (uint32_t)host);
+		if (!err)
+			err = note_change(s, gone);
+		if (err) {
+			sqlite3_reset(st);
+			return err;
+		}
+	}
+	return err == TM_ENOENT ? TM_OK : err;
 }
 
 int store_node_remove(struct store *s, const char *id)
 {
-	sqlite3_stmt *st = store_stmt(s, STMT_NODE_REMOVE);
+	int err = note_removals(s, id);
+	if (err)
+		return err;
 
+	sqlite3_stmt *st = store_stmt(s, STMT_NODE_REMOVE);
 	bind_text(st, 1, id);
 	return change_one(s, st);
 }

@@ -28,11 +28,26 @@ NODISCARD int store_node_each(struct store *s, store_node_fn *fn, void *ctx);
 NODISCARD int store_node_find_key(
 	struct store *s, const uint8_t key[static 32], struct store_node *ret_node); /* TM_ENOENT */
 NODISCARD int store_node_name_taken(struct store *s, const char *name, bool *ret_taken);
-/* TM_EEXIST: id, name, key or host number is taken. */
-NODISCARD int store_node_insert(struct store *s, const struct store_node *n);
+/*
+ * With host number 0 it gets the lowest free one up to hosts_max, in n, too: TM_EFULL when there is none.
+ * TM_EEXIST: id, name, key or host number is taken.
+ */
+NODISCARD int store_node_insert(struct store *s, struct store_node *n, uint32_t hosts_max);
 NODISCARD int store_node_rename(struct store *s, const char *id, const char *name); /* TM_ENOENT, TM_EEXIST */
 NODISCARD int store_node_remove(struct store *s, const char *id); /* and its clients; TM_ENOENT */
-/* Operating system, version and last_seen; no error when the node is gone. */
+/*
+ * Each insertion, renaming and removal (of clients with their node, too) is a change with a version of its
+ * own, made in the same transaction. In their order, after that of `version`; 0 = all that are remembered.
+ */
+struct store_change {
+	uint64_t version;
+	bool gone; /* only node.rec.id counts */
+	struct store_node node; /* as it is now */
+};
+typedef int store_change_fn(void *ctx, const struct store_change *change);
+NODISCARD int store_change_each(struct store *s, uint64_t version, store_change_fn *fn, void *ctx);
+
+/* Operating system, version and last_seen; no version: no error when the node is gone. */
 NODISCARD int store_node_touch(
 	struct store *s, const char *id, const char *os, const char *version, int64_t last_seen);
 

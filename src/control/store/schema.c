@@ -50,10 +50,21 @@ const struct schema_step schema_steps[] = {
 	 "	CHECK ((kind = 0) = (ed IS NOT NULL))"
 	 ") STRICT, WITHOUT ROWID;"
 	 "CREATE INDEX node_via ON node (via) WHERE via IS NOT NULL;"},
+	/* Versions of the netmap are those of its changes: what a node holds means something after a restart,
+	 * too. A change of an id that is no node's any more is its removal. */
+	{"CREATE TABLE change ("
+	 "	number INTEGER PRIMARY KEY CHECK (number > 0),"
+	 "	salt INTEGER NOT NULL CHECK (salt BETWEEN 0 AND 2147483647),"
+	 "	id TEXT NOT NULL CHECK (length(id) = 16)"
+	 ") STRICT;"
+	 "INSERT INTO change (number, salt, id) SELECT 1, random() & 2147483647, id FROM node WHERE coordinator = 1;"
+	 "ALTER TABLE mesh DROP COLUMN epoch;"
+	 /* All host numbers below it are taken. */
+	 "ALTER TABLE mesh ADD COLUMN free_host INTEGER NOT NULL DEFAULT 1 CHECK (free_host > 0);"},
 };
 
-_Static_assert(sizeof(schema_steps) / sizeof(schema_steps[0]) == 1, "schema_version counts the steps");
-const int schema_version = 1;
+_Static_assert(sizeof(schema_steps) / sizeof(schema_steps[0]) == 2, "schema_version counts the steps");
+const int schema_version = 2;
 
 int schema_read_int(sqlite3 *db, const char *pragma, int *ret_value)
 {

@@ -76,6 +76,12 @@ void store_explain(int err, struct diag *d)
 	}
 }
 
+void store_explain_full(struct diag *d)
+{
+	diag_hint(d, "remove nodes that are not used any more with `tunnelmesh node remove`");
+	diag_what(d, TM_EFULL, "every address of the mesh is taken");
+}
+
 int store_exec(sqlite3 *db, const char *sql)
 {
 	return store_error(db, sqlite3_exec(db, sql, NULL, NULL, NULL));

@@ -12,6 +12,15 @@
 #include "base/diag.h"
 #include "base/err.h"
 
+enum { STORE_CHANGES_KEPT = 1 << 14 }; /* the last so many changes are remembered */
+
+/* A netmap version: the number of the change, from 1 on, above 31 random bits, so that the versions of a
+ * database restored from a backup are not taken for those that came after the backup. */
+static inline uint64_t store_version_number(uint64_t version)
+{
+	return version >> 31;
+}
+
 struct store;
 struct store_mesh;
 struct store_node;
@@ -38,5 +47,7 @@ NODISCARD int store_transaction(struct store *s, store_body_fn *body, void *ctx)
 
 /* A sentence for a failed operation, unless d has one already. */
 void store_explain(int err, struct diag *d);
+/* The one for TM_EFULL of store_node_insert. */
+void store_explain_full(struct diag *d);
 
 #endif

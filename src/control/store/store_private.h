@@ -11,24 +11,37 @@
 #define NODE_COLUMNS                                                                                         \
 	"id, name, key, ed, host, kind, coordinator, ephemeral, via, token, tags, os, version, created, "    \
 	"last_seen"
+#define NODE_COLUMNS_OF_N \
+	"n.id, n.name, n.key, n.ed, n.host, n.kind, n.coordinator, n.ephemeral, n.via, n.token, n.tags, n.os, " \
+	"n.version, n.created, n.last_seen"
 #define TOKEN_COLUMNS "id, secret_hash, uses, used, created, expires, revoked, ephemeral, tags"
 
 #define STORE_STATEMENTS(X)                                                                                  \
 	X(BEGIN, "BEGIN IMMEDIATE")                                                                          \
 	X(COMMIT, "COMMIT")                                                                                  \
 	X(ROLLBACK, "ROLLBACK")                                                                              \
-	X(MESH_LOAD, "SELECT name, net4, net6, secret, created, epoch FROM mesh")                            \
-	X(MESH_INSERT, "INSERT INTO mesh (one, name, net4, net6, secret, created, epoch) VALUES (1, ?, ?, "  \
-		       "?, ?, ?, 0)")                                                                        \
-	X(EPOCH_NEXT, "UPDATE mesh SET epoch = epoch + 1 RETURNING epoch")                                   \
+	X(MESH_LOAD, "SELECT name, net4, net6, secret, created FROM mesh") \
+	X(MESH_INSERT, "INSERT INTO mesh (one, name, net4, net6, secret, created) VALUES (1, ?, ?, ?, ?, ?)") \
 	X(NODE_EACH, "SELECT " NODE_COLUMNS " FROM node ORDER BY kind, host")                                \
 	X(NODE_BY_KEY, "SELECT " NODE_COLUMNS " FROM node WHERE key = ?")                                    \
 	X(NODE_NAME_TAKEN, "SELECT EXISTS (SELECT 1 FROM node WHERE name = ?)")                              \
 	X(NODE_INSERT,                                                                                       \
 		"INSERT INTO node (" NODE_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")  \
+	X(NODE_AND_CLIENTS, "SELECT id, host FROM node WHERE id = ?1 OR via = ?1 ORDER BY kind DESC") \
 	X(NODE_RENAME, "UPDATE node SET name = ?2 WHERE id = ?1")                                            \
 	X(NODE_REMOVE, "DELETE FROM node WHERE id = ?")                                                      \
 	X(NODE_TOUCH, "UPDATE node SET os = ?2, version = ?3, last_seen = ?4 WHERE id = ?1")                 \
+	/* Every number below free_host is taken; the next free one is there or behind it. */ \
+	X(HOST_HINT, "SELECT free_host, EXISTS (SELECT 1 FROM node WHERE host = free_host) FROM mesh") \
+	X(HOST_GAP, "SELECT host + 1 FROM node AS n WHERE host >= ?1 AND NOT EXISTS (SELECT 1 FROM node WHERE " \
+		"host = n.host + 1) ORDER BY host LIMIT 1") \
+	X(HOST_TAKEN, "UPDATE mesh SET free_host = ?1") \
+	X(HOST_FREED, "UPDATE mesh SET free_host = min(free_host, ?1)") \
+	X(CHANGE_ADD, "INSERT INTO change (number, salt, id) VALUES (1 + (SELECT coalesce(max(number), 0) FROM " \
+		"change), ?, ?)") \
+	X(CHANGE_PRUNE, "DELETE FROM change WHERE number <= (SELECT max(number) FROM change) - ?") \
+	X(CHANGE_EACH, "SELECT " NODE_COLUMNS_OF_N ", c.number, c.salt, c.id FROM change AS c LEFT JOIN node AS n " \
+		"ON n.id = c.id WHERE c.number > ? ORDER BY c.number") \
 	X(TOKEN_EACH, "SELECT " TOKEN_COLUMNS " FROM token ORDER BY created DESC, id")                       \
 	X(TOKEN_BY_ID, "SELECT " TOKEN_COLUMNS " FROM token WHERE id = ?")                                   \
 	X(TOKEN_INSERT, "INSERT INTO token (" TOKEN_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")          \

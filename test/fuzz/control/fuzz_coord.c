@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "control/coord/coord_private.h"
+#include "control/link/clink.h"
 #include "control/link/text.h"
 #include "control/store/store_private.h"
 #include "crypto/init.h"
@@ -74,7 +75,7 @@ static int fill(struct store *s, void *ctx UNUSED)
 	struct store_token t = {.uses = 2, .expires = unix_now() + 1};
 	int err = store_exec(s->db, "INSERT INTO mesh VALUES (1, 'home', '100.101.0.0/28', 'fd5c::/64', "
 				    "x'5353535353535353535353535353535353535353535353535353535353535353', "
-				    "0, 0)");
+				    "0, 1)");
 
 	store_token_hash(secret, t.secret_hash);
 	if (!err)
@@ -82,7 +83,7 @@ static int fill(struct store *s, void *ctx UNUSED)
 	for (uint32_t i = 0; i < ARRAY_LEN(names) && !err; i++) {
 		struct store_node n = node_of(i + 1, names[i]);
 
-		err = store_node_insert(s, &n);
+		err = store_node_insert(s, &n, 14);
 	}
 	return err;
 }
@@ -120,19 +121,22 @@ int __wrap_helper_submit(struct helper *h UNUSED, helper_run_fn *run, helper_don
 
 /* --- links --- */
 
-static int link_send(void *link, const json_t *m)
+static int link_send(void *link, struct clink_text *t)
 {
 	static const char secret[] = "U1NTU1NTU1NTU1NTU1NTU1NTU1NTU1NTU1NTU1NTU1M=";
 	struct actor *a = link;
-	const char *type = json_string_value(json_object_get(m, "t"));
-	char *text = json_dumps(m, 0);
+	size_t len;
+	const char *text = clink_text_bytes(t, &len);
+	json_t *m = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
 
-	check(type && text);
+	check(m);
+	struct msg_type mt = msg_type(m);
+	const char *type = mt.text;
+	check(type[0]);
 	if (strcmp(type, "welcome") == 0 ||
 		(strcmp(type, "reply") == 0 && json_is_true(json_object_get(m, "ok"))))
 		a->member = true;
-	check(a->member || !strstr(text, secret));
-	free(text);
+	check(a->member || !memmem(text, len, secret, strlen(secret)));
 	if (strcmp(type, "removed") == 0)
 		a->member = false;
 	if (strcmp(type, "netmap") == 0) {
@@ -145,7 +149,13 @@ static int link_send(void *link, const json_t *m)
 			check(netmap_apply(&a->map, &change) == TM_OK);
 		netmap_deinit(&change);
 	}
+	json_decref(m);
 	return TM_OK;
+}
+
+static size_t link_queued(const void *link UNUSED)
+{
+	return 0;
 }
 
 static void link_close(void *link, const char *why)
@@ -169,7 +179,7 @@ static void hang_up(struct actor *a)
 
 static void say(struct actor *a, const json_t *m)
 {
-	static const struct coord_conn_ops ops = {link_send, link_close};
+	static const struct coord_conn_ops ops = {link_send, link_queued, link_close};
 	static const struct endpoint from = {.ip = {.family = IP_V4, .bytes = {192, 0, 2, 1}}, .port = 9};
 
 	if (!a->conn) {
@@ -181,8 +191,11 @@ static void say(struct actor *a, const json_t *m)
 	conn_message(a->conn, m);
 }
 
-static void on_answer(void *ctx UNUSED, json_t *reply_take)
+static void on_answer(void *ctx UNUSED, char *text_take)
 {
+	json_t *reply_take = json_loads(text_take, JSON_REJECT_DUPLICATES, NULL);
+
+	free(text_take);
 	check(json_is_boolean(json_object_get(reply_take, "ok")));
 	check(json_is_true(json_object_get(reply_take, "ok")) ||
 		json_string_length(json_object_get(reply_take, "error")) > 0);

@@ -5,6 +5,7 @@
 
 #include "base/encode.h"
 #include "base/log.h"
+#include "control/link/clink.h"
 #include "crypto/init.h"
 
 #include <event2/event.h>
@@ -32,10 +33,9 @@ static void on_alarm(evutil_socket_t fd, short what, void *arg)
 	fail_msg("nothing happened for 20 s");
 }
 
-static int link_send(void *link, const json_t *m)
+static int link_send(void *link, struct clink_text *t)
 {
 	struct machine *to = link;
-	const char *type = json_string_value(json_object_get(m, "t"));
 
 	if (to->refuse) {
 		/* As the real one: the link goes down at once, from within send. */
@@ -45,7 +45,14 @@ static int link_send(void *link, const json_t *m)
 		conn_closed(n);
 		return TM_EFULL;
 	}
-	if (strcmp(type, "netmap") == 0) {
+	size_t len;
+	const char *text = clink_text_bytes(t, &len);
+	json_t *m = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+	if (!m)
+		fail_msg("no JSON: %.*s", (int)len, text);
+	if (to->slow)
+		to->queued += len;
+	if (strcmp(msg_type(m).text, "netmap") == 0) {
 		struct netmap delta;
 
 		to->n_maps++;
@@ -55,7 +62,12 @@ static int link_send(void *link, const json_t *m)
 		to->n_map_errors += delta.n_bad != 0 || netmap_apply(&to->map, &delta) != TM_OK;
 		netmap_deinit(&delta);
 	}
-	return json_array_append_new(to->inbox, json_deep_copy(m)) ? TM_ENOMEM : TM_OK;
+	return json_array_append_new(to->inbox, m) ? TM_ENOMEM : TM_OK;
+}
+
+static size_t link_queued(const void *link)
+{
+	return ((const struct machine *)link)->queued;
 }
 
 static void link_close(void *link, const char *why)
@@ -69,7 +81,7 @@ static void link_close(void *link, const char *why)
 	conn_closed(n);
 }
 
-static const struct coord_conn_ops link_ops = {link_send, link_close};
+static const struct coord_conn_ops link_ops = {link_send, link_queued, link_close};
 
 int rig_try_start(struct rig *r, struct diag *d)
 {
@@ -192,7 +204,7 @@ static bool fence_passed(void *ctx)
 {
 	const struct fence *f = ctx;
 
-	return f->passed && f->c->push_at == NS_NEVER;
+	return f->passed && push_idle(f->c);
 }
 
 void rig_settle(struct rig *r)
@@ -206,12 +218,13 @@ void rig_settle(struct rig *r)
 	}
 }
 
-static void on_answer(void *ctx, json_t *reply_take)
+static void on_answer(void *ctx, char *reply_take)
 {
 	struct rig *r = ctx;
 
 	json_decref(r->answer);
-	r->answer = reply_take;
+	r->answer = json_loads(reply_take, JSON_REJECT_DUPLICATES, NULL);
+	free(reply_take);
 	r->n_answers++;
 }
 
@@ -392,4 +405,18 @@ bool machine_sees(struct machine *m, const char *name)
 bool machine_knows(const struct machine *m, const char *name)
 {
 	return netmap_lookup(&m->map, name) != NULL;
+}
+
+struct netmap rig_snapshot(struct rig *r)
+{
+	struct jsonout o = {0};
+	struct netmap map;
+
+	registry_view_put(r->c->reg, 0, &o);
+	char *text = jsonout_take(&o, NULL);
+	json_t *j = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	assert_int_equal(msg_netmap_get(j, coord_mesh(r->c), &map), TM_OK);
+	json_decref(j);
+	free(text);
+	return map;
 }

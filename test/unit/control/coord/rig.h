@@ -17,6 +17,8 @@ struct machine {
 	struct netmap map;
 	unsigned n_maps, n_snapshots, n_map_errors;
 	bool refuse; /* its transport takes nothing more: send fails */
+	bool slow; /* what it is sent stays in its queue */
+	size_t queued;
 };
 
 struct rig {
@@ -42,6 +44,7 @@ extern int64_t rig_unix_now; /* the coordinator's wall clock */
 /* Runs the event loop until test says so; fails after 20 s. */
 typedef bool rig_test_fn(void *ctx);
 void rig_until(struct rig *r, rig_test_fn *test, void *ctx);
+struct netmap rig_snapshot(struct rig *r); /* what a newcomer would be told */
 void rig_settle(struct rig *r); /* until no job and no push is left */
 
 /* An administration command and its answer (borrowed until the next one). */

@@ -220,7 +220,7 @@ static void clients_belong_to_their_node(void **state)
 	assert_int_equal(json_array_size(all), 1);
 	assert_string_equal(text(find_named(all, "phone"), "via_name"), "hub");
 	assert_true(ok(rig_admin(r, json_pack("{s:s, s:s}", "cmd", "client.remove", "name", "phone"))));
-	assert_int_equal(ipam_used(r->c->ipam), 3);
+	assert_int_equal(registry_size(r->c->reg), 3);
 }
 
 static void a_gateway_cannot_use_up_the_addresses_of_the_mesh(void **state)
@@ -241,7 +241,9 @@ static void a_gateway_cannot_use_up_the_addresses_of_the_mesh(void **state)
 		memcpy(n.rec.via, gate->id.id, sizeof(n.rec.via));
 		snprintf(n.rec.id, sizeof(n.rec.id), "%016x", i);
 		snprintf(n.rec.name, sizeof(n.rec.name), "client-%u", i);
-		assert_int_equal(registry_add(r->c->reg, &n, NULL), TM_OK);
+		assert_int_equal(
+			registry_put(r->c->reg, registry_version(r->c->reg) + ((uint64_t)1 << 31), &n, NULL),
+			TM_OK);
 	}
 	machine_forget(gate);
 	machine_say(gate, json_incref(add));
@@ -288,7 +290,7 @@ static void every_mistake_gets_a_sentence_and_a_hint(void **state)
 		"{\"cmd\":\"client.remove\"}",
 	};
 	struct rig *r = *state;
-	size_t used = ipam_used(r->c->ipam);
+	size_t used = registry_size(r->c->reg);
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		json_t *req = json_loads(rows[i], 0, NULL);
@@ -297,7 +299,7 @@ static void every_mistake_gets_a_sentence_and_a_hint(void **state)
 		if (!rig_refused(r, req))
 			fail_msg("%s", rows[i]);
 	}
-	assert_int_equal(ipam_used(r->c->ipam), used);
+	assert_int_equal(registry_size(r->c->reg), used);
 }
 
 static void a_coordinator_without_addresses_makes_no_tokens(void **state)
@@ -317,13 +319,13 @@ struct answers {
 	unsigned n, refused;
 };
 
-static void count_answer(void *ctx, json_t *reply_take)
+static void count_answer(void *ctx, char *reply_take)
 {
 	struct answers *a = ctx;
 
 	a->n++;
-	a->refused += json_is_false(json_object_get(reply_take, "ok"));
-	json_decref(reply_take);
+	a->refused += strstr(reply_take, "\"ok\":false") != NULL;
+	free(reply_take);
 }
 
 static void stopping_answers_every_open_request_once(void **state)

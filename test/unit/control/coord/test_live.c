@@ -156,9 +156,10 @@ static const json_t *await(struct live *v, const char *type)
 	}
 }
 
-static void on_answer(void *ctx, json_t *reply_take)
+static void on_answer(void *ctx, char *reply_take)
 {
-	((struct live *)ctx)->answer = reply_take;
+	((struct live *)ctx)->answer = json_loads(reply_take, 0, NULL);
+	free(reply_take);
 }
 
 static struct token make_token(struct live *v)

@@ -2,8 +2,9 @@
 #include "unit/unit.h"
 
 #include "control/coord/registry.h"
+#include "wire/msg/msg.h"
 
-enum { FIRST = 5000, STEPS = 6000, VIEWERS = 4, MEMBERS = 60 };
+enum { STEPS = 6000, VIEWERS = 4, MEMBERS = 60 };
 
 static uint32_t next_random(uint32_t *seed)
 {
@@ -29,17 +30,29 @@ static struct registry *registry(void)
 
 	assert_int_equal(prefix_parse("100.101.0.0/16", &mesh.net4), TM_OK);
 	assert_int_equal(prefix_parse("fd5c::/64", &mesh.net6), TM_OK);
-	assert_int_equal(registry_new(&mesh, FIRST, &r), TM_OK);
+	assert_int_equal(registry_new(&mesh, &r), TM_OK);
 	return r;
+}
+
+/* The next version, as the store gives them. */
+static uint64_t next(const struct registry *r)
+{
+	uint64_t number = store_version_number(registry_version(r)) + 1;
+
+	return number << 31 | (number * 7919 & 0xffff);
 }
 
 static struct netmap view(struct registry *r, uint64_t base)
 {
-	json_t *j = registry_view(r, base);
+	struct jsonout o = {0};
 	struct netmap m;
 
+	registry_view_put(r, base, &o);
+	char *text = jsonout_take(&o, NULL);
+	json_t *j = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	free(text);
 	assert_non_null(j);
-	assert_int_equal(netmap_from_json(j, registry_mesh(r), &m), TM_OK);
+	assert_int_equal(msg_netmap_get(j, registry_mesh(r), &m), TM_OK);
 	assert_int_equal(m.n_bad, 0);
 	json_decref(j);
 	return m;
@@ -75,6 +88,14 @@ static void expect_same(const struct netmap *a, const struct netmap *b, int step
 	}
 }
 
+static int rename_member(struct registry *r, struct member *m, const char *name)
+{
+	struct store_node n = m->s;
+
+	snprintf(n.rec.name, sizeof(n.rec.name), "%s", name);
+	return registry_put(r, next(r), &n, NULL);
+}
+
 static void random_change(struct registry *r, uint32_t *seed)
 {
 	uint32_t number = 1 + next_random(seed) % MEMBERS;
@@ -89,19 +110,19 @@ static void random_change(struct registry *r, uint32_t *seed)
 			n.rec.kind = NODE_CLIENT;
 			memcpy(n.rec.via, via.rec.id, sizeof(n.rec.via));
 		}
-		int err = registry_add(r, &n, NULL);
+		int err = registry_put(r, next(r), &n, NULL);
 		/* A name that another one got by renaming, or a node that is missing or a client itself. */
 		assert_true(err == TM_OK || err == TM_EEXIST || err == TM_ENOENT);
 		return;
 	}
 	if (next_random(seed) % 2) {
 		LIST_FOREACH_SAFE (client, &m->clients, struct member, in_clients)
-			registry_remove(r, client);
-		registry_remove(r, m);
+			registry_remove(r, next(r), client);
+		registry_remove(r, next(r), m);
 		return;
 	}
 	snprintf(name, sizeof(name), "node-%u", (unsigned)(next_random(seed) % (MEMBERS * 2)));
-	int err = registry_rename(r, m, name);
+	int err = rename_member(r, m, name);
 	assert_true(err == TM_OK || err == TM_EEXIST);
 }
 
@@ -142,13 +163,13 @@ static void a_delta_holds_only_what_changed(void **state)
 	(void)state;
 	for (uint32_t i = 1; i <= 50; i++) {
 		struct store_node n = node(i);
-		assert_int_equal(registry_add(r, &n, NULL), TM_OK);
+		assert_int_equal(registry_put(r, next(r), &n, NULL), TM_OK);
 	}
 	uint64_t base = registry_version(r);
 	m = registry_lookup(r, "node-20");
 	assert_non_null(m);
-	assert_int_equal(registry_rename(r, m, "other"), TM_OK);
-	registry_remove(r, registry_lookup(r, "node-30"));
+	assert_int_equal(rename_member(r, m, "other"), TM_OK);
+	registry_remove(r, next(r), registry_lookup(r, "node-30"));
 	struct netmap d = view(r, base);
 	assert_int_equal(d.base, base);
 	assert_int_equal(d.n_nodes, 1);
@@ -168,46 +189,102 @@ static void who_is_online_changes_no_version_and_clients_are_where_their_node_is
 	client.rec.kind = late.rec.kind = NODE_CLIENT;
 	memcpy(client.rec.via, one.rec.id, sizeof(client.rec.via));
 	memcpy(late.rec.via, one.rec.id, sizeof(late.rec.via));
-	assert_int_equal(registry_add(r, &one, NULL) | registry_add(r, &client, NULL), TM_OK);
+	assert_int_equal(
+		registry_put(r, next(r), &one, NULL) | registry_put(r, next(r), &client, NULL), TM_OK);
 	uint64_t version = registry_version(r);
 	registry_set_online(r, registry_lookup(r, "node-1"), true);
 	assert_int_equal(registry_version(r), version);
 	assert_true(registry_online(r, registry_lookup(r, "node-1")));
 	assert_true(registry_online(r, registry_lookup(r, "node-9")));
-	assert_int_equal(registry_add(r, &late, NULL), TM_OK);
+	assert_int_equal(registry_put(r, next(r), &late, NULL), TM_OK);
 	assert_true(registry_online(r, registry_lookup(r, "node-10")));
-	registry_remove(r, registry_lookup(r, "node-9"));
+	registry_remove(r, next(r), registry_lookup(r, "node-9"));
 	assert_false(presence_has(registry_presence(r), 9));
 	registry_set_online(r, registry_lookup(r, "node-1"), false);
 	assert_false(registry_online(r, registry_lookup(r, "node-10")));
 	registry_free(r);
 }
 
-static void who_is_too_far_behind_or_ahead_gets_a_snapshot(void **state)
+static void only_who_has_a_version_that_was_gets_a_delta(void **state)
 {
 	struct registry *r = registry();
 	struct store_node keep = node(1), passing = node(2);
 
 	(void)state;
-	assert_int_equal(registry_add(r, &keep, NULL), TM_OK);
-	uint64_t base = registry_version(r);
-	for (int i = 0; i < REGISTRY_REMOVED_MAX + 1; i++) {
+	assert_int_equal(registry_put(r, next(r), &keep, NULL), TM_OK);
+	uint64_t first = registry_version(r);
+	for (int i = 0; i < REGISTRY_CHANGES_MAX / 2; i++) {
 		struct member *m;
 
-		assert_int_equal(registry_add(r, &passing, &m), TM_OK);
-		registry_remove(r, m);
+		assert_int_equal(registry_put(r, next(r), &passing, &m), TM_OK);
+		registry_remove(r, next(r), m);
 	}
+	uint64_t last = registry_version(r), second = ((uint64_t)2 << 31) | (2 * 7919 & 0xffff);
 	const struct {
-		uint64_t asked, base;
-	} rows[] = {{base, 0}, {base + 2, base + 2}, {registry_version(r) + 1, 0}, {FIRST - 1, 0}, {0, 0},
-		{1, 0}};
+		uint64_t asked;
+		bool delta;
+	} rows[] = {
+		{last, true},
+		{second, true},
+		{first, false}, /* forgotten */
+		{last + 1, false}, /* the salt of another database */
+		{second ^ 1, false},
+		{next(r), false}, /* of a time after the backup that this was restored from */
+		{0, false},
+		{1, false},
+		{UINT64_MAX >> 1, false},
+	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct netmap m = view(r, rows[i].asked);
+		struct netmap m =
+			rows[i].asked == last ? (struct netmap){.base = last} : view(r, rows[i].asked);
 
-		if (m.base != rows[i].base)
+		if (registry_has(r, rows[i].asked) != rows[i].delta ||
+			m.base != (rows[i].delta ? rows[i].asked : 0))
 			fail_msg("row %zu: base %" PRIu64, i, m.base);
 		netmap_deinit(&m);
 	}
+	registry_free(r);
+}
+
+static void members_that_changed_before_all_that_is_remembered_are_only_in_snapshots(void **state)
+{
+	struct registry *r = registry();
+	struct store_node old = node(1), recent = node(2);
+	struct member *m;
+
+	(void)state;
+	assert_int_equal(registry_put(r, 0, &old, NULL) | registry_put(r, 0, &recent, &m), TM_OK);
+	registry_note_change(r, (uint64_t)500 << 31 | 7, registry_lookup(r, "node-1"));
+	uint64_t base = registry_version(r);
+	registry_note_removal(r, (uint64_t)501 << 31 | 8, "00000000000000aa");
+	registry_note_change(r, (uint64_t)502 << 31 | 9, m);
+	struct netmap delta = view(r, base), snapshot = view(r, 0);
+	assert_int_equal(delta.n_nodes, 1);
+	assert_string_equal(delta.nodes[0].name, "node-2");
+	assert_int_equal(delta.n_removed, 1);
+	assert_int_equal(snapshot.n_nodes, 2);
+	assert_int_equal(snapshot.version, (uint64_t)502 << 31 | 9);
+	assert_int_equal(registry_changes_since(r, base), 2);
+	netmap_deinit(&delta);
+	netmap_deinit(&snapshot);
+	registry_free(r);
+}
+
+static void members_are_walked_in_the_order_of_their_host_numbers(void **state)
+{
+	static const uint32_t hosts[] = {900, 3, 77};
+	struct registry *r = registry();
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
+		struct store_node n = node(hosts[i]);
+		assert_int_equal(registry_put(r, next(r), &n, NULL), TM_OK);
+	}
+	assert_int_equal(registry_after(r, 0)->s.rec.host, 3);
+	assert_int_equal(registry_after(r, 3)->s.rec.host, 77);
+	assert_int_equal(registry_after(r, 500)->s.rec.host, 900);
+	assert_null(registry_after(r, 900));
+	assert_null(registry_after(r, UINT32_MAX));
 	registry_free(r);
 }
 
@@ -218,10 +295,10 @@ static void a_member_that_comes_back_is_not_among_the_removed(void **state)
 	struct member *m;
 
 	(void)state;
-	assert_int_equal(registry_add(r, &n, &m), TM_OK);
+	assert_int_equal(registry_put(r, next(r), &n, &m), TM_OK);
 	uint64_t base = registry_version(r);
-	registry_remove(r, m);
-	assert_int_equal(registry_add(r, &n, &m), TM_OK);
+	registry_remove(r, next(r), m);
+	assert_int_equal(registry_put(r, next(r), &n, &m), TM_OK);
 	struct netmap d = view(r, base);
 	assert_int_equal(d.n_nodes, 1);
 	assert_int_equal(d.n_removed, 0);
@@ -236,7 +313,7 @@ static void members_are_found_by_name_id_and_key_and_are_unique(void **state)
 	struct member *m;
 
 	(void)state;
-	assert_int_equal(registry_add(r, &one, &m), TM_OK);
+	assert_int_equal(registry_put(r, next(r), &one, &m), TM_OK);
 	assert_ptr_equal(registry_lookup(r, "node-1"), m);
 	assert_ptr_equal(registry_lookup(r, "0000000000000001"), m);
 	assert_ptr_equal(registry_by_key(r, one.rec.key), m);
@@ -248,19 +325,19 @@ static void members_are_found_by_name_id_and_key_and_are_unique(void **state)
 	for (int i = 0; i < 3; i++) {
 		clash = two;
 		if (i == 0)
-			memcpy(clash.rec.id, one.rec.id, sizeof(clash.rec.id));
+			clash.rec.host = one.rec.host;
 		else if (i == 1)
 			memcpy(clash.rec.key, one.rec.key, sizeof(clash.rec.key));
 		else
 			memcpy(clash.rec.name, one.rec.name, sizeof(clash.rec.name));
-		assert_int_equal(registry_add(r, &clash, NULL), TM_EEXIST);
+		assert_int_equal(registry_put(r, next(r), &clash, NULL), TM_EEXIST);
 	}
 	client.rec.kind = NODE_CLIENT;
 	memcpy(client.rec.via, two.rec.id, sizeof(client.rec.via));
-	assert_int_equal(registry_add(r, &client, NULL), TM_ENOENT);
-	assert_int_equal(registry_add(r, &two, NULL), TM_OK);
-	assert_int_equal(registry_add(r, &client, NULL), TM_OK);
-	assert_int_equal(registry_rename(r, m, "node-2"), TM_EEXIST);
+	assert_int_equal(registry_put(r, next(r), &client, NULL), TM_ENOENT);
+	assert_int_equal(registry_put(r, next(r), &two, NULL), TM_OK);
+	assert_int_equal(registry_put(r, next(r), &client, NULL), TM_OK);
+	assert_int_equal(rename_member(r, m, "node-2"), TM_EEXIST);
 	registry_free(r);
 	registry_free(NULL);
 }
@@ -272,9 +349,9 @@ static void an_id_means_its_owner_even_when_another_node_has_it_as_its_name(void
 	struct member *m;
 
 	(void)state;
-	assert_int_equal(registry_add(r, &one, &m), TM_OK);
+	assert_int_equal(registry_put(r, next(r), &one, &m), TM_OK);
 	memcpy(two.rec.name, one.rec.id, sizeof(one.rec.id));
-	assert_int_equal(registry_add(r, &two, NULL), TM_OK);
+	assert_int_equal(registry_put(r, next(r), &two, NULL), TM_OK);
 	assert_ptr_equal(registry_lookup(r, one.rec.id), m);
 	registry_free(r);
 }
@@ -285,7 +362,9 @@ int main(void)
 		cmocka_unit_test(deltas_lead_to_the_same_map_as_a_snapshot),
 		cmocka_unit_test(a_delta_holds_only_what_changed),
 		cmocka_unit_test(who_is_online_changes_no_version_and_clients_are_where_their_node_is),
-		cmocka_unit_test(who_is_too_far_behind_or_ahead_gets_a_snapshot),
+		cmocka_unit_test(only_who_has_a_version_that_was_gets_a_delta),
+		cmocka_unit_test(members_that_changed_before_all_that_is_remembered_are_only_in_snapshots),
+		cmocka_unit_test(members_are_walked_in_the_order_of_their_host_numbers),
 		cmocka_unit_test(a_member_that_comes_back_is_not_among_the_removed),
 		cmocka_unit_test(members_are_found_by_name_id_and_key_and_are_unique),
 		cmocka_unit_test(an_id_means_its_owner_even_when_another_node_has_it_as_its_name),

@@ -105,16 +105,30 @@ struct store *shelf_open(const struct shelf *sh)
 	return s;
 }
 
+struct insertion {
+	struct store_node *node;
+	uint32_t hosts_max;
+};
+
 static int node_body(struct store *s, void *ctx)
 {
-	return store_node_insert(s, ctx);
+	struct insertion *i = ctx;
+
+	return store_node_insert(s, i->node, i->hosts_max);
+}
+
+int shelf_insert_lowest(struct store *s, struct store_node *n, uint32_t hosts_max)
+{
+	struct insertion i = {n, hosts_max};
+
+	return store_transaction(s, node_body, &i);
 }
 
 int shelf_insert_node(struct store *s, const struct store_node *n)
 {
 	struct store_node copy = *n;
 
-	return store_transaction(s, node_body, &copy);
+	return shelf_insert_lowest(s, &copy, UINT32_MAX);
 }
 
 static int token_body(struct store *s, void *ctx)

@@ -135,7 +135,7 @@ static void make_header_only(const struct shelf *sh)
 static void make_newer(const struct shelf *sh)
 {
 	create_big(sh);
-	by_hand(sh->path, "PRAGMA user_version = 2");
+	by_hand(sh->path, "PRAGMA user_version = 99");
 }
 
 /* The newer program crashed: its version is in the write-ahead log only, and must not get into the file
@@ -150,7 +150,7 @@ static void make_newer_in_log(const struct shelf *sh)
 		sqlite3 *db;
 
 		_exit(sqlite3_open(sh->path, &db) ||
-			sqlite3_exec(db, "PRAGMA user_version = 2", NULL, NULL, NULL));
+			sqlite3_exec(db, "PRAGMA user_version = 99", NULL, NULL, NULL));
 	}
 	waitpid(child, &status, 0);
 	assert_int_equal(status, 0);

@@ -33,7 +33,6 @@ static void a_new_database_gives_back_its_mesh_and_first_node(void **state)
 	assert_true(prefix_eq(&mesh.info.net6, &expected.info.net6));
 	assert_memory_equal(mesh.info.secret, expected.info.secret, 32);
 	assert_int_equal(mesh.created, 1000);
-	assert_int_equal(mesh.epoch, 0);
 	assert_int_equal(shelf_count_nodes(s), 1);
 	assert_int_equal(store_node_each(s, keep_node, all), TM_OK);
 	assert_string_equal(all[1].rec.id, first.rec.id);
@@ -52,7 +51,7 @@ static void the_database_runs_with_a_write_ahead_log_full_sync_and_foreign_keys(
 		const char *pragma;
 		int value;
 	} settings[] = {{"PRAGMA synchronous", 2}, {"PRAGMA foreign_keys", 1},
-		{"PRAGMA application_id", SCHEMA_APPLICATION_ID}, {"PRAGMA user_version", 1}};
+		{"PRAGMA application_id", SCHEMA_APPLICATION_ID}, {"PRAGMA user_version", 2}};
 	sqlite3_stmt *st;
 
 	shelf_create(sh);
@@ -312,7 +311,7 @@ static void an_unknown_token_and_a_wrong_secret_read_the_same(void **state)
 
 static int fail_after_insert(struct store *s, void *ctx)
 {
-	int err = store_node_insert(s, ctx);
+	int err = store_node_insert(s, ctx, 1000);
 
 	return err ? err : TM_EAGAIN;
 }
@@ -330,26 +329,108 @@ static void a_failed_transaction_leaves_nothing(void **state)
 	store_free(s);
 }
 
-static int epoch_body(struct store *s, void *ctx)
+struct seen {
+	struct store_change v[32];
+	size_t n;
+};
+
+static int see(void *ctx, const struct store_change *x)
 {
-	return store_epoch_next(s, ctx);
+	struct seen *seen = ctx;
+
+	assert_true(seen->n < ARRAY_LEN(seen->v));
+	seen->v[seen->n++] = *x;
+	return TM_OK;
 }
 
-static void epochs_never_repeat_over_restarts(void **state)
+static struct seen changes_after(struct store *s, uint64_t version)
+{
+	struct seen seen = {.n = 0};
+
+	assert_int_equal(store_change_each(s, version, see, &seen), TM_OK);
+	return seen;
+}
+
+static void every_change_has_a_version_that_survives_a_restart(void **state)
 {
 	struct shelf *sh = *state;
-	uint64_t last = 0;
+	struct store_node two = shelf_node(2), three = shelf_node(3);
 
 	shelf_create(sh);
-	for (int i = 0; i < 5; i++) {
-		struct store *s = shelf_open(sh);
-		uint64_t epoch;
+	struct store *s = shelf_open(sh);
+	struct seen first = changes_after(s, 0);
+	assert_int_equal(first.n, 1);
+	assert_int_equal(shelf_insert_node(s, &two), TM_OK);
+	assert_int_equal(store_transaction(s, rename_body, (const char *[]){two.rec.id, "other"}), TM_OK);
+	assert_int_equal(store_transaction(s, fail_after_insert, &three), TM_EAGAIN);
+	store_free(s);
+	s = shelf_open(sh);
+	struct seen all = changes_after(s, 0), later = changes_after(s, first.v[0].version);
+	assert_int_equal(all.n, 3);
+	assert_int_equal(all.v[0].version, first.v[0].version);
+	assert_int_equal(later.n, 2);
+	for (size_t i = 0; i < all.n; i++)
+		assert_int_equal(store_version_number(all.v[i].version), i + 1);
+	assert_string_equal(later.v[1].node.rec.id, two.rec.id);
+	assert_string_equal(later.v[1].node.rec.name, "other");
+	assert_int_equal(changes_after(s, later.v[1].version).n, 0);
+	store_free(s);
+}
 
-		assert_int_equal(store_transaction(s, epoch_body, &epoch), TM_OK);
-		assert_true(epoch > last);
-		last = epoch;
-		store_free(s);
+static void a_removal_is_a_change_of_each_client_and_then_of_the_node(void **state)
+{
+	struct shelf *sh = *state;
+	struct store_node node = shelf_node(2), client = shelf_client(3, &node);
+
+	shelf_create(sh);
+	struct store *s = shelf_open(sh);
+	assert_int_equal(shelf_insert_node(s, &node) | shelf_insert_node(s, &client), TM_OK);
+	uint64_t before = changes_after(s, 0).v[2].version;
+	assert_int_equal(shelf_remove_node(s, node.rec.id), TM_OK);
+	struct seen seen = changes_after(s, before);
+	assert_int_equal(seen.n, 2);
+	assert_true(seen.v[0].gone && seen.v[1].gone);
+	assert_string_equal(seen.v[0].node.rec.id, client.rec.id);
+	assert_string_equal(seen.v[1].node.rec.id, node.rec.id);
+	assert_int_equal(shelf_remove_node(s, node.rec.id), TM_ENOENT);
+	assert_int_equal(changes_after(s, before).n, 2);
+	store_free(s);
+}
+
+static void host_numbers_are_the_lowest_that_are_free(void **state)
+{
+	enum { LIMIT = 40, STEPS = 1500 };
+	struct shelf *sh = *state;
+	bool taken[LIMIT + 2] = {true, true};
+	struct store_node of[LIMIT + 2];
+	uint32_t seed = 3;
+
+	shelf_create(sh);
+	struct store *s = shelf_open(sh);
+	assert_int_equal(store_exec(s->db, "PRAGMA synchronous = OFF"), TM_OK);
+	for (uint32_t step = 0; step < STEPS; step++) {
+		seed = seed * 1664525u + 1013904223u;
+		uint32_t lowest = 1, victim = 2 + (seed >> 8) % (LIMIT - 1);
+
+		while (lowest <= LIMIT && taken[lowest])
+			lowest++;
+		if ((seed >> 20) % 3 == 0) {
+			if (taken[victim])
+				assert_int_equal(shelf_remove_node(s, of[victim].rec.id), TM_OK);
+			taken[victim] = false;
+			continue;
+		}
+		struct store_node n = shelf_node(100 + step);
+		n.rec.host = 0;
+		int err = shelf_insert_lowest(s, &n, LIMIT);
+		if (err != (lowest > LIMIT ? TM_EFULL : TM_OK) || (!err && n.rec.host != lowest))
+			fail_msg("step %u: %d, host %u of %u", step, err, n.rec.host, lowest);
+		if (!err) {
+			taken[lowest] = true;
+			of[lowest] = n;
+		}
 	}
+	store_free(s);
 }
 
 /* Commits nodes from 2 on for ever, telling each number after its commit. */
@@ -428,7 +509,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			a_failed_transaction_leaves_nothing, shelf_setup, shelf_teardown),
 		cmocka_unit_test_setup_teardown(
-			epochs_never_repeat_over_restarts, shelf_setup, shelf_teardown),
+			every_change_has_a_version_that_survives_a_restart, shelf_setup, shelf_teardown),
+		cmocka_unit_test_setup_teardown(a_removal_is_a_change_of_each_client_and_then_of_the_node,
+			shelf_setup, shelf_teardown),
+		cmocka_unit_test_setup_teardown(
+			host_numbers_are_the_lowest_that_are_free, shelf_setup, shelf_teardown),
 		cmocka_unit_test_setup_teardown(
 			what_was_committed_survives_kill_9, shelf_setup, shelf_teardown),
 	};

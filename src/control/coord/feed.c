@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * The one door into the registry: changes that the store has committed, in the order of their versions. Each
+ * job reads what it made; changes that somebody else made would be read by a job that does nothing.
+ */
+#include "base/log.h"
+#include "control/coord/coord_private.h"
+
+static int keep(void *ctx, const struct store_change *change)
+{
+	struct feed *f = ctx;
+	struct store_change *v = realloc(f->v, (f->n + 1) * sizeof(*v));
+
+	if (!v)
+		return TM_ENOMEM;
+
+	f->v = v;
+	f->v[f->n++] = *change;
+	return TM_OK;
+}
+
+int feed_read(struct store *s, uint64_t *fed, struct feed *ret_feed)
+{
+	struct feed f = {0};
+
+	int err = store_change_each(s, *fed, keep, &f);
+	if (err) {
+		feed_deinit(&f);
+		return err;
+	}
+	if (f.n)
+		*fed = f.v[f.n - 1].version;
+	*ret_feed = f;
+	return TM_OK;
+}
+
+void feed_deinit(struct feed *f)
+{
+	free(f->v);
+	*f = (struct feed){0};
+}
+
+static void apply_node(struct coord *c, const struct store_change *x)
+{
+	struct member *m = registry_by_id(c->reg, x->node.rec.id);
+	bool is_new = !m;
+	char ip[IP_STR_LEN];
+
+	int err = registry_put(c->reg, x->version, &x->node, &m);
+	if (err) {
+		/* The database holds it and the next start will: until then it is missing in the map. */
+		log_error("coord: a stored change cannot be taken over", KV("node", x->node.rec.name),
+			KV_ERR(err));
+		return;
+	}
+	if (!is_new)
+		return;
+	log_info("coord: new member", KV("name", m->s.rec.name),
+		KV("address", ip_format(&m->s.rec.ip4, ip)), KV("via", m->s.rec.via));
+	if (m->s.ephemeral)
+		tick_member_offline(c, m);
+}
+
+void feed_apply(struct coord *c, const struct feed *f, const char *why)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		const struct store_change *x = &f->v[i];
+		struct member *m = registry_by_id(c->reg, x->node.rec.id);
+
+		if (!x->gone)
+			apply_node(c, x);
+		else if (m)
+			coord_forget_member(
+				c, m, x->version, why ? why : "this node was removed from the mesh");
+		else
+			registry_note_removal(c->reg, x->version, x->node.rec.id);
+	}
+	if (f->n)
+		push_soon(c);
+}

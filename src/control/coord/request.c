@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * All requests, from wherever they come: who may ask, what they carry, who answers. The rights are checked
+ * here and nowhere else.
+ */
+#include "control/coord/coord_private.h"
+
+#include <string.h>
+
+/* Who asks. A link has those of its node. */
+enum {
+	BY_ADMIN = 1, /* the control socket */
+	BY_NODE = 2,
+	BY_GATEWAY = 4, /* a node with the tag, or the coordinator's own */
+};
+
+enum { REQUESTS_MAX = 16 }; /* of one link, not answered yet */
+
+static const struct request {
+	const char *name;
+	unsigned by;
+	msg_request_get_fn *get;
+	request_run_fn *run;
+} requests[] = {
+	{"presence", BY_ADMIN | BY_NODE, msg_nothing_get, nodes_presence},
+	{"leave", BY_NODE, msg_nothing_get, nodes_leave},
+	{"node.list", BY_ADMIN | BY_NODE, msg_node_list_get, nodes_list},
+	{"node.rename", BY_ADMIN, msg_node_rename_get, nodes_rename},
+	{"node.remove", BY_ADMIN, msg_node_remove_get, nodes_remove},
+	{"client.add", BY_ADMIN | BY_GATEWAY, msg_client_add_get, clients_add},
+	{"client.list", BY_ADMIN | BY_GATEWAY, msg_nothing_get, clients_list},
+	{"client.remove", BY_ADMIN | BY_GATEWAY, msg_client_remove_get, clients_remove},
+	{"token.create", BY_ADMIN, msg_token_create_get, tokens_create},
+	{"token.list", BY_ADMIN, msg_nothing_get, tokens_list},
+	{"token.revoke", BY_ADMIN, msg_token_revoke_get, tokens_revoke},
+};
+
+static const struct request *request_find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(requests); i++)
+		if (strcmp(name, requests[i].name) == 0)
+			return &requests[i];
+	return NULL;
+}
+
+static void not_allowed(struct coord *c, const struct asker *a, const struct request *q)
+{
+	if (q->by & BY_GATEWAY)
+		answer_refuse_text(c, a, "this node may not have clients",
+			"add them on the coordinator, or let the node join with a token that has the tag "
+			"gateway");
+	else
+		answer_refuse_text(c, a, "this is for the coordinator's administration alone",
+			"run the command on the coordinator's machine");
+}
+
+static void request_run(
+	struct coord *c, const struct asker *a, unsigned by, const struct request *q, const json_t *m)
+{
+	union msg_request r;
+	struct diag d = {0};
+
+	if (!(q->by & by)) {
+		not_allowed(c, a, q);
+		return;
+	}
+	int err = q->get(m, &r, &d);
+	if (err)
+		answer_refuse(c, a, err, &d);
+	else
+		q->run(c, a, &r);
+}
+
+static unsigned rights_of(const struct member *m)
+{
+	bool gateway = m->s.rec.coordinator;
+
+	for (size_t i = 0; i < m->s.rec.n_tags; i++)
+		gateway |= strcmp(m->s.rec.tags[i], "gateway") == 0;
+	return gateway ? BY_NODE | BY_GATEWAY : BY_NODE;
+}
+
+bool request_from_link(struct conn *n, const char *name, const json_t *m)
+{
+	const struct request *q = request_find(name);
+	struct asker a = {.conn = n->id};
+
+	if (!q)
+		return false;
+
+	if (n->state != CONN_MEMBER) {
+		conn_shut(n, "the first message must be hello or enrol");
+	} else if (!msg_request_id(m, &a.id)) {
+		conn_shut(n, "a request came without an id");
+	} else if (++n->n_requests > REQUESTS_MAX) {
+		answer_refuse_text(n->c, &a, "too many requests at once", "wait for the answers");
+	} else {
+		request_run(n->c, &a, rights_of(n->member), q, m);
+	}
+	return true;
+}
+
+void coord_admin(struct coord *c, const json_t *req, coord_reply_fn *reply, void *ctx)
+{
+	struct asker a = {.reply = reply, .ctx = ctx};
+	const struct request *q = request_find(msg_command(req).text);
+
+	if (q)
+		request_run(c, &a, BY_ADMIN, q, req);
+	else
+		answer_refuse_text(c, &a, "the coordinator does not know this command",
+			"is the daemon older than the command line?");
+}
+
+struct member *asker_member(struct coord *c, const struct asker *a)
+{
+	struct conn *n = conn_find(c, a->conn);
+
+	return n ? n->member : NULL;
+}
+
+void answer_begin(const struct asker *a, struct jsonout *o)
+{
+	msg_reply_begin(o, a->conn ? &a->id : NULL, true);
+}
+
+static void deliver(struct coord *c, const struct asker *a, struct jsonout *o)
+{
+	if (a->reply) {
+		a->reply(a->ctx, jsonout_take(o, NULL));
+		return;
+	}
+	struct conn *n = conn_find(c, a->conn);
+	if (!n) {
+		jsonout_deinit(o);
+		return;
+	}
+	if (n->n_requests)
+		n->n_requests--;
+	conn_send(n, o);
+}
+
+void answer_end(struct coord *c, const struct asker *a, struct jsonout *o)
+{
+	jsonout_object_end(o);
+	deliver(c, a, o);
+}
+
+void answer_ok(struct coord *c, const struct asker *a)
+{
+	struct jsonout o = {0};
+
+	answer_begin(a, &o);
+	answer_end(c, a, &o);
+}
+
+void answer_refuse_text(struct coord *c, const struct asker *a, const char *error, const char *hint)
+{
+	struct jsonout o = {0};
+
+	msg_refusal_put(&o, a->conn ? &a->id : NULL, error, hint);
+	deliver(c, a, &o);
+}
+
+void answer_refuse(struct coord *c, const struct asker *a, int err, const struct diag *d)
+{
+	struct diag own = d ? *d : (struct diag){0};
+
+	if (!own.what[0] && err == TM_ECLOSED) {
+		diag_what(&own, err, "the coordinator is stopping");
+		diag_hint(&own, "try again when it is up");
+	} else if (!own.what[0] && err == TM_EFULL) {
+		diag_what(&own, err, "the coordinator has too much to do");
+		diag_hint(&own, "try again in a moment");
+	} else if (!own.what[0] && err == TM_ENOMEM) {
+		diag_what(&own, err, "the coordinator is out of memory");
+		diag_hint(&own, "try again later");
+	}
+	store_explain(err, &own);
+	answer_refuse_text(c, a, own.what, own.hint);
+}

@@ -36,6 +36,7 @@ struct friendship {
 	uint8_t *seen; /* a bit per packet */
 	unsigned dropped; /* staged packets given up */
 	unsigned ups, downs, want_way;
+	ns_t noted_at; /* the core was last told that a way is wanted */
 };
 
 struct host {

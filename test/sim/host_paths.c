@@ -89,8 +89,12 @@ void host_candidates(struct host *h, const struct host *of, const struct candida
 
 void host_want(struct host *h, const struct peer *p)
 {
-	if (h->core)
-		input(h, &(struct core_in){.kind = CORE_WANT, .key = p->key});
+	struct friendship *f = p->owner;
+
+	if (!h->core || f->noted_at == h->sim->now)
+		return; /* the plane notes it once in a turn, too */
+	f->noted_at = h->sim->now;
+	input(h, &(struct core_in){.kind = CORE_WANT, .key = p->key});
 }
 
 void host_heard(struct host *h, const struct peer *p, const struct way_to *by)

@@ -97,6 +97,8 @@ void host_send(struct host *a, struct host *b)
 			f->staged[f->n_staged++] = number;
 		else
 			f->dropped++;
+		if (!atomic_load(&f->p->way))
+			host_want(a, f->p);
 		device_want_session(a->device, f->p, a->sim->now);
 	}
 	host_settle(a);
@@ -196,7 +198,8 @@ static void op_send(void *ctx, struct peer *p, const struct way_to *by, const ui
 {
 	struct host *h = ctx;
 
-	(void)p;
+	if (p)
+		atomic_fetch_add(&p->tx_bytes, n);
 	h->last_local = by->local;
 	host_put_on_wire(h, &by->remote, &by->local, msg, n);
 }

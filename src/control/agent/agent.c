@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "control/agent/agent.h"
 
-#include <event2/event.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/secret.h"
 #include "control/agent/agent_private.h"
+#include "loop/timer.h"
 
 enum { DEFAULT_CONTROL_PORT = 8443 };
 
@@ -22,11 +22,6 @@ const struct agent_tuning agent_tuning_default = {
 	.link = &clink_tuning_default,
 };
 
-static void on_timer(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
-{
-	session_on_timer(arg);
-}
-
 static void send_candidates(struct agent *a)
 {
 	if (a->state != AGENT_UP || !a->mine_unsent)
@@ -39,9 +34,9 @@ static void send_candidates(struct agent *a)
 }
 
 /* What is not to happen within a call of the owner's. */
-static void on_soon(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+static void on_soon(void *ctx)
 {
-	struct agent *a = arg;
+	struct agent *a = ctx;
 
 	send_candidates(a);
 	if (a->removed_news) {
@@ -93,9 +88,8 @@ static int bring_up(struct agent *a, const struct agent_config *cfg)
 	if (err)
 		return err;
 
-	a->timer = event_new(a->base, -1, EV_TIMEOUT, on_timer, a);
-	a->soon = event_new(a->base, -1, 0, on_soon, a);
-	return a->timer && a->soon ? TM_OK : TM_ENOMEM;
+	err = loop_timer_new(a->base, session_on_timer, a, &a->timer);
+	return err ? err : loop_timer_new(a->base, on_soon, a, &a->soon);
 }
 
 int agent_new_tuned(struct event_base *base, const struct agent_config *cfg, const struct agent_events *ev,
@@ -142,10 +136,9 @@ void agent_free(struct agent *a)
 	if (a->soon) {
 		requests_fail(a, "the agent is stopping");
 		requests_settle(a);
-		event_free(a->soon);
 	}
-	if (a->timer)
-		event_free(a->timer);
+	loop_timer_free(a->soon);
+	loop_timer_free(a->timer);
 	while (list_pop_front(&a->to_ask) || list_pop_front(&a->to_answer))
 		; /* the contacts outlive us */
 	free(a->version);
@@ -196,7 +189,7 @@ void agent_start(struct agent *a)
 		a->events.mesh_changed(a->events.ctx, &all);
 		mesh_diff_deinit(&all);
 	}
-	session_connect_soon(a, 0);
+	loop_timer_in(a->timer, 0);
 }
 
 void agent_set_candidates(struct agent *a, const struct candidates *mine)
@@ -206,7 +199,7 @@ void agent_set_candidates(struct agent *a, const struct candidates *mine)
 
 	a->mine = *mine;
 	a->mine_unsent = true;
-	event_active(a->soon, EV_TIMEOUT, 0); /* several changes in one turn make one message */
+	loop_timer_in(a->soon, 0); /* several changes in one turn make one message */
 }
 
 void agent_reconnect_now(struct agent *a)
@@ -228,11 +221,11 @@ void agent_reconnect_now(struct agent *a)
 		clink_free(TAKE(a->link));
 		a->state = AGENT_WAIT;
 		a->backoff = a->tuning.retry_min;
-		session_connect_soon(a, 0);
+		loop_timer_in(a->timer, 0);
 		break;
 	case AGENT_WAIT:
 		a->backoff = a->tuning.retry_min;
-		session_connect_soon(a, 0);
+		loop_timer_in(a->timer, 0);
 		break;
 	}
 }

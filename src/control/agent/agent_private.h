@@ -14,7 +14,7 @@
 
 #include <jansson.h>
 
-struct event;
+struct loop_timer;
 
 struct agent_tuning {
 	ns_t retry_min, retry_max; /* between attempts, before jitter */
@@ -46,8 +46,8 @@ struct agent {
 	/* link */
 	enum agent_state state;
 	struct clink *link;
-	struct event *timer; /* next attempt, or the end of patience for the welcome */
-	struct event *soon; /* things to do in the next turn of the loop */
+	struct loop_timer *timer; /* next attempt, or the end of patience for the welcome */
+	struct loop_timer *soon; /* things to do in the next turn of the loop */
 	ns_t backoff, up_since, attempt_since;
 	size_t next_address, tried; /* of known.addresses; in this round */
 	bool via_last_known; /* this attempt, or the next one, may use known.at */
@@ -72,10 +72,9 @@ NODISCARD int agent_new_tuned(struct event_base *base, const struct agent_config
 	struct diag *d);
 
 /* --- session.c --- */
-void session_connect_soon(struct agent *a, ns_t delay);
 /* Gives the link up and tries again later; tells the owner. */
 void session_drop(struct agent *a, const char *why);
-void session_on_timer(struct agent *a);
+void session_on_timer(void *ctx); /* the agent */
 bool session_send(struct agent *a, json_t *m_take); /* false when there is no link or no memory */
 /* New addresses of the coordinator, before those that we have. */
 void session_addresses_add(struct agent *a, char (*list)[TOKEN_ADDR_LEN], size_t n);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* What the coordinator says. It is authenticated, but an old, a new or a broken one must not bring a node
  * down. */
-#include <event2/event.h>
 #include <string.h>
 
 #include "control/agent/agent_private.h"
+#include "loop/timer.h"
 
 enum { PACE_MAX_MS = 10 * 60 * 1000 };
 
@@ -47,7 +47,7 @@ static void on_welcome(struct agent *a, const json_t *m)
 	take_addresses(a, json_object_get(m, "addresses"));
 	peers_set_coordinator(a->peers, &a->known);
 
-	event_del(a->timer);
+	loop_timer_stop(a->timer);
 	a->state = AGENT_UP;
 	a->removed = false;
 	a->up_since = time_monotonic();
@@ -55,7 +55,7 @@ static void on_welcome(struct agent *a, const json_t *m)
 	log_info("agent: linked to the coordinator", KV_EP("at", &a->known.at));
 	want_again(a);
 	if (a->mine_unsent)
-		event_active(a->soon, EV_TIMEOUT, 0);
+		loop_timer_in(a->soon, 0);
 	if (a->events.link)
 		a->events.link(a->events.ctx, true);
 }
@@ -120,7 +120,7 @@ static void on_removed(struct agent *a, const json_t *m)
 	}
 	a->removed_news = !a->removed;
 	a->removed = true;
-	event_active(a->soon, EV_TIMEOUT, 0);
+	loop_timer_in(a->soon, 0);
 
 	/* What a removed node knows of the mesh does not survive a restart either. */
 	if (peers_clear(a->peers, &d) == TM_OK)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Questions to the coordinator. Each gets one answer, from the loop, never from within agent_request. */
-#include <event2/event.h>
 #include <stdio.h>
 
 #include "control/agent/agent_private.h"
+#include "loop/timer.h"
 
 struct request {
 	struct list in_agent;
@@ -11,7 +11,7 @@ struct request {
 	int64_t id;
 	agent_reply_fn *reply;
 	void *ctx;
-	struct event *timeout;
+	struct loop_timer *timeout;
 	json_t *answer; /* due when set */
 };
 
@@ -23,8 +23,7 @@ static json_t *failure(const char *why, const char *hint)
 static void request_free(struct request *r)
 {
 	list_remove(&r->in_agent);
-	if (r->timeout)
-		event_free(r->timeout);
+	loop_timer_free(r->timeout);
 	json_decref(r->answer);
 	free(r);
 }
@@ -35,14 +34,14 @@ static void answer(struct request *r, json_t *answer_take)
 		json_decref(answer_take);
 		return;
 	}
-	event_del(r->timeout);
+	loop_timer_stop(r->timeout);
 	r->answer = answer_take ? answer_take : json_null();
-	event_active(r->agent->soon, EV_TIMEOUT, 0);
+	loop_timer_in(r->agent->soon, 0);
 }
 
-static void on_timeout(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+static void on_timeout(void *ctx)
 {
-	answer(arg, failure("the coordinator did not answer in time", "try again in a moment"));
+	answer(ctx, failure("the coordinator did not answer in time", "try again in a moment"));
 }
 
 static int request_new(struct agent *a, agent_reply_fn *reply, void *ctx, struct request **ret_request)
@@ -53,10 +52,10 @@ static int request_new(struct agent *a, agent_reply_fn *reply, void *ctx, struct
 		return TM_ENOMEM;
 
 	list_init(&r->in_agent);
-	r->timeout = event_new(a->base, -1, EV_TIMEOUT, on_timeout, r);
-	if (!r->timeout) {
+	int err = loop_timer_new(a->base, on_timeout, r, &r->timeout);
+	if (err) {
 		free(r);
-		return TM_ENOMEM;
+		return err;
 	}
 	r->agent = a;
 	r->reply = reply;
@@ -69,7 +68,6 @@ static int request_new(struct agent *a, agent_reply_fn *reply, void *ctx, struct
 
 void agent_request(struct agent *a, const json_t *req, agent_reply_fn *reply, void *ctx, int timeout_ms)
 {
-	struct timeval tv = {.tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000};
 	struct request *r;
 
 	if (request_new(a, reply, ctx, &r) != TM_OK) {
@@ -87,7 +85,7 @@ void agent_request(struct agent *a, const json_t *req, agent_reply_fn *reply, vo
 	json_t *m = json_copy((json_t *)(uintptr_t)req); /* shallow: borrows nothing that we change */
 	if (m)
 		json_object_set_new(m, "id", json_integer(r->id));
-	event_add(r->timeout, &tv);
+	loop_timer_in(r->timeout, timeout_ms * MS);
 	if (!session_send(a, m))
 		answer(r, failure("the request cannot be sent to the coordinator", "try again in a moment"));
 }

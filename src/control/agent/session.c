@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The link to the coordinator: attempts in rotation over its addresses, backoff with jitter, hello. */
-#include <event2/event.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "control/agent/agent_private.h"
 #include "crypto/init.h"
+#include "loop/timer.h"
 
 /* Somewhere in the upper half, so that the nodes of a coordinator that comes back do not arrive together. */
 static ns_t jitter(ns_t delay)
@@ -19,13 +19,6 @@ static ns_t jitter(ns_t delay)
 static ns_t pace(const struct agent *a)
 {
 	return a->own_coordinator ? 0 : (ns_t)random_below(a->known.pace_ms + 1) * MS;
-}
-
-void session_connect_soon(struct agent *a, ns_t delay)
-{
-	struct timeval tv = {.tv_sec = delay / SEC, .tv_usec = delay % SEC / US};
-
-	event_add(a->timer, &tv);
 }
 
 static void log_failure(struct agent *a, ns_t delay)
@@ -67,7 +60,7 @@ static void plan(struct agent *a, const char *why)
 			a->next_address = (a->next_address + 1) % a->known.n_addresses;
 	}
 	log_failure(a, delay);
-	session_connect_soon(a, delay);
+	loop_timer_in(a->timer, delay);
 	requests_fail(a, "the link to the coordinator was lost");
 	if (was_up && a->events.link)
 		a->events.link(a->events.ctx, false);
@@ -82,8 +75,6 @@ void session_drop(struct agent *a, const char *why)
 static void on_up(void *ctx, struct clink *l UNUSED)
 {
 	struct agent *a = ctx;
-	struct timeval tv = {
-		.tv_sec = a->tuning.welcome_ms / 1000, .tv_usec = a->tuning.welcome_ms % 1000 * 1000};
 	json_t *list = candidates_to_json(&a->mine);
 	json_t *hello =
 		list ? json_pack("{s:s,s:s,s:s,s:I,s:o}", "t", "hello", "version", a->version, "os", "linux",
@@ -93,7 +84,7 @@ static void on_up(void *ctx, struct clink *l UNUSED)
 	a->state = AGENT_GREET;
 	a->known.at = *clink_peer_address(a->link);
 	a->via_last_known = true;
-	event_add(a->timer, &tv);
+	loop_timer_in(a->timer, a->tuning.welcome_ms * MS);
 	if (session_send(a, hello))
 		a->mine_unsent = false;
 }
@@ -139,8 +130,10 @@ static void connect_now(struct agent *a)
 	a->state = AGENT_CONNECT;
 }
 
-void session_on_timer(struct agent *a)
+void session_on_timer(void *ctx)
 {
+	struct agent *a = ctx;
+
 	switch (a->state) {
 	case AGENT_WAIT:
 		connect_now(a);

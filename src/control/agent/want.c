@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Asking for peers' candidates: at most once in a while per peer, without a link later, and answered from
  * what we know meanwhile. */
-#include <event2/event.h>
-
 #include "control/agent/agent_private.h"
+#include "loop/timer.h"
 
 static bool ask_now(struct agent *a, struct contact *c, ns_t now)
 {
@@ -30,7 +29,7 @@ void agent_want_candidates(struct agent *a, const char *id)
 	if (c->n_candidates > 0 || endpoint_is_set(&c->worked)) {
 		list_remove(&c->to_answer);
 		list_push_back(&a->to_answer, &c->to_answer);
-		event_active(a->soon, EV_TIMEOUT, 0);
+		loop_timer_in(a->soon, 0);
 	}
 }
 

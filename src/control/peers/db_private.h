@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* The database from inside: db.c (the file), db_rows.c (what its rows mean). */
+#ifndef TM_CONTROL_PEERS_DB_PRIVATE_H
+#define TM_CONTROL_PEERS_DB_PRIVATE_H
+
+#include "control/peers/db.h"
+
+#include <sqlite3.h>
+
+#define STATEMENTS(X)                                                                                        \
+	X(BEGIN, "BEGIN IMMEDIATE")                                                                          \
+	X(COMMIT, "COMMIT")                                                                                  \
+	X(STATE, "INSERT OR REPLACE INTO state VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)")                          \
+	X(MEMBER, "INSERT OR REPLACE INTO member VALUES (?, ?, ?, ?, ?, ?, ?, ?)")                           \
+	X(MEMBER_GONE, "DELETE FROM member WHERE id = ?")                                                    \
+	X(CONTACT, "INSERT OR REPLACE INTO contact VALUES (?, ?, ?, ?, ?)")                                  \
+	X(CONTACT_GONE, "DELETE FROM contact WHERE id = ?")
+
+enum statement {
+#define X(name, sql) STMT_##name,
+	STATEMENTS(X)
+#undef X
+		STMT_N
+};
+
+struct db {
+	/* set once */
+	char *path;
+	struct mesh_info mesh;
+	char self_id[NODE_ID_LEN + 1];
+	uint8_t coordinator_key[32];
+	/* NULL: there is no usable file, and the next write makes one */
+	sqlite3 *sql;
+	bool empty; /* nothing was read: what has been told since is all there is */
+	sqlite3_stmt *stmts[STMT_N];
+};
+
+int db_error(int rc); /* TM_E* for an SQLite result */
+
+/* --- db_rows.c --- */
+/* TM_ENOENT: there is no state. TM_EVERSION: it is of another node or mesh. */
+NODISCARD int rows_read_state(struct db *db, struct db_state *ret_s, struct diag *d);
+NODISCARD int rows_read(struct db *db, const struct db_reader *reader);
+NODISCARD int rows_write_state(struct db *db, const struct db_state *s);
+NODISCARD int rows_write(struct db *db, const struct db_row *row);
+int rows_run(sqlite3_stmt *st); /* one that gives no rows */
+
+#endif

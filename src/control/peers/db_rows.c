@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "base/secret.h"
+#include "base/strbuf.h"
+#include "control/peers/db_private.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { ADDRESSES_TEXT_MAX = 4096 };
+
+/* --- texts of several values --- */
+
+static void candidates_write(struct strbuf *b, const struct candidates *c)
+{
+	char ep[ENDPOINT_STR_LEN];
+
+	for (size_t i = 0; i < c->n; i++)
+		strbuf_printf(
+			b, "%s %s\n", candidate_type_name(c->v[i].type), endpoint_format(&c->v[i].ep, ep));
+}
+
+static void candidates_read(const char *text, struct candidates *c)
+{
+	char type[8], ep[ENDPOINT_STR_LEN];
+	int n = 0;
+
+	for (c->n = 0; c->n < CANDIDATES_MAX && sscanf(text, "%7s %71s\n%n", type, ep, &n) == 2; text += n) {
+		struct candidate *at = &c->v[c->n];
+
+		if (candidate_type_parse(type, &at->type) == TM_OK && endpoint_parse(ep, &at->ep) == TM_OK)
+			c->n++;
+	}
+}
+
+static void addresses_read(const char *text, struct coordinator_known *known)
+{
+	while (*text && known->n_addresses < TOKEN_ADDRS_MAX) {
+		size_t len = strcspn(text, "\n");
+
+		if (len && len < TOKEN_ADDR_LEN) {
+			memcpy(known->addresses[known->n_addresses], text, len);
+			known->addresses[known->n_addresses++][len] = '\0';
+		}
+		text += len + (text[len] == '\n');
+	}
+}
+
+static void endpoint_read(const char *text, struct endpoint *ret_ep)
+{
+	if (endpoint_parse(text, ret_ep) != TM_OK)
+		*ret_ep = (struct endpoint){0};
+}
+
+/* --- reading --- */
+
+static const char *text_at(sqlite3_stmt *st, int column)
+{
+	const unsigned char *s = sqlite3_column_text(st, column);
+
+	return s ? (const char *)s : "";
+}
+
+/* The whole of a fixed-size field, or nothing of it. */
+static bool blob_at(sqlite3_stmt *st, int column, void *ret_p, size_t n)
+{
+	const void *p = sqlite3_column_blob(st, column);
+
+	if (!p || sqlite3_column_bytes(st, column) != (int)n)
+		return false;
+	memcpy(ret_p, p, n);
+	return true;
+}
+
+static bool copy_text(char *to, size_t room, const char *text, bool (*valid)(const char *))
+{
+	size_t n = strnlen(text, room);
+
+	if (n == room || !valid(text))
+		return false;
+	memcpy(to, text, n + 1);
+	return true;
+}
+
+static bool tags_read(const char *text, struct node_rec *r)
+{
+	while (*text) {
+		size_t n = strcspn(text, " ");
+
+		if (r->n_tags == NODE_TAGS_MAX || n > NODE_TAG_MAX)
+			return false;
+		memcpy(r->tags[r->n_tags], text, n);
+		r->tags[r->n_tags][n] = '\0';
+		if (!node_tag_valid(r->tags[r->n_tags++]))
+			return false;
+		text += n + (text[n] == ' ');
+	}
+	return true;
+}
+
+static bool member_read(const struct db *db, sqlite3_stmt *st, struct node_rec *r)
+{
+	int64_t host = sqlite3_column_int64(st, 2);
+
+	if (!copy_text(r->id, sizeof(r->id), text_at(st, 0), node_id_valid) ||
+		!copy_text(r->name, sizeof(r->name), text_at(st, 1), node_name_valid))
+		return false;
+	if (host < 1 || host > mesh_hosts_max(&db->mesh.net4, &db->mesh.net6))
+		return false;
+	if (!blob_at(st, 3, r->key, sizeof(r->key)) || ct_is_zero(r->key, sizeof(r->key)))
+		return false;
+
+	r->host = (uint32_t)host;
+	r->kind = sqlite3_column_int(st, 4) ? NODE_CLIENT : NODE_MESH;
+	r->coordinator = sqlite3_column_int(st, 5) != 0;
+	if (r->kind == NODE_CLIENT && !copy_text(r->via, sizeof(r->via), text_at(st, 6), node_id_valid))
+		return false;
+	return tags_read(text_at(st, 7), r);
+}
+
+static bool contact_read(sqlite3_stmt *st, struct db_contact *c)
+{
+	if (!copy_text(c->id, sizeof(c->id), text_at(st, 0), node_id_valid))
+		return false;
+
+	endpoint_read(text_at(st, 1), &c->worked);
+	candidates_read(text_at(st, 2), &c->candidates);
+	if (!blob_at(st, 3, c->stamps.handshake, sizeof(c->stamps.handshake)))
+		memset(c->stamps.handshake, 0, sizeof(c->stamps.handshake));
+	c->stamps.check = (uint64_t)sqlite3_column_int64(st, 4);
+	return true;
+}
+
+static int read_table(struct db *db, const char *query, const struct db_reader *reader, bool contacts)
+{
+	sqlite3_stmt *st;
+	int rc = sqlite3_prepare_v2(db->sql, query, -1, &st, NULL);
+
+	if (rc != SQLITE_OK)
+		return db_error(rc);
+
+	while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
+		struct db_contact contact = {.id = ""};
+		struct node_rec member = {.id = ""};
+
+		if (contacts && contact_read(st, &contact))
+			reader->contact(reader->ctx, &contact);
+		else if (!contacts && member_read(db, st, &member))
+			reader->member(reader->ctx, &member);
+	}
+	sqlite3_finalize(st);
+	return db_error(rc);
+}
+
+/* A state directory may have been used before, by another node or in another mesh. */
+int rows_read_state(struct db *db, struct db_state *ret_s, struct diag *d)
+{
+	uint8_t key[32];
+	sqlite3_stmt *st;
+	int rc = sqlite3_prepare_v2(db->sql,
+		"SELECT self, coordinator_key, version, members, at, data_port, pace_ms, addresses FROM "
+		"state",
+		-1, &st, NULL);
+
+	if (rc != SQLITE_OK)
+		return db_error(rc);
+
+	rc = sqlite3_step(st);
+	int err = rc == SQLITE_ROW ? TM_OK : rc == SQLITE_DONE ? TM_ENOENT : db_error(rc);
+	if (!err && (strcmp(text_at(st, 0), db->self_id) != 0 || !blob_at(st, 1, key, sizeof(key)) ||
+			    memcmp(key, db->coordinator_key, sizeof(key)) != 0))
+		err = diag_what(d, TM_EVERSION, "it is of another node or another mesh");
+	if (!err) {
+		struct db_state s = {.version = (uint64_t)sqlite3_column_int64(st, 2),
+			.n_members = (size_t)sqlite3_column_int64(st, 3)};
+		int port = sqlite3_column_int(st, 5);
+
+		endpoint_read(text_at(st, 4), &s.coordinator.at);
+		s.coordinator.data_port = port > 0 && port <= UINT16_MAX ? (uint16_t)port : 0;
+		s.coordinator.pace_ms = (uint32_t)sqlite3_column_int64(st, 6);
+		addresses_read(text_at(st, 7), &s.coordinator);
+		*ret_s = s;
+	}
+	sqlite3_finalize(st);
+	return err;
+}
+
+/* --- writing --- */
+
+static void bind_text(sqlite3_stmt *st, int at, const char *s)
+{
+	sqlite3_bind_text(st, at, s, -1, SQLITE_TRANSIENT);
+}
+
+int rows_run(sqlite3_stmt *st)
+{
+	int rc = sqlite3_step(st);
+
+	sqlite3_reset(st);
+	sqlite3_clear_bindings(st);
+	return db_error(rc);
+}
+
+int rows_write_state(struct db *db, const struct db_state *s)
+{
+	sqlite3_stmt *st = db->stmts[STMT_STATE];
+	char text[ADDRESSES_TEXT_MAX] = "", ep[ENDPOINT_STR_LEN];
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->coordinator.n_addresses; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s\n", s->coordinator.addresses[i]);
+	bind_text(st, 1, db->self_id);
+	sqlite3_bind_blob(st, 2, db->coordinator_key, sizeof(db->coordinator_key), SQLITE_STATIC);
+	sqlite3_bind_int64(st, 3, (int64_t)s->version);
+	sqlite3_bind_int64(st, 4, (int64_t)s->n_members);
+	bind_text(st, 5, endpoint_format(&s->coordinator.at, ep));
+	sqlite3_bind_int(st, 6, s->coordinator.data_port);
+	sqlite3_bind_int64(st, 7, s->coordinator.pace_ms);
+	bind_text(st, 8, text);
+	return rows_run(st);
+}
+
+static int write_gone(sqlite3_stmt *st, const char *id)
+{
+	bind_text(st, 1, id);
+	return rows_run(st);
+}
+
+static int write_member(struct db *db, const struct db_row *row)
+{
+	const struct mesh_node *n = row->member;
+	sqlite3_stmt *st = db->stmts[STMT_MEMBER];
+	char tags[NODE_TAGS_MAX * (NODE_TAG_MAX + 1) + 1] = "";
+	size_t len = 0;
+
+	if (!n)
+		return write_gone(db->stmts[STMT_MEMBER_GONE], row->id);
+
+	for (const char *t = n->tags; *t; t += strlen(t) + 1)
+		len += (size_t)snprintf(tags + len, sizeof(tags) - len, "%s%s", len ? " " : "", t);
+	bind_text(st, 1, n->id);
+	bind_text(st, 2, n->name);
+	sqlite3_bind_int64(st, 3, n->host);
+	sqlite3_bind_blob(st, 4, n->key, sizeof(n->key), SQLITE_STATIC);
+	sqlite3_bind_int(st, 5, n->kind == NODE_CLIENT);
+	sqlite3_bind_int(st, 6, n->coordinator);
+	bind_text(st, 7, n->via);
+	bind_text(st, 8, tags);
+	return rows_run(st);
+}
+
+static int write_contact(struct db *db, const struct db_row *row)
+{
+	const struct db_contact *c = row->contact;
+	sqlite3_stmt *st = db->stmts[STMT_CONTACT];
+	struct strbuf b = {0};
+	char ep[ENDPOINT_STR_LEN];
+
+	if (!c)
+		return write_gone(db->stmts[STMT_CONTACT_GONE], row->id);
+
+	candidates_write(&b, &c->candidates);
+	_cleanup_(freep) char *candidates = strbuf_take(&b);
+	if (!candidates)
+		return TM_ENOMEM;
+
+	bind_text(st, 1, c->id);
+	bind_text(st, 2, endpoint_format(&c->worked, ep));
+	bind_text(st, 3, candidates);
+	sqlite3_bind_blob(st, 4, c->stamps.handshake, sizeof(c->stamps.handshake), SQLITE_STATIC);
+	sqlite3_bind_int64(st, 5, (int64_t)c->stamps.check);
+	return rows_run(st);
+}
+
+int rows_read(struct db *db, const struct db_reader *reader)
+{
+	int err = read_table(db, "SELECT * FROM member", reader, false);
+
+	return err ? err : read_table(db, "SELECT * FROM contact", reader, true);
+}
+
+int rows_write(struct db *db, const struct db_row *row)
+{
+	int err = row->member_changed ? write_member(db, row) : TM_OK;
+
+	return !err && row->contact_changed ? write_contact(db, row) : err;
+}

@@ -34,7 +34,7 @@ int device_new(const struct device_config *cfg, const struct device_ops *ops, st
 	if (err == TM_OK)
 		err = index_table_new(&d->index);
 	if (err == TM_OK)
-		err = table_init(&d->by_key, peer_key);
+		err = hashset_init(&d->by_key, peer_key);
 	if (err == TM_OK)
 		err = ratelimit_new(&d->ratelimit);
 	if (err < 0)
@@ -54,7 +54,7 @@ void device_free(struct device *d)
 	LIST_FOREACH_SAFE (p, &d->peers, struct peer, all)
 		device_peer_remove(d, p);
 	ratelimit_free(d->ratelimit);
-	table_deinit(&d->by_key);
+	hashset_deinit(&d->by_key);
 	index_table_free(d->index);
 	aead_free(d->aead);
 	hs_self_deinit(&d->self);
@@ -80,7 +80,7 @@ size_t device_peer_count(const struct device *d)
 
 struct peer *device_peer_find(struct device *d, const uint8_t key[static 32])
 {
-	return table_get(&d->by_key, key, WG_KEY);
+	return hashset_get(&d->by_key, key, WG_KEY);
 }
 
 uint32_t device_random(struct device *d)
@@ -107,7 +107,7 @@ int device_peer_add(
 	/* Idle peers are not in the heap, yet each may enter it. */
 	err = heap_reserve(&d->due, d->by_key.size + 1);
 	if (err == TM_OK)
-		err = table_reserve(&d->by_key, 1);
+		err = hashset_reserve(&d->by_key, 1);
 	if (err < 0)
 		return err;
 
@@ -118,7 +118,7 @@ int device_peer_add(
 	memcpy(p->key, key, sizeof(p->key));
 	list_init(&p->all);
 	handshake_init(&p->hs, p->key, psk);
-	table_put(&d->by_key, p);
+	hashset_put(&d->by_key, p);
 	list_push_back(&d->peers, &p->all);
 	*ret_peer = p;
 	return TM_OK;
@@ -148,7 +148,7 @@ void device_peer_remove(struct device *d, struct peer *p)
 	session_drop_all(d, p);
 	heap_remove(&d->due, &p->due);
 	list_remove(&p->all);
-	table_remove(&d->by_key, p->key, WG_KEY);
+	hashset_remove(&d->by_key, p->key, WG_KEY);
 	d->ops.drop_staged(d->ops.ctx, p);
 	(void)!peer_set_way(d, p, NULL); /* takes away only, so needs no memory */
 	d->ops.retire_peer(d->ops.ctx, p);

@@ -3,7 +3,7 @@
 #ifndef TM_DATA_PEER_PEER_PRIVATE_H
 #define TM_DATA_PEER_PEER_PRIVATE_H
 
-#include "base/table.h"
+#include "base/hashset.h"
 #include "data/peer/cookie.h"
 #include "data/peer/device.h"
 #include "data/peer/ratelimit.h"
@@ -20,7 +20,7 @@ struct device {
 	struct aead *aead;
 	/* changing */
 	struct index_table *index;
-	struct table by_key;
+	struct hashset by_key;
 	struct list peers;
 	struct heap due;
 	struct cookie_oven oven;

@@ -6,6 +6,7 @@
 #include "base/suggest.h"
 #include "control/policy/policy.h"
 #include "node/node_private.h"
+#include "node/view.h"
 
 #include <string.h>
 
@@ -68,7 +69,8 @@ static void cmd_resolve(struct node *n, const json_t *req, struct ctl_call *call
 
 /* --- what is shown with who is online, which the coordinator is asked for --- */
 
-typedef json_t *shown_fn(struct node *n, const char *subject, const struct presence *presence);
+/* The answer as text; NULL = no memory. */
+typedef char *shown_fn(struct node *n, const char *subject, const struct presence *presence);
 
 struct shown {
 	struct node *node;
@@ -84,7 +86,7 @@ static void show(void *ctx, json_t *reply_take)
 	bool known = presence_from_json(json_object_get(reply_take, "online"), &p) == TM_OK;
 
 	json_decref(reply_take);
-	ctl_reply(s->call, s->show(s->node, s->subject, known ? &p : NULL));
+	ctl_reply_text(s->call, s->show(s->node, s->subject, known ? &p : NULL));
 	free(s);
 }
 
@@ -106,10 +108,16 @@ static void show_with_presence(struct node *n, struct ctl_call *call, shown_fn *
 	json_decref(ask);
 }
 
-static json_t *show_status(struct node *n, const char *subject, const struct presence *presence)
+static char *show_status(struct node *n, const char *subject UNUSED, const struct presence *presence)
 {
-	(void)subject;
-	return node_status(n, presence);
+	struct node_view v;
+	struct jsonout out = {0};
+
+	if (node_view_take(n, presence, &v) != TM_OK)
+		return NULL;
+	view_print_status(&v, &out);
+	node_view_deinit(&v);
+	return jsonout_take(&out, NULL);
 }
 
 static void cmd_status(struct node *n, const json_t *req, struct ctl_call *call)
@@ -118,19 +126,49 @@ static void cmd_status(struct node *n, const json_t *req, struct ctl_call *call)
 	show_with_presence(n, call, show_status, "");
 }
 
+static void print_one_peer(
+	struct node *n, const struct mesh_node *member, const struct presence *presence, struct jsonout *out)
+{
+	struct peer_view v;
+
+	if (strcmp(member->id, n->enrolment.self.id) == 0)
+		return;
+	peer_view_take(n, member, presence, &v);
+	view_print_peer(&v, out);
+}
+
+/* subject: the id of one peer, "" = all. */
+static char *show_peers(struct node *n, const char *subject, const struct presence *presence)
+{
+	const struct mesh *mesh = peers_mesh(n->peers);
+	const struct mesh_node *member = mesh_by_id(mesh, subject);
+	struct jsonout out = {0};
+
+	jsonout_object(&out, NULL);
+	jsonout_bool(&out, "ok", true);
+	jsonout_list(&out, "peers");
+	if (member)
+		print_one_peer(n, member, presence, &out);
+	for (size_t i = 0; !subject[0] && (member = mesh_next(mesh, &i));)
+		print_one_peer(n, member, presence, &out);
+	jsonout_list_end(&out);
+	jsonout_object_end(&out);
+	return jsonout_take(&out, NULL);
+}
+
 static void cmd_peers(struct node *n, const json_t *req, struct ctl_call *call)
 {
 	const char *only = string_field(req, "node");
 
 	/* "node" narrows it to one id: `ping` asks after every reply, for the path alone. */
 	if (only[0])
-		ctl_reply(call, node_peers(n, only, NULL));
+		ctl_reply_text(call, show_peers(n, only, NULL));
 	else
-		show_with_presence(n, call, node_peers, "");
+		show_with_presence(n, call, show_peers, "");
 }
 
 /* Who that is, and by what port we would be asked: a mesh uses the same everywhere. */
-static json_t *show_bench_target(struct node *n, const char *id, const struct presence *presence)
+static json_t *bench_target(struct node *n, const char *id, const struct presence *presence)
 {
 	const struct mesh_node *r = mesh_by_id(peers_mesh(n->peers), id);
 	struct ip ip4, ip6;
@@ -144,6 +182,15 @@ static json_t *show_bench_target(struct node *n, const char *id, const struct pr
 		r->kind == NODE_CLIENT ? "client" : "node", "online",
 		presence ? json_boolean(presence_has(presence, r->host)) : json_null(), "self",
 		strcmp(r->id, n->enrolment.self.id) == 0, "bench_port", (int)n->config.bench_port);
+}
+
+static char *show_bench_target(struct node *n, const char *id, const struct presence *presence)
+{
+	json_t *j = bench_target(n, id, presence);
+	char *text = j ? json_dumps(j, JSON_COMPACT) : NULL;
+
+	json_decref(j);
+	return text;
 }
 
 static void cmd_bench_resolve(struct node *n, const json_t *req, struct ctl_call *call)

@@ -117,53 +117,52 @@ json_t *ctl_error(const char *error, const char *hint)
 	return json_pack("{s:b, s:s, s:s}", "ok", 0, "error", error, "hint", hint ? hint : "");
 }
 
-static void conn_answer_json(struct ctl_conn *k, json_t *reply_take)
+static void conn_answer_text(struct ctl_conn *k, char *text_take)
 {
-	char *line = NULL;
-	size_t n;
+	static const char failed[] =
+		"{\"ok\":false,\"error\":\"the daemon could not put its answer together\"}";
+	char *line = text_take ? text_take : strdup(failed);
 
-	if (!reply_take)
-		reply_take = ctl_error("the daemon could not put its answer together", NULL);
-	if (reply_take)
-		line = json_dumps(reply_take, JSON_COMPACT);
-	json_decref(reply_take);
 	if (!line) {
 		conn_free(k);
 		return;
 	}
 
-	n = strlen(line);
+	size_t n = strlen(line);
 	line[n] = '\n'; /* in the place of the terminator: nothing reads it as a string */
 	conn_answer(k, line, n + 1);
 }
 
-void ctl_reply(struct ctl_call *call, json_t *reply_take)
+static char *text_of(json_t *reply_take)
+{
+	char *text = reply_take ? json_dumps(reply_take, JSON_COMPACT) : NULL;
+
+	json_decref(reply_take);
+	return text;
+}
+
+static void conn_answer_json(struct ctl_conn *k, json_t *reply_take)
+{
+	conn_answer_text(k, text_of(reply_take));
+}
+
+void ctl_reply_text(struct ctl_call *call, char *text_take)
 {
 	struct ctl_conn *k = call->conn;
 
 	free(call);
 	if (!k) {
-		json_decref(reply_take);
+		if (text_take)
+			free_wiped(text_take, strlen(text_take));
 		return;
 	}
 	k->call = NULL;
-	conn_answer_json(k, reply_take);
+	conn_answer_text(k, text_take);
 }
 
-void ctl_reply_text(struct ctl_call *call, char *reply_take)
+void ctl_reply(struct ctl_call *call, json_t *reply_take)
 {
-	struct ctl_conn *k = call->conn;
-	size_t n = reply_take ? strlen(reply_take) : 0;
-
-	if (!k || !reply_take) {
-		free(reply_take);
-		ctl_reply(call, NULL);
-		return;
-	}
-	free(call);
-	k->call = NULL;
-	reply_take[n] = '\n'; /* in the place of the end */
-	conn_answer(k, reply_take, n + 1);
+	ctl_reply_text(call, text_of(reply_take));
 }
 
 int ctl_request_parse(const char *line, size_t n, json_t **ret_req, struct diag *d)

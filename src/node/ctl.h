@@ -41,9 +41,8 @@ void ctl_free(struct ctl *c);
 /* Sends the reply and ends the connection; dropped quietly when the client has gone. NULL reply: an error
  * reply. */
 void ctl_reply(struct ctl_call *call, json_t *reply_take);
-
-/* The same with the text of a JSON object, made by malloc; NULL is an error reply. */
-void ctl_reply_text(struct ctl_call *call, char *reply_take);
+/* The same for an answer that is text already: a JSON object on one line, made by malloc. NULL likewise. */
+void ctl_reply_text(struct ctl_call *call, char *text_take);
 
 /* {"ok":false,"error":...,"hint":...}; hint may be NULL. NULL when out of memory. */
 json_t *ctl_error(const char *error, const char *hint);

@@ -78,9 +78,6 @@ struct responder_config plugs_responder(struct node *n);
 
 /* commands.c: the control socket's handler. */
 void node_command(void *ctx, const json_t *req, struct ctl_call *call);
-/* status.c */
 /* presence: who is online; NULL = not known */
-json_t *node_status(struct node *n, const struct presence *presence);
-json_t *node_peers(struct node *n, const char *only_id, const struct presence *presence); /* "" = all */
 
 #endif

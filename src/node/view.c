@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "node/view.h"
+
+#include "node/node_private.h"
+
+#include <string.h>
+
+static enum view_path path_of(const struct plane_peer_stats *s, const struct core_view *v, bool is_client)
+{
+	if (endpoint_is_set(&s->way.remote) && (is_client || v->state == PATH_UP))
+		return VIEW_DIRECT;
+	if (is_client)
+		return VIEW_NONE;
+	return v->state == PATH_CHECKING ? VIEW_CHECKING : VIEW_IDLE;
+}
+
+void peer_view_take(const struct node *n, const struct mesh_node *member, const struct presence *presence,
+	struct peer_view *ret_view)
+{
+	bool is_client = member->kind == NODE_CLIENT;
+	bool remote_client = is_client && strcmp(member->via, n->enrolment.self.id) != 0;
+	struct peer_view v = {.member = member, .candidate = "", .online_known = presence != NULL};
+	struct plane_peer_stats s = {0};
+	struct core_view paths = {0};
+
+	mesh_node_addresses(peers_mesh(n->peers), member, &v.ip4, &v.ip6);
+	v.online = presence && presence_has(presence, member->host);
+	if (!is_client && core_view(n->path_core, member->key, &paths)) {
+		v.rtt = paths.rtt;
+		if (endpoint_is_set(&paths.way.remote))
+			v.candidate = candidate_type_name(paths.type);
+	}
+	/* A client behind another node has no session of its own here: its numbers stay zero. */
+	if (!remote_client && plane_peer_stats(n->plane, member->key, &s) == TM_OK)
+		v.path = path_of(&s, &paths, is_client);
+	v.remote = s.way.remote;
+	v.session = s.session;
+	v.rx_bytes = s.rx_bytes;
+	v.tx_bytes = s.tx_bytes;
+	v.last_handshake = s.last_handshake_real / SEC;
+	*ret_view = v;
+}
+
+static void take_link(const struct node *n, struct node_view *v)
+{
+	struct endpoint ep;
+
+	v->link.up = agent_link_up(n->agent);
+	v->link.error = n->removed[0] ? n->removed : v->link.up ? "" : agent_last_error(n->agent);
+	if (agent_coordinator_data_endpoint(n->agent, &ep))
+		v->link.address = ep.ip;
+}
+
+static void take_plane(const struct node *n, struct node_view *v)
+{
+	v->tun = plane_tun_name(n->plane);
+	v->aead = plane_aead_provider(n->plane);
+	v->steering = plane_steered(n->plane) ? "destination" : "flow";
+	v->offload_losses = plane_offload_losses(n->plane);
+	v->workers = plane_workers(n->plane);
+	v->listen_port = plane_port(n->plane);
+	plane_offloads_format(plane_offloads(n->plane), v->offloads);
+	plane_drops(n->plane, v->drops);
+	v->drops[DROP_STUN_AUTH] += core_refused(n->path_core);
+}
+
+int node_view_take(const struct node *n, const struct presence *presence, struct node_view *ret_view)
+{
+	const struct mesh *mesh = peers_mesh(n->peers);
+	const struct node_rec *self = &n->enrolment.self;
+	const struct mesh_node *now = mesh_by_id(mesh, self->id), *member;
+	struct node_view v = {
+		.mesh = &n->mesh,
+		.name = now ? now->name : self->name,
+		.id = self->id,
+		.ip4 = self->ip4,
+		.ip6 = self->ip6,
+		.key = n->identity.x_pub,
+		.coordinator = n->enrolment.coordinator,
+		.mtu = n->config.mtu,
+		.api_port = n->coord ? coord_port(n->coord) : 0,
+		.uptime_s = (time_monotonic() - n->started) / SEC,
+		.peers = calloc(mesh_size(mesh) + 1, sizeof(struct peer_view)),
+	};
+
+	if (!v.peers)
+		return TM_ENOMEM;
+
+	take_link(n, &v);
+	take_plane(n, &v);
+	for (size_t i = 0; (member = mesh_next(mesh, &i));)
+		if (member != now)
+			peer_view_take(n, member, presence, &v.peers[v.n_peers++]);
+	*ret_view = v;
+	return TM_OK;
+}
+
+void node_view_deinit(struct node_view *v)
+{
+	free(v->peers);
+	*v = (struct node_view){0};
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * What a node shows of itself: gathered once from map, plane, path core and agent, then printed by whoever
+ * needs it (view_json.c for `status` and `peers`). Texts and members are borrowed and good until the event
+ * loop goes on. Control thread.
+ */
+#ifndef TM_NODE_VIEW_H
+#define TM_NODE_VIEW_H
+
+#include "base/jsonout.h"
+#include "data/plane/plane.h"
+#include "mesh/mesh.h"
+
+struct node;
+
+enum view_path {
+	VIEW_NONE, /* no tunnel of ours: a client of another node, or one that has not come yet */
+	VIEW_IDLE, /* nothing was sent lately */
+	VIEW_CHECKING, /* a way is looked for */
+	VIEW_DIRECT,
+	VIEW_PATH_N,
+};
+
+struct peer_view {
+	const struct mesh_node *member;
+	struct ip ip4, ip6;
+	enum view_path path;
+	struct endpoint remote; /* of the way in use; IP_NONE = none */
+	const char *candidate; /* kind of it, "" = none was checked */
+	ns_t rtt; /* smoothed; 0 = unknown */
+	bool online_known, online;
+	bool session;
+	uint64_t rx_bytes, tx_bytes;
+	int64_t last_handshake; /* Unix seconds, 0 = never */
+};
+
+struct node_view {
+	const struct mesh_info *mesh;
+	const char *name, *id; /* this node's */
+	struct ip ip4, ip6;
+	const uint8_t *key;
+	bool coordinator;
+	struct {
+		bool up;
+		const char *error; /* "" = none */
+		struct ip address; /* of the coordinator; IP_NONE = not known */
+	} link;
+	const char *tun, *aead, *steering;
+	char offloads[PLANE_OFFLOADS_STR];
+	unsigned offload_losses, workers;
+	uint16_t mtu, listen_port, api_port; /* 0 = no coordinator here */
+	int64_t uptime_s;
+	uint64_t drops[DROP_N];
+	struct peer_view *peers; /* owned */
+	size_t n_peers;
+};
+
+/* presence NULL: not known who is online. TM_ENOMEM. */
+NODISCARD int node_view_take(
+	const struct node *n, const struct presence *presence, struct node_view *ret_view);
+void node_view_deinit(struct node_view *v);
+/* One member alone; it must not be this node. */
+void peer_view_take(const struct node *n, const struct mesh_node *member, const struct presence *presence,
+	struct peer_view *ret_view);
+
+/* --- view_json.c --- */
+const char *view_path_name(enum view_path p);
+void view_print_status(const struct node_view *v, struct jsonout *out);
+void view_print_peer(const struct peer_view *p, struct jsonout *out);
+
+#endif

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* docs/protocol.md, "Control socket": `status` and `peers`. */
+#include "node/view.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+const char *view_path_name(enum view_path p)
+{
+	static const char *const names[VIEW_PATH_N] = {
+		[VIEW_NONE] = "-",
+		[VIEW_IDLE] = "idle",
+		[VIEW_CHECKING] = "checking",
+		[VIEW_DIRECT] = "direct",
+	};
+
+	return names[p];
+}
+
+static void put_ip(struct jsonout *out, const char *name, const struct ip *ip)
+{
+	char text[IP_STR_LEN];
+
+	jsonout_text(out, name, ip_format(ip, text));
+}
+
+static void put_prefix(struct jsonout *out, const char *name, const struct prefix *p)
+{
+	char text[PREFIX_STR_LEN];
+
+	jsonout_text(out, name, prefix_format(p, text));
+}
+
+static void put_key(struct jsonout *out, const uint8_t key[static 32])
+{
+	jsonout_base64(out, "key", key, 32);
+}
+
+static void put_rtt(struct jsonout *out, ns_t rtt)
+{
+	char text[32] = "null";
+
+	if (rtt)
+		snprintf(text, sizeof(text), "%.3f", (double)rtt / (double)MS);
+	jsonout_raw(out, "rtt_ms", text, strlen(text));
+}
+
+static void put_member(const struct mesh_node *m, struct jsonout *out)
+{
+	jsonout_text(out, "name", m->name);
+	jsonout_text(out, "id", m->id);
+	jsonout_text(out, "kind", m->kind == NODE_CLIENT ? "client" : "node");
+	jsonout_bool(out, "coordinator", m->coordinator);
+	put_key(out, m->key);
+	jsonout_text(out, "via", m->via);
+	jsonout_list(out, "tags");
+	for (const char *tag = m->tags; *tag; tag += strlen(tag) + 1)
+		jsonout_text(out, NULL, tag);
+	jsonout_list_end(out);
+}
+
+void view_print_peer(const struct peer_view *p, struct jsonout *out)
+{
+	char endpoint[ENDPOINT_STR_LEN];
+
+	jsonout_object(out, NULL);
+	put_member(p->member, out);
+	put_ip(out, "ip4", &p->ip4);
+	put_ip(out, "ip6", &p->ip6);
+	if (p->online_known)
+		jsonout_bool(out, "online", p->online);
+	else
+		jsonout_raw(out, "online", "null", 4);
+	jsonout_text(out, "path", view_path_name(p->path));
+	jsonout_text(out, "endpoint", endpoint_format(&p->remote, endpoint));
+	jsonout_text(out, "candidate", p->candidate);
+	put_rtt(out, p->rtt);
+	jsonout_int(out, "rx_bytes", (int64_t)p->rx_bytes);
+	jsonout_int(out, "tx_bytes", (int64_t)p->tx_bytes);
+	jsonout_int(out, "last_handshake", p->last_handshake);
+	jsonout_bool(out, "session", p->session);
+	jsonout_object_end(out);
+}
+
+static void put_self(const struct node_view *v, struct jsonout *out)
+{
+	jsonout_object(out, "self");
+	jsonout_text(out, "name", v->name);
+	jsonout_text(out, "id", v->id);
+	put_ip(out, "ip4", &v->ip4);
+	put_ip(out, "ip6", &v->ip6);
+	put_key(out, v->key);
+	jsonout_bool(out, "coordinator", v->coordinator);
+	jsonout_object_end(out);
+}
+
+static void put_link(const struct node_view *v, struct jsonout *out)
+{
+	jsonout_object(out, "link");
+	jsonout_bool(out, "up", v->link.up);
+	jsonout_text(out, "error", v->link.error);
+	if (v->link.address.family != IP_NONE)
+		put_ip(out, "address", &v->link.address);
+	jsonout_object_end(out);
+}
+
+static void put_drops(const struct node_view *v, struct jsonout *out)
+{
+	jsonout_object(out, "drops");
+	for (int i = 0; i < DROP_N; i++)
+		if (v->drops[i])
+			jsonout_int(out, plane_drop_label((enum plane_drop)i), (int64_t)v->drops[i]);
+	jsonout_object_end(out);
+}
+
+void view_print_status(const struct node_view *v, struct jsonout *out)
+{
+	jsonout_object(out, NULL);
+	jsonout_bool(out, "ok", true);
+	jsonout_object(out, "mesh");
+	jsonout_text(out, "name", v->mesh->name);
+	put_prefix(out, "net4", &v->mesh->net4);
+	put_prefix(out, "net6", &v->mesh->net6);
+	jsonout_object_end(out);
+	put_self(v, out);
+	put_link(v, out);
+	jsonout_text(out, "version", TM_VERSION);
+	jsonout_int(out, "pid", getpid());
+	jsonout_text(out, "tun", v->tun);
+	jsonout_text(out, "aead", v->aead);
+	jsonout_int(out, "mtu", v->mtu);
+	jsonout_int(out, "listen_port", v->listen_port);
+	jsonout_int(out, "api_port", v->api_port);
+	jsonout_int(out, "workers", v->workers);
+	jsonout_int(out, "uptime_s", v->uptime_s);
+	jsonout_text(out, "offloads", v->offloads);
+	jsonout_text(out, "steering", v->steering);
+	jsonout_int(out, "offload_losses", v->offload_losses);
+	put_drops(v, out);
+	jsonout_list(out, "peers");
+	for (size_t i = 0; i < v->n_peers; i++)
+		view_print_peer(&v->peers[i], out);
+	jsonout_list_end(out);
+	jsonout_object_end(out);
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* What is printed of a view, read back by another JSON library. */
+#include "unit/unit.h"
+
+#include "node/view.h"
+
+#include <jansson.h>
+#include <string.h>
+
+struct sample {
+	struct mesh_node *member;
+	struct mesh_info mesh;
+	struct peer_view peer;
+	struct node_view view;
+};
+
+static struct ip address(const char *text)
+{
+	struct ip ip;
+
+	assert_int_equal(ip_parse(text, &ip), TM_OK);
+	return ip;
+}
+
+static void sample_init(struct sample *s)
+{
+	static const uint8_t key[32] = {1};
+	static union {
+		struct mesh_node node;
+		char room[sizeof(struct mesh_node) + 8];
+	} member = {.node = {.id = "0123456789abcdef", .host = 3, .via = "", .tags = "db\0web\0"}};
+
+	*s = (struct sample){.member = &member.node};
+	memcpy(member.node.name, "nas", 4);
+	assert_int_equal(prefix_parse("100.101.0.0/16", &s->mesh.net4), TM_OK);
+	assert_int_equal(prefix_parse("fd5c:1::/64", &s->mesh.net6), TM_OK);
+	s->peer = (struct peer_view){
+		.member = s->member,
+		.ip4 = address("100.101.0.3"),
+		.ip6 = address("fd5c:1::3"),
+		.path = VIEW_DIRECT,
+		.remote = {.ip = address("192.0.2.7"), .port = 51820},
+		.candidate = "srflx",
+		.rtt = 11250 * US,
+		.online_known = true,
+		.online = true,
+		.rx_bytes = 1234567,
+	};
+	s->view = (struct node_view){
+		.mesh = &s->mesh,
+		.name = "laptop",
+		.id = "fedcba9876543210",
+		.key = key,
+		.link = {.error = "say \"hello\"\n"},
+		.tun = "tm0",
+		.aead = "libcrypto",
+		.steering = "flow",
+		.peers = &s->peer,
+		.n_peers = 1,
+	};
+}
+
+static json_t *read_back(struct jsonout *w)
+{
+	_cleanup_(freep) char *text = jsonout_take(w, NULL);
+	json_t *j = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+
+	assert_non_null(j);
+	return j;
+}
+
+static const char *text(const json_t *j, const char *name)
+{
+	return json_string_value(json_object_get(j, name));
+}
+
+static void a_peer_is_printed_with_all_that_is_known(void **state UNUSED)
+{
+	struct sample s;
+	struct jsonout w = {0};
+
+	sample_init(&s);
+	view_print_peer(&s.peer, &w);
+	json_t *j = read_back(&w);
+	assert_string_equal(text(j, "name"), "nas");
+	assert_string_equal(text(j, "ip4"), "100.101.0.3");
+	assert_string_equal(text(j, "path"), "direct");
+	assert_string_equal(text(j, "endpoint"), "192.0.2.7:51820");
+	assert_string_equal(text(j, "candidate"), "srflx");
+	assert_true(json_is_true(json_object_get(j, "online")));
+	assert_int_equal(json_integer_value(json_object_get(j, "rx_bytes")), 1234567);
+	assert_true(json_real_value(json_object_get(j, "rtt_ms")) > 11.24);
+	assert_int_equal(json_array_size(json_object_get(j, "tags")), 2);
+	assert_string_equal(json_string_value(json_array_get(json_object_get(j, "tags"), 1)), "web");
+	json_decref(j);
+}
+
+static void what_is_not_known_is_null(void **state UNUSED)
+{
+	struct sample s;
+	struct jsonout w = {0};
+
+	sample_init(&s);
+	s.peer.online_known = false;
+	s.peer.rtt = 0;
+	view_print_peer(&s.peer, &w);
+	json_t *j = read_back(&w);
+	assert_true(json_is_null(json_object_get(j, "online")));
+	assert_true(json_is_null(json_object_get(j, "rtt_ms")));
+	json_decref(j);
+}
+
+static void status_holds_this_node_its_link_its_drops_and_its_peers(void **state UNUSED)
+{
+	struct sample s;
+	struct jsonout w = {0};
+
+	sample_init(&s);
+	s.view.drops[DROP_REPLAY] = 3;
+	view_print_status(&s.view, &w);
+	json_t *j = read_back(&w);
+	assert_string_equal(text(json_object_get(j, "mesh"), "net4"), "100.101.0.0/16");
+	assert_string_equal(text(json_object_get(j, "self"), "name"), "laptop");
+	assert_string_equal(text(json_object_get(j, "link"), "error"), "say \"hello\"\n");
+	assert_int_equal(json_object_size(json_object_get(j, "drops")), 1);
+	assert_int_equal(json_integer_value(
+				 json_object_get(json_object_get(j, "drops"), plane_drop_label(DROP_REPLAY))),
+		3);
+	assert_int_equal(json_array_size(json_object_get(j, "peers")), 1);
+	json_decref(j);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_peer_is_printed_with_all_that_is_known),
+		cmocka_unit_test(what_is_not_known_is_null),
+		cmocka_unit_test(status_holds_this_node_its_link_its_drops_and_its_peers),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -52,7 +52,7 @@ const struct config_row config_rows[CONFIG_ROWS] = {
 		FIELD(fwmark),
 		.max = UINT32_MAX,
 		.def = "0",
-		.help = "firewall mark of the encrypted packets, for policy routing; 0 sets none"},
+		.help = "firewall mark of what the daemon itself sends, for policy routing; 0 sets none"},
 	{.key = "offloads",
 		.type = CONFIG_OFFLOADS,
 		FIELD(offloads),

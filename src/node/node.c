@@ -249,8 +249,10 @@ static int open_keeper(struct node *n)
 
 static int open_coordinator(struct node *n)
 {
-	struct coord_config cfg = {
-		.db_path = n->paths.db, .identity = &n->identity, .data_port = plane_port(n->plane)};
+	struct coord_config cfg = {.db_path = n->paths.db,
+		.identity = &n->identity,
+		.data_port = plane_port(n->plane),
+		.fwmark = n->config.fwmark};
 
 	if (!n->enrolment.coordinator)
 		return TM_OK;
@@ -321,6 +323,7 @@ static int open_agent(struct node *n)
 		.identity = &n->identity,
 		.peers = n->peers,
 		.version = TM_VERSION,
+		.fwmark = n->config.fwmark,
 	};
 
 	n->agent_enrolment = n->enrolment;
@@ -491,6 +494,7 @@ int node_main(const struct node_options *o, struct diag *d)
 	n->lock_fd = -1;
 	n->started = time_monotonic();
 	os_harden();
+	os_raise_descriptors(); /* a coordinator has one per node */
 	node_paths_init(&n->paths, o->state_dir);
 
 	int err = node_open(n, o);

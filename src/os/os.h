@@ -37,6 +37,8 @@ void os_netmon_free(struct os_netmon *m);
 /* --- sockets: os/linux/socket.c --- */
 /* From now on the socket hears and speaks through this interface only. errno says more than the result. */
 NODISCARD int os_bind_to_device(int fd, const char *ifname);
+/* The firewall mark (SO_MARK) of what the socket sends; 0 = none, always permitted. errno says more. */
+NODISCARD int os_mark_socket(int fd, uint32_t mark);
 struct os_tcp_stats {
 	uint32_t retransmits; /* segments sent again, since the connection began */
 	uint32_t unacked_bytes; /* written by us and not yet confirmed by the other side */
@@ -50,6 +52,9 @@ NODISCARD int os_check_tun(struct diag *d); /* /dev/net/tun can be opened */
 /* No core dumps (RLIMIT_CORE, PR_SET_DUMPABLE), umask 077; keeps the readiness socket from our children.
  * First thing in a daemon. */
 void os_harden(void);
+/* Raises the soft limit of open descriptors to the hard one. */
+void os_raise_descriptors(void);
+size_t os_descriptors(void); /* how many this process may have open */
 /* mkdir -p with mode; an existing directory must be ours and not group- or world-writable. */
 NODISCARD int os_make_dir(const char *path, unsigned mode, struct diag *d);
 /* Whole file (or pipe), at most max bytes (TM_ERANGE), NUL-terminated for convenience. Caller frees (and

@@ -178,7 +178,7 @@ static bool is_token(struct span v)
 
 /* The header fields that matter to either side. Repeated ones of which there may be only one are an error. */
 struct fields {
-	struct span host, key, version, accept;
+	struct span host, key, version, accept, retry_after;
 	unsigned n_host, n_key, n_version, n_accept;
 	bool upgrade_websocket, connection_upgrade;
 	bool extensions, protocol, body;
@@ -204,6 +204,8 @@ static void field_set(struct fields *f, struct span name, struct span v)
 		single(v, &f->version, &f->n_version);
 	else if (span_is(name, "Sec-WebSocket-Accept"))
 		single(v, &f->accept, &f->n_accept);
+	else if (span_is(name, "Retry-After"))
+		f->retry_after = v;
 	else if (span_is(name, "Sec-WebSocket-Extensions"))
 		f->extensions = true;
 	else if (span_is(name, "Sec-WebSocket-Protocol"))
@@ -330,6 +332,8 @@ static const char *reason(int status)
 		return "Upgrade Required";
 	case 431:
 		return "Request Header Fields Too Large";
+	case 503:
+		return "Service Unavailable";
 	case 505:
 		return "HTTP Version Not Supported";
 	default:
@@ -362,6 +366,14 @@ size_t upgrade_response_format(const struct upgrade_request *req, char *out, siz
 			"Sec-WebSocket-Accept: %s\r\n"
 			"\r\n",
 			req->accept);
+	else if (req->status == 503)
+		n = snprintf(out, out_len,
+			"HTTP/1.1 503 %s\r\n"
+			"Retry-After: %u\r\n"
+			"Connection: close\r\n"
+			"Content-Length: 0\r\n"
+			"\r\n",
+			reason(req->status), req->retry_after_s);
 	else
 		n = snprintf(out, out_len,
 			"HTTP/1.1 %d %s\r\n"
@@ -394,8 +406,35 @@ static int status_parse(struct span line, int *ret_status)
 	return TM_OK;
 }
 
-int upgrade_response_parse(
-	const char *p, size_t n, const uint8_t key[static UPGRADE_KEY], size_t *ret_head_len, struct diag *d)
+/* Seconds (RFC 9110 10.2.3). The other form, a date, needs a clock that both agree on: as if nothing was said. */
+static unsigned retry_after_parse(struct span v)
+{
+	unsigned s = 0;
+
+	for (size_t i = 0; i < v.n; i++) {
+		if (v.s[i] < '0' || v.s[i] > '9')
+			return 0;
+		s = MIN(s * 10 + (unsigned)(v.s[i] - '0'), (unsigned)UPGRADE_RETRY_MAX_S);
+	}
+	return s;
+}
+
+/* An answer with another status than 101. */
+static int refusal(int status, struct span rest, struct upgrade_answer *ret_answer, struct diag *d)
+{
+	struct fields f;
+
+	if (status != 503)
+		return diag_what(d, TM_EPROTO,
+			"the server answered with HTTP status %d instead of opening a WebSocket", status);
+
+	*ret_answer = (struct upgrade_answer){
+		.retry_after_s = fields_parse(rest, &f) ? retry_after_parse(f.retry_after) : 0};
+	return diag_what(d, TM_EBUSY, "the server is overloaded");
+}
+
+int upgrade_response_parse(const char *p, size_t n, const uint8_t key[static UPGRADE_KEY],
+	struct upgrade_answer *ret_answer, struct diag *d)
 {
 	char key_text[KEY_TEXT + 1], accept[UPGRADE_ACCEPT_LEN + 1];
 	size_t head_len;
@@ -416,8 +455,7 @@ int upgrade_response_parse(
 	if (status_parse(take_line(&rest), &status))
 		return diag_what(d, TM_EBADMSG, "the answer is not HTTP");
 	if (status != 101)
-		return diag_what(d, TM_EPROTO,
-			"the server answered with HTTP status %d instead of opening a WebSocket", status);
+		return refusal(status, rest, ret_answer, d);
 	if (!fields_parse(rest, &f) || !f.upgrade_websocket || !f.connection_upgrade)
 		return diag_what(d, TM_EPROTO, "the server's WebSocket answer is malformed");
 	/* We offered neither: the client MUST fail the connection (RFC 6455 4.1). */
@@ -431,6 +469,6 @@ int upgrade_response_parse(
 		return diag_what(
 			d, TM_EPROTO, "the server's Sec-WebSocket-Accept does not belong to this connection");
 
-	*ret_head_len = head_len;
+	*ret_answer = (struct upgrade_answer){.head_len = head_len};
 	return TM_OK;
 }

@@ -19,6 +19,7 @@ enum {
 	UPGRADE_KEY = 16, /* random bytes of Sec-WebSocket-Key */
 	UPGRADE_ACCEPT_LEN = 28, /* base64 of a SHA-1 */
 	UPGRADE_HOST_MAX = 254 + 8,
+	UPGRADE_RETRY_MAX_S = 3600, /* a longer Retry-After counts as this one */
 	UPGRADE_RESPONSE_MAX = 512, /* room that any response of ours fits into */
 };
 
@@ -35,17 +36,24 @@ struct upgrade_offer {
  * '/'. */
 NODISCARD int upgrade_request_format(const struct upgrade_offer *o, char *out, size_t out_len, size_t *ret_n);
 
+/* Client: what came back. */
+struct upgrade_answer {
+	size_t head_len; /* bytes consumed; of a 101 only */
+	unsigned retry_after_s; /* 503: when to come back; 0 = it does not say */
+};
+
 /*
- * Client: TM_EAGAIN until the head is whole; TM_OK = 101 with the right Sec-WebSocket-Accept, *ret_head_len
- * bytes are the head; else TM_EPROTO (an HTTP answer, but not the one we need; d tells which), TM_EBADMSG
- * (not HTTP), TM_EFULL.
+ * TM_EAGAIN until the head is whole; TM_OK = 101 with the right Sec-WebSocket-Accept; TM_EBUSY = 503; else
+ * TM_EPROTO (an HTTP answer, but not the one we need; d tells which), TM_EBADMSG (not HTTP), TM_EFULL.
  */
-NODISCARD int upgrade_response_parse(
-	const char *p, size_t n, const uint8_t key[static UPGRADE_KEY], size_t *ret_head_len, struct diag *d);
+NODISCARD int upgrade_response_parse(const char *p, size_t n, const uint8_t key[static UPGRADE_KEY],
+	struct upgrade_answer *ret_answer, struct diag *d);
 
 /* Server: what came in. */
 struct upgrade_request {
-	int status; /* what to answer: 101, or 400, 404, 405, 426, 431, 505 */
+	/* what to answer: 101, or 400, 404, 405, 426, 431, 505. The caller may make a 101 a 503. */
+	int status;
+	unsigned retry_after_s; /* the caller's, for a 503: when to come back */
 	char accept[UPGRADE_ACCEPT_LEN + 1]; /* 101 only */
 	char host[UPGRADE_HOST_MAX + 1]; /* as sent; empty when absent or too long */
 	size_t head_len; /* bytes consumed */

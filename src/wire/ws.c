@@ -15,7 +15,6 @@ enum {
 	WS_LENGTH16 = 126,
 	WS_LENGTH64 = 127,
 	WS_FIRST_CAP = 512,
-	WS_KEEP_CAP = 64 * 1024, /* a larger buffer goes back to the system once its message has been used */
 };
 
 static const uint8_t ws_nothing[1];
@@ -263,12 +262,8 @@ static void forget_delivered(struct ws_decoder *d)
 		return;
 
 	d->delivered = false;
-	d->msg_len = 0;
-	if (d->msg_cap > WS_KEEP_CAP) {
-		free(d->msg);
-		d->msg = NULL;
-		d->msg_cap = 0;
-	}
+	free(TAKE(d->msg)); /* thousands of idle links have none */
+	d->msg_len = d->msg_cap = 0;
 }
 
 int ws_decode(struct ws_decoder *d, struct rd *in, struct ws_event *ret_ev)

@@ -66,6 +66,7 @@ static int copy_config(struct agent *a, const struct agent_config *cfg)
 	a->identity = cfg->identity;
 	a->peers = cfg->peers;
 	a->version = strdup(cfg->version);
+	a->fwmark = cfg->fwmark;
 	memcpy(a->coordinator_key, e->coordinator_key, sizeof(a->coordinator_key));
 	a->own_coordinator = e->coordinator;
 	a->mesh = e->mesh;

@@ -31,6 +31,7 @@ struct agent_config {
 	const struct identity *identity; /* borrowed */
 	struct peers *peers; /* borrowed */
 	const char *version;
+	uint32_t fwmark; /* SO_MARK of the link's sockets, 0 = none */
 };
 
 NODISCARD int agent_new(struct event_base *base, const struct agent_config *cfg,

@@ -35,6 +35,7 @@ struct agent {
 	const struct identity *identity;
 	struct peers *peers;
 	char *version;
+	uint32_t fwmark;
 	uint8_t coordinator_key[32];
 	bool own_coordinator; /* its address is the loopback's and does not change */
 	struct agent_events events;

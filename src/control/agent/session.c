@@ -30,8 +30,8 @@ static void log_failure(struct agent *a, ns_t delay)
 	memcpy(a->logged_error, a->last_error, sizeof(a->logged_error));
 }
 
-/* The link is gone: plans the next attempt. */
-static void plan(struct agent *a, const char *why)
+/* The link is gone: plans the next attempt, not before the coordinator wants it. */
+static void plan(struct agent *a, const char *why, unsigned not_before_ms)
 {
 	ns_t now = time_monotonic();
 	bool was_up = a->state == AGENT_UP;
@@ -53,6 +53,8 @@ static void plan(struct agent *a, const char *why)
 			a->backoff = ns_min(a->backoff * 2, a->tuning.retry_max);
 		}
 	}
+	if (not_before_ms)
+		delay = MAX(delay, jitter(2 * not_before_ms * MS));
 	/* The last known address first, then the name's, then the last known again. */
 	if (!was_up) {
 		a->via_last_known = !a->via_last_known;
@@ -69,7 +71,7 @@ static void plan(struct agent *a, const char *why)
 void session_drop(struct agent *a, const char *why)
 {
 	clink_free(TAKE(a->link));
-	plan(a, why);
+	plan(a, why, 0);
 }
 
 static void on_up(void *ctx, struct clink *l UNUSED)
@@ -94,12 +96,12 @@ static void on_message(void *ctx, struct clink *l UNUSED, const json_t *m)
 	message_handle(ctx, m);
 }
 
-static void on_closed(void *ctx, struct clink *l UNUSED, int err UNUSED, const char *why)
+static void on_closed(void *ctx, struct clink *l, int err UNUSED, const char *why)
 {
 	struct agent *a = ctx;
 
 	a->link = NULL; /* frees itself */
-	plan(a, why);
+	plan(a, why, clink_retry_ms(l));
 }
 
 static void connect_now(struct agent *a)
@@ -111,10 +113,11 @@ static void connect_now(struct agent *a)
 		.identity = a->identity,
 		.connect_timeout_ms = a->tuning.connect_ms,
 		.last_known = a->via_last_known ? &a->known.at : NULL,
+		.mark = a->fwmark,
 	};
 
 	if (a->known.n_addresses == 0) {
-		plan(a, "no address of the coordinator is known");
+		plan(a, "no address of the coordinator is known", 0);
 		return;
 	}
 	a->attempt_since = time_monotonic();
@@ -124,7 +127,7 @@ static void connect_now(struct agent *a)
 
 		snprintf(
 			why, sizeof(why), "connecting to %s cannot begin: %s", cfg.address, tm_strerror(err));
-		plan(a, why);
+		plan(a, why, 0);
 		return;
 	}
 	a->state = AGENT_CONNECT;

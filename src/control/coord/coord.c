@@ -30,8 +30,6 @@ static const struct coord_conn_ops link_ops = {
 static void on_up(void *ctx, struct clink *l)
 {
 	struct conn *n;
-
-	clink_limit_receive(l, RECEIVE_MAX);
 	int err = conn_open(ctx, &link_ops, l, clink_peer_key(l), clink_peer_address(l), &n);
 	if (err) {
 		log_warn("coord: closing a new link", KV_ERR(err));
@@ -46,8 +44,11 @@ static void on_message(void *ctx, struct clink *l, const json_t *m)
 	struct conn *n = clink_user(l);
 
 	(void)ctx;
-	if (n)
-		conn_message(n, m);
+	if (!n)
+		return;
+	conn_message(n, m);
+	if (n->state == CONN_MEMBER)
+		clink_vouch(l);
 }
 
 static void on_drained(void *ctx, struct clink *l)
@@ -80,6 +81,8 @@ int coord_new(
 		.listen = cfg->listen,
 		.identity = cfg->identity,
 		.max_links = NETMAP_NODES_MAX + 64, /* members, and newcomers that enrol */
+		.receive_max = RECEIVE_MAX,
+		.mark = cfg->fwmark,
 	};
 	struct coord *c;
 

@@ -33,6 +33,7 @@ struct coord_config {
 	const char *const *addresses; /* "host:port" of the control port that new tokens carry */
 	size_t n_addresses;
 	uint16_t data_port; /* UDP port of our data socket, told to nodes for STUN */
+	uint32_t fwmark; /* SO_MARK of the control port, 0 = none */
 };
 /* Opens, migrates and loads the database (blocking, at start-up), then listens. */
 NODISCARD int coord_new(

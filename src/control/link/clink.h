@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * Control link: JSON messages inside Noise_IK (prologue "tunnelmesh control 1") inside binary WebSocket
- * messages (RFC 6455) on one TCP connection. The node connects; the coordinator's static key comes from the
- * join token, the node's is its identity. Control thread only, on libevent. Every wait has a deadline:
- * connecting, the handshake, silence (ping after 20 s, closed after 45 s), a send queue that does not drain.
- *
- * One WebSocket binary message = one Noise message. Message 1 (node) has payload {"v":1}, message 2
- * (coordinator) {"v":1}. Afterwards every Noise message carries one byte of flags (1 = last fragment) and a
- * fragment of a JSON object, which may be up to CLINK_MSG_MAX bytes whole.
+ * Control link: JSON messages inside Noise_IK (control/link/secure.h) inside binary WebSocket messages on a
+ * connection (net/conn.h). The node connects; the coordinator's static key comes from the join token, the
+ * node's is its identity. Control thread only, on libevent. Every wait has a deadline: connecting, the
+ * handshake, silence (ping after 20 s, closed after 45 s), a send queue that does not drain.
  */
 #ifndef TM_CONTROL_LINK_CLINK_H
 #define TM_CONTROL_LINK_CLINK_H
@@ -22,7 +18,7 @@
 enum {
 	CLINK_MSG_MAX = 16 << 20,
 	CLINK_QUEUE_MAX = 32 << 20,
-	CLINK_QUEUE_LOW = 64 << 10, /* the mark of `drained` */
+	CLINK_QUEUE_LOW = 64 << 10, /* the mark of `drained`; NET_QUEUE_LOW */
 };
 
 struct event_base;
@@ -55,6 +51,7 @@ struct clink_config {
 	int connect_timeout_ms; /* TCP, WebSocket and Noise together */
 	/* An address that worked before, tried first and also when the name cannot be resolved; or NULL. */
 	const struct endpoint *last_known;
+	uint32_t mark; /* SO_MARK of its sockets, 0 = none */
 };
 
 /* Never calls back before returning. */
@@ -73,11 +70,14 @@ const uint8_t *clink_peer_key(const struct clink *l); /* the other side's X25519
 const struct endpoint *clink_peer_address(const struct clink *l);
 void *clink_user(const struct clink *l);
 void clink_set_user(struct clink *l, void *user);
-/* Largest message taken from the other side, CLINK_MSG_MAX at first; at `up` a server may set less for
- * strangers. */
+/* Largest message taken from the other side, CLINK_MSG_MAX or the server's receive_max at first. */
 void clink_limit_receive(struct clink *l, size_t bytes);
 /* The network changed: closes the link unless the other side is heard from within timeout_ms. */
 void clink_probe(struct clink *l, int timeout_ms);
+/* In `closed`: the coordinator asked to be left alone for so long; 0 = it did not. */
+unsigned clink_retry_ms(const struct clink *l);
+/* The other side is who may come as often as it likes: its handshake is not counted against its address. */
+void clink_vouch(struct clink *l);
 /* Replace the callbacks (a server hands an accepted link over). */
 void clink_set_events(struct clink *l, const struct clink_events *ev);
 
@@ -85,7 +85,9 @@ struct clink_server;
 struct clink_server_config {
 	struct endpoint listen; /* IP unspecified v6 = dual stack */
 	const struct identity *identity; /* borrowed */
-	unsigned max_links; /* established; half-open ones are limited to 256 and 8 per source address */
+	unsigned max_links; /* established; control/link/admission.h bounds the others */
+	size_t receive_max; /* as clink_limit_receive, from the start; 0 = CLINK_MSG_MAX */
+	uint32_t mark; /* SO_MARK, 0 = none */
 };
 /*
  * ev->up is the first call for each accepted link. It comes with the first authentic message of the node,

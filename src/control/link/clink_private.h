@@ -1,31 +1,32 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* A control link from inside: shared by clink.c (life), stream.c (what arrives) and server.c (accepting).
- * Control thread. */
+/*
+ * A control link from inside: clink.c (life and time), client.c (connecting), server.c (accepting), greet.c
+ * (the Noise handshake), message.c (what is said afterwards). Control thread.
+ */
 #ifndef TM_CONTROL_LINK_CLINK_PRIVATE_H
 #define TM_CONTROL_LINK_CLINK_PRIVATE_H
 
 #include "base/list.h"
 #include "base/time.h"
-#include "control/link/dial.h"
 #include "control/link/secure.h"
 #include "control/link/tuning.h"
-#include "wire/upgrade.h"
-#include "wire/ws.h"
+#include "net/conn.h"
 
 #define CLINK_PATH "/control"
+#define CLINK_OTHER_VERSION "control protocol version" /* on the wire, as the reason of a close frame */
 
-struct bufferevent;
-struct event;
+struct dial;
+struct loop_timer;
 
 /*
- * DIAL (client) -> UPGRADE -> NOISE -> CONFIRM (server: message 2 sent, the node has not proved yet that it
+ * DIAL (client) -> UPGRADE -> GREET -> CONFIRM (server: message 2 sent, the node has not proved yet that it
  * is alive) -> UP
  * -> CLOSING (sending the rest) -> CLOSED (only the `closed` callback is due).
  */
 enum clink_state {
 	CLINK_DIAL,
 	CLINK_UPGRADE,
-	CLINK_NOISE,
+	CLINK_GREET,
 	CLINK_CONFIRM,
 	CLINK_UP,
 	CLINK_CLOSING,
@@ -36,73 +37,76 @@ enum clink_state {
 enum clink_seat { SEAT_NONE, SEAT_HALF_OPEN, SEAT_ESTABLISHED };
 
 /*
- * Lives from clink_connect or accept until `closed` has been called or clink_free. While a callback runs
- * (`busy`), freeing is put off until it has returned.
+ * Lives from clink_connect or accept until `closed` has been called or clink_free. There are ten thousand of
+ * them: what only some need is allocated for them.
  */
 struct clink {
+	struct net_layer layer; /* the topmost of conn */
+	struct net_conn conn;
 	/* set once */
 	struct event_base *base;
-	enum ws_role role;
-	const struct identity *identity;
-	struct clink_tuning tuning;
-	struct clink_server *server; /* accepted links */
-	char address[255 + 7]; /* for sentences */
-	uint8_t remote_key[DH_KEY]; /* client */
+	const struct clink_tuning *tuning; /* the server's, or own_tuning */
+	struct clink_server *server; /* accepted links; NULL: a client, or its server is gone */
+	struct clink_tuning *own_tuning; /* client */
+	char *address; /* client: "host:port" */
+	bool client;
 	/* owner's */
 	struct clink_events events;
 	void *user;
 	/* state */
 	enum clink_state state;
 	bool told_up; /* `up` was called */
-	bool sent_fin; /* closing: our side is shut */
-	bool backed_up; /* the queue has been above CLINK_QUEUE_LOW: `drained` is due */
-	bool peer_done; /* closing: the peer said goodbye first, no need to wait for it */
-	bool dead; /* freed by its owner during a callback */
-	unsigned busy;
 	int err; /* for `closed` */
-	char why[320];
+	char *why;
+	unsigned retry_ms;
 	struct dial *dial;
-	struct bufferevent *bev;
-	struct ws_decoder ws;
+	struct dh_key *key; /* client: our static key, until the handshake is through */
 	struct aead *aead; /* server: the server's */
 	struct secure secure;
-	bool secure_ready;
-	uint8_t upgrade_key[UPGRADE_KEY];
 	struct endpoint peer;
-	struct event *timer; /* deadline of the state, or keep-alive */
-	struct event *finish; /* calls `closed` from the loop */
+	struct loop_timer *timer; /* deadline of the state, or keep-alive; CLOSED: `closed` is due */
 	ns_t deadline; /* of every state but UP; in UP that of clink_probe, else NS_NEVER */
-	ns_t overall; /* client: until `up` */
-	ns_t heard, asked; /* last byte received, last ping sent */
+	ns_t overall; /* all of it until `up` */
+	ns_t asked; /* last ping sent */
+	/* server's */
 	struct list in_server;
 	enum clink_seat seat;
+	bool charged; /* its handshake has been charged to its source */
+	ns_t progressed; /* when it came as far as it has */
 };
 
 /* --- clink.c --- */
-NODISCARD int clink_new(struct event_base *base, enum ws_role role, const struct identity *id,
-	const struct clink_tuning *t, const struct clink_events *ev, struct clink **ret_link);
+NODISCARD int clink_new(struct event_base *base, bool client, const struct clink_tuning *t,
+	const struct clink_events *ev, struct clink **ret_link);
+void clink_destroy(struct clink *l); /* one that no callback knows of yet */
 NODISCARD int clink_attach(
 	struct clink *l, int fd, const struct endpoint *peer); /* owns fd, also when it fails */
+/* Until now + timeout_ms, but no longer than `overall`. 0: for ever. */
 void clink_set_state(struct clink *l, enum clink_state state, unsigned timeout_ms);
-void clink_rearm(struct clink *l);
 /* Ends the link now: `closed` follows from the loop. */
 void clink_fail(struct clink *l, int err, const char *fmt, ...) PRINTF(3, 4);
-/* Ends it after telling the other side: a close frame (code 0: none) and what is queued before. */
+/* Ends it after telling the other side: a close frame with this code, after what is queued. */
 void clink_shut(struct clink *l, int err, uint16_t code, const char *fmt, ...) PRINTF(4, 5);
-void clink_progress_close(struct clink *l); /* CLOSING: the queue has drained, or the peer hung up */
-NODISCARD int clink_send_frame(struct clink *l, enum ws_opcode op, const void *p, size_t n);
-/* Ping and pong: left out when the queue is long. */
-void clink_send_control(struct clink *l, enum ws_opcode op, const void *p, size_t n);
-bool clink_release(struct clink *l); /* leaves a callback; true: the link is gone */
+void clink_now_up(struct clink *l);
 const char *clink_other(const struct clink *l); /* "coordinator" or "node" */
+const char *clink_where(const struct clink *l, char buf[static ENDPOINT_STR_LEN]); /* the other's address */
 
-/* --- stream.c --- */
-struct evbuffer;
-void stream_begin(struct clink *l); /* client: asks for the upgrade */
-void stream_received(struct clink *l, struct evbuffer *in);
+/* --- greet.c --- */
+void greet_ready(struct clink *l); /* upgraded */
+void greet_received(struct clink *l, const uint8_t *p, size_t n); /* in state GREET */
+void greet_wrong_coordinator(struct clink *l);
+void greet_wrong_version(struct clink *l);
+
+/* --- message.c --- */
+void message_received(struct clink *l, const uint8_t *p, size_t n); /* in states CONFIRM and UP */
 
 /* --- server.c --- */
+struct websocket_server;
+extern const struct websocket_server clink_websocket;
+void server_progressed(struct clink *l); /* a half-open link has come one step further */
 bool server_admit(struct clink *l); /* a link proved itself; false: too many */
 void server_forget(struct clink *l); /* it has ended; `closed` may still be due */
+int server_greet(struct clink *l); /* makes its secure channel */
+void server_vouch(struct clink *l);
 
 #endif

@@ -5,14 +5,14 @@
 #include <string.h>
 
 #include "base/secret.h"
+#include "control/link/pack.h"
 #include "crypto/init.h"
 
 static const char prologue[] = "tunnelmesh control 1";
-static const char hello[] = "{\"v\":1}";
+static const char hello_initiator[] = "{\"v\":1,\"deflate\":1}";
+static const char hello_responder[] = "{\"v\":1}";
 
-enum { FLAG_LAST = 1, KEEP_CAP = 16 << 10 };
-
-int secure_init(struct secure *s, struct aead *a, enum noise_role role, const struct identity *id,
+int secure_init(struct secure *s, struct aead *a, enum noise_role role, const struct dh_key *key,
 	const uint8_t *remote, size_t max)
 {
 	struct noise_config cfg = {
@@ -20,54 +20,62 @@ int secure_init(struct secure *s, struct aead *a, enum noise_role role, const st
 		.role = role,
 		.prologue = prologue,
 		.prologue_len = sizeof(prologue) - 1,
+		.s = key,
 		.rs = remote,
 	};
-	int err;
 
-	*s = (struct secure){.aead = a, .max = max};
-	err = dh_key_new(id->x_priv, &s->key);
-	if (err)
-		return err;
+	*s = (struct secure){.aead = a, .max = max, .may_receive_packed = role == NOISE_INITIATOR};
+	s->noise = malloc(sizeof(*s->noise));
+	return s->noise ? noise_init(s->noise, &cfg) : TM_ENOMEM;
+}
 
-	cfg.s = s->key;
-	return noise_init(&s->noise, &cfg);
+static void noise_forget(struct secure *s)
+{
+	if (s->noise)
+		noise_deinit(s->noise);
+	free(TAKE(s->noise));
+}
+
+void secure_release(struct secure *s)
+{
+	if (s->text)
+		wipe(s->text, s->cap); /* messages carry the mesh secret */
+	free(TAKE(s->text));
+	s->len = s->cap = 0;
 }
 
 void secure_deinit(struct secure *s)
 {
-	noise_deinit(&s->noise);
-	dh_key_free(s->key);
-	if (s->text)
-		wipe(s->text, s->cap);
-	free(s->text);
+	noise_forget(s);
+	secure_release(s);
 	wipe(s, sizeof(*s));
 }
 
 static int split_when_done(struct secure *s)
 {
-	if (!s->noise.done)
+	if (!s->noise->done)
 		return TM_OK;
 
-	int err = noise_split(&s->noise, &s->tx, &s->rx);
-	dh_key_free(s->key);
-	s->key = NULL;
+	int err = noise_split(s->noise, &s->tx, &s->rx);
 	s->ready = err == TM_OK;
+	noise_forget(s);
 	return err;
 }
 
 int secure_hello_write(struct secure *s, uint8_t *out, size_t *ret_n)
 {
+	const char *payload = s->noise->role == NOISE_INITIATOR ? hello_initiator : hello_responder;
 	uint8_t ephemeral[DH_KEY];
 
 	random_bytes(ephemeral, sizeof(ephemeral));
 	int err = noise_write(
-		&s->noise, s->aead, ephemeral, hello, sizeof(hello) - 1, out, SECURE_HELLO_MAX, ret_n);
+		s->noise, s->aead, ephemeral, payload, strlen(payload), out, SECURE_HELLO_MAX, ret_n);
 	wipe(ephemeral, sizeof(ephemeral));
 	return err ? err : split_when_done(s);
 }
 
 /* {"v":1} and any fields that a later version of the same protocol may add. */
-static int version_check(const uint8_t *payload, size_t n)
+static int hello_parse(struct secure *s, const uint8_t *payload, size_t n)
 {
 	json_t *j = json_loadb((const char *)payload, n, JSON_REJECT_DUPLICATES, NULL);
 	const json_t *v = json_object_get(j, "v");
@@ -75,6 +83,8 @@ static int version_check(const uint8_t *payload, size_t n)
 		  : json_integer_value(v) != SECURE_VERSION ? TM_EVERSION
 							    : TM_OK;
 
+	s->may_send_packed = s->noise->role == NOISE_RESPONDER &&
+			     json_integer_value(json_object_get(j, "deflate")) == PACK_VERSION;
 	json_decref(j);
 	return err;
 }
@@ -84,24 +94,24 @@ int secure_hello_read(struct secure *s, const uint8_t *msg, size_t n)
 	uint8_t payload[SECURE_HELLO_MAX];
 	size_t payload_len = 0;
 
-	if (n > sizeof(payload))
+	if (n > sizeof(payload) || !s->noise)
 		return TM_EBADMSG;
 
-	int err = noise_read(&s->noise, s->aead, msg, n, payload, &payload_len);
+	int err = noise_read(s->noise, s->aead, msg, n, payload, &payload_len);
 	if (err)
 		return err;
 
-	memcpy(s->remote, s->noise.rs, DH_KEY);
-	err = version_check(payload, payload_len);
+	memcpy(s->remote, s->noise->rs, DH_KEY);
+	err = hello_parse(s, payload, payload_len);
 	return err ? err : split_when_done(s);
 }
 
-int secure_seal(struct secure *s, uint8_t *buf, size_t n, bool last)
+int secure_seal(struct secure *s, uint8_t *buf, size_t n, unsigned flags)
 {
 	if (!s->ready || n > SECURE_FRAGMENT_MAX)
 		return TM_EINVAL;
 
-	buf[0] = last ? FLAG_LAST : 0;
+	buf[0] = (uint8_t)flags;
 	return noise_cipher_seal(&s->tx, s->aead, NULL, 0, buf, n + 1, buf);
 }
 
@@ -115,13 +125,38 @@ static int text_reserve(struct secure *s, size_t need)
 	if (!text)
 		return TM_ENOMEM;
 
-	if (s->text) {
-		memcpy(text, s->text, s->len);
-		wipe(s->text, s->cap); /* messages carry the mesh secret */
-		free(s->text);
-	}
+	size_t len = s->len;
+	if (s->text)
+		memcpy(text, s->text, len);
+	secure_release(s);
 	s->text = text;
+	s->len = len;
 	s->cap = cap;
+	return TM_OK;
+}
+
+static bool flags_valid(const struct secure *s, unsigned flags, bool first)
+{
+	if (flags & ~(unsigned)(SECURE_LAST | SECURE_PACKED))
+		return false;
+	if ((flags & SECURE_PACKED) && !s->may_receive_packed)
+		return false;
+	return first || s->packed == !!(flags & SECURE_PACKED);
+}
+
+/* The message in its deflated form becomes its text. */
+static int inflate_message(struct secure *s)
+{
+	char *text;
+	size_t n;
+	int err = unpack((const uint8_t *)s->text, s->len, s->max, &text, &n);
+
+	if (err)
+		return err;
+
+	secure_release(s);
+	s->text = text;
+	s->len = s->cap = n;
 	return TM_OK;
 }
 
@@ -130,12 +165,6 @@ int secure_open(struct secure *s, const uint8_t *msg, size_t n, const char **ret
 	if (!s->ready || n < SECURE_OVERHEAD || n > NOISE_MSG_MAX)
 		return TM_EBADMSG;
 
-	/* The message handed out last time is over. */
-	if (s->len == 0 && s->cap > KEEP_CAP) {
-		wipe(s->text, s->cap);
-		free(TAKE(s->text));
-		s->cap = 0;
-	}
 	size_t fragment = n - SECURE_OVERHEAD;
 	if (s->len + fragment > s->max)
 		return TM_EFULL;
@@ -151,18 +180,22 @@ int secure_open(struct secure *s, const uint8_t *msg, size_t n, const char **ret
 		return err;
 
 	uint8_t flags = at[0];
-	if (flags & ~FLAG_LAST)
+	if (!flags_valid(s, flags, s->len == 0))
 		return TM_EBADMSG;
-	if (!(flags & FLAG_LAST) && fragment == 0)
+	if (!(flags & SECURE_LAST) && fragment == 0)
 		return TM_EBADMSG; /* else a peer could send for ever without saying anything */
 
+	s->packed = flags & SECURE_PACKED;
 	memmove(at, at + 1, fragment);
 	s->len += fragment;
-	if (!(flags & FLAG_LAST))
+	if (!(flags & SECURE_LAST))
 		return TM_EAGAIN;
+
+	err = s->packed ? inflate_message(s) : TM_OK;
+	if (err)
+		return err;
 
 	*ret_text = s->text;
 	*ret_n = s->len;
-	s->len = 0;
 	return TM_OK;
 }

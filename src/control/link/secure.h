@@ -3,14 +3,15 @@
  * The secure channel inside a control link, without I/O: Noise_IK_25519_ChaChaPoly_BLAKE2s with prologue
  * "tunnelmesh control 1", then messages of up to `max` bytes in fragments:
  *
- *   Noise message = sealed { flags 1 (1 = last fragment, others zero) | fragment }        at most 65535 bytes
+ *   Noise message = sealed { flags 1 | fragment }        at most 65535 bytes
+ *   flags: 1 = last fragment, 2 = the message is deflated (in all its fragments); others zero
  *
- * The payload of both handshake messages is {"v":1}.
+ * The payload of message 1 is {"v":1,"deflate":1}, that of message 2 {"v":1}: an initiator takes deflated
+ * messages (control/link/pack.h), a responder never does.
  */
 #ifndef TM_CONTROL_LINK_SECURE_H
 #define TM_CONTROL_LINK_SECURE_H
 
-#include "crypto/identity.h"
 #include "crypto/noise.h"
 
 enum {
@@ -20,19 +21,23 @@ enum {
 	SECURE_FRAGMENT_MAX = NOISE_MSG_MAX - SECURE_OVERHEAD,
 };
 
+enum secure_flag { SECURE_LAST = 1, SECURE_PACKED = 2 };
+
 struct secure {
 	struct aead *aead; /* borrowed */
-	struct dh_key *key; /* our static key, until both handshake messages are through */
-	struct noise noise;
+	struct noise *noise; /* until the handshake is through */
 	struct noise_cipher tx, rx;
 	uint8_t remote[DH_KEY]; /* the other side's static key, once its message has been read */
-	char *text; /* message being put together */
+	char *text; /* message being put together, or the one handed out */
 	size_t len, cap, max;
 	bool ready; /* both handshake messages are through */
+	bool may_receive_packed, may_send_packed;
+	bool packed; /* the message being put together is */
 };
 
-/* remote: the responder's key for an initiator, NULL for a responder. */
-NODISCARD int secure_init(struct secure *s, struct aead *a, enum noise_role role, const struct identity *id,
+/* key: our static one, borrowed until both handshake messages are through. remote: the responder's for an
+ * initiator, NULL for a responder. */
+NODISCARD int secure_init(struct secure *s, struct aead *a, enum noise_role role, const struct dh_key *key,
 	const uint8_t *remote, size_t max);
 void secure_deinit(struct secure *s);
 
@@ -42,14 +47,15 @@ NODISCARD int secure_hello_write(struct secure *s, uint8_t *out, size_t *ret_n);
  * authentic. */
 NODISCARD int secure_hello_read(struct secure *s, const uint8_t *msg, size_t n);
 
-/* In place: buf holds room for the flags at 0, n <= SECURE_FRAGMENT_MAX bytes of text from 1 on, and room for
- * the tag. */
-NODISCARD int secure_seal(struct secure *s, uint8_t *buf, size_t n, bool last);
+/* In place: buf holds room for the flags at 0, n <= SECURE_FRAGMENT_MAX bytes of the message from 1 on, and
+ * room for the tag. flags: enum secure_flag. */
+NODISCARD int secure_seal(struct secure *s, uint8_t *buf, size_t n, unsigned flags);
 /*
- * One Noise message. TM_OK: a whole message is in *ret_text, borrowed until the next call. TM_EAGAIN: more
+ * One Noise message. TM_OK: a whole message is in *ret_text, borrowed until secure_release. TM_EAGAIN: more
  * fragments follow. TM_EFULL: longer than max. TM_EAUTH: not authentic. TM_EBADMSG: malformed.
  */
 NODISCARD int secure_open(
 	struct secure *s, const uint8_t *msg, size_t n, const char **ret_text, size_t *ret_n);
+void secure_release(struct secure *s); /* wipes and frees the message handed out */
 
 #endif

@@ -1,130 +1,243 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* The coordinator's end: accepts control links and bounds what strangers can hold. */
+/*
+ * The coordinator's end: accepts control links and bounds what strangers can hold.
+ *
+ * A link that is not established has a seat. When all seats are taken nobody is thrown out who makes
+ * progress: the listener pauses, newcomers wait in the kernel's queue, and whoever has not come one step
+ * further for patience_ms makes room (docs/decisions/0006). Before the costly step the link's source is
+ * charged (control/link/admission.h).
+ */
 #include <errno.h>
-#include <event2/event.h>
-#include <event2/listener.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "control/link/clink_private.h"
+#include "loop/timer.h"
+#include "net/listen.h"
+#include "net/websocket.h"
+#include "os/os.h"
 
-enum { BACKLOG = 511, PAUSE_MS = 250 /* out of descriptors: accepting again at once would spin */ };
+enum {
+	/* Descriptors that links leave to the daemon: 32 for administration, the others are its own sockets
+	 * and files. */
+	DESCRIPTORS_KEPT = 32 + 96,
+	/* Without descriptors: accepting again at once would spin. */
+	RETRY_MS = 250,
+	STAGES = 3,
+};
 
 struct clink_server {
-	struct event_base *base;
-	const struct identity *identity;
+	struct dh_key *key;
 	struct clink_events events;
 	struct clink_tuning tuning;
 	unsigned max_links;
+	size_t receive_max;
+	struct event_base *base;
 	struct aead *aead;
-	struct evconnlistener *listener;
-	struct event *resume;
+	struct admission *admission;
+	struct listener *listener;
+	struct loop_timer *resume; /* while the listener is paused */
+	size_t descriptors; /* most links of any kind */
 	uint16_t port;
-	/* struct clink.in_server; half-open ones oldest first; ended ones: `closed` is still due */
-	struct list half_open, links, ended;
-	unsigned n_half_open, n_links;
+	/* struct clink.in_server; half-open ones by stage, who has been there longest first; ended ones:
+	 * `closed` is still due */
+	struct list half_open[STAGES], links, ended;
+	unsigned n_links;
+	struct log_limit may_log;
 };
 
-static void link_seat(struct clink *l, enum clink_seat seat)
+/* --- seats --- */
+
+static struct list *stage_list(struct clink_server *s, enum clink_state state)
+{
+	return &s->half_open[state == CLINK_UPGRADE ? 0 : state == CLINK_GREET ? 1 : 2];
+}
+
+static bool no_room(const struct clink_server *s)
+{
+	return admission_full(s->admission) || s->n_links + admission_seated(s->admission) >= s->descriptors;
+}
+
+/* Enough that pausing again at once is unlikely. */
+static bool much_room(const struct clink_server *s)
+{
+	unsigned seats = s->tuning.admission.seats, seated = admission_seated(s->admission);
+
+	return seated <= seats - seats / 8 && s->n_links + seated < s->descriptors;
+}
+
+static void link_leave(struct clink *l)
 {
 	struct clink_server *s = l->server;
 
-	s->n_half_open -= l->seat == SEAT_HALF_OPEN;
+	if (l->seat == SEAT_HALF_OPEN)
+		admission_stand(s->admission, &l->peer.ip);
 	s->n_links -= l->seat == SEAT_ESTABLISHED;
+	l->seat = SEAT_NONE;
 	list_remove(&l->in_server);
-	l->seat = seat;
-	switch (seat) {
-	case SEAT_HALF_OPEN:
-		s->n_half_open++;
-		list_push_back(&s->half_open, &l->in_server);
-		break;
-	case SEAT_ESTABLISHED:
-		s->n_links++;
-		list_push_back(&s->links, &l->in_server);
-		break;
-	case SEAT_NONE:
-		list_push_back(&s->ended, &l->in_server);
-		break;
-	}
+	if (s->listener && listener_is_paused(s->listener) && much_room(s))
+		loop_timer_in(s->resume, 0);
 }
 
 void server_forget(struct clink *l)
 {
-	link_seat(l, SEAT_NONE);
+	link_leave(l);
+	list_push_back(&l->server->ended, &l->in_server);
 }
 
 bool server_admit(struct clink *l)
 {
-	if (l->server->n_links >= l->server->max_links)
+	struct clink_server *s = l->server;
+
+	if (s->n_links >= s->max_links)
 		return false;
 
-	link_seat(l, SEAT_ESTABLISHED);
+	link_leave(l);
+	l->seat = SEAT_ESTABLISHED;
+	s->n_links++;
+	list_push_back(&s->links, &l->in_server);
 	return true;
 }
 
-/* One household or data centre: an IPv4 address or an IPv6 /64. */
-static bool same_source(const struct ip *a, const struct ip *b)
+void server_progressed(struct clink *l)
 {
-	return a->family == b->family && memcmp(a->bytes, b->bytes, a->family == IP_V4 ? 4 : 8) == 0;
+	list_remove(&l->in_server);
+	list_push_back(stage_list(l->server, l->state), &l->in_server);
+	l->progressed = time_monotonic();
 }
 
-static bool source_full(const struct clink_server *s, const struct ip *from)
+int server_greet(struct clink *l)
 {
-	unsigned n = 0;
-
-	if (ip_is_loopback(from) && !s->tuning.limit_loopback)
-		return false;
-
-	LIST_FOREACH (l, &s->half_open, struct clink, in_server)
-		n += same_source(&l->peer.ip, from);
-	return n >= s->tuning.half_open_per_source;
+	return secure_init(
+		&l->secure, l->aead, NOISE_RESPONDER, l->server->key, NULL, l->server->receive_max);
 }
 
-static void on_accept(struct evconnlistener *lis UNUSED, evutil_socket_t fd, struct sockaddr *sa,
-	int sa_len UNUSED, void *arg)
+void server_vouch(struct clink *l)
 {
-	struct clink_server *s = arg;
-	struct endpoint from;
+	if (l->charged)
+		admission_refund(l->server->admission, &l->peer.ip);
+	l->charged = false;
+}
+
+/* What an upgrade leads to is a Noise handshake: it is charged before it is granted. */
+static unsigned busy(struct net_layer *owner)
+{
+	struct clink *l = CONTAINER_OF(owner, struct clink, layer);
+	unsigned wait_ms = admission_charge(l->server->admission, &l->peer.ip, time_monotonic());
+
+	l->charged = wait_ms == 0;
+	return (wait_ms + 999) / 1000;
+}
+
+const struct websocket_server clink_websocket = {
+	.path = CLINK_PATH, .page = "TunnelMesh control port\n", .busy = busy};
+
+/* --- making room --- */
+
+/* The half-open link that has not come further for longest, the earliest stage first; NULL: all make
+ * progress. */
+static struct clink *laggard(struct clink_server *s, ns_t now)
+{
+	for (size_t i = 0; i < STAGES; i++) {
+		struct clink *l = CONTAINER_OF(s->half_open[i].next, struct clink, in_server);
+
+		if (!list_empty(&s->half_open[i]) && now - l->progressed >= s->tuning.patience_ms * MS)
+			return l;
+	}
+	return NULL;
+}
+
+/* When the next one will have kept its seat for too long. */
+static ns_t patience_ends(struct clink_server *s)
+{
+	ns_t at = NS_NEVER;
+
+	for (size_t i = 0; i < STAGES; i++) {
+		struct list *first = s->half_open[i].next;
+
+		if (first != &s->half_open[i])
+			at = ns_min(at, CONTAINER_OF(first, struct clink, in_server)->progressed);
+	}
+	return at == NS_NEVER ? at : at + s->tuning.patience_ms * MS;
+}
+
+static void wait_for_room(struct clink_server *s, const char *text)
+{
+	ns_t now = time_monotonic();
+
+	if (log_allow(&s->may_log, now))
+		log_warn(text, KV_INT("links", s->n_links),
+			KV_INT("half_open", admission_seated(s->admission)),
+			KV_INT("descriptors", s->descriptors));
+	listener_pause(s->listener);
+	loop_timer_at(s->resume, MAX(patience_ends(s), now + 10 * MS));
+}
+
+/* Drops laggards while there is no room; pauses accepting when that is not enough. */
+static void make_room(struct clink_server *s)
+{
+	ns_t now = time_monotonic();
 	struct clink *l;
 
-	if (endpoint_from_sockaddr(sa, &from) != TM_OK || source_full(s, &from.ip) ||
-		clink_new(s->base, WS_SERVER, s->identity, &s->tuning, &s->events, &l) != TM_OK) {
+	while (no_room(s) && (l = laggard(s, now)))
+		clink_fail(l, TM_EFULL, "too many handshakes at once, and this one made no progress");
+	if (!no_room(s))
+		return;
+	if (admission_full(s->admission))
+		wait_for_room(s, "link: many handshakes at once, newcomers wait");
+	else
+		wait_for_room(s, "link: all descriptors are in use, newcomers wait");
+}
+
+static void on_resume(void *arg)
+{
+	struct clink_server *s = arg;
+
+	listener_resume(s->listener);
+	make_room(s);
+}
+
+/* --- accepting --- */
+
+static void on_accepted(void *ctx, int fd, const struct endpoint *from)
+{
+	struct clink_server *s = ctx;
+	struct clink *l;
+
+	if (!admission_sit(s->admission, &from->ip)) {
 		close(fd);
 		return;
 	}
-	/* An honest handshake takes three round trips: the oldest one that is not through is the least likely
-	 * to be honest. */
-	if (s->n_half_open >= s->tuning.half_open_max)
-		clink_fail(CONTAINER_OF(s->half_open.next, struct clink, in_server), TM_EFULL,
-			"too many handshakes at once");
-
+	if (clink_new(s->base, false, &s->tuning, &s->events, &l) != TM_OK) {
+		admission_stand(s->admission, &from->ip);
+		close(fd);
+		return;
+	}
 	l->server = s;
 	l->aead = s->aead;
-	link_seat(l, SEAT_HALF_OPEN);
-	endpoint_format(&from, l->address);
-	if (clink_attach(l, fd, &from) != TM_OK) {
+	l->peer = *from;
+	l->seat = SEAT_HALF_OPEN;
+	l->overall = time_monotonic() + s->tuning.half_open_ms * MS;
+	clink_set_state(l, CLINK_UPGRADE, s->tuning.stage_ms);
+	server_progressed(l);
+	if (clink_attach(l, fd, from) != TM_OK) {
 		clink_free(l);
 		return;
 	}
-	clink_set_state(l, CLINK_UPGRADE, s->tuning.half_open_ms);
+	net_begin(&l->conn);
+	if (no_room(s))
+		make_room(s);
 }
 
-static void on_accept_error(struct evconnlistener *lis, void *arg)
+static void on_accept_failed(void *ctx, int e)
 {
-	struct clink_server *s = arg;
-	struct timeval tv = {.tv_usec = PAUSE_MS * 1000};
+	struct clink_server *s = ctx;
 
-	evconnlistener_disable(lis);
-	event_add(s->resume, &tv);
-}
-
-static void on_resume(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
-{
-	struct clink_server *s = arg;
-
-	evconnlistener_enable(s->listener);
+	if (log_allow(&s->may_log, time_monotonic()))
+		log_warn("link: cannot accept nodes, trying again", KV_ERRNO(e), KV_INT("links", s->n_links));
+	loop_timer_in(s->resume, RETRY_MS * MS);
 }
 
 static int listen_failed(int e, const struct endpoint *ep, struct diag *d)
@@ -137,6 +250,7 @@ static int listen_failed(int e, const struct endpoint *ep, struct diag *d)
 			     "with --api-port");
 		return diag_what(d, TM_EBUSY, "TCP port %u is already in use", ep->port);
 	case EACCES:
+	case EPERM:
 		diag_hint(d, "run as root, or choose a port above 1023 with --api-port");
 		return diag_what(d, TM_EPERM, "listening on TCP port %u is not permitted", ep->port);
 	case EADDRNOTAVAIL:
@@ -148,57 +262,33 @@ static int listen_failed(int e, const struct endpoint *ep, struct diag *d)
 	}
 }
 
-/* A listening socket, or a negative errno. */
-static int listen_on(const struct endpoint *ep)
+static int server_listen(struct clink_server *s, const struct clink_server_config *cfg, struct diag *d)
 {
-	struct sockaddr_storage ss;
-	socklen_t len = endpoint_to_sockaddr(ep, &ss);
-	int one = 1, zero = 0;
-	int fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+	const struct listener_events ev = {.ctx = s, .accepted = on_accepted, .failed = on_accept_failed};
+	struct endpoint ep = cfg->listen;
 
-	if (fd < 0)
-		return -errno;
+	if (listener_new(s->base, &ep, cfg->mark, &ev, &s->listener) != TM_OK)
+		return listen_failed(errno, &ep, d);
 
-	/* Lets a restarted coordinator have its port back while old connections are in TIME_WAIT; two
-	 * listeners still exclude each other. */
-	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (ep->ip.family == IP_V6)
-		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
-	if (bind(fd, (struct sockaddr *)&ss, len) == 0 && listen(fd, BACKLOG) == 0)
-		return fd;
-
-	int e = errno;
-	close(fd);
-	return -e;
+	s->port = ep.port;
+	return TM_OK;
 }
 
-static int server_listen(struct clink_server *s, const struct endpoint *wanted, struct diag *d)
+/* --- life --- */
+
+static int server_fill(struct clink_server *s, const struct clink_server_config *cfg, struct diag *d)
 {
-	struct endpoint ep = *wanted;
-	struct sockaddr_storage ss = {0};
-	socklen_t len = sizeof(ss);
-	int fd = listen_on(&ep);
+	int err = aead_new_with(AEAD_LIBCRYPTO, &s->aead);
 
-	/* IPv6 is switched off on this host. */
-	if (fd < 0 && (fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL) && ep.ip.family == IP_V6 &&
-		ip_is_unspecified(&ep.ip)) {
-		ep.ip = ip_v4_host(0);
-		fd = listen_on(&ep);
-	}
-	if (fd < 0)
-		return listen_failed(-fd, &ep, d);
-
-	if (getsockname(fd, (struct sockaddr *)&ss, &len) == 0 &&
-		endpoint_from_sockaddr((struct sockaddr *)&ss, &ep) == TM_OK)
-		s->port = ep.port;
-	s->listener = evconnlistener_new(
-		s->base, on_accept, s, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
-	if (!s->listener) {
-		close(fd);
-		return diag_what(d, TM_ENOMEM, "%s", tm_strerror(TM_ENOMEM));
-	}
-	evconnlistener_set_error_cb(s->listener, on_accept_error);
-	return TM_OK;
+	if (!err)
+		err = dh_key_new(cfg->identity->x_priv, &s->key);
+	if (!err)
+		err = admission_new(&s->tuning.admission, &s->admission);
+	if (!err)
+		err = loop_timer_new(s->base, on_resume, s, &s->resume);
+	if (err)
+		return diag_what(d, err, "%s", tm_strerror(err));
+	return server_listen(s, cfg, d);
 }
 
 int clink_server_new_tuned(struct event_base *base, const struct clink_server_config *cfg,
@@ -206,26 +296,26 @@ int clink_server_new_tuned(struct event_base *base, const struct clink_server_co
 	struct diag *d)
 {
 	struct clink_server *s = calloc(1, sizeof(*s));
+	size_t may_open = os_descriptors();
 
 	if (!s)
 		return diag_what(d, TM_ENOMEM, "%s", tm_strerror(TM_ENOMEM));
+
 	s->base = base;
-	s->identity = cfg->identity;
 	s->events = *ev;
 	s->tuning = *t;
 	s->max_links = cfg->max_links;
-	list_init(&s->half_open);
+	s->receive_max = cfg->receive_max ? cfg->receive_max : CLINK_MSG_MAX;
+	s->descriptors = t->descriptors                    ? t->descriptors
+			 : may_open > 2 * DESCRIPTORS_KEPT ? may_open - DESCRIPTORS_KEPT
+							   : may_open / 2;
+	s->may_log = (struct log_limit){.every = 60 * SEC, .burst = 1};
+	for (size_t i = 0; i < STAGES; i++)
+		list_init(&s->half_open[i]);
 	list_init(&s->links);
 	list_init(&s->ended);
 
-	int err = aead_new_with(AEAD_LIBCRYPTO, &s->aead);
-	if (err) {
-		clink_server_free(s);
-		return diag_what(d, err, "%s", tm_strerror(err));
-	}
-	s->resume = event_new(base, -1, EV_TIMEOUT, on_resume, s);
-	err = s->resume ? server_listen(s, &cfg->listen, d)
-			: diag_what(d, TM_ENOMEM, "%s", tm_strerror(TM_ENOMEM));
+	int err = server_fill(s, cfg, d);
 	if (err) {
 		clink_server_free(s);
 		return err;
@@ -260,13 +350,14 @@ void clink_server_free(struct clink_server *s)
 	if (!s)
 		return;
 
-	if (s->listener)
-		evconnlistener_free(s->listener);
-	if (s->resume)
-		event_free(s->resume);
-	links_free(&s->half_open);
+	listener_free(TAKE(s->listener));
+	for (size_t i = 0; i < STAGES; i++)
+		links_free(&s->half_open[i]);
 	links_free(&s->links);
 	links_free(&s->ended);
+	loop_timer_free(s->resume);
+	admission_free(s->admission);
 	aead_free(s->aead);
+	dh_key_free(s->key);
 	free(s);
 }

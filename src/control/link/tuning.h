@@ -3,6 +3,7 @@
 #ifndef TM_CONTROL_LINK_TUNING_H
 #define TM_CONTROL_LINK_TUNING_H
 
+#include "control/link/admission.h"
 #include "control/link/clink.h"
 
 struct clink_tuning {
@@ -11,11 +12,13 @@ struct clink_tuning {
 	/* Client: TCP alone. Shorter than the whole, so that a retry finds a coordinator that came back. */
 	unsigned dial_ms;
 	unsigned half_open_ms; /* server: accepting to first authentic message */
+	unsigned stage_ms; /* server: each of upgrade, message 1, first authentic message */
+	/* Server with all seats taken: whoever has come no further for so long makes room. */
+	unsigned patience_ms;
 	unsigned linger_ms; /* closing: sending what is queued, waiting for the other side to hang up */
 	unsigned stagger_ms; /* between connection attempts, RFC 8305 8: 250 ms */
-	unsigned half_open_max, half_open_per_source;
-	/* half_open_per_source for 127.0.0.0/8 and ::1 too? A reverse proxy connects from there. */
-	bool limit_loopback;
+	struct admission_config admission; /* server */
+	size_t descriptors; /* server: open at most so many links; 0 = as the system allows */
 	size_t queue_max;
 };
 

@@ -15,6 +15,13 @@ int os_bind_to_device(int fd, const char *ifname)
 	return TM_OK;
 }
 
+int os_mark_socket(int fd, uint32_t mark)
+{
+	if (mark && setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) < 0)
+		return tm_err_from_errno(errno);
+	return TM_OK;
+}
+
 bool os_tcp_stats(int fd, struct os_tcp_stats *ret_stats)
 {
 	struct tcp_info info;

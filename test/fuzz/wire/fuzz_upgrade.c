@@ -13,13 +13,13 @@ static void check_response(const struct upgrade_request *req)
 {
 	char response[UPGRADE_RESPONSE_MAX];
 	struct diag d = {0};
-	size_t head;
+	struct upgrade_answer answer;
 
 	size_t n = upgrade_response_format(req, response, sizeof(response));
 	assert(n && n < sizeof(response));
-	int err = upgrade_response_parse(response, n, key, &head, &d);
+	int err = upgrade_response_parse(response, n, key, &answer, &d);
 	assert(err == TM_OK || err == TM_EPROTO); /* OK only when the client sent our sample key */
-	assert(err || (req->status == 101 && head == n));
+	assert(err || (req->status == 101 && answer.head_len == n));
 }
 
 static void check_request(const char *p, size_t n)
@@ -46,18 +46,19 @@ static void check_request(const char *p, size_t n)
 static void check_answer(const char *p, size_t n)
 {
 	struct diag d = {0};
-	size_t head = 0, early_head;
-	int err = upgrade_response_parse(p, n, key, &head, &d);
+	struct upgrade_answer answer = {0}, early_answer;
+	int err = upgrade_response_parse(p, n, key, &answer, &d);
 
-	assert(err || (head <= n && head <= UPGRADE_HEAD_MAX));
+	assert(err || (answer.head_len <= n && answer.head_len <= UPGRADE_HEAD_MAX));
 	assert(!err || err == TM_EAGAIN || d.what[0]);
+	assert(answer.retry_after_s <= UPGRADE_RETRY_MAX_S);
 	for (size_t cut = 0; cut < n; cut += 1 + n / 64) {
-		int early = upgrade_response_parse(p, cut, key, &early_head, &d);
+		int early = upgrade_response_parse(p, cut, key, &early_answer, &d);
 
 		if (early == TM_EAGAIN)
 			continue;
 		assert(early == err);
-		assert(early || early_head == head);
+		assert(early || early_answer.head_len == answer.head_len);
 	}
 }
 

@@ -30,7 +30,8 @@ static void client_and_server_understand_each_other(void **state)
 	struct upgrade_request req;
 	char request[1024], response[UPGRADE_RESPONSE_MAX];
 	struct diag d = {0};
-	size_t n, head;
+	size_t n;
+	struct upgrade_answer answer;
 	(void)state;
 
 	assert_int_equal(upgrade_request_format(&offer, request, sizeof(request), &n), TM_OK);
@@ -48,12 +49,12 @@ static void client_and_server_understand_each_other(void **state)
 	n = upgrade_response_format(&req, response, sizeof(response));
 	assert_int_equal(n, strlen(response));
 	for (size_t cut = 0; cut < n; cut++)
-		assert_int_equal(upgrade_response_parse(response, cut, sample_key, &head, &d), TM_EAGAIN);
-	assert_int_equal(upgrade_response_parse(response, n, sample_key, &head, &d), TM_OK);
-	assert_int_equal(head, n);
+		assert_int_equal(upgrade_response_parse(response, cut, sample_key, &answer, &d), TM_EAGAIN);
+	assert_int_equal(upgrade_response_parse(response, n, sample_key, &answer, &d), TM_OK);
+	assert_int_equal(answer.head_len, n);
 
 	uint8_t other[UPGRADE_KEY] = {1};
-	assert_int_equal(upgrade_response_parse(response, n, other, &head, &d), TM_EPROTO);
+	assert_int_equal(upgrade_response_parse(response, n, other, &answer, &d), TM_EPROTO);
 }
 
 static void a_request_is_judged_as_rfc_6455_says(void **state)
@@ -237,21 +238,55 @@ static void a_response_is_judged_as_rfc_6455_says(void **state)
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct diag d = {0};
-		size_t head = 77;
-		int err = upgrade_response_parse(rows[i].head, strlen(rows[i].head), sample_key, &head, &d);
+		struct upgrade_answer answer = {.head_len = 77};
+		int err = upgrade_response_parse(rows[i].head, strlen(rows[i].head), sample_key, &answer, &d);
 
-		if (err != rows[i].err || (head == 77) != (err != TM_OK))
+		if (err != rows[i].err || (answer.head_len == 77) != (err != TM_OK))
 			fail_msg("%s: %d", rows[i].why, err);
 		if (err && err != TM_EAGAIN && !d.what[0])
 			fail_msg("%s: no sentence", rows[i].why);
 	}
 	struct diag d = {0};
-	size_t head;
+	struct upgrade_answer answer;
 	char *p = malloc(UPGRADE_HEAD_MAX);
 	memset(p, 'x', UPGRADE_HEAD_MAX);
 	memcpy(p, OK101, sizeof(OK101) - 1);
-	assert_int_equal(upgrade_response_parse(p, UPGRADE_HEAD_MAX, sample_key, &head, &d), TM_EFULL);
+	assert_int_equal(upgrade_response_parse(p, UPGRADE_HEAD_MAX, sample_key, &answer, &d), TM_EFULL);
 	free(p);
+}
+
+static void a_503_says_when_to_come_back(void **state)
+{
+	static const struct {
+		const char *head;
+		unsigned retry_after_s;
+	} rows[] = {
+		{"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 17\r\n\r\n", 17},
+		{"HTTP/1.1 503 x\r\nretry-after:  2 \r\n\r\n", 2},
+		{"HTTP/1.1 503\r\n\r\n", 0},
+		{"HTTP/1.1 503 x\r\nRetry-After:\r\n\r\n", 0},
+		{"HTTP/1.1 503 x\r\nRetry-After: -1\r\n\r\n", 0},
+		{"HTTP/1.1 503 x\r\nRetry-After: Fri, 31 Dec 1999 23:59:59 GMT\r\n\r\n", 0},
+		{"HTTP/1.1 503 x\r\nRetry-After: 99999999999999999999999999\r\n\r\n", UPGRADE_RETRY_MAX_S},
+		{"HTTP/1.1 503 x\r\nbad line\r\nRetry-After: 2\r\n\r\n", 0},
+	};
+	(void)state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct upgrade_answer answer = {0};
+		struct diag d = {0};
+		int err = upgrade_response_parse(rows[i].head, strlen(rows[i].head), sample_key, &answer, &d);
+
+		if (err != TM_EBUSY || answer.retry_after_s != rows[i].retry_after_s || !d.what[0])
+			fail_msg("row %zu: %d, %u s", i, err, answer.retry_after_s);
+	}
+	struct upgrade_request req = {.status = 503, .retry_after_s = 3};
+	struct upgrade_answer answer = {0};
+	char text[UPGRADE_RESPONSE_MAX];
+	size_t n = upgrade_response_format(&req, text, sizeof(text));
+
+	assert_int_equal(upgrade_response_parse(text, n, sample_key, &answer, NULL), TM_EBUSY);
+	assert_int_equal(answer.retry_after_s, 3);
 }
 
 static void a_request_cannot_be_made_to_end_early(void **state)
@@ -303,6 +338,7 @@ int main(void)
 		cmocka_unit_test(a_request_is_judged_as_rfc_6455_says),
 		cmocka_unit_test(a_head_beyond_the_limit_is_answered_and_not_awaited),
 		cmocka_unit_test(a_response_is_judged_as_rfc_6455_says),
+		cmocka_unit_test(a_503_says_when_to_come_back),
 		cmocka_unit_test(a_request_cannot_be_made_to_end_early),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);

@@ -31,6 +31,7 @@ void raw_close(struct raw *r)
 	close(r->fd);
 	aead_free(r->aead);
 	secure_deinit(&r->secure);
+	dh_key_free(r->key);
 }
 
 /* What the other side does not take any more is not an error: it may have hung up already. */
@@ -51,7 +52,7 @@ void raw_send(struct raw *r, const void *p, size_t n)
 	}
 }
 
-static void raw_read(struct raw *r)
+void raw_peek(struct raw *r)
 {
 	struct pollfd p = {.fd = r->fd, .events = POLLIN};
 
@@ -74,7 +75,7 @@ void raw_wait(struct raw *r, size_t n)
 	ns_t end = time_monotonic() + 40 * SEC;
 
 	while (r->n < n && !r->eof) {
-		raw_read(r);
+		raw_peek(r);
 		if (time_monotonic() > end)
 			fail_msg("waited 40 s for %zu bytes, have %zu", n, r->n);
 	}
@@ -92,13 +93,18 @@ static void raw_drop(struct raw *r, size_t n)
 	r->n -= n;
 }
 
-void raw_upgrade(struct raw *r)
+void raw_ask(struct raw *r)
 {
 	static const char text[] =
 		"GET /control HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
 		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 
 	raw_send(r, text, sizeof(text) - 1);
+}
+
+void raw_upgrade(struct raw *r)
+{
+	raw_ask(r);
 	for (size_t want = 1;; want = r->n + 1) {
 		raw_wait(r, want);
 		assert_false(r->eof);
@@ -125,9 +131,9 @@ size_t raw_hello(struct raw *r, const uint8_t *remote_key, uint8_t out[static SE
 {
 	size_t n;
 
+	assert_int_equal(dh_key_new(r->w->node.x_priv, &r->key), TM_OK);
 	assert_int_equal(
-		secure_init(&r->secure, r->aead, NOISE_INITIATOR, &r->w->node, remote_key, CLINK_MSG_MAX),
-		TM_OK);
+		secure_init(&r->secure, r->aead, NOISE_INITIATOR, r->key, remote_key, CLINK_MSG_MAX), TM_OK);
 	assert_int_equal(secure_hello_write(&r->secure, out, &n), TM_OK);
 	return n;
 }
@@ -151,7 +157,7 @@ void raw_text(struct raw *r, const char *text, size_t n, bool last)
 	uint8_t *buf = malloc(n + SECURE_OVERHEAD);
 
 	memcpy(buf + 1, text, n);
-	assert_int_equal(secure_seal(&r->secure, buf, n, last), TM_OK);
+	assert_int_equal(secure_seal(&r->secure, buf, n, last ? SECURE_LAST : 0), TM_OK);
 	raw_frame(r, WS_BINARY, buf, n + SECURE_OVERHEAD);
 	free(buf);
 }

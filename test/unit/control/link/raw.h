@@ -15,6 +15,7 @@ struct raw {
 	uint8_t in[64 << 10]; /* received and not looked at */
 	size_t n;
 	struct secure secure;
+	struct dh_key *key;
 	struct aead *aead;
 };
 
@@ -23,7 +24,9 @@ void raw_close(struct raw *r);
 void raw_send(struct raw *r, const void *p, size_t n);
 void raw_wait(struct raw *r, size_t n); /* until n bytes are in, or the end */
 void raw_wait_eof(struct raw *r);
-void raw_upgrade(struct raw *r); /* asks for a WebSocket; `in` is empty afterwards */
+void raw_peek(struct raw *r); /* what is there now, and the end */
+void raw_ask(struct raw *r); /* asks for a WebSocket */
+void raw_upgrade(struct raw *r); /* ... and gets it; `in` is empty afterwards */
 void raw_frame(struct raw *r, enum ws_opcode op, const void *p, size_t n);
 size_t raw_hello(
 	struct raw *r, const uint8_t *remote_key, uint8_t out[static SECURE_HELLO_MAX]); /* makes message 1 */

@@ -8,8 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "control/link/dial.h"
 #include "crypto/init.h"
+#include "net/dial.h"
 
 /* A server that says one thing to everybody, then hangs up or not. */
 struct parrot {

@@ -141,11 +141,13 @@ static void every_flipped_bit_of_the_first_message_is_noticed(void **state UNUSE
 {
 	struct world w;
 	struct aead *a;
+	struct dh_key *key;
 	uint8_t hello[SECURE_HELLO_MAX];
 	struct raw maker;
 
 	world_open(&w, NULL);
 	assert_int_equal(aead_new(&a), TM_OK);
+	assert_int_equal(dh_key_new(w.coordinator.x_priv, &key), TM_OK);
 	maker = (struct raw){.w = &w, .aead = a};
 	size_t n = raw_hello(&maker, w.coordinator.x_pub, hello);
 	for (size_t bit = 0; bit < n * 8; bit += 5) {
@@ -154,13 +156,15 @@ static void every_flipped_bit_of_the_first_message_is_noticed(void **state UNUSE
 
 		memcpy(bad, hello, n);
 		bad[bit / 8] ^= (uint8_t)(1u << bit % 8);
-		assert_int_equal(secure_init(&s, a, NOISE_RESPONDER, &w.coordinator, NULL, 100), TM_OK);
+		assert_int_equal(secure_init(&s, a, NOISE_RESPONDER, key, NULL, 100), TM_OK);
 		/* The highest bit of an X25519 key counts for the hash, though not for the result. */
 		if (secure_hello_read(&s, bad, n) == TM_OK)
 			fail_msg("bit %zu", bit);
 		secure_deinit(&s);
 	}
 	secure_deinit(&maker.secure);
+	dh_key_free(maker.key);
+	dh_key_free(key);
 	aead_free(a);
 	world_close(&w);
 }
@@ -205,7 +209,7 @@ static void a_replayed_or_changed_message_ends_the_link(void **state UNUSED)
 		raw_text(&r, "{}", 2, true);
 		world_run_until(&w, &w.at_server.messages, 1);
 		memcpy(sealed + 1, "{}", 2);
-		assert_int_equal(secure_seal(&r.secure, sealed, 2, true), TM_OK);
+		assert_int_equal(secure_seal(&r.secure, sealed, 2, SECURE_LAST), TM_OK);
 		if (i == 0) {
 			raw_frame(&r, WS_BINARY, sealed, sizeof(sealed));
 			world_run_until(&w, &w.at_server.messages, 2);
@@ -345,8 +349,7 @@ static void one_source_holds_few_half_open_links(void **state UNUSED)
 	struct world w;
 	struct raw r[4];
 
-	t.half_open_per_source = 3;
-	t.limit_loopback = true;
+	t.admission.seats_per_source = 3;
 	world_open(&w, &t);
 	for (size_t i = 0; i < ARRAY_LEN(r); i++)
 		raw_connect(&r[i], &w);
@@ -362,22 +365,149 @@ static void one_source_holds_few_half_open_links(void **state UNUSED)
 	world_close(&w);
 }
 
-static void when_all_half_open_seats_are_taken_the_oldest_goes(void **state UNUSED)
+/* Four strangers take all seats and say nothing; one of them goes on in time. */
+static void when_all_seats_are_taken_those_who_make_no_progress_make_room(void **state UNUSED)
 {
 	struct clink_tuning t = world_tuning();
 	struct world w;
 	struct raw r[4];
 
-	t.half_open_max = 3;
+	t.admission.seats = 4;
+	t.patience_ms = 300;
 	world_open(&w, &t);
 	for (size_t i = 0; i < ARRAY_LEN(r); i++)
 		raw_connect(&r[i], &w);
+	world_run_ms(&w, 200);
+	raw_upgrade(&r[1]);
+	world_pair(&w, NULL); /* an honest node waits, and gets in when the silent ones go */
 	raw_wait_eof(&r[0]);
-	for (size_t i = 1; i < ARRAY_LEN(r); i++)
-		raw_upgrade(&r[i]);
-	world_pair(&w, NULL); /* an honest node gets through meanwhile */
+	raw_frame(&r[1], WS_PING, "", 0);
+	raw_wait(&r[1], 2);
+	assert_int_equal(r[1].in[0], 0x8a); /* a pong: it is still there */
 	for (size_t i = 0; i < ARRAY_LEN(r); i++)
 		raw_close(&r[i]);
+	world_close(&w);
+}
+
+static void without_newcomers_the_slow_keep_their_seats(void **state UNUSED)
+{
+	struct clink_tuning t = world_tuning();
+	struct world w;
+	struct raw r[3];
+
+	t.admission.seats = 4;
+	t.patience_ms = 50;
+	world_open(&w, &t);
+	for (size_t i = 0; i < ARRAY_LEN(r); i++)
+		raw_connect(&r[i], &w);
+	world_run_ms(&w, 300);
+	for (size_t i = 0; i < ARRAY_LEN(r); i++)
+		raw_upgrade(&r[i]);
+	for (size_t i = 0; i < ARRAY_LEN(r); i++)
+		raw_close(&r[i]);
+	world_close(&w);
+}
+
+/* One byte at a time is no progress: each stage has its time. */
+static void a_request_that_trickles_in_is_cut_off(void **state UNUSED)
+{
+	struct clink_tuning t = world_tuning();
+	struct world w;
+	struct raw r;
+
+	t.stage_ms = 200;
+	world_open(&w, &t);
+	raw_connect(&r, &w);
+	raw_send(&r, "GET /control HTTP/1.1\r\nHost: x\r\nX: ", 35);
+	for (unsigned i = 0; i < 400 && !r.eof; i++) {
+		raw_send(&r, "x", 1);
+		world_run_ms(&w, 10);
+		raw_peek(&r);
+	}
+	assert_true(r.eof);
+	raw_close(&r);
+	world_close(&w);
+}
+
+static void a_source_that_costs_too_much_is_told_when_to_come_back(void **state UNUSED)
+{
+	struct clink_tuning t = world_tuning();
+	struct world w;
+	struct raw r[3];
+
+	t.admission.burst_per_source = 2;
+	t.admission.rate_per_source = 0;
+	world_open(&w, &t);
+	for (size_t i = 0; i < 2; i++) {
+		raw_connect(&r[i], &w);
+		raw_noise(&r[i]); /* paid for, and nothing came of it */
+	}
+	raw_connect(&r[2], &w);
+	raw_ask(&r[2]);
+	raw_wait_eof(&r[2]);
+	assert_memory_equal(r[2].in, "HTTP/1.1 503", 12);
+
+	w.at_client.link = world_connect(&w, &w.at_client, NULL);
+	world_run_until(&w, &w.at_client.closed, 1);
+	assert_int_equal(w.at_client.err, TM_EBUSY);
+	assert_int_equal(w.at_client.retry_ms, 2000);
+	assert_contains(w.at_client.why, "too much to do");
+
+	/* The first turns out to be a member after all. */
+	raw_text(&r[0], "{}", 2, true);
+	world_run_until(&w, &w.at_server.up, 1);
+	clink_vouch(w.at_server.link);
+	clink_vouch(w.at_server.link); /* once is enough */
+	world_pair(&w, NULL);
+	raw_connect(&r[2], &w);
+	raw_ask(&r[2]);
+	raw_wait_eof(&r[2]);
+	assert_memory_equal(r[2].in, "HTTP/1.1 503", 12);
+	for (size_t i = 0; i < ARRAY_LEN(r); i++)
+		raw_close(&r[i]);
+	world_close(&w);
+}
+
+static void without_descriptors_newcomers_wait(void **state UNUSED)
+{
+	struct clink_tuning t = world_tuning();
+	struct seen second = {0};
+	struct world w;
+
+	t.descriptors = 1;
+	world_open(&w, &t);
+	world_pair(&w, NULL);
+	second.link = world_connect(&w, &second, NULL);
+	world_run_ms(&w, 300);
+	assert_int_equal(second.up + second.closed, 0);
+	clink_free(w.at_client.link);
+	w.at_client.link = NULL;
+	world_run_until(&w, &second.up, 1);
+	clink_free(second.link);
+	world_close(&w);
+}
+
+static void the_first_message_is_bounded_too(void **state UNUSED)
+{
+	static const char part[SECURE_FRAGMENT_MAX];
+	struct world w;
+	struct raw r;
+	struct clink_server *s;
+	struct clink_events ev;
+
+	world_open(&w, NULL);
+	ev = seen_events(&w.at_server);
+	struct clink_server_config cfg = {.identity = &w.coordinator, .max_links = 1, .receive_max = 1000};
+	assert_int_equal(endpoint_parse("127.0.0.1:0", &cfg.listen), TM_OK);
+	assert_int_equal(clink_server_new(w.base, &cfg, &ev, &s, NULL), TM_OK);
+	snprintf(w.address, sizeof(w.address), "127.0.0.1:%u", clink_server_port(s));
+	raw_connect(&r, &w);
+	raw_noise(&r);
+	raw_text(&r, part, 1001, false);
+	assert_int_equal(raw_close_code(&r), WS_CLOSE_TOO_BIG);
+	assert_int_equal(w.at_server.up, 0);
+	raw_close(&r);
+	clink_server_free(s);
 	world_close(&w);
 }
 
@@ -442,7 +572,12 @@ int main(void)
 		cmocka_unit_test(nesting_and_number_of_values_are_bounded_before_parsing),
 		cmocka_unit_test(half_open_links_end_in_time),
 		cmocka_unit_test(one_source_holds_few_half_open_links),
-		cmocka_unit_test(when_all_half_open_seats_are_taken_the_oldest_goes),
+		cmocka_unit_test(when_all_seats_are_taken_those_who_make_no_progress_make_room),
+		cmocka_unit_test(without_newcomers_the_slow_keep_their_seats),
+		cmocka_unit_test(a_request_that_trickles_in_is_cut_off),
+		cmocka_unit_test(a_source_that_costs_too_much_is_told_when_to_come_back),
+		cmocka_unit_test(without_descriptors_newcomers_wait),
+		cmocka_unit_test(the_first_message_is_bounded_too),
 		cmocka_unit_test(the_number_of_links_is_bounded),
 		cmocka_unit_test(a_flood_of_pings_from_a_peer_that_does_not_read_is_bounded),
 	};

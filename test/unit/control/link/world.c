@@ -49,6 +49,7 @@ static void on_closed(void *ctx, struct clink *l, int err, const char *why)
 		s->link = NULL;
 	s->closed++;
 	s->err = err;
+	s->retry_ms = clink_retry_ms(l);
 	snprintf(s->why, sizeof(s->why), "%s", why);
 }
 

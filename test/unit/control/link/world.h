@@ -16,6 +16,7 @@ struct seen {
 	unsigned up, messages, drained, closed;
 	json_t *last; /* last message */
 	int err;
+	unsigned retry_ms;
 	char why[320];
 	/* what to do when it happens */
 	bool free_on_up, free_on_message, echo, close_on_message;

@@ -3,8 +3,8 @@
  * Opens a TCP connection to "host:port": all addresses of the name, a new attempt every 250 ms while none has
  * succeeded (RFC 8305 5), the first that connects wins. Control thread; the deadline is the owner's.
  */
-#ifndef TM_CONTROL_LINK_DIAL_H
-#define TM_CONTROL_LINK_DIAL_H
+#ifndef TM_NET_DIAL_H
+#define TM_NET_DIAL_H
 
 #include "base/addr.h"
 #include "base/err.h"
@@ -17,6 +17,7 @@ struct dial_config {
 	/* An address that worked before: tried at once, while the name is looked up; or NULL. */
 	const struct endpoint *first;
 	unsigned stagger_ms;
+	uint32_t mark; /* SO_MARK, 0 = none */
 };
 
 /* Called once. fd is the callee's (-1 on failure, then `why` is a clause: "connection refused"). It may free

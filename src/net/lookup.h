@@ -3,8 +3,8 @@
  * Looks a host name up with the system's resolvers (/etc/hosts and /etc/resolv.conf, read anew for every
  * look-up, so that a changed network counts at once), without blocking. Control thread.
  */
-#ifndef TM_CONTROL_LINK_LOOKUP_H
-#define TM_CONTROL_LINK_LOOKUP_H
+#ifndef TM_NET_LOOKUP_H
+#define TM_NET_LOOKUP_H
 
 #include "base/addr.h"
 #include "base/err.h"

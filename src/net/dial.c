@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-#include "control/link/dial.h"
+#include "net/dial.h"
 
 #include <errno.h>
 #include <event2/event.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "control/link/lookup.h"
+#include "net/lookup.h"
+#include "os/tcp.h"
 
 enum { DIAL_TARGETS = LOOKUP_MAX + 2 };
 
@@ -26,6 +26,7 @@ struct dial {
 	dial_done_fn *done;
 	void *ctx;
 	unsigned stagger_ms;
+	uint32_t mark;
 	struct lookup *lookup; /* NULL: not needed, or through */
 	struct event *next; /* time for the next attempt */
 	struct target targets[DIAL_TARGETS];
@@ -114,12 +115,8 @@ static void on_ready(evutil_socket_t fd, short what UNUSED, void *arg)
 {
 	struct target *t = arg;
 	struct dial *d = t->dial;
-	int e = 0;
-	socklen_t len = sizeof(e);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &e, &len) != 0)
-		e = errno;
-	if (e == 0) {
+	if (tcp_connected(fd) == TM_OK) {
 		struct endpoint peer = t->ep;
 
 		t->fd = -1;
@@ -129,24 +126,16 @@ static void on_ready(evutil_socket_t fd, short what UNUSED, void *arg)
 		d->done(d->ctx, TM_OK, fd, &peer, "");
 		return;
 	}
+	note_errno(d, errno);
 	target_close(t);
 	d->open--;
-	note_errno(d, e);
 	step(d);
 }
 
-/* 0 when the attempt is under way. */
+/* 0 when the attempt is under way, else an errno. */
 static int target_begin(struct dial *d, struct target *t)
 {
-	struct sockaddr_storage ss;
-	socklen_t len = endpoint_to_sockaddr(&t->ep, &ss);
-	int one = 1;
-
-	t->fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
-	if (t->fd < 0)
-		return errno;
-	(void)setsockopt(t->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	if (connect(t->fd, (struct sockaddr *)&ss, len) != 0 && errno != EINPROGRESS)
+	if (tcp_connect(&t->ep, d->mark, &t->fd) != TM_OK)
 		return errno;
 
 	t->ready = event_new(d->base, t->fd, EV_WRITE, on_ready, t);
@@ -218,6 +207,7 @@ int dial_new(struct event_base *base, const struct dial_config *cfg, dial_done_f
 	d->done = done;
 	d->ctx = ctx;
 	d->stagger_ms = cfg->stagger_ms;
+	d->mark = cfg->mark;
 	d->next = event_new(base, -1, EV_TIMEOUT, on_next, d);
 	if (!d->next) {
 		dial_free(d);

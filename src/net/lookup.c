@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-#include "control/link/lookup.h"
+#include "net/lookup.h"
 
 #include <event2/dns.h>
 #include <event2/event.h>

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * What strangers may hold and cost at the coordinator's port, by source: one household or data centre, that
+ * is an IPv4 address or an IPv6 /64 (and, four times as much, the /48 around it).
+ *
+ * Holding: a seat per link that is not established. No source may have more than its share of the seats, so
+ * that one cannot keep the others out.
+ *
+ * Cost: a Noise handshake is some 0.2 ms of Diffie-Hellman. Each takes one from its source's budget and one
+ * from that of all, and both fill up again with time. Whoever turns out to be a member gets it back, so ten
+ * thousand members behind one address are as welcome as one. When the budget of all runs low, sources that
+ * have asked for little lately go first.
+ *
+ * Memory is fixed: sources share slots by a keyed hash. Two in one slot share its budget. Pure; the caller
+ * brings the time. One thread.
+ */
+#ifndef TM_CONTROL_LINK_ADMISSION_H
+#define TM_CONTROL_LINK_ADMISSION_H
+
+#include "base/addr.h"
+#include "base/err.h"
+#include "base/time.h"
+
+struct admission;
+
+struct admission_config {
+	unsigned seats; /* in all */
+	unsigned seats_per_source;
+	unsigned burst, burst_per_source; /* handshakes at once */
+	unsigned rate, rate_per_source; /* and per second for ever */
+	unsigned modest_burst, modest_rate; /* of a source, while the budget of all is low */
+};
+#define ADMISSION_DEFAULT                                                                                    \
+	{                                                                                                    \
+		.seats = 4096, .seats_per_source = 3072, .burst = 4096, .burst_per_source = 2048,            \
+		.rate = 1000, .rate_per_source = 200, .modest_burst = 16, .modest_rate = 2                   \
+	}
+
+NODISCARD int admission_new(const struct admission_config *cfg, struct admission **ret_admission);
+void admission_free(struct admission *a); /* NULL is fine */
+
+bool admission_full(const struct admission *a); /* no seat is left for anybody */
+unsigned admission_seated(const struct admission *a);
+/* A seat for a new link, of those left; false: the source has its share. */
+bool admission_sit(struct admission *a, const struct ip *from);
+void admission_stand(struct admission *a, const struct ip *from);
+
+/* A handshake is about to be paid for. 0 = do it; else no, and the milliseconds after which it makes sense to
+ * come again. */
+unsigned admission_charge(struct admission *a, const struct ip *from, ns_t now);
+void admission_refund(struct admission *a, const struct ip *from);
+
+#endif

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#define ZLIB_CONST /* its input is const, as it should be */
+
+#include "control/link/pack.h"
+
+#include <limits.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "base/secret.h"
+
+enum {
+	SHORT = 2048, /* a text that is no longer needs little memory to be deflated */
+	LONG = 64 << 10, /* one that is longer needs much time */
+	FIRST_ROOM = 1024,
+};
+
+/* Raw deflate, for a text of n bytes. The memory is what costs most with short ones: 32 kB instead of 256. */
+static int deflater_init(z_stream *z, size_t n)
+{
+	int level = n > LONG ? 1 : 6, window = n > SHORT ? 15 : 12, memory = n > SHORT ? 8 : 5;
+
+	*z = (z_stream){0};
+	if (deflateInit2(z, level, Z_DEFLATED, -window, memory, Z_DEFAULT_STRATEGY) != Z_OK)
+		return TM_ENOMEM;
+	if (deflateSetDictionary(z, (const Bytef *)pack_dictionary, (uInt)pack_dictionary_len) == Z_OK)
+		return TM_OK;
+
+	(void)deflateEnd(z);
+	return TM_ECRYPTO;
+}
+
+int pack(const char *text, size_t n, uint8_t **ret_packed, size_t *ret_n)
+{
+	_cleanup_(freep) uint8_t *out = NULL;
+	z_stream z;
+
+	if (n == 0 || n > INT_MAX)
+		return TM_ERANGE;
+
+	out = malloc(n);
+	if (!out)
+		return TM_ENOMEM;
+
+	int err = deflater_init(&z, n);
+	if (err)
+		return err;
+
+	z.next_in = (const Bytef *)text;
+	z.avail_in = (uInt)n;
+	z.next_out = out;
+	z.avail_out = (uInt)n;
+	bool whole = deflate(&z, Z_FINISH) == Z_STREAM_END;
+	size_t len = n - z.avail_out;
+
+	(void)deflateEnd(&z);
+	if (!whole || len == n || n > len * PACK_RATIO_MAX)
+		return TM_ERANGE;
+
+	uint8_t *fitting = realloc(out, len);
+	*ret_packed = fitting ? fitting : out;
+	*ret_n = len;
+	out = NULL;
+	return TM_OK;
+}
+
+/* Room of twice the size, wiping the old. */
+static int text_grow(char **text, size_t *cap, size_t len, size_t limit)
+{
+	size_t bigger = MIN(*cap ? *cap * 2 : (size_t)FIRST_ROOM, limit);
+	char *grown = malloc(bigger + 1);
+
+	if (!grown)
+		return TM_ENOMEM;
+	if (*text) {
+		memcpy(grown, *text, len);
+		wipe(*text, len);
+		free(*text);
+	}
+	*text = grown;
+	*cap = bigger;
+	return TM_OK;
+}
+
+/* Inflates all of z's input into *text, which grows up to `limit` bytes. TM_EFULL: there would be more. */
+static int inflate_whole(z_stream *z, size_t limit, char **text, size_t *len)
+{
+	size_t cap = 0;
+
+	for (;;) {
+		int err = *len == cap ? text_grow(text, &cap, *len, limit) : TM_OK;
+		if (err)
+			return err;
+
+		z->next_out = (Bytef *)*text + *len;
+		z->avail_out = (uInt)(cap - *len);
+		int status = inflate(z, Z_NO_FLUSH);
+		*len = cap - z->avail_out;
+		if (status == Z_STREAM_END)
+			return z->avail_in == 0 ? TM_OK : TM_EBADMSG;
+		if (status != Z_OK && !(status == Z_BUF_ERROR && z->avail_out == 0))
+			return TM_EBADMSG;
+		if (z->avail_in == 0 && z->avail_out > 0)
+			return TM_EBADMSG; /* it ends in the middle */
+		if (*len == limit)
+			return TM_EFULL;
+	}
+}
+
+int unpack(const uint8_t *packed, size_t n, size_t max, char **ret_text, size_t *ret_n)
+{
+	size_t limit = MIN(max, n * PACK_RATIO_MAX), len = 0;
+	z_stream z = {0};
+	char *text = NULL;
+
+	if (n == 0 || n > INT_MAX)
+		return TM_EBADMSG;
+
+	z.next_in = packed;
+	z.avail_in = (uInt)n;
+	if (inflateInit2(&z, -15) != Z_OK)
+		return TM_ENOMEM;
+
+	int err = inflateSetDictionary(&z, (const Bytef *)pack_dictionary, (uInt)pack_dictionary_len) == Z_OK
+			  ? inflate_whole(&z, limit, &text, &len)
+			  : TM_ENOMEM;
+	(void)inflateEnd(&z);
+	if (err) {
+		if (text)
+			wipe(text, len);
+		free(text);
+		return err == TM_EFULL && limit < max ? TM_EBADMSG : err;
+	}
+	text[len] = '\0';
+	*ret_text = text;
+	*ret_n = len;
+	return TM_OK;
+}

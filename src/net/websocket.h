@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * The WebSocket layer (RFC 6455): opens with an HTTP upgrade, then one `input` or `output` is one whole
+ * binary message. Pings are answered. A client asks as soon as what is below is ready; `ready` above means
+ * upgraded.
+ *
+ * Ends tell why: TM_EPROTO before `ready` = what answers does not speak this; TM_EBUSY = it is overloaded and
+ * said when to come back. Whatever breaks the rules is told so with its close code.
+ */
+#ifndef TM_NET_WEBSOCKET_H
+#define TM_NET_WEBSOCKET_H
+
+#include "net/conn.h"
+
+/* Largest message, either way. */
+enum { WEBSOCKET_MESSAGE_MAX = 65535 };
+
+struct websocket_client {
+	const char *host; /* Host header: "example.org:8443"; borrowed until `ready` */
+	const char *path;
+};
+NODISCARD int websocket_client_push(struct net_conn *c, const struct websocket_client *cfg);
+
+struct websocket_server {
+	const char *path; /* the only one that is upgraded */
+	const char *page; /* a line of text for people who look with a browser (GET /) */
+	/* Asked before an upgrade is granted: 0 = go on, else answer 503 and "come back in so many seconds".
+	 */
+	unsigned (*busy)(struct net_layer *owner);
+};
+NODISCARD int websocket_server_push(
+	struct net_conn *c, const struct websocket_server *cfg); /* cfg is borrowed */
+
+/* The following are of the owner, whose layer is right above the WebSocket. */
+NODISCARD int websocket_ping(struct net_layer *owner); /* left out when the queue is long */
+/* Says goodbye with a code of RFC 6455 and a reason (before the upgrade: says nothing), then waits for the
+ * other side to hang up: `closed` comes then. What arrives meanwhile is dropped. */
+void websocket_close(struct net_layer *owner, uint16_t code, const char *reason);
+
+#endif

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "os/tcp.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <unistd.h>
+
+#include "os/os.h"
+
+static void no_delay(int fd)
+{
+	int one = 1;
+
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+}
+
+/* Closes fd, if there is one; errno stays what it was. */
+static int give_up(int fd)
+{
+	int e = errno;
+
+	if (fd >= 0)
+		close(fd);
+	errno = e;
+	return tm_err_from_errno(e);
+}
+
+/* A stream socket of the address's family, or -1. */
+static int open_marked(const struct sockaddr_storage *ss, uint32_t mark)
+{
+	int fd = socket(ss->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+
+	if (fd >= 0 && os_mark_socket(fd, mark) != TM_OK) {
+		(void)give_up(fd);
+		return -1;
+	}
+	return fd;
+}
+int tcp_connect(const struct endpoint *to, uint32_t mark, int *ret_fd)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = endpoint_to_sockaddr(to, &ss);
+	int fd = open_marked(&ss, mark);
+
+	if (fd < 0)
+		return give_up(fd);
+
+	no_delay(fd);
+	if (connect(fd, (struct sockaddr *)&ss, len) != 0 && errno != EINPROGRESS)
+		return give_up(fd);
+
+	*ret_fd = fd;
+	return TM_OK;
+}
+
+int tcp_connected(int fd)
+{
+	int e = 0;
+	socklen_t len = sizeof(e);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &e, &len) == 0)
+		errno = e;
+	return tm_err_from_errno(errno);
+}
+
+static int listen_exactly(struct endpoint *ep, uint32_t mark, int backlog, int *ret_fd)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = endpoint_to_sockaddr(ep, &ss);
+	int fd = open_marked(&ss, mark);
+	int one = 1, zero = 0;
+
+	if (fd < 0)
+		return give_up(fd);
+
+	/* Lets a restarted daemon have its port back while old connections are in TIME_WAIT; two listeners
+	 * still exclude each other. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (ep->ip.family == IP_V6)
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
+	if (bind(fd, (struct sockaddr *)&ss, len) != 0 || listen(fd, backlog) != 0)
+		return give_up(fd);
+
+	len = sizeof(ss);
+	if (getsockname(fd, (struct sockaddr *)&ss, &len) != 0)
+		return give_up(fd);
+
+	int err = endpoint_from_sockaddr((struct sockaddr *)&ss, ep);
+	if (err) {
+		close(fd);
+		return err;
+	}
+	*ret_fd = fd;
+	return TM_OK;
+}
+
+int tcp_listen(struct endpoint *ep, uint32_t mark, int backlog, int *ret_fd)
+{
+	int err = listen_exactly(ep, mark, backlog, ret_fd);
+
+	if (err && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL) && ep->ip.family == IP_V6 &&
+		ip_is_unspecified(&ep->ip)) {
+		ep->ip = ip_v4_host(0);
+		err = listen_exactly(ep, mark, backlog, ret_fd);
+	}
+	return err;
+}
+
+int tcp_accept(int listener, int *ret_fd, struct endpoint *ret_from)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	int fd = accept4(listener, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	/* Somebody who hung up in the queue is nobody. */
+	while (fd < 0 && (errno == EINTR || errno == ECONNABORTED || errno == EPROTO)) {
+		len = sizeof(ss);
+		fd = accept4(listener, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	}
+	if (fd < 0)
+		return tm_err_from_errno(errno);
+
+	int err = endpoint_from_sockaddr((struct sockaddr *)&ss, ret_from);
+	if (err) {
+		close(fd);
+		return err;
+	}
+	no_delay(fd);
+	*ret_fd = fd;
+	return TM_OK;
+}
+
+int tcp_recv(int fd, void *p, size_t n, size_t *ret_n)
+{
+	ssize_t got;
+
+	do
+		got = recv(fd, p, n, 0);
+	while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return tm_err_from_errno(errno);
+	if (got == 0) {
+		errno = 0;
+		return TM_ECLOSED;
+	}
+
+	*ret_n = (size_t)got;
+	return TM_OK;
+}
+
+int tcp_send(int fd, const void *p, size_t n, size_t *ret_n)
+{
+	ssize_t sent;
+
+	do
+		sent = send(fd, p, n, MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	if (sent < 0 && errno != EAGAIN)
+		return tm_err_from_errno(errno);
+
+	*ret_n = sent > 0 ? (size_t)sent : 0;
+	return TM_OK;
+}
+
+void tcp_finish(int fd)
+{
+	(void)shutdown(fd, SHUT_WR);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * TCP sockets of the daemon: never waiting, closed in children, without Nagle's delay, and with the firewall
+ * mark that keeps the daemon's own traffic out of the tunnel. Accepted connections inherit the listener's
+ * mark. Any thread. After an error errno says more than the result.
+ */
+#ifndef TM_OS_TCP_H
+#define TM_OS_TCP_H
+
+#include "base/addr.h"
+#include "base/err.h"
+
+/* Begins to connect. Once the socket is writable, tcp_connected tells how it ended. mark: SO_MARK, 0 = none.
+ */
+NODISCARD int tcp_connect(const struct endpoint *to, uint32_t mark, int *ret_fd);
+NODISCARD int tcp_connected(int fd);
+
+/*
+ * Listens on *ep, which becomes what was bound. The unspecified IPv6 address serves both families, and
+ * becomes the IPv4 one on a host without IPv6.
+ */
+NODISCARD int tcp_listen(struct endpoint *ep, uint32_t mark, int backlog, int *ret_fd);
+/* TM_EAGAIN: nobody waits. */
+NODISCARD int tcp_accept(int listener, int *ret_fd, struct endpoint *ret_from);
+
+/* At least one byte, or TM_EAGAIN, or TM_ECLOSED with errno 0 (the other side has said all). */
+NODISCARD int tcp_recv(int fd, void *p, size_t n, size_t *ret_n);
+/* As many of the n bytes as the socket takes now, perhaps none. */
+NODISCARD int tcp_send(int fd, const void *p, size_t n, size_t *ret_n);
+void tcp_finish(int fd); /* nothing more will be sent: the other side reads the end */
+
+#endif

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* The WebSocket layer, client against server, also over a line that cuts and delays. */
+#include "wire.h"
+
+#include "crypto/init.h"
+#include "net/websocket.h"
+
+static unsigned busy_s;
+
+static unsigned busy(struct net_layer *owner UNUSED)
+{
+	return busy_s;
+}
+
+static const struct websocket_server server = {.path = "/link", .page = "a page\n", .busy = busy};
+
+static void open_pair(struct wire *w, const char *path)
+{
+	const struct websocket_client client = {.host = "example.org:1", .path = path};
+
+	assert_int_equal(websocket_client_push(&w->a.conn, &client), TM_OK);
+	assert_int_equal(websocket_server_push(&w->b.conn, &server), TM_OK);
+	wire_begin(w);
+}
+
+static void messages_keep_their_bounds_over_any_line(void **state UNUSED)
+{
+	static const struct {
+		size_t piece;
+		ns_t delay;
+	} lines[] = {{0, 0}, {1, 0}, {7, 0}, {1000, 2 * MS}, {100000, 20 * MS}};
+	static const size_t sizes[] = {0, 1, 125, 126, 65535};
+	static uint8_t p[WEBSOCKET_MESSAGE_MAX];
+
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		struct wire w;
+		size_t all = 0;
+
+		wire_open(&w);
+		if (lines[i].piece) {
+			chopper_push(&w.a.conn, w.base, lines[i].piece, lines[i].delay);
+			chopper_push(&w.b.conn, w.base, lines[i].piece, lines[i].delay);
+		}
+		open_pair(&w, "/link?query");
+		wire_run_until(&w, &w.a.ready, 1);
+		wire_run_until(&w, &w.b.ready, 1);
+		for (size_t k = 0; k < ARRAY_LEN(sizes); k++) {
+			memset(p, (int)k, sizes[k]);
+			assert_int_equal(net_output(&w.a.layer, p, sizes[k]), TM_OK);
+			assert_int_equal(net_output(&w.b.layer, p, sizes[k]), TM_OK);
+			assert_int_equal(websocket_ping(&w.a.layer), TM_OK);
+			all += sizes[k];
+			wire_run_until(&w, &w.b.inputs, (unsigned)k + 1);
+			wire_run_until(&w, &w.a.inputs, (unsigned)k + 1);
+		}
+		assert_int_equal(w.a.n, all);
+		assert_int_equal(w.b.n, all);
+		assert_int_equal(net_output(&w.a.layer, p, sizeof(p) + 1), TM_ERANGE);
+		wire_close(&w);
+	}
+}
+
+static void nothing_is_sent_before_the_upgrade(void **state UNUSED)
+{
+	struct wire w;
+
+	wire_open(&w);
+	open_pair(&w, "/link");
+	assert_int_equal(net_output(&w.a.layer, "x", 1), TM_ECLOSED);
+	assert_int_equal(websocket_ping(&w.a.layer), TM_ECLOSED);
+	wire_close(&w);
+}
+
+static void another_path_is_refused(void **state UNUSED)
+{
+	struct wire w;
+
+	wire_open(&w);
+	open_pair(&w, "/other");
+	wire_run_until(&w, &w.a.closed, 1);
+	assert_int_equal(w.a.err, TM_EPROTO);
+	assert_non_null(strstr(w.a.why, "404"));
+	assert_true(w.b.lingers);
+	wire_close(&w);
+}
+
+static void an_overloaded_server_says_when_to_come_back(void **state UNUSED)
+{
+	struct wire w;
+
+	busy_s = 3;
+	wire_open(&w);
+	open_pair(&w, "/link");
+	wire_run_until(&w, &w.a.closed, 1);
+	busy_s = 0;
+	assert_int_equal(w.a.err, TM_EBUSY);
+	assert_int_equal(w.a.retry_ms, 3000);
+	assert_int_equal(w.a.ready + w.b.ready, 0);
+	wire_close(&w);
+}
+
+static void a_goodbye_reaches_the_other_side_after_what_was_queued(void **state UNUSED)
+{
+	static uint8_t p[60000];
+	struct wire w;
+
+	wire_open(&w);
+	chopper_push(&w.b.conn, w.base, 5000, MS);
+	open_pair(&w, "/link");
+	wire_run_until(&w, &w.a.ready, 1);
+	for (unsigned i = 0; i < 50; i++)
+		assert_int_equal(net_output(&w.a.layer, p, sizeof(p)), TM_OK);
+	websocket_close(&w.a.layer, 1008, "go\x01 away");
+	assert_int_equal(net_output(&w.a.layer, p, 1), TM_ECLOSED);
+	wire_run_until(&w, &w.b.closed, 1);
+	assert_int_equal(w.b.inputs, 50);
+	assert_int_equal(w.b.code, 1008);
+	assert_string_equal(w.b.why, "go? away");
+	assert_true(w.b.lingers);
+	wire_run_until(&w, &w.b.closed, 2);
+	net_close(&w.b.conn, NULL);
+	wire_run_until(&w, &w.a.closed, 1);
+	assert_false(w.a.lingers);
+	wire_close(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(messages_keep_their_bounds_over_any_line),
+		cmocka_unit_test(nothing_is_sent_before_the_upgrade),
+		cmocka_unit_test(another_path_is_refused),
+		cmocka_unit_test(an_overloaded_server_says_when_to_come_back),
+		cmocka_unit_test(a_goodbye_reaches_the_other_side_after_what_was_queued),
+	};
+	struct diag d = {0};
+
+	if (crypto_init(&d) != TM_OK) {
+		fprintf(stderr, "%s\n", d.what);
+		return 1;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

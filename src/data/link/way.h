@@ -27,10 +27,13 @@ struct way_to {
 	uint32_t relay_session; /* the peer, as the relay knows it; 0 = no relay */
 };
 
+enum { WAY_HEADROOM_MAX = 64 };
+
 /* What workers follow: immutable, replaced whole, freed through the epoch. */
 struct way {
 	struct way_to to;
-	uint16_t headroom; /* bytes before a datagram that leaving by this way writes into */
+	/* Bytes before a datagram that leaving by this way writes into, up to WAY_HEADROOM_MAX. */
+	uint16_t headroom;
 	uint16_t payload_max; /* the longest datagram that can leave by it */
 	struct epoch_retired retired;
 };

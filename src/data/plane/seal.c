@@ -7,6 +7,8 @@
 
 /* No IPv6 host need accept less (RFC 8200 5), so nothing smaller is ever asked for. */
 #define MTU_FLOOR 1280
+_Static_assert(
+	PACKET_HEADROOM >= WAY_HEADROOM_MAX + WG_DATA_HEADER, "any way's header fits before any packet");
 /* What nobody sealed has nobody to tell. */
 #define UNSEALED UINT32_MAX
 

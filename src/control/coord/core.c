@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "control/coord/coord_private.h"
+#include "control/store/sqlite/sqlite.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -114,7 +115,7 @@ static int core_fill(struct coord *c, const struct coord_config *cfg, struct dia
 	if (!err)
 		err = make_timers(c);
 	if (!err)
-		err = store_open(cfg->db_path, &c->store, d);
+		err = store_open(&store_sqlite, cfg->db_path, &c->store, d);
 	if (!err)
 		err = load_all(c, d);
 	if (!err)
@@ -138,8 +139,8 @@ int coord_core_new(struct event_base *base, const struct coord_config *cfg, cons
 	c->data_port = cfg->data_port;
 	c->log_limit = (struct log_limit){.every = 1 * SEC, .burst = 20};
 	c->next_touch = time_monotonic() + tuning->touch_every;
-	struct list *const lists[] = {
-		&c->conns, &c->dead_conns, &c->fresh, &c->strangers, &c->expiry, &c->touched, &c->watch_order};
+	struct list *const lists[] = {&c->conns, &c->dead_conns, &c->fresh, &c->strangers, &c->expiry,
+		&c->touched, &c->watch_order};
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
 		list_init(lists[i]);
 	int err = core_fill(c, cfg, d);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "base/secret.h"
 #include "control/coord/coord_private.h"
+#include "control/store/sqlite/sqlite.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -51,7 +52,7 @@ int coord_create(const struct coord_init *init, struct diag *d)
 						     ? os.sysname[i] + ('a' - 'A')
 						     : os.sysname[i]);
 	snprintf(first.version, sizeof(first.version), "%s", TM_VERSION);
-	err = store_create(init->db_path, &mesh, &first, d);
+	err = store_create(&store_sqlite, init->db_path, &mesh, &first, d);
 	wipe(&mesh, sizeof(mesh));
 	return err;
 }

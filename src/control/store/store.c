@@ -1,50 +1,73 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-#include "control/store/store_private.h"
+#include "control/store/store.h"
 
-#include <assert.h>
-#include <errno.h>
-#include <string.h>
+#include "control/store/ops.h"
 
-int store_error(sqlite3 *db, int rc)
+int store_create(const struct store_ops *ops, const char *where, const struct store_mesh *mesh,
+	const struct store_node *first, struct diag *d)
 {
-	switch (rc & 0xff) {
-	case SQLITE_OK:
-	case SQLITE_DONE:
-	case SQLITE_ROW:
-		return TM_OK;
-	case SQLITE_NOMEM:
-		return TM_ENOMEM;
-	case SQLITE_BUSY:
-	case SQLITE_LOCKED:
-		return TM_EBUSY;
-	case SQLITE_CORRUPT:
-	case SQLITE_NOTADB:
-	case SQLITE_FORMAT:
-	case SQLITE_ERROR: /* SQL that does not fit the schema: somebody changed the database by hand */
-		return TM_ECORRUPT;
-	case SQLITE_FULL:
-		return TM_ENOSPACE;
-	case SQLITE_PERM:
-	case SQLITE_READONLY:
-	case SQLITE_AUTH:
-		return TM_EPERM;
-	case SQLITE_CONSTRAINT:
-		return TM_EEXIST;
-	case SQLITE_TOOBIG:
-	case SQLITE_RANGE:
-		return TM_ERANGE;
-	case SQLITE_CANTOPEN:
-	case SQLITE_IOERR:
-		break;
-	default:
-		return TM_EIO;
-	}
-	int errno_value = db ? sqlite3_system_errno(db) : 0;
-	if (errno_value == ENOSPC || errno_value == EDQUOT)
-		return TM_ENOSPACE;
-	if (errno_value == EACCES || errno_value == EPERM || errno_value == EROFS)
-		return TM_EPERM;
-	return TM_EIO;
+	return ops->create(where, mesh, first, d);
+}
+
+int store_open(const struct store_ops *ops, const char *where, struct store **ret_store, struct diag *d)
+{
+	return ops->open(where, ret_store, d);
+}
+
+void store_free(struct store *s)
+{
+	if (s)
+		s->ops->free(s);
+}
+
+int store_transaction(struct store *s, store_body_fn *body, void *ctx)
+{
+	return s->ops->transaction(s, body, ctx);
+}
+
+int store_mesh_load(struct store *s, struct store_mesh *ret_mesh)
+{
+	return s->ops->mesh_load(s, ret_mesh);
+}
+
+int store_node_each(struct store *s, store_node_fn *fn, void *ctx)
+{
+	return s->ops->node_each(s, fn, ctx);
+}
+
+int store_node_find_key(struct store *s, const uint8_t key[static 32], struct store_node *ret_node)
+{
+	return s->ops->node_find_key(s, key, ret_node);
+}
+
+int store_node_name_taken(struct store *s, const char *name, bool *ret_taken)
+{
+	return s->ops->node_name_taken(s, name, ret_taken);
+}
+
+int store_node_insert(struct store *s, struct store_node *n, uint32_t hosts_max)
+{
+	return s->ops->node_insert(s, n, hosts_max);
+}
+
+int store_node_rename(struct store *s, const char *id, const char *name)
+{
+	return s->ops->node_rename(s, id, name);
+}
+
+int store_node_remove(struct store *s, const char *id)
+{
+	return s->ops->node_remove(s, id);
+}
+
+int store_node_touch(struct store *s, const char *id, const char *os, const char *version, int64_t last_seen)
+{
+	return s->ops->node_touch(s, id, os, version, last_seen);
+}
+
+int store_change_each(struct store *s, uint64_t version, store_change_fn *fn, void *ctx)
+{
+	return s->ops->change_each(s, version, fn, ctx);
 }
 
 void store_explain(int err, struct diag *d)
@@ -80,149 +103,4 @@ void store_explain_full(struct diag *d)
 {
 	diag_hint(d, "remove nodes that are not used any more with `tunnelmesh node remove`");
 	diag_what(d, TM_EFULL, "every address of the mesh is taken");
-}
-
-int store_exec(sqlite3 *db, const char *sql)
-{
-	return store_error(db, sqlite3_exec(db, sql, NULL, NULL, NULL));
-}
-
-sqlite3_stmt *store_stmt(struct store *s, enum store_stmt which)
-{
-	sqlite3_stmt *st = s->stmts[which];
-
-	sqlite3_reset(st);
-	sqlite3_clear_bindings(st);
-	return st;
-}
-
-int store_row(struct store *s, sqlite3_stmt *st)
-{
-	int rc = sqlite3_step(st);
-
-	if (rc == SQLITE_ROW)
-		return TM_OK;
-
-	int err = rc == SQLITE_DONE ? TM_ENOENT : store_error(s->db, rc);
-	sqlite3_reset(st);
-	return err;
-}
-
-int store_run(struct store *s, sqlite3_stmt *st)
-{
-	int err = store_error(s->db, sqlite3_step(st));
-
-	sqlite3_reset(st);
-	sqlite3_clear_bindings(st);
-	return err;
-}
-
-static void roll_back(struct store *s)
-{
-	/* Some errors (a full disk among them) have undone everything already. */
-	if (sqlite3_get_autocommit(s->db))
-		return;
-	if (store_run(s, store_stmt(s, STMT_ROLLBACK)) != TM_OK)
-		sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
-}
-
-int store_transaction(struct store *s, store_body_fn *body, void *ctx)
-{
-	assert(!s->in_transaction);
-	int err = store_run(s, store_stmt(s, STMT_BEGIN));
-	if (err)
-		return err;
-
-	s->in_transaction = true;
-	err = body(s, ctx);
-	if (!err && sqlite3_get_autocommit(s->db))
-		err = TM_EIO; /* undone underneath us: never report it as done */
-	if (!err)
-		err = store_run(s, store_stmt(s, STMT_COMMIT));
-	if (err)
-		roll_back(s);
-	s->in_transaction = false;
-	return err;
-}
-
-void store_free(struct store *s)
-{
-	if (!s)
-		return;
-
-	for (int i = 0; i < STMT_N; i++)
-		sqlite3_finalize(s->stmts[i]);
-	sqlite3_close_v2(s->db);
-	free(s);
-}
-
-void bind_text(sqlite3_stmt *st, int at, const char *text)
-{
-	sqlite3_bind_text(st, at, text, -1, SQLITE_TRANSIENT);
-}
-
-void bind_blob(sqlite3_stmt *st, int at, const void *p, size_t n)
-{
-	sqlite3_bind_blob(st, at, p, (int)n, SQLITE_TRANSIENT);
-}
-
-int column_text(sqlite3_stmt *st, int at, char *out, size_t out_len)
-{
-	const unsigned char *text = sqlite3_column_text(st, at);
-	size_t n = (size_t)sqlite3_column_bytes(st, at);
-
-	if (!text || n >= out_len || memchr(text, '\0', n))
-		return TM_ECORRUPT;
-
-	memcpy(out, text, n);
-	out[n] = '\0';
-	return TM_OK;
-}
-
-int column_blob(sqlite3_stmt *st, int at, void *out, size_t n)
-{
-	const void *p = sqlite3_column_blob(st, at);
-
-	if (!p || (size_t)sqlite3_column_bytes(st, at) != n)
-		return TM_ECORRUPT;
-
-	memcpy(out, p, n);
-	return TM_OK;
-}
-
-void tags_join(const char (*tags)[NODE_TAG_MAX + 1], size_t n, char out[static TAGS_TEXT_MAX])
-{
-	size_t at = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		size_t len = strnlen(tags[i], NODE_TAG_MAX);
-
-		if (i)
-			out[at++] = ' ';
-		memcpy(out + at, tags[i], len);
-		at += len;
-	}
-	out[at] = '\0';
-}
-
-int tags_split(const char *text, char (*ret_tags)[NODE_TAG_MAX + 1], uint8_t *ret_n)
-{
-	uint8_t n = 0;
-
-	while (*text) {
-		size_t len = strcspn(text, " ");
-
-		if (n == NODE_TAGS_MAX || len == 0 || len > NODE_TAG_MAX)
-			return TM_ECORRUPT;
-		memcpy(ret_tags[n], text, len);
-		ret_tags[n][len] = '\0';
-		if (!node_tag_valid(ret_tags[n]))
-			return TM_ECORRUPT;
-		n++;
-		text += len;
-		if (*text)
-			text++;
-	}
-	*ret_n = n;
-	return TM_OK;
 }

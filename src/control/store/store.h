@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * The coordinator's database: SQLite 3, one file (mode 0600) with a write-ahead log, synced at every commit.
- * One process at a time: the file stays locked while it is open, so that no second coordinator can serve the
- * same mesh. Blocking; used by one thread at a time (start-up first, then the helper thread).
+ * The coordinator's database, of whatever kind (ops.h; sqlite/ is one). Blocking; used by one thread at a
+ * time (start-up first, then the helper thread).
  *
  * Nouns: control/store/mesh.h, node.h, token.h. Their functions that write run inside store_transaction.
  */
@@ -24,20 +23,22 @@ static inline uint64_t store_version_number(uint64_t version)
 struct store;
 struct store_mesh;
 struct store_node;
+struct store_ops;
 
 /*
  * Creates the database with its mesh and first node, whole or not at all. TM_EEXIST, with a sentence, when
- * path or what is left of an older database at path is there.
+ * there is one or what is left of an older one.
  */
-NODISCARD int store_create(
-	const char *path, const struct store_mesh *mesh, const struct store_node *first, struct diag *d);
+NODISCARD int store_create(const struct store_ops *ops, const char *where, const struct store_mesh *mesh,
+	const struct store_node *first, struct diag *d);
 
 /*
- * Opens, checks and migrates. A file that cannot be used stays as it is: TM_ENOENT, TM_ECORRUPT (also: not a
- * database, not ours), TM_EVERSION (written by a newer program), TM_EBUSY (another process has it), TM_EPERM,
- * TM_ENOSPACE, each with a sentence in d.
+ * Opens, checks and migrates. A database that cannot be used stays as it is: TM_ENOENT, TM_ECORRUPT (also:
+ * not a database, not ours), TM_EVERSION (written by a newer program), TM_EBUSY (another process has it),
+ * TM_EPERM, TM_ENOSPACE, each with a sentence in d.
  */
-NODISCARD int store_open(const char *path, struct store **ret_store, struct diag *d);
+NODISCARD int store_open(
+	const struct store_ops *ops, const char *where, struct store **ret_store, struct diag *d);
 void store_free(struct store *s);
 DEFINE_CLEANUP(struct store, store_free)
 

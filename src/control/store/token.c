@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* What tokens mean, whatever keeps them. */
 #include "control/store/token.h"
 
 #include "base/secret.h"
-#include "control/store/store_private.h"
+#include "control/store/ops.h"
 #include "crypto/hash.h"
-
-/* In the order of TOKEN_COLUMNS. */
-enum { COL_ID, COL_HASH, COL_USES, COL_USED, COL_CREATED, COL_EXPIRES, COL_REVOKED, COL_EPHEMERAL, COL_TAGS };
 
 static const char new_one[] = "ask for a new one: `tunnelmesh token create` on the coordinator";
 
@@ -17,82 +15,23 @@ void store_token_hash(const uint8_t secret[static TOKEN_SECRET], uint8_t ret_has
 	sha256(&part, 1, ret_hash);
 }
 
-static int row_to_token(sqlite3_stmt *st, struct store_token *ret_token)
-{
-	struct store_token t = {
-		.uses = (uint32_t)sqlite3_column_int64(st, COL_USES),
-		.used = (uint32_t)sqlite3_column_int64(st, COL_USED),
-		.created = sqlite3_column_int64(st, COL_CREATED),
-		.expires = sqlite3_column_int64(st, COL_EXPIRES),
-		.revoked = sqlite3_column_int(st, COL_REVOKED) != 0,
-		.ephemeral = sqlite3_column_int(st, COL_EPHEMERAL) != 0,
-	};
-	char tags[TAGS_TEXT_MAX];
-
-	int err = column_blob(st, COL_ID, t.id, sizeof(t.id));
-	if (!err)
-		err = column_blob(st, COL_HASH, t.secret_hash, sizeof(t.secret_hash));
-	if (!err)
-		err = column_text(st, COL_TAGS, tags, sizeof(tags));
-	if (!err)
-		err = tags_split(tags, t.tags, &t.n_tags);
-	if (err)
-		return err;
-
-	*ret_token = t;
-	return TM_OK;
-}
-
 int store_token_each(struct store *s, store_token_fn *fn, void *ctx)
 {
-	sqlite3_stmt *st = store_stmt(s, STMT_TOKEN_EACH);
-	int err;
-
-	while (!(err = store_row(s, st))) {
-		struct store_token t;
-
-		err = row_to_token(st, &t);
-		if (!err)
-			err = fn(ctx, &t);
-		if (err) {
-			sqlite3_reset(st);
-			return err;
-		}
-	}
-	return err == TM_ENOENT ? TM_OK : err;
+	return s->ops->token_each(s, fn, ctx);
 }
 
 int store_token_insert(struct store *s, const struct store_token *t)
 {
-	sqlite3_stmt *st = store_stmt(s, STMT_TOKEN_INSERT);
-	char tags[TAGS_TEXT_MAX];
-
-	tags_join(t->tags, t->n_tags, tags);
-	bind_blob(st, COL_ID + 1, t->id, sizeof(t->id));
-	bind_blob(st, COL_HASH + 1, t->secret_hash, sizeof(t->secret_hash));
-	sqlite3_bind_int64(st, COL_USES + 1, t->uses);
-	sqlite3_bind_int64(st, COL_USED + 1, t->used);
-	sqlite3_bind_int64(st, COL_CREATED + 1, t->created);
-	sqlite3_bind_int64(st, COL_EXPIRES + 1, t->expires);
-	sqlite3_bind_int(st, COL_REVOKED + 1, t->revoked);
-	sqlite3_bind_int(st, COL_EPHEMERAL + 1, t->ephemeral);
-	bind_text(st, COL_TAGS + 1, tags);
-	return store_run(s, st);
+	return s->ops->token_insert(s, t);
 }
 
 int store_token_find(struct store *s, const uint8_t id[static TOKEN_ID],
 	const uint8_t secret[static TOKEN_SECRET], struct store_token *ret_token, struct diag *d)
 {
-	sqlite3_stmt *st = store_stmt(s, STMT_TOKEN_BY_ID);
 	struct store_token t = {0}; /* no secret has this hash */
 	uint8_t hash[32];
 
-	bind_blob(st, 1, id, TOKEN_ID);
-	int err = store_row(s, st);
-	if (!err) {
-		err = row_to_token(st, &t);
-		sqlite3_reset(st);
-	}
+	int err = s->ops->token_by_id(s, id, &t);
 	if (err && err != TM_ENOENT)
 		return err;
 
@@ -130,25 +69,12 @@ int store_token_usable(const struct store_token *t, int64_t now, struct diag *d)
 
 int store_token_spend(struct store *s, const uint8_t id[static TOKEN_ID], int64_t now, struct diag *d)
 {
-	sqlite3_stmt *st = store_stmt(s, STMT_TOKEN_SPEND);
+	int err = s->ops->token_spend(s, id, now);
 
-	bind_blob(st, 1, id, TOKEN_ID);
-	sqlite3_bind_int64(st, 2, now);
-	int err = store_run(s, st);
-	if (err)
-		return err;
-
-	return sqlite3_changes(s->db) == 1 ? TM_OK : used_up(1, d);
+	return err == TM_EUSED ? used_up(1, d) : err;
 }
 
 int store_token_revoke(struct store *s, const uint8_t id[static TOKEN_ID])
 {
-	sqlite3_stmt *st = store_stmt(s, STMT_TOKEN_REVOKE);
-
-	bind_blob(st, 1, id, TOKEN_ID);
-	int err = store_run(s, st);
-	if (err)
-		return err;
-
-	return sqlite3_changes(s->db) ? TM_OK : TM_ENOENT;
+	return s->ops->token_revoke(s, id);
 }

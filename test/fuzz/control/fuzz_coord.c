@@ -17,7 +17,7 @@
 #include "control/coord/coord_private.h"
 #include "control/link/clink.h"
 #include "control/link/text.h"
-#include "control/store/store_private.h"
+#include "control/store/sqlite/sqlite_private.h"
 #include "crypto/init.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
@@ -73,9 +73,10 @@ static int fill(struct store *s, void *ctx UNUSED)
 	static const char *const names[] = {"hub", "gate", "plain"};
 	static const uint8_t secret[TOKEN_SECRET]; /* of the one token: all zero, like its id */
 	struct store_token t = {.uses = 2, .expires = unix_now() + 1};
-	int err = store_exec(s->db, "INSERT INTO mesh VALUES (1, 'home', '100.101.0.0/28', 'fd5c::/64', "
-				    "x'5353535353535353535353535353535353535353535353535353535353535353', "
-				    "0, 1)");
+	int err = sql_exec(sql_of(s)->db,
+		"INSERT INTO mesh VALUES (1, 'home', '100.101.0.0/28', 'fd5c::/64', "
+		"x'5353535353535353535353535353535353535353535353535353535353535353', "
+		"0, 1)");
 
 	store_token_hash(secret, t.secret_hash);
 	if (!err)
@@ -89,17 +90,22 @@ static int fill(struct store *s, void *ctx UNUSED)
 }
 
 /* The linker puts these in the place of the real ones: no files, no thread. */
-int __wrap_store_open(const char *path, struct store **ret_store, struct diag *d);
+int __wrap_store_open(
+	const struct store_ops *ops, const char *path, struct store **ret_store, struct diag *d);
 int __wrap_helper_new(struct event_base *base, const char *name, struct helper **ret_helper);
 void __wrap_helper_free(struct helper *h);
 int __wrap_helper_submit(struct helper *h, helper_run_fn *run, helper_done_fn *done, void *job);
 
-int __wrap_store_open(const char *path UNUSED, struct store **ret_store, struct diag *d)
+int __wrap_store_open(
+	const struct store_ops *ops UNUSED, const char *path UNUSED, struct store **ret_store, struct diag *d)
 {
-	check(store_connect(":memory:", ret_store, d) == TM_OK);
-	check(schema_migrate((*ret_store)->db, schema_steps, schema_version, d) == TM_OK);
-	check(store_prepare(*ret_store) == TM_OK);
-	check(store_transaction(*ret_store, fill, NULL) == TM_OK);
+	struct sql_store *s;
+
+	check(sql_connect(":memory:", &s, d) == TM_OK);
+	check(schema_migrate(s->db, schema_steps, schema_version, d) == TM_OK);
+	check(sql_prepare(s) == TM_OK);
+	check(store_transaction(&s->store, fill, NULL) == TM_OK);
+	*ret_store = &s->store;
 	return TM_OK;
 }
 

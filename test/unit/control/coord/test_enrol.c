@@ -3,7 +3,7 @@
 
 #include "unit/control/coord/rig.h"
 
-#include "control/store/store_private.h"
+#include "control/store/sqlite/sqlite_private.h"
 
 static void a_token_makes_a_machine_a_member(void **state)
 {
@@ -192,7 +192,7 @@ static void a_full_mesh_says_so(void **state)
 	struct token t = rig_token(r, json_object());
 
 	rig_settle(r);
-	assert_int_equal(store_exec(r->c->store->db, "UPDATE mesh SET free_host = 65535"), TM_OK);
+	assert_int_equal(sql_exec(sql_of(r->c->store)->db, "UPDATE mesh SET free_host = 65535"), TM_OK);
 	machine_enrol(m, &t, "laptop");
 	const json_t *a = machine_await(m, "reply");
 	assert_non_null(strstr(json_string_value(json_object_get(a, "error")), "every address"));
@@ -205,14 +205,14 @@ static void a_full_disk_refuses_the_join_and_keeps_the_token(void **state)
 	struct token t = rig_token(r, json_object());
 
 	rig_settle(r); /* the helper is idle: the connection may be used here */
-	assert_int_equal(sqlite3_exec(r->c->store->db,
+	assert_int_equal(sqlite3_exec(sql_of(r->c->store)->db,
 				 "CREATE TABLE ballast (x); PRAGMA max_page_count = 30;"
 				 "INSERT INTO ballast SELECT zeroblob(3000) FROM (SELECT 1 UNION SELECT 2 "
 				 "UNION SELECT 3)",
 				 NULL, NULL, NULL),
 		SQLITE_OK);
-	while (sqlite3_exec(r->c->store->db, "INSERT INTO ballast VALUES (zeroblob(4000))", NULL, NULL,
-		       NULL) == SQLITE_OK)
+	while (sqlite3_exec(sql_of(r->c->store)->db, "INSERT INTO ballast VALUES (zeroblob(4000))", NULL,
+		       NULL, NULL) == SQLITE_OK)
 		;
 	machine_enrol(m, &t, "a23456789-123456789-123456789-123456789-123456789-123456789-123");
 	const json_t *a = machine_await(m, "reply");
@@ -232,8 +232,8 @@ static void a_full_disk_refuses_the_join_and_keeps_the_token(void **state)
 	}
 	assert_non_null(strstr(json_string_value(json_object_get(a, "error")), "full"));
 	size_t members = registry_size(r->c->reg);
-	assert_int_equal(sqlite3_exec(r->c->store->db, "PRAGMA max_page_count = 4000; DROP TABLE ballast",
-				 NULL, NULL, NULL),
+	assert_int_equal(sqlite3_exec(sql_of(r->c->store)->db,
+				 "PRAGMA max_page_count = 4000; DROP TABLE ballast", NULL, NULL, NULL),
 		SQLITE_OK);
 	machine_forget(m);
 	machine_enrol(m, &t, "laptop");

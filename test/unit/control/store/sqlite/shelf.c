@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "unit/unit.h"
 
-#include "unit/control/store/shelf.h"
+#include "unit/control/store/sqlite/shelf.h"
 
+#include "control/store/sqlite/sqlite.h"
 #include "crypto/init.h"
 
 #include <dirent.h>
@@ -91,7 +92,7 @@ void shelf_create(const struct shelf *sh)
 	struct store_node first = shelf_node(1);
 	struct diag d = {0};
 
-	if (store_create(sh->path, &mesh, &first, &d) != TM_OK)
+	if (store_create(&store_sqlite, sh->path, &mesh, &first, &d) != TM_OK)
 		fail_msg("%s %s", d.where, d.what);
 }
 
@@ -100,7 +101,7 @@ struct store *shelf_open(const struct shelf *sh)
 	struct store *s;
 	struct diag d = {0};
 
-	if (store_open(sh->path, &s, &d) != TM_OK)
+	if (store_open(&store_sqlite, sh->path, &s, &d) != TM_OK)
 		fail_msg("%s %s", d.where, d.what);
 	return s;
 }

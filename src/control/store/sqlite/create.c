@@ -3,9 +3,7 @@
  * A new database is built under another name and appears at its own by link(), which never replaces anything:
  * at every moment there is either none or a whole one.
  */
-#include "control/store/mesh.h"
-#include "control/store/node.h"
-#include "control/store/store_private.h"
+#include "control/store/sqlite/sqlite_private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -57,51 +55,52 @@ static int refuse_if_there(const char *path, struct diag *d)
 	return TM_OK;
 }
 
-static int insert_mesh(struct store *s, const struct store_mesh *m)
+static int insert_mesh(struct sql_store *s, const struct store_mesh *m)
 {
 	char net4[PREFIX_STR_LEN], net6[PREFIX_STR_LEN];
-	sqlite3_stmt *st = store_stmt(s, STMT_MESH_INSERT);
+	sqlite3_stmt *st = sql_stmt(s, STMT_MESH_INSERT);
 
 	bind_text(st, 1, m->info.name);
 	bind_text(st, 2, prefix_format(&m->info.net4, net4));
 	bind_text(st, 3, prefix_format(&m->info.net6, net6));
 	bind_blob(st, 4, m->info.secret, sizeof(m->info.secret));
 	sqlite3_bind_int64(st, 5, m->created);
-	return store_run(s, st);
+	return sql_run(s, st);
 }
 
-static int insert_first_rows(struct store *s, void *ctx)
+static int insert_first_rows(struct store *store, void *ctx)
 {
 	struct first_rows *rows = ctx;
 
-	int err = insert_mesh(s, rows->mesh);
+	int err = insert_mesh(sql_of(store), rows->mesh);
 	if (err)
 		return err;
 
-	return store_node_insert(s, &rows->node, 1);
+	return sql_node_insert(store, &rows->node, 1);
 }
 
 static int fill(const char *path, struct first_rows *rows, struct diag *d)
 {
-	_cleanup_(store_freep) struct store *s = NULL;
+	struct sql_store *s;
 	char application[64];
 
-	int err = store_connect(path, &s, d);
+	int err = sql_connect(path, &s, d);
 	if (err)
 		return err;
 
+	_cleanup_(store_freep) struct store *store = &s->store;
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
 	snprintf(application, sizeof(application), "PRAGMA application_id = %d", SCHEMA_APPLICATION_ID);
-	err = store_exec(s->db, application);
+	err = sql_exec(s->db, application);
 	if (!err)
 		err = schema_migrate(s->db, schema_steps, schema_version, d);
 	if (!err)
-		err = store_prepare(s);
+		err = sql_prepare(s);
 	if (!err)
-		err = store_transaction(s, insert_first_rows, rows);
+		err = store_transaction(store, insert_first_rows, rows);
 	/* Last: the setting is in the file's header and stays. */
 	if (!err)
-		err = store_exec(s->db, "PRAGMA journal_mode = WAL");
+		err = sql_exec(s->db, "PRAGMA journal_mode = WAL");
 	return err;
 }
 
@@ -161,7 +160,7 @@ static void remove_built(const char *built)
 			unlink(name);
 }
 
-int store_create(
+int sql_create(
 	const char *path, const struct store_mesh *mesh, const struct store_node *first, struct diag *d)
 {
 	struct first_rows rows = {mesh, *first};

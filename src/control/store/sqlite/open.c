@@ -4,7 +4,7 @@
  * connection does not either (a write-ahead log of a crashed run is left beside it for a program that
  * understands it).
  */
-#include "control/store/store_private.h"
+#include "control/store/sqlite/sqlite_private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -52,16 +52,19 @@ static int say_damaged(sqlite3 *db, struct diag *d)
 	return diag_what(d, TM_ECORRUPT, "the mesh database is damaged: %s", sqlite3_errmsg(db));
 }
 
-int store_connect(const char *path, struct store **ret_store, struct diag *d)
+int sql_connect(const char *path, struct sql_store **ret_store, struct diag *d)
 {
-	_cleanup_(store_freep) struct store *s = calloc(1, sizeof(*s));
+	struct sql_store *s = calloc(1, sizeof(*s));
 	if (!s)
 		return TM_ENOMEM;
+
+	s->store.ops = &store_sqlite;
+	_cleanup_(store_freep) struct store *until_ready = &s->store;
 
 	int rc = sqlite3_open_v2(
 		path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
 	if (rc != SQLITE_OK) {
-		int err = store_error(s->db, rc);
+		int err = sql_error(s->db, rc);
 		store_explain(err, d);
 		return err;
 	}
@@ -72,11 +75,11 @@ int store_connect(const char *path, struct store **ret_store, struct diag *d)
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-	int err = store_exec(s->db, "PRAGMA locking_mode = EXCLUSIVE;"
-				    "PRAGMA synchronous = FULL;"
-				    "PRAGMA foreign_keys = ON;"
-				    "PRAGMA cell_size_check = ON;"
-				    "PRAGMA secure_delete = ON;");
+	int err = sql_exec(s->db, "PRAGMA locking_mode = EXCLUSIVE;"
+				  "PRAGMA synchronous = FULL;"
+				  "PRAGMA foreign_keys = ON;"
+				  "PRAGMA cell_size_check = ON;"
+				  "PRAGMA secure_delete = ON;");
 	if (err == TM_ECORRUPT)
 		return say_damaged(s->db, d);
 	if (err) {
@@ -84,11 +87,12 @@ int store_connect(const char *path, struct store **ret_store, struct diag *d)
 		return err;
 	}
 
-	*ret_store = TAKE(s);
+	until_ready = NULL;
+	*ret_store = s;
 	return TM_OK;
 }
 
-int store_prepare(struct store *s)
+int sql_prepare(struct sql_store *s)
 {
 	static const char *const sql[] = {
 #define X(name, text) [STMT_##name] = text,
@@ -100,13 +104,13 @@ int store_prepare(struct store *s)
 		int rc = sqlite3_prepare_v3(s->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &s->stmts[i], NULL);
 
 		if (rc != SQLITE_OK)
-			return store_error(s->db, rc);
+			return sql_error(s->db, rc);
 	}
 	return TM_OK;
 }
 
 /* Ours, and not newer than we are? */
-static int check_kind(struct store *s, struct diag *d)
+static int check_kind(struct sql_store *s, struct diag *d)
 {
 	int application, version;
 
@@ -134,17 +138,17 @@ static int check_kind(struct store *s, struct diag *d)
 
 /* The whole file: pages, indexes against tables, CHECK and NOT NULL. A mesh of 60,000 nodes takes well under
  * a second. */
-static int check_integrity(struct store *s, struct diag *d)
+static int check_integrity(struct sql_store *s, struct diag *d)
 {
 	sqlite3_stmt *st;
 
 	int rc = sqlite3_prepare_v2(s->db, "PRAGMA integrity_check(1)", -1, &st, NULL);
 	if (rc != SQLITE_OK)
-		return store_error(s->db, rc);
+		return sql_error(s->db, rc);
 
 	rc = sqlite3_step(st);
 	const char *answer = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(st, 0) : NULL;
-	int err = answer ? TM_OK : store_error(s->db, rc);
+	int err = answer ? TM_OK : sql_error(s->db, rc);
 	if (answer && strcmp(answer, "ok") != 0) {
 		const char *line = strchr(answer, '\n'); /* behind "*** in database main ***" */
 
@@ -158,7 +162,7 @@ static int check_integrity(struct store *s, struct diag *d)
 
 	rc = sqlite3_prepare_v2(s->db, "PRAGMA foreign_key_check", -1, &st, NULL);
 	if (rc != SQLITE_OK)
-		return store_error(s->db, rc);
+		return sql_error(s->db, rc);
 
 	rc = sqlite3_step(st);
 	sqlite3_finalize(st);
@@ -166,30 +170,31 @@ static int check_integrity(struct store *s, struct diag *d)
 		diag_hint(d, "restore it from a backup; the file was left as it is");
 		return diag_what(d, TM_ECORRUPT, "the mesh database is damaged: a client has no node");
 	}
-	return store_error(s->db, rc);
+	return sql_error(s->db, rc);
 }
 
 /* Takes the write lock once; with locking_mode EXCLUSIVE it is ours from now on. */
-static int take_lock(struct store *s)
+static int take_lock(struct sql_store *s)
 {
-	int err = store_exec(s->db, "BEGIN IMMEDIATE");
+	int err = sql_exec(s->db, "BEGIN IMMEDIATE");
 
-	return err ? err : store_exec(s->db, "COMMIT");
+	return err ? err : sql_exec(s->db, "COMMIT");
 }
 
-int store_open(const char *path, struct store **ret_store, struct diag *d)
+int sql_open(const char *path, struct store **ret_store, struct diag *d)
 {
-	_cleanup_(store_freep) struct store *s = NULL;
+	struct sql_store *s;
 
 	diag_where(d, "%s", path);
 	int err = look_at_file(path, d);
 	if (err)
 		return err;
 
-	err = store_connect(path, &s, d);
+	err = sql_connect(path, &s, d);
 	if (err)
 		return err;
 
+	_cleanup_(store_freep) struct store *store = &s->store;
 	err = check_kind(s, d);
 	if (!err)
 		err = take_lock(s);
@@ -198,14 +203,14 @@ int store_open(const char *path, struct store **ret_store, struct diag *d)
 	if (!err)
 		err = schema_migrate(s->db, schema_steps, schema_version, d);
 	if (!err)
-		err = store_prepare(s);
+		err = sql_prepare(s);
 	if (err) {
 		store_explain(err, d);
 		return err;
 	}
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
 	chmod(path, 0600); /* it holds the mesh secret, whatever a restore from a backup made of its mode */
-	*ret_store = TAKE(s);
+	*ret_store = TAKE(store);
 	diag_where(d, "%s", "");
 	return TM_OK;
 }

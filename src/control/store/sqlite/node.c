@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-#include "control/store/node.h"
-
 #include "base/secret.h"
-#include "control/store/store_private.h"
+#include "control/store/sqlite/sqlite_private.h"
 #include "crypto/init.h"
 
 /* In the order of NODE_COLUMNS. */
@@ -83,12 +81,13 @@ static int row_to_node(sqlite3_stmt *st, struct store_node *ret_node)
 	return TM_OK;
 }
 
-int store_node_each(struct store *s, store_node_fn *fn, void *ctx)
+int sql_node_each(struct store *store, store_node_fn *fn, void *ctx)
 {
-	sqlite3_stmt *st = store_stmt(s, STMT_NODE_EACH);
+	struct sql_store *s = sql_of(store);
+	sqlite3_stmt *st = sql_stmt(s, STMT_NODE_EACH);
 	int err;
 
-	while (!(err = store_row(s, st))) {
+	while (!(err = sql_row(s, st))) {
 		struct store_node n;
 
 		err = row_to_node(st, &n);
@@ -102,12 +101,13 @@ int store_node_each(struct store *s, store_node_fn *fn, void *ctx)
 	return err == TM_ENOENT ? TM_OK : err;
 }
 
-int store_node_find_key(struct store *s, const uint8_t key[static 32], struct store_node *ret_node)
+int sql_node_find_key(struct store *store, const uint8_t key[static 32], struct store_node *ret_node)
 {
-	sqlite3_stmt *st = store_stmt(s, STMT_NODE_BY_KEY);
+	struct sql_store *s = sql_of(store);
+	sqlite3_stmt *st = sql_stmt(s, STMT_NODE_BY_KEY);
 
 	bind_blob(st, 1, key, 32);
-	int err = store_row(s, st);
+	int err = sql_row(s, st);
 	if (err)
 		return err;
 
@@ -116,12 +116,13 @@ int store_node_find_key(struct store *s, const uint8_t key[static 32], struct st
 	return err;
 }
 
-int store_node_name_taken(struct store *s, const char *name, bool *ret_taken)
+int sql_node_name_taken(struct store *store, const char *name, bool *ret_taken)
 {
-	sqlite3_stmt *st = store_stmt(s, STMT_NODE_NAME_TAKEN);
+	struct sql_store *s = sql_of(store);
+	sqlite3_stmt *st = sql_stmt(s, STMT_NODE_NAME_TAKEN);
 
 	bind_text(st, 1, name);
-	int err = store_row(s, st);
+	int err = sql_row(s, st);
 	if (err)
 		return err;
 
@@ -132,19 +133,19 @@ int store_node_name_taken(struct store *s, const char *name, bool *ret_taken)
 
 /* --- changes --- */
 
-static int note_change(struct store *s, const char *id)
+static int note_change(struct sql_store *s, const char *id)
 {
-	sqlite3_stmt *st = store_stmt(s, STMT_CHANGE_ADD);
+	sqlite3_stmt *st = sql_stmt(s, STMT_CHANGE_ADD);
 
 	sqlite3_bind_int64(st, 1, random_u32() >> 1);
 	bind_text(st, 2, id);
-	int err = store_run(s, st);
+	int err = sql_run(s, st);
 	if (err)
 		return err;
 
-	st = store_stmt(s, STMT_CHANGE_PRUNE);
+	st = sql_stmt(s, STMT_CHANGE_PRUNE);
 	sqlite3_bind_int64(st, 1, STORE_CHANGES_KEPT);
-	return store_run(s, st);
+	return sql_run(s, st);
 }
 
 static int row_to_change(sqlite3_stmt *st, struct store_change *ret_change)
@@ -163,13 +164,14 @@ static int row_to_change(sqlite3_stmt *st, struct store_change *ret_change)
 	return err;
 }
 
-int store_change_each(struct store *s, uint64_t version, store_change_fn *fn, void *ctx)
+int sql_change_each(struct store *store, uint64_t version, store_change_fn *fn, void *ctx)
 {
-	sqlite3_stmt *st = store_stmt(s, STMT_CHANGE_EACH);
+	struct sql_store *s = sql_of(store);
+	sqlite3_stmt *st = sql_stmt(s, STMT_CHANGE_EACH);
 	int err;
 
 	sqlite3_bind_int64(st, 1, (sqlite3_int64)store_version_number(version));
-	while (!(err = store_row(s, st))) {
+	while (!(err = sql_row(s, st))) {
 		struct store_change x;
 
 		err = row_to_change(st, &x);
@@ -185,20 +187,20 @@ int store_change_each(struct store *s, uint64_t version, store_change_fn *fn, vo
 
 /* --- host numbers --- */
 
-static int run_with_host(struct store *s, enum store_stmt which, uint32_t host)
+static int run_with_host(struct sql_store *s, enum sql_stmt_id which, uint32_t host)
 {
-	sqlite3_stmt *st = store_stmt(s, which);
+	sqlite3_stmt *st = sql_stmt(s, which);
 
 	sqlite3_bind_int64(st, 1, host);
-	return store_run(s, st);
+	return sql_run(s, st);
 }
 
 /* The lowest number that is free. */
-static int take_host(struct store *s, uint32_t hosts_max, uint32_t *ret_host)
+static int take_host(struct sql_store *s, uint32_t hosts_max, uint32_t *ret_host)
 {
-	sqlite3_stmt *st = store_stmt(s, STMT_HOST_HINT);
+	sqlite3_stmt *st = sql_stmt(s, STMT_HOST_HINT);
 
-	int err = store_row(s, st);
+	int err = sql_row(s, st);
 	if (err)
 		return err == TM_ENOENT ? TM_ECORRUPT : err;
 
@@ -206,9 +208,9 @@ static int take_host(struct store *s, uint32_t hosts_max, uint32_t *ret_host)
 	bool taken = sqlite3_column_int(st, 1) != 0;
 	sqlite3_reset(st);
 	if (taken) {
-		st = store_stmt(s, STMT_HOST_GAP);
+		st = sql_stmt(s, STMT_HOST_GAP);
 		sqlite3_bind_int64(st, 1, host);
-		err = store_row(s, st);
+		err = sql_row(s, st);
 		if (err)
 			return err == TM_ENOENT ? TM_ECORRUPT : err;
 		host = sqlite3_column_int64(st, 0);
@@ -223,9 +225,9 @@ static int take_host(struct store *s, uint32_t hosts_max, uint32_t *ret_host)
 
 /* --- */
 
-static int insert(struct store *s, const struct store_node *n)
+static int insert(struct sql_store *s, const struct store_node *n)
 {
-	sqlite3_stmt *st = store_stmt(s, STMT_NODE_INSERT);
+	sqlite3_stmt *st = sql_stmt(s, STMT_NODE_INSERT);
 	bool client = n->rec.kind == NODE_CLIENT;
 	char tags[TAGS_TEXT_MAX];
 
@@ -248,21 +250,22 @@ static int insert(struct store *s, const struct store_node *n)
 	bind_text(st, COL_VERSION + 1, n->version);
 	sqlite3_bind_int64(st, COL_CREATED + 1, n->created);
 	sqlite3_bind_int64(st, COL_LAST_SEEN + 1, n->last_seen);
-	return store_run(s, st);
+	return sql_run(s, st);
 }
 
 /* Runs a statement about one row. */
-static int change_one(struct store *s, sqlite3_stmt *st)
+static int change_one(struct sql_store *s, sqlite3_stmt *st)
 {
-	int err = store_run(s, st);
+	int err = sql_run(s, st);
 	if (err)
 		return err;
 
 	return sqlite3_changes(s->db) ? TM_OK : TM_ENOENT;
 }
 
-int store_node_insert(struct store *s, struct store_node *n, uint32_t hosts_max)
+int sql_node_insert(struct store *store, struct store_node *n, uint32_t hosts_max)
 {
+	struct sql_store *s = sql_of(store);
 	int err = n->rec.host ? TM_OK : take_host(s, hosts_max, &n->rec.host);
 	if (!err)
 		err = insert(s, n);
@@ -271,9 +274,10 @@ int store_node_insert(struct store *s, struct store_node *n, uint32_t hosts_max)
 	return err;
 }
 
-int store_node_rename(struct store *s, const char *id, const char *name)
+int sql_node_rename(struct store *store, const char *id, const char *name)
 {
-	sqlite3_stmt *st = store_stmt(s, STMT_NODE_RENAME);
+	struct sql_store *s = sql_of(store);
+	sqlite3_stmt *st = sql_stmt(s, STMT_NODE_RENAME);
 
 	bind_text(st, 1, id);
 	bind_text(st, 2, name);
@@ -282,14 +286,14 @@ int store_node_rename(struct store *s, const char *id, const char *name)
 }
 
 /* The rows of its clients go with its own (ON DELETE CASCADE); each is a change, the node's the last. */
-static int note_removals(struct store *s, const char *id)
+static int note_removals(struct sql_store *s, const char *id)
 {
-	sqlite3_stmt *st = store_stmt(s, STMT_NODE_AND_CLIENTS);
+	sqlite3_stmt *st = sql_stmt(s, STMT_NODE_AND_CLIENTS);
 	char gone[NODE_ID_LEN + 1];
 	int err;
 
 	bind_text(st, 1, id);
-	while (!(err = store_row(s, st))) {
+	while (!(err = sql_row(s, st))) {
 		sqlite3_int64 host = sqlite3_column_int64(st, 1);
 
 		err = column_text(st, 0, gone, sizeof(gone));
@@ -305,24 +309,27 @@ static int note_removals(struct store *s, const char *id)
 	return err == TM_ENOENT ? TM_OK : err;
 }
 
-int store_node_remove(struct store *s, const char *id)
+int sql_node_remove(struct store *store, const char *id)
 {
+	struct sql_store *s = sql_of(store);
 	int err = note_removals(s, id);
 	if (err)
 		return err;
 
-	sqlite3_stmt *st = store_stmt(s, STMT_NODE_REMOVE);
+	sqlite3_stmt *st = sql_stmt(s, STMT_NODE_REMOVE);
 	bind_text(st, 1, id);
 	return change_one(s, st);
 }
 
-int store_node_touch(struct store *s, const char *id, const char *os, const char *version, int64_t last_seen)
+int sql_node_touch(
+	struct store *store, const char *id, const char *os, const char *version, int64_t last_seen)
 {
-	sqlite3_stmt *st = store_stmt(s, STMT_NODE_TOUCH);
+	struct sql_store *s = sql_of(store);
+	sqlite3_stmt *st = sql_stmt(s, STMT_NODE_TOUCH);
 
 	bind_text(st, 1, id);
 	bind_text(st, 2, os);
 	bind_text(st, 3, version);
 	sqlite3_bind_int64(st, 4, last_seen);
-	return store_run(s, st);
+	return sql_run(s, st);
 }

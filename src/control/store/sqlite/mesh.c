@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-#include "control/store/mesh.h"
-
 #include "base/secret.h"
-#include "control/store/store_private.h"
+#include "control/store/sqlite/sqlite_private.h"
 
 static int column_prefix(sqlite3_stmt *st, int at, uint8_t family, struct prefix *ret_prefix)
 {
@@ -39,11 +37,12 @@ static int row_to_mesh(sqlite3_stmt *st, struct store_mesh *ret_mesh)
 	return err;
 }
 
-int store_mesh_load(struct store *s, struct store_mesh *ret_mesh)
+int sql_mesh_load(struct store *store, struct store_mesh *ret_mesh)
 {
-	sqlite3_stmt *st = store_stmt(s, STMT_MESH_LOAD);
+	struct sql_store *s = sql_of(store);
+	sqlite3_stmt *st = sql_stmt(s, STMT_MESH_LOAD);
 
-	int err = store_row(s, st);
+	int err = sql_row(s, st);
 	if (err)
 		return err == TM_ENOENT ? TM_ECORRUPT : err;
 

@@ -4,7 +4,7 @@
  * Everything that must be unique or well-formed is so by schema, so that no bug above can break it; the
  * integrity check at opening repeats it.
  */
-#include "control/store/store_private.h"
+#include "control/store/sqlite/sqlite_private.h"
 
 #include <stdio.h>
 
@@ -57,7 +57,8 @@ const struct schema_step schema_steps[] = {
 	 "	salt INTEGER NOT NULL CHECK (salt BETWEEN 0 AND 2147483647),"
 	 "	id TEXT NOT NULL CHECK (length(id) = 16)"
 	 ") STRICT;"
-	 "INSERT INTO change (number, salt, id) SELECT 1, random() & 2147483647, id FROM node WHERE coordinator = 1;"
+	 "INSERT INTO change (number, salt, id) SELECT 1, random() & 2147483647, id FROM node WHERE "
+	 "coordinator = 1;"
 	 "ALTER TABLE mesh DROP COLUMN epoch;"
 	 /* All host numbers below it are taken. */
 	 "ALTER TABLE mesh ADD COLUMN free_host INTEGER NOT NULL DEFAULT 1 CHECK (free_host > 0);"},
@@ -72,11 +73,11 @@ int schema_read_int(sqlite3 *db, const char *pragma, int *ret_value)
 
 	int rc = sqlite3_prepare_v2(db, pragma, -1, &st, NULL);
 	if (rc != SQLITE_OK)
-		return store_error(db, rc);
+		return sql_error(db, rc);
 
 	rc = sqlite3_step(st);
 	int value = rc == SQLITE_ROW ? sqlite3_column_int(st, 0) : 0;
-	int err = rc == SQLITE_ROW ? TM_OK : store_error(db, rc);
+	int err = rc == SQLITE_ROW ? TM_OK : sql_error(db, rc);
 	sqlite3_finalize(st);
 	if (err)
 		return err;
@@ -90,15 +91,15 @@ static int migrate_one(sqlite3 *db, const struct schema_step *step, int to)
 	char version[64];
 
 	snprintf(version, sizeof(version), "PRAGMA user_version = %d", to);
-	int err = store_exec(db, "BEGIN IMMEDIATE");
+	int err = sql_exec(db, "BEGIN IMMEDIATE");
 	if (err)
 		return err;
 
-	err = store_exec(db, step->sql);
+	err = sql_exec(db, step->sql);
 	if (!err)
-		err = store_exec(db, version);
+		err = sql_exec(db, version);
 	if (!err)
-		err = store_exec(db, "COMMIT");
+		err = sql_exec(db, "COMMIT");
 	if (err && !sqlite3_get_autocommit(db))
 		sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
 	return err;

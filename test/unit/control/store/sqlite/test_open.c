@@ -2,9 +2,9 @@
 /* Databases that cannot be used: one clear sentence each, and the file stays as it was. */
 #include "unit/unit.h"
 
-#include "unit/control/store/shelf.h"
+#include "unit/control/store/sqlite/shelf.h"
 
-#include "control/store/store_private.h"
+#include "control/store/sqlite/sqlite_private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -221,7 +221,7 @@ static void unusable_databases_get_a_sentence_and_stay_as_they_are(void **state)
 		const struct shelf *sh = shelf;
 		bad_ones[i].make(sh);
 		uint8_t *before = shelf_read(sh->path, &n_before);
-		int err = store_open(sh->path, &s, &d);
+		int err = store_open(&store_sqlite, sh->path, &s, &d);
 		if (err != bad_ones[i].err || !strstr(d.what, bad_ones[i].says) || !d.hint[0] || s)
 			fail_msg("%s: %d \"%s\" (%s)", bad_ones[i].name, err, d.what, d.hint);
 		if (strcmp(d.where, sh->path) != 0)
@@ -253,7 +253,7 @@ static void a_flipped_byte_anywhere_is_noticed_or_harmless_and_never_written_ove
 		memcpy(bad, good, n);
 		bad[at] ^= 0x55;
 		shelf_write(sh->path, bad, n);
-		int err = store_open(sh->path, &s, &d);
+		int err = store_open(&store_sqlite, sh->path, &s, &d);
 		if (err) {
 			size_t n_after;
 			uint8_t *after = shelf_read(sh->path, &n_after);
@@ -301,13 +301,14 @@ static void a_second_process_is_told_that_the_database_is_in_use(void **state)
 	pid_t child = fork();
 	if (child == 0) {
 		close(to_child[1]);
-		if (store_open(sh->path, &s, NULL) != TM_OK || write(to_parent[1], "o", 1) != 1)
+		if (store_open(&store_sqlite, sh->path, &s, NULL) != TM_OK ||
+			write(to_parent[1], "o", 1) != 1)
 			_exit(1);
 		_exit(read(to_child[0], &c, 1) < 0); /* until the parent closes its end */
 	}
 	close(to_parent[1]);
 	assert_int_equal(read(to_parent[0], &c, 1), 1);
-	assert_int_equal(store_open(sh->path, &s, &d), TM_EBUSY);
+	assert_int_equal(store_open(&store_sqlite, sh->path, &s, &d), TM_EBUSY);
 	assert_non_null(strstr(d.what, "in use by another process"));
 	assert_true(d.hint[0]);
 	close(to_child[1]);
@@ -343,7 +344,7 @@ static void a_lock_of_some_database_tool_is_told_too(void **state)
 	}
 	close(to_parent[1]);
 	assert_int_equal(read(to_parent[0], &c, 1), 1);
-	assert_int_equal(store_open(sh->path, &s, &d), TM_EBUSY);
+	assert_int_equal(store_open(&store_sqlite, sh->path, &s, &d), TM_EBUSY);
 	assert_non_null(strstr(d.what, "in use by another process"));
 	close(to_child[1]);
 	close(to_child[0]);
@@ -367,7 +368,7 @@ static void a_database_of_another_user_is_a_clear_error(void **state)
 
 		if (setgid(65534) || setuid(65534))
 			_exit(2);
-		int err = store_open(sh->path, &s, &d);
+		int err = store_open(&store_sqlite, sh->path, &s, &d);
 		_exit(err == TM_EPERM && strstr(d.what, "may not be read and written") && d.hint[0] ? 0 : 1);
 	}
 	waitpid(child, &status, 0);
@@ -383,7 +384,8 @@ static void a_full_disk_fails_the_change_and_loses_nothing(void **state)
 
 	shelf_create(sh);
 	struct store *s = shelf_open(sh);
-	assert_int_equal(sqlite3_exec(s->db, "PRAGMA max_page_count = 20", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(
+		sqlite3_exec(sql_of(s)->db, "PRAGMA max_page_count = 20", NULL, NULL, NULL), SQLITE_OK);
 	for (struct store_node n = shelf_node(i); !(err = shelf_insert_node(s, &n)); n = shelf_node(++i))
 		;
 	assert_int_equal(err, TM_ENOSPACE);
@@ -391,7 +393,8 @@ static void a_full_disk_fails_the_change_and_loses_nothing(void **state)
 	store_explain(err, &d);
 	assert_non_null(strstr(d.what, "full"));
 	assert_int_equal(shelf_count_nodes(s), i - 1);
-	assert_int_equal(sqlite3_exec(s->db, "PRAGMA max_page_count = 2000", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(
+		sqlite3_exec(sql_of(s)->db, "PRAGMA max_page_count = 2000", NULL, NULL, NULL), SQLITE_OK);
 	struct store_node n = shelf_node(i);
 	assert_int_equal(shelf_insert_node(s, &n), TM_OK);
 	store_free(s);
@@ -429,13 +432,15 @@ static void on_a_small_disk(const struct shelf *sh)
 	snprintf(ballast, sizeof(ballast), "%s/ballast", sh->folder);
 	/* Creating on a full disk: an error, and no half database under the real name. */
 	fill_up(sh->folder);
-	if (store_create(sh->path, &mesh, &first, &d) != TM_ENOSPACE || !strstr(d.what, "full"))
+	if (store_create(&store_sqlite, sh->path, &mesh, &first, &d) != TM_ENOSPACE ||
+		!strstr(d.what, "full"))
 		_exit(1);
 	if (access(sh->path, F_OK) == 0)
 		_exit(2);
 	unlink(ballast);
 	d = (struct diag){0};
-	if (store_create(sh->path, &mesh, &first, &d) != TM_OK || store_open(sh->path, &s, &d) != TM_OK)
+	if (store_create(&store_sqlite, sh->path, &mesh, &first, &d) != TM_OK ||
+		store_open(&store_sqlite, sh->path, &s, &d) != TM_OK)
 		_exit(3);
 	fill_up(sh->folder);
 	int err = TM_OK;
@@ -452,7 +457,7 @@ static void on_a_small_disk(const struct shelf *sh)
 		_exit(5);
 	store_free(s);
 	(void)full;
-	_exit(store_open(sh->path, &s, &d) == TM_OK && shelf_count_nodes(s) == n + 1 ? 0 : 6);
+	_exit(store_open(&store_sqlite, sh->path, &s, &d) == TM_OK && shelf_count_nodes(s) == n + 1 ? 0 : 6);
 }
 
 static void a_really_full_disk_is_told_and_nothing_is_lost(void **state)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "unit/unit.h"
 
-#include "unit/control/store/shelf.h"
+#include "unit/control/store/sqlite/shelf.h"
 
-#include "control/store/store_private.h"
+#include "control/store/sqlite/sqlite_private.h"
 
 #include <signal.h>
 #include <sys/stat.h>
@@ -59,11 +59,11 @@ static void the_database_runs_with_a_write_ahead_log_full_sync_and_foreign_keys(
 	for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
 		int value = -1;
 
-		assert_int_equal(schema_read_int(s->db, settings[i].pragma, &value), TM_OK);
+		assert_int_equal(schema_read_int(sql_of(s)->db, settings[i].pragma, &value), TM_OK);
 		if (value != settings[i].value)
 			fail_msg("%s is %d", settings[i].pragma, value);
 	}
-	assert_int_equal(sqlite3_prepare_v2(s->db, "PRAGMA journal_mode", -1, &st, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(sql_of(s)->db, "PRAGMA journal_mode", -1, &st, NULL), SQLITE_OK);
 	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
 	assert_string_equal((const char *)sqlite3_column_text(st, 0), "wal");
 	sqlite3_finalize(st);
@@ -84,7 +84,7 @@ static void creating_never_replaces_anything(void **state)
 
 		snprintf(path, sizeof(path), "%s%s", sh->path, names[i]);
 		shelf_write(path, "precious", 8);
-		assert_int_equal(store_create(sh->path, &mesh, &first, &d), TM_EEXIST);
+		assert_int_equal(store_create(&store_sqlite, sh->path, &mesh, &first, &d), TM_EEXIST);
 		assert_true(d.what[0] && d.hint[0]);
 		uint8_t *is = shelf_read(path, &n);
 		assert_non_null(is);
@@ -111,7 +111,7 @@ static void creating_in_a_missing_folder_fails_with_a_sentence(void **state)
 	char path[128];
 
 	snprintf(path, sizeof(path), "%s/nowhere/mesh.db", sh->folder);
-	assert_true(store_create(path, &mesh, &first, &d) < 0);
+	assert_true(store_create(&store_sqlite, path, &mesh, &first, &d) < 0);
 	assert_true(d.what[0]);
 }
 
@@ -407,7 +407,7 @@ static void host_numbers_are_the_lowest_that_are_free(void **state)
 
 	shelf_create(sh);
 	struct store *s = shelf_open(sh);
-	assert_int_equal(store_exec(s->db, "PRAGMA synchronous = OFF"), TM_OK);
+	assert_int_equal(sql_exec(sql_of(s)->db, "PRAGMA synchronous = OFF"), TM_OK);
 	for (uint32_t step = 0; step < STEPS; step++) {
 		seed = seed * 1664525u + 1013904223u;
 		uint32_t lowest = 1, victim = 2 + (seed >> 8) % (LIMIT - 1);
@@ -438,7 +438,7 @@ static void commit_until_killed(const struct shelf *sh, int to_parent)
 {
 	struct store *s;
 
-	if (store_open(sh->path, &s, NULL) != TM_OK)
+	if (store_open(&store_sqlite, sh->path, &s, NULL) != TM_OK)
 		_exit(1);
 	for (uint32_t i = 2;; i++) {
 		struct store_node n = shelf_node(i);

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * What a database has to do to be a store: a folder beside this file per kind. The functions of store.h,
+ * mesh.h, node.h and token.h say what each one means; they are thin and pass on to these.
+ *
+ * What a kind must warrant: a transaction is undone whole or committed whole, and durable when `transaction`
+ * returns; two of them never both see a token's last use, a name, a host number or a change's number as
+ * theirs, so whoever loses fails with TM_EEXIST or TM_EAGAIN and may be tried again; changes become visible
+ * in the order of their numbers.
+ */
+#ifndef TM_CONTROL_STORE_OPS_H
+#define TM_CONTROL_STORE_OPS_H
+
+#include "control/store/mesh.h"
+#include "control/store/node.h"
+#include "control/store/store.h"
+#include "control/store/token.h"
+
+struct store_ops {
+	int (*create)(const char *where, const struct store_mesh *mesh, const struct store_node *first,
+		struct diag *d);
+	int (*open)(const char *where, struct store **ret_store, struct diag *d);
+	void (*free)(struct store *s);
+	int (*transaction)(struct store *s, store_body_fn *body, void *ctx);
+
+	int (*mesh_load)(struct store *s, struct store_mesh *ret_mesh);
+
+	int (*node_each)(struct store *s, store_node_fn *fn, void *ctx);
+	int (*node_find_key)(struct store *s, const uint8_t key[static 32], struct store_node *ret_node);
+	int (*node_name_taken)(struct store *s, const char *name, bool *ret_taken);
+	int (*node_insert)(struct store *s, struct store_node *n, uint32_t hosts_max);
+	int (*node_rename)(struct store *s, const char *id, const char *name);
+	int (*node_remove)(struct store *s, const char *id);
+	int (*node_touch)(
+		struct store *s, const char *id, const char *os, const char *version, int64_t last_seen);
+	int (*change_each)(struct store *s, uint64_t version, store_change_fn *fn, void *ctx);
+
+	int (*token_each)(struct store *s, store_token_fn *fn, void *ctx);
+	int (*token_insert)(struct store *s, const struct store_token *t);
+	int (*token_by_id)(struct store *s, const uint8_t id[static TOKEN_ID], struct store_token *ret_token);
+	int (*token_spend)(struct store *s, const uint8_t id[static TOKEN_ID], int64_t now);
+	int (*token_revoke)(struct store *s, const uint8_t id[static TOKEN_ID]);
+};
+
+/* Embedded in each kind's own. */
+struct store {
+	const struct store_ops *ops; /* set once */
+};
+
+#endif

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Private to sqlite/: statements, error translation, row helpers, and the functions behind store_sqlite. */
+#ifndef TM_CONTROL_STORE_SQLITE_PRIVATE_H
+#define TM_CONTROL_STORE_SQLITE_PRIVATE_H
+
+#include "control/store/ops.h"
+#include "control/store/sqlite/sqlite.h"
+
+#include <sqlite3.h>
+
+#define NODE_COLUMNS                                                                                         \
+	"id, name, key, ed, host, kind, coordinator, ephemeral, via, token, tags, os, version, created, "    \
+	"last_seen"
+#define NODE_COLUMNS_OF_N                                                                                    \
+	"n.id, n.name, n.key, n.ed, n.host, n.kind, n.coordinator, n.ephemeral, n.via, n.token, n.tags, "    \
+	"n.os, "                                                                                             \
+	"n.version, n.created, n.last_seen"
+#define TOKEN_COLUMNS "id, secret_hash, uses, used, created, expires, revoked, ephemeral, tags"
+
+#define STORE_STATEMENTS(X)                                                                                  \
+	X(BEGIN, "BEGIN IMMEDIATE")                                                                          \
+	X(COMMIT, "COMMIT")                                                                                  \
+	X(ROLLBACK, "ROLLBACK")                                                                              \
+	X(MESH_LOAD, "SELECT name, net4, net6, secret, created FROM mesh")                                   \
+	X(MESH_INSERT,                                                                                       \
+		"INSERT INTO mesh (one, name, net4, net6, secret, created) VALUES (1, ?, ?, ?, ?, ?)")       \
+	X(NODE_EACH, "SELECT " NODE_COLUMNS " FROM node ORDER BY kind, host")                                \
+	X(NODE_BY_KEY, "SELECT " NODE_COLUMNS " FROM node WHERE key = ?")                                    \
+	X(NODE_NAME_TAKEN, "SELECT EXISTS (SELECT 1 FROM node WHERE name = ?)")                              \
+	X(NODE_INSERT,                                                                                       \
+		"INSERT INTO node (" NODE_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")  \
+	X(NODE_AND_CLIENTS, "SELECT id, host FROM node WHERE id = ?1 OR via = ?1 ORDER BY kind DESC")        \
+	X(NODE_RENAME, "UPDATE node SET name = ?2 WHERE id = ?1")                                            \
+	X(NODE_REMOVE, "DELETE FROM node WHERE id = ?")                                                      \
+	X(NODE_TOUCH, "UPDATE node SET os = ?2, version = ?3, last_seen = ?4 WHERE id = ?1")                 \
+	/* Every number below free_host is taken; the next free one is there or behind it. */                \
+	X(HOST_HINT, "SELECT free_host, EXISTS (SELECT 1 FROM node WHERE host = free_host) FROM mesh")       \
+	X(HOST_GAP,                                                                                          \
+		"SELECT host + 1 FROM node AS n WHERE host >= ?1 AND NOT EXISTS (SELECT 1 FROM node WHERE "  \
+		"host = n.host + 1) ORDER BY host LIMIT 1")                                                  \
+	X(HOST_TAKEN, "UPDATE mesh SET free_host = ?1")                                                      \
+	X(HOST_FREED, "UPDATE mesh SET free_host = min(free_host, ?1)")                                      \
+	X(CHANGE_ADD,                                                                                        \
+		"INSERT INTO change (number, salt, id) VALUES (1 + (SELECT coalesce(max(number), 0) FROM "   \
+		"change), ?, ?)")                                                                            \
+	X(CHANGE_PRUNE, "DELETE FROM change WHERE number <= (SELECT max(number) FROM change) - ?")           \
+	X(CHANGE_EACH,                                                                                       \
+		"SELECT " NODE_COLUMNS_OF_N ", c.number, c.salt, c.id FROM change AS c LEFT JOIN node AS n " \
+		"ON n.id = c.id WHERE c.number > ? ORDER BY c.number")                                       \
+	X(TOKEN_EACH, "SELECT " TOKEN_COLUMNS " FROM token ORDER BY created DESC, id")                       \
+	X(TOKEN_BY_ID, "SELECT " TOKEN_COLUMNS " FROM token WHERE id = ?")                                   \
+	X(TOKEN_INSERT, "INSERT INTO token (" TOKEN_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")          \
+	X(TOKEN_SPEND, "UPDATE token SET used = used + 1 WHERE id = ?1 AND used < uses AND revoked = 0 AND " \
+		       "expires > ?2")                                                                       \
+	X(TOKEN_REVOKE, "UPDATE token SET revoked = 1 WHERE id = ?")
+
+enum sql_stmt_id {
+#define X(name, sql) STMT_##name,
+	STORE_STATEMENTS(X)
+#undef X
+		STMT_N
+};
+
+struct sql_store {
+	struct store store;
+	sqlite3 *db;
+	sqlite3_stmt *stmts[STMT_N];
+	bool in_transaction;
+};
+
+static inline struct sql_store *sql_of(struct store *s)
+{
+	return CONTAINER_OF(s, struct sql_store, store);
+}
+
+/* schema.c: "TMsh", PRAGMA application_id. */
+#define SCHEMA_APPLICATION_ID 0x544d7368
+/* Ordered: steps[n] takes a database from version n to n + 1. */
+struct schema_step {
+	const char *sql;
+};
+extern const struct schema_step schema_steps[];
+extern const int schema_version; /* = number of steps */
+/* Each step in a transaction of its own, with the new version. */
+NODISCARD int schema_migrate(sqlite3 *db, const struct schema_step *steps, int n_steps, struct diag *d);
+NODISCARD int schema_read_int(sqlite3 *db, const char *pragma, int *ret_value);
+
+/* open.c: an open connection with every setting made, nothing checked yet. */
+NODISCARD int sql_connect(const char *path, struct sql_store **ret_store, struct diag *d);
+NODISCARD int sql_prepare(struct sql_store *s);
+
+/* sqlite.c */
+int sql_error(sqlite3 *db, int rc); /* TM_E* for an SQLite result */
+NODISCARD int sql_exec(sqlite3 *db, const char *sql);
+sqlite3_stmt *sql_stmt(struct sql_store *s, enum sql_stmt_id which); /* reset, bindings cleared */
+/* Runs a statement that returns no rows. */
+NODISCARD int sql_run(struct sql_store *s, sqlite3_stmt *st);
+/* One row: TM_OK with st on it (the caller resets), TM_ENOENT when there is none. */
+NODISCARD int sql_row(struct sql_store *s, sqlite3_stmt *st);
+
+void bind_text(sqlite3_stmt *st, int at, const char *s);
+void bind_blob(sqlite3_stmt *st, int at, const void *p, size_t n);
+NODISCARD int column_text(sqlite3_stmt *st, int at, char *out, size_t out_len);
+NODISCARD int column_blob(sqlite3_stmt *st, int at, void *out, size_t n); /* exactly n bytes */
+
+/* Tags are one text column, separated by blanks: they are only ever read whole. */
+enum { TAGS_TEXT_MAX = NODE_TAGS_MAX * (NODE_TAG_MAX + 1) + 1 };
+void tags_join(const char (*tags)[NODE_TAG_MAX + 1], size_t n, char out[static TAGS_TEXT_MAX]);
+NODISCARD int tags_split(const char *text, char (*ret_tags)[NODE_TAG_MAX + 1], uint8_t *ret_n);
+
+/* store_sqlite: create.c, open.c, mesh.c, node.c, token.c */
+int sql_create(
+	const char *path, const struct store_mesh *mesh, const struct store_node *first, struct diag *d);
+int sql_open(const char *path, struct store **ret_store, struct diag *d);
+int sql_mesh_load(struct store *store, struct store_mesh *ret_mesh);
+int sql_node_each(struct store *store, store_node_fn *fn, void *ctx);
+int sql_node_find_key(struct store *store, const uint8_t key[static 32], struct store_node *ret_node);
+int sql_node_name_taken(struct store *store, const char *name, bool *ret_taken);
+int sql_node_insert(struct store *store, struct store_node *n, uint32_t hosts_max);
+int sql_node_rename(struct store *store, const char *id, const char *name);
+int sql_node_remove(struct store *store, const char *id);
+int sql_node_touch(
+	struct store *store, const char *id, const char *os, const char *version, int64_t last_seen);
+int sql_change_each(struct store *store, uint64_t version, store_change_fn *fn, void *ctx);
+int sql_token_each(struct store *store, store_token_fn *fn, void *ctx);
+int sql_token_insert(struct store *store, const struct store_token *t);
+int sql_token_by_id(struct store *store, const uint8_t id[static TOKEN_ID], struct store_token *ret_token);
+int sql_token_spend(struct store *store, const uint8_t id[static TOKEN_ID], int64_t now);
+int sql_token_revoke(struct store *store, const uint8_t id[static TOKEN_ID]);
+
+#endif

@@ -52,7 +52,8 @@ const struct config_row config_rows[CONFIG_ROWS] = {
 		FIELD(fwmark),
 		.max = UINT32_MAX,
 		.def = "0",
-		.help = "firewall mark of what the daemon itself sends, for policy routing; 0 sets none"},
+		.help = "firewall mark of encrypted packets and of the link to the coordinator, for policy "
+			"routing; 0 sets none"},
 	{.key = "offloads",
 		.type = CONFIG_OFFLOADS,
 		FIELD(offloads),

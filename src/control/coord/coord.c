@@ -31,6 +31,7 @@ static void on_up(void *ctx, struct clink *l)
 {
 	struct conn *n;
 	int err = conn_open(ctx, &link_ops, l, clink_peer_key(l), clink_peer_address(l), &n);
+
 	if (err) {
 		log_warn("coord: closing a new link", KV_ERR(err));
 		clink_close(l, "the coordinator is out of memory");

@@ -459,6 +459,7 @@ static void a_source_that_costs_too_much_is_told_when_to_come_back(void **state 
 	clink_vouch(w.at_server.link);
 	clink_vouch(w.at_server.link); /* once is enough */
 	world_pair(&w, NULL);
+	raw_close(&r[2]);
 	raw_connect(&r[2], &w);
 	raw_ask(&r[2]);
 	raw_wait_eof(&r[2]);

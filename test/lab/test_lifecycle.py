@@ -12,7 +12,7 @@ import tempfile
 import pytest
 
 import lab as lablib
-from lab import BINARY, sh, wait_for
+from lab import BINARY, sh, kept, wait_for
 from test_first_mesh import assert_clean
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -161,6 +161,7 @@ def use_at_rest(pid):
 def test_starts_and_stops_cost_nothing(net, cycles):
     """The node is a new process each time, the hub the same one all along: neither may have more in the end."""
     hub, node = net.mesh("hub", "node")
+    wait_for("the hub to keep its map, which is a file that stays open", lambda: kept(hub, "SELECT * FROM state"))
     figures = []
     for _ in range(cycles):
         node.down()

@@ -27,9 +27,9 @@ static void send_candidates(struct agent *a)
 	if (a->state != AGENT_UP || !a->mine_unsent)
 		return;
 
-	json_t *list = candidates_to_json(&a->mine);
-	json_t *m = list ? json_pack("{s:s,s:o}", "t", "candidates", "candidates", list) : NULL;
-	if (session_send(a, m))
+	struct jsonout o = {0};
+	msg_own_candidates_put(&o, &a->mine);
+	if (session_send(a, &o))
 		a->mine_unsent = false;
 }
 

@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "control/agent/agent.h"
 #include "control/link/tuning.h"
+#include "wire/msg/msg.h"
 
 #include <jansson.h>
 
@@ -53,7 +54,7 @@ struct agent {
 	size_t next_address, tried; /* of known.addresses; in this round */
 	bool via_last_known; /* this attempt, or the next one, may use known.at */
 	bool removed, removed_news; /* news: the owner is to hear of it */
-	char removed_why[200];
+	char removed_why[MSG_WHY_MAX + 1];
 	char last_error[320];
 	char logged_error[320];
 	struct log_limit bad_limit;
@@ -76,7 +77,8 @@ NODISCARD int agent_new_tuned(struct event_base *base, const struct agent_config
 /* Gives the link up and tries again later; tells the owner. */
 void session_drop(struct agent *a, const char *why);
 void session_on_timer(void *ctx); /* the agent */
-bool session_send(struct agent *a, json_t *m_take); /* false when there is no link or no memory */
+/* False when there is no link or no memory. Ends `o`. */
+bool session_send(struct agent *a, struct jsonout *o);
 /* New addresses of the coordinator, before those that we have. */
 void session_addresses_add(struct agent *a, char (*list)[TOKEN_ADDR_LEN], size_t n);
 

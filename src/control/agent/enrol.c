@@ -8,13 +8,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/encode.h"
 #include "base/secret.h"
 #include "base/time.h"
 #include "control/agent/enrolment.h"
 #include "control/link/clink.h"
+#include "wire/msg/msg.h"
 
-enum { STAGGER_MS = 500, AGAIN_MS = 300 };
+enum { STAGGER_MS = 500, AGAIN_MS = 300, QUESTION = 1 };
 
 struct errand;
 
@@ -29,8 +29,9 @@ struct errand {
 	struct event_base *base;
 	const struct identity *identity;
 	const uint8_t *coordinator_key;
-	json_t *const *say; /* what to send when up, in order; the last one is the question, with id 1 */
+	struct clink_text *say[2]; /* what to send when up, in order; the last one is the question */
 	size_t n_say, n_attempts;
+	struct msg_enrolled *answer; /* NULL: a yes is enough */
 	struct diag *d;
 	ns_t deadline;
 	/* state */
@@ -39,7 +40,7 @@ struct errand {
 	struct event *next, *end;
 	struct attempt *asking; /* its link is up; the others are gone */
 	bool asked; /* the question was sent once: the coordinator may have acted, whatever we hear */
-	json_t *reply;
+	bool answered; /* with a yes or a no */
 	bool removed; /* the coordinator does not know us */
 	bool over;
 	int err;
@@ -95,27 +96,41 @@ static void on_up(void *ctx, struct clink *l)
 		if (&e->attempts[i] != at)
 			clink_free(TAKE(e->attempts[i].link));
 	for (size_t i = 0; i < e->n_say && !err; i++)
-		err = clink_send(l, e->say[i]);
+		err = clink_send_text(l, e->say[i]);
 	/* A failure to send ends in on_closed. */
+}
+
+/* A refusal is in the coordinator's words; what was noted of attempts that failed is none of it. */
+static int take_answer(struct errand *e, const json_t *m)
+{
+	if (e->d)
+		*e->d = (struct diag){0};
+	int err = msg_reply_get(m, e->d);
+
+	if (!err && e->answer && msg_enrolled_get(m, e->answer) != TM_OK)
+		err = diag_what(e->d, TM_EBADMSG,
+			"the coordinator's answer cannot be read: its version may be too different");
+	return err;
 }
 
 static void on_message(void *ctx, struct clink *l UNUSED, const json_t *m)
 {
 	struct attempt *at = ctx;
 	struct errand *e = at->errand;
-	const char *type = json_string_value(json_object_get(m, "t"));
+	const struct msg_type type = msg_type(m);
+	int64_t id;
 
-	if (!type || e->over)
+	if (e->over)
 		return;
-	if (strcmp(type, "removed") == 0) {
-		const char *why = json_string_value(json_object_get(m, "why"));
+	if (strcmp(type.text, "removed") == 0) {
+		char why[MSG_WHY_MAX + 1];
 
+		msg_removed_get(m, why);
 		e->removed = true;
-		finish(e,
-			diag_what(e->d, TM_EPERM, "%s", why ? why : "this node is not a member of the mesh"));
-	} else if (strcmp(type, "reply") == 0 && json_integer_value(json_object_get(m, "id")) == 1) {
-		e->reply = json_deep_copy(m);
-		finish(e, e->reply ? TM_OK : TM_ENOMEM);
+		finish(e, diag_what(e->d, TM_EPERM, "%s", why));
+	} else if (strcmp(type.text, "reply") == 0 && msg_request_id(m, &id) && id == QUESTION) {
+		e->answered = true;
+		finish(e, take_answer(e, m));
 	}
 }
 
@@ -234,23 +249,6 @@ static int errand_addresses(struct errand *e, char (*addresses)[TOKEN_ADDR_LEN],
 	return diag_what(e->d, TM_EINVAL, "no address of the coordinator is known");
 }
 
-/* A refusal in the coordinator's words. */
-static int refusal(const json_t *reply, struct diag *d)
-{
-	const char *error = json_string_value(json_object_get(reply, "error"));
-	const char *hint = json_string_value(json_object_get(reply, "hint"));
-
-	if (json_is_true(json_object_get(reply, "ok")))
-		return TM_OK;
-
-	if (d)
-		*d = (struct diag){0};
-	if (hint)
-		diag_hint(d, "%s", hint);
-	return diag_what(
-		d, TM_EPERM, "%s", error ? error : "the coordinator refused without giving a reason");
-}
-
 static void address_add(struct enrolment *e, const char *address)
 {
 	if (!address || !address[0] || strlen(address) >= TOKEN_ADDR_LEN || e->n_addresses == TOKEN_ADDRS_MAX)
@@ -261,26 +259,19 @@ static void address_add(struct enrolment *e, const char *address)
 	memcpy(e->addresses[e->n_addresses++], address, strlen(address) + 1);
 }
 
-static int reply_read(const json_t *reply, const struct token *t, const struct identity *id,
+static int enrolment_make(const struct msg_enrolled *m, const struct token *t, const struct identity *id,
 	const char *worked, struct enrolment *ret_e, struct diag *d)
 {
-	struct enrolment e = {0};
-	const json_t *list = json_object_get(reply, "addresses");
-	size_t i;
-	json_t *v;
+	struct enrolment e = {.mesh = m->mesh, .self = m->node};
 
-	if (mesh_info_from_json(json_object_get(reply, "mesh"), &e.mesh) != TM_OK ||
-		node_rec_from_json(json_object_get(reply, "node"), &e.mesh, &e.self) != TM_OK)
-		return diag_what(d, TM_EBADMSG,
-			"the coordinator's answer cannot be read: its version may be too different");
 	if (strcmp(e.self.id, id->id) != 0 || !ct_eq(e.self.key, id->x_pub, sizeof(e.self.key))) {
 		enrolment_wipe(&e);
 		return diag_what(d, TM_EPROTO, "the coordinator enrolled another key than this machine's");
 	}
 	memcpy(e.coordinator_key, t->coordinator_key, sizeof(e.coordinator_key));
 	address_add(&e, worked); /* it is proved to work from here */
-	json_array_foreach (list, i, v)
-		address_add(&e, json_string_value(v));
+	for (size_t i = 0; i < m->addresses.n; i++)
+		address_add(&e, m->addresses.v[i]);
 	for (size_t k = 0; k < t->n_addrs; k++)
 		address_add(&e, t->addrs[k]);
 	*ret_e = e;
@@ -288,70 +279,90 @@ static int reply_read(const json_t *reply, const struct token *t, const struct i
 	return TM_OK;
 }
 
-static json_t *enrol_question(
-	const struct token *t, const struct identity *id, const char *name, const char *version)
+/* One more thing to say. Ends `o`. */
+static int errand_say(struct errand *e, struct jsonout *o)
 {
-	char token_id[HEX_LEN(TOKEN_ID) + 1], secret[HEX_LEN(TOKEN_SECRET) + 1], ed[BASE64_LEN(ED_KEY) + 1];
+	size_t n;
+	char *text = jsonout_take(o, &n);
+	int err = text ? clink_text_new(text, n, &e->say[e->n_say]) : TM_ENOMEM;
 
-	hex_encode(t->id, TOKEN_ID, token_id);
-	hex_encode(t->secret, TOKEN_SECRET, secret);
-	base64_encode(id->ed_pub, ED_KEY, ed);
-	json_t *j = json_pack("{s:s,s:i,s:{s:s,s:s},s:s,s:s,s:s,s:s}", "t", "enrol", "id", 1, "token", "id",
-		token_id, "secret", secret, "name", name, "ed", ed, "os", "linux", "version", version);
-	wipe(secret, sizeof(secret));
-	return j;
+	if (text)
+		wipe(text, n); /* it may hold a token's secret */
+	free(text);
+	if (err)
+		return diag_what(e->d, err, "%s", tm_strerror(err));
+	e->n_say++;
+	return TM_OK;
+}
+
+static int say_enrol(struct errand *e, const struct token *t, const char *name, const char *version)
+{
+	struct msg_enrol m = {.id = QUESTION, .os = "linux"};
+	struct jsonout o = {0};
+
+	memcpy(m.token, t->id, sizeof(m.token));
+	memcpy(m.secret, t->secret, sizeof(m.secret));
+	memcpy(m.ed, e->identity->ed_pub, sizeof(m.ed));
+	snprintf(m.name, sizeof(m.name), "%s", name);
+	snprintf(m.version, sizeof(m.version), "%s", version);
+	msg_enrol_put(&o, &m);
+	wipe(m.secret, sizeof(m.secret));
+	return errand_say(e, &o);
+}
+
+static void errand_deinit(struct errand *e)
+{
+	for (size_t i = 0; i < e->n_say; i++)
+		clink_text_unref(e->say[i]);
 }
 
 int enrol(const struct token *t, const struct identity *id, const char *name, const char *version,
 	int timeout_ms, struct enrolment *ret_e, struct diag *d)
 {
 	struct token copy = *t;
-	json_t *question = enrol_question(t, id, name, version);
-	struct errand e = {
-		.identity = id, .coordinator_key = t->coordinator_key, .say = &question, .n_say = 1, .d = d};
-	int err = question ? errand_addresses(&e, copy.addrs, copy.n_addrs)
-			   : diag_what(d, TM_ENOMEM, "%s", tm_strerror(TM_ENOMEM));
+	struct msg_enrolled answer;
+	struct errand e = {.identity = id, .coordinator_key = t->coordinator_key, .answer = &answer, .d = d};
+	int err = say_enrol(&e, t, name, version);
 
 	if (!err)
+		err = errand_addresses(&e, copy.addrs, copy.n_addrs);
+	if (!err)
 		err = errand_run(&e, timeout_ms);
-	if (err && e.asked)
+	if (err && e.asked && !e.answered)
 		err = TM_EAGAIN;
 	if (!err)
-		err = refusal(e.reply, d);
-	if (!err)
-		err = reply_read(e.reply, t, id, e.asking->address, ret_e, d);
-	json_decref(e.reply);
-	json_decref(question);
+		err = enrolment_make(&answer, t, id, e.asking->address, ret_e, d);
+	errand_deinit(&e);
+	wipe(&answer, sizeof(answer));
 	token_wipe(&copy);
 	return err;
+}
+
+static int say_leave(struct errand *e)
+{
+	const struct msg_hello hello = {.os = "linux", .version = TM_VERSION};
+	struct jsonout o = {0};
+
+	msg_hello_put(&o, &hello);
+	int err = errand_say(e, &o);
+	if (err)
+		return err;
+
+	msg_leave_put(&o, QUESTION);
+	return errand_say(e, &o);
 }
 
 int enrol_leave(const struct enrolment *enrolment, const struct identity *id, int timeout_ms, struct diag *d)
 {
 	char addresses[TOKEN_ADDRS_MAX][TOKEN_ADDR_LEN];
-	json_t *say[2] = {
-		json_pack("{s:s,s:s,s:s,s:i,s:[]}", "t", "hello", "version", TM_VERSION, "os", "linux",
-			"netmap", 0, "candidates"),
-		json_pack("{s:s,s:i}", "t", "leave", "id", 1),
-	};
-	struct errand e = {.identity = id,
-		.coordinator_key = enrolment->coordinator_key,
-		.say = say,
-		.n_say = ARRAY_LEN(say),
-		.d = d};
-	int err = say[0] && say[1] ? TM_OK : diag_what(d, TM_ENOMEM, "%s", tm_strerror(TM_ENOMEM));
+	struct errand e = {.identity = id, .coordinator_key = enrolment->coordinator_key, .d = d};
+	int err = say_leave(&e);
 
 	memcpy(addresses, enrolment->addresses, sizeof(addresses));
 	if (!err)
 		err = errand_addresses(&e, addresses, enrolment->n_addresses);
 	if (!err)
 		err = errand_run(&e, timeout_ms);
-	if (e.removed)
-		err = TM_OK; /* gone already: what was asked for is the case */
-	else if (!err)
-		err = refusal(e.reply, d);
-	json_decref(e.reply);
-	json_decref(say[0]);
-	json_decref(say[1]);
-	return err;
+	errand_deinit(&e);
+	return e.removed ? TM_OK : err; /* gone already: what was asked for is the case */
 }

@@ -3,49 +3,28 @@
  * down. */
 #include <string.h>
 
+#include "base/secret.h"
 #include "control/agent/agent_private.h"
 #include "loop/timer.h"
 
-enum { PACE_MAX_MS = 10 * 60 * 1000 };
-
-static void take_addresses(struct agent *a, const json_t *list)
-{
-	char text[TOKEN_ADDRS_MAX][TOKEN_ADDR_LEN] = {0};
-	size_t n = 0, i;
-	json_t *v;
-
-	json_array_foreach (list, i, v) {
-		const char *s = json_string_value(v);
-
-		if (s && strlen(s) < TOKEN_ADDR_LEN && n < TOKEN_ADDRS_MAX)
-			memcpy(text[n++], s, strlen(s) + 1);
-	}
-	session_addresses_add(a, text, n);
-}
-
 static void on_welcome(struct agent *a, const json_t *m)
 {
-	struct node_rec self;
-	struct mesh_info mesh;
-	json_int_t port = json_integer_value(json_object_get(m, "data_port"));
-	json_int_t pace = json_integer_value(json_object_get(m, "pace_ms"));
+	struct msg_welcome w;
 
 	if (a->state != AGENT_GREET)
 		return;
-
-	if (mesh_info_from_json(json_object_get(m, "mesh"), &mesh) == TM_OK)
-		a->mesh = mesh;
-	if (node_rec_from_json(json_object_get(m, "node"), &a->mesh, &self) == TM_OK &&
-		strcmp(self.id, a->self.id) == 0)
-		a->self = self;
-	else
-		log_warn("agent: the coordinator's record of this node is unusable, keeping the old one");
-	if (port > 0 && port <= UINT16_MAX)
-		a->known.data_port = (uint16_t)port;
-	if (pace >= 0 && pace <= PACE_MAX_MS)
-		a->known.pace_ms = (uint32_t)pace;
-	take_addresses(a, json_object_get(m, "addresses"));
+	if (msg_welcome_get(m, &w) != TM_OK || strcmp(w.node.id, a->self.id) != 0) {
+		session_drop(a, "the coordinator's greeting cannot be read, or is for another node");
+		return;
+	}
+	a->self = w.node;
+	a->mesh = w.mesh;
+	if (w.data_port)
+		a->known.data_port = w.data_port;
+	a->known.pace_ms = w.pace_ms;
+	session_addresses_add(a, w.addresses.v, w.addresses.n);
 	peers_set_coordinator(a->peers, &a->known);
+	wipe(&w, sizeof(w));
 
 	loop_timer_stop(a->timer);
 	a->state = AGENT_UP;
@@ -75,7 +54,7 @@ static void on_netmap(struct agent *a, const json_t *m)
 	if (a->state != AGENT_UP)
 		return;
 
-	int err = netmap_from_json(json_object_get(m, "map"), &a->mesh, &update);
+	int err = msg_netmap_get(m, &a->mesh, &update);
 	if (err) {
 		session_drop(a, "the coordinator sent a netmap that cannot be read");
 		return;
@@ -96,28 +75,17 @@ static void on_netmap(struct agent *a, const json_t *m)
 
 static void on_candidates(struct agent *a, const json_t *m)
 {
-	const char *id = json_string_value(json_object_get(m, "node"));
-	struct candidates c;
+	struct msg_candidates c;
 
-	if (id && candidates_from_json(json_object_get(m, "candidates"), &c) == TM_OK)
-		want_told(a, id, &c);
+	if (msg_candidates_get(m, &c) == TM_OK)
+		want_told(a, c.node, &c.candidates);
 }
 
 static void on_removed(struct agent *a, const json_t *m)
 {
-	const char *text = json_string_value(json_object_get(m, "why"));
-	const size_t room = sizeof(a->removed_why) - 1;
 	struct mesh_diff d;
 
-	memcpy(a->removed_why, "removed from the mesh", sizeof("removed from the mesh"));
-	if (text && text[0]) {
-		size_t n = strnlen(text, room);
-
-		/* It goes to logs and terminals: no control characters. */
-		for (size_t i = 0; i < n; i++)
-			a->removed_why[i] = (unsigned char)text[i] < ' ' || text[i] == 0x7f ? '?' : text[i];
-		a->removed_why[n] = '\0';
-	}
+	msg_removed_get(m, a->removed_why);
 	a->removed_news = !a->removed;
 	a->removed = true;
 	loop_timer_in(a->soon, 0);
@@ -141,10 +109,10 @@ static const struct {
 
 void message_handle(struct agent *a, const json_t *m)
 {
-	const char *type = json_string_value(json_object_get(m, "t"));
+	const struct msg_type type = msg_type(m);
 
-	for (size_t i = 0; type && i < ARRAY_LEN(handlers); i++) {
-		if (strcmp(type, handlers[i].type) == 0) {
+	for (size_t i = 0; i < ARRAY_LEN(handlers); i++) {
+		if (strcmp(type.text, handlers[i].type) == 0) {
 			handlers[i].handle(a, m);
 			return;
 		}

@@ -86,7 +86,7 @@ void agent_request(struct agent *a, const json_t *req, agent_reply_fn *reply, vo
 	if (m)
 		json_object_set_new(m, "id", json_integer(r->id));
 	loop_timer_in(r->timeout, timeout_ms * MS);
-	if (!session_send(a, m))
+	if (!m || clink_send(a->link, m) != TM_OK)
 		answer(r, failure("the request cannot be sent to the coordinator", "try again in a moment"));
 }
 

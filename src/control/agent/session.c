@@ -77,17 +77,17 @@ void session_drop(struct agent *a, const char *why)
 static void on_up(void *ctx, struct clink *l UNUSED)
 {
 	struct agent *a = ctx;
-	json_t *list = candidates_to_json(&a->mine);
-	json_t *hello =
-		list ? json_pack("{s:s,s:s,s:s,s:I,s:o}", "t", "hello", "version", a->version, "os", "linux",
-			       "netmap", (json_int_t)mesh_version(peers_mesh(a->peers)), "candidates", list)
-		     : NULL;
+	struct msg_hello hello = {
+		.os = "linux", .netmap = mesh_version(peers_mesh(a->peers)), .candidates = a->mine};
+	struct jsonout o = {0};
 
+	snprintf(hello.version, sizeof(hello.version), "%s", a->version);
+	msg_hello_put(&o, &hello);
 	a->state = AGENT_GREET;
 	a->known.at = *clink_peer_address(a->link);
 	a->via_last_known = true;
 	loop_timer_in(a->timer, a->tuning.welcome_ms * MS);
-	if (session_send(a, hello))
+	if (session_send(a, &o))
 		a->mine_unsent = false;
 }
 
@@ -150,12 +150,15 @@ void session_on_timer(void *ctx)
 	}
 }
 
-bool session_send(struct agent *a, json_t *m_take)
+bool session_send(struct agent *a, struct jsonout *o)
 {
-	int err = a->link && m_take ? clink_send(a->link, m_take) : TM_ECLOSED;
+	_cleanup_(clink_text_unrefp) struct clink_text *t = NULL;
+	size_t n;
+	_cleanup_(freep) char *text = jsonout_take(o, &n);
 
-	json_decref(m_take);
-	return err == TM_OK; /* a link that cannot send says so by `closed` */
+	if (!a->link || !text || clink_text_new(text, n, &t) != TM_OK)
+		return false;
+	return clink_send_text(a->link, t) == TM_OK; /* a link that cannot send says so by `closed` */
 }
 
 static void address_add(char (*list)[TOKEN_ADDR_LEN], size_t *n, const char *address)

@@ -9,9 +9,11 @@ static bool ask_now(struct agent *a, struct contact *c, ns_t now)
 	if (a->state != AGENT_UP)
 		return false;
 
+	struct jsonout o = {0};
 	c->asked = now;
 	list_remove(&c->to_ask);
-	return session_send(a, json_pack("{s:s,s:s}", "t", "want", "node", c->id));
+	msg_want_put(&o, c->id);
+	return session_send(a, &o);
 }
 
 void agent_want_candidates(struct agent *a, const char *id)

@@ -192,6 +192,18 @@ static void on_contact(void *ctx, const struct db_contact *read)
 	c->n_candidates = read->candidates.n;
 }
 
+/* Half of a file is none. */
+static void forget(struct peers *p)
+{
+	struct mesh_diff gone;
+
+	if (mesh_clear(p->mesh, &gone) != TM_OK)
+		return;
+	for (size_t i = 0; i < gone.n; i++)
+		contact_free(hashset_remove(&p->contacts, gone.v[i].before->id, NODE_ID_LEN));
+	mesh_diff_deinit(&gone);
+}
+
 /* The file is a help, never a condition. */
 static void load(struct peers *p)
 {
@@ -212,11 +224,7 @@ static void load(struct peers *p)
 		db_distrust(p->db);
 		return;
 	}
-	struct mesh_diff gone;
-	if (mesh_clear(p->mesh, &gone) == TM_OK) {
-		follow(p, &gone);
-		mesh_diff_deinit(&gone);
-	}
+	forget(p);
 	if (err == TM_ECORRUPT || err == TM_EVERSION)
 		log_warn("peers: the file of the network map is unusable, making a new one",
 			KV("file", p->path), KV("why", d.what));

@@ -189,3 +189,18 @@ void msg_refusal_put(struct jsonout *o, const int64_t *id, const char *error, co
 		jsonout_text(o, "hint", hint);
 	jsonout_object_end(o);
 }
+
+int msg_reply_get(const json_t *j, struct diag *d)
+{
+	const char *error = jsonin_string(json_object_get(j, "error")),
+		   *hint = jsonin_string(json_object_get(j, "hint"));
+	bool ok;
+
+	if (jsonin_bool(j, "ok", &ok) == TM_OK && ok)
+		return TM_OK;
+
+	if (hint)
+		diag_hint(d, "%s", hint);
+	return diag_what(
+		d, TM_EPERM, "%s", error ? error : "the coordinator refused without giving a reason");
+}

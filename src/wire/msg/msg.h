@@ -61,6 +61,8 @@ NODISCARD int msg_own_candidates_get(const json_t *j, struct candidates *ret_c);
 void msg_want_put(struct jsonout *o, const char *id);
 NODISCARD int msg_want_get(const json_t *j, char ret_id[static NODE_ID_LEN + 1]);
 
+void msg_leave_put(struct jsonout *o, int64_t id);
+
 /* --- from the coordinator --- */
 
 struct msg_welcome {
@@ -109,6 +111,8 @@ void msg_removed_get(const json_t *j, char ret_why[static MSG_WHY_MAX + 1]); /* 
 void msg_reply_begin(struct jsonout *o, const int64_t *id, bool ok);
 /* The id of a request, which its reply repeats; false when it has none. */
 bool msg_request_id(const json_t *m, int64_t *ret_id);
+/* TM_OK when it says yes; TM_EPERM with the coordinator's words in d when it does not. */
+NODISCARD int msg_reply_get(const json_t *j, struct diag *d);
 /* The whole of a refusal. */
 void msg_refusal_put(struct jsonout *o, const int64_t *id, const char *error, const char *hint);
 

@@ -144,6 +144,7 @@ static void what_is_known_survives_a_restart(void **state)
 	(void)state;
 	rig_open(&r);
 	start(&r);
+	restart(&r);
 	assert_int_equal(mesh_version(peers_mesh(r.peers)), 0);
 	assert_int_equal(access(r.path, F_OK), -1); /* not before there is something to write */
 	tell_three(&r);

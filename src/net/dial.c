@@ -5,7 +5,6 @@
 #include <event2/event.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "net/lookup.h"
 #include "os/tcp.h"
@@ -74,7 +73,7 @@ static void target_close(struct target *t)
 	if (t->ready)
 		event_free(t->ready);
 	if (t->fd >= 0)
-		close(t->fd);
+		tcp_close(t->fd);
 	t->ready = NULL;
 	t->fd = -1;
 }

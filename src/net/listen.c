@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <event2/event.h>
-#include <unistd.h>
 
 #include "os/tcp.h"
 
@@ -73,7 +72,7 @@ void listener_free(struct listener *l)
 
 	if (l->readable)
 		event_free(l->readable);
-	close(l->fd);
+	tcp_close(l->fd);
 	free(l);
 }
 

@@ -5,7 +5,6 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "os/tcp.h"
 
@@ -203,7 +202,7 @@ static void tcp_free(struct net_layer *l)
 	event_del(&t->writable);
 	while (t->first)
 		queue_drop_first(t);
-	close(t->fd);
+	tcp_close(t->fd);
 	free(t);
 }
 
@@ -215,7 +214,7 @@ int net_tcp_push(struct net_conn *c, struct event_base *base, int fd)
 	struct tcp *t = calloc(1, sizeof(*t));
 
 	if (!t) {
-		close(fd);
+		tcp_close(fd);
 		return TM_ENOMEM;
 	}
 	t->layer.ops = &tcp_ops;

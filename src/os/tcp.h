@@ -28,5 +28,6 @@ NODISCARD int tcp_recv(int fd, void *p, size_t n, size_t *ret_n);
 /* As many of the n bytes as the socket takes now, perhaps none. */
 NODISCARD int tcp_send(int fd, const void *p, size_t n, size_t *ret_n);
 void tcp_finish(int fd); /* nothing more will be sent: the other side reads the end */
+void tcp_close(int fd); /* errno stays */
 
 #endif

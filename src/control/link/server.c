@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "control/link/clink_private.h"
@@ -18,6 +17,7 @@
 #include "net/listen.h"
 #include "net/websocket.h"
 #include "os/os.h"
+#include "os/tcp.h"
 
 enum {
 	/* Descriptors that links leave to the daemon: 32 for administration, the others are its own sockets
@@ -207,12 +207,12 @@ static void on_accepted(void *ctx, int fd, const struct endpoint *from)
 	struct clink *l;
 
 	if (!admission_sit(s->admission, &from->ip)) {
-		close(fd);
+		tcp_close(fd);
 		return;
 	}
 	if (clink_new(s->base, false, &s->tuning, &s->events, &l) != TM_OK) {
 		admission_stand(s->admission, &from->ip);
-		close(fd);
+		tcp_close(fd);
 		return;
 	}
 	l->server = s;

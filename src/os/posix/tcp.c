@@ -17,12 +17,9 @@ static void no_delay(int fd)
 /* Closes fd, if there is one; errno stays what it was. */
 static int give_up(int fd)
 {
-	int e = errno;
-
 	if (fd >= 0)
-		close(fd);
-	errno = e;
-	return tm_err_from_errno(e);
+		tcp_close(fd);
+	return tm_err_from_errno(errno);
 }
 
 /* A stream socket of the address's family, or -1. */
@@ -87,7 +84,7 @@ static int listen_exactly(struct endpoint *ep, uint32_t mark, int backlog, int *
 
 	int err = endpoint_from_sockaddr((struct sockaddr *)&ss, ep);
 	if (err) {
-		close(fd);
+		tcp_close(fd);
 		return err;
 	}
 	*ret_fd = fd;
@@ -122,7 +119,7 @@ int tcp_accept(int listener, int *ret_fd, struct endpoint *ret_from)
 
 	int err = endpoint_from_sockaddr((struct sockaddr *)&ss, ret_from);
 	if (err) {
-		close(fd);
+		tcp_close(fd);
 		return err;
 	}
 	no_delay(fd);
@@ -165,4 +162,12 @@ int tcp_send(int fd, const void *p, size_t n, size_t *ret_n)
 void tcp_finish(int fd)
 {
 	(void)shutdown(fd, SHUT_WR);
+}
+
+void tcp_close(int fd)
+{
+	int e = errno;
+
+	close(fd);
+	errno = e;
 }

@@ -5,6 +5,7 @@
 #include "base/secret.h"
 #include "control/path/core_private.h"
 #include "control/path/mine.h"
+#include "crypto/dh.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -136,7 +137,6 @@ int core_new(const struct core_config *cfg, const struct core_ops *ops, struct c
 
 	if (!c)
 		return TM_ENOMEM;
-	c->private_key = cfg->private_key;
 	c->ops = *ops;
 	c->port = cfg->port;
 	c->net4 = cfg->net4;
@@ -149,6 +149,8 @@ int core_new(const struct core_config *cfg, const struct core_ops *ops, struct c
 	int err = map_new(32, &c->by_key);
 	if (!err)
 		err = heap_reserve(&c->heap, 1);
+	if (!err)
+		err = dh_key_new(cfg->private_key, &c->key);
 	if (err) {
 		core_free(c);
 		return err;
@@ -165,6 +167,7 @@ void core_free(struct core *c)
 		record_free(c, rec);
 	map_free(c->by_key);
 	heap_deinit(&c->heap);
+	dh_key_free(c->key);
 	wipe(c, sizeof(*c));
 	free(c);
 }

@@ -39,7 +39,7 @@ struct core_ops {
 };
 
 struct core_config {
-	const uint8_t *private_key; /* X25519, borrowed for the core's life */
+	const uint8_t *private_key; /* X25519, 32 bytes, borrowed for the call */
 	const char *self_id; /* copied */
 	uint16_t port; /* of our data socket: host candidates */
 	struct prefix net4, net6; /* of the mesh: never candidates */

@@ -45,8 +45,8 @@ static void on_server(struct core *c, const struct core_in *in, ns_t now)
 	if (is_in_mesh(c, &in->server.ep))
 		return;
 	/* A key that is none: there is nothing to ask. */
-	if (mapping_set_server(&c->mapping, in->id, &in->server.ep, c->private_key, in->key,
-		    in->server.spread, c->ops.random(c->ops.ctx), now) == TM_OK)
+	if (mapping_set_server(&c->mapping, in->id, &in->server.ep, c->key, in->key, in->server.spread,
+		    c->ops.random(c->ops.ctx), now) == TM_OK)
 		core_mapping_is_due(c);
 }
 

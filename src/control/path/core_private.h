@@ -36,7 +36,7 @@ struct live {
 
 struct core {
 	/* set once */
-	const uint8_t *private_key;
+	struct dh_key *key;
 	struct core_ops ops;
 	uint16_t port;
 	struct prefix net4, net6;

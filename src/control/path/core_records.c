@@ -113,7 +113,7 @@ struct live *used_by_id(struct core *c, const char *id)
 const uint8_t *live_check_key(const struct core *c, struct live *l)
 {
 	if (!l->has_key)
-		l->has_key = stun_pair_key(c->private_key, l->record->member.key, l->check_key) == TM_OK;
+		l->has_key = stun_pair_key(c->key, l->record->member.key, l->check_key) == TM_OK;
 	return l->has_key ? l->check_key : NULL;
 }
 

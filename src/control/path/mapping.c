@@ -15,8 +15,7 @@ static ns_t part_of(ns_t whole, uint32_t random)
 }
 
 int mapping_set_server(struct mapping *m, const char *id, const struct endpoint *server,
-	const uint8_t private_key[static 32], const uint8_t key[static 32], ns_t spread, uint32_t random,
-	ns_t now)
+	const struct dh_key *own, const uint8_t key[static 32], ns_t spread, uint32_t random, ns_t now)
 {
 	bool known = strcmp(m->id, id) == 0 && endpoint_eq(&m->server, server);
 	uint8_t pair_key[STUN_KEY];
@@ -28,7 +27,7 @@ int mapping_set_server(struct mapping *m, const char *id, const struct endpoint 
 		m->due = ns_min(m->due, now + part_of(MAX(spread, MAPPING_JITTER), random));
 		return TM_OK;
 	}
-	int err = stun_pair_key(private_key, key, pair_key);
+	int err = stun_pair_key(own, key, pair_key);
 	if (err)
 		return err;
 

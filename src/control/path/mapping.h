@@ -35,8 +35,7 @@ void mapping_init(struct mapping *m);
  * in its rhythm. TM_ECRYPTO for a key that is none.
  */
 NODISCARD int mapping_set_server(struct mapping *m, const char *id, const struct endpoint *server,
-	const uint8_t private_key[static 32], const uint8_t key[static 32], ns_t spread, uint32_t random,
-	ns_t now);
+	const struct dh_key *own, const uint8_t key[static 32], ns_t spread, uint32_t random, ns_t now);
 /* The network changed: ask now. */
 void mapping_restart(struct mapping *m, ns_t now);
 /*

@@ -41,7 +41,7 @@ static void remove_pair(struct path *p, unsigned i)
 
 static bool grow(struct path *p)
 {
-	unsigned room = MIN(MAX(2 * p->room, 4U), (unsigned)PATH_PAIRS_MAX);
+	unsigned room = MIN(MAX(2 * p->room, 2U), (unsigned)PATH_PAIRS_MAX);
 	struct pair *pairs = realloc(p->pairs, room * sizeof(*pairs));
 
 	if (!pairs)

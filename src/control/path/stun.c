@@ -10,11 +10,10 @@
 
 enum { BINDING = 1 };
 
-int stun_pair_key(const uint8_t private_key[static 32], const uint8_t remote[static 32],
-	uint8_t ret_key[static STUN_KEY])
+int stun_pair_key(const struct dh_key *own, const uint8_t remote[static 32], uint8_t ret_key[static STUN_KEY])
 {
 	uint8_t shared[DH_KEY];
-	int err = dh(private_key, remote, shared);
+	int err = dh_key_exchange(own, remote, shared);
 
 	if (!err)
 		err = hkdf_sha256(shared, sizeof(shared), "", 0, "tunnelmesh stun 1", ret_key, STUN_KEY);

@@ -12,8 +12,10 @@
 #include "mesh/model.h"
 #include "wire/stun.h"
 
-NODISCARD int stun_pair_key(const uint8_t private_key[static 32], const uint8_t remote[static 32],
-	uint8_t ret_key[static STUN_KEY]);
+struct dh_key;
+
+NODISCARD int stun_pair_key(
+	const struct dh_key *own, const uint8_t remote[static 32], uint8_t ret_key[static STUN_KEY]);
 
 /* --- what we send --- */
 

@@ -31,6 +31,7 @@ struct world {
 };
 
 static uint8_t private_key[2][32], public_key[2][32];
+static struct dh_key *peer_key;
 static const struct endpoint addresses[] = {
 	{.ip = {IP_V4, {192, 0, 2, 1}}, .port = 1},
 	{.ip = {IP_V4, {192, 0, 2, 1}}, .port = 2},
@@ -196,6 +197,7 @@ static void setup(void)
 		dh_clamp(private_key[i]);
 		assert(dh_public(private_key[i], public_key[i]) == TM_OK);
 	}
+	assert(dh_key_new(private_key[1], &peer_key) == TM_OK);
 }
 
 static void step(struct world *w, const uint8_t *data, size_t left)
@@ -228,7 +230,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.private_key = private_key[0], .self_id = "aaaaaaaaaaaaaaaa", .port = 1, .net4 = net4};
 	memcpy(w.member.id, "bbbbbbbbbbbbbbbb", NODE_ID_LEN + 1);
 	memcpy(w.member.key, public_key[1], 32);
-	assert(stun_pair_key(private_key[1], public_key[0], w.key) == TM_OK);
+	assert(stun_pair_key(peer_key, public_key[0], w.key) == TM_OK);
 	w.peer = (struct stun_self){.random = dice, .random_ctx = &w};
 	memcpy(w.peer.id, w.member.id, sizeof(w.peer.id));
 	assert(core_new(&cfg, &ops, &w.core) == TM_OK);

@@ -76,9 +76,11 @@ static void plug_stun_server(struct node *n)
 	struct endpoint ep;
 
 	if (!n->coord && server && agent_coordinator_data_endpoint(n->agent, &ep))
-		drive_input(
-			n, &(struct core_in){
-				   .kind = CORE_SERVER, .key = key, .id = server->id, .server = {.ep = ep}});
+		drive_input(n, &(struct core_in){.kind = CORE_SERVER,
+				       .key = key,
+				       .id = server->id,
+				       /* The links come at their own pace already. */
+				       .server = {ep, peers_known_coordinator(n->peers)->pace_ms * MS / 4}});
 }
 
 static int put_peer(void *ctx, const struct plane_peer *peer)

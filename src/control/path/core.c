@@ -143,7 +143,6 @@ int core_new(const struct core_config *cfg, const struct core_ops *ops, struct c
 	c->net6 = cfg->net6;
 	c->self = (struct stun_self){.random = ops->random, .random_ctx = ops->ctx};
 	snprintf(c->self.id, sizeof(c->self.id), "%s", cfg->self_id);
-	list_init(&c->records);
 	list_init(&c->live);
 	mapping_init(&c->mapping);
 	int err = map_new(32, &c->by_key);
@@ -161,10 +160,14 @@ int core_new(const struct core_config *cfg, const struct core_ops *ops, struct c
 
 void core_free(struct core *c)
 {
+	struct record *rec;
+
 	if (!c)
 		return;
-	LIST_FOREACH_SAFE (rec, &c->records, struct record, all)
-		record_free(c, rec);
+	for (size_t i = 0; c->by_key && (rec = map_next(c->by_key, &i));) {
+		live_free(c, rec);
+		free(rec);
+	}
 	map_free(c->by_key);
 	heap_deinit(&c->heap);
 	dh_key_free(c->key);

@@ -60,7 +60,6 @@ enum core_in_kind {
 	CORE_STUN, /* from the data socket, not yet authenticated */
 	CORE_ACTIVITY, /* answers CORE_SAMPLE */
 	CORE_REMOVE, /* no member any more, or a new key: forget it */
-	CORE_MEMBERS, /* forget all whom `find` does not know any more */
 	CORE_IN_N,
 };
 

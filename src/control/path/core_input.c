@@ -111,16 +111,6 @@ static void on_remove(struct core *c, const struct core_in *in, ns_t now)
 	record_free(c, rec);
 }
 
-static void on_members(struct core *c, const struct core_in *in, ns_t now)
-{
-	struct core_member m;
-
-	(void)in, (void)now;
-	LIST_FOREACH_SAFE (rec, &c->records, struct record, all)
-		if (!c->ops.find(c->ops.ctx, NULL, rec->member.key, &m))
-			record_free(c, rec);
-}
-
 /* --- STUN --- */
 
 static bool mapping_taken(
@@ -206,7 +196,6 @@ void core_input(struct core *c, const struct core_in *in, ns_t now)
 		[CORE_STUN] = on_stun,
 		[CORE_ACTIVITY] = on_activity,
 		[CORE_REMOVE] = on_remove,
-		[CORE_MEMBERS] = on_members,
 	};
 
 	rows[in->kind](c, in, now);

@@ -16,7 +16,6 @@
 #include "control/path/turn.h"
 
 struct record {
-	struct list all;
 	struct core_member member;
 	struct path_memory last; /* of a path that rests */
 	uint64_t stamp; /* of the newest check answered before the live part was made */
@@ -51,7 +50,6 @@ struct core {
 	struct candidates mine;
 	/* peers */
 	struct map *by_key; /* of struct record */
-	struct list records;
 	struct list live;
 	size_t n_live;
 	struct heap heap; /* of the live ones and the mapping */

@@ -17,7 +17,6 @@ static int record_new(struct core *c, const struct core_member *m, struct record
 		free(rec);
 		return err;
 	}
-	list_push_back(&c->records, &rec->all);
 	*ret_rec = rec;
 	return TM_OK;
 }
@@ -42,7 +41,6 @@ void record_free(struct core *c, struct record *rec)
 {
 	live_free(c, rec);
 	map_remove(c->by_key, rec->member.key);
-	list_remove(&rec->all);
 	wipe(rec, sizeof(*rec));
 	free(rec);
 }

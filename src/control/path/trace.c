@@ -26,7 +26,6 @@ static const char *const in_names[CORE_IN_N] = {
 	[CORE_STUN] = "stun",
 	[CORE_ACTIVITY] = "activity",
 	[CORE_REMOVE] = "remove",
-	[CORE_MEMBERS] = "members",
 };
 
 static const char *const out_names[CORE_OUT_N] = {
@@ -83,7 +82,6 @@ const char *core_in_format(const struct core_in *in, char buf[static CORE_LINE_M
 		break;
 	case CORE_WANT:
 	case CORE_REMOVE:
-	case CORE_MEMBERS:
 	case CORE_IN_N:
 		break;
 	}

@@ -122,8 +122,6 @@ static void drain(void *ctx)
 
 void drive_input(struct node *n, const struct core_in *in)
 {
-	if (!n->path_core)
-		return;
 	core_input(n->path_core, in, time_monotonic());
 	drain(n);
 }

@@ -13,7 +13,7 @@ struct node;
 NODISCARD int drive_open(struct node *n); /* plane and clock are there */
 void drive_close(struct node *n);
 
-/* Feeds the core and does what it decides, at once. Before drive_open and after drive_close: nothing. */
+/* Feeds the core and does what it decides, at once. */
 void drive_input(struct node *n, const struct core_in *in);
 /* Reads this machine's addresses: at first, and when the network changed. */
 void drive_network(struct node *n);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* The running node: everything that node.c constructs and plugs together. Control thread. Private to node/.
+/* The running node: everything that build.c constructs and plugs.c plugs together. Control thread. Private to
+ * node/.
  */
 #ifndef TM_NODE_NODE_PRIVATE_H
 #define TM_NODE_NODE_PRIVATE_H
@@ -42,12 +43,12 @@ struct node {
 	/* parts, in order of construction */
 	struct event_base *base;
 	struct node_clock clock;
-	struct coord *coord; /* NULL unless we have the role */
 	struct plane *plane;
+	struct core *path_core; /* driven by drive.c */
 	struct peers *peers;
 	struct keeper *keeper;
+	struct coord *coord; /* NULL unless we have the role */
 	struct agent *agent;
-	struct core *path_core; /* driven by drive.c */
 	struct responder *responder; /* NULL when switched off */
 	struct os_netmon *netmon;
 	struct ctl *ctl;
@@ -64,6 +65,22 @@ struct node {
 
 void node_paths_init(struct node_paths *p, const char *state_dir);
 
+/* build.c. After a failure, too, node_close takes down what is there; `failure` has the sentence. */
+NODISCARD int node_build(struct node *n);
+NODISCARD int node_start(struct node *n);
+void node_close(struct node *n);
+
+/* node.c, called from the loop. */
+void node_service_plane(void *node);
+void node_stop_now(void *node);
+void node_on_stop_signal(evutil_socket_t sig, short what, void *node);
+void node_on_reload_signal(evutil_socket_t sig, short what, void *node);
+void node_on_network_changed(void *node);
+/* This coordinator's tokens say by which addresses it is reached: they changed. */
+void node_tell_addresses(struct node *n);
+NODISCARD int node_load_config(
+	const struct node_options *o, const struct enrolment *e, struct config *ret_config, struct diag *d);
+
 /* Something was asked of the plane: let it run its timers soon. */
 void node_kick_plane(struct node *n);
 /* Ends the event loop after replies under way have been sent. */
@@ -78,6 +95,5 @@ struct responder_config plugs_responder(struct node *n);
 
 /* commands.c: the control socket's handler. */
 void node_command(void *ctx, const json_t *req, struct ctl_call *call);
-/* presence: who is online; NULL = not known */
 
 #endif

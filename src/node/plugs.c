@@ -36,7 +36,7 @@ static void on_session(void *ctx, const uint8_t key[32], bool up)
 	struct node *n = ctx;
 
 	(void)key;
-	if (up && n->keeper)
+	if (up)
 		keeper_session(n->keeper);
 }
 
@@ -175,7 +175,7 @@ static void on_link(void *ctx, bool up)
 {
 	struct node *n = ctx;
 
-	if (!up || !n->agent)
+	if (!up)
 		return;
 	n->mesh = *agent_mesh_info(n->agent);
 	n->removed[0] = '\0';
@@ -197,7 +197,7 @@ static bool peer_stamps(void *ctx, const uint8_t key[static 32], struct stamps *
 {
 	struct node *n = ctx;
 
-	*ret_s = (struct stamps){.check = n->path_core ? core_stamp(n->path_core, key) : 0};
+	*ret_s = (struct stamps){.check = core_stamp(n->path_core, key)};
 	return plane_peer_stamp(n->plane, key, ret_s->handshake) || ret_s->check;
 }
 

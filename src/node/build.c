@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * Builds all parts of a node, then starts them, and takes them down in reverse. Building touches nothing but
+ * memory, the state directory and our own sockets and device, and calls nobody back: when the first part
+ * begins to speak, all others are there to hear it.
+ */
+#include "base/secret.h"
+#include "crypto/init.h"
+#include "node/drive.h"
+#include "node/node_private.h"
+
+#include <event2/thread.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { WORKERS_DEFAULT_MAX = 8 };
+#define SAVE_DELAY (2 * SEC) /* of the map: many changes are one write */
+
+/* --- building --- */
+
+/* Everything that needs no event loop: the state directory must be ours, whole, and enrolled. */
+static int build_state(struct node *n, const struct node_options *o)
+{
+	int err = os_make_dir(o->state_dir, 0700, &n->failure);
+
+	if (!err)
+		err = enrolment_load(n->paths.enrolment, &n->enrolment, &n->failure);
+	if (!err)
+		err = node_load_config(o, &n->enrolment, &n->config, &n->failure);
+	if (err)
+		return err;
+	log_set_level(n->config.log_level);
+
+	err = os_lock_file(n->paths.lock, &n->lock_fd, &n->failure);
+	if (!err)
+		err = crypto_init(&n->failure);
+	if (!err)
+		err = crypto_selftest(&n->failure);
+	if (!err)
+		err = identity_load(n->paths.identity, &n->identity, &n->failure);
+	if (err)
+		return err;
+	n->failure = (struct diag){0}; /* the file's name is not part of what may fail next */
+
+	n->mesh = n->enrolment.mesh;
+	const struct prefix *nets[] = {&n->mesh.net4, &n->mesh.net6};
+	for (size_t i = 0; i < ARRAY_LEN(nets); i++) {
+		err = os_prefix_in_use(nets[i], n->config.tun, &n->failure);
+		if (err == TM_EEXIST)
+			diag_hint(&n->failure, "the mesh's addresses and this machine's network must not "
+					       "overlap: change one of them");
+		if (err)
+			return err;
+	}
+	return TM_OK;
+}
+
+static int build_events(struct node *n)
+{
+	static const int stop_signals[] = {SIGINT, SIGTERM};
+
+	if (evthread_use_pthreads() != 0)
+		return TM_ENOMEM;
+	n->base = event_base_new();
+	if (!n->base)
+		return TM_ENOMEM;
+
+	int err = loop_timer_new(n->base, node_service_plane, n, &n->plane_timer);
+	if (!err)
+		err = loop_timer_new(n->base, node_stop_now, n, &n->stop_timer);
+	if (err)
+		return err;
+
+	for (size_t i = 0; i < ARRAY_LEN(stop_signals); i++)
+		n->signals[i] = evsignal_new(n->base, stop_signals[i], node_on_stop_signal, n);
+	n->signals[2] = evsignal_new(n->base, SIGHUP, node_on_reload_signal, n);
+	for (size_t i = 0; i < ARRAY_LEN(n->signals); i++)
+		if (!n->signals[i] || event_add(n->signals[i], NULL) != 0)
+			return TM_ENOMEM;
+	signal(SIGPIPE, SIG_IGN);
+	return TM_OK;
+}
+
+static void build_clock(struct node *n)
+{
+	ns_t behind = node_clock_init(&n->clock, n->paths.clock, time_real(), time_monotonic());
+
+	if (behind)
+		log_warn("node: the system clock is behind the last known time, handshakes continue from "
+			 "that time",
+			KV_INT("behind_s", behind / SEC));
+}
+
+static unsigned worker_count(const struct config *c)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (c->workers)
+		return c->workers;
+	return cores < 1 ? 1 : cores > WORKERS_DEFAULT_MAX ? WORKERS_DEFAULT_MAX : (unsigned)cores;
+}
+
+static int build_plane(struct node *n)
+{
+	const struct node_rec *self = &n->enrolment.self;
+	const struct plane_config cfg = {
+		.tun_name = n->config.tun,
+		.mtu = n->config.mtu,
+		.listen_port = n->config.listen_port,
+		.workers = worker_count(&n->config),
+		.offloads = n->config.offloads,
+		.aead = strcmp(n->config.aead, "auto") == 0 ? NULL : n->config.aead,
+		.fwmark = n->config.fwmark,
+		.private_key = n->identity.x_priv,
+		.limits = n->config.limits,
+		.self4 = self->ip4,
+		.self6 = self->ip6,
+		.net4 = n->mesh.net4,
+		.net6 = n->mesh.net6,
+	};
+	const struct plane_events events = plugs_plane(n);
+
+	return plane_new(&cfg, &events, &n->plane, &n->failure);
+}
+
+static int build_peers(struct node *n)
+{
+	const struct peers_config cfg = {
+		.path = n->paths.netmap,
+		.mesh = &n->mesh,
+		.self_id = n->enrolment.self.id,
+		.coordinator_key = n->enrolment.coordinator_key,
+		.save_delay = SAVE_DELAY,
+	};
+
+	return peers_new(n->base, &cfg, &n->peers);
+}
+
+static int build_keeper(struct node *n)
+{
+	const struct keeper_config cfg = plugs_keeper(n);
+
+	return keeper_new(n->base, &cfg, &n->keeper, &n->failure);
+}
+
+static int build_coordinator(struct node *n)
+{
+	struct coord_config cfg = {.db_path = n->paths.db,
+		.identity = &n->identity,
+		.data_port = plane_port(n->plane),
+		.fwmark = n->config.fwmark};
+
+	if (!n->enrolment.coordinator)
+		return TM_OK;
+
+	int err = ip_parse(n->config.api_listen, &cfg.listen.ip);
+	if (err)
+		return diag_what(
+			&n->failure, err, "api_listen \"%s\" is not an IP address", n->config.api_listen);
+	cfg.listen.port = n->config.api_port;
+	err = coord_new(n->base, &cfg, &n->coord, &n->failure);
+	if (err)
+		return err;
+
+	n->mesh = *coord_mesh(n->coord);
+	node_tell_addresses(n);
+	return TM_OK;
+}
+
+static int build_agent(struct node *n)
+{
+	const struct agent_events events = plugs_agent(n);
+	const struct agent_config cfg = {
+		.enrolment = &n->agent_enrolment,
+		.identity = &n->identity,
+		.peers = n->peers,
+		.version = TM_VERSION,
+		.fwmark = n->config.fwmark,
+	};
+
+	n->agent_enrolment = n->enrolment;
+	if (n->coord) {
+		const struct ip *listen = &(struct ip){0};
+		struct ip parsed;
+
+		/* Our own coordinator is reached where it listens: on loopback unless it was bound to one
+		 * address. */
+		if (ip_parse(n->config.api_listen, &parsed) == TM_OK)
+			listen = &parsed;
+		struct endpoint ep = {.ip = *listen, .port = coord_port(n->coord)};
+		if (ip_is_unspecified(listen))
+			ep.ip = ip_v4_host(0x7f000001);
+		n->agent_enrolment.n_addresses = 1;
+		endpoint_format(&ep, n->agent_enrolment.addresses[0]);
+	}
+	return agent_new(n->base, &cfg, &events, &n->agent, &n->failure);
+}
+
+int node_build(struct node *n)
+{
+	int err = os_check_privileges(&n->failure);
+
+	if (!err)
+		err = build_state(n, n->options);
+	if (!err)
+		err = build_events(n);
+	if (!err)
+		build_clock(n);
+	if (!err)
+		err = build_plane(n);
+	if (!err)
+		err = drive_open(n);
+	if (!err)
+		err = build_peers(n);
+	if (!err)
+		err = build_keeper(n);
+	if (!err)
+		err = build_coordinator(n);
+	if (!err)
+		err = build_agent(n);
+	return err;
+}
+
+/* --- starting --- */
+
+static void on_plane_readable(evutil_socket_t fd UNUSED, short what UNUSED, void *ctx)
+{
+	node_service_plane(ctx);
+}
+
+static int start_plane(struct node *n)
+{
+	const struct node_rec *self = &n->enrolment.self;
+	const struct prefix addrs[] = {{self->ip4, n->mesh.net4.len}, {self->ip6, n->mesh.net6.len}};
+	int err = os_if_configure(plane_tun_name(n->plane), addrs, ARRAY_LEN(addrs), &n->failure);
+
+	if (err)
+		return err;
+
+	n->plane_event = event_new(n->base, plane_fd(n->plane), EV_READ | EV_PERSIST, on_plane_readable, n);
+	if (!n->plane_event || event_add(n->plane_event, NULL) != 0)
+		return TM_ENOMEM;
+	return plane_start(n->plane);
+}
+
+/* A convenience: without it the node is as good as with it. */
+static void start_responder(struct node *n)
+{
+	const struct responder_config cfg = plugs_responder(n);
+	struct diag d = {0};
+	char text[1024];
+	int err = cfg.port ? responder_new(n->base, &cfg, &n->responder, &d) : TM_OK;
+
+	if (err)
+		log_warn("node: other members cannot run a bench against this node",
+			KV("why", diag_format(&d, err, text, sizeof(text))));
+}
+
+static int start_netmon(struct node *n)
+{
+	int err = os_netmon_new(n->base, plane_tun_name(n->plane), node_on_network_changed, n, &n->netmon);
+
+	if (err)
+		diag_what(&n->failure, err, "network changes cannot be watched: %s", tm_strerror(err));
+	return err;
+}
+
+/* Last: whoever finds it answering finds everything up. */
+static int start_ctl(struct node *n)
+{
+	const char *group = n->config.socket_group[0] ? n->config.socket_group : NULL;
+
+	return ctl_new(n->base, n->options->socket_path, group, node_command, n, &n->ctl, &n->failure);
+}
+
+int node_start(struct node *n)
+{
+	int err = start_plane(n);
+
+	if (err)
+		return err;
+
+	drive_advertise(n);
+	drive_network(n);
+	agent_start(n->agent);
+	start_responder(n);
+	err = start_netmon(n);
+	return err ? err : start_ctl(n);
+}
+
+/* --- the end --- */
+
+static void free_event(struct event *e)
+{
+	if (e)
+		event_free(e);
+}
+
+void node_close(struct node *n)
+{
+	ctl_free(n->ctl);
+	os_netmon_free(n->netmon);
+	responder_free(n->responder); /* while the plane can still carry the end of its connections */
+	keeper_free(TAKE(n->keeper));
+	agent_free(TAKE(n->agent));
+	drive_close(n);
+	peers_free(TAKE(n->peers));
+	coord_free(n->coord);
+	if (n->plane)
+		plane_stop(n->plane);
+	free_event(n->plane_event);
+	loop_timer_free(n->plane_timer);
+	plane_free(n->plane);
+	loop_timer_free(n->stop_timer);
+	for (size_t i = 0; i < ARRAY_LEN(n->signals); i++)
+		free_event(n->signals[i]);
+	if (n->base) {
+		/* Cancelled name look-ups release their memory in one more turn of the loop. */
+		event_base_loop(n->base, EVLOOP_NONBLOCK);
+		event_base_free(n->base);
+	}
+	libevent_global_shutdown();
+	identity_wipe(&n->identity);
+	enrolment_wipe(&n->enrolment);
+	enrolment_wipe(&n->agent_enrolment);
+	wipe(&n->mesh, sizeof(n->mesh));
+	if (n->lock_fd >= 0)
+		close(n->lock_fd);
+}

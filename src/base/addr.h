@@ -5,9 +5,6 @@
 
 #include "base/util.h"
 
-#include <netinet/in.h>
-#include <sys/socket.h>
-
 enum ip_family { IP_NONE = 0, IP_V4 = 4, IP_V6 = 6 };
 
 struct ip {
@@ -67,12 +64,5 @@ const char *endpoint_format(
 	const struct endpoint *ep, char buf[static ENDPOINT_STR_LEN]); /* "-" for IP_NONE */
 bool endpoint_eq(const struct endpoint *a, const struct endpoint *b);
 bool endpoint_is_set(const struct endpoint *ep);
-
-/* To a sockaddr of the address's own family; returns its length, 0 for IP_NONE. */
-socklen_t endpoint_to_sockaddr(const struct endpoint *ep, struct sockaddr_storage *ret_ss);
-/* To an AF_INET6 sockaddr, IPv4 as v4-mapped: for dual-stack sockets. */
-void endpoint_to_sockaddr6(const struct endpoint *ep, struct sockaddr_in6 *ret_sa);
-/* From AF_INET or AF_INET6 (v4-mapped becomes IPv4). TM_EINVAL for other families. */
-NODISCARD int endpoint_from_sockaddr(const struct sockaddr *sa, struct endpoint *ret_ep);
 
 #endif

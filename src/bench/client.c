@@ -9,6 +9,7 @@
 
 #include "bench/phase.h"
 #include "os/interrupt.h"
+#include "os/sockaddr.h"
 
 enum {
 	RETRY_MS = 200, /* while there is no path yet, the tunnel answers with ICMP errors */

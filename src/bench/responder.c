@@ -6,6 +6,7 @@
 #include "bench/worker.h"
 #include "loop/timer.h"
 #include "os/os.h"
+#include "os/sockaddr.h"
 
 #include <errno.h>
 #include <event2/event.h>

@@ -10,6 +10,7 @@
 #include "bench/session.h"
 #include "crypto/init.h"
 #include "os/os.h"
+#include "os/sockaddr.h"
 #include "os/thread.h"
 
 #include <errno.h>

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "os/sockaddr.h"
 
 /*
  * evdns reports a cancelled request through its callback too, in a later turn of the loop. So a look-up

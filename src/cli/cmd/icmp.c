@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/secret.h"
+#include "os/sockaddr.h"
 #include "packet/csum.h"
 #include "packet/ip.h"
 

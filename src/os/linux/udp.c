@@ -5,6 +5,7 @@
  * kernel has no IPv6.
  */
 #include "os/linux/udp_private.h"
+#include "os/sockaddr.h"
 
 #include <errno.h>
 #include <linux/filter.h>

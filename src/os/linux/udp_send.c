@@ -4,6 +4,7 @@
  * (UDP_SEGMENT, udp(7)): one walk through the stack for up to 64 datagrams.
  */
 #include "os/linux/udp_private.h"
+#include "os/sockaddr.h"
 
 #include <errno.h>
 #include <poll.h>

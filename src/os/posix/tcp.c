@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "os/os.h"
+#include "os/sockaddr.h"
 
 static void no_delay(int fd)
 {

@@ -6,6 +6,7 @@
 #include "crypto/init.h"
 #include "crypto/kdf.h"
 #include "loop/timer.h"
+#include "os/sockaddr.h"
 
 #include <arpa/inet.h>
 #include <event2/event.h>

@@ -8,6 +8,7 @@
 #include "bench/codec.h"
 #include "bench/responder.h"
 #include "bench/session.h"
+#include "os/sockaddr.h"
 
 #include <dirent.h>
 #include <event2/event.h>

@@ -10,6 +10,7 @@
 #include "cli/cmd/bench_report.h"
 #include "unit/cli/fake_daemon.h"
 #include "unit/cli/run.h"
+#include <netinet/in.h>
 
 /* --- statistics --- */
 

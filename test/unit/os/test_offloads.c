@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "data/offload/coalesce.h"
 #include "data/offload/segment.h"
+#include "os/sockaddr.h"
 #include "os/tun.h"
 #include "os/udp.h"
 

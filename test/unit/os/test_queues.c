@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "os/linux/tun_steer.h"
+#include "os/sockaddr.h"
 #include "os/tun.h"
 #include "packet/csum.h"
 #include "packet/ip.h"

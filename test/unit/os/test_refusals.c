@@ -18,6 +18,7 @@
 #include "os/os.h"
 #include "os/tun.h"
 #include "os/udp.h"
+#include <netinet/in.h>
 
 /* errno of each call while not 0 */
 static struct {

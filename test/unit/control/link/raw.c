@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/time.h"
+#include "os/sockaddr.h"
 #include "wire/upgrade.h"
 
 static const uint8_t mask[WS_MASK] = {1, 2, 3, 4};

@@ -7,6 +7,7 @@
 
 #include "base/time.h"
 #include "crypto/init.h"
+#include <netinet/in.h>
 
 static void both_sides_come_up_and_know_each_other(void **state UNUSED)
 {

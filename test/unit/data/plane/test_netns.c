@@ -9,6 +9,7 @@
 #include "crypto/dh.h"
 #include "crypto/init.h"
 #include "data/plane/plane.h"
+#include "os/sockaddr.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>

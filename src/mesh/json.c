@@ -8,24 +8,6 @@
 
 #include <string.h>
 
-enum { KEY_LEN = 32, KEY_TEXT = BASE64_LEN(KEY_LEN) + 1 };
-
-static void json_freep(json_t **j)
-{
-	json_decref(*j);
-}
-#define _cleanup_json_ _cleanup_(json_freep)
-
-static int set_key(json_t *j, const char *field, const uint8_t key[static KEY_LEN])
-{
-	char text[KEY_TEXT];
-
-	base64_encode(key, KEY_LEN, text);
-	int failed = json_object_set_new(j, field, json_string(text));
-	wipe(text, sizeof(text));
-	return failed;
-}
-
 /* A host number of the mesh, and the addresses that follow. */
 static int get_host(const json_t *j, const struct mesh_info *mesh, struct node_rec *r)
 {
@@ -38,19 +20,6 @@ static int get_host(const json_t *j, const struct mesh_info *mesh, struct node_r
 	r->host = (uint32_t)host;
 	mesh_addresses(mesh, r->host, &r->ip4, &r->ip6);
 	return TM_OK;
-}
-
-static json_t *tags_to_json(const struct node_rec *r)
-{
-	json_t *tags = json_array();
-
-	for (size_t i = 0; tags && i < r->n_tags; i++) {
-		if (json_array_append_new(tags, json_string(r->tags[i]))) {
-			json_decref(tags);
-			return NULL;
-		}
-	}
-	return tags;
 }
 
 /* Tags decide what a node may do: a record whose tags we cannot all take is not taken at all. */
@@ -73,29 +42,6 @@ static int tags_from_json(const json_t *j, struct node_rec *r)
 	}
 	r->n_tags = (uint8_t)n;
 	return TM_OK;
-}
-
-json_t *node_rec_to_json(const struct node_rec *r)
-{
-	_cleanup_json_ json_t *j = json_object();
-	int failed = !j;
-
-	if (failed)
-		return NULL;
-
-	failed |= json_object_set_new(j, "id", json_string(r->id));
-	failed |= json_object_set_new(j, "name", json_string(r->name));
-	failed |= json_object_set_new(j, "host", json_integer(r->host));
-	failed |= set_key(j, "key", r->key);
-	if (r->n_tags)
-		failed |= json_object_set_new(j, "tags", tags_to_json(r));
-	if (r->coordinator)
-		failed |= json_object_set_new(j, "coordinator", json_true());
-	if (r->kind == NODE_CLIENT) {
-		failed |= json_object_set_new(j, "kind", json_string("client"));
-		failed |= json_object_set_new(j, "via", json_string(r->via));
-	}
-	return failed ? NULL : TAKE(j);
 }
 
 static void tags_put(struct jsonout *o, const struct node_rec *r)
@@ -199,29 +145,6 @@ static int get_prefix(const json_t *j, const char *field, enum ip_family family,
 	return TM_OK;
 }
 
-static int set_prefix(json_t *j, const char *field, const struct prefix *p)
-{
-	char text[PREFIX_STR_LEN];
-
-	return json_object_set_new(j, field, json_string(prefix_format(p, text)));
-}
-
-/* {"name":"home","net4":"100.101.0.0/16","net6":"fd12::/64","secret":"<base64, 32 bytes>"} */
-json_t *mesh_info_to_json(const struct mesh_info *m)
-{
-	_cleanup_json_ json_t *j = json_object();
-	int failed = !j;
-
-	if (failed)
-		return NULL;
-
-	failed |= json_object_set_new(j, "name", json_string(m->name));
-	failed |= set_prefix(j, "net4", &m->net4);
-	failed |= set_prefix(j, "net6", &m->net6);
-	failed |= set_key(j, "secret", m->secret);
-	return failed ? NULL : TAKE(j);
-}
-
 void mesh_info_put(struct jsonout *o, const char *key, const struct mesh_info *m)
 {
 	char net4[PREFIX_STR_LEN], net6[PREFIX_STR_LEN];
@@ -250,28 +173,6 @@ int mesh_info_from_json(const json_t *j, struct mesh_info *ret_mesh)
 		*ret_mesh = m;
 	wipe(m.secret, sizeof(m.secret));
 	return err;
-}
-
-/* {"version":7,"base":6,"nodes":[...],"removed":["<id>",...]}; base 0 = snapshot. */
-json_t *netmap_to_json(const struct netmap *m)
-{
-	_cleanup_json_ json_t *j = json_object();
-	_cleanup_json_ json_t *nodes = json_array();
-	_cleanup_json_ json_t *removed = json_array();
-	int failed = !j || !nodes || !removed;
-
-	if (failed)
-		return NULL;
-
-	failed |= json_object_set_new(j, "version", json_integer((json_int_t)m->version));
-	failed |= json_object_set_new(j, "base", json_integer((json_int_t)m->base));
-	for (size_t i = 0; !failed && i < m->n_nodes; i++)
-		failed |= json_array_append_new(nodes, node_rec_to_json(&m->nodes[i]));
-	for (size_t i = 0; !failed && i < m->n_removed; i++)
-		failed |= json_array_append_new(removed, json_string(m->removed[i]));
-	failed |= json_object_set(j, "nodes", nodes);
-	failed |= m->n_removed ? json_object_set(j, "removed", removed) : 0;
-	return failed ? NULL : TAKE(j);
 }
 
 static int by_id(const void *a, const void *b)
@@ -393,19 +294,10 @@ int candidate_type_parse(const char *s, enum candidate_type *ret_type)
 	return TM_EUNSUPPORTED;
 }
 
-static json_t *candidate_to_json(const struct candidate *c)
-{
-	char text[ENDPOINT_STR_LEN];
-	struct endpoint ep = c->ep;
-
-	ep.scope = 0; /* an interface index means nothing to another host */
-	return json_pack(
-		"{s:s, s:s}", "type", candidate_type_name(c->type), "addr", endpoint_format(&ep, text));
-}
-
 static int candidate_from_json(const json_t *j, struct candidate *ret_c)
 {
-	const char *type = jsonin_string(json_object_get(j, "type")), *addr = jsonin_string(json_object_get(j, "addr"));
+	const char *type = jsonin_string(json_object_get(j, "type")),
+		   *addr = jsonin_string(json_object_get(j, "addr"));
 	struct candidate c;
 
 	if (!type || !addr || strchr(addr, '%') || endpoint_parse(addr, &c.ep))
@@ -417,16 +309,6 @@ static int candidate_from_json(const json_t *j, struct candidate *ret_c)
 	if (!err)
 		*ret_c = c;
 	return err;
-}
-
-json_t *candidates_to_json(const struct candidates *c)
-{
-	_cleanup_json_ json_t *j = json_array();
-
-	for (size_t i = 0; j && i < c->n; i++)
-		if (json_array_append_new(j, candidate_to_json(&c->v[i])))
-			return NULL;
-	return TAKE(j);
 }
 
 void candidates_put(struct jsonout *o, const char *key, const struct candidates *c)

@@ -75,17 +75,14 @@ bool node_tag_valid(const char *s);
 uint32_t mesh_hosts_max(const struct prefix *net4, const struct prefix *net6);
 void mesh_addresses(const struct mesh_info *mesh, uint32_t host, struct ip *ret_ip4, struct ip *ret_ip6);
 
-NODISCARD json_t *node_rec_to_json(const struct node_rec *r); /* new reference; NULL = out of memory */
 /* A record of `mesh`: TM_EBADMSG also for a host number that is not in its prefixes. */
 NODISCARD int node_rec_from_json(const json_t *j, const struct mesh_info *mesh, struct node_rec *ret_rec);
-/* The same as text; key as in jsonout.h. */
+/* key: as in base/jsonout.h */
 void node_rec_put(struct jsonout *o, const char *key, const struct node_rec *r);
 /* For people and programs of this machine: the members of a record, all of them, both addresses as text. */
 void node_rec_put_shown(struct jsonout *o, const struct node_rec *r);
 void mesh_info_put(struct jsonout *o, const char *key, const struct mesh_info *m);
-NODISCARD json_t *mesh_info_to_json(const struct mesh_info *m);
 NODISCARD int mesh_info_from_json(const json_t *j, struct mesh_info *ret_mesh);
-NODISCARD json_t *netmap_to_json(const struct netmap *m);
 NODISCARD int netmap_from_json(const json_t *j, const struct mesh_info *mesh, struct netmap *ret_map);
 void netmap_deinit(struct netmap *m);
 
@@ -118,7 +115,6 @@ struct candidates {
 bool candidates_eq(const struct candidates *a, const struct candidates *b); /* in the same order */
 const char *candidate_type_name(enum candidate_type t);
 NODISCARD int candidate_type_parse(const char *s, enum candidate_type *ret_type); /* TM_EUNSUPPORTED */
-NODISCARD json_t *candidates_to_json(const struct candidates *c);
 void candidates_put(struct jsonout *o, const char *key, const struct candidates *c);
 /* Bad or surplus entries are skipped; TM_EBADMSG only when j is not an array. */
 NODISCARD int candidates_from_json(const json_t *j, struct candidates *ret_c);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/encode.h"
+#include "base/jsonout.h"
 #include "base/secret.h"
 #include "os/os.h"
 
@@ -151,40 +152,38 @@ int enrolment_load(const char *path, struct enrolment *ret_e, struct diag *d)
 
 /* --- writing --- */
 
-static json_t *enrolment_to_json(const struct enrolment *e)
+static char *enrolment_text(const struct enrolment *e, size_t *ret_n)
 {
-	char key[BASE64_LEN(32) + 1];
-	json_t *list = json_array();
+	struct jsonout o = {0};
 
-	base64_encode(e->coordinator_key, 32, key);
+	jsonout_object(&o, NULL);
+	jsonout_int(&o, "v", FILE_VERSION);
+	mesh_info_put(&o, "mesh", &e->mesh);
+	node_rec_put(&o, "self", &e->self);
+	jsonout_bool(&o, "coordinator", e->coordinator);
+	jsonout_base64(&o, "coordinator_key", e->coordinator_key, sizeof(e->coordinator_key));
+	jsonout_list(&o, "addresses");
 	for (size_t i = 0; i < e->n_addresses && i < TOKEN_ADDRS_MAX; i++)
-		json_array_append_new(list, json_string(e->addresses[i]));
-
-	json_t *j = json_pack("{s:i,s:o,s:o,s:b,s:s,s:o}", "v", FILE_VERSION, "mesh",
-		mesh_info_to_json(&e->mesh), "self", node_rec_to_json(&e->self), "coordinator",
-		e->coordinator, "coordinator_key", key, "addresses", list);
-	if (!j)
-		return NULL;
-
+		jsonout_text(&o, NULL, e->addresses[i]);
+	jsonout_list_end(&o);
 	if (e->listen_port)
-		json_object_set_new(j, "listen_port", json_integer(e->listen_port));
+		jsonout_int(&o, "listen_port", e->listen_port);
 	if (e->api_port)
-		json_object_set_new(j, "api_port", json_integer(e->api_port));
+		jsonout_int(&o, "api_port", e->api_port);
 	if (e->tun[0])
-		json_object_set_new(j, "tun", json_string(e->tun));
-	return j;
+		jsonout_text(&o, "tun", e->tun);
+	jsonout_object_end(&o);
+	return jsonout_take(&o, ret_n);
 }
 
 int enrolment_save(const char *path, const struct enrolment *e, struct diag *d)
 {
-	json_t *j = enrolment_to_json(e);
-	char *text = j ? json_dumps(j, JSON_INDENT(2)) : NULL;
+	size_t n;
+	char *text = enrolment_text(e, &n);
 
-	json_decref(j);
 	if (!text)
 		return diag_what(d, TM_ENOMEM, "%s", tm_strerror(TM_ENOMEM));
 
-	size_t n = strlen(text);
 	text[n] = '\n'; /* over the NUL: the length goes along */
 	int err = os_write_file(path, text, n + 1, 0600, d);
 	wipe(text, n + 1);

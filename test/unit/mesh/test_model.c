@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-#include "base/jsonout.h"
+#include "fake/meshjson.h"
 #include "mesh/model.h"
 #include "unit/unit.h"
 
@@ -152,7 +152,7 @@ static void a_record_survives_the_round_trip(void **state)
 	r.coordinator = true;
 	r.kind = NODE_CLIENT;
 	snprintf(r.via, sizeof(r.via), "%016x", 1);
-	json_t *j = node_rec_to_json(&r);
+	json_t *j = meshjson_record(&r);
 	assert_non_null(j);
 	assert_int_equal(node_rec_from_json(j, home(), &back), TM_OK);
 	assert_memory_equal(&back, &r, sizeof(r));
@@ -177,7 +177,7 @@ static void a_record_has_the_documented_form(void **state)
 	assert_string_equal(ip_format(&r.ip4, text), "100.101.1.2");
 	assert_string_equal(ip_format(&r.ip6, text), "fd00::102");
 	assert_int_equal(r.key[31], 32);
-	json_t *again = node_rec_to_json(&r);
+	json_t *again = meshjson_record(&r);
 	assert_true(json_equal(j, again));
 	json_decref(j);
 	json_decref(again);
@@ -248,7 +248,7 @@ static void mesh_information_survives_the_round_trip(void **state)
 
 	assert_int_equal(
 		prefix_parse("100.101.0.0/16", &m.net4) | prefix_parse("fd12:3456::/64", &m.net6), TM_OK);
-	json_t *j = mesh_info_to_json(&m);
+	json_t *j = meshjson_mesh(&m);
 	assert_int_equal(mesh_info_from_json(j, &back), TM_OK);
 	assert_memory_equal(&back, &m, sizeof(m));
 	json_decref(j);
@@ -311,7 +311,7 @@ static void ten_thousand_nodes_survive_the_round_trip(void **state)
 	struct netmap m = map_of(1, 10000, 5, 0), back = {0};
 	(void)state;
 
-	json_t *j = netmap_to_json(&m);
+	json_t *j = meshjson_netmap(&m);
 	char *text = json_dumps(j, JSON_COMPACT);
 	json_decref(j);
 	j = load(text);
@@ -337,7 +337,7 @@ static void one_bad_record_of_many_is_skipped_and_counted(void **state)
 	struct netmap m = map_of(1, 100, 5, 0), back = {0};
 	(void)state;
 
-	json_t *j = netmap_to_json(&m);
+	json_t *j = meshjson_netmap(&m);
 	json_t *nodes = json_object_get(j, "nodes");
 	json_object_set_new(json_array_get(nodes, 50), "key", json_string("junk"));
 	json_array_set_new(nodes, 60, json_integer(7));
@@ -423,7 +423,7 @@ static void a_delta_survives_the_round_trip(void **state)
 	(void)state;
 
 	remove_ids(&delta, gone, ARRAY_LEN(gone));
-	json_t *j = netmap_to_json(&delta);
+	json_t *j = meshjson_netmap(&delta);
 	json_array_append_new(json_object_get(j, "removed"), json_string("junk"));
 	assert_int_equal(netmap_from_json(j, home(), &back), TM_OK);
 	assert_int_equal(back.base, 10);
@@ -587,7 +587,7 @@ static void candidates_survive_the_round_trip(void **state)
 		c.v[i].type = (enum candidate_type)i;
 		assert_int_equal(endpoint_parse(addrs[i], &c.v[i].ep), TM_OK);
 	}
-	json_t *j = candidates_to_json(&c);
+	json_t *j = meshjson_candidates(&c);
 	assert_int_equal(candidates_from_json(j, &back), TM_OK);
 	assert_int_equal(back.n, c.n);
 	for (size_t i = 0; i < c.n; i++) {
@@ -597,7 +597,7 @@ static void candidates_survive_the_round_trip(void **state)
 	json_decref(j);
 	/* An interface index is ours alone. */
 	c.v[3].ep.scope = 7;
-	j = candidates_to_json(&c);
+	j = meshjson_candidates(&c);
 	assert_string_equal(
 		json_string_value(json_object_get(json_array_get(j, 3), "addr")), "[fe80::1]:51820");
 	json_decref(j);
@@ -710,35 +710,20 @@ static void both_addresses_are_the_prefix_plus_the_number(void **state)
 	}
 }
 
-static json_t *presence_json(const struct presence *p)
-{
-	struct jsonout o = {0};
-
-	jsonout_list(&o, NULL);
-	presence_put(&o, NULL, p);
-	jsonout_list_end(&o);
-	char *text = jsonout_take(&o, NULL);
-	json_t *list = load(text), *j = json_incref(json_array_get(list, 0));
-
-	json_decref(list);
-	free(text);
-	return j;
-}
-
 static void presence_survives_the_round_trip_and_ends_with_the_last_who_is_there(void **state)
 {
 	static const uint32_t there[] = {1, 7, 8, 9999, NETMAP_NODES_MAX};
 	struct presence p = {0}, back;
 	(void)state;
 
-	json_t *j = presence_json(&p);
+	json_t *j = meshjson_presence(&p);
 	assert_string_equal(json_string_value(j), "");
 	json_decref(j);
 	for (size_t i = 0; i < ARRAY_LEN(there); i++)
 		presence_set(&p, there[i], true);
 	presence_set(&p, 8, false);
 	presence_set(&p, NETMAP_NODES_MAX + 8, true); /* nobody has such a number */
-	j = presence_json(&p);
+	j = meshjson_presence(&p);
 	assert_int_equal(presence_from_json(j, &back), TM_OK);
 	assert_memory_equal(&back, &p, sizeof(p));
 	assert_true(presence_has(&back, 9999) && presence_has(&back, NETMAP_NODES_MAX));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "fake.h"
+#include "fake/meshjson.h"
 
 #include <event2/event.h>
 #include <unistd.h>
@@ -29,7 +30,7 @@ void fake_say(struct fake *f, const char *json)
 static void welcome(struct fake *f)
 {
 	json_t *m = json_pack("{s:s,s:o,s:i,s:[s,s],s:s,s:i}", "t", "welcome", "node",
-		node_rec_to_json(&f->enrolment.self), "data_port", 51820, "addresses", "192.0.2.1:8443",
+		meshjson_record(&f->enrolment.self), "data_port", 51820, "addresses", "192.0.2.1:8443",
 		"coordinator.example:8443", "observed", "127.0.0.1", "time", 1);
 
 	json_object_set_new(m, "mesh", json_loads(MESH, 0, NULL));

@@ -11,6 +11,7 @@
 #include "control/agent/enrolment.h"
 #include "control/link/clink.h"
 #include "crypto/init.h"
+#include "fake/meshjson.h"
 #include "os/os.h"
 
 /* --- a coordinator --- */
@@ -42,7 +43,7 @@ static json_t *acceptance(struct scene *s)
 	assert_int_equal(prefix_parse("fd00::/64", &mesh.net6), TM_OK);
 	memset(mesh.secret, 7, sizeof(mesh.secret));
 	return json_pack("{s:s,s:i,s:b,s:o,s:o,s:[s],s:i}", "t", "reply", "id", 1, "ok", 1, "node",
-		node_rec_to_json(&self), "mesh", mesh_info_to_json(&mesh), "addresses", "203.0.113.7:8443",
+		meshjson_record(&self), "mesh", meshjson_mesh(&mesh), "addresses", "203.0.113.7:8443",
 		"data_port", 51820);
 }
 

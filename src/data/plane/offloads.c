@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "data/plane/offloads.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const char *const labels[PLANE_OFFLOAD_N] = {
@@ -13,9 +14,10 @@ const char *plane_offloads_format(unsigned offloads, char buf[static PLANE_OFFLO
 {
 	size_t at = 0;
 
-	if (offloads == 0 || offloads == PLANE_OFFLOAD_ALL)
-		return offloads ? "all" : "none";
-
+	if (offloads == 0 || offloads == PLANE_OFFLOAD_ALL) {
+		snprintf(buf, PLANE_OFFLOADS_STR, "%s", offloads ? "all" : "none");
+		return buf;
+	}
 	for (unsigned i = 0; i < PLANE_OFFLOAD_N; i++) {
 		size_t n = strlen(labels[i]);
 

@@ -27,7 +27,7 @@ enum plane_offload {
 };
 
 enum { PLANE_OFFLOADS_STR = 64 };
-/* "all", "none" or labels with commas between. */
+/* "all", "none" or labels with commas between; in buf, which it returns. */
 const char *plane_offloads_format(unsigned offloads, char buf[static PLANE_OFFLOADS_STR]);
 /* The same text back. TM_EINVAL: something else, or uso without tun, of which it is a part. */
 NODISCARD int plane_offloads_parse(const char *s, unsigned *ret_offloads);

@@ -199,6 +199,30 @@ static void more_staged_packets_than_a_session_may_carry_are_counted(void **stat
 	host_stop(&c);
 }
 
+/* Relays are declared, and nobody can send by them yet. */
+static void what_would_need_a_relay_is_refused_by_name_until_another_way_is_chosen(void **state)
+{
+	struct way_to way = {.kind = WAY_RELAY_UDP, .relay_session = 7};
+	uint8_t p[FAKE_BYTES];
+	(void)state;
+
+	rig_warm(&a, &b);
+	assert_int_equal(endpoint_parse(B, &way.remote), TM_OK);
+	assert_int_equal(plane_set_way(a.plane, b.pub, &way), TM_OK);
+	assert_int_equal(plane_send(a.plane, &way, p, 20), TM_EUNSUPPORTED);
+	size_t before = fake_sent();
+	for (uint16_t i = 0; i < 3; i++)
+		fake_tun_send("tm1", p, packet_make(4, 1, 2, i, 20, p));
+	expect_drops(ab, 2, &a, DROP_NO_SENDER, 3);
+	assert_int_equal(fake_sent(), before);
+
+	way.kind = WAY_UDP;
+	assert_int_equal(plane_set_way(a.plane, b.pub, &way), TM_OK);
+	fake_tun_send("tm1", p, packet_make(4, 1, 2, 4, 20, p));
+	expect_packet(ab, 2, &b, p);
+	assert_int_equal(packet_serial(p), 4);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -209,6 +233,7 @@ int main(void)
 		CASE(under_load_a_proven_address_gets_five_handshakes_at_once),
 		CASE(what_the_socket_refuses_is_counted),
 		CASE(what_the_tun_refuses_is_counted),
+		CASE(what_would_need_a_relay_is_refused_by_name_until_another_way_is_chosen),
 		CASE(more_staged_packets_than_a_session_may_carry_are_counted),
 	};
 

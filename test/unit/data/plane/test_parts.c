@@ -3,6 +3,7 @@
 
 #include "data/plane/drops.h"
 #include "data/plane/event.h"
+#include "data/plane/offloads.h"
 #include "data/plane/snapshot.h"
 #include "data/plane/staging.h"
 
@@ -258,6 +259,23 @@ static void an_address_that_moves_has_an_owner_at_any_time(void **state)
 	snapshot_free(atomic_load(&sw.live));
 }
 
+static void every_choice_of_offloads_has_a_text_that_reads_back(void **state)
+{
+	char buf[PLANE_OFFLOADS_STR];
+	(void)state;
+
+	for (unsigned set = 0; set <= PLANE_OFFLOAD_ALL; set++) {
+		unsigned got = ~set;
+
+		memset(buf, '?', sizeof(buf));
+		assert_ptr_equal(plane_offloads_format(set, buf), buf);
+		if (set & PLANE_OFFLOAD_USO && !(set & PLANE_OFFLOAD_TUN))
+			continue;
+		assert_int_equal(plane_offloads_parse(buf, &got), TM_OK);
+		assert_int_equal(got, set);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -269,6 +287,7 @@ int main(void)
 		cmocka_unit_test(staging_is_bounded_in_total),
 		cmocka_unit_test(addresses_inside_the_mesh_are_loops),
 		cmocka_unit_test(an_address_that_moves_has_an_owner_at_any_time),
+		cmocka_unit_test(every_choice_of_offloads_has_a_text_that_reads_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,8 +4,8 @@
  * the address at once; a slot is either a child or a leaf, both kept in dense arrays and found by counting
  * bits. Leaves are pushed down, so the slot where a walk ends holds the answer. Runs of bits on which all
  * routes below agree are skipped, and compared as one prefix; an address that differs there gets the route
- * that covered it so far (the miss). A node is one cache line; a mesh of some thousand hosts in one /16 is two
- * or three nodes deep.
+ * that covered it so far (the miss). A node is one cache line; a mesh of some thousand hosts in one /16 is
+ * two or three nodes deep.
  *
  * IPv4 addresses live in the upper half of the same 128-bit key in a trie of their own.
  */
@@ -32,8 +32,7 @@ static inline struct peer *find(const struct route_node *n, struct route_key k)
 		slot = route_key_slot(k, n->depth);
 		below = up_to(slot);
 		if (!(n->child_bits >> slot & 1))
-			return *route_leaf(
-				n->below, (unsigned)__builtin_popcountll(n->leaf_bits & below));
+			return *route_leaf(n->below, (unsigned)__builtin_popcountll(n->leaf_bits & below));
 
 		n = &n->below[__builtin_popcountll(n->child_bits & below) - 1];
 	}

@@ -103,15 +103,17 @@ static int remove_peer(void *ctx, const uint8_t key[32])
 }
 
 /* The plane's peers after a change of the mesh, in one step; those that it does not concern are not looked
- * at. */
-static int follow_with_plane(struct node *n, const struct mesh_diff *d)
+ * at. Anew: d names all that there are, and who is not among them goes. */
+static int follow_with_plane(struct node *n, const struct mesh_diff *d, bool anew)
 {
 	const struct policy policy = {
 		.secret = n->mesh.secret, .self_key = n->identity.x_pub, .self_id = n->enrolment.self.id};
 	const struct policy_ops ops = {.ctx = n, .remove = remove_peer, .put = put_peer};
 
 	plane_peers_begin(n->plane);
-	int err = policy_apply(&policy, peers_mesh(n->peers), d, &ops);
+	int err = anew ? plane_peers_clear(n->plane) : TM_OK;
+	if (!err)
+		err = policy_apply(&policy, peers_mesh(n->peers), d, &ops);
 	int published = plane_peers_commit(n->plane);
 	return err ? err : published;
 }
@@ -149,10 +151,8 @@ static void on_mesh_changed(void *ctx, const struct mesh_diff *d)
 	/* After a change for which there was no memory, all that is there counts as new. */
 	if (again)
 		err = mesh_diff_all(peers_mesh(n->peers), &all);
-	if (again && !err)
-		err = plane_peers_clear(n->plane);
 	if (!err)
-		err = follow_with_plane(n, again ? &all : d);
+		err = follow_with_plane(n, again ? &all : d, again);
 	follow_with_paths(n, d);
 	seed_stamps(n, again ? &all : d);
 	mesh_diff_deinit(&all);

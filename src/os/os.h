@@ -55,6 +55,9 @@ void os_harden(void);
 /* Raises the soft limit of open descriptors to the hard one. */
 void os_raise_descriptors(void);
 size_t os_descriptors(void); /* how many this process may have open */
+/* Free memory goes back to the system, from between what is in use too. Walks all of it: some milliseconds.
+ */
+void os_return_memory(void);
 /* mkdir -p with mode; an existing directory must be ours and not group- or world-writable. */
 NODISCARD int os_make_dir(const char *path, unsigned mode, struct diag *d);
 /* Whole file (or pipe), at most max bytes (TM_ERANGE), NUL-terminated for convenience. Caller frees (and

@@ -10,10 +10,14 @@
 #include "base/log.h"
 #include "loop/helper.h"
 #include "loop/timer.h"
+#include "os/os.h"
 
 #include <string.h>
 
 #define AGAIN_AFTER (60 * SEC)
+/* So many rows are a map that came whole; its text, the records in between and the rows took several times
+ * the memory that stays. */
+enum { MANY_ROWS = 1000 };
 
 struct dirty {
 	char id[NODE_ID_LEN + 1];
@@ -209,7 +213,10 @@ static void save_done(void *job, int result)
 		save_note_all(p);
 	else if (result)
 		note_again(p, s);
+	bool many = s->n >= MANY_ROWS;
 	save_free(s);
+	if (many)
+		os_return_memory();
 	if (is_due(p))
 		plan(p, p->failed);
 }

@@ -44,7 +44,7 @@ static void went_down(struct device *d, struct peer *p)
 }
 
 /* kp is or was next or is new: it becomes current, current becomes previous. */
-static void make_current(struct device *d, struct peer *p, struct keypair *kp, ns_t now)
+static void make_current(struct device *d, struct peer *p, struct keypair *kp)
 {
 	struct keypair *oldest = p->keys_previous;
 
@@ -52,7 +52,6 @@ static void make_current(struct device *d, struct peer *p, struct keypair *kp, n
 		p->keys_next = NULL;
 	p->keys_previous = p->keys_current;
 	p->keys_current = kp;
-	p->last_handshake = now;
 	p->last_handshake_real = d->ops.real_time(d->ops.ctx);
 	p->session_up = true;
 	timers_handshake_complete(&p->timers);
@@ -110,7 +109,7 @@ void session_begin_initiator(struct device *d, struct peer *p, struct keypair *k
 {
 	index_bind(d->index, kp->local_index, kp);
 	timers_keys_derived(&p->timers, now);
-	make_current(d, p, kp, now);
+	make_current(d, p, kp);
 	if (p->keys_current == kp)
 		confirm(d, p, now);
 }
@@ -147,7 +146,7 @@ void device_confirmed(struct device *d, struct peer *p, struct keypair *kp, ns_t
 	if (p->keys_next == kp && ours_wins(d, p, kp))
 		withdraw(p, kp); /* good for receiving only */
 	else if (p->keys_next == kp)
-		make_current(d, p, kp, now);
+		make_current(d, p, kp);
 	peer_service(d, p, now);
 }
 

@@ -34,8 +34,7 @@ struct peer {
 	bool follows;
 	struct heap_node due; /* in device's deadline heap */
 	struct list all; /* in device's list */
-	ns_t last_handshake; /* monotonic time a session was derived; 0 = never */
-	ns_t last_handshake_real; /* for display */
+	ns_t last_handshake_real; /* for display; 0 = never */
 	bool session_up; /* as last told through session_changed */
 	struct epoch_retired retired;
 	/* workers, atomic */

@@ -23,7 +23,7 @@ endfunction()
 
 tm_static(dep_crypto openssl/evp.h crypto)
 target_link_libraries(dep_crypto INTERFACE Threads::Threads ${CMAKE_DL_LIBS})
-tm_static(dep_event event2/event.h event_core event_extra event_pthreads)
+tm_static(dep_event event2/event.h event_core event_pthreads)
 target_link_libraries(dep_event INTERFACE Threads::Threads)
 tm_static(dep_jansson jansson.h jansson)
 tm_static(dep_yaml yaml.h yaml)

@@ -217,7 +217,7 @@ int dial_new(struct event_base *base, const struct dial_config *cfg, dial_done_f
 	if (endpoint_parse(cfg->address, &ep) == TM_OK)
 		target_add(d, &ep);
 	else
-		err = lookup_new(base, host, port, on_looked_up, d, &d->lookup);
+		err = lookup_new(base, host, port, cfg->mark, on_looked_up, d, &d->lookup);
 	if (err) {
 		dial_free(d);
 		return err;

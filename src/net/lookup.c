@@ -1,130 +1,254 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "net/lookup.h"
 
-#include <event2/dns.h>
 #include <event2/event.h>
-#include <event2/util.h>
 #include <string.h>
 
-#include "base/log.h"
-#include "os/sockaddr.h"
+#include "base/time.h"
+#include "crypto/init.h"
+#include "loop/timer.h"
+#include "os/datagram.h"
+#include "os/os.h"
+#include "os/tcp.h"
+#include "wire/dns.h"
 
-/*
- * evdns reports a cancelled request through its callback too, in a later turn of the loop. So a look-up
- * outlives lookup_cancel: it frees itself, and its resolver, in a turn of its own after evdns is through with
- * it.
- */
-struct lookup {
-	struct event_base *base;
-	struct evdns_base *dns;
-	struct evdns_getaddrinfo_request *request; /* NULL once answered */
-	struct event *finish;
-	lookup_done_fn *done; /* NULL: nobody is interested any more */
-	void *ctx;
-	uint16_t port;
-	char host[254 + 1];
-	int err;
-	const char *why;
-	struct endpoint found[LOOKUP_MAX];
-	size_t n;
+enum {
+	FILE_MAX = 1 << 20,
+	ANSWER_MAX = 1500,
+	/* Resolvers that never answer for IPv6 exist: not waited for with the IPv4 answer in hand. */
+	SKEW_MS = 500,
 };
 
-static void lookup_free(struct lookup *l)
+enum family { V6, V4, FAMILIES };
+
+/* One question, for one name and one family. */
+struct question {
+	uint8_t query[DNS_QUERY_MAX];
+	size_t len;
+	bool answered;
+	struct dns_answer answer;
+};
+
+struct server {
+	struct lookup *lookup;
+	int fd; /* -1 before it is asked */
+	struct event *readable;
+};
+
+struct lookup {
+	struct event_base *base;
+	struct resolv resolv;
+	uint32_t mark;
+	char host[RESOLV_NAME_MAX + 1];
+	uint16_t port;
+	lookup_done_fn *done;
+	void *ctx;
+	struct loop_timer *timer; /* the next step is due */
+	struct ip known[LOOKUP_MAX]; /* from the hosts file */
+	size_t n_known;
+	size_t n_names; /* asked for so far */
+	unsigned tries; /* for the present name */
+	bool heard; /* some server has answered something */
+	struct question questions[FAMILIES];
+	struct server servers[RESOLV_SERVERS_MAX];
+};
+
+static void server_close(struct server *s)
 {
-	if (l->finish)
-		event_free(l->finish);
-	if (l->dns)
-		evdns_base_free(l->dns, 0);
+	if (s->readable)
+		event_free(s->readable);
+	if (s->fd >= 0)
+		tcp_close(s->fd);
+	s->readable = NULL;
+	s->fd = -1;
+}
+
+void lookup_cancel(struct lookup *l)
+{
+	if (!l)
+		return;
+
+	for (size_t i = 0; i < ARRAY_LEN(l->servers); i++)
+		server_close(&l->servers[i]);
+	loop_timer_free(l->timer);
 	free(l);
 }
 
-static void on_finish(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
-{
-	struct lookup *l = arg;
+/* --- the end --- */
 
-	if (l->done)
-		l->done(l->ctx, l->err, l->found, l->n, l->why);
-	lookup_free(l);
-}
-
-static const char *reason(int eai)
+/* The next address of a family, wherever it comes from; false: no more. */
+static bool take(const struct lookup *l, enum family family, size_t *at, struct ip *ret_ip)
 {
-	switch (eai) {
-	case EVUTIL_EAI_NONAME:
-#ifdef EVUTIL_EAI_NODATA
-	case EVUTIL_EAI_NODATA:
-#endif
-		return "the name is unknown to the system's resolver";
-	case EVUTIL_EAI_AGAIN:
-	case EVUTIL_EAI_FAIL:
-		return "the system's resolver does not answer";
-	default:
-		return evutil_gai_strerror(eai);
+	unsigned wanted = family == V6 ? IP_V6 : IP_V4;
+	const struct dns_answer *a = &l->questions[family].answer;
+
+	if (l->n_known == 0) {
+		if (*at >= a->n)
+			return false;
+		*ret_ip = a->addresses[(*at)++];
+		return true;
 	}
+	while (*at < l->n_known)
+		if (l->known[(*at)++].family == wanted) {
+			*ret_ip = l->known[*at - 1];
+			return true;
+		}
+	return false;
 }
 
-/* Takes the addresses of one family out of the list, at most `max`. */
-static size_t pick(
-	const struct evutil_addrinfo *list, int family, uint16_t port, struct endpoint *out, size_t max)
+/* Tells the owner and is gone. */
+static void finish(struct lookup *l, const char *why)
 {
-	size_t n = 0;
+	struct endpoint found[LOOKUP_MAX];
+	size_t n = 0, at[FAMILIES] = {0};
+	bool more = true;
 
-	for (const struct evutil_addrinfo *ai = list; ai && n < max; ai = ai->ai_next) {
-		if (ai->ai_family != family || endpoint_from_sockaddr(ai->ai_addr, &out[n]) != TM_OK)
-			continue;
-		out[n].port = port;
-		n++;
-	}
-	return n;
-}
-
-static void on_answer(int eai, struct evutil_addrinfo *list, void *arg)
-{
-	struct lookup *l = arg;
-	struct endpoint v6[LOOKUP_MAX / 2], v4[LOOKUP_MAX / 2];
-
-	l->request = NULL;
-	l->err = eai ? TM_ENOENT : TM_OK;
-	l->why = eai ? reason(eai) : "";
-	if (!eai) {
-		size_t n6 = pick(list, AF_INET6, l->port, v6, ARRAY_LEN(v6));
-		size_t n4 = pick(list, AF_INET, l->port, v4, ARRAY_LEN(v4));
-
-		for (size_t i = 0; i < ARRAY_LEN(v6); i++) {
-			if (i < n6)
-				l->found[l->n++] = v6[i];
-			if (i < n4)
-				l->found[l->n++] = v4[i];
+	while (more) {
+		more = false;
+		for (enum family f = V6; f < FAMILIES && n < LOOKUP_MAX; f++) {
+			found[n] = (struct endpoint){.port = l->port};
+			if (take(l, f, &at[f], &found[n].ip)) {
+				n++;
+				more = true;
+			}
 		}
 	}
-	if (list)
-		evutil_freeaddrinfo(list);
-	event_active(l->finish, EV_TIMEOUT, 0);
+	lookup_done_fn *done = l->done;
+	void *ctx = l->ctx;
+
+	lookup_cancel(l);
+	done(ctx, n ? TM_OK : TM_ENOENT, found, n, n ? "" : why);
 }
 
-static void on_start(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+/* --- asking --- */
+
+static void step(struct lookup *l);
+
+static bool any_found(const struct lookup *l)
 {
-	struct lookup *l = arg;
-	struct evutil_addrinfo hints = {
-		.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_protocol = IPPROTO_TCP};
-
-	/* From now on the event ends the look-up. */
-	event_assign(l->finish, l->base, -1, 0, on_finish, l);
-
-	/* An answer from the hosts file comes before this returns; then NULL is returned, and l is still
-	 * there. */
-	struct evdns_getaddrinfo_request *r = evdns_getaddrinfo(l->dns, l->host, NULL, &hints, on_answer, l);
-	if (r)
-		l->request = r;
+	return l->questions[V6].answer.n || l->questions[V4].answer.n;
 }
 
-static void on_evdns_log(int is_warning UNUSED, const char *text)
+static bool all_answered(const struct lookup *l)
 {
-	log_debug("link: resolver", KV("says", text));
+	return l->questions[V6].answered && l->questions[V4].answered;
 }
 
-int lookup_new(struct event_base *base, const char *host, uint16_t port, lookup_done_fn *done, void *ctx,
-	struct lookup **ret_lookup)
+/* A server said something about a question; whether it helps decides how to go on. */
+static void answer_received(struct lookup *l, struct question *q, const struct dns_answer *a)
+{
+	l->heard = true;
+	if (a->rcode != DNS_OK && a->rcode != DNS_NXDOMAIN) {
+		loop_timer_in(l->timer, 0); /* the next server may know */
+		return;
+	}
+	q->answered = true;
+	q->answer = *a;
+	if (all_answered(l))
+		loop_timer_in(l->timer, 0);
+	else if (any_found(l))
+		loop_timer_in(l->timer, SKEW_MS * MS);
+}
+
+static void on_readable(evutil_socket_t fd, short what UNUSED, void *arg)
+{
+	struct server *s = arg;
+	struct lookup *l = s->lookup;
+	uint8_t buf[ANSWER_MAX];
+	size_t n;
+	int err = datagram_recv(fd, buf, sizeof(buf), &n);
+
+	if (err == TM_EAGAIN)
+		return;
+	if (err) { /* nobody listens there */
+		server_close(s);
+		loop_timer_in(l->timer, 0);
+		return;
+	}
+	for (size_t i = 0; i < FAMILIES; i++) {
+		struct question *q = &l->questions[i];
+		struct dns_answer a;
+
+		if (!q->answered && q->len && dns_answer_decode(buf, n, q->query, q->len, &a) == TM_OK)
+			answer_received(l, q, &a);
+	}
+}
+
+/* An error here is as good as no answer: the next server is next. */
+static int server_ask(struct lookup *l, struct server *s, const struct endpoint *ep)
+{
+	int err = s->fd >= 0 ? TM_OK : datagram_open(ep, l->mark, &s->fd);
+
+	if (err)
+		return err;
+	if (!s->readable) {
+		s->readable = event_new(l->base, s->fd, EV_READ | EV_PERSIST, on_readable, s);
+		if (!s->readable || event_add(s->readable, NULL) != 0)
+			return TM_ENOMEM;
+	}
+	for (size_t i = 0; i < FAMILIES; i++)
+		if (!l->questions[i].answered && !err)
+			err = datagram_send(s->fd, l->questions[i].query, l->questions[i].len);
+	return err;
+}
+
+/* Makes the questions for the next name; false: there is none. */
+static bool next_name(struct lookup *l)
+{
+	static const enum dns_type types[FAMILIES] = {[V6] = DNS_AAAA, [V4] = DNS_A};
+	char name[RESOLV_NAME_MAX + 1];
+
+	while (resolv_name(&l->resolv, l->host, l->n_names++, name)) {
+		bool good = true;
+
+		for (size_t i = 0; i < FAMILIES; i++) {
+			struct question *q = &l->questions[i];
+			uint16_t id = (uint16_t)random_u32();
+
+			*q = (struct question){0};
+			good = good && dns_query_encode(id, name, types[i], q->query, &q->len) == TM_OK;
+		}
+		l->tries = 0;
+		if (good)
+			return true;
+	}
+	return false;
+}
+
+/* Goes on with what is known now: the end, the next name, or the next try of this one. */
+static void step(struct lookup *l)
+{
+	bool through = l->n_names > 0 && all_answered(l);
+
+	if (l->n_known || any_found(l)) {
+		finish(l, "");
+		return;
+	}
+	if ((l->n_names == 0 || through) && !next_name(l)) {
+		finish(l, "the name is unknown to the system's resolver");
+		return;
+	}
+	while (l->tries < l->resolv.attempts * l->resolv.n_servers) {
+		size_t i = l->tries++ % l->resolv.n_servers;
+
+		if (server_ask(l, &l->servers[i], &l->resolv.servers[i]) == TM_OK) {
+			loop_timer_in(l->timer, l->resolv.timeout_ms * MS);
+			return;
+		}
+		server_close(&l->servers[i]);
+	}
+	finish(l, l->heard ? "the system's resolver cannot say" : "the system's resolver does not answer");
+}
+
+static void on_timer(void *arg)
+{
+	step(arg);
+}
+
+/* --- life --- */
+
+int lookup_new_in(struct event_base *base, const struct lookup_system *system, const char *host,
+	uint16_t port, lookup_done_fn *done, void *ctx, struct lookup **ret_lookup)
 {
 	struct lookup *l;
 
@@ -135,40 +259,42 @@ int lookup_new(struct event_base *base, const char *host, uint16_t port, lookup_
 	if (!l)
 		return TM_ENOMEM;
 	l->base = base;
+	l->resolv = system->resolv;
+	l->mark = system->mark;
 	l->port = port;
 	l->done = done;
 	l->ctx = ctx;
 	memcpy(l->host, host, strlen(host) + 1);
+	for (size_t i = 0; i < ARRAY_LEN(l->servers); i++)
+		l->servers[i] = (struct server){.lookup = l, .fd = -1};
+	if (system->hosts)
+		l->n_known = hosts_find(system->hosts, host, l->known, LOOKUP_MAX);
 
-	evdns_set_log_fn(on_evdns_log);
-	l->finish = event_new(base, -1, 0, on_start, l);
-	l->dns = evdns_base_new(base, EVDNS_BASE_DISABLE_WHEN_INACTIVE);
-	if (!l->finish || !l->dns) {
-		lookup_free(l);
-		return TM_ENOMEM;
+	int err = loop_timer_new(base, on_timer, l, &l->timer);
+	if (err) {
+		lookup_cancel(l);
+		return err;
 	}
-	/* Mixed-case queries (0x20) break some home routers, and the Noise handshake authenticates whoever
-	 * answers. */
-	(void)evdns_base_set_option(l->dns, "randomize-case:", "0");
-	/* A missing or odd resolv.conf leaves the hosts file, and a resolver on this host as resolv.conf(5)
-	 * says. */
-	(void)evdns_base_resolv_conf_parse(l->dns, DNS_OPTIONS_ALL, "/etc/resolv.conf");
-	/* Resolvers that never answer for IPv6 exist: evdns would wait 3 s for them with the IPv4 answer in
-	 * hand. */
-	(void)evdns_base_set_option(l->dns, "getaddrinfo-allow-skew:", "0.5");
-	event_active(l->finish, EV_TIMEOUT, 0);
+	loop_timer_in(l->timer, 0);
 	*ret_lookup = l;
 	return TM_OK;
 }
 
-void lookup_cancel(struct lookup *l)
+/* A file that is missing or odd is as good as an empty one. */
+static char *file_text(const char *path)
 {
-	if (!l)
-		return;
+	char *text;
 
-	l->done = NULL;
-	if (l->request)
-		evdns_getaddrinfo_cancel(l->request);
-	else
-		lookup_free(l); /* not begun, or answered: evdns is through with it */
+	return os_read_file(path, FILE_MAX, &text, NULL, NULL) == TM_OK ? text : NULL;
+}
+
+int lookup_new(struct event_base *base, const char *host, uint16_t port, uint32_t mark, lookup_done_fn *done,
+	void *ctx, struct lookup **ret_lookup)
+{
+	_cleanup_(freep) char *resolv = file_text("/etc/resolv.conf");
+	_cleanup_(freep) char *hosts = file_text("/etc/hosts");
+	struct lookup_system system = {.hosts = hosts, .mark = mark};
+
+	resolv_parse(resolv ? resolv : "", &system.resolv);
+	return lookup_new_in(base, &system, host, port, done, ctx, ret_lookup);
 }

@@ -6,9 +6,10 @@ import hashlib
 import json
 import pathlib
 import struct
+import zlib
 
 HERE = pathlib.Path(__file__).parent
-FOLDERS = {"ip": "packet", "model": "mesh", "codec": "bench"}  # others: wire
+FOLDERS = {"ip": "packet", "model": "mesh", "codec": "bench", "unpack": "control"}  # others: wire
 
 
 def seed(noun, name, data):
@@ -171,6 +172,7 @@ def upgrade():
     seed("upgrade", "tls", h("1603010200010001fc0303"))
     seed("upgrade", "response", "HTTP/1.1 101 Switching Protocols\r\n" + lines + accept + "\r\n")
     seed("upgrade", "response-extension", "HTTP/1.1 101 x\r\n" + lines + accept + "Sec-WebSocket-Extensions: x\r\n\r\n")
+    seed("upgrade", "response-503", "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\n\r\n")
     seed("upgrade", "response-404", "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
 
 
@@ -190,5 +192,35 @@ def bench():
     seed("codec", "http", b"\0GET / HTTP/1.1\r\nHost: hub.mesh\r\n")
 
 
-for make in (wg, ip, stun, token, netmap, ws, upgrade, bench):
+def dns():
+    head = b"\x12\x34\x81%c\0\1\0%c\0\0\0\0"
+    name = b"\3hub\7example\3org\0"
+    v4 = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\xc0\0\2\1"
+    v6 = b"\xc0\x0c\0\x1c\0\1\0\0\0\x3c\0\x10" + bytes(range(16))
+    alias = b"\xc0\x0c\0\5\0\1\0\0\0\x3c\0\7\4real\xc0\x14"
+    for title, rcode, n, type_, records in (("address4", 0x80, 1, 1, v4), ("address6", 0x80, 1, 28, v6), ("alias", 0x80, 2, 1, alias + v4),
+                                            ("many", 0x80, 20, 1, 20 * v4), ("cut", 0x80, 2, 1, v4 + v4[:-2]),
+                                            ("pointer-to-itself", 0x80, 1, 1, b"\xc0\x21" + v4[2:]), ("nxdomain", 0x83, 0, 1, b"")):
+        seed("dns", title, head % (rcode, n) + name + bytes((0, type_, 0, 1)) + records)
+    seed("dns", "refused-without-question", b"\x12\x34\x81\x85" + bytes(8))
+
+
+def unpack():
+    text = (HERE.parent.parent / "src/control/link/dictionary.c").read_text()
+    dictionary = "".join(json.loads(line.strip().rstrip("\\").strip()) for line in text.splitlines() if line.startswith("\t\""))
+
+    def deflated(message, level=9):
+        z = zlib.compressobj(level, zlib.DEFLATED, -15, 9, zlib.Z_DEFAULT_STRATEGY, dictionary.encode())
+        return z.compress(message.encode()) + z.flush()
+    record = {"id": "1a2b3c4d5e6f7081", "name": "laptop", "host": 7, "key": base64.b64encode(bytes(range(32))).decode()}
+    delta = deflated(json.dumps({"t": "netmap", "map": {"version": 9876543210123, "base": 9876543209876, "nodes": [record]}}, separators=(",", ":")))
+    seed("unpack", "delta", delta)
+    seed("unpack", "cut", delta[:-3])
+    seed("unpack", "byte-behind", delta + b"x")
+    seed("unpack", "bomb", deflated("\0" * (1 << 20)))
+    seed("unpack", "stored", deflated('{"t":"candidates","candidates":[]}', 0))
+    seed("unpack", "empty", b"")
+
+
+for make in (wg, ip, stun, token, netmap, ws, upgrade, bench, dns, unpack):
     make()

@@ -16,7 +16,7 @@ int plane_set_way(struct plane *p, const uint8_t key[static 32], const struct wa
 		return TM_EINVAL;
 
 	err = device_peer_set_way(p->device, peer, way, p->self.now);
-	if (!err && ((struct member *)peer->owner)->staged.n)
+	if (!err && side_of(peer)->staged.n)
 		device_want_session(p->device, peer, p->self.now); /* with a session alive they go at once */
 	event_wake(&p->events);
 	return err;

@@ -13,12 +13,17 @@
 #include <assert.h>
 
 /* The plane's side of a peer: peer->owner. Control thread; gone as soon as the peer is removed. */
-struct member {
+struct peer_side {
 	struct staged_queue staged;
-	struct allowed *allowed; /* members.c; NULL: none */
-	struct change *change; /* since plane_peers_begin; members.c */
+	struct allowed *allowed; /* roster.c; NULL: none */
+	struct change *change; /* since plane_peers_begin; roster.c */
 	bool want_noted;
 };
+
+static inline struct peer_side *side_of(const struct peer *peer)
+{
+	return peer->owner;
+}
 
 /* What was put and removed since plane_peers_begin. */
 struct changes {
@@ -78,8 +83,8 @@ static inline struct snapshot *plane_live(const struct plane *p)
 void plane_publish(struct plane *p, struct snapshot *next_take);
 void plane_want_path(struct plane *p, struct peer *peer);
 
-/* members.c */
-void member_free(struct member *m);
+/* roster.c */
+void side_free(struct peer_side *side);
 /* service.c */
 void plane_fill_ops(struct plane *p, struct device_ops *ret_ops);
 void plane_drain(struct plane *p); /* throws away what is in the ring */

@@ -27,23 +27,18 @@ static void forget_noted(struct plane *p)
 					    : NULL;
 
 		if (peer)
-			((struct member *)peer->owner)->want_noted = false;
+			side_of(peer)->want_noted = false;
 	}
-}
-
-static struct member *member_of(const struct peer *peer)
-{
-	return peer->owner;
 }
 
 void plane_want_path(struct plane *p, struct peer *peer)
 {
-	struct member *m = member_of(peer);
+	struct peer_side *side = side_of(peer);
 
-	if (m->want_noted)
+	if (side->want_noted)
 		return;
 
-	m->want_noted = true;
+	side->want_noted = true;
 	notes_add(&p->notes, NOTE_WANT_PATH, peer->key, NULL);
 }
 
@@ -90,7 +85,7 @@ static void op_send_keepalive(void *ctx, struct peer *peer)
 static void op_flush_staged(void *ctx, struct peer *peer, struct keypair *kp)
 {
 	struct plane *p = ctx;
-	struct staged_queue *q = &member_of(peer)->staged;
+	struct staged_queue *q = &side_of(peer)->staged;
 	const struct way *way = atomic_load_explicit(&peer->way, memory_order_relaxed);
 	struct staged *held[UDP_SEND_MAX];
 	size_t n = 0;
@@ -119,7 +114,7 @@ static void op_flush_staged(void *ctx, struct peer *peer, struct keypair *kp)
 static void op_drop_staged(void *ctx, struct peer *peer)
 {
 	struct plane *p = ctx;
-	struct staged_queue *q = &member_of(peer)->staged;
+	struct staged_queue *q = &side_of(peer)->staged;
 
 	atomic_store_explicit(&peer->renew_pending, false, memory_order_release);
 	for (struct staged *st; (st = staged_queue_pop(q));) {
@@ -157,7 +152,7 @@ static void op_retire_peer(void *ctx, struct peer *peer)
 {
 	struct plane *p = ctx;
 
-	member_free(peer->owner); /* its staged packets are gone: drop_staged came before */
+	side_free(peer->owner); /* its staged packets are gone: drop_staged came before */
 	peer->owner = NULL;
 	epoch_retire(&p->epoch, &peer->retired, peer, device_peer_free);
 }
@@ -248,7 +243,7 @@ static void on_staged(struct plane *p, const struct event *e)
 		staged_free(e->staged);
 		return;
 	}
-	oldest = staged_queue_push(&member_of(peer)->staged, e->staged);
+	oldest = staged_queue_push(&side_of(peer)->staged, e->staged);
 	if (oldest) {
 		worker_drop(&p->self, DROP_STAGED_FULL);
 		staged_free(oldest);
@@ -261,7 +256,7 @@ static void on_staged(struct plane *p, const struct event *e)
 static void on_heard(struct plane *p, const struct event *e)
 {
 	device_heard(p->device, e->peer, &e->by, p->self.now);
-	if (member_of(e->peer)->staged.n)
+	if (side_of(e->peer)->staged.n)
 		device_want_session(p->device, e->peer, p->self.now);
 }
 

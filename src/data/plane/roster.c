@@ -22,7 +22,7 @@ struct change {
 	struct peer *peer;
 	bool fresh; /* added since begin */
 	bool leaves;
-	bool reroutes; /* `allowed` is in the set of routes, the member's is not */
+	bool reroutes; /* `allowed` is in the set of routes, the peer's is not */
 	struct allowed *allowed;
 	/* as in struct plane_peer, unless it leaves */
 	uint8_t psk[32];
@@ -39,20 +39,15 @@ struct change_chunk {
 	struct change v[];
 };
 
-static struct member *member_of(const struct peer *peer)
+void side_free(struct peer_side *side)
 {
-	return peer->owner;
-}
-
-void member_free(struct member *m)
-{
-	free(m->allowed);
-	free(m);
+	free(side->allowed);
+	free(side);
 }
 
 static struct allowed *allowed_now(const struct change *c)
 {
-	return c->reroutes ? c->allowed : member_of(c->peer)->allowed;
+	return c->reroutes ? c->allowed : side_of(c->peer)->allowed;
 }
 
 static bool same_prefixes(const struct allowed *a, const struct plane_peer *record)
@@ -123,23 +118,23 @@ static int change_new(struct plane *p, struct peer *peer, struct change **ret_c)
 	c->peer = peer;
 	c->next = p->changes.first;
 	p->changes.first = c;
-	member_of(peer)->change = c;
+	side_of(peer)->change = c;
 	*ret_c = c;
 	return TM_OK;
 }
 
 static int add(struct plane *p, const struct plane_peer *record, struct change **ret_c)
 {
-	struct member *m = calloc(1, sizeof(*m));
+	struct peer_side *side = calloc(1, sizeof(*side));
 	struct peer *peer;
-	int err = m ? device_peer_add(p->device, record->key, record->psk, &peer) : TM_ENOMEM;
+	int err = side ? device_peer_add(p->device, record->key, record->psk, &peer) : TM_ENOMEM;
 
 	if (err) {
-		free(m);
+		free(side);
 		return err;
 	}
-	staged_queue_init(&m->staged);
-	peer->owner = m;
+	staged_queue_init(&side->staged);
+	peer->owner = side;
 	err = change_new(p, peer, ret_c);
 	if (err)
 		device_peer_remove(p->device, peer);
@@ -151,7 +146,7 @@ static int add(struct plane *p, const struct plane_peer *record, struct change *
 static int put(struct plane *p, const struct plane_peer *record)
 {
 	struct peer *peer = device_peer_find(p->device, record->key);
-	struct change *c = peer ? member_of(peer)->change : NULL;
+	struct change *c = peer ? side_of(peer)->change : NULL;
 	int err = TM_OK;
 
 	if (!prefixes_usable(record))
@@ -178,7 +173,7 @@ static int put(struct plane *p, const struct plane_peer *record)
 
 static int leave(struct plane *p, struct peer *peer)
 {
-	struct change *c = member_of(peer)->change;
+	struct change *c = side_of(peer)->change;
 	int err = c ? TM_OK : change_new(p, peer, &c);
 
 	if (err)
@@ -229,7 +224,7 @@ static int publish(struct plane *p)
 
 static void configure(struct plane *p, const struct change *c)
 {
-	const struct allowed *a = member_of(c->peer)->allowed;
+	const struct allowed *a = side_of(c->peer)->allowed;
 
 	atomic_store_explicit(&c->peer->forwards, c->forwards, memory_order_relaxed);
 	/* One worker for both directions of its own address, so that acknowledgements need wake no other. */
@@ -243,13 +238,13 @@ static void configure(struct plane *p, const struct change *c)
 
 static void apply(struct plane *p, struct change *c)
 {
-	struct member *m = member_of(c->peer);
+	struct peer_side *side = side_of(c->peer);
 
 	if (c->reroutes) {
-		free(m->allowed);
-		m->allowed = TAKE(c->allowed);
+		free(side->allowed);
+		side->allowed = TAKE(c->allowed);
 	}
-	m->change = NULL;
+	side->change = NULL;
 	if (c->leaves)
 		device_peer_remove(p->device, c->peer);
 	else
@@ -258,7 +253,7 @@ static void apply(struct plane *p, struct change *c)
 
 static void forget(struct plane *p, struct change *c)
 {
-	member_of(c->peer)->change = NULL;
+	side_of(c->peer)->change = NULL;
 	if (c->fresh)
 		device_peer_remove(p->device, c->peer);
 }

@@ -20,10 +20,11 @@ int mapping_set_server(struct mapping *m, const char *id, const struct endpoint 
 	bool known = strcmp(m->id, id) == 0 && endpoint_eq(&m->server, server);
 	uint8_t pair_key[STUN_KEY];
 
-	if (known && (endpoint_is_set(&m->reflexive) || m->tries))
+	if (known && endpoint_is_set(&m->reflexive))
 		return TM_OK;
 	if (known) {
 		/* It may be back. */
+		m->tries %= MAPPING_TRIES;
 		m->due = ns_min(m->due, now + part_of(MAX(spread, MAPPING_JITTER), random));
 		return TM_OK;
 	}

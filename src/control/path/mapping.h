@@ -31,8 +31,8 @@ struct mapping {
 
 void mapping_init(struct mapping *m);
 /*
- * Asks after a random part of `spread`; a server that we know, and that answered or is being asked, is left
- * in its rhythm. TM_ECRYPTO for a key that is none.
+ * Asks after a random part of `spread`. A server that we know is left in its rhythm if it answered, else
+ * asked again soon. TM_ECRYPTO for a key that is none.
  */
 NODISCARD int mapping_set_server(struct mapping *m, const char *id, const struct endpoint *server,
 	const struct dh_key *own, const uint8_t key[static 32], ns_t spread, uint32_t random, ns_t now);

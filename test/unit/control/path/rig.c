@@ -83,23 +83,16 @@ struct candidates rig_candidates(const struct rig *r, unsigned of)
 static struct route *leave(struct rig *r, unsigned from, const struct endpoint *to)
 {
 	for (unsigned i = 0; i < r->n_routes; i++)
-		if (endpoint_eq(&r->routes[i].end[!from], to)) {
-			r->routes[i].opened[from] = true;
+		if (endpoint_eq(&r->routes[i].end[!from], to))
 			return &r->routes[i];
-		}
 	return NULL;
-}
-
-static bool may_arrive(const struct route *route, unsigned at)
-{
-	return !route->cut && (!route->firewall[at] || route->opened[at]);
 }
 
 static void transmit(struct rig *r, unsigned from, const struct core_out *out)
 {
 	struct route *route = leave(r, from, &out->way.remote);
 
-	if (!route || route->cut || dice(r) % 100 < route->loss_percent)
+	if (!route || route->cut || route->loses_checks)
 		return;
 	assert_true(r->n_wire < DATAGRAMS_MAX);
 	struct datagram *d = &r->wire[r->n_wire++];
@@ -199,7 +192,7 @@ static void deliver(struct rig *r, const struct datagram *d)
 {
 	const struct route *route = &r->routes[d->route];
 
-	if (may_arrive(route, d->to))
+	if (!route->cut)
 		rig_input(r, d->to,
 			(struct core_in){.kind = CORE_STUN,
 				.stun = {.by = {.remote = route->end[!d->to], .local = route->end[d->to].ip},
@@ -254,7 +247,7 @@ static bool send_packet(struct rig *r, unsigned from)
 		rig_want(r, from);
 		return false;
 	}
-	if (!may_arrive(route, !from))
+	if (route->cut)
 		return false;
 	if (endpoint_eq(&other->way.remote, &route->end[from]))
 		other->last_recv = r->now;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * Two path cores in virtual time, joined by up to ROUTES_MAX routes. A route joins one address of each side;
- * it has a delay and a loss rate, may be cut, and may have a stateful firewall at either end, which lets a
- * datagram in only after one went out on the route. Each side has the little of a plane that a core needs:
- * the way it was told, and counters. All outputs are kept as lines. Same seed, same run.
+ * Two path cores, joined by up to ROUTES_MAX routes: for tests that look at single messages and at the order
+ * of effects (hosts, NATs, loss: test/sim). A route joins one address of each side; it has a delay and may be
+ * cut. Each side has the little of a plane that a core needs: the way it was told, and counters. All outputs
+ * are kept as lines. Same seed, same run.
  */
 #ifndef TM_TEST_PATH_RIG_H
 #define TM_TEST_PATH_RIG_H
@@ -17,8 +17,7 @@ struct route {
 	struct endpoint end[2]; /* of A, of B */
 	enum candidate_type type;
 	ns_t delay;
-	unsigned loss_percent;
-	bool cut, firewall[2], opened[2];
+	bool cut, loses_checks;
 };
 
 struct datagram {

@@ -182,12 +182,12 @@ static void on_message(void *ctx, struct clink *l UNUSED, const json_t *message)
 		m->version = 0;
 }
 
-static void on_closed(void *ctx, struct clink *l UNUSED, int err UNUSED, const char *why)
+static void on_closed(void *ctx, struct clink *l, int err UNUSED, const char *why)
 {
 	struct member *m = ctx;
 
 	if (m->state != MEMBER_ENROL) {
-		plan(m, 0u);
+		plan(m, clink_retry_ms(l));
 		return;
 	}
 	m->link = NULL;
@@ -198,7 +198,7 @@ static void on_closed(void *ctx, struct clink *l UNUSED, int err UNUSED, const c
 		join_ended(m, false);
 		return;
 	}
-	loop_timer_in(m->timer, RETRY_MIN);
+	loop_timer_in(m->timer, MAX(clink_retry_ms(l) * MS, RETRY_MIN));
 }
 
 static void connect_now(struct member *m)

@@ -45,10 +45,10 @@ lab: build ## real daemons in network namespaces (T=pattern selects tests, SLOW=
 	@cmake --preset ci > /dev/null && cmake --build --preset ci -j $(JOBS) --target labtools load herd
 	@$(PYTEST) test/lab test/bench $(if $(T),-k '$(T)') $(if $(SLOW),--slow) $(if $(OFFLOADS),--offloads=$(OFFLOADS))
 
-bench: build ## measures us, raw veth and the peers' Debian packages (ONLY=names TESTS=names ROUNDS=5 SECONDS=2 REPEATS=4 QUICK=1 LIST=1)
+bench: build ## measures us, raw veth and the peers' Debian packages (ONLY=names TESTS=names ROUNDS=5 SECONDS=2 REPEATS=4 QUICK=1 LIST=1 BEFORE=program)
 	@scripts/setup-bench
 	@cmake --preset ci > /dev/null && cmake --build --preset ci -j $(JOBS) --target load
-	@$(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(PYTHON) -B test/bench/bench.py $(BENCH) || [ $$? = 3 ]
+	@$(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(if $(BEFORE),TUNNELMESH_BEFORE=$(abspath $(BEFORE))) $(PYTHON) -B test/bench/bench.py $(BENCH) || [ $$? = 3 ]
 	@$(if $(LIST),,$(PYTHON) -B test/bench/report.py)
 
 scale: build ## how far one coordinator carries: a herd of SIZES members (default "1000 3000 10000"; an hour) joins and comes back

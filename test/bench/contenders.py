@@ -99,19 +99,23 @@ class TunnelMesh(Contender):
     config = ""         # lines of its configuration file
     env = {}
     peers = 1
+    binary = BINARY
 
     def missing(self):
-        return None if os.access(BINARY, os.X_OK) else f"{BINARY} is not built"
+        return None if os.access(self.binary, os.X_OK) else f"{self.binary} is not built"
 
     def version(self):
-        first, encryption = sh(BINARY, "version").stdout.splitlines()[:2]
+        first, encryption = sh(self.binary, "version").stdout.splitlines()[:2]
         text = f"{first.split()[1]}, {encryption.split()[-1]}"
+        if self.binary != BINARY:
+            return text
         commit = sh("git", "-C", bedlib.ROOT, "describe", "--always", "--dirty", check=False).stdout.strip()
         return f"{text} ({commit})" if commit else text
 
     def start(self, bed):
         config = bed.write("tunnelmesh.yaml", self.config)
         a, b = (Node(host, config=config) for host in bed.ends)
+        a.binary = b.binary = self.binary
         env = {**os.environ, **self.env}
         a.run("init", "--name", "a", env=env)
         for i in range(self.peers - 1):
@@ -305,9 +309,13 @@ class OpenVpn(Contender):
 # Masks AVX-512 (OPENSSL_ia32cap(3)): what a processor without it would do.
 NO_AVX512 = {"OPENSSL_ia32cap": ":~0xD0230000"}
 
+# Another build of ours, to compare with in the same run.
+BEFORE = os.environ.get("TUNNELMESH_BEFORE", "the program named by BEFORE")
+
 CONTENDERS = {c.name: c for c in (
     Raw("raw"),
     TunnelMesh("tunnelmesh"),
+    TunnelMesh("tunnelmesh-before", title="TunnelMesh, the other build", binary=BEFORE),
     TunnelMesh("tunnelmesh-1w", title="TunnelMesh, 1 worker", config="workers: 1\n"),
     TunnelMesh("tunnelmesh-2w", title="TunnelMesh, 2 workers", config="workers: 2\n"),
     TunnelMesh("tunnelmesh-libcrypto", title="TunnelMesh, AEAD of libcrypto", config="aead: libcrypto\n"),

@@ -166,6 +166,7 @@ class Node:
     def __init__(self, host, name=None, **options):
         self.host, self.lab = host, host.lab
         self.name = name or host.name
+        self.binary = BINARY
         self.state = os.path.join(self.lab.dir, self.name)
         self.options = [f"--{k.replace('_', '-')}={v}" for k, v in options.items()]
         self.settings = {}
@@ -186,7 +187,7 @@ class Node:
         options = list(self.options)
         if self.settings and not any(o.split("=")[0] == "--config" for o in options):
             options.append(f"--config={self.state}.yaml")
-        return [BINARY, "--state-dir", self.state, "--socket", self.state + ".sock", *options, *map(str, args)]
+        return [self.binary, "--state-dir", self.state, "--socket", self.state + ".sock", *options, *map(str, args)]
 
     def run(self, *args, check=True, timeout=60, **kw):
         return self.host.sh(*self.argv(*args), check=check, timeout=timeout, stdin=subprocess.DEVNULL, **kw)

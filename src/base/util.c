@@ -3,6 +3,21 @@
 
 #include <unistd.h>
 
+static uint8_t lower(uint8_t c)
+{
+	return c >= 'A' && c <= 'Z' ? (uint8_t)(c - 'A' + 'a') : c;
+}
+
+bool same_but_case(const void *a, const void *b, size_t n)
+{
+	const uint8_t *p = a, *q = b;
+
+	for (size_t i = 0; i < n; i++)
+		if (lower(p[i]) != lower(q[i]))
+			return false;
+	return true;
+}
+
 void closep(const int *fd)
 {
 	if (*fd >= 0)

@@ -51,6 +51,9 @@ static inline void freep(void *p)
 	free(*(void **)p);
 }
 
+/* Are n bytes the same, but for the case of ASCII letters? */
+bool same_but_case(const void *a, const void *b, size_t n);
+
 void closep(const int *fd); /* closes *fd when >= 0; for _cleanup_ */
 
 #endif

@@ -3,7 +3,6 @@
 #include "mesh/mesh_private.h"
 
 #include <string.h>
-#include <strings.h>
 
 /* --- one record --- */
 
@@ -287,7 +286,7 @@ static bool bare_name(const char *text, char ret_name[static NODE_NAME_MAX + 1])
 
 	if (n > 1 && text[n - 1] == '.')
 		n--;
-	if (n > suffix_len && strncasecmp(text + n - suffix_len, MESH_SUFFIX, suffix_len) == 0)
+	if (n > suffix_len && same_but_case(text + n - suffix_len, MESH_SUFFIX, suffix_len))
 		n -= suffix_len;
 	if (n > NODE_NAME_MAX)
 		return false;

@@ -5,7 +5,6 @@
 #include "base/bytes.h"
 
 #include <string.h>
-#include <strings.h>
 
 static bool is_lower_alnum(char c)
 {
@@ -237,7 +236,7 @@ static size_t bare_name_len(const char *text)
 
 	if (n > 1 && text[n - 1] == '.')
 		n--;
-	if (n > suffix_len && strncasecmp(text + n - suffix_len, suffix, suffix_len) == 0)
+	if (n > suffix_len && same_but_case(text + n - suffix_len, suffix, suffix_len))
 		n -= suffix_len;
 	return n;
 }
@@ -255,7 +254,7 @@ const struct node_rec *netmap_lookup(const struct netmap *m, const char *text)
 
 	size_t n = bare_name_len(text);
 	for (size_t i = 0; i < m->n_nodes; i++)
-		if (strncasecmp(m->nodes[i].name, text, n) == 0 && m->nodes[i].name[n] == '\0')
+		if (strlen(m->nodes[i].name) == n && same_but_case(m->nodes[i].name, text, n))
 			return &m->nodes[i];
 	return NULL;
 }

@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/err.h"
 
@@ -112,7 +111,7 @@ bool resolv_name(const struct resolv *r, const char *host, size_t k, char out[st
 size_t hosts_find(const char *text, const char *host, struct ip *out, size_t max)
 {
 	char line[LINE_MAX_LEN], *rest;
-	size_t n = 0;
+	size_t n = 0, len = strlen(host);
 
 	while (n < max && next_line(&text, "#", line)) {
 		const char *word = strtok_r(line, BLANKS, &rest);
@@ -121,7 +120,7 @@ size_t hosts_find(const char *text, const char *host, struct ip *out, size_t max
 		if (!word || ip_parse(word, &ip) != TM_OK)
 			continue;
 		while ((word = strtok_r(NULL, BLANKS, &rest)))
-			if (strcasecmp(word, host) == 0) {
+			if (strlen(word) == len && same_but_case(word, host, len)) {
 				out[n++] = ip;
 				break;
 			}

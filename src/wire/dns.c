@@ -12,7 +12,6 @@
 #include "wire/dns.h"
 
 #include <string.h>
-#include <strings.h>
 
 #include "base/bytes.h"
 
@@ -86,8 +85,7 @@ static bool question_matches(const uint8_t *p, const uint8_t *query, size_t quer
 	while (query[at]) {
 		size_t n = 1u + query[at];
 
-		if (p[at] != query[at] ||
-			strncasecmp((const char *)p + at + 1, (const char *)query + at + 1, n - 1) != 0)
+		if (p[at] != query[at] || !same_but_case(p + at + 1, query + at + 1, n - 1))
 			return false;
 		at += n;
 	}

@@ -7,7 +7,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #define UPGRADE_GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11" /* RFC 6455 1.3 */
 
@@ -146,7 +145,7 @@ static struct span trim(struct span v)
 
 static bool span_is(struct span v, const char *text)
 {
-	return v.n == strlen(text) && strncasecmp(v.s, text, v.n) == 0;
+	return v.n == strlen(text) && same_but_case(v.s, text, v.n);
 }
 
 /* A comma-separated list holds the token, in any case (RFC 9110 5.6.1). */
@@ -406,7 +405,8 @@ static int status_parse(struct span line, int *ret_status)
 	return TM_OK;
 }
 
-/* Seconds (RFC 9110 10.2.3). The other form, a date, needs a clock that both agree on: as if nothing was said. */
+/* Seconds (RFC 9110 10.2.3). The other form, a date, needs a clock that both agree on: as if nothing was
+ * said. */
 static unsigned retry_after_parse(struct span v)
 {
 	unsigned s = 0;

@@ -237,9 +237,21 @@ static void a_log_limit_allows_a_burst_and_then_waits(void **state)
 	assert_true(log_allow(&l, 5 + SEC));
 }
 
+static void case_counts_for_letters_only_and_only_ascii(void **state)
+{
+	(void)state;
+	assert_true(same_but_case("Hub-7.Example", "hUB-7.eXAMPLE", 13));
+	assert_true(same_but_case("x", "y", 0));
+	assert_true(same_but_case("a\0B", "A\0b", 3));
+	assert_false(same_but_case("a\0B", "A\0c", 3));
+	assert_false(same_but_case("@[`{", "`{@[", 4));
+	assert_false(same_but_case("\xc4", "\xe4", 1));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(case_counts_for_letters_only_and_only_ascii),
 		cmocka_unit_test(every_byte_survives_hex),
 		cmocka_unit_test(malformed_hex_is_refused),
 		cmocka_unit_test(base64_matches_rfc_4648_section_10),

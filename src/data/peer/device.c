@@ -199,7 +199,11 @@ int peer_set_way(struct device *d, struct peer *p, const struct way_to *to)
 			return err;
 	}
 	atomic_store_explicit(&p->way, way, memory_order_release);
-	atomic_store_explicit(&p->heard_again, 0, memory_order_relaxed);
+	/* Leading elsewhere now, the next other way is news. A new source address alone opens no door:
+	 * whoever wrote to two addresses of ours in turn could have one event, and one way, for each packet.
+	 */
+	if (!old || !way || !endpoint_eq(&old->to.remote, &way->to.remote))
+		atomic_store_explicit(&p->heard_again, 0, memory_order_relaxed);
 	if (old)
 		d->ops.retire_way(d->ops.ctx, old);
 	return TM_OK;

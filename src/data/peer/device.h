@@ -103,7 +103,8 @@ enum device_verdict {
 	DEV_VERDICT_N,
 };
 
-/* At most one event of a kind per peer and this time, except after the way has changed. */
+/* At most one report of another way per peer and this time, unless the chosen one has come to lead elsewhere.
+ */
 #define DEVICE_HEARD_EVERY (1 * SEC)
 
 /*

@@ -67,8 +67,8 @@ struct plane_events {
 	void (*want_path)(void *ctx, const uint8_t key[32]); /* there is traffic for the peer and no way */
 	/*
 	 * Something authentic came from the peer by another way than the chosen one, or none is chosen. Told
-	 * at most once a second after each change of the way. It has moved nothing. Not for those that
-	 * follow.
+	 * at most once a second, unless the chosen one has come to lead elsewhere. It has moved nothing. Not
+	 * for those that follow.
 	 */
 	void (*heard)(void *ctx, const uint8_t key[32], const struct way_to *by);
 	void (*session)(void *ctx, const uint8_t key[32], bool up);

@@ -275,10 +275,19 @@ static void what_comes_from_elsewhere_moves_only_a_peer_that_follows(void **stat
 	assert_true(atomic_load(&p->last_way_recv) == 1000 * SEC + 98 * MS);
 	assert_true(atomic_load(&p->heard_again) == 1000 * SEC + 99 * MS + DEVICE_HEARD_EVERY);
 
+	/* Only what leads elsewhere makes the next report due at once. */
+	struct way_to to = {.remote = there, .local = {IP_V4, {10, 0, 0, 1}}};
+	assert_int_equal(device_peer_set_way(k->d, p, &to, 1001 * SEC), TM_OK);
+	assert_true(atomic_load(&p->heard_again) > 0);
+	to.remote.port++;
+	assert_int_equal(device_peer_set_way(k->d, p, &to, 1001 * SEC), TM_OK);
+	assert_true(atomic_load(&p->heard_again) == 0);
+	assert_int_equal(k->ways, 2);
+
 	p->follows = true;
 	device_heard(k->d, p, &elsewhere, 1001 * SEC);
 	assert_int_equal(k->heard, 50);
-	assert_int_equal(k->ways, 1);
+	assert_int_equal(k->ways, 3);
 	assert_true(way_to_eq(&atomic_load(&p->way)->to, &elsewhere));
 }
 

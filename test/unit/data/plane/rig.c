@@ -149,7 +149,7 @@ void host_peers(struct host *h, const struct peering *v, size_t n)
 	}
 	assert_int_equal(plane_peers_commit(h->plane), TM_OK);
 	for (size_t i = 0; i < n; i++) {
-		const struct way_to way = {.remote = outer(v[i].with)};
+		const struct way_to way = {.remote = outer(v[i].with), .local = outer(h).ip};
 
 		if (!v[i].no_endpoint)
 			assert_int_equal(plane_set_way(h->plane, v[i].with->pub, &way), TM_OK);

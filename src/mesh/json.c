@@ -175,29 +175,6 @@ int mesh_info_from_json(const json_t *j, struct mesh_info *ret_mesh)
 	return err;
 }
 
-static int by_id(const void *a, const void *b)
-{
-	return strcmp(((const struct node_rec *)a)->id, ((const struct node_rec *)b)->id);
-}
-
-/* Keeps the first record of each id, in order of ids; the others count as bad. */
-static void drop_duplicates(struct netmap *m)
-{
-	size_t n = 0;
-
-	if (m->n_nodes == 0)
-		return;
-
-	qsort(m->nodes, m->n_nodes, sizeof(*m->nodes), by_id);
-	for (size_t i = 1; i < m->n_nodes; i++) {
-		if (strcmp(m->nodes[n].id, m->nodes[i].id) == 0)
-			m->n_bad++;
-		else
-			m->nodes[++n] = m->nodes[i];
-	}
-	m->n_nodes = n + 1;
-}
-
 static int nodes_from_json(const json_t *j, const struct mesh_info *mesh, struct netmap *m)
 {
 	size_t n = json_array_size(j);
@@ -217,7 +194,6 @@ static int nodes_from_json(const json_t *j, const struct mesh_info *mesh, struct
 		else
 			m->n_nodes++;
 	}
-	drop_duplicates(m);
 	return TM_OK;
 }
 

@@ -86,12 +86,6 @@ NODISCARD int mesh_info_from_json(const json_t *j, struct mesh_info *ret_mesh);
 NODISCARD int netmap_from_json(const json_t *j, const struct mesh_info *mesh, struct netmap *ret_map);
 void netmap_deinit(struct netmap *m);
 
-/* Applies a delta (or snapshot) to `map` in place: TM_ERANGE when the delta's base is not map->version. */
-NODISCARD int netmap_apply(struct netmap *map, const struct netmap *delta);
-const struct node_rec *netmap_find(const struct netmap *m, const char *id);
-/* By name ("laptop", also "laptop.mesh"), node id or mesh address; NULL when none. */
-const struct node_rec *netmap_lookup(const struct netmap *m, const char *text);
-
 /* Who has a control link now, by host number. JSON: base64, bit host % 8 of byte host / 8, zero bytes at the
  * end left out. */
 struct presence {

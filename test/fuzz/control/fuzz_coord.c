@@ -19,6 +19,7 @@
 #include "control/link/text.h"
 #include "control/store/sqlite/sqlite_private.h"
 #include "crypto/init.h"
+#include "mesh/diff.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
@@ -28,7 +29,7 @@ struct actor {
 	struct identity id;
 	struct coord *c;
 	struct conn *conn; /* NULL when not linked */
-	struct netmap map;
+	struct mesh *map; /* NULL before the first word of it */
 	bool member; /* enrolled here or before, as far as this link knows */
 };
 
@@ -127,6 +128,19 @@ int __wrap_helper_submit(struct helper *h UNUSED, helper_run_fn *run, helper_don
 
 /* --- links --- */
 
+/* A node may claim any version; only from what it was told can it know that a change fits. */
+static void take(struct actor *a, const struct netmap *change)
+{
+	struct mesh_diff d;
+
+	if (!a->map)
+		check(mesh_new(coord_mesh(a->c), &a->map) == TM_OK);
+	if (change->base != 0 && change->base != mesh_version(a->map))
+		return;
+	check(mesh_apply(a->map, change, &d) == TM_OK && d.n_bad == 0);
+	mesh_diff_deinit(&d);
+}
+
 static int link_send(void *link, struct clink_text *t)
 {
 	static const char secret[] = "U1NTU1NTU1NTU1NTU1NTU1NTU1NTU1NTU1NTU1NTU1M=";
@@ -150,9 +164,7 @@ static int link_send(void *link, struct clink_text *t)
 
 		check(netmap_from_json(json_object_get(m, "map"), coord_mesh(a->c), &change) == TM_OK &&
 			change.n_bad == 0);
-		/* A node may claim any version; only from what it was told can it know that a change fits. */
-		if (change.base == 0 || change.base == a->map.version)
-			check(netmap_apply(&a->map, &change) == TM_OK);
+		take(a, &change);
 		netmap_deinit(&change);
 	}
 	json_decref(m);
@@ -189,8 +201,7 @@ static void say(struct actor *a, const json_t *m)
 	static const struct endpoint from = {.ip = {.family = IP_V4, .bytes = {192, 0, 2, 1}}, .port = 9};
 
 	if (!a->conn) {
-		netmap_deinit(&a->map);
-		a->map = (struct netmap){0};
+		mesh_free(TAKE(a->map));
 		a->member = false;
 		check(conn_open(a->c, &ops, a, a->id.x_pub, &from, &a->conn) == TM_OK);
 	}
@@ -276,8 +287,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	}
 	for (size_t i = 0; i < ACTORS; i++) {
 		hang_up(&actors[i]);
-		netmap_deinit(&actors[i].map);
-		actors[i].map = (struct netmap){0};
+		mesh_free(TAKE(actors[i].map));
 	}
 	coord_core_free(c);
 	event_base_free(base);

@@ -2,7 +2,7 @@
 /* Whatever JSON comes in: what is taken from it is valid, and survives being written and read again. */
 #include "fake/meshjson.h"
 #include "fuzz/fuzz.h"
-#include "mesh/model.h"
+#include "mesh/diff.h"
 
 static struct mesh_info mesh;
 
@@ -24,36 +24,68 @@ static void check_maps_equal(const struct netmap *a, const struct netmap *b)
 	assert(a->n_removed == 0 || memcmp(a->removed, b->removed, a->n_removed * sizeof(*a->removed)) == 0);
 }
 
+/* However it came to be: every member is found by all that it is known by, and by nothing else. */
+static void check_members(const struct mesh *m)
+{
+	const struct mesh_node *n;
+	size_t count = 0;
+
+	for (size_t i = 0; (n = mesh_next(m, &i)); count++) {
+		struct ip ip4, ip6;
+
+		mesh_node_addresses(m, n, &ip4, &ip6);
+		assert(mesh_by_id(m, n->id) == n && mesh_by_key(m, n->key) == n &&
+			mesh_by_name(m, n->name) == n);
+		assert(mesh_by_ip(m, &ip4) == n && mesh_by_ip(m, &ip6) == n && mesh_lookup(m, n->id) == n);
+	}
+	assert(count == mesh_size(m));
+}
+
+/* Taken in by an empty mesh of the right version; by one of a wrong one nothing is. */
+static void check_applied(const struct netmap *update)
+{
+	struct netmap again = *update;
+	struct mesh_diff d;
+	struct mesh *m;
+
+	assert(mesh_new(&mesh, &m) == TM_OK);
+	mesh_set_version(m, update->base);
+	assert(mesh_apply(m, update, &d) == TM_OK);
+	assert(mesh_version(m) == update->version);
+	assert(mesh_size(m) == d.n && d.n + d.n_bad == update->n_nodes);
+	for (size_t i = 0; i < d.n; i++)
+		assert(d.v[i].what == MESH_ADDED && mesh_by_id(m, d.v[i].after->id) == d.v[i].after);
+	mesh_diff_deinit(&d);
+	check_members(m);
+	if (update->base)
+		assert(mesh_apply(m, update, &d) == TM_ERANGE);
+
+	again.base = 0;
+	assert(mesh_apply(m, &again, &d) == TM_OK && d.n == 0); /* the same again is no change */
+	mesh_diff_deinit(&d);
+	again.n_nodes /= 2;
+	assert(mesh_apply(m, &again, &d) == TM_OK);
+	mesh_diff_deinit(&d);
+	check_members(m);
+	mesh_free(m);
+}
+
 static void check_map(const json_t *j)
 {
-	struct netmap m, back, view = {0};
+	struct netmap m, back;
 
 	if (netmap_from_json(j, &mesh, &m))
 		return;
 
-	for (size_t i = 0; i < m.n_nodes; i++) {
+	for (size_t i = 0; i < m.n_nodes; i++)
 		check_record(&m.nodes[i]);
-		assert(netmap_find(&m, m.nodes[i].id) == &m.nodes[i]);
-		assert(netmap_lookup(&m, m.nodes[i].id) == &m.nodes[i]);
-	}
 	json_t *again = meshjson_netmap(&m);
 	assert(again);
 	assert(netmap_from_json(again, &mesh, &back) == TM_OK);
 	assert(back.n_bad == 0);
 	check_maps_equal(&m, &back);
-
-	/* Applied to an empty view of the right version, then its records are all there; for a wrong one
-	 * nothing happens. */
-	view.version = m.base;
-	assert(netmap_apply(&view, &m) == TM_OK);
-	assert(view.version == m.version && view.n_nodes == m.n_nodes);
-	for (size_t i = 0; i < m.n_nodes; i++)
-		assert(memcmp(netmap_find(&view, m.nodes[i].id), &m.nodes[i], sizeof(*m.nodes)) == 0);
-	if (m.base)
-		assert(netmap_apply(&view, &m) == TM_ERANGE);
-
+	check_applied(&m);
 	json_decref(again);
-	netmap_deinit(&view);
 	netmap_deinit(&back);
 	netmap_deinit(&m);
 }

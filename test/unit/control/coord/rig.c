@@ -59,7 +59,8 @@ static int link_send(void *link, struct clink_text *t)
 		assert_int_equal(
 			netmap_from_json(json_object_get(m, "map"), coord_mesh(to->rig->c), &delta), TM_OK);
 		to->n_snapshots += delta.base == 0;
-		to->n_map_errors += delta.n_bad != 0 || netmap_apply(&to->map, &delta) != TM_OK;
+		to->n_map_errors += delta.n_bad != 0;
+		machine_take(to, &delta);
 		netmap_deinit(&delta);
 	}
 	return json_array_append_new(to->inbox, m) ? TM_ENOMEM : TM_OK;
@@ -148,7 +149,7 @@ int rig_setup(void **state)
 static void machine_clear(struct machine *m)
 {
 	json_decref(m->inbox);
-	netmap_deinit(&m->map);
+	mesh_free(m->map);
 }
 
 int rig_teardown(void **state)
@@ -329,7 +330,7 @@ void machine_hello(struct machine *m, json_t *candidates_take)
 	if (!m->conn)
 		machine_link(m);
 	machine_say(m, json_pack("{s:s, s:s, s:s, s:I, s:o}", "t", "hello", "version", "0.1.0", "os", "linux",
-			       "netmap", (json_int_t)m->map.version, "candidates",
+			       "netmap", (json_int_t)machine_version(m), "candidates",
 			       candidates_take ? candidates_take : json_array()));
 }
 
@@ -391,7 +392,7 @@ void machine_forget(struct machine *m)
 
 bool machine_sees(struct machine *m, const char *name)
 {
-	const struct node_rec *rec = netmap_lookup(&m->map, name);
+	const struct mesh_node *rec = m->map ? mesh_lookup(m->map, name) : NULL;
 	struct presence p;
 
 	assert_non_null(rec);
@@ -404,7 +405,27 @@ bool machine_sees(struct machine *m, const char *name)
 
 bool machine_knows(const struct machine *m, const char *name)
 {
-	return netmap_lookup(&m->map, name) != NULL;
+	return m->map && mesh_lookup(m->map, name);
+}
+
+uint64_t machine_version(const struct machine *m)
+{
+	return m->map ? mesh_version(m->map) : 0;
+}
+
+size_t machine_size(const struct machine *m)
+{
+	return m->map ? mesh_size(m->map) : 0;
+}
+
+void machine_take(struct machine *m, const struct netmap *update)
+{
+	struct mesh_diff d = {0};
+
+	if (!m->map)
+		assert_int_equal(mesh_new(coord_mesh(m->rig->c), &m->map), TM_OK);
+	m->n_map_errors += mesh_apply(m->map, update, &d) != TM_OK || d.n_bad;
+	mesh_diff_deinit(&d);
 }
 
 struct netmap rig_snapshot(struct rig *r)

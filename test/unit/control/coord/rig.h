@@ -4,6 +4,7 @@
 #define TM_TEST_COORD_RIG_H
 
 #include "control/coord/coord_private.h"
+#include "mesh/diff.h"
 
 enum { RIG_MACHINES = 260 };
 
@@ -14,7 +15,7 @@ struct machine {
 	struct conn *conn; /* NULL when not linked */
 	json_t *inbox; /* array */
 	char closed_why[128];
-	struct netmap map;
+	struct mesh *map; /* NULL before the first word of it */
 	unsigned n_maps, n_snapshots, n_map_errors;
 	bool refuse; /* its transport takes nothing more: send fails */
 	bool slow; /* what it is sent stays in its queue */
@@ -44,6 +45,9 @@ extern int64_t rig_unix_now; /* the coordinator's wall clock */
 /* Runs the event loop until test says so; fails after 20 s. */
 typedef bool rig_test_fn(void *ctx);
 void rig_until(struct rig *r, rig_test_fn *test, void *ctx);
+uint64_t machine_version(const struct machine *m); /* of its map; 0 = none */
+size_t machine_size(const struct machine *m); /* members in it */
+void machine_take(struct machine *m, const struct netmap *update);
 struct netmap rig_snapshot(struct rig *r); /* what a newcomer would be told */
 void rig_settle(struct rig *r); /* until no job and no push is left */
 

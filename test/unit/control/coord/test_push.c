@@ -24,8 +24,8 @@ static void expect_all_alike(struct rig *r, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		const struct machine *m = rig_machine(r, i);
 
-		if (m->map.version != now.version || m->map.n_nodes != now.n_nodes || m->n_map_errors)
-			fail_msg("machine %zu: %zu of %zu nodes, %u errors", i, m->map.n_nodes, now.n_nodes,
+		if (machine_version(m) != now.version || machine_size(m) != now.n_nodes || m->n_map_errors)
+			fail_msg("machine %zu: %zu of %zu nodes, %u errors", i, machine_size(m), now.n_nodes,
 				m->n_map_errors);
 	}
 	netmap_deinit(&now);
@@ -150,7 +150,9 @@ static void snapshots_wait_while_too_many_of_them_lie_in_queues(void **state)
 	assert_int_equal(served, 1);
 	/* Who holds the map needs none and waits for nobody. */
 	struct machine *current = rig_machine(r, 9);
-	current->map = rig_snapshot(r);
+	struct netmap snapshot = rig_snapshot(r);
+	machine_take(current, &snapshot);
+	netmap_deinit(&snapshot);
 	machine_hello(current, NULL);
 	rig_admin(r, json_pack("{s:s, s:s, s:s}", "cmd", "node.rename", "node", "hub", "name", "desk"));
 	struct machine *turn = rig_machine(r, 0);

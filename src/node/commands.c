@@ -108,12 +108,13 @@ static void show_with_presence(struct node *n, struct ctl_call *call, shown_fn *
 	json_decref(ask);
 }
 
-static char *show_status(struct node *n, const char *subject UNUSED, const struct presence *presence)
+/* subject: "brief" or "". */
+static char *show_status(struct node *n, const char *subject, const struct presence *presence)
 {
 	struct node_view v;
 	struct jsonout out = {0};
 
-	if (node_view_take(n, presence, &v) != TM_OK)
+	if (node_view_take(n, presence, subject[0], &v) != TM_OK)
 		return NULL;
 	view_print_status(&v, &out);
 	node_view_deinit(&v);
@@ -122,8 +123,9 @@ static char *show_status(struct node *n, const char *subject UNUSED, const struc
 
 static void cmd_status(struct node *n, const json_t *req, struct ctl_call *call)
 {
-	(void)req;
-	show_with_presence(n, call, show_status, "");
+	bool brief = json_is_true(json_object_get(req, "brief"));
+
+	show_with_presence(n, call, show_status, brief ? "brief" : "");
 }
 
 static void print_one_peer(

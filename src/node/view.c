@@ -64,7 +64,8 @@ static void take_plane(const struct node *n, struct node_view *v)
 	v->drops[DROP_STUN_AUTH] += core_refused(n->path_core);
 }
 
-int node_view_take(const struct node *n, const struct presence *presence, struct node_view *ret_view)
+int node_view_take(
+	const struct node *n, const struct presence *presence, bool brief, struct node_view *ret_view)
 {
 	const struct mesh *mesh = peers_mesh(n->peers);
 	const struct node_rec *self = &n->enrolment.self;
@@ -88,9 +89,16 @@ int node_view_take(const struct node *n, const struct presence *presence, struct
 
 	take_link(n, &v);
 	take_plane(n, &v);
-	for (size_t i = 0; (member = mesh_next(mesh, &i));)
-		if (member != now)
-			peer_view_take(n, member, presence, &v.peers[v.n_peers++]);
+	brief = brief && mesh_size(mesh) > VIEW_BRIEF_MAX;
+	for (size_t i = 0; (member = mesh_next(mesh, &i));) {
+		if (member == now)
+			continue;
+		peer_view_take(n, member, presence, &v.peers[v.n_peers]);
+		if (brief && !view_in_use(&v.peers[v.n_peers]))
+			v.n_left_out++;
+		else
+			v.n_peers++;
+	}
 	*ret_view = v;
 	return TM_OK;
 }

@@ -52,18 +52,25 @@ struct node_view {
 	int64_t uptime_s;
 	uint64_t drops[DROP_N];
 	struct peer_view *peers; /* owned */
-	size_t n_peers;
+	size_t n_peers, n_left_out;
 };
 
-/* presence NULL: not known who is online. TM_ENOMEM. */
+/* A mesh of more others than this is too long a list to look at. */
+enum { VIEW_BRIEF_MAX = 200 };
+
+/*
+ * presence NULL: not known who is online. brief: in a large mesh only the peers that something is or was sent
+ * to, and the coordinator; the others are counted. TM_ENOMEM.
+ */
 NODISCARD int node_view_take(
-	const struct node *n, const struct presence *presence, struct node_view *ret_view);
+	const struct node *n, const struct presence *presence, bool brief, struct node_view *ret_view);
 void node_view_deinit(struct node_view *v);
 /* One member alone; it must not be this node. */
 void peer_view_take(const struct node *n, const struct mesh_node *member, const struct presence *presence,
 	struct peer_view *ret_view);
 
 /* --- view_json.c --- */
+bool view_in_use(const struct peer_view *p); /* pure */
 const char *view_path_name(enum view_path p);
 void view_print_status(const struct node_view *v, struct jsonout *out);
 void view_print_peer(const struct peer_view *p, struct jsonout *out);

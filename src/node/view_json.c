@@ -18,6 +18,11 @@ const char *view_path_name(enum view_path p)
 	return names[p];
 }
 
+bool view_in_use(const struct peer_view *p)
+{
+	return p->member->coordinator || p->session || p->path > VIEW_IDLE || p->rx_bytes || p->tx_bytes;
+}
+
 static void put_ip(struct jsonout *out, const char *name, const struct ip *ip)
 {
 	char text[IP_STR_LEN];
@@ -142,5 +147,7 @@ void view_print_status(const struct node_view *v, struct jsonout *out)
 	for (size_t i = 0; i < v->n_peers; i++)
 		view_print_peer(&v->peers[i], out);
 	jsonout_list_end(out);
+	if (v->n_left_out)
+		jsonout_int(out, "left_out", (int64_t)v->n_left_out);
 	jsonout_object_end(out);
 }

@@ -73,7 +73,7 @@ static int status_run(struct cli *c, const void *opts UNUSED, const struct opt_w
 	int result, err;
 
 	columns_init(&t, heads, ARRAY_LEN(heads));
-	status = cli_fetch(c, "status", NULL, &result);
+	status = cli_fetch(c, "status", c->g.json ? NULL : json_pack("{s:b}", "brief", 1), &result);
 	if (!status)
 		return result;
 
@@ -89,15 +89,23 @@ static int status_run(struct cli *c, const void *opts UNUSED, const struct opt_w
 	}
 	fputc('\n', c->out);
 	err = columns_print(&t, c->out, c->out_tty);
-	return err ? cli_fail(c, &d, err) : CLI_DONE;
+	if (err)
+		return cli_fail(c, &d, err);
+	if (json_number(status, "left_out"))
+		fprintf(c->out, "\n  and %lld more that nothing was sent to: `tunnelmesh peers` lists all\n",
+			(long long)json_number(status, "left_out"));
+	return CLI_DONE;
 }
 
 const struct command cmd_status = {
 	.name = "status",
 	.summary = "this node, its peers and the paths to them",
-	.details = "PATH is how packets reach the peer: direct with the address used, checking while a way "
-		   "is looked for,\n"
-		   "idle when nothing was sent lately. RX/TX counts bytes in the tunnel.\n",
+	.details =
+		"PATH is how packets reach the peer: direct with the address used, checking while a way "
+		"is looked for,\n"
+		"idle when nothing was sent lately. RX/TX counts bytes in the tunnel. In a mesh of hundreds "
+		"only those\n"
+		"are listed that something was sent to; --json lists all.\n",
 	.run = status_run,
 };
 

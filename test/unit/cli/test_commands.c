@@ -212,6 +212,24 @@ static void status_shows_this_node_and_a_table_of_paths(void **state)
 	run_free(&r);
 }
 
+static void what_a_brief_status_leaves_out_is_counted(void **state)
+{
+	static const char brief_reply[] =
+		"{\"ok\":true,\"mesh\":{\"name\":\"home\"},\"self\":{\"name\":\"laptop\"},\"link\":{\"up\":"
+		"true},"
+		"\"uptime_s\":60,\"left_out\":9812,\"peers\":[{\"name\":\"hub\",\"ip4\":\"100.101.0.1\","
+		"\"kind\":\"node\",\"path\":\"idle\",\"online\":true}]}";
+	static const struct fake_reply replies[] = {{"status", brief_reply}, {0}};
+	struct fixture *f = *state;
+	struct run r = {0};
+
+	fake_daemon_start(&f->daemon, f->socket, NULL, replies);
+	run_cli(&r, f->dir, "status --state-dir DIR");
+	assert_int_equal(r.status, 0);
+	assert_contains(r.out, "and 9812 more that nothing was sent to");
+	run_free(&r);
+}
+
 static void json_is_the_daemons_reply_unchanged(void **state)
 {
 	static const struct fake_reply replies[] = {{"status", status_reply}, {"peers", status_reply}, {0}};
@@ -573,6 +591,7 @@ int main(void)
 		T(without_a_daemon_every_command_says_so),
 		T(an_enrolled_machine_is_told_to_start_it),
 		T(status_shows_this_node_and_a_table_of_paths),
+		T(what_a_brief_status_leaves_out_is_counted),
 		T(json_is_the_daemons_reply_unchanged),
 		T(peers_lists_names_ids_addresses_and_tags),
 		T(an_empty_mesh_says_what_comes_next),

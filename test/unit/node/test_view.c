@@ -110,6 +110,23 @@ static void what_is_not_known_is_null(void **state UNUSED)
 	json_decref(j);
 }
 
+static void a_peer_is_in_use_once_something_was_sent_and_the_coordinator_always(void **state UNUSED)
+{
+	struct sample s;
+
+	sample_init(&s);
+	s.peer = (struct peer_view){.member = s.member, .path = VIEW_IDLE};
+	assert_false(view_in_use(&s.peer));
+	s.peer.tx_bytes = 1;
+	assert_true(view_in_use(&s.peer));
+	s.peer = (struct peer_view){.member = s.member, .path = VIEW_CHECKING};
+	assert_true(view_in_use(&s.peer));
+	s.peer.path = VIEW_IDLE;
+	s.member->coordinator = true;
+	assert_true(view_in_use(&s.peer));
+	s.member->coordinator = false;
+}
+
 static void status_holds_this_node_its_link_its_drops_and_its_peers(void **state UNUSED)
 {
 	struct sample s;
@@ -135,6 +152,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_peer_is_printed_with_all_that_is_known),
 		cmocka_unit_test(what_is_not_known_is_null),
+		cmocka_unit_test(a_peer_is_in_use_once_something_was_sent_and_the_coordinator_always),
 		cmocka_unit_test(status_holds_this_node_its_link_its_drops_and_its_peers),
 	};
 

@@ -67,7 +67,8 @@ static size_t count_clients(const struct member *m)
 	return n;
 }
 
-/* A node adds clients of its own. Administration may name the node; without a name it is the coordinator's. */
+/* A node adds clients of its own. Administration may name the node; without a name it is the coordinator's.
+ */
 static struct member *client_node(struct coord *c, const struct asker *a, const char *name)
 {
 	struct member *m = asker_member(c, a);
@@ -92,8 +93,7 @@ static void fill(struct store_node *n, const struct msg_client_add *q, const str
 
 void clients_add(struct coord *c, const struct asker *a, const union msg_request *r)
 {
-	const struct member *by = asker_member(c, a),
-			    *via = client_node(c, a, r->client_add.via);
+	const struct member *by = asker_member(c, a), *via = client_node(c, a, r->client_add.via);
 
 	if (!via) {
 		answer_refuse_text(c, a, "there is no such node for the client to be reached through",

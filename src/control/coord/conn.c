@@ -272,7 +272,7 @@ static bool attach(struct conn *n, struct member *m)
 	return !old;
 }
 
-static void on_hello(struct conn *n, const json_t *json)
+static void on_hello(struct conn *n, const msg_object *json)
 {
 	struct coord *c = n->c;
 	struct member *member = registry_by_key(c->reg, n->key);
@@ -298,7 +298,7 @@ static void on_hello(struct conn *n, const json_t *json)
 		watch_tell(c, n->member);
 }
 
-static void on_candidates(struct conn *n, const json_t *m)
+static void on_candidates(struct conn *n, const msg_object *m)
 {
 	struct candidates got;
 
@@ -306,7 +306,7 @@ static void on_candidates(struct conn *n, const json_t *m)
 		watch_tell(n->c, n->member);
 }
 
-static void on_want(struct conn *n, const json_t *m)
+static void on_want(struct conn *n, const msg_object *m)
 {
 	char id[NODE_ID_LEN + 1];
 	struct member *target = msg_want_get(m, id) == TM_OK ? registry_by_id(n->c->reg, id) : NULL;
@@ -324,7 +324,7 @@ static void on_want(struct conn *n, const json_t *m)
 static const struct {
 	const char *type;
 	bool first; /* the first message of a link, else it comes later */
-	void (*run)(struct conn *n, const json_t *m);
+	void (*run)(struct conn *n, const msg_object *m);
 } messages[] = {
 	{"hello", true, on_hello},
 	{"enrol", true, enrol_request},
@@ -332,7 +332,7 @@ static const struct {
 	{"want", false, on_want},
 };
 
-static void dispatch(struct conn *n, const char *type, const json_t *m)
+static void dispatch(struct conn *n, const char *type, const msg_object *m)
 {
 	for (size_t i = 0; i < ARRAY_LEN(messages); i++) {
 		if (strcmp(type, messages[i].type) != 0)
@@ -348,7 +348,7 @@ static void dispatch(struct conn *n, const char *type, const json_t *m)
 	(void)request_from_link(n, type, m);
 }
 
-void conn_message(struct conn *n, const json_t *m)
+void conn_message(struct conn *n, const msg_object *m)
 {
 	if (n->state == CONN_CLOSING || n->state == CONN_DEAD)
 		return;

@@ -11,7 +11,7 @@
 #include "base/list.h"
 #include "base/time.h"
 
-#include <jansson.h>
+#include "wire/msg/msg.h"
 
 struct clink_text;
 struct coord;
@@ -30,7 +30,7 @@ struct coord_conn_ops {
 /* A link with a proven key is up. */
 NODISCARD int conn_open(struct coord *c, const struct coord_conn_ops *ops, void *link,
 	const uint8_t key[static 32], const struct endpoint *from, struct conn **ret_conn);
-void conn_message(struct conn *n, const json_t *m);
+void conn_message(struct conn *n, const msg_object *m);
 void conn_drained(struct conn *n); /* the queue is short again */
 void conn_closed(struct conn *n); /* last call; link is not used any more */
 

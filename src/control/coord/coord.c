@@ -24,8 +24,7 @@ static void link_close(void *link, const char *why)
 	clink_close(link, why);
 }
 
-static const struct coord_conn_ops link_ops = {
-	.send = link_send, .queued = link_queued, .close = link_close};
+static const struct coord_conn_ops link_ops = {.send = link_send, .queued = link_queued, .close = link_close};
 
 static void on_up(void *ctx, struct clink *l)
 {
@@ -40,7 +39,7 @@ static void on_up(void *ctx, struct clink *l)
 	clink_set_user(l, n);
 }
 
-static void on_message(void *ctx, struct clink *l, const json_t *m)
+static void on_message(void *ctx, struct clink *l, const msg_object *m)
 {
 	struct conn *n = clink_user(l);
 

@@ -10,7 +10,7 @@
 #include "base/err.h"
 #include "crypto/identity.h"
 #include "mesh/model.h"
-#include "wire/token.h"
+#include "wire/msg/msg.h"
 
 struct coord;
 struct event_base;
@@ -50,6 +50,6 @@ const struct mesh_info *coord_mesh(const struct coord *c);
  * "Administration".
  */
 typedef void coord_reply_fn(void *ctx, char *reply_take);
-void coord_admin(struct coord *c, const json_t *req, coord_reply_fn *reply, void *ctx);
+void coord_admin(struct coord *c, const msg_object *req, coord_reply_fn *reply, void *ctx);
 
 #endif

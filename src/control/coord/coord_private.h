@@ -46,7 +46,8 @@ struct coord_tuning coord_tuning_default(void);
 
 /* push.c: what links are told of the map. */
 struct push {
-	struct list told, behind; /* linked members: as of the last round; those that this one has yet to tell */
+	struct list told,
+		behind; /* linked members: as of the last round; those that this one has yet to tell */
 	struct list waiting; /* linked members that need a snapshot, first come first served */
 	size_t charged; /* bytes of snapshots in queues of links */
 	struct loop_timer *timer; /* the next slice, or the next round */
@@ -114,7 +115,7 @@ struct asker {
 	int64_t id;
 };
 /* A link's request. False: there is none of this name. */
-bool request_from_link(struct conn *n, const char *name, const json_t *m);
+bool request_from_link(struct conn *n, const char *name, const msg_object *m);
 struct member *asker_member(struct coord *c, const struct asker *a); /* of a link; else NULL */
 /* An answer: begin, put its members, end. */
 void answer_begin(const struct asker *a, struct jsonout *o);
@@ -156,8 +157,7 @@ void feed_apply(struct coord *c, const struct feed *f, const char *why);
 void feed_deinit(struct feed *f);
 
 /* view.c: what a link needs that has version `base`; *ret_text is borrowed until the next call. */
-NODISCARD int view_get(
-	struct coord *c, uint64_t base, struct clink_text **ret_text, uint64_t *ret_version);
+NODISCARD int view_get(struct coord *c, uint64_t base, struct clink_text **ret_text, uint64_t *ret_version);
 void views_deinit(struct views *v);
 
 /* push.c */
@@ -181,7 +181,7 @@ request_run_fn clients_add, clients_list, clients_remove;
 request_run_fn tokens_create, tokens_list, tokens_revoke;
 
 /* enrol.c */
-void enrol_request(struct conn *n, const json_t *m);
+void enrol_request(struct conn *n, const msg_object *m);
 
 /* tick.c */
 void tick_run(struct coord *c);

@@ -95,8 +95,7 @@ static int enrol_again(struct store *s, struct enrolment_job *e, const struct st
 
 	if (before->rec.kind != NODE_MESH) {
 		diag_hint(&e->job.d, "let the node make a key of its own");
-		return diag_what(
-			&e->job.d, TM_EEXIST, "this key belongs to a WireGuard client of the mesh");
+		return diag_what(&e->job.d, TM_EEXIST, "this key belongs to a WireGuard client of the mesh");
 	}
 	int err = check_token(s, e, same);
 	e->existed = !err;
@@ -193,7 +192,7 @@ static int take_identity(const struct msg_enrol *m, const struct conn *n, struct
 	return TM_OK;
 }
 
-void enrol_request(struct conn *n, const json_t *m)
+void enrol_request(struct conn *n, const msg_object *m)
 {
 	struct coord *c = n->c;
 	struct asker a = {.conn = n->id};

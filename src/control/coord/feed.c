@@ -55,8 +55,8 @@ static void apply_node(struct coord *c, const struct store_change *x)
 	}
 	if (!is_new)
 		return;
-	log_info("coord: new member", KV("name", m->s.rec.name),
-		KV("address", ip_format(&m->s.rec.ip4, ip)), KV("via", m->s.rec.via));
+	log_info("coord: new member", KV("name", m->s.rec.name), KV("address", ip_format(&m->s.rec.ip4, ip)),
+		KV("via", m->s.rec.via));
 	if (m->s.ephemeral)
 		tick_member_offline(c, m);
 }

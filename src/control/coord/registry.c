@@ -239,8 +239,7 @@ static int member_update(struct registry *r, struct member *m, const struct stor
 	return TM_OK;
 }
 
-int registry_put(
-	struct registry *r, uint64_t version, const struct store_node *n, struct member **ret_member)
+int registry_put(struct registry *r, uint64_t version, const struct store_node *n, struct member **ret_member)
 {
 	struct member *m = map_get(r->by_id, n->rec.id);
 

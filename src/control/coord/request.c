@@ -55,7 +55,7 @@ static void not_allowed(struct coord *c, const struct asker *a, const struct req
 }
 
 static void request_run(
-	struct coord *c, const struct asker *a, unsigned by, const struct request *q, const json_t *m)
+	struct coord *c, const struct asker *a, unsigned by, const struct request *q, const msg_object *m)
 {
 	union msg_request r;
 	struct diag d = {0};
@@ -80,7 +80,7 @@ static unsigned rights_of(const struct member *m)
 	return gateway ? BY_NODE | BY_GATEWAY : BY_NODE;
 }
 
-bool request_from_link(struct conn *n, const char *name, const json_t *m)
+bool request_from_link(struct conn *n, const char *name, const msg_object *m)
 {
 	const struct request *q = request_find(name);
 	struct asker a = {.conn = n->id};
@@ -100,7 +100,7 @@ bool request_from_link(struct conn *n, const char *name, const json_t *m)
 	return true;
 }
 
-void coord_admin(struct coord *c, const json_t *req, coord_reply_fn *reply, void *ctx)
+void coord_admin(struct coord *c, const msg_object *req, coord_reply_fn *reply, void *ctx)
 {
 	struct asker a = {.reply = reply, .ctx = ctx};
 	const struct request *q = request_find(msg_command(req).text);

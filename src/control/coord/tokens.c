@@ -5,6 +5,7 @@
 #include "base/secret.h"
 #include "control/coord/coord_private.h"
 #include "crypto/init.h"
+#include "wire/token.h"
 
 #include <string.h>
 

@@ -20,6 +20,10 @@ enum {
 	MSG_PACE_MAX_MS = 10 * 60 * 1000,
 };
 
+/* A message as it came in, an object whose bounds have been checked (control/link/text.h). Opaque: what is in
+ * it comes out through the gets. */
+typedef json_t msg_object;
+
 /* The type of a message, or of a request on the control socket ("cmd"); "" when it has none. */
 struct msg_type {
 	char text[MSG_TYPE_MAX + 1];

@@ -88,6 +88,7 @@ void agent_request(struct agent *a, const json_t *req, agent_reply_fn *reply, vo
 	loop_timer_in(r->timeout, timeout_ms * MS);
 	if (!m || clink_send(a->link, m) != TM_OK)
 		answer(r, failure("the request cannot be sent to the coordinator", "try again in a moment"));
+	json_decref(m);
 }
 
 void request_reply(struct agent *a, const json_t *m)

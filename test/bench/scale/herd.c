@@ -185,11 +185,12 @@ static void cmd_stats(const struct herd *h)
 	getrusage(RUSAGE_SELF, &ru);
 	printf("{\"ev\":\"stats\",\"members\":%zu,\"up\":%zu,\"current\":%zu,\"behind\":%zu,\"attempts\":%lu,"
 	       "\"ups\":%lu,"
-	       "\"downs\":%lu,\"refused\":%lu,\"messages\":%lu,\"bytes\":%lu,\"snapshots\":%lu,\"snapshot_"
+	       "\"downs\":%lu,\"refused\":%lu,\"received\":%lu,\"messages\":%lu,\"bytes\":%lu,\"snapshots\":%"
+	       "lu,\"snapshot_"
 	       "bytes\":%lu,"
 	       "\"deltas\":%lu,\"delta_bytes\":%lu,\"misfits\":%lu,\"cpu_s\":%.2f}\n",
-		h->n, h->n_up, h->n_current, behind, c->attempts, c->ups, c->downs, c->refused, c->messages,
-		c->bytes, c->snapshots, c->snapshot_bytes, c->deltas, c->delta_bytes, c->misfits,
+		h->n, h->n_up, h->n_current, behind, c->attempts, c->ups, c->downs, c->refused, c->received,
+		c->messages, c->bytes, c->snapshots, c->snapshot_bytes, c->deltas, c->delta_bytes, c->misfits,
 		(double)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) +
 			(double)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) / 1e6);
 	fflush(stdout);

@@ -52,6 +52,7 @@ struct member {
 
 struct herd_counters {
 	uint64_t attempts, ups, downs, refused; /* links */
+	uint64_t received; /* bytes from the sockets */
 	uint64_t messages, bytes; /* of text, as it is read */
 	uint64_t snapshots, snapshot_bytes, deltas, delta_bytes, misfits;
 };

@@ -93,15 +93,6 @@ class Process:
         with open(f"/proc/{self.pid}/clear_refs", "w") as f:
             f.write("5")
 
-    def octets(self):
-        """Bytes that its namespace has sent."""
-        with open(f"/proc/{self.pid}/net/netstat") as f:
-            lines = f.read().splitlines()
-        for names, values in zip(lines[::2], lines[1::2]):
-            if names.startswith("IpExt"):
-                return int(dict(zip(names.split(), values.split()))["OutOctets"])
-        raise LabError("this kernel counts no octets")
-
     def settle(self, timeout=60):
         """Until it does next to nothing."""
         last = None
@@ -118,14 +109,13 @@ class Meter:
 
     def __init__(self, process):
         self.process = process
-        self.begun, self.threads, self.octets = time.monotonic(), process.threads(), process.octets()
+        self.begun, self.threads = time.monotonic(), process.threads()
 
     def read(self):
         now = self.process.threads()
         return {"wall_s": time.monotonic() - self.begun,
                 "cpu_s": sum(v - self.threads.get(k, 0) for k, v in now.items()),
-                "control_s": now["control"] - self.threads["control"],
-                "sent": self.process.octets() - self.octets}
+                "control_s": now["control"] - self.threads["control"]}
 
 
 @contextlib.contextmanager

@@ -69,34 +69,34 @@ class Coordinator:
         used, after = meter.read(), self.herd.quiet()
         self.size = size
         self.book.note(size, "all join, 100 at once", added=size - before["members"], wall_s=joined["wall_s"],
-                       failed=joined["failed"], cpu_s=used["cpu_s"], sent_gb=used["sent"] / 1e9,
+                       failed=joined["failed"], cpu_s=used["cpu_s"],
+                       told_gb=(after["received"] - before["received"]) / 1e9,
                        text_gb=(after["bytes"] - before["bytes"]) / 1e9)
         self.hub.process.settle()
         self.book.note(size, "memory", mib=self.hub.process.memory())
 
     def serial_joins(self):
-        cpu, sent, known = [], [], []
+        cpu, told, known = [], [], []
         for _ in range(SERIAL):
-            name = f"herd-{self.herd.stats()['members']:05d}"
+            before = self.herd.stats()
+            name = f"herd-{before['members']:05d}"
             self.herd.ask(f'watch "{name}"', "watching")
             meter = Meter(self.hub.process)
             self.herd.ask("join 1 1", "joined")
-            told = self.herd.wait("watched", 60)
-            self.herd.quiet()
-            used = meter.read()
-            cpu.append(used["cpu_s"])
-            sent.append(used["sent"])
-            known.append(told["ms"]["p99"] if told and told["ms"] else None)
-        self.book.note(self.size, "one join, all told", cpu_ms=median(cpu) * 1e3, sent_mb=median(sent) / 1e6,
+            watched = self.herd.wait("watched", 60)
+            after = self.herd.quiet()
+            cpu.append(meter.read()["cpu_s"])
+            told.append(after["received"] - before["received"])
+            known.append(watched["ms"]["p99"] if watched and watched["ms"] else None)
+        self.book.note(self.size, "one join, all told", cpu_ms=median(cpu) * 1e3, told_mb=median(told) / 1e6,
                        known_p99_ms=median([k for k in known if k]))
 
     def burst(self):
-        meter = Meter(self.hub.process)
+        before, meter = self.herd.stats(), Meter(self.hub.process)
         joined = self.herd.ask(f"join {PARALLEL} {PARALLEL}", "joined", 300)
-        used = meter.read()
-        self.herd.quiet()
+        used, after = meter.read(), self.herd.quiet()
         self.book.note(self.size, "100 joins at once", wall_s=joined["wall_s"], cpu_s=used["cpu_s"],
-                       sent_mb_per_join=used["sent"] / 1e6 / PARALLEL)
+                       told_mb_each=(after["received"] - before["received"]) / 1e6 / PARALLEL)
 
     def renames(self):
         p50, p99 = [], []
@@ -144,16 +144,15 @@ class Coordinator:
         self.herd.ask("mark", "marked")
         begun = time.monotonic()
         started = self.hub.start()
-        meter = Meter(self.hub.process)
 
         def all_back():
             s = self.herd.stats()
             return s["current"] == s["members"] and s
         with contextlib.suppress(LabError):
             wait_for("all to be back", all_back, RETURN_LIMIT_S, 0.2)
-        wall, used, s = time.monotonic() - begun, meter.read(), self.herd.stats()
+        wall, s = time.monotonic() - begun, self.herd.stats()
         self.book.note(self.size, f"restart, {label}", back=s["current"], of=s["members"], wall_s=wall,
-                       start_s=started, cpu_s=self.hub.process.cpu(), sent_mb=used["sent"] / 1e6,
+                       start_s=started, cpu_s=self.hub.process.cpu(), told_mb=s["received"] / 1e6,
                        attempts=s["attempts"], peak_mib=self.hub.process.memory("VmHWM"))
         self.herd.quiet()
 

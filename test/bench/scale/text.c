@@ -16,6 +16,19 @@ void text_look(struct herd *h)
 	looking = h;
 }
 
+int __real_tcp_recv(int fd, void *p, size_t n, size_t *ret_n);
+int __wrap_tcp_recv(int fd, void *p, size_t n, size_t *ret_n);
+
+/* What was sent to us, sealed and deflated as it is. */
+int __wrap_tcp_recv(int fd, void *p, size_t n, size_t *ret_n)
+{
+	int err = __real_tcp_recv(fd, p, n, ret_n);
+
+	if (!err)
+		looking->count.received += *ret_n;
+	return err;
+}
+
 int __real_text_parse(const char *text, size_t n, json_t **ret_json, const char **ret_why);
 int __wrap_text_parse(const char *text, size_t n, json_t **ret_json, const char **ret_why);
 

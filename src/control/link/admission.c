@@ -102,6 +102,13 @@ bool admission_sit(struct admission *a, const struct ip *from)
 	return true;
 }
 
+bool admission_together(struct admission *a, const struct ip *one, const struct ip *other)
+{
+	struct source x = source_of(a, one), y = source_of(a, other);
+
+	return x.narrow == y.narrow || (x.wide && x.wide == y.wide);
+}
+
 void admission_stand(struct admission *a, const struct ip *from)
 {
 	struct source s = source_of(a, from);

@@ -43,6 +43,8 @@ bool admission_full(const struct admission *a); /* no seat is left for anybody *
 unsigned admission_seated(const struct admission *a);
 /* A seat for a new link, of those left; false: the source has its share. */
 bool admission_sit(struct admission *a, const struct ip *from);
+/* May a seat of one be what the other lacks? */
+bool admission_together(struct admission *a, const struct ip *one, const struct ip *other);
 void admission_stand(struct admission *a, const struct ip *from);
 
 /* A handshake is about to be paid for. 0 = do it; else no, and the milliseconds after which it makes sense to

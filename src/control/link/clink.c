@@ -22,6 +22,7 @@ const struct clink_tuning clink_tuning_default = {
 	.half_open_ms = 10000,
 	.stage_ms = 5000,
 	.patience_ms = 2000,
+	.silent_ms = 500,
 	.linger_ms = 2000,
 	.stagger_ms = 250,
 	.admission = ADMISSION_DEFAULT,

@@ -4,8 +4,9 @@
  *
  * A link that is not established has a seat. When all seats are taken nobody is thrown out who makes
  * progress: the listener pauses, newcomers wait in the kernel's queue, and whoever has not come one step
- * further for patience_ms makes room (docs/decisions/0006). Before the costly step the link's source is
- * charged (control/link/admission.h).
+ * further for patience_ms, without upgrade for silent_ms, makes room (docs/decisions/0006). When only one
+ * source has none left, its own silent ones make room for its newcomers. Before the costly step the link's
+ * source is charged (control/link/admission.h).
  */
 #include <errno.h>
 #include <stdio.h>
@@ -26,6 +27,7 @@ enum {
 	/* Without descriptors: accepting again at once would spin. */
 	RETRY_MS = 250,
 	STAGES = 3,
+	LOOK_AT_MAX = 64, /* links, for one accepted */
 };
 
 struct clink_server {
@@ -136,6 +138,11 @@ const struct websocket_server clink_websocket = {
 
 /* --- making room --- */
 
+static ns_t patience(const struct clink_server *s, size_t stage)
+{
+	return (stage == 0 ? s->tuning.silent_ms : s->tuning.patience_ms) * MS;
+}
+
 /* The half-open link that has not come further for longest, the earliest stage first; NULL: all make
  * progress. */
 static struct clink *laggard(struct clink_server *s, ns_t now)
@@ -143,10 +150,41 @@ static struct clink *laggard(struct clink_server *s, ns_t now)
 	for (size_t i = 0; i < STAGES; i++) {
 		struct clink *l = CONTAINER_OF(s->half_open[i].next, struct clink, in_server);
 
-		if (!list_empty(&s->half_open[i]) && now - l->progressed >= s->tuning.patience_ms * MS)
+		if (!list_empty(&s->half_open[i]) && now - l->progressed >= patience(s, i))
 			return l;
 	}
 	return NULL;
+}
+
+/*
+ * One of this source that has asked for nothing. Whose source has three quarters of all seats is soon
+ * found among those who are here for longest.
+ */
+static struct clink *silent_one(struct clink_server *s, const struct ip *from, ns_t now)
+{
+	unsigned looked_at = 0;
+
+	LIST_FOREACH_SAFE (l, &s->half_open[0], struct clink, in_server) {
+		if (now - l->progressed < patience(s, 0) || looked_at++ == LOOK_AT_MAX)
+			return NULL;
+		if (admission_together(s->admission, &l->peer.ip, from))
+			return l;
+	}
+	return NULL;
+}
+
+/* A seat for a newcomer; where its source has its share, that of a silent one. */
+static bool find_seat(struct clink_server *s, const struct ip *from)
+{
+	struct clink *l;
+
+	if (admission_sit(s->admission, from))
+		return true;
+	l = silent_one(s, from, time_monotonic());
+	if (!l)
+		return false;
+	clink_fail(l, TM_EFULL, "its address has too many handshakes at once, and this one made no progress");
+	return admission_sit(s->admission, from);
 }
 
 /* When the next one will have kept its seat for too long. */
@@ -158,9 +196,10 @@ static ns_t patience_ends(struct clink_server *s)
 		struct list *first = s->half_open[i].next;
 
 		if (first != &s->half_open[i])
-			at = ns_min(at, CONTAINER_OF(first, struct clink, in_server)->progressed);
+			at = ns_min(at,
+				CONTAINER_OF(first, struct clink, in_server)->progressed + patience(s, i));
 	}
-	return at == NS_NEVER ? at : at + s->tuning.patience_ms * MS;
+	return at;
 }
 
 static void wait_for_room(struct clink_server *s, const char *text)
@@ -206,7 +245,7 @@ static void on_accepted(void *ctx, int fd, const struct endpoint *from)
 	struct clink_server *s = ctx;
 	struct clink *l;
 
-	if (!admission_sit(s->admission, &from->ip)) {
+	if (!find_seat(s, &from->ip)) {
 		tcp_close(fd);
 		return;
 	}

@@ -13,8 +13,9 @@ struct clink_tuning {
 	unsigned dial_ms;
 	unsigned half_open_ms; /* server: accepting to first authentic message */
 	unsigned stage_ms; /* server: each of upgrade, message 1, first authentic message */
-	/* Server with all seats taken: whoever has come no further for so long makes room. */
-	unsigned patience_ms;
+	/* Server without seats, for all or for one source: whoever has come no further for so long makes
+	 * room; without upgrade sooner, because a node's request comes right behind its connection. */
+	unsigned patience_ms, silent_ms;
 	unsigned linger_ms; /* closing: sending what is queued, waiting for the other side to hang up */
 	unsigned stagger_ms; /* between connection attempts, RFC 8305 8: 250 ms */
 	struct admission_config admission; /* server */

@@ -4,7 +4,7 @@
  * addresses of their own, do one of the things that cost them nothing, and come again as soon as they are
  * thrown out. Each honest node must get in.
  */
-#include "world.h"
+#include "raw.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -17,6 +17,7 @@
 #include "net/listen.h"
 #include "net/tcp.h"
 #include "unit/net/wire.h"
+#include "wire/ws.h"
 
 enum { HONEST_MAX = 300, STRANGERS_MAX = 200 };
 
@@ -246,7 +247,7 @@ static void everybody_gets_in(struct crowd *c, unsigned honest, ns_t rtt, bool o
 
 	t.admission.seats = seats;
 	t.admission.seats_per_source = seats * 3 / 4;
-	t.patience_ms = 500;
+	t.patience_ms = t.silent_ms = 500;
 	t.stage_ms = 1500;
 	t.half_open_ms = 3000;
 	world_open(&c->w, &t);
@@ -329,12 +330,41 @@ static void strangers_of_any_manner_and_number_do_not_keep_nodes_out(void **stat
 	}
 }
 
+/* A stranger behind the address of a node has all seats of that address and says nothing. */
+static void the_silent_make_room_for_others_from_their_address(void **state UNUSED)
+{
+	struct clink_tuning t = world_tuning();
+	struct world w;
+	struct raw r[3];
+
+	t.admission.seats_per_source = 3;
+	t.silent_ms = 300;
+	world_open(&w, &t);
+	for (size_t i = 0; i < ARRAY_LEN(r); i++)
+		raw_connect(&r[i], &w);
+	raw_upgrade(&r[0]);
+	world_run_ms(&w, 350);
+	world_pair(&w, NULL); /* at its first attempt */
+	raw_wait_eof(&r[1]);
+	for (size_t i = 0; i < ARRAY_LEN(r); i += 2) { /* no more than one had to go */
+		if (i == 2)
+			raw_upgrade(&r[i]);
+		raw_frame(&r[i], WS_PING, "", 0);
+		raw_wait(&r[i], 2);
+		assert_int_equal(r[i].in[0], 0x8a);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(r); i++)
+		raw_close(&r[i]);
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(many_nodes_behind_one_address_get_in),
 		cmocka_unit_test(few_seats_make_nodes_wait_and_not_fail),
 		cmocka_unit_test(strangers_of_any_manner_and_number_do_not_keep_nodes_out),
+		cmocka_unit_test(the_silent_make_room_for_others_from_their_address),
 	};
 	struct diag d = {0};
 

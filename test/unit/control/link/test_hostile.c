@@ -373,7 +373,7 @@ static void when_all_seats_are_taken_those_who_make_no_progress_make_room(void *
 	struct raw r[4];
 
 	t.admission.seats = 4;
-	t.patience_ms = 300;
+	t.patience_ms = t.silent_ms = 300;
 	world_open(&w, &t);
 	for (size_t i = 0; i < ARRAY_LEN(r); i++)
 		raw_connect(&r[i], &w);
@@ -396,7 +396,7 @@ static void without_newcomers_the_slow_keep_their_seats(void **state UNUSED)
 	struct raw r[3];
 
 	t.admission.seats = 4;
-	t.patience_ms = 50;
+	t.patience_ms = t.silent_ms = 50;
 	world_open(&w, &t);
 	for (size_t i = 0; i < ARRAY_LEN(r); i++)
 		raw_connect(&r[i], &w);

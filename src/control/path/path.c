@@ -425,6 +425,26 @@ static bool step_doubt(struct path *p, struct pair *pair, struct turn *t)
 	return false;
 }
 
+/* --- checks of what never answered --- */
+
+static bool is_blind(const struct pair *pair)
+{
+	return !pair->last_ok && !pair->last_heard;
+}
+
+/* When the next one may be sent. */
+static ns_t blind_at(const struct path *p)
+{
+	return p->blind_until - PATH_BLIND_MAX * PATH_BLIND_EVERY;
+}
+
+static void blind_sent(struct path *p, ns_t now)
+{
+	p->blind_until = MAX(p->blind_until, now) + PATH_BLIND_EVERY;
+}
+
+/* --- */
+
 /* The pair's next check, if it is due and there is room, or its end. Returns whether one was sent. */
 static bool step_pair(struct path *p, unsigned i, bool may_send, struct turn *t)
 {
@@ -432,6 +452,7 @@ static bool step_pair(struct path *p, unsigned i, bool may_send, struct turn *t)
 	bool in_use = (int)i == p->chosen;
 	enum pair_due due = pair_due(pair, in_use, t->now);
 
+	may_send = may_send && (!is_blind(pair) || blind_at(p) <= t->now);
 	if (due == PAIR_WAITS || (due == PAIR_SENDS && !may_send))
 		return false;
 	if (in_use && pair->tries && step_doubt(p, pair, t))
@@ -443,6 +464,8 @@ static bool step_pair(struct path *p, unsigned i, bool may_send, struct turn *t)
 		turn_emit(t, CORE_NOTE, WHY_FAILED, &pair->way);
 		return false;
 	}
+	if (is_blind(pair))
+		blind_sent(p, t->now);
 	pair_sent(pair, turn_check(t, in_use ? WHY_HEARTBEAT : WHY_CHECK, &pair->way), in_use, t->now);
 	return true;
 }
@@ -456,7 +479,11 @@ static ns_t earliest(const struct path *p, bool throttled, ns_t now)
 	for (unsigned i = 0; i < p->n_pairs; i++) {
 		ns_t at = p->pairs[i].next_check;
 
-		next = ns_min(next, throttled && at <= now ? now + PATH_PACING : at);
+		if (at <= now && throttled)
+			at = now + PATH_PACING;
+		else if (at <= now && is_blind(&p->pairs[i]))
+			at = MAX(at, blind_at(p));
+		next = ns_min(next, at);
 	}
 	return next;
 }

@@ -28,6 +28,10 @@ enum { PATH_PAIRS_MAX = 24, PATH_SENDS_MAX = 8, PATH_FINDS_MAX = 4 };
 #define PATH_WANTED_FOR (600 * SEC)
 #define PATH_FINDS_EVERY (5 * SEC) /* in which at most PATH_FINDS_MAX addresses count that nobody told us */
 #define PATH_HELP_FOR (20 * SEC) /* a peer that looks for us is checked back so long */
+/* A peer may name any address, also a victim's. To those that never answered go so many checks at once,
+ * enough for all pairs to fail twice, and from then on one per PATH_BLIND_EVERY. */
+enum { PATH_BLIND_MAX = 2 * PATH_PAIRS_MAX * PAIR_TRIES };
+#define PATH_BLIND_EVERY (100 * MS)
 /* How often traffic is looked at. All paths at the same moments, so that a node wakes up once for all. */
 #define PATH_SAMPLE_BUSY (250 * MS)
 #define PATH_SAMPLE_QUIET (1 * SEC)
@@ -54,6 +58,7 @@ struct path {
 	uint64_t tx_bytes; /* at the last sample */
 	ns_t finding_since; /* of the addresses that nobody told us */
 	unsigned finds;
+	ns_t blind_until; /* when the checks of addresses that never answered are all paid for */
 	bool restart; /* the next step checks everything again */
 	bool helping; /* the peer looks for us, and there is no traffic of our own */
 };

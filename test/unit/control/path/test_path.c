@@ -297,6 +297,30 @@ static void a_flood_of_addresses_does_not_push_out_the_chosen_one(void **state)
 	assert_choice(A, lan);
 }
 
+/* A peer that names a victim's addresses, new ones all the time, has us check few of them. */
+static void addresses_that_never_answer_get_few_checks(void **state)
+{
+	struct candidates c = {.n = CANDIDATES_MAX};
+	struct core_in in = {.kind = CORE_CANDIDATES, .id = rig.side[B].self.id, .candidates = &c};
+	unsigned port = 1024;
+
+	(void)state;
+	for (unsigned i = 0; i < 1000; i++) {
+		for (unsigned j = 0; j < CANDIDATES_MAX; j++)
+			c.v[j] = (struct candidate){.type = CAND_HOST,
+				.ep = {.ip = ip_v4_host(0xc6336401), .port = (uint16_t)port++}};
+		rig_input(&rig, A, in);
+		rig_run(&rig, 20 * MS);
+	}
+	assert_in_range(rig.side[A].checks, PATH_BLIND_MAX, PATH_BLIND_MAX + 20 * SEC / PATH_BLIND_EVERY + 1);
+
+	/* What answers is found all the same. */
+	struct route *lan = rig_route(&rig, CAND_HOST, "10.0.0.1:1", "10.0.0.2:1", MS);
+	rig_want(&rig, A);
+	rig_run(&rig, SEC);
+	assert_choice(A, lan);
+}
+
 /* A path that rests costs nothing, and is there at once when it is wanted again. */
 static void a_path_without_traffic_rests_and_remembers_the_way(void **state)
 {
@@ -373,6 +397,7 @@ int main(void)
 		RIG_TEST(a_way_whose_checks_had_failed_is_taken_when_it_is_heard),
 		RIG_TEST(new_candidates_replace_old_ones_but_not_what_is_in_use),
 		RIG_TEST(a_flood_of_addresses_does_not_push_out_the_chosen_one),
+		RIG_TEST(addresses_that_never_answer_get_few_checks),
 		RIG_TEST(a_path_without_traffic_rests_and_remembers_the_way),
 		RIG_TEST(a_remembered_way_that_is_dead_gives_way_to_one_that_answers),
 		RIG_TEST(a_changed_network_is_looked_through_at_once),

@@ -14,7 +14,7 @@
 #include <string.h>
 
 enum {
-	CREDIT = 1000,
+	MESSAGE = 1000, /* what one costs */
 	STRANGERS_MAX = 64,
 	/* Reconnecting: so many come per second after a restart, which costs well under a core. */
 	PACE_PER_SECOND = 1300,
@@ -63,8 +63,6 @@ int conn_open(struct coord *c, const struct coord_conn_ops *ops, void *link, con
 		.from = *from,
 		.opened = time_monotonic()};
 	memcpy(n->key, key, sizeof(n->key));
-	n->credit_at = (uint64_t)c->tuning.msg_burst * CREDIT;
-	n->credit_time = n->opened;
 	int err = map_put(c->conn_by_id, &n->id, n);
 	if (err) {
 		free(n);
@@ -179,17 +177,18 @@ void conn_removed(struct conn *n, const char *why)
 static bool within_rate(struct conn *n)
 {
 	const struct coord_tuning *t = &n->c->tuning;
+	struct spending *m = n->member ? &n->member->messages : &n->messages;
 	ns_t now = time_monotonic();
-	uint64_t gained = (uint64_t)((now - n->credit_time) / MS) * t->msg_rate;
+	uint64_t forgotten = (uint64_t)((now - m->at) / MS) * t->msg_rate;
 
-	if (gained) {
-		n->credit_at = MIN(n->credit_at + gained, (uint64_t)t->msg_burst * CREDIT);
-		n->credit_time = now;
+	if (forgotten) {
+		m->spent -= MIN(m->spent, forgotten);
+		m->at = now;
 	}
-	if (n->credit_at < CREDIT)
+	if (m->spent + MESSAGE > (uint64_t)t->msg_burst * MESSAGE)
 		return false;
 
-	n->credit_at -= CREDIT;
+	m->spent += MESSAGE;
 	return true;
 }
 

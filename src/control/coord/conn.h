@@ -11,6 +11,7 @@
 #include "base/list.h"
 #include "base/time.h"
 
+#include "control/coord/registry.h"
 #include "wire/msg/msg.h"
 
 struct clink_text;
@@ -57,8 +58,7 @@ struct conn {
 	struct member *member; /* CONN_MEMBER only */
 	uint64_t known; /* netmap version it has */
 	unsigned n_requests; /* not answered yet */
-	uint64_t credit_at; /* rate limit: credit in thousandths of a message, as of credit_time */
-	ns_t credit_time;
+	struct spending messages; /* until it is a member's */
 	size_t charged; /* push.c: bytes of a snapshot in its queue */
 	struct list in_conns;
 	struct list in_push; /* CONN_MEMBER only */

@@ -23,6 +23,8 @@ static int tell(struct coord *c, struct conn *n)
 	int err = view_get(c, n->known, &text, &version);
 	if (!err)
 		err = conn_send_text(n, text);
+	if (err == TM_ECLOSED)
+		return err; /* it has gone meanwhile */
 	if (err) {
 		log_warn("coord: a node misses a change until it reconnects",
 			KV("node", n->member ? n->member->s.rec.name : "-"), KV_ERR(err));

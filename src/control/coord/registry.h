@@ -24,6 +24,12 @@ enum { REGISTRY_CHANGES_MAX = STORE_CHANGES_KEPT };
 struct conn;
 struct registry;
 
+/* Messages that were sent and are not forgotten yet, in thousandths, as of `at`. Zero: none. */
+struct spending {
+	uint64_t spent;
+	int64_t at; /* ns_t */
+};
+
 struct member {
 	struct store_node s;
 	uint64_t changed; /* netmap version of the last change; 0 = longer ago than is remembered */
@@ -39,6 +45,7 @@ struct member {
 	struct list in_touched; /* last_seen or version not stored yet */
 	int64_t expires_at; /* ns_t */
 	struct ip seen_at; /* address of the last link */
+	struct spending messages; /* over all its links: a new one gives no new right to flood */
 };
 
 NODISCARD int registry_new(const struct mesh_info *mesh, struct registry **ret_registry);

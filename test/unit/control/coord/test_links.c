@@ -350,6 +350,25 @@ static void a_node_that_sends_too_much_is_closed(void **state)
 	assert_non_null(other->conn);
 }
 
+/* A new link gives no new right to flood. */
+static void a_node_that_sent_too_much_and_comes_again_has_sent_it_all_the_same(void **state)
+{
+	struct rig *r = *state;
+	struct machine *m = rig_machine(r, 0), *other = rig_machine(r, 1);
+	unsigned sent[2] = {0};
+
+	machine_join(m, "m");
+	machine_join(other, "other");
+	for (size_t i = 0; i < ARRAY_LEN(sent); i++) {
+		for (; sent[i] < 100000 && m->conn; sent[i]++)
+			machine_say(m, json_pack("{s:s, s:s}", "t", "want", "node", other->id.id));
+		assert_null(m->conn);
+		machine_link(m);
+		machine_hello(m, NULL);
+	}
+	assert_in_range(sent[1], 0, sent[0] / 2);
+}
+
 static void a_link_that_takes_nothing_more_is_dropped_alone(void **state)
 {
 	struct rig *r = *state;
@@ -454,6 +473,7 @@ int main(void)
 		T(wanting_what_is_not_there_is_no_mistake),
 		T(mistakes_close_the_link_with_a_reason_and_disturb_nobody),
 		T(a_node_that_sends_too_much_is_closed),
+		T(a_node_that_sent_too_much_and_comes_again_has_sent_it_all_the_same),
 		T(a_link_that_takes_nothing_more_is_dropped_alone),
 		T(a_link_that_never_says_who_it_is_gets_closed),
 		T(strangers_who_do_not_enrol_cannot_pile_up),

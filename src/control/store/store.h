@@ -11,7 +11,7 @@
 #include "base/diag.h"
 #include "base/err.h"
 
-enum { STORE_CHANGES_KEPT = 1 << 14 }; /* the last so many changes are remembered */
+enum { STORE_CHANGES_KEPT = 1 << 14 }; /* the last so many changes are remembered, at least */
 
 /* A netmap version: the number of the change, from 1 on, above 31 random bits, so that the versions of a
  * database restored from a backup are not taken for those that came after the backup. */

@@ -133,19 +133,30 @@ int sql_node_name_taken(struct store *store, const char *name, bool *ret_taken)
 
 /* --- changes --- */
 
-static int note_change(struct sql_store *s, const char *id)
+static int add_change(struct sql_store *s, const char *id)
 {
 	sqlite3_stmt *st = sql_stmt(s, STMT_CHANGE_ADD);
 
 	sqlite3_bind_int64(st, 1, random_u32() >> 1);
 	bind_text(st, 2, id);
-	int err = sql_run(s, st);
-	if (err)
-		return err;
-
-	st = sql_stmt(s, STMT_CHANGE_PRUNE);
-	sqlite3_bind_int64(st, 1, STORE_CHANGES_KEPT);
 	return sql_run(s, st);
+}
+
+/* Makes room for one. Comes before a transaction's own changes: all of those must be read by who made them.
+ */
+static int prune_changes(struct sql_store *s)
+{
+	sqlite3_stmt *st = sql_stmt(s, STMT_CHANGE_PRUNE);
+
+	sqlite3_bind_int64(st, 1, STORE_CHANGES_KEPT - 1);
+	return sql_run(s, st);
+}
+
+static int note_change(struct sql_store *s, const char *id)
+{
+	int err = prune_changes(s);
+
+	return err ? err : add_change(s, id);
 }
 
 static int row_to_change(sqlite3_stmt *st, struct store_change *ret_change)
@@ -290,7 +301,10 @@ static int note_removals(struct sql_store *s, const char *id)
 {
 	sqlite3_stmt *st = sql_stmt(s, STMT_NODE_AND_CLIENTS);
 	char gone[NODE_ID_LEN + 1];
-	int err;
+
+	int err = prune_changes(s);
+	if (err)
+		return err;
 
 	bind_text(st, 1, id);
 	while (!(err = sql_row(s, st))) {
@@ -300,7 +314,7 @@ static int note_removals(struct sql_store *s, const char *id)
 		if (!err)
 			err = run_with_host(s, STMT_HOST_FREED, (uint32_t)host);
 		if (!err)
-			err = note_change(s, gone);
+			err = add_change(s, gone);
 		if (err) {
 			sqlite3_reset(st);
 			return err;

@@ -397,6 +397,69 @@ static void a_removal_is_a_change_of_each_client_and_then_of_the_node(void **sta
 	store_free(s);
 }
 
+static int add_clients(struct store *s, void *ctx)
+{
+	const struct store_node *via = ctx;
+
+	for (uint32_t i = 0; i < STORE_CHANGES_KEPT + 5; i++) {
+		struct store_node client = shelf_client(100 + i, via);
+
+		int err = store_node_insert(s, &client, UINT32_MAX);
+		if (err)
+			return err;
+	}
+	return TM_OK;
+}
+
+struct tally {
+	size_t n;
+	bool in_order;
+	uint64_t last;
+	char id[NODE_ID_LEN + 1];
+};
+
+static int tally(void *ctx, const struct store_change *x)
+{
+	struct tally *t = ctx;
+
+	t->in_order = t->n == 0 ||
+		      (t->in_order && store_version_number(x->version) == store_version_number(t->last) + 1);
+	t->last = x->version;
+	t->n++;
+	memcpy(t->id, x->node.rec.id, sizeof(t->id));
+	return TM_OK;
+}
+
+static struct tally tally_after(struct store *s, uint64_t version)
+{
+	struct tally t = {.n = 0};
+
+	assert_int_equal(store_change_each(s, version, tally, &t), TM_OK);
+	return t;
+}
+
+static void a_removal_forgets_none_of_its_own_changes(void **state)
+{
+	struct shelf *sh = *state;
+	struct store_node node = shelf_node(2), later = shelf_node(3);
+
+	shelf_create(sh);
+	struct store *s = shelf_open(sh);
+	assert_int_equal(shelf_insert_node(s, &node), TM_OK);
+	assert_int_equal(store_transaction(s, add_clients, &node), TM_OK);
+	struct tally before = tally_after(s, 0);
+	assert_int_equal(before.n, STORE_CHANGES_KEPT);
+	assert_int_equal(shelf_remove_node(s, node.rec.id), TM_OK);
+	struct tally removed = tally_after(s, before.last);
+	assert_int_equal(removed.n, STORE_CHANGES_KEPT + 5 + 1);
+	assert_true(removed.in_order);
+	assert_string_equal(removed.id, node.rec.id);
+	/* The next change makes up for it. */
+	assert_int_equal(shelf_insert_node(s, &later), TM_OK);
+	assert_int_equal(tally_after(s, 0).n, STORE_CHANGES_KEPT);
+	store_free(s);
+}
+
 static void host_numbers_are_the_lowest_that_are_free(void **state)
 {
 	enum { LIMIT = 40, STEPS = 1500 };
@@ -510,6 +573,8 @@ int main(void)
 			a_failed_transaction_leaves_nothing, shelf_setup, shelf_teardown),
 		cmocka_unit_test_setup_teardown(
 			every_change_has_a_version_that_survives_a_restart, shelf_setup, shelf_teardown),
+		cmocka_unit_test_setup_teardown(
+			a_removal_forgets_none_of_its_own_changes, shelf_setup, shelf_teardown),
 		cmocka_unit_test_setup_teardown(a_removal_is_a_change_of_each_client_and_then_of_the_node,
 			shelf_setup, shelf_teardown),
 		cmocka_unit_test_setup_teardown(

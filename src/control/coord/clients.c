@@ -115,26 +115,39 @@ void clients_add(struct coord *c, const struct asker *a, const union msg_request
 	job_submit(&j->job);
 }
 
-/* A node sees its own; administration sees all. */
+/* A page of all clients, those with host numbers above `after`. */
+static void put_page(struct coord *c, struct jsonout *o, uint32_t after)
+{
+	const struct member *m;
+	uint32_t last = after;
+
+	jsonout_list(o, "clients");
+	for (unsigned n = 0; n < LIST_PAGE && (m = registry_after(c->reg, last)); last = m->s.rec.host) {
+		if (m->s.rec.kind != NODE_CLIENT)
+			continue;
+		member_put(c, o, NULL, m, false);
+		n++;
+	}
+	jsonout_list_end(o);
+	if (registry_after(c->reg, last))
+		jsonout_int(o, "next", last);
+}
+
+/* A node sees its own, in one answer: they are few. Administration sees all, in pages. */
 void clients_list(struct coord *c, const struct asker *a, const union msg_request *r)
 {
 	const struct member *by = asker_member(c, a);
 	struct jsonout o = {0};
 
-	(void)r;
 	answer_begin(a, &o);
-	jsonout_list(&o, "clients");
 	if (by) {
+		jsonout_list(&o, "clients");
 		LIST_FOREACH (m, &by->clients, struct member, in_clients)
 			member_put(c, &o, NULL, m, false);
+		jsonout_list_end(&o);
 	} else {
-		const struct member *m = NULL;
-
-		for (uint32_t host = 0; (m = registry_after(c->reg, host)); host = m->s.rec.host)
-			if (m->s.rec.kind == NODE_CLIENT)
-				member_put(c, &o, NULL, m, false);
+		put_page(c, &o, r->after);
 	}
-	jsonout_list_end(&o);
 	answer_end(c, a, &o);
 }
 

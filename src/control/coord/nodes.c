@@ -46,7 +46,7 @@ void nodes_list(struct coord *c, const struct asker *a, const union msg_request 
 
 	answer_begin(a, &o);
 	jsonout_list(&o, "nodes");
-	for (unsigned n = 0; n < NODE_LIST_PAGE && (m = registry_after(c->reg, last)); n++) {
+	for (unsigned n = 0; n < LIST_PAGE && (m = registry_after(c->reg, last)); n++) {
 		member_put(c, &o, NULL, m, all);
 		last = m->s.rec.host;
 	}

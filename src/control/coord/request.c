@@ -24,11 +24,11 @@ static const struct request {
 } requests[] = {
 	{"presence", BY_ADMIN | BY_NODE, msg_nothing_get, nodes_presence},
 	{"leave", BY_NODE, msg_nothing_get, nodes_leave},
-	{"node.list", BY_ADMIN | BY_NODE, msg_node_list_get, nodes_list},
+	{"node.list", BY_ADMIN | BY_NODE, msg_list_get, nodes_list},
 	{"node.rename", BY_ADMIN, msg_node_rename_get, nodes_rename},
 	{"node.remove", BY_ADMIN, msg_node_remove_get, nodes_remove},
 	{"client.add", BY_ADMIN | BY_GATEWAY, msg_client_add_get, clients_add},
-	{"client.list", BY_ADMIN | BY_GATEWAY, msg_nothing_get, clients_list},
+	{"client.list", BY_ADMIN | BY_GATEWAY, msg_list_get, clients_list},
 	{"client.remove", BY_ADMIN | BY_GATEWAY, msg_client_remove_get, clients_remove},
 	{"token.create", BY_ADMIN, msg_token_create_get, tokens_create},
 	{"token.list", BY_ADMIN, msg_nothing_get, tokens_list},

@@ -83,7 +83,7 @@ int msg_token_revoke_get(const json_t *j, union msg_request *ret_r, struct diag 
 	return TM_OK;
 }
 
-int msg_node_list_get(const json_t *j, union msg_request *ret_r, struct diag *d)
+int msg_list_get(const json_t *j, union msg_request *ret_r, struct diag *d)
 {
 	int64_t after = 0;
 

@@ -11,7 +11,7 @@
 
 enum {
 	TOKEN_USES_MAX = 100000,
-	NODE_LIST_PAGE = 500, /* nodes in one answer, at most */
+	LIST_PAGE = 500, /* nodes or clients in one answer, at most */
 };
 
 struct msg_tags {
@@ -39,7 +39,7 @@ struct msg_client_add {
 union msg_request {
 	struct msg_token_create token_create;
 	uint8_t token_id[TOKEN_ID];
-	uint32_t after; /* node.list: those with a higher host number */
+	uint32_t after; /* node.list, client.list: those with a higher host number */
 	struct msg_node_rename rename;
 	char name[NODE_NAME_MAX + 1]; /* node.remove, client.remove: a name or an id */
 	struct msg_client_add client_add;
@@ -48,7 +48,7 @@ union msg_request {
 typedef int msg_request_get_fn(const json_t *j, union msg_request *ret_r, struct diag *d);
 msg_request_get_fn msg_nothing_get; /* a request without fields */
 msg_request_get_fn msg_token_create_get, msg_token_revoke_get;
-msg_request_get_fn msg_node_list_get, msg_node_rename_get, msg_node_remove_get;
+msg_request_get_fn msg_list_get, msg_node_rename_get, msg_node_remove_get;
 msg_request_get_fn msg_client_add_get, msg_client_remove_get;
 
 /* --- members of answers --- */

@@ -82,7 +82,7 @@ static void check_others(const json_t *j)
 static void check_requests(const json_t *j)
 {
 	msg_request_get_fn *const gets[] = {msg_nothing_get, msg_token_create_get, msg_token_revoke_get,
-		msg_node_list_get, msg_node_rename_get, msg_node_remove_get, msg_client_add_get,
+		msg_list_get, msg_node_rename_get, msg_node_remove_get, msg_client_add_get,
 		msg_client_remove_get};
 	union msg_request r;
 

@@ -223,6 +223,35 @@ static void clients_belong_to_their_node(void **state)
 	assert_int_equal(registry_size(r->c->reg), 3);
 }
 
+static void the_list_of_clients_comes_in_pages(void **state)
+{
+	enum { N = 2 * LIST_PAGE + 1 };
+	struct rig *r = *state;
+	unsigned n = 0, pages = 0;
+
+	for (uint32_t i = 0; i < N; i++) {
+		struct store_node x = {.rec = {.kind = NODE_CLIENT, .host = 1000 + i, .key = {1}}};
+
+		memcpy(x.rec.key + 1, &i, sizeof(i));
+		snprintf(x.rec.id, sizeof(x.rec.id), "%016x", i);
+		snprintf(x.rec.name, sizeof(x.rec.name), "phone-%u", i);
+		memcpy(x.rec.via, r->hub.id.id, sizeof(x.rec.via));
+		assert_int_equal(
+			registry_put(r->c->reg, registry_version(r->c->reg) + ((uint64_t)1 << 31), &x, NULL),
+			TM_OK);
+	}
+	for (json_int_t after = 0; pages == 0 || after; pages++) {
+		const json_t *a = rig_admin(r, json_pack("{s:s, s:I}", "cmd", "client.list", "after", after));
+		const json_t *page = json_object_get(a, "clients");
+
+		assert_in_range(json_array_size(page), 1, LIST_PAGE);
+		n += (unsigned)json_array_size(page);
+		after = json_integer_value(json_object_get(a, "next"));
+	}
+	assert_int_equal(n, N);
+	assert_int_equal(pages, 3);
+}
+
 static void a_gateway_cannot_use_up_the_addresses_of_the_mesh(void **state)
 {
 	struct rig *r = *state;
@@ -378,6 +407,7 @@ int main(void)
 		T(a_node_leaves_with_an_answer),
 		T(the_coordinators_own_node_stays),
 		T(clients_belong_to_their_node),
+		T(the_list_of_clients_comes_in_pages),
 		T(a_gateway_cannot_use_up_the_addresses_of_the_mesh),
 		T(every_mistake_gets_a_sentence_and_a_hint),
 		T(a_coordinator_without_addresses_makes_no_tokens),

@@ -42,10 +42,10 @@ static void requests_that_make_no_sense_are_refused_with_a_sentence(void **state
 		{msg_token_revoke_get, "{\"id\":\"0011223344556677\"}", true},
 		{msg_token_revoke_get, "{\"id\":\"00112233445566\"}", false},
 		{msg_token_revoke_get, "{}", false},
-		{msg_node_list_get, "{}", true},
-		{msg_node_list_get, "{\"after\":65536}", true},
-		{msg_node_list_get, "{\"after\":-1}", false},
-		{msg_node_list_get, "{\"after\":\"x\"}", false},
+		{msg_list_get, "{}", true},
+		{msg_list_get, "{\"after\":65536}", true},
+		{msg_list_get, "{\"after\":-1}", false},
+		{msg_list_get, "{\"after\":\"x\"}", false},
 		{msg_node_rename_get, "{\"node\":\"a\",\"name\":\"b\"}", true},
 		{msg_node_rename_get, "{\"node\":\"a\",\"name\":\"B\"}", false},
 		{msg_node_rename_get, "{\"node\":\"a\"}", false},
@@ -81,7 +81,7 @@ static void what_is_not_said_has_its_default(void **state)
 	assert_true(!r.token_create.ephemeral && r.token_create.tags.n == 0);
 	assert_int_equal(get(msg_token_create_get, "{\"tags\":[\"a\",\"b\",\"a\"]}", &r), TM_OK);
 	assert_int_equal(r.token_create.tags.n, 2); /* a word twice counts once */
-	assert_int_equal(get(msg_node_list_get, "{}", &r), TM_OK);
+	assert_int_equal(get(msg_list_get, "{}", &r), TM_OK);
 	assert_int_equal(r.after, 0);
 }
 

@@ -132,18 +132,25 @@ int conn_send_text(struct conn *n, struct clink_text *t)
 	return n->ops->send(n->link, t);
 }
 
-int conn_send(struct conn *n, struct jsonout *o)
+int conn_text(struct jsonout *o, struct clink_text **ret_text)
 {
-	_cleanup_(clink_text_unrefp) struct clink_text *t = NULL;
 	size_t len;
 	char *text = jsonout_take(o, &len);
 
 	if (!text)
 		return TM_ENOMEM;
 
-	int err = clink_text_new(text, len, &t);
+	int err = clink_text_new(text, len, ret_text);
 	wipe(text, len); /* a welcome holds the mesh's secret */
 	free(text);
+	return err;
+}
+
+int conn_send(struct conn *n, struct jsonout *o)
+{
+	_cleanup_(clink_text_unrefp) struct clink_text *t = NULL;
+
+	int err = conn_text(o, &t);
 	return err ? err : conn_send_text(n, t);
 }
 

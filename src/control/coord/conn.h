@@ -66,6 +66,8 @@ struct conn {
 	struct list in_strangers; /* while the key is not a member's */
 };
 
+/* One message for many links; empties o. The caller's. */
+NODISCARD int conn_text(struct jsonout *o, struct clink_text **ret_text);
 /* Empties o. A link that cannot send is closed by its transport. */
 int conn_send(struct conn *n, struct jsonout *o);
 int conn_send_text(struct conn *n, struct clink_text *t);

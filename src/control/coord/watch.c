@@ -4,6 +4,7 @@
  * one list, in the order of their end, because they all last equally long.
  */
 #include "control/coord/coord_private.h"
+#include "control/link/clink.h"
 
 #include <string.h>
 
@@ -71,11 +72,10 @@ void watch_add(struct coord *c, struct member *asker, struct member *target)
 	list_push_back(&c->watch_order, &w->in_order);
 }
 
-void watch_send_candidates(struct member *to, const struct member *about)
+/* NULL when out of memory: who asked asks again. */
+static struct clink_text *candidates_text(const struct member *about)
 {
-	if (!to->conn)
-		return;
-
+	struct clink_text *t;
 	struct msg_candidates m = {.candidates.n = about->n_candidates, .online = about->conn != NULL};
 	struct jsonout o = {0};
 
@@ -83,14 +83,31 @@ void watch_send_candidates(struct member *to, const struct member *about)
 	for (size_t i = 0; i < about->n_candidates; i++)
 		m.candidates.v[i] = about->candidates[i];
 	msg_candidates_put(&o, &m);
-	conn_send(to->conn, &o);
+	return conn_text(&o, &t) == TM_OK ? t : NULL;
+}
+
+void watch_send_candidates(struct member *to, const struct member *about)
+{
+	_cleanup_(clink_text_unrefp) struct clink_text *t = to->conn ? candidates_text(about) : NULL;
+
+	if (t)
+		conn_send_text(to->conn, t);
 }
 
 void watch_tell(struct coord *c, struct member *target)
 {
 	watch_expire(c, time_monotonic());
+	if (list_empty(&target->watchers))
+		return;
+
+	/* One text for all: the node that moves may be one that a thousand look for. */
+	_cleanup_(clink_text_unrefp) struct clink_text *t = candidates_text(target);
+	if (!t)
+		return;
+
 	LIST_FOREACH_SAFE (w, &target->watchers, struct watch, in_target)
-		watch_send_candidates(w->asker, target);
+		if (w->asker->conn)
+			conn_send_text(w->asker->conn, t);
 }
 
 void watch_expire(struct coord *c, ns_t now)

@@ -45,6 +45,8 @@ static int link_send(void *link, struct clink_text *t)
 		conn_closed(n);
 		return TM_EFULL;
 	}
+	clink_text_unref(to->last);
+	to->last = clink_text_ref(t);
 	size_t len;
 	const char *text = clink_text_bytes(t, &len);
 	json_t *m = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
@@ -149,6 +151,7 @@ int rig_setup(void **state)
 static void machine_clear(struct machine *m)
 {
 	json_decref(m->inbox);
+	clink_text_unref(m->last);
 	mesh_free(m->map);
 }
 

@@ -14,6 +14,7 @@ struct machine {
 	struct identity id;
 	struct conn *conn; /* NULL when not linked */
 	json_t *inbox; /* array */
+	struct clink_text *last; /* the newest message as the transport got it; a reference */
 	char closed_why[128];
 	struct mesh *map; /* NULL before the first word of it */
 	unsigned n_maps, n_snapshots, n_map_errors;

@@ -235,6 +235,23 @@ static void who_wants_a_node_gets_its_candidates_and_is_announced_to_it(void **s
 	assert_string_equal(told_candidate(a, b), "203.0.113.9:9000");
 }
 
+static void all_who_look_for_a_node_get_one_and_the_same_text(void **state)
+{
+	struct rig *r = *state;
+	struct machine *a = rig_machine(r, 0), *b = rig_machine(r, 1), *moves = rig_machine(r, 2);
+
+	machine_join(a, "a");
+	machine_join(b, "b");
+	machine_join(moves, "moves");
+	machine_say(a, json_pack("{s:s, s:s}", "t", "want", "node", moves->id.id));
+	machine_say(b, json_pack("{s:s, s:s}", "t", "want", "node", moves->id.id));
+	machine_say(moves,
+		json_pack("{s:s, s:o}", "t", "candidates", "candidates", one_candidate("192.0.2.3:3000")));
+	assert_string_equal(told_candidate(a, moves), "192.0.2.3:3000");
+	assert_string_equal(told_candidate(b, moves), "192.0.2.3:3000");
+	assert_ptr_equal(a->last, b->last);
+}
+
 static void an_asker_is_told_of_changes_only_for_a_while(void **state)
 {
 	struct rig *r = *state;
@@ -468,6 +485,7 @@ int main(void)
 		T(a_storm_of_hellos_makes_few_messages),
 		T(whatever_happens_every_linked_node_has_the_map_a_newcomer_gets),
 		T(who_wants_a_node_gets_its_candidates_and_is_announced_to_it),
+		T(all_who_look_for_a_node_get_one_and_the_same_text),
 		T(an_asker_is_told_of_changes_only_for_a_while),
 		T(candidates_that_cannot_be_right_are_dropped),
 		T(wanting_what_is_not_there_is_no_mistake),

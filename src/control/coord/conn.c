@@ -71,6 +71,7 @@ int conn_open(struct coord *c, const struct coord_conn_ops *ops, void *link, con
 	list_push_back(&c->conns, &n->in_conns);
 	list_init(&n->in_strangers);
 	list_init(&n->in_push);
+	list_init(&n->in_charged);
 	list_push_back(&c->fresh, &n->in_fresh);
 	if (!registry_by_key(c->reg, key))
 		admit_stranger(n);

@@ -59,9 +59,11 @@ struct conn {
 	uint64_t known; /* netmap version it has */
 	unsigned n_requests; /* not answered yet */
 	struct spending messages; /* until it is a member's */
-	size_t charged; /* push.c: bytes of a snapshot in its queue */
+	size_t charged; /* push.c: bytes of snapshots in its queue */
+	ns_t charged_until; /* it has taken them by then */
 	struct list in_conns;
 	struct list in_push; /* CONN_MEMBER only */
+	struct list in_charged; /* while there is a charge */
 	struct list in_fresh; /* CONN_NEW only */
 	struct list in_strangers; /* while the key is not a member's */
 };

@@ -34,6 +34,8 @@ struct coord_tuning {
 	ns_t push_gap; /* least time between the end of a push and the next */
 	unsigned push_slice; /* links told in one turn of the loop */
 	size_t snapshot_bytes; /* of snapshots that wait in queues of links, in all */
+	ns_t snapshot_grace; /* a link has so long to take a snapshot off its queue, ... */
+	size_t snapshot_rate; /* ... and a second more for so many bytes */
 	ns_t ephemeral_after; /* an ephemeral node without a link is removed after this */
 	ns_t watch_for; /* candidates are pushed to who asked for this long */
 	ns_t first_message; /* a link must say who it is within this */
@@ -50,6 +52,7 @@ struct push {
 		behind; /* linked members: as of the last round; those that this one has yet to tell */
 	struct list waiting; /* linked members that need a snapshot, first come first served */
 	size_t charged; /* bytes of snapshots in queues of links */
+	struct list charges; /* those links */
 	struct loop_timer *timer; /* the next slice, or the next round */
 	ns_t round_cost; /* time that the running round has taken so far */
 	ns_t not_before; /* the next round */
@@ -167,6 +170,7 @@ void push_soon(struct coord *c); /* the registry has changed */
 void push_join(struct coord *c, struct conn *n); /* it has been welcomed; n->known is what it holds */
 void push_leave(struct conn *n);
 void push_drained(struct conn *n);
+void push_expire(struct coord *c, ns_t now); /* closes who did not take its snapshot */
 bool push_idle(const struct coord *c);
 
 /* nodes.c */

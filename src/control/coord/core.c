@@ -18,6 +18,8 @@ struct coord_tuning coord_tuning_default(void)
 		.push_gap = 20 * MS,
 		.push_slice = 500,
 		.snapshot_bytes = 64 << 20,
+		.snapshot_grace = 30 * SEC,
+		.snapshot_rate = 64 << 10,
 		.ephemeral_after = 600 * SEC,
 		.watch_for = 300 * SEC,
 		.first_message = 30 * SEC,

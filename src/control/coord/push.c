@@ -2,17 +2,17 @@
 /*
  * Telling links about the map. A round gives each link that is behind one message for all that has happened
  * since the last, in slices, so that hellos, administration and handshakes get in between; the next round
- * begins no sooner than four times as long after it as it took. A storm of changes costs links x (time / gap)
- * messages and not links x changes.
+ * begins no sooner than as long after it as it took, so that telling takes half of the time at most. The
+ * first change after a quiet time is told at once; a storm of them costs links x (time / gap) messages and
+ * not links x changes.
  *
  * Snapshots are large and are not sent in rounds: who needs one waits until the snapshots that still lie in
- * queues of links are few enough together, so that a thousand slow receivers cannot fill the memory.
+ * queues of links are few enough together, so that a thousand slow receivers cannot fill the memory. Who does
+ * not take its snapshot in time loses its link, so that slow receivers cannot keep the others waiting either.
  */
 #include "base/log.h"
 #include "control/coord/coord_private.h"
 #include "control/link/clink.h"
-
-enum { GAP_FACTOR = 4 };
 
 /* One message. n may be closed from within: then n->state says so. */
 static int tell(struct coord *c, struct conn *n)
@@ -51,6 +51,19 @@ static void release(struct conn *n)
 {
 	n->c->push.charged -= n->charged;
 	n->charged = 0;
+	list_remove(&n->in_charged);
+}
+
+static void charge(struct conn *n, size_t bytes)
+{
+	struct coord *c = n->c;
+
+	release(n); /* of an earlier snapshot, which is part of these bytes */
+	n->charged = bytes;
+	n->charged_until = time_monotonic() + c->tuning.snapshot_grace +
+			   (ns_t)bytes * SEC / (ns_t)c->tuning.snapshot_rate;
+	c->push.charged += bytes;
+	list_push_back(&c->push.charges, &n->in_charged);
 }
 
 static void send_snapshot(struct coord *c, struct conn *n)
@@ -60,10 +73,8 @@ static void send_snapshot(struct coord *c, struct conn *n)
 		return;
 
 	size_t queued = n->ops->queued(n->link);
-	if (queued > CLINK_QUEUE_LOW) { /* else nobody would say that it has drained */
-		n->charged = queued;
-		c->push.charged += queued;
-	}
+	if (queued > CLINK_QUEUE_LOW) /* else nobody would say that it has drained */
+		charge(n, queued);
 	if (!is_current(c, n))
 		(void)tell(c, n); /* what has changed since the snapshot was made */
 }
@@ -80,6 +91,13 @@ void push_drained(struct conn *n)
 {
 	release(n);
 	serve_waiting(n->c);
+}
+
+void push_expire(struct coord *c, ns_t now)
+{
+	LIST_FOREACH_SAFE (n, &c->push.charges, struct conn, in_charged)
+		if (n->charged_until <= now)
+			conn_shut(n, "too slow to take the map");
 }
 
 /* --- rounds --- */
@@ -128,7 +146,7 @@ static void run_slice(void *ctx)
 	serve_waiting(c);
 	ns_t now = time_monotonic();
 	p->round_cost += now - start;
-	p->not_before = now + ns_max(c->tuning.push_gap, GAP_FACTOR * p->round_cost);
+	p->not_before = now + ns_max(c->tuning.push_gap, p->round_cost);
 	plan(c);
 }
 
@@ -171,6 +189,7 @@ int push_init(struct coord *c)
 	list_init(&c->push.told);
 	list_init(&c->push.behind);
 	list_init(&c->push.waiting);
+	list_init(&c->push.charges);
 	return loop_timer_new(c->base, run_slice, c, &c->push.timer);
 }
 

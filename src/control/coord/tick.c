@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
  * What happens by time alone: ephemeral members that stayed away are removed, links that never said who they
- * are get closed, and last_seen is stored for all that changed, in one transaction.
+ * are or do not take their map get closed, and last_seen is stored for all that changed, in one transaction.
  */
 #include "base/log.h"
 #include "control/coord/coord_private.h"
@@ -173,6 +173,7 @@ void tick_run(struct coord *c)
 	remove_expired(c, now);
 	close_silent(c, now);
 	watch_expire(c, now);
+	push_expire(c, now);
 	if (now >= c->next_touch) {
 		c->next_touch = now + c->tuning.touch_every;
 		store_touched(c);

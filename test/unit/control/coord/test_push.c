@@ -4,6 +4,8 @@
 
 #include "unit/control/coord/rig.h"
 
+#include "control/link/clink.h"
+
 #include <event2/event.h>
 
 static void enrol_many(struct rig *r, size_t n)
@@ -174,6 +176,99 @@ static void snapshots_wait_while_too_many_of_them_lie_in_queues(void **state)
 	assert_int_equal(rig_machine(r, 3)->n_snapshots, 0);
 }
 
+/* A machine in whose queue its first map lies. */
+static struct machine *slow_machine(struct rig *r, size_t number)
+{
+	struct machine *m = rig_machine(r, number);
+
+	m->slow = true;
+	m->queued = 2 * CLINK_QUEUE_LOW;
+	machine_hello(m, NULL);
+	return m;
+}
+
+static void two_snapshots_in_one_queue_are_given_back_together(void **state)
+{
+	struct rig *r = *state;
+
+	enrol_many(r, 1);
+	struct machine *m = slow_machine(r, 0);
+	assert_int_equal(m->n_snapshots, 1);
+	assert_int_equal(r->c->push.charged, m->queued);
+	/* So far behind meanwhile that it needs another one. */
+	m->conn->known = 1;
+	rig_admin(r, json_pack("{s:s, s:s, s:s}", "cmd", "node.rename", "node", "hub", "name", "desk"));
+	rig_settle(r);
+	assert_int_equal(m->n_snapshots, 2);
+	assert_true(r->c->push.charged <= m->queued);
+	m->queued = 0;
+	conn_drained(m->conn);
+	assert_int_equal(r->c->push.charged, 0);
+}
+
+static bool has_snapshot(void *ctx)
+{
+	return ((const struct machine *)ctx)->n_snapshots != 0;
+}
+
+static void who_does_not_take_its_snapshot_makes_room_for_others(void **state)
+{
+	enum { SLOW = 3 };
+	struct rig *r = *state;
+
+	r->c->tuning.snapshot_bytes = 1;
+	r->c->tuning.snapshot_grace = 30 * MS;
+	r->c->tuning.snapshot_rate = 1 << 30;
+	enrol_many(r, SLOW + 1);
+	for (size_t i = 0; i < SLOW; i++)
+		slow_machine(r, i);
+	struct machine *waits = rig_machine(r, SLOW);
+	machine_hello(waits, NULL);
+	assert_int_equal(waits->n_snapshots, 0);
+	rig_until(r, has_snapshot, waits);
+	for (size_t i = 0; i < SLOW; i++) {
+		const struct machine *m = rig_machine(r, i);
+
+		assert_int_equal(m->n_snapshots, 1);
+		assert_null(m->conn);
+		assert_non_null(strstr(m->closed_why, "too slow"));
+	}
+	assert_int_equal(r->c->push.charged, 0);
+}
+
+static void who_takes_a_large_snapshot_in_its_time_keeps_its_link(void **state)
+{
+	struct rig *r = *state;
+
+	r->c->tuning.snapshot_grace = 0;
+	r->c->tuning.snapshot_rate = CLINK_QUEUE_LOW; /* two queues of this: 2 s and more */
+	enrol_many(r, 1);
+	struct machine *m = slow_machine(r, 0);
+	push_expire(r->c, time_monotonic() + 1900 * MS);
+	assert_non_null(m->conn);
+	m->queued = 0;
+	conn_drained(m->conn);
+	push_expire(r->c, time_monotonic() + 100 * SEC);
+	assert_non_null(m->conn);
+}
+
+static void a_push_waits_no_longer_than_the_one_before_took(void **state)
+{
+	enum { N = 60 };
+	struct rig *r = *state;
+
+	enrol_many(r, N);
+	for (size_t i = 0; i < N; i++)
+		machine_hello(rig_machine(r, i), NULL);
+	rig_settle(r);
+	r->c->tuning.push_gap = 0;
+	rig_admin(r, json_pack("{s:s, s:s, s:s}", "cmd", "node.rename", "node", "hub", "name", "desk"));
+	while (!push_idle(r->c))
+		event_base_loop(r->base, EVLOOP_ONCE);
+	assert_true(r->c->push.round_cost > 0);
+	assert_in_range(r->c->push.not_before, 0, time_monotonic() + r->c->push.round_cost);
+}
+
 static void large_meshes_are_paced_and_small_ones_are_not(void **state)
 {
 	enum { N = 1100 };
@@ -218,6 +313,10 @@ int main(void)
 		T(a_round_is_told_in_slices_and_all_get_it),
 		T(links_that_go_in_the_middle_of_a_round_disturb_nobody),
 		T(snapshots_wait_while_too_many_of_them_lie_in_queues),
+		T(two_snapshots_in_one_queue_are_given_back_together),
+		T(who_does_not_take_its_snapshot_makes_room_for_others),
+		T(who_takes_a_large_snapshot_in_its_time_keeps_its_link),
+		T(a_push_waits_no_longer_than_the_one_before_took),
 		T(large_meshes_are_paced_and_small_ones_are_not),
 	};
 

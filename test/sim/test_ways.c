@@ -114,6 +114,27 @@ static void a_handshake_is_answered_by_the_way_on_which_it_came(void **state)
 	}
 }
 
+static void a_source_address_that_was_lost_is_found_again(void **state)
+{
+	MESH(state);
+	struct peer *p = sim_friend(a, b)->p;
+	struct way_to before, after;
+	unsigned checks;
+
+	talk(a, b, true, 100 * MS, 5 * SEC);
+	before = way_of(a, b);
+	assert_true(before.local.family != IP_NONE);
+	checks = a->checks;
+	device_peer_unstick(a->device, p, s->now); /* as when the kernel refuses it once */
+	host_settle(a);
+	assert_int_equal(way_of(a, b).local.family, IP_NONE);
+	talk(a, b, true, 100 * MS, 30 * SEC);
+	after = way_of(a, b);
+	assert_true(way_to_eq(&before, &after));
+	assert_int_equal(a->checks, checks);
+	assert_true(s->now - atomic_load(&p->last_way_recv) <= SEC);
+}
+
 static void a_peer_that_moved_is_followed_by_its_next_packet(void **state)
 {
 	MESH(state);
@@ -224,6 +245,7 @@ int main(void)
 		MESH_SCENARIO(packets_from_the_other_address_alone_do_not_move_it_while_it_lives),
 		MESH_SCENARIO(when_the_chosen_address_dies_the_heard_one_takes_over_at_once),
 		MESH_SCENARIO(a_handshake_is_answered_by_the_way_on_which_it_came),
+		MESH_SCENARIO(a_source_address_that_was_lost_is_found_again),
 		MESH_SCENARIO(a_peer_that_moved_is_followed_by_its_next_packet),
 		MESH_SCENARIO(both_move_at_once_and_meet_again_by_the_coordinator),
 		MESH_SCENARIO(a_path_outlives_the_coordinator),

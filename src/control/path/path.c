@@ -299,11 +299,11 @@ void path_heard(struct path *p, const struct way_to *a, struct turn *t)
 	if (at < 0)
 		return;
 	if (at == p->chosen && p->state == PATH_UP) {
-		/* Only our own address is news: the peer reaches us by this one. */
-		if (!way_to_eq(&p->pairs[at].way, a)) {
-			p->pairs[at].way = *a;
-			turn_emit(t, CORE_USE, WHY_HEARD, a);
-		}
+		/* Only our own address is news: the peer reaches us by this one. Said also when it is the one
+		 * that we know: the plane has given it up, and took what came for another way since. */
+		p->last_proof = t->now;
+		p->pairs[at].way = *a;
+		turn_emit(t, CORE_USE, WHY_SOURCE, a);
 		return;
 	}
 	p->pairs[at].last_heard = t->now;

@@ -13,6 +13,7 @@
 	X(BETTER, "a better address answered")                                                               \
 	X(REMEMBERED, "reached there last")                                                                  \
 	X(HEARD, "the peer's packets come from there, and nothing else works")                               \
+	X(SOURCE, "the peer reaches us at that address of ours")                                             \
 	X(SUCCESSOR, "the one in use is silent, this one lives")                                             \
 	X(DEAD, "the one in use does not answer")                                                            \
 	X(FAILED, "does not answer")                                                                         \

@@ -172,12 +172,15 @@ void rig_want(struct rig *r, unsigned side)
 	rig_input(r, side, (struct core_in){.kind = CORE_WANT, .key = r->side[!side].self.key});
 }
 
+static struct way_to came_by(const struct route *route, unsigned at)
+{
+	return (struct way_to){.remote = route->end[!at], .local = route->end[at].ip};
+}
+
 void rig_heard(struct rig *r, unsigned at, const struct route *by)
 {
 	rig_input(r, at,
-		(struct core_in){.kind = CORE_HEARD,
-			.key = r->side[!at].self.key,
-			.by = {.remote = by->end[!at], .local = by->end[at].ip}});
+		(struct core_in){.kind = CORE_HEARD, .key = r->side[!at].self.key, .by = came_by(by, at)});
 }
 
 void rig_network(struct rig *r, unsigned side, const char *address)
@@ -195,9 +198,7 @@ static void deliver(struct rig *r, const struct datagram *d)
 	if (!route->cut)
 		rig_input(r, d->to,
 			(struct core_in){.kind = CORE_STUN,
-				.stun = {.by = {.remote = route->end[!d->to], .local = route->end[d->to].ip},
-					.msg = d->msg,
-					.n = d->n}});
+				.stun = {.by = came_by(route, d->to), .msg = d->msg, .n = d->n}});
 }
 
 static ns_t next_event(const struct rig *r)
@@ -249,7 +250,9 @@ static bool send_packet(struct rig *r, unsigned from)
 	}
 	if (route->cut)
 		return false;
-	if (endpoint_eq(&other->way.remote, &route->end[from]))
+	const struct way_to by = came_by(route, !from);
+
+	if (way_to_eq(&other->way, &by))
 		other->last_recv = r->now;
 	else
 		rig_heard(r, !from, route);

@@ -233,6 +233,58 @@ static void the_address_that_a_peer_reaches_us_by_becomes_the_source(void **stat
 	assert_int_equal(rig.side[A].way.local.family, IP_NONE);
 }
 
+/* A handshake that is tried again, or a send that the kernel refuses, leaves the source out. */
+static void lose_source(struct side *s)
+{
+	s->way.local = (struct ip){.family = IP_NONE};
+	s->way.local_ifindex = 0;
+}
+
+static void a_source_that_the_plane_gave_up_is_set_again_by_the_next_packet(void **state)
+{
+	struct side *a = &rig.side[A];
+	struct route *lan;
+	unsigned checks, uses;
+
+	(void)state;
+	lan = rig_route(&rig, CAND_HOST, "10.0.0.1:1", "10.0.0.2:1", MS);
+	rig_want(&rig, A);
+	rig_run_with_traffic(&rig, A, true, 5 * SEC);
+	assert_true(ip_eq(&a->way.local, &lan->end[A].ip));
+	checks = a->checks;
+	uses = a->outs[CORE_USE];
+	lose_source(a);
+	rig_run_with_traffic(&rig, A, true, 30 * SEC);
+	assert_true(ip_eq(&a->way.local, &lan->end[A].ip));
+	assert_int_equal(a->outs[CORE_USE] - uses, 1);
+	assert_int_equal(a->checks, checks);
+	assert_true(rig.now - a->last_recv <= SEC);
+}
+
+static void what_is_heard_by_the_chosen_pair_proves_it_whatever_the_source(void **state)
+{
+	struct side *a = &rig.side[A];
+	struct route *lan;
+	unsigned asked;
+
+	(void)state;
+	lan = rig_route(&rig, CAND_HOST, "10.0.0.1:1", "10.0.0.2:1", MS);
+	rig_want(&rig, A);
+	rig_run_with_traffic(&rig, A, true, 5 * SEC);
+	asked = a->outs[CORE_ASK];
+	rig.side[B].exchange = false; /* it does lose its path */
+	lan->loses_checks = true;
+	for (int i = 0; i < 20; i++) {
+		a->tx_bytes += 100;
+		rig_run(&rig, 1600 * MS); /* silence: a check is under way */
+		lose_source(a); /* and what the plane counts stands still */
+		rig_heard(&rig, A, lan);
+	}
+	assert_choice(A, lan);
+	assert_int_equal(rig_view(&rig, A).state, PATH_UP);
+	assert_int_equal(a->outs[CORE_ASK], asked);
+}
+
 static void a_way_whose_checks_had_failed_is_taken_when_it_is_heard(void **state)
 {
 	struct route *lan, *other;
@@ -394,6 +446,8 @@ int main(void)
 		RIG_TEST(what_a_dead_path_is_followed_by_is_taken_at_once),
 		RIG_TEST(packets_by_two_living_ways_in_turn_leave_the_choice_alone),
 		RIG_TEST(the_address_that_a_peer_reaches_us_by_becomes_the_source),
+		RIG_TEST(a_source_that_the_plane_gave_up_is_set_again_by_the_next_packet),
+		RIG_TEST(what_is_heard_by_the_chosen_pair_proves_it_whatever_the_source),
 		RIG_TEST(a_way_whose_checks_had_failed_is_taken_when_it_is_heard),
 		RIG_TEST(new_candidates_replace_old_ones_but_not_what_is_in_use),
 		RIG_TEST(a_flood_of_addresses_does_not_push_out_the_chosen_one),

@@ -140,7 +140,7 @@ void host_settle(struct host *h)
 		h->next = ns_min(h->next, core_next(h->core));
 	assert_true(h->next > h->sim->now);
 	dig_up(h);
-	sim_wake(h->sim, &h->waker, h->next);
+	sim_wake(h->sim, &h->waker, sim_late(h->sim, h->number, h->next));
 }
 
 static void host_wake(struct waker *w)

@@ -94,6 +94,13 @@ static struct event take_first(struct sim *s)
 	return first;
 }
 
+ns_t sim_late(const struct sim *s, size_t machine, ns_t at)
+{
+	struct sim dice = {.rng = s->seed ^ at ^ (uint64_t)machine << 56};
+
+	return at == NS_NEVER ? at : at + (ns_t)sim_between(&dice, 0, s->lateness);
+}
+
 void sim_wake(struct sim *s, struct waker *w, ns_t at)
 {
 	if (!w->due.pos && at != NS_NEVER)
@@ -223,6 +230,7 @@ struct sim *sim_new(uint64_t seed)
 	assert_non_null(s->spare);
 	s->seed = s->rng = seed;
 	s->now = 1000 * SEC; /* a machine that has been up for a while: 0 means "never" in places */
+	s->lateness = 1 * MS;
 	s->trace = getenv("TM_SIM_TRACE") != NULL;
 	list_init(&s->owned);
 	s->internet = segment_new(s, "198.18.0.0/15", "2001:db8::/32"); /* RFC 2544, RFC 3849 */

@@ -55,6 +55,8 @@ struct sim {
 	size_t n_hosts;
 	uint64_t wire_datagrams; /* everything that any host or injector put on the wire */
 	uint64_t wire_hash; /* over all of it, with its time and addresses: tells two runs apart */
+	ns_t lateness; /* timers of hosts are late by up to this, as an event loop's are; 1 ms unless changed
+			*/
 	bool trace;
 	/* sim.c's */
 	struct event *events; /* heap by time, then order */
@@ -79,6 +81,8 @@ void sim_entropy(void *sim, void *out, size_t n);
  * world ends first, drop(s, what) is called instead (NULL: nothing to do). */
 void sim_at(struct sim *s, ns_t at, void (*run)(void *who, void *what), void *who, void *what,
 	void (*drop)(struct sim *s, void *what));
+/* When a timer of that machine goes off: the same question has the same answer, whoever asked meanwhile. */
+ns_t sim_late(const struct sim *s, size_t machine, ns_t at);
 /* NS_NEVER: not at all. */
 void sim_wake(struct sim *s, struct waker *w, ns_t at);
 /* Frees it with the world, latest first. */

@@ -15,6 +15,7 @@ void pair_plan(struct pair *p, ns_t at)
 {
 	p->failed = false;
 	p->tries = 0;
+	p->in_doubt = false;
 	p->next_check = at;
 }
 
@@ -45,6 +46,7 @@ void pair_sent(struct pair *p, uint64_t stamp, bool in_use, ns_t now)
 	p->stamps[p->tries] = stamp;
 	p->sent_us[p->tries] = (uint32_t)((now - p->began) / US);
 	p->tries++;
+	p->in_doubt = false;
 	p->next_check = now + rto(p, in_use);
 }
 
@@ -52,6 +54,7 @@ void pair_gave_up(struct pair *p, bool works)
 {
 	p->failed = !works;
 	p->tries = 0;
+	p->in_doubt = false;
 	p->next_check = NS_NEVER;
 }
 
@@ -74,6 +77,7 @@ void pair_answered(struct pair *p, uint64_t stamp, ns_t now)
 	p->last_ok = now;
 	p->failed = false;
 	p->tries = 0;
+	p->in_doubt = false;
 	p->next_check = NS_NEVER;
 }
 

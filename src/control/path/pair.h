@@ -23,6 +23,7 @@ struct pair {
 	struct way_to way;
 	enum candidate_type type;
 	bool failed;
+	bool in_doubt; /* the last try's wait is over, and the plane was asked what WireGuard heard */
 	uint8_t tries; /* sent since the last answer */
 	uint32_t sent_us[PAIR_TRIES]; /* after `began` */
 	uint64_t stamps[PAIR_TRIES];

@@ -292,6 +292,16 @@ bool path_check_answered(struct path *p, uint64_t stamp, const struct way_to *a,
 	return true;
 }
 
+/* The peer's packets come by another way: both may live, or the peer moved. What proved the chosen one just
+ * now, as far as samples show, spares the question. */
+static void doubt_chosen(struct path *p, ns_t now)
+{
+	struct pair *pair = &p->pairs[p->chosen];
+
+	if (pair->next_check == NS_NEVER && now - MAX(p->last_proof, pair->last_ok) >= 2 * PATH_SAMPLE_BUSY)
+		pair_plan(pair, now);
+}
+
 void path_heard(struct path *p, const struct way_to *a, struct turn *t)
 {
 	int at = pair_of(p, a, t);
@@ -313,7 +323,7 @@ void path_heard(struct path *p, const struct way_to *a, struct turn *t)
 		choose(p, at, WHY_HEARD, t->now, t); /* authentic packets are a proof */
 		return;
 	}
-	check_now(p, p->chosen, t->now); /* both may live, or the peer moved */
+	doubt_chosen(p, t->now);
 }
 
 void path_activity(struct path *p, ns_t last_recv, uint64_t tx_bytes, struct turn *t)
@@ -395,9 +405,8 @@ static void step_retry(struct path *p, struct turn *t)
 	}
 }
 
-static void sample(struct path *p, struct turn *t)
+static void sample(struct turn *t)
 {
-	p->sampled_at = t->now;
 	turn_emit(t, CORE_SAMPLE, WHY_SAMPLE, NULL);
 }
 
@@ -409,9 +418,10 @@ static bool step_doubt(struct path *p, struct pair *pair, struct turn *t)
 {
 	int next;
 
-	if (t->now - p->sampled_at > PATH_PACING) {
-		sample(p, t);
-		pair->next_check = t->now + PATH_PACING;
+	if (!pair->in_doubt) {
+		pair->in_doubt = true;
+		sample(t);
+		pair->next_check = t->now + PATH_PACING; /* the answer has come by then */
 		return true;
 	}
 	if (p->last_proof >= pair->began) {
@@ -500,7 +510,7 @@ ns_t path_step(struct path *p, struct turn *t)
 			return NS_NEVER;
 		}
 		if (p->sample_at <= t->now) {
-			sample(p, t);
+			sample(t);
 			p->sample_at = t->now + PATH_SAMPLE_QUIET; /* in case nobody answers */
 		}
 		step_heartbeat(p, t);

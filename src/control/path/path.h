@@ -54,7 +54,7 @@ struct path {
 	ns_t last_proof; /* something authentic arrived over the chosen pair */
 	ns_t last_sending; /* traffic last flowed out */
 	ns_t retry_at, retry_wait; /* when to start over; NS_NEVER = nothing planned */
-	ns_t sample_at, sampled_at; /* while UP */
+	ns_t sample_at; /* while UP */
 	uint64_t tx_bytes; /* at the last sample */
 	ns_t finding_since; /* of the addresses that nobody told us */
 	unsigned finds;

@@ -33,7 +33,7 @@ static bool op_find(void *ctx, const char *id, const uint8_t *key, struct core_m
 void rig_init(struct rig *r, uint64_t seed)
 {
 	assert_int_equal(crypto_init(NULL), 0);
-	*r = (struct rig){.now = 1000 * SEC, .seed = seed};
+	*r = (struct rig){.now = 1000 * SEC, .seed = seed, .lateness = 300 * US};
 	for (unsigned i = 0; i < 2; i++) {
 		struct side *s = &r->side[i];
 		struct core_config cfg = {.private_key = s->private_key, .port = 51820};
@@ -101,6 +101,12 @@ static void transmit(struct rig *r, unsigned from, const struct core_out *out)
 	memcpy(d->msg, out->msg, out->n);
 }
 
+static void input(struct rig *r, unsigned to, const struct core_in *in)
+{
+	core_input(r->side[to].core, in, r->now);
+	r->side[to].touched = r->now;
+}
+
 static void act(struct rig *r, struct side *s, const struct core_out *out)
 {
 	char line[CORE_LINE_MAX];
@@ -122,11 +128,10 @@ static void act(struct rig *r, struct side *s, const struct core_out *out)
 			rig_tell(r, i);
 		break;
 	case CORE_SAMPLE:
-		core_input(s->core,
+		input(r, s->number,
 			&(struct core_in){.kind = CORE_ACTIVITY,
 				.key = out->peer.key,
-				.activity = {s->last_recv, s->tx_bytes}},
-			r->now);
+				.activity = {s->last_recv, s->tx_bytes}});
 		break;
 	case CORE_TELL:
 	case CORE_WORKS:
@@ -156,14 +161,13 @@ void rig_tell(struct rig *r, unsigned to)
 {
 	struct candidates c = rig_candidates(r, !to);
 
-	core_input(r->side[to].core,
-		&(struct core_in){.kind = CORE_CANDIDATES, .id = r->side[!to].self.id, .candidates = &c},
-		r->now);
+	input(r, to,
+		&(struct core_in){.kind = CORE_CANDIDATES, .id = r->side[!to].self.id, .candidates = &c});
 }
 
 void rig_input(struct rig *r, unsigned to, struct core_in in)
 {
-	core_input(r->side[to].core, &in, r->now);
+	input(r, to, &in);
 	drain(r, to);
 }
 
@@ -201,9 +205,17 @@ static void deliver(struct rig *r, const struct datagram *d)
 				.stun = {.by = came_by(route, d->to), .msg = d->msg, .n = d->n}});
 }
 
+/* When the side's timer goes off. What an input made due at once needs none. */
+static ns_t alarm(const struct rig *r, unsigned side)
+{
+	ns_t at = core_next(r->side[side].core);
+
+	return at <= r->side[side].touched || at == NS_NEVER ? at : at + r->lateness;
+}
+
 static ns_t next_event(const struct rig *r)
 {
-	ns_t next = ns_min(core_next(r->side[A].core), core_next(r->side[B].core));
+	ns_t next = ns_min(alarm(r, A), alarm(r, B));
 
 	for (unsigned i = 0; i < r->n_wire; i++)
 		next = ns_min(next, r->wire[i].at);
@@ -230,8 +242,9 @@ void rig_run(struct rig *r, ns_t how_long)
 				r->wire[i--] = r->wire[--r->n_wire];
 				deliver(r, &d);
 			}
-		drain(r, A);
-		drain(r, B);
+		for (unsigned i = 0; i < 2; i++)
+			if (alarm(r, i) <= r->now)
+				drain(r, i);
 	}
 	r->now = end;
 }

@@ -36,6 +36,7 @@ struct side {
 	bool stranger; /* the other does not know it (any more) */
 	bool exchange; /* its question brings the candidates of each to the other, as the coordinator does */
 	ns_t real;
+	ns_t touched; /* by its newest input */
 	/* the plane */
 	struct way_to way;
 	ns_t last_recv;
@@ -47,6 +48,7 @@ struct side {
 
 struct rig {
 	ns_t now;
+	ns_t lateness; /* of every timer, as an event loop has it; 300 us unless changed */
 	uint64_t seed;
 	struct route routes[ROUTES_MAX];
 	unsigned n_routes;

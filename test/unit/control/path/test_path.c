@@ -172,6 +172,22 @@ static void a_peer_that_moves_is_followed_within_a_third_of_a_second(void **stat
 	assert_int_equal(rig_view(&rig, A).state, PATH_UP);
 }
 
+static void also_one_that_moves_soon_after_its_old_address_answered(void **state)
+{
+	struct route *lan, *other;
+
+	(void)state;
+	lan = rig_route(&rig, CAND_HOST, "10.0.0.1:1", "10.0.0.2:1", MS);
+	rig_want(&rig, A);
+	rig_run(&rig, SEC);
+	assert_choice(A, lan);
+	other = rig_route(&rig, CAND_SRFLX, "10.0.9.1:1", "198.51.100.7:1", 30 * MS);
+	lan->cut = true;
+	rig_heard(&rig, A, other);
+	rig_run(&rig, 320 * MS);
+	assert_choice(A, other);
+}
+
 static void what_a_dead_path_is_followed_by_is_taken_at_once(void **state)
 {
 	struct route *lan, *other;
@@ -186,6 +202,35 @@ static void what_a_dead_path_is_followed_by_is_taken_at_once(void **state)
 	assert_choice(A, lan);
 	rig_heard(&rig, A, other);
 	assert_choice(A, other);
+}
+
+static ns_t time_until_death(ns_t lateness)
+{
+	struct route *lan;
+	ns_t start;
+
+	start_again(1);
+	rig.lateness = lateness;
+	lan = rig_route(&rig, CAND_HOST, "10.0.0.1:1", "10.0.0.2:1",
+		70 * MS); /* no try ends when traffic is looked at anyway */
+	rig_want(&rig, A);
+	rig_run_with_traffic(&rig, A, true, 10 * SEC);
+	lan->cut = true;
+	for (start = rig.now; rig_view(&rig, A).state == PATH_UP && rig.now < start + 10 * SEC;) {
+		rig.side[A].tx_bytes += 100;
+		rig_run(&rig, 10 * MS);
+	}
+	return rig.now - start;
+}
+
+static void a_death_is_noticed_as_soon_when_timers_are_late(void **state)
+{
+	const ns_t punctual = time_until_death(0);
+
+	(void)state;
+	assert_in_range(punctual, 1800 * MS, 2500 * MS);
+	for (ns_t late = 100 * US; late <= 2 * MS; late += 100 * US)
+		assert_in_range(time_until_death(late), punctual, punctual + 8 * late + 10 * MS);
 }
 
 /* Both addresses live, and the peer sends by both in turn. */
@@ -384,7 +429,7 @@ static void a_path_without_traffic_rests_and_remembers_the_way(void **state)
 	rig_run_with_traffic(&rig, A, true, 60 * SEC);
 	rig_run(&rig, PATH_WANTED_FOR - SEC);
 	assert_choice(A, wan);
-	rig_run(&rig, 3 * SEC);
+	rig_run(&rig, 4 * SEC);
 	assert_choice(A, NULL);
 	assert_int_equal(rig_view(&rig, A).state, PATH_IDLE);
 	rig_run(&rig, 2 * PATH_WANTED_FOR);
@@ -443,7 +488,9 @@ int main(void)
 		RIG_TEST(lost_checks_do_not_kill_a_path_that_wireguard_uses),
 		RIG_TEST(an_answer_counts_only_from_where_the_check_went),
 		RIG_TEST(a_peer_that_moves_is_followed_within_a_third_of_a_second),
+		RIG_TEST(also_one_that_moves_soon_after_its_old_address_answered),
 		RIG_TEST(what_a_dead_path_is_followed_by_is_taken_at_once),
+		RIG_TEST(a_death_is_noticed_as_soon_when_timers_are_late),
 		RIG_TEST(packets_by_two_living_ways_in_turn_leave_the_choice_alone),
 		RIG_TEST(the_address_that_a_peer_reaches_us_by_becomes_the_source),
 		RIG_TEST(a_source_that_the_plane_gave_up_is_set_again_by_the_next_packet),

@@ -95,6 +95,11 @@ void websocket_close(struct net_layer *owner, uint16_t code, const char *reason)
 
 /* --- frames in --- */
 
+void websocket_limit(struct net_layer *owner, size_t bytes)
+{
+	websocket_of(owner->below)->decoder.max_message = MIN(bytes, (size_t)WEBSOCKET_MESSAGE_MAX);
+}
+
 static void goodbye_received(struct websocket *w, const struct ws_event *ev)
 {
 	char reason[REASON_MAX];

@@ -32,6 +32,9 @@ NODISCARD int websocket_server_push(
 	struct net_conn *c, const struct websocket_server *cfg); /* cfg is borrowed */
 
 /* The following are of the owner, whose layer is right above the WebSocket. */
+/* The largest message taken from now on, at most (and at first) WEBSOCKET_MESSAGE_MAX: nothing longer is kept
+ * while it comes in. Not less than what has been taken of the present one. */
+void websocket_limit(struct net_layer *owner, size_t bytes);
 NODISCARD int websocket_ping(struct net_layer *owner); /* left out when the queue is long */
 /* Says goodbye with a code of RFC 6455 and a reason (before the upgrade: says nothing), then waits for the
  * other side to hang up: `closed` comes then. What arrives meanwhile is dropped. */

@@ -6,8 +6,9 @@
 #include "control/coord/coord_private.h"
 #include "control/link/clink.h"
 
-/* Far above anything a node has to say; the largest is a list of 16 candidates. */
-enum { RECEIVE_MAX = 64 << 10 };
+/* Far above anything a node has to say; the largest is a list of 16 candidates. Whoever has not proved to be
+ * alive may have no more than a greeting needs. */
+enum { RECEIVE_MAX = 64 << 10, RECEIVE_FIRST = 8 << 10 };
 
 static int link_send(void *link, struct clink_text *t)
 {
@@ -82,6 +83,7 @@ int coord_new(
 		.identity = cfg->identity,
 		.max_links = NETMAP_NODES_MAX + 64, /* members, and newcomers that enrol */
 		.receive_max = RECEIVE_MAX,
+		.receive_first = RECEIVE_FIRST,
 		.mark = cfg->fwmark,
 	};
 	struct coord *c;

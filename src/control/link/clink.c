@@ -368,6 +368,7 @@ void clink_close(struct clink *l, const char *why)
 
 void clink_now_up(struct clink *l)
 {
+	websocket_limit(&l->layer, WEBSOCKET_MESSAGE_MAX);
 	clink_set_state(l, CLINK_UP, 0);
 	l->told_up = true;
 	if (l->events.up)

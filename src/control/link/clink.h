@@ -86,7 +86,8 @@ struct clink_server_config {
 	struct endpoint listen; /* IP unspecified v6 = dual stack */
 	const struct identity *identity; /* borrowed */
 	unsigned max_links; /* established; control/link/admission.h bounds the others */
-	size_t receive_max; /* as clink_limit_receive, from the start; 0 = CLINK_MSG_MAX */
+	size_t receive_max; /* as clink_limit_receive, from `up`; 0 = CLINK_MSG_MAX */
+	size_t receive_first; /* and of the first message, which may be a stranger's; 0 = receive_max */
 	uint32_t mark; /* SO_MARK, 0 = none */
 };
 /*

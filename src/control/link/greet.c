@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The Noise handshake over a WebSocket that has just been opened, both ends. */
 #include "control/link/clink_private.h"
+#include "net/websocket.h"
 #include "wire/ws.h"
 
 static int hello_send(struct clink *l)
@@ -22,6 +23,7 @@ void greet_ready(struct clink *l)
 			tm_strerror(err));
 		return;
 	}
+	websocket_limit(&l->layer, SECURE_HELLO_MAX); /* strangers may hold no more */
 	clink_set_state(l, CLINK_GREET, l->client ? 0 : l->tuning->stage_ms);
 	if (!l->client)
 		server_progressed(l);
@@ -66,6 +68,7 @@ static void question_received(struct clink *l, const uint8_t *p, size_t n)
 	} else if (err) {
 		clink_shut(l, TM_EAUTH, WS_CLOSE_POLICY, "Noise handshake failed");
 	} else {
+		websocket_limit(&l->layer, l->secure.max + SECURE_OVERHEAD);
 		clink_set_state(l, CLINK_CONFIRM, l->tuning->stage_ms);
 		server_progressed(l);
 	}

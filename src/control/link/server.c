@@ -35,7 +35,7 @@ struct clink_server {
 	struct clink_events events;
 	struct clink_tuning tuning;
 	unsigned max_links;
-	size_t receive_max;
+	size_t receive_max, receive_first;
 	struct event_base *base;
 	struct aead *aead;
 	struct admission *admission;
@@ -100,6 +100,7 @@ bool server_admit(struct clink *l)
 	l->seat = SEAT_ESTABLISHED;
 	s->n_links++;
 	list_push_back(&s->links, &l->in_server);
+	clink_limit_receive(l, s->receive_max);
 	return true;
 }
 
@@ -113,7 +114,7 @@ void server_progressed(struct clink *l)
 int server_greet(struct clink *l)
 {
 	return secure_init(
-		&l->secure, l->aead, NOISE_RESPONDER, l->server->key, NULL, l->server->receive_max);
+		&l->secure, l->aead, NOISE_RESPONDER, l->server->key, NULL, l->server->receive_first);
 }
 
 void server_vouch(struct clink *l)
@@ -345,6 +346,7 @@ int clink_server_new_tuned(struct event_base *base, const struct clink_server_co
 	s->tuning = *t;
 	s->max_links = cfg->max_links;
 	s->receive_max = cfg->receive_max ? cfg->receive_max : CLINK_MSG_MAX;
+	s->receive_first = cfg->receive_first ? cfg->receive_first : s->receive_max;
 	s->descriptors = t->descriptors                    ? t->descriptors
 			 : may_open > 2 * DESCRIPTORS_KEPT ? may_open - DESCRIPTORS_KEPT
 							   : may_open / 2;

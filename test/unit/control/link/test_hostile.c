@@ -99,6 +99,7 @@ static void invalid_frames_end_the_connection_with_their_code(void **state UNUSE
 		{"continuation of nothing", "\x80\x81\0\0\0\0x", 7, WS_CLOSE_PROTOCOL},
 		{"fragmented ping", "\x09\x80\0\0\0\0", 6, WS_CLOSE_PROTOCOL},
 		{"over 65535 bytes", "\x82\xff\0\0\0\0\0\1\0\0mask", 14, WS_CLOSE_TOO_BIG},
+		{"more than a first Noise message", "\x82\xfe\x02\x01mask", 8, WS_CLOSE_TOO_BIG},
 		{"2^63 bytes", "\x82\xff\xff\xff\xff\xff\xff\xff\xff\xffmask", 14, WS_CLOSE_PROTOCOL},
 		{"Noise message that is none", "\x82\x84\0\0\0\0abcd", 10, WS_CLOSE_POLICY},
 		{"empty message", "\x82\x80\0\0\0\0", 6, WS_CLOSE_POLICY},
@@ -491,6 +492,7 @@ static void without_descriptors_newcomers_wait(void **state UNUSED)
 static void the_first_message_is_bounded_too(void **state UNUSED)
 {
 	static const char part[SECURE_FRAGMENT_MAX];
+	char object[5000];
 	struct world w;
 	struct raw r;
 	struct clink_server *s;
@@ -498,15 +500,32 @@ static void the_first_message_is_bounded_too(void **state UNUSED)
 
 	world_open(&w, NULL);
 	ev = seen_events(&w.at_server);
-	struct clink_server_config cfg = {.identity = &w.coordinator, .max_links = 1, .receive_max = 1000};
+	struct clink_server_config cfg = {
+		.identity = &w.coordinator, .max_links = 1, .receive_max = 5000, .receive_first = 1000};
 	assert_int_equal(endpoint_parse("127.0.0.1:0", &cfg.listen), TM_OK);
 	assert_int_equal(clink_server_new(w.base, &cfg, &ev, &s, NULL), TM_OK);
 	snprintf(w.address, sizeof(w.address), "127.0.0.1:%u", clink_server_port(s));
 	raw_connect(&r, &w);
 	raw_noise(&r);
-	raw_text(&r, part, 1001, false);
+	raw_send(&r, "\x82\xfe\x03\xfbmask", 8); /* one byte more than 1000 and what seals them */
+	assert_int_equal(raw_close_code(&r), WS_CLOSE_TOO_BIG);
+	raw_close(&r);
+
+	raw_connect(&r, &w);
+	raw_noise(&r);
+	raw_text(&r, part, 600, false); /* nor in several fragments */
+	raw_text(&r, part, 401, false);
 	assert_int_equal(raw_close_code(&r), WS_CLOSE_TOO_BIG);
 	assert_int_equal(w.at_server.up, 0);
+	raw_close(&r);
+
+	memset(object, ' ', sizeof(object));
+	memcpy(object, "{}", 2);
+	raw_connect(&r, &w);
+	raw_noise(&r);
+	raw_text(&r, object, 1000, true);
+	raw_text(&r, object, 5000, true); /* a node's */
+	world_run_until(&w, &w.at_server.messages, 2);
 	raw_close(&r);
 	clink_server_free(s);
 	world_close(&w);

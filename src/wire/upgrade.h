@@ -19,7 +19,7 @@ enum {
 	UPGRADE_KEY = 16, /* random bytes of Sec-WebSocket-Key */
 	UPGRADE_ACCEPT_LEN = 28, /* base64 of a SHA-1 */
 	UPGRADE_HOST_MAX = 254 + 8,
-	UPGRADE_RETRY_MAX_S = 3600, /* a longer Retry-After counts as this one */
+	UPGRADE_RETRY_MAX_S = 15, /* a longer Retry-After counts as this: anybody may have said so */
 	UPGRADE_RESPONSE_MAX = 512, /* room that any response of ours fits into */
 };
 

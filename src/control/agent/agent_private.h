@@ -52,6 +52,7 @@ struct agent {
 	struct loop_timer *soon; /* things to do in the next turn of the loop */
 	ns_t backoff, up_since, attempt_since;
 	size_t next_address, tried; /* of known.addresses; in this round */
+	unsigned not_before_ms; /* the longest that an address of this round asked to be left alone for */
 	bool via_last_known; /* this attempt, or the next one, may use known.at */
 	bool removed, removed_news; /* news: the owner is to hear of it */
 	char removed_why[MSG_WHY_MAX + 1];

@@ -30,7 +30,27 @@ static void log_failure(struct agent *a, ns_t delay)
 	memcpy(a->logged_error, a->last_error, sizeof(a->logged_error));
 }
 
-/* The link is gone: plans the next attempt, not before the coordinator wants it. */
+/*
+ * How long to wait for the next attempt. After every round over all addresses the wait grows; and what an
+ * answer asked for counts then, not earlier: nothing proves that it was the coordinator's.
+ */
+static ns_t wait_for_next(struct agent *a, unsigned not_before_ms)
+{
+	ns_t delay = jitter(a->backoff);
+
+	a->not_before_ms = MAX(a->not_before_ms, not_before_ms);
+	if (++a->tried < a->known.n_addresses)
+		return delay;
+
+	if (a->not_before_ms)
+		delay = MAX(delay, jitter(2 * a->not_before_ms * MS));
+	a->tried = 0;
+	a->not_before_ms = 0;
+	a->backoff = ns_min(a->backoff * 2, a->tuning.retry_max);
+	return delay;
+}
+
+/* The link is gone: plans the next attempt. */
 static void plan(struct agent *a, const char *why, unsigned not_before_ms)
 {
 	ns_t now = time_monotonic();
@@ -42,19 +62,12 @@ static void plan(struct agent *a, const char *why, unsigned not_before_ms)
 	if (was_up && now - a->up_since >= a->tuning.stable) {
 		a->backoff = a->tuning.retry_min;
 		a->tried = 0;
+		a->not_before_ms = 0;
 	}
-	if (a->removed) {
+	if (a->removed)
 		delay = jitter(a->tuning.removed_retry);
-	} else {
-		delay = jitter(a->backoff) + (was_up ? pace(a) : 0);
-		if (++a->tried >=
-			a->known.n_addresses) { /* the wait grows with every round over all addresses */
-			a->tried = 0;
-			a->backoff = ns_min(a->backoff * 2, a->tuning.retry_max);
-		}
-	}
-	if (not_before_ms)
-		delay = MAX(delay, jitter(2 * not_before_ms * MS));
+	else
+		delay = wait_for_next(a, not_before_ms) + (was_up ? pace(a) : 0);
 	/* The last known address first, then the name's, then the last known again. */
 	if (!was_up) {
 		a->via_last_known = !a->via_last_known;

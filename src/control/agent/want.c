@@ -10,10 +10,13 @@ static bool ask_now(struct agent *a, struct contact *c, ns_t now)
 		return false;
 
 	struct jsonout o = {0};
+	msg_want_put(&o, c->id);
+	if (!session_send(a, &o))
+		return false;
+
 	c->asked = now;
 	list_remove(&c->to_ask);
-	msg_want_put(&o, c->id);
-	return session_send(a, &o);
+	return true;
 }
 
 void agent_want_candidates(struct agent *a, const char *id)

@@ -261,13 +261,14 @@ static void a_503_says_when_to_come_back(void **state)
 		const char *head;
 		unsigned retry_after_s;
 	} rows[] = {
-		{"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 17\r\n\r\n", 17},
+		{"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 14\r\n\r\n", 14},
 		{"HTTP/1.1 503 x\r\nretry-after:  2 \r\n\r\n", 2},
 		{"HTTP/1.1 503\r\n\r\n", 0},
 		{"HTTP/1.1 503 x\r\nRetry-After:\r\n\r\n", 0},
 		{"HTTP/1.1 503 x\r\nRetry-After: -1\r\n\r\n", 0},
 		{"HTTP/1.1 503 x\r\nRetry-After: Fri, 31 Dec 1999 23:59:59 GMT\r\n\r\n", 0},
 		{"HTTP/1.1 503 x\r\nRetry-After: 99999999999999999999999999\r\n\r\n", UPGRADE_RETRY_MAX_S},
+		{"HTTP/1.1 503 x\r\nRetry-After: 3600\r\n\r\n", 15}, /* of anybody's making */
 		{"HTTP/1.1 503 x\r\nbad line\r\nRetry-After: 2\r\n\r\n", 0},
 	};
 	(void)state;

@@ -3,8 +3,10 @@
 #include "fake.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "crypto/init.h"
+#include "net/listen.h"
 #include "os/os.h"
 
 static void it_says_hello_and_takes_welcome_and_netmap(void **state UNUSED)
@@ -375,6 +377,95 @@ static void a_changed_network_ends_the_wait_for_the_next_attempt(void **state UN
 	fake_close(&f);
 }
 
+static void a_question_that_cannot_be_sent_is_asked_later(void **state UNUSED)
+{
+	struct fake f;
+
+	fake_open(&f);
+	f.tuning.want_every = 3600 * SEC;
+	fake_link(&f);
+	fake_stop_serving(&f);
+	fake_run_until(&f, &f.link_downs, 1);
+	agent_want_candidates(f.agent, PEER_A);
+	f.agent->state = AGENT_UP; /* but nothing can be sent */
+	want_again(f.agent);
+	f.agent->state = AGENT_WAIT;
+	fake_serve(&f);
+	fake_run_until(&f, &f.messages, 1);
+	assert_string_equal(json_string_value(json_object_get(f.last, "t")), "want");
+	fake_close(&f);
+}
+
+/* What answers with 503 need not be the coordinator. */
+struct refuser {
+	struct listener *listener;
+	unsigned asked;
+	int fds[8];
+};
+
+static void refuse(void *ctx, int fd, const struct endpoint *from UNUSED)
+{
+	static const char answer[] = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 3600\r\n\r\n";
+	struct refuser *r = ctx;
+
+	assert_true(r->asked < ARRAY_LEN(r->fds));
+	r->fds[r->asked++] = fd;
+	assert_int_equal(write(fd, answer, sizeof(answer) - 1), sizeof(answer) - 1);
+}
+
+static void refuser_open(struct refuser *r, struct fake *f, char address[static ENDPOINT_STR_LEN])
+{
+	const struct listener_events ev = {.ctx = r, .accepted = refuse};
+	struct endpoint at;
+
+	*r = (struct refuser){0};
+	assert_int_equal(endpoint_parse("127.0.0.1:0", &at), TM_OK);
+	assert_int_equal(listener_new(f->base, &at, 0, &ev, &r->listener), TM_OK);
+	endpoint_format(&at, address);
+}
+
+static void refuser_close(struct refuser *r)
+{
+	listener_free(r->listener);
+	for (size_t i = 0; i < r->asked; i++)
+		close(r->fds[i]);
+}
+
+static void whoever_asks_for_patience_does_not_keep_it_from_other_addresses(void **state UNUSED)
+{
+	struct refuser r;
+	struct fake f;
+
+	fake_open(&f);
+	fake_serve(&f);
+	memcpy(f.enrolment.addresses[1], f.enrolment.addresses[0], TOKEN_ADDR_LEN);
+	refuser_open(&r, &f, f.enrolment.addresses[0]);
+	f.enrolment.n_addresses = 2;
+	fake_start(&f);
+	fake_run_until(&f, &f.netmaps, 1);
+	assert_int_equal(r.asked, 1);
+	refuser_close(&r);
+	fake_close(&f);
+}
+
+static void the_patience_asked_for_counts_after_all_addresses(void **state UNUSED)
+{
+	struct refuser r[2];
+	struct fake f;
+
+	fake_open(&f);
+	refuser_open(&r[0], &f, f.enrolment.addresses[0]);
+	refuser_open(&r[1], &f, f.enrolment.addresses[1]);
+	f.enrolment.n_addresses = 2;
+	fake_start(&f);
+	fake_run_until(&f, &r[1].asked, 1);
+	fake_run_ms(&f, 300);
+	assert_int_equal(r[0].asked + r[1].asked, 2);
+	refuser_close(&r[0]);
+	refuser_close(&r[1]);
+	fake_close(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -394,6 +485,9 @@ int main(void)
 		cmocka_unit_test(being_removed_is_told_once_and_forgets_the_mesh),
 		cmocka_unit_test(each_request_gets_exactly_one_answer),
 		cmocka_unit_test(a_changed_network_ends_the_wait_for_the_next_attempt),
+		cmocka_unit_test(a_question_that_cannot_be_sent_is_asked_later),
+		cmocka_unit_test(whoever_asks_for_patience_does_not_keep_it_from_other_addresses),
+		cmocka_unit_test(the_patience_asked_for_counts_after_all_addresses),
 	};
 	struct diag d = {0};
 

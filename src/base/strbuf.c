@@ -5,8 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/secret.h"
+
 void strbuf_deinit(struct strbuf *b)
 {
+	if (b->s)
+		wipe(b->s, b->len);
 	free(b->s);
 	*b = (struct strbuf){0};
 }
@@ -21,10 +25,15 @@ static bool strbuf_room(struct strbuf *b, size_t n)
 		return true;
 
 	size_t cap = MAX(need, MAX(b->cap * 2, (size_t)64));
-	char *s = realloc(b->s, cap);
+	char *s = malloc(cap);
 	if (!s) {
 		b->failed = true;
 		return false;
+	}
+	if (b->s) { /* not by realloc, which leaves a copy behind */
+		memcpy(s, b->s, b->len);
+		wipe(b->s, b->len);
+		free(b->s);
 	}
 	b->s = s;
 	b->cap = cap;

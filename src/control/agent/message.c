@@ -14,6 +14,7 @@ static void on_welcome(struct agent *a, const json_t *m)
 	if (a->state != AGENT_GREET)
 		return;
 	if (msg_welcome_get(m, &w) != TM_OK || strcmp(w.node.id, a->self.id) != 0) {
+		wipe(&w, sizeof(w));
 		session_drop(a, "the coordinator's greeting cannot be read, or is for another node");
 		return;
 	}

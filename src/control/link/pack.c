@@ -4,6 +4,7 @@
 #include "control/link/pack.h"
 
 #include <limits.h>
+#include <stddef.h>
 #include <string.h>
 #include <zlib.h>
 
@@ -15,12 +16,47 @@ enum {
 	FIRST_ROOM = 1024,
 };
 
+/* --- memory for zlib, whose windows hold the text: it is wiped --- */
+
+struct room {
+	size_t n;
+	max_align_t bytes[];
+};
+
+static voidpf room_alloc(voidpf ctx UNUSED, uInt items, uInt size)
+{
+	size_t n = (size_t)items * size;
+	struct room *r = malloc(sizeof(*r) + n);
+
+	if (!r)
+		return Z_NULL;
+	r->n = n;
+	return r->bytes;
+}
+
+static void room_free(voidpf ctx UNUSED, voidpf p)
+{
+	struct room *r = CONTAINER_OF(p, struct room, bytes);
+
+	wipe(r, sizeof(*r) + r->n);
+	free(r);
+}
+
+static void text_free(void *text, size_t n)
+{
+	if (text)
+		wipe(text, n);
+	free(text);
+}
+
+/* --- both ways --- */
+
 /* Raw deflate, for a text of n bytes. The memory is what costs most with short ones: 32 kB instead of 256. */
 static int deflater_init(z_stream *z, size_t n)
 {
 	int level = n > LONG ? 1 : 6, window = n > SHORT ? 15 : 12, memory = n > SHORT ? 8 : 5;
 
-	*z = (z_stream){0};
+	*z = (z_stream){.zalloc = room_alloc, .zfree = room_free};
 	if (deflateInit2(z, level, Z_DEFLATED, -window, memory, Z_DEFAULT_STRATEGY) != Z_OK)
 		return TM_ENOMEM;
 	if (deflateSetDictionary(z, (const Bytef *)pack_dictionary, (uInt)pack_dictionary_len) == Z_OK)
@@ -30,19 +66,12 @@ static int deflater_init(z_stream *z, size_t n)
 	return TM_ECRYPTO;
 }
 
-int pack(const char *text, size_t n, uint8_t **ret_packed, size_t *ret_n)
+/* out has room for n bytes. */
+static int deflate_whole(const char *text, size_t n, uint8_t *out, size_t *ret_n)
 {
-	_cleanup_(freep) uint8_t *out = NULL;
 	z_stream z;
-
-	if (n == 0 || n > INT_MAX)
-		return TM_ERANGE;
-
-	out = malloc(n);
-	if (!out)
-		return TM_ENOMEM;
-
 	int err = deflater_init(&z, n);
+
 	if (err)
 		return err;
 
@@ -54,14 +83,31 @@ int pack(const char *text, size_t n, uint8_t **ret_packed, size_t *ret_n)
 	size_t len = n - z.avail_out;
 
 	(void)deflateEnd(&z);
-	if (!whole || len == n || n > len * PACK_RATIO_MAX)
+	*ret_n = len;
+	return !whole || len == n || n > len * PACK_RATIO_MAX ? TM_ERANGE : TM_OK;
+}
+
+int pack(const char *text, size_t n, uint8_t **ret_packed, size_t *ret_n)
+{
+	if (n == 0 || n > INT_MAX)
 		return TM_ERANGE;
 
-	uint8_t *fitting = realloc(out, len);
-	*ret_packed = fitting ? fitting : out;
-	*ret_n = len;
-	out = NULL;
-	return TM_OK;
+	uint8_t *out = malloc(n);
+	if (!out)
+		return TM_ENOMEM;
+
+	size_t len = 0;
+	int err = deflate_whole(text, n, out, &len);
+	uint8_t *fitting = err ? NULL : malloc(len);
+	if (fitting) {
+		memcpy(fitting, out, len);
+		*ret_packed = fitting;
+		*ret_n = len;
+	} else if (!err) {
+		err = TM_ENOMEM;
+	}
+	text_free(out, n);
+	return err;
 }
 
 /* Room of twice the size, wiping the old. */
@@ -72,11 +118,9 @@ static int text_grow(char **text, size_t *cap, size_t len, size_t limit)
 
 	if (!grown)
 		return TM_ENOMEM;
-	if (*text) {
+	if (*text)
 		memcpy(grown, *text, len);
-		wipe(*text, len);
-		free(*text);
-	}
+	text_free(*text, len);
 	*text = grown;
 	*cap = bigger;
 	return TM_OK;
@@ -110,7 +154,7 @@ static int inflate_whole(z_stream *z, size_t limit, char **text, size_t *len)
 int unpack(const uint8_t *packed, size_t n, size_t max, char **ret_text, size_t *ret_n)
 {
 	size_t limit = MIN(max, n * PACK_RATIO_MAX), len = 0;
-	z_stream z = {0};
+	z_stream z = {.zalloc = room_alloc, .zfree = room_free};
 	char *text = NULL;
 
 	if (n == 0 || n > INT_MAX)
@@ -126,9 +170,7 @@ int unpack(const uint8_t *packed, size_t n, size_t max, char **ret_text, size_t 
 			  : TM_ENOMEM;
 	(void)inflateEnd(&z);
 	if (err) {
-		if (text)
-			wipe(text, len);
-		free(text);
+		text_free(text, len);
 		return err == TM_EFULL && limit < max ? TM_EBADMSG : err;
 	}
 	text[len] = '\0';

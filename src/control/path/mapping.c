@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/secret.h"
+
 void mapping_init(struct mapping *m)
 {
 	*m = (struct mapping){.due = NS_NEVER};
@@ -29,10 +31,12 @@ int mapping_set_server(struct mapping *m, const char *id, const struct endpoint 
 		return TM_OK;
 	}
 	int err = stun_pair_key(own, key, pair_key);
+	if (!err)
+		memcpy(m->key, pair_key, sizeof(m->key));
+	wipe(pair_key, sizeof(pair_key));
 	if (err)
 		return err;
 
-	memcpy(m->key, pair_key, sizeof(m->key));
 	snprintf(m->id, sizeof(m->id), "%s", id);
 	m->server = *server;
 	m->tries = 0;

@@ -237,6 +237,10 @@ static void step(struct lookup *l)
 		}
 		server_close(&l->servers[i]);
 	}
+	if (l->resolv.n_servers == 0) {
+		finish(l, "the system's resolver has no address that can be used");
+		return;
+	}
 	finish(l, l->heard ? "the system's resolver cannot say" : "the system's resolver does not answer");
 }
 

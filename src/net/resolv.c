@@ -39,7 +39,7 @@ static void server_add(struct resolv *r, const char *word)
 {
 	struct endpoint ep = {.port = DNS_PORT};
 
-	if (word && r->n_servers < RESOLV_SERVERS_MAX && ip_parse(word, &ep.ip) == TM_OK)
+	if (r->n_servers < RESOLV_SERVERS_MAX && ip_parse(word, &ep.ip) == TM_OK)
 		r->servers[r->n_servers++] = ep;
 }
 
@@ -64,6 +64,7 @@ void resolv_parse(const char *text, struct resolv *ret_resolv)
 {
 	struct resolv r = {.ndots = 1, .attempts = ATTEMPTS, .timeout_ms = TIMEOUT_MS};
 	char line[LINE_MAX_LEN], *rest;
+	bool named = false;
 
 	while (next_line(&text, "#;", line)) {
 		const char *key = strtok_r(line, BLANKS, &rest);
@@ -71,8 +72,10 @@ void resolv_parse(const char *text, struct resolv *ret_resolv)
 
 		if (!word)
 			continue;
-		if (strcmp(key, "nameserver") == 0)
+		if (strcmp(key, "nameserver") == 0) {
+			named = true;
 			server_add(&r, word);
+		}
 		if (strcmp(key, "search") == 0 || strcmp(key, "domain") == 0)
 			r.n_search = 0; /* the last line counts */
 		for (; word; word = strtok_r(NULL, BLANKS, &rest)) {
@@ -83,7 +86,7 @@ void resolv_parse(const char *text, struct resolv *ret_resolv)
 				snprintf(r.search[r.n_search++], sizeof(r.search[0]), "%s", word);
 		}
 	}
-	if (r.n_servers == 0)
+	if (!named)
 		server_add(&r, "127.0.0.1");
 	*ret_resolv = r;
 }

@@ -9,7 +9,9 @@
 enum { RESOLV_SERVERS_MAX = 3, RESOLV_SEARCH_MAX = 6, RESOLV_NAME_MAX = 254 };
 
 struct resolv {
-	struct endpoint servers[RESOLV_SERVERS_MAX]; /* at least one: this host, when none is named */
+	/* This host, when none is named. Of those that are named, the first that can be used: one with a
+	 * scope (fe80::1%eth0) cannot, and maybe none can. */
+	struct endpoint servers[RESOLV_SERVERS_MAX];
 	size_t n_servers;
 	char search[RESOLV_SEARCH_MAX][RESOLV_NAME_MAX + 1];
 	size_t n_search;

@@ -9,7 +9,7 @@ import struct
 import zlib
 
 HERE = pathlib.Path(__file__).parent
-FOLDERS = {"ip": "packet", "model": "mesh", "codec": "bench", "unpack": "control"}  # others: wire
+FOLDERS = {"ip": "packet", "model": "mesh", "codec": "bench", "unpack": "control", "resolv": "net"}  # others: wire
 
 
 def seed(noun, name, data):
@@ -222,5 +222,14 @@ def unpack():
     seed("unpack", "empty", b"")
 
 
-for make in (wg, ip, stun, token, netmap, ws, upgrade, bench, dns, unpack):
+def resolv():
+    seed("resolv", "usual", "# made by hand\nnameserver 192.0.2.1\nnameserver 2001:db8::1\nsearch example.org corp.example\noptions ndots:2 timeout:1 attempts:3\n")
+    seed("resolv", "scoped", "nameserver fe80::1%eth0\nnameserver 192.0.2.1 ; the second\n")
+    seed("resolv", "many", "nameserver 192.0.2.1\n" * 5 + "search " + "a.b " * 9 + "\ndomain c.d\n")
+    seed("resolv", "odd-numbers", "options ndots:99999999999999999999 attempts:-1 timeout:0x10 ndots:\nnameserver\n")
+    seed("resolv", "long", "search " + "a" * 254 + " " + "b" * 255 + "\nnameserver " + "1" * 2000)
+    seed("resolv", "hosts", "127.0.0.1 localhost\n::1\tlocalhost ip6-localhost # and more\n192.0.2.1  hub.example.org   HUB hub\r\nnonsense hub\n192.0.2.2")
+
+
+for make in (wg, ip, stun, token, netmap, ws, upgrade, bench, dns, unpack, resolv):
     make()

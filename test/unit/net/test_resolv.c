@@ -45,6 +45,37 @@ static void without_a_file_this_host_is_asked(void **state UNUSED)
 	}
 }
 
+static void servers_that_cannot_be_used_are_left_out(void **state UNUSED)
+{
+	static const struct {
+		const char *text, *servers[RESOLV_SERVERS_MAX];
+	} rows[] = {
+		{"nameserver fe80::1%eth0\nnameserver 192.0.2.1\n", {"192.0.2.1:53"}},
+		{"nameserver 192.0.2.1\nnameserver fe80::1%2\nnameserver 192.0.2.2",
+			{"192.0.2.1:53", "192.0.2.2:53"}},
+		{"nameserver a\nnameserver b\nnameserver c\nnameserver ::1", {"[::1]:53"}},
+		/* Not this host in their place: who is asked is the administrator's choice. */
+		{"nameserver fe80::1%eth0", {NULL}},
+		{"nameserver dns.example.org\nsearch a.b", {NULL}},
+		{"nameserver\nsearch a.b", {"127.0.0.1:53"}},
+		{"#nameserver fe80::1%eth0", {"127.0.0.1:53"}},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char text[ENDPOINT_STR_LEN];
+		struct resolv r;
+		size_t n = 0;
+
+		resolv_parse(rows[i].text, &r);
+		for (; n < RESOLV_SERVERS_MAX && rows[i].servers[n]; n++) {
+			assert_true(n < r.n_servers);
+			assert_string_equal(endpoint_format(&r.servers[n], text), rows[i].servers[n]);
+		}
+		if (r.n_servers != n)
+			fail_msg("row %zu: %zu servers", i, r.n_servers);
+	}
+}
+
 static void names_are_tried_in_the_order_of_ndots(void **state UNUSED)
 {
 	static const struct {
@@ -95,6 +126,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(servers_domains_and_options_are_read),
 		cmocka_unit_test(without_a_file_this_host_is_asked),
+		cmocka_unit_test(servers_that_cannot_be_used_are_left_out),
 		cmocka_unit_test(names_are_tried_in_the_order_of_ndots),
 		cmocka_unit_test(hosts_are_found_by_any_of_their_names),
 	};

@@ -111,7 +111,7 @@ static void choose(struct path *p, int at, enum path_why why, ns_t proof, struct
 	const struct pair *pair = &p->pairs[at];
 
 	if (p->state != PATH_UP)
-		p->sample_at = t->now + PATH_SAMPLE_QUIET;
+		p->sample_at = t->now; /* counts begin now */
 	p->chosen = at;
 	p->state = PATH_UP;
 	p->last_proof = proof;
@@ -334,11 +334,13 @@ void path_activity(struct path *p, ns_t last_recv, uint64_t tx_bytes, struct tur
 		return;
 	if (last_recv > p->last_proof)
 		p->last_proof = last_recv;
-	if (tx_bytes != p->tx_bytes) {
+	/* The first sample only says from where to count: peer and plane may be older than this path. */
+	if (p->counted && tx_bytes != p->tx_bytes) {
 		p->last_sending = p->wanted_at = t->now;
 		p->helping = false;
 		wait = PATH_SAMPLE_BUSY;
 	}
+	p->counted = true;
 	p->tx_bytes = tx_bytes;
 	p->sample_at = (t->now / wait + 1) * wait;
 }

@@ -55,11 +55,12 @@ struct path {
 	ns_t last_sending; /* traffic last flowed out */
 	ns_t retry_at, retry_wait; /* when to start over; NS_NEVER = nothing planned */
 	ns_t sample_at; /* while UP */
-	uint64_t tx_bytes; /* at the last sample */
+	uint64_t tx_bytes; /* at the last sample, if there was one */
 	ns_t finding_since; /* of the addresses that nobody told us */
 	unsigned finds;
 	ns_t blind_until; /* when the checks of addresses that never answered are all paid for */
 	bool restart; /* the next step checks everything again */
+	bool counted; /* there was a sample */
 	bool helping; /* the peer looks for us, and there is no traffic of our own */
 };
 

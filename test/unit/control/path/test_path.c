@@ -418,6 +418,25 @@ static void addresses_that_never_answer_get_few_checks(void **state)
 	assert_choice(A, lan);
 }
 
+/* What was sent to the peer by an earlier path is no traffic of this one. */
+static void a_helper_that_used_the_peer_before_stays_a_helper(void **state)
+{
+	struct side *b = &rig.side[B];
+	struct route *wan;
+
+	(void)state;
+	wan = rig_route(&rig, CAND_SRFLX, "192.0.2.1:1", "198.51.100.1:1", 20 * MS);
+	b->tx_bytes = 5000;
+	rig_want(&rig, A);
+	rig_run(&rig, 10 * SEC);
+	assert_choice(B, wan);
+	wan->cut = true;
+	rig_network(&rig, B, NULL); /* its own checks fail now */
+	rig_run(&rig, 60 * SEC);
+	assert_int_equal(rig_view(&rig, B).state, PATH_IDLE);
+	assert_int_equal(b->outs[CORE_ASK], 0);
+}
+
 /* A path that rests costs nothing, and is there at once when it is wanted again. */
 static void a_path_without_traffic_rests_and_remembers_the_way(void **state)
 {
@@ -499,6 +518,7 @@ int main(void)
 		RIG_TEST(new_candidates_replace_old_ones_but_not_what_is_in_use),
 		RIG_TEST(a_flood_of_addresses_does_not_push_out_the_chosen_one),
 		RIG_TEST(addresses_that_never_answer_get_few_checks),
+		RIG_TEST(a_helper_that_used_the_peer_before_stays_a_helper),
 		RIG_TEST(a_path_without_traffic_rests_and_remembers_the_way),
 		RIG_TEST(a_remembered_way_that_is_dead_gives_way_to_one_that_answers),
 		RIG_TEST(a_changed_network_is_looked_through_at_once),

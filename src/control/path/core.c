@@ -61,7 +61,7 @@ static void step_live(struct core *c, struct live *l, ns_t now)
 {
 	struct turn t = live_turn(c, l, now);
 
-	t.check_key = live_check_key(c, l);
+	t.check_key = record_check_key(c, l->record);
 	ns_t next = path_step(&l->path, &t);
 	if (l->path.state == PATH_IDLE) {
 		/* Nobody wants it: keep the key and the window as long as somebody may still ask. */
@@ -166,6 +166,7 @@ void core_free(struct core *c)
 		return;
 	for (size_t i = 0; c->by_key && (rec = map_next(c->by_key, &i));) {
 		live_free(c, rec);
+		wipe(rec, sizeof(*rec));
 		free(rec);
 	}
 	map_free(c->by_key);

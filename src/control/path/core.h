@@ -11,8 +11,8 @@
  * The core alone chooses by which way a peer is reached. The first address that answers an authenticated
  * check is used at once; a better one replaces it when its own answer comes, a dead one is left as soon as
  * another is known to live. A peer that nobody uses costs nothing and hears nothing: its record is made at
- * the first WANT, HEARD, CANDIDATES or authentic STUN message, and shrinks to its key and the stamp that
- * refuses replays when it has not been used for long.
+ * the first WANT, HEARD, CANDIDATES or authentic STUN message, and shrinks to its keys and the stamp that
+ * refuses replays when it has not been used for long. STUN messages that prove nothing leave no trace.
  */
 #ifndef TM_CONTROL_PATH_CORE_H
 #define TM_CONTROL_PATH_CORE_H

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "base/secret.h"
 #include "control/path/core_private.h"
 #include "control/path/mine.h"
 
@@ -132,7 +133,7 @@ static void answer(struct core *c, struct live *l, const struct stun_msg *req, c
 	out->peer = l->record->member;
 	out->way = *a;
 	out->n = stun_answer(
-		&c->self, out->peer.id, l->check_key, req, &a->remote, out->msg, sizeof(out->msg));
+		&c->self, out->peer.id, l->record->check_key, req, &a->remote, out->msg, sizeof(out->msg));
 }
 
 static bool request_taken(
@@ -141,8 +142,9 @@ static bool request_taken(
 	const struct way_to *a = &in->stun.by;
 	struct turn t = live_turn(c, l, now);
 
-	if (m->n_unknown || !stun_window_accept(&l->window, stun_stamp(m)))
+	if (!stun_window_accept(&l->window, stun_stamp(m)))
 		return false;
+	l->used_at = now;
 	answer(c, l, m, a);
 	if (m->priority && candidate_usable(&a->remote, &c->net4, &c->net6)) {
 		/* A peer that kept a session which we lost in a restart sends into the void. */
@@ -153,22 +155,47 @@ static bool request_taken(
 	return true;
 }
 
+/* Can it change anything, whoever it is from? That costs nothing to say. */
+static bool is_news(const struct record *rec, const struct stun_msg *m)
+{
+	if (m->class == STUN_SUCCESS)
+		return rec && rec->live; /* whom we never asked has nothing to answer */
+	return !m->n_unknown && (!rec || rec->live || stun_stamp(m) > rec->stamp);
+}
+
+/* The live part of the member that sealed the message; NULL: `who` did not. */
+static struct live *author(struct core *c, const struct core_in *in, const struct stun_msg *m,
+	const struct core_member *who, ns_t now)
+{
+	struct record *rec = record_by_key(c, who->key);
+	struct live *l = rec ? rec->live : NULL;
+	uint8_t room[STUN_KEY];
+
+	if (!is_news(rec, m))
+		return NULL;
+	const uint8_t *key = claimed_check_key(c, rec, who, room, now);
+	if (!key || stun_verify(in->stun.msg, in->stun.n, m, key) != TM_OK)
+		l = NULL;
+	else if (!l && (l = live_of(c, who, now)) && !rec)
+		record_set_key(l->record, key);
+	wipe(room, sizeof(room));
+	return l;
+}
+
 static bool stun_taken(struct core *c, const struct core_in *in, ns_t now)
 {
 	char sender[NODE_ID_LEN + 1];
+	struct core_member who;
 	struct stun_msg m;
 
 	if (stun_open(&c->self, in->stun.msg, in->stun.n, &m, sender) != TM_OK)
 		return false;
 	if (mapping_taken(c, in, sender, &m, now))
 		return true;
-
-	/* Whom we never asked has nothing to answer. */
-	struct live *l = m.class == STUN_REQUEST ? live_by_id(c, sender, now) : used_by_id(c, sender);
-	if (!l)
+	if (!c->ops.find(c->ops.ctx, sender, NULL, &who))
 		return false;
-	const uint8_t *key = live_check_key(c, l);
-	if (!key || stun_verify(in->stun.msg, in->stun.n, &m, key) != TM_OK)
+	struct live *l = author(c, in, &m, &who, now);
+	if (!l)
 		return false;
 
 	step_soon(c, l, now);

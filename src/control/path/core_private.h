@@ -3,8 +3,8 @@
  * What the files of the core share: core.c (life, outputs, views), core_input.c (what happened),
  * core_records.c (who was ever used). Private to control/path.
  *
- * Two sizes of peer: a record for everybody who was ever used, and its live part (path, check key, replay
- * window, deadline) while it is used.
+ * Two sizes of peer: a record for everybody who was ever used, and its live part (path, replay window,
+ * deadline) while it is used. Only what is authentic makes or prolongs either.
  */
 #ifndef TM_CONTROL_PATH_CORE_PRIVATE_H
 #define TM_CONTROL_PATH_CORE_PRIVATE_H
@@ -20,6 +20,8 @@ struct record {
 	struct path_memory last; /* of a path that rests */
 	uint64_t stamp; /* of the newest check answered before the live part was made */
 	struct live *live; /* owned; NULL while nobody uses the peer */
+	uint8_t check_key[STUN_KEY];
+	bool has_key;
 };
 
 struct live {
@@ -28,8 +30,6 @@ struct live {
 	struct heap_node due;
 	struct path path;
 	struct stun_window window;
-	uint8_t check_key[STUN_KEY];
-	bool has_key;
 	ns_t used_at;
 };
 
@@ -55,7 +55,17 @@ struct core {
 	struct heap heap; /* of the live ones and the mapping */
 	struct queue queue;
 	uint64_t refused;
+	/* Keys computed for messages that proved nothing yet, in the second that began then. */
+	ns_t claims_since;
+	unsigned claims;
 };
+
+/*
+ * Whoever knows two ids can ask for the key of the pair, a Diffie-Hellman each time while there is no record
+ * to keep it in. So many in a second are a few per cent of a core, and enough for a coordinator of thousands
+ * that starts anew.
+ */
+enum { CORE_CLAIMS_MAX = 1000 };
 
 /* --- core_records.c --- */
 
@@ -64,12 +74,19 @@ void record_free(struct core *c, struct record *rec);
 void live_free(struct core *c, struct record *rec);
 /* NULL: nobody ever used the peer; seeding (core_seed_stamp) counts. */
 struct record *record_by_key(const struct core *c, const uint8_t key[static 32]);
-/* The live part of a member, made when it is not there. NULL: a stranger, or no memory. */
+/* The live part of a member, used now, made when it is not there. NULL: a stranger, or no memory. */
 struct live *live_by_key(struct core *c, const uint8_t key[static 32], ns_t now);
 struct live *live_by_id(struct core *c, const char *id, ns_t now);
-struct live *used_by_id(struct core *c, const char *id); /* only if it is there */
+struct live *live_of(struct core *c, const struct core_member *m, ns_t now);
 /* Computed at first use: it costs a Diffie-Hellman. NULL: the peer's key is none. */
-const uint8_t *live_check_key(const struct core *c, struct live *l);
+const uint8_t *record_check_key(const struct core *c, struct record *rec);
+void record_set_key(struct record *rec, const uint8_t key[static STUN_KEY]); /* computed already */
+/*
+ * The same for a message that claims to be from the member, who has no record perhaps (rec NULL: the key is
+ * computed into `room`). NULL also when too many came without proof.
+ */
+const uint8_t *claimed_check_key(struct core *c, struct record *rec, const struct core_member *m,
+	uint8_t room[static STUN_KEY], ns_t now);
 struct turn live_turn(struct core *c, struct live *l, ns_t now);
 
 /* --- core.c --- */

@@ -67,7 +67,7 @@ struct record *record_by_key(const struct core *c, const uint8_t key[static 32])
 	return map_get(c->by_key, key);
 }
 
-static struct live *live_of(struct core *c, const struct core_member *m, ns_t now)
+struct live *live_of(struct core *c, const struct core_member *m, ns_t now)
 {
 	struct record *rec = map_get(c->by_key, m->key);
 
@@ -98,21 +98,38 @@ struct live *live_by_id(struct core *c, const char *id, ns_t now)
 	return node_id_valid(id) && c->ops.find(c->ops.ctx, id, NULL, &m) ? live_of(c, &m, now) : NULL;
 }
 
-struct live *used_by_id(struct core *c, const char *id)
+const uint8_t *record_check_key(const struct core *c, struct record *rec)
 {
-	struct core_member m;
-
-	if (!c->ops.find(c->ops.ctx, id, NULL, &m))
-		return NULL;
-	const struct record *rec = map_get(c->by_key, m.key);
-	return rec ? rec->live : NULL;
+	if (!rec->has_key)
+		rec->has_key = stun_pair_key(c->key, rec->member.key, rec->check_key) == TM_OK;
+	return rec->has_key ? rec->check_key : NULL;
 }
 
-const uint8_t *live_check_key(const struct core *c, struct live *l)
+void record_set_key(struct record *rec, const uint8_t key[static STUN_KEY])
 {
-	if (!l->has_key)
-		l->has_key = stun_pair_key(c->key, l->record->member.key, l->check_key) == TM_OK;
-	return l->has_key ? l->check_key : NULL;
+	memcpy(rec->check_key, key, STUN_KEY);
+	rec->has_key = true;
+}
+
+static bool may_claim(struct core *c, ns_t now)
+{
+	if (now - c->claims_since >= SEC) {
+		c->claims_since = now;
+		c->claims = 0;
+	}
+	return c->claims < CORE_CLAIMS_MAX && ++c->claims;
+}
+
+const uint8_t *claimed_check_key(struct core *c, struct record *rec, const struct core_member *m,
+	uint8_t room[static STUN_KEY], ns_t now)
+{
+	if (rec && rec->has_key)
+		return rec->check_key;
+	if (!may_claim(c, now))
+		return NULL;
+	if (rec)
+		return record_check_key(c, rec);
+	return stun_pair_key(c->key, m->key, room) == TM_OK ? room : NULL;
 }
 
 struct turn live_turn(struct core *c, struct live *l, ns_t now)

@@ -222,6 +222,77 @@ static void bent_cut_and_foreign_messages_are_met_with_silence(void **state)
 	assert_int_equal(rig.side[B].outs[CORE_SEND], sent + 1);
 }
 
+/* The right names and a new stamp, which anybody can write, under a key that nobody has. */
+static void forge(uint64_t stamp)
+{
+	struct stun_msg m = {.class = STUN_REQUEST, .method = 1, .priority = 1};
+	uint8_t msg[STUN_MAX];
+
+	put_be64(m.txid, stamp);
+	snprintf(m.username, sizeof(m.username), "%s:%s", rig.side[B].self.id, rig.side[A].self.id);
+	receive(B, &wan->end[A], msg, stun_encode(&m, (const uint8_t[STUN_KEY]){7}, msg, sizeof(msg)));
+}
+
+static void what_proves_nothing_makes_no_record(void **state)
+{
+	struct core_view v;
+
+	(void)state;
+	forge(UINT64_MAX / 2);
+	assert_int_equal(core_refused(rig.side[B].core), 1);
+	assert_false(core_view(rig.side[B].core, rig.side[A].self.key, &v));
+	assert_int_equal(core_next(rig.side[B].core), NS_NEVER);
+}
+
+static void what_proves_nothing_and_what_comes_again_keep_no_peer_alive(void **state)
+{
+	struct datagram d = capture();
+	const uint64_t refused = core_refused(rig.side[B].core);
+	unsigned minutes = (unsigned)(4 * PATH_WANTED_FOR / (60 * SEC));
+
+	(void)state;
+	receive(B, &wan->end[A], d.msg, d.n);
+	connect_both();
+	for (unsigned i = 0; i < minutes; i++) {
+		forge(UINT64_MAX / 2 + i);
+		receive(B, &wan->end[A], d.msg, d.n);
+		rig_run(&rig, 60 * SEC);
+	}
+	assert_int_equal(core_next(rig.side[B].core), NS_NEVER);
+	assert_int_equal(core_refused(rig.side[B].core), refused + 2 * minutes);
+	/* Nor does it wake one that rests. */
+	forge(UINT64_MAX / 2);
+	receive(B, &wan->end[A], d.msg, d.n);
+	assert_int_equal(core_next(rig.side[B].core), NS_NEVER);
+}
+
+static void whoever_floods_us_with_claims_has_few_keys_computed_for_it(void **state)
+{
+	(void)state;
+	rig.side[A].exchange = false; /* B learns of A by its checks alone */
+	for (unsigned i = 0; i < 2000; i++)
+		forge(UINT64_MAX / 2 + i);
+	struct candidates c = rig_candidates(&rig, B);
+	rig_want(&rig, A);
+	rig_input(&rig, A,
+		(struct core_in){.kind = CORE_CANDIDATES, .id = rig.side[B].self.id, .candidates = &c});
+	rig_run(&rig, 200 * MS);
+	assert_int_equal(rig.side[B].outs[CORE_SEND], 0);
+	rig_run(&rig, 2 * SEC); /* its next try after a second is read */
+	assert_int_equal(rig_view(&rig, A).state, PATH_UP);
+	assert_int_equal(rig_view(&rig, B).state, PATH_UP);
+
+	/* Whose key is known is not in the flood's way, also when its path has rested. */
+	rig_run(&rig, 4 * PATH_WANTED_FOR);
+	assert_int_equal(core_next(rig.side[B].core), NS_NEVER);
+	rig.side[B].outs[CORE_SEND] = 0;
+	for (unsigned i = 0; i < 2000; i++)
+		forge(UINT64_MAX / 2 + i);
+	rig_want(&rig, A);
+	rig_run(&rig, 10 * MS);
+	assert_true(rig.side[B].outs[CORE_SEND] > 0);
+}
+
 static void a_removed_peer_is_a_stranger(void **state)
 {
 	struct datagram d = capture();
@@ -368,6 +439,9 @@ int main(void)
 		RIG_TEST(a_peer_that_rests_is_still_not_answered_twice),
 		RIG_TEST(an_answer_that_comes_again_changes_nothing_and_is_counted),
 		RIG_TEST(bent_cut_and_foreign_messages_are_met_with_silence),
+		RIG_TEST(what_proves_nothing_makes_no_record),
+		RIG_TEST(what_proves_nothing_and_what_comes_again_keep_no_peer_alive),
+		RIG_TEST(whoever_floods_us_with_claims_has_few_keys_computed_for_it),
 		RIG_TEST(a_removed_peer_is_a_stranger),
 		RIG_TEST(a_check_from_elsewhere_teaches_the_peers_new_address),
 		RIG_TEST(a_check_over_a_path_that_is_up_wakes_the_session),

@@ -7,6 +7,7 @@
 #include "control/policy/policy.h"
 #include "node/node_private.h"
 #include "node/view.h"
+#include "wire/msg/msg.h"
 
 #include <string.h>
 
@@ -50,7 +51,7 @@ static const struct mesh_node *find_node(
 	if (s.best)
 		snprintf(hint, sizeof(hint), "did you mean \"%s\"?", s.best);
 	snprintf(error, sizeof(error), "there is no node \"%.64s\" in this mesh", text);
-	ctl_reply(call, ctl_error(error, hint));
+	ctl_reply(call, msg_refusal(error, hint));
 	return NULL;
 }
 
@@ -177,7 +178,7 @@ static json_t *bench_target(struct node *n, const char *id, const struct presenc
 	char text4[IP_STR_LEN], text6[IP_STR_LEN];
 
 	if (!r)
-		return ctl_error("this node has just left the mesh", "see `tunnelmesh peers`");
+		return msg_refusal("this node has just left the mesh", "see `tunnelmesh peers`");
 	mesh_node_addresses(peers_mesh(n->peers), r, &ip4, &ip6);
 	return json_pack("{s:b, s:s, s:s, s:s, s:s, s:s, s:o, s:b, s:i}", "ok", 1, "name", r->name, "id",
 		r->id, "ip4", ip_format(&ip4, text4), "ip6", ip_format(&ip6, text6), "kind",
@@ -229,7 +230,7 @@ static void cmd_reload(struct node *n, const json_t *req, struct ctl_call *call)
 	(void)req;
 	int err = node_reload(n, &d, keys, sizeof(keys));
 	if (err)
-		ctl_reply(call, ctl_error(diag_format(&d, err, text, sizeof(text)),
+		ctl_reply(call, msg_refusal(diag_format(&d, err, text, sizeof(text)),
 					"the running configuration was kept"));
 	else
 		ctl_reply(call, json_pack("{s:b, s:s}", "ok", 1, "restart_needed", keys));
@@ -249,7 +250,7 @@ static void cmd_leave(struct node *n, const json_t *req, struct ctl_call *call)
 {
 	(void)req;
 	if (n->coord) {
-		ctl_reply(call, ctl_error("this machine is the mesh's coordinator and cannot leave it",
+		ctl_reply(call, msg_refusal("this machine is the mesh's coordinator and cannot leave it",
 					"`tunnelmesh down` stops it; the mesh lives in its state directory"));
 		return;
 	}
@@ -262,7 +263,7 @@ static void cmd_admin(struct node *n, const json_t *req, struct ctl_call *call)
 {
 	if (!n->coord) {
 		ctl_reply(call,
-			ctl_error("this machine is not the mesh's coordinator", "run this command there"));
+			msg_refusal("this machine is not the mesh's coordinator", "run this command there"));
 		return;
 	}
 	coord_admin(n->coord, req, reply_text_through, call);
@@ -325,7 +326,7 @@ static json_t *client_reply(struct client_add *c, json_t *reply)
 		return reply;
 	if (policy_pair_psk(n->mesh.secret, n->identity.x_pub, c->key, psk) != TM_OK) {
 		json_decref(reply);
-		return ctl_error("the pre-shared key could not be derived", "");
+		return msg_refusal("the pre-shared key could not be derived", "");
 	}
 	base64_encode(psk, sizeof(psk), psk_text);
 	base64_encode(n->identity.x_pub, 32, key_text);
@@ -363,7 +364,7 @@ static void cmd_client_add(struct node *n, const json_t *req, struct ctl_call *c
 
 	if (!c || base64_decode(key, strlen(key), c->key, sizeof(c->key), &len) != TM_OK || len != 32) {
 		free(c);
-		ctl_reply(call, ctl_error("the client's public key is not 32 bytes in base64", ""));
+		ctl_reply(call, msg_refusal("the client's public key is not 32 bytes in base64", ""));
 		return;
 	}
 	c->node = n;
@@ -412,6 +413,6 @@ void node_command(void *ctx, const json_t *req, struct ctl_call *call)
 			commands[i].run(ctx, req, call);
 			return;
 		}
-	ctl_reply(call, ctl_error("this daemon does not know that command",
+	ctl_reply(call, msg_refusal("this daemon does not know that command",
 				"is it an older version than the command line tool?"));
 }

@@ -8,6 +8,7 @@
 #include "base/secret.h"
 #include "loop/timer.h"
 #include "os/local.h"
+#include "wire/msg/msg.h"
 
 #define RESUME_AFTER (200 * MS) /* out of descriptors: a client that waits would wake us for ever */
 
@@ -112,11 +113,6 @@ static void conn_answer(struct ctl_conn *k, char *line_take, size_t n)
 	conn_write(k);
 }
 
-json_t *ctl_error(const char *error, const char *hint)
-{
-	return json_pack("{s:b, s:s, s:s}", "ok", 0, "error", error, "hint", hint ? hint : "");
-}
-
 static void conn_answer_text(struct ctl_conn *k, char *text_take)
 {
 	static const char failed[] =
@@ -197,7 +193,7 @@ static void conn_request(struct ctl_conn *k, size_t line_len)
 	else
 		err = ctl_request_parse(k->in, line_len, &req, &d);
 	if (err) {
-		conn_answer_json(k, ctl_error(d.what, NULL));
+		conn_answer_json(k, msg_refusal(d.what, NULL));
 		return;
 	}
 
@@ -237,7 +233,7 @@ static void on_read(evutil_socket_t fd, short what UNUSED, void *arg)
 	struct ctl_conn *k = arg;
 
 	if (k->in_len == CTL_REQUEST_MAX) {
-		conn_answer_json(k, ctl_error("the request is longer than 1 MiB", NULL));
+		conn_answer_json(k, msg_refusal("the request is longer than 1 MiB", NULL));
 		return;
 	}
 	if (k->in_len == k->in_cap && !conn_grow(k)) {
@@ -267,7 +263,7 @@ static void on_deadline(void *arg)
 	if (k->out)
 		conn_free(k);
 	else
-		conn_answer_json(k, ctl_error("the request did not arrive in time", NULL));
+		conn_answer_json(k, msg_refusal("the request did not arrive in time", NULL));
 }
 
 static void conn_open(struct ctl *c, int fd)

@@ -15,11 +15,6 @@ struct request {
 	json_t *answer; /* due when set */
 };
 
-static json_t *failure(const char *why, const char *hint)
-{
-	return json_pack("{s:b,s:s,s:s}", "ok", 0, "error", why, "hint", hint);
-}
-
 static void request_free(struct request *r)
 {
 	list_remove(&r->in_agent);
@@ -41,7 +36,7 @@ static void answer(struct request *r, json_t *answer_take)
 
 static void on_timeout(void *ctx)
 {
-	answer(ctx, failure("the coordinator did not answer in time", "try again in a moment"));
+	answer(ctx, msg_refusal("the coordinator did not answer in time", "try again in a moment"));
 }
 
 static int request_new(struct agent *a, agent_reply_fn *reply, void *ctx, struct request **ret_request)
@@ -71,14 +66,14 @@ void agent_request(struct agent *a, const json_t *req, agent_reply_fn *reply, vo
 	struct request *r;
 
 	if (request_new(a, reply, ctx, &r) != TM_OK) {
-		reply(ctx, failure("out of memory", ""));
+		reply(ctx, msg_refusal("out of memory", ""));
 		return;
 	}
 	if (a->state != AGENT_UP) {
 		char why[400];
 
 		snprintf(why, sizeof(why), "there is no link to the coordinator: %s", a->last_error);
-		answer(r, failure(why,
+		answer(r, msg_refusal(why,
 				  "try again once `tunnelmesh status` shows the coordinator as connected"));
 		return;
 	}
@@ -87,7 +82,8 @@ void agent_request(struct agent *a, const json_t *req, agent_reply_fn *reply, vo
 		json_object_set_new(m, "id", json_integer(r->id));
 	loop_timer_in(r->timeout, timeout_ms * MS);
 	if (!m || clink_send(a->link, m) != TM_OK)
-		answer(r, failure("the request cannot be sent to the coordinator", "try again in a moment"));
+		answer(r, msg_refusal(
+				  "the request cannot be sent to the coordinator", "try again in a moment"));
 	json_decref(m);
 }
 
@@ -112,7 +108,7 @@ void request_reply(struct agent *a, const json_t *m)
 void requests_fail(struct agent *a, const char *why)
 {
 	LIST_FOREACH (r, &a->pending, struct request, in_agent)
-		answer(r, failure(why, "try again in a moment"));
+		answer(r, msg_refusal(why, "try again in a moment"));
 }
 
 void requests_settle(struct agent *a)

@@ -190,6 +190,11 @@ void msg_refusal_put(struct jsonout *o, const int64_t *id, const char *error, co
 	jsonout_object_end(o);
 }
 
+json_t *msg_refusal(const char *error, const char *hint)
+{
+	return json_pack("{s:b, s:s, s:s*}", "ok", 0, "error", error, "hint", hint && hint[0] ? hint : NULL);
+}
+
 int msg_reply_get(const json_t *j, struct diag *d)
 {
 	const char *error = jsonin_string(json_object_get(j, "error")),

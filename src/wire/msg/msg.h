@@ -119,5 +119,7 @@ bool msg_request_id(const json_t *m, int64_t *ret_id);
 NODISCARD int msg_reply_get(const json_t *j, struct diag *d);
 /* The whole of a refusal. */
 void msg_refusal_put(struct jsonout *o, const int64_t *id, const char *error, const char *hint);
+/* The same without type and id, as it comes out of a reply; NULL: out of memory. */
+NODISCARD json_t *msg_refusal(const char *error, const char *hint);
 
 #endif

@@ -257,6 +257,13 @@ static void a_refusal_says_what_and_what_to_do(void **state)
 	text = jsonout_take(&o, NULL);
 	assert_string_equal(text, "{\"ok\":false,\"error\":\"it is full\"}");
 	free(text);
+	json_t *whole = msg_refusal("it is full", "wait"), *bare = msg_refusal("it is full", "");
+	assert_string_equal(json_string_value(json_object_get(whole, "error")), "it is full");
+	assert_string_equal(json_string_value(json_object_get(whole, "hint")), "wait");
+	assert_true(json_is_false(json_object_get(bare, "ok")));
+	assert_null(json_object_get(bare, "hint"));
+	json_decref(whole);
+	json_decref(bare);
 }
 
 int main(void)

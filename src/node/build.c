@@ -315,11 +315,8 @@ void node_close(struct node *n)
 	loop_timer_free(n->stop_timer);
 	for (size_t i = 0; i < ARRAY_LEN(n->signals); i++)
 		free_event(n->signals[i]);
-	if (n->base) {
-		/* Cancelled name look-ups release their memory in one more turn of the loop. */
-		event_base_loop(n->base, EVLOOP_NONBLOCK);
+	if (n->base)
 		event_base_free(n->base);
-	}
 	libevent_global_shutdown();
 	identity_wipe(&n->identity);
 	enrolment_wipe(&n->enrolment);

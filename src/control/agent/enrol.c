@@ -12,6 +12,7 @@
 #include "base/time.h"
 #include "control/agent/enrolment.h"
 #include "control/link/clink.h"
+#include "os/os.h"
 #include "wire/msg/msg.h"
 
 enum { STAGGER_MS = 500, AGAIN_MS = 300, QUESTION = 1 };
@@ -211,11 +212,8 @@ static void errand_end(struct errand *e)
 		event_free(e->next);
 	if (e->end)
 		event_free(e->end);
-	if (e->base) {
-		event_base_loop(
-			e->base, EVLOOP_NONBLOCK); /* a name look-up that was given up ends in the loop */
+	if (e->base)
 		event_base_free(e->base);
-	}
 }
 
 /* TM_OK: the reply, of whatever content, is in e->reply. */
@@ -249,16 +247,6 @@ static int errand_addresses(struct errand *e, char (*addresses)[TOKEN_ADDR_LEN],
 	return diag_what(e->d, TM_EINVAL, "no address of the coordinator is known");
 }
 
-static void address_add(struct enrolment *e, const char *address)
-{
-	if (!address || !address[0] || strlen(address) >= TOKEN_ADDR_LEN || e->n_addresses == TOKEN_ADDRS_MAX)
-		return;
-	for (size_t i = 0; i < e->n_addresses; i++)
-		if (strcmp(e->addresses[i], address) == 0)
-			return;
-	memcpy(e->addresses[e->n_addresses++], address, strlen(address) + 1);
-}
-
 static int enrolment_make(const struct msg_enrolled *m, const struct token *t, const struct identity *id,
 	const char *worked, struct enrolment *ret_e, struct diag *d)
 {
@@ -269,11 +257,11 @@ static int enrolment_make(const struct msg_enrolled *m, const struct token *t, c
 		return diag_what(d, TM_EPROTO, "the coordinator enrolled another key than this machine's");
 	}
 	memcpy(e.coordinator_key, t->coordinator_key, sizeof(e.coordinator_key));
-	address_add(&e, worked); /* it is proved to work from here */
+	addresses_add(e.addresses, &e.n_addresses, worked); /* it is proved to work from here */
 	for (size_t i = 0; i < m->addresses.n; i++)
-		address_add(&e, m->addresses.v[i]);
+		addresses_add(e.addresses, &e.n_addresses, m->addresses.v[i]);
 	for (size_t k = 0; k < t->n_addrs; k++)
-		address_add(&e, t->addrs[k]);
+		addresses_add(e.addresses, &e.n_addresses, t->addrs[k]);
 	*ret_e = e;
 	enrolment_wipe(&e);
 	return TM_OK;
@@ -297,7 +285,7 @@ static int errand_say(struct errand *e, struct jsonout *o)
 
 static int say_enrol(struct errand *e, const struct token *t, const char *name, const char *version)
 {
-	struct msg_enrol m = {.id = QUESTION, .os = "linux"};
+	struct msg_enrol m = {.id = QUESTION, .os = OS_NAME};
 	struct jsonout o = {0};
 
 	memcpy(m.token, t->id, sizeof(m.token));
@@ -340,7 +328,7 @@ int enrol(const struct token *t, const struct identity *id, const char *name, co
 
 static int say_leave(struct errand *e)
 {
-	const struct msg_hello hello = {.os = "linux", .version = TM_VERSION};
+	const struct msg_hello hello = {.os = OS_NAME, .version = TM_VERSION};
 	struct jsonout o = {0};
 
 	msg_hello_put(&o, &hello);

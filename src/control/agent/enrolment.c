@@ -15,6 +15,16 @@ void enrolment_wipe(struct enrolment *e)
 	wipe(e, sizeof(*e));
 }
 
+void addresses_add(char (*list)[TOKEN_ADDR_LEN], size_t *n, const char *address)
+{
+	if (*n == TOKEN_ADDRS_MAX || !address || !address[0] || strlen(address) >= TOKEN_ADDR_LEN)
+		return;
+	for (size_t i = 0; i < *n; i++)
+		if (strcmp(list[i], address) == 0)
+			return;
+	memcpy(list[(*n)++], address, strlen(address) + 1);
+}
+
 /* --- reading --- */
 
 static int port_read(const json_t *j, const char *key, uint16_t *ret_port)

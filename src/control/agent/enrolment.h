@@ -29,6 +29,8 @@ struct enrolment {
 NODISCARD int enrolment_load(const char *path, struct enrolment *ret_e, struct diag *d);
 NODISCARD int enrolment_save(const char *path, const struct enrolment *e, struct diag *d);
 void enrolment_wipe(struct enrolment *e);
+/* One more address at the end of a list with room for TOKEN_ADDRS_MAX, unless it is there, too long or "". */
+void addresses_add(char (*list)[TOKEN_ADDR_LEN], size_t *n, const char *address);
 
 /*
  * Enrols with a token: tries each address, blocking, within timeout_ms (CLI only; runs its own event loop).

@@ -6,6 +6,7 @@
 #include "control/agent/agent_private.h"
 #include "crypto/init.h"
 #include "loop/timer.h"
+#include "os/os.h"
 
 /* Somewhere in the upper half, so that the nodes of a coordinator that comes back do not arrive together. */
 static ns_t jitter(ns_t delay)
@@ -91,7 +92,7 @@ static void on_up(void *ctx, struct clink *l UNUSED)
 {
 	struct agent *a = ctx;
 	struct msg_hello hello = {
-		.os = "linux", .netmap = mesh_version(peers_mesh(a->peers)), .candidates = a->mine};
+		.os = OS_NAME, .netmap = mesh_version(peers_mesh(a->peers)), .candidates = a->mine};
 	struct jsonout o = {0};
 
 	snprintf(hello.version, sizeof(hello.version), "%s", a->version);
@@ -174,16 +175,6 @@ bool session_send(struct agent *a, struct jsonout *o)
 	return clink_send_text(a->link, t) == TM_OK; /* a link that cannot send says so by `closed` */
 }
 
-static void address_add(char (*list)[TOKEN_ADDR_LEN], size_t *n, const char *address)
-{
-	if (*n == TOKEN_ADDRS_MAX || !address || !address[0] || strlen(address) >= TOKEN_ADDR_LEN)
-		return;
-	for (size_t i = 0; i < *n; i++)
-		if (strcmp(list[i], address) == 0)
-			return;
-	memcpy(list[(*n)++], address, strlen(address) + 1);
-}
-
 /*
  * The coordinator's own view of its addresses may not hold from here (port forwarding, a split horizon). So
  * the one that we are connected through stays first, and the old ones stay at the end as far as there is
@@ -198,11 +189,11 @@ void session_addresses_add(struct agent *a, char (*list)[TOKEN_ADDR_LEN], size_t
 		return;
 
 	if (a->known.n_addresses)
-		address_add(next, &n, a->known.addresses[a->next_address]);
+		addresses_add(next, &n, a->known.addresses[a->next_address]);
 	for (size_t i = 0; i < n_list; i++)
-		address_add(next, &n, list[i]);
+		addresses_add(next, &n, list[i]);
 	for (size_t i = 0; i < a->known.n_addresses; i++)
-		address_add(next, &n, a->known.addresses[i]);
+		addresses_add(next, &n, a->known.addresses[i]);
 	memcpy(a->known.addresses, next, sizeof(next));
 	a->known.n_addresses = n;
 	a->next_address = 0;

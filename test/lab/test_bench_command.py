@@ -101,7 +101,9 @@ def test_it_measures_both_directions_and_loses_nothing(net, args):
     peer = nas.peer("hub")
     assert result["name"] == "hub" and result["id"] == peer["id"]
     assert result["address"] == peer["ip6" if "--ipv6" in args else "ip4"]
-    assert (result["path"], result["endpoint"]) == ("direct", peer["endpoint"])
+    # A way may be left for a better one meanwhile.
+    assert result["path"] == "direct"
+    assert result["endpoint"] in (f"{hub.host.ip4}:51820", f"[{hub.host.ip6}]:51820")
     assert result["streams"] == (4 if "--parallel" in args else 1) and result["time_s"] == 1 and result["port"] == PORT
     moved = sum(result[d]["received_bytes"] for d in ("download", "upload"))
     assert hub.peer("nas")["tx_bytes"] + hub.peer("nas")["rx_bytes"] > moved, "not through the tunnel"

@@ -44,8 +44,8 @@ struct db_reader {
 };
 
 /*
- * Reads the file: TM_ENOENT when there is none; TM_ECORRUPT or TM_EVERSION when it is not to be used, anything
- * else when it cannot be, with a sentence in d. The first write makes a new one then.
+ * Reads the file: TM_ENOENT when there is none; TM_ECORRUPT or TM_EVERSION when it is not to be used,
+ * anything else when it cannot be, with a sentence in d. The first write makes a new one then.
  */
 NODISCARD int db_load(
 	struct db *db, const struct db_reader *reader, struct db_state *ret_state, struct diag *d);

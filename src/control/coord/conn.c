@@ -48,6 +48,23 @@ static void admit_stranger(struct conn *n)
 	c->n_strangers++;
 }
 
+/* The key of a mesh node proves who it is, but not that it will say hello: one such link is enough. */
+static void admit_member(struct conn *n, struct member *m)
+{
+	if (m->greeting)
+		conn_shut(m->greeting, "this node has connected again");
+	m->greeting = n;
+}
+
+static void leave_fresh(struct conn *n)
+{
+	struct member *m = list_empty(&n->in_fresh) ? NULL : registry_by_key(n->c->reg, n->key);
+
+	if (m && m->greeting == n)
+		m->greeting = NULL;
+	list_remove(&n->in_fresh);
+}
+
 int conn_open(struct coord *c, const struct coord_conn_ops *ops, void *link, const uint8_t key[static 32],
 	const struct endpoint *from, struct conn **ret_conn)
 {
@@ -73,7 +90,10 @@ int conn_open(struct coord *c, const struct coord_conn_ops *ops, void *link, con
 	list_init(&n->in_push);
 	list_init(&n->in_charged);
 	list_push_back(&c->fresh, &n->in_fresh);
-	if (!registry_by_key(c->reg, key))
+	struct member *m = registry_by_key(c->reg, key);
+	if (m && m->s.rec.kind == NODE_MESH)
+		admit_member(n, m);
+	else
 		admit_stranger(n);
 	*ret_conn = n;
 	return TM_OK;
@@ -109,7 +129,7 @@ void conn_closed(struct conn *n)
 
 	detach(n);
 	forget_stranger(n);
-	list_remove(&n->in_fresh);
+	leave_fresh(n);
 	n->state = CONN_DEAD;
 	map_remove(c->conn_by_id, &n->id);
 	list_remove(&n->in_conns);
@@ -168,7 +188,7 @@ void conn_shut(struct conn *n, const char *why)
 
 	detach(n);
 	forget_stranger(n);
-	list_remove(&n->in_fresh);
+	leave_fresh(n);
 	n->state = CONN_CLOSING;
 	n->ops->close(n->link, why);
 }
@@ -267,7 +287,7 @@ static bool attach(struct conn *n, struct member *m)
 	struct conn *old = m->conn;
 
 	forget_stranger(n);
-	list_remove(&n->in_fresh);
+	leave_fresh(n);
 	n->state = CONN_MEMBER;
 	n->member = m;
 	m->conn = n;

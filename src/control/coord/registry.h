@@ -38,6 +38,7 @@ struct member {
 	struct list in_clients; /* of a client, in its node's `clients` */
 	/* The owner's: registry_put leaves them empty, registry_remove does not look but frees candidates. */
 	struct conn *conn;
+	struct conn *greeting; /* the newest link with its key that has not said hello */
 	struct candidate *candidates; /* last known */
 	size_t n_candidates;
 	struct list watchers, watching;

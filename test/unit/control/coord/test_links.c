@@ -452,6 +452,27 @@ static void strangers_who_do_not_enrol_cannot_pile_up(void **state)
 	assert_int_equal(r->c->n_strangers, 63);
 }
 
+static void the_key_of_a_member_has_one_link_that_says_nothing(void **state)
+{
+	struct rig *r = *state;
+	struct machine *m = rig_machine(r, 0);
+
+	machine_join(m, "m");
+	for (size_t i = 1; i < 100; i++) {
+		rig_machine(r, i)->id = m->id;
+		machine_link(rig_machine(r, i));
+	}
+	for (size_t i = 1; i < 99; i++)
+		assert_null(r->machines[i].conn);
+	assert_non_null(m->conn); /* saying nothing does not replace the one that works */
+	machine_hello(rig_machine(r, 99), NULL);
+	assert_non_null(machine_last(rig_machine(r, 99), "welcome"));
+	assert_null(m->conn);
+	machine_link(m); /* and whoever is welcome is in nobody's way */
+	assert_non_null(r->machines[99].conn);
+	machine_unlink(m);
+}
+
 static void an_ephemeral_node_is_removed_when_it_stays_away(void **state)
 {
 	struct rig *r = *state;
@@ -495,6 +516,7 @@ int main(void)
 		T(a_link_that_takes_nothing_more_is_dropped_alone),
 		T(a_link_that_never_says_who_it_is_gets_closed),
 		T(strangers_who_do_not_enrol_cannot_pile_up),
+		T(the_key_of_a_member_has_one_link_that_says_nothing),
 		T(an_ephemeral_node_is_removed_when_it_stays_away),
 	};
 

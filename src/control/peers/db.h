@@ -19,7 +19,7 @@ struct db_config {
 	const uint8_t *coordinator_key;
 };
 
-/* Everything is borrowed for db_open and copied. Files are not touched before db_load. */
+/* Everything is borrowed for db_new and copied. Files are not touched before db_load. */
 NODISCARD int db_new(const struct db_config *cfg, struct db **ret_db);
 void db_free(struct db *db); /* NULL is fine */
 

@@ -58,10 +58,10 @@ NODISCARD int peers_new(struct event_base *base, const struct peers_config *cfg,
 void peers_free(struct peers *p); /* writes what is due, blocking; NULL is fine */
 
 const struct mesh *peers_mesh(const struct peers *p);
-/* mesh_apply, mesh_clear, mesh_forget_version; contacts of those that are gone are dropped. */
+/* mesh_apply, mesh_clear; contacts of those that are gone are dropped. */
 NODISCARD int peers_update(struct peers *p, const struct netmap *update, struct mesh_diff *ret_diff);
 NODISCARD int peers_clear(struct peers *p, struct mesh_diff *ret_diff);
-void peers_forget_version(struct peers *p);
+void peers_forget_version(struct peers *p); /* a snapshot is wanted, not a delta */
 
 struct contact *peers_contact(const struct peers *p, const char *id); /* NULL: none yet; any text */
 struct contact *peers_meet(struct peers *p, const char *id); /* NULL: no member, or no memory */

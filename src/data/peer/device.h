@@ -68,7 +68,6 @@ NODISCARD int device_peer_add(
 void device_peer_remove(struct device *d, struct peer *p);
 void device_peer_free(void *peer); /* wipes; struct peer *, for the epoch */
 struct peer *device_peer_find(struct device *d, const uint8_t key[static 32]);
-/* Counts from the next handshake on. */
 /*
  * The newest TAI64N stamp accepted from the peer, and its restoration after a restart: initiations that are
  * not newer stay refused. False when none was accepted yet; seeding with an older stamp than the known one
@@ -76,6 +75,7 @@ struct peer *device_peer_find(struct device *d, const uint8_t key[static 32]);
  */
 bool device_peer_stamp(const struct peer *p, uint8_t ret_stamp[static WG_TAI64N]);
 void device_peer_seed_stamp(struct peer *p, const uint8_t stamp[static WG_TAI64N]);
+/* Counts from the next handshake on. */
 void device_peer_set_psk(struct device *d, struct peer *p, const uint8_t psk[static 32]);
 void device_peer_set_keepalive(struct device *d, struct peer *p, uint16_t seconds, ns_t now);
 /*

@@ -64,6 +64,8 @@ static void act(struct node *n, const struct core_out *out)
 {
 	switch (out->kind) {
 	case CORE_SEND:
+		if (out->why == WHY_ANSWER) /* every check that is accepted is answered: its stamp is new */
+			keeper_heard(n->keeper, out->peer.key);
 		/* What cannot be sent is not answered. */
 		(void)!plane_send(n->plane, &out->way, out->msg, out->n);
 		break;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "node/keeper.h"
 
+#include "base/hashset.h"
 #include "base/log.h"
 #include "control/peers/peers.h"
 #include "loop/helper.h"
@@ -12,12 +13,17 @@
 #define CHECK_EVERY (60 * SEC)
 #define STAMPS_EVERY (10 * 60 * SEC)
 
+struct heard {
+	uint8_t key[32];
+};
+
 struct keeper {
 	struct keeper_config cfg;
 	struct helper *helper;
 	struct loop_timer *timer;
 	ns_t stamps_saved; /* monotonic; 0 = not since the start */
-	bool stamps_due, writing, complained;
+	struct hashset heard; /* struct heard, since then: their stamps may be newer than what is kept */
+	bool writing, complained;
 };
 
 /* The clock's file, to be written by the helper thread. */
@@ -78,20 +84,28 @@ static bool stamps_add(struct stamps *kept, const struct stamps *now)
 	       memcmp(kept->handshake, before.handshake, sizeof(before.handshake)) != 0;
 }
 
-/* Of all members: checks come without a word to us. Few have anything new, and only those are written. */
-static void keep_stamps(struct keeper *k)
+static void keep_stamps_of(struct keeper *k, const uint8_t key[static 32])
 {
-	const struct mesh_node *n;
+	const struct mesh_node *n = mesh_by_key(peers_mesh(k->cfg.peers), key);
 	struct stamps now;
 
-	for (size_t i = 0; (n = mesh_next(peers_mesh(k->cfg.peers), &i));) {
-		struct contact *c =
-			k->cfg.stamps(k->cfg.ctx, n->key, &now) ? peers_meet(k->cfg.peers, n->id) : NULL;
+	if (!n || !k->cfg.stamps(k->cfg.ctx, key, &now))
+		return;
 
-		if (c && stamps_add(&c->stamps, &now))
-			peers_keep(k->cfg.peers, c);
+	struct contact *c = peers_meet(k->cfg.peers, n->id);
+	if (c && stamps_add(&c->stamps, &now))
+		peers_keep(k->cfg.peers, c);
+}
+
+static void keep_stamps(struct keeper *k)
+{
+	struct heard *h;
+
+	for (size_t i = 0; (h = hashset_next(&k->heard, &i));) {
+		keep_stamps_of(k, h->key);
+		free(h);
 	}
-	k->stamps_due = false;
+	hashset_deinit(&k->heard); /* empty, for the next ones */
 	k->stamps_saved = time_monotonic();
 }
 
@@ -104,8 +118,16 @@ static void check(void *ctx)
 	node_clock_read(k->cfg.clock, time_real(), now);
 	if (!k->writing && node_clock_is_due(k->cfg.clock))
 		save_clock(k);
-	if (k->stamps_due && (!k->stamps_saved || now - k->stamps_saved >= STAMPS_EVERY))
+	if (k->heard.size && (!k->stamps_saved || now - k->stamps_saved >= STAMPS_EVERY))
 		keep_stamps(k);
+}
+
+static const void *heard_key(const void *record, size_t *ret_len)
+{
+	const struct heard *h = record;
+
+	*ret_len = sizeof(h->key);
+	return h->key;
 }
 
 int keeper_new(
@@ -116,7 +138,9 @@ int keeper_new(
 	if (!k)
 		return TM_ENOMEM;
 	k->cfg = *cfg;
-	int err = loop_timer_new(base, check, k, &k->timer);
+	int err = hashset_init(&k->heard, heard_key);
+	if (!err)
+		err = loop_timer_new(base, check, k, &k->timer);
 	if (!err)
 		err = helper_new(base, "tm-keeper", &k->helper);
 	/* The clock must be reserved before anything is stamped with it. */
@@ -141,7 +165,16 @@ void keeper_free(struct keeper *k)
 	free(k);
 }
 
-void keeper_session(struct keeper *k)
+void keeper_heard(struct keeper *k, const uint8_t key[static 32])
 {
-	k->stamps_due = true;
+	if (!k || hashset_get(&k->heard, key, sizeof(struct heard)))
+		return;
+	if (hashset_reserve(&k->heard, 1) != TM_OK)
+		return;
+
+	struct heard *h = malloc(sizeof(*h));
+	if (!h)
+		return; /* the next word from it, a few seconds later, is as good */
+	memcpy(h->key, key, sizeof(h->key));
+	hashset_put(&k->heard, h);
 }

@@ -5,7 +5,7 @@
  *
  *   agent --changes--> policy --peers--> plane           agent --candidates--> path core
  *   plane --stun, want path, heard--> path core          what the path core decides: drive.c
- *   plane --session--> keeper                            responder --is that a member?--> agent
+ *   plane --session, heard--> keeper                     responder --is that a member?--> agent
  */
 #include "control/policy/policy.h"
 #include "node/drive.h"
@@ -28,16 +28,18 @@ static void on_want_path(void *ctx, const uint8_t key[32])
 
 static void on_heard(void *ctx, const uint8_t key[32], const struct way_to *by)
 {
-	drive_input(ctx, &(struct core_in){.kind = CORE_HEARD, .key = key, .by = *by});
+	struct node *n = ctx;
+
+	keeper_heard(n->keeper, key);
+	drive_input(n, &(struct core_in){.kind = CORE_HEARD, .key = key, .by = *by});
 }
 
 static void on_session(void *ctx, const uint8_t key[32], bool up)
 {
 	struct node *n = ctx;
 
-	(void)key;
 	if (up)
-		keeper_session(n->keeper);
+		keeper_heard(n->keeper, key);
 }
 
 static void on_offload_lost(void *ctx)

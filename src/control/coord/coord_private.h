@@ -32,6 +32,7 @@ struct clink_text;
 /* Limits and delays; tests make them short. */
 struct coord_tuning {
 	ns_t push_gap; /* least time between the end of a push and the next */
+	ns_t push_debt; /* pushes take half of the time at most, but for so much in advance */
 	unsigned push_slice; /* links told in one turn of the loop */
 	size_t snapshot_bytes; /* of snapshots that wait in queues of links, in all */
 	ns_t snapshot_grace; /* a link has so long to take a snapshot off its queue, ... */
@@ -54,7 +55,7 @@ struct push {
 	size_t charged; /* bytes of snapshots in queues of links */
 	struct list charges; /* those links */
 	struct loop_timer *timer; /* the next slice, or the next round */
-	ns_t round_cost; /* time that the running round has taken so far */
+	ns_t paid_at; /* then half of the time has gone to something else than pushes */
 	ns_t not_before; /* the next round */
 	bool wanted; /* something changed since the last round began */
 };

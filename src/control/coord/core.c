@@ -16,6 +16,7 @@ struct coord_tuning coord_tuning_default(void)
 {
 	return (struct coord_tuning){
 		.push_gap = 20 * MS,
+		.push_debt = 1 * SEC,
 		.push_slice = 500,
 		.snapshot_bytes = 64 << 20,
 		.snapshot_grace = 30 * SEC,

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
  * Telling links about the map. A round gives each link that is behind one message for all that has happened
- * since the last, in slices, so that hellos, administration and handshakes get in between; the next round
- * begins no sooner than as long after it as it took, so that telling takes half of the time at most. The
- * first change after a quiet time is told at once; a storm of them costs links x (time / gap) messages and
- * not links x changes.
+ * since the last, in slices, so that hellos, administration and handshakes get in between. A few changes are
+ * told at once; a storm of them may take half of the time, and costs links x (time / round) messages and not
+ * links x changes.
  *
  * Snapshots are large and are not sent in rounds: who needs one waits until the snapshots that still lie in
  * queues of links are few enough together, so that a thousand slow receivers cannot fill the memory. Who does
@@ -117,7 +116,6 @@ static void begin_round(struct push *p)
 	struct list *l;
 
 	p->wanted = false;
-	p->round_cost = 0;
 	while ((l = list_pop_front(&p->told)))
 		list_push_back(&p->behind, l);
 }
@@ -145,8 +143,8 @@ static void run_slice(void *ctx)
 	}
 	serve_waiting(c);
 	ns_t now = time_monotonic();
-	p->round_cost += now - start;
-	p->not_before = now + ns_max(c->tuning.push_gap, p->round_cost);
+	p->paid_at = ns_max(p->paid_at, start) + 2 * (now - start);
+	p->not_before = ns_max(now + c->tuning.push_gap, p->paid_at - c->tuning.push_debt);
 	plan(c);
 }
 

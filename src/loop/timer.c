@@ -7,13 +7,29 @@ struct loop_timer {
 	struct event *event;
 	loop_timer_fn *fn;
 	void *ctx;
+	ns_t due;
 };
 
+static void wait_for(struct loop_timer *t, ns_t wait)
+{
+	ns_t us = (wait + US - 1) / US;
+
+	event_add(t->event, &(struct timeval){.tv_sec = us / (SEC / US), .tv_usec = us % (SEC / US)});
+}
+
+/*
+ * The loop's clock has a grain of some milliseconds: whatever wakes the loop just before our time makes us
+ * come early by as much. Nobody who waits for us need know.
+ */
 static void on_event(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
 	struct loop_timer *t = arg;
+	ns_t now = time_monotonic();
 
-	t->fn(t->ctx);
+	if (t->due > now)
+		wait_for(t, t->due - now);
+	else
+		t->fn(t->ctx);
 }
 
 int loop_timer_new(struct event_base *base, loop_timer_fn *fn, void *ctx, struct loop_timer **ret_timer)
@@ -44,10 +60,8 @@ void loop_timer_free(struct loop_timer *t)
 
 void loop_timer_in(struct loop_timer *t, ns_t wait)
 {
-	/* Rounded up: a timer that comes early finds that nothing is due and sets itself again. */
-	ns_t us = (wait + US - 1) / US;
-
-	event_add(t->event, &(struct timeval){.tv_sec = us / (SEC / US), .tv_usec = us % (SEC / US)});
+	t->due = time_monotonic() + wait;
+	wait_for(t, wait);
 }
 
 void loop_timer_at(struct loop_timer *t, ns_t at)

@@ -21,7 +21,8 @@ NODISCARD int loop_timer_new(
 void loop_timer_free(struct loop_timer *t); /* NULL is fine; also from its own callback */
 DEFINE_CLEANUP(struct loop_timer, loop_timer_free)
 
-/* Monotonic; a moment that has passed means the next turn of the loop, NS_NEVER stops the timer. */
+/* Never early. Monotonic; a moment that has passed means the next turn of the loop, NS_NEVER stops the timer.
+ */
 void loop_timer_at(struct loop_timer *t, ns_t at);
 void loop_timer_in(struct loop_timer *t, ns_t wait);
 void loop_timer_stop(struct loop_timer *t);

@@ -11,6 +11,8 @@ struct world {
 	unsigned fired;
 	ns_t again_in; /* set from its own callback; 0 = not */
 	bool free_itself;
+	ns_t fired_at;
+	struct loop_timer *other;
 };
 
 static void on_timer(void *ctx)
@@ -18,6 +20,7 @@ static void on_timer(void *ctx)
 	struct world *w = ctx;
 
 	w->fired++;
+	w->fired_at = time_monotonic();
 	if (w->again_in)
 		loop_timer_in(w->timer, w->again_in);
 	w->again_in = 0;
@@ -59,6 +62,33 @@ static void fires_once_and_not_early(void **state)
 	assert_int_equal(w->fired, 1);
 	assert_true(time_monotonic() - begin >= 5 * MS);
 	assert_false(loop_timer_is_set(w->timer));
+}
+
+static void restless(void *ctx)
+{
+	struct world *w = ctx;
+
+	if (!w->fired)
+		loop_timer_in(w->other, 300 * US);
+}
+
+/* What wakes the loop meanwhile makes it look at a clock of some milliseconds' grain. */
+static void is_not_early_in_a_busy_loop(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(loop_timer_new(w->base, restless, w, &w->other), TM_OK);
+	for (int i = 0; i < 120; i++) {
+		ns_t begin = time_monotonic();
+
+		w->fired = 0;
+		loop_timer_in(w->timer, 9 * MS);
+		loop_timer_in(w->other, 0);
+		event_base_dispatch(w->base);
+		assert_int_equal(w->fired, 1);
+		assert_true(w->fired_at - begin >= 9 * MS);
+	}
+	loop_timer_free(w->other);
 }
 
 static void a_moment_that_has_passed_means_the_next_turn(void **state)
@@ -118,6 +148,7 @@ static void may_be_freed_from_its_own_callback(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(is_not_early_in_a_busy_loop, setup, teardown),
 		cmocka_unit_test_setup_teardown(fires_once_and_not_early, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_moment_that_has_passed_means_the_next_turn, setup, teardown),

@@ -106,12 +106,11 @@ struct map_message text_map(const json_t *m);
 NODISCARD int source_set(const char *first, unsigned n);
 
 /* stun.c */
-struct stun_run;
 /* Every member asks the coordinator once under which address it is seen, `rate` of them a second; says
  * {"ev":"stunned"}. */
 NODISCARD int stun_start(struct herd *h, const char *coordinator_id, const char *endpoint, unsigned rate);
 
-/* report.c: one JSON line per event on stdout. */
+/* herd.c: events are JSON objects, a line each, on stdout. */
 void report_times(const char *name, ns_t *v, size_t n); /* ,"name":{...}; sorts v */
 ns_t herd_clock(void); /* CLOCK_MONOTONIC, which the driver has too */
 

@@ -139,7 +139,7 @@ class Daemon:
     """A node started by hand, so that it can be measured from its first moment."""
 
     def __init__(self, node):
-        self.node, self.process, self.ns = node, None, None
+        self.node, self.process = node, None
 
     def start(self, timeout=120):
         """Seconds until it answers."""

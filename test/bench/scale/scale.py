@@ -54,8 +54,8 @@ def median(values):
 class Coordinator:
     """The measurements around a hub and its herd."""
 
-    def __init__(self, book, hub, herd, token):
-        self.book, self.hub, self.herd, self.token = book, hub, herd, token
+    def __init__(self, book, hub, herd):
+        self.book, self.hub, self.herd = book, hub, herd
         self.size = 0       # what the figures stand under: joins that are measured come on top
         self.renamed = None
 
@@ -227,7 +227,7 @@ def run(args, book):
             herd.say(f"token {token}")
             herd.say(f"via {address}:8443")
             herd.say(f"sources {FAST_SOURCES} {MANY}")
-            c = Coordinator(book, hub, herd, token)
+            c = Coordinator(book, hub, herd)
             for size in args.sizes:
                 c.grow(size)
                 for step in (c.serial_joins, c.burst, c.renames, c.lists, lambda: c.idle(args.idle), lambda: c.stun(address)):

@@ -4,7 +4,7 @@
 #include "base/hashset.h"
 #include "base/log.h"
 #include "control/peers/peers.h"
-#include "loop/helper.h"
+#include "loop/saver.h"
 #include "loop/timer.h"
 #include "os/os.h"
 
@@ -19,57 +19,55 @@ struct heard {
 
 struct keeper {
 	struct keeper_config cfg;
-	struct helper *helper;
+	struct saver *clock;
 	struct loop_timer *timer;
 	ns_t stamps_saved; /* monotonic; 0 = not since the start */
 	struct hashset heard; /* struct heard, since then: their stamps may be newer than what is kept */
-	bool writing, complained;
+	bool complained; /* that the clock cannot be saved */
 };
 
-/* The clock's file, to be written by the helper thread. */
+/* The clock's file, to be written by the saver. */
 struct save {
-	struct keeper *keeper;
 	const char *path;
 	char text[CLOCK_TEXT_MAX];
 	ns_t reserved;
 	struct diag d;
 };
 
-static int run_save(void *job)
+static int clock_take(void *ctx, void **ret_job)
+{
+	struct keeper *k = ctx;
+	struct save *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return TM_ENOMEM;
+
+	s->path = k->cfg.clock->path;
+	s->reserved = node_clock_format(k->cfg.clock, s->text);
+	*ret_job = s;
+	return TM_OK;
+}
+
+static int clock_write(void *job)
 {
 	struct save *s = job;
 
 	return os_write_file(s->path, s->text, strlen(s->text), 0600, &s->d);
 }
 
-static void save_done(void *job, int result)
+static void clock_done(void *ctx, void *job, int result)
 {
+	struct keeper *k = ctx;
 	struct save *s = job;
-	struct keeper *k = s->keeper;
 	char text[1024];
 
-	k->writing = false;
-	if (result && result != TM_ECLOSED && !k->complained)
+	if (!result)
+		node_clock_saved(k->cfg.clock, s->reserved);
+	else if (s && result != TM_ECLOSED && !k->complained)
 		log_warn("node: the clock is not saved, trying again every minute",
 			KV("why", diag_format(&s->d, result, text, sizeof(text))));
 	k->complained = result != TM_OK;
-	if (!result)
-		node_clock_saved(k->cfg.clock, s->reserved);
 	free(s);
-}
-
-static void save_clock(struct keeper *k)
-{
-	struct save *s = calloc(1, sizeof(*s));
-
-	if (!s)
-		return; /* the next check finds it due again */
-	s->keeper = k;
-	s->path = k->cfg.clock->path;
-	s->reserved = node_clock_format(k->cfg.clock, s->text);
-	k->writing = helper_submit(k->helper, run_save, save_done, s) == TM_OK;
-	if (!k->writing)
-		free(s);
 }
 
 static bool stamps_add(struct stamps *kept, const struct stamps *now)
@@ -116,8 +114,8 @@ static void check(void *ctx)
 
 	loop_timer_in(k->timer, CHECK_EVERY);
 	node_clock_read(k->cfg.clock, time_real(), now);
-	if (!k->writing && node_clock_is_due(k->cfg.clock))
-		save_clock(k);
+	if (node_clock_is_due(k->cfg.clock))
+		saver_note(k->clock);
 	if (k->heard.size && (!k->stamps_saved || now - k->stamps_saved >= STAMPS_EVERY))
 		keep_stamps(k);
 }
@@ -134,6 +132,12 @@ int keeper_new(
 	struct event_base *base, const struct keeper_config *cfg, struct keeper **ret_keeper, struct diag *d)
 {
 	struct keeper *k = calloc(1, sizeof(*k));
+	const struct saver_config clock = {.thread = "tm-keeper",
+		.again = CHECK_EVERY,
+		.ctx = k,
+		.take = clock_take,
+		.write = clock_write,
+		.done = clock_done};
 
 	if (!k)
 		return TM_ENOMEM;
@@ -142,7 +146,7 @@ int keeper_new(
 	if (!err)
 		err = loop_timer_new(base, check, k, &k->timer);
 	if (!err)
-		err = helper_new(base, "tm-keeper", &k->helper);
+		err = saver_new(base, &clock, &k->clock);
 	/* The clock must be reserved before anything is stamped with it. */
 	if (!err)
 		err = node_clock_save(cfg->clock, d);
@@ -159,7 +163,7 @@ void keeper_free(struct keeper *k)
 {
 	if (!k)
 		return;
-	helper_free(k->helper);
+	saver_free(k->clock);
 	keep_stamps(k);
 	loop_timer_free(k->timer);
 	free(k);

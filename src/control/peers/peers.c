@@ -231,7 +231,7 @@ static void load(struct peers *p)
 	else if (err != TM_ENOENT)
 		log_warn("peers: the file of the network map cannot be used, going on without it",
 			KV("file", p->path), KV_ERR(err), KV("why", d.what));
-	p->failed = err != TM_ENOENT && err != TM_ECORRUPT && err != TM_EVERSION;
+	p->complained = err != TM_ENOENT && err != TM_ECORRUPT && err != TM_EVERSION;
 }
 
 int peers_new(struct event_base *base, const struct peers_config *cfg, struct peers **ret_peers)
@@ -246,7 +246,6 @@ int peers_new(struct event_base *base, const struct peers_config *cfg, struct pe
 	if (!p)
 		return TM_ENOMEM;
 
-	p->save_delay = cfg->save_delay;
 	p->path = strdup(cfg->path);
 	err = p->path ? mesh_new(cfg->mesh, &p->mesh) : TM_ENOMEM;
 	if (!err)
@@ -254,7 +253,7 @@ int peers_new(struct event_base *base, const struct peers_config *cfg, struct pe
 	if (!err)
 		err = db_new(&file, &p->db);
 	if (!err)
-		err = save_open(base, p);
+		err = save_open(base, p, cfg->save_delay);
 	if (err) {
 		peers_free(p);
 		return err;

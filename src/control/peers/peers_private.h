@@ -6,8 +6,7 @@
 #include "base/hashset.h"
 #include "control/peers/db.h"
 
-struct helper;
-struct loop_timer;
+struct saver;
 
 struct peers {
 	struct mesh *mesh;
@@ -15,18 +14,15 @@ struct peers {
 	struct coordinator_known coordinator;
 	/* save.c */
 	char *path; /* for the log */
-	struct db *db; /* the helper's while `saving` */
-	struct helper *helper;
-	struct loop_timer *timer;
-	ns_t save_delay;
+	struct db *db; /* the saver's once there is one */
+	struct saver *saver;
 	struct hashset dirty; /* by id: whose rows are to be written */
-	bool state_dirty, saving, failed;
-	bool planned; /* the timer stands for a change, not for another attempt */
+	bool complained; /* that the file cannot be used */
 };
 
 enum { DIRTY_MEMBER = 1, DIRTY_CONTACT = 2 };
 
-NODISCARD int save_open(struct event_base *base, struct peers *p);
+NODISCARD int save_open(struct event_base *base, struct peers *p, ns_t delay);
 void save_close(struct peers *p); /* writes what is due, blocking */
 /* Without memory to remember it by, a row waits for its next change. */
 void save_note(struct peers *p, const char *id, unsigned what);

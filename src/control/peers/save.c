@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * Writing what changed. Changes are noted by id; a moment after the first one the rows, as they are by then,
- * are copied for the helper thread, which writes them in one transaction. When that fails they are noted
- * again, so that the file is behind, but never inconsistent, and the number of notes is bounded by the
- * members.
+ * Writing what changed. Changes are noted by id; when the saver asks, the rows, as they are by then, are
+ * copied for it, and it writes them in one transaction. When that fails they are noted again, so that the
+ * file is behind, but never inconsistent, and the number of notes is bounded by the members.
  */
 #include "control/peers/peers_private.h"
 
 #include "base/log.h"
-#include "loop/helper.h"
-#include "loop/timer.h"
+#include "loop/saver.h"
 #include "os/os.h"
 
 #include <string.h>
@@ -25,12 +23,12 @@ struct dirty {
 };
 
 struct save {
-	struct peers *peers;
 	struct db *db;
 	struct db_state state;
 	struct db_row *rows;
 	size_t n;
 	struct diag d;
+	bool made_anew; /* written, and everything else is due now */
 };
 
 static const void *key_id(const void *record, size_t *ret_len)
@@ -40,21 +38,6 @@ static const void *key_id(const void *record, size_t *ret_len)
 }
 
 /* --- notes --- */
-
-static bool is_due(const struct peers *p)
-{
-	return p->state_dirty || p->dirty.size;
-}
-
-/* A change is tried soon, also while the disk is full; without changes a full disk is asked now and then. */
-static void plan(struct peers *p, bool again)
-{
-	if (p->saving || p->planned || (again && loop_timer_is_set(p->timer)))
-		return;
-
-	p->planned = !again;
-	loop_timer_in(p->timer, again ? AGAIN_AFTER : p->save_delay);
-}
 
 static void note(struct peers *p, const char *id, unsigned what)
 {
@@ -73,13 +56,12 @@ static void note(struct peers *p, const char *id, unsigned what)
 void save_note(struct peers *p, const char *id, unsigned what)
 {
 	note(p, id, what);
-	plan(p, false);
+	saver_note(p->saver);
 }
 
 void save_note_state(struct peers *p)
 {
-	p->state_dirty = true;
-	plan(p, false);
+	saver_note(p->saver);
 }
 
 void save_note_all(struct peers *p)
@@ -141,11 +123,11 @@ static void forget_notes(struct peers *p)
 	for (size_t i = 0; (note = hashset_next(&p->dirty, &i));)
 		free(note);
 	hashset_deinit(&p->dirty);
-	p->state_dirty = false;
 }
 
-static int save_new(struct peers *p, struct save **ret_save)
+static int save_take(void *ctx, void **ret_job)
 {
+	struct peers *p = ctx;
 	struct save *s = calloc(1, sizeof(*s));
 	struct dirty *note;
 	int err = TM_OK;
@@ -162,23 +144,24 @@ static int save_new(struct peers *p, struct save **ret_save)
 		save_free(s);
 		return err;
 	}
-	s->peers = p;
 	s->db = p->db;
 	s->state = (struct db_state){.version = mesh_version(p->mesh),
 		.n_members = mesh_size(p->mesh),
 		.coordinator = p->coordinator};
 	forget_notes(p);
-	*ret_save = s;
+	*ret_job = s;
 	return TM_OK;
 }
 
 /* --- writing --- */
 
-static int save_run(void *job)
+static int save_write(void *job)
 {
 	struct save *s = job;
+	int err = db_write(s->db, &s->state, s->rows, s->n, &s->d);
 
-	return db_write(s->db, &s->state, s->rows, s->n, &s->d);
+	s->made_anew = err == TM_EAGAIN;
+	return s->made_anew ? TM_OK : err;
 }
 
 static void note_again(struct peers *p, const struct save *s)
@@ -187,78 +170,57 @@ static void note_again(struct peers *p, const struct save *s)
 		note(p, s->rows[i].id,
 			(s->rows[i].member_changed ? DIRTY_MEMBER : 0) |
 				(s->rows[i].contact_changed ? DIRTY_CONTACT : 0));
-	p->state_dirty = true;
 }
 
 static void say(struct peers *p, int err, const char *why)
 {
-	if (err == TM_EAGAIN)
-		log_warn("peers: the file of the network map was unusable and is written anew",
-			KV("file", p->path));
-	else if (err && !p->failed)
+	if (err == TM_ECLOSED) /* not tried: the end is near, and tries it */
+		return;
+	if (err && !p->complained)
 		log_warn("peers: the network map cannot be written, going on without its file",
 			KV("file", p->path), KV_ERR(err), KV("why", why));
-	p->failed = err && err != TM_EAGAIN;
+	p->complained = err != TM_OK;
 }
 
-static void save_done(void *job, int result)
+static void save_done(void *ctx, void *job, int result)
 {
+	struct peers *p = ctx;
 	struct save *s = job;
-	struct peers *p = s->peers;
 
-	p->saving = false;
-	if (result != TM_ECLOSED) /* not run: the end is near, and writes it */
-		say(p, result, s->d.what);
-	if (result == TM_EAGAIN)
+	say(p, result, s ? s->d.what : tm_strerror(result));
+	if (!s)
+		return;
+
+	if (s->made_anew) {
+		log_warn("peers: the file of the network map was unusable and is written anew",
+			KV("file", p->path));
 		save_note_all(p);
-	else if (result)
+	}
+	if (result)
 		note_again(p, s);
 	bool many = s->n >= MANY_ROWS;
 	save_free(s);
 	if (many)
 		os_return_memory();
-	if (is_due(p))
-		plan(p, p->failed);
 }
 
-static void on_timer(void *ctx)
+int save_open(struct event_base *base, struct peers *p, ns_t delay)
 {
-	struct peers *p = ctx;
-	struct save *s;
-
-	p->planned = false;
-	int err = save_new(p, &s);
-	if (!err) {
-		p->saving = true;
-		err = helper_submit(p->helper, save_run, save_done, s);
-		if (err)
-			save_done(s, err);
-	} else {
-		say(p, err, tm_strerror(err));
-		plan(p, true);
-	}
-}
-
-int save_open(struct event_base *base, struct peers *p)
-{
+	const struct saver_config cfg = {.thread = "tm-peers",
+		.delay = delay,
+		.again = AGAIN_AFTER,
+		.ctx = p,
+		.take = save_take,
+		.write = save_write,
+		.done = save_done};
 	int err = hashset_init(&p->dirty, key_id);
 
-	if (!err)
-		err = loop_timer_new(base, on_timer, p, &p->timer);
-	if (!err)
-		err = helper_new(base, "tm-peers", &p->helper);
-	return err;
+	return err ? err : saver_new(base, &cfg, &p->saver);
 }
 
 void save_close(struct peers *p)
 {
-	struct save *s;
-
-	/* A write that runs is waited for; one that still waits is noted again. */
-	helper_free(TAKE(p->helper));
-	for (unsigned attempt = 0; p->timer && attempt < 2 && is_due(p) && save_new(p, &s) == TM_OK;
-		attempt++)
-		save_done(s, save_run(s));
-	loop_timer_free(TAKE(p->timer));
+	saver_free(p->saver); /* which may note what a file made anew lacks */
+	p->saver = NULL;
 	forget_notes(p);
 }

@@ -66,8 +66,8 @@ NODISCARD int os_make_dir(const char *path, unsigned mode, struct diag *d);
 /* Whole file (or pipe), at most max bytes (TM_ERANGE), NUL-terminated for convenience. Caller frees (and
  * wipes) *ret_text; ret_n may be NULL. */
 NODISCARD int os_read_file(const char *path, size_t max, char **ret_text, size_t *ret_n, struct diag *d);
-/* Temporary file in the same directory, fsync, rename, fsync of the directory. The old content survives every
- * failure, also a full disk. */
+/* PATH.tmp in the same directory, fsync, rename, fsync of the directory. The old content survives every
+ * failure, also a full disk. One writer at a time: whoever holds the directory's lock. */
 NODISCARD int os_write_file(const char *path, const void *p, size_t n, unsigned mode, struct diag *d);
 /* Exclusive lock file, held until the descriptor closes; TM_EBUSY with the owner's pid in d. */
 NODISCARD int os_lock_file(const char *path, int *ret_fd, struct diag *d);

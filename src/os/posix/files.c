@@ -257,13 +257,14 @@ int os_write_file(const char *path, const void *p, size_t n, unsigned mode, stru
 	struct stat st;
 	int err;
 
-	if ((size_t)snprintf(tmp, sizeof(tmp), "%s.XXXXXX.tmp", path) >= sizeof(tmp))
+	if ((size_t)snprintf(tmp, sizeof(tmp), "%s.tmp", path) >= sizeof(tmp))
 		return diag_what(d, TM_EINVAL, "the name %.64s... is too long", path);
 	/* rename() would replace a device or say something cryptic about a directory. */
 	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
 		return diag_what(d, TM_EINVAL, "%s is not a regular file", path);
 
-	int fd = mkostemps(tmp, 4, O_CLOEXEC);
+	(void)unlink(tmp); /* of a writer that was killed */
+	int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return failed(d, errno, "write", path);
 

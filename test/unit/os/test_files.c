@@ -4,9 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -65,6 +67,43 @@ static void a_written_file_reads_back_with_its_exact_mode(void **state)
 	assert_int_equal(os_write_file(host_path(h, "f"), "", 0, 0600, NULL), TM_OK);
 	expect_file(host_path(h, "f"), "");
 	assert_int_equal(count_entries(h->dir), 1);
+}
+
+/* Killed at any moment, however often, a writer leaves one file, which the next one takes; and what somebody
+ * laid in its place is not followed. */
+static void what_a_killed_writer_left_is_taken_by_the_next(void **state)
+{
+	struct host *h = *state;
+	char tmp[HOST_PATH];
+
+	snprintf(tmp, sizeof(tmp), "%s", host_path(h, "f.tmp"));
+	for (unsigned i = 0; i < 3; i++) {
+		pid_t child = fork();
+
+		assert_true(child >= 0);
+		if (child == 0) {
+			/* A file that may not grow: the signal ends the process in the middle of the write.
+			 */
+			const struct rlimit none = {0, 0};
+
+			setrlimit(RLIMIT_FSIZE, &none);
+			signal(SIGXFSZ, SIG_DFL);
+			(void)!os_write_file(host_path(h, "f"), "abc", 3, 0600, NULL);
+			_exit(0);
+		}
+		int status;
+		assert_int_equal(waitpid(child, &status, 0), child);
+		assert_true(WIFSIGNALED(status));
+		assert_int_equal(count_entries(h->dir), 1);
+	}
+	put(host_path(h, "f"), "after");
+	assert_int_equal(count_entries(h->dir), 1);
+
+	put(host_path(h, "victim"), "kept");
+	assert_int_equal(symlink("victim", tmp), 0);
+	put(host_path(h, "f"), "again");
+	expect_file(host_path(h, "f"), "again");
+	expect_file(host_path(h, "victim"), "kept");
 }
 
 static void what_cannot_be_read_is_explained(void **state)
@@ -277,6 +316,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(a_written_file_reads_back_with_its_exact_mode),
+		T(what_a_killed_writer_left_is_taken_by_the_next),
 		T(what_cannot_be_read_is_explained),
 		T(a_file_of_exactly_the_permitted_size_is_read),
 		T(a_pipe_is_read_to_its_end),

@@ -23,6 +23,28 @@ endfunction()
 
 tm_static(dep_crypto openssl/evp.h crypto)
 target_link_libraries(dep_crypto INTERFACE Threads::Threads ${CMAKE_DL_LIBS})
+
+# Optional: packets by libcrypto's own routines without the way through its public interface. They are internal to it: global in the
+# archive of Debian 12, perhaps hidden or gone in another, so it is tried whether they can be linked.
+option(TM_LIBCRYPTO_DIRECT "seal and open packets by libcrypto's internal routines where they can be linked" ON)
+if(TM_LIBCRYPTO_DIRECT)
+	include(CheckCSourceCompiles)
+	set(CMAKE_REQUIRED_LIBRARIES ${dep_crypto_crypto} Threads::Threads ${CMAKE_DL_LIBS})
+	check_c_source_compiles("
+		void ChaCha20_ctr32(void), Poly1305_ctx_size(void), Poly1305_Init(void), Poly1305_Update(void), Poly1305_Final(void);
+		int main(void)
+		{
+			ChaCha20_ctr32(), Poly1305_ctx_size(), Poly1305_Init(), Poly1305_Update(), Poly1305_Final();
+		}" dep_crypto_DIRECT_LINKS)
+	unset(CMAKE_REQUIRED_LIBRARIES)
+	if(dep_crypto_DIRECT_LINKS)
+		add_library(dep_crypto_direct INTERFACE)
+		target_compile_definitions(dep_crypto_direct INTERFACE TM_LIBCRYPTO_DIRECT)
+	else()
+		message(WARNING "this libcrypto.a does not give its ChaCha20 and Poly1305 routines away, packets will be slower: say -D TM_LIBCRYPTO_DIRECT=OFF to agree")
+	endif()
+endif()
+
 tm_static(dep_event event2/event.h event_core event_pthreads)
 target_link_libraries(dep_event INTERFACE Threads::Threads)
 tm_static(dep_jansson jansson.h jansson)

@@ -13,6 +13,9 @@ static const struct aead_provider *const providers[] = {
 	&aead_ipsecmb,
 	&aead_ipsecmb_noifma,
 #endif
+#ifdef TM_LIBCRYPTO_DIRECT
+	&aead_libcrypto_direct,
+#endif
 	&aead_libcrypto,
 };
 

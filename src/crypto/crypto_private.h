@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * Inside crypto/ and its tests only: what a provider of batches is, and libcrypto's one-message operations,
- * which every `struct aead` has.
+ * Inside crypto/ and its tests only: what a provider of batches is, the memory of one pass over a packet, and
+ * libcrypto's one-message operations, which every `struct aead` has.
  */
 #ifndef TM_CRYPTO_CRYPTO_PRIVATE_H
 #define TM_CRYPTO_CRYPTO_PRIVATE_H
@@ -21,13 +21,38 @@ struct aead_provider {
 };
 
 extern const struct aead_provider aead_libcrypto;
+extern const struct aead_provider aead_libcrypto_direct; /* builds with TM_LIBCRYPTO_DIRECT */
 extern const struct aead_provider aead_ipsecmb, aead_ipsecmb_noifma; /* builds with TM_IPSEC_MB */
+
+enum { CHACHA_BLOCK = 64, CHACHA_IV = 16 }; /* iv: block counter, little-endian, then the nonce */
+
+/*
+ * Enciphering [64 zero bytes | packet] from block 0 gives the one-time Poly1305 key (RFC 8439 2.6) and the
+ * text together, and Poly1305 is fed once: both algorithms pay more for a further call than for copying a
+ * packet. The pass goes from one buffer of ours to another, so plaintext reaches the caller only after its
+ * tag was verified:
+ *
+ *    in   | 64 zero bytes | text in        | 16-byte padding and lengths, or what was there |
+ *    out  | key block     | text out       | the same, or surplus key stream                |
+ */
+struct pass {
+	uint8_t *in, *out; /* one allocation */
+	size_t used; /* of each, to wipe */
+};
+
+NODISCARD int pass_init(struct pass *p);
+void pass_deinit(struct pass *p); /* wipes; half-built is fine */
+/* Brings n <= AEAD_MAX bytes of text to `in`; returns how many bytes are to be enciphered from there to
+ * `out`: whole blocks. */
+size_t pass_load(struct pass *p, const uint8_t *text, size_t n);
+/* RFC 8439 2.8: what Poly1305 wants behind n bytes of ciphertext that lie in one of the buffers. Returns its
+ * share of them all. */
+size_t pass_end(uint8_t *ct, size_t ad_len, size_t n);
 
 struct libcrypto {
 	EVP_CIPHER_CTX *cipher;
 	EVP_MAC_CTX *mac;
-	uint8_t *in, *out; /* of one pass, see aead_libcrypto.c; one allocation */
-	size_t used; /* of each, to wipe */
+	struct pass pass;
 };
 
 struct aead {
@@ -41,8 +66,6 @@ NODISCARD int aead_new_of(const struct aead_provider *p, struct aead **ret_aead)
 
 NODISCARD int libcrypto_init(struct libcrypto *l);
 void libcrypto_deinit(struct libcrypto *l);
-
-enum { CHACHA_BLOCK = 64, CHACHA_IV = 16 }; /* iv: block counter, little-endian, then the nonce */
 
 /* in holds n bytes of text; writes n + AEAD_TAG bytes. out may equal in. */
 NODISCARD int libcrypto_seal(struct libcrypto *l, const uint8_t *key, const uint8_t iv[static CHACHA_IV],

@@ -7,6 +7,7 @@
 #include "base/secret.h"
 #include "crypto/init.h"
 #include "node/drive.h"
+#include "node/interface.h"
 #include "node/node_private.h"
 
 #include <event2/thread.h>
@@ -231,9 +232,7 @@ static void on_plane_readable(evutil_socket_t fd UNUSED, short what UNUSED, void
 
 static int start_plane(struct node *n)
 {
-	const struct node_rec *self = &n->enrolment.self;
-	const struct prefix addrs[] = {{self->ip4, n->mesh.net4.len}, {self->ip6, n->mesh.net6.len}};
-	int err = os_if_configure(plane_tun_name(n->plane), addrs, ARRAY_LEN(addrs), &n->failure);
+	int err = interface_configure(n);
 
 	if (err)
 		return err;
@@ -259,7 +258,9 @@ static void start_responder(struct node *n)
 
 static int start_netmon(struct node *n)
 {
-	int err = os_netmon_new(n->base, plane_tun_name(n->plane), node_on_network_changed, n, &n->netmon);
+	const struct os_netmon_events events = {
+		.ctx = n, .changed = node_on_network_changed, .own = interface_on_changed};
+	int err = os_netmon_new(n->base, plane_tun_name(n->plane), &events, &n->netmon);
 
 	if (err)
 		diag_what(&n->failure, err, "network changes cannot be watched: %s", tm_strerror(err));
@@ -301,6 +302,7 @@ void node_close(struct node *n)
 {
 	ctl_free(n->ctl);
 	os_netmon_free(n->netmon);
+	interface_close(n);
 	responder_free(n->responder); /* while the plane can still carry the end of its connections */
 	keeper_free(TAKE(n->keeper));
 	agent_free(TAKE(n->agent));

@@ -28,6 +28,21 @@ static uint32_t dice(void *ctx)
 	return random_u32();
 }
 
+static void outlet(void *ctx, const struct way_to *way, struct outlet *ret_outlet)
+{
+	static const enum reach reaches[] = {
+		[OS_ROUTE_NONE] = REACH_NONE,
+		[OS_ROUTE_PLAIN] = REACH_PLAIN,
+		[OS_ROUTE_TUNNEL] = REACH_TUNNEL,
+		[OS_ROUTE_MESH] = REACH_MESH,
+	};
+	const struct node *n = ctx;
+	struct os_route r;
+
+	os_route_to(n->routes, &way->remote.ip, &way->local, &r);
+	*ret_outlet = (struct outlet){.reach = reaches[r.kind], .ifindex = r.ifindex, .source = r.source};
+}
+
 /* --- what it decides --- */
 
 static void use_way(struct node *n, const struct core_out *out)
@@ -133,7 +148,14 @@ void drive_network(struct node *n)
 	struct ip local[CORE_ADDRESSES_MAX];
 	size_t count = os_local_addresses(plane_tun_name(n->plane), local, ARRAY_LEN(local));
 
+	os_routes_forget(n->routes);
 	drive_input(n, &(struct core_in){.kind = CORE_NETWORK, .network = {local, count}});
+}
+
+void drive_routes(struct node *n)
+{
+	os_routes_forget(n->routes);
+	drive_input(n, &(struct core_in){.kind = CORE_ROUTES});
 }
 
 void drive_advertise(struct node *n)
@@ -151,9 +173,11 @@ int drive_open(struct node *n)
 		.net4 = n->mesh.net4,
 		.net6 = n->mesh.net6,
 	};
-	const struct core_ops ops = {.ctx = n, .find = find_member, .random = dice};
+	const struct core_ops ops = {.ctx = n, .find = find_member, .random = dice, .outlet = outlet};
 	int err = loop_timer_new(n->base, drain, n, &n->path_timer);
 
+	if (!err)
+		err = os_routes_new(plane_tun_name(n->plane), n->config.fwmark, &n->routes, &n->failure);
 	return err ? err : core_new(&cfg, &ops, &n->path_core);
 }
 
@@ -161,4 +185,5 @@ void drive_close(struct node *n)
 {
 	core_free(TAKE(n->path_core));
 	loop_timer_free(TAKE(n->path_timer));
+	os_routes_free(TAKE(n->routes));
 }

@@ -88,9 +88,14 @@ void node_tell_addresses(struct node *n)
 	coord_set_addresses(n->coord, list, count);
 }
 
-void node_on_network_changed(void *ctx)
+void node_on_network_changed(void *ctx, bool moved)
 {
 	struct node *n = ctx;
+
+	if (!moved) {
+		drive_routes(n);
+		return;
+	}
 
 	log_info("node: the network changed, looking for paths again");
 	if (n->coord)

@@ -45,6 +45,7 @@ struct node {
 	struct node_clock clock;
 	struct plane *plane;
 	struct core *path_core; /* driven by drive.c */
+	struct os_routes *routes; /* for it */
 	struct peers *peers;
 	struct keeper *keeper;
 	struct coord *coord; /* NULL unless we have the role */
@@ -54,6 +55,13 @@ struct node {
 	struct ctl *ctl;
 	struct event *plane_event, *signals[3];
 	struct loop_timer *plane_timer, *path_timer, *stop_timer;
+	/* of interface.c */
+	struct {
+		struct loop_timer *again;
+		ns_t last; /* when something was put back, monotonic */
+		unsigned in_a_row;
+		bool failing;
+	} interface;
 	/* state */
 	struct mesh_info mesh; /* newest known */
 	bool behind; /* the plane lacks a change of the mesh */
@@ -75,7 +83,7 @@ void node_service_plane(void *node);
 void node_stop_now(void *node);
 void node_on_stop_signal(evutil_socket_t sig, short what, void *node);
 void node_on_reload_signal(evutil_socket_t sig, short what, void *node);
-void node_on_network_changed(void *node);
+void node_on_network_changed(void *node, bool moved);
 /* This coordinator's tokens say by which addresses it is reached: they changed. */
 void node_tell_addresses(struct node *n);
 NODISCARD int node_load_config(

@@ -17,24 +17,73 @@ struct event_base;
 /* What a node says it runs on. */
 #define OS_NAME "linux"
 
-/* --- interface configuration: os/linux/ifconf.c (libnl-route-3) --- */
+/* --- interface configuration: os/linux/ifconf.c, iflook.c (libnl-route-3) --- */
 /* Sets addresses (with the mesh prefixes' lengths, so the kernel adds the on-link routes) and brings the link
  * up. Everything vanishes with the TUN. */
 NODISCARD int os_if_configure(const char *ifname, const struct prefix *addrs, size_t n, struct diag *d);
+/*
+ * Puts back what somebody took away of it: the link being up, its addresses, the routes of their prefixes.
+ * What others added stays. ret_restored says what was missing, also after a failure; IPv6 that is disabled is
+ * none.
+ */
+struct os_if_restored {
+	bool link;
+	unsigned addresses, routes;
+};
+NODISCARD int os_if_restore(const char *ifname, const struct prefix *addrs, size_t n,
+	struct os_if_restored *ret_restored, struct diag *d);
 /* Does a route or address of this host, other than on interface `except` (may be NULL), overlap p? Default
    routes do not count. TM_EEXIST with a sentence naming the route and the interface. */
 NODISCARD int os_prefix_in_use(const struct prefix *p, const char *except, struct diag *d);
-/* Usable unicast addresses of this host for candidates: up, not loopback, not deprecated or tentative, not on
-   `except` and not on the interface of another node of ours on this host (known by its alias, set by
-   os_if_configure). */
+/*
+ * Usable unicast addresses of this host for candidates: up, not loopback, not deprecated or tentative, not on
+ * `except`, nor on the interface of another node of ours on this host (known by its alias, set by
+ * os_if_configure), nor on anything that sends through either. First those by which most others reach us: of
+ * the interface with the default route, then of other hardware, and those of containers' bridges and foreign
+ * tunnels last; both families in turn.
+ */
 size_t os_local_addresses(const char *except, struct ip *out, size_t max);
+
+/* --- routes: os/linux/route.c --- */
+struct os_routes;
+/* `own`: our TUN; mark: that of the sockets whose packets the answers are about. */
+NODISCARD int os_routes_new(const char *own, uint32_t mark, struct os_routes **ret_routes, struct diag *d);
+void os_routes_free(struct os_routes *r);
+/* Interfaces have changed: look at them again. */
+void os_routes_forget(struct os_routes *r);
+
+enum os_route_kind {
+	OS_ROUTE_NONE, /* there is none */
+	OS_ROUTE_PLAIN,
+	OS_ROUTE_TUNNEL, /* through a tunnel of somebody else */
+	OS_ROUTE_MESH, /* through a TunnelMesh of this host, or what lies on it: a VXLAN between mesh
+			  addresses */
+};
+struct os_route {
+	enum os_route_kind kind;
+	uint32_t ifindex; /* by which a packet would leave; 0 = none */
+	struct ip source; /* that it would have, IP_NONE = unknown */
+};
+/* As the kernel would send a packet now; `from`: with that source, IP_NONE or NULL = of its choice. Some
+ * microseconds. */
+void os_route_to(struct os_routes *r, const struct ip *to, const struct ip *from, struct os_route *ret_route);
 
 /* --- change notification: os/linux/netmon.c --- */
 struct os_netmon;
-/* Calls changed() on the control thread, debounced by 300 ms, when addresses, links or default routes change,
- * but not for `except`. */
-NODISCARD int os_netmon_new(struct event_base *base, const char *except, void (*changed)(void *ctx),
-	void *ctx, struct os_netmon **ret_mon);
+struct os_netmon_events {
+	void *ctx;
+	/*
+	 * 300 ms after the first change of links, addresses, routes or rules, but for those of our own
+	 * interface. moved: others may reach us elsewhere now, or we them: the set of usable addresses of
+	 * links that run is another one, or a default route is. Else it is for those who depend on a single
+	 * route or link.
+	 */
+	void (*changed)(void *ctx, bool moved);
+	/* 50 ms after the first change of our own interface, whoever made it. */
+	void (*own)(void *ctx);
+};
+NODISCARD int os_netmon_new(struct event_base *base, const char *own, const struct os_netmon_events *ev,
+	struct os_netmon **ret_mon);
 void os_netmon_free(struct os_netmon *m);
 
 /* --- sockets: os/linux/socket.c --- */

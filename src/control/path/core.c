@@ -46,7 +46,8 @@ static void step_mapping(struct core *c, ns_t now)
 	if (mapping_step(&c->mapping, &c->self, now, msg, sizeof(msg), &n))
 		core_refresh_mine(c);
 	core_mapping_is_due(c);
-	if (!n)
+	/* Through the mesh it would see an address of the mesh; unanswered like any other that gets lost. */
+	if (!n || core_outlet(&c->ops, &(struct way_to){.remote = c->mapping.server}).reach == REACH_MESH)
 		return;
 	struct core_out *out = queue_push(&c->queue, CORE_SEND, WHY_MAPPING);
 	memcpy(out->peer.id, c->mapping.id, sizeof(out->peer.id));

@@ -36,6 +36,9 @@ struct core_ops {
 	/* A mesh node (no client, not ourselves) by id or by key, the other is NULL; false for strangers. */
 	bool (*find)(void *ctx, const char *id, const uint8_t *key, struct core_member *ret_member);
 	uint32_t (*random)(void *ctx); /* transaction ids, spread of timers */
+	/* Where packets leave by that way (base its local address, IP_NONE: whichever). NULL: all ways are
+	 * plain. */
+	void (*outlet)(void *ctx, const struct way_to *way, struct outlet *ret_outlet);
 };
 
 struct core_config {
@@ -60,6 +63,7 @@ enum core_in_kind {
 	CORE_STUN, /* from the data socket, not yet authenticated */
 	CORE_ACTIVITY, /* answers CORE_SAMPLE */
 	CORE_REMOVE, /* no member any more, or a new key: forget it */
+	CORE_ROUTES, /* some route or interface changed: do those in use still lead where they led? */
 	CORE_IN_N,
 };
 

@@ -26,6 +26,15 @@ static void on_network(struct core *c, const struct core_in *in, ns_t now)
 	}
 }
 
+static void on_routes(struct core *c, const struct core_in *in, ns_t now)
+{
+	(void)in;
+	LIST_FOREACH (l, &c->live, struct live, all) {
+		path_look_again(&l->path);
+		step_soon(c, l, now);
+	}
+}
+
 static void on_advertise(struct core *c, const struct core_in *in, ns_t now)
 {
 	(void)now;
@@ -215,6 +224,7 @@ void core_input(struct core *c, const struct core_in *in, ns_t now)
 {
 	static void (*const rows[CORE_IN_N])(struct core *, const struct core_in *, ns_t) = {
 		[CORE_NETWORK] = on_network,
+		[CORE_ROUTES] = on_routes,
 		[CORE_ADVERTISE] = on_advertise,
 		[CORE_SERVER] = on_server,
 		[CORE_WANT] = on_want,

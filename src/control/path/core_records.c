@@ -134,7 +134,8 @@ const uint8_t *claimed_check_key(struct core *c, struct record *rec, const struc
 
 struct turn live_turn(struct core *c, struct live *l, ns_t now)
 {
-	return (struct turn){.out = &c->queue, .self = &c->self, .peer = &l->record->member, .now = now};
+	return (struct turn){
+		.out = &c->queue, .self = &c->self, .ops = &c->ops, .peer = &l->record->member, .now = now};
 }
 
 uint64_t core_stamp(const struct core *c, const uint8_t key[static 32])

@@ -6,6 +6,11 @@ struct pair pair_make(const struct way_to *way, enum candidate_type type, ns_t n
 	return (struct pair){.way = *way, .type = type, .next_check = now};
 }
 
+bool outlet_eq(const struct outlet *a, const struct outlet *b)
+{
+	return a->reach == b->reach && a->ifindex == b->ifindex && ip_eq(&a->source, &b->source);
+}
+
 bool pair_is(const struct pair *p, unsigned socket, const struct endpoint *remote)
 {
 	return p->way.socket == socket && endpoint_eq(&p->way.remote, remote);
@@ -90,13 +95,19 @@ static bool is_private(const struct ip *ip)
 	return b[0] == 10 || (b[0] == 172 && (b[1] & 0xf0) == 16) || (b[0] == 192 && b[1] == 168);
 }
 
-/* Lower is better: LAN and IPv6 without translation, then other direct ones, then relays. */
+/* From this rank on anything better is worth any round trip: tunnels of others, and relays. */
+enum { RANK_DETOUR = 2 };
+
+/* Lower is better: LAN and IPv6 without translation, then other direct ones, then detours. */
 static unsigned rank(const struct pair *p)
 {
 	const struct ip *ip = &p->way.remote.ip;
 
 	if (p->type == CAND_RELAY)
-		return 2;
+		return RANK_DETOUR + 1;
+	/* The address of another VPN looks like one of a LAN. */
+	if (p->outlet.reach == REACH_TUNNEL)
+		return RANK_DETOUR;
 	return p->type == CAND_HOST && (ip->family == IP_V6 || is_private(ip)) ? 0 : 1;
 }
 
@@ -110,6 +121,6 @@ bool pair_clearly_better(const struct pair *a, const struct pair *b)
 	if (!b->last_ok)
 		return !b->tries && b->next_check == NS_NEVER;
 	if (ra != rb)
-		return ra < rb && (rb == 2 || a->rtt <= b->rtt + margin);
+		return ra < rb && (rb >= RANK_DETOUR || a->rtt <= b->rtt + margin);
 	return a->rtt + margin < b->rtt;
 }

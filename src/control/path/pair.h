@@ -19,8 +19,26 @@ enum { PAIR_TRIES = 6, PAIR_HEARTBEAT_TRIES = 3 /* of the pair in use */ };
 #define PAIR_RTO_MAX (2 * SEC)
 #define PAIR_FRESH (3 * SEC) /* a pair that answered within this time needs no triggered check */
 
+/* What a packet to a remote address of this host's goes through. */
+enum reach {
+	REACH_PLAIN,
+	REACH_NONE, /* there is no route */
+	REACH_TUNNEL, /* somebody else's tunnel: better than nothing */
+	REACH_MESH, /* the mesh itself, directly or below what lies on it: a packet would never arrive, and
+		       never end */
+};
+
+/* Where packets to a remote address leave this host, by its routes. */
+struct outlet {
+	enum reach reach;
+	uint32_t ifindex; /* 0 = unknown */
+	struct ip source; /* that they would have, IP_NONE = unknown */
+};
+bool outlet_eq(const struct outlet *a, const struct outlet *b);
+
 struct pair {
 	struct way_to way;
+	struct outlet outlet; /* when it was last looked at: before each check */
 	enum candidate_type type;
 	bool failed;
 	bool in_doubt; /* the last try's wait is over, and the plane was asked what WireGuard heard */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "control/path/path.h"
 
-#include "control/path/turn.h"
+#include "control/path/pairs.h"
 
 #include <string.h>
 
@@ -21,61 +21,7 @@ const struct pair *path_chosen(const struct path *p)
 	return p->chosen < 0 ? NULL : &p->pairs[p->chosen];
 }
 
-/* --- the list of pairs --- */
-
-static int find_pair(const struct path *p, unsigned socket, const struct endpoint *remote)
-{
-	for (unsigned i = 0; i < p->n_pairs; i++)
-		if (pair_is(&p->pairs[i], socket, remote))
-			return (int)i;
-	return -1;
-}
-
-static void remove_pair(struct path *p, unsigned i)
-{
-	memmove(&p->pairs[i], &p->pairs[i + 1], (p->n_pairs - i - 1) * sizeof(p->pairs[0]));
-	p->n_pairs--;
-	if (p->chosen > (int)i)
-		p->chosen--;
-}
-
-static bool grow(struct path *p)
-{
-	unsigned room = MIN(MAX(2 * p->room, 2U), (unsigned)PATH_PAIRS_MAX);
-	struct pair *pairs = realloc(p->pairs, room * sizeof(*pairs));
-
-	if (!pairs)
-		return false;
-	p->pairs = pairs;
-	p->room = room;
-	return true;
-}
-
-/* Room for one more: the oldest peer-reflexive pair that is not in use makes way, else a failed one. */
-static bool make_room(struct path *p)
-{
-	if (p->n_pairs < p->room || (p->room < PATH_PAIRS_MAX && grow(p)))
-		return true;
-
-	for (int pass = 0; pass < 2; pass++)
-		for (unsigned i = 0; i < p->n_pairs; i++) {
-			bool may_go = pass == 0 ? p->pairs[i].type == CAND_PRFLX : p->pairs[i].failed;
-
-			if (may_go && (int)i != p->chosen) {
-				remove_pair(p, i);
-				return true;
-			}
-		}
-	return false;
-}
-
-static int add_pair(struct path *p, const struct way_to *way, enum candidate_type type, ns_t now)
-{
-	if (!make_room(p))
-		return -1;
-	p->pairs[p->n_pairs] = pair_make(way, type, now);
-	return (int)p->n_pairs++;
-}
+/* --- addresses that nobody told us --- */
 
 /*
  * Behind some translators every datagram comes from a port of its own. Two such nodes that let everybody in
@@ -93,11 +39,11 @@ static bool may_find(struct path *p, ns_t now)
 /* The pair by which that came, made when nobody had told us of it; -1 = no room. */
 static int pair_of(struct path *p, const struct way_to *a, struct turn *t)
 {
-	int at = find_pair(p, a->socket, &a->remote);
+	int at = pairs_find(p, a->socket, &a->remote);
 
 	if (at >= 0)
 		return at;
-	at = add_pair(p, a, CAND_PRFLX, t->now);
+	at = pairs_add(p, a, CAND_PRFLX, t);
 	if (at >= 0)
 		turn_emit(t, CORE_NOTE, WHY_FOUND, a);
 	return at;
@@ -150,7 +96,8 @@ static int successor(const struct path *p)
 	for (unsigned i = 0; i < p->n_pairs; i++) {
 		const struct pair *a = &p->pairs[i], *b = best < 0 ? NULL : &p->pairs[best];
 
-		if ((int)i == p->chosen || MAX(a->last_ok, a->last_heard) < since)
+		if ((int)i == p->chosen || MAX(a->last_ok, a->last_heard) < since ||
+			a->outlet.reach == REACH_MESH)
 			continue;
 		if (!b || (a->last_ok >= since && (b->last_ok < since || pair_clearly_better(a, b))))
 			best = (int)i;
@@ -158,10 +105,14 @@ static int successor(const struct path *p)
 	return best;
 }
 
-/* The plane keeps sending by the dead one until something better is known. */
+/* The plane keeps sending by the dead one until something better is known, but not in circles. */
 static void chosen_died(struct path *p, struct turn *t)
 {
-	turn_emit(t, CORE_NOTE, WHY_DEAD, &p->pairs[p->chosen].way);
+	const struct pair *pair = &p->pairs[p->chosen];
+
+	turn_emit(t, CORE_NOTE, WHY_DEAD, &pair->way);
+	if (pair->outlet.reach == REACH_MESH)
+		turn_emit(t, CORE_USE, WHY_LOOP, NULL);
 	p->chosen = -1;
 	begin_checking(p, WHY_DEAD, t);
 }
@@ -192,13 +143,16 @@ void path_want(struct path *p, struct turn *t)
 	p->helping = false;
 	if (p->state == PATH_IDLE) {
 		if (endpoint_is_set(&p->last.way.remote))
-			at = find_pair(p, p->last.way.socket, &p->last.way.remote);
-		if (at < 0 && endpoint_is_set(&p->last.way.remote))
-			at = add_pair(p, &p->last.way, p->last.type, t->now);
+			at = pairs_find(p, p->last.way.socket, &p->last.way.remote);
+		if (at < 0 && endpoint_is_set(&p->last.way.remote)) {
+			const struct way_to again = pairs_way_back(&p->last.way, t);
+
+			at = pairs_add(p, &again, p->last.type, t);
+		}
 		begin_checking(p, WHY_ASKED, t);
 		/* Packets leave at once by the way that worked last, while its check and the question for
 		 * others are under way. */
-		if (at >= 0)
+		if (at >= 0 && pairs_look(&p->pairs[at], t))
 			choose(p, at, WHY_REMEMBERED, 0, t);
 	} else if (p->chosen < 0) {
 		turn_emit(t, CORE_ASK, WHY_ASKED, NULL); /* the coordinator may have come back, or the peer */
@@ -210,6 +164,11 @@ void path_want(struct path *p, struct turn *t)
 void path_restart(struct path *p)
 {
 	p->restart = p->state != PATH_IDLE;
+}
+
+void path_look_again(struct path *p)
+{
+	p->look_again = p->state == PATH_UP;
 }
 
 /*
@@ -241,13 +200,13 @@ void path_candidates(struct path *p, const struct candidates *c, struct turn *t)
 	/* What is in use or was learned from the peer's own packets stays; other old candidates go. */
 	for (unsigned i = p->n_pairs; i-- > 0;)
 		if ((int)i != p->chosen && p->pairs[i].type != CAND_PRFLX && !is_listed(c, &p->pairs[i]))
-			remove_pair(p, i);
+			pairs_remove(p, i);
 
 	for (size_t i = 0; i < c->n; i++) {
-		int at = find_pair(p, 0, &c->v[i].ep);
+		int at = pairs_find(p, 0, &c->v[i].ep);
 
 		if (at < 0)
-			add_pair(p, &(struct way_to){.remote = c->v[i].ep}, c->v[i].type, t->now);
+			pairs_add(p, &(struct way_to){.remote = c->v[i].ep}, c->v[i].type, t);
 		else
 			p->pairs[at].type = c->v[i].type;
 	}
@@ -262,10 +221,13 @@ void path_candidates(struct path *p, const struct candidates *c, struct turn *t)
 
 void path_check_received(struct path *p, const struct way_to *a, struct turn *t)
 {
-	int at = find_pair(p, a->socket, &a->remote);
+	int at = pairs_find(p, a->socket, &a->remote);
 
-	if (at < 0 && may_find(p, t->now))
-		at = pair_of(p, a, t);
+	if (at < 0 && may_find(p, t->now)) {
+		const struct way_to back = pairs_way_back(a, t);
+
+		at = pair_of(p, &back, t);
+	}
 	if (at >= 0 && at != p->chosen)
 		check_now(p, at, t->now); /* RFC 8445 7.3.1.4 */
 	help_peer(p, t);
@@ -304,16 +266,17 @@ static void doubt_chosen(struct path *p, ns_t now)
 
 void path_heard(struct path *p, const struct way_to *a, struct turn *t)
 {
-	int at = pair_of(p, a, t);
+	const struct way_to back = pairs_way_back(a, t);
+	int at = pair_of(p, &back, t);
 
-	if (at < 0)
+	if (at < 0 || !pairs_look(&p->pairs[at], t))
 		return;
 	if (at == p->chosen && p->state == PATH_UP) {
 		/* Only our own address is news: the peer reaches us by this one. Said also when it is the one
 		 * that we know: the plane has given it up, and took what came for another way since. */
 		p->last_proof = t->now;
-		p->pairs[at].way = *a;
-		turn_emit(t, CORE_USE, WHY_SOURCE, a);
+		p->pairs[at].way = back;
+		turn_emit(t, CORE_USE, WHY_SOURCE, &back);
 		return;
 	}
 	p->pairs[at].last_heard = t->now;
@@ -362,16 +325,32 @@ static void step_restart(struct path *p, struct turn *t)
 {
 	bool bound = p->chosen >= 0 && p->pairs[p->chosen].way.local.family != IP_NONE;
 
-	p->restart = false;
+	p->restart = p->look_again = false;
 	/* Where packets came in may be no address of ours any more. */
 	for (unsigned i = 0; i < p->n_pairs; i++) {
 		p->pairs[i].way.local = (struct ip){.family = IP_NONE};
 		p->pairs[i].way.local_ifindex = 0;
 	}
+	if (p->chosen >= 0)
+		(void)pairs_look(
+			&p->pairs[p->chosen], t); /* its check, now due, says what follows from that */
 	if (bound)
 		turn_emit(t, CORE_USE, WHY_NETWORK, &p->pairs[p->chosen].way);
 	p->retry_wait = 0;
 	start_over(p, WHY_NETWORK, t);
+}
+
+/* Whatever else changed: this path starts over only when it leads elsewhere. */
+static void step_look_again(struct path *p, struct turn *t)
+{
+	const struct pair *pair = path_chosen(p);
+
+	p->look_again = false;
+	if (!pair)
+		return;
+	const struct outlet now = pairs_outlet(&pair->way, t);
+	if (!outlet_eq(&now, &pair->outlet))
+		step_restart(p, t);
 }
 
 /* Nobody uses the path: the plane shall ask when somebody does again. */
@@ -476,6 +455,11 @@ static bool step_pair(struct path *p, unsigned i, bool may_send, struct turn *t)
 		turn_emit(t, CORE_NOTE, WHY_FAILED, &pair->way);
 		return false;
 	}
+	if (!pairs_look(pair, t)) {
+		pair_gave_up(pair, false);
+		turn_emit(t, CORE_NOTE, WHY_LOOP, &pair->way);
+		return false;
+	}
 	if (is_blind(pair))
 		blind_sent(p, t->now);
 	pair_sent(pair, turn_check(t, in_use ? WHY_HEARTBEAT : WHY_CHECK, &pair->way), in_use, t->now);
@@ -506,6 +490,8 @@ ns_t path_step(struct path *p, struct turn *t)
 
 	if (p->restart)
 		step_restart(p, t);
+	else if (p->look_again)
+		step_look_again(p, t);
 	if (p->state == PATH_UP) {
 		if (t->now - MAX(MAX(p->last_sending, p->last_proof), p->wanted_at) >= PATH_WANTED_FOR) {
 			rest(p, WHY_IDLE, t);

@@ -59,6 +59,7 @@ struct path {
 	ns_t finding_since; /* of the addresses that nobody told us */
 	unsigned finds;
 	ns_t blind_until; /* when the checks of addresses that never answered are all paid for */
+	bool look_again; /* the next step asks whether the chosen one still leads where it led */
 	bool restart; /* the next step checks everything again */
 	bool counted; /* there was a sample */
 	bool helping; /* the peer looks for us, and there is no traffic of our own */
@@ -81,6 +82,8 @@ void path_heard(struct path *p, const struct way_to *a, struct turn *t);
 void path_activity(struct path *p, ns_t last_recv, uint64_t tx_bytes, struct turn *t);
 /* Our network changed: the next step checks everything again. */
 void path_restart(struct path *p);
+/* Routes changed: the next step does the same if the chosen pair's packets leave otherwise than before. */
+void path_look_again(struct path *p);
 
 /* Does what is due; returns when to call again at the latest. */
 ns_t path_step(struct path *p, struct turn *t);

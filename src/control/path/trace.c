@@ -18,6 +18,7 @@ const char *path_why_text(enum path_why why)
 
 static const char *const in_names[CORE_IN_N] = {
 	[CORE_NETWORK] = "network",
+	[CORE_ROUTES] = "routes",
 	[CORE_ADVERTISE] = "advertise",
 	[CORE_SERVER] = "server",
 	[CORE_WANT] = "want",
@@ -80,6 +81,7 @@ const char *core_in_format(const struct core_in *in, char buf[static CORE_LINE_M
 	case CORE_ACTIVITY:
 		snprintf(rest, left, " %llu bytes sent", (unsigned long long)in->activity.tx_bytes);
 		break;
+	case CORE_ROUTES:
 	case CORE_WANT:
 	case CORE_REMOVE:
 	case CORE_IN_N:

@@ -22,6 +22,20 @@ bool queue_pop(struct queue *q, struct core_out *ret_out)
 	return true;
 }
 
+struct outlet core_outlet(const struct core_ops *ops, const struct way_to *way)
+{
+	struct outlet o = {.reach = REACH_PLAIN};
+
+	if (ops->outlet)
+		ops->outlet(ops->ctx, way, &o);
+	return o;
+}
+
+struct outlet turn_outlet(const struct turn *t, const struct way_to *way)
+{
+	return core_outlet(t->ops, way);
+}
+
 void turn_emit(struct turn *t, enum core_out_kind kind, enum path_why why, const struct way_to *way)
 {
 	struct core_out *out = queue_push(t->out, kind, why);

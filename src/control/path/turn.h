@@ -25,11 +25,15 @@ bool queue_pop(struct queue *q, struct core_out *ret_out);
 struct turn {
 	struct queue *out;
 	struct stun_self *self;
+	const struct core_ops *ops;
 	const struct core_member *peer;
 	const uint8_t *check_key; /* NULL: the peer's key is no key, nothing can be sent */
 	ns_t now;
 };
 
+/* Where packets to the way's remote address leave, from its local one if it has one. */
+struct outlet core_outlet(const struct core_ops *ops, const struct way_to *way);
+struct outlet turn_outlet(const struct turn *t, const struct way_to *way);
 void turn_emit(struct turn *t, enum core_out_kind kind, enum path_why why, const struct way_to *way);
 /* Sends a check; returns its stamp. */
 uint64_t turn_check(struct turn *t, enum path_why why, const struct way_to *way);

@@ -22,6 +22,7 @@
 	X(RETRY, "nothing answered, once more")                                                              \
 	X(GIVEN_UP, "nobody has wanted the peer for long")                                                   \
 	X(IDLE, "not used for long")                                                                         \
+	X(LOOP, "it is reached through the mesh itself")                                                     \
 	X(NETWORK, "our network changed")                                                                    \
 	X(SAMPLE, "is the path alive?")                                                                      \
 	X(CHANGED, "our addresses changed")                                                                  \

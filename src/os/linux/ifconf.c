@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* Addresses and links of this host: sets those of the TUN, looks at those of the others. Control thread or
- * CLI. */
+/* Sets the addresses of the TUN, and sets again what others took away. Control thread. */
 #include "os/os.h"
 
 #include <errno.h>
@@ -11,6 +10,7 @@
 #include <netlink/route/addr.h>
 #include <netlink/route/link.h>
 #include <netlink/route/link/inet6.h>
+#include <netlink/route/route.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -24,17 +24,10 @@ static int nl_failed(struct diag *d, int nlerr, const char *what, const char *if
 	return diag_what(d, err, "cannot %s %s: %s", what, ifname, nl_geterror(nlerr));
 }
 
-/* ---- setting ---- */
-
-static int af_of(const struct ip *ip)
-{
-	return ip->family == IP_V4 ? AF_INET : AF_INET6;
-}
-
 /* libnl's own object for an address; NULL without memory. */
 static struct rtnl_addr *address_object(int index, const struct prefix *p)
 {
-	struct nl_addr *local = nl_addr_build(af_of(&p->ip), p->ip.bytes, ip_len(&p->ip));
+	struct nl_addr *local = nl_addr_build(rtmsg_family(&p->ip), p->ip.bytes, ip_len(&p->ip));
 	struct rtnl_addr *a = rtnl_addr_alloc();
 
 	if (local && a) {
@@ -98,6 +91,7 @@ static bool ipv6_is_off(int nlerr)
 	return nlerr == -NLE_NOACCESS || nlerr == -NLE_OPNOTSUPP || nlerr == -NLE_AF_NOSUPPORT;
 }
 
+/* `alone`: there is nothing to carry on with where IPv6 is disabled. */
 static int add_address(struct nl_sock *sock, int index, const char *ifname, const struct prefix *p,
 	bool alone, struct diag *d)
 {
@@ -174,137 +168,152 @@ int os_if_configure(const char *ifname, const struct prefix *addrs, size_t n, st
 	return err;
 }
 
-/* ---- looking ---- */
+/* --- putting back --- */
 
-struct search {
-	struct prefix wanted;
-	int except;
-	bool found, is_addr;
-	struct prefix hit;
+struct present {
 	int index;
+	bool up;
+	const struct prefix *addrs;
+	size_t n;
+	uint64_t has; /* a bit for each of addrs */
 };
 
-static void match_route(void *ctx, struct nlmsghdr *h)
+static void see_link(void *ctx, struct nlmsghdr *h)
 {
-	struct search *s = ctx;
-	struct rt_route r;
-
-	if (s->found || !rtmsg_route(h, &r) || r.type != RTN_UNICAST || r.cloned || rtmsg_is_default(&r.dst))
-		return;
-	if ((s->except && r.index == s->except) || !prefix_overlaps(&s->wanted, &r.dst))
-		return;
-	s->found = true;
-	s->hit = r.dst;
-	s->index = r.index;
-}
-
-static void match_addr(void *ctx, struct nlmsghdr *h)
-{
-	struct search *s = ctx;
-	struct rt_addr a;
-
-	if (s->found || !rtmsg_addr(h, &a) || (s->except && a.index == s->except))
-		return;
-	if (!prefix_contains(&s->wanted, &a.prefix.ip))
-		return;
-	s->found = s->is_addr = true;
-	s->hit = prefix_host(&a.prefix.ip);
-	s->index = a.index;
-}
-
-static int in_use(const struct search *s, struct diag *d)
-{
-	char wanted[PREFIX_STR_LEN], hit[PREFIX_STR_LEN], ifname[IFNAMSIZ] = "";
-	const char *on = s->index && if_indextoname((unsigned)s->index, ifname) ? " on " : "";
-
-	prefix_format(&s->wanted, wanted);
-	if (s->is_addr)
-		return diag_what(d, TM_EEXIST, "%s contains this host's address %s%s%s", wanted,
-			ip_format(&s->hit.ip, hit), on, ifname);
-	return diag_what(d, TM_EEXIST, "%s overlaps the route %s%s%s", wanted, prefix_format(&s->hit, hit),
-		on, ifname);
-}
-
-int os_prefix_in_use(const struct prefix *p, const char *except, struct diag *d)
-{
-	_cleanup_(rtmsg_closep) struct nl_sock *sock = NULL;
-	struct search s = {.wanted = prefix_mask(p), .except = except ? (int)if_nametoindex(except) : 0};
-	int err = rtmsg_open(&sock, d);
-
-	if (!err)
-		err = rtmsg_dump(sock, RTM_GETROUTE, af_of(&p->ip), match_route, &s, d);
-	if (!err && !s.found)
-		err = rtmsg_dump(sock, RTM_GETADDR, af_of(&p->ip), match_addr, &s, d);
-	if (err)
-		return err;
-	return s.found ? in_use(&s, d) : TM_OK;
-}
-
-/* Interfaces through which the world may reach us. More than this many and the rest is not offered. */
-enum { LINKS_MAX = 256 };
-
-struct harvest {
-	const char *except;
-	int link[LINKS_MAX];
-	size_t n_links;
-	struct ip *out;
-	size_t n, max;
-};
-
-static void harvest_link(void *ctx, struct nlmsghdr *h)
-{
-	struct harvest *v = ctx;
+	struct present *p = ctx;
 	struct rt_link l;
 
-	if (!rtmsg_link(h, &l) || v->n_links == LINKS_MAX)
-		return;
-	if (!l.alive || (l.flags & IFF_LOOPBACK))
-		return;
-	/* Two meshes on the same hosts, each tunnelled through the other, would carry nothing at all. */
-	if (l.tunnelmesh)
-		return;
-	if (!v->except || strcmp(l.name, v->except) != 0)
-		v->link[v->n_links++] = l.index;
+	if (rtmsg_link(h, &l) && l.index == p->index)
+		p->up = l.flags & IFF_UP;
 }
 
-static bool reachable_address(const struct rt_addr *a)
+static void see_addr(void *ctx, struct nlmsghdr *h)
 {
-	const struct ip *ip = &a->prefix.ip;
-
-	return a->usable && a->scope != RT_SCOPE_HOST && !ip_is_loopback(ip) && !ip_is_link_local(ip) &&
-	       !ip_is_multicast(ip) && !ip_is_unspecified(ip);
-}
-
-static void harvest_addr(void *ctx, struct nlmsghdr *h)
-{
-	struct harvest *v = ctx;
+	struct present *p = ctx;
 	struct rt_addr a;
-	bool on_link = false;
 
-	if (v->n == v->max || !rtmsg_addr(h, &a) || !reachable_address(&a))
+	if (!rtmsg_addr(h, &a) || a.index != p->index)
 		return;
-	for (size_t i = 0; i < v->n_links; i++)
-		on_link = on_link || v->link[i] == a.index;
-	if (!on_link)
-		return;
-	for (size_t i = 0; i < v->n; i++)
-		if (ip_eq(&v->out[i], &a.prefix.ip))
-			return;
-	v->out[v->n++] = a.prefix.ip;
+	for (size_t i = 0; i < p->n; i++)
+		if (ip_eq(&p->addrs[i].ip, &a.prefix.ip) && p->addrs[i].len == a.prefix.len)
+			p->has |= UINT64_C(1) << i;
 }
 
-size_t os_local_addresses(const char *except, struct ip *out, size_t max)
+/* Some other address of the prefix. */
+static struct ip neighbour_of(const struct prefix *p)
+{
+	struct ip ip = p->ip;
+
+	ip.bytes[ip_len(&ip) - 1] ^= 1;
+	return ip;
+}
+
+/* As the kernel makes it with the address, so that it goes with the address, too. */
+static struct rtnl_route *route_object(int index, const struct prefix *p)
+{
+	struct prefix net = prefix_mask(p);
+	struct nl_addr *dst = nl_addr_build(rtmsg_family(&net.ip), net.ip.bytes, ip_len(&net.ip));
+	struct nl_addr *source = nl_addr_build(rtmsg_family(&p->ip), p->ip.bytes, ip_len(&p->ip));
+	struct rtnl_route *r = rtnl_route_alloc();
+	struct rtnl_nexthop *hop = rtnl_route_nh_alloc();
+	bool ok = dst && source && r && hop;
+
+	if (ok) {
+		nl_addr_set_prefixlen(dst, net.len);
+		rtnl_route_nh_set_ifindex(hop, index);
+		rtnl_route_add_nexthop(r, TAKE(hop));
+		rtnl_route_set_protocol(r, RTPROT_KERNEL);
+		rtnl_route_set_table(r, RT_TABLE_MAIN);
+		rtnl_route_set_type(r, RTN_UNICAST);
+		rtnl_route_set_scope(r, net.ip.family == IP_V4 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE);
+		if (net.ip.family == IP_V6)
+			rtnl_route_set_priority(r, 256); /* IP6_RT_PRIO_ADDRCONF */
+		else
+			(void)rtnl_route_set_pref_src(r, source);
+		ok = rtnl_route_set_dst(r, dst) == 0;
+	}
+	if (hop)
+		rtnl_route_nh_free(hop);
+	if (dst)
+		nl_addr_put(dst);
+	if (source)
+		nl_addr_put(source);
+	if (!ok && r)
+		rtnl_route_put(TAKE(r));
+	return r;
+}
+
+/* Adds the prefix's route unless it is there; *ret_new says which. */
+static int restore_route(struct nl_sock *sock, int index, const struct prefix *p, bool *ret_new)
+{
+	const struct ip neighbour = neighbour_of(p);
+	struct rt_route route;
+
+	*ret_new = false;
+	/* Usually it is, and looking costs less than trying. */
+	if (p->len >= ip_bits(&p->ip) ||
+		(rtmsg_lookup(sock, &neighbour, NULL, 0, &route) == TM_OK && route.index == index))
+		return TM_OK;
+
+	struct rtnl_route *r = route_object(index, p);
+	if (!r)
+		return TM_ENOMEM;
+	int nlerr = rtnl_route_add(sock, r, NLM_F_CREATE | NLM_F_EXCL);
+	rtnl_route_put(r);
+	*ret_new = nlerr >= 0;
+	return nlerr >= 0 || nlerr == -NLE_EXIST ? TM_OK : nlerr;
+}
+
+static int restore_addresses(struct nl_sock *sock, const char *ifname, const struct present *p,
+	struct os_if_restored *ret_restored, struct diag *d)
+{
+	int err = TM_OK;
+
+	for (size_t i = 0; i < p->n && !err; i++) {
+		bool route_is_new;
+
+		if (!(p->has & UINT64_C(1) << i)) {
+			struct rtnl_addr *a = address_object(p->index, &p->addrs[i]);
+			if (!a)
+				return TM_ENOMEM;
+			int nlerr = rtnl_addr_add(sock, a, NLM_F_CREATE | NLM_F_REPLACE);
+			rtnl_addr_put(a);
+			if (nlerr < 0 && p->addrs[i].ip.family == IP_V6 && ipv6_is_off(nlerr))
+				continue;
+			if (nlerr < 0)
+				return nl_failed(d, nlerr, "put back an address of", ifname);
+			ret_restored->addresses++;
+		}
+		int nlerr = restore_route(sock, p->index, &p->addrs[i], &route_is_new);
+		if (nlerr < 0)
+			return nl_failed(d, nlerr, "put back a route of", ifname);
+		ret_restored->routes += route_is_new;
+	}
+	return err;
+}
+
+int os_if_restore(const char *ifname, const struct prefix *addrs, size_t n,
+	struct os_if_restored *ret_restored, struct diag *d)
 {
 	_cleanup_(rtmsg_closep) struct nl_sock *sock = NULL;
-	struct harvest v = {.except = except, .out = out, .max = max};
-	struct diag d = {0};
-	int err = rtmsg_open(&sock, &d);
+	struct present p = {.index = (int)if_nametoindex(ifname), .addrs = addrs, .n = MIN(n, (size_t)64)};
+	int err;
 
+	*ret_restored = (struct os_if_restored){0};
+	if (p.index == 0)
+		return diag_what(d, TM_ENOENT, "there is no interface %s", ifname);
+	err = rtmsg_open(&sock, d);
 	if (!err)
-		err = rtmsg_dump(sock, RTM_GETLINK, AF_UNSPEC, harvest_link, &v, &d);
-	if (!err)
-		err = rtmsg_dump(sock, RTM_GETADDR, AF_UNSPEC, harvest_addr, &v, &d);
+		err = rtmsg_dump(sock, RTM_GETLINK, AF_UNSPEC, see_link, &p, d);
 	if (err)
-		log_warn("ifconf: cannot list local addresses, offering fewer candidates", KV("why", d.what));
-	return v.n;
+		return err;
+	if (!p.up) {
+		int nlerr = change_link(sock, p.index, true);
+		if (nlerr < 0)
+			return nl_failed(d, nlerr, "bring up", ifname);
+		ret_restored->link = true;
+	}
+	/* After that: going down takes IPv6 addresses along, coming up brings routes back. */
+	err = rtmsg_dump(sock, RTM_GETADDR, AF_UNSPEC, see_addr, &p, d);
+	return err ? err : restore_addresses(sock, ifname, &p, ret_restored, d);
 }

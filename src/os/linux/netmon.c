@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
  * Tells when this host's place in the network changed. The kernel repeats itself (every router advertisement
- * renews its addresses, every wireless scan is a link message), so what is known of links and addresses is
- * kept and only differences count. After a lost message everything is read anew, and that counts as a change.
- * Control thread.
+ * renews its addresses, every wireless scan is a link message), and most of what it says has no consequence:
+ * a container that starts makes interfaces, addresses and routes. So what is known of links and addresses is
+ * kept, and what counts is whether the set of addresses under which others may reach us is another one. After
+ * a lost message everything is read anew, and that counts as a change. Control thread.
  */
 #include "os/os.h"
 
@@ -16,10 +17,12 @@
 
 #include "base/log.h"
 #include "base/map.h"
+#include "base/siphash.h"
 #include "loop/timer.h"
 #include "os/linux/rtmsg.h"
 
 #define DEBOUNCE (300 * MS)
+#define DEBOUNCE_OWN (50 * MS) /* our own interface carries nothing meanwhile */
 
 enum {
 	BATCH = 256, /* datagrams per wake-up, so that a flood does not starve the loop */
@@ -27,37 +30,31 @@ enum {
 	ADDR_KEY = 4 + 1 + 16, /* interface, family, address */
 };
 
-struct os_netmon {
-	/* set once */
-	char except[IFNAMSIZ];
-	void (*changed)(void *ctx);
-	void *ctx;
-	struct nl_sock *sock;
-	struct event *readable;
-	struct loop_timer *settled;
-	/* control thread */
-	int except_index;
-	bool filling; /* reading the state anew: nothing counts */
-	bool lost; /* messages were lost: read the state anew when settled */
-	struct map *links, *addrs; /* values are enum seen, as pointers */
+/* An address that is usable if its link runs. */
+struct known_addr {
+	uint32_t link;
+	struct ip ip;
 };
 
-/* What was seen last of a link (runs or not) or an address (usable or not); absent = never seen or gone. */
-enum seen { SEEN_NOT = 0, SEEN_OFF = 1, SEEN_ON = 2 };
+struct os_netmon {
+	/* set once */
+	char own[IFNAMSIZ];
+	struct os_netmon_events ev;
+	struct nl_sock *sock;
+	struct event *readable;
+	struct loop_timer *settled, *own_settled;
+	struct siphash_key seed;
+	/* control thread */
+	int own_index;
+	bool filling; /* reading the state anew: nothing counts */
+	bool lost; /* messages were lost: read the state anew when settled */
+	bool moved; /* a default route changed since the last settling */
+	uint64_t place; /* a print of the addresses under which others may reach us, at the last settling */
+	struct map *links; /* those that run: a mark each */
+	struct map *addrs; /* struct known_addr, owned */
+};
 
-static enum seen seen_get(const struct map *m, const void *key)
-{
-	return (enum seen)(uintptr_t)map_get(m, key);
-}
-
-static int seen_put(struct map *m, const void *key, enum seen s)
-{
-	if (s == SEEN_NOT) {
-		map_remove(m, key);
-		return TM_OK;
-	}
-	return map_put(m, key, (void *)(uintptr_t)s);
-}
+static void *const RUNS = (void *)1;
 
 static void mark(struct os_netmon *m)
 {
@@ -68,39 +65,84 @@ static void mark(struct os_netmon *m)
 		loop_timer_in(m->settled, DEBOUNCE);
 }
 
-static void update(struct os_netmon *m, struct map *map, const void *key, enum seen now)
+static void mark_own(struct os_netmon *m)
 {
-	enum seen before = seen_get(map, key);
-
-	if (seen_put(map, key, now) != TM_OK)
-		m->lost = true;
-	/* Something that never worked and does not work is no news. */
-	if (MAX(before, SEEN_OFF) != MAX(now, SEEN_OFF))
-		mark(m);
+	if (!m->filling && !loop_timer_is_set(m->own_settled))
+		loop_timer_in(m->own_settled, DEBOUNCE_OWN);
 }
 
 static void on_link(struct os_netmon *m, bool gone, const struct rt_link *l)
 {
 	uint32_t key = (uint32_t)l->index;
+	bool runs = !gone && l->alive;
 
-	if (m->except[0] && strcmp(l->name, m->except) == 0)
-		m->except_index = gone ? 0 : l->index;
-	if (l->index == m->except_index || l->wireless_event || l->port || (l->flags & IFF_LOOPBACK))
+	if (m->own[0] && strcmp(l->name, m->own) == 0)
+		m->own_index = gone ? 0 : l->index;
+	if (l->index == m->own_index) {
+		mark_own(m);
 		return;
-	update(m, m->links, &key, gone ? SEEN_NOT : l->alive ? SEEN_ON : SEEN_OFF);
+	}
+	if (l->wireless_event || (l->flags & IFF_LOOPBACK))
+		return;
+	/* Which bridge it is a port of may have changed, too: that is for those who depend on it. */
+	if (runs == (map_get(m->links, &key) != NULL) && !l->master)
+		return;
+	if (!runs)
+		map_remove(m->links, &key);
+	else if (map_put(m->links, &key, RUNS) != TM_OK)
+		m->lost = true;
+	mark(m);
+}
+
+static bool keep_addr(struct os_netmon *m, const uint8_t *key, const struct known_addr *a)
+{
+	struct known_addr *kept = malloc(sizeof(*kept));
+
+	if (!kept || map_put(m->addrs, key, kept) != TM_OK) {
+		free(kept);
+		return false;
+	}
+	*kept = *a;
+	return true;
 }
 
 static void on_addr(struct os_netmon *m, bool gone, const struct rt_addr *a)
 {
+	const struct known_addr known = {.link = (uint32_t)a->index, .ip = a->prefix.ip};
 	uint8_t key[ADDR_KEY] = {0};
-	uint32_t index = (uint32_t)a->index;
 
-	if (a->index == m->except_index || ip_is_link_local(&a->prefix.ip) || ip_is_loopback(&a->prefix.ip))
+	if (a->index == m->own_index) {
+		mark_own(m);
 		return;
-	memcpy(key, &index, 4);
+	}
+	if (ip_is_link_local(&a->prefix.ip) || ip_is_loopback(&a->prefix.ip))
+		return;
+	memcpy(key, &known.link, 4);
 	key[4] = a->prefix.ip.family;
 	memcpy(key + 5, a->prefix.ip.bytes, 16);
-	update(m, m->addrs, key, gone ? SEEN_NOT : a->usable ? SEEN_ON : SEEN_OFF);
+	bool usable = !gone && a->usable;
+	if (usable == (map_get(m->addrs, key) != NULL))
+		return;
+	if (!usable)
+		free(map_remove(m->addrs, key));
+	else if (!keep_addr(m, key, &known))
+		m->lost = true;
+	mark(m);
+}
+
+static void on_route(struct os_netmon *m, const struct rt_route *r)
+{
+	if (r->cloned)
+		return;
+	if (r->index && r->index == m->own_index) {
+		mark_own(m);
+		return;
+	}
+	/* What the kernel does for each address shows in the addresses. */
+	if (r->type != RTN_UNICAST)
+		return;
+	m->moved |= !m->filling && rtmsg_is_default(&r->dst);
+	mark(m);
 }
 
 static void on_message(void *ctx, struct nlmsghdr *h)
@@ -114,8 +156,9 @@ static void on_message(void *ctx, struct nlmsghdr *h)
 		on_link(m, h->nlmsg_type == RTM_DELLINK, &link);
 	else if (rtmsg_addr(h, &addr))
 		on_addr(m, h->nlmsg_type == RTM_DELADDR, &addr);
-	else if (rtmsg_route(h, &route) && route.type == RTN_UNICAST && !route.cloned &&
-		 rtmsg_is_default(&route.dst) && (!route.index || route.index != m->except_index))
+	else if (rtmsg_route(h, &route))
+		on_route(m, &route);
+	else if (h->nlmsg_type == RTM_NEWRULE || h->nlmsg_type == RTM_DELRULE)
 		mark(m);
 }
 
@@ -125,13 +168,46 @@ static int on_nl_message(struct nl_msg *msg, void *arg)
 	return NL_OK;
 }
 
+/* --- the whole --- */
+
+/*
+ * Whichever order they come in, and however many interfaces share an address, as the host's ends of
+ * containers' do: the same set has the same print.
+ */
+static int print_place(const struct os_netmon *m, uint64_t *ret_print)
+{
+	_cleanup_(map_freep) struct map *seen = NULL;
+	const struct known_addr *a;
+	uint64_t print = 0;
+	int err = map_new(sizeof(a->ip.bytes), &seen);
+
+	for (size_t i = 0; !err && (a = map_next(m->addrs, &i));) {
+		if (!map_get(m->links, &a->link) || map_get(seen, a->ip.bytes))
+			continue;
+		err = map_put(seen, a->ip.bytes, RUNS);
+		print += siphash(&m->seed, a->ip.bytes, sizeof(a->ip.bytes));
+	}
+	if (!err)
+		*ret_print = print;
+	return err;
+}
+
+static void forget_addrs(struct os_netmon *m)
+{
+	struct known_addr *a;
+
+	for (size_t i = 0; m->addrs && (a = map_next(m->addrs, &i));)
+		free(a);
+	map_free(TAKE(m->addrs));
+}
+
 static int fill(struct os_netmon *m, struct diag *d)
 {
 	_cleanup_(rtmsg_closep) struct nl_sock *sock = NULL;
 	int err;
 
 	map_free(TAKE(m->links));
-	map_free(TAKE(m->addrs));
+	forget_addrs(m);
 	err = map_new(sizeof(uint32_t), &m->links);
 	if (!err)
 		err = map_new(ADDR_KEY, &m->addrs);
@@ -168,22 +244,41 @@ static void on_readable(evutil_socket_t fd UNUSED, short what UNUSED, void *ctx)
 	}
 }
 
+static void read_anew(struct os_netmon *m)
+{
+	struct diag d = {0};
+
+	m->lost = false;
+	/* First listen again, then look: a change in between is seen twice rather than never. */
+	(void)event_add(m->readable, NULL);
+	if (fill(m, &d) != TM_OK) {
+		log_warn("netmon: cannot read the network's state, trying again", KV("why", d.what));
+		m->lost = true;
+		mark(m);
+	}
+}
+
 static void on_settled(void *ctx)
 {
 	struct os_netmon *m = ctx;
-	struct diag d = {0};
+	bool moved = m->moved || m->lost;
+	uint64_t place = m->place;
 
 	if (m->lost) {
-		m->lost = false;
-		/* First listen again, then look: a change in between is seen twice rather than never. */
-		(void)event_add(m->readable, NULL);
-		if (fill(m, &d) != TM_OK) {
-			log_warn("netmon: cannot read the network's state, trying again", KV("why", d.what));
-			m->lost = true;
-			mark(m);
-		}
+		read_anew(m);
+		mark_own(m);
 	}
-	m->changed(m->ctx);
+	moved |= print_place(m, &place) != TM_OK || place != m->place;
+	m->place = place;
+	m->moved = false;
+	m->ev.changed(m->ev.ctx, moved);
+}
+
+static void on_own_settled(void *ctx)
+{
+	struct os_netmon *m = ctx;
+
+	m->ev.own(m->ev.ctx);
 }
 
 static int subscribe(struct os_netmon *m, struct diag *d)
@@ -200,12 +295,12 @@ static int subscribe(struct os_netmon *m, struct diag *d)
 	if (nl_socket_set_nonblocking(m->sock) < 0)
 		return TM_EIO;
 	if (nl_socket_add_memberships(m->sock, RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
-		    RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE, 0) < 0)
+		    RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE, 0) < 0)
 		return TM_EIO;
 	return TM_OK;
 }
 
-int os_netmon_new(struct event_base *base, const char *except, void (*changed)(void *ctx), void *ctx,
+int os_netmon_new(struct event_base *base, const char *own, const struct os_netmon_events *ev,
 	struct os_netmon **ret_mon)
 {
 	struct os_netmon *m = calloc(1, sizeof(*m));
@@ -214,22 +309,25 @@ int os_netmon_new(struct event_base *base, const char *except, void (*changed)(v
 	if (!m)
 		return err;
 
-	m->changed = changed;
-	m->ctx = ctx;
-	if (except) {
-		snprintf(m->except, sizeof(m->except), "%s", except);
-		m->except_index = (int)if_nametoindex(except);
-	}
-	err = subscribe(m, NULL);
+	m->ev = *ev;
+	snprintf(m->own, sizeof(m->own), "%s", own);
+	m->own_index = (int)if_nametoindex(own);
+	err = siphash_key_random(&m->seed);
+	if (!err)
+		err = subscribe(m, NULL);
 	if (err)
 		goto fail;
 
 	m->readable = event_new(base, nl_socket_get_fd(m->sock), EV_READ | EV_PERSIST, on_readable, m);
 	err = loop_timer_new(base, on_settled, m, &m->settled);
+	if (!err)
+		err = loop_timer_new(base, on_own_settled, m, &m->own_settled);
 	if (!err && (!m->readable || event_add(m->readable, NULL) < 0))
 		err = TM_ENOMEM;
 	if (!err)
 		err = fill(m, NULL);
+	if (!err)
+		err = print_place(m, &m->place);
 	if (err)
 		goto fail;
 
@@ -248,8 +346,9 @@ void os_netmon_free(struct os_netmon *m)
 	if (m->readable)
 		event_free(m->readable);
 	loop_timer_free(m->settled);
+	loop_timer_free(m->own_settled);
 	nl_socket_free(m->sock);
 	map_free(m->links);
-	map_free(m->addrs);
+	forget_addrs(m);
 	free(m);
 }

@@ -3,6 +3,8 @@
 
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/if_tunnel.h>
+#include <linux/neighbour.h>
 #include <netlink/attr.h>
 #include <netlink/errno.h>
 #include <netlink/msg.h>
@@ -26,6 +28,71 @@ static bool ip_from(int family, const struct nlattr *a, struct ip *ret_ip)
 	return true;
 }
 
+int rtmsg_family(const struct ip *ip)
+{
+	return ip->family == IP_V4 ? AF_INET : AF_INET6;
+}
+
+/* An address attribute, which says its family by its length. */
+static void end_from(const struct nlattr *a, struct ip *ret_ip)
+{
+	if (a)
+		(void)(ip_from(AF_INET, a, ret_ip) || ip_from(AF_INET6, a, ret_ip));
+}
+
+static int index_from(const struct nlattr *a)
+{
+	return a && nla_len(a) == 4 ? (int)nla_get_u32(a) : 0;
+}
+
+/* Where each kind of tunnel says which outer addresses it has; 0 = it has none of those. */
+static void tunnel_ends(const struct nlattr *data, struct rt_link *l)
+{
+	static const struct {
+		const char *kind;
+		uint8_t local[2], remote[2];
+	} rows[] = {
+		{"vxlan", {IFLA_VXLAN_LOCAL, IFLA_VXLAN_LOCAL6}, {IFLA_VXLAN_GROUP, IFLA_VXLAN_GROUP6}},
+		{"geneve", {0}, {IFLA_GENEVE_REMOTE, IFLA_GENEVE_REMOTE6}},
+		{"gre", {IFLA_GRE_LOCAL}, {IFLA_GRE_REMOTE}},
+		{"gretap", {IFLA_GRE_LOCAL}, {IFLA_GRE_REMOTE}},
+		{"ip6gre", {IFLA_GRE_LOCAL}, {IFLA_GRE_REMOTE}},
+		{"ip6gretap", {IFLA_GRE_LOCAL}, {IFLA_GRE_REMOTE}},
+		{"ipip", {IFLA_IPTUN_LOCAL}, {IFLA_IPTUN_REMOTE}},
+		{"sit", {IFLA_IPTUN_LOCAL}, {IFLA_IPTUN_REMOTE}},
+		{"ip6tnl", {IFLA_IPTUN_LOCAL}, {IFLA_IPTUN_REMOTE}},
+		{"vti", {IFLA_VTI_LOCAL}, {IFLA_VTI_REMOTE}},
+		{"vti6", {IFLA_VTI_LOCAL}, {IFLA_VTI_REMOTE}},
+	};
+	struct nlattr *tb[UINT8_MAX + 1];
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		if (strcmp(rows[i].kind, l->kind) != 0)
+			continue;
+		if (nla_parse(tb, UINT8_MAX, nla_data(data), nla_len(data), NULL) < 0)
+			return;
+		for (size_t k = 0; k < ARRAY_LEN(rows[i].local); k++) {
+			end_from(rows[i].local[k] ? tb[rows[i].local[k]] : NULL, &l->local);
+			end_from(rows[i].remote[k] ? tb[rows[i].remote[k]] : NULL, &l->remote);
+		}
+		/* The other kinds say it as every interface does. */
+		if (strcmp(l->kind, "vxlan") == 0)
+			l->lower = index_from(tb[IFLA_VXLAN_LINK]);
+	}
+}
+
+static void link_kind(const struct nlattr *info, struct rt_link *l)
+{
+	struct nlattr *tb[IFLA_INFO_MAX + 1];
+
+	if (!info || nla_parse(tb, IFLA_INFO_MAX, nla_data(info), nla_len(info), NULL) < 0)
+		return;
+	if (tb[IFLA_INFO_KIND])
+		nla_strlcpy(l->kind, tb[IFLA_INFO_KIND], sizeof(l->kind));
+	if (tb[IFLA_INFO_DATA])
+		tunnel_ends(tb[IFLA_INFO_DATA], l);
+}
+
 bool rtmsg_link(struct nlmsghdr *h, struct rt_link *ret_link)
 {
 	struct nlattr *tb[IFLA_MAX + 1];
@@ -43,7 +110,10 @@ bool rtmsg_link(struct nlmsghdr *h, struct rt_link *ret_link)
 	l.index = m->ifi_index;
 	l.flags = m->ifi_flags;
 	l.alive = (l.flags & IFF_UP) && (l.flags & LINK_CARRIER);
-	l.port = tb[IFLA_MASTER] != NULL;
+	l.master = index_from(tb[IFLA_MASTER]);
+	if (!tb[IFLA_LINK_NETNSID]) /* else a number of another namespace */
+		l.lower = index_from(tb[IFLA_LINK]);
+	link_kind(tb[IFLA_LINKINFO], &l);
 	l.tunnelmesh = tb[IFLA_IFALIAS] && nla_strcmp(tb[IFLA_IFALIAS], RT_ALIAS) == 0;
 	l.wireless_event = tb[IFLA_WIRELESS] != NULL;
 	if (tb[IFLA_IFNAME])
@@ -101,12 +171,30 @@ bool rtmsg_route(struct nlmsghdr *h, struct rt_route *ret_route)
 
 	r.dst.len = m->rtm_dst_len;
 	r.type = m->rtm_type;
+	r.table = tb[RTA_TABLE] && nla_len(tb[RTA_TABLE]) == 4 ? nla_get_u32(tb[RTA_TABLE]) : m->rtm_table;
 	r.cloned = m->rtm_flags & RTM_F_CLONED;
+	(void)ip_from(m->rtm_family, tb[RTA_PREFSRC], &r.source);
 	if (tb[RTA_OIF] && nla_len(tb[RTA_OIF]) == 4)
 		r.index = (int)nla_get_u32(tb[RTA_OIF]);
 	else if (tb[RTA_MULTIPATH])
 		r.index = first_hop(tb[RTA_MULTIPATH]);
 	*ret_route = r;
+	return true;
+}
+
+bool rtmsg_far(struct nlmsghdr *h, struct rt_far *ret_far)
+{
+	struct nlattr *tb[NDA_MAX + 1];
+	struct rt_far f = {0};
+
+	if (h->nlmsg_type != RTM_NEWNEIGH || nlmsg_parse(h, sizeof(struct ndmsg), tb, NDA_MAX, NULL) < 0)
+		return false;
+	const struct ndmsg *m = nlmsg_data(h);
+	end_from(tb[NDA_DST], &f.to);
+	if (m->ndm_family != AF_BRIDGE || f.to.family == IP_NONE)
+		return false;
+	f.index = m->ndm_ifindex;
+	*ret_far = f;
 	return true;
 }
 
@@ -151,7 +239,8 @@ static int dump_message(struct nl_msg *msg, void *arg)
 
 int rtmsg_dump(struct nl_sock *s, int type, int family, rtmsg_fn *fn, void *ctx, struct diag *d)
 {
-	struct rtgenmsg gen = {.rtgen_family = (unsigned char)family};
+	/* Every dump takes a header of its own that begins with the family; that of links is the longest. */
+	struct ifinfomsg gen = {.ifi_family = (unsigned char)family};
 	struct dump dump = {.fn = fn, .ctx = ctx};
 	int err = nl_socket_modify_cb(s, NL_CB_VALID, NL_CB_CUSTOM, dump_message, &dump);
 
@@ -165,5 +254,61 @@ int rtmsg_dump(struct nl_sock *s, int type, int family, rtmsg_fn *fn, void *ctx,
 	if (err < 0 && err != -NLE_DUMP_INTR)
 		return diag_what(
 			d, TM_EIO, "cannot read the kernel's network configuration: %s", nl_geterror(err));
+	return TM_OK;
+}
+
+struct lookup {
+	struct rt_route route;
+	bool found;
+};
+
+static int lookup_answer(struct nl_msg *msg, void *arg)
+{
+	struct lookup *l = arg;
+
+	l->found = rtmsg_route(nlmsg_hdr(msg), &l->route);
+	return NL_OK;
+}
+
+static struct nl_msg *lookup_question(const struct ip *to, const struct ip *from, uint32_t mark)
+{
+	struct nl_msg *msg = nlmsg_alloc_simple(RTM_GETROUTE, 0);
+	const uint8_t bits = (uint8_t)(8 * ip_len(to));
+	struct rtmsg m = {.rtm_family = (unsigned char)rtmsg_family(to), .rtm_dst_len = bits};
+
+	if (!msg)
+		return NULL;
+	if (from)
+		m.rtm_src_len = bits;
+	if (nlmsg_append(msg, &m, sizeof(m), NLMSG_ALIGNTO) < 0 ||
+		nla_put(msg, RTA_DST, (int)ip_len(to), to->bytes) < 0 ||
+		(from && nla_put(msg, RTA_SRC, (int)ip_len(from), from->bytes) < 0) ||
+		(mark && nla_put_u32(msg, RTA_MARK, mark) < 0)) {
+		nlmsg_free(msg);
+		return NULL;
+	}
+	return msg;
+}
+
+int rtmsg_lookup(struct nl_sock *s, const struct ip *to, const struct ip *from, uint32_t mark,
+	struct rt_route *ret_route)
+{
+	struct nl_msg *msg = lookup_question(to, from, mark);
+	struct lookup l = {.found = false};
+
+	if (!msg)
+		return TM_ENOMEM;
+	int err = nl_socket_modify_cb(s, NL_CB_VALID, NL_CB_CUSTOM, lookup_answer, &l);
+	if (err >= 0)
+		err = nl_send_auto(s, msg);
+	nlmsg_free(msg);
+	if (err >= 0)
+		err = nl_recvmsgs_default(s);
+	if (err >= 0)
+		err = nl_wait_for_ack(s); /* a message of its own after the answer; an error is one itself */
+	(void)nl_socket_modify_cb(s, NL_CB_VALID, NL_CB_DEFAULT, NULL, NULL);
+	if (err < 0 || !l.found || !l.route.index || l.route.type != RTN_UNICAST)
+		return TM_EUNREACH;
+	*ret_route = l.route;
 	return TM_OK;
 }

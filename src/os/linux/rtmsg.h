@@ -23,7 +23,10 @@ struct rt_link {
 	unsigned flags; /* IFF_* */
 	bool alive; /* up, and with a carrier */
 	char name[IFNAMSIZ];
-	bool port; /* of a bridge or bond */
+	int master; /* the bridge, bond or VRF that it is a port of; 0 = none */
+	int lower; /* the interface of this namespace that it lies on, as a VLAN does; 0 = none, or unknown */
+	char kind[16]; /* "vlan", "vxlan", "tun" ...; empty for hardware */
+	struct ip local, remote; /* the outer ends of a tunnel, as far as they are set */
 	bool tunnelmesh; /* one of ours, by its alias */
 	bool wireless_event; /* a scan result and the like: says nothing about the link */
 };
@@ -38,7 +41,9 @@ struct rt_addr {
 struct rt_route {
 	struct prefix dst;
 	int index; /* outgoing interface, 0 = none */
+	struct ip source; /* that the kernel prefers, IP_NONE = none said */
 	uint8_t type; /* RTN_* */
+	uint32_t table; /* RT_TABLE_* */
 	bool cloned;
 };
 
@@ -46,6 +51,14 @@ struct rt_route {
 bool rtmsg_link(struct nlmsghdr *h, struct rt_link *ret_link);
 bool rtmsg_addr(struct nlmsghdr *h, struct rt_addr *ret_addr);
 bool rtmsg_route(struct nlmsghdr *h, struct rt_route *ret_route);
+/* An entry of a forwarding database: frames for it leave through the tunnel `index` to that address. */
+struct rt_far {
+	int index;
+	struct ip to;
+};
+bool rtmsg_far(struct nlmsghdr *h, struct rt_far *ret_far);
+
+int rtmsg_family(const struct ip *ip); /* AF_* */
 
 /* A default route, also in the halves (or the 2000::/3) in which VPNs install it. */
 bool rtmsg_is_default(const struct prefix *dst);
@@ -54,8 +67,14 @@ NODISCARD int rtmsg_open(struct nl_sock **ret_sock, struct diag *d);
 void rtmsg_close(struct nl_sock *s);
 DEFINE_CLEANUP(struct nl_sock, rtmsg_close)
 
-/* type: RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE (all tables); family: AF_*. */
+/* type: RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE (all tables), RTM_GETNEIGH; family: AF_*. */
 typedef void rtmsg_fn(void *ctx, struct nlmsghdr *h);
 NODISCARD int rtmsg_dump(struct nl_sock *s, int type, int family, rtmsg_fn *fn, void *ctx, struct diag *d);
+/*
+ * The route that a packet would take now, by all rules and tables. `from` NULL: the kernel chooses the
+ * source; mark: that of the socket. TM_EUNREACH when there is none.
+ */
+NODISCARD int rtmsg_lookup(struct nl_sock *s, const struct ip *to, const struct ip *from, uint32_t mark,
+	struct rt_route *ret_route);
 
 #endif

@@ -179,6 +179,7 @@ static void input(struct world *w, enum core_in_kind kind, const struct endpoint
 	case CORE_WANT:
 	case CORE_STUN:
 	case CORE_REMOVE:
+	case CORE_ROUTES:
 	case CORE_IN_N:
 		break;
 	}

@@ -96,3 +96,15 @@ void host_ip(const char *args)
 	if (system(line) != 0)
 		fail_msg("`%s` failed", line);
 }
+
+void host_veth(const char *name, const char *peer)
+{
+	char line[128];
+
+	snprintf(line, sizeof(line), "link add %s type veth peer name %s", name, peer);
+	host_ip(line);
+	snprintf(line, sizeof(line), "link set %s up", peer);
+	host_ip(line);
+	snprintf(line, sizeof(line), "link set %s up", name);
+	host_ip(line);
+}

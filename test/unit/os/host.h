@@ -32,5 +32,7 @@ void host_unshare(int flags, const char *name);
 
 /* `ip ARGS` must succeed. */
 void host_ip(const char *args);
+/* A pair of virtual network cards, both up. */
+void host_veth(const char *name, const char *peer);
 
 #endif

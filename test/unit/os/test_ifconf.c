@@ -190,6 +190,97 @@ static void only_addresses_that_others_can_reach_are_candidates(void **state)
 	assert_int_equal(os_local_addresses(NULL, all, 0), 0);
 }
 
+static void what_was_taken_from_an_interface_is_put_back(void **state)
+{
+	static const struct {
+		const char *ip[2];
+		struct os_if_restored restored;
+	} rows[] = {
+		{{NULL}, {false, 0, 0}},
+		{{"addr flush dev tm0"}, {false, 2, 0}},
+		{{"-4 route flush dev tm0"}, {false, 0, 1}},
+		{{"-6 route flush dev tm0 root fd5c::/64"}, {false, 0, 1}},
+		{{"addr del 100.101.0.5/16 dev tm0"}, {false, 1, 0}},
+		{{"link set tm0 down"}, {true, 1, 0}}, /* IPv6 goes with it, IPv4 stays */
+		{{"link set tm0 down", "link set tm0 up"}, {false, 1, 0}},
+		{{"addr add 100.101.9.9/32 dev tm0"}, {false, 0, 0}},
+	};
+	const struct prefix addrs[] = {px("100.101.0.5/16"), px("fd5c::5/64")};
+	struct os_if_restored r;
+	struct diag d = {0};
+
+	(void)state;
+	make_host();
+	host_ip("link add tm0 type veth peer name other0");
+	host_ip("link set other0 up");
+	assert_int_equal(os_if_configure("tm0", addrs, ARRAY_LEN(addrs), &d), TM_OK);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		for (size_t k = 0; k < ARRAY_LEN(rows[i].ip) && rows[i].ip[k]; k++)
+			host_ip(rows[i].ip[k]);
+		if (os_if_restore("tm0", addrs, ARRAY_LEN(addrs), &r, &d) != TM_OK)
+			fail_msg("row %zu: %s", i, d.what);
+		if (r.link != rows[i].restored.link || r.addresses != rows[i].restored.addresses ||
+			r.routes != rows[i].restored.routes)
+			fail_msg("row %zu: link %d, %u addresses, %u routes", i, r.link, r.addresses,
+				r.routes);
+		assert_true(has("tm0", "100.101.0.5"));
+		assert_true(has("tm0", "fd5c::5"));
+		host_ip("route get 100.101.77.1 | grep -q 'dev tm0'");
+		host_ip("route get fd5c::77 | grep -q 'dev tm0'");
+	}
+	assert_true(has("tm0", "100.101.9.9"));
+	/* Nothing is left to do, and a restored route goes with its address. */
+	assert_int_equal(os_if_restore("tm0", addrs, ARRAY_LEN(addrs), &r, &d), TM_OK);
+	assert_int_equal(r.link + r.addresses + r.routes, 0);
+	host_ip("-4 route flush dev tm0");
+	assert_int_equal(os_if_restore("tm0", addrs, ARRAY_LEN(addrs), &r, &d), TM_OK);
+	host_ip("addr del 100.101.0.5/16 dev tm0");
+	assert_int_not_equal(system("ip route show dev tm0 | grep -q 100.101.0.0/16"), 0);
+	assert_int_equal(os_if_restore("absent0", addrs, ARRAY_LEN(addrs), &r, &d), TM_ENOENT);
+}
+
+static void the_best_addresses_come_first(void **state)
+{
+	static const char *const wanted[] = {"192.0.2.10", "2001:db8:5::10", "192.0.2.11", "2001:db8:5::11",
+		"198.51.100.1", "172.17.0.1", "172.18.0.1", "10.9.0.1"};
+	struct ip got[16], ip;
+
+	(void)state;
+	host_unshare(CLONE_NEWNET, "network");
+	/* The bridges of containers are older than the network card, which was plugged in again. */
+	for (int i = 0; i < 2; i++) {
+		char line[96];
+
+		snprintf(line, sizeof(line), "link add docker%d type bridge", i);
+		host_ip(line);
+		host_veth(i ? "pod1" : "pod0", i ? "in1" : "in0");
+		snprintf(line, sizeof(line), "link set pod%d master docker%d", i, i);
+		host_ip(line);
+		snprintf(line, sizeof(line), "addr add 172.%d.0.1/16 dev docker%d", 17 + i, i);
+		host_ip(line);
+		snprintf(line, sizeof(line), "link set docker%d up", i);
+		host_ip(line);
+	}
+	host_ip("link add other0 address 02:00:00:00:00:77 type vxlan id 7 remote 192.0.2.99 dstport 4789");
+	host_ip("link set other0 up");
+	host_ip("addr add 10.9.0.1/24 dev other0");
+	host_veth("lan0", "lan1");
+	host_ip("addr add 198.51.100.1/24 dev lan0");
+	host_veth("wan0", "far0");
+	host_ip("addr add 192.0.2.10/24 dev wan0");
+	host_ip("addr add 192.0.2.11/24 dev wan0");
+	host_ip("addr add 2001:db8:5::11/64 dev wan0 nodad");
+	host_ip("addr add 2001:db8:5::10/64 dev wan0 nodad");
+	host_ip("route add default via 192.0.2.1");
+	host_ip("route add default via 2001:db8:5::1");
+	assert_int_equal(os_local_addresses(NULL, got, ARRAY_LEN(got)), ARRAY_LEN(wanted));
+	for (size_t i = 0; i < ARRAY_LEN(wanted); i++) {
+		assert_int_equal(ip_parse(wanted[i], &ip), TM_OK);
+		if (!ip_eq(&ip, &got[i]))
+			fail_msg("number %zu is not %s", i, wanted[i]);
+	}
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, host_setup, host_teardown)
 int main(void)
 {
@@ -199,6 +290,8 @@ int main(void)
 		T(a_missing_interface_and_lacking_rights_are_told),
 		T(an_ipv4_address_is_set_where_ipv6_is_disabled),
 		T(only_addresses_that_others_can_reach_are_candidates),
+		T(what_was_taken_from_an_interface_is_put_back),
+		T(the_best_addresses_come_first),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

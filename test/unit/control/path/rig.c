@@ -30,6 +30,25 @@ static bool op_find(void *ctx, const char *id, const uint8_t *key, struct core_m
 	return true;
 }
 
+/* The route from `from` to that address; NULL: nothing is there. */
+static struct route *leave(struct rig *r, unsigned from, const struct endpoint *to)
+{
+	for (unsigned i = 0; i < r->n_routes; i++)
+		if (endpoint_eq(&r->routes[i].end[!from], to))
+			return &r->routes[i];
+	return NULL;
+}
+
+static void op_outlet(void *ctx, const struct way_to *way, struct outlet *ret_outlet)
+{
+	const struct side *s = ctx;
+	const struct route *route = leave(s->rig, s->number, &way->remote);
+
+	*ret_outlet = (struct outlet){.ifindex = s->uplink};
+	if (route && s->number == A)
+		ret_outlet->reach = route->reach;
+}
+
 void rig_init(struct rig *r, uint64_t seed)
 {
 	assert_int_equal(crypto_init(NULL), 0);
@@ -37,7 +56,8 @@ void rig_init(struct rig *r, uint64_t seed)
 	for (unsigned i = 0; i < 2; i++) {
 		struct side *s = &r->side[i];
 		struct core_config cfg = {.private_key = s->private_key, .port = 51820};
-		const struct core_ops ops = {.ctx = s, .find = op_find, .random = op_random};
+		const struct core_ops ops = {
+			.ctx = s, .find = op_find, .random = op_random, .outlet = op_outlet};
 
 		*s = (struct side){.rig = r, .number = i, .exchange = true, .real = 1767225600 * SEC};
 		memset(s->private_key, (int)i + 1, sizeof(s->private_key));
@@ -77,15 +97,6 @@ struct candidates rig_candidates(const struct rig *r, unsigned of)
 	for (unsigned i = 0; i < r->n_routes; i++)
 		c.v[c.n++] = (struct candidate){r->routes[i].type, r->routes[i].end[of]};
 	return c;
-}
-
-/* The route from `from` to that address; NULL: nothing is there. */
-static struct route *leave(struct rig *r, unsigned from, const struct endpoint *to)
-{
-	for (unsigned i = 0; i < r->n_routes; i++)
-		if (endpoint_eq(&r->routes[i].end[!from], to))
-			return &r->routes[i];
-	return NULL;
 }
 
 static void transmit(struct rig *r, unsigned from, const struct core_out *out)
@@ -178,7 +189,9 @@ void rig_want(struct rig *r, unsigned side)
 
 static struct way_to came_by(const struct route *route, unsigned at)
 {
-	return (struct way_to){.remote = route->end[!at], .local = route->end[at].ip};
+	return (struct way_to){.remote = route->end[!at],
+		.local = route->end[at].ip,
+		.local_ifindex = at == A ? route->arrives : 0};
 }
 
 void rig_heard(struct rig *r, unsigned at, const struct route *by)

@@ -18,6 +18,8 @@ struct route {
 	enum candidate_type type;
 	ns_t delay;
 	bool cut, loses_checks;
+	enum reach reach; /* what A's packets to B's end go through */
+	uint32_t arrives; /* the interface of A by which B's packets come in; 0 = not said */
 };
 
 struct datagram {
@@ -37,6 +39,7 @@ struct side {
 	bool exchange; /* its question brings the candidates of each to the other, as the coordinator does */
 	ns_t real;
 	ns_t touched; /* by its newest input */
+	uint32_t uplink; /* the interface by which its packets leave; 0 = unknown */
 	/* the plane */
 	struct way_to way;
 	ns_t last_recv;

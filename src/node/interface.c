@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "node/interface.h"
+
+#include <stdio.h>
+
+#include "node/node_private.h"
+
+/*
+ * Whoever takes them away again and again has the interface in a configuration of its own: then once in a
+ * while is enough, and is told once in this time.
+ */
+#define CONTEST_EVERY (10 * SEC)
+enum { CONTEST_AFTER = 5 /* times in a row, less than CONTEST_EVERY apart */ };
+
+static void addresses(const struct node *n, struct prefix ret_addrs[static 2])
+{
+	ret_addrs[0] = (struct prefix){n->enrolment.self.ip4, n->mesh.net4.len};
+	ret_addrs[1] = (struct prefix){n->enrolment.self.ip6, n->mesh.net6.len};
+}
+
+static void look(void *ctx);
+
+int interface_configure(struct node *n)
+{
+	struct prefix addrs[2];
+	int err = loop_timer_new(n->base, look, n, &n->interface.again);
+
+	addresses(n, addrs);
+	return err ? err : os_if_configure(plane_tun_name(n->plane), addrs, ARRAY_LEN(addrs), &n->failure);
+}
+
+static void tell(struct node *n, const struct os_if_restored *r)
+{
+	if (n->interface.in_a_row == CONTEST_AFTER)
+		log_warn("node: another program takes the tunnel's addresses away again and again, putting "
+			 "them "
+			 "back every few seconds: tell it to leave the interface alone",
+			KV("if", plane_tun_name(n->plane)));
+	if (n->interface.in_a_row != 1)
+		return;
+	log_warn("node: another program changed the tunnel's interface, put back what was missing",
+		KV("if", plane_tun_name(n->plane)), KV("link", r->link ? "was down" : "was up"),
+		KV_INT("addresses", r->addresses), KV_INT("routes", r->routes));
+}
+
+static void look(void *ctx)
+{
+	struct node *n = ctx;
+	struct prefix addrs[2];
+	struct os_if_restored r;
+	struct diag d = {0};
+	char text[512];
+	ns_t now = time_monotonic();
+
+	addresses(n, addrs);
+	int err = os_if_restore(plane_tun_name(n->plane), addrs, ARRAY_LEN(addrs), &r, &d);
+	if (err && err != TM_ENOENT) { /* a device that is gone ends the node by itself */
+		if (!n->interface.failing)
+			log_warn("node: the tunnel's interface lacks what another program took away, trying "
+				 "again",
+				KV("why", diag_format(&d, err, text, sizeof(text))));
+		n->interface.failing = true;
+		loop_timer_in(n->interface.again, CONTEST_EVERY);
+		return;
+	}
+	n->interface.failing = false;
+	if (err || (!r.link && !r.addresses && !r.routes))
+		return;
+	n->interface.in_a_row = n->interface.in_a_row && now - n->interface.last < 2 * CONTEST_EVERY
+					? n->interface.in_a_row + 1
+					: 1;
+	n->interface.last = now;
+	tell(n, &r);
+}
+
+void interface_on_changed(void *node)
+{
+	struct node *n = node;
+
+	if (loop_timer_is_set(n->interface.again))
+		return;
+	if (n->interface.in_a_row >= CONTEST_AFTER && time_monotonic() - n->interface.last < CONTEST_EVERY)
+		loop_timer_at(n->interface.again, n->interface.last + CONTEST_EVERY);
+	else
+		look(n);
+}
+
+void interface_close(struct node *n)
+{
+	loop_timer_free(TAKE(n->interface.again));
+}

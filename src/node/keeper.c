@@ -63,10 +63,13 @@ static void clock_done(void *ctx, void *job, int result)
 
 	if (!result)
 		node_clock_saved(k->cfg.clock, s->reserved);
-	else if (s && result != TM_ECLOSED && !k->complained)
-		log_warn("node: the clock is not saved, trying again every minute",
-			KV("why", diag_format(&s->d, result, text, sizeof(text))));
-	k->complained = result != TM_OK;
+	if (result != TM_ECLOSED) { /* else not tried: the end is near, and tries it */
+		if (result && !k->complained)
+			log_warn("node: the clock is not saved, trying again every minute",
+				KV("why", s ? diag_format(&s->d, result, text, sizeof(text))
+					    : tm_strerror(result)));
+		k->complained = result != TM_OK;
+	}
 	free(s);
 }
 

@@ -1014,7 +1014,7 @@ def test_a_full_disk_does_not_stop_the_clock_from_being_reserved_later(net):
     free = fill(hub, disk)
     with open(wall, "w", encoding="ascii") as f:
         f.write("+2h\n")  # far beyond what was reserved
-    wait_for("the check of the clock once a minute", lambda: "state not saved, trying again" in hub.log(), 90, 1)
+    wait_for("the check of the clock once a minute", lambda: "the clock is not saved, trying again" in hub.log(), 90, 1)
     assert contents(clock) == before
     free()
     wait_for("the next check", lambda: contents(clock) != before, 90, 1)

@@ -7,10 +7,11 @@
 
 /*
  * Whoever takes them away again and again has the interface in a configuration of its own: then once in a
- * while is enough, and is told once in this time.
+ * while is enough. As long as that goes on it is told once.
  */
 #define CONTEST_EVERY (10 * SEC)
-enum { CONTEST_AFTER = 5 /* times in a row, less than CONTEST_EVERY apart */ };
+#define CONTEST_OVER (2 * CONTEST_EVERY) /* nothing was missing for so long */
+enum { CONTEST_AFTER = 5 /* times */ };
 
 static void addresses(const struct node *n, struct prefix ret_addrs[static 2])
 {
@@ -32,9 +33,9 @@ int interface_configure(struct node *n)
 static void tell(struct node *n, const struct os_if_restored *r)
 {
 	if (n->interface.in_a_row == CONTEST_AFTER)
-		log_warn("node: another program takes the tunnel's addresses away again and again, putting "
-			 "them "
-			 "back every few seconds: tell it to leave the interface alone",
+		log_warn(
+			"node: another program changes the tunnel's interface again and again, now it is put "
+			"right every few seconds only: tell that program to leave it alone",
 			KV("if", plane_tun_name(n->plane)));
 	if (n->interface.in_a_row != 1)
 		return;
@@ -66,7 +67,7 @@ static void look(void *ctx)
 	n->interface.failing = false;
 	if (err || (!r.link && !r.addresses && !r.routes))
 		return;
-	n->interface.in_a_row = n->interface.in_a_row && now - n->interface.last < 2 * CONTEST_EVERY
+	n->interface.in_a_row = n->interface.in_a_row && now - n->interface.last < CONTEST_OVER
 					? n->interface.in_a_row + 1
 					: 1;
 	n->interface.last = now;

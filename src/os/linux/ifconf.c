@@ -243,7 +243,7 @@ static struct rtnl_route *route_object(int index, const struct prefix *p)
 	return r;
 }
 
-/* Adds the prefix's route unless it is there; *ret_new says which. */
+/* Adds the prefix's route unless it is there; *ret_new says which. An error is libnl's. */
 static int restore_route(struct nl_sock *sock, int index, const struct prefix *p, bool *ret_new)
 {
 	const struct ip neighbour = neighbour_of(p);
@@ -253,15 +253,15 @@ static int restore_route(struct nl_sock *sock, int index, const struct prefix *p
 	/* Usually it is, and looking costs less than trying. */
 	if (p->len >= ip_bits(&p->ip) ||
 		(rtmsg_lookup(sock, &neighbour, NULL, 0, &route) == TM_OK && route.index == index))
-		return TM_OK;
+		return 0;
 
 	struct rtnl_route *r = route_object(index, p);
 	if (!r)
-		return TM_ENOMEM;
+		return -NLE_NOMEM;
 	int nlerr = rtnl_route_add(sock, r, NLM_F_CREATE | NLM_F_EXCL);
 	rtnl_route_put(r);
 	*ret_new = nlerr >= 0;
-	return nlerr >= 0 || nlerr == -NLE_EXIST ? TM_OK : nlerr;
+	return nlerr == -NLE_EXIST ? 0 : nlerr;
 }
 
 static int restore_addresses(struct nl_sock *sock, const char *ifname, const struct present *p,

@@ -9,7 +9,7 @@ enum {
 };
 
 struct links {
-	const char *own; /* borrowed for the reading */
+	const char *own; /* while reading; borrowed */
 	struct rt_link *v;
 	size_t n, room;
 	int err;
@@ -114,6 +114,7 @@ int links_read(struct nl_sock *sock, const char *own, struct links **ret_links, 
 		err = rtmsg_dump(sock, RTM_GETNEIGH, AF_BRIDGE, take_far, l, d);
 	if (err)
 		return err;
+	l->own = NULL;
 	*ret_links = TAKE(l);
 	return TM_OK;
 }

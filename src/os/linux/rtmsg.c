@@ -171,7 +171,6 @@ bool rtmsg_route(struct nlmsghdr *h, struct rt_route *ret_route)
 
 	r.dst.len = m->rtm_dst_len;
 	r.type = m->rtm_type;
-	r.table = tb[RTA_TABLE] && nla_len(tb[RTA_TABLE]) == 4 ? nla_get_u32(tb[RTA_TABLE]) : m->rtm_table;
 	r.cloned = m->rtm_flags & RTM_F_CLONED;
 	(void)ip_from(m->rtm_family, tb[RTA_PREFSRC], &r.source);
 	if (tb[RTA_OIF] && nla_len(tb[RTA_OIF]) == 4)

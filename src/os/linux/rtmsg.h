@@ -43,7 +43,6 @@ struct rt_route {
 	int index; /* outgoing interface, 0 = none */
 	struct ip source; /* that the kernel prefers, IP_NONE = none said */
 	uint8_t type; /* RTN_* */
-	uint32_t table; /* RT_TABLE_* */
 	bool cloned;
 };
 

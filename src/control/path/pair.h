@@ -38,7 +38,7 @@ bool outlet_eq(const struct outlet *a, const struct outlet *b);
 
 struct pair {
 	struct way_to way;
-	struct outlet outlet; /* when it was last looked at: before each check */
+	struct outlet outlet; /* when it was last looked at: before each check and use */
 	enum candidate_type type;
 	bool failed;
 	bool in_doubt; /* the last try's wait is over, and the plane was asked what WireGuard heard */

@@ -55,18 +55,11 @@ struct outlet pairs_outlet(const struct way_to *way, const struct turn *t)
 		t, &(struct way_to){.kind = way->kind, .socket = way->socket, .remote = way->remote});
 }
 
-int pairs_add(struct path *p, const struct way_to *way, enum candidate_type type, struct turn *t)
+int pairs_add(struct path *p, const struct way_to *way, enum candidate_type type, ns_t now)
 {
-	struct outlet outlet = pairs_outlet(way, t);
-
-	if (outlet.reach == REACH_MESH) {
-		turn_emit(t, CORE_NOTE, WHY_LOOP, way);
-		return -1;
-	}
 	if (!make_room(p))
 		return -1;
-	p->pairs[p->n_pairs] = pair_make(way, type, t->now);
-	p->pairs[p->n_pairs].outlet = outlet;
+	p->pairs[p->n_pairs] = pair_make(way, type, now);
 	return (int)p->n_pairs++;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * The pairs of a path, and where they lead: nothing is ever added that leads back into the mesh. Private to
- * control/path.
+ * The pairs of a path, and where they lead. Routes change, so that is asked before a pair is checked or used,
+ * not when it is added. Private to control/path.
  */
 #ifndef TM_CONTROL_PATH_PAIRS_H
 #define TM_CONTROL_PATH_PAIRS_H
@@ -10,8 +10,8 @@
 
 /* An index, -1 = there is none. */
 int pairs_find(const struct path *p, unsigned socket, const struct endpoint *remote);
-/* -1 = no room, or it leads back into the mesh. */
-int pairs_add(struct path *p, const struct way_to *way, enum candidate_type type, struct turn *t);
+/* -1 = no room. */
+int pairs_add(struct path *p, const struct way_to *way, enum candidate_type type, ns_t now);
 void pairs_remove(struct path *p, unsigned i);
 
 /* Where packets leave when the kernel chooses their source. */

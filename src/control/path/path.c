@@ -43,7 +43,7 @@ static int pair_of(struct path *p, const struct way_to *a, struct turn *t)
 
 	if (at >= 0)
 		return at;
-	at = pairs_add(p, a, CAND_PRFLX, t);
+	at = pairs_add(p, a, CAND_PRFLX, t->now);
 	if (at >= 0)
 		turn_emit(t, CORE_NOTE, WHY_FOUND, a);
 	return at;
@@ -96,8 +96,7 @@ static int successor(const struct path *p)
 	for (unsigned i = 0; i < p->n_pairs; i++) {
 		const struct pair *a = &p->pairs[i], *b = best < 0 ? NULL : &p->pairs[best];
 
-		if ((int)i == p->chosen || MAX(a->last_ok, a->last_heard) < since ||
-			a->outlet.reach == REACH_MESH)
+		if ((int)i == p->chosen || MAX(a->last_ok, a->last_heard) < since)
 			continue;
 		if (!b || (a->last_ok >= since && (b->last_ok < since || pair_clearly_better(a, b))))
 			best = (int)i;
@@ -147,7 +146,7 @@ void path_want(struct path *p, struct turn *t)
 		if (at < 0 && endpoint_is_set(&p->last.way.remote)) {
 			const struct way_to again = pairs_way_back(&p->last.way, t);
 
-			at = pairs_add(p, &again, p->last.type, t);
+			at = pairs_add(p, &again, p->last.type, t->now);
 		}
 		begin_checking(p, WHY_ASKED, t);
 		/* Packets leave at once by the way that worked last, while its check and the question for
@@ -206,7 +205,7 @@ void path_candidates(struct path *p, const struct candidates *c, struct turn *t)
 		int at = pairs_find(p, 0, &c->v[i].ep);
 
 		if (at < 0)
-			pairs_add(p, &(struct way_to){.remote = c->v[i].ep}, c->v[i].type, t);
+			pairs_add(p, &(struct way_to){.remote = c->v[i].ep}, c->v[i].type, t->now);
 		else
 			p->pairs[at].type = c->v[i].type;
 	}

@@ -7,6 +7,8 @@
 
 #include <stdio.h>
 
+struct rig rig;
+
 static uint32_t dice(struct rig *r)
 {
 	r->seed = r->seed * 6364136223846793005u + 1442695040888963407u;
@@ -77,6 +79,20 @@ void rig_deinit(struct rig *r)
 		core_free(r->side[i].core);
 		strbuf_deinit(&r->side[i].lines);
 	}
+}
+
+int rig_setup(void **state)
+{
+	(void)state;
+	rig_init(&rig, 1);
+	return 0;
+}
+
+int rig_teardown(void **state)
+{
+	(void)state;
+	rig_deinit(&rig);
+	return 0;
 }
 
 struct route *rig_route(struct rig *r, enum candidate_type type, const char *a, const char *b, ns_t delay)

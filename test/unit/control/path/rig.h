@@ -63,6 +63,11 @@ struct rig {
 void rig_init(struct rig *r, uint64_t seed);
 void rig_deinit(struct rig *r);
 
+extern struct rig rig; /* of the test that runs */
+int rig_setup(void **state);
+int rig_teardown(void **state);
+#define RIG_TEST(fn) cmocka_unit_test_setup_teardown(fn, rig_setup, rig_teardown)
+
 /* Addresses like "10.0.0.1:1". */
 struct route *rig_route(struct rig *r, enum candidate_type type, const char *a, const char *b, ns_t delay);
 struct candidates rig_candidates(const struct rig *r, unsigned of);

@@ -6,21 +6,12 @@
 #include "rig.h"
 #include "unit/unit.h"
 
-static struct rig rig;
 static struct route *wan;
 
 static int make_rig(void **state)
 {
-	(void)state;
-	rig_init(&rig, 1);
+	rig_setup(state);
 	wan = rig_route(&rig, CAND_HOST, "192.0.2.1:51820", "198.51.100.1:51820", MS);
-	return 0;
-}
-
-static int free_rig(void **state)
-{
-	(void)state;
-	rig_deinit(&rig);
 	return 0;
 }
 
@@ -426,29 +417,29 @@ static void an_answer_from_somebody_else_is_not_the_coordinators(void **state)
 	assert_int_equal(mine->n, 1);
 }
 
-#define RIG_TEST(fn) cmocka_unit_test_setup_teardown(fn, make_rig, free_rig)
+#define WAN_TEST(fn) cmocka_unit_test_setup_teardown(fn, make_rig, rig_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		RIG_TEST(what_happens_is_a_list_in_order),
-		RIG_TEST(inputs_can_be_printed_too),
-		RIG_TEST(a_peers_candidates_inside_the_mesh_or_on_loopback_are_never_sent_to),
-		RIG_TEST(a_replayed_check_is_met_with_silence),
-		RIG_TEST(what_was_answered_before_a_restart_stays_unanswered),
-		RIG_TEST(a_peer_that_rests_is_still_not_answered_twice),
-		RIG_TEST(an_answer_that_comes_again_changes_nothing_and_is_counted),
-		RIG_TEST(bent_cut_and_foreign_messages_are_met_with_silence),
-		RIG_TEST(what_proves_nothing_makes_no_record),
-		RIG_TEST(what_proves_nothing_and_what_comes_again_keep_no_peer_alive),
-		RIG_TEST(whoever_floods_us_with_claims_has_few_keys_computed_for_it),
-		RIG_TEST(a_removed_peer_is_a_stranger),
-		RIG_TEST(a_check_from_elsewhere_teaches_the_peers_new_address),
-		RIG_TEST(a_check_over_a_path_that_is_up_wakes_the_session),
-		RIG_TEST(a_clock_that_stands_still_gives_new_stamps_all_the_same),
-		RIG_TEST(the_coordinator_tells_our_outer_address),
-		RIG_TEST(thousands_that_start_at_once_do_not_ask_at_once),
-		RIG_TEST(an_answer_from_somebody_else_is_not_the_coordinators),
+		WAN_TEST(what_happens_is_a_list_in_order),
+		WAN_TEST(inputs_can_be_printed_too),
+		WAN_TEST(a_peers_candidates_inside_the_mesh_or_on_loopback_are_never_sent_to),
+		WAN_TEST(a_replayed_check_is_met_with_silence),
+		WAN_TEST(what_was_answered_before_a_restart_stays_unanswered),
+		WAN_TEST(a_peer_that_rests_is_still_not_answered_twice),
+		WAN_TEST(an_answer_that_comes_again_changes_nothing_and_is_counted),
+		WAN_TEST(bent_cut_and_foreign_messages_are_met_with_silence),
+		WAN_TEST(what_proves_nothing_makes_no_record),
+		WAN_TEST(what_proves_nothing_and_what_comes_again_keep_no_peer_alive),
+		WAN_TEST(whoever_floods_us_with_claims_has_few_keys_computed_for_it),
+		WAN_TEST(a_removed_peer_is_a_stranger),
+		WAN_TEST(a_check_from_elsewhere_teaches_the_peers_new_address),
+		WAN_TEST(a_check_over_a_path_that_is_up_wakes_the_session),
+		WAN_TEST(a_clock_that_stands_still_gives_new_stamps_all_the_same),
+		WAN_TEST(the_coordinator_tells_our_outer_address),
+		WAN_TEST(thousands_that_start_at_once_do_not_ask_at_once),
+		WAN_TEST(an_answer_from_somebody_else_is_not_the_coordinators),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

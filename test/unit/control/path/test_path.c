@@ -5,22 +5,6 @@
 
 #include "control/path/path.h"
 
-static struct rig rig;
-
-static int make_rig(void **state)
-{
-	(void)state;
-	rig_init(&rig, 1);
-	return 0;
-}
-
-static int free_rig(void **state)
-{
-	(void)state;
-	rig_deinit(&rig);
-	return 0;
-}
-
 static void start_again(uint64_t seed)
 {
 	rig_deinit(&rig);
@@ -495,8 +479,6 @@ static void a_changed_network_is_looked_through_at_once(void **state)
 	rig_run(&rig, SEC);
 	assert_choice(A, wan);
 }
-
-#define RIG_TEST(fn) cmocka_unit_test_setup_teardown(fn, make_rig, free_rig)
 
 int main(void)
 {

@@ -138,6 +138,18 @@ static void changes_of_a_moment_are_one_write(void **state)
 	assert_int_equal(r->done, 1); /* nothing was due any more */
 }
 
+static void changes_that_never_cease_do_not_put_off_the_write(void **state)
+{
+	struct rig *r = *state;
+
+	start(r, 50 * MS, NEVER);
+	for (int i = 1; r->done == 0; i++) {
+		change(r, i);
+		event_base_loop(r->base, EVLOOP_NONBLOCK);
+	}
+	assert_int_not_equal(r->disk, 0);
+}
+
 static void what_changes_while_it_is_written_is_written_next(void **state)
 {
 	struct rig *r = *state;
@@ -237,6 +249,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(changes_of_a_moment_are_one_write),
+		T(changes_that_never_cease_do_not_put_off_the_write),
 		T(what_changes_while_it_is_written_is_written_next),
 		T(a_write_that_failed_is_tried_again_without_a_change),
 		T(a_change_does_not_wait_for_the_next_attempt),

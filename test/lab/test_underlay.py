@@ -94,7 +94,7 @@ def test_traffic_goes_on_within_a_second_when_the_default_route_moves(net):
     for dev in re.findall(r"(r\d+)@", net.router.sh("ip", "-o", "link").stdout):
         net.router.sh("sysctl", "-qw", f"net.ipv4.conf.{dev}.rp_filter=1")
     wait_for("a tunnel", lambda: hub.ping("node", check=False).returncode == 0)
-    time.sleep(1)  # the new interface has been looked at
+    wait_for("the new interface to be looked at", lambda: "the network changed" in node.log())
 
     p = node.host.spawn("stdbuf", "-oL", "ping", "-n", "-D", "-i", 0.02, "-c", 250, hub.status()["self"]["ip4"],
                         stdout=subprocess.PIPE, text=True)

@@ -193,6 +193,22 @@ bool prefix_eq(const struct prefix *a, const struct prefix *b)
 	return a->len == b->len && ip_eq(&a->ip, &b->ip);
 }
 
+bool prefix_is_private(const struct prefix *p)
+{
+	static const struct prefix ranges[] = {
+		{{IP_V4, {10}}, 8},
+		{{IP_V4, {172, 16}}, 12},
+		{{IP_V4, {192, 168}}, 16},
+		{{IP_V4, {100, 64}}, 10},
+		{{IP_V6, {0xfc}}, 7},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(ranges); i++)
+		if (p->len >= ranges[i].len && prefix_contains(&ranges[i], &p->ip))
+			return true;
+	return false;
+}
+
 /* The scope of "fe80::1%eth0": an interface name or number of this host. */
 static int scope_parse(const char *s, uint32_t *ret_scope)
 {

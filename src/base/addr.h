@@ -57,6 +57,7 @@ struct prefix prefix_mask(const struct prefix *p); /* with host bits cleared */
 bool prefix_contains(const struct prefix *p, const struct ip *ip);
 bool prefix_overlaps(const struct prefix *a, const struct prefix *b);
 bool prefix_eq(const struct prefix *a, const struct prefix *b);
+bool prefix_is_private(const struct prefix *p); /* all of it in ranges of RFC 1918, RFC 6598 or RFC 4193 */
 
 /* "192.0.2.1:51820", "[2001:db8::1]:51820". Names are not resolved. */
 NODISCARD int endpoint_parse(const char *s, struct endpoint *ret_ep);

@@ -109,7 +109,11 @@ static int remove_peer(void *ctx, const uint8_t key[32])
 static int follow_with_plane(struct node *n, const struct mesh_diff *d, bool anew)
 {
 	const struct policy policy = {
-		.secret = n->mesh.secret, .self_key = n->identity.x_pub, .self_id = n->enrolment.self.id};
+		.secret = n->mesh.secret,
+		.self_key = n->identity.x_pub,
+		.self_id = n->enrolment.self.id,
+		.self_host = n->enrolment.self.host,
+	};
 	const struct policy_ops ops = {.ctx = n, .remove = remove_peer, .put = put_peer};
 
 	plane_peers_begin(n->plane);

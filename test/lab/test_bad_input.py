@@ -352,6 +352,18 @@ def init_in_something_that_is_no_range(net):
     return Attempt(net.node("hub"), "init", "--net4", "banana")
 
 
+@row(r"--net4 8\.8\.8\.0/24 is not for private use: .*--force")
+def init_in_a_public_range(net):
+    return Attempt(net.node("hub"), "init", "--net4", "8.8.8.0/24")
+
+
+@row(r"the mesh's range 8\.8\.8\.0/24 is not for private use: .*--force")
+def join_a_public_range(net):
+    hub, guest = hub_and_guest(net, "--net4", "8.8.8.0/24", "--force")
+    tokens = hub.token("--uses", 2)
+    return join(guest, tokens, then=lambda: guest.join(tokens, "--force"))
+
+
 @row(r"10\.9\.0\.0/16 overlaps the route 10\.9\.1\.0/24 on eth0 .*change one of them")
 def join_a_range_that_the_host_uses(net):
     hub, guest = hub_and_guest(net, "--net4", "10.9.0.0/16")

@@ -37,6 +37,8 @@ static const struct opt init_options[] = {
 	{"foreground", 0, OPT_FLAG, AT(setup.foreground), NULL,
 		"stay in this terminal instead of starting a daemon", 0, 0},
 	{"no-up", 0, OPT_FLAG, AT(setup.no_up), NULL, "only create the mesh; start it later with `up`", 0, 0},
+	{"force", 0, OPT_FLAG, AT(setup.force), NULL,
+		"also take an address range that is not for private use", 0, 0},
 	{0},
 };
 #undef AT
@@ -53,7 +55,8 @@ static void random_for_choice(void *ctx UNUSED, void *p, size_t n)
 
 static int choose_nets(const struct init_opts *o, struct coord_init *init, struct diag *d)
 {
-	const struct netchoice choice = {.in_use = prefix_in_use, .random = random_for_choice};
+	const struct netchoice choice = {
+		.in_use = prefix_in_use, .random = random_for_choice, .force = o->setup.force};
 	int err = o->net4 ? netchoice_given(&choice, IP_V4, o->net4, &init->net4, d)
 			  : netchoice_v4(&choice, &init->net4, d);
 

@@ -7,6 +7,7 @@
 
 #include "base/secret.h"
 #include "base/time.h"
+#include "cli/cmd/netchoice.h"
 #include "cli/cmd/setup.h"
 #include "cli/core/commands.h"
 #include "cli/core/peers.h"
@@ -30,6 +31,8 @@ static const struct opt join_options[] = {
 	{"foreground", 0, OPT_FLAG, AT(foreground), NULL,
 		"stay in this terminal instead of starting a daemon", 0, 0},
 	{"no-up", 0, OPT_FLAG, AT(no_up), NULL, "only enrol; start it later with `up`", 0, 0},
+	{"force", 0, OPT_FLAG, AT(force), NULL, "also accept an address range that is not for private use", 0,
+		0},
 	{0},
 };
 #undef AT
@@ -71,14 +74,18 @@ static int get_token(struct cli *c, const char *word, struct token *ret_token, s
 	return err;
 }
 
-/* The ranges were chosen on another machine: they may collide with this one's networks. */
-static int check_nets(const struct enrolment *e, struct diag *d)
+/* The ranges were chosen on another machine: they may collide with this one's networks, or whoever chose them
+ * may want to read what this machine sends to others. */
+static int check_nets(const struct enrolment *e, bool force, struct diag *d)
 {
 	char text[PREFIX_STR_LEN];
 	const struct prefix *nets[] = {&e->mesh.net4, &e->mesh.net6};
 
 	for (size_t i = 0; i < ARRAY_LEN(nets); i++) {
-		int err = os_prefix_in_use(nets[i], NULL, d);
+		int err = netchoice_fits(nets[i], "the mesh's range", force, d);
+		if (err)
+			return err;
+		err = os_prefix_in_use(nets[i], NULL, d);
 		if (err) {
 			diag_hint(d,
 				"the mesh's range %s and this machine's network must not overlap: change one "
@@ -105,7 +112,7 @@ static int join_in(struct setup *s, const struct token *t, struct enrolment *e, 
 	}
 	cli_progress(s->c, NULL);
 	if (!err)
-		err = check_nets(e, d);
+		err = check_nets(e, s->opts->force, d);
 	if (!err)
 		err = setup_save(s, e, d);
 	if (!err && !s->opts->no_up && !s->opts->foreground)

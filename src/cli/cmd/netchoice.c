@@ -60,12 +60,37 @@ int netchoice_v6(const struct netchoice *c, struct prefix *ret_net, struct diag 
 	return err;
 }
 
+int netchoice_fits(const struct prefix *net, const char *what, bool force, struct diag *d)
+{
+	const bool v4 = net->ip.family == IP_V4;
+	uint8_t min = v4 ? 8 : 16, max = v4 ? 29 : 120;
+	char text[PREFIX_STR_LEN];
+
+	prefix_format(net, text);
+	if (net->len < min || net->len > max)
+		return diag_what(d, TM_EINVAL, "%s %s: the prefix length must be from /%u to /%u", what, text,
+			min, max);
+	if (ip_is_multicast(&net->ip) || ip_is_loopback(&net->ip) || ip_is_unspecified(&net->ip) ||
+		ip_is_link_local(&net->ip))
+		return diag_what(d, TM_EINVAL, "%s %s is not a range for hosts", what, text);
+	if (!force && !prefix_is_private(net)) {
+		diag_hint(d, "%s; --force takes this one nevertheless",
+			v4 ? "free for private use are 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 and "
+			     "100.64.0.0/10"
+			   : "free for private use is fd00::/8");
+		return diag_what(d, TM_EPERM,
+			"%s %s is not for private use: those who have its addresses could not be reached any "
+			"more",
+			what, text);
+	}
+	return TM_OK;
+}
+
 int netchoice_given(const struct netchoice *c, enum ip_family family, const char *text,
 	struct prefix *ret_net, struct diag *d)
 {
 	const char *option = family == IP_V4 ? "--net4" : "--net6";
 	const char *example = family == IP_V4 ? "10.77.0.0/16" : "fd12:3456:789a::/64";
-	uint8_t min = family == IP_V4 ? 8 : 16, max = family == IP_V4 ? 29 : 120;
 	char buf[PREFIX_STR_LEN];
 	struct prefix p, net;
 	int err;
@@ -73,19 +98,15 @@ int netchoice_given(const struct netchoice *c, enum ip_family family, const char
 	if (prefix_parse(text, &p) < 0 || p.ip.family != family)
 		return diag_what(d, TM_EINVAL, "%s wants an %s range such as %s, not \"%.60s\"", option,
 			family == IP_V4 ? "IPv4" : "IPv6", example, text);
-	if (p.len < min || p.len > max)
-		return diag_what(d, TM_EINVAL, "%s %s: the prefix length must be from /%u to /%u", option,
-			text, min, max);
+	err = netchoice_fits(&p, option, c->force, d);
+	if (err)
+		return err;
 
 	net = prefix_mask(&p);
 	if (!ip_eq(&net.ip, &p.ip)) {
 		diag_hint(d, "did you mean %s?", prefix_format(&net, buf));
 		return diag_what(d, TM_EINVAL, "%s %s has bits set behind its prefix length", option, text);
 	}
-	if (ip_is_multicast(&net.ip) || ip_is_loopback(&net.ip) || ip_is_unspecified(&net.ip) ||
-		ip_is_link_local(&net.ip))
-		return diag_what(d, TM_EINVAL, "%s %s is not a range for hosts", option, text);
-
 	err = c->in_use(c->ctx, &net, d);
 	if (err == TM_EEXIST)
 		diag_hint(d, "choose another range, or leave %s out to get one that is free", option);

@@ -12,6 +12,7 @@ struct netchoice {
 	/* TM_EEXIST with a sentence when something on this host uses part of p (os_prefix_in_use) */
 	int (*in_use)(void *ctx, const struct prefix *p, struct diag *d);
 	void (*random)(void *ctx, void *p, size_t n);
+	bool force; /* a range given by hand may be outside those for private use */
 };
 
 /* A free /16 of 100.64.0.0/10 (RFC 6598), all 64 tried in random order. TM_EFULL with a sentence when none is
@@ -20,7 +21,12 @@ NODISCARD int netchoice_v4(const struct netchoice *c, struct prefix *ret_net, st
 /* A free /64: fd00::/8, 40 random bits, subnet 0 (RFC 4193 3.2). */
 NODISCARD int netchoice_v6(const struct netchoice *c, struct prefix *ret_net, struct diag *d);
 
-/* A range given by hand: right family, sensible size, no host bits, unicast, free. */
+/*
+ * Whether a mesh may have that range: of a sensible size, of unicast addresses, and for private use, unless
+ * `force` says that hiding addresses of others from this machine is meant. `what` names it in the sentence.
+ */
+NODISCARD int netchoice_fits(const struct prefix *net, const char *what, bool force, struct diag *d);
+/* A range given by hand: right family, no host bits, fit, free. */
 NODISCARD int netchoice_given(const struct netchoice *c, enum ip_family family, const char *text,
 	struct prefix *ret_net, struct diag *d);
 

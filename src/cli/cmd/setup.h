@@ -20,7 +20,7 @@ enum { SETUP_FILES_MAX = 16 };
 struct setup_opts {
 	const char *name, *identity, *tun;
 	uint16_t listen_port, api_port; /* api_port: init only */
-	bool foreground, no_up;
+	bool foreground, no_up, force; /* force: any address range */
 };
 
 struct setup {

@@ -7,6 +7,13 @@
 #include "control/agent/agent_private.h"
 #include "loop/timer.h"
 
+/* Interface, routes and tunnels were made for these. */
+static bool same_addresses(const struct agent *a, const struct msg_welcome *w)
+{
+	return prefix_eq(&a->mesh.net4, &w->mesh.net4) && prefix_eq(&a->mesh.net6, &w->mesh.net6) &&
+	       a->self.host == w->node.host;
+}
+
 static void on_welcome(struct agent *a, const json_t *m)
 {
 	struct msg_welcome w;
@@ -16,6 +23,12 @@ static void on_welcome(struct agent *a, const json_t *m)
 	if (msg_welcome_get(m, &w) != TM_OK || strcmp(w.node.id, a->self.id) != 0) {
 		wipe(&w, sizeof(w));
 		session_drop(a, "the coordinator's greeting cannot be read, or is for another node");
+		return;
+	}
+	if (!same_addresses(a, &w)) {
+		wipe(&w, sizeof(w));
+		session_drop(a, "the coordinator says that this node has other addresses than it enrolled "
+				"with: leave the mesh and join it again");
 		return;
 	}
 	a->self = w.node;

@@ -19,7 +19,8 @@ int policy_pair_psk(const uint8_t secret[static 32], const uint8_t key_a[static 
 
 static bool is_self(const struct policy *p, const struct mesh_node *n)
 {
-	return strcmp(n->id, p->self_id) == 0 || memcmp(n->key, p->self_key, 32) == 0;
+	return strcmp(n->id, p->self_id) == 0 || memcmp(n->key, p->self_key, 32) == 0 ||
+	       n->host == p->self_host;
 }
 
 /* One that has a session with us: a node, or a client behind ourselves. NULL is none. */

@@ -3,7 +3,7 @@
  * From the mesh to the data plane's peers: who they are, under which pre-shared key, and which inner
  * addresses are theirs. Every mesh node but ourselves owns its two addresses and those of the clients behind
  * it; clients behind ourselves are peers of their own, whose packets may be forwarded. A client whose gateway
- * is unknown belongs to nobody until that one appears; a record with our own key is left out.
+ * is unknown belongs to nobody until that one appears; a record with our own key or addresses is left out.
  *
  * A change of the mesh becomes the changes of those peers that it concerns: a rename concerns none. Pure;
  * control thread or CLI.
@@ -19,6 +19,7 @@ struct policy {
 	const uint8_t *secret; /* of the mesh, 32 bytes */
 	const uint8_t *self_key;
 	const char *self_id;
+	uint32_t self_host;
 };
 
 /* In this order: all that go, then those that come or change. An error ends the work and is returned. */

@@ -53,7 +53,10 @@ static struct peers *start(struct event_base *base, const char *path)
 static void take(struct peers *p, struct netmap *update)
 {
 	static const uint8_t secret[32] = {9};
-	const struct policy policy = {.secret = secret, .self_key = nodes[0].key, .self_id = nodes[0].id};
+	const struct policy policy = {.secret = secret,
+		.self_key = nodes[0].key,
+		.self_id = nodes[0].id,
+		.self_host = nodes[0].host};
 	const struct policy_ops ops = {.put = on_put, .remove = on_remove};
 	struct mesh_diff d;
 

@@ -122,12 +122,50 @@ static void addresses_know_their_kind(void **state)
 	}
 }
 
+static void private_ranges_are_private_as_a_whole(void **state)
+{
+	static const struct {
+		const char *prefix;
+		bool private;
+	} rows[] = {
+		{"10.0.0.0/8", true},
+		{"10.9.0.0/24", true},
+		{"172.16.0.0/12", true},
+		{"172.31.255.0/24", true},
+		{"192.168.7.0/24", true},
+		{"100.64.0.0/10", true},
+		{"100.127.1.0/30", true},
+		{"fd00::/8", true},
+		{"fc12::/64", true},
+		{"10.0.0.0/7", false},
+		{"172.0.0.0/8", false},
+		{"172.32.0.0/16", false},
+		{"192.169.0.0/16", false},
+		{"100.128.0.0/16", false},
+		{"8.8.8.0/24", false},
+		{"0.0.0.0/0", false},
+		{"fe00::/16", false},
+		{"2001:db8::/64", false},
+		{"::/0", false},
+	};
+	struct prefix p;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		assert_int_equal(prefix_parse(rows[i].prefix, &p), TM_OK);
+		if (prefix_is_private(&p) != rows[i].private)
+			fail_msg("%s", rows[i].prefix);
+	}
+	assert_false(prefix_is_private(&(struct prefix){0}));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(endpoints_are_parsed_and_printed_alike),
 		cmocka_unit_test(prefixes_are_parsed_and_bad_ones_refused),
 		cmocka_unit_test(containment_and_overlap_follow_the_bits),
+		cmocka_unit_test(private_ranges_are_private_as_a_whole),
 		cmocka_unit_test(addresses_know_their_kind),
 	};
 

@@ -127,7 +127,7 @@ static void a_given_range_is_checked(void **state UNUSED)
 		{IP_V4, "192.168.7.0/29", NULL, NULL},
 		{IP_V6, "fd12:3456:789a::/64", NULL, NULL},
 		{IP_V6, "fd12::/112", NULL, NULL},
-		{IP_V4, "10.77.0.0", "--net4 10.77.0.0: the prefix length must be from /8 to /29", ""},
+		{IP_V4, "10.77.0.0", "--net4 10.77.0.0/32: the prefix length must be from /8 to /29", ""},
 		{IP_V4, "10.77.0.0/30", "--net4 10.77.0.0/30: the prefix length must be from /8 to /29", ""},
 		{IP_V4, "0.0.0.0/0", "--net4 0.0.0.0/0: the prefix length must be from /8 to /29", ""},
 		{IP_V4, "10.77.1.1/16", "--net4 10.77.1.1/16 has bits set behind its prefix length",
@@ -141,6 +141,15 @@ static void a_given_range_is_checked(void **state UNUSED)
 		{IP_V4, "224.0.0.0/16", "--net4 224.0.0.0/16 is not a range for hosts", ""},
 		{IP_V6, "ff02::/64", "--net6 ff02::/64 is not a range for hosts", ""},
 		{IP_V6, "fe80::/64", "--net6 fe80::/64 is not a range for hosts", ""},
+		{IP_V4, "8.8.8.0/24",
+			"--net4 8.8.8.0/24 is not for private use: those who have its addresses could not "
+			"be reached any more",
+			"free for private use are 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 and "
+			"100.64.0.0/10; --force takes this one nevertheless"},
+		{IP_V6, "2001:db8::/64",
+			"--net6 2001:db8::/64 is not for private use: those who have its addresses could "
+			"not be reached any more",
+			"free for private use is fd00::/8; --force takes this one nevertheless"},
 		{IP_V4, "172.16.0.0/16", "in use",
 			"choose another range, or leave --net4 out to get one that is free"},
 	};
@@ -160,6 +169,21 @@ static void a_given_range_is_checked(void **state UNUSED)
 	}
 }
 
+static void force_takes_public_ranges_and_nothing_that_is_none_for_hosts(void **state UNUSED)
+{
+	struct host h = {0};
+	struct netchoice c = choice(&h);
+	struct diag d = {0};
+	struct prefix p;
+
+	c.force = true;
+	assert_int_equal(netchoice_given(&c, IP_V4, "8.8.8.0/24", &p, &d), TM_OK);
+	assert_int_equal(netchoice_given(&c, IP_V6, "2001:db8::/64", &p, &d), TM_OK);
+	assert_int_equal(netchoice_given(&c, IP_V4, "0.0.0.0/0", &p, &d), TM_EINVAL);
+	assert_int_equal(netchoice_given(&c, IP_V4, "127.0.0.0/8", &p, &d), TM_EINVAL);
+	assert_int_equal(netchoice_given(&c, IP_V6, "::/16", &p, &d), TM_EINVAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -168,6 +192,7 @@ int main(void)
 		cmocka_unit_test(a_carrier_that_uses_all_of_it_is_reported),
 		cmocka_unit_test(an_error_while_looking_is_not_taken_for_in_use),
 		cmocka_unit_test(a_given_range_is_checked),
+		cmocka_unit_test(force_takes_public_ranges_and_nothing_that_is_none_for_hosts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -213,6 +213,7 @@ static void every_failure_of_init_leaves_nothing_behind(void **state)
 		{"", NULL, "disk is full"}, /* the daemon runs by then and is stopped again */
 		{"--net4 10.1.0.0/16", NULL, "range is in use on eth7"},
 		{"--net4 10.1.0.1/16", NULL, "did you mean 10.1.0.0/16?"},
+		{"--net4 8.8.8.0/24", NULL, "--net4 8.8.8.0/24 is not for private use"},
 		{"--identity DIR/nowhere", NULL, "nowhere"},
 		{"--name Not_A_Name", NULL, "\"Not_A_Name\" is not a node name"},
 		{"--tun far-too-long-for-a-name", NULL, "--tun wants an interface name"},
@@ -461,6 +462,44 @@ static void every_failure_of_join_leaves_nothing_behind(void **state)
 	}
 }
 
+/* A coordinator that was taken over must not get at what a new member sends to others. */
+static void ranges_that_are_not_for_private_use_are_joined_by_force_only(void **state)
+{
+	static const struct {
+		const char *net4, *net6, *err; /* NULL: with --force it joins */
+		bool forceable;
+	} rows[] = {
+		{"8.8.8.0/24", "fd5c::/64", "the mesh's range 8.8.8.0/24 is not for private use", true},
+		{"100.101.0.0/16", "2001:db8::/32", "the mesh's range 2001:db8::/32 is not for", true},
+		{"0.0.0.0/0", "fd5c::/64", "the mesh's range 0.0.0.0/0: the prefix length must be", false},
+		{"100.101.0.0/16", "::/0", "the mesh's range ::/0: the prefix length must be", false},
+		{"127.0.0.0/8", "fd5c::/64", "the mesh's range 127.0.0.0/8 is not a range for", false},
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct mesh_info *mesh = &host.enrolment.mesh;
+		struct run r = {0};
+
+		assert_int_equal(prefix_parse(rows[i].net4, &mesh->net4), TM_OK);
+		assert_int_equal(prefix_parse(rows[i].net6, &mesh->net6), TM_OK);
+		host.left = 0;
+		join(&r, f, "--no-up");
+		if (r.status != 1 || !strstr(r.err, rows[i].err) || there(f, "a/state/node.json") ||
+			host.left != 1)
+			fail_msg("row %zu: %d\n%s", i, r.status, r.err);
+		run_free(&r);
+		join(&r, f, "--no-up --force");
+		if ((r.status == 0) != rows[i].forceable ||
+			there(f, "a/state/node.json") != rows[i].forceable)
+			fail_msg("row %zu, by force: %d\n%s", i, r.status, r.err);
+		run_free(&r);
+		if (rows[i].forceable)
+			run_ok(&r, f, "leave --state-dir DIR/a/state");
+		run_free(&r);
+	}
+}
+
 /* --- up, leave --- */
 
 static struct node_options seen;
@@ -606,6 +645,7 @@ int main(void)
 		T(join_without_a_path_says_what_is_known),
 		T(the_token_may_come_from_standard_input),
 		T(every_failure_of_join_leaves_nothing_behind),
+		T(ranges_that_are_not_for_private_use_are_joined_by_force_only),
 		T(up_in_the_foreground_is_the_node_and_reports_its_failure),
 		T(up_needs_an_enrolment_and_starts_the_daemon),
 		T(leave_tells_the_coordinator_stops_and_forgets),

@@ -7,7 +7,6 @@
 
 #define KEY_A "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE="
 #define KEY_B "QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI="
-#define MESH "{\"name\":\"home\",\"net4\":\"100.101.0.0/16\",\"net6\":\"fd00::/64\",\"secret\":\"" KEY_A "\"}"
 
 const char map_5[] = "{\"t\":\"netmap\",\"map\":{\"version\":5,\"base\":0,\"removed\":[],\"nodes\":["
 		     "{\"id\":\"" PEER_A "\",\"name\":\"a\",\"host\":10,\"key\":\"" KEY_A "\"},"
@@ -29,11 +28,16 @@ void fake_say(struct fake *f, const char *json)
 
 static void welcome(struct fake *f)
 {
-	json_t *m = json_pack("{s:s,s:o,s:i,s:[s,s],s:s,s:i}", "t", "welcome", "node",
-		meshjson_record(&f->enrolment.self), "data_port", 51820, "addresses", "192.0.2.1:8443",
-		"coordinator.example:8443", "observed", "127.0.0.1", "time", 1);
+	struct node_rec self = f->enrolment.self;
 
-	json_object_set_new(m, "mesh", json_loads(MESH, 0, NULL));
+	self.host = f->host ? f->host : self.host;
+	json_t *m = json_pack("{s:s,s:o,s:i,s:[s,s],s:s,s:i}", "t", "welcome", "node", meshjson_record(&self),
+		"data_port", 51820, "addresses", "192.0.2.1:8443", "coordinator.example:8443", "observed",
+		"127.0.0.1", "time", 1);
+
+	json_object_set_new(m, "mesh",
+		json_pack("{s:s,s:s,s:s,s:s}", "name", "home", "net4", f->net4 ? f->net4 : "100.101.0.0/16",
+			"net6", f->net6 ? f->net6 : "fd00::/64", "secret", KEY_A));
 	assert_int_equal(clink_send(f->link, m), TM_OK);
 	json_decref(m);
 }

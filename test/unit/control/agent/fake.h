@@ -24,6 +24,8 @@ struct fake {
 	struct clink *link; /* the latest */
 	unsigned ups, hellos, messages;
 	json_t *hello, *last; /* last hello; last other message */
+	const char *net4, *net6; /* what a welcome says; NULL: as enrolled */
+	uint32_t host; /* likewise; 0: as enrolled */
 	const char *on_hello[4]; /* JSON to answer a hello with; "welcome" for the usual one; "close" */
 	/* agent */
 	struct agent *agent;

@@ -166,6 +166,38 @@ static void a_welcome_that_does_not_come_is_not_waited_for_forever(void **state 
 	fake_close(&f);
 }
 
+/* Else the coordinator could route what it likes to the mesh, when the interface is set up again. */
+static void a_welcome_with_other_addresses_is_not_taken(void **state UNUSED)
+{
+	static const struct {
+		const char *net4, *net6;
+		uint32_t host;
+	} rows[] = {
+		{"0.0.0.0/0", NULL, 0},
+		{"100.101.0.0/15", NULL, 0},
+		{"8.8.0.0/16", NULL, 0},
+		{NULL, "::/0", 0},
+		{NULL, "fd00:1::/64", 0},
+		{NULL, NULL, 9},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct fake f;
+
+		fake_open(&f);
+		f.net4 = rows[i].net4;
+		f.net6 = rows[i].net6;
+		f.host = rows[i].host;
+		fake_serve(&f);
+		fake_start(&f);
+		fake_run_until(&f, &f.hellos, 2);
+		if (f.link_ups || !strstr(agent_last_error(f.agent), "other addresses"))
+			fail_msg("row %zu: up %u times, %s", i, f.link_ups, agent_last_error(f.agent));
+		assert_true(prefix_eq(&agent_mesh_info(f.agent)->net4, &f.enrolment.mesh.net4));
+		fake_close(&f);
+	}
+}
+
 static void it_finds_the_address_that_works(void **state UNUSED)
 {
 	struct fake f;
@@ -477,6 +509,7 @@ int main(void)
 		cmocka_unit_test(it_comes_back_after_the_coordinator_does),
 		cmocka_unit_test(a_coordinator_that_only_hangs_up_is_not_run_over),
 		cmocka_unit_test(a_welcome_that_does_not_come_is_not_waited_for_forever),
+		cmocka_unit_test(a_welcome_with_other_addresses_is_not_taken),
 		cmocka_unit_test(it_finds_the_address_that_works),
 		cmocka_unit_test(a_restart_without_coordinator_finds_the_peers_in_the_cache),
 		cmocka_unit_test(the_cache_of_another_mesh_is_not_believed),

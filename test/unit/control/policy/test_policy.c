@@ -97,7 +97,10 @@ struct rig {
 static void rig_open(struct rig *r)
 {
 	*r = (struct rig){.self = node(1), .secret = {9}};
-	r->policy = (struct policy){.secret = r->secret, .self_key = r->self.key, .self_id = r->self.id};
+	r->policy = (struct policy){.secret = r->secret,
+		.self_key = r->self.key,
+		.self_id = r->self.id,
+		.self_host = r->self.host};
 	assert_int_equal(mesh_new(&info, &r->mesh), TM_OK);
 }
 
@@ -231,6 +234,26 @@ static void a_record_under_our_own_key_is_left_out(void **state)
 	mesh_free(r.mesh);
 }
 
+static void a_record_with_our_own_addresses_is_left_out(void **state)
+{
+	struct node_rec v[] = {node(5), node(2), client(6, 2)};
+	struct rig r;
+
+	(void)state;
+	rig_open(&r);
+	v[0].host = r.self.host;
+	tell_records(&r, v, 1);
+	assert_int_equal(r.plane.n, 0);
+	mesh_free(r.mesh);
+
+	rig_open(&r);
+	v[2].host = r.self.host;
+	tell_records(&r, v + 1, 2);
+	assert_int_equal(r.plane.n, 1);
+	assert_true(owns(peer_of(&r, 2), 2) && !owns(peer_of(&r, 2), r.self.host));
+	mesh_free(r.mesh);
+}
+
 /* The obvious: all peers made of the whole mesh. */
 static size_t naive_peers(
 	const struct rig *r, const struct node_rec *twin, const bool *there, struct peer *out)
@@ -343,6 +366,7 @@ int main(void)
 		cmocka_unit_test(only_those_that_a_change_concerns_are_touched),
 		cmocka_unit_test(a_gateway_may_go_and_come_back),
 		cmocka_unit_test(a_record_under_our_own_key_is_left_out),
+		cmocka_unit_test(a_record_with_our_own_addresses_is_left_out),
 		cmocka_unit_test(random_changes_lead_where_the_whole_mesh_leads),
 		cmocka_unit_test(both_sides_derive_the_same_psk_and_others_do_not),
 	};

@@ -2,6 +2,7 @@
 #include "base/jsonout.h"
 
 #include "base/encode.h"
+#include "base/plain.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -60,31 +61,6 @@ void jsonout_list_end(struct jsonout *o)
 	close_with(o, "]");
 }
 
-/* Length of the UTF-8 sequence at s (RFC 3629: shortest form, no surrogates, to U+10FFFF); 0 = none. */
-static size_t utf8_len(const unsigned char *s)
-{
-	uint32_t c, least;
-	size_t n;
-
-	if (s[0] < 0x80)
-		return 1;
-	if (s[0] >> 5 == 6)
-		n = 2, c = s[0] & 0x1f, least = 0x80;
-	else if (s[0] >> 4 == 14)
-		n = 3, c = s[0] & 0x0f, least = 0x800;
-	else if (s[0] >> 3 == 30)
-		n = 4, c = s[0] & 0x07, least = 0x10000;
-	else
-		return 0;
-
-	for (size_t i = 1; i < n; i++) {
-		if (s[i] >> 6 != 2)
-			return 0;
-		c = c << 6 | (s[i] & 0x3f);
-	}
-	return c < least || c > 0x10ffff || c >> 11 == 0x1b ? 0 : n;
-}
-
 static bool is_plain(unsigned char c)
 {
 	return c >= ' ' && c < 0x7f && c != '"' && c != '\\';
@@ -96,6 +72,7 @@ void jsonout_text(struct jsonout *o, const char *key, const char *s)
 	strbuf_add(&o->b, "\"", 1);
 	while (*s) {
 		size_t n = 0;
+		uint32_t c;
 
 		while (is_plain((unsigned char)s[n]))
 			n++;
@@ -104,7 +81,7 @@ void jsonout_text(struct jsonout *o, const char *key, const char *s)
 		if (!*s)
 			break;
 
-		n = utf8_len((const unsigned char *)s);
+		n = utf8_decode(s, &c);
 		if (n > 1)
 			strbuf_add(&o->b, s, n);
 		else if (n == 0)

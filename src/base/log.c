@@ -2,6 +2,7 @@
 #include "base/log.h"
 
 #include "base/err.h"
+#include "base/plain.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -9,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LOG_LINE_MAX = 2048 };
+static const char cut_mark[] = " ...\n";
 
 static const char *const level_names[LOG_LEVEL_N] = {"error", "warn", "info", "debug"};
 
@@ -20,17 +21,14 @@ static void *sink_ctx;
 
 struct log_kv kv_str(const char *key, const char *value)
 {
-	struct log_kv kv = {.key = key};
-
-	snprintf(kv.value, sizeof(kv.value), "%s", value ? value : "-");
-	return kv;
+	return (struct log_kv){.key = key, .text = value ? value : "-"};
 }
 
 struct log_kv kv_int(const char *key, int64_t value)
 {
 	struct log_kv kv = {.key = key};
 
-	snprintf(kv.value, sizeof(kv.value), "%lld", (long long)value);
+	snprintf(kv.own, sizeof(kv.own), "%lld", (long long)value);
 	return kv;
 }
 
@@ -38,29 +36,32 @@ struct log_kv kv_ms(const char *key, ns_t value)
 {
 	struct log_kv kv = {.key = key};
 
-	snprintf(kv.value, sizeof(kv.value), "%.1fms", (double)value / (double)MS);
+	snprintf(kv.own, sizeof(kv.own), "%.1fms", (double)value / (double)MS);
 	return kv;
 }
 
 struct log_kv kv_ip(const char *key, const struct ip *value)
 {
-	char buf[IP_STR_LEN];
+	struct log_kv kv = {.key = key};
 
-	return kv_str(key, ip_format(value, buf));
+	ip_format(value, kv.own);
+	return kv;
 }
 
 struct log_kv kv_endpoint(const char *key, const struct endpoint *value)
 {
-	char buf[ENDPOINT_STR_LEN];
+	struct log_kv kv = {.key = key};
 
-	return kv_str(key, endpoint_format(value, buf));
+	endpoint_format(value, kv.own);
+	return kv;
 }
 
 struct log_kv kv_prefix(const char *key, const struct prefix *value)
 {
-	char buf[PREFIX_STR_LEN];
+	struct log_kv kv = {.key = key};
 
-	return kv_str(key, prefix_format(value, buf));
+	prefix_format(value, kv.own);
+	return kv;
 }
 
 struct log_kv kv_err(int err)
@@ -76,29 +77,39 @@ struct log_kv kv_errno(int errno_value)
 struct line {
 	char s[LOG_LINE_MAX];
 	size_t n;
+	bool cut;
 };
 
-static void line_add(struct line *l, const char *s)
+/* As a whole or not at all, so that no character is torn. */
+static void line_add_bytes(struct line *l, const char *s, size_t n)
 {
-	size_t n = strnlen(s, sizeof(l->s) - 1 - l->n);
-
+	if (n > sizeof(l->s) - sizeof(cut_mark) - l->n)
+		l->cut = true;
+	if (l->cut)
+		return;
 	memcpy(l->s + l->n, s, n);
 	l->n += n;
 }
 
-/* Values may come from strangers: anything that could break the line or a terminal is replaced. */
+static void line_add(struct line *l, const char *s)
+{
+	line_add_bytes(l, s, strlen(s));
+}
+
+/* Values may come from strangers: nothing in them looks like the next value, or the next line. */
 static void line_add_value(struct line *l, const char *s)
 {
-	bool quote = s[0] == '\0' || strpbrk(s, " =\"") != NULL;
+	bool quote = s[0] == '\0' || strpbrk(s, " =\"\\") != NULL;
 
 	if (quote)
 		line_add(l, "\"");
-	for (; *s; s++) {
-		char c[2] = {*s, '\0'};
+	while (*s) {
+		size_t n = plain_char(s);
 
-		if ((unsigned char)*s < 0x20 || *s == 0x7f || *s == '"' || *s == '\\')
-			c[0] = '?';
-		line_add(l, c);
+		if (*s == '"' || *s == '\\')
+			line_add(l, "\\");
+		line_add_bytes(l, n ? s : "?", n ? n : 1);
+		s += n ? n : 1;
 	}
 	if (quote)
 		line_add(l, "\"");
@@ -130,11 +141,11 @@ void log_write(enum log_level level, const char *text, const struct log_kv *kv, 
 		line_add(&l, " ");
 		line_add(&l, kv[i].key);
 		line_add(&l, "=");
-		line_add_value(&l, kv[i].value);
+		line_add_value(&l, kv[i].text ? kv[i].text : kv[i].own);
 	}
-	if (l.n == sizeof(l.s) - 1)
-		l.n--;
-	l.s[l.n++] = '\n';
+	const char *end = l.cut ? cut_mark : "\n";
+	memcpy(l.s + l.n, end, strlen(end));
+	l.n += strlen(end);
 
 	if (sink) {
 		sink(sink_ctx, l.s, l.n);

@@ -3,7 +3,9 @@
  * Structured log lines on stderr (or the file given): "2026-01-02T03:04:05.678Z warn path: text key=value".
  * Control thread, helpers and start-up only: workers count, they do not log. Error: a person must act; warn:
  * we carried on; info: state changed; debug: for developers. Messages are sentences with the area first.
- * There is no printer for secrets; do not make one. Lines written from a test are collected by log_set_sink.
+ * Values are quoted where they must be, and what could steer a terminal (base/plain.h) becomes '?' in them;
+ * the line is cut where it would be longer than LOG_LINE_MAX, and says so. There is no printer for secrets;
+ * do not make one. Lines written from a test are collected by log_set_sink.
  */
 #ifndef TM_BASE_LOG_H
 #define TM_BASE_LOG_H
@@ -11,11 +13,14 @@
 #include "base/addr.h"
 #include "base/time.h"
 
+enum { LOG_LINE_MAX = 4096 }; /* with its end */
+
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG, LOG_LEVEL_N };
 
 struct log_kv {
 	const char *key;
-	char value[80]; /* longer values are cut */
+	const char *text; /* borrowed for the call; NULL: `own` */
+	char own[ENDPOINT_STR_LEN];
 };
 
 struct log_kv kv_str(const char *key, const char *value);

@@ -2,6 +2,7 @@
 #include "mesh/jsonin.h"
 
 #include "base/encode.h"
+#include "base/plain.h"
 #include "base/secret.h"
 
 #include <string.h>
@@ -17,11 +18,7 @@ const char *jsonin_string(const json_t *v)
 
 static bool is_shown(const char *s)
 {
-	const char *at = s;
-
-	while ((unsigned char)*at >= ' ' && *at != 0x7f)
-		at++;
-	return *at == '\0' && at != s;
+	return s[0] && plain_is(s);
 }
 
 int jsonin_word(const json_t *j, const char *key, bool (*valid)(const char *), char *ret_text, size_t size)

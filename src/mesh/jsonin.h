@@ -14,7 +14,7 @@
 
 /* The text of a string value without embedded zero bytes; NULL for anything else. Borrowed. */
 const char *jsonin_string(const json_t *v);
-/* Text of 1 to size - 1 bytes that is fit to be shown: no control characters. */
+/* Text of 1 to size - 1 bytes that is fit to be shown (base/plain.h). */
 NODISCARD int jsonin_text(const json_t *j, const char *key, char *ret_text, size_t size);
 /* The same with a rule; the rule alone decides. */
 NODISCARD int jsonin_word(

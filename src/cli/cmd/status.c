@@ -35,13 +35,6 @@ static void status_row(struct columns *t, const json_t *status, const json_t *p,
 	columns_cell(t, format_age(json_number(p, "last_handshake"), now, age));
 }
 
-static void print_text(struct cli *c, const char *before, const char *text, const char *after)
-{
-	_cleanup_(freep) char *clean = strdup(text);
-
-	fprintf(c->out, "%s%s%s", before, clean ? format_clean(clean) : "", after);
-}
-
 static void print_self(struct cli *c, const json_t *status)
 {
 	const json_t *self = json_object_get(status, "self"), *mesh = json_object_get(status, "mesh");
@@ -53,13 +46,13 @@ static void print_self(struct cli *c, const json_t *status)
 		json_text(self, "ip4"), json_text(self, "ip6"), json_text(mesh, "name"),
 		coordinator ? " \u00b7 coordinator" : "", format_span(json_number(status, "uptime_s"), span));
 	if (json_number(status, "offload_losses") > 0)
-		print_text(c, "  slower than it could be: the kernel refuses an offload, left are ",
-			json_text(status, "offloads"), "\n");
+		fprintf(c->out, "  slower than it could be: the kernel refuses an offload, left are %s\n",
+			json_text(status, "offloads"));
 	if (json_is_true(json_object_get(link, "up")))
 		return;
 
-	print_text(c, "  no link to the coordinator", *json_text(link, "error") ? ": " : "", "");
-	print_text(c, "", json_text(link, "error"), "\n");
+	fprintf(c->out, "  no link to the coordinator%s%s\n", *json_text(link, "error") ? ": " : "",
+		json_text(link, "error"));
 }
 
 static int status_run(struct cli *c, const void *opts UNUSED, const struct opt_words *words UNUSED)

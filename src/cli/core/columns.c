@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "cli/core/format.h"
+#include "base/plain.h"
 
 void columns_init(struct columns *t, const char *const *heads, size_t n_columns)
 {
@@ -37,7 +37,7 @@ static void cell_take(struct columns *t, char *text_take)
 		free(text_take);
 		return;
 	}
-	t->cells[t->n++] = format_clean(text_take);
+	t->cells[t->n++] = plain_make(text_take);
 }
 
 void columns_cell(struct columns *t, const char *text)

@@ -93,17 +93,3 @@ const char *format_until(int64_t then, int64_t now, char buf[static FORMAT_LEN])
 		snprintf(buf, FORMAT_LEN, "in %.40s", format_span(left + half, span));
 	return buf;
 }
-
-char *format_clean(char *s)
-{
-	for (char *p = s; *p; p++) {
-		unsigned char c = (unsigned char)*p;
-
-		/* C0 controls and DEL; C1 controls arrive as U+0080-U+009F: 0xc2 followed by 0x80-0x9f */
-		if ((c < 0x20 && c != '\t') || c == 0x7f)
-			*p = '?';
-		else if (c == 0xc2 && (unsigned char)p[1] >= 0x80 && (unsigned char)p[1] < 0xa0)
-			p[0] = p[1] = '?';
-	}
-	return s;
-}

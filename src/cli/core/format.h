@@ -19,7 +19,5 @@ const char *format_span(int64_t seconds, char buf[static FORMAT_LEN]);
 const char *format_age(int64_t then, int64_t now, char buf[static FORMAT_LEN]);
 /* "in 23 h", or "expired". */
 const char *format_until(int64_t then, int64_t now, char buf[static FORMAT_LEN]);
-/* For a terminal: control characters (escape sequences in foreign text) become '?', in place. Returns s. */
-char *format_clean(char *s);
 
 #endif

@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/plain.h"
 #include "cli/core/call.h"
-#include "cli/core/format.h"
 
 static void print_error(struct cli *c, const struct diag *d, int err)
 {
@@ -18,7 +18,7 @@ static void print_error(struct cli *c, const struct diag *d, int err)
 
 	cli_progress(c, NULL);
 	fprintf(c->err, "tunnelmesh: %s\n",
-		format_clean((char *)(uintptr_t)diag_format(d, err, text, sizeof(text))));
+		plain_make((char *)(uintptr_t)diag_format(d, err, text, sizeof(text))));
 	if (!c->g.json)
 		return;
 
@@ -79,7 +79,7 @@ void cli_note(struct cli *c, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	cli_progress(c, NULL);
-	fprintf(c->err, "tunnelmesh: %s\n", format_clean(text));
+	fprintf(c->err, "tunnelmesh: %s\n", plain_make(text));
 }
 
 void cli_progress(struct cli *c, const char *text)
@@ -100,7 +100,8 @@ int cli_json_take(struct cli *c, json_t *j)
 	if (!j)
 		return cli_failf(c, NULL, "%s", tm_strerror(TM_ENOMEM));
 
-	r = json_dumpf(j, c->out, JSON_INDENT(2));
+	/* What could steer a terminal is escaped, and nothing is lost. */
+	r = json_dumpf(j, c->out, JSON_INDENT(2) | JSON_ENSURE_ASCII);
 	fputc('\n', c->out);
 	json_decref(j);
 	return r < 0 ? CLI_FAILED : CLI_DONE;
@@ -154,6 +155,24 @@ static void say_what_to_do(struct cli *c, int err, struct diag *d)
 	}
 }
 
+/* Names and reasons in it come from elsewhere, a damaged file perhaps. */
+static void make_plain(json_t *j)
+{
+	const char *text = json_string_value(j), *key;
+	json_t *v;
+	size_t i;
+
+	if (text && !plain_is(text)) {
+		_cleanup_(freep) char *plain = strdup(text);
+
+		(void)json_string_set(j, plain ? plain_make(plain) : "");
+	}
+	json_array_foreach (j, i, v)
+		make_plain(v);
+	json_object_foreach (j, key, v)
+		make_plain(v);
+}
+
 int cli_ask(struct cli *c, const char *cmd, json_t *fields_take, int timeout_ms, json_t **ret_reply,
 	struct diag *d)
 {
@@ -163,6 +182,8 @@ int cli_ask(struct cli *c, const char *cmd, json_t *fields_take, int timeout_ms,
 	if (req && json_object_set_new(req, "cmd", json_string(cmd)) == 0) {
 		err = call_daemon(c->paths.socket, req, timeout_ms, ret_reply, d);
 		say_what_to_do(c, err, d);
+		if (!err && !c->g.json)
+			make_plain(*ret_reply);
 	}
 	json_decref(req);
 	return err;

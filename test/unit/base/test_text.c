@@ -5,7 +5,6 @@
 #include "base/diag.h"
 #include "base/encode.h"
 #include "base/err.h"
-#include "base/log.h"
 #include "base/secret.h"
 #include "base/strbuf.h"
 
@@ -194,49 +193,6 @@ static void a_growing_string_keeps_everything(void **state)
 	free(s);
 }
 
-struct captured {
-	char line[4096];
-	unsigned n;
-};
-
-static void capture(void *ctx, const char *line, size_t n)
-{
-	struct captured *c = ctx;
-
-	memcpy(c->line, line, n);
-	c->line[n] = '\0';
-	c->n++;
-}
-
-static void a_log_line_cannot_be_forged_by_a_value(void **state)
-{
-	struct captured c = {.n = 0};
-
-	(void)state;
-	log_set_sink(capture, &c);
-	log_info("test: hello", KV("name", "a\nb=\"c\" \x1b[31m"), KV_INT("n", -3));
-	assert_non_null(strstr(c.line, "info test: hello name=\"a?b=?c? ?[31m\" n=-3\n"));
-	assert_ptr_equal(strchr(c.line, '\n'), c.line + strlen(c.line) - 1);
-	log_debug("test: below the level");
-	assert_int_equal(c.n, 1);
-	log_set_level(LOG_DEBUG);
-	log_debug("test: now");
-	assert_int_equal(c.n, 2);
-	log_set_level(LOG_INFO);
-	log_set_sink(NULL, NULL);
-}
-
-static void a_log_limit_allows_a_burst_and_then_waits(void **state)
-{
-	struct log_limit l = {.every = SEC, .burst = 2};
-
-	(void)state;
-	assert_true(log_allow(&l, 5));
-	assert_true(log_allow(&l, 5));
-	assert_false(log_allow(&l, SEC));
-	assert_true(log_allow(&l, 5 + SEC));
-}
-
 static void case_counts_for_letters_only_and_only_ascii(void **state)
 {
 	(void)state;
@@ -261,8 +217,6 @@ int main(void)
 		cmocka_unit_test(constant_time_comparison_agrees_with_memcmp),
 		cmocka_unit_test(a_diagnosis_reads_as_one_sentence),
 		cmocka_unit_test(a_growing_string_keeps_everything),
-		cmocka_unit_test(a_log_line_cannot_be_forged_by_a_value),
-		cmocka_unit_test(a_log_limit_allows_a_burst_and_then_waits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -263,6 +263,8 @@ static void mesh_information_is_checked(void **state)
 		{"name", "\"\""},
 		{"name", "7"},
 		{"name", "\"a\\u001b[2Jb\""},
+		{"name", "\"a\\u009b2Jb\""},
+		{"name", "\"a\\u202eb\""},
 		{"name", "\"a\\u007f\""},
 		{"net4", "\"fd00::/64\""},
 		{"net4", "\"100.101.0.0/33\""},

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "unit/unit.h"
+
+#include "base/log.h"
+#include "base/plain.h"
+
+struct captured {
+	char line[LOG_LINE_MAX + 1];
+	unsigned n;
+};
+
+static void capture(void *ctx, const char *line, size_t n)
+{
+	struct captured *c = ctx;
+
+	assert_true(n <= LOG_LINE_MAX);
+	memcpy(c->line, line, n);
+	c->line[n] = '\0';
+	c->n++;
+}
+
+static int capture_begin(void **state)
+{
+	static struct captured c;
+
+	c = (struct captured){.n = 0};
+	*state = &c;
+	log_set_sink(capture, &c);
+	return 0;
+}
+
+static int capture_end(void **state)
+{
+	(void)state;
+	log_set_sink(NULL, NULL);
+	log_set_level(LOG_INFO);
+	return 0;
+}
+
+static void lines_below_the_level_are_not_written(void **state)
+{
+	struct captured *c = *state;
+
+	log_debug("test: below the level");
+	assert_int_equal(c->n, 0);
+	log_set_level(LOG_DEBUG);
+	log_debug("test: now");
+	assert_int_equal(c->n, 1);
+}
+
+static void a_value_is_neither_cut_nor_taken_for_something_else(void **state)
+{
+	static const struct {
+		const char *value, *shown;
+	} rows[] = {
+		{"plain", "why=plain n=-3\n"},
+		{NULL, "why=- n=-3\n"},
+		{"", "why=\"\" n=-3\n"},
+		{"two words", "why=\"two words\" n=-3\n"},
+		{"unknown key \"log_levl\"", "why=\"unknown key \\\"log_levl\\\"\" n=-3\n"},
+		{"c:\\x", "why=\"c:\\\\x\" n=-3\n"},
+		{"a\nb=\"c\" \x1b[31m", "why=\"a?b=\\\"c\\\" ?[31m\" n=-3\n"},
+		{"\xc2\x9b\xff\xe2\x80\xae", "why=?????? n=-3\n"},
+		{"caf\xc3\xa9", "why=caf\xc3\xa9 n=-3\n"},
+		{"the-coordinator.vps.example.org:8443 cannot be resolved: the system's resolver does not "
+		 "answer (check that this machine has a network)",
+			"does not answer (check that this machine has a network)\" n=-3\n"},
+	};
+	struct captured *c = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		log_info("test: hello", KV("why", rows[i].value), KV_INT("n", -3));
+		if (!strstr(c->line, "info test: hello why=") || !strstr(c->line, rows[i].shown))
+			fail_msg("row %zu: %s", i, c->line);
+		assert_ptr_equal(strchr(c->line, '\n'), c->line + strlen(c->line) - 1);
+	}
+}
+
+static void a_line_that_is_too_long_is_cut_between_characters_and_says_so(void **state)
+{
+	struct captured *c = *state;
+	char value[2 * LOG_LINE_MAX + 1] = "";
+
+	for (size_t i = 0; i + 3 < sizeof(value); i += 3)
+		memcpy(value + i, "\xe2\x9c\x93", 4);
+	for (unsigned shift = 0; shift < 3; shift++) {
+		log_info("test: long", KV("shift", &"xx"[2 - shift]), KV("value", value));
+		char *end = strstr(c->line, " ...\n");
+		assert_non_null(end);
+		assert_int_equal(end[5], '\0');
+		*end = '\0';
+		assert_true(plain_is(c->line));
+	}
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, capture_begin, capture_end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(lines_below_the_level_are_not_written),
+		T(a_value_is_neither_cut_nor_taken_for_something_else),
+		T(a_line_that_is_too_long_is_cut_between_characters_and_says_so),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -38,8 +38,18 @@ struct helper {
 	pthread_cond_t more;
 	struct list waiting, finished;
 	size_t n_waiting;
-	bool stop;
+	bool stop, running;
+	void (*drop)(void *job); /* set: all of this is the thread's now */
 };
+
+static void destroy(struct helper *h)
+{
+	close(h->wake[0]);
+	close(h->wake[1]);
+	pthread_cond_destroy(&h->more);
+	pthread_mutex_destroy(&h->lock);
+	free(h);
+}
 
 static struct job *next_job(struct helper *h)
 {
@@ -52,8 +62,28 @@ static struct job *next_job(struct helper *h)
 		j = CONTAINER_OF(list_pop_front(&h->waiting), struct job, in_queue);
 		h->n_waiting--;
 	}
+	h->running = j != NULL;
 	pthread_mutex_unlock(&h->lock);
 	return j;
+}
+
+/* Hands the job over to the control thread; false: there is nobody any more who would take it. */
+static bool finish_job(struct helper *h, struct job *j)
+{
+	pthread_mutex_lock(&h->lock);
+	void (*drop)(void *) = h->drop;
+	h->running = false;
+	if (!drop)
+		list_push_back(&h->finished, &j->in_queue);
+	pthread_mutex_unlock(&h->lock);
+	if (drop) {
+		drop(j->arg);
+		free(j);
+		return false;
+	}
+	ssize_t n = write(h->wake[1], "", 1);
+	(void)n;
+	return true;
 }
 
 static void *helper_main(void *arg)
@@ -66,11 +96,10 @@ static void *helper_main(void *arg)
 #endif
 	while ((j = next_job(h))) {
 		j->result = j->run(j->arg);
-		pthread_mutex_lock(&h->lock);
-		list_push_back(&h->finished, &j->in_queue);
-		pthread_mutex_unlock(&h->lock);
-		ssize_t n = write(h->wake[1], "", 1);
-		(void)n;
+		if (!finish_job(h, j)) {
+			destroy(h);
+			break;
+		}
 	}
 	return NULL;
 }
@@ -156,20 +185,10 @@ fail_pipe:
 	return err;
 }
 
-void helper_free(struct helper *h)
+/* What has finished, and what never ran. */
+static void settle(struct helper *h)
 {
 	struct job *j;
-
-	if (!h)
-		return;
-
-	assert(!h->delivering); /* a job's `done` must not free the helper that calls it */
-	h->freeing = true;
-	pthread_mutex_lock(&h->lock);
-	h->stop = true;
-	pthread_cond_signal(&h->more);
-	pthread_mutex_unlock(&h->lock);
-	pthread_join(h->thread, NULL);
 
 	deliver(h);
 	while ((j = pop_locked_list(h, &h->waiting))) {
@@ -177,11 +196,49 @@ void helper_free(struct helper *h)
 		free(j);
 	}
 	event_free(h->woken);
-	close(h->wake[0]);
-	close(h->wake[1]);
-	pthread_cond_destroy(&h->more);
-	pthread_mutex_destroy(&h->lock);
-	free(h);
+}
+
+static void stop(struct helper *h)
+{
+	assert(!h->delivering); /* a job's `done` must not free the helper that calls it */
+	h->freeing = true;
+	pthread_mutex_lock(&h->lock);
+	h->stop = true;
+	pthread_cond_signal(&h->more);
+	pthread_mutex_unlock(&h->lock);
+}
+
+void helper_free(struct helper *h)
+{
+	if (!h)
+		return;
+
+	stop(h);
+	pthread_join(h->thread, NULL);
+	settle(h);
+	destroy(h);
+}
+
+void helper_abandon(struct helper *h, void (*drop)(void *job))
+{
+	if (!h)
+		return;
+
+	stop(h);
+	settle(h);
+	pthread_mutex_lock(&h->lock);
+	pthread_t thread = h->thread;
+	bool running = h->running;
+	if (running)
+		h->drop = drop;
+	pthread_mutex_unlock(&h->lock);
+	if (running) { /* h is the thread's now */
+		pthread_detach(thread);
+		return;
+	}
+	pthread_join(thread, NULL);
+	deliver(h); /* what it finished meanwhile */
+	destroy(h);
 }
 
 int helper_submit(struct helper *h, helper_run_fn *run, helper_done_fn *done, void *arg)

@@ -15,6 +15,11 @@ struct helper;
 NODISCARD int helper_new(struct event_base *base, const char *thread_name, struct helper **ret_helper);
 /* Waits for the job that runs now; those still queued get done(TM_ECLOSED) without a run. NULL is fine. */
 void helper_free(struct helper *h);
+/*
+ * The same without waiting, for jobs that nobody can hurry: the one that runs now is left to its thread,
+ * which calls `drop` when it is through (and not `done`), and ends. The process need not wait for it either.
+ */
+void helper_abandon(struct helper *h, void (*drop)(void *job));
 
 typedef int helper_run_fn(void *job); /* helper thread */
 typedef void helper_done_fn(void *job, int result); /* control thread; owns and frees the job */

@@ -9,7 +9,7 @@ import struct
 import zlib
 
 HERE = pathlib.Path(__file__).parent
-FOLDERS = {"ip": "packet", "model": "mesh", "codec": "bench", "unpack": "control", "resolv": "net"}  # others: wire
+FOLDERS = {"ip": "packet", "model": "mesh", "codec": "bench", "unpack": "control"}  # others: wire
 
 
 def seed(noun, name, data):
@@ -192,19 +192,6 @@ def bench():
     seed("codec", "http", b"\0GET / HTTP/1.1\r\nHost: hub.mesh\r\n")
 
 
-def dns():
-    head = b"\x12\x34\x81%c\0\1\0%c\0\0\0\0"
-    name = b"\3hub\7example\3org\0"
-    v4 = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\xc0\0\2\1"
-    v6 = b"\xc0\x0c\0\x1c\0\1\0\0\0\x3c\0\x10" + bytes(range(16))
-    alias = b"\xc0\x0c\0\5\0\1\0\0\0\x3c\0\7\4real\xc0\x14"
-    for title, rcode, n, type_, records in (("address4", 0x80, 1, 1, v4), ("address6", 0x80, 1, 28, v6), ("alias", 0x80, 2, 1, alias + v4),
-                                            ("many", 0x80, 20, 1, 20 * v4), ("cut", 0x80, 2, 1, v4 + v4[:-2]),
-                                            ("pointer-to-itself", 0x80, 1, 1, b"\xc0\x21" + v4[2:]), ("nxdomain", 0x83, 0, 1, b"")):
-        seed("dns", title, head % (rcode, n) + name + bytes((0, type_, 0, 1)) + records)
-    seed("dns", "refused-without-question", b"\x12\x34\x81\x85" + bytes(8))
-
-
 def unpack():
     text = (HERE.parent.parent / "src/control/link/dictionary.c").read_text()
     dictionary = "".join(json.loads(line.strip().rstrip("\\").strip()) for line in text.splitlines() if line.startswith("\t\""))
@@ -222,14 +209,5 @@ def unpack():
     seed("unpack", "empty", b"")
 
 
-def resolv():
-    seed("resolv", "usual", "# made by hand\nnameserver 192.0.2.1\nnameserver 2001:db8::1\nsearch example.org corp.example\noptions ndots:2 timeout:1 attempts:3\n")
-    seed("resolv", "scoped", "nameserver fe80::1%eth0\nnameserver 192.0.2.1 ; the second\n")
-    seed("resolv", "many", "nameserver 192.0.2.1\n" * 5 + "search " + "a.b " * 9 + "\ndomain c.d\n")
-    seed("resolv", "odd-numbers", "options ndots:99999999999999999999 attempts:-1 timeout:0x10 ndots:\nnameserver\n")
-    seed("resolv", "long", "search " + "a" * 254 + " " + "b" * 255 + "\nnameserver " + "1" * 2000)
-    seed("resolv", "hosts", "127.0.0.1 localhost\n::1\tlocalhost ip6-localhost # and more\n192.0.2.1  hub.example.org   HUB hub\r\nnonsense hub\n192.0.2.2")
-
-
-for make in (wg, ip, stun, token, netmap, ws, upgrade, bench, dns, unpack, resolv):
+for make in (wg, ip, stun, token, netmap, ws, upgrade, bench, unpack):
     make()

@@ -189,7 +189,7 @@ while True:
 """
 
 
-@row(r"name in nosuch\.invalid:8443 cannot be resolved: the name is unknown.*check that")
+@row(r"name in nosuch\.invalid:8443 cannot be resolved: the name is unknown.*check the name")
 def join_by_a_name_that_does_not_exist(net):
     hub, guest = hub_and_guest(net, "--address", "nosuch.invalid")
     resolv_conf = os.path.join(net.dir, "resolv.conf")

@@ -19,7 +19,7 @@ const struct agent_tuning agent_tuning_default = {
 	.welcome_ms = 10000,
 	.probe_ms = 3000,
 	.want_every = 1 * SEC,
-	.link = &clink_tuning_default,
+	.race = &race_tuning_default,
 };
 
 static void send_candidates(struct agent *a)
@@ -89,7 +89,9 @@ static int bring_up(struct agent *a, const struct agent_config *cfg)
 	if (err)
 		return err;
 
-	err = loop_timer_new(a->base, session_on_timer, a, &a->timer);
+	err = resolver_new(a->base, NULL, &a->resolver);
+	if (!err)
+		err = loop_timer_new(a->base, session_on_timer, a, &a->timer);
 	return err ? err : loop_timer_new(a->base, on_soon, a, &a->soon);
 }
 
@@ -105,8 +107,8 @@ int agent_new_tuned(struct event_base *base, const struct agent_config *cfg, con
 	a->events = *ev;
 	a->tuning = *t;
 	a->backoff = t->retry_min;
-	a->via_last_known = true;
 	a->bad_limit = (struct log_limit){.every = 60 * SEC, .burst = 1};
+	a->failure_limit = (struct log_limit){.every = 600 * SEC, .burst = 1};
 	list_init(&a->to_ask);
 	list_init(&a->to_answer);
 	list_init(&a->pending);
@@ -132,7 +134,9 @@ void agent_free(struct agent *a)
 		return;
 
 	a->events = (struct agent_events){0};
+	race_free(TAKE(a->race));
 	clink_free(TAKE(a->link));
+	resolver_free(a->resolver);
 	a->state = AGENT_WAIT;
 	if (a->soon) {
 		requests_fail(a, "the agent is stopping");
@@ -210,6 +214,7 @@ void agent_reconnect_now(struct agent *a)
 	if (a->removed)
 		return;
 
+	resolver_renew(a->resolver);
 	switch (a->state) {
 	case AGENT_UP:
 		clink_probe(a->link, a->tuning.probe_ms);
@@ -219,6 +224,7 @@ void agent_reconnect_now(struct agent *a)
 		/* An attempt that began before the change may wait for answers that cannot come any more. */
 		if (now - a->attempt_since < SEC)
 			break;
+		race_free(TAKE(a->race));
 		clink_free(TAKE(a->link));
 		a->state = AGENT_WAIT;
 		a->backoff = a->tuning.retry_min;

@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "control/agent/agent.h"
-#include "control/link/tuning.h"
+#include "control/link/race.h"
 #include "wire/msg/msg.h"
 
 #include <jansson.h>
@@ -21,9 +21,9 @@ struct agent_tuning {
 	ns_t retry_min, retry_max; /* between attempts, before jitter */
 	ns_t removed_retry; /* a removed node asks again: its record may come back from a backup */
 	ns_t stable; /* a link that lived so long starts the backoff afresh */
-	int connect_ms, welcome_ms, probe_ms;
+	int connect_ms, welcome_ms, probe_ms; /* connect: by all addresses together */
 	ns_t want_every; /* per peer */
-	const struct clink_tuning *link;
+	const struct race_tuning *race;
 };
 extern const struct agent_tuning agent_tuning_default;
 
@@ -47,18 +47,19 @@ struct agent {
 	struct coordinator_known known; /* of the coordinator */
 	/* link */
 	enum agent_state state;
-	struct clink *link;
+	struct resolver *resolver;
+	struct race *race; /* CONNECT */
+	struct clink *link; /* GREET, UP */
 	struct loop_timer *timer; /* next attempt, or the end of patience for the welcome */
 	struct loop_timer *soon; /* things to do in the next turn of the loop */
 	ns_t backoff, up_since, attempt_since;
-	size_t next_address, tried; /* of known.addresses; in this round */
-	unsigned not_before_ms; /* the longest that an address of this round asked to be left alone for */
-	bool via_last_known; /* this attempt, or the next one, may use known.at */
+	char linked_by[TOKEN_ADDR_LEN]; /* of known.addresses, the one that led to the link, or "" */
 	bool removed, removed_news; /* news: the owner is to hear of it */
 	char removed_why[MSG_WHY_MAX + 1];
-	char last_error[320];
-	char logged_error[320];
-	struct log_limit bad_limit;
+	char last_error[RACE_WHY_MAX];
+	char logged_error[RACE_WHY_MAX];
+	bool told_up; /* the log's last word about the link is that it is up */
+	struct log_limit bad_limit, failure_limit;
 	/* peers' candidates */
 	struct list to_ask; /* contacts wanted while there was no link */
 	struct list to_answer; /* contacts to be answered from what we know, in the next turn of the loop */

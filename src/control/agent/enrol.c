@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
  * Enrolling and leaving: one question to the coordinator over a link of its own, blocking, in an event loop
- * of its own. All addresses are tried, each a little after the one before; the first link that comes up asks,
- * the others are given up.
+ * of its own.
  */
 #include <event2/event.h>
 #include <stdio.h>
@@ -11,35 +10,32 @@
 #include "base/secret.h"
 #include "base/time.h"
 #include "control/agent/enrolment.h"
-#include "control/link/clink.h"
+#include "control/link/race.h"
+#include "loop/timer.h"
 #include "os/os.h"
 #include "wire/msg/msg.h"
 
-enum { STAGGER_MS = 500, AGAIN_MS = 300, QUESTION = 1 };
-
-struct errand;
-
-struct attempt {
-	struct errand *errand;
-	const char *address;
-	struct clink *link;
-};
+enum { QUESTION = 1 };
+#define AGAIN (300 * MS)
 
 struct errand {
 	/* set once */
 	struct event_base *base;
 	const struct identity *identity;
 	const uint8_t *coordinator_key;
+	const char (*addresses)[TOKEN_ADDR_LEN];
+	size_t n_addresses;
 	struct clink_text *say[2]; /* what to send when up, in order; the last one is the question */
-	size_t n_say, n_attempts;
+	size_t n_say;
 	struct msg_enrolled *answer; /* NULL: a yes is enough */
 	struct diag *d;
 	ns_t deadline;
 	/* state */
-	struct attempt attempts[TOKEN_ADDRS_MAX];
-	size_t begun;
-	struct event *next, *end;
-	struct attempt *asking; /* its link is up; the others are gone */
+	struct resolver *resolver;
+	struct race *race;
+	struct clink *link; /* it is up, and the question was sent */
+	struct loop_timer *next, *end; /* the next race begins; no more patience */
+	char worked[TOKEN_ADDR_LEN]; /* which address led to the link, or "" */
 	bool asked; /* the question was sent once: the coordinator may have acted, whatever we hear */
 	bool answered; /* with a yes or a no */
 	bool removed; /* the coordinator does not know us */
@@ -54,51 +50,16 @@ static void finish(struct errand *e, int err)
 	event_base_loopbreak(e->base);
 }
 
-static void after(struct event *ev, unsigned ms)
-{
-	struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = (suseconds_t)ms % 1000 * 1000};
-
-	event_add(ev, &tv);
-}
-
-static bool any_open(const struct errand *e)
-{
-	for (size_t i = 0; i < e->begun; i++)
-		if (e->attempts[i].link)
-			return true;
-	return false;
-}
-
-/* A coordinator with the wrong key tells more than an address where nobody answers; otherwise the first
- * failure counts. */
 static void note(struct errand *e, int err, const char *why)
 {
-	if (e->err && (err != TM_EAUTH || e->err == TM_EAUTH))
-		return;
-
 	e->err = err;
 	diag_what(e->d, err, "%s", why);
 	if (err == TM_EAUTH)
 		diag_hint(e->d, "ask for a new token, or check what listens at that address");
+	else if (err == TM_ENOENT)
+		diag_hint(e->d, "check the name and this machine's DNS");
 	else
 		diag_hint(e->d, "check that the coordinator runs and that this machine can reach it");
-}
-
-static void on_up(void *ctx, struct clink *l)
-{
-	struct attempt *at = ctx;
-	struct errand *e = at->errand;
-	int err = TM_OK;
-
-	e->asking = at;
-	e->asked = true;
-	event_del(e->next);
-	for (size_t i = 0; i < e->begun; i++)
-		if (&e->attempts[i] != at)
-			clink_free(TAKE(e->attempts[i].link));
-	for (size_t i = 0; i < e->n_say && !err; i++)
-		err = clink_send_text(l, e->say[i]);
-	/* A failure to send ends in on_closed. */
 }
 
 /* A refusal is in the coordinator's words; what was noted of attempts that failed is none of it. */
@@ -116,8 +77,7 @@ static int take_answer(struct errand *e, const json_t *m)
 
 static void on_message(void *ctx, struct clink *l UNUSED, const json_t *m)
 {
-	struct attempt *at = ctx;
-	struct errand *e = at->errand;
+	struct errand *e = ctx;
 	const struct msg_type type = msg_type(m);
 	int64_t id;
 
@@ -137,114 +97,115 @@ static void on_message(void *ctx, struct clink *l UNUSED, const json_t *m)
 
 /* The answer was lost, perhaps after the coordinator had acted: asking again is safe by protocol, and giving
  * up while it restarts is not. Until the deadline. */
-static void start_over(struct errand *e)
-{
-	e->begun = 0;
-	e->err = 0;
-	after(e->next, AGAIN_MS);
-}
-
 static void on_closed(void *ctx, struct clink *l UNUSED, int err, const char *why)
 {
-	struct attempt *at = ctx;
-	struct errand *e = at->errand;
+	struct errand *e = ctx;
 
-	at->link = NULL;
+	e->link = NULL;
 	if (e->over)
 		return;
+	note(e, err, why);
+	loop_timer_in(e->next, AGAIN);
+}
+
+static void on_won(void *ctx, struct clink *link_take, const char *address)
+{
+	const struct clink_events ev = {.ctx = ctx, .message = on_message, .closed = on_closed};
+	struct errand *e = ctx;
+	int err = TM_OK;
+
+	snprintf(e->worked, sizeof(e->worked), "%s", address ? address : "");
+	race_free(TAKE(e->race));
+	e->link = link_take;
+	clink_set_events(e->link, &ev);
+	e->asked = true;
+	for (size_t i = 0; i < e->n_say && !err; i++)
+		err = clink_send_text(e->link, e->say[i]);
+	/* A failure to send ends in on_closed. */
+}
+
+static void on_lost(void *ctx, int err, const char *why, unsigned retry_ms)
+{
+	struct errand *e = ctx;
 
 	note(e, err, why);
-	if (e->asking == at) {
-		e->asking = NULL;
-		start_over(e);
-	} else if (e->begun < e->n_attempts) {
-		after(e->next, 0);
-	} else if (!any_open(e) && e->asked) {
-		start_over(e);
-	} else if (!any_open(e)) {
-		finish(e, e->err);
-	}
+	race_free(TAKE(e->race)); /* not before: it owns `why` */
+	if (e->asked || err == TM_EBUSY)
+		loop_timer_in(e->next, MAX(AGAIN, retry_ms * MS));
+	else
+		finish(e, err);
 }
 
-static void on_next(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+static void on_next(void *ctx)
 {
-	struct errand *e = arg;
-	struct attempt *at = &e->attempts[e->begun++];
-	const struct clink_events ev = {.ctx = at, .up = on_up, .message = on_message, .closed = on_closed};
-	ns_t left = MAX(e->deadline - time_monotonic(), MS);
-	const struct clink_config cfg = {
-		.address = at->address,
+	struct errand *e = ctx;
+	const struct race_events ev = {.ctx = e, .won = on_won, .lost = on_lost};
+	struct race_config cfg = {
+		.n = e->n_addresses,
+		.resolver = e->resolver,
 		.remote_key = e->coordinator_key,
 		.identity = e->identity,
-		/* A little before we give up: it knows better than we do what it waits for. */
-		.connect_timeout_ms = (int)(left / MS * 9 / 10) + 1,
+		.timeout_ms = (int)(MAX(e->deadline - time_monotonic(), MS) / MS * 9 / 10) + 1,
 	};
 
-	if (e->begun < e->n_attempts)
-		after(e->next, STAGGER_MS);
-	int err = clink_connect(e->base, &cfg, &ev, &at->link);
+	for (size_t i = 0; i < cfg.n; i++)
+		cfg.addresses[i] = e->addresses[i];
+	int err = race_new(e->base, &cfg, &ev, &race_tuning_default, &e->race);
 	if (err) {
-		char why[TOKEN_ADDR_LEN + 64];
-
-		snprintf(why, sizeof(why), "\"%s\" is not an address of a coordinator", at->address);
-		note(e, err, why);
-		if (e->begun == e->n_attempts && !any_open(e))
-			finish(e, e->err);
+		note(e, err, tm_strerror(err));
+		finish(e, err);
 	}
 }
 
-static void on_end(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+static void on_end(void *ctx)
 {
-	struct errand *e = arg;
+	struct errand *e = ctx;
 
-	if (e->asking)
+	if (e->link)
 		note(e, TM_ETIMEOUT, "the coordinator did not answer in time");
-	else
+	else if (!e->err)
 		note(e, TM_ETIMEOUT, "the coordinator does not answer: connecting timed out");
 	finish(e, e->err);
 }
 
 static void errand_end(struct errand *e)
 {
-	for (size_t i = 0; i < e->n_attempts; i++)
-		clink_free(TAKE(e->attempts[i].link));
-	if (e->next)
-		event_free(e->next);
-	if (e->end)
-		event_free(e->end);
+	race_free(e->race);
+	clink_free(e->link);
+	resolver_free(e->resolver);
+	loop_timer_free(e->next);
+	loop_timer_free(e->end);
 	if (e->base)
 		event_base_free(e->base);
 }
 
-/* TM_OK: the reply, of whatever content, is in e->reply. */
-static int errand_run(struct errand *e, int timeout_ms)
+/* TM_OK: the reply, of whatever content, was taken. */
+static int errand_run(struct errand *e, const char (*addresses)[TOKEN_ADDR_LEN], size_t n, int timeout_ms)
 {
-	e->base = event_base_new();
-	if (!e->base)
-		return diag_what(e->d, TM_ENOMEM, "%s", tm_strerror(TM_ENOMEM));
+	if (n == 0)
+		return diag_what(e->d, TM_EINVAL, "no address of the coordinator is known");
 
-	e->next = event_new(e->base, -1, EV_TIMEOUT, on_next, e);
-	e->end = event_new(e->base, -1, EV_TIMEOUT, on_end, e);
-	if (!e->next || !e->end) {
-		errand_end(e);
-		return diag_what(e->d, TM_ENOMEM, "%s", tm_strerror(TM_ENOMEM));
-	}
+	e->addresses = addresses;
+	e->n_addresses = MIN(n, (size_t)TOKEN_ADDRS_MAX);
 	e->deadline = time_monotonic() + timeout_ms * MS;
-	after(e->next, 0);
-	after(e->end, (unsigned)timeout_ms);
-	event_base_dispatch(e->base);
+	e->base = event_base_new();
+	int err = e->base ? TM_OK : TM_ENOMEM;
+	if (!err)
+		err = resolver_new(e->base, NULL, &e->resolver);
+	if (!err)
+		err = loop_timer_new(e->base, on_next, e, &e->next);
+	if (!err)
+		err = loop_timer_new(e->base, on_end, e, &e->end);
+	if (err) {
+		diag_what(e->d, err, "%s", tm_strerror(err));
+	} else {
+		loop_timer_in(e->next, 0);
+		loop_timer_at(e->end, e->deadline);
+		event_base_dispatch(e->base);
+		err = e->err;
+	}
 	errand_end(e);
-	return e->err;
-}
-
-static int errand_addresses(struct errand *e, char (*addresses)[TOKEN_ADDR_LEN], size_t n)
-{
-	e->n_attempts = MIN(n, (size_t)TOKEN_ADDRS_MAX);
-	for (size_t i = 0; i < e->n_attempts; i++)
-		e->attempts[i] = (struct attempt){.errand = e, .address = addresses[i]};
-	if (e->n_attempts)
-		return TM_OK;
-	return diag_what(e->d, TM_EINVAL, "no address of the coordinator is known");
+	return err;
 }
 
 static int enrolment_make(const struct msg_enrolled *m, const struct token *t, const struct identity *id,
@@ -307,22 +268,18 @@ static void errand_deinit(struct errand *e)
 int enrol(const struct token *t, const struct identity *id, const char *name, const char *version,
 	int timeout_ms, struct enrolment *ret_e, struct diag *d)
 {
-	struct token copy = *t;
 	struct msg_enrolled answer;
 	struct errand e = {.identity = id, .coordinator_key = t->coordinator_key, .answer = &answer, .d = d};
 	int err = say_enrol(&e, t, name, version);
 
 	if (!err)
-		err = errand_addresses(&e, copy.addrs, copy.n_addrs);
-	if (!err)
-		err = errand_run(&e, timeout_ms);
+		err = errand_run(&e, t->addrs, t->n_addrs, timeout_ms);
 	if (err && e.asked && !e.answered)
 		err = TM_EAGAIN;
 	if (!err)
-		err = enrolment_make(&answer, t, id, e.asking->address, ret_e, d);
+		err = enrolment_make(&answer, t, id, e.worked, ret_e, d);
 	errand_deinit(&e);
 	wipe(&answer, sizeof(answer));
-	token_wipe(&copy);
 	return err;
 }
 
@@ -342,15 +299,11 @@ static int say_leave(struct errand *e)
 
 int enrol_leave(const struct enrolment *enrolment, const struct identity *id, int timeout_ms, struct diag *d)
 {
-	char addresses[TOKEN_ADDRS_MAX][TOKEN_ADDR_LEN];
 	struct errand e = {.identity = id, .coordinator_key = enrolment->coordinator_key, .d = d};
 	int err = say_leave(&e);
 
-	memcpy(addresses, enrolment->addresses, sizeof(addresses));
 	if (!err)
-		err = errand_addresses(&e, addresses, enrolment->n_addresses);
-	if (!err)
-		err = errand_run(&e, timeout_ms);
+		err = errand_run(&e, enrolment->addresses, enrolment->n_addresses, timeout_ms);
 	errand_deinit(&e);
 	return e.removed ? TM_OK : err; /* gone already: what was asked for is the case */
 }

@@ -44,8 +44,10 @@ static void on_welcome(struct agent *a, const json_t *m)
 	a->state = AGENT_UP;
 	a->removed = false;
 	a->up_since = time_monotonic();
-	a->last_error[0] = a->logged_error[0] = '\0';
-	log_info("agent: linked to the coordinator", KV_EP("at", &a->known.at));
+	a->last_error[0] = '\0';
+	LOG_AT(a->told_up ? LOG_DEBUG : LOG_INFO, "agent: linked to the coordinator",
+		KV_EP("at", &a->known.at));
+	a->told_up = true;
 	want_again(a);
 	if (a->mine_unsent)
 		loop_timer_in(a->soon, 0);

@@ -70,7 +70,7 @@ void agent_request(struct agent *a, const json_t *req, agent_reply_fn *reply, vo
 		return;
 	}
 	if (a->state != AGENT_UP) {
-		char why[400];
+		char why[RACE_WHY_MAX + 64];
 
 		snprintf(why, sizeof(why), "there is no link to the coordinator: %s", a->last_error);
 		answer(r, msg_refusal(why,

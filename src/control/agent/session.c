@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* The link to the coordinator: attempts in rotation over its addresses, backoff with jitter, hello. */
+/* The link to the coordinator: by whichever of its addresses works, backoff with jitter, hello. */
 #include <stdio.h>
 #include <string.h>
 
@@ -22,31 +22,29 @@ static ns_t pace(const struct agent *a)
 	return a->own_coordinator ? 0 : (ns_t)random_below(a->known.pace_ms + 1) * MS;
 }
 
+/* An outage is one line, and so is a time of short links, however often the reason changes; now and then a
+ * new reason is one more. */
 static void log_failure(struct agent *a, ns_t delay)
 {
-	enum log_level level = strcmp(a->logged_error, a->last_error) == 0 ? LOG_DEBUG : LOG_WARN;
+	bool news =
+		strcmp(a->logged_error, a->last_error) != 0 && log_allow(&a->failure_limit, time_monotonic());
 
-	LOG_AT(level, "agent: no link to the coordinator, retrying", KV("why", a->last_error),
-		KV_MS("in", delay));
+	LOG_AT(news ? LOG_WARN : LOG_DEBUG, "agent: no link to the coordinator, retrying",
+		KV("why", a->last_error), KV_MS("in", delay));
+	if (!news)
+		return;
 	memcpy(a->logged_error, a->last_error, sizeof(a->logged_error));
+	a->told_up = false;
 }
 
-/*
- * How long to wait for the next attempt. After every round over all addresses the wait grows; and what an
- * answer asked for counts then, not earlier: nothing proves that it was the coordinator's.
- */
+/* How long to wait for the next attempt, which tries all addresses like this one. What an answer asked for
+ * counts when none of them led to a link: nothing proves that it was the coordinator's. */
 static ns_t wait_for_next(struct agent *a, unsigned not_before_ms)
 {
 	ns_t delay = jitter(a->backoff);
 
-	a->not_before_ms = MAX(a->not_before_ms, not_before_ms);
-	if (++a->tried < a->known.n_addresses)
-		return delay;
-
-	if (a->not_before_ms)
-		delay = MAX(delay, jitter(2 * a->not_before_ms * MS));
-	a->tried = 0;
-	a->not_before_ms = 0;
+	if (not_before_ms)
+		delay = MAX(delay, jitter(2 * not_before_ms * MS));
 	a->backoff = ns_min(a->backoff * 2, a->tuning.retry_max);
 	return delay;
 }
@@ -62,19 +60,13 @@ static void plan(struct agent *a, const char *why, unsigned not_before_ms)
 	a->state = AGENT_WAIT;
 	if (was_up && now - a->up_since >= a->tuning.stable) {
 		a->backoff = a->tuning.retry_min;
-		a->tried = 0;
-		a->not_before_ms = 0;
+		a->failure_limit.used = 0;
+		a->logged_error[0] = '\0';
 	}
 	if (a->removed)
 		delay = jitter(a->tuning.removed_retry);
 	else
 		delay = wait_for_next(a, not_before_ms) + (was_up ? pace(a) : 0);
-	/* The last known address first, then the name's, then the last known again. */
-	if (!was_up) {
-		a->via_last_known = !a->via_last_known;
-		if (a->known.n_addresses)
-			a->next_address = (a->next_address + 1) % a->known.n_addresses;
-	}
 	log_failure(a, delay);
 	loop_timer_in(a->timer, delay);
 	requests_fail(a, "the link to the coordinator was lost");
@@ -86,23 +78,6 @@ void session_drop(struct agent *a, const char *why)
 {
 	clink_free(TAKE(a->link));
 	plan(a, why, 0);
-}
-
-static void on_up(void *ctx, struct clink *l UNUSED)
-{
-	struct agent *a = ctx;
-	struct msg_hello hello = {
-		.os = OS_NAME, .netmap = mesh_version(peers_mesh(a->peers)), .candidates = a->mine};
-	struct jsonout o = {0};
-
-	snprintf(hello.version, sizeof(hello.version), "%s", a->version);
-	msg_hello_put(&o, &hello);
-	a->state = AGENT_GREET;
-	a->known.at = *clink_peer_address(a->link);
-	a->via_last_known = true;
-	loop_timer_in(a->timer, a->tuning.welcome_ms * MS);
-	if (session_send(a, &o))
-		a->mine_unsent = false;
 }
 
 static void on_message(void *ctx, struct clink *l UNUSED, const json_t *m)
@@ -118,30 +93,54 @@ static void on_closed(void *ctx, struct clink *l, int err UNUSED, const char *wh
 	plan(a, why, clink_retry_ms(l));
 }
 
+static void on_won(void *ctx, struct clink *link_take, const char *address)
+{
+	const struct clink_events ev = {.ctx = ctx, .message = on_message, .closed = on_closed};
+	struct agent *a = ctx;
+	struct msg_hello hello = {
+		.os = OS_NAME, .netmap = mesh_version(peers_mesh(a->peers)), .candidates = a->mine};
+	struct jsonout o = {0};
+
+	snprintf(a->linked_by, sizeof(a->linked_by), "%s", address ? address : "");
+	race_free(TAKE(a->race));
+	a->link = link_take;
+	clink_set_events(a->link, &ev);
+	snprintf(hello.version, sizeof(hello.version), "%s", a->version);
+	msg_hello_put(&o, &hello);
+	a->state = AGENT_GREET;
+	a->known.at = *clink_peer_address(a->link);
+	loop_timer_in(a->timer, a->tuning.welcome_ms * MS);
+	if (session_send(a, &o))
+		a->mine_unsent = false;
+}
+
+static void on_lost(void *ctx, int err UNUSED, const char *why, unsigned retry_ms)
+{
+	struct agent *a = ctx;
+
+	plan(a, why, retry_ms);
+	race_free(TAKE(a->race)); /* not before: it owns `why` */
+}
+
 static void connect_now(struct agent *a)
 {
-	const struct clink_events ev = {.ctx = a, .up = on_up, .message = on_message, .closed = on_closed};
-	struct clink_config cfg = {
-		.address = a->known.addresses[a->next_address],
+	const struct race_events ev = {.ctx = a, .won = on_won, .lost = on_lost};
+	struct race_config cfg = {
+		.n = a->known.n_addresses,
+		.first = a->known.at,
+		.resolver = a->resolver,
 		.remote_key = a->coordinator_key,
 		.identity = a->identity,
-		.connect_timeout_ms = a->tuning.connect_ms,
-		.last_known = a->via_last_known ? &a->known.at : NULL,
+		.timeout_ms = a->tuning.connect_ms,
 		.mark = a->fwmark,
 	};
 
-	if (a->known.n_addresses == 0) {
-		plan(a, "no address of the coordinator is known", 0);
-		return;
-	}
+	for (size_t i = 0; i < cfg.n; i++)
+		cfg.addresses[i] = a->known.addresses[i];
 	a->attempt_since = time_monotonic();
-	int err = clink_connect_tuned(a->base, &cfg, &ev, a->tuning.link, &a->link);
+	int err = race_new(a->base, &cfg, &ev, a->tuning.race, &a->race);
 	if (err) {
-		char why[TOKEN_ADDR_LEN + 80];
-
-		snprintf(
-			why, sizeof(why), "connecting to %s cannot begin: %s", cfg.address, tm_strerror(err));
-		plan(a, why, 0);
+		plan(a, tm_strerror(err), 0);
 		return;
 	}
 	a->state = AGENT_CONNECT;
@@ -188,13 +187,11 @@ void session_addresses_add(struct agent *a, char (*list)[TOKEN_ADDR_LEN], size_t
 	if (a->own_coordinator)
 		return;
 
-	if (a->known.n_addresses)
-		addresses_add(next, &n, a->known.addresses[a->next_address]);
+	addresses_add(next, &n, a->linked_by);
 	for (size_t i = 0; i < n_list; i++)
 		addresses_add(next, &n, list[i]);
 	for (size_t i = 0; i < a->known.n_addresses; i++)
 		addresses_add(next, &n, a->known.addresses[i]);
 	memcpy(a->known.addresses, next, sizeof(next));
 	a->known.n_addresses = n;
-	a->next_address = 0;
 }

@@ -24,7 +24,6 @@ const struct clink_tuning clink_tuning_default = {
 	.patience_ms = 2000,
 	.silent_ms = 500,
 	.linger_ms = 2000,
-	.stagger_ms = 250,
 	.admission = ADMISSION_DEFAULT,
 	.queue_max = CLINK_QUEUE_MAX,
 };
@@ -36,7 +35,7 @@ const char *clink_other(const struct clink *l)
 
 const char *clink_where(const struct clink *l, char buf[static ENDPOINT_STR_LEN])
 {
-	return l->address ? l->address : endpoint_format(&l->peer, buf);
+	return l->where ? l->where : endpoint_format(&l->peer, buf);
 }
 
 /* --- time --- */
@@ -95,22 +94,6 @@ static void keep_alive(struct clink *l, ns_t now)
 	}
 }
 
-static void dialled_too_long(struct clink *l, ns_t now)
-{
-	if (dial_is_resolving(l->dial) && now < l->overall) {
-		l->deadline = l->overall; /* a second resolver may still answer */
-		rearm(l);
-	} else if (dial_is_resolving(l->dial)) {
-		clink_fail(l, TM_ETIMEOUT,
-			"the coordinator's name in %s cannot be resolved: the system's resolver does not "
-			"answer",
-			l->address);
-	} else {
-		clink_fail(l, TM_ETIMEOUT, "the coordinator at %s does not answer: connecting timed out",
-			l->address);
-	}
-}
-
 static void link_gone(struct net_conn *c)
 {
 	clink_destroy(CONTAINER_OF(c, struct clink, conn));
@@ -145,7 +128,8 @@ static void on_timer(void *arg)
 	}
 	switch (l->state) {
 	case CLINK_DIAL:
-		dialled_too_long(l, now);
+		clink_fail(l, TM_ETIMEOUT, "the coordinator at %s does not answer: connecting timed out",
+			l->where);
 		break;
 	case CLINK_UPGRADE:
 	case CLINK_GREET:
@@ -251,6 +235,7 @@ void clink_destroy(struct clink *l)
 		aead_free(l->aead);
 	free(l->own_tuning);
 	free(l->address);
+	free(l->where);
 	free(l->why);
 	wipe(l, sizeof(*l));
 	free(l);

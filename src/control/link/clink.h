@@ -35,6 +35,7 @@ DEFINE_CLEANUP(struct clink_text, clink_text_unref)
 
 struct clink_events {
 	void *ctx;
+	void (*connected)(void *ctx, struct clink *l); /* client: by TCP; may not free it */
 	void (*up)(void *ctx, struct clink *l); /* Noise handshake complete */
 	void (*message)(void *ctx, struct clink *l, const json_t *m); /* a JSON object, borrowed */
 	/* The queue was above CLINK_QUEUE_LOW and is not any more. Never called from inside a send. */
@@ -45,16 +46,15 @@ struct clink_events {
 };
 
 struct clink_config {
-	const char *address; /* "host:port"; names are resolved by the system's resolver, never the mesh's */
+	const char *address; /* "host:port": what it is called, in messages and to a proxy on the way */
+	const struct endpoint *at; /* where that is; NULL: the address says it, without a name */
 	const uint8_t *remote_key; /* the coordinator's X25519 key, 32 bytes */
 	const struct identity *identity; /* borrowed for the link's life */
 	int connect_timeout_ms; /* TCP, WebSocket and Noise together */
-	/* An address that worked before, tried first and also when the name cannot be resolved; or NULL. */
-	const struct endpoint *last_known;
 	uint32_t mark; /* SO_MARK of its sockets, 0 = none */
 };
 
-/* Never calls back before returning. */
+/* Never calls back before returning. TM_EINVAL: no such address. Several of them: control/link/race.h. */
 NODISCARD int clink_connect(struct event_base *base, const struct clink_config *cfg,
 	const struct clink_events *ev, struct clink **ret_link);
 /* Queues; m is borrowed. TM_EFULL (and the link closes) when the other side does not drain its queue.

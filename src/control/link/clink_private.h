@@ -49,6 +49,7 @@ struct clink {
 	struct clink_server *server; /* accepted links; NULL: a client, or its server is gone */
 	struct clink_tuning *own_tuning; /* client */
 	char *address; /* client: "host:port" */
+	char *where; /* client: that, and where it is, for messages */
 	bool client;
 	/* owner's */
 	struct clink_events events;
@@ -89,7 +90,8 @@ void clink_fail(struct clink *l, int err, const char *fmt, ...) PRINTF(3, 4);
 void clink_shut(struct clink *l, int err, uint16_t code, const char *fmt, ...) PRINTF(4, 5);
 void clink_now_up(struct clink *l);
 const char *clink_other(const struct clink *l); /* "coordinator" or "node" */
-const char *clink_where(const struct clink *l, char buf[static ENDPOINT_STR_LEN]); /* the other's address */
+/* The other's address; buf may be used for it. */
+const char *clink_where(const struct clink *l, char buf[static ENDPOINT_STR_LEN]);
 
 /* --- greet.c --- */
 void greet_ready(struct clink *l); /* upgraded */

@@ -33,14 +33,14 @@ void greet_wrong_coordinator(struct clink *l)
 {
 	clink_shut(l, TM_EAUTH, WS_CLOSE_POLICY,
 		"the coordinator at %s is not the one of the join token or enrolment (it has another key)",
-		l->address);
+		l->where);
 }
 
 void greet_wrong_version(struct clink *l)
 {
 	clink_shut(l, TM_EVERSION, WS_CLOSE_POLICY,
 		"the coordinator at %s speaks another version of the control protocol: update the older side",
-		l->address);
+		l->where);
 }
 
 static void answer_received(struct clink *l, const uint8_t *p, size_t n)

@@ -17,7 +17,6 @@ struct clink_tuning {
 	 * room; without upgrade sooner, because a node's request comes right behind its connection. */
 	unsigned patience_ms, silent_ms;
 	unsigned linger_ms; /* closing: sending what is queued, waiting for the other side to hang up */
-	unsigned stagger_ms; /* between connection attempts, RFC 8305 8: 250 ms */
 	struct admission_config admission; /* server */
 	size_t descriptors; /* server: open at most so many links; 0 = as the system allows */
 	size_t queue_max;

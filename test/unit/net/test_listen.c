@@ -41,7 +41,7 @@ static void on_failed(void *ctx, int e)
 	d->e = e;
 }
 
-static void on_dialled(void *ctx, int err, int fd, const struct endpoint *peer UNUSED, const char *why)
+static void on_dialled(void *ctx, int err, int fd, const char *why)
 {
 	struct door *d = ctx;
 
@@ -92,14 +92,11 @@ static int option(int fd, int level, int name)
 static void both_sockets_are_marked_and_never_wait(void **state UNUSED)
 {
 	uint32_t mark = geteuid() == 0 ? 51820 : 0;
-	char address[ENDPOINT_STR_LEN];
 	struct dial *dial;
 	struct door d;
 
 	door_open(&d, mark);
-	const struct dial_config cfg = {
-		.address = endpoint_format(&d.at, address), .stagger_ms = 250, .mark = mark};
-	assert_int_equal(dial_new(d.base, &cfg, on_dialled, &d, &dial), TM_OK);
+	assert_int_equal(dial_new(d.base, &d.at, mark, on_dialled, &d, &dial), TM_OK);
 	run(&d, &d.dialled, 1);
 	run(&d, &d.accepted, 1);
 	dial_free(dial);

@@ -428,6 +428,31 @@ static void a_question_that_cannot_be_sent_is_asked_later(void **state UNUSED)
 	fake_close(&f);
 }
 
+static void count_lines(void *ctx, const char *line, size_t n UNUSED)
+{
+	*(unsigned *)ctx += strstr(line, "coordinator") != NULL;
+}
+
+static void an_outage_is_one_line_whatever_its_reasons(void **state UNUSED)
+{
+	unsigned lines = 0;
+	struct fake f;
+
+	fake_open(&f);
+	log_set_sink(count_lines, &lines);
+	f.on_hello[0] = "welcome";
+	f.on_hello[1] = "close";
+	fake_start(&f);
+	for (unsigned i = 1; i <= 3; i++) { /* nobody there, and somebody who hangs up */
+		fake_run_ms(&f, 50);
+		fake_serve(&f);
+		fake_run_until(&f, &f.link_downs, i);
+		fake_stop_serving(&f);
+	}
+	assert_int_equal(lines, 2); /* down, and the first time up */
+	fake_close(&f);
+}
+
 /* What answers with 503 need not be the coordinator. */
 struct refuser {
 	struct listener *listener;
@@ -519,6 +544,7 @@ int main(void)
 		cmocka_unit_test(each_request_gets_exactly_one_answer),
 		cmocka_unit_test(a_changed_network_ends_the_wait_for_the_next_attempt),
 		cmocka_unit_test(a_question_that_cannot_be_sent_is_asked_later),
+		cmocka_unit_test(an_outage_is_one_line_whatever_its_reasons),
 		cmocka_unit_test(whoever_asks_for_patience_does_not_keep_it_from_other_addresses),
 		cmocka_unit_test(the_patience_asked_for_counts_after_all_addresses),
 	};

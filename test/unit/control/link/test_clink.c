@@ -352,9 +352,9 @@ static bool has_ipv6(void)
 	return ok;
 }
 
-static void one_server_serves_both_address_families_and_names(void **state UNUSED)
+static void one_server_serves_both_address_families(void **state UNUSED)
 {
-	static const char *const hosts[] = {"127.0.0.1", "localhost", "[::1]"};
+	static const char *const hosts[] = {"127.0.0.1", "[::1]"};
 	struct world w;
 	struct clink_server_config cfg = {.identity = &w.coordinator, .max_links = 10};
 	struct clink_events ev = seen_events(&w.at_server);
@@ -393,7 +393,7 @@ int main(void)
 		cmocka_unit_test(a_queue_that_becomes_short_is_told_once),
 		cmocka_unit_test(one_text_goes_to_many_links),
 		cmocka_unit_test(a_busy_port_is_explained),
-		cmocka_unit_test(one_server_serves_both_address_families_and_names),
+		cmocka_unit_test(one_server_serves_both_address_families),
 	};
 
 	struct diag d = {0};

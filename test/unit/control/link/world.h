@@ -28,7 +28,7 @@ struct world {
 	struct clink_server *server;
 	struct seen at_server; /* of all links together; link = the latest */
 	struct seen at_client;
-	char address[64];
+	char address[ENDPOINT_STR_LEN];
 };
 
 struct clink_tuning world_tuning(void); /* the default, with less patience when closing */

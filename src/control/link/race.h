@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * Finds out by which of its addresses a coordinator is reached: RFC 8305's race, run over the whole
+ * handshake, because what accepts a connection may be something else, or silent. The next address is tried a
+ * quarter of a second after the last one, later while that has a connection and may just be slow, at once
+ * when it failed; the first link that is up wins. Control thread.
+ */
+#ifndef TM_CONTROL_LINK_RACE_H
+#define TM_CONTROL_LINK_RACE_H
+
+#include "control/link/tuning.h"
+#include "net/resolver.h"
+
+struct race;
+
+enum {
+	RACE_WHY_MAX = 512,
+	RACE_NAMES_MAX = 8, /* addresses that are told, at most */
+	RACE_TRIES_MAX = 32, /* and those that they stand for */
+};
+
+struct race_tuning {
+	unsigned stagger_ms;
+	unsigned patience_ms; /* from a connection by TCP, before the next address is tried */
+	/* When all that is known has failed, how long names are waited for, from the start. */
+	unsigned names_ms;
+	const struct clink_tuning *link;
+};
+extern const struct race_tuning race_tuning_default;
+
+struct race_config {
+	const char *addresses[RACE_NAMES_MAX]; /* "host:port"; borrowed for the call */
+	size_t n;
+	struct endpoint first; /* where it was found last time: tried first, without its name; or unset */
+	struct endpoint last[2]; /* tried when there is nothing else; or unset */
+	struct resolver *resolver; /* borrowed for the race */
+	const uint8_t *remote_key; /* as in struct clink_config */
+	const struct identity *identity;
+	int timeout_ms; /* of all together */
+	uint32_t mark; /* not for `last` */
+};
+
+/* One of them is called, once; then the race is over and to be freed, at the latest when the call returns. */
+struct race_events {
+	void *ctx;
+	/* link is up and the callee's, who sets its events. address: of those told, or NULL. */
+	void (*won)(void *ctx, struct clink *link_take, const char *address);
+	/* why: sentences about all addresses, err: what the first one met; TM_ENOENT: its name is not
+	 * resolved, TM_EAUTH: somebody has another key. retry_ms: somebody asked us to come back after so
+	 * long, or 0. */
+	void (*lost)(void *ctx, int err, const char *why, unsigned retry_ms);
+};
+
+/* Never calls back before returning. An address that is none counts as one that failed. */
+NODISCARD int race_new(struct event_base *base, const struct race_config *cfg, const struct race_events *ev,
+	const struct race_tuning *t, struct race **ret_race);
+void race_free(struct race *r); /* NULL is fine */
+
+#endif

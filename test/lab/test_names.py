@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Finding the coordinator: by names as the system resolves them, and by whichever of several addresses it answers at."""
+import os
+import pathlib
+import subprocess
+
+from lab import wait_for
+
+# A server of names: it says at once that there is no IPv6 address, and after a while which IPv4 address there is.
+SERVER = r"""
+import socket, sys, threading, time
+at, address, delay = sys.argv[1], sys.argv[2], float(sys.argv[3])
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind((at, 53))
+print("bound", flush=True)
+
+def answer(query, who):
+    end = query.index(b"\0", 12) + 5
+    record = b""
+    if query[end - 4:end - 2] == b"\0\1":
+        time.sleep(delay)
+        record = b"\xc0\x0c" + query[end - 4:end] + bytes(4) + b"\0\4" + socket.inet_aton(address)  # RFC 1035 4.1.3
+    s.sendto(query[:2] + b"\x81\x80\0\1\0" + bytes([len(record) > 0]) + bytes(4) + query[12:end] + record, who)
+
+while True:
+    threading.Thread(target=answer, args=s.recvfrom(512), daemon=True).start()
+"""
+
+SILENT = """
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("127.0.0.3", 53))
+print("bound", flush=True)
+while True:
+    s.recvfrom(512)
+"""
+
+ACCEPTS_AND_IS_SILENT = """
+import socket
+s = socket.create_server(("::", 8443), family=socket.AF_INET6)
+print("bound", flush=True)
+held = []
+while True:
+    held.append(s.accept())
+"""
+
+
+def spawn_bound(host, code, *args):
+    p = host.spawn("/usr/bin/python3", "-c", code, *map(str, args), stdout=subprocess.PIPE)
+    assert p.stdout.readline() == b"bound\n"
+
+
+def files(node, resolv_conf, hosts=""):
+    """Gives this host a resolv.conf and a hosts file of its own; returns what changes the latter."""
+    paths = [os.path.join(node.host.lab.dir, f"{node.name}.{name}") for name in ("resolv.conf", "hosts")]
+
+    def write_hosts(text):
+        with open(paths[1], "w", encoding="ascii") as f:
+            f.write("127.0.0.1 localhost\n" + text)
+
+    write_hosts(hosts)
+    with open(paths[0], "w", encoding="ascii") as f:
+        f.write(resolv_conf)
+    node.host.private_mounts(f"mount --bind {paths[0]} /etc/resolv.conf\nmount --bind {paths[1]} /etc/hosts")
+    return write_hosts
+
+
+def threads(node):
+    """The names of the daemon's threads."""
+    tasks = pathlib.Path(f"/proc/{node.pid()}/task")
+    return [(t / "comm").read_text().strip() for t in tasks.iterdir()]
+
+
+def mesh_by_name(net):
+    hub, guest = net.node("hub"), net.node("guest")
+    hub.init("--address", "hub.example.org")
+    return hub, guest, hub.token()
+
+
+def test_a_dead_first_server_costs_patience_only(net):
+    hub, guest, token = mesh_by_name(net)
+    spawn_bound(guest.host, SILENT)
+    spawn_bound(guest.host, SERVER, "127.0.0.2", hub.host.ip4, 0)
+    files(guest, "nameserver 127.0.0.3\nnameserver 127.0.0.2\noptions timeout:1\n")
+    guest.join(token)
+    assert guest.status()["link"]["up"]
+
+
+def test_a_slow_answer_is_waited_for_although_the_other_family_has_none(net):
+    hub, guest, token = mesh_by_name(net)
+    spawn_bound(guest.host, SERVER, "127.0.0.2", hub.host.ip4, 0.8)
+    files(guest, "nameserver 127.0.0.2\n")
+    guest.join(token)
+    assert guest.status()["link"]["up"]
+
+
+def test_the_hosts_file_counts(net):
+    hub, guest, token = mesh_by_name(net)
+    files(guest, "", f"{hub.host.ip4} hub.example.org\n")
+    guest.join(token)
+    assert guest.status()["link"]["up"]
+
+
+def test_whatever_else_lives_at_one_of_its_addresses_does_not_hide_the_coordinator(net):
+    hub, guest, token = mesh_by_name(net)
+    other = net.host("other")
+    spawn_bound(other, ACCEPTS_AND_IS_SILENT)
+    files(guest, "", f"{other.ip6} hub.example.org\n{hub.host.ip4} hub.example.org\n")
+    guest.join(token)
+    wait_for("the daemon's link", lambda: guest.status()["link"]["up"])
+
+
+def test_a_system_that_does_not_find_out_holds_up_nobodys_end(net):
+    hub, guest, token = mesh_by_name(net)
+    spawn_bound(guest.host, SILENT)
+    hosts = files(guest, "nameserver 127.0.0.3\noptions timeout:30\n", f"{hub.host.ip4} hub.example.org\n")
+    guest.join(token)
+    hosts("")
+    hub.down()
+    wait_for("the name to be asked for", lambda: "tm-names" in threads(guest), timeout=20)
+    guest.down()  # has a deadline of its own, far below 30 s

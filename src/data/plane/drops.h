@@ -24,7 +24,7 @@
 	X(ECN, "ecn", "congestion mark on a packet that cannot carry it (RFC 6040)")                         \
 	X(FILTERED, "filtered", "denied by policy")                                                          \
 	X(REJECTED, "rejected", "denied by policy, and its sender was told")                                 \
-	X(NOT_FOR_US, "not_for_us", "forwarding between these peers is not offered")                         \
+	X(NOT_FOR_US, "not_for_us", "for an address that is not ours, where we forward nothing")             \
 	X(TTL, "ttl", "time to live ended here")                                                             \
 	X(TUN_QUEUE_FULL, "tun_queue_full", "the kernel's queue from the TUN to us was full")                \
 	X(UDP_QUEUE_FULL, "udp_queue_full", "the kernel's receive buffer of the UDP socket was full")        \

@@ -249,6 +249,22 @@ static bool source_is_peers(
 	return true;
 }
 
+/*
+ * For somebody else: only what is from or for a client goes on. The kernel does not get the rest, because it
+ * would route for every member on each machine where another program switched forwarding on.
+ */
+static void pass_on(struct worker *w, struct peer *from, uint8_t *packet, const struct ip_view *v)
+{
+	struct peer *to = snapshot_owner_of_dst(w->snap, packet);
+
+	if (to && to != from &&
+		(atomic_load_explicit(&from->forwards, memory_order_relaxed) ||
+			atomic_load_explicit(&to->forwards, memory_order_relaxed)))
+		forward(w, to, packet, v);
+	else
+		worker_drop(w, DROP_NOT_FOR_US);
+}
+
 /* An authenticated packet of n > 0 bytes from p. */
 static void deliver(
 	struct worker *w, struct peer *p, uint8_t *packet, size_t n, uint8_t outer_tos, struct source *memo)
@@ -270,23 +286,10 @@ static void deliver(
 	if (!worker_admits(w, FILTER_INGRESS, p, &v, 1))
 		return;
 
-	if (!snapshot_dst_is_self(w->snap, packet)) {
-		struct peer *to = snapshot_owner_of_dst(w->snap, packet);
-
-		if (to && to != p &&
-			(atomic_load_explicit(&p->forwards, memory_order_relaxed) ||
-				atomic_load_explicit(&to->forwards, memory_order_relaxed))) {
-			forward(w, to, packet, &v);
-			return;
-		}
-		/* Another node's address, which its owner reaches without us. Networks beyond the mesh are
-		 * the kernel's to judge. */
-		if (to && snapshot_dst_in_mesh(w->snap, packet)) {
-			worker_drop(w, DROP_NOT_FOR_US);
-			return;
-		}
-	}
-	to_tun(w, packet, &v);
+	if (LIKELY(snapshot_dst_is_self(w->snap, packet)))
+		to_tun(w, packet, &v);
+	else
+		pass_on(w, p, packet, &v);
 }
 
 /* --- after opening --- */

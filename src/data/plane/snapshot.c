@@ -50,15 +50,6 @@ bool snapshot_dst_is_self(const struct snapshot *s, const uint8_t *p)
 	return self->family != IP_NONE && memcmp(self->bytes, ip_dst(p), ip_len(self)) == 0;
 }
 
-bool snapshot_dst_in_mesh(const struct snapshot *s, const uint8_t *p)
-{
-	bool v4 = p[0] >> 4 == 4;
-	struct ip dst = v4 ? ip_v4(ip_dst(p)) : ip_v6(ip_dst(p));
-	const struct prefix *net = v4 ? &s->net4 : &s->net6;
-
-	return net->ip.family != IP_NONE && prefix_contains(net, &dst);
-}
-
 bool snapshot_loops(const struct snapshot *s, const struct ip *ip)
 {
 	const struct prefix *net = ip->family == IP_V4 ? &s->net4 : &s->net6;

@@ -31,7 +31,6 @@ void snapshot_free(void *snapshot);
 struct peer *snapshot_owner_of_dst(const struct snapshot *s, const uint8_t *p);
 struct peer *snapshot_owner_of_src(const struct snapshot *s, const uint8_t *p);
 bool snapshot_dst_is_self(const struct snapshot *s, const uint8_t *p);
-bool snapshot_dst_in_mesh(const struct snapshot *s, const uint8_t *p);
 /* An outer address that is really an inner one: sending there would loop. */
 bool snapshot_loops(const struct snapshot *s, const struct ip *ip);
 

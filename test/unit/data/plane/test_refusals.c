@@ -357,12 +357,31 @@ static void nobody_is_a_router_unasked(void **state)
 	expect_drops(ab, 2, &b, DROP_NOT_FOR_US, 1);
 	nothing_arrived("tm2");
 
-	/* Beyond the mesh the kernel decides (subnet routes, exit nodes). */
-	host_peers(&a, &(struct peering){.with = &b, .extra = "0.0.0.0/0"}, 1);
-	size_t n = packet_make(4, 1, 3, 2, 20, p);
-	memcpy(p + 16, (uint8_t[]){198, 51, 100, 7}, 4);
-	fake_tun_send("tm1", p, n);
-	assert_int_equal(expect_packet(ab, 2, &b, p), n);
+	/* Nor is b's kernel, which would route for everybody where another program switched forwarding on:
+	 * into its other networks, or back to the mesh. */
+	static const struct {
+		int family;
+		uint8_t to[16];
+	} rows[] = {
+		{4, {198, 51, 100, 7}},
+		{4, {127, 0, 0, 1}},
+		{4, {10, 77, 0, 99}}, /* nobody's */
+		{4, {224, 0, 0, 251}},
+		{4, {10, 77, 255, 255}},
+		{6, {0x20, 0x01, 0x0d, 0xb8, [15] = 7}},
+		{6, {0xff, 0x02, [15] = 0xfb}},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		size_t n = packet_make(rows[i].family, 1, 2, 2, 20, p);
+
+		host_peers(&a,
+			&(struct peering){.with = &b, .extra = rows[i].family == 4 ? "0.0.0.0/0" : "::/0"},
+			1);
+		memcpy(p + (rows[i].family == 4 ? 16 : 24), rows[i].to, rows[i].family == 4 ? 4 : 16);
+		fake_tun_send("tm1", p, n);
+		expect_drops(ab, 2, &b, DROP_NOT_FOR_US, 2 + i);
+		nothing_arrived("tm2");
+	}
 }
 
 static void an_absent_peer_costs_little_and_ends_in_unreachable(void **state)

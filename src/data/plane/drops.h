@@ -6,7 +6,7 @@
 
 #define PLANE_DROPS(X)                                                                                       \
 	X(NOT_IP, "not_ip", "inner packet is neither IPv4 nor IPv6, or its header lies")                     \
-	X(NO_ROUTE, "no_route", "no peer owns the destination address")                                      \
+	X(NO_ROUTE, "no_route", "no peer owns the destination address; none owns broadcasts and groups")     \
 	X(NO_PATH, "no_path", "handshake gave up or no endpoint is known for the peer")                      \
 	X(STAGED_FULL, "staged_full", "too many packets waiting for a session")                              \
 	X(SEND_EXPIRED, "send_expired", "session too old to send under")                                     \

@@ -25,6 +25,13 @@ static struct ip error_source(const struct worker *w, const struct ip_view *v, b
 	return v->version == 4 ? w->snap->self4 : w->snap->self6;
 }
 
+/* What must not be answered does not use up the answers of others. */
+static bool may_answer(struct worker *w, const struct ip *from, const struct ip_view *v)
+{
+	return from->family != IP_NONE && icmp_may_answer(v) && !snapshot_dst_is_broadcast(w->snap, v->p) &&
+	       within_limit(w);
+}
+
 /* Where an answer is built: the scratch buffer is free again only after the flush. */
 static uint8_t *answer_begin(struct worker *w, bool from_tun)
 {
@@ -58,7 +65,7 @@ void worker_icmp(struct worker *w, enum icmp_error kind, uint32_t mtu, const str
 {
 	const struct ip from = error_source(w, v, from_tun);
 
-	if (from.family == IP_NONE || !within_limit(w))
+	if (!may_answer(w, &from, v))
 		return;
 
 	uint8_t *out = answer_begin(w, from_tun);
@@ -69,7 +76,7 @@ void worker_reject(struct worker *w, const struct ip_view *v, bool from_tun)
 {
 	const struct ip from = error_source(w, v, from_tun);
 
-	if (from.family == IP_NONE || !within_limit(w))
+	if (!may_answer(w, &from, v))
 		return;
 
 	uint8_t *out = answer_begin(w, from_tun);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "data/plane/snapshot.h"
 
+#include "base/bytes.h"
 #include "packet/ip.h"
 
 #include <string.h>
@@ -48,6 +49,17 @@ bool snapshot_dst_is_self(const struct snapshot *s, const uint8_t *p)
 	const struct ip *self = p[0] >> 4 == 4 ? &s->self4 : &s->self6;
 
 	return self->family != IP_NONE && memcmp(self->bytes, ip_dst(p), ip_len(self)) == 0;
+}
+
+bool snapshot_dst_is_broadcast(const struct snapshot *s, const uint8_t *p)
+{
+	const uint32_t hosts = s->net4.len < 31 ? UINT32_MAX >> s->net4.len : 0; /* RFC 3021: none in a /31 */
+
+	if (p[0] >> 4 != 4 || s->net4.ip.family != IP_V4 || !hosts)
+		return false;
+
+	const uint32_t dst = get_be32(ip_dst(p)), net = get_be32(s->net4.ip.bytes) & ~hosts;
+	return dst == net || dst == (net | hosts);
 }
 
 bool snapshot_loops(const struct snapshot *s, const struct ip *ip)

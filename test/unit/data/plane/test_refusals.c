@@ -258,6 +258,38 @@ static void an_address_of_nobody_is_unreachable(void **state)
 	assert_true(answers >= 90 && answers <= 200);
 }
 
+/* RFC 1122 3.2.2: and what is not answered leaves the answers to those who get one. */
+static void nobody_hears_that_groups_and_broadcasts_go_nowhere(void **state)
+{
+	static const struct {
+		int family;
+		uint8_t to[16];
+	} rows[] = {
+		{4, {10, 77, 255, 255}}, /* of the mesh */
+		{4, {10, 77, 0, 0}}, /* as hosts of long ago wrote it, RFC 1122 3.3.6 */
+		{4, {255, 255, 255, 255}},
+		{4, {224, 0, 0, 251}},
+		{6, {0xff, 0x02, [15] = 0xfb}},
+	};
+	uint8_t p[FAKE_BYTES], got[FAKE_BYTES];
+	unsigned sent = 0;
+	(void)state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		size_t n = packet_make(rows[i].family, 1, 2, 1, 20, p);
+
+		memcpy(p + (rows[i].family == 4 ? 16 : 24), rows[i].to, rows[i].family == 4 ? 4 : 16);
+		for (unsigned k = 0; k < 150; k++)
+			fake_tun_send("tm1", p, n);
+		sent += 150;
+	}
+	expect_drops(ab, 2, &a, DROP_NO_ROUTE, sent);
+	nothing_arrived("tm1");
+	fake_tun_send("tm1", p, packet_make(4, 1, 99, 7, 20, p));
+	expect_packet(ab, 2, &a, got);
+	assert_int_equal(packet_serial(got + 28), 7);
+}
+
 static void what_is_no_ip_packet_goes_nowhere(void **state)
 {
 	uint8_t p[64] = {0};
@@ -482,6 +514,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			congestion_that_the_packet_cannot_carry_ends_it, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_address_of_nobody_is_unreachable, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			nobody_hears_that_groups_and_broadcasts_go_nowhere, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_no_ip_packet_goes_nowhere, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_packet_that_the_kernel_cannot_describe_costs_itself_alone, set_up, tear_down),

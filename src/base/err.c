@@ -41,6 +41,9 @@ int tm_err_from_errno(int errno_value)
 		return TM_EBUSY;
 	case ETIMEDOUT:
 		return TM_ETIMEOUT;
+	case EMFILE:
+	case ENFILE:
+		return TM_EFILES;
 	case ENOSPC:
 	case EDQUOT:
 		return TM_ENOSPACE;

@@ -28,7 +28,8 @@
 	X(EUNSUPPORTED, 22, "not supported")                                                                 \
 	X(ECORRUPT, 23, "data is corrupt")                                                                   \
 	X(ENOSPACE, 24, "no space left on device")                                                           \
-	X(EUNREACH, 25, "unreachable")
+	X(EUNREACH, 25, "unreachable")                                                                       \
+	X(EFILES, 26, "too many files are open")
 
 enum tm_err {
 	TM_OK = 0,

@@ -20,6 +20,25 @@ enum { WORKERS_DEFAULT_MAX = 8 };
 
 /* --- building --- */
 
+/*
+ * `join` refuses such a network; one that the machine has come into since, perhaps for an hour, is no reason
+ * to do without the tunnel: the more specific route counts, and all members that it does not hide are
+ * reached.
+ */
+static void warn_of_overlaps(const struct node *n)
+{
+	const struct prefix *nets[] = {&n->mesh.net4, &n->mesh.net6};
+
+	for (size_t i = 0; i < ARRAY_LEN(nets); i++) {
+		struct diag d = {0};
+
+		if (os_prefix_in_use(nets[i], n->config.tun, &d) == TM_EEXIST)
+			log_warn("node: the mesh and this machine's network overlap, members there may be "
+				 "out of reach",
+				KV("why", d.what));
+	}
+}
+
 /* Everything that needs no event loop: the state directory must be ours, whole, and enrolled. */
 static int build_state(struct node *n, const struct node_options *o)
 {
@@ -45,15 +64,7 @@ static int build_state(struct node *n, const struct node_options *o)
 	n->failure = (struct diag){0}; /* the file's name is not part of what may fail next */
 
 	n->mesh = n->enrolment.mesh;
-	const struct prefix *nets[] = {&n->mesh.net4, &n->mesh.net6};
-	for (size_t i = 0; i < ARRAY_LEN(nets); i++) {
-		err = os_prefix_in_use(nets[i], n->config.tun, &n->failure);
-		if (err == TM_EEXIST)
-			diag_hint(&n->failure, "the mesh's addresses and this machine's network must not "
-					       "overlap: change one of them");
-		if (err)
-			return err;
-	}
+	warn_of_overlaps(n);
 	return TM_OK;
 }
 

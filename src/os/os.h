@@ -33,7 +33,8 @@ struct os_if_restored {
 NODISCARD int os_if_restore(const char *ifname, const struct prefix *addrs, size_t n,
 	struct os_if_restored *ret_restored, struct diag *d);
 /* Does a route or address of this host, other than on interface `except` (may be NULL), overlap p? Default
-   routes do not count. TM_EEXIST with a sentence naming the route and the interface. */
+   routes do not count, nor those to single addresses in other tables than the main one. TM_EEXIST with a
+   sentence naming the route and the interface. */
 NODISCARD int os_prefix_in_use(const struct prefix *p, const char *except, struct diag *d);
 /*
  * Usable unicast addresses of this host for candidates: up, not loopback, not deprecated or tentative, not on

@@ -142,3 +142,25 @@ def test_a_program_that_takes_the_addresses_away_for_ever_is_told_and_costs_litt
         wait_for("the addresses", lambda: "inet " in node.host.sh("ip", "addr", "show", "tm0").stdout)
     log = node.log()
     assert log.count("again and again") == 1 and log.count("another program changed") == 1, log
+
+
+# --- a machine whose own network overlaps the mesh ---
+
+def test_a_network_that_the_machine_came_into_is_no_reason_to_stay_down(net):
+    hub, node = net.node("hub"), net.node("node")
+    hub.init("--net4", "100.101.0.0/16")
+    node.join(hub.token())
+    node.down()
+    node.host.sh("ip", "addr", "add", "100.101.9.1/24", "dev", "eth0")  # a provider's lease
+    node.host.sh("ip", "route", "add", "100.101.8.8/32", "dev", "eth0", "table", 52)  # a peer of another VPN
+    node.up()
+    wait_for("the tunnel", lambda: node.ping("hub", check=False).returncode == 0)
+    assert "overlaps the route 100.101.9.0/24 on eth0" in node.log()
+
+
+def test_another_vpns_peer_in_its_own_table_stops_no_join(net):
+    hub, node = net.node("hub"), net.node("node")
+    hub.init("--net4", "100.101.0.0/16")
+    node.host.sh("ip", "route", "add", "100.101.8.8/32", "dev", "eth0", "table", 52)
+    node.join(hub.token())
+    wait_for("the tunnel", lambda: node.ping("hub", check=False).returncode == 0)

@@ -24,7 +24,8 @@ struct init_opts {
 static const struct opt init_options[] = {
 	{"name", 0, OPT_TEXT, AT(setup.name), "NODE", "this machine's name (its host name)", 0, 0},
 	{"mesh", 0, OPT_TEXT, AT(mesh), "MESH", "the mesh's name (home)", 0, 0},
-	{"net4", 0, OPT_TEXT, AT(net4), "PREFIX", "IPv4 range (a free /16 of 100.64.0.0/10)", 0, 0},
+	{"net4", 0, OPT_TEXT, AT(net4), "PREFIX", "IPv4 range (a free /16 of 100.64.0.0/10 or 10.128.0.0/10)",
+		0, 0},
 	{"net6", 0, OPT_TEXT, AT(net6), "PREFIX", "IPv6 range (a random fd00::/8 /64)", 0, 0},
 	{"address", 0, OPT_LIST, AT(addresses), "HOST[:PORT]",
 		"where others reach this machine, for tokens (its own addresses); may be repeated", 0, 0},

@@ -4,20 +4,25 @@
 #include <string.h>
 
 enum {
-	V4_CHOICES = 64, /* /16 in 100.64.0.0/10 */
+	V4_CHOICES = 64, /* /16 in a /10 */
 	V6_TRIES = 64,
 };
 
-static struct prefix v4_choice(uint8_t i)
+static const struct prefix shared = {{IP_V4, {100, 64}}, 10}, private = {{IP_V4, {10, 128}}, 10};
+
+static struct prefix v4_choice(const struct prefix *of, uint8_t i)
 {
-	return (struct prefix){.ip = ip_v4((const uint8_t[]){100, (uint8_t)(64 + i), 0, 0}), .len = 16};
+	struct prefix p = {.ip = of->ip, .len = 16};
+
+	p.ip.bytes[1] = (uint8_t)(p.ip.bytes[1] + i);
+	return p;
 }
 
-int netchoice_v4(const struct netchoice *c, struct prefix *ret_net, struct diag *d)
+/* TM_EEXIST: none is free. */
+static int v4_of(const struct netchoice *c, const struct prefix *of, struct prefix *ret_net)
 {
 	uint8_t order[V4_CHOICES], r[V4_CHOICES];
-	struct prefix p;
-	int err;
+	int err = TM_EEXIST;
 
 	/* Fisher-Yates. The bias of a byte's remainder does not matter: every choice comes up. */
 	c->random(c->ctx, r, sizeof(r));
@@ -27,16 +32,30 @@ int netchoice_v4(const struct netchoice *c, struct prefix *ret_net, struct diag 
 		order[i] = order[j];
 		order[j] = i;
 	}
-	for (size_t i = 0; i < V4_CHOICES; i++) {
-		p = v4_choice(order[i]);
+	for (size_t i = 0; i < V4_CHOICES && err == TM_EEXIST; i++) {
+		struct prefix p = v4_choice(of, order[i]);
+
 		err = c->in_use(c->ctx, &p, NULL);
 		if (!err)
 			*ret_net = p;
-		if (err != TM_EEXIST)
-			return err;
 	}
+	return err;
+}
+
+int netchoice_v4(const struct netchoice *c, struct prefix *ret_net, struct diag *d)
+{
+	int err = c->in_use(c->ctx, &shared, NULL);
+
+	if (!err)
+		return v4_of(c, &shared, ret_net);
+	if (err == TM_EEXIST)
+		err = v4_of(c, &private, ret_net);
+	if (err == TM_EEXIST)
+		err = v4_of(c, &shared, ret_net);
+	if (err != TM_EEXIST)
+		return err;
 	diag_hint(d, "give a free range with --net4");
-	return diag_what(d, TM_EFULL, "this machine has routes into all of 100.64.0.0/10");
+	return diag_what(d, TM_EFULL, "this machine has routes into all of 100.64.0.0/10 and 10.128.0.0/10");
 }
 
 int netchoice_v6(const struct netchoice *c, struct prefix *ret_net, struct diag *d)

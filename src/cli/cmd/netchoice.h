@@ -15,8 +15,11 @@ struct netchoice {
 	bool force; /* a range given by hand may be outside those for private use */
 };
 
-/* A free /16 of 100.64.0.0/10 (RFC 6598), all 64 tried in random order. TM_EFULL with a sentence when none is
- * free. */
+/*
+ * A free /16 of 100.64.0.0/10 (RFC 6598), which no LAN has; where anything of that is in use,
+ * of 10.128.0.0/10: who else uses it, another VPN or a provider, may drop what it does not know there. All
+ * are tried in random order. TM_EFULL with a sentence when none is free.
+ */
 NODISCARD int netchoice_v4(const struct netchoice *c, struct prefix *ret_net, struct diag *d);
 /* A free /64: fd00::/8, 40 random bits, subnet 0 (RFC 4193 3.2). */
 NODISCARD int netchoice_v6(const struct netchoice *c, struct prefix *ret_net, struct diag *d);

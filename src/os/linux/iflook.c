@@ -22,6 +22,10 @@ static void match_route(void *ctx, struct nlmsghdr *h)
 
 	if (s->found || !rtmsg_route(h, &r) || r.type != RTN_UNICAST || r.cloned || rtmsg_is_default(&r.dst))
 		return;
+	/* A VPN that routes by rules has its peers there, one by one: each hides one address, not the range.
+	 */
+	if (r.table != RT_TABLE_MAIN && r.dst.len == ip_bits(&r.dst.ip))
+		return;
 	if ((s->except && r.index == s->except) || !prefix_overlaps(&s->wanted, &r.dst))
 		return;
 	s->found = true;

@@ -170,6 +170,7 @@ bool rtmsg_route(struct nlmsghdr *h, struct rt_route *ret_route)
 		r.dst.ip = (struct ip){.family = m->rtm_family == AF_INET ? IP_V4 : IP_V6};
 
 	r.dst.len = m->rtm_dst_len;
+	r.table = tb[RTA_TABLE] && nla_len(tb[RTA_TABLE]) == 4 ? nla_get_u32(tb[RTA_TABLE]) : m->rtm_table;
 	r.type = m->rtm_type;
 	r.cloned = m->rtm_flags & RTM_F_CLONED;
 	(void)ip_from(m->rtm_family, tb[RTA_PREFSRC], &r.source);

@@ -42,6 +42,7 @@ struct rt_route {
 	struct prefix dst;
 	int index; /* outgoing interface, 0 = none */
 	struct ip source; /* that the kernel prefers, IP_NONE = none said */
+	uint32_t table; /* RT_TABLE_*, or any other number */
 	uint8_t type; /* RTN_* */
 	bool cloned;
 };

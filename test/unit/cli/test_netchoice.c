@@ -5,7 +5,7 @@
 
 /* A host with some routes, and a random source that is a fixed sequence. */
 struct host {
-	struct prefix routes[64];
+	struct prefix routes[80];
 	size_t n;
 	uint32_t seed;
 	unsigned asked;
@@ -73,6 +73,19 @@ static void random_choices_lie_in_their_ranges_and_differ(void **state UNUSED)
 	assert_int_equal(same6, 1);
 }
 
+/* Another VPN or the provider has one address there: whatever else comes from there it may drop. */
+static void a_range_of_which_others_use_anything_is_left_to_them(void **state UNUSED)
+{
+	struct host h = {.seed = 7};
+	struct netchoice c = choice(&h);
+	struct prefix p, private;
+
+	assert_int_equal(prefix_parse("10.128.0.0/10", &private), TM_OK);
+	route(&h, "100.101.102.103/32");
+	assert_int_equal(netchoice_v4(&c, &p, NULL), TM_OK);
+	assert_true(p.len == 16 && prefix_contains(&private, &p.ip));
+}
+
 static void the_one_free_range_of_64_is_found(void **state UNUSED)
 {
 	struct host h = {.seed = 7};
@@ -80,16 +93,21 @@ static void the_one_free_range_of_64_is_found(void **state UNUSED)
 	char text[32];
 	struct prefix p;
 
-	for (int i = 64; i < 128; i++) {
-		snprintf(text, sizeof(text), "100.%d.8.0/24", i);
-		if (i != 99)
+	route(&h, "100.64.0.0/24");
+	for (int i = 128; i < 192; i++) {
+		snprintf(text, sizeof(text), "10.%d.8.0/24", i);
+		if (i != 163)
 			route(&h, text);
 	}
 	assert_int_equal(netchoice_v4(&c, &p, NULL), TM_OK);
-	assert_int_equal(p.ip.bytes[1], 99);
+	assert_int_equal(p.ip.bytes[1], 163);
+	/* Rather beside others than not at all. */
+	route(&h, "10.163.0.0/16");
+	assert_int_equal(netchoice_v4(&c, &p, NULL), TM_OK);
+	assert_int_equal(p.ip.bytes[0], 100);
 }
 
-static void a_carrier_that_uses_all_of_it_is_reported(void **state UNUSED)
+static void a_machine_that_uses_all_of_both_is_told(void **state UNUSED)
 {
 	struct host h = {0};
 	struct netchoice c = choice(&h);
@@ -97,10 +115,11 @@ static void a_carrier_that_uses_all_of_it_is_reported(void **state UNUSED)
 	struct prefix p;
 
 	route(&h, "100.64.0.0/10");
+	route(&h, "10.0.0.0/8");
 	assert_int_equal(netchoice_v4(&c, &p, &d), TM_EFULL);
-	assert_non_null(strstr(d.what, "100.64.0.0/10"));
+	assert_non_null(strstr(d.what, "100.64.0.0/10 and 10.128.0.0/10"));
 	assert_non_null(strstr(d.hint, "--net4"));
-	assert_int_equal(h.asked, 64);
+	assert_int_equal(h.asked, 1 + 2 * 64);
 	route(&h, "fd00::/8");
 	assert_int_equal(netchoice_v6(&c, &p, &d), TM_EFULL);
 }
@@ -188,8 +207,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(random_choices_lie_in_their_ranges_and_differ),
+		cmocka_unit_test(a_range_of_which_others_use_anything_is_left_to_them),
 		cmocka_unit_test(the_one_free_range_of_64_is_found),
-		cmocka_unit_test(a_carrier_that_uses_all_of_it_is_reported),
+		cmocka_unit_test(a_machine_that_uses_all_of_both_is_told),
 		cmocka_unit_test(an_error_while_looking_is_not_taken_for_in_use),
 		cmocka_unit_test(a_given_range_is_checked),
 		cmocka_unit_test(force_takes_public_ranges_and_nothing_that_is_none_for_hosts),

@@ -7,6 +7,7 @@
 
 #include "base/epoch.h"
 #include "node/config_rows.h"
+#include "os/local.h"
 #include "os/os.h"
 
 enum { FILE_MAX = 64 * 1024 };
@@ -125,6 +126,8 @@ const struct config_row config_rows[CONFIG_ROWS] = {
 		.hidden = true},
 };
 
+_Static_assert(CONFIG_ROWS <= 32, "config.given has a bit for each");
+
 void config_defaults(struct config *c)
 {
 	*c = (struct config){.limits = wg_limits_default};
@@ -181,6 +184,19 @@ int config_load(const char *path, bool must_exist, struct config *ret_c, struct 
 		return err;
 	}
 	return config_parse(path, text, n, ret_c, d);
+}
+
+bool config_has(const struct config *c, const char *key)
+{
+	for (size_t i = 0; i < CONFIG_ROWS; i++)
+		if (strcmp(config_rows[i].key, key) == 0)
+			return c->given & UINT32_C(1) << i;
+	return false;
+}
+
+int config_check_host(const struct config *c, struct diag *d)
+{
+	return c->socket_group[0] ? os_local_group(c->socket_group, d) : TM_OK;
 }
 
 static bool same(const struct config_row *row, const struct config *a, const struct config *b)

@@ -32,6 +32,7 @@ struct config {
 	char addresses[CONFIG_LIST_MAX][262]; /* reload; coordinator: host or host:port that tokens carry;
 						 default = local addresses */
 	size_t n_addresses;
+	uint32_t given; /* a bit for each row of the table that the file has */
 	/* Hidden, for tests: WireGuard time limits in milliseconds under `test_limits`. */
 	struct wg_limits limits;
 };
@@ -42,6 +43,10 @@ void config_defaults(struct config *c);
 NODISCARD int config_load(const char *path, bool must_exist, struct config *ret_c, struct diag *d);
 NODISCARD int config_parse(
 	const char *name, const char *text, size_t n, struct config *ret_c, struct diag *d);
+/* Does the file have that key? Else the default stands there. */
+bool config_has(const struct config *c, const char *key);
+/* What only this host can say about the values: is there such a group? Read before a daemon needs it. */
+NODISCARD int config_check_host(const struct config *c, struct diag *d);
 /* After a reload: names of changed keys that need a restart, comma-separated, "" when none. */
 void config_restart_needed(const struct config *running, const struct config *next, char *buf, size_t n);
 /* "key  default  when  description" rows, for `help config` and the manual. */

@@ -99,6 +99,7 @@ static int set_scalar(const struct reader *r, const struct config_row *row, cons
 		return diag_what(r->d, TM_EINVAL, "%s has no value", row->key);
 	if (strlen(scalar(node)) != node->data.scalar.length)
 		return diag_what(r->d, TM_EINVAL, "%s contains a NUL character", row->key);
+	r->c->given |= UINT32_C(1) << (row - config_rows);
 	return config_set(row, scalar(node), !is_plain(node), r->c, r->d);
 }
 

@@ -139,14 +139,15 @@ void node_on_reload_signal(evutil_socket_t sig, short what, void *ctx)
 			KV("why", diag_format(&d, err, text, sizeof(text))));
 }
 
-/* Settings given at init or join were remembered and win over the file. */
+/* Settings given at init or join were remembered; what the file says counts before them, so that it can
+ * change them. */
 static void apply_enrolment_settings(const struct enrolment *e, struct config *c)
 {
-	if (e->listen_port)
+	if (e->listen_port && !config_has(c, "listen_port"))
 		c->listen_port = e->listen_port;
-	if (e->api_port)
+	if (e->api_port && !config_has(c, "api_port"))
 		c->api_port = e->api_port;
-	if (e->tun[0])
+	if (e->tun[0] && !config_has(c, "tun"))
 		snprintf(c->tun, sizeof(c->tun), "%s", e->tun);
 }
 
@@ -168,6 +169,9 @@ int node_reload(struct node *n, struct diag *d, char *restart_keys, size_t resta
 	struct config next;
 	int err = node_load_config(n->options, &n->enrolment, &next, d);
 
+	/* Also of what waits for a restart: that comes when nobody is looking. */
+	if (!err)
+		err = config_check_host(&next, d);
 	if (err)
 		return err;
 

@@ -26,6 +26,9 @@ NODISCARD int os_local_listen(
 void os_local_free(struct os_local *l); /* also unlinks path, if it is still ours; NULL is fine */
 DEFINE_CLEANUP(struct os_local, os_local_free)
 
+/* Is there such a group on this system? TM_ENOENT with a sentence. */
+NODISCARD int os_local_group(const char *name, struct diag *d);
+
 int os_local_fd(const struct os_local *l); /* readable: somebody waits to be accepted */
 /* TM_EAGAIN: nobody (any more), or one who may not. TM_EFULL: out of descriptors or memory, who waits stays
  * waiting. */

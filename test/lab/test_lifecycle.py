@@ -180,6 +180,28 @@ def test_starts_and_stops_cost_nothing(net, cycles):
     assert node1[:2] == node2[:2]
 
 
+def test_what_was_given_at_join_is_changed_by_the_configuration(net):
+    hub = net.node("hub")
+    hub.init("--listen-port", 51900)
+    node = net.node("node")
+    node.join(hub.token(), "--listen-port", 51901, "--tun", "tm7")
+    assert node.status()["listen_port"] == 51901 and node.status()["tun"] == "tm7"
+    node.configure(listen_port=51902, tun="tm8")
+    node.down()
+    node.up()
+    assert node.status()["listen_port"] == 51902 and node.status()["tun"] == "tm8"
+    wait_for("the tunnel", lambda: node.ping("hub", check=False).returncode == 0)
+
+
+def test_a_reload_refuses_what_would_stop_the_next_start(net):
+    hub = net.node("hub")
+    hub.configure(log_level="info").init()
+    hub.configure(socket_group="no-such-group-here")
+    refused = hub.run("reload", check=False)
+    assert refused.returncode == 1 and 'no group "no-such-group-here"' in refused.stderr
+    assert "the running configuration was kept" in refused.stderr
+
+
 def test_a_reload_applies_what_can_change_and_keeps_the_rest(net):
     config = os.path.join(net.dir, "config.yaml")
 

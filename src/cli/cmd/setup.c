@@ -132,6 +132,35 @@ static void hold_signals(struct setup *s)
 }
 
 /*
+ * The file counts before the command line's options, which are only remembered: two that contradict each
+ * other are refused, lest the option does nothing.
+ */
+static int check_contradiction(
+	const struct setup *s, const char *key, bool given, bool same, const char *option, struct diag *d)
+{
+	if (!given || same || !config_has(&s->config, key))
+		return TM_OK;
+	diag_hint(d, "change %s there, leave %s out, or name another file with --config", key, option);
+	return diag_what(d, TM_EEXIST, "%s sets %s to another value than %s, and the file counts",
+		s->c->paths.config, key, option);
+}
+
+static int check_contradictions(const struct setup *s, struct diag *d)
+{
+	const struct setup_opts *o = s->opts;
+	int err = check_contradiction(s, "listen_port", o->listen_port,
+		o->listen_port == s->config.listen_port, "--listen-port", d);
+
+	if (!err)
+		err = check_contradiction(
+			s, "api_port", o->api_port, o->api_port == s->config.api_port, "--api-port", d);
+	if (!err)
+		err = check_contradiction(
+			s, "tun", o->tun, o->tun && strcmp(o->tun, s->config.tun) == 0, "--tun", d);
+	return err;
+}
+
+/*
  * The two things that most often stop a daemon at once, tried out before anybody is asked: a token is used up
  * by enrolling, also when this machine then cannot start.
  */
@@ -171,6 +200,10 @@ int setup_begin(struct setup *s, struct cli *c, const struct setup_opts *opts, s
 			"--tun wants an interface name of up to 15 characters, not \"%.40s\"", opts->tun);
 	if (!err)
 		err = config_load(c->paths.config, c->paths.config_explicit, &s->config, d);
+	if (!err)
+		err = config_check_host(&s->config, d);
+	if (!err)
+		err = check_contradictions(s, d);
 	if (!err && !opts->no_up)
 		err = try_port_and_tun(s, d);
 	if (!err)

@@ -286,12 +286,14 @@ static int listen_failed(int e, const struct endpoint *ep, struct diag *d)
 
 	switch (e) {
 	case EADDRINUSE:
-		diag_hint(d, "stop the program that uses it (`ss -ltnp` shows which), or choose another port "
-			     "with --api-port");
+		diag_hint(d, "stop the program that uses it (`ss -ltnp` shows which), or choose another "
+			     "port: with --api-port for `init`, later with api_port in the configuration");
 		return diag_what(d, TM_EBUSY, "TCP port %u is already in use", ep->port);
 	case EACCES:
 	case EPERM:
-		diag_hint(d, "run as root, or choose a port above 1023 with --api-port");
+		diag_hint(d, "run as root, or choose a port above 1023: with --api-port for `init`, later "
+			     "with api_port "
+			     "in the configuration");
 		return diag_what(d, TM_EPERM, "listening on TCP port %u is not permitted", ep->port);
 	case EADDRNOTAVAIL:
 		return diag_what(d, TM_EINVAL, "cannot listen on %s: this host does not have that address",

@@ -80,7 +80,9 @@ static int explain_create(int err, const char *name, struct diag *d)
 		return diag_what(d, TM_EPERM, "no permission to create the TUN device %s", name);
 	}
 	if (err == EBUSY || err == EEXIST) {
-		diag_hint(d, "choose another name with --tun, or stop the program that uses it");
+		diag_hint(d, "stop the program that uses it, or choose another name: with --tun for `init` "
+			     "and `join`, "
+			     "later with tun in the configuration");
 		return diag_what(d, TM_EBUSY, "a network interface named %s already exists", name);
 	}
 	return diag_what(

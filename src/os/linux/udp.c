@@ -94,12 +94,15 @@ static int open_family(struct udp *u, bool v6, const struct udp_config *cfg, uin
 static int explain(int err, uint16_t port, struct diag *d)
 {
 	if (err == EADDRINUSE) {
-		diag_hint(d, "stop the other program (`ss -ulpn` shows it) or choose another port with "
-			     "--listen-port");
+		diag_hint(d,
+			"stop the other program (`ss -ulpn` shows it) or choose another port: with "
+			"--listen-port for `init` and `join`, later with listen_port in the configuration");
 		return diag_what(d, TM_EBUSY, "UDP port %u is already in use on this machine", port);
 	}
 	if (err == EACCES || err == EPERM) {
-		diag_hint(d, "run as root, or choose a port above 1023 with --listen-port");
+		diag_hint(d,
+			"run as root, or choose a port above 1023: with --listen-port for `init` and `join`, "
+			"later with listen_port in the configuration");
 		return diag_what(d, TM_EPERM, "no permission to listen on UDP port %u", port);
 	}
 	return diag_what(d, tm_err_from_errno(err), "cannot listen on UDP port %u: %s", port, strerror(err));

@@ -89,6 +89,13 @@ static int group_find(const char *name, gid_t *ret_gid, struct diag *d)
 	return TM_OK;
 }
 
+int os_local_group(const char *name, struct diag *d)
+{
+	gid_t ignored;
+
+	return group_find(name, &ignored, d);
+}
+
 static int make_parent(const char *path, struct diag *d)
 {
 	_cleanup_(freep) char *copy = strdup(path);

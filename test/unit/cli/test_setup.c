@@ -173,6 +173,45 @@ static void init_writes_a_whole_enrolment(void **state)
 	assert_int_equal(st.st_mode & 0777, 0700);
 }
 
+static void write_config(const struct fixture *f, const char *text)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/own.yaml", f->dir);
+	assert_int_equal(os_write_file(path, text, strlen(text), 0600, NULL), TM_OK);
+}
+
+/* The file counts: an option that does nothing would be a riddle later. */
+static void what_contradicts_the_file_or_cannot_start_is_refused_before_anything(void **state)
+{
+	static const struct {
+		const char *config, *args, *err; /* err NULL: fine */
+	} rows[] = {
+		{"listen_port: 4500\n", "--listen-port 4501",
+			"own.yaml sets listen_port to another value than --listen-port"},
+		{"listen_port: 4500\n", "--listen-port 4500", NULL},
+		{"api_port: 9000\n", "--api-port 9001", "sets api_port to another value than --api-port"},
+		{"tun: tm5\n", "--tun tm6", "sets tun to another value than --tun"},
+		{"socket_group: no-such-group-here\n", "", "no group \"no-such-group-here\""},
+		{"mtu: 1400\n", "--listen-port 4501 --tun tm6", NULL},
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct run r = {0};
+		char args[256];
+
+		write_config(f, rows[i].config);
+		snprintf(args, sizeof(args),
+			"init --no-up --name hub --config DIR/own.yaml --state-dir DIR/a%zu %s", i,
+			rows[i].args);
+		run_cli(&r, f->dir, args);
+		if (rows[i].err ? !r.status || !strstr(r.err, rows[i].err) : r.status)
+			fail_msg("row %zu: %d \"%s\"", i, r.status, r.err);
+		run_free(&r);
+	}
+}
+
 static void init_chooses_free_ranges_by_itself(void **state)
 {
 	struct fixture *f = *state;
@@ -634,6 +673,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		T(init_starts_the_daemon_and_prints_the_command_for_the_next_machine),
 		T(init_writes_a_whole_enrolment),
+		T(what_contradicts_the_file_or_cannot_start_is_refused_before_anything),
 		T(init_chooses_free_ranges_by_itself),
 		T(every_failure_of_init_leaves_nothing_behind),
 		T(a_daemon_that_crashes_is_quoted_because_its_log_goes),

@@ -63,6 +63,9 @@ static void nothing_given_means_the_defaults(void **state)
 		if (parse(rows[i], &c, &d) != TM_OK)
 			fail_msg("row %zu: %s: %s", i, d.where, d.what);
 		assert_string_equal(d.where, "");
+		assert_int_equal(
+			c.given != 0, strstr(rows[i], "tun") != NULL); /* a value, if not another one */
+		c.given = 0;
 		assert_memory_equal(&c, &def, sizeof(c));
 	}
 }
@@ -436,6 +439,8 @@ static void the_example_parses_and_shows_the_defaults(void **state)
 	memcpy(open.advertise, def.advertise, sizeof(def.advertise));
 	memcpy(open.addresses, def.addresses, sizeof(def.addresses));
 	open.n_advertise = open.n_addresses = 0;
+	assert_true(config_has(&open, "listen_port") && !config_has(&as_is, "listen_port"));
+	open.given = 0;
 	assert_memory_equal(&open, &def, sizeof(def));
 	free(text);
 }

@@ -202,23 +202,44 @@ void conn_removed(struct conn *n, const char *why)
 	conn_shut(n, why);
 }
 
-static bool within_rate(struct conn *n)
+/* --- what a member may cost, over all its links --- */
+
+static struct spending *spending_now(struct conn *n)
 {
-	const struct coord_tuning *t = &n->c->tuning;
-	struct spending *m = n->member ? &n->member->messages : &n->messages;
+	struct spending *s = n->member ? &n->member->messages : &n->messages;
 	ns_t now = time_monotonic();
-	uint64_t forgotten = (uint64_t)((now - m->at) / MS) * t->msg_rate;
+	uint64_t forgotten = (uint64_t)((now - s->at) / MS) * n->c->tuning.msg_rate;
 
 	if (forgotten) {
-		m->spent -= MIN(m->spent, forgotten);
-		m->at = now;
+		s->spent -= MIN(s->spent, forgotten);
+		s->at = now;
 	}
-	if (m->spent + MESSAGE > (uint64_t)t->msg_burst * MESSAGE)
+	return s;
+}
+
+static bool within_rate(struct conn *n)
+{
+	struct spending *s = spending_now(n);
+
+	if (s->spent + MESSAGE > (uint64_t)n->c->tuning.msg_burst * MESSAGE)
 		return false;
 
-	m->spent += MESSAGE;
+	s->spent += MESSAGE;
 	return true;
 }
+
+/* Half is kept for what a node has to say: a person who lists all nodes again and again loses no link. */
+bool conn_overspent(struct conn *n)
+{
+	return spending_now(n)->spent > (uint64_t)n->c->tuning.msg_burst * MESSAGE / 2;
+}
+
+void conn_charge(struct conn *n, size_t answer_bytes)
+{
+	spending_now(n)->spent += answer_bytes * MESSAGE / n->c->tuning.msg_bytes;
+}
+
+/* --- what it says --- */
 
 /* Never: nowhere, everybody, or inside the mesh (a tunnel in itself). */
 static bool candidate_usable(const struct coord *c, const struct candidate *x)
@@ -322,7 +343,7 @@ static void on_hello(struct conn *n, const msg_object *json)
 	log_debug("coord: node connected", KV("node", member->s.rec.name), KV_IP("from", &n->from.ip));
 	push_join(c, n);
 	if ((moved || back) && n->member)
-		watch_tell(c, n->member);
+		watch_changed(c, n->member);
 }
 
 static void on_candidates(struct conn *n, const msg_object *m)
@@ -330,7 +351,7 @@ static void on_candidates(struct conn *n, const msg_object *m)
 	struct candidates got;
 
 	if (msg_own_candidates_get(m, &got) == TM_OK && take_candidates(n, &got))
-		watch_tell(n->c, n->member);
+		watch_changed(n->c, n->member);
 }
 
 static void on_want(struct conn *n, const msg_object *m)
@@ -344,8 +365,6 @@ static void on_want(struct conn *n, const msg_object *m)
 		return;
 
 	watch_add(n->c, asker, target);
-	watch_send_candidates(asker, target);
-	watch_send_candidates(target, asker);
 }
 
 static const struct {

@@ -39,10 +39,15 @@ struct coord_tuning {
 	size_t snapshot_rate; /* ... and a second more for so many bytes */
 	ns_t ephemeral_after; /* an ephemeral node without a link is removed after this */
 	ns_t watch_for; /* candidates are pushed to who asked for this long */
+	ns_t watch_gap; /* what those are told of one node is at least so far apart, ... */
+	unsigned watch_rate; /* ... and of one node that many look for at most so many messages a second */
+	ns_t announce_gap; /* a node hears of the same asker at most this often */
+	size_t watching_max; /* nodes that one asks for; the one asked for longest ago is forgotten */
 	ns_t first_message; /* a link must say who it is within this */
 	ns_t touch_every; /* last_seen is stored this often */
 	ns_t tick;
-	uint32_t msg_rate, msg_burst; /* per link: messages per second, and at once */
+	uint32_t msg_rate, msg_burst; /* per member: messages per second, and at once */
+	size_t msg_bytes; /* of answers, cost what a message costs */
 	int64_t (*unix_now)(void);
 };
 struct coord_tuning coord_tuning_default(void);
@@ -93,6 +98,8 @@ struct coord {
 	uint64_t next_conn_id;
 	struct map *watches; /* watch.c */
 	struct list watch_order; /* soonest to end first */
+	struct list telling; /* members whose watchers are still to be told */
+	struct loop_timer *tell_timer;
 	struct list expiry; /* offline ephemeral members, soonest first */
 	struct list touched; /* members whose last_seen is not stored yet */
 	ns_t next_touch;
@@ -195,14 +202,19 @@ void tick_member_seen(struct coord *c, struct member *m); /* last_seen, os or ve
 void tick_store_rest(struct coord *c); /* blocking, after the helper has ended */
 
 /* watch.c */
+NODISCARD int watch_init(struct coord *c);
+void watch_deinit(struct coord *c);
+/* Both are told of each other's candidates, the asker of later changes too. */
 void watch_add(struct coord *c, struct member *asker, struct member *target);
-void watch_tell(struct coord *c, struct member *target); /* its candidates changed, or it is back */
+void watch_changed(struct coord *c, struct member *target); /* its candidates changed, or it is back */
 void watch_expire(struct coord *c, ns_t now);
 void watch_forget(struct coord *c, struct member *m);
-void watch_send_candidates(struct member *to, const struct member *about);
 
 /* conn.c */
 struct conn *conn_find(struct coord *c, uint64_t id);
+/* Has this link's member asked for so much lately that it gets no more answers for the moment? */
+bool conn_overspent(struct conn *n);
+void conn_charge(struct conn *n, size_t answer_bytes);
 void conn_bury(struct coord *c);
 
 #endif

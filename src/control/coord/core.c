@@ -23,11 +23,16 @@ struct coord_tuning coord_tuning_default(void)
 		.snapshot_rate = 64 << 10,
 		.ephemeral_after = 600 * SEC,
 		.watch_for = 300 * SEC,
+		.watch_gap = 200 * MS,
+		.watch_rate = 1000,
+		.announce_gap = 500 * MS,
+		.watching_max = 1024,
 		.first_message = 30 * SEC,
 		.touch_every = 30 * SEC,
 		.tick = 5 * SEC,
 		.msg_rate = 200,
 		.msg_burst = 2000,
+		.msg_bytes = 8 << 10,
 		.unix_now = unix_now,
 	};
 }
@@ -114,7 +119,7 @@ static int core_fill(struct coord *c, const struct coord_config *cfg, struct dia
 {
 	int err = map_new(sizeof(uint64_t), &c->conn_by_id);
 	if (!err)
-		err = map_new(2 * NODE_ID_LEN, &c->watches);
+		err = watch_init(c);
 	if (!err)
 		err = make_timers(c);
 	if (!err)
@@ -143,7 +148,7 @@ int coord_core_new(struct event_base *base, const struct coord_config *cfg, cons
 	c->log_limit = (struct log_limit){.every = 1 * SEC, .burst = 20};
 	c->next_touch = time_monotonic() + tuning->touch_every;
 	struct list *const lists[] = {&c->conns, &c->dead_conns, &c->fresh, &c->strangers, &c->expiry,
-		&c->touched, &c->watch_order};
+		&c->touched, &c->watch_order, &c->telling};
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
 		list_init(lists[i]);
 	int err = core_fill(c, cfg, d);
@@ -176,9 +181,9 @@ void coord_core_free(struct coord *c)
 		watch_expire(c, NS_NEVER);
 	}
 	push_deinit(c);
+	watch_deinit(c);
 	loop_timer_free(c->tick_timer);
 	loop_timer_free(c->bury_timer);
-	map_free(c->watches);
 	map_free(c->conn_by_id);
 	registry_free(c->reg);
 	store_free(c->store);

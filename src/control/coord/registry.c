@@ -203,7 +203,7 @@ static int member_new(struct registry *r, const struct store_node *n, struct mem
 	m->s = *n;
 	mesh_addresses(&r->mesh, n->rec.host, &m->s.rec.ip4, &m->s.rec.ip6);
 	struct list *const lists[] = {&m->by_change, &m->clients, &m->in_clients, &m->watchers, &m->watching,
-		&m->in_expiry, &m->in_touched};
+		&m->in_telling, &m->in_expiry, &m->in_touched};
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
 		list_init(lists[i]);
 	int err = index_member(r, m);

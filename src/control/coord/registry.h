@@ -16,6 +16,7 @@
 #include "base/jsonout.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "base/time.h"
 #include "control/store/node.h"
 #include "mesh/model.h"
 
@@ -27,7 +28,7 @@ struct registry;
 /* Messages that were sent and are not forgotten yet, in thousandths, as of `at`. Zero: none. */
 struct spending {
 	uint64_t spent;
-	int64_t at; /* ns_t */
+	ns_t at;
 };
 
 struct member {
@@ -41,7 +42,10 @@ struct member {
 	struct conn *greeting; /* the newest link with its key that has not said hello */
 	struct candidate *candidates; /* last known */
 	size_t n_candidates;
-	struct list watchers, watching;
+	struct list watchers, watching; /* `watching`: who was asked for longest ago first */
+	size_t n_watchers, n_watching;
+	struct list in_telling; /* its watchers do not know its last candidates yet */
+	ns_t told_at; /* when they were told last */
 	struct list in_expiry; /* ephemeral and offline */
 	struct list in_touched; /* last_seen or version not stored yet */
 	int64_t expires_at; /* ns_t */

@@ -94,6 +94,9 @@ bool request_from_link(struct conn *n, const char *name, const msg_object *m)
 		conn_shut(n, "a request came without an id");
 	} else if (++n->n_requests > REQUESTS_MAX) {
 		answer_refuse_text(n->c, &a, "too many requests at once", "wait for the answers");
+	} else if (conn_overspent(n)) {
+		answer_refuse_text(n->c, &a, "this node has asked the coordinator for too much lately",
+			"try again in some seconds");
 	} else {
 		request_run(n->c, &a, rights_of(n->member), q, m);
 	}
@@ -142,7 +145,11 @@ static void deliver(struct coord *c, const struct asker *a, struct jsonout *o)
 
 void answer_end(struct coord *c, const struct asker *a, struct jsonout *o)
 {
+	struct conn *n = conn_find(c, a->conn);
+
 	jsonout_object_end(o);
+	if (n)
+		conn_charge(n, o->b.len);
 	deliver(c, a, o);
 }
 

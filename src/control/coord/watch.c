@@ -2,6 +2,9 @@
 /*
  * Who asked for whose candidates lately. A watch lasts watch_for from the last question; all of them are in
  * one list, in the order of their end, because they all last equally long.
+ *
+ * One node's change is told to all who look for it: what it costs is their number, so that changes are told
+ * the less often the more these are. The first is told at once.
  */
 #include "control/coord/coord_private.h"
 #include "control/link/clink.h"
@@ -16,6 +19,7 @@ struct watch {
 	struct watch_key key;
 	struct member *asker, *target;
 	ns_t until;
+	ns_t announced; /* when the target heard of the asker last; 0 = it has not */
 	struct list in_order, in_asker, in_target;
 };
 
@@ -34,6 +38,8 @@ static void watch_free(struct coord *c, struct watch *w)
 	list_remove(&w->in_order);
 	list_remove(&w->in_asker);
 	list_remove(&w->in_target);
+	w->asker->n_watching--;
+	w->target->n_watchers--;
 	free(w);
 }
 
@@ -52,24 +58,32 @@ static struct watch *watch_new(struct coord *c, struct member *asker, struct mem
 		free(w);
 		return NULL;
 	}
-	list_push_back(&asker->watching, &w->in_asker);
+	list_init(&w->in_asker);
 	list_push_back(&target->watchers, &w->in_target);
+	asker->n_watching++;
+	target->n_watchers++;
 	return w;
 }
 
-void watch_add(struct coord *c, struct member *asker, struct member *target)
+/* A watch that lasts from now on; NULL when out of memory. */
+static struct watch *watch_renew(struct coord *c, struct member *asker, struct member *target, ns_t now)
 {
 	struct watch_key key = watch_key(asker, target);
 	struct watch *w = map_get(c->watches, &key);
 
+	if (!w && asker->n_watching >= c->tuning.watching_max)
+		watch_free(c, CONTAINER_OF(asker->watching.next, struct watch, in_asker));
 	if (!w)
 		w = watch_new(c, asker, target);
 	if (!w)
-		return; /* out of memory: it has its answer, it only misses later changes */
+		return NULL;
 
-	w->until = time_monotonic() + c->tuning.watch_for;
+	w->until = now + c->tuning.watch_for;
 	list_remove(&w->in_order);
 	list_push_back(&c->watch_order, &w->in_order);
+	list_remove(&w->in_asker);
+	list_push_back(&asker->watching, &w->in_asker);
+	return w;
 }
 
 /* NULL when out of memory: who asked asks again. */
@@ -86,7 +100,7 @@ static struct clink_text *candidates_text(const struct member *about)
 	return conn_text(&o, &t) == TM_OK ? t : NULL;
 }
 
-void watch_send_candidates(struct member *to, const struct member *about)
+static void send_candidates(struct member *to, const struct member *about)
 {
 	_cleanup_(clink_text_unrefp) struct clink_text *t = to->conn ? candidates_text(about) : NULL;
 
@@ -94,9 +108,30 @@ void watch_send_candidates(struct member *to, const struct member *about)
 		conn_send_text(to->conn, t);
 }
 
-void watch_tell(struct coord *c, struct member *target)
+void watch_add(struct coord *c, struct member *asker, struct member *target)
 {
-	watch_expire(c, time_monotonic());
+	ns_t now = time_monotonic();
+	struct watch *w = watch_renew(c, asker, target, now);
+	bool announce = !w || !w->announced || now - w->announced >= c->tuning.announce_gap;
+
+	/* Without a watch it has its answer all the same, it only misses later changes. */
+	if (w && announce)
+		w->announced = now;
+	send_candidates(asker, target);
+	if (announce)
+		send_candidates(target, asker);
+}
+
+/* --- changes --- */
+
+static ns_t tell_gap(const struct coord *c, const struct member *target)
+{
+	return ns_max(c->tuning.watch_gap, (ns_t)target->n_watchers * SEC / c->tuning.watch_rate);
+}
+
+static void tell_watchers(struct member *target, ns_t now)
+{
+	list_remove(&target->in_telling);
 	if (list_empty(&target->watchers))
 		return;
 
@@ -105,9 +140,39 @@ void watch_tell(struct coord *c, struct member *target)
 	if (!t)
 		return;
 
+	target->told_at = now;
 	LIST_FOREACH_SAFE (w, &target->watchers, struct watch, in_target)
 		if (w->asker->conn)
 			conn_send_text(w->asker->conn, t);
+}
+
+static void on_tell(void *ctx)
+{
+	struct coord *c = ctx;
+	ns_t now = time_monotonic();
+
+	watch_expire(c, now);
+	LIST_FOREACH_SAFE (m, &c->telling, struct member, in_telling)
+		if (now - m->told_at >= tell_gap(c, m))
+			tell_watchers(m, now);
+	if (!list_empty(&c->telling))
+		loop_timer_in(c->tell_timer, c->tuning.watch_gap);
+}
+
+void watch_changed(struct coord *c, struct member *target)
+{
+	ns_t now = time_monotonic();
+
+	watch_expire(c, now);
+	if (!list_empty(&target->in_telling))
+		return;
+	if (!target->told_at || now - target->told_at >= tell_gap(c, target)) {
+		tell_watchers(target, now);
+		return;
+	}
+	list_push_back(&c->telling, &target->in_telling);
+	if (!loop_timer_is_set(c->tell_timer))
+		loop_timer_in(c->tell_timer, c->tuning.watch_gap);
 }
 
 void watch_expire(struct coord *c, ns_t now)
@@ -123,8 +188,22 @@ void watch_expire(struct coord *c, ns_t now)
 
 void watch_forget(struct coord *c, struct member *m)
 {
+	list_remove(&m->in_telling);
 	LIST_FOREACH_SAFE (w, &m->watchers, struct watch, in_target)
 		watch_free(c, w);
 	LIST_FOREACH_SAFE (w, &m->watching, struct watch, in_asker)
 		watch_free(c, w);
+}
+
+int watch_init(struct coord *c)
+{
+	int err = map_new(2 * NODE_ID_LEN, &c->watches);
+
+	return err ? err : loop_timer_new(c->base, on_tell, c, &c->tell_timer);
+}
+
+void watch_deinit(struct coord *c)
+{
+	loop_timer_free(c->tell_timer);
+	map_free(c->watches);
 }

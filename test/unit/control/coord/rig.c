@@ -135,6 +135,8 @@ int rig_setup(void **state)
 	r->hub.inbox = json_array();
 	r->tuning = coord_tuning_default();
 	r->tuning.push_gap = 1 * MS;
+	r->tuning.watch_gap = 0; /* every change is told at once */
+	r->tuning.watch_rate = UINT32_MAX;
 	r->tuning.tick = 10 * MS;
 	r->tuning.unix_now = test_clock;
 	init.db_path = r->db_path;

@@ -278,12 +278,33 @@ static int start_netmon(struct node *n)
 	return err;
 }
 
+/* A node works without it; and its path is longer than that of the socket which it cannot do without. */
+static void start_open_ctl(struct node *n)
+{
+	char path[NODE_PATH_MAX];
+	struct diag d = {0};
+	char why[sizeof(struct diag) + 16];
+
+	snprintf(path, sizeof(path), "%s" CTL_OPEN_SUFFIX, n->options->socket_path);
+	const struct ctl_config cfg = {.path = path, .open = true, .handler = node_question, .ctx = n};
+	int err = ctl_new(n->base, &cfg, &n->open_ctl, &d);
+	if (err)
+		log_warn("node: only root can ask for the status",
+			KV("why", diag_format(&d, err, why, sizeof(why))));
+}
+
 /* Last: whoever finds it answering finds everything up. */
 static int start_ctl(struct node *n)
 {
-	const char *group = n->config.socket_group[0] ? n->config.socket_group : NULL;
+	const struct ctl_config cfg = {.path = n->options->socket_path,
+		.group = n->config.socket_group,
+		.handler = node_command,
+		.ctx = n};
 
-	return ctl_new(n->base, n->options->socket_path, group, node_command, n, &n->ctl, &n->failure);
+	int err = ctl_new(n->base, &cfg, &n->ctl, &n->failure);
+	if (!err)
+		start_open_ctl(n);
+	return err;
 }
 
 int node_start(struct node *n)
@@ -311,6 +332,7 @@ static void free_event(struct event *e)
 
 void node_close(struct node *n)
 {
+	ctl_free(n->open_ctl);
 	ctl_free(n->ctl);
 	os_netmon_free(n->netmon);
 	interface_close(n);

@@ -380,39 +380,67 @@ static void cmd_client_add(struct node *n, const json_t *req, struct ctl_call *c
 	json_decref(with_via);
 }
 
-static const struct {
+static const struct command {
 	const char *name;
 	void (*run)(struct node *n, const json_t *req, struct ctl_call *call);
+	bool question; /* shows, and changes nothing: every user of this machine may ask */
 } commands[] = {
-	{"status", cmd_status},
-	{"peers", cmd_peers},
-	{"version", cmd_version},
-	{"ping.resolve", cmd_resolve},
-	{"bench.resolve", cmd_bench_resolve},
-	{"nudge", cmd_nudge},
-	{"down", cmd_down},
-	{"reload", cmd_reload},
-	{"leave", cmd_leave},
-	{"token.create", cmd_admin},
-	{"token.list", cmd_admin},
-	{"token.revoke", cmd_admin},
-	{"node.list", cmd_ask},
-	{"node.rename", cmd_admin},
-	{"node.remove", cmd_admin},
-	{"client.add", cmd_client_add},
-	{"client.list", cmd_ask},
-	{"client.remove", cmd_ask},
+	{"status", cmd_status, true},
+	{"peers", cmd_peers, true},
+	{"version", cmd_version, true},
+	{"ping.resolve", cmd_resolve, true},
+	{"bench.resolve", cmd_bench_resolve, true},
+	{"nudge", cmd_nudge, false},
+	{"down", cmd_down, false},
+	{"reload", cmd_reload, false},
+	{"leave", cmd_leave, false},
+	{"token.create", cmd_admin, false},
+	{"token.list", cmd_admin, false},
+	{"token.revoke", cmd_admin, false},
+	{"node.list", cmd_ask, true},
+	{"node.rename", cmd_admin, false},
+	{"node.remove", cmd_admin, false},
+	{"client.add", cmd_client_add, false},
+	{"client.list", cmd_ask, false},
+	{"client.remove", cmd_ask, false},
 };
 
-void node_command(void *ctx, const json_t *req, struct ctl_call *call)
+static const struct command *command_of(const json_t *req)
 {
 	const char *name = string_field(req, "cmd");
 
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-		if (strcmp(commands[i].name, name) == 0) {
-			commands[i].run(ctx, req, call);
-			return;
-		}
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+static void unknown_command(struct ctl_call *call)
+{
 	ctl_reply(call, msg_refusal("this daemon does not know that command",
 				"is it an older version than the command line tool?"));
+}
+
+void node_command(void *ctx, const json_t *req, struct ctl_call *call)
+{
+	const struct command *c = command_of(req);
+
+	if (c)
+		c->run(ctx, req, call);
+	else
+		unknown_command(call);
+}
+
+void node_question(void *ctx, const json_t *req, struct ctl_call *call)
+{
+	const struct command *c = command_of(req);
+
+	if (!c)
+		unknown_command(call);
+	else if (c->question)
+		c->run(ctx, req, call);
+	else
+		ctl_reply(call,
+			msg_refusal("this command needs root, or the group that the configuration names",
+				"try it with sudo"));
 }

@@ -7,6 +7,7 @@
 #include "base/list.h"
 #include "base/secret.h"
 #include "loop/timer.h"
+#include "node/ctl_users.h"
 #include "os/local.h"
 #include "wire/msg/msg.h"
 
@@ -18,7 +19,10 @@ struct ctl {
 	ctl_handler_fn *handler;
 	void *ctx;
 	struct os_local *local;
+	bool open;
+	size_t request_max; /* bytes */
 	/* control thread */
+	struct ctl_users users; /* of the open socket */
 	struct event *on_client;
 	struct loop_timer *resume; /* accepts again after the system ran out of descriptors */
 	struct list conns;
@@ -32,6 +36,7 @@ struct ctl_conn {
 	struct list in_ctl;
 	struct ctl *ctl;
 	int fd;
+	struct ctl_user *user; /* of the open socket; else NULL */
 	struct event *on_read, *on_write;
 	struct loop_timer *deadline;
 	char *in;
@@ -65,6 +70,8 @@ static void conn_free(struct ctl_conn *k)
 
 	if (k->call)
 		k->call->conn = NULL;
+	if (k->user)
+		ctl_user_close(k->user);
 	event_freep0(k->on_read);
 	event_freep0(k->on_write);
 	loop_timer_free(k->deadline);
@@ -107,6 +114,8 @@ static void on_write(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 static void conn_answer(struct ctl_conn *k, char *line_take, size_t n)
 {
 	event_del(k->on_read);
+	if (k->user)
+		ctl_user_answered(k->user, n);
 	k->out = line_take;
 	k->out_len = n;
 	loop_timer_in(k->deadline, k->ctl->patience);
@@ -177,6 +186,12 @@ int ctl_request_parse(const char *line, size_t n, json_t **ret_req, struct diag 
 	return TM_OK;
 }
 
+static int too_much(struct diag *d)
+{
+	diag_hint(d, "wait a moment, or ask as root");
+	return diag_what(d, TM_EFULL, "this user asks too much at once");
+}
+
 /* The whole line is there. k may be gone afterwards. */
 static void conn_request(struct ctl_conn *k, size_t line_len)
 {
@@ -188,12 +203,14 @@ static void conn_request(struct ctl_conn *k, size_t line_len)
 	loop_timer_stop(k->deadline);
 	event_del(k->on_read); /* the handler may take its time; a client that left is noticed when the reply
 				  goes out */
-	if (k->in_len > line_len + 1)
+	if (k->user && !ctl_user_ask(k->user, time_monotonic()))
+		err = too_much(&d);
+	else if (k->in_len > line_len + 1)
 		err = diag_what(&d, TM_EBADMSG, "only one request fits on a connection");
 	else
 		err = ctl_request_parse(k->in, line_len, &req, &d);
 	if (err) {
-		conn_answer_json(k, msg_refusal(d.what, NULL));
+		conn_answer_json(k, msg_refusal(d.what, d.hint));
 		return;
 	}
 
@@ -214,8 +231,8 @@ static void conn_request(struct ctl_conn *k, size_t line_len)
 
 static bool conn_grow(struct ctl_conn *k)
 {
-	size_t cap = k->in_cap ? k->in_cap * 2 : 1024;
-	char *p = malloc(MIN(cap, (size_t)CTL_REQUEST_MAX));
+	size_t cap = MIN(k->in_cap ? k->in_cap * 2 : 1024, k->ctl->request_max);
+	char *p = malloc(cap);
 
 	if (!p)
 		return false;
@@ -224,7 +241,7 @@ static bool conn_grow(struct ctl_conn *k)
 		memcpy(p, k->in, k->in_len);
 	free_wiped(k->in, k->in_cap);
 	k->in = p;
-	k->in_cap = MIN(cap, (size_t)CTL_REQUEST_MAX);
+	k->in_cap = cap;
 	return true;
 }
 
@@ -232,8 +249,8 @@ static void on_read(evutil_socket_t fd, short what UNUSED, void *arg)
 {
 	struct ctl_conn *k = arg;
 
-	if (k->in_len == CTL_REQUEST_MAX) {
-		conn_answer_json(k, msg_refusal("the request is longer than 1 MiB", NULL));
+	if (k->in_len == k->ctl->request_max) {
+		conn_answer_json(k, msg_refusal("the request is too long", NULL));
 		return;
 	}
 	if (k->in_len == k->in_cap && !conn_grow(k)) {
@@ -266,6 +283,22 @@ static void on_deadline(void *arg)
 		conn_answer_json(k, msg_refusal("the request did not arrive in time", NULL));
 }
 
+/* On the open socket each user has its own limits. k may be gone afterwards. */
+static void conn_count(struct ctl_conn *k)
+{
+	struct diag d = {0};
+	uint32_t uid;
+	pid_t pid;
+
+	if (os_local_peer(k->fd, &pid, &uid) == TM_OK)
+		k->user = ctl_user_open(&k->ctl->users, uid, time_monotonic());
+	if (k->user)
+		return;
+
+	(void)too_much(&d);
+	conn_answer_json(k, msg_refusal(d.what, d.hint));
+}
+
 static void conn_open(struct ctl *c, int fd)
 {
 	struct ctl_conn *k = calloc(1, sizeof(*k));
@@ -287,6 +320,8 @@ static void conn_open(struct ctl *c, int fd)
 		return;
 	}
 	loop_timer_in(k->deadline, c->patience);
+	if (c->open)
+		conn_count(k);
 }
 
 static void on_client(evutil_socket_t listener UNUSED, short what UNUSED, void *arg)
@@ -313,18 +348,23 @@ static void on_resume(void *arg)
 
 DEFINE_CLEANUP(struct ctl, ctl_free)
 
-int ctl_new(struct event_base *base, const char *path, const char *group, ctl_handler_fn *handler, void *ctx,
-	struct ctl **ret_ctl, struct diag *d)
+int ctl_new(struct event_base *base, const struct ctl_config *cfg, struct ctl **ret_ctl, struct diag *d)
 {
+	const struct os_local_access access = {.everybody = cfg->open, .group = cfg->group};
 	_cleanup_(ctl_freep) struct ctl *c = calloc(1, sizeof(*c));
 	int err;
 
 	if (!c)
 		return TM_ENOMEM;
 
-	*c = (struct ctl){.base = base, .handler = handler, .ctx = ctx, .patience = CTL_PATIENCE};
+	*c = (struct ctl){.base = base,
+		.handler = cfg->handler,
+		.ctx = cfg->ctx,
+		.open = cfg->open,
+		.request_max = cfg->open ? CTL_OPEN_REQUEST_MAX : CTL_REQUEST_MAX,
+		.patience = CTL_PATIENCE};
 	list_init(&c->conns);
-	err = os_local_listen(path, group, &c->local, d);
+	err = os_local_listen(cfg->path, &access, &c->local, d);
 	if (!err)
 		err = loop_timer_new(base, on_resume, c, &c->resume);
 	if (err)

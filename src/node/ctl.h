@@ -2,7 +2,8 @@
 /*
  * Control socket: the daemon's end of the command line. A Unix stream socket; each connection carries one
  * JSON object terminated by a newline, and gets one JSON object and a newline back. Access is the file's
- * mode: root alone (0600), or root and a group (0660). Control thread. Own writes use MSG_NOSIGNAL.
+ * mode: root alone (0600), root and a group (0660), or, for the open one beside it, everybody (0666).
+ * Control thread.
  */
 #ifndef TM_NODE_CTL_H
 #define TM_NODE_CTL_H
@@ -15,9 +16,12 @@
 
 enum {
 	CTL_REQUEST_MAX = 1 << 20, /* bytes, newline included */
+	CTL_OPEN_REQUEST_MAX = 4096, /* the same on the open socket */
 	CTL_CONNS_MAX = 64, /* more wait in the kernel's backlog */
 };
 #define CTL_PATIENCE (10 * SEC) /* to send a request, and again to take the reply */
+/* The open socket's path is the control socket's and this. */
+#define CTL_OPEN_SUFFIX ".read"
 
 struct ctl;
 struct event_base;
@@ -28,12 +32,20 @@ struct ctl_call;
 /* req is borrowed: json_incref what you keep. Answer now or later with ctl_reply, exactly once. */
 typedef void ctl_handler_fn(void *ctx, const json_t *req, struct ctl_call *call);
 
+struct ctl_config {
+	const char *path;
+	const char *group; /* NULL or "": root alone */
+	bool open; /* for every user of this machine, each within its limits (ctl_users.h); no group */
+	ctl_handler_fn *handler;
+	void *ctx;
+};
+
 /*
- * Listens on path; its directory is made when missing. group NULL or "": root alone. A dead daemon's socket
- * is replaced; TM_EBUSY when a live one answers, TM_EEXIST when path is something else than a socket.
+ * Listens; the path's directory is made when missing. A dead daemon's socket is replaced; TM_EBUSY when a
+ * live one answers, TM_EEXIST when path is something else than a socket.
  */
-NODISCARD int ctl_new(struct event_base *base, const char *path, const char *group, ctl_handler_fn *handler,
-	void *ctx, struct ctl **ret_ctl, struct diag *d);
+NODISCARD int ctl_new(
+	struct event_base *base, const struct ctl_config *cfg, struct ctl **ret_ctl, struct diag *d);
 /* Hands out what is already answered as far as the sockets take it, closes everything, unlinks the socket if
  * it is still ours. */
 void ctl_free(struct ctl *c);

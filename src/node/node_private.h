@@ -52,7 +52,7 @@ struct node {
 	struct agent *agent;
 	struct responder *responder; /* NULL when switched off */
 	struct os_netmon *netmon;
-	struct ctl *ctl;
+	struct ctl *ctl, *open_ctl; /* open_ctl: for questions of all users; NULL where it cannot be had */
 	struct event *plane_event, *signals[3];
 	struct loop_timer *plane_timer, *path_timer, *stop_timer;
 	/* of interface.c */
@@ -101,7 +101,8 @@ struct agent_events plugs_agent(struct node *n);
 struct keeper_config plugs_keeper(struct node *n);
 struct responder_config plugs_responder(struct node *n);
 
-/* commands.c: the control socket's handler. */
+/* commands.c: the control socket's handler, and that of the open one: what shows and changes nothing. */
 void node_command(void *ctx, const json_t *req, struct ctl_call *call);
+void node_question(void *ctx, const json_t *req, struct ctl_call *call);
 
 #endif

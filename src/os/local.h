@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
  * How the command line reaches the daemon on the same machine: a stream socket with a path (AF_UNIX, which
- * Windows has as well). Who may connect is the file's mode: root alone (0600), or root and a group (0660).
+ * Windows has as well). Who may connect is the file's mode: root alone (0600), root and a group (0660), or
+ * everybody on this machine (0666).
  * Descriptors are non-blocking and closed on exec. Control thread or CLI.
  */
 #ifndef TM_OS_LOCAL_H
@@ -16,13 +17,17 @@
 
 struct os_local; /* a listening end */
 
+struct os_local_access {
+	bool everybody;
+	const char *group; /* NULL or "", and not everybody: root alone */
+};
+
 /*
- * Listens on path; its directory is made when missing. group NULL or "": root alone. A dead daemon's socket
- * is replaced; TM_EBUSY when a live one answers, TM_EEXIST when path is something else than a socket, each
- * with a sentence in d.
+ * Listens on path; its directory is made when missing. A dead daemon's socket is replaced; TM_EBUSY when a
+ * live one answers, TM_EEXIST when path is something else than a socket, each with a sentence in d.
  */
 NODISCARD int os_local_listen(
-	const char *path, const char *group, struct os_local **ret_local, struct diag *d);
+	const char *path, const struct os_local_access *access, struct os_local **ret_local, struct diag *d);
 void os_local_free(struct os_local *l); /* also unlinks path, if it is still ours; NULL is fine */
 DEFINE_CLEANUP(struct os_local, os_local_free)
 
@@ -37,7 +42,8 @@ NODISCARD int os_local_accept(const struct os_local *l, int *ret_fd);
 /* TM_ENOENT when nobody answers there, TM_EPERM when we may not; while the other side's backlog is full it is
  * tried again until the deadline. Blocks. */
 NODISCARD int os_local_connect(const char *path, ns_t deadline, int *ret_fd, struct diag *d);
-pid_t os_local_peer(int fd); /* the process at the other end; 0 when the system cannot say */
+/* The process at the other end, and its user's number. TM_EUNSUPPORTED when the system cannot say. */
+NODISCARD int os_local_peer(int fd, pid_t *ret_pid, uint32_t *ret_uid);
 
 /* Never block and never raise SIGPIPE. TM_EAGAIN: not now. TM_ECLOSED: the other side has gone (for recv: or
  * has said all). *ret_n bytes were taken or came. */

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """The first day: init, join, ping by name, status; and that everything is gone afterwards."""
 import json
+import os
+import shutil
 import statistics
 import time
 
@@ -51,6 +53,25 @@ def test_join_prints_what_the_mesh_looks_like_and_status_agrees(net):
     assert "enrolled as laptop" in out and "direct to hub" in out
     assert "hub" in laptop.run("status").stdout and "direct" in laptop.run("status").stdout
     assert laptop.peer("hub")["coordinator"]
+
+
+def test_every_local_user_may_look_and_only_root_may_change(net):
+    hub, laptop = net.mesh("hub", "laptop")
+    program = shutil.copy(laptop.binary, os.path.join(net.dir, "program"))  # where others than root find it
+    laptop.host.sh("sysctl", "-qw", "net.ipv4.ping_group_range=0 2147483647")  # as most systems have it
+
+    def as_nobody(*args):
+        return laptop.host.sh("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program,
+                              *laptop.argv(*args)[1:], check=False)
+
+    for args in (("status",), ("peers",), ("version",), ("node", "list"), ("ping", "hub", "-c", "1")):
+        shown = as_nobody(*args)
+        assert shown.returncode == 0, shown.stderr
+        assert "hub" in shown.stdout or args == ("version",)
+    for args in (("down",), ("reload",), ("client", "remove", "x")):
+        refused = as_nobody(*args)
+        assert refused.returncode == 1 and "needs root" in refused.stderr and "try it with sudo" in refused.stderr
+    assert laptop.status()["link"]["up"]
 
 
 def test_first_ping_comes_soon_after_join(net):

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "cli/core/call.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/secret.h"
 #include "base/time.h"
+#include "node/ctl.h"
 #include "os/local.h"
 
 static int wait_for(int fd, bool to_write, ns_t deadline, struct diag *d)
@@ -111,6 +113,20 @@ static int reply_judge(const struct reply *r, json_t **ret_reply, struct diag *d
 	return TM_EINVAL;
 }
 
+/* By the control socket; who may not use it, by the open one. */
+static int reach_daemon(const char *path, ns_t deadline, int *ret_fd, struct diag *d)
+{
+	int err = os_local_connect(path, deadline, ret_fd, d);
+	struct diag not_why = {0};
+	char open_path[512];
+
+	if (err != TM_EPERM)
+		return err;
+
+	snprintf(open_path, sizeof(open_path), "%s" CTL_OPEN_SUFFIX, path);
+	return os_local_connect(open_path, deadline, ret_fd, &not_why) == TM_OK ? TM_OK : err;
+}
+
 int call_daemon(const char *path, const json_t *req, int timeout_ms, json_t **ret_reply, struct diag *d)
 {
 	ns_t deadline = time_monotonic() + timeout_ms * MS;
@@ -120,7 +136,7 @@ int call_daemon(const char *path, const json_t *req, int timeout_ms, json_t **re
 	size_t n;
 	int err;
 
-	err = os_local_connect(path, deadline, &fd, d);
+	err = reach_daemon(path, deadline, &fd, d);
 	if (err)
 		return err;
 
@@ -145,5 +161,12 @@ pid_t call_daemon_pid(const char *path)
 {
 	_cleanup_(closep) int fd = -1;
 
-	return os_local_connect(path, time_monotonic() + SEC, &fd, NULL) == TM_OK ? os_local_peer(fd) : 0;
+	struct diag not_why = {0};
+	uint32_t uid;
+	pid_t pid;
+
+	if (reach_daemon(path, time_monotonic() + SEC, &fd, &not_why) < 0 ||
+		os_local_peer(fd, &pid, &uid) < 0)
+		return 0;
+	return pid;
 }

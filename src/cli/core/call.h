@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* One question to the daemon over its control socket (node/ctl.h has the other end). Blocking, with a
- * deadline. */
+/*
+ * One question to the daemon over its control socket (node/ctl.h has the other end), or over the open one
+ * beside it for a user who may not use the first: there the daemon answers what shows and changes nothing.
+ * Blocking, with a deadline.
+ */
 #ifndef TM_CLI_CORE_CALL_H
 #define TM_CLI_CORE_CALL_H
 

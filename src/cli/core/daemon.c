@@ -11,6 +11,7 @@
 
 #include "base/time.h"
 #include "cli/core/call.h"
+#include "node/ctl.h"
 #include "os/os.h"
 
 enum {
@@ -134,6 +135,7 @@ int daemon_stop(struct cli *c, struct diag *d)
 void daemon_cleanup(struct cli *c)
 {
 	struct diag ignored = {0};
+	char open_path[512];
 	struct stat st;
 	int fd = -1;
 
@@ -144,6 +146,8 @@ void daemon_cleanup(struct cli *c)
 	if (os_lock_file(c->paths.lock, &fd, &ignored) != TM_OK)
 		return;
 
+	snprintf(open_path, sizeof(open_path), "%s" CTL_OPEN_SUFFIX, c->paths.socket);
 	unlink(c->paths.socket);
+	unlink(open_path);
 	close(fd);
 }

@@ -17,7 +17,7 @@ enum { BACKLOG = 128, RETRY_MS = 20 };
 
 struct os_local {
 	int fd;
-	bool for_group;
+	bool for_others; /* than root and ourselves: the file's mode says who */
 	char *path;
 	/* of the socket file: somebody may put another one in its place */
 	dev_t dev;
@@ -111,8 +111,19 @@ static int make_parent(const char *path, struct diag *d)
 	return os_make_dir(dir, 0755, d);
 }
 
-/* Bound with mode 0600 and opened to the group only afterwards: there is no moment with too much access. */
-static int local_bind(struct os_local *l, const struct sockaddr_un *sa, const gid_t *gid, struct diag *d)
+static int open_to(struct os_local *l, const struct os_local_access *access, const gid_t *gid, struct diag *d)
+{
+	if (access->everybody && chmod(l->path, 0666) < 0)
+		return diag_what(d, tm_err_from_errno(errno),
+			"cannot open the control socket %s to everybody: %s", l->path, strerror(errno));
+	if (gid && (chown(l->path, (uid_t)-1, *gid) < 0 || chmod(l->path, 0660) < 0))
+		return diag_what(d, tm_err_from_errno(errno),
+			"cannot give the control socket %s to its group: %s", l->path, strerror(errno));
+	return TM_OK;
+}
+
+/* Bound with mode 0600 and opened to others only afterwards: there is no moment with too much access. */
+static int local_bind(struct os_local *l, const struct sockaddr_un *sa, struct diag *d)
 {
 	struct stat st;
 	mode_t old;
@@ -132,10 +143,11 @@ static int local_bind(struct os_local *l, const struct sockaddr_un *sa, const gi
 		return tm_err_from_errno(errno);
 	l->dev = st.st_dev;
 	l->ino = st.st_ino;
+	return TM_OK;
+}
 
-	if (gid && (chown(l->path, (uid_t)-1, *gid) < 0 || chmod(l->path, 0660) < 0))
-		return diag_what(d, tm_err_from_errno(errno),
-			"cannot give the control socket %s to its group: %s", l->path, strerror(errno));
+static int local_listen(struct os_local *l, struct diag *d)
+{
 	if (listen(l->fd, BACKLOG) < 0)
 		return diag_what(
 			d, tm_err_from_errno(errno), "cannot listen on %s: %s", l->path, strerror(errno));
@@ -143,8 +155,10 @@ static int local_bind(struct os_local *l, const struct sockaddr_un *sa, const gi
 	return TM_OK;
 }
 
-int os_local_listen(const char *path, const char *group, struct os_local **ret_local, struct diag *d)
+int os_local_listen(
+	const char *path, const struct os_local_access *access, struct os_local **ret_local, struct diag *d)
 {
+	bool for_group = !access->everybody && access->group && *access->group;
 	_cleanup_(os_local_freep) struct os_local *l = NULL;
 	struct sockaddr_un sa;
 	gid_t gid = 0;
@@ -159,19 +173,23 @@ int os_local_listen(const char *path, const char *group, struct os_local **ret_l
 		return TM_ENOMEM;
 
 	l->fd = -1;
-	l->for_group = group && *group;
+	l->for_others = access->everybody || for_group;
 	l->path = strdup(path);
 	if (!l->path)
 		return TM_ENOMEM;
 
-	if (l->for_group)
-		err = group_find(group, &gid, d);
+	if (for_group)
+		err = group_find(access->group, &gid, d);
 	if (!err)
 		err = make_parent(path, d);
 	if (!err)
 		err = clear_path(&sa, d);
 	if (!err)
-		err = local_bind(l, &sa, l->for_group ? &gid : NULL, d);
+		err = local_bind(l, &sa, d);
+	if (!err)
+		err = open_to(l, access, for_group ? &gid : NULL, d);
+	if (!err)
+		err = local_listen(l, d);
 	if (err)
 		return err;
 
@@ -202,13 +220,13 @@ int os_local_fd(const struct os_local *l)
 /* The file's mode let the client connect; this is for a socket whose directory or mode someone loosened. */
 static bool client_allowed(const struct os_local *l, int fd)
 {
-	struct ucred peer;
-	socklen_t n = sizeof(peer);
+	uint32_t uid;
+	pid_t pid;
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) < 0)
+	if (os_local_peer(fd, &pid, &uid) != TM_OK)
 		return false;
 
-	return peer.uid == 0 || peer.uid == geteuid() || l->for_group;
+	return uid == 0 || uid == geteuid() || l->for_others;
 }
 
 int os_local_accept(const struct os_local *l, int *ret_fd)
@@ -263,12 +281,17 @@ int os_local_connect(const char *path, ns_t deadline, int *ret_fd, struct diag *
 	return TM_OK;
 }
 
-pid_t os_local_peer(int fd)
+int os_local_peer(int fd, pid_t *ret_pid, uint32_t *ret_uid)
 {
 	struct ucred u;
 	socklen_t n = sizeof(u);
 
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &u, &n) < 0 ? 0 : u.pid;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &u, &n) < 0)
+		return TM_EUNSUPPORTED;
+
+	*ret_pid = u.pid;
+	*ret_uid = u.uid;
+	return TM_OK;
 }
 
 /* --- bytes --- */

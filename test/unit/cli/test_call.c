@@ -2,6 +2,7 @@
 #include "unit/unit.h"
 
 #include <fcntl.h>
+#include <sys/fsuid.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -166,6 +167,51 @@ static void a_long_reply_is_read_whole(void **state)
 	fake_daemon_stop(&f->daemon);
 }
 
+static void who_may_not_use_the_control_socket_asks_the_open_one_beside_it(void **state)
+{
+	static const struct fake_reply replies[] = {{"status", "{\"ok\":true,\"x\":7}"}, {0}};
+	struct fixture *f = *state;
+	struct diag d = {0};
+	char open_path[108];
+	json_t *reply = NULL;
+	int err;
+
+	if (geteuid() != 0)
+		skip(); /* nobody could be kept out */
+	snprintf(open_path, sizeof(open_path), "%s.read", f->path);
+	assert_int_equal(chmod(f->dir, 0755), 0);
+	int closed = open(f->path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	close(closed);
+	fake_daemon_start(&f->daemon, open_path, NULL, replies);
+	assert_int_equal(chmod(open_path, 0666), 0);
+	setfsuid(65534); /* of this thread alone: the daemon's keeps its rights */
+	err = call(f, "status", &reply, &d);
+	pid_t pid = call_daemon_pid(f->path);
+	setfsuid(0);
+	assert_int_equal(err, TM_OK);
+	assert_int_equal(pid, getpid());
+	assert_int_equal(json_integer_value(json_object_get(reply, "x")), 7);
+	json_decref(reply);
+}
+
+static void without_an_open_one_it_is_told_that_it_may_not(void **state)
+{
+	struct fixture *f = *state;
+	struct diag d = {0};
+	json_t *reply = NULL;
+
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(chmod(f->dir, 0755), 0);
+	int closed = open(f->path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	close(closed);
+	setfsuid(65534); /* of this thread alone: the daemon's keeps its rights */
+	int err = call(f, "status", &reply, &d);
+	setfsuid(0);
+	assert_int_equal(err, TM_EPERM);
+	assert_non_null(strstr(d.what, "no permission"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -175,6 +221,8 @@ int main(void)
 		T(no_daemon_is_told_apart_from_no_permission),
 		T(a_daemon_that_hangs_is_given_up_at_the_deadline),
 		T(a_long_reply_is_read_whole),
+		T(who_may_not_use_the_control_socket_asks_the_open_one_beside_it),
+		T(without_an_open_one_it_is_told_that_it_may_not),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

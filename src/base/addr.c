@@ -33,6 +33,14 @@ struct ip ip_v4_host(uint32_t host_order)
 	return ip;
 }
 
+struct ip ip_unmapped(struct ip ip)
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+	return ip.family == IP_V6 && memcmp(ip.bytes, mapped, sizeof(mapped)) == 0 ? ip_v4(ip.bytes + 12)
+										   : ip;
+}
+
 int ip_cmp(const struct ip *a, const struct ip *b)
 {
 	if (a->family != b->family)
@@ -83,7 +91,7 @@ int ip_parse(const char *s, struct ip *ret_ip)
 		return TM_OK;
 	}
 	if (inet_pton(AF_INET6, s, bytes) == 1) {
-		*ret_ip = ip_v6(bytes);
+		*ret_ip = ip_unmapped(ip_v6(bytes));
 		return TM_OK;
 	}
 	return TM_EINVAL;
@@ -245,7 +253,7 @@ int endpoint_parse(const char *s, struct endpoint *ret_ep)
 	int err = ip_parse(host, &ep.ip);
 	if (err)
 		return err;
-	if (bracketed != (ep.ip.family == IP_V6))
+	if (bracketed != (strchr(host, ':') != NULL) || (percent && ep.ip.family != IP_V6))
 		return TM_EINVAL;
 
 	const char *digits = bracketed ? end + 2 : end + 1;

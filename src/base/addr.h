@@ -38,6 +38,12 @@ static inline size_t ip_len(const struct ip *ip)
 struct ip ip_v4(const void *bytes4);
 struct ip ip_v6(const void *bytes16);
 struct ip ip_v4_host(uint32_t host_order);
+/*
+ * An IPv4-mapped address (::ffff:192.0.2.1, RFC 4291 2.5.5.2) is the IPv4 one: packets to it go there. All
+ * that comes in from outside goes through this, so that what is said about IPv4 addresses holds for every
+ * spelling.
+ */
+struct ip ip_unmapped(struct ip ip);
 
 bool ip_eq(const struct ip *a, const struct ip *b);
 int ip_cmp(const struct ip *a, const struct ip *b); /* IPv4 before IPv6, then by bytes */
@@ -46,7 +52,7 @@ bool ip_is_link_local(const struct ip *ip);
 bool ip_is_multicast(const struct ip *ip);
 bool ip_is_unspecified(const struct ip *ip);
 
-NODISCARD int ip_parse(const char *s, struct ip *ret_ip);
+NODISCARD int ip_parse(const char *s, struct ip *ret_ip); /* unmapped */
 const char *ip_format(const struct ip *ip, char buf[static IP_STR_LEN]); /* "-" for IP_NONE */
 
 NODISCARD int prefix_parse(

@@ -81,6 +81,7 @@ static int decode_address(
 		return TM_EBADMSG;
 
 	xor_address(ret_ep, txid);
+	ret_ep->ip = ip_unmapped(ret_ep->ip);
 	return TM_OK;
 }
 

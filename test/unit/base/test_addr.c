@@ -12,7 +12,8 @@ static void endpoints_are_parsed_and_printed_alike(void **state)
 		"192.0.2.1:51820", "[2001:db8::1]:1", "0.0.0.0:0", "[fe80::1%7]:9"};
 	static const char *const bad[] = {"", "192.0.2.1", "192.0.2.1:", "192.0.2.1:65536", "192.0.2.1:x",
 		"2001:db8::1:5", "[2001:db8::1]", "[2001:db8::1]5", "[192.0.2.1]:5", "host:5", ":5",
-		"[fe80::1%]:5", "192.0.2.1:-1", "192.0.2.1:+1"};
+		"[fe80::1%]:5", "[::ffff:192.0.2.1%7]:5", "::ffff:192.0.2.1:5", "192.0.2.1:-1",
+		"192.0.2.1:+1"};
 	char buf[ENDPOINT_STR_LEN];
 	struct endpoint ep;
 
@@ -159,6 +160,33 @@ static void private_ranges_are_private_as_a_whole(void **state)
 	assert_false(prefix_is_private(&(struct prefix){0}));
 }
 
+static void an_ipv4_address_in_the_spelling_of_ipv6_is_one(void **state)
+{
+	static const char *const mapped[] = {"::ffff:127.0.0.1", "::FFFF:7f00:1", "0:0:0:0:0:ffff:7f00:0001"};
+	struct endpoint ep;
+	struct prefix p;
+	struct ip ip;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(mapped); i++) {
+		assert_int_equal(ip_parse(mapped[i], &ip), TM_OK);
+		assert_int_equal(ip.family, IP_V4);
+		assert_true(ip_is_loopback(&ip));
+	}
+	assert_int_equal(endpoint_parse("[::ffff:192.0.2.1]:5", &ep), TM_OK);
+	assert_int_equal(ep.ip.family, IP_V4);
+	assert_int_equal(ep.port, 5);
+	assert_int_equal(prefix_parse("::ffff:192.0.2.1", &p), TM_OK);
+	assert_int_equal(p.len, 32);
+	/* No prefix of IPv6 has a mapped address in it that could be meant. */
+	assert_int_not_equal(prefix_parse("::ffff:192.0.2.0/120", &p), TM_OK);
+	/* Next to it, and not it. */
+	assert_int_equal(ip_parse("::fffe:127.0.0.1", &ip), TM_OK);
+	assert_int_equal(ip.family, IP_V6);
+	assert_int_equal(ip_parse("1::ffff:127.0.0.1", &ip), TM_OK);
+	assert_int_equal(ip.family, IP_V6);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -167,6 +195,7 @@ int main(void)
 		cmocka_unit_test(containment_and_overlap_follow_the_bits),
 		cmocka_unit_test(private_ranges_are_private_as_a_whole),
 		cmocka_unit_test(addresses_know_their_kind),
+		cmocka_unit_test(an_ipv4_address_in_the_spelling_of_ipv6_is_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

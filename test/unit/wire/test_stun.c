@@ -388,6 +388,19 @@ static void a_wireguard_message_is_not_taken_for_stun(void **state)
 	}
 }
 
+static void a_mapped_address_is_taken_for_the_ipv4_one(void **state)
+{
+	struct stun_msg m = full_message(), back;
+	uint8_t p[STUN_MAX];
+	(void)state;
+
+	m.mapped.ip = (struct ip){.family = IP_V6, .bytes = {[10] = 0xff, 0xff, 127, 0, 0, 1}};
+	size_t n = stun_encode(&m, key, p, sizeof(p));
+	assert_int_equal(stun_decode(p, n, &back), TM_OK);
+	assert_int_equal(back.mapped.ip.family, IP_V4);
+	assert_true(ip_is_loopback(&back.mapped.ip));
+}
+
 static void encoding_needs_its_room(void **state)
 {
 	struct stun_msg m = full_message();
@@ -425,6 +438,7 @@ int main(void)
 		cmocka_unit_test(malformed_attributes_are_refused),
 		cmocka_unit_test(malformed_messages_are_refused_and_leave_the_result_alone),
 		cmocka_unit_test(a_wireguard_message_is_not_taken_for_stun),
+		cmocka_unit_test(a_mapped_address_is_taken_for_the_ipv4_one),
 		cmocka_unit_test(encoding_needs_its_room),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);

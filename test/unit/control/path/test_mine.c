@@ -41,6 +41,11 @@ static void some_addresses_are_never_candidates(void **state)
 		{"100.101.0.7:1", false},
 		{"[fd01:2:3:4::7]:1", false},
 		{"[fe80::1]:1", false},
+		{"[::ffff:192.0.2.1]:1", true},
+		{"[::ffff:127.0.0.1]:1", false},
+		{"[::ffff:224.0.0.1]:1", false},
+		{"[::ffff:0.0.0.0]:1", false},
+		{"[::ffff:100.101.0.7]:1", false},
 	};
 
 	(void)state;

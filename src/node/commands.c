@@ -394,6 +394,7 @@ static const struct command {
 	{"down", cmd_down, false},
 	{"reload", cmd_reload, false},
 	{"leave", cmd_leave, false},
+	{"backup", cmd_admin, false},
 	{"token.create", cmd_admin, false},
 	{"token.list", cmd_admin, false},
 	{"token.revoke", cmd_admin, false},

@@ -119,6 +119,9 @@ NODISCARD int os_read_file(const char *path, size_t max, char **ret_text, size_t
 /* PATH.tmp in the same directory, fsync, rename, fsync of the directory. The old content survives every
  * failure, also a full disk. One writer at a time: whoever holds the directory's lock. */
 NODISCARD int os_write_file(const char *path, const void *p, size_t n, unsigned mode, struct diag *d);
+bool os_exists(const char *path); /* in whatever form; false when that cannot be seen */
+/* Replaces what is at `to`; durable when it returns. Within one file system. */
+NODISCARD int os_move_file(const char *from, const char *to, struct diag *d);
 /* Exclusive lock file, held until the descriptor closes; TM_EBUSY with the owner's pid in d. */
 NODISCARD int os_lock_file(const char *path, int *ret_fd, struct diag *d);
 /* This host's name made fit for a node: first label, lower case, letters, digits and inner hyphens; "node"

@@ -36,6 +36,38 @@ def wg():
     seed("wg", "empty", b"")
 
 
+def tar_file(name, content, size=None, **fields):
+    """A member as archive_write writes it; fields: byte offset -> text in its place, before the checksum."""
+    h = bytearray(512)
+    size = len(content) if size is None else size
+    for at, text in {0: name, 100: "0000600", 108: "0000000", 116: "0000000", 124: f"{size:011o}", 136: "00000000001", 156: "0",
+                     257: "ustar", 263: "00", 329: "0000000", 337: "0000000", **fields.get("put", {})}.items():
+        h[at:at + len(text)] = text.encode()
+    h[148:156] = b" " * 8
+    h[148:156] = f"{sum(h):06o}\0 ".encode()
+    return bytes(h) + content + bytes(-len(content) % 512)
+
+
+def archive():
+    end = bytes(1024)
+    two = tar_file("backup.json", b'{"v":1}') + tar_file("identity", bytes(range(256)) * 2)
+    seed("archive", "two", two + end)
+    seed("archive", "empty-file", tar_file("clock", b"") + end)
+    seed("archive", "nothing", end)
+    seed("archive", "cut", two)
+    seed("archive", "cut-in-file", two[:1500])
+    seed("archive", "one-end-block", two + bytes(512))
+    seed("archive", "behind-the-end", two + end + b"x")
+    seed("archive", "up-and-out", tar_file("../identity", b"x") + end)
+    seed("archive", "absolute", tar_file("/etc/passwd", b"x") + end)
+    seed("archive", "hidden", tar_file(".profile", b"x") + end)
+    seed("archive", "symlink", tar_file("identity", b"", put={156: "2", 157: "/etc/shadow"}) + end)
+    seed("archive", "prefix", tar_file("identity", b"x", put={345: "../.."}) + end)
+    seed("archive", "long", tar_file("mesh.db", b"x", size=(1 << 33) - 1) + end)
+    seed("archive", "setuid", tar_file("identity", b"x", put={100: "0004755"}) + end)
+    seed("archive", "bad-sum", two[:150] + b"7" + two[151:] + end)
+
+
 def ip():
     v4 = "4500001c 12344000 4011 0000 c0000201 c6336402 "
     v6 = "20010db8000000000000000000000001 20010db8000000000000000000000002 "
@@ -209,5 +241,5 @@ def unpack():
     seed("unpack", "empty", b"")
 
 
-for make in (wg, ip, stun, token, netmap, ws, upgrade, bench, unpack):
+for make in (wg, archive, ip, stun, token, netmap, ws, upgrade, bench, unpack):
     make()

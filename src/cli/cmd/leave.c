@@ -67,14 +67,18 @@ static int tell_coordinator(struct cli *c, const struct enrolment *e, struct dia
 
 static void remove_state(const struct cli *c, bool keep_identity)
 {
-	char path[4096 + 32];
+	char path[4096 + 64];
 
 	for (size_t i = 0; state_files[i]; i++) {
+		snprintf(path, sizeof(path), "%s/" STATE_REPLACED "/%s", c->paths.state_dir, state_files[i]);
+		unlink(path);
 		if (keep_identity && strcmp(state_files[i], "identity") == 0)
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", c->paths.state_dir, state_files[i]);
 		unlink(path);
 	}
+	snprintf(path, sizeof(path), "%s/" STATE_REPLACED, c->paths.state_dir);
+	rmdir(path);
 	rmdir(c->paths.state_dir); /* only when nothing else is in it */
 }
 

@@ -29,6 +29,8 @@ const struct command *const commands[] = {
 	&cmd_up,
 	&cmd_down,
 	&cmd_leave,
+	&cmd_backup,
+	&cmd_restore,
 	&cmd_reload,
 	&cmd_status,
 	&cmd_peers,

@@ -17,6 +17,8 @@ const char *const state_files[] = {
 	"mesh.db-wal",
 	"mesh.db-shm",
 	"mesh.db-journal",
+	"mesh.db.copy",
+	"mesh.db.copy.new",
 	"daemon.log",
 	"lock",
 	NULL,

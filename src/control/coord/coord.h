@@ -26,8 +26,18 @@ struct coord_init {
  * overwritten. Blocking; CLI only. */
 NODISCARD int coord_create(const struct coord_init *init, struct diag *d);
 
+/*
+ * For `backup` while no daemon runs: where a copy of its database lies that the caller removes. TM_ENOENT,
+ * ..., each with a sentence. Blocking; CLI only.
+ */
+NODISCARD int coord_copy(const char *db_path, const char *to, struct diag *d);
+/* For `restore`: can a coordinator with this identity serve that database? Blocking; CLI only. */
+NODISCARD int coord_check(const char *db_path, const struct identity *identity, struct diag *d);
+/* Beside the database: the copy that the request "backup" makes. */
+#define COORD_COPY_SUFFIX ".copy"
+
 struct coord_config {
-	const char *db_path;
+	const char *db_path; /* borrowed */
 	const struct identity *identity; /* borrowed */
 	struct endpoint listen; /* TCP */
 	const char *const *addresses; /* "host:port" of the control port that new tokens carry */

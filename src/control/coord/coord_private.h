@@ -83,6 +83,7 @@ struct coord {
 	const struct identity *identity;
 	struct coord_tuning tuning;
 	uint16_t data_port;
+	const char *db_path;
 	struct store *store; /* the helper thread's, from the first job on */
 	uint64_t fed; /* the helper thread's: version that the feed has read */
 	struct helper *helper;
@@ -143,9 +144,10 @@ struct feed {
 };
 struct job_kind {
 	size_t size; /* of the struct that begins with its struct job */
-	int (*body)(struct store *s, struct job *j); /* helper thread, inside a transaction */
+	int (*body)(struct store *s, struct job *j); /* helper thread, inside a transaction, ... */
 	void (*done)(struct coord *c, struct job *j, int err); /* control thread */
 	void (*deinit)(struct job *j); /* NULL = nothing to free */
+	bool alone; /* ... or outside, when it changes nothing */
 };
 struct job {
 	const struct job_kind *kind;
@@ -191,6 +193,9 @@ void member_put(struct coord *c, struct jsonout *o, const char *key, const struc
 /* clients.c, tokens.c */
 request_run_fn clients_add, clients_list, clients_remove;
 request_run_fn tokens_create, tokens_list, tokens_revoke;
+
+/* backup.c */
+request_run_fn backup_copy;
 
 /* enrol.c */
 void enrol_request(struct conn *n, const msg_object *m);

@@ -145,6 +145,7 @@ int coord_core_new(struct event_base *base, const struct coord_config *cfg, cons
 	c->identity = cfg->identity;
 	c->tuning = *tuning;
 	c->data_port = cfg->data_port;
+	c->db_path = cfg->db_path;
 	c->log_limit = (struct log_limit){.every = 1 * SEC, .burst = 20};
 	c->next_touch = time_monotonic() + tuning->touch_every;
 	struct list *const lists[] = {&c->conns, &c->dead_conns, &c->fresh, &c->strangers, &c->expiry,

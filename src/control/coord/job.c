@@ -24,7 +24,7 @@ static int job_run(void *arg)
 {
 	struct job *j = arg;
 
-	int err = store_transaction(j->c->store, job_body, j);
+	int err = j->kind->alone ? job_body(j->c->store, j) : store_transaction(j->c->store, job_body, j);
 	if (err) {
 		store_explain(err, &j->d);
 		return err;

@@ -30,6 +30,7 @@ static const struct request {
 	{"client.add", BY_ADMIN | BY_GATEWAY, msg_client_add_get, clients_add},
 	{"client.list", BY_ADMIN | BY_GATEWAY, msg_list_get, clients_list},
 	{"client.remove", BY_ADMIN | BY_GATEWAY, msg_client_remove_get, clients_remove},
+	{"backup", BY_ADMIN, msg_nothing_get, backup_copy},
 	{"token.create", BY_ADMIN, msg_token_create_get, tokens_create},
 	{"token.list", BY_ADMIN, msg_nothing_get, tokens_list},
 	{"token.revoke", BY_ADMIN, msg_token_revoke_get, tokens_revoke},

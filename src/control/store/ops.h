@@ -21,6 +21,7 @@ struct store_ops {
 		struct diag *d);
 	int (*open)(const char *where, struct store **ret_store, struct diag *d);
 	void (*free)(struct store *s);
+	int (*copy)(struct store *s, const char *to);
 	int (*transaction)(struct store *s, store_body_fn *body, void *ctx);
 
 	int (*mesh_load)(struct store *s, struct store_mesh *ret_mesh);

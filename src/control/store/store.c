@@ -20,6 +20,11 @@ void store_free(struct store *s)
 		s->ops->free(s);
 }
 
+int store_copy(struct store *s, const char *to)
+{
+	return s->ops->copy(s, to);
+}
+
 int store_transaction(struct store *s, store_body_fn *body, void *ctx)
 {
 	return s->ops->transaction(s, body, ctx);

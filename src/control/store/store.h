@@ -42,6 +42,12 @@ NODISCARD int store_open(
 void store_free(struct store *s);
 DEFINE_CLEANUP(struct store, store_free)
 
+/*
+ * A copy as of one moment, whole or not at all, with nothing in it of what was deleted. Replaces `to` (mode
+ * 0600). Not inside a transaction.
+ */
+NODISCARD int store_copy(struct store *s, const char *to);
+
 /* Runs body inside a transaction: committed when it returns TM_OK, else undone. Not nested. */
 typedef int store_body_fn(struct store *s, void *ctx);
 NODISCARD int store_transaction(struct store *s, store_body_fn *body, void *ctx);

@@ -282,6 +282,22 @@ int os_write_file(const char *path, const void *p, size_t n, unsigned mode, stru
 	return TM_OK;
 }
 
+bool os_exists(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0;
+}
+
+int os_move_file(const char *from, const char *to, struct diag *d)
+{
+	if (rename(from, to) < 0)
+		return failed(d, errno, "write", to);
+
+	int err = sync_dir_of(to);
+	return err ? failed(d, err, "flush the directory of", to) : TM_OK;
+}
+
 /* ---- lock ---- */
 
 static int lock_refused(int fd, const char *path, struct diag *d)

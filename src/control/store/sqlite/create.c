@@ -160,6 +160,41 @@ static void remove_built(const char *built)
 			unlink(name);
 }
 
+static int vacuum_into(struct sql_store *s, const char *path)
+{
+	sqlite3_stmt *st;
+
+	/* Unlike the pages that the file and its write-ahead log have at this moment, what it writes is one
+	 * whole file. */
+	int rc = sqlite3_prepare_v2(s->db, "VACUUM INTO ?", -1, &st, NULL);
+	if (rc != SQLITE_OK)
+		return sql_error(s->db, rc);
+
+	bind_text(st, 1, path);
+	rc = sqlite3_step(st);
+	int err = rc == SQLITE_DONE ? TM_OK : sql_error(s->db, rc);
+	sqlite3_finalize(st);
+	return err;
+}
+
+int sql_copy(struct store *store, const char *to)
+{
+	char built[PATH_MAX - 16];
+
+	if (snprintf(built, sizeof(built), "%s.new", to) >= (int)sizeof(built))
+		return TM_ERANGE;
+	remove_built(built); /* of a copy that was cut off */
+	int err = make_empty_file(built); /* for its mode */
+	if (!err)
+		err = vacuum_into(sql_of(store), built);
+	if (!err)
+		err = sync_path(built, 0);
+	if (!err && rename(built, to) < 0)
+		err = tm_err_from_errno(errno);
+	remove_built(built);
+	return err;
+}
+
 int sql_create(
 	const char *path, const struct store_mesh *mesh, const struct store_node *first, struct diag *d)
 {

@@ -202,6 +202,9 @@ int sql_open(const char *path, struct store **ret_store, struct diag *d)
 		err = check_integrity(s, d);
 	if (!err)
 		err = schema_migrate(s->db, schema_steps, schema_version, d);
+	/* In the file's header already, unless it is a copy: those have no write-ahead log. */
+	if (!err)
+		err = sql_exec(s->db, "PRAGMA journal_mode = WAL");
 	if (!err)
 		err = sql_prepare(s);
 	if (err) {

@@ -197,6 +197,7 @@ const struct store_ops store_sqlite = {
 	.create = sql_create,
 	.open = sql_open,
 	.free = sql_free,
+	.copy = sql_copy,
 	.transaction = sql_transaction,
 	.mesh_load = sql_mesh_load,
 	.node_each = sql_node_each,

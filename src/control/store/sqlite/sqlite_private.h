@@ -112,6 +112,7 @@ NODISCARD int tags_split(const char *text, char (*ret_tags)[NODE_TAG_MAX + 1], u
 int sql_create(
 	const char *path, const struct store_mesh *mesh, const struct store_node *first, struct diag *d);
 int sql_open(const char *path, struct store **ret_store, struct diag *d);
+int sql_copy(struct store *store, const char *to);
 int sql_mesh_load(struct store *store, struct store_mesh *ret_mesh);
 int sql_node_each(struct store *store, store_node_fn *fn, void *ctx);
 int sql_node_find_key(struct store *store, const uint8_t key[static 32], struct store_node *ret_node);

@@ -43,6 +43,12 @@ void diag_hint(struct diag *d, const char *fmt, ...)
 	va_end(ap);
 }
 
+void diag_code(struct diag *d, const char *code)
+{
+	if (d && !d->code[0])
+		snprintf(d->code, sizeof(d->code), "%s", code);
+}
+
 const char *diag_format(const struct diag *d, int err, char *buf, size_t buf_len)
 {
 	snprintf(buf, buf_len, "%s%s%s%s%s%s", d->where, d->where[0] ? ": " : "",

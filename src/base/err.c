@@ -8,13 +8,26 @@ const char *tm_strerror(int err)
 	switch (err) {
 	case TM_OK:
 		return "success";
-#define X(name, value, text)                                                                                 \
+#define X(name, value, word, text)                                                                           \
 	case TM_##name:                                                                                      \
 		return text;
 		TM_ERRORS(X)
 #undef X
 	default:
 		return "unknown error";
+	}
+}
+
+const char *tm_err_word(int err)
+{
+	switch (err) {
+#define X(name, value, word, text)                                                                           \
+	case TM_##name:                                                                                      \
+		return word;
+		TM_ERRORS(X)
+#undef X
+	default:
+		return "failed";
 	}
 }
 

@@ -110,6 +110,12 @@ void jsonout_int(struct jsonout *o, const char *key, int64_t v)
 	strbuf_add(&o->b, digits + at, sizeof(digits) - at);
 }
 
+void jsonout_null(struct jsonout *o, const char *key)
+{
+	begin(o, key);
+	strbuf_puts(&o->b, "null");
+}
+
 void jsonout_bool(struct jsonout *o, const char *key, bool v)
 {
 	begin(o, key);

@@ -84,6 +84,8 @@ void node_rec_put_shown(struct jsonout *o, const struct node_rec *r)
 	jsonout_text(o, "kind", r->kind == NODE_CLIENT ? "client" : "node");
 	if (r->kind == NODE_CLIENT)
 		jsonout_text(o, "via", r->via);
+	else
+		jsonout_null(o, "via");
 }
 
 /* TM_EUNSUPPORTED: a kind of a later version; such a record is skipped, not mistaken for a node. */

@@ -51,7 +51,7 @@ static const struct mesh_node *find_node(
 	if (s.best)
 		snprintf(hint, sizeof(hint), "did you mean \"%s\"?", s.best);
 	snprintf(error, sizeof(error), "there is no node \"%.64s\" in this mesh", text);
-	ctl_reply(call, msg_refusal(error, hint));
+	ctl_reply(call, msg_refusal("not_found", error, hint));
 	return NULL;
 }
 
@@ -178,7 +178,7 @@ static json_t *bench_target(struct node *n, const char *id, const struct presenc
 	char text4[IP_STR_LEN], text6[IP_STR_LEN];
 
 	if (!r)
-		return msg_refusal("this node has just left the mesh", "see `tunnelmesh peers`");
+		return msg_refusal("not_found", "this node has just left the mesh", "see `tunnelmesh peers`");
 	mesh_node_addresses(peers_mesh(n->peers), r, &ip4, &ip6);
 	return json_pack("{s:b, s:s, s:s, s:s, s:s, s:s, s:o, s:b, s:i}", "ok", 1, "name", r->name, "id",
 		r->id, "ip4", ip_format(&ip4, text4), "ip6", ip_format(&ip6, text6), "kind",
@@ -222,18 +222,39 @@ static void cmd_down(struct node *n, const json_t *req, struct ctl_call *call)
 	node_stop_soon(n);
 }
 
+/* Of "mtu, tun". */
+static json_t *words_of(char *list)
+{
+	json_t *words = json_array();
+
+	for (char *at = list, *word; (word = strsep(&at, ", "));)
+		if (*word)
+			json_array_append_new(words, json_string(word));
+	return words;
+}
+
+static void refuse_reload(struct ctl_call *call, const struct diag *d, int err)
+{
+	char what[sizeof(*d) + 16], hint[sizeof(d->hint) + 64];
+	struct diag bare = *d;
+
+	bare.hint[0] = '\0';
+	snprintf(hint, sizeof(hint), "%s%sthe running configuration was kept", d->hint,
+		d->hint[0] ? "; " : "");
+	ctl_reply(call, msg_refusal("bad_configuration", diag_format(&bare, err, what, sizeof(what)), hint));
+}
+
 static void cmd_reload(struct node *n, const json_t *req, struct ctl_call *call)
 {
 	struct diag d = {0};
-	char keys[256], text[1024];
+	char keys[256];
 
 	(void)req;
 	int err = node_reload(n, &d, keys, sizeof(keys));
 	if (err)
-		ctl_reply(call, msg_refusal(diag_format(&d, err, text, sizeof(text)),
-					"the running configuration was kept"));
+		refuse_reload(call, &d, err);
 	else
-		ctl_reply(call, json_pack("{s:b, s:s}", "ok", 1, "restart_needed", keys));
+		ctl_reply(call, json_pack("{s:b, s:o}", "ok", 1, "restart_needed", words_of(keys)));
 }
 
 static void reply_through(void *ctx, json_t *reply_take)
@@ -250,7 +271,8 @@ static void cmd_leave(struct node *n, const json_t *req, struct ctl_call *call)
 {
 	(void)req;
 	if (n->coord) {
-		ctl_reply(call, msg_refusal("this machine is the mesh's coordinator and cannot leave it",
+		ctl_reply(call, msg_refusal("is_coordinator",
+					"this machine is the mesh's coordinator and cannot leave it",
 					"`tunnelmesh down` stops it; the mesh lives in its state directory"));
 		return;
 	}
@@ -259,11 +281,26 @@ static void cmd_leave(struct node *n, const json_t *req, struct ctl_call *call)
 	json_decref(leave);
 }
 
+static void not_coordinator(struct node *n, struct ctl_call *call)
+{
+	const struct mesh *mesh = peers_mesh(n->peers);
+	const struct mesh_node *m;
+	struct ip ip4, ip6;
+	char text[IP_STR_LEN], hint[160] = "run this command there";
+
+	for (size_t i = 0; (m = mesh_next(mesh, &i));)
+		if (m->coordinator) {
+			mesh_node_addresses(mesh, m, &ip4, &ip6);
+			snprintf(hint, sizeof(hint), "run this command on %s, %s", m->name,
+				ip_format(&ip4, text));
+		}
+	ctl_reply(call, msg_refusal("not_coordinator", "this machine is not the mesh's coordinator", hint));
+}
+
 static void cmd_admin(struct node *n, const json_t *req, struct ctl_call *call)
 {
 	if (!n->coord) {
-		ctl_reply(call,
-			msg_refusal("this machine is not the mesh's coordinator", "run this command there"));
+		not_coordinator(n, call);
 		return;
 	}
 	coord_admin(n->coord, req, reply_text_through, call);
@@ -326,7 +363,7 @@ static json_t *client_reply(struct client_add *c, json_t *reply)
 		return reply;
 	if (policy_pair_psk(n->mesh.secret, n->identity.x_pub, c->key, psk) != TM_OK) {
 		json_decref(reply);
-		return msg_refusal("the pre-shared key could not be derived", "");
+		return msg_refusal("crypto", "the pre-shared key could not be derived", "");
 	}
 	base64_encode(psk, sizeof(psk), psk_text);
 	base64_encode(n->identity.x_pub, 32, key_text);
@@ -364,7 +401,8 @@ static void cmd_client_add(struct node *n, const json_t *req, struct ctl_call *c
 
 	if (!c || base64_decode(key, strlen(key), c->key, sizeof(c->key), &len) != TM_OK || len != 32) {
 		free(c);
-		ctl_reply(call, msg_refusal("the client's public key is not 32 bytes in base64", ""));
+		ctl_reply(call,
+			msg_refusal("invalid", "the client's public key is not 32 bytes in base64", ""));
 		return;
 	}
 	c->node = n;
@@ -418,7 +456,7 @@ static const struct command *command_of(const json_t *req)
 
 static void unknown_command(struct ctl_call *call)
 {
-	ctl_reply(call, msg_refusal("this daemon does not know that command",
+	ctl_reply(call, msg_refusal("unknown_command", "this daemon does not know that command",
 				"is it an older version than the command line tool?"));
 }
 
@@ -441,7 +479,7 @@ void node_question(void *ctx, const json_t *req, struct ctl_call *call)
 	else if (c->question)
 		c->run(ctx, req, call);
 	else
-		ctl_reply(call,
-			msg_refusal("this command needs root, or the group that the configuration names",
-				"try it with sudo"));
+		ctl_reply(call, msg_refusal("no_permission",
+					"this command needs root, or the group that the configuration names",
+					"try it with sudo"));
 }

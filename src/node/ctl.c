@@ -124,8 +124,8 @@ static void conn_answer(struct ctl_conn *k, char *line_take, size_t n)
 
 static void conn_answer_text(struct ctl_conn *k, char *text_take)
 {
-	static const char failed[] =
-		"{\"ok\":false,\"error\":\"the daemon could not put its answer together\"}";
+	static const char failed[] = "{\"ok\":false,\"code\":\"out_of_memory\",\"error\":\"the daemon could "
+				     "not put its answer together\"}";
 	char *line = text_take ? text_take : strdup(failed);
 
 	if (!line) {
@@ -210,7 +210,7 @@ static void conn_request(struct ctl_conn *k, size_t line_len)
 	else
 		err = ctl_request_parse(k->in, line_len, &req, &d);
 	if (err) {
-		conn_answer_json(k, msg_refusal(d.what, d.hint));
+		conn_answer_json(k, msg_refusal(tm_err_word(err), d.what, d.hint));
 		return;
 	}
 
@@ -250,7 +250,7 @@ static void on_read(evutil_socket_t fd, short what UNUSED, void *arg)
 	struct ctl_conn *k = arg;
 
 	if (k->in_len == k->ctl->request_max) {
-		conn_answer_json(k, msg_refusal("the request is too long", NULL));
+		conn_answer_json(k, msg_refusal("bad_message", "the request is too long", NULL));
 		return;
 	}
 	if (k->in_len == k->in_cap && !conn_grow(k)) {
@@ -280,7 +280,7 @@ static void on_deadline(void *arg)
 	if (k->out)
 		conn_free(k);
 	else
-		conn_answer_json(k, msg_refusal("the request did not arrive in time", NULL));
+		conn_answer_json(k, msg_refusal("timeout", "the request did not arrive in time", NULL));
 }
 
 /* On the open socket each user has its own limits. k may be gone afterwards. */
@@ -295,8 +295,8 @@ static void conn_count(struct ctl_conn *k)
 	if (k->user)
 		return;
 
-	(void)too_much(&d);
-	conn_answer_json(k, msg_refusal(d.what, d.hint));
+	int err = too_much(&d);
+	conn_answer_json(k, msg_refusal(tm_err_word(err), d.what, d.hint));
 }
 
 static void conn_open(struct ctl *c, int fd)

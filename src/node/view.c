@@ -19,11 +19,15 @@ void peer_view_take(const struct node *n, const struct mesh_node *member, const 
 {
 	bool is_client = member->kind == NODE_CLIENT;
 	bool remote_client = is_client && strcmp(member->via, n->enrolment.self.id) != 0;
-	struct peer_view v = {.member = member, .candidate = "", .online_known = presence != NULL};
+	struct peer_view v = {
+		.member = member, .candidate = "", .via_name = "", .online_known = presence != NULL};
 	struct plane_peer_stats s = {0};
 	struct core_view paths = {0};
 
 	mesh_node_addresses(peers_mesh(n->peers), member, &v.ip4, &v.ip6);
+	const struct mesh_node *via = is_client ? mesh_by_id(peers_mesh(n->peers), member->via) : NULL;
+	if (via)
+		v.via_name = via->name;
 	v.online = presence && presence_has(presence, member->host);
 	if (!is_client && core_view(n->path_core, member->key, &paths)) {
 		v.rtt = paths.rtt;
@@ -46,6 +50,7 @@ static void take_link(const struct node *n, struct node_view *v)
 	struct endpoint ep;
 
 	v->link.up = agent_link_up(n->agent);
+	v->link.removed = n->removed[0] != '\0';
 	v->link.error = n->removed[0] ? n->removed : v->link.up ? "" : agent_last_error(n->agent);
 	if (agent_coordinator_data_endpoint(n->agent, &ep))
 		v->link.address = ep.ip;

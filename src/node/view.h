@@ -18,6 +18,7 @@ enum view_path {
 	VIEW_IDLE, /* nothing was sent lately */
 	VIEW_CHECKING, /* a way is looked for */
 	VIEW_DIRECT,
+	VIEW_OFFLINE, /* no way works, and the coordinator has no link to it either */
 	VIEW_PATH_N,
 };
 
@@ -27,6 +28,7 @@ struct peer_view {
 	enum view_path path;
 	struct endpoint remote; /* of the way in use; IP_NONE = none */
 	const char *candidate; /* kind of it, "" = none was checked */
+	const char *via_name; /* of a client's node; "" = none */
 	ns_t rtt; /* smoothed; 0 = unknown */
 	bool online_known, online;
 	bool session;
@@ -42,6 +44,7 @@ struct node_view {
 	bool coordinator;
 	struct {
 		bool up;
+		bool removed; /* from the mesh, by the coordinator */
 		const char *error; /* "" = none */
 		struct ip address; /* of the coordinator; IP_NONE = not known */
 	} link;
@@ -72,6 +75,8 @@ void peer_view_take(const struct node *n, const struct mesh_node *member, const 
 /* --- view_json.c --- */
 bool view_in_use(const struct peer_view *p); /* pure */
 const char *view_path_name(enum view_path p);
+/* What is shown as its path: one that is offline is not being looked for in earnest. Pure. */
+enum view_path view_shown_path(const struct peer_view *p);
 void view_print_status(const struct node_view *v, struct jsonout *out);
 void view_print_peer(const struct peer_view *p, struct jsonout *out);
 

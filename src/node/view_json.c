@@ -9,13 +9,21 @@
 const char *view_path_name(enum view_path p)
 {
 	static const char *const names[VIEW_PATH_N] = {
-		[VIEW_NONE] = "-",
+		[VIEW_NONE] = "none",
 		[VIEW_IDLE] = "idle",
 		[VIEW_CHECKING] = "checking",
 		[VIEW_DIRECT] = "direct",
+		[VIEW_OFFLINE] = "offline",
 	};
 
 	return names[p];
+}
+
+enum view_path view_shown_path(const struct peer_view *p)
+{
+	bool waits = p->path == VIEW_IDLE || p->path == VIEW_CHECKING;
+
+	return waits && p->online_known && !p->online ? VIEW_OFFLINE : p->path;
 }
 
 bool view_in_use(const struct peer_view *p)
@@ -23,11 +31,32 @@ bool view_in_use(const struct peer_view *p)
 	return p->member->coordinator || p->session || p->path > VIEW_IDLE || p->rx_bytes || p->tx_bytes;
 }
 
+/* "": there is none. */
+static void put_text(struct jsonout *out, const char *name, const char *s)
+{
+	if (s[0])
+		jsonout_text(out, name, s);
+	else
+		jsonout_null(out, name);
+}
+
+/* 0: there is none. */
+static void put_number(struct jsonout *out, const char *name, int64_t v)
+{
+	if (v)
+		jsonout_int(out, name, v);
+	else
+		jsonout_null(out, name);
+}
+
 static void put_ip(struct jsonout *out, const char *name, const struct ip *ip)
 {
 	char text[IP_STR_LEN];
 
-	jsonout_text(out, name, ip_format(ip, text));
+	if (ip->family == IP_NONE)
+		jsonout_null(out, name);
+	else
+		jsonout_text(out, name, ip_format(ip, text));
 }
 
 static void put_prefix(struct jsonout *out, const char *name, const struct prefix *p)
@@ -44,21 +73,26 @@ static void put_key(struct jsonout *out, const uint8_t key[static 32])
 
 static void put_rtt(struct jsonout *out, ns_t rtt)
 {
-	char text[32] = "null";
+	char text[32];
 
+	snprintf(text, sizeof(text), "%.3f", (double)rtt / (double)MS);
 	if (rtt)
-		snprintf(text, sizeof(text), "%.3f", (double)rtt / (double)MS);
-	jsonout_raw(out, "rtt_ms", text, strlen(text));
+		jsonout_raw(out, "rtt_ms", text, strlen(text));
+	else
+		jsonout_null(out, "rtt_ms");
 }
 
-static void put_member(const struct mesh_node *m, struct jsonout *out)
+static void put_member(const struct peer_view *p, struct jsonout *out)
 {
+	const struct mesh_node *m = p->member;
+
 	jsonout_text(out, "name", m->name);
 	jsonout_text(out, "id", m->id);
 	jsonout_text(out, "kind", m->kind == NODE_CLIENT ? "client" : "node");
 	jsonout_bool(out, "coordinator", m->coordinator);
 	put_key(out, m->key);
-	jsonout_text(out, "via", m->via);
+	put_text(out, "via", m->via);
+	put_text(out, "via_name", p->via_name);
 	jsonout_list(out, "tags");
 	for (const char *tag = m->tags; *tag; tag += strlen(tag) + 1)
 		jsonout_text(out, NULL, tag);
@@ -70,20 +104,20 @@ void view_print_peer(const struct peer_view *p, struct jsonout *out)
 	char endpoint[ENDPOINT_STR_LEN];
 
 	jsonout_object(out, NULL);
-	put_member(p->member, out);
+	put_member(p, out);
 	put_ip(out, "ip4", &p->ip4);
 	put_ip(out, "ip6", &p->ip6);
 	if (p->online_known)
 		jsonout_bool(out, "online", p->online);
 	else
-		jsonout_raw(out, "online", "null", 4);
-	jsonout_text(out, "path", view_path_name(p->path));
-	jsonout_text(out, "endpoint", endpoint_format(&p->remote, endpoint));
-	jsonout_text(out, "candidate", p->candidate);
+		jsonout_null(out, "online");
+	jsonout_text(out, "path", view_path_name(view_shown_path(p)));
+	put_text(out, "endpoint", endpoint_is_set(&p->remote) ? endpoint_format(&p->remote, endpoint) : "");
+	put_text(out, "candidate", p->candidate);
 	put_rtt(out, p->rtt);
 	jsonout_int(out, "rx_bytes", (int64_t)p->rx_bytes);
 	jsonout_int(out, "tx_bytes", (int64_t)p->tx_bytes);
-	jsonout_int(out, "last_handshake", p->last_handshake);
+	put_number(out, "last_handshake_at", p->last_handshake);
 	jsonout_bool(out, "session", p->session);
 	jsonout_object_end(out);
 }
@@ -104,9 +138,9 @@ static void put_link(const struct node_view *v, struct jsonout *out)
 {
 	jsonout_object(out, "link");
 	jsonout_bool(out, "up", v->link.up);
-	jsonout_text(out, "error", v->link.error);
-	if (v->link.address.family != IP_NONE)
-		put_ip(out, "address", &v->link.address);
+	jsonout_bool(out, "removed", v->link.removed);
+	put_text(out, "error", v->link.error);
+	put_ip(out, "coordinator_ip", &v->link.address);
 	jsonout_object_end(out);
 }
 
@@ -136,7 +170,7 @@ void view_print_status(const struct node_view *v, struct jsonout *out)
 	jsonout_text(out, "aead", v->aead);
 	jsonout_int(out, "mtu", v->mtu);
 	jsonout_int(out, "listen_port", v->listen_port);
-	jsonout_int(out, "api_port", v->api_port);
+	put_number(out, "api_port", v->api_port);
 	jsonout_int(out, "workers", v->workers);
 	jsonout_int(out, "uptime_s", v->uptime_s);
 	jsonout_text(out, "offloads", v->offloads);
@@ -147,7 +181,6 @@ void view_print_status(const struct node_view *v, struct jsonout *out)
 	for (size_t i = 0; i < v->n_peers; i++)
 		view_print_peer(&v->peers[i], out);
 	jsonout_list_end(out);
-	if (v->n_left_out)
-		jsonout_int(out, "left_out", (int64_t)v->n_left_out);
+	jsonout_int(out, "left_out", (int64_t)v->n_left_out);
 	jsonout_object_end(out);
 }

@@ -40,7 +40,7 @@ def ping_everywhere(nodes):
                     continue
                 reply = a.json("ping", b.name, "-c", 3, "-i", 0.2, family)
                 print(f"   {a.name:>6} -> {b.name:<6} {reply['address']:<28} {reply['received']}/{reply['sent']} "
-                      f"average {reply['avg_ms']:.2f} ms")
+                      f"average {reply['rtt_avg_ms']:.2f} ms")
 
 
 def transfer(a, b):

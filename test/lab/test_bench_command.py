@@ -105,7 +105,7 @@ def test_it_measures_both_directions_and_loses_nothing(net, args):
     assert_whole(result)
     peer = nas.peer("hub")
     assert result["name"] == "hub" and result["id"] == peer["id"]
-    assert result["address"] == peer["ip6" if "--ipv6" in args else "ip4"]
+    assert result["ip"] == peer["ip6" if "--ipv6" in args else "ip4"]
     assert result["path"] == "direct" and result["endpoint"] in endpoints_of(hub)
     assert result["streams"] == (4 if "--parallel" in args else 1) and result["time_s"] == 1 and result["port"] == PORT
     moved = sum(result[d]["received_bytes"] for d in ("download", "upload"))
@@ -164,7 +164,8 @@ def test_a_second_one_is_told_that_the_node_is_busy_and_is_served_afterwards(net
     first = Bench(nas, "hub", "--time", 4, "--json").moving()
     assert_one_sentence(laptop.run("bench", "hub", "-t", 1, check=False), "hub is busy .*try again in a minute")
     refused = laptop.run("bench", "hub", "-t", 1, "--json", check=False)
-    assert json.loads(refused.stdout) == {"ok": False, "error": "hub is busy with somebody else's bench",
+    assert json.loads(refused.stdout) == {"schema": 1, "ok": False, "code": "busy",
+                                          "error": "hub is busy with somebody else's bench",
                                           "hint": "it serves one at a time: try again in a minute"}
     assert_whole(json.loads(first.end().stdout))
     assert_whole(wait_for("its turn", lambda: (r := laptop.run("bench", "hub", "-t", 1, "--json", check=False)).returncode == 0

@@ -139,7 +139,7 @@ def test_a_renamed_node_answers_to_its_new_name_only(net):
     address = hub.peer("a")["ip4"]
     hub.run("node", "rename", "a", "printer")
     wait_for("the new name", lambda: hub.peer("printer"))
-    assert hub.json("ping", "printer", "-c", 1)["address"] == address
+    assert hub.json("ping", "printer", "-c", 1)["ip"] == address
     assert hub.ping("a", check=False).returncode == 1
 
 

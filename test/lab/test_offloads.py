@@ -87,9 +87,9 @@ def test_a_row_carries_everything_between_two_nodes_through_rekeys_and_a_move(ne
         hub.ping("laptop", "-" + family[2])
         transfer(a, b, to_hub[family], up=5 * MB, down=5 * MB, streams=2)
     all_datagrams(a, b, to_hub["ip4"], to_laptop["ip4"], segments=4)
-    before, done = hub.peer("laptop")["last_handshake"], []
+    before, done = hub.peer("laptop")["last_handshake_at"], []
     wait_for("a rekey under traffic", lambda: done.append(transfer(a, b, to_hub["ip4"], up=30 * MB, down=30 * MB)) or
-             hub.peer("laptop")["last_handshake"] > before, 60)
+             hub.peer("laptop")["last_handshake_at"] > before, 60)
     roam(a, b, to_hub["ip4"], lambda: laptop.peer("hub")["rx_bytes"], lambda: hub.peer("laptop")["endpoint"])
 
 

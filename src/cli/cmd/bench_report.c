@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <math.h>
 
+#include "cli/core/cli.h"
 #include "cli/core/columns.h"
 #include "cli/core/format.h"
 
@@ -78,22 +79,16 @@ int bench_report_table(const struct bench_results *r, FILE *f, bool colour)
 
 /* --- JSON --- */
 
-/* Nobody wants the digits of a binary fraction: microseconds, and hundredths of a percent, are enough. */
-static json_t *rounded(double v)
-{
-	return json_real(round(v * 1000) / 1000);
-}
-
 static json_t *ms_json(const struct bench_latency *l, ns_t v)
 {
-	return l->received ? rounded((double)v / (double)MS) : json_null();
+	return l->received ? json_rounded((double)v / (double)MS) : json_null();
 }
 
 static json_t *latency_json(const struct bench_latency *l)
 {
 	return json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "sent", (json_int_t)l->sent,
 		"received", (json_int_t)l->received, "loss_percent",
-		l->sent ? rounded(loss_percent(l)) : json_null(), "rtt_min_ms", ms_json(l, l->min),
+		l->sent ? json_rounded(loss_percent(l)) : json_null(), "rtt_min_ms", ms_json(l, l->min),
 		"rtt_avg_ms", ms_json(l, l->avg), "rtt_p50_ms", ms_json(l, l->p50), "rtt_p99_ms",
 		ms_json(l, l->p99), "rtt_max_ms", ms_json(l, l->max), "jitter_ms", ms_json(l, l->jitter));
 }
@@ -101,8 +96,9 @@ static json_t *latency_json(const struct bench_latency *l)
 static json_t *transfer_json(const struct bench_measure *m)
 {
 	return json_pack("{s:b, s:I, s:o, s:o, s:o, s:o}", "complete", (int)m->whole, "received_bytes",
-		(json_int_t)m->bytes, "duration_s", rounded((double)m->elapsed / (double)SEC),
-		"bits_per_second", json_real(round(bench_bits_per_second(m))), "retransmitted_segments",
+		(json_int_t)m->bytes, "duration_s", json_rounded((double)m->elapsed / (double)SEC),
+		"bits_per_second", json_integer((json_int_t)round(bench_bits_per_second(m))),
+		"retransmitted_segments",
 		m->retransmits == BENCH_RETRANSMITS_UNKNOWN ? json_null()
 							    : json_integer((json_int_t)m->retransmits),
 		"latency", latency_json(&m->latency));
@@ -114,8 +110,8 @@ json_t *bench_report_json(
 	const struct bench_target *t = s->target;
 	bool failed = error && *error;
 	json_t *j = json_pack("{s:b, s:s, s:s, s:s, s:s, s:i, s:i, s:o}", "ok", (int)!failed, "name", t->name,
-		"id", s->id, "address", s->address, "path", s->path, "port", (int)t->port, "streams",
-		(int)t->streams, "time_s", rounded((double)t->time / (double)SEC));
+		"id", s->id, "ip", s->address, "path", s->path, "port", (int)t->port, "streams",
+		(int)t->streams, "time_s", json_rounded((double)t->time / (double)SEC));
 
 	if (!j)
 		return NULL;
@@ -130,7 +126,7 @@ json_t *bench_report_json(
 	}
 	if (failed) {
 		json_object_set_new(j, "error", json_string(error));
-		json_object_set_new(j, "hint", json_string(hint ? hint : ""));
+		json_object_set_new(j, "hint", hint && *hint ? json_string(hint) : json_null());
 	}
 	return j;
 }

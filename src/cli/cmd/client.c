@@ -115,8 +115,9 @@ static int print_config(struct cli *c, const json_t *reply, const char *priv)
 		return cli_failf(c, NULL, "%s", tm_strerror(TM_ENOMEM));
 
 	if (c->g.json)
-		status = cli_json_take(c, json_pack("{s:b, s:O, s:s}", "ok", 1, "client",
-						  json_object_get(reply, "client"), "config", text));
+		status =
+			cli_json_take(c, json_pack("{s:b, s:O, s:s}", "ok", 1, "client",
+						 json_object_get(reply, "client"), "wireguard_config", text));
 	else
 		fputs(text, c->out);
 	wipe(text, strlen(text));
@@ -187,7 +188,7 @@ const struct command cmd_client_add = {
 
 static void client_row(struct columns *t, const json_t *j, int64_t now UNUSED)
 {
-	static const char *const keys[] = {"name", "id", "ip4", "ip6", "via", "key"};
+	static const char *const keys[] = {"name", "id", "ip4", "ip6", "via_name", "key"};
 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		columns_cell(t, json_text(j, keys[i]));

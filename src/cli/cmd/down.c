@@ -52,8 +52,13 @@ static int reload_run(struct cli *c, const void *opts UNUSED, const struct opt_w
 	if (!reply)
 		return status;
 
-	const char *keys = json_text(reply, "restart_needed");
-	fprintf(c->out, "  configuration reloaded%s%s\n", *keys ? "; a restart is needed for: " : "", keys);
+	size_t i;
+	json_t *key;
+
+	fputs("  configuration reloaded", c->out);
+	json_array_foreach (json_object_get(reply, "restart_needed"), i, key)
+		fprintf(c->out, "%s%s", i ? ", " : "; a restart is needed for: ", json_string_value(key));
+	fputc('\n', c->out);
 	return CLI_DONE;
 }
 

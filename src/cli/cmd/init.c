@@ -199,7 +199,7 @@ static int print_created(struct cli *c, const struct enrolment *e, const json_t 
 		fprintf(c->out,
 			"  To add a machine run there:  sudo tunnelmesh join %s   (single use, valid %s)\n",
 			json_text(token, "token"),
-			format_span(json_number(token, "expires") - time_real() / SEC + 30,
+			format_span(json_number(token, "expires_at") - time_real() / SEC + 30,
 				span)); /* the seconds since */
 	return CLI_DONE;
 }

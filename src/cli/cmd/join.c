@@ -187,13 +187,15 @@ static void print_path(struct cli *c, const json_t *status)
 
 static json_t *joined_json(const struct enrolment *e, const json_t *status)
 {
-	char ip4[IP_STR_LEN], ip6[IP_STR_LEN];
+	char ip4[IP_STR_LEN], ip6[IP_STR_LEN], net4[PREFIX_STR_LEN], net6[PREFIX_STR_LEN];
 	json_t *peers = json_object_get(status, "peers");
 	json_t *hub = (json_t *)(uintptr_t)peers_coordinator(peers);
 
-	return json_pack("{s:b, s:s, s:{s:s, s:s, s:s, s:s}, s:i, s:O?}", "ok", 1, "mesh", e->mesh.name,
-		"self", "name", e->self.name, "id", e->self.id, "ip4", ip_format(&e->self.ip4, ip4), "ip6",
-		ip_format(&e->self.ip6, ip6), "peers", (int)json_array_size(peers), "coordinator", hub);
+	return json_pack("{s:b, s:{s:s, s:s, s:s}, s:{s:s, s:s, s:s, s:s}, s:i, s:O?}", "ok", 1, "mesh",
+		"name", e->mesh.name, "net4", prefix_format(&e->mesh.net4, net4), "net6",
+		prefix_format(&e->mesh.net6, net6), "self", "name", e->self.name, "id", e->self.id, "ip4",
+		ip_format(&e->self.ip4, ip4), "ip6", ip_format(&e->self.ip6, ip6), "peer_count",
+		(int)json_array_size(peers), "coordinator_peer", hub);
 }
 
 static int print_joined(

@@ -34,8 +34,10 @@ static int load_enrolment(const struct cli *c, struct enrolment *e, struct diag 
 	struct stat st;
 	int err;
 
-	if (stat(c->paths.enrolment, &st) < 0 && (errno == ENOENT || errno == ENOTDIR))
+	if (stat(c->paths.enrolment, &st) < 0 && (errno == ENOENT || errno == ENOTDIR)) {
+		diag_code(d, "not_enrolled");
 		return diag_what(d, TM_ENOENT, "this machine is in no mesh");
+	}
 
 	err = enrolment_load(c->paths.enrolment, e, d);
 	if (err && geteuid() != 0 && !d->hint[0])
@@ -135,7 +137,7 @@ static int leave_run(struct cli *c, const void *opts, const struct opt_words *wo
 	if (err)
 		(void)cli_fail(c, &d, err);
 	else if (c->g.json)
-		err = cli_json_take(c, json_pack("{s:b, s:s}", "ok", 1, "mesh", e.mesh.name));
+		err = cli_json_take(c, json_pack("{s:b, s:{s:s}}", "ok", 1, "mesh", "name", e.mesh.name));
 	else
 		fprintf(c->out, "  left the mesh \"%s\"\n", e.mesh.name);
 	enrolment_wipe(&e);

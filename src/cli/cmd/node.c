@@ -23,8 +23,8 @@ static void node_row(struct columns *t, const json_t *j, int64_t now)
 	if (strcmp(json_text(j, "kind"), "client") == 0)
 		columns_cell(t, "-");
 	else
-		columns_cell(t, online ? "online" : format_age(json_number(j, "last_seen"), now, age));
-	columns_cell(t, json_text(j, "address"));
+		columns_cell(t, online ? "online" : format_age(json_number(j, "last_seen_at"), now, age));
+	columns_cell(t, json_text(j, "link_from"));
 	columns_cell(t, json_text(j, "version"));
 	columns_cell(t, json_text(j, "os"));
 }

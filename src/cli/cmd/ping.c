@@ -63,18 +63,24 @@ static int resolve(struct ping *p, const char *target, struct ip *ret_ip, struct
 	return TM_OK;
 }
 
-/* "direct 192.0.2.1:51820"; "" when the daemon cannot say (or it is this machine itself). */
-static void current_path(struct ping *p, char buf[static PEER_TEXT_LEN])
+/* What the daemon knows of it now; NULL when it cannot say, or it is this machine itself. */
+static json_t *ask_peer(struct ping *p)
 {
 	_cleanup_(json_decrefp) json_t *reply = NULL;
 	struct diag ignored = {0};
-	const json_t *peer;
+
+	if (cli_ask(p->c, "peers", json_pack("{s:s}", "node", p->id), 1000, &reply, &ignored) < 0)
+		return NULL;
+
+	return json_incref((json_t *)(uintptr_t)peers_by_id(json_object_get(reply, "peers"), p->id));
+}
+
+/* "direct 192.0.2.1:51820"; "" when the daemon cannot say (or it is this machine itself). */
+static void current_path(struct ping *p, char buf[static PEER_TEXT_LEN])
+{
+	_cleanup_(json_decrefp) json_t *peer = ask_peer(p);
 
 	buf[0] = '\0';
-	if (cli_ask(p->c, "peers", json_pack("{s:s}", "node", p->id), 1000, &reply, &ignored) < 0)
-		return;
-
-	peer = peers_by_id(json_object_get(reply, "peers"), p->id);
 	if (peer)
 		peer_path(peer, buf);
 }
@@ -87,12 +93,16 @@ static void got_reply(struct ping *p, ns_t rtt)
 	p->max = MAX(p->max, rtt);
 	p->sum += rtt;
 	p->received++;
-	current_path(p, path);
 	if (p->c->g.json) {
-		json_array_append_new(p->replies, json_pack("{s:I, s:f, s:s}", "seq", (json_int_t)p->sent,
-							  "rtt_ms", (double)rtt / (double)MS, "path", path));
+		_cleanup_(json_decrefp) json_t *peer = ask_peer(p);
+
+		json_array_append_new(p->replies,
+			json_pack("{s:I, s:o, s:O?, s:O?}", "seq", (json_int_t)p->sent, "rtt_ms",
+				json_rounded((double)rtt / (double)MS), "path", json_object_get(peer, "path"),
+				"endpoint", json_object_get(peer, "endpoint")));
 		return;
 	}
+	current_path(p, path);
 	fprintf(p->c->out, "  reply %u: %s%s%s\n", p->sent, format_ms((double)rtt / (double)MS, ms),
 		*path ? ", " : "", path);
 	fflush(p->c->out);
@@ -155,6 +165,27 @@ static int ping_all(struct ping *p, struct diag *d)
 	return TM_OK;
 }
 
+static json_t *ms_json(const struct ping *p, double ms)
+{
+	return p->received ? json_rounded(ms) : json_null();
+}
+
+static json_t *summary_json(const struct ping *p, double loss)
+{
+	double avg = p->received ? (double)p->sum / (double)MS / p->received : 0;
+	json_t *j = json_pack("{s:b, s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:O}", "ok",
+		p->received > 0, "name", p->name, "id", p->id, "ip", p->address, "sent", (json_int_t)p->sent,
+		"received", (json_int_t)p->received, "loss_percent",
+		p->sent ? json_rounded(loss) : json_null(), "rtt_min_ms",
+		ms_json(p, (double)p->min / (double)MS), "rtt_avg_ms", ms_json(p, avg), "rtt_max_ms",
+		ms_json(p, (double)p->max / (double)MS), "replies", p->replies);
+
+	if (!p->received && j)
+		json_object_update_new(j, json_pack("{s:s, s:s+, s:n}", "code", "no_reply", "error", p->name,
+						  " does not answer", "hint"));
+	return j;
+}
+
 static int summary(struct ping *p)
 {
 	double loss = p->sent ? 100.0 * (p->sent - p->received) / p->sent : 0;
@@ -162,18 +193,9 @@ static int summary(struct ping *p)
 	double avg = p->received ? (double)p->sum / (double)MS / p->received : 0;
 	int status = p->received ? CLI_DONE : CLI_FAILED;
 
-	if (p->c->g.json) {
-		json_t *j = json_pack("{s:b, s:s, s:s, s:I, s:I, s:f, s:O}", "ok", p->received > 0, "name",
-			p->name, "address", p->address, "sent", (json_int_t)p->sent, "received",
-			(json_int_t)p->received, "loss_percent", loss, "replies", p->replies);
+	if (p->c->g.json)
+		return cli_json_take(p->c, summary_json(p, loss)) == CLI_DONE ? status : CLI_FAILED;
 
-		if (j && p->received) {
-			json_object_set_new(j, "min_ms", json_real(min));
-			json_object_set_new(j, "avg_ms", json_real(avg));
-			json_object_set_new(j, "max_ms", json_real(max));
-		}
-		return cli_json_take(p->c, j) == CLI_DONE ? status : CLI_FAILED;
-	}
 	fprintf(p->c->out, "  %u sent, %u received, %.0f %% lost", p->sent, p->received, loss);
 	if (p->received)
 		fprintf(p->c->out, "; min/avg/max %.2f/%.2f/%.2f ms", min, avg, max);

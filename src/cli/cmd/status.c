@@ -8,31 +8,16 @@
 #include "cli/core/commands.h"
 #include "cli/core/peers.h"
 
-/* A client's `via` is a node id: shown by its name where we know it. */
-static const char *via_name(const json_t *peers, const json_t *self, const char *id)
+static void status_row(struct columns *t, const json_t *p, int64_t now)
 {
-	const json_t *node = peers_by_id(peers, id);
-
-	if (node)
-		return json_text(node, "name");
-
-	return strcmp(json_text(self, "id"), id) == 0 ? json_text(self, "name") : id;
-}
-
-static void status_row(struct columns *t, const json_t *status, const json_t *p, int64_t now)
-{
-	const json_t *peers = json_object_get(status, "peers"), *self = json_object_get(status, "self");
 	char path[PEER_TEXT_LEN], traffic[PEER_TEXT_LEN], rtt[FORMAT_LEN], age[FORMAT_LEN];
 
 	columns_cell(t, json_text(p, "name"));
 	columns_cell(t, json_text(p, "ip4"));
-	if (strcmp(json_text(p, "kind"), "client") == 0 && strcmp(json_text(p, "path"), "direct") != 0)
-		columns_cellf(t, "via %s", via_name(peers, self, json_text(p, "via")));
-	else
-		columns_cell(t, peer_path(p, path));
+	columns_cell(t, peer_path(p, path));
 	columns_cell(t, peer_rtt(p, rtt));
 	columns_cell(t, peer_traffic(p, traffic));
-	columns_cell(t, format_age(json_number(p, "last_handshake"), now, age));
+	columns_cell(t, format_age(json_number(p, "last_handshake_at"), now, age));
 }
 
 static void print_self(struct cli *c, const json_t *status)
@@ -72,7 +57,7 @@ static int status_run(struct cli *c, const void *opts UNUSED, const struct opt_w
 
 	print_self(c, status);
 	json_array_foreach (json_object_get(status, "peers"), i, p)
-		status_row(&t, status, p, time_real() / SEC);
+		status_row(&t, p, time_real() / SEC);
 	if (t.n == 0) {
 		fprintf(c->out, "  no other machines yet%s\n",
 			json_is_true(json_object_get(json_object_get(status, "self"), "coordinator"))

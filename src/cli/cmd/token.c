@@ -95,8 +95,8 @@ static void token_row(struct columns *t, const json_t *j, int64_t now)
 	columns_cell(t, json_text(j, "id"));
 	columns_cell(t, token_state(j));
 	columns_cellf(t, "%lld/%lld", (long long)json_number(j, "used"), (long long)json_number(j, "uses"));
-	columns_cell(t, format_until(json_number(j, "expires"), now, expires));
-	columns_cell(t, format_age(json_number(j, "created"), now, created));
+	columns_cell(t, format_until(json_number(j, "expires_at"), now, expires));
+	columns_cell(t, format_age(json_number(j, "created_at"), now, created));
 	columns_cell(t, tags);
 }
 

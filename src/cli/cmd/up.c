@@ -56,6 +56,7 @@ static int check_enrolled(const struct cli *c, struct diag *d)
 	}
 	cli_node_flags(c, flags, sizeof(flags));
 	diag_hint(d, "sudo tunnelmesh%s init, or join TOKEN", flags);
+	diag_code(d, "not_enrolled");
 	return diag_what(d, TM_ENOENT, "this machine is in no mesh yet");
 }
 

@@ -32,8 +32,9 @@ static int version_run(struct cli *c, const void *opts UNUSED, const struct opt_
 	if (!*aead)
 		aead = packets_by();
 	if (c->g.json)
-		return cli_json_take(c, json_pack("{s:b, s:s, s:s, s:s}", "ok", 1, "version", TM_VERSION,
-						"daemon", running, "aead", aead));
+		return cli_json_take(
+			c, json_pack("{s:b, s:s, s:s?, s:s?}", "ok", 1, "version", TM_VERSION, "daemon",
+				   *running ? running : NULL, "aead", *aead ? aead : NULL));
 
 	fprintf(c->out, "tunnelmesh %s\nencryption: ChaCha20-Poly1305 by %s\n", TM_VERSION,
 		*aead ? aead : "nothing that works on this machine");

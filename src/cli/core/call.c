@@ -106,6 +106,9 @@ static int reply_judge(const struct reply *r, json_t **ret_reply, struct diag *d
 		json_decref(j);
 		return diag_what(d, TM_EPROTO, "the daemon's answer makes no sense");
 	}
+	const char *code = json_string_value(json_object_get(j, "code"));
+
+	diag_code(d, code ? code : "refused");
 	diag_what(d, TM_EINVAL, "%s", error);
 	if (hint)
 		diag_hint(d, "%s", hint);

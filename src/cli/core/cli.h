@@ -18,6 +18,7 @@
 struct node_options;
 
 enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
+enum { CLI_JSON_SCHEMA = 1 }; /* of what --json prints: grows when a key goes or means something else */
 
 /* Accepted before and after the command. */
 struct globals {
@@ -67,7 +68,8 @@ int cli_usage(struct cli *c, const char *hint, const char *fmt, ...) PRINTF(3, 4
 void cli_note(struct cli *c, const char *fmt, ...) PRINTF(2, 3);
 /* Progress: one changing line on a terminal, nothing elsewhere. NULL clears it. */
 void cli_progress(struct cli *c, const char *text);
-/* Prints j indented. Returns CLI_DONE, CLI_FAILED when out of memory (j NULL). */
+/* Prints the object j indented, with the schema's number. Returns CLI_DONE, CLI_FAILED when out of memory (j
+ * NULL). */
 int cli_json_take(struct cli *c, json_t *j);
 /* "yes" from a person; false without a terminal. */
 bool cli_confirm(struct cli *c, const char *question);
@@ -90,5 +92,7 @@ const char *cli_node_flags(const struct cli *c, char *buf, size_t n);
 /* Fields of replies, with something printable for what is missing. */
 const char *json_text(const json_t *j, const char *key);
 int64_t json_number(const json_t *j, const char *key);
+/* Milliseconds to a microsecond, and the like: nobody wants the digits of a binary fraction. */
+json_t *json_rounded(double v);
 
 #endif

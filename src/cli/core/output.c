@@ -3,6 +3,7 @@
 #include "cli/core/cli.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,8 +24,9 @@ static void print_error(struct cli *c, const struct diag *d, int err)
 		return;
 
 	no_hint.hint[0] = '\0';
-	json_t *j = json_pack("{s:b, s:s, s:s}", "ok", 0, "error",
-		diag_format(&no_hint, err, what, sizeof(what)), "hint", d->hint);
+	json_t *j = json_pack("{s:b, s:s, s:s, s:s?}", "ok", 0, "code",
+		d->code[0] ? d->code : tm_err_word(err), "error",
+		diag_format(&no_hint, err, what, sizeof(what)), "hint", d->hint[0] ? d->hint : NULL);
 	if (j)
 		(void)cli_json_take(c, j);
 }
@@ -35,11 +37,12 @@ int cli_fail(struct cli *c, const struct diag *d, int err)
 	return CLI_FAILED;
 }
 
-static void vfail(struct cli *c, const char *hint, const char *fmt, va_list ap)
+static void vfail(struct cli *c, const char *code, const char *hint, const char *fmt, va_list ap)
 {
 	struct diag d = {0};
 	char what[sizeof(d.what)];
 
+	diag_code(&d, code);
 	vsnprintf(what, sizeof(what), fmt, ap);
 	diag_what(&d, TM_EINVAL, "%s", what);
 	if (hint && *hint)
@@ -52,7 +55,7 @@ int cli_failf(struct cli *c, const char *hint, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	vfail(c, hint, fmt, ap);
+	vfail(c, "failed", hint, fmt, ap);
 	va_end(ap);
 	return CLI_FAILED;
 }
@@ -62,7 +65,7 @@ int cli_usage(struct cli *c, const char *hint, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	vfail(c, hint, fmt, ap);
+	vfail(c, "usage", hint, fmt, ap);
 	va_end(ap);
 	return CLI_USAGE;
 }
@@ -100,8 +103,12 @@ int cli_json_take(struct cli *c, json_t *j)
 	if (!j)
 		return cli_failf(c, NULL, "%s", tm_strerror(TM_ENOMEM));
 
-	/* What could steer a terminal is escaped, and nothing is lost. */
-	r = json_dumpf(j, c->out, JSON_INDENT(2) | JSON_ENSURE_ASCII);
+	json_object_set_new(j, "schema", json_integer(CLI_JSON_SCHEMA));
+	/*
+	 * What could steer a terminal is escaped, and nothing is lost. 15 digits say a double as it was meant:
+	 * 0.2419, not 0.24190000000000001.
+	 */
+	r = json_dumpf(j, c->out, JSON_INDENT(2) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(15));
 	fputc('\n', c->out);
 	json_decref(j);
 	return r < 0 ? CLI_FAILED : CLI_DONE;
@@ -148,9 +155,11 @@ static void say_what_to_do(struct cli *c, int err, struct diag *d)
 
 	cli_node_flags(c, flags, sizeof(flags));
 	if (access(c->paths.enrolment, F_OK) != 0 && errno == ENOENT) {
+		diag_code(d, "not_enrolled");
 		diag_what(d, err, "tunnelmesh is not running, and this machine is in no mesh yet");
 		diag_hint(d, "sudo tunnelmesh%s init, or join TOKEN", flags);
 	} else {
+		diag_code(d, "not_running");
 		diag_hint(d, "sudo tunnelmesh%s up", flags);
 	}
 }
@@ -218,4 +227,9 @@ int64_t json_number(const json_t *j, const char *key)
 	const json_t *v = json_object_get(j, key);
 
 	return json_is_integer(v) ? json_integer_value(v) : (int64_t)json_number_value(v);
+}
+
+json_t *json_rounded(double v)
+{
+	return json_real(round(v * 1000) / 1000);
 }

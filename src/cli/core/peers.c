@@ -40,18 +40,14 @@ const char *peer_rtt(const json_t *j, char buf[static FORMAT_LEN])
 
 const char *peer_path(const json_t *j, char buf[static PEER_TEXT_LEN])
 {
-	const char *path = json_text(j, "path"), *endpoint = json_text(j, "endpoint"),
-		   *via = json_text(j, "via");
+	const char *path = json_text(j, "path"), *via = json_text(j, "via_name");
 
 	if (strcmp(path, "direct") == 0)
-		snprintf(buf, PEER_TEXT_LEN, "direct %.100s", endpoint);
+		snprintf(buf, PEER_TEXT_LEN, "direct %.100s", json_text(j, "endpoint"));
 	else if (strcmp(json_text(j, "kind"), "client") == 0)
 		snprintf(buf, PEER_TEXT_LEN, *via ? "via %.100s" : "-", via);
-	else if (json_is_false(json_object_get(j, "online")))
-		snprintf(buf, PEER_TEXT_LEN,
-			"offline"); /* as the coordinator sees it; a tunnel may live on, see above */
 	else
-		snprintf(buf, PEER_TEXT_LEN, "%.100s", *path ? path : "-");
+		snprintf(buf, PEER_TEXT_LEN, "%.100s", path);
 	return buf;
 }
 

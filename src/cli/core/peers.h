@@ -15,7 +15,7 @@ const json_t *peers_by_id(const json_t *peers, const char *id);
 
 bool peer_has_rtt(const json_t *j);
 const char *peer_rtt(const json_t *j, char buf[static FORMAT_LEN]); /* "11 ms" or "-" */
-/* "direct 192.0.2.1:51820", "idle", "offline" */
+/* "direct 192.0.2.1:51820", "idle", "offline", "via hub" */
 const char *peer_path(const json_t *j, char buf[static PEER_TEXT_LEN]);
 const char *peer_traffic(const json_t *j, char buf[static PEER_TEXT_LEN]); /* "1.2M/340K" */
 

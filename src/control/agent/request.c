@@ -36,7 +36,8 @@ static void answer(struct request *r, json_t *answer_take)
 
 static void on_timeout(void *ctx)
 {
-	answer(ctx, msg_refusal("the coordinator did not answer in time", "try again in a moment"));
+	answer(ctx,
+		msg_refusal("timeout", "the coordinator did not answer in time", "try again in a moment"));
 }
 
 static int request_new(struct agent *a, agent_reply_fn *reply, void *ctx, struct request **ret_request)
@@ -66,14 +67,14 @@ void agent_request(struct agent *a, const json_t *req, agent_reply_fn *reply, vo
 	struct request *r;
 
 	if (request_new(a, reply, ctx, &r) != TM_OK) {
-		reply(ctx, msg_refusal("out of memory", ""));
+		reply(ctx, msg_refusal("out_of_memory", "out of memory", ""));
 		return;
 	}
 	if (a->state != AGENT_UP) {
 		char why[RACE_WHY_MAX + 64];
 
 		snprintf(why, sizeof(why), "there is no link to the coordinator: %s", a->last_error);
-		answer(r, msg_refusal(why,
+		answer(r, msg_refusal("no_link", why,
 				  "try again once `tunnelmesh status` shows the coordinator as connected"));
 		return;
 	}
@@ -82,8 +83,8 @@ void agent_request(struct agent *a, const json_t *req, agent_reply_fn *reply, vo
 		json_object_set_new(m, "id", json_integer(r->id));
 	loop_timer_in(r->timeout, timeout_ms * MS);
 	if (!m || clink_send(a->link, m) != TM_OK)
-		answer(r, msg_refusal(
-				  "the request cannot be sent to the coordinator", "try again in a moment"));
+		answer(r, msg_refusal("no_link", "the request cannot be sent to the coordinator",
+				  "try again in a moment"));
 	json_decref(m);
 }
 
@@ -108,7 +109,7 @@ void request_reply(struct agent *a, const json_t *m)
 void requests_fail(struct agent *a, const char *why)
 {
 	LIST_FOREACH (r, &a->pending, struct request, in_agent)
-		answer(r, msg_refusal(why, "try again in a moment"));
+		answer(r, msg_refusal("no_link", why, "try again in a moment"));
 }
 
 void requests_settle(struct agent *a)

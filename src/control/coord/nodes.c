@@ -100,13 +100,14 @@ static const struct job_kind rename_kind = {sizeof(struct rename), rename_body, 
 static struct member *find_named(struct coord *c, const struct asker *a, const char *name)
 {
 	struct member *m = registry_lookup(c->reg, name);
-	char what[128];
+	struct diag d = {0};
 
 	if (m)
 		return m;
 
-	snprintf(what, sizeof(what), "there is no node \"%s\"", name);
-	answer_refuse_text(c, a, what, all_nodes);
+	diag_hint(&d, "%s", all_nodes);
+	diag_what(&d, TM_ENOENT, "there is no node \"%s\"", name);
+	answer_refuse(c, a, TM_ENOENT, &d);
 	return NULL;
 }
 

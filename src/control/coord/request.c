@@ -162,12 +162,18 @@ void answer_ok(struct coord *c, const struct asker *a)
 	answer_end(c, a, &o);
 }
 
-void answer_refuse_text(struct coord *c, const struct asker *a, const char *error, const char *hint)
+static void refuse(
+	struct coord *c, const struct asker *a, const char *code, const char *error, const char *hint)
 {
 	struct jsonout o = {0};
 
-	msg_refusal_put(&o, a->conn ? &a->id : NULL, error, hint);
+	msg_refusal_put(&o, a->conn ? &a->id : NULL, code, error, hint);
 	deliver(c, a, &o);
+}
+
+void answer_refuse_text(struct coord *c, const struct asker *a, const char *error, const char *hint)
+{
+	refuse(c, a, "refused", error, hint);
 }
 
 void answer_refuse(struct coord *c, const struct asker *a, int err, const struct diag *d)
@@ -185,5 +191,5 @@ void answer_refuse(struct coord *c, const struct asker *a, int err, const struct
 		diag_hint(&own, "try again later");
 	}
 	store_explain(err, &own);
-	answer_refuse_text(c, a, own.what, own.hint);
+	refuse(c, a, own.code[0] ? own.code : tm_err_word(err), own.what, own.hint);
 }

@@ -52,8 +52,13 @@ static void create_done(struct coord *c, struct job *j, int err)
 	answer_begin(&j->asker, &o);
 	jsonout_text(&o, "token", text);
 	jsonout_text(&o, "id", id);
-	jsonout_int(&o, "expires", n->token.expires);
+	jsonout_int(&o, "expires_at", n->token.expires);
 	jsonout_int(&o, "uses", n->token.uses);
+	jsonout_bool(&o, "ephemeral", n->token.ephemeral);
+	jsonout_list(&o, "tags");
+	for (size_t i = 0; i < n->token.n_tags; i++)
+		jsonout_text(&o, NULL, n->token.tags[i]);
+	jsonout_list_end(&o);
 	answer_end(c, &j->asker, &o);
 	wipe(text, sizeof(text));
 }

@@ -181,18 +181,21 @@ void msg_reply_begin(struct jsonout *o, const int64_t *id, bool ok)
 	jsonout_bool(o, "ok", ok);
 }
 
-void msg_refusal_put(struct jsonout *o, const int64_t *id, const char *error, const char *hint)
+void msg_refusal_put(
+	struct jsonout *o, const int64_t *id, const char *code, const char *error, const char *hint)
 {
 	msg_reply_begin(o, id, false);
+	jsonout_text(o, "code", code);
 	jsonout_text(o, "error", error);
 	if (hint && hint[0])
 		jsonout_text(o, "hint", hint);
 	jsonout_object_end(o);
 }
 
-json_t *msg_refusal(const char *error, const char *hint)
+json_t *msg_refusal(const char *code, const char *error, const char *hint)
 {
-	return json_pack("{s:b, s:s, s:s*}", "ok", 0, "error", error, "hint", hint && hint[0] ? hint : NULL);
+	return json_pack("{s:b, s:s, s:s, s:s*}", "ok", 0, "code", code, "error", error, "hint",
+		hint && hint[0] ? hint : NULL);
 }
 
 int msg_reply_get(const json_t *j, struct diag *d)

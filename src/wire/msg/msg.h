@@ -117,9 +117,10 @@ void msg_reply_begin(struct jsonout *o, const int64_t *id, bool ok);
 bool msg_request_id(const json_t *m, int64_t *ret_id);
 /* TM_OK when it says yes; TM_EPERM with the coordinator's words in d when it does not. */
 NODISCARD int msg_reply_get(const json_t *j, struct diag *d);
-/* The whole of a refusal. */
-void msg_refusal_put(struct jsonout *o, const int64_t *id, const char *error, const char *hint);
+/* The whole of a refusal. code: one word for programs (docs/json.md). */
+void msg_refusal_put(
+	struct jsonout *o, const int64_t *id, const char *code, const char *error, const char *hint);
 /* The same without type and id, as it comes out of a reply; NULL: out of memory. */
-NODISCARD json_t *msg_refusal(const char *error, const char *hint);
+NODISCARD json_t *msg_refusal(const char *code, const char *error, const char *hint);
 
 #endif

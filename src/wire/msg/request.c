@@ -157,8 +157,8 @@ void msg_token_put(struct jsonout *o, const struct msg_token *t)
 	jsonout_hex(o, "id", t->id, sizeof(t->id));
 	jsonout_int(o, "uses", t->uses);
 	jsonout_int(o, "used", t->used);
-	jsonout_int(o, "expires", t->expires);
-	jsonout_int(o, "created", t->created);
+	jsonout_int(o, "expires_at", t->expires);
+	jsonout_int(o, "created_at", t->created);
 	jsonout_bool(o, "revoked", t->revoked);
 	jsonout_bool(o, "expired", t->expired);
 	jsonout_bool(o, "ephemeral", t->ephemeral);
@@ -169,6 +169,14 @@ void msg_token_put(struct jsonout *o, const struct msg_token *t)
 	jsonout_object_end(o);
 }
 
+static void text_or_null(struct jsonout *o, const char *key, const char *s)
+{
+	if (s[0])
+		jsonout_text(o, key, s);
+	else
+		jsonout_null(o, key);
+}
+
 void msg_member_put(struct jsonout *o, const char *key, const struct msg_member *m)
 {
 	char text[IP_STR_LEN];
@@ -176,14 +184,15 @@ void msg_member_put(struct jsonout *o, const char *key, const struct msg_member 
 	jsonout_object(o, key);
 	node_rec_put_shown(o, m->rec);
 	jsonout_bool(o, "online", m->online);
-	jsonout_int(o, "created", m->created);
-	jsonout_int(o, "last_seen", m->last_seen);
-	jsonout_text(o, "os", m->os);
-	jsonout_text(o, "version", m->version);
+	jsonout_int(o, "created_at", m->created);
+	if (m->last_seen)
+		jsonout_int(o, "last_seen_at", m->last_seen);
+	else
+		jsonout_null(o, "last_seen_at");
+	text_or_null(o, "os", m->os);
+	text_or_null(o, "version", m->version);
 	jsonout_bool(o, "ephemeral", m->ephemeral);
-	if (m->address.family != IP_NONE)
-		jsonout_text(o, "address", ip_format(&m->address, text));
-	if (m->via_name)
-		jsonout_text(o, "via_name", m->via_name);
+	text_or_null(o, "link_from", m->address.family != IP_NONE ? ip_format(&m->address, text) : "");
+	text_or_null(o, "via_name", m->via_name ? m->via_name : "");
 	jsonout_object_end(o);
 }

@@ -66,10 +66,10 @@ void msg_token_put(struct jsonout *o, const struct msg_token *t); /* one of a li
 struct msg_member {
 	const struct node_rec *rec;
 	const char *os, *version;
-	const char *via_name; /* of a client's node; NULL = left out */
+	const char *via_name; /* of a client's node; NULL = none */
 	int64_t created, last_seen; /* Unix seconds */
 	bool online, ephemeral;
-	struct ip address; /* of its last link; IP_NONE = left out */
+	struct ip address; /* of its last link; IP_NONE = not told */
 };
 void msg_member_put(struct jsonout *o, const char *key, const struct msg_member *m);
 

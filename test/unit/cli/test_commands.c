@@ -173,19 +173,22 @@ static const char status_reply[] =
 	"\"link\":{\"up\":false,\"error\":\"connection refused\"},\"uptime_s\":10800,\"peers\":["
 	"{\"name\":\"hub\",\"id\":\"bbbbbbbbbbbbbbbb\",\"ip4\":\"100.101.0.1\",\"ip6\":\"fd5c::1\",\"kind\":"
 	"\"node\",\"online\":true,"
-	"\"coordinator\":true,\"tags\":[],\"via\":\"\",\"endpoint\":\"203.0.113.7:51820\",\"path\":"
+	"\"coordinator\":true,\"tags\":[],\"via\":null,\"via_name\":null,\"endpoint\":\"203.0.113.7:51820\","
+	"\"path\":"
 	"\"direct\",\"rtt_ms\":11.2,"
-	"\"rx_bytes\":1200000,\"tx_bytes\":340000,\"last_handshake\":1,\"session\":true,\"key\":\"K1\"},"
+	"\"rx_bytes\":1200000,\"tx_bytes\":340000,\"last_handshake_at\":1,\"session\":true,\"key\":\"K1\"},"
 	"{\"name\":\"nas\",\"id\":\"cccccccccccccccc\",\"ip4\":\"100.101.0.3\",\"ip6\":\"fd5c::3\",\"kind\":"
 	"\"node\",\"online\":false,"
-	"\"coordinator\":false,\"tags\":[\"a\",\"b\"],\"via\":\"\",\"endpoint\":\"-\",\"path\":\"idle\","
+	"\"coordinator\":false,\"tags\":[\"a\",\"b\"],\"via\":null,\"via_name\":null,\"endpoint\":null,"
+	"\"path\":\"offline\","
 	"\"rtt_ms\":null,"
-	"\"rx_bytes\":0,\"tx_bytes\":0,\"last_handshake\":0,\"session\":false,\"key\":\"K2\"},"
+	"\"rx_bytes\":0,\"tx_bytes\":0,\"last_handshake_at\":null,\"session\":false,\"key\":\"K2\"},"
 	"{\"name\":\"phone\",\"id\":\"dddddddddddddddd\",\"ip4\":\"100.101.0.4\",\"ip6\":\"fd5c::4\","
 	"\"kind\":\"client\",\"online\":false,"
-	"\"coordinator\":false,\"tags\":[],\"via\":\"bbbbbbbbbbbbbbbb\",\"endpoint\":\"-\",\"path\":\"-\","
+	"\"coordinator\":false,\"tags\":[],\"via\":\"bbbbbbbbbbbbbbbb\",\"via_name\":\"hub\",\"endpoint\":"
+	"null,\"path\":\"none\","
 	"\"rtt_ms\":null,"
-	"\"rx_bytes\":0,\"tx_bytes\":0,\"last_handshake\":0,\"session\":false,\"key\":\"K3\"}]}";
+	"\"rx_bytes\":0,\"tx_bytes\":0,\"last_handshake_at\":null,\"session\":false,\"key\":\"K3\"}]}";
 
 static void status_shows_this_node_and_a_table_of_paths(void **state)
 {
@@ -230,13 +233,15 @@ static void what_a_brief_status_leaves_out_is_counted(void **state)
 	run_free(&r);
 }
 
-static void json_is_the_daemons_reply_unchanged(void **state)
+static void json_is_the_daemons_reply_with_the_schemas_number(void **state)
 {
 	static const struct fake_reply replies[] = {{"status", status_reply}, {"peers", status_reply}, {0}};
 	static const char *const commands[] = {
 		"--json --state-dir DIR status", "peers --state-dir DIR --json"};
 	struct fixture *f = *state;
 	json_t *sent = json_loads(status_reply, 0, NULL);
+
+	json_object_set_new(sent, "schema", json_integer(1));
 
 	fake_daemon_start(&f->daemon, f->socket, NULL, replies);
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
@@ -288,7 +293,7 @@ static void an_empty_mesh_says_what_comes_next(void **state)
 static void a_daemons_refusal_becomes_the_sentence(void **state)
 {
 	static const struct fake_reply replies[] = {
-		{"node.remove", "{\"ok\":false,\"error\":\"there is no node "
+		{"node.remove", "{\"ok\":false,\"code\":\"not_found\",\"error\":\"there is no node "
 				"\\\"x\\u001b[2J\\\"\",\"hint\":\"see peers\"}"},
 		{0},
 	};
@@ -301,6 +306,8 @@ static void a_daemons_refusal_becomes_the_sentence(void **state)
 	assert_string_equal(r.err, "tunnelmesh: there is no node \"x?[2J\" (see peers)\n");
 	json_t *j = json_loads(r.out, 0, NULL);
 	assert_string_equal(json_string_value(json_object_get(j, "hint")), "see peers");
+	assert_string_equal(json_string_value(json_object_get(j, "code")), "not_found");
+	assert_int_equal(json_integer_value(json_object_get(j, "schema")), 1);
 	json_decref(j);
 	run_free(&r);
 }
@@ -309,7 +316,7 @@ static void token_create_prints_the_token_and_nothing_else(void **state)
 {
 	static const struct fake_reply replies[] = {
 		{"token.create", "{\"ok\":true,\"token\":\"tm1_AAbb\",\"id\":\"0011223344556677\","
-				 "\"expires\":2000000000}"},
+				 "\"expires_at\":2000000000}"},
 		{0},
 	};
 	struct fixture *f = *state;
@@ -336,13 +343,14 @@ static void token_create_prints_the_token_and_nothing_else(void **state)
 static void token_list_says_what_became_of_each(void **state)
 {
 	static const struct fake_reply replies[] = {
-		{"token.list", "{\"ok\":true,\"tokens\":[{\"id\":\"01\",\"uses\":1,\"used\":0,\"expires\":1,"
-			       "\"tags\":[],\"created\":0,"
-			       "\"revoked\":false,\"expired\":true},"
-			       "{\"id\":\"02\",\"uses\":1,\"used\":1,\"expires\":1,\"tags\":[\"ci\"],"
-			       "\"created\":0,\"revoked\":false,\"expired\":false},"
-			       "{\"id\":\"03\",\"uses\":2,\"used\":1,\"expires\":1,\"tags\":[],\"created\":0,"
-			       "\"revoked\":true,\"expired\":false}]}"},
+		{"token.list",
+			"{\"ok\":true,\"tokens\":[{\"id\":\"01\",\"uses\":1,\"used\":0,\"expires_at\":1,"
+			"\"tags\":[],\"created_at\":0,"
+			"\"revoked\":false,\"expired\":true},"
+			"{\"id\":\"02\",\"uses\":1,\"used\":1,\"expires_at\":1,\"tags\":[\"ci\"],"
+			"\"created_at\":0,\"revoked\":false,\"expired\":false},"
+			"{\"id\":\"03\",\"uses\":2,\"used\":1,\"expires_at\":1,\"tags\":[],\"created_at\":0,"
+			"\"revoked\":true,\"expired\":false}]}"},
 		{0},
 	};
 	struct fixture *f = *state;
@@ -415,7 +423,8 @@ static void client_add_prints_a_configuration_and_nothing_else(void **state)
 
 	run_cli(&r, f->dir, "client add phone --state-dir DIR --endpoint vpn.example.org:4500 --json");
 	json_t *j = json_loads(r.out, 0, NULL);
-	assert_contains(json_string_value(json_object_get(j, "config")), "Endpoint = vpn.example.org:4500\n");
+	assert_contains(json_string_value(json_object_get(j, "wireguard_config")),
+		"Endpoint = vpn.example.org:4500\n");
 	json_decref(j);
 	assert_contains(f->daemon.requests[1], "\"endpoint\":\"vpn.example.org:4500\"");
 	run_free(&r);
@@ -592,7 +601,7 @@ int main(void)
 		T(an_enrolled_machine_is_told_to_start_it),
 		T(status_shows_this_node_and_a_table_of_paths),
 		T(what_a_brief_status_leaves_out_is_counted),
-		T(json_is_the_daemons_reply_unchanged),
+		T(json_is_the_daemons_reply_with_the_schemas_number),
 		T(peers_lists_names_ids_addresses_and_tags),
 		T(an_empty_mesh_says_what_comes_next),
 		T(a_daemons_refusal_becomes_the_sentence),

@@ -41,6 +41,7 @@ static void sample_init(struct sample *s)
 		.path = VIEW_DIRECT,
 		.remote = {.ip = address("192.0.2.7"), .port = 51820},
 		.candidate = "srflx",
+		.via_name = "",
 		.rtt = 11250 * US,
 		.online_known = true,
 		.online = true,
@@ -97,17 +98,54 @@ static void a_peer_is_printed_with_all_that_is_known(void **state UNUSED)
 
 static void what_is_not_known_is_null(void **state UNUSED)
 {
+	static const char *const peer_keys[] = {
+		"online", "rtt_ms", "endpoint", "candidate", "via", "via_name", "last_handshake_at"};
 	struct sample s;
 	struct jsonout w = {0};
 
 	sample_init(&s);
 	s.peer.online_known = false;
 	s.peer.rtt = 0;
+	s.peer.remote = (struct endpoint){0};
+	s.peer.candidate = "";
 	view_print_peer(&s.peer, &w);
 	json_t *j = read_back(&w);
-	assert_true(json_is_null(json_object_get(j, "online")));
-	assert_true(json_is_null(json_object_get(j, "rtt_ms")));
+	for (size_t i = 0; i < ARRAY_LEN(peer_keys); i++)
+		if (!json_is_null(json_object_get(j, peer_keys[i])))
+			fail_msg("%s", peer_keys[i]);
 	json_decref(j);
+
+	s.view.link.error = "";
+	view_print_status(&s.view, &w);
+	j = read_back(&w);
+	assert_true(json_is_null(json_object_get(j, "api_port")));
+	assert_true(json_is_null(json_object_get(json_object_get(j, "link"), "error")));
+	assert_true(json_is_null(json_object_get(json_object_get(j, "link"), "coordinator_ip")));
+	json_decref(j);
+}
+
+static void a_peer_that_is_offline_is_not_being_looked_for(void **state UNUSED)
+{
+	static const struct {
+		enum view_path path;
+		bool known, online;
+		enum view_path shown;
+	} rows[] = {
+		{VIEW_CHECKING, true, false, VIEW_OFFLINE},
+		{VIEW_IDLE, true, false, VIEW_OFFLINE},
+		{VIEW_CHECKING, true, true, VIEW_CHECKING},
+		{VIEW_CHECKING, false, false, VIEW_CHECKING},
+		{VIEW_DIRECT, true, false, VIEW_DIRECT}, /* a tunnel lives on without the coordinator */
+		{VIEW_NONE, true, false, VIEW_NONE},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct peer_view p = {
+			.path = rows[i].path, .online_known = rows[i].known, .online = rows[i].online};
+
+		if (view_shown_path(&p) != rows[i].shown)
+			fail_msg("row %zu", i);
+	}
 }
 
 static void a_peer_is_in_use_once_something_was_sent_and_the_coordinator_always(void **state UNUSED)
@@ -152,6 +190,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_peer_is_printed_with_all_that_is_known),
 		cmocka_unit_test(what_is_not_known_is_null),
+		cmocka_unit_test(a_peer_that_is_offline_is_not_being_looked_for),
 		cmocka_unit_test(a_peer_is_in_use_once_something_was_sent_and_the_coordinator_always),
 		cmocka_unit_test(status_holds_this_node_its_link_its_drops_and_its_peers),
 	};

@@ -41,8 +41,8 @@ static void tokens_are_listed_without_their_secret_and_can_be_revoked(void **sta
 	assert_int_equal(json_array_size(list), 1);
 	assert_int_equal(json_integer_value(json_object_get(one, "uses")), 3);
 	assert_int_equal(json_integer_value(json_object_get(one, "used")), 0);
-	assert_int_equal(json_integer_value(json_object_get(one, "expires")), rig_unix_now + 60);
-	assert_int_equal(json_integer_value(json_object_get(one, "created")), rig_unix_now);
+	assert_int_equal(json_integer_value(json_object_get(one, "expires_at")), rig_unix_now + 60);
+	assert_int_equal(json_integer_value(json_object_get(one, "created_at")), rig_unix_now);
 	assert_int_equal(json_array_size(json_object_get(one, "tags")), 2);
 	assert_true(json_is_false(json_object_get(one, "revoked")));
 	assert_true(json_is_false(json_object_get(one, "expired")));
@@ -80,15 +80,15 @@ static void the_node_list_tells_what_is_known(void **state)
 	assert_string_equal(text(laptop, "name"), "laptop");
 	assert_string_equal(text(laptop, "os"), "linux");
 	assert_string_equal(text(laptop, "version"), "0.1.0");
-	assert_string_equal(text(laptop, "address"), "198.51.100.7");
-	assert_int_equal(json_integer_value(json_object_get(laptop, "last_seen")), rig_unix_now);
+	assert_string_equal(text(laptop, "link_from"), "198.51.100.7");
+	assert_int_equal(json_integer_value(json_object_get(laptop, "last_seen_at")), rig_unix_now);
 	assert_true(json_is_false(json_object_get(laptop, "online")));
 	/* Also after a restart. */
 	rig_stop(r);
 	rig_start(r);
 	list = json_object_get(rig_admin(r, json_pack("{s:s}", "cmd", "node.list")), "nodes");
 	assert_int_equal(
-		json_integer_value(json_object_get(json_array_get(list, 1), "last_seen")), rig_unix_now);
+		json_integer_value(json_object_get(json_array_get(list, 1), "last_seen_at")), rig_unix_now);
 }
 
 static void renaming_is_told_to_all(void **state)

@@ -248,16 +248,17 @@ static void a_refusal_says_what_and_what_to_do(void **state)
 	int64_t id = 9;
 	(void)state;
 
-	msg_refusal_put(&o, &id, "it is full", "wait");
+	msg_refusal_put(&o, &id, "full", "it is full", "wait");
 	char *text = jsonout_take(&o, NULL);
 	assert_string_equal(
-		text, "{\"t\":\"reply\",\"id\":9,\"ok\":false,\"error\":\"it is full\",\"hint\":\"wait\"}");
+		text, "{\"t\":\"reply\",\"id\":9,\"ok\":false,\"code\":\"full\",\"error\":\"it is full\",\"hint\":\"wait\"}");
 	free(text);
-	msg_refusal_put(&o, NULL, "it is full", "");
+	msg_refusal_put(&o, NULL, "full", "it is full", "");
 	text = jsonout_take(&o, NULL);
-	assert_string_equal(text, "{\"ok\":false,\"error\":\"it is full\"}");
+	assert_string_equal(text, "{\"ok\":false,\"code\":\"full\",\"error\":\"it is full\"}");
 	free(text);
-	json_t *whole = msg_refusal("it is full", "wait"), *bare = msg_refusal("it is full", "");
+	json_t *whole = msg_refusal("full", "it is full", "wait"),
+	       *bare = msg_refusal("full", "it is full", "");
 	assert_string_equal(json_string_value(json_object_get(whole, "error")), "it is full");
 	assert_string_equal(json_string_value(json_object_get(whole, "hint")), "wait");
 	assert_true(json_is_false(json_object_get(bare, "ok")));

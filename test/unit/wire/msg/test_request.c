@@ -104,7 +104,8 @@ static void members_and_tokens_are_shown_with_all_that_people_look_for(void **st
 		.rec = &rec, .os = "", .version = "1", .via_name = "hub", .created = 5, .online = true};
 	struct msg_token t = {.id = {1}, .uses = 3, .used = 1, .tags = {{"ci"}, 1}, .expired = true};
 	static const char *const keys[] = {"id", "name", "ip4", "ip6", "key", "tags", "coordinator", "kind",
-		"via", "online", "created", "last_seen", "os", "version", "ephemeral", "via_name", "address"};
+		"via", "online", "created_at", "last_seen_at", "os", "version", "ephemeral", "via_name",
+		"link_from"};
 	struct jsonout o = {0};
 	(void)state;
 

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""docs/json.md and the program say the same."""
+import json
+import os
+import re
+
+DOCUMENT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../docs/json.md")
+
+# Whose keys a row refers to, and the words in it that are no keys of this one.
+SAME_AS = {"status": ["peers"], "join": ["init", "peers"], "client list": ["node list"], "node rename": ["node list"]}
+NO_KEYS = {"join": {"init", "peers", "token"}, "node rename": {"nodes", "list"}, "client list": {"nodes"}}
+
+
+def documented():
+    """The words in backticks of each command's row, outside of it and inside of what it lists."""
+    with open(DOCUMENT, encoding="utf-8") as f:
+        rows = re.findall(r"^\| (`[^|]*`) \| (.*) \|$", f.read(), re.M)
+    return {command: set(" ".join(re.findall(r"`([^`]*)`", text)).split())
+            for commands, text in rows for command in re.findall(r"`([^`]*)`", commands)}
+
+
+def keys_of(value):
+    """Every key of a document, also inside of it; the names of drops are those of another table."""
+    if isinstance(value, list):
+        return set().union(*map(keys_of, value))
+    if not isinstance(value, dict):
+        return set()
+    return set(value) | set().union(*(keys_of(v) for k, v in value.items() if k != "drops"))
+
+
+def test_every_command_prints_the_keys_that_are_documented(net):
+    hub, laptop = net.node("hub"), net.node("laptop")
+    said = {"init": json.loads(hub.init("--json").stdout)}
+    said["token create"] = hub.json("token", "create", "--tag", "x")
+    said["join"] = json.loads(laptop.join(said["token create"]["token"], "--json").stdout)
+    said["client add"] = hub.json("client", "add", "phone", "--endpoint", "192.0.2.1:51820")
+    for command in ("status", "peers", "ping laptop -c 1", "bench laptop -t 1", "node list", "client list", "token list",
+                    "reload", "version", "up", "node rename laptop desk", "client remove phone", "token revoke "
+                    + said["token create"]["id"]):
+        words = [w for w in command.split() if w.isalpha() and w not in ("laptop", "desk", "phone")]
+        said[" ".join(words)] = hub.json(*command.split())
+    said["leave"] = laptop.json("leave", "-y")
+    said["down"] = hub.json("down")
+    table = documented()
+    for command, answer in said.items():
+        assert answer.pop("schema") == 1 and answer.pop("ok") is True, command
+        got, wanted = keys_of(answer), table[command].union(*(table[c] for c in SAME_AS.get(command, ())))
+        wanted -= NO_KEYS.get(command, set())
+        assert got == wanted, f"{command}: undocumented {got - wanted}, not there {wanted - got}"
+
+
+def test_a_failure_has_a_code_for_programs(net):
+    hub = net.node("hub")
+
+    def code(*args):
+        answer = json.loads(hub.run(*args, "--json", check=False).stdout)
+        assert answer["ok"] is False and answer["schema"] == 1 and answer["error"] and "hint" in answer
+        return answer["code"]
+
+    assert code("status") == "not_enrolled"
+    hub.init()
+    assert code("stauts") == "usage"
+    assert code("ping", "nobody") == "not_found"
+    assert code("node", "remove", "nobody") == "not_found"
+    laptop = net.node("laptop")
+    laptop.join(hub.token())
+    laptop.down()
+    assert json.loads(laptop.run("status", "--json", check=False).stdout)["code"] == "not_running"
+    laptop.up()
+    assert json.loads(laptop.run("token", "list", "--json", check=False).stdout)["code"] == "not_coordinator"
+    assert "hub" in laptop.run("token", "list", check=False).stderr

@@ -105,8 +105,8 @@ int cli_json_take(struct cli *c, json_t *j)
 
 	json_object_set_new(j, "schema", json_integer(CLI_JSON_SCHEMA));
 	/*
-	 * What could steer a terminal is escaped, and nothing is lost. 15 digits say a double as it was meant:
-	 * 0.2419, not 0.24190000000000001.
+	 * What could steer a terminal is escaped, and nothing is lost. 15 digits say a double as it was
+	 * meant: 0.2419, not 0.24190000000000001.
 	 */
 	r = json_dumpf(j, c->out, JSON_INDENT(2) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(15));
 	fputc('\n', c->out);

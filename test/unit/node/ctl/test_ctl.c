@@ -242,7 +242,8 @@ static void what_is_not_one_json_object_is_refused_with_a_sentence(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		char *s = ask(f, rows[i].line);
 
-		snprintf(expect, sizeof(expect), "{\"ok\":false,\"code\":\"bad_message\",\"error\":\"%s\"}\n", rows[i].error);
+		snprintf(expect, sizeof(expect), "{\"ok\":false,\"code\":\"bad_message\",\"error\":\"%s\"}\n",
+			rows[i].error);
 		if (strcmp(s, expect) != 0)
 			fail_msg("row %zu: %s", i, s);
 		free(s);

@@ -250,8 +250,8 @@ static void a_refusal_says_what_and_what_to_do(void **state)
 
 	msg_refusal_put(&o, &id, "full", "it is full", "wait");
 	char *text = jsonout_take(&o, NULL);
-	assert_string_equal(
-		text, "{\"t\":\"reply\",\"id\":9,\"ok\":false,\"code\":\"full\",\"error\":\"it is full\",\"hint\":\"wait\"}");
+	assert_string_equal(text, "{\"t\":\"reply\",\"id\":9,\"ok\":false,\"code\":\"full\",\"error\":\"it "
+				  "is full\",\"hint\":\"wait\"}");
 	free(text);
 	msg_refusal_put(&o, NULL, "full", "it is full", "");
 	text = jsonout_take(&o, NULL);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/plain.h"
 #include "base/secret.h"
 #include "base/time.h"
 #include "cli/core/backup.h"
@@ -125,7 +126,7 @@ static int say_done(struct cli *c, const char *path, const struct enrolment *e, 
 
 	snprintf(mesh, sizeof(mesh), "%s", e->mesh.name);
 	fprintf(c->out, "  %s%s of the mesh \"%s\" is in %s (%s)\n", e->self.name,
-		e->coordinator ? ", the coordinator" : "", format_clean(mesh), path, format_bytes(n, size));
+		e->coordinator ? ", the coordinator" : "", plain_make(mesh), path, format_bytes(n, size));
 	fprintf(c->out,
 		"  It holds this machine's identity key%s: whoever has the file can be this machine.\n",
 		e->coordinator ? ", the mesh's secret and all members" : " and the mesh's secret");

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/plain.h"
 #include "base/secret.h"
 #include "cli/core/backup.h"
 #include "cli/core/commands.h"
@@ -200,7 +201,7 @@ static int say_done(struct cli *c, const struct backup *b)
 
 	snprintf(mesh, sizeof(mesh), "%s", b->mesh);
 	fprintf(c->out, "  this machine is %s%s of the mesh \"%s\", as of %s\n", b->node,
-		b->coordinator ? ", the coordinator" : "", format_clean(mesh), when);
+		b->coordinator ? ", the coordinator" : "", plain_make(mesh), when);
 	if (b->coordinator)
 		fputs("  The mesh is as it was then: who was removed since is a member again, who joined "
 		      "since is not,\n"

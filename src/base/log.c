@@ -192,15 +192,3 @@ void log_set_sink(log_sink_fn *fn, void *ctx)
 	sink = fn;
 	sink_ctx = ctx;
 }
-
-bool log_allow(struct log_limit *l, ns_t now)
-{
-	if (now >= l->next) {
-		l->used = 0;
-		l->next = now + l->every;
-	}
-	if (l->used >= l->burst)
-		return false;
-	l->used++;
-	return true;
-}

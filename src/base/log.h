@@ -2,7 +2,8 @@
 /*
  * Structured log lines on stderr (or the file given): "2026-01-02T03:04:05.678Z warn path: text key=value".
  * Control thread, helpers and start-up only: workers count, they do not log. Error: a person must act; warn:
- * we carried on; info: state changed; debug: for developers. Messages are sentences with the area first.
+ * we carried on; info: state changed; debug: for who looks for a fault. What others can provoke goes through
+ * base/loglimit.h. Messages are sentences with the area first.
  * Values are quoted where they must be, and what could steer a terminal (base/plain.h) becomes '?' in them;
  * the line is cut where it would be longer than LOG_LINE_MAX, and says so. There is no printer for secrets;
  * do not make one. Lines written from a test are collected by log_set_sink.
@@ -63,12 +64,5 @@ NODISCARD int log_level_parse(const char *s, enum log_level *ret_level);
 const char *log_level_name(enum log_level level);
 typedef void log_sink_fn(void *ctx, const char *line, size_t n);
 void log_set_sink(log_sink_fn *fn, void *ctx); /* NULL: stderr */
-
-/* At most `burst` at once and then one every `every`: for messages that peers or strangers can provoke. */
-struct log_limit {
-	ns_t every, next;
-	uint32_t burst, used;
-};
-bool log_allow(struct log_limit *l, ns_t now);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "bench/responder.h"
 
-#include "base/log.h"
+#include "base/loglimit.h"
 #include "base/time.h"
 #include "bench/worker.h"
 #include "loop/timer.h"
@@ -55,8 +55,8 @@ static bool hand_over(struct responder *r, int fd, const struct ip *from)
 	int err = r->worker ? TM_OK : bench_worker_new(r->echo, &r->worker);
 
 	if (err) {
-		if (log_allow(&r->said_no_thread, time_monotonic()))
-			log_warn("bench: no thread for it, refusing", KV_IP("from", from), KV_ERR(err));
+		LOG_LIMITED(LOG_WARN, &r->said_no_thread, LOG_WHO_ALL, "bench: no thread for it, refusing",
+			KV_IP("from", from), KV_ERR(err));
 		return false;
 	}
 	return bench_worker_give(r->worker, fd, from);
@@ -80,8 +80,8 @@ static void on_accept_error(struct evconnlistener *l UNUSED, void *ctx)
 	struct responder *r = ctx;
 	int e = errno;
 
-	if (log_allow(&r->said_no_accept, time_monotonic()))
-		log_warn("bench: connections cannot be accepted, trying again", KV_ERRNO(e));
+	LOG_LIMITED(LOG_WARN, &r->said_no_accept, LOG_WHO_ALL,
+		"bench: connections cannot be accepted, trying again", KV_ERRNO(e));
 	pause_all(r);
 	loop_timer_in(r->resume, PAUSE);
 }
@@ -170,7 +170,7 @@ int responder_new(struct event_base *base, const struct responder_config *cfg,
 		return TM_ENOMEM;
 
 	r->cfg = *cfg;
-	r->said_no_thread = r->said_no_accept = (struct log_limit){.every = 60 * SEC, .burst = 1};
+	r->said_no_thread = r->said_no_accept = LOG_LIMIT_ONE;
 	for (size_t i = 0; i < BENCH_SIDES; i++)
 		r->echo[i] = -1;
 	err = loop_timer_new(base, on_resume, r, &r->resume);

@@ -6,7 +6,7 @@
  */
 #include "bench/worker.h"
 
-#include "base/log.h"
+#include "base/loglimit.h"
 #include "bench/session.h"
 #include "crypto/init.h"
 #include "os/os.h"
@@ -159,8 +159,8 @@ static enum bench_code open_session(struct bench_worker *w, struct conn *c, ns_t
 		return code;
 
 	c->kind = CONN_HOLDER;
-	if (log_allow(&w->said, now))
-		log_info("bench: a test begins", KV_IP("from", &c->from));
+	LOG_LIMITED(
+		LOG_INFO, &w->said, log_who_ip(&c->from), "bench: a test begins", KV_IP("from", &c->from));
 	return BENCH_OK;
 }
 
@@ -347,7 +347,7 @@ int bench_worker_new(const int echo_fds[static BENCH_SIDES], struct bench_worker
 	if (!w)
 		return TM_ENOMEM;
 
-	w->said = (struct log_limit){.every = 60 * SEC, .burst = 5};
+	w->said = LOG_LIMIT_FEW;
 	for (size_t i = 0; i < BENCH_SIDES; i++)
 		w->echo[i] = echo_fds[i];
 	for (size_t i = 0; i < CONNS_MAX; i++)

@@ -108,14 +108,14 @@ static void act(struct node *n, const struct core_out *out)
 	}
 }
 
-static void trace(const struct core_out *out)
+static void trace(struct node *n, const struct core_out *out)
 {
 	char text[CORE_LINE_MAX + 8] = "path: ";
 
 	if (!log_enabled(LOG_DEBUG) || out->kind == CORE_SAMPLE)
 		return;
 	core_out_format(out, text + strlen(text));
-	log_debug(text);
+	LOG_LIMITED(LOG_DEBUG, &n->log.path, log_who(out->peer.id, NODE_ID_LEN), text);
 }
 
 /* --- the loop --- */
@@ -130,7 +130,7 @@ static void drain(void *ctx)
 	n->draining = true;
 	ns_t now = time_monotonic(), real = node_clock_read(&n->clock, time_real(), now);
 	while (core_output(n->path_core, now, real, &out)) {
-		trace(&out);
+		trace(n, &out);
 		act(n, &out);
 	}
 	n->draining = false;

@@ -97,7 +97,8 @@ void node_on_network_changed(void *ctx, bool moved)
 		return;
 	}
 
-	log_info("node: the network changed, looking for paths again");
+	LOG_LIMITED(
+		LOG_INFO, &n->log.network, LOG_WHO_ALL, "node: the network changed, looking for paths again");
 	if (n->coord)
 		node_tell_addresses(n);
 	drive_network(n);
@@ -200,6 +201,8 @@ int node_main(const struct node_options *o, struct diag *d)
 		return TM_ENOMEM;
 	n->options = o;
 	n->lock_fd = -1;
+	n->log.network = n->log.mesh = LOG_LIMIT_FEW;
+	n->log.path = LOG_LIMIT_DEBUG;
 	n->started = time_monotonic();
 	os_harden();
 	os_raise_descriptors(); /* a coordinator has one per node */

@@ -5,6 +5,7 @@
 #ifndef TM_NODE_NODE_PRIVATE_H
 #define TM_NODE_NODE_PRIVATE_H
 
+#include "base/loglimit.h"
 #include "bench/responder.h"
 #include "control/agent/agent.h"
 #include "control/coord/coord.h"
@@ -62,6 +63,10 @@ struct node {
 		unsigned in_a_row;
 		bool failing;
 	} interface;
+	/* Lines of the log that others can provoke: whoever is on our network, the coordinator, members. */
+	struct {
+		struct log_limit network, mesh, path;
+	} log;
 	/* state */
 	struct mesh_info mesh; /* newest known */
 	bool behind; /* the plane lacks a change of the mesh */

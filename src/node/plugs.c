@@ -91,7 +91,8 @@ static int put_peer(void *ctx, const struct plane_peer *peer)
 	int err = plane_peer_put(n->plane, peer);
 
 	if (err == TM_EINVAL) {
-		log_warn("node: the network map names an impossible key, leaving that peer out");
+		LOG_LIMITED(LOG_WARN, &n->log.mesh, log_who(peer->key, 32),
+			"node: the network map names an impossible key, leaving that peer out");
 		err = TM_OK;
 	}
 	return err;
@@ -164,7 +165,8 @@ static void on_mesh_changed(void *ctx, const struct mesh_diff *d)
 	mesh_diff_deinit(&all);
 	n->behind = err != TM_OK;
 	if (err)
-		log_error("node: the network map could not be applied, trying again at the next change",
+		LOG_LIMITED(LOG_ERROR, &n->log.mesh, LOG_WHO_ALL,
+			"node: the network map could not be applied, trying again at the next change",
 			KV_ERR(err));
 	plug_stun_server(n);
 	node_kick_plane(n);
@@ -193,7 +195,8 @@ static void on_removed(void *ctx, const char *why)
 	struct node *n = ctx;
 
 	/* The members are gone from the map already, and the peers with them; this is for `status`. */
-	log_error("node: the coordinator removed this node", KV("why", why));
+	LOG_LIMITED(LOG_ERROR, &n->log.mesh, LOG_WHO_ALL, "node: the coordinator removed this node",
+		KV("why", why));
 	snprintf(n->removed, sizeof(n->removed), "removed from the mesh: %s", why);
 }
 

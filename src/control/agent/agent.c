@@ -107,8 +107,9 @@ int agent_new_tuned(struct event_base *base, const struct agent_config *cfg, con
 	a->events = *ev;
 	a->tuning = *t;
 	a->backoff = t->retry_min;
-	a->bad_limit = (struct log_limit){.every = 60 * SEC, .burst = 1};
-	a->failure_limit = (struct log_limit){.every = 600 * SEC, .burst = 1};
+	a->log_reasons = (struct log_limit){.window = 600 * SEC, .each = 1, .all = 1};
+	a->log_link = (struct log_limit){.window = 600 * SEC, .each = 20, .all = 20};
+	a->log_records = LOG_LIMIT_ONE;
 	list_init(&a->to_ask);
 	list_init(&a->to_answer);
 	list_init(&a->pending);

@@ -7,7 +7,7 @@
 #define TM_CONTROL_AGENT_AGENT_PRIVATE_H
 
 #include "base/list.h"
-#include "base/log.h"
+#include "base/loglimit.h"
 #include "base/time.h"
 #include "control/agent/agent.h"
 #include "control/link/race.h"
@@ -57,9 +57,10 @@ struct agent {
 	bool removed, removed_news; /* news: the owner is to hear of it */
 	char removed_why[MSG_WHY_MAX + 1];
 	char last_error[RACE_WHY_MAX];
-	char logged_error[RACE_WHY_MAX];
-	bool told_up; /* the log's last word about the link is that it is up */
-	struct log_limit bad_limit, failure_limit;
+	/* what the log says: why there is no link, and whether its last word is that there is one */
+	struct log_told told;
+	bool told_up;
+	struct log_limit log_reasons, log_link, log_records;
 	/* peers' candidates */
 	struct list to_ask; /* contacts wanted while there was no link */
 	struct list to_answer; /* contacts to be answered from what we know, in the next turn of the loop */

@@ -78,8 +78,9 @@ static void on_netmap(struct agent *a, const json_t *m)
 	err = peers_update(a->peers, &update, &d);
 	size_t n_bad = update.n_bad + (err ? 0 : d.n_bad);
 	netmap_deinit(&update);
-	if (n_bad && log_allow(&a->bad_limit, time_monotonic()))
-		log_warn("agent: records in the netmap are invalid, leaving them out",
+	if (n_bad)
+		LOG_LIMITED(LOG_WARN, &a->log_records, LOG_WHO_ALL,
+			"agent: records in the netmap are invalid, leaving them out",
 			KV_INT("records", n_bad));
 	if (err) {
 		peers_forget_version(a->peers);

@@ -22,19 +22,25 @@ static ns_t pace(const struct agent *a)
 	return a->own_coordinator ? 0 : (ns_t)random_below(a->known.pace_ms + 1) * MS;
 }
 
-/* An outage is one line, and so is a time of short links, however often the reason changes; now and then a
- * new reason is one more. */
-static void log_failure(struct agent *a, ns_t delay)
+/*
+ * An outage is one line, and so is a time of links that live for moments only, however often the reason
+ * changes; a reason that was not told yet is one more, now and then.
+ */
+static void log_failure(struct agent *a, bool was_stable, ns_t delay)
 {
-	bool news =
-		strcmp(a->logged_error, a->last_error) != 0 && log_allow(&a->failure_limit, time_monotonic());
+	ns_t now = time_monotonic();
 
-	LOG_AT(news ? LOG_WARN : LOG_DEBUG, "agent: no link to the coordinator, retrying",
+	if (was_stable) {
+		a->told = (struct log_told){.n = 0};
+		a->log_reasons.until = now;
+	}
+	bool is_news = log_is_news(&a->told, a->last_error) &&
+		       log_allow(&a->log_reasons, LOG_WHO_ALL, now, NULL) &&
+		       log_allow(&a->log_link, LOG_WHO_ALL, now, NULL);
+	LOG_AT(is_news ? LOG_WARN : LOG_DEBUG, "agent: no link to the coordinator, retrying",
 		KV("why", a->last_error), KV_MS("in", delay));
-	if (!news)
-		return;
-	memcpy(a->logged_error, a->last_error, sizeof(a->logged_error));
-	a->told_up = false;
+	if (is_news)
+		a->told_up = false;
 }
 
 /* How long to wait for the next attempt, which tries all addresses like this one. What an answer asked for
@@ -53,21 +59,18 @@ static ns_t wait_for_next(struct agent *a, unsigned not_before_ms)
 static void plan(struct agent *a, const char *why, unsigned not_before_ms)
 {
 	ns_t now = time_monotonic();
-	bool was_up = a->state == AGENT_UP;
+	bool was_up = a->state == AGENT_UP, was_stable = was_up && now - a->up_since >= a->tuning.stable;
 	ns_t delay;
 
 	snprintf(a->last_error, sizeof(a->last_error), "%s", why);
 	a->state = AGENT_WAIT;
-	if (was_up && now - a->up_since >= a->tuning.stable) {
+	if (was_stable)
 		a->backoff = a->tuning.retry_min;
-		a->failure_limit.used = 0;
-		a->logged_error[0] = '\0';
-	}
 	if (a->removed)
 		delay = jitter(a->tuning.removed_retry);
 	else
 		delay = wait_for_next(a, not_before_ms) + (was_up ? pace(a) : 0);
-	log_failure(a, delay);
+	log_failure(a, was_stable, delay);
 	loop_timer_in(a->timer, delay);
 	requests_fail(a, "the link to the coordinator was lost");
 	if (was_up && a->events.link)

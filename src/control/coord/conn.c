@@ -6,7 +6,6 @@
  */
 #include "control/coord/conn.h"
 
-#include "base/log.h"
 #include "base/secret.h"
 #include "control/coord/coord_private.h"
 #include "control/link/clink.h"
@@ -105,7 +104,7 @@ struct conn *conn_find(struct coord *c, uint64_t id)
 }
 
 /* The member of this link, if it is its current link, has none now. */
-static void detach(struct conn *n)
+static void detach(struct conn *n, const char *why)
 {
 	struct member *m = n->member;
 
@@ -118,6 +117,9 @@ static void detach(struct conn *n)
 	registry_set_online(n->c->reg, m, false);
 	tick_member_seen(n->c, m);
 	tick_member_offline(n->c, m);
+	if (!n->c->stopping)
+		LOG_LIMITED(LOG_INFO, &n->c->log.presence, log_who(n->key, sizeof(n->key)),
+			"coord: node has gone", KV("node", m->s.rec.name), KV("why", why));
 }
 
 void conn_closed(struct conn *n)
@@ -127,7 +129,7 @@ void conn_closed(struct conn *n)
 	if (n->state == CONN_DEAD)
 		return;
 
-	detach(n);
+	detach(n, "its link broke");
 	forget_stranger(n);
 	leave_fresh(n);
 	n->state = CONN_DEAD;
@@ -186,7 +188,7 @@ void conn_shut(struct conn *n, const char *why)
 	if (n->state == CONN_DEAD || n->state == CONN_CLOSING)
 		return;
 
-	detach(n);
+	detach(n, why);
 	forget_stranger(n);
 	leave_fresh(n);
 	n->state = CONN_CLOSING;
@@ -320,6 +322,17 @@ static bool attach(struct conn *n, struct member *m)
 	return !old;
 }
 
+static void log_linked(struct conn *n, bool back)
+{
+	struct coord_log *log = &n->c->log;
+	const struct store_node *s = &n->member->s;
+
+	LOG_LIMITED(back ? LOG_INFO : LOG_DEBUG, back ? &log->presence : &log->links,
+		log_who(n->key, sizeof(n->key)),
+		back ? "coord: node is there" : "coord: node has linked again", KV("node", s->rec.name),
+		KV_IP("from", &n->from.ip), KV("version", s->version));
+}
+
 static void on_hello(struct conn *n, const msg_object *json)
 {
 	struct coord *c = n->c;
@@ -340,7 +353,7 @@ static void on_hello(struct conn *n, const msg_object *json)
 	if (send_welcome(n) != TM_OK)
 		return;
 
-	log_debug("coord: node connected", KV("node", member->s.rec.name), KV_IP("from", &n->from.ip));
+	log_linked(n, back);
 	push_join(c, n);
 	if ((moved || back) && n->member)
 		watch_changed(c, n->member);
@@ -399,9 +412,10 @@ void conn_message(struct conn *n, const msg_object *m)
 	if (n->state == CONN_CLOSING || n->state == CONN_DEAD)
 		return;
 	if (!within_rate(n)) {
-		if (log_allow(&n->c->log_limit, time_monotonic()))
-			log_warn("coord: closing a link that sends too much",
-				KV("node", n->member ? n->member->s.rec.name : "-"), KV_EP("from", &n->from));
+		LOG_LIMITED(LOG_WARN, &n->c->log.flood,
+			n->member ? log_who(n->key, sizeof(n->key)) : log_who_ip(&n->from.ip),
+			"coord: closing a link that sends too much",
+			KV("node", n->member ? n->member->s.rec.name : "-"), KV_EP("from", &n->from));
 		conn_shut(n, "too many messages");
 		return;
 	}

@@ -2,7 +2,6 @@
 /* Plugs the control link's server into the coordinator: the only file of coord/ that knows the transport. */
 #include "control/coord/coord.h"
 
-#include "base/log.h"
 #include "control/coord/coord_private.h"
 #include "control/link/clink.h"
 
@@ -29,11 +28,12 @@ static const struct coord_conn_ops link_ops = {.send = link_send, .queued = link
 
 static void on_up(void *ctx, struct clink *l)
 {
+	struct coord *c = ctx;
 	struct conn *n;
-	int err = conn_open(ctx, &link_ops, l, clink_peer_key(l), clink_peer_address(l), &n);
+	int err = conn_open(c, &link_ops, l, clink_peer_key(l), clink_peer_address(l), &n);
 
 	if (err) {
-		log_warn("coord: closing a new link", KV_ERR(err));
+		LOG_LIMITED(LOG_WARN, &c->log.refused, LOG_WHO_ALL, "coord: closing a new link", KV_ERR(err));
 		clink_close(l, "the coordinator is out of memory");
 		return;
 	}
@@ -63,13 +63,14 @@ static void on_drained(void *ctx, struct clink *l)
 
 static void on_closed(void *ctx, struct clink *l, int err, const char *why)
 {
+	struct coord *c = ctx;
 	struct conn *n = clink_user(l);
 
-	(void)ctx;
 	if (!n)
 		return;
 
-	log_debug("coord: link closed", KV_EP("from", clink_peer_address(l)), KV_ERR(err), KV("why", why));
+	LOG_LIMITED(LOG_DEBUG, &c->log.links, log_who_ip(&n->from.ip), "coord: link closed",
+		KV_EP("from", clink_peer_address(l)), KV_ERR(err), KV("why", why));
 	clink_set_user(l, NULL);
 	conn_closed(n);
 }

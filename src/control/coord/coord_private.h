@@ -12,7 +12,7 @@
 #ifndef TM_CONTROL_COORD_COORD_PRIVATE_H
 #define TM_CONTROL_COORD_COORD_PRIVATE_H
 
-#include "base/log.h"
+#include "base/loglimit.h"
 #include "base/time.h"
 #include "control/coord/conn.h"
 #include "control/coord/coord.h"
@@ -77,6 +77,16 @@ struct views {
 	size_t next;
 };
 
+/* Lines of the log that members and strangers can provoke. */
+struct coord_log {
+	struct log_limit refused; /* enrolments, and links without memory for them; by address */
+	struct log_limit flood; /* by member, or address */
+	struct log_limit members; /* who comes and goes for good; by who brought them (coord_brought_by) */
+	struct log_limit presence; /* by member */
+	struct log_limit behind; /* a member, or all of them, misses a change */
+	struct log_limit links; /* debug, by address */
+};
+
 struct coord {
 	/* set once */
 	struct event_base *base;
@@ -104,12 +114,12 @@ struct coord {
 	struct list expiry; /* offline ephemeral members, soonest first */
 	struct list touched; /* members whose last_seen is not stored yet */
 	ns_t next_touch;
-	bool touching;
+	bool touching, touch_failed;
 	struct push push;
 	struct views views;
 	struct loop_timer *tick_timer, *bury_timer;
 	bool stopping;
-	struct log_limit log_limit; /* messages that strangers can provoke */
+	struct coord_log log;
 };
 
 /* core.c: all but the transport. */
@@ -118,6 +128,9 @@ NODISCARD int coord_core_new(struct event_base *base, const struct coord_config 
 void coord_core_free(struct coord *c);
 /* The one place where a member leaves memory: its link is told why and closed. Not its clients. */
 void coord_forget_member(struct coord *c, struct member *m, uint64_t version, const char *why);
+
+/* For the log: the token by which a node came, or the node that has the client. */
+uint64_t coord_brought_by(const struct store_node *s);
 
 /* request.c: who asked, and gets exactly one answer: the control socket (reply set), a link, or nobody. */
 struct asker {
@@ -157,6 +170,7 @@ struct job {
 	int64_t now; /* Unix seconds when it was asked */
 	const char *why; /* members go that it removes; NULL = they were removed */
 	struct feed feed;
+	int unread; /* why what it changed could not be read back */
 };
 /* A zeroed struct of that kind; refuses when out of memory and returns NULL. */
 void *job_start(struct coord *c, const struct asker *a, const struct job_kind *kind);

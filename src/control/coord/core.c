@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-#include "base/log.h"
 #include "base/secret.h"
 #include "control/coord/coord_private.h"
 #include "control/store/sqlite/sqlite.h"
@@ -146,7 +145,12 @@ int coord_core_new(struct event_base *base, const struct coord_config *cfg, cons
 	c->tuning = *tuning;
 	c->data_port = cfg->data_port;
 	c->db_path = cfg->db_path;
-	c->log_limit = (struct log_limit){.every = 1 * SEC, .burst = 20};
+	c->log = (struct coord_log){.refused = LOG_LIMIT_FEW,
+		.flood = LOG_LIMIT_FEW,
+		.members = {.window = 60 * SEC, .each = 20, .all = 60},
+		.presence = LOG_LIMIT_STATES,
+		.behind = LOG_LIMIT_FEW,
+		.links = LOG_LIMIT_DEBUG};
 	c->next_touch = time_monotonic() + tuning->touch_every;
 	struct list *const lists[] = {&c->conns, &c->dead_conns, &c->fresh, &c->strangers, &c->expiry,
 		&c->touched, &c->watch_order, &c->telling};
@@ -207,6 +211,12 @@ const struct mesh_info *coord_mesh(const struct coord *c)
 	return registry_mesh(c->reg);
 }
 
+uint64_t coord_brought_by(const struct store_node *s)
+{
+	return s->rec.kind == NODE_CLIENT ? log_who(s->rec.via, strlen(s->rec.via))
+					  : log_who(s->token, sizeof(s->token));
+}
+
 void coord_forget_member(struct coord *c, struct member *m, uint64_t version, const char *why)
 {
 	struct conn *n = m->conn;
@@ -217,7 +227,8 @@ void coord_forget_member(struct coord *c, struct member *m, uint64_t version, co
 	m->conn = NULL;
 	if (n)
 		n->member = NULL;
-	log_info("coord: node removed", KV("node", m->s.rec.name), KV("why", why));
+	LOG_LIMITED(LOG_INFO, &c->log.members, coord_brought_by(&m->s), "coord: member removed",
+		KV("name", m->s.rec.name), KV("why", why));
 	registry_remove(c->reg, version, m);
 	if (n)
 		conn_removed(n, why);

@@ -3,7 +3,6 @@
  * Enrolling. The token's use, the name, the host number and the record are decided in one transaction, so of
  * two joins with the same single-use token exactly one succeeds.
  */
-#include "base/log.h"
 #include "base/secret.h"
 #include "control/coord/coord_private.h"
 
@@ -148,11 +147,13 @@ static void enrol_refused(struct coord *c, const struct enrolment_job *e, int er
 {
 	const struct job *j = &e->job;
 
-	if (log_allow(&c->log_limit, time_monotonic()))
-		log_info("coord: enrolment refused", KV("name", e->node.rec.name), KV("why", j->d.what),
-			KV_ERR(err));
-	answer_refuse(c, &j->asker, err, &j->d);
 	struct conn *n = conn_find(c, j->asker.conn);
+	struct ip from = n ? n->from.ip : (struct ip){.family = IP_NONE};
+
+	LOG_LIMITED(LOG_INFO, &c->log.refused, log_who_ip(&from), "coord: enrolment refused",
+		KV("name", e->node.rec.name), KV_IP("from", &from), KV("why", j->d.what), KV_ERR(err));
+	answer_refuse(c, &j->asker, err, &j->d);
+	n = conn_find(c, j->asker.conn);
 	if (n)
 		conn_shut(n, "enrolment was refused");
 }

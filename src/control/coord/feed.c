@@ -3,7 +3,6 @@
  * The one door into the registry: changes that the store has committed, in the order of their versions. Each
  * job reads what it made; changes that somebody else made would be read by a job that does nothing.
  */
-#include "base/log.h"
 #include "control/coord/coord_private.h"
 
 static int keep(void *ctx, const struct store_change *change)
@@ -44,19 +43,19 @@ static void apply_node(struct coord *c, const struct store_change *x)
 {
 	struct member *m = registry_by_id(c->reg, x->node.rec.id);
 	bool is_new = !m;
-	char ip[IP_STR_LEN];
 
 	int err = registry_put(c->reg, x->version, &x->node, &m);
 	if (err) {
 		/* The database holds it and the next start will: until then it is missing in the map. */
-		log_error("coord: a stored change cannot be taken over", KV("node", x->node.rec.name),
+		LOG_LIMITED(LOG_ERROR, &c->log.behind, LOG_WHO_ALL,
+			"coord: a stored change cannot be taken over", KV("node", x->node.rec.name),
 			KV_ERR(err));
 		return;
 	}
 	if (!is_new)
 		return;
-	log_info("coord: new member", KV("name", m->s.rec.name), KV("address", ip_format(&m->s.rec.ip4, ip)),
-		KV("via", m->s.rec.via));
+	LOG_LIMITED(LOG_INFO, &c->log.members, coord_brought_by(&m->s), "coord: new member",
+		KV("name", m->s.rec.name), KV_IP("address", &m->s.rec.ip4), KV("via", m->s.rec.via));
 	if (m->s.ephemeral)
 		tick_member_offline(c, m);
 }

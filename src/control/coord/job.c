@@ -30,10 +30,7 @@ static int job_run(void *arg)
 		return err;
 	}
 	/* It is done, whatever happens now: changes that cannot be read are read with the next job's. */
-	err = feed_read(j->c->store, &j->c->fed, &j->feed);
-	if (err)
-		log_warn("coord: a change is stored, but nobody is told of it before the next one",
-			KV_ERR(err));
+	j->unread = feed_read(j->c->store, &j->c->fed, &j->feed);
 	return TM_OK;
 }
 
@@ -41,6 +38,10 @@ static void job_done(void *arg, int err)
 {
 	struct job *j = arg;
 
+	if (j->unread)
+		LOG_LIMITED(LOG_WARN, &j->c->log.behind, LOG_WHO_ALL,
+			"coord: a change is stored, but nobody is told of it before the next one",
+			KV_ERR(j->unread));
 	/* First the answer: a node that leaves gets it before its link goes. */
 	j->kind->done(j->c, j, err);
 	feed_apply(j->c, &j->feed, j->why);

@@ -88,6 +88,7 @@ static void rename_done(struct coord *c, struct job *j, int err)
 		answer_refuse(c, &j->asker, err ? err : TM_ENOENT, &j->d);
 		return;
 	}
+	log_info("coord: node renamed", KV("from", m->s.rec.name), KV("to", r->name));
 	struct member renamed = *m; /* the change itself comes after the answer */
 	memcpy(renamed.s.rec.name, r->name, sizeof(renamed.s.rec.name));
 	answer_begin(&j->asker, &o);

@@ -9,7 +9,6 @@
  * queues of links are few enough together, so that a thousand slow receivers cannot fill the memory. Who does
  * not take its snapshot in time loses its link, so that slow receivers cannot keep the others waiting either.
  */
-#include "base/log.h"
 #include "control/coord/coord_private.h"
 #include "control/link/clink.h"
 
@@ -25,7 +24,8 @@ static int tell(struct coord *c, struct conn *n)
 	if (err == TM_ECLOSED)
 		return err; /* it has gone meanwhile */
 	if (err) {
-		log_warn("coord: a node misses a change until it reconnects",
+		LOG_LIMITED(LOG_WARN, &c->log.behind, log_who(n->key, sizeof(n->key)),
+			"coord: a node misses a change until it reconnects",
 			KV("node", n->member ? n->member->s.rec.name : "-"), KV_ERR(err));
 		return err;
 	}

@@ -3,7 +3,6 @@
  * What happens by time alone: ephemeral members that stayed away are removed, links that never said who they
  * are or do not take their map get closed, and last_seen is stored for all that changed, in one transaction.
  */
-#include "base/log.h"
 #include "control/coord/coord_private.h"
 
 #include <string.h>
@@ -89,10 +88,12 @@ static void touch_done(struct coord *c, struct job *j, int err)
 	const struct touches *t = &CONTAINER_OF(j, struct touch_job, job)->all;
 
 	c->touching = false;
+	if (err && !c->touch_failed)
+		log_warn("coord: when nodes were last seen is not stored, trying again", KV_ERR(err));
+	c->touch_failed = err != TM_OK;
 	if (!err)
 		return;
 
-	log_warn("coord: when nodes were last seen is not stored, trying again", KV_ERR(err));
 	for (size_t i = 0; i < t->n; i++) {
 		struct member *m = registry_by_id(c->reg, t->v[i].id);
 

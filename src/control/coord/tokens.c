@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Join tokens. They live in the database only: every decision about them is made there. */
 #include "base/encode.h"
-#include "base/log.h"
 #include "base/secret.h"
 #include "control/coord/coord_private.h"
 #include "crypto/init.h"
@@ -183,10 +182,15 @@ static int revoke_body(struct store *s, struct job *j)
 
 static void revoke_done(struct coord *c, struct job *j, int err)
 {
-	if (err)
+	char id[HEX_LEN(TOKEN_ID) + 1];
+
+	if (err) {
 		answer_refuse(c, &j->asker, err, &j->d);
-	else
-		answer_ok(c, &j->asker);
+		return;
+	}
+	hex_encode(CONTAINER_OF(j, struct revocation, job)->id, TOKEN_ID, id);
+	log_info("coord: token revoked", KV("id", id));
+	answer_ok(c, &j->asker);
 }
 
 static const struct job_kind revoke_kind = {sizeof(struct revocation), revoke_body, revoke_done, NULL};

@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/log.h"
+#include "base/loglimit.h"
 #include "control/link/clink_private.h"
 #include "loop/timer.h"
 #include "net/listen.h"
@@ -47,7 +47,7 @@ struct clink_server {
 	 * `closed` is still due */
 	struct list half_open[STAGES], links, ended;
 	unsigned n_links;
-	struct log_limit may_log;
+	struct log_limit log_crowd, log_accept; /* strangers can provoke both */
 };
 
 /* --- seats --- */
@@ -207,10 +207,8 @@ static void wait_for_room(struct clink_server *s, const char *text)
 {
 	ns_t now = time_monotonic();
 
-	if (log_allow(&s->may_log, now))
-		log_warn(text, KV_INT("links", s->n_links),
-			KV_INT("half_open", admission_seated(s->admission)),
-			KV_INT("descriptors", s->descriptors));
+	LOG_LIMITED(LOG_WARN, &s->log_crowd, LOG_WHO_ALL, text, KV_INT("links", s->n_links),
+		KV_INT("half_open", admission_seated(s->admission)), KV_INT("descriptors", s->descriptors));
 	listener_pause(s->listener);
 	loop_timer_at(s->resume, MAX(patience_ends(s), now + 10 * MS));
 }
@@ -275,8 +273,8 @@ static void on_accept_failed(void *ctx, int e)
 {
 	struct clink_server *s = ctx;
 
-	if (log_allow(&s->may_log, time_monotonic()))
-		log_warn("link: cannot accept nodes, trying again", KV_ERRNO(e), KV_INT("links", s->n_links));
+	LOG_LIMITED(LOG_WARN, &s->log_accept, LOG_WHO_ALL, "link: cannot accept nodes, trying again",
+		KV_ERRNO(e), KV_INT("links", s->n_links));
 	loop_timer_in(s->resume, RETRY_MS * MS);
 }
 
@@ -352,7 +350,7 @@ int clink_server_new_tuned(struct event_base *base, const struct clink_server_co
 	s->descriptors = t->descriptors                    ? t->descriptors
 			 : may_open > 2 * DESCRIPTORS_KEPT ? may_open - DESCRIPTORS_KEPT
 							   : may_open / 2;
-	s->may_log = (struct log_limit){.every = 60 * SEC, .burst = 1};
+	s->log_crowd = s->log_accept = LOG_LIMIT_ONE;
 	for (size_t i = 0; i < STAGES; i++)
 		list_init(&s->half_open[i]);
 	list_init(&s->links);

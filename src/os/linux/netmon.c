@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/log.h"
+#include "base/loglimit.h"
 #include "base/map.h"
 #include "base/siphash.h"
 #include "loop/timer.h"
@@ -44,6 +44,7 @@ struct os_netmon {
 	struct event *readable;
 	struct loop_timer *settled, *own_settled;
 	struct siphash_key seed;
+	struct log_limit trouble;
 	/* control thread */
 	int own_index;
 	bool filling; /* reading the state anew: nothing counts */
@@ -236,7 +237,8 @@ static void on_readable(evutil_socket_t fd UNUSED, short what UNUSED, void *ctx)
 		/* ENOBUFS (libnl says NLE_NOMEM): the kernel dropped messages. Nothing more to read until we
 		 * look for ourselves. */
 		if (err != -NLE_NOMEM)
-			log_warn("netmon: cannot read a change, looking again", KV("why", nl_geterror(err)));
+			LOG_LIMITED(LOG_WARN, &m->trouble, LOG_WHO_ALL,
+				"netmon: cannot read a change, looking again", KV("why", nl_geterror(err)));
 		m->lost = true;
 		(void)event_del(m->readable);
 		mark(m);
@@ -252,7 +254,8 @@ static void read_anew(struct os_netmon *m)
 	/* First listen again, then look: a change in between is seen twice rather than never. */
 	(void)event_add(m->readable, NULL);
 	if (fill(m, &d) != TM_OK) {
-		log_warn("netmon: cannot read the network's state, trying again", KV("why", d.what));
+		LOG_LIMITED(LOG_WARN, &m->trouble, LOG_WHO_ALL,
+			"netmon: cannot read the network's state, trying again", KV("why", d.what));
 		m->lost = true;
 		mark(m);
 	}
@@ -310,6 +313,7 @@ int os_netmon_new(struct event_base *base, const char *own, const struct os_netm
 		return err;
 
 	m->ev = *ev;
+	m->trouble = LOG_LIMIT_ONE;
 	snprintf(m->own, sizeof(m->own), "%s", own);
 	m->own_index = (int)if_nametoindex(own);
 	err = siphash_key_random(&m->seed);

@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-#include "base/log.h"
+#include "base/loglimit.h"
 #include "os/linux/links.h"
 
 struct os_routes {
@@ -17,6 +17,7 @@ struct os_routes {
 	struct nl_sock *sock;
 	/* changes */
 	struct links *links; /* NULL: to be read anew */
+	struct log_limit trouble;
 };
 
 int os_routes_new(const char *own, uint32_t mark, struct os_routes **ret_routes, struct diag *d)
@@ -27,6 +28,7 @@ int os_routes_new(const char *own, uint32_t mark, struct os_routes **ret_routes,
 		return TM_ENOMEM;
 	snprintf(r->own, sizeof(r->own), "%s", own);
 	r->mark = mark;
+	r->trouble = LOG_LIMIT_ONE;
 	int err = rtmsg_open(&r->sock, d);
 	if (err) {
 		os_routes_free(r);
@@ -58,7 +60,8 @@ static enum link_on leads_to(struct os_routes *r, int index)
 	if (r->links && !links_find(r->links, index))
 		os_routes_forget(r);
 	if (!r->links && links_read(r->sock, r->own, &r->links, &d) != TM_OK)
-		log_warn("route: cannot read the interfaces, taking all for hardware", KV("why", d.what));
+		LOG_LIMITED(LOG_WARN, &r->trouble, LOG_WHO_ALL,
+			"route: cannot read the interfaces, taking all for hardware", KV("why", d.what));
 	return r->links ? links_on(r->links, index) : LINK_ON_HARDWARE;
 }
 

@@ -360,19 +360,21 @@ def init_in_a_public_range(net):
 @row(r"the mesh's range 8\.8\.8\.0/24 is not for private use: .*--force")
 def join_a_public_range(net):
     hub, guest = hub_and_guest(net, "--net4", "8.8.8.0/24", "--force")
-    tokens = hub.token("--uses", 3)
-    return join(guest, tokens, then=lambda: guest.join(tokens, "--force"))
+    token = hub.token()
+    return join(guest, token, then=lambda: guest.join(token, "--force"))
 
 
 @row(r"10\.9\.0\.0/16 overlaps the route 10\.9\.1\.0/24 on eth0 .*change one of them")
 def join_a_range_that_the_host_uses(net):
     hub, guest = hub_and_guest(net, "--net4", "10.9.0.0/16")
     guest.host.sh("ip", "addr", "add", "10.9.1.1/24", "dev", "eth0")
-    tokens = hub.token("--uses", 2)
+    token = hub.token()
 
     def then():
         wait_for("the hub to forget the guest", lambda: len(hub.json("node", "list")["nodes"]) == 1)
-    return join(guest, tokens, then=then)
+        guest.host.sh("ip", "addr", "del", "10.9.1.1/24", "dev", "eth0")
+        guest.join(token)
+    return join(guest, token, then=then)
 
 
 # --- a machine that cannot ---
@@ -629,6 +631,14 @@ def join_on_a_full_disk(net):
     hub, guest = hub_and_guest(net)
     token = hub.token()
     free = fill(guest, small_disk(net, guest, 4096))
+    return join(guest, token, then=lambda: (free(), guest.join(token)))
+
+
+@row(r"No space left|disk .*full")
+def join_on_a_disk_that_holds_the_enrolment_only(net):
+    hub, guest = hub_and_guest(net)
+    token = hub.token()
+    free = fill(guest, small_disk(net, guest, 4096), leave_kib=8)
     return join(guest, token, then=lambda: (free(), guest.join(token)))
 
 

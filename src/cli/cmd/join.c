@@ -118,7 +118,7 @@ static int join_in(struct setup *s, const struct token *t, struct enrolment *e, 
 	if (!err && !s->opts->no_up && !s->opts->foreground)
 		err = setup_start(s, d);
 	if (err && enrolled)
-		(void)!enrol_leave(e, &s->identity, LEAVE_TIMEOUT_MS,
+		(void)!enrol_undo(e, &s->identity, LEAVE_TIMEOUT_MS,
 			&ignored); /* best effort: we report the first error */
 	return err;
 }

@@ -283,7 +283,7 @@ int enrol(const struct token *t, const struct identity *id, const char *name, co
 	return err;
 }
 
-static int say_leave(struct errand *e)
+static int say_leave(struct errand *e, bool undo)
 {
 	const struct msg_hello hello = {.os = OS_NAME, .version = TM_VERSION};
 	struct jsonout o = {0};
@@ -293,17 +293,28 @@ static int say_leave(struct errand *e)
 	if (err)
 		return err;
 
-	msg_leave_put(&o, QUESTION);
+	msg_leave_put(&o, QUESTION, undo);
 	return errand_say(e, &o);
 }
 
-int enrol_leave(const struct enrolment *enrolment, const struct identity *id, int timeout_ms, struct diag *d)
+static int leave(const struct enrolment *enrolment, const struct identity *id, bool undo, int timeout_ms,
+	struct diag *d)
 {
 	struct errand e = {.identity = id, .coordinator_key = enrolment->coordinator_key, .d = d};
-	int err = say_leave(&e);
+	int err = say_leave(&e, undo);
 
 	if (!err)
 		err = errand_run(&e, enrolment->addresses, enrolment->n_addresses, timeout_ms);
 	errand_deinit(&e);
 	return e.removed ? TM_OK : err; /* gone already: what was asked for is the case */
+}
+
+int enrol_leave(const struct enrolment *e, const struct identity *id, int timeout_ms, struct diag *d)
+{
+	return leave(e, id, false, timeout_ms, d);
+}
+
+int enrol_undo(const struct enrolment *e, const struct identity *id, int timeout_ms, struct diag *d)
+{
+	return leave(e, id, true, timeout_ms, d);
 }

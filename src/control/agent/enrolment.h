@@ -44,5 +44,8 @@ NODISCARD int enrol(const struct token *t, const struct identity *id, const char
 /* Tells the coordinator that we leave for good. Blocking, CLI or shutdown. */
 NODISCARD int enrol_leave(
 	const struct enrolment *e, const struct identity *id, int timeout_ms, struct diag *d);
+/* The same for an enrolment that came to nothing a moment ago: the token may be used again. */
+NODISCARD int enrol_undo(
+	const struct enrolment *e, const struct identity *id, int timeout_ms, struct diag *d);
 
 #endif

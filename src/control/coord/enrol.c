@@ -68,16 +68,14 @@ static int choose_name(struct store *s, char name[static NODE_NAME_MAX + 1])
 	return TM_OK;
 }
 
-static int check_token(struct store *s, struct enrolment_job *e, bool same_as_before)
+static int check_token(struct store *s, struct enrolment_job *e)
 {
 	struct job *j = &e->job;
 	struct store_token t;
 
 	int err = store_token_find(s, e->node.token, e->secret, &t, &j->d);
-	if (err || same_as_before)
-		return err;
-
-	err = store_token_usable(&t, j->now, &j->d);
+	if (!err)
+		err = store_token_usable(&t, j->now, &j->d);
 	if (err)
 		return err;
 
@@ -87,18 +85,16 @@ static int check_token(struct store *s, struct enrolment_job *e, bool same_as_be
 	return TM_OK;
 }
 
-/* Registered already: its answer was lost, or it joins again. No further use is counted. */
-static int enrol_again(struct store *s, struct enrolment_job *e, const struct store_node *before)
+/* Registered already: its answer was lost, or it joins again. The key of its link proves who it is, so
+ * whatever has become of the token does not matter, and no further use is counted. */
+static int enrol_again(struct enrolment_job *e, const struct store_node *before)
 {
-	bool same = before->has_token && ct_eq(before->token, e->node.token, TOKEN_ID);
-
 	if (before->rec.kind != NODE_MESH) {
 		diag_hint(&e->job.d, "let the node make a key of its own");
 		return diag_what(&e->job.d, TM_EEXIST, "this key belongs to a WireGuard client of the mesh");
 	}
-	int err = check_token(s, e, same);
-	e->existed = !err;
-	return err;
+	e->existed = true;
+	return TM_OK;
 }
 
 static int enrol_body(struct store *s, struct job *j)
@@ -108,11 +104,11 @@ static int enrol_body(struct store *s, struct job *j)
 
 	int err = store_node_find_key(s, e->node.rec.key, &before);
 	if (!err)
-		return enrol_again(s, e, &before);
+		return enrol_again(e, &before);
 	if (err != TM_ENOENT)
 		return err;
 
-	err = check_token(s, e, false);
+	err = check_token(s, e);
 	if (!err)
 		err = store_token_spend(s, e->node.token, j->now, &j->d);
 	if (!err)

@@ -127,9 +127,14 @@ void nodes_rename(struct coord *c, const struct asker *a, const union msg_reques
 
 /* --- leaving --- */
 
+/* A machine whose `join` failed behind the enrolment says so at once; who says it later has been a member. */
+enum { UNDO_WITHIN_S = 600 };
+
 struct removal {
 	struct job job;
 	char id[NODE_ID_LEN + 1], name[NODE_NAME_MAX + 1];
+	bool give_back; /* the use of this token */
+	uint8_t token[TOKEN_ID];
 };
 
 static int remove_body(struct store *s, struct job *j)
@@ -141,6 +146,8 @@ static int remove_body(struct store *s, struct job *j)
 		diag_hint(&j->d, "%s", all_nodes);
 		diag_what(&j->d, err, "this node has been removed already");
 	}
+	if (!err && r->give_back)
+		err = store_token_give_back(s, r->token);
 	return err;
 }
 
@@ -162,21 +169,30 @@ static void remove_done(struct coord *c, struct job *j, int err)
 
 static const struct job_kind remove_kind = {sizeof(struct removal), remove_body, remove_done, NULL};
 
-void nodes_remove_member(struct coord *c, const struct asker *a, struct member *m, const char *why)
+static struct removal *removal_start(
+	struct coord *c, const struct asker *a, const struct member *m, const char *why)
 {
 	if (m->s.rec.coordinator) {
 		answer_refuse_text(c, a, "the coordinator's own node cannot be removed: the mesh is its",
 			"to give up the whole mesh, leave on every other node and uninstall here");
-		return;
+		return NULL;
 	}
 	struct removal *j = job_start(c, a, &remove_kind);
 	if (!j)
-		return;
+		return NULL;
 
 	memcpy(j->id, m->s.rec.id, sizeof(j->id));
 	memcpy(j->name, m->s.rec.name, sizeof(j->name));
 	j->job.why = why;
-	job_submit(&j->job);
+	return j;
+}
+
+void nodes_remove_member(struct coord *c, const struct asker *a, struct member *m, const char *why)
+{
+	struct removal *j = removal_start(c, a, m, why);
+
+	if (j)
+		job_submit(&j->job);
 }
 
 void nodes_remove(struct coord *c, const struct asker *a, const union msg_request *r)
@@ -189,6 +205,12 @@ void nodes_remove(struct coord *c, const struct asker *a, const union msg_reques
 
 void nodes_leave(struct coord *c, const struct asker *a, const union msg_request *r)
 {
-	(void)r;
-	nodes_remove_member(c, a, asker_member(c, a), "this node has left the mesh");
+	const struct member *m = asker_member(c, a);
+	struct removal *j = removal_start(c, a, m, "this node has left the mesh");
+
+	if (!j)
+		return;
+	j->give_back = r->undo && m->s.has_token && j->job.now - m->s.created <= UNDO_WITHIN_S;
+	memcpy(j->token, m->s.token, sizeof(j->token));
+	job_submit(&j->job);
 }

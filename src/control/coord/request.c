@@ -23,7 +23,7 @@ static const struct request {
 	request_run_fn *run;
 } requests[] = {
 	{"presence", BY_ADMIN | BY_NODE, msg_nothing_get, nodes_presence},
-	{"leave", BY_NODE, msg_nothing_get, nodes_leave},
+	{"leave", BY_NODE, msg_leave_get, nodes_leave},
 	{"node.list", BY_ADMIN | BY_NODE, msg_list_get, nodes_list},
 	{"node.rename", BY_ADMIN, msg_node_rename_get, nodes_rename},
 	{"node.remove", BY_ADMIN, msg_node_remove_get, nodes_remove},

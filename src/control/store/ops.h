@@ -40,6 +40,7 @@ struct store_ops {
 	int (*token_insert)(struct store *s, const struct store_token *t);
 	int (*token_by_id)(struct store *s, const uint8_t id[static TOKEN_ID], struct store_token *ret_token);
 	int (*token_spend)(struct store *s, const uint8_t id[static TOKEN_ID], int64_t now);
+	int (*token_give_back)(struct store *s, const uint8_t id[static TOKEN_ID]);
 	int (*token_revoke)(struct store *s, const uint8_t id[static TOKEN_ID]);
 };
 

@@ -74,6 +74,11 @@ int store_token_spend(struct store *s, const uint8_t id[static TOKEN_ID], int64_
 	return err == TM_EUSED ? used_up(1, d) : err;
 }
 
+int store_token_give_back(struct store *s, const uint8_t id[static TOKEN_ID])
+{
+	return s->ops->token_give_back(s, id);
+}
+
 int store_token_revoke(struct store *s, const uint8_t id[static TOKEN_ID])
 {
 	return s->ops->token_revoke(s, id);

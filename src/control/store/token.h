@@ -34,6 +34,8 @@ NODISCARD int store_token_usable(const struct store_token *t, int64_t now, struc
 /* Counts one use. Decided by the database, whatever the caller saw before: TM_EUSED when no use was left. */
 NODISCARD int store_token_spend(
 	struct store *s, const uint8_t id[static TOKEN_ID], int64_t now, struct diag *d);
+/* Counts one use less, of a token that is still there. */
+NODISCARD int store_token_give_back(struct store *s, const uint8_t id[static TOKEN_ID]);
 NODISCARD int store_token_revoke(struct store *s, const uint8_t id[static TOKEN_ID]); /* TM_ENOENT */
 
 #endif

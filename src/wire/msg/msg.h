@@ -65,7 +65,7 @@ NODISCARD int msg_own_candidates_get(const json_t *j, struct candidates *ret_c);
 void msg_want_put(struct jsonout *o, const char *id);
 NODISCARD int msg_want_get(const json_t *j, char ret_id[static NODE_ID_LEN + 1]);
 
-void msg_leave_put(struct jsonout *o, int64_t id);
+void msg_leave_put(struct jsonout *o, int64_t id, bool undo); /* undo: the enrolment came to nothing */
 
 /* --- from the coordinator --- */
 

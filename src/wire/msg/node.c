@@ -131,10 +131,12 @@ int msg_want_get(const json_t *j, char ret_id[static NODE_ID_LEN + 1])
 	return jsonin_word(j, "node", node_id_valid, ret_id, NODE_ID_LEN + 1);
 }
 
-void msg_leave_put(struct jsonout *o, int64_t id)
+void msg_leave_put(struct jsonout *o, int64_t id, bool undo)
 {
 	jsonout_object(o, NULL);
 	jsonout_text(o, "t", "leave");
 	jsonout_int(o, "id", id);
+	if (undo)
+		jsonout_bool(o, "undo", true);
 	jsonout_object_end(o);
 }

@@ -23,6 +23,16 @@ int msg_nothing_get(const json_t *j, union msg_request *ret_r, struct diag *d)
 	return TM_OK;
 }
 
+int msg_leave_get(const json_t *j, union msg_request *ret_r, struct diag *d)
+{
+	bool undo = false;
+
+	if (jsonin_bool(j, "undo", &undo) != TM_OK)
+		return wrong(d, "undo must be true or false", "leave it out to leave");
+	ret_r->undo = undo;
+	return TM_OK;
+}
+
 /* Absent: *value stays. */
 static int optional_int(const json_t *j, const char *key, int64_t low, int64_t high, int64_t *value)
 {

@@ -43,10 +43,12 @@ union msg_request {
 	struct msg_node_rename rename;
 	char name[NODE_NAME_MAX + 1]; /* node.remove, client.remove: a name or an id */
 	struct msg_client_add client_add;
+	bool undo; /* leave: it was never used, an enrolment that came to nothing */
 };
 
 typedef int msg_request_get_fn(const json_t *j, union msg_request *ret_r, struct diag *d);
 msg_request_get_fn msg_nothing_get; /* a request without fields */
+msg_request_get_fn msg_leave_get;
 msg_request_get_fn msg_token_create_get, msg_token_revoke_get;
 msg_request_get_fn msg_list_get, msg_node_rename_get, msg_node_remove_get;
 msg_request_get_fn msg_client_add_get, msg_client_remove_get;

@@ -27,6 +27,7 @@ int __wrap_coord_create(const struct coord_init *init, struct diag *d);
 int __wrap_enrol(const struct token *t, const struct identity *id, const char *name, const char *version,
 	int timeout_ms, struct enrolment *ret_e, struct diag *d);
 int __wrap_enrol_leave(const struct enrolment *e, const struct identity *id, int timeout_ms, struct diag *d);
+int __wrap_enrol_undo(const struct enrolment *e, const struct identity *id, int timeout_ms, struct diag *d);
 
 int __wrap_os_check_privileges(struct diag *d)
 {
@@ -145,4 +146,11 @@ int __wrap_enrol_leave(const struct enrolment *e UNUSED, const struct identity *
 {
 	host.left++;
 	return host.enrol_leave ? diag_what(d, host.enrol_leave, "the coordinator does not answer") : TM_OK;
+}
+
+int __wrap_enrol_undo(const struct enrolment *e UNUSED, const struct identity *id UNUSED,
+	int timeout_ms UNUSED, struct diag *d UNUSED)
+{
+	host.undone++;
+	return TM_OK;
 }

@@ -460,7 +460,7 @@ static void every_failure_of_join_leaves_nothing_behind(void **state)
 		const char *token; /* NULL = the good one */
 		int *broken;
 		const char *in_use, *err;
-		unsigned left; /* the coordinator was told */
+		unsigned undone; /* the coordinator was told */
 	} rows[] = {
 		{NULL, &host.privileges, NULL, "needs root", 0},
 		{NULL, &host.port, NULL, "UDP port 51820 is taken", 0},
@@ -479,7 +479,7 @@ static void every_failure_of_join_leaves_nothing_behind(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct run r = {0};
 
-		host.left = 0;
+		host.undone = 0;
 		host.in_use = (struct prefix){0};
 		if (rows[i].broken)
 			*rows[i].broken = TM_EIO;
@@ -492,8 +492,8 @@ static void every_failure_of_join_leaves_nothing_behind(void **state)
 			fail_msg("row %zu: %d\n%s%s", i, r.status, r.err, r.out);
 		if (strstr(r.err, f->token))
 			fail_msg("row %zu: prints the token", i);
-		if (there(f, "a") || host.left != rows[i].left)
-			fail_msg("row %zu: left %u times, directory %s", i, host.left,
+		if (there(f, "a") || host.undone != rows[i].undone)
+			fail_msg("row %zu: undone %u times, directory %s", i, host.undone,
 				there(f, "a") ? "kept" : "gone");
 		if (rows[i].broken)
 			*rows[i].broken = 0;
@@ -522,10 +522,10 @@ static void ranges_that_are_not_for_private_use_are_joined_by_force_only(void **
 
 		assert_int_equal(prefix_parse(rows[i].net4, &mesh->net4), TM_OK);
 		assert_int_equal(prefix_parse(rows[i].net6, &mesh->net6), TM_OK);
-		host.left = 0;
+		host.undone = 0;
 		join(&r, f, "--no-up");
 		if (r.status != 1 || !strstr(r.err, rows[i].err) || there(f, "a/state/node.json") ||
-			host.left != 1)
+			host.undone != 1)
 			fail_msg("row %zu: %d\n%s", i, r.status, r.err);
 		run_free(&r);
 		join(&r, f, "--no-up --force");

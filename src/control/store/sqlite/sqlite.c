@@ -212,5 +212,6 @@ const struct store_ops store_sqlite = {
 	.token_insert = sql_token_insert,
 	.token_by_id = sql_token_by_id,
 	.token_spend = sql_token_spend,
+	.token_give_back = sql_token_give_back,
 	.token_revoke = sql_token_revoke,
 };

@@ -52,6 +52,7 @@
 	X(TOKEN_INSERT, "INSERT INTO token (" TOKEN_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")          \
 	X(TOKEN_SPEND, "UPDATE token SET used = used + 1 WHERE id = ?1 AND used < uses AND revoked = 0 AND " \
 		       "expires > ?2")                                                                       \
+	X(TOKEN_GIVE_BACK, "UPDATE token SET used = used - 1 WHERE id = ? AND used > 0")                     \
 	X(TOKEN_REVOKE, "UPDATE token SET revoked = 1 WHERE id = ?")
 
 enum sql_stmt_id {
@@ -127,6 +128,7 @@ int sql_token_each(struct store *store, store_token_fn *fn, void *ctx);
 int sql_token_insert(struct store *store, const struct store_token *t);
 int sql_token_by_id(struct store *store, const uint8_t id[static TOKEN_ID], struct store_token *ret_token);
 int sql_token_spend(struct store *store, const uint8_t id[static TOKEN_ID], int64_t now);
+int sql_token_give_back(struct store *store, const uint8_t id[static TOKEN_ID]);
 int sql_token_revoke(struct store *store, const uint8_t id[static TOKEN_ID]);
 
 #endif

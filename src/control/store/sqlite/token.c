@@ -98,6 +98,15 @@ int sql_token_spend(struct store *store, const uint8_t id[static TOKEN_ID], int6
 	return sqlite3_changes(s->db) == 1 ? TM_OK : TM_EUSED;
 }
 
+int sql_token_give_back(struct store *store, const uint8_t id[static TOKEN_ID])
+{
+	struct sql_store *s = sql_of(store);
+	sqlite3_stmt *st = sql_stmt(s, STMT_TOKEN_GIVE_BACK);
+
+	bind_blob(st, 1, id, TOKEN_ID);
+	return sql_run(s, st);
+}
+
 int sql_token_revoke(struct store *store, const uint8_t id[static TOKEN_ID])
 {
 	struct sql_store *s = sql_of(store);

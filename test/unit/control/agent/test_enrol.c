@@ -27,7 +27,7 @@ struct scene {
 	const char *refuse; /* reply to enrol, or NULL: accept */
 	unsigned lose_replies; /* hang up instead of answering so many times */
 	bool wrong_node, removed;
-	unsigned enrols, hellos, leaves;
+	unsigned enrols, hellos, leaves, undos;
 };
 
 static json_t *acceptance(struct scene *s)
@@ -73,6 +73,7 @@ static void on_message(void *ctx, struct clink *l, const json_t *m)
 			reply = json_loads("{\"t\":\"removed\",\"why\":\"no member\"}", 0, NULL);
 	} else {
 		s->leaves++;
+		s->undos += json_is_true(json_object_get(m, "undo"));
 		reply = json_pack("{s:s,s:I,s:b}", "t", "reply", "id",
 			json_integer_value(json_object_get(m, "id")), "ok", 1);
 	}
@@ -252,19 +253,26 @@ static void an_answer_for_another_key_or_without_sense_is_not_believed(void **st
 
 static void leaving_is_confirmed_also_when_already_removed(void **state UNUSED)
 {
-	for (unsigned i = 0; i < 2; i++) {
+	static const struct {
+		bool removed, undo;
+	} rows[] = {{false, false}, {true, false}, {false, true}};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct scene s;
 		struct enrolment e = {.n_addresses = 1};
 		struct diag d = {0};
 
 		scene_open(&s);
-		s.removed = i == 1;
+		s.removed = rows[i].removed;
 		memcpy(e.coordinator_key, s.coordinator.x_pub, 32);
 		memcpy(e.addresses[0], s.token.addrs[0], TOKEN_ADDR_LEN);
 		scene_run(&s);
-		assert_int_equal(enrol_leave(&e, &s.node, 8000, &d), TM_OK);
+		assert_int_equal(
+			rows[i].undo ? enrol_undo(&e, &s.node, 8000, &d) : enrol_leave(&e, &s.node, 8000, &d),
+			TM_OK);
 		scene_close(&s);
 		assert_int_equal(s.hellos, 1);
+		assert_int_equal(s.undos, rows[i].undo);
 	}
 }
 

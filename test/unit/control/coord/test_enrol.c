@@ -169,6 +169,68 @@ static void enrolling_again_after_a_lost_answer_gives_the_same_record(void **sta
 	assert_true(json_is_false(json_object_get(machine_await(other, "reply"), "ok")));
 }
 
+static bool machine_tries(struct machine *m, const struct token *t)
+{
+	machine_forget(m);
+	machine_enrol(m, t, "laptop");
+	bool ok = json_is_true(json_object_get(machine_await(m, "reply"), "ok"));
+	machine_unlink(m);
+	return ok;
+}
+
+static void a_member_joins_again_whatever_has_become_of_the_token(void **state)
+{
+	struct rig *r = *state;
+	struct machine *m = rig_machine(r, 0);
+	struct token first = rig_token(r, json_object());
+
+	assert_true(machine_tries(m, &first));
+	for (enum token_kind k = 0; k < GARBLED; k++) {
+		struct token t = token_of_kind(r, k);
+
+		assert_true(machine_tries(m, &t));
+	}
+	/* Its key was all that it came with: once removed, it needs a token again. */
+	rig_admin(r, json_pack("{s:s, s:s}", "cmd", "node.remove", "node", "laptop"));
+	assert_false(machine_tries(m, &first));
+	struct token fresh = rig_token(r, json_object());
+	assert_true(machine_tries(m, &fresh));
+}
+
+static bool machine_leaves(struct machine *m, bool undo)
+{
+	machine_forget(m);
+	machine_hello(m, NULL);
+	machine_await(m, "welcome");
+	machine_say(m, undo ? json_pack("{s:s, s:i, s:b}", "t", "leave", "id", 9, "undo", 1)
+			    : json_pack("{s:s, s:i}", "t", "leave", "id", 9));
+	bool ok = json_is_true(json_object_get(machine_await(m, "reply"), "ok"));
+	machine_unlink(m);
+	return ok;
+}
+
+static void a_join_that_is_undone_gives_the_token_back(void **state)
+{
+	struct rig *r = *state;
+	struct machine *m = rig_machine(r, 0), *other = rig_machine(r, 1);
+	struct token t = rig_token(r, json_object());
+
+	assert_true(machine_tries(m, &t));
+	assert_false(machine_tries(other, &t));
+	assert_true(machine_leaves(m, true));
+	assert_true(machine_tries(other, &t));
+	assert_false(machine_tries(m, &t));
+
+	/* Whoever has been a member and leaves was let in for good. */
+	assert_true(machine_leaves(other, false));
+	assert_false(machine_tries(m, &t));
+	struct token late = rig_token(r, json_pack("{s:i}", "ttl_s", 100000));
+	assert_true(machine_tries(m, &late));
+	rig_unix_now += 601;
+	assert_true(machine_leaves(m, true));
+	assert_false(machine_tries(other, &late));
+}
+
 static void an_identity_that_is_not_the_links_is_refused(void **state)
 {
 	struct rig *r = *state;
@@ -349,6 +411,8 @@ int main(void)
 		T(of_many_joins_at_once_a_token_admits_as_many_as_it_may),
 		T(machines_of_the_same_name_get_numbers),
 		T(enrolling_again_after_a_lost_answer_gives_the_same_record),
+		T(a_member_joins_again_whatever_has_become_of_the_token),
+		T(a_join_that_is_undone_gives_the_token_back),
 		T(an_identity_that_is_not_the_links_is_refused),
 		T(a_full_mesh_says_so),
 		T(a_full_disk_refuses_the_join_and_keeps_the_token),

@@ -67,6 +67,25 @@ bool node_tag_valid(const char *s)
 	return true;
 }
 
+int node_tags_split(const char *text, char (*ret_tags)[NODE_TAG_MAX + 1], uint8_t *ret_n)
+{
+	uint8_t n = 0;
+
+	while (*text) {
+		size_t len = strcspn(text, " ");
+
+		if (n == NODE_TAGS_MAX || len > NODE_TAG_MAX)
+			return TM_EBADMSG;
+		memcpy(ret_tags[n], text, len);
+		ret_tags[n][len] = '\0';
+		if (!node_tag_valid(ret_tags[n++]))
+			return TM_EBADMSG;
+		text += len + (text[len] == ' ');
+	}
+	*ret_n = n;
+	return TM_OK;
+}
+
 static uint32_t room(unsigned host_bits)
 {
 	return host_bits >= 32 ? UINT32_MAX : (UINT32_C(1) << host_bits) - 1;

@@ -69,6 +69,8 @@ bool node_name_valid(const char *s);
 void node_name_sanitize(const char *s, char ret_name[static NODE_NAME_MAX + 1]);
 bool node_id_valid(const char *s);
 bool node_tag_valid(const char *s);
+/* "a b c", as databases have them; at most NODE_TAGS_MAX. TM_EBADMSG, ret_tags being of no use then. */
+NODISCARD int node_tags_split(const char *text, char (*ret_tags)[NODE_TAG_MAX + 1], uint8_t *ret_n);
 
 /* The highest host number of these prefixes (at most NETMAP_NODES_MAX); 0 when they have no room for two
  * nodes or are not of the right family. */

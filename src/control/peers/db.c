@@ -26,37 +26,6 @@ static const char schema[] = "CREATE TABLE state (one INTEGER PRIMARY KEY CHECK 
 			     "handshake BLOB, checked INTEGER)"
 			     " WITHOUT ROWID;";
 
-int db_error(int rc)
-{
-	switch (rc & 0xff) {
-	case SQLITE_OK:
-	case SQLITE_DONE:
-	case SQLITE_ROW:
-		return TM_OK;
-	case SQLITE_NOMEM:
-		return TM_ENOMEM;
-	case SQLITE_FULL:
-		return TM_ENOSPACE;
-	case SQLITE_PERM:
-	case SQLITE_READONLY:
-	case SQLITE_CANTOPEN:
-	case SQLITE_AUTH:
-		return TM_EPERM;
-	case SQLITE_BUSY:
-	case SQLITE_LOCKED:
-		return TM_EBUSY;
-	case SQLITE_CORRUPT:
-	case SQLITE_NOTADB:
-		return TM_ECORRUPT;
-	case SQLITE_ERROR: /* a table or column that is not there */
-	case SQLITE_CONSTRAINT:
-	case SQLITE_MISMATCH:
-		return TM_ECORRUPT;
-	default:
-		return TM_EIO;
-	}
-}
-
 static int explain(const struct db *db, int err, struct diag *d)
 {
 	if (err && db->sql)
@@ -70,27 +39,15 @@ static int explain(const struct db *db, int err, struct diag *d)
 
 static void close_file(struct db *db)
 {
-	for (size_t i = 0; i < STMT_N; i++)
-		sqlite3_finalize(db->stmts[i]);
-	memset(db->stmts, 0, sizeof(db->stmts));
-	sqlite3_close(db->sql);
-	db->sql = NULL;
+	sql_finalize(db->stmts, STMT_N);
+	sqlite3_close(TAKE(db->sql));
 }
 
 static int open_file(struct db *db)
 {
-	int rc = sqlite3_open_v2(db->path, &db->sql,
-		SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
-	int err = db_error(rc);
+	int err = sql_connect(db->path, &db->sql);
 
-	if (err) {
-		close_file(db);
-		return err;
-	}
-	sqlite3_db_config(db->sql, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-	sqlite3_db_config(db->sql, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-	sqlite3_db_config(db->sql, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
-	return db_error(sqlite3_exec(db->sql, settings, NULL, NULL, NULL));
+	return err ? err : sql_exec(db->sql, settings);
 }
 
 static int prepare(struct db *db)
@@ -100,12 +57,8 @@ static int prepare(struct db *db)
 		STATEMENTS(X)
 #undef X
 	};
-	int err = TM_OK;
 
-	for (size_t i = 0; i < STMT_N && !err; i++)
-		err = db_error(sqlite3_prepare_v3(
-			db->sql, text[i], -1, SQLITE_PREPARE_PERSISTENT, &db->stmts[i], NULL));
-	return err;
+	return sql_prepare(db->sql, text, STMT_N, db->stmts);
 }
 
 static void remove_file(struct db *db)
@@ -136,9 +89,9 @@ static int make_anew(struct db *db, struct diag *d)
 		SCHEMA_VERSION);
 	err = open_file(db);
 	if (!err)
-		err = db_error(sqlite3_exec(db->sql, schema, NULL, NULL, NULL));
+		err = sql_exec(db->sql, schema);
 	if (!err)
-		err = db_error(sqlite3_exec(db->sql, kind, NULL, NULL, NULL));
+		err = sql_exec(db->sql, kind);
 	if (!err)
 		err = prepare(db);
 	if (err) {
@@ -184,28 +137,14 @@ void db_distrust(struct db *db)
 
 /* --- reading and writing it --- */
 
-static int read_int(struct db *db, const char *pragma, int *ret_n)
-{
-	sqlite3_stmt *st;
-	int rc = sqlite3_prepare_v2(db->sql, pragma, -1, &st, NULL);
-
-	if (rc != SQLITE_OK)
-		return db_error(rc);
-
-	rc = sqlite3_step(st);
-	*ret_n = rc == SQLITE_ROW ? sqlite3_column_int(st, 0) : -1;
-	sqlite3_finalize(st);
-	return db_error(rc);
-}
-
 static int read_file(struct db *db, const struct db_reader *reader, struct db_state *s, struct diag *d)
 {
 	int application, version, err = open_file(db);
 
 	if (!err)
-		err = read_int(db, "PRAGMA application_id", &application);
+		err = sql_read_int(db->sql, "PRAGMA application_id", &application);
 	if (!err)
-		err = read_int(db, "PRAGMA user_version", &version);
+		err = sql_read_int(db->sql, "PRAGMA user_version", &version);
 	if (!err && (application != APPLICATION_ID || version != SCHEMA_VERSION))
 		err = diag_what(
 			d, TM_EVERSION, "it was made by another program or another version of this one");

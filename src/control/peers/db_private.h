@@ -4,8 +4,7 @@
 #define TM_CONTROL_PEERS_DB_PRIVATE_H
 
 #include "control/peers/db.h"
-
-#include <sqlite3.h>
+#include "sql/sql.h"
 
 #define STATEMENTS(X)                                                                                        \
 	X(BEGIN, "BEGIN IMMEDIATE")                                                                          \
@@ -35,14 +34,12 @@ struct db {
 	sqlite3_stmt *stmts[STMT_N];
 };
 
-int db_error(int rc); /* TM_E* for an SQLite result */
-
 /* --- db_rows.c --- */
 /* TM_ENOENT: there is no state. TM_EVERSION: it is of another node or mesh. */
 NODISCARD int rows_read_state(struct db *db, struct db_state *ret_s, struct diag *d);
 NODISCARD int rows_read(struct db *db, const struct db_reader *reader);
 NODISCARD int rows_write_state(struct db *db, const struct db_state *s);
 NODISCARD int rows_write(struct db *db, const struct db_row *row);
-int rows_run(sqlite3_stmt *st); /* one that gives no rows */
+NODISCARD int rows_run(sqlite3_stmt *st); /* sql_run; TM_ECORRUPT for a row that the schema refuses */
 
 #endif

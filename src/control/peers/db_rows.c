@@ -60,71 +60,40 @@ static const char *text_at(sqlite3_stmt *st, int column)
 	return s ? (const char *)s : "";
 }
 
-/* The whole of a fixed-size field, or nothing of it. */
-static bool blob_at(sqlite3_stmt *st, int column, void *ret_p, size_t n)
+static bool valid_text_at(
+	sqlite3_stmt *st, int column, char *out, size_t out_len, bool (*valid)(const char *))
 {
-	const void *p = sqlite3_column_blob(st, column);
-
-	if (!p || sqlite3_column_bytes(st, column) != (int)n)
-		return false;
-	memcpy(ret_p, p, n);
-	return true;
-}
-
-static bool copy_text(char *to, size_t room, const char *text, bool (*valid)(const char *))
-{
-	size_t n = strnlen(text, room);
-
-	if (n == room || !valid(text))
-		return false;
-	memcpy(to, text, n + 1);
-	return true;
-}
-
-static bool tags_read(const char *text, struct node_rec *r)
-{
-	while (*text) {
-		size_t n = strcspn(text, " ");
-
-		if (r->n_tags == NODE_TAGS_MAX || n > NODE_TAG_MAX)
-			return false;
-		memcpy(r->tags[r->n_tags], text, n);
-		r->tags[r->n_tags][n] = '\0';
-		if (!node_tag_valid(r->tags[r->n_tags++]))
-			return false;
-		text += n + (text[n] == ' ');
-	}
-	return true;
+	return column_text(st, column, out, out_len) == TM_OK && valid(out);
 }
 
 static bool member_read(const struct db *db, sqlite3_stmt *st, struct node_rec *r)
 {
 	int64_t host = sqlite3_column_int64(st, 2);
 
-	if (!copy_text(r->id, sizeof(r->id), text_at(st, 0), node_id_valid) ||
-		!copy_text(r->name, sizeof(r->name), text_at(st, 1), node_name_valid))
+	if (!valid_text_at(st, 0, r->id, sizeof(r->id), node_id_valid) ||
+		!valid_text_at(st, 1, r->name, sizeof(r->name), node_name_valid))
 		return false;
 	if (host < 1 || host > mesh_hosts_max(&db->mesh.net4, &db->mesh.net6))
 		return false;
-	if (!blob_at(st, 3, r->key, sizeof(r->key)) || ct_is_zero(r->key, sizeof(r->key)))
+	if (column_blob(st, 3, r->key, sizeof(r->key)) != TM_OK || ct_is_zero(r->key, sizeof(r->key)))
 		return false;
 
 	r->host = (uint32_t)host;
 	r->kind = sqlite3_column_int(st, 4) ? NODE_CLIENT : NODE_MESH;
 	r->coordinator = sqlite3_column_int(st, 5) != 0;
-	if (r->kind == NODE_CLIENT && !copy_text(r->via, sizeof(r->via), text_at(st, 6), node_id_valid))
+	if (r->kind == NODE_CLIENT && !valid_text_at(st, 6, r->via, sizeof(r->via), node_id_valid))
 		return false;
-	return tags_read(text_at(st, 7), r);
+	return node_tags_split(text_at(st, 7), r->tags, &r->n_tags) == TM_OK;
 }
 
 static bool contact_read(sqlite3_stmt *st, struct db_contact *c)
 {
-	if (!copy_text(c->id, sizeof(c->id), text_at(st, 0), node_id_valid))
+	if (!valid_text_at(st, 0, c->id, sizeof(c->id), node_id_valid))
 		return false;
 
 	endpoint_read(text_at(st, 1), &c->worked);
 	candidates_read(text_at(st, 2), &c->candidates);
-	if (!blob_at(st, 3, c->stamps.handshake, sizeof(c->stamps.handshake)))
+	if (column_blob(st, 3, c->stamps.handshake, sizeof(c->stamps.handshake)) != TM_OK)
 		memset(c->stamps.handshake, 0, sizeof(c->stamps.handshake));
 	c->stamps.check = (uint64_t)sqlite3_column_int64(st, 4);
 	return true;
@@ -136,7 +105,7 @@ static int read_table(struct db *db, const char *query, const struct db_reader *
 	int rc = sqlite3_prepare_v2(db->sql, query, -1, &st, NULL);
 
 	if (rc != SQLITE_OK)
-		return db_error(rc);
+		return sql_error(db->sql, rc);
 
 	while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
 		struct db_contact contact = {.id = ""};
@@ -148,7 +117,7 @@ static int read_table(struct db *db, const char *query, const struct db_reader *
 			reader->member(reader->ctx, &member);
 	}
 	sqlite3_finalize(st);
-	return db_error(rc);
+	return sql_error(db->sql, rc);
 }
 
 /* A state directory may have been used before, by another node or in another mesh. */
@@ -162,12 +131,13 @@ int rows_read_state(struct db *db, struct db_state *ret_s, struct diag *d)
 		-1, &st, NULL);
 
 	if (rc != SQLITE_OK)
-		return db_error(rc);
+		return sql_error(db->sql, rc);
 
 	rc = sqlite3_step(st);
-	int err = rc == SQLITE_ROW ? TM_OK : rc == SQLITE_DONE ? TM_ENOENT : db_error(rc);
-	if (!err && (strcmp(text_at(st, 0), db->self_id) != 0 || !blob_at(st, 1, key, sizeof(key)) ||
-			    memcmp(key, db->coordinator_key, sizeof(key)) != 0))
+	int err = rc == SQLITE_ROW ? TM_OK : rc == SQLITE_DONE ? TM_ENOENT : sql_error(db->sql, rc);
+	if (!err &&
+		(strcmp(text_at(st, 0), db->self_id) != 0 || column_blob(st, 1, key, sizeof(key)) != TM_OK ||
+			memcmp(key, db->coordinator_key, sizeof(key)) != 0))
 		err = diag_what(d, TM_EVERSION, "it is of another node or another mesh");
 	if (!err) {
 		struct db_state s = {.version = (uint64_t)sqlite3_column_int64(st, 2),
@@ -186,18 +156,12 @@ int rows_read_state(struct db *db, struct db_state *ret_s, struct diag *d)
 
 /* --- writing --- */
 
-static void bind_text(sqlite3_stmt *st, int at, const char *s)
-{
-	sqlite3_bind_text(st, at, s, -1, SQLITE_TRANSIENT);
-}
-
 int rows_run(sqlite3_stmt *st)
 {
-	int rc = sqlite3_step(st);
+	int err = sql_run(st);
 
-	sqlite3_reset(st);
-	sqlite3_clear_bindings(st);
-	return db_error(rc);
+	/* No row of ours breaks a rule of our schema: it is somebody else's. */
+	return err == TM_EEXIST ? TM_ECORRUPT : err;
 }
 
 int rows_write_state(struct db *db, const struct db_state *s)
@@ -209,7 +173,7 @@ int rows_write_state(struct db *db, const struct db_state *s)
 	for (size_t i = 0; i < s->coordinator.n_addresses; i++)
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s\n", s->coordinator.addresses[i]);
 	bind_text(st, 1, db->self_id);
-	sqlite3_bind_blob(st, 2, db->coordinator_key, sizeof(db->coordinator_key), SQLITE_STATIC);
+	bind_blob(st, 2, db->coordinator_key, sizeof(db->coordinator_key));
 	sqlite3_bind_int64(st, 3, (int64_t)s->version);
 	sqlite3_bind_int64(st, 4, (int64_t)s->n_members);
 	bind_text(st, 5, endpoint_format(&s->coordinator.at, ep));
@@ -240,7 +204,7 @@ static int write_member(struct db *db, const struct db_row *row)
 	bind_text(st, 1, n->id);
 	bind_text(st, 2, n->name);
 	sqlite3_bind_int64(st, 3, n->host);
-	sqlite3_bind_blob(st, 4, n->key, sizeof(n->key), SQLITE_STATIC);
+	bind_blob(st, 4, n->key, sizeof(n->key));
 	sqlite3_bind_int(st, 5, n->kind == NODE_CLIENT);
 	sqlite3_bind_int(st, 6, n->coordinator);
 	bind_text(st, 7, n->via);
@@ -266,7 +230,7 @@ static int write_contact(struct db *db, const struct db_row *row)
 	bind_text(st, 1, c->id);
 	bind_text(st, 2, endpoint_format(&c->worked, ep));
 	bind_text(st, 3, candidates);
-	sqlite3_bind_blob(st, 4, c->stamps.handshake, sizeof(c->stamps.handshake), SQLITE_STATIC);
+	bind_blob(st, 4, c->stamps.handshake, sizeof(c->stamps.handshake));
 	sqlite3_bind_int64(st, 5, (int64_t)c->stamps.check);
 	return rows_run(st);
 }

@@ -102,9 +102,9 @@ int __wrap_store_open(
 {
 	struct sql_store *s;
 
-	check(sql_connect(":memory:", &s, d) == TM_OK);
+	check(sql_store_new(":memory:", &s, d) == TM_OK);
 	check(schema_migrate(s->db, schema_steps, schema_version, d) == TM_OK);
-	check(sql_prepare(s) == TM_OK);
+	check(sql_store_prepare(s) == TM_OK);
 	check(store_transaction(&s->store, fill, NULL) == TM_OK);
 	*ret_store = &s->store;
 	return TM_OK;

@@ -65,7 +65,7 @@ static int insert_mesh(struct sql_store *s, const struct store_mesh *m)
 	bind_text(st, 3, prefix_format(&m->info.net6, net6));
 	bind_blob(st, 4, m->info.secret, sizeof(m->info.secret));
 	sqlite3_bind_int64(st, 5, m->created);
-	return sql_run(s, st);
+	return sql_run(st);
 }
 
 static int insert_first_rows(struct store *store, void *ctx)
@@ -84,7 +84,7 @@ static int fill(const char *path, struct first_rows *rows, struct diag *d)
 	struct sql_store *s;
 	char application[64];
 
-	int err = sql_connect(path, &s, d);
+	int err = sql_store_new(path, &s, d);
 	if (err)
 		return err;
 
@@ -95,7 +95,7 @@ static int fill(const char *path, struct first_rows *rows, struct diag *d)
 	if (!err)
 		err = schema_migrate(s->db, schema_steps, schema_version, d);
 	if (!err)
-		err = sql_prepare(s);
+		err = sql_store_prepare(s);
 	if (!err)
 		err = store_transaction(store, insert_first_rows, rows);
 	/* Last: the setting is in the file's header and stays. */

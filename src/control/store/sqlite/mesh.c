@@ -42,7 +42,7 @@ int sql_mesh_load(struct store *store, struct store_mesh *ret_mesh)
 	struct sql_store *s = sql_of(store);
 	sqlite3_stmt *st = sql_stmt(s, STMT_MESH_LOAD);
 
-	int err = sql_row(s, st);
+	int err = sql_row(st);
 	if (err)
 		return err == TM_ENOENT ? TM_ECORRUPT : err;
 

@@ -36,8 +36,8 @@ static int row_texts(sqlite3_stmt *st, struct store_node *n)
 		err = column_text(st, COL_VERSION, n->version, sizeof(n->version));
 	if (!err)
 		err = column_text(st, COL_TAGS, tags, sizeof(tags));
-	if (!err)
-		err = tags_split(tags, n->rec.tags, &n->rec.n_tags);
+	if (!err && node_tags_split(tags, n->rec.tags, &n->rec.n_tags) != TM_OK)
+		err = TM_ECORRUPT;
 	if (!err && n->rec.kind == NODE_CLIENT)
 		err = column_text(st, COL_VIA, n->rec.via, sizeof(n->rec.via));
 	return err;
@@ -87,7 +87,7 @@ int sql_node_each(struct store *store, store_node_fn *fn, void *ctx)
 	sqlite3_stmt *st = sql_stmt(s, STMT_NODE_EACH);
 	int err;
 
-	while (!(err = sql_row(s, st))) {
+	while (!(err = sql_row(st))) {
 		struct store_node n;
 
 		err = row_to_node(st, &n);
@@ -107,7 +107,7 @@ int sql_node_find_key(struct store *store, const uint8_t key[static 32], struct 
 	sqlite3_stmt *st = sql_stmt(s, STMT_NODE_BY_KEY);
 
 	bind_blob(st, 1, key, 32);
-	int err = sql_row(s, st);
+	int err = sql_row(st);
 	if (err)
 		return err;
 
@@ -122,7 +122,7 @@ int sql_node_name_taken(struct store *store, const char *name, bool *ret_taken)
 	sqlite3_stmt *st = sql_stmt(s, STMT_NODE_NAME_TAKEN);
 
 	bind_text(st, 1, name);
-	int err = sql_row(s, st);
+	int err = sql_row(st);
 	if (err)
 		return err;
 
@@ -139,7 +139,7 @@ static int add_change(struct sql_store *s, const char *id)
 
 	sqlite3_bind_int64(st, 1, random_u32() >> 1);
 	bind_text(st, 2, id);
-	return sql_run(s, st);
+	return sql_run(st);
 }
 
 /* Makes room for one. Comes before a transaction's own changes: all of those must be read by who made them.
@@ -149,7 +149,7 @@ static int prune_changes(struct sql_store *s)
 	sqlite3_stmt *st = sql_stmt(s, STMT_CHANGE_PRUNE);
 
 	sqlite3_bind_int64(st, 1, STORE_CHANGES_KEPT - 1);
-	return sql_run(s, st);
+	return sql_run(st);
 }
 
 static int note_change(struct sql_store *s, const char *id)
@@ -182,7 +182,7 @@ int sql_change_each(struct store *store, uint64_t version, store_change_fn *fn, 
 	int err;
 
 	sqlite3_bind_int64(st, 1, (sqlite3_int64)store_version_number(version));
-	while (!(err = sql_row(s, st))) {
+	while (!(err = sql_row(st))) {
 		struct store_change x;
 
 		err = row_to_change(st, &x);
@@ -203,7 +203,7 @@ static int run_with_host(struct sql_store *s, enum sql_stmt_id which, uint32_t h
 	sqlite3_stmt *st = sql_stmt(s, which);
 
 	sqlite3_bind_int64(st, 1, host);
-	return sql_run(s, st);
+	return sql_run(st);
 }
 
 /* The lowest number that is free. */
@@ -211,7 +211,7 @@ static int take_host(struct sql_store *s, uint32_t hosts_max, uint32_t *ret_host
 {
 	sqlite3_stmt *st = sql_stmt(s, STMT_HOST_HINT);
 
-	int err = sql_row(s, st);
+	int err = sql_row(st);
 	if (err)
 		return err == TM_ENOENT ? TM_ECORRUPT : err;
 
@@ -221,7 +221,7 @@ static int take_host(struct sql_store *s, uint32_t hosts_max, uint32_t *ret_host
 	if (taken) {
 		st = sql_stmt(s, STMT_HOST_GAP);
 		sqlite3_bind_int64(st, 1, host);
-		err = sql_row(s, st);
+		err = sql_row(st);
 		if (err)
 			return err == TM_ENOENT ? TM_ECORRUPT : err;
 		host = sqlite3_column_int64(st, 0);
@@ -261,13 +261,13 @@ static int insert(struct sql_store *s, const struct store_node *n)
 	bind_text(st, COL_VERSION + 1, n->version);
 	sqlite3_bind_int64(st, COL_CREATED + 1, n->created);
 	sqlite3_bind_int64(st, COL_LAST_SEEN + 1, n->last_seen);
-	return sql_run(s, st);
+	return sql_run(st);
 }
 
 /* Runs a statement about one row. */
 static int change_one(struct sql_store *s, sqlite3_stmt *st)
 {
-	int err = sql_run(s, st);
+	int err = sql_run(st);
 	if (err)
 		return err;
 
@@ -307,7 +307,7 @@ static int note_removals(struct sql_store *s, const char *id)
 		return err;
 
 	bind_text(st, 1, id);
-	while (!(err = sql_row(s, st))) {
+	while (!(err = sql_row(st))) {
 		sqlite3_int64 host = sqlite3_column_int64(st, 1);
 
 		err = column_text(st, 0, gone, sizeof(gone));
@@ -345,5 +345,5 @@ int sql_node_touch(
 	bind_text(st, 2, os);
 	bind_text(st, 3, version);
 	sqlite3_bind_int64(st, 4, last_seen);
-	return sql_run(s, st);
+	return sql_run(st);
 }

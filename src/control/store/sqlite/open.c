@@ -52,7 +52,7 @@ static int say_damaged(sqlite3 *db, struct diag *d)
 	return diag_what(d, TM_ECORRUPT, "the mesh database is damaged: %s", sqlite3_errmsg(db));
 }
 
-int sql_connect(const char *path, struct sql_store **ret_store, struct diag *d)
+int sql_store_new(const char *path, struct sql_store **ret_store, struct diag *d)
 {
 	struct sql_store *s = calloc(1, sizeof(*s));
 	if (!s)
@@ -61,25 +61,19 @@ int sql_connect(const char *path, struct sql_store **ret_store, struct diag *d)
 	s->store.ops = &store_sqlite;
 	_cleanup_(store_freep) struct store *until_ready = &s->store;
 
-	int rc = sqlite3_open_v2(
-		path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
-	if (rc != SQLITE_OK) {
-		int err = sql_error(s->db, rc);
+	int err = sql_connect(path, &s->db);
+	if (err) {
 		store_explain(err, d);
 		return err;
 	}
 	sqlite3_busy_timeout(s->db, BUSY_MS);
-	/* A damaged schema must not run anything, and a damaged file must not be checkpointed into when we
-	 * give up on it. */
-	sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-	sqlite3_db_config(s->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-	sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+	/* A damaged file must not be checkpointed into when we give up on it. */
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-	int err = sql_exec(s->db, "PRAGMA locking_mode = EXCLUSIVE;"
-				  "PRAGMA synchronous = FULL;"
-				  "PRAGMA foreign_keys = ON;"
-				  "PRAGMA cell_size_check = ON;"
-				  "PRAGMA secure_delete = ON;");
+	err = sql_exec(s->db, "PRAGMA locking_mode = EXCLUSIVE;"
+			      "PRAGMA synchronous = FULL;"
+			      "PRAGMA foreign_keys = ON;"
+			      "PRAGMA cell_size_check = ON;"
+			      "PRAGMA secure_delete = ON;");
 	if (err == TM_ECORRUPT)
 		return say_damaged(s->db, d);
 	if (err) {
@@ -92,7 +86,7 @@ int sql_connect(const char *path, struct sql_store **ret_store, struct diag *d)
 	return TM_OK;
 }
 
-int sql_prepare(struct sql_store *s)
+int sql_store_prepare(struct sql_store *s)
 {
 	static const char *const sql[] = {
 #define X(name, text) [STMT_##name] = text,
@@ -100,13 +94,7 @@ int sql_prepare(struct sql_store *s)
 #undef X
 	};
 
-	for (int i = 0; i < STMT_N; i++) {
-		int rc = sqlite3_prepare_v3(s->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &s->stmts[i], NULL);
-
-		if (rc != SQLITE_OK)
-			return sql_error(s->db, rc);
-	}
-	return TM_OK;
+	return sql_prepare(s->db, sql, STMT_N, s->stmts);
 }
 
 /* Ours, and not newer than we are? */
@@ -114,9 +102,9 @@ static int check_kind(struct sql_store *s, struct diag *d)
 {
 	int application, version;
 
-	int err = schema_read_int(s->db, "PRAGMA application_id", &application);
+	int err = sql_read_int(s->db, "PRAGMA application_id", &application);
 	if (!err)
-		err = schema_read_int(s->db, "PRAGMA user_version", &version);
+		err = sql_read_int(s->db, "PRAGMA user_version", &version);
 	if (err == TM_ECORRUPT)
 		return say_damaged(s->db, d);
 	if (err)
@@ -190,7 +178,7 @@ int sql_open(const char *path, struct store **ret_store, struct diag *d)
 	if (err)
 		return err;
 
-	err = sql_connect(path, &s, d);
+	err = sql_store_new(path, &s, d);
 	if (err)
 		return err;
 
@@ -206,7 +194,7 @@ int sql_open(const char *path, struct store **ret_store, struct diag *d)
 	if (!err)
 		err = sql_exec(s->db, "PRAGMA journal_mode = WAL");
 	if (!err)
-		err = sql_prepare(s);
+		err = sql_store_prepare(s);
 	if (err) {
 		store_explain(err, d);
 		return err;

@@ -67,25 +67,6 @@ const struct schema_step schema_steps[] = {
 _Static_assert(sizeof(schema_steps) / sizeof(schema_steps[0]) == 2, "schema_version counts the steps");
 const int schema_version = 2;
 
-int schema_read_int(sqlite3 *db, const char *pragma, int *ret_value)
-{
-	sqlite3_stmt *st;
-
-	int rc = sqlite3_prepare_v2(db, pragma, -1, &st, NULL);
-	if (rc != SQLITE_OK)
-		return sql_error(db, rc);
-
-	rc = sqlite3_step(st);
-	int value = rc == SQLITE_ROW ? sqlite3_column_int(st, 0) : 0;
-	int err = rc == SQLITE_ROW ? TM_OK : sql_error(db, rc);
-	sqlite3_finalize(st);
-	if (err)
-		return err;
-
-	*ret_value = value;
-	return TM_OK;
-}
-
 static int migrate_one(sqlite3 *db, const struct schema_step *step, int to)
 {
 	char version[64];
@@ -109,7 +90,7 @@ int schema_migrate(sqlite3 *db, const struct schema_step *steps, int n_steps, st
 {
 	int version;
 
-	int err = schema_read_int(db, "PRAGMA user_version", &version);
+	int err = sql_read_int(db, "PRAGMA user_version", &version);
 	if (err)
 		return err;
 	if (version < 0)

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* Private to sqlite/: statements, error translation, row helpers, and the functions behind store_sqlite. */
+/* Private to sqlite/: statements, the schema, and the functions behind store_sqlite. */
 #ifndef TM_CONTROL_STORE_SQLITE_PRIVATE_H
 #define TM_CONTROL_STORE_SQLITE_PRIVATE_H
 
 #include "control/store/ops.h"
 #include "control/store/sqlite/sqlite.h"
-
-#include <sqlite3.h>
+#include "sql/sql.h"
 
 #define NODE_COLUMNS                                                                                         \
 	"id, name, key, ed, host, kind, coordinator, ephemeral, via, token, tags, os, version, created, "    \
@@ -84,30 +83,17 @@ extern const struct schema_step schema_steps[];
 extern const int schema_version; /* = number of steps */
 /* Each step in a transaction of its own, with the new version. */
 NODISCARD int schema_migrate(sqlite3 *db, const struct schema_step *steps, int n_steps, struct diag *d);
-NODISCARD int schema_read_int(sqlite3 *db, const char *pragma, int *ret_value);
 
 /* open.c: an open connection with every setting made, nothing checked yet. */
-NODISCARD int sql_connect(const char *path, struct sql_store **ret_store, struct diag *d);
-NODISCARD int sql_prepare(struct sql_store *s);
+NODISCARD int sql_store_new(const char *path, struct sql_store **ret_store, struct diag *d);
+NODISCARD int sql_store_prepare(struct sql_store *s);
 
 /* sqlite.c */
-int sql_error(sqlite3 *db, int rc); /* TM_E* for an SQLite result */
-NODISCARD int sql_exec(sqlite3 *db, const char *sql);
 sqlite3_stmt *sql_stmt(struct sql_store *s, enum sql_stmt_id which); /* reset, bindings cleared */
-/* Runs a statement that returns no rows. */
-NODISCARD int sql_run(struct sql_store *s, sqlite3_stmt *st);
-/* One row: TM_OK with st on it (the caller resets), TM_ENOENT when there is none. */
-NODISCARD int sql_row(struct sql_store *s, sqlite3_stmt *st);
-
-void bind_text(sqlite3_stmt *st, int at, const char *s);
-void bind_blob(sqlite3_stmt *st, int at, const void *p, size_t n);
-NODISCARD int column_text(sqlite3_stmt *st, int at, char *out, size_t out_len);
-NODISCARD int column_blob(sqlite3_stmt *st, int at, void *out, size_t n); /* exactly n bytes */
 
 /* Tags are one text column, separated by blanks: they are only ever read whole. */
 enum { TAGS_TEXT_MAX = NODE_TAGS_MAX * (NODE_TAG_MAX + 1) + 1 };
 void tags_join(const char (*tags)[NODE_TAG_MAX + 1], size_t n, char out[static TAGS_TEXT_MAX]);
-NODISCARD int tags_split(const char *text, char (*ret_tags)[NODE_TAG_MAX + 1], uint8_t *ret_n);
 
 /* store_sqlite: create.c, open.c, mesh.c, node.c, token.c */
 int sql_create(

@@ -21,8 +21,8 @@ static int row_to_token(sqlite3_stmt *st, struct store_token *ret_token)
 		err = column_blob(st, COL_HASH, t.secret_hash, sizeof(t.secret_hash));
 	if (!err)
 		err = column_text(st, COL_TAGS, tags, sizeof(tags));
-	if (!err)
-		err = tags_split(tags, t.tags, &t.n_tags);
+	if (!err && node_tags_split(tags, t.tags, &t.n_tags) != TM_OK)
+		err = TM_ECORRUPT;
 	if (err)
 		return err;
 
@@ -36,7 +36,7 @@ int sql_token_each(struct store *store, store_token_fn *fn, void *ctx)
 	sqlite3_stmt *st = sql_stmt(s, STMT_TOKEN_EACH);
 	int err;
 
-	while (!(err = sql_row(s, st))) {
+	while (!(err = sql_row(st))) {
 		struct store_token t;
 
 		err = row_to_token(st, &t);
@@ -66,7 +66,7 @@ int sql_token_insert(struct store *store, const struct store_token *t)
 	sqlite3_bind_int(st, COL_REVOKED + 1, t->revoked);
 	sqlite3_bind_int(st, COL_EPHEMERAL + 1, t->ephemeral);
 	bind_text(st, COL_TAGS + 1, tags);
-	return sql_run(s, st);
+	return sql_run(st);
 }
 
 int sql_token_by_id(struct store *store, const uint8_t id[static TOKEN_ID], struct store_token *ret_token)
@@ -75,7 +75,7 @@ int sql_token_by_id(struct store *store, const uint8_t id[static TOKEN_ID], stru
 	sqlite3_stmt *st = sql_stmt(s, STMT_TOKEN_BY_ID);
 
 	bind_blob(st, 1, id, TOKEN_ID);
-	int err = sql_row(s, st);
+	int err = sql_row(st);
 	if (err)
 		return err;
 
@@ -91,7 +91,7 @@ int sql_token_spend(struct store *store, const uint8_t id[static TOKEN_ID], int6
 
 	bind_blob(st, 1, id, TOKEN_ID);
 	sqlite3_bind_int64(st, 2, now);
-	int err = sql_run(s, st);
+	int err = sql_run(st);
 	if (err)
 		return err;
 
@@ -104,7 +104,7 @@ int sql_token_give_back(struct store *store, const uint8_t id[static TOKEN_ID])
 	sqlite3_stmt *st = sql_stmt(s, STMT_TOKEN_GIVE_BACK);
 
 	bind_blob(st, 1, id, TOKEN_ID);
-	return sql_run(s, st);
+	return sql_run(st);
 }
 
 int sql_token_revoke(struct store *store, const uint8_t id[static TOKEN_ID])
@@ -113,7 +113,7 @@ int sql_token_revoke(struct store *store, const uint8_t id[static TOKEN_ID])
 	sqlite3_stmt *st = sql_stmt(s, STMT_TOKEN_REVOKE);
 
 	bind_blob(st, 1, id, TOKEN_ID);
-	int err = sql_run(s, st);
+	int err = sql_run(st);
 	if (err)
 		return err;
 

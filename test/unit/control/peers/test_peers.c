@@ -132,6 +132,16 @@ static struct candidates candidates_of(unsigned n)
 	return c;
 }
 
+static void by_hand(const struct rig *r, const char *sql)
+{
+	sqlite3 *file;
+
+	assert_int_equal(sqlite3_open(r->path, &file), SQLITE_OK);
+	if (sqlite3_exec(file, sql, NULL, NULL, NULL) != SQLITE_OK)
+		fail_msg("%s: %s", sql, sqlite3_errmsg(file));
+	sqlite3_close(file);
+}
+
 static void what_is_known_survives_a_restart(void **state)
 {
 	struct coordinator_known known = {.data_port = 51820,
@@ -193,7 +203,6 @@ static void a_change_is_written_soon_and_without_the_rest(void **state)
 {
 	struct rig r;
 	struct node_rec renamed = record(0);
-	sqlite3 *file;
 
 	(void)state;
 	rig_open(&r);
@@ -203,11 +212,7 @@ static void a_change_is_written_soon_and_without_the_rest(void **state)
 	peers_free(TAKE(r.peers));
 
 	/* Somebody else's hand, to tell a row that is written again from one that is left alone. */
-	assert_int_equal(sqlite3_open(r.path, &file), SQLITE_OK);
-	assert_int_equal(
-		sqlite3_exec(file, "UPDATE member SET name = 'touched' WHERE name = 'n1'", NULL, NULL, NULL),
-		SQLITE_OK);
-	sqlite3_close(file);
+	by_hand(&r, "UPDATE member SET name = 'touched' WHERE name = 'n1'");
 	start(&r);
 	snprintf(renamed.name, sizeof(renamed.name), "other");
 	tell(&r, &renamed, 1);
@@ -277,7 +282,6 @@ static void an_unusable_file_is_made_anew(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct rig r;
-		sqlite3 *file;
 
 		rig_open(&r);
 		start(&r);
@@ -287,10 +291,7 @@ static void an_unusable_file_is_made_anew(void **state)
 			assert_int_equal(
 				os_write_file(r.path, rows[i].text, strlen(rows[i].text), 0600, NULL), TM_OK);
 		} else {
-			assert_int_equal(sqlite3_open(r.path, &file), SQLITE_OK);
-			if (sqlite3_exec(file, rows[i].sql, NULL, NULL, NULL) != SQLITE_OK)
-				fail_msg("%s: %s", rows[i].what, sqlite3_errmsg(file));
-			sqlite3_close(file);
+			by_hand(&r, rows[i].sql);
 		}
 		start(&r);
 		if (mesh_size(peers_mesh(r.peers)) || mesh_version(peers_mesh(r.peers)))
@@ -299,6 +300,43 @@ static void an_unusable_file_is_made_anew(void **state)
 		restart(&r);
 		if (mesh_size(peers_mesh(r.peers)) != 3)
 			fail_msg("%s: not written anew", rows[i].what);
+		rig_close(&r);
+	}
+}
+
+/* It looks like ours until it is written to: also damage, and no reason to lose what was told. */
+static void a_file_that_refuses_a_row_is_made_anew(void **state)
+{
+	static const char *const schemas[] = {
+		/* a rule that ours does not have */
+		"CREATE TABLE m (id TEXT PRIMARY KEY, name TEXT CHECK (name <> 'n9'), host, key, kind, "
+		"coordinator, via, tags) WITHOUT ROWID; INSERT INTO m SELECT * FROM member;"
+		"DROP TABLE member; ALTER TABLE m RENAME TO member",
+		/* another type than ours */
+		"DROP TABLE contact; CREATE TABLE contact (id INTEGER PRIMARY KEY, worked, candidates, "
+		"handshake, checked)",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(schemas); i++) {
+		struct rig r;
+		struct node_rec late = record(9);
+		struct candidates told = candidates_of(2);
+
+		snprintf(late.id, sizeof(late.id), "00000000000000ab");
+		rig_open(&r);
+		start(&r);
+		tell_three(&r);
+		peers_free(TAKE(r.peers));
+		by_hand(&r, schemas[i]);
+		start(&r);
+		assert_int_equal(mesh_size(peers_mesh(r.peers)), 3);
+		tell(&r, &late, 1);
+		peers_set_candidates(r.peers, peers_meet(r.peers, late.id), &told);
+		restart(&r);
+		if (mesh_size(peers_mesh(r.peers)) != 4 || !peers_contact(r.peers, late.id))
+			fail_msg("not written anew: %s", schemas[i]);
+		assert_int_equal(r.warnings, 1); /* that it is made anew */
 		rig_close(&r);
 	}
 }
@@ -329,18 +367,13 @@ static void a_page_of_garbage_is_no_reason_to_fail(void **state)
 static void a_row_that_is_lost_makes_it_ask_for_the_whole_map(void **state)
 {
 	struct rig r;
-	sqlite3 *file;
 
 	(void)state;
 	rig_open(&r);
 	start(&r);
 	tell_three(&r);
 	peers_free(TAKE(r.peers));
-	assert_int_equal(sqlite3_open(r.path, &file), SQLITE_OK);
-	assert_int_equal(
-		sqlite3_exec(file, "UPDATE member SET key = x'00' WHERE name = 'n1'", NULL, NULL, NULL),
-		SQLITE_OK);
-	sqlite3_close(file);
+	by_hand(&r, "UPDATE member SET key = x'00' WHERE name = 'n1'");
 	start(&r);
 	assert_int_equal(mesh_size(peers_mesh(r.peers)), 2); /* what is left serves until then */
 	assert_int_equal(mesh_version(peers_mesh(r.peers)), 0);
@@ -385,6 +418,7 @@ int main(void)
 		cmocka_unit_test(a_change_is_written_soon_and_without_the_rest),
 		cmocka_unit_test(what_belongs_to_a_member_goes_with_it),
 		cmocka_unit_test(an_unusable_file_is_made_anew),
+		cmocka_unit_test(a_file_that_refuses_a_row_is_made_anew),
 		cmocka_unit_test(a_page_of_garbage_is_no_reason_to_fail),
 		cmocka_unit_test(a_row_that_is_lost_makes_it_ask_for_the_whole_map),
 		cmocka_unit_test(a_file_that_cannot_be_is_said_once_and_done_without),

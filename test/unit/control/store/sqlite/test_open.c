@@ -489,18 +489,18 @@ static void migrations_run_in_order_and_each_whole_or_not_at_all(void **state)
 	assert_int_equal(sqlite3_open(sh->path, &db), SQLITE_OK);
 	assert_int_equal(schema_migrate(db, steps, 0, NULL), TM_OK);
 	assert_int_equal(schema_migrate(db, steps, 1, NULL), TM_OK);
-	assert_int_equal(schema_read_int(db, "PRAGMA user_version", &value), TM_OK);
+	assert_int_equal(sql_read_int(db, "PRAGMA user_version", &value), TM_OK);
 	assert_int_equal(value, 1);
 	struct diag d = {0};
 	assert_true(schema_migrate(db, steps, 3, &d) < 0);
 	assert_true(d.what[0]);
 	/* The second step counts, of the third there is no trace. */
-	assert_int_equal(schema_read_int(db, "PRAGMA user_version", &value), TM_OK);
+	assert_int_equal(sql_read_int(db, "PRAGMA user_version", &value), TM_OK);
 	assert_int_equal(value, 2);
-	assert_int_equal(schema_read_int(db, "SELECT sum(y) FROM a", &value), TM_OK);
+	assert_int_equal(sql_read_int(db, "SELECT sum(y) FROM a", &value), TM_OK);
 	assert_int_equal(value, 2);
 	assert_int_equal(
-		schema_read_int(db, "SELECT count(*) FROM sqlite_schema WHERE name = 'b'", &value), TM_OK);
+		sql_read_int(db, "SELECT count(*) FROM sqlite_schema WHERE name = 'b'", &value), TM_OK);
 	assert_int_equal(value, 0);
 	/* A program that knows only the first step refuses. */
 	d = (struct diag){0};
@@ -518,9 +518,9 @@ static void an_empty_database_becomes_the_current_version(void **state)
 	assert_int_equal(sqlite3_open(sh->path, &db), SQLITE_OK);
 	assert_int_equal(schema_migrate(db, schema_steps, schema_version, NULL), TM_OK);
 	assert_int_equal(schema_migrate(db, schema_steps, schema_version, NULL), TM_OK);
-	assert_int_equal(schema_read_int(db, "PRAGMA user_version", &value), TM_OK);
+	assert_int_equal(sql_read_int(db, "PRAGMA user_version", &value), TM_OK);
 	assert_int_equal(value, schema_version);
-	assert_int_equal(schema_read_int(db, "SELECT count(*) FROM node", &value), TM_OK);
+	assert_int_equal(sql_read_int(db, "SELECT count(*) FROM node", &value), TM_OK);
 	assert_int_equal(value, 0);
 	sqlite3_close(db);
 }

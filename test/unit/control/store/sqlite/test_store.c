@@ -59,7 +59,7 @@ static void the_database_runs_with_a_write_ahead_log_full_sync_and_foreign_keys(
 	for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
 		int value = -1;
 
-		assert_int_equal(schema_read_int(sql_of(s)->db, settings[i].pragma, &value), TM_OK);
+		assert_int_equal(sql_read_int(sql_of(s)->db, settings[i].pragma, &value), TM_OK);
 		if (value != settings[i].value)
 			fail_msg("%s is %d", settings[i].pragma, value);
 	}

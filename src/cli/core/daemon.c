@@ -132,22 +132,32 @@ int daemon_stop(struct cli *c, struct diag *d)
 	return err;
 }
 
+static bool is_socket(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
 void daemon_cleanup(struct cli *c)
 {
+	const char *left[2] = {c->paths.socket};
 	struct diag ignored = {0};
 	char open_path[512];
-	struct stat st;
 	int fd = -1;
 
-	if (lstat(c->paths.socket, &st) < 0 || !S_ISSOCK(st.st_mode) || call_daemon_pid(c->paths.socket))
+	/* Each may be there without the other: a socket is removed by whoever tidies up, one at a time. */
+	snprintf(open_path, sizeof(open_path), "%s" CTL_OPEN_SUFFIX, c->paths.socket);
+	left[1] = open_path;
+	if ((!is_socket(left[0]) && !is_socket(left[1])) || call_daemon_pid(c->paths.socket))
 		return;
 
 	/* One that starts right now has the lock but perhaps no ear yet. */
 	if (os_lock_file(c->paths.lock, &fd, &ignored) != TM_OK)
 		return;
 
-	snprintf(open_path, sizeof(open_path), "%s" CTL_OPEN_SUFFIX, c->paths.socket);
-	unlink(c->paths.socket);
-	unlink(open_path);
+	for (size_t i = 0; i < ARRAY_LEN(left); i++)
+		if (is_socket(left[i]))
+			unlink(left[i]);
 	close(fd);
 }

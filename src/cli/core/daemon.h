@@ -18,7 +18,7 @@ NODISCARD int daemon_start(struct cli *c, bool at_boot, struct diag *d);
 /* Asks it to stop and waits until its process is gone. TM_ENOENT when none runs. */
 NODISCARD int daemon_stop(struct cli *c, struct diag *d);
 
-/* Removes what a killed daemon left behind (the socket), unless a live one owns it. */
+/* Removes what a killed daemon left behind (its sockets), unless a live one owns it. */
 void daemon_cleanup(struct cli *c);
 
 #endif

@@ -542,6 +542,39 @@ static void cleanup_removes_a_dead_socket_but_not_a_live_one(void **state)
 	run_free(&r);
 }
 
+/* As kill -9 leaves it: bound, and nobody listens any more. */
+static void make_dead_socket(const char *path)
+{
+	struct fake_daemon dead = {0};
+	char kept[112];
+
+	fake_daemon_start(&dead, path, NULL, NULL);
+	snprintf(kept, sizeof(kept), "%s.kept", path);
+	assert_int_equal(link(path, kept), 0);
+	fake_daemon_stop(&dead);
+	assert_int_equal(rename(kept, path), 0);
+}
+
+static void the_open_socket_is_cleaned_up_with_and_without_the_other(void **state)
+{
+	struct fixture *f = *state;
+	char open_path[112];
+
+	snprintf(open_path, sizeof(open_path), "%s.read", f->socket);
+	for (int with = 0; with < 2; with++) {
+		struct run r = {0};
+
+		make_dead_socket(open_path);
+		if (with)
+			make_dead_socket(f->socket);
+		run_cli(&r, f->dir, with ? "down --state-dir DIR" : "down --cleanup --state-dir DIR");
+		assert_int_equal(r.status, 0);
+		assert_int_equal(access(open_path, F_OK), -1);
+		assert_int_equal(access(f->socket, F_OK), -1);
+		run_free(&r);
+	}
+}
+
 static void up_of_a_running_daemon_is_done_already(void **state)
 {
 	struct fixture *f = *state;
@@ -614,6 +647,7 @@ int main(void)
 		T(ping_of_an_unknown_name_fails_with_the_daemons_sentence),
 		T(down_waits_for_the_daemons_lock),
 		T(cleanup_removes_a_dead_socket_but_not_a_live_one),
+		T(the_open_socket_is_cleaned_up_with_and_without_the_other),
 		T(up_of_a_running_daemon_is_done_already),
 		T(help_comes_from_the_tables),
 	};

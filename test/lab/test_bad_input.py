@@ -201,7 +201,7 @@ def join_by_a_name_that_does_not_exist(net):
     return join(guest, hub.token())
 
 
-@row(r"not a node name .*a-z")
+@row(r"not a node name .*a-z", USAGE)
 def join_under_an_impossible_name(net):
     hub, guest = hub_and_guest(net)
     token = hub.token()
@@ -347,14 +347,19 @@ def init_in_a_range_that_is_routed_elsewhere(net):
     return Attempt(hub, "init", "--net4", "10.9.0.0/16")
 
 
-@row(r"--net4 wants an IPv4 range such as")
+@row(r"--net4 wants an IPv4 range such as", USAGE)
 def init_in_something_that_is_no_range(net):
     return Attempt(net.node("hub"), "init", "--net4", "banana")
 
 
-@row(r"--net4 8\.8\.8\.0/24 is not for private use: .*--force")
+@row(r"--net4 8\.8\.8\.0/24 is not for private use: .*--force", USAGE)
 def init_in_a_public_range(net):
     return Attempt(net.node("hub"), "init", "--net4", "8.8.8.0/24")
+
+
+@row(r"--address wants HOST or HOST:PORT", USAGE)
+def init_at_an_address_that_is_none(net):
+    return Attempt(net.node("hub"), "init", "--address", "a b")
 
 
 @row(r"the mesh's range 8\.8\.8\.0/24 is not for private use: .*--force")
@@ -880,10 +885,21 @@ def leave_of_the_coordinator(net):
     return Attempt(hub, "leave", "--yes", may_change={"daemon.log"}, then=lambda: hub.status())
 
 
-@row(r"not the mesh's coordinator .*there")
+@row(r"not the mesh's coordinator .*on hub, 100\.")
 def token_create_on_another_machine_than_the_coordinator(net):
     _, node = net.mesh("hub", "node")
     return Attempt(node, "token", "create", may_change={"daemon.log"})
+
+
+for name, argv, says in (
+        ("rename-to-an-impossible-name", ["node", "rename", "hub", "Big Hub"], r'a name is .*"big-hub" would do'),
+        ("impossible-tag", ["token", "create", "--tag", "Not a tag"], r"a tag must be"),
+        ("impossible-id-of-a-token", ["token", "revoke", "it"], r"a token's id is .*token list")):
+    def asked_wrongly(net, argv=argv):
+        hub = net.node("hub")
+        hub.init()
+        return Attempt(hub, *argv, may_change={"daemon.log"})
+    ROWS.append(pytest.param(asked_wrongly, says, USAGE, id=name))
 
 
 for name, argv, says in (
@@ -918,7 +934,8 @@ def test_a_mistake_is_one_sentence_and_changes_nothing(net, prepare, says, statu
     again = attempt.run("--json")
     answer = json.loads(again.stdout)
     assert again.returncode == status
-    assert answer["ok"] is False and f"tunnelmesh: {answer['error']}" in plain.stderr and answer["hint"] in plain.stderr
+    assert answer["ok"] is False and f"tunnelmesh: {answer['error']}" in plain.stderr
+    assert (answer["hint"] or "") in plain.stderr
     assert attempt.changes(before) == []
     if attempt.then:
         attempt.then()
@@ -930,14 +947,14 @@ def test_up_beside_a_running_daemon_is_fine_and_starts_no_second_one(net):
     hub = net.node("hub")
     hub.init()
     pid = hub.pid()
-    assert hub.json("up") == {"ok": True, "started": False, "pid": pid}
+    assert hub.json("up") == {"schema": 1, "ok": True, "started": False, "pid": pid}
     assert hub.host.pids() == [pid]
 
 
 def test_down_without_a_daemon_is_fine(net):
     hub = net.node("hub")
     hub.init("--no-up")
-    assert hub.json("down") == {"ok": True, "stopped": False}
+    assert hub.json("down") == {"schema": 1, "ok": True, "stopped": False}
 
 
 @pytest.mark.parametrize("damage", [b"", b"{garbage", b'{"v":1}', os.urandom(500)],

@@ -20,7 +20,8 @@ struct bench_opts {
 static const struct opt bench_options[] = {
 	{"ipv4", '4', OPT_FLAG, AT(v4), NULL, "to its IPv4 address (the default)", 0, 0},
 	{"ipv6", '6', OPT_FLAG, AT(v6), NULL, "to its IPv6 address", 0, 0},
-	{"time", 't', OPT_SECONDS, AT(time), "SECONDS", "of each direction (5)", 1, BENCH_TIME_MAX_S},
+	{"time", 't', OPT_SECONDS, AT(time), "SECONDS", "of each direction (5)", 100,
+		BENCH_TIME_MAX_S * 1000},
 	{"parallel", 'P', OPT_COUNT, AT(parallel), "STREAMS", "TCP connections at once (1)", 1,
 		BENCH_STREAMS_MAX},
 	{"port", 0, OPT_PORT, AT(port), "PORT", "bench_port of the node, where it is not that of this one", 0,

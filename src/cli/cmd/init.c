@@ -98,9 +98,10 @@ static int address_text(const char *given, uint16_t port, char out[TOKEN_ADDR_LE
 		else
 			n = snprintf(out, TOKEN_ADDR_LEN, "%s", given);
 	}
-	if (n < 0 || n >= TOKEN_ADDR_LEN)
+	if (n < 0 || n >= TOKEN_ADDR_LEN) {
+		diag_code(d, "usage");
 		return diag_what(d, TM_EINVAL, "--address wants HOST or HOST:PORT, not \"%.80s\"", given);
-
+	}
 	return TM_OK;
 }
 
@@ -109,8 +110,10 @@ static int fill_addresses(
 {
 	uint16_t port = o->setup.api_port ? o->setup.api_port : s->config.api_port;
 
-	if (o->addresses.n > TOKEN_ADDRS_MAX)
+	if (o->addresses.n > TOKEN_ADDRS_MAX) {
+		diag_code(d, "usage");
 		return diag_what(d, TM_EINVAL, "--address is given more than %d times", TOKEN_ADDRS_MAX);
+	}
 
 	for (; e->n_addresses < o->addresses.n; e->n_addresses++) {
 		int err = address_text(o->addresses.v[e->n_addresses], port, e->addresses[e->n_addresses], d);

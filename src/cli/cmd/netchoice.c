@@ -114,15 +114,20 @@ int netchoice_given(const struct netchoice *c, enum ip_family family, const char
 	struct prefix p, net;
 	int err;
 
-	if (prefix_parse(text, &p) < 0 || p.ip.family != family)
+	if (prefix_parse(text, &p) < 0 || p.ip.family != family) {
+		diag_code(d, "usage");
 		return diag_what(d, TM_EINVAL, "%s wants an %s range such as %s, not \"%.60s\"", option,
 			family == IP_V4 ? "IPv4" : "IPv6", example, text);
+	}
 	err = netchoice_fits(&p, option, c->force, d);
-	if (err)
+	if (err) {
+		diag_code(d, "usage");
 		return err;
+	}
 
 	net = prefix_mask(&p);
 	if (!ip_eq(&net.ip, &p.ip)) {
+		diag_code(d, "usage");
 		diag_hint(d, "did you mean %s?", prefix_format(&net, buf));
 		return diag_what(d, TM_EINVAL, "%s %s has bits set behind its prefix length", option, text);
 	}

@@ -12,7 +12,8 @@
 #include "crypto/init.h"
 #include "os/interrupt.h"
 
-/* A lost handshake message is repeated after REKEY_TIMEOUT, 5 s (WireGuard 6.1). */
+/* The first one may have to wait for a handshake, whose lost messages are repeated after REKEY_TIMEOUT, 5 s
+ * (WireGuard 6.1). */
 #define FIRST_WAIT (6 * SEC)
 #define REPLY_WAIT (2 * SEC)
 
@@ -27,7 +28,7 @@ static const struct opt ping_options[] = {
 	{"ipv4", '4', OPT_FLAG, AT(v4), NULL, "to its IPv4 address (the default)", 0, 0},
 	{"ipv6", '6', OPT_FLAG, AT(v6), NULL, "to its IPv6 address", 0, 0},
 	{"count", 'c', OPT_COUNT, AT(count), "COUNT", "how many; 0 = until Ctrl-C (4)", 0, UINT32_MAX},
-	{"interval", 'i', OPT_SECONDS, AT(interval), "SECONDS", "between two (1)", 0, 3600},
+	{"interval", 'i', OPT_SECONDS, AT(interval), "SECONDS", "between two (1)", 0, 3600 * 1000},
 	{0},
 };
 #undef AT
@@ -123,7 +124,7 @@ static void no_reply(struct ping *p, ns_t waited)
 
 static int ping_once(struct ping *p, struct diag *d)
 {
-	ns_t wait = p->received ? REPLY_WAIT : FIRST_WAIT;
+	ns_t wait = p->sent ? REPLY_WAIT : FIRST_WAIT;
 	ns_t start = time_monotonic();
 	uint16_t seq = (uint16_t)++p->sent;
 	int err = icmp_send(&p->icmp, seq, d);
@@ -139,8 +140,9 @@ static int ping_once(struct ping *p, struct diag *d)
 	else if (err != TM_EAGAIN)
 		return diag_what(d, err, "waiting for the reply failed: %s", tm_strerror(err));
 
-	if (err == TM_EAGAIN)
-		p->sent--; /* interrupted: neither answered nor lost */
+	if (err == TM_EAGAIN && p->received)
+		p->sent--; /* interrupted: neither answered nor lost. But it was sent, when it is all there is
+			      to tell */
 	return TM_OK;
 }
 

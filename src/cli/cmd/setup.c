@@ -31,6 +31,7 @@ static int check_name(struct setup *s, struct diag *d)
 	}
 	if (!node_name_valid(s->opts->name)) {
 		node_name_sanitize(s->opts->name, better);
+		diag_code(d, "usage");
 		diag_hint(d, "up to 63 of a-z, 0-9 and -: for example %s", better);
 		return diag_what(d, TM_EINVAL, "\"%.80s\" is not a node name", s->opts->name);
 	}
@@ -184,6 +185,15 @@ static int try_port_and_tun(const struct setup *s, struct diag *d)
 	return TM_OK;
 }
 
+static int check_tun_name(const struct setup_opts *o, struct diag *d)
+{
+	if (!o->tun || (*o->tun && strlen(o->tun) <= 15 && !strpbrk(o->tun, "/ %:")))
+		return TM_OK;
+	diag_code(d, "usage");
+	return diag_what(
+		d, TM_EINVAL, "--tun wants an interface name of up to 15 characters, not \"%.40s\"", o->tun);
+}
+
 int setup_begin(struct setup *s, struct cli *c, const struct setup_opts *opts, struct diag *d)
 {
 	int err;
@@ -195,9 +205,8 @@ int setup_begin(struct setup *s, struct cli *c, const struct setup_opts *opts, s
 		err = check_not_enrolled(s, d);
 	if (!err)
 		err = check_name(s, d);
-	if (!err && opts->tun && (!*opts->tun || strlen(opts->tun) > 15 || strpbrk(opts->tun, "/ %:")))
-		err = diag_what(d, TM_EINVAL,
-			"--tun wants an interface name of up to 15 characters, not \"%.40s\"", opts->tun);
+	if (!err)
+		err = check_tun_name(opts, d);
 	if (!err)
 		err = config_load(c->paths.config, c->paths.config_explicit, &s->config, d);
 	if (!err)

@@ -59,7 +59,8 @@ int cli_run(struct cli *c, int argc, const char *const *argv);
 
 /* --- for the commands --- */
 
-/* One sentence on stderr, and with --json an object on stdout. Returns CLI_FAILED. */
+/* One sentence on stderr, and with --json an object on stdout. Returns CLI_FAILED, or CLI_USAGE when d's code
+ * is "usage": what is wrong is in the command line. */
 int cli_fail(struct cli *c, const struct diag *d, int err);
 int cli_failf(struct cli *c, const char *hint, const char *fmt, ...) PRINTF(3, 4); /* hint may be NULL */
 /* The same for a mistake on the command line. Returns CLI_USAGE. */

@@ -96,15 +96,15 @@ int duration_parse(const char *s, uint64_t *ret_seconds)
 	return TM_OK;
 }
 
-/* Decimal seconds without locale or exponent: "0.2", "3". */
-static int seconds_parse(const char *s, uint32_t min, uint32_t max, ns_t *ret_t)
+/* Decimal seconds without locale or exponent: "0.2", "3". Limits in milliseconds. */
+static int seconds_parse(const char *s, uint32_t min_ms, uint32_t max_ms, ns_t *ret_t)
 {
 	ns_t whole = 0, fraction = 0, unit = SEC;
 	bool digits = false;
 
 	for (; *s >= '0' && *s <= '9'; s++, digits = true) {
 		whole = whole * 10 + (*s - '0');
-		if (whole > max)
+		if (whole * SEC > max_ms * MS)
 			return TM_ERANGE;
 	}
 	if (*s == '.')
@@ -114,7 +114,7 @@ static int seconds_parse(const char *s, uint32_t min, uint32_t max, ns_t *ret_t)
 		return TM_EINVAL;
 
 	whole = whole * SEC + fraction;
-	if (whole < min * SEC || whole > max * SEC)
+	if (whole < min_ms * MS || whole > max_ms * MS)
 		return TM_ERANGE;
 
 	*ret_t = whole;
@@ -159,7 +159,7 @@ static int store(const struct match *m, const char *value, struct diag *d)
 			return bad_value(o, value, wanted, d);
 		break;
 	case OPT_SECONDS:
-		snprintf(wanted, sizeof(wanted), "seconds from %u to %u, as in 0.5", o->min, o->max);
+		snprintf(wanted, sizeof(wanted), "seconds from %g to %g", o->min / 1000.0, o->max / 1000.0);
 		if (seconds_parse(value, o->min, o->max, FIELD(ns_t)) < 0)
 			return bad_value(o, value, wanted, d);
 		break;

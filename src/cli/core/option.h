@@ -23,7 +23,7 @@ enum opt_kind {
 	OPT_LIST, /* struct opt_list; may be repeated */
 	OPT_PORT, /* uint16_t, 1-65535 */
 	OPT_COUNT, /* uint32_t, min-max */
-	OPT_SECONDS, /* ns_t; decimal seconds, min-max in seconds */
+	OPT_SECONDS, /* ns_t; decimal seconds, min-max in milliseconds */
 	OPT_DURATION, /* uint64_t seconds; "90s", "30m", "24h", "7d"; min-max in seconds */
 };
 

@@ -34,7 +34,7 @@ static void print_error(struct cli *c, const struct diag *d, int err)
 int cli_fail(struct cli *c, const struct diag *d, int err)
 {
 	print_error(c, d, err);
-	return CLI_FAILED;
+	return strcmp(d->code, "usage") == 0 ? CLI_USAGE : CLI_FAILED;
 }
 
 static void vfail(struct cli *c, const char *code, const char *hint, const char *fmt, va_list ap)

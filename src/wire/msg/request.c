@@ -9,8 +9,10 @@
 #define TTL_MAX ((int64_t)10 * 366 * 86400)
 #define ALL_NODES "`tunnelmesh node list` shows all"
 
+/* Whoever typed that called the command wrongly. */
 static int wrong(struct diag *d, const char *what, const char *hint)
 {
+	diag_code(d, "usage");
 	diag_hint(d, "%s", hint);
 	return diag_what(d, TM_EINVAL, "%s", what);
 }
@@ -122,6 +124,7 @@ int msg_node_rename_get(const json_t *j, union msg_request *ret_r, struct diag *
 
 	if (jsonin_text(j, "name", wanted, sizeof(wanted)) != TM_OK || !node_name_valid(wanted)) {
 		node_name_sanitize(wanted, r.name);
+		diag_code(d, "usage");
 		diag_hint(d, "\"%s\" would do", r.name);
 		return diag_what(d, TM_EINVAL,
 			"a name is 1 to 63 of the characters a-z, 0-9 and -, without - at its ends");

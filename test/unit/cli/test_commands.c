@@ -69,8 +69,7 @@ static void mistakes_on_the_command_line_exit_with_2_and_one_line(void **state)
 			"tunnelmesh: --log-level wants error, warn, info or debug, not \"loud\"\n"},
 		{"ping -4 -6 hub", "tunnelmesh: -4 and -6 exclude each other\n"},
 		{"bench", "tunnelmesh: bench wants NAME|ADDRESS (usage: tunnelmesh bench NAME|ADDRESS)\n"},
-		{"bench --time 61 hub",
-			"tunnelmesh: --time wants seconds from 1 to 60, as in 0.5, not \"61\"\n"},
+		{"bench --time 61 hub", "tunnelmesh: --time wants seconds from 0.1 to 60, not \"61\"\n"},
 		{"bench --parallel 17 hub",
 			"tunnelmesh: --parallel wants a number from 1 to 16, not \"17\"\n"},
 		{"init --foreground --no-up", "tunnelmesh: --foreground and --no-up exclude each other\n"},
@@ -309,6 +308,22 @@ static void a_daemons_refusal_becomes_the_sentence(void **state)
 	assert_string_equal(json_string_value(json_object_get(j, "code")), "not_found");
 	assert_int_equal(json_integer_value(json_object_get(j, "schema")), 1);
 	json_decref(j);
+	run_free(&r);
+}
+
+static void what_the_daemon_calls_wrong_usage_exits_with_2(void **state)
+{
+	static const struct fake_reply replies[] = {
+		{"node.rename", "{\"ok\":false,\"code\":\"usage\",\"error\":\"a name is lower case\"}"},
+		{0},
+	};
+	struct fixture *f = *state;
+	struct run r = {0};
+
+	fake_daemon_start(&f->daemon, f->socket, NULL, replies);
+	run_cli(&r, f->dir, "node rename a B --state-dir DIR");
+	assert_int_equal(r.status, 2);
+	assert_string_equal(r.err, "tunnelmesh: a name is lower case\n");
 	run_free(&r);
 }
 
@@ -638,6 +653,7 @@ int main(void)
 		T(peers_lists_names_ids_addresses_and_tags),
 		T(an_empty_mesh_says_what_comes_next),
 		T(a_daemons_refusal_becomes_the_sentence),
+		T(what_the_daemon_calls_wrong_usage_exits_with_2),
 		T(token_create_prints_the_token_and_nothing_else),
 		T(token_list_says_what_became_of_each),
 		T(changes_send_their_words_and_confirm),

@@ -39,7 +39,7 @@ def ping_everywhere(nodes):
                 if a is b:
                     continue
                 reply = a.json("ping", b.name, "-c", 3, "-i", 0.2, family)
-                print(f"   {a.name:>6} -> {b.name:<6} {reply['address']:<28} {reply['received']}/{reply['sent']} "
+                print(f"   {a.name:>6} -> {b.name:<6} {reply['ip']:<28} {reply['received']}/{reply['sent']} "
                       f"average {reply['rtt_avg_ms']:.2f} ms")
 
 

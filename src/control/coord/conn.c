@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/*
- * Messages of a link. A transport may close a link from within `send` or `close`, so a conn is never freed
- * while its functions are on the stack: conn_closed moves it to the dead, a timer buries them. Jobs hold a
- * conn's id, never its pointer.
- */
+/* Messages of a link. Jobs hold a conn's id, never its pointer: it may be gone when they are done. */
 #include "control/coord/conn.h"
 
 #include "base/secret.h"
@@ -124,32 +120,17 @@ static void detach(struct conn *n, const char *why)
 
 void conn_closed(struct conn *n)
 {
-	struct coord *c = n->c;
-
-	if (n->state == CONN_DEAD)
-		return;
-
 	detach(n, "its link broke");
 	forget_stranger(n);
 	leave_fresh(n);
-	n->state = CONN_DEAD;
-	map_remove(c->conn_by_id, &n->id);
+	map_remove(n->c->conn_by_id, &n->id);
 	list_remove(&n->in_conns);
-	list_push_back(&c->dead_conns, &n->in_conns);
-	loop_timer_in(c->bury_timer, 0);
-}
-
-void conn_bury(struct coord *c)
-{
-	struct list *l;
-
-	while ((l = list_pop_front(&c->dead_conns)))
-		free(CONTAINER_OF(l, struct conn, in_conns));
+	free(n);
 }
 
 int conn_send_text(struct conn *n, struct clink_text *t)
 {
-	if (n->state == CONN_DEAD || n->state == CONN_CLOSING)
+	if (n->state == CONN_CLOSING)
 		return TM_ECLOSED;
 
 	return n->ops->send(n->link, t);
@@ -185,7 +166,7 @@ void conn_drained(struct conn *n)
 
 void conn_shut(struct conn *n, const char *why)
 {
-	if (n->state == CONN_DEAD || n->state == CONN_CLOSING)
+	if (n->state == CONN_CLOSING)
 		return;
 
 	detach(n, why);
@@ -409,7 +390,7 @@ static void dispatch(struct conn *n, const char *type, const msg_object *m)
 
 void conn_message(struct conn *n, const msg_object *m)
 {
-	if (n->state == CONN_CLOSING || n->state == CONN_DEAD)
+	if (n->state == CONN_CLOSING)
 		return;
 	if (!within_rate(n)) {
 		LOG_LIMITED(LOG_WARN, &n->c->log.flood,

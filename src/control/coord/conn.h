@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
  * One control link as the coordinator sees it. The transport stays behind two functions: coord.c plugs clink
- * in, tests plug in fakes. Control thread. Freed by the coordinator some time after conn_closed.
+ * in, tests plug in fakes. Control thread. The transport calls back from the loop alone, never from within
+ * `send` or `close`: a conn is there until conn_closed, which frees it.
  */
 #ifndef TM_CONTROL_COORD_CONN_H
 #define TM_CONTROL_COORD_CONN_H
@@ -21,10 +22,10 @@ struct jsonout;
 struct member;
 
 struct coord_conn_ops {
-	/* Queues. After an error the transport closes the link itself (now or later). */
+	/* Queues. After an error the transport closes the link itself. */
 	int (*send)(void *link, struct clink_text *t);
 	size_t (*queued)(const void *link); /* bytes that the other side has not taken yet */
-	/* Sends what is queued, then closes; conn_closed is called, now or later. */
+	/* Sends what is queued, then closes and calls conn_closed. */
 	void (*close)(void *link, const char *why);
 };
 
@@ -39,8 +40,7 @@ enum conn_state {
 	CONN_NEW, /* has not said hello */
 	CONN_ENROLLING, /* its job is under way */
 	CONN_MEMBER,
-	CONN_CLOSING,
-	CONN_DEAD,
+	CONN_CLOSING, /* only conn_closed is due */
 };
 
 /* Private to coord/. */

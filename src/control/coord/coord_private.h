@@ -101,7 +101,7 @@ struct coord {
 	struct clink_server *server; /* coord.c */
 	/* changes */
 	struct msg_addresses addresses;
-	struct list conns, dead_conns;
+	struct list conns;
 	struct list fresh; /* links that have not said who they are, oldest first */
 	struct list strangers; /* links whose key is no member's, oldest first */
 	unsigned n_strangers;
@@ -117,7 +117,7 @@ struct coord {
 	bool touching, touch_failed;
 	struct push push;
 	struct views views;
-	struct loop_timer *tick_timer, *bury_timer;
+	struct loop_timer *tick_timer;
 	bool stopping;
 	struct coord_log log;
 };
@@ -234,6 +234,5 @@ struct conn *conn_find(struct coord *c, uint64_t id);
 /* Has this link's member asked for so much lately that it gets no more answers for the moment? */
 bool conn_overspent(struct conn *n);
 void conn_charge(struct conn *n, size_t answer_bytes);
-void conn_bury(struct coord *c);
 
 #endif

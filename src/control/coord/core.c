@@ -44,11 +44,6 @@ static void on_tick(void *ctx)
 	loop_timer_in(c->tick_timer, c->tuning.tick);
 }
 
-static void on_bury(void *ctx)
-{
-	conn_bury(ctx);
-}
-
 static int load_node(void *ctx, const struct store_node *n)
 {
 	struct coord *c = ctx;
@@ -108,8 +103,6 @@ static int make_timers(struct coord *c)
 	if (!err)
 		err = loop_timer_new(c->base, on_tick, c, &c->tick_timer);
 	if (!err)
-		err = loop_timer_new(c->base, on_bury, c, &c->bury_timer);
-	if (!err)
 		loop_timer_in(c->tick_timer, c->tuning.tick);
 	return err;
 }
@@ -152,8 +145,8 @@ int coord_core_new(struct event_base *base, const struct coord_config *cfg, cons
 		.behind = LOG_LIMIT_FEW,
 		.links = LOG_LIMIT_DEBUG};
 	c->next_touch = time_monotonic() + tuning->touch_every;
-	struct list *const lists[] = {&c->conns, &c->dead_conns, &c->fresh, &c->strangers, &c->expiry,
-		&c->touched, &c->watch_order, &c->telling};
+	struct list *const lists[] = {
+		&c->conns, &c->fresh, &c->strangers, &c->expiry, &c->touched, &c->watch_order, &c->telling};
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
 		list_init(lists[i]);
 	int err = core_fill(c, cfg, d);
@@ -177,18 +170,13 @@ void coord_core_free(struct coord *c)
 	helper_free(c->helper); /* answers what is still open */
 	if (c->reg) {
 		tick_store_rest(c);
-		for (size_t i = 0; i < 2; i++) {
-			struct list *l, *all = i ? &c->dead_conns : &c->conns;
-
-			while ((l = list_pop_front(all)))
-				free(CONTAINER_OF(l, struct conn, in_conns));
-		}
+		for (struct list *l; (l = list_pop_front(&c->conns));)
+			free(CONTAINER_OF(l, struct conn, in_conns));
 		watch_expire(c, NS_NEVER);
 	}
 	push_deinit(c);
 	watch_deinit(c);
 	loop_timer_free(c->tick_timer);
-	loop_timer_free(c->bury_timer);
 	map_free(c->conn_by_id);
 	registry_free(c->reg);
 	store_free(c->store);

@@ -12,7 +12,7 @@
 #include "control/coord/coord_private.h"
 #include "control/link/clink.h"
 
-/* One message. n may be closed from within: then n->state says so. */
+/* One message. */
 static int tell(struct coord *c, struct conn *n)
 {
 	struct clink_text *text;
@@ -68,7 +68,7 @@ static void charge(struct conn *n, size_t bytes)
 static void send_snapshot(struct coord *c, struct conn *n)
 {
 	put_in(&c->push.told, n);
-	if (tell(c, n) != TM_OK || n->state != CONN_MEMBER)
+	if (tell(c, n) != TM_OK)
 		return;
 
 	size_t queued = n->ops->queued(n->link);

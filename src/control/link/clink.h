@@ -40,8 +40,8 @@ struct clink_events {
 	void (*message)(void *ctx, struct clink *l, const json_t *m); /* a JSON object, borrowed */
 	/* The queue was above CLINK_QUEUE_LOW and is not any more. Never called from inside a send. */
 	void (*drained)(void *ctx, struct clink *l);
-	/* Last call for this link, also when connecting failed; why is a sentence for people. The link is
-	 * freed after it returns. */
+	/* Last call for this link, also when connecting failed; why is a sentence for people. Comes from the
+	 * loop, never from within a call to the link; which is freed after it returns. */
 	void (*closed)(void *ctx, struct clink *l, int err, const char *why);
 };
 

@@ -33,18 +33,38 @@ static void on_alarm(evutil_socket_t fd, short what, void *arg)
 	fail_msg("nothing happened for 20 s");
 }
 
+static void on_ends(void *ctx)
+{
+	struct rig *r = ctx;
+
+	while (r->n_ended)
+		conn_closed(r->ended[--r->n_ended]);
+}
+
+/* The machine is not linked any more; as with a real link the coordinator is told by the loop. */
+static void end_link(struct machine *m)
+{
+	struct rig *r = m->rig;
+
+	if (r->n_ended == r->room_ended) {
+		r->room_ended = 2 * r->room_ended + 16;
+		r->ended = realloc(r->ended, r->room_ended * sizeof(*r->ended));
+		assert_non_null(r->ended);
+	}
+	r->ended[r->n_ended++] = TAKE(m->conn);
+	loop_timer_in(r->ends, 0);
+}
+
 static int link_send(void *link, struct clink_text *t)
 {
 	struct machine *to = link;
 
-	if (to->refuse) {
-		/* As the real one: the link goes down at once, from within send. */
-		struct conn *n = to->conn;
-
-		to->conn = NULL;
-		conn_closed(n);
+	if (to->refuse && to->conn) {
+		end_link(to);
 		return TM_EFULL;
 	}
+	if (!to->conn)
+		return TM_ECLOSED;
 	clink_text_unref(to->last);
 	to->last = clink_text_ref(t);
 	size_t len;
@@ -76,12 +96,10 @@ static size_t link_queued(const void *link)
 static void link_close(void *link, const char *why)
 {
 	struct machine *m = link;
-	struct conn *n = m->conn;
 
-	assert_non_null(n);
 	snprintf(m->closed_why, sizeof(m->closed_why), "%s", why);
-	m->conn = NULL;
-	conn_closed(n);
+	if (m->conn)
+		end_link(m);
 }
 
 static const struct coord_conn_ops link_ops = {link_send, link_queued, link_close};
@@ -111,6 +129,7 @@ void rig_stop(struct rig *r)
 	machine_unlink(&r->hub);
 	for (size_t i = 0; i < RIG_MACHINES; i++)
 		machine_unlink(&r->machines[i]);
+	on_ends(r);
 	coord_core_free(r->c);
 	r->c = NULL;
 }
@@ -129,6 +148,7 @@ int rig_setup(void **state)
 	assert_non_null(mkdtemp(r->folder));
 	snprintf(r->db_path, sizeof(r->db_path), "%s/mesh.db", r->folder);
 	r->base = event_base_new();
+	assert_int_equal(loop_timer_new(r->base, on_ends, r, &r->ends), TM_OK);
 	r->alarm = event_new(r->base, -1, 0, on_alarm, NULL);
 	assert_int_equal(identity_generate(&r->hub.id), TM_OK);
 	r->hub.rig = r;
@@ -168,6 +188,8 @@ int rig_teardown(void **state)
 	for (size_t i = 0; i < RIG_MACHINES; i++)
 		machine_clear(&r->machines[i]);
 	json_decref(r->answer);
+	free(r->ended);
+	loop_timer_free(r->ends);
 	event_free(r->alarm);
 	event_base_free(r->base);
 	for (size_t i = 0; i < ARRAY_LEN(files); i++) {

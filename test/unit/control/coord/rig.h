@@ -31,6 +31,9 @@ struct rig {
 	struct coord_tuning tuning;
 	struct machine hub; /* the coordinator's own node */
 	struct machine machines[RIG_MACHINES];
+	struct conn **ended; /* links whose end is still to be told */
+	size_t n_ended, room_ended;
+	struct loop_timer *ends;
 	json_t *answer; /* to the last administration command */
 	unsigned n_answers;
 };

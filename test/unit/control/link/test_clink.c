@@ -230,10 +230,11 @@ static void a_reader_that_does_not_read_is_cut_off(void **state UNUSED)
 	raw_text(&r, "{}", 2, true);
 	world_run_until(&w, &w.at_server.up, 1);
 	for (unsigned i = 0; i < 1000 && !err; i++) {
-		err = clink_send(w.at_server.link, m);
 		world_turn(&w);
+		err = clink_send(w.at_server.link, m);
 	}
 	assert_int_equal(err, TM_EFULL);
+	assert_int_equal(w.at_server.closed, 0); /* that is for the loop to say */
 	world_run_until(&w, &w.at_server.closed, 1);
 	assert_int_equal(w.at_server.err, TM_EFULL);
 	assert_contains(w.at_server.why, "does not take what is sent");

@@ -4,6 +4,7 @@
 
 #include "cli/core/cli.h"
 #include "node/node.h"
+#include "os/logfile.h"
 #include "os/os.h"
 
 int main(int argc, char **argv)
@@ -13,6 +14,7 @@ int main(int argc, char **argv)
 		.err = stderr,
 		.out_tty = isatty(STDOUT_FILENO) && !getenv("NO_COLOR"),
 		.err_tty = isatty(STDERR_FILENO),
+		.err_journal = os_stderr_is_journal(),
 		.in_fd = STDIN_FILENO,
 		.in_tty = isatty(STDIN_FILENO),
 		.run_node = node_main,

@@ -16,6 +16,7 @@ static const char *const level_names[LOG_LEVEL_N] = {"error", "warn", "info", "d
 
 /* The one process-wide setting that everything may read: helpers log too, so it is atomic. */
 static _Atomic(enum log_level) threshold = LOG_INFO;
+static enum log_style log_style; /* set before there are threads, like the sink */
 static log_sink_fn *sink;
 static void *sink_ctx;
 
@@ -129,13 +130,24 @@ static void line_add_time(struct line *l)
 	line_add(l, ms);
 }
 
+static void line_begin(struct line *l, enum log_level level)
+{
+	static const char *const priorities[LOG_LEVEL_N] = {"<3>", "<4>", "<6>", "<7>"};
+
+	if (log_style == LOG_STYLE_JOURNAL) {
+		line_add(l, priorities[level]);
+		return;
+	}
+	line_add_time(l);
+	line_add(l, level_names[level]);
+	line_add(l, " ");
+}
+
 void log_write(enum log_level level, const char *text, const struct log_kv *kv, size_t n)
 {
 	struct line l = {.n = 0};
 
-	line_add_time(&l);
-	line_add(&l, level_names[level]);
-	line_add(&l, " ");
+	line_begin(&l, level);
 	line_add(&l, text);
 	for (size_t i = 0; i < n; i++) {
 		line_add(&l, " ");
@@ -185,6 +197,11 @@ int log_level_parse(const char *s, enum log_level *ret_level)
 const char *log_level_name(enum log_level level)
 {
 	return level_names[level];
+}
+
+void log_set_style(enum log_style style)
+{
+	log_style = style;
 }
 
 void log_set_sink(log_sink_fn *fn, void *ctx)

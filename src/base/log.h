@@ -62,6 +62,10 @@ void log_set_level(enum log_level level);
 enum log_level log_level_get(void);
 NODISCARD int log_level_parse(const char *s, enum log_level *ret_level);
 const char *log_level_name(enum log_level level);
+/* Who reads the lines: a person or a file, or systemd's journal, which has the time already and takes the
+ * level as the priority that sd-daemon(3) describes ("<6>path: text"). */
+enum log_style { LOG_STYLE_PLAIN, LOG_STYLE_JOURNAL };
+void log_set_style(enum log_style style);
 typedef void log_sink_fn(void *ctx, const char *line, size_t n);
 void log_set_sink(log_sink_fn *fn, void *ctx); /* NULL: stderr */
 

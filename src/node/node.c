@@ -9,6 +9,7 @@
 #include "crypto/init.h"
 #include "node/drive.h"
 #include "node/node_private.h"
+#include "os/logfile.h"
 
 #include <event2/thread.h>
 #include <signal.h>
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 #define STOP_DELAY (50 * MS)
+enum { LOG_FILE_MAX = 4 << 20 }; /* and as much again for the one before it */
 
 void node_paths_init(struct node_paths *p, const char *state_dir)
 {
@@ -192,6 +194,15 @@ int node_reload(struct node *n, struct diag *d, char *restart_keys, size_t resta
 	return TM_OK;
 }
 
+/* The journal has times and priorities of its own; a terminal, a container's pipe keep what they get. */
+static void open_log(struct node *n)
+{
+	if (os_stderr_is_journal())
+		log_set_style(LOG_STYLE_JOURNAL);
+	else
+		(void)!os_logfile_open(n->paths.log, LOG_FILE_MAX, &n->logfile);
+}
+
 int node_main(const struct node_options *o, struct diag *d)
 {
 	char offloads[PLANE_OFFLOADS_STR];
@@ -207,6 +218,7 @@ int node_main(const struct node_options *o, struct diag *d)
 	os_harden();
 	os_raise_descriptors(); /* a coordinator has one per node */
 	node_paths_init(&n->paths, o->state_dir);
+	open_log(n);
 
 	int err = node_build(n);
 	if (!err)
@@ -225,8 +237,9 @@ int node_main(const struct node_options *o, struct diag *d)
 	}
 	*d = n->failure;
 	node_close(n);
-	free(n);
 	if (!err)
 		log_info("node: stopped");
+	os_logfile_close(n->logfile);
+	free(n);
 	return err;
 }

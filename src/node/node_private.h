@@ -72,6 +72,7 @@ struct node {
 	bool behind; /* the plane lacks a change of the mesh */
 	char removed[256]; /* why the coordinator removed us; "" = member */
 	bool draining; /* drive.c: the core's outputs are being handled */
+	struct os_logfile *logfile; /* NULL: the log is not our file */
 	struct diag failure;
 	int result;
 };

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -240,6 +241,40 @@ def test_a_reload_applies_what_can_change_and_keeps_the_rest(net):
     node.ping("hub")
 
 
+# --- where the log goes, and what stays ---
+
+def test_the_journal_gets_priorities_and_no_second_time(net):
+    hub = net.node("hub")
+    hub.init("--no-up")
+    ours, theirs = socket.socketpair()
+    stream = os.fstat(theirs.fileno())
+    daemon = hub.host.spawn("env", f"JOURNAL_STREAM={stream.st_dev}:{stream.st_ino}", *hub.argv("up", "--foreground"),
+                            stdin=subprocess.DEVNULL, stderr=theirs)
+    theirs.close()
+    wait_for("the daemon", lambda: hub.run("status", check=False).returncode == 0)
+    daemon.terminate()
+    assert daemon.wait(timeout=20) == 0
+    with ours, ours.makefile(encoding="utf-8") as f:
+        lines = f.read().splitlines()
+    assert any(line.startswith("<6>node: up ") for line in lines), lines
+    assert all(re.match(r"<[3467]>[a-z]+: ", line) for line in lines), lines
+    assert hub.log() == ""
+
+
+def test_leave_takes_all_that_was_made_along(net):
+    """In the standard places."""
+    host = net.host("hub")
+    host.private_mounts("mount -t tmpfs none /run; mount -t tmpfs none /var/lib")
+
+    def there():
+        return [d for d in ("/run/tunnelmesh", "/var/lib/tunnelmesh") if os.path.exists(host.path(d))]
+
+    host.sh(BINARY, "init", "--name", "hub", stdin=subprocess.DEVNULL)
+    assert len(there()) == 2
+    host.sh(BINARY, "leave", "--yes", "--force", stdin=subprocess.DEVNULL)
+    assert there() == []
+
+
 # --- installation ---
 
 def installed(dest):
@@ -315,7 +350,8 @@ def test_systemd_starts_restarts_reloads_and_stops_the_installed_unit(net):
     wait_for("systemd to start it again", lambda: main_pid() not in (0, before), 20)
     wait_for("the tunnel", lambda: node.ping("hub", check=False).returncode == 0, 30)
     inside("systemctl", "reload", "tunnelmesh")
-    assert "configuration reloaded" in inside("journalctl", "-u", "tunnelmesh", "--no-pager")
+    journal = inside("journalctl", "-u", "tunnelmesh", "-o", "cat", "--no-pager")
+    assert "node: configuration reloaded" in journal and not re.search(r"^\d{4}-\d\d-\d\dT", journal, re.M), journal
     inside("tunnelmesh", "down")
     assert inside("systemctl", "is-active", "tunnelmesh", check=False) == "inactive\n"
     assert "tm0" not in box.sh("ip", "link").stdout

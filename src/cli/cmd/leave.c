@@ -82,6 +82,8 @@ static void remove_state(const struct cli *c, bool keep_identity)
 	snprintf(path, sizeof(path), "%s/" STATE_REPLACED, c->paths.state_dir);
 	rmdir(path);
 	rmdir(c->paths.state_dir); /* only when nothing else is in it */
+	if (strcmp(c->paths.socket, DEFAULT_SOCKET) == 0)
+		rmdir(DEFAULT_RUN_DIR);
 }
 
 static int leave_now(struct cli *c, const struct leave_opts *o, const struct enrolment *e, struct diag *d)

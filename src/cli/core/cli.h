@@ -30,6 +30,7 @@ struct cli {
 	/* set by main, or by a test */
 	FILE *out, *err;
 	bool out_tty, err_tty; /* colours, progress and questions only there */
+	bool err_journal; /* the journal reads it: errors carry their priority */
 	int in_fd; /* answers, and the token of `join -` */
 	bool in_tty;
 	int (*run_node)(const struct node_options *o, struct diag *d);

@@ -18,7 +18,7 @@ static void print_error(struct cli *c, const struct diag *d, int err)
 	struct diag no_hint = *d;
 
 	cli_progress(c, NULL);
-	fprintf(c->err, "tunnelmesh: %s\n",
+	fprintf(c->err, "%stunnelmesh: %s\n", c->err_journal ? "<3>" : "", /* sd-daemon(3): error */
 		plain_make((char *)(uintptr_t)diag_format(d, err, text, sizeof(text))));
 	if (!c->g.json)
 		return;

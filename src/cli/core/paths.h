@@ -8,7 +8,8 @@
 
 #define DEFAULT_CONFIG "/etc/tunnelmesh/config.yaml"
 #define DEFAULT_STATE_DIR "/var/lib/tunnelmesh"
-#define DEFAULT_SOCKET "/run/tunnelmesh/tunnelmesh.sock"
+#define DEFAULT_RUN_DIR "/run/tunnelmesh"
+#define DEFAULT_SOCKET DEFAULT_RUN_DIR "/tunnelmesh.sock"
 #define STATE_REPLACED "replaced" /* in the state directory: what `restore --replace` put aside */
 #define SYSTEMD_UNIT "tunnelmesh.service"
 

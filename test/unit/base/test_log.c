@@ -93,11 +93,34 @@ static void a_line_that_is_too_long_is_cut_between_characters_and_says_so(void *
 	}
 }
 
+static void the_journal_gets_a_priority_and_no_time(void **state)
+{
+	static const struct {
+		enum log_level level;
+		const char *line;
+	} rows[] = {
+		{LOG_ERROR, "<3>test: hello n=1\n"},
+		{LOG_WARN, "<4>test: hello n=1\n"},
+		{LOG_INFO, "<6>test: hello n=1\n"},
+		{LOG_DEBUG, "<7>test: hello n=1\n"},
+	};
+	struct captured *c = *state;
+
+	log_set_level(LOG_DEBUG);
+	log_set_style(LOG_STYLE_JOURNAL);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		LOG_AT(rows[i].level, "test: hello", KV_INT("n", 1));
+		assert_string_equal(c->line, rows[i].line);
+	}
+	log_set_style(LOG_STYLE_PLAIN);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, capture_begin, capture_end)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		T(the_journal_gets_a_priority_and_no_time),
 		T(lines_below_the_level_are_not_written),
 		T(a_value_is_neither_cut_nor_taken_for_something_else),
 		T(a_line_that_is_too_long_is_cut_between_characters_and_says_so),

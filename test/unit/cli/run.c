@@ -42,7 +42,11 @@ static int split(const char *args, const char *dir, char *buf, size_t n, const c
 
 void run_cli(struct run *r, const char *dir, const char *args)
 {
-	struct cli c = {.out_tty = r->tty, .err_tty = r->tty, .in_tty = r->tty, .run_node = r->run_node};
+	struct cli c = {.out_tty = r->tty,
+		.err_tty = r->tty,
+		.err_journal = r->journal,
+		.in_tty = r->tty,
+		.run_node = r->run_node};
 	const char *argv[WORDS];
 	char buf[8192];
 	int in[2];

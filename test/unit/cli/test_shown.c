@@ -92,12 +92,23 @@ static void json_escapes_what_a_terminal_would_obey_and_keeps_it(void **state)
 	run_free(&r);
 }
 
+static void an_error_in_the_journal_has_the_priority_of_one(void **state)
+{
+	const struct fixture *f = *state;
+	struct run r = {.journal = true};
+
+	run_cli(&r, f->dir, "node rename a b --state-dir DIR");
+	assert_true(strncmp(r.err, "<3>tunnelmesh: ", 15) == 0);
+	run_free(&r);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(what_the_daemon_says_is_printed_plainly),
+		T(an_error_in_the_journal_has_the_priority_of_one),
 		T(json_escapes_what_a_terminal_would_obey_and_keeps_it),
 	};
 

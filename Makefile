@@ -14,7 +14,7 @@ BENCH = $(if $(ONLY),--only='$(ONLY)') $(if $(TESTS),--tests='$(TESTS)') $(if $(
 CTEST := ctest --output-on-failure --no-tests=error -j $(JOBS)
 PYTEST := $(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(PYTHON) -B -m pytest -p no:cacheprovider
 
-.PHONY: help setup build demo test unit slow lab bench scale asan tsan labasan labtsan fuzz lint fmt install uninstall clean $(BIN)
+.PHONY: help setup build demo test unit slow lab bench scale flood asan tsan labasan labtsan fuzz lint fmt install uninstall clean $(BIN)
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,7 +42,7 @@ slow: build ## what takes minutes: 10,000 simulated pairs (RUNS=n says otherwise
 	@$(PYTEST) test/lab -m slow --slow $(if $(T),-k '$(T)')
 
 lab: build ## real daemons in network namespaces (T=pattern selects tests, SLOW=1 adds the long ones, OFFLOADS=row forces some off)
-	@cmake --preset ci > /dev/null && cmake --build --preset ci -j $(JOBS) --target labtools load herd
+	@cmake --preset ci > /dev/null && cmake --build --preset ci -j $(JOBS) --target labtools load herd flood
 	@$(PYTEST) test/lab test/bench $(if $(T),-k '$(T)') $(if $(SLOW),--slow) $(if $(OFFLOADS),--offloads=$(OFFLOADS))
 
 bench: build ## measures us, raw veth and the peers' Debian packages (ONLY=names TESTS=names ROUNDS=5 SECONDS=2 REPEATS=4 QUICK=1 LIST=1 BEFORE=program)
@@ -54,6 +54,10 @@ bench: build ## measures us, raw veth and the peers' Debian packages (ONLY=names
 scale: build ## how far one coordinator carries: a herd of SIZES members (default "1000 3000 10000"; an hour) joins and comes back
 	@cmake --preset ci > /dev/null && cmake --build --preset ci -j $(JOBS) --target herd lag
 	@$(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(PYTHON) -B test/bench/scale/scale.py $(SIZES)
+
+flood: build ## how long a handshake takes while strangers send 75,000 handshake messages a second (RATE=n)
+	@cmake --preset ci > /dev/null && cmake --build --preset ci -j $(JOBS) --target labtools flood
+	@$(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(PYTHON) -B test/bench/flood/flood.py $(if $(RATE),--rate $(RATE))
 
 asan: setup ## unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@cmake --preset asan > /dev/null && cmake --build --preset asan -j $(JOBS) && $(SUDO) $(CTEST) --test-dir build/asan

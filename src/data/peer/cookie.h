@@ -9,7 +9,8 @@
  *   - reply = XAEAD(HASH("cookie--" || our public key), random nonce, cookie, ad = mac1 of the message that
  *     caused it).
  *
- * cookie_oven bakes and checks (one per device); cookie_jar keeps what one peer gave us. Control thread.
+ * cookie_oven bakes and checks (one per device); cookie_jar keeps what one peer gave us. Control thread, but
+ * for cookie_mac1_ok.
  */
 #ifndef TM_DATA_PEER_COOKIE_H
 #define TM_DATA_PEER_COOKIE_H

@@ -113,6 +113,14 @@ enum device_verdict {
  */
 enum device_verdict device_receive(
 	struct device *d, ns_t now, const struct way_to *by, const uint8_t *msg, size_t n, size_t waiting);
+/*
+ * The same in two steps, so that those who know nothing of us cannot use up the control thread's time, nor
+ * the room in front of it. Any thread: does it come from somebody who knows our public key (mac1), or answer
+ * a handshake that is under way? Then DEV_OK, and the control thread has the rest to do.
+ */
+enum device_verdict device_screen(const struct device *d, const uint8_t *msg, size_t n);
+enum device_verdict device_receive_screened(
+	struct device *d, ns_t now, const struct way_to *by, const uint8_t *msg, size_t n, size_t waiting);
 
 /* Events from workers (or the simulator's data path). */
 void device_want_session(struct device *d, struct peer *p, ns_t now); /* data is staged, or renewal is due */

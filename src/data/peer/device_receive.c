@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * Handshake messages from the network. In this order, cheapest first: length, mac1 (else silence), under load
- * mac2 (else a cookie) and the per-source limit, and only then Diffie-Hellman.
+ * Handshake messages from the network. In this order, cheapest first: length, what it answers, mac1 (else
+ * silence), under load mac2 (else a cookie) and the per-source limit, and only then Diffie-Hellman.
  */
 #include "base/secret.h"
 #include "data/peer/peer_private.h"
@@ -27,8 +27,6 @@ static enum device_verdict admit(struct device *d, const struct arrival *a, uint
 	uint8_t reply[WG_COOKIE_REPLY_LEN];
 	int err;
 
-	if (!cookie_mac1_ok(&d->oven, a->msg, a->n))
-		return DEV_BAD_MAC1;
 	if (!a->loaded)
 		return DEV_OK;
 	if (cookie_mac2_ok(&d->oven, &a->by->remote, a->msg, a->n, a->now))
@@ -191,7 +189,40 @@ static enum device_verdict receive_cookie(struct device *d, const struct arrival
 	return handshake_take_cookie(&p->hs, d->aead, &m, a->now) == TM_OK ? DEV_OK : DEV_BAD_COOKIE;
 }
 
+enum device_verdict device_screen(const struct device *d, const uint8_t *msg, size_t n)
+{
+	struct wg_cookie_reply cookie;
+	struct wg_response response;
+
+	switch (wg_classify(msg, n)) {
+	case WG_INIT:
+		break;
+	case WG_RESPONSE:
+		if (wg_response_decode(msg, n, &response) < 0)
+			return DEV_MALFORMED;
+		if (!index_known(d->index, response.receiver))
+			return DEV_NO_HANDSHAKE;
+		break;
+	case WG_COOKIE_REPLY:
+		if (wg_cookie_reply_decode(msg, n, &cookie) < 0)
+			return DEV_MALFORMED;
+		return index_known(d->index, cookie.receiver) ? DEV_OK : DEV_BAD_COOKIE;
+	case WG_DATA:
+	default:
+		return DEV_MALFORMED;
+	}
+	return cookie_mac1_ok(&d->oven, msg, n) ? DEV_OK : DEV_BAD_MAC1;
+}
+
 enum device_verdict device_receive(
+	struct device *d, ns_t now, const struct way_to *by, const uint8_t *msg, size_t n, size_t waiting)
+{
+	enum device_verdict v = device_screen(d, msg, n);
+
+	return v == DEV_OK ? device_receive_screened(d, now, by, msg, n, waiting) : v;
+}
+
+enum device_verdict device_receive_screened(
 	struct device *d, ns_t now, const struct way_to *by, const uint8_t *msg, size_t n, size_t waiting)
 {
 	const struct arrival a = {

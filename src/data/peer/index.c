@@ -241,6 +241,11 @@ struct peer *index_owner(const struct index_table *t, uint32_t index)
 	return slot ? slot->owner : NULL;
 }
 
+bool index_known(const struct index_table *t, uint32_t index)
+{
+	return slot_find(current(t), index) != NULL;
+}
+
 struct keypair *index_find(const struct index_table *t, uint32_t index)
 {
 	const struct slot *slot = slot_find(current(t), index);

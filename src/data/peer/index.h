@@ -36,6 +36,8 @@ struct peer *index_owner(const struct index_table *t, uint32_t index);
 size_t index_collect(struct index_table *t, uint64_t safe_before);
 void index_set_epoch(struct index_table *t, uint64_t (*epoch_now)(void *ctx), void *ctx);
 
+/* Any thread: is there a handshake or session of that index? */
+bool index_known(const struct index_table *t, uint32_t index);
 /* Any thread. NULL when unknown or only reserved. */
 struct keypair *index_find(const struct index_table *t, uint32_t index);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
  * From the socket: tell apart by the first bytes (WireGuard messages 1 to 4, STUN), open data in batches,
- * check, deliver. Handshakes and STUN go to the control thread. Nothing here answers: silence to everybody
- * who cannot authenticate.
+ * check, deliver. STUN and what may be a handshake go to the control thread. Nothing here answers: silence to
+ * everybody who cannot authenticate.
  */
 #include "data/plane/worker.h"
 
@@ -52,6 +52,35 @@ static void hand_over(struct worker *w, enum event_kind kind, const struct messa
 		worker_drop(w, DROP_QUEUE_FULL);
 }
 
+enum plane_drop drop_of_verdict(enum device_verdict v)
+{
+	static const enum plane_drop why[DEV_VERDICT_N] = {
+		[DEV_MALFORMED] = DROP_HS_MALFORMED,
+		[DEV_BAD_MAC1] = DROP_HS_MAC1,
+		[DEV_NEED_COOKIE] = DROP_HS_COOKIE,
+		[DEV_RATE_LIMITED] = DROP_HS_RATE,
+		[DEV_DECRYPT] = DROP_HS_DECRYPT,
+		[DEV_UNKNOWN_PEER] = DROP_HS_UNKNOWN_PEER,
+		[DEV_OLD_TIMESTAMP] = DROP_HS_REPLAY,
+		[DEV_FLOOD] = DROP_HS_FLOOD,
+		[DEV_NO_HANDSHAKE] = DROP_HS_UNEXPECTED,
+		[DEV_BAD_COOKIE] = DROP_HS_UNEXPECTED,
+		[DEV_NO_MEMORY] = DROP_NO_MEMORY,
+	};
+
+	return why[v];
+}
+
+static void hand_over_handshake(struct worker *w, const struct message *m)
+{
+	enum device_verdict v = device_screen(w->env->device, m->p, m->n);
+
+	if (v == DEV_OK)
+		hand_over(w, EVENT_HANDSHAKE, m);
+	else
+		worker_drop(w, drop_of_verdict(v));
+}
+
 static void add_data(struct worker *w, struct opening *o, const struct message *msg)
 {
 	struct keypair *kp;
@@ -98,7 +127,7 @@ static void sort_message(struct worker *w, struct opening *o, const struct messa
 	case WG_INIT:
 	case WG_RESPONSE:
 	case WG_COOKIE_REPLY:
-		hand_over(w, EVENT_HANDSHAKE, m);
+		hand_over_handshake(w, m);
 		return;
 	default:
 		break;

@@ -103,6 +103,7 @@ static int make_device(struct plane *p, const struct plane_config *cfg)
 	if (err)
 		return err;
 
+	p->env.device = p->device;
 	p->env.index = device_index(p->device);
 	index_set_epoch(p->env.index, epoch_now, &p->epoch);
 	return TM_OK;

@@ -213,24 +213,11 @@ void plane_fill_ops(struct plane *p, struct device_ops *ret_ops)
 
 static void on_handshake(struct plane *p, const struct event *e)
 {
-	static const enum plane_drop why[DEV_VERDICT_N] = {
-		[DEV_MALFORMED] = DROP_HS_MALFORMED,
-		[DEV_BAD_MAC1] = DROP_HS_MAC1,
-		[DEV_NEED_COOKIE] = DROP_HS_COOKIE,
-		[DEV_RATE_LIMITED] = DROP_HS_RATE,
-		[DEV_DECRYPT] = DROP_HS_DECRYPT,
-		[DEV_UNKNOWN_PEER] = DROP_HS_UNKNOWN_PEER,
-		[DEV_OLD_TIMESTAMP] = DROP_HS_REPLAY,
-		[DEV_FLOOD] = DROP_HS_FLOOD,
-		[DEV_NO_HANDSHAKE] = DROP_HS_UNEXPECTED,
-		[DEV_BAD_COOKIE] = DROP_HS_UNEXPECTED,
-		[DEV_NO_MEMORY] = DROP_NO_MEMORY,
-	};
-	enum device_verdict v = device_receive(
+	enum device_verdict v = device_receive_screened(
 		p->device, p->self.now, &e->by, e->bytes, e->n, event_waiting(&p->events, EVENT_HANDSHAKE));
 
 	if (v != DEV_OK)
-		worker_drop(&p->self, why[v]);
+		worker_drop(&p->self, drop_of_verdict(v));
 }
 
 static void on_staged(struct plane *p, const struct event *e)

@@ -8,6 +8,7 @@
 #define TM_DATA_PLANE_WORKER_H
 
 #include "data/offload/coalesce.h"
+#include "data/peer/device.h"
 #include "data/plane/drops.h"
 #include "data/plane/event.h"
 #include "data/plane/seal.h"
@@ -19,6 +20,7 @@
 
 #include <assert.h>
 
+struct device;
 struct index_table;
 struct tun;
 
@@ -35,6 +37,7 @@ struct worker_env {
 	struct event_queue *events;
 	struct staging *staging;
 	struct index_table *index;
+	const struct device *device; /* for device_screen alone */
 	_Atomic(struct snapshot *) *live;
 	const struct bell *stop; /* rings: end */
 	size_t slot_bytes, packet_bytes; /* of one buffer; of the message in it */
@@ -114,6 +117,9 @@ static inline size_t worker_packet_max(const struct worker *w)
 {
 	return w->env->packet_bytes - WG_DATA_OVERHEAD;
 }
+
+/* ingress.c: what a refused handshake message is counted as. */
+enum plane_drop drop_of_verdict(enum device_verdict v);
 
 /* ingress.c, egress.c: one batch from a socket, or from a TUN queue (struct inlet). */
 NODISCARD bool ingress_burst(struct worker *w, unsigned socket);

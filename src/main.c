@@ -6,13 +6,15 @@
 #include "node/node.h"
 #include "os/logfile.h"
 #include "os/os.h"
+#include "os/terminal.h"
 
 int main(int argc, char **argv)
 {
 	struct cli c = {
 		.out = stdout,
 		.err = stderr,
-		.out_tty = isatty(STDOUT_FILENO) && !getenv("NO_COLOR"),
+		.screen = {.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR"),
+			.width = terminal_width(STDOUT_FILENO)},
 		.err_tty = isatty(STDERR_FILENO),
 		.err_journal = os_stderr_is_journal(),
 		.in_fd = STDIN_FILENO,

@@ -134,8 +134,6 @@ static void print_one_peer(
 {
 	struct peer_view v;
 
-	if (strcmp(member->id, n->enrolment.self.id) == 0)
-		return;
 	peer_view_take(n, member, presence, &v);
 	view_print_peer(&v, out);
 }
@@ -143,17 +141,21 @@ static void print_one_peer(
 /* subject: the id of one peer, "" = all. */
 static char *show_peers(struct node *n, const char *subject, const struct presence *presence)
 {
-	const struct mesh *mesh = peers_mesh(n->peers);
-	const struct mesh_node *member = mesh_by_id(mesh, subject);
+	const struct mesh_node *one = mesh_by_id(peers_mesh(n->peers), subject);
+	_cleanup_(freep) const struct mesh_node **members = NULL;
 	struct jsonout out = {0};
+	size_t count = 0;
+
+	if (!subject[0] && view_members(n, &members, &count) != TM_OK)
+		return NULL;
 
 	jsonout_object(&out, NULL);
 	jsonout_bool(&out, "ok", true);
 	jsonout_list(&out, "peers");
-	if (member)
-		print_one_peer(n, member, presence, &out);
-	for (size_t i = 0; !subject[0] && (member = mesh_next(mesh, &i));)
-		print_one_peer(n, member, presence, &out);
+	if (one && strcmp(one->id, n->enrolment.self.id) != 0)
+		print_one_peer(n, one, presence, &out);
+	for (size_t i = 0; i < count; i++)
+		print_one_peer(n, members[i], presence, &out);
 	jsonout_list_end(&out);
 	jsonout_object_end(&out);
 	return jsonout_take(&out, NULL);

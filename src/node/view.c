@@ -69,12 +69,39 @@ static void take_plane(const struct node *n, struct node_view *v)
 	v->drops[DROP_STUN_AUTH] += core_refused(n->path_core);
 }
 
+static int by_name(const void *a, const void *b)
+{
+	const struct mesh_node *const *x = a, *const *y = b;
+
+	return strcmp((*x)->name, (*y)->name);
+}
+
+int view_members(const struct node *n, const struct mesh_node ***ret_members, size_t *ret_n)
+{
+	const struct mesh *mesh = peers_mesh(n->peers);
+	const struct mesh_node **v = calloc(mesh_size(mesh) + 1, sizeof(*v)), *member;
+	size_t count = 0;
+
+	if (!v)
+		return TM_ENOMEM;
+
+	for (size_t i = 0; (member = mesh_next(mesh, &i));)
+		if (strcmp(member->id, n->enrolment.self.id) != 0)
+			v[count++] = member;
+	qsort(v, count, sizeof(*v), by_name);
+	*ret_members = v;
+	*ret_n = count;
+	return TM_OK;
+}
+
 int node_view_take(
 	const struct node *n, const struct presence *presence, bool brief, struct node_view *ret_view)
 {
 	const struct mesh *mesh = peers_mesh(n->peers);
 	const struct node_rec *self = &n->enrolment.self;
-	const struct mesh_node *now = mesh_by_id(mesh, self->id), *member;
+	const struct mesh_node *now = mesh_by_id(mesh, self->id);
+	_cleanup_(freep) const struct mesh_node **members = NULL;
+	size_t n_members = 0;
 	struct node_view v = {
 		.mesh = &n->mesh,
 		.name = now ? now->name : self->name,
@@ -86,19 +113,20 @@ int node_view_take(
 		.mtu = n->config.mtu,
 		.api_port = n->coord ? coord_port(n->coord) : 0,
 		.uptime_s = (time_monotonic() - n->started) / SEC,
-		.peers = calloc(mesh_size(mesh) + 1, sizeof(struct peer_view)),
 	};
 
+	int err = view_members(n, &members, &n_members);
+	if (err)
+		return err;
+	v.peers = calloc(n_members + 1, sizeof(*v.peers));
 	if (!v.peers)
 		return TM_ENOMEM;
 
 	take_link(n, &v);
 	take_plane(n, &v);
 	brief = brief && mesh_size(mesh) > VIEW_BRIEF_MAX;
-	for (size_t i = 0; (member = mesh_next(mesh, &i));) {
-		if (member == now)
-			continue;
-		peer_view_take(n, member, presence, &v.peers[v.n_peers]);
+	for (size_t i = 0; i < n_members; i++) {
+		peer_view_take(n, members[i], presence, &v.peers[v.n_peers]);
 		if (brief && !view_in_use(&v.peers[v.n_peers]))
 			v.n_left_out++;
 		else

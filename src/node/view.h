@@ -68,6 +68,8 @@ enum { VIEW_BRIEF_MAX = 200 };
 NODISCARD int node_view_take(
 	const struct node *n, const struct presence *presence, bool brief, struct node_view *ret_view);
 void node_view_deinit(struct node_view *v);
+/* All members but this node, by name. Caller frees. TM_ENOMEM. */
+NODISCARD int view_members(const struct node *n, const struct mesh_node ***ret_members, size_t *ret_n);
 /* One member alone; it must not be this node. */
 void peer_view_take(const struct node *n, const struct mesh_node *member, const struct presence *presence,
 	struct peer_view *ret_view);

@@ -30,6 +30,8 @@ def test_three_machines_reach_each_other_by_name_in_all_directions(net):
     for n in nodes:
         status = n.status()
         assert status["link"]["up"] and len(status["peers"]) == 2
+        assert [p["name"] for p in status["peers"]] == sorted(x.name for x in nodes if x is not n)
+        assert [p["name"] for p in n.json("peers")["peers"]] == [p["name"] for p in status["peers"]]
         assert all(p["path"] == "direct" and p["session"] for p in status["peers"])
     for n in nodes:
         n.down()

@@ -156,9 +156,9 @@ const struct command cmd_backup = {
 	.name = "backup",
 	.args = "FILE",
 	.summary = "write this machine's identity and membership, on the coordinator the mesh, into one file",
-	.details = "The mesh goes on meanwhile. The file is a tar with mode 0600 and holds the identity key: "
-		   "keep it as "
-		   "one keeps a key.\n`restore` makes a machine this node again, here or elsewhere.\n",
+	.details = "The mesh goes on meanwhile. The file is a tar with mode 0600 and holds the identity "
+		   "key: keep it as one keeps a key. `restore` makes a machine this node again, here or "
+		   "elsewhere.",
 	.min_words = 1,
 	.max_words = 1,
 	.crypto = true,

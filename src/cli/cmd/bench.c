@@ -133,7 +133,7 @@ static int report(struct bench *b, const struct bench_results *r, int err, const
 	if (b->c->g.json)
 		return report_json(b, r, err, d);
 
-	table_err = bench_report_table(r, b->c->out, b->c->out_tty);
+	table_err = bench_report_table(r, b->c->out, &b->c->screen);
 	fflush(b->c->out); /* before the sentence on stderr; a failure is cli_run's to tell */
 	return err || table_err ? cli_fail(b->c, d, err ? err : table_err) : CLI_DONE;
 }
@@ -187,11 +187,10 @@ const struct command cmd_bench = {
 	.name = "bench",
 	.args = "NAME|ADDRESS",
 	.summary = "throughput both ways, latency, loss and jitter through the tunnel to a node",
-	.details =
-		"Runs for a second idle and then downloads and uploads, seen from here, while UDP echoes go "
-		"on:\n"
-		"their round trips show what load does to latency. RESENT counts TCP segments sent again.\n"
-		"The other node must run tunnelmesh with bench_port not 0, and serves one bench at a time.\n",
+	.details = "Runs for a second idle and then downloads and uploads, seen from here, while UDP "
+		   "echoes go on: their round trips show what load does to latency. RESENT counts TCP "
+		   "segments sent again. The other node must run tunnelmesh with bench_port not 0, and "
+		   "serves one bench at a time.",
 	.opts = bench_options,
 	.defaults = &(const struct bench_opts){.time = 5 * SEC, .parallel = 1},
 	.opts_size = sizeof(struct bench_opts),

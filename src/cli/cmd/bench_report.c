@@ -52,29 +52,29 @@ static void row(struct columns *t, const char *name, const struct bench_measure 
 		columns_cellf(t, "%" PRIu32, m->retransmits);
 	else
 		columns_cell(t, NULL);
+	if (l->sent)
+		columns_cellf(t, "%.*f %%", l->sent == l->received ? 0 : 1, loss_percent(l));
+	else
+		columns_cell(t, NULL);
 	ms_cell(t, l, l->min);
 	ms_cell(t, l, l->avg);
 	ms_cell(t, l, l->p50);
 	ms_cell(t, l, l->p99);
 	ms_cell(t, l, l->max);
 	ms_cell(t, l, l->jitter);
-	if (l->sent)
-		columns_cellf(t, "%.*f %%", l->sent == l->received ? 0 : 1, loss_percent(l));
-	else
-		columns_cell(t, NULL);
 }
 
-int bench_report_table(const struct bench_results *r, FILE *f, bool colour)
+int bench_report_table(const struct bench_results *r, FILE *f, const struct screen *screen)
 {
 	static const char *const heads[] = {
-		"PHASE", "THROUGHPUT", "RESENT", "RTT MIN", "AVG", "P50", "P99", "MAX", "JITTER", "LOSS"};
+		"PHASE", "THROUGHPUT", "RESENT", "LOSS", "RTT MIN", "AVG", "P50", "P99", "MAX", "JITTER"};
 	_cleanup_(columns_deinit) struct columns t;
 
 	columns_init(&t, heads, ARRAY_LEN(heads));
 	for (size_t i = 0; i < BENCH_PHASE_N; i++)
 		if (r->phases[i].begun)
 			row(&t, phase_names[i], &r->phases[i], i != BENCH_PHASE_IDLE);
-	return columns_print(&t, f, colour);
+	return columns_print(&t, f, screen);
 }
 
 /* --- JSON --- */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* How the results of a bench are shown: the line above, the table, the JSON object. Its keys are documented
- * in tunnelmesh(8) and stay. Pure but for printing. */
+ * in docs/json.md and stay. Pure but for printing. */
 #ifndef TM_CLI_CMD_BENCH_REPORT_H
 #define TM_CLI_CMD_BENCH_REPORT_H
 
@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "bench/client.h"
+#include "cli/core/columns.h"
 
 struct bench_subject {
 	const struct bench_target *target;
@@ -17,7 +18,7 @@ struct bench_subject {
 
 void bench_report_head(const struct bench_subject *s, FILE *f);
 /* The phases that have begun. TM_ENOMEM. */
-NODISCARD int bench_report_table(const struct bench_results *r, FILE *f, bool colour);
+NODISCARD int bench_report_table(const struct bench_results *r, FILE *f, const struct screen *screen);
 /* error NULL or "": all went well. NULL when out of memory. */
 json_t *bench_report_json(
 	const struct bench_subject *s, const struct bench_results *r, const char *error, const char *hint);

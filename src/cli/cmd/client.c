@@ -174,9 +174,9 @@ const struct command cmd_client_add = {
 	.name = "client add",
 	.args = "NAME",
 	.summary = "print a configuration for a stock WireGuard device",
-	.details = "The device reaches the mesh through this node, which must be the coordinator or tagged "
-		   "\"gateway\". Only the\n"
-		   "configuration goes to standard output: tunnelmesh client add phone > phone.conf\n",
+	.details = "The device reaches the mesh through this node, which must be the coordinator or "
+		   "tagged \"gateway\". Only the configuration goes to standard output: tunnelmesh "
+		   "client add phone > phone.conf",
 	.opts = client_options,
 	.defaults = &(const struct client_opts){0},
 	.opts_size = sizeof(struct client_opts),
@@ -188,7 +188,7 @@ const struct command cmd_client_add = {
 
 static void client_row(struct columns *t, const json_t *j, int64_t now UNUSED)
 {
-	static const char *const keys[] = {"name", "id", "ip4", "ip6", "via_name", "key"};
+	static const char *const keys[] = {"name", "ip4", "via_name", "id", "ip6", "key"};
 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		columns_cell(t, json_text(j, keys[i]));
@@ -196,10 +196,11 @@ static void client_row(struct columns *t, const json_t *j, int64_t now UNUSED)
 
 static int list_run(struct cli *c, const void *opts UNUSED, const struct opt_words *words UNUSED)
 {
-	static const char *const heads[] = {"NAME", "ID", "IPV4", "IPV6", "VIA", "KEY"};
+	static const char *const heads[] = {"NAME", "IPV4", "VIA", "ID", "IPV6", "KEY"};
 
 	return listing_print(
-		c, &(const struct listing){"client.list", "clients", heads, ARRAY_LEN(heads), client_row});
+		c, &(const struct listing){"client.list", "clients", heads, ARRAY_LEN(heads), client_row,
+			   "no WireGuard devices yet: `sudo tunnelmesh client add NAME` makes one"});
 }
 
 const struct command cmd_client_list = {

@@ -6,6 +6,8 @@
 #include "cli/core/commands.h"
 #include "node/config.h"
 
+enum { HELP_WIDTH = 79, CONFIG_INDENT = 6 };
+
 const char *command_first_word(const char *name, char *buf, size_t n)
 {
 	snprintf(buf, n, "%.*s", (int)strcspn(name, " "), name);
@@ -22,6 +24,13 @@ const char *noun_verbs(const char *noun, char *buf, size_t n)
 			at += (size_t)snprintf(
 				buf + at, n - at, "%s%s", at ? ", " : "", commands[i]->name + len + 1);
 	return buf;
+}
+
+static void print_row(FILE *f, const char *label, int width, const char *text)
+{
+	size_t at = (size_t)fprintf(f, "  %-*s  ", width, label);
+
+	text_wrapped(f, text, at, at, HELP_WIDTH);
 }
 
 static void print_commands(FILE *f, const char *noun)
@@ -41,7 +50,7 @@ static void print_commands(FILE *f, const char *noun)
 			if (pass == 0)
 				width = MAX(width, (int)strlen(usage));
 			else
-				fprintf(f, "  %-*s  %s\n", width, usage, cmd->summary);
+				print_row(f, usage, width, cmd->summary);
 		}
 }
 
@@ -51,8 +60,8 @@ void help_overview(FILE *f)
 	print_commands(f, NULL);
 	fputs("\nFor every command:\n", f);
 	opt_print(global_opts, f);
-	fputs("\n`tunnelmesh help COMMAND` says more; `tunnelmesh help config` explains the configuration "
-	      "file.\n",
+	fputs("\n`tunnelmesh help COMMAND` says more, `tunnelmesh help config` explains the\n"
+	      "configuration file.\n",
 		f);
 }
 
@@ -65,10 +74,13 @@ int help_noun(FILE *f, const char *noun)
 
 void help_command(FILE *f, const struct command *cmd)
 {
-	fprintf(f, "usage: tunnelmesh %s%s%s%s\n\n%s\n", cmd->name, cmd->args ? " " : "",
-		cmd->args ? cmd->args : "", cmd->opts ? " [OPTIONS]" : "", cmd->summary);
-	if (cmd->details)
-		fprintf(f, "\n%s", cmd->details);
+	fprintf(f, "usage: tunnelmesh %s%s%s%s\n\n", cmd->name, cmd->args ? " " : "",
+		cmd->args ? cmd->args : "", cmd->opts ? " [OPTIONS]" : "");
+	text_wrapped(f, cmd->summary, 0, 0, HELP_WIDTH);
+	if (cmd->details) {
+		fputc('\n', f);
+		text_wrapped(f, cmd->details, 0, 0, HELP_WIDTH);
+	}
 	if (cmd->opts) {
 		fputs("\nOptions:\n", f);
 		opt_print(cmd->opts, f);
@@ -79,30 +91,23 @@ void help_command(FILE *f, const struct command *cmd)
 
 static void config_row(void *ctx, const char *key, const char *def, bool reload, const char *text)
 {
-	struct columns *t = ctx;
+	FILE *f = ctx;
 
-	columns_cell(t, key);
-	columns_cell(t, def);
-	columns_cell(t, reload ? "reload" : "restart");
-	columns_cell(t, text);
+	fprintf(f, "\n  %s (%s%s%s)\n", key, def, *def ? ", " : "", reload ? "reload" : "restart");
+	fprintf(f, "%*s", CONFIG_INDENT, "");
+	text_wrapped(f, text, CONFIG_INDENT, CONFIG_INDENT, HELP_WIDTH);
 }
 
 static int help_config(struct cli *c)
 {
-	static const char *const heads[] = {"KEY", "DEFAULT", "APPLIED BY", "MEANING"};
-	_cleanup_(columns_deinit) struct columns t;
-	struct diag d = {0};
-	int err;
-
-	columns_init(&t, heads, ARRAY_LEN(heads));
-	config_describe(config_row, &t);
-	fprintf(c->out,
-		"The configuration is optional: %s, or --config FILE. YAML; unknown keys are refused.\n"
-		"\"reload\": `tunnelmesh reload` or SIGHUP applies a change; \"restart\": `down` and `up` "
-		"do.\n\n",
-		DEFAULT_CONFIG);
-	err = columns_print(&t, c->out, c->out_tty);
-	return err ? cli_fail(c, &d, err) : CLI_DONE;
+	text_wrapped(c->out,
+		"The configuration is optional: " DEFAULT_CONFIG
+		", or --config FILE. YAML; unknown keys are refused. In parentheses are the default and what "
+		"applies a "
+		"change: reload is `tunnelmesh reload` or SIGHUP, restart is `down` and `up`.",
+		0, 0, HELP_WIDTH);
+	config_describe(config_row, c->out);
+	return CLI_DONE;
 }
 
 static int help_run(struct cli *c, const void *opts UNUSED, const struct opt_words *words)

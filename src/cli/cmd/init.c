@@ -274,10 +274,9 @@ static int init_run(struct cli *c, const void *opts, const struct opt_words *wor
 const struct command cmd_init = {
 	.name = "init",
 	.summary = "create a mesh; this machine becomes its coordinator and first node",
-	.details = "Chooses address ranges that are free on this machine, starts tunnelmesh and prints the "
-		   "command that\n"
-		   "adds the next machine. A mesh has one coordinator: run this once, and `join` everywhere "
-		   "else.\n",
+	.details = "Chooses address ranges that are free on this machine, starts tunnelmesh and prints "
+		   "the command that adds the next machine. A mesh has one coordinator: run this once, "
+		   "and `join` everywhere else.",
 	.opts = init_options,
 	.defaults = &(const struct init_opts){.mesh = "home"},
 	.opts_size = sizeof(struct init_opts),

@@ -247,9 +247,8 @@ const struct command cmd_restore = {
 	.name = "restore",
 	.args = "FILE",
 	.summary = "make this machine the node that a backup is of",
-	.details = "The machine must be in no mesh. It is not started: the one that the backup is of has to "
-		   "be stopped "
-		   "first.\n",
+	.details = "The machine must be in no mesh. It is not started: the one that the backup is of has "
+		   "to be stopped first.",
 	.opts = restore_options,
 	.defaults = &(const struct restore_opts){0},
 	.opts_size = sizeof(struct restore_opts),

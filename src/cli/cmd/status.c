@@ -14,8 +14,9 @@ static void status_row(struct columns *t, const json_t *p, int64_t now)
 
 	columns_cell(t, json_text(p, "name"));
 	columns_cell(t, json_text(p, "ip4"));
-	columns_cell(t, peer_path(p, path));
+	columns_tone(t, peer_state(p, path), peer_tone(p));
 	columns_cell(t, peer_rtt(p, rtt));
+	columns_cell(t, peer_tone(p) == TONE_GOOD ? json_text(p, "endpoint") : NULL);
 	columns_cell(t, peer_traffic(p, traffic));
 	columns_cell(t, format_age(json_number(p, "last_handshake_at"), now, age));
 }
@@ -42,7 +43,8 @@ static void print_self(struct cli *c, const json_t *status)
 
 static int status_run(struct cli *c, const void *opts UNUSED, const struct opt_words *words UNUSED)
 {
-	static const char *const heads[] = {"NAME", "ADDRESS", "PATH", "RTT", "RX/TX", "HANDSHAKE"};
+	static const char *const heads[] = {
+		"NAME", "ADDRESS", "PATH", "RTT", "ENDPOINT", "RX/TX", "HANDSHAKE"};
 	_cleanup_(json_decrefp) json_t *status = NULL;
 	_cleanup_(columns_deinit) struct columns t;
 	struct diag d = {0};
@@ -66,7 +68,7 @@ static int status_run(struct cli *c, const void *opts UNUSED, const struct opt_w
 		return CLI_DONE;
 	}
 	fputc('\n', c->out);
-	err = columns_print(&t, c->out, c->out_tty);
+	err = columns_print(&t, c->out, &c->screen);
 	if (err)
 		return cli_fail(c, &d, err);
 	if (json_number(status, "left_out"))
@@ -78,36 +80,41 @@ static int status_run(struct cli *c, const void *opts UNUSED, const struct opt_w
 const struct command cmd_status = {
 	.name = "status",
 	.summary = "this node, its peers and the paths to them",
-	.details =
-		"PATH is how packets reach the peer: direct with the address used, checking while a way "
-		"is looked for,\n"
-		"idle when nothing was sent lately. RX/TX counts bytes in the tunnel. In a mesh of hundreds "
-		"only those\n"
-		"are listed that something was sent to; --json lists all.\n",
+	.details = "PATH is how packets reach the peer: direct with the address used, checking while a "
+		   "way is looked for, idle when nothing was sent lately. RX/TX counts bytes in the "
+		   "tunnel. In a mesh of hundreds only those are listed that something was sent to; "
+		   "--json lists all.",
 	.run = status_run,
 };
 
-static void join_tags(const json_t *tags, char *buf, size_t n)
+static void peers_row(struct columns *t, const json_t *p)
 {
-	size_t i, at = 0;
-	json_t *tag;
+	bool client = strcmp(json_text(p, "kind"), "client") == 0;
+	const json_t *online = json_object_get(p, "online");
+	char tags[1024];
 
-	buf[0] = '\0';
-	json_array_foreach ((json_t *)(uintptr_t)tags, i, tag) {
-		const char *s = json_string_value(tag);
-
-		if (s && at < n)
-			at += (size_t)snprintf(buf + at, n - at, "%s%s", at ? "," : "", s);
-	}
+	columns_cell(t, json_text(p, "name"));
+	columns_cell(t, json_text(p, "ip4"));
+	if (json_is_true(online))
+		columns_tone(t, "online", TONE_GOOD);
+	else if (client || !json_is_boolean(online))
+		columns_cell(t, NULL);
+	else
+		columns_tone(t, "offline", TONE_BAD);
+	columns_cell(
+		t, json_is_true(json_object_get(p, "coordinator")) ? "coordinator" : json_text(p, "kind"));
+	columns_cell(t, tags_text(json_object_get(p, "tags"), tags, sizeof(tags)));
+	columns_cell(t, json_text(p, "id"));
+	columns_cell(t, json_text(p, "ip6"));
+	columns_cell(t, json_text(p, "key"));
 }
 
 static int peers_run(struct cli *c, const void *opts UNUSED, const struct opt_words *words UNUSED)
 {
-	static const char *const heads[] = {"NAME", "ID", "IPV4", "IPV6", "KIND", "STATE", "TAGS", "KEY"};
+	static const char *const heads[] = {"NAME", "IPV4", "STATE", "KIND", "TAGS", "ID", "IPV6", "KEY"};
 	_cleanup_(json_decrefp) json_t *reply = NULL;
 	_cleanup_(columns_deinit) struct columns t;
 	struct diag d = {0};
-	char tags[1024];
 	size_t i;
 	json_t *p;
 	int status, err;
@@ -117,24 +124,13 @@ static int peers_run(struct cli *c, const void *opts UNUSED, const struct opt_wo
 	if (!reply)
 		return status;
 
-	json_array_foreach (json_object_get(reply, "peers"), i, p) {
-		bool client = strcmp(json_text(p, "kind"), "client") == 0;
-		const json_t *online = json_object_get(p, "online");
-
-		columns_cell(&t, json_text(p, "name"));
-		columns_cell(&t, json_text(p, "id"));
-		columns_cell(&t, json_text(p, "ip4"));
-		columns_cell(&t, json_text(p, "ip6"));
-		columns_cell(&t, json_is_true(json_object_get(p, "coordinator")) ? "coordinator"
-										 : json_text(p, "kind"));
-		columns_cell(&t, json_is_true(online)                 ? "online"
-				 : client || !json_is_boolean(online) ? "-"
-								      : "offline");
-		join_tags(json_object_get(p, "tags"), tags, sizeof(tags));
-		columns_cell(&t, tags);
-		columns_cell(&t, json_text(p, "key"));
+	json_array_foreach (json_object_get(reply, "peers"), i, p)
+		peers_row(&t, p);
+	if (t.n == 0) {
+		fputs("  no other machines yet\n", c->out);
+		return CLI_DONE;
 	}
-	err = columns_print(&t, c->out, c->out_tty);
+	err = columns_print(&t, c->out, &c->screen);
 	return err ? cli_fail(c, &d, err) : CLI_DONE;
 }
 

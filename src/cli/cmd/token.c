@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* `token create|list|revoke`: join tokens, on the coordinator. */
+#include <string.h>
+
 #include "base/time.h"
 #include "cli/core/call.h"
 #include "cli/core/columns.h"
 #include "cli/core/commands.h"
 #include "cli/core/format.h"
 #include "cli/core/listing.h"
+#include "cli/core/peers.h"
 
 struct token_opts {
 	uint32_t uses;
@@ -62,8 +65,8 @@ static int create_run(struct cli *c, const void *opts, const struct opt_words *w
 const struct command cmd_token_create = {
 	.name = "token create",
 	.summary = "make a token with which a machine can join the mesh",
-	.details = "Prints the token and nothing else on standard output. It is shown only this once: the "
-		   "coordinator keeps a hash.\n",
+	.details = "Prints the token and nothing else on standard output. It is shown only this once: "
+		   "the coordinator keeps a hash.",
 	.opts = token_options,
 	.defaults = &(const struct token_opts){.uses = 1, .ttl = 86400},
 	.opts_size = sizeof(struct token_opts),
@@ -84,28 +87,26 @@ static const char *token_state(const json_t *t)
 
 static void token_row(struct columns *t, const json_t *j, int64_t now)
 {
-	char created[FORMAT_LEN], expires[FORMAT_LEN], tags[512] = "";
-	size_t i, at = 0;
-	json_t *tag;
+	char created[FORMAT_LEN], expires[FORMAT_LEN], tags[1024], used_by[1024];
+	const char *state = token_state(j);
 
-	json_array_foreach (json_object_get(j, "tags"), i, tag)
-		if (at < sizeof(tags))
-			at += (size_t)snprintf(
-				tags + at, sizeof(tags) - at, "%s%s", at ? "," : "", json_string_value(tag));
 	columns_cell(t, json_text(j, "id"));
-	columns_cell(t, token_state(j));
+	columns_tone(t, state, strcmp(state, "valid") == 0 ? TONE_GOOD : TONE_PLAIN);
 	columns_cellf(t, "%lld/%lld", (long long)json_number(j, "used"), (long long)json_number(j, "uses"));
 	columns_cell(t, format_until(json_number(j, "expires_at"), now, expires));
+	columns_cell(t, tags_text(json_object_get(j, "used_by"), used_by, sizeof(used_by)));
+	columns_cell(t, tags_text(json_object_get(j, "tags"), tags, sizeof(tags)));
+	columns_cell(t, json_is_true(json_object_get(j, "ephemeral")) ? "yes" : NULL);
 	columns_cell(t, format_age(json_number(j, "created_at"), now, created));
-	columns_cell(t, tags);
 }
 
 static int list_run(struct cli *c, const void *opts UNUSED, const struct opt_words *words UNUSED)
 {
-	static const char *const heads[] = {"ID", "STATE", "USED", "EXPIRES", "CREATED", "TAGS"};
+	static const char *const heads[] = {
+		"ID", "STATE", "USED", "EXPIRES", "USED BY", "TAGS", "EPHEMERAL", "CREATED"};
 
-	return listing_print(
-		c, &(const struct listing){"token.list", "tokens", heads, ARRAY_LEN(heads), token_row});
+	return listing_print(c, &(const struct listing){"token.list", "tokens", heads, ARRAY_LEN(heads),
+					token_row, "no tokens: `sudo tunnelmesh token create` makes one"});
 }
 
 const struct command cmd_token_list = {
@@ -130,7 +131,7 @@ const struct command cmd_token_revoke = {
 	.name = "token revoke",
 	.args = "ID",
 	.summary = "make a token useless",
-	.details = "ID is the one that `token list` shows.\n",
+	.details = "ID is the one that `token list` shows.",
 	.min_words = 1,
 	.max_words = 1,
 	.run = revoke_run,

@@ -98,8 +98,8 @@ static int up_run(struct cli *c, const void *opts, const struct opt_words *words
 const struct command cmd_up = {
 	.name = "up",
 	.summary = "start tunnelmesh on this machine",
-	.details = "By systemd where its unit is installed, else as a background process. Already running is "
-		   "fine.\n",
+	.details = "By systemd where its unit is installed, else as a background process. Already "
+		   "running is fine.",
 	.opts = up_options,
 	.defaults = &(const struct up_opts){0},
 	.opts_size = sizeof(struct up_opts),

@@ -12,6 +12,7 @@
 
 #include "base/diag.h"
 #include "base/err.h"
+#include "cli/core/columns.h"
 #include "cli/core/option.h"
 #include "cli/core/paths.h"
 
@@ -29,7 +30,8 @@ struct globals {
 struct cli {
 	/* set by main, or by a test */
 	FILE *out, *err;
-	bool out_tty, err_tty; /* colours, progress and questions only there */
+	struct screen screen; /* of out */
+	bool err_tty; /* progress and questions only there */
 	bool err_journal; /* the journal reads it: errors carry their priority */
 	int in_fd; /* answers, and the token of `join -` */
 	bool in_tty;

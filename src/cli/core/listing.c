@@ -51,6 +51,10 @@ int listing_print(struct cli *c, const struct listing *l)
 
 	json_array_foreach (json_object_get(reply, l->array), i, j)
 		l->row(&t, j, time_real() / SEC);
-	err = columns_print(&t, c->out, c->out_tty);
+	if (t.n == 0) {
+		fprintf(c->out, "  %s\n", l->none);
+		return CLI_DONE;
+	}
+	err = columns_print(&t, c->out, &c->screen);
 	return err ? cli_fail(c, &d, err) : CLI_DONE;
 }

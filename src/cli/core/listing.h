@@ -13,6 +13,7 @@ struct listing {
 	const char *const *heads;
 	size_t columns;
 	void (*row)(struct columns *t, const json_t *j, int64_t now); /* fills one row; now in Unix seconds */
+	const char *none; /* a line instead of a table without rows */
 };
 
 /* Prints; returns the exit status. */

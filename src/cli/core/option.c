@@ -5,6 +5,9 @@
 #include <string.h>
 
 #include "base/suggest.h"
+#include "cli/core/columns.h"
+
+enum { OPT_HELP_WIDTH = 79 };
 
 struct match {
 	const struct opt *opt;
@@ -281,6 +284,7 @@ void opt_print(const struct opt *opts, FILE *f)
 	}
 	for (const struct opt *o = opts; o && o->name; o++) {
 		opt_label(o, label, sizeof(label));
-		fprintf(f, "  %-*s  %s\n", width, label, o->help);
+		size_t at = (size_t)fprintf(f, "  %-*s  ", width, label);
+		text_wrapped(f, o->help, at, at, OPT_HELP_WIDTH);
 	}
 }

@@ -38,16 +38,37 @@ const char *peer_rtt(const json_t *j, char buf[static FORMAT_LEN])
 	return format_ms(peer_has_rtt(j) ? json_number_value(json_object_get(j, "rtt_ms")) : -1, buf);
 }
 
-const char *peer_path(const json_t *j, char buf[static PEER_TEXT_LEN])
+static bool is_direct(const json_t *j)
+{
+	return strcmp(json_text(j, "path"), "direct") == 0;
+}
+
+const char *peer_state(const json_t *j, char buf[static PEER_TEXT_LEN])
 {
 	const char *path = json_text(j, "path"), *via = json_text(j, "via_name");
 
-	if (strcmp(path, "direct") == 0)
-		snprintf(buf, PEER_TEXT_LEN, "direct %.100s", json_text(j, "endpoint"));
-	else if (strcmp(json_text(j, "kind"), "client") == 0)
+	if (!is_direct(j) && strcmp(json_text(j, "kind"), "client") == 0)
 		snprintf(buf, PEER_TEXT_LEN, *via ? "via %.100s" : "-", via);
 	else
 		snprintf(buf, PEER_TEXT_LEN, "%.100s", path);
+	return buf;
+}
+
+enum tone peer_tone(const json_t *j)
+{
+	const char *path = json_text(j, "path");
+
+	return is_direct(j)                    ? TONE_GOOD
+	       : strcmp(path, "checking") == 0 ? TONE_DOUBT
+	       : strcmp(path, "offline") == 0  ? TONE_BAD
+					       : TONE_PLAIN;
+}
+
+const char *peer_path(const json_t *j, char buf[static PEER_TEXT_LEN])
+{
+	if (!is_direct(j))
+		return peer_state(j, buf);
+	snprintf(buf, PEER_TEXT_LEN, "direct %.100s", json_text(j, "endpoint"));
 	return buf;
 }
 
@@ -57,5 +78,20 @@ const char *peer_traffic(const json_t *j, char buf[static PEER_TEXT_LEN])
 
 	snprintf(buf, PEER_TEXT_LEN, "%.40s/%.40s", format_bytes((uint64_t)json_number(j, "rx_bytes"), rx),
 		format_bytes((uint64_t)json_number(j, "tx_bytes"), tx));
+	return buf;
+}
+
+const char *tags_text(const json_t *tags, char *buf, size_t n)
+{
+	size_t i, at = 0;
+	json_t *tag;
+
+	buf[0] = '\0';
+	json_array_foreach ((json_t *)(uintptr_t)tags, i, tag) {
+		const char *s = json_string_value(tag);
+
+		if (s && at < n)
+			at += (size_t)snprintf(buf + at, n - at, "%s%s", at ? "," : "", s);
+	}
 	return buf;
 }

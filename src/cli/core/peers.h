@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 
+#include "cli/core/columns.h"
 #include "cli/core/format.h"
 
 enum { PEER_TEXT_LEN = 160 };
@@ -15,8 +16,12 @@ const json_t *peers_by_id(const json_t *peers, const char *id);
 
 bool peer_has_rtt(const json_t *j);
 const char *peer_rtt(const json_t *j, char buf[static FORMAT_LEN]); /* "11 ms" or "-" */
-/* "direct 192.0.2.1:51820", "idle", "offline", "via hub" */
+/* "direct", "idle", "offline", "via hub", and how good that is */
+const char *peer_state(const json_t *j, char buf[static PEER_TEXT_LEN]);
+enum tone peer_tone(const json_t *j);
+/* The same with the address: "direct 192.0.2.1:51820" */
 const char *peer_path(const json_t *j, char buf[static PEER_TEXT_LEN]);
+const char *tags_text(const json_t *tags, char *buf, size_t n); /* "a,b" */
 const char *peer_traffic(const json_t *j, char buf[static PEER_TEXT_LEN]); /* "1.2M/340K" */
 
 #endif

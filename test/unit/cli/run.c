@@ -42,7 +42,7 @@ static int split(const char *args, const char *dir, char *buf, size_t n, const c
 
 void run_cli(struct run *r, const char *dir, const char *args)
 {
-	struct cli c = {.out_tty = r->tty,
+	struct cli c = {.screen = {.colour = r->tty, .width = r->width},
 		.err_tty = r->tty,
 		.err_journal = r->journal,
 		.in_tty = r->tty,

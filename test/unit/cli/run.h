@@ -12,6 +12,7 @@ struct run {
 	/* set before; zero = a pipe with nothing to read */
 	const char *input; /* standard input; NULL = closed */
 	bool tty; /* pretend to be a terminal */
+	unsigned width; /* of it */
 	bool journal; /* pretend that standard error is the journal's */
 	int (*run_node)(const struct node_options *o, struct diag *d);
 	/* results; run_free releases them */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/time.h"
+#include "cli/core/commands.h"
 #include "os/os.h"
 #include "unit/cli/fake_daemon.h"
 #include "unit/cli/run.h"
@@ -114,7 +115,7 @@ static void a_mistake_is_also_json_when_json_is_wanted(void **state)
 
 static void without_a_daemon_every_command_says_so(void **state)
 {
-	static const char *const commands[] = {
+	static const char *const asked[] = {
 		"status",
 		"peers",
 		"ping hub",
@@ -133,10 +134,10 @@ static void without_a_daemon_every_command_says_so(void **state)
 	struct fixture *f = *state;
 	char args[160], expect[320];
 
-	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(asked); i++) {
 		struct run r = {0};
 
-		snprintf(args, sizeof(args), "%s --state-dir DIR", commands[i]);
+		snprintf(args, sizeof(args), "%s --state-dir DIR", asked[i]);
 		run_cli(&r, f->dir, args);
 		snprintf(expect, sizeof(expect),
 			"tunnelmesh: tunnelmesh is not running, and this machine is in no mesh yet (sudo "
@@ -144,7 +145,7 @@ static void without_a_daemon_every_command_says_so(void **state)
 			"init, or join TOKEN)\n",
 			f->dir);
 		if (r.status != 1 || strcmp(r.err, expect) != 0)
-			fail_msg("%s: %d %s", commands[i], r.status, r.err);
+			fail_msg("%s: %d %s", asked[i], r.status, r.err);
 		run_free(&r);
 	}
 }
@@ -203,10 +204,10 @@ static void status_shows_this_node_and_a_table_of_paths(void **state)
 		"  laptop \u00b7 100.101.0.2, fd5c::2 \u00b7 mesh \"home\" \u00b7 up 3 h\n"
 		"  no link to the coordinator: connection refused\n"
 		"\n"
-		"  NAME   ADDRESS      PATH                      RTT    RX/TX      HANDSHAKE\n"
-		"  hub    100.101.0.1  direct 203.0.113.7:51820  11 ms  1.2M/340K  %s\n"
-		"  nas    100.101.0.3  offline                   -      0/0        -\n"
-		"  phone  100.101.0.4  via hub                   -      0/0        -\n",
+		"  NAME   ADDRESS      PATH     RTT    ENDPOINT           RX/TX      HANDSHAKE\n"
+		"  hub    100.101.0.1  direct   11 ms  203.0.113.7:51820  1.2M/340K  %s\n"
+		"  nas    100.101.0.3  offline  -      -                  0/0        -\n"
+		"  phone  100.101.0.4  via hub  -      -                  0/0        -\n",
 		age);
 	assert_string_equal(r.err, "");
 	assert_string_equal(r.out, expect);
@@ -235,18 +236,17 @@ static void what_a_brief_status_leaves_out_is_counted(void **state)
 static void json_is_the_daemons_reply_with_the_schemas_number(void **state)
 {
 	static const struct fake_reply replies[] = {{"status", status_reply}, {"peers", status_reply}, {0}};
-	static const char *const commands[] = {
-		"--json --state-dir DIR status", "peers --state-dir DIR --json"};
+	static const char *const asked[] = {"--json --state-dir DIR status", "peers --state-dir DIR --json"};
 	struct fixture *f = *state;
 	json_t *sent = json_loads(status_reply, 0, NULL);
 
 	json_object_set_new(sent, "schema", json_integer(1));
 
 	fake_daemon_start(&f->daemon, f->socket, NULL, replies);
-	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(asked); i++) {
 		struct run r = {0};
 
-		run_cli(&r, f->dir, commands[i]);
+		run_cli(&r, f->dir, asked[i]);
 		json_t *got = json_loads(r.out, 0, NULL);
 		assert_int_equal(r.status, 0);
 		assert_true(json_equal(sent, got));
@@ -266,9 +266,9 @@ static void peers_lists_names_ids_addresses_and_tags(void **state)
 	run_cli(&r, f->dir, "peers --state-dir DIR");
 	assert_int_equal(r.status, 0);
 	assert_contains(
-		r.out, "  hub    bbbbbbbbbbbbbbbb  100.101.0.1  fd5c::1  coordinator  online   -     K1\n");
+		r.out, "  hub    100.101.0.1  online   coordinator  -     bbbbbbbbbbbbbbbb  fd5c::1  K1\n");
 	assert_contains(
-		r.out, "  nas    cccccccccccccccc  100.101.0.3  fd5c::3  node         offline  a,b   K2\n");
+		r.out, "  nas    100.101.0.3  offline  node         a,b   cccccccccccccccc  fd5c::3  K2\n");
 	run_free(&r);
 }
 
@@ -363,9 +363,10 @@ static void token_list_says_what_became_of_each(void **state)
 			"\"tags\":[],\"created_at\":0,"
 			"\"revoked\":false,\"expired\":true},"
 			"{\"id\":\"02\",\"uses\":1,\"used\":1,\"expires_at\":1,\"tags\":[\"ci\"],"
-			"\"created_at\":0,\"revoked\":false,\"expired\":false},"
+			"\"created_at\":0,\"revoked\":false,\"expired\":false,\"ephemeral\":true,\"used_by\":"
+			"[\"nas\"]},"
 			"{\"id\":\"03\",\"uses\":2,\"used\":1,\"expires_at\":1,\"tags\":[],\"created_at\":0,"
-			"\"revoked\":true,\"expired\":false}]}"},
+			"\"revoked\":true,\"expired\":false,\"used_by\":[\"a\",\"b\"]}]}"},
 		{0},
 	};
 	struct fixture *f = *state;
@@ -373,10 +374,10 @@ static void token_list_says_what_became_of_each(void **state)
 
 	fake_daemon_start(&f->daemon, f->socket, NULL, replies);
 	run_cli(&r, f->dir, "token list --state-dir DIR");
-	assert_string_equal(r.out, "  ID  STATE    USED  EXPIRES  CREATED  TAGS\n"
-				   "  01  expired  0/1   expired  -        -\n"
-				   "  02  used up  1/1   expired  -        ci\n"
-				   "  03  revoked  1/2   expired  -        -\n");
+	assert_string_equal(r.out, "  ID  STATE    USED  EXPIRES  USED BY  TAGS  EPHEMERAL  CREATED\n"
+				   "  01  expired  0/1   expired  -        -     -          -\n"
+				   "  02  used up  1/1   expired  nas      ci    yes        -\n"
+				   "  03  revoked  1/2   expired  a,b      -     -          -\n");
 	run_free(&r);
 }
 
@@ -602,6 +603,56 @@ static void up_of_a_running_daemon_is_done_already(void **state)
 	run_free(&r);
 }
 
+static void a_terminal_of_80_columns_holds_every_line(void **state)
+{
+	static const struct fake_reply replies[] = {{"status", status_reply}, {"peers", status_reply}, {0}};
+	static const char *const shown[] = {"status --state-dir DIR", "peers --state-dir DIR", "help",
+		"help config", "help token", "help node", "help client"};
+	struct fixture *f = *state;
+	char args[64];
+
+	fake_daemon_start(&f->daemon, f->socket, NULL, replies);
+	for (size_t i = 0; i < ARRAY_LEN(shown) || commands[i - ARRAY_LEN(shown)]; i++) {
+		struct run r = {.width = 80};
+
+		if (i < ARRAY_LEN(shown))
+			snprintf(args, sizeof(args), "%s", shown[i]);
+		else
+			snprintf(args, sizeof(args), "help %s", commands[i - ARRAY_LEN(shown)]->name);
+		run_cli(&r, f->dir, args);
+		assert_int_equal(r.status, 0);
+		for (char *rest = r.out, *line; (line = strsep(&rest, "\n"));)
+			if (text_width(line) > 80)
+				fail_msg("%s: %s", args, line);
+		run_free(&r);
+	}
+}
+
+static void lists_without_rows_are_a_sentence(void **state)
+{
+	static const struct fake_reply replies[] = {{"peers", "{\"ok\":true,\"peers\":[]}"},
+		{"token.list", "{\"ok\":true,\"tokens\":[]}"},
+		{"client.list", "{\"ok\":true,\"clients\":[]}"}, {0}};
+	static const struct {
+		const char *args, *out;
+	} rows[] = {{"peers", "  no other machines yet\n"}, {"token list", "  no tokens: "},
+		{"client list", "  no WireGuard devices yet: "}};
+	struct fixture *f = *state;
+	char args[64];
+
+	fake_daemon_start(&f->daemon, f->socket, NULL, replies);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct run r = {0};
+
+		snprintf(args, sizeof(args), "%s --state-dir DIR", rows[i].args);
+		run_cli(&r, f->dir, args);
+		assert_int_equal(r.status, 0);
+		assert_int_equal(strncmp(r.out, rows[i].out, strlen(rows[i].out)), 0);
+		assert_null(strstr(r.out, "NAME  "));
+		run_free(&r);
+	}
+}
+
 static void help_comes_from_the_tables(void **state)
 {
 	static const struct {
@@ -665,6 +716,8 @@ int main(void)
 		T(cleanup_removes_a_dead_socket_but_not_a_live_one),
 		T(the_open_socket_is_cleaned_up_with_and_without_the_other),
 		T(up_of_a_running_daemon_is_done_already),
+		T(a_terminal_of_80_columns_holds_every_line),
+		T(lists_without_rows_are_a_sentence),
 		T(help_comes_from_the_tables),
 	};
 

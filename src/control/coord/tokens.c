@@ -8,6 +8,9 @@
 
 #include <string.h>
 
+/* So long the list tells of one that cannot be used any more. */
+#define TOKEN_KEPT_S ((int64_t)30 * 86400)
+
 /* --- token.create --- */
 
 struct creation {
@@ -18,7 +21,9 @@ struct creation {
 
 static int create_body(struct store *s, struct job *j)
 {
-	return store_token_insert(s, &CONTAINER_OF(j, struct creation, job)->token);
+	int err = store_token_prune(s, j->now - TOKEN_KEPT_S);
+
+	return err ? err : store_token_insert(s, &CONTAINER_OF(j, struct creation, job)->token);
 }
 
 static int encode(const struct coord *c, const struct creation *n, char text[static TOKEN_TEXT_MAX])
@@ -94,10 +99,65 @@ void tokens_create(struct coord *c, const struct asker *a, const union msg_reque
 
 /* --- token.list --- */
 
+/* A member, and the token that it joined with. */
+struct user {
+	uint8_t token[TOKEN_ID];
+	char name[NODE_NAME_MAX + 1];
+};
+
 struct listing {
 	struct job job;
 	struct jsonout list;
+	struct user *users; /* by token */
+	size_t n_users, room;
 };
+
+static int keep_user(void *ctx, const struct store_node *n)
+{
+	struct listing *l = ctx;
+
+	if (!n->has_token)
+		return TM_OK;
+	if (l->n_users == l->room) {
+		size_t room = l->room ? 2 * l->room : 64;
+		struct user *v = reallocarray(l->users, room, sizeof(*v));
+
+		if (!v)
+			return TM_ENOMEM;
+		l->users = v;
+		l->room = room;
+	}
+	struct user *u = &l->users[l->n_users++];
+	memcpy(u->token, n->token, sizeof(u->token));
+	memcpy(u->name, n->rec.name, sizeof(u->name));
+	return TM_OK;
+}
+
+static int by_token(const void *a, const void *b)
+{
+	const struct user *x = a, *y = b;
+	int order = memcmp(x->token, y->token, sizeof(x->token));
+
+	return order ? order : strcmp(x->name, y->name);
+}
+
+/* The users of one token lie side by side. */
+static void find_users(const struct listing *l, struct msg_token *m)
+{
+	size_t low = 0, high = l->n_users;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if (memcmp(l->users[mid].token, m->id, sizeof(m->id)) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	for (; low < l->n_users && memcmp(l->users[low].token, m->id, sizeof(m->id)) == 0; low++)
+		if (m->n_used_by < TOKEN_USERS_SHOWN)
+			m->used_by[m->n_used_by++] = l->users[low].name;
+}
 
 static int list_one(void *ctx, const struct store_token *t)
 {
@@ -115,6 +175,7 @@ static int list_one(void *ctx, const struct store_token *t)
 
 	memcpy(m.id, t->id, sizeof(m.id));
 	memcpy(m.tags.v, t->tags, sizeof(m.tags.v));
+	find_users(l, &m);
 	msg_token_put(&l->list, &m);
 	return TM_OK;
 }
@@ -123,8 +184,14 @@ static int list_body(struct store *s, struct job *j)
 {
 	struct listing *l = CONTAINER_OF(j, struct listing, job);
 
+	int err = store_node_each(s, keep_user, l);
+	if (err)
+		return err;
+
+	if (l->n_users)
+		qsort(l->users, l->n_users, sizeof(*l->users), by_token);
 	jsonout_list(&l->list, NULL);
-	int err = store_token_each(s, list_one, l);
+	err = store_token_each(s, list_one, l);
 	jsonout_list_end(&l->list);
 	return err;
 }
@@ -148,7 +215,10 @@ static void list_done(struct coord *c, struct job *j, int err)
 
 static void list_deinit(struct job *j)
 {
-	jsonout_deinit(&CONTAINER_OF(j, struct listing, job)->list);
+	struct listing *l = CONTAINER_OF(j, struct listing, job);
+
+	jsonout_deinit(&l->list);
+	free(l->users);
 }
 
 static const struct job_kind list_kind = {sizeof(struct listing), list_body, list_done, list_deinit};

@@ -41,6 +41,7 @@ struct store_ops {
 	int (*token_by_id)(struct store *s, const uint8_t id[static TOKEN_ID], struct store_token *ret_token);
 	int (*token_spend)(struct store *s, const uint8_t id[static TOKEN_ID], int64_t now);
 	int (*token_give_back)(struct store *s, const uint8_t id[static TOKEN_ID]);
+	int (*token_prune)(struct store *s, int64_t before);
 	int (*token_revoke)(struct store *s, const uint8_t id[static TOKEN_ID]);
 };
 

@@ -79,6 +79,11 @@ int store_token_give_back(struct store *s, const uint8_t id[static TOKEN_ID])
 	return s->ops->token_give_back(s, id);
 }
 
+int store_token_prune(struct store *s, int64_t before)
+{
+	return s->ops->token_prune(s, before);
+}
+
 int store_token_revoke(struct store *s, const uint8_t id[static TOKEN_ID])
 {
 	return s->ops->token_revoke(s, id);

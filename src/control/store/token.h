@@ -36,6 +36,8 @@ NODISCARD int store_token_spend(
 	struct store *s, const uint8_t id[static TOKEN_ID], int64_t now, struct diag *d);
 /* Counts one use less, of a token that is still there. */
 NODISCARD int store_token_give_back(struct store *s, const uint8_t id[static TOKEN_ID]);
+/* Forgets those made before `before` that cannot be used any more, unless a member joined with it. */
+NODISCARD int store_token_prune(struct store *s, int64_t before);
 NODISCARD int store_token_revoke(struct store *s, const uint8_t id[static TOKEN_ID]); /* TM_ENOENT */
 
 #endif

@@ -179,6 +179,10 @@ void msg_token_put(struct jsonout *o, const struct msg_token *t)
 	for (size_t i = 0; i < t->tags.n; i++)
 		jsonout_text(o, NULL, t->tags.v[i]);
 	jsonout_list_end(o);
+	jsonout_list(o, "used_by");
+	for (size_t i = 0; i < t->n_used_by; i++)
+		jsonout_text(o, NULL, t->used_by[i]);
+	jsonout_list_end(o);
 	jsonout_object_end(o);
 }
 

@@ -12,6 +12,7 @@
 enum {
 	TOKEN_USES_MAX = 100000,
 	LIST_PAGE = 500, /* nodes or clients in one answer, at most */
+	TOKEN_USERS_SHOWN = 16, /* names beside a token */
 };
 
 struct msg_tags {
@@ -61,6 +62,9 @@ struct msg_token {
 	int64_t created, expires; /* Unix seconds */
 	bool revoked, expired, ephemeral;
 	struct msg_tags tags;
+	/* Members that joined with it, the first of them. */
+	const char *used_by[TOKEN_USERS_SHOWN];
+	size_t n_used_by;
 };
 void msg_token_put(struct jsonout *o, const struct msg_token *t); /* one of a list */
 

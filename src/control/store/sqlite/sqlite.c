@@ -87,5 +87,6 @@ const struct store_ops store_sqlite = {
 	.token_by_id = sql_token_by_id,
 	.token_spend = sql_token_spend,
 	.token_give_back = sql_token_give_back,
+	.token_prune = sql_token_prune,
 	.token_revoke = sql_token_revoke,
 };

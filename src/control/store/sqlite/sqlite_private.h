@@ -52,6 +52,9 @@
 	X(TOKEN_SPEND, "UPDATE token SET used = used + 1 WHERE id = ?1 AND used < uses AND revoked = 0 AND " \
 		       "expires > ?2")                                                                       \
 	X(TOKEN_GIVE_BACK, "UPDATE token SET used = used - 1 WHERE id = ? AND used > 0")                     \
+	X(TOKEN_PRUNE, "DELETE FROM token WHERE (expires < ?1 OR (created < ?1 AND (revoked = 1 OR used >= " \
+		       "uses))) "                                                                            \
+		       "AND NOT EXISTS (SELECT 1 FROM node WHERE node.token = token.id)")                    \
 	X(TOKEN_REVOKE, "UPDATE token SET revoked = 1 WHERE id = ?")
 
 enum sql_stmt_id {
@@ -115,6 +118,7 @@ int sql_token_insert(struct store *store, const struct store_token *t);
 int sql_token_by_id(struct store *store, const uint8_t id[static TOKEN_ID], struct store_token *ret_token);
 int sql_token_spend(struct store *store, const uint8_t id[static TOKEN_ID], int64_t now);
 int sql_token_give_back(struct store *store, const uint8_t id[static TOKEN_ID]);
+int sql_token_prune(struct store *store, int64_t before);
 int sql_token_revoke(struct store *store, const uint8_t id[static TOKEN_ID]);
 
 #endif

@@ -107,6 +107,15 @@ int sql_token_give_back(struct store *store, const uint8_t id[static TOKEN_ID])
 	return sql_run(st);
 }
 
+int sql_token_prune(struct store *store, int64_t before)
+{
+	struct sql_store *s = sql_of(store);
+	sqlite3_stmt *st = sql_stmt(s, STMT_TOKEN_PRUNE);
+
+	sqlite3_bind_int64(st, 1, before);
+	return sql_run(st);
+}
+
 int sql_token_revoke(struct store *store, const uint8_t id[static TOKEN_ID])
 {
 	struct sql_store *s = sql_of(store);

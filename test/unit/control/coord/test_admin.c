@@ -63,6 +63,36 @@ static void tokens_are_listed_without_their_secret_and_can_be_revoked(void **sta
 	assert_true(json_is_true(json_object_get(one, "expired")));
 }
 
+static const json_t *list_tokens(struct rig *r)
+{
+	return json_object_get(rig_admin(r, json_pack("{s:s}", "cmd", "token.list")), "tokens");
+}
+
+static void a_token_says_who_joined_with_it_and_is_forgotten_once_nobody_is_left(void **state)
+{
+	struct rig *r = *state;
+	struct token t = rig_token(r, json_pack("{s:i}", "uses", 2));
+	struct machine *b = rig_machine(r, 0), *a = rig_machine(r, 1);
+
+	machine_enrol(b, &t, "b");
+	machine_enrol(a, &t, "a");
+	rig_settle(r);
+	const json_t *users = json_object_get(json_array_get(list_tokens(r), 0), "used_by");
+	assert_int_equal(json_array_size(users), 2);
+	assert_string_equal(json_string_value(json_array_get(users, 0)), "a");
+	assert_string_equal(json_string_value(json_array_get(users, 1)), "b");
+
+	/* Long of no use, but a's; so is the other one, and nobody's. */
+	rig_token(r, json_pack("{s:i}", "ttl_s", 60));
+	rig_admin(r, json_pack("{s:s, s:s}", "cmd", "node.remove", "node", "b"));
+	rig_unix_now += 31 * 86400;
+	rig_token(r, json_object());
+	assert_int_equal(json_array_size(list_tokens(r)), 2);
+	rig_admin(r, json_pack("{s:s, s:s}", "cmd", "node.remove", "node", "a"));
+	rig_token(r, json_object());
+	assert_int_equal(json_array_size(list_tokens(r)), 2);
+}
+
 static void the_node_list_tells_what_is_known(void **state)
 {
 	struct rig *r = *state;
@@ -400,6 +430,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(tokens_are_listed_without_their_secret_and_can_be_revoked),
+		T(a_token_says_who_joined_with_it_and_is_forgotten_once_nobody_is_left),
 		T(the_node_list_tells_what_is_known),
 		T(renaming_is_told_to_all),
 		T(a_removed_node_is_told_and_cut_off_and_its_address_is_free),

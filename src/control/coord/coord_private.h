@@ -196,6 +196,8 @@ void push_leave(struct conn *n);
 void push_drained(struct conn *n);
 void push_expire(struct coord *c, ns_t now); /* closes who did not take its snapshot */
 bool push_idle(const struct coord *c);
+/* A slice took from start to end: when the next round may begin follows from all that they have taken. */
+void push_account(struct coord *c, ns_t start, ns_t end);
 
 /* nodes.c */
 typedef void request_run_fn(struct coord *c, const struct asker *a, const union msg_request *r);

@@ -120,6 +120,14 @@ static void begin_round(struct push *p)
 		list_push_back(&p->behind, l);
 }
 
+void push_account(struct coord *c, ns_t start, ns_t end)
+{
+	struct push *p = &c->push;
+
+	p->paid_at = ns_max(p->paid_at, start) + 2 * (end - start);
+	p->not_before = ns_max(end + c->tuning.push_gap, p->paid_at - c->tuning.push_debt);
+}
+
 static void run_slice(void *ctx)
 {
 	struct coord *c = ctx;
@@ -142,9 +150,7 @@ static void run_slice(void *ctx)
 		}
 	}
 	serve_waiting(c);
-	ns_t now = time_monotonic();
-	p->paid_at = ns_max(p->paid_at, start) + 2 * (now - start);
-	p->not_before = ns_max(now + c->tuning.push_gap, p->paid_at - c->tuning.push_debt);
+	push_account(c, start, time_monotonic());
 	plan(c);
 }
 

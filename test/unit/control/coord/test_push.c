@@ -285,6 +285,32 @@ static void a_few_changes_are_told_at_once_and_a_storm_takes_half_of_the_time(vo
 	assert_true(machine_knows(rig_machine(r, 0), "second"));
 }
 
+static void what_slices_take_is_paid_with_as_much_time_for_others(void **state)
+{
+	static const struct {
+		const char *what;
+		ns_t start, end, not_before;
+	} rows[] = {
+		{"a short one: the gap", 100 * SEC, 100 * SEC + 10 * MS, 100 * SEC + 30 * MS},
+		{"a long one, in advance", 100 * SEC + 30 * MS, 100 * SEC + 530 * MS, 100 * SEC + 550 * MS},
+		{"the last in advance", 100 * SEC + 550 * MS, 101 * SEC + 50 * MS, 101 * SEC + 70 * MS},
+		{"half of the time", 101 * SEC + 70 * MS, 101 * SEC + 570 * MS, 102 * SEC + 30 * MS},
+		{"half of the time again", 102 * SEC + 30 * MS, 102 * SEC + 230 * MS, 102 * SEC + 430 * MS},
+		{"idle since: no more credit than at first", 500 * SEC, 502 * SEC, 503 * SEC},
+	};
+	struct rig *r = *state;
+
+	r->c->tuning.push_gap = 20 * MS;
+	r->c->tuning.push_debt = 1 * SEC;
+	r->c->push.paid_at = 0;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		push_account(r->c, rows[i].start, rows[i].end);
+		if (r->c->push.not_before != rows[i].not_before)
+			fail_msg("%s: %+" PRId64 " ms", rows[i].what,
+				(r->c->push.not_before - rows[i].not_before) / MS);
+	}
+}
+
 static void large_meshes_are_paced_and_small_ones_are_not(void **state)
 {
 	enum { N = 1100 };
@@ -333,6 +359,7 @@ int main(void)
 		T(who_does_not_take_its_snapshot_makes_room_for_others),
 		T(who_takes_a_large_snapshot_in_its_time_keeps_its_link),
 		T(a_few_changes_are_told_at_once_and_a_storm_takes_half_of_the_time),
+		T(what_slices_take_is_paid_with_as_much_time_for_others),
 		T(large_meshes_are_paced_and_small_ones_are_not),
 	};
 

@@ -14,7 +14,7 @@ BENCH = $(if $(ONLY),--only='$(ONLY)') $(if $(TESTS),--tests='$(TESTS)') $(if $(
 CTEST := ctest --output-on-failure --no-tests=error -j $(JOBS)
 PYTEST := $(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(PYTHON) -B -m pytest -p no:cacheprovider
 
-.PHONY: help setup build demo test unit slow lab bench scale flood asan tsan labasan labtsan fuzz lint fmt install uninstall clean $(BIN)
+.PHONY: help setup build demo test unit slow lab bench scale flood attack asan tsan labasan labtsan fuzz lint fmt install uninstall clean $(BIN)
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,10 @@ scale: build ## how far one coordinator carries: a herd of SIZES members (defaul
 flood: build ## how long a handshake takes while strangers send 75,000 handshake messages a second (RATE=n)
 	@cmake --preset ci > /dev/null && cmake --build --preset ci -j $(JOBS) --target labtools flood
 	@$(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(PYTHON) -B test/bench/flood/flood.py $(if $(RATE),--rate $(RATE))
+
+attack: build ## what strangers and members can cost a coordinator (T="connects neighbour" selects); a quarter of an hour
+	@cmake --preset ci > /dev/null && cmake --build --preset ci -j $(JOBS) --target herd labtools
+	@$(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(PYTHON) -B test/bench/scale/attack.py $(T)
 
 asan: setup ## unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@cmake --preset asan > /dev/null && cmake --build --preset asan -j $(JOBS) && $(SUDO) $(CTEST) --test-dir build/asan

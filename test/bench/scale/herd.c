@@ -2,15 +2,24 @@
 /*
  * The herd's commands on stdin, a line each; one JSON object per event on stdout.
  *
- *   token TM1             where the coordinator is, and the right to join
- *   via HOST:PORT         connect there instead
- *   sources FIRST N       links come from N addresses in turn, FIRST and those after it; N 0: as the system
- * likes join N PARALLEL       N new members, at most PARALLEL at once: {"ev":"joined"} when each holds its
- * map watch TEXT            when has every linked member been told TEXT? {"ev":"watching"}, then
- * {"ev":"watched"} unwatch               {"ev":"watched"} with what has come so far mark counters begin anew,
- * nobody counts as current stats                 {"ev":"stats"} cut                   all links are gone;
- * members come back by themselves end                   all links are gone and stay so stun ID HOST:PORT RATE
- * every member asks the coordinator for its address: {"ev":"stunned"} quit
+ *   token TM1                  where the coordinator is, and the right to join
+ *   via HOST:PORT              connect there instead
+ *   sources FIRST N            links come from N addresses in turn, FIRST and those after it; N 0: as the
+ *                              system likes
+ *   join N PARALLEL            N new members, at most PARALLEL at once: {"ev":"joined"} when each holds its
+ * map watch TEXT                 when has every linked member been told TEXT? {"ev":"watching"}, then
+ *                              {"ev":"watched"}
+ *   unwatch                    {"ev":"watched"} with what has come so far
+ *   mark                       counters begin anew, nobody counts as current
+ *   stats                      {"ev":"stats"}
+ *   cut                        all links are gone; members come back by themselves
+ *   end                        all links are gone and stay so
+ *   stun ID HOST:PORT RATE     every member asks the coordinator for its address: {"ev":"stunned"}
+ *   want TARGET FIRST N        N members, from number FIRST on, ask for that one's candidates
+ *   guests MANNER N PARALLEL AS TARGET
+ *                              see guest.c; AS and TARGET are numbers of members, or - ; the first has no
+ * link of its own any more: {"ev":"guests"} when all N have been go                         guests that are
+ * still there go: {"ev":"gone"} quit
  */
 #include "bench/scale/herd.h"
 
@@ -188,9 +197,10 @@ static void cmd_stats(const struct herd *h)
 	       "\"downs\":%lu,\"refused\":%lu,\"received\":%lu,\"messages\":%lu,\"bytes\":%lu,\"snapshots\":%"
 	       "lu,\"snapshot_"
 	       "bytes\":%lu,"
-	       "\"deltas\":%lu,\"delta_bytes\":%lu,\"misfits\":%lu,\"cpu_s\":%.2f}\n",
+	       "\"deltas\":%lu,\"delta_bytes\":%lu,\"misfits\":%lu,\"candidates\":%lu,\"cpu_s\":%.2f}\n",
 		h->n, h->n_up, h->n_current, behind, c->attempts, c->ups, c->downs, c->refused, c->received,
 		c->messages, c->bytes, c->snapshots, c->snapshot_bytes, c->deltas, c->delta_bytes, c->misfits,
+		c->candidates,
 		(double)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) +
 			(double)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) / 1e6);
 	fflush(stdout);
@@ -198,15 +208,8 @@ static void cmd_stats(const struct herd *h)
 
 static void cmd_end(struct herd *h)
 {
-	for (size_t i = 0; i < h->n; i++) {
-		struct member *m = h->members[i];
-
-		if (m->state == MEMBER_UP)
-			h->n_up--;
-		m->state = MEMBER_GONE;
-		clink_free(TAKE(m->link));
-		loop_timer_stop(m->timer);
-	}
+	for (size_t i = 0; i < h->n; i++)
+		member_end(h->members[i]);
 	printf("{\"ev\":\"ended\"}\n");
 	fflush(stdout);
 }
@@ -222,10 +225,47 @@ static void cmd_token(struct herd *h, const char *text)
 	h->has_token = true;
 }
 
+static void cmd_want(struct herd *h, size_t target, size_t first, size_t n)
+{
+	for (size_t i = first; i < MIN(first + n, h->n) && target < h->n; i++)
+		member_want(h->members[i], h->members[target]);
+}
+
+static struct member *numbered(struct herd *h, const char *text)
+{
+	size_t i = strtoul(text, NULL, 10);
+
+	return strcmp(text, "-") != 0 && i < h->n ? h->members[i] : NULL;
+}
+
+static bool cmd_guests(struct herd *h, const char *words)
+{
+	static const char *const manners[] = {[GUEST_SILENT] = "silent",
+		[GUEST_SMALL] = "small",
+		[GUEST_LARGE] = "large",
+		[GUEST_ALMOST] = "almost",
+		[GUEST_VISIT] = "visit",
+		[GUEST_WANDER] = "wander",
+		[GUEST_WANT] = "want"};
+	char manner[16], as[16], target[16];
+	struct guest_plan p = {0};
+
+	if (sscanf(words, "%15s %zu %zu %15s %15s", manner, &p.n, &p.parallel, as, target) != 5)
+		return false;
+	while (strcmp(manner, manners[p.manner]) != 0)
+		if (++p.manner == ARRAY_LEN(manners))
+			return false;
+	p.target = numbered(h, target);
+	p.as = numbered(h, as);
+	if (p.as)
+		member_end(numbered(h, as));
+	return guests_start(h, &p) == TM_OK;
+}
+
 static void command(struct herd *h, char *line)
 {
 	char text[TOKEN_TEXT_MAX], more[TOKEN_ADDR_LEN];
-	unsigned long a, b;
+	unsigned long a, b, c;
 
 	line[strcspn(line, "\n")] = '\0';
 	if (sscanf(line, "token %4095s", text) == 1)
@@ -252,7 +292,14 @@ static void command(struct herd *h, char *line)
 	else if (sscanf(line, "stun %31s %255s %lu", text, more, &a) == 3 &&
 		 stun_start(h, text, more, (unsigned)a) == TM_OK)
 		return;
-	else if (strcmp(line, "quit") == 0)
+	else if (sscanf(line, "want %lu %lu %lu", &a, &b, &c) == 3)
+		cmd_want(h, a, b, c);
+	else if (strncmp(line, "guests ", 7) == 0 && cmd_guests(h, line + 7))
+		return;
+	else if (strcmp(line, "go") == 0) {
+		guests_report(h, "gone");
+		guests_end(h);
+	} else if (strcmp(line, "quit") == 0)
 		event_base_loopbreak(h->base);
 	else
 		fprintf(stderr, "herd: not understood: %s\n", line);
@@ -301,6 +348,7 @@ int main(void)
 	printf("{\"ev\":\"ready\"}\n");
 	fflush(stdout);
 	event_base_dispatch(h->base);
+	guests_end(h);
 	for (size_t i = 0; i < h->n; i++)
 		member_free(h->members[i]);
 	event_free(in);

@@ -55,10 +55,14 @@ struct herd_counters {
 	uint64_t received; /* bytes from the sockets */
 	uint64_t messages, bytes; /* of text, as it is read */
 	uint64_t snapshots, snapshot_bytes, deltas, delta_bytes, misfits;
+	uint64_t candidates; /* messages that tell them */
 };
+
+struct guests;
 
 struct herd {
 	struct event_base *base;
+	struct guests *guests; /* NULL: none */
 	struct token token;
 	bool has_token;
 	char address[TOKEN_ADDR_LEN]; /* of the coordinator, instead of those in the token; "" = the token's
@@ -88,6 +92,31 @@ void member_free(struct member *m);
 void member_join(struct member *m);
 void member_start(struct member *m, ns_t wait); /* enrolled already */
 void member_cut(struct member *m); /* its link is gone, as after a failure of the network */
+void member_end(struct member *m); /* likewise, and it does not come back */
+void member_want(struct member *m, const struct member *target); /* asks for its candidates */
+json_t *member_hello(unsigned index, uint64_t version); /* what that one says, holding that map */
+
+/*
+ * guest.c: links that are there to cost the coordinator something, `n` in all and at most `parallel` at once.
+ * Each has a new key, or all have that of `as` (which had better have no link of its own).
+ */
+enum guest_manner {
+	GUEST_SILENT, /* Noise is through, and nothing is said */
+	GUEST_SMALL, /* says what is no greeting */
+	GUEST_LARGE, /* likewise, as much and as intricate as a first message may be */
+	GUEST_ALMOST, /* that without its last byte */
+	GUEST_VISIT, /* says hello, and goes when it is welcomed */
+	GUEST_WANDER, /* says hello, and then other candidates again and again */
+	GUEST_WANT, /* says hello, and asks for `target`'s candidates as often as it can */
+};
+struct guest_plan {
+	enum guest_manner manner;
+	size_t n, parallel;
+	const struct member *as, *target; /* NULL: none */
+};
+NODISCARD int guests_start(struct herd *h, const struct guest_plan *plan);
+void guests_report(struct herd *h, const char *event); /* {"ev":event, and what they have had so far */
+void guests_end(struct herd *h);
 
 /* herd.c: what members report. */
 void herd_joined(struct herd *h, bool ok);

@@ -99,16 +99,22 @@ static void on_enrol_reply(struct member *m, const json_t *reply)
 
 /* --- greeting --- */
 
-static void send_hello(struct member *m)
+json_t *member_hello(unsigned index, uint64_t version)
 {
 	char host[32], outside[32];
-	unsigned a = m->index >> 8 & 255, b = m->index & 255;
+	unsigned a = index >> 8 & 255, b = index & 255;
 
 	snprintf(host, sizeof(host), "192.0.2.%u:%u", b, 1024 + a);
 	snprintf(outside, sizeof(outside), "203.0.113.%u:%u", b, 1024 + a);
-	json_t *j = json_pack("{s:s, s:s, s:s, s:I, s:[{s:s, s:s}, {s:s, s:s}]}", "t", "hello", "version",
-		TM_VERSION, "os", "linux", "netmap", (json_int_t)m->version, "candidates", "type", "host",
+	return json_pack("{s:s, s:s, s:s, s:I, s:[{s:s, s:s}, {s:s, s:s}]}", "t", "hello", "version",
+		TM_VERSION, "os", "linux", "netmap", (json_int_t)version, "candidates", "type", "host",
 		"addr", host, "type", "srflx", "addr", outside);
+}
+
+static void send_hello(struct member *m)
+{
+	json_t *j = member_hello(m->index, m->version);
+
 	m->state = MEMBER_GREET;
 	(void)!clink_send(m->link, j);
 	json_decref(j);
@@ -178,6 +184,8 @@ static void on_message(void *ctx, struct clink *l UNUSED, const json_t *message)
 		on_welcome(m, message);
 	else if (strcmp(type, "reply") == 0 && m->state == MEMBER_ENROL)
 		on_enrol_reply(m, message);
+	else if (strcmp(type, "candidates") == 0)
+		m->herd->count.candidates++;
 	else if (strcmp(type, "removed") == 0)
 		m->version = 0;
 }
@@ -281,4 +289,24 @@ void member_cut(struct member *m)
 {
 	if (m->link)
 		drop(m);
+}
+
+void member_end(struct member *m)
+{
+	if (m->state == MEMBER_UP)
+		m->herd->n_up--;
+	m->state = MEMBER_GONE;
+	clink_free(TAKE(m->link));
+	loop_timer_stop(m->timer);
+}
+
+void member_want(struct member *m, const struct member *target)
+{
+	char id[NODE_ID_STR_LEN];
+
+	identity_node_id(target->id.ed_pub, id);
+	json_t *j = json_pack("{s:s, s:s}", "t", "want", "node", id);
+	if (m->state == MEMBER_UP)
+		(void)!clink_send(m->link, j);
+	json_decref(j);
 }

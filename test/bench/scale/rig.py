@@ -84,6 +84,14 @@ class Process:
     def cpu(self):
         return sum(self.threads().values())
 
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def written(self):
+        """Bytes that it caused to be written to a disk."""
+        with open(f"/proc/{self.pid}/io", encoding="ascii") as f:
+            return next(int(line.split()[1]) for line in f if line.startswith("write_bytes"))
+
     def memory(self, field="VmRSS"):
         """MiB"""
         with open(f"/proc/{self.pid}/status") as f:
@@ -109,13 +117,50 @@ class Meter:
 
     def __init__(self, process):
         self.process = process
-        self.begun, self.threads = time.monotonic(), process.threads()
+        self.begun, self.threads, self.written = time.monotonic(), process.threads(), process.written()
 
     def read(self):
         now = self.process.threads()
         return {"wall_s": time.monotonic() - self.begun,
                 "cpu_s": sum(v - self.threads.get(k, 0) for k, v in now.items()),
-                "control_s": now["control"] - self.threads["control"]}
+                "control_s": now["control"] - self.threads["control"],
+                "written_kb": (self.process.written() - self.written) / 1e3}
+
+
+class Book:
+    """Where the figures go."""
+
+    def __init__(self, path):
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        self.file = open(path, "w", encoding="utf-8")
+        self.rows = {}
+
+    def note(self, size, what, **figures):
+        self.rows.setdefault(size, {})[what] = figures
+        self.file.write(json.dumps({"size": size, "what": what} | figures) + "\n")
+        self.file.flush()
+        shown = {k: round(v, 3) if isinstance(v, float) else v for k, v in figures.items()}
+        print(f"{time.strftime('%H:%M:%S')} {size:6} {what:28} {shown}", flush=True)
+
+
+class Knocks:
+    """Connections of strangers who say nothing (test/lab/tools/knock.c), while it is open; `did` afterwards."""
+
+    def __init__(self, host, **words):
+        self.process = host.spawn(find_tool("knock"), *[f"{k}={v}" for k, v in words.items()], stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE, text=True)
+        self.did = None
+
+    def __enter__(self):
+        if self.process.stdout.readline() != "ready\n":
+            raise LabError("nobody knocks")
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        text = self.process.stdout.read()
+        self.process.wait(timeout=10)
+        self.did = json.loads(text) if text else None
 
 
 @contextlib.contextmanager

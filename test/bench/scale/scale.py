@@ -19,7 +19,7 @@ import time
 sys.path[:0] = [os.path.join(os.path.dirname(__file__), "..", "..", "lab")]
 
 from lab import Lab, LabError, wait_for  # noqa: E402
-from rig import Daemon, Herd, Meter, slow_cable  # noqa: E402
+from rig import Book, Daemon, Herd, Meter, slow_cable  # noqa: E402
 
 PARALLEL = 100
 SERIAL = 10
@@ -30,21 +30,6 @@ STUN_RATE = 2000
 MANY = 4000                                  # source addresses
 FAST_SOURCES, SLOW_SOURCES = "198.19.0.1", "198.19.64.1"
 SLOW_HUB, SLOW_HERD = "198.18.250.1", "198.18.250.2"
-
-
-class Book:
-    """Where the figures go."""
-
-    def __init__(self, path):
-        self.file = open(path, "w", encoding="utf-8")
-        self.rows = {}
-
-    def note(self, size, what, **figures):
-        self.rows.setdefault(size, {})[what] = figures
-        self.file.write(json.dumps({"size": size, "what": what} | figures) + "\n")
-        self.file.flush()
-        shown = {k: round(v, 3) if isinstance(v, float) else v for k, v in figures.items()}
-        print(f"{time.strftime('%H:%M:%S')} {size:6} {what:28} {shown}", flush=True)
 
 
 def median(values):
@@ -255,7 +240,6 @@ def main():
     p.add_argument("--out", default="build/scale.jsonl")
     args = p.parse_args()
     signal.signal(signal.SIGTERM, lambda *a: sys.exit(1))
-    os.makedirs(os.path.dirname(args.out) or ".", exist_ok=True)
     book = Book(args.out)
     try:
         run(args, book)

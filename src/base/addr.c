@@ -176,6 +176,18 @@ struct prefix prefix_mask(const struct prefix *p)
 	return m;
 }
 
+struct ip prefix_last_host(const struct prefix *p)
+{
+	const unsigned bits = 8 * (unsigned)ip_len(&p->ip);
+	struct ip last = p->ip;
+
+	for (unsigned bit = p->len; bit < bits; bit++)
+		last.bytes[bit / 8] |= (uint8_t)(0x80u >> bit % 8);
+	if (p->len + 1u < bits)
+		last.bytes[bits / 8 - 1] &= 0xfe;
+	return last;
+}
+
 /* Do the first len bits agree? */
 static bool bits_eq(const uint8_t *a, const uint8_t *b, unsigned len)
 {

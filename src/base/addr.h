@@ -60,6 +60,8 @@ NODISCARD int prefix_parse(
 const char *prefix_format(const struct prefix *p, char buf[static PREFIX_STR_LEN]);
 struct prefix prefix_host(const struct ip *ip);
 struct prefix prefix_mask(const struct prefix *p); /* with host bits cleared */
+/* The last address but one: of IPv4 the highest that a host may have. Of a range of two or one, the last. */
+struct ip prefix_last_host(const struct prefix *p);
 bool prefix_contains(const struct prefix *p, const struct ip *ip);
 bool prefix_overlaps(const struct prefix *a, const struct prefix *b);
 bool prefix_eq(const struct prefix *a, const struct prefix *b);

@@ -267,6 +267,16 @@ static void start_responder(struct node *n)
 			KV("why", diag_format(&d, err, text, sizeof(text))));
 }
 
+static int start_inbound(struct node *n)
+{
+	const struct inbound_config cfg = plugs_inbound(n);
+	int err = inbound_new(n->base, &cfg, &n->inbound);
+
+	if (!err)
+		inbound_ask(n->inbound);
+	return err;
+}
+
 static int start_netmon(struct node *n)
 {
 	const struct os_netmon_events events = {
@@ -318,7 +328,9 @@ int node_start(struct node *n)
 	drive_network(n);
 	agent_start(n->agent);
 	start_responder(n);
-	err = start_netmon(n);
+	err = start_inbound(n);
+	if (!err)
+		err = start_netmon(n);
 	return err ? err : start_ctl(n);
 }
 
@@ -335,6 +347,7 @@ void node_close(struct node *n)
 	ctl_free(n->open_ctl);
 	ctl_free(n->ctl);
 	os_netmon_free(n->netmon);
+	inbound_free(n->inbound);
 	interface_close(n);
 	responder_free(n->responder); /* while the plane can still carry the end of its connections */
 	keeper_free(TAKE(n->keeper));

@@ -94,6 +94,7 @@ void node_on_network_changed(void *ctx, bool moved)
 {
 	struct node *n = ctx;
 
+	inbound_ask_soon(n->inbound);
 	if (!moved) {
 		drive_routes(n);
 		return;

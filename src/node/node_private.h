@@ -17,6 +17,7 @@
 #include "node/clock.h"
 #include "node/config.h"
 #include "node/ctl.h"
+#include "node/inbound.h"
 #include "node/keeper.h"
 #include "node/node.h"
 #include "os/os.h"
@@ -53,6 +54,7 @@ struct node {
 	struct agent *agent;
 	struct responder *responder; /* NULL when switched off */
 	struct os_netmon *netmon;
+	struct inbound *inbound;
 	struct ctl *ctl, *open_ctl; /* open_ctl: for questions of all users; NULL where it cannot be had */
 	struct event *plane_event, *signals[3];
 	struct loop_timer *plane_timer, *path_timer, *stop_timer;
@@ -106,6 +108,7 @@ struct plane_events plugs_plane(struct node *n);
 struct agent_events plugs_agent(struct node *n);
 struct keeper_config plugs_keeper(struct node *n);
 struct responder_config plugs_responder(struct node *n);
+struct inbound_config plugs_inbound(struct node *n);
 
 /* commands.c: the control socket's handler, and that of the open one: what shows and changes nothing. */
 void node_command(void *ctx, const json_t *req, struct ctl_call *call);

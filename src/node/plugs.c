@@ -268,3 +268,20 @@ struct responder_config plugs_responder(struct node *n)
 		.is_member = is_member,
 	};
 }
+
+static bool is_taken(void *ctx, const struct ip *ip)
+{
+	const struct node *n = ctx;
+
+	return mesh_by_ip(peers_mesh(n->peers), ip) != NULL;
+}
+
+struct inbound_config plugs_inbound(struct node *n)
+{
+	return (struct inbound_config){
+		.ctx = n,
+		.ifname = plane_tun_name(n->plane),
+		.side = {{n->enrolment.self.ip4, n->mesh.net4}, {n->enrolment.self.ip6, n->mesh.net6}},
+		.taken = is_taken,
+	};
+}

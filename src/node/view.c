@@ -66,6 +66,9 @@ static void take_plane(const struct node *n, struct node_view *v)
 	v->listen_port = plane_port(n->plane);
 	plane_offloads_format(plane_offloads(n->plane), v->offloads);
 	plane_drops(n->plane, v->drops);
+	v->inbound_known = inbound_known(n->inbound);
+	v->firewalled4 = inbound_dropped(n->inbound, 0);
+	v->firewalled6 = inbound_dropped(n->inbound, 1);
 	v->drops[DROP_STUN_AUTH] += core_refused(n->path_core);
 }
 

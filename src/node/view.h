@@ -54,6 +54,8 @@ struct node_view {
 	uint16_t mtu, listen_port, api_port; /* 0 = no coordinator here */
 	int64_t uptime_s;
 	uint64_t drops[DROP_N];
+	bool inbound_known;
+	bool firewalled4, firewalled6; /* this machine's firewall drops what comes from that range */
 	struct peer_view *peers; /* owned */
 	size_t n_peers, n_left_out;
 };

@@ -153,6 +153,20 @@ static void put_drops(const struct node_view *v, struct jsonout *out)
 	jsonout_object_end(out);
 }
 
+static void put_firewalled(const struct node_view *v, struct jsonout *out)
+{
+	if (!v->inbound_known) {
+		jsonout_raw(out, "firewalled", "null", 4);
+		return;
+	}
+	jsonout_list(out, "firewalled");
+	if (v->firewalled4)
+		put_prefix(out, NULL, &v->mesh->net4);
+	if (v->firewalled6)
+		put_prefix(out, NULL, &v->mesh->net6);
+	jsonout_list_end(out);
+}
+
 void view_print_status(const struct node_view *v, struct jsonout *out)
 {
 	jsonout_object(out, NULL);
@@ -176,6 +190,7 @@ void view_print_status(const struct node_view *v, struct jsonout *out)
 	jsonout_text(out, "offloads", v->offloads);
 	jsonout_text(out, "steering", v->steering);
 	jsonout_int(out, "offload_losses", v->offload_losses);
+	put_firewalled(v, out);
 	put_drops(v, out);
 	jsonout_list(out, "peers");
 	for (size_t i = 0; i < v->n_peers; i++)

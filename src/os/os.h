@@ -92,6 +92,12 @@ void os_netmon_free(struct os_netmon *m);
 NODISCARD int os_bind_to_device(int fd, const char *ifname);
 /* The firewall mark (SO_MARK) of what the socket sends; 0 = none, always permitted. errno says more. */
 NODISCARD int os_mark_socket(int fd, uint32_t mark);
+/*
+ * Sends a datagram by that interface to the discard port there. The descriptor is readable when an answer
+ * came, which an ICMP error is as well. TM_EUNREACH and others: it could not be sent, errno says more.
+ */
+NODISCARD int os_knock(const char *ifname, const struct ip *from, const struct ip *to, int *ret_fd);
+void os_knock_end(int fd);
 struct os_tcp_stats {
 	uint32_t retransmits; /* segments sent again, since the connection began */
 	uint32_t unacked_bytes; /* written by us and not yet confirmed by the other side */

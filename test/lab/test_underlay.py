@@ -164,3 +164,39 @@ def test_another_vpns_peer_in_its_own_table_stops_no_join(net):
     node.host.sh("ip", "route", "add", "100.101.8.8/32", "dev", "eth0", "table", 52)
     node.join(hub.token())
     wait_for("the tunnel", lambda: node.ping("hub", check=False).returncode == 0)
+
+
+# --- a firewall that drops what comes from the mesh ---
+
+def firewall(node, *rules, policy="accept"):
+    node.host.sh("nft", "add", "table", "inet", "test")
+    node.host.sh("nft", "add", "chain", "inet", "test", "input", f"{{ type filter hook input priority 0; policy {policy}; }}")
+    for rule in rules:
+        node.host.sh("nft", "add", "rule", "inet", "test", "input", *rule.split())
+
+
+def test_a_firewall_that_drops_the_mesh_is_recognised_and_said(net):
+    hub, node = net.node("hub"), net.node("node")
+    hub.init("--net4", "100.101.0.0/16")
+    firewall(node, 'ip saddr 100.64.0.0/10 iifname != "tailscale0" drop')  # as another VPN's
+    says = "this machine's firewall drops what comes from 100.101.0.0/16: let it in by tm0"
+    assert says in node.join(hub.token()).stdout
+    assert says in node.run("status").stdout
+    assert node.status()["firewalled"] == ["100.101.0.0/16"]
+    assert node.log().count("firewall drops") == 1 and "from=100.101.0.0/16" in node.log()
+    assert wait_for("the hub's answer", lambda: hub.status()["firewalled"] is not None or None) is True
+    assert hub.status()["firewalled"] == []
+    node.host.sh("nft", "delete", "table", "inet", "test")
+    node.host.sh("ip", "addr", "add", "198.18.2.99/24", "dev", "eth0")  # whatever it is: looked at again
+    wait_for("the firewall to be asked again", lambda: node.status()["firewalled"] == [])
+    assert "firewall lets in" in node.log()
+
+
+def test_an_ordinary_firewall_is_no_reason_to_speak(net):
+    hub, node = net.node("hub"), net.node("node")
+    hub.init()
+    firewall(node, "iif lo accept", "ct state established,related accept", "icmpv6 type nd-neighbor-solicit accept",
+             "icmpv6 type nd-neighbor-advert accept", "icmpv6 type nd-router-advert accept", policy="drop")
+    assert "firewall" not in node.join(hub.token()).stdout
+    assert wait_for("the answer", lambda: node.status()["firewalled"] is not None) and node.status()["firewalled"] == []
+    assert "no_route" not in node.status()["drops"]

@@ -129,7 +129,8 @@ static bool path_is_up(const json_t *peer)
 	       strcmp(json_text(peer, "path"), "direct") == 0;
 }
 
-/* Until there is a tunnel to the coordinator, or PATH_WAIT_MS: then the last status known, NULL when none. */
+/* Until there is a tunnel to the coordinator and the firewall was asked, or PATH_WAIT_MS: then the last
+ * status known, NULL when none. */
 static json_t *wait_for_path(struct cli *c)
 {
 	ns_t deadline = time_monotonic() + PATH_WAIT_MS * MS;
@@ -147,7 +148,8 @@ static json_t *wait_for_path(struct cli *c)
 			last = now;
 		}
 		hub = peers_coordinator(json_object_get(last, "peers"));
-		if ((hub && path_is_up(hub)) || time_monotonic() > deadline)
+		if ((hub && path_is_up(hub) && !json_is_null(json_object_get(last, "firewalled"))) ||
+			time_monotonic() > deadline)
 			break;
 		if (hub && !nudged &&
 			cli_ask(c, "nudge", json_pack("{s:s}", "node", json_text(hub, "id")), PATH_WAIT_MS,
@@ -185,6 +187,17 @@ static void print_path(struct cli *c, const json_t *status)
 		fprintf(c->out, "\n");
 }
 
+static void print_firewalled(struct cli *c, const json_t *status)
+{
+	char net[PEER_TEXT_LEN];
+
+	if (peers_firewalled(status, net))
+		fprintf(c->out,
+			"  but this machine's firewall drops what comes from %s: let it in by %s\n"
+			"  (another VPN's rules may do that, as Tailscale's do: the guide says what helps)\n",
+			net, json_text(status, "tun"));
+}
+
 static json_t *joined_json(const struct enrolment *e, const json_t *status)
 {
 	char ip4[IP_STR_LEN], ip6[IP_STR_LEN], net4[PREFIX_STR_LEN], net6[PREFIX_STR_LEN];
@@ -211,6 +224,7 @@ static int print_joined(
 	if (status) {
 		fprintf(c->out, " \u00b7 %zu peer%s", n, n == 1 ? "" : "s");
 		print_path(c, status);
+		print_firewalled(c, status);
 	} else {
 		fprintf(c->out, " \u00b7 mesh \"%s\"\n", e->mesh.name);
 	}

@@ -26,7 +26,7 @@ static void print_self(struct cli *c, const json_t *status)
 	const json_t *self = json_object_get(status, "self"), *mesh = json_object_get(status, "mesh");
 	const json_t *link = json_object_get(status, "link");
 	bool coordinator = json_is_true(json_object_get(self, "coordinator"));
-	char span[FORMAT_LEN];
+	char span[FORMAT_LEN], net[PEER_TEXT_LEN];
 
 	fprintf(c->out, "  %s \u00b7 %s, %s \u00b7 mesh \"%s\"%s \u00b7 up %s\n", json_text(self, "name"),
 		json_text(self, "ip4"), json_text(self, "ip6"), json_text(mesh, "name"),
@@ -34,6 +34,11 @@ static void print_self(struct cli *c, const json_t *status)
 	if (json_number(status, "offload_losses") > 0)
 		fprintf(c->out, "  slower than it could be: the kernel refuses an offload, left are %s\n",
 			json_text(status, "offloads"));
+	if (peers_firewalled(status, net))
+		fprintf(c->out,
+			"  this machine's firewall drops what comes from %s: let it in by %s\n"
+			"  (another VPN's rules may do that, as Tailscale's do: the guide says what helps)\n",
+			net, json_text(status, "tun"));
 	if (json_is_true(json_object_get(link, "up")))
 		return;
 

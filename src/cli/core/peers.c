@@ -28,6 +28,18 @@ const json_t *peers_by_id(const json_t *peers, const char *id)
 	return NULL;
 }
 
+const char *peers_firewalled(const json_t *status, char buf[static PEER_TEXT_LEN])
+{
+	const json_t *list = json_object_get(status, "firewalled");
+	const char *first = json_string_value(json_array_get(list, 0));
+	const char *second = json_string_value(json_array_get(list, 1));
+
+	if (!first)
+		return NULL;
+	snprintf(buf, PEER_TEXT_LEN, "%.60s%s%.60s", first, second ? " and " : "", second ? second : "");
+	return buf;
+}
+
 bool peer_has_rtt(const json_t *j)
 {
 	return json_is_number(json_object_get(j, "rtt_ms"));

@@ -14,6 +14,12 @@ enum { PEER_TEXT_LEN = 160 };
 const json_t *peers_coordinator(const json_t *peers);
 const json_t *peers_by_id(const json_t *peers, const char *id);
 
+/*
+ * Of the whole `status`: what this machine's firewall drops of what comes from the mesh, "100.101.0.0/16" or
+ * both ranges; NULL when nothing.
+ */
+const char *peers_firewalled(const json_t *status, char buf[static PEER_TEXT_LEN]);
+
 bool peer_has_rtt(const json_t *j);
 const char *peer_rtt(const json_t *j, char buf[static FORMAT_LEN]); /* "11 ms" or "-" */
 /* "direct", "idle", "offline", "via hub", and how good that is */

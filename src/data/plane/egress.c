@@ -95,7 +95,8 @@ static unsigned egress_packet(struct worker *w, const struct vnet *v, uint8_t *p
 	}
 	p = snapshot_owner_of_dst(w->snap, packet);
 	if (!p || atomic_load_explicit(&p->dead, memory_order_acquire)) {
-		worker_drop_n(w, DROP_NO_ROUTE, s.count);
+		if (!snapshot_dst_is_nobody(w->snap, packet))
+			worker_drop_n(w, DROP_NO_ROUTE, s.count);
 		worker_icmp(w, ICMP_NO_ROUTE, 0, &ip, true);
 		return s.count;
 	}

@@ -30,7 +30,11 @@ struct plane_config {
 	const uint8_t *private_key;
 	struct wg_limits limits;
 	struct ip self4, self6; /* our inner addresses: source of ICMP errors, target of local delivery */
-	/* The mesh's own prefixes: no endpoint may lie inside them. Family IP_NONE: not known. */
+	/*
+	 * The mesh's own prefixes: no endpoint may lie inside them. What is sent to the last host of either
+	 * is answered like all that no peer owns, but not counted: that is asked on purpose. Family IP_NONE:
+	 * not known.
+	 */
 	struct prefix net4, net6;
 };
 

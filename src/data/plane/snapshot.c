@@ -62,6 +62,17 @@ bool snapshot_dst_is_broadcast(const struct snapshot *s, const uint8_t *p)
 	return dst == net || dst == (net | hosts);
 }
 
+bool snapshot_dst_is_nobody(const struct snapshot *s, const uint8_t *p)
+{
+	const struct prefix *net = p[0] >> 4 == 4 ? &s->net4 : &s->net6;
+
+	if (net->ip.family == IP_NONE)
+		return false;
+
+	const struct ip last = prefix_last_host(net);
+	return memcmp(last.bytes, ip_dst(p), ip_len(&last)) == 0;
+}
+
 bool snapshot_loops(const struct snapshot *s, const struct ip *ip)
 {
 	const struct prefix *net = ip->family == IP_V4 ? &s->net4 : &s->net6;

@@ -33,6 +33,9 @@ struct peer *snapshot_owner_of_src(const struct snapshot *s, const uint8_t *p);
 bool snapshot_dst_is_self(const struct snapshot *s, const uint8_t *p);
 /* The mesh's own broadcast address, or what hosts of long ago took for it (RFC 1122 3.3.6). */
 bool snapshot_dst_is_broadcast(const struct snapshot *s, const uint8_t *p);
+/* The last host of the mesh's range: who sends there, where no member is, only wants to know whether the
+ * answer reaches him. */
+bool snapshot_dst_is_nobody(const struct snapshot *s, const uint8_t *p);
 /* An outer address that is really an inner one: sending there would loop. */
 bool snapshot_loops(const struct snapshot *s, const struct ip *ip);
 

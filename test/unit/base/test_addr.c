@@ -187,9 +187,34 @@ static void an_ipv4_address_in_the_spelling_of_ipv6_is_one(void **state)
 	assert_int_equal(ip.family, IP_V6);
 }
 
+static void the_last_host_is_the_last_address_but_one(void **state UNUSED)
+{
+	static const struct {
+		const char *net, *last;
+	} rows[] = {
+		{"100.101.0.0/16", "100.101.255.254"},
+		{"10.9.8.8/29", "10.9.8.14"},
+		{"10.9.8.8/30", "10.9.8.10"},
+		{"10.9.8.8/31", "10.9.8.9"},
+		{"10.9.8.8/32", "10.9.8.8"},
+		{"fd5c:1::/64", "fd5c:1::ffff:ffff:ffff:fffe"},
+		{"fd5c:1::8/128", "fd5c:1::8"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char text[IP_STR_LEN];
+		struct prefix net;
+
+		assert_int_equal(prefix_parse(rows[i].net, &net), TM_OK);
+		struct ip last = prefix_last_host(&net);
+		assert_string_equal(ip_format(&last, text), rows[i].last);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_last_host_is_the_last_address_but_one),
 		cmocka_unit_test(endpoints_are_parsed_and_printed_alike),
 		cmocka_unit_test(prefixes_are_parsed_and_bad_ones_refused),
 		cmocka_unit_test(containment_and_overlap_follow_the_bits),

@@ -148,6 +148,26 @@ static void a_peer_that_is_offline_is_not_being_looked_for(void **state UNUSED)
 	}
 }
 
+static void what_the_firewall_drops_is_named_once_it_is_known(void **state UNUSED)
+{
+	struct sample s;
+
+	sample_init(&s);
+	for (int step = 0; step < 3; step++) {
+		struct jsonout w = {0};
+
+		s.view.inbound_known = step > 0;
+		s.view.firewalled4 = step > 1;
+		view_print_status(&s.view, &w);
+		json_t *j = read_back(&w), *list = json_object_get(j, "firewalled");
+		assert_int_equal(json_is_null(list), step == 0);
+		assert_int_equal(json_array_size(list), step > 1);
+		if (step > 1)
+			assert_string_equal(json_string_value(json_array_get(list, 0)), "100.101.0.0/16");
+		json_decref(j);
+	}
+}
+
 static void a_peer_is_in_use_once_something_was_sent_and_the_coordinator_always(void **state UNUSED)
 {
 	struct sample s;
@@ -188,6 +208,7 @@ static void status_holds_this_node_its_link_its_drops_and_its_peers(void **state
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_the_firewall_drops_is_named_once_it_is_known),
 		cmocka_unit_test(a_peer_is_printed_with_all_that_is_known),
 		cmocka_unit_test(what_is_not_known_is_null),
 		cmocka_unit_test(a_peer_that_is_offline_is_not_being_looked_for),

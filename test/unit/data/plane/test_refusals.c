@@ -283,6 +283,21 @@ static void an_address_of_nobody_is_unreachable(void **state)
 	assert_true(answers >= 90 && answers <= 200);
 }
 
+/* Whether answers reach who asks is asked so, and is no fault that somebody should look into. */
+static void the_last_host_answers_like_nobody_and_is_not_counted(void **state)
+{
+	uint8_t p[FAKE_BYTES], got[FAKE_BYTES];
+	(void)state;
+
+	size_t n = packet_make(4, 1, 2, 1, 20, p);
+	memcpy(p + 16, (uint8_t[]){10, 77, 255, 254}, 4);
+	fake_tun_send("tm1", p, n);
+	expect_packet(ab, 2, &a, got);
+	assert_int_equal(got[20], 3); /* destination unreachable */
+	assert_memory_equal(got + 12, ((uint8_t[]){10, 77, 255, 254}), 4);
+	assert_int_equal(host_drops(&a, DROP_NO_ROUTE), 0);
+}
+
 /* RFC 1122 3.2.2: and what is not answered leaves the answers to those who get one. */
 static void nobody_hears_that_groups_and_broadcasts_go_nowhere(void **state)
 {
@@ -543,6 +558,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_address_of_nobody_is_unreachable, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			nobody_hears_that_groups_and_broadcasts_go_nowhere, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			the_last_host_answers_like_nobody_and_is_not_counted, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_no_ip_packet_goes_nowhere, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_packet_that_the_kernel_cannot_describe_costs_itself_alone, set_up, tear_down),

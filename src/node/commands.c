@@ -420,6 +420,26 @@ static void cmd_client_add(struct node *n, const json_t *req, struct ctl_call *c
 	json_decref(with_via);
 }
 
+/* A further `join` knows where the coordinator is now. It is kept first: the link may take a while. */
+static void cmd_addresses(struct node *n, const json_t *req, struct ctl_call *call)
+{
+	struct enrolment *e = &n->enrolment;
+	struct msg_addresses a;
+	struct diag d = {0};
+
+	msg_addresses_get(req, &a);
+	if (n->coord || !a.n) {
+		ctl_reply(call,
+			msg_refusal("invalid", "no address of another machine's coordinator is given", ""));
+		return;
+	}
+	memcpy(e->addresses, a.v, sizeof(e->addresses));
+	e->n_addresses = a.n;
+	int err = enrolment_save(n->paths.enrolment, e, &d);
+	agent_set_addresses(n->agent, &a);
+	ctl_reply(call, err ? msg_refusal("failed", d.what, d.hint) : success());
+}
+
 static const struct command {
 	const char *name;
 	void (*run)(struct node *n, const json_t *req, struct ctl_call *call);
@@ -434,6 +454,7 @@ static const struct command {
 	{"down", cmd_down, false},
 	{"reload", cmd_reload, false},
 	{"leave", cmd_leave, false},
+	{"coordinator.addresses", cmd_addresses, false},
 	{"backup", cmd_admin, false},
 	{"token.create", cmd_admin, false},
 	{"token.list", cmd_admin, false},

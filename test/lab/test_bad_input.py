@@ -233,10 +233,12 @@ def init_when_stopped(net):
 
 
 @row(r"already in the mesh \"home\" as guest .*leave")
-def join_twice(net):
+def join_another_mesh(net):
     hub, guest = hub_and_guest(net)
+    other = net.node("other")
+    other.init()
     guest.join(hub.token())
-    token = hub.token()
+    token = other.token()
     return join(guest, token, then=lambda: net.node("next").join(token))
 
 

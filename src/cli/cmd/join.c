@@ -8,7 +8,7 @@
 #include "base/secret.h"
 #include "base/time.h"
 #include "cli/cmd/netchoice.h"
-#include "cli/cmd/setup.h"
+#include "cli/cmd/rejoin.h"
 #include "cli/core/commands.h"
 #include "cli/core/peers.h"
 #include "os/os.h"
@@ -234,14 +234,44 @@ static int print_joined(
 	return CLI_DONE;
 }
 
+static int join_again(struct cli *c, const struct setup_opts *o, const struct token *t,
+	const struct enrolment *was, struct enrolment *e, struct diag *d)
+{
+	char why[sizeof(struct diag) + 16];
+	struct diag unheard = {0};
+	struct setup s;
+	int err = setup_begin_again(&s, c, o, d);
+
+	if (!err)
+		err = rejoin(&s, t, was, e, &unheard, d);
+	setup_end(&s);
+	if (!err && unheard.what[0])
+		cli_note(c, "this machine is in the mesh already, and goes on without an answer: %s",
+			diag_format(&unheard, TM_EAGAIN, why, sizeof(why)));
+	return err;
+}
+
+static int join_first(
+	struct cli *c, const struct setup_opts *o, const struct token *t, struct enrolment *e, struct diag *d)
+{
+	struct setup s;
+	int err = setup_begin(&s, c, o, d);
+
+	if (!err)
+		err = join_in(&s, t, e, d);
+	if (!err)
+		setup_commit(&s);
+	setup_end(&s);
+	return err;
+}
+
 static int join_run(struct cli *c, const void *opts, const struct opt_words *words)
 {
 	const struct setup_opts *o = opts;
-	struct enrolment e = {0};
+	struct enrolment e = {0}, was;
 	struct token t = {0};
 	struct diag d = {0};
 	json_t *status = NULL;
-	struct setup s;
 	int err, result;
 
 	if (o->foreground && o->no_up)
@@ -251,12 +281,12 @@ static int join_run(struct cli *c, const void *opts, const struct opt_words *wor
 	if (err)
 		return cli_fail(c, &d, err);
 
-	err = setup_begin(&s, c, o, &d);
-	if (!err)
-		err = join_in(&s, &t, &e, &d);
-	if (!err)
-		setup_commit(&s);
-	setup_end(&s);
+	if (rejoin_applies(c, &t, &was)) {
+		err = join_again(c, o, &t, &was, &e, &d);
+		enrolment_wipe(&was);
+	} else {
+		err = join_first(c, o, &t, &e, &d);
+	}
 	token_wipe(&t);
 	if (err)
 		return cli_fail(c, &d, err);
@@ -277,7 +307,9 @@ const struct command cmd_join = {
 	.summary = "make this machine a node of the mesh that the token is for",
 	.details = "TOKEN comes from `tunnelmesh token create` on the coordinator. `join -` reads it from "
 		   "standard input, which\n"
-		   "keeps it out of the process list.\n",
+		   "keeps it out of the process list. On a machine of that mesh it takes the coordinator's "
+		   "addresses from the\n"
+		   "token, starts what is stopped, and enrols again what was removed: it may be repeated.\n",
 	.opts = join_options,
 	.defaults = &(const struct setup_opts){0},
 	.opts_size = sizeof(struct setup_opts),

@@ -222,6 +222,19 @@ int setup_begin(struct setup *s, struct cli *c, const struct setup_opts *opts, s
 	return err;
 }
 
+int setup_begin_again(struct setup *s, struct cli *c, const struct setup_opts *opts, struct diag *d)
+{
+	*s = (struct setup){.c = c, .opts = opts, .lock_fd = -1, .committed = true};
+	hold_signals(s);
+	int err = opts->no_up ? TM_OK : daemon_check_host(d);
+	return err ? err : check_name(s, d);
+}
+
+int setup_lock(struct setup *s, struct diag *d)
+{
+	return os_lock_file(s->c->paths.lock, &s->lock_fd, d);
+}
+
 static int import_identity(struct setup *s, bool have, struct diag *d)
 {
 	struct identity there;
@@ -275,8 +288,10 @@ void setup_keep_identity(struct setup *s, struct diag *d)
 
 int setup_save(struct setup *s, struct enrolment *e, struct diag *d)
 {
-	e->listen_port = s->opts->listen_port;
-	e->api_port = s->opts->api_port;
+	if (s->opts->listen_port)
+		e->listen_port = s->opts->listen_port;
+	if (s->opts->api_port)
+		e->api_port = s->opts->api_port;
 	if (s->opts->tun)
 		snprintf(e->tun, sizeof(e->tun), "%s", s->opts->tun);
 	return enrolment_save(s->c->paths.enrolment, e, d);

@@ -38,12 +38,16 @@ struct setup {
 
 /* Everything that can be refused before anything is touched, then directory and lock. */
 NODISCARD int setup_begin(struct setup *s, struct cli *c, const struct setup_opts *opts, struct diag *d);
+/* For a machine that is in the mesh already: there will be nothing to undo, and the lock is not taken yet. */
+NODISCARD int setup_begin_again(
+	struct setup *s, struct cli *c, const struct setup_opts *opts, struct diag *d);
+NODISCARD int setup_lock(struct setup *s, struct diag *d);
 /* Imports, finds or generates the identity, and stores it. */
 NODISCARD int setup_identity(struct setup *s, struct diag *d);
 /* The coordinator may have enrolled this key without our hearing of it: a further `join` must come with the
  * same one. */
 void setup_keep_identity(struct setup *s, struct diag *d);
-/* Writes node.json with the settings of the command line. */
+/* Writes node.json with the settings of the command line; those that were not given stay as in e. */
 NODISCARD int setup_save(struct setup *s, struct enrolment *e, struct diag *d);
 /* Gives the lock to the daemon and starts it. */
 NODISCARD int setup_start(struct setup *s, struct diag *d);

@@ -59,6 +59,13 @@ static void remember_coordinator(struct agent *a)
 	session_addresses_add(a, was.addresses, was.n_addresses);
 }
 
+static void enrolled_at(struct agent *a, const char (*list)[TOKEN_ADDR_LEN], size_t n)
+{
+	a->enrolled.n = 0;
+	for (size_t i = 0; i < n; i++)
+		addresses_add(a->enrolled.v, &a->enrolled.n, list[i]);
+}
+
 static int copy_config(struct agent *a, const struct agent_config *cfg)
 {
 	const struct enrolment *e = cfg->enrolment;
@@ -73,6 +80,7 @@ static int copy_config(struct agent *a, const struct agent_config *cfg)
 	a->self = e->self;
 	a->known.n_addresses = MIN(e->n_addresses, (size_t)TOKEN_ADDRS_MAX);
 	memcpy(a->known.addresses, e->addresses, sizeof(a->known.addresses));
+	enrolled_at(a, e->addresses, e->n_addresses);
 	if (e->coordinator && a->known.n_addresses == 0) {
 		snprintf(a->known.addresses[0], sizeof(a->known.addresses[0]), "127.0.0.1:%u",
 			e->api_port ? e->api_port : (unsigned)DEFAULT_CONTROL_PORT);
@@ -208,12 +216,9 @@ void agent_set_candidates(struct agent *a, const struct candidates *mine)
 	loop_timer_in(a->soon, 0); /* several changes in one turn make one message */
 }
 
-void agent_reconnect_now(struct agent *a)
+static void reconnect(struct agent *a)
 {
 	ns_t now = time_monotonic();
-
-	if (a->removed)
-		return;
 
 	resolver_renew(a->resolver);
 	switch (a->state) {
@@ -236,4 +241,17 @@ void agent_reconnect_now(struct agent *a)
 		loop_timer_in(a->timer, 0);
 		break;
 	}
+}
+
+void agent_reconnect_now(struct agent *a)
+{
+	if (!a->removed) /* else the network is not what keeps us away */
+		reconnect(a);
+}
+
+void agent_set_addresses(struct agent *a, const struct msg_addresses *enrolled)
+{
+	enrolled_at(a, enrolled->v, enrolled->n);
+	if (a->state != AGENT_UP)
+		reconnect(a);
 }

@@ -12,6 +12,7 @@
 #include "base/time.h"
 #include "control/agent/enrolment.h"
 #include "control/peers/peers.h"
+#include "wire/msg/msg.h"
 
 struct agent;
 struct event_base;
@@ -54,6 +55,8 @@ void agent_set_candidates(struct agent *a, const struct candidates *mine); /* se
  * last known ones when offline. */
 void agent_want_candidates(struct agent *a, const char *id);
 void agent_reconnect_now(struct agent *a); /* network changed */
+/* Somebody knows better where the coordinator is. Also asks again whether a removed node is let in. */
+void agent_set_addresses(struct agent *a, const struct msg_addresses *enrolled);
 
 /* A request to the coordinator ({"t":"client.add",...}); reply as in coord_admin; {"ok":false} when there is
  * no link. */

@@ -44,7 +44,8 @@ struct agent {
 	/* told by the coordinator, at first by the enrolment */
 	struct mesh_info mesh;
 	struct node_rec self;
-	struct coordinator_known known; /* of the coordinator */
+	struct coordinator_known known; /* of the coordinator, as it says */
+	struct msg_addresses enrolled; /* its addresses, as who let us in said */
 	/* link */
 	enum agent_state state;
 	struct resolver *resolver;

@@ -276,6 +276,8 @@ int enrol(const struct token *t, const struct identity *id, const char *name, co
 		err = errand_run(&e, t->addrs, t->n_addrs, timeout_ms);
 	if (err && e.asked && !e.answered)
 		err = TM_EAGAIN;
+	else if (err == TM_EPERM && !e.answered) /* this machine's firewall */
+		err = TM_EUNREACH;
 	if (!err)
 		err = enrolment_make(&answer, t, id, e.worked, ret_e, d);
 	errand_deinit(&e);

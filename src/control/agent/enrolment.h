@@ -36,8 +36,8 @@ void addresses_add(char (*list)[TOKEN_ADDR_LEN], size_t *n, const char *address)
  * Enrols with a token: tries each address, blocking, within timeout_ms (CLI only; runs its own event loop).
  * Fills everything but the settings. d has one sentence: unreachable, wrong coordinator, token unknown, used,
  * expired, revoked, name taken ... Repeating it with the same identity and token after a lost answer gives
- * the same record. TM_EAGAIN: the coordinator was asked, but no answer came; it may have enrolled this
- * identity.
+ * the same record. TM_EPERM: the coordinator refuses. TM_EAGAIN: it was asked, but no answer came; it may
+ * have enrolled this identity.
  */
 NODISCARD int enrol(const struct token *t, const struct identity *id, const char *name, const char *version,
 	int timeout_ms, struct enrolment *ret_e, struct diag *d);

@@ -125,11 +125,22 @@ static void on_lost(void *ctx, int err UNUSED, const char *why, unsigned retry_m
 	race_free(TAKE(a->race)); /* not before: it owns `why` */
 }
 
+static void race_address(struct race_config *cfg, const char (*list)[TOKEN_ADDR_LEN], size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		bool there = false;
+
+		for (size_t k = 0; k < cfg->n; k++)
+			there |= strcmp(cfg->addresses[k], list[i]) == 0;
+		if (!there)
+			cfg->addresses[cfg->n++] = list[i];
+	}
+}
+
 static void connect_now(struct agent *a)
 {
 	const struct race_events ev = {.ctx = a, .won = on_won, .lost = on_lost};
 	struct race_config cfg = {
-		.n = a->known.n_addresses,
 		.first = a->known.at,
 		.resolver = a->resolver,
 		.remote_key = a->coordinator_key,
@@ -138,8 +149,8 @@ static void connect_now(struct agent *a)
 		.mark = a->fwmark,
 	};
 
-	for (size_t i = 0; i < cfg.n; i++)
-		cfg.addresses[i] = a->known.addresses[i];
+	race_address(&cfg, a->known.addresses, a->known.n_addresses);
+	race_address(&cfg, a->enrolled.v, a->enrolled.n);
 	a->attempt_since = time_monotonic();
 	int err = race_new(a->base, &cfg, &ev, a->tuning.race, &a->race);
 	if (err) {

@@ -15,7 +15,7 @@ struct race;
 
 enum {
 	RACE_WHY_MAX = 512,
-	RACE_NAMES_MAX = 8, /* addresses that are told, at most */
+	RACE_NAMES_MAX = 16, /* addresses that are told, at most */
 	RACE_TRIES_MAX = 32, /* and those that they stand for */
 };
 

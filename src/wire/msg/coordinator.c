@@ -14,8 +14,7 @@ static void addresses_put(struct jsonout *o, const struct msg_addresses *a)
 	jsonout_list_end(o);
 }
 
-/* Those that can be used; no list is an empty one. */
-static void addresses_get(const json_t *j, struct msg_addresses *ret_a)
+void msg_addresses_get(const json_t *j, struct msg_addresses *ret_a)
 {
 	const json_t *list = json_object_get(j, "addresses");
 	struct msg_addresses a = {.n = 0};
@@ -67,7 +66,7 @@ int msg_welcome_get(const json_t *j, struct msg_welcome *ret_m)
 		m.time = 0;
 	if (jsonin_int(j, "pace_ms", 0, MSG_PACE_MAX_MS, &pace) == TM_OK)
 		m.pace_ms = (uint32_t)pace;
-	addresses_get(j, &m.addresses);
+	msg_addresses_get(j, &m.addresses);
 	if (!err)
 		*ret_m = m;
 	wipe(m.mesh.secret, sizeof(m.mesh.secret));
@@ -89,7 +88,7 @@ int msg_enrolled_get(const json_t *j, struct msg_enrolled *ret_m)
 	int err = mesh_info_from_json(json_object_get(j, "mesh"), &m.mesh);
 	if (!err)
 		err = node_rec_from_json(json_object_get(j, "node"), &m.mesh, &m.node);
-	addresses_get(j, &m.addresses);
+	msg_addresses_get(j, &m.addresses);
 	if (!err)
 		*ret_m = m;
 	wipe(m.mesh.secret, sizeof(m.mesh.secret));

@@ -36,6 +36,8 @@ struct msg_addresses {
 	char v[TOKEN_ADDRS_MAX][TOKEN_ADDR_LEN];
 	size_t n;
 };
+/* Member "addresses", as far as it can be used; without one an empty list. */
+void msg_addresses_get(const json_t *j, struct msg_addresses *ret_a);
 
 /* --- from the node --- */
 

@@ -503,6 +503,123 @@ static void every_failure_of_join_leaves_nothing_behind(void **state)
 	}
 }
 
+/* --- join, again --- */
+
+static void joined_before(struct fixture *f, struct run *r)
+{
+	struct token t;
+
+	assert_int_equal(token_decode(f->token, &t, NULL), TM_OK);
+	memcpy(host.enrolment.coordinator_key, t.coordinator_key, sizeof(t.coordinator_key));
+	host.enrolment.n_addresses = 0;
+	addresses_add(host.enrolment.addresses, &host.enrolment.n_addresses, "192.0.2.1:8443");
+	join(r, f, "--listen-port 4501");
+	assert_int_equal(r->status, 0);
+	run_free(r);
+	host.enrolment.n_addresses = 0;
+	addresses_add(host.enrolment.addresses, &host.enrolment.n_addresses, "203.0.113.7:8443");
+}
+
+static void joining_again_tells_the_running_daemon_all_addresses(void **state)
+{
+	struct fixture *f = *state;
+	struct run r = {0};
+	struct enrolment before, after;
+
+	joined_before(f, &r);
+	load(f, &before);
+	host.spawned[0] = '\0';
+	join(&r, f, "");
+	assert_int_equal(r.status, 0);
+	assert_contains(r.out, "  enrolled as laptop \u00b7 100.101.0.2 \u00b7 2 peers");
+	assert_string_equal(host.spawned, "");
+	fake_daemon_stop(&host.daemon);
+	assert_int_equal(fake_daemon_asked(&host.daemon, "down"), 0);
+	assert_int_equal(fake_daemon_asked(&host.daemon, "coordinator.addresses"), 1);
+	const char *asked = NULL;
+	for (unsigned i = 0; i < host.daemon.n_requests; i++)
+		if (strstr(host.daemon.requests[i], "coordinator.addresses"))
+			asked = host.daemon.requests[i];
+	assert_non_null(asked);
+	const char *first = strstr(asked, "203.0.113.7:8443"), *second = strstr(asked, "192.0.2.1:8443");
+	assert_true(first && second && first < second);
+	load(f, &after);
+	assert_memory_equal(&before, &after, sizeof(before)); /* the file is the daemon's */
+	run_free(&r);
+}
+
+static void joining_again_starts_what_does_not_run_and_keeps_its_settings(void **state)
+{
+	static const struct {
+		int enrol;
+		const char *err; /* NULL: an answer came */
+	} rows[] = {{TM_OK, NULL}, {TM_ETIMEOUT, "goes on without an answer"}};
+	struct fixture *f = *state;
+	struct run r = {0};
+	struct enrolment e;
+
+	joined_before(f, &r);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		fake_daemon_stop(&host.daemon);
+		host.enrol = rows[i].enrol;
+		host.spawned[0] = '\0';
+		join(&r, f, "");
+		assert_int_equal(r.status, 0);
+		assert_contains(host.spawned, "up --foreground");
+		if (rows[i].err)
+			assert_contains(r.err, rows[i].err);
+		else
+			assert_string_equal(r.err, "");
+		load(f, &e);
+		assert_int_equal(e.listen_port, 4501);
+		assert_int_equal(e.n_addresses, 2);
+		assert_string_equal(e.addresses[0], "203.0.113.7:8443");
+		run_free(&r);
+	}
+	host.enrol = 0;
+}
+
+static void a_node_that_has_become_another_one_is_started_anew(void **state)
+{
+	struct fixture *f = *state;
+	struct run r = {0};
+	struct enrolment e;
+
+	joined_before(f, &r);
+	host.enrolment.self.host = 9;
+	mesh_addresses(&host.enrolment.mesh, 9, &host.enrolment.self.ip4, &host.enrolment.self.ip6);
+	join(&r, f, "");
+	assert_int_equal(r.status, 0);
+	assert_contains(r.out, "enrolled as laptop \u00b7 100.101.0.9");
+	load(f, &e);
+	assert_int_equal(e.self.host, 9);
+	run_free(&r);
+}
+
+static void a_refusal_to_join_again_changes_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct run r = {0};
+	struct enrolment before, after;
+
+	joined_before(f, &r);
+	load(f, &before);
+	host.enrol = TM_EPERM;
+	join(&r, f, "");
+	assert_int_equal(r.status, 1);
+	assert_contains(r.err, "this token was used already");
+	host.enrol = 0;
+	assert_int_equal(prefix_parse("100.99.0.0/16", &host.enrolment.mesh.net4), TM_OK);
+	run_free(&r);
+	join(&r, f, "");
+	assert_int_equal(r.status, 1);
+	assert_contains(r.err, "other address ranges");
+	load(f, &after);
+	assert_memory_equal(&before, &after, sizeof(before));
+	assert_int_equal(fake_daemon_asked(&host.daemon, "down"), 0);
+	run_free(&r);
+}
+
 /* A coordinator that was taken over must not get at what a new member sends to others. */
 static void ranges_that_are_not_for_private_use_are_joined_by_force_only(void **state)
 {
@@ -687,6 +804,10 @@ int main(void)
 		T(join_without_a_path_says_what_is_known),
 		T(the_token_may_come_from_standard_input),
 		T(every_failure_of_join_leaves_nothing_behind),
+		T(joining_again_tells_the_running_daemon_all_addresses),
+		T(joining_again_starts_what_does_not_run_and_keeps_its_settings),
+		T(a_node_that_has_become_another_one_is_started_anew),
+		T(a_refusal_to_join_again_changes_nothing),
 		T(ranges_that_are_not_for_private_use_are_joined_by_force_only),
 		T(up_in_the_foreground_is_the_node_and_reports_its_failure),
 		T(up_needs_an_enrolment_and_starts_the_daemon),

@@ -24,7 +24,7 @@ enum {
 
 struct responder {
 	struct responder_config cfg;
-	struct evconnlistener *listeners[BENCH_SIDES];
+	struct evconnlistener *listeners[BENCH_SIDES]; /* NULL: the host lacks that family */
 	struct loop_timer *resume;
 	unsigned accepted; /* of the portion */
 	struct log_limit said_no_thread, said_no_accept; /* both can be provoked */
@@ -37,7 +37,8 @@ struct responder {
 static void pause_all(struct responder *r)
 {
 	for (size_t i = 0; i < BENCH_SIDES; i++)
-		evconnlistener_disable(r->listeners[i]);
+		if (r->listeners[i])
+			evconnlistener_disable(r->listeners[i]);
 }
 
 /* Every connection costs the control thread a question about the netmap, and the listener would go on until
@@ -92,7 +93,8 @@ static void on_resume(void *ctx)
 
 	r->accepted = 0;
 	for (size_t i = 0; i < BENCH_SIDES; i++)
-		evconnlistener_enable(r->listeners[i]);
+		if (r->listeners[i])
+			evconnlistener_enable(r->listeners[i]);
 }
 
 /* --- opening --- */
@@ -121,6 +123,13 @@ static int open_socket(const struct responder_config *cfg, const struct ip *addr
 	return -e;
 }
 
+/* A host without IPv6, mostly: the other family is as good as ever. */
+static bool family_is_missing(int e)
+{
+	return e == EAFNOSUPPORT || e == EADDRNOTAVAIL;
+}
+
+/* TM_EUNSUPPORTED: the host has no such addresses. */
 static int open_failed(const struct responder_config *cfg, const struct ip *addr, int e, struct diag *d)
 {
 	const struct endpoint ep = {.ip = *addr, .port = cfg->port};
@@ -128,8 +137,8 @@ static int open_failed(const struct responder_config *cfg, const struct ip *addr
 
 	if (e == EADDRINUSE)
 		diag_hint(d, "choose another port with bench_port, or 0 for none");
-	return diag_what(d, e == EADDRINUSE ? TM_EBUSY : tm_err_from_errno(e), "%s cannot be opened: %s",
-		endpoint_format(&ep, text), strerror(e));
+	int err = e == EADDRINUSE ? TM_EBUSY : family_is_missing(e) ? TM_EUNSUPPORTED : tm_err_from_errno(e);
+	return diag_what(d, err, "%s cannot be opened: %s", endpoint_format(&ep, text), strerror(e));
 }
 
 static int open_side(struct responder *r, struct event_base *base, size_t i, struct diag *d)
@@ -160,6 +169,23 @@ static int open_side(struct responder *r, struct event_base *base, size_t i, str
 	return TM_OK;
 }
 
+/* One of them is enough. */
+static int open_sides(struct responder *r, struct event_base *base, struct diag *d)
+{
+	int missing = TM_OK;
+	bool any = false;
+
+	for (size_t i = 0; i < BENCH_SIDES; i++) {
+		int err = open_side(r, base, i, d);
+
+		if (err && err != TM_EUNSUPPORTED)
+			return err;
+		any = any || !err;
+		missing = err ? err : missing;
+	}
+	return any ? TM_OK : missing;
+}
+
 int responder_new(struct event_base *base, const struct responder_config *cfg,
 	struct responder **ret_responder, struct diag *d)
 {
@@ -174,8 +200,8 @@ int responder_new(struct event_base *base, const struct responder_config *cfg,
 	for (size_t i = 0; i < BENCH_SIDES; i++)
 		r->echo[i] = -1;
 	err = loop_timer_new(base, on_resume, r, &r->resume);
-	for (size_t i = 0; i < BENCH_SIDES && !err; i++)
-		err = open_side(r, base, i, d);
+	if (!err)
+		err = open_sides(r, base, d);
 	if (err) {
 		responder_free(r);
 		return err;

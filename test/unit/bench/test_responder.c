@@ -418,6 +418,30 @@ static void a_port_that_is_taken_is_a_sentence_and_nothing_stays_open(void **sta
 	assert_int_equal(count_descriptors(), before);
 }
 
+/* As where IPv6 is disabled: nothing can be bound to an address of that family. */
+static void a_host_that_lacks_a_family_serves_the_other(void **state)
+{
+	enum { MANY = 40 }; /* it pauses in between */
+	struct fixture *f = *state;
+	const struct ip here = f->cfg.addrs[0], nowhere = ip_v4((uint8_t[]){192, 0, 2, 1});
+	struct diag d = {0};
+
+	for (size_t has = 0; has < 2; has++) {
+		responder_free(TAKE(f->responder));
+		f->cfg.addrs[has] = here;
+		f->cfg.addrs[!has] = nowhere;
+		if (responder_new(f->base, &f->cfg, &f->responder, &d) != TM_OK)
+			fail_msg("%s", d.what);
+		for (int i = 0; i < MANY; i++)
+			close(client(f, has, SOCK_STREAM));
+	}
+	responder_free(TAKE(f->responder));
+	f->cfg.addrs[1] = nowhere;
+	assert_int_equal(responder_new(f->base, &f->cfg, &f->responder, &d), TM_EUNSUPPORTED);
+	assert_non_null(strstr(d.what, "192.0.2.1"));
+	assert_null(f->responder);
+}
+
 /* The responder's end of the connection: it is in this process. */
 static int accepted_end_of(int fd)
 {
@@ -555,6 +579,7 @@ int main(void)
 		TEST(a_node_out_of_descriptors_says_so_once_and_accepts_when_it_has_some),
 		TEST(a_member_that_no_thread_can_be_had_for_does_not_fill_the_log),
 		TEST(it_stops_at_once_in_the_middle_of_everything),
+		TEST(a_host_that_lacks_a_family_serves_the_other),
 		TEST(a_port_that_is_taken_is_a_sentence_and_nothing_stays_open),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -280,8 +280,6 @@ static int candidate_from_json(const json_t *j, struct candidate *ret_c)
 
 	if (!type || !addr || strchr(addr, '%') || endpoint_parse(addr, &c.ep))
 		return TM_EBADMSG;
-	if (c.ep.port == 0 || ip_is_unspecified(&c.ep.ip) || ip_is_multicast(&c.ep.ip))
-		return TM_EBADMSG;
 
 	int err = candidate_type_parse(type, &c.type);
 	if (!err)

@@ -123,6 +123,14 @@ void netmap_deinit(struct netmap *m)
 	*m = (struct netmap){0};
 }
 
+bool candidate_usable(const struct endpoint *ep, const struct prefix *net4, const struct prefix *net6)
+{
+	const struct ip *ip = &ep->ip;
+
+	return endpoint_is_set(ep) && !ip_is_loopback(ip) && !ip_is_multicast(ip) && !ip_is_unspecified(ip) &&
+	       !ip_is_link_local(ip) && !prefix_contains(net4, ip) && !prefix_contains(net6, ip);
+}
+
 bool candidates_eq(const struct candidates *a, const struct candidates *b)
 {
 	if (a->n != b->n)

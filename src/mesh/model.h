@@ -108,11 +108,17 @@ struct candidates {
 	struct candidate v[CANDIDATES_MAX];
 	size_t n;
 };
+/*
+ * Whether a member may be reached there at all: on no loopback, by no group, and by no link-local address,
+ * which needs an interface that only its own host can name; nor inside the mesh, whose prefixes these are,
+ * where the tunnel would go through itself.
+ */
+bool candidate_usable(const struct endpoint *ep, const struct prefix *net4, const struct prefix *net6);
 bool candidates_eq(const struct candidates *a, const struct candidates *b); /* in the same order */
 const char *candidate_type_name(enum candidate_type t);
 NODISCARD int candidate_type_parse(const char *s, enum candidate_type *ret_type); /* TM_EUNSUPPORTED */
 void candidates_put(struct jsonout *o, const char *key, const struct candidates *c);
-/* Bad or surplus entries are skipped; TM_EBADMSG only when j is not an array. */
+/* Bad or surplus entries are skipped, usable or not; TM_EBADMSG only when j is not an array. */
 NODISCARD int candidates_from_json(const json_t *j, struct candidates *ret_c);
 
 #endif

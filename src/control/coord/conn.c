@@ -224,23 +224,15 @@ void conn_charge(struct conn *n, size_t answer_bytes)
 
 /* --- what it says --- */
 
-/* Never: nowhere, everybody, or inside the mesh (a tunnel in itself). */
-static bool candidate_usable(const struct coord *c, const struct candidate *x)
-{
-	const struct mesh_info *mesh = registry_mesh(c->reg);
-
-	return x->ep.port && !ip_is_unspecified(&x->ep.ip) && !ip_is_multicast(&x->ep.ip) &&
-	       !prefix_contains(&mesh->net4, &x->ep.ip) && !prefix_contains(&mesh->net6, &x->ep.ip);
-}
-
 /* Takes over a new list; false when it is the same as before. */
 static bool take_candidates(struct conn *n, const struct candidates *got)
 {
+	const struct mesh_info *mesh = registry_mesh(n->c->reg);
 	struct member *m = n->member;
 	struct candidates kept = {0}, old = {.n = m->n_candidates};
 
 	for (size_t i = 0; i < got->n; i++)
-		if (candidate_usable(n->c, &got->v[i]))
+		if (candidate_usable(&got->v[i].ep, &mesh->net4, &mesh->net6))
 			kept.v[kept.n++] = got->v[i];
 	for (size_t i = 0; i < old.n; i++)
 		old.v[i] = m->candidates[i];

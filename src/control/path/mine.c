@@ -1,15 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "control/path/mine.h"
 
-bool candidate_usable(const struct endpoint *ep, const struct prefix *net4, const struct prefix *net6)
-{
-	const struct ip *ip = &ep->ip;
-
-	/* Link-local addresses need an interface that only their own host can name. */
-	return endpoint_is_set(ep) && !ip_is_loopback(ip) && !ip_is_multicast(ip) && !ip_is_unspecified(ip) &&
-	       !ip_is_link_local(ip) && !prefix_contains(net4, ip) && !prefix_contains(net6, ip);
-}
-
 static void add(
 	const struct mine_in *in, enum candidate_type type, const struct endpoint *ep, struct candidates *c)
 {

@@ -20,7 +20,4 @@ struct mine_in {
 
 void mine_gather(const struct mine_in *in, struct candidates *ret_c);
 
-/* May a packet be sent there at all? Not to ourselves, not to groups, not into the mesh. */
-bool candidate_usable(const struct endpoint *ep, const struct prefix *net4, const struct prefix *net6);
-
 #endif

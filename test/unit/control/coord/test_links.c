@@ -274,7 +274,8 @@ static void candidates_that_cannot_be_right_are_dropped(void **state)
 	struct machine *a = rig_machine(r, 0), *b = rig_machine(r, 1);
 	static const char *const bad[] = {"100.101.0.9:1000", "[fd5c::9]:1000", "0.0.0.0:1000", "[::]:1",
 		"224.0.0.1:1000", "[ff02::1]:1", "192.0.2.1:0", "nonsense", "", "[::ffff:100.101.0.9]:1000",
-		"[::ffff:224.0.0.1]:1000", "[::ffff:0.0.0.0]:1"};
+		"[::ffff:224.0.0.1]:1000", "[::ffff:0.0.0.0]:1", "127.0.0.1:1000", "[::1]:1000",
+		"[fe80::1]:1000", "169.254.7.7:1000"};
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)

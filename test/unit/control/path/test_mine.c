@@ -20,44 +20,6 @@ static int make_in(void **state)
 	return prefix_parse("100.101.0.0/16", &in.net4) || prefix_parse("fd01:2:3:4::/64", &in.net6);
 }
 
-static void some_addresses_are_never_candidates(void **state)
-{
-	static const struct {
-		const char *ep;
-		bool usable;
-	} rows[] = {
-		{"192.0.2.1:51820", true},
-		{"10.0.0.1:1", true},
-		{"100.102.0.1:1", true},
-		{"[2001:db8::1]:1", true},
-		{"[fd01:2:3:5::1]:1", true},
-		{"127.0.0.1:1", false},
-		{"127.9.9.9:1", false},
-		{"[::1]:1", false},
-		{"0.0.0.0:1", false},
-		{"[::]:1", false},
-		{"224.0.0.1:1", false},
-		{"[ff02::1]:1", false},
-		{"100.101.0.7:1", false},
-		{"[fd01:2:3:4::7]:1", false},
-		{"[fe80::1]:1", false},
-		{"[::ffff:192.0.2.1]:1", true},
-		{"[::ffff:127.0.0.1]:1", false},
-		{"[::ffff:224.0.0.1]:1", false},
-		{"[::ffff:0.0.0.0]:1", false},
-		{"[::ffff:100.101.0.7]:1", false},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct endpoint e = ep(rows[i].ep);
-
-		if (candidate_usable(&e, &in.net4, &in.net6) != rows[i].usable)
-			fail_msg("%s", rows[i].ep);
-	}
-	assert_false(candidate_usable(&(struct endpoint){{0}}, &in.net4, &in.net6));
-}
-
 static void configured_local_and_reflexive_addresses_are_put_together_once(void **state)
 {
 	struct ip local[3];
@@ -106,7 +68,6 @@ static void a_host_with_many_addresses_still_names_its_reflexive_one(void **stat
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(some_addresses_are_never_candidates, make_in),
 		cmocka_unit_test_setup(
 			configured_local_and_reflexive_addresses_are_put_together_once, make_in),
 		cmocka_unit_test_setup(a_host_with_many_addresses_still_names_its_reflexive_one, make_in),

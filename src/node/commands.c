@@ -461,6 +461,7 @@ static const struct command {
 	{"token.revoke", cmd_admin, false},
 	{"node.list", cmd_ask, true},
 	{"node.rename", cmd_admin, false},
+	{"node.tag", cmd_admin, false},
 	{"node.remove", cmd_admin, false},
 	{"client.add", cmd_client_add, false},
 	{"client.list", cmd_ask, false},

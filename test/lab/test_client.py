@@ -178,3 +178,16 @@ def test_a_client_over_ipv6_outside(net):
     address = nas.status()["self"]["ip4"]
     wait_for("an answer", lambda: phone.reaches(address), 20)
     assert phone.show(phone.gateway)["endpoint"] == f"[{hub.host.ip6}]:51820"
+
+
+def test_a_node_becomes_a_gateway_by_its_tag_and_is_none_without(net):
+    hub, nas = net.mesh("hub", "nas")
+    refused = nas.run("client", "add", "phone", check=False)
+    assert refused.returncode == 1 and "node tag" in refused.stderr
+    hub.run("node", "tag", "nas", "--add", "gateway")
+    phone = add_client(net, nas)
+    wait_for("the hub behind the new gateway", lambda: phone.reaches(hub.status()["self"]["ip4"]), 20)
+    assert nas.json("client", "list")["clients"][0]["via_name"] == "nas"
+    hub.run("node", "tag", "nas", "--remove", "gateway")
+    assert nas.run("client", "add", "tablet", check=False).returncode == 1
+    assert phone.reaches(hub.status()["self"]["ip4"])

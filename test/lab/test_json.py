@@ -7,8 +7,9 @@ import re
 DOCUMENT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../docs/json.md")
 
 # Whose keys a row refers to, and the words in it that are no keys of this one.
-SAME_AS = {"status": ["peers"], "join": ["init", "peers"], "client list": ["node list"], "node rename": ["node list"]}
-NO_KEYS = {"join": {"init", "peers", "token"}, "node rename": {"nodes", "list"}, "client list": {"nodes"}}
+SAME_AS = {"status": ["peers"], "join": ["init", "peers"], "client list": ["node list"], "node rename": ["node list"],
+           "node tag": ["node list"]}
+NO_KEYS = {"join": {"init", "peers", "token"}, "node rename": {"nodes", "list"}, "node tag": {"nodes", "list"}, "client list": {"nodes"}}
 
 
 def documented():
@@ -35,9 +36,9 @@ def test_every_command_prints_the_keys_that_are_documented(net):
     said["join"] = json.loads(laptop.join(said["token create"]["token"], "--json").stdout)
     said["client add"] = hub.json("client", "add", "phone", "--endpoint", "192.0.2.1:51820")
     for command in ("status", "peers", "ping laptop -c 1", "bench laptop -t 1", "node list", "client list", "token list",
-                    "reload", "version", "up", "node rename laptop desk", "client remove phone", "token revoke "
+                    "reload", "version", "up", "node tag laptop --add x", "node rename laptop desk", "client remove phone", "token revoke "
                     + said["token create"]["id"]):
-        words = [w for w in command.split() if w.isalpha() and w not in ("laptop", "desk", "phone")]
+        words = [w for w in command.split() if w.isalpha() and w not in ("laptop", "desk", "phone", "x")]
         said[" ".join(words)] = hub.json(*command.split())
     said["leave"] = laptop.json("leave", "-y")
     said["down"] = hub.json("down")

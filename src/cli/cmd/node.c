@@ -69,6 +69,64 @@ const struct command cmd_node_rename = {
 	.run = rename_run,
 };
 
+struct tag_opts {
+	struct opt_list add, remove;
+};
+
+static const struct opt tag_options[] = {
+	{"add", 0, OPT_LIST, offsetof(struct tag_opts, add), "TAG", "give it this tag; may be repeated", 0,
+		0},
+	{"remove", 0, OPT_LIST, offsetof(struct tag_opts, remove), "TAG",
+		"take this tag away; may be repeated", 0, 0},
+	{0},
+};
+
+static json_t *words_json(const struct opt_list *l)
+{
+	json_t *j = json_array();
+
+	for (size_t i = 0; i < l->n; i++)
+		json_array_append_new(j, json_string(l->v[i]));
+	return j;
+}
+
+static int tag_run(struct cli *c, const void *opts, const struct opt_words *words)
+{
+	const struct tag_opts *o = opts;
+	char tags[1024];
+	int status;
+
+	if (!o->add.n && !o->remove.n)
+		return cli_usage(c, NULL, "node tag wants --add TAG or --remove TAG");
+
+	_cleanup_(json_decrefp) json_t *reply = cli_fetch(c, "node.tag",
+		json_pack("{s:s, s:o, s:o}", "node", words->v[0], "add", words_json(&o->add), "remove",
+			words_json(&o->remove)),
+		&status);
+	if (!reply)
+		return status;
+
+	const json_t *node = json_object_get(reply, "node");
+	tags_text(json_object_get(node, "tags"), tags, sizeof(tags));
+	fprintf(c->out, *tags ? "  %s has the tags %s\n" : "  %s has no tags\n", json_text(node, "name"),
+		tags);
+	return CLI_DONE;
+}
+
+const struct command cmd_node_tag = {
+	.name = "node tag",
+	.args = "NODE",
+	.summary = "change the tags of a node",
+	.details = "It joined with those of its token. A node with the tag \"gateway\" may have WireGuard "
+		   "devices (`client add`); those that it has stay when the tag goes.",
+	.opts = tag_options,
+	.defaults = &(const struct tag_opts){.add.n = 0},
+	.opts_size = sizeof(struct tag_opts),
+	.min_words = 1,
+	.max_words = 1,
+	.run = tag_run,
+};
+
 static int remove_run(struct cli *c, const void *opts UNUSED, const struct opt_words *words)
 {
 	int status;

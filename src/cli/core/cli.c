@@ -41,6 +41,7 @@ const struct command *const commands[] = {
 	&cmd_token_revoke,
 	&cmd_node_list,
 	&cmd_node_rename,
+	&cmd_node_tag,
 	&cmd_node_remove,
 	&cmd_client_add,
 	&cmd_client_list,

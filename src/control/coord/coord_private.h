@@ -201,7 +201,7 @@ void push_account(struct coord *c, ns_t start, ns_t end);
 
 /* nodes.c */
 typedef void request_run_fn(struct coord *c, const struct asker *a, const union msg_request *r);
-request_run_fn nodes_list, nodes_rename, nodes_remove, nodes_leave, nodes_presence;
+request_run_fn nodes_list, nodes_rename, nodes_tag, nodes_remove, nodes_leave, nodes_presence;
 /* Its clients go with it. why: a literal. */
 void nodes_remove_member(struct coord *c, const struct asker *a, struct member *m, const char *why);
 void member_put(struct coord *c, struct jsonout *o, const char *key, const struct member *m, bool all);

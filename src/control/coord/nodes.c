@@ -63,6 +63,12 @@ struct rename {
 	char id[NODE_ID_LEN + 1], name[NODE_NAME_MAX + 1];
 };
 
+static int removed_meanwhile(struct job *j)
+{
+	diag_hint(&j->d, "%s", all_nodes);
+	return diag_what(&j->d, TM_ENOENT, "this node has been removed meanwhile");
+}
+
 static int rename_body(struct store *s, struct job *j)
 {
 	struct rename *r = CONTAINER_OF(j, struct rename, job);
@@ -72,8 +78,7 @@ static int rename_body(struct store *s, struct job *j)
 		diag_hint(&j->d, "choose another name");
 		diag_what(&j->d, err, "another node is named %s already", r->name);
 	} else if (err == TM_ENOENT) {
-		diag_hint(&j->d, "%s", all_nodes);
-		diag_what(&j->d, err, "this node has been removed meanwhile");
+		return removed_meanwhile(j);
 	}
 	return err;
 }
@@ -122,6 +127,97 @@ void nodes_rename(struct coord *c, const struct asker *a, const union msg_reques
 
 	memcpy(j->id, m->s.rec.id, sizeof(j->id));
 	memcpy(j->name, r->rename.name, sizeof(j->name));
+	job_submit(&j->job);
+}
+
+/* --- tags --- */
+
+struct retagging {
+	struct job job;
+	uint8_t key[32];
+	struct msg_tags add, remove;
+	struct store_node node; /* as it is then */
+};
+
+static bool is_among(const char *tag, const char (*tags)[NODE_TAG_MAX + 1], size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(tag, tags[i]) == 0)
+			return true;
+	return false;
+}
+
+static void drop_tags(struct node_rec *r, const struct msg_tags *tags)
+{
+	uint8_t n = 0;
+
+	for (uint8_t i = 0; i < r->n_tags; i++)
+		if (!is_among(r->tags[i], tags->v, tags->n))
+			memmove(r->tags[n++], r->tags[i], sizeof(r->tags[i]));
+	r->n_tags = n;
+}
+
+static int add_tags(struct node_rec *r, const struct msg_tags *tags, struct diag *d)
+{
+	for (uint8_t i = 0; i < tags->n; i++) {
+		if (is_among(tags->v[i], r->tags, r->n_tags))
+			continue;
+		if (r->n_tags == NODE_TAGS_MAX) {
+			diag_hint(d, "remove some with --remove");
+			return diag_what(d, TM_EFULL, "a node has at most %d tags", NODE_TAGS_MAX);
+		}
+		memcpy(r->tags[r->n_tags++], tags->v[i], sizeof(tags->v[i]));
+	}
+	return TM_OK;
+}
+
+static int retag_body(struct store *s, struct job *j)
+{
+	struct retagging *t = CONTAINER_OF(j, struct retagging, job);
+	struct node_rec *r = &t->node.rec;
+
+	int err = store_node_find_key(s, t->key, &t->node);
+	if (err == TM_ENOENT)
+		return removed_meanwhile(j);
+	if (err)
+		return err;
+
+	drop_tags(r, &t->remove);
+	err = add_tags(r, &t->add, &j->d);
+	return err ? err : store_node_tag(s, r->id, r->tags, r->n_tags);
+}
+
+static void retag_done(struct coord *c, struct job *j, int err)
+{
+	const struct retagging *t = CONTAINER_OF(j, struct retagging, job);
+	struct member *m = err ? NULL : registry_by_id(c->reg, t->node.rec.id);
+	struct jsonout o = {0};
+
+	if (!m) {
+		answer_refuse(c, &j->asker, err ? err : TM_ENOENT, &j->d);
+		return;
+	}
+	struct member changed = *m; /* the change itself comes after the answer */
+	memcpy(changed.s.rec.tags, t->node.rec.tags, sizeof(changed.s.rec.tags));
+	changed.s.rec.n_tags = t->node.rec.n_tags;
+	answer_begin(&j->asker, &o);
+	member_put(c, &o, "node", &changed, true);
+	answer_end(c, &j->asker, &o);
+}
+
+static const struct job_kind retag_kind = {sizeof(struct retagging), retag_body, retag_done, NULL};
+
+void nodes_tag(struct coord *c, const struct asker *a, const union msg_request *r)
+{
+	const struct member *m = find_named(c, a, r->tag.node);
+	struct retagging *j = m ? job_start(c, a, &retag_kind) : NULL;
+
+	if (!j)
+		return;
+
+	memcpy(j->key, m->s.rec.key, sizeof(j->key));
+	j->add = r->tag.add;
+	j->remove = r->tag.remove;
 	job_submit(&j->job);
 }
 

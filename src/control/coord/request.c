@@ -26,6 +26,7 @@ static const struct request {
 	{"leave", BY_NODE, msg_leave_get, nodes_leave},
 	{"node.list", BY_ADMIN | BY_NODE, msg_list_get, nodes_list},
 	{"node.rename", BY_ADMIN, msg_node_rename_get, nodes_rename},
+	{"node.tag", BY_ADMIN, msg_node_tag_get, nodes_tag},
 	{"node.remove", BY_ADMIN, msg_node_remove_get, nodes_remove},
 	{"client.add", BY_ADMIN | BY_GATEWAY, msg_client_add_get, clients_add},
 	{"client.list", BY_ADMIN | BY_GATEWAY, msg_list_get, clients_list},
@@ -48,8 +49,7 @@ static void not_allowed(struct coord *c, const struct asker *a, const struct req
 {
 	if (q->by & BY_GATEWAY)
 		answer_refuse_text(c, a, "this node may not have clients",
-			"add them on the coordinator, or let the node join with a token that has the tag "
-			"gateway");
+			"on the coordinator, `tunnelmesh node tag NODE --add gateway` allows it");
 	else
 		answer_refuse_text(c, a, "this is for the coordinator's administration alone",
 			"run the command on the coordinator's machine");

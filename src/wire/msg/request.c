@@ -41,9 +41,8 @@ static int optional_int(const json_t *j, const char *key, int64_t low, int64_t h
 	return json_object_get(j, key) ? jsonin_int(j, key, low, high, value) : TM_OK;
 }
 
-static int tags_get(const json_t *list, struct msg_tags *ret_tags, struct diag *d)
+static int tags_get(const json_t *list, const char *hint, struct msg_tags *ret_tags, struct diag *d)
 {
-	static const char hint[] = "see `tunnelmesh help token`";
 	struct msg_tags tags = {.n = 0};
 
 	if (list && (!json_is_array(list) || json_array_size(list) > NODE_TAGS_MAX))
@@ -82,7 +81,7 @@ int msg_token_create_get(const json_t *j, union msg_request *ret_r, struct diag 
 
 	t.uses = (uint32_t)uses;
 	t.ttl_s = ttl;
-	int err = tags_get(json_object_get(j, "tags"), &t.tags, d);
+	int err = tags_get(json_object_get(j, "tags"), hint, &t.tags, d);
 	if (!err)
 		ret_r->token_create = t;
 	return err;
@@ -132,6 +131,23 @@ int msg_node_rename_get(const json_t *j, union msg_request *ret_r, struct diag *
 	memcpy(r.name, wanted, strlen(wanted) + 1);
 	ret_r->rename = r;
 	return TM_OK;
+}
+
+int msg_node_tag_get(const json_t *j, union msg_request *ret_r, struct diag *d)
+{
+	static const char hint[] = "see `tunnelmesh help node tag`";
+	struct msg_node_tag t = {0};
+
+	int err = name_get(j, "node", t.node, d);
+	if (!err)
+		err = tags_get(json_object_get(j, "add"), hint, &t.add, d);
+	if (!err)
+		err = tags_get(json_object_get(j, "remove"), hint, &t.remove, d);
+	if (!err && !t.add.n && !t.remove.n)
+		err = wrong(d, "no tag is said that is to be added or removed", hint);
+	if (!err)
+		ret_r->tag = t;
+	return err;
 }
 
 int msg_node_remove_get(const json_t *j, union msg_request *ret_r, struct diag *d)

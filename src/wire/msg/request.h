@@ -31,6 +31,11 @@ struct msg_node_rename {
 	char node[NODE_NAME_MAX + 1], name[NODE_NAME_MAX + 1];
 };
 
+struct msg_node_tag {
+	char node[NODE_NAME_MAX + 1];
+	struct msg_tags add, remove;
+};
+
 struct msg_client_add {
 	char name[NODE_NAME_MAX + 1];
 	uint8_t key[32];
@@ -42,6 +47,7 @@ union msg_request {
 	uint8_t token_id[TOKEN_ID];
 	uint32_t after; /* node.list, client.list: those with a higher host number */
 	struct msg_node_rename rename;
+	struct msg_node_tag tag;
 	char name[NODE_NAME_MAX + 1]; /* node.remove, client.remove: a name or an id */
 	struct msg_client_add client_add;
 	bool undo; /* leave: it was never used, an enrolment that came to nothing */
@@ -51,7 +57,7 @@ typedef int msg_request_get_fn(const json_t *j, union msg_request *ret_r, struct
 msg_request_get_fn msg_nothing_get; /* a request without fields */
 msg_request_get_fn msg_leave_get;
 msg_request_get_fn msg_token_create_get, msg_token_revoke_get;
-msg_request_get_fn msg_list_get, msg_node_rename_get, msg_node_remove_get;
+msg_request_get_fn msg_list_get, msg_node_rename_get, msg_node_remove_get, msg_node_tag_get;
 msg_request_get_fn msg_client_add_get, msg_client_remove_get;
 
 /* --- members of answers --- */

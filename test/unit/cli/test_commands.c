@@ -390,16 +390,22 @@ static void changes_send_their_words_and_confirm(void **state)
 			"  old is now new\n"},
 		{"node remove nas", "{\"node\":\"nas\",\"cmd\":\"node.remove\"}",
 			"  nas is removed; its tunnels are cut at every node\n"},
+		{"node tag nas --add gateway --add b --remove a",
+			"{\"node\":\"nas\",\"add\":[\"gateway\",\"b\"],\"remove\":[\"a\"],\"cmd\":\"node."
+			"tag\"}",
+			"  nas has the tags gateway,b\n"},
 		{"token revoke 0011", "{\"id\":\"0011\",\"cmd\":\"token.revoke\"}",
 			"  token 0011 is revoked; machines that joined with it stay\n"},
 		{"client remove phone", "{\"name\":\"phone\",\"cmd\":\"client.remove\"}",
 			"  phone is removed\n"},
 		{"reload", "{\"cmd\":\"reload\"}", "  configuration reloaded\n"},
 	};
+	static const struct fake_reply replies[] = {
+		{"node.tag", "{\"ok\":true,\"node\":{\"name\":\"nas\",\"tags\":[\"gateway\",\"b\"]}}"}, {0}};
 	struct fixture *f = *state;
 	char args[160];
 
-	fake_daemon_start(&f->daemon, f->socket, NULL, NULL);
+	fake_daemon_start(&f->daemon, f->socket, NULL, replies);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct run r = {0};
 

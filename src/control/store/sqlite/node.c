@@ -296,6 +296,19 @@ int sql_node_rename(struct store *store, const char *id, const char *name)
 	return err ? err : note_change(s, id);
 }
 
+int sql_node_tag(struct store *store, const char *id, const char (*tags)[NODE_TAG_MAX + 1], size_t n)
+{
+	struct sql_store *s = sql_of(store);
+	sqlite3_stmt *st = sql_stmt(s, STMT_NODE_TAG);
+	char text[TAGS_TEXT_MAX];
+
+	tags_join(tags, n, text);
+	bind_text(st, 1, id);
+	bind_text(st, 2, text);
+	int err = change_one(s, st);
+	return err ? err : note_change(s, id);
+}
+
 /* The rows of its clients go with its own (ON DELETE CASCADE); each is a change, the node's the last. */
 static int note_removals(struct sql_store *s, const char *id)
 {

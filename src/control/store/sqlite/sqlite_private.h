@@ -30,6 +30,7 @@
 		"INSERT INTO node (" NODE_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")  \
 	X(NODE_AND_CLIENTS, "SELECT id, host FROM node WHERE id = ?1 OR via = ?1 ORDER BY kind DESC")        \
 	X(NODE_RENAME, "UPDATE node SET name = ?2 WHERE id = ?1")                                            \
+	X(NODE_TAG, "UPDATE node SET tags = ?2 WHERE id = ?1")                                               \
 	X(NODE_REMOVE, "DELETE FROM node WHERE id = ?")                                                      \
 	X(NODE_TOUCH, "UPDATE node SET os = ?2, version = ?3, last_seen = ?4 WHERE id = ?1")                 \
 	/* Every number below free_host is taken; the next free one is there or behind it. */                \
@@ -109,6 +110,7 @@ int sql_node_find_key(struct store *store, const uint8_t key[static 32], struct 
 int sql_node_name_taken(struct store *store, const char *name, bool *ret_taken);
 int sql_node_insert(struct store *store, struct store_node *n, uint32_t hosts_max);
 int sql_node_rename(struct store *store, const char *id, const char *name);
+int sql_node_tag(struct store *store, const char *id, const char (*tags)[NODE_TAG_MAX + 1], size_t n);
 int sql_node_remove(struct store *store, const char *id);
 int sql_node_touch(
 	struct store *store, const char *id, const char *os, const char *version, int64_t last_seen);

@@ -121,6 +121,43 @@ static void the_node_list_tells_what_is_known(void **state)
 		json_integer_value(json_object_get(json_array_get(list, 1), "last_seen_at")), rig_unix_now);
 }
 
+static void tags_change_and_with_them_what_a_node_may_do(void **state)
+{
+	struct rig *r = *state;
+	struct machine *m = rig_machine(r, 0), *other = rig_machine(r, 1);
+
+	machine_join(m, "laptop");
+	machine_join(other, "other");
+	const json_t *reply =
+		rig_admin(r, json_pack("{s:s, s:s, s:[s,s,s], s:[s]}", "cmd", "node.tag", "node", "laptop",
+				     "add", "gateway", "lan", "lan", "remove", "none"));
+	assert_true(ok(reply));
+	assert_int_equal(json_array_size(json_object_get(json_object_get(reply, "node"), "tags")), 2);
+	rig_settle(r);
+	/* The other one is told, and the node has the rights that go with the tag. */
+	char *told = json_dumps(machine_last(other, "netmap"), 0);
+	assert_non_null(strstr(told, "gateway"));
+	free(told);
+	machine_say(m,
+		json_pack("{s:s, s:i, s:s, s:s}", "t", "client.add", "id", 1, "name", "phone", "key", KEY_A));
+	rig_settle(r);
+	assert_true(ok(machine_last(m, "reply")));
+
+	assert_true(ok(rig_admin(r,
+		json_pack("{s:s, s:s, s:[s]}", "cmd", "node.tag", "node", "laptop", "remove", "gateway"))));
+	machine_say(m,
+		json_pack("{s:s, s:i, s:s, s:s}", "t", "client.add", "id", 2, "name", "pad", "key", KEY_A));
+	rig_settle(r);
+	assert_false(ok(machine_last(m, "reply")));
+	/* It lasts. */
+	rig_stop(r);
+	rig_start(r);
+	const json_t *laptop = json_array_get(
+		json_object_get(rig_admin(r, json_pack("{s:s}", "cmd", "node.list")), "nodes"), 1);
+	assert_string_equal(json_string_value(json_array_get(json_object_get(laptop, "tags"), 0)), "lan");
+	assert_int_equal(json_array_size(json_object_get(laptop, "tags")), 1);
+}
+
 static void renaming_is_told_to_all(void **state)
 {
 	struct rig *r = *state;
@@ -339,6 +376,11 @@ static void every_mistake_gets_a_sentence_and_a_hint(void **state)
 		"{\"cmd\":\"node.rename\",\"node\":\"hub\"}",
 		"{\"cmd\":\"node.rename\",\"node\":\"hub\",\"name\":\"-\"}",
 		"{\"cmd\":\"node.rename\",\"node\":\"hub\",\"name\":\"Big Name\"}",
+		"{\"cmd\":\"node.tag\",\"add\":[\"x\"]}",
+		"{\"cmd\":\"node.tag\",\"node\":\"nobody\",\"add\":[\"x\"]}",
+		"{\"cmd\":\"node.tag\",\"node\":\"hub\"}",
+		"{\"cmd\":\"node.tag\",\"node\":\"hub\",\"add\":\"x\"}",
+		"{\"cmd\":\"node.tag\",\"node\":\"hub\",\"remove\":[\"A B\"]}",
 		"{\"cmd\":\"node.remove\"}",
 		"{\"cmd\":\"node.remove\",\"node\":\"nobody\"}",
 		"{\"cmd\":\"client.add\",\"name\":\"phone\"}",
@@ -435,6 +477,7 @@ int main(void)
 		T(tokens_are_listed_without_their_secret_and_can_be_revoked),
 		T(a_token_says_who_joined_with_it_and_is_forgotten_once_nobody_is_left),
 		T(the_node_list_tells_what_is_known),
+		T(tags_change_and_with_them_what_a_node_may_do),
 		T(renaming_is_told_to_all),
 		T(a_removed_node_is_told_and_cut_off_and_its_address_is_free),
 		T(two_removals_of_the_same_node_at_once_get_one_answer_each),

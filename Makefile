@@ -5,6 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON := /usr/bin/python3
 JOBS ?= $(shell nproc)
+export JOBS
 PREFIX ?= /usr/local
 DESTDIR ?=
 SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
@@ -14,60 +15,62 @@ BENCH = $(if $(ONLY),--only='$(ONLY)') $(if $(TESTS),--tests='$(TESTS)') $(if $(
 CTEST := ctest --output-on-failure --no-tests=error -j $(JOBS)
 PYTEST := $(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(PYTHON) -B -m pytest -p no:cacheprovider
 
-.PHONY: help setup build demo test unit slow lab bench scale flood attack asan tsan labasan labtsan fuzz lint fmt install uninstall clean $(BIN)
+.PHONY: help setup build demo test unit slow lab bench scale flood attack asan tsan labasan labtsan fuzz lint fmt install uninstall clean
+# Each does by itself what can be done at the same time.
+.NOTPARALLEL:
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## install the Debian packages that are missing (asks for sudo when needed)
+setup: ## install the Debian packages that are missing for everything here (asks for sudo when needed)
 	@scripts/setup
 
-build: setup $(BIN) ## the program: build/release/src/cli/tunnelmesh
-
-$(BIN):
-	@cmake --preset release > /dev/null && cmake --build --preset release -j $(JOBS)
+build: ## the program: build/release/src/cli/tunnelmesh; installs what is missing for that alone
+	@scripts/setup build
+	@scripts/build release
 
 demo: build ## three machines in network namespaces join and reach each other (KEEP=1 leaves it running, STOP=1 ends that)
+	@scripts/setup demo
 	@$(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(PYTHON) -B test/lab/demo.py $(if $(KEEP),--keep) $(if $(STOP),--stop)
 
-test: build unit lab ## everything: unit tests, fuzz seeds, real daemons in network namespaces, interoperability
+test: setup build unit lab ## everything: unit tests, fuzz seeds, real daemons in network namespaces, interoperability
 
 unit: setup ## unit tests, golden vectors, fuzz seeds, virtual-time simulations
-	@cmake --preset ci > /dev/null && cmake --build --preset ci -j $(JOBS) && $(SUDO) $(CTEST) --test-dir build/ci
+	@scripts/build ci && $(SUDO) $(CTEST) --test-dir build/ci
 
-slow: build ## what takes minutes: 10,000 simulated pairs (RUNS=n says otherwise), turmoil, and the lab's slow tests (T=pattern)
-	@cmake --preset ci > /dev/null && cmake --build --preset ci -j $(JOBS) --target test_sim_pairs test_sim_turmoil test_sim_chaos labtools load
+slow: setup build ## what takes minutes: 10,000 simulated pairs (RUNS=n says otherwise), turmoil, and the lab's slow tests (T=pattern)
+	@scripts/build ci test_sim_pairs test_sim_turmoil test_sim_chaos labtools load
 	@TM_SIM_RUNS=$(or $(RUNS),10000) build/ci/test/sim/test_sim_pairs
 	@TM_SIM_RUNS=1000 build/ci/test/sim/test_sim_turmoil && TM_SIM_RUNS=1000 build/ci/test/sim/test_sim_chaos
 	@$(PYTEST) test/lab -m slow --slow $(if $(T),-k '$(T)')
 
-lab: build ## real daemons in network namespaces (T=pattern selects tests, SLOW=1 adds the long ones, OFFLOADS=row forces some off)
-	@cmake --preset ci > /dev/null && cmake --build --preset ci -j $(JOBS) --target labtools load herd flood
+lab: setup build ## real daemons in network namespaces (T=pattern selects tests, SLOW=1 adds the long ones, OFFLOADS=row forces some off)
+	@scripts/build ci labtools load herd flood
 	@$(PYTEST) test/lab test/bench $(if $(T),-k '$(T)') $(if $(SLOW),--slow) $(if $(OFFLOADS),--offloads=$(OFFLOADS))
 
-bench: build ## measures us, raw veth and the peers' Debian packages (ONLY=names TESTS=names ROUNDS=5 SECONDS=2 REPEATS=4 QUICK=1 LIST=1 BEFORE=program)
+bench: setup build ## measures us, raw veth and the peers' Debian packages (ONLY=names TESTS=names ROUNDS=5 SECONDS=2 REPEATS=4 QUICK=1 LIST=1 BEFORE=program)
 	@scripts/setup-bench
-	@cmake --preset ci > /dev/null && cmake --build --preset ci -j $(JOBS) --target load
+	@scripts/build ci load
 	@$(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(if $(BEFORE),TUNNELMESH_BEFORE=$(abspath $(BEFORE))) $(PYTHON) -B test/bench/bench.py $(BENCH) || [ $$? = 3 ]
 	@$(if $(LIST),,$(PYTHON) -B test/bench/report.py)
 
-scale: build ## how far one coordinator carries: a herd of SIZES members (default "1000 3000 10000"; an hour) joins and comes back
-	@cmake --preset ci > /dev/null && cmake --build --preset ci -j $(JOBS) --target herd lag
+scale: setup build ## how far one coordinator carries: a herd of SIZES members (default "1000 3000 10000"; an hour) joins and comes back
+	@scripts/build ci herd lag
 	@$(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(PYTHON) -B test/bench/scale/scale.py $(SIZES)
 
-flood: build ## how long a handshake takes while strangers send 75,000 handshake messages a second (RATE=n)
-	@cmake --preset ci > /dev/null && cmake --build --preset ci -j $(JOBS) --target labtools flood
+flood: setup build ## how long a handshake takes while strangers send 75,000 handshake messages a second (RATE=n)
+	@scripts/build ci labtools flood
 	@$(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(PYTHON) -B test/bench/flood/flood.py $(if $(RATE),--rate $(RATE))
 
-attack: build ## what strangers and members can cost a coordinator (T="connects neighbour" selects); a quarter of an hour
-	@cmake --preset ci > /dev/null && cmake --build --preset ci -j $(JOBS) --target herd labtools
+attack: setup build ## what strangers and members can cost a coordinator (T="connects neighbour" selects); a quarter of an hour
+	@scripts/build ci herd labtools
 	@$(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(PYTHON) -B test/bench/scale/attack.py $(T)
 
 asan: setup ## unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
-	@cmake --preset asan > /dev/null && cmake --build --preset asan -j $(JOBS) && $(SUDO) $(CTEST) --test-dir build/asan
+	@scripts/build asan && $(SUDO) $(CTEST) --test-dir build/asan
 
 tsan: setup ## unit tests under ThreadSanitizer
-	@cmake --preset tsan > /dev/null && cmake --build --preset tsan -j $(JOBS) && $(SUDO) $(CTEST) --test-dir build/tsan
+	@scripts/build tsan && $(SUDO) $(CTEST) --test-dir build/tsan
 
 labasan: asan ## the lab with daemons built with AddressSanitizer
 	@$(SUDO) env TUNNELMESH=$(CURDIR)/build/asan/src/cli/tunnelmesh $(PYTHON) -B -m pytest -p no:cacheprovider test/lab $(if $(T),-k '$(T)') $(if $(OFFLOADS),--offloads=$(OFFLOADS))
@@ -75,8 +78,9 @@ labasan: asan ## the lab with daemons built with AddressSanitizer
 labtsan: tsan ## the lab with daemons built with ThreadSanitizer
 	@$(SUDO) env TUNNELMESH=$(CURDIR)/build/tsan/src/cli/tunnelmesh $(PYTHON) -B -m pytest -p no:cacheprovider test/lab $(if $(T),-k '$(T)') $(if $(OFFLOADS),--offloads=$(OFFLOADS))
 
-fuzz: setup ## fuzz every target for SECONDS (default 30) each, starting from the seeds
-	@scripts/fuzz $(or $(SECONDS_EACH),30)
+fuzz: ## fuzz every target for SECONDS (default 30) each, starting from the seeds
+	@scripts/setup build fuzz
+	@scripts/fuzz $(or $(SECONDS),30)
 
 lint: setup ## formatting, include layers, banned calls, man pages
 	@scripts/lint
@@ -91,4 +95,4 @@ uninstall: ## remove what `make install` installed; keeps /etc/tunnelmesh and /v
 	@$(SUDO) scripts/install uninstall "$(DESTDIR)" "$(PREFIX)"
 
 clean: ## remove build trees
-	@rm -rf build
+	@rm -rf build 2> /dev/null || $(SUDO) rm -rf build

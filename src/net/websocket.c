@@ -264,10 +264,6 @@ static size_t request_received(struct websocket *w)
 	}
 	if (req.status != 101 && front_page(w))
 		return 0;
-	if (req.status == 101) {
-		req.retry_after_s = w->server->busy(w->layer.above);
-		req.status = req.retry_after_s ? 503 : 101;
-	}
 	(void)!net_output(&w->layer, text, upgrade_response_format(&req, text, sizeof(text)));
 	if (req.status == 101)
 		return req.head_len;

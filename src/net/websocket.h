@@ -24,9 +24,6 @@ NODISCARD int websocket_client_push(struct net_conn *c, const struct websocket_c
 struct websocket_server {
 	const char *path; /* the only one that is upgraded */
 	const char *page; /* a line of text for people who look with a browser (GET /) */
-	/* Asked before an upgrade is granted: 0 = go on, else answer 503 and "come back in so many seconds".
-	 */
-	unsigned (*busy)(struct net_layer *owner);
 };
 NODISCARD int websocket_server_push(
 	struct net_conn *c, const struct websocket_server *cfg); /* cfg is borrowed */

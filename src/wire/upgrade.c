@@ -331,8 +331,6 @@ static const char *reason(int status)
 		return "Upgrade Required";
 	case 431:
 		return "Request Header Fields Too Large";
-	case 503:
-		return "Service Unavailable";
 	case 505:
 		return "HTTP Version Not Supported";
 	default:
@@ -365,14 +363,6 @@ size_t upgrade_response_format(const struct upgrade_request *req, char *out, siz
 			"Sec-WebSocket-Accept: %s\r\n"
 			"\r\n",
 			req->accept);
-	else if (req->status == 503)
-		n = snprintf(out, out_len,
-			"HTTP/1.1 503 %s\r\n"
-			"Retry-After: %u\r\n"
-			"Connection: close\r\n"
-			"Content-Length: 0\r\n"
-			"\r\n",
-			reason(req->status), req->retry_after_s);
 	else
 		n = snprintf(out, out_len,
 			"HTTP/1.1 %d %s\r\n"

@@ -51,9 +51,7 @@ NODISCARD int upgrade_response_parse(const char *p, size_t n, const uint8_t key[
 
 /* Server: what came in. */
 struct upgrade_request {
-	/* what to answer: 101, or 400, 404, 405, 426, 431, 505. The caller may make a 101 a 503. */
-	int status;
-	unsigned retry_after_s; /* the caller's, for a 503: when to come back */
+	int status; /* what to answer: 101, or 400, 404, 405, 426, 431, 505 */
 	char accept[UPGRADE_ACCEPT_LEN + 1]; /* 101 only */
 	char host[UPGRADE_HOST_MAX + 1]; /* as sent; empty when absent or too long */
 	size_t head_len; /* bytes consumed */

@@ -40,6 +40,7 @@ enum {
 	WS_CLOSE_POLICY = 1008,
 	WS_CLOSE_TOO_BIG = 1009,
 	WS_CLOSE_INTERNAL = 1011,
+	WS_CLOSE_TRY_LATER = 1013, /* IANA's registry: "Try Again Later" */
 };
 
 enum ws_event_kind { WS_EV_MORE, WS_EV_MESSAGE, WS_EV_PING, WS_EV_PONG, WS_EV_CLOSE };

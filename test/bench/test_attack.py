@@ -38,6 +38,13 @@ def test_members_and_strangers_are_held_to_their_bounds(tmp_path):
     assert alone["descriptors"] < 10
 
 
+def test_everybody_joins_beside_strangers_who_knock_or_live_next_door(tmp_path):
+    for r in attack(tmp_path, "connects", "neighbour", "--warm", 2):
+        assert r["joined"] == 10, r
+        # Who greets with a good handshake competes with those who join; all others are hardly noticed.
+        assert "greets" in r["what"] or r["links"] < 2 * r["links_needed"], r
+
+
 @pytest.mark.slow  # a mesh of a thousand is made first
 def test_one_member_that_comes_and_goes_costs_the_others_nothing(tmp_path):
     rows = attack(tmp_path, "flapping", "--size", 1000, "--seconds", 10)

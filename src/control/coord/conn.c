@@ -9,7 +9,7 @@
 #include <string.h>
 
 enum {
-	MESSAGE = 1000, /* what one costs */
+	MESSAGE = 1000, /* what one costs, or one link */
 	STRANGERS_MAX = 64,
 	/* Reconnecting: so many come per second after a restart, which costs well under a core. */
 	PACE_PER_SECOND = 1300,
@@ -187,16 +187,22 @@ void conn_removed(struct conn *n, const char *why)
 
 /* --- what a member may cost, over all its links --- */
 
-static struct spending *spending_now(struct conn *n)
+static void forget(struct spending *s, uint64_t per_minute)
 {
-	struct spending *s = n->member ? &n->member->messages : &n->messages;
 	ns_t now = time_monotonic();
-	uint64_t forgotten = (uint64_t)((now - s->at) / MS) * n->c->tuning.msg_rate;
+	uint64_t forgotten = (uint64_t)((now - s->at) / MS) * per_minute / 60;
 
 	if (forgotten) {
 		s->spent -= MIN(s->spent, forgotten);
 		s->at = now;
 	}
+}
+
+static struct spending *spending_now(struct conn *n)
+{
+	struct spending *s = n->member ? &n->member->messages : &n->messages;
+
+	forget(s, (uint64_t)n->c->tuning.msg_rate * 60);
 	return s;
 }
 
@@ -220,6 +226,31 @@ bool conn_overspent(struct conn *n)
 void conn_charge(struct conn *n, size_t answer_bytes)
 {
 	spending_now(n)->spent += answer_bytes * MESSAGE / n->c->tuning.msg_bytes;
+}
+
+static struct member *member_of(struct coord *c, const uint8_t key[static 32])
+{
+	struct member *m = registry_by_key(c->reg, key);
+
+	return m && m->s.rec.kind == NODE_MESH ? m : NULL;
+}
+
+bool conn_key_is_free(struct coord *c, const uint8_t key[static 32])
+{
+	struct member *m = member_of(c, key);
+
+	if (!m)
+		return false;
+	forget(&m->returns, c->tuning.returns_a_minute);
+	return m->returns.spent + MESSAGE <= (uint64_t)c->tuning.returns_max * MESSAGE;
+}
+
+void conn_key_came(struct coord *c, const uint8_t key[static 32])
+{
+	struct member *m = member_of(c, key);
+
+	if (m)
+		m->returns.spent += MESSAGE;
 }
 
 /* --- what it says --- */

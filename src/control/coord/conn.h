@@ -29,6 +29,12 @@ struct coord_conn_ops {
 	void (*close)(void *link, const char *why);
 };
 
+/*
+ * A member's handshakes are paid for by nobody, however many members come from one address, as long as it
+ * does not come again and again. May one with this key be free, and: one was.
+ */
+bool conn_key_is_free(struct coord *c, const uint8_t key[static 32]);
+void conn_key_came(struct coord *c, const uint8_t key[static 32]);
 /* A link with a proven key is up. */
 NODISCARD int conn_open(struct coord *c, const struct coord_conn_ops *ops, void *link,
 	const uint8_t key[static 32], const struct endpoint *from, struct conn **ret_conn);

@@ -48,8 +48,16 @@ static void on_message(void *ctx, struct clink *l, const msg_object *m)
 	if (!n)
 		return;
 	conn_message(n, m);
-	if (n->state == CONN_MEMBER)
-		clink_vouch(l);
+}
+
+static bool on_known(void *ctx, const uint8_t *key)
+{
+	return conn_key_is_free(ctx, key);
+}
+
+static void on_greeted(void *ctx, const uint8_t *key)
+{
+	conn_key_came(ctx, key);
 }
 
 static void on_drained(void *ctx, struct clink *l)
@@ -94,7 +102,14 @@ int coord_new(
 		return err;
 
 	struct clink_events events = {
-		.ctx = c, .up = on_up, .message = on_message, .drained = on_drained, .closed = on_closed};
+		.ctx = c,
+		.up = on_up,
+		.message = on_message,
+		.drained = on_drained,
+		.closed = on_closed,
+		.known = on_known,
+		.greeted = on_greeted,
+	};
 	err = clink_server_new(base, &server, &events, &c->server, d);
 	if (err) {
 		coord_core_free(c);

@@ -48,6 +48,7 @@ struct coord_tuning {
 	ns_t tick;
 	uint32_t msg_rate, msg_burst; /* per member: messages per second, and at once */
 	size_t msg_bytes; /* of answers, cost what a message costs */
+	uint32_t returns_max, returns_a_minute; /* links of a member that no address pays for */
 	int64_t (*unix_now)(void);
 };
 struct coord_tuning coord_tuning_default(void);

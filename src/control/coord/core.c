@@ -32,6 +32,8 @@ struct coord_tuning coord_tuning_default(void)
 		.msg_rate = 200,
 		.msg_burst = 2000,
 		.msg_bytes = 8 << 10,
+		.returns_max = 30,
+		.returns_a_minute = 30,
 		.unix_now = unix_now,
 	};
 }

@@ -25,7 +25,7 @@ enum { REGISTRY_CHANGES_MAX = STORE_CHANGES_KEPT };
 struct conn;
 struct registry;
 
-/* Messages that were sent and are not forgotten yet, in thousandths, as of `at`. Zero: none. */
+/* Messages or links that came and are not forgotten yet, in thousandths, as of `at`. Zero: none. */
 struct spending {
 	uint64_t spent;
 	ns_t at;
@@ -51,6 +51,7 @@ struct member {
 	int64_t expires_at; /* ns_t */
 	struct ip seen_at; /* address of the last link */
 	struct spending messages; /* over all its links: a new one gives no new right to flood */
+	struct spending returns; /* links that its address did not pay for */
 };
 
 NODISCARD int registry_new(const struct mesh_info *mesh, struct registry **ret_registry);

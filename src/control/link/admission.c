@@ -8,28 +8,32 @@
 enum {
 	SLOTS = 16384,
 	WIDE_COST = 4, /* how much more a /48 may cost than a /64 */
-	WAIT_MS = 2000, /* for those who are refused: many may be, and come at once */
 };
 
 #define LONG_AGO (3600 * SEC) /* all is forgotten */
 
-/* Handshakes that were paid for and are not forgotten yet, in thousandths, as of `at`. */
+/* What was paid for and is not forgotten yet, in thousandths, as of `at`. */
 struct debt {
 	int64_t milli;
 	ns_t at;
 };
 
-struct slot {
-	unsigned seats;
+/* A source's debts for what costs. */
+struct account {
 	struct debt debt;
 	struct debt lately; /* the same, forgotten more slowly */
+};
+
+struct slot {
+	unsigned seats;
+	struct account accounts[ADMISSION_COSTS];
 };
 
 struct admission {
 	struct admission_config cfg;
 	struct siphash_key key;
 	unsigned seated;
-	struct debt all;
+	struct debt all[ADMISSION_COSTS];
 	struct slot narrow[SLOTS], wide[SLOTS];
 };
 
@@ -133,40 +137,41 @@ static int64_t debt_now(struct debt *d, int64_t rate_per_s, ns_t now)
 	return d->milli;
 }
 
-/* May a source with this slot have one more? `times`: how much more than an ordinary one it may have. */
-static bool slot_allows(struct slot *s, const struct admission_config *c, int times, bool scarce, ns_t now)
+/* May a source with this account have one more? `times`: how much more than an ordinary one it may have. */
+static bool account_allows(
+	struct account *s, const struct admission_budget *b, int times, bool scarce, ns_t now)
 {
-	int64_t debt = debt_now(&s->debt, c->rate_per_source * times, now);
-	int64_t lately = debt_now(&s->lately, c->modest_rate * times, now);
+	int64_t debt = debt_now(&s->debt, b->rate_per_source * times, now);
+	int64_t lately = debt_now(&s->lately, b->modest_rate * times, now);
 
-	if (debt + 1000 > c->burst_per_source * times * (int64_t)1000)
+	if (debt + 1000 > b->burst_per_source * times * (int64_t)1000)
 		return false;
-	return !scarce || lately + 1000 <= c->modest_burst * times * (int64_t)1000;
+	return !scarce || lately + 1000 <= b->modest_burst * times * (int64_t)1000;
 }
 
-static void slot_charge(struct slot *s)
+static void account_charge(struct account *s)
 {
 	s->debt.milli += 1000;
 	s->lately.milli += 1000;
 }
 
-unsigned admission_charge(struct admission *a, const struct ip *from, ns_t now)
+bool admission_charge(struct admission *a, enum admission_cost what, const struct ip *from, ns_t now)
 {
-	const struct admission_config *c = &a->cfg;
+	const struct admission_budget *b = &a->cfg.budget[what];
 	struct source s = source_of(a, from);
-	int64_t all = debt_now(&a->all, c->rate, now), most = c->burst * (int64_t)1000;
+	int64_t all = debt_now(&a->all[what], b->rate, now), most = b->burst * (int64_t)1000;
 	bool scarce = all > most / 2;
 
-	if (all + 1000 > most || !slot_allows(s.narrow, c, 1, scarce, now))
-		return WAIT_MS;
-	if (s.wide && !slot_allows(s.wide, c, WIDE_COST, scarce, now))
-		return WAIT_MS;
+	if (all + 1000 > most || !account_allows(&s.narrow->accounts[what], b, 1, scarce, now))
+		return false;
+	if (s.wide && !account_allows(&s.wide->accounts[what], b, WIDE_COST, scarce, now))
+		return false;
 
-	a->all.milli += 1000;
-	slot_charge(s.narrow);
+	a->all[what].milli += 1000;
+	account_charge(&s.narrow->accounts[what]);
 	if (s.wide)
-		slot_charge(s.wide);
-	return 0;
+		account_charge(&s.wide->accounts[what]);
+	return true;
 }
 
 static void debt_forgive(struct debt *d)
@@ -174,18 +179,18 @@ static void debt_forgive(struct debt *d)
 	d->milli = MAX(d->milli - 1000, (int64_t)0);
 }
 
-static void slot_forgive(struct slot *s)
+static void account_forgive(struct account *s)
 {
 	debt_forgive(&s->debt);
 	debt_forgive(&s->lately);
 }
 
-void admission_refund(struct admission *a, const struct ip *from)
+void admission_refund(struct admission *a, enum admission_cost what, const struct ip *from)
 {
 	struct source s = source_of(a, from);
 
-	debt_forgive(&a->all);
-	slot_forgive(s.narrow);
+	debt_forgive(&a->all[what]);
+	account_forgive(&s.narrow->accounts[what]);
 	if (s.wide)
-		slot_forgive(s.wide);
+		account_forgive(&s.wide->accounts[what]);
 }

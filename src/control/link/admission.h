@@ -6,10 +6,11 @@
  * Holding: a seat per link that is not established. No source may have more than its share of the seats, so
  * that one cannot keep the others out.
  *
- * Cost: a Noise handshake is some 0.2 ms of Diffie-Hellman. Each takes one from its source's budget and one
- * from that of all, and both fill up again with time. Whoever turns out to be a member gets it back, so ten
- * thousand members behind one address are as welcome as one. When the budget of all runs low, sources that
- * have asked for little lately go first.
+ * Cost: a Noise handshake is four Diffie-Hellmans, some 0.2 ms. The first one, the look, tells whose key it
+ * is; strangers pay for the look and for the handshake, out of two budgets of their source and of all, which
+ * fill up again with time. A member pays for neither, so ten thousand members behind one address are as
+ * welcome as one, whatever strangers do there. When the budget of all runs low, sources that have asked for
+ * little lately go first.
  *
  * Memory is fixed: sources share slots by a keyed hash. Two in one slot share its budget. Pure; the caller
  * brings the time. One thread.
@@ -23,17 +24,27 @@
 
 struct admission;
 
-struct admission_config {
-	unsigned seats; /* in all */
-	unsigned seats_per_source;
-	unsigned burst, burst_per_source; /* handshakes at once */
+/* What costs. */
+enum admission_cost { ADMISSION_LOOK, ADMISSION_HANDSHAKE, ADMISSION_COSTS };
+
+struct admission_budget {
+	unsigned burst, burst_per_source; /* at once */
 	unsigned rate, rate_per_source; /* and per second for ever */
 	unsigned modest_burst, modest_rate; /* of a source, while the budget of all is low */
 };
+
+struct admission_config {
+	unsigned seats; /* in all */
+	unsigned seats_per_source;
+	struct admission_budget budget[ADMISSION_COSTS];
+};
 #define ADMISSION_DEFAULT                                                                                    \
 	{                                                                                                    \
-		.seats = 4096, .seats_per_source = 3072, .burst = 4096, .burst_per_source = 2048,            \
-		.rate = 1000, .rate_per_source = 200, .modest_burst = 16, .modest_rate = 2                   \
+		.seats = 4096, .seats_per_source = 3072,                                                     \
+		.budget = {                                                                                  \
+			[ADMISSION_LOOK] = {8192, 4096, 4000, 1000, 64, 8},                                  \
+			[ADMISSION_HANDSHAKE] = {4096, 2048, 1000, 200, 16, 2},                              \
+		},                                                                                           \
 	}
 
 NODISCARD int admission_new(const struct admission_config *cfg, struct admission **ret_admission);
@@ -47,9 +58,8 @@ bool admission_sit(struct admission *a, const struct ip *from);
 bool admission_together(struct admission *a, const struct ip *one, const struct ip *other);
 void admission_stand(struct admission *a, const struct ip *from);
 
-/* A handshake is about to be paid for. 0 = do it; else no, and the milliseconds after which it makes sense to
- * come again. */
-unsigned admission_charge(struct admission *a, const struct ip *from, ns_t now);
-void admission_refund(struct admission *a, const struct ip *from);
+/* It is about to be done. False: not now, and nothing was charged. */
+bool admission_charge(struct admission *a, enum admission_cost what, const struct ip *from, ns_t now);
+void admission_refund(struct admission *a, enum admission_cost what, const struct ip *from);
 
 #endif

@@ -13,7 +13,12 @@
 #include "net/websocket.h"
 #include "wire/ws.h"
 
-enum { WHY_MAX = 320 };
+enum {
+	WHY_MAX = 320,
+	/* Refused by a coordinator that has too much to do with strangers, one of whom we are: they are many,
+	 * and who asks more often is let in sooner. */
+	TRY_LATER_MS = 500,
+};
 
 const struct clink_tuning clink_tuning_default = {
 	.ping_ms = 20000,
@@ -176,7 +181,9 @@ static void leaving(struct clink *l, const struct net_end *end)
 {
 	bool greeting = l->client && l->state == CLINK_GREET && end->code;
 
-	if (greeting && end->code == WS_CLOSE_POLICY && strcmp(end->why, CLINK_OTHER_VERSION) == 0)
+	if (greeting && end->code == WS_CLOSE_TRY_LATER)
+		greet_busy(l, TRY_LATER_MS);
+	else if (greeting && end->code == WS_CLOSE_POLICY && strcmp(end->why, CLINK_OTHER_VERSION) == 0)
 		greet_wrong_version(l);
 	else if (greeting)
 		greet_wrong_coordinator(l);
@@ -195,7 +202,7 @@ static void lost_before_up(struct clink *l, const struct net_end *end)
 	if (!l->client)
 		clink_fail(l, end->err, "the node at %s ended the handshake: %s", where, end->why);
 	else if (end->err == TM_EBUSY)
-		clink_fail(l, TM_EBUSY, "the coordinator at %s has too much to do at the moment", where);
+		greet_busy(l, end->retry_ms);
 	else if (l->state == CLINK_UPGRADE)
 		clink_fail(l, TM_EPROTO, "what answers at %s is not a TunnelMesh coordinator (%s)", where,
 			end->why);
@@ -208,7 +215,6 @@ static void on_closed(struct net_layer *layer, const struct net_end *end)
 {
 	struct clink *l = CONTAINER_OF(layer, struct clink, layer);
 
-	l->retry_ms = end->retry_ms;
 	if (l->state == CLINK_CLOSING)
 		clink_fail(l, l->err, "%s", l->why ? l->why : "");
 	else if (end->lingers)
@@ -400,12 +406,6 @@ void clink_set_events(struct clink *l, const struct clink_events *ev)
 void clink_limit_receive(struct clink *l, size_t bytes)
 {
 	l->secure.max = bytes;
-}
-
-void clink_vouch(struct clink *l)
-{
-	if (l->server)
-		server_vouch(l);
 }
 
 void clink_probe(struct clink *l, int timeout_ms)

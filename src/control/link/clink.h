@@ -43,6 +43,12 @@ struct clink_events {
 	/* Last call for this link, also when connecting failed; why is a sentence for people. Comes from the
 	 * loop, never from within a call to the link; which is freed after it returns. */
 	void (*closed)(void *ctx, struct clink *l, int err, const char *why);
+	/*
+	 * Server, each may be NULL: is this the key of one whose handshakes count against nobody's budget?
+	 * Who claims to have it has proved nothing yet. And: somebody has finished one with such a key.
+	 */
+	bool (*known)(void *ctx, const uint8_t *key);
+	void (*greeted)(void *ctx, const uint8_t *key);
 };
 
 struct clink_config {
@@ -76,8 +82,6 @@ void clink_limit_receive(struct clink *l, size_t bytes);
 void clink_probe(struct clink *l, int timeout_ms);
 /* In `closed`: the coordinator asked to be left alone for so long; 0 = it did not. */
 unsigned clink_retry_ms(const struct clink *l);
-/* The other side is who may come as often as it likes: its handshake is not counted against its address. */
-void clink_vouch(struct clink *l);
 /* Replace the callbacks (a server hands an accepted link over). */
 void clink_set_events(struct clink *l, const struct clink_events *ev);
 

@@ -72,7 +72,6 @@ struct clink {
 	/* server's */
 	struct list in_server;
 	enum clink_seat seat;
-	bool charged; /* its handshake has been charged to its source */
 	ns_t progressed; /* when it came as far as it has */
 };
 
@@ -98,6 +97,7 @@ void greet_ready(struct clink *l); /* upgraded */
 void greet_received(struct clink *l, const uint8_t *p, size_t n); /* in state GREET */
 void greet_wrong_coordinator(struct clink *l);
 void greet_wrong_version(struct clink *l);
+void greet_busy(struct clink *l, unsigned retry_ms); /* come again then; 0: it did not say */
 
 /* --- message.c --- */
 void message_received(struct clink *l, const uint8_t *p, size_t n); /* in states CONFIRM and UP */
@@ -109,6 +109,7 @@ void server_progressed(struct clink *l); /* a half-open link has come one step f
 bool server_admit(struct clink *l); /* a link proved itself; false: too many */
 void server_forget(struct clink *l); /* it has ended; `closed` may still be due */
 int server_greet(struct clink *l); /* makes its secure channel */
-void server_vouch(struct clink *l);
+/* Reads a node's handshake message, if it is to be paid for. TM_EBUSY: not now. Else as secure_hello_read. */
+NODISCARD int server_read_hello(struct clink *l, const uint8_t *p, size_t n);
 
 #endif

@@ -43,6 +43,12 @@ void greet_wrong_version(struct clink *l)
 		l->where);
 }
 
+void greet_busy(struct clink *l, unsigned retry_ms)
+{
+	l->retry_ms = retry_ms;
+	clink_fail(l, TM_EBUSY, "the coordinator at %s has too much to do at the moment", l->where);
+}
+
 static void answer_received(struct clink *l, const uint8_t *p, size_t n)
 {
 	int err = secure_hello_read(&l->secure, p, n);
@@ -59,12 +65,14 @@ static void answer_received(struct clink *l, const uint8_t *p, size_t n)
 
 static void question_received(struct clink *l, const uint8_t *p, size_t n)
 {
-	int err = secure_hello_read(&l->secure, p, n);
+	int err = server_read_hello(l, p, n);
 
 	if (!err)
 		err = hello_send(l);
 	if (err == TM_EVERSION) {
 		clink_shut(l, err, WS_CLOSE_POLICY, CLINK_OTHER_VERSION);
+	} else if (err == TM_EBUSY) {
+		clink_shut(l, err, WS_CLOSE_TRY_LATER, "too many handshakes of strangers");
 	} else if (err) {
 		clink_shut(l, TM_EAUTH, WS_CLOSE_POLICY, "Noise handshake failed");
 	} else {

@@ -9,6 +9,7 @@
 #include "crypto/init.h"
 
 static const char prologue[] = "tunnelmesh control 1";
+static const char mac_label[] = "tunnelmesh mac1";
 static const char hello_initiator[] = "{\"v\":1,\"deflate\":1}";
 static const char hello_responder[] = "{\"v\":1}";
 
@@ -24,7 +25,11 @@ int secure_init(struct secure *s, struct aead *a, enum noise_role role, const st
 		.rs = remote,
 	};
 
+	const struct hash_part mac_parts[] = {
+		{mac_label, sizeof(mac_label) - 1}, {remote ? remote : dh_key_public(key), DH_KEY}};
+
 	*s = (struct secure){.aead = a, .max = max, .may_receive_packed = role == NOISE_INITIATOR};
+	blake2s(mac_parts, ARRAY_LEN(mac_parts), s->mac_key);
 	s->noise = malloc(sizeof(*s->noise));
 	return s->noise ? noise_init(s->noise, &cfg) : TM_ENOMEM;
 }
@@ -64,14 +69,46 @@ static int split_when_done(struct secure *s)
 
 int secure_hello_write(struct secure *s, uint8_t *out, size_t *ret_n)
 {
-	const char *payload = s->noise->role == NOISE_INITIATOR ? hello_initiator : hello_responder;
+	bool asks = s->noise->role == NOISE_INITIATOR;
+	const char *payload = asks ? hello_initiator : hello_responder;
 	uint8_t ephemeral[DH_KEY];
+	size_t n;
 
 	random_bytes(ephemeral, sizeof(ephemeral));
-	int err = noise_write(
-		s->noise, s->aead, ephemeral, payload, strlen(payload), out, SECURE_HELLO_MAX, ret_n);
+	int err = noise_write(s->noise, s->aead, ephemeral, payload, strlen(payload), out,
+		SECURE_HELLO_MAX - SECURE_MAC, &n);
 	wipe(ephemeral, sizeof(ephemeral));
-	return err ? err : split_when_done(s);
+	if (!err)
+		err = split_when_done(s);
+	if (err)
+		return err;
+
+	if (asks)
+		blake2s_mac(s->mac_key, sizeof(s->mac_key), out, n, out + n);
+	*ret_n = n + (asks ? SECURE_MAC : 0);
+	return TM_OK;
+}
+
+bool secure_hello_meant_for_us(const struct secure *s, const uint8_t *msg, size_t n)
+{
+	uint8_t mac[SECURE_MAC];
+
+	if (n < SECURE_MAC)
+		return false;
+
+	blake2s_mac(s->mac_key, sizeof(s->mac_key), msg, n - SECURE_MAC, mac);
+	return ct_eq(mac, msg + n - SECURE_MAC, SECURE_MAC);
+}
+
+int secure_hello_look(struct secure *s, const uint8_t *msg, size_t n)
+{
+	if (n < SECURE_MAC || !s->noise)
+		return TM_EBADMSG;
+
+	int err = noise_read_static(s->noise, s->aead, msg, n - SECURE_MAC);
+	if (!err)
+		memcpy(s->remote, s->noise->rs, DH_KEY);
+	return err;
 }
 
 /* {"v":1} and any fields that a later version of the same protocol may add. */
@@ -96,6 +133,11 @@ int secure_hello_read(struct secure *s, const uint8_t *msg, size_t n)
 
 	if (n > sizeof(payload) || !s->noise)
 		return TM_EBADMSG;
+	if (s->noise->role == NOISE_RESPONDER) {
+		if (!secure_hello_meant_for_us(s, msg, n))
+			return TM_EAUTH;
+		n -= SECURE_MAC;
+	}
 
 	int err = noise_read(s->noise, s->aead, msg, n, payload, &payload_len);
 	if (err)

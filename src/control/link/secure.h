@@ -6,17 +6,21 @@
  *   Noise message = sealed { flags 1 | fragment }        at most 65535 bytes
  *   flags: 1 = last fragment, 2 = the message is deflated (in all its fragments); others zero
  *
+ * Message 1 is followed by 16 bytes, as mac1 is in WireGuard: the keyed BLAKE2s of it under the BLAKE2s of
+ * "tunnelmesh mac1" and the responder's static key. Whoever does not know that key costs no Diffie-Hellman.
  * The payload of message 1 is {"v":1,"deflate":1}, that of message 2 {"v":1}: an initiator takes deflated
  * messages (control/link/pack.h), a responder never does.
  */
 #ifndef TM_CONTROL_LINK_SECURE_H
 #define TM_CONTROL_LINK_SECURE_H
 
+#include "crypto/hash.h"
 #include "crypto/noise.h"
 
 enum {
 	SECURE_VERSION = 1,
 	SECURE_HELLO_MAX = 512, /* room for either handshake message */
+	SECURE_MAC = BLAKE2S_MAC_LEN,
 	SECURE_OVERHEAD = 1 + AEAD_TAG,
 	SECURE_FRAGMENT_MAX = NOISE_MSG_MAX - SECURE_OVERHEAD,
 };
@@ -27,7 +31,8 @@ struct secure {
 	struct aead *aead; /* borrowed */
 	struct noise *noise; /* until the handshake is through */
 	struct noise_cipher tx, rx;
-	uint8_t remote[DH_KEY]; /* the other side's static key, once its message has been read */
+	uint8_t mac_key[HASH_LEN];
+	uint8_t remote[DH_KEY]; /* the other side's static key, once its message has been read or looked at */
 	char *text; /* message being put together, or the one handed out */
 	size_t len, cap, max;
 	bool ready; /* both handshake messages are through */
@@ -43,6 +48,11 @@ void secure_deinit(struct secure *s);
 
 /* Our handshake message; out holds SECURE_HELLO_MAX bytes. */
 NODISCARD int secure_hello_write(struct secure *s, uint8_t *out, size_t *ret_n);
+/* A responder's, before it reads: was msg written by somebody who knows our key? Costs two hashes. */
+bool secure_hello_meant_for_us(const struct secure *s, const uint8_t *msg, size_t n);
+/* A responder's: s->remote is who claims to speak, for one Diffie-Hellman of four. secure_hello_read of the
+ * same message does the rest, and proves it. */
+NODISCARD int secure_hello_look(struct secure *s, const uint8_t *msg, size_t n);
 /* Theirs. TM_EVERSION when it is authentic but speaks another version; every other error means that it is not
  * authentic. */
 NODISCARD int secure_hello_read(struct secure *s, const uint8_t *msg, size_t n);

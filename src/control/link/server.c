@@ -5,8 +5,8 @@
  * A link that is not established has a seat. When all seats are taken nobody is thrown out who makes
  * progress: the listener pauses, newcomers wait in the kernel's queue, and whoever has not come one step
  * further for patience_ms, without upgrade for silent_ms, makes room (docs/decisions/0006). When only one
- * source has none left, its own silent ones make room for its newcomers. Before the costly step the link's
- * source is charged (control/link/admission.h).
+ * source has none left, its own that have not begun the handshake make room for its newcomers. What costs is
+ * charged to the link's source (control/link/admission.h), unless the key is a member's.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -117,25 +117,38 @@ int server_greet(struct clink *l)
 		&l->secure, l->aead, NOISE_RESPONDER, l->server->key, NULL, l->server->receive_first);
 }
 
-void server_vouch(struct clink *l)
+int server_read_hello(struct clink *l, const uint8_t *p, size_t n)
 {
-	if (l->charged)
-		admission_refund(l->server->admission, &l->peer.ip);
-	l->charged = false;
+	struct clink_server *s = l->server;
+	struct secure *secure = &l->secure;
+	const struct ip *from = &l->peer.ip;
+	ns_t now = time_monotonic();
+
+	if (!secure_hello_meant_for_us(secure, p, n))
+		return TM_EAUTH;
+	if (!admission_charge(s->admission, ADMISSION_LOOK, from, now))
+		return TM_EBUSY;
+
+	int err = secure_hello_look(secure, p, n);
+	if (err)
+		return err;
+	bool known = s->events.known && s->events.known(s->events.ctx, secure->remote);
+	if (!known && !admission_charge(s->admission, ADMISSION_HANDSHAKE, from, now))
+		return TM_EBUSY;
+	err = secure_hello_read(secure, p, n);
+	if (!known)
+		return err;
+	if (err) { /* somebody else, who knows a member's public key */
+		(void)admission_charge(s->admission, ADMISSION_HANDSHAKE, from, now);
+		return err;
+	}
+	admission_refund(s->admission, ADMISSION_LOOK, from);
+	if (s->events.greeted)
+		s->events.greeted(s->events.ctx, secure->remote);
+	return TM_OK;
 }
 
-/* What an upgrade leads to is a Noise handshake: it is charged before it is granted. */
-static unsigned busy(struct net_layer *owner)
-{
-	struct clink *l = CONTAINER_OF(owner, struct clink, layer);
-	unsigned wait_ms = admission_charge(l->server->admission, &l->peer.ip, time_monotonic());
-
-	l->charged = wait_ms == 0;
-	return (wait_ms + 999) / 1000;
-}
-
-const struct websocket_server clink_websocket = {
-	.path = CLINK_PATH, .page = "TunnelMesh control port\n", .busy = busy};
+const struct websocket_server clink_websocket = {.path = CLINK_PATH, .page = "TunnelMesh control port\n"};
 
 /* --- making room --- */
 
@@ -158,18 +171,20 @@ static struct clink *laggard(struct clink_server *s, ns_t now)
 }
 
 /*
- * One of this source that has asked for nothing. Whose source has three quarters of all seats is soon
+ * One of this source that has not begun a handshake. Whose source has three quarters of all seats is soon
  * found among those who are here for longest.
  */
 static struct clink *silent_one(struct clink_server *s, const struct ip *from, ns_t now)
 {
-	unsigned looked_at = 0;
+	for (size_t i = 0; i < 2; i++) {
+		unsigned looked_at = 0;
 
-	LIST_FOREACH_SAFE (l, &s->half_open[0], struct clink, in_server) {
-		if (now - l->progressed < patience(s, 0) || looked_at++ == LOOK_AT_MAX)
-			return NULL;
-		if (admission_together(s->admission, &l->peer.ip, from))
-			return l;
+		LIST_FOREACH_SAFE (l, &s->half_open[i], struct clink, in_server) {
+			if (now - l->progressed < patience(s, 0) || looked_at++ == LOOK_AT_MAX)
+				break;
+			if (admission_together(s->admission, &l->peer.ip, from))
+				return l;
+		}
 	}
 	return NULL;
 }

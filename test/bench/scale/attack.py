@@ -91,7 +91,7 @@ def first_message(book, bed):
     """The longest and most intricate first message that a stranger may send, beside the shortest."""
     n = bed.args.guests
     for manner in ("small", "large"):
-        bed.guests(manner, 200, 20)  # so that what is made once is there
+        bed.guests(manner, 50, 20)  # so that what is made once is there
         had, used = bed.guests(manner, n, 20)
         book.note(n, f"first message, {manner}", through=had["up"], control_ms_each=used["control_s"] * 1e3 / max(had["up"], 1),
                   a_second=had["up"] / had["wall_s"])
@@ -145,7 +145,7 @@ def neighbour(book, bed):
         other.say(f"token {bed.hub.ask('token.create')['token']}")
         other.say(f"via {bed.address}:{PORT}")
         other.say(f"guests small {1 << 30} {parallel} - -")
-        time.sleep(12)  # what it may have at once is spent
+        time.sleep(bed.args.warm)  # what it may have at once is spent
         meter, joined = Meter(bed.hub.process), bed.joins()
         used, had = meter.read(), other.ask("go", "gone")
         book.note(parallel, "joins, a neighbour greets", **joined, came_a_second=had["came"] / had["wall_s"],
@@ -211,7 +211,7 @@ def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     p.add_argument("which", nargs="*", choices=[*ALL, []], default=list(ALL))
     p.add_argument("--size", type=int, default=5000, help="members where one flaps (default 5000)")
-    p.add_argument("--guests", type=int, default=2000, help="first messages (default 2000)")
+    p.add_argument("--guests", type=int, default=600, help="first messages (default 600)")
     p.add_argument("--rate", type=int, default=2000, help="connects a second (default 2000)")
     p.add_argument("--rtt", type=int, default=200, help="ms, of the slow way (default 200)")
     p.add_argument("--warm", type=float, default=8, help="seconds of an attack before somebody joins (default 8)")

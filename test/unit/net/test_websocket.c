@@ -5,14 +5,7 @@
 #include "crypto/init.h"
 #include "net/websocket.h"
 
-static unsigned busy_s;
-
-static unsigned busy(struct net_layer *owner UNUSED)
-{
-	return busy_s;
-}
-
-static const struct websocket_server server = {.path = "/link", .page = "a page\n", .busy = busy};
+static const struct websocket_server server = {.path = "/link", .page = "a page\n"};
 
 static void open_pair(struct wire *w, const char *path)
 {
@@ -84,21 +77,6 @@ static void another_path_is_refused(void **state UNUSED)
 	wire_close(&w);
 }
 
-static void an_overloaded_server_says_when_to_come_back(void **state UNUSED)
-{
-	struct wire w;
-
-	busy_s = 3;
-	wire_open(&w);
-	open_pair(&w, "/link");
-	wire_run_until(&w, &w.a.closed, 1);
-	busy_s = 0;
-	assert_int_equal(w.a.err, TM_EBUSY);
-	assert_int_equal(w.a.retry_ms, 3000);
-	assert_int_equal(w.a.ready + w.b.ready, 0);
-	wire_close(&w);
-}
-
 static void a_goodbye_reaches_the_other_side_after_what_was_queued(void **state UNUSED)
 {
 	static uint8_t p[60000];
@@ -130,7 +108,6 @@ int main(void)
 		cmocka_unit_test(messages_keep_their_bounds_over_any_line),
 		cmocka_unit_test(nothing_is_sent_before_the_upgrade),
 		cmocka_unit_test(another_path_is_refused),
-		cmocka_unit_test(an_overloaded_server_says_when_to_come_back),
 		cmocka_unit_test(a_goodbye_reaches_the_other_side_after_what_was_queued),
 	};
 	struct diag d = {0};

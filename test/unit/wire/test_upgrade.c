@@ -281,13 +281,6 @@ static void a_503_says_when_to_come_back(void **state)
 		if (err != TM_EBUSY || answer.retry_after_s != rows[i].retry_after_s || !d.what[0])
 			fail_msg("row %zu: %d, %u s", i, err, answer.retry_after_s);
 	}
-	struct upgrade_request req = {.status = 503, .retry_after_s = 3};
-	struct upgrade_answer answer = {0};
-	char text[UPGRADE_RESPONSE_MAX];
-	size_t n = upgrade_response_format(&req, text, sizeof(text));
-
-	assert_int_equal(upgrade_response_parse(text, n, sample_key, &answer, NULL), TM_EBUSY);
-	assert_int_equal(answer.retry_after_s, 3);
 }
 
 static void a_request_cannot_be_made_to_end_early(void **state)

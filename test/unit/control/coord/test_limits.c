@@ -215,6 +215,37 @@ static void the_key_of_a_client_is_a_strangers(void **state)
 	assert_non_null(machine_last(&r->machines[100], "removed"));
 }
 
+static bool is_free(void *ctx)
+{
+	struct machine *m = ctx;
+
+	return conn_key_is_free(m->rig->c, m->id.x_pub);
+}
+
+/* Its address pays for whoever comes again and again, as for a stranger. */
+static void a_member_that_comes_again_and_again_is_not_free(void **state)
+{
+	struct rig *r = *state;
+	struct machine *m = joined(r, 0), *other = joined(r, 1);
+	char key[BASE64_LEN(32) + 1];
+
+	r->c->tuning.returns_a_minute = 0;
+	assert_false(conn_key_is_free(r->c, rig_machine(r, 2)->id.x_pub));
+	for (unsigned i = 0; i < r->c->tuning.returns_max; i++) {
+		assert_true(conn_key_is_free(r->c, m->id.x_pub));
+		conn_key_came(r->c, m->id.x_pub);
+	}
+	assert_false(conn_key_is_free(r->c, m->id.x_pub));
+	assert_true(conn_key_is_free(r->c, other->id.x_pub));
+	r->c->tuning.returns_a_minute = 60 * 1000;
+	rig_until(r, is_free, m);
+	/* Nor is the key of a phone. */
+	base64_encode(rig_machine(r, 3)->id.x_pub, 32, key);
+	rig_admin(r, json_pack("{s:s, s:s, s:s}", "cmd", "client.add", "name", "phone", "key", key));
+	rig_settle(r);
+	assert_false(conn_key_is_free(r->c, r->machines[3].id.x_pub));
+}
+
 #define T(test) cmocka_unit_test_setup_teardown(test, rig_setup, rig_teardown)
 
 int main(void)
@@ -227,6 +258,7 @@ int main(void)
 		T(of_all_nodes_that_one_asks_for_the_latest_are_remembered),
 		T(long_answers_cost_more_than_short_ones),
 		T(the_key_of_a_client_is_a_strangers),
+		T(a_member_that_comes_again_and_again_is_not_free),
 	};
 
 	return cmocka_run_group_tests_name("limits", tests, NULL, NULL);

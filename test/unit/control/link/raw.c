@@ -139,6 +139,15 @@ size_t raw_hello(struct raw *r, const uint8_t *remote_key, uint8_t out[static SE
 	return n;
 }
 
+void raw_mac(const struct world *w, uint8_t *hello, size_t n)
+{
+	const struct hash_part parts[] = {{"tunnelmesh mac1", 15}, {w->coordinator.x_pub, DH_KEY}};
+	uint8_t key[HASH_LEN];
+
+	blake2s(parts, ARRAY_LEN(parts), key);
+	blake2s_mac(key, sizeof(key), hello, n - SECURE_MAC, hello + n - SECURE_MAC);
+}
+
 void raw_noise(struct raw *r)
 {
 	uint8_t hello[SECURE_HELLO_MAX];

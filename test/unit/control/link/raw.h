@@ -30,6 +30,7 @@ void raw_upgrade(struct raw *r); /* ... and gets it; `in` is empty afterwards */
 void raw_frame(struct raw *r, enum ws_opcode op, const void *p, size_t n);
 size_t raw_hello(
 	struct raw *r, const uint8_t *remote_key, uint8_t out[static SECURE_HELLO_MAX]); /* makes message 1 */
+void raw_mac(const struct world *w, uint8_t *hello, size_t n); /* makes its mac fit what it has become */
 void raw_noise(struct raw *r); /* the whole handshake */
 void raw_text(struct raw *r, const char *text, size_t n, bool last);
 uint16_t raw_close_code(struct raw *r); /* waits for the close frame; 0 when the end comes without one */

@@ -23,7 +23,7 @@ static unsigned charge(struct admission *a, const struct ip *from, ns_t now, uns
 	unsigned allowed = 0;
 
 	for (unsigned i = 0; i < n; i++)
-		allowed += admission_charge(a, from, now) == 0;
+		allowed += admission_charge(a, ADMISSION_HANDSHAKE, from, now);
 	return allowed;
 }
 
@@ -71,12 +71,13 @@ static void the_addresses_of_an_ipv6_network_are_one_source(void **state UNUSED)
 
 static void a_budget_fills_up_with_time(void **state UNUSED)
 {
-	struct admission *a = with((struct admission_config){.burst = 10000,
-		.rate = 10000,
-		.burst_per_source = 100,
-		.rate_per_source = 20,
-		.modest_burst = 100,
-		.modest_rate = 20});
+	struct admission *a =
+		with((struct admission_config){.budget = {[ADMISSION_HANDSHAKE] = {.burst = 10000,
+								  .rate = 10000,
+								  .burst_per_source = 100,
+								  .rate_per_source = 20,
+								  .modest_burst = 100,
+								  .modest_rate = 20}}});
 	struct ip one = source(1);
 	ns_t now = 1000 * SEC;
 
@@ -101,10 +102,11 @@ static void ten_thousand_members_behind_one_address_get_in(void **state UNUSED)
 
 	/* 3,000 a second come and are through, as members, 200 ms later; who is refused comes again. */
 	for (unsigned ms = 0; in < 10000; ms++, now += MS) {
-		under_way += charge(a, &home, now, 3);
+		for (unsigned i = 0; i < 3; i++)
+			under_way += admission_charge(a, ADMISSION_LOOK, &home, now);
 		if (ms >= 200) {
 			for (unsigned i = 0; i < 3 && under_way > 0; i++, under_way--, in++)
-				admission_refund(a, &home);
+				admission_refund(a, ADMISSION_LOOK, &home);
 		}
 		if (ms > 5000)
 			fail_msg("only %u of 10,000 after 5 s", in);
@@ -150,7 +152,26 @@ static void the_cost_of_all_is_bounded(void **state UNUSED)
 			got += charge(a,
 				&(struct ip){IP_V4, {10, (uint8_t)i, (uint8_t)ms, (uint8_t)(ms >> 8)}}, now,
 				1);
-	assert_in_range(got, 0, cfg.burst + 10 * cfg.rate + 20);
+	assert_in_range(got, 0,
+		cfg.budget[ADMISSION_HANDSHAKE].burst + 10 * cfg.budget[ADMISSION_HANDSHAKE].rate + 20);
+	admission_free(a);
+}
+
+static void looking_and_greeting_are_paid_for_apart(void **state UNUSED)
+{
+	struct admission *a = with((struct admission_config){
+		.budget = {
+			[ADMISSION_LOOK] = {9, 9, 0, 0, 9, 0}, [ADMISSION_HANDSHAKE] = {9, 2, 0, 0, 9, 0}}});
+	struct ip one = source(1);
+	unsigned looks = 0;
+
+	assert_int_equal(charge(a, &one, SEC, 5), 2);
+	for (unsigned i = 0; i < 20; i++)
+		looks += admission_charge(a, ADMISSION_LOOK, &one, SEC);
+	assert_int_equal(looks, 9);
+	admission_refund(a, ADMISSION_LOOK, &one);
+	assert_true(admission_charge(a, ADMISSION_LOOK, &one, SEC));
+	assert_int_equal(charge(a, &one, SEC, 5), 0);
 	admission_free(a);
 }
 
@@ -160,6 +181,7 @@ int main(void)
 		cmocka_unit_test(a_source_has_its_share_of_the_seats_and_no_more),
 		cmocka_unit_test(the_addresses_of_an_ipv6_network_are_one_source),
 		cmocka_unit_test(a_budget_fills_up_with_time),
+		cmocka_unit_test(looking_and_greeting_are_paid_for_apart),
 		cmocka_unit_test(ten_thousand_members_behind_one_address_get_in),
 		cmocka_unit_test(attackers_use_up_their_own_budget_and_not_that_of_others),
 		cmocka_unit_test(the_cost_of_all_is_bounded),

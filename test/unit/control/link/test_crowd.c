@@ -353,6 +353,12 @@ static void the_silent_make_room_for_others_from_their_address(void **state UNUS
 		raw_wait(&r[i], 2);
 		assert_int_equal(r[i].in[0], 0x8a);
 	}
+	raw_close(&r[1]);
+	raw_connect(&r[1], &w);
+	raw_upgrade(&r[1]);
+	world_run_ms(&w, 350); /* an upgrade is no handshake yet: who asks for no more goes, too */
+	world_pair(&w, NULL);
+	raw_wait_eof(&r[0]);
 	for (size_t i = 0; i < ARRAY_LEN(r); i++)
 		raw_close(&r[i]);
 	world_close(&w);

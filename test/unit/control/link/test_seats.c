@@ -113,43 +113,116 @@ static void a_request_that_trickles_in_is_cut_off(void **state UNUSED)
 	world_close(&w);
 }
 
-static void a_source_that_costs_too_much_is_told_when_to_come_back(void **state UNUSED)
+/* Two handshakes of strangers, and no more. */
+static struct clink_tuning two_handshakes(void)
 {
 	struct clink_tuning t = world_tuning();
+	struct admission_budget *b = &t.admission.budget[ADMISSION_HANDSHAKE];
+
+	b->burst_per_source = 2;
+	b->rate_per_source = 0;
+	return t;
+}
+
+static void expect_refused(struct world *w)
+{
+	unsigned closed = w->at_client.closed;
+
+	w->at_client.link = world_connect(w, &w->at_client, NULL);
+	world_run_until(w, &w->at_client.closed, closed + 1);
+	assert_int_equal(w->at_client.err, TM_EBUSY);
+	assert_int_equal(w->at_client.retry_ms, 500);
+	assert_contains(w->at_client.why, "too much to do");
+}
+
+static void a_source_that_costs_too_much_is_told_when_to_come_back(void **state UNUSED)
+{
+	struct clink_tuning t = two_handshakes();
 	struct world w;
-	struct raw r[3];
+	struct raw r[2];
 
-	t.admission.burst_per_source = 2;
-	t.admission.rate_per_source = 0;
 	world_open(&w, &t);
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < ARRAY_LEN(r); i++) {
 		raw_connect(&r[i], &w);
-		raw_noise(&r[i]); /* paid for, and nothing came of it */
+		raw_noise(&r[i]);
 	}
-	raw_connect(&r[2], &w);
-	raw_ask(&r[2]);
-	raw_wait_eof(&r[2]);
-	assert_memory_equal(r[2].in, "HTTP/1.1 503", 12);
-
-	w.at_client.link = world_connect(&w, &w.at_client, NULL);
-	world_run_until(&w, &w.at_client.closed, 1);
-	assert_int_equal(w.at_client.err, TM_EBUSY);
-	assert_int_equal(w.at_client.retry_ms, 2000);
-	assert_contains(w.at_client.why, "too much to do");
-
-	/* The first turns out to be a member after all. */
-	raw_text(&r[0], "{}", 2, true);
-	world_run_until(&w, &w.at_server.up, 1);
-	clink_vouch(w.at_server.link);
-	clink_vouch(w.at_server.link); /* once is enough */
-	world_pair(&w, NULL);
-	raw_close(&r[2]);
-	raw_connect(&r[2], &w);
-	raw_ask(&r[2]);
-	raw_wait_eof(&r[2]);
-	assert_memory_equal(r[2].in, "HTTP/1.1 503", 12);
+	expect_refused(&w);
+	assert_int_equal(w.at_server.up, 0);
 	for (size_t i = 0; i < ARRAY_LEN(r); i++)
 		raw_close(&r[i]);
+	world_close(&w);
+}
+
+static void members_get_in_whatever_strangers_at_their_address_have_cost(void **state UNUSED)
+{
+	struct clink_tuning t = two_handshakes();
+	struct world w;
+
+	world_open(&w, &t);
+	for (unsigned i = 0; i < 2; i++) {
+		world_pair(&w, NULL);
+		clink_free(TAKE(w.at_client.link));
+	}
+	expect_refused(&w);
+	w.at_server.knows = w.node.x_pub;
+	for (unsigned i = 1; i <= 20; i++) {
+		world_pair(&w, NULL);
+		assert_int_equal(w.at_server.greeted, i);
+		clink_free(TAKE(w.at_client.link));
+	}
+	w.at_server.knows = w.stranger.x_pub; /* it has come too often, or is no member any more */
+	expect_refused(&w);
+	world_close(&w);
+}
+
+/* Who knows the coordinator's key and a member's, as one who was removed does, but has none of their secrets.
+ */
+static void a_members_public_key_buys_no_handshakes(void **state UNUSED)
+{
+	struct clink_tuning t = two_handshakes();
+	struct world w;
+
+	world_open(&w, &t);
+	w.at_server.knows = w.node.x_pub;
+	for (unsigned i = 0; i < 2; i++) {
+		struct raw r;
+		uint8_t hello[SECURE_HELLO_MAX];
+
+		raw_connect(&r, &w);
+		raw_upgrade(&r);
+		size_t n = raw_hello(&r, w.coordinator.x_pub, hello);
+		hello[n - SECURE_MAC - 1] ^= 1; /* the payload, which only the key's owner can seal */
+		raw_mac(&w, hello, n);
+		raw_frame(&r, WS_BINARY, hello, n);
+		assert_int_equal(raw_close_code(&r), WS_CLOSE_POLICY);
+		raw_close(&r);
+	}
+	assert_int_equal(w.at_server.greeted, 0);
+	w.at_server.knows = NULL;
+	expect_refused(&w); /* those two were paid for */
+	world_close(&w);
+}
+
+static void who_does_not_know_the_coordinators_key_costs_nobody_a_handshake(void **state UNUSED)
+{
+	struct clink_tuning t = two_handshakes();
+	struct world w;
+
+	t.admission.budget[ADMISSION_LOOK].burst_per_source = 2;
+	t.admission.budget[ADMISSION_LOOK].rate_per_source = 0;
+	world_open(&w, &t);
+	for (unsigned i = 0; i < 10; i++) {
+		struct raw r;
+		uint8_t hello[SECURE_HELLO_MAX];
+
+		raw_connect(&r, &w);
+		raw_upgrade(&r);
+		if (i % 2)
+			raw_frame(&r, WS_BINARY, hello, raw_hello(&r, w.stranger.x_pub, hello));
+		raw_close(&r);
+	}
+	world_run_ms(&w, 50);
+	world_pair(&w, NULL); /* at its first attempt */
 	world_close(&w);
 }
 
@@ -206,6 +279,9 @@ int main(void)
 		cmocka_unit_test(without_newcomers_the_slow_keep_their_seats),
 		cmocka_unit_test(a_request_that_trickles_in_is_cut_off),
 		cmocka_unit_test(a_source_that_costs_too_much_is_told_when_to_come_back),
+		cmocka_unit_test(members_get_in_whatever_strangers_at_their_address_have_cost),
+		cmocka_unit_test(a_members_public_key_buys_no_handshakes),
+		cmocka_unit_test(who_does_not_know_the_coordinators_key_costs_nobody_a_handshake),
 		cmocka_unit_test(without_descriptors_newcomers_wait),
 		cmocka_unit_test(the_number_of_links_is_bounded),
 	};

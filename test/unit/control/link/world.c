@@ -53,10 +53,32 @@ static void on_closed(void *ctx, struct clink *l, int err, const char *why)
 	snprintf(s->why, sizeof(s->why), "%s", why);
 }
 
+static bool on_known(void *ctx, const uint8_t *key)
+{
+	const struct seen *s = ctx;
+
+	return s->knows && memcmp(key, s->knows, DH_KEY) == 0;
+}
+
+static void on_greeted(void *ctx, const uint8_t *key)
+{
+	struct seen *s = ctx;
+
+	assert_memory_equal(key, s->knows, DH_KEY);
+	s->greeted++;
+}
+
 struct clink_events seen_events(struct seen *s)
 {
 	return (struct clink_events){
-		.ctx = s, .up = on_up, .message = on_message, .drained = on_drained, .closed = on_closed};
+		.ctx = s,
+		.up = on_up,
+		.message = on_message,
+		.drained = on_drained,
+		.closed = on_closed,
+		.known = on_known,
+		.greeted = on_greeted,
+	};
 }
 
 void seen_reset(struct seen *s)
@@ -166,10 +188,11 @@ json_t *text_message(size_t n, char fill)
 void world_pair(struct world *w, const struct clink_tuning *t)
 {
 	json_t *m = text_message(3, 'x');
+	unsigned up = w->at_client.up, messages = w->at_server.messages;
 
 	w->at_client.link = world_connect(w, &w->at_client, t);
-	world_run_until(w, &w->at_client.up, 1);
+	world_run_until(w, &w->at_client.up, up + 1);
 	assert_int_equal(clink_send(w->at_client.link, m), TM_OK);
-	world_run_until(w, &w->at_server.messages, 1);
+	world_run_until(w, &w->at_server.messages, messages + 1);
 	json_decref(m);
 }

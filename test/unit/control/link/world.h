@@ -6,6 +6,7 @@
 #include "unit/unit.h"
 
 #include "control/link/tuning.h"
+#include "crypto/dh.h"
 #include "crypto/identity.h"
 
 struct event_base;
@@ -20,6 +21,9 @@ struct seen {
 	char why[320];
 	/* what to do when it happens */
 	bool free_on_up, free_on_message, echo, close_on_message;
+	/* server: whose handshakes are free, NULL: nobody's; how many it had */
+	const uint8_t *knows;
+	unsigned greeted;
 };
 
 struct world {

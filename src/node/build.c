@@ -153,7 +153,7 @@ static int build_keeper(struct node *n)
 {
 	const struct keeper_config cfg = plugs_keeper(n);
 
-	return keeper_new(n->base, &cfg, &n->keeper, &n->failure);
+	return keeper_new(n->base, &cfg, &n->keeper);
 }
 
 static int build_coordinator(struct node *n)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/list.h"
+#include "base/log.h"
 #include "base/secret.h"
 #include "loop/timer.h"
 #include "node/ctl_users.h"
@@ -18,12 +19,15 @@ struct ctl {
 	struct event_base *base;
 	ctl_handler_fn *handler;
 	void *ctx;
-	struct os_local *local;
+	char *path, *group;
 	bool open;
 	size_t request_max; /* bytes */
 	/* control thread */
 	struct ctl_users users; /* of the open socket */
-	struct event *on_client;
+	struct os_local *local; /* NULL: there could be none so far */
+	struct event *on_client; /* NULL likewise */
+	bool complained; /* about that */
+	struct loop_timer *look;
 	struct loop_timer *resume; /* accepts again after the system ran out of descriptors */
 	struct list conns;
 	size_t n_conns;
@@ -342,15 +346,86 @@ static void on_resume(void *arg)
 {
 	struct ctl *c = arg;
 
-	if (c->n_conns < CTL_CONNS_MAX)
+	if (c->n_conns < CTL_CONNS_MAX && c->on_client)
 		event_add(c->on_client, NULL);
+}
+
+static void deafen(struct ctl *c)
+{
+	event_freep0(TAKE(c->on_client));
+	os_local_free(TAKE(c->local));
+}
+
+static int listen_now(struct ctl *c, struct diag *d)
+{
+	const struct os_local_access access = {.everybody = c->open, .group = c->group};
+	int err = os_local_listen(c->path, &access, &c->local, d);
+
+	if (err)
+		return err;
+
+	c->on_client = event_new(c->base, os_local_fd(c->local), EV_READ | EV_PERSIST, on_client, c);
+	if (!c->on_client || (c->n_conns < CTL_CONNS_MAX && event_add(c->on_client, NULL) < 0)) {
+		deafen(c);
+		return TM_ENOMEM;
+	}
+	return TM_OK;
+}
+
+static void complain(struct ctl *c, int err, const struct diag *d)
+{
+	char why[sizeof(struct diag) + 16];
+
+	if (!c->complained)
+		log_error("ctl: there is no control socket, trying again", KV("path", c->path),
+			KV("why", diag_format(d, err, why, sizeof(why))));
+	c->complained = true;
+}
+
+void ctl_look(struct ctl *c)
+{
+	struct diag d = {0};
+
+	if (c->local && os_local_is_there(c->local))
+		return;
+
+	deafen(c);
+	int err = listen_now(c, &d);
+	if (err) {
+		complain(c, err, &d);
+		return;
+	}
+	c->complained = false;
+	log_warn("ctl: the control socket was gone and is made again", KV("path", c->path));
+}
+
+static void on_look(void *arg)
+{
+	struct ctl *c = arg;
+
+	ctl_look(c);
+	loop_timer_in(c->look, CTL_LOOK_EVERY);
+}
+
+/* The first time: what only somebody else can put right later is no reason not to start. */
+static int listen_first(struct ctl *c, struct diag *d)
+{
+	struct diag why = {0};
+	int err = listen_now(c, &why);
+
+	if (err == TM_ENOSPACE || err == TM_EPERM) {
+		complain(c, err, &why);
+		return TM_OK;
+	}
+	if (err && d)
+		*d = why;
+	return err;
 }
 
 DEFINE_CLEANUP(struct ctl, ctl_free)
 
 int ctl_new(struct event_base *base, const struct ctl_config *cfg, struct ctl **ret_ctl, struct diag *d)
 {
-	const struct os_local_access access = {.everybody = cfg->open, .group = cfg->group};
 	_cleanup_(ctl_freep) struct ctl *c = calloc(1, sizeof(*c));
 	int err;
 
@@ -360,20 +435,21 @@ int ctl_new(struct event_base *base, const struct ctl_config *cfg, struct ctl **
 	*c = (struct ctl){.base = base,
 		.handler = cfg->handler,
 		.ctx = cfg->ctx,
+		.path = strdup(cfg->path),
+		.group = strdup(cfg->group ? cfg->group : ""),
 		.open = cfg->open,
 		.request_max = cfg->open ? CTL_OPEN_REQUEST_MAX : CTL_REQUEST_MAX,
 		.patience = CTL_PATIENCE};
 	list_init(&c->conns);
-	err = os_local_listen(cfg->path, &access, &c->local, d);
+	err = c->path && c->group ? loop_timer_new(base, on_resume, c, &c->resume) : TM_ENOMEM;
 	if (!err)
-		err = loop_timer_new(base, on_resume, c, &c->resume);
+		err = loop_timer_new(base, on_look, c, &c->look);
+	if (!err)
+		err = listen_first(c, d);
 	if (err)
 		return err;
 
-	c->on_client = event_new(base, os_local_fd(c->local), EV_READ | EV_PERSIST, on_client, c);
-	if (!c->on_client || event_add(c->on_client, NULL) < 0)
-		return TM_ENOMEM;
-
+	loop_timer_in(c->look, CTL_LOOK_EVERY);
 	*ret_ctl = TAKE(c);
 	return TM_OK;
 }
@@ -390,7 +466,10 @@ void ctl_free(struct ctl *c)
 		conn_free(k);
 	}
 	loop_timer_free(c->resume);
+	loop_timer_free(c->look);
 	os_local_free(c->local);
+	free(c->path);
+	free(c->group);
 	free(c);
 }
 

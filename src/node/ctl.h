@@ -20,6 +20,7 @@ enum {
 	CTL_CONNS_MAX = 64, /* more wait in the kernel's backlog */
 };
 #define CTL_PATIENCE (10 * SEC) /* to send a request, and again to take the reply */
+#define CTL_LOOK_EVERY (2 * SEC)
 /* The open socket's path is the control socket's and this. */
 #define CTL_OPEN_SUFFIX ".read"
 
@@ -42,7 +43,8 @@ struct ctl_config {
 
 /*
  * Listens; the path's directory is made when missing. A dead daemon's socket is replaced; TM_EBUSY when a
- * live one answers, TM_EEXIST when path is something else than a socket.
+ * live one answers, TM_EEXIST when path is something else than a socket. Where there is no room for a socket,
+ * or no leave to make one, it is made as soon as there is.
  */
 NODISCARD int ctl_new(
 	struct event_base *base, const struct ctl_config *cfg, struct ctl **ret_ctl, struct diag *d);
@@ -58,6 +60,10 @@ void ctl_reply_text(struct ctl_call *call, char *text_take);
 
 /* One request line without its newline. TM_EBADMSG with a sentence unless it is a JSON object. Pure. */
 NODISCARD int ctl_request_parse(const char *line, size_t n, json_t **ret_req, struct diag *d);
+
+/* Is the socket where it belongs? It is made again if somebody took it away (a cleaned /run). Happens by
+ * itself every CTL_LOOK_EVERY. */
+void ctl_look(struct ctl *c);
 
 /* Tests: instead of CTL_PATIENCE. */
 void ctl_set_patience(struct ctl *c, ns_t patience);

@@ -23,7 +23,7 @@ struct keeper {
 	struct loop_timer *timer;
 	ns_t stamps_saved; /* monotonic; 0 = not since the start */
 	struct hashset heard; /* struct heard, since then: their stamps may be newer than what is kept */
-	bool complained; /* that the clock cannot be saved */
+	char failure[sizeof(struct diag) + 16]; /* why the clock is not saved; "" = it is */
 };
 
 /* The clock's file, to be written by the saver. */
@@ -55,22 +55,43 @@ static int clock_write(void *job)
 	return os_write_file(s->path, s->text, strlen(s->text), 0600, &s->d);
 }
 
+static void clock_failed(struct keeper *k, int err, const struct diag *d)
+{
+	bool news = !k->failure[0];
+
+	diag_format(d, err, k->failure, sizeof(k->failure));
+	if (news)
+		log_warn("node: the clock is not saved, trying again every minute", KV("why", k->failure));
+}
+
 static void clock_done(void *ctx, void *job, int result)
 {
 	struct keeper *k = ctx;
 	struct save *s = job;
-	char text[1024];
+	const struct diag none = {0};
 
-	if (!result)
+	if (!result) {
 		node_clock_saved(k->cfg.clock, s->reserved);
-	if (result != TM_ECLOSED) { /* else not tried: the end is near, and tries it */
-		if (result && !k->complained)
-			log_warn("node: the clock is not saved, trying again every minute",
-				KV("why", s ? diag_format(&s->d, result, text, sizeof(text))
-					    : tm_strerror(result)));
-		k->complained = result != TM_OK;
+		k->failure[0] = '\0';
+	} else if (result != TM_ECLOSED) { /* else not tried: the end is near, and tries it */
+		clock_failed(k, result, s ? &s->d : &none);
 	}
 	free(s);
+}
+
+/*
+ * Before anything is stamped with it. Where that cannot be, the node goes on: what it risks is that its peers
+ * refuse it for a while after another start, if somebody sets the clock back in between.
+ */
+static void reserve_clock(struct keeper *k)
+{
+	struct diag d = {0};
+	int err = node_clock_save(k->cfg.clock, &d);
+
+	if (!err)
+		return;
+	clock_failed(k, err, &d);
+	saver_note(k->clock);
 }
 
 static bool stamps_add(struct stamps *kept, const struct stamps *now)
@@ -131,8 +152,7 @@ static const void *heard_key(const void *record, size_t *ret_len)
 	return h->key;
 }
 
-int keeper_new(
-	struct event_base *base, const struct keeper_config *cfg, struct keeper **ret_keeper, struct diag *d)
+int keeper_new(struct event_base *base, const struct keeper_config *cfg, struct keeper **ret_keeper)
 {
 	struct keeper *k = calloc(1, sizeof(*k));
 	const struct saver_config clock = {.thread = "tm-keeper",
@@ -150,13 +170,11 @@ int keeper_new(
 		err = loop_timer_new(base, check, k, &k->timer);
 	if (!err)
 		err = saver_new(base, &clock, &k->clock);
-	/* The clock must be reserved before anything is stamped with it. */
-	if (!err)
-		err = node_clock_save(cfg->clock, d);
 	if (err) {
 		keeper_free(k);
 		return err;
 	}
+	reserve_clock(k);
 	loop_timer_in(k->timer, CHECK_EVERY);
 	*ret_keeper = k;
 	return TM_OK;
@@ -170,6 +188,11 @@ void keeper_free(struct keeper *k)
 	keep_stamps(k);
 	loop_timer_free(k->timer);
 	free(k);
+}
+
+const char *keeper_failure(const struct keeper *k)
+{
+	return k->failure;
 }
 
 void keeper_heard(struct keeper *k, const uint8_t key[static 32])

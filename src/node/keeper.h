@@ -3,12 +3,13 @@
  * Keeps on disk what must outlive a restart but changes while we run: the clock's reservation in a file of
  * its own, when it is half used up, and the peers' stamps of handshakes and checks in the directory of peers,
  * a minute after one was heard but at most every ten (flash wears out), and when the keeper is freed. A write
- * that fails is said once and tried again. Control thread.
+ * that fails, the first one too, is said once and tried again: a node that cannot save is still a node.
+ * Control thread.
  */
 #ifndef TM_NODE_KEEPER_H
 #define TM_NODE_KEEPER_H
 
-#include "base/diag.h"
+#include "base/err.h"
 #include "node/clock.h"
 
 struct event_base;
@@ -26,8 +27,10 @@ struct keeper_config {
 };
 
 NODISCARD int keeper_new(
-	struct event_base *base, const struct keeper_config *cfg, struct keeper **ret_keeper, struct diag *d);
+	struct event_base *base, const struct keeper_config *cfg, struct keeper **ret_keeper);
 void keeper_free(struct keeper *k); /* writes what is due; NULL is fine */
+/* Why the clock is not saved; "" = it is. Good until the loop goes on. */
+const char *keeper_failure(const struct keeper *k);
 
 /*
  * A handshake with that peer ended, or a check of it was answered: it may have newer stamps.

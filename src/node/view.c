@@ -127,6 +127,9 @@ int node_view_take(
 
 	take_link(n, &v);
 	take_plane(n, &v);
+	v.clock_failure = keeper_failure(n->keeper);
+	v.map_failure = peers_failure(n->peers);
+	v.program_replaced = os_program_is_replaced();
 	brief = brief && mesh_size(mesh) > VIEW_BRIEF_MAX;
 	for (size_t i = 0; i < n_members; i++) {
 		peer_view_take(n, members[i], presence, &v.peers[v.n_peers]);

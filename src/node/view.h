@@ -49,6 +49,8 @@ struct node_view {
 		struct ip address; /* of the coordinator; IP_NONE = not known */
 	} link;
 	const char *tun, *aead, *steering;
+	const char *clock_failure, *map_failure; /* why it is not saved; "" = it is */
+	bool program_replaced; /* a newer one is installed, most likely */
 	char offloads[PLANE_OFFLOADS_STR];
 	unsigned offload_losses, workers;
 	uint16_t mtu, listen_port, api_port; /* 0 = no coordinator here */

@@ -167,6 +167,22 @@ static void put_firewalled(const struct node_view *v, struct jsonout *out)
 	jsonout_list_end(out);
 }
 
+static void put_unsaved(const struct node_view *v, struct jsonout *out)
+{
+	const struct {
+		const char *what, *why;
+	} rows[] = {{"the clock", v->clock_failure}, {"the network map", v->map_failure}};
+	char text[512];
+
+	jsonout_list(out, "unsaved");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		snprintf(text, sizeof(text), "%s: %s", rows[i].what, rows[i].why);
+		if (rows[i].why[0])
+			jsonout_text(out, NULL, text);
+	}
+	jsonout_list_end(out);
+}
+
 void view_print_status(const struct node_view *v, struct jsonout *out)
 {
 	jsonout_object(out, NULL);
@@ -190,6 +206,8 @@ void view_print_status(const struct node_view *v, struct jsonout *out)
 	jsonout_text(out, "offloads", v->offloads);
 	jsonout_text(out, "steering", v->steering);
 	jsonout_int(out, "offload_losses", v->offload_losses);
+	put_unsaved(v, out);
+	jsonout_bool(out, "program_replaced", v->program_replaced);
 	put_firewalled(v, out);
 	put_drops(v, out);
 	jsonout_list(out, "peers");

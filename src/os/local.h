@@ -35,6 +35,7 @@ DEFINE_CLEANUP(struct os_local, os_local_free)
 NODISCARD int os_local_group(const char *name, struct diag *d);
 
 int os_local_fd(const struct os_local *l); /* readable: somebody waits to be accepted */
+bool os_local_is_there(const struct os_local *l); /* path is still ours: who connects there comes to us */
 /* TM_EAGAIN: nobody (any more), or one who may not. TM_EFULL: out of descriptors or memory, who waits stays
  * waiting. */
 NODISCARD int os_local_accept(const struct os_local *l, int *ret_fd);

@@ -12,6 +12,8 @@
 #include "base/err.h"
 #include "base/time.h"
 
+#include <sys/types.h>
+
 struct event_base;
 
 /* What a node says it runs on. */
@@ -98,6 +100,8 @@ NODISCARD int os_mark_socket(int fd, uint32_t mark);
  */
 NODISCARD int os_knock(const char *ifname, const struct ip *from, const struct ip *to, int *ret_fd);
 void os_knock_end(int fd);
+/* Lets the socket be bound to an address that this host has not got yet. Best effort. */
+void os_bind_early(int fd);
 struct os_tcp_stats {
 	uint32_t retransmits; /* segments sent again, since the connection began */
 	uint32_t unacked_bytes; /* written by us and not yet confirmed by the other side */
@@ -128,8 +132,18 @@ NODISCARD int os_write_file(const char *path, const void *p, size_t n, unsigned 
 bool os_exists(const char *path); /* in whatever form; false when that cannot be seen */
 /* Replaces what is at `to`; durable when it returns. Within one file system. */
 NODISCARD int os_move_file(const char *from, const char *to, struct diag *d);
-/* Exclusive lock file, held until the descriptor closes; TM_EBUSY with the owner's pid in d. */
+/*
+ * Exclusive lock file, held until the descriptor closes; TM_EBUSY with the owner's pid in d. Where it can be
+ * neither made nor written (a full disk, one that is read-only) the file as it is, or its directory, is
+ * locked in its place: os/linux/lock.c.
+ */
 NODISCARD int os_lock_file(const char *path, int *ret_fd, struct diag *d);
+/* The process that holds it; 0: nobody does, or the system does not say. */
+pid_t os_lock_holder(const char *path);
+/* Does another process have that word on its command line? */
+bool os_process_was_told(pid_t pid, const char *word);
+/* Is there another program by now in the place of the one that this process runs? */
+bool os_program_is_replaced(void);
 /* This host's name made fit for a node: first label, lower case, letters, digits and inner hyphens; "node"
  * when nothing is left. */
 void os_host_name(char *buf, size_t n);
@@ -142,9 +156,11 @@ bool os_systemd_has_unit(const char *unit);
 NODISCARD int os_systemctl(const char *verb, const char *unit, int timeout_ms, struct diag *d);
 /*
  * Starts argv[0] as a daemon of its own session with stdin null and output appended to log_path, and waits
- * until it reports through os_daemon_ready or dies. A failure's sentence (os_daemon_failed) arrives in d.
+ * until it reports through os_daemon_ready or dies. A failure's sentence (os_daemon_failed) arrives in d. A
+ * log that cannot be opened is no failure: unlogged says why nothing is written.
  */
-NODISCARD int os_spawn_daemon(char *const argv[], const char *log_path, int timeout_ms, struct diag *d);
+NODISCARD int os_spawn_daemon(
+	char *const argv[], const char *log_path, int timeout_ms, struct diag *unlogged, struct diag *d);
 void os_daemon_ready(void); /* in the daemon: also sd_notify READY=1 when NOTIFY_SOCKET is set */
 void os_daemon_failed(const char *sentence);
 void os_daemon_stopping(void); /* sd_notify STOPPING=1 */

@@ -52,11 +52,10 @@ int sql_error(sqlite3 *db, int rc)
 	}
 }
 
-int sql_connect(const char *path, sqlite3 **ret_db)
+static int connect_as(const char *name, int flags, sqlite3 **ret_db)
 {
 	sqlite3 *db = NULL;
-	int rc = sqlite3_open_v2(
-		path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+	int rc = sqlite3_open_v2(name, &db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
 	int err = sql_error(db, rc);
 
 	if (err) {
@@ -69,6 +68,27 @@ int sql_connect(const char *path, sqlite3 **ret_db)
 	sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
 	*ret_db = db;
 	return TM_OK;
+}
+
+int sql_connect(const char *path, sqlite3 **ret_db)
+{
+	return connect_as(path, SQLITE_OPEN_READWRITE, ret_db);
+}
+
+int sql_connect_read_only(const char *path, sqlite3 **ret_db)
+{
+	sqlite3_str *uri = sqlite3_str_new(NULL);
+
+	/* Only when it is told that the file cannot change SQLite makes do without a log beside it. */
+	sqlite3_str_appendall(uri, "file:");
+	for (const char *p = path; *p; p++)
+		sqlite3_str_appendf(uri, strchr("%?#", *p) ? "%%%02x" : "%c", (unsigned char)*p);
+	sqlite3_str_appendall(uri, "?immutable=1");
+	char *name = sqlite3_str_finish(uri);
+	int err = name ? connect_as(name, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, ret_db) : TM_ENOMEM;
+
+	sqlite3_free(name);
+	return err;
 }
 
 int sql_exec(sqlite3 *db, const char *sql)

@@ -23,6 +23,8 @@ int sql_error(sqlite3 *db, int rc);
 /* Opens a file that is there, for reading and writing. No trigger of it runs, and no function that its schema
  * names. */
 NODISCARD int sql_connect(const char *path, sqlite3 **ret_db);
+/* The same on a disk to which nobody can write: what was committed before the last clean end is there. */
+NODISCARD int sql_connect_read_only(const char *path, sqlite3 **ret_db);
 /* One or several statements without parameters or rows. */
 NODISCARD int sql_exec(sqlite3 *db, const char *sql);
 /* What a pragma answers. */

@@ -642,20 +642,11 @@ def join_on_a_full_disk(net):
 
 
 @row(r"No space left|disk .*full")
-def join_on_a_disk_that_holds_the_enrolment_only(net):
+def join_on_a_disk_that_holds_the_identity_only(net):
     hub, guest = hub_and_guest(net)
     token = hub.token()
     free = fill(guest, small_disk(net, guest, 4096), leave_kib=8)
     return join(guest, token, then=lambda: (free(), guest.join(token)))
-
-
-@row(r"No space left|disk .*full")
-def up_on_a_full_disk(net):
-    hub = net.node("hub")
-    disk = small_disk(net, hub, 4096)
-    hub.init("--no-up")
-    free = fill(hub, disk)
-    return Attempt(hub, "up", may_change=OF_A_DAEMON, then=lambda: (free(), hub.up(), hub.token()))
 
 
 def full_coordinator(net):
@@ -700,7 +691,7 @@ def join_in_a_read_only_directory(net):
     return join(guest, token, then=lambda: net.node("next").join(token))
 
 
-@row(r"Read-only file system")
+@row(r"mesh\.db: .*disk that is read-only .*make it writable")
 def up_in_a_read_only_directory(net):
     hub = net.node("hub")
     hub.init("--no-up")

@@ -140,6 +140,37 @@ def test_two_starts_at_once_make_one_daemon(net):
     assert_clean(node.host)
 
 
+def test_a_daemon_without_its_socket_is_known_by_its_lock_and_makes_another(net):
+    """A cleaned /run: nobody is told that nothing runs, and nothing has to be killed."""
+    hub, node = net.mesh("hub", "node")
+    pid, path = node.pid(), node.state + ".sock"
+
+    def take_away():
+        os.unlink(path)
+        os.mkdir(path)  # in its place, so that it cannot be made again
+        wait_for("the daemon to miss it", lambda: node.log().count("there is no control socket") > seen)
+
+    seen = node.log().count("there is no control socket")
+    take_away()
+    asked = node.run("status", check=False)
+    assert f"tunnelmesh runs (process {pid}), but its control socket {path} is gone" in asked.stderr
+    up = node.json("up")
+    assert (up["started"], up["pid"]) == (False, pid)
+    os.rmdir(path)
+    wait_for("another socket", lambda: node.run("status", check=False).returncode == 0)
+    assert node.pid() == pid and "was gone and is made again" in node.log()
+    node.ping("hub")
+
+    seen = node.log().count("there is no control socket")
+    take_away()
+    assert "stopped" in node.run("down").stdout
+    assert_clean(node.host)
+    assert "not running" in node.run("down").stdout
+    os.rmdir(path)
+    node.up()
+    node.ping("hub")
+
+
 def use(pid):
     """Descriptors, threads and resident KiB of a process."""
     with open(f"/proc/{pid}/status", encoding="ascii") as f:

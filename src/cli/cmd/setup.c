@@ -98,6 +98,16 @@ static bool state_file_exists(const struct cli *c, const char *name)
 	return access(path, F_OK) == 0;
 }
 
+/* A lock says nothing about that: a daemon starts without. */
+static int check_writable(const struct setup *s, struct diag *d)
+{
+	if (access(s->c->paths.state_dir, W_OK) == 0)
+		return TM_OK;
+	diag_hint(d, "make it writable, or choose another --state-dir");
+	return diag_what(d, tm_err_from_errno(errno), "cannot write to %s: %s", s->c->paths.state_dir,
+		strerror(errno));
+}
+
 /* From here on the directory is ours: another init or join may have finished between the first check and the
  * lock. */
 static int lock_state(struct setup *s, struct diag *d)
@@ -107,6 +117,8 @@ static int lock_state(struct setup *s, struct diag *d)
 
 	if (!err)
 		err = os_lock_file(s->c->paths.lock, &s->lock_fd, d);
+	if (!err)
+		err = check_writable(s, d);
 	if (!err)
 		err = check_not_enrolled(s, d);
 	if (err)
@@ -274,6 +286,8 @@ int setup_identity(struct setup *s, struct diag *d)
 
 	if (!err)
 		*d = (struct diag){0}; /* a loader says where it was even when all went well */
+	if (err == TM_ENOSPACE)
+		diag_hint(d, "free some space; nothing was changed");
 	return err;
 }
 

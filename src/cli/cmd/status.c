@@ -21,6 +21,15 @@ static void status_row(struct columns *t, const json_t *p, int64_t now)
 	columns_cell(t, format_age(json_number(p, "last_handshake_at"), now, age));
 }
 
+static void print_unsaved(struct cli *c, const json_t *status)
+{
+	size_t i;
+	json_t *what;
+
+	json_array_foreach (json_object_get(status, "unsaved"), i, what)
+		fprintf(c->out, "  not saved: %s\n", json_string_value(what));
+}
+
 static void print_self(struct cli *c, const json_t *status)
 {
 	const json_t *self = json_object_get(status, "self"), *mesh = json_object_get(status, "mesh");
@@ -39,6 +48,11 @@ static void print_self(struct cli *c, const json_t *status)
 			"  this machine's firewall drops what comes from %s: let it in by %s\n"
 			"  (another VPN's rules may do that, as Tailscale's do: the guide says what helps)\n",
 			net, json_text(status, "tun"));
+	print_unsaved(c, status);
+	if (json_is_true(json_object_get(status, "program_replaced")))
+		fputs("  another tunnelmesh is installed since: `sudo tunnelmesh down` and `up` change to "
+		      "it\n",
+			c->out);
 	if (json_is_true(json_object_get(link, "up")))
 		return;
 

@@ -4,7 +4,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cli/core/call.h"
 #include "cli/core/commands.h"
 #include "cli/core/daemon.h"
 #include "node/node.h"
@@ -74,13 +73,14 @@ static int up_run(struct cli *c, const void *opts, const struct opt_words *words
 {
 	const struct up_opts *o = opts;
 	struct diag d = {0};
+	bool deaf;
 	pid_t pid;
 	int err;
 
 	if (o->foreground)
 		return up_foreground(c); /* checks for itself, and tells the one who started it */
 
-	pid = call_daemon_pid(c->paths.socket);
+	pid = daemon_pid(c, NULL);
 	if (pid)
 		return say_running(c, "is already running", pid);
 
@@ -92,7 +92,11 @@ static int up_run(struct cli *c, const void *opts, const struct opt_words *words
 	if (err)
 		return cli_fail(c, &d, err);
 
-	return say_running(c, "started", call_daemon_pid(c->paths.socket));
+	pid = daemon_pid(c, &deaf);
+	if (deaf)
+		cli_note(c, "it has no control socket yet: %s cannot be made, its log says why",
+			c->paths.socket);
+	return say_running(c, "started", pid);
 }
 
 const struct command cmd_up = {

@@ -36,7 +36,11 @@ static int start_by_systemd(bool at_boot, struct diag *d)
 {
 	int err = at_boot ? os_systemctl("enable", SYSTEMD_UNIT, START_TIMEOUT_MS, d) : TM_OK;
 
-	return err ? err : os_systemctl("start", SYSTEMD_UNIT, START_TIMEOUT_MS, d);
+	if (!err)
+		err = os_systemctl("start", SYSTEMD_UNIT, START_TIMEOUT_MS, d);
+	if (err)
+		diag_hint(d, "`journalctl -u " SYSTEMD_UNIT " -n 20` says why");
+	return err;
 }
 
 /* The same binary, also when it was started by a relative path or has been replaced meanwhile. */
@@ -46,6 +50,7 @@ static int start_by_ourselves(struct cli *c, struct diag *d)
 	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
 	const char *argv[12] = {
 		exe, "up", "--foreground", "--state-dir", c->paths.state_dir, "--socket", c->paths.socket};
+	struct diag unlogged = {0};
 	size_t at = 7;
 
 	if (n < 0)
@@ -63,19 +68,24 @@ static int start_by_ourselves(struct cli *c, struct diag *d)
 	}
 	argv[at] = NULL;
 	/* exec's argv is not const for historical reasons only */
-	return os_spawn_daemon((char *const *)(uintptr_t)argv, c->paths.log, START_TIMEOUT_MS, d);
+	int err =
+		os_spawn_daemon((char *const *)(uintptr_t)argv, c->paths.log, START_TIMEOUT_MS, &unlogged, d);
+	if (!err && unlogged.what[0])
+		cli_note(c, "%s: nothing is logged until the next start", unlogged.what);
+	return err;
 }
 
 int daemon_start(struct cli *c, bool at_boot, struct diag *d)
 {
 	int err;
 
+	if (daemon_by_systemd(c) && c->g.log_level)
+		cli_note(c,
+			"systemd starts this node, and --log-level does not get there: set log_level in %s",
+			c->paths.config);
 	cli_progress(c, "starting");
-	/* A log level from the command line has no way into the unit. */
-	if (daemon_by_systemd(c) && !c->g.log_level)
-		err = start_by_systemd(at_boot, d);
-	else
-		err = start_by_ourselves(c, d);
+	/* Never beside systemd, which would start a second one at the next boot. */
+	err = daemon_by_systemd(c) ? start_by_systemd(at_boot, d) : start_by_ourselves(c, d);
 	cli_progress(c, NULL);
 	return err;
 }
@@ -110,22 +120,49 @@ static int wait_stopped(struct cli *c, pid_t pid, struct diag *d)
 	return TM_OK;
 }
 
-int daemon_stop(struct cli *c, struct diag *d)
+pid_t daemon_pid(const struct cli *c, bool *ret_deaf)
 {
 	pid_t pid = call_daemon_pid(c->paths.socket);
-	json_t *reply = NULL;
-	int err;
+	bool deaf = !pid;
 
-	cli_progress(c, "stopping");
-	if (daemon_by_systemd(c) && geteuid() == 0 && pid &&
-		os_systemctl("is-active", SYSTEMD_UNIT, 5000, NULL) == TM_OK)
-		err = os_systemctl("stop", SYSTEMD_UNIT, START_TIMEOUT_MS, d);
-	else
-		err = cli_ask(c, "down", NULL, ASK_TIMEOUT_MS, &reply, d);
+	if (deaf)
+		pid = os_lock_holder(c->paths.lock);
+	/* Others hold it for a moment, `join` or `backup`: what stays says so. */
+	if (deaf && pid && !os_process_was_told(pid, "--foreground"))
+		pid = 0;
+	if (ret_deaf)
+		*ret_deaf = pid && deaf;
+	return pid;
+}
+
+static int tell_to_stop(struct cli *c, pid_t pid, bool deaf, struct diag *d)
+{
+	json_t *reply = NULL;
+
+	if (deaf && kill(pid, SIGTERM) < 0 && errno != ESRCH)
+		return diag_what(d, tm_err_from_errno(errno), "cannot stop tunnelmesh (process %d): %s",
+			(int)pid, strerror(errno));
+	if (deaf)
+		return TM_OK;
+
+	int err = cli_ask(c, "down", NULL, ASK_TIMEOUT_MS, &reply, d);
 	json_decref(reply);
 	/* It may have gone by itself between our question and its answer. */
-	if (err == TM_ECLOSED)
-		err = TM_OK;
+	return err == TM_ECLOSED ? TM_OK : err;
+}
+
+int daemon_stop(struct cli *c, struct diag *d)
+{
+	bool deaf, was = daemon_pid(c, NULL);
+	int err = TM_OK;
+
+	cli_progress(c, "stopping");
+	/* A unit that failed and waits for its next start, too. Who runs need not be systemd's. */
+	if (daemon_by_systemd(c) && geteuid() == 0)
+		err = os_systemctl("stop", SYSTEMD_UNIT, START_TIMEOUT_MS, d);
+	pid_t pid = daemon_pid(c, &deaf);
+	if (!err && (pid || !was))
+		err = tell_to_stop(c, pid, deaf, d);
 	if (!err)
 		err = wait_stopped(c, pid, d);
 	cli_progress(c, NULL);

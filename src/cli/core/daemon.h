@@ -5,6 +5,7 @@
 #define TM_CLI_CORE_DAEMON_H
 
 #include "cli/core/cli.h"
+#include "os/os.h"
 
 /* The standard node on a machine with systemd and our unit. */
 bool daemon_by_systemd(const struct cli *c);
@@ -15,7 +16,15 @@ NODISCARD int daemon_check_host(struct diag *d);
 /* Returns once it is up, or its own sentence in d. at_boot: systemd starts it at every boot from now on. */
 NODISCARD int daemon_start(struct cli *c, bool at_boot, struct diag *d);
 
-/* Asks it to stop and waits until its process is gone. TM_ENOENT when none runs. */
+/*
+ * The process of this node's daemon, 0 when there is none: who answers on the control socket, else who holds
+ * the lock of the state directory, as far as we may look into that. ret_deaf (may be NULL): its socket is
+ * gone.
+ */
+pid_t daemon_pid(const struct cli *c, bool *ret_deaf);
+
+/* Asks it to stop, or tells its process where it does not hear, and waits until that is gone. TM_ENOENT when
+ * none runs. */
 NODISCARD int daemon_stop(struct cli *c, struct diag *d);
 
 /* Removes what a killed daemon left behind (its sockets), unless a live one owns it. */

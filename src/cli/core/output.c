@@ -10,6 +10,7 @@
 
 #include "base/plain.h"
 #include "cli/core/call.h"
+#include "cli/core/daemon.h"
 
 static void print_error(struct cli *c, const struct diag *d, int err)
 {
@@ -153,6 +154,13 @@ static void say_what_to_do(struct cli *c, int err, struct diag *d)
 	if (err != TM_ENOENT)
 		return;
 
+	pid_t pid = daemon_pid(c, NULL);
+	if (pid) {
+		diag_what(d, err, "tunnelmesh runs (process %d), but its control socket %s is gone", (int)pid,
+			c->paths.socket);
+		diag_hint(d, "it is made again within seconds; if not, the log says why");
+		return;
+	}
 	cli_node_flags(c, flags, sizeof(flags));
 	if (access(c->paths.enrolment, F_OK) != 0 && errno == ENOENT) {
 		diag_code(d, "not_enrolled");

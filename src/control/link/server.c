@@ -308,9 +308,6 @@ static int listen_failed(int e, const struct endpoint *ep, struct diag *d)
 			     "with api_port "
 			     "in the configuration");
 		return diag_what(d, TM_EPERM, "listening on TCP port %u is not permitted", ep->port);
-	case EADDRNOTAVAIL:
-		return diag_what(d, TM_EINVAL, "cannot listen on %s: this host does not have that address",
-			endpoint_format(ep, text));
 	default:
 		return diag_what(d, tm_err_from_errno(e), "cannot listen on TCP %s: %s",
 			endpoint_format(ep, text), strerror(e));

@@ -43,11 +43,14 @@ static void close_file(struct db *db)
 	sqlite3_close(TAKE(db->sql));
 }
 
-static int open_file(struct db *db)
-{
-	int err = sql_connect(db->path, &db->sql);
+enum open_how { TO_WRITE, TO_READ };
 
-	return err ? err : sql_exec(db->sql, settings);
+static int open_file(struct db *db, enum open_how how)
+{
+	int err =
+		how == TO_READ ? sql_connect_read_only(db->path, &db->sql) : sql_connect(db->path, &db->sql);
+
+	return err || how == TO_READ ? err : sql_exec(db->sql, settings);
 }
 
 static int prepare(struct db *db)
@@ -87,7 +90,7 @@ static int make_anew(struct db *db, struct diag *d)
 
 	snprintf(kind, sizeof(kind), "PRAGMA application_id = %d; PRAGMA user_version = %d", APPLICATION_ID,
 		SCHEMA_VERSION);
-	err = open_file(db);
+	err = open_file(db, TO_WRITE);
 	if (!err)
 		err = sql_exec(db->sql, schema);
 	if (!err)
@@ -137,9 +140,10 @@ void db_distrust(struct db *db)
 
 /* --- reading and writing it --- */
 
-static int read_file(struct db *db, const struct db_reader *reader, struct db_state *s, struct diag *d)
+static int read_file(
+	struct db *db, enum open_how how, const struct db_reader *reader, struct db_state *s, struct diag *d)
 {
-	int application, version, err = open_file(db);
+	int application, version, err = open_file(db, how);
 
 	if (!err)
 		err = sql_read_int(db->sql, "PRAGMA application_id", &application);
@@ -161,11 +165,17 @@ int db_load(struct db *db, const struct db_reader *reader, struct db_state *ret_
 {
 	struct db_state s = {0};
 	bool there = access(db->path, F_OK) == 0;
-	int why = there ? read_file(db, reader, &s, d) : TM_ENOENT;
+	int why = there ? read_file(db, TO_WRITE, reader, &s, d) : TM_ENOENT;
+	/* On a read-only disk SQLite fails to lock it for writing, which it calls an I/O error. */
+	bool writable = why != TM_EPERM && why != TM_EIO;
 
+	if (!writable) {
+		close_file(db);
+		why = read_file(db, TO_READ, reader, &s, d);
+	}
 	if (!why)
 		*ret_state = s;
-	else
+	if (why || !writable) /* what is written next, if that can be, is a new one */
 		close_file(db);
 	db->empty = why != TM_OK;
 	return why;

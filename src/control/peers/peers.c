@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const void *key_id(const void *record, size_t *ret_len)
@@ -89,6 +90,11 @@ struct contact *peers_next_contact(const struct peers *p, size_t *pos)
 }
 
 /* --- members --- */
+
+const char *peers_failure(const struct peers *p)
+{
+	return p->failure;
+}
 
 const struct mesh *peers_mesh(const struct peers *p)
 {
@@ -231,7 +237,8 @@ static void load(struct peers *p)
 	else if (err != TM_ENOENT)
 		log_warn("peers: the file of the network map cannot be used, going on without it",
 			KV("file", p->path), KV_ERR(err), KV("why", d.what));
-	p->complained = err != TM_ENOENT && err != TM_ECORRUPT && err != TM_EVERSION;
+	if (err != TM_ENOENT && err != TM_ECORRUPT && err != TM_EVERSION)
+		snprintf(p->failure, sizeof(p->failure), "%s", d.what);
 }
 
 int peers_new(struct event_base *base, const struct peers_config *cfg, struct peers **ret_peers)

@@ -57,6 +57,9 @@ struct peers_config {
 NODISCARD int peers_new(struct event_base *base, const struct peers_config *cfg, struct peers **ret_peers);
 void peers_free(struct peers *p); /* writes what is due, blocking; NULL is fine */
 
+/* Why the file is not up to date; "" = it is. Good until the loop goes on. */
+const char *peers_failure(const struct peers *p);
+
 const struct mesh *peers_mesh(const struct peers *p);
 /* mesh_apply, mesh_clear; contacts of those that are gone are dropped. */
 NODISCARD int peers_update(struct peers *p, const struct netmap *update, struct mesh_diff *ret_diff);

@@ -17,7 +17,7 @@ struct peers {
 	struct db *db; /* the saver's once there is one */
 	struct saver *saver;
 	struct hashset dirty; /* by id: whose rows are to be written */
-	bool complained; /* that the file cannot be used */
+	char failure[384]; /* why the file is not used or not written, as it was logged; "" = it is */
 };
 
 enum { DIRTY_MEMBER = 1, DIRTY_CONTACT = 2 };

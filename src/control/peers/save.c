@@ -10,6 +10,7 @@
 #include "loop/saver.h"
 #include "os/os.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define AGAIN_AFTER (60 * SEC)
@@ -176,10 +177,10 @@ static void say(struct peers *p, int err, const char *why)
 {
 	if (err == TM_ECLOSED) /* not tried: the end is near, and tries it */
 		return;
-	if (err && !p->complained)
+	if (err && !p->failure[0])
 		log_warn("peers: the network map cannot be written, going on without its file",
 			KV("file", p->path), KV_ERR(err), KV("why", why));
-	p->complained = err != TM_OK;
+	snprintf(p->failure, sizeof(p->failure), "%s", err ? why : "");
 }
 
 static void save_done(void *ctx, void *job, int result)

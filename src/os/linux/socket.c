@@ -54,6 +54,13 @@ void os_knock_end(int fd)
 	close(fd);
 }
 
+void os_bind_early(int fd)
+{
+	int one = 1;
+
+	(void)setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &one, sizeof(one)); /* IPv6 sockets look there, too */
+}
+
 bool os_tcp_stats(int fd, struct os_tcp_stats *ret_stats)
 {
 	struct tcp_info info;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * Files of the state directory: read whole, replaced whole, locked. Blocking, for the control thread at
+ * Files of the state directory: read whole, replaced whole. Blocking, for the control thread at
  * start-up, the helpers and the CLI.
  */
 #include "os/os.h"
@@ -11,7 +11,6 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -296,42 +295,6 @@ int os_move_file(const char *from, const char *to, struct diag *d)
 
 	int err = sync_dir_of(to);
 	return err ? failed(d, err, "flush the directory of", to) : TM_OK;
-}
-
-/* ---- lock ---- */
-
-static int lock_refused(int fd, const char *path, struct diag *d)
-{
-	char pid[16] = "";
-	ssize_t n = pread(fd, pid, sizeof(pid) - 1, 0);
-
-	for (ssize_t i = 0; i < n; i++)
-		if (!isdigit((unsigned char)pid[i]))
-			pid[i] = '\0';
-	diag_hint(d, "another tunnelmesh works in this directory; `tunnelmesh down` stops one that runs");
-	if (!pid[0])
-		return diag_what(d, TM_EBUSY, "%s is locked by another process", path);
-	return diag_what(d, TM_EBUSY, "%s is locked by process %s", path, pid);
-}
-
-int os_lock_file(const char *path, int *ret_fd, struct diag *d)
-{
-	_cleanup_(closep) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	char pid[16];
-
-	if (fd < 0)
-		return failed(d, errno, "open the lock", path);
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return errno == EWOULDBLOCK ? lock_refused(fd, path, d) : failed(d, errno, "lock", path);
-
-	/* The pid only serves the message above: on a full disk the lock is held all the same. */
-	int n = snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
-	if (ftruncate(fd, 0) < 0 || pwrite(fd, pid, (size_t)n, 0) < 0)
-		(void)0;
-
-	*ret_fd = fd;
-	fd = -1;
-	return TM_OK;
 }
 
 /* ---- host name ---- */

@@ -197,16 +197,21 @@ int os_local_listen(
 	return TM_OK;
 }
 
-void os_local_free(struct os_local *l)
+bool os_local_is_there(const struct os_local *l)
 {
 	struct stat st;
 
+	return l->ino && lstat(l->path, &st) == 0 && st.st_dev == l->dev && st.st_ino == l->ino;
+}
+
+void os_local_free(struct os_local *l)
+{
 	if (!l)
 		return;
 
 	if (l->fd >= 0)
 		close(l->fd);
-	if (l->ino && lstat(l->path, &st) == 0 && st.st_dev == l->dev && st.st_ino == l->ino)
+	if (os_local_is_there(l))
 		unlink(l->path);
 	free(l->path);
 	free(l);

@@ -76,6 +76,7 @@ static int listen_exactly(struct endpoint *ep, uint32_t mark, int backlog, int *
 	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (ep->ip.family == IP_V6)
 		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
+	os_bind_early(fd); /* at boot an address may come later, and then whoever uses it finds us */
 	if (bind(fd, (struct sockaddr *)&ss, len) != 0 || listen(fd, backlog) != 0)
 		return give_up(fd);
 

@@ -21,7 +21,8 @@ int __wrap_tun_open(const char *name, unsigned queues, uint16_t mtu, unsigned of
 	struct diag *d);
 void __wrap_tun_close(struct tun *t);
 bool __wrap_os_systemd_is_init(void);
-int __wrap_os_spawn_daemon(char *const argv[], const char *log_path, int timeout_ms, struct diag *d);
+int __wrap_os_spawn_daemon(
+	char *const argv[], const char *log_path, int timeout_ms, struct diag *unlogged, struct diag *d);
 void __wrap_os_daemon_failed(const char *sentence);
 int __wrap_coord_create(const struct coord_init *init, struct diag *d);
 int __wrap_enrol(const struct token *t, const struct identity *id, const char *name, const char *version,
@@ -87,7 +88,8 @@ static const char *value_of(char *const argv[], const char *option)
 	return "";
 }
 
-int __wrap_os_spawn_daemon(char *const argv[], const char *log_path, int timeout_ms UNUSED, struct diag *d)
+int __wrap_os_spawn_daemon(char *const argv[], const char *log_path, int timeout_ms UNUSED,
+	struct diag *unlogged UNUSED, struct diag *d)
 {
 	char lock[256];
 	size_t at = 0;

@@ -215,6 +215,26 @@ static void status_shows_this_node_and_a_table_of_paths(void **state)
 	run_free(&r);
 }
 
+static void status_says_what_a_person_has_to_do_about_the_machine(void **state)
+{
+	static const struct fake_reply replies[] = {
+		{"status", "{\"ok\":true,\"mesh\":{\"name\":\"home\"},\"self\":{\"name\":\"laptop\"},"
+			   "\"link\":{\"up\":"
+			   "true},\"uptime_s\":60,\"peers\":[],\"program_replaced\":true,"
+			   "\"unsaved\":[\"the clock: no room\",\"the network map: no room\"]}"},
+		{0}};
+	struct fixture *f = *state;
+	struct run r = {0};
+
+	fake_daemon_start(&f->daemon, f->socket, NULL, replies);
+	run_cli(&r, f->dir, "status --state-dir DIR");
+	assert_int_equal(r.status, 0);
+	assert_contains(r.out, "\n  not saved: the clock: no room\n  not saved: the network map: no room\n");
+	assert_contains(r.out,
+		"\n  another tunnelmesh is installed since: `sudo tunnelmesh down` and `up` change to it\n");
+	run_free(&r);
+}
+
 static void what_a_brief_status_leaves_out_is_counted(void **state)
 {
 	static const char brief_reply[] =
@@ -705,6 +725,7 @@ int main(void)
 		T(without_a_daemon_every_command_says_so),
 		T(an_enrolled_machine_is_told_to_start_it),
 		T(status_shows_this_node_and_a_table_of_paths),
+		T(status_says_what_a_person_has_to_do_about_the_machine),
 		T(what_a_brief_status_leaves_out_is_counted),
 		T(json_is_the_daemons_reply_with_the_schemas_number),
 		T(peers_lists_names_ids_addresses_and_tags),

@@ -71,6 +71,22 @@ static void door_close(struct door *d)
 	event_base_free(d->base);
 }
 
+/* At boot a network may come up after us. */
+static void an_address_that_this_host_has_not_got_yet_can_be_listened_on(void **state UNUSED)
+{
+	static const char *const addresses[] = {"192.0.2.77:0", "[2001:db8::77]:0"};
+
+	for (size_t i = 0; i < ARRAY_LEN(addresses); i++) {
+		struct door d = {.base = event_base_new()};
+		const struct listener_events ev = {.ctx = &d, .accepted = on_accepted, .failed = on_failed};
+
+		assert_int_equal(endpoint_parse(addresses[i], &d.at), TM_OK);
+		assert_int_equal(listener_new(d.base, &d.at, 0, &ev, &d.listener), TM_OK);
+		listener_free(d.listener);
+		event_base_free(d.base);
+	}
+}
+
 static void run(struct door *d, const unsigned *counter, unsigned n)
 {
 	ns_t end = time_monotonic() + 40 * SEC;
@@ -154,6 +170,7 @@ static void without_descriptors_it_pauses_and_says_so(void **state UNUSED)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_address_that_this_host_has_not_got_yet_can_be_listened_on),
 		cmocka_unit_test(both_sockets_are_marked_and_never_wait),
 		cmocka_unit_test(newcomers_wait_while_the_listener_is_paused),
 		cmocka_unit_test(without_descriptors_it_pauses_and_says_so),

@@ -8,6 +8,7 @@
 #include "node/keeper.h"
 
 #include <event2/event.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { N = 20 };
@@ -26,6 +27,7 @@ struct rig {
 	struct node_rec nodes[N];
 	unsigned asked; /* about stamps */
 	uint64_t stamp; /* of everybody, when asked */
+	unsigned warnings; /* about the clock */
 };
 
 static bool stamps_of(void *ctx, const uint8_t key[static 32], struct stamps *ret_s)
@@ -38,11 +40,12 @@ static bool stamps_of(void *ctx, const uint8_t key[static 32], struct stamps *re
 	return r->stamp != 0;
 }
 
-static void no_log(void *ctx, const char *line, size_t n)
+static void on_log(void *ctx, const char *line, size_t n)
 {
-	(void)ctx;
-	(void)line;
+	struct rig *r = ctx;
+
 	(void)n;
+	r->warnings += strstr(line, "the clock is not saved") != NULL;
 }
 
 static void fill(struct rig *r)
@@ -59,14 +62,21 @@ static void fill(struct rig *r)
 	mesh_diff_deinit(&d);
 }
 
+static void begin(struct rig *r)
+{
+	const struct keeper_config keeper = {
+		.clock = &r->clock, .peers = r->peers, .ctx = r, .stamps = stamps_of};
+
+	assert_int_equal(keeper_new(r->base, &keeper, &r->keeper), TM_OK);
+}
+
 static int setup(void **state)
 {
 	struct rig *r = calloc(1, sizeof(*r));
 	static const uint8_t coordinator_key[32] = {7};
-	struct diag d = {0};
 
 	assert_non_null(r);
-	log_set_sink(no_log, NULL);
+	log_set_sink(on_log, r);
 	r->base = event_base_new();
 	snprintf(r->dir, sizeof(r->dir), "/tmp/test-keeper-XXXXXX");
 	assert_non_null(mkdtemp(r->dir));
@@ -80,9 +90,7 @@ static int setup(void **state)
 		.save_delay = 5 * MS};
 	assert_int_equal(peers_new(r->base, &peers, &r->peers), TM_OK);
 	fill(r);
-	const struct keeper_config keeper = {
-		.clock = &r->clock, .peers = r->peers, .ctx = r, .stamps = stamps_of};
-	assert_int_equal(keeper_new(r->base, &keeper, &r->keeper, &d), TM_OK);
+	begin(r);
 	*state = r;
 	return 0;
 }
@@ -143,6 +151,28 @@ static void strangers_and_who_has_no_stamp_leave_nothing(void **state)
 	keeper_heard(r->keeper, r->nodes[3].key); /* the end of a node: packets still come */
 }
 
+/* A full or read-only disk when the node starts: it goes on, says so once, and saves the clock as soon as
+ * that can be. */
+static void a_clock_that_cannot_be_saved_is_said_once_and_saved_later(void **state)
+{
+	struct rig *r = *state;
+	char dir[80];
+
+	assert_string_equal(keeper_failure(r->keeper), "");
+	end(r);
+	unlink(r->clock_path);
+	snprintf(dir, sizeof(dir), "%s/later", r->dir);
+	snprintf(r->clock_path, sizeof(r->clock_path), "%s/clock", dir);
+	begin(r);
+	assert_non_null(strstr(keeper_failure(r->keeper), "later/clock: No such file or directory"));
+	assert_int_equal(mkdir(dir, 0700), 0);
+	end(r);
+	assert_int_equal(access(r->clock_path, F_OK), 0);
+	assert_int_equal(r->warnings, 1);
+	unlink(r->clock_path);
+	assert_int_equal(rmdir(dir), 0);
+}
+
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -150,6 +180,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(stamps_are_kept_of_those_who_were_heard_and_nobody_else_is_asked_about),
 		T(strangers_and_who_has_no_stamp_leave_nothing),
+		T(a_clock_that_cannot_be_saved_is_said_once_and_saved_later),
 	};
 
 	return cmocka_run_group_tests_name("keeper", tests, NULL, NULL);

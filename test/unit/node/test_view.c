@@ -56,6 +56,8 @@ static void sample_init(struct sample *s)
 		.tun = "tm0",
 		.aead = "libcrypto",
 		.steering = "flow",
+		.clock_failure = "",
+		.map_failure = "",
 		.peers = &s->peer,
 		.n_peers = 1,
 	};
@@ -121,6 +123,26 @@ static void what_is_not_known_is_null(void **state UNUSED)
 	assert_true(json_is_null(json_object_get(j, "api_port")));
 	assert_true(json_is_null(json_object_get(json_object_get(j, "link"), "error")));
 	assert_true(json_is_null(json_object_get(json_object_get(j, "link"), "coordinator_ip")));
+	json_decref(j);
+}
+
+static void what_is_not_saved_is_told_with_the_reason(void **state UNUSED)
+{
+	struct sample s;
+	struct jsonout w = {0};
+
+	sample_init(&s);
+	view_print_status(&s.view, &w);
+	json_t *j = read_back(&w);
+	assert_int_equal(json_array_size(json_object_get(j, "unsaved")), 0);
+	json_decref(j);
+
+	s.view.map_failure = "disk full";
+	view_print_status(&s.view, &w);
+	j = read_back(&w);
+	const json_t *list = json_object_get(j, "unsaved");
+	assert_int_equal(json_array_size(list), 1);
+	assert_string_equal(json_string_value(json_array_get(list, 0)), "the network map: disk full");
 	json_decref(j);
 }
 
@@ -211,6 +233,7 @@ int main(void)
 		cmocka_unit_test(what_the_firewall_drops_is_named_once_it_is_known),
 		cmocka_unit_test(a_peer_is_printed_with_all_that_is_known),
 		cmocka_unit_test(what_is_not_known_is_null),
+		cmocka_unit_test(what_is_not_saved_is_told_with_the_reason),
 		cmocka_unit_test(a_peer_that_is_offline_is_not_being_looked_for),
 		cmocka_unit_test(a_peer_is_in_use_once_something_was_sent_and_the_coordinator_always),
 		cmocka_unit_test(status_holds_this_node_its_link_its_drops_and_its_peers),

@@ -204,16 +204,6 @@ static void a_full_disk_keeps_the_old_content(void **state)
 	assert_non_null(strstr(d.hint, "free some space"));
 	expect_file(host_path(h, "disk/node.json"), old);
 	assert_int_equal(count_entries(disk), 1);
-
-	/* A lock on a full disk holds, although its pid cannot be written. */
-	int fill = open(host_path(h, "disk/fill"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	while (write(fill, big, 4096) > 0)
-		;
-	close(fill);
-	int lock = -1, again = -1;
-	assert_int_equal(os_lock_file(host_path(h, "disk/lock"), &lock, &d), TM_OK);
-	assert_int_equal(os_lock_file(host_path(h, "disk/lock"), &again, &d), TM_EBUSY);
-	close(lock);
 	assert_int_equal(umount2(disk, MNT_DETACH), 0);
 }
 
@@ -245,42 +235,6 @@ static void directories_get_the_exact_mode_and_strangers_are_refused(void **stat
 	assert_int_not_equal(os_make_dir(host_path(h, "file"), 0700, &d), TM_OK);
 	assert_int_not_equal(os_make_dir(host_path(h, "file/below"), 0700, &d), TM_OK);
 	assert_int_equal(os_make_dir("", 0700, &d), TM_EINVAL);
-}
-
-static void a_lock_names_its_owner_and_ends_with_it(void **state)
-{
-	struct host *h = *state;
-	struct diag d = {0};
-	char path[HOST_PATH + 64], says[64];
-	int go[2], held[2], fd = -1, status = 0;
-	char c = 0;
-
-	snprintf(path, sizeof(path), "%s", host_path(h, "lock"));
-	assert_int_equal(pipe(go), 0);
-	assert_int_equal(pipe(held), 0);
-	pid_t pid = fork();
-	if (pid == 0) {
-		close(go[1]);
-		int mine = -1;
-		if (os_lock_file(path, &mine, NULL) != TM_OK || write(held[1], "h", 1) != 1)
-			_exit(1);
-		(void)!read(go[0], &c, 1);
-		_exit(0);
-	}
-	assert_int_equal(read(held[0], &c, 1), 1);
-	assert_int_equal(os_lock_file(path, &fd, &d), TM_EBUSY);
-	assert_int_equal(fd, -1);
-	snprintf(says, sizeof(says), "is locked by process %d", (int)pid);
-	assert_non_null(strstr(d.what, says));
-
-	close(go[0]);
-	close(go[1]);
-	close(held[0]);
-	close(held[1]);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
-	assert_int_equal(os_lock_file(path, &fd, &d), TM_OK);
-	close(fd);
 }
 
 static void host_names_become_node_names(void **state)
@@ -323,7 +277,6 @@ int main(void)
 		T(what_cannot_be_written_is_explained_and_leaves_nothing),
 		T(a_full_disk_keeps_the_old_content),
 		T(directories_get_the_exact_mode_and_strangers_are_refused),
-		T(a_lock_names_its_owner_and_ends_with_it),
 		T(host_names_become_node_names),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

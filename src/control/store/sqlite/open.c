@@ -36,7 +36,11 @@ static int look_at_file(const char *path, struct diag *d)
 	/* No descriptor of our own: closing one would drop the locks that SQLite holds on the same file
 	 * (POSIX advisory locks). */
 	if (faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) < 0) {
-		int err = errno == EROFS ? TM_EPERM : tm_err_from_errno(errno);
+		int err = tm_err_from_errno(errno);
+		if (errno == EROFS) {
+			diag_hint(d, "make it writable: a coordinator cannot do without");
+			return diag_what(d, err, "the mesh database is on a disk that is read-only");
+		}
 		store_explain(err, d);
 		return err;
 	}

@@ -323,7 +323,8 @@ static void a_client_that_does_not_take_its_reply_is_dropped(void **state)
 	say(f, fd, "{\"cmd\":\"a\"}\n", 12);
 	while (f->requests == 0)
 		pump(f);
-	while (event_base_get_num_events(f->base, EVENT_BASE_COUNT_ADDED) > 1) /* the listener stays */
+	while (event_base_get_num_events(f->base, EVENT_BASE_COUNT_ADDED) >
+		2) /* the listener and its look stay */
 		pump(f);
 	close(fd);
 }
@@ -547,6 +548,81 @@ static void closing_unlinks_the_socket_but_not_someone_elses(void **state)
 	assert_int_equal(stat(f->path, &st), 0);
 }
 
+static void expect_answer(struct fixture *f)
+{
+	char *s = ask(f, "{\"cmd\":\"a\"}\n");
+
+	assert_string_equal(s, "{\"ok\":true,\"echo\":\"a\"}\n");
+	free(s);
+}
+
+/* A cleaned /run, a unit of systemd that ended: the daemon lives on. */
+static void a_socket_that_is_taken_away_is_made_again(void **state)
+{
+	struct fixture *f = *state;
+	char dir[80];
+
+	snprintf(dir, sizeof(dir), "%s/run", f->dir);
+	snprintf(f->path, sizeof(f->path), "%s/s", dir);
+	listen_at(f, NULL);
+	ctl_look(f->ctl);
+	expect_answer(f);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(unlink(f->path), 0);
+		assert_int_equal(rmdir(dir), 0);
+		ctl_look(f->ctl);
+		expect_answer(f);
+	}
+	ctl_free(f->ctl);
+	f->ctl = NULL;
+	assert_int_equal(rmdir(dir), 0);
+}
+
+static void nobody_waits_for_long_until_it_is_made_again(void **state)
+{
+	struct fixture *f = *state;
+
+	listen_at(f, NULL);
+	assert_int_equal(unlink(f->path), 0);
+	while (access(f->path, F_OK) < 0)
+		pump(f);
+	expect_answer(f);
+}
+
+static void who_is_being_answered_does_not_notice(void **state)
+{
+	struct fixture *f = *state;
+
+	listen_at(f, NULL);
+	f->later = true;
+	int fd = client(f);
+	say(f, fd, "{\"cmd\":\"a\"}\n", 12);
+	while (f->n_kept < 1)
+		pump(f);
+	assert_int_equal(unlink(f->path), 0);
+	ctl_look(f->ctl);
+	ctl_reply(f->kept[0], json_pack("{s:b}", "ok", 1));
+	char *s = hear(f, fd);
+	assert_string_equal(s, "{\"ok\":true}\n");
+	free(s);
+}
+
+/* What lies in its place by then is somebody's. */
+static void a_socket_comes_back_when_nothing_is_in_its_place_any_more(void **state)
+{
+	struct fixture *f = *state;
+
+	listen_at(f, NULL);
+	assert_int_equal(unlink(f->path), 0);
+	int fd = open(f->path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	close(fd);
+	ctl_look(f->ctl);
+	ctl_look(f->ctl);
+	assert_int_equal(unlink(f->path), 0); /* it was left alone */
+	ctl_look(f->ctl);
+	expect_answer(f);
+}
+
 static void a_call_outlives_its_server(void **state)
 {
 	struct fixture *f = *state;
@@ -609,6 +685,10 @@ int main(void)
 		T(a_path_too_long_for_a_socket_is_refused),
 		T(a_missing_directory_is_made),
 		T(closing_unlinks_the_socket_but_not_someone_elses),
+		T(a_socket_that_is_taken_away_is_made_again),
+		T(nobody_waits_for_long_until_it_is_made_again),
+		T(who_is_being_answered_does_not_notice),
+		T(a_socket_comes_back_when_nothing_is_in_its_place_any_more),
 		T(a_call_outlives_its_server),
 		T(a_reply_given_just_before_the_end_is_still_delivered),
 	};

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""A machine whose disk is full or read-only, or where something is not there yet, is the one that somebody has to reach:
+whoever is in a mesh starts, and says what it goes without."""
+import os
+import re
+
+from lab import kept, wait_for
+from test_bad_input import fill, read_only, small_disk
+
+
+def remembers(node, *names):
+    wait_for(f"{node.name} to keep its map", lambda: {n for (n,) in kept(node, "SELECT name FROM member")} >= set(names))
+
+
+def test_a_node_starts_on_a_full_disk(net):
+    hub, node = net.node("hub"), net.node("node")
+    disk = small_disk(net, node, 4096)
+    hub.init()
+    node.join(hub.token())
+    node.down()
+    free = fill(node, disk)
+    os.unlink(node.host.path(node.state + "/clock"))
+    os.unlink(node.host.path(node.state + "/lock"))
+    fill_the_rest = node.host.path(disk + "/more")
+    with open(fill_the_rest, "wb", buffering=0) as f:
+        try:
+            while True:
+                f.write(bytes(512))
+        except OSError:
+            pass
+    node.up()
+    wait_for("the tunnel", lambda: node.ping("hub", check=False).returncode == 0)
+    hub.ping("node")
+    free()
+    node.down()
+    assert os.path.getsize(node.host.path(node.state + "/clock")) > 0, "saved as soon as there is room"
+
+
+def test_a_node_starts_in_a_read_only_directory_and_finds_its_peers_without_the_coordinator(net):
+    hub, node, other = net.mesh("hub", "node", "other")
+    remembers(node, "hub", "node", "other")
+    node.ping("other")
+    node.down()
+    hub.down()
+    read_only(node)
+    started = node.run("up")
+    assert re.search(r"cannot open the log .*: Read-only file system: nothing is logged", started.stderr)
+    wait_for("the tunnel", lambda: node.ping("other", check=False).returncode == 0)
+    # What stops it, and who asks whether it runs, need no writable disk either.
+    assert node.json("up")["started"] is False
+    assert "stopped" in node.down().stdout
+    assert "not running" in node.run("status", check=False).stderr
+    assert node.host.pids() == []

@@ -109,12 +109,12 @@ void cookie_jar_sign(struct cookie_jar *j, uint8_t *msg, size_t n, ns_t now)
 	memcpy(j->last_mac1, mac1, WG_MAC);
 	j->has_mac1 = true;
 
-	if (j->has_cookie && now - j->cookie_at < COOKIE_SECRET_AGE - COOKIE_LATENCY) {
-		blake2s_mac(j->cookie, sizeof(j->cookie), msg, n - WG_MAC, mac2);
-	} else {
-		j->has_cookie = false;
+	j->has_cookie = j->has_cookie && now - j->cookie_at < COOKIE_SECRET_AGE - COOKIE_LATENCY;
+	j->bare = !j->has_cookie;
+	if (j->bare)
 		memset(mac2, 0, WG_MAC);
-	}
+	else
+		blake2s_mac(j->cookie, sizeof(j->cookie), msg, n - WG_MAC, mac2);
 }
 
 int cookie_jar_consume(struct cookie_jar *j, struct aead *a, const struct wg_cookie_reply *m, ns_t now)

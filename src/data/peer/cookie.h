@@ -38,6 +38,7 @@ struct cookie_jar {
 	bool has_cookie;
 	uint8_t last_mac1[WG_MAC]; /* of our last message: a reply must refer to it */
 	bool has_mac1;
+	bool bare; /* that one had no mac2 */
 };
 
 typedef void entropy_fn(void *ctx, void *out, size_t n);

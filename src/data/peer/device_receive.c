@@ -186,7 +186,14 @@ static enum device_verdict receive_cookie(struct device *d, const struct arrival
 	if (!p)
 		return DEV_BAD_COOKIE;
 
-	return handshake_take_cookie(&p->hs, d->aead, &m, a->now) == TM_OK ? DEV_OK : DEV_BAD_COOKIE;
+	if (handshake_take_cookie(&p->hs, d->aead, &m, a->now) != TM_OK)
+		return DEV_BAD_COOKIE;
+
+	if (p->hs.pending && p->hs.index == m.receiver && handshake_was_bare(&p->hs)) {
+		timers_cookie_arrived(&p->timers, a->now);
+		peer_service(d, p, a->now);
+	}
+	return DEV_OK;
 }
 
 enum device_verdict device_screen(const struct device *d, const uint8_t *msg, size_t n)

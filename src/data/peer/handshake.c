@@ -99,6 +99,11 @@ int handshake_take_cookie(struct handshake *h, struct aead *a, const struct wg_c
 	return h->talk ? cookie_jar_consume(&h->talk->jar, a, m, now) : TM_EAUTH;
 }
 
+bool handshake_was_bare(const struct handshake *h)
+{
+	return h->talk && h->talk->jar.bare;
+}
+
 void hs_incoming_wipe(struct hs_incoming *in)
 {
 	wipe(in, sizeof(*in));

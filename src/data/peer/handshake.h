@@ -81,6 +81,9 @@ void handshake_sign(struct handshake *h, uint8_t *msg, size_t n, ns_t now);
 NODISCARD int handshake_take_cookie(
 	struct handshake *h, struct aead *a, const struct wg_cookie_reply *m, ns_t now);
 
+/* The last message that was signed had no cookie to show. */
+bool handshake_was_bare(const struct handshake *h);
+
 /* TAI64N of a Unix time, its nanoseconds coarsened so that the stamp does not tell the exact clock. */
 void tai64n(ns_t real, uint8_t out[static WG_TAI64N]);
 

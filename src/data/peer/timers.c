@@ -6,6 +6,8 @@
  *    handshake message.
  *  - It is tried again REKEY_TIMEOUT plus a random part of up to a fifteenth of it (333 ms) after the last
  *    try.
+ *  - A cookie that is demanded of an initiation without one lets the next one leave at once
+ *    (docs/decisions/0025-a-cookie-is-used-at-once.md).
  *  - It is given up REKEY_ATTEMPT_TIME (90 s) after someone last asked for it; asking again starts anew.
  *  - Data sent and nothing authenticated back within KEEPALIVE_TIMEOUT + REKEY_TIMEOUT (15 s): a handshake is
  *    wanted, once.
@@ -64,6 +66,16 @@ void timers_initiation_starved(struct timers *t, const struct wg_limits *l, ns_t
 	t->last_attempt = now;
 	t->starved = true;
 	t->next_try = retry_at(l, now, random);
+}
+
+/* Whoever demands it is there, and where we said we are: nothing is to be tried in another way. */
+void timers_cookie_arrived(struct timers *t, ns_t now)
+{
+	if (!t->wanted)
+		return;
+
+	t->next_try = now;
+	t->tries = 0;
 }
 
 /* Our answer starts a session too: give it REKEY_TIMEOUT to be confirmed before we initiate ourselves. */

@@ -42,6 +42,7 @@ void timers_handshake_wanted(struct timers *t, const struct wg_limits *l, ns_t n
 void timers_endpoint_arrived(struct timers *t, const struct wg_limits *l, ns_t now);
 void timers_initiation_sent(struct timers *t, const struct wg_limits *l, ns_t now, uint32_t random);
 void timers_initiation_starved(struct timers *t, const struct wg_limits *l, ns_t now, uint32_t random);
+void timers_cookie_arrived(struct timers *t, ns_t now); /* for an initiation that had none */
 void timers_response_sent(struct timers *t, const struct wg_limits *l, ns_t now);
 void timers_keys_derived(struct timers *t, ns_t now);
 void timers_handshake_complete(struct timers *t);

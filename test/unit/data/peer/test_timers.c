@@ -57,6 +57,24 @@ static void asking_twice_does_not_make_it_faster(void **state)
 	assert_true(next == AT(5));
 }
 
+static void a_cookie_lets_the_next_initiation_leave_at_once_if_one_is_wanted(void **state)
+{
+	struct timers t = {0};
+	ns_t next;
+
+	(void)state;
+	timers_handshake_wanted(&t, l, AT(0));
+	timers_initiation_sent(&t, l, AT(0), 0);
+	timers_cookie_arrived(&t, AT(1));
+	assert_int_equal(timers_due(&t, l, &nothing, AT(1), &next), TIMERS_TRY);
+	timers_initiation_sent(&t, l, AT(1), 0);
+	assert_int_equal(timers_due(&t, l, &nothing, AT(1), &next), 0);
+	assert_true(next == AT(6));
+	timers_handshake_complete(&t);
+	timers_cookie_arrived(&t, AT(2));
+	assert_int_equal(timers_due(&t, l, &nothing, AT(2), &next), 0);
+}
+
 static void it_is_given_up_90_seconds_after_the_last_request(void **state)
 {
 	struct timers t = {0};
@@ -162,6 +180,7 @@ int main(void)
 		cmocka_unit_test(without_events_nothing_is_ever_due),
 		cmocka_unit_test(a_wanted_handshake_is_tried_at_once_and_again_after_5_to_5_333_seconds),
 		cmocka_unit_test(asking_twice_does_not_make_it_faster),
+		cmocka_unit_test(a_cookie_lets_the_next_initiation_leave_at_once_if_one_is_wanted),
 		cmocka_unit_test(it_is_given_up_90_seconds_after_the_last_request),
 		cmocka_unit_test(an_endpoint_ends_the_waiting_of_a_starved_try),
 		cmocka_unit_test(an_answer_given_holds_our_own_initiation_back),

@@ -229,7 +229,8 @@ class Target:
                 return "recv_expired"
             return "replay" if d in self.genuine else "auth"
         if LENGTH.get(kind) == len(d):
-            if kind == COOKIE_REPLY:
+            # Nobody waits for a cookie. A response is first asked whether it is for a handshake that was ours.
+            if kind == COOKIE_REPLY or (kind == RESPONSE and d[8:12] not in self.sessions):
                 return "hs_unexpected"
             if mac1(self.key, d) != d:
                 return "hs_mac1"

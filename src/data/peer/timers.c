@@ -7,7 +7,7 @@
  *  - It is tried again REKEY_TIMEOUT plus a random part of up to a fifteenth of it (333 ms) after the last
  *    try.
  *  - A cookie that is demanded of an initiation without one lets the next one leave at once
- *    (docs/decisions/0025-a-cookie-is-used-at-once.md).
+ *    (docs/decisions/0026-a-cookie-is-used-at-once.md).
  *  - It is given up REKEY_ATTEMPT_TIME (90 s) after someone last asked for it; asking again starts anew.
  *  - Data sent and nothing authenticated back within KEEPALIVE_TIMEOUT + REKEY_TIMEOUT (15 s): a handshake is
  *    wanted, once.

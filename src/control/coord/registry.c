@@ -4,7 +4,6 @@
 #include "base/secret.h"
 #include "wire/msg/msg.h"
 
-#include <assert.h>
 #include <string.h>
 
 /* What one version was about. */
@@ -258,12 +257,13 @@ int registry_put(struct registry *r, uint64_t version, const struct store_node *
 
 void registry_remove(struct registry *r, uint64_t version, struct member *m)
 {
-	assert(list_empty(&m->clients));
+	registry_set_online(r, m, false);
+	LIST_FOREACH_SAFE (client, &m->clients, struct member, in_clients)
+		list_remove(&client->in_clients);
 	note(r, version, m->s.rec.id);
 	unindex_member(r, m);
 	list_remove(&m->by_change);
 	list_remove(&m->in_clients);
-	presence_set(&r->online, m->s.rec.host, false);
 	member_free(m);
 }
 

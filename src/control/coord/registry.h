@@ -65,7 +65,8 @@ DEFINE_CLEANUP(struct registry, registry_free)
  */
 NODISCARD int registry_put(
 	struct registry *r, uint64_t version, const struct store_node *n, struct member **ret_member);
-/* Frees m. Its clients must have been removed before. */
+/* Frees m. The store removes a node's clients before it; one that is still there stays as a member whom
+ * nobody reaches. */
 void registry_remove(struct registry *r, uint64_t version, struct member *m);
 /* The node of that id, which is no member now, was removed in that version. */
 void registry_note_removal(struct registry *r, uint64_t version, const char *id);

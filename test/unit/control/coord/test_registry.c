@@ -276,6 +276,28 @@ static void members_that_changed_before_all_that_is_remembered_are_only_in_snaps
 	registry_free(r);
 }
 
+static void a_client_whose_node_goes_first_stays_until_it_is_removed(void **state UNUSED)
+{
+	struct registry *r = registry();
+	struct store_node gate = node(1), phone = node(2);
+	struct member *m, *client;
+
+	phone.rec.kind = NODE_CLIENT;
+	memcpy(phone.rec.via, gate.rec.id, sizeof(phone.rec.via));
+	assert_int_equal(registry_put(r, next(r), &gate, &m), TM_OK);
+	assert_int_equal(registry_put(r, next(r), &phone, &client), TM_OK);
+	registry_set_online(r, m, true);
+	registry_remove(r, next(r), m);
+	assert_ptr_equal(registry_by_id(r, phone.rec.id), client);
+	assert_false(registry_online(r, client));
+	struct netmap left = view(r, 0);
+	assert_int_equal(left.n_nodes, 1);
+	netmap_deinit(&left);
+	registry_remove(r, next(r), client);
+	assert_int_equal(registry_size(r), 0);
+	registry_free(r);
+}
+
 static void members_are_walked_in_the_order_of_their_host_numbers(void **state)
 {
 	static const uint32_t hosts[] = {900, 3, 77};
@@ -370,6 +392,7 @@ int main(void)
 		cmocka_unit_test(who_is_online_changes_no_version_and_clients_are_where_their_node_is),
 		cmocka_unit_test(only_who_has_a_version_that_was_gets_a_delta),
 		cmocka_unit_test(members_that_changed_before_all_that_is_remembered_are_only_in_snapshots),
+		cmocka_unit_test(a_client_whose_node_goes_first_stays_until_it_is_removed),
 		cmocka_unit_test(members_are_walked_in_the_order_of_their_host_numbers),
 		cmocka_unit_test(a_member_that_comes_back_is_not_among_the_removed),
 		cmocka_unit_test(members_are_found_by_name_id_and_key_and_are_unique),

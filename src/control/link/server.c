@@ -4,9 +4,9 @@
  *
  * A link that is not established has a seat. When all seats are taken nobody is thrown out who makes
  * progress: the listener pauses, newcomers wait in the kernel's queue, and whoever has not come one step
- * further for patience_ms, without upgrade for silent_ms, makes room (docs/decisions/0006). When only one
- * source has none left, its own that have not begun the handshake make room for its newcomers. What costs is
- * charged to the link's source (control/link/admission.h), unless the key is a member's.
+ * further for patience_ms, without a Noise message for silent_ms, makes room (docs/decisions/0006). When only
+ * one source has none left, its own that have not begun the handshake make room for its newcomers. What costs
+ * is charged to the link's source (control/link/admission.h), unless the key is a member's.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -154,7 +154,7 @@ const struct websocket_server clink_websocket = {.path = CLINK_PATH, .page = "Tu
 
 static ns_t patience(const struct clink_server *s, size_t stage)
 {
-	return (stage == 0 ? s->tuning.silent_ms : s->tuning.patience_ms) * MS;
+	return (stage < 2 ? s->tuning.silent_ms : s->tuning.patience_ms) * MS;
 }
 
 /* The half-open link that has not come further for longest, the earliest stage first; NULL: all make
@@ -180,7 +180,7 @@ static struct clink *silent_one(struct clink_server *s, const struct ip *from, n
 		unsigned looked_at = 0;
 
 		LIST_FOREACH_SAFE (l, &s->half_open[i], struct clink, in_server) {
-			if (now - l->progressed < patience(s, 0) || looked_at++ == LOOK_AT_MAX)
+			if (now - l->progressed < patience(s, i) || looked_at++ == LOOK_AT_MAX)
 				break;
 			if (admission_together(s->admission, &l->peer.ip, from))
 				return l;

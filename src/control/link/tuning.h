@@ -14,7 +14,7 @@ struct clink_tuning {
 	unsigned half_open_ms; /* server: accepting to first authentic message */
 	unsigned stage_ms; /* server: each of upgrade, message 1, first authentic message */
 	/* Server without seats, for all or for one source: whoever has come no further for so long makes
-	 * room; without upgrade sooner, because a node's request comes right behind its connection. */
+	 * room; without a Noise message sooner, because that proves that the coordinator's key is known. */
 	unsigned patience_ms, silent_ms;
 	unsigned linger_ms; /* closing: sending what is queued, waiting for the other side to hang up */
 	struct admission_config admission; /* server */

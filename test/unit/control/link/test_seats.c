@@ -73,6 +73,29 @@ static void when_all_seats_are_taken_those_who_make_no_progress_make_room(void *
 	world_close(&w);
 }
 
+/* Who has proved to know the coordinator's key is given more time than who has asked for an upgrade alone. */
+static void without_a_noise_message_one_makes_room_sooner(void **state UNUSED)
+{
+	struct clink_tuning t = world_tuning();
+	struct world w;
+	struct raw greeted, asked;
+
+	t.admission.seats = 2;
+	t.silent_ms = 300;
+	world_open(&w, &t);
+	raw_connect(&greeted, &w);
+	raw_noise(&greeted);
+	raw_connect(&asked, &w);
+	raw_upgrade(&asked);
+	world_pair(&w, NULL);
+	raw_wait_eof(&asked);
+	raw_text(&greeted, "{}", 2, true);
+	world_run_until(&w, &w.at_server.messages, 2);
+	raw_close(&greeted);
+	raw_close(&asked);
+	world_close(&w);
+}
+
 static void without_newcomers_the_slow_keep_their_seats(void **state UNUSED)
 {
 	struct clink_tuning t = world_tuning();
@@ -158,6 +181,8 @@ static void members_get_in_whatever_strangers_at_their_address_have_cost(void **
 	struct clink_tuning t = two_handshakes();
 	struct world w;
 
+	t.admission.budget[ADMISSION_LOOK].burst_per_source = 6;
+	t.admission.budget[ADMISSION_LOOK].rate_per_source = 0;
 	world_open(&w, &t);
 	for (unsigned i = 0; i < 2; i++) {
 		world_pair(&w, NULL);
@@ -276,6 +301,7 @@ int main(void)
 		cmocka_unit_test(half_open_links_end_in_time),
 		cmocka_unit_test(one_source_holds_few_half_open_links),
 		cmocka_unit_test(when_all_seats_are_taken_those_who_make_no_progress_make_room),
+		cmocka_unit_test(without_a_noise_message_one_makes_room_sooner),
 		cmocka_unit_test(without_newcomers_the_slow_keep_their_seats),
 		cmocka_unit_test(a_request_that_trickles_in_is_cut_off),
 		cmocka_unit_test(a_source_that_costs_too_much_is_told_when_to_come_back),

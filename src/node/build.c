@@ -226,6 +226,8 @@ int node_build(struct node *n)
 	if (!err)
 		err = build_peers(n);
 	if (!err)
+		err = news_new(&n->news);
+	if (!err)
 		err = build_keeper(n);
 	if (!err)
 		err = build_coordinator(n);
@@ -354,6 +356,7 @@ void node_close(struct node *n)
 	agent_free(TAKE(n->agent));
 	drive_close(n);
 	peers_free(TAKE(n->peers));
+	news_free(TAKE(n->news));
 	coord_free(n->coord);
 	if (n->plane)
 		plane_stop(n->plane);

@@ -108,14 +108,54 @@ static void act(struct node *n, const struct core_out *out)
 	}
 }
 
-static void trace(struct node *n, const struct core_out *out)
+/* --- what is told --- */
+
+static void trace_out(struct node *n, const struct core_out *out, const struct mesh_node *m)
 {
 	char text[CORE_LINE_MAX + 8] = "path: ";
 
 	if (!log_enabled(LOG_DEBUG) || out->kind == CORE_SAMPLE)
 		return;
 	core_out_format(out, text + strlen(text));
-	LOG_LIMITED(LOG_DEBUG, &n->log.path, log_who(out->peer.id, NODE_ID_LEN), text);
+	LOG_LIMITED(LOG_DEBUG, &n->log.path, log_who(out->peer.id, NODE_ID_LEN), text,
+		KV("peer", m ? m->name : NULL));
+}
+
+static void trace_candidates(struct node *n, const struct core_in *in)
+{
+	const struct mesh_node *m = mesh_by_id(peers_mesh(n->peers), in->id);
+
+	for (size_t i = 0; i < in->candidates->n; i++)
+		LOG_LIMITED(LOG_DEBUG, &n->log.path, log_who(in->id, strlen(in->id)), "path: candidate",
+			KV("peer", m ? m->name : in->id),
+			KV("type", candidate_type_name(in->candidates->v[i].type)),
+			KV_EP("at", &in->candidates->v[i].ep));
+}
+
+/* Of what comes in: what is not an answer to something that is told, and comes seldom. */
+static void trace_in(struct node *n, const struct core_in *in)
+{
+	char text[CORE_LINE_MAX + 8] = "path: ";
+
+	if (!log_enabled(LOG_DEBUG) || in->kind == CORE_STUN || in->kind == CORE_ACTIVITY)
+		return;
+	core_in_format(in, text + strlen(text));
+	LOG_LIMITED(LOG_DEBUG, &n->log.path, in->key ? log_who(in->key, 32) : LOG_WHO_ALL, text);
+	if (in->kind == CORE_CANDIDATES)
+		trace_candidates(n, in);
+}
+
+static void report(struct node *n, const struct core_out *out)
+{
+	const struct mesh_node *m = out->peer.id[0] ? mesh_by_key(peers_mesh(n->peers), out->peer.key) : NULL;
+	struct plane_peer_stats s = {.session = false};
+
+	trace_out(n, out, m);
+	if (!m || out->kind == CORE_SEND || out->kind == CORE_SAMPLE)
+		return;
+	if (plane_peer_stats(n->plane, out->peer.key, &s) != TM_OK)
+		s.session = false;
+	news_path(n->news, m, out, s.session);
 }
 
 /* --- the loop --- */
@@ -130,7 +170,7 @@ static void drain(void *ctx)
 	n->draining = true;
 	ns_t now = time_monotonic(), real = node_clock_read(&n->clock, time_real(), now);
 	while (core_output(n->path_core, now, real, &out)) {
-		trace(n, &out);
+		report(n, &out);
 		act(n, &out);
 	}
 	n->draining = false;
@@ -139,6 +179,7 @@ static void drain(void *ctx)
 
 void drive_input(struct node *n, const struct core_in *in)
 {
+	trace_in(n, in);
 	core_input(n->path_core, in, time_monotonic());
 	drain(n);
 }

@@ -214,7 +214,7 @@ int node_main(const struct node_options *o, struct diag *d)
 	n->options = o;
 	n->lock_fd = -1;
 	n->log.network = n->log.mesh = LOG_LIMIT_FEW;
-	n->log.path = LOG_LIMIT_DEBUG;
+	n->log.path = n->log.handshake = LOG_LIMIT_DEBUG;
 	n->started = time_monotonic();
 	os_harden();
 	os_raise_descriptors(); /* a coordinator has one per node */

@@ -19,6 +19,7 @@
 #include "node/ctl.h"
 #include "node/inbound.h"
 #include "node/keeper.h"
+#include "node/news.h"
 #include "node/node.h"
 #include "os/os.h"
 
@@ -50,6 +51,7 @@ struct node {
 	struct os_routes *routes; /* for it */
 	struct peers *peers;
 	struct keeper *keeper;
+	struct news *news;
 	struct coord *coord; /* NULL unless we have the role */
 	struct agent *agent;
 	struct responder *responder; /* NULL when switched off */
@@ -67,7 +69,7 @@ struct node {
 	} interface;
 	/* Lines of the log that others can provoke: whoever is on our network, the coordinator, members. */
 	struct {
-		struct log_limit network, mesh, path;
+		struct log_limit network, mesh, path, handshake;
 	} log;
 	/* state */
 	struct mesh_info mesh; /* newest known */

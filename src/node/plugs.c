@@ -37,9 +37,25 @@ static void on_heard(void *ctx, const uint8_t key[32], const struct way_to *by)
 static void on_session(void *ctx, const uint8_t key[32], bool up)
 {
 	struct node *n = ctx;
+	const struct mesh_node *m = mesh_by_key(peers_mesh(n->peers), key);
+	struct plane_peer_stats s;
 
 	if (up)
 		keeper_heard(n->keeper, key);
+	if (m && plane_peer_stats(n->plane, key, &s) == TM_OK)
+		news_session(n->news, m, &s.way.remote, up);
+}
+
+static void on_handshake(void *ctx, const uint8_t *key, const struct way_to *by, const char *what)
+{
+	struct node *n = ctx;
+
+	if (!log_enabled(LOG_DEBUG))
+		return;
+	const struct mesh_node *m = key ? mesh_by_key(peers_mesh(n->peers), key) : NULL;
+	const struct endpoint *at = by ? &by->remote : &(struct endpoint){.port = 0};
+	LOG_LIMITED(LOG_DEBUG, &n->log.handshake, key ? log_who(key, 32) : log_who_ip(&at->ip),
+		"node: handshake", KV("what", what), KV("peer", m ? m->name : NULL), KV_EP("with", at));
 }
 
 static void on_offload_lost(void *ctx)
@@ -160,6 +176,7 @@ static void on_mesh_changed(void *ctx, const struct mesh_diff *d)
 		err = mesh_diff_all(peers_mesh(n->peers), &all);
 	if (!err)
 		err = follow_with_plane(n, again ? &all : d, again);
+	news_mesh(n->news, d);
 	follow_with_paths(n, d);
 	seed_stamps(n, again ? &all : d);
 	mesh_diff_deinit(&all);
@@ -231,6 +248,7 @@ struct plane_events plugs_plane(struct node *n)
 		.want_path = on_want_path,
 		.heard = on_heard,
 		.session = on_session,
+		.handshake = on_handshake,
 		.offload_lost = on_offload_lost,
 		.tun_lost = on_tun_lost,
 		.real_time = on_real_time,

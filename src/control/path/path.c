@@ -243,6 +243,8 @@ bool path_check_answered(struct path *p, uint64_t stamp, const struct way_to *a,
 	if (!pair_is(&p->pairs[i], a->socket, &a->remote))
 		return true;
 
+	if (!p->pairs[i].last_ok || p->pairs[i].failed)
+		turn_emit(t, CORE_NOTE, WHY_ANSWERED, &p->pairs[i].way);
 	pair_answered(&p->pairs[i], stamp, t->now);
 	if ((int)i == p->chosen)
 		p->last_proof = t->now;

@@ -16,6 +16,7 @@
 	X(SOURCE, "the peer reaches us at that address of ours")                                             \
 	X(SUCCESSOR, "the one in use is silent, this one lives")                                             \
 	X(DEAD, "the one in use does not answer")                                                            \
+	X(ANSWERED, "answers")                                                                               \
 	X(FAILED, "does not answer")                                                                         \
 	X(FOUND, "an address of the peer that nobody told us")                                               \
 	X(HELP, "the peer looks for us")                                                                     \

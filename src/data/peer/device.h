@@ -17,6 +17,13 @@
 
 struct device;
 
+/* What became of a handshake, for those who look for a fault. */
+enum device_step {
+	DEV_ASKED, /* we sent an initiation */
+	DEV_ANSWERED, /* we answered the peer's */
+	DEV_GAVE_UP, /* nothing was answered for REKEY_ATTEMPT_TIME */
+};
+
 struct device_ops {
 	void *ctx;
 	/* Send this handshake-class datagram by that way; p NULL: to nobody that is known yet. Answers go by
@@ -42,6 +49,8 @@ struct device_ops {
 	void (*heard)(void *ctx, struct peer *p, const struct way_to *by);
 	/* A session was established or confirmed (up), or the last one expired or was abandoned (down). */
 	void (*session_changed)(void *ctx, struct peer *p, bool up);
+	/* Listens only; may be NULL. `by`: the way that it went; NULL = none. */
+	void (*step)(void *ctx, const struct peer *p, enum device_step step, const struct way_to *by);
 	/* Cryptographically secure bytes; the simulator gives deterministic ones. */
 	void (*entropy)(void *ctx, void *out, size_t n);
 	/*

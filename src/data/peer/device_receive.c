@@ -98,6 +98,7 @@ static int answer(struct device *d, struct peer *p, struct hs_incoming *in, cons
 	timers_response_sent(&p->timers, &d->limits, a->now);
 	peer_auth_sent(p, a->now);
 	d->ops.send(d->ops.ctx, p, a->by, msg, sizeof(msg));
+	device_step(d, p, DEV_ANSWERED, a->by);
 	return TM_OK;
 }
 

@@ -15,6 +15,12 @@ void peer_auth_received(struct peer *p, ns_t now)
 	atomic_store_explicit(&p->data_sent_unanswered, 0, memory_order_relaxed);
 }
 
+void device_step(struct device *d, const struct peer *p, enum device_step step, const struct way_to *by)
+{
+	if (d->ops.step)
+		d->ops.step(d->ops.ctx, p, step, by);
+}
+
 void peer_drop_attempt(struct device *d, struct peer *p)
 {
 	if (p->hs.pending)
@@ -46,6 +52,7 @@ static int send_initiation(struct device *d, struct peer *p, ns_t now)
 	timers_initiation_sent(&p->timers, &d->limits, now, device_random(d));
 	peer_auth_sent(p, now);
 	d->ops.send(d->ops.ctx, p, &way->to, msg, sizeof(msg));
+	device_step(d, p, DEV_ASKED, &way->to);
 	return TM_OK;
 }
 
@@ -69,6 +76,7 @@ static void give_up(struct device *d, struct peer *p)
 	timers_gave_up(&p->timers);
 	peer_drop_attempt(d, p);
 	d->ops.drop_staged(d->ops.ctx, p);
+	device_step(d, p, DEV_GAVE_UP, NULL);
 }
 
 static void keep_alive(struct device *d, struct peer *p, ns_t now)

@@ -35,6 +35,7 @@ NODISCARD int session_new(struct device *d, struct peer *p, uint32_t local_index
 	bool initiator, ns_t now, struct keypair **ret_kp);
 void session_begin_initiator(struct device *d, struct peer *p, struct keypair *kp, ns_t now);
 void session_begin_responder(struct device *d, struct peer *p, struct keypair *kp, ns_t now);
+void device_step(struct device *d, const struct peer *p, enum device_step step, const struct way_to *by);
 /* Drops what is too old; returns when the next one will be. */
 ns_t session_expire(struct device *d, struct peer *p, ns_t now);
 void session_drop_all(struct device *d, struct peer *p);

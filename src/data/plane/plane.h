@@ -76,6 +76,9 @@ struct plane_events {
 	 */
 	void (*heard)(void *ctx, const uint8_t key[32], const struct way_to *by);
 	void (*session)(void *ctx, const uint8_t key[32], bool up);
+	/* What became of a handshake, in words. key NULL: of nobody that is known; by NULL: it went nowhere.
+	 * Only listens: must not call back. */
+	void (*handshake)(void *ctx, const uint8_t *key, const struct way_to *by, const char *what);
 	ns_t (*real_time)(
 		void *ctx); /* monotonic-across-restarts wall clock for TAI64N; NULL = the system's */
 	void (*offload_lost)(void *ctx); /* plane_offloads has become less */

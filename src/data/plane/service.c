@@ -177,6 +177,19 @@ static void op_session_changed(void *ctx, struct peer *peer, bool up)
 	notes_add(&p->notes, up ? NOTE_UP : NOTE_DOWN, peer->key, NULL);
 }
 
+static void op_step(void *ctx, const struct peer *peer, enum device_step step, const struct way_to *by)
+{
+	static const char *const what[] = {
+		[DEV_ASKED] = "asked for a session",
+		[DEV_ANSWERED] = "answered the peer's question for a session",
+		[DEV_GAVE_UP] = "gave up, nothing was answered",
+	};
+	struct plane *p = ctx;
+
+	if (p->ev.handshake)
+		p->ev.handshake(p->ev.ctx, peer->key, by, what[step]);
+}
+
 static void op_entropy(void *ctx, void *out, size_t n)
 {
 	(void)ctx;
@@ -204,6 +217,7 @@ void plane_fill_ops(struct plane *p, struct device_ops *ret_ops)
 		.want_way = op_want_way,
 		.heard = op_heard,
 		.session_changed = op_session_changed,
+		.step = op_step,
 		.entropy = op_entropy,
 		.real_time = op_real_time,
 	};
@@ -216,8 +230,11 @@ static void on_handshake(struct plane *p, const struct event *e)
 	enum device_verdict v = device_receive_screened(
 		p->device, p->self.now, &e->by, e->bytes, e->n, event_waiting(&p->events, EVENT_HANDSHAKE));
 
-	if (v != DEV_OK)
-		worker_drop(&p->self, drop_of_verdict(v));
+	if (v == DEV_OK)
+		return;
+	worker_drop(&p->self, drop_of_verdict(v));
+	if (p->ev.handshake)
+		p->ev.handshake(p->ev.ctx, NULL, &e->by, plane_drop_text(drop_of_verdict(v)));
 }
 
 static void on_staged(struct plane *p, const struct event *e)

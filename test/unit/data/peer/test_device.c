@@ -18,7 +18,7 @@ struct desk {
 	struct device *d;
 	uint64_t rng;
 	unsigned sent, keepalives, flushed, dropped, want_way, ups, downs;
-	unsigned keypairs, ways, peers, heard;
+	unsigned keypairs, ways, peers, heard, steps[DEV_GAVE_UP + 1];
 	uint8_t last[WG_INIT_LEN];
 	size_t last_n;
 	struct way_to last_by;
@@ -102,6 +102,13 @@ static void on_session(void *ctx, struct peer *p, bool up)
 	k->downs += !up;
 }
 
+static void on_step(void *ctx, const struct peer *p, enum device_step step, const struct way_to *by)
+{
+	assert_non_null(p);
+	assert_true((by == NULL) == (step == DEV_GAVE_UP));
+	((struct desk *)ctx)->steps[step]++;
+}
+
 static void dice(void *ctx, void *out, size_t n)
 {
 	struct desk *k = ctx;
@@ -133,6 +140,7 @@ static void desk_open(struct desk *k, uint8_t key)
 		.want_way = on_want_way,
 		.heard = on_heard,
 		.session_changed = on_session,
+		.step = on_step,
 		.entropy = dice,
 		.real_time = real_time,
 	};
@@ -460,6 +468,32 @@ static void a_stranger_costs_one_diffie_hellman_and_a_peer_three_or_four_the_fir
 	device_free(b.d);
 }
 
+static void a_handshake_tells_its_steps(void **state)
+{
+	const struct way_to way = {.remote = there};
+	struct desk *k = *state, other = {0};
+	struct peer *p = add(k, 2), *q;
+	ns_t now = 1000 * SEC;
+
+	desk_open(&other, 2);
+	q = add(&other, 1);
+	assert_int_equal(device_peer_set_way(k->d, p, &way, now), TM_OK);
+	assert_int_equal(device_peer_set_way(other.d, q, &way, now), TM_OK);
+	device_want_session(other.d, q, now);
+	assert_int_equal(other.steps[DEV_ASKED], 1);
+	assert_int_equal(device_receive(k->d, now, &way, other.last, other.last_n, 0), DEV_OK);
+	assert_int_equal(k->steps[DEV_ANSWERED], 1);
+	while (now < 1200 * SEC) { /* and the answer is lost, again and again */
+		ns_t next = device_run(other.d, now);
+
+		now = ns_min(MAX(next, now + MS), 1200 * SEC);
+	}
+	assert_int_equal(other.steps[DEV_ASKED], other.sent);
+	assert_in_range(other.sent, 10, 25);
+	assert_int_equal(other.steps[DEV_GAVE_UP], 1);
+	device_free(other.d);
+}
+
 static void a_worker_that_staged_too_late_is_served_when_it_asks(void **state)
 {
 	struct desk *a = *state, b = {.rng = 2};
@@ -491,6 +525,7 @@ int main(void)
 		CASE(no_wake_up_is_lost_between_workers_and_the_control_thread),
 		CASE(impossible_messages_are_malformed),
 		CASE(a_stranger_costs_one_diffie_hellman_and_a_peer_three_or_four_the_first_time),
+		CASE(a_handshake_tells_its_steps),
 		CASE(a_worker_that_staged_too_late_is_served_when_it_asks),
 	};
 

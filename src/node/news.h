@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * What the log tells of the other members: who is reached, by which way, who is lost, and new names. A state
+ * is one line, however often handshakes and checks confirm it; a peer that rests because nothing is sent to
+ * it is as it was. Control thread.
+ */
+#ifndef TM_NODE_NEWS_H
+#define TM_NODE_NEWS_H
+
+#include "control/path/core.h"
+#include "mesh/diff.h"
+
+struct news;
+
+NODISCARD int news_new(struct news **ret_news);
+void news_free(struct news *w); /* NULL is fine */
+
+/* A session with it was made (or made anew), or the last one is over; `at`: where packets to it go now. */
+void news_session(struct news *w, const struct mesh_node *m, const struct endpoint *at, bool up);
+/* The path core decided that. `session`: there is one with the peer. */
+void news_path(struct news *w, const struct mesh_node *m, const struct core_out *out, bool session);
+void news_mesh(struct news *w, const struct mesh_diff *d);
+
+#endif

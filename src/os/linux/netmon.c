@@ -27,6 +27,7 @@
 enum {
 	BATCH = 256, /* datagrams per wake-up, so that a flood does not starve the loop */
 	RCVBUF = 1 << 20,
+	DEFAULTS_MAX = 32, /* default routes that are known; a change of others is always news */
 	ADDR_KEY = 4 + 1 + 16, /* interface, family, address */
 };
 
@@ -50,6 +51,8 @@ struct os_netmon {
 	bool filling; /* reading the state anew: nothing counts */
 	bool lost; /* messages were lost: read the state anew when settled */
 	bool moved; /* a default route changed since the last settling */
+	struct rt_route defaults[DEFAULTS_MAX]; /* those that were told of since links or addresses changed */
+	size_t n_defaults;
 	uint64_t place; /* a print of the addresses under which others may reach us, at the last settling */
 	struct map *links; /* those that run: a mark each */
 	struct map *addrs; /* struct known_addr, owned */
@@ -64,6 +67,13 @@ static void mark(struct os_netmon *m)
 	 */
 	if (!m->filling && !loop_timer_is_set(m->settled))
 		loop_timer_in(m->settled, DEBOUNCE);
+}
+
+/* An address or a link: the routes that the kernel takes away with it, it does not tell of. */
+static void mark_place(struct os_netmon *m)
+{
+	m->n_defaults = 0;
+	mark(m);
 }
 
 static void mark_own(struct os_netmon *m)
@@ -92,7 +102,7 @@ static void on_link(struct os_netmon *m, bool gone, const struct rt_link *l)
 		map_remove(m->links, &key);
 	else if (map_put(m->links, &key, RUNS) != TM_OK)
 		m->lost = true;
-	mark(m);
+	mark_place(m);
 }
 
 static bool keep_addr(struct os_netmon *m, const uint8_t *key, const struct known_addr *a)
@@ -128,10 +138,53 @@ static void on_addr(struct os_netmon *m, bool gone, const struct rt_addr *a)
 		free(map_remove(m->addrs, key));
 	else if (!keep_addr(m, key, &known))
 		m->lost = true;
-	mark(m);
+	mark_place(m);
 }
 
-static void on_route(struct os_netmon *m, const struct rt_route *r)
+/* --- default routes --- */
+
+/* Where the kernel has room for one, or for several beside each other. */
+static bool same_place(const struct rt_route *a, const struct rt_route *b)
+{
+	return a->table == b->table && a->metric == b->metric && a->dst.len == b->dst.len &&
+	       ip_eq(&a->dst.ip, &b->dst.ip);
+}
+
+static bool leads_alike(const struct rt_route *a, const struct rt_route *b)
+{
+	return a->index == b->index && ip_eq(&a->gateway, &b->gateway) && ip_eq(&a->source, &b->source);
+}
+
+/* Takes out those in the place of r: all of them, or those that lead where it does. Returns how many. */
+static size_t forget_defaults(struct os_netmon *m, const struct rt_route *r, bool all)
+{
+	size_t kept = 0, n = m->n_defaults;
+
+	for (size_t i = 0; i < n; i++)
+		if (!same_place(&m->defaults[i], r) || !(all || leads_alike(&m->defaults[i], r)))
+			m->defaults[kept++] = m->defaults[i];
+	m->n_defaults = kept;
+	return n - kept;
+}
+
+/*
+ * Is the message about a default route news? A program that takes in router advertisements by itself sets the
+ * route anew with each of them, and anybody on the link may send those.
+ */
+static bool default_is_news(struct os_netmon *m, bool gone, bool replaces, const struct rt_route *r)
+{
+	bool known = forget_defaults(m, r, false) > 0;
+	bool others_gone = replaces && forget_defaults(m, r, true) > 0;
+
+	if (gone || r->several)
+		return true;
+	if (m->n_defaults == DEFAULTS_MAX)
+		return true;
+	m->defaults[m->n_defaults++] = *r;
+	return !known || others_gone;
+}
+
+static void on_route(struct os_netmon *m, const struct nlmsghdr *h, const struct rt_route *r)
 {
 	if (r->cloned)
 		return;
@@ -142,7 +195,11 @@ static void on_route(struct os_netmon *m, const struct rt_route *r)
 	/* What the kernel does for each address shows in the addresses. */
 	if (r->type != RTN_UNICAST)
 		return;
-	m->moved |= !m->filling && rtmsg_is_default(&r->dst);
+	if (rtmsg_is_default(&r->dst)) {
+		if (!default_is_news(m, h->nlmsg_type == RTM_DELROUTE, h->nlmsg_flags & NLM_F_REPLACE, r))
+			return;
+		m->moved = true;
+	}
 	mark(m);
 }
 
@@ -158,7 +215,7 @@ static void on_message(void *ctx, struct nlmsghdr *h)
 	else if (rtmsg_addr(h, &addr))
 		on_addr(m, h->nlmsg_type == RTM_DELADDR, &addr);
 	else if (rtmsg_route(h, &route))
-		on_route(m, &route);
+		on_route(m, h, &route);
 	else if (h->nlmsg_type == RTM_NEWRULE || h->nlmsg_type == RTM_DELRULE)
 		mark(m);
 }
@@ -251,6 +308,7 @@ static void read_anew(struct os_netmon *m)
 	struct diag d = {0};
 
 	m->lost = false;
+	m->n_defaults = 0; /* which there are now will be told when they change */
 	/* First listen again, then look: a change in between is seen twice rather than never. */
 	(void)event_add(m->readable, NULL);
 	if (fill(m, &d) != TM_OK) {

@@ -147,6 +147,11 @@ bool rtmsg_addr(struct nlmsghdr *h, struct rt_addr *ret_addr)
 	return true;
 }
 
+static uint32_t number_from(const struct nlattr *a, uint32_t otherwise)
+{
+	return a && nla_len(a) == 4 ? nla_get_u32(a) : otherwise;
+}
+
 static int first_hop(const struct nlattr *multipath)
 {
 	const struct rtnexthop *hop = nla_data(multipath);
@@ -170,13 +175,15 @@ bool rtmsg_route(struct nlmsghdr *h, struct rt_route *ret_route)
 		r.dst.ip = (struct ip){.family = m->rtm_family == AF_INET ? IP_V4 : IP_V6};
 
 	r.dst.len = m->rtm_dst_len;
-	r.table = tb[RTA_TABLE] && nla_len(tb[RTA_TABLE]) == 4 ? nla_get_u32(tb[RTA_TABLE]) : m->rtm_table;
+	r.table = number_from(tb[RTA_TABLE], m->rtm_table);
 	r.type = m->rtm_type;
 	r.cloned = m->rtm_flags & RTM_F_CLONED;
 	(void)ip_from(m->rtm_family, tb[RTA_PREFSRC], &r.source);
-	if (tb[RTA_OIF] && nla_len(tb[RTA_OIF]) == 4)
-		r.index = (int)nla_get_u32(tb[RTA_OIF]);
-	else if (tb[RTA_MULTIPATH])
+	(void)ip_from(m->rtm_family, tb[RTA_GATEWAY], &r.gateway);
+	r.metric = number_from(tb[RTA_PRIORITY], 0);
+	r.several = tb[RTA_MULTIPATH] != NULL;
+	r.index = (int)number_from(tb[RTA_OIF], 0);
+	if (!r.index && r.several)
 		r.index = first_hop(tb[RTA_MULTIPATH]);
 	*ret_route = r;
 	return true;

@@ -40,7 +40,10 @@ struct rt_addr {
 
 struct rt_route {
 	struct prefix dst;
+	struct ip gateway; /* IP_NONE = none, or several */
+	uint32_t metric;
 	int index; /* outgoing interface, 0 = none */
+	bool several; /* hops; index is the first one's */
 	struct ip source; /* that the kernel prefers, IP_NONE = none said */
 	uint32_t table; /* RT_TABLE_*, or any other number */
 	uint8_t type; /* RTN_* */

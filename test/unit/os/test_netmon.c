@@ -128,6 +128,14 @@ static void what_has_a_consequence_is_told_and_noise_is_not(void **state)
 		{{"route add 198.51.100.0/24 via 192.0.2.1"}, LOOK},
 		{{"rule add to 198.51.100.0/24 lookup 7"}, LOOK},
 		{{"route del default"}, MOVED},
+		/* Who takes in router advertisements itself repeats what they say with each of them. */
+		{{"-6 route replace default via fe80::1 dev wan0"}, MOVED},
+		{{"-6 route replace default via fe80::1 dev wan0 mtu 1400"}, NOTHING},
+		{{"-6 route replace default via fe80::2 dev wan0"}, MOVED},
+		{{"-6 route replace default via fe80::1 dev wan0"}, MOVED},
+		{{"-6 route add default via fe80::2 dev wan0 metric 7"}, MOVED},
+		{{"-6 route del default via fe80::1 dev wan0"}, MOVED},
+		{{"-6 route del default via fe80::2 dev wan0"}, MOVED},
 		{{"addr add 100.101.0.5/16 dev tm0", "route add 0.0.0.0/1 dev tm0"}, OWN},
 		{{"link add idle0 type veth peer name idle1", "link del idle0"}, NOTHING},
 		/* A container without a bridge: its gateway has the same address on every interface. */

@@ -141,6 +141,13 @@ static bool is_hostname(const char *s, size_t n)
 	return letter;
 }
 
+/* Of one machine, and the same on every network: fe80::1 is another one on each. */
+static bool is_lasting(const struct ip *ip)
+{
+	return !ip_is_unspecified(ip) && !ip_is_multicast(ip) &&
+	       !(ip->family == IP_V6 && ip_is_link_local(ip));
+}
+
 static bool is_host(const char *s)
 {
 	struct ip ip;
@@ -149,9 +156,9 @@ static bool is_host(const char *s)
 	uint64_t port = 0;
 
 	if (ip_parse(s, &ip) == TM_OK)
-		return !ip_is_unspecified(&ip) && !ip_is_multicast(&ip);
+		return is_lasting(&ip);
 	if (endpoint_parse(s, &ep) == TM_OK)
-		return ep.port != 0 && !ip_is_unspecified(&ep.ip) && !ip_is_multicast(&ep.ip);
+		return ep.port != 0 && is_lasting(&ep.ip);
 	if (!colon)
 		return is_hostname(s, strlen(s));
 	return is_hostname(s, (size_t)(colon - s)) && number_parse(colon + 1, &port) == TM_OK &&

@@ -62,7 +62,8 @@ static size_t token_addresses(const struct node *n, char out[TOKEN_ADDRS_MAX][TO
 	size_t count = 0;
 
 	for (size_t i = 0; i < n->config.n_addresses && count < TOKEN_ADDRS_MAX; i++)
-		snprintf(out[count++], TOKEN_ADDR_LEN, "%.260s", n->config.addresses[i]);
+		if (token_address(n->config.addresses[i], n->config.api_port, out[count]) == TM_OK)
+			count++;
 	for (size_t i = 0; !n->config.n_addresses && i < n->enrolment.n_addresses; i++)
 		snprintf(out[count++], TOKEN_ADDR_LEN, "%s", n->enrolment.addresses[i]);
 	if (count)

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "wire/token.h"
 
+#include "base/addr.h"
 #include "base/bytes.h"
 #include "base/encode.h"
 #include "base/secret.h"
 #include "crypto/hash.h"
+
+#include <stdio.h>
+#include <string.h>
 
 static const char token_prefix[] = "tm1_";
 
@@ -56,6 +60,54 @@ static bool address_valid(const char *s, size_t n)
 			return false;
 	}
 	return true;
+}
+
+/* "203.0.113.7" or "[2001:db8::1]"; the brackets may be left out. */
+static bool is_literal(const char *given, struct ip *ret_ip)
+{
+	char bare[IP_STR_LEN];
+	size_t n = strlen(given);
+
+	if (ip_parse(given, ret_ip) == TM_OK)
+		return true;
+	if (n < 2 || n - 2 >= sizeof(bare) || given[0] != '[' || given[n - 1] != ']')
+		return false;
+	memcpy(bare, given + 1, n - 2);
+	bare[n - 2] = '\0';
+	return ip_parse(bare, ret_ip) == TM_OK && ret_ip->family == IP_V6;
+}
+
+/* "host" or "host:port", as far as its characters and its port go. */
+static bool is_name(const char *given, bool *ret_has_port)
+{
+	const char *colon = strchr(given, ':');
+	size_t n = colon ? (size_t)(colon - given) : strlen(given);
+	size_t digits = colon ? strspn(colon + 1, "0123456789") : 0;
+
+	if (n == 0 || strspn(given, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-") != n)
+		return false;
+	*ret_has_port = colon != NULL;
+	return !colon || (digits > 0 && digits <= 5 && !colon[1 + digits] &&
+				 strtoul(colon + 1, NULL, 10) - 1 < UINT16_MAX);
+}
+
+int token_address(const char *given, uint16_t port, char out[static TOKEN_ADDR_LEN])
+{
+	struct endpoint ep = {.port = port};
+	bool has_port;
+
+	if (is_literal(given, &ep.ip) || endpoint_parse(given, &ep) == TM_OK) {
+		if (ep.ip.family == IP_V6 && ip_is_link_local(&ep.ip))
+			return TM_EUNREACH;
+		endpoint_format(&ep, out);
+		return ep.port ? TM_OK : TM_EINVAL;
+	}
+	if (!is_name(given, &has_port))
+		return TM_EINVAL;
+
+	int n = has_port ? snprintf(out, TOKEN_ADDR_LEN, "%s", given)
+			 : snprintf(out, TOKEN_ADDR_LEN, "%s:%u", given, port);
+	return n < TOKEN_ADDR_LEN ? TM_OK : TM_EINVAL;
 }
 
 int token_encode(const struct token *t, char *out, size_t out_len)

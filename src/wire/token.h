@@ -31,6 +31,12 @@ struct token {
 	char addrs[TOKEN_ADDRS_MAX][TOKEN_ADDR_LEN];
 };
 
+/*
+ * "host", "host:port", "[v6]", "[v6]:port" or a bare IPv6 address, as a person writes it, as "host:port".
+ * TM_EINVAL: it is none of them; TM_EUNREACH: a link-local IPv6 address, which every machine would look for
+ * on a network of its own.
+ */
+NODISCARD int token_address(const char *given, uint16_t port, char out[static TOKEN_ADDR_LEN]);
 /* out >= TOKEN_TEXT_MAX bytes. */
 NODISCARD int token_encode(const struct token *t, char *out, size_t out_len);
 /* Surrounding white space is forgiven. d gets a sentence that fits the mistake: not a token, cut off,

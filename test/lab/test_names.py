@@ -94,6 +94,15 @@ def test_a_slow_answer_is_waited_for_although_the_other_family_has_none(net):
     assert guest.status()["link"]["up"]
 
 
+def test_configured_addresses_need_no_port(net):
+    hub, guest = net.node("hub"), net.node("guest")
+    hub.configure(addresses=f"[hub.example.org, {hub.host.ip4}]")
+    hub.init()
+    guest.join(hub.token())
+    wait_for("the daemon's link", lambda: guest.status()["link"]["up"])
+    assert "is not an address" not in guest.log()
+
+
 def test_the_hosts_file_counts(net):
     hub, guest, token = mesh_by_name(net)
     files(guest, "", f"{hub.host.ip4} hub.example.org\n")

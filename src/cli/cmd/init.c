@@ -68,41 +68,21 @@ static int choose_nets(const struct init_opts *o, struct coord_init *init, struc
 		       : netchoice_v6(&choice, &init->net6, d);
 }
 
-/* "host", "host:port", "[v6]:port" or a bare IPv6 address, as "host:port". */
-static int address_text(const char *given, uint16_t port, char out[TOKEN_ADDR_LEN], struct diag *d)
+static int address_text(const char *given, uint16_t port, char out[static TOKEN_ADDR_LEN], struct diag *d)
 {
-	const char *colon = strrchr(given, ':');
-	bool bracketed = given[0] == '[';
-	struct endpoint ep;
-	struct ip ip;
-	int n;
+	int err = token_address(given, port, out);
 
-	if (ip_parse(given, &ip) == TM_OK)
-		n = snprintf(out, TOKEN_ADDR_LEN, ip.family == IP_V6 ? "[%s]:%u" : "%s:%u", given, port);
-	else if (endpoint_parse(given, &ep) == TM_OK)
-		n = ep.port ? snprintf(out, TOKEN_ADDR_LEN, "%s", given) : -1;
-	else if (bracketed || !*given ||
-		 strspn(given, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:") !=
-			 strlen(given))
-		n = -1;
-	else if (!colon)
-		n = snprintf(out, TOKEN_ADDR_LEN, "%s:%u", given, port);
-	else {
-		uint64_t v;
-
-		/* One colon, then digits only: duration_parse would take a unit as well. */
-		if (colon == given || strchr(given, ':') != colon ||
-			strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
-			duration_parse(colon + 1, &v) < 0 || v < 1 || v > UINT16_MAX)
-			n = -1;
-		else
-			n = snprintf(out, TOKEN_ADDR_LEN, "%s", given);
+	if (!err)
+		return TM_OK;
+	diag_code(d, "usage");
+	if (err == TM_EUNREACH) {
+		diag_hint(d, "give this machine one that holds everywhere, fd00::1 for example");
+		return diag_what(d, err,
+			"--address %.80s is link-local: other machines would look for it on networks of "
+			"their own",
+			given);
 	}
-	if (n < 0 || n >= TOKEN_ADDR_LEN) {
-		diag_code(d, "usage");
-		return diag_what(d, TM_EINVAL, "--address wants HOST or HOST:PORT, not \"%.80s\"", given);
-	}
-	return TM_OK;
+	return diag_what(d, err, "--address wants HOST or HOST:PORT, not \"%.80s\"", given);
 }
 
 static int fill_addresses(

@@ -18,12 +18,14 @@ void msg_addresses_get(const json_t *j, struct msg_addresses *ret_a)
 {
 	const json_t *list = json_object_get(j, "addresses");
 	struct msg_addresses a = {.n = 0};
+	char text[TOKEN_ADDR_LEN];
 
 	for (size_t i = 0; i < json_array_size(list) && a.n < TOKEN_ADDRS_MAX; i++) {
 		const char *s = jsonin_string(json_array_get(list, i));
 
-		if (s && s[0] && strlen(s) < TOKEN_ADDR_LEN)
-			memcpy(a.v[a.n++], s, strlen(s) + 1);
+		/* One without a port gets the impossible one. */
+		if (s && token_address(s, 0, text) == TM_OK && strcmp(strrchr(text, ':'), ":0") != 0)
+			memcpy(a.v[a.n++], text, strlen(text) + 1);
 	}
 	*ret_a = a;
 }

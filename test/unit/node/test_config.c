@@ -247,6 +247,9 @@ static void each_mistake_gets_its_line_and_sentence(void **state)
 		{"addresses: [ 256.1.1.1 ]\n",
 			"config.yaml:1: addresses must be a list of names or addresses such as "
 			"vpn.example.org:8443, not \"256.1.1.1\""},
+		{"addresses: [ 'fe80::1' ]\n",
+			"config.yaml:1: addresses must be a list of names or addresses "
+			"such as vpn.example.org:8443, not \"fe80::1\""},
 		{"addresses: [ a_b.example.org ]\n",
 			"config.yaml:1: addresses must be a list of names or addresses such as "
 			"vpn.example.org:8443, not \"a_b.example.org\""},

@@ -270,9 +270,48 @@ static int setup(void **state)
 	return crypto_init(NULL);
 }
 
+static void an_address_is_completed_as_a_person_writes_it(void **state UNUSED)
+{
+	static const struct {
+		const char *given, *text; /* NULL: an error */
+		int err;
+	} rows[] = {
+		{"vps.example.org", "vps.example.org:8443", TM_OK},
+		{"vps.example.org:443", "vps.example.org:443", TM_OK},
+		{"203.0.113.10", "203.0.113.10:8443", TM_OK},
+		{"203.0.113.10:99", "203.0.113.10:99", TM_OK},
+		{"2001:db8::1", "[2001:db8::1]:8443", TM_OK},
+		{"[2001:db8::1]", "[2001:db8::1]:8443", TM_OK},
+		{"[2001:db8::1]:99", "[2001:db8::1]:99", TM_OK},
+		{"169.254.3.4", "169.254.3.4:8443", TM_OK},
+		{"fe80::1", NULL, TM_EUNREACH},
+		{"[fe80::1%lo]:8443", NULL, TM_EUNREACH},
+		{"", NULL, TM_EINVAL},
+		{":8443", NULL, TM_EINVAL},
+		{"host:", NULL, TM_EINVAL},
+		{"host:0", NULL, TM_EINVAL},
+		{"host:65536", NULL, TM_EINVAL},
+		{"host:1h", NULL, TM_EINVAL},
+		{"192.0.2.1:0", NULL, TM_EINVAL},
+		{"a:b:c", NULL, TM_EINVAL},
+		{"a b", NULL, TM_EINVAL},
+		{"[::1", NULL, TM_EINVAL},
+		{"[192.0.2.1]", NULL, TM_EINVAL},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char out[TOKEN_ADDR_LEN] = "";
+		int err = token_address(rows[i].given, 8443, out);
+
+		if (err != rows[i].err || (!err && strcmp(out, rows[i].text) != 0))
+			fail_msg("%s: %d %s", rows[i].given, err, out);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_address_is_completed_as_a_person_writes_it),
 		cmocka_unit_test(a_token_survives_the_round_trip),
 		cmocka_unit_test(the_largest_token_fits),
 		cmocka_unit_test(white_space_around_is_forgiven),

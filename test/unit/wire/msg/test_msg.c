@@ -156,6 +156,10 @@ static void a_welcome_survives_the_round_trip(void **state)
 	json_object_set_new(j, "pace_ms", json_integer(1 << 30));
 	json_object_set_new(j, "data_port", json_integer(70000));
 	json_object_set_new(j, "observed", json_string("nowhere"));
+	json_object_set_new(j, "addresses", json_pack("[s,s,s]", "vps.example.org", "203.0.113.10", "vps:1"));
+	assert_int_equal(msg_welcome_get(j, &got), TM_OK);
+	assert_int_equal(got.addresses.n, 1); /* nobody can dial one without a port */
+	assert_string_equal(got.addresses.v[0], "vps:1");
 	json_object_set_new(j, "addresses", json_integer(1));
 	assert_int_equal(msg_welcome_get(j, &got), TM_OK);
 	assert_true(!got.pace_ms && !got.data_port && !got.addresses.n && got.observed.family == IP_NONE);

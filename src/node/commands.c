@@ -337,21 +337,40 @@ struct client_add {
 	char endpoint[ENDPOINT_STR_LEN + 192];
 };
 
-/* Where a device out there reaches us best: what the caller said, else what STUN saw, else an address of this
+/* By which name or address people reach this coordinator, with our data port; false when nobody said. */
+static bool configured_endpoint(const struct node *n, char *buf, size_t len)
+{
+	const char *first = n->config.n_addresses      ? n->config.addresses[0]
+			    : n->enrolment.n_addresses ? n->enrolment.addresses[0]
+						       : NULL;
+	char text[TOKEN_ADDR_LEN];
+
+	if (!n->coord || !first || token_address(first, n->config.api_port, text) != TM_OK)
+		return false;
+	snprintf(buf, len, "%.*s:%u", (int)(strrchr(text, ':') - text), text, plane_port(n->plane));
+	return true;
+}
+
+/* Where a device out there reaches us best: what somebody said, else what STUN saw, else an address of this
  * host. */
 static void client_endpoint(struct node *n, const json_t *req, char *buf, size_t len)
 {
 	const struct candidates *mine = core_mine(n->path_core);
 	const struct candidate *best = NULL;
+	const char *given = string_field(req, "endpoint");
 	char text[ENDPOINT_STR_LEN] = "";
 
 	for (size_t i = 0; i < mine->n; i++)
 		if (!best || (mine->v[i].type == CAND_SRFLX && best->type != CAND_SRFLX))
 			best = &mine->v[i];
-	if (best)
+	if (n->config.n_advertise)
+		endpoint_format(&n->config.advertise[0], text);
+	else if (best)
 		endpoint_format(&best->ep, text);
-	const char *given = string_field(req, "endpoint");
-	snprintf(buf, len, "%s", given[0] ? given : text);
+	if (given[0])
+		snprintf(buf, len, "%s", given);
+	else if (n->config.n_advertise || !configured_endpoint(n, buf, len))
+		snprintf(buf, len, "%s", text);
 }
 
 static json_t *client_reply(struct client_add *c, json_t *reply)

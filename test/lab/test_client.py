@@ -20,6 +20,19 @@ def add_client(net, gateway, name="phone", *args):
     return Client(net.host(name), config).start()
 
 
+def test_a_device_finds_the_coordinator_by_the_name_that_people_gave_it(net):
+    hub = net.node("hub")
+    hub.init("--address", "home.example.org:443", "--address", hub.host.ip4)
+    assert "\nEndpoint = home.example.org:51820\n" in hub.run("client", "add", "phone").stdout
+    hub.configure(addresses="[vps.example.org]")
+    hub.down()
+    hub.up()
+    assert "\nEndpoint = vps.example.org:51820\n" in hub.run("client", "add", "tablet").stdout
+    hub.configure(advertise="['203.0.113.7:4500']")
+    hub.run("reload")
+    assert "\nEndpoint = 203.0.113.7:4500\n" in hub.run("client", "add", "watch").stdout
+
+
 def answers(node, address):
     return node.host.sh("ping", "-c", 1, "-W", 1, address, check=False).returncode == 0
 

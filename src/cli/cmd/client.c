@@ -128,6 +128,21 @@ static int print_config(struct cli *c, const json_t *reply, const char *priv)
 	return status;
 }
 
+/* The device is out there as a rule, and whoever carries it home does not look into its configuration. */
+static void warn_if_private(struct cli *c, const char *endpoint)
+{
+	struct endpoint ep;
+
+	if (endpoint_parse(endpoint, &ep) != TM_OK)
+		return;
+	const struct prefix host = {ep.ip, ep.ip.family == IP_V6 ? 128 : 32};
+	if (prefix_is_private(&host))
+		cli_note(c,
+			"its endpoint %s is a private address, which the device reaches from this network "
+			"only; --endpoint says another",
+			endpoint);
+}
+
 static int add_run(struct cli *c, const void *opts, const struct opt_words *words)
 {
 	_cleanup_(json_decrefp) json_t *reply = NULL;
@@ -165,6 +180,8 @@ static int add_run(struct cli *c, const void *opts, const struct opt_words *word
 			"this node knows no address of its own for clients");
 	} else {
 		status = print_config(c, reply, priv);
+		if (!o->endpoint)
+			warn_if_private(c, json_text(reply, "endpoint"));
 	}
 	wipe(priv, sizeof(priv));
 	return status;

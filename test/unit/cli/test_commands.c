@@ -461,6 +461,7 @@ static void client_add_prints_a_configuration_and_nothing_else(void **state)
 		"PersistentKeepalive = 25\n");
 	assert_null(strstr(f->daemon.requests[0], priv)); /* it never leaves this process but on stdout */
 	assert_null(strstr(r.err, priv));
+	assert_null(strstr(r.err, "private address"));
 	run_free(&r);
 
 	run_cli(&r, f->dir, "client add phone --state-dir DIR --endpoint vpn.example.org:4500 --json");
@@ -469,6 +470,20 @@ static void client_add_prints_a_configuration_and_nothing_else(void **state)
 		"Endpoint = vpn.example.org:4500\n");
 	json_decref(j);
 	assert_contains(f->daemon.requests[1], "\"endpoint\":\"vpn.example.org:4500\"");
+	run_free(&r);
+}
+
+static void an_endpoint_that_holds_at_home_only_is_pointed_out(void **state)
+{
+	static const struct fake_reply replies[] = {{"client.add", CLIENT_REPLY("192.168.1.50:51821")}, {0}};
+	struct fixture *f = *state;
+	struct run r = {0};
+
+	fake_daemon_start(&f->daemon, f->socket, NULL, replies);
+	run_cli(&r, f->dir, "client add phone --state-dir DIR");
+	assert_int_equal(r.status, 0);
+	assert_contains(r.err, "192.168.1.50:51821 is a private address");
+	assert_contains(r.err, "--endpoint");
 	run_free(&r);
 }
 
@@ -736,6 +751,7 @@ int main(void)
 		T(token_list_says_what_became_of_each),
 		T(changes_send_their_words_and_confirm),
 		T(client_add_prints_a_configuration_and_nothing_else),
+		T(an_endpoint_that_holds_at_home_only_is_pointed_out),
 		T(a_client_without_an_endpoint_is_taken_back),
 		T(ping_reports_each_reply_with_its_path_and_a_summary),
 		T(ping_of_an_unknown_name_fails_with_the_daemons_sentence),

@@ -251,6 +251,17 @@ static int join_again(struct cli *c, const struct setup_opts *o, const struct to
 	return err;
 }
 
+/* Perhaps it was this machine before it was set up anew. */
+static void note_name(struct cli *c, const char *wanted, const char *got)
+{
+	if (strcmp(wanted, got) != 0)
+		cli_note(c,
+			"another node is named %s, so this one is %s; if that was this machine once, on the "
+			"coordinator: "
+			"tunnelmesh node remove %s, then tunnelmesh node rename %s %s",
+			wanted, got, wanted, got, wanted);
+}
+
 static int join_first(
 	struct cli *c, const struct setup_opts *o, const struct token *t, struct enrolment *e, struct diag *d)
 {
@@ -259,8 +270,10 @@ static int join_first(
 
 	if (!err)
 		err = join_in(&s, t, e, d);
-	if (!err)
+	if (!err) {
 		setup_commit(&s);
+		note_name(c, s.name, e->self.name);
+	}
 	setup_end(&s);
 	return err;
 }

@@ -29,7 +29,7 @@ NODISCARD int store_node_find_key(
 	struct store *s, const uint8_t key[static 32], struct store_node *ret_node); /* TM_ENOENT */
 NODISCARD int store_node_name_taken(struct store *s, const char *name, bool *ret_taken);
 /*
- * With host number 0 it gets the lowest free one up to hosts_max, in n, too: TM_EFULL when there is none.
+ * With host number 0 it gets the next free one up to hosts_max, in n, too: TM_EFULL when there is none.
  * TM_EEXIST: id, name, key or host number is taken.
  */
 NODISCARD int store_node_insert(struct store *s, struct store_node *n, uint32_t hosts_max);

@@ -137,7 +137,7 @@ int __wrap_enrol(const struct token *t UNUSED, const struct identity *id, const 
 		return diag_what(d, host.enrol, "this token was used already");
 
 	*ret_e = host.enrolment;
-	snprintf(ret_e->self.name, sizeof(ret_e->self.name), "%s", name);
+	snprintf(ret_e->self.name, sizeof(ret_e->self.name), "%s", host.enrol_as ? host.enrol_as : name);
 	memcpy(ret_e->self.key, id->x_pub, sizeof(ret_e->self.key));
 	memcpy(ret_e->self.id, id->id, sizeof(ret_e->self.id));
 	return TM_OK;

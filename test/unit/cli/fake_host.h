@@ -13,7 +13,8 @@ struct fake_host {
 	int privileges, tun, port, interface, spawn, create, enrol, enrol_leave;
 	bool interrupt; /* a signal arrives while the daemon starts */
 	struct prefix in_use; /* family IP_NONE = nothing is */
-	struct enrolment enrolment; /* what enrol() gives */
+	struct enrolment enrolment; /* what enrol() gives, ... */
+	const char *enrol_as; /* ... under this name; NULL = as wanted */
 	const struct fake_reply *replies;
 	/* what happened */
 	struct fake_daemon daemon;

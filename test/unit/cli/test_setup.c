@@ -443,6 +443,20 @@ static void join_without_a_path_says_what_is_known(void **state)
 	run_free(&r);
 }
 
+static void a_name_that_is_taken_is_told_with_the_way_to_get_it_back(void **state)
+{
+	struct fixture *f = *state;
+	struct run r = {0};
+
+	host.enrol_as = "laptop-2";
+	join(&r, f, "--no-up");
+	assert_int_equal(r.status, 0);
+	assert_contains(r.out, "enrolled as laptop-2");
+	assert_contains(r.err, "another node is named laptop, so this one is laptop-2");
+	assert_contains(r.err, "tunnelmesh node remove laptop, then tunnelmesh node rename laptop-2 laptop");
+	run_free(&r);
+}
+
 static void the_token_may_come_from_standard_input(void **state)
 {
 	struct fixture *f = *state;
@@ -802,6 +816,7 @@ int main(void)
 		T(a_given_identity_is_copied),
 		T(join_prints_name_address_peers_and_path),
 		T(join_without_a_path_says_what_is_known),
+		T(a_name_that_is_taken_is_told_with_the_way_to_get_it_back),
 		T(the_token_may_come_from_standard_input),
 		T(every_failure_of_join_leaves_nothing_behind),
 		T(joining_again_tells_the_running_daemon_all_addresses),

@@ -198,40 +198,48 @@ int sql_change_each(struct store *store, uint64_t version, store_change_fn *fn, 
 
 /* --- host numbers --- */
 
-static int run_with_host(struct sql_store *s, enum sql_stmt_id which, uint32_t host)
+/* The number of the only row; TM_ECORRUPT when there is none. */
+static int one_number(sqlite3_stmt *st, sqlite3_int64 *ret_n)
 {
-	sqlite3_stmt *st = sql_stmt(s, which);
-
-	sqlite3_bind_int64(st, 1, host);
-	return sql_run(st);
-}
-
-/* The lowest number that is free. */
-static int take_host(struct sql_store *s, uint32_t hosts_max, uint32_t *ret_host)
-{
-	sqlite3_stmt *st = sql_stmt(s, STMT_HOST_HINT);
-
 	int err = sql_row(st);
+
 	if (err)
 		return err == TM_ENOENT ? TM_ECORRUPT : err;
-
-	sqlite3_int64 host = sqlite3_column_int64(st, 0);
-	bool taken = sqlite3_column_int(st, 1) != 0;
+	*ret_n = sqlite3_column_int64(st, 0);
 	sqlite3_reset(st);
-	if (taken) {
-		st = sql_stmt(s, STMT_HOST_GAP);
-		sqlite3_bind_int64(st, 1, host);
-		err = sql_row(st);
-		if (err)
-			return err == TM_ENOENT ? TM_ECORRUPT : err;
-		host = sqlite3_column_int64(st, 0);
-		sqlite3_reset(st);
-	}
+	return TM_OK;
+}
+
+static int next_host(struct sql_store *s, sqlite3_int64 from, sqlite3_int64 *ret_host)
+{
+	sqlite3_stmt *st = sql_stmt(s, STMT_HOST_NEXT);
+
+	sqlite3_bind_int64(st, 1, from);
+	return one_number(st, ret_host);
+}
+
+/*
+ * The next one that is free, and from the lowest on after the highest: an address that others may still have
+ * in their known hosts and firewalls rests as long as there are others.
+ */
+static int take_host(struct sql_store *s, uint32_t hosts_max, uint32_t *ret_host)
+{
+	sqlite3_int64 host;
+
+	int err = one_number(sql_stmt(s, STMT_HOST_ROUND), &host);
+	if (!err)
+		err = next_host(s, host, &host);
+	if (!err && host > hosts_max)
+		err = next_host(s, 1, &host);
+	if (err)
+		return err;
 	if (host > hosts_max)
 		return TM_EFULL;
 
+	sqlite3_stmt *st = sql_stmt(s, STMT_HOST_TAKEN);
+	sqlite3_bind_int64(st, 1, host + 1);
 	*ret_host = (uint32_t)host;
-	return run_with_host(s, STMT_HOST_TAKEN, *ret_host + 1);
+	return sql_run(st);
 }
 
 /* --- */
@@ -321,11 +329,7 @@ static int note_removals(struct sql_store *s, const char *id)
 
 	bind_text(st, 1, id);
 	while (!(err = sql_row(st))) {
-		sqlite3_int64 host = sqlite3_column_int64(st, 1);
-
 		err = column_text(st, 0, gone, sizeof(gone));
-		if (!err)
-			err = run_with_host(s, STMT_HOST_FREED, (uint32_t)host);
 		if (!err)
 			err = add_change(s, gone);
 		if (err) {

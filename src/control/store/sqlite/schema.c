@@ -60,7 +60,7 @@ const struct schema_step schema_steps[] = {
 	 "INSERT INTO change (number, salt, id) SELECT 1, random() & 2147483647, id FROM node WHERE "
 	 "coordinator = 1;"
 	 "ALTER TABLE mesh DROP COLUMN epoch;"
-	 /* All host numbers below it are taken. */
+	 /* Where the next free host number is looked for. */
 	 "ALTER TABLE mesh ADD COLUMN free_host INTEGER NOT NULL DEFAULT 1 CHECK (free_host > 0);"},
 };
 

@@ -250,13 +250,16 @@ static void an_identity_that_is_not_the_links_is_refused(void **state)
 static void a_full_mesh_says_so(void **state)
 {
 	struct rig *r = *state;
-	struct machine *m = rig_machine(r, 0);
-	struct token t = rig_token(r, json_object());
+	struct machine *m = rig_machine(r, 0), *late = rig_machine(r, 1);
+	struct token t = rig_token(r, json_pack("{s:i}", "uses", 2));
+	struct mesh_info *mesh = (struct mesh_info *)(uintptr_t)registry_mesh(r->c->reg);
 
-	rig_settle(r);
-	assert_int_equal(sql_exec(sql_of(r->c->store)->db, "UPDATE mesh SET free_host = 65535"), TM_OK);
+	assert_int_equal(
+		prefix_parse("100.101.0.0/30", &mesh->net4), TM_OK); /* room for the hub and one more */
 	machine_enrol(m, &t, "laptop");
-	const json_t *a = machine_await(m, "reply");
+	assert_true(json_is_true(json_object_get(machine_await(m, "reply"), "ok")));
+	machine_enrol(late, &t, "late");
+	const json_t *a = machine_await(late, "reply");
 	assert_non_null(strstr(json_string_value(json_object_get(a, "error")), "every address"));
 }
 

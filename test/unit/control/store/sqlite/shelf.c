@@ -118,7 +118,7 @@ static int node_body(struct store *s, void *ctx)
 	return store_node_insert(s, i->node, i->hosts_max);
 }
 
-int shelf_insert_lowest(struct store *s, struct store_node *n, uint32_t hosts_max)
+int shelf_insert_next(struct store *s, struct store_node *n, uint32_t hosts_max)
 {
 	struct insertion i = {n, hosts_max};
 
@@ -129,7 +129,7 @@ int shelf_insert_node(struct store *s, const struct store_node *n)
 {
 	struct store_node copy = *n;
 
-	return shelf_insert_lowest(s, &copy, UINT32_MAX);
+	return shelf_insert_next(s, &copy, UINT32_MAX);
 }
 
 static int token_body(struct store *s, void *ctx)

@@ -24,7 +24,7 @@ void shelf_create(const struct shelf *sh); /* mesh and node 1 */
 struct store *shelf_open(const struct shelf *sh); /* must succeed */
 
 /* One call inside a transaction. */
-int shelf_insert_lowest(struct store *s, struct store_node *n, uint32_t hosts_max); /* host 0: chosen */
+int shelf_insert_next(struct store *s, struct store_node *n, uint32_t hosts_max); /* host 0: chosen */
 int shelf_insert_node(struct store *s, const struct store_node *n);
 int shelf_insert_token(struct store *s, const struct store_token *t);
 int shelf_remove_node(struct store *s, const char *id);

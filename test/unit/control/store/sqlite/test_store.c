@@ -460,23 +460,24 @@ static void a_removal_forgets_none_of_its_own_changes(void **state)
 	store_free(s);
 }
 
-static void host_numbers_are_the_lowest_that_are_free(void **state)
+static void a_host_number_rests_until_the_round_comes_to_it(void **state)
 {
 	enum { LIMIT = 40, STEPS = 1500 };
 	struct shelf *sh = *state;
 	bool taken[LIMIT + 2] = {true, true};
 	struct store_node of[LIMIT + 2];
-	uint32_t seed = 3;
+	uint32_t seed = 3, last = 1;
 
 	shelf_create(sh);
 	struct store *s = shelf_open(sh);
 	assert_int_equal(sql_exec(sql_of(s)->db, "PRAGMA synchronous = OFF"), TM_OK);
 	for (uint32_t step = 0; step < STEPS; step++) {
 		seed = seed * 1664525u + 1013904223u;
-		uint32_t lowest = 1, victim = 2 + (seed >> 8) % (LIMIT - 1);
+		uint32_t next = last, tried = 0, victim = 2 + (seed >> 8) % (LIMIT - 1);
 
-		while (lowest <= LIMIT && taken[lowest])
-			lowest++;
+		do
+			next = next % LIMIT + 1;
+		while (taken[next] && ++tried < LIMIT);
 		if ((seed >> 20) % 3 == 0) {
 			if (taken[victim])
 				assert_int_equal(shelf_remove_node(s, of[victim].rec.id), TM_OK);
@@ -485,12 +486,13 @@ static void host_numbers_are_the_lowest_that_are_free(void **state)
 		}
 		struct store_node n = shelf_node(100 + step);
 		n.rec.host = 0;
-		int err = shelf_insert_lowest(s, &n, LIMIT);
-		if (err != (lowest > LIMIT ? TM_EFULL : TM_OK) || (!err && n.rec.host != lowest))
-			fail_msg("step %u: %d, host %u of %u", step, err, n.rec.host, lowest);
+		int err = shelf_insert_next(s, &n, LIMIT);
+		if (err != (taken[next] ? TM_EFULL : TM_OK) || (!err && n.rec.host != next))
+			fail_msg("step %u: %d, host %u, not %u", step, err, n.rec.host, next);
 		if (!err) {
-			taken[lowest] = true;
-			of[lowest] = n;
+			last = next;
+			taken[next] = true;
+			of[next] = n;
 		}
 	}
 	store_free(s);
@@ -578,7 +580,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_removal_is_a_change_of_each_client_and_then_of_the_node,
 			shelf_setup, shelf_teardown),
 		cmocka_unit_test_setup_teardown(
-			host_numbers_are_the_lowest_that_are_free, shelf_setup, shelf_teardown),
+			a_host_number_rests_until_the_round_comes_to_it, shelf_setup, shelf_teardown),
 		cmocka_unit_test_setup_teardown(
 			what_was_committed_survives_kill_9, shelf_setup, shelf_teardown),
 	};

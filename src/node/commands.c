@@ -278,6 +278,10 @@ static void cmd_leave(struct node *n, const json_t *req, struct ctl_call *call)
 					"`tunnelmesh down` stops it; the mesh lives in its state directory"));
 		return;
 	}
+	if (n->removed[0]) { /* what is asked for is so */
+		ctl_reply(call, success());
+		return;
+	}
 	json_t *leave = json_pack("{s:s}", "t", "leave");
 	agent_request(n->agent, leave, reply_through, call, REQUEST_TIMEOUT_MS);
 	json_decref(leave);

@@ -214,7 +214,7 @@ static void on_removed(void *ctx, const char *why)
 	/* The members are gone from the map already, and the peers with them; this is for `status`. */
 	LOG_LIMITED(LOG_ERROR, &n->log.mesh, LOG_WHO_ALL, "node: the coordinator removed this node",
 		KV("why", why));
-	snprintf(n->removed, sizeof(n->removed), "removed from the mesh: %s", why);
+	snprintf(n->removed, sizeof(n->removed), "%s", why);
 }
 
 /* --- keeper --- */

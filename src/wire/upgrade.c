@@ -414,6 +414,11 @@ static int refusal(int status, struct span rest, struct upgrade_answer *ret_answ
 {
 	struct fields f;
 
+	/* 426 is the coordinator's to who does not ask for an upgrade: a proxy left that out. */
+	if (status == 426 || status == 505)
+		return diag_what(d, TM_EPROTO,
+			"HTTP status %d: a proxy there must speak HTTP/1.1 and pass the header Upgrade on",
+			status);
 	if (status != 503)
 		return diag_what(d, TM_EPROTO,
 			"the server answered with HTTP status %d instead of opening a WebSocket", status);

@@ -86,7 +86,7 @@ def test_what_happened_after_the_backup_is_undone_and_everybody_is_told(net):
     out = hub.run("restore", path).stdout
     assert "removed since is a member again" in out
     hub.up()
-    wait_for("late to be told", lambda: "removed" in late.status()["link"]["error"])
+    wait_for("late to be told", lambda: late.status()["link"]["removed"])
     wait_for("a to be linked", lambda: linked(a))
     wait_for("a to know", lambda: sorted(p["name"] for p in a.status()["peers"]) == ["gone", "hub"])
     gone.down()  # it asks again every minute; this is sooner

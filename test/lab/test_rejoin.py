@@ -70,6 +70,7 @@ def test_a_removed_node_joins_again(net):
     guest.join(token)
     hub.run("node", "remove", "guest")
     wait_for("the news", lambda: guest.status()["link"]["removed"])
+    assert "this node was removed from the mesh: `join` with a new token" in guest.run("status").stdout
     refused = guest.run("join", token, check=False)
     assert refused.returncode == 1 and "used already" in refused.stderr
     net.node("other").join(hub.token())  # perhaps with the address that guest had
@@ -77,6 +78,13 @@ def test_a_removed_node_joins_again(net):
     guest.ping("other")
     assert not guest.status()["link"]["removed"]
     assert members(hub) == ["guest", "hub", "other"]
+
+
+def test_a_removed_node_leaves_without_a_word_about_the_coordinator(net):
+    hub, guest = net.mesh("hub", "guest")
+    hub.run("node", "remove", "guest")
+    wait_for("the news", lambda: guest.status()["link"]["removed"])
+    assert guest.run("leave", "--yes").stderr == ""
 
 
 def test_join_is_a_containers_entry_point(net):

@@ -55,6 +55,11 @@ static void print_self(struct cli *c, const json_t *status)
 			c->out);
 	if (json_is_true(json_object_get(link, "up")))
 		return;
+	if (json_is_true(json_object_get(link, "removed"))) {
+		fprintf(c->out, "  %s: `join` with a new token brings it back, `leave` forgets the mesh\n",
+			json_text(link, "error"));
+		return;
+	}
 
 	fprintf(c->out, "  no link to the coordinator%s%s\n", *json_text(link, "error") ? ": " : "",
 		json_text(link, "error"));

@@ -56,6 +56,8 @@ static void note(struct errand *e, int err, const char *why)
 	diag_what(e->d, err, "%s", why);
 	if (err == TM_EAUTH)
 		diag_hint(e->d, "ask for a new token, or check what listens at that address");
+	else if (err == TM_EPROTO)
+		diag_hint(e->d, "check what listens at that address");
 	else if (err == TM_ENOENT)
 		diag_hint(e->d, "check the name and this machine's DNS");
 	else

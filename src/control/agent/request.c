@@ -70,6 +70,10 @@ void agent_request(struct agent *a, const json_t *req, agent_reply_fn *reply, vo
 		reply(ctx, msg_refusal("out_of_memory", "out of memory", ""));
 		return;
 	}
+	if (a->removed) {
+		answer(r, msg_refusal("no_link", a->removed_why, "join again with a new token"));
+		return;
+	}
 	if (a->state != AGENT_UP) {
 		char why[RACE_WHY_MAX + 64];
 

@@ -28,17 +28,16 @@
 	X(NODE_NAME_TAKEN, "SELECT EXISTS (SELECT 1 FROM node WHERE name = ?)")                              \
 	X(NODE_INSERT,                                                                                       \
 		"INSERT INTO node (" NODE_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")  \
-	X(NODE_AND_CLIENTS, "SELECT id FROM node WHERE id = ?1 OR via = ?1 ORDER BY kind DESC")        \
+	X(NODE_AND_CLIENTS, "SELECT id FROM node WHERE id = ?1 OR via = ?1 ORDER BY kind DESC")              \
 	X(NODE_RENAME, "UPDATE node SET name = ?2 WHERE id = ?1")                                            \
 	X(NODE_TAG, "UPDATE node SET tags = ?2 WHERE id = ?1")                                               \
 	X(NODE_REMOVE, "DELETE FROM node WHERE id = ?")                                                      \
 	X(NODE_TOUCH, "UPDATE node SET os = ?2, version = ?3, last_seen = ?4 WHERE id = ?1")                 \
 	/* The numbers are given in a round; free_host is where it has come to. */                           \
 	X(HOST_ROUND, "SELECT free_host FROM mesh")                                                          \
-	X(HOST_NEXT,                                                                                         \
-		"SELECT CASE WHEN NOT EXISTS (SELECT 1 FROM node WHERE host = ?1) THEN ?1 ELSE "             \
-		"(SELECT host + 1 FROM node AS n WHERE host >= ?1 AND NOT EXISTS (SELECT 1 FROM node "       \
-		"WHERE host = n.host + 1) ORDER BY host LIMIT 1) END")                                       \
+	X(HOST_NEXT, "SELECT CASE WHEN NOT EXISTS (SELECT 1 FROM node WHERE host = ?1) THEN ?1 ELSE "        \
+		     "(SELECT host + 1 FROM node AS n WHERE host >= ?1 AND NOT EXISTS (SELECT 1 FROM node "  \
+		     "WHERE host = n.host + 1) ORDER BY host LIMIT 1) END")                                  \
 	X(HOST_TAKEN, "UPDATE mesh SET free_host = ?1")                                                      \
 	X(CHANGE_ADD,                                                                                        \
 		"INSERT INTO change (number, salt, id) VALUES (1 + (SELECT coalesce(max(number), 0) FROM "   \

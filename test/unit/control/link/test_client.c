@@ -41,6 +41,27 @@ static void whatever_answers_instead_of_a_coordinator_is_named(void **state UNUS
 	}
 }
 
+static void a_proxy_that_keeps_the_upgrade_to_itself_is_told_what_to_do(void **state UNUSED)
+{
+	static const char *const answers[] = {
+		"HTTP/1.1 426 Upgrade Required\r\n\r\n", "HTTP/1.1 505 HTTP Version Not Supported\r\n\r\n"};
+
+	for (size_t i = 0; i < ARRAY_LEN(answers); i++) {
+		struct parrot p = {.text = answers[i]};
+		struct world w;
+
+		world_open(&w, NULL);
+		parrot_open(&p, w.base, "127.0.0.1:0", w.address);
+		w.at_client.link = world_connect(&w, &w.at_client, NULL);
+		world_run_until(&w, &w.at_client.closed, 1);
+		assert_contains(
+			w.at_client.why, "a proxy there must speak HTTP/1.1 and pass the header Upgrade on)");
+		parrot_close(&p);
+		world_turn(&w);
+		world_close(&w);
+	}
+}
+
 static void another_coordinator_is_told_from_the_right_one(void **state UNUSED)
 {
 	struct world w;
@@ -174,6 +195,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whatever_answers_instead_of_a_coordinator_is_named),
+		cmocka_unit_test(a_proxy_that_keeps_the_upgrade_to_itself_is_told_what_to_do),
 		cmocka_unit_test(another_coordinator_is_told_from_the_right_one),
 		cmocka_unit_test(a_refused_connection_is_named),
 		cmocka_unit_test(connecting_has_a_deadline),

@@ -331,6 +331,20 @@ static void a_hardened_process_leaves_no_core_and_no_open_files(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+static void as_many_descriptors_may_be_open_as_the_system_allows(void **state)
+{
+	struct rlimit was, low;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	low = (struct rlimit){.rlim_cur = 64, .rlim_max = was.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	assert_int_equal(os_descriptors(), 64);
+	os_raise_descriptors();
+	assert_true(os_descriptors() == (size_t)was.rlim_max);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, host_setup, host_teardown)
 int main(int argc, char **argv)
 {
@@ -339,6 +353,7 @@ int main(int argc, char **argv)
 
 	const struct CMUnitTest tests[] = {
 		T(a_hardened_process_leaves_no_core_and_no_open_files),
+		T(as_many_descriptors_may_be_open_as_the_system_allows),
 		T(a_ready_daemon_has_a_session_a_log_and_nothing_of_ours),
 		T(the_log_is_appended_to),
 		T(each_way_to_fail_is_told),

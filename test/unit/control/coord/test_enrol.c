@@ -247,6 +247,31 @@ static void an_identity_that_is_not_the_links_is_refused(void **state)
 	assert_true(json_is_true(json_object_get(machine_await(victim, "reply"), "ok")));
 }
 
+static void who_has_no_right_to_join_takes_no_address(void **state)
+{
+	struct rig *r = *state;
+	struct machine *m = rig_machine(r, 0), *stranger = rig_machine(r, 1);
+	struct token good = rig_token(r, json_object()), bad = good;
+
+	bad.secret[0] ^= 1;
+	for (unsigned i = 0; i < 20; i++) {
+		machine_forget(stranger);
+		machine_enrol(stranger, &bad, "stranger");
+		assert_true(json_is_false(json_object_get(machine_await(stranger, "reply"), "ok")));
+	}
+	machine_enrol(m, &good, "laptop");
+	const json_t *node = json_object_get(machine_await(m, "reply"), "node");
+	assert_int_equal(json_integer_value(json_object_get(node, "host")), 2);
+
+	/* Where none is left, it hears of its token and not of addresses. */
+	rig_settle(r);
+	assert_int_equal(sql_exec(sql_of(r->c->store)->db, "UPDATE mesh SET free_host = 65535"), TM_OK);
+	machine_forget(stranger);
+	machine_enrol(stranger, &bad, "stranger");
+	const json_t *a = machine_await(stranger, "reply");
+	assert_null(strstr(json_string_value(json_object_get(a, "error")), "address"));
+}
+
 static void a_full_mesh_says_so(void **state)
 {
 	struct rig *r = *state;
@@ -417,6 +442,7 @@ int main(void)
 		T(a_member_joins_again_whatever_has_become_of_the_token),
 		T(a_join_that_is_undone_gives_the_token_back),
 		T(an_identity_that_is_not_the_links_is_refused),
+		T(who_has_no_right_to_join_takes_no_address),
 		T(a_full_mesh_says_so),
 		T(a_full_disk_refuses_the_join_and_keeps_the_token),
 		T(everything_is_as_before_after_a_restart),

@@ -215,6 +215,25 @@ static void the_key_of_a_client_is_a_strangers(void **state)
 	assert_non_null(machine_last(&r->machines[100], "removed"));
 }
 
+static void a_node_that_comes_and_goes_is_told_to_nobody_and_changes_nothing(void **state)
+{
+	struct rig *r = *state;
+	struct machine *m = joined(r, 0), *other = joined(r, 1);
+
+	rig_settle(r);
+	machine_forget(other);
+	uint64_t version = registry_version(r->c->reg), fed = r->c->fed;
+	for (unsigned i = 0; i < 200; i++) {
+		machine_unlink(m);
+		machine_hello(m, NULL);
+	}
+	rig_settle(r);
+	assert_int_equal(json_array_size(other->inbox), 0);
+	assert_int_equal(registry_version(r->c->reg), version);
+	assert_int_equal(r->c->fed, fed);
+	assert_false(r->c->touching); /* when it was seen is stored with that of all others, twice a minute */
+}
+
 static bool is_free(void *ctx)
 {
 	struct machine *m = ctx;
@@ -258,6 +277,7 @@ int main(void)
 		T(of_all_nodes_that_one_asks_for_the_latest_are_remembered),
 		T(long_answers_cost_more_than_short_ones),
 		T(the_key_of_a_client_is_a_strangers),
+		T(a_node_that_comes_and_goes_is_told_to_nobody_and_changes_nothing),
 		T(a_member_that_comes_again_and_again_is_not_free),
 	};
 

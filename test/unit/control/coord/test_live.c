@@ -218,6 +218,35 @@ static void a_machine_enrols_and_gets_its_map_over_a_real_link(void **state)
 		event_base_loop(v->base, EVLOOP_ONCE);
 }
 
+/* A message of a later version, which is passed over. */
+static json_t *long_message(size_t n)
+{
+	char *text = malloc(n + 1);
+
+	memset(text, 'x', n);
+	text[n] = '\0';
+	json_t *m = json_pack("{s:s, s:s}", "t", "of a later version", "text", text);
+	free(text);
+	return m;
+}
+
+static void of_whom_nothing_is_known_no_long_message_is_taken(void **state)
+{
+	struct live *v = *state;
+
+	start(v, 0);
+	link_up(v);
+	say(v, long_message(8 << 10));
+	while (!v->closed)
+		event_base_loop(v->base, EVLOOP_ONCE);
+	/* Nothing that anybody has to say first is as long as this. */
+	link_up(v);
+	say(v, long_message(8000));
+	say(v, long_message(60000));
+	say(v, json_pack("{s:s}", "t", "hello"));
+	await(v, "removed");
+}
+
 static void a_coordinator_stops_with_links_and_requests_under_way(void **state)
 {
 	struct live *v = *state;
@@ -258,6 +287,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(a_machine_enrols_and_gets_its_map_over_a_real_link),
+		T(of_whom_nothing_is_known_no_long_message_is_taken),
 		T(a_coordinator_stops_with_links_and_requests_under_way),
 		T(a_busy_port_is_a_clear_error),
 	};

@@ -9,7 +9,7 @@ import struct
 import zlib
 
 HERE = pathlib.Path(__file__).parent
-FOLDERS = {"ip": "packet", "model": "mesh", "codec": "bench", "unpack": "control"}  # others: wire
+FOLDERS = {"ip": "packet", "model": "mesh", "codec": "bench", "unpack": "control", "hello": "control"}  # others: wire
 
 
 def seed(noun, name, data):
@@ -241,5 +241,13 @@ def unpack():
     seed("unpack", "empty", b"")
 
 
-for make in (wg, archive, ip, stun, token, netmap, ws, upgrade, bench, unpack):
+def hello():
+    for name, head, rest in (("right", "01 00 00", ""), ("flipped", "01 00 00", "05 01"), ("ephemeral", "01 01 00", "00 01"),
+                             ("static", "01 01 00", "28 01"), ("payload", "01 01 00", "55 01"), ("mac", "01 00 00", "7f 80"),
+                             ("cut", "01 03 60", ""), ("short", "01 03 0f", ""), ("mac alone", "01 03 10", ""),
+                             ("longer", "01 03 ff", ""), ("raw", "00 01 00", "55" * 140), ("empty", "00 00 00", "")):
+        seed("hello", name.replace(" ", "-"), h(head + rest))
+
+
+for make in (wg, archive, ip, stun, token, netmap, ws, upgrade, bench, unpack, hello):
     make()

@@ -48,6 +48,7 @@ struct coord_tuning {
 	ns_t tick;
 	uint32_t msg_rate, msg_burst; /* per member: messages per second, and at once */
 	size_t msg_bytes; /* of answers, cost what a message costs */
+	size_t feed_slice; /* changes taken over from the store in one turn of the loop */
 	uint32_t returns_max, returns_a_minute; /* links of a member that no address pays for */
 	int64_t (*unix_now)(void);
 };
@@ -98,6 +99,8 @@ struct coord {
 	struct store *store; /* the helper thread's, from the first job on */
 	uint64_t fed; /* the helper thread's: version that the feed has read */
 	struct helper *helper;
+	struct list through; /* jobs that have run, and are not answered and in the registry yet */
+	struct loop_timer *through_timer;
 	struct registry *reg;
 	struct clink_server *server; /* coord.c */
 	/* changes */
@@ -153,6 +156,7 @@ void answer_refuse_text(struct coord *c, const struct asker *a, const char *erro
 /* job.c */
 struct job;
 struct feed {
+	size_t taken; /* of the n, in the registry */
 	struct store_change *v;
 	size_t n;
 };
@@ -172,16 +176,23 @@ struct job {
 	const char *why; /* members go that it removes; NULL = they were removed */
 	struct feed feed;
 	int unread; /* why what it changed could not be read back */
+	/* once it has run */
+	int result;
+	bool answered;
+	struct list in_through;
 };
 /* A zeroed struct of that kind; refuses when out of memory and returns NULL. */
 void *job_start(struct coord *c, const struct asker *a, const struct job_kind *kind);
 /* Hands it to the helper; `done` is called in every case, at once when the helper takes no more. */
 void job_submit(struct job *j);
 void job_fail(struct job *j, int err); /* instead of submitting */
+NODISCARD int jobs_init(struct coord *c);
+void jobs_deinit(struct coord *c); /* after the helper's end: what has run is answered and taken over */
 
 /* feed.c: what the store has committed enters the registry. */
 NODISCARD int feed_read(struct store *s, uint64_t *fed, struct feed *ret_feed); /* helper thread */
-void feed_apply(struct coord *c, const struct feed *f, const char *why);
+/* A slice of it; true when that was the last. */
+bool feed_apply(struct coord *c, struct feed *f, const char *why);
 void feed_deinit(struct feed *f);
 
 /* view.c: what a link needs that has version `base`; *ret_text is borrowed until the next call. */

@@ -32,6 +32,7 @@ struct coord_tuning coord_tuning_default(void)
 		.msg_rate = 200,
 		.msg_burst = 2000,
 		.msg_bytes = 8 << 10,
+		.feed_slice = 1000,
 		.returns_max = 30,
 		.returns_a_minute = 30,
 		.unix_now = unix_now,
@@ -103,6 +104,8 @@ static int make_timers(struct coord *c)
 {
 	int err = push_init(c);
 	if (!err)
+		err = jobs_init(c);
+	if (!err)
 		err = loop_timer_new(c->base, on_tick, c, &c->tick_timer);
 	if (!err)
 		loop_timer_in(c->tick_timer, c->tuning.tick);
@@ -147,8 +150,8 @@ int coord_core_new(struct event_base *base, const struct coord_config *cfg, cons
 		.behind = LOG_LIMIT_FEW,
 		.links = LOG_LIMIT_DEBUG};
 	c->next_touch = time_monotonic() + tuning->touch_every;
-	struct list *const lists[] = {
-		&c->conns, &c->fresh, &c->strangers, &c->expiry, &c->touched, &c->watch_order, &c->telling};
+	struct list *const lists[] = {&c->conns, &c->fresh, &c->strangers, &c->expiry, &c->through,
+		&c->touched, &c->watch_order, &c->telling};
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
 		list_init(lists[i]);
 	int err = core_fill(c, cfg, d);
@@ -170,6 +173,7 @@ void coord_core_free(struct coord *c)
 
 	c->stopping = true;
 	helper_free(c->helper); /* answers what is still open */
+	jobs_deinit(c);
 	if (c->reg) {
 		tick_store_rest(c);
 		for (struct list *l; (l = list_pop_front(&c->conns));)

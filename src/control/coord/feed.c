@@ -60,10 +60,14 @@ static void apply_node(struct coord *c, const struct store_change *x)
 		tick_member_offline(c, m);
 }
 
-void feed_apply(struct coord *c, const struct feed *f, const char *why)
+bool feed_apply(struct coord *c, struct feed *f, const char *why)
 {
-	for (size_t i = 0; i < f->n; i++) {
-		const struct store_change *x = &f->v[i];
+	size_t end = c->stopping ? f->n : MIN(f->n, f->taken + c->tuning.feed_slice);
+
+	if (f->taken < end)
+		push_soon(c);
+	for (; f->taken < end; f->taken++) {
+		const struct store_change *x = &f->v[f->taken];
 		struct member *m = registry_by_id(c->reg, x->node.rec.id);
 
 		if (!x->gone)
@@ -74,6 +78,5 @@ void feed_apply(struct coord *c, const struct feed *f, const char *why)
 		else
 			registry_note_removal(c->reg, x->version, x->node.rec.id);
 	}
-	if (f->n)
-		push_soon(c);
+	return f->taken == f->n;
 }

@@ -34,18 +34,60 @@ static int job_run(void *arg)
 	return TM_OK;
 }
 
+/* First the answer: a node that leaves gets it before its link goes. False while changes are left. */
+static bool job_finish(struct job *j)
+{
+	if (!j->answered)
+		j->kind->done(j->c, j, j->result);
+	j->answered = true;
+	return feed_apply(j->c, &j->feed, j->why);
+}
+
+/*
+ * A node with ten thousand clients that goes is as many changes: they take several turns of the loop, and
+ * jobs that ran later wait for their turn, so that no answer speaks of what the registry does not hold yet.
+ */
+static void finish_through(void *ctx)
+{
+	struct coord *c = ctx;
+
+	while (!list_empty(&c->through)) {
+		struct job *j = CONTAINER_OF(c->through.next, struct job, in_through);
+
+		if (!job_finish(j)) {
+			loop_timer_in(c->through_timer, 0);
+			return;
+		}
+		list_remove(&j->in_through);
+		job_free(j);
+	}
+}
+
 static void job_done(void *arg, int err)
 {
 	struct job *j = arg;
+	struct coord *c = j->c;
+	bool first = list_empty(&c->through);
 
 	if (j->unread)
 		LOG_LIMITED(LOG_WARN, &j->c->log.behind, LOG_WHO_ALL,
 			"coord: a change is stored, but nobody is told of it before the next one",
 			KV_ERR(j->unread));
-	/* First the answer: a node that leaves gets it before its link goes. */
-	j->kind->done(j->c, j, err);
-	feed_apply(j->c, &j->feed, j->why);
-	job_free(j);
+	j->result = err;
+	list_push_back(&c->through, &j->in_through);
+	if (first)
+		finish_through(c);
+}
+
+int jobs_init(struct coord *c)
+{
+	return loop_timer_new(c->base, finish_through, c, &c->through_timer);
+}
+
+void jobs_deinit(struct coord *c)
+{
+	finish_through(c);
+	loop_timer_free(c->through_timer);
 }
 
 void *job_start(struct coord *c, const struct asker *a, const struct job_kind *kind)

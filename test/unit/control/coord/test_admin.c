@@ -3,6 +3,8 @@
 
 #include "unit/control/coord/rig.h"
 
+#include "base/encode.h"
+
 #define KEY_A "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE="
 #define KEY_B "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAI="
 
@@ -290,6 +292,37 @@ static void clients_belong_to_their_node(void **state)
 	assert_int_equal(registry_size(r->c->reg), 3);
 }
 
+static void what_one_change_takes_with_it_is_taken_over_in_portions(void **state)
+{
+	enum { N = 25, SLICE = 10 };
+	struct rig *r = *state;
+	struct machine *gate = rig_machine(r, 0), *other = rig_machine(r, 1);
+	struct token t = rig_token(r, json_object());
+
+	machine_join(gate, "gate");
+	for (unsigned i = 0; i < N; i++) {
+		char name[16], key[BASE64_LEN(32) + 1];
+		uint8_t raw[32] = {9, (uint8_t)i};
+
+		snprintf(name, sizeof(name), "phone-%u", i);
+		base64_encode(raw, sizeof(raw), key);
+		assert_true(ok(rig_admin(r, json_pack("{s:s, s:s, s:s, s:s}", "cmd", "client.add", "name",
+						    name, "key", key, "via", "gate"))));
+	}
+	rig_settle(r);
+	assert_int_equal(registry_size(r->c->reg), 2 + N);
+	r->c->tuning.feed_slice = SLICE;
+	machine_enrol(other, &t, "other");
+	assert_true(ok(rig_admin(r, json_pack("{s:s, s:s}", "cmd", "node.remove", "node", "gate"))));
+	assert_int_equal(registry_size(r->c->reg), 3 + N - SLICE);
+	/* Whoever asks next is answered when all of it is there. */
+	assert_true(ok(rig_admin(r, json_pack("{s:s, s:i}", "cmd", "token.create", "uses", 1))));
+	assert_int_equal(registry_size(r->c->reg), 2);
+	machine_hello(other, NULL);
+	rig_settle(r);
+	assert_int_equal(machine_size(other), 2);
+}
+
 static void the_list_of_clients_comes_in_pages(void **state)
 {
 	enum { NODES = 9, N = 2 * LIST_PAGE + 1 }; /* nodes among them do not count */
@@ -484,6 +517,7 @@ int main(void)
 		T(a_node_leaves_with_an_answer),
 		T(the_coordinators_own_node_stays),
 		T(clients_belong_to_their_node),
+		T(what_one_change_takes_with_it_is_taken_over_in_portions),
 		T(the_list_of_clients_comes_in_pages),
 		T(a_gateway_cannot_use_up_the_addresses_of_the_mesh),
 		T(every_mistake_gets_a_sentence_and_a_hint),

@@ -278,6 +278,35 @@ static void a_wall_clock_set_back_a_year_does_not_lock_the_peer_out(void **state
 	expect_connected(a, b);
 }
 
+/* A clock that was years ahead, and then the file that keeps it from going back was lost. */
+static void a_peer_that_lost_its_clock_is_met_by_our_own_handshake(void **state)
+{
+	WORLD(state);
+	struct datagram stale;
+
+	a->clock_offset = 3 * 365 * 86400 * SEC;
+	host_send(a, b);
+	sim_run(s, 1 * SEC);
+	expect_connected(a, b);
+	a->clock_offset = 0;
+	host_restart(a);
+	host_send(a, b);
+	sim_run(s, 6 * SEC); /* b has just answered: it initiates five seconds later */
+	assert_true(b->verdicts[DEV_OLD_TIMESTAMP] > 0);
+	assert_int_equal(b->sent[WG_INIT], 1);
+	expect_connected(a, b);
+
+	/* Whoever recorded it can have one such handshake in five seconds, and nothing else. */
+	stale = a->last[WG_INIT];
+	stale.from.port++;
+	for (unsigned i = 0; i < 200; i++) {
+		sim_inject(s, &stale);
+		sim_run(s, 50 * MS);
+	}
+	assert_in_range(b->sent[WG_INIT], 2, 4);
+	expect_connected(a, b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -298,6 +327,7 @@ int main(void)
 		SCENARIO(nothing_decipherable_is_left_after_three_lifetimes),
 		SCENARIO(a_suspended_machine_recovers),
 		SCENARIO(a_wall_clock_set_back_a_year_does_not_lock_the_peer_out),
+		SCENARIO(a_peer_that_lost_its_clock_is_met_by_our_own_handshake),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -223,6 +223,27 @@ static void a_wall_clock_that_jumps_does_not_lock_the_peer_out(void **state)
 	expect_connected(a, b);
 }
 
+/* Checks with stamps of the past are not answered either: the other side finds the way. */
+static void a_member_that_lost_a_clock_that_was_years_ahead_is_met_again(void **state)
+{
+	MESH(state);
+
+	a->clock_offset = 3 * 365 * 86400 * SEC;
+	talk(a, b, true, 100 * MS, 3 * SEC);
+	a->clock_offset = 0;
+	host_restart(a);
+	for (unsigned i = 0; i < 3; i++) {
+		talk(a, b, false, 100 * MS, 200 * SEC);
+		expect_connected(a, b);
+	}
+	host_move(b);
+	talk(a, b, false, 100 * MS, 20 * SEC);
+	expect_connected(a, b);
+	host_restart(b);
+	talk(a, b, false, 100 * MS, 20 * SEC);
+	expect_connected(a, b);
+}
+
 static void a_restarted_member_is_found_again(void **state)
 {
 	MESH(state);
@@ -252,6 +273,7 @@ int main(void)
 		MESH_SCENARIO(mappings_that_expired_in_silence_are_made_anew),
 		MESH_SCENARIO(after_a_suspend_traffic_flows_again),
 		MESH_SCENARIO(a_wall_clock_that_jumps_does_not_lock_the_peer_out),
+		MESH_SCENARIO(a_member_that_lost_a_clock_that_was_years_ahead_is_met_again),
 		MESH_SCENARIO(a_restarted_member_is_found_again),
 	};
 

@@ -102,6 +102,17 @@ static int answer(struct device *d, struct peer *p, struct hs_incoming *in, cons
 	return TM_OK;
 }
 
+/*
+ * It is from p, at some time. If a recording, nothing is lost: p gets a handshake of ours, by the way that we
+ * know, at most one in REKEY_TIMEOUT. But if p's clock was years ahead once and is not any more, this is how
+ * we meet again: all that it sends would be refused for years.
+ */
+static void ask_back(struct device *d, struct peer *p, ns_t now)
+{
+	timers_handshake_wanted(&p->timers, &d->limits, now);
+	peer_service(d, p, now);
+}
+
 static enum device_verdict receive_init(struct device *d, const struct arrival *a)
 {
 	struct hs_incoming in;
@@ -131,6 +142,8 @@ static enum device_verdict receive_init(struct device *d, const struct arrival *
 		err = handshake_accept_init(&p->hs, &in, a->now);
 	if (err == TM_OK)
 		err = answer(d, p, &in, a);
+	else if (err == TM_EREPLAY && handshake_is_stale(&p->hs, &in))
+		ask_back(d, p, a->now);
 	hs_incoming_wipe(&in);
 	if (err == TM_OK)
 		peer_service(d, p, a->now);

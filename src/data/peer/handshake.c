@@ -241,6 +241,11 @@ int handshake_accept_init(struct handshake *h, const struct hs_incoming *in, ns_
 	return TM_OK;
 }
 
+bool handshake_is_stale(const struct handshake *h, const struct hs_incoming *in)
+{
+	return get_be64(in->stamp) + HS_STAMP_STALE_S < get_be64(h->received_stamp);
+}
+
 static int take_keys(struct noise *n, uint32_t remote_index, struct hs_keys *ret_keys)
 {
 	struct noise_cipher send, recv;

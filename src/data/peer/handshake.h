@@ -22,6 +22,8 @@
 
 /* Refuse initiations of one peer that come closer together than this, replayed or not. */
 #define HS_INITIATIONS_PER_SECOND 50
+/* Nothing is on its way for so long: a recording, or its sender's clock went back. */
+#define HS_STAMP_STALE_S (10 * 60)
 
 /* Our static key pair. */
 struct hs_self {
@@ -103,6 +105,8 @@ NODISCARD int handshake_consume_init(struct handshake *h, const struct hs_self *
 /* Responder, initiation consumed: TM_EREPLAY for a stamp that is not newer, TM_EAGAIN for too many; else
  * remembers the stamp. */
 NODISCARD int handshake_accept_init(struct handshake *h, const struct hs_incoming *in, ns_t now);
+/* Responder, initiation refused for its stamp: is that older than anything on its way can be? */
+bool handshake_is_stale(const struct handshake *h, const struct hs_incoming *in);
 NODISCARD int handshake_create_response(struct handshake *h, struct hs_incoming *in, struct aead *a,
 	uint32_t index, const uint8_t e_priv[static WG_KEY], uint8_t out[static WG_RESPONSE_MAC1],
 	struct hs_keys *ret_keys);

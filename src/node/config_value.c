@@ -115,6 +115,18 @@ static bool is_aead(const char *s)
 	return known;
 }
 
+/* "auto, ipsec-mb or libcrypto", as the CPU and the build have it. */
+static const char *aead_names(char *buf, size_t size)
+{
+	const char *name;
+	size_t n = (size_t)snprintf(buf, size, "auto");
+
+	for (size_t i = 0; (name = aead_provider_at(i)) && n < size; i++)
+		n += (size_t)snprintf(
+			buf + n, size - n, "%s%s", aead_provider_at(i + 1) ? ", " : " or ", name);
+	return buf;
+}
+
 static bool is_hostname(const char *s, size_t n)
 {
 	bool letter = false; /* in the last label: otherwise it is a mistyped IPv4 address */
@@ -212,6 +224,7 @@ static int set_text(const struct config_row *row, const char *text, bool ok, con
 int config_set(const struct config_row *row, const char *text, bool quoted, struct config *c, struct diag *d)
 {
 	void *field = (char *)c + row->at;
+	char names[160];
 	struct ip ip;
 
 	switch (row->type) {
@@ -223,8 +236,7 @@ int config_set(const struct config_row *row, const char *text, bool quoted, stru
 			return refuse(d, TM_EINVAL, row, text, "error, warn, info or debug");
 		return TM_OK;
 	case CONFIG_AEAD:
-		return set_text(row, text, is_aead(text),
-			"auto, or a provider that `tunnelmesh version` lists", field, d);
+		return set_text(row, text, is_aead(text), aead_names(names, sizeof(names)), field, d);
 	case CONFIG_OFFLOADS:
 		if (plane_offloads_parse(text, field) != TM_OK)
 			return refuse(d, TM_EINVAL, row, text,

@@ -101,7 +101,7 @@ def run(lab, keep):
         print(f"   first ping answered {time.monotonic() - started:.2f} s after pressing return")
     proves("no config file, no account, no third-party server; each token works once")
 
-    step("Everybody reaches everybody by name, over IPv4 and IPv6")
+    step("Everybody reaches everybody, over IPv4 and IPv6")
     ping_everywhere(nodes)
     proves("six directions, two address families, direct encrypted tunnels")
 

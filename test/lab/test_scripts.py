@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""What `make` does to the machine of somebody who only wants to install the program, with stand-ins for apt and cmake."""
+"""What `make` does to the machine of somebody who only wants to install the program, with stand-ins for apt and cmake; and how what it
+installs to be read looks."""
 import os
 import shutil
 import subprocess
@@ -89,3 +90,11 @@ def test_what_tests_leave_as_root_is_in_nobodys_way(tree):
     as_somebody = ("setpriv", f"--reuid={SOMEBODY}", f"--regid={SOMEBODY}", "--clear-groups", "--")
     r = run(bin_, *as_somebody, sources / "scripts/build", "release")
     assert r.returncode == 0, r.stderr
+
+
+@pytest.mark.parametrize("page", sorted(os.listdir(os.path.join(ROOT, "dist/man"))))
+def test_every_quotation_in_a_manual_page_ends_before_the_next(page):
+    text = subprocess.run(["mandoc", "-T", "utf8", os.path.join(ROOT, "dist/man", page)], capture_output=True, text=True,
+                          check=True).stdout
+    quotes = "".join(c for c in text if c in "\u201c\u201d")
+    assert quotes and quotes == "\u201c\u201d" * (len(quotes) // 2)

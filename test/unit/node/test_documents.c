@@ -14,6 +14,7 @@
 
 #include "cli/core/cli.h"
 #include "cli/core/commands.h"
+#include "data/plane/drops.h"
 #include "os/os.h"
 
 static char *read_source(const char *name)
@@ -112,6 +113,22 @@ static bool is_option(const char *name, size_t n)
 	return false;
 }
 
+static void the_manual_explains_every_reason_to_drop_a_packet(void **state)
+{
+	char *text = read_source("dist/man/tunnelmesh.8"), row[256];
+
+	(void)state;
+	for (int i = 0; i < DROP_N; i++) {
+		const char *why = plane_drop_text((enum plane_drop)i);
+
+		snprintf(row, sizeof(row), ".It Ql %s\n%c%s.\n", plane_drop_label((enum plane_drop)i),
+			toupper((unsigned char)why[0]), why + 1);
+		if (!strstr(text, row))
+			fail_msg("dist/man/tunnelmesh.8 has no row: %s", row);
+	}
+	free(text);
+}
+
 static void the_completions_offer_no_option_that_there_is_not(void **state)
 {
 	(void)state;
@@ -135,6 +152,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_option_is_documented_and_completed),
 		cmocka_unit_test(every_command_is_documented_and_completed),
+		cmocka_unit_test(the_manual_explains_every_reason_to_drop_a_packet),
 		cmocka_unit_test(the_completions_offer_no_option_that_there_is_not),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

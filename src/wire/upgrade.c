@@ -242,15 +242,13 @@ static int version_parse(struct span v)
 	return v.s[5] == '1' && v.s[7] >= '1' ? TM_OK : TM_EVERSION;
 }
 
-/* 24 characters of base64 that are 16 bytes. */
+/* 16 bytes in base64: 24 characters are no less, and there is no room for more. */
 static bool key_valid(struct span v)
 {
 	uint8_t key[UPGRADE_KEY];
 	size_t n;
 
-	if (v.n != KEY_TEXT || base64_decode(v.s, v.n, key, sizeof(key), &n))
-		return false;
-	return n == UPGRADE_KEY;
+	return v.n == KEY_TEXT && base64_decode(v.s, v.n, key, sizeof(key), &n) == TM_OK;
 }
 
 /* Is the target the path, perhaps with a query? */

@@ -135,7 +135,7 @@ static void print_one_peer(
 	struct peer_view v;
 
 	peer_view_take(n, member, presence, &v);
-	view_print_peer(&v, out);
+	view_print_peer(&v, NULL, out);
 }
 
 /* subject: the id of one peer, "" = all. */
@@ -170,6 +170,32 @@ static void cmd_peers(struct node *n, const json_t *req, struct ctl_call *call)
 		ctl_reply_text(call, show_peers(n, only, NULL));
 	else
 		show_with_presence(n, call, show_peers, "");
+}
+
+static char *show_reach(struct node *n, const char *id, const struct presence *presence)
+{
+	const struct mesh_node *member = mesh_by_id(peers_mesh(n->peers), id);
+	struct jsonout out = {0};
+	struct reach_view v;
+
+	if (member) {
+		reach_view_take(n, member, presence, &v);
+		view_print_reach(&v, &out);
+	} else {
+		msg_refusal_put(&out, NULL, "not_found", "this node has just left the mesh", NULL);
+	}
+	return jsonout_take(&out, NULL);
+}
+
+static void cmd_peer(struct node *n, const json_t *req, struct ctl_call *call)
+{
+	const struct mesh_node *r = find_node(n, req, "node", call);
+
+	if (r && strcmp(r->id, n->enrolment.self.id) == 0)
+		ctl_reply(call, msg_refusal("not_found", "that is this machine itself",
+					"`tunnelmesh status` shows it"));
+	else if (r)
+		show_with_presence(n, call, show_reach, r->id);
 }
 
 /* Who that is, and by what port we would be asked: a mesh uses the same everywhere. */
@@ -470,6 +496,7 @@ static const struct command {
 } commands[] = {
 	{"status", cmd_status, true},
 	{"peers", cmd_peers, true},
+	{"peer", cmd_peer, true},
 	{"version", cmd_version, true},
 	{"ping.resolve", cmd_resolve, true},
 	{"bench.resolve", cmd_bench_resolve, true},

@@ -45,15 +45,25 @@ void peer_view_take(const struct node *n, const struct mesh_node *member, const 
 	*ret_view = v;
 }
 
-static void take_link(const struct node *n, struct node_view *v)
+static struct link_view take_link(const struct node *n)
 {
+	struct link_view v = {.up = agent_link_up(n->agent), .removed = n->removed[0] != '\0'};
 	struct endpoint ep;
 
-	v->link.up = agent_link_up(n->agent);
-	v->link.removed = n->removed[0] != '\0';
-	v->link.error = n->removed[0] ? n->removed : v->link.up ? "" : agent_last_error(n->agent);
+	v.error = v.removed ? n->removed : v.up ? "" : agent_last_error(n->agent);
 	if (agent_coordinator_data_endpoint(n->agent, &ep))
-		v->link.address = ep.ip;
+		v.address = ep.ip;
+	return v;
+}
+
+void reach_view_take(const struct node *n, const struct mesh_node *member, const struct presence *presence,
+	struct reach_view *ret_view)
+{
+	struct reach_view v = {.mine = core_mine(n->path_core), .link = take_link(n)};
+
+	peer_view_take(n, member, presence, &v.peer);
+	v.pairs = core_pairs(n->path_core, member->key, &v.n_pairs, &v.chosen);
+	*ret_view = v;
 }
 
 static void take_plane(const struct node *n, struct node_view *v)
@@ -125,7 +135,7 @@ int node_view_take(
 	if (!v.peers)
 		return TM_ENOMEM;
 
-	take_link(n, &v);
+	v.link = take_link(n);
 	take_plane(n, &v);
 	v.clock_failure = keeper_failure(n->keeper);
 	v.map_failure = peers_failure(n->peers);

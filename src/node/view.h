@@ -8,6 +8,7 @@
 #define TM_NODE_VIEW_H
 
 #include "base/jsonout.h"
+#include "control/path/pair.h"
 #include "data/plane/plane.h"
 #include "mesh/mesh.h"
 
@@ -36,18 +37,41 @@ struct peer_view {
 	int64_t last_handshake; /* Unix seconds, 0 = never */
 };
 
+/* What came of one address of a peer. */
+enum view_tried {
+	VIEW_WAITS, /* it is its turn soon */
+	VIEW_ASKED, /* no answer yet */
+	VIEW_SILENT, /* no answer; asked again in the next round */
+	VIEW_ANSWERS,
+	VIEW_IN_USE,
+	VIEW_NO_ROUTE, /* from this machine: no address of that family, often */
+	VIEW_LOOP, /* the way there is the mesh itself */
+	VIEW_TRIED_N,
+};
+
+struct link_view {
+	bool up;
+	bool removed; /* from the mesh, by the coordinator */
+	const char *error; /* "" = none */
+	struct ip address; /* of the coordinator; IP_NONE = not known */
+};
+
+/* A peer, what was tried to reach it, and where it may try us. */
+struct reach_view {
+	struct peer_view peer;
+	const struct pair *pairs, *chosen; /* chosen NULL = none */
+	size_t n_pairs;
+	const struct candidates *mine;
+	struct link_view link;
+};
+
 struct node_view {
 	const struct mesh_info *mesh;
 	const char *name, *id; /* this node's */
 	struct ip ip4, ip6;
 	const uint8_t *key;
 	bool coordinator;
-	struct {
-		bool up;
-		bool removed; /* from the mesh, by the coordinator */
-		const char *error; /* "" = none */
-		struct ip address; /* of the coordinator; IP_NONE = not known */
-	} link;
+	struct link_view link;
 	const char *tun, *aead, *steering;
 	const char *clock_failure, *map_failure; /* why it is not saved; "" = it is */
 	bool program_replaced; /* a newer one is installed, most likely */
@@ -78,12 +102,18 @@ NODISCARD int view_members(const struct node *n, const struct mesh_node ***ret_m
 void peer_view_take(const struct node *n, const struct mesh_node *member, const struct presence *presence,
 	struct peer_view *ret_view);
 
+void reach_view_take(const struct node *n, const struct mesh_node *member, const struct presence *presence,
+	struct reach_view *ret_view);
+
 /* --- view_json.c --- */
+enum view_tried view_tried_of(const struct pair *p, bool in_use); /* pure */
 bool view_in_use(const struct peer_view *p); /* pure */
 const char *view_path_name(enum view_path p);
 /* What is shown as its path: one that is offline is not being looked for in earnest. Pure. */
 enum view_path view_shown_path(const struct peer_view *p);
 void view_print_status(const struct node_view *v, struct jsonout *out);
-void view_print_peer(const struct peer_view *p, struct jsonout *out);
+void view_print_peer(
+	const struct peer_view *p, const char *name, struct jsonout *out); /* name NULL: in a list */
+void view_print_reach(const struct reach_view *v, struct jsonout *out);
 
 #endif

@@ -99,11 +99,11 @@ static void put_member(const struct peer_view *p, struct jsonout *out)
 	jsonout_list_end(out);
 }
 
-void view_print_peer(const struct peer_view *p, struct jsonout *out)
+void view_print_peer(const struct peer_view *p, const char *name, struct jsonout *out)
 {
 	char endpoint[ENDPOINT_STR_LEN];
 
-	jsonout_object(out, NULL);
+	jsonout_object(out, name);
 	put_member(p, out);
 	put_ip(out, "ip4", &p->ip4);
 	put_ip(out, "ip6", &p->ip6);
@@ -134,13 +134,72 @@ static void put_self(const struct node_view *v, struct jsonout *out)
 	jsonout_object_end(out);
 }
 
-static void put_link(const struct node_view *v, struct jsonout *out)
+static void put_link(const struct link_view *v, struct jsonout *out)
 {
 	jsonout_object(out, "link");
-	jsonout_bool(out, "up", v->link.up);
-	jsonout_bool(out, "removed", v->link.removed);
-	put_text(out, "error", v->link.error);
-	put_ip(out, "coordinator_ip", &v->link.address);
+	jsonout_bool(out, "up", v->up);
+	jsonout_bool(out, "removed", v->removed);
+	put_text(out, "error", v->error);
+	put_ip(out, "coordinator_ip", &v->address);
+	jsonout_object_end(out);
+}
+
+enum view_tried view_tried_of(const struct pair *p, bool in_use)
+{
+	if (in_use)
+		return VIEW_IN_USE;
+	if (p->outlet.reach == REACH_MESH)
+		return VIEW_LOOP;
+	if (p->last_ok && !p->failed && !p->tries)
+		return VIEW_ANSWERS;
+	if (p->outlet.reach == REACH_NONE && (p->failed || p->tries))
+		return VIEW_NO_ROUTE;
+	if (p->failed)
+		return VIEW_SILENT;
+	return p->tries ? VIEW_ASKED : VIEW_WAITS;
+}
+
+static void put_tried(const struct pair *p, bool in_use, struct jsonout *out)
+{
+	static const char *const words[VIEW_TRIED_N] = {
+		[VIEW_WAITS] = "waiting",
+		[VIEW_ASKED] = "asked",
+		[VIEW_SILENT] = "no_answer",
+		[VIEW_ANSWERS] = "answers",
+		[VIEW_IN_USE] = "in_use",
+		[VIEW_NO_ROUTE] = "no_route",
+		[VIEW_LOOP] = "loop",
+	};
+	char endpoint[ENDPOINT_STR_LEN];
+
+	jsonout_object(out, NULL);
+	jsonout_text(out, "endpoint", endpoint_format(&p->way.remote, endpoint));
+	jsonout_text(out, "candidate", candidate_type_name(p->type));
+	jsonout_text(out, "result", words[view_tried_of(p, in_use)]);
+	put_rtt(out, p->rtt);
+	jsonout_object_end(out);
+}
+
+void view_print_reach(const struct reach_view *v, struct jsonout *out)
+{
+	char endpoint[ENDPOINT_STR_LEN];
+
+	jsonout_object(out, NULL);
+	jsonout_bool(out, "ok", true);
+	view_print_peer(&v->peer, "peer", out);
+	jsonout_list(out, "tried");
+	for (size_t i = 0; i < v->n_pairs; i++)
+		put_tried(&v->pairs[i], &v->pairs[i] == v->chosen, out);
+	jsonout_list_end(out);
+	jsonout_list(out, "mine");
+	for (size_t i = 0; i < v->mine->n; i++) {
+		jsonout_object(out, NULL);
+		jsonout_text(out, "endpoint", endpoint_format(&v->mine->v[i].ep, endpoint));
+		jsonout_text(out, "candidate", candidate_type_name(v->mine->v[i].type));
+		jsonout_object_end(out);
+	}
+	jsonout_list_end(out);
+	put_link(&v->link, out);
 	jsonout_object_end(out);
 }
 
@@ -193,7 +252,7 @@ void view_print_status(const struct node_view *v, struct jsonout *out)
 	put_prefix(out, "net6", &v->mesh->net6);
 	jsonout_object_end(out);
 	put_self(v, out);
-	put_link(v, out);
+	put_link(&v->link, out);
 	jsonout_text(out, "version", TM_VERSION);
 	jsonout_int(out, "pid", getpid());
 	jsonout_text(out, "tun", v->tun);
@@ -212,7 +271,7 @@ void view_print_status(const struct node_view *v, struct jsonout *out)
 	put_drops(v, out);
 	jsonout_list(out, "peers");
 	for (size_t i = 0; i < v->n_peers; i++)
-		view_print_peer(&v->peers[i], out);
+		view_print_peer(&v->peers[i], NULL, out);
 	jsonout_list_end(out);
 	jsonout_int(out, "left_out", (int64_t)v->n_left_out);
 	jsonout_object_end(out);

@@ -907,7 +907,7 @@ for name, argv, says in (
         ("bad-ttl", ["token", "create", "--ttl", "soon"], r"--ttl.*soon"),
         ("bad-log-level", ["status", "--log-level", "loud"], r"--log-level wants error, warn, info or debug"),
         ("missing-argument", ["join"], r"join wants TOKEN"),
-        ("one-argument-too-many", ["status", "now"], r'"now" is one argument too many'),
+        ("one-argument-too-many", ["peers", "now"], r'"now" is one argument too many'),
         ("exclusive-options", ["init", "--foreground", "--no-up"], r"exclude each other")):
     def usage(net, argv=argv):
         return Attempt(net.node("hub"), *argv)

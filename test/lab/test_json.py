@@ -7,9 +7,9 @@ import re
 DOCUMENT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../docs/json.md")
 
 # Whose keys a row refers to, and the words in it that are no keys of this one.
-SAME_AS = {"status": ["peers"], "join": ["init", "peers"], "client list": ["node list"], "node rename": ["node list"],
+SAME_AS = {"status": ["peers"], "status NAME": ["peers"], "join": ["init", "peers"], "client list": ["node list"], "node rename": ["node list"],
            "node tag": ["node list"]}
-NO_KEYS = {"join": {"init", "peers", "token"}, "node rename": {"nodes", "list"}, "node tag": {"nodes", "list"}, "client list": {"nodes"}}
+NO_KEYS = {"status NAME": {"peers", "status"}, "ping": {"status", "NAME"}, "join": {"init", "peers", "token"}, "node rename": {"nodes", "list"}, "node tag": {"nodes", "list"}, "client list": {"nodes"}}
 
 
 def documented():
@@ -40,6 +40,7 @@ def test_every_command_prints_the_keys_that_are_documented(net):
                     + said["token create"]["id"]):
         words = [w for w in command.split() if w.isalpha() and w not in ("laptop", "desk", "phone", "x")]
         said[" ".join(words)] = hub.json(*command.split())
+    said["status NAME"] = hub.json("status", "desk")
     said["leave"] = laptop.json("leave", "-y")
     said["down"] = hub.json("down")
     table = documented()

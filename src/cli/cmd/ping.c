@@ -9,6 +9,7 @@
 #include "cli/core/call.h"
 #include "cli/core/commands.h"
 #include "cli/core/peers.h"
+#include "cli/core/reach.h"
 #include "crypto/init.h"
 #include "os/interrupt.h"
 
@@ -172,19 +173,37 @@ static json_t *ms_json(const struct ping *p, double ms)
 	return p->received ? json_rounded(ms) : json_null();
 }
 
-static json_t *summary_json(const struct ping *p, double loss)
+/* Nothing came back: what the daemon tried to reach it, NULL when it cannot say. */
+static json_t *ask_reach(const struct ping *p)
+{
+	struct diag ignored = {0};
+	json_t *reply = NULL;
+
+	if (p->received || cli_ask(p->c, "peer", json_pack("{s:s}", "node", p->id), ASK_TIMEOUT_MS, &reply,
+				   &ignored) < 0)
+		return NULL;
+	return reply;
+}
+
+static json_t *summary_json(const struct ping *p, double loss, const json_t *reach)
 {
 	double avg = p->received ? (double)p->sum / (double)MS / p->received : 0;
-	json_t *j = json_pack("{s:b, s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:O}", "ok",
+	json_t *j = json_pack("{s:b, s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:O, s:O?}", "ok",
 		p->received > 0, "name", p->name, "id", p->id, "ip", p->address, "sent", (json_int_t)p->sent,
 		"received", (json_int_t)p->received, "loss_percent",
 		p->sent ? json_rounded(loss) : json_null(), "rtt_min_ms",
 		ms_json(p, (double)p->min / (double)MS), "rtt_avg_ms", ms_json(p, avg), "rtt_max_ms",
-		ms_json(p, (double)p->max / (double)MS), "replies", p->replies);
+		ms_json(p, (double)p->max / (double)MS), "replies", p->replies, "tried",
+		json_object_get(reach, "tried"));
 
-	if (!p->received && j)
-		json_object_update_new(j, json_pack("{s:s, s:s+, s:n}", "code", "no_reply", "error", p->name,
-						  " does not answer", "hint"));
+	if (!p->received && j) {
+		char why[REACH_TEXT_LEN] = "";
+
+		if (reach)
+			reach_explain(reach, why);
+		json_object_update_new(j, json_pack("{s:s, s:s+, s:s?}", "code", "no_reply", "error", p->name,
+						  " does not answer", "hint", *why ? why : NULL));
+	}
 	return j;
 }
 
@@ -194,14 +213,24 @@ static int summary(struct ping *p)
 	double min = (double)p->min / (double)MS, max = (double)p->max / (double)MS;
 	double avg = p->received ? (double)p->sum / (double)MS / p->received : 0;
 	int status = p->received ? CLI_DONE : CLI_FAILED;
+	_cleanup_(json_decrefp) json_t *reach = ask_reach(p);
+	char why[REACH_TEXT_LEN];
 
 	if (p->c->g.json)
-		return cli_json_take(p->c, summary_json(p, loss)) == CLI_DONE ? status : CLI_FAILED;
+		return cli_json_take(p->c, summary_json(p, loss, reach)) == CLI_DONE ? status : CLI_FAILED;
 
 	fprintf(p->c->out, "  %u sent, %u received, %.0f %% lost", p->sent, p->received, loss);
 	if (p->received)
 		fprintf(p->c->out, "; min/avg/max %.2f/%.2f/%.2f ms", min, avg, max);
 	fputc('\n', p->c->out);
+	if (!reach)
+		return status;
+
+	int err = reach_print_tried(reach, p->c->out, &p->c->screen);
+	if (err)
+		return cli_fail(p->c, &(struct diag){0}, err);
+	if (*reach_explain(reach, why))
+		fprintf(p->c->out, "  %s\n", why);
 	return status;
 }
 

@@ -7,6 +7,7 @@
 #include "cli/core/columns.h"
 #include "cli/core/commands.h"
 #include "cli/core/peers.h"
+#include "cli/core/reach.h"
 
 static void status_row(struct columns *t, const json_t *p, int64_t now)
 {
@@ -65,16 +66,77 @@ static void print_self(struct cli *c, const json_t *status)
 		json_text(link, "error"));
 }
 
-static int status_run(struct cli *c, const void *opts UNUSED, const struct opt_words *words UNUSED)
+static void print_peer(struct cli *c, const json_t *p)
+{
+	char path[PEER_TEXT_LEN], traffic[PEER_TEXT_LEN], age[FORMAT_LEN], tags[1024];
+	const json_t *online = json_object_get(p, "online");
+	int64_t handshake = json_number(p, "last_handshake_at");
+
+	tags_text(json_object_get(p, "tags"), tags, sizeof(tags));
+	fprintf(c->out, "  %s \u00b7 %s, %s \u00b7 %s%s%s%s\n", json_text(p, "name"), json_text(p, "ip4"),
+		json_text(p, "ip6"),
+		json_is_true(json_object_get(p, "coordinator")) ? "coordinator" : json_text(p, "kind"),
+		*tags ? " \u00b7 tags " : "", tags,
+		json_is_true(online)    ? " \u00b7 online"
+		: json_is_false(online) ? " \u00b7 offline"
+					: "");
+	fprintf(c->out, "  id %s, key %s\n", json_text(p, "id"), json_text(p, "key"));
+	fprintf(c->out, "  path %s \u00b7 RX/TX %s \u00b7 handshake %s\n", peer_path(p, path),
+		peer_traffic(p, traffic),
+		handshake ? format_age(handshake, time_real() / SEC, age) : "never");
+}
+
+static void print_mine(struct cli *c, const json_t *mine)
+{
+	const char *comma = "  this machine is looked for at ";
+	json_t *m;
+	size_t i;
+
+	json_array_foreach ((json_t *)(uintptr_t)mine, i, m) {
+		fprintf(c->out, "%s%s", comma, json_text(m, "endpoint"));
+		comma = ", ";
+	}
+	if (i)
+		fputc('\n', c->out);
+}
+
+static int one_peer(struct cli *c, const char *name)
+{
+	char why[REACH_TEXT_LEN];
+	int status, err;
+	_cleanup_(json_decrefp) json_t *reply =
+		cli_fetch(c, "peer", json_pack("{s:s}", "node", name), &status);
+	if (!reply)
+		return status;
+
+	print_peer(c, json_object_get(reply, "peer"));
+	if (json_array_size(json_object_get(reply, "tried"))) {
+		fputc('\n', c->out);
+		err = reach_print_tried(reply, c->out, &c->screen);
+		if (err)
+			return cli_fail(c, &(struct diag){0}, err);
+	}
+	if (*reach_explain(reply, why)) {
+		fputc('\n', c->out);
+		print_mine(c, json_object_get(reply, "mine"));
+		fprintf(c->out, "  %s\n", why);
+	}
+	return CLI_DONE;
+}
+
+static int status_run(struct cli *c, const void *opts UNUSED, const struct opt_words *words)
 {
 	static const char *const heads[] = {
 		"NAME", "ADDRESS", "PATH", "RTT", "ENDPOINT", "RX/TX", "HANDSHAKE"};
 	_cleanup_(json_decrefp) json_t *status = NULL;
-	_cleanup_(columns_deinit) struct columns t;
+	_cleanup_(columns_deinit) struct columns t = {0};
 	struct diag d = {0};
 	size_t i;
 	json_t *p;
 	int result, err;
+
+	if (words->n)
+		return one_peer(c, words->v[0]);
 
 	columns_init(&t, heads, ARRAY_LEN(heads));
 	status = cli_fetch(c, "status", c->g.json ? NULL : json_pack("{s:b}", "brief", 1), &result);
@@ -103,11 +165,14 @@ static int status_run(struct cli *c, const void *opts UNUSED, const struct opt_w
 
 const struct command cmd_status = {
 	.name = "status",
-	.summary = "this node, its peers and the paths to them",
+	.args = "[NAME]",
+	.summary = "this node, its peers and the paths to them; or one peer in detail",
 	.details = "PATH is how packets reach the peer: direct with the address used, checking while a "
 		   "way is looked for, idle when nothing was sent lately. RX/TX counts bytes in the "
 		   "tunnel. In a mesh of hundreds only those are listed that something was sent to; "
-		   "--json lists all.",
+		   "--json lists all. With NAME: that peer, and what came of every address by which it was "
+		   "tried to reach it.",
+	.max_words = 1,
 	.run = status_run,
 };
 

@@ -120,6 +120,20 @@ bool core_view(const struct core *c, const uint8_t key[static 32], struct core_v
 	return true;
 }
 
+const struct pair *core_pairs(
+	const struct core *c, const uint8_t key[static 32], size_t *ret_n, const struct pair **ret_chosen)
+{
+	const struct record *rec = record_by_key(c, key);
+
+	*ret_n = 0;
+	*ret_chosen = NULL;
+	if (!rec || !rec->live)
+		return NULL;
+	*ret_n = rec->live->path.n_pairs;
+	*ret_chosen = path_chosen(&rec->live->path);
+	return rec->live->path.pairs;
+}
+
 const struct candidates *core_mine(const struct core *c)
 {
 	return &c->mine;

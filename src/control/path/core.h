@@ -151,6 +151,10 @@ struct core_view {
 };
 /* False for peers that were never used. */
 bool core_view(const struct core *c, const uint8_t key[static 32], struct core_view *ret_view);
+/* All addresses of the peer that are being tried or were last, until the next input; *ret_chosen is the one
+ * in use, NULL = none. None for a peer that nobody has wanted lately. */
+const struct pair *core_pairs(
+	const struct core *c, const uint8_t key[static 32], size_t *ret_n, const struct pair **ret_chosen);
 const struct candidates *core_mine(const struct core *c);
 uint64_t core_refused(const struct core *c); /* STUN messages without valid integrity, or replayed */
 

@@ -61,8 +61,8 @@ static void mistakes_on_the_command_line_exit_with_2_and_one_line(void **state)
 		{"status --jsno", "tunnelmesh: status has no option --jsno (did you mean --json?)\n"},
 		{"--stat-dir x status",
 			"tunnelmesh: there is no option --stat-dir (did you mean --state-dir?)\n"},
-		{"status extra", "tunnelmesh: status: \"extra\" is one argument too many (usage: tunnelmesh "
-				 "status)\n"},
+		{"peers extra", "tunnelmesh: peers: \"extra\" is one argument too many (usage: tunnelmesh "
+				"peers)\n"},
 		{"join", "tunnelmesh: join wants TOKEN (usage: tunnelmesh join TOKEN)\n"},
 		{"node rename a", "tunnelmesh: node rename wants NODE NAME (usage: tunnelmesh node rename "
 				  "NODE NAME)\n"},

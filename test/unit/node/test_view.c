@@ -83,7 +83,7 @@ static void a_peer_is_printed_with_all_that_is_known(void **state UNUSED)
 	struct jsonout w = {0};
 
 	sample_init(&s);
-	view_print_peer(&s.peer, &w);
+	view_print_peer(&s.peer, NULL, &w);
 	json_t *j = read_back(&w);
 	assert_string_equal(text(j, "name"), "nas");
 	assert_string_equal(text(j, "ip4"), "100.101.0.3");
@@ -110,7 +110,7 @@ static void what_is_not_known_is_null(void **state UNUSED)
 	s.peer.rtt = 0;
 	s.peer.remote = (struct endpoint){0};
 	s.peer.candidate = "";
-	view_print_peer(&s.peer, &w);
+	view_print_peer(&s.peer, NULL, &w);
 	json_t *j = read_back(&w);
 	for (size_t i = 0; i < ARRAY_LEN(peer_keys); i++)
 		if (!json_is_null(json_object_get(j, peer_keys[i])))
@@ -227,6 +227,69 @@ static void status_holds_this_node_its_link_its_drops_and_its_peers(void **state
 	json_decref(j);
 }
 
+static void what_came_of_an_address_is_one_word(void **state UNUSED)
+{
+	static const struct {
+		struct pair pair;
+		bool in_use;
+		enum view_tried is;
+	} rows[] = {
+		{{.next_check = 1}, false, VIEW_WAITS},
+		{{.tries = 2}, false, VIEW_ASKED},
+		{{.failed = true}, false, VIEW_SILENT},
+		{{.failed = true, .last_ok = 1}, false, VIEW_SILENT},
+		{{.last_ok = 1}, false, VIEW_ANSWERS},
+		{{.last_ok = 1, .tries = 1}, false, VIEW_ASKED},
+		{{.last_ok = 1}, true, VIEW_IN_USE},
+		{{.outlet.reach = REACH_NONE, .tries = 1}, false, VIEW_NO_ROUTE},
+		{{.outlet.reach = REACH_NONE, .failed = true}, false, VIEW_NO_ROUTE},
+		{{.outlet.reach = REACH_NONE, .last_ok = 1}, false, VIEW_ANSWERS},
+		{{.outlet.reach = REACH_MESH, .failed = true}, false, VIEW_LOOP},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (view_tried_of(&rows[i].pair, rows[i].in_use) != rows[i].is)
+			fail_msg("row %zu", i);
+}
+
+static void a_peer_is_shown_with_every_address_that_was_tried(void **state UNUSED)
+{
+	const struct pair pairs[] = {
+		{.way.remote = {.ip = address("192.0.2.7"), .port = 51820},
+			.type = CAND_SRFLX,
+			.failed = true},
+		{.way.remote = {.ip = address("2001:db8::7"), .port = 9},
+			.type = CAND_HOST,
+			.rtt = 2 * MS,
+			.last_ok = 1},
+	};
+	const struct candidates mine = {.n = 1, .v = {{CAND_HOST, {.ip = address("192.0.2.1"), .port = 1}}}};
+	struct sample s;
+	struct jsonout w = {0};
+
+	sample_init(&s);
+	const struct reach_view v = {.peer = s.peer,
+		.pairs = pairs,
+		.chosen = &pairs[1],
+		.n_pairs = 2,
+		.mine = &mine,
+		.link = {.error = "no way"}};
+	view_print_reach(&v, &w);
+	json_t *j = read_back(&w);
+	const json_t *tried = json_object_get(j, "tried"), *one = json_array_get(tried, 0),
+		     *two = json_array_get(tried, 1);
+	assert_string_equal(text(json_object_get(j, "peer"), "name"), "nas");
+	assert_string_equal(text(one, "endpoint"), "192.0.2.7:51820");
+	assert_string_equal(text(one, "result"), "no_answer");
+	assert_string_equal(text(one, "candidate"), "srflx");
+	assert_true(json_is_null(json_object_get(one, "rtt_ms")));
+	assert_string_equal(text(two, "endpoint"), "[2001:db8::7]:9");
+	assert_string_equal(text(two, "result"), "in_use");
+	assert_string_equal(text(json_array_get(json_object_get(j, "mine"), 0), "endpoint"), "192.0.2.1:1");
+	assert_string_equal(text(json_object_get(j, "link"), "error"), "no way");
+	json_decref(j);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -236,6 +299,8 @@ int main(void)
 		cmocka_unit_test(what_is_not_saved_is_told_with_the_reason),
 		cmocka_unit_test(a_peer_that_is_offline_is_not_being_looked_for),
 		cmocka_unit_test(a_peer_is_in_use_once_something_was_sent_and_the_coordinator_always),
+		cmocka_unit_test(what_came_of_an_address_is_one_word),
+		cmocka_unit_test(a_peer_is_shown_with_every_address_that_was_tried),
 		cmocka_unit_test(status_holds_this_node_its_link_its_drops_and_its_peers),
 	};
 

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-#include "base/bytes.h"
 #include "mesh/mesh_private.h"
 
 #include <string.h>
@@ -259,42 +258,9 @@ const struct mesh_node *mesh_by_name(const struct mesh *m, const char *name)
 
 const struct mesh_node *mesh_by_ip(const struct mesh *m, const struct ip *ip)
 {
-	const struct ip *base = ip->family == IP_V4 ? &m->info.net4.ip : &m->info.net6.ip;
-	size_t low = ip_len(ip) - 4;
+	uint32_t host;
 
-	if (ip->family != base->family)
-		return NULL;
-
-	/* Both prefixes end on a boundary of ours or further left: what a host number adds is in the last 32
-	 * bits. */
-	struct prefix net = prefix_mask(ip->family == IP_V4 ? &m->info.net4 : &m->info.net6);
-	uint32_t host = get_be32(ip->bytes + low) - get_be32(net.ip.bytes + low);
-	const struct mesh_node *n = host < m->n_hosts ? m->by_host[host] : NULL;
-	if (!n)
-		return NULL;
-
-	struct ip ip4, ip6;
-	mesh_node_addresses(m, n, &ip4, &ip6);
-	return ip_eq(ip, ip->family == IP_V4 ? &ip4 : &ip6) ? n : NULL;
-}
-
-/* In lower case and without MESH_SUFFIX or a final dot; false when it is too long to be one. */
-static bool bare_name(const char *text, char ret_name[static NODE_NAME_MAX + 1])
-{
-	const size_t suffix_len = sizeof(MESH_SUFFIX) - 1;
-	size_t n = strlen(text);
-
-	if (n > 1 && text[n - 1] == '.')
-		n--;
-	if (n > suffix_len && same_but_case(text + n - suffix_len, MESH_SUFFIX, suffix_len))
-		n -= suffix_len;
-	if (n > NODE_NAME_MAX)
-		return false;
-
-	for (size_t i = 0; i < n; i++)
-		ret_name[i] = text[i] >= 'A' && text[i] <= 'Z' ? (char)(text[i] - 'A' + 'a') : text[i];
-	ret_name[n] = '\0';
-	return true;
+	return mesh_host_of(&m->info, ip, &host) && host < m->n_hosts ? m->by_host[host] : NULL;
 }
 
 /* An id is looked for first, so that nobody can hide another node by taking its id as a name. */
@@ -308,7 +274,7 @@ const struct mesh_node *mesh_lookup(const struct mesh *m, const char *text)
 		return n;
 	if (ip_parse(text, &ip) == TM_OK)
 		return mesh_by_ip(m, &ip);
-	return bare_name(text, name) ? mesh_by_name(m, name) : NULL;
+	return node_name_bare(text, name) ? mesh_by_name(m, name) : NULL;
 }
 
 const struct mesh_node *mesh_clients(const struct mesh *m, const char *via)

@@ -10,9 +10,6 @@
 
 #include "mesh/model.h"
 
-/* The suffix of a member's full name, "laptop.mesh". */
-#define MESH_SUFFIX ".mesh"
-
 struct mesh_node {
 	uint8_t key[32];
 	char id[NODE_ID_LEN + 1];

@@ -45,6 +45,24 @@ void node_name_sanitize(const char *s, char ret_name[static NODE_NAME_MAX + 1])
 		memcpy(ret_name, fallback, sizeof(fallback));
 }
 
+bool node_name_bare(const char *text, char ret_name[static NODE_NAME_MAX + 1])
+{
+	const size_t suffix_len = sizeof(MESH_SUFFIX) - 1;
+	size_t n = strlen(text);
+
+	if (n > 1 && text[n - 1] == '.')
+		n--;
+	if (n > suffix_len && same_but_case(text + n - suffix_len, MESH_SUFFIX, suffix_len))
+		n -= suffix_len;
+	if (n > NODE_NAME_MAX)
+		return false;
+
+	for (size_t i = 0; i < n; i++)
+		ret_name[i] = text[i] >= 'A' && text[i] <= 'Z' ? (char)(text[i] - 'A' + 'a') : text[i];
+	ret_name[n] = '\0';
+	return true;
+}
+
 bool node_id_valid(const char *s)
 {
 	size_t n = 0;
@@ -112,6 +130,26 @@ void mesh_addresses(const struct mesh_info *mesh, uint32_t host, struct ip *ret_
 	put_be32(base6.ip.bytes + 12, get_be32(base6.ip.bytes + 12) + host);
 	*ret_ip4 = base4.ip;
 	*ret_ip6 = base6.ip;
+}
+
+bool mesh_host_of(const struct mesh_info *mesh, const struct ip *ip, uint32_t *ret_host)
+{
+	const struct prefix net = prefix_mask(ip->family == IP_V4 ? &mesh->net4 : &mesh->net6);
+	size_t low = ip_len(ip) - 4;
+	struct ip ip4, ip6;
+
+	if (ip->family != net.ip.family)
+		return false;
+
+	/* Both prefixes end on a boundary of ours or further left: what a host number adds is in the last 32
+	 * bits. */
+	uint32_t host = get_be32(ip->bytes + low) - get_be32(net.ip.bytes + low);
+	mesh_addresses(mesh, host, &ip4, &ip6);
+	if (!ip_eq(ip, ip->family == IP_V4 ? &ip4 : &ip6))
+		return false;
+
+	*ret_host = host;
+	return true;
 }
 
 void netmap_deinit(struct netmap *m)

@@ -75,6 +75,13 @@ NODISCARD int node_tags_split(const char *text, char (*ret_tags)[NODE_TAG_MAX + 
 /* The highest host number of these prefixes (at most NETMAP_NODES_MAX); 0 when they have no room for two
  * nodes or are not of the right family. */
 uint32_t mesh_hosts_max(const struct prefix *net4, const struct prefix *net6);
+#define MESH_SUFFIX ".mesh" /* what may stand behind a name */
+/* Room for whatever names a member: a name with the suffix and a final dot, an id, an address. */
+enum { NODE_REF_MAX = NODE_NAME_MAX + sizeof(MESH_SUFFIX) };
+/* The name in lower case, without MESH_SUFFIX or a final dot; false when it is too long to be one. */
+bool node_name_bare(const char *text, char ret_name[static NODE_NAME_MAX + 1]);
+/* The host number that an address of the mesh stands for, used or not. */
+bool mesh_host_of(const struct mesh_info *mesh, const struct ip *ip, uint32_t *ret_host);
 void mesh_addresses(const struct mesh_info *mesh, uint32_t host, struct ip *ret_ip4, struct ip *ret_ip6);
 
 /* A record of `mesh`: TM_EBADMSG also for a host number that is not in its prefixes. */

@@ -13,16 +13,19 @@
 #include "crypto/dh.h"
 #include "crypto/init.h"
 #include "mesh/model.h"
+#include "os/os.h"
 
 enum { KEY_TEXT = BASE64_LEN(DH_KEY) + 1 };
 
 struct client_opts {
-	const char *endpoint;
+	const char *endpoint, *output;
 };
 
 static const struct opt client_options[] = {
 	{"endpoint", 0, OPT_TEXT, offsetof(struct client_opts, endpoint), "HOST:PORT",
 		"where the device reaches this node's UDP port (what is known from outside)", 0, 0},
+	{"output", 'o', OPT_TEXT, offsetof(struct client_opts, output), "FILE",
+		"write the configuration there, readable by you alone, instead of to standard output", 0, 0},
 	{0},
 };
 
@@ -105,26 +108,38 @@ static void take_back(struct cli *c, const char *name)
 		c, "client.remove", json_pack("{s:s}", "name", name), ASK_TIMEOUT_MS, &reply, &ignored);
 }
 
-static int print_config(struct cli *c, const json_t *reply, const char *priv)
+/* To the file, if one was named; what went wrong there is told. */
+static int hand_out(struct cli *c, const struct client_opts *o, const json_t *client, const char *text)
 {
-	const char *name = json_text(json_object_get(reply, "client"), "name");
+	struct diag d = {0};
+	int err = o->output ? os_write_file(o->output, text, strlen(text), 0600, &d) : TM_OK;
+
+	if (err) {
+		take_back(c, json_text(client, "name"));
+		return cli_fail(c, &d, err);
+	}
+	if (c->g.json)
+		return cli_json_take(
+			c, json_pack("{s:b, s:O, s:s?, s:s?}", "ok", 1, "client", client, "wireguard_config",
+				   o->output ? NULL : text, "file", o->output));
+	if (!o->output)
+		fputs(text, c->out);
+	fflush(c->out);
+	cli_note(c, "%s is added; %s holds its private key, which is nowhere else", json_text(client, "name"),
+		o->output ? o->output : "this configuration");
+	return CLI_DONE;
+}
+
+static int print_config(struct cli *c, const struct client_opts *o, const json_t *reply, const char *priv)
+{
 	char *text = config_text(reply, priv);
-	int status = CLI_DONE;
 
 	if (!text)
 		return cli_failf(c, NULL, "%s", tm_strerror(TM_ENOMEM));
 
-	if (c->g.json)
-		status =
-			cli_json_take(c, json_pack("{s:b, s:O, s:s}", "ok", 1, "client",
-						 json_object_get(reply, "client"), "wireguard_config", text));
-	else
-		fputs(text, c->out);
+	int status = hand_out(c, o, json_object_get(reply, "client"), text);
 	wipe(text, strlen(text));
 	free(text);
-	fflush(c->out);
-	cli_note(
-		c, "%s is added; this configuration holds its private key and is shown only this once", name);
 	return status;
 }
 
@@ -179,7 +194,7 @@ static int add_run(struct cli *c, const void *opts, const struct opt_words *word
 		status = cli_failf(c, "say it with --endpoint HOST:PORT",
 			"this node knows no address of its own for clients");
 	} else {
-		status = print_config(c, reply, priv);
+		status = print_config(c, o, reply, priv);
 		if (!o->endpoint)
 			warn_if_private(c, json_text(reply, "endpoint"));
 	}
@@ -191,9 +206,9 @@ const struct command cmd_client_add = {
 	.name = "client add",
 	.args = "NAME",
 	.summary = "print a configuration for a stock WireGuard device",
-	.details = "The device reaches the mesh through this node, which must be the coordinator or "
-		   "tagged \"gateway\". Only the configuration goes to standard output: tunnelmesh "
-		   "client add phone > phone.conf",
+	.details = "The device reaches the mesh through this node, which must be the coordinator or tagged "
+		   "\"gateway\". Only the configuration goes to standard output, and with --output to a file "
+		   "with mode 0600: tunnelmesh client add phone -o phone.conf",
 	.opts = client_options,
 	.defaults = &(const struct client_opts){0},
 	.opts_size = sizeof(struct client_opts),

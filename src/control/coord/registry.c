@@ -294,16 +294,19 @@ struct member *registry_by_key(const struct registry *r, const uint8_t key[stati
 	return map_get(r->by_key, key);
 }
 
-struct member *registry_lookup(const struct registry *r, const char *name_or_id)
+struct member *registry_lookup(const struct registry *r, const char *text)
 {
-	struct name_key name = name_key(name_or_id);
-
-	if (strlen(name_or_id) > NODE_NAME_MAX)
-		return NULL;
-
 	/* The id first: nobody can choose it, while a member may have taken another one's id for a name. */
-	struct member *m = registry_by_id(r, name_or_id);
-	return m ? m : map_get(r->by_name, &name);
+	struct member *m = registry_by_id(r, text);
+	struct name_key name = {0};
+	uint32_t host;
+	struct ip ip;
+
+	if (m)
+		return m;
+	if (ip_parse(text, &ip) == TM_OK)
+		return mesh_host_of(&r->mesh, &ip, &host) && host < r->n_hosts ? r->by_host[host] : NULL;
+	return node_name_bare(text, name.text) ? map_get(r->by_name, &name) : NULL;
 }
 
 size_t registry_size(const struct registry *r)

@@ -79,7 +79,8 @@ const struct presence *registry_presence(const struct registry *r);
 
 struct member *registry_by_id(const struct registry *r, const char *id);
 struct member *registry_by_key(const struct registry *r, const uint8_t key[static 32]);
-struct member *registry_lookup(const struct registry *r, const char *name_or_id);
+/* By id, mesh address, or name ("laptop", "laptop.mesh"). */
+struct member *registry_lookup(const struct registry *r, const char *text);
 size_t registry_size(const struct registry *r);
 /* The member with the lowest host number above `host`; NULL when there is none. */
 struct member *registry_after(const struct registry *r, uint32_t host);

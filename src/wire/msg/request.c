@@ -105,9 +105,9 @@ int msg_list_get(const json_t *j, union msg_request *ret_r, struct diag *d)
 	return TM_OK;
 }
 
-static int name_get(const json_t *j, const char *key, char ret_name[static NODE_NAME_MAX + 1], struct diag *d)
+static int name_get(const json_t *j, const char *key, char ret_name[static NODE_REF_MAX + 1], struct diag *d)
 {
-	if (jsonin_text(j, key, ret_name, NODE_NAME_MAX + 1) != TM_OK)
+	if (jsonin_text(j, key, ret_name, NODE_REF_MAX + 1) != TM_OK)
 		return wrong(d, "which node is not said, or is no name", ALL_NODES);
 	return TM_OK;
 }

@@ -28,18 +28,18 @@ struct msg_token_create {
 };
 
 struct msg_node_rename {
-	char node[NODE_NAME_MAX + 1], name[NODE_NAME_MAX + 1];
+	char node[NODE_REF_MAX + 1], name[NODE_NAME_MAX + 1];
 };
 
 struct msg_node_tag {
-	char node[NODE_NAME_MAX + 1];
+	char node[NODE_REF_MAX + 1];
 	struct msg_tags add, remove;
 };
 
 struct msg_client_add {
 	char name[NODE_NAME_MAX + 1];
 	uint8_t key[32];
-	char via[NODE_NAME_MAX + 1]; /* "" = not said */
+	char via[NODE_REF_MAX + 1]; /* "" = not said */
 };
 
 union msg_request {
@@ -48,7 +48,7 @@ union msg_request {
 	uint32_t after; /* node.list, client.list: those with a higher host number */
 	struct msg_node_rename rename;
 	struct msg_node_tag tag;
-	char name[NODE_NAME_MAX + 1]; /* node.remove, client.remove: a name or an id */
+	char name[NODE_REF_MAX + 1]; /* node.remove, client.remove: a name, an id or an address */
 	struct msg_client_add client_add;
 	bool undo; /* leave: it was never used, an enrolment that came to nothing */
 };

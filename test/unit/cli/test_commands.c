@@ -487,6 +487,33 @@ static void an_endpoint_that_holds_at_home_only_is_pointed_out(void **state)
 	run_free(&r);
 }
 
+static void a_client_in_a_file_is_for_its_owner_alone(void **state)
+{
+	static const struct fake_reply replies[] = {{"client.add", CLIENT_REPLY("198.51.100.4:51820")}, {0}};
+	struct fixture *f = *state;
+	struct run r = {0};
+	char path[96];
+	struct stat st;
+
+	fake_daemon_start(&f->daemon, f->socket, NULL, replies);
+	snprintf(path, sizeof(path), "%s/phone.conf", f->dir);
+	run_cli(&r, f->dir, "client add phone -o DIR/phone.conf --state-dir DIR");
+	assert_int_equal(r.status, 0);
+	assert_string_equal(r.out, "");
+	assert_contains(r.err, "phone.conf holds its private key");
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_true(st.st_size > 200);
+	unlink(path);
+	run_free(&r);
+
+	/* One that nobody has the key of is none. */
+	run_cli(&r, f->dir, "client add phone -o DIR/nowhere/phone.conf --state-dir DIR");
+	assert_int_equal(r.status, 1);
+	assert_int_equal(fake_daemon_asked(&f->daemon, "client.remove"), 1);
+	run_free(&r);
+}
+
 static void a_client_without_an_endpoint_is_taken_back(void **state)
 {
 	static const struct fake_reply replies[] = {{"client.add", CLIENT_REPLY("")}, {0}};
@@ -752,6 +779,7 @@ int main(void)
 		T(changes_send_their_words_and_confirm),
 		T(client_add_prints_a_configuration_and_nothing_else),
 		T(an_endpoint_that_holds_at_home_only_is_pointed_out),
+		T(a_client_in_a_file_is_for_its_owner_alone),
 		T(a_client_without_an_endpoint_is_taken_back),
 		T(ping_reports_each_reply_with_its_path_and_a_summary),
 		T(ping_of_an_unknown_name_fails_with_the_daemons_sentence),

@@ -345,6 +345,12 @@ static void members_are_found_by_name_id_and_key_and_are_unique(void **state)
 	assert_ptr_equal(registry_lookup(r, "node-1"), m);
 	assert_ptr_equal(registry_lookup(r, "0000000000000001"), m);
 	assert_ptr_equal(registry_by_key(r, one.rec.key), m);
+	assert_ptr_equal(registry_lookup(r, "Node-1.mesh"), m);
+	assert_ptr_equal(registry_lookup(r, "100.101.0.1"), m);
+	assert_ptr_equal(registry_lookup(r, "fd5c::1"), m);
+	assert_null(registry_lookup(r, "100.101.0.2"));
+	assert_null(registry_lookup(r, "100.102.0.1"));
+	assert_null(registry_lookup(r, "fd5d::1"));
 	assert_null(registry_lookup(r, "node-2"));
 	assert_null(registry_lookup(r, ""));
 	assert_null(registry_lookup(r, "0000000000000001x"));

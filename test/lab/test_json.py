@@ -35,12 +35,12 @@ def test_every_command_prints_the_keys_that_are_documented(net):
     said["token create"] = hub.json("token", "create", "--tag", "x")
     said["join"] = json.loads(laptop.join(said["token create"]["token"], "--json").stdout)
     said["client add"] = hub.json("client", "add", "phone", "--endpoint", "192.0.2.1:51820")
+    said["status NAME"] = hub.json("status", "laptop")
     for command in ("status", "peers", "ping laptop -c 1", "bench laptop -t 1", "node list", "client list", "token list",
                     "reload", "version", "up", "node tag laptop --add x", "node rename laptop desk", "client remove phone", "token revoke "
                     + said["token create"]["id"]):
         words = [w for w in command.split() if w.isalpha() and w not in ("laptop", "desk", "phone", "x")]
         said[" ".join(words)] = hub.json(*command.split())
-    said["status NAME"] = hub.json("status", "desk")
     said["leave"] = laptop.json("leave", "-y")
     said["down"] = hub.json("down")
     table = documented()

@@ -51,6 +51,7 @@ def test_two_without_a_common_address_family_are_told_so(net):
     four, six = net.node("four"), net.node("six")
     four.host.sh("ip", "-6", "addr", "flush", "dev", "eth0", "scope", "global")
     six.host.sh("ip", "-4", "addr", "flush", "dev", "eth0")
+    four.host.sh("ip", "-6", "route", "del", "default")
     for node in (four, six):
         node.join(hub.token())
     for node, other, family in ((four, "six", 6), (six, "four", 4)):

@@ -49,6 +49,11 @@ int reach_print_tried(const json_t *reply, FILE *f, const struct screen *screen)
 	return t.n ? columns_print(&t, f, screen) : TM_OK;
 }
 
+static bool is_v6(const json_t *candidate)
+{
+	return json_text(candidate, "endpoint")[0] == '[';
+}
+
 /* What the tried addresses have in common. */
 struct tally {
 	size_t n, silent, no_route, loops, v4, v6;
@@ -62,16 +67,27 @@ static struct tally tally_of(const json_t *reply)
 
 	json_array_foreach (json_object_get(reply, "tried"), i, pair) {
 		const char *result = json_text(pair, "result");
-		bool v6 = json_text(pair, "endpoint")[0] == '[';
 
 		t.n++;
 		t.silent += strcmp(result, "no_answer") == 0;
 		t.no_route += strcmp(result, "no_route") == 0;
 		t.loops += strcmp(result, "loop") == 0;
-		t.v4 += !v6;
-		t.v6 += v6;
+		t.v4 += !is_v6(pair);
+		t.v6 += is_v6(pair);
 	}
 	return t;
+}
+
+/* Has this machine an address of the family? */
+static bool has_family(const json_t *reply, bool v6)
+{
+	json_t *mine;
+	size_t i;
+
+	json_array_foreach (json_object_get(reply, "mine"), i, mine)
+		if (is_v6(mine) == v6)
+			return true;
+	return false;
 }
 
 static void explain_tried(const json_t *reply, const char *name, char buf[static REACH_TEXT_LEN])
@@ -79,10 +95,10 @@ static void explain_tried(const json_t *reply, const char *name, char buf[static
 	const json_t *link = json_object_get(reply, "link");
 	const struct tally t = tally_of(reply);
 
-	if (t.n && t.no_route == t.n && (!t.v4 || !t.v6))
+	if (t.n && (!t.v4 || !t.v6) && (t.no_route == t.n || !has_family(reply, t.v6)))
 		snprintf(buf, REACH_TEXT_LEN,
-			"%s has IPv%d addresses only, and this machine has no route to them: one of the two "
-			"needs the "
+			"%s has IPv%d addresses only, which this machine cannot reach: one of the two needs "
+			"the "
 			"other family",
 			name, t.v6 ? 6 : 4);
 	else if (t.n && t.no_route == t.n)

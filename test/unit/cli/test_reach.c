@@ -9,7 +9,9 @@
 	"\",\"endpoint\":\"192.0.2.7:1\",\"session\":" session "}"
 #define PAIR(endpoint, result)                                                                               \
 	"{\"endpoint\":\"" endpoint "\",\"candidate\":\"host\",\"result\":\"" result "\",\"rtt_ms\":null}"
-#define UP "\"link\":{\"up\":true,\"error\":null}"
+#define LINK "\"link\":{\"up\":true,\"error\":null}"
+#define MINE ",\"mine\":[{\"endpoint\":\"192.0.2.1:1\"},{\"endpoint\":\"[2001:db8::1]:1\"}]"
+#define UP LINK MINE
 
 static void each_reason_has_its_sentence(void **state UNUSED)
 {
@@ -26,12 +28,19 @@ static void each_reason_has_its_sentence(void **state UNUSED)
 		{"{" PEER("checking", "false") ",\"link\":{\"up\":false,\"error\":\"refused\"},\"tried\":[]}",
 			"and there is no link to the coordinator: refused"},
 		{"{" PEER("checking", "false") "," UP ",\"tried\":[" PAIR("[2001:db8::7]:1", "no_route") "]}",
-			"nas has IPv6 addresses only, and this machine has no route to them"},
+			"nas has IPv6 addresses only, which this machine cannot reach"},
 		{"{" PEER("checking", "false") "," UP ",\"tried\":[" PAIR("192.0.2.7:1", "no_route") "]}",
 			"nas has IPv4 addresses only"},
 		{"{" PEER("checking", "false") "," UP ",\"tried\":[" PAIR("192.0.2.7:1", "no_route") "," PAIR(
 			 "[2001:db8::7]:1", "no_route") "]}",
 			"this machine has no route to any address of nas"},
+		{"{" PEER("checking", "false") "," LINK
+					       ",\"mine\":[{\"endpoint\":\"192.0.2.1:1\"}],\"tried\":[" PAIR(
+						       "[2001:db8::7]:1", "no_answer") "]}",
+			"nas has IPv6 addresses only"},
+		{"{" PEER("checking", "false") "," UP
+					       ",\"tried\":[" PAIR("[2001:db8::7]:1", "no_answer") "]}",
+			"no address of nas answers: open its UDP port"},
 		{"{" PEER("checking", "false") "," UP ",\"tried\":[" PAIR("192.0.2.7:1", "loop") "]}",
 			"leads into the mesh itself"},
 		{"{" PEER("checking", "false") "," UP ",\"tried\":[" PAIR(

@@ -25,7 +25,7 @@ struct inbound {
 	struct event_base *base;
 	struct inbound_config cfg;
 	struct loop_timer *timer; /* the end of the wait, or the next question */
-	bool waiting;
+	bool waiting, soon; /* which of the two, and whether the network's change is why */
 	struct side side[INBOUND_SIDES];
 };
 
@@ -90,6 +90,7 @@ void inbound_ask(struct inbound *in)
 		again |= in->side[i].misses > 0;
 	}
 	in->waiting = true;
+	in->soon = false;
 	loop_timer_in(in->timer, again ? WAIT_LONGER : WAIT);
 }
 
@@ -127,8 +128,11 @@ static void on_timer(void *ctx)
 
 void inbound_ask_soon(struct inbound *in)
 {
-	if (!in->waiting)
-		loop_timer_in(in->timer, ASK_SOON);
+	/* A network that never rests does not put it off. */
+	if (in->waiting || in->soon)
+		return;
+	in->soon = true;
+	loop_timer_in(in->timer, ASK_SOON);
 }
 
 int inbound_new(struct event_base *base, const struct inbound_config *cfg, struct inbound **ret_inbound)

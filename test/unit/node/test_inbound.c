@@ -108,6 +108,22 @@ static void silence_counts_when_it_came_twice_and_until_an_answer(void **state U
 		assert_int_equal(event_base_loop(base, EVLOOP_ONCE), 0);
 }
 
+static void on_change(evutil_socket_t fd UNUSED, short what UNUSED, void *ctx UNUSED)
+{
+	inbound_ask_soon(in);
+}
+
+static void a_network_that_never_rests_does_not_put_the_question_off(void **state UNUSED)
+{
+	struct event *changes = event_new(base, -1, EV_PERSIST, on_change, NULL);
+
+	run_until_known();
+	assert_int_equal(event_add(changes, &(struct timeval){.tv_usec = 200000}), 0);
+	while (kernel.asked[0] == 1)
+		assert_int_equal(event_base_loop(base, EVLOOP_ONCE), 0);
+	event_free(changes);
+}
+
 static void what_cannot_be_asked_is_not_in_question(void **state UNUSED)
 {
 	kernel.refuses[1] = true;
@@ -123,6 +139,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_answer_ends_the_question_at_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			silence_counts_when_it_came_twice_and_until_an_answer, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_network_that_never_rests_does_not_put_the_question_off, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_cannot_be_asked_is_not_in_question, set_up, tear_down),
 	};
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-# Calls that this project does without: awk -f banned-calls.awk -v src=DIR FILE...
+# Calls that this project does without: awk -f strip.awk -f banned-calls.awk -v src=DIR FILE...
 #
 #   everywhere               strcpy strcat sprintf vsprintf atoi strtok gets   (unbounded, or silent about errors)
 #   crypto, data/peer        memcmp, bcmp                                      (secrets: ct_eq of base/secret.h); asking for the order
@@ -17,39 +17,6 @@ function complain(call, why)
 function calls(name)
 {
 	return code ~ ("(^|[^A-Za-z0-9_.>])" name "[ \t]*\\(")
-}
-
-# The line without strings, character constants and comments (which may span lines).
-function strip(line,    out, i, c, two)
-{
-	out = ""
-	for (i = 1; i <= length(line); i++) {
-		c = substr(line, i, 1)
-		two = substr(line, i, 2)
-		if (in_comment) {
-			if (two == "*/") {
-				in_comment = 0
-				i++
-			}
-		} else if (quote != "") {
-			if (c == "\\")
-				i++
-			else if (c == quote)
-				quote = ""
-		} else if (two == "/*") {
-			in_comment = 1
-			i++
-		} else if (two == "//") {
-			break
-		} else if (c == "\"" || c == "'") {
-			quote = c
-			out = out c
-		} else {
-			out = out c
-		}
-	}
-	quote = ""
-	return out
 }
 
 BEGIN {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-# What is used where it does not belong, and may only become less: awk -f check-debts.awk -v src=DIR debts.txt FILE...
+# What is used where it does not belong, and may only become less: awk -f strip.awk -f check-debts.awk -v src=DIR debts.txt FILE...
 #
 #   system   headers of an operating system, outside os/: all <headers> but those of C17 and of the libraries we build on
 #   json     the JSON library, outside wire/msg, mesh/json and cli/
@@ -41,38 +41,6 @@ function is_core(path,    f)
 			return 1
 		}
 	return 0
-}
-
-# The line without strings, character constants and comments (which may span lines).
-function strip(line,    out, i, c, two)
-{
-	out = ""
-	for (i = 1; i <= length(line); i++) {
-		c = substr(line, i, 1)
-		two = substr(line, i, 2)
-		if (in_comment) {
-			if (two == "*/") {
-				in_comment = 0
-				i++
-			}
-		} else if (quote != "") {
-			if (c == "\\")
-				i++
-			else if (c == quote)
-				quote = ""
-		} else if (two == "/*") {
-			in_comment = 1
-			i++
-		} else if (two == "//") {
-			break
-		} else {
-			if (c == "\"" || c == "'")
-				quote = c
-			out = out c
-		}
-	}
-	quote = ""
-	return out
 }
 
 # The table.

@@ -5,7 +5,7 @@
 function(tm_gate name)
 	cmake_parse_arguments(A "" "SCRIPT" "FIRST" ${ARGN})
 	add_test(NAME ${name}
-		COMMAND sh -c "find src -name '*.[ch]' | LC_ALL=C sort | xargs awk -v src=src -f cmake/${A_SCRIPT} ${A_FIRST}"
+		COMMAND sh -c "find src -name '*.[ch]' | LC_ALL=C sort | xargs awk -v src=src -f cmake/strip.awk -f cmake/${A_SCRIPT} ${A_FIRST}"
 		WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
 	set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 60)
 endfunction()

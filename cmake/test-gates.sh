@@ -26,7 +26,7 @@ sound_tree() {
 gate() {
 	script=$1
 	shift
-	said=$(find src -name '*.[ch]' | LC_ALL=C sort | xargs awk -v src=src -f "$gates/$script" "$@" 2>&1)
+	said=$(find src -name '*.[ch]' | LC_ALL=C sort | xargs awk -v src=src -f "$gates/strip.awk" -f "$gates/$script" "$@" 2>&1)
 }
 
 complain() {
@@ -113,7 +113,7 @@ sees 'expected "core PATH"' check-debts.awk tables/debts
 
 rm -rf src && mkdir src
 for script in banned-calls.awk check-cycles.awk check-sizes.awk; do
-	if said=$(awk -v src=src -f "$gates/$script" /dev/null 2>&1); then
+	if said=$(awk -v src=src -f "$gates/strip.awk" -f "$gates/$script" /dev/null 2>&1); then
 		complain "$script checks nothing and is content:"
 	fi
 done

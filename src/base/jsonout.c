@@ -116,6 +116,22 @@ void jsonout_null(struct jsonout *o, const char *key)
 	strbuf_puts(&o->b, "null");
 }
 
+void jsonout_text_or_null(struct jsonout *o, const char *key, const char *s)
+{
+	if (s[0])
+		jsonout_text(o, key, s);
+	else
+		jsonout_null(o, key);
+}
+
+void jsonout_int_or_null(struct jsonout *o, const char *key, int64_t v)
+{
+	if (v)
+		jsonout_int(o, key, v);
+	else
+		jsonout_null(o, key);
+}
+
 void jsonout_bool(struct jsonout *o, const char *key, bool v)
 {
 	begin(o, key);

@@ -25,6 +25,9 @@ void jsonout_list_end(struct jsonout *o);
 void jsonout_text(struct jsonout *o, const char *key, const char *s);
 void jsonout_int(struct jsonout *o, const char *key, int64_t v);
 void jsonout_null(struct jsonout *o, const char *key);
+/* null for "" and 0, where they mean that there is none. */
+void jsonout_text_or_null(struct jsonout *o, const char *key, const char *s);
+void jsonout_int_or_null(struct jsonout *o, const char *key, int64_t v);
 void jsonout_bool(struct jsonout *o, const char *key, bool v);
 void jsonout_base64(struct jsonout *o, const char *key, const void *p, size_t n);
 void jsonout_hex(struct jsonout *o, const char *key, const void *p, size_t n);

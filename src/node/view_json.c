@@ -31,24 +31,6 @@ bool view_in_use(const struct peer_view *p)
 	return p->member->coordinator || p->session || p->path > VIEW_IDLE || p->rx_bytes || p->tx_bytes;
 }
 
-/* "": there is none. */
-static void put_text(struct jsonout *out, const char *name, const char *s)
-{
-	if (s[0])
-		jsonout_text(out, name, s);
-	else
-		jsonout_null(out, name);
-}
-
-/* 0: there is none. */
-static void put_number(struct jsonout *out, const char *name, int64_t v)
-{
-	if (v)
-		jsonout_int(out, name, v);
-	else
-		jsonout_null(out, name);
-}
-
 static void put_ip(struct jsonout *out, const char *name, const struct ip *ip)
 {
 	char text[IP_STR_LEN];
@@ -91,8 +73,8 @@ static void put_member(const struct peer_view *p, struct jsonout *out)
 	jsonout_text(out, "kind", m->kind == NODE_CLIENT ? "client" : "node");
 	jsonout_bool(out, "coordinator", m->coordinator);
 	put_key(out, m->key);
-	put_text(out, "via", m->via);
-	put_text(out, "via_name", p->via_name);
+	jsonout_text_or_null(out, "via", m->via);
+	jsonout_text_or_null(out, "via_name", p->via_name);
 	jsonout_list(out, "tags");
 	for (const char *tag = m->tags; *tag; tag += strlen(tag) + 1)
 		jsonout_text(out, NULL, tag);
@@ -112,12 +94,13 @@ void view_print_peer(const struct peer_view *p, const char *name, struct jsonout
 	else
 		jsonout_null(out, "online");
 	jsonout_text(out, "path", view_path_name(view_shown_path(p)));
-	put_text(out, "endpoint", endpoint_is_set(&p->remote) ? endpoint_format(&p->remote, endpoint) : "");
-	put_text(out, "candidate", p->candidate);
+	jsonout_text_or_null(
+		out, "endpoint", endpoint_is_set(&p->remote) ? endpoint_format(&p->remote, endpoint) : "");
+	jsonout_text_or_null(out, "candidate", p->candidate);
 	put_rtt(out, p->rtt);
 	jsonout_int(out, "rx_bytes", (int64_t)p->rx_bytes);
 	jsonout_int(out, "tx_bytes", (int64_t)p->tx_bytes);
-	put_number(out, "last_handshake_at", p->last_handshake);
+	jsonout_int_or_null(out, "last_handshake_at", p->last_handshake);
 	jsonout_bool(out, "session", p->session);
 	jsonout_object_end(out);
 }
@@ -139,7 +122,7 @@ static void put_link(const struct link_view *v, struct jsonout *out)
 	jsonout_object(out, "link");
 	jsonout_bool(out, "up", v->up);
 	jsonout_bool(out, "removed", v->removed);
-	put_text(out, "error", v->error);
+	jsonout_text_or_null(out, "error", v->error);
 	put_ip(out, "coordinator_ip", &v->address);
 	jsonout_object_end(out);
 }
@@ -259,7 +242,7 @@ void view_print_status(const struct node_view *v, struct jsonout *out)
 	jsonout_text(out, "aead", v->aead);
 	jsonout_int(out, "mtu", v->mtu);
 	jsonout_int(out, "listen_port", v->listen_port);
-	put_number(out, "api_port", v->api_port);
+	jsonout_int_or_null(out, "api_port", v->api_port);
 	jsonout_int(out, "workers", v->workers);
 	jsonout_int(out, "uptime_s", v->uptime_s);
 	jsonout_text(out, "offloads", v->offloads);

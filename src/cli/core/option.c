@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "cli/core/option.h"
 
-#include <errno.h>
 #include <string.h>
 
 #include "base/suggest.h"
@@ -55,17 +54,27 @@ static int unknown(
 	return diag_what(d, TM_EINVAL, "there is no option --%s", given);
 }
 
-static int number_parse(const char *s, uint32_t min, uint32_t max, uint32_t *ret_v)
+/* The number that s begins with, UINT64_MAX for one that is larger; false: with none, not even a sign. */
+static bool digits_parse(const char *s, uint64_t *ret_v, const char **ret_rest)
 {
 	char *end;
-	unsigned long long v;
 
 	if (*s < '0' || *s > '9')
-		return TM_EINVAL;
+		return false;
 
-	errno = 0;
-	v = strtoull(s, &end, 10);
-	if (errno || *end || v < min || v > max)
+	*ret_v = strtoull(s, &end, 10);
+	*ret_rest = end;
+	return true;
+}
+
+static int number_parse(const char *s, uint32_t min, uint32_t max, uint32_t *ret_v)
+{
+	const char *rest;
+	uint64_t v;
+
+	if (!digits_parse(s, &v, &rest))
+		return TM_EINVAL;
+	if (*rest || v < min || v > max)
 		return TM_ERANGE;
 
 	*ret_v = (uint32_t)v;
@@ -78,21 +87,17 @@ int duration_parse(const char *s, uint64_t *ret_seconds)
 		char unit;
 		uint64_t seconds;
 	} units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}, {'w', 7 * 86400}};
-	uint64_t factor = 0;
-	char *end;
-	unsigned long long v;
+	uint64_t factor = 0, v;
+	const char *rest;
 
-	if (*s < '0' || *s > '9')
+	if (!digits_parse(s, &v, &rest))
 		return TM_EINVAL;
-
-	errno = 0;
-	v = strtoull(s, &end, 10);
-	if (!*end)
+	if (!*rest)
 		factor = 1;
-	for (size_t i = 0; i < ARRAY_LEN(units) && *end && !end[1]; i++)
-		if (*end == units[i].unit)
+	for (size_t i = 0; i < ARRAY_LEN(units) && *rest && !rest[1]; i++)
+		if (*rest == units[i].unit)
 			factor = units[i].seconds;
-	if (errno || !factor || v > UINT32_MAX)
+	if (!factor || v > UINT32_MAX)
 		return TM_EINVAL;
 
 	*ret_seconds = v * factor;

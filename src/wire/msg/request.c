@@ -202,14 +202,6 @@ void msg_token_put(struct jsonout *o, const struct msg_token *t)
 	jsonout_object_end(o);
 }
 
-static void text_or_null(struct jsonout *o, const char *key, const char *s)
-{
-	if (s[0])
-		jsonout_text(o, key, s);
-	else
-		jsonout_null(o, key);
-}
-
 void msg_member_put(struct jsonout *o, const char *key, const struct msg_member *m)
 {
 	char text[IP_STR_LEN];
@@ -218,14 +210,12 @@ void msg_member_put(struct jsonout *o, const char *key, const struct msg_member 
 	node_rec_put_shown(o, m->rec);
 	jsonout_bool(o, "online", m->online);
 	jsonout_int(o, "created_at", m->created);
-	if (m->last_seen)
-		jsonout_int(o, "last_seen_at", m->last_seen);
-	else
-		jsonout_null(o, "last_seen_at");
-	text_or_null(o, "os", m->os);
-	text_or_null(o, "version", m->version);
+	jsonout_int_or_null(o, "last_seen_at", m->last_seen);
+	jsonout_text_or_null(o, "os", m->os);
+	jsonout_text_or_null(o, "version", m->version);
 	jsonout_bool(o, "ephemeral", m->ephemeral);
-	text_or_null(o, "link_from", m->address.family != IP_NONE ? ip_format(&m->address, text) : "");
-	text_or_null(o, "via_name", m->via_name ? m->via_name : "");
+	jsonout_text_or_null(
+		o, "link_from", m->address.family != IP_NONE ? ip_format(&m->address, text) : "");
+	jsonout_text_or_null(o, "via_name", m->via_name ? m->via_name : "");
 	jsonout_object_end(o);
 }

@@ -3,6 +3,7 @@
 #include "base/util.h"
 #include "bench/micro/micro.h"
 #include "data/peer/replay.h"
+#include "fake/random.h"
 
 enum { COUNTERS = 100000 };
 
@@ -12,10 +13,7 @@ static volatile unsigned sink;
 
 static uint32_t rnd(void)
 {
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (uint32_t)(seed >> 16);
+	return fake_random(&seed);
 }
 
 static void in_order(void)

@@ -8,6 +8,7 @@
 #include "base/util.h"
 #include "bench/micro/micro.h"
 #include "data/route/route.h"
+#include "fake/random.h"
 
 enum { ROUTES_MAX = 65536, LOOKUPS = 20000, CHANGES = 500 };
 
@@ -18,10 +19,7 @@ static volatile uintptr_t sink;
 
 static uint32_t rnd(void)
 {
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (uint32_t)(seed >> 16);
+	return fake_random(&seed);
 }
 
 /* One route in eight is shorter than a host's, so that some contain others. */

@@ -8,12 +8,9 @@
 #include "control/agent/agent_private.h"
 #include "control/link/text.h"
 #include "crypto/init.h"
+#include "fake/quiet.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
-
-static void ignore(void *ctx UNUSED, const char *line UNUSED, size_t n UNUSED)
-{
-}
 
 /* A diff must say what is so. */
 static void follow(void *ctx UNUSED, const struct mesh_diff *d)
@@ -62,7 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	if (!ready && crypto_init(NULL) != TM_OK)
 		abort();
 	ready = true;
-	log_set_sink(ignore, NULL);
+	log_set_sink(quiet_log, NULL);
 
 	struct event_base *base = event_base_new();
 	struct peers *peers;

@@ -19,6 +19,7 @@
 #include "control/link/text.h"
 #include "control/store/sqlite/sqlite_private.h"
 #include "crypto/init.h"
+#include "fake/quiet.h"
 #include "mesh/diff.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
@@ -49,10 +50,6 @@ static void check(bool holds)
 static int64_t unix_now(void)
 {
 	return 1000000;
-}
-
-static void ignore(void *ctx UNUSED, const char *line UNUSED, size_t n UNUSED)
-{
 }
 
 static struct store_node node_of(uint32_t host, const char *name)
@@ -259,7 +256,7 @@ static void get_ready(void)
 		return;
 	ready = true;
 	check(crypto_init(NULL) == TM_OK);
-	log_set_sink(ignore, NULL);
+	log_set_sink(quiet_log, NULL);
 	for (size_t i = 0; i < ACTORS; i++) {
 		uint8_t seed[ED_KEY] = {(uint8_t)(i + 1)};
 

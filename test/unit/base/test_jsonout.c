@@ -98,12 +98,27 @@ static void bytes_of_any_length_become_digits(void **state)
 	free(s);
 }
 
+static void none_is_null(void **state)
+{
+	struct jsonout o = {0};
+	(void)state;
+
+	jsonout_list(&o, NULL);
+	jsonout_text_or_null(&o, NULL, "");
+	jsonout_text_or_null(&o, NULL, "0");
+	jsonout_int_or_null(&o, NULL, 0);
+	jsonout_int_or_null(&o, NULL, -1);
+	jsonout_list_end(&o);
+	expect(&o, "[null,\"0\",null,-1]");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(commas_and_keys_stand_where_they_belong),
 		cmocka_unit_test(any_text_becomes_a_valid_string),
 		cmocka_unit_test(numbers_are_whole_up_to_their_ends),
+		cmocka_unit_test(none_is_null),
 		cmocka_unit_test(bytes_of_any_length_become_digits),
 	};
 

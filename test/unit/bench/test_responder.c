@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The responder with its thread, on loopback. The test's thread is the control thread: it turns the event
  * loop when somebody connects. */
+#include "fake/proc.h"
 #include "unit/unit.h"
 
 #include "base/log.h"
@@ -40,18 +41,6 @@ static bool is_member(void *ctx, const struct ip *from)
 	return !f->strangers;
 }
 
-static unsigned count_descriptors(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	assert_non_null(d);
-	while (readdir(d))
-		n++;
-	closedir(d);
-	return n;
-}
-
 /* By name: a sanitizer has threads of its own. */
 static unsigned count_threads(void)
 {
@@ -82,7 +71,7 @@ static int setup(void **state)
 
 	assert_non_null(f);
 	f->base = event_base_new();
-	f->descriptors = count_descriptors();
+	f->descriptors = proc_count("/proc/self/fd");
 	f->cfg = (struct responder_config){.addrs = {ip_v4_host(INADDR_LOOPBACK), ip_v6(&in6addr_loopback)},
 		.ctx = f,
 		.is_member = is_member};
@@ -102,7 +91,7 @@ static int teardown(void **state)
 	struct fixture *f = *state;
 
 	responder_free(f->responder);
-	assert_int_equal(count_descriptors(), f->descriptors);
+	assert_int_equal(proc_count("/proc/self/fd"), f->descriptors);
 	assert_int_equal(count_threads(), 0);
 	event_base_free(f->base);
 	free(f);
@@ -407,7 +396,7 @@ static void it_stops_at_once_in_the_middle_of_everything(void **state)
 static void a_port_that_is_taken_is_a_sentence_and_nothing_stays_open(void **state)
 {
 	struct fixture *f = *state;
-	unsigned before = count_descriptors();
+	unsigned before = proc_count("/proc/self/fd");
 	struct responder *second = NULL;
 	struct diag d = {0};
 
@@ -415,7 +404,7 @@ static void a_port_that_is_taken_is_a_sentence_and_nothing_stays_open(void **sta
 	assert_non_null(strstr(d.what, "cannot be opened: Address already in use"));
 	assert_non_null(strstr(d.hint, "bench_port"));
 	assert_null(second);
-	assert_int_equal(count_descriptors(), before);
+	assert_int_equal(proc_count("/proc/self/fd"), before);
 }
 
 /* As where IPv6 is disabled: nothing can be bound to an address of that family. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The control socket's commands: who may say them, where they go, what is answered. The socket, the plane,
  * the agent and the coordinator are stand-ins that the linker puts in. */
+#include "fake/quiet.h"
 #include "unit/unit.h"
 
 #include "base/encode.h"
@@ -128,10 +129,6 @@ const struct candidates *__wrap_core_mine(const struct core *c UNUSED)
 
 /* --- the rig --- */
 
-static void ignore(void *ctx UNUSED, const char *line UNUSED, size_t n UNUSED)
-{
-}
-
 static int setup(void **state)
 {
 	struct node_rec nodes[] = {
@@ -151,7 +148,7 @@ static int setup(void **state)
 	assert_non_null(r);
 	rig = r;
 	assert_int_equal(crypto_init(NULL), TM_OK);
-	log_set_sink(ignore, NULL);
+	log_set_sink(quiet_log, NULL);
 	snprintf(r->dir, sizeof(r->dir), "/tmp/test-commands-XXXXXX");
 	assert_non_null(mkdtemp(r->dir));
 	snprintf(r->path, sizeof(r->path), "%s/netmap.db", r->dir);

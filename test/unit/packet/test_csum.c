@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "fake/random.h"
 #include "packet/csum.h"
 #include "unit/wire/hex.h"
 
@@ -16,10 +17,7 @@ static uint64_t seed;
 
 static uint32_t rnd(void)
 {
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (uint32_t)(seed >> 16);
+	return fake_random(&seed);
 }
 
 static void compare(const uint8_t *p, size_t n, uint32_t start)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "fake.h"
 #include "fake/meshjson.h"
+#include "fake/quiet.h"
 
 #include <event2/event.h>
 #include <unistd.h>
@@ -169,14 +170,10 @@ void fake_stop(struct fake *f)
 	peers_free(TAKE(f->peers));
 }
 
-static void ignore_log(void *ctx UNUSED, const char *line UNUSED, size_t n UNUSED)
-{
-}
-
 void fake_open(struct fake *f)
 {
 	*f = (struct fake){.on_hello = {"welcome", map_5}, .tuning = agent_tuning_default};
-	log_set_sink(ignore_log, NULL);
+	log_set_sink(quiet_log, NULL);
 	f->base = event_base_new();
 	assert_non_null(f->base);
 	snprintf(f->dir, sizeof(f->dir), "/tmp/test-agent-XXXXXX");

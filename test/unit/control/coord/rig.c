@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "fake/quiet.h"
 #include "unit/unit.h"
 
 #include "unit/control/coord/rig.h"
@@ -16,13 +17,6 @@ int64_t rig_unix_now;
 static int64_t test_clock(void)
 {
 	return rig_unix_now;
-}
-
-static void no_log(void *ctx, const char *line, size_t n)
-{
-	(void)ctx;
-	(void)line;
-	(void)n;
 }
 
 static void on_alarm(evutil_socket_t fd, short what, void *arg)
@@ -142,7 +136,7 @@ int rig_setup(void **state)
 
 	assert_non_null(r);
 	assert_int_equal(crypto_init(NULL), TM_OK);
-	log_set_sink(no_log, NULL);
+	log_set_sink(quiet_log, NULL);
 	rig_unix_now = 1000000;
 	snprintf(r->folder, sizeof(r->folder), "/tmp/tm-coord-XXXXXX");
 	assert_non_null(mkdtemp(r->folder));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The coordinator behind its real control links, on loopback. */
+#include "fake/quiet.h"
 #include "unit/unit.h"
 
 #include "base/encode.h"
@@ -23,13 +24,6 @@ struct live {
 	bool up, closed;
 	json_t *answer;
 };
-
-static void no_log(void *ctx, const char *line, size_t n)
-{
-	(void)ctx;
-	(void)line;
-	(void)n;
-}
 
 static void on_alarm(evutil_socket_t fd, short what, void *arg)
 {
@@ -73,7 +67,7 @@ static int setup(void **state)
 
 	assert_non_null(v);
 	assert_int_equal(crypto_init(NULL), TM_OK);
-	log_set_sink(no_log, NULL);
+	log_set_sink(quiet_log, NULL);
 	snprintf(v->folder, sizeof(v->folder), "/tmp/tm-live-XXXXXX");
 	assert_non_null(mkdtemp(v->folder));
 	snprintf(v->db_path, sizeof(v->db_path), "%s/mesh.db", v->folder);

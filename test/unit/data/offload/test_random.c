@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "base/bytes.h"
+#include "fake/random.h"
 #include "packet/vnet.h"
 #include "unit/data/offload/craft.h"
 #include "unit/data/offload/script.h"
@@ -11,10 +12,7 @@ static uint64_t seed;
 
 static uint32_t rnd(void)
 {
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (uint32_t)(seed >> 16);
+	return fake_random(&seed);
 }
 
 /* Mostly packets that continue their flow; one in `odd` is bent. */

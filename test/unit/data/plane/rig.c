@@ -79,6 +79,9 @@ static void on_offload_lost(void *ctx)
 	h->n_lost++;
 }
 
+static struct host *running[8];
+static size_t n_running;
+
 void host_start(struct host *h, unsigned i)
 {
 	const struct plane_events ev = {.ctx = h,
@@ -90,6 +93,8 @@ void host_start(struct host *h, unsigned i)
 	char name[16], ip[32];
 	struct diag d = {0};
 
+	assert_true(n_running < ARRAY_LEN(running));
+	running[n_running++] = h;
 	h->i = i;
 	snprintf(name, sizeof(name), "tm%u", i);
 	snprintf(ip, sizeof(ip), "192.0.2.%u", i);
@@ -119,8 +124,17 @@ void host_start(struct host *h, unsigned i)
 
 void host_stop(struct host *h)
 {
-	plane_free(h->plane);
-	h->plane = NULL;
+	plane_free(TAKE(h->plane));
+	for (size_t i = 0; i < n_running; i++)
+		if (running[i] == h)
+			running[i--] = running[--n_running];
+}
+
+int rig_teardown(void **state UNUSED)
+{
+	while (n_running)
+		host_stop(running[n_running - 1]);
+	return 0;
 }
 
 void host_peers(struct host *h, const struct peering *v, size_t n)

@@ -30,6 +30,7 @@ bool rig_trains(void);
 
 void host_start(struct host *h, unsigned i); /* fields set before: workers, offloads, mtu, limits */
 void host_stop(struct host *h);
+int rig_teardown(void **state); /* stops all that run */
 /* h chooses its ways as the control plane would: what it hears where nothing is chosen, it takes. */
 /* h's peers from now on are these; their allowed addresses are the inner addresses (and what `extra` of the
  * same index says). */

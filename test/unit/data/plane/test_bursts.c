@@ -45,16 +45,6 @@ static int set_up(void **state)
 	return 0;
 }
 
-static int tear_down(void **state)
-{
-	(void)state;
-	host_stop(&a);
-	host_stop(&b);
-	host_stop(&c);
-	host_stop(&d);
-	return 0;
-}
-
 static void start_pair(void)
 {
 	host_start(&a, 1);
@@ -311,7 +301,7 @@ static void what_could_not_be_sealed_never_leaves(void **state)
 	expect_serial(ab, 2, &b, 48, 77);
 }
 
-#define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, rig_teardown)
 
 int main(void)
 {

@@ -23,14 +23,6 @@ static int set_up(void **state)
 	return 0;
 }
 
-static int tear_down(void **state)
-{
-	(void)state;
-	host_stop(&a);
-	host_stop(&b);
-	return 0;
-}
-
 /* Writes initiations to b with a's keys. */
 struct forger {
 	struct hs_self self;
@@ -223,7 +215,7 @@ static void what_would_need_a_relay_is_refused_by_name_until_another_way_is_chos
 	assert_int_equal(packet_serial(p), 4);
 }
 
-#define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, rig_teardown)
 
 int main(void)
 {

@@ -18,15 +18,6 @@ static int set_up(void **state)
 	return 0;
 }
 
-static int tear_down(void **state)
-{
-	(void)state;
-	host_stop(&a);
-	host_stop(&b);
-	host_stop(&c);
-	return 0;
-}
-
 static struct host *ab[] = {&a, &b};
 static struct host *abc[] = {&a, &b, &c};
 
@@ -446,7 +437,7 @@ static void peers_come_and_go_under_traffic(void **state)
 	}
 }
 
-#define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, rig_teardown)
 
 int main(void)
 {

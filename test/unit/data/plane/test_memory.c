@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Every allocation fails once, one after the other: nothing leaks (the sanitizer says), nothing is half done.
  */
+#include "fake/proc.h"
 #include "unit/data/plane/rig.h"
-
-#include <dirent.h>
 
 #include "base/bytes.h"
 #include "crypto/init.h"
@@ -11,18 +10,6 @@
 #include "wire/wg.h"
 
 enum { ALLOCATIONS_MAX = 500 };
-
-static unsigned open_descriptors(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
 
 static int plane_open(unsigned workers, const uint8_t *key, struct plane **ret_plane, struct diag *d)
 {
@@ -35,7 +22,7 @@ static int plane_open(unsigned workers, const uint8_t *key, struct plane **ret_p
 
 static void a_plane_without_memory_for_any_one_thing_does_not_open_and_leaks_nothing(void **state)
 {
-	unsigned before = open_descriptors(), n = 1;
+	unsigned before = proc_count("/proc/self/fd"), n = 1;
 	static const uint8_t key[32] = {8, [31] = 64};
 	struct plane *p = NULL;
 	(void)state;
@@ -54,12 +41,12 @@ static void a_plane_without_memory_for_any_one_thing_does_not_open_and_leaks_not
 		}
 		if (err != TM_ENOMEM || !d.what[0] || p)
 			fail_msg("allocation %u: error %d, \"%s\"", n, err, d.what);
-		assert_int_equal(open_descriptors(), before);
+		assert_int_equal(proc_count("/proc/self/fd"), before);
 		assert_true(n < ALLOCATIONS_MAX);
 	}
 	assert_true(n > 10);
 	plane_free(p);
-	assert_int_equal(open_descriptors(), before);
+	assert_int_equal(proc_count("/proc/self/fd"), before);
 }
 
 static void peers_are_taken_in_all_or_not_at_all(void **state)

@@ -3,6 +3,7 @@
  * Planes with real TUN devices and real sockets, in two private network namespaces joined by a veth pair:
  * what the memory queues cannot show. Needs root and /dev/net/tun; says so and skips otherwise.
  */
+#include "fake/proc.h"
 #include "unit/unit.h"
 
 #include "base/time.h"
@@ -12,7 +13,6 @@
 #include "os/sockaddr.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <net/if.h>
 #include <poll.h>
@@ -426,18 +426,6 @@ static void what_is_in_the_way_is_said(void **state)
 	refused(&cfg, TM_EINVAL, "not a valid interface name");
 }
 
-static size_t count(const char *dir)
-{
-	DIR *d = opendir(dir);
-	size_t n = 0;
-
-	assert_non_null(d);
-	while (readdir(d))
-		n++;
-	closedir(d);
-	return n;
-}
-
 static void two_hundred_lives_leave_nothing_behind(void **state)
 {
 	const struct plane_events ev = {0};
@@ -465,14 +453,14 @@ static void two_hundred_lives_leave_nothing_behind(void **state)
 		plane_service(p, time_monotonic());
 		plane_free(p);
 		if (i == 0) {
-			fds = count("/proc/self/fd");
-			threads = count("/proc/self/task");
+			fds = proc_count("/proc/self/fd");
+			threads = proc_count("/proc/self/task");
 		}
 	}
 	assert_int_equal(if_nametoindex("tmx"), 0);
 	enter(home_ns);
-	assert_int_equal(count("/proc/self/fd"), fds);
-	assert_int_equal(count("/proc/self/task"), threads);
+	assert_int_equal(proc_count("/proc/self/fd"), fds);
+	assert_int_equal(proc_count("/proc/self/task"), threads);
 }
 
 static bool told_of_loss;

@@ -24,15 +24,6 @@ static int set_up(void **state)
 	return 0;
 }
 
-static int tear_down(void **state)
-{
-	(void)state;
-	host_stop(&a);
-	host_stop(&b);
-	host_stop(&c);
-	return 0;
-}
-
 static void nothing_arrived(const char *tun)
 {
 	uint8_t p[FAKE_BYTES];
@@ -541,39 +532,40 @@ static void our_own_and_impossible_keys_are_left_out_and_the_rest_works(void **s
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_datagram_is_accepted_once, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(a_changed_bit_anywhere_is_noticed, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(garbage_is_counted_and_never_answered, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(a_replayed_initiation_is_not_answered, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_datagram_is_accepted_once, set_up, rig_teardown),
+		cmocka_unit_test_setup_teardown(a_changed_bit_anywhere_is_noticed, set_up, rig_teardown),
+		cmocka_unit_test_setup_teardown(garbage_is_counted_and_never_answered, set_up, rig_teardown),
+		cmocka_unit_test_setup_teardown(a_replayed_initiation_is_not_answered, set_up, rig_teardown),
 		cmocka_unit_test_setup_teardown(
-			a_flood_of_handshakes_is_bounded_and_must_prove_its_address, set_up, tear_down),
+			a_flood_of_handshakes_is_bounded_and_must_prove_its_address, set_up, rig_teardown),
 		cmocka_unit_test_setup_teardown(
-			garbage_takes_no_room_from_handshakes_and_makes_no_load, set_up, tear_down),
+			garbage_takes_no_room_from_handshakes_and_makes_no_load, set_up, rig_teardown),
 		cmocka_unit_test_setup_teardown(
-			somebody_who_is_not_in_the_mesh_gets_no_session, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(source_addresses_belong_to_their_peer, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(removing_a_peer_cuts_its_session_at_once, set_up, tear_down),
+			somebody_who_is_not_in_the_mesh_gets_no_session, set_up, rig_teardown),
+		cmocka_unit_test_setup_teardown(source_addresses_belong_to_their_peer, set_up, rig_teardown),
 		cmocka_unit_test_setup_teardown(
-			congestion_that_the_packet_cannot_carry_ends_it, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(an_address_of_nobody_is_unreachable, set_up, tear_down),
+			removing_a_peer_cuts_its_session_at_once, set_up, rig_teardown),
 		cmocka_unit_test_setup_teardown(
-			nobody_hears_that_groups_and_broadcasts_go_nowhere, set_up, tear_down),
+			congestion_that_the_packet_cannot_carry_ends_it, set_up, rig_teardown),
+		cmocka_unit_test_setup_teardown(an_address_of_nobody_is_unreachable, set_up, rig_teardown),
 		cmocka_unit_test_setup_teardown(
-			the_last_host_answers_like_nobody_and_is_not_counted, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(what_is_no_ip_packet_goes_nowhere, set_up, tear_down),
+			nobody_hears_that_groups_and_broadcasts_go_nowhere, set_up, rig_teardown),
 		cmocka_unit_test_setup_teardown(
-			a_packet_that_the_kernel_cannot_describe_costs_itself_alone, set_up, tear_down),
+			the_last_host_answers_like_nobody_and_is_not_counted, set_up, rig_teardown),
+		cmocka_unit_test_setup_teardown(what_is_no_ip_packet_goes_nowhere, set_up, rig_teardown),
 		cmocka_unit_test_setup_teardown(
-			too_large_for_the_path_is_told_or_fragmented, set_up, tear_down),
+			a_packet_that_the_kernel_cannot_describe_costs_itself_alone, set_up, rig_teardown),
 		cmocka_unit_test_setup_teardown(
-			the_outside_of_the_tunnel_is_never_inside_it, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(nobody_is_a_router_unasked, set_up, tear_down),
+			too_large_for_the_path_is_told_or_fragmented, set_up, rig_teardown),
 		cmocka_unit_test_setup_teardown(
-			an_absent_peer_costs_little_and_ends_in_unreachable, set_up, tear_down),
+			the_outside_of_the_tunnel_is_never_inside_it, set_up, rig_teardown),
+		cmocka_unit_test_setup_teardown(nobody_is_a_router_unasked, set_up, rig_teardown),
 		cmocka_unit_test_setup_teardown(
-			expired_sessions_carry_nothing_in_either_direction, set_up, tear_down),
+			an_absent_peer_costs_little_and_ends_in_unreachable, set_up, rig_teardown),
 		cmocka_unit_test_setup_teardown(
-			our_own_and_impossible_keys_are_left_out_and_the_rest_works, set_up, tear_down),
+			expired_sessions_carry_nothing_in_either_direction, set_up, rig_teardown),
+		cmocka_unit_test_setup_teardown(
+			our_own_and_impossible_keys_are_left_out_and_the_rest_works, set_up, rig_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

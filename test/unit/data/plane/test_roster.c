@@ -21,15 +21,6 @@ static int set_up(void **state)
 	return 0;
 }
 
-static int tear_down(void **state)
-{
-	(void)state;
-	host_stop(&a);
-	host_stop(&b);
-	host_stop(&c);
-	return 0;
-}
-
 /* b's record of `with`: its IPv4 address and `extra`, if any. */
 static void put(struct host *with, const char *extra)
 {
@@ -166,11 +157,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
-			a_change_of_one_leaves_the_sessions_of_all, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(nothing_of_a_batch_counts_before_its_end, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(the_last_word_about_a_key_counts, set_up, tear_down),
+			a_change_of_one_leaves_the_sessions_of_all, set_up, rig_teardown),
 		cmocka_unit_test_setup_teardown(
-			of_two_owners_the_later_counts_until_it_goes, set_up, tear_down),
+			nothing_of_a_batch_counts_before_its_end, set_up, rig_teardown),
+		cmocka_unit_test_setup_teardown(the_last_word_about_a_key_counts, set_up, rig_teardown),
+		cmocka_unit_test_setup_teardown(
+			of_two_owners_the_later_counts_until_it_goes, set_up, rig_teardown),
 	};
 
 	if (crypto_init(NULL) != TM_OK)

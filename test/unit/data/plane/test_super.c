@@ -22,14 +22,6 @@ static int set_up(void **state)
 	return 0;
 }
 
-static int tear_down(void **state)
-{
-	(void)state;
-	host_stop(&a);
-	host_stop(&b);
-	return 0;
-}
-
 static void start_pair(void)
 {
 	host_start(&a, 1);
@@ -317,7 +309,7 @@ static void a_piece_larger_than_our_buffers_is_refused_with_the_mtu(void **state
 	assert_int_equal(get_be16(got + 26), RIG_MTU);
 }
 
-#define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, rig_teardown)
 
 int main(void)
 {

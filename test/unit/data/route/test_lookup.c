@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "data/route/route.h"
+#include "fake/random.h"
+#include "unit/data/route/numbered.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,25 +10,11 @@
 
 #include <cmocka.h>
 
-/* The table never looks inside a peer: numbered addresses stand in for them. */
-static struct peer *peer_n(size_t n)
-{
-	return (struct peer *)(void *)(uintptr_t)(n * 16);
-}
-
-static size_t number_of(const struct peer *p)
-{
-	return (uintptr_t)(const void *)p / 16;
-}
-
 static uint64_t seed;
 
 static uint32_t rnd(void)
 {
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (uint32_t)(seed >> 16);
+	return fake_random(&seed);
 }
 
 /* The naive twin: every route in turn, the longest that contains the address, the later of two equal ones. */

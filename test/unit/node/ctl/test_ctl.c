@@ -132,6 +132,19 @@ static void say(struct fixture *f, int fd, const char *p, size_t n)
 	}
 }
 
+/* One whose request has come in and is kept. */
+static int kept_client(struct fixture *f, const char *request)
+{
+	int fd = client(f);
+	size_t n = f->n_kept;
+
+	f->later = true;
+	say(f, fd, request, strlen(request));
+	while (f->n_kept == n)
+		pump(f);
+	return fd;
+}
+
 static void no_more_waiting(evutil_socket_t fd UNUSED, short what UNUSED, void *ctx UNUSED)
 {
 	fail_msg("the server neither answered nor hung up");
@@ -299,11 +312,7 @@ static void patience_does_not_limit_how_long_the_handler_takes(void **state)
 
 	listen_at(f, NULL);
 	ctl_set_patience(f->ctl, 20 * MS);
-	f->later = true;
-	int slow = client(f);
-	say(f, slow, "{\"cmd\":\"slow\"}\n", 15);
-	while (f->n_kept < 1)
-		pump(f);
+	int slow = kept_client(f, "{\"cmd\":\"slow\"}\n");
 	/* Another client runs into the same limit: by then the first one's time would be over too. */
 	free(ask(f, "x"));
 	ctl_reply(f->kept[0], json_pack("{s:b}", "ok", 1));
@@ -346,11 +355,7 @@ static void a_client_that_left_before_its_reply_is_dropped_quietly(void **state)
 	struct fixture *f = *state;
 
 	listen_at(f, NULL);
-	f->later = true;
-	int fd = client(f);
-	say(f, fd, "{\"cmd\":\"a\"}\n", 12);
-	while (f->n_kept < 1)
-		pump(f);
+	int fd = kept_client(f, "{\"cmd\":\"a\"}\n");
 	close(fd);
 	ctl_reply(f->kept[0], json_pack("{s:b}", "ok", 1));
 	f->later = false;
@@ -390,11 +395,7 @@ static void no_reply_object_becomes_an_error(void **state)
 	struct fixture *f = *state;
 
 	listen_at(f, NULL);
-	f->later = true;
-	int fd = client(f);
-	say(f, fd, "{\"cmd\":\"a\"}\n", 12);
-	while (f->n_kept < 1)
-		pump(f);
+	int fd = kept_client(f, "{\"cmd\":\"a\"}\n");
 	ctl_reply(f->kept[0], NULL);
 	char *s = hear(f, fd);
 	assert_non_null(strstr(s, "\"ok\":false"));
@@ -594,11 +595,7 @@ static void who_is_being_answered_does_not_notice(void **state)
 	struct fixture *f = *state;
 
 	listen_at(f, NULL);
-	f->later = true;
-	int fd = client(f);
-	say(f, fd, "{\"cmd\":\"a\"}\n", 12);
-	while (f->n_kept < 1)
-		pump(f);
+	int fd = kept_client(f, "{\"cmd\":\"a\"}\n");
 	assert_int_equal(unlink(f->path), 0);
 	ctl_look(f->ctl);
 	ctl_reply(f->kept[0], json_pack("{s:b}", "ok", 1));
@@ -628,11 +625,7 @@ static void a_call_outlives_its_server(void **state)
 	struct fixture *f = *state;
 
 	listen_at(f, NULL);
-	f->later = true;
-	int fd = client(f);
-	say(f, fd, "{\"cmd\":\"a\"}\n", 12);
-	while (f->n_kept < 1)
-		pump(f);
+	int fd = kept_client(f, "{\"cmd\":\"a\"}\n");
 	ctl_free(f->ctl);
 	f->ctl = NULL;
 	ctl_reply(f->kept[0], json_pack("{s:b}", "ok", 1));
@@ -646,11 +639,7 @@ static void a_reply_given_just_before_the_end_is_still_delivered(void **state)
 	struct fixture *f = *state;
 
 	listen_at(f, NULL);
-	f->later = true;
-	int fd = client(f);
-	say(f, fd, "{\"cmd\":\"down\"}\n", 15);
-	while (f->n_kept < 1)
-		pump(f);
+	int fd = kept_client(f, "{\"cmd\":\"down\"}\n");
 	ctl_reply(f->kept[0], json_pack("{s:b}", "ok", 1));
 	ctl_free(f->ctl);
 	f->ctl = NULL;

@@ -21,22 +21,22 @@
 #include <unistd.h>
 
 enum {
-	CONNS_MAX = BENCH_STREAMS_MAX + 8, /* the session's, and some that have yet to say what they are */
-	POLL_CONNS = 1 + BENCH_SIDES, /* before them in the poll set: the pipe, the echo sockets */
+	CALLERS_MAX = BENCH_STREAMS_MAX + 8, /* the session's, and some that have yet to say what they are */
+	POLL_CALLERS = 1 + BENCH_SIDES, /* before them in the poll set: the pipe, the echo sockets */
 	CHUNK = 128 * 1024, /* per stream and turn, so that an echo never waits long */
 	ECHOES_PER_TURN = 64,
 };
 
-enum conn_kind {
-	CONN_NEW, /* its first request is not here yet */
-	CONN_HOLDER, /* has the session */
-	CONN_DOWNLOAD,
-	CONN_UPLOAD,
+enum caller_kind {
+	CALLER_NEW, /* its first request is not here yet */
+	CALLER_HOLDER, /* has the session */
+	CALLER_DOWNLOAD,
+	CALLER_UPLOAD,
 };
 
-struct conn {
+struct caller {
 	int fd; /* -1 = the slot is free */
-	enum conn_kind kind;
+	enum caller_kind kind;
 	struct ip from;
 	uint8_t head[BENCH_REQUEST_LEN];
 	size_t n_head;
@@ -51,7 +51,7 @@ struct bench_worker {
 	int inbox[2]; /* read end: the thread's, write end: the control thread's */
 	/* the thread's alone */
 	struct bench_session session;
-	struct conn conns[CONNS_MAX];
+	struct caller callers[CALLERS_MAX];
 	struct log_limit said;
 	uint8_t chunk[CHUNK]; /* zeros to send, a bin to receive */
 };
@@ -64,41 +64,41 @@ _Static_assert(sizeof(struct arrival) <= 512, "at most PIPE_BUF, so that records
 
 /* --- connections --- */
 
-static bool is_stream(const struct conn *c)
+static bool is_stream(const struct caller *c)
 {
-	return c->kind == CONN_DOWNLOAD || c->kind == CONN_UPLOAD;
+	return c->kind == CALLER_DOWNLOAD || c->kind == CALLER_UPLOAD;
 }
 
-static uint32_t retransmits_of(const struct conn *c)
+static uint32_t retransmits_of(const struct caller *c)
 {
 	struct os_tcp_stats stats;
 
-	if (c->kind != CONN_DOWNLOAD)
+	if (c->kind != CALLER_DOWNLOAD)
 		return 0;
 	return os_tcp_stats(c->fd, &stats) ? stats.retransmits : BENCH_RETRANSMITS_UNKNOWN;
 }
 
-static void conn_close(struct bench_worker *w, struct conn *c);
+static void caller_close(struct bench_worker *w, struct caller *c);
 
 static void close_session(struct bench_worker *w)
 {
-	for (size_t i = 0; i < CONNS_MAX; i++)
-		if (w->conns[i].fd >= 0 && w->conns[i].kind != CONN_NEW)
-			conn_close(w, &w->conns[i]);
+	for (size_t i = 0; i < CALLERS_MAX; i++)
+		if (w->callers[i].fd >= 0 && w->callers[i].kind != CALLER_NEW)
+			caller_close(w, &w->callers[i]);
 	bench_session_close(&w->session);
 }
 
 /* The session ends with the connection that has it. There is one as long as the session is open, and no
  * other: what is due is not given to somebody else before close_session was here. */
-static void conn_close(struct bench_worker *w, struct conn *c)
+static void caller_close(struct bench_worker *w, struct caller *c)
 {
-	enum conn_kind kind = c->kind;
+	enum caller_kind kind = c->kind;
 
 	if (is_stream(c))
 		bench_session_stream_ended(&w->session, c->run, retransmits_of(c));
 	close(c->fd);
-	*c = (struct conn){.fd = -1};
-	if (kind == CONN_HOLDER)
+	*c = (struct caller){.fd = -1};
+	if (kind == CALLER_HOLDER)
 		close_session(w);
 }
 
@@ -111,12 +111,12 @@ static void limit_unacked(int fd)
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
 }
 
-static void conn_add(struct bench_worker *w, const struct arrival *a, ns_t now)
+static void caller_add(struct bench_worker *w, const struct arrival *a, ns_t now)
 {
-	for (size_t i = 0; i < CONNS_MAX; i++)
-		if (w->conns[i].fd < 0) {
+	for (size_t i = 0; i < CALLERS_MAX; i++)
+		if (w->callers[i].fd < 0) {
 			limit_unacked(a->fd);
-			w->conns[i] = (struct conn){.fd = a->fd,
+			w->callers[i] = (struct caller){.fd = a->fd,
 				.from = a->from,
 				.idle_at = now + BENCH_HEAD_WAIT,
 				.end_at = now + BENCH_HEAD_WAIT};
@@ -125,9 +125,9 @@ static void conn_add(struct bench_worker *w, const struct arrival *a, ns_t now)
 	close(a->fd);
 }
 
-static ns_t conn_due(const struct conn *c)
+static ns_t caller_due(const struct caller *c)
 {
-	return c->fd < 0 || c->kind == CONN_HOLDER ? NS_NEVER : ns_min(c->idle_at, c->end_at);
+	return c->fd < 0 || c->kind == CALLER_HOLDER ? NS_NEVER : ns_min(c->idle_at, c->end_at);
 }
 
 /* Ends what is over; when the next thing will be. */
@@ -138,17 +138,17 @@ static ns_t expire(struct bench_worker *w, ns_t now)
 	if (now >= bench_session_due(&w->session))
 		close_session(w);
 	next = bench_session_due(&w->session);
-	for (size_t i = 0; i < CONNS_MAX; i++) {
-		if (now >= conn_due(&w->conns[i]))
-			conn_close(w, &w->conns[i]);
-		next = ns_min(next, conn_due(&w->conns[i]));
+	for (size_t i = 0; i < CALLERS_MAX; i++) {
+		if (now >= caller_due(&w->callers[i]))
+			caller_close(w, &w->callers[i]);
+		next = ns_min(next, caller_due(&w->callers[i]));
 	}
 	return next;
 }
 
 /* --- requests --- */
 
-static enum bench_code open_session(struct bench_worker *w, struct conn *c, ns_t now)
+static enum bench_code open_session(struct bench_worker *w, struct caller *c, ns_t now)
 {
 	uint8_t id[BENCH_ID];
 	enum bench_code code;
@@ -158,14 +158,14 @@ static enum bench_code open_session(struct bench_worker *w, struct conn *c, ns_t
 	if (code != BENCH_OK)
 		return code;
 
-	c->kind = CONN_HOLDER;
+	c->kind = CALLER_HOLDER;
 	LOG_LIMITED(
 		LOG_INFO, &w->said, log_who_ip(&c->from), "bench: a test begins", KV_IP("from", &c->from));
 	return BENCH_OK;
 }
 
 static enum bench_code open_stream(
-	struct bench_worker *w, struct conn *c, const struct bench_request *r, ns_t now)
+	struct bench_worker *w, struct caller *c, const struct bench_request *r, ns_t now)
 {
 	ns_t end;
 	enum bench_code code = bench_session_stream(&w->session, now, &c->from, r, &end);
@@ -173,35 +173,35 @@ static enum bench_code open_stream(
 	if (code != BENCH_OK)
 		return code;
 
-	c->kind = r->type == BENCH_DOWNLOAD ? CONN_DOWNLOAD : CONN_UPLOAD;
+	c->kind = r->type == BENCH_DOWNLOAD ? CALLER_DOWNLOAD : CALLER_UPLOAD;
 	c->run = w->session.run;
 	c->idle_at = now + BENCH_STREAM_IDLE;
 	c->end_at = end;
 	return BENCH_OK;
 }
 
-static enum bench_code give_result(struct bench_worker *w, const struct conn *c,
+static enum bench_code give_result(struct bench_worker *w, const struct caller *c,
 	const struct bench_request *r, ns_t now, struct bench_reply *ret_reply)
 {
 	uint64_t live = 0;
 
-	for (size_t i = 0; i < CONNS_MAX; i++)
-		if (w->conns[i].fd >= 0 && w->conns[i].run == w->session.run)
-			live += retransmits_of(&w->conns[i]);
+	for (size_t i = 0; i < CALLERS_MAX; i++)
+		if (w->callers[i].fd >= 0 && w->callers[i].run == w->session.run)
+			live += retransmits_of(&w->callers[i]);
 	return bench_session_result(&w->session, now, &c->from, r,
 		live < BENCH_RETRANSMITS_UNKNOWN ? (uint32_t)live : BENCH_RETRANSMITS_UNKNOWN, ret_reply);
 }
 
 /* What a connection may ask depends on what it is: a new one becomes something, the holder asks for results.
  */
-static enum bench_code judge(struct bench_worker *w, struct conn *c, ns_t now, struct bench_reply *reply)
+static enum bench_code judge(struct bench_worker *w, struct caller *c, ns_t now, struct bench_reply *reply)
 {
 	struct bench_request r;
 	int err = bench_request_decode(c->head, sizeof(c->head), &r);
 
 	if (err == TM_EVERSION)
 		return BENCH_OTHER_VERSION;
-	if (err || (c->kind == CONN_HOLDER) != (r.type == BENCH_RESULT))
+	if (err || (c->kind == CALLER_HOLDER) != (r.type == BENCH_RESULT))
 		return BENCH_REFUSED;
 	if (r.type == BENCH_RESULT)
 		return give_result(w, c, &r, now, reply);
@@ -212,7 +212,7 @@ static enum bench_code judge(struct bench_worker *w, struct conn *c, ns_t now, s
 }
 
 /* A refusal is told and ends the connection. Nothing else is ever queued here, so a reply always fits. */
-static bool answer(struct bench_worker *w, struct conn *c, ns_t now)
+static bool answer(struct bench_worker *w, struct caller *c, ns_t now)
 {
 	struct bench_reply reply = {0};
 	uint8_t out[BENCH_REPLY_LEN];
@@ -232,7 +232,7 @@ static bool would_block(void)
 	return errno == EAGAIN || errno == EINTR;
 }
 
-static bool read_request(struct bench_worker *w, struct conn *c, ns_t now)
+static bool read_request(struct bench_worker *w, struct caller *c, ns_t now)
 {
 	ssize_t n = recv(c->fd, c->head + c->n_head, sizeof(c->head) - c->n_head, 0);
 
@@ -243,10 +243,10 @@ static bool read_request(struct bench_worker *w, struct conn *c, ns_t now)
 	return c->n_head < sizeof(c->head) || answer(w, c, now);
 }
 
-static bool move(struct bench_worker *w, struct conn *c, ns_t now)
+static bool move(struct bench_worker *w, struct caller *c, ns_t now)
 {
-	ssize_t n = c->kind == CONN_DOWNLOAD ? send(c->fd, w->chunk, CHUNK, MSG_NOSIGNAL)
-					     : recv(c->fd, w->chunk, CHUNK, 0);
+	ssize_t n = c->kind == CALLER_DOWNLOAD ? send(c->fd, w->chunk, CHUNK, MSG_NOSIGNAL)
+					       : recv(c->fd, w->chunk, CHUNK, 0);
 
 	if (n <= 0)
 		return n < 0 && would_block();
@@ -256,12 +256,12 @@ static bool move(struct bench_worker *w, struct conn *c, ns_t now)
 	return true;
 }
 
-static void serve(struct bench_worker *w, struct conn *c, ns_t now)
+static void serve(struct bench_worker *w, struct caller *c, ns_t now)
 {
 	bool alive = is_stream(c) ? move(w, c, now) : read_request(w, c, now);
 
 	if (!alive)
-		conn_close(w, c);
+		caller_close(w, c);
 }
 
 /* Never more than was asked, and only to the session's holder: neither an amplifier nor a loop. */
@@ -298,24 +298,24 @@ static bool take_arrivals(struct bench_worker *w, ns_t now)
 	ssize_t n;
 
 	while ((n = read(w->inbox[0], &a, sizeof(a))) == (ssize_t)sizeof(a))
-		conn_add(w, &a, now);
+		caller_add(w, &a, now);
 	return n < 0;
 }
 
-static void fill_poll(const struct bench_worker *w, struct pollfd fds[static POLL_CONNS + CONNS_MAX])
+static void fill_poll(const struct bench_worker *w, struct pollfd fds[static POLL_CALLERS + CALLERS_MAX])
 {
 	fds[0] = (struct pollfd){.fd = w->inbox[0], .events = POLLIN};
 	for (size_t i = 0; i < BENCH_SIDES; i++)
 		fds[1 + i] = (struct pollfd){.fd = w->echo[i], .events = POLLIN};
-	for (size_t i = 0; i < CONNS_MAX; i++)
-		fds[POLL_CONNS + i] = (struct pollfd){
-			.fd = w->conns[i].fd, .events = w->conns[i].kind == CONN_DOWNLOAD ? POLLOUT : POLLIN};
+	for (size_t i = 0; i < CALLERS_MAX; i++)
+		fds[POLL_CALLERS + i] = (struct pollfd){.fd = w->callers[i].fd,
+			.events = w->callers[i].kind == CALLER_DOWNLOAD ? POLLOUT : POLLIN};
 }
 
 static void worker_main(void *arg)
 {
 	struct bench_worker *w = arg;
-	struct pollfd fds[POLL_CONNS + CONNS_MAX];
+	struct pollfd fds[POLL_CALLERS + CALLERS_MAX];
 	bool go_on = true;
 
 	while (go_on) {
@@ -328,15 +328,15 @@ static void worker_main(void *arg)
 			if (fds[1 + i].revents)
 				echo(w, w->echo[i]);
 		/* Serving one may close others: then their slots are free, and stay so until the arrivals. */
-		for (size_t i = 0; i < CONNS_MAX; i++)
-			if (fds[POLL_CONNS + i].revents && w->conns[i].fd >= 0)
-				serve(w, &w->conns[i], time_monotonic());
+		for (size_t i = 0; i < CALLERS_MAX; i++)
+			if (fds[POLL_CALLERS + i].revents && w->callers[i].fd >= 0)
+				serve(w, &w->callers[i], time_monotonic());
 		if (fds[0].revents)
 			go_on = take_arrivals(w, time_monotonic());
 	}
-	for (size_t i = 0; i < CONNS_MAX; i++)
-		if (w->conns[i].fd >= 0)
-			conn_close(w, &w->conns[i]);
+	for (size_t i = 0; i < CALLERS_MAX; i++)
+		if (w->callers[i].fd >= 0)
+			caller_close(w, &w->callers[i]);
 }
 
 int bench_worker_new(const int echo_fds[static BENCH_SIDES], struct bench_worker **ret_worker)
@@ -350,8 +350,8 @@ int bench_worker_new(const int echo_fds[static BENCH_SIDES], struct bench_worker
 	w->said = LOG_LIMIT_FEW;
 	for (size_t i = 0; i < BENCH_SIDES; i++)
 		w->echo[i] = echo_fds[i];
-	for (size_t i = 0; i < CONNS_MAX; i++)
-		w->conns[i].fd = -1;
+	for (size_t i = 0; i < CALLERS_MAX; i++)
+		w->callers[i].fd = -1;
 	if (pipe2(w->inbox, O_CLOEXEC | O_NONBLOCK) < 0) {
 		err = tm_err_from_errno(errno);
 		goto fail_pipe;

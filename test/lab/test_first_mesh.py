@@ -159,6 +159,21 @@ def test_after_kill_9_the_next_start_works_and_leaves_nothing_behind(net):
     assert_clean(a.host)
 
 
+def test_the_sockets_go_with_the_daemon_and_come_with_the_next_whatever_was_left(net):
+    hub = net.node("hub")
+    hub.init()
+    sockets = [hub.state + ".sock", hub.state + ".sock.read"]
+    for gone in ((), sockets[:1], sockets[1:], sockets):
+        hub.kill9()
+        assert all(map(os.path.exists, sockets))
+        for path in gone:
+            os.unlink(path)
+        hub.up()
+        assert [oct(os.stat(path).st_mode & 0o777) for path in sockets] == ["0o600", "0o666"]
+    hub.down()
+    assert not any(map(os.path.exists, sockets))
+
+
 def test_two_meshes_run_side_by_side_on_one_host(net):
     hub, a = net.mesh("hub", "a")
     hub2 = net.node("hub2", host=hub.host)

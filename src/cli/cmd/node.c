@@ -25,7 +25,7 @@ static void node_row(struct columns *t, const json_t *j, int64_t now)
 		columns_tone(t, format_age(json_number(j, "last_seen_at"), now, age), TONE_BAD);
 	columns_cell(
 		t, json_is_true(json_object_get(j, "coordinator")) ? "coordinator" : json_text(j, "kind"));
-	columns_cell(t, tags_text(json_object_get(j, "tags"), tags, sizeof(tags)));
+	columns_cell(t, words_text(json_object_get(j, "tags"), tags, sizeof(tags)));
 	columns_cell(t, json_text(j, "version"));
 	columns_cell(t, json_text(j, "id"));
 	columns_cell(t, json_text(j, "link_from"));
@@ -107,7 +107,7 @@ static int tag_run(struct cli *c, const void *opts, const struct opt_words *word
 		return status;
 
 	const json_t *node = json_object_get(reply, "node");
-	tags_text(json_object_get(node, "tags"), tags, sizeof(tags));
+	words_text(json_object_get(node, "tags"), tags, sizeof(tags));
 	fprintf(c->out, *tags ? "  %s has the tags %s\n" : "  %s has no tags\n", json_text(node, "name"),
 		tags);
 	return CLI_DONE;

@@ -72,7 +72,7 @@ static void print_peer(struct cli *c, const json_t *p)
 	const json_t *online = json_object_get(p, "online");
 	int64_t handshake = json_number(p, "last_handshake_at");
 
-	tags_text(json_object_get(p, "tags"), tags, sizeof(tags));
+	words_text(json_object_get(p, "tags"), tags, sizeof(tags));
 	fprintf(c->out, "  %s \u00b7 %s, %s \u00b7 %s%s%s%s\n", json_text(p, "name"), json_text(p, "ip4"),
 		json_text(p, "ip6"),
 		json_is_true(json_object_get(p, "coordinator")) ? "coordinator" : json_text(p, "kind"),
@@ -192,7 +192,7 @@ static void peers_row(struct columns *t, const json_t *p)
 		columns_tone(t, "offline", TONE_BAD);
 	columns_cell(
 		t, json_is_true(json_object_get(p, "coordinator")) ? "coordinator" : json_text(p, "kind"));
-	columns_cell(t, tags_text(json_object_get(p, "tags"), tags, sizeof(tags)));
+	columns_cell(t, words_text(json_object_get(p, "tags"), tags, sizeof(tags)));
 	columns_cell(t, json_text(p, "id"));
 	columns_cell(t, json_text(p, "ip6"));
 	columns_cell(t, json_text(p, "key"));

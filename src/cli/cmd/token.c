@@ -94,8 +94,8 @@ static void token_row(struct columns *t, const json_t *j, int64_t now)
 	columns_tone(t, state, strcmp(state, "valid") == 0 ? TONE_GOOD : TONE_PLAIN);
 	columns_cellf(t, "%lld/%lld", (long long)json_number(j, "used"), (long long)json_number(j, "uses"));
 	columns_cell(t, format_until(json_number(j, "expires_at"), now, expires));
-	columns_cell(t, tags_text(json_object_get(j, "used_by"), used_by, sizeof(used_by)));
-	columns_cell(t, tags_text(json_object_get(j, "tags"), tags, sizeof(tags)));
+	columns_cell(t, words_text(json_object_get(j, "used_by"), used_by, sizeof(used_by)));
+	columns_cell(t, words_text(json_object_get(j, "tags"), tags, sizeof(tags)));
 	columns_cell(t, json_is_true(json_object_get(j, "ephemeral")) ? "yes" : NULL);
 	columns_cell(t, format_age(json_number(j, "created_at"), now, created));
 }

@@ -93,14 +93,14 @@ const char *peer_traffic(const json_t *j, char buf[static PEER_TEXT_LEN])
 	return buf;
 }
 
-const char *tags_text(const json_t *tags, char *buf, size_t n)
+const char *words_text(const json_t *list, char *buf, size_t n)
 {
 	size_t i, at = 0;
-	json_t *tag;
+	json_t *word;
 
 	buf[0] = '\0';
-	json_array_foreach ((json_t *)(uintptr_t)tags, i, tag) {
-		const char *s = json_string_value(tag);
+	json_array_foreach ((json_t *)(uintptr_t)list, i, word) {
+		const char *s = json_string_value(word);
 
 		if (s && at < n)
 			at += (size_t)snprintf(buf + at, n - at, "%s%s", at ? "," : "", s);

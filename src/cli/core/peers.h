@@ -27,7 +27,7 @@ const char *peer_state(const json_t *j, char buf[static PEER_TEXT_LEN]);
 enum tone peer_tone(const json_t *j);
 /* The same with the address: "direct 192.0.2.1:51820" */
 const char *peer_path(const json_t *j, char buf[static PEER_TEXT_LEN]);
-const char *tags_text(const json_t *tags, char *buf, size_t n); /* "a,b" */
+const char *words_text(const json_t *list, char *buf, size_t n); /* "a,b" */
 const char *peer_traffic(const json_t *j, char buf[static PEER_TEXT_LEN]); /* "1.2M/340K" */
 
 #endif

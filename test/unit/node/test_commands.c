@@ -38,6 +38,8 @@ int __wrap_node_view_take(
 	const struct node *n, const struct presence *presence, bool brief, struct node_view *ret_view);
 void __wrap_peer_view_take(const struct node *n, const struct mesh_node *member,
 	const struct presence *presence, struct peer_view *ret_view);
+void __wrap_reach_view_take(const struct node *n, const struct mesh_node *member,
+	const struct presence *presence, struct reach_view *ret_view);
 void __wrap_agent_request(
 	struct agent *a, const json_t *req, agent_reply_fn *reply, void *ctx, int timeout_ms);
 void __wrap_coord_admin(struct coord *c, const json_t *req, coord_reply_fn *reply, void *ctx);
@@ -96,6 +98,13 @@ void __wrap_peer_view_take(const struct node *n UNUSED, const struct mesh_node *
 		.via_name = "",
 		.online_known = presence != NULL,
 		.online = presence && presence_has(presence, member->host)};
+}
+
+void __wrap_reach_view_take(const struct node *n, const struct mesh_node *member,
+	const struct presence *presence, struct reach_view *ret_view)
+{
+	*ret_view = (struct reach_view){.mine = &rig->mine, .link.error = ""};
+	__wrap_peer_view_take(n, member, presence, &ret_view->peer);
 }
 
 static char *asked(const json_t *req)
@@ -225,6 +234,7 @@ static void every_user_may_look_and_nobody_else_may_change(void **state)
 	} rows[] = {
 		{"status", true},
 		{"peers", true},
+		{"peer", true},
 		{"version", true},
 		{"ping.resolve", true},
 		{"bench.resolve", true},
@@ -347,6 +357,34 @@ static void peers_are_shown_with_who_is_online_as_far_as_that_is_told(void **sta
 	assert_int_equal(json_array_size(peers), 1);
 	assert_string_equal(text(json_array_get(peers, 0), "name"), "hub");
 	assert_int_equal(r->asked_link, 0);
+}
+
+static void peers_come_by_name_whenever_they_joined(void **state)
+{
+	struct node_rec desk = {.id = "00000000000000dd", .name = "desk", .host = 4, .key = {4}};
+	struct netmap update = {.version = 2, .base = 1, .nodes = &desk, .n_nodes = 1};
+	static const char *const names[] = {"desk", "hub", "phone"};
+	struct rig *r = *state;
+	struct mesh_diff d;
+
+	assert_int_equal(peers_update(r->n.peers, &update, &d), TM_OK);
+	mesh_diff_deinit(&d);
+	const json_t *peers = json_object_get(say(r, node_command, cmd("peers")), "peers");
+	assert_int_equal(json_array_size(peers), ARRAY_LEN(names));
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		assert_string_equal(text(json_array_get(peers, i), "name"), names[i]);
+}
+
+static void one_peer_comes_with_what_was_tried_and_this_node_is_none(void **state)
+{
+	struct rig *r = *state;
+
+	say(r, node_question, json_pack("{s:s, s:s}", "cmd", "peer", "node", "hub.mesh"));
+	assert_string_equal(text(json_object_get(r->answer, "peer"), "name"), "hub");
+	assert_true(json_is_array(json_object_get(r->answer, "tried")));
+	assert_true(json_is_object(json_object_get(r->answer, "link")));
+	say(r, node_question, json_pack("{s:s, s:s}", "cmd", "peer", "node", "laptop"));
+	assert_string_equal(text(r->answer, "error"), "that is this machine itself");
 }
 
 static void a_target_of_a_bench_says_what_it_is(void **state)
@@ -480,6 +518,8 @@ int main(void)
 		T(administration_is_done_on_the_coordinator_which_is_named),
 		T(what_a_member_may_ask_goes_by_the_link_or_stays_here),
 		T(peers_are_shown_with_who_is_online_as_far_as_that_is_told),
+		T(peers_come_by_name_whenever_they_joined),
+		T(one_peer_comes_with_what_was_tried_and_this_node_is_none),
 		T(a_target_of_a_bench_says_what_it_is),
 		T(a_reload_says_what_waits_or_what_was_kept),
 		T(a_coordinator_does_not_leave_its_mesh),

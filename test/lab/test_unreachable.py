@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """A peer that cannot be reached: `status NAME` and `ping` say what was tried and what came of it."""
 import json
+import signal
+import subprocess
 
 import wires
 from lab import wait_for
@@ -33,6 +35,20 @@ def test_every_address_that_was_tried_is_named_with_what_came_of_it(net):
     assert "no address of nas" in other.run("status", "nas").stdout
     answer = json.loads(other.run("ping", "nas", "-c", 1, "--json", check=False).stdout)
     assert answer["code"] == "no_reply" and len(answer["tried"]) == 2 and "nas" in answer["hint"]
+
+
+def test_an_interrupted_ping_tells_of_the_packet_that_was_out(net):
+    _, other, nas = cut_off(net, "nas")
+
+    def sent():
+        return json.loads(other.host.sh("ip", "-s", "-j", "link", "show", "tm0").stdout)[0]["stats64"]["tx"]["packets"]
+
+    before = sent()
+    ping = other.host.spawn(*other.argv("ping", "nas"), stdout=subprocess.PIPE, text=True)
+    wait_for("a packet to leave", lambda: sent() > before)
+    ping.send_signal(signal.SIGINT)
+    assert "1 sent, 0 received, 100 % lost" in ping.communicate(timeout=30)[0]
+    assert ping.returncode == 1
 
 
 def test_a_peer_that_is_reached_is_shown_with_the_way_in_use(net):

@@ -254,10 +254,10 @@ static int ping_run(struct cli *c, const void *opts, const struct opt_words *wor
 	if (err)
 		return cli_fail(c, &d, err);
 
+	interrupt_catch();
 	if (!c->g.json)
 		fprintf(c->out, "  ping %s (%s)\n", p.name, p.address);
 	fflush(c->out);
-	interrupt_catch();
 	err = ping_all(&p, &d);
 	icmp_close(&p.icmp);
 	return err ? cli_fail(c, &d, err) : summary(&p);

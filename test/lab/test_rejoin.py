@@ -63,6 +63,20 @@ def test_a_new_token_says_where_the_coordinator_is_now(net):
     wait_for("the link of the next start", lambda: linked(guest))
 
 
+def test_a_tunnel_leads_to_a_coordinator_whose_addresses_nobody_told(net):
+    hub, guest = net.mesh("hub", "guest")
+    guest.down()
+    hub.host.move()
+    guest.up()
+    wait_for("the tunnel", lambda: hub.ping("guest", check=False).returncode == 0)
+    wait_for("the link", lambda: linked(guest))
+    wait_for("its other end to be told", lambda: "linked to the coordinator at=" in guest.log())
+    guest.down()
+    guest.up()
+    wait_for("the link", lambda: linked(guest))  # the coordinator said where it is
+    assert guest.status()["link"]["coordinator_ip"] in (hub.host.ip4, hub.host.ip6)
+
+
 def test_a_removed_node_joins_again(net):
     hub, guest = net.node("hub"), net.node("guest")
     hub.init()

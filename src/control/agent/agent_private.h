@@ -54,6 +54,7 @@ struct agent {
 	struct loop_timer *timer; /* next attempt, or the end of patience for the welcome */
 	struct loop_timer *soon; /* things to do in the next turn of the loop */
 	ns_t backoff, up_since, attempt_since;
+	struct endpoint linked_at; /* the other end of the current or last link; IP_NONE = there was none */
 	char linked_by[TOKEN_ADDR_LEN]; /* of known.addresses, the one that led to the link, or "" */
 	bool removed, removed_news; /* news: the owner is to hear of it */
 	char removed_why[MSG_WHY_MAX + 1];

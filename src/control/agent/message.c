@@ -46,7 +46,7 @@ static void on_welcome(struct agent *a, const json_t *m)
 	a->up_since = time_monotonic();
 	a->last_error[0] = '\0';
 	LOG_AT(a->told_up ? LOG_DEBUG : LOG_INFO, "agent: linked to the coordinator",
-		KV_EP("at", &a->known.at));
+		KV_EP("at", &a->linked_at));
 	a->told_up = true;
 	want_again(a);
 	if (a->mine_unsent)

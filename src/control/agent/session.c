@@ -96,6 +96,11 @@ static void on_closed(void *ctx, struct clink *l, int err UNUSED, const char *wh
 	plan(a, why, clink_retry_ms(l));
 }
 
+static bool is_in_mesh(const struct agent *a, const struct endpoint *ep)
+{
+	return prefix_contains(&a->mesh.net4, &ep->ip) || prefix_contains(&a->mesh.net6, &ep->ip);
+}
+
 static void on_won(void *ctx, struct clink *link_take, const char *address)
 {
 	const struct clink_events ev = {.ctx = ctx, .message = on_message, .closed = on_closed};
@@ -111,7 +116,10 @@ static void on_won(void *ctx, struct clink *link_take, const char *address)
 	snprintf(hello.version, sizeof(hello.version), "%s", a->version);
 	msg_hello_put(&o, &hello);
 	a->state = AGENT_GREET;
-	a->known.at = *clink_peer_address(a->link);
+	a->linked_at = *clink_peer_address(a->link);
+	if (!is_in_mesh(
+		    a, &a->linked_at)) /* it is where the coordinator is to be looked for without a tunnel */
+		a->known.at = a->linked_at;
 	loop_timer_in(a->timer, a->tuning.welcome_ms * MS);
 	if (session_send(a, &o))
 		a->mine_unsent = false;
@@ -137,6 +145,18 @@ static void race_address(struct race_config *cfg, const char (*list)[TOKEN_ADDR_
 	}
 }
 
+/* Where a tunnel leads that still works when all that we know has moved, or where it would lead. */
+static void through_the_mesh(const struct agent *a, struct endpoint last[2])
+{
+	const struct mesh *mesh = peers_mesh(a->peers);
+	const struct mesh_node *coordinator = mesh_by_key(mesh, a->coordinator_key);
+
+	if (a->own_coordinator || !coordinator || !endpoint_is_set(&a->known.at))
+		return;
+	mesh_node_addresses(mesh, coordinator, &last[0].ip, &last[1].ip);
+	last[0].port = last[1].port = a->known.at.port;
+}
+
 static void connect_now(struct agent *a)
 {
 	const struct race_events ev = {.ctx = a, .won = on_won, .lost = on_lost};
@@ -151,6 +171,7 @@ static void connect_now(struct agent *a)
 
 	race_address(&cfg, a->known.addresses, a->known.n_addresses);
 	race_address(&cfg, a->enrolled.v, a->enrolled.n);
+	through_the_mesh(a, cfg.last);
 	a->attempt_since = time_monotonic();
 	int err = race_new(a->base, &cfg, &ev, a->tuning.race, &a->race);
 	if (err) {

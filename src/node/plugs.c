@@ -86,19 +86,21 @@ static ns_t on_real_time(void *ctx)
 
 /* --- agent --- */
 
-/* The coordinator also answers STUN; once linked we know by which address it is reached. */
+/* The coordinator also answers STUN; once linked we know where it may be. */
 static void plug_stun_server(struct node *n)
 {
 	const uint8_t *key = n->enrolment.coordinator_key;
 	const struct mesh_node *server = mesh_by_key(peers_mesh(n->peers), key);
-	struct endpoint ep;
+	struct endpoint at[1 + CANDIDATES_MAX];
+	size_t n_at = agent_coordinator_data(n->agent, at, ARRAY_LEN(at));
 
-	if (!n->coord && server && agent_coordinator_data_endpoint(n->agent, &ep))
-		drive_input(n, &(struct core_in){.kind = CORE_SERVER,
-				       .key = key,
-				       .id = server->id,
-				       /* The links come at their own pace already. */
-				       .server = {ep, peers_known_coordinator(n->peers)->pace_ms * MS / 4}});
+	if (!n->coord && server && n_at)
+		drive_input(n,
+			&(struct core_in){.kind = CORE_SERVER,
+				.key = key,
+				.id = server->id,
+				/* The links come at their own pace already. */
+				.server = {at, n_at, peers_known_coordinator(n->peers)->pace_ms * MS / 4}});
 }
 
 static int put_peer(void *ctx, const struct plane_peer *peer)

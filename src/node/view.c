@@ -48,11 +48,9 @@ void peer_view_take(const struct node *n, const struct mesh_node *member, const 
 static struct link_view take_link(const struct node *n)
 {
 	struct link_view v = {.up = agent_link_up(n->agent), .removed = n->removed[0] != '\0'};
-	struct endpoint ep;
 
 	v.error = v.removed ? n->removed : v.up ? "" : agent_last_error(n->agent);
-	if (agent_coordinator_data_endpoint(n->agent, &ep))
-		v.address = ep.ip;
+	v.address = agent_coordinator_ip(n->agent);
 	return v;
 }
 

@@ -76,7 +76,7 @@ void host_server(struct host *h, const struct host *coordinator)
 	input(h, &(struct core_in){.kind = CORE_SERVER,
 			 .key = coordinator->pub,
 			 .id = coordinator->id,
-			 .server.ep = coordinator->at});
+			 .server = {.v = &coordinator->at, .n = 1}});
 	host_settle(h);
 }
 

@@ -177,14 +177,30 @@ const struct node_rec *agent_self(const struct agent *a)
 	return &a->self;
 }
 
-bool agent_coordinator_data_endpoint(const struct agent *a, struct endpoint *ret_ep)
+struct ip agent_coordinator_ip(const struct agent *a)
 {
-	if (!endpoint_is_set(&a->known.at) || !a->known.data_port)
-		return false;
+	return endpoint_is_set(&a->linked_at) ? a->linked_at.ip : a->known.at.ip;
+}
 
-	*ret_ep = a->known.at;
-	ret_ep->port = a->known.data_port;
-	return true;
+size_t agent_coordinator_data(const struct agent *a, struct endpoint *v, size_t max)
+{
+	size_t n = 0;
+
+	if (endpoint_is_set(&a->known.at) && a->known.data_port && max)
+		v[n++] = (struct endpoint){
+			.ip = a->known.at.ip, .port = a->known.data_port, .scope = a->known.at.scope};
+	/* A private address may be somebody else's here. */
+	for (unsigned private = 0; private < 2; private ++) {
+		for (size_t i = 0; i < a->data.n && n < max; i++) {
+			const struct endpoint *ep = &a->data.v[i].ep;
+			const struct prefix host = {ep->ip, ep->ip.family == IP_V6 ? 128 : 32};
+
+			if (prefix_is_private(&host) == private &&
+				candidate_usable(ep, &a->mesh.net4, &a->mesh.net6))
+				v[n++] = *ep;
+		}
+	}
+	return n;
 }
 
 const char *agent_last_error(const struct agent *a)

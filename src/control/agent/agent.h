@@ -45,9 +45,11 @@ void agent_start(struct agent *a);
 const struct mesh_info *agent_mesh_info(const struct agent *a);
 const struct node_rec *agent_self(const struct agent *a);
 bool agent_link_up(const struct agent *a);
-/* Address of the coordinator end of the current or last link (for STUN), and its data port; false when never
- * connected. */
-bool agent_coordinator_data_endpoint(const struct agent *a, struct endpoint *ret_ep);
+/* The coordinator's end of the current or last link; IP_NONE when there was none. */
+struct ip agent_coordinator_ip(const struct agent *a);
+/* Where its data socket may be, likeliest first: with its port where the link goes, then where it says
+ * itself. */
+size_t agent_coordinator_data(const struct agent *a, struct endpoint *v, size_t max);
 const char *agent_last_error(const struct agent *a); /* "" when up */
 
 void agent_set_candidates(struct agent *a, const struct candidates *mine); /* sent when changed and linked */

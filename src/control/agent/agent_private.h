@@ -45,6 +45,7 @@ struct agent {
 	struct mesh_info mesh;
 	struct node_rec self;
 	struct coordinator_known known; /* of the coordinator, as it says */
+	struct candidates data; /* where its data socket is, as it says */
 	struct msg_addresses enrolled; /* its addresses, as who let us in said */
 	/* link */
 	enum agent_state state;

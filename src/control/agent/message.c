@@ -36,6 +36,7 @@ static void on_welcome(struct agent *a, const json_t *m)
 	if (w.data_port)
 		a->known.data_port = w.data_port;
 	a->known.pace_ms = w.pace_ms;
+	a->data = w.data;
 	session_addresses_add(a, w.addresses.v, w.addresses.n);
 	peers_set_coordinator(a->peers, &a->known);
 	wipe(&w, sizeof(w));
@@ -53,6 +54,15 @@ static void on_welcome(struct agent *a, const json_t *m)
 		loop_timer_in(a->soon, 0);
 	if (a->events.link)
 		a->events.link(a->events.ctx, true);
+}
+
+static void on_addresses(struct agent *a, const json_t *m)
+{
+	struct msg_addresses list;
+
+	msg_addresses_get(m, &list);
+	session_addresses_add(a, list.v, list.n);
+	peers_set_coordinator(a->peers, &a->known);
 }
 
 static void tell_owner(struct agent *a, struct mesh_diff *d)
@@ -118,6 +128,7 @@ static const struct {
 	void (*handle)(struct agent *, const json_t *);
 } handlers[] = {
 	{"welcome", on_welcome},
+	{"addresses", on_addresses},
 	{"netmap", on_netmap},
 	{"candidates", on_candidates},
 	{"removed", on_removed},

@@ -289,6 +289,17 @@ static uint32_t pace_ms(const struct coord *c)
 	return ms < PACE_MIN_MS ? 0 : (uint32_t)ms;
 }
 
+/* Where the data socket of the coordinator's own node is reached: not where the link comes to, with a proxy
+ * in between. */
+static void own_candidates(const struct coord *c, struct candidates *ret_c)
+{
+	const struct member *self = registry_by_key(c->reg, c->identity->x_pub);
+
+	ret_c->n = self ? self->n_candidates : 0;
+	for (size_t i = 0; i < ret_c->n; i++)
+		ret_c->v[i] = self->candidates[i];
+}
+
 static int send_welcome(struct conn *n)
 {
 	struct coord *c = n->c;
@@ -303,6 +314,7 @@ static int send_welcome(struct conn *n)
 	};
 	struct jsonout o = {0};
 
+	own_candidates(c, &m.data);
 	msg_welcome_put(&o, &m);
 	wipe(m.mesh.secret, sizeof(m.mesh.secret));
 	return conn_send(n, &o);

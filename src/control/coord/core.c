@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "base/secret.h"
 #include "control/coord/coord_private.h"
+#include "control/link/clink.h"
 #include "control/store/sqlite/sqlite.h"
 
 #include <stdio.h>
@@ -189,15 +190,42 @@ void coord_core_free(struct coord *c)
 	free(c);
 }
 
+static bool addresses_eq(const struct msg_addresses *a, const struct msg_addresses *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++)
+		if (strcmp(a->v[i], b->v[i]) != 0)
+			return false;
+	return true;
+}
+
+/* Who is linked learns at once where to look for us next time. */
+static void tell_addresses(struct coord *c)
+{
+	_cleanup_(clink_text_unrefp) struct clink_text *t = NULL;
+	struct jsonout o = {0};
+
+	msg_addresses_put(&o, &c->addresses);
+	if (conn_text(&o, &t) != TM_OK)
+		return;
+	LIST_FOREACH_SAFE (n, &c->conns, struct conn, in_conns)
+		if (n->state == CONN_MEMBER)
+			(void)!conn_send_text(n, t); /* the next welcome says it, too */
+}
+
 void coord_set_addresses(struct coord *c, const char *const *addresses, size_t n)
 {
-	struct msg_addresses *a = &c->addresses;
+	struct msg_addresses a = {.n = 0};
 
-	a->n = 0;
-	for (size_t i = 0; i < n && a->n < TOKEN_ADDRS_MAX; i++)
+	for (size_t i = 0; i < n && a.n < TOKEN_ADDRS_MAX; i++)
 		if (addresses[i][0] &&
-			snprintf(a->v[a->n], TOKEN_ADDR_LEN, "%s", addresses[i]) < TOKEN_ADDR_LEN)
-			a->n++;
+			snprintf(a.v[a.n], TOKEN_ADDR_LEN, "%s", addresses[i]) < TOKEN_ADDR_LEN)
+			a.n++;
+	if (addresses_eq(&a, &c->addresses))
+		return;
+	c->addresses = a;
+	tell_addresses(c);
 }
 
 const struct mesh_info *coord_mesh(const struct coord *c)

@@ -20,7 +20,7 @@ void core_refresh_mine(struct core *c)
 		.port = c->port,
 		.advertise = c->advertise,
 		.n_advertise = c->n_advertise,
-		.reflexive = c->mapping.reflexive,
+		.reflexive = {c->mapping[0].m.reflexive, c->mapping[1].m.reflexive},
 		.net4 = c->net4,
 		.net6 = c->net6,
 	};
@@ -33,25 +33,26 @@ void core_refresh_mine(struct core *c)
 	queue_push(&c->queue, CORE_TELL, WHY_CHANGED);
 }
 
-void core_mapping_is_due(struct core *c)
+void core_mapping_is_due(struct core *c, struct core_mapping *m)
 {
-	heap_set(&c->heap, &c->mapping_due, c->mapping.due);
+	heap_set(&c->heap, &m->due, m->m.due);
 }
 
-static void step_mapping(struct core *c, ns_t now)
+static void step_mapping(struct core *c, struct core_mapping *m, ns_t now)
 {
 	uint8_t msg[CORE_MESSAGE_MAX];
+	struct endpoint to;
 	size_t n;
 
-	if (mapping_step(&c->mapping, &c->self, now, msg, sizeof(msg), &n))
+	if (mapping_step(&m->m, &c->self, now, msg, sizeof(msg), &n, &to))
 		core_refresh_mine(c);
-	core_mapping_is_due(c);
+	core_mapping_is_due(c, m);
 	/* Through the mesh it would see an address of the mesh; unanswered like any other that gets lost. */
-	if (!n || core_outlet(&c->ops, &(struct way_to){.remote = c->mapping.server}).reach == REACH_MESH)
+	if (!n || core_outlet(&c->ops, &(struct way_to){.remote = to}).reach == REACH_MESH)
 		return;
 	struct core_out *out = queue_push(&c->queue, CORE_SEND, WHY_MAPPING);
-	memcpy(out->peer.id, c->mapping.id, sizeof(out->peer.id));
-	out->way.remote = c->mapping.server;
+	memcpy(out->peer.id, m->m.id, sizeof(out->peer.id));
+	out->way.remote = to;
 	memcpy(out->msg, msg, n);
 	out->n = n;
 }
@@ -84,8 +85,10 @@ bool core_output(struct core *c, ns_t now, ns_t real, struct core_out *ret_out)
 		top = heap_top(&c->heap);
 		if (!top || top->at > now)
 			return false;
-		if (top == &c->mapping_due)
-			step_mapping(c, now);
+		if (top == &c->mapping[0].due)
+			step_mapping(c, &c->mapping[0], now);
+		else if (top == &c->mapping[1].due)
+			step_mapping(c, &c->mapping[1], now);
 		else
 			step_live(c, CONTAINER_OF(top, struct live, due), now);
 	}
@@ -159,10 +162,11 @@ int core_new(const struct core_config *cfg, const struct core_ops *ops, struct c
 	c->self = (struct stun_self){.random = ops->random, .random_ctx = ops->ctx};
 	snprintf(c->self.id, sizeof(c->self.id), "%s", cfg->self_id);
 	list_init(&c->live);
-	mapping_init(&c->mapping);
+	for (size_t i = 0; i < ARRAY_LEN(c->mapping); i++)
+		mapping_init(&c->mapping[i].m);
 	int err = map_new(32, &c->by_key);
 	if (!err)
-		err = heap_reserve(&c->heap, 1);
+		err = heap_reserve(&c->heap, ARRAY_LEN(c->mapping));
 	if (!err)
 		err = dh_key_new(cfg->private_key, &c->key);
 	if (err) {

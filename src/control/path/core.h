@@ -83,7 +83,9 @@ struct core_in {
 			size_t n; /* beyond CORE_ADVERTISE_MAX ignored */
 		} advertise;
 		struct {
-			struct endpoint ep;
+			const struct endpoint
+				*v; /* where its data port may be; of each family MAPPING_SERVERS */
+			size_t n;
 			/* When thousands start at once, the first question waits a random part of this. */
 			ns_t spread;
 		} server;

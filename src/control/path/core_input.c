@@ -17,8 +17,10 @@ static void on_network(struct core *c, const struct core_in *in, ns_t now)
 	if (c->n_local)
 		memcpy(c->local, in->network.v, c->n_local * sizeof(c->local[0]));
 	core_refresh_mine(c);
-	mapping_restart(&c->mapping, now);
-	core_mapping_is_due(c);
+	for (size_t i = 0; i < ARRAY_LEN(c->mapping); i++) {
+		mapping_restart(&c->mapping[i].m, now);
+		core_mapping_is_due(c, &c->mapping[i]);
+	}
 	/* Each starts over in its own step, so that the outputs of thousands need no room at once. */
 	LIST_FOREACH (l, &c->live, struct live, all) {
 		path_restart(&l->path);
@@ -52,12 +54,20 @@ static bool is_in_mesh(const struct core *c, const struct endpoint *ep)
 
 static void on_server(struct core *c, const struct core_in *in, ns_t now)
 {
-	if (is_in_mesh(c, &in->server.ep))
-		return;
-	/* A key that is none: there is nothing to ask. */
-	if (mapping_set_server(&c->mapping, in->id, &in->server.ep, c->key, in->key, in->server.spread,
-		    c->ops.random(c->ops.ctx), now) == TM_OK)
-		core_mapping_is_due(c);
+	for (size_t i = 0; i < ARRAY_LEN(c->mapping); i++) {
+		struct core_mapping *m = &c->mapping[i];
+		struct endpoint of_family[MAPPING_SERVERS];
+		size_t n = 0;
+
+		for (size_t k = 0; k < in->server.n && n < ARRAY_LEN(of_family); k++)
+			if ((in->server.v[k].ip.family == IP_V6) == (i == 1) &&
+				endpoint_is_set(&in->server.v[k]) && !is_in_mesh(c, &in->server.v[k]))
+				of_family[n++] = in->server.v[k];
+		/* A key that is none: there is nothing to ask. */
+		if (mapping_set_server(&m->m, in->id, of_family, n, c->key, in->key, in->server.spread,
+			    c->ops.random(c->ops.ctx), now) == TM_OK)
+			core_mapping_is_due(c, m);
+	}
 }
 
 static void on_want(struct core *c, const struct core_in *in, ns_t now)
@@ -123,15 +133,27 @@ static void on_remove(struct core *c, const struct core_in *in, ns_t now)
 
 /* --- STUN --- */
 
+static bool is_own(const struct core *c, const struct endpoint *ep)
+{
+	for (size_t i = 0; i < c->n_local; i++)
+		if (ip_eq(&c->local[i], &ep->ip))
+			return ep->port == c->port;
+	return false;
+}
+
 static bool mapping_taken(
 	struct core *c, const struct core_in *in, const char *sender, const struct stun_msg *m, ns_t now)
 {
-	if (!mapping_asked(&c->mapping, sender, m, &in->stun.by.remote) ||
-		stun_verify(in->stun.msg, in->stun.n, m, c->mapping.key) != TM_OK)
+	const struct endpoint *from = &in->stun.by.remote;
+	struct core_mapping *asked = &c->mapping[from->ip.family == IP_V6];
+
+	if (!mapping_asked(&asked->m, sender, m, from) ||
+		stun_verify(in->stun.msg, in->stun.n, m, asked->m.key) != TM_OK)
 		return false;
-	if (mapping_answered(&c->mapping, &m->mapped, c->ops.random(c->ops.ctx), now))
+	if (mapping_answered(
+		    &asked->m, from, &m->mapped, is_own(c, &m->mapped), c->ops.random(c->ops.ctx), now))
 		core_refresh_mine(c);
-	core_mapping_is_due(c);
+	core_mapping_is_due(c, asked);
 	return true;
 }
 

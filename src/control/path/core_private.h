@@ -45,8 +45,10 @@ struct core {
 	size_t n_local;
 	struct endpoint advertise[CORE_ADVERTISE_MAX];
 	size_t n_advertise;
-	struct mapping mapping;
-	struct heap_node mapping_due;
+	struct core_mapping {
+		struct mapping m;
+		struct heap_node due;
+	} mapping[2]; /* IPv4, IPv6 */
 	struct candidates mine;
 	/* peers */
 	struct map *by_key; /* of struct record */
@@ -92,6 +94,6 @@ struct turn live_turn(struct core *c, struct live *l, ns_t now);
 /* --- core.c --- */
 
 void core_refresh_mine(struct core *c);
-void core_mapping_is_due(struct core *c); /* mapping.due has changed */
+void core_mapping_is_due(struct core *c, struct core_mapping *m); /* m.due has changed */
 
 #endif

@@ -16,12 +16,35 @@ static ns_t part_of(ns_t whole, uint32_t random)
 	return (ns_t)((double)whole * random / UINT32_MAX);
 }
 
-int mapping_set_server(struct mapping *m, const char *id, const struct endpoint *server,
+static const struct endpoint *server_of_try(const struct mapping *m, unsigned try_no)
+{
+	return &m->servers[(m->first + try_no) % m->n_servers];
+}
+
+/* The same list; or one with the address that answered, which is asked on. */
+static bool is_known(struct mapping *m, const char *id, const struct endpoint *servers, size_t n)
+{
+	bool same = n == m->n_servers, answers = false;
+
+	if (strcmp(m->id, id) != 0)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		same = same && endpoint_eq(&servers[i], &m->servers[i]);
+		answers |= endpoint_is_set(&m->reflexive) && endpoint_eq(&servers[i], &m->servers[m->first]);
+	}
+	return same || answers;
+}
+
+int mapping_set_server(struct mapping *m, const char *id, const struct endpoint *servers, size_t n,
 	const struct dh_key *own, const uint8_t key[static 32], ns_t spread, uint32_t random, ns_t now)
 {
-	bool known = strcmp(m->id, id) == 0 && endpoint_eq(&m->server, server);
+	bool known = is_known(m, id, servers, MIN(n, (size_t)MAPPING_SERVERS));
 	uint8_t pair_key[STUN_KEY];
 
+	if (n == 0) {
+		mapping_init(m);
+		return TM_OK;
+	}
 	if (known && endpoint_is_set(&m->reflexive))
 		return TM_OK;
 	if (known) {
@@ -38,22 +61,25 @@ int mapping_set_server(struct mapping *m, const char *id, const struct endpoint 
 		return err;
 
 	snprintf(m->id, sizeof(m->id), "%s", id);
-	m->server = *server;
+	m->n_servers = MIN(n, (size_t)MAPPING_SERVERS);
+	m->first = 0;
+	for (size_t i = 0; i < m->n_servers; i++)
+		m->servers[i] = servers[i];
 	m->tries = 0;
-	m->due = endpoint_is_set(server) ? now + part_of(spread, random) : NS_NEVER;
+	m->due = now + part_of(spread, random);
 	return TM_OK;
 }
 
 void mapping_restart(struct mapping *m, ns_t now)
 {
-	if (!endpoint_is_set(&m->server))
+	if (!m->n_servers)
 		return;
 	m->tries = 0;
 	m->due = now;
 }
 
-bool mapping_step(
-	struct mapping *m, struct stun_self *self, ns_t now, uint8_t *out, size_t out_len, size_t *ret_n)
+bool mapping_step(struct mapping *m, struct stun_self *self, ns_t now, uint8_t *out, size_t out_len,
+	size_t *ret_n, struct endpoint *ret_to)
 {
 	*ret_n = 0;
 	if (m->due > now)
@@ -67,6 +93,7 @@ bool mapping_step(
 		m->due = now + MAPPING_EVERY - part_of(MAPPING_JITTER, self->random(self->random_ctx));
 		return lost;
 	}
+	*ret_to = *server_of_try(m, m->tries);
 	*ret_n = stun_request(self, m->id, m->key, 0, out, out_len, &m->stamps[m->tries]);
 	m->due = now + (MAPPING_RTO << m->tries);
 	m->tries++;
@@ -76,20 +103,25 @@ bool mapping_step(
 bool mapping_asked(
 	const struct mapping *m, const char *sender, const struct stun_msg *msg, const struct endpoint *from)
 {
-	if (msg->class != STUN_SUCCESS || strcmp(sender, m->id) != 0 || !endpoint_eq(from, &m->server))
+	if (msg->class != STUN_SUCCESS || strcmp(sender, m->id) != 0)
 		return false;
 	for (unsigned i = 0; i < m->tries; i++)
 		if (m->stamps[i] == stun_stamp(msg))
-			return true;
+			return endpoint_eq(from, server_of_try(m, i));
 	return false;
 }
 
-bool mapping_answered(struct mapping *m, const struct endpoint *mapped, uint32_t random, ns_t now)
+bool mapping_answered(struct mapping *m, const struct endpoint *from, const struct endpoint *mapped, bool own,
+	uint32_t random, ns_t now)
 {
 	bool changed = !endpoint_eq(mapped, &m->reflexive);
 
+	for (size_t i = 0; i < m->n_servers; i++)
+		if (endpoint_eq(&m->servers[i], from))
+			m->first = i;
+
 	m->tries = 0;
 	m->reflexive = *mapped;
-	m->due = now + MAPPING_EVERY - part_of(MAPPING_JITTER, random);
+	m->due = now + (own ? MAPPING_OWN_EVERY : MAPPING_EVERY) - part_of(MAPPING_JITTER, random);
 	return changed;
 }

@@ -15,13 +15,17 @@ static void add(
 void mine_gather(const struct mine_in *in, struct candidates *ret_c)
 {
 	struct candidates c = {.n = 0};
+	size_t room = CANDIDATES_MAX;
 
 	/* What was configured by hand and what the world sees come first: hosts with many addresses fill the
 	 * rest. */
 	for (size_t i = 0; i < in->n_advertise; i++)
 		add(in, CAND_SRFLX, &in->advertise[i], &c);
-	for (size_t i = 0; i < in->n_local && c.n < CANDIDATES_MAX - 1; i++)
+	for (size_t i = 0; i < ARRAY_LEN(in->reflexive); i++)
+		room -= endpoint_is_set(&in->reflexive[i]);
+	for (size_t i = 0; i < in->n_local && c.n < room; i++)
 		add(in, CAND_HOST, &(struct endpoint){.ip = in->local[i], .port = in->port}, &c);
-	add(in, CAND_SRFLX, &in->reflexive, &c);
+	for (size_t i = 0; i < ARRAY_LEN(in->reflexive); i++)
+		add(in, CAND_SRFLX, &in->reflexive[i], &c);
 	*ret_c = c;
 }

@@ -67,7 +67,7 @@ const char *core_in_format(const struct core_in *in, char buf[static CORE_LINE_M
 		snprintf(rest, left, " %zu endpoints", in->advertise.n);
 		break;
 	case CORE_SERVER:
-		snprintf(rest, left, " %s", endpoint_format(&in->server.ep, ep));
+		snprintf(rest, left, " at %zu addresses", in->server.n);
 		break;
 	case CORE_HEARD:
 		snprintf(rest, left, " %s", endpoint_format(&in->by.remote, ep));

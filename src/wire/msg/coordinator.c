@@ -37,6 +37,14 @@ static uint16_t port_get(const json_t *j, const char *key)
 	return jsonin_int(j, key, 1, UINT16_MAX, &port) == TM_OK ? (uint16_t)port : 0;
 }
 
+void msg_addresses_put(struct jsonout *o, const struct msg_addresses *a)
+{
+	jsonout_object(o, NULL);
+	jsonout_text(o, "t", "addresses");
+	addresses_put(o, a);
+	jsonout_object_end(o);
+}
+
 void msg_welcome_put(struct jsonout *o, const struct msg_welcome *m)
 {
 	char observed[IP_STR_LEN];
@@ -47,6 +55,7 @@ void msg_welcome_put(struct jsonout *o, const struct msg_welcome *m)
 	mesh_info_put(o, "mesh", &m->mesh);
 	jsonout_int(o, "data_port", m->data_port);
 	addresses_put(o, &m->addresses);
+	candidates_put(o, "data", &m->data);
 	jsonout_text(o, "observed", ip_format(&m->observed, observed));
 	jsonout_int(o, "time", m->time);
 	jsonout_int(o, "pace_ms", m->pace_ms);
@@ -68,6 +77,8 @@ int msg_welcome_get(const json_t *j, struct msg_welcome *ret_m)
 		m.time = 0;
 	if (jsonin_int(j, "pace_ms", 0, MSG_PACE_MAX_MS, &pace) == TM_OK)
 		m.pace_ms = (uint32_t)pace;
+	if (candidates_from_json(json_object_get(j, "data"), &m.data) != TM_OK)
+		m.data.n = 0;
 	msg_addresses_get(j, &m.addresses);
 	if (!err)
 		*ret_m = m;

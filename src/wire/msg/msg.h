@@ -76,12 +76,16 @@ struct msg_welcome {
 	struct mesh_info mesh; /* holds the mesh's secret */
 	struct msg_addresses addresses;
 	uint16_t data_port;
+	struct candidates data; /* of the coordinator's data socket */
 	struct ip observed; /* source address of the link */
 	int64_t time; /* Unix seconds */
 	uint32_t pace_ms; /* a node that loses its link comes back after a random part of this */
 };
 void msg_welcome_put(struct jsonout *o, const struct msg_welcome *m);
 NODISCARD int msg_welcome_get(const json_t *j, struct msg_welcome *ret_m);
+
+/* {"t":"addresses"}: they changed since the welcome. */
+void msg_addresses_put(struct jsonout *o, const struct msg_addresses *a);
 
 /* What an enrolment is answered with, besides `ok`. */
 struct msg_enrolled {

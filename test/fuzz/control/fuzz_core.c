@@ -163,7 +163,8 @@ static void input(struct world *w, enum core_in_kind kind, const struct endpoint
 		in.advertise.n = argument % 2;
 		break;
 	case CORE_SERVER:
-		in.server.ep = *at;
+		in.server.v = at;
+		in.server.n = argument % 3 > 0;
 		in.server.spread = argument * MS;
 		break;
 	case CORE_HEARD:

@@ -50,7 +50,7 @@ const char *__wrap_plane_tun_name(const struct plane *p);
 void __wrap_core_seed_stamp(struct core *c, const uint8_t key[static 32], uint64_t stamp);
 uint64_t __wrap_core_stamp(const struct core *c, const uint8_t key[static 32]);
 void __wrap_drive_input(struct node *n, const struct core_in *in);
-bool __wrap_agent_coordinator_data_endpoint(const struct agent *a, struct endpoint *ret_ep);
+size_t __wrap_agent_coordinator_data(const struct agent *a, struct endpoint *v, size_t max);
 const struct mesh_info *__wrap_agent_mesh_info(const struct agent *a);
 void __wrap_node_kick_plane(struct node *n);
 void __wrap_news_mesh(struct news *x, const struct mesh_diff *d);
@@ -122,9 +122,9 @@ void __wrap_drive_input(struct node *n UNUSED, const struct core_in *in)
 	rig->n_input++;
 }
 
-bool __wrap_agent_coordinator_data_endpoint(const struct agent *a UNUSED, struct endpoint *ret_ep)
+size_t __wrap_agent_coordinator_data(const struct agent *a UNUSED, struct endpoint *v, size_t max UNUSED)
 {
-	*ret_ep = (struct endpoint){.port = 51820};
+	v[0] = (struct endpoint){.port = 51820};
 	return rig->has_server;
 }
 

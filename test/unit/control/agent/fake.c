@@ -36,6 +36,8 @@ static void welcome(struct fake *f)
 		"data_port", 51820, "addresses", "192.0.2.1:8443", "coordinator.example:8443", "observed",
 		"127.0.0.1", "time", 1);
 
+	if (f->data)
+		json_object_set(m, "data", f->data);
 	json_object_set_new(m, "mesh",
 		json_pack("{s:s,s:s,s:s,s:s}", "name", "home", "net4", f->net4 ? f->net4 : "100.101.0.0/16",
 			"net6", f->net6 ? f->net6 : "fd00::/64", "secret", KEY_A));

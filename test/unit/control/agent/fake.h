@@ -26,6 +26,7 @@ struct fake {
 	json_t *hello, *last; /* last hello; last other message */
 	const char *net4, *net6; /* what a welcome says; NULL: as enrolled */
 	uint32_t host; /* likewise; 0: as enrolled */
+	json_t *data; /* likewise, candidates; NULL: not said */
 	const char *on_hello[4]; /* JSON to answer a hello with; "welcome" for the usual one; "close" */
 	/* agent */
 	struct agent *agent;

@@ -17,7 +17,7 @@ static void it_says_hello_and_takes_welcome_and_netmap(void **state UNUSED)
 	fake_open(&f);
 	fake_serve(&f);
 	fake_start(&f);
-	assert_false(agent_coordinator_data_endpoint(f.agent, &data));
+	assert_int_equal(agent_coordinator_data(f.agent, &data, 1), 0);
 	assert_string_not_equal(agent_last_error(f.agent), "");
 	fake_run_until(&f, &f.netmaps, 1);
 	assert_int_equal(f.link_ups, 1);
@@ -27,7 +27,7 @@ static void it_says_hello_and_takes_welcome_and_netmap(void **state UNUSED)
 	assert_int_equal(mesh_version(peers_mesh(f.peers)), 5);
 	assert_non_null(mesh_by_id(peers_mesh(f.peers), PEER_A));
 	assert_string_equal(agent_mesh_info(f.agent)->name, "home");
-	assert_true(agent_coordinator_data_endpoint(f.agent, &data));
+	assert_int_equal(agent_coordinator_data(f.agent, &data, 1), 1);
 	assert_int_equal(endpoint_parse("127.0.0.1:51820", &expected), TM_OK);
 	assert_true(endpoint_eq(&data, &expected));
 	fake_close(&f);
@@ -198,6 +198,50 @@ static void a_welcome_with_other_addresses_is_not_taken(void **state UNUSED)
 	}
 }
 
+static void it_knows_where_the_data_socket_may_be_likeliest_first(void **state UNUSED)
+{
+	static const char *const expected[] = {
+		"127.0.0.1:51820", "203.0.113.9:51820", "[2001:db8::9]:51820", "10.0.0.9:51820"};
+	struct endpoint at[8];
+	struct fake f;
+
+	fake_open(&f);
+	fake_serve(&f);
+	f.data = json_pack("[{s:s,s:s},{s:s,s:s},{s:s,s:s},{s:s,s:s}]", "type", "host", "addr",
+		"10.0.0.9:51820", "type", "host", "addr", "100.101.0.1:51820", "type", "host", "addr",
+		expected[1], "type", "host", "addr", expected[2]);
+	fake_start(&f);
+	fake_run_until(&f, &f.netmaps, 1);
+	assert_int_equal(agent_coordinator_data(f.agent, at, ARRAY_LEN(at)), ARRAY_LEN(expected));
+	for (size_t i = 0; i < ARRAY_LEN(expected); i++) {
+		char text[ENDPOINT_STR_LEN];
+
+		assert_string_equal(endpoint_format(&at[i], text), expected[i]);
+	}
+	assert_int_equal(agent_coordinator_data(f.agent, at, 2), 2);
+	json_decref(f.data);
+	fake_close(&f);
+}
+
+static void it_hears_of_new_addresses_while_it_is_linked(void **state UNUSED)
+{
+	struct fake f;
+
+	fake_open(&f);
+	fake_serve(&f);
+	f.on_hello[1] = "{\"t\":\"addresses\",\"addresses\":[\"192.0.2.77:8443\",\"no-port\"]}";
+	f.on_hello[2] = map_5;
+	fake_start(&f);
+	fake_run_until(&f, &f.netmaps, 1);
+	fake_run_ms(&f, 20);
+	const struct coordinator_known *known = peers_known_coordinator(f.peers);
+	bool found = false;
+	for (size_t i = 0; i < known->n_addresses; i++)
+		found |= strcmp(known->addresses[i], "192.0.2.77:8443") == 0;
+	assert_true(found);
+	fake_close(&f);
+}
+
 static void it_finds_the_address_that_works(void **state UNUSED)
 {
 	struct fake f;
@@ -239,7 +283,7 @@ static void a_restart_without_coordinator_finds_the_peers_in_the_cache(void **st
 	fake_start(&f);
 	assert_int_equal(f.netmaps, 1);
 	assert_int_equal(mesh_version(peers_mesh(f.peers)), 5);
-	assert_true(agent_coordinator_data_endpoint(f.agent, &ep));
+	assert_int_equal(agent_coordinator_data(f.agent, &ep, 1), 1);
 	agent_want_candidates(f.agent, PEER_A);
 	assert_int_equal(f.candidates, 0); /* nor from within the question */
 	fake_run_until(&f, &f.candidates, 1);
@@ -535,6 +579,8 @@ int main(void)
 		cmocka_unit_test(a_coordinator_that_only_hangs_up_is_not_run_over),
 		cmocka_unit_test(a_welcome_that_does_not_come_is_not_waited_for_forever),
 		cmocka_unit_test(a_welcome_with_other_addresses_is_not_taken),
+		cmocka_unit_test(it_knows_where_the_data_socket_may_be_likeliest_first),
+		cmocka_unit_test(it_hears_of_new_addresses_while_it_is_linked),
 		cmocka_unit_test(it_finds_the_address_that_works),
 		cmocka_unit_test(a_restart_without_coordinator_finds_the_peers_in_the_cache),
 		cmocka_unit_test(the_cache_of_another_mesh_is_not_believed),

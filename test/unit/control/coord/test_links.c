@@ -67,6 +67,39 @@ static void hello_gets_a_welcome_and_the_whole_map_first_and_little_later(void *
 	assert_true(machine_sees(m, "laptop"));
 }
 
+static void a_welcome_says_where_the_coordinators_data_socket_is(void **state)
+{
+	struct rig *r = *state;
+	struct machine *m = rig_machine(r, 0);
+
+	machine_hello(&r->hub, json_pack("[{s:s,s:s}]", "type", "host", "addr", "203.0.113.9:51820"));
+	machine_join(m, "laptop");
+	const json_t *data = json_object_get(machine_last(m, "welcome"), "data");
+	assert_int_equal(json_array_size(data), 1);
+	assert_string_equal(
+		json_string_value(json_object_get(json_array_get(data, 0), "addr")), "203.0.113.9:51820");
+}
+
+static void who_is_linked_hears_of_new_addresses_of_the_coordinator(void **state)
+{
+	static const char *const same[] = {"192.0.2.1:8443", "hub.example:443"}, *const next[] = {
+											 "192.0.2.7:8443"};
+	struct rig *r = *state;
+	struct machine *m = rig_machine(r, 0), *stranger = rig_machine(r, 1);
+
+	machine_join(m, "laptop");
+	machine_link(stranger);
+	coord_set_addresses(r->c, same, ARRAY_LEN(same));
+	rig_settle(r);
+	assert_null(machine_last(m, "addresses"));
+	coord_set_addresses(r->c, next, ARRAY_LEN(next));
+	rig_settle(r);
+	const json_t *list = json_object_get(machine_last(m, "addresses"), "addresses");
+	assert_int_equal(json_array_size(list), 1);
+	assert_string_equal(json_string_value(json_array_get(list, 0)), next[0]);
+	assert_null(machine_last(stranger, "addresses"));
+}
+
 static void a_machine_may_say_hello_on_the_link_it_enrolled_on(void **state)
 {
 	struct rig *r = *state;
@@ -503,6 +536,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_stranger_is_told_that_it_is_no_member),
 		T(hello_gets_a_welcome_and_the_whole_map_first_and_little_later),
+		T(a_welcome_says_where_the_coordinators_data_socket_is),
+		T(who_is_linked_hears_of_new_addresses_of_the_coordinator),
 		T(a_machine_may_say_hello_on_the_link_it_enrolled_on),
 		T(the_newer_link_of_a_node_wins),
 		T(a_storm_of_hellos_makes_few_messages),

@@ -348,7 +348,7 @@ static void ask_b(ns_t spread)
 		(struct core_in){.kind = CORE_SERVER,
 			.id = rig.side[B].self.id,
 			.key = rig.side[B].self.key,
-			.server = {.ep = wan->end[B], .spread = spread}});
+			.server = {.v = &wan->end[B], .n = 1, .spread = spread}});
 }
 
 static void the_coordinator_tells_our_outer_address(void **state)

@@ -141,6 +141,8 @@ static void a_welcome_survives_the_round_trip(void **state)
 	(void)state;
 
 	assert_int_equal(ip_parse("198.51.100.7", &m.observed), TM_OK);
+	m.data.v[m.data.n++].type = CAND_HOST;
+	assert_int_equal(endpoint_parse("[2001:db8::1]:51820", &m.data.v[0].ep), TM_OK);
 	msg_welcome_put(&o, &m);
 	json_t *j = parsed(&o);
 	assert_int_equal(msg_welcome_get(j, &got), TM_OK);
@@ -149,6 +151,7 @@ static void a_welcome_survives_the_round_trip(void **state)
 	assert_int_equal(got.addresses.n, 2);
 	assert_string_equal(got.addresses.v[1], "hub.example:443");
 	assert_int_equal(got.data_port, 51820);
+	assert_true(candidates_eq(&got.data, &m.data));
 	assert_true(ip_eq(&got.observed, &m.observed));
 	assert_int_equal(got.time, 1000000);
 	assert_int_equal(got.pace_ms, 7500);
@@ -156,13 +159,15 @@ static void a_welcome_survives_the_round_trip(void **state)
 	json_object_set_new(j, "pace_ms", json_integer(1 << 30));
 	json_object_set_new(j, "data_port", json_integer(70000));
 	json_object_set_new(j, "observed", json_string("nowhere"));
+	json_object_set_new(j, "data", json_string("nowhere"));
 	json_object_set_new(j, "addresses", json_pack("[s,s,s]", "vps.example.org", "203.0.113.10", "vps:1"));
 	assert_int_equal(msg_welcome_get(j, &got), TM_OK);
 	assert_int_equal(got.addresses.n, 1); /* nobody can dial one without a port */
 	assert_string_equal(got.addresses.v[0], "vps:1");
 	json_object_set_new(j, "addresses", json_integer(1));
 	assert_int_equal(msg_welcome_get(j, &got), TM_OK);
-	assert_true(!got.pace_ms && !got.data_port && !got.addresses.n && got.observed.family == IP_NONE);
+	assert_true(!got.pace_ms && !got.data_port && !got.data.n && !got.addresses.n &&
+		    got.observed.family == IP_NONE);
 	json_object_set_new(json_object_get(j, "node"), "host", json_integer(0));
 	assert_int_equal(msg_welcome_get(j, &got), TM_EBADMSG);
 	json_decref(j);

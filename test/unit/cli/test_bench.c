@@ -8,7 +8,7 @@
 
 #include "bench/stats.h"
 #include "cli/cmd/bench_report.h"
-#include "unit/cli/fake_daemon.h"
+#include "unit/cli/fixture.h"
 #include "unit/cli/run.h"
 #include <netinet/in.h>
 
@@ -210,34 +210,6 @@ static void other_end_listen(struct other_end *o)
 	o->port = ntohs(sa.sin_port);
 }
 
-struct fixture {
-	struct fake_daemon daemon;
-	char dir[64], socket[96];
-};
-
-static int setup(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	assert_non_null(f);
-	snprintf(f->dir, sizeof(f->dir), "/tmp/tm-bench-XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
-	snprintf(f->socket, sizeof(f->socket), "%s/tunnelmesh.sock", f->dir);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	fake_daemon_stop(&f->daemon);
-	unlink(f->socket);
-	rmdir(f->dir);
-	free(f);
-	return 0;
-}
-
 #define HUB                                                                                                  \
 	"{\"ok\":true,\"name\":\"hub\",\"id\":\"bbbbbbbbbbbbbbbb\",\"ip4\":\"127.0.0.1\",\"ip6\":\"::1\","   \
 	"\"kind\":\"%s\",\"online\":true,\"self\":%s,\"bench_port\":%u}"
@@ -339,11 +311,12 @@ int main(void)
 		cmocka_unit_test(answers_that_come_twice_or_were_never_asked_for_do_not_count),
 		cmocka_unit_test(the_table_is_aligned_and_says_what_was_cut_short),
 		cmocka_unit_test(the_json_has_units_in_its_names_and_null_for_what_is_not_known),
+		cmocka_unit_test_setup_teardown(what_cannot_be_measured_is_said_before_anything_is_tried,
+			fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(
-			what_cannot_be_measured_is_said_before_anything_is_tried, setup, teardown),
+			every_answer_that_is_no_session_is_a_sentence, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(
-			every_answer_that_is_no_session_is_a_sentence, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_closed_port_is_said_to_be_no_bench, setup, teardown),
+			a_closed_port_is_said_to_be_no_bench, fixture_setup, fixture_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,40 +9,12 @@
 #include <unistd.h>
 
 #include "cli/core/call.h"
-#include "unit/cli/fake_daemon.h"
-
-struct fixture {
-	struct fake_daemon daemon;
-	char dir[64], path[96];
-};
-
-static int setup(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	assert_non_null(f);
-	snprintf(f->dir, sizeof(f->dir), "/tmp/tm-client-XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
-	snprintf(f->path, sizeof(f->path), "%s/s", f->dir);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	fake_daemon_stop(&f->daemon);
-	unlink(f->path);
-	rmdir(f->dir);
-	free(f);
-	return 0;
-}
+#include "unit/cli/fixture.h"
 
 static int call(struct fixture *f, const char *cmd, json_t **ret_reply, struct diag *d)
 {
 	json_t *req = json_pack("{s:s}", "cmd", cmd);
-	int err = call_daemon(f->path, req, 5000, ret_reply, d);
+	int err = call_daemon(f->socket, req, 5000, ret_reply, d);
 
 	json_decref(req);
 	return err;
@@ -55,7 +27,7 @@ static void an_ok_reply_is_returned(void **state)
 	json_t *reply = NULL;
 	struct diag d = {0};
 
-	fake_daemon_start(&f->daemon, f->path, NULL, replies);
+	fake_daemon_start(&f->daemon, f->socket, NULL, replies);
 	assert_int_equal(call(f, "status", &reply, &d), TM_OK);
 	assert_int_equal(json_integer_value(json_object_get(reply, "x")), 7);
 	json_decref(reply);
@@ -89,7 +61,7 @@ static void every_other_answer_is_an_error_with_a_sentence(void **state)
 	};
 	struct fixture *f = *state;
 
-	fake_daemon_start(&f->daemon, f->path, NULL, replies);
+	fake_daemon_start(&f->daemon, f->socket, NULL, replies);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct diag d = {0};
 		json_t *reply = NULL;
@@ -111,24 +83,24 @@ static void no_daemon_is_told_apart_from_no_permission(void **state)
 
 	assert_int_equal(call(f, "status", &reply, &d), TM_ENOENT);
 	assert_string_equal(d.what, "tunnelmesh is not running");
-	assert_int_equal(call_daemon_pid(f->path), 0);
+	assert_int_equal(call_daemon_pid(f->socket), 0);
 
 	dead = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", f->path);
+	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", f->socket);
 	assert_int_equal(bind(dead, (struct sockaddr *)&sa, sizeof(sa)), 0);
 	close(dead);
 	assert_int_equal(call(f, "status", &reply, &d), TM_ENOENT);
-	assert_int_equal(call_daemon_pid(f->path), 0);
+	assert_int_equal(call_daemon_pid(f->socket), 0);
 
-	unlink(f->path);
-	fake_daemon_start(&f->daemon, f->path, NULL, NULL);
-	assert_int_equal(call_daemon_pid(f->path), getpid());
+	unlink(f->socket);
+	fake_daemon_start(&f->daemon, f->socket, NULL, NULL);
+	assert_int_equal(call_daemon_pid(f->socket), getpid());
 	if (geteuid() == 0)
 		return; /* root may always */
 
-	chmod(f->path, 0);
+	chmod(f->socket, 0);
 	assert_int_equal(call(f, "status", &reply, &d), TM_EPERM);
-	chmod(f->path, 0600);
+	chmod(f->socket, 0600);
 }
 
 /* A listener that nobody serves: the kernel takes the request, no answer comes. */
@@ -140,10 +112,10 @@ static void a_daemon_that_hangs_is_given_up_at_the_deadline(void **state)
 	json_t *req = json_pack("{s:s}", "cmd", "status"), *reply = NULL;
 	struct diag d = {0};
 
-	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", f->path);
+	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", f->socket);
 	assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
 	assert_int_equal(listen(fd, 1), 0);
-	assert_int_equal(call_daemon(f->path, req, 30, &reply, &d), TM_ETIMEOUT);
+	assert_int_equal(call_daemon(f->socket, req, 30, &reply, &d), TM_ETIMEOUT);
 	assert_string_equal(d.what, "the daemon does not answer");
 	json_decref(req);
 	close(fd);
@@ -160,7 +132,7 @@ static void a_long_reply_is_read_whole(void **state)
 	memset(text, 'x', sizeof(text) - 1);
 	memcpy(text, "{\"ok\":true,\"pad\":\"", 18);
 	memcpy(text + sizeof(text) - 3, "\"}", 3);
-	fake_daemon_start(&f->daemon, f->path, NULL, replies);
+	fake_daemon_start(&f->daemon, f->socket, NULL, replies);
 	assert_int_equal(call(f, "status", &reply, &d), TM_OK);
 	assert_int_equal(json_string_length(json_object_get(reply, "pad")), sizeof(text) - 3 - 18);
 	json_decref(reply);
@@ -178,15 +150,15 @@ static void who_may_not_use_the_control_socket_asks_the_open_one_beside_it(void 
 
 	if (geteuid() != 0)
 		skip(); /* nobody could be kept out */
-	snprintf(open_path, sizeof(open_path), "%s.read", f->path);
+	snprintf(open_path, sizeof(open_path), "%s.read", f->socket);
 	assert_int_equal(chmod(f->dir, 0755), 0);
-	int closed = open(f->path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	int closed = open(f->socket, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
 	close(closed);
 	fake_daemon_start(&f->daemon, open_path, NULL, replies);
 	assert_int_equal(chmod(open_path, 0666), 0);
 	setfsuid(65534); /* of this thread alone: the daemon's keeps its rights */
 	err = call(f, "status", &reply, &d);
-	pid_t pid = call_daemon_pid(f->path);
+	pid_t pid = call_daemon_pid(f->socket);
 	setfsuid(0);
 	assert_int_equal(err, TM_OK);
 	assert_int_equal(pid, getpid());
@@ -203,7 +175,7 @@ static void without_an_open_one_it_is_told_that_it_may_not(void **state)
 	if (geteuid() != 0)
 		skip();
 	assert_int_equal(chmod(f->dir, 0755), 0);
-	int closed = open(f->path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	int closed = open(f->socket, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
 	close(closed);
 	setfsuid(65534); /* of this thread alone: the daemon's keeps its rights */
 	int err = call(f, "status", &reply, &d);
@@ -215,7 +187,7 @@ static void without_an_open_one_it_is_told_that_it_may_not(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 		T(an_ok_reply_is_returned),
 		T(every_other_answer_is_an_error_with_a_sentence),
 		T(no_daemon_is_told_apart_from_no_permission),

@@ -10,38 +10,8 @@
 #include "base/time.h"
 #include "cli/core/commands.h"
 #include "os/os.h"
-#include "unit/cli/fake_daemon.h"
+#include "unit/cli/fixture.h"
 #include "unit/cli/run.h"
-
-struct fixture {
-	struct fake_daemon daemon;
-	char dir[64], socket[96], lock[96];
-};
-
-static int setup(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	assert_non_null(f);
-	snprintf(f->dir, sizeof(f->dir), "/tmp/tm-cli-XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
-	snprintf(f->socket, sizeof(f->socket), "%s/tunnelmesh.sock", f->dir);
-	snprintf(f->lock, sizeof(f->lock), "%s/lock", f->dir);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	fake_daemon_stop(&f->daemon);
-	unlink(f->socket);
-	unlink(f->lock);
-	rmdir(f->dir);
-	free(f);
-	return 0;
-}
 
 static void mistakes_on_the_command_line_exit_with_2_and_one_line(void **state)
 {
@@ -761,7 +731,7 @@ static void help_comes_from_the_tables(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 		T(mistakes_on_the_command_line_exit_with_2_and_one_line),
 		T(a_mistake_is_also_json_when_json_is_wanted),
 		T(without_a_daemon_every_command_says_so),

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "base/plain.h"
-#include "unit/cli/fake_daemon.h"
+#include "unit/cli/fixture.h"
 #include "unit/cli/run.h"
 
 /* A mesh that clears the screen (CSI as C1), and a reason that is turned round. */
@@ -24,31 +24,11 @@ static const struct fake_reply replies[] = {
 	{0},
 };
 
-struct fixture {
-	struct fake_daemon daemon;
-	char dir[64], socket[96];
-};
-
 static int setup(void **state)
 {
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	assert_non_null(f);
-	snprintf(f->dir, sizeof(f->dir), "/tmp/tm-cli-XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
-	snprintf(f->socket, sizeof(f->socket), "%s/tunnelmesh.sock", f->dir);
-	fake_daemon_start(&f->daemon, f->socket, NULL, replies);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
+	assert_int_equal(fixture_setup(state), 0);
 	struct fixture *f = *state;
-
-	fake_daemon_stop(&f->daemon);
-	rmdir(f->dir);
-	free(f);
+	fake_daemon_start(&f->daemon, f->socket, NULL, replies);
 	return 0;
 }
 
@@ -102,7 +82,7 @@ static void an_error_in_the_journal_has_the_priority_of_one(void **state)
 	run_free(&r);
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, fixture_teardown)
 
 int main(void)
 {

@@ -276,80 +276,74 @@ static void a_flipped_byte_anywhere_is_noticed_or_harmless_and_never_written_ove
 static void a_record_that_makes_no_sense_is_refused_at_loading(void **state)
 {
 	struct shelf *sh = *state;
-	unsigned n = 0;
 
 	create_big(sh);
 	by_hand(sh->path, "UPDATE node SET name = 'Not A Name' WHERE host = 7");
 	struct store *s = shelf_open(sh);
-	(void)n;
 	struct store_node seven = shelf_node(7), found;
 	assert_int_equal(store_node_find_key(s, seven.rec.key, &found), TM_ECORRUPT);
 	store_free(s);
 }
 
-static void a_second_process_is_told_that_the_database_is_in_use(void **state)
+static bool hold_open(const char *path)
 {
-	struct shelf *sh = *state;
-	int to_child[2], to_parent[2];
-	char c;
-	struct diag d = {0};
 	struct store *s;
 
-	shelf_create(sh);
-	assert_int_equal(pipe(to_child), 0);
-	assert_int_equal(pipe(to_parent), 0);
-	pid_t child = fork();
-	if (child == 0) {
-		close(to_child[1]);
-		if (store_open(&store_sqlite, sh->path, &s, NULL) != TM_OK ||
-			write(to_parent[1], "o", 1) != 1)
-			_exit(1);
-		_exit(read(to_child[0], &c, 1) < 0); /* until the parent closes its end */
-	}
-	close(to_parent[1]);
-	assert_int_equal(read(to_parent[0], &c, 1), 1);
-	assert_int_equal(store_open(&store_sqlite, sh->path, &s, &d), TM_EBUSY);
-	assert_non_null(strstr(d.what, "in use by another process"));
-	assert_true(d.hint[0]);
-	close(to_child[1]);
-	close(to_child[0]);
-	waitpid(child, NULL, 0);
-	close(to_parent[0]);
-	/* It died without closing: nothing is lost and nothing stays locked. */
-	s = shelf_open(sh);
-	assert_int_equal(shelf_count_nodes(s), 1);
-	store_free(s);
+	return store_open(&store_sqlite, path, &s, NULL) == TM_OK;
 }
 
-static void a_lock_of_some_database_tool_is_told_too(void **state)
+static bool hold_locked(const char *path)
 {
-	struct shelf *sh = *state;
+	sqlite3 *db;
+
+	return !sqlite3_open(path, &db) && !sqlite3_exec(db, "BEGIN EXCLUSIVE", NULL, NULL, NULL);
+}
+
+/* A child that holds it until *ret_release is closed. */
+static pid_t hold_in_child(const char *path, bool (*hold)(const char *path), int *ret_release)
+{
 	int to_child[2], to_parent[2];
 	char c;
-	struct diag d = {0};
-	struct store *s;
 
-	shelf_create(sh);
 	assert_int_equal(pipe(to_child), 0);
 	assert_int_equal(pipe(to_parent), 0);
 	pid_t child = fork();
 	if (child == 0) {
-		sqlite3 *db;
-
 		close(to_child[1]);
-		if (sqlite3_open(sh->path, &db) || sqlite3_exec(db, "BEGIN EXCLUSIVE", NULL, NULL, NULL) ||
-			write(to_parent[1], "o", 1) != 1)
+		if (!hold(path) || write(to_parent[1], "o", 1) != 1)
 			_exit(1);
 		_exit(read(to_child[0], &c, 1) < 0);
 	}
 	close(to_parent[1]);
-	assert_int_equal(read(to_parent[0], &c, 1), 1);
-	assert_int_equal(store_open(&store_sqlite, sh->path, &s, &d), TM_EBUSY);
-	assert_non_null(strstr(d.what, "in use by another process"));
-	close(to_child[1]);
 	close(to_child[0]);
+	assert_int_equal(read(to_parent[0], &c, 1), 1);
 	close(to_parent[0]);
-	waitpid(child, NULL, 0);
+	*ret_release = to_child[1];
+	return child;
+}
+
+static void who_comes_second_is_told_that_the_database_is_in_use(void **state)
+{
+	static bool (*const holds[])(const char *path) = {hold_open, hold_locked};
+	struct shelf *sh = *state;
+
+	shelf_create(sh);
+	for (size_t i = 0; i < ARRAY_LEN(holds); i++) {
+		struct diag d = {0};
+		struct store *s;
+		int release;
+		pid_t child = hold_in_child(sh->path, holds[i], &release);
+
+		assert_int_equal(store_open(&store_sqlite, sh->path, &s, &d), TM_EBUSY);
+		assert_non_null(strstr(d.what, "in use by another process"));
+		assert_true(d.hint[0]);
+		close(release);
+		waitpid(child, NULL, 0);
+		/* It died without closing: nothing is lost and nothing stays locked. */
+		s = shelf_open(sh);
+		assert_int_equal(shelf_count_nodes(s), 1);
+		store_free(s);
+	}
 }
 
 static void a_database_of_another_user_is_a_clear_error(void **state)
@@ -535,9 +529,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			a_record_that_makes_no_sense_is_refused_at_loading, shelf_setup, shelf_teardown),
 		cmocka_unit_test_setup_teardown(
-			a_second_process_is_told_that_the_database_is_in_use, shelf_setup, shelf_teardown),
-		cmocka_unit_test_setup_teardown(
-			a_lock_of_some_database_tool_is_told_too, shelf_setup, shelf_teardown),
+			who_comes_second_is_told_that_the_database_is_in_use, shelf_setup, shelf_teardown),
 		cmocka_unit_test_setup_teardown(
 			a_database_of_another_user_is_a_clear_error, shelf_setup, shelf_teardown),
 		cmocka_unit_test_setup_teardown(

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "unit/cli/fixture.h"
+
+#include "unit/unit.h"
+
+#include <unistd.h>
+
+int fixture_setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	assert_non_null(f);
+	snprintf(f->dir, sizeof(f->dir), "/tmp/tm-cli-XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
+	snprintf(f->socket, sizeof(f->socket), "%s/tunnelmesh.sock", f->dir);
+	snprintf(f->lock, sizeof(f->lock), "%s/lock", f->dir);
+	*state = f;
+	return 0;
+}
+
+int fixture_teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	fake_daemon_stop(&f->daemon);
+	unlink(f->socket);
+	unlink(f->lock);
+	assert_int_equal(rmdir(f->dir), 0);
+	free(f);
+	return 0;
+}

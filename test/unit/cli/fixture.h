@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* A folder for a fake daemon, which the test starts there or does not. */
+#ifndef TM_TEST_CLI_FIXTURE_H
+#define TM_TEST_CLI_FIXTURE_H
+
+#include "unit/cli/fake_daemon.h"
+
+struct fixture {
+	struct fake_daemon daemon;
+	char dir[64], socket[96], lock[96];
+};
+
+int fixture_setup(void **state); /* *state = struct fixture */
+int fixture_teardown(void **state);
+
+#endif

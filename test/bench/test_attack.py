@@ -18,7 +18,7 @@ def attack(tmp_path, *args):
     """Its rows, by what was measured."""
     out = tmp_path / "attack.jsonl"
     r = subprocess.run([sys.executable, "-B", ATTACK, *map(str, args), "--out", str(out)], text=True, capture_output=True,
-                       timeout=180)
+                       timeout=400)
     assert r.returncode == 0, r.stdout + r.stderr
     return [json.loads(line) for line in out.read_text().splitlines()]
 
@@ -47,8 +47,8 @@ def test_everybody_joins_beside_strangers_who_knock_or_live_next_door(tmp_path):
 
 @pytest.mark.slow  # a mesh of a thousand is made first
 def test_one_member_that_comes_and_goes_costs_the_others_nothing(tmp_path):
-    rows = attack(tmp_path, "flapping", "--size", 1000, "--seconds", 10)
-    assert all(r["a_node_written_kb"] == 0 for r in rows), rows
-    calm, flapping = rows[0], rows[1]
+    rows = {r["what"]: r for r in attack(tmp_path, "--size", 1000, "--seconds", 5, "--warm", 2)}  # all there is
+    calm, flapping = rows["nobody flaps"], rows["one member flaps"]
+    assert flapping["a_node_written_kb"] == 0
     assert flapping["comes_a_second"] > 10
     assert flapping["a_node_cpu_ms_a_second"] < calm["a_node_cpu_ms_a_second"] + 10

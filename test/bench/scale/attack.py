@@ -209,7 +209,7 @@ ALL = {f.__name__.replace("_", "-"): f for f in (first_message, connects, neighb
 
 def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    p.add_argument("which", nargs="*", choices=[*ALL, []], default=list(ALL))
+    p.add_argument("which", nargs="*", metavar="WHICH", help="of " + ", ".join(ALL) + " (default all)")
     p.add_argument("--size", type=int, default=5000, help="members where one flaps (default 5000)")
     p.add_argument("--guests", type=int, default=600, help="first messages (default 600)")
     p.add_argument("--rate", type=int, default=2000, help="connects a second (default 2000)")
@@ -218,9 +218,11 @@ def main():
     p.add_argument("--seconds", type=float, default=20, help="of each stretch (default 20)")
     p.add_argument("--out", default="build/attack.jsonl")
     args = p.parse_args()
+    if set(args.which) - set(ALL):
+        p.error(f"there is no {', '.join(set(args.which) - set(ALL))}")
     signal.signal(signal.SIGTERM, lambda *a: sys.exit(1))
     book = Book(args.out)
-    for name in args.which:
+    for name in args.which or ALL:
         with Lab() as lab:
             bed = Bed(lab, args)
             ALL[name](book, bed)

@@ -80,6 +80,7 @@ def assert_one_sentence(stderr, says):
     assert stderr.startswith("tunnelmesh: ") and stderr.endswith("\n") and stderr.count("\n") == 1, stderr
     assert re.search(says, stderr), f"{stderr!r} does not say {says!r}"
     assert len(stderr) < 420, "longer than anybody reads"
+    assert ") (" not in stderr, "two parentheses"
 
 
 

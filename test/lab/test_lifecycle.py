@@ -269,6 +269,7 @@ def test_a_reload_applies_what_can_change_and_keeps_the_rest(net):
     assert re.search(r"config\.yaml:\d+: not valid YAML", hub.log())
     refused = hub.run("reload", check=False)
     assert refused.returncode == 1 and "the running configuration was kept" in refused.stderr
+    assert ") (" not in refused.stderr
     node.ping("hub")
 
 

@@ -204,10 +204,10 @@ static void lost_before_up(struct clink *l, const struct net_end *end)
 	else if (end->err == TM_EBUSY)
 		greet_busy(l, end->retry_ms);
 	else if (l->state == CLINK_UPGRADE)
-		clink_fail(l, TM_EPROTO, "what answers at %s is not a TunnelMesh coordinator (%s)", where,
+		clink_fail(l, TM_EPROTO, "what answers at %s is not a TunnelMesh coordinator: %s", where,
 			end->why);
 	else
-		clink_fail(l, end->err, "the coordinator at %s hung up during the handshake (%s)", where,
+		clink_fail(l, end->err, "the coordinator at %s hung up during the handshake: %s", where,
 			end->why);
 }
 
@@ -222,7 +222,7 @@ static void on_closed(struct net_layer *layer, const struct net_end *end)
 	else if (l->state != CLINK_UP)
 		lost_before_up(l, end);
 	else
-		clink_fail(l, end->err, "the connection to the %s was lost (%s)", clink_other(l), end->why);
+		clink_fail(l, end->err, "the connection to the %s was lost: %s", clink_other(l), end->why);
 }
 
 static const struct net_ops clink_ops = {

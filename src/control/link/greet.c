@@ -32,7 +32,7 @@ void greet_ready(struct clink *l)
 void greet_wrong_coordinator(struct clink *l)
 {
 	clink_shut(l, TM_EAUTH, WS_CLOSE_POLICY,
-		"the coordinator at %s is not the one of the join token or enrolment (it has another key)",
+		"the coordinator at %s is not the one of the join token or enrolment: it has another key",
 		l->where);
 }
 

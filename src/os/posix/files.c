@@ -45,9 +45,8 @@ static int check_dir(const char *path, struct diag *d)
 		return failed(d, errno, "examine", path);
 	if (st.st_uid != geteuid()) {
 		diag_hint(d, "choose another directory or correct its owner");
-		return diag_what(d, TM_EPERM,
-			"the directory %s belongs to user %u, not to the user who runs this (%u)", path,
-			st.st_uid, geteuid());
+		return diag_what(d, TM_EPERM, "the directory %s belongs to user %u, and user %u runs this",
+			path, st.st_uid, geteuid());
 	}
 	if (st.st_mode & (S_IWGRP | S_IWOTH)) {
 		diag_hint(d, "run: chmod go-w %s", path);

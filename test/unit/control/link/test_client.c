@@ -55,7 +55,7 @@ static void a_proxy_that_keeps_the_upgrade_to_itself_is_told_what_to_do(void **s
 		w.at_client.link = world_connect(&w, &w.at_client, NULL);
 		world_run_until(&w, &w.at_client.closed, 1);
 		assert_contains(
-			w.at_client.why, "a proxy there must speak HTTP/1.1 and pass the header Upgrade on)");
+			w.at_client.why, "a proxy there must speak HTTP/1.1 and pass the header Upgrade on");
 		parrot_close(&p);
 		world_turn(&w);
 		world_close(&w);

@@ -214,6 +214,8 @@ class Target:
         self.node, self.genuine = node, genuine
         self.key = base64.b64decode(node.status()["self"]["key"])
         self.sessions = {g[4:8] for g in genuine if kind_of(g) == DATA}
+        # That session may be followed by a newer one already, and is kept beside it.
+        self.handshakes = self.sessions | {g[8:12] for g in genuine if kind_of(g) == RESPONSE}
         # A slot that many datagrams fit into cuts none.
         self.cuts = not {"all", "udp-gro"} & set(node.status()["offloads"].split(","))
 
@@ -230,7 +232,7 @@ class Target:
             return "replay" if d in self.genuine else "auth"
         if LENGTH.get(kind) == len(d):
             # Nobody waits for a cookie. A response is first asked whether it is for a handshake that was ours.
-            if kind == COOKIE_REPLY or (kind == RESPONSE and d[8:12] not in self.sessions):
+            if kind == COOKIE_REPLY or (kind == RESPONSE and d[8:12] not in self.handshakes):
                 return "hs_unexpected"
             if mac1(self.key, d) != d:
                 return "hs_mac1"

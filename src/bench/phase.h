@@ -13,7 +13,7 @@
 NODISCARD int bench_phase_run(struct bench_client *c, enum bench_phase phase, const struct bench_watch *watch,
 	struct bench_measure *m, struct diag *d);
 
-/* --- bench_client.c --- */
+/* --- client.c --- */
 
 /* A non-blocking socket on its way to the target, or a negative errno. */
 int bench_client_socket(const struct bench_target *t, int type);

@@ -18,7 +18,7 @@ enum phase { OPENING, OPEN, GOODBYE };
 
 /* What only the upgrade needs. */
 struct opening {
-	struct websocket_client client;
+	struct websocket_offer offer;
 	uint8_t key[UPGRADE_KEY];
 	size_t n, cap;
 	char *head; /* HTTP, as far as it has come */
@@ -199,7 +199,7 @@ static void ask(struct websocket *w)
 {
 	struct opening *o = w->opening;
 	char text[UPGRADE_RESPONSE_MAX + UPGRADE_HOST_MAX];
-	struct upgrade_offer offer = {.host = o->client.host, .path = o->client.path, .key = o->key};
+	struct upgrade_offer offer = {.host = o->offer.host, .path = o->offer.path, .key = o->key};
 	size_t n;
 
 	random_bytes(o->key, sizeof(o->key));
@@ -350,13 +350,13 @@ static int push(struct net_conn *c, enum ws_role role, struct websocket **ret_w)
 	return TM_OK;
 }
 
-int websocket_client_push(struct net_conn *c, const struct websocket_client *cfg)
+int websocket_offer_push(struct net_conn *c, const struct websocket_offer *cfg)
 {
 	struct websocket *w;
 	int err = push(c, WS_CLIENT, &w);
 
 	if (!err)
-		w->opening->client = *cfg;
+		w->opening->offer = *cfg;
 	return err;
 }
 

@@ -15,11 +15,11 @@
 /* Largest message, either way. */
 enum { WEBSOCKET_MESSAGE_MAX = 65535 };
 
-struct websocket_client {
+struct websocket_offer {
 	const char *host; /* Host header: "example.org:8443"; borrowed until `ready` */
 	const char *path;
 };
-NODISCARD int websocket_client_push(struct net_conn *c, const struct websocket_client *cfg);
+NODISCARD int websocket_offer_push(struct net_conn *c, const struct websocket_offer *cfg);
 
 struct websocket_server {
 	const char *path; /* the only one that is upgraded */

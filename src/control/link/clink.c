@@ -273,12 +273,12 @@ int clink_new(struct event_base *base, bool client, const struct clink_tuning *t
 
 int clink_attach(struct clink *l, int fd, const struct endpoint *peer)
 {
-	const struct websocket_client ask = {.host = l->address, .path = CLINK_PATH};
+	const struct websocket_offer ask = {.host = l->address, .path = CLINK_PATH};
 
 	l->peer = *peer;
 	int err = net_tcp_push(&l->conn, l->base, fd);
 	if (!err)
-		err = l->client ? websocket_client_push(&l->conn, &ask)
+		err = l->client ? websocket_offer_push(&l->conn, &ask)
 				: websocket_server_push(&l->conn, &clink_websocket);
 	if (!err)
 		net_push(&l->conn, &l->layer);

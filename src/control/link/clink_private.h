@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * A control link from inside: clink.c (life and time), client.c (connecting), server.c (accepting), greet.c
+ * A control link from inside: clink.c (life and time), connect.c (connecting), server.c (accepting), greet.c
  * (the Noise handshake), message.c (what is said afterwards). Control thread.
  */
 #ifndef TM_CONTROL_LINK_CLINK_PRIVATE_H

@@ -9,9 +9,9 @@ static const struct websocket_server server = {.path = "/link", .page = "a page\
 
 static void open_pair(struct wire *w, const char *path)
 {
-	const struct websocket_client client = {.host = "example.org:1", .path = path};
+	const struct websocket_offer offer = {.host = "example.org:1", .path = path};
 
-	assert_int_equal(websocket_client_push(&w->a.conn, &client), TM_OK);
+	assert_int_equal(websocket_offer_push(&w->a.conn, &offer), TM_OK);
 	assert_int_equal(websocket_server_push(&w->b.conn, &server), TM_OK);
 	wire_begin(w);
 }

@@ -100,10 +100,10 @@ static int leave_now(struct cli *c, const struct leave_opts *o, const struct enr
 		(void)!os_systemctl("disable", SYSTEMD_UNIT, ASK_TIMEOUT_MS, NULL);
 	daemon_cleanup(c);
 	remove_state(c, o->keep_identity);
+	told.hint[0] = '\0'; /* there is nothing left here to try it with */
 	if (not_told)
 		cli_note(c,
-			"the coordinator could not be told: %s; remove this node there: tunnelmesh node "
-			"remove %s",
+			"the coordinator could not be told (%s): there `tunnelmesh node remove %s` does it",
 			diag_format(&told, not_told, text, sizeof(text)), e->self.name);
 	return TM_OK;
 }
@@ -126,11 +126,15 @@ static int leave_run(struct cli *c, const void *opts, const struct opt_words *wo
 		return cli_fail(c, &d, err);
 	}
 
+	if (!o->yes && !c->in_tty) {
+		enrolment_wipe(&e);
+		return cli_usage(c, "nothing was changed", "leave wants --yes where nobody can be asked");
+	}
 	snprintf(question, sizeof(question),
 		e.coordinator ? "Destroy the mesh \"%s\"? Its %s and all others lose it for good."
 			      : "Leave the mesh \"%s\"? %s needs a new token to come back.",
 		e.mesh.name, e.coordinator ? "coordinator" : e.self.name);
-	if (c->in_tty && !o->yes && !cli_confirm(c, question)) {
+	if (!o->yes && !cli_confirm(c, question)) {
 		enrolment_wipe(&e);
 		return cli_failf(c, NULL, "nothing was changed");
 	}

@@ -667,7 +667,7 @@ static void ranges_that_are_not_for_private_use_are_joined_by_force_only(void **
 			fail_msg("row %zu, by force: %d\n%s", i, r.status, r.err);
 		run_free(&r);
 		if (rows[i].forceable)
-			run_ok(&r, f, "leave --state-dir DIR/a/state");
+			run_ok(&r, f, "leave -y --state-dir DIR/a/state");
 		run_free(&r);
 	}
 }
@@ -725,7 +725,7 @@ static void leave_tells_the_coordinator_stops_and_forgets(void **state)
 
 	join(&r, f, "");
 	run_free(&r);
-	run_ok(&r, f, "leave --state-dir DIR/a/state");
+	run_ok(&r, f, "leave -y --state-dir DIR/a/state");
 	assert_string_equal(r.out, "  left the mesh \"home\"\n");
 	assert_string_equal(r.err, "");
 	assert_int_equal(fake_daemon_asked(&host.daemon, "leave"), 1);
@@ -747,10 +747,10 @@ static void leave_without_daemon_and_coordinator_says_what_remains_to_do(void **
 	host.enrol_leave = TM_ETIMEOUT;
 	join(&r, f, "--no-up");
 	run_free(&r);
-	run_ok(&r, f, "leave --keep-identity --state-dir DIR/a/state");
-	assert_string_equal(r.err, "tunnelmesh: the coordinator could not be told: the coordinator does not "
-				   "answer; remove this node "
-				   "there: tunnelmesh node remove laptop\n");
+	run_ok(&r, f, "leave -y --keep-identity --state-dir DIR/a/state");
+	assert_string_equal(r.err,
+		"tunnelmesh: the coordinator could not be told (the coordinator does not answer): "
+		"there `tunnelmesh node remove laptop` does it\n");
 	assert_int_equal(host.left, 1);
 	assert_true(there(f, "a/state/identity"));
 	assert_false(there(f, "a/state/node.json"));
@@ -780,6 +780,26 @@ static void leave_asks_on_a_terminal(void **state)
 	run_ok(&yes, f, "leave --state-dir DIR/a/state");
 	assert_false(there(f, "a/state"));
 	run_free(&yes);
+}
+
+/* A script must not destroy by default what a person would be asked about. */
+static void leave_wants_a_yes_where_nobody_can_be_asked(void **state)
+{
+	static const char *const lines[] = {
+		"leave --state-dir DIR/a/state", "leave --force --state-dir DIR/a/state --json"};
+	struct fixture *f = *state;
+	struct run r = {0};
+
+	join(&r, f, "--no-up");
+	run_free(&r);
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		run_cli(&r, f->dir, lines[i]);
+		assert_int_equal(r.status, 2);
+		assert_contains(r.err, "leave wants --yes where nobody can be asked (nothing was changed)");
+		assert_true(there(f, "a/state/node.json"));
+		assert_int_equal(host.left, 0);
+		run_free(&r);
+	}
 }
 
 static void the_coordinator_leaves_only_by_force(void **state)
@@ -829,6 +849,7 @@ int main(void)
 		T(leave_tells_the_coordinator_stops_and_forgets),
 		T(leave_without_daemon_and_coordinator_says_what_remains_to_do),
 		T(leave_asks_on_a_terminal),
+		T(leave_wants_a_yes_where_nobody_can_be_asked),
 		T(the_coordinator_leaves_only_by_force),
 	};
 

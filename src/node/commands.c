@@ -304,7 +304,7 @@ static void cmd_leave(struct node *n, const json_t *req, struct ctl_call *call)
 					"`tunnelmesh down` stops it; the mesh lives in its state directory"));
 		return;
 	}
-	if (n->removed[0]) { /* what is asked for is so */
+	if (n->removed[0]) { /* what is asked for is so, or the membership is another machine's */
 		ctl_reply(call, success());
 		return;
 	}

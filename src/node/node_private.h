@@ -75,6 +75,7 @@ struct node {
 	struct mesh_info mesh; /* newest known */
 	bool behind; /* the plane lacks a change of the mesh */
 	char removed[256]; /* why the coordinator removed us; "" = member */
+	bool twin; /* it did not: another machine with our identity has our place */
 	bool draining; /* drive.c: the core's outputs are being handled */
 	struct os_logfile *logfile; /* NULL: the log is not our file */
 	struct diag failure;

@@ -206,16 +206,20 @@ static void on_link(void *ctx, bool up)
 		return;
 	n->mesh = *agent_mesh_info(n->agent);
 	n->removed[0] = '\0';
+	n->twin = false;
 	plug_stun_server(n);
 }
 
-static void on_removed(void *ctx, const char *why)
+static void on_removed(void *ctx, const char *why, bool twin)
 {
 	struct node *n = ctx;
 
 	/* The members are gone from the map already, and the peers with them; this is for `status`. */
-	LOG_LIMITED(LOG_ERROR, &n->log.mesh, LOG_WHO_ALL, "node: the coordinator removed this node",
+	LOG_LIMITED(LOG_ERROR, &n->log.mesh, LOG_WHO_ALL,
+		twin ? "node: another machine has this node's identity"
+		     : "node: the coordinator removed this node",
 		KV("why", why));
+	n->twin = twin;
 	snprintf(n->removed, sizeof(n->removed), "%s", why);
 }
 

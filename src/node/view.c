@@ -47,10 +47,12 @@ void peer_view_take(const struct node *n, const struct mesh_node *member, const 
 
 static struct link_view take_link(const struct node *n)
 {
-	struct link_view v = {.up = agent_link_up(n->agent), .removed = n->removed[0] != '\0'};
+	struct link_view v = {.up = agent_link_up(n->agent),
+		.removed = n->removed[0] && !n->twin,
+		.twin = n->twin,
+		.address = agent_coordinator_ip(n->agent)};
 
-	v.error = v.removed ? n->removed : v.up ? "" : agent_last_error(n->agent);
-	v.address = agent_coordinator_ip(n->agent);
+	v.error = n->removed[0] ? n->removed : v.up ? "" : agent_last_error(n->agent);
 	return v;
 }
 
@@ -135,6 +137,7 @@ int node_view_take(
 
 	v.link = take_link(n);
 	take_plane(n, &v);
+	v.twins = n->coord ? coord_twins(n->coord) : 0;
 	v.clock_failure = keeper_failure(n->keeper);
 	v.map_failure = peers_failure(n->peers);
 	v.program_replaced = os_program_is_replaced();

@@ -52,6 +52,7 @@ enum view_tried {
 struct link_view {
 	bool up;
 	bool removed; /* from the mesh, by the coordinator */
+	bool twin; /* another machine with this node's identity has the link */
 	const char *error; /* "" = none */
 	struct ip address; /* of the coordinator; IP_NONE = not known */
 };
@@ -73,6 +74,7 @@ struct node_view {
 	bool coordinator;
 	struct link_view link;
 	const char *tun, *aead, *steering;
+	size_t twins; /* on a coordinator: nodes whose identity another machine uses, too */
 	const char *clock_failure, *map_failure; /* why it is not saved; "" = it is */
 	bool program_replaced; /* a newer one is installed, most likely */
 	char offloads[PLANE_OFFLOADS_STR];

@@ -122,6 +122,7 @@ static void put_link(const struct link_view *v, struct jsonout *out)
 	jsonout_object(out, "link");
 	jsonout_bool(out, "up", v->up);
 	jsonout_bool(out, "removed", v->removed);
+	jsonout_bool(out, "twin", v->twin);
 	jsonout_text_or_null(out, "error", v->error);
 	put_ip(out, "coordinator_ip", &v->address);
 	jsonout_object_end(out);
@@ -248,6 +249,10 @@ void view_print_status(const struct node_view *v, struct jsonout *out)
 	jsonout_text(out, "offloads", v->offloads);
 	jsonout_text(out, "steering", v->steering);
 	jsonout_int(out, "offload_losses", v->offload_losses);
+	if (v->coordinator)
+		jsonout_int(out, "twins", (int64_t)v->twins);
+	else
+		jsonout_null(out, "twins");
 	put_unsaved(v, out);
 	jsonout_bool(out, "program_replaced", v->program_replaced);
 	put_firewalled(v, out);

@@ -20,7 +20,8 @@ static void node_row(struct columns *t, const json_t *j, int64_t now)
 	if (strcmp(json_text(j, "kind"), "client") == 0)
 		columns_cell(t, NULL);
 	else if (online)
-		columns_tone(t, "online", TONE_GOOD);
+		columns_tone(t, *json_text(j, "twin_from") ? "online twice" : "online",
+			*json_text(j, "twin_from") ? TONE_BAD : TONE_GOOD);
 	else
 		columns_tone(t, format_age(json_number(j, "last_seen_at"), now, age), TONE_BAD);
 	columns_cell(
@@ -28,7 +29,10 @@ static void node_row(struct columns *t, const json_t *j, int64_t now)
 	columns_cell(t, words_text(json_object_get(j, "tags"), tags, sizeof(tags)));
 	columns_cell(t, json_text(j, "version"));
 	columns_cell(t, json_text(j, "id"));
-	columns_cell(t, json_text(j, "link_from"));
+	if (*json_text(j, "twin_from"))
+		columns_cellf(t, "%s, %s", json_text(j, "link_from"), json_text(j, "twin_from"));
+	else
+		columns_cell(t, json_text(j, "link_from"));
 	columns_cell(t, json_text(j, "ip6"));
 	columns_cell(t, json_text(j, "os"));
 }

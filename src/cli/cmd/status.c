@@ -49,6 +49,11 @@ static void print_self(struct cli *c, const json_t *status)
 			"  this machine's firewall drops what comes from %s: let it in by %s\n"
 			"  (another VPN's rules may do that, as Tailscale's do: the guide says what helps)\n",
 			net, json_text(status, "tun"));
+	if (json_number(status, "twins"))
+		fprintf(c->out,
+			"  nodes whose identity two machines have: %lld; `tunnelmesh node list` shows "
+			"which\n",
+			(long long)json_number(status, "twins"));
 	print_unsaved(c, status);
 	if (json_is_true(json_object_get(status, "program_replaced")))
 		fputs("  another tunnelmesh is installed since: `sudo tunnelmesh down` and `up` change to "

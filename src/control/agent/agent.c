@@ -6,6 +6,7 @@
 
 #include "base/secret.h"
 #include "control/agent/agent_private.h"
+#include "crypto/init.h"
 #include "loop/timer.h"
 
 enum { DEFAULT_CONTROL_PORT = 8443 };
@@ -42,7 +43,7 @@ static void on_soon(void *ctx)
 	if (a->removed_news) {
 		a->removed_news = false;
 		if (a->events.removed)
-			a->events.removed(a->events.ctx, a->removed_why);
+			a->events.removed(a->events.ctx, a->removed_as.why, a->removed_as.twin);
 	}
 	want_answer(a);
 	requests_settle(a);
@@ -74,6 +75,8 @@ static int copy_config(struct agent *a, const struct agent_config *cfg)
 	a->peers = cfg->peers;
 	a->version = strdup(cfg->version);
 	a->fwmark = cfg->fwmark;
+	random_bytes(&a->run, sizeof(a->run));
+	a->run = a->run >> 11 | 1; /* exact in every JSON, and not 0 */
 	memcpy(a->coordinator_key, e->coordinator_key, sizeof(a->coordinator_key));
 	a->own_coordinator = e->coordinator;
 	a->mesh = e->mesh;

@@ -24,7 +24,9 @@ struct agent_events {
 	/* Of a peer: asked for, or it looks for us. */
 	void (*candidates)(void *ctx, const char *id, const struct candidates *c);
 	void (*link)(void *ctx, bool up);
-	void (*removed)(void *ctx, const char *why); /* the coordinator removed us */
+	/* The coordinator removed us; twin: it did not, but another machine with our identity has our place.
+	 */
+	void (*removed)(void *ctx, const char *why, bool twin);
 };
 
 struct agent_config {

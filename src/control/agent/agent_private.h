@@ -37,6 +37,7 @@ struct agent {
 	struct peers *peers;
 	char *version;
 	uint32_t fwmark;
+	uint64_t run; /* of this program, at random: tells two machines with one identity apart */
 	uint8_t coordinator_key[32];
 	bool own_coordinator; /* its address is the loopback's and does not change */
 	struct agent_events events;
@@ -58,7 +59,7 @@ struct agent {
 	struct endpoint linked_at; /* the other end of the current or last link; IP_NONE = there was none */
 	char linked_by[TOKEN_ADDR_LEN]; /* of known.addresses, the one that led to the link, or "" */
 	bool removed, removed_news; /* news: the owner is to hear of it */
-	char removed_why[MSG_WHY_MAX + 1];
+	struct msg_removed removed_as;
 	char last_error[RACE_WHY_MAX];
 	/* what the log says: why there is no link, and whether its last word is that there is one */
 	struct log_told told;

@@ -86,11 +86,11 @@ static void on_message(void *ctx, struct clink *l UNUSED, const json_t *m)
 	if (e->over)
 		return;
 	if (strcmp(type.text, "removed") == 0) {
-		char why[MSG_WHY_MAX + 1];
+		struct msg_removed r;
 
-		msg_removed_get(m, why);
+		msg_removed_get(m, &r);
 		e->removed = true;
-		finish(e, diag_what(e->d, TM_EPERM, "%s", why));
+		finish(e, diag_what(e->d, TM_EPERM, "%s", r.why));
 	} else if (strcmp(type.text, "reply") == 0 && msg_request_id(m, &id) && id == QUESTION) {
 		e->answered = true;
 		finish(e, take_answer(e, m));

@@ -112,15 +112,16 @@ static void on_removed(struct agent *a, const json_t *m)
 {
 	struct mesh_diff d;
 
-	msg_removed_get(m, a->removed_why);
+	msg_removed_get(m, &a->removed_as);
 	a->removed_news = !a->removed;
 	a->removed = true;
 	loop_timer_in(a->soon, 0);
 
-	/* What a removed node knows of the mesh does not survive a restart either. */
+	/* What a removed node knows of the mesh does not survive a restart either; and a second machine with
+	 * this identity must not go on taking the first one's sessions. */
 	if (peers_clear(a->peers, &d) == TM_OK)
 		tell_owner(a, &d);
-	session_drop(a, a->removed_why);
+	session_drop(a, a->removed_as.why);
 }
 
 static const struct {

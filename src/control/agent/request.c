@@ -71,7 +71,8 @@ void agent_request(struct agent *a, const json_t *req, agent_reply_fn *reply, vo
 		return;
 	}
 	if (a->removed) {
-		answer(r, msg_refusal("no_link", a->removed_why, "join again with a new token"));
+		answer(r, msg_refusal("no_link", a->removed_as.why,
+				  a->removed_as.twin ? "" : "join again with a new token"));
 		return;
 	}
 	if (a->state != AGENT_UP) {

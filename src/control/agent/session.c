@@ -105,8 +105,10 @@ static void on_won(void *ctx, struct clink *link_take, const char *address)
 {
 	const struct clink_events ev = {.ctx = ctx, .message = on_message, .closed = on_closed};
 	struct agent *a = ctx;
-	struct msg_hello hello = {
-		.os = OS_NAME, .netmap = mesh_version(peers_mesh(a->peers)), .candidates = a->mine};
+	struct msg_hello hello = {.os = OS_NAME,
+		.netmap = mesh_version(peers_mesh(a->peers)),
+		.run = a->run,
+		.candidates = a->mine};
 	struct jsonout o = {0};
 
 	snprintf(a->linked_by, sizeof(a->linked_by), "%s", address ? address : "");

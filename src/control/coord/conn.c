@@ -6,6 +6,7 @@
 #include "control/coord/coord_private.h"
 #include "control/link/clink.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -176,13 +177,25 @@ void conn_shut(struct conn *n, const char *why)
 	n->ops->close(n->link, why);
 }
 
-void conn_removed(struct conn *n, const char *why)
+static void turn_away(struct conn *n, const char *why, bool twin)
 {
+	struct msg_removed m = {.twin = twin};
 	struct jsonout o = {0};
 
-	msg_removed_put(&o, why);
+	snprintf(m.why, sizeof(m.why), "%s", why);
+	msg_removed_put(&o, &m);
 	conn_send(n, &o);
 	conn_shut(n, why);
+}
+
+void conn_removed(struct conn *n, const char *why)
+{
+	turn_away(n, why, false);
+}
+
+void conn_twin(struct conn *n, const char *why)
+{
+	turn_away(n, why, true);
 }
 
 /* --- what a member may cost, over all its links --- */
@@ -360,6 +373,8 @@ static void on_hello(struct conn *n, const msg_object *json)
 		return;
 	}
 	msg_hello_get(json, &m);
+	if (!twin_admit(n, member, m.run))
+		return;
 	bool back = attach(n, member);
 	memcpy(member->s.os, m.os, sizeof(member->s.os));
 	memcpy(member->s.version, m.version, sizeof(member->s.version));

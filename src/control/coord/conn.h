@@ -81,5 +81,6 @@ int conn_send(struct conn *n, struct jsonout *o);
 int conn_send_text(struct conn *n, struct clink_text *t);
 void conn_shut(struct conn *n, const char *why);
 void conn_removed(struct conn *n, const char *why); /* {"t":"removed"} and close */
+void conn_twin(struct conn *n, const char *why); /* the same for who is a member, but twice */
 
 #endif

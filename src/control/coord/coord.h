@@ -52,6 +52,7 @@ void coord_free(struct coord *c);
 uint16_t coord_port(const struct coord *c);
 void coord_set_addresses(struct coord *c, const char *const *addresses, size_t n); /* copied */
 const struct mesh_info *coord_mesh(const struct coord *c);
+size_t coord_twins(const struct coord *c); /* members whose identity another machine uses, too */
 
 /*
  * Administration, from the control socket: req = {"cmd":"token.create",...}. The text of the reply,

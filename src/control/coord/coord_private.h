@@ -37,6 +37,8 @@ struct coord_tuning {
 	size_t snapshot_bytes; /* of snapshots that wait in queues of links, in all */
 	ns_t snapshot_grace; /* a link has so long to take a snapshot off its queue, ... */
 	size_t snapshot_rate; /* ... and a second more for so many bytes */
+	ns_t twin_for; /* another machine with a member's identity counts as there so long after its last try
+			*/
 	ns_t ephemeral_after; /* an ephemeral node without a link is removed after this */
 	ns_t watch_for; /* candidates are pushed to who asked for this long */
 	ns_t watch_gap; /* what those are told of one node is at least so far apart, ... */
@@ -116,6 +118,7 @@ struct coord {
 	struct list telling; /* members whose watchers are still to be told */
 	struct loop_timer *tell_timer;
 	struct list expiry; /* offline ephemeral members, soonest first */
+	struct list twins; /* who else has a member's identity, longest not heard of first */
 	struct list touched; /* members whose last_seen is not stored yet */
 	ns_t next_touch;
 	bool touching, touch_failed;
@@ -242,6 +245,13 @@ void watch_add(struct coord *c, struct member *asker, struct member *target);
 void watch_changed(struct coord *c, struct member *target); /* its candidates changed, or it is back */
 void watch_expire(struct coord *c, ns_t now);
 void watch_forget(struct coord *c, struct member *m);
+
+/* twin.c: two machines with one identity. */
+/* May this link, of a run of its program, take the member's place? Else it has been told why and closed. */
+bool twin_admit(struct conn *n, struct member *m, uint64_t run);
+struct ip twin_address(const struct member *m); /* IP_NONE: it has none */
+void twin_forget(struct member *m);
+void twin_expire(struct coord *c, ns_t now);
 
 /* conn.c */
 struct conn *conn_find(struct coord *c, uint64_t id);

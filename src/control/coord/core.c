@@ -22,6 +22,7 @@ struct coord_tuning coord_tuning_default(void)
 		.snapshot_grace = 30 * SEC,
 		.snapshot_rate = 64 << 10,
 		.ephemeral_after = 600 * SEC,
+		.twin_for = 180 * SEC,
 		.watch_for = 300 * SEC,
 		.watch_gap = 200 * MS,
 		.watch_rate = 1000,
@@ -151,7 +152,7 @@ int coord_core_new(struct event_base *base, const struct coord_config *cfg, cons
 		.behind = LOG_LIMIT_FEW,
 		.links = LOG_LIMIT_DEBUG};
 	c->next_touch = time_monotonic() + tuning->touch_every;
-	struct list *const lists[] = {&c->conns, &c->fresh, &c->strangers, &c->expiry, &c->through,
+	struct list *const lists[] = {&c->conns, &c->fresh, &c->strangers, &c->expiry, &c->through, &c->twins,
 		&c->touched, &c->watch_order, &c->telling};
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
 		list_init(lists[i]);
@@ -180,6 +181,7 @@ void coord_core_free(struct coord *c)
 		for (struct list *l; (l = list_pop_front(&c->conns));)
 			free(CONTAINER_OF(l, struct conn, in_conns));
 		watch_expire(c, NS_NEVER);
+		twin_expire(c, NS_NEVER);
 	}
 	push_deinit(c);
 	watch_deinit(c);
@@ -244,6 +246,7 @@ void coord_forget_member(struct coord *c, struct member *m, uint64_t version, co
 	struct conn *n = m->conn;
 
 	watch_forget(c, m);
+	twin_forget(m);
 	list_remove(&m->in_expiry);
 	list_remove(&m->in_touched);
 	m->conn = NULL;

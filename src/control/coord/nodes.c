@@ -21,6 +21,7 @@ void member_put(struct coord *c, struct jsonout *o, const char *key, const struc
 		.online = registry_online(c->reg, m),
 		.ephemeral = m->s.ephemeral,
 		.address = all ? m->seen_at : (struct ip){0},
+		.twin = all ? twin_address(m) : (struct ip){0},
 	};
 
 	msg_member_put(o, key, &shown);

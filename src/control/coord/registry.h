@@ -50,6 +50,9 @@ struct member {
 	struct list in_touched; /* last_seen or version not stored yet */
 	int64_t expires_at; /* ns_t */
 	struct ip seen_at; /* address of the last link */
+	uint64_t run,
+		run_before; /* twin.c: of its program, and the one whose place that took; 0 = not told */
+	struct twin *twin; /* NULL: no other machine with its identity came lately */
 	struct spending messages; /* over all its links: a new one gives no new right to flood */
 	struct spending returns; /* links that its address did not pay for */
 };

@@ -174,6 +174,7 @@ void tick_run(struct coord *c)
 	remove_expired(c, now);
 	close_silent(c, now);
 	watch_expire(c, now);
+	twin_expire(c, now);
 	push_expire(c, now);
 	if (now >= c->next_touch) {
 		c->next_touch = now + c->tuning.touch_every;

@@ -160,27 +160,28 @@ int msg_candidates_get(const json_t *j, struct msg_candidates *ret_m)
 	return err;
 }
 
-void msg_removed_put(struct jsonout *o, const char *why)
+void msg_removed_put(struct jsonout *o, const struct msg_removed *m)
 {
 	jsonout_object(o, NULL);
 	jsonout_text(o, "t", "removed");
-	jsonout_text(o, "why", why);
+	jsonout_text(o, "why", m->why);
+	if (m->twin)
+		jsonout_bool(o, "twin", true);
 	jsonout_object_end(o);
 }
 
-void msg_removed_get(const json_t *j, char ret_why[static MSG_WHY_MAX + 1])
+void msg_removed_get(const json_t *j, struct msg_removed *ret_m)
 {
-	static const char unsaid[] = "removed from the mesh";
 	const char *s = json_string_value(json_object_get(j, "why"));
+	struct msg_removed m = {
+		.why = "removed from the mesh", .twin = json_is_true(json_object_get(j, "twin"))};
 	size_t n = s ? strnlen(s, MSG_WHY_MAX) : 0;
 
-	if (n == 0) {
-		memcpy(ret_why, unsaid, sizeof(unsaid));
-		return;
-	}
 	for (size_t i = 0; i < n; i++)
-		ret_why[i] = (unsigned char)s[i] < ' ' || s[i] == 0x7f ? '?' : s[i];
-	ret_why[n] = '\0';
+		m.why[i] = (unsigned char)s[i] < ' ' || s[i] == 0x7f ? '?' : s[i];
+	if (n)
+		m.why[n] = '\0';
+	*ret_m = m;
 }
 
 void msg_reply_begin(struct jsonout *o, const int64_t *id, bool ok)

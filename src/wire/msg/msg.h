@@ -44,6 +44,7 @@ void msg_addresses_get(const json_t *j, struct msg_addresses *ret_a);
 struct msg_hello {
 	char os[MSG_TEXT_MAX + 1], version[MSG_TEXT_MAX + 1]; /* "" when not told */
 	uint64_t netmap; /* the version it holds, 0 = none */
+	uint64_t run; /* a number of this run of its program, at random; 0 = not told */
 	struct candidates candidates;
 	bool has_candidates;
 };
@@ -111,8 +112,12 @@ struct msg_candidates {
 void msg_candidates_put(struct jsonout *o, const struct msg_candidates *m);
 NODISCARD int msg_candidates_get(const json_t *j, struct msg_candidates *ret_m);
 
-void msg_removed_put(struct jsonout *o, const char *why);
-void msg_removed_get(const json_t *j, char ret_why[static MSG_WHY_MAX + 1]); /* fit for a terminal */
+struct msg_removed {
+	char why[MSG_WHY_MAX + 1]; /* fit for a terminal */
+	bool twin; /* still a member, but the link belongs to another machine with the same identity */
+};
+void msg_removed_put(struct jsonout *o, const struct msg_removed *m);
+void msg_removed_get(const json_t *j, struct msg_removed *ret_m);
 
 /* --- replies --- */
 

@@ -45,6 +45,8 @@ void msg_hello_put(struct jsonout *o, const struct msg_hello *m)
 	jsonout_text(o, "version", m->version);
 	jsonout_text(o, "os", m->os);
 	jsonout_int(o, "netmap", (int64_t)m->netmap);
+	if (m->run)
+		jsonout_int(o, "run", (int64_t)m->run);
 	candidates_put(o, "candidates", &m->candidates);
 	jsonout_object_end(o);
 }
@@ -57,6 +59,8 @@ void msg_hello_get(const json_t *j, struct msg_hello *ret_m)
 	shown_get(j, "version", m.version);
 	if (jsonin_u64(j, "netmap", &m.netmap) != TM_OK)
 		m.netmap = 0;
+	if (jsonin_u64(j, "run", &m.run) != TM_OK)
+		m.run = 0;
 	m.has_candidates = candidates_from_json(json_object_get(j, "candidates"), &m.candidates) == TM_OK;
 	*ret_m = m;
 }

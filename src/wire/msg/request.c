@@ -216,6 +216,7 @@ void msg_member_put(struct jsonout *o, const char *key, const struct msg_member 
 	jsonout_bool(o, "ephemeral", m->ephemeral);
 	jsonout_text_or_null(
 		o, "link_from", m->address.family != IP_NONE ? ip_format(&m->address, text) : "");
+	jsonout_text_or_null(o, "twin_from", m->twin.family != IP_NONE ? ip_format(&m->twin, text) : "");
 	jsonout_text_or_null(o, "via_name", m->via_name ? m->via_name : "");
 	jsonout_object_end(o);
 }

@@ -82,6 +82,7 @@ struct msg_member {
 	int64_t created, last_seen; /* Unix seconds */
 	bool online, ephemeral;
 	struct ip address; /* of its last link; IP_NONE = not told */
+	struct ip twin; /* of another machine with its identity; IP_NONE = there is none, or not told */
 };
 void msg_member_put(struct jsonout *o, const char *key, const struct msg_member *m);
 

@@ -370,7 +370,7 @@ static void a_removal_is_remembered_until_there_is_a_link_again(void **state)
 	struct rig *r = *state;
 	const struct agent_events ev = plugs_agent(&r->n);
 
-	ev.removed(ev.ctx, "the administrator removed it");
+	ev.removed(ev.ctx, "the administrator removed it", false);
 	assert_string_equal(r->n.removed, "the administrator removed it");
 	ev.link(ev.ctx, false);
 	assert_true(r->n.removed[0]);

@@ -63,13 +63,14 @@ static void check_welcome(const json_t *j)
 
 static void check_others(const json_t *j)
 {
-	char why[MSG_WHY_MAX + 1], id[NODE_ID_LEN + 1];
+	char id[NODE_ID_LEN + 1];
+	struct msg_removed r;
 	struct msg_candidates c;
 	struct candidates mine;
 
-	msg_removed_get(j, why);
-	assert(why[0] && strlen(why) <= MSG_WHY_MAX);
-	for (const char *at = why; *at; at++)
+	msg_removed_get(j, &r);
+	assert(r.why[0] && strlen(r.why) <= MSG_WHY_MAX);
+	for (const char *at = r.why; *at; at++)
 		assert((unsigned char)*at >= ' ' && *at != 0x7f);
 	if (msg_want_get(j, id) == TM_OK)
 		assert(node_id_valid(id));

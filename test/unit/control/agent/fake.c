@@ -129,11 +129,12 @@ static void on_link(void *ctx, bool up)
 	assert_int_equal(agent_link_up(f->agent), up);
 }
 
-static void on_removed(void *ctx, const char *why)
+static void on_removed(void *ctx, const char *why, bool twin)
 {
 	struct fake *f = ctx;
 
 	f->removals++;
+	f->twin = twin;
 	snprintf(f->removed_why, sizeof(f->removed_why), "%s", why);
 }
 

@@ -34,6 +34,7 @@ struct fake {
 	char candidates_of[NODE_ID_LEN + 1];
 	struct candidates last_candidates;
 	char removed_why[200];
+	bool twin;
 	json_t *reply;
 };
 

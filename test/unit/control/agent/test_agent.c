@@ -391,6 +391,29 @@ static void being_removed_is_told_once_and_forgets_the_mesh(void **state UNUSED)
 	fake_close(&f);
 }
 
+/* Its sessions would take those of the machine that has the place. */
+static void who_is_told_of_another_machine_with_its_identity_is_quiet_until_it_is_let_in(void **state UNUSED)
+{
+	struct fake f;
+
+	fake_open(&f);
+	fake_link(&f);
+	json_int_t run = json_integer_value(json_object_get(f.hello, "run"));
+	assert_true(run > 0);
+	f.on_hello[0] = "{\"t\":\"removed\",\"why\":\"another machine\",\"twin\":true}";
+	f.on_hello[1] = "close";
+	fake_say(&f, f.on_hello[0]);
+	fake_run_until(&f, &f.removals, 1);
+	assert_true(f.twin);
+	assert_int_equal(mesh_size(peers_mesh(f.peers)), 0);
+	fake_run_until(&f, &f.hellos, 2);
+	assert_int_equal(json_integer_value(json_object_get(f.hello, "run")), run);
+	f.on_hello[0] = "welcome";
+	f.on_hello[1] = map_5;
+	fake_run_until(&f, &f.netmaps, 3);
+	fake_close(&f);
+}
+
 static void each_request_gets_exactly_one_answer(void **state UNUSED)
 {
 	struct fake f;
@@ -587,6 +610,8 @@ int main(void)
 		cmocka_unit_test(questions_for_candidates_are_sent_once_in_a_while),
 		cmocka_unit_test(own_candidates_are_told_when_they_change),
 		cmocka_unit_test(being_removed_is_told_once_and_forgets_the_mesh),
+		cmocka_unit_test(
+			who_is_told_of_another_machine_with_its_identity_is_quiet_until_it_is_let_in),
 		cmocka_unit_test(each_request_gets_exactly_one_answer),
 		cmocka_unit_test(a_changed_network_ends_the_wait_for_the_next_attempt),
 		cmocka_unit_test(a_question_that_cannot_be_sent_is_asked_later),

@@ -350,9 +350,12 @@ void machine_hello(struct machine *m, json_t *candidates_take)
 {
 	if (!m->conn)
 		machine_link(m);
-	machine_say(m, json_pack("{s:s, s:s, s:s, s:I, s:o}", "t", "hello", "version", "0.1.0", "os", "linux",
-			       "netmap", (json_int_t)machine_version(m), "candidates",
-			       candidates_take ? candidates_take : json_array()));
+	json_t *hello = json_pack("{s:s, s:s, s:s, s:I, s:o}", "t", "hello", "version", "0.1.0", "os",
+		"linux", "netmap", (json_int_t)machine_version(m), "candidates",
+		candidates_take ? candidates_take : json_array());
+	if (m->run)
+		json_object_set_new(hello, "run", json_integer((json_int_t)m->run));
+	machine_say(m, hello);
 }
 
 void machine_join(struct machine *m, const char *name)

@@ -18,6 +18,7 @@ struct machine {
 	char closed_why[128];
 	struct mesh *map; /* NULL before the first word of it */
 	unsigned n_maps, n_snapshots, n_map_errors;
+	uint64_t run; /* of its program, said in hello; 0 = not said */
 	bool refuse; /* its transport takes nothing more: send fails */
 	bool slow; /* what it is sent stays in its queue */
 	size_t queued;

@@ -73,7 +73,11 @@ static void the_type_of_a_message_is_a_short_text(void **state)
 
 static void hello_survives_the_round_trip(void **state)
 {
-	struct msg_hello m = {.os = "linux", .version = "0.1.0", .netmap = 1, .candidates = one_candidate()},
+	struct msg_hello m = {.os = "linux",
+				 .version = "0.1.0",
+				 .netmap = 1,
+				 .run = 77,
+				 .candidates = one_candidate()},
 			 got;
 	struct jsonout o = {0};
 	(void)state;
@@ -218,7 +222,8 @@ static void candidates_want_and_removed_survive_the_round_trip(void **state)
 {
 	struct msg_candidates m = {.node = "0123456789abcdef", .candidates = one_candidate(), .online = true},
 			      got;
-	char id[NODE_ID_LEN + 1], why[MSG_WHY_MAX + 1];
+	char id[NODE_ID_LEN + 1];
+	struct msg_removed r;
 	struct jsonout o = {0};
 	struct candidates mine;
 	(void)state;
@@ -241,13 +246,16 @@ static void candidates_want_and_removed_survive_the_round_trip(void **state)
 	assert_int_equal(msg_want_get(j, id), TM_OK);
 	assert_string_equal(id, m.node);
 	json_decref(j);
-	msg_removed_put(&o, "because\nof you");
+	msg_removed_put(&o, &(struct msg_removed){.why = "because\nof you", .twin = true});
 	j = parsed(&o);
-	msg_removed_get(j, why);
-	assert_string_equal(why, "because?of you");
+	msg_removed_get(j, &r);
+	assert_string_equal(r.why, "because?of you");
+	assert_true(r.twin);
 	json_object_set_new(j, "why", json_integer(7));
-	msg_removed_get(j, why);
-	assert_string_equal(why, "removed from the mesh");
+	json_object_set_new(j, "twin", json_integer(1));
+	msg_removed_get(j, &r);
+	assert_string_equal(r.why, "removed from the mesh");
+	assert_false(r.twin);
 	json_decref(j);
 }
 

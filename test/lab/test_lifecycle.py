@@ -314,6 +314,7 @@ def installed(dest):
 
 
 EXPECTED = """etc/systemd/system/tunnelmesh.service
+etc/systemd/system/tunnelmesh@.service
 usr/bin/tunnelmesh
 usr/share/bash-completion/completions/tunnelmesh
 usr/share/fish/vendor_completions.d/tunnelmesh.fish
@@ -326,20 +327,31 @@ def test_install_and_uninstall_are_each_others_undoing(tmp_path):
     sh(INSTALL, "install", tmp_path, "/usr", BINARY)
     assert installed(tmp_path) == EXPECTED
     assert sh(tmp_path / "usr/bin/tunnelmesh", "version").stdout == sh(BINARY, "version").stdout
-    unit = (tmp_path / EXPECTED[0]).read_text(encoding="utf-8")
-    assert "ExecStart=/usr/bin/tunnelmesh up --foreground" in unit and "/usr/local" not in unit.split("[Unit]")[1]
+    for name, start in zip(EXPECTED, ("up --foreground", "--state-dir /var/lib/tunnelmesh-%i up --foreground")):
+        unit = (tmp_path / name).read_text(encoding="utf-8")
+        assert f"ExecStart=/usr/bin/tunnelmesh {start}\n" in unit and "/usr/local" not in unit.split("[Unit]")[1]
     sh(INSTALL, "uninstall", tmp_path, "/usr")
     assert installed(tmp_path) == []
 
 
-def test_systemd_understands_the_unit(tmp_path):
+def test_the_unit_of_further_meshes_differs_by_its_places_alone():
+    def settings(name):
+        with open(os.path.join(HERE, "../../dist", name), encoding="ascii") as f:
+            lines = [line.rstrip() for line in f if line.strip() and not line.startswith("#")]
+        return [re.sub(r"-%i\b| \(%i\)| --state-dir /var/lib/tunnelmesh", "", line) for line in lines]
+
+    assert settings("tunnelmesh@.service") == settings("tunnelmesh.service")
+
+
+@pytest.mark.parametrize("name", ["tunnelmesh.service", "tunnelmesh@work.service"])
+def test_systemd_understands_the_unit(tmp_path, name):
     if not shutil.which("systemd-analyze"):
         pytest.skip("systemd-analyze is not installed")
     sh(INSTALL, "install", tmp_path, "/usr", BINARY)
     # verify looks for the programs that a unit names: they are under tmp_path.
-    unit = tmp_path / "tunnelmesh.service"
-    unit.write_text((tmp_path / EXPECTED[0]).read_text(encoding="utf-8").replace("/usr/bin/", f"{tmp_path}/usr/bin/"),
-                    encoding="utf-8")
+    source = tmp_path / "etc/systemd/system" / re.sub("@.*", "@.service", name)
+    unit = tmp_path / name
+    unit.write_text(source.read_text(encoding="utf-8").replace("/usr/bin/", f"{tmp_path}/usr/bin/"), encoding="utf-8")
     r = sh("systemd-analyze", "verify", "--man=no", "--recursive-errors=no", unit, check=False)
     assert (r.returncode, r.stderr) == (0, "")
 
@@ -387,8 +399,24 @@ def test_systemd_starts_restarts_reloads_and_stops_the_installed_unit(net):
     inside("tunnelmesh", "down")
     assert inside("systemctl", "is-active", "tunnelmesh", check=False) == "inactive\n"
     assert "tm0" not in box.sh("ip", "link").stdout
-    inside("tunnelmesh", "up")
+    # Not beside systemd, whatever is asked for: nobody could stop that one, and the next boot would start a second.
+    inside("tunnelmesh", "--log-level", "debug", "up")
     assert inside("systemctl", "is-active", "tunnelmesh") == "active\n"
+
+    # A further mesh is a service of its own, by its state directory alone.
+    work = ("tunnelmesh", "--state-dir", "/var/lib/tunnelmesh-work")
+    inside(*work, "init", "--name", "hub", "--tun", "tm1", "--listen-port", "51821", "--api-port", "8444")
+    assert inside("systemctl", "is-enabled", "tunnelmesh@work") == "enabled\n"
+    assert json.loads(inside(*work, "status", "--json"))["tun"] == "tm1"
+    inside("systemctl", "reload", "tunnelmesh@work")
+    inside(*work, "down")
+    assert inside("systemctl", "is-active", "tunnelmesh@work", check=False) == "inactive\n"
+    assert inside("systemctl", "is-active", "tunnelmesh") == "active\n"
+    inside(*work, "up")
+    assert inside("systemctl", "is-active", "tunnelmesh@work") == "active\n"
+    inside(*work, "leave", "--yes", "--force")
+    assert inside("systemctl", "is-enabled", "tunnelmesh@work", check=False) == "disabled\n"
+    assert "work" not in inside("ls", "/run", "/var/lib")
     inside("tunnelmesh", "leave", "--yes", "--force")
     assert inside("systemctl", "is-enabled", "tunnelmesh", check=False) == "disabled\n"
     # An init that fails after the start is undone in systemd too: without addresses there is nothing for a token.

@@ -82,8 +82,11 @@ static void remove_state(const struct cli *c, bool keep_identity)
 	snprintf(path, sizeof(path), "%s/" STATE_REPLACED, c->paths.state_dir);
 	rmdir(path);
 	rmdir(c->paths.state_dir); /* only when nothing else is in it */
-	if (strcmp(c->paths.socket, DEFAULT_SOCKET) == 0)
-		rmdir(DEFAULT_RUN_DIR);
+	if (c->paths.standard) { /* then the socket has a directory of its own */
+		snprintf(path, sizeof(path), "%s", c->paths.socket);
+		*strrchr(path, '/') = '\0';
+		rmdir(path);
+	}
 }
 
 static int leave_now(struct cli *c, const struct leave_opts *o, const struct enrolment *e, struct diag *d)
@@ -97,7 +100,7 @@ static int leave_now(struct cli *c, const struct leave_opts *o, const struct enr
 		return err;
 
 	if (daemon_by_systemd(c))
-		(void)!os_systemctl("disable", SYSTEMD_UNIT, ASK_TIMEOUT_MS, NULL);
+		(void)!os_systemctl("disable", c->paths.unit, ASK_TIMEOUT_MS, NULL);
 	daemon_cleanup(c);
 	remove_state(c, o->keep_identity);
 	told.hint[0] = '\0'; /* there is nothing left here to try it with */

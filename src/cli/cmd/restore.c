@@ -233,7 +233,7 @@ static int restore_run(struct cli *c, const void *opts, const struct opt_words *
 		err = restore_to(c, &b, o->replace, &d);
 	}
 	if (!err && daemon_by_systemd(c))
-		err = os_systemctl("enable", SYSTEMD_UNIT, ENABLE_TIMEOUT_MS, &d);
+		err = os_systemctl("enable", c->paths.unit, ENABLE_TIMEOUT_MS, &d);
 	if (err == TM_EPERM && !d.hint[0])
 		diag_hint(&d, "try it with sudo");
 	int status = err ? cli_fail(c, &d, err) : say_done(c, &b);

@@ -378,7 +378,7 @@ static void undo(struct setup *s)
 	if (s->started) {
 		(void)!daemon_stop(s->c, &ignored);
 		if (daemon_by_systemd(s->c))
-			(void)!os_systemctl("disable", SYSTEMD_UNIT, UNDO_TIMEOUT_MS, NULL);
+			(void)!os_systemctl("disable", s->c->paths.unit, UNDO_TIMEOUT_MS, NULL);
 		daemon_cleanup(s->c);
 	}
 	for (size_t i = 0; s->locked && state_files[i]; i++) {

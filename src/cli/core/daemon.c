@@ -22,7 +22,7 @@ enum {
 
 bool daemon_by_systemd(const struct cli *c)
 {
-	return c->paths.standard && os_systemd_is_init() && os_systemd_has_unit(SYSTEMD_UNIT);
+	return c->paths.standard && os_systemd_is_init() && os_systemd_has_unit(c->paths.unit_file);
 }
 
 int daemon_check_host(struct diag *d)
@@ -32,14 +32,14 @@ int daemon_check_host(struct diag *d)
 	return err ? err : os_check_tun(d);
 }
 
-static int start_by_systemd(bool at_boot, struct diag *d)
+static int start_by_systemd(const char *unit, bool at_boot, struct diag *d)
 {
-	int err = at_boot ? os_systemctl("enable", SYSTEMD_UNIT, START_TIMEOUT_MS, d) : TM_OK;
+	int err = at_boot ? os_systemctl("enable", unit, START_TIMEOUT_MS, d) : TM_OK;
 
 	if (!err)
-		err = os_systemctl("start", SYSTEMD_UNIT, START_TIMEOUT_MS, d);
+		err = os_systemctl("start", unit, START_TIMEOUT_MS, d);
 	if (err)
-		diag_hint(d, "`journalctl -u " SYSTEMD_UNIT " -n 20` says why");
+		diag_hint(d, "`journalctl -u %s -n 20` says why", unit);
 	return err;
 }
 
@@ -85,7 +85,7 @@ int daemon_start(struct cli *c, bool at_boot, struct diag *d)
 			c->paths.config);
 	cli_progress(c, "starting");
 	/* Never beside systemd, which would start a second one at the next boot. */
-	err = daemon_by_systemd(c) ? start_by_systemd(at_boot, d) : start_by_ourselves(c, d);
+	err = daemon_by_systemd(c) ? start_by_systemd(c->paths.unit, at_boot, d) : start_by_ourselves(c, d);
 	cli_progress(c, NULL);
 	return err;
 }
@@ -159,7 +159,7 @@ int daemon_stop(struct cli *c, struct diag *d)
 	cli_progress(c, "stopping");
 	/* A unit that failed and waits for its next start, too. Who runs need not be systemd's. */
 	if (daemon_by_systemd(c) && geteuid() == 0)
-		err = os_systemctl("stop", SYSTEMD_UNIT, START_TIMEOUT_MS, d);
+		err = os_systemctl("stop", c->paths.unit, START_TIMEOUT_MS, d);
 	pid_t pid = daemon_pid(c, &deaf);
 	if (!err && (pid || !was))
 		err = tell_to_stop(c, pid, deaf, d);

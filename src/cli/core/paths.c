@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "cli/core/paths.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -54,31 +55,87 @@ static void trim_slashes(char *s)
 		s[n - 1] = '\0';
 }
 
+/* NAME of a state directory that belongs to a further mesh; NULL: it is another one. Fit for a unit's name.
+ */
+static const char *instance_of(const char *state_dir)
+{
+	static const char fit[] = "abcdefghijklmnopqrstuvwxyz0123456789_-";
+	size_t n = strlen(INSTANCE_STATE_DIR);
+
+	if (strncmp(state_dir, INSTANCE_STATE_DIR, n) != 0 || !state_dir[n])
+		return NULL;
+	return state_dir[n + strspn(state_dir + n, fit)] ? NULL : state_dir + n;
+}
+
+static char *format(const char *fmt, ...) PRINTF(1, 2);
+static char *format(const char *fmt, ...)
+{
+	va_list ap;
+	char *s;
+
+	va_start(ap, fmt);
+	int n = vasprintf(&s, fmt, ap);
+	va_end(ap);
+	return n < 0 ? NULL : s;
+}
+
+/* Where config, socket and unit are that were not named. */
+struct standards {
+	char *config, *socket, *unit;
+	const char *unit_file;
+};
+
+static void standards_of(const char *state_dir, struct standards *ret_s)
+{
+	const char *name = instance_of(state_dir);
+
+	if (name)
+		*ret_s = (struct standards){.config = format(DEFAULT_CONFIG_DIR "/%s.yaml", name),
+			.socket = format(DEFAULT_RUN_DIR "-%s/tunnelmesh.sock", name),
+			.unit = format("tunnelmesh@%s.service", name),
+			.unit_file = "tunnelmesh@.service"};
+	else
+		*ret_s = (struct standards){.config = strdup(DEFAULT_CONFIG),
+			.socket = strdup(DEFAULT_SOCKET),
+			.unit = strdup("tunnelmesh.service"),
+			.unit_file = "tunnelmesh.service"};
+}
+
+static char *take_or(const char *given, const char *otherwise)
+{
+	return given ? absolute(given) : otherwise ? strdup(otherwise) : NULL;
+}
+
 int paths_init(const char *config, const char *state_dir, const char *socket, struct paths *ret_paths)
 {
 	struct paths p = {.config_explicit = config, .socket_explicit = socket};
-	bool standard_state;
+	struct standards std;
 
-	p.config = absolute(config ? config : DEFAULT_CONFIG);
 	p.state_dir = absolute(state_dir ? state_dir : DEFAULT_STATE_DIR);
+	if (!p.state_dir)
+		return TM_ENOMEM;
 	trim_slashes(p.state_dir);
-	standard_state = p.state_dir && strcmp(p.state_dir, DEFAULT_STATE_DIR) == 0;
-	if (socket)
-		p.socket = absolute(socket);
-	else
-		p.socket = standard_state ? strdup(DEFAULT_SOCKET) : in_dir(p.state_dir, "tunnelmesh.sock");
+	standards_of(p.state_dir, &std);
+	bool known = strcmp(p.state_dir, DEFAULT_STATE_DIR) == 0 || instance_of(p.state_dir);
+	_cleanup_(freep) char *inside = in_dir(p.state_dir, "tunnelmesh.sock");
+	p.config = take_or(config, std.config);
+	p.socket = take_or(socket, known ? std.socket : inside);
+	p.unit = std.unit;
+	p.unit_file = std.unit_file;
 	p.identity = in_dir(p.state_dir, "identity");
 	p.enrolment = in_dir(p.state_dir, "node.json");
 	p.db = in_dir(p.state_dir, "mesh.db");
 	p.lock = in_dir(p.state_dir, "lock");
 	p.log = in_dir(p.state_dir, "daemon.log");
-	if (!p.config || !p.state_dir || !p.socket || !p.identity || !p.enrolment || !p.db || !p.lock ||
-		!p.log) {
+	bool whole = std.config && std.socket && p.unit && p.config && p.socket && p.identity &&
+		     p.enrolment && p.db && p.lock && p.log;
+	p.standard = whole && known && strcmp(p.config, std.config) == 0 && strcmp(p.socket, std.socket) == 0;
+	free(std.config);
+	free(std.socket);
+	if (!whole) {
 		paths_deinit(&p);
 		return TM_ENOMEM;
 	}
-	p.standard = standard_state && strcmp(p.config, DEFAULT_CONFIG) == 0 &&
-		     strcmp(p.socket, DEFAULT_SOCKET) == 0;
 	*ret_paths = p;
 	return TM_OK;
 }
@@ -88,6 +145,7 @@ void paths_deinit(struct paths *p)
 	free(p->config);
 	free(p->state_dir);
 	free(p->socket);
+	free(p->unit);
 	free(p->identity);
 	free(p->enrolment);
 	free(p->db);

@@ -6,21 +6,29 @@
 #include "base/err.h"
 #include "base/util.h"
 
-#define DEFAULT_CONFIG "/etc/tunnelmesh/config.yaml"
+#define DEFAULT_CONFIG_DIR "/etc/tunnelmesh"
+#define DEFAULT_CONFIG DEFAULT_CONFIG_DIR "/config.yaml"
 #define DEFAULT_STATE_DIR "/var/lib/tunnelmesh"
 #define DEFAULT_RUN_DIR "/run/tunnelmesh"
 #define DEFAULT_SOCKET DEFAULT_RUN_DIR "/tunnelmesh.sock"
 #define STATE_REPLACED "replaced" /* in the state directory: what `restore --replace` put aside */
-#define SYSTEMD_UNIT "tunnelmesh.service"
+
+/*
+ * Further meshes on one machine: what lies in /var/lib/tunnelmesh-NAME has its configuration, its socket and
+ * its systemd unit under that name, too.
+ */
+#define INSTANCE_STATE_DIR DEFAULT_STATE_DIR "-"
 
 struct paths {
 	char *config, *state_dir, *socket;
+	char *unit; /* of systemd: "tunnelmesh.service" or "tunnelmesh@NAME.service" */
+	const char *unit_file; /* a template for all NAMEs */
 	char *identity, *enrolment, *db, *lock, *log; /* in state_dir */
 	bool config_explicit, socket_explicit;
 	bool standard; /* config, state and socket where the systemd unit has them */
 };
 
-/* NULL = not given. Without a socket given, another state directory has its socket inside. */
+/* NULL = not given. Without a socket given, a state directory of any other kind has its socket inside. */
 NODISCARD int paths_init(
 	const char *config, const char *state_dir, const char *socket, struct paths *ret_paths);
 void paths_deinit(struct paths *p);

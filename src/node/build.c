@@ -348,8 +348,8 @@ void node_close(struct node *n)
 {
 	ctl_free(n->open_ctl);
 	ctl_free(n->ctl);
-	os_netmon_free(n->netmon);
-	inbound_free(n->inbound);
+	os_netmon_free(TAKE(n->netmon));
+	inbound_free(TAKE(n->inbound));
 	interface_close(n);
 	responder_free(n->responder); /* while the plane can still carry the end of its connections */
 	keeper_free(TAKE(n->keeper));

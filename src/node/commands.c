@@ -87,7 +87,9 @@ static void show(void *ctx, json_t *reply_take)
 	bool known = presence_from_json(json_object_get(reply_take, "online"), &p) == TM_OK;
 
 	json_decref(reply_take);
-	ctl_reply_text(s->call, s->show(s->node, s->subject, known ? &p : NULL));
+	/* The agent fails what was asked of it when it ends: what would be shown is half taken down by then.
+	 */
+	ctl_reply_text(s->call, s->node->agent ? s->show(s->node, s->subject, known ? &p : NULL) : NULL);
 	free(s);
 }
 

@@ -17,7 +17,8 @@ struct rig {
 	char dir[64], path[96];
 	struct node n;
 	json_t *answer, *asked; /* of the control socket; of the coordinator, by whichever way */
-	unsigned answers, asked_link, asked_here, nudges, stops;
+	unsigned answers, asked_link, asked_here, nudges, stops, views;
+	bool ends; /* the agent, while it is asked */
 	const char *reply; /* of the coordinator */
 	int reload_err;
 	struct candidates mine;
@@ -87,12 +88,14 @@ int __wrap_node_reload(struct node *n UNUSED, struct diag *d, char *restart_keys
 int __wrap_node_view_take(const struct node *n UNUSED, const struct presence *presence UNUSED,
 	bool brief UNUSED, struct node_view *ret_view UNUSED)
 {
+	rig->views++;
 	return TM_ENOMEM;
 }
 
 void __wrap_peer_view_take(const struct node *n UNUSED, const struct mesh_node *member,
 	const struct presence *presence, struct peer_view *ret_view)
 {
+	rig->views++;
 	*ret_view = (struct peer_view){.member = member,
 		.candidate = "",
 		.via_name = "",
@@ -121,6 +124,8 @@ void __wrap_agent_request(
 
 	assert_true(timeout_ms > 0);
 	rig->asked_link++;
+	if (rig->ends)
+		rig->n.agent = NULL;
 	reply(ctx, json_loads(text, 0, NULL));
 	free(text);
 }
@@ -163,6 +168,7 @@ static int setup(void **state)
 	snprintf(r->path, sizeof(r->path), "%s/netmap.db", r->dir);
 	r->reply = "{\"ok\":true}";
 	r->n.base = event_base_new();
+	r->n.agent = (struct agent *)r; /* only its stand-in looks at it */
 	r->n.enrolment.self = nodes[0];
 	r->n.config.bench_port = 5209;
 	assert_int_equal(prefix_parse("100.101.0.0/16", &r->n.mesh.net4), TM_OK);
@@ -359,6 +365,20 @@ static void peers_are_shown_with_who_is_online_as_far_as_that_is_told(void **sta
 	assert_int_equal(r->asked_link, 0);
 }
 
+static void nothing_is_shown_of_a_node_that_is_being_taken_down(void **state)
+{
+	static const char *const commands[] = {"status", "peers"};
+	struct rig *r = *state;
+
+	r->ends = true;
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		r->n.agent = (struct agent *)r;
+		say(r, node_command, cmd(commands[i]));
+		assert_null(r->answer);
+	}
+	assert_int_equal(r->views, 0);
+}
+
 static void peers_come_by_name_whenever_they_joined(void **state)
 {
 	struct node_rec desk = {.id = "00000000000000dd", .name = "desk", .host = 4, .key = {4}};
@@ -518,6 +538,7 @@ int main(void)
 		T(administration_is_done_on_the_coordinator_which_is_named),
 		T(what_a_member_may_ask_goes_by_the_link_or_stays_here),
 		T(peers_are_shown_with_who_is_online_as_far_as_that_is_told),
+		T(nothing_is_shown_of_a_node_that_is_being_taken_down),
 		T(peers_come_by_name_whenever_they_joined),
 		T(one_peer_comes_with_what_was_tried_and_this_node_is_none),
 		T(a_target_of_a_bench_says_what_it_is),

@@ -54,7 +54,7 @@
 	X(TOKEN_GIVE_BACK, "UPDATE token SET used = used - 1 WHERE id = ? AND used > 0")                     \
 	X(TOKEN_PRUNE, "DELETE FROM token WHERE (expires < ?1 OR (created < ?1 AND (revoked = 1 OR used >= " \
 		       "uses))) "                                                                            \
-		       "AND NOT EXISTS (SELECT 1 FROM node WHERE node.token = token.id)")                    \
+		       "AND id NOT IN (SELECT token FROM node WHERE token IS NOT NULL)")                     \
 	X(TOKEN_REVOKE, "UPDATE token SET revoked = 1 WHERE id = ?")
 
 enum sql_stmt_id {

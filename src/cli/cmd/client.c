@@ -195,7 +195,7 @@ static int add_run(struct cli *c, const void *opts, const struct opt_words *word
 			"this node knows no address of its own for clients");
 	} else {
 		status = print_config(c, o, reply, priv);
-		if (!o->endpoint)
+		if (status == CLI_DONE && !o->endpoint)
 			warn_if_private(c, json_text(reply, "endpoint"));
 	}
 	wipe(priv, sizeof(priv));

@@ -455,6 +455,11 @@ static void an_endpoint_that_holds_at_home_only_is_pointed_out(void **state)
 	assert_contains(r.err, "192.168.1.50:51821 is a private address");
 	assert_contains(r.err, "--endpoint");
 	run_free(&r);
+
+	run_cli(&r, f->dir, "client add phone -o DIR/nowhere/phone.conf --state-dir DIR");
+	assert_int_equal(r.status, 1); /* then there is no endpoint to speak of */
+	assert_null(strstr(r.err, "private address"));
+	run_free(&r);
 }
 
 static void a_client_in_a_file_is_for_its_owner_alone(void **state)

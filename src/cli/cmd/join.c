@@ -106,7 +106,7 @@ static int join_in(struct setup *s, const struct token *t, struct enrolment *e, 
 	cli_progress(s->c, "joining");
 	if (!err) {
 		err = enrol(t, &s->identity, s->name, TM_VERSION, ENROL_TIMEOUT_MS, e, d);
-		enrolled = !err;
+		enrolled = !err && !e->existed; /* a member of before loses nothing by our failure */
 		if (err == TM_EAGAIN)
 			setup_keep_identity(s, d);
 	}

@@ -132,7 +132,8 @@ static void on_lost(void *ctx, int err, const char *why, unsigned retry_ms)
 
 	note(e, err, why);
 	race_free(TAKE(e->race)); /* not before: it owns `why` */
-	if (e->asked || err == TM_EBUSY)
+	/* One that has too much to do counts, whatever was wrong with the addresses before it. */
+	if (e->asked || err == TM_EBUSY || retry_ms)
 		loop_timer_in(e->next, MAX(AGAIN, retry_ms * MS));
 	else
 		finish(e, err);
@@ -213,7 +214,7 @@ static int errand_run(struct errand *e, const char (*addresses)[TOKEN_ADDR_LEN],
 static int enrolment_make(const struct msg_enrolled *m, const struct token *t, const struct identity *id,
 	const char *worked, struct enrolment *ret_e, struct diag *d)
 {
-	struct enrolment e = {.mesh = m->mesh, .self = m->node};
+	struct enrolment e = {.mesh = m->mesh, .self = m->node, .existed = m->existed};
 
 	if (strcmp(e.self.id, id->id) != 0 || !ct_eq(e.self.key, id->x_pub, sizeof(e.self.key))) {
 		enrolment_wipe(&e);

@@ -23,6 +23,7 @@ struct enrolment {
 	/* Settings from init/join, 0 or "" = not given (the configuration or the default counts) */
 	uint16_t listen_port, api_port;
 	char tun[16];
+	bool existed; /* by enrol(), not saved: this machine was a member before, with all that hangs on it */
 };
 
 /* TM_ENOENT when not enrolled. */
@@ -44,7 +45,8 @@ NODISCARD int enrol(const struct token *t, const struct identity *id, const char
 /* Tells the coordinator that we leave for good. Blocking, CLI or shutdown. */
 NODISCARD int enrol_leave(
 	const struct enrolment *e, const struct identity *id, int timeout_ms, struct diag *d);
-/* The same for an enrolment that came to nothing a moment ago: the token may be used again. */
+/* The same for an enrolment that came to nothing a moment ago: the token may be used again. A coordinator
+ * that let this machine in otherwise, or longer ago, says yes and keeps it. */
 NODISCARD int enrol_undo(
 	const struct enrolment *e, const struct identity *id, int timeout_ms, struct diag *d);
 

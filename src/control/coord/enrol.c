@@ -124,12 +124,13 @@ static int enrol_body(struct store *s, struct job *j)
 	return err;
 }
 
-static void answer_enrolled(struct coord *c, const struct asker *a, const struct node_rec *rec)
+static void answer_enrolled(struct coord *c, const struct asker *a, const struct node_rec *rec, bool existed)
 {
 	struct msg_enrolled m = {.node = *rec,
 		.mesh = *registry_mesh(c->reg),
 		.addresses = c->addresses,
-		.data_port = c->data_port};
+		.data_port = c->data_port,
+		.existed = existed};
 	struct jsonout o = {0};
 
 	answer_begin(a, &o);
@@ -170,7 +171,7 @@ static void enrol_done(struct coord *c, struct job *j, int err)
 		return;
 	}
 	mesh_addresses(registry_mesh(c->reg), r->host, &r->ip4, &r->ip6);
-	answer_enrolled(c, &j->asker, m ? &m->s.rec : r);
+	answer_enrolled(c, &j->asker, m ? &m->s.rec : r, e->existed);
 }
 
 static const struct job_kind enrol_kind = {sizeof(struct enrolment_job), enrol_body, enrol_done, NULL};

@@ -224,7 +224,8 @@ void nodes_tag(struct coord *c, const struct asker *a, const union msg_request *
 
 /* --- leaving --- */
 
-/* A machine whose `join` failed behind the enrolment says so at once; who says it later has been a member. */
+/* A machine whose `join` failed behind the enrolment says so at once; who says it later is a member by an
+ * earlier one, and stays it. */
 enum { UNDO_WITHIN_S = 600 };
 
 struct removal {
@@ -303,11 +304,16 @@ void nodes_remove(struct coord *c, const struct asker *a, const union msg_reques
 void nodes_leave(struct coord *c, const struct asker *a, const union msg_request *r)
 {
 	const struct member *m = asker_member(c, a);
-	struct removal *j = removal_start(c, a, m, "this node has left the mesh");
+	int64_t age = c->tuning.unix_now() - m->s.created;
 
+	if (r->undo && (!m->s.has_token || age > UNDO_WITHIN_S)) {
+		answer_ok(c, a); /* what came to nothing is not what made it a member */
+		return;
+	}
+	struct removal *j = removal_start(c, a, m, "this node has left the mesh");
 	if (!j)
 		return;
-	j->give_back = r->undo && m->s.has_token && j->job.now - m->s.created <= UNDO_WITHIN_S;
+	j->give_back = r->undo;
 	memcpy(j->token, m->s.token, sizeof(j->token));
 	job_submit(&j->job);
 }

@@ -92,11 +92,13 @@ void msg_enrolled_put(struct jsonout *o, const struct msg_enrolled *m)
 	mesh_info_put(o, "mesh", &m->mesh);
 	addresses_put(o, &m->addresses);
 	jsonout_int(o, "data_port", m->data_port);
+	jsonout_bool(o, "existed", m->existed);
 }
 
 int msg_enrolled_get(const json_t *j, struct msg_enrolled *ret_m)
 {
-	struct msg_enrolled m = {.data_port = port_get(j, "data_port")};
+	struct msg_enrolled m = {.data_port = port_get(j, "data_port"),
+		.existed = json_is_true(json_object_get(j, "existed"))};
 
 	int err = mesh_info_from_json(json_object_get(j, "mesh"), &m.mesh);
 	if (!err)

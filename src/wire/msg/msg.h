@@ -94,6 +94,7 @@ struct msg_enrolled {
 	struct mesh_info mesh;
 	struct msg_addresses addresses;
 	uint16_t data_port;
+	bool existed; /* as a member before this enrolment */
 };
 void msg_enrolled_put(struct jsonout *o, const struct msg_enrolled *m); /* members of a reply */
 NODISCARD int msg_enrolled_get(const json_t *j, struct msg_enrolled *ret_m);

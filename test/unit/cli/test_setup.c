@@ -517,6 +517,21 @@ static void every_failure_of_join_leaves_nothing_behind(void **state)
 	}
 }
 
+/* Its tags and clients would go with it. */
+static void a_failed_join_of_a_member_does_not_end_its_membership(void **state)
+{
+	struct fixture *f = *state;
+	struct run r = {0};
+
+	host.enrolment.existed = true;
+	host.spawn = TM_EIO;
+	join(&r, f, "");
+	assert_int_equal(r.status, 1);
+	assert_int_equal(host.enrolled, 1);
+	assert_int_equal(host.undone, 0);
+	run_free(&r);
+}
+
 /* --- join, again --- */
 
 static void joined_before(struct fixture *f, struct run *r)
@@ -839,6 +854,7 @@ int main(void)
 		T(a_name_that_is_taken_is_told_with_the_way_to_get_it_back),
 		T(the_token_may_come_from_standard_input),
 		T(every_failure_of_join_leaves_nothing_behind),
+		T(a_failed_join_of_a_member_does_not_end_its_membership),
 		T(joining_again_tells_the_running_daemon_all_addresses),
 		T(joining_again_starts_what_does_not_run_and_keeps_its_settings),
 		T(a_node_that_has_become_another_one_is_started_anew),

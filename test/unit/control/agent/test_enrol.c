@@ -3,7 +3,9 @@
 #include "unit/unit.h"
 
 #include <event2/event.h>
+#include <netinet/in.h>
 #include <pthread.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,7 +28,7 @@ struct scene {
 	/* script, coordinator's thread */
 	const char *refuse; /* reply to enrol, or NULL: accept */
 	unsigned lose_replies; /* hang up instead of answering so many times */
-	bool wrong_node, removed;
+	bool wrong_node, removed, existed;
 	unsigned enrols, hellos, leaves, undos;
 };
 
@@ -42,9 +44,9 @@ static json_t *acceptance(struct scene *s)
 	assert_int_equal(prefix_parse("100.101.0.0/16", &mesh.net4), TM_OK);
 	assert_int_equal(prefix_parse("fd00::/64", &mesh.net6), TM_OK);
 	memset(mesh.secret, 7, sizeof(mesh.secret));
-	return json_pack("{s:s,s:i,s:b,s:o,s:o,s:[s],s:i}", "t", "reply", "id", 1, "ok", 1, "node",
+	return json_pack("{s:s,s:i,s:b,s:o,s:o,s:[s],s:i,s:b}", "t", "reply", "id", 1, "ok", 1, "node",
 		meshjson_record(&self), "mesh", meshjson_mesh(&mesh), "addresses", "203.0.113.7:8443",
-		"data_port", 51820);
+		"data_port", 51820, "existed", s->existed);
 }
 
 static void on_message(void *ctx, struct clink *l, const json_t *m)
@@ -161,7 +163,7 @@ static void enrolling_fills_everything_in(void **state UNUSED)
 	assert_string_equal(e.mesh.name, "home");
 	assert_int_equal(e.mesh.secret[31], 7);
 	assert_memory_equal(e.coordinator_key, s.coordinator.x_pub, 32);
-	assert_false(e.coordinator);
+	assert_false(e.coordinator || e.existed);
 	/* What worked first, then what the coordinator says, then the rest of the token. */
 	assert_string_equal(e.addresses[0], s.token.addrs[2]);
 	assert_string_equal(e.addresses[1], "203.0.113.7:8443");
@@ -177,10 +179,59 @@ static void a_lost_answer_is_asked_for_again(void **state UNUSED)
 
 	scene_open(&s);
 	s.lose_replies = 2;
+	s.existed = true;
 	scene_run(&s);
 	assert_int_equal(enrol(&s.token, &s.node, "laptop", "0.1.0", 8000, &e, &d), TM_OK);
 	scene_close(&s);
 	assert_int_equal(s.enrols, 3);
+	assert_true(e.existed);
+}
+
+static int visits;
+
+/* Has too much to do at the first visit, and hangs up at the second. */
+static void *be_busy(void *arg)
+{
+	static const char answer[] = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n\r\n";
+	const int *listener = arg;
+	char asked[2048];
+
+	while (visits < 2) {
+		int fd = accept(*listener, NULL, NULL);
+
+		if (fd < 0 || read(fd, asked, sizeof(asked)) < 0)
+			return NULL;
+		if (visits++ == 0)
+			assert_int_equal(write(fd, answer, sizeof(answer) - 1), sizeof(answer) - 1);
+		close(fd);
+	}
+	close(*listener);
+	return NULL;
+}
+
+static void a_coordinator_with_too_much_to_do_is_asked_again_behind_an_address_that_refuses(
+	void **state UNUSED)
+{
+	struct sockaddr_in sin = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(sin);
+	struct identity id;
+	struct enrolment e;
+	struct diag d = {0};
+	struct token t = {.n_addrs = 2, .addrs = {"127.0.0.1:1"}};
+	pthread_t thread;
+	int listener = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_int_equal(identity_generate(&id), TM_OK);
+	memcpy(t.coordinator_key, id.x_pub, sizeof(t.coordinator_key));
+	assert_int_equal(bind(listener, (struct sockaddr *)&sin, len), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&sin, &len), 0);
+	assert_int_equal(listen(listener, 4), 0);
+	snprintf(t.addrs[1], TOKEN_ADDR_LEN, "127.0.0.1:%u", ntohs(sin.sin_port));
+	assert_int_equal(pthread_create(&thread, NULL, be_busy, &listener), 0);
+	assert_int_not_equal(enrol(&t, &id, "laptop", "0.1.0", 8000, &e, &d), TM_OK);
+	shutdown(listener, SHUT_RDWR); /* ends the wait for a visit that does not come */
+	pthread_join(thread, NULL);
+	assert_int_equal(visits, 2);
 }
 
 static void refusals_come_in_the_coordinators_words(void **state UNUSED)
@@ -396,6 +447,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(enrolling_fills_everything_in),
 		cmocka_unit_test(a_lost_answer_is_asked_for_again),
+		cmocka_unit_test(
+			a_coordinator_with_too_much_to_do_is_asked_again_behind_an_address_that_refuses),
 		cmocka_unit_test(refusals_come_in_the_coordinators_words),
 		cmocka_unit_test(a_wrong_key_nobody_there_and_silence_are_told_apart),
 		cmocka_unit_test(an_answer_for_another_key_or_without_sense_is_not_believed),

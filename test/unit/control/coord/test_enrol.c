@@ -31,6 +31,7 @@ static void a_token_makes_a_machine_a_member(void **state)
 	assert_string_equal(ip_format(&rec.ip4, text), "100.101.0.2");
 	assert_string_equal(ip_format(&rec.ip6, text), "fd5c::2");
 	assert_memory_equal(rec.key, m->id.x_pub, 32);
+	assert_true(json_is_false(json_object_get(a, "existed")));
 	assert_int_equal(rec.n_tags, 2);
 	assert_false(rec.coordinator);
 	assert_string_equal(mesh.name, "home");
@@ -157,7 +158,8 @@ static void enrolling_again_after_a_lost_answer_gives_the_same_record(void **sta
 	for (int i = 0; i < 3; i++) {
 		machine_forget(m);
 		machine_enrol(m, &t, "another-name");
-		const json_t *node = json_object_get(machine_await(m, "reply"), "node");
+		const json_t *a = machine_await(m, "reply"), *node = json_object_get(a, "node");
+		assert_true(json_is_true(json_object_get(a, "existed")));
 		assert_string_equal(json_string_value(json_object_get(node, "name")), "laptop");
 		assert_int_equal(json_integer_value(json_object_get(node, "host")), 2);
 		machine_unlink(m);
@@ -229,6 +231,22 @@ static void a_join_that_is_undone_gives_the_token_back(void **state)
 	rig_unix_now += 601;
 	assert_true(machine_leaves(m, true));
 	assert_false(machine_tries(other, &late));
+}
+
+static void an_undo_removes_nobody_who_was_a_member_before(void **state)
+{
+	struct rig *r = *state;
+	struct machine *m = rig_machine(r, 0), *hub = &r->hub;
+	struct token t = rig_token(r, json_object());
+
+	assert_true(machine_tries(m, &t));
+	rig_unix_now += 601;
+	assert_true(machine_leaves(m, true));
+	assert_int_equal(registry_size(r->c->reg), 2);
+	assert_true(machine_leaves(hub, true)); /* without a token */
+	assert_int_equal(registry_size(r->c->reg), 2);
+	assert_true(machine_leaves(m, false));
+	assert_int_equal(registry_size(r->c->reg), 1);
 }
 
 static void an_identity_that_is_not_the_links_is_refused(void **state)
@@ -441,6 +459,7 @@ int main(void)
 		T(enrolling_again_after_a_lost_answer_gives_the_same_record),
 		T(a_member_joins_again_whatever_has_become_of_the_token),
 		T(a_join_that_is_undone_gives_the_token_back),
+		T(an_undo_removes_nobody_who_was_a_member_before),
 		T(an_identity_that_is_not_the_links_is_refused),
 		T(who_has_no_right_to_join_takes_no_address),
 		T(a_full_mesh_says_so),

@@ -179,8 +179,9 @@ static void a_welcome_survives_the_round_trip(void **state)
 
 static void an_enrolments_answer_survives_the_round_trip(void **state)
 {
-	struct msg_enrolled m = {.node = laptop(), .mesh = home(), .addresses = {{"h:1"}, 1}, .data_port = 9},
-			    got;
+	struct msg_enrolled m = {
+		.node = laptop(), .mesh = home(), .addresses = {{"h:1"}, 1}, .data_port = 9, .existed = true};
+	struct msg_enrolled got;
 	struct jsonout o = {0};
 	int64_t id = 4;
 	(void)state;
@@ -192,6 +193,7 @@ static void an_enrolments_answer_survives_the_round_trip(void **state)
 	assert_string_equal(msg_type(j).text, "reply");
 	assert_int_equal(json_integer_value(json_object_get(j, "id")), 4);
 	assert_int_equal(msg_enrolled_get(j, &got), TM_OK);
+	assert_true(got.existed);
 	assert_memory_equal(&got.node, &m.node, sizeof(m.node));
 	assert_string_equal(got.addresses.v[0], "h:1");
 	json_decref(j);

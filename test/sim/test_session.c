@@ -307,6 +307,28 @@ static void a_peer_that_lost_its_clock_is_met_by_our_own_handshake(void **state)
 	expect_connected(a, b);
 }
 
+static void a_recording_now_and_then_does_not_keep_us_asking_a_peer_that_is_gone(void **state)
+{
+	WORLD(state);
+	struct datagram stale;
+	unsigned before;
+
+	host_send(a, b);
+	sim_run(s, 1 * SEC);
+	stale = a->last[WG_INIT];
+	sim_run(s, 3600 * SEC);
+	host_send(a, b);
+	sim_run(s, 60 * SEC);
+	host_set_line(a, 1000, 0, 0, 0);
+	before = b->sent[WG_INIT];
+	for (unsigned i = 0; i < 20; i++) {
+		sim_inject(s, &stale);
+		sim_run(s, 80 * SEC);
+	}
+	assert_true(b->verdicts[DEV_OLD_TIMESTAMP] >= 20);
+	assert_in_range(b->sent[WG_INIT] - before, 1, 21);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -328,6 +350,7 @@ int main(void)
 		SCENARIO(a_suspended_machine_recovers),
 		SCENARIO(a_wall_clock_set_back_a_year_does_not_lock_the_peer_out),
 		SCENARIO(a_peer_that_lost_its_clock_is_met_by_our_own_handshake),
+		SCENARIO(a_recording_now_and_then_does_not_keep_us_asking_a_peer_that_is_gone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

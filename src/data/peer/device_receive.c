@@ -103,13 +103,14 @@ static int answer(struct device *d, struct peer *p, struct hs_incoming *in, cons
 }
 
 /*
- * It is from p, at some time. If a recording, nothing is lost: p gets a handshake of ours, by the way that we
- * know, at most one in REKEY_TIMEOUT. But if p's clock was years ahead once and is not any more, this is how
+ * It is from p, at some time. If a recording, nothing is lost: p gets one initiation of ours for it, by the
+ * way that we know, at most one in REKEY_TIMEOUT, and no series, which a recording now and then would keep up
+ * for ever. But if p's clock was years ahead once and is not any more, this is how
  * we meet again: all that it sends would be refused for years.
  */
 static void ask_back(struct device *d, struct peer *p, ns_t now)
 {
-	timers_handshake_wanted(&p->timers, &d->limits, now);
+	timers_handshake_once(&p->timers, &d->limits, now);
 	peer_service(d, p, now);
 }
 

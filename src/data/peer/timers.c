@@ -9,6 +9,8 @@
  *  - A cookie that is demanded of an initiation without one lets the next one leave at once
  *    (docs/decisions/0026-a-cookie-is-used-at-once.md).
  *  - It is given up REKEY_ATTEMPT_TIME (90 s) after someone last asked for it; asking again starts anew.
+ *  - An old initiation come again (a recording, or a clock that was lost) gets one try, and adds nothing to a
+ *    series under way.
  *  - Data sent and nothing authenticated back within KEEPALIVE_TIMEOUT + REKEY_TIMEOUT (15 s): a handshake is
  *    wanted, once.
  *  - Data received and nothing sent within KEEPALIVE_TIMEOUT (10 s): an empty packet is sent. Empty packets
@@ -44,6 +46,16 @@ void timers_handshake_wanted(struct timers *t, const struct wg_limits *l, ns_t n
 		t->next_try = earliest_initiation(t, l, now);
 	}
 	t->wanted_since = now;
+}
+
+void timers_handshake_once(struct timers *t, const struct wg_limits *l, ns_t now)
+{
+	if (t->wanted)
+		return;
+
+	timers_handshake_wanted(t, l, now);
+	/* Given up when the second try would be due: whoever is there and means it will say so again. */
+	t->wanted_since = t->next_try + l->rekey_timeout - l->rekey_attempt;
 }
 
 void timers_endpoint_arrived(struct timers *t, const struct wg_limits *l, ns_t now)

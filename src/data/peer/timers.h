@@ -39,6 +39,8 @@ enum timers_act {
 
 /* Events. */
 void timers_handshake_wanted(struct timers *t, const struct wg_limits *l, ns_t now);
+/* For somebody who may be a recording: one try, and nothing more where a series is under way. */
+void timers_handshake_once(struct timers *t, const struct wg_limits *l, ns_t now);
 void timers_endpoint_arrived(struct timers *t, const struct wg_limits *l, ns_t now);
 void timers_initiation_sent(struct timers *t, const struct wg_limits *l, ns_t now, uint32_t random);
 void timers_initiation_starved(struct timers *t, const struct wg_limits *l, ns_t now, uint32_t random);

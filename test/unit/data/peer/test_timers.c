@@ -93,6 +93,34 @@ static void it_is_given_up_90_seconds_after_the_last_request(void **state)
 	assert_true(next == NS_NEVER);
 }
 
+static void a_recording_gets_one_try_and_prolongs_no_series(void **state)
+{
+	struct timers t = {0};
+	ns_t next;
+
+	(void)state;
+	timers_handshake_once(&t, l, AT(0));
+	assert_int_equal(timers_due(&t, l, &nothing, AT(0), &next), TIMERS_TRY);
+	timers_initiation_sent(&t, l, AT(0), 0);
+	timers_handshake_once(&t, l, AT(4));
+	assert_int_equal(timers_due(&t, l, &nothing, AT(4), &next), 0);
+	assert_int_equal(timers_due(&t, l, &nothing, next, &next), TIMERS_GIVE_UP);
+	timers_gave_up(&t);
+	/* After an answer of ours it waits, and is tried all the same. */
+	timers_response_sent(&t, l, AT(100));
+	timers_handshake_once(&t, l, AT(100));
+	assert_int_equal(timers_due(&t, l, &nothing, AT(100), &next), 0);
+	assert_true(next == AT(105));
+	assert_int_equal(timers_due(&t, l, &nothing, AT(105), &next), TIMERS_TRY);
+	timers_handshake_complete(&t);
+	/* Who wants it for good has the whole series, and not a moment more for the recording. */
+	timers_handshake_once(&t, l, AT(200));
+	timers_handshake_wanted(&t, l, AT(201));
+	timers_handshake_once(&t, l, AT(280));
+	assert_int_equal(timers_due(&t, l, &nothing, AT(290), &next), TIMERS_TRY);
+	assert_int_equal(timers_due(&t, l, &nothing, AT(291), &next), TIMERS_GIVE_UP);
+}
+
 static void an_endpoint_ends_the_waiting_of_a_starved_try(void **state)
 {
 	struct timers t = {0};
@@ -182,6 +210,7 @@ int main(void)
 		cmocka_unit_test(asking_twice_does_not_make_it_faster),
 		cmocka_unit_test(a_cookie_lets_the_next_initiation_leave_at_once_if_one_is_wanted),
 		cmocka_unit_test(it_is_given_up_90_seconds_after_the_last_request),
+		cmocka_unit_test(a_recording_gets_one_try_and_prolongs_no_series),
 		cmocka_unit_test(an_endpoint_ends_the_waiting_of_a_starved_try),
 		cmocka_unit_test(an_answer_given_holds_our_own_initiation_back),
 		cmocka_unit_test(inputs_of_workers_become_due_at_their_times),

@@ -68,6 +68,8 @@ static void on_server(struct core *c, const struct core_in *in, ns_t now)
 			    c->ops.random(c->ops.ctx), now) == TM_OK)
 			core_mapping_is_due(c, m);
 	}
+	/* Where nobody is left to be asked, nothing is known of what was answered. */
+	core_refresh_mine(c);
 }
 
 static void on_want(struct core *c, const struct core_in *in, ns_t now)

@@ -22,7 +22,7 @@ static const struct endpoint *server_of_try(const struct mapping *m, unsigned tr
 }
 
 /* The same list; or one with the address that answered, which is asked on. */
-static bool is_known(struct mapping *m, const char *id, const struct endpoint *servers, size_t n)
+static bool is_known(const struct mapping *m, const char *id, const struct endpoint *servers, size_t n)
 {
 	bool same = n == m->n_servers, answers = false;
 
@@ -35,18 +35,35 @@ static bool is_known(struct mapping *m, const char *id, const struct endpoint *s
 	return same || answers;
 }
 
+/* With the address that answers, which stays the one that is asked; when it dies, the others of the new list
+ * are. */
+static void take_list(struct mapping *m, const struct endpoint *servers, size_t n)
+{
+	const struct endpoint answers = m->servers[m->first];
+
+	m->n_servers = n;
+	for (size_t i = 0; i < n; i++) {
+		m->servers[i] = servers[i];
+		if (endpoint_eq(&servers[i], &answers))
+			m->first = i;
+	}
+}
+
 int mapping_set_server(struct mapping *m, const char *id, const struct endpoint *servers, size_t n,
 	const struct dh_key *own, const uint8_t key[static 32], ns_t spread, uint32_t random, ns_t now)
 {
-	bool known = is_known(m, id, servers, MIN(n, (size_t)MAPPING_SERVERS));
+	size_t n_used = MIN(n, (size_t)MAPPING_SERVERS);
+	bool known = is_known(m, id, servers, n_used);
 	uint8_t pair_key[STUN_KEY];
 
 	if (n == 0) {
 		mapping_init(m);
 		return TM_OK;
 	}
-	if (known && endpoint_is_set(&m->reflexive))
+	if (known && endpoint_is_set(&m->reflexive)) {
+		take_list(m, servers, n_used);
 		return TM_OK;
+	}
 	if (known) {
 		/* It may be back. */
 		m->tries %= MAPPING_TRIES;
@@ -61,7 +78,7 @@ int mapping_set_server(struct mapping *m, const char *id, const struct endpoint 
 		return err;
 
 	snprintf(m->id, sizeof(m->id), "%s", id);
-	m->n_servers = MIN(n, (size_t)MAPPING_SERVERS);
+	m->n_servers = n_used;
 	m->first = 0;
 	for (size_t i = 0; i < m->n_servers; i++)
 		m->servers[i] = servers[i];

@@ -380,6 +380,23 @@ static void the_coordinator_tells_our_outer_address(void **state)
 	assert_int_equal(mine->n, 2);
 }
 
+static void without_a_coordinator_to_ask_our_outer_address_is_not_told_on(void **state)
+{
+	const struct candidates *mine = core_mine(rig.side[A].core);
+
+	(void)state;
+	rig_network(&rig, A, "10.0.0.1");
+	ask_b(0);
+	rig_run(&rig, 20 * MS);
+	assert_int_equal(mine->n, 2);
+	unsigned told = rig.side[A].outs[CORE_TELL];
+	rig_input(&rig, A,
+		(struct core_in){
+			.kind = CORE_SERVER, .id = rig.side[B].self.id, .key = rig.side[B].self.key});
+	assert_int_equal(mine->n, 1);
+	assert_int_equal(rig.side[A].outs[CORE_TELL], told + 1);
+}
+
 static void thousands_that_start_at_once_do_not_ask_at_once(void **state)
 {
 	unsigned asked[10] = {0};
@@ -440,6 +457,7 @@ int main(void)
 		WAN_TEST(a_check_over_a_path_that_is_up_wakes_the_session),
 		WAN_TEST(a_clock_that_stands_still_gives_new_stamps_all_the_same),
 		WAN_TEST(the_coordinator_tells_our_outer_address),
+		WAN_TEST(without_a_coordinator_to_ask_our_outer_address_is_not_told_on),
 		WAN_TEST(thousands_that_start_at_once_do_not_ask_at_once),
 		WAN_TEST(an_answer_from_somebody_else_is_not_the_coordinators),
 	};

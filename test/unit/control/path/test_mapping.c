@@ -122,6 +122,21 @@ static void a_list_that_still_has_the_one_that_answers_changes_nothing(void **st
 	assert_true(s->m.due == NS_NEVER);
 }
 
+static void when_the_one_that_answers_dies_the_others_of_the_newest_list_are_asked(void **state)
+{
+	struct scene *s = *state;
+	const struct endpoint newest[] = {s->at[2], s->at[1]};
+
+	serve(s, 2);
+	(void)asks(s, 0);
+	assert_true(answers(s, 1, asks(s, 1), false));
+	assert_int_equal(
+		mapping_set_server(&s->m, server_id, newest, 2, s->own, s->key, 0, 0, s->now), TM_OK);
+	(void)asks(s, 1);
+	(void)asks(s, 2);
+	(void)asks(s, 1);
+}
+
 static void an_address_of_our_own_is_no_mapping_to_be_kept_alive(void **state)
 {
 	struct scene *s = *state;
@@ -140,6 +155,9 @@ int main(void)
 			the_tries_go_round_and_the_one_that_answers_is_asked_on, scene_open, scene_close),
 		cmocka_unit_test_setup_teardown(
 			a_list_that_still_has_the_one_that_answers_changes_nothing, scene_open, scene_close),
+		cmocka_unit_test_setup_teardown(
+			when_the_one_that_answers_dies_the_others_of_the_newest_list_are_asked, scene_open,
+			scene_close),
 		cmocka_unit_test_setup_teardown(
 			an_address_of_our_own_is_no_mapping_to_be_kept_alive, scene_open, scene_close),
 	};

@@ -102,12 +102,36 @@ pid_t os_lock_holder(const char *path)
 {
 	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
-	if (fd < 0 && errno == ENOENT)
-		fd = open_directory_of(path);
-	return fd < 0 ? 0 : holder_of(fd);
+	pid_t pid = fd < 0 ? 0 : holder_of(fd);
+
+	if (pid || (fd < 0 && errno != ENOENT))
+		return pid;
+	_cleanup_(closep) int dir = open_directory_of(path);
+	return dir < 0 ? 0 : holder_of(dir);
 }
 
 /* --- taking it --- */
+
+/* Somebody who found no place for the file has its directory's lock instead, and keeps it when there is room
+ * again: whoever has the file looks there too. */
+static int look_at_directory(int lock, const char *path, int *ret_fd)
+{
+	struct stat of_lock;
+	int fd;
+
+	*ret_fd = -1;
+	if (fstat(lock, &of_lock) < 0 || S_ISDIR(of_lock.st_mode))
+		return TM_OK; /* that is the one that we have */
+	fd = open_directory_of(path);
+	if (fd < 0)
+		return TM_OK; /* nor could anybody else lock it */
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) {
+		close(fd);
+		return TM_OK;
+	}
+	*ret_fd = fd;
+	return TM_EBUSY;
+}
 
 static int refused(int fd, const char *path, struct diag *d)
 {
@@ -121,13 +145,15 @@ static int refused(int fd, const char *path, struct diag *d)
 
 int os_lock_file(const char *path, int *ret_fd, struct diag *d)
 {
-	_cleanup_(closep) int fd = open_lock(path);
+	_cleanup_(closep) int fd = open_lock(path), dir = -1;
 	char pid[16];
 
 	if (fd < 0)
 		return failed(d, errno, "open the lock", path);
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return errno == EWOULDBLOCK ? refused(fd, path, d) : failed(d, errno, "lock", path);
+	if (look_at_directory(fd, path, &dir) != TM_OK)
+		return refused(dir, path, d);
 
 	/* Where it cannot be written the lock is held all the same. */
 	int n = snprintf(pid, sizeof(pid), "%d\n", (int)getpid());

@@ -134,6 +134,25 @@ static void a_disk_that_takes_no_file_takes_the_lock(void **state)
 	assert_int_equal(umount2(host_path(h, "disk"), MNT_DETACH), 0);
 }
 
+static void a_disk_that_takes_files_again_has_one_lock(void **state)
+{
+	struct host *h = *state;
+	char path[HOST_PATH + 64];
+
+	disk(h, "size=64k,ro");
+	snprintf(path, sizeof(path), "%s", host_path(h, "disk/lock"));
+	struct holder other = hold(path);
+	assert_int_equal(mount(NULL, host_path(h, "disk"), NULL, MS_REMOUNT, NULL), 0);
+	expect_held_by(path, other.pid);
+	expect_held_by(path, other.pid); /* with the file that the first try made */
+	let_go(other);
+	expect_free(path);
+	other = hold(path);
+	expect_held_by(path, other.pid);
+	let_go(other);
+	assert_int_equal(umount2(host_path(h, "disk"), MNT_DETACH), 0);
+}
+
 static void a_full_disk_takes_the_lock(void **state)
 {
 	struct host *h = *state;
@@ -164,6 +183,7 @@ int main(void)
 		T(a_lock_names_its_owner_and_ends_with_it),
 		T(who_holds_it_is_not_who_the_file_names),
 		T(a_disk_that_takes_no_file_takes_the_lock),
+		T(a_disk_that_takes_files_again_has_one_lock),
 		T(a_full_disk_takes_the_lock),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -62,6 +62,8 @@ static void note(struct race *r, int err, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(why, sizeof(why), fmt, ap);
 	va_end(ap);
+	if (!why[0]) /* it would be part of every text */
+		snprintf(why, sizeof(why), "%s", tm_strerror(err));
 	if (r->err == TM_EAUTH || strstr(r->why, why))
 		return;
 	if (err == TM_EAUTH)

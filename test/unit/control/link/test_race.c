@@ -46,6 +46,32 @@ static int find(const char *host, struct endpoint *found, size_t max, size_t *re
 	return TM_OK;
 }
 
+/* --- links that end without a word, where a test wants that: the linker puts this in front --- */
+
+static bool wordless;
+static void (*say_closed)(void *ctx, struct clink *l, int err, const char *why);
+int __real_clink_connect_tuned(struct event_base *base, const struct clink_config *cfg,
+	const struct clink_events *ev, const struct clink_tuning *t, struct clink **ret_link);
+int __wrap_clink_connect_tuned(struct event_base *base, const struct clink_config *cfg,
+	const struct clink_events *ev, const struct clink_tuning *t, struct clink **ret_link);
+
+static void close_without_a_word(void *ctx, struct clink *l, int err, const char *why UNUSED)
+{
+	say_closed(ctx, l, err, "");
+}
+
+int __wrap_clink_connect_tuned(struct event_base *base, const struct clink_config *cfg,
+	const struct clink_events *ev, const struct clink_tuning *t, struct clink **ret_link)
+{
+	struct clink_events of_test = *ev;
+
+	if (wordless) {
+		say_closed = ev->closed;
+		of_test.closed = close_without_a_word;
+	}
+	return __real_clink_connect_tuned(base, cfg, &of_test, t, ret_link);
+}
+
 /* --- a race --- */
 
 struct course {
@@ -255,6 +281,20 @@ static void every_address_that_failed_is_told(void **state UNUSED)
 	course_close(&c);
 }
 
+static void a_failure_without_a_word_is_told_as_what_it_is(void **state UNUSED)
+{
+	struct course c;
+
+	course_open(&c);
+	course_address(&c, "127.0.0.1:1");
+	wordless = true;
+	course_run(&c);
+	wordless = false;
+	assert_int_equal(c.err, TM_EUNREACH);
+	assert_string_equal(c.why, tm_strerror(TM_EUNREACH));
+	course_close(&c);
+}
+
 static void a_name_that_nobody_answers_for_is_told_with_the_rest(void **state UNUSED)
 {
 	for (unsigned alone = 0; alone < 2; alone++) {
@@ -327,6 +367,7 @@ int main(void)
 		cmocka_unit_test(where_it_was_last_is_tried_while_the_name_is_looked_up),
 		cmocka_unit_test(the_last_resort_is_taken_when_all_else_fails),
 		cmocka_unit_test(every_address_that_failed_is_told),
+		cmocka_unit_test(a_failure_without_a_word_is_told_as_what_it_is),
 		cmocka_unit_test(a_name_that_nobody_answers_for_is_told_with_the_rest),
 		cmocka_unit_test(another_coordinators_key_tells_more_than_the_rest),
 		cmocka_unit_test(without_any_address_that_is_said),

@@ -50,7 +50,10 @@ static const struct mesh_node *find_node(
 		suggest_offer(&s, r->name);
 	if (s.best)
 		snprintf(hint, sizeof(hint), "did you mean \"%s\"?", s.best);
-	snprintf(error, sizeof(error), "there is no node \"%.64s\" in this mesh", text);
+	if (strlen(text) > NODE_REF_MAX) /* and might be cut inside of a character */
+		snprintf(error, sizeof(error), "there is no node with so long a name in this mesh");
+	else
+		snprintf(error, sizeof(error), "there is no node \"%s\" in this mesh", text);
 	ctl_reply(call, msg_refusal("not_found", error, hint));
 	return NULL;
 }

@@ -315,6 +315,21 @@ static void a_node_is_found_by_what_people_type(void **state)
 	assert_int_equal(r->nudges, 1);
 }
 
+static void a_name_that_is_too_long_is_not_found_either_wherever_it_would_be_cut(void **state)
+{
+	struct rig *r = *state;
+
+	for (size_t n = 50; n < 150; n++) {
+		char name[256] = "";
+
+		memset(name, 'x', n);
+		snprintf(name + n, sizeof(name) - n, "\u00e4\u20ac\U0001f600");
+		say(r, node_command, json_pack("{s:s, s:s}", "cmd", "ping.resolve", "name", name));
+		if (strcmp(text(r->answer, "code"), "not_found") != 0)
+			fail_msg("%zu bytes before it: %s", n, text(r->answer, "code"));
+	}
+}
+
 static void administration_is_done_on_the_coordinator_which_is_named(void **state)
 {
 	struct rig *r = *state;
@@ -535,6 +550,7 @@ int main(void)
 		T(every_user_may_look_and_nobody_else_may_change),
 		T(what_is_no_command_is_refused_with_a_hint),
 		T(a_node_is_found_by_what_people_type),
+		T(a_name_that_is_too_long_is_not_found_either_wherever_it_would_be_cut),
 		T(administration_is_done_on_the_coordinator_which_is_named),
 		T(what_a_member_may_ask_goes_by_the_link_or_stays_here),
 		T(peers_are_shown_with_who_is_online_as_far_as_that_is_told),

@@ -107,14 +107,9 @@ static void progress(
 /* One document with both: what was measured, and what went wrong. */
 static int report_json(struct bench *b, const struct bench_results *r, int err, const struct diag *d)
 {
-	char what[sizeof(d->where) + sizeof(d->what)], text[sizeof(struct diag) + 16];
-	struct diag bare = *d;
-	int status;
+	char text[sizeof(struct diag) + 16];
+	int status = cli_json_take(b->c, bench_report_json(&b->subject, r, err, d));
 
-	bare.hint[0] = '\0';
-	status =
-		cli_json_take(b->c, bench_report_json(&b->subject, r,
-					    err ? diag_format(&bare, err, what, sizeof(what)) : "", d->hint));
 	if (!err)
 		return status;
 

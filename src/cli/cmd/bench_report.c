@@ -105,11 +105,10 @@ static json_t *transfer_json(const struct bench_measure *m)
 }
 
 json_t *bench_report_json(
-	const struct bench_subject *s, const struct bench_results *r, const char *error, const char *hint)
+	const struct bench_subject *s, const struct bench_results *r, int err, const struct diag *d)
 {
 	const struct bench_target *t = s->target;
-	bool failed = error && *error;
-	json_t *j = json_pack("{s:b, s:s, s:s, s:s, s:s, s:i, s:i, s:o}", "ok", (int)!failed, "name", t->name,
+	json_t *j = json_pack("{s:b, s:s, s:s, s:s, s:s, s:i, s:i, s:o}", "ok", err == TM_OK, "name", t->name,
 		"id", s->id, "ip", s->address, "path", s->path, "port", (int)t->port, "streams",
 		(int)t->streams, "time_s", json_rounded((double)t->time / (double)SEC));
 
@@ -124,9 +123,7 @@ json_t *bench_report_json(
 			: i == BENCH_PHASE_IDLE ? latency_json(&m->latency)
 						: transfer_json(m));
 	}
-	if (failed) {
-		json_object_set_new(j, "error", json_string(error));
-		json_object_set_new(j, "hint", hint && *hint ? json_string(hint) : json_null());
-	}
+	if (err)
+		json_object_update_new(j, cli_error_json(d, err));
 	return j;
 }

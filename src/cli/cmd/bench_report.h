@@ -19,9 +19,9 @@ struct bench_subject {
 void bench_report_head(const struct bench_subject *s, FILE *f);
 /* The phases that have begun. TM_ENOMEM. */
 NODISCARD int bench_report_table(const struct bench_results *r, FILE *f, const struct screen *screen);
-/* error NULL or "": all went well. NULL when out of memory. */
+/* err TM_OK: all went well, else d says what did not. NULL when out of memory. */
 json_t *bench_report_json(
-	const struct bench_subject *s, const struct bench_results *r, const char *error, const char *hint);
+	const struct bench_subject *s, const struct bench_results *r, int err, const struct diag *d);
 bool bench_report_is_empty(const struct bench_results *r);
 
 #endif

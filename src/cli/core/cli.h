@@ -78,6 +78,9 @@ int cli_json_take(struct cli *c, json_t *j);
 /* "yes" from a person; false without a terminal. */
 bool cli_confirm(struct cli *c, const char *question);
 
+/* What --json says of a failure: ok, code, error, hint. NULL when out of memory. */
+json_t *cli_error_json(const struct diag *d, int err);
+
 /* Asks the daemon {"cmd":cmd, ...fields}; fields (taken) may be NULL. Adds what to do to the sentence when no
  * daemon answers. */
 NODISCARD int cli_ask(struct cli *c, const char *cmd, json_t *fields_take, int timeout_ms, json_t **ret_reply,

@@ -12,11 +12,23 @@
 #include "cli/core/call.h"
 #include "cli/core/daemon.h"
 
+json_t *cli_error_json(const struct diag *d, int err)
+{
+	char what[sizeof(d->where) + sizeof(d->what)];
+	struct diag bare = *d;
+	char hint[sizeof(bare.hint)];
+
+	/* What was typed may be no UTF-8, and what is long was cut at any byte. */
+	snprintf(hint, sizeof(hint), "%s", d->hint);
+	bare.hint[0] = '\0';
+	diag_format(&bare, err, what, sizeof(what));
+	return json_pack("{s:b, s:s, s:s, s:s?}", "ok", 0, "code", d->code[0] ? d->code : tm_err_word(err),
+		"error", plain_make(what), "hint", hint[0] ? plain_make(hint) : NULL);
+}
+
 static void print_error(struct cli *c, const struct diag *d, int err)
 {
 	char text[sizeof(struct diag) + 16];
-	char what[sizeof(d->where) + sizeof(d->what)];
-	struct diag no_hint = *d;
 
 	cli_progress(c, NULL);
 	fprintf(c->err, "%stunnelmesh: %s\n", c->err_journal ? "<3>" : "", /* sd-daemon(3): error */
@@ -24,10 +36,7 @@ static void print_error(struct cli *c, const struct diag *d, int err)
 	if (!c->g.json)
 		return;
 
-	no_hint.hint[0] = '\0';
-	json_t *j = json_pack("{s:b, s:s, s:s, s:s?}", "ok", 0, "code",
-		d->code[0] ? d->code : tm_err_word(err), "error",
-		diag_format(&no_hint, err, what, sizeof(what)), "hint", d->hint[0] ? d->hint : NULL);
+	json_t *j = cli_error_json(d, err);
 	if (j)
 		(void)cli_json_take(c, j);
 }

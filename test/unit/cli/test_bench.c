@@ -148,12 +148,15 @@ static double number(const json_t *j, const char *key)
 
 static void the_json_has_units_in_its_names_and_null_for_what_is_not_known(void **state UNUSED)
 {
-	json_t *j = bench_report_json(&subject, &results, "it broke", "mend it");
+	const struct diag d = {.what = "it broke", .hint = "mend it"};
+	json_t *j = bench_report_json(&subject, &results, TM_ETIMEOUT, &d);
 	const json_t *idle = json_object_get(j, "idle"), *down = json_object_get(j, "download"),
 		     *up = json_object_get(j, "upload");
 
 	assert_true(json_is_false(json_object_get(j, "ok")));
+	assert_string_equal(json_string_value(json_object_get(j, "code")), tm_err_word(TM_ETIMEOUT));
 	assert_string_equal(json_string_value(json_object_get(j, "error")), "it broke");
+	assert_string_equal(json_string_value(json_object_get(j, "hint")), "mend it");
 	assert_string_equal(json_string_value(json_object_get(j, "endpoint")), "203.0.113.7:51820");
 	assert_true(number(j, "time_s") == 5 && number(j, "streams") == 2 && number(j, "port") == 5209);
 	assert_true(number(idle, "rtt_p99_ms") == 9 && number(idle, "jitter_ms") == 0.5 &&
@@ -168,7 +171,7 @@ static void the_json_has_units_in_its_names_and_null_for_what_is_not_known(void 
 	assert_true(json_is_null(json_object_get(json_object_get(up, "latency"), "rtt_min_ms")));
 	json_decref(j);
 
-	j = bench_report_json(&subject, &(struct bench_results){0}, "", NULL);
+	j = bench_report_json(&subject, &(struct bench_results){0}, TM_OK, NULL);
 	assert_true(json_is_true(json_object_get(j, "ok")) && json_is_null(json_object_get(j, "upload")));
 	assert_null(json_object_get(j, "error"));
 	json_decref(j);

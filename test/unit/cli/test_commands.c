@@ -83,6 +83,26 @@ static void a_mistake_is_also_json_when_json_is_wanted(void **state)
 	run_free(&r);
 }
 
+/* What is typed may be cut inside of a character, or be no UTF-8 at all. */
+static void a_program_gets_its_answer_whatever_was_typed(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned n = 50; n < 70; n++) {
+		struct run r = {0};
+		char args[128];
+
+		snprintf(args, sizeof(args), "%.*s\u00e4\u20ac\xff --json", (int)n,
+			"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
+		run_cli(&r, f->dir, args);
+		json_t *j = json_loads(r.out, 0, NULL);
+		assert_non_null(j);
+		assert_string_equal(json_string_value(json_object_get(j, "code")), "usage");
+		json_decref(j);
+		run_free(&r);
+	}
+}
+
 static void without_a_daemon_every_command_says_so(void **state)
 {
 	static const char *const asked[] = {
@@ -739,6 +759,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 		T(mistakes_on_the_command_line_exit_with_2_and_one_line),
 		T(a_mistake_is_also_json_when_json_is_wanted),
+		T(a_program_gets_its_answer_whatever_was_typed),
 		T(without_a_daemon_every_command_says_so),
 		T(an_enrolled_machine_is_told_to_start_it),
 		T(status_shows_this_node_and_a_table_of_paths),

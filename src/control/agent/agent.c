@@ -175,11 +175,6 @@ const struct mesh_info *agent_mesh_info(const struct agent *a)
 	return &a->mesh;
 }
 
-const struct node_rec *agent_self(const struct agent *a)
-{
-	return &a->self;
-}
-
 struct ip agent_coordinator_ip(const struct agent *a)
 {
 	return endpoint_is_set(&a->linked_at) ? a->linked_at.ip : a->known.at.ip;

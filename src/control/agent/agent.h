@@ -45,7 +45,6 @@ void agent_start(struct agent *a);
 
 /* As the coordinator told last, at first those of the enrolment. */
 const struct mesh_info *agent_mesh_info(const struct agent *a);
-const struct node_rec *agent_self(const struct agent *a);
 bool agent_link_up(const struct agent *a);
 /* The coordinator's end of the current or last link; IP_NONE when there was none. */
 struct ip agent_coordinator_ip(const struct agent *a);

@@ -130,8 +130,9 @@ def test_restore_changes_nothing_when_it_refuses(net):
     assert sorted(os.listdir(hub.state + "/replaced")) == sorted(
         f for f, _ in before if f in ("identity", "node.json", "mesh.db", "netmap.db"))
     assert "earlier restore" in refused(hub, "--replace", path)
-    hub.run("leave", "-y", check=False)
-    assert not os.path.exists(hub.state)
+    aside = sorted(os.listdir(hub.state + "/replaced"))
+    assert hub.state + "/replaced" in hub.run("leave", "-y").stderr
+    assert os.listdir(hub.state) == ["replaced"] and sorted(os.listdir(hub.state + "/replaced")) == aside
 
 
 def test_a_plain_node_is_restored_as_itself(net):

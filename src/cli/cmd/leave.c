@@ -72,21 +72,27 @@ static void remove_state(const struct cli *c, bool keep_identity)
 	char path[4096 + 64];
 
 	for (size_t i = 0; state_files[i]; i++) {
-		snprintf(path, sizeof(path), "%s/" STATE_REPLACED "/%s", c->paths.state_dir, state_files[i]);
-		unlink(path);
 		if (keep_identity && strcmp(state_files[i], "identity") == 0)
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", c->paths.state_dir, state_files[i]);
 		unlink(path);
 	}
-	snprintf(path, sizeof(path), "%s/" STATE_REPLACED, c->paths.state_dir);
-	rmdir(path);
 	rmdir(c->paths.state_dir); /* only when nothing else is in it */
 	if (c->paths.standard) { /* then the socket has a directory of its own */
 		snprintf(path, sizeof(path), "%s", c->paths.socket);
 		*strrchr(path, '/') = '\0';
 		rmdir(path);
 	}
+}
+
+/* It is another node, which this one's end is no reason to destroy. */
+static void note_replaced(struct cli *c)
+{
+	char path[4096 + 64];
+
+	snprintf(path, sizeof(path), "%s/" STATE_REPLACED, c->paths.state_dir);
+	if (os_exists(path))
+		cli_note(c, "what `restore --replace` put aside is still in %s, with its identity key", path);
 }
 
 static int leave_now(struct cli *c, const struct leave_opts *o, const struct enrolment *e, struct diag *d)
@@ -103,6 +109,7 @@ static int leave_now(struct cli *c, const struct leave_opts *o, const struct enr
 		(void)!os_systemctl("disable", c->paths.unit, ASK_TIMEOUT_MS, NULL);
 	daemon_cleanup(c);
 	remove_state(c, o->keep_identity);
+	note_replaced(c);
 	told.hint[0] = '\0'; /* there is nothing left here to try it with */
 	if (not_told)
 		cli_note(c,

@@ -113,3 +113,13 @@ def test_join_is_a_containers_entry_point(net):
     hub.down()
     _, err = ended(foreground(guest, token))
     assert "in the mesh already" in err and "cannot be reached" in err
+
+
+def test_settings_with_which_it_cannot_start_leave_it_as_it_was(net):
+    hub, guest = net.mesh("hub", "guest")
+    token = hub.token()
+    before = guest.status()
+    assert guest.run("join", token, "--tun", "lo", check=False).returncode == 1
+    now = guest.status()
+    assert (now["tun"], now["self"]) == (before["tun"], before["self"])
+    guest.ping("hub")

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/secret.h"
-#include "cli/core/call.h"
 #include "cli/core/daemon.h"
 
 enum { REJOIN_TIMEOUT_MS = 5000 }; /* a node starts without its coordinator, too */
@@ -68,23 +67,51 @@ static int tell_daemon(struct setup *s, const struct enrolment *now, struct diag
 	return err;
 }
 
-static int start_anew(struct setup *s, bool runs, struct enrolment *now, struct diag *d)
+/* A node that ran must not lie there stopped because of what was wanted of it. */
+static void go_back(struct setup *s, bool ran, const struct enrolment *was)
+{
+	char why[sizeof(struct diag) + 16];
+	struct diag d = {0}, ignored = {0};
+	int err = TM_OK;
+
+	if (s->started)
+		(void)!daemon_stop(s->c, &ignored); /* it may come up too late */
+	if (s->lock_fd < 0)
+		err = setup_lock(s, &d);
+	if (!err)
+		err = enrolment_save(s->c->paths.enrolment, was, &d);
+	if (!err && ran)
+		err = setup_start(s, &d);
+	if (err)
+		cli_note(s->c, "it could not be made what it was before: %s",
+			diag_format(&d, err, why, sizeof(why)));
+}
+
+static int start_anew(
+	struct setup *s, bool runs, const struct enrolment *was, struct enrolment *now, struct diag *d)
 {
 	int err = runs ? daemon_stop(s->c, d) : TM_OK;
 
-	if (!err)
-		err = setup_lock(s, d);
+	if (err && err != TM_ENOENT)
+		return err;
+	*d = (struct diag){0}; /* that it has gone by itself is as good */
+	err = setup_lock(s, d);
+	if (err && !runs)
+		return err; /* nothing was changed */
 	if (!err)
 		err = setup_save(s, now, d);
 	if (!err && !s->opts->foreground && (runs || !s->opts->no_up))
 		err = setup_start(s, d);
+	if (err)
+		go_back(s, runs, was);
 	return err;
 }
 
 int rejoin(struct setup *s, const struct token *t, const struct enrolment *was, struct enrolment *ret_now,
 	struct diag *unheard, struct diag *d)
 {
-	pid_t runs = call_daemon_pid(s->c->paths.socket);
+	bool deaf;
+	pid_t runs = daemon_pid(s->c, &deaf);
 
 	if (runs && s->opts->foreground) {
 		diag_hint(d, "`tunnelmesh down` stops it");
@@ -113,7 +140,7 @@ int rejoin(struct setup *s, const struct token *t, const struct enrolment *was, 
 			d, TM_EEXIST, "the mesh has other address ranges than when this machine joined");
 	}
 	keep_the_rest(ret_now, was);
-	if (runs && same_node(ret_now, was) && same_settings(s->opts, was))
+	if (runs && !deaf && same_node(ret_now, was) && same_settings(s->opts, was))
 		return tell_daemon(s, ret_now, d);
-	return start_anew(s, runs != 0, ret_now, d);
+	return start_anew(s, runs != 0, was, ret_now, d);
 }

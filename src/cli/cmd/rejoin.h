@@ -13,7 +13,8 @@ bool rejoin_applies(const struct cli *c, const struct token *t, struct enrolment
 /*
  * Asks the coordinator: a machine that was removed is enrolled again. The daemon knows the token's addresses
  * afterwards and runs, unless the options say otherwise. A coordinator that does not answer is no failure,
- * but told in `unheard`; TM_EPERM: it refuses. s comes from setup_begin_again.
+ * but told in `unheard`; TM_EPERM: it refuses. After a failure the node is what it was, and runs if it ran. s
+ * comes from setup_begin_again.
  */
 NODISCARD int rejoin(struct setup *s, const struct token *t, const struct enrolment *was,
 	struct enrolment *ret_now, struct diag *unheard, struct diag *d);

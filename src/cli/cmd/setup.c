@@ -206,6 +206,23 @@ static int check_tun_name(const struct setup_opts *o, struct diag *d)
 		d, TM_EINVAL, "--tun wants an interface name of up to 15 characters, not \"%.40s\"", o->tun);
 }
 
+/* What the command line and the configuration say, by themselves and together. */
+static int check_settings(struct setup *s, struct diag *d)
+{
+	const struct cli *c = s->c;
+	int err = check_name(s, d);
+
+	if (!err)
+		err = check_tun_name(s->opts, d);
+	if (!err)
+		err = config_load(c->paths.config, c->paths.config_explicit, &s->config, d);
+	if (!err)
+		err = config_check_host(&s->config, d);
+	if (!err)
+		err = check_contradictions(s, d);
+	return err;
+}
+
 int setup_begin(struct setup *s, struct cli *c, const struct setup_opts *opts, struct diag *d)
 {
 	int err;
@@ -216,15 +233,7 @@ int setup_begin(struct setup *s, struct cli *c, const struct setup_opts *opts, s
 	if (!err)
 		err = check_not_enrolled(s, d);
 	if (!err)
-		err = check_name(s, d);
-	if (!err)
-		err = check_tun_name(opts, d);
-	if (!err)
-		err = config_load(c->paths.config, c->paths.config_explicit, &s->config, d);
-	if (!err)
-		err = config_check_host(&s->config, d);
-	if (!err)
-		err = check_contradictions(s, d);
+		err = check_settings(s, d);
 	if (!err && !opts->no_up)
 		err = try_port_and_tun(s, d);
 	if (!err)
@@ -239,7 +248,7 @@ int setup_begin_again(struct setup *s, struct cli *c, const struct setup_opts *o
 	*s = (struct setup){.c = c, .opts = opts, .lock_fd = -1, .committed = true};
 	hold_signals(s);
 	int err = opts->no_up ? TM_OK : daemon_check_host(d);
-	return err ? err : check_name(s, d);
+	return err ? err : check_settings(s, d);
 }
 
 int setup_lock(struct setup *s, struct diag *d)

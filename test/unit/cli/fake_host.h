@@ -11,6 +11,8 @@
 struct fake_host {
 	/* errors to return, 0 = works */
 	int privileges, tun, port, interface, spawn, create, enrol, enrol_leave;
+	bool spawn_once; /* fails once only */
+	bool told; /* every process was told --foreground */
 	bool interrupt; /* a signal arrives while the daemon starts */
 	struct prefix in_use; /* family IP_NONE = nothing is */
 	struct enrolment enrolment; /* what enrol() gives, ... */

@@ -7,6 +7,7 @@
 #include <jansson.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "crypto/init.h"
@@ -649,6 +650,84 @@ static void a_refusal_to_join_again_changes_nothing(void **state)
 	run_free(&r);
 }
 
+/* Holds the lock of the state directory until it is told to end, or we are gone. */
+static pid_t run_deaf(const struct fixture *f)
+{
+	int ready[2], hold[2], fd;
+	char lock[128], byte;
+
+	snprintf(lock, sizeof(lock), "%s/a/state/lock", f->dir);
+	assert_true(pipe(ready) == 0 && pipe(hold) == 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		close(hold[1]);
+		if (os_lock_file(lock, &fd, NULL) != TM_OK || write(ready[1], "", 1) != 1)
+			_exit(1);
+		_exit(read(hold[0], &byte, 1) != 0);
+	}
+	close(ready[1]);
+	close(hold[0]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	return pid;
+}
+
+static void a_node_that_has_lost_its_socket_is_started_anew(void **state)
+{
+	struct fixture *f = *state;
+	struct run r = {0};
+	int status;
+
+	joined_before(f, &r);
+	fake_daemon_stop(&host.daemon);
+	pid_t deaf = run_deaf(f);
+	host.told = true;
+	host.spawned[0] = '\0';
+	join(&r, f, "");
+	if (r.status)
+		fail_msg("%s", r.err);
+	assert_contains(host.spawned, "up --foreground");
+	assert_int_equal(waitpid(deaf, &status, 0), deaf);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+	run_free(&r);
+}
+
+static void joining_again_with_settings_that_cannot_be_leaves_the_node_running(void **state)
+{
+	static const struct {
+		const char *args, *err;
+		bool stopped; /* for a moment */
+	} rows[] = {
+		{"--tun far-too-long-for-a-name", "--tun wants an interface name", false},
+		{"--tun tm6 --config DIR/own.yaml", "sets tun to another value than --tun", false},
+		{"--config DIR/none.yaml", "none.yaml", false},
+		{"--tun tm9", "port 51820 is taken", true}, /* as the daemon says that cannot start with it */
+	};
+	struct fixture *f = *state;
+	struct run r = {0};
+	struct enrolment before, after;
+
+	joined_before(f, &r);
+	write_config(f, "tun: tm5\n");
+	load(f, &before);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		unsigned downs = fake_daemon_asked(&host.daemon, "down");
+
+		host.spawn = TM_EIO;
+		host.spawn_once = true;
+		join(&r, f, rows[i].args);
+		if (!r.status || !strstr(r.err, rows[i].err) ||
+			(!rows[i].stopped && fake_daemon_asked(&host.daemon, "down") != downs))
+			fail_msg("row %zu: %d\n%s", i, r.status, r.err);
+		run_free(&r);
+		load(f, &after);
+		assert_memory_equal(&before, &after, sizeof(before));
+		run_ok(&r, f, "up --state-dir DIR/a/state");
+		assert_contains(r.out, "is already running");
+		run_free(&r);
+	}
+}
+
 /* A coordinator that was taken over must not get at what a new member sends to others. */
 static void ranges_that_are_not_for_private_use_are_joined_by_force_only(void **state)
 {
@@ -751,6 +830,25 @@ static void leave_tells_the_coordinator_stops_and_forgets(void **state)
 	run_cli(&r, f->dir, "leave --state-dir DIR/a/state");
 	assert_int_equal(r.status, 1);
 	assert_string_equal(r.err, "tunnelmesh: this machine is in no mesh\n");
+	run_free(&r);
+}
+
+static void leave_keeps_what_restore_put_aside_and_says_so(void **state)
+{
+	struct fixture *f = *state;
+	struct run r = {0};
+	char path[128];
+
+	join(&r, f, "--no-up");
+	run_free(&r);
+	snprintf(path, sizeof(path), "%s/a/state/replaced", f->dir);
+	assert_int_equal(os_make_dir(path, 0700, NULL), TM_OK);
+	snprintf(path, sizeof(path), "%s/a/state/replaced/mesh.db", f->dir);
+	assert_int_equal(os_write_file(path, "x", 1, 0600, NULL), TM_OK);
+	run_ok(&r, f, "leave -y --state-dir DIR/a/state");
+	assert_contains(r.err, "what `restore --replace` put aside is still in ");
+	assert_true(there(f, "a/state/replaced/mesh.db"));
+	assert_false(there(f, "a/state/node.json") || there(f, "a/state/identity"));
 	run_free(&r);
 }
 
@@ -859,10 +957,13 @@ int main(void)
 		T(joining_again_starts_what_does_not_run_and_keeps_its_settings),
 		T(a_node_that_has_become_another_one_is_started_anew),
 		T(a_refusal_to_join_again_changes_nothing),
+		T(a_node_that_has_lost_its_socket_is_started_anew),
+		T(joining_again_with_settings_that_cannot_be_leaves_the_node_running),
 		T(ranges_that_are_not_for_private_use_are_joined_by_force_only),
 		T(up_in_the_foreground_is_the_node_and_reports_its_failure),
 		T(up_needs_an_enrolment_and_starts_the_daemon),
 		T(leave_tells_the_coordinator_stops_and_forgets),
+		T(leave_keeps_what_restore_put_aside_and_says_so),
 		T(leave_without_daemon_and_coordinator_says_what_remains_to_do),
 		T(leave_asks_on_a_terminal),
 		T(leave_wants_a_yes_where_nobody_can_be_asked),

@@ -120,9 +120,9 @@ static int say_done(struct cli *c, const char *path, const struct enrolment *e, 
 	char *config = NULL;
 
 	if (c->g.json)
-		return cli_json_take(c, json_pack("{s:b, s:s, s:s, s:s, s:b, s:I}", "ok", 1, "file", path,
-						"mesh", e->mesh.name, "node", e->self.name, "coordinator",
-						e->coordinator, "bytes", (json_int_t)n));
+		return cli_json_take(c, json_pack("{s:b, s:s, s:{s:s}, s:s, s:b, s:I}", "ok", 1, "file", path,
+						"mesh", "name", e->mesh.name, "node", e->self.name,
+						"coordinator", e->coordinator, "bytes", (json_int_t)n));
 
 	snprintf(mesh, sizeof(mesh), "%s", e->mesh.name);
 	fprintf(c->out, "  %s%s of the mesh \"%s\" is in %s (%s)\n", e->self.name,

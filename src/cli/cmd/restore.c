@@ -161,6 +161,52 @@ static int put_in_place(const struct cli *c, const struct backup *b, struct diag
 	return err;
 }
 
+/* All that is of a node is of the backup now. */
+static void take_out(const struct cli *c)
+{
+	char path[PATH_LEN];
+
+	for (enum backup_part i = 0; i < BACKUP_PARTS; i++) {
+		in_state(c, "", backup_name(i), path);
+		if (i != BACKUP_CLOCK)
+			remove(path);
+	}
+}
+
+static void put_back(const struct cli *c, struct diag *d)
+{
+	char from[PATH_LEN], to[PATH_LEN];
+	struct diag ignored = {0};
+	int err = TM_OK;
+
+	for (size_t i = 0; !err && state_files[i]; i++) {
+		in_state(c, STATE_REPLACED, state_files[i], from);
+		in_state(c, "", state_files[i], to);
+		if (os_exists(from))
+			err = os_move_file(from, to, &ignored);
+	}
+	in_state(c, "", STATE_REPLACED, to);
+	if (err)
+		diag_hint(d, "what this machine was is in %s", to);
+	else
+		remove(to);
+}
+
+/* All of it, or nothing. */
+static int change_over(const struct cli *c, const struct backup *b, bool replace, struct diag *d)
+{
+	int err = replace ? put_aside(c, d) : TM_OK;
+
+	if (!err) {
+		err = put_in_place(c, b, d);
+		if (err)
+			take_out(c);
+	}
+	if (err && replace)
+		put_back(c, d);
+	return err;
+}
+
 /* --- the command --- */
 
 static int restore_to(struct cli *c, const struct backup *b, bool replace, struct diag *d)
@@ -178,29 +224,28 @@ static int restore_to(struct cli *c, const struct backup *b, bool replace, struc
 	err = stage(c, b, d);
 	if (!err)
 		err = check_stage(c, b, d);
-	if (!err && replace)
-		err = put_aside(c, d);
 	if (!err)
-		err = put_in_place(c, b, d);
+		err = change_over(c, b, replace, d);
 	unstage(c);
 	return err;
 }
 
 static int say_done(struct cli *c, const struct backup *b)
 {
-	char when[32] = "?", mesh[sizeof(b->mesh)], flags[160];
+	char when[32] = "?", mesh[sizeof(b->mesh)], node[sizeof(b->node)], flags[160];
 	time_t made = (time_t)b->made;
 	struct tm tm;
 
 	if (gmtime_r(&made, &tm))
 		strftime(when, sizeof(when), "%Y-%m-%d %H:%M UTC", &tm);
 	if (c->g.json)
-		return cli_json_take(
-			c, json_pack("{s:b, s:s, s:s, s:b, s:I}", "ok", 1, "mesh", b->mesh, "node", b->node,
-				   "coordinator", b->coordinator, "made", (json_int_t)b->made));
+		return cli_json_take(c,
+			json_pack("{s:b, s:{s:s}, s:s, s:b, s:I}", "ok", 1, "mesh", "name", b->mesh, "node",
+				b->node, "coordinator", b->coordinator, "made_at", (json_int_t)b->made));
 
-	snprintf(mesh, sizeof(mesh), "%s", b->mesh);
-	fprintf(c->out, "  this machine is %s%s of the mesh \"%s\", as of %s\n", b->node,
+	snprintf(mesh, sizeof(mesh), "%s", b->mesh); /* what the file says of itself is not sealed */
+	snprintf(node, sizeof(node), "%s", b->node);
+	fprintf(c->out, "  this machine is %s%s of the mesh \"%s\", as of %s\n", plain_make(node),
 		b->coordinator ? ", the coordinator" : "", plain_make(mesh), when);
 	if (b->coordinator)
 		fputs("  The mesh is as it was then: who was removed since is a member again, who joined "

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* The form of a backup. What the commands do with one is in test/lab/test_backup.py, with real nodes. */
+/* The form of a backup. What the commands do with one is in test_restore.c, and in test/lab/test_backup.py
+ * with real nodes. */
 #include "unit/unit.h"
 
 #include "cli/core/backup.h"

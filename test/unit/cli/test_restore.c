@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* `backup` and `restore` of a plain node: what they print, and that a restore that fails has changed nothing. */
+/* `backup` and `restore` of a plain node: what they print, and that a restore that fails has changed nothing.
+ */
 #include "unit/unit.h"
 
 #include <jansson.h>

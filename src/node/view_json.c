@@ -89,7 +89,7 @@ void view_print_peer(const struct peer_view *p, const char *name, struct jsonout
 	put_member(p, out);
 	put_ip(out, "ip4", &p->ip4);
 	put_ip(out, "ip6", &p->ip6);
-	if (p->online_known)
+	if (p->online_known && p->member->kind != NODE_CLIENT)
 		jsonout_bool(out, "online", p->online);
 	else
 		jsonout_null(out, "online");

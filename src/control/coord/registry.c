@@ -210,10 +210,8 @@ static int member_new(struct registry *r, const struct store_node *n, struct mem
 		free(m);
 		return err;
 	}
-	if (node) {
+	if (node)
 		list_push_back(&node->clients, &m->in_clients);
-		presence_set(&r->online, n->rec.host, registry_online(r, node));
-	}
 	*ret_member = m;
 	return TM_OK;
 }
@@ -270,8 +268,6 @@ void registry_remove(struct registry *r, uint64_t version, struct member *m)
 void registry_set_online(struct registry *r, const struct member *m, bool online)
 {
 	presence_set(&r->online, m->s.rec.host, online);
-	LIST_FOREACH (client, &m->clients, struct member, in_clients)
-		presence_set(&r->online, client->s.rec.host, online);
 }
 
 bool registry_online(const struct registry *r, const struct member *m)

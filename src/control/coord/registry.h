@@ -76,7 +76,7 @@ void registry_note_removal(struct registry *r, uint64_t version, const char *id)
 /* The member changed in that version: for versions read at the start. */
 void registry_note_change(struct registry *r, uint64_t version, struct member *m);
 
-void registry_set_online(struct registry *r, const struct member *m, bool online); /* and its clients */
+void registry_set_online(struct registry *r, const struct member *m, bool online);
 bool registry_online(const struct registry *r, const struct member *m);
 const struct presence *registry_presence(const struct registry *r);
 

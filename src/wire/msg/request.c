@@ -208,7 +208,10 @@ void msg_member_put(struct jsonout *o, const char *key, const struct msg_member 
 
 	jsonout_object(o, key);
 	node_rec_put_shown(o, m->rec);
-	jsonout_bool(o, "online", m->online);
+	if (m->rec->kind == NODE_CLIENT) /* has no link that would tell */
+		jsonout_null(o, "online");
+	else
+		jsonout_bool(o, "online", m->online);
 	jsonout_int(o, "created_at", m->created);
 	jsonout_int_or_null(o, "last_seen_at", m->last_seen);
 	jsonout_text_or_null(o, "os", m->os);

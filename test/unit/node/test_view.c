@@ -117,6 +117,15 @@ static void what_is_not_known_is_null(void **state UNUSED)
 			fail_msg("%s", peer_keys[i]);
 	json_decref(j);
 
+	/* The coordinator knows who has a link, and a client has none. */
+	sample_init(&s);
+	s.member->kind = NODE_CLIENT;
+	view_print_peer(&s.peer, NULL, &w);
+	j = read_back(&w);
+	assert_true(json_is_null(json_object_get(j, "online")));
+	json_decref(j);
+	s.member->kind = NODE_MESH;
+
 	s.view.link.error = "";
 	view_print_status(&s.view, &w);
 	j = read_back(&w);

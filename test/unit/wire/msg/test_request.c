@@ -121,6 +121,7 @@ static void members_and_tokens_are_shown_with_all_that_people_look_for(void **st
 		if (!json_object_get(json_array_get(j, 0), keys[i]))
 			fail_msg("%s", keys[i]);
 	assert_string_equal(json_string_value(json_object_get(json_array_get(j, 0), "ip4")), "100.101.0.2");
+	assert_true(json_is_null(json_object_get(json_array_get(j, 0), "online"))); /* of a client */
 	assert_string_equal(
 		json_string_value(json_object_get(json_array_get(j, 1), "id")), "0100000000000000");
 	assert_true(json_is_true(json_object_get(json_array_get(j, 1), "expired")));

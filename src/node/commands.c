@@ -35,6 +35,15 @@ static void cmd_version(struct node *n, const json_t *req, struct ctl_call *call
 				plane_aead_provider(n->plane)));
 }
 
+/* A node that was removed, or whose place another machine has, knows of nobody, which is no answer. */
+static bool refuse_when_removed(struct node *n, struct ctl_call *call)
+{
+	if (!n->removed[0])
+		return false;
+	ctl_reply(call, msg_refusal("no_link", n->removed, n->twin ? "" : "join again with a new token"));
+	return true;
+}
+
 static const struct mesh_node *find_node(
 	struct node *n, const json_t *req, const char *key, struct ctl_call *call)
 {
@@ -46,6 +55,8 @@ static const struct mesh_node *find_node(
 
 	if (r)
 		return r;
+	if (refuse_when_removed(n, call))
+		return NULL;
 	for (size_t i = 0; (r = mesh_next(mesh, &i));)
 		suggest_offer(&s, r->name);
 	if (s.best)
@@ -173,7 +184,7 @@ static void cmd_peers(struct node *n, const json_t *req, struct ctl_call *call)
 	/* "node" narrows it to one id: `ping` asks after every reply, for the path alone. */
 	if (only[0])
 		ctl_reply_text(call, show_peers(n, only, NULL));
-	else
+	else if (!refuse_when_removed(n, call))
 		show_with_presence(n, call, show_peers, "");
 }
 

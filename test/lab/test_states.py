@@ -81,6 +81,9 @@ def test_a_removed_node_says_so_and_can_leave_and_join(net):
     expect(hub, node, "removed", "this node was removed from the mesh",
            up=False, removed=True, twin=False, listed=False)
     assert node.status()["peers"] == [] and other.ping("node", check=False).returncode != 0
+    for asked in (("node", "list"), ("peers",), ("status", "hub"), ("ping", "hub")):
+        refused = node.run(*asked, check=False)
+        assert refused.returncode == 1 and "this node was removed from the mesh (join again with" in refused.stderr, asked
     node.down()
     node.up()
     expect(hub, node, "removed, after a restart", "not (or no longer) a member", up=False, removed=True, listed=False)

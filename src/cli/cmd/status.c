@@ -129,6 +129,12 @@ static int one_peer(struct cli *c, const char *name)
 	return CLI_DONE;
 }
 
+/* Because it is no member any more, which was told already: there may well be others. */
+static bool knows_nobody(const json_t *link)
+{
+	return json_is_true(json_object_get(link, "removed")) || json_is_true(json_object_get(link, "twin"));
+}
+
 static int status_run(struct cli *c, const void *opts UNUSED, const struct opt_words *words)
 {
 	static const char *const heads[] = {
@@ -151,6 +157,8 @@ static int status_run(struct cli *c, const void *opts UNUSED, const struct opt_w
 	print_self(c, status);
 	json_array_foreach (json_object_get(status, "peers"), i, p)
 		status_row(&t, p, time_real() / SEC);
+	if (t.n == 0 && knows_nobody(json_object_get(status, "link")))
+		return CLI_DONE;
 	if (t.n == 0) {
 		fprintf(c->out, "  no other machines yet%s\n",
 			json_is_true(json_object_get(json_object_get(status, "self"), "coordinator"))

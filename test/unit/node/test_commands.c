@@ -380,6 +380,25 @@ static void peers_are_shown_with_who_is_online_as_far_as_that_is_told(void **sta
 	assert_int_equal(r->asked_link, 0);
 }
 
+static void a_removed_node_says_so_and_not_that_there_is_nobody(void **state)
+{
+	static const char *const commands[][2] = {
+		{"peers", "node"}, {"peer", "node"}, {"ping.resolve", "name"}, {"bench.resolve", "name"}};
+	struct rig *r = *state;
+
+	snprintf(r->n.removed, sizeof(r->n.removed), "this node was removed from the mesh");
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		say(r, node_question,
+			json_pack("{s:s, s:s}", "cmd", commands[i][0], commands[i][1], i ? "nas" : ""));
+		assert_string_equal(text(r->answer, "code"), "no_link");
+		assert_string_equal(text(r->answer, "error"), r->n.removed);
+		assert_string_equal(text(r->answer, "hint"), "join again with a new token");
+	}
+	/* A token would not help the copy of a machine. */
+	r->n.twin = true;
+	assert_string_equal(text(say(r, node_question, cmd("peers")), "hint"), "");
+}
+
 static void nothing_is_shown_of_a_node_that_is_being_taken_down(void **state)
 {
 	static const char *const commands[] = {"status", "peers"};
@@ -554,6 +573,7 @@ int main(void)
 		T(administration_is_done_on_the_coordinator_which_is_named),
 		T(what_a_member_may_ask_goes_by_the_link_or_stays_here),
 		T(peers_are_shown_with_who_is_online_as_far_as_that_is_told),
+		T(a_removed_node_says_so_and_not_that_there_is_nobody),
 		T(nothing_is_shown_of_a_node_that_is_being_taken_down),
 		T(peers_come_by_name_whenever_they_joined),
 		T(one_peer_comes_with_what_was_tried_and_this_node_is_none),

@@ -134,12 +134,19 @@ const struct command cmd_node_tag = {
 static int remove_run(struct cli *c, const void *opts UNUSED, const struct opt_words *words)
 {
 	int status;
+	size_t i;
+	json_t *client;
 	_cleanup_(json_decrefp) json_t *reply =
 		cli_fetch(c, "node.remove", json_pack("{s:s}", "node", words->v[0]), &status);
 	if (!reply)
 		return status;
 
 	fprintf(c->out, "  %s is removed; its tunnels are cut at every node\n", words->v[0]);
+	json_array_foreach (json_object_get(reply, "clients"), i, client)
+		fprintf(c->out, "%s%s", i ? ", " : "  removed with it, since they came through it: ",
+			json_string_value(client));
+	if (i)
+		fputc('\n', c->out);
 	return CLI_DONE;
 }
 
@@ -147,7 +154,9 @@ const struct command cmd_node_remove = {
 	.name = "node remove",
 	.args = "NODE",
 	.summary = "remove a node from the mesh and cut its tunnels at once",
-	.details = "NODE is a name, an id or a mesh address. It needs a new token to come back.",
+	.details =
+		"NODE is a name, an id or a mesh address. It needs a new token to come back. The WireGuard "
+		"devices that it serves (`client add`) are removed with it.",
 	.min_words = 1,
 	.max_words = 1,
 	.run = remove_run,

@@ -249,9 +249,19 @@ static int remove_body(struct store *s, struct job *j)
 	return err;
 }
 
+/* They go with it. */
+static void put_clients(const struct member *m, struct jsonout *o)
+{
+	jsonout_list(o, "clients");
+	LIST_FOREACH (client, &m->clients, const struct member, in_clients)
+		jsonout_text(o, NULL, client->s.rec.name);
+	jsonout_list_end(o);
+}
+
 static void remove_done(struct coord *c, struct job *j, int err)
 {
 	const struct removal *r = CONTAINER_OF(j, struct removal, job);
+	const struct member *m = registry_by_id(c->reg, r->id); /* the change itself comes after the answer */
 	struct jsonout o = {0};
 
 	if (err) {
@@ -262,6 +272,8 @@ static void remove_done(struct coord *c, struct job *j, int err)
 	if (!j->asker.conn) /* in a reply to a link `id` is the request's */
 		jsonout_text(&o, "id", r->id);
 	jsonout_text(&o, "name", r->name);
+	if (!j->asker.conn && m && m->s.rec.kind == NODE_MESH)
+		put_clients(m, &o);
 	answer_end(c, &j->asker, &o);
 }
 
@@ -272,7 +284,7 @@ static struct removal *removal_start(
 {
 	if (m->s.rec.coordinator) {
 		answer_refuse_text(c, a, "the coordinator's own node cannot be removed: the mesh is its",
-			"to give up the whole mesh, leave on every other node and uninstall here");
+			"`tunnelmesh leave --force` there gives up the whole mesh");
 		return NULL;
 	}
 	struct removal *j = job_start(c, a, &remove_kind);

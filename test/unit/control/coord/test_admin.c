@@ -244,6 +244,9 @@ static void the_coordinators_own_node_stays(void **state)
 
 	assert_non_null(strstr(
 		rig_refused(r, json_pack("{s:s, s:s}", "cmd", "node.remove", "node", "hub")), "coordinator"));
+	assert_non_null(strstr(
+		text(rig_admin(r, json_pack("{s:s, s:s}", "cmd", "node.remove", "node", "hub")), "hint"),
+		"`tunnelmesh leave --force` there"));
 	machine_hello(&r->hub, NULL);
 	assert_non_null(machine_last(&r->hub, "welcome"));
 	machine_say(&r->hub, json_pack("{s:s, s:i}", "t", "leave", "id", 1));
@@ -313,7 +316,9 @@ static void what_one_change_takes_with_it_is_taken_over_in_portions(void **state
 	assert_int_equal(registry_size(r->c->reg), 2 + N);
 	r->c->tuning.feed_slice = SLICE;
 	machine_enrol(other, &t, "other");
-	assert_true(ok(rig_admin(r, json_pack("{s:s, s:s}", "cmd", "node.remove", "node", "gate"))));
+	const json_t *removed = rig_admin(r, json_pack("{s:s, s:s}", "cmd", "node.remove", "node", "gate"));
+	assert_true(ok(removed));
+	assert_int_equal(json_array_size(json_object_get(removed, "clients")), N);
 	assert_int_equal(registry_size(r->c->reg), 3 + N - SLICE);
 	/* Whoever asks next is answered when all of it is there. */
 	assert_true(ok(rig_admin(r, json_pack("{s:s, s:i}", "cmd", "token.create", "uses", 1))));

@@ -41,11 +41,13 @@ def test_every_command_prints_the_keys_that_are_documented(net):
                     + said["token create"]["id"]):
         words = [w for w in command.split() if w.isalpha() and w not in ("laptop", "desk", "phone", "x")]
         said[" ".join(words)] = hub.json(*command.split())
+    said["node remove"] = hub.json("node", "remove", "desk")
     said["leave"] = laptop.json("leave", "-y")
     backup = os.path.join(net.dir, "hub.tar")
     said["backup"] = hub.json("backup", backup)
     said["down"] = hub.json("down")
     said["restore"] = hub.json("restore", "--replace", backup)
+    said["down --cleanup"] = hub.json("down", "--cleanup")
     table = documented()
     for command, answer in said.items():
         assert answer.pop("schema") == 1 and answer.pop("ok") is True, command

@@ -153,7 +153,7 @@ def test_a_daemon_without_its_socket_is_known_by_its_lock_and_makes_another(net)
     seen = node.log().count("there is no control socket")
     take_away()
     asked = node.run("status", check=False)
-    assert f"tunnelmesh runs (process {pid}), but its control socket {path} is gone" in asked.stderr
+    assert f"tunnelmesh runs (process {pid}), but its control socket {path} is gone" in asked.stderr and "its log says why" in asked.stderr
     up = node.json("up")
     assert (up["started"], up["pid"]) == (False, pid)
     os.rmdir(path)

@@ -51,3 +51,8 @@ def test_a_node_starts_in_a_read_only_directory_and_finds_its_peers_without_the_
     assert "stopped" in node.down().stdout
     assert "not running" in node.run("status", check=False).stderr
     assert node.host.pids() == []
+    # Its socket cannot be made in there, and no log is there that would say why.
+    inside, advice = ("--socket", node.state + "/tunnelmesh.sock"), "name another path, in /run, with --socket"
+    assert advice in node.run("up", *inside).stderr
+    assert advice in node.run("status", *inside, check=False).stderr
+    node.run("down", *inside)

@@ -9,9 +9,24 @@ struct down_opts {
 
 static const struct opt down_options[] = {
 	{"cleanup", 0, OPT_FLAG, offsetof(struct down_opts, cleanup), NULL,
-		"only remove what a killed tunnelmesh left behind, without a word", 0, 0},
+		"only remove what a killed tunnelmesh left behind", 0, 0},
 	{0},
 };
+
+static int cleanup_run(struct cli *c)
+{
+	bool removed = daemon_cleanup(c);
+
+	if (c->g.json)
+		return cli_json_take(c, json_pack("{s:b, s:b}", "ok", 1, "removed", removed));
+
+	if (removed)
+		fputs("  removed the control socket that a killed tunnelmesh left\n", c->out);
+	else
+		fprintf(c->out, "  nothing to remove%s\n",
+			daemon_pid(c, NULL) ? ": tunnelmesh is running, `tunnelmesh down` stops it" : "");
+	return CLI_DONE;
+}
 
 static int down_run(struct cli *c, const void *opts, const struct opt_words *words UNUSED)
 {
@@ -19,10 +34,8 @@ static int down_run(struct cli *c, const void *opts, const struct opt_words *wor
 	struct diag d = {0};
 	int err;
 
-	if (o->cleanup) {
-		daemon_cleanup(c);
-		return CLI_DONE;
-	}
+	if (o->cleanup)
+		return cleanup_run(c);
 
 	err = daemon_stop(c, &d);
 	if (err && err != TM_ENOENT)

@@ -94,8 +94,8 @@ static int up_run(struct cli *c, const void *opts, const struct opt_words *words
 
 	pid = daemon_pid(c, &deaf);
 	if (deaf)
-		cli_note(c, "it has no control socket yet: %s cannot be made, its log says why",
-			c->paths.socket);
+		cli_note(c, "it has no control socket yet: %s cannot be made, %s", c->paths.socket,
+			daemon_why_deaf(c));
 	return say_running(c, "started", pid);
 }
 

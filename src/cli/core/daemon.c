@@ -176,25 +176,34 @@ static bool is_socket(const char *path)
 	return lstat(path, &st) == 0 && S_ISSOCK(st.st_mode);
 }
 
-void daemon_cleanup(struct cli *c)
+bool daemon_cleanup(struct cli *c)
 {
 	const char *left[2] = {c->paths.socket};
 	struct diag ignored = {0};
 	char open_path[512];
+	bool removed = false;
 	int fd = -1;
 
 	/* Each may be there without the other: a socket is removed by whoever tidies up, one at a time. */
 	snprintf(open_path, sizeof(open_path), "%s" CTL_OPEN_SUFFIX, c->paths.socket);
 	left[1] = open_path;
 	if ((!is_socket(left[0]) && !is_socket(left[1])) || call_daemon_pid(c->paths.socket))
-		return;
+		return false;
 
 	/* One that starts right now has the lock but perhaps no ear yet. */
 	if (os_lock_file(c->paths.lock, &fd, &ignored) != TM_OK)
-		return;
+		return false;
 
 	for (size_t i = 0; i < ARRAY_LEN(left); i++)
 		if (is_socket(left[i]))
-			unlink(left[i]);
+			removed |= unlink(left[i]) == 0;
 	close(fd);
+	return removed;
+}
+
+const char *daemon_why_deaf(const struct cli *c)
+{
+	bool logs = daemon_by_systemd(c) || access(c->paths.log, W_OK) == 0 || errno == EACCES;
+
+	return logs ? "its log says why" : "name another path, in /run, with --socket";
 }

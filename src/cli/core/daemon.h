@@ -27,7 +27,10 @@ pid_t daemon_pid(const struct cli *c, bool *ret_deaf);
  * none runs. */
 NODISCARD int daemon_stop(struct cli *c, struct diag *d);
 
-/* Removes what a killed daemon left behind (its sockets), unless a live one owns it. */
-void daemon_cleanup(struct cli *c);
+/* Removes what a killed daemon left behind (its sockets), unless a live one owns it. Was there anything? */
+bool daemon_cleanup(struct cli *c);
+
+/* How it is learnt why a running daemon has no control socket: part of a sentence. */
+const char *daemon_why_deaf(const struct cli *c);
 
 #endif

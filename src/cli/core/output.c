@@ -167,7 +167,7 @@ static void say_what_to_do(struct cli *c, int err, struct diag *d)
 	if (pid) {
 		diag_what(d, err, "tunnelmesh runs (process %d), but its control socket %s is gone", (int)pid,
 			c->paths.socket);
-		diag_hint(d, "it is made again within seconds; if not, the log says why");
+		diag_hint(d, "it is made again within seconds; if not, %s", daemon_why_deaf(c));
 		return;
 	}
 	cli_node_flags(c, flags, sizeof(flags));

@@ -299,6 +299,24 @@ static void an_empty_mesh_says_what_comes_next(void **state)
 	run_free(&r);
 }
 
+static void a_removed_machine_is_not_told_that_there_are_no_others(void **state)
+{
+	static const struct fake_reply replies[] = {
+		{"status", "{\"ok\":true,\"mesh\":{\"name\":\"home\"},\"self\":{\"name\":\"laptop\"},"
+			   "\"link\":{\"up\":false,\"removed\":true,\"error\":\"this node was removed from "
+			   "the mesh\"},\"uptime_s\":3,\"peers\":[]}"},
+		{0},
+	};
+	struct fixture *f = *state;
+	struct run r = {0};
+
+	fake_daemon_start(&f->daemon, f->socket, NULL, replies);
+	run_cli(&r, f->dir, "status --state-dir DIR");
+	assert_contains(r.out, "this node was removed from the mesh: `join` with a new token");
+	assert_null(strstr(r.out, "no other machines"));
+	run_free(&r);
+}
+
 static void a_daemons_refusal_becomes_the_sentence(void **state)
 {
 	static const struct fake_reply replies[] = {
@@ -399,7 +417,8 @@ static void changes_send_their_words_and_confirm(void **state)
 		{"node rename old new", "{\"node\":\"old\",\"name\":\"new\",\"cmd\":\"node.rename\"}",
 			"  old is now new\n"},
 		{"node remove nas", "{\"node\":\"nas\",\"cmd\":\"node.remove\"}",
-			"  nas is removed; its tunnels are cut at every node\n"},
+			"  nas is removed; its tunnels are cut at every node\n"
+			"  removed with it, since they came through it: pad, phone\n"},
 		{"node tag nas --add gateway --add b --remove a",
 			"{\"node\":\"nas\",\"add\":[\"gateway\",\"b\"],\"remove\":[\"a\"],\"cmd\":\"node."
 			"tag\"}",
@@ -411,7 +430,8 @@ static void changes_send_their_words_and_confirm(void **state)
 		{"reload", "{\"cmd\":\"reload\"}", "  configuration reloaded\n"},
 	};
 	static const struct fake_reply replies[] = {
-		{"node.tag", "{\"ok\":true,\"node\":{\"name\":\"nas\",\"tags\":[\"gateway\",\"b\"]}}"}, {0}};
+		{"node.tag", "{\"ok\":true,\"node\":{\"name\":\"nas\",\"tags\":[\"gateway\",\"b\"]}}"},
+		{"node.remove", "{\"ok\":true,\"name\":\"nas\",\"clients\":[\"pad\",\"phone\"]}"}, {0}};
 	struct fixture *f = *state;
 	char args[160];
 
@@ -602,7 +622,7 @@ static void cleanup_removes_a_dead_socket_but_not_a_live_one(void **state)
 	fake_daemon_start(&f->daemon, f->socket, f->lock, NULL);
 	run_cli(&r, f->dir, "down --cleanup --state-dir DIR");
 	assert_int_equal(r.status, 0);
-	assert_string_equal(r.out, "");
+	assert_contains(r.out, "nothing to remove: tunnelmesh is running");
 	run_free(&r);
 	assert_int_equal(access(f->socket, F_OK), 0);
 
@@ -615,9 +635,13 @@ static void cleanup_removes_a_dead_socket_but_not_a_live_one(void **state)
 
 	run_cli(&r, f->dir, "down --cleanup --state-dir DIR");
 	assert_int_equal(r.status, 0);
-	assert_string_equal(r.out, "");
+	assert_string_equal(r.out, "  removed the control socket that a killed tunnelmesh left\n");
 	assert_string_equal(r.err, "");
 	assert_int_equal(access(f->socket, F_OK), -1);
+	run_free(&r);
+
+	run_cli(&r, f->dir, "down --cleanup --state-dir DIR");
+	assert_string_equal(r.out, "  nothing to remove\n");
 	run_free(&r);
 }
 
@@ -768,6 +792,7 @@ int main(void)
 		T(json_is_the_daemons_reply_with_the_schemas_number),
 		T(peers_lists_names_ids_addresses_and_tags),
 		T(an_empty_mesh_says_what_comes_next),
+		T(a_removed_machine_is_not_told_that_there_are_no_others),
 		T(a_daemons_refusal_becomes_the_sentence),
 		T(what_the_daemon_calls_wrong_usage_exits_with_2),
 		T(token_create_prints_the_token_and_nothing_else),

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/err.h"
 #include "cli/core/cli.h"
 #include "cli/core/commands.h"
 #include "data/plane/drops.h"
@@ -147,11 +148,28 @@ static void the_completions_offer_no_option_that_there_is_not(void **state)
 	}
 }
 
+static void every_word_for_programs_is_in_the_document_about_json(void **state)
+{
+	static const char *const codes[] = {
+#define X(name, value, word, text) word,
+		TM_ERRORS(X)
+#undef X
+	};
+	char *text = read_source("docs/json.md");
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(codes); i++)
+		if (!has_word(text, "`", codes[i]))
+			fail_msg("docs/json.md does not know the code %s", codes[i]);
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_option_is_documented_and_completed),
 		cmocka_unit_test(every_command_is_documented_and_completed),
+		cmocka_unit_test(every_word_for_programs_is_in_the_document_about_json),
 		cmocka_unit_test(the_manual_explains_every_reason_to_drop_a_packet),
 		cmocka_unit_test(the_completions_offer_no_option_that_there_is_not),
 	};

@@ -354,6 +354,26 @@ static void cmd_admin(struct node *n, const json_t *req, struct ctl_call *call)
 	coord_admin(n->coord, req, reply_text_through, call);
 }
 
+/* Who asked removes the copy; where nobody waits for it any more, nobody else would. */
+static void backup_made(void *ctx, char *reply_take)
+{
+	json_t *reply = reply_take ? json_loads(reply_take, 0, NULL) : NULL;
+	const char *copy = json_string_value(json_object_get(reply, "database"));
+
+	if (copy && !ctl_waits(ctx))
+		remove(copy);
+	json_decref(reply);
+	ctl_reply_text(ctx, reply_take);
+}
+
+static void cmd_backup(struct node *n, const json_t *req, struct ctl_call *call)
+{
+	if (n->coord)
+		coord_admin(n->coord, req, backup_made, call);
+	else
+		not_coordinator(n, call);
+}
+
 /* The same request as the coordinator knows it from a link. */
 static void ask_through_link(struct node *n, const json_t *req, agent_reply_fn *reply, void *ctx)
 {
@@ -521,7 +541,7 @@ static const struct command {
 	{"reload", cmd_reload, false},
 	{"leave", cmd_leave, false},
 	{"coordinator.addresses", cmd_addresses, false},
-	{"backup", cmd_admin, false},
+	{"backup", cmd_backup, false},
 	{"token.create", cmd_admin, false},
 	{"token.list", cmd_admin, false},
 	{"token.revoke", cmd_admin, false},

@@ -174,6 +174,14 @@ void ctl_reply(struct ctl_call *call, json_t *reply_take)
 	ctl_reply_text(call, text_of(reply_take));
 }
 
+bool ctl_waits(const struct ctl_call *call)
+{
+	size_t n;
+	char c;
+
+	return call->conn && os_local_recv(call->conn->fd, &c, 1, &n) != TM_ECLOSED;
+}
+
 int ctl_request_parse(const char *line, size_t n, json_t **ret_req, struct diag *d)
 {
 	json_error_t e;

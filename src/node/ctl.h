@@ -58,6 +58,9 @@ void ctl_reply(struct ctl_call *call, json_t *reply_take);
 /* The same for an answer that is text already: a JSON object on one line, made by malloc. NULL likewise. */
 void ctl_reply_text(struct ctl_call *call, char *text_take);
 
+/* Is the client still there, as far as can be seen now? Who has closed its sending half counts as gone. */
+bool ctl_waits(const struct ctl_call *call);
+
 /* One request line without its newline. TM_EBADMSG with a sentence unless it is a JSON object. Pure. */
 NODISCARD int ctl_request_parse(const char *line, size_t n, json_t **ret_req, struct diag *d);
 

@@ -51,7 +51,8 @@ NODISCARD int os_local_peer(int fd, pid_t *ret_pid, uint32_t *ret_uid);
 NODISCARD int os_local_send(int fd, const void *p, size_t n, size_t *ret_n);
 NODISCARD int os_local_recv(int fd, void *p, size_t n, size_t *ret_n);
 void os_local_close(int fd);
-/* Waits until the descriptor can be read (or written); TM_ETIMEOUT. */
+/* Waits until the descriptor can be read (or written); TM_ETIMEOUT, TM_EAGAIN when a signal came that is
+ * caught (os/interrupt.h). */
 NODISCARD int os_local_wait(int fd, bool to_write, ns_t deadline);
 
 #endif

@@ -11,9 +11,11 @@
 #include "cli/core/format.h"
 #include "control/agent/enrolment.h"
 #include "control/coord/coord.h"
+#include "crypto/init.h"
+#include "os/interrupt.h"
 #include "os/os.h"
 
-enum { COPY_TIMEOUT_MS = 60000 };
+enum { COPY_TIMEOUT_MS = 60000, COPY_TRIES = 3 };
 
 /* A part as it was read. */
 struct piece {
@@ -35,12 +37,37 @@ static int read_piece(const char *path, enum backup_part part, struct piece *ret
 	return os_read_file(path, backup_max(part), &ret_p->bytes, &ret_p->n, d);
 }
 
+/*
+ * The daemon has one place for copies: ours is moved out of it at once, and another backup may have taken
+ * that one first. Where nobody can say whether it was made, none stays behind.
+ */
+static int ask_for_copy(struct cli *c, const char *copy, struct diag *d)
+{
+	_cleanup_(freep) char *place = NULL;
+	int err = TM_ENOENT;
+
+	if (asprintf(&place, "%s" COORD_COPY_SUFFIX, c->paths.db) < 0)
+		return TM_ENOMEM;
+
+	for (unsigned i = 0; i < COPY_TRIES && err == TM_ENOENT; i++) {
+		json_t *reply = NULL;
+
+		err = cli_ask(c, "backup", NULL, COPY_TIMEOUT_MS, &reply, d);
+		json_decref(reply);
+		if (err == TM_ETIMEOUT || err == TM_EAGAIN || err == TM_ECLOSED)
+			remove(place);
+		if (err)
+			return err;
+		err = os_move_file(place, copy, d);
+	}
+	return err;
+}
+
 /* As of one moment: by the daemon that has the database open, else by ourselves. */
 static int copy_database(struct cli *c, const char *copy, struct diag *d)
 {
 	_cleanup_(closep) int lock = -1;
 	struct diag held = {0};
-	json_t *reply = NULL;
 	int err = os_lock_file(c->paths.lock, &lock, &held);
 
 	if (!err)
@@ -49,23 +76,25 @@ static int copy_database(struct cli *c, const char *copy, struct diag *d)
 		*d = held;
 		return err;
 	}
-	err = cli_ask(c, "backup", NULL, COPY_TIMEOUT_MS, &reply, d);
-	json_decref(reply);
-	return err;
+	return ask_for_copy(c, copy, d);
 }
 
 static int read_database(struct cli *c, struct piece *ret_p, struct diag *d)
 {
 	_cleanup_(freep) char *copy = NULL;
+	uint32_t number;
 
-	if (asprintf(&copy, "%s" COORD_COPY_SUFFIX, c->paths.db) < 0)
+	random_bytes(&number, sizeof(number));
+	if (asprintf(&copy, "%s" COORD_COPY_SUFFIX ".%08x", c->paths.db, number) < 0)
 		return TM_ENOMEM;
 
+	/* From here on there may be a copy, which holds the mesh's secret: Ctrl-C must not leave it. */
+	interrupt_catch();
 	int err = copy_database(c, copy, d);
-	if (err)
-		return err;
-
-	err = read_piece(copy, BACKUP_DB, ret_p, d);
+	if (!err && interrupt_came())
+		err = diag_what(d, TM_EAGAIN, "interrupted before the backup was made");
+	if (!err)
+		err = read_piece(copy, BACKUP_DB, ret_p, d);
 	remove(copy);
 	return err;
 }

@@ -13,6 +13,8 @@ static int wait_for(int fd, bool to_write, ns_t deadline, struct diag *d)
 {
 	int err = os_local_wait(fd, to_write, deadline);
 
+	if (err == TM_EAGAIN)
+		return diag_what(d, err, "interrupted before the daemon answered");
 	return err == TM_ETIMEOUT ? diag_what(d, err, "the daemon does not answer") : err;
 }
 

@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "os/interrupt.h"
 #include "os/os.h"
 
 enum { BACKLOG = 128, RETRY_MS = 20 };
@@ -351,5 +352,7 @@ int os_local_wait(int fd, bool to_write, ns_t deadline)
 			return TM_ETIMEOUT;
 		if (errno != EINTR)
 			return tm_err_from_errno(errno);
+		if (interrupt_came())
+			return TM_EAGAIN;
 	}
 }

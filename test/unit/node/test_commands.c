@@ -8,6 +8,7 @@
 #include "crypto/init.h"
 #include "node/node_private.h"
 #include "node/view.h"
+#include "os/os.h"
 
 #include <unistd.h>
 
@@ -21,6 +22,7 @@ struct rig {
 	bool ends; /* the agent, while it is asked */
 	const char *reply; /* of the coordinator */
 	int reload_err;
+	bool left; /* the client has */
 	struct candidates mine;
 };
 
@@ -30,6 +32,7 @@ static struct rig *rig;
 
 void __wrap_ctl_reply(struct ctl_call *call, json_t *reply_take);
 void __wrap_ctl_reply_text(struct ctl_call *call, char *text_take);
+bool __wrap_ctl_waits(const struct ctl_call *call);
 const char *__wrap_plane_aead_provider(const struct plane *p);
 void __wrap_plane_nudge(struct plane *p, const uint8_t key[static 32]);
 void __wrap_node_kick_plane(struct node *n);
@@ -58,6 +61,12 @@ void __wrap_ctl_reply_text(struct ctl_call *call, char *text_take)
 {
 	__wrap_ctl_reply(call, text_take ? json_loads(text_take, JSON_REJECT_DUPLICATES, NULL) : NULL);
 	free(text_take);
+}
+
+bool __wrap_ctl_waits(const struct ctl_call *call)
+{
+	assert_ptr_equal(call, rig);
+	return !rig->left;
 }
 
 const char *__wrap_plane_aead_provider(const struct plane *p UNUSED)
@@ -344,6 +353,26 @@ static void administration_is_done_on_the_coordinator_which_is_named(void **stat
 	assert_string_equal(text(r->asked, "cmd"), "token.create");
 }
 
+static void a_copy_for_which_nobody_waits_any_more_is_removed(void **state)
+{
+	struct rig *r = *state;
+	static char reply[160];
+	char copy[96];
+
+	snprintf(copy, sizeof(copy), "%s/copy", r->dir);
+	snprintf(reply, sizeof(reply), "{\"ok\":true,\"database\":\"%s\"}", copy);
+	r->n.coord = (struct coord *)r;
+	r->reply = reply;
+	for (unsigned left = 0; left < 2; left++) {
+		assert_int_equal(os_write_file(copy, "a", 1, 0600, NULL), TM_OK);
+		r->left = left;
+		assert_true(ok(say(r, node_command, cmd("backup"))));
+		assert_true(os_exists(copy) == !left);
+	}
+	r->n.coord = NULL;
+	remove(copy);
+}
+
 static void what_a_member_may_ask_goes_by_the_link_or_stays_here(void **state)
 {
 	struct rig *r = *state;
@@ -571,6 +600,7 @@ int main(void)
 		T(a_node_is_found_by_what_people_type),
 		T(a_name_that_is_too_long_is_not_found_either_wherever_it_would_be_cut),
 		T(administration_is_done_on_the_coordinator_which_is_named),
+		T(a_copy_for_which_nobody_waits_any_more_is_removed),
 		T(what_a_member_may_ask_goes_by_the_link_or_stays_here),
 		T(peers_are_shown_with_who_is_online_as_far_as_that_is_told),
 		T(a_removed_node_says_so_and_not_that_there_is_nobody),

@@ -356,7 +356,9 @@ static void a_client_that_left_before_its_reply_is_dropped_quietly(void **state)
 
 	listen_at(f, NULL);
 	int fd = kept_client(f, "{\"cmd\":\"a\"}\n");
+	assert_true(ctl_waits(f->kept[0]));
 	close(fd);
+	assert_false(ctl_waits(f->kept[0]));
 	ctl_reply(f->kept[0], json_pack("{s:b}", "ok", 1));
 	f->later = false;
 	char *s = ask(f, "{\"cmd\":\"b\"}\n");

@@ -2,10 +2,12 @@
 """The first day: init, join, ping by name, status; and that everything is gone afterwards."""
 import json
 import os
+import re
 import shutil
 import statistics
 import time
 
+import wires
 from lab import sh, wait_for
 
 
@@ -60,7 +62,7 @@ def test_join_prints_what_the_mesh_looks_like_and_status_agrees(net):
 def test_every_local_user_may_look_and_only_root_may_change(net):
     hub, laptop = net.mesh("hub", "laptop")
     program = shutil.copy(laptop.binary, os.path.join(net.dir, "program"))  # where others than root find it
-    laptop.host.sh("sysctl", "-qw", "net.ipv4.ping_group_range=0 2147483647")  # as most systems have it
+    laptop.host.sh("sysctl", "-qw", "net.ipv4.ping_group_range=0 2147483647")  # not so on Debian 12
 
     def as_nobody(*args):
         return laptop.host.sh("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program,
@@ -110,6 +112,28 @@ def test_the_first_ping_after_a_quick_restart_is_answered(net):
         a.down()
         a.up()
         assert a.json("ping", "hub", "-c", 1)["received"] == 1
+
+
+def test_a_ping_right_after_the_peers_daemon_was_restarted_is_answered(net):
+    """What it sends is what makes this side notice that the old session is gone."""
+    hub, a = net.mesh("hub", "a")
+    for stop in (hub.kill9, hub.down):
+        a.ping("hub")
+        stop()
+        hub.up()
+        said = a.run("ping", "hub", check=False)
+        assert said.returncode == 0 and "4 sent" in said.stdout, said.stdout
+        assert said.stdout.splitlines()[1].startswith("  reply "), said.stdout  # before any was given up
+        assert re.search(r"^  reply 4: .*direct", said.stdout, re.M), said.stdout
+
+
+def test_a_ping_that_nobody_answers_where_the_way_works_says_what_that_means(net):
+    hub, a = net.mesh("hub", "a")
+    a.ping("hub")
+    wires.rules(hub.host, "deaf", 'iifname "tm0" icmp type echo-request drop', "input")
+    said = a.ping("hub", check=False)
+    assert said.returncode == 1
+    assert said.stdout.splitlines()[-1].strip().startswith("the way to hub works: it may have been restarted (try again), or its firewall")
 
 
 def test_a_removed_node_is_cut_off_at_every_peer_at_once(net):

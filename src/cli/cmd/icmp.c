@@ -65,7 +65,7 @@ void icmp_build(const struct icmp *i, uint16_t seq, uint8_t out[static ICMP_ECHO
 		put_be16(out + 2, csum_finish(csum_add(out, ICMP_ECHO_LEN, 0)));
 }
 
-bool icmp_is_reply(const struct icmp *i, uint16_t seq, const uint8_t *p, size_t n)
+bool icmp_is_reply(const struct icmp *i, const uint8_t *p, size_t n, uint16_t *ret_seq)
 {
 	struct ip_view v;
 
@@ -76,8 +76,12 @@ bool icmp_is_reply(const struct icmp *i, uint16_t seq, const uint8_t *p, size_t 
 		n = (size_t)(v.total - v.l4);
 	}
 	/* Not the identifier: a ping socket has its own. The cookie says more. */
-	return n >= ICMP_ECHO_LEN && p[0] == (i->to.family == IP_V4 ? ECHO4_REPLY : ECHO6_REPLY) &&
-	       p[1] == 0 && get_be16(p + 6) == seq && ct_eq(p + 8, i->cookie, ICMP_COOKIE);
+	if (n < ICMP_ECHO_LEN || p[0] != (i->to.family == IP_V4 ? ECHO4_REPLY : ECHO6_REPLY) || p[1] != 0 ||
+		!ct_eq(p + 8, i->cookie, ICMP_COOKIE))
+		return false;
+
+	*ret_seq = get_be16(p + 6);
+	return true;
 }
 
 int icmp_send(const struct icmp *i, uint16_t seq, struct diag *d)
@@ -85,14 +89,16 @@ int icmp_send(const struct icmp *i, uint16_t seq, struct diag *d)
 	uint8_t msg[ICMP_ECHO_LEN];
 
 	icmp_build(i, seq, msg);
-	if (send(i->fd, msg, sizeof(msg), 0) < 0 && errno != EAGAIN && errno != ENOBUFS)
+	/* Once more: the first may fail for an error that an ICMP message brought back meanwhile. */
+	if (send(i->fd, msg, sizeof(msg), 0) < 0 && send(i->fd, msg, sizeof(msg), 0) < 0 && errno != EAGAIN &&
+		errno != ENOBUFS)
 		return diag_what(
 			d, tm_err_from_errno(errno), "the ping could not be sent: %s", strerror(errno));
 
 	return TM_OK;
 }
 
-int icmp_wait(const struct icmp *i, uint16_t seq, ns_t deadline)
+int icmp_wait(const struct icmp *i, ns_t deadline, uint16_t *ret_seq)
 {
 	uint8_t buf[2048];
 
@@ -108,7 +114,7 @@ int icmp_wait(const struct icmp *i, uint16_t seq, ns_t deadline)
 
 		/* An error that an ICMP message brought back is no answer: the deadline decides. */
 		n = recv(i->fd, buf, sizeof(buf), 0);
-		if (n > 0 && icmp_is_reply(i, seq, buf, (size_t)n))
+		if (n > 0 && icmp_is_reply(i, buf, (size_t)n, ret_seq))
 			return TM_OK;
 	}
 }

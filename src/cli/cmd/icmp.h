@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* ICMP and ICMPv6 echo (RFC 792, RFC 4443 4): one request under way at a time. */
+/* ICMP and ICMPv6 echo (RFC 792, RFC 4443 4). */
 #ifndef TM_CLI_CMD_ICMP_H
 #define TM_CLI_CMD_ICMP_H
 
@@ -24,11 +24,11 @@ NODISCARD int icmp_open(
 void icmp_close(struct icmp *i);
 
 NODISCARD int icmp_send(const struct icmp *i, uint16_t seq, struct diag *d);
-/* Waits for the reply to seq. TM_ETIMEOUT at the deadline, TM_EAGAIN when a signal came. */
-NODISCARD int icmp_wait(const struct icmp *i, uint16_t seq, ns_t deadline);
+/* Waits for the reply to any request. TM_ETIMEOUT at the deadline, TM_EAGAIN when a signal came. */
+NODISCARD int icmp_wait(const struct icmp *i, ns_t deadline, uint16_t *ret_seq);
 
-/* Pure: the message to send, and whether a received packet is its answer. */
+/* Pure: the message to send, and whether a received packet answers one of ours, and which. */
 void icmp_build(const struct icmp *i, uint16_t seq, uint8_t out[static ICMP_ECHO_LEN]);
-bool icmp_is_reply(const struct icmp *i, uint16_t seq, const uint8_t *p, size_t n);
+bool icmp_is_reply(const struct icmp *i, const uint8_t *p, size_t n, uint16_t *ret_seq);
 
 #endif

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* `ping`: echo requests to a member of the mesh, with the path that they take. */
-#include <errno.h>
-#include <poll.h>
 #include <string.h>
 
 #include "base/time.h"
+#include "cli/cmd/echoes.h"
 #include "cli/cmd/icmp.h"
 #include "cli/core/call.h"
 #include "cli/core/commands.h"
@@ -12,11 +11,6 @@
 #include "cli/core/reach.h"
 #include "crypto/init.h"
 #include "os/interrupt.h"
-
-/* The first one may have to wait for a handshake, whose lost messages are repeated after REKEY_TIMEOUT, 5 s
- * (WireGuard 6.1). */
-#define FIRST_WAIT (6 * SEC)
-#define REPLY_WAIT (2 * SEC)
 
 struct ping_opts {
 	bool v4, v6;
@@ -39,8 +33,7 @@ struct ping {
 	const struct ping_opts *opts;
 	char name[128], address[IP_STR_LEN], id[32];
 	struct icmp icmp;
-	uint32_t sent, received;
-	ns_t min, max, sum;
+	struct echoes echoes;
 	json_t *replies; /* with --json */
 };
 
@@ -87,30 +80,26 @@ static void current_path(struct ping *p, char buf[static PEER_TEXT_LEN])
 		peer_path(peer, buf);
 }
 
-static void got_reply(struct ping *p, ns_t rtt)
+static void got_reply(struct ping *p, const struct echo *echo)
 {
 	char path[PEER_TEXT_LEN], ms[FORMAT_LEN];
+	double rtt = (double)echo->took / (double)MS;
 
-	p->min = p->received ? ns_min(p->min, rtt) : rtt;
-	p->max = MAX(p->max, rtt);
-	p->sum += rtt;
-	p->received++;
 	if (p->c->g.json) {
 		_cleanup_(json_decrefp) json_t *peer = ask_peer(p);
 
-		json_array_append_new(p->replies,
-			json_pack("{s:I, s:o, s:O?, s:O?}", "seq", (json_int_t)p->sent, "rtt_ms",
-				json_rounded((double)rtt / (double)MS), "path", json_object_get(peer, "path"),
-				"endpoint", json_object_get(peer, "endpoint")));
+		json_array_append_new(
+			p->replies, json_pack("{s:I, s:o, s:O?, s:O?}", "seq", (json_int_t)echo->n, "rtt_ms",
+					    json_rounded(rtt), "path", json_object_get(peer, "path"),
+					    "endpoint", json_object_get(peer, "endpoint")));
 		return;
 	}
 	current_path(p, path);
-	fprintf(p->c->out, "  reply %u: %s%s%s\n", p->sent, format_ms((double)rtt / (double)MS, ms),
-		*path ? ", " : "", path);
+	fprintf(p->c->out, "  reply %u: %s%s%s\n", echo->n, format_ms(rtt, ms), *path ? ", " : "", path);
 	fflush(p->c->out);
 }
 
-static void no_reply(struct ping *p, ns_t waited)
+static void no_reply(struct ping *p, const struct echo *echo)
 {
 	char path[PEER_TEXT_LEN], ms[FORMAT_LEN];
 
@@ -118,59 +107,57 @@ static void no_reply(struct ping *p, ns_t waited)
 		return;
 
 	current_path(p, path);
-	fprintf(p->c->out, "  no reply %u within %s%s%s%s\n", p->sent,
-		format_ms((double)waited / (double)MS, ms), *path ? " (path: " : "", path, *path ? ")" : "");
+	fprintf(p->c->out, "  no reply %u within %s%s%s%s\n", echo->n,
+		format_ms((double)echo->took / (double)MS, ms), *path ? " (path: " : "", path,
+		*path ? ")" : "");
 	fflush(p->c->out);
 }
 
-static int ping_once(struct ping *p, struct diag *d)
+static int await_reply(struct ping *p, ns_t until, struct diag *d)
 {
-	ns_t wait = p->sent ? REPLY_WAIT : FIRST_WAIT;
-	ns_t start = time_monotonic();
-	uint16_t seq = (uint16_t)++p->sent;
-	int err = icmp_send(&p->icmp, seq, d);
+	struct echo echo;
+	uint16_t seq;
+	int err = icmp_wait(&p->icmp, until, &seq);
 
+	if (err == TM_ETIMEOUT || err == TM_EAGAIN)
+		return TM_OK;
 	if (err)
-		return err;
-
-	err = icmp_wait(&p->icmp, seq, start + wait);
-	if (!err)
-		got_reply(p, time_monotonic() - start);
-	else if (err == TM_ETIMEOUT)
-		no_reply(p, wait);
-	else if (err != TM_EAGAIN)
 		return diag_what(d, err, "waiting for the reply failed: %s", tm_strerror(err));
 
-	if (err == TM_EAGAIN && p->received)
-		p->sent--; /* interrupted: neither answered nor lost. But it was sent, when it is all there is
-			      to tell */
+	if (echoes_answered(&p->echoes, time_monotonic(), seq, &echo))
+		got_reply(p, &echo);
 	return TM_OK;
-}
-
-static void pause_until(ns_t t)
-{
-	while (!interrupt_came() && time_monotonic() < t)
-		(void)poll(NULL, 0, time_poll_ms(time_monotonic(), t));
 }
 
 static int ping_all(struct ping *p, struct diag *d)
 {
-	while (!interrupt_came()) {
-		ns_t next = time_monotonic() + p->opts->interval;
-		int err = ping_once(p, d);
+	int err = TM_OK;
 
-		if (err)
-			return err;
-		if (p->opts->count && p->sent >= p->opts->count)
+	while (!err && !interrupt_came()) {
+		struct echo echo;
+		ns_t until;
+
+		switch (echoes_next(&p->echoes, time_monotonic(), &echo, &until)) {
+		case ECHOES_SEND:
+			err = icmp_send(&p->icmp, (uint16_t)echo.n, d);
 			break;
-		pause_until(next);
+		case ECHOES_LOST:
+			no_reply(p, &echo);
+			break;
+		case ECHOES_WAIT:
+			err = await_reply(p, until, d);
+			break;
+		case ECHOES_DONE:
+			return TM_OK;
+		}
 	}
-	return TM_OK;
+	echoes_stop(&p->echoes);
+	return err;
 }
 
 static json_t *ms_json(const struct ping *p, double ms)
 {
-	return p->received ? json_rounded(ms) : json_null();
+	return p->echoes.received ? json_rounded(ms) : json_null();
 }
 
 /* Nothing came back: what the daemon tried to reach it, NULL when it cannot say. */
@@ -179,28 +166,29 @@ static json_t *ask_reach(const struct ping *p)
 	struct diag ignored = {0};
 	json_t *reply = NULL;
 
-	if (p->received || cli_ask(p->c, "peer", json_pack("{s:s}", "node", p->id), ASK_TIMEOUT_MS, &reply,
-				   &ignored) < 0)
+	if (p->echoes.received || cli_ask(p->c, "peer", json_pack("{s:s}", "node", p->id), ASK_TIMEOUT_MS,
+					  &reply, &ignored) < 0)
 		return NULL;
 	return reply;
 }
 
 static json_t *summary_json(const struct ping *p, double loss, const json_t *reach)
 {
-	double avg = p->received ? (double)p->sum / (double)MS / p->received : 0;
+	const struct echoes *e = &p->echoes;
+	double avg = e->received ? (double)e->sum / (double)MS / e->received : 0;
 	json_t *j = json_pack("{s:b, s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:O, s:O?}", "ok",
-		p->received > 0, "name", p->name, "id", p->id, "ip", p->address, "sent", (json_int_t)p->sent,
-		"received", (json_int_t)p->received, "loss_percent",
-		p->sent ? json_rounded(loss) : json_null(), "rtt_min_ms",
-		ms_json(p, (double)p->min / (double)MS), "rtt_avg_ms", ms_json(p, avg), "rtt_max_ms",
-		ms_json(p, (double)p->max / (double)MS), "replies", p->replies, "tried",
+		e->received > 0, "name", p->name, "id", p->id, "ip", p->address, "sent", (json_int_t)e->sent,
+		"received", (json_int_t)e->received, "loss_percent",
+		e->sent ? json_rounded(loss) : json_null(), "rtt_min_ms",
+		ms_json(p, (double)e->min / (double)MS), "rtt_avg_ms", ms_json(p, avg), "rtt_max_ms",
+		ms_json(p, (double)e->max / (double)MS), "replies", p->replies, "tried",
 		json_object_get(reach, "tried"));
 
-	if (!p->received && j) {
+	if (!e->received && j) {
 		char why[REACH_TEXT_LEN] = "";
 
 		if (reach)
-			reach_explain(reach, why);
+			reach_explain_silence(reach, why);
 		json_object_update_new(j, json_pack("{s:s, s:s+, s:s?}", "code", "no_reply", "error", p->name,
 						  " does not answer", "hint", *why ? why : NULL));
 	}
@@ -209,18 +197,19 @@ static json_t *summary_json(const struct ping *p, double loss, const json_t *rea
 
 static int summary(struct ping *p)
 {
-	double loss = p->sent ? 100.0 * (p->sent - p->received) / p->sent : 0;
-	double min = (double)p->min / (double)MS, max = (double)p->max / (double)MS;
-	double avg = p->received ? (double)p->sum / (double)MS / p->received : 0;
-	int status = p->received ? CLI_DONE : CLI_FAILED;
+	const struct echoes *e = &p->echoes;
+	double loss = e->sent ? 100.0 * (e->sent - e->received) / e->sent : 0;
+	double min = (double)e->min / (double)MS, max = (double)e->max / (double)MS;
+	double avg = e->received ? (double)e->sum / (double)MS / e->received : 0;
+	int status = e->received ? CLI_DONE : CLI_FAILED;
 	_cleanup_(json_decrefp) json_t *reach = ask_reach(p);
 	char why[REACH_TEXT_LEN];
 
 	if (p->c->g.json)
 		return cli_json_take(p->c, summary_json(p, loss, reach)) == CLI_DONE ? status : CLI_FAILED;
 
-	fprintf(p->c->out, "  %u sent, %u received, %.0f %% lost", p->sent, p->received, loss);
-	if (p->received)
+	fprintf(p->c->out, "  %u sent, %u received, %.0f %% lost", e->sent, e->received, loss);
+	if (e->received)
 		fprintf(p->c->out, "; min/avg/max %.2f/%.2f/%.2f ms", min, avg, max);
 	fputc('\n', p->c->out);
 	if (!reach)
@@ -229,7 +218,7 @@ static int summary(struct ping *p)
 	int err = reach_print_tried(reach, p->c->out, &p->c->screen);
 	if (err)
 		return cli_fail(p->c, &(struct diag){0}, err);
-	if (*reach_explain(reach, why))
+	if (*reach_explain_silence(reach, why))
 		fprintf(p->c->out, "  %s\n", why);
 	return status;
 }
@@ -247,6 +236,8 @@ static int ping_run(struct cli *c, const void *opts, const struct opt_words *wor
 		return cli_usage(c, NULL, "-4 and -6 exclude each other");
 
 	p.replies = replies;
+	p.echoes.count = p.opts->count;
+	p.echoes.interval = p.opts->interval;
 	random_bytes(cookie, sizeof(cookie));
 	err = resolve(&p, words->v[0], &to, &d);
 	if (!err)

@@ -142,3 +142,19 @@ const char *reach_explain(const json_t *reply, char buf[static REACH_TEXT_LEN])
 	}
 	return buf;
 }
+
+const char *reach_explain_silence(const json_t *reply, char buf[static REACH_TEXT_LEN])
+{
+	const json_t *peer = json_object_get(reply, "peer");
+
+	/* Nobody checks the way to a client: that it worked once says nothing. */
+	if (*reach_explain(reply, buf) || strcmp(json_text(peer, "kind"), "client") == 0)
+		return buf;
+
+	snprintf(buf, REACH_TEXT_LEN,
+		"the way to %s works: it may have been restarted (try again), or its firewall drops what "
+		"comes from "
+		"the mesh",
+		json_text(peer, "name"));
+	return buf;
+}

@@ -15,5 +15,7 @@ enum { REACH_TEXT_LEN = 512 };
 NODISCARD int reach_print_tried(const json_t *reply, FILE *f, const struct screen *screen);
 /* One sentence on why there is no way, and what to do; "" where there is one. Pure. Returns buf. */
 const char *reach_explain(const json_t *reply, char buf[static REACH_TEXT_LEN]);
+/* The same when no echo came back, which says something where there is a way, too. */
+const char *reach_explain_silence(const json_t *reply, char buf[static REACH_TEXT_LEN]);
 
 #endif

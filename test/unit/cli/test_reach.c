@@ -63,6 +63,31 @@ static void each_reason_has_its_sentence(void **state UNUSED)
 	}
 }
 
+static void silence_where_there_is_a_way_has_a_sentence_of_its_own(void **state UNUSED)
+{
+	static const struct {
+		const char *reply, *says;
+	} rows[] = {
+		{"{" PEER("direct", "true") "," UP "}",
+			"the way to nas works: it may have been restarted (try again), "
+			"or its firewall drops what comes from the mesh"},
+		{"{" PEER("direct", "false") "," UP "}",
+			"nas is asked at 192.0.2.7:1, and no handshake is complete yet"},
+		{"{" PEER("offline", "false") "," UP "}", "nas has no link to the coordinator: is it up?"},
+		{"{\"peer\":{\"name\":\"phone\",\"kind\":\"client\",\"path\":\"direct\",\"session\":true}}",
+			""},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		json_t *reply = json_loads(rows[i].reply, 0, NULL);
+		char text[REACH_TEXT_LEN];
+
+		assert_non_null(reply);
+		assert_string_equal(reach_explain_silence(reply, text), rows[i].says);
+		json_decref(reply);
+	}
+}
+
 static void every_address_has_a_row(void **state UNUSED)
 {
 	static const char reply[] = "{\"tried\":[" PAIR("192.0.2.7:51820", "no_answer") "," PAIR(
@@ -85,6 +110,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_reason_has_its_sentence),
+		cmocka_unit_test(silence_where_there_is_a_way_has_a_sentence_of_its_own),
 		cmocka_unit_test(every_address_has_a_row),
 	};
 

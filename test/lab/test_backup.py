@@ -145,3 +145,27 @@ def test_a_plain_node_is_restored_as_itself(net):
     assert a.status()["self"]["ip4"] == address
     a.ping("hub")
     assert len(hub.json("node", "list")["nodes"]) == 2
+
+
+def test_what_a_restore_put_aside_is_taken_back_as_the_guide_says(net):
+    hub, a = net.mesh("hub", "a")
+    before = a.status()["self"]
+    of_hub = backup(hub)
+    hub.down()
+    a.down()
+    a.run("restore", "--replace", of_hub)
+    a.up()
+    assert a.status()["self"]["name"] == "hub"
+    a.down()
+    aside = a.state + "/replaced"
+    for name in os.listdir(a.state):
+        if name.startswith(("identity", "node.json", "netmap.db", "mesh.db")):
+            os.unlink(f"{a.state}/{name}")
+    for name in os.listdir(aside):
+        shutil.move(f"{aside}/{name}", a.state)
+    os.rmdir(aside)
+    hub.up()
+    a.up()
+    assert a.status()["self"] == before
+    wait_for("a to be linked", lambda: linked(a))
+    a.ping("hub")

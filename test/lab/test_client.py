@@ -204,3 +204,5 @@ def test_a_node_becomes_a_gateway_by_its_tag_and_is_none_without(net):
     hub.run("node", "tag", "nas", "--remove", "gateway")
     assert nas.run("client", "add", "tablet", check=False).returncode == 1
     assert phone.reaches(hub.status()["self"]["ip4"])
+    assert "they came through it: phone" in hub.run("node", "remove", "nas").stdout
+    assert hub.json("client", "list")["clients"] == []

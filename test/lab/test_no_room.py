@@ -36,6 +36,22 @@ def test_a_node_starts_on_a_full_disk(net):
     assert os.path.getsize(node.host.path(node.state + "/clock")) > 0, "saved as soon as there is room"
 
 
+def test_a_coordinator_starts_on_a_full_disk_and_refuses_changes_until_there_is_room(net):
+    hub, node = net.node("hub"), net.node("node")
+    disk = small_disk(net, hub, 4096)
+    hub.init()
+    node.join(hub.token())
+    hub.down()
+    free = fill(hub, disk)
+    hub.up()
+    wait_for("the node to be linked", lambda: node.status()["link"]["up"])
+    hub.ping("node")
+    refused = hub.run("node", "rename", "node", "other", check=False)
+    assert refused.returncode == 1 and "nothing was changed" in refused.stderr
+    free()
+    hub.run("node", "rename", "node", "other")
+
+
 def test_a_node_starts_in_a_read_only_directory_and_finds_its_peers_without_the_coordinator(net):
     hub, node, other = net.mesh("hub", "node", "other")
     remembers(node, "hub", "node", "other")

@@ -67,15 +67,22 @@ static int tell_coordinator(struct cli *c, const struct enrolment *e, struct dia
 	return err;
 }
 
-static void remove_state(const struct cli *c, bool keep_identity)
+/* Goes on at a file that cannot be deleted; the first one is told. */
+static int remove_state(const struct cli *c, bool keep_identity, struct diag *d)
 {
 	char path[4096 + 64];
+	int err = TM_OK;
 
 	for (size_t i = 0; state_files[i]; i++) {
 		if (keep_identity && strcmp(state_files[i], "identity") == 0)
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", c->paths.state_dir, state_files[i]);
-		unlink(path);
+		if (unlink(path) == 0 || errno == ENOENT || err)
+			continue;
+		err = tm_err_from_errno(errno);
+		diag_what(d, err, "this machine has left the mesh, but %s cannot be deleted: %s", path,
+			strerror(errno));
+		diag_hint(d, "delete it by hand, it may hold this machine's key or the mesh's secret");
 	}
 	rmdir(c->paths.state_dir); /* only when nothing else is in it */
 	if (c->paths.standard) { /* then the socket has a directory of its own */
@@ -83,6 +90,7 @@ static void remove_state(const struct cli *c, bool keep_identity)
 		*strrchr(path, '/') = '\0';
 		rmdir(path);
 	}
+	return err;
 }
 
 /* It is another node, which this one's end is no reason to destroy. */
@@ -108,14 +116,14 @@ static int leave_now(struct cli *c, const struct leave_opts *o, const struct enr
 	if (daemon_by_systemd(c))
 		(void)!os_systemctl("disable", c->paths.unit, ASK_TIMEOUT_MS, NULL);
 	daemon_cleanup(c);
-	remove_state(c, o->keep_identity);
+	err = remove_state(c, o->keep_identity, d);
 	note_replaced(c);
 	told.hint[0] = '\0'; /* there is nothing left here to try it with */
 	if (not_told)
 		cli_note(c,
 			"the coordinator could not be told (%s): there `tunnelmesh node remove %s` does it",
 			diag_format(&told, not_told, text, sizeof(text)), e->self.name);
-	return TM_OK;
+	return err;
 }
 
 static int leave_run(struct cli *c, const void *opts, const struct opt_words *words UNUSED)

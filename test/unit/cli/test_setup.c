@@ -852,6 +852,25 @@ static void leave_keeps_what_restore_put_aside_and_says_so(void **state)
 	run_free(&r);
 }
 
+static void leave_says_what_it_could_not_delete(void **state)
+{
+	struct fixture *f = *state;
+	struct run r = {0};
+	char path[128];
+
+	join(&r, f, "--no-up");
+	run_free(&r);
+	snprintf(path, sizeof(path), "%s/a/state/clock", f->dir);
+	assert_int_equal(os_make_dir(path, 0700, NULL), TM_OK); /* which is no file */
+	run_cli(&r, f->dir, "leave -y --state-dir DIR/a/state");
+	assert_int_equal(r.status, 1);
+	assert_string_equal(r.out, "");
+	assert_contains(r.err, "this machine has left the mesh, but ");
+	assert_contains(r.err, "/a/state/clock cannot be deleted: ");
+	assert_false(there(f, "a/state/node.json") || there(f, "a/state/identity"));
+	run_free(&r);
+}
+
 static void leave_without_daemon_and_coordinator_says_what_remains_to_do(void **state)
 {
 	struct fixture *f = *state;
@@ -964,6 +983,7 @@ int main(void)
 		T(up_needs_an_enrolment_and_starts_the_daemon),
 		T(leave_tells_the_coordinator_stops_and_forgets),
 		T(leave_keeps_what_restore_put_aside_and_says_so),
+		T(leave_says_what_it_could_not_delete),
 		T(leave_without_daemon_and_coordinator_says_what_remains_to_do),
 		T(leave_asks_on_a_terminal),
 		T(leave_wants_a_yes_where_nobody_can_be_asked),

@@ -154,9 +154,9 @@ const struct command cmd_node_remove = {
 	.name = "node remove",
 	.args = "NODE",
 	.summary = "remove a node from the mesh and cut its tunnels at once",
-	.details =
-		"NODE is a name, an id or a mesh address. It needs a new token to come back. The WireGuard "
-		"devices that it serves (`client add`) are removed with it.",
+	.details = "NODE is a name, an id or a mesh address. Any token with uses left lets it in again: "
+		   "`token revoke` ends one. The WireGuard devices that it serves (`client add`) are removed "
+		   "with it.",
 	.min_words = 1,
 	.max_words = 1,
 	.run = remove_run,

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* down and up of a daemon that runs already, and what --cleanup removes after one that was killed. */
+#include "unit/unit.h"
+
+#include <unistd.h>
+
+#include "os/os.h"
+#include "unit/cli/fixture.h"
+#include "unit/cli/run.h"
+
+static void down_waits_for_the_daemons_lock(void **state)
+{
+	struct fixture *f = *state;
+	struct run r = {0};
+	int fd = -1;
+
+	fake_daemon_start(&f->daemon, f->socket, f->lock, NULL);
+	run_cli(&r, f->dir, "down --state-dir DIR");
+	assert_int_equal(r.status, 0);
+	assert_string_equal(r.out, "  tunnelmesh stopped\n");
+	assert_int_equal(os_lock_file(f->lock, &fd, NULL), TM_OK);
+	close(fd);
+	run_free(&r);
+
+	run_cli(&r, f->dir, "down --state-dir DIR");
+	assert_int_equal(r.status, 0);
+	assert_string_equal(r.out, "  tunnelmesh is not running\n");
+	run_free(&r);
+}
+
+static void cleanup_removes_a_dead_socket_but_not_a_live_one(void **state)
+{
+	struct fixture *f = *state;
+	struct run r = {0};
+
+	fake_daemon_start(&f->daemon, f->socket, f->lock, NULL);
+	run_cli(&r, f->dir, "down --cleanup --state-dir DIR");
+	assert_int_equal(r.status, 0);
+	assert_contains(r.out, "nothing to remove: tunnelmesh is running");
+	run_free(&r);
+	assert_int_equal(access(f->socket, F_OK), 0);
+
+	/* Another name keeps the socket file when the fake unlinks its own, as kill -9 would. */
+	char kept[112];
+	snprintf(kept, sizeof(kept), "%s.kept", f->socket);
+	assert_int_equal(link(f->socket, kept), 0);
+	fake_daemon_stop(&f->daemon);
+	assert_int_equal(rename(kept, f->socket), 0);
+
+	run_cli(&r, f->dir, "down --cleanup --state-dir DIR");
+	assert_int_equal(r.status, 0);
+	assert_string_equal(r.out, "  removed the control socket that a killed tunnelmesh left\n");
+	assert_string_equal(r.err, "");
+	assert_int_equal(access(f->socket, F_OK), -1);
+	run_free(&r);
+
+	run_cli(&r, f->dir, "down --cleanup --state-dir DIR");
+	assert_string_equal(r.out, "  nothing to remove\n");
+	run_free(&r);
+}
+
+/* As kill -9 leaves it: bound, and nobody listens any more. */
+static void make_dead_socket(const char *path)
+{
+	struct fake_daemon dead = {0};
+	char kept[112];
+
+	fake_daemon_start(&dead, path, NULL, NULL);
+	snprintf(kept, sizeof(kept), "%s.kept", path);
+	assert_int_equal(link(path, kept), 0);
+	fake_daemon_stop(&dead);
+	assert_int_equal(rename(kept, path), 0);
+}
+
+static void the_open_socket_is_cleaned_up_with_and_without_the_other(void **state)
+{
+	struct fixture *f = *state;
+	char open_path[112];
+
+	snprintf(open_path, sizeof(open_path), "%s.read", f->socket);
+	for (int with = 0; with < 2; with++) {
+		struct run r = {0};
+
+		make_dead_socket(open_path);
+		if (with)
+			make_dead_socket(f->socket);
+		run_cli(&r, f->dir, with ? "down --state-dir DIR" : "down --cleanup --state-dir DIR");
+		assert_int_equal(r.status, 0);
+		assert_int_equal(access(open_path, F_OK), -1);
+		assert_int_equal(access(f->socket, F_OK), -1);
+		run_free(&r);
+	}
+}
+
+static void up_of_a_running_daemon_is_done_already(void **state)
+{
+	struct fixture *f = *state;
+	struct run r = {0};
+
+	fake_daemon_start(&f->daemon, f->socket, NULL, NULL);
+	run_cli(&r, f->dir, "up --state-dir DIR");
+	assert_int_equal(r.status, 0);
+	assert_contains(r.out, "  tunnelmesh is already running (process ");
+	run_free(&r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+		T(down_waits_for_the_daemons_lock),
+		T(cleanup_removes_a_dead_socket_but_not_a_live_one),
+		T(the_open_socket_is_cleaned_up_with_and_without_the_other),
+		T(up_of_a_running_daemon_is_done_already),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

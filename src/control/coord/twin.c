@@ -71,8 +71,7 @@ static void refuse(struct conn *n, const struct ip *other)
 
 	snprintf(why, sizeof(why),
 		"another machine, seen at %s, runs with this node's identity: `tunnelmesh leave` and `join` "
-		"here give "
-		"this one its own",
+		"here give this one its own",
 		ip_format(other, ip));
 	conn_twin(n, why);
 }

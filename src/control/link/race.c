@@ -151,8 +151,14 @@ static void attempt_begin(struct race *r, struct attempt *t)
 		r->open++;
 }
 
+/* May a name still lead to an address? */
+static bool names_pending(const struct race *r, ns_t now)
+{
+	return r->lookups && now < r->names_until;
+}
+
 /* The next one, which is of `last` only when there is nothing else. */
-static struct attempt *next_attempt(struct race *r)
+static struct attempt *next_attempt(struct race *r, ns_t now)
 {
 	struct attempt *last = NULL;
 
@@ -164,14 +170,14 @@ static struct attempt *next_attempt(struct race *r)
 		if (!t->begun && !last)
 			last = t;
 	}
-	return last;
+	return names_pending(r, now) ? NULL : last;
 }
 
 static void on_timer(void *ctx)
 {
 	struct race *r = ctx;
 	ns_t now = time_monotonic();
-	struct attempt *t = next_attempt(r);
+	struct attempt *t = next_attempt(r, now);
 
 	if (now >= r->end) {
 		lose(r);
@@ -179,7 +185,7 @@ static void on_timer(void *ctx)
 	}
 	if (t && now >= r->next) {
 		attempt_begin(r, t);
-		t = next_attempt(r);
+		t = next_attempt(r, now);
 		r->next = now + (r->open ? r->tuning->stagger_ms * MS : 0);
 	}
 	if (!t && !r->open && (!r->lookups || (now >= r->names_until && r->err))) {
@@ -190,7 +196,7 @@ static void on_timer(void *ctx)
 	ns_t at = r->end;
 	if (t)
 		at = ns_min(at, r->next);
-	else if (!r->open && r->err)
+	else if (names_pending(r, now))
 		at = ns_min(at, r->names_until);
 	loop_timer_at(r->timer, at);
 }
@@ -199,9 +205,13 @@ static void on_timer(void *ctx)
 
 static void attempt_add(struct race *r, const struct attempt *t)
 {
-	for (size_t i = 0; i < r->n; i++)
-		if (endpoint_eq(&r->tries[i].at, &t->at))
-			return;
+	for (size_t i = 0; i < r->n; i++) {
+		if (!endpoint_eq(&r->tries[i].at, &t->at))
+			continue;
+		if (r->tries[i].last && !r->tries[i].begun)
+			r->tries[i] = *t; /* somebody calls it by a name after all */
+		return;
+	}
 	if (endpoint_is_set(&t->at) && r->n < RACE_TRIES_MAX)
 		r->tries[r->n++] = *t;
 }

@@ -263,6 +263,35 @@ static void the_last_resort_is_taken_when_all_else_fails(void **state UNUSED)
 	course_close(&c);
 }
 
+static void a_name_that_is_still_looked_up_comes_before_the_last_resort(void **state UNUSED)
+{
+	char name[64];
+	struct course c;
+
+	course_open(&c);
+	c.tuning.names_ms = 10000;
+	snprintf(name, sizeof(name), "some.example%s", strrchr(c.w.address, ':'));
+	course_address(&c, name);
+	assert_int_equal(endpoint_parse(c.w.address, &c.cfg.last[0]), TM_OK);
+	course_run(&c);
+	assert_int_equal(c.won, 1);
+	assert_string_equal(c.address, name);
+	course_close(&c);
+}
+
+static void the_last_resort_does_not_wait_for_a_name_for_ever(void **state UNUSED)
+{
+	struct course c;
+
+	course_open(&c);
+	course_address(&c, "slow.example:8443");
+	assert_int_equal(endpoint_parse(c.w.address, &c.cfg.last[0]), TM_OK);
+	course_run(&c);
+	assert_int_equal(c.won, 1);
+	assert_string_equal(c.address, "");
+	course_close(&c);
+}
+
 static void every_address_that_failed_is_told(void **state UNUSED)
 {
 	struct course c;
@@ -366,6 +395,8 @@ int main(void)
 		cmocka_unit_test(an_address_that_is_quick_to_connect_is_given_time),
 		cmocka_unit_test(where_it_was_last_is_tried_while_the_name_is_looked_up),
 		cmocka_unit_test(the_last_resort_is_taken_when_all_else_fails),
+		cmocka_unit_test(a_name_that_is_still_looked_up_comes_before_the_last_resort),
+		cmocka_unit_test(the_last_resort_does_not_wait_for_a_name_for_ever),
 		cmocka_unit_test(every_address_that_failed_is_told),
 		cmocka_unit_test(a_failure_without_a_word_is_told_as_what_it_is),
 		cmocka_unit_test(a_name_that_nobody_answers_for_is_told_with_the_rest),

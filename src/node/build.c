@@ -290,6 +290,15 @@ static int start_netmon(struct node *n)
 	return err;
 }
 
+/* Without it what a sleep has cut off is found out by its silence, as anything else. */
+static void start_resume(struct node *n)
+{
+	int err = os_resume_new(n->base, node_on_resumed, n, &n->resume);
+
+	if (err)
+		log_warn("node: sleeps of this machine cannot be seen", KV_ERR(err));
+}
+
 /* A node works without it; and its path is longer than that of the socket which it cannot do without. */
 static void start_open_ctl(struct node *n)
 {
@@ -333,7 +342,10 @@ int node_start(struct node *n)
 	err = start_inbound(n);
 	if (!err)
 		err = start_netmon(n);
-	return err ? err : start_ctl(n);
+	if (err)
+		return err;
+	start_resume(n);
+	return start_ctl(n);
 }
 
 /* --- the end --- */
@@ -348,6 +360,7 @@ void node_close(struct node *n)
 {
 	ctl_free(n->open_ctl);
 	ctl_free(n->ctl);
+	os_resume_free(TAKE(n->resume));
 	os_netmon_free(TAKE(n->netmon));
 	inbound_free(TAKE(n->inbound));
 	interface_close(n);

@@ -91,6 +91,15 @@ void node_tell_addresses(struct node *n)
 	coord_set_addresses(n->coord, list, count);
 }
 
+/* Nothing of what was known of our place in the network need hold any more. */
+static void look_again(struct node *n)
+{
+	if (n->coord)
+		node_tell_addresses(n);
+	drive_network(n);
+	agent_reconnect_now(n->agent);
+}
+
 void node_on_network_changed(void *ctx, bool moved)
 {
 	struct node *n = ctx;
@@ -103,10 +112,19 @@ void node_on_network_changed(void *ctx, bool moved)
 
 	LOG_LIMITED(
 		LOG_INFO, &n->log.network, LOG_WHO_ALL, "node: the network changed, looking for paths again");
-	if (n->coord)
-		node_tell_addresses(n);
-	drive_network(n);
-	agent_reconnect_now(n->agent);
+	look_again(n);
+}
+
+void node_on_resumed(void *ctx, ns_t slept)
+{
+	struct node *n = ctx;
+
+	LOG_LIMITED(LOG_INFO, &n->log.network, LOG_WHO_ALL,
+		"node: this machine has slept, looking for paths again", KV_INT("seconds", slept / SEC));
+	inbound_ask_soon(n->inbound);
+	look_again(n);
+	/* Sessions have aged while the loop's timers stood still. */
+	node_kick_plane(n);
 }
 
 /* --- signals and timers --- */

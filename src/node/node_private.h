@@ -56,6 +56,7 @@ struct node {
 	struct agent *agent;
 	struct responder *responder; /* NULL when switched off */
 	struct os_netmon *netmon;
+	struct os_resume *resume; /* NULL where sleeps cannot be seen */
 	struct inbound *inbound;
 	struct ctl *ctl, *open_ctl; /* open_ctl: for questions of all users; NULL where it cannot be had */
 	struct event *plane_event, *signals[3];
@@ -95,6 +96,7 @@ void node_stop_now(void *node);
 void node_on_stop_signal(evutil_socket_t sig, short what, void *node);
 void node_on_reload_signal(evutil_socket_t sig, short what, void *node);
 void node_on_network_changed(void *node, bool moved);
+void node_on_resumed(void *node, ns_t slept);
 /* This coordinator's tokens say by which addresses it is reached: they changed. */
 void node_tell_addresses(struct node *n);
 NODISCARD int node_load_config(

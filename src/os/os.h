@@ -76,7 +76,7 @@ struct os_netmon;
 struct os_netmon_events {
 	void *ctx;
 	/*
-	 * 300 ms after the first change of links, addresses, routes or rules, but for those of our own
+	 * 200 ms after the first change of links, addresses, routes or rules, but for those of our own
 	 * interface. moved: others may reach us elsewhere now, or we them: the set of usable addresses of
 	 * links that run is another one, or a default route is. Else it is for those who depend on a single
 	 * route or link.
@@ -88,6 +88,14 @@ struct os_netmon_events {
 NODISCARD int os_netmon_new(struct event_base *base, const char *own, const struct os_netmon_events *ev,
 	struct os_netmon **ret_mon);
 void os_netmon_free(struct os_netmon *m);
+
+/* --- after a sleep: os/linux/resume.c --- */
+struct os_resume;
+/* The machine has slept that long, a second at least, and is awake again. */
+typedef void os_resume_fn(void *ctx, ns_t slept);
+NODISCARD int os_resume_new(
+	struct event_base *base, os_resume_fn *fn, void *ctx, struct os_resume **ret_resume);
+void os_resume_free(struct os_resume *r); /* NULL is fine */
 
 /* --- sockets: os/linux/socket.c --- */
 /* From now on the socket hears and speaks through this interface only. errno says more than the result. */

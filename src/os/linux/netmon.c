@@ -21,7 +21,9 @@
 #include "loop/timer.h"
 #include "os/linux/rtmsg.h"
 
-#define DEBOUNCE (300 * MS)
+/* Of one event, what belongs together comes within some milliseconds; a quarter of a second later checks are
+ * on their way. */
+#define DEBOUNCE (200 * MS)
 #define DEBOUNCE_OWN (50 * MS) /* our own interface carries nothing meanwhile */
 
 enum {

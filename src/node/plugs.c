@@ -42,8 +42,12 @@ static void on_session(void *ctx, const uint8_t key[32], bool up)
 
 	if (up)
 		keeper_heard(n->keeper, key);
-	if (m && plane_peer_stats(n->plane, key, &s) == TM_OK)
-		news_session(n->news, m, &s.way.remote, up);
+	if (!m || plane_peer_stats(n->plane, key, &s) != TM_OK)
+		return;
+	/* Where a member was reached the path core tells (drive.c). */
+	if (up && m->kind == NODE_CLIENT && endpoint_is_set(&s.way.remote))
+		peers_remember_endpoint(n->peers, m->id, &s.way.remote);
+	news_session(n->news, m, &s.way.remote, up);
 }
 
 static void on_handshake(void *ctx, const uint8_t *key, const struct way_to *by, const char *what)
@@ -166,6 +170,29 @@ static void seed_stamps(struct node *n, const struct mesh_diff *d)
 	}
 }
 
+/*
+ * After a restart a client's packets belong to a session that we do not have any more. It would notice after
+ * a quarter of a minute of silence, and nobody could call it meanwhile: so it is met where it was last.
+ */
+static void meet_clients(struct node *n, const struct mesh_diff *d)
+{
+	for (size_t i = 0; i < d->n; i++) {
+		const struct mesh_node *m = d->v[i].after;
+		struct plane_peer_stats s;
+
+		if (!(d->v[i].what & MESH_ADDED) || m->kind != NODE_CLIENT ||
+			strcmp(m->via, n->enrolment.self.id) != 0)
+			continue;
+		const struct contact *c = peers_contact(n->peers, m->id);
+		if (!c || !endpoint_is_set(&c->worked) || plane_peer_stats(n->plane, m->key, &s) != TM_OK ||
+			endpoint_is_set(&s.way.remote))
+			continue;
+		/* A place that the plane refuses is none. */
+		if (plane_set_way(n->plane, m->key, &(struct way_to){.remote = c->worked}) == TM_OK)
+			plane_nudge(n->plane, m->key);
+	}
+}
+
 static void on_mesh_changed(void *ctx, const struct mesh_diff *d)
 {
 	struct node *n = ctx;
@@ -181,6 +208,7 @@ static void on_mesh_changed(void *ctx, const struct mesh_diff *d)
 	news_mesh(n->news, d);
 	follow_with_paths(n, d);
 	seed_stamps(n, again ? &all : d);
+	meet_clients(n, again ? &all : d);
 	mesh_diff_deinit(&all);
 	n->behind = err != TM_OK;
 	if (err)

@@ -5,7 +5,7 @@ import time
 import pytest
 
 import wireguard
-from lab import wait_for
+from lab import kept, wait_for
 from wireguard import Client, Transfer
 
 
@@ -135,6 +135,13 @@ def test_a_client_finds_its_gateway_and_the_nodes_again_after_a_crash_of_the_gat
     wait_for("an answer", lambda: phone.reaches(address))
     restart(hub, "kill -9")
     wait_for("an answer after the restart", lambda: phone.reaches(address), 30)
+
+
+def test_an_idle_client_can_be_called_again_soon_after_a_crash_of_its_gateway(net):
+    phone, hub = mesh_with_client(net)
+    wait_for("the hub to keep where the client is", lambda: kept(hub, "SELECT id FROM contact WHERE worked <> '-'"))
+    restart(hub, "kill -9")
+    wait_for("the client to answer", lambda: answers(hub, phone.ip4), 5)
 
 
 def test_a_transfer_goes_on_after_a_restart_of_the_client(net):

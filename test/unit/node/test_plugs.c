@@ -9,7 +9,7 @@
 
 #include <unistd.h>
 
-enum { TOLD_MAX = 64 };
+enum { TOLD_MAX = 64, CLIENT = 5 /* the node that some tests make a client of ours */ };
 
 struct rig {
 	char dir[64], clock_path[96];
@@ -19,6 +19,8 @@ struct rig {
 	/* what was told */
 	struct plane_peer put[TOLD_MAX]; /* without what it borrows */
 	uint8_t removed[TOLD_MAX][32], seeded[TOLD_MAX][32];
+	uint8_t seeded_stamp[TOLD_MAX]; /* first bytes */
+	uint64_t seeded_check[TOLD_MAX];
 	size_t n_put, n_removed, n_seeded;
 	struct {
 		enum core_in_kind kind;
@@ -31,6 +33,9 @@ struct rig {
 	const uint8_t *impossible; /* a key that the plane refuses */
 	bool has_server;
 	uint64_t stamp;
+	struct endpoint at; /* where the plane has the peers */
+	struct way_to way; /* set last */
+	unsigned ways, nudges;
 };
 
 static struct rig *rig;
@@ -47,6 +52,11 @@ void __wrap_plane_seed_stamp(
 bool __wrap_plane_peer_stamp(
 	struct plane *p, const uint8_t key[static 32], uint8_t ret_stamp[static PLANE_STAMP]);
 const char *__wrap_plane_tun_name(const struct plane *p);
+int __wrap_plane_peer_stats(
+	struct plane *p, const uint8_t key[static 32], struct plane_peer_stats *ret_stats);
+int __wrap_plane_set_way(struct plane *p, const uint8_t key[static 32], const struct way_to *way);
+void __wrap_plane_nudge(struct plane *p, const uint8_t key[static 32]);
+void __wrap_news_session(struct news *x, const struct mesh_node *m, const struct endpoint *at, bool up);
 void __wrap_core_seed_stamp(struct core *c, const uint8_t key[static 32], uint64_t stamp);
 uint64_t __wrap_core_stamp(const struct core *c, const uint8_t key[static 32]);
 void __wrap_drive_input(struct node *n, const struct core_in *in);
@@ -88,7 +98,7 @@ int __wrap_plane_peer_remove(struct plane *p UNUSED, const uint8_t key[static 32
 void __wrap_plane_seed_stamp(
 	struct plane *p UNUSED, const uint8_t key[static 32], const uint8_t stamp[static PLANE_STAMP])
 {
-	assert_int_equal(stamp[0], 7);
+	rig->seeded_stamp[rig->n_seeded] = stamp[0];
 	memcpy(rig->seeded[rig->n_seeded++], key, 32);
 }
 
@@ -103,10 +113,36 @@ const char *__wrap_plane_tun_name(const struct plane *p UNUSED)
 	return "tm7";
 }
 
+int __wrap_plane_peer_stats(
+	struct plane *p UNUSED, const uint8_t key[static 32] UNUSED, struct plane_peer_stats *ret_stats)
+{
+	*ret_stats = (struct plane_peer_stats){.way.remote = rig->at};
+	return TM_OK;
+}
+
+int __wrap_plane_set_way(struct plane *p UNUSED, const uint8_t key[static 32], const struct way_to *way)
+{
+	assert_memory_equal(key, rig->nodes[CLIENT].key, 32);
+	rig->way = *way;
+	rig->ways++;
+	return TM_OK;
+}
+
+void __wrap_plane_nudge(struct plane *p UNUSED, const uint8_t key[static 32])
+{
+	assert_memory_equal(key, rig->nodes[CLIENT].key, 32);
+	rig->nudges++;
+}
+
+void __wrap_news_session(struct news *x UNUSED, const struct mesh_node *m UNUSED,
+	const struct endpoint *at UNUSED, bool up UNUSED)
+{
+}
+
 void __wrap_core_seed_stamp(struct core *c UNUSED, const uint8_t key[static 32], uint64_t stamp)
 {
 	assert_memory_equal(key, rig->seeded[rig->n_seeded - 1], 32);
-	assert_int_equal(stamp, 9);
+	rig->seeded_check[rig->n_seeded - 1] = stamp;
 }
 
 uint64_t __wrap_core_stamp(const struct core *c UNUSED, const uint8_t key[static 32] UNUSED)
@@ -245,6 +281,16 @@ static bool was_put(const struct rig *r, unsigned i)
 	return false;
 }
 
+static void all_that_there_are(struct rig *r)
+{
+	const struct agent_events ev = plugs_agent(&r->n);
+	struct mesh_diff all;
+
+	assert_int_equal(mesh_diff_all(peers_mesh(r->n.peers), &all), TM_OK);
+	ev.mesh_changed(ev.ctx, &all);
+	mesh_diff_deinit(&all);
+}
+
 /* --- tests --- */
 
 static void a_change_concerns_the_peers_that_it_names(void **state)
@@ -325,23 +371,66 @@ static void a_path_goes_with_its_key(void **state)
 static void what_was_heard_before_the_restart_stays_refused(void **state)
 {
 	struct rig *r = *state;
-	const struct agent_events ev = plugs_agent(&r->n);
-	struct mesh_diff all;
 
 	tell(r, 0, 3, NULL);
 	struct contact *c = peers_meet(r->n.peers, r->nodes[2].id);
 	c->stamps = (struct stamps){.handshake = {7}, .check = 9};
 	forget(r);
-	/* As the agent tells at the start what the file held. */
-	assert_int_equal(mesh_diff_all(peers_mesh(r->n.peers), &all), TM_OK);
-	ev.mesh_changed(ev.ctx, &all);
-	mesh_diff_deinit(&all);
+	all_that_there_are(r); /* as the agent tells at the start what the file held */
 	assert_int_equal(r->n_seeded, 1);
 	assert_memory_equal(r->seeded[0], r->nodes[2].key, 32);
+	assert_int_equal(r->seeded_stamp[0], 7);
+	assert_int_equal(r->seeded_check[0], 9);
 	forget(r);
 	snprintf(r->nodes[2].name, sizeof(r->nodes[2].name), "renamed");
 	tell(r, 2, 1, NULL);
 	assert_int_equal(r->n_seeded, 0);
+}
+
+static void become_our_client(struct rig *r)
+{
+	struct node_rec *c = &r->nodes[CLIENT];
+
+	c->kind = NODE_CLIENT;
+	snprintf(c->via, sizeof(c->via), "%s", r->nodes[0].id);
+}
+
+static void a_client_is_met_after_a_restart_where_it_was_last(void **state)
+{
+	const struct endpoint place = {.ip = ip_v4_host(0xc0000207), .port = 4500};
+	struct rig *r = *state;
+	const struct plane_events ev = plugs_plane(&r->n);
+
+	become_our_client(r);
+	tell(r, 0, 6, NULL);
+	assert_int_equal(r->ways, 0); /* nobody knows where it is */
+	r->at = place;
+	ev.session(ev.ctx, r->nodes[CLIENT].key, true);
+	ev.session(ev.ctx, r->nodes[1].key, true);
+	assert_true(endpoint_eq(&peers_contact(r->n.peers, r->nodes[CLIENT].id)->worked, &place));
+	assert_null(peers_contact(r->n.peers, r->nodes[1].id)); /* the path core tells of members */
+	all_that_there_are(r);
+	assert_int_equal(r->ways, 0); /* it is there */
+
+	/* As after the start: the plane knows nothing. */
+	r->at = (struct endpoint){0};
+	all_that_there_are(r);
+	assert_int_equal(r->ways, 1);
+	assert_int_equal(r->nudges, 1);
+	assert_true(endpoint_eq(&r->way.remote, &place));
+}
+
+static void the_client_of_another_gateway_is_not_ours_to_meet(void **state)
+{
+	struct rig *r = *state;
+
+	become_our_client(r);
+	snprintf(r->nodes[CLIENT].via, sizeof(r->nodes[CLIENT].via), "%s", r->nodes[1].id);
+	tell(r, 0, 6, NULL);
+	peers_remember_endpoint(r->n.peers, r->nodes[CLIENT].id,
+		&(struct endpoint){.ip = ip_v4_host(0xc0000207), .port = 4500});
+	all_that_there_are(r);
+	assert_int_equal(r->ways, 0);
 }
 
 static void the_coordinator_is_asked_for_our_address_unless_that_is_us(void **state)
@@ -449,6 +538,8 @@ int main(void)
 		T(an_impossible_key_leaves_that_peer_out_and_no_other),
 		T(a_path_goes_with_its_key),
 		T(what_was_heard_before_the_restart_stays_refused),
+		T(a_client_is_met_after_a_restart_where_it_was_last),
+		T(the_client_of_another_gateway_is_not_ours_to_meet),
 		T(the_coordinator_is_asked_for_our_address_unless_that_is_us),
 		T(a_removal_is_remembered_until_there_is_a_link_again),
 		T(only_other_members_may_measure),

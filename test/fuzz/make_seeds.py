@@ -169,6 +169,30 @@ def netmap():
     seed("model", "host-name", "Jo's Laptop.local")
 
 
+def pcp():
+    head = "02{:02x}00{:02x} 00000e10 0000002a 000000000000000000000000 "
+    seed("pcp", "mapped", h(head.format(0x81, 0) + "0102030405060708090a0b0c 11000000 ca6c 0400 00000000000000000000ffff cb007109"))
+    seed("pcp", "mapped6", h(head.format(0x81, 0) + "0102030405060708090a0b0c 11000000 ca6c ca6c 20010db8000000000000000000000007"))
+    seed("pcp", "announce", h(head.format(0x80, 0)))
+    seed("pcp", "refused", h(head.format(0x81, 2) + "00" * 36))
+    seed("pcp", "short", h(head.format(0x81, 0) + "01020304"))
+    seed("natpmp", "address", h("0080 0000 0000002a cb007109"))
+    seed("natpmp", "mapped", h("0081 0000 0000002a ca6c 0400 00000e10"))
+    seed("natpmp", "refused", h("0081 0002 0000002a"))
+
+
+def igd():
+    kind = "urn:schemas-upnp-org:{}:1"
+    service = "<service><serviceType>" + kind.format("service:WANIPConnection") + "</serviceType><controlURL>{}</controlURL></service>"
+    root = "<?xml version=\"1.0\"?><root><!-- x --><URLBase>http://192.168.1.1:1780/</URLBase><device>{}</device></root>"
+    seed("igd", "found", "HTTP/1.1 200 OK\r\nST: " + kind.format("device:InternetGatewayDevice") +
+         "\r\nLOCATION: http://192.168.1.1:5000/root.xml\r\n\r\n")
+    seed("igd", "description", root.format(service.format("/ctl") + service.format("http://10.0.0.1:81/a?b&amp;c")))
+    seed("igd", "answer", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc")
+    seed("igd", "chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nA;x=y\r\n0123456789\r\n0\r\n\r\n")
+    seed("igd", "fault", "HTTP/1.1 500 E\r\n\r\n<s:Fault><errorCode>725</errorCode></s:Fault>")
+
+
 def ws():
     client, server = b"\x04", b"\x05"  # cut by 3
     seed("ws", "hello", client + h("82 05 48656c6c6f"))
@@ -249,5 +273,5 @@ def hello():
         seed("hello", name.replace(" ", "-"), h(head + rest))
 
 
-for make in (wg, archive, ip, stun, token, netmap, ws, upgrade, bench, unpack, hello):
+for make in (wg, archive, ip, stun, token, netmap, ws, upgrade, bench, unpack, hello, pcp, igd):
     make()

@@ -19,6 +19,7 @@ static bool find_member(void *ctx, const char *id, const uint8_t *key, struct co
 		return false;
 	memcpy(ret_member->id, m->id, sizeof(ret_member->id));
 	memcpy(ret_member->key, m->key, sizeof(ret_member->key));
+	ret_member->host = m->host;
 	return true;
 }
 
@@ -102,6 +103,8 @@ static void act(struct node *n, const struct core_out *out)
 	case CORE_SAMPLE:
 		sample(n, out);
 		break;
+	case CORE_STREAM_OPEN:
+	case CORE_STREAM_CLOSE:
 	case CORE_NOTE:
 	case CORE_OUT_N:
 		break;
@@ -210,6 +213,7 @@ int drive_open(struct node *n)
 	const struct core_config cfg = {
 		.private_key = n->identity.x_priv,
 		.self_id = n->enrolment.self.id,
+		.self_host = n->enrolment.self.host,
 		.port = plane_port(n->plane),
 		.net4 = n->mesh.net4,
 		.net6 = n->mesh.net6,

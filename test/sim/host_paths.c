@@ -40,6 +40,7 @@ static bool op_find(void *ctx, const char *id, const uint8_t *key, struct core_m
 		return false;
 	memcpy(ret_member->id, other->id, sizeof(ret_member->id));
 	memcpy(ret_member->key, other->pub, sizeof(ret_member->key));
+	ret_member->host = (uint32_t)other->number + 1;
 	return true;
 }
 
@@ -166,6 +167,8 @@ static void act(struct host *h, const struct core_out *out)
 		sample(h, out);
 		break;
 	case CORE_WORKS:
+	case CORE_STREAM_OPEN:
+	case CORE_STREAM_CLOSE:
 	case CORE_NOTE:
 	case CORE_OUT_N:
 		break;
@@ -194,7 +197,10 @@ bool host_run_paths(struct host *h)
 void host_start_paths(struct host *h)
 {
 	const struct core_ops ops = {.ctx = h, .find = op_find, .random = op_random};
-	struct core_config cfg = {.private_key = h->priv, .self_id = h->id, .port = h->at.port};
+	struct core_config cfg = {.private_key = h->priv,
+		.self_id = h->id,
+		.self_host = (uint32_t)h->number + 1,
+		.port = h->at.port};
 
 	h->member = true;
 	assert_int_equal(prefix_parse("100.101.0.0/16", &cfg.net4), TM_OK);

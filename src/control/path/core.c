@@ -14,12 +14,20 @@
 
 void core_refresh_mine(struct core *c)
 {
+	struct endpoint advertise[CORE_ADVERTISE_MAX + 1];
+	size_t n = c->n_advertise;
+
+	if (n)
+		memcpy(advertise, c->advertise, n * sizeof(advertise[0]));
+	/* A mapped port is as good as one that was forwarded by hand. */
+	if (endpoint_is_set(&c->portmap))
+		advertise[n++] = c->portmap;
 	const struct mine_in in = {
 		.local = c->local,
 		.n_local = c->n_local,
 		.port = c->port,
-		.advertise = c->advertise,
-		.n_advertise = c->n_advertise,
+		.advertise = advertise,
+		.n_advertise = n,
 		.reflexive = {c->mapping[0].m.reflexive, c->mapping[1].m.reflexive},
 		.net4 = c->net4,
 		.net6 = c->net6,

@@ -29,6 +29,7 @@ struct core;
 struct core_member {
 	char id[NODE_ID_LEN + 1];
 	uint8_t key[32]; /* X25519 */
+	uint32_t host; /* its number in the mesh; 0 = unknown: no relay can reach it */
 };
 
 struct core_ops {
@@ -44,6 +45,7 @@ struct core_ops {
 struct core_config {
 	const uint8_t *private_key; /* X25519, 32 bytes, borrowed for the call */
 	const char *self_id; /* copied */
+	uint32_t self_host; /* our number in the mesh; 0 = unknown: relays are not used */
 	uint16_t port; /* of our data socket: host candidates */
 	struct prefix net4, net6; /* of the mesh: never candidates */
 };
@@ -64,15 +66,27 @@ enum core_in_kind {
 	CORE_ACTIVITY, /* answers CORE_SAMPLE */
 	CORE_REMOVE, /* no member any more, or a new key: forget it */
 	CORE_ROUTES, /* some route or interface changed: do those in use still lead where they led? */
+	CORE_RELAYS, /* all members that relay, the coordinator among them if it does */
+	CORE_STREAM, /* a stream to a relay is up or down; answers STREAM_OPEN, or came by itself */
+	CORE_LINK, /* the control link is up or down */
+	CORE_PORTMAP, /* the gateway maps a port to us, or no longer */
 	CORE_IN_N,
 };
 
-enum { CORE_ADDRESSES_MAX = 32, CORE_ADVERTISE_MAX = 8 };
+enum { CORE_ADDRESSES_MAX = 32, CORE_ADVERTISE_MAX = 8, CORE_RELAYS_MAX = 16, CORE_RELAY_ADDRESSES_MAX = 8 };
+
+/* A member that hands on the datagrams of others. */
+struct core_relay {
+	struct core_member member;
+	struct endpoint v[CORE_RELAY_ADDRESSES_MAX]; /* of its data port, public ones first */
+	size_t n;
+	bool streams; /* it takes streams, too: where, is the business of who opens them */
+};
 
 struct core_in {
 	enum core_in_kind kind;
 	const uint8_t *key; /* WANT HEARD ACTIVITY REMOVE: the peer; SERVER: the coordinator */
-	const char *id; /* CANDIDATES: the peer; SERVER: the coordinator */
+	const char *id; /* CANDIDATES: the peer; SERVER: the coordinator; STREAM: the relay */
 	union {
 		struct {
 			const struct ip *v;
@@ -100,6 +114,16 @@ struct core_in {
 			ns_t last_recv; /* last authentic packet by the chosen way; 0 = never */
 			uint64_t tx_bytes; /* sent to the peer so far */
 		} activity;
+		struct {
+			const struct core_relay *v;
+			size_t n; /* beyond CORE_RELAYS_MAX ignored */
+		} relays;
+		struct {
+			uint32_t socket; /* number of the stream in the plane */
+			struct endpoint remote; /* IP_NONE: it is down, or could not be opened */
+		} stream;
+		bool link_up; /* LINK */
+		struct endpoint portmap; /* PORTMAP: our port as the world reaches it; IP_NONE: not mapped */
 	};
 };
 
@@ -119,6 +143,8 @@ enum core_out_kind {
 	CORE_WORKS, /* remember: the peer was reached at this address */
 	CORE_WAKE, /* the peer looks for us over a path that is up: make sure that there is a session */
 	CORE_SAMPLE, /* the peer's traffic counters, as CORE_ACTIVITY */
+	CORE_STREAM_OPEN, /* to that relay (peer): CORE_STREAM tells how it went, also much later */
+	CORE_STREAM_CLOSE, /* the one to that relay, or give up opening it: no answer */
 	CORE_NOTE, /* nothing: a decision that shows in no other way */
 	CORE_OUT_N,
 };
@@ -130,6 +156,9 @@ struct core_out {
 	enum path_why why; /* the decision behind it */
 	struct core_member peer; /* all but TELL and a SEND to the coordinator */
 	struct way_to way; /* SEND, USE, WORKS; NOTE about one pair */
+	/* USE: each datagram leaves by this way as well, since it is not sure which of them lives; remote
+	 * IP_NONE: by the one alone. */
+	struct way_to also;
 	uint8_t msg[CORE_MESSAGE_MAX]; /* SEND */
 	size_t n;
 };

@@ -133,6 +133,27 @@ static void on_remove(struct core *c, const struct core_in *in, ns_t now)
 	record_free(c, rec);
 }
 
+static void on_link(struct core *c, const struct core_in *in, ns_t now)
+{
+	(void)now;
+	c->link_up = in->link_up;
+}
+
+static void on_portmap(struct core *c, const struct core_in *in, ns_t now)
+{
+	(void)now;
+	c->portmap = in->portmap;
+	core_refresh_mine(c);
+}
+
+/* Not used yet. */
+static void on_relay(struct core *c, const struct core_in *in, ns_t now)
+{
+	(void)c;
+	(void)in;
+	(void)now;
+}
+
 /* --- STUN --- */
 
 static bool is_own(const struct core *c, const struct endpoint *ep)
@@ -257,6 +278,10 @@ void core_input(struct core *c, const struct core_in *in, ns_t now)
 		[CORE_STUN] = on_stun,
 		[CORE_ACTIVITY] = on_activity,
 		[CORE_REMOVE] = on_remove,
+		[CORE_RELAYS] = on_relay,
+		[CORE_STREAM] = on_relay,
+		[CORE_LINK] = on_link,
+		[CORE_PORTMAP] = on_portmap,
 	};
 
 	rows[in->kind](c, in, now);

@@ -45,6 +45,8 @@ struct core {
 	size_t n_local;
 	struct endpoint advertise[CORE_ADVERTISE_MAX];
 	size_t n_advertise;
+	struct endpoint portmap;
+	bool link_up;
 	struct core_mapping {
 		struct mapping m;
 		struct heap_node due;

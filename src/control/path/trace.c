@@ -27,6 +27,10 @@ static const char *const in_names[CORE_IN_N] = {
 	[CORE_STUN] = "stun",
 	[CORE_ACTIVITY] = "activity",
 	[CORE_REMOVE] = "remove",
+	[CORE_RELAYS] = "relays",
+	[CORE_STREAM] = "stream",
+	[CORE_LINK] = "link",
+	[CORE_PORTMAP] = "portmap",
 };
 
 static const char *const out_names[CORE_OUT_N] = {
@@ -37,6 +41,8 @@ static const char *const out_names[CORE_OUT_N] = {
 	[CORE_WORKS] = "works",
 	[CORE_WAKE] = "wake",
 	[CORE_SAMPLE] = "sample",
+	[CORE_STREAM_OPEN] = "open a stream",
+	[CORE_STREAM_CLOSE] = "close the stream",
 	[CORE_NOTE] = "note",
 };
 
@@ -81,6 +87,19 @@ const char *core_in_format(const struct core_in *in, char buf[static CORE_LINE_M
 	case CORE_ACTIVITY:
 		snprintf(rest, left, " %llu bytes sent", (unsigned long long)in->activity.tx_bytes);
 		break;
+	case CORE_RELAYS:
+		snprintf(rest, left, ": %zu", in->relays.n);
+		break;
+	case CORE_STREAM:
+		snprintf(rest, left, endpoint_is_set(&in->stream.remote) ? " up, number %u" : " down",
+			(unsigned)in->stream.socket);
+		break;
+	case CORE_LINK:
+		snprintf(rest, left, in->link_up ? " up" : " down");
+		break;
+	case CORE_PORTMAP:
+		snprintf(rest, left, " %s", endpoint_format(&in->portmap, ep));
+		break;
 	case CORE_ROUTES:
 	case CORE_WANT:
 	case CORE_REMOVE:
@@ -92,12 +111,14 @@ const char *core_in_format(const struct core_in *in, char buf[static CORE_LINE_M
 
 const char *core_out_format(const struct core_out *out, char buf[static CORE_LINE_MAX])
 {
-	char peer[NODE_ID_LEN + 1], ep[ENDPOINT_STR_LEN];
+	char peer[NODE_ID_LEN + 1], ep[ENDPOINT_STR_LEN], also[ENDPOINT_STR_LEN];
+	bool both = endpoint_is_set(&out->also.remote);
 	bool where = out->kind == CORE_SEND || out->kind == CORE_USE || out->kind == CORE_WORKS ||
 		     endpoint_is_set(&out->way.remote);
 
-	snprintf(buf, CORE_LINE_MAX, "%s %s%s%s (%s)", who(out->peer.id, NULL, peer), out_names[out->kind],
-		where ? " " : "", where ? endpoint_format(&out->way.remote, ep) : "",
+	snprintf(buf, CORE_LINE_MAX, "%s %s%s%s%s%s (%s)", who(out->peer.id, NULL, peer),
+		out_names[out->kind], where ? " " : "", where ? endpoint_format(&out->way.remote, ep) : "",
+		both ? " and " : "", both ? endpoint_format(&out->also.remote, also) : "",
 		path_why_text(out->why));
 	return buf;
 }

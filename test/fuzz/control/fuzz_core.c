@@ -89,6 +89,8 @@ static void look_at(struct world *w, const struct core_out *out)
 	case CORE_TELL:
 	case CORE_WORKS:
 	case CORE_WAKE:
+	case CORE_STREAM_OPEN:
+	case CORE_STREAM_CLOSE:
 	case CORE_NOTE:
 	case CORE_OUT_N:
 		break;
@@ -148,6 +150,7 @@ static void input(struct world *w, enum core_in_kind kind, const struct endpoint
 {
 	struct candidates c = {.n = argument % (CANDIDATES_MAX + 1)};
 	struct core_in in = {.kind = kind, .key = w->member.key, .id = w->member.id};
+	struct core_relay relay = {.member = w->member, .n = 1};
 
 	for (size_t i = 0; i < c.n; i++) {
 		c.v[i] = (struct candidate){.type = (enum candidate_type)(argument % CAND_TYPE_N), .ep = *at};
@@ -176,6 +179,22 @@ static void input(struct world *w, enum core_in_kind kind, const struct endpoint
 	case CORE_ACTIVITY:
 		in.activity.last_recv = w->now;
 		in.activity.tx_bytes = argument;
+		break;
+	case CORE_RELAYS:
+		relay.v[0] = *at;
+		relay.streams = argument % 2;
+		in.relays.v = &relay;
+		in.relays.n = argument % 3 > 0;
+		break;
+	case CORE_STREAM:
+		in.stream.remote = *at;
+		in.stream.socket = argument % 4;
+		break;
+	case CORE_LINK:
+		in.link_up = argument % 2;
+		break;
+	case CORE_PORTMAP:
+		in.portmap = *at;
 		break;
 	case CORE_WANT:
 	case CORE_STUN:
@@ -227,8 +246,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	setup();
 	const struct core_ops ops = {.ctx = &w, .find = find, .random = dice};
-	const struct core_config cfg = {
-		.private_key = private_key[0], .self_id = "aaaaaaaaaaaaaaaa", .port = 1, .net4 = net4};
+	const struct core_config cfg = {.private_key = private_key[0],
+		.self_id = "aaaaaaaaaaaaaaaa",
+		.self_host = 1,
+		.port = 1,
+		.net4 = net4};
+	w.member.host = 2;
 	memcpy(w.member.id, "bbbbbbbbbbbbbbbb", NODE_ID_LEN + 1);
 	memcpy(w.member.key, public_key[1], 32);
 	assert(stun_pair_key(peer_key, public_key[0], w.key) == TM_OK);

@@ -84,6 +84,14 @@ static void inputs_can_be_printed_too(void **state)
 		{{.kind = CORE_STUN, .stun = {.by = {.remote = wan->end[A]}, .n = 3}},
 			"- stun 192.0.2.1:51820, 3 bytes"},
 		{{.kind = CORE_NETWORK}, "- network of 0 addresses"},
+		{{.kind = CORE_RELAYS}, "- relays: 0"},
+		{{.kind = CORE_STREAM,
+			 .id = "0123456789abcdef",
+			 .stream = {.remote = wan->end[A], .socket = 3}},
+			"0123456789abcdef stream up, number 3"},
+		{{.kind = CORE_STREAM, .id = "0123456789abcdef"}, "0123456789abcdef stream down"},
+		{{.kind = CORE_LINK, .link_up = true}, "- link up"},
+		{{.kind = CORE_PORTMAP, .portmap = wan->end[A]}, "- portmap 192.0.2.1:51820"},
 	};
 	char buf[CORE_LINE_MAX];
 
@@ -380,6 +388,19 @@ static void the_coordinator_tells_our_outer_address(void **state)
 	assert_int_equal(mine->n, 2);
 }
 
+static void a_port_that_the_gateway_maps_is_a_candidate_until_it_no_longer_does(void **state)
+{
+	const struct candidates *mine = core_mine(rig.side[A].core);
+
+	(void)state;
+	rig_input(&rig, A, (struct core_in){.kind = CORE_PORTMAP, .portmap = wan->end[B]});
+	assert_int_equal(mine->n, 1);
+	assert_int_equal(mine->v[0].type, CAND_SRFLX);
+	assert_true(endpoint_eq(&mine->v[0].ep, &wan->end[B]));
+	rig_input(&rig, A, (struct core_in){.kind = CORE_PORTMAP});
+	assert_int_equal(mine->n, 0);
+}
+
 static void without_a_coordinator_to_ask_our_outer_address_is_not_told_on(void **state)
 {
 	const struct candidates *mine = core_mine(rig.side[A].core);
@@ -457,6 +478,7 @@ int main(void)
 		WAN_TEST(a_check_over_a_path_that_is_up_wakes_the_session),
 		WAN_TEST(a_clock_that_stands_still_gives_new_stamps_all_the_same),
 		WAN_TEST(the_coordinator_tells_our_outer_address),
+		WAN_TEST(a_port_that_the_gateway_maps_is_a_candidate_until_it_no_longer_does),
 		WAN_TEST(without_a_coordinator_to_ask_our_outer_address_is_not_told_on),
 		WAN_TEST(thousands_that_start_at_once_do_not_ask_at_once),
 		WAN_TEST(an_answer_from_somebody_else_is_not_the_coordinators),

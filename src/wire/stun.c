@@ -9,20 +9,27 @@
 #include "base/secret.h"
 #include "crypto/hash.h"
 
-/* RFC 8489 18.3, RFC 8445 16.1 */
+/* RFC 8489 18.3, RFC 8445 16.1, RFC 5780 7, RFC 8656 18; RELAY-COOKIE is ours, from the range that may be
+ * ignored and is not handed out by standards. */
 enum stun_attr {
 	STUN_MAPPED_ADDRESS = 0x0001,
+	STUN_CHANGE_REQUEST = 0x0003,
 	STUN_USERNAME = 0x0006,
 	STUN_INTEGRITY = 0x0008,
 	STUN_ERROR_CODE = 0x0009,
 	STUN_UNKNOWN_ATTRIBUTES = 0x000a,
+	STUN_LIFETIME = 0x000d,
 	STUN_REALM = 0x0014,
 	STUN_NONCE = 0x0015,
 	STUN_INTEGRITY_SHA256 = 0x001c,
 	STUN_XOR_MAPPED_ADDRESS = 0x0020,
 	STUN_PRIORITY = 0x0024,
 	STUN_USE_CANDIDATE = 0x0025,
+	STUN_PADDING = 0x0026,
 	STUN_FINGERPRINT = 0x8028,
+	STUN_RESPONSE_ORIGIN = 0x802b,
+	STUN_OTHER_ADDRESS = 0x802c,
+	STUN_RELAY_COOKIE = 0xc0a1,
 };
 
 enum {
@@ -33,6 +40,8 @@ enum {
 	STUN_SHA256 = 32,
 	STUN_CRC = 4,
 	STUN_UNKNOWN_ATTRIBUTE = 420, /* error code, RFC 8489 14.8 */
+	STUN_CHANGE_IP = 4, /* RFC 5780 7.2 */
+	STUN_CHANGE_PORT = 2,
 };
 #define STUN_FINGERPRINT_XOR 0x5354554eu /* "STUN", RFC 8489 14.7 */
 
@@ -48,12 +57,15 @@ bool stun_classify(const uint8_t *p, size_t n)
 /* CRC-32 of ITU V.42 (reflected 0xEDB88320), as RFC 8489 14.7 asks. */
 static uint32_t crc32(const uint8_t *p, size_t n)
 {
+	static const uint32_t by_nibble[16] = {0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190,
+		0x6b6b51f4, 0x4db26158, 0x5005713c, 0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c,
+		0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c};
 	uint32_t crc = UINT32_MAX;
 
 	for (size_t i = 0; i < n; i++) {
 		crc ^= p[i];
-		for (int bit = 0; bit < 8; bit++)
-			crc = crc >> 1 ^ (0xedb88320u & (0u - (crc & 1)));
+		crc = crc >> 4 ^ by_nibble[crc & 15];
+		crc = crc >> 4 ^ by_nibble[crc & 15];
 	}
 	return ~crc;
 }
@@ -70,8 +82,8 @@ static void xor_address(struct endpoint *ep, const uint8_t txid[static STUN_TXID
 		ep->ip.bytes[i] ^= key[i];
 }
 
-static int decode_address(
-	const uint8_t *v, size_t n, const uint8_t txid[static STUN_TXID], struct endpoint *ret_ep)
+/* As it stands (RFC 8489 14.1): a translator may have rewritten it, so nothing that counts is sent so. */
+static int decode_plain_address(const uint8_t *v, size_t n, struct endpoint *ret_ep)
 {
 	if (n == 8 && v[1] == 1)
 		*ret_ep = (struct endpoint){.ip = ip_v4(v + 4), .port = get_be16(v + 2)};
@@ -79,7 +91,16 @@ static int decode_address(
 		*ret_ep = (struct endpoint){.ip = ip_v6(v + 4), .port = get_be16(v + 2)};
 	else
 		return TM_EBADMSG;
+	return TM_OK;
+}
 
+static int decode_address(
+	const uint8_t *v, size_t n, const uint8_t txid[static STUN_TXID], struct endpoint *ret_ep)
+{
+	int err = decode_plain_address(v, n, ret_ep);
+
+	if (err)
+		return err;
 	xor_address(ret_ep, txid);
 	ret_ep->ip = ip_unmapped(ret_ep->ip);
 	return TM_OK;
@@ -109,6 +130,33 @@ static int decode_error_code(const uint8_t *v, size_t n, struct stun_msg *m)
 	return TM_OK;
 }
 
+static int decode_lifetime(const uint8_t *v, size_t n, struct stun_msg *m)
+{
+	if (n != 4)
+		return TM_EBADMSG;
+	m->has_lifetime = true;
+	m->lifetime_s = get_be32(v);
+	return TM_OK;
+}
+
+static int decode_cookie(const uint8_t *v, size_t n, struct stun_msg *m)
+{
+	if (n != STUN_COOKIE)
+		return TM_EBADMSG;
+	m->has_cookie = true;
+	memcpy(m->cookie, v, STUN_COOKIE);
+	return TM_OK;
+}
+
+static int decode_change(const uint8_t *v, size_t n, struct stun_msg *m)
+{
+	if (n != 4)
+		return TM_EBADMSG;
+	m->change_ip = v[3] & STUN_CHANGE_IP;
+	m->change_port = v[3] & STUN_CHANGE_PORT;
+	return TM_OK;
+}
+
 static int decode_integrity(uint16_t type, const uint8_t *p, const uint8_t *v, size_t n, struct stun_msg *m)
 {
 	size_t at = (size_t)(v - p) - STUN_ATTR_HEADER;
@@ -130,7 +178,7 @@ static int decode_integrity(uint16_t type, const uint8_t *p, const uint8_t *v, s
 
 /* What has been seen of an attribute type that may count only once: the first one counts (RFC 8489 14). */
 struct seen {
-	bool username, error_code, mapped, priority;
+	bool username, error_code, mapped, priority, lifetime, cookie, change, other, origin;
 };
 
 static bool first(bool *seen)
@@ -163,6 +211,17 @@ static int decode_attr(
 	case STUN_INTEGRITY:
 	case STUN_INTEGRITY_SHA256:
 		return decode_integrity(type, p, v, n, m);
+	case STUN_LIFETIME:
+		return first(&seen->lifetime) ? decode_lifetime(v, n, m) : TM_OK;
+	case STUN_RELAY_COOKIE:
+		return first(&seen->cookie) ? decode_cookie(v, n, m) : TM_OK;
+	case STUN_CHANGE_REQUEST:
+		return first(&seen->change) ? decode_change(v, n, m) : TM_OK;
+	case STUN_OTHER_ADDRESS:
+		return first(&seen->other) ? decode_plain_address(v, n, &m->other) : TM_OK;
+	case STUN_RESPONSE_ORIGIN:
+		return first(&seen->origin) ? decode_plain_address(v, n, &m->origin) : TM_OK;
+	case STUN_PADDING: /* any bytes: what counts is that they came */
 	case STUN_MAPPED_ADDRESS:
 	case STUN_UNKNOWN_ATTRIBUTES:
 	case STUN_REALM:
@@ -283,15 +342,32 @@ static void encode_attr(struct wr *w, uint16_t type, const void *v, size_t n)
 	wr_bytes(w, padding, -n % 4);
 }
 
+static void encode_u32(struct wr *w, uint16_t type, uint32_t value)
+{
+	uint8_t v[4];
+
+	put_be32(v, value);
+	encode_attr(w, type, v, sizeof(v));
+}
+
+static void encode_address(struct wr *w, uint16_t type, const struct endpoint *ep)
+{
+	uint8_t v[20] = {[1] = ep->ip.family == IP_V4 ? 1 : 2};
+
+	if (ep->ip.family == IP_NONE)
+		return;
+	put_be16(v + 2, ep->port);
+	memcpy(v + 4, ep->ip.bytes, ip_len(&ep->ip));
+	encode_attr(w, type, v, 4 + ip_len(&ep->ip));
+}
+
 static void encode_mapped(struct wr *w, const struct stun_msg *m)
 {
 	struct endpoint ep = m->mapped;
-	uint8_t v[20] = {[1] = ep.ip.family == IP_V4 ? 1 : 2};
 
-	xor_address(&ep, m->txid);
-	put_be16(v + 2, ep.port);
-	memcpy(v + 4, ep.ip.bytes, ip_len(&ep.ip));
-	encode_attr(w, STUN_XOR_MAPPED_ADDRESS, v, 4 + ip_len(&ep.ip));
+	if (ep.ip.family != IP_NONE)
+		xor_address(&ep, m->txid);
+	encode_address(w, STUN_XOR_MAPPED_ADDRESS, &ep);
 }
 
 static void encode_error(struct wr *w, const struct stun_msg *m)
@@ -306,6 +382,21 @@ static void encode_error(struct wr *w, const struct stun_msg *m)
 	for (size_t i = 0; i < m->n_unknown; i++)
 		put_be16(v + 2 * i, m->unknown[i]);
 	encode_attr(w, STUN_UNKNOWN_ATTRIBUTES, v, 2u * m->n_unknown);
+}
+
+/* What brings the message to m->pad_to, with `more` bytes still to come. False: it cannot have that length.
+ */
+static bool encode_padding(struct wr *w, const struct stun_msg *m, size_t more)
+{
+	static const uint8_t zeros[STUN_MAX];
+	size_t have = wr_len(w) + more;
+
+	if (!m->pad_to || m->pad_to == have)
+		return true;
+	if (m->pad_to > STUN_MAX || m->pad_to % 4 != 0 || m->pad_to < have + STUN_ATTR_HEADER)
+		return false;
+	encode_attr(w, STUN_PADDING, zeros, m->pad_to - have - STUN_ATTR_HEADER);
+	return true;
 }
 
 /* The header's length field, as if the message ended after `more` further bytes. */
@@ -337,6 +428,28 @@ static void encode_fingerprint(struct wr *w)
 	encode_attr(w, STUN_FINGERPRINT, v, sizeof(v));
 }
 
+static void encode_attrs(struct wr *w, const struct stun_msg *m)
+{
+	if (m->username[0])
+		encode_attr(w, STUN_USERNAME, m->username, strnlen(m->username, STUN_USERNAME_MAX));
+	if (m->priority)
+		encode_u32(w, STUN_PRIORITY, m->priority);
+	if (m->use_candidate)
+		encode_attr(w, STUN_USE_CANDIDATE, NULL, 0);
+	if (m->has_lifetime)
+		encode_u32(w, STUN_LIFETIME, m->lifetime_s);
+	if (m->has_cookie)
+		encode_attr(w, STUN_RELAY_COOKIE, m->cookie, STUN_COOKIE);
+	if (m->change_ip || m->change_port)
+		encode_u32(w, STUN_CHANGE_REQUEST,
+			(m->change_ip ? STUN_CHANGE_IP : 0) | (m->change_port ? STUN_CHANGE_PORT : 0));
+	encode_mapped(w, m);
+	encode_address(w, STUN_OTHER_ADDRESS, &m->other);
+	encode_address(w, STUN_RESPONSE_ORIGIN, &m->origin);
+	if (m->error_code)
+		encode_error(w, m);
+}
+
 size_t stun_encode(const struct stun_msg *m, const uint8_t *key, uint8_t *out, size_t out_len)
 {
 	struct wr w = wr_over(out, out_len);
@@ -351,20 +464,9 @@ size_t stun_encode(const struct stun_msg *m, const uint8_t *key, uint8_t *out, s
 	wr_be16(&w, 0);
 	wr_be32(&w, STUN_MAGIC);
 	wr_bytes(&w, m->txid, STUN_TXID);
-	if (m->username[0])
-		encode_attr(&w, STUN_USERNAME, m->username, strnlen(m->username, STUN_USERNAME_MAX));
-	if (m->priority) {
-		uint8_t v[4];
-
-		put_be32(v, m->priority);
-		encode_attr(&w, STUN_PRIORITY, v, sizeof(v));
-	}
-	if (m->use_candidate)
-		encode_attr(&w, STUN_USE_CANDIDATE, NULL, 0);
-	if (m->mapped.ip.family != IP_NONE)
-		encode_mapped(&w, m);
-	if (m->error_code)
-		encode_error(&w, m);
+	encode_attrs(&w, m);
+	if (!encode_padding(&w, m, (key ? STUN_ATTR_HEADER + STUN_SHA256 : 0) + STUN_ATTR_HEADER + STUN_CRC))
+		return 0;
 	if (key)
 		encode_integrity(&w, key);
 	encode_fingerprint(&w);

@@ -6,6 +6,10 @@
  * integrity tag under a key that only the two nodes can compute. The 96-bit transaction ID starts with a
  * 64-bit big-endian timestamp (nanoseconds, strictly increasing per sender) so that a replayed request can be
  * told and stays unanswered.
+ *
+ * No answer is ever longer than its question, so that whoever sends with a forged source address gains
+ * nothing by it: questions are padded (pad_to). Nor is an answer padded: which length passes in a direction
+ * is found out by who sends in it (RFC 8899; docs/protocol.md, section 2).
  */
 #ifndef TM_WIRE_STUN_H
 #define TM_WIRE_STUN_H
@@ -14,7 +18,14 @@
 #include "base/bytes.h"
 #include "base/err.h"
 
-enum { STUN_HEADER = 20, STUN_TXID = 12, STUN_KEY = 32, STUN_MAX = 548, STUN_USERNAME_MAX = 64 };
+enum {
+	STUN_HEADER = 20,
+	STUN_TXID = 12,
+	STUN_KEY = 32,
+	STUN_MAX = 1500, /* bytes of a message: padded ones find the length that a path carries */
+	STUN_USERNAME_MAX = 64,
+	STUN_COOKIE = 8,
+};
 #define STUN_MAGIC 0x2112A442u
 
 enum stun_class { STUN_REQUEST = 0, STUN_INDICATION = 1, STUN_SUCCESS = 2, STUN_ERROR = 3 };
@@ -31,6 +42,16 @@ struct stun_msg {
 	struct endpoint mapped; /* XOR-MAPPED-ADDRESS; family IP_NONE when absent */
 	uint32_t priority; /* 0 when absent (RFC 8445 7.1.1) */
 	bool use_candidate;
+	/* Registration with a relay (docs/protocol.md, section 2) */
+	bool has_lifetime, has_cookie;
+	uint32_t lifetime_s; /* LIFETIME (RFC 8656 18.1): asked for or granted; 0 = end it, or none */
+	uint8_t cookie[STUN_COOKIE]; /* RELAY-COOKIE */
+	/* What a translator does (RFC 5780 7.2 to 7.4) */
+	bool change_ip, change_port; /* CHANGE-REQUEST: answer from elsewhere */
+	struct endpoint other, origin; /* OTHER-ADDRESS, RESPONSE-ORIGIN; family IP_NONE when absent */
+	/* PADDING (RFC 5780 7.6), which encoding adds: the message gets this length, a multiple of 4; 0, or
+	 * what it has without: none. Decoding leaves it 0. */
+	uint16_t pad_to;
 	uint16_t error_code;
 	uint16_t unknown[8]; /* comprehension-required attributes not understood (RFC 8489 6.3.1) */
 	uint8_t n_unknown;
@@ -53,9 +74,8 @@ NODISCARD int stun_verify(
 NODISCARD int stun_verify_sha1(
 	const uint8_t *p, size_t n, const struct stun_msg *m, const void *key, size_t key_len);
 
-/* Encodes what is set in m (class, method, txid, username, mapped, priority, use_candidate, error_code), then
-   integrity under key (unless key is NULL) and fingerprint. Returns the length, 0 when out_len is too small.
- */
+/* Encodes what is set in m (all but unknown, which goes with error 420), then integrity under key (unless key
+   is NULL) and fingerprint. Returns the length; 0 when out_len is too small, or pad_to for what m says. */
 size_t stun_encode(const struct stun_msg *m, const uint8_t *key, uint8_t *out, size_t out_len);
 
 #endif

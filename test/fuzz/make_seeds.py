@@ -116,6 +116,13 @@ def stun():
     seed("stun", "tag-sha256", h("00010024" + head + "001c0020" + "ab" * 32))
     seed("stun", "tag-truncated", h("0001001c" + head + "001c0010" + "ab" * 16 + "00250000"))
     seed("stun", "unknown", h("00010008" + head + "7ffe0001 78000000"))
+    seed("stun", "register", h("00010030" + head + "000d0004 00000078 c0a10008 0123456789abcdef 00260014" + "00" * 20))
+    seed("stun", "registered6", h("0101002c" + head + "000d0004 00000000 c0a10008 0123456789abcdef"
+                                  "00200014 0002a147 0113a9faa5d3f179bc25f4b5bed2b9d9"))
+    seed("stun", "probe", h("0001000c" + head + "00030004 00000006 00260000"))
+    seed("stun", "probed", h("01010030" + head + "802b0008 0001ca6cc0000201 802c0014 0002ca6d20010db8000000000000000000000007"
+                             "00200008 0001a147e112a643"))
+    seed("stun", "padded", h("000105c8" + head + "002605c4") + bytes(0x5c4))
 
 
 def token_raw(*addrs):

@@ -23,6 +23,7 @@
 #include "control/path/why.h"
 #include "data/link/way.h"
 #include "mesh/model.h"
+#include "wire/stun.h"
 
 struct core;
 
@@ -149,7 +150,7 @@ enum core_out_kind {
 	CORE_OUT_N,
 };
 
-enum { CORE_MESSAGE_MAX = 192 };
+enum { CORE_MESSAGE_MAX = STUN_MAX };
 
 struct core_out {
 	enum core_out_kind kind;

@@ -180,14 +180,22 @@ static bool mapping_taken(
 	return true;
 }
 
-static void answer(struct core *c, struct live *l, const struct stun_msg *req, const struct way_to *a)
+/* False: it is too short to be answered. */
+static bool answer(struct core *c, struct live *l, const struct stun_msg *req, const struct core_in *in)
 {
-	struct core_out *out = queue_push(&c->queue, CORE_SEND, WHY_ANSWER);
+	const struct core_member *who = &l->record->member;
+	uint8_t msg[STUN_ANSWER];
+	size_t n = stun_reply(&c->self, who->id, l->record->check_key, req, in->stun.n, &in->stun.by.remote,
+		NULL, msg, sizeof(msg));
 
-	out->peer = l->record->member;
-	out->way = *a;
-	out->n = stun_answer(
-		&c->self, out->peer.id, l->record->check_key, req, &a->remote, out->msg, sizeof(out->msg));
+	if (!n)
+		return false;
+	struct core_out *out = queue_push(&c->queue, CORE_SEND, WHY_ANSWER);
+	out->peer = *who;
+	out->way = in->stun.by;
+	memcpy(out->msg, msg, n);
+	out->n = n;
+	return true;
 }
 
 static bool request_taken(
@@ -198,8 +206,9 @@ static bool request_taken(
 
 	if (!stun_window_accept(&l->window, stun_stamp(m)))
 		return false;
+	if (!answer(c, l, m, in))
+		return false;
 	l->used_at = now;
-	answer(c, l, m, a);
 	if (m->priority && candidate_usable(&a->remote, &c->net4, &c->net6)) {
 		/* A peer that kept a session which we lost in a restart sends into the void. */
 		if (l->path.state == PATH_UP)

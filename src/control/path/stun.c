@@ -27,11 +27,16 @@ static void name_both(const struct stun_self *self, const char *to_id, struct st
 	snprintf(m->username, sizeof(m->username), "%s:%s", to_id, self->id);
 }
 
-size_t stun_request(struct stun_self *self, const char *to_id, const uint8_t key[static STUN_KEY],
-	uint32_t priority, uint8_t *out, size_t out_len, uint64_t *ret_stamp)
+size_t stun_ask(struct stun_self *self, const char *to_id, const uint8_t key[static STUN_KEY],
+	const struct stun_msg *ask, uint8_t *out, size_t out_len, uint64_t *ret_stamp)
 {
-	struct stun_msg m = {.class = STUN_REQUEST, .method = BINDING, .priority = priority};
+	struct stun_msg m = *ask;
+	bool plain = !m.has_lifetime && !m.change_ip && !m.change_port;
 
+	m.class = STUN_REQUEST;
+	m.method = BINDING;
+	if (!m.pad_to)
+		m.pad_to = plain ? STUN_ANSWER : STUN_ANSWER_WHOLE;
 	self->last_stamp = MAX((uint64_t)self->real, self->last_stamp + 1);
 	put_be64(m.txid, self->last_stamp);
 	put_be32(m.txid + 8, self->random(self->random_ctx));
@@ -40,14 +45,25 @@ size_t stun_request(struct stun_self *self, const char *to_id, const uint8_t key
 	return stun_encode(&m, key, out, out_len);
 }
 
-size_t stun_answer(const struct stun_self *self, const char *to_id, const uint8_t key[static STUN_KEY],
-	const struct stun_msg *req, const struct endpoint *from, uint8_t *out, size_t out_len)
+size_t stun_request(struct stun_self *self, const char *to_id, const uint8_t key[static STUN_KEY],
+	uint32_t priority, uint8_t *out, size_t out_len, uint64_t *ret_stamp)
 {
-	struct stun_msg m = {.class = STUN_SUCCESS, .method = BINDING, .mapped = *from};
+	return stun_ask(self, to_id, key, &(struct stun_msg){.priority = priority}, out, out_len, ret_stamp);
+}
 
+size_t stun_reply(const struct stun_self *self, const char *to_id, const uint8_t key[static STUN_KEY],
+	const struct stun_msg *req, size_t req_len, const struct endpoint *from, const struct stun_msg *more,
+	uint8_t *out, size_t out_len)
+{
+	struct stun_msg m = more ? *more : (struct stun_msg){0};
+
+	m.class = STUN_SUCCESS;
+	m.method = BINDING;
+	m.mapped = *from;
+	m.pad_to = 0;
 	memcpy(m.txid, req->txid, STUN_TXID);
 	name_both(self, to_id, &m);
-	return stun_encode(&m, key, out, out_len);
+	return stun_encode(&m, key, out, MIN(out_len, req_len));
 }
 
 int stun_open(const struct stun_self *self, const uint8_t *p, size_t n, struct stun_msg *ret_msg,

@@ -28,12 +28,29 @@ struct stun_self {
 	void *random_ctx;
 };
 
-/* A check carries a priority (RFC 8445 7.1.1), a mere question for our address (0) does not. Gives the length
- * and the stamp in the transaction id. */
+/*
+ * Bytes of the longest answers: with an IPv6 address, and with everything that a relay and a probed server
+ * add. No answer is longer than its question, so each question is padded to what it may be answered with.
+ */
+enum { STUN_ANSWER = 128, STUN_ANSWER_WHOLE = 196 };
+
+/*
+ * A question with what `ask` says (priority: it is a check, RFC 8445 7.1.1; lifetime and cookie; changes;
+ * pad_to: 0 = as long as its answer may be), class, method, names and transaction id set here. Gives the
+ * length, and the stamp in the transaction id.
+ */
+size_t stun_ask(struct stun_self *self, const char *to_id, const uint8_t key[static STUN_KEY],
+	const struct stun_msg *ask, uint8_t *out, size_t out_len, uint64_t *ret_stamp);
+/* The most common ones: a check, or with priority 0 a mere question for our address. */
 size_t stun_request(struct stun_self *self, const char *to_id, const uint8_t key[static STUN_KEY],
 	uint32_t priority, uint8_t *out, size_t out_len, uint64_t *ret_stamp);
-size_t stun_answer(const struct stun_self *self, const char *to_id, const uint8_t key[static STUN_KEY],
-	const struct stun_msg *req, const struct endpoint *from, uint8_t *out, size_t out_len);
+/*
+ * The answer to a question of req_len bytes that came from `from`, and with what `more` says beyond that
+ * (NULL: nothing). 0 when it would be longer than the question: there is none then.
+ */
+size_t stun_reply(const struct stun_self *self, const char *to_id, const uint8_t key[static STUN_KEY],
+	const struct stun_msg *req, size_t req_len, const struct endpoint *from, const struct stun_msg *more,
+	uint8_t *out, size_t out_len);
 
 /* --- what we receive --- */
 

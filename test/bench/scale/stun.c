@@ -2,6 +2,7 @@
 /* "Under which address do you see me?", as every node asks the coordinator over its data socket. */
 #include "bench/scale/herd.h"
 
+#include "control/path/stun.h"
 #include "crypto/dh.h"
 #include "crypto/init.h"
 #include "crypto/kdf.h"
@@ -43,7 +44,7 @@ static bool has_key(struct member *m)
 
 static void ask(struct member *m)
 {
-	struct stun_msg q = {.class = STUN_REQUEST, .method = 1};
+	struct stun_msg q = {.class = STUN_REQUEST, .method = 1, .pad_to = STUN_ANSWER};
 	uint8_t buf[STUN_MAX];
 
 	if (!has_key(m))

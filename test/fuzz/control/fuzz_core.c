@@ -129,8 +129,8 @@ static void speak(struct world *w, int kind, const struct endpoint *from, const 
 	if (kind == CHECK)
 		w->last_n = stun_request(&w->peer, "aaaaaaaaaaaaaaaa", w->key, 1, w->last, STUN_MAX, &stamp);
 	else if (kind == ANSWER)
-		w->last_n =
-			stun_answer(&w->peer, "aaaaaaaaaaaaaaaa", w->key, &request, from, w->last, STUN_MAX);
+		w->last_n = stun_reply(&w->peer, "aaaaaaaaaaaaaaaa", w->key, &request, STUN_MAX, from, NULL,
+			w->last, STUN_MAX);
 	if (w->last_n)
 		w->last[bend[0] % w->last_n] ^= bend[1];
 	receive(w, from, w->last, w->last_n);

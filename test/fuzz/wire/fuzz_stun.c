@@ -13,6 +13,10 @@ static void check_equal(const struct stun_msg *a, const struct stun_msg *b)
 	assert(endpoint_eq(&a->mapped, &b->mapped));
 	assert(a->priority == b->priority && a->use_candidate == b->use_candidate);
 	assert(a->error_code == b->error_code);
+	assert(a->has_lifetime == b->has_lifetime && a->lifetime_s == b->lifetime_s);
+	assert(a->has_cookie == b->has_cookie && memcmp(a->cookie, b->cookie, STUN_COOKIE) == 0);
+	assert(a->change_ip == b->change_ip && a->change_port == b->change_port);
+	assert(endpoint_eq(&a->other, &b->other) && endpoint_eq(&a->origin, &b->origin));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -41,5 +45,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	assert(back.has_fingerprint);
 	assert(stun_verify(out, n, &back, key) == TM_OK);
 	assert(stun_verify(out, n, &back, other) == TM_EAUTH);
+
+	m.pad_to = (uint16_t)(n + 4 + (size > 4 ? get_be16(data + 2) : 0) % 1024 / 4 * 4);
+	assert(stun_encode(&m, key, out, sizeof(out)) == m.pad_to);
+	assert(stun_decode(out, m.pad_to, &back) == TM_OK);
+	check_equal(&m, &back);
+	assert(stun_verify(out, m.pad_to, &back, key) == TM_OK);
 	return 0;
 }

@@ -121,9 +121,16 @@ static struct stun_msg full_message(void)
 		.username = "0123456789abcdef:fedcba9876543210",
 		.priority = 0x7effffff,
 		.use_candidate = true,
+		.has_lifetime = true,
+		.lifetime_s = 120,
+		.has_cookie = true,
+		.cookie = {1, 2, 3, 4, 5, 6, 7, 0xff},
+		.change_port = true,
 		.error_code = 487};
 
 	assert_int_equal(endpoint_parse("[2001:db8::7]:51820", &m.mapped), TM_OK);
+	assert_int_equal(endpoint_parse("[2001:db8::8]:51821", &m.other), TM_OK);
+	assert_int_equal(endpoint_parse("192.0.2.8:443", &m.origin), TM_OK);
 	return m;
 }
 
@@ -144,12 +151,64 @@ static void everything_we_encode_comes_back_and_verifies(void **state)
 	assert_true(endpoint_eq(&back.mapped, &m.mapped));
 	assert_int_equal(back.priority, m.priority);
 	assert_true(back.use_candidate);
+	assert_true(back.has_lifetime);
+	assert_int_equal(back.lifetime_s, 120);
+	assert_true(back.has_cookie);
+	assert_memory_equal(back.cookie, m.cookie, STUN_COOKIE);
+	assert_false(back.change_ip);
+	assert_true(back.change_port);
+	assert_true(endpoint_eq(&back.other, &m.other));
+	assert_true(endpoint_eq(&back.origin, &m.origin));
 	assert_int_equal(back.error_code, 487);
 	assert_true(back.has_fingerprint);
 	assert_int_equal(back.integrity_len, 32);
 	assert_int_equal(stun_verify(p, n, &back, key), TM_OK);
 	uint8_t other[STUN_KEY] = {1, 2, 3, 4, 6};
 	assert_int_equal(stun_verify(p, n, &back, other), TM_EAUTH);
+}
+
+/* Ending a registration is not the same as saying nothing about one, nor is a cookie of zeros none. */
+static void a_lifetime_of_nothing_and_a_cookie_of_zeros_are_there(void **state)
+{
+	struct stun_msg m = {.method = 1, .has_lifetime = true, .has_cookie = true}, back;
+	uint8_t p[STUN_MAX];
+	(void)state;
+
+	size_t n = stun_encode(&m, key, p, sizeof(p));
+	assert_int_equal(stun_decode(p, n, &back), TM_OK);
+	assert_true(back.has_lifetime && back.has_cookie);
+	n = stun_encode(&(struct stun_msg){.method = 1}, key, p, sizeof(p));
+	assert_int_equal(stun_decode(p, n, &back), TM_OK);
+	assert_false(back.has_lifetime || back.has_cookie);
+}
+
+static void a_message_is_padded_to_exactly_the_length_that_is_asked_for(void **state)
+{
+	struct stun_msg m = {.method = 1, .username = "0123456789abcdef:fedcba9876543210", .priority = 7},
+			back;
+	uint8_t p[STUN_MAX];
+	size_t bare = stun_encode(&m, key, p, sizeof(p));
+	(void)state;
+
+	for (unsigned length = 1; length <= STUN_MAX + 4; length++) {
+		m.pad_to = (uint16_t)length;
+		size_t n = stun_encode(&m, key, p, sizeof(p));
+
+		if (length < bare || length % 4 != 0 || length > STUN_MAX) {
+			assert_int_equal(n, 0);
+			continue;
+		}
+		assert_int_equal(n, length);
+		assert_int_equal(stun_decode(p, n, &back), TM_OK);
+		assert_int_equal(back.n_unknown, 0);
+		assert_int_equal(back.priority, 7);
+		assert_int_equal(stun_verify(p, n, &back, key), TM_OK);
+	}
+	/* The padding is covered like everything else: nobody makes a long question of a short one. */
+	m.pad_to = STUN_MAX;
+	size_t n = stun_encode(&m, key, p, sizeof(p));
+	p[n / 2] ^= 1;
+	assert_int_equal(stun_decode(p, n, &back), TM_EBADMSG);
 }
 
 static void every_class_and_method_survives_the_round_trip(void **state)
@@ -291,9 +350,18 @@ static void the_first_of_repeated_attributes_counts(void **state)
 	n = append(p, n, 0x0006, "second", 6);
 	n = append(p, n, 0x0024, "\0\0\0\1", 4);
 	n = append(p, n, 0x0024, "\0\0\0\2", 4);
+	n = append(p, n, 0x000d, "\0\0\0\3", 4);
+	n = append(p, n, 0x000d, "\0\0\0\4", 4);
+	n = append(p, n, 0xc0a1, "12345678", 8);
+	n = append(p, n, 0xc0a1, "abcdefgh", 8);
+	n = append(p, n, 0x0003, "\0\0\0\2", 4);
+	n = append(p, n, 0x0003, "\0\0\0\4", 4);
 	assert_int_equal(stun_decode(p, n, &m), TM_OK);
 	assert_string_equal(m.username, "first");
 	assert_int_equal(m.priority, 1);
+	assert_int_equal(m.lifetime_s, 3);
+	assert_memory_equal(m.cookie, "12345678", 8);
+	assert_true(m.change_port && !m.change_ip);
 }
 
 static void malformed_attributes_are_refused(void **state)
@@ -322,6 +390,13 @@ static void malformed_attributes_are_refused(void **state)
 		{"short priority", 0x0024, 3, "\1\2\3"},
 		{"long priority", 0x0024, 5, "\1\2\3\4\5"},
 		{"use-candidate with a value", 0x0025, 4, "\1\2\3\4"},
+		{"short lifetime", 0x000d, 3, "\1\2\3"},
+		{"lifetime of 8 bytes", 0x000d, 8, "\1\2\3\4\5\6\7\10"},
+		{"cookie of 7 bytes", 0xc0a1, 7, "\1\2\3\4\5\6\7"},
+		{"cookie of 9 bytes", 0xc0a1, 9, "\1\2\3\4\5\6\7\10\11"},
+		{"change-request of a byte", 0x0003, 1, "\2"},
+		{"other address of no family", 0x802c, 8, "\0\0\1\2\3\4\5\6"},
+		{"short origin", 0x802b, 7, "\0\1\1\2\3\4\5"},
 		{"short fingerprint", 0x8028, 3, "\1\2\3"},
 		{"wrong fingerprint", 0x8028, 4, "\1\2\3\4"},
 	};
@@ -429,6 +504,8 @@ int main(void)
 		cmocka_unit_test(the_long_term_sample_of_rfc_5769_is_understood),
 		cmocka_unit_test(a_changed_byte_is_always_noticed),
 		cmocka_unit_test(everything_we_encode_comes_back_and_verifies),
+		cmocka_unit_test(a_lifetime_of_nothing_and_a_cookie_of_zeros_are_there),
+		cmocka_unit_test(a_message_is_padded_to_exactly_the_length_that_is_asked_for),
 		cmocka_unit_test(every_class_and_method_survives_the_round_trip),
 		cmocka_unit_test(a_message_changed_under_a_fresh_fingerprint_fails_the_integrity_check),
 		cmocka_unit_test(attributes_behind_the_integrity_tag_count_for_nothing),

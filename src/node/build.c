@@ -126,6 +126,7 @@ static int build_plane(struct node *n)
 		.fwmark = n->config.fwmark,
 		.private_key = n->identity.x_priv,
 		.limits = n->config.limits,
+		.host = self->host,
 		.self4 = self->ip4,
 		.self6 = self->ip6,
 		.net4 = n->mesh.net4,

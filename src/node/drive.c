@@ -51,7 +51,8 @@ static void use_way(struct node *n, const struct core_out *out)
 	bool any = endpoint_is_set(&out->way.remote);
 
 	/* A way that the plane refuses stays unused; its check will not be repeated. */
-	(void)!plane_set_way(n->plane, out->peer.key, any ? &out->way : NULL);
+	(void)!plane_set_way(n->plane, out->peer.key, any ? &out->way : NULL,
+		endpoint_is_set(&out->also.remote) ? &out->also : NULL);
 	node_kick_plane(n);
 }
 

@@ -188,7 +188,7 @@ static void meet_clients(struct node *n, const struct mesh_diff *d)
 			endpoint_is_set(&s.way.remote))
 			continue;
 		/* A place that the plane refuses is none. */
-		if (plane_set_way(n->plane, m->key, &(struct way_to){.remote = c->worked}) == TM_OK)
+		if (plane_set_way(n->plane, m->key, &(struct way_to){.remote = c->worked}, NULL) == TM_OK)
 			plane_nudge(n->plane, m->key);
 	}
 }

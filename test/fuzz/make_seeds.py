@@ -272,6 +272,20 @@ def unpack():
     seed("unpack", "empty", b"")
 
 
+def relay():
+    wg_data = h("04000000 04030201 0807060504030201") + bytes(range(48))
+    seed("relay", "datagram", h("5401 000001 000002") + wg_data)
+    seed("relay", "highest", h("5401 00ffff 010000") + wg_data)
+    seed("relay", "frame", h("5401 000001 000002 0040 02 00") + 2 * wg_data + wg_data[:32])
+    seed("relay", "frame-of-one", h("5401 000001 000002 0040 00 00") + wg_data)
+    seed("relay", "no-size", h("5401 000001 000002 0000 00 00") + wg_data)
+    seed("relay", "higher-first", h("5401 000002 000001") + wg_data)
+    seed("relay", "same", h("5401 000002 000002") + wg_data)
+    seed("relay", "version", h("5402 000001 000002") + wg_data)
+    seed("relay", "alone", h("5401 000001 000002"))
+    seed("relay", "empty", b"")
+
+
 def hello():
     for name, head, rest in (("right", "01 00 00", ""), ("flipped", "01 00 00", "05 01"), ("ephemeral", "01 01 00", "00 01"),
                              ("static", "01 01 00", "28 01"), ("payload", "01 01 00", "55 01"), ("mac", "01 00 00", "7f 80"),
@@ -280,5 +294,5 @@ def hello():
         seed("hello", name.replace(" ", "-"), h(head + rest))
 
 
-for make in (wg, archive, ip, stun, token, netmap, ws, upgrade, bench, unpack, hello, pcp, igd):
+for make in (wg, archive, ip, stun, token, netmap, ws, upgrade, bench, unpack, hello, pcp, igd, relay):
     make()

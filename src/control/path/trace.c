@@ -115,10 +115,11 @@ const char *core_out_format(const struct core_out *out, char buf[static CORE_LIN
 	bool both = endpoint_is_set(&out->also.remote);
 	bool where = out->kind == CORE_SEND || out->kind == CORE_USE || out->kind == CORE_WORKS ||
 		     endpoint_is_set(&out->way.remote);
+	bool relayed = out->way.kind != WAY_UDP;
 
-	snprintf(buf, CORE_LINE_MAX, "%s %s%s%s%s%s (%s)", who(out->peer.id, NULL, peer),
+	snprintf(buf, CORE_LINE_MAX, "%s %s%s%s%s%s%s%s (%s)", who(out->peer.id, NULL, peer),
 		out_names[out->kind], where ? " " : "", where ? endpoint_format(&out->way.remote, ep) : "",
-		both ? " and " : "", both ? endpoint_format(&out->also.remote, also) : "",
-		path_why_text(out->why));
+		relayed ? " by " : "", relayed ? way_kind_text(out->way.kind) : "", both ? " and " : "",
+		both ? endpoint_format(&out->also.remote, also) : "", path_why_text(out->why));
 	return buf;
 }

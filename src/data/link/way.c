@@ -23,9 +23,20 @@ int way_new(const struct way_to *to, struct way **ret_way)
 	return TM_OK;
 }
 
+const char *way_kind_text(enum way_kind kind)
+{
+	static const char *const texts[] = {
+		[WAY_UDP] = "udp",
+		[WAY_RELAY_UDP] = "relay-udp",
+		[WAY_RELAY_TCP] = "relay-tcp",
+	};
+
+	return kind < ARRAY_LEN(texts) ? texts[kind] : "?";
+}
+
 bool way_to_eq(const struct way_to *a, const struct way_to *b)
 {
 	return a->kind == b->kind && a->socket == b->socket && endpoint_eq(&a->remote, &b->remote) &&
-	       ip_eq(&a->local, &b->local) && a->relay_session == b->relay_session &&
+	       ip_eq(&a->local, &b->local) && a->relay == b->relay &&
 	       (a->local_ifindex == b->local_ifindex || !ip_is_link_local(&a->local));
 }

@@ -14,17 +14,27 @@
 enum way_kind {
 	WAY_UDP, /* datagrams straight to the peer */
 	WAY_RELAY_UDP, /* to a relay, which hands them on; not yet sent by data/link/out.h */
-	WAY_RELAY_TCP, /* likewise, through a stream */
+	WAY_RELAY_TCP, /* likewise, through a stream: not yet */
 };
 
 /* Where a way leads: a value, for those who choose, compare and remember ways. */
 struct way_to {
 	enum way_kind kind;
-	uint32_t socket; /* which of the sender's, counted from 0, the one that everybody has */
+	/*
+	 * Which of the sender's sockets: 0 is the one that everybody has, others have the number that
+	 * plane_socket_open gave. WAY_RELAY_TCP: the number of the stream.
+	 */
+	uint32_t socket;
 	struct endpoint remote; /* of the socket: the peer's, or the relay's */
 	struct ip local; /* our source address, IP_NONE = the kernel's choice */
 	uint32_t local_ifindex; /* only used with a link-local `local`; 0 = any */
-	uint32_t relay_session; /* the peer, as the relay knows it; 0 = no relay */
+	uint64_t relay; /* the two ends, for the relay between them: relay_pair of wire/relay.h; 0 = no relay
+			 */
+	/*
+	 * The longest message (WireGuard or STUN, without a relay's header) that is known to pass, 0 = what
+	 * the kernel knows about the path. No part of which way it is.
+	 */
+	uint16_t payload;
 };
 
 enum { WAY_HEADROOM_MAX = 64 };
@@ -41,7 +51,10 @@ struct way {
 /* TM_EINVAL when `to` has no remote endpoint. */
 NODISCARD int way_new(const struct way_to *to, struct way **ret_way);
 
-/* The same way: the interface counts only where it says which of several equal addresses is meant. */
+const char *way_kind_text(enum way_kind kind); /* "udp", "relay-udp", "relay-tcp" */
+
+/* The same way: the interface counts only where it says which of several equal addresses is meant, and what
+ * is known of its payload does not. */
 bool way_to_eq(const struct way_to *a, const struct way_to *b);
 
 #endif

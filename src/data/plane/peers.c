@@ -4,12 +4,14 @@
 
 #include "base/secret.h"
 
-int plane_set_way(struct plane *p, const uint8_t key[static 32], const struct way_to *way)
+int plane_set_way(
+	struct plane *p, const uint8_t key[static 32], const struct way_to *way, const struct way_to *also)
 {
 	struct peer *peer = device_peer_find(p->device, key);
 	int err;
 
 	plane_enter(p, time_monotonic());
+	(void)also; /* not yet: `way` alone */
 	if (!peer)
 		return TM_ENOENT;
 	if (way && snapshot_loops(plane_live(p), &way->remote.ip))

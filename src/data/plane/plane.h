@@ -30,6 +30,7 @@ struct plane_config {
 	const uint8_t *private_key;
 	struct wg_limits limits;
 	struct ip self4, self6; /* our inner addresses: source of ICMP errors, target of local delivery */
+	uint32_t host; /* our number in the mesh, by which relays know us; 0: nothing relayed is for us */
 	/*
 	 * The mesh's own prefixes: no endpoint may lie inside them. What is sent to the last host of either
 	 * is answered like all that no peer owns, but not counted: that is asked on purpose. Family IP_NONE:
@@ -82,6 +83,8 @@ struct plane_events {
 	ns_t (*real_time)(
 		void *ctx); /* monotonic-across-restarts wall clock for TAI64N; NULL = the system's */
 	void (*offload_lost)(void *ctx); /* plane_offloads has become less */
+	/* A stream has ended (TM_ECLOSED) or broke the protocol; its number is nobody's any more. */
+	void (*stream_lost)(void *ctx, uint32_t stream, int err);
 	void (*tun_lost)(void *ctx); /* somebody deleted the TUN device under us; may be NULL */
 };
 
@@ -131,8 +134,12 @@ NODISCARD int plane_peers_clear(struct plane *p);
 /*
  * How to reach a peer; NULL forgets. A staged handshake starts at once. TM_EINVAL for a remote inside the
  * mesh itself (the packet would loop), TM_ENOENT for an unknown key.
+ *
+ * also: NULL mostly. While it is in doubt whether `way` still leads there, every datagram leaves by both; the
+ * other side's replay window drops what comes twice.
  */
-NODISCARD int plane_set_way(struct plane *p, const uint8_t key[static 32], const struct way_to *way);
+NODISCARD int plane_set_way(
+	struct plane *p, const uint8_t key[static 32], const struct way_to *way, const struct way_to *also);
 /* Start a handshake now if there is no fresh session (used by `ping`, after path changes and in tests). */
 void plane_nudge(struct plane *p, const uint8_t key[static 32]);
 
@@ -142,8 +149,58 @@ void plane_nudge(struct plane *p, const uint8_t key[static 32]);
  */
 NODISCARD int plane_set_filter(struct plane *p, struct filter *filter_take);
 
-/* STUN and other control datagrams. */
+/* STUN and other control datagrams, by any kind of way. */
 NODISCARD int plane_send(struct plane *p, const struct way_to *by, const uint8_t *msg, size_t n);
+
+/*
+ * Further UDP sockets, beside the one (number 0) that everybody has: a second port to probe NATs with, or
+ * hundreds for a short time, to find a mapping that a peer guesses. Each is read by one worker, which treats
+ * what comes as if it had come by the first; ways name it by its number (way_to.socket), and any thread sends
+ * by it. A number is not used again for long after it was closed. Ways that still name a closed one lead
+ * nowhere (DROP_NO_SENDER): choose others first.
+ *
+ * port 0: any. TM_EBUSY, TM_EPERM; TM_EFULL at PLANE_SOCKETS_MAX.
+ */
+enum { PLANE_SOCKETS_MAX = 512 };
+NODISCARD int plane_socket_open(struct plane *p, uint16_t port, uint32_t *ret_socket, uint16_t *ret_port);
+void plane_socket_close(struct plane *p, uint32_t socket);
+
+/* --- relays that we use --- */
+
+/*
+ * The relays through which we can be reached (we have registered with them): their UDP endpoints. What comes
+ * with a relay's header from elsewhere is dropped under a name. All of them each time; TM_EFULL above
+ * PLANE_RELAYS_MAX, and nothing has changed then.
+ */
+enum { PLANE_RELAYS_MAX = 64 };
+NODISCARD int plane_set_relays(struct plane *p, const struct endpoint *v, size_t n);
+
+/* --- being a relay --- */
+
+/* How a member is reached by the relay that we are: its leg. */
+struct plane_leg {
+	/*
+	 * WAY_UDP: the address that the member has proved to receive at, `local` the one of ours that it
+	 * sends to; WAY_RELAY_TCP: its stream. Only what comes by it comes from the member.
+	 */
+	struct way_to way;
+	uint8_t key[32]; /* public: handshakes for the member must know it (mac1) */
+	/* What the member may send through us; 0 = as much as it likes. Above it loses its own packets. */
+	uint64_t bytes_per_s, burst_bytes;
+};
+
+/* false, as at first: nothing is relayed, and all legs are forgotten. */
+NODISCARD int plane_relay_offer(struct plane *p, bool on);
+/* The member's leg from now on. TM_EINVAL: no host number, our own, or no such way; TM_EBUSY: not offered. */
+NODISCARD int plane_relay_put(struct plane *p, uint32_t host, const struct plane_leg *leg);
+void plane_relay_remove(struct plane *p, uint32_t host);
+
+/* What was handed on, for all members (host 0) or of what one of them sent. */
+struct plane_relayed {
+	uint64_t packets, bytes; /* with the relay's header, without UDP's and IP's */
+	uint64_t over_limit; /* packets that it lost because it sent too much */
+};
+struct plane_relayed plane_relayed(const struct plane *p, uint32_t host);
 
 NODISCARD int plane_peer_stats(
 	struct plane *p, const uint8_t key[static 32], struct plane_peer_stats *ret_stats);

@@ -238,7 +238,7 @@ static size_t find(const struct wgpeer *g, const struct words *w)
 
 static int do_endpoint(struct wgpeer *g, const struct words *w, struct diag *d)
 {
-	int err = plane_set_way(g->plane, w->key, &(struct way_to){.remote = w->endpoint});
+	int err = plane_set_way(g->plane, w->key, &(struct way_to){.remote = w->endpoint}, NULL);
 
 	return err == TM_EINVAL ? diag_what(d, err, "the endpoint lies inside the mesh itself") : err;
 }

@@ -54,7 +54,8 @@ bool __wrap_plane_peer_stamp(
 const char *__wrap_plane_tun_name(const struct plane *p);
 int __wrap_plane_peer_stats(
 	struct plane *p, const uint8_t key[static 32], struct plane_peer_stats *ret_stats);
-int __wrap_plane_set_way(struct plane *p, const uint8_t key[static 32], const struct way_to *way);
+int __wrap_plane_set_way(
+	struct plane *p, const uint8_t key[static 32], const struct way_to *way, const struct way_to *also);
 void __wrap_plane_nudge(struct plane *p, const uint8_t key[static 32]);
 void __wrap_news_session(struct news *x, const struct mesh_node *m, const struct endpoint *at, bool up);
 void __wrap_core_seed_stamp(struct core *c, const uint8_t key[static 32], uint64_t stamp);
@@ -120,7 +121,8 @@ int __wrap_plane_peer_stats(
 	return TM_OK;
 }
 
-int __wrap_plane_set_way(struct plane *p UNUSED, const uint8_t key[static 32], const struct way_to *way)
+int __wrap_plane_set_way(struct plane *p UNUSED, const uint8_t key[static 32], const struct way_to *way,
+	const struct way_to *also UNUSED)
 {
 	assert_memory_equal(key, rig->nodes[CLIENT].key, 32);
 	rig->way = *way;

@@ -43,10 +43,19 @@ static void ways_differ_in_everything_that_sending_does(void **state)
 	other[2].remote.port++;
 	other[3].local.bytes[3]++;
 	other[4].local = (struct ip){0};
-	other[5].relay_session = 1;
+	other[5].relay = 1;
 	for (size_t i = 0; i < ARRAY_LEN(other); i++)
 		if (way_to_eq(&somewhere, &other[i]))
 			fail_msg("row %zu", i);
+}
+
+static void what_passes_by_a_way_does_not_make_it_another(void **state)
+{
+	struct way_to narrow = somewhere;
+	(void)state;
+
+	narrow.payload = 1252;
+	assert_true(way_to_eq(&somewhere, &narrow));
 }
 
 static void the_interface_counts_only_for_link_local_addresses(void **state)
@@ -66,6 +75,7 @@ int main(void)
 		cmocka_unit_test(a_way_leads_where_it_was_said),
 		cmocka_unit_test(a_way_to_nowhere_is_none),
 		cmocka_unit_test(ways_differ_in_everything_that_sending_does),
+		cmocka_unit_test(what_passes_by_a_way_does_not_make_it_another),
 		cmocka_unit_test(the_interface_counts_only_for_link_local_addresses),
 	};
 

@@ -49,7 +49,7 @@ static void on_heard(void *ctx, const uint8_t key[32], const struct way_to *by)
 
 	assert_int_equal(plane_peer_stats(h->plane, key, &st), TM_OK);
 	if (!endpoint_is_set(&st.way.remote) || endpoint_eq(&st.way.remote, &by->remote)) {
-		assert_int_equal(plane_set_way(h->plane, key, by), TM_OK);
+		assert_int_equal(plane_set_way(h->plane, key, by, NULL), TM_OK);
 		return;
 	}
 	h->n_heard++;
@@ -166,7 +166,7 @@ void host_peers(struct host *h, const struct peering *v, size_t n)
 		const struct way_to way = {.remote = outer(v[i].with), .local = outer(h).ip};
 
 		if (!v[i].no_endpoint)
-			assert_int_equal(plane_set_way(h->plane, v[i].with->pub, &way), TM_OK);
+			assert_int_equal(plane_set_way(h->plane, v[i].with->pub, &way, NULL), TM_OK);
 	}
 }
 

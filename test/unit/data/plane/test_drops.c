@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "data/peer/handshake.h"
+#include "wire/relay.h"
 #include "wire/wg.h"
 
 #define A "192.0.2.1:51820"
@@ -185,7 +186,7 @@ static void more_staged_packets_than_a_session_may_carry_are_counted(void **stat
 	while (!c.n_want || host_drops(&c, DROP_NOT_IP) == 0)
 		plane_service(c.plane, time_monotonic());
 	plane_service(c.plane, time_monotonic());
-	assert_int_equal(plane_set_way(c.plane, b.pub, &way), TM_OK);
+	assert_int_equal(plane_set_way(c.plane, b.pub, &way, NULL), TM_OK);
 	expect_drops(bc, 2, &c, DROP_SEND_EXPIRED, 20 - 5);
 	assert_int_equal(plane_peer_stats(b.plane, c.pub, &st), TM_OK);
 	host_stop(&c);
@@ -194,13 +195,13 @@ static void more_staged_packets_than_a_session_may_carry_are_counted(void **stat
 /* Relays are declared, and nobody can send by them yet. */
 static void what_would_need_a_relay_is_refused_by_name_until_another_way_is_chosen(void **state)
 {
-	struct way_to way = {.kind = WAY_RELAY_UDP, .relay_session = 7};
+	struct way_to way = {.kind = WAY_RELAY_UDP, .relay = relay_pair(1, 2)};
 	uint8_t p[FAKE_BYTES];
 	(void)state;
 
 	rig_warm(&a, &b);
 	assert_int_equal(endpoint_parse(B, &way.remote), TM_OK);
-	assert_int_equal(plane_set_way(a.plane, b.pub, &way), TM_OK);
+	assert_int_equal(plane_set_way(a.plane, b.pub, &way, NULL), TM_OK);
 	assert_int_equal(plane_send(a.plane, &way, p, 20), TM_EUNSUPPORTED);
 	size_t before = fake_sent();
 	for (uint16_t i = 0; i < 3; i++)
@@ -209,7 +210,7 @@ static void what_would_need_a_relay_is_refused_by_name_until_another_way_is_chos
 	assert_int_equal(fake_sent(), before);
 
 	way.kind = WAY_UDP;
-	assert_int_equal(plane_set_way(a.plane, b.pub, &way), TM_OK);
+	assert_int_equal(plane_set_way(a.plane, b.pub, &way, NULL), TM_OK);
 	fake_tun_send("tm1", p, packet_make(4, 1, 2, 4, 20, p));
 	expect_packet(ab, 2, &b, p);
 	assert_int_equal(packet_serial(p), 4);

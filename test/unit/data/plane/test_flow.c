@@ -218,7 +218,7 @@ static void an_answer_leaves_by_the_way_on_which_the_question_came(void **state)
 	/* b believes a elsewhere and is asked from where a really is. */
 	start_pair();
 	const struct way_to wrong = {.remote = {.ip = ip_v4((uint8_t[]){203, 0, 113, 5}), .port = 9}};
-	assert_int_equal(plane_set_way(b.plane, a.pub, &wrong), TM_OK);
+	assert_int_equal(plane_set_way(b.plane, a.pub, &wrong, NULL), TM_OK);
 	fake_tun_send("tm1", p, packet_make(4, 1, 2, 1, 20, p));
 	expect_packet(ab, 2, &b, p);
 	assert_true(fake_last(WG_RESPONSE, msg, sizeof(msg), NULL) > 0);
@@ -308,7 +308,7 @@ static void traffic_for_a_peer_without_endpoint_asks_for_a_path_and_waits_for_it
 	EXPECT_SOON(ab, a_wants, NULL);
 
 	assert_int_equal(endpoint_parse("192.0.2.2:51820", &way.remote), TM_OK);
-	assert_int_equal(plane_set_way(a.plane, b.pub, &way), TM_OK);
+	assert_int_equal(plane_set_way(a.plane, b.pub, &way, NULL), TM_OK);
 	expect_packet(ab, 2, &b, p);
 	assert_int_equal(packet_serial(p), 77);
 	/* b heard where the handshake came from, and its owner took that. */

@@ -196,7 +196,7 @@ static void node_know(unsigned i, const char *endpoint)
 	peer.follows = true; /* nobody chooses here */
 	assert_int_equal(plane_peer_put(nodes[i].plane, &peer), TM_OK);
 	assert_int_equal(endpoint_parse(endpoint, &way.remote), TM_OK);
-	assert_int_equal(plane_set_way(nodes[i].plane, peer.key, &way), TM_OK);
+	assert_int_equal(plane_set_way(nodes[i].plane, peer.key, &way, NULL), TM_OK);
 }
 
 static int set_up(void **state)

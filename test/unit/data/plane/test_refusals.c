@@ -395,7 +395,7 @@ static void the_outside_of_the_tunnel_is_never_inside_it(void **state)
 	rig_warm(&a, &b);
 	for (size_t i = 0; i < ARRAY_LEN(inside); i++) {
 		assert_int_equal(endpoint_parse(inside[i], &way.remote), TM_OK);
-		assert_int_equal(plane_set_way(a.plane, b.pub, &way), TM_EINVAL);
+		assert_int_equal(plane_set_way(a.plane, b.pub, &way, NULL), TM_EINVAL);
 		assert_int_equal(plane_send(a.plane, &way, p, 20), TM_EINVAL);
 	}
 	/* Delivered, because it is authentic, but nobody moves there. */
@@ -459,7 +459,7 @@ static void an_absent_peer_costs_little_and_ends_in_unreachable(void **state)
 	host_start(&c, 3);
 	host_peers(&c, &(struct peering){.with = &b}, 1);
 	assert_int_equal(endpoint_parse("203.0.113.1:9", &nowhere.remote), TM_OK);
-	assert_int_equal(plane_set_way(c.plane, b.pub, &nowhere), TM_OK);
+	assert_int_equal(plane_set_way(c.plane, b.pub, &nowhere, NULL), TM_OK);
 
 	struct host *only_c[] = {&c};
 	for (uint16_t i = 0; i < 200; i++)
@@ -524,9 +524,9 @@ static void our_own_and_impossible_keys_are_left_out_and_the_rest_works(void **s
 		assert_int_equal(
 			plane_peer_stats(a.plane, keys[i], &st), keys[i] == b.pub ? TM_OK : TM_ENOENT);
 	assert_int_equal(endpoint_parse(B, &way.remote), TM_OK);
-	assert_int_equal(plane_set_way(a.plane, b.pub, &way), TM_OK);
+	assert_int_equal(plane_set_way(a.plane, b.pub, &way, NULL), TM_OK);
 	rig_warm(&a, &b);
-	assert_int_equal(plane_set_way(a.plane, (uint8_t[32]){1}, &way), TM_ENOENT);
+	assert_int_equal(plane_set_way(a.plane, (uint8_t[32]){1}, &way, NULL), TM_ENOENT);
 }
 
 int main(void)

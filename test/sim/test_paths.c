@@ -201,8 +201,8 @@ static void among_equals_only_a_clearly_shorter_round_trip_wins(void **state)
 	} rows[] = {
 		{50 * MS, 45 * MS, false},
 		{50 * MS, 37 * MS, true},
-		{4 * MS, 1 * MS, false}, /* 6 ms less, but 20 % and 5 ms are asked for */
-		{5 * MS, 1 * MS, true},
+		{6 * MS, 2 * MS, false}, /* 8 ms less, but 10 ms are asked for */
+		{7 * MS, 1 * MS, true},
 		{50 * MS, 50 * MS, false},
 	};
 

@@ -37,11 +37,13 @@ enum pair_due pair_due(const struct pair *p, bool in_use, ns_t now)
 }
 
 /* A pair in use is asked at an even pace, so that its death is noticed soon. */
-static ns_t rto(const struct pair *p, bool in_use)
+static ns_t wait_after(const struct pair *p, bool in_use)
 {
-	ns_t wait = MAX(PAIR_RTO, 2 * p->rtt);
+	static const ns_t first[] = {200 * MS, 300 * MS, 500 * MS};
 
-	return in_use ? wait : ns_min(wait << (p->tries - 1), MAX(PAIR_RTO_MAX, wait));
+	if (in_use)
+		return MAX(PAIR_RTO, 2 * p->rtt);
+	return p->tries <= ARRAY_LEN(first) ? first[p->tries - 1] : 1 * SEC;
 }
 
 void pair_sent(struct pair *p, uint64_t stamp, bool in_use, ns_t now)
@@ -52,7 +54,7 @@ void pair_sent(struct pair *p, uint64_t stamp, bool in_use, ns_t now)
 	p->sent_us[p->tries] = (uint32_t)((now - p->began) / US);
 	p->tries++;
 	p->in_doubt = false;
-	p->next_check = now + rto(p, in_use);
+	p->next_check = now + wait_after(p, in_use);
 }
 
 void pair_gave_up(struct pair *p, bool works)
@@ -113,7 +115,7 @@ static unsigned rank(const struct pair *p)
 
 bool pair_clearly_better(const struct pair *a, const struct pair *b)
 {
-	ns_t margin = b->rtt / 5 + 5 * MS;
+	ns_t margin = MAX(PAIR_MARGIN, b->rtt / 5);
 	unsigned ra = rank(a), rb = rank(b);
 
 	/* `b` was believed without an answer of its own: one that has answered is safer, unless b may still.

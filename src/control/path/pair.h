@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
  * A pair: a way to the peer, identified by our socket and the peer's address, with the checks that ask
- * whether they reach each other. A check is a STUN Binding request, repeated with growing waits; every try
- * has a stamp of its own, because a repeated one would be refused as a replay. Pure.
+ * whether they reach each other. A check is a STUN Binding request, repeated after 200, 300 and 500 ms, then
+ * each second: at first both sides' firewalls have to be opened, and later the peer's may open late. Every
+ * try has a stamp of its own, because a repeated one would be refused as a replay. Pure.
  */
 #ifndef TM_CONTROL_PATH_PAIR_H
 #define TM_CONTROL_PATH_PAIR_H
@@ -12,11 +13,11 @@
 #include "data/link/way.h"
 #include "mesh/model.h"
 
-enum { PAIR_TRIES = 6, PAIR_HEARTBEAT_TRIES = 3 /* of the pair in use */ };
+enum { PAIR_TRIES = 12, PAIR_HEARTBEAT_TRIES = 3 /* of the pair in use */ };
 
-/* First retransmission, then doubling. Shorter than RFC 8445's 500 ms: these checks are few and pairwise. */
+/* Until the next try of the pair in use, unless two of its round trips are longer. Shorter than RFC 8445's
+ * 500 ms: these checks are few and pairwise. */
 #define PAIR_RTO (250 * MS)
-#define PAIR_RTO_MAX (2 * SEC)
 #define PAIR_FRESH (3 * SEC) /* a pair that answered within this time needs no triggered check */
 
 /* What a packet to a remote address of this host's goes through. */
@@ -70,6 +71,8 @@ void pair_gave_up(struct pair *p, bool works);
 bool pair_asked(const struct pair *p, uint64_t stamp);
 void pair_answered(struct pair *p, uint64_t stamp, ns_t now);
 
+/* How much sooner a pair of the same rank must answer to be worth a change: 20 %, but so much at least. */
+#define PAIR_MARGIN (10 * MS)
 /* Is `a` worth leaving `b`, which works? A better kind may cost a little, the same kind must be clearly
  * faster. */
 bool pair_clearly_better(const struct pair *a, const struct pair *b);

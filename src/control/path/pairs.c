@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+_Static_assert(3 * PATH_KIND_MAX + PATH_PRFLX_MAX <= PATH_PAIRS_MAX, "every kind has its room");
+
 int pairs_find(const struct path *p, unsigned socket, const struct endpoint *remote)
 {
 	for (unsigned i = 0; i < p->n_pairs; i++)
@@ -31,22 +33,41 @@ static bool grow(struct path *p)
 	return true;
 }
 
-/* Room for one more: the oldest peer-reflexive pair that is not in use makes way, else a failed one. */
-static bool make_room(struct path *p)
+static bool is_alike(const struct pair *p, enum candidate_type type, enum ip_family family)
 {
-	if (p->n_pairs < p->room || (p->room < PATH_PAIRS_MAX && grow(p)))
+	return p->type == type && (family == IP_NONE || p->way.remote.ip.family == family);
+}
+
+/*
+ * The bound of those that are alike: the oldest peer-reflexive one that is not in use makes way, of others
+ * one that failed. family IP_NONE: whichever.
+ */
+static bool within(struct path *p, unsigned max, enum candidate_type type, enum ip_family family)
+{
+	unsigned n = 0;
+	int goes = -1;
+
+	for (unsigned i = p->n_pairs; i-- > 0;) {
+		if (!is_alike(&p->pairs[i], type, family))
+			continue;
+		n++;
+		if ((int)i != p->chosen && (type == CAND_PRFLX || p->pairs[i].failed))
+			goes = (int)i;
+	}
+	if (n < max)
 		return true;
+	if (goes < 0)
+		return false;
+	pairs_remove(p, (unsigned)goes);
+	return true;
+}
 
-	for (int pass = 0; pass < 2; pass++)
-		for (unsigned i = 0; i < p->n_pairs; i++) {
-			bool may_go = pass == 0 ? p->pairs[i].type == CAND_PRFLX : p->pairs[i].failed;
+static bool make_room(struct path *p, enum candidate_type type, enum ip_family family)
+{
+	const unsigned max = type == CAND_PRFLX ? PATH_PRFLX_MAX : PATH_KIND_MAX;
 
-			if (may_go && (int)i != p->chosen) {
-				pairs_remove(p, i);
-				return true;
-			}
-		}
-	return false;
+	return within(p, max, type, IP_NONE) && within(p, PATH_FAMILY_MAX, type, family) &&
+	       (p->n_pairs < p->room || grow(p));
 }
 
 struct outlet pairs_outlet(const struct way_to *way, const struct turn *t)
@@ -57,7 +78,7 @@ struct outlet pairs_outlet(const struct way_to *way, const struct turn *t)
 
 int pairs_add(struct path *p, const struct way_to *way, enum candidate_type type, ns_t now)
 {
-	if (!make_room(p))
+	if (!make_room(p, type, way->remote.ip.family))
 		return -1;
 	p->pairs[p->n_pairs] = pair_make(way, type, now);
 	return (int)p->n_pairs++;

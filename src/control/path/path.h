@@ -15,6 +15,9 @@
 
 enum path_state { PATH_IDLE, PATH_CHECKING, PATH_UP };
 enum { PATH_PAIRS_MAX = 24, PATH_SENDS_MAX = 8, PATH_FINDS_MAX = 4 };
+/* Pairs of each kind, and of those of each family, so that a peer with many addresses of one kind keeps its
+ * others, and IPv4. */
+enum { PATH_KIND_MAX = 6, PATH_FAMILY_MAX = 4, PATH_PRFLX_MAX = 4 };
 
 #define PATH_PACING (20 * MS) /* between two steps' batches of checks; RFC 8445 14.2: Ta of 5 ms at least */
 /* Until candidates are asked for again, doubling up to PATH_RETRY_MAX. */
@@ -29,8 +32,8 @@ enum { PATH_PAIRS_MAX = 24, PATH_SENDS_MAX = 8, PATH_FINDS_MAX = 4 };
 #define PATH_FINDS_EVERY (5 * SEC) /* in which at most PATH_FINDS_MAX addresses count that nobody told us */
 #define PATH_HELP_FOR (20 * SEC) /* a peer that looks for us is checked back so long */
 /* A peer may name any address, also a victim's. To those that never answered go so many checks at once,
- * enough for all pairs to fail twice, and from then on one per PATH_BLIND_EVERY. */
-enum { PATH_BLIND_MAX = 2 * PATH_PAIRS_MAX * PAIR_TRIES };
+ * enough for all pairs to fail once, and from then on one per PATH_BLIND_EVERY. */
+enum { PATH_BLIND_MAX = PATH_PAIRS_MAX * PAIR_TRIES };
 #define PATH_BLIND_EVERY (100 * MS)
 /* How often traffic is looked at. All paths at the same moments, so that a node wakes up once for all. */
 #define PATH_SAMPLE_BUSY (250 * MS)

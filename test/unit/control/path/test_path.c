@@ -62,9 +62,9 @@ static void many_candidates_leave_in_paced_bursts(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < ROUTES_MAX; i++) {
-		snprintf(a, sizeof(a), "192.0.2.%u:1", i + 1);
-		snprintf(b, sizeof(b), "198.51.100.%u:1", i + 1);
-		rig_route(&rig, CAND_SRFLX, a, b, 100 * MS);
+		snprintf(a, sizeof(a), i % 3 ? "192.0.2.%u:1" : "[2001:db8::1:%u]:1", i + 1);
+		snprintf(b, sizeof(b), i % 3 ? "198.51.100.%u:1" : "[2001:db8::2:%u]:1", i + 1);
+		rig_route(&rig, i % 2 ? CAND_SRFLX : CAND_HOST, a, b, 100 * MS);
 	}
 	rig_want(&rig, A);
 	rig_run(&rig, 1 * MS);
@@ -72,6 +72,52 @@ static void many_candidates_leave_in_paced_bursts(void **state)
 	rig_run(&rig, 20 * MS);
 	assert_int_equal(rig.side[A].checks, ROUTES_MAX);
 	assert_true(rig.side[A].largest_burst <= PATH_SENDS_MAX);
+}
+
+static void checks_are_repeated_soon_at_first_then_each_second_and_end(void **state)
+{
+	static const ns_t at[] = {0, 200, 500, 1000, 2000, 3000, 4000, 5000, 6000, 7000, 8000, 9000};
+
+	(void)state;
+	rig_route(&rig, CAND_HOST, "10.0.0.1:1", "10.0.0.2:1", MS)->cut = true;
+	rig_want(&rig, A);
+	for (unsigned i = 0; i < ARRAY_LEN(at); i++) {
+		rig_run(&rig, (at[i] - (i ? at[i - 1] : 0)) * MS + (i ? 0 : 10 * MS));
+		if (rig.side[A].checks != i + 1)
+			fail_msg("%u checks after %lld ms", rig.side[A].checks, (long long)at[i]);
+	}
+	rig_run(&rig, 5 * SEC);
+	assert_int_equal(rig.side[A].checks, ARRAY_LEN(at));
+}
+
+/* Six of a kind, four of them of one family; what else the peer says has its room. */
+static void many_addresses_of_one_kind_push_out_no_other(void **state)
+{
+	struct candidates c = {.n = CANDIDATES_MAX};
+	const struct pair *chosen, *pairs;
+	unsigned ip6 = 0, ip4 = 0, srflx = 0;
+	size_t n;
+
+	(void)state;
+	for (unsigned i = 0; i < c.n; i++) {
+		char text[40];
+
+		snprintf(text, sizeof(text), i < 13 ? "[2001:db8::%u]:1" : "192.0.2.%u:1", i + 1);
+		c.v[i].type = i < 14 ? CAND_HOST : CAND_SRFLX;
+		assert_int_equal(endpoint_parse(text, &c.v[i].ep), TM_OK);
+	}
+	rig_want(&rig, A);
+	rig_input(&rig, A,
+		(struct core_in){.kind = CORE_CANDIDATES, .id = rig.side[B].self.id, .candidates = &c});
+	pairs = core_pairs(rig.side[A].core, rig.side[B].self.key, &n, &chosen);
+	for (size_t i = 0; i < n; i++) {
+		ip6 += pairs[i].way.remote.ip.family == IP_V6;
+		ip4 += pairs[i].type == CAND_HOST && pairs[i].way.remote.ip.family == IP_V4;
+		srflx += pairs[i].type == CAND_SRFLX;
+	}
+	assert_int_equal(ip6, PATH_FAMILY_MAX);
+	assert_int_equal(ip4, 1);
+	assert_int_equal(srflx, 2);
 }
 
 static void one_way_traffic_is_backed_by_a_check_a_second(void **state)
@@ -323,7 +369,7 @@ static void a_way_whose_checks_had_failed_is_taken_when_it_is_heard(void **state
 	other = rig_route(&rig, CAND_HOST, "10.0.9.1:1", "10.0.9.2:1", MS);
 	other->cut = true;
 	rig_want(&rig, A);
-	rig_run(&rig, 10 * SEC);
+	rig_run(&rig, 11 * SEC);
 	assert_choice(A, lan);
 	lan->cut = true;
 	rig_heard(&rig, A, other);
@@ -342,7 +388,7 @@ static void new_candidates_replace_old_ones_but_not_what_is_in_use(void **state)
 	dead = rig_route(&rig, CAND_HOST, "10.0.1.1:1", "10.0.1.2:1", MS);
 	dead->cut = true;
 	rig_want(&rig, A);
-	rig_run(&rig, 10 * SEC);
+	rig_run(&rig, 11 * SEC);
 
 	assert_int_equal(endpoint_parse("10.0.5.2:1", &c.v[0].ep), 0);
 	rig_input(&rig, A,
@@ -485,6 +531,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		RIG_TEST(a_better_pair_replaces_the_chosen_one_but_not_for_little),
 		RIG_TEST(many_candidates_leave_in_paced_bursts),
+		RIG_TEST(checks_are_repeated_soon_at_first_then_each_second_and_end),
+		RIG_TEST(many_addresses_of_one_kind_push_out_no_other),
 		RIG_TEST(one_way_traffic_is_backed_by_a_check_a_second),
 		RIG_TEST(lost_checks_do_not_kill_a_path_that_wireguard_uses),
 		RIG_TEST(an_answer_counts_only_from_where_the_check_went),

@@ -55,7 +55,7 @@ bench: setup build ## measures us, raw veth and the peers' Debian packages (ONLY
 	@$(if $(LIST),,$(PYTHON) -B test/bench/report.py)
 
 scale: setup build ## how far one coordinator carries: a herd of SIZES members (default "1000 3000 10000"; an hour) joins and comes back
-	@scripts/build ci herd lag
+	@scripts/build ci herd line
 	@$(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(PYTHON) -B test/bench/scale/scale.py $(SIZES)
 
 flood: setup build ## how long a handshake takes while strangers send 75,000 handshake messages a second (RATE=n)

@@ -40,6 +40,15 @@ def find_tool(name):
     return os.path.normpath(beside if os.path.exists(beside) else usual)
 
 
+def find_program(name):
+    """A program of a Debian package: of those that scripts/setup unpacks without installing them, or of the machine."""
+    aside = os.path.join(os.path.dirname(__file__), "../../build/packages/root/usr/bin", name)
+    found = os.path.normpath(aside) if os.path.exists(aside) else shutil.which(name)
+    if not found:
+        raise LabError(f"there is no program {name}: scripts/setup test gets it")
+    return found
+
+
 def sh(*argv, check=True, timeout=60, **kw):
     """Runs a program; its output as text. A failure carries both streams in the exception."""
     r = subprocess.run([str(a) for a in argv], capture_output=True, text=True, timeout=timeout, **kw)
@@ -280,16 +289,20 @@ class Lab:
         self.router = Host(self, "router")
         self.router.sh("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
 
-    def host(self, name, mtu=1500):
-        """A new host on a subnet of its own, routed to all others."""
+    def host(self, name, mtu=1500, wire=None):
+        """A new host on a subnet of its own, routed to all others. wire(host, dev, router, dev) lays another one than
+        the usual veth between them."""
         if not self.router:
             self.make_router()
         self.subnets += 1
         n = self.subnets
         h = Host(self, name)
         link = f"r{n}"
-        sh("ip", "link", "add", link, "netns", self.router.ns, "mtu", mtu, "type", "veth",
-           "peer", "name", "eth0", "netns", h.ns, "mtu", mtu)
+        if wire:
+            wire(h, "eth0", self.router, link)
+        else:
+            sh("ip", "link", "add", link, "netns", self.router.ns, "mtu", mtu, "type", "veth",
+               "peer", "name", "eth0", "netns", h.ns, "mtu", mtu)
         h.ip4, h.ip6 = f"198.18.{n}.2", f"2001:db8:{n}::2"
         for host, dev, last in ((self.router, link, 1), (h, "eth0", 2)):
             host.sh("ip", "addr", "add", f"198.18.{n}.{last}/24", "dev", dev)

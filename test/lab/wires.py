@@ -68,6 +68,44 @@ class Unruly:
         return json.loads(out)
 
 
+class Line:
+    """A line between two hosts whose behaviour can be set and changed (tools/line); "a" is the end at the first host.
+
+    Times are in ms, chances in percent: delay, jitter, reorder, loss, burst, twice, corrupt, rate (kbit/s), queue
+    (bytes), down, seed. Plain words go for both directions; a={...} for what the first host sends, b={...} for the other.
+    """
+
+    UNITS = {"delay": 1000, "jitter": 1000, "reorder": 10000, "loss": 10000, "twice": 10000, "corrupt": 10000}
+
+    def __init__(self, a, dev_a, b, dev_b, **manner):
+        self.process = subprocess.Popen([find_tool("line"), a.ns, dev_a, b.ns, dev_b, *self.words(manner)],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                        text=True, start_new_session=True)
+        a.lab.processes.append(self.process)
+        if self.process.stdout.readline() != "ready\n":
+            raise LabError(self.process.communicate()[1])
+
+    @classmethod
+    def words(cls, manner):
+        both = {k: v for k, v in manner.items() if k not in ("a", "b")}
+        rows = [("", both), ("a.", manner.get("a", {})), ("b.", manner.get("b", {}))]
+        return [f"{prefix}{k}={round(v * cls.UNITS.get(k, 1))}" for prefix, row in rows for k, v in row.items()]
+
+    def ask(self, text):
+        self.process.stdin.write(text + "\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline().strip()
+
+    def set(self, **manner):
+        """Holds for every frame from now on; what is not named stays as it is."""
+        answer = self.ask(" ".join(self.words(manner)))
+        if answer != "ok":
+            raise LabError(f"line: {answer}")
+
+    def stats(self):
+        return json.loads(self.ask("stats"))
+
+
 def counters(packets, source):
     """The counters of the data messages that a source sent, session by session, in the order of a capture."""
     found = {}

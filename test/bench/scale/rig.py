@@ -166,7 +166,7 @@ class Knocks:
 @contextlib.contextmanager
 def slow_cable(a, b, name, address_a, address_b, ms):
     """A cable between two hosts on which everything takes ms milliseconds."""
-    p = subprocess.Popen([find_tool("lag"), a.ns, name, b.ns, name, str(ms)], stdin=subprocess.PIPE,
+    p = subprocess.Popen([find_tool("line"), a.ns, name, b.ns, name, f"delay={1000 * ms}"], stdin=subprocess.PIPE,
                          stdout=subprocess.PIPE, text=True)
     try:
         if p.stdout.readline() != "ready\n":

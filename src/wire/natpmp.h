@@ -23,7 +23,11 @@ enum {
 enum natpmp_opcode { NATPMP_ADDRESS = 0, NATPMP_MAP_UDP = 1 };
 
 /* RFC 6886 3.5: those that make a difference to us. */
-enum natpmp_result { NATPMP_SUCCESS = 0, NATPMP_UNSUPP_VERSION = 1 };
+enum natpmp_result {
+	NATPMP_SUCCESS = 0,
+	NATPMP_UNSUPP_VERSION = 1,
+	NATPMP_NETWORK_FAILURE = 3, /* the gateway is not connected itself */
+};
 
 size_t natpmp_address_request(uint8_t out[static NATPMP_ADDRESS_LEN]);
 /* lifetime 0 deletes; external 0 = any, which a deletion says (RFC 6886 3.4). */

@@ -33,6 +33,7 @@ enum pcp_result {
 	PCP_UNSUPP_VERSION = 1,
 	PCP_NOT_AUTHORIZED = 2,
 	PCP_UNSUPP_OPCODE = 4,
+	PCP_NETWORK_FAILURE = 7, /* the gateway is not connected itself */
 	PCP_UNSUPP_PROTOCOL = 9,
 	PCP_ADDRESS_MISMATCH = 12, /* the gateway sees us under another address: a translator is between */
 };

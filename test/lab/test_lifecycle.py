@@ -171,6 +171,16 @@ def test_a_daemon_without_its_socket_is_known_by_its_lock_and_makes_another(net)
     node.ping("hub")
 
 
+def test_while_a_machine_joins_it_is_said_that_it_is_no_member_yet(net):
+    hub = net.node("hub")
+    hub.init()
+    token = hub.token()
+    hub.host.sh("ip", "link", "set", "eth0", "down")  # nobody answers, nor says that nobody does
+    guest = net.node("guest")
+    joining = guest.host.spawn(*guest.argv("join", token, "--foreground"), stderr=subprocess.DEVNULL)
+    wait_for("the sentence", lambda: f"process {joining.pid} is at it" in guest.run("status", check=False).stderr)
+
+
 def use(pid):
     """Descriptors, threads and resident KiB of a process."""
     with open(f"/proc/{pid}/status", encoding="ascii") as f:

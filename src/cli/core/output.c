@@ -164,6 +164,13 @@ static void say_what_to_do(struct cli *c, int err, struct diag *d)
 		return;
 
 	pid_t pid = daemon_pid(c, NULL);
+	const bool enrolled = access(c->paths.enrolment, F_OK) == 0 || errno != ENOENT;
+	if (pid && !enrolled) {
+		diag_code(d, "not_running");
+		diag_what(d, err, "tunnelmesh has not come into a mesh yet (process %d is at it)", (int)pid);
+		diag_hint(d, "try again when it has");
+		return;
+	}
 	if (pid) {
 		diag_what(d, err, "tunnelmesh runs (process %d), but its control socket %s is gone", (int)pid,
 			c->paths.socket);
@@ -171,7 +178,7 @@ static void say_what_to_do(struct cli *c, int err, struct diag *d)
 		return;
 	}
 	cli_node_flags(c, flags, sizeof(flags));
-	if (access(c->paths.enrolment, F_OK) != 0 && errno == ENOENT) {
+	if (!enrolled) {
 		diag_code(d, "not_enrolled");
 		diag_what(d, err, "tunnelmesh is not running, and this machine is in no mesh yet");
 		diag_hint(d, "sudo tunnelmesh%s init, or join TOKEN", flags);

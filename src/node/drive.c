@@ -106,6 +106,7 @@ static void act(struct node *n, const struct core_out *out)
 		break;
 	case CORE_STREAM_OPEN:
 	case CORE_STREAM_CLOSE:
+	case CORE_PROBED:
 	case CORE_NOTE:
 	case CORE_OUT_N:
 		break;

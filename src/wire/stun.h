@@ -8,8 +8,8 @@
  * told and stays unanswered.
  *
  * No answer is ever longer than its question, so that whoever sends with a forged source address gains
- * nothing by it: questions are padded (pad_to). Nor is an answer padded: which length passes in a direction
- * is found out by who sends in it (RFC 8899; docs/protocol.md, section 2).
+ * nothing by it: questions are padded (pad_to). Nor is an answer to a check padded: which length passes in
+ * a direction is found out by who sends in it (RFC 8899; docs/protocol.md, section 2).
  */
 #ifndef TM_WIRE_STUN_H
 #define TM_WIRE_STUN_H

@@ -146,7 +146,7 @@ static void act(struct host *h, const struct core_out *out)
 {
 	switch (out->kind) {
 	case CORE_SEND:
-		h->checks += out->why != WHY_MAPPING && out->why != WHY_ANSWER;
+		h->checks += out->why != WHY_MAPPING && out->why != WHY_PROBE && out->why != WHY_ANSWER;
 		host_put_on_wire(h, &out->way.remote, &out->way.local, out->msg, out->n);
 		break;
 	case CORE_USE:
@@ -169,6 +169,7 @@ static void act(struct host *h, const struct core_out *out)
 	case CORE_WORKS:
 	case CORE_STREAM_OPEN:
 	case CORE_STREAM_CLOSE:
+	case CORE_PROBED:
 	case CORE_NOTE:
 	case CORE_OUT_N:
 		break;

@@ -97,6 +97,8 @@ bool core_output(struct core *c, ns_t now, ns_t real, struct core_out *ret_out)
 			step_mapping(c, &c->mapping[0], now);
 		else if (top == &c->mapping[1].due)
 			step_mapping(c, &c->mapping[1], now);
+		else if (top == &c->nat.due)
+			core_nat_step(c, now);
 		else
 			step_live(c, CONTAINER_OF(top, struct live, due), now);
 	}
@@ -172,9 +174,10 @@ int core_new(const struct core_config *cfg, const struct core_ops *ops, struct c
 	list_init(&c->live);
 	for (size_t i = 0; i < ARRAY_LEN(c->mapping); i++)
 		mapping_init(&c->mapping[i].m);
+	core_nat_init(c);
 	int err = map_new(32, &c->by_key);
 	if (!err)
-		err = heap_reserve(&c->heap, ARRAY_LEN(c->mapping));
+		err = heap_reserve(&c->heap, ARRAY_LEN(c->mapping) + 1);
 	if (!err)
 		err = dh_key_new(cfg->private_key, &c->key);
 	if (err) {

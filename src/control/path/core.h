@@ -18,6 +18,7 @@
 #define TM_CONTROL_PATH_CORE_H
 
 #include "base/time.h"
+#include "control/path/nat.h"
 #include "control/path/pair.h"
 #include "control/path/path.h"
 #include "control/path/why.h"
@@ -71,6 +72,8 @@ enum core_in_kind {
 	CORE_STREAM, /* a stream to a relay is up or down; answers STREAM_OPEN, or came by itself */
 	CORE_LINK, /* the control link is up or down */
 	CORE_PORTMAP, /* the gateway maps a port to us, or no longer */
+	CORE_PROBE, /* somebody wants to know now what stands between us and the world (core_nat) */
+	CORE_DOORS, /* further sockets of ours, to answer others who want to know */
 	CORE_IN_N,
 };
 
@@ -124,6 +127,12 @@ struct core_in {
 			struct endpoint remote; /* IP_NONE: it is down, or could not be opened */
 		} stream;
 		bool link_up; /* LINK */
+		bool full; /* PROBE: also what firewalls may take for an attack */
+		struct {
+			/* The plane's numbers and ports; 0: there is none. control/path/nat_serve.h */
+			uint32_t second, silent;
+			uint16_t second_port, silent_port;
+		} doors;
 		struct endpoint portmap; /* PORTMAP: our port as the world reaches it; IP_NONE: not mapped */
 	};
 };
@@ -146,6 +155,7 @@ enum core_out_kind {
 	CORE_SAMPLE, /* the peer's traffic counters, as CORE_ACTIVITY */
 	CORE_STREAM_OPEN, /* to that relay (peer): CORE_STREAM tells how it went, also much later */
 	CORE_STREAM_CLOSE, /* the one to that relay, or give up opening it: no answer */
+	CORE_PROBED, /* core_nat has grown */
 	CORE_NOTE, /* nothing: a decision that shows in no other way */
 	CORE_OUT_N,
 };
@@ -188,6 +198,8 @@ bool core_view(const struct core *c, const uint8_t key[static 32], struct core_v
 const struct pair *core_pairs(
 	const struct core *c, const uint8_t key[static 32], size_t *ret_n, const struct pair **ret_chosen);
 const struct candidates *core_mine(const struct core *c);
+/* What is known, or being found out, of what stands between us and the world. */
+const struct nat_report *core_nat(const struct core *c);
 uint64_t core_refused(const struct core *c); /* STUN messages without valid integrity, or replayed */
 
 /*

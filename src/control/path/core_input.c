@@ -21,6 +21,7 @@ static void on_network(struct core *c, const struct core_in *in, ns_t now)
 		mapping_restart(&c->mapping[i].m, now);
 		core_mapping_is_due(c, &c->mapping[i]);
 	}
+	core_nat_soon(c, now);
 	/* Each starts over in its own step, so that the outputs of thousands need no room at once. */
 	LIST_FOREACH (l, &c->live, struct live, all) {
 		path_restart(&l->path);
@@ -68,6 +69,7 @@ static void on_server(struct core *c, const struct core_in *in, ns_t now)
 			    c->ops.random(c->ops.ctx), now) == TM_OK)
 			core_mapping_is_due(c, m);
 	}
+	core_nat_coordinator(c, in, now);
 	/* Where nobody is left to be asked, nothing is known of what was answered. */
 	core_refresh_mine(c);
 }
@@ -146,6 +148,21 @@ static void on_portmap(struct core *c, const struct core_in *in, ns_t now)
 	core_refresh_mine(c);
 }
 
+static void on_probe(struct core *c, const struct core_in *in, ns_t now)
+{
+	core_nat_start(c, in->full, now);
+}
+
+static void on_doors(struct core *c, const struct core_in *in, ns_t now)
+{
+	(void)now;
+	c->nat.doors = (struct nat_doors){.port = c->port,
+		.second = in->doors.second,
+		.silent = in->doors.silent,
+		.second_port = in->doors.second_port,
+		.silent_port = in->doors.silent_port};
+}
+
 /* Not used yet. */
 static void on_relay(struct core *c, const struct core_in *in, ns_t now)
 {
@@ -174,8 +191,10 @@ static bool mapping_taken(
 		stun_verify(in->stun.msg, in->stun.n, m, asked->m.key) != TM_OK)
 		return false;
 	if (mapping_answered(
-		    &asked->m, from, &m->mapped, is_own(c, &m->mapped), c->ops.random(c->ops.ctx), now))
+		    &asked->m, from, &m->mapped, is_own(c, &m->mapped), c->ops.random(c->ops.ctx), now)) {
 		core_refresh_mine(c);
+		core_nat_soon(c, now);
+	}
 	core_mapping_is_due(c, asked);
 	return true;
 }
@@ -184,15 +203,18 @@ static bool mapping_taken(
 static bool answer(struct core *c, struct live *l, const struct stun_msg *req, const struct core_in *in)
 {
 	const struct core_member *who = &l->record->member;
-	uint8_t msg[STUN_ANSWER];
-	size_t n = stun_reply(&c->self, who->id, l->record->check_key, req, in->stun.n, &in->stun.by.remote,
-		NULL, msg, sizeof(msg));
+	const uint8_t *key = l->record->check_key;
+	struct way_to by = in->stun.by;
+	uint8_t msg[STUN_MAX];
+	size_t n = nat_concerns(req, in->stun.n) ? core_nat_serve(c, in, who, key, req, &by, msg, sizeof(msg))
+						 : stun_reply(&c->self, who->id, key, req, in->stun.n,
+							   &by.remote, NULL, msg, sizeof(msg));
 
 	if (!n)
 		return false;
 	struct core_out *out = queue_push(&c->queue, CORE_SEND, WHY_ANSWER);
 	out->peer = *who;
-	out->way = in->stun.by;
+	out->way = by;
 	memcpy(out->msg, msg, n);
 	out->n = n;
 	return true;
@@ -253,7 +275,7 @@ static bool stun_taken(struct core *c, const struct core_in *in, ns_t now)
 
 	if (stun_open(&c->self, in->stun.msg, in->stun.n, &m, sender) != TM_OK)
 		return false;
-	if (mapping_taken(c, in, sender, &m, now))
+	if (mapping_taken(c, in, sender, &m, now) || core_nat_taken(c, in, sender, &m, now))
 		return true;
 	if (!c->ops.find(c->ops.ctx, sender, NULL, &who))
 		return false;
@@ -287,10 +309,12 @@ void core_input(struct core *c, const struct core_in *in, ns_t now)
 		[CORE_STUN] = on_stun,
 		[CORE_ACTIVITY] = on_activity,
 		[CORE_REMOVE] = on_remove,
-		[CORE_RELAYS] = on_relay,
+		[CORE_RELAYS] = core_nat_relays,
 		[CORE_STREAM] = on_relay,
 		[CORE_LINK] = on_link,
 		[CORE_PORTMAP] = on_portmap,
+		[CORE_PROBE] = on_probe,
+		[CORE_DOORS] = on_doors,
 	};
 
 	rows[in->kind](c, in, now);

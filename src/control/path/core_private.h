@@ -13,6 +13,7 @@
 #include "base/list.h"
 #include "control/path/core.h"
 #include "control/path/mapping.h"
+#include "control/path/nat_serve.h"
 #include "control/path/turn.h"
 
 struct record {
@@ -51,6 +52,16 @@ struct core {
 		struct mapping m;
 		struct heap_node due;
 	} mapping[2]; /* IPv4, IPv6 */
+	struct core_nat {
+		struct nat_prober prober;
+		struct heap_node due;
+		ns_t planned; /* the next report; NS_NEVER: none */
+		bool told; /* that the last one is done */
+		char coordinator[NODE_ID_LEN + 1];
+		struct nat_server known[NAT_SERVERS];
+		size_t n_known;
+		struct nat_doors doors;
+	} nat;
 	struct candidates mine;
 	/* peers */
 	struct map *by_key; /* of struct record */
@@ -92,6 +103,23 @@ void record_set_key(struct record *rec, const uint8_t key[static STUN_KEY]); /* 
 const uint8_t *claimed_check_key(struct core *c, struct record *rec, const struct core_member *m,
 	uint8_t room[static STUN_KEY], ns_t now);
 struct turn live_turn(struct core *c, struct live *l, ns_t now);
+
+/* --- core_nat.c --- */
+
+void core_nat_init(struct core *c);
+/* Something changed that a report may hang on: there will be a new one. */
+void core_nat_soon(struct core *c, ns_t now);
+void core_nat_start(struct core *c, bool full, ns_t now);
+void core_nat_coordinator(struct core *c, const struct core_in *in, ns_t now);
+void core_nat_relays(struct core *c, const struct core_in *in, ns_t now);
+void core_nat_step(struct core *c, ns_t now);
+/* False: that is no answer to a question of the prober. */
+bool core_nat_taken(
+	struct core *c, const struct core_in *in, const char *sender, const struct stun_msg *m, ns_t now);
+/* The answer to a member's question about its translator, and how it leaves; its length. */
+size_t core_nat_serve(const struct core *c, const struct core_in *in, const struct core_member *who,
+	const uint8_t key[static STUN_KEY], const struct stun_msg *req, struct way_to *ret_by, uint8_t *out,
+	size_t out_len);
 
 /* --- core.c --- */
 

@@ -60,7 +60,6 @@ size_t stun_reply(const struct stun_self *self, const char *to_id, const uint8_t
 	m.class = STUN_SUCCESS;
 	m.method = BINDING;
 	m.mapped = *from;
-	m.pad_to = 0;
 	memcpy(m.txid, req->txid, STUN_TXID);
 	name_both(self, to_id, &m);
 	return stun_encode(&m, key, out, MIN(out_len, req_len));

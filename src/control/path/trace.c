@@ -31,6 +31,8 @@ static const char *const in_names[CORE_IN_N] = {
 	[CORE_STREAM] = "stream",
 	[CORE_LINK] = "link",
 	[CORE_PORTMAP] = "portmap",
+	[CORE_PROBE] = "probe",
+	[CORE_DOORS] = "doors",
 };
 
 static const char *const out_names[CORE_OUT_N] = {
@@ -43,6 +45,7 @@ static const char *const out_names[CORE_OUT_N] = {
 	[CORE_SAMPLE] = "sample",
 	[CORE_STREAM_OPEN] = "open a stream",
 	[CORE_STREAM_CLOSE] = "close the stream",
+	[CORE_PROBED] = "probed",
 	[CORE_NOTE] = "note",
 };
 
@@ -100,6 +103,10 @@ const char *core_in_format(const struct core_in *in, char buf[static CORE_LINE_M
 	case CORE_PORTMAP:
 		snprintf(rest, left, " %s", endpoint_format(&in->portmap, ep));
 		break;
+	case CORE_DOORS:
+		snprintf(rest, left, " %u", (unsigned)in->doors.second_port);
+		break;
+	case CORE_PROBE:
 	case CORE_ROUTES:
 	case CORE_WANT:
 	case CORE_REMOVE:

@@ -9,6 +9,7 @@
 	X(HEARTBEAT, "traffic goes out and nothing comes back")                                              \
 	X(ANSWER, "a check of the peer")                                                                     \
 	X(MAPPING, "under which address are we seen?")                                                       \
+	X(PROBE, "what stands between us and the world?")                                                    \
 	X(FIRST, "the first address that answered")                                                          \
 	X(BETTER, "a better address answered")                                                               \
 	X(REMEMBERED, "reached there last")                                                                  \

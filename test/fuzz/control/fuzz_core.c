@@ -5,8 +5,8 @@
  * twice, and uses no way that was not given to it.
  *
  *   input: steps of 4 bytes: kind 1 | address 1 | argument 2
- *   kind: enum core_in_kind; beyond it 0: a check of the member, 1: an answer to our last check, 2: the same
- *   message again, 3: time passes (argument * 16 ms), 4: raw bytes (address: how many of the input)
+ *   kind: enum core_in_kind; from 128 on 0: a check of the member, 1: an answer to our last check, 2: the
+ * same message again, 3: time passes (argument * 16 ms), 4: raw bytes (address: how many of the input)
  *   argument of 0 to 2: offset, xor (0: leave it whole)
  */
 #include "control/path/core.h"
@@ -15,7 +15,7 @@
 #include "crypto/init.h"
 #include "fuzz/fuzz.h"
 
-enum { CHECK = CORE_IN_N, ANSWER, AGAIN, WAIT, RAW, KINDS };
+enum { CHECK = 0x80, ANSWER, AGAIN, WAIT, RAW, KINDS };
 
 struct world {
 	struct core *core;
@@ -91,6 +91,7 @@ static void look_at(struct world *w, const struct core_out *out)
 	case CORE_WAKE:
 	case CORE_STREAM_OPEN:
 	case CORE_STREAM_CLOSE:
+	case CORE_PROBED:
 	case CORE_NOTE:
 	case CORE_OUT_N:
 		break;
@@ -196,6 +197,15 @@ static void input(struct world *w, enum core_in_kind kind, const struct endpoint
 	case CORE_PORTMAP:
 		in.portmap = *at;
 		break;
+	case CORE_PROBE:
+		in.full = argument % 2;
+		break;
+	case CORE_DOORS:
+		in.doors.second = 1;
+		in.doors.silent = 2;
+		in.doors.second_port = argument;
+		in.doors.silent_port = argument;
+		break;
 	case CORE_WANT:
 	case CORE_STUN:
 	case CORE_REMOVE:
@@ -223,7 +233,7 @@ static void setup(void)
 static void step(struct world *w, const uint8_t *data, size_t left)
 {
 	const struct endpoint *at = &addresses[data[1] % (sizeof(addresses) / sizeof(addresses[0]))];
-	int kind = data[0] % KINDS;
+	int kind = data[0] < CHECK ? data[0] % CORE_IN_N : CHECK + (data[0] - CHECK) % (KINDS - CHECK);
 
 	if (kind == WAIT) {
 		for (ns_t end = w->now + (data[2] << 8 | data[3]) * 16 * MS; w->now < end;) {

@@ -165,6 +165,7 @@ static void act(struct rig *r, struct side *s, const struct core_out *out)
 	case CORE_WAKE:
 	case CORE_STREAM_OPEN:
 	case CORE_STREAM_CLOSE:
+	case CORE_PROBED:
 	case CORE_NOTE:
 	case CORE_OUT_N:
 		break;

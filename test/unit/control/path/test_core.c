@@ -91,6 +91,8 @@ static void inputs_can_be_printed_too(void **state)
 			"0123456789abcdef stream up, number 3"},
 		{{.kind = CORE_STREAM, .id = "0123456789abcdef"}, "0123456789abcdef stream down"},
 		{{.kind = CORE_LINK, .link_up = true}, "- link up"},
+		{{.kind = CORE_PROBE}, "- probe"},
+		{{.kind = CORE_DOORS, .doors = {.second_port = 51821}}, "- doors 51821"},
 		{{.kind = CORE_PORTMAP, .portmap = wan->end[A]}, "- portmap 192.0.2.1:51820"},
 	};
 	char buf[CORE_LINE_MAX];
@@ -377,8 +379,10 @@ static void the_coordinator_tells_our_outer_address(void **state)
 
 	/* Asked again and again, which keeps the mapping open; an address that nobody confirms is given up.
 	 */
+	rig_run(&rig, 5 * SEC);
+	unsigned probed = rig.side[B].outs[CORE_SEND]; /* once */
 	rig_run(&rig, 250 * SEC);
-	assert_in_range(rig.side[B].outs[CORE_SEND], 10, 14);
+	assert_in_range(rig.side[B].outs[CORE_SEND] - probed, 10, 14);
 	wan->cut = true;
 	rig_run(&rig, 60 * SEC);
 	assert_int_equal(mine->n, 1);

@@ -25,14 +25,15 @@ struct datagram {
 	uint8_t *data;
 	size_t n, cap; /* cap: receiving, room at data */
 	/*
-	 * Received: a train of datagrams of this size, one after the other in data, only the last may be
-	 * shorter. 0 = just one.
+	 * A train of datagrams of this size, one after the other in data, only the last may be shorter. 0 =
+	 * just one. Sending: it leaves as it is, with one err for the whole.
 	 */
 	uint16_t segment;
 	struct endpoint remote;
 	struct ip local; /* our address; sending: IP_NONE = the kernel chooses */
 	uint32_t local_ifindex; /* sending: only used with a link-local `local` */
 	uint8_t tos; /* DSCP and ECN of the outer header */
+	bool no_wait; /* sending: lost at once (TM_EAGAIN) where others wait some ms for room in the socket */
 	bool truncated; /* received: larger than cap */
 	bool local_refused; /* sent, but only after leaving `local` out */
 	/* sent: TM_OK, TM_ERANGE (larger than the path MTU), TM_EAGAIN (no room in the socket), TM_EUNREACH,

@@ -3,33 +3,28 @@
 
 #include <assert.h>
 
-void out_init(struct out *o, struct udp *first)
+void out_init(struct out *o, struct udp *own, const struct sockets *others)
 {
-	o->socket[0] = first;
-	o->n_sockets = 1;
+	o->own = own;
+	o->others = others;
 	o->n = 0;
 	o->room = OUT_MAX;
 }
 
-int out_add_socket(struct out *o, struct udp *u)
+/* NULL: a stream, or a socket that we do not have. */
+static struct udp *socket_of(const struct out *o, const struct way_to *to)
 {
-	if (o->n_sockets == OUT_SOCKETS_MAX)
-		return TM_EFULL;
-
-	o->socket[o->n_sockets++] = u;
-	return TM_OK;
+	if (UNLIKELY(to->kind == WAY_RELAY_TCP))
+		return NULL;
+	if (LIKELY(to->socket == 0))
+		return o->own;
+	return o->others ? sockets_find(o->others, to->socket) : NULL;
 }
 
-static struct way_to way_of(const struct out *o, size_t i)
+static bool same_socket(const struct way *a, const struct way *b)
 {
-	const struct datagram *dg = &o->dg[i];
-
-	return (struct way_to){
-		.socket = o->socket_of[i],
-		.remote = dg->remote,
-		.local = dg->local,
-		.local_ifindex = dg->local_ifindex,
-	};
+	return a == b || (a->to.socket == b->to.socket &&
+				 (a->to.kind == WAY_RELAY_TCP) == (b->to.kind == WAY_RELAY_TCP));
 }
 
 /* Sends what waits, stretch by stretch; returns whether there is something to tell. */
@@ -38,20 +33,32 @@ static bool send_all(struct out *o, size_t n)
 	bool failed = false;
 
 	for (size_t first = 0, end; first < n; first = end) {
-		const unsigned socket = o->socket_of[first];
+		const struct way *way = o->way[first];
+		struct udp *u = socket_of(o, &way->to);
 
 		end = first + 1;
+		if (!u)
+			o->dg[first].err = TM_EUNSUPPORTED;
 		if (o->dg[first].err) {
 			failed = true;
 			continue;
 		}
-		while (end < n && o->socket_of[end] == socket && !o->dg[end].err)
+		while (end < n && same_socket(o->way[end], way) && !o->dg[end].err)
 			end++;
-		failed |= udp_send(o->socket[socket], &o->dg[first], end - first) > 0;
+		failed |= udp_send(u, &o->dg[first], end - first) > 0;
 		for (size_t i = first; i < end; i++)
 			failed |= o->dg[i].local_refused;
 	}
 	return failed;
+}
+
+/* As it was pushed: without the header that we wrote before it. */
+static void take_off_header(const struct way_to *by, struct datagram *dg)
+{
+	if (!by->relay)
+		return;
+	dg->data += RELAY_HEADER;
+	dg->n -= RELAY_HEADER;
 }
 
 void out_flush(struct out *o, out_failed_fn *failed, void *ctx)
@@ -69,10 +76,12 @@ void out_flush(struct out *o, out_failed_fn *failed, void *ctx)
 
 	o->room = 1;
 	for (size_t i = 0; i < n; i++) {
-		const struct way_to by = way_of(o, i);
+		const struct way_to by = o->way[i]->to;
 
-		if (o->dg[i].err || o->dg[i].local_refused)
+		if (o->dg[i].err || o->dg[i].local_refused) {
+			take_off_header(&by, &o->dg[i]);
 			failed(ctx, o->tag[i], &by, &o->dg[i]);
+		}
 		assert(o->n == 0);
 	}
 	o->room = room;
@@ -86,15 +95,8 @@ size_t out_discard(struct out *o)
 	return n;
 }
 
-int out_now(struct out *o, const struct way_to *by, struct datagram *dg, bool fragmented)
+static int send_now(struct udp *u, const struct way_to *by, struct datagram *dg, bool fragmented)
 {
-	struct udp *u = by->socket < o->n_sockets ? o->socket[by->socket] : NULL;
-
-	dg->local_refused = false;
-	dg->err = TM_EUNSUPPORTED;
-	if (by->kind != WAY_UDP || !u)
-		return dg->err;
-
 	dg->remote = by->remote;
 	dg->local = by->local;
 	dg->local_ifindex = by->local_ifindex;
@@ -105,18 +107,47 @@ int out_now(struct out *o, const struct way_to *by, struct datagram *dg, bool fr
 	return dg->err;
 }
 
+int out_now(struct out *o, const struct way_to *by, struct datagram *dg, bool fragmented)
+{
+	UNINITIALIZED uint8_t relayed[UDP_TRAIN_MAX];
+	struct udp *u = socket_of(o, by);
+
+	dg->local_refused = false;
+	dg->err = TM_EUNSUPPORTED;
+	if (!u)
+		return dg->err;
+	if (LIKELY(!by->relay))
+		return send_now(u, by, dg, fragmented);
+
+	struct datagram whole = *dg;
+	whole.data = relayed;
+	whole.n = RELAY_HEADER + dg->n;
+	dg->err = TM_ERANGE;
+	if (whole.n > sizeof(relayed))
+		return dg->err;
+
+	relay_put(relayed, by->relay);
+	memcpy(relayed + RELAY_HEADER, dg->data, dg->n);
+	dg->err = send_now(u, by, &whole, fragmented);
+	dg->local_refused = whole.local_refused;
+	return dg->err;
+}
+
 size_t out_payload(const struct out *o, const struct way_to *by)
 {
-	if (by->kind != WAY_UDP || by->socket >= o->n_sockets)
+	const struct udp *u = socket_of(o, by);
+	const size_t head = by->relay ? RELAY_HEADER : 0;
+	size_t known;
+
+	if (!u)
 		return 0;
-	return udp_path_payload(o->socket[by->socket], &by->remote);
+
+	known = udp_path_payload(u, &by->remote);
+	known = known > head ? known - head : 0;
+	return by->payload && (!known || by->payload < known) ? by->payload : known;
 }
 
 unsigned out_offloads(const struct out *o)
 {
-	unsigned all = UDP_OFFLOAD_GSO | UDP_OFFLOAD_GRO;
-
-	for (unsigned i = 0; i < o->n_sockets; i++)
-		all &= udp_offloads(o->socket[i]);
-	return all;
+	return udp_offloads(o->own);
 }

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "data/link/way.h"
 
+#include "wire/relay.h"
+
 #include <stdlib.h>
 
 /* UDP over IPv4: 65,535 bytes with both headers. */
 enum { UDP_PAYLOAD_MAX = 65507 };
+_Static_assert((int)RELAY_HEADER <= (int)WAY_HEADROOM_MAX, "it fits before any message");
 
 int way_new(const struct way_to *to, struct way **ret_way)
 {
 	struct way *w;
 
-	if (!endpoint_is_set(&to->remote))
+	if (!endpoint_is_set(&to->remote) || (to->kind == WAY_UDP) != (to->relay == 0))
 		return TM_EINVAL;
 
 	w = calloc(1, sizeof(*w));
@@ -18,7 +21,8 @@ int way_new(const struct way_to *to, struct way **ret_way)
 		return TM_ENOMEM;
 
 	w->to = *to;
-	w->payload_max = UDP_PAYLOAD_MAX;
+	w->headroom = to->relay ? RELAY_HEADER : 0;
+	w->payload_max = to->payload ? to->payload : (uint16_t)(UDP_PAYLOAD_MAX - w->headroom);
 	*ret_way = w;
 	return TM_OK;
 }

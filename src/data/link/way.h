@@ -13,7 +13,7 @@
 
 enum way_kind {
 	WAY_UDP, /* datagrams straight to the peer */
-	WAY_RELAY_UDP, /* to a relay, which hands them on; not yet sent by data/link/out.h */
+	WAY_RELAY_UDP, /* to a relay, which hands them on */
 	WAY_RELAY_TCP, /* likewise, through a stream: not yet */
 };
 
@@ -48,7 +48,7 @@ struct way {
 	struct epoch_retired retired;
 };
 
-/* TM_EINVAL when `to` has no remote endpoint. */
+/* TM_EINVAL when `to` has no remote endpoint, or a kind and no `relay` that goes with it. */
 NODISCARD int way_new(const struct way_to *to, struct way **ret_way);
 
 const char *way_kind_text(enum way_kind kind); /* "udp", "relay-udp", "relay-tcp" */

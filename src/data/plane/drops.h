@@ -11,7 +11,7 @@
 	X(STAGED_FULL, "staged_full", "too many packets waiting for a session")                              \
 	X(SEND_EXPIRED, "send_expired", "session too old to send under")                                     \
 	X(SEND_FAILED, "send_failed", "the UDP socket refused the datagram")                                 \
-	X(NO_SENDER, "no_sender", "the peer's way needs a relay or a socket that we cannot send by")         \
+	X(NO_SENDER, "no_sender", "the peer's way needs a stream or a socket that is not there")             \
 	X(TOO_BIG, "too_big", "packet larger than the path allows")                                          \
 	X(LOOP, "loop", "the peer's endpoint is inside the mesh itself")                                     \
 	X(MALFORMED, "malformed", "datagram is no message we know, or has an impossible length")             \

@@ -415,13 +415,19 @@ static void take_train(struct worker *w, struct opening *o, const struct datagra
 	}
 }
 
-bool ingress_burst(struct worker *w, unsigned socket)
+bool ingress_burst(struct worker *w, unsigned ignored)
+{
+	(void)ignored;
+	return ingress_burst_from(w, w->out.own, 0);
+}
+
+bool ingress_burst_from(struct worker *w, struct udp *u, uint32_t socket)
 {
 	UNINITIALIZED struct opening o;
 	size_t n;
 
 	ON_WORKER(w);
-	n = udp_recv(w->out.socket[socket], w->rx, w->n_rx);
+	n = udp_recv(u, w->rx, w->n_rx);
 	w->rx_socket = socket;
 	o.n = 0;
 	for (size_t i = 0; i < n; i++)

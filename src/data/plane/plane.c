@@ -14,6 +14,8 @@
  * half of it costs datagrams a tenth of their throughput.
  */
 #define RECV_BYTES (1u << 20)
+/* The same at each of the further sockets, of which there may be hundreds. */
+#define FURTHER_RECV_BYTES (256u << 10)
 /* What may wait for the network card, where the kernel's queueing discipline keeps it short. */
 #define SEND_BYTES (4u << 20)
 /* Handshakes waiting from which on cookies are demanded: a few milliseconds of Diffie-Hellman. */
@@ -58,6 +60,9 @@ static int open_sockets(struct plane *p, const struct plane_config *cfg, struct 
 			return err;
 	}
 	steer(p, cfg->workers);
+	p->further = uc;
+	p->further.with = NULL;
+	p->further.recv_bytes = FURTHER_RECV_BYTES;
 	return TM_OK;
 }
 
@@ -138,6 +143,7 @@ static void fill_env(struct plane *p, const struct plane_config *cfg)
 		.epoch = &p->epoch,
 		.events = &p->events,
 		.staging = &p->staging,
+		.sockets = &p->sockets,
 		.live = &p->live,
 		.stop = &p->stop,
 		.aead = cfg->aead,
@@ -249,6 +255,7 @@ void plane_free(struct plane *p)
 	if (p->events.ring)
 		plane_drain(p);
 	device_free(p->device);
+	plane_close_sockets(p);
 	epoch_deinit(&p->epoch);
 	if (plane_live(p))
 		plane_live(p)->unused_filter = plane_live(p)->filter;

@@ -11,6 +11,7 @@
 #include "base/diag.h"
 #include "base/err.h"
 #include "base/time.h"
+#include "data/link/sockets.h"
 #include "data/link/way.h"
 #include "data/peer/keypair.h"
 #include "data/plane/drops.h"
@@ -159,9 +160,8 @@ NODISCARD int plane_send(struct plane *p, const struct way_to *by, const uint8_t
  * by it. A number is not used again for long after it was closed. Ways that still name a closed one lead
  * nowhere (DROP_NO_SENDER): choose others first.
  *
- * port 0: any. TM_EBUSY, TM_EPERM; TM_EFULL at PLANE_SOCKETS_MAX.
+ * port 0: any. TM_EBUSY, TM_EPERM; TM_EFULL at SOCKETS_MAX (data/link/sockets.h).
  */
-enum { PLANE_SOCKETS_MAX = 512 };
 NODISCARD int plane_socket_open(struct plane *p, uint16_t port, uint32_t *ret_socket, uint16_t *ret_port);
 void plane_socket_close(struct plane *p, uint32_t socket);
 

@@ -41,6 +41,7 @@ struct plane {
 	struct plane_events ev;
 	struct tun *tun;
 	struct udp *udp[EPOCH_WORKERS_MAX];
+	struct udp_config further; /* what the sockets beside those are opened with */
 	struct worker *workers;
 	unsigned n_workers;
 	struct worker_env env;
@@ -51,6 +52,7 @@ struct plane {
 	struct event_queue events;
 	struct staging staging;
 	_Atomic(struct snapshot *) live; /* written by the control thread */
+	struct sockets sockets; /* likewise */
 	/* control thread */
 	struct worker self; /* sends what the control thread has to send */
 	struct notes notes;
@@ -85,6 +87,8 @@ void plane_want_path(struct plane *p, struct peer *peer);
 
 /* roster.c */
 void side_free(struct peer_side *side);
+/* sockets.c */
+void plane_close_sockets(struct plane *p); /* all; no worker runs any more */
 /* service.c */
 void plane_fill_ops(struct plane *p, struct device_ops *ret_ops);
 void plane_drain(struct plane *p); /* throws away what is in the ring */

@@ -1,21 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* Relays and further sockets: declared in plane.h, built in the changes that follow. */
+/* Relays: declared in plane.h, built in the changes that follow. */
 #include "data/plane/plane_private.h"
 
 #include "data/plane/stream.h"
-
-int plane_socket_open(struct plane *p, uint16_t port, uint32_t *ret_socket, uint16_t *ret_port)
-{
-	ON_CONTROL(p);
-	(void)port, (void)ret_socket, (void)ret_port;
-	return TM_EUNSUPPORTED;
-}
-
-void plane_socket_close(struct plane *p, uint32_t socket)
-{
-	ON_CONTROL(p);
-	(void)socket;
-}
 
 int plane_set_relays(struct plane *p, const struct endpoint *v, size_t n)
 {

@@ -50,7 +50,7 @@ static int make_buffers(struct worker *w)
 
 static struct inlet *tun_inlet(struct worker *w)
 {
-	return &w->inlet[w->n_inlets - 1];
+	return &w->inlet[1];
 }
 
 static int add_inlet(
@@ -65,15 +65,40 @@ static int add_inlet(
 	return err;
 }
 
+enum { GUESTS_PER_BURST = 16 };
+
+/* One batch from each guest that has something. */
+static bool crowd_burst(struct worker *w, unsigned ignored)
+{
+	struct crowd_ready v[GUESTS_PER_BURST];
+	size_t n = crowd_ready(w->crowd, v, ARRAY_LEN(v));
+	bool more = n == ARRAY_LEN(v);
+
+	(void)ignored;
+	for (size_t i = 0; i < n; i++) {
+		struct guest *g = v[i].who;
+
+		more |= g->burst(w, g, v[i].what);
+	}
+	return more;
+}
+
 static int make_inlets(struct worker *w)
 {
 	int err = wait_set_new(&w->waits);
 
 	if (!err)
 		err = wait_add(w->waits, bell_fd(w->env->stop), WAIT_READ, &w->stop_place);
-	for (unsigned i = 0; !err && i < w->out.n_sockets; i++)
-		err = add_inlet(w, udp_fd(w->out.socket[i]), ingress_burst, i);
-	return err ? err : add_inlet(w, tun_fd(w->env->tun, w->id), egress_burst, w->id);
+	if (!err)
+		err = add_inlet(w, udp_fd(w->out.own), ingress_burst, 0);
+	if (!err)
+		err = add_inlet(w, tun_fd(w->env->tun, w->id), egress_burst, w->id);
+	if (!err)
+		err = crowd_new(&w->crowd);
+	if (!err)
+		err = add_inlet(w, crowd_fd(w->crowd), crowd_burst, 0);
+	w->inlet[INLETS - 1].told = true;
+	return err;
 }
 
 int worker_init(
@@ -82,7 +107,7 @@ int worker_init(
 	int err;
 
 	*w = (struct worker){.env = env, .id = id, .owner = thread_self()};
-	out_init(&w->out, udp);
+	out_init(&w->out, udp, env->sockets);
 	w->udp_offloads = out_offloads(&w->out);
 	err = env->aead ? aead_new_with(env->aead, &w->aead) : aead_new(&w->aead);
 	if (err)
@@ -103,6 +128,7 @@ void worker_deinit(struct worker *w)
 	aead_free(w->aead);
 	coalescer_free(w->merge);
 	wait_set_free(w->waits);
+	crowd_free(w->crowd);
 	free(w->rx_mem);
 	free(w->super);
 	free(w->seal.arena);
@@ -110,6 +136,7 @@ void worker_deinit(struct worker *w)
 	w->aead = NULL;
 	w->merge = NULL;
 	w->waits = NULL;
+	w->crowd = NULL;
 	w->rx_mem = w->super = w->seal.arena = w->scratch = NULL;
 }
 
@@ -208,7 +235,7 @@ static bool burst(struct worker *w, bool all)
 		struct inlet *in = &w->inlet[i];
 		bool closed = in == tun_inlet(w) && w->tun_lost;
 
-		if (in->ready || (all && !closed))
+		if (in->ready || (all && !closed && !in->told))
 			in->ready = in->burst(w, in->number);
 		more |= in->ready;
 	}

@@ -14,6 +14,7 @@
 #include "data/plane/seal.h"
 #include "data/plane/snapshot.h"
 #include "data/plane/staging.h"
+#include "os/crowd.h"
 #include "os/thread.h"
 #include "os/wait.h"
 #include "packet/reject.h"
@@ -38,6 +39,7 @@ struct worker_env {
 	struct staging *staging;
 	struct index_table *index;
 	const struct device *device; /* for device_screen alone */
+	const struct sockets *sockets; /* beside each worker's own */
 	_Atomic(struct snapshot *) *live;
 	const struct bell *stop; /* rings: end */
 	size_t slot_bytes, packet_bytes; /* of one buffer; of the message in it */
@@ -50,11 +52,20 @@ struct worker;
 struct inlet {
 	/* True: there may be more already. */
 	bool (*burst)(struct worker *w, unsigned number);
-	unsigned number; /* of the socket, or of the TUN queue */
+	unsigned number; /* of the TUN queue */
 	size_t place; /* in worker.waits */
 	bool ready;
+	bool told; /* never read unless it said that there is something */
 };
-enum { INLETS_MAX = OUT_SOCKETS_MAX + 1 };
+enum { INLETS = 3 }; /* own socket, TUN, crowd */
+
+/*
+ * What a worker reads besides: further sockets, many at times, and let in and out by the control thread while
+ * it runs. They are in the worker's crowd, which leads here; gone through the epoch.
+ */
+struct guest {
+	bool (*burst)(struct worker *w, struct guest *g, unsigned what); /* enum wait_what; as above */
+};
 
 struct worker {
 	/* set once */
@@ -66,8 +77,9 @@ struct worker {
 	struct coalescer *merge;
 	size_t n_rx; /* slots in use of rx */
 	struct wait_set *waits; /* NULL in the control thread's */
+	struct crowd *crowd; /* of struct guest */
 	size_t stop_place; /* in it, of env->stop */
-	struct inlet inlet[INLETS_MAX]; /* the TUN is the last */
+	struct inlet inlet[INLETS];
 	unsigned n_inlets;
 	struct thread thread, owner; /* owner: who may call what is below */
 	bool running; /* control thread */
@@ -77,9 +89,9 @@ struct worker {
 	ns_t now;
 	const struct snapshot *snap;
 	struct datagram rx[UDP_RECV_MAX];
-	unsigned rx_socket; /* that rx came from */
+	uint32_t rx_socket; /* that rx came from */
 	struct seal seal;
-	struct out out; /* also: its sockets, which it receives from */
+	struct out out; /* also: its own socket, which it receives from */
 	struct {
 		ns_t since;
 		unsigned n;
@@ -122,7 +134,8 @@ static inline size_t worker_packet_max(const struct worker *w)
 enum plane_drop drop_of_verdict(enum device_verdict v);
 
 /* ingress.c, egress.c: one batch from a socket, or from a TUN queue (struct inlet). */
-NODISCARD bool ingress_burst(struct worker *w, unsigned socket);
+NODISCARD bool ingress_burst(struct worker *w, unsigned ignored);
+NODISCARD bool ingress_burst_from(struct worker *w, struct udp *u, uint32_t socket);
 NODISCARD bool egress_burst(struct worker *w, unsigned queue);
 /* The coalescer makes what the TUN takes. */
 void worker_allow_merging(struct worker *w);

@@ -13,12 +13,17 @@ struct udp {
 };
 
 static struct udp first, second;
+static struct numbered_socket other;
+static struct sockets others;
 static struct out out;
 static struct {
 	unsigned calls, fragmented;
 	size_t n;
 	const struct udp *by[SENT_MAX];
-	uint8_t what[SENT_MAX];
+	uint8_t what[SENT_MAX], bytes[SENT_MAX][16];
+	size_t len[SENT_MAX];
+	uint16_t segment[SENT_MAX];
+	bool no_wait[SENT_MAX];
 } sent;
 static struct {
 	size_t n;
@@ -26,6 +31,8 @@ static struct {
 	int err[OUT_MAX];
 	bool refused[OUT_MAX];
 	struct way_to by[OUT_MAX];
+	uint8_t first[OUT_MAX];
+	size_t len[OUT_MAX];
 	unsigned pushes; /* what a failure leads to */
 } failures;
 
@@ -35,6 +42,10 @@ static void note(const struct udp *u, const struct datagram *dg)
 {
 	assert_true(sent.n < SENT_MAX);
 	sent.by[sent.n] = u;
+	memcpy(sent.bytes[sent.n], dg->data, MIN(dg->n, sizeof(sent.bytes[0])));
+	sent.len[sent.n] = dg->n;
+	sent.segment[sent.n] = dg->segment;
+	sent.no_wait[sent.n] = dg->no_wait;
 	sent.what[sent.n++] = dg->data[0];
 }
 
@@ -88,8 +99,11 @@ static int set_up(void **state)
 	memset(&sent, 0, sizeof(sent));
 	memset(&failures, 0, sizeof(failures));
 	first = second = (struct udp){.offloads = UDP_OFFLOAD_GSO | UDP_OFFLOAD_GRO};
-	out_init(&out, &first);
-	assert_int_equal(out_add_socket(&out, &second), TM_OK);
+	others = (struct sockets){0};
+	other = (struct numbered_socket){.udp = &second};
+	assert_int_equal(sockets_put(&others, &other), TM_OK);
+	assert_int_equal(other.number, 1);
+	out_init(&out, &first, &others);
 	return 0;
 }
 
@@ -109,6 +123,8 @@ static void on_failed(void *ctx, uint32_t tag, const struct way_to *by, const st
 	failures.tag[failures.n] = tag;
 	failures.err[failures.n] = dg->err;
 	failures.refused[failures.n] = dg->local_refused;
+	failures.first[failures.n] = dg->data[0];
+	failures.len[failures.n] = dg->n;
 	failures.by[failures.n++] = *by;
 	for (unsigned i = 0; i < failures.pushes; i++) {
 		if (out_full(&out))
@@ -156,8 +172,8 @@ static void each_datagram_leaves_by_the_socket_of_its_way(void **state)
 
 static void what_no_socket_of_ours_can_send_is_refused_alone(void **state)
 {
-	const struct way way[] = {way_by(0, WAY_UDP), way_by(0, WAY_RELAY_UDP), way_by(0, WAY_RELAY_TCP),
-		way_by(2, WAY_UDP), way_by(256, WAY_UDP), way_by(1, WAY_UDP)};
+	const struct way way[] = {way_by(0, WAY_UDP), way_by(1, WAY_RELAY_TCP), way_by(0, WAY_RELAY_TCP),
+		way_by(2, WAY_UDP), way_by(SOCKETS_MAX + 1, WAY_UDP), way_by(1, WAY_UDP)};
 	(void)state;
 
 	for (uint8_t i = 0; i < ARRAY_LEN(way); i++)
@@ -250,20 +266,102 @@ static void a_single_datagram_passes_what_waits(void **state)
 	assert_int_equal(out_payload(&out, &way.to), 0);
 }
 
-static void an_offload_is_there_when_every_socket_has_it(void **state)
+static struct way relayed_by(unsigned socket, uint32_t a, uint32_t b)
 {
-	(void)state;
-	assert_int_equal(out_offloads(&out), UDP_OFFLOAD_GSO | UDP_OFFLOAD_GRO);
-	second.offloads = UDP_OFFLOAD_GRO;
-	assert_int_equal(out_offloads(&out), UDP_OFFLOAD_GRO);
+	struct way way = way_by(socket, WAY_RELAY_UDP);
+
+	way.to.relay = relay_pair(a, b);
+	way.headroom = RELAY_HEADER;
+	return way;
 }
 
-static void there_is_room_for_so_many_sockets_and_no_more(void **state)
+static void what_goes_through_a_relay_has_its_header_before_it(void **state)
+{
+	const struct way way[] = {relayed_by(0, 1, 2), way_by(0, WAY_UDP), relayed_by(1, 3, 2)};
+	uint8_t bytes[3][RELAY_HEADER + 40] = {0};
+	(void)state;
+
+	for (unsigned i = 0; i < 3; i++) {
+		memset(bytes[i] + RELAY_HEADER, 'a' + (int)i, 40);
+		out_push(&out, &way[i], bytes[i] + RELAY_HEADER, 40, 0, i);
+	}
+	out_flush(&out, on_failed, NULL);
+	assert_int_equal(sent.n, 3);
+	assert_memory_equal(sent.bytes[0], "T\1\0\0\1\0\0\2a", 9);
+	assert_int_equal(sent.len[0], 48);
+	assert_memory_equal(sent.bytes[1], "bbb", 3);
+	assert_int_equal(sent.len[1], 40);
+	assert_memory_equal(sent.bytes[2], "T\1\0\0\2\0\0\3c", 9);
+	assert_ptr_equal(sent.by[2], &second);
+}
+
+static void what_fails_on_its_way_to_a_relay_is_told_as_it_was_pushed(void **state)
+{
+	const struct way way = relayed_by(0, 1, 2);
+	uint8_t bytes[RELAY_HEADER + 100] = {[RELAY_HEADER] = 'm'};
+	(void)state;
+
+	first.payload = 107;
+	out_push(&out, &way, bytes + RELAY_HEADER, 100, 0, 5);
+	out_flush(&out, on_failed, NULL);
+	assert_int_equal(failures.n, 1);
+	assert_int_equal(failures.err[0], TM_ERANGE);
+	assert_int_equal(failures.first[0], 'm');
+	assert_int_equal(failures.len[0], 100);
+	assert_true(way_to_eq(&failures.by[0], &way.to));
+	/* What the kernel knows of the path is less the header, and less than what is known of the way. */
+	assert_int_equal(out_payload(&out, &way.to), 99);
+	failures.by[0].payload = 90;
+	assert_int_equal(out_payload(&out, &failures.by[0]), 90);
+	failures.by[0].payload = 100;
+	assert_int_equal(out_payload(&out, &failures.by[0]), 99);
+	first.payload = 0;
+	assert_int_equal(out_payload(&out, &failures.by[0]), 100);
+}
+
+static void a_single_datagram_for_a_relay_needs_no_room_before_it(void **state)
+{
+	const struct way way = relayed_by(1, 1, 2);
+	uint8_t byte = '!';
+	struct datagram dg = {.data = &byte, .n = 1};
+	(void)state;
+
+	assert_int_equal(out_now(&out, &way.to, &dg, false), TM_OK);
+	assert_memory_equal(sent.bytes[0], "T\1\0\0\1\0\0\2!", 9);
+	assert_int_equal(sent.len[0], 9);
+	assert_int_equal(dg.n, 1);
+	assert_ptr_equal(dg.data, &byte);
+	second.payload = 8;
+	assert_int_equal(out_now(&out, &way.to, &dg, false), TM_ERANGE);
+	assert_int_equal(dg.err, TM_ERANGE);
+	dg.n = UDP_TRAIN_MAX;
+	assert_int_equal(out_now(&out, &way.to, &dg, false), TM_ERANGE);
+}
+
+static void what_others_made_leaves_untouched_and_whole_and_waits_for_nothing(void **state)
+{
+	const struct way way = way_by(0, WAY_UDP);
+	uint8_t train[250] = {'t'};
+	(void)state;
+
+	out_push_train(&out, &way, train, sizeof(train), 100, 3, 1);
+	push(&way, 2, 10);
+	out_flush(&out, on_failed, NULL);
+	assert_int_equal(sent.n, 2);
+	assert_int_equal(sent.len[0], 250);
+	assert_int_equal(sent.segment[0], 100);
+	assert_true(sent.no_wait[0]);
+	assert_int_equal(sent.segment[1], 0);
+	assert_false(sent.no_wait[1]);
+}
+
+static void the_offloads_are_those_of_the_own_socket(void **state)
 {
 	(void)state;
-	for (unsigned i = 2; i < OUT_SOCKETS_MAX; i++)
-		assert_int_equal(out_add_socket(&out, &second), TM_OK);
-	assert_int_equal(out_add_socket(&out, &second), TM_EFULL);
+	second.offloads = 0;
+	assert_int_equal(out_offloads(&out), UDP_OFFLOAD_GSO | UDP_OFFLOAD_GRO);
+	first.offloads = UDP_OFFLOAD_GRO;
+	assert_int_equal(out_offloads(&out), UDP_OFFLOAD_GRO);
 }
 
 #define CASE(f) cmocka_unit_test_setup(f, set_up)
@@ -278,8 +376,11 @@ int main(void)
 		CASE(a_failure_may_lead_to_new_datagrams_and_the_others_are_told_all_the_same),
 		CASE(what_is_discarded_does_not_leave),
 		CASE(a_single_datagram_passes_what_waits),
-		CASE(an_offload_is_there_when_every_socket_has_it),
-		CASE(there_is_room_for_so_many_sockets_and_no_more),
+		CASE(what_goes_through_a_relay_has_its_header_before_it),
+		CASE(what_fails_on_its_way_to_a_relay_is_told_as_it_was_pushed),
+		CASE(a_single_datagram_for_a_relay_needs_no_room_before_it),
+		CASE(what_others_made_leaves_untouched_and_whole_and_waits_for_nothing),
+		CASE(the_offloads_are_those_of_the_own_socket),
 	};
 
 	return cmocka_run_group_tests_name("data/link/out", tests, NULL, NULL);

@@ -8,7 +8,7 @@
 
 #include <pthread.h>
 
-enum { FAKE_QUEUE = 1024, FAKE_SOCKETS = 16 };
+enum { FAKE_QUEUE = 1024, FAKE_SOCKETS = 600 };
 
 struct cell {
 	size_t n;

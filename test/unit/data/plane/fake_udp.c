@@ -140,7 +140,7 @@ size_t fake_last(uint8_t type, uint8_t *buf, size_t cap, uint8_t *ret_tos)
 static void deliver_locked(
 	const struct endpoint *from, const struct endpoint *to, uint8_t tos, const uint8_t *p, size_t n)
 {
-	struct udp *match[FAKE_SOCKETS];
+	struct udp *match[16];
 	struct cell c = {.n = n, .from = *from, .to = to->ip, .tos = tos};
 	size_t k = 0;
 
@@ -149,6 +149,7 @@ static void deliver_locked(
 	for (size_t i = 0; i < FAKE_SOCKETS; i++)
 		if (sockets[i] && sockets[i]->port == to->port && ip_eq(&sockets[i]->host, &to->ip))
 			match[k++] = sockets[i];
+	assert(k < ARRAY_LEN(match));
 	if (k)
 		queue_push(&match[steer++ % k]->rx, &c, fake_held_locked(FAKE_UDP));
 }

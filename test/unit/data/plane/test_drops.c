@@ -192,10 +192,10 @@ static void more_staged_packets_than_a_session_may_carry_are_counted(void **stat
 	host_stop(&c);
 }
 
-/* Relays are declared, and nobody can send by them yet. */
-static void what_would_need_a_relay_is_refused_by_name_until_another_way_is_chosen(void **state)
+/* There is no such stream. */
+static void what_would_need_a_stream_is_refused_by_name_until_another_way_is_chosen(void **state)
 {
-	struct way_to way = {.kind = WAY_RELAY_UDP, .relay = relay_pair(1, 2)};
+	struct way_to way = {.kind = WAY_RELAY_TCP, .relay = relay_pair(1, 2)};
 	uint8_t p[FAKE_BYTES];
 	(void)state;
 
@@ -210,6 +210,7 @@ static void what_would_need_a_relay_is_refused_by_name_until_another_way_is_chos
 	assert_int_equal(fake_sent(), before);
 
 	way.kind = WAY_UDP;
+	way.relay = 0;
 	assert_int_equal(plane_set_way(a.plane, b.pub, &way, NULL), TM_OK);
 	fake_tun_send("tm1", p, packet_make(4, 1, 2, 4, 20, p));
 	expect_packet(ab, 2, &b, p);
@@ -226,7 +227,7 @@ int main(void)
 		CASE(under_load_a_proven_address_gets_five_handshakes_at_once),
 		CASE(what_the_socket_refuses_is_counted),
 		CASE(what_the_tun_refuses_is_counted),
-		CASE(what_would_need_a_relay_is_refused_by_name_until_another_way_is_chosen),
+		CASE(what_would_need_a_stream_is_refused_by_name_until_another_way_is_chosen),
 		CASE(more_staged_packets_than_a_session_may_carry_are_counted),
 	};
 

@@ -226,7 +226,7 @@ static void what_cannot_be_sent_by_its_way_is_counted_and_nothing_else_suffers(v
 	struct seal_run run, relayed;
 	(void)state;
 
-	relay.to.kind = WAY_RELAY_UDP;
+	relay.to.socket = 7; /* which there is not */
 	begin(2, &run);
 	assert_int_equal(seal_begin(&rig.w, rig.peer, rig.kp, &relay, 1, true, &relayed), TM_OK);
 	put(&run, 'a', 48);

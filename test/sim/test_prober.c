@@ -229,9 +229,9 @@ static void fewer_addresses_leave_more_open(void **state)
 		bool second_port;
 		uint8_t mapping, filtering;
 	} rows[] = {
-		{1, 1, false, NAT_UNKNOWN, NAT_UNKNOWN},
+		{1, 1, false, NAT_ON_ANYTHING, NAT_ON_ANYTHING},
 		{1, 1, true, NAT_ON_NOTHING | NAT_ON_ADDRESS, NAT_ON_NOTHING | NAT_ON_ADDRESS},
-		{2, 1, false, NAT_ON_NOTHING, NAT_UNKNOWN},
+		{2, 1, false, NAT_ON_NOTHING, NAT_ON_ANYTHING},
 		{2, 1, true, NAT_ON_NOTHING, NAT_ON_NOTHING | NAT_ON_ADDRESS},
 		{1, 2, true, NAT_ON_NOTHING, NAT_ON_NOTHING},
 	};

@@ -23,7 +23,8 @@ void nat_prober_init(struct nat_prober *p)
 {
 	*p = (struct nat_prober){.due = NS_NEVER};
 	for (size_t i = 0; i < ARRAY_LEN(p->report.family); i++)
-		p->report.family[i] = (struct nat_facts){.mapping = NAT_UNKNOWN, .filtering = NAT_UNKNOWN};
+		p->report.family[i] =
+			(struct nat_facts){.mapping = NAT_ON_ANYTHING, .filtering = NAT_ON_ANYTHING};
 }
 
 void nat_set_servers(struct nat_prober *p, const struct nat_server *v, size_t n)

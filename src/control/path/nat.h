@@ -39,7 +39,7 @@ enum nat_depends {
 	NAT_ON_NOTHING = 1, /* endpoint-independent */
 	NAT_ON_ADDRESS = 2, /* address-dependent */
 	NAT_ON_PORT = 4, /* address- and port-dependent */
-	NAT_UNKNOWN = 7,
+	NAT_ON_ANYTHING = 7,
 };
 
 enum nat_udp {
@@ -81,15 +81,6 @@ struct nat_report {
 	struct nat_reached servers[NAT_SERVERS];
 	size_t n_servers;
 };
-
-/* What other members are told, so that they know which attempts are worth making. */
-enum { NAT_TOLD_PORTS = 4 };
-struct nat_told {
-	uint8_t mapping; /* set of enum nat_depends, IPv4 */
-	uint16_t ports[NAT_TOLD_PORTS]; /* outside ports seen, those of most addresses first */
-	size_t n_ports;
-};
-void nat_tell(const struct nat_report *r, struct nat_told *ret_told);
 
 /* Is a mapping the same for everybody, as far as is known, or surely not? That makes direct connections easy
  * or hard. Neither while even two ports of one server have not been compared. */

@@ -114,7 +114,7 @@ static uint8_t mapping_by(const struct nat_test *a, const struct nat_test *b)
 
 static uint8_t conclude_mapping(const struct nat_test *v, size_t n, const struct nat_self *self, int far)
 {
-	uint8_t left = NAT_UNKNOWN;
+	uint8_t left = NAT_ON_ANYTHING;
 
 	for (size_t i = 0; i < n; i++)
 		for (size_t k = 0; k < i; k++)
@@ -129,7 +129,7 @@ static uint8_t conclude_mapping(const struct nat_test *v, size_t n, const struct
 
 static uint8_t conclude_filtering(const struct nat_test *v, size_t n)
 {
-	uint8_t left = NAT_UNKNOWN;
+	uint8_t left = NAT_ON_ANYTHING;
 	/* Silence says something only where an ordinary question would have been answered. */
 	bool sure = answered(v, n, NAT_AGAIN);
 
@@ -213,20 +213,4 @@ bool nat_is_easy(const struct nat_facts *f)
 bool nat_is_hard(const struct nat_facts *f)
 {
 	return f->mapping && !(f->mapping & NAT_ON_NOTHING);
-}
-
-void nat_tell(const struct nat_report *r, struct nat_told *ret_told)
-{
-	const struct nat_facts *f = &r->family[0];
-	struct nat_told told = {.mapping = f->n_seen ? f->mapping : NAT_UNKNOWN};
-
-	for (size_t i = 0; i < f->n_seen && told.n_ports < NAT_TOLD_PORTS; i++) {
-		bool known = false;
-
-		for (size_t k = 0; k < told.n_ports; k++)
-			known |= told.ports[k] == f->seen[i].ep.port;
-		if (!known)
-			told.ports[told.n_ports++] = f->seen[i].ep.port;
-	}
-	*ret_told = told;
 }

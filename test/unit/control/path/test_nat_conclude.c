@@ -348,32 +348,12 @@ static void easy_and_hard_are_said_only_of_what_is_known(void **state)
 	}
 }
 
-static void others_are_told_each_outside_port_once(void **state)
-{
-	struct nat_report r = {.family[0] = {.mapping = P,
-				       .seen = {{at(M1), 1}, {at(M2), 1}, {at("198.51.100.8:40001"), 1}},
-				       .n_seen = 3}};
-	struct nat_told told;
-
-	(void)state;
-	nat_tell(&r, &told);
-	assert_int_equal(told.mapping, P);
-	assert_int_equal(told.n_ports, 2);
-	assert_int_equal(told.ports[0], 40001);
-	assert_int_equal(told.ports[1], 40002);
-	r.family[0].n_seen = 0;
-	nat_tell(&r, &told);
-	assert_int_equal(told.mapping, NAT_UNKNOWN);
-	assert_int_equal(told.n_ports, 0);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_row_of_answers_has_its_conclusion),
 		cmocka_unit_test(the_address_that_most_servers_saw_comes_first),
 		cmocka_unit_test(easy_and_hard_are_said_only_of_what_is_known),
-		cmocka_unit_test(others_are_told_each_outside_port_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -276,12 +276,14 @@ static int candidate_from_json(const json_t *j, struct candidate *ret_c)
 {
 	const char *type = jsonin_string(json_object_get(j, "type")),
 		   *addr = jsonin_string(json_object_get(j, "addr"));
-	struct candidate c;
+	struct candidate c = {0};
 
 	if (!type || !addr || strchr(addr, '%') || endpoint_parse(addr, &c.ep))
 		return TM_EBADMSG;
 
 	int err = candidate_type_parse(type, &c.type);
+	if (!err && c.type == CAND_RELAY)
+		err = jsonin_word(j, "relay", node_id_valid, c.relay, sizeof(c.relay));
 	if (!err)
 		*ret_c = c;
 	return err;
@@ -299,6 +301,8 @@ void candidates_put(struct jsonout *o, const char *key, const struct candidates 
 		jsonout_object(o, NULL);
 		jsonout_text(o, "type", candidate_type_name(c->v[i].type));
 		jsonout_text(o, "addr", endpoint_format(&ep, text));
+		if (c->v[i].type == CAND_RELAY)
+			jsonout_text(o, "relay", c->v[i].relay);
 		jsonout_object_end(o);
 	}
 	jsonout_list_end(o);
@@ -316,6 +320,49 @@ int candidates_from_json(const json_t *j, struct candidates *ret_c)
 			c.n++;
 	*ret_c = c;
 	return TM_OK;
+}
+
+static const char *const nat_maps_words[] = {
+	[NAT_UNKNOWN] = "unknown",
+	[NAT_INDEPENDENT] = "independent",
+	[NAT_DEPENDENT] = "dependent",
+};
+_Static_assert(ARRAY_LEN(nat_maps_words) == NAT_MAPS_N, "a word for every kind of mapping");
+
+const char *nat_maps_name(enum nat_maps m)
+{
+	return (unsigned)m < NAT_MAPS_N ? nat_maps_words[m] : "?";
+}
+
+void nat_told_put(struct jsonout *o, const char *key, const struct nat_told *t)
+{
+	if (t->mapping == NAT_UNKNOWN && !t->n_ports)
+		return;
+	jsonout_object(o, key);
+	jsonout_text(o, "mapping", nat_maps_name(t->mapping));
+	jsonout_list(o, "ports");
+	for (size_t i = 0; i < t->n_ports; i++)
+		jsonout_int(o, NULL, t->ports[i]);
+	jsonout_list_end(o);
+	jsonout_object_end(o);
+}
+
+void nat_told_from_json(const json_t *j, struct nat_told *ret_t)
+{
+	const char *mapping = jsonin_string(json_object_get(j, "mapping"));
+	const json_t *ports = json_object_get(j, "ports");
+	struct nat_told t = {.mapping = NAT_UNKNOWN};
+
+	for (size_t m = 0; mapping && m < NAT_MAPS_N; m++)
+		if (strcmp(mapping, nat_maps_words[m]) == 0)
+			t.mapping = (enum nat_maps)m;
+	for (size_t i = 0; i < json_array_size(ports) && t.n_ports < NAT_PORTS_MAX; i++) {
+		json_int_t port = json_integer_value(json_array_get(ports, i)); /* 0 for what is none */
+
+		if (port > 0 && port <= UINT16_MAX)
+			t.ports[t.n_ports++] = (uint16_t)port;
+	}
+	*ret_t = t;
 }
 
 void presence_put(struct jsonout *o, const char *key, const struct presence *p)

@@ -174,9 +174,16 @@ bool candidates_eq(const struct candidates *a, const struct candidates *b)
 	if (a->n != b->n)
 		return false;
 	for (size_t i = 0; i < a->n; i++)
-		if (a->v[i].type != b->v[i].type || !endpoint_eq(&a->v[i].ep, &b->v[i].ep))
+		if (a->v[i].type != b->v[i].type || !endpoint_eq(&a->v[i].ep, &b->v[i].ep) ||
+			strcmp(a->v[i].relay, b->v[i].relay) != 0)
 			return false;
-	return true;
+	return nat_told_eq(&a->nat, &b->nat);
+}
+
+bool nat_told_eq(const struct nat_told *a, const struct nat_told *b)
+{
+	return a->mapping == b->mapping && a->n_ports == b->n_ports &&
+	       memcmp(a->ports, b->ports, a->n_ports * sizeof(*a->ports)) == 0;
 }
 
 bool presence_has(const struct presence *p, uint32_t host)

@@ -28,6 +28,7 @@ enum {
 	NODE_ID_LEN = 16,
 	NETMAP_NODES_MAX = 1 << 16,
 	CANDIDATES_MAX = 16,
+	NAT_PORTS_MAX = 8,
 };
 
 enum node_kind { NODE_MESH, NODE_CLIENT };
@@ -105,15 +106,38 @@ void presence_set(struct presence *p, uint32_t host, bool online);
 void presence_put(struct jsonout *o, const char *key, const struct presence *p);
 NODISCARD int presence_from_json(const json_t *j, struct presence *ret_p);
 
-/* Candidate endpoints, RFC 8445 words. {"type":"host"|"srflx"|"prflx"|"relay","addr":"192.0.2.1:51820"} */
+/*
+ * Candidate endpoints, RFC 8445 words. {"type":"host"|"srflx"|"prflx","addr":"192.0.2.1:51820"}; one of type
+ * "relay" is the relay's, and says which: "relay":"<id>".
+ */
 enum candidate_type { CAND_HOST, CAND_SRFLX, CAND_PRFLX, CAND_RELAY, CAND_TYPE_N };
 struct candidate {
 	enum candidate_type type;
 	struct endpoint ep;
+	char relay[NODE_ID_LEN + 1]; /* CAND_RELAY only */
 };
+
+/*
+ * How the translator before a member chooses external ports (RFC 4787 4.1), for those who may have to guess
+ * one: {"mapping":"independent"|"dependent","ports":[40000,...]}, the ports seen last, newest first.
+ */
+enum nat_maps { NAT_UNKNOWN, NAT_INDEPENDENT, NAT_DEPENDENT, NAT_MAPS_N };
+struct nat_told {
+	enum nat_maps mapping;
+	uint16_t ports[NAT_PORTS_MAX];
+	uint8_t n_ports;
+};
+const char *nat_maps_name(enum nat_maps m);
+bool nat_told_eq(const struct nat_told *a, const struct nat_told *b);
+void nat_told_put(struct jsonout *o, const char *key, const struct nat_told *t); /* nothing when unknown */
+/* What is wrong counts as not told. */
+void nat_told_from_json(const json_t *j, struct nat_told *ret_t);
+
+/* Where a member may be reached, and what stands in the way. */
 struct candidates {
 	struct candidate v[CANDIDATES_MAX];
 	size_t n;
+	struct nat_told nat; /* put and read by itself */
 };
 /*
  * Whether a member may be reached there at all: on no loopback, by no group, and by no link-local address,
@@ -121,7 +145,7 @@ struct candidates {
  * where the tunnel would go through itself.
  */
 bool candidate_usable(const struct endpoint *ep, const struct prefix *net4, const struct prefix *net6);
-bool candidates_eq(const struct candidates *a, const struct candidates *b); /* in the same order */
+bool candidates_eq(const struct candidates *a, const struct candidates *b); /* in the same order; and nat */
 const char *candidate_type_name(enum candidate_type t);
 NODISCARD int candidate_type_parse(const char *s, enum candidate_type *ret_type); /* TM_EUNSUPPORTED */
 void candidates_put(struct jsonout *o, const char *key, const struct candidates *c);

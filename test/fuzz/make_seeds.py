@@ -172,7 +172,7 @@ def netmap():
     seed("model", "mesh", json.dumps({"name": "home", "net4": "100.101.0.0/16", "net6": "fd00::/64", "secret": key}))
     seed("model", "candidates", json.dumps([
         {"type": "host", "addr": "192.0.2.1:51820"}, {"type": "srflx", "addr": "[2001:db8::1]:1"},
-        {"type": "relay", "addr": "0.0.0.0:1"}, {"type": "magic", "addr": "192.0.2.1:1"}, 7]))
+        {"type": "relay", "addr": "0.0.0.0:1", "relay": "0123456789abcdef"}, {"type": "magic", "addr": "192.0.2.1:1"}, 7]))
     seed("model", "host-name", "Jo's Laptop.local")
 
 

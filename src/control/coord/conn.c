@@ -273,7 +273,7 @@ static bool take_candidates(struct conn *n, const struct candidates *got)
 {
 	const struct mesh_info *mesh = registry_mesh(n->c->reg);
 	struct member *m = n->member;
-	struct candidates kept = {0}, old = {.n = m->n_candidates};
+	struct candidates kept = {.nat = got->nat}, old = {.n = m->n_candidates, .nat = m->nat};
 
 	for (size_t i = 0; i < got->n; i++)
 		if (candidate_usable(&got->v[i].ep, &mesh->net4, &mesh->net6))
@@ -292,6 +292,7 @@ static bool take_candidates(struct conn *n, const struct candidates *got)
 	free(m->candidates);
 	m->candidates = v;
 	m->n_candidates = kept.n;
+	m->nat = kept.nat;
 	return true;
 }
 

@@ -42,6 +42,7 @@ struct member {
 	struct conn *greeting; /* the newest link with its key that has not said hello */
 	struct candidate *candidates; /* last known */
 	size_t n_candidates;
+	struct nat_told nat;
 	struct list watchers, watching; /* `watching`: who was asked for longest ago first */
 	size_t n_watchers, n_watching;
 	struct list in_telling; /* its watchers do not know its last candidates yet */

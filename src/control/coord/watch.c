@@ -90,7 +90,8 @@ static struct watch *watch_renew(struct coord *c, struct member *asker, struct m
 static struct clink_text *candidates_text(const struct member *about)
 {
 	struct clink_text *t;
-	struct msg_candidates m = {.candidates.n = about->n_candidates, .online = about->conn != NULL};
+	struct msg_candidates m = {
+		.candidates = {.n = about->n_candidates, .nat = about->nat}, .online = about->conn != NULL};
 	struct jsonout o = {0};
 
 	memcpy(m.node, about->s.rec.id, sizeof(m.node));

@@ -15,20 +15,26 @@ static void candidates_write(struct strbuf *b, const struct candidates *c)
 	char ep[ENDPOINT_STR_LEN];
 
 	for (size_t i = 0; i < c->n; i++)
-		strbuf_printf(
-			b, "%s %s\n", candidate_type_name(c->v[i].type), endpoint_format(&c->v[i].ep, ep));
+		strbuf_printf(b, "%s %s%s%s\n", candidate_type_name(c->v[i].type),
+			endpoint_format(&c->v[i].ep, ep), c->v[i].relay[0] ? " " : "", c->v[i].relay);
 }
 
 static void candidates_read(const char *text, struct candidates *c)
 {
 	char type[8], ep[ENDPOINT_STR_LEN];
-	int n = 0;
 
-	for (c->n = 0; c->n < CANDIDATES_MAX && sscanf(text, "%7s %71s\n%n", type, ep, &n) == 2; text += n) {
-		struct candidate *at = &c->v[c->n];
+	for (c->n = 0; c->n < CANDIDATES_MAX && *text; text += strspn(text, "\n")) {
+		struct candidate at = {0};
+		size_t len = strcspn(text, "\n");
+		char line[128];
 
-		if (candidate_type_parse(type, &at->type) == TM_OK && endpoint_parse(ep, &at->ep) == TM_OK)
-			c->n++;
+		snprintf(line, sizeof(line), "%.*s", (int)MIN(len, sizeof(line) - 1), text);
+		text += len;
+		if (sscanf(line, "%7s %71s %16s", type, ep, at.relay) >= 2 &&
+			candidate_type_parse(type, &at.type) == TM_OK &&
+			endpoint_parse(ep, &at.ep) == TM_OK &&
+			(at.type == CAND_RELAY) == node_id_valid(at.relay))
+			c->v[c->n++] = at;
 	}
 }
 

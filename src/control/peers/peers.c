@@ -65,7 +65,7 @@ void peers_remember_endpoint(struct peers *p, const char *id, const struct endpo
 
 void peers_set_candidates(struct peers *p, struct contact *c, const struct candidates *known)
 {
-	struct candidates had = {.n = c->n_candidates};
+	struct candidates had = {.n = c->n_candidates, .nat = known->nat}; /* which is not kept */
 	struct candidate *copy = NULL;
 
 	if (had.n)

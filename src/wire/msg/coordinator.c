@@ -144,6 +144,7 @@ void msg_candidates_put(struct jsonout *o, const struct msg_candidates *m)
 	jsonout_text(o, "t", "candidates");
 	jsonout_text(o, "node", m->node);
 	candidates_put(o, "candidates", &m->candidates);
+	nat_told_put(o, "nat", &m->candidates.nat);
 	jsonout_bool(o, "online", m->online);
 	jsonout_object_end(o);
 }
@@ -155,6 +156,8 @@ int msg_candidates_get(const json_t *j, struct msg_candidates *ret_m)
 	int err = jsonin_word(j, "node", node_id_valid, m.node, sizeof(m.node));
 	if (!err)
 		err = candidates_from_json(json_object_get(j, "candidates"), &m.candidates);
+	if (!err)
+		nat_told_from_json(json_object_get(j, "nat"), &m.candidates.nat);
 	if (!err)
 		err = jsonin_bool(j, "online", &m.online);
 	if (!err)

@@ -11,6 +11,7 @@
 
 #include "base/jsonout.h"
 #include "mesh/model.h"
+#include "mesh/relays.h"
 #include "wire/token.h"
 
 enum {
@@ -45,8 +46,9 @@ struct msg_hello {
 	char os[MSG_TEXT_MAX + 1], version[MSG_TEXT_MAX + 1]; /* "" when not told */
 	uint64_t netmap; /* the version it holds, 0 = none */
 	uint64_t run; /* a number of this run of its program, at random; 0 = not told */
-	struct candidates candidates;
+	struct candidates candidates; /* with what is told of the translator before it */
 	bool has_candidates;
+	bool relay; /* it hands on datagrams of others, if it may */
 };
 void msg_hello_put(struct jsonout *o, const struct msg_hello *m);
 void msg_hello_get(const json_t *j, struct msg_hello *ret_m); /* what is wrong counts as not told */
@@ -87,6 +89,14 @@ NODISCARD int msg_welcome_get(const json_t *j, struct msg_welcome *ret_m);
 
 /* {"t":"addresses"}: they changed since the welcome. */
 void msg_addresses_put(struct jsonout *o, const struct msg_addresses *a);
+
+/* {"t":"relays"}: who hands on datagrams. */
+struct msg_relays {
+	struct relays relays;
+	bool partial; /* the coordinator has just started: others than these may be there, too */
+};
+void msg_relays_put(struct jsonout *o, const struct msg_relays *m);
+NODISCARD int msg_relays_get(const json_t *j, struct msg_relays *ret_m);
 
 /* What an enrolment is answered with, besides `ok`. */
 struct msg_enrolled {

@@ -48,6 +48,9 @@ void msg_hello_put(struct jsonout *o, const struct msg_hello *m)
 	if (m->run)
 		jsonout_int(o, "run", (int64_t)m->run);
 	candidates_put(o, "candidates", &m->candidates);
+	nat_told_put(o, "nat", &m->candidates.nat);
+	if (m->relay)
+		jsonout_bool(o, "relay", true);
 	jsonout_object_end(o);
 }
 
@@ -62,6 +65,8 @@ void msg_hello_get(const json_t *j, struct msg_hello *ret_m)
 	if (jsonin_u64(j, "run", &m.run) != TM_OK)
 		m.run = 0;
 	m.has_candidates = candidates_from_json(json_object_get(j, "candidates"), &m.candidates) == TM_OK;
+	nat_told_from_json(json_object_get(j, "nat"), &m.candidates.nat);
+	m.relay = json_is_true(json_object_get(j, "relay"));
 	*ret_m = m;
 }
 
@@ -114,12 +119,17 @@ void msg_own_candidates_put(struct jsonout *o, const struct candidates *mine)
 	jsonout_object(o, NULL);
 	jsonout_text(o, "t", "candidates");
 	candidates_put(o, "candidates", mine);
+	nat_told_put(o, "nat", &mine->nat);
 	jsonout_object_end(o);
 }
 
 int msg_own_candidates_get(const json_t *j, struct candidates *ret_c)
 {
-	return candidates_from_json(json_object_get(j, "candidates"), ret_c);
+	int err = candidates_from_json(json_object_get(j, "candidates"), ret_c);
+
+	if (!err)
+		nat_told_from_json(json_object_get(j, "nat"), &ret_c->nat);
+	return err;
 }
 
 void msg_want_put(struct jsonout *o, const char *id)

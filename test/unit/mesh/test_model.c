@@ -408,6 +408,49 @@ static void a_delta_survives_the_round_trip(void **state)
 	netmap_deinit(&back);
 }
 
+static void strcpy_id(char to[static NODE_ID_LEN + 1], const char *id)
+{
+	memcpy(to, id, NODE_ID_LEN + 1);
+}
+
+static void what_is_told_of_a_translator_is_bounded_and_checked(void **state)
+{
+	static const struct {
+		const char *text;
+		enum nat_maps mapping;
+		size_t n_ports;
+	} rows[] = {
+		{"{\"mapping\":\"dependent\",\"ports\":[40000,40007]}", NAT_DEPENDENT, 2},
+		{"{\"mapping\":\"independent\"}", NAT_INDEPENDENT, 0},
+		{"{\"mapping\":\"magic\",\"ports\":[0,65536,-1,\"7\",1.5,null,1]}", NAT_UNKNOWN, 1},
+		{"{\"mapping\":7,\"ports\":{}}", NAT_UNKNOWN, 0},
+		{"{\"ports\":[1,2,3,4,5,6,7,8,9,10]}", NAT_UNKNOWN, NAT_PORTS_MAX},
+		{"[]", NAT_UNKNOWN, 0},
+		{"null", NAT_UNKNOWN, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct nat_told t, back;
+		struct jsonout o = {0};
+		json_t *j = json_loads(rows[i].text, JSON_DECODE_ANY, NULL);
+
+		nat_told_from_json(j, &t);
+		if (t.mapping != rows[i].mapping || t.n_ports != rows[i].n_ports)
+			fail_msg("%s", rows[i].text);
+		json_decref(j);
+		jsonout_object(&o, NULL);
+		nat_told_put(&o, "nat", &t);
+		jsonout_object_end(&o);
+		j = meshjson_parse(&o);
+		nat_told_from_json(json_object_get(j, "nat"), &back);
+		assert_true(nat_told_eq(&t, &back));
+		/* Who does not know says nothing. */
+		assert_int_equal(json_object_size(j), t.mapping != NAT_UNKNOWN || t.n_ports > 0);
+		json_decref(j);
+	}
+}
+
 static void candidates_survive_the_round_trip(void **state)
 {
 	static const char *const addrs[] = {
@@ -419,9 +462,11 @@ static void candidates_survive_the_round_trip(void **state)
 		c.v[i].type = (enum candidate_type)i;
 		assert_int_equal(endpoint_parse(addrs[i], &c.v[i].ep), TM_OK);
 	}
+	strcpy_id(c.v[CAND_RELAY].relay, "0123456789abcdef");
 	json_t *j = meshjson_candidates(&c);
 	assert_int_equal(candidates_from_json(j, &back), TM_OK);
 	assert_int_equal(back.n, c.n);
+	assert_string_equal(back.v[CAND_RELAY].relay, "0123456789abcdef");
 	for (size_t i = 0; i < c.n; i++) {
 		assert_int_equal(back.v[i].type, c.v[i].type);
 		assert_true(endpoint_eq(&back.v[i].ep, &c.v[i].ep));
@@ -450,6 +495,15 @@ static void lists_of_candidates_are_equal_when_all_is_in_the_same_order(void **s
 	assert_false(candidates_eq(&a, &b));
 	b = a;
 	b.n = 1;
+	assert_false(candidates_eq(&a, &b));
+	b = a;
+	b.nat.mapping = NAT_DEPENDENT;
+	assert_false(candidates_eq(&a, &b));
+	b = a;
+	b.nat = (struct nat_told){.ports = {7}, .n_ports = 1};
+	assert_false(candidates_eq(&a, &b));
+	b = a;
+	strcpy_id(b.v[0].relay, "0123456789abcdef");
 	assert_false(candidates_eq(&a, &b));
 }
 
@@ -507,6 +561,8 @@ static void bad_candidates_are_skipped_and_surplus_ones_dropped(void **state)
 			 "{\"type\":\"magic\",\"addr\":\"192.0.2.1:51820\"},"
 			 "{\"type\":\"host\",\"addr\":\"[fe80::1%lo]:5\"},"
 			 "{\"type\":\"host\",\"addr\":\"example.org:5\"},"
+			 "{\"type\":\"relay\",\"addr\":\"192.0.2.1:51820\"},"
+			 "{\"type\":\"relay\",\"addr\":\"192.0.2.1:51820\",\"relay\":\"hub\"},"
 			 "{\"type\":\"host\"},{\"addr\":\"192.0.2.1:5\"},7,null,[],"
 			 "{\"type\":\"srflx\",\"addr\":\"203.0.113.1:5\",\"future\":1}]");
 	assert_int_equal(candidates_from_json(j, &c), TM_OK);
@@ -628,6 +684,7 @@ int main(void)
 		cmocka_unit_test(more_nodes_than_allowed_are_refused),
 		cmocka_unit_test(a_delta_survives_the_round_trip),
 		cmocka_unit_test(candidates_survive_the_round_trip),
+		cmocka_unit_test(what_is_told_of_a_translator_is_bounded_and_checked),
 		cmocka_unit_test(some_addresses_are_never_candidates),
 		cmocka_unit_test(bad_candidates_are_skipped_and_surplus_ones_dropped),
 		cmocka_unit_test(lists_of_candidates_are_equal_when_all_is_in_the_same_order),

@@ -61,12 +61,26 @@ static void check_welcome(const json_t *j)
 	json_decref(copy);
 }
 
+static void check_relays(const struct msg_relays *m)
+{
+	struct msg_relays back;
+	struct jsonout o = {0};
+
+	assert(m->relays.n <= RELAYS_MAX);
+	msg_relays_put(&o, m);
+	json_t *copy = again(&o);
+	assert(msg_relays_get(copy, &back) == TM_OK);
+	assert(relays_eq(&m->relays, &back.relays) && m->partial == back.partial);
+	json_decref(copy);
+}
+
 static void check_others(const json_t *j)
 {
 	char id[NODE_ID_LEN + 1];
 	struct msg_removed r;
 	struct msg_candidates c;
 	struct candidates mine;
+	struct msg_relays relays;
 
 	msg_removed_get(j, &r);
 	assert(r.why[0] && strlen(r.why) <= MSG_WHY_MAX);
@@ -77,7 +91,9 @@ static void check_others(const json_t *j)
 	if (msg_candidates_get(j, &c) == TM_OK)
 		assert(node_id_valid(c.node) && c.candidates.n <= CANDIDATES_MAX);
 	if (msg_own_candidates_get(j, &mine) == TM_OK)
-		assert(mine.n <= CANDIDATES_MAX);
+		assert(mine.n <= CANDIDATES_MAX && mine.nat.n_ports <= NAT_PORTS_MAX);
+	if (msg_relays_get(j, &relays) == TM_OK)
+		check_relays(&relays);
 }
 
 static void check_requests(const json_t *j)

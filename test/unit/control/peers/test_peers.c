@@ -129,6 +129,10 @@ static struct candidates candidates_of(unsigned n)
 			endpoint_parse(i % 3 ? "192.0.2.7:51820" : "[2001:db8::1]:7", &c.v[i].ep), TM_OK);
 		c.v[i].ep.port = (uint16_t)(100 + i);
 	}
+	if (n > 2) {
+		c.v[2].type = CAND_RELAY;
+		memcpy(c.v[2].relay, "0123456789abcdef", NODE_ID_LEN + 1);
+	}
 	return c;
 }
 
@@ -190,7 +194,8 @@ static void what_is_known_survives_a_restart(void **state)
 	assert_int_equal(c->n_candidates, CANDIDATES_MAX);
 	for (size_t i = 0; i < CANDIDATES_MAX; i++)
 		assert_true(c->candidates[i].type == told.v[i].type &&
-			    endpoint_eq(&c->candidates[i].ep, &told.v[i].ep));
+			    endpoint_eq(&c->candidates[i].ep, &told.v[i].ep) &&
+			    strcmp(c->candidates[i].relay, told.v[i].relay) == 0);
 	assert_true(c->stamps.handshake[2] == 3 && c->stamps.check == UINT64_MAX - 5);
 	assert_null(peers_contact(r.peers, record(0).id));
 	assert_int_equal(stat(r.path, &st), 0);

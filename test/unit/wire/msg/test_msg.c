@@ -51,6 +51,7 @@ static struct candidates one_candidate(void)
 	struct candidates c = {.v = {{.type = CAND_SRFLX}}, .n = 1};
 
 	assert_int_equal(endpoint_parse("192.0.2.1:51820", &c.v[0].ep), TM_OK);
+	c.nat = (struct nat_told){.mapping = NAT_DEPENDENT, .ports = {40001}, .n_ports = 1};
 	return c;
 }
 
@@ -77,7 +78,8 @@ static void hello_survives_the_round_trip(void **state)
 				 .version = "0.1.0",
 				 .netmap = 1,
 				 .run = 77,
-				 .candidates = one_candidate()},
+				 .candidates = one_candidate(),
+				 .relay = true},
 			 got;
 	struct jsonout o = {0};
 	(void)state;
@@ -91,10 +93,11 @@ static void hello_survives_the_round_trip(void **state)
 	assert_string_equal(got.version, "0.1.0");
 	assert_int_equal(got.netmap, m.netmap);
 	assert_true(got.has_candidates && candidates_eq(&got.candidates, &m.candidates));
+	assert_true(got.relay);
 	json_decref(j);
 	j = load("{\"t\":\"hello\",\"os\":7,\"version\":\"\\u001b\",\"netmap\":-1,\"candidates\":{}}");
 	msg_hello_get(j, &got);
-	assert_true(!got.os[0] && !got.version[0] && !got.netmap && !got.has_candidates);
+	assert_true(!got.os[0] && !got.version[0] && !got.netmap && !got.has_candidates && !got.relay);
 	json_decref(j);
 }
 
@@ -147,6 +150,7 @@ static void a_welcome_survives_the_round_trip(void **state)
 	assert_int_equal(ip_parse("198.51.100.7", &m.observed), TM_OK);
 	m.data.v[m.data.n++].type = CAND_HOST;
 	assert_int_equal(endpoint_parse("[2001:db8::1]:51820", &m.data.v[0].ep), TM_OK);
+	m.data.nat = (struct nat_told){0}; /* the coordinator's is nobody's business */
 	msg_welcome_put(&o, &m);
 	json_t *j = parsed(&o);
 	assert_int_equal(msg_welcome_get(j, &got), TM_OK);
@@ -217,6 +221,73 @@ static void a_netmap_is_put_record_by_record(void **state)
 	assert_true(map.version == 8 && map.base == 7 && map.n_nodes == 1 && map.n_removed == 1);
 	assert_memory_equal(&map.nodes[0], &r, sizeof(r));
 	netmap_deinit(&map);
+	json_decref(j);
+}
+
+static void relays_survive_the_round_trip(void **state)
+{
+	struct msg_relays m = {.partial = true,
+				  .relays = {.n = 2,
+					  .v = {{.node = "0123456789abcdef",
+							.n_addrs = 2,
+							.tcp = {"hub.example:8443", "[2001:db8::1]:443"},
+							.n_tcp = 2},
+						  {.node = "00000000000000aa"}}}},
+			  got;
+	struct jsonout o = {0};
+
+	(void)state;
+	assert_int_equal(endpoint_parse("192.0.2.1:51820", &m.relays.v[0].addrs[0]), TM_OK);
+	assert_int_equal(endpoint_parse("[2001:db8::1]:51820", &m.relays.v[0].addrs[1]), TM_OK);
+	msg_relays_put(&o, &m);
+	json_t *j = parsed(&o);
+	assert_string_equal(msg_type(j).text, "relays");
+	assert_int_equal(msg_relays_get(j, &got), TM_OK);
+	assert_true(got.partial && relays_eq(&got.relays, &m.relays));
+	json_object_del(j, "partial");
+	assert_int_equal(msg_relays_get(j, &got), TM_OK);
+	assert_false(got.partial);
+	json_object_del(j, "relays");
+	assert_int_equal(msg_relays_get(j, &got), TM_EBADMSG);
+	json_decref(j);
+}
+
+static void bad_doubled_and_surplus_relays_are_left_out(void **state)
+{
+	struct msg_relays got;
+	const struct relays *r = &got.relays;
+	json_t *j = load("{\"relays\":[7,{},{\"node\":\"hub\"},"
+			 "{\"node\":\"0123456789abcdef\",\"future\":1,"
+			 "\"addrs\":[\"192.0.2.1:0\",\"example.org:5\",\"[fe80::1%lo]:5\",7,"
+			 "\"192.0.2.1:5\"],\"tcp\":[7,\"no-port\",\"a\\u001b:1\",\"hub:443\"]},"
+			 "{\"node\":\"0123456789abcdef\",\"addrs\":[\"192.0.2.9:5\"]}]}");
+	json_t *list = json_object_get(j, "relays");
+
+	(void)state;
+	assert_int_equal(msg_relays_get(j, &got), TM_OK);
+	assert_int_equal(r->n, 1);
+	assert_int_equal(r->v[0].n_addrs, 1);
+	assert_int_equal(r->v[0].addrs[0].port, 5);
+	assert_int_equal(r->v[0].n_tcp, 1);
+	assert_string_equal(r->v[0].tcp[0], "hub:443");
+
+	for (unsigned i = 0; i < 2 * RELAYS_MAX; i++) {
+		char id[NODE_ID_LEN + 1];
+
+		snprintf(id, sizeof(id), "%016x", i);
+		json_array_append_new(list, json_pack("{s:s}", "node", id));
+	}
+	json_t *one = json_array_get(list, 3);
+	for (unsigned i = 0; i < 2 * RELAY_ADDRS_MAX; i++) {
+		json_array_append_new(json_object_get(one, "addrs"), json_string("192.0.2.1:7"));
+		json_array_append_new(json_object_get(one, "tcp"), json_string("hub:8443"));
+	}
+	assert_int_equal(msg_relays_get(j, &got), TM_OK);
+	assert_int_equal(r->n, RELAYS_MAX);
+	assert_int_equal(r->v[0].n_addrs, RELAY_ADDRS_MAX);
+	assert_int_equal(r->v[0].n_tcp, RELAY_TCP_MAX);
+	assert_int_equal(msg_relays_get(one, &got), TM_EBADMSG);
+	assert_int_equal(r->n, RELAYS_MAX);
 	json_decref(j);
 }
 
@@ -296,6 +367,8 @@ int main(void)
 		cmocka_unit_test(an_enrolments_answer_survives_the_round_trip),
 		cmocka_unit_test(a_netmap_is_put_record_by_record),
 		cmocka_unit_test(candidates_want_and_removed_survive_the_round_trip),
+		cmocka_unit_test(relays_survive_the_round_trip),
+		cmocka_unit_test(bad_doubled_and_surplus_relays_are_left_out),
 		cmocka_unit_test(a_refusal_says_what_and_what_to_do),
 	};
 

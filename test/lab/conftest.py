@@ -13,12 +13,14 @@ import offloads as rows  # noqa: E402
 
 def pytest_addoption(parser):
     parser.addoption("--slow", action="store_true", help="also run the tests that take minutes")
+    parser.addoption("--grid", action="store_true", help="also prove each kind of NAT")
     parser.addoption("--offloads", choices=rows.ROWS, default="all",
                      help="run every daemon of the lab with this row of test/lab/offloads.py")
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: takes minutes; only with --slow")
+    config.addinivalue_line("markers", "grid: only with --grid, which is a part of `make labgrid`")
     config.addinivalue_line("markers", "plain(why): not for a program built with a sanitizer, and why not")
     row = config.getoption("--offloads")
     if row != "all" and rows.unknown():
@@ -37,10 +39,9 @@ def pytest_runtest_setup(item):
 def pytest_collection_modifyitems(config, items):
     if os.geteuid() != 0:
         raise pytest.UsageError("the lab makes network namespaces and needs root: run `make lab`, or pytest under sudo")
-    if not config.getoption("--slow"):
-        kept = [i for i in items if "slow" not in i.keywords]
-        config.hook.pytest_deselected(items=[i for i in items if "slow" in i.keywords])
-        items[:] = kept
+    left_out = {mark for mark in ("slow", "grid") if not config.getoption("--" + mark)}
+    config.hook.pytest_deselected(items=[i for i in items if left_out & set(i.keywords)])
+    items[:] = [i for i in items if not left_out & set(i.keywords)]
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -145,6 +145,10 @@ class Host:
     def sh(self, *argv, **kw):
         return sh(*self.argv(*argv), **kw)
 
+    def ip(self, *commands):
+        """Commands of ip(8), in one go."""
+        self.sh("ip", "-batch", "-", input="\n".join(commands) + "\n")
+
     def spawn(self, *argv, **kw):
         """A process in this namespace that the lab ends with itself."""
         p = subprocess.Popen(self.argv(*argv), start_new_session=True, **kw)

@@ -16,6 +16,11 @@ def like_a_nic(*hosts, gro="on"):
             end.sh("ethtool", "-K", dev, "tso", "off", "tx-udp-segmentation", "off", "gso", "on", "gro", gro)
 
 
+def one_by_one(host, dev):
+    """From now on packets leave here as they will be on a wire, so that rules beyond see each and its true length."""
+    host.sh("ethtool", "-K", dev, "tso", "off", "gso", "off", "tx-udp-segmentation", "off")
+
+
 def rules(host, name, text, hook="forward", priority="filter"):
     """An nftables table `name` with one chain; replaces what it was."""
     host.sh("nft", "-f", "-", input=f"""

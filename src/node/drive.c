@@ -56,6 +56,14 @@ static void use_way(struct node *n, const struct core_out *out)
 	node_kick_plane(n);
 }
 
+static void tell_registered(struct node *n)
+{
+	struct endpoint eps[CORE_REGISTERED_MAX];
+	size_t count = core_registered(n->path_core, time_monotonic(), eps);
+
+	(void)!plane_set_relays(n->plane, eps, count); /* there is room for more than we ever use */
+}
+
 static void wake_session(struct node *n, const struct core_out *out)
 {
 	struct plane_peer_stats s;
@@ -103,6 +111,9 @@ static void act(struct node *n, const struct core_out *out)
 		break;
 	case CORE_SAMPLE:
 		sample(n, out);
+		break;
+	case CORE_REGISTERED:
+		tell_registered(n);
 		break;
 	case CORE_STREAM_OPEN:
 	case CORE_STREAM_CLOSE:

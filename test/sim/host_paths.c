@@ -146,7 +146,7 @@ static void act(struct host *h, const struct core_out *out)
 {
 	switch (out->kind) {
 	case CORE_SEND:
-		h->checks += out->why != WHY_MAPPING && out->why != WHY_PROBE && out->why != WHY_ANSWER;
+		h->checks += out->why != WHY_RELAY && out->why != WHY_PROBE && out->why != WHY_ANSWER;
 		host_put_on_wire(h, &out->way.remote, &out->way.local, out->msg, out->n);
 		break;
 	case CORE_USE:
@@ -167,6 +167,7 @@ static void act(struct host *h, const struct core_out *out)
 		sample(h, out);
 		break;
 	case CORE_WORKS:
+	case CORE_REGISTERED:
 	case CORE_STREAM_OPEN:
 	case CORE_STREAM_CLOSE:
 	case CORE_PROBED:

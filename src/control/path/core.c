@@ -15,6 +15,7 @@
 void core_refresh_mine(struct core *c)
 {
 	struct endpoint advertise[CORE_ADVERTISE_MAX + 1];
+	struct endpoint reflexive[LEGS_REFLEXIVE_MAX];
 	size_t n = c->n_advertise;
 
 	if (n)
@@ -28,7 +29,8 @@ void core_refresh_mine(struct core *c)
 		.port = c->port,
 		.advertise = advertise,
 		.n_advertise = n,
-		.reflexive = {c->mapping[0].m.reflexive, c->mapping[1].m.reflexive},
+		.reflexive = reflexive,
+		.n_reflexive = legs_reflexive(&c->legs, reflexive),
 		.net4 = c->net4,
 		.net6 = c->net6,
 	};
@@ -41,28 +43,37 @@ void core_refresh_mine(struct core *c)
 	queue_push(&c->queue, CORE_TELL, WHY_CHANGED);
 }
 
-void core_mapping_is_due(struct core *c, struct core_mapping *m)
+void core_legs_are_due(struct core *c, ns_t now)
 {
-	heap_set(&c->heap, &m->due, m->m.due);
+	heap_set(&c->heap, &c->legs_due, legs_next(&c->legs, now));
+	if (!c->legs.changed)
+		return;
+	c->legs.changed = false;
+	queue_push(&c->queue, CORE_REGISTERED, WHY_REGISTERED);
 }
 
-static void step_mapping(struct core *c, struct core_mapping *m, ns_t now)
+static void step_legs(struct core *c, ns_t now)
 {
-	uint8_t msg[CORE_MESSAGE_MAX];
-	struct endpoint to;
-	size_t n;
+	struct legs_out out;
+	bool lost = false;
 
-	if (mapping_step(&m->m, &c->self, now, msg, sizeof(msg), &n, &to))
+	if (!legs_step(&c->legs, &c->self, now, &out, &lost))
+		out.kind = CORE_OUT_N;
+	if (lost)
 		core_refresh_mine(c);
-	core_mapping_is_due(c, m);
 	/* Through the mesh it would see an address of the mesh; unanswered like any other that gets lost. */
-	if (!n || core_outlet(&c->ops, &(struct way_to){.remote = to}).reach == REACH_MESH)
-		return;
-	struct core_out *out = queue_push(&c->queue, CORE_SEND, WHY_MAPPING);
-	memcpy(out->peer.id, m->m.id, sizeof(out->peer.id));
-	out->way.remote = to;
-	memcpy(out->msg, msg, n);
-	out->n = n;
+	if (out.kind == CORE_SEND &&
+		core_outlet(&c->ops, &(struct way_to){.remote = out.remote}).reach == REACH_MESH)
+		out.kind = CORE_OUT_N;
+	if (out.kind != CORE_OUT_N) {
+		struct core_out *o = queue_push(&c->queue, out.kind, WHY_RELAY);
+
+		o->peer = *out.to;
+		o->way.remote = out.remote;
+		memcpy(o->msg, out.msg, out.n);
+		o->n = out.n;
+	}
+	core_legs_are_due(c, now);
 }
 
 /* --- outputs --- */
@@ -93,10 +104,8 @@ bool core_output(struct core *c, ns_t now, ns_t real, struct core_out *ret_out)
 		top = heap_top(&c->heap);
 		if (!top || top->at > now)
 			return false;
-		if (top == &c->mapping[0].due)
-			step_mapping(c, &c->mapping[0], now);
-		else if (top == &c->mapping[1].due)
-			step_mapping(c, &c->mapping[1], now);
+		if (top == &c->legs_due)
+			step_legs(c, now);
 		else if (top == &c->nat.due)
 			core_nat_step(c, now);
 		else
@@ -152,6 +161,11 @@ const struct candidates *core_mine(const struct core *c)
 	return &c->mine;
 }
 
+size_t core_registered(const struct core *c, ns_t now, struct endpoint ret_eps[static CORE_REGISTERED_MAX])
+{
+	return legs_endpoints(&c->legs, now, ret_eps);
+}
+
 uint64_t core_refused(const struct core *c)
 {
 	return c->refused;
@@ -167,17 +181,17 @@ int core_new(const struct core_config *cfg, const struct core_ops *ops, struct c
 		return TM_ENOMEM;
 	c->ops = *ops;
 	c->port = cfg->port;
+	c->self_host = cfg->self_host;
 	c->net4 = cfg->net4;
 	c->net6 = cfg->net6;
 	c->self = (struct stun_self){.random = ops->random, .random_ctx = ops->ctx};
 	snprintf(c->self.id, sizeof(c->self.id), "%s", cfg->self_id);
 	list_init(&c->live);
-	for (size_t i = 0; i < ARRAY_LEN(c->mapping); i++)
-		mapping_init(&c->mapping[i].m);
+	legs_init(&c->legs);
 	core_nat_init(c);
 	int err = map_new(32, &c->by_key);
 	if (!err)
-		err = heap_reserve(&c->heap, ARRAY_LEN(c->mapping) + 1);
+		err = heap_reserve(&c->heap, 2);
 	if (!err)
 		err = dh_key_new(cfg->private_key, &c->key);
 	if (err) {
@@ -200,6 +214,7 @@ void core_free(struct core *c)
 		free(rec);
 	}
 	map_free(c->by_key);
+	legs_deinit(&c->legs);
 	heap_deinit(&c->heap);
 	dh_key_free(c->key);
 	wipe(c, sizeof(*c));

@@ -101,8 +101,7 @@ struct core_in {
 			size_t n; /* beyond CORE_ADVERTISE_MAX ignored */
 		} advertise;
 		struct {
-			const struct endpoint
-				*v; /* where its data port may be; of each family MAPPING_SERVERS */
+			const struct endpoint *v; /* where its data port may be; of each family LEG_SERVERS */
 			size_t n;
 			/* When thousands start at once, the first question waits a random part of this. */
 			ns_t spread;
@@ -156,6 +155,7 @@ enum core_out_kind {
 	CORE_STREAM_OPEN, /* to that relay (peer): CORE_STREAM tells how it went, also much later */
 	CORE_STREAM_CLOSE, /* the one to that relay, or give up opening it: no answer */
 	CORE_PROBED, /* core_nat has grown */
+	CORE_REGISTERED, /* with those relays that core_registered tells: they may send us what is relayed */
 	CORE_NOTE, /* nothing: a decision that shows in no other way */
 	CORE_OUT_N,
 };
@@ -165,7 +165,7 @@ enum { CORE_MESSAGE_MAX = STUN_MAX };
 struct core_out {
 	enum core_out_kind kind;
 	enum path_why why; /* the decision behind it */
-	struct core_member peer; /* all but TELL and a SEND to the coordinator */
+	struct core_member peer; /* all but TELL and REGISTERED; SEND and STREAM_ to a relay: the relay */
 	struct way_to way; /* SEND, USE, WORKS; NOTE about one pair */
 	/* USE: each datagram leaves by this way as well, since it is not sure which of them lives; remote
 	 * IP_NONE: by the one alone. */
@@ -200,6 +200,9 @@ const struct pair *core_pairs(
 const struct candidates *core_mine(const struct core *c);
 /* What is known, or being found out, of what stands between us and the world. */
 const struct nat_report *core_nat(const struct core *c);
+/* Data ports of the relays that we are registered with. */
+enum { CORE_REGISTERED_MAX = 2 * (CORE_RELAYS_MAX + 1) };
+size_t core_registered(const struct core *c, ns_t now, struct endpoint ret_eps[static CORE_REGISTERED_MAX]);
 uint64_t core_refused(const struct core *c); /* STUN messages without valid integrity, or replayed */
 
 /*

@@ -17,10 +17,8 @@ static void on_network(struct core *c, const struct core_in *in, ns_t now)
 	if (c->n_local)
 		memcpy(c->local, in->network.v, c->n_local * sizeof(c->local[0]));
 	core_refresh_mine(c);
-	for (size_t i = 0; i < ARRAY_LEN(c->mapping); i++) {
-		mapping_restart(&c->mapping[i].m, now);
-		core_mapping_is_due(c, &c->mapping[i]);
-	}
+	legs_network(&c->legs, now);
+	core_legs_are_due(c, now);
 	core_nat_soon(c, now);
 	/* Each starts over in its own step, so that the outputs of thousands need no room at once. */
 	LIST_FOREACH (l, &c->live, struct live, all) {
@@ -53,25 +51,61 @@ static bool is_in_mesh(const struct core *c, const struct endpoint *ep)
 	return prefix_contains(&c->net4, &ep->ip) || prefix_contains(&c->net6, &ep->ip);
 }
 
+static ns_t part_of(struct core *c, ns_t whole)
+{
+	return (ns_t)((double)whole * c->ops.random(c->ops.ctx) / UINT32_MAX);
+}
+
 static void on_server(struct core *c, const struct core_in *in, ns_t now)
 {
-	for (size_t i = 0; i < ARRAY_LEN(c->mapping); i++) {
-		struct core_mapping *m = &c->mapping[i];
-		struct endpoint of_family[MAPPING_SERVERS];
-		size_t n = 0;
+	struct endpoint at[2 * LEG_SERVERS + CANDIDATES_MAX];
+	size_t n = 0;
 
-		for (size_t k = 0; k < in->server.n && n < ARRAY_LEN(of_family); k++)
-			if ((in->server.v[k].ip.family == IP_V6) == (i == 1) &&
-				endpoint_is_set(&in->server.v[k]) && !is_in_mesh(c, &in->server.v[k]))
-				of_family[n++] = in->server.v[k];
-		/* A key that is none: there is nothing to ask. */
-		if (mapping_set_server(&m->m, in->id, of_family, n, c->key, in->key, in->server.spread,
-			    c->ops.random(c->ops.ctx), now) == TM_OK)
-			core_mapping_is_due(c, m);
-	}
+	for (size_t i = 0; i < in->server.n && n < ARRAY_LEN(at); i++)
+		if (!is_in_mesh(c, &in->server.v[i]))
+			at[n++] = in->server.v[i];
+	/* A key that is none: there is nothing to ask. */
+	(void)!legs_set_coordinator(
+		&c->legs, c->key, in->id, in->key, at, n, part_of(c, in->server.spread), now);
 	core_nat_coordinator(c, in, now);
 	/* Where nobody is left to be asked, nothing is known of what was answered. */
 	core_refresh_mine(c);
+	core_legs_are_due(c, now);
+}
+
+static void on_relays(struct core *c, const struct core_in *in, ns_t now)
+{
+	struct core_relay v[CORE_RELAYS_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < in->relays.n && n < ARRAY_LEN(v); i++) {
+		const struct core_relay *told = &in->relays.v[i];
+
+		if (strcmp(told->member.id, c->self.id) == 0)
+			continue;
+		v[n] = *told;
+		v[n].n = 0;
+		for (size_t k = 0; k < told->n; k++)
+			if (candidate_usable(&told->v[k], &c->net4, &c->net6))
+				v[n].v[v[n].n++] = told->v[k];
+		n++;
+	}
+	legs_set(&c->legs, c->key, v, n, c->ops.random(c->ops.ctx), now);
+	core_refresh_mine(c);
+	core_nat_relays(c, in, now);
+	core_legs_are_due(c, now);
+}
+
+static void on_stream(struct core *c, const struct core_in *in, ns_t now)
+{
+	legs_stream(&c->legs, in->id, in->stream.socket, &in->stream.remote, now);
+	core_legs_are_due(c, now);
+}
+
+static void on_link(struct core *c, const struct core_in *in, ns_t now)
+{
+	(void)now;
+	c->legs.link_up = in->link_up;
 }
 
 static void on_want(struct core *c, const struct core_in *in, ns_t now)
@@ -135,12 +169,6 @@ static void on_remove(struct core *c, const struct core_in *in, ns_t now)
 	record_free(c, rec);
 }
 
-static void on_link(struct core *c, const struct core_in *in, ns_t now)
-{
-	(void)now;
-	c->link_up = in->link_up;
-}
-
 static void on_portmap(struct core *c, const struct core_in *in, ns_t now)
 {
 	(void)now;
@@ -163,14 +191,6 @@ static void on_doors(struct core *c, const struct core_in *in, ns_t now)
 		.silent_port = in->doors.silent_port};
 }
 
-/* Not used yet. */
-static void on_relay(struct core *c, const struct core_in *in, ns_t now)
-{
-	(void)c;
-	(void)in;
-	(void)now;
-}
-
 /* --- STUN --- */
 
 static bool is_own(const struct core *c, const struct endpoint *ep)
@@ -181,21 +201,22 @@ static bool is_own(const struct core *c, const struct endpoint *ep)
 	return false;
 }
 
-static bool mapping_taken(
+static bool relay_answer_taken(
 	struct core *c, const struct core_in *in, const char *sender, const struct stun_msg *m, ns_t now)
 {
 	const struct endpoint *from = &in->stun.by.remote;
-	struct core_mapping *asked = &c->mapping[from->ip.family == IP_V6];
+	const uint8_t *key;
+	struct leg *leg = in->stun.by.kind == WAY_UDP ? legs_asked(&c->legs, sender, m, from, &key) : NULL;
 
-	if (!mapping_asked(&asked->m, sender, m, from) ||
-		stun_verify(in->stun.msg, in->stun.n, m, asked->m.key) != TM_OK)
+	if (!leg || stun_verify(in->stun.msg, in->stun.n, m, key) != TM_OK)
 		return false;
-	if (mapping_answered(
-		    &asked->m, from, &m->mapped, is_own(c, &m->mapped), c->ops.random(c->ops.ctx), now)) {
+	const struct endpoint before = leg->reflexive;
+
+	if (legs_answered(&c->legs, leg, m, from, is_own(c, &m->mapped), c->ops.random(c->ops.ctx), now))
 		core_refresh_mine(c);
+	if (!endpoint_eq(&before, &m->mapped))
 		core_nat_soon(c, now);
-	}
-	core_mapping_is_due(c, asked);
+	core_legs_are_due(c, now);
 	return true;
 }
 
@@ -275,7 +296,7 @@ static bool stun_taken(struct core *c, const struct core_in *in, ns_t now)
 
 	if (stun_open(&c->self, in->stun.msg, in->stun.n, &m, sender) != TM_OK)
 		return false;
-	if (mapping_taken(c, in, sender, &m, now) || core_nat_taken(c, in, sender, &m, now))
+	if (relay_answer_taken(c, in, sender, &m, now) || core_nat_taken(c, in, sender, &m, now))
 		return true;
 	if (!c->ops.find(c->ops.ctx, sender, NULL, &who))
 		return false;
@@ -309,8 +330,8 @@ void core_input(struct core *c, const struct core_in *in, ns_t now)
 		[CORE_STUN] = on_stun,
 		[CORE_ACTIVITY] = on_activity,
 		[CORE_REMOVE] = on_remove,
-		[CORE_RELAYS] = core_nat_relays,
-		[CORE_STREAM] = on_relay,
+		[CORE_RELAYS] = on_relays,
+		[CORE_STREAM] = on_stream,
 		[CORE_LINK] = on_link,
 		[CORE_PORTMAP] = on_portmap,
 		[CORE_PROBE] = on_probe,

@@ -38,9 +38,7 @@ void core_nat_soon(struct core *c, ns_t now)
 		return;
 	/* Thousands that start at once ask for their address in turn: this comes after it. */
 	if (!r->began)
-		for (size_t i = 0; i < ARRAY_LEN(c->mapping); i++)
-			if (c->mapping[i].m.due != NS_NEVER)
-				at = MAX(at, c->mapping[i].m.due + NAT_SOON);
+		at = MAX(at, legs_begin(&c->legs) + NAT_SOON);
 	if (r->began)
 		at = MAX(at, r->began + NAT_RARELY);
 	c->nat.planned = c->nat.planned == NS_NEVER ? at : ns_min(at, c->nat.planned);

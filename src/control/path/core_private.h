@@ -12,7 +12,7 @@
 #include "base/heap.h"
 #include "base/list.h"
 #include "control/path/core.h"
-#include "control/path/mapping.h"
+#include "control/path/legs.h"
 #include "control/path/nat_serve.h"
 #include "control/path/turn.h"
 
@@ -39,6 +39,7 @@ struct core {
 	struct dh_key *key;
 	struct core_ops ops;
 	uint16_t port;
+	uint32_t self_host;
 	struct prefix net4, net6;
 	/* this node */
 	struct stun_self self;
@@ -47,11 +48,8 @@ struct core {
 	struct endpoint advertise[CORE_ADVERTISE_MAX];
 	size_t n_advertise;
 	struct endpoint portmap;
-	bool link_up;
-	struct core_mapping {
-		struct mapping m;
-		struct heap_node due;
-	} mapping[2]; /* IPv4, IPv6 */
+	struct legs legs;
+	struct heap_node legs_due;
 	struct core_nat {
 		struct nat_prober prober;
 		struct heap_node due;
@@ -67,7 +65,7 @@ struct core {
 	struct map *by_key; /* of struct record */
 	struct list live;
 	size_t n_live;
-	struct heap heap; /* of the live ones and the mapping */
+	struct heap heap; /* of the live ones and the relays */
 	struct queue queue;
 	uint64_t refused;
 	/* Keys computed for messages that proved nothing yet, in the second that began then. */
@@ -124,6 +122,6 @@ size_t core_nat_serve(const struct core *c, const struct core_in *in, const stru
 /* --- core.c --- */
 
 void core_refresh_mine(struct core *c);
-void core_mapping_is_due(struct core *c, struct core_mapping *m); /* m.due has changed */
+void core_legs_are_due(struct core *c, ns_t now); /* something happened to them */
 
 #endif

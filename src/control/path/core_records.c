@@ -49,9 +49,8 @@ static struct live *live_new(struct core *c, struct record *rec, ns_t now)
 {
 	struct live *l;
 
-	/* The mappings are in the heap or not. */
-	if (heap_reserve(&c->heap, c->n_live + 1 + ARRAY_LEN(c->mapping)) != TM_OK ||
-		!(l = calloc(1, sizeof(*l))))
+	/* The relays and the prober are in the heap or not. */
+	if (heap_reserve(&c->heap, c->n_live + 3) != TM_OK || !(l = calloc(1, sizeof(*l))))
 		return NULL;
 	l->record = rec;
 	l->window.floor = rec->stamp;

@@ -21,11 +21,10 @@ void mine_gather(const struct mine_in *in, struct candidates *ret_c)
 	 * rest. */
 	for (size_t i = 0; i < in->n_advertise; i++)
 		add(in, CAND_SRFLX, &in->advertise[i], &c);
-	for (size_t i = 0; i < ARRAY_LEN(in->reflexive); i++)
-		room -= endpoint_is_set(&in->reflexive[i]);
+	room -= MIN(in->n_reflexive, room);
 	for (size_t i = 0; i < in->n_local && c.n < room; i++)
 		add(in, CAND_HOST, &(struct endpoint){.ip = in->local[i], .port = in->port}, &c);
-	for (size_t i = 0; i < ARRAY_LEN(in->reflexive); i++)
+	for (size_t i = 0; i < in->n_reflexive; i++)
 		add(in, CAND_SRFLX, &in->reflexive[i], &c);
 	*ret_c = c;
 }

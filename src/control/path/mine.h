@@ -14,7 +14,8 @@ struct mine_in {
 	uint16_t port;
 	const struct endpoint *advertise; /* may be translated ports: sent as server-reflexive */
 	size_t n_advertise;
-	struct endpoint reflexive[2]; /* of each family; IP_NONE when unknown */
+	const struct endpoint *reflexive; /* under which the world sees us */
+	size_t n_reflexive;
 	struct prefix net4, net6; /* of the mesh: nothing in them is ever a candidate */
 };
 

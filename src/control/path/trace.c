@@ -46,6 +46,7 @@ static const char *const out_names[CORE_OUT_N] = {
 	[CORE_STREAM_OPEN] = "open a stream",
 	[CORE_STREAM_CLOSE] = "close the stream",
 	[CORE_PROBED] = "probed",
+	[CORE_REGISTERED] = "registered",
 	[CORE_NOTE] = "note",
 };
 

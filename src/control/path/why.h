@@ -8,7 +8,8 @@
 	X(CHECK, "does this address answer?")                                                                \
 	X(HEARTBEAT, "traffic goes out and nothing comes back")                                              \
 	X(ANSWER, "a check of the peer")                                                                     \
-	X(MAPPING, "under which address are we seen?")                                                       \
+	X(RELAY, "under which address are we seen, and does it relay for us?")                               \
+	X(REGISTERED, "other relays know us now")                                                            \
 	X(PROBE, "what stands between us and the world?")                                                    \
 	X(FIRST, "the first address that answered")                                                          \
 	X(BETTER, "a better address answered")                                                               \

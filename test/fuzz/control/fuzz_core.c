@@ -89,6 +89,7 @@ static void look_at(struct world *w, const struct core_out *out)
 	case CORE_TELL:
 	case CORE_WORKS:
 	case CORE_WAKE:
+	case CORE_REGISTERED:
 	case CORE_STREAM_OPEN:
 	case CORE_STREAM_CLOSE:
 	case CORE_PROBED:

@@ -163,6 +163,7 @@ static void act(struct rig *r, struct side *s, const struct core_out *out)
 	case CORE_TELL:
 	case CORE_WORKS:
 	case CORE_WAKE:
+	case CORE_REGISTERED:
 	case CORE_STREAM_OPEN:
 	case CORE_STREAM_CLOSE:
 	case CORE_PROBED:

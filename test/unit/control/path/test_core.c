@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Who is answered, who is remembered, what is told, and in what order. How ways are chosen: test_path.c. */
 #include "base/bytes.h"
-#include "control/path/mapping.h"
+#include "control/path/leg.h"
 #include "control/path/path.h"
 #include "rig.h"
 #include "unit/unit.h"
@@ -388,7 +388,7 @@ static void the_coordinator_tells_our_outer_address(void **state)
 	assert_int_equal(mine->n, 1);
 	wan->cut = false;
 	ask_b(0); /* the coordinator is back */
-	rig_run(&rig, MAPPING_JITTER);
+	rig_run(&rig, LEG_JITTER);
 	assert_int_equal(mine->n, 2);
 }
 

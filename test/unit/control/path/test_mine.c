@@ -4,6 +4,7 @@
 #include "unit/unit.h"
 
 static struct mine_in in;
+static struct endpoint reflexive;
 
 static struct endpoint ep(const char *s)
 {
@@ -16,7 +17,7 @@ static struct endpoint ep(const char *s)
 static int make_in(void **state)
 {
 	(void)state;
-	in = (struct mine_in){.port = 51820};
+	in = (struct mine_in){.port = 51820, .reflexive = &reflexive, .n_reflexive = 1};
 	return prefix_parse("100.101.0.0/16", &in.net4) || prefix_parse("fd01:2:3:4::/64", &in.net6);
 }
 
@@ -34,16 +35,16 @@ static void configured_local_and_reflexive_addresses_are_put_together_once(void 
 	in.n_local = 3;
 	in.advertise = &advertise;
 	in.n_advertise = 1;
-	in.reflexive[0] = ep("198.51.100.1:40000");
+	reflexive = ep("198.51.100.1:40000");
 	mine_gather(&in, &c);
 	assert_int_equal(c.n, 3);
 	assert_true(endpoint_eq(&c.v[0].ep, &advertise));
 	assert_int_equal(c.v[1].ep.port, 51820);
 	assert_int_equal(c.v[1].type, CAND_HOST);
 	assert_int_equal(c.v[2].type, CAND_SRFLX);
-	assert_true(endpoint_eq(&c.v[2].ep, &in.reflexive[0]));
+	assert_true(endpoint_eq(&c.v[2].ep, &reflexive));
 
-	in.reflexive[0] = ep("10.0.0.1:51820"); /* no translation: one candidate, and it is a host's */
+	reflexive = ep("10.0.0.1:51820"); /* no translation: one candidate, and it is a host's */
 	mine_gather(&in, &c);
 	assert_int_equal(c.n, 2);
 	assert_int_equal(c.v[1].type, CAND_HOST);
@@ -59,7 +60,7 @@ static void a_host_with_many_addresses_still_names_its_reflexive_one(void **stat
 		local[i] = ip_v4_host(0x0a000001 + i);
 	in.local = local;
 	in.n_local = ARRAY_LEN(local);
-	in.reflexive[0] = ep("198.51.100.1:40000");
+	reflexive = ep("198.51.100.1:40000");
 	mine_gather(&in, &c);
 	assert_int_equal(c.n, CANDIDATES_MAX);
 	assert_int_equal(c.v[CANDIDATES_MAX - 1].type, CAND_SRFLX);

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* One leg: under which address we are seen, and registering, by hand and at set times. */
+#include "unit/unit.h"
+
+#include "base/bytes.h"
+#include "control/path/leg.h"
+#include "crypto/init.h"
+
+static const char server_id[] = "0123456789abcdef";
+
+static uint32_t no_dice(void *ctx UNUSED)
+{
+	return 0;
+}
+
+struct scene {
+	struct leg l;
+	struct leg_use use;
+	struct stun_self self;
+	uint8_t key[STUN_KEY];
+	struct endpoint at[3];
+	ns_t now;
+	struct stun_msg asked;
+};
+
+static int scene_open(void **state)
+{
+	struct scene *s = calloc(1, sizeof(*s));
+
+	assert_non_null(s);
+	leg_init(&s->l);
+	s->use.kept = true;
+	s->self.random = no_dice;
+	s->now = 100 * SEC;
+	snprintf(s->self.id, sizeof(s->self.id), "fedcba9876543210");
+	assert_int_equal(endpoint_parse("192.0.2.1:1", &s->at[0]), TM_OK);
+	assert_int_equal(endpoint_parse("192.0.2.2:2", &s->at[1]), TM_OK);
+	assert_int_equal(endpoint_parse("10.0.0.3:3", &s->at[2]), TM_OK);
+	*state = s;
+	return 0;
+}
+
+static int scene_close(void **state)
+{
+	struct scene *s = *state;
+
+	free(s);
+	return 0;
+}
+
+static void serve(struct scene *s, size_t n)
+{
+	leg_set_servers(&s->l, s->at, n, false, 0, s->now);
+}
+
+/* The next question is for servers[i]; its stamp. */
+static uint64_t asks(struct scene *s, size_t i)
+{
+	uint8_t msg[256];
+	struct endpoint to;
+	size_t n;
+
+	s->now = s->l.due;
+	(void)leg_step(&s->l, &s->use, &s->self, server_id, s->key, s->now, msg, sizeof(msg), &n, &to);
+	assert_true(n > 0);
+	assert_int_equal(stun_decode(msg, n, &s->asked), TM_OK);
+	if (!endpoint_eq(&to, &s->at[i]))
+		fail_msg("not asked at address %zu", i);
+	return s->self.last_stamp;
+}
+
+static bool answers_so(struct scene *s, size_t i, uint64_t stamp, bool own, struct stun_msg m)
+{
+	m.class = STUN_SUCCESS;
+	assert_int_equal(endpoint_parse("198.51.100.1:40000", &m.mapped), TM_OK);
+	put_be64(m.txid, stamp);
+	if (!leg_asked(&s->l, &m, &s->at[i]))
+		return false;
+	(void)leg_answered(&s->l, &s->use, &m, &s->at[i], own, 0, s->now);
+	return true;
+}
+
+static bool answers(struct scene *s, size_t i, uint64_t stamp, bool own)
+{
+	return answers_so(s, i, stamp, own, (struct stun_msg){.n_unknown = 0});
+}
+
+static void the_tries_go_round_and_the_one_that_answers_is_asked_on(void **state)
+{
+	struct scene *s = *state;
+
+	serve(s, 3);
+	uint64_t first = asks(s, 0), second = asks(s, 1);
+	(void)asks(s, 2);
+	(void)asks(s, 0);
+	assert_false(answers(s, 0, second, false)); /* it was asked something else */
+	assert_true(answers(s, 1, second, false)); /* late, and good */
+	(void)first;
+	assert_true(endpoint_is_set(&s->l.reflexive));
+	(void)asks(s, 1);
+	(void)asks(s, 2);
+	uint64_t third = asks(s, 0);
+	assert_true(answers(s, 0, third, false));
+	(void)asks(s, 0);
+}
+
+static void a_list_that_still_has_the_one_that_answers_changes_nothing(void **state)
+{
+	struct scene *s = *state;
+
+	serve(s, 2);
+	(void)asks(s, 0);
+	assert_true(answers(s, 1, asks(s, 1), false));
+	ns_t due = s->l.due;
+	serve(s, 3);
+	assert_int_equal(s->l.due, due);
+	(void)asks(s, 1);
+	/* One without it begins anew. */
+	serve(s, 1);
+	(void)asks(s, 0);
+	serve(s, 0);
+	assert_true(s->l.due == NS_NEVER);
+}
+
+static void when_the_one_that_answers_dies_the_others_of_the_newest_list_are_asked(void **state)
+{
+	struct scene *s = *state;
+	const struct endpoint newest[] = {s->at[2], s->at[1]};
+
+	serve(s, 2);
+	(void)asks(s, 0);
+	assert_true(answers(s, 1, asks(s, 1), false));
+	leg_set_servers(&s->l, newest, 2, false, 0, s->now);
+	(void)asks(s, 1);
+	(void)asks(s, 2);
+	(void)asks(s, 1);
+}
+
+static void an_address_of_our_own_is_no_mapping_to_be_kept_alive(void **state)
+{
+	struct scene *s = *state;
+
+	serve(s, 1);
+	assert_true(answers(s, 0, asks(s, 0), false));
+	assert_int_equal(s->l.due - s->now, LEG_EVERY);
+	assert_true(answers(s, 0, asks(s, 0), true));
+	assert_int_equal(s->l.due - s->now, LEG_SELDOM);
+}
+
+static const struct stun_msg refusal = {.has_lifetime = true, .has_cookie = true, .cookie = {1, 2, 3}};
+static const struct stun_msg grant = {
+	.has_lifetime = true, .lifetime_s = 120, .has_cookie = true, .cookie = {4}};
+
+static void the_first_answer_brings_the_cookie_that_the_second_question_shows(void **state)
+{
+	struct scene *s = *state;
+
+	s->use.registers = true;
+	serve(s, 1);
+	uint64_t stamp = asks(s, 0);
+	assert_true(s->asked.has_lifetime && s->asked.has_cookie);
+	assert_int_equal(s->asked.lifetime_s, LEG_LIFETIME);
+	s->now += 20 * MS;
+	assert_true(answers_so(s, 0, stamp, false, refusal));
+	assert_false(leg_registered(&s->l, s->now));
+	assert_int_equal(s->l.due, s->now);
+	stamp = asks(s, 0);
+	assert_memory_equal(s->asked.cookie, refusal.cookie, STUN_COOKIE);
+	s->now += 20 * MS;
+	assert_true(answers_so(s, 0, stamp, false, grant));
+	assert_true(leg_registered(&s->l, s->now));
+	assert_int_equal(s->l.rtt, 20 * MS);
+	/* The next one shows the newest. Another host's address or not: a relay's memory is to be kept. */
+	assert_true(answers_so(s, 0, asks(s, 0), true, grant));
+	assert_memory_equal(s->asked.cookie, grant.cookie, STUN_COOKIE);
+	assert_int_equal(s->l.due - s->now, LEG_EVERY);
+	assert_false(leg_registered(&s->l, s->now + 121 * SEC));
+}
+
+static void a_relay_that_takes_no_cookie_is_not_asked_without_end(void **state)
+{
+	struct scene *s = *state;
+	unsigned asked = 0;
+
+	s->use.registers = true;
+	serve(s, 1);
+	while (s->l.due <= s->now) {
+		assert_true(asked++ < 10);
+		assert_true(answers_so(s, 0, asks(s, 0), false, refusal));
+	}
+	assert_int_equal(asked, 3);
+	assert_false(leg_registered(&s->l, s->now));
+}
+
+static void an_answer_without_lifetime_is_that_of_one_who_relays_nothing(void **state)
+{
+	struct scene *s = *state;
+
+	s->use.registers = true;
+	serve(s, 1);
+	assert_true(answers(s, 0, asks(s, 0), false));
+	assert_true(endpoint_is_set(&s->l.reflexive));
+	assert_false(leg_registered(&s->l, s->now));
+	assert_true(s->l.due > s->now);
+}
+
+static void after_five_tries_in_vain_what_it_gave_is_lost(void **state)
+{
+	struct scene *s = *state;
+	uint8_t msg[256];
+	struct endpoint to;
+	size_t n;
+
+	s->use.registers = true;
+	serve(s, 1);
+	assert_true(answers_so(s, 0, asks(s, 0), false, grant));
+	for (unsigned i = 0; i < LEG_TRIES; i++)
+		(void)asks(s, 0);
+	assert_true(leg_registered(&s->l, s->now));
+	s->now = s->l.due;
+	assert_true(leg_step(&s->l, &s->use, &s->self, server_id, s->key, s->now, msg, sizeof(msg), &n, &to));
+	assert_false(leg_registered(&s->l, s->now));
+	assert_false(leg_hopeful(&s->l));
+	assert_false(endpoint_is_set(&s->l.reflexive));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			the_tries_go_round_and_the_one_that_answers_is_asked_on, scene_open, scene_close),
+		cmocka_unit_test_setup_teardown(
+			a_list_that_still_has_the_one_that_answers_changes_nothing, scene_open, scene_close),
+		cmocka_unit_test_setup_teardown(
+			when_the_one_that_answers_dies_the_others_of_the_newest_list_are_asked, scene_open,
+			scene_close),
+		cmocka_unit_test_setup_teardown(
+			an_address_of_our_own_is_no_mapping_to_be_kept_alive, scene_open, scene_close),
+		cmocka_unit_test_setup_teardown(
+			the_first_answer_brings_the_cookie_that_the_second_question_shows, scene_open,
+			scene_close),
+		cmocka_unit_test_setup_teardown(
+			a_relay_that_takes_no_cookie_is_not_asked_without_end, scene_open, scene_close),
+		cmocka_unit_test_setup_teardown(an_answer_without_lifetime_is_that_of_one_who_relays_nothing,
+			scene_open, scene_close),
+		cmocka_unit_test_setup_teardown(
+			after_five_tries_in_vain_what_it_gave_is_lost, scene_open, scene_close),
+	};
+
+	return crypto_init(NULL) == TM_OK ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
+}

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* All our legs: which relay is home, which family registers, when a stream stands by. Relays answer by hand.
+ */
+#include "unit/unit.h"
+
+#include "base/bytes.h"
+#include "control/path/legs.h"
+#include "crypto/dh.h"
+#include "crypto/init.h"
+
+enum { HUB, NEAR, FAR, N };
+
+static const char *const ids[N] = {"0000000000000001", "0000000000000002", "0000000000000003"};
+
+struct scene {
+	struct legs legs;
+	struct dh_key *own;
+	struct stun_self self;
+	struct core_relay told[N];
+	ns_t rtt[N]; /* 0: does not answer */
+	bool deaf[2]; /* what is sent by that family gets lost */
+	unsigned asked[N], registered[N]; /* questions, and those of them that would register */
+	unsigned opened, closed;
+	ns_t now;
+};
+
+static uint32_t no_dice(void *ctx UNUSED)
+{
+	return 0;
+}
+
+static int scene_open(void **state)
+{
+	struct scene *s = calloc(1, sizeof(*s));
+	uint8_t private[DH_KEY] = {8, [31] = 64};
+
+	assert_non_null(s);
+	legs_init(&s->legs);
+	s->now = 100 * SEC;
+	s->self.random = no_dice;
+	snprintf(s->self.id, sizeof(s->self.id), "fedcba9876543210");
+	assert_int_equal(dh_key_new(private, &s->own), TM_OK);
+	for (unsigned i = 0; i < N; i++) {
+		char text[2][40];
+
+		private[1] = (uint8_t)(i + 1);
+		snprintf(s->told[i].member.id, sizeof(s->told[i].member.id), "%s", ids[i]);
+		assert_int_equal(dh_public(private, s->told[i].member.key), TM_OK);
+		snprintf(text[0], sizeof(text[0]), "192.0.2.%u:1", i + 1);
+		snprintf(text[1], sizeof(text[1]), "[2001:db8::%u]:1", i + 1);
+		for (unsigned family = 0; family < 2; family++)
+			assert_int_equal(endpoint_parse(text[family], &s->told[i].v[family]), TM_OK);
+		s->told[i].n = 2;
+		s->rtt[i] = 50 * MS;
+	}
+	s->told[HUB].streams = true;
+	*state = s;
+	return 0;
+}
+
+static int scene_close(void **state)
+{
+	struct scene *s = *state;
+
+	legs_deinit(&s->legs);
+	dh_key_free(s->own);
+	free(s);
+	return 0;
+}
+
+static void answer(struct scene *s, unsigned i, const struct legs_out *out)
+{
+	struct stun_msg q, a = {.class = STUN_SUCCESS, .has_cookie = true, .cookie = {9}};
+	const uint8_t *key;
+	struct leg *leg;
+
+	assert_int_equal(stun_decode(out->msg, out->n, &q), TM_OK);
+	s->asked[i]++;
+	s->registered[i] += q.has_lifetime;
+	if (!s->rtt[i] || s->deaf[out->remote.ip.family == IP_V6])
+		return;
+	a.has_lifetime = q.has_lifetime;
+	a.lifetime_s = q.cookie[0] == 9 ? 120 : 0;
+	a.mapped = out->remote; /* whatever */
+	a.mapped.port = 40000;
+	memcpy(a.txid, q.txid, sizeof(a.txid));
+	leg = legs_asked(&s->legs, ids[i], &a, &out->remote, &key);
+	assert_non_null(leg);
+	(void)legs_answered(&s->legs, leg, &a, &out->remote, false, 0, s->now + s->rtt[i]);
+}
+
+static void drain(struct scene *s)
+{
+	struct legs_out out;
+	bool lost = false;
+
+	for (unsigned turns = 0; legs_step(&s->legs, &s->self, s->now, &out, &lost); turns++) {
+		assert_true(turns < 100);
+		s->opened += out.kind == CORE_STREAM_OPEN;
+		s->closed += out.kind == CORE_STREAM_CLOSE;
+		if (out.kind == CORE_SEND)
+			answer(s, (unsigned)(out.to->id[NODE_ID_LEN - 1] - '1'), &out);
+	}
+}
+
+static void run(struct scene *s, ns_t how_long)
+{
+	const ns_t end = s->now + how_long;
+
+	drain(s);
+	for (ns_t next; (next = legs_next(&s->legs, s->now)) <= end;) {
+		s->now = MAX(next, s->now + 1);
+		drain(s);
+	}
+	s->now = end;
+}
+
+static void begin(struct scene *s, size_t relays)
+{
+	const struct core_relay *hub = &s->told[HUB];
+
+	s->legs.link_up = true;
+	assert_int_equal(
+		legs_set_coordinator(&s->legs, s->own, ids[HUB], hub->member.key, hub->v, hub->n, 0, s->now),
+		TM_OK);
+	legs_set(&s->legs, s->own, s->told, relays, 0, s->now);
+	run(s, 10 * SEC);
+}
+
+static bool is_home(struct scene *s, unsigned i)
+{
+	return legs_find(&s->legs, ids[i])->home;
+}
+
+/* How it reaches the third relay's member through relays. */
+static size_t ways(struct scene *s, bool wanted, struct way_to v[LEGS_WAYS_MAX])
+{
+	const struct core_member peer = {.id = "00000000000000ff"};
+
+	return legs_ways(&s->legs, 77, &peer, NULL, 0, wanted, s->now, v);
+}
+
+static void the_coordinator_is_home_until_another_answers_clearly_sooner(void **state)
+{
+	static const struct {
+		ns_t hub, near;
+		bool moves;
+	} rows[] = {
+		{100 * MS, 95 * MS, false},
+		{100 * MS, 70 * MS, false}, /* by more than 10 ms, but not below two thirds */
+		{100 * MS, 60 * MS, true},
+		{20 * MS, 11 * MS, false}, /* below two thirds, but not by 10 ms */
+		{20 * MS, 5 * MS, true},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct scene *s;
+
+		if (i) {
+			scene_close(state);
+			scene_open(state);
+		}
+		s = *state;
+		s->rtt[HUB] = rows[i].hub;
+		s->rtt[NEAR] = rows[i].near;
+		begin(s, 2);
+		if (is_home(s, NEAR) != rows[i].moves)
+			fail_msg("row %zu", i);
+	}
+}
+
+static void home_and_coordinator_have_us_and_the_others_are_only_measured(void **state)
+{
+	struct scene *s = *state;
+	struct endpoint at[2 * LEGS_MAX];
+
+	s->rtt[NEAR] = 5 * MS;
+	begin(s, N);
+	assert_int_equal(legs_endpoints(&s->legs, s->now, at), 2);
+	assert_int_equal(s->registered[FAR], 0);
+	s->asked[FAR] = s->registered[HUB] = s->registered[NEAR] = 0;
+	run(s, 600 * SEC);
+	assert_in_range(s->asked[FAR], 2, 6);
+	assert_in_range(s->registered[HUB], 24, 30);
+	assert_in_range(s->registered[NEAR], 24, 30);
+}
+
+static void neither_a_lost_answer_nor_a_slow_one_moves_home(void **state)
+{
+	struct scene *s = *state;
+
+	s->rtt[NEAR] = 20 * MS;
+	begin(s, 2);
+	assert_true(is_home(s, NEAR));
+	s->rtt[NEAR] = 0;
+	for (unsigned before = s->asked[NEAR]; s->asked[NEAR] == before;)
+		run(s, 100 * MS); /* one question is lost */
+	assert_true(is_home(s, NEAR));
+	s->rtt[NEAR] = 60 * MS;
+	run(s, 26 * SEC);
+	assert_true(is_home(s, NEAR));
+	s->rtt[NEAR] = 0;
+	run(s, 60 * SEC);
+	assert_true(is_home(s, HUB));
+}
+
+static void home_stays_while_the_coordinator_is_out_of_reach(void **state)
+{
+	struct scene *s = *state;
+
+	begin(s, 2);
+	assert_true(is_home(s, HUB));
+	s->legs.link_up = false;
+	s->rtt[NEAR] = 1 * MS;
+	run(s, 1000 * SEC);
+	assert_true(is_home(s, HUB));
+	s->legs.link_up = true;
+	run(s, 1000 * SEC);
+	assert_true(is_home(s, NEAR));
+}
+
+static void one_family_registers_and_the_other_takes_over_when_it_is_deaf(void **state)
+{
+	struct scene *s = *state;
+	struct way_to v[LEGS_WAYS_MAX];
+
+	begin(s, 1);
+	assert_int_equal(ways(s, false, v), 1);
+	assert_int_equal(v[0].kind, WAY_RELAY_UDP);
+	assert_int_equal(v[0].remote.ip.family, IP_V4);
+	assert_int_equal(v[0].relay, 77);
+	s->deaf[0] = true;
+	run(s, 60 * SEC);
+	assert_int_equal(ways(s, false, v), 1);
+	assert_int_equal(v[0].remote.ip.family, IP_V6);
+	s->deaf[0] = false; /* the relay knows one address: no going back and forth */
+	run(s, 60 * SEC);
+	assert_int_equal(ways(s, false, v), 1);
+	assert_int_equal(v[0].remote.ip.family, IP_V6);
+}
+
+static void a_relay_that_a_path_wants_is_registered_with_while_it_is_used(void **state)
+{
+	struct scene *s = *state;
+	const struct core_member peer = {.id = "00000000000000ff"};
+	char told[1][NODE_ID_LEN + 1] = {"0000000000000003"};
+	struct way_to v[LEGS_WAYS_MAX];
+
+	begin(s, N);
+	assert_int_equal(legs_ways(&s->legs, 77, &peer, told, 1, true, s->now, v), 1);
+	run(s, 1 * SEC);
+	assert_int_equal(legs_ways(&s->legs, 77, &peer, told, 1, true, s->now, v), 2);
+	assert_true(endpoint_eq(&v[0].remote, &s->told[FAR].v[0]));
+	s->registered[FAR] = 0;
+	run(s, 600 * SEC);
+	assert_in_range(s->registered[FAR], 3, 7);
+	assert_int_equal(legs_ways(&s->legs, 77, &peer, told, 1, false, s->now, v), 1);
+}
+
+static void a_stream_stands_by_while_there_is_traffic_and_where_udp_does_not_pass(void **state)
+{
+	struct scene *s = *state;
+	struct way_to v[LEGS_WAYS_MAX];
+
+	begin(s, 1);
+	assert_int_equal(s->opened, 0);
+	legs_busy(&s->legs, s->now);
+	run(s, SEC);
+	assert_int_equal(s->opened, 1);
+	legs_stream(&s->legs, ids[HUB], 5, &s->told[HUB].v[0], s->now);
+	assert_int_equal(ways(s, false, v), 2);
+	assert_int_equal(v[1].kind, WAY_RELAY_TCP);
+	assert_int_equal(v[1].socket, 5);
+	run(s, 300 * SEC);
+	assert_int_equal(s->closed, 1);
+	assert_int_equal(ways(s, false, v), 1);
+
+	s->deaf[0] = s->deaf[1] = true;
+	run(s, 60 * SEC);
+	assert_int_equal(s->opened, 2);
+	run(s, 3600 * SEC);
+	assert_int_equal(s->closed, 1);
+	legs_stream(&s->legs, ids[HUB], 6, &s->told[HUB].v[0], s->now);
+	assert_int_equal(ways(s, false, v), 1);
+	assert_int_equal(v[0].kind, WAY_RELAY_TCP);
+	s->deaf[0] = false;
+	run(s, 60 * SEC);
+	assert_int_equal(s->closed, 2);
+}
+
+static void where_nothing_is_answered_a_stream_is_wanted_after_two_tries(void **state)
+{
+	struct scene *s = *state;
+
+	s->deaf[0] = s->deaf[1] = true;
+	assert_int_equal(legs_set_coordinator(&s->legs, s->own, ids[HUB], s->told[HUB].member.key,
+				 s->told[HUB].v, 2, 0, s->now),
+		TM_OK);
+	legs_set(&s->legs, s->own, s->told, 1, 0, s->now);
+	run(s, 1400 * MS);
+	assert_int_equal(s->opened, 0);
+	run(s, 200 * MS);
+	assert_int_equal(s->opened, 1);
+}
+
+static void what_another_relay_sees_is_believed_when_it_was_seen_twice(void **state)
+{
+	struct scene *s = *state;
+	struct endpoint at[LEGS_REFLEXIVE_MAX];
+
+	begin(s, 2);
+	assert_int_equal(legs_reflexive(&s->legs, at), 2);
+	run(s, 400 * SEC);
+	assert_int_equal(legs_reflexive(&s->legs, at), 4);
+	assert_true(ip_eq(&at[0].ip, &s->told[HUB].v[0].ip)); /* the coordinator's view comes first */
+}
+
+#define LEGS_TEST(fn) cmocka_unit_test_setup_teardown(fn, scene_open, scene_close)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		LEGS_TEST(the_coordinator_is_home_until_another_answers_clearly_sooner),
+		LEGS_TEST(home_and_coordinator_have_us_and_the_others_are_only_measured),
+		LEGS_TEST(neither_a_lost_answer_nor_a_slow_one_moves_home),
+		LEGS_TEST(home_stays_while_the_coordinator_is_out_of_reach),
+		LEGS_TEST(one_family_registers_and_the_other_takes_over_when_it_is_deaf),
+		LEGS_TEST(a_relay_that_a_path_wants_is_registered_with_while_it_is_used),
+		LEGS_TEST(a_stream_stands_by_while_there_is_traffic_and_where_udp_does_not_pass),
+		LEGS_TEST(where_nothing_is_answered_a_stream_is_wanted_after_two_tries),
+		LEGS_TEST(what_another_relay_sees_is_believed_when_it_was_seen_twice),
+	};
+
+	return crypto_init(NULL) == TM_OK ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
+}

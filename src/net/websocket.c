@@ -27,6 +27,7 @@ struct opening {
 struct websocket {
 	struct net_layer layer;
 	enum phase phase;
+	uint8_t path; /* a server's: which one was asked for */
 	const struct websocket_server *server;
 	struct opening *opening;
 	struct ws_decoder decoder;
@@ -83,6 +84,11 @@ int websocket_ping(struct net_layer *owner)
 	struct websocket *w = websocket_of(owner->below);
 
 	return w->phase == OPEN ? send_control(w, WS_PING, NULL, 0) : TM_ECLOSED;
+}
+
+size_t websocket_path(const struct net_layer *owner)
+{
+	return websocket_of(owner->below)->path;
 }
 
 void websocket_close(struct net_layer *owner, uint16_t code, const char *reason)
@@ -254,7 +260,7 @@ static size_t request_received(struct websocket *w)
 	const struct opening *o = w->opening;
 	struct upgrade_request req = {0};
 	char text[UPGRADE_RESPONSE_MAX];
-	int err = upgrade_request_parse(o->head, o->n, w->server->path, &req);
+	int err = upgrade_request_parse(o->head, o->n, w->server->paths, &req);
 
 	if (err == TM_EAGAIN)
 		return 0;
@@ -265,8 +271,10 @@ static size_t request_received(struct websocket *w)
 	if (req.status != 101 && front_page(w))
 		return 0;
 	(void)!net_output(&w->layer, text, upgrade_response_format(&req, text, sizeof(text)));
-	if (req.status == 101)
+	if (req.status == 101) {
+		w->path = (uint8_t)req.path;
 		return req.head_len;
+	}
 
 	refused(w, &(struct net_end){
 			   .err = TM_EPROTO, .why = "an HTTP request that is refused", .lingers = true});

@@ -22,13 +22,15 @@ struct websocket_offer {
 NODISCARD int websocket_offer_push(struct net_conn *c, const struct websocket_offer *cfg);
 
 struct websocket_server {
-	const char *path; /* the only one that is upgraded */
+	const char *const *paths; /* those that are upgraded, under any prefix; ended by NULL */
 	const char *page; /* a line of text for people who look with a browser (GET /) */
 };
 NODISCARD int websocket_server_push(
 	struct net_conn *c, const struct websocket_server *cfg); /* cfg is borrowed */
 
 /* The following are of the owner, whose layer is right above the WebSocket. */
+/* From `ready` on, a server's: the index of the path that was asked for. */
+size_t websocket_path(const struct net_layer *owner);
 /* The largest message taken from now on, at most (and at first) WEBSOCKET_MESSAGE_MAX: nothing longer is kept
  * while it comes in. Not less than what has been taken of the present one. */
 void websocket_limit(struct net_layer *owner, size_t bytes);

@@ -6,6 +6,7 @@
 #include "base/encode.h"
 #include "base/secret.h"
 #include "crypto/hash.h"
+#include "wire/address.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +14,9 @@
 static const char token_prefix[] = "tm1_";
 
 enum {
-	TOKEN_VERSION = 1,
+	TOKEN_VERSION = 1, /* every address is "host:port" */
+	TOKEN_VERSION_URL =
+		2, /* some are URLs: older programs say that they are too old, not that it is garbled */
 	TOKEN_SUM = 4,
 	TOKEN_PREFIX = sizeof(token_prefix) - 1,
 	TOKEN_FIXED = 1 + TOKEN_KEY + TOKEN_ID + TOKEN_SECRET + 8 + 1, /* up to and including the count */
@@ -45,6 +48,14 @@ static bool sum_valid(const uint8_t *raw, size_t n)
 	return ct_eq(sum, raw + n - TOKEN_SUM, TOKEN_SUM);
 }
 
+static uint8_t version_of(const struct token *t)
+{
+	for (size_t i = 0; i < t->n_addrs; i++)
+		if (strstr(t->addrs[i], "://"))
+			return TOKEN_VERSION_URL;
+	return TOKEN_VERSION;
+}
+
 /* Printable ASCII without spaces or quotes: an address goes on to command lines and logs. */
 static bool address_valid(const char *s, size_t n)
 {
@@ -54,7 +65,7 @@ static bool address_valid(const char *s, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		char c = s[i];
 		bool good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-			    c == '.' || c == '-' || c == '_' || c == ':' || c == '[' || c == ']' || c == '%';
+			    (c && strchr(".-_:[]%/~", c));
 
 		if (!good)
 			return false;
@@ -94,7 +105,15 @@ static bool is_name(const char *given, bool *ret_has_port)
 int token_address(const char *given, uint16_t port, char out[static TOKEN_ADDR_LEN])
 {
 	struct endpoint ep = {.port = port};
+	struct address url;
 	bool has_port;
+
+	if (strstr(given, "://")) {
+		if (address_parse(given, &url) != TM_OK || strlen(given) >= TOKEN_ADDR_LEN)
+			return TM_EINVAL;
+		memcpy(out, given, strlen(given) + 1);
+		return TM_OK;
+	}
 
 	if (is_literal(given, &ep.ip) || endpoint_parse(given, &ep) == TM_OK) {
 		if (ep.ip.family == IP_V6 && ip_is_link_local(&ep.ip))
@@ -120,7 +139,7 @@ int token_encode(const struct token *t, char *out, size_t out_len)
 	if (out_len < TOKEN_TEXT_MAX)
 		return TM_EFULL;
 
-	wr_u8(&w, TOKEN_VERSION);
+	wr_u8(&w, version_of(t));
 	wr_bytes(&w, t->coordinator_key, TOKEN_KEY);
 	wr_bytes(&w, t->id, TOKEN_ID);
 	wr_bytes(&w, t->secret, TOKEN_SECRET);
@@ -222,6 +241,8 @@ static int parse_raw(const uint8_t *raw, size_t n, struct token *ret_token)
 		else
 			memcpy(t.addrs[i], text, len);
 	}
+	if (!err && raw[0] != version_of(&t))
+		err = TM_EBADMSG;
 	if (!err)
 		*ret_token = t;
 	token_wipe(&t);
@@ -270,7 +291,7 @@ int token_decode(const char *text, struct token *ret_token, struct diag *d)
 	err = decode_body(text + TOKEN_PREFIX, text_len - TOKEN_PREFIX, &raw, &n, &torn);
 	if (err)
 		return garbled(d);
-	if (n && raw[0] != TOKEN_VERSION)
+	if (n && raw[0] != TOKEN_VERSION && raw[0] != TOKEN_VERSION_URL)
 		return sum_valid(raw, n) ? newer(d) : garbled(d);
 
 	size_t want = declared_len(raw, n);

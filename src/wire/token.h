@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
  * Join token: "tm1_" + base64url of
- *   version 1 | coordinator X25519 key 32 | token id 8 | secret 16 | expiry 8 (Unix seconds, big-endian) |
- *   count 1 | count x { length 1 | address text } | checksum 4 (first bytes of SHA-256 over all before)
- * An address is "host:port" of a coordinator's TCP port: IPv4, [IPv6] or a DNS name. The checksum only tells
- * a garbled paste from a wrong token; the coordinator stores SHA-256(secret), never the secret.
+ *   version 1, or 2 when an address is a URL | coordinator X25519 key 32 | token id 8 | secret 16 | expiry 8
+ * (Unix seconds, big-endian) | count 1 | count x { length 1 | address text } | checksum 4 (first bytes of
+ * SHA-256 over all before) An address is one of a coordinator's TCP port: wire/address.h. The checksum only
+ * tells a garbled paste from a wrong token; the coordinator stores SHA-256(secret), never the secret.
  */
 #ifndef TM_WIRE_TOKEN_H
 #define TM_WIRE_TOKEN_H
@@ -32,7 +32,8 @@ struct token {
 };
 
 /*
- * "host", "host:port", "[v6]", "[v6]:port" or a bare IPv6 address, as a person writes it, as "host:port".
+ * "host", "host:port", "[v6]", "[v6]:port" or a bare IPv6 address, as a person writes it, as "host:port"; a
+ * URL as it is.
  * TM_EINVAL: it is none of them; TM_EUNREACH: a link-local IPv6 address, which every machine would look for
  * on a network of its own.
  */

@@ -4,6 +4,7 @@
 #include "base/encode.h"
 #include "base/secret.h"
 #include "crypto/hash.h"
+#include "wire/http.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -12,12 +13,6 @@
 
 enum { SHA1_LEN = 20, KEY_TEXT = BASE64_LEN(UPGRADE_KEY) };
 _Static_assert(BASE64_LEN(SHA1_LEN) == UPGRADE_ACCEPT_LEN, "RFC 6455 4.2.2");
-
-/* A piece of the head, borrowed. */
-struct span {
-	const char *s;
-	size_t n;
-};
 
 void upgrade_accept(const char *key_text, size_t key_text_len, char ret_accept[static UPGRADE_ACCEPT_LEN + 1])
 {
@@ -76,174 +71,59 @@ int upgrade_request_format(const struct upgrade_offer *o, char *out, size_t out_
 	return TM_OK;
 }
 
-/*
- * Where the head ends. TM_EBADMSG for bytes that no HTTP head holds, at once and not only when the head is
- * whole: noise on the port is told early. A bare LF or CR is such a byte: lenient line ends are how requests
- * get smuggled (RFC 9112 2.2).
- */
-static int find_head_end(const char *p, size_t n, size_t *ret_len)
-{
-	size_t limit = MIN(n, (size_t)UPGRADE_HEAD_MAX);
-
-	for (size_t i = 0; i < limit; i++) {
-		unsigned char c = (unsigned char)p[i];
-
-		if (c == '\r') {
-			if (i + 1 < n && p[i + 1] != '\n')
-				return TM_EBADMSG;
-		} else if (c == '\n') {
-			if (i == 0 || p[i - 1] != '\r')
-				return TM_EBADMSG;
-			if (i >= 3 && p[i - 2] == '\n') {
-				*ret_len = i + 1;
-				return TM_OK;
-			}
-		} else if ((c < ' ' && c != '\t') || c == 0x7f) {
-			return TM_EBADMSG;
-		}
-	}
-	return n >= UPGRADE_HEAD_MAX ? TM_EFULL : TM_EAGAIN;
-}
-
-static struct span take_line(struct span *rest)
-{
-	const char *end = memmem(rest->s, rest->n, "\r\n", 2);
-	size_t n = end ? (size_t)(end - rest->s) : rest->n;
-	size_t skip = end ? n + 2 : n;
-	struct span line = {rest->s, n};
-
-	rest->s += skip;
-	rest->n -= skip;
-	return line;
-}
-
-/* Up to the separator, which is dropped; false when there is none. */
-static bool take_until(struct span *rest, char separator, struct span *ret_part)
-{
-	const char *end = memchr(rest->s, separator, rest->n);
-
-	if (!end)
-		return false;
-
-	size_t n = (size_t)(end - rest->s);
-	*ret_part = (struct span){rest->s, n};
-	rest->s += n + 1;
-	rest->n -= n + 1;
-	return true;
-}
-
-static struct span trim(struct span v)
-{
-	while (v.n && (v.s[0] == ' ' || v.s[0] == '\t')) {
-		v.s++;
-		v.n--;
-	}
-	while (v.n && (v.s[v.n - 1] == ' ' || v.s[v.n - 1] == '\t'))
-		v.n--;
-	return v;
-}
-
-static bool span_is(struct span v, const char *text)
-{
-	return v.n == strlen(text) && same_but_case(v.s, text, v.n);
-}
-
-/* A comma-separated list holds the token, in any case (RFC 9110 5.6.1). */
-static bool has_token(struct span list, const char *token)
-{
-	struct span part;
-
-	while (take_until(&list, ',', &part))
-		if (span_is(trim(part), token))
-			return true;
-	return span_is(trim(list), token);
-}
-
-/* tchar of RFC 9110 5.6.2 */
-static bool is_tchar(char c)
-{
-	if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'))
-		return true;
-	return c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL;
-}
-
-static bool is_token(struct span v)
-{
-	for (size_t i = 0; i < v.n; i++)
-		if (!is_tchar(v.s[i]))
-			return false;
-	return v.n > 0;
-}
-
 /* The header fields that matter to either side. Repeated ones of which there may be only one are an error. */
 struct fields {
-	struct span host, key, version, accept, retry_after;
+	struct http_span host, key, version, accept, retry_after;
 	unsigned n_host, n_key, n_version, n_accept;
 	bool upgrade_websocket, connection_upgrade;
 	bool extensions, protocol, body;
 };
 
-static void single(struct span v, struct span *field, unsigned *count)
+static void single(struct http_span v, struct http_span *field, unsigned *count)
 {
 	*field = v;
 	++*count;
 }
 
-static void field_set(struct fields *f, struct span name, struct span v)
+static void field_set(struct fields *f, struct http_span name, struct http_span v)
 {
-	if (span_is(name, "Host"))
+	if (http_is(name, "Host"))
 		single(v, &f->host, &f->n_host);
-	else if (span_is(name, "Upgrade"))
-		f->upgrade_websocket |= has_token(v, "websocket");
-	else if (span_is(name, "Connection"))
-		f->connection_upgrade |= has_token(v, "Upgrade");
-	else if (span_is(name, "Sec-WebSocket-Key"))
+	else if (http_is(name, "Upgrade"))
+		f->upgrade_websocket |= http_has_token(v, "websocket");
+	else if (http_is(name, "Connection"))
+		f->connection_upgrade |= http_has_token(v, "Upgrade");
+	else if (http_is(name, "Sec-WebSocket-Key"))
 		single(v, &f->key, &f->n_key);
-	else if (span_is(name, "Sec-WebSocket-Version"))
+	else if (http_is(name, "Sec-WebSocket-Version"))
 		single(v, &f->version, &f->n_version);
-	else if (span_is(name, "Sec-WebSocket-Accept"))
+	else if (http_is(name, "Sec-WebSocket-Accept"))
 		single(v, &f->accept, &f->n_accept);
-	else if (span_is(name, "Retry-After"))
+	else if (http_is(name, "Retry-After"))
 		f->retry_after = v;
-	else if (span_is(name, "Sec-WebSocket-Extensions"))
+	else if (http_is(name, "Sec-WebSocket-Extensions"))
 		f->extensions = true;
-	else if (span_is(name, "Sec-WebSocket-Protocol"))
+	else if (http_is(name, "Sec-WebSocket-Protocol"))
 		f->protocol = true;
-	else if (span_is(name, "Transfer-Encoding") || (span_is(name, "Content-Length") && !span_is(v, "0")))
+	else if (http_is(name, "Transfer-Encoding") || (http_is(name, "Content-Length") && !http_is(v, "0")))
 		f->body = true;
 }
 
-/* False for a line without colon, with white space before it, or folded (RFC 9112 5.1, 5.2). */
-static bool fields_parse(struct span rest, struct fields *ret_f)
+static bool fields_parse(struct http_span rest, struct fields *ret_f)
 {
 	struct fields f = {0};
+	struct http_span name, value;
+	bool bad = false;
 
-	while (rest.n) {
-		struct span line = take_line(&rest), name;
-
-		if (line.n == 0)
-			break;
-		if (!take_until(&line, ':', &name) || !is_token(name))
-			return false;
-		field_set(&f, name, trim(line));
-	}
-	*ret_f = f;
-	return true;
-}
-
-/* "HTTP/1.x": 1 and above can be upgraded. TM_EBADMSG when it is not HTTP at all, TM_EVERSION for other
- * versions. */
-static int version_parse(struct span v)
-{
-	if (v.n != 8 || memcmp(v.s, "HTTP/", 5) != 0 || v.s[6] != '.')
-		return TM_EBADMSG;
-	if (v.s[5] < '0' || v.s[5] > '9' || v.s[7] < '0' || v.s[7] > '9')
-		return TM_EBADMSG;
-	return v.s[5] == '1' && v.s[7] >= '1' ? TM_OK : TM_EVERSION;
+	while (http_field(&rest, &name, &value, &bad))
+		field_set(&f, name, value);
+	if (!bad)
+		*ret_f = f;
+	return !bad;
 }
 
 /* 16 bytes in base64: 24 characters are no less, and there is no room for more. */
-static bool key_valid(struct span v)
+static bool key_valid(struct http_span v)
 {
 	uint8_t key[UPGRADE_KEY];
 	size_t n;
@@ -251,43 +131,56 @@ static bool key_valid(struct span v)
 	return v.n == KEY_TEXT && base64_decode(v.s, v.n, key, sizeof(key), &n) == TM_OK;
 }
 
-/* Is the target the path, perhaps with a query? */
-static bool path_matches(struct span target, const char *path)
+/* Does the target end in the path, perhaps with a query? */
+static bool path_matches(struct http_span target, const char *path)
 {
-	size_t n = strlen(path);
+	const char *query = memchr(target.s, '?', target.n);
+	size_t n = strlen(path), target_n = query ? (size_t)(query - target.s) : target.n;
 
-	return target.n >= n && memcmp(target.s, path, n) == 0 && (target.n == n || target.s[n] == '?');
+	return target_n >= n && target.s[0] == '/' && memcmp(target.s + target_n - n, path, n) == 0;
+}
+
+static bool paths_match(struct http_span target, const char *const *paths, size_t *ret_path)
+{
+	for (size_t i = 0; paths[i]; i++) {
+		if (path_matches(target, paths[i])) {
+			*ret_path = i;
+			return true;
+		}
+	}
+	return false;
 }
 
 /* The status that answers a well-formed request: RFC 6455 4.2.1 and 4.2.2. */
-static int judge(struct span method, struct span target, const char *path, const struct fields *f)
+static int judge(struct http_span method, struct http_span target, const char *const *paths,
+	const struct fields *f, size_t *ret_path)
 {
 	if (f->n_host != 1 || f->host.n == 0 || f->body) /* RFC 9112 3.2 */
 		return 400;
-	if (!path_matches(target, path))
+	if (!paths_match(target, paths, ret_path))
 		return 404;
 	if (method.n != 3 || memcmp(method.s, "GET", 3) != 0)
 		return 405;
 	if (!f->upgrade_websocket || !f->connection_upgrade)
 		return 426;
-	if (f->n_version != 1 || !span_is(f->version, "13"))
+	if (f->n_version != 1 || !http_is(f->version, "13"))
 		return 426;
 	if (f->n_key != 1 || !key_valid(f->key))
 		return 400;
 	return 101;
 }
 
-int upgrade_request_parse(const char *p, size_t n, const char *path, struct upgrade_request *ret_req)
+int upgrade_request_parse(const char *p, size_t n, const char *const *paths, struct upgrade_request *ret_req)
 {
 	struct upgrade_request req = {.status = 400};
-	struct span method, target;
+	struct http_span method, target;
 	struct fields f;
 
 	/* A method starts the head: TLS, binary noise or an empty line are told by their first byte. */
-	if (n > 0 && !is_tchar(p[0]))
+	if (n > 0 && !http_is_tchar(p[0]))
 		return TM_EBADMSG;
 
-	int err = find_head_end(p, n, &req.head_len);
+	int err = http_head_end(p, n, &req.head_len);
 	if (err == TM_EFULL) {
 		req.status = 431;
 		req.head_len = UPGRADE_HEAD_MAX;
@@ -297,18 +190,18 @@ int upgrade_request_parse(const char *p, size_t n, const char *path, struct upgr
 	if (err)
 		return err;
 
-	struct span rest = {p, req.head_len};
-	struct span line = take_line(&rest);
-	if (!take_until(&line, ' ', &method) || !take_until(&line, ' ', &target))
+	struct http_span rest = {p, req.head_len};
+	struct http_span line = http_line(&rest);
+	if (!http_until(&line, ' ', &method) || !http_until(&line, ' ', &target))
 		return TM_EBADMSG;
-	err = version_parse(line);
-	if (err == TM_EBADMSG || !is_token(method) || target.n == 0)
+	err = http_version(line);
+	if (err == TM_EBADMSG || !http_is_token(method) || target.n == 0)
 		return TM_EBADMSG;
 
 	if (err == TM_EVERSION)
 		req.status = 505;
 	else if (fields_parse(rest, &f))
-		req.status = judge(method, target, path, &f);
+		req.status = judge(method, target, paths, &f, &req.path);
 	if (req.status == 101) {
 		upgrade_accept(f.key.s, f.key.n, req.accept);
 		if (f.host.n <= UPGRADE_HOST_MAX)
@@ -373,29 +266,9 @@ size_t upgrade_response_format(const struct upgrade_request *req, char *out, siz
 	return n < 0 || (size_t)n >= out_len ? 0 : (size_t)n;
 }
 
-/* "HTTP/1.1 101 text" -> 101 */
-static int status_parse(struct span line, int *ret_status)
-{
-	struct span version;
-	int status = 0;
-
-	if (!take_until(&line, ' ', &version) || version_parse(version) == TM_EBADMSG)
-		return TM_EBADMSG;
-	if (line.n < 3 || (line.n > 3 && line.s[3] != ' '))
-		return TM_EBADMSG;
-
-	for (size_t i = 0; i < 3; i++) {
-		if (line.s[i] < '0' || line.s[i] > '9')
-			return TM_EBADMSG;
-		status = status * 10 + (line.s[i] - '0');
-	}
-	*ret_status = status;
-	return TM_OK;
-}
-
 /* Seconds (RFC 9110 10.2.3). The other form, a date, needs a clock that both agree on: as if nothing was
  * said. */
-static unsigned retry_after_parse(struct span v)
+static unsigned retry_after_parse(struct http_span v)
 {
 	unsigned s = 0;
 
@@ -408,7 +281,7 @@ static unsigned retry_after_parse(struct span v)
 }
 
 /* An answer with another status than 101. */
-static int refusal(int status, struct span rest, struct upgrade_answer *ret_answer, struct diag *d)
+static int refusal(int status, struct http_span rest, struct upgrade_answer *ret_answer, struct diag *d)
 {
 	struct fields f;
 
@@ -437,15 +310,15 @@ int upgrade_response_parse(const char *p, size_t n, const uint8_t key[static UPG
 	if (n > 0 && p[0] != 'H')
 		return diag_what(d, TM_EBADMSG, "the answer is not HTTP");
 
-	int err = find_head_end(p, n, &head_len);
+	int err = http_head_end(p, n, &head_len);
 	if (err == TM_EAGAIN)
 		return err;
 	if (err)
 		return diag_what(
 			d, err, err == TM_EFULL ? "the HTTP answer is too long" : "the answer is not HTTP");
 
-	struct span rest = {p, head_len};
-	if (status_parse(take_line(&rest), &status))
+	struct http_span rest = {p, head_len};
+	if (http_status(http_line(&rest), &status))
 		return diag_what(d, TM_EBADMSG, "the answer is not HTTP");
 	if (status != 101)
 		return refusal(status, rest, ret_answer, d);

@@ -13,9 +13,10 @@
 #include "base/diag.h"
 #include "base/err.h"
 #include "base/util.h"
+#include "wire/http.h"
 
 enum {
-	UPGRADE_HEAD_MAX = 8192, /* a longer head is refused with 431 */
+	UPGRADE_HEAD_MAX = HTTP_HEAD_MAX, /* a longer head is refused with 431 */
 	UPGRADE_KEY = 16, /* random bytes of Sec-WebSocket-Key */
 	UPGRADE_ACCEPT_LEN = 28, /* base64 of a SHA-1 */
 	UPGRADE_HOST_MAX = 254 + 8,
@@ -55,15 +56,16 @@ struct upgrade_request {
 	char accept[UPGRADE_ACCEPT_LEN + 1]; /* 101 only */
 	char host[UPGRADE_HOST_MAX + 1]; /* as sent; empty when absent or too long */
 	size_t head_len; /* bytes consumed */
+	size_t path; /* 101 only: which one, by its index */
 };
 
 /*
- * Parses a request head. `path` is the only one that is served; a query ("?...") after it is allowed and
- * ignored. TM_OK with a status; TM_EAGAIN when more bytes are needed; TM_EBADMSG as soon as it cannot be HTTP
- * (binary noise).
+ * Parses a request head. `paths`, ended by NULL, are those that are served, under any prefix: a proxy in
+ * front may have one, and passes it on or not. A query ("?...") is allowed and ignored. TM_OK with a status;
+ * TM_EAGAIN when more bytes are needed; TM_EBADMSG as soon as it cannot be HTTP (binary noise).
  */
 NODISCARD int upgrade_request_parse(
-	const char *p, size_t n, const char *path, struct upgrade_request *ret_req);
+	const char *p, size_t n, const char *const *paths, struct upgrade_request *ret_req);
 
 /* The whole response for req->status; out_len >= UPGRADE_RESPONSE_MAX always suffices. Returns its length, 0
  * = no room. */

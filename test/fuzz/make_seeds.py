@@ -36,6 +36,25 @@ def wg():
     seed("wg", "empty", b"")
 
 
+def proxy():
+    seed("proxy", "login", "http://u%40corp:p%3a%25@proxy.example.org:8080/")
+    seed("proxy", "bare", "proxy:8080")
+    seed("proxy", "v6", "http://u:p@[2001:db8::1]:3128")
+    seed("proxy", "address", "https://[2001:db8::7]:8443/vpn")
+    seed("proxy", "list", "localhost, .example.org,192.0.2.0/24 2001:db8::/32,*")
+    seed("proxy", "200", "HTTP/1.1 200 Connection established\r\nVia: 1.1 proxy\r\n\r\n")
+    seed("proxy", "407", 'HTTP/1.1 407 No\r\nProxy-Authenticate: NTLM\r\nProxy-Authenticate: Basic realm="x"\r\n\r\n')
+    seed("proxy", "503", "HTTP/1.0 503 Service Unavailable\r\nContent-Length: 2\r\n\r\nno")
+
+
+def client_hello():
+    hello = h("16 0301 0205 01 000201") + b"U" * 513
+    seed("client_hello", "one", hello)
+    seed("client_hello", "retried", hello + h("14 0303 0001 01") + hello + h("17 0303 0003 000000"))
+    seed("client_hello", "large", h("16 0301 4000 01 01fffc"))
+    seed("client_hello", "spread", h("16 0301 0002 0100 16 0301 0002 0010"))
+
+
 def tar_file(name, content, size=None, **fields):
     """A member as archive_write writes it; fields: byte offset -> text in its place, before the checksum."""
     h = bytearray(512)
@@ -148,7 +167,8 @@ def token():
     seed("token", "garbled", token_text(one).replace("A", "B", 1))
     seed("token", "newer-text", "tm2_AQIDBA")
     seed("token", "raw", b"\0" + three)
-    seed("token", "raw-newer", b"\0\2" + three[1:])
+    seed("token", "raw-of-urls", b"\0\2" + three[1:])
+    seed("token", "raw-newer", b"\0\3" + three[1:])
     seed("token", "raw-no-address", b"\0" + token_raw())
     seed("token", "raw-nine", b"\0" + token_raw(*["a:1"] * 9))
     seed("token", "raw-escape", b"\0" + token_raw("\x1b[2J"))
@@ -294,5 +314,5 @@ def hello():
         seed("hello", name.replace(" ", "-"), h(head + rest))
 
 
-for make in (wg, archive, ip, stun, token, netmap, ws, upgrade, bench, unpack, hello, pcp, igd, relay):
+for make in (client_hello, proxy, wg, archive, ip, stun, token, netmap, ws, upgrade, bench, unpack, hello, pcp, igd, relay):
     make()

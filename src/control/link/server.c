@@ -148,7 +148,8 @@ int server_read_hello(struct clink *l, const uint8_t *p, size_t n)
 	return TM_OK;
 }
 
-const struct websocket_server clink_websocket = {.path = CLINK_PATH, .page = "TunnelMesh control port\n"};
+static const char *const paths[] = {CLINK_PATH, NULL};
+const struct websocket_server clink_websocket = {.paths = paths, .page = "TunnelMesh control port\n"};
 
 /* --- making room --- */
 

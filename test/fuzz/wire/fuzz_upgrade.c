@@ -6,6 +6,8 @@
 
 #include "crypto/init.h"
 
+static const char *const paths[] = {"/link", "/other", NULL};
+
 static const uint8_t key[UPGRADE_KEY] = {
 	't', 'h', 'e', ' ', 's', 'a', 'm', 'p', 'l', 'e', ' ', 'n', 'o', 'n', 'c', 'e'};
 
@@ -25,14 +27,14 @@ static void check_response(const struct upgrade_request *req)
 static void check_request(const char *p, size_t n)
 {
 	struct upgrade_request whole, part;
-	int err = upgrade_request_parse(p, n, "/link", &whole);
+	int err = upgrade_request_parse(p, n, paths, &whole);
 
 	if (err == TM_OK) {
 		assert(whole.head_len <= n && whole.head_len <= UPGRADE_HEAD_MAX);
 		check_response(&whole);
 	}
 	for (size_t cut = 0; cut < n; cut += 1 + n / 64) {
-		int early = upgrade_request_parse(p, cut, "/link", &part);
+		int early = upgrade_request_parse(p, cut, paths, &part);
 
 		if (early == TM_EAGAIN)
 			continue;

@@ -5,7 +5,8 @@
 #include "crypto/init.h"
 #include "net/websocket.h"
 
-static const struct websocket_server server = {.path = "/link", .page = "a page\n"};
+static const char *const paths[] = {"/link", NULL};
+static const struct websocket_server server = {.paths = paths, .page = "a page\n"};
 
 static void open_pair(struct wire *w, const char *path)
 {

@@ -39,6 +39,21 @@ static void a_token_survives_the_round_trip(void **state)
 	assert_memory_equal(&back, &t, sizeof(t));
 }
 
+/* Programs that know no URLs say that they are too old, instead of calling a good token garbled. */
+static void only_a_token_with_a_url_is_of_the_second_version(void **state UNUSED)
+{
+	struct token t = sample(), back;
+	char text[TOKEN_TEXT_MAX];
+
+	encode(&t, text);
+	assert_memory_equal(text + 4, "AQ", 2);
+	strcpy(t.addrs[2], "https://hub.example.org/a~b");
+	encode(&t, text);
+	assert_memory_equal(text + 4, "Ag", 2);
+	assert_int_equal(token_decode(text, &back, NULL), TM_OK);
+	assert_memory_equal(&back, &t, sizeof(t));
+}
+
 static void the_largest_token_fits(void **state)
 {
 	struct token t = sample(), back;
@@ -177,11 +192,12 @@ static void a_newer_version_is_told_from_garbage(void **state)
 		{"-----BEGIN OPENSSH PRIVATE KEY-----", TM_EBADMSG},
 		{"tm1_", TM_ESHORT},
 		{"tm1_????", TM_ECORRUPT},
-		{"tm1_AgID", TM_ECORRUPT},
+		{"tm1_AgID", TM_ESHORT}, /* of URLs, and cut off */
+		{"tm1_AwID", TM_ECORRUPT},
 	};
 	struct token back;
 	char text[TOKEN_TEXT_MAX];
-	uint8_t raw[64] = {2, 1, 2, 3};
+	uint8_t raw[64] = {3, 1, 2, 3};
 	(void)state;
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -313,6 +329,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_address_is_completed_as_a_person_writes_it),
 		cmocka_unit_test(a_token_survives_the_round_trip),
+		cmocka_unit_test(only_a_token_with_a_url_is_of_the_second_version),
 		cmocka_unit_test(the_largest_token_fits),
 		cmocka_unit_test(white_space_around_is_forgiven),
 		cmocka_unit_test(a_token_garbled_at_any_position_is_refused),

@@ -7,6 +7,8 @@
 /* RFC 6455 1.2 and 1.3 */
 #define SAMPLE_KEY "dGhlIHNhbXBsZSBub25jZQ=="
 #define SAMPLE_ACCEPT "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+static const char *const paths[] = {"/other", "/link", NULL};
+
 static const uint8_t sample_key[UPGRADE_KEY] = {
 	't', 'h', 'e', ' ', 's', 'a', 'm', 'p', 'l', 'e', ' ', 'n', 'o', 'n', 'c', 'e'};
 
@@ -37,11 +39,12 @@ static void client_and_server_understand_each_other(void **state)
 	assert_int_equal(upgrade_request_format(&offer, request, sizeof(request), &n), TM_OK);
 	assert_int_equal(n, strlen(request));
 	for (size_t cut = 0; cut < n; cut++)
-		assert_int_equal(upgrade_request_parse(request, cut, "/link", &req), TM_EAGAIN);
+		assert_int_equal(upgrade_request_parse(request, cut, paths, &req), TM_EAGAIN);
 	/* Bytes behind the head are frames already. */
 	memcpy(request + n, "\x82\0", 2);
-	assert_int_equal(upgrade_request_parse(request, n + 2, "/link", &req), TM_OK);
+	assert_int_equal(upgrade_request_parse(request, n + 2, paths, &req), TM_OK);
 	assert_int_equal(req.status, 101);
+	assert_int_equal(req.path, 1);
 	assert_int_equal(req.head_len, n);
 	assert_string_equal(req.host, "[2001:db8::1]:8443");
 	assert_string_equal(req.accept, SAMPLE_ACCEPT);
@@ -65,6 +68,10 @@ static void a_request_is_judged_as_rfc_6455_says(void **state)
 	} rows[] = {
 		{"good", START UPGRADE KEY VERSION "\r\n", 101},
 		{"with a query", "GET /link?x=1 HTTP/1.1\r\nHost: h\r\n" UPGRADE KEY VERSION "\r\n", 101},
+		{"under a prefix", "GET /a/b/link HTTP/1.1\r\nHost: h\r\n" UPGRADE KEY VERSION "\r\n", 101},
+		{"prefix in a query", "GET /a?/link HTTP/1.1\r\nHost: h\r\n" UPGRADE KEY VERSION "\r\n", 404},
+		{"part of a name", "GET /alink HTTP/1.1\r\nHost: h\r\n" UPGRADE KEY VERSION "\r\n", 404},
+		{"no slash", "GET a/link HTTP/1.1\r\nHost: h\r\n" UPGRADE KEY VERSION "\r\n", 404},
 		{"HTTP/1.2", "GET /link HTTP/1.2\r\nHost: h\r\n" UPGRADE KEY VERSION "\r\n", 101},
 		{"other case",
 			"GET /link HTTP/1.1\r\nhOST: h\r\nupgrade: WebSocket\r\nCONNECTION: uPGRADE\r\n"
@@ -96,7 +103,7 @@ static void a_request_is_judged_as_rfc_6455_says(void **state)
 		{"text in other alphabets", START "X-A: \xc3\xa4\r\n" UPGRADE KEY VERSION "\r\n", 101},
 		{"Content-Length 0", START "Content-Length: 0\r\n" UPGRADE KEY VERSION "\r\n", 101},
 
-		{"other path", "GET /other HTTP/1.1\r\nHost: h\r\n" UPGRADE KEY VERSION "\r\n", 404},
+		{"other path", "GET /else HTTP/1.1\r\nHost: h\r\n" UPGRADE KEY VERSION "\r\n", 404},
 		{"longer path", "GET /linkx HTTP/1.1\r\nHost: h\r\n" UPGRADE KEY VERSION "\r\n", 404},
 		{"shorter path", "GET /lin HTTP/1.1\r\nHost: h\r\n" UPGRADE KEY VERSION "\r\n", 404},
 		{"a browser", "GET / HTTP/1.1\r\nHost: h\r\n\r\n", 404},
@@ -161,7 +168,7 @@ static void a_request_is_judged_as_rfc_6455_says(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct upgrade_request req = {.status = 77};
 		char response[UPGRADE_RESPONSE_MAX];
-		int err = upgrade_request_parse(rows[i].head, strlen(rows[i].head), "/link", &req);
+		int err = upgrade_request_parse(rows[i].head, strlen(rows[i].head), paths, &req);
 
 		if (rows[i].status < 0) {
 			if (err != rows[i].status || req.status != 77)
@@ -189,8 +196,8 @@ static void a_head_beyond_the_limit_is_answered_and_not_awaited(void **state)
 
 	memset(p, 'x', UPGRADE_HEAD_MAX + 64);
 	memcpy(p, START "X-A: ", sizeof(START "X-A: ") - 1);
-	assert_int_equal(upgrade_request_parse(p, UPGRADE_HEAD_MAX - 1, "/link", &req), TM_EAGAIN);
-	assert_int_equal(upgrade_request_parse(p, UPGRADE_HEAD_MAX, "/link", &req), TM_OK);
+	assert_int_equal(upgrade_request_parse(p, UPGRADE_HEAD_MAX - 1, paths, &req), TM_EAGAIN);
+	assert_int_equal(upgrade_request_parse(p, UPGRADE_HEAD_MAX, paths, &req), TM_OK);
 	assert_int_equal(req.status, 431);
 	assert_true(upgrade_response_format(&req, response, sizeof(response)) > 0);
 	assert_non_null(strstr(response, "HTTP/1.1 431 "));
@@ -198,11 +205,11 @@ static void a_head_beyond_the_limit_is_answered_and_not_awaited(void **state)
 	static const char end[] = "\r\n" UPGRADE KEY VERSION "\r\n";
 	size_t end_len = sizeof(end) - 1;
 	memcpy(p + UPGRADE_HEAD_MAX - end_len, end, end_len);
-	assert_int_equal(upgrade_request_parse(p, UPGRADE_HEAD_MAX, "/link", &req), TM_OK);
+	assert_int_equal(upgrade_request_parse(p, UPGRADE_HEAD_MAX, paths, &req), TM_OK);
 	assert_int_equal(req.status, 101);
 	memset(p + UPGRADE_HEAD_MAX - end_len, 'x', end_len);
 	memcpy(p + UPGRADE_HEAD_MAX + 1 - end_len, end, end_len);
-	assert_int_equal(upgrade_request_parse(p, UPGRADE_HEAD_MAX + 1, "/link", &req), TM_OK);
+	assert_int_equal(upgrade_request_parse(p, UPGRADE_HEAD_MAX + 1, paths, &req), TM_OK);
 	assert_int_equal(req.status, 431);
 	free(p);
 }

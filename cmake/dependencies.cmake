@@ -23,6 +23,8 @@ endfunction()
 
 tm_static(dep_crypto openssl/evp.h crypto)
 target_link_libraries(dep_crypto INTERFACE Threads::Threads ${CMAKE_DL_LIBS})
+tm_static(dep_ssl openssl/ssl.h ssl crypto)
+target_link_libraries(dep_ssl INTERFACE dep_crypto)
 
 # Optional: packets by libcrypto's own routines without the way through its public interface. They are internal to it: global in the
 # archive of Debian 12, perhaps hidden or gone in another, so it is tried whether they can be linked.

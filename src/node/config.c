@@ -105,14 +105,34 @@ const struct config_row config_rows[CONFIG_ROWS] = {
 		.max = 65535,
 		.def = "8443",
 		.help = "coordinator only: TCP port on which nodes reach it"},
+	{.key = "listen",
+		.type = CONFIG_LISTEN,
+		LIST(listen),
+		.def = "",
+		.help = "coordinator only: further TCP ports on which nodes reach it, such as 443, or "
+			"addresses with "
+			"ports"},
+	{.key = "tls_certificate",
+		.type = CONFIG_FILE,
+		FIELD(tls_certificate),
+		.def = "",
+		.help = "coordinator only: file with the certificate, and its chain, that it shows to who "
+			"asks for TLS; "
+			"read again when it changes; empty means one of its own"},
+	{.key = "tls_key",
+		.type = CONFIG_FILE,
+		FIELD(tls_key),
+		.def = "",
+		.help = "coordinator only: file with the key of tls_certificate"},
 	{.key = "addresses",
 		.type = CONFIG_HOSTS,
 		LIST(addresses),
 		.def = "",
 		RELOAD,
-		.help = "coordinator only: names or addresses, with or without :port, that join tokens "
-			"carry; empty means the "
-			"addresses of this machine"},
+		.help = "coordinator only: names or addresses, with or without :port, or https://name/path "
+			"where a web "
+			"server stands in front, that join tokens carry; empty means the addresses of this "
+			"machine"},
 	LIMIT("rekey_after_ms", rekey_after),
 	LIMIT("reject_after_ms", reject_after),
 	LIMIT("rekey_attempt_ms", rekey_attempt),
@@ -161,6 +181,12 @@ int config_parse(const char *name, const char *text, size_t n, struct config *re
 			d, TM_ERANGE, "test_limits.reject_after_ms must be greater than rekey_after_ms");
 	}
 
+	if (!c.tls_certificate[0] != !c.tls_key[0]) {
+		diag_where(d, "%s", name);
+		return diag_what(d, TM_EINVAL, "tls_certificate and tls_key go together: %s is missing",
+			c.tls_key[0] ? "tls_certificate" : "tls_key");
+	}
+
 	*ret_c = c;
 	return TM_OK;
 }
@@ -203,10 +229,11 @@ static bool same(const struct config_row *row, const struct config *a, const str
 {
 	const char *x = (const char *)a + row->at, *y = (const char *)b + row->at;
 
-	if (row->type == CONFIG_IP || row->type == CONFIG_IFNAME || row->type == CONFIG_GROUP)
+	if (row->type == CONFIG_IP || row->type == CONFIG_IFNAME || row->type == CONFIG_GROUP ||
+		row->type == CONFIG_FILE)
 		return strncmp(x, y, row->size) == 0;
 	return memcmp(x, y, row->size) ==
-	       0; /* numbers; lists are applied without a restart and never get here */
+	       0; /* numbers, and lists of texts, which are zero behind their ends */
 }
 
 void config_restart_needed(const struct config *running, const struct config *next, char *buf, size_t n)
@@ -220,7 +247,6 @@ void config_restart_needed(const struct config *running, const struct config *ne
 		const struct config_row *row = &config_rows[i];
 		if (row->reload || same(row, running, next))
 			continue;
-		assert(!config_is_list(row));
 		len += (size_t)snprintf(buf + len, n - len, "%s%s", len ? ", " : "", row->key);
 	}
 }

@@ -32,6 +32,9 @@ struct config {
 	char addresses[CONFIG_LIST_MAX][262]; /* reload; coordinator: host or host:port that tokens carry;
 						 default = local addresses */
 	size_t n_addresses;
+	char listen[CONFIG_LIST_MAX][64]; /* restart; coordinator: further TCP ports */
+	size_t n_listen;
+	char tls_certificate[256], tls_key[256]; /* restart; coordinator; "" = one of its own */
 	uint32_t given; /* a bit for each row of the table that the file has */
 	/* Hidden, for tests: WireGuard time limits in milliseconds under `test_limits`. */
 	struct wg_limits limits;
@@ -49,6 +52,8 @@ bool config_has(const struct config *c, const char *key);
 NODISCARD int config_check_host(const struct config *c, struct diag *d);
 /* After a reload: names of changed keys that need a restart, comma-separated, "" when none. */
 void config_restart_needed(const struct config *running, const struct config *next, char *buf, size_t n);
+/* An entry of `listen`: a port alone is one of the address in `where`. */
+NODISCARD int config_listen_parse(const char *text, const struct ip *where, struct endpoint *ret_ep);
 /* "key  default  when  description" rows, for `help config` and the manual. */
 void config_describe(
 	void (*row)(void *ctx, const char *key, const char *def, bool reload, const char *text), void *ctx);

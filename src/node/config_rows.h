@@ -15,7 +15,9 @@ enum config_type {
 	CONFIG_IFNAME, /* char[] */
 	CONFIG_GROUP, /* char[], a group of the system or empty */
 	CONFIG_ENDPOINTS, /* struct endpoint[CONFIG_LIST_MAX] and its count */
-	CONFIG_HOSTS, /* char[CONFIG_LIST_MAX][], host or host:port, and its count */
+	CONFIG_HOSTS, /* char[CONFIG_LIST_MAX][], host, host:port or a URL, and its count */
+	CONFIG_LISTEN, /* char[CONFIG_LIST_MAX][], a port or address:port, and its count */
+	CONFIG_FILE, /* char[], an absolute path or empty */
 };
 
 struct config_row {
@@ -31,12 +33,12 @@ struct config_row {
 	const char *help;
 };
 
-enum { CONFIG_ROWS = 20 };
+enum { CONFIG_ROWS = 23 };
 extern const struct config_row config_rows[CONFIG_ROWS];
 
 static inline bool config_is_list(const struct config_row *row)
 {
-	return row->type == CONFIG_ENDPOINTS || row->type == CONFIG_HOSTS;
+	return row->type == CONFIG_ENDPOINTS || row->type == CONFIG_HOSTS || row->type == CONFIG_LISTEN;
 }
 
 /* Text from the file made fit for a message (and for JSON): printable ASCII, not too long. */

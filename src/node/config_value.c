@@ -11,6 +11,7 @@
 #include "crypto/aead.h"
 #include "data/plane/offloads.h"
 #include "node/config_rows.h"
+#include "wire/address.h"
 
 enum { HOST_MAX = 253 }; /* RFC 1035 3.1, as text without the root's dot */
 
@@ -160,6 +161,17 @@ static bool is_lasting(const struct ip *ip)
 	       !(ip->family == IP_V6 && ip_is_link_local(ip));
 }
 
+/* As the coordinator is called where a web server stands in front of it. */
+static bool is_url(const char *s)
+{
+	struct address a;
+	struct ip ip;
+
+	if (address_parse(s, &a) != TM_OK)
+		return false;
+	return ip_parse(a.host, &ip) == TM_OK ? is_lasting(&ip) : is_hostname(a.host, strlen(a.host));
+}
+
 static bool is_host(const char *s)
 {
 	struct ip ip;
@@ -167,6 +179,8 @@ static bool is_host(const char *s)
 	const char *colon = strrchr(s, ':');
 	uint64_t port = 0;
 
+	if (strstr(s, "://"))
+		return is_url(s);
 	if (ip_parse(s, &ip) == TM_OK)
 		return is_lasting(&ip);
 	if (endpoint_parse(s, &ep) == TM_OK)
@@ -188,6 +202,19 @@ static bool is_endpoint(const char *s, struct endpoint *ret_ep)
 	return true;
 }
 
+int config_listen_parse(const char *text, const struct ip *where, struct endpoint *ret_ep)
+{
+	struct endpoint ep = {.ip = *where};
+	uint64_t port;
+
+	if (number_parse(text, &port) == TM_OK && port >= 1 && port <= UINT16_MAX)
+		ep.port = (uint16_t)port;
+	else if (endpoint_parse(text, &ep) != TM_OK || ep.port == 0 || ip_is_multicast(&ep.ip))
+		return TM_EINVAL;
+	*ret_ep = ep;
+	return TM_OK;
+}
+
 static int append(const struct config_row *row, const char *text, struct config *c, struct diag *d)
 {
 	size_t *n = (size_t *)(void *)((char *)c + row->count_at);
@@ -200,10 +227,18 @@ static int append(const struct config_row *row, const char *text, struct config 
 		if (!is_endpoint(text, (struct endpoint *)(void *)slot))
 			return refuse(d, TM_EINVAL, row, text,
 				"a list of addresses with ports such as 203.0.113.7:51820");
+	} else if (row->type == CONFIG_LISTEN) {
+		struct endpoint ep;
+
+		if (strlen(text) >= item || config_listen_parse(text, &(struct ip){0}, &ep) != TM_OK)
+			return refuse(d, TM_EINVAL, row, text,
+				"a list of ports, or addresses with ports such as 203.0.113.7:443");
+		memcpy(slot, text, strlen(text) + 1);
 	} else {
 		if (!is_host(text) || strlen(text) >= item)
 			return refuse(d, TM_EINVAL, row, text,
-				"a list of names or addresses such as vpn.example.org:8443");
+				"a list of names or addresses such as vpn.example.org:8443, or "
+				"https://vpn.example.org/path");
 		memcpy(slot, text, strlen(text) + 1);
 	}
 	++*n;
@@ -251,8 +286,12 @@ int config_set(const struct config_row *row, const char *text, bool quoted, stru
 			"an interface name of 1 to 15 characters without blanks, '/', ':' and '%'", field, d);
 	case CONFIG_GROUP:
 		return set_text(row, text, is_group(text, row->size), "the name of a group", field, d);
+	case CONFIG_FILE:
+		return set_text(row, text, !text[0] || (text[0] == '/' && strlen(text) < row->size),
+			"the whole path of a file", field, d);
 	case CONFIG_ENDPOINTS:
 	case CONFIG_HOSTS:
+	case CONFIG_LISTEN:
 		return append(row, text, c, d);
 	}
 	assert(!"a row without a type");

@@ -31,6 +31,7 @@ void node_paths_init(struct node_paths *p, const char *state_dir)
 		{p->netmap, "netmap.db"},
 		{p->clock, "clock"},
 		{p->db, "mesh.db"},
+		{p->tls, "tls.pem"},
 		{p->lock, "lock"},
 		{p->log, "daemon.log"},
 	};

@@ -137,6 +137,8 @@ NODISCARD int os_read_file(const char *path, size_t max, char **ret_text, size_t
 /* PATH.tmp in the same directory, fsync, rename, fsync of the directory. The old content survives every
  * failure, also a full disk. One writer at a time: whoever holds the directory's lock. */
 NODISCARD int os_write_file(const char *path, const void *p, size_t n, unsigned mode, struct diag *d);
+/* Another number after every change of the file (its time, its size, which one it is); 0: it is not there. */
+uint64_t os_file_stamp(const char *path);
 bool os_exists(const char *path); /* in whatever form; false when that cannot be seen */
 /* Replaces what is at `to`; durable when it returns. Within one file system. */
 NODISCARD int os_move_file(const char *from, const char *to, struct diag *d);

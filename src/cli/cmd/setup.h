@@ -14,7 +14,7 @@
 #include "crypto/identity.h"
 #include "node/config.h"
 
-enum { SETUP_FILES_MAX = 16 };
+enum { SETUP_FILES_MAX = 24 };
 
 /* Options that both commands have; begins their structs. */
 struct setup_opts {

@@ -20,6 +20,7 @@ const char *const state_files[] = {
 	"mesh.db-journal",
 	"mesh.db.copy",
 	"mesh.db.copy.new",
+	"tls.pem",
 	"daemon.log",
 	"daemon.log.1",
 	"lock",

@@ -86,9 +86,15 @@ static void on_closed(void *ctx, struct clink *l, int err, const char *why)
 int coord_new(
 	struct event_base *base, const struct coord_config *cfg, struct coord **ret_coord, struct diag *d)
 {
+	const struct clink_tls tls = cfg->tls ? (struct clink_tls){cfg->tls->certificate, cfg->tls->key,
+							cfg->tls->own, cfg->tls->hosts, cfg->tls->n_hosts}
+					      : (struct clink_tls){0};
 	struct coord_tuning tuning = coord_tuning_default();
 	struct clink_server_config server = {
 		.listen = cfg->listen,
+		.also = cfg->also,
+		.n_also = cfg->n_also,
+		.tls = cfg->tls ? &tls : NULL,
 		.identity = cfg->identity,
 		.max_links = NETMAP_NODES_MAX + 64, /* members, and newcomers that enrol */
 		.receive_max = RECEIVE_MAX,

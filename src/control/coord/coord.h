@@ -36,10 +36,21 @@ NODISCARD int coord_check(const char *db_path, const struct identity *identity, 
 /* Beside the database: the copy that the request "backup" makes. */
 #define COORD_COPY_SUFFIX ".copy"
 
+/* The certificate that the ports show to who asks for TLS. No trust hangs on it. */
+struct coord_tls {
+	const char *certificate, *key; /* files in PEM, read again when they change; NULL: one of its own */
+	const char *own; /* the file of that */
+	const char *const *hosts; /* what that is for */
+	size_t n_hosts;
+};
+
 struct coord_config {
 	const char *db_path; /* borrowed */
 	const struct identity *identity; /* borrowed */
 	struct endpoint listen; /* TCP */
+	const struct endpoint *also; /* further ones; borrowed for the call */
+	size_t n_also;
+	const struct coord_tls *tls; /* borrowed for the call; NULL: no TLS */
 	const char *const *addresses; /* "host:port" of the control port that new tokens carry */
 	size_t n_addresses;
 	uint16_t data_port; /* UDP port of our data socket, told to nodes for STUN */

@@ -9,8 +9,9 @@
  * Cost: a Noise handshake is four Diffie-Hellmans, some 0.2 ms. The first one, the look, tells whose key it
  * is; strangers pay for the look and for the handshake, out of two budgets of their source and of all, which
  * fill up again with time. A member pays for neither, so ten thousand members behind one address are as
- * welcome as one, whatever strangers do there. When the budget of all runs low, sources that have asked for
- * little lately go first.
+ * welcome as one, whatever strangers do there. Before all that, who asks for TLS pays for its handshake,
+ * which costs as much again and tells nothing about who asks: a member who has no budget left comes without
+ * TLS. When the budget of all runs low, sources that have asked for little lately go first.
  *
  * Memory is fixed: sources share slots by a keyed hash. Two in one slot share its budget. Pure; the caller
  * brings the time. One thread.
@@ -25,7 +26,7 @@
 struct admission;
 
 /* What costs. */
-enum admission_cost { ADMISSION_LOOK, ADMISSION_HANDSHAKE, ADMISSION_COSTS };
+enum admission_cost { ADMISSION_TLS, ADMISSION_LOOK, ADMISSION_HANDSHAKE, ADMISSION_COSTS };
 
 struct admission_budget {
 	unsigned burst, burst_per_source; /* at once */
@@ -42,6 +43,7 @@ struct admission_config {
 	{                                                                                                    \
 		.seats = 4096, .seats_per_source = 3072,                                                     \
 		.budget = {                                                                                  \
+			[ADMISSION_TLS] = {4096, 1024, 1000, 200, 16, 2},                                    \
 			[ADMISSION_LOOK] = {8192, 4096, 4000, 1000, 64, 8},                                  \
 			[ADMISSION_HANDSHAKE] = {4096, 2048, 1000, 200, 16, 2},                              \
 		},                                                                                           \

@@ -10,6 +10,7 @@
 #include "loop/timer.h"
 #include "net/dial.h"
 #include "net/tcp.h"
+#include "net/tls.h"
 #include "net/websocket.h"
 #include "wire/ws.h"
 
@@ -275,8 +276,12 @@ int clink_attach(struct clink *l, int fd, const struct endpoint *peer)
 {
 	const struct websocket_offer ask = {.host = l->address, .path = CLINK_PATH};
 
+	const struct tls_door *door = l->server ? server_door(l->server) : NULL;
+
 	l->peer = *peer;
 	int err = net_tcp_push(&l->conn, l->base, fd);
+	if (!err && door)
+		err = tls_server_push(&l->conn, door);
 	if (!err)
 		err = l->client ? websocket_offer_push(&l->conn, &ask)
 				: websocket_server_push(&l->conn, &clink_websocket);

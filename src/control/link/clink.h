@@ -86,8 +86,18 @@ unsigned clink_retry_ms(const struct clink *l);
 void clink_set_events(struct clink *l, const struct clink_events *ev);
 
 struct clink_server;
+/* Which certificate it shows: net/tls_files.h. */
+struct clink_tls {
+	const char *certificate, *key; /* files; NULL: one of its own */
+	const char *own; /* the file of that */
+	const char *const *hosts;
+	size_t n_hosts;
+};
 struct clink_server_config {
 	struct endpoint listen; /* IP unspecified v6 = dual stack */
+	const struct endpoint *also; /* further ones; borrowed for the call, up to PORTS_MAX - 1 */
+	size_t n_also;
+	const struct clink_tls *tls; /* borrowed for the call; NULL: no TLS is spoken */
 	const struct identity *identity; /* borrowed */
 	unsigned max_links; /* established; control/link/admission.h bounds the others */
 	size_t receive_max; /* as clink_limit_receive, from `up`; 0 = CLINK_MSG_MAX */

@@ -104,10 +104,13 @@ void message_received(struct clink *l, const uint8_t *p, size_t n); /* in states
 
 /* --- server.c --- */
 struct websocket_server;
+struct tls_door;
 extern const struct websocket_server clink_websocket;
 void server_progressed(struct clink *l); /* a half-open link has come one step further */
 bool server_admit(struct clink *l); /* a link proved itself; false: too many */
 void server_forget(struct clink *l); /* it has ended; `closed` may still be due */
+/* NULL: a link of it speaks no TLS. */
+const struct tls_door *server_door(const struct clink_server *s);
 int server_greet(struct clink *l); /* makes its secure channel */
 /* Reads a node's handshake message, if it is to be paid for. TM_EBUSY: not now. Else as secure_hello_read. */
 NODISCARD int server_read_hello(struct clink *l, const uint8_t *p, size_t n);

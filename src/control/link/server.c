@@ -14,8 +14,10 @@
 
 #include "base/loglimit.h"
 #include "control/link/clink_private.h"
+#include "control/link/ports.h"
 #include "loop/timer.h"
-#include "net/listen.h"
+#include "net/tls.h"
+#include "net/tls_files.h"
 #include "net/websocket.h"
 #include "os/os.h"
 #include "os/tcp.h"
@@ -39,15 +41,16 @@ struct clink_server {
 	struct event_base *base;
 	struct aead *aead;
 	struct admission *admission;
-	struct listener *listener;
-	struct loop_timer *resume; /* while the listener is paused */
+	struct ports *ports;
+	struct tls_files *tls; /* NULL: TLS is not spoken here */
+	struct tls_door door;
+	struct loop_timer *resume; /* while the ports are paused */
 	size_t descriptors; /* most links of any kind */
-	uint16_t port;
 	/* struct clink.in_server; half-open ones by stage, who has been there longest first; ended ones:
 	 * `closed` is still due */
 	struct list half_open[STAGES], links, ended;
 	unsigned n_links;
-	struct log_limit log_crowd, log_accept; /* strangers can provoke both */
+	struct log_limit log_crowd, log_accept, log_tls; /* strangers can provoke them */
 };
 
 /* --- seats --- */
@@ -79,7 +82,7 @@ static void link_leave(struct clink *l)
 	s->n_links -= l->seat == SEAT_ESTABLISHED;
 	l->seat = SEAT_NONE;
 	list_remove(&l->in_server);
-	if (s->listener && listener_is_paused(s->listener) && much_room(s))
+	if (s->ports && ports_paused(s->ports) && much_room(s))
 		loop_timer_in(s->resume, 0);
 }
 
@@ -225,7 +228,7 @@ static void wait_for_room(struct clink_server *s, const char *text)
 
 	LOG_LIMITED(LOG_WARN, &s->log_crowd, LOG_WHO_ALL, text, KV_INT("links", s->n_links),
 		KV_INT("half_open", admission_seated(s->admission)), KV_INT("descriptors", s->descriptors));
-	listener_pause(s->listener);
+	ports_pause(s->ports);
 	loop_timer_at(s->resume, MAX(patience_ends(s), now + 10 * MS));
 }
 
@@ -249,7 +252,7 @@ static void on_resume(void *arg)
 {
 	struct clink_server *s = arg;
 
-	listener_resume(s->listener);
+	ports_resume(s->ports);
 	make_room(s);
 }
 
@@ -289,45 +292,63 @@ static void on_accept_failed(void *ctx, int e)
 {
 	struct clink_server *s = ctx;
 
+	ports_pause(s->ports);
 	LOG_LIMITED(LOG_WARN, &s->log_accept, LOG_WHO_ALL, "link: cannot accept nodes, trying again",
 		KV_ERRNO(e), KV_INT("links", s->n_links));
 	loop_timer_in(s->resume, RETRY_MS * MS);
 }
 
-static int listen_failed(int e, const struct endpoint *ep, struct diag *d)
-{
-	char text[ENDPOINT_STR_LEN];
-
-	switch (e) {
-	case EADDRINUSE:
-		diag_hint(d, "stop the program that uses it (`ss -ltnp` shows which), or choose another "
-			     "port: with --api-port for `init`, later with api_port in the configuration");
-		return diag_what(d, TM_EBUSY, "TCP port %u is already in use", ep->port);
-	case EACCES:
-	case EPERM:
-		diag_hint(d, "run as root, or choose a port above 1023: with --api-port for `init`, later "
-			     "with api_port "
-			     "in the configuration");
-		return diag_what(d, TM_EPERM, "listening on TCP port %u is not permitted", ep->port);
-	default:
-		return diag_what(d, tm_err_from_errno(e), "cannot listen on TCP %s: %s",
-			endpoint_format(ep, text), strerror(e));
-	}
-}
-
 static int server_listen(struct clink_server *s, const struct clink_server_config *cfg, struct diag *d)
 {
 	const struct listener_events ev = {.ctx = s, .accepted = on_accepted, .failed = on_accept_failed};
-	struct endpoint ep = cfg->listen;
+	struct endpoint at[PORTS_MAX] = {cfg->listen};
+	size_t n = MIN(cfg->n_also, (size_t)PORTS_MAX - 1);
 
-	if (listener_new(s->base, &ep, cfg->mark, &ev, &s->listener) != TM_OK)
-		return listen_failed(errno, &ep, d);
+	for (size_t i = 0; i < n; i++)
+		at[1 + i] = cfg->also[i];
+	return ports_new(s->base, at, 1 + n, cfg->mark, &ev, &s->ports, d);
+}
 
-	s->port = ep.port;
-	return TM_OK;
+/* --- TLS --- */
+
+static struct ssl_ctx_st *on_knock(void *ctx, struct net_conn *c)
+{
+	struct clink_server *s = ctx;
+	const struct ip *from = &CONTAINER_OF(c, struct clink, conn)->peer.ip;
+	ns_t now = time_monotonic();
+	struct diag d = {0};
+
+	if (!admission_charge(s->admission, ADMISSION_TLS, from, now))
+		return NULL;
+	struct ssl_ctx_st *context = tls_files_context(s->tls, now, time_real() / SEC, &d);
+	if (d.what[0])
+		LOG_LIMITED(LOG_WARN, &s->log_tls, LOG_WHO_ALL,
+			"link: keeping the last TLS certificate, the new one cannot be used",
+			KV("why", d.what));
+	return context;
+}
+
+/* A round trip further than others who have not asked for the upgrade yet. */
+static void on_entered(void *ctx UNUSED, struct net_conn *c)
+{
+	server_progressed(CONTAINER_OF(c, struct clink, conn));
+}
+
+const struct tls_door *server_door(const struct clink_server *s)
+{
+	return s->tls ? &s->door : NULL;
 }
 
 /* --- life --- */
+
+static int server_certificate(struct clink_server *s, const struct clink_tls *t, struct diag *d)
+{
+	struct tls_files_config cfg = {.certificate = t->certificate, .key = t->key, .own = t->own};
+
+	for (; cfg.n_names < t->n_hosts && cfg.n_names < TLS_FILES_NAMES_MAX; cfg.n_names++)
+		cfg.names[cfg.n_names] = t->hosts[cfg.n_names];
+	return tls_files_new(&cfg, time_real() / SEC, &s->tls, d);
+}
 
 static int server_fill(struct clink_server *s, const struct clink_server_config *cfg, struct diag *d)
 {
@@ -341,7 +362,9 @@ static int server_fill(struct clink_server *s, const struct clink_server_config 
 		err = loop_timer_new(s->base, on_resume, s, &s->resume);
 	if (err)
 		return diag_what(d, err, "%s", tm_strerror(err));
-	return server_listen(s, cfg, d);
+	if (cfg->tls)
+		err = server_certificate(s, cfg->tls, d);
+	return err ? err : server_listen(s, cfg, d);
 }
 
 int clink_server_new_tuned(struct event_base *base, const struct clink_server_config *cfg,
@@ -363,7 +386,8 @@ int clink_server_new_tuned(struct event_base *base, const struct clink_server_co
 	s->descriptors = t->descriptors                    ? t->descriptors
 			 : may_open > 2 * DESCRIPTORS_KEPT ? may_open - DESCRIPTORS_KEPT
 							   : may_open / 2;
-	s->log_crowd = s->log_accept = LOG_LIMIT_ONE;
+	s->log_crowd = s->log_accept = s->log_tls = LOG_LIMIT_ONE;
+	s->door = (struct tls_door){.ctx = s, .knock = on_knock, .entered = on_entered};
 	for (size_t i = 0; i < STAGES; i++)
 		list_init(&s->half_open[i]);
 	list_init(&s->links);
@@ -386,7 +410,7 @@ int clink_server_new(struct event_base *base, const struct clink_server_config *
 
 uint16_t clink_server_port(const struct clink_server *s)
 {
-	return s->port;
+	return ports_first(s->ports);
 }
 
 /* A link whose callback runs right now outlives the server: it must not remember it. */
@@ -404,13 +428,14 @@ void clink_server_free(struct clink_server *s)
 	if (!s)
 		return;
 
-	listener_free(TAKE(s->listener));
+	ports_free(TAKE(s->ports));
 	for (size_t i = 0; i < STAGES; i++)
 		links_free(&s->half_open[i]);
 	links_free(&s->links);
 	links_free(&s->ended);
 	loop_timer_free(s->resume);
 	admission_free(s->admission);
+	tls_files_free(s->tls);
 	aead_free(s->aead);
 	dh_key_free(s->key);
 	free(s);

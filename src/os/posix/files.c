@@ -280,6 +280,17 @@ int os_write_file(const char *path, const void *p, size_t n, unsigned mode, stru
 	return TM_OK;
 }
 
+uint64_t os_file_stamp(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return 0;
+	uint64_t time = (uint64_t)st.st_mtim.tv_sec * 1000000000 + (uint64_t)st.st_mtim.tv_nsec;
+	uint64_t stamp = (time * 31 + (uint64_t)st.st_size) * 31 + (uint64_t)st.st_ino;
+	return stamp ? stamp : 1;
+}
+
 bool os_exists(const char *path)
 {
 	struct stat st;

@@ -244,20 +244,30 @@ static void each_mistake_gets_its_line_and_sentence(void **state)
 			"config.yaml:3: addresses has more than 8 entries"},
 		{"addresses: [ 256.1.1.1 ]\n",
 			"config.yaml:1: addresses must be a list of names or addresses such as "
-			"vpn.example.org:8443, not \"256.1.1.1\""},
+			"vpn.example.org:8443, or https://vpn.example.org/path, not \"256.1.1.1\""},
 		{"addresses: [ 'fe80::1' ]\n",
 			"config.yaml:1: addresses must be a list of names or addresses "
-			"such as vpn.example.org:8443, not \"fe80::1\""},
+			"such as vpn.example.org:8443, or https://vpn.example.org/path, not \"fe80::1\""},
 		{"addresses: [ a_b.example.org ]\n",
 			"config.yaml:1: addresses must be a list of names or addresses such as "
-			"vpn.example.org:8443, not \"a_b.example.org\""},
+			"vpn.example.org:8443, or https://vpn.example.org/path, not \"a_b.example.org\""},
 		{"addresses: [ a.example.org:0 ]\n",
 			"config.yaml:1: addresses must be a list of names or addresses such as "
-			"vpn.example.org:8443, not \"a.example.org:0\""},
-		{"addresses: [ \"http://a.example.org\" ]\n",
+			"vpn.example.org:8443, or https://vpn.example.org/path, not \"a.example.org:0\""},
+		{"addresses: [ \"http://a.example.org:x\" ]\n",
 			"config.yaml:1: addresses must be a list of names or "
-			"addresses such as vpn.example.org:8443, not "
-			"\"http://a.example.org\""},
+			"addresses such as vpn.example.org:8443, or https://vpn.example.org/path, not "
+			"\"http://a.example.org:x\""},
+		{"listen: [ 443, 0 ]\n",
+			"config.yaml:1: listen must be a list of ports, or addresses with ports such as "
+			"203.0.113.7:443, not \"0\""},
+		{"listen: [ 192.0.2.7 ]\n",
+			"config.yaml:1: listen must be a list of ports, or addresses with ports such as "
+			"203.0.113.7:443, not \"192.0.2.7\""},
+		{"tls_key: key.pem\n",
+			"config.yaml:1: tls_key must be the whole path of a file, not \"key.pem\""},
+		{"tls_key: /k.pem\n",
+			"config.yaml: tls_certificate and tls_key go together: tls_certificate is missing"},
 		/* YAML */
 		{"tun: a\n\tmtu: 1400\n",
 			"config.yaml:2: YAML does not allow a tab for indentation (indent with spaces)"},
@@ -405,7 +415,7 @@ static void every_key_is_in_the_reference_the_manual_and_the_example(void **stat
 
 	(void)state;
 	config_describe(each_is_documented, &docs);
-	assert_int_equal(docs.rows, 14);
+	assert_int_equal(docs.rows, 17);
 	assert_null(strstr(docs.reference, "test_limits"));
 	free(docs.reference);
 	free(docs.manual);
@@ -452,10 +462,12 @@ static void the_example_parses_and_shows_the_defaults(void **state)
 		fail_msg("%s: %s", d.where, d.what);
 	assert_int_equal(open.n_advertise, 2);
 	assert_int_equal(open.n_addresses, 2);
+	assert_int_equal(open.n_listen, 2);
 	/* But for the lists it is the defaults. */
 	memcpy(open.advertise, def.advertise, sizeof(def.advertise));
 	memcpy(open.addresses, def.addresses, sizeof(def.addresses));
-	open.n_advertise = open.n_addresses = 0;
+	memcpy(open.listen, def.listen, sizeof(def.listen));
+	open.n_advertise = open.n_addresses = open.n_listen = 0;
 	assert_true(config_has(&open, "listen_port") && !config_has(&as_is, "listen_port"));
 	open.given = 0;
 	assert_memory_equal(&open, &def, sizeof(def));

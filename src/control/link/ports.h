@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* The ports of a server of control links: where it listens, paused and resumed together. Control thread. */
+#ifndef TM_CONTROL_LINK_PORTS_H
+#define TM_CONTROL_LINK_PORTS_H
+
+#include "base/diag.h"
+#include "net/listen.h"
+
+struct ports;
+
+enum { PORTS_MAX = 9 };
+
+/* at[0] is the one that ports_first tells; all or none. d explains a busy port. */
+NODISCARD int ports_new(struct event_base *base, const struct endpoint *at, size_t n, uint32_t mark,
+	const struct listener_events *ev, struct ports **ret_ports, struct diag *d);
+void ports_free(struct ports *p); /* NULL is fine */
+uint16_t ports_first(const struct ports *p);
+void ports_pause(struct ports *p);
+void ports_resume(struct ports *p);
+bool ports_paused(const struct ports *p);
+
+#endif

@@ -186,27 +186,55 @@ void device_peer_set_keepalive(struct device *d, struct peer *p, uint16_t second
 	peer_service(d, p, now);
 }
 
-int peer_set_way(struct device *d, struct peer *p, const struct way_to *to)
+static bool same(const struct way *way, const struct way_to *to)
 {
-	struct way *old = atomic_load_explicit(&p->way, memory_order_relaxed), *way = NULL;
+	return way && way_to_eq(&way->to, to) && way->to.payload == to->payload;
+}
+
+/* In the place of what is there; NULL or without remote: nothing. */
+static int replace_way(struct device *d, _Atomic(struct way *) *place, const struct way_to *to)
+{
+	struct way *old = atomic_load_explicit(place, memory_order_relaxed), *way = NULL;
 
 	if (to && endpoint_is_set(&to->remote)) {
-		if (old && way_to_eq(&old->to, to))
+		if (same(old, to))
 			return TM_OK;
 
 		int err = way_new(to, &way);
 		if (err < 0)
 			return err;
 	}
-	atomic_store_explicit(&p->way, way, memory_order_release);
-	/* Leading elsewhere now, the next other way is news. A new source address alone opens no door:
-	 * whoever wrote to two addresses of ours in turn could have one event, and one way, for each packet.
-	 */
-	if (!old || !way || !endpoint_eq(&old->to.remote, &way->to.remote))
-		atomic_store_explicit(&p->heard_again, 0, memory_order_relaxed);
+	atomic_store_explicit(place, way, memory_order_release);
 	if (old)
 		d->ops.retire_way(d->ops.ctx, old);
 	return TM_OK;
+}
+
+int peer_set_way(struct device *d, struct peer *p, const struct way_to *to)
+{
+	const struct way *way = atomic_load_explicit(&p->way, memory_order_relaxed);
+	const struct endpoint before = way ? way->to.remote : (struct endpoint){0};
+	int err = replace_way(d, &p->way, to);
+
+	if (err < 0)
+		return err;
+
+	way = atomic_load_explicit(&p->way, memory_order_relaxed);
+	if (!way)
+		(void)!replace_way(d, &p->also, NULL); /* takes away only, so needs no memory */
+	/* Leading elsewhere now, the next other way is news. A new source address alone opens no door:
+	 * whoever wrote to two addresses of ours in turn could have one event, and one way, for each packet.
+	 */
+	if (!way || !endpoint_eq(&before, &way->to.remote))
+		atomic_store_explicit(&p->heard_again, 0, memory_order_relaxed);
+	return TM_OK;
+}
+
+int device_peer_set_also(struct device *d, struct peer *p, const struct way_to *to)
+{
+	if (!atomic_load_explicit(&p->way, memory_order_relaxed))
+		to = NULL;
+	return replace_way(d, &p->also, to);
 }
 
 int device_peer_set_way(struct device *d, struct peer *p, const struct way_to *to, ns_t now)
@@ -228,9 +256,9 @@ int device_peer_set_way(struct device *d, struct peer *p, const struct way_to *t
 }
 
 /* Where the way leads is not ours to change, but a source address that fails helps nobody. */
-void peer_forget_source(struct device *d, struct peer *p)
+static void forget_source(struct device *d, _Atomic(struct way *) *place)
 {
-	const struct way *way = atomic_load_explicit(&p->way, memory_order_relaxed);
+	const struct way *way = atomic_load_explicit(place, memory_order_relaxed);
 	struct way_to to;
 
 	if (!way || way->to.local.family == IP_NONE)
@@ -239,7 +267,13 @@ void peer_forget_source(struct device *d, struct peer *p)
 	to = way->to; /* the way is retired by the call; without memory it stays */
 	to.local = (struct ip){0};
 	to.local_ifindex = 0;
-	(void)!peer_set_way(d, p, &to);
+	(void)!replace_way(d, place, &to);
+}
+
+void peer_forget_source(struct device *d, struct peer *p)
+{
+	forget_source(d, &p->way);
+	forget_source(d, &p->also);
 }
 
 void device_peer_unstick(struct device *d, struct peer *p, ns_t now)

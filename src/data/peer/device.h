@@ -92,7 +92,10 @@ void device_peer_set_keepalive(struct device *d, struct peer *p, uint16_t second
  * once, and so does what only the want of a way held up.
  */
 NODISCARD int device_peer_set_way(struct device *d, struct peer *p, const struct way_to *to, ns_t now);
-/* p's source address does not work any more: the kernel chooses again, the way leads where it did. */
+/* A second way for everything that goes to p, for as long as there is a first; NULL: none. */
+NODISCARD int device_peer_set_also(struct device *d, struct peer *p, const struct way_to *to);
+/* A source address of p's ways does not work any more: the kernel chooses again, the way leads where it did.
+ */
 void device_peer_unstick(struct device *d, struct peer *p, ns_t now);
 
 /* Why a handshake message was refused; counted by the caller (see data/plane/drops.h). */

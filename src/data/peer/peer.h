@@ -41,6 +41,7 @@ struct peer {
 	_Atomic(struct keypair *) current; /* NULL = no session: stage and ask */
 	_Atomic(struct keypair *) answered; /* the session that we answered and that is not yet current */
 	_Atomic(struct way *) way; /* NULL = none known */
+	_Atomic(struct way *) also; /* in doubt about `way`: everything leaves by this one too; NULL mostly */
 	_Atomic(bool) dead;
 	_Atomic(uint32_t) id; /* what the filter may know of it: plane_peer */
 	_Atomic(uint64_t) tags;

@@ -39,6 +39,8 @@
 	X(HS_REPLAY, "hs_replay", "handshake timestamp is not newer than the last")                          \
 	X(HS_FLOOD, "hs_flood", "initiations from one peer too close together")                              \
 	X(HS_UNEXPECTED, "hs_unexpected", "answer to a handshake that we did not start")                     \
+	X(RELAY_STRANGER, "relay_stranger", "relayed message from an address that is no relay of ours")      \
+	X(RELAY_OTHERS, "relay_others", "relayed message for others, and we relay nothing")                  \
 	X(STUN_AUTH, "stun_auth", "STUN message without the right integrity tag, or replayed")               \
 	X(NO_MEMORY, "no_memory", "out of memory")
 

@@ -48,7 +48,7 @@ void egress_copy_to_peer(struct worker *w, struct peer *p, const uint8_t *packet
 	if (atomic_load_explicit(&p->dead, memory_order_acquire)) {
 		worker_drop(w, DROP_NO_ROUTE);
 	} else if (begin(w, p, 1, false, &run)) {
-		uint8_t *copy = seal_room(w, run.way->headroom, n);
+		uint8_t *copy = seal_room(w, seal_headroom(&run), n);
 
 		memcpy(copy, packet, n);
 		seal_put(w, &run, copy, n);
@@ -63,7 +63,7 @@ static void send_segments(struct worker *w, struct peer *p, struct segmenter *s)
 	const size_t room = segment_max(s);
 	struct seal_run run;
 	bool now = begin(w, p, s->count, true, &run);
-	const size_t headroom = now ? run.way->headroom : 0;
+	const size_t headroom = now ? seal_headroom(&run) : 0;
 
 	for (unsigned i = 0; i < s->count; i++) {
 		uint8_t *packet = seal_room(w, headroom, room);

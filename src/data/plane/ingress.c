@@ -10,26 +10,37 @@
 #include "data/peer/index.h"
 #include "os/tun.h"
 
-/* One datagram of a train. */
+/* How some messages of one train came. */
+struct arrival {
+	const struct datagram *dg;
+	uint64_t relay; /* 0: straight */
+};
+
+/* One datagram of a train, without a relay's header. */
 struct message {
 	uint8_t *p;
 	size_t n;
-	const struct datagram *dg; /* how it came */
+	const struct arrival *from;
 };
 
 /* Data messages of one burst on their way through the AEAD. */
-enum { OPENING_MAX = 256 };
+enum { OPENING_MAX = 256, ARRIVALS_MAX = 2 * UDP_RECV_MAX };
 struct opening {
-	size_t n;
+	size_t n, n_arrivals;
+	struct arrival arrival[ARRIVALS_MAX];
 	struct aead_op op[OPENING_MAX];
 	struct keypair *kp[OPENING_MAX];
-	const struct datagram *dg[OPENING_MAX];
+	const struct arrival *from[OPENING_MAX];
 };
 
 /* How it came, which is how an answer goes. */
-static struct way_to way_of(const struct worker *w, const struct datagram *dg)
+static struct way_to way_of(const struct worker *w, const struct arrival *from)
 {
+	const struct datagram *dg = from->dg;
+
 	return (struct way_to){
+		.kind = from->relay ? WAY_RELAY_UDP : WAY_UDP,
+		.relay = from->relay,
 		.socket = w->rx_socket,
 		.remote = dg->remote,
 		.local = dg->local,
@@ -39,11 +50,10 @@ static struct way_to way_of(const struct worker *w, const struct datagram *dg)
 
 static void hand_over(struct worker *w, enum event_kind kind, const struct message *m)
 {
-	const struct datagram *dg = m->dg;
-	struct event e = {.kind = kind, .n = (uint16_t)m->n, .by = way_of(w, dg)};
+	struct event e = {.kind = kind, .n = (uint16_t)m->n, .by = way_of(w, m->from)};
 
 	/* From inside the mesh to the outside of the mesh: answering would put the tunnel into itself. */
-	if (snapshot_loops(w->snap, &dg->remote.ip)) {
+	if (snapshot_loops(w->snap, &e.by.remote.ip)) {
 		worker_drop(w, DROP_LOOP);
 		return;
 	}
@@ -106,50 +116,53 @@ static void add_data(struct worker *w, struct opening *o, const struct message *
 		.n = m.sealed_len - WG_TAG,
 	};
 	o->kp[o->n] = kp;
-	o->dg[o->n] = msg->dg;
+	o->from[o->n] = msg->from;
 	o->n++;
 }
 
-/* The first four bytes of a handshake message, whatever its length. */
-static bool looks_like_handshake(const struct message *m)
+/* By the first four bytes of a handshake message, whatever its length. */
+static void drop_unknown(struct worker *w, const struct message *m)
 {
 	uint32_t type = m->n >= 4 ? get_le32(m->p) : 0;
 
-	return type >= WG_INIT && type <= WG_COOKIE_REPLY;
+	worker_drop(w, type >= WG_INIT && type <= WG_COOKIE_REPLY ? DROP_HS_MALFORMED : DROP_MALFORMED);
 }
 
-static void sort_message(struct worker *w, struct opening *o, const struct message *m)
+/* False: it is none that we know. */
+static bool sort_message(struct worker *w, struct opening *o, const struct message *m)
 {
 	switch (wg_classify(m->p, m->n)) {
 	case WG_DATA:
 		add_data(w, o, m);
-		return;
+		return true;
 	case WG_INIT:
 	case WG_RESPONSE:
 	case WG_COOKIE_REPLY:
 		hand_over_handshake(w, m);
-		return;
+		return true;
 	default:
 		break;
 	}
-	if (m->n <= STUN_MAX && stun_classify(m->p, m->n))
-		hand_over(w, EVENT_STUN, m);
-	else
-		worker_drop(w, looks_like_handshake(m) ? DROP_HS_MALFORMED : DROP_MALFORMED);
+	if (m->n > STUN_MAX || !stun_classify(m->p, m->n))
+		return false;
+
+	hand_over(w, EVENT_STUN, m);
+	return true;
 }
 
-static bool came_by(const struct worker *w, const struct way *way, const struct datagram *dg)
+static bool came_by(const struct worker *w, const struct way *way, const struct arrival *from)
 {
-	return way && way->to.kind == WAY_UDP && way->to.socket == w->rx_socket &&
-	       endpoint_eq(&way->to.remote, &dg->remote) && ip_eq(&way->to.local, &dg->local);
+	return way && way->to.kind != WAY_RELAY_TCP && way->to.relay == from->relay &&
+	       way->to.socket == w->rx_socket && endpoint_eq(&way->to.remote, &from->dg->remote) &&
+	       ip_eq(&way->to.local, &from->dg->local);
 }
 
 /* Authentic, but not by the chosen way: the control thread is told now and then. */
-static void report_way(struct worker *w, struct peer *p, const struct datagram *dg)
+static void report_way(struct worker *w, struct peer *p, const struct arrival *from)
 {
-	struct event e = {.kind = EVENT_HEARD, .peer = p, .by = way_of(w, dg)};
+	struct event e = {.kind = EVENT_HEARD, .peer = p, .by = way_of(w, from)};
 
-	if (snapshot_loops(w->snap, &dg->remote.ip) ||
+	if (snapshot_loops(w->snap, &e.by.remote.ip) ||
 		w->now < atomic_load_explicit(&p->heard_again, memory_order_relaxed) ||
 		atomic_load_explicit(&p->heard_pending, memory_order_relaxed) ||
 		atomic_exchange_explicit(&p->heard_pending, true, memory_order_acq_rel))
@@ -160,7 +173,7 @@ static void report_way(struct worker *w, struct peer *p, const struct datagram *
 
 /* The session proved itself, or wants renewal, or its sender is elsewhere: things that the control thread
  * decides about. */
-static void report(struct worker *w, struct peer *p, struct keypair *kp, const struct datagram *dg)
+static void report(struct worker *w, struct peer *p, struct keypair *kp, const struct arrival *from)
 {
 	if (UNLIKELY(!atomic_load_explicit(&kp->confirmed, memory_order_relaxed)) &&
 		!atomic_exchange_explicit(&kp->confirmed, true, memory_order_acq_rel)) {
@@ -170,10 +183,10 @@ static void report(struct worker *w, struct peer *p, struct keypair *kp, const s
 			atomic_store_explicit(&kp->confirmed, false, memory_order_release);
 	}
 
-	if (came_by(w, atomic_load_explicit(&p->way, memory_order_acquire), dg))
+	if (came_by(w, atomic_load_explicit(&p->way, memory_order_acquire), from))
 		atomic_store_explicit(&p->last_way_recv, w->now, memory_order_relaxed);
 	else
-		report_way(w, p, dg);
+		report_way(w, p, from);
 	if (UNLIKELY(keypair_recv_wants_renewal(kp, w->now)))
 		worker_want_renewal(w, p);
 }
@@ -379,10 +392,10 @@ static void settle_run(struct worker *w, struct opening *o, size_t first, size_t
 	atomic_fetch_add_explicit(&p->rx_packets, packets, memory_order_relaxed);
 	atomic_fetch_add_explicit(&p->rx_bytes, bytes, memory_order_relaxed);
 	worker_received(w, p, data);
-	report(w, p, kp, o->dg[first]);
+	report(w, p, kp, o->from[first]);
 	for (size_t i = first; i < end; i++)
 		if (!o->op[i].err && o->op[i].n)
-			deliver(w, p, o->op[i].data, o->op[i].n, o->dg[i]->tos, &memo);
+			deliver(w, p, o->op[i].data, o->op[i].n, o->from[i]->dg->tos, &memo);
 }
 
 static void open_all(struct worker *w, struct opening *o)
@@ -390,17 +403,68 @@ static void open_all(struct worker *w, struct opening *o)
 	aead_open_batch(w->aead, o->op, o->n);
 	for (size_t first = 0, end; first < o->n; first = end) {
 		for (end = first + 1; end < o->n; end++)
-			if (o->kp[end] != o->kp[first] || o->dg[end] != o->dg[first])
+			if (o->kp[end] != o->kp[first] || o->from[end] != o->from[first])
 				break;
 		settle_run(w, o, first, end);
 	}
 	o->n = 0;
 }
 
+static const struct arrival *arrive(
+	struct worker *w, struct opening *o, const struct datagram *dg, uint64_t relay)
+{
+	struct arrival *a;
+
+	if (o->n_arrivals == ARRIVALS_MAX) {
+		open_all(w, o);
+		o->n_arrivals = 0;
+	}
+	a = &o->arrival[o->n_arrivals++];
+	*a = (struct arrival){.dg = dg, .relay = relay};
+	return a;
+}
+
+/* Messages with one header, n bytes of them: for us, if they come from a relay of ours. */
+static void take_relayed(
+	struct worker *w, struct opening *o, const struct arrival *from, uint8_t *p, size_t n, size_t step)
+{
+	for (size_t at = 0; at < n; at += step) {
+		const struct message m = {
+			.p = p + at + RELAY_HEADER, .n = MIN(step, n - at) - RELAY_HEADER, .from = from};
+
+		if (o->n == OPENING_MAX)
+			open_all(w, o);
+		if (!sort_message(w, o, &m))
+			drop_unknown(w, &m);
+	}
+}
+
+/* The messages with a relay's header that a train goes on with; returns their bytes, 0: there is none. */
+static size_t take_run(
+	struct worker *w, struct opening *o, const struct datagram *dg, uint8_t *p, size_t left, size_t step)
+{
+	const uint64_t pair = relay_get(p, MIN(step, left));
+	size_t n = 0;
+	unsigned count = 0;
+
+	for (; n < left && pair && relay_get(p + n, MIN(step, left - n)) == pair; count++)
+		n += MIN(step, left - n);
+	if (!n)
+		return 0;
+
+	if (!relay_other(pair, w->env->host))
+		worker_drop_n(w, DROP_RELAY_OTHERS, count);
+	else if (!worker_knows_relay(w, &dg->remote))
+		worker_drop_n(w, DROP_RELAY_STRANGER, count);
+	else
+		take_relayed(w, o, arrive(w, o, dg, pair), p, n, step);
+	return n;
+}
+
 static void take_train(struct worker *w, struct opening *o, const struct datagram *dg)
 {
 	const size_t step = dg->segment ? dg->segment : dg->n;
-	struct message m = {.p = dg->data, .n = dg->n, .dg = dg};
+	struct message m = {.p = dg->data, .n = dg->n, .from = arrive(w, o, dg, 0)};
 
 	if (dg->truncated) {
 		worker_drop(w, DROP_TRUNCATED);
@@ -411,7 +475,16 @@ static void take_train(struct worker *w, struct opening *o, const struct datagra
 		m.n = MIN(step, left);
 		if (o->n == OPENING_MAX)
 			open_all(w, o);
-		sort_message(w, o, &m);
+		if (LIKELY(sort_message(w, o, &m)))
+			continue;
+
+		size_t relayed = take_run(w, o, dg, m.p, left, step);
+		if (!relayed) {
+			drop_unknown(w, &m);
+			continue;
+		}
+		m.n = relayed;
+		m.from = arrive(w, o, dg, 0);
 	}
 }
 
@@ -429,7 +502,7 @@ bool ingress_burst_from(struct worker *w, struct udp *u, uint32_t socket)
 	ON_WORKER(w);
 	n = udp_recv(u, w->rx, w->n_rx);
 	w->rx_socket = socket;
-	o.n = 0;
+	o.n = o.n_arrivals = 0;
 	for (size_t i = 0; i < n; i++)
 		take_train(w, &o, &w->rx[i]);
 	if (o.n)

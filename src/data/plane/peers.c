@@ -11,13 +11,15 @@ int plane_set_way(
 	int err;
 
 	plane_enter(p, time_monotonic());
-	(void)also; /* not yet: `way` alone */
 	if (!peer)
 		return TM_ENOENT;
-	if (way && snapshot_loops(plane_live(p), &way->remote.ip))
+	if ((way && snapshot_loops(plane_live(p), &way->remote.ip)) ||
+		(also && snapshot_loops(plane_live(p), &also->remote.ip)))
 		return TM_EINVAL;
 
 	err = device_peer_set_way(p->device, peer, way, p->self.now);
+	if (!err)
+		err = device_peer_set_also(p->device, peer, also);
 	if (!err && side_of(peer)->staged.n)
 		device_want_session(p->device, peer, p->self.now); /* with a session alive they go at once */
 	event_wake(&p->events);

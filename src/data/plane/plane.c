@@ -136,14 +136,16 @@ static int make_snapshot(struct plane *p, const struct plane_config *cfg)
 
 static void fill_env(struct plane *p, const struct plane_config *cfg)
 {
-	size_t packet = MAX((size_t)cfg->mtu + WG_DATA_OVERHEAD, (size_t)PACKET_BYTES_MIN);
+	size_t packet = MAX((size_t)cfg->mtu + WG_DATA_OVERHEAD + RELAY_HEADER, (size_t)PACKET_BYTES_MIN);
 
 	p->env = (struct worker_env){
 		.mtu = cfg->mtu,
 		.epoch = &p->epoch,
 		.events = &p->events,
 		.staging = &p->staging,
+		.host = cfg->host,
 		.sockets = &p->sockets,
+		.relays = &p->relays,
 		.live = &p->live,
 		.stop = &p->stop,
 		.aead = cfg->aead,
@@ -256,6 +258,7 @@ void plane_free(struct plane *p)
 		plane_drain(p);
 	device_free(p->device);
 	plane_close_sockets(p);
+	free(atomic_load_explicit(&p->relays, memory_order_relaxed));
 	epoch_deinit(&p->epoch);
 	if (plane_live(p))
 		plane_live(p)->unused_filter = plane_live(p)->filter;

@@ -53,6 +53,7 @@ struct plane {
 	struct staging staging;
 	_Atomic(struct snapshot *) live; /* written by the control thread */
 	struct sockets sockets; /* likewise */
+	_Atomic(struct relays *) relays; /* likewise */
 	/* control thread */
 	struct worker self; /* sends what the control thread has to send */
 	struct notes notes;

@@ -4,13 +4,6 @@
 
 #include "data/plane/stream.h"
 
-int plane_set_relays(struct plane *p, const struct endpoint *v, size_t n)
-{
-	ON_CONTROL(p);
-	(void)v, (void)n;
-	return TM_EUNSUPPORTED;
-}
-
 int plane_relay_offer(struct plane *p, bool on)
 {
 	ON_CONTROL(p);

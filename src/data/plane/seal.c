@@ -5,8 +5,10 @@
 
 #include <string.h>
 
-/* No IPv6 host need accept less (RFC 8200 5), so nothing smaller is ever asked for. */
+/* No IPv6 host need accept less (RFC 8200 5), so nothing smaller is ever asked of one. */
 #define MTU_FLOOR 1280
+/* The same of IPv4 hosts (RFC 791 3.1): asked of them where a way is known to take no more. */
+#define MTU_FLOOR4 576
 _Static_assert(
 	PACKET_HEADROOM >= WAY_HEADROOM_MAX + WG_DATA_HEADER, "any way's header fits before any packet");
 /* What nobody sealed has nobody to tell. */
@@ -15,7 +17,13 @@ _Static_assert(
 int seal_begin(struct worker *w, struct peer *p, struct keypair *kp, const struct way *way, unsigned count,
 	bool from_tun, struct seal_run *ret_run)
 {
-	struct seal_run run = {.peer = p, .kp = kp, .way = way, .from_tun = from_tun};
+	struct seal_run run = {
+		.peer = p,
+		.kp = kp,
+		.way = way,
+		.also = atomic_load_explicit(&p->also, memory_order_acquire),
+		.from_tun = from_tun,
+	};
 	bool renew;
 	int err = keypair_send_reserve(kp, w->now, count, &run.counter, &renew);
 
@@ -38,12 +46,30 @@ uint8_t *seal_room(struct worker *w, size_t headroom, size_t n)
 	return s->arena + s->used + headroom + WG_DATA_HEADER;
 }
 
+/* Neither copy may leave before both wait: they are sealed once. */
+static void make_room_for_two(struct worker *w)
+{
+	if (w->out.n + 2 > w->out.room)
+		worker_flush(w);
+}
+
+/* By the way, and while it is in doubt by the other one too, if there is room at all: a header that goes
+ * before the message leaves the message as it is. */
+static inline void push(struct worker *w, const struct seal_run *run, uint8_t *message, size_t n, uint8_t tos)
+{
+	out_push(&w->out, run->way, message, n, tos, (uint32_t)w->seal.n);
+	if (UNLIKELY(run->also != NULL) && !out_full(&w->out))
+		out_push(&w->out, run->also, message, n, tos, (uint32_t)w->seal.n);
+}
+
 void seal_put(struct worker *w, struct seal_run *run, uint8_t *packet, size_t n)
 {
 	const size_t padded = wg_padded(n, w->env->mtu);
 	struct seal *s = &w->seal;
 	uint8_t tos = n ? ecn_encapsulate(ip_tos(packet)) : 0;
 
+	if (UNLIKELY(run->also != NULL))
+		make_room_for_two(w);
 	if (out_full(&w->out))
 		worker_flush(w);
 	if (s->arena && packet >= s->arena && packet < s->arena + SEAL_ARENA_BYTES)
@@ -51,7 +77,7 @@ void seal_put(struct worker *w, struct seal_run *run, uint8_t *packet, size_t n)
 
 	memset(packet + n, 0, padded - n);
 	wg_data_header(packet - WG_DATA_HEADER, run->kp->remote_index, run->counter);
-	out_push(&w->out, run->way, packet - WG_DATA_HEADER, padded + WG_DATA_OVERHEAD, tos, (uint32_t)s->n);
+	push(w, run, packet - WG_DATA_HEADER, padded + WG_DATA_OVERHEAD, tos);
 	s->op[s->n] = (struct aead_op){
 		.key = run->kp->send_key,
 		.counter = run->counter++,
@@ -95,7 +121,10 @@ static void too_big(struct worker *w, uint32_t tag, const struct way_to *by, con
 		worker_drop(w, DROP_SEND_FAILED);
 		return;
 	}
-	if (n <= MTU_FLOOR || ip_may_fragment(copy)) {
+	/* The network cuts where the kernel knows the limit. Where we alone know it, the datagram would leave
+	 * whole and vanish: better that its sender makes smaller ones, as long as it can. */
+	const size_t floor = by->payload && v.version == 4 ? MTU_FLOOR4 : MTU_FLOOR;
+	if (n <= floor || ip_may_fragment(copy)) {
 		if (out_now(&w->out, by, &again, true) != TM_OK)
 			worker_drop(w, DROP_SEND_FAILED);
 		return;
@@ -104,7 +133,7 @@ static void too_big(struct worker *w, uint32_t tag, const struct way_to *by, con
 	size_t payload = out_payload(&w->out, by);
 	size_t mtu = payload > WG_DATA_OVERHEAD ? (payload - WG_DATA_OVERHEAD) & ~(size_t)15 : 0;
 	worker_drop(w, DROP_TOO_BIG);
-	worker_icmp(w, ICMP_TOO_BIG, (uint32_t)MAX(mtu, MTU_FLOOR), &v, from_tun);
+	worker_icmp(w, ICMP_TOO_BIG, (uint32_t)MAX(mtu, floor), &v, from_tun);
 }
 
 static void on_failed(void *ctx, uint32_t tag, const struct way_to *by, const struct datagram *dg)

@@ -35,7 +35,7 @@ struct seal {
 struct seal_run {
 	struct peer *peer;
 	const struct keypair *kp;
-	const struct way *way;
+	const struct way *way, *also; /* also: NULL mostly */
 	uint64_t counter; /* of the next one */
 	bool from_tun;
 };
@@ -43,6 +43,11 @@ struct seal_run {
 /* Room for `count` packets under kp. TM_EEXPIRED: the session may send no more. */
 NODISCARD int seal_begin(struct worker *w, struct peer *p, struct keypair *kp, const struct way *way,
 	unsigned count, bool from_tun, struct seal_run *ret_run);
+/* What the messages of the run need before them: the room that either way wants. */
+static inline size_t seal_headroom(const struct seal_run *run)
+{
+	return run->also ? MAX(run->way->headroom, run->also->headroom) : run->way->headroom;
+}
 /*
  * A place for a packet of up to n bytes, with room for `headroom` bytes and the message's header before it,
  * padding and tag behind it. May flush. Good until the next call; a packet that seal_put takes from here
@@ -50,7 +55,7 @@ NODISCARD int seal_begin(struct worker *w, struct peer *p, struct keypair *kp, c
  */
 uint8_t *seal_room(struct worker *w, size_t headroom, size_t n);
 /*
- * The next packet of the run: n bytes in the place of a seal_room with the way's headroom, or with headroom
+ * The next packet of the run: n bytes in the place of a seal_room with its seal_headroom, or with headroom
  * and tailroom of its own (packet.h), where it must stay until worker_flush.
  */
 void seal_put(struct worker *w, struct seal_run *run, uint8_t *packet, size_t n);

@@ -44,6 +44,16 @@ void plane_want_path(struct plane *p, struct peer *peer)
 
 /* --- what the device asks for --- */
 
+/* A question for a session goes by both ways while one is in doubt: the second that arrives is a replay, and
+ * the answer comes by the way of the first. */
+static void send_also(struct plane *p, struct peer *peer, struct datagram dg)
+{
+	const struct way *also = atomic_load_explicit(&peer->also, memory_order_relaxed);
+
+	if (also)
+		(void)!out_now(&p->self.out, &also->to, &dg, false);
+}
+
 static void op_send(void *ctx, struct peer *peer, const struct way_to *by, const uint8_t *msg, size_t n)
 {
 	struct plane *p = ctx;
@@ -55,6 +65,8 @@ static void op_send(void *ctx, struct peer *peer, const struct way_to *by, const
 		return;
 	}
 	err = out_now(&p->self.out, by, &dg, false);
+	if (peer && n == WG_INIT_LEN)
+		send_also(p, peer, dg);
 	if (err)
 		worker_drop(&p->self, err == TM_EUNSUPPORTED ? DROP_NO_SENDER : DROP_SEND_FAILED);
 	if (!peer)

@@ -23,6 +23,7 @@
 
 struct device;
 struct index_table;
+struct relays;
 struct tun;
 
 enum { ICMP_PER_SECOND = 100 };
@@ -39,7 +40,9 @@ struct worker_env {
 	struct staging *staging;
 	struct index_table *index;
 	const struct device *device; /* for device_screen alone */
+	uint32_t host; /* ours, for relays; 0 = none */
 	const struct sockets *sockets; /* beside each worker's own */
+	_Atomic(struct relays *) *relays; /* that we are reached through; NULL: none */
 	_Atomic(struct snapshot *) *live;
 	const struct bell *stop; /* rings: end */
 	size_t slot_bytes, packet_bytes; /* of one buffer; of the message in it */
@@ -152,6 +155,9 @@ void worker_tun_lost(struct worker *w);
 void egress_to_peer(struct worker *w, struct peer *p, uint8_t *packet, size_t n, bool from_tun);
 /* The same with a copy of it: the packet has no room around it, and belongs to somebody else. */
 void egress_copy_to_peer(struct worker *w, struct peer *p, const uint8_t *packet, size_t n);
+
+/* relays.c: whether we are reached through a relay there. */
+bool worker_knows_relay(const struct worker *w, const struct endpoint *at);
 
 /* Timer inputs (data/peer/peer.h). */
 void worker_sent(struct worker *w, struct peer *p, bool data);

@@ -111,6 +111,7 @@ void host_start(struct host *h, unsigned i)
 		.offloads = rig_trains() ? PLANE_OFFLOAD_GSO | PLANE_OFFLOAD_GRO : h->offloads,
 		.private_key = h->priv,
 		.limits = h->limits.rekey_timeout ? h->limits : wg_limits_default,
+		.host = i,
 		.self4 = inner(4, i),
 		.self6 = inner(6, i),
 	};

@@ -20,7 +20,7 @@ struct host {
 	/* what it heard */
 	unsigned n_stun, n_want, n_heard, n_up, n_down, n_lost;
 	struct way_to heard_by, stun_by;
-	uint8_t stun[600];
+	uint8_t stun[1500];
 	size_t stun_n;
 };
 

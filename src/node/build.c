@@ -6,6 +6,7 @@
  */
 #include "base/secret.h"
 #include "crypto/init.h"
+#include "node/doors.h"
 #include "node/drive.h"
 #include "node/interface.h"
 #include "node/node_private.h"
@@ -386,6 +387,7 @@ int node_start(struct node *n)
 
 	drive_advertise(n);
 	drive_network(n);
+	doors_open(n);
 	agent_start(n->agent);
 	start_responder(n);
 	err = start_inbound(n);

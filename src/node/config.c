@@ -82,6 +82,13 @@ const struct config_row config_rows[CONFIG_ROWS] = {
 		.def = "5209",
 		.help = "TCP and UDP port inside the tunnel on which other members' `tunnelmesh bench` is "
 			"answered; 0 switches that off"},
+	{.key = "stun_port",
+		.type = CONFIG_PORT,
+		FIELD(stun_port),
+		.max = 65535,
+		.def = "auto",
+		.help = "coordinator only: second UDP port, by which members find out what their routers do; "
+			"auto is listen_port + 10, 0 is none"},
 	{.key = "log_level",
 		.type = CONFIG_LEVEL,
 		FIELD(log_level),

@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "data/peer/keypair.h"
 
-enum { CONFIG_LIST_MAX = 8 };
+enum { CONFIG_LIST_MAX = 8, CONFIG_PORT_AUTO = 1 << 16 };
 
 struct config {
 	uint16_t listen_port; /* restart; 51820 */
@@ -23,6 +23,7 @@ struct config {
 	uint32_t fwmark; /* restart; 0 = none */
 	char aead[24]; /* restart; "auto" or a provider of crypto/aead.h */
 	uint32_t offloads; /* restart; enum plane_offload, all */
+	uint32_t stun_port; /* restart; CONFIG_PORT_AUTO: listen_port and NAT_SECOND_PORT; 0 = off */
 	uint16_t bench_port; /* restart; 5209; 0 = off */
 	enum log_level log_level; /* reload; info */
 	char socket_group[33]; /* restart; "" = root only */

@@ -8,6 +8,7 @@
 enum config_type {
 	CONFIG_UINT, /* uint16_t, uint32_t or uint64_t, decimal or 0x */
 	CONFIG_MS, /* ns_t, given in milliseconds */
+	CONFIG_PORT, /* uint32_t, a number or "auto" (CONFIG_PORT_AUTO) */
 	CONFIG_AEAD, /* char[], "auto" or the name of a provider */
 	CONFIG_OFFLOADS, /* uint32_t, enum plane_offload; all, none or a list with commas */
 	CONFIG_LEVEL, /* enum log_level */
@@ -33,7 +34,7 @@ struct config_row {
 	const char *help;
 };
 
-enum { CONFIG_ROWS = 23 };
+enum { CONFIG_ROWS = 24 };
 extern const struct config_row config_rows[CONFIG_ROWS];
 
 static inline bool config_is_list(const struct config_row *row)

@@ -266,6 +266,14 @@ int config_set(const struct config_row *row, const char *text, bool quoted, stru
 	case CONFIG_UINT:
 	case CONFIG_MS:
 		return set_number(row, text, quoted, field, d);
+	case CONFIG_PORT:
+		if (strcmp(text, "auto") == 0) {
+			*(uint32_t *)field = CONFIG_PORT_AUTO;
+			return TM_OK;
+		}
+		if (set_number(row, text, quoted, field, d) != TM_OK)
+			return refuse(d, TM_EINVAL, row, text, "auto, or a number from 0 to 65535");
+		return TM_OK;
 	case CONFIG_LEVEL:
 		if (log_level_parse(text, field) != TM_OK)
 			return refuse(d, TM_EINVAL, row, text, "error, warn, info or debug");

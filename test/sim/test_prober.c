@@ -5,7 +5,7 @@
 #include "control/path/nat_serve.h"
 #include "sim/story.h"
 
-enum { DATA_PORT = 51820, SECOND_PORT = 51821, SILENT_PORT = 40404, SERVERS = 3 };
+enum { DATA_PORT = 51820, SECOND_PORT = DATA_PORT + NAT_SECOND_PORT, SILENT_PORT = 40404, SERVERS = 3 };
 
 static struct sim *s;
 

@@ -247,14 +247,14 @@ static void guess(struct nat_prober *p, ns_t now)
 		struct nat_side *side = &p->side[i];
 		const struct nat_test *first = side->n_tests ? &side->tests[0] : NULL;
 
-		if (!first || any_answered(side) || first->to.port == UINT16_MAX)
+		if (!first || any_answered(side) || first->to.port > UINT16_MAX - NAT_SECOND_PORT)
 			continue;
 		struct nat_test t = {.kind = NAT_ASK_PORT,
 			.server = first->server,
 			.to = first->to,
 			.max_tries = GUESS_TRIES,
 			.gap = ASK_GAP};
-		t.to.port++;
+		t.to.port = (uint16_t)(t.to.port + NAT_SECOND_PORT);
 		add_once(side, &t, now);
 	}
 }

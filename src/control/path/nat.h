@@ -25,6 +25,10 @@ enum { NAT_SERVERS = 8, NAT_SEEN = 8, NAT_TRIES = 5, NAT_TESTS = NAT_SERVERS + 9
 #define NAT_TIME (4600 * MS)
 #define NAT_PACE (10 * MS)
 
+/* Where a server's second port is by default, seen from its data port. Far enough to leave the next ones to
+ * further meshes on the same machine. */
+enum { NAT_SECOND_PORT = 10 };
+
 /* Payloads of UDP: of a full packet of the tunnel by default (1420 + WireGuard's 32), and what fits into the
  * smallest packet that IPv6 allows. */
 enum { NAT_LONG = 1452, NAT_MEDIUM = 1232, NAT_SHORT = STUN_ANSWER_WHOLE };

@@ -53,6 +53,7 @@ static void nothing_given_means_the_defaults(void **state)
 	assert_string_equal(def.tun, "tm0");
 	assert_int_equal(def.mtu, 1420);
 	assert_int_equal(def.workers, 0);
+	assert_int_equal(def.stun_port, CONFIG_PORT_AUTO);
 	assert_int_equal(def.bench_port, BENCH_PORT);
 	assert_int_equal(def.log_level, LOG_INFO);
 	assert_string_equal(def.socket_group, "");
@@ -86,6 +87,7 @@ static void every_key_reaches_its_field(void **state)
 			"offloads: uso,tun\n"
 			"aead: libcrypto\n"
 			"advertise: [ 203.0.113.7:51820, \"[2001:db8::7]:1\" ]\n"
+			"stun_port: 3478\n"
 			"log_level: debug\n"
 			"socket_group: netdev\n"
 			"api_listen: 127.0.0.1\n"
@@ -118,6 +120,7 @@ static void every_key_reaches_its_field(void **state)
 	assert_int_equal(c.n_advertise, 2);
 	assert_string_equal(endpoint_format(&c.advertise[0], buf), "203.0.113.7:51820");
 	assert_string_equal(endpoint_format(&c.advertise[1], buf), "[2001:db8::7]:1");
+	assert_int_equal(c.stun_port, 3478);
 	assert_int_equal(c.log_level, LOG_DEBUG);
 	assert_string_equal(c.socket_group, "netdev");
 	assert_string_equal(c.api_listen, "127.0.0.1");
@@ -140,6 +143,8 @@ static void each_mistake_gets_its_line_and_sentence(void **state)
 		const char *text, *says;
 	} rows[] = {
 		/* keys */
+		{"stun_port: 65536\n",
+			"config.yaml:1: stun_port must be auto, or a number from 0 to 65535, not \"65536\""},
 		{"tun: tm0\nlisten_prot: 5\n",
 			"config.yaml:2: unknown key \"listen_prot\" (did you mean \"listen_port\"?)"},
 		{"Listen-Port: 5\n",
@@ -415,7 +420,7 @@ static void every_key_is_in_the_reference_the_manual_and_the_example(void **stat
 
 	(void)state;
 	config_describe(each_is_documented, &docs);
-	assert_int_equal(docs.rows, 17);
+	assert_int_equal(docs.rows, 18);
 	assert_null(strstr(docs.reference, "test_limits"));
 	free(docs.reference);
 	free(docs.manual);

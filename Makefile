@@ -15,7 +15,7 @@ BENCH = $(if $(ONLY),--only='$(ONLY)') $(if $(TESTS),--tests='$(TESTS)') $(if $(
 CTEST := ctest --output-on-failure --no-tests=error -j $(JOBS)
 PYTEST := $(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(PYTHON) -B -m pytest -p no:cacheprovider
 
-.PHONY: help setup build demo test unit slow lab bench scale flood attack asan tsan labasan labtsan fuzz lint fmt install uninstall clean
+.PHONY: help setup build demo test unit slow lab labgrid bench scale flood attack asan tsan labasan labtsan fuzz lint fmt install uninstall clean
 # Each does by itself what can be done at the same time.
 .NOTPARALLEL:
 
@@ -47,6 +47,11 @@ slow: setup build ## what takes minutes: 10,000 simulated pairs (RUNS=n says oth
 lab: setup build ## real daemons in network namespaces (T=pattern selects tests, SLOW=1 adds the long ones, OFFLOADS=row forces some off)
 	@scripts/build ci labtools load herd flood
 	@$(PYTEST) test/lab test/bench $(if $(T),-k '$(T)') $(if $(SLOW),--slow) $(if $(OFFLOADS),--offloads=$(OFFLOADS))
+
+labgrid: setup build ## every kind of NAT proved, then every pair of them with real nodes, into docs/reachability.md (K="sym port:full" RUNS=3 JOBS=2)
+	@scripts/build ci labtools
+	@$(PYTEST) test/lab/test_nat_kinds.py --grid
+	@$(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(PYTHON) -B test/lab/grid.py --jobs $(JOBS) $(if $(RUNS),--runs $(RUNS)) $(K)
 
 bench: setup build ## measures us, raw veth and the peers' Debian packages (ONLY=names TESTS=names ROUNDS=5 SECONDS=2 REPEATS=4 QUICK=1 LIST=1 BEFORE=program)
 	@scripts/setup-bench

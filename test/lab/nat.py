@@ -102,8 +102,6 @@ def hairpin(outside):
 
 
 def translation(kind, outsides, hairpins=False, timeout="2m"):
-    if not kind.translates:
-        return ""
     into, back = hairpin(outsides[0]) if hairpins else ("", "")
     known = 'oifname "eth0" meta l4proto udp snat ip to ip saddr . udp sport map @outside' if kind.maps() else ""
     return f"""
@@ -120,7 +118,7 @@ def translation(kind, outsides, hairpins=False, timeout="2m"):
                 type nat hook postrouting priority srcnat
                 {back}
                 {known}
-                {snat(kind, outsides)}
+                {snat(kind, outsides) if kind.translates else ""}
             }}
             chain learn {{
                 type filter hook postrouting priority 300
@@ -159,6 +157,7 @@ def filtering(kind):
 
 # --- forgetting ---
 
+KEPT_MAPS = (("map", "outside"), ("map", "inside"), ("set", "written"))
 NETLINK_NETFILTER, CT_DELETE, ACK = 12, 1 << 8 | 2, 1 | 4  # linux/netfilter/nfnetlink_conntrack.h; REQUEST | ACK
 
 
@@ -175,6 +174,5 @@ def flush_conntrack(host):
 
 def forget(gateway):
     """As after a power cut: every mapping is gone, and the next ones have other ports if they are random."""
-    gateway.sh("nft", "-f", "-", input="flush map ip site_nat outside\nflush map ip site_nat inside\n"
-                                       "flush set ip site_nat written\n")
+    gateway.sh("nft", "-f", "-", input="".join(f"flush {what} ip site_nat {name}\n" for what, name in KEPT_MAPS))
     flush_conntrack(gateway)

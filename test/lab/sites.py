@@ -9,7 +9,7 @@ import os
 import subprocess
 
 from lab import Host, find_program, sh
-from nat import KINDS, filtering, translation
+from nat import KINDS, filtering, forget, translation
 from wires import Line, one_by_one
 
 GATEWAY = ["net.bridge.bridge-nf-call-iptables=0", "net.bridge.bridge-nf-call-ip6tables=0",  # a bridge is no router
@@ -123,6 +123,12 @@ class Place:
     @property
     def line(self):
         return self.edge.line if self.edge else self.host.line
+
+    def forget(self):
+        """Its gateways lose their mappings and flows (nat.forget)."""
+        for site in (self.site, self.provider):
+            if site:
+                forget(site.gateway)
 
     @property
     def proxy(self):

@@ -39,10 +39,19 @@ def no_rules(host, name):
     host.sh("nft", "delete", "table", "inet", f"lab_{name}")
 
 
+def counted(host, name):
+    table = json.loads(host.sh("nft", "-j", "list", "table", "inet", f"lab_{name}").stdout)["nftables"]
+    return next(row["counter"] for row in table if "counter" in row)
+
+
 def hits(host, name):
     """How many packets the rules of a table struck that say `counter name hits`."""
-    table = json.loads(host.sh("nft", "-j", "list", "table", "inet", f"lab_{name}").stdout)["nftables"]
-    return next(row["counter"]["packets"] for row in table if "counter" in row)
+    return counted(host, name)["packets"]
+
+
+def volume(host, name):
+    """Bytes of the packets that they struck."""
+    return counted(host, name)["bytes"]
 
 
 class Unruly:

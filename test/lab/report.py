@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""What the grid found: judged, kept in docs/reachability.json, and shown in docs/reachability.md."""
+import json
+import os
+
+from nat import KINDS
+from textbook import GUESSED, LACKS, LUCK, best, met
+from world import DIRECT, NONE, RELAY, TCP
+
+FOLDER = os.path.normpath(os.path.join(os.path.dirname(__file__), "../../docs"))
+BEGIN, END = "<!-- made by test/lab/report.py: begin -->", "<!-- end -->"
+SIGNS = {DIRECT: "D", GUESSED: "G", LUCK: "D/R", RELAY: "R", TCP: "T"}
+
+
+def complete(row, run):
+    """Did a run have all that it must?"""
+    return met(row["best"], run["had"]) and run["data"]
+
+
+def judge(row):
+    """What is wrong with a pair, in words; nothing if all is as it must be, or as it is said to lack."""
+    if "error" in row:
+        return [] if row["lacks"] else [row["error"]]
+    whole = [complete(row, run) for run in row["runs"]]
+    wrong = [f"says {run['says']}, but it was {run['had']}" for run in row["runs"]
+             if (run["says"] == DIRECT) != (run["had"] == DIRECT)]
+    if row["lacks"] and all(whole):
+        return wrong + [f"has what textbook.LACKS says that it lacks: {', '.join(row['lacks'])}"]
+    if not row["lacks"] and not all(whole):
+        bad = next(run for run, ok in zip(row["runs"], whole) if not ok)
+        wrong.append(f"must be {row['best']}: {bad}")
+    return wrong
+
+
+def figures(runs, what):
+    return sorted(run[what] for run in runs if what in run)
+
+
+def quantile(values, part):
+    return values[min(len(values) - 1, int(part * len(values)))] if values else None
+
+
+def line(row):
+    """One pair in one line."""
+    had = "/".join(sorted({run["had"] for run in row["runs"]})) or NONE
+    text = f"{row['a']} x {row['b']}: {had}, best {row['best']}"
+    for what in ("first_ms", "direct_ms", "again_ms"):
+        values = figures(row["runs"], what)
+        text += f", {what[:-3]} {quantile(values, 0.5):.0f} ms" if values else ""
+    if not all(run["data"] for run in row["runs"]):
+        text += ", no data"
+    return text + (f" (lacks {', '.join(row['lacks'])})" if row["lacks"] else "") + f" [{row['took_s']} s]"
+
+
+# --- files ---
+
+def load(folder):
+    try:
+        with open(os.path.join(folder, "reachability.json"), encoding="utf-8") as f:
+            return {(row["a"], row["b"]): row for row in json.load(f)["pairs"]}
+    except FileNotFoundError:
+        return {}
+
+
+def save(folder, rows):
+    """Both files, each whole or not at all."""
+    order = list(KINDS)
+    listed = [rows[pair] for pair in sorted(rows, key=lambda p: (order.index(p[0]), order.index(p[1])))]
+    text = '{"pairs": [\n' + ",\n".join(json.dumps(row) for row in listed) + "\n]}\n"
+    replace(os.path.join(folder, "reachability.json"), text)
+    page = os.path.join(folder, "reachability.md")
+    with open(page, encoding="utf-8") as f:
+        before, rest = f.read().split(BEGIN)
+    replace(page, before + BEGIN + "\n" + tables(rows) + END + rest.split(END, 1)[1])
+
+
+def replace(path, text):
+    with open(path + ".new", "w", encoding="utf-8") as f:
+        f.write(text)
+    os.replace(path + ".new", path)
+
+
+# --- tables ---
+
+def sign(row, pair):
+    """A cell: what they had; in brackets what they must have and do not."""
+    if not row:
+        return ""
+    must = SIGNS[best(*pair)]
+    if row["runs"] and all(complete(row, run) for run in row["runs"]):
+        return must
+    had = {run["had"] if run["data"] else NONE for run in row["runs"]}
+    return f"{SIGNS.get(min(had), '–') if len(had) == 1 and had != {NONE} else '–'} ({must})"
+
+
+def grid_table(rows):
+    order = list(KINDS)
+    yield "| | " + " | ".join(f"`{k}`" for k in order) + " |"
+    yield "|---" * (len(order) + 1) + "|"
+    for i, a in enumerate(order):
+        cells = [sign(rows.get((a, b)), (a, b)) if j >= i else "" for j, b in enumerate(order)]
+        yield f"| `{a}` {KINDS[a].title} | " + " | ".join(cells) + " |"
+
+
+def times_table(rows):
+    yield "| kind | first answer, p50 | p95 | direct, p50 | p95 | runs |"
+    yield "|---|---|---|---|---|---|"
+    for kind in KINDS:
+        runs = [run for pair, row in rows.items() if kind in pair for run in row["runs"]]
+        cells = []
+        for what in ("first_ms", "direct_ms"):
+            values = figures(runs, what)
+            cells += [f"{q:.0f}" if (q := quantile(values, part)) is not None else "" for part in (0.5, 0.95)]
+        yield f"| {KINDS[kind].title} | " + " | ".join(cells) + f" | {len(runs)} |"
+
+
+def lacks_list(rows):
+    for what, why in LACKS.items():
+        n = sum(what in row["lacks"] for row in rows.values())
+        if n:
+            yield f"- {why} ({n} pairs)"
+
+
+def tables(rows):
+    parts = [grid_table(rows), times_table(rows), lacks_list(rows)]
+    return "\n" + "\n\n".join("\n".join(p) for p in parts) + "\n\n"

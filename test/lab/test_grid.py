@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The grid of `make labgrid`: its textbook, how it judges what it sees, and one pair in the ordinary run."""
+import itertools
+
+import pytest
+
+import grid
+import report
+import textbook
+from nat import KINDS
+from textbook import GUESSED, LACKS, LUCK
+from world import DIRECT, NONE, RELAY, TCP
+
+# Measured once with forty lines of Python that punch holes with one socket each, between gateways like ours: where they
+# had a direct path (x), and where not (.).
+PUNCHED = """
+          open  firewall full  addr  port  linux other sym  noudp
+open      x     x        x     x     x     x     x     x    .
+firewall  x     x        x     x     x     x     x     .    .
+full      x     x        x     x     x     x     x     x    .
+addr      x     x        x     x     x     x     x     x    .
+port      x     x        x     x     x     x     x     .    .
+linux     x     x        x     x     x     x     x     .    .
+other     x     x        x     x     x     x     x     .    .
+sym       x     .        x     x     .     .     .     .    .
+noudp     .     .        .     .     .     .     .     .    .
+"""
+
+
+def punched():
+    lines = [line.split() for line in PUNCHED.strip().splitlines()]
+    return {(row[0], b): cell == "x" for row in lines[1:] for b, cell in zip(lines[0], row[1:])}
+
+
+def test_the_textbook_says_what_a_simple_puncher_found():
+    for pair, direct in punched().items():
+        assert (textbook.best(*pair) == DIRECT) == direct, pair
+
+
+def test_the_textbook_does_not_ask_who_is_first():
+    for a, b in itertools.product(KINDS, KINDS):
+        assert textbook.best(a, b) == textbook.best(b, a) and textbook.needs(a, b) == textbook.needs(b, a)
+
+
+def row(best, *runs, lacks=()):
+    return {"a": "open", "b": "open", "best": best, "lacks": list(lacks), "runs": list(runs), "took_s": 1}
+
+
+def run(had, data=True, says=None):
+    return {"had": had, "says": says or (DIRECT if had == DIRECT else "idle"), "data": data}
+
+
+@pytest.mark.parametrize("judged, wrong", [
+    (row(DIRECT, run(DIRECT)), False),
+    (row(DIRECT, run(DIRECT), run(RELAY)), True),
+    (row(DIRECT, run(DIRECT, data=False)), True),
+    (row(DIRECT, run(DIRECT, says="idle")), True),
+    (row(RELAY, run(RELAY, says=DIRECT)), True),
+    (row(GUESSED, run(DIRECT)), False),
+    (row(LUCK, run(DIRECT), run(RELAY)), False),
+    (row(RELAY, run(DIRECT)), True),
+    (row(TCP, run(NONE, data=False)), True),
+    (row(TCP, run(NONE, data=False), lacks=[TCP]), False),
+    (row(TCP, run(TCP), lacks=[TCP]), True),
+    (row(DIRECT, run(DIRECT, data=False), lacks=["mtu"]), False),
+])
+def test_a_pair_must_have_its_best_unless_it_is_said_to_lack_something(judged, wrong):
+    assert bool(report.judge(judged)) == wrong
+
+
+def test_an_error_counts_unless_something_is_lacking():
+    assert report.judge(row(DIRECT) | {"error": "no link"})
+    assert not report.judge(row(TCP, lacks=["proxy"]) | {"error": "no link"})
+
+
+def test_a_kind_on_the_command_line_is_a_row_and_two_are_a_pair():
+    assert len(grid.pairs_of([])) == len(KINDS) * (len(KINDS) + 1) // 2
+    assert len(grid.pairs_of(["sym"])) == len(KINDS)
+    assert grid.pairs_of(["sym:port"]) == [("port", "sym")] and grid.pairs_of(["port:port"]) == [("port", "port")]
+    with pytest.raises(SystemExit):
+        grid.pairs_of(["nonsense"])
+
+
+def test_what_is_measured_again_takes_the_place_of_what_was(tmp_path):
+    (tmp_path / "reachability.md").write_text(f"head\n{report.BEGIN}\nold\n{report.END}\ntail\n")
+    first = {("open", "sym"): row(DIRECT, run(DIRECT)) | {"b": "sym"}, ("sym", "sym"): row(RELAY, run(NONE)) | {"a": "sym", "b": "sym"}}
+    report.save(tmp_path, first)
+    rows = report.load(tmp_path)
+    rows["open", "sym"] = row(DIRECT, run(NONE, data=False)) | {"b": "sym"}
+    report.save(tmp_path, rows)
+    page = (tmp_path / "reachability.md").read_text()
+    assert page.startswith("head\n") and page.endswith(f"{report.END}\ntail\n") and "old" not in page
+    assert report.load(tmp_path)["open", "sym"]["runs"] == [run(NONE, data=False)]
+    assert "– (D)" in page and page.count(report.BEGIN) == 1
+
+
+def test_what_lacks_is_needed_by_some_pair_of_the_textbook():
+    assert set(LACKS) <= set().union(*(textbook.needs(a, b) for a in KINDS for b in KINDS))
+
+
+def test_nodes_behind_an_address_restricted_and_a_symmetric_nat_are_direct_and_exchange_data():
+    found = grid.run_pair("addr", "sym", 2)
+    print(f"\n{report.line(found)}")
+    assert not report.judge(found)

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""A coordinator on the internet and a node in each of some places, all 40 ms away from each other, and by which way they
+reach each other in truth."""
+import wires
+from lab import wait_for
+from sites import Place, public_host
+from wiretap import ask
+
+ROUND_TRIP = 40  # ms: between any two
+LINE = {"delay": ROUND_TRIP / 4}
+API_PORT = 443  # which nearly every network lets through
+BIG, BIGS = 1000, 30  # bytes of payload, and number, of the pings that show the way
+DIRECT, RELAY, TCP, NONE = "direct", "relay", "tcp", "none"
+
+
+class World:
+    def __init__(self, net, hairpins=False, settings=None, **kinds):
+        """kinds: a place and a node for each, by its name; settings: further ones of the coordinator."""
+        self.net = net
+        self.hub = net.node("hub", public_host(net, "hub", manner=LINE)).configure(api_port=API_PORT, **(settings or {}))
+        self.hub.init()
+        self.places = {name: Place(net, name, kind, hairpins=hairpins, manner=LINE) for name, kind in kinds.items()}
+        self.nodes = {name: net.node(name, place.host) for name, place in self.places.items()}
+        for node in self.nodes.values():
+            node.join(self.hub.token())
+        for proto in ("udp", "tcp"):
+            wires.rules(self.hub.host, f"big_{proto}", f'iifname "eth0" meta l4proto {proto} meta length > {BIG} '
+                                                       "counter name hits", hook="prerouting")
+
+    def address(self, name):
+        return self.hub.peer(name)["ip4"]
+
+    def settle(self):
+        """All are up and idle, and the coordinator knows what they know of themselves."""
+        for name, node in self.nodes.items():
+            wait_for(f"{name}'s link", lambda n=node: n.status()["link"]["up"], 20)
+        for name, node in self.nodes.items():
+            kind = self.places[name].kind
+            if kind.udp != "none" and kind.translates:
+                wait_for(f"{name} to know how it is seen", lambda n=node: sees_itself(n), 20)
+            node.run("node", "list", check=False)  # a round trip: what was told before has arrived
+
+    def restart(self):
+        """As if all but the coordinator were switched off and on: nobody, also no gateway, knows anything of before."""
+        for node in self.nodes.values():
+            node.down()
+        for place in self.places.values():
+            place.forget()
+        for node in self.nodes.values():
+            node.up()
+        self.settle()
+
+    def way(self, sender, address):
+        """By which way packets go, as the coordinator's wire tells, and how many of BIGS came back."""
+        before = self.relayed()
+        text = sender.host.sh("ping", "-n", "-q", "-i", 0.02, "-c", BIGS, "-s", BIG, "-W", 2, address, check=False).stdout
+        back = int(text.split(" received")[0].split()[-1])
+        udp, tcp = (now - then for now, then in zip(self.relayed(), before))
+        half = back * BIG / 2
+        return (NONE if not back else TCP if tcp > half else RELAY if udp > half else DIRECT), back
+
+    def relayed(self):
+        return [wires.volume(self.hub.host, f"big_{proto}") for proto in ("udp", "tcp")]
+
+
+def sees_itself(node):
+    return any(m["candidate"] == "srflx" for m in node.json("status", "hub")["mine"])
+
+
+def says(node, name):
+    """What a node says of its path to another."""
+    return next((p["path"] for p in ask(node, cmd="peers")["peers"] if p["name"] == name), NONE)

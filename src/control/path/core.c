@@ -15,8 +15,8 @@
 void core_refresh_mine(struct core *c)
 {
 	struct endpoint advertise[CORE_ADVERTISE_MAX + 1];
-	struct endpoint reflexive[LEGS_REFLEXIVE_MAX];
-	size_t n = c->n_advertise;
+	struct endpoint reflexive[LEGS_REFLEXIVE_MAX + CORE_NAT_SEEN];
+	size_t n = c->n_advertise, n_reflexive = legs_reflexive(&c->legs, reflexive);
 
 	if (n)
 		memcpy(advertise, c->advertise, n * sizeof(advertise[0]));
@@ -30,13 +30,14 @@ void core_refresh_mine(struct core *c)
 		.advertise = advertise,
 		.n_advertise = n,
 		.reflexive = reflexive,
-		.n_reflexive = legs_reflexive(&c->legs, reflexive),
+		.n_reflexive = n_reflexive + core_nat_seen(c, reflexive + n_reflexive),
 		.net4 = c->net4,
 		.net6 = c->net6,
 	};
 	struct candidates next;
 
 	mine_gather(&in, &next);
+	next.nat = c->nat.told;
 	if (candidates_eq(&next, &c->mine))
 		return;
 	c->mine = next;

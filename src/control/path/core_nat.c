@@ -155,14 +155,42 @@ void core_nat_start(struct core *c, bool full, ns_t now)
 	nat_start(&c->nat.prober, &self, full, key, now);
 	wipe(key, sizeof(key));
 	c->nat.planned = NS_NEVER;
+	c->nat.over = false;
 	is_due(c);
 }
 
+/* What others should know of it. */
+static void remember(struct core *c)
+{
+	const struct nat_report *r = &c->nat.prober.report;
+	struct core_nat *n = &c->nat;
+
+	nat_tell(r, &n->told);
+	n->n_seen = 0;
+	for (size_t i = 0; i < ARRAY_LEN(r->family); i++)
+		for (size_t k = 0; k < r->family[i].n_seen && n->n_seen < CORE_NAT_SEEN; k++)
+			if (r->family[i].seen[k].times > 1)
+				n->seen[n->n_seen++] = r->family[i].seen[k].ep;
+	core_refresh_mine(c);
+}
+
+size_t core_nat_seen(const struct core *c, struct endpoint ret_eps[static CORE_NAT_SEEN])
+{
+	for (size_t i = 0; i < c->nat.n_seen; i++)
+		ret_eps[i] = c->nat.seen[i];
+	return c->nat.n_seen;
+}
+
+/* The report has grown, or is over. */
 static void tell(struct core *c)
 {
+	bool over = c->nat.prober.report.done;
 	struct core_out *out = queue_push(&c->queue, CORE_PROBED, WHY_PROBE);
 
 	memcpy(out->peer.id, c->self.id, sizeof(out->peer.id));
+	if (over && !c->nat.over)
+		remember(c);
+	c->nat.over = over;
 }
 
 void core_nat_step(struct core *c, ns_t now)
@@ -173,9 +201,6 @@ void core_nat_step(struct core *c, ns_t now)
 	if (c->nat.planned <= now)
 		core_nat_start(c, false, now);
 	bool sends = nat_step(p, &c->self, now, &what);
-	bool over = p->report.done && !c->nat.told;
-
-	c->nat.told = p->report.done;
 	is_due(c);
 	/* Through the mesh it would be seen under an address of the mesh. */
 	if (sends && core_outlet(&c->ops, &(struct way_to){.remote = what.to}).reach != REACH_MESH) {
@@ -186,7 +211,7 @@ void core_nat_step(struct core *c, ns_t now)
 		memcpy(out->msg, what.msg, what.n);
 		out->n = what.n;
 	}
-	if (over)
+	if (p->report.done && !c->nat.over)
 		tell(c);
 }
 
@@ -200,7 +225,6 @@ bool core_nat_taken(
 	if (!key || stun_verify(in->stun.msg, in->stun.n, m, key) != TM_OK)
 		return false;
 	nat_answered(p, m, from, now);
-	c->nat.told = p->report.done;
 	is_due(c);
 	tell(c);
 	return true;

@@ -34,6 +34,8 @@ struct live {
 	ns_t used_at;
 };
 
+enum { CORE_NAT_SEEN = 4 };
+
 struct core {
 	/* set once */
 	struct dh_key *key;
@@ -54,7 +56,11 @@ struct core {
 		struct nat_prober prober;
 		struct heap_node due;
 		ns_t planned; /* the next report; NS_NEVER: none */
-		bool told; /* that the last one is done */
+		bool over; /* and told so */
+		/* Of the last one that is done. */
+		struct nat_told told;
+		struct endpoint seen[CORE_NAT_SEEN]; /* by more than one server */
+		size_t n_seen;
 		char coordinator[NODE_ID_LEN + 1];
 		struct nat_server known[NAT_SERVERS];
 		size_t n_known;
@@ -114,6 +120,8 @@ void core_nat_step(struct core *c, ns_t now);
 /* False: that is no answer to a question of the prober. */
 bool core_nat_taken(
 	struct core *c, const struct core_in *in, const char *sender, const struct stun_msg *m, ns_t now);
+/* Addresses under which more than one server sees us. */
+size_t core_nat_seen(const struct core *c, struct endpoint ret_eps[static CORE_NAT_SEEN]);
 /* The answer to a member's question about its translator, and how it leaves; its length. */
 size_t core_nat_serve(const struct core *c, const struct core_in *in, const struct core_member *who,
 	const uint8_t key[static STUN_KEY], const struct stun_msg *req, struct way_to *ret_by, uint8_t *out,

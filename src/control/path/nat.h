@@ -86,6 +86,9 @@ struct nat_report {
 	size_t n_servers;
 };
 
+/* What other members are told of it, so that they know which attempts are worth making: IPv4's. */
+void nat_tell(const struct nat_report *r, struct nat_told *ret_told);
+
 /* Is a mapping the same for everybody, as far as is known, or surely not? That makes direct connections easy
  * or hard. Neither while even two ports of one server have not been compared. */
 bool nat_is_easy(const struct nat_facts *f);

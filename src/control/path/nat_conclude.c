@@ -214,3 +214,23 @@ bool nat_is_hard(const struct nat_facts *f)
 {
 	return f->mapping && !(f->mapping & NAT_ON_NOTHING);
 }
+
+void nat_tell(const struct nat_report *r, struct nat_told *ret_told)
+{
+	const struct nat_facts *f = &r->family[0];
+	struct nat_told told = {.mapping = NAT_UNKNOWN};
+
+	if (nat_is_easy(f))
+		told.mapping = NAT_INDEPENDENT;
+	else if (nat_is_hard(f))
+		told.mapping = NAT_DEPENDENT;
+	for (size_t i = 0; i < f->n_seen && told.n_ports < NAT_PORTS_MAX; i++) {
+		bool known = false;
+
+		for (size_t k = 0; k < told.n_ports; k++)
+			known |= told.ports[k] == f->seen[i].ep.port;
+		if (!known)
+			told.ports[told.n_ports++] = f->seen[i].ep.port;
+	}
+	*ret_told = told;
+}

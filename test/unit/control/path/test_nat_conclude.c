@@ -348,11 +348,34 @@ static void easy_and_hard_are_said_only_of_what_is_known(void **state)
 	}
 }
 
+static void others_are_told_each_outside_port_once_and_what_they_may_expect(void **state)
+{
+	struct nat_report r = {.family[0] = {.mapping = A | P,
+				       .seen = {{at(M1), 1}, {at(M2), 1}, {at("198.51.100.8:40001"), 1}},
+				       .n_seen = 3}};
+	struct nat_told told;
+
+	(void)state;
+	nat_tell(&r, &told);
+	assert_int_equal(told.mapping, NAT_DEPENDENT);
+	assert_int_equal(told.n_ports, 2);
+	assert_int_equal(told.ports[0], 40001);
+	assert_int_equal(told.ports[1], 40002);
+	r.family[0] = (struct nat_facts){.mapping = N | A};
+	nat_tell(&r, &told);
+	assert_int_equal(told.mapping, NAT_INDEPENDENT);
+	assert_int_equal(told.n_ports, 0);
+	r.family[0].mapping = NAT_ON_ANYTHING;
+	nat_tell(&r, &told);
+	assert_int_equal(told.mapping, NAT_UNKNOWN);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_row_of_answers_has_its_conclusion),
 		cmocka_unit_test(the_address_that_most_servers_saw_comes_first),
+		cmocka_unit_test(others_are_told_each_outside_port_once_and_what_they_may_expect),
 		cmocka_unit_test(easy_and_hard_are_said_only_of_what_is_known),
 	};
 

@@ -329,6 +329,20 @@ static int start_inbound(struct node *n)
 	return err;
 }
 
+/* A node that nothing maps a port to is a node. */
+static void start_mapper(struct node *n)
+{
+	struct mapper_config cfg;
+	int err = plugs_mapper(n, &cfg);
+
+	if (!err)
+		err = mapper_new(n->base, &cfg, &n->mapper);
+	if (err)
+		log_warn("node: no port can be mapped", KV_ERR(err));
+	else
+		mapper_switch(n->mapper, n->config.port_mapping);
+}
+
 static int start_netmon(struct node *n)
 {
 	const struct os_netmon_events events = {
@@ -388,6 +402,7 @@ int node_start(struct node *n)
 	drive_advertise(n);
 	drive_network(n);
 	doors_open(n);
+	start_mapper(n);
 	agent_start(n->agent);
 	start_responder(n);
 	err = start_inbound(n);
@@ -414,6 +429,7 @@ void node_close(struct node *n)
 	os_resume_free(TAKE(n->resume));
 	os_netmon_free(TAKE(n->netmon));
 	inbound_free(TAKE(n->inbound));
+	mapper_free(TAKE(n->mapper));
 	interface_close(n);
 	responder_free(n->responder); /* while the plane can still carry the end of its connections */
 	keeper_free(TAKE(n->keeper));

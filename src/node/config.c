@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/epoch.h"
+#include "control/portmap/portmap.h"
 #include "node/config_rows.h"
 #include "os/local.h"
 #include "os/os.h"
@@ -75,6 +76,14 @@ const struct config_row config_rows[CONFIG_ROWS] = {
 		RELOAD,
 		.help = "further address:port pairs by which other nodes may reach this one, such as a "
 			"forwarded port"},
+	{.key = "port_mapping",
+		.type = CONFIG_SWITCH,
+		FIELD(port_mapping),
+		.def = "yes",
+		RELOAD,
+		.help = "asks the router for a port that leads to this node, by PCP, NAT-PMP or UPnP, where "
+			"the "
+			"node's address is a private one; no gives back what was mapped"},
 	{.key = "bench_port",
 		.type = CONFIG_UINT,
 		FIELD(bench_port),
@@ -145,6 +154,12 @@ const struct config_row config_rows[CONFIG_ROWS] = {
 	LIMIT("rekey_attempt_ms", rekey_attempt),
 	LIMIT("rekey_timeout_ms", rekey_timeout),
 	LIMIT("keepalive_ms", keepalive_timeout),
+	{.key = "test_limits.port_lease_ms",
+		.type = CONFIG_MS,
+		FIELD(port_lease),
+		.min = 2000,
+		.max = 86400000,
+		.hidden = true},
 	{.key = "test_limits.rekey_after_messages",
 		.type = CONFIG_UINT,
 		FIELD(limits.rekey_after_messages),
@@ -157,7 +172,7 @@ _Static_assert(CONFIG_ROWS <= 32, "config.given has a bit for each");
 
 void config_defaults(struct config *c)
 {
-	*c = (struct config){.limits = wg_limits_default};
+	*c = (struct config){.limits = wg_limits_default, .port_lease = PORTMAP_LEASE};
 	for (size_t i = 0; i < CONFIG_ROWS; i++) {
 		const struct config_row *row = &config_rows[i];
 		if (!row->def || config_is_list(row))

@@ -30,6 +30,7 @@ struct config {
 	struct endpoint advertise[CONFIG_LIST_MAX]; /* reload; extra candidate endpoints, e.g. a port
 						       forwarded by hand */
 	size_t n_advertise;
+	bool port_mapping; /* reload; yes */
 	char addresses[CONFIG_LIST_MAX][262]; /* reload; coordinator: host or host:port that tokens carry;
 						 default = local addresses */
 	size_t n_addresses;
@@ -39,6 +40,7 @@ struct config {
 	uint32_t given; /* a bit for each row of the table that the file has */
 	/* Hidden, for tests: WireGuard time limits in milliseconds under `test_limits`. */
 	struct wg_limits limits;
+	ns_t port_lease; /* how long a gateway is asked to map a port */
 };
 
 void config_defaults(struct config *c);

@@ -11,6 +11,7 @@ enum config_type {
 	CONFIG_PORT, /* uint32_t, a number or "auto" (CONFIG_PORT_AUTO) */
 	CONFIG_AEAD, /* char[], "auto" or the name of a provider */
 	CONFIG_OFFLOADS, /* uint32_t, enum plane_offload; all, none or a list with commas */
+	CONFIG_SWITCH, /* bool, yes or no */
 	CONFIG_LEVEL, /* enum log_level */
 	CONFIG_IP, /* char[], the text of an IP address */
 	CONFIG_IFNAME, /* char[] */
@@ -34,7 +35,7 @@ struct config_row {
 	const char *help;
 };
 
-enum { CONFIG_ROWS = 24 };
+enum { CONFIG_ROWS = 26 };
 extern const struct config_row config_rows[CONFIG_ROWS];
 
 static inline bool config_is_list(const struct config_row *row)

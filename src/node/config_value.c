@@ -82,6 +82,21 @@ static int set_number(
 	return TM_OK;
 }
 
+/* As YAML 1.1 writes them, of which everybody knows another half. */
+static int set_switch(const struct config_row *row, const char *text, bool *field, struct diag *d)
+{
+	static const char *const words[][2] = {{"no", "yes"}, {"false", "true"}, {"off", "on"}};
+
+	for (size_t i = 0; i < 2 * ARRAY_LEN(words); i++) {
+		const char *word = words[i / 2][i % 2];
+		if (strlen(text) == strlen(word) && same_but_case(text, word, strlen(word))) {
+			*field = i % 2;
+			return TM_OK;
+		}
+	}
+	return refuse(d, TM_EINVAL, row, text, "yes or no");
+}
+
 static bool is_ifname(const char *s, size_t size)
 {
 	size_t n = strlen(s);
@@ -274,6 +289,8 @@ int config_set(const struct config_row *row, const char *text, bool quoted, stru
 		if (set_number(row, text, quoted, field, d) != TM_OK)
 			return refuse(d, TM_EINVAL, row, text, "auto, or a number from 0 to 65535");
 		return TM_OK;
+	case CONFIG_SWITCH:
+		return set_switch(row, text, field, d);
 	case CONFIG_LEVEL:
 		if (log_level_parse(text, field) != TM_OK)
 			return refuse(d, TM_EINVAL, row, text, "error, warn, info or debug");

@@ -18,6 +18,8 @@ struct peer_news {
 struct news {
 	struct hashset peers; /* struct peer_news */
 	struct log_limit states, members; /* a peer may come and go as it likes */
+	struct log_limit ports; /* a gateway as well */
+	struct portmap_view port; /* as told last */
 };
 
 static const void *key_of(const void *record, size_t *ret_len)
@@ -40,6 +42,7 @@ int news_new(struct news **ret_news)
 	}
 	w->states = LOG_LIMIT_STATES;
 	w->members = LOG_LIMIT_STATES;
+	w->ports = LOG_LIMIT_STATES;
 	*ret_news = w;
 	return TM_OK;
 }
@@ -166,4 +169,29 @@ void news_mesh(struct news *w, const struct mesh_diff *d)
 		if (known && d->v[i].what & (MESH_REMOVED | MESH_KEY | MESH_KIND))
 			forget(w, before->key);
 	}
+}
+
+/* Of a gateway that maps no ports, as most machines have one, there is nothing to tell. */
+static bool is_worth_telling(enum portmap_problem p)
+{
+	return p == PORTMAP_REFUSED || p == PORTMAP_NO_ADDRESS || p == PORTMAP_FAR;
+}
+
+void news_port(struct news *w, const struct portmap_view *v)
+{
+	const bool mapped = v->protocol != PORTMAP_NONE, was_mapped = w->port.protocol != PORTMAP_NONE;
+
+	if (mapped && !(was_mapped && endpoint_eq(&v->external, &w->port.external)))
+		LOG_LIMITED(LOG_INFO, &w->ports, LOG_WHO_ALL,
+			v->nested ? "node: a port is mapped to us, behind one more address translator"
+				  : "node: a port is mapped to us",
+			KV_EP("at", &v->external), KV("by", portmap_protocol_name(v->protocol)),
+			KV_IP("gateway", &v->gateway));
+	else if (!mapped && was_mapped)
+		LOG_LIMITED(LOG_INFO, &w->ports, LOG_WHO_ALL, "node: no port is mapped to us any more",
+			KV("why", portmap_problem_text(v->problem)));
+	else if (!mapped && v->problem != w->port.problem && is_worth_telling(v->problem))
+		LOG_LIMITED(LOG_INFO, &w->ports, LOG_WHO_ALL, "node: no port can be mapped to us",
+			KV("why", portmap_problem_text(v->problem)), KV_IP("gateway", &v->gateway));
+	w->port = *v;
 }

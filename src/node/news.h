@@ -8,6 +8,7 @@
 #define TM_NODE_NEWS_H
 
 #include "control/path/core.h"
+#include "control/portmap/portmap.h"
 #include "mesh/diff.h"
 
 struct news;
@@ -20,5 +21,7 @@ void news_session(struct news *w, const struct mesh_node *m, const struct endpoi
 /* The path core decided that. `session`: there is one with the peer. */
 void news_path(struct news *w, const struct mesh_node *m, const struct core_out *out, bool session);
 void news_mesh(struct news *w, const struct mesh_diff *d);
+/* What the gateway maps to us, or why it does not. */
+void news_port(struct news *w, const struct portmap_view *v);
 
 #endif

@@ -98,6 +98,8 @@ static void look_again(struct node *n)
 	if (n->coord)
 		node_tell_addresses(n);
 	drive_network(n);
+	if (n->mapper)
+		mapper_network(n->mapper);
 	agent_reconnect_now(n->agent);
 }
 
@@ -130,11 +132,23 @@ void node_on_resumed(void *ctx, ns_t slept)
 
 /* --- signals and timers --- */
 
-void node_stop_now(void *ctx)
+static void leave_loop(void *ctx)
 {
 	struct node *n = ctx;
 
 	event_base_loopbreak(n->base);
+}
+
+/* What outlives us is given back first, if whoever keeps it answers soon; who asks twice does not wait. */
+void node_stop_now(void *ctx)
+{
+	struct node *n = ctx;
+
+	if (n->mapper && !n->stopping)
+		mapper_end(n->mapper, leave_loop, n);
+	else
+		leave_loop(n);
+	n->stopping = true;
 }
 
 void node_stop_soon(struct node *n)
@@ -148,7 +162,7 @@ void node_on_stop_signal(evutil_socket_t sig, short what, void *ctx)
 
 	(void)what;
 	log_info("node: stopping", KV("signal", sigabbrev_np((int)sig)));
-	event_base_loopbreak(n->base);
+	node_stop_now(n);
 }
 
 void node_on_reload_signal(evutil_socket_t sig, short what, void *ctx)
@@ -207,6 +221,9 @@ int node_reload(struct node *n, struct diag *d, char *restart_keys, size_t resta
 	memcpy(n->config.advertise, next.advertise, sizeof(next.advertise));
 	n->config.n_advertise = next.n_advertise;
 	drive_advertise(n);
+	n->config.port_mapping = next.port_mapping;
+	if (n->mapper && !n->stopping)
+		mapper_switch(n->mapper, next.port_mapping);
 	memcpy(n->config.addresses, next.addresses, sizeof(next.addresses));
 	n->config.n_addresses = next.n_addresses;
 	if (n->coord)

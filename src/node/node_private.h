@@ -19,6 +19,7 @@
 #include "node/ctl.h"
 #include "node/inbound.h"
 #include "node/keeper.h"
+#include "node/mapper.h"
 #include "node/news.h"
 #include "node/node.h"
 #include "os/os.h"
@@ -58,6 +59,7 @@ struct node {
 	struct os_netmon *netmon;
 	struct os_resume *resume; /* NULL where sleeps cannot be seen */
 	struct inbound *inbound;
+	struct mapper *mapper;
 	struct ctl *ctl, *open_ctl; /* open_ctl: for questions of all users; NULL where it cannot be had */
 	struct event *plane_event, *signals[3];
 	struct loop_timer *plane_timer, *path_timer, *stop_timer;
@@ -77,6 +79,7 @@ struct node {
 	bool behind; /* the plane lacks a change of the mesh */
 	char removed[256]; /* why the coordinator removed us; "" = member */
 	bool twin; /* it did not: another machine with our identity has our place */
+	bool stopping; /* as soon as all is given back that must be */
 	bool draining; /* drive.c: the core's outputs are being handled */
 	struct os_logfile *logfile; /* NULL: the log is not our file */
 	struct diag failure;
@@ -114,6 +117,7 @@ struct agent_events plugs_agent(struct node *n);
 struct keeper_config plugs_keeper(struct node *n);
 struct responder_config plugs_responder(struct node *n);
 struct inbound_config plugs_inbound(struct node *n);
+NODISCARD int plugs_mapper(struct node *n, struct mapper_config *ret_cfg);
 
 /* commands.c: the control socket's handler, and that of the open one: what shows and changes nothing. */
 void node_command(void *ctx, const json_t *req, struct ctl_call *call);

@@ -8,6 +8,7 @@
  *   plane --session, heard--> keeper                     responder --is that a member?--> agent
  */
 #include "control/policy/policy.h"
+#include "crypto/kdf.h"
 #include "node/drive.h"
 #include "node/node_private.h"
 
@@ -78,7 +79,7 @@ static void on_tun_lost(void *ctx)
 	/* Whoever deleted it meant the tunnel to end; a service manager may start us again. */
 	log_error("node: somebody deleted the TUN device, stopping", KV("tun", plane_tun_name(n->plane)));
 	n->result = diag_what(&n->failure, TM_EIO, "the TUN device %s was deleted", plane_tun_name(n->plane));
-	event_base_loopbreak(n->base);
+	node_stop_now(n);
 }
 
 static ns_t on_real_time(void *ctx)
@@ -326,6 +327,34 @@ static bool is_taken(void *ctx, const struct ip *ip)
 	const struct node *n = ctx;
 
 	return mesh_by_ip(peers_mesh(n->peers), ip) != NULL;
+}
+
+/* --- mapper --- */
+
+static void on_port_mapping(void *ctx)
+{
+	struct node *n = ctx;
+	struct portmap_view v = {.protocol = PORTMAP_NONE};
+
+	/* IPv6 addresses are candidates already; what the gateway does for them is let others in. */
+	(void)mapper_look(n->mapper, IP_V4, &v);
+	news_port(n->news, &v);
+	drive_input(n, &(struct core_in){.kind = CORE_PORTMAP, .portmap = v.external});
+}
+
+/* The same nonce whenever we run, so that we can renew and give back what we asked for before a crash. */
+int plugs_mapper(struct node *n, struct mapper_config *ret_cfg)
+{
+	*ret_cfg = (struct mapper_config){
+		.routes = n->routes,
+		.mark = n->config.fwmark,
+		.port = plane_port(n->plane),
+		.lease = n->config.port_lease,
+		.ctx = n,
+		.changed = on_port_mapping,
+	};
+	return hkdf_sha256(n->identity.x_priv, sizeof(n->identity.x_priv), NULL, 0, "tunnelmesh pcp 1",
+		ret_cfg->nonce, sizeof(ret_cfg->nonce));
 }
 
 struct inbound_config plugs_inbound(struct node *n)

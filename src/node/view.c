@@ -82,6 +82,13 @@ static void take_plane(const struct node *n, struct node_view *v)
 	v->drops[DROP_STUN_AUTH] += core_refused(n->path_core);
 }
 
+static void take_ports(const struct node *n, struct node_view *v)
+{
+	v->now = time_monotonic();
+	v->mapping = n->mapper && mapper_look(n->mapper, IP_V4, &v->ports[0]) &&
+		     mapper_look(n->mapper, IP_V6, &v->ports[1]);
+}
+
 static int by_name(const void *a, const void *b)
 {
 	const struct mesh_node *const *x = a, *const *y = b;
@@ -137,6 +144,7 @@ int node_view_take(
 
 	v.link = take_link(n);
 	take_plane(n, &v);
+	take_ports(n, &v);
 	v.twins = n->coord ? coord_twins(n->coord) : 0;
 	v.clock_failure = keeper_failure(n->keeper);
 	v.map_failure = peers_failure(n->peers);

@@ -9,6 +9,7 @@
 
 #include "base/jsonout.h"
 #include "control/path/pair.h"
+#include "control/portmap/portmap.h"
 #include "data/plane/plane.h"
 #include "mesh/mesh.h"
 
@@ -81,6 +82,9 @@ struct node_view {
 	unsigned offload_losses, workers;
 	uint16_t mtu, listen_port, api_port; /* 0 = no coordinator here */
 	int64_t uptime_s;
+	bool mapping; /* ports are mapped, if they can be */
+	struct portmap_view ports[2]; /* IPv4, IPv6 */
+	ns_t now; /* of their times */
 	uint64_t drops[DROP_N];
 	bool inbound_known;
 	bool firewalled4, firewalled6; /* this machine's firewall drops what comes from that range */

@@ -210,6 +210,49 @@ static void put_firewalled(const struct node_view *v, struct jsonout *out)
 	jsonout_list_end(out);
 }
 
+static void put_seconds(struct jsonout *out, const char *name, ns_t t)
+{
+	if (t == NS_NEVER)
+		jsonout_null(out, name);
+	else
+		jsonout_int(out, name, t / SEC);
+}
+
+static void put_port(const struct portmap_view *p, ns_t now, struct jsonout *out)
+{
+	char endpoint[ENDPOINT_STR_LEN];
+	const bool mapped = p->protocol != PORTMAP_NONE;
+
+	jsonout_object(out, NULL);
+	jsonout_text(out, "gateway", ip_format(&p->gateway, endpoint));
+	jsonout_text_or_null(out, "protocol", mapped ? portmap_protocol_name(p->protocol) : "");
+	jsonout_text_or_null(out, "endpoint", mapped ? endpoint_format(&p->external, endpoint) : "");
+	put_seconds(out, "lease_s", mapped ? p->lease : NS_NEVER);
+	put_seconds(out, "left_s", mapped && p->until != NS_NEVER ? p->until - now : NS_NEVER);
+	jsonout_bool(out, "nested", p->nested);
+	jsonout_list(out, "seen");
+	for (unsigned i = PORTMAP_PCP; i < PORTMAP_PROTOCOL_N; i++)
+		if (p->seen[i])
+			jsonout_text(out, NULL, portmap_protocol_name((enum portmap_protocol)i));
+	jsonout_list_end(out);
+	jsonout_text_or_null(out, "problem", portmap_problem_text(p->problem));
+	jsonout_object_end(out);
+}
+
+/* Of each family that has a gateway and needs one. */
+static void put_ports(const struct node_view *v, struct jsonout *out)
+{
+	if (!v->mapping) {
+		jsonout_null(out, "port_mapping");
+		return;
+	}
+	jsonout_list(out, "port_mapping");
+	for (size_t i = 0; i < ARRAY_LEN(v->ports); i++)
+		if (v->ports[i].problem != PORTMAP_NO_GATEWAY && v->ports[i].problem != PORTMAP_NOT_NEEDED)
+			put_port(&v->ports[i], v->now, out);
+	jsonout_list_end(out);
+}
+
 static void put_unsaved(const struct node_view *v, struct jsonout *out)
 {
 	const struct {
@@ -256,6 +299,7 @@ void view_print_status(const struct node_view *v, struct jsonout *out)
 	put_unsaved(v, out);
 	jsonout_bool(out, "program_replaced", v->program_replaced);
 	put_firewalled(v, out);
+	put_ports(v, out);
 	put_drops(v, out);
 	jsonout_list(out, "peers");
 	for (size_t i = 0; i < v->n_peers; i++)

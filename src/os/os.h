@@ -71,6 +71,13 @@ struct os_route {
  * microseconds. */
 void os_route_to(struct os_routes *r, const struct ip *to, const struct ip *from, struct os_route *ret_route);
 
+/*
+ * The next hop of packets to the internet, with the interface where it takes that to say which is meant, and
+ * the source that they have. IP_NONE: there is none, as on a point-to-point link, or it is a tunnel's.
+ */
+void os_gateway(
+	struct os_routes *r, enum ip_family family, struct endpoint *ret_gateway, struct ip *ret_source);
+
 /* --- change notification: os/linux/netmon.c --- */
 struct os_netmon;
 struct os_netmon_events {

@@ -31,6 +31,24 @@ static void print_unsaved(struct cli *c, const json_t *status)
 		fprintf(c->out, "  not saved: %s\n", json_string_value(what));
 }
 
+/* What the gateway does for us; of one that speaks no protocol for it there is nothing to say. */
+static void print_ports(struct cli *c, const json_t *status)
+{
+	size_t i;
+	json_t *p;
+
+	json_array_foreach (json_object_get(status, "port_mapping"), i, p) {
+		if (*json_text(p, "endpoint"))
+			fprintf(c->out, "  reached at %s, which the router %s maps to it (%s)%s\n",
+				json_text(p, "endpoint"), json_text(p, "gateway"), json_text(p, "protocol"),
+				json_is_true(json_object_get(p, "nested"))
+					? "; behind one more router, so by few"
+					: "");
+		else if (json_array_size(json_object_get(p, "seen")) && *json_text(p, "problem"))
+			fprintf(c->out, "  no port is mapped to it: %s\n", json_text(p, "problem"));
+	}
+}
+
 static void print_self(struct cli *c, const json_t *status)
 {
 	const json_t *self = json_object_get(status, "self"), *mesh = json_object_get(status, "mesh");
@@ -54,6 +72,7 @@ static void print_self(struct cli *c, const json_t *status)
 			"  nodes whose identity two machines have: %lld; `tunnelmesh node list` shows "
 			"which\n",
 			(long long)json_number(status, "twins"));
+	print_ports(c, status);
 	print_unsaved(c, status);
 	if (json_is_true(json_object_get(status, "program_replaced")))
 		fputs("  another tunnelmesh is installed since: `sudo tunnelmesh down` and `up` change to "

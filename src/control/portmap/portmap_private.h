@@ -37,6 +37,7 @@ enum {
 	SIDE_TRIES = 5, /* of a datagram: at 0, 250, 750 ms, 1.75 s, 3.75 s; the answer to the last has 4 s */
 	UPNP_PLACES = 4, /* descriptions at one gateway */
 	UPNP_PORTS = 4, /* that are tried when others have them */
+	UPNP_MISSES = 3, /* then the mapping is given up */
 };
 
 #define SIDE_RTO (250 * MS) /* RFC 6886 3.1 */
@@ -75,6 +76,7 @@ struct upnp {
 	bool permanent; /* it takes no leases */
 	uint16_t port; /* external, asked for */
 	unsigned ports_tried;
+	unsigned misses; /* renewals without an answer, in a row */
 };
 
 struct side {
@@ -133,6 +135,8 @@ void side_restarted(struct side *s, ns_t now);
 void side_mapped(struct side *s, const struct endpoint *external, ns_t lease, ns_t now);
 void side_refused(struct side *s, enum portmap_problem why, ns_t hold, ns_t now);
 void side_released(struct side *s);
+/* The renewal failed, and may be tried again: for one minute at most a gateway starts anew. */
+void side_postpone(struct side *s, ns_t now);
 
 /* --- lease.c --- */
 

@@ -245,6 +245,14 @@ void side_refused(struct side *s, enum portmap_problem why, ns_t hold, ns_t now)
 	ask_anybody(s, why, now);
 }
 
+void side_postpone(struct side *s, ns_t now)
+{
+	const ns_t wait = MIN((s->mapping.until - now) / 2, SIDE_WAIT_MIN);
+
+	s->state = SIDE_MAPPED;
+	s->due = now + MAX(wait, SIDE_RENEW_MIN);
+}
+
 /* No answer. Of a renewal: again after half of the time that is left. */
 static void give_up(struct side *s, ns_t now)
 {

@@ -244,6 +244,7 @@ static void read_map(struct side *s, const struct igd_answer *a, ns_t now)
 	const struct endpoint external = {.ip = u->services[u->at].external, .port = u->port};
 
 	if (a->status == 200) {
+		u->misses = 0;
 		side_mapped(s, &external, u->permanent ? NS_NEVER : s->whole->cfg.lease, now);
 	} else if (!u->permanent && (fault == FAULT_ONLY_PERMANENT || fault == FAULT_INVALID_ARGS)) {
 		u->permanent = true;
@@ -259,7 +260,10 @@ static void read_map(struct side *s, const struct igd_answer *a, ns_t now)
 static void broken_off(struct side *s, ns_t now)
 {
 	s->upnp.chosen = false;
-	side_refused(s, PORTMAP_NO_SERVICE, SIDE_WAIT_MIN, now);
+	if (s->mapping.by && ++s->upnp.misses < UPNP_MISSES)
+		side_postpone(s, now);
+	else
+		side_refused(s, PORTMAP_NO_SERVICE, SIDE_WAIT_MIN, now);
 }
 
 void upnp_read(struct side *s, const struct igd_answer *a, ns_t now)
@@ -271,7 +275,7 @@ void upnp_read(struct side *s, const struct igd_answer *a, ns_t now)
 	if (s->state != SIDE_ASKING || s->asked != PORTMAP_UPNP)
 		return;
 	if (!a) {
-		/* One of several may be broken; of a renewal, the gateway perhaps starts at this moment. */
+		/* One of several may be broken. */
 		if (s->upnp.step == UPNP_DESCRIPTION && s->upnp.at + 1 < s->upnp.n_places)
 			go(s, UPNP_DESCRIPTION, s->upnp.at + 1);
 		else

@@ -160,14 +160,11 @@ static int by_preference(const void *a, const void *b)
 	return (int)x->ip.family - (int)y->ip.family;
 }
 
-/*
- * The interface by which the internet is reached, asked like any route, so that rules and the halves in which
- * VPNs install theirs count: addresses of a root name server. Nothing is sent.
- */
+/* The interface by which the internet is reached, asked like any route, so that rules and the halves in which
+ * VPNs install theirs count. */
 static int default_interface(struct nl_sock *sock, enum ip_family family)
 {
-	static const uint8_t v6[16] = {0x20, 0x01, 0x05, 0x03, 0xba, 0x3e, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0x30};
-	const struct ip to = family == IP_V4 ? ip_v4_host(0xc6290004) : ip_v6(v6);
+	const struct ip to = rtmsg_internet(family);
 	struct rt_route r;
 
 	return rtmsg_lookup(sock, &to, NULL, 0, &r) == TM_OK ? r.index : 0;

@@ -65,6 +65,23 @@ static enum link_on leads_to(struct os_routes *r, int index)
 	return r->links ? links_on(r->links, index) : LINK_ON_HARDWARE;
 }
 
+void os_gateway(
+	struct os_routes *r, enum ip_family family, struct endpoint *ret_gateway, struct ip *ret_source)
+{
+	const struct ip to = rtmsg_internet(family);
+	struct rt_route route;
+
+	*ret_gateway = (struct endpoint){0};
+	*ret_source = (struct ip){0};
+	if (rtmsg_lookup(r->sock, &to, NULL, r->mark, &route) != TM_OK || route.gateway.family != family ||
+		leads_to(r, route.index) >= LINK_ON_TUNNEL)
+		return;
+	ret_gateway->ip = route.gateway;
+	if (family == IP_V6 && ip_is_link_local(&route.gateway))
+		ret_gateway->scope = (uint32_t)route.index;
+	*ret_source = route.source;
+}
+
 void os_route_to(struct os_routes *r, const struct ip *to, const struct ip *from, struct os_route *ret_route)
 {
 	static const enum os_route_kind kinds[] = {

@@ -210,6 +210,13 @@ bool rtmsg_is_default(const struct prefix *dst)
 	return dst->len <= (dst->ip.family == IP_V4 ? 1 : 3);
 }
 
+struct ip rtmsg_internet(enum ip_family family)
+{
+	static const uint8_t v6[16] = {0x20, 0x01, 0x05, 0x03, 0xba, 0x3e, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0x30};
+
+	return family == IP_V4 ? ip_v4_host(0xc6290004) : ip_v6(v6);
+}
+
 int rtmsg_open(struct nl_sock **ret_sock, struct diag *d)
 {
 	_cleanup_(rtmsg_closep) struct nl_sock *s = nl_socket_alloc();

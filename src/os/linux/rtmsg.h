@@ -73,6 +73,9 @@ DEFINE_CLEANUP(struct nl_sock, rtmsg_close)
 /* type: RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE (all tables), RTM_GETNEIGH; family: AF_*. */
 typedef void rtmsg_fn(void *ctx, struct nlmsghdr *h);
 NODISCARD int rtmsg_dump(struct nl_sock *s, int type, int family, rtmsg_fn *fn, void *ctx, struct diag *d);
+/* An address by which to ask how the internet is reached, like any other: of a root name server. Nothing is
+ * sent. */
+struct ip rtmsg_internet(enum ip_family family);
 /*
  * The route that a packet would take now, by all rules and tables. `from` NULL: the kernel chooses the
  * source; mark: that of the socket. TM_EUNREACH when there is none.

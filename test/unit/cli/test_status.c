@@ -79,6 +79,51 @@ static void status_says_what_a_person_has_to_do_about_the_machine(void **state)
 	run_free(&r);
 }
 
+static void status_says_by_which_port_of_the_router_the_machine_is_reached(void **state)
+{
+	static const struct {
+		const char *mapping, *says; /* NULL: nothing */
+	} rows[] = {
+		{"null", NULL},
+		{"[]", NULL},
+		{"[{\"gateway\":\"192.168.1.1\",\"protocol\":\"pcp\",\"endpoint\":\"203.0.113.9:4711\","
+		 "\"nested\":false,"
+		 "\"seen\":[\"pcp\"],\"problem\":null}]",
+			"\n  reached at 203.0.113.9:4711, which the router 192.168.1.1 maps to it (pcp)\n"},
+		{"[{\"gateway\":\"192.168.1.1\",\"protocol\":\"upnp\",\"endpoint\":\"10.0.0.9:4711\","
+		 "\"nested\":true,"
+		 "\"seen\":[],\"problem\":null}]",
+			"maps to it (upnp); behind one more router, so by few\n"},
+		{"[{\"gateway\":\"192.168.1.1\",\"endpoint\":null,\"seen\":[\"upnp\"],\"problem\":\"it "
+		 "refuses\"}]",
+			"\n  no port is mapped to it: it refuses\n"},
+		{"[{\"gateway\":\"192.168.1.1\",\"endpoint\":null,\"seen\":[],\"problem\":\"it has none\"}]",
+			NULL},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char text[1024];
+		const struct fake_reply replies[] = {{"status", text}, {0}};
+		struct fixture *f = *state;
+		struct run r = {0};
+
+		snprintf(text, sizeof(text),
+			"{\"ok\":true,\"mesh\":{\"name\":\"home\"},\"self\":{\"name\":\"laptop\"},\"link\":{"
+			"\"up\":true},"
+			"\"uptime_s\":60,\"peers\":[],\"port_mapping\":%s}",
+			rows[i].mapping);
+		fake_daemon_start(&f->daemon, f->socket, NULL, replies);
+		run_cli(&r, f->dir, "status --state-dir DIR");
+		assert_int_equal(r.status, 0);
+		if (rows[i].says)
+			assert_contains(r.out, rows[i].says);
+		else if (strstr(r.out, "router") || strstr(r.out, "mapped"))
+			fail_msg("row %zu: %s", i, r.out);
+		run_free(&r);
+		fake_daemon_stop(&f->daemon);
+	}
+}
+
 static void what_a_brief_status_leaves_out_is_counted(void **state)
 {
 	static const char brief_reply[] =
@@ -277,6 +322,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 		T(status_shows_this_node_and_a_table_of_paths),
 		T(status_says_what_a_person_has_to_do_about_the_machine),
+		T(status_says_by_which_port_of_the_router_the_machine_is_reached),
 		T(what_a_brief_status_leaves_out_is_counted),
 		T(json_is_the_daemons_reply_with_the_schemas_number),
 		T(peers_lists_names_ids_addresses_and_tags),

@@ -88,6 +88,7 @@ static void every_key_reaches_its_field(void **state)
 			"aead: libcrypto\n"
 			"advertise: [ 203.0.113.7:51820, \"[2001:db8::7]:1\" ]\n"
 			"stun_port: 3478\n"
+			"port_mapping: no\n"
 			"log_level: debug\n"
 			"socket_group: netdev\n"
 			"api_listen: 127.0.0.1\n"
@@ -106,6 +107,7 @@ static void every_key_reaches_its_field(void **state)
 			"  rekey_attempt_ms: 1500\n"
 			"  rekey_timeout_ms: 500\n"
 			"  keepalive_ms: 400\n"
+			"  port_lease_ms: 20000\n"
 			"  rekey_after_messages: 1000\n",
 		&c, &d);
 	if (err)
@@ -121,6 +123,8 @@ static void every_key_reaches_its_field(void **state)
 	assert_string_equal(endpoint_format(&c.advertise[0], buf), "203.0.113.7:51820");
 	assert_string_equal(endpoint_format(&c.advertise[1], buf), "[2001:db8::7]:1");
 	assert_int_equal(c.stun_port, 3478);
+	assert_false(c.port_mapping);
+	assert_int_equal(c.port_lease, 20 * SEC);
 	assert_int_equal(c.log_level, LOG_DEBUG);
 	assert_string_equal(c.socket_group, "netdev");
 	assert_string_equal(c.api_listen, "127.0.0.1");
@@ -137,6 +141,30 @@ static void every_key_reaches_its_field(void **state)
 	assert_int_equal(c.limits.reject_after_messages, wg_limits_default.reject_after_messages);
 }
 
+static void a_switch_is_whatever_yaml_calls_one(void **state)
+{
+	static const struct {
+		const char *text;
+		bool ok, on;
+	} rows[] = {{"yes", true, true}, {"No", true, false}, {"true", true, true}, {"FALSE", true, false},
+		{"on", true, true}, {"off", true, false}, {"'no'", true, false}, {"1", false, true},
+		{"y", false, true}, {"nope", false, true}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct config c;
+		struct diag d = {0};
+		char text[64];
+
+		snprintf(text, sizeof(text), "port_mapping: %s\n", rows[i].text);
+		int err = parse(text, &c, &d);
+		if ((err == TM_OK) != rows[i].ok || (!err && c.port_mapping != rows[i].on))
+			fail_msg("%s: %s", rows[i].text, d.what);
+		if (err)
+			assert_non_null(strstr(d.what, "port_mapping must be yes or no, not "));
+	}
+}
+
 static void each_mistake_gets_its_line_and_sentence(void **state)
 {
 	static const struct {
@@ -149,7 +177,7 @@ static void each_mistake_gets_its_line_and_sentence(void **state)
 			"config.yaml:2: unknown key \"listen_prot\" (did you mean \"listen_port\"?)"},
 		{"Listen-Port: 5\n",
 			"config.yaml:1: unknown key \"Listen-Port\" (did you mean \"listen_port\"?)"},
-		{"port: 5\n", "config.yaml:1: unknown key \"port\""},
+		{"speed: 5\n", "config.yaml:1: unknown key \"speed\""},
 		{"loglevel: info\n", "config.yaml:1: unknown key \"loglevel\" (did you mean \"log_level\"?)"},
 		{"test_limit: {}\n", "config.yaml:1: unknown key \"test_limit\""},
 		{"\n\n<<: 5\n", "config.yaml:3: unknown key \"<<\""},
@@ -420,7 +448,7 @@ static void every_key_is_in_the_reference_the_manual_and_the_example(void **stat
 
 	(void)state;
 	config_describe(each_is_documented, &docs);
-	assert_int_equal(docs.rows, 18);
+	assert_int_equal(docs.rows, 19);
 	assert_null(strstr(docs.reference, "test_limits"));
 	free(docs.reference);
 	free(docs.manual);
@@ -485,6 +513,7 @@ int main(void)
 		cmocka_unit_test(an_unknown_cipher_provider_is_told_the_known_ones),
 		cmocka_unit_test(nothing_given_means_the_defaults),
 		cmocka_unit_test(every_key_reaches_its_field),
+		cmocka_unit_test(a_switch_is_whatever_yaml_calls_one),
 		cmocka_unit_test(each_mistake_gets_its_line_and_sentence),
 		cmocka_unit_test(oversized_and_hollow_files_are_refused),
 		cmocka_unit_test(only_a_file_asked_for_by_name_must_exist),

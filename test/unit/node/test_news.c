@@ -173,6 +173,27 @@ static void new_names_and_removals_are_told(void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+static void a_mapped_port_is_told_once_and_so_is_its_end(void **state)
+{
+	struct fixture *f = *state;
+	struct portmap_view v = {.problem = PORTMAP_NO_SERVICE};
+
+	news_port(f->news, &v);
+	expect(NULL); /* most routers do not */
+	v.problem = PORTMAP_FAR;
+	news_port(f->news, &v);
+	news_port(f->news, &v);
+	expect("no port can be mapped to us why=\"there is another address translator");
+	v = (struct portmap_view){.protocol = PORTMAP_UPNP, .external = f->a};
+	news_port(f->news, &v);
+	v.until = 7; /* renewed */
+	news_port(f->news, &v);
+	expect("a port is mapped to us at=192.0.2.1:51820 by=upnp");
+	v = (struct portmap_view){.problem = PORTMAP_NO_GATEWAY};
+	news_port(f->news, &v);
+	expect("no port is mapped to us any more why=\"there is no gateway\"");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -182,6 +203,8 @@ int main(void)
 		T(a_peer_that_rests_is_no_news_and_a_client_that_is_gone_is),
 		T(a_peer_that_flaps_writes_little),
 		T(new_names_and_removals_are_told),
+		cmocka_unit_test_setup_teardown(
+			a_mapped_port_is_told_once_and_so_is_its_end, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -77,6 +77,53 @@ static const char *text(const json_t *j, const char *name)
 	return json_string_value(json_object_get(j, name));
 }
 
+static void what_a_gateway_maps_is_printed_and_one_that_is_not_needed_is_not(void **state UNUSED)
+{
+	static const struct endpoint external = {
+		.ip = {.family = IP_V4, .bytes = {203, 0, 113, 9}}, .port = 4711};
+	struct sample s;
+
+	for (int step = 0; step < 4; step++) {
+		struct jsonout w = {0};
+
+		sample_init(&s);
+		s.view.mapping = step > 0;
+		s.view.now = 100 * SEC;
+		s.view.ports[1].problem = PORTMAP_NOT_NEEDED;
+		s.view.ports[0] =
+			(struct portmap_view){.gateway = address("192.168.1.1"), .problem = PORTMAP_REFUSED};
+		s.view.ports[0].seen[PORTMAP_UPNP] = true;
+		if (step > 1)
+			s.view.ports[0] = (struct portmap_view){.gateway = address("192.168.1.1"),
+				.protocol = PORTMAP_PCP,
+				.external = external,
+				.nested = true,
+				.lease = step > 2 ? NS_NEVER : 7200 * SEC,
+				.until = step > 2 ? NS_NEVER : 5000 * SEC};
+		view_print_status(&s.view, &w);
+		json_t *j = read_back(&w), *list = json_object_get(j, "port_mapping"),
+		       *p = json_array_get(list, 0);
+		assert_int_equal(json_array_size(list), step > 0);
+		assert_int_equal(json_is_null(list), step == 0);
+		if (step == 1) {
+			assert_true(json_is_null(json_object_get(p, "endpoint")));
+			assert_string_equal(text(p, "problem"), "the gateway refuses to map a port");
+			assert_string_equal(
+				json_string_value(json_array_get(json_object_get(p, "seen"), 0)), "upnp");
+		} else if (step > 1) {
+			assert_string_equal(text(p, "gateway"), "192.168.1.1");
+			assert_string_equal(text(p, "protocol"), "pcp");
+			assert_string_equal(text(p, "endpoint"), "203.0.113.9:4711");
+			assert_true(json_is_true(json_object_get(p, "nested")));
+			assert_true(json_is_null(json_object_get(p, "problem")));
+			assert_int_equal(
+				json_integer_value(json_object_get(p, "left_s")), step == 2 ? 4900 : 0);
+			assert_int_equal(json_is_null(json_object_get(p, "lease_s")), step == 3);
+		}
+		json_decref(j);
+	}
+}
+
 static void a_peer_is_printed_with_all_that_is_known(void **state UNUSED)
 {
 	struct sample s;
@@ -303,6 +350,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_the_firewall_drops_is_named_once_it_is_known),
+		cmocka_unit_test(what_a_gateway_maps_is_printed_and_one_that_is_not_needed_is_not),
 		cmocka_unit_test(a_peer_is_printed_with_all_that_is_known),
 		cmocka_unit_test(what_is_not_known_is_null),
 		cmocka_unit_test(what_is_not_saved_is_told_with_the_reason),

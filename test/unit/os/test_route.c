@@ -117,12 +117,62 @@ static void a_route_is_the_one_of_the_source_and_of_the_mark(void **state)
 	os_routes_free(marked);
 }
 
+static void the_gateway_is_the_next_hop_to_the_internet_unless_that_is_a_tunnels(void **state)
+{
+	static const struct {
+		const char *setup[3];
+		const char *gateway4, *own4, *gateway6, *own6; /* NULL: none */
+	} rows[] = {
+		{{NULL}, "192.0.2.1", "192.0.2.10", NULL, NULL},
+		{{"addr add 2001:db8::7/64 dev wan0 nodad", "route add default via fe80::1 dev wan0"},
+			"192.0.2.1", "192.0.2.10", "fe80::1", "2001:db8::7"},
+		{{"route replace default dev wan0"}, NULL, NULL, "fe80::1", "2001:db8::7"},
+		{{"route del default"}, NULL, NULL, "fe80::1", "2001:db8::7"},
+		{{"tuntap add dev vpn0 mode tun", "addr add 10.9.0.2/24 dev vpn0", "link set vpn0 up"}, NULL,
+			NULL, "fe80::1", "2001:db8::7"},
+		{{"route add default via 10.9.0.1"}, NULL, NULL, "fe80::1", "2001:db8::7"},
+	};
+	struct os_routes *routes;
+	struct diag d = {0};
+
+	(void)state;
+	make_mesh();
+	assert_int_equal(os_routes_new("tm0", 0, &routes, &d), TM_OK);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const char *const want[2][2] = {
+			{rows[i].gateway4, rows[i].own4}, {rows[i].gateway6, rows[i].own6}};
+
+		for (size_t k = 0; k < ARRAY_LEN(rows[i].setup) && rows[i].setup[k]; k++)
+			host_ip(rows[i].setup[k]);
+		os_routes_forget(routes);
+		for (size_t side = 0; side < 2; side++) {
+			struct endpoint gateway;
+			struct ip own, ip;
+
+			os_gateway(routes, side ? IP_V6 : IP_V4, &gateway, &own);
+			if ((want[side][0] != NULL) != (gateway.ip.family != IP_NONE))
+				fail_msg("row %zu, side %zu", i, side);
+			if (!want[side][0])
+				continue;
+			assert_int_equal(ip_parse(want[side][0], &ip), TM_OK);
+			if (!ip_eq(&gateway.ip, &ip) || (gateway.scope != 0) != side)
+				fail_msg("row %zu, side %zu: another gateway", i, side);
+			assert_int_equal(ip_parse(want[side][1], &ip), TM_OK);
+			if (!ip_eq(&own, &ip))
+				fail_msg("row %zu, side %zu: another source", i, side);
+		}
+	}
+	os_routes_free(routes);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, host_setup, host_teardown)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(a_route_is_judged_by_what_it_lies_on_in_the_end),
 		T(a_route_is_the_one_of_the_source_and_of_the_mark),
+		T(the_gateway_is_the_next_hop_to_the_internet_unless_that_is_a_tunnels),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

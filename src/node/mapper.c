@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "node/mapper.h"
+
+#include <event2/event.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "crypto/init.h"
+#include "loop/timer.h"
+#include "os/dgram.h"
+#include "os/os.h"
+#include "os/tcp.h"
+
+enum {
+	FAMILIES = 2,
+	MESSAGE_MAX = 2048,
+	BATCH = 16, /* datagrams per wake-up: anybody on the LAN can send them */
+};
+
+/* A socket and what waits for it. */
+struct ear {
+	struct mapper *mapper;
+	int fd; /* -1: none */
+	struct event *event;
+};
+
+struct mapper {
+	/* set once */
+	struct event_base *base;
+	struct mapper_config cfg;
+	struct loop_timer *timer, *fetch_timer, *end_timer;
+	/* changes */
+	struct portmap *core; /* NULL: off */
+	bool wanted; /* on, as soon as what is off has given everything back */
+	bool busy; /* further up somebody hands on what the core says */
+	struct side {
+		struct endpoint gateway;
+		struct ip own;
+		struct ear ear, group;
+	} side[FAMILIES];
+	struct {
+		int fd; /* -1: none */
+		struct event *event;
+		unsigned number;
+		char out[IGD_REQUEST_MAX];
+		size_t out_n, out_at;
+		char *in; /* IGD_ANSWER_MAX bytes while a request is under way */
+		size_t in_n;
+	} fetch;
+	void (*ended)(void *ctx);
+	void *ended_ctx;
+};
+
+static void drain(void *ctx);
+
+static enum ip_family family_of(size_t i)
+{
+	return i ? IP_V6 : IP_V4;
+}
+
+/* --- one question over TCP --- */
+
+static void end_fetch(struct mapper *m)
+{
+	if (m->fetch.event)
+		event_free(TAKE(m->fetch.event));
+	if (m->fetch.fd >= 0)
+		tcp_close(m->fetch.fd);
+	m->fetch.fd = -1;
+	free(TAKE(m->fetch.in));
+	loop_timer_stop(m->fetch_timer);
+}
+
+/* Tells the core what is there; true when it has enough. */
+static bool hand_over(struct mapper *m, bool closed)
+{
+	char nothing[1];
+
+	return portmap_fetched(m->core, m->fetch.number, m->fetch.in ? m->fetch.in : nothing,
+		m->fetch.in ? m->fetch.in_n : 0, closed, time_monotonic());
+}
+
+static void finish_fetch(struct mapper *m, bool with_text)
+{
+	if (!with_text)
+		m->fetch.in_n = 0;
+	if (m->core)
+		(void)hand_over(m, true);
+	end_fetch(m);
+	drain(m);
+}
+
+static void on_fetch_late(void *ctx)
+{
+	finish_fetch(ctx, false);
+}
+
+static int fetch_events(struct mapper *m, short what);
+
+static void on_fetch_readable(struct mapper *m)
+{
+	size_t n;
+	int err = tcp_recv(m->fetch.fd, m->fetch.in + m->fetch.in_n, IGD_ANSWER_MAX - m->fetch.in_n, &n);
+
+	if (err == TM_EAGAIN)
+		return;
+	if (!err)
+		m->fetch.in_n += n;
+	/* A router may reset the connection behind its answer: what is there counts. */
+	if (err || m->fetch.in_n == IGD_ANSWER_MAX) {
+		finish_fetch(m, true);
+	} else if (hand_over(m, false)) {
+		end_fetch(m);
+		drain(m);
+	}
+}
+
+static void on_fetch_writable(struct mapper *m)
+{
+	size_t n = 0;
+	int err = m->fetch.out_at ? TM_OK : tcp_connected(m->fetch.fd);
+
+	if (!err)
+		err = tcp_send(
+			m->fetch.fd, m->fetch.out + m->fetch.out_at, m->fetch.out_n - m->fetch.out_at, &n);
+	m->fetch.out_at += n;
+	if (!err && m->fetch.out_at == m->fetch.out_n)
+		err = fetch_events(m, EV_READ);
+	if (err)
+		finish_fetch(m, false);
+}
+
+static void on_fetch(evutil_socket_t fd UNUSED, short what, void *ctx)
+{
+	struct mapper *m = ctx;
+
+	if (what & EV_WRITE)
+		on_fetch_writable(m);
+	else
+		on_fetch_readable(m);
+}
+
+static int fetch_events(struct mapper *m, short what)
+{
+	if (m->fetch.event)
+		event_free(TAKE(m->fetch.event));
+	m->fetch.event = event_new(m->base, m->fetch.fd, (short)(what | EV_PERSIST), on_fetch, m);
+	return m->fetch.event && event_add(m->fetch.event, NULL) == 0 ? TM_OK : TM_ENOMEM;
+}
+
+static void start_fetch(struct mapper *m, const struct portmap_out *out)
+{
+	end_fetch(m);
+	m->fetch.number = out->fetch;
+	memcpy(m->fetch.out, out->msg, out->n);
+	m->fetch.out_n = out->n;
+	m->fetch.out_at = m->fetch.in_n = 0;
+	m->fetch.in = malloc(IGD_ANSWER_MAX);
+	int err = m->fetch.in ? tcp_connect(&out->to, m->cfg.mark, &m->fetch.fd) : TM_ENOMEM;
+	if (!err)
+		err = fetch_events(m, EV_WRITE);
+	/* Never from within the core's output: then its answer comes from the loop. */
+	loop_timer_in(m->fetch_timer, err ? 0 : PORTMAP_FETCH_WAIT);
+}
+
+/* --- datagrams --- */
+
+static void close_ear(struct ear *e)
+{
+	if (e->event)
+		event_free(TAKE(e->event));
+	if (e->fd >= 0)
+		dgram_close(e->fd);
+	e->fd = -1;
+}
+
+static void listen_with(struct mapper *m, struct ear *e, event_callback_fn fn)
+{
+	e->event = event_new(m->base, e->fd, EV_READ | EV_PERSIST, fn, e);
+	if (!e->event || event_add(e->event, NULL) != 0)
+		close_ear(e);
+}
+
+static void receive(const struct ear *e,
+	void (*take)(struct portmap *m, const struct endpoint *from, const uint8_t *p, size_t n, ns_t now))
+{
+	struct mapper *m = e->mapper;
+	uint8_t p[MESSAGE_MAX];
+	struct endpoint from;
+	size_t n;
+
+	for (unsigned i = 0; i < BATCH; i++) {
+		int err = dgram_recv(e->fd, p, sizeof(p), &n, &from);
+		if (err == TM_EAGAIN)
+			break;
+		/* An error is what an ICMP message left behind: the gateway does not speak that. */
+		if (!err && m->core)
+			take(m->core, &from, p, n, time_monotonic());
+	}
+	drain(m);
+}
+
+static void on_datagram(evutil_socket_t fd UNUSED, short what UNUSED, void *ctx)
+{
+	receive(ctx, portmap_datagram);
+}
+
+static void on_announcement(evutil_socket_t fd UNUSED, short what UNUSED, void *ctx)
+{
+	receive(ctx, portmap_announced);
+}
+
+/* Everybody who is on the link, RFC 6886 3.2.1 and RFC 6887 14.1.1. */
+static struct endpoint all_hosts(const struct endpoint *gateway)
+{
+	static const uint8_t v6[16] = {0xff, 0x02, [15] = 1};
+	struct endpoint group = {.port = PCP_CLIENT_PORT, .scope = gateway->scope};
+
+	group.ip = gateway->ip.family == IP_V4 ? ip_v4_host(0xe0000001) : ip_v6(v6);
+	return group;
+}
+
+static void open_side(struct mapper *m, struct side *s)
+{
+	const struct endpoint group = all_hosts(&s->gateway);
+
+	if (dgram_open(&s->own, m->cfg.mark, &s->ear.fd) == TM_OK)
+		listen_with(m, &s->ear, on_datagram);
+	/* Without it a restart of the gateway is noticed at the next renewal. */
+	if (dgram_listen(&group, &s->group.fd) == TM_OK)
+		listen_with(m, &s->group, on_announcement);
+}
+
+static void close_side(struct side *s)
+{
+	close_ear(&s->ear);
+	close_ear(&s->group);
+	s->gateway = (struct endpoint){0};
+	s->own = (struct ip){0};
+}
+
+/* --- the loop --- */
+
+static bool is_over(struct mapper *m)
+{
+	if (!m->core || !portmap_ended(m->core))
+		return false;
+	portmap_free(TAKE(m->core));
+	end_fetch(m);
+	for (size_t i = 0; i < FAMILIES; i++)
+		close_side(&m->side[i]);
+	loop_timer_stop(m->timer);
+	return true;
+}
+
+static void send_out(struct mapper *m, const struct portmap_out *out)
+{
+	const struct ear *e = &m->side[out->to.ip.family == IP_V6].ear;
+
+	/* What cannot be sent is not answered, and sent again. */
+	if (e->fd >= 0)
+		(void)!dgram_send(e->fd, &out->to, out->msg, out->n);
+}
+
+static void act(struct mapper *m, const struct portmap_out *out)
+{
+	switch (out->kind) {
+	case PORTMAP_SEND:
+		send_out(m, out);
+		break;
+	case PORTMAP_FETCH:
+		start_fetch(m, out);
+		break;
+	case PORTMAP_CHANGED:
+		m->cfg.changed(m->cfg.ctx);
+		break;
+	}
+}
+
+static void after_the_end(struct mapper *m)
+{
+	m->cfg.changed(m->cfg.ctx);
+	if (m->ended) {
+		loop_timer_stop(m->end_timer);
+		TAKE(m->ended)(m->ended_ctx);
+	} else if (m->wanted) {
+		mapper_switch(m, true);
+	}
+}
+
+static void drain(void *ctx)
+{
+	struct mapper *m = ctx;
+	struct portmap_out out;
+
+	if (m->busy || !m->core)
+		return;
+	m->busy = true;
+	while (portmap_output(m->core, time_monotonic(), &out))
+		act(m, &out);
+	m->busy = false;
+	if (is_over(m))
+		after_the_end(m);
+	else
+		loop_timer_at(m->timer, portmap_next(m->core));
+}
+
+/* --- what the owner says --- */
+
+static void look_at_side(struct mapper *m, size_t i)
+{
+	struct side *s = &m->side[i];
+	struct endpoint gateway = {0};
+	struct ip own = {0};
+
+	os_gateway(m->cfg.routes, family_of(i), &gateway, &own);
+	if (!endpoint_eq(&gateway, &s->gateway) || !ip_eq(&own, &s->own)) {
+		close_side(s);
+		s->gateway = gateway;
+		s->own = own;
+		if (gateway.ip.family != IP_NONE)
+			open_side(m, s);
+	}
+	portmap_gateway(m->core, family_of(i), &gateway, &own, time_monotonic());
+}
+
+void mapper_network(struct mapper *m)
+{
+	if (!m->core || !m->wanted)
+		return;
+	for (size_t i = 0; i < FAMILIES; i++)
+		look_at_side(m, i);
+	drain(m);
+}
+
+static uint32_t dice(void *ctx)
+{
+	(void)ctx;
+	return random_u32();
+}
+
+void mapper_switch(struct mapper *m, bool on)
+{
+	struct portmap_config cfg = {.port = m->cfg.port, .lease = m->cfg.lease, .random = dice};
+
+	m->wanted = on;
+	if (!on && m->core) {
+		portmap_end(m->core, time_monotonic());
+		drain(m);
+	} else if (on && !m->core) {
+		memcpy(cfg.nonce, m->cfg.nonce, sizeof(cfg.nonce));
+		if (portmap_new(&cfg, &m->core) != TM_OK)
+			log_warn("mapper: no memory to have a port mapped");
+		mapper_network(m);
+	}
+}
+
+static void on_end_late(void *ctx)
+{
+	struct mapper *m = ctx;
+
+	log_warn("mapper: the gateway does not answer, leaving the mapped port to its lease");
+	if (m->ended)
+		TAKE(m->ended)(m->ended_ctx);
+}
+
+void mapper_end(struct mapper *m, void (*ended)(void *ctx), void *ctx)
+{
+	if (!m->core) {
+		m->wanted = false;
+		ended(ctx);
+		return;
+	}
+	m->ended = ended;
+	m->ended_ctx = ctx;
+	loop_timer_in(m->end_timer, MAPPER_END_WAIT);
+	mapper_switch(m, false);
+}
+
+bool mapper_look(const struct mapper *m, enum ip_family family, struct portmap_view *ret_view)
+{
+	if (!m->core)
+		return false;
+	portmap_look(m->core, family, time_monotonic(), ret_view);
+	return true;
+}
+
+/* --- life --- */
+
+int mapper_new(struct event_base *base, const struct mapper_config *cfg, struct mapper **ret_mapper)
+{
+	struct mapper *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return TM_ENOMEM;
+	m->base = base;
+	m->cfg = *cfg;
+	m->fetch.fd = -1;
+	for (size_t i = 0; i < FAMILIES; i++)
+		m->side[i].ear = m->side[i].group = (struct ear){.mapper = m, .fd = -1};
+	int err = loop_timer_new(base, drain, m, &m->timer);
+	if (!err)
+		err = loop_timer_new(base, on_fetch_late, m, &m->fetch_timer);
+	if (!err)
+		err = loop_timer_new(base, on_end_late, m, &m->end_timer);
+	if (err) {
+		mapper_free(m);
+		return err;
+	}
+	*ret_mapper = m;
+	return TM_OK;
+}
+
+void mapper_free(struct mapper *m)
+{
+	if (!m)
+		return;
+	if (m->fetch_timer)
+		end_fetch(m);
+	for (size_t i = 0; i < FAMILIES; i++)
+		close_side(&m->side[i]);
+	portmap_free(m->core);
+	loop_timer_free(m->timer);
+	loop_timer_free(m->fetch_timer);
+	loop_timer_free(m->end_timer);
+	free(m);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * Datagram sockets for a few words with somebody near, beside those of the data plane (os/udp.h): never
+ * waiting, closed in children, with the firewall mark that keeps the daemon's own traffic out of the tunnel.
+ * Control thread. After an error errno says more than the result.
+ */
+#ifndef TM_OS_DGRAM_H
+#define TM_OS_DGRAM_H
+
+#include "base/addr.h"
+#include "base/err.h"
+
+/* At an address of ours and any port: what is sent, to groups as well, leaves by the interface that has it.
+ */
+NODISCARD int dgram_open(const struct ip *own, uint32_t mark, int *ret_fd);
+/* Hears what is sent to that group and port, as others on this machine do, and nothing else. */
+NODISCARD int dgram_listen(const struct endpoint *group, int *ret_fd);
+NODISCARD int dgram_send(int fd, const struct endpoint *to, const void *p, size_t n);
+/* TM_EAGAIN: there is none. What is longer than n is cut. */
+NODISCARD int dgram_recv(int fd, void *p, size_t n, size_t *ret_n, struct endpoint *ret_from);
+void dgram_close(int fd);
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "os/dgram.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "os/os.h"
+#include "os/sockaddr.h"
+
+static int open_bound(const struct endpoint *at, uint32_t mark, bool shared, int *ret_fd)
+{
+	struct sockaddr_storage ss;
+	const socklen_t len = endpoint_to_sockaddr(at, &ss);
+	_cleanup_(closep) int fd =
+		socket(ss.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP);
+	int one = 1;
+
+	if (fd < 0 || os_mark_socket(fd, mark) != TM_OK ||
+		(shared && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0) ||
+		bind(fd, (struct sockaddr *)&ss, len) < 0)
+		return tm_err_from_errno(errno);
+	*ret_fd = fd;
+	fd = -1;
+	return TM_OK;
+}
+
+int dgram_open(const struct ip *own, uint32_t mark, int *ret_fd)
+{
+	return open_bound(&(struct endpoint){.ip = *own}, mark, false, ret_fd);
+}
+
+/* Every host is in the groups of all hosts by itself (RFC 1112 4, RFC 4291 2.8): there is nothing to join. */
+int dgram_listen(const struct endpoint *group, int *ret_fd)
+{
+	return open_bound(group, 0, true, ret_fd);
+}
+
+int dgram_send(int fd, const struct endpoint *to, const void *p, size_t n)
+{
+	struct sockaddr_storage ss;
+	const socklen_t len = endpoint_to_sockaddr(to, &ss);
+
+	return sendto(fd, p, n, 0, (struct sockaddr *)&ss, len) < 0 ? tm_err_from_errno(errno) : TM_OK;
+}
+
+int dgram_recv(int fd, void *p, size_t n, size_t *ret_n, struct endpoint *ret_from)
+{
+	struct sockaddr_storage ss = {0};
+	socklen_t len = sizeof(ss);
+	ssize_t got = recvfrom(fd, p, n, 0, (struct sockaddr *)&ss, &len);
+
+	if (got < 0)
+		return tm_err_from_errno(errno);
+	*ret_n = (size_t)got;
+	return endpoint_from_sockaddr((struct sockaddr *)&ss, ret_from);
+}
+
+void dgram_close(int fd)
+{
+	close(fd);
+}

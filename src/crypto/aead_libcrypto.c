@@ -46,7 +46,7 @@ static int one_pass(struct libcrypto *l, const uint8_t *key, const uint8_t iv[st
 	if (n > AEAD_MAX)
 		return TM_EINVAL;
 
-	whole = pass_load(&l->pass, text, n);
+	whole = pass_load(&l->pass, text, n, CHACHA_BLOCK);
 	if (EVP_EncryptInit_ex2(l->cipher, NULL, key, iv, NULL) != 1 ||
 		EVP_EncryptUpdate(l->cipher, l->pass.out, &len, l->pass.in, (int)whole) != 1 ||
 		(size_t)len != whole) {

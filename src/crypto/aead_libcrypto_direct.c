@@ -39,7 +39,7 @@ static void state_deinit(struct aead *a)
 static void encipher(struct pass *p, const struct aead_op *op)
 {
 	_Alignas(uint32_t) uint8_t iv[CHACHA_IV];
-	const size_t whole = pass_load(p, op->data, op->n);
+	const size_t whole = pass_load(p, op->data, op->n, CHACHA_BLOCK);
 
 	aead_iv(op->counter, iv);
 	ChaCha20_ctr32(p->out, p->in, whole, op->key, iv);

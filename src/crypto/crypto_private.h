@@ -10,18 +10,24 @@
 
 #include "crypto/aead.h"
 
-/* All constant; any thread. seal and open take an op with n <= AEAD_MAX and return what becomes its err. */
+/*
+ * All constant; any thread. seal and open take an op with n <= AEAD_MAX and return what becomes its err. A
+ * provider that seals better in the company of others has seal_all instead of seal: it passes over those that
+ * have an err, and cannot fail.
+ */
 struct aead_provider {
 	const char *name;
 	bool (*usable)(void); /* by this CPU */
 	int (*init)(struct aead *a); /* memory of its own goes to a->own; NULL when it needs none */
 	void (*deinit)(struct aead *a); /* wipes and frees it; half-built is fine */
 	int (*seal)(struct aead *a, const struct aead_op *op);
+	void (*seal_all)(struct aead *a, struct aead_op *ops, size_t n);
 	int (*open)(struct aead *a, const struct aead_op *op);
 };
 
 extern const struct aead_provider aead_libcrypto;
 extern const struct aead_provider aead_libcrypto_direct; /* builds with TM_LIBCRYPTO_DIRECT */
+extern const struct aead_provider aead_libgcrypt; /* builds with TM_LIBGCRYPT */
 extern const struct aead_provider aead_ipsecmb, aead_ipsecmb_noifma; /* builds with TM_IPSEC_MB */
 
 enum { CHACHA_BLOCK = 64, CHACHA_IV = 16 }; /* iv: block counter, little-endian, then the nonce */
@@ -40,11 +46,14 @@ struct pass {
 	size_t used; /* of each, to wipe */
 };
 
+/* Routines that do more than a block at a time. */
+enum { PASS_STEP_MAX = 8 * CHACHA_BLOCK };
+
 NODISCARD int pass_init(struct pass *p);
 void pass_deinit(struct pass *p); /* wipes; half-built is fine */
 /* Brings n <= AEAD_MAX bytes of text to `in`; returns how many bytes are to be enciphered from there to
- * `out`: whole blocks. */
-size_t pass_load(struct pass *p, const uint8_t *text, size_t n);
+ * `out`: whole steps of so many bytes (CHACHA_BLOCK to PASS_STEP_MAX). */
+size_t pass_load(struct pass *p, const uint8_t *text, size_t n, size_t step);
 /* RFC 8439 2.8: what Poly1305 wants behind n bytes of ciphertext that lie in one of the buffers. Returns its
  * share of them all. */
 size_t pass_end(uint8_t *ct, size_t ad_len, size_t n);

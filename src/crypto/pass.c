@@ -8,7 +8,7 @@
 
 enum { POLY_BLOCK = 16 };
 
-#define PASS_BUF (CHACHA_BLOCK + AEAD_MAX + CHACHA_BLOCK)
+#define PASS_BUF (CHACHA_BLOCK + AEAD_MAX + PASS_STEP_MAX)
 
 int pass_init(struct pass *p)
 {
@@ -31,9 +31,9 @@ void pass_deinit(struct pass *p)
 	*p = (struct pass){0};
 }
 
-size_t pass_load(struct pass *p, const uint8_t *text, size_t n)
+size_t pass_load(struct pass *p, const uint8_t *text, size_t n, size_t step)
 {
-	const size_t whole = (CHACHA_BLOCK + n + CHACHA_BLOCK - 1) / CHACHA_BLOCK * CHACHA_BLOCK;
+	const size_t whole = (CHACHA_BLOCK + n + step - 1) / step * step;
 
 	p->used = MAX(p->used, whole + CHACHA_BLOCK);
 	if (n > 0)

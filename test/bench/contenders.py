@@ -319,7 +319,7 @@ CONTENDERS = {c.name: c for c in (
     TunnelMesh("tunnelmesh-1w", title="TunnelMesh, 1 worker", config="workers: 1\n"),
     TunnelMesh("tunnelmesh-2w", title="TunnelMesh, 2 workers", config="workers: 2\n"),
     TunnelMesh("tunnelmesh-libcrypto", title="TunnelMesh, AEAD of libcrypto", config="aead: libcrypto\n"),
-    TunnelMesh("tunnelmesh-avx2", title="TunnelMesh, AVX2 only", config="aead: libcrypto-direct\n",
+    TunnelMesh("tunnelmesh-avx2", title="TunnelMesh, AVX2 only", config="aead: libgcrypt\n",
                env=NO_AVX512),
     TunnelMesh("tunnelmesh-no-offloads", title="TunnelMesh without offloads", config="offloads: none\n"),
     TunnelMesh("tunnelmesh-over6", title="TunnelMesh over IPv6", outer=(6,)),

@@ -17,6 +17,9 @@ struct udp;
 enum { UDP_RECV_MAX = 64, UDP_SEND_MAX = 192 };
 /* Bytes of a slot that many datagrams fit into. */
 enum { UDP_TRAIN_MAX = 65536 };
+/* What one train may hold that is sent: UDP_MAX_SEGMENTS of the kernels before 6.9, and the IPv4 packet that
+ * carries it must stay below 64 KiB. */
+enum { UDP_SEND_TRAIN_DATAGRAMS = 64, UDP_SEND_TRAIN_BYTES = 65000 };
 
 /* The kernel cuts one long buffer into datagrams (UDP_SEGMENT), or hands over a train of them (UDP_GRO). */
 enum udp_offload { UDP_OFFLOAD_GSO = 1, UDP_OFFLOAD_GRO = 2 };

@@ -9,6 +9,17 @@
 enum { UDP_PAYLOAD_MAX = 65507 };
 _Static_assert((int)RELAY_HEADER <= (int)WAY_HEADROOM_MAX, "it fits before any message");
 
+void way_init(struct way *w, const struct way_to *to)
+{
+	const uint16_t headroom = to->relay ? RELAY_HEADER : 0;
+
+	*w = (struct way){
+		.to = *to,
+		.headroom = headroom,
+		.payload_max = to->payload ? to->payload : (uint16_t)(UDP_PAYLOAD_MAX - headroom),
+	};
+}
+
 int way_new(const struct way_to *to, struct way **ret_way)
 {
 	struct way *w;
@@ -16,13 +27,11 @@ int way_new(const struct way_to *to, struct way **ret_way)
 	if (!endpoint_is_set(&to->remote) || (to->kind == WAY_UDP) != (to->relay == 0))
 		return TM_EINVAL;
 
-	w = calloc(1, sizeof(*w));
+	w = malloc(sizeof(*w));
 	if (!w)
 		return TM_ENOMEM;
 
-	w->to = *to;
-	w->headroom = to->relay ? RELAY_HEADER : 0;
-	w->payload_max = to->payload ? to->payload : (uint16_t)(UDP_PAYLOAD_MAX - w->headroom);
+	way_init(w, to);
 	*ret_way = w;
 	return TM_OK;
 }

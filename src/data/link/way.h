@@ -48,6 +48,8 @@ struct way {
 	struct epoch_retired retired;
 };
 
+/* In memory of the caller's; relay or not, nothing about `to` is checked. */
+void way_init(struct way *w, const struct way_to *to);
 /* TM_EINVAL when `to` has no remote endpoint, or a kind and no `relay` that goes with it. */
 NODISCARD int way_new(const struct way_to *to, struct way **ret_way);
 

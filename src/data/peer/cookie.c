@@ -17,19 +17,29 @@ static void label_key(const char *label, const uint8_t pub[static WG_KEY], uint8
 void cookie_oven_init(struct cookie_oven *o, const uint8_t our_pub[static WG_KEY])
 {
 	*o = (struct cookie_oven){0};
-	label_key("mac1----", our_pub, o->mac1_key);
+	cookie_mac1_key(our_pub, o->mac1_key);
 	label_key("cookie--", our_pub, o->reply_key);
 }
 
-bool cookie_mac1_ok(const struct cookie_oven *o, const uint8_t *msg, size_t n)
+void cookie_mac1_key(const uint8_t pub[static WG_KEY], uint8_t out[static 32])
+{
+	label_key("mac1----", pub, out);
+}
+
+bool cookie_mac1_under(const uint8_t key[static 32], const uint8_t *msg, size_t n)
 {
 	uint8_t mac[BLAKE2S_MAC_LEN];
 
 	if (n < 2 * WG_MAC)
 		return false;
 
-	blake2s_mac(o->mac1_key, sizeof(o->mac1_key), msg, n - 2 * WG_MAC, mac);
+	blake2s_mac(key, 32, msg, n - 2 * WG_MAC, mac);
 	return ct_eq(mac, msg + n - 2 * WG_MAC, WG_MAC);
+}
+
+bool cookie_mac1_ok(const struct cookie_oven *o, const uint8_t *msg, size_t n)
+{
+	return cookie_mac1_under(o->mac1_key, msg, n);
 }
 
 /*

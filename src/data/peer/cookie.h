@@ -10,7 +10,7 @@
  *     caused it).
  *
  * cookie_oven bakes and checks (one per device); cookie_jar keeps what one peer gave us. Control thread, but
- * for cookie_mac1_ok.
+ * for cookie_mac1_ok and cookie_mac1_under.
  */
 #ifndef TM_DATA_PEER_COOKIE_H
 #define TM_DATA_PEER_COOKIE_H
@@ -45,6 +45,9 @@ typedef void entropy_fn(void *ctx, void *out, size_t n);
 
 void cookie_oven_init(struct cookie_oven *o, const uint8_t our_pub[static WG_KEY]);
 bool cookie_mac1_ok(const struct cookie_oven *o, const uint8_t *msg, size_t n);
+/* The same for a relay, which knows the public key of whom the message is for: its key, and the question. */
+void cookie_mac1_key(const uint8_t pub[static WG_KEY], uint8_t out[static 32]);
+bool cookie_mac1_under(const uint8_t key[static 32], const uint8_t *msg, size_t n);
 /* mac2 under the cookie of this source; false when it is missing. */
 bool cookie_mac2_ok(
 	const struct cookie_oven *o, const struct endpoint *from, const uint8_t *msg, size_t n, ns_t now);

@@ -41,6 +41,12 @@
 	X(HS_UNEXPECTED, "hs_unexpected", "answer to a handshake that we did not start")                     \
 	X(RELAY_STRANGER, "relay_stranger", "relayed message from an address that is no relay of ours")      \
 	X(RELAY_OTHERS, "relay_others", "relayed message for others, and we relay nothing")                  \
+	X(RELAY_UNPROVEN, "relay_unproven", "to be relayed, from an address that neither end has proved")    \
+	X(RELAY_UNBOUND, "relay_unbound", "to be relayed to a member that has not registered with us")       \
+	X(RELAY_SHAPE, "relay_shape", "to be relayed, but neither WireGuard nor STUN")                       \
+	X(RELAY_MAC1, "relay_mac1", "to be relayed: a handshake that does not know whom it is for")          \
+	X(RELAY_LIMIT, "relay_limit", "to be relayed: its sender is over its limit")                         \
+	X(RELAY_SEND, "relay_send", "to be relayed, and the socket or the path did not take it")             \
 	X(STUN_AUTH, "stun_auth", "STUN message without the right integrity tag, or replayed")               \
 	X(NO_MEMORY, "no_memory", "out of memory")
 

@@ -8,6 +8,7 @@
 
 #include "data/offload/segment.h"
 #include "data/peer/index.h"
+#include "data/plane/forward.h"
 #include "os/tun.h"
 
 /* How some messages of one train came. */
@@ -424,13 +425,16 @@ static const struct arrival *arrive(
 	return a;
 }
 
-/* Messages with one header, n bytes of them: for us, if they come from a relay of ours. */
+/* Messages with one header, for us. */
 static void take_relayed(
-	struct worker *w, struct opening *o, const struct arrival *from, uint8_t *p, size_t n, size_t step)
+	struct worker *w, struct opening *o, const struct arrival *from, const struct relayed_run *run)
 {
-	for (size_t at = 0; at < n; at += step) {
+	for (size_t at = 0; at < run->n; at += run->step) {
 		const struct message m = {
-			.p = p + at + RELAY_HEADER, .n = MIN(step, n - at) - RELAY_HEADER, .from = from};
+			.p = run->p + at + RELAY_HEADER,
+			.n = MIN(run->step, run->n - at) - RELAY_HEADER,
+			.from = from,
+		};
 
 		if (o->n == OPENING_MAX)
 			open_all(w, o);
@@ -439,26 +443,36 @@ static void take_relayed(
 	}
 }
 
-/* The messages with a relay's header that a train goes on with; returns their bytes, 0: there is none. */
-static size_t take_run(
-	struct worker *w, struct opening *o, const struct datagram *dg, uint8_t *p, size_t left, size_t step)
+/* The messages that `left` bytes of a train begin with and that have one relay's header; n = 0: there are
+ * none. */
+static struct relayed_run run_of(uint8_t *p, size_t left, size_t step)
 {
-	const uint64_t pair = relay_get(p, MIN(step, left));
-	size_t n = 0;
-	unsigned count = 0;
+	struct relayed_run run = {.pair = relay_get(p, MIN(step, left)), .p = p, .step = step};
 
-	for (; n < left && pair && relay_get(p + n, MIN(step, left - n)) == pair; count++)
-		n += MIN(step, left - n);
-	if (!n)
-		return 0;
+	while (run.n < left && run.pair && relay_get(p + run.n, MIN(step, left - run.n)) == run.pair) {
+		run.n += MIN(step, left - run.n);
+		run.count++;
+	}
+	return run;
+}
 
-	if (!relay_other(pair, w->env->host))
-		worker_drop_n(w, DROP_RELAY_OTHERS, count);
-	else if (!worker_knows_relay(w, &dg->remote))
-		worker_drop_n(w, DROP_RELAY_STRANGER, count);
+/* Through a relay of ours, or from a member through the relay that we are. */
+static bool may_relay(const struct worker *w, uint32_t other, const struct datagram *dg)
+{
+	return worker_knows_relay(w, &dg->remote) || forward_is_from(w, other, dg);
+}
+
+static void take_run(
+	struct worker *w, struct opening *o, const struct datagram *dg, const struct relayed_run *run)
+{
+	const uint32_t other = relay_other(run->pair, w->env->host);
+
+	if (!other)
+		forward_run(w, dg, run);
+	else if (may_relay(w, other, dg))
+		take_relayed(w, o, arrive(w, o, dg, run->pair), run);
 	else
-		take_relayed(w, o, arrive(w, o, dg, pair), p, n, step);
-	return n;
+		worker_drop_n(w, DROP_RELAY_STRANGER, run->count);
 }
 
 static void take_train(struct worker *w, struct opening *o, const struct datagram *dg)
@@ -478,12 +492,13 @@ static void take_train(struct worker *w, struct opening *o, const struct datagra
 		if (LIKELY(sort_message(w, o, &m)))
 			continue;
 
-		size_t relayed = take_run(w, o, dg, m.p, left, step);
-		if (!relayed) {
+		const struct relayed_run run = run_of(m.p, left, step);
+		if (!run.n) {
 			drop_unknown(w, &m);
 			continue;
 		}
-		m.n = relayed;
+		take_run(w, o, dg, &run);
+		m.n = run.n;
 		m.from = arrive(w, o, dg, 0);
 	}
 }

@@ -3,6 +3,7 @@
 #include "data/plane/plane_private.h"
 
 #include "base/secret.h"
+#include "data/plane/legs.h"
 #include "os/tun.h"
 
 #include <errno.h>
@@ -146,6 +147,7 @@ static void fill_env(struct plane *p, const struct plane_config *cfg)
 		.host = cfg->host,
 		.sockets = &p->sockets,
 		.relays = &p->relays,
+		.legs = &p->legs,
 		.live = &p->live,
 		.stop = &p->stop,
 		.aead = cfg->aead,
@@ -259,6 +261,7 @@ void plane_free(struct plane *p)
 	device_free(p->device);
 	plane_close_sockets(p);
 	free(atomic_load_explicit(&p->relays, memory_order_relaxed));
+	legs_free(atomic_load_explicit(&p->legs, memory_order_relaxed));
 	epoch_deinit(&p->epoch);
 	if (plane_live(p))
 		plane_live(p)->unused_filter = plane_live(p)->filter;

@@ -54,6 +54,7 @@ struct plane {
 	_Atomic(struct snapshot *) live; /* written by the control thread */
 	struct sockets sockets; /* likewise */
 	_Atomic(struct relays *) relays; /* likewise */
+	_Atomic(struct legs *) legs; /* likewise */
 	/* control thread */
 	struct worker self; /* sends what the control thread has to send */
 	struct notes notes;

@@ -140,11 +140,13 @@ static void on_failed(void *ctx, uint32_t tag, const struct way_to *by, const st
 {
 	struct worker *w = ctx;
 
-	if (dg->local_refused && tag != UNSEALED)
+	if (dg->local_refused && tag < WORKER_FOREIGN)
 		worker_unstick(w, w->seal.item[tag].peer);
 	if (dg->err == TM_OK)
 		return;
-	if (dg->err == TM_ERANGE && tag != UNSEALED)
+	if (tag == WORKER_FOREIGN)
+		worker_drop_n(w, DROP_RELAY_SEND, dg->segment ? (dg->n + dg->segment - 1) / dg->segment : 1);
+	else if (dg->err == TM_ERANGE && tag != UNSEALED)
 		too_big(w, tag, by, dg);
 	else
 		worker_drop(w, dg->err == TM_EUNSUPPORTED ? DROP_NO_SENDER : DROP_SEND_FAILED);

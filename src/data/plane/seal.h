@@ -31,6 +31,9 @@ struct seal {
 	} item[OUT_MAX];
 };
 
+/* The tag (data/link/out.h) of what is not ours, and of which nobody is told. */
+#define WORKER_FOREIGN (UINT32_MAX - 1)
+
 /* The right to send some packets to a peer under one session, by one way. */
 struct seal_run {
 	struct peer *peer;

@@ -23,6 +23,7 @@
 
 struct device;
 struct index_table;
+struct legs;
 struct relays;
 struct tun;
 
@@ -43,6 +44,7 @@ struct worker_env {
 	uint32_t host; /* ours, for relays; 0 = none */
 	const struct sockets *sockets; /* beside each worker's own */
 	_Atomic(struct relays *) *relays; /* that we are reached through; NULL: none */
+	_Atomic(struct legs *) *legs; /* that we are a relay between; NULL: none, we are no relay */
 	_Atomic(struct snapshot *) *live;
 	const struct bell *stop; /* rings: end */
 	size_t slot_bytes, packet_bytes; /* of one buffer; of the message in it */
@@ -102,6 +104,9 @@ struct worker {
 	/* read by the control thread */
 	_Atomic(unsigned) merge_refused; /* enum tun_offload: super-packets that the kernel does not take */
 	_Atomic(uint64_t) drops[DROP_N];
+	struct {
+		_Atomic(uint64_t) packets, bytes;
+	} relayed;
 };
 
 /* Whoever calls anything about a worker's packets is its thread, or the one that made it if it has none. */

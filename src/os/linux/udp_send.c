@@ -15,9 +15,6 @@
  * bounded. */
 #define SEND_WAIT_MS 5
 
-/* UDP_MAX_SEGMENTS of the kernels before 6.9; the IPv4 packet that carries the train must stay below 64 KiB.
- */
-enum { TRAIN_DATAGRAMS_MAX = 64, TRAIN_BYTES_MAX = 65000 };
 /* A batch for many peers: how many open trains a datagram is compared with. */
 enum { LOOK_BACK = 8 };
 
@@ -152,7 +149,7 @@ static int send_single(struct sending *s, struct datagram *dg)
 			return TM_OK;
 
 		int err = errno;
-		if (err == EINTR || (err == EAGAIN && wait_writable(s)))
+		if (err == EINTR || (err == EAGAIN && !dg->no_wait && wait_writable(s)))
 			continue;
 
 		/* The sticky source address is gone from this host, or no route leads out from it. */
@@ -185,8 +182,8 @@ static struct train *find_train(struct sending *s, const struct datagram *dg)
 		struct train *t = &s->train[i];
 
 		const struct datagram *first = &s->v[t->first];
-		bool room = !t->closed && dg->n <= first->n && t->n < TRAIN_DATAGRAMS_MAX &&
-			    t->bytes + dg->n <= TRAIN_BYTES_MAX;
+		bool room = !t->closed && !dg->segment && dg->n <= first->n &&
+			    t->n < UDP_SEND_TRAIN_DATAGRAMS && t->bytes + dg->n <= UDP_SEND_TRAIN_BYTES;
 
 		if (endpoint_eq(&first->remote, &dg->remote))
 			return room && same_way(first, dg) ? t : NULL;
@@ -206,7 +203,7 @@ static void form_trains(struct sending *s, size_t n)
 		dg->local_refused = false;
 		if (!t) {
 			t = &s->train[s->n_trains++];
-			*t = (struct train){.first = (uint16_t)i};
+			*t = (struct train){.first = (uint16_t)i, .closed = dg->segment || dg->no_wait};
 		} else {
 			s->next[t->last] = (uint16_t)i;
 			t->closed = dg->n < s->v[t->first].n;
@@ -238,7 +235,32 @@ static void prepare(struct sending *s, size_t at)
 		h->msg_iovlen++;
 	}
 	address(s->u, first, h, &s->name[at]);
-	write_control(h, first, t->n > 1 ? (uint16_t)first->n : 0, &s->control[at]);
+	write_control(h, first, t->n > 1 ? (uint16_t)first->n : first->segment, &s->control[at]);
+}
+
+static void refused_trains(struct sending *s, int err)
+{
+	if (err == EIO || err == EINVAL)
+		atomic_fetch_and_explicit(&s->u->offloads, ~(unsigned)UDP_OFFLOAD_GSO, memory_order_relaxed);
+}
+
+/* A train that came as one, datagram by datagram; err: why it did not leave as one, 0 = it was not tried. */
+static size_t cut(struct sending *s, struct datagram *dg, int err)
+{
+	struct datagram one = *dg;
+
+	dg->err = TM_OK;
+	for (size_t at = 0; at < dg->n; at += one.n) {
+		one.data = dg->data + at;
+		one.n = MIN((size_t)dg->segment, dg->n - at);
+		one.err = send_single(s, &one);
+		if (one.err)
+			dg->err = one.err;
+	}
+	dg->local_refused = one.local_refused;
+	if (!dg->err && !one.local_refused)
+		refused_trains(s, err);
+	return dg->err != TM_OK;
 }
 
 /*
@@ -252,13 +274,15 @@ static size_t send_apart(struct sending *s, const struct train *t, int err)
 	size_t failed = 0;
 	bool excused = false;
 
+	if (s->v[t->first].segment)
+		return cut(s, &s->v[t->first], err);
 	for (uint16_t i = t->first, k = 0; k < t->n; i = s->next[i], k++) {
 		s->v[i].err = send_single(s, &s->v[i]);
 		failed += s->v[i].err != TM_OK;
 		excused |= s->v[i].local_refused;
 	}
-	if (t->n > 1 && !failed && !excused && (err == EIO || err == EINVAL))
-		atomic_fetch_and_explicit(&s->u->offloads, ~(unsigned)UDP_OFFLOAD_GSO, memory_order_relaxed);
+	if (t->n > 1 && !failed && !excused)
+		refused_trains(s, err);
 	return failed;
 }
 
@@ -267,6 +291,19 @@ static size_t give_up(struct sending *s, const struct train *t, int err)
 	for (uint16_t i = t->first, k = 0; k < t->n; i = s->next[i], k++)
 		s->v[i].err = err;
 	return t->n;
+}
+
+/* Trains first..ret: the kernel takes them at once. Where it takes no trains, those that came as such end it.
+ */
+static size_t batch_end(const struct sending *s, size_t first)
+{
+	size_t end = first;
+
+	if (LIKELY(udp_offloads(s->u) & UDP_OFFLOAD_GSO))
+		return s->n_trains;
+	while (end < s->n_trains && !s->v[s->train[end].first].segment)
+		end++;
+	return end;
 }
 
 size_t udp_send(struct udp *u, struct datagram *v, size_t n)
@@ -282,14 +319,22 @@ size_t udp_send(struct udp *u, struct datagram *v, size_t n)
 	for (size_t i = 0; i < s.n_trains; i++)
 		prepare(&s, i);
 	for (size_t at = 0; at < s.n_trains;) {
-		int done = sendmmsg(u->fd, s.mm + at, (unsigned)(s.n_trains - at), MSG_DONTWAIT);
+		struct datagram *first = &v[s.train[at].first];
+		size_t end = batch_end(&s, at);
+
+		if (end == at) {
+			failed += cut(&s, first, 0);
+			at++;
+			continue;
+		}
+		int done = sendmmsg(u->fd, s.mm + at, (unsigned)(end - at), MSG_DONTWAIT);
 
 		if (done > 0) {
 			at += (size_t)done;
 			continue;
 		}
 		int err = errno;
-		if (err == EINTR || (err == EAGAIN && wait_writable(&s)))
+		if (err == EINTR || (err == EAGAIN && !first->no_wait && wait_writable(&s)))
 			continue;
 		if (err == EAGAIN)
 			failed += give_up(&s, &s.train[at], TM_EAGAIN);

@@ -244,6 +244,63 @@ static void a_datagram_too_large_for_the_path_does_not_take_others_with_it(void 
 	udp_close(u);
 }
 
+/* What came as a train goes on as one, between others, or cut where the kernel takes none. */
+static void a_train_that_somebody_else_made_arrives_datagram_by_datagram(void **state)
+{
+	static const unsigned rows[] = {OFFLOADS, UDP_OFFLOAD_GRO, UDP_OFFLOAD_GSO, 0};
+	static const struct {
+		size_t first, n;
+	} sent[] = {{0, 1}, {1, 30}, {31, 11}, {42, 1}};
+	static struct batch b;
+	(void)state;
+
+	for (size_t row = 0; row < ARRAY_LEN(rows); row++) {
+		struct udp *from = open_udp(rows[row]), *to = open_udp(rows[row]);
+		struct datagram v[ARRAY_LEN(sent)];
+		size_t trains;
+
+		b.n = 0;
+		for (size_t i = 0; i < 43; i++)
+			batch_add(&b, to, i == 30 ? 700 : sizeof(b.bytes[0]));
+		for (size_t i = 0; i < ARRAY_LEN(sent); i++) {
+			const size_t last = sent[i].first + sent[i].n - 1;
+
+			v[i] = b.v[sent[i].first];
+			v[i].n = (sent[i].n - 1) * sizeof(b.bytes[0]) + b.v[last].n;
+			v[i].segment = sent[i].n > 1 ? sizeof(b.bytes[0]) : 0;
+			v[i].no_wait = i % 2;
+		}
+		assert_int_equal(udp_send(from, v, ARRAY_LEN(v)), 0);
+		assert_int_equal(receive_all(to, &b, &trains), 43);
+		assert_int_equal(udp_offloads(from), rows[row]);
+		udp_close(from);
+		udp_close(to);
+	}
+}
+
+static void such_a_train_is_refused_whole_where_its_datagrams_are_too_large(void **state)
+{
+	static uint8_t bytes[10][1400];
+	struct udp *u = open_udp(UDP_OFFLOAD_GSO);
+	struct datagram dg = {
+		.data = bytes[0], .n = sizeof(bytes), .segment = sizeof(bytes[0]), .remote.port = 9};
+	struct tun *t;
+	(void)state;
+
+	assert_int_equal(tun_open("tun-less", 1, 1280, TUN_OFFLOAD_TCP, &t, NULL), TM_OK);
+	host_ip("addr add 10.9.7.1/24 dev tun-less");
+	host_ip("link set tun-less up");
+	assert_int_equal(ip_parse("10.9.7.2", &dg.remote.ip), TM_OK);
+	assert_int_equal(udp_send(u, &dg, 1), 1);
+	assert_int_equal(dg.err, TM_ERANGE);
+	assert_int_equal(udp_offloads(u), UDP_OFFLOAD_GSO);
+	dg.segment = 1000;
+	assert_int_equal(udp_send(u, &dg, 1), 0);
+	assert_int_equal(dg.err, TM_OK);
+	tun_close(t);
+	udp_close(u);
+}
+
 /* --- steering --- */
 
 static void a_datagram_goes_to_the_socket_that_its_lane_names(void **state)
@@ -432,6 +489,8 @@ int main(void)
 		CASE(the_order_to_one_place_is_kept_whatever_changes_on_the_way),
 		CASE(a_device_without_checksum_offload_costs_no_datagram),
 		CASE(a_datagram_too_large_for_the_path_does_not_take_others_with_it),
+		CASE(a_train_that_somebody_else_made_arrives_datagram_by_datagram),
+		CASE(such_a_train_is_refused_whole_where_its_datagrams_are_too_large),
 		CASE(a_datagram_goes_to_the_socket_that_its_lane_names),
 		CASE(the_kernel_and_we_agree_on_udp_super_packets),
 		CASE(what_the_kernel_drops_for_us_is_counted),

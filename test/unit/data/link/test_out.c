@@ -244,7 +244,7 @@ static void what_is_discarded_does_not_leave(void **state)
 static void a_single_datagram_passes_what_waits(void **state)
 {
 	struct way way = way_by(1, WAY_UDP);
-	struct datagram dg = {.data = (uint8_t[]){'!'}, .n = 1};
+	struct datagram dg = {.data = (uint8_t[200]){'!'}, .n = 1};
 	(void)state;
 
 	push(&way, 1, 10);

@@ -46,7 +46,10 @@ void fake_inject(const char *from, const char *to, uint8_t tos, const uint8_t *p
 /* Datagrams that planes sent since the last reset, whether they arrived or not. */
 size_t fake_sent(void);
 size_t fake_sent_fragmented(void);
-/* The last datagram of WireGuard type `type` that was sent (copied); its length, 0 = none. */
+/* Those that somebody handed over as trains; each of their datagrams counts above. */
+size_t fake_sent_trains(void);
+/* The last datagram of WireGuard type `type`, or 'T' for a relayed one, that was sent (copied); its length, 0
+ * = none. */
 size_t fake_last(uint8_t type, uint8_t *buf, size_t cap, uint8_t *ret_tos);
 /* Flips a bit in the tag of the k-th datagram that waits at this host. */
 void fake_spoil(const char *at, size_t k);

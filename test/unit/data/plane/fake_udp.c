@@ -22,11 +22,12 @@ static struct {
 } narrow;
 static uint16_t next_port = 40000;
 static bool blackhole;
-static struct cell last[5];
+static struct cell last['T' + 1]; /* by type */
+static size_t trains;
 
 void fake_udp_reset_locked(void)
 {
-	path_payload = sent = fragmented = 0;
+	path_payload = sent = fragmented = trains = 0;
 	narrow.payload = 0;
 	blackhole = false;
 	memset(last, 0, sizeof(last));
@@ -108,6 +109,14 @@ size_t fake_sent(void)
 	size_t n = 0;
 
 	n = sent;
+	return n;
+}
+
+size_t fake_sent_trains(void)
+{
+	GUARD;
+	size_t n = trains;
+
 	return n;
 }
 
@@ -325,13 +334,32 @@ static void send_one_locked(const struct udp *u, struct datagram *dg)
 		deliver_locked(&from, &dg->remote, dg->tos, dg->data, dg->n);
 }
 
+static void send_train_locked(const struct udp *u, struct datagram *dg)
+{
+	struct datagram one = *dg;
+
+	if (!dg->segment) {
+		send_one_locked(u, dg);
+		return;
+	}
+	trains++;
+	dg->err = TM_OK;
+	for (size_t at = 0; at < dg->n; at += one.n) {
+		one.data = dg->data + at;
+		one.n = MIN((size_t)dg->segment, dg->n - at);
+		send_one_locked(u, &one);
+		dg->err = one.err ? one.err : dg->err;
+	}
+	dg->local_refused = one.local_refused;
+}
+
 size_t udp_send(struct udp *u, struct datagram *v, size_t n)
 {
 	GUARD;
 	size_t failed = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		send_one_locked(u, &v[i]);
+		send_train_locked(u, &v[i]);
 		failed += v[i].err != TM_OK;
 	}
 	return failed;

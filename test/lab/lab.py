@@ -159,11 +159,12 @@ class Host:
         """Other addresses on the same subnet, as after changing networks; the old ones are gone before."""
         n = self.ip4.split(".")[2]
         self.sh("ip", "addr", "flush", "dev", "eth0", "scope", "global")
-        self.ip4, self.ip6 = f"198.18.{n}.{last}", f"2001:db8:{n}::{last}"
-        self.sh("ip", "addr", "add", self.ip4 + "/24", "dev", "eth0")
-        self.sh("ip", "addr", "add", self.ip6 + "/64", "dev", "eth0", "nodad")
-        self.sh("ip", "route", "replace", "default", "via", f"198.18.{n}.1")
-        self.sh("ip", "-6", "route", "replace", "default", "via", f"2001:db8:{n}::1")
+        self.ip4 = f"198.18.{n}.{last}"
+        rows = [f"addr add {self.ip4}/24 dev eth0", f"route replace default via 198.18.{n}.1"]
+        if self.ip6:
+            self.ip6 = f"2001:db8:{n}::{last}"
+            rows += [f"addr add {self.ip6}/64 dev eth0 nodad", f"route replace default via 2001:db8:{n}::1"]
+        self.ip(*rows)
 
     def pids(self):
         return [int(p) for p in sh("ip", "netns", "pids", self.ns).stdout.split()]

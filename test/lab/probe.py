@@ -96,3 +96,65 @@ class Probe:
         rtts = sorted(1000 * (t - self.sent[n]) for n, t in self.back.items())
         return Report(len(self.sent), self.losses(0, end + 1), self.first(), stall, at - self.began,
                       rtts[len(rtts) // 2] if rtts else None)
+
+
+class Stream:
+    """One TCP connection through a tunnel on which `rate` chunks a second are sent and what arrives is compared."""
+
+    CHUNK = 4000
+
+    def __init__(self, sender, receiver, address, rate=20, port=7999):
+        with inside(receiver):
+            listening = socket.create_server((address, port))
+        with listening:
+            listening.settimeout(20)
+            with inside(sender):
+                self.out = socket.create_connection((address, port), timeout=20)
+            self.into, _ = listening.accept()
+        self.every, self.sent, self.received, self.broken = 1 / rate, 0, 0, None
+        self.out.settimeout(150)
+        self.into.settimeout(0.05)
+        self.ending = threading.Event()
+        self.threads = [threading.Thread(target=f, daemon=True) for f in (self.write, self.read)]
+        for t in self.threads:
+            t.start()
+
+    @classmethod
+    def text(cls, n):
+        return struct.pack("!Q", n) * (cls.CHUNK // 8)
+
+    def write(self):
+        try:
+            while not self.ending.wait(self.every):
+                self.out.sendall(self.text(self.sent))
+                self.sent += 1
+        except OSError as e:
+            self.broken = self.broken or f"writing: {e}"
+
+    def read(self):
+        have = b""
+        while not self.broken and not (self.ending.is_set() and self.received == self.sent):
+            try:
+                got = self.into.recv(1 << 16)
+            except socket.timeout:
+                continue
+            except OSError as e:
+                self.broken = f"reading: {e}"
+                return
+            have += got
+            while len(have) >= self.CHUNK and have.startswith(self.text(self.received)):
+                have, self.received = have[self.CHUNK:], self.received + 1
+            if len(have) >= self.CHUNK or not got:
+                self.broken = "it ended" if not got else f"chunk {self.received} is not what was sent"
+
+    def stop(self, patience=120):
+        """Everything that was sent must arrive; why it did not, None if it did."""
+        self.ending.set()
+        deadline = time.monotonic() + patience
+        for t in self.threads:
+            t.join(max(0, deadline - time.monotonic()))
+        if any(t.is_alive() for t in self.threads):
+            self.broken = self.broken or f"stands still after {self.received} of {self.sent} chunks"
+        self.out.close()
+        self.into.close()
+        return self.broken

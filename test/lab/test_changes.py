@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""What happens to those who talk to each other while the ways between them come, go and change: a TCP connection never
+breaks, of a hundred packets a second few are lost, and nobody waits long. Figures are printed."""
+import dataclasses
+import time
+from typing import Callable
+
+import pytest
+
+import wires
+from lab import wait_for
+from probe import Probe, Stream
+from textbook import LACKS
+from world import DIRECT, RELAY, World, says
+
+RATE = 100  # packets a second
+STEADY = 100  # so many answers in a row after all has happened, before the figures are read
+SOON = 15  # s: for the way that must come
+
+
+# --- what happens ---
+
+def subnet(world, name):
+    place = world.places[name]
+    return f"198.18.{place.edge.n}.0/24" if place.edge else place.host.ip4
+
+
+def block(world, *directions):
+    """No UDP between two places; what goes by the coordinator passes."""
+    rows = [f"ip saddr {subnet(world, a)} ip daddr {subnet(world, b)} meta l4proto udp drop" for a, b in directions]
+    wires.rules(world.net.router, "block", "\n".join(rows))
+
+
+def block_both(world):
+    block(world, "ab", "ba")
+
+
+def block_there(world):
+    block(world, "ab")
+
+
+def block_back(world):
+    block(world, "ba")
+
+
+def unblock(world):
+    wires.no_rules(world.net.router, "block")
+
+
+def roam(world):
+    world.places["a"].host.move()
+
+
+def restart_hub(world):
+    world.hub.kill9()
+    world.hub.up()
+
+
+def hub_away(world):
+    world.hub.down()
+
+
+def roam_alone(world):
+    hub_away(world)
+    roam(world)
+
+
+def no_link(seconds):
+    def happens(world):
+        line = world.places["a"].line
+        line.set(down=1)
+        time.sleep(seconds)  # that is what happens
+        line.set(down=0)
+    return happens
+
+
+@dataclasses.dataclass(frozen=True)
+class Story:
+    name: str
+    first: str  # the way at first
+    happens: Callable
+    then: str  # and afterwards
+    lost: int = 0  # at most so many packets
+    stall: float = 3.0  # s at most: no promise, those are printed, but beyond it nobody would call it a change of ways
+    kinds: tuple = ("port", "port")
+    before: Callable = lambda world: None
+    outage: float = 0  # s for which there is no way at all
+    needs: tuple = ()  # of textbook.LACKS, besides the ways
+
+    def lacks(self):
+        return [LACKS[what] for what in (self.first, self.then, *self.needs) if what in LACKS]
+
+
+STORIES = [
+    Story("promotion", RELAY, unblock, DIRECT, before=block_both),
+    Story("demotion", DIRECT, block_both, RELAY),
+    Story("demotion-there", DIRECT, block_there, RELAY),
+    Story("demotion-back", DIRECT, block_back, RELAY),
+    Story("roaming", DIRECT, roam, DIRECT, lost=RATE, kinds=("open", "port"), needs=(RELAY,)),
+    Story("coordinator-restarts", DIRECT, restart_hub, DIRECT),
+    Story("coordinator-away", DIRECT, hub_away, DIRECT),
+    Story("roaming-alone", DIRECT, roam_alone, DIRECT, lost=3 * RATE, kinds=("open", "full")),
+    Story("relay-restarts", RELAY, restart_hub, RELAY, lost=2 * RATE, before=block_both),
+    Story("no-link", DIRECT, no_link(60), DIRECT, outage=60),
+]
+SLOW = ("demotion-back", "coordinator-away", "roaming-alone", "no-link")
+
+
+def marked(story):
+    marks = [pytest.mark.slow] if story.name in SLOW else []
+    if story.lacks():
+        marks.append(pytest.mark.xfail(strict=True, reason="; ".join(story.lacks())))
+    return pytest.param(story, id=story.name, marks=marks)
+
+
+class Told:
+    """A story while it happens: a probe and a TCP connection from a to b, and the time in which the way changed."""
+
+    def __init__(self, net, story):
+        self.story, self.world = story, World(net, a=story.kinds[0], b=story.kinds[1])
+        self.a, self.b = self.world.nodes["a"], self.world.nodes["b"]
+        self.address = self.world.address("b")
+        story.before(self.world)
+        self.world.settle()
+        self.probe = Probe(self.a.host, self.address, rate=RATE)
+        try:
+            self.become(story.first)
+            self.stream = Stream(self.a.host, self.b.host, self.address)
+            self.become(story.first)
+            self.began = time.monotonic()
+            story.happens(self.world)
+            self.become(story.then)
+            self.ended = time.monotonic()
+            self.way, _ = self.world.way(self.a, self.address)
+        finally:
+            self.probe.stop()
+        self.broken = self.stream.stop()
+        self.lost = self.probe.losses(self.began, self.ended)
+        self.stall, self.stalled_at = self.probe.stall(self.began, self.ended)
+
+    def become(self, way):
+        """Waits until it is the way, and all is steady by then."""
+        wait_for(f"the way to be {way}", lambda: says(self.a, "b") == way, SOON)
+        since = time.monotonic()
+        wait_for("answers", lambda: self.probe.answered(STEADY, since), SOON)
+
+    def __str__(self):
+        sent = (self.ended - self.began) * RATE
+        return (f"{self.story.name}: {self.lost} of {sent:.0f} packets lost, {1000 * self.stall:.0f} ms without an answer, "
+                f"{self.stalled_at - self.began:.2f} s after it began; TCP: {self.broken or 'whole'}, "
+                f"{self.stream.received} chunks")
+
+
+@pytest.mark.parametrize("story", [marked(s) for s in STORIES])
+def test_those_who_talk_hardly_notice(net, story):
+    told = Told(net, story)
+    print(f"\n{told}")
+    assert told.way == story.then
+    assert not told.broken
+    assert told.stall <= story.stall + story.outage
+    assert told.lost <= story.lost + story.outage * RATE * 1.1

@@ -42,3 +42,12 @@ bool relay_allowed(const struct node_rec *r)
 		tagged |= strcmp(r->tags[i], RELAY_TAG) == 0;
 	return tagged && r->kind == NODE_MESH;
 }
+
+bool relay_is_allowed(const struct mesh_node *m)
+{
+	bool tagged = m->coordinator;
+
+	for (const char *tag = m->tags; *tag; tag += strlen(tag) + 1)
+		tagged |= strcmp(tag, RELAY_TAG) == 0;
+	return tagged && m->kind == NODE_MESH;
+}

@@ -6,7 +6,7 @@
 #ifndef TM_MESH_RELAYS_H
 #define TM_MESH_RELAYS_H
 
-#include "mesh/model.h"
+#include "mesh/mesh.h"
 
 /* The tag without which a node other than the coordinator's is nobody's relay: who may see, delay and drop
  * the (sealed) traffic of others is for the administrator to say. */
@@ -30,7 +30,8 @@ struct relays {
 bool relay_rec_eq(const struct relay_rec *a, const struct relay_rec *b); /* in the same order */
 bool relays_eq(const struct relays *a, const struct relays *b);
 struct relay_rec *relays_find(struct relays *r, const char *node); /* NULL: not there */
-/* May a node be a relay, by its record? */
+/* May it be a relay, by its record? */
 bool relay_allowed(const struct node_rec *r);
+bool relay_is_allowed(const struct mesh_node *m);
 
 #endif

@@ -234,6 +234,7 @@ static int build_agent(struct node *n)
 {
 	const struct agent_events events = plugs_agent(n);
 	const struct agent_config cfg = {
+		.relay = n->config.relay == RELAY_OFFER,
 		.enrolment = &n->agent_enrolment,
 		.identity = &n->identity,
 		.peers = n->peers,

@@ -98,6 +98,15 @@ const struct config_row config_rows[CONFIG_ROWS] = {
 		.def = "auto",
 		.help = "coordinator only: second UDP port, by which members find out what their routers do; "
 			"auto is listen_port + 10, 0 is none"},
+	{.key = "relay",
+		.type = CONFIG_RELAY,
+		FIELD(relay),
+		.def = "use",
+		.help = "offer hands on other members' traffic, sealed as it is, where no direct path is "
+			"found "
+			"(the coordinator does so unless told otherwise; another node must have the tag "
+			"relay, "
+			"too), use reaches others through those who do, off does neither"},
 	{.key = "log_level",
 		.type = CONFIG_LEVEL,
 		FIELD(log_level),

@@ -13,6 +13,8 @@
 
 enum { CONFIG_LIST_MAX = 8, CONFIG_PORT_AUTO = 1 << 16 };
 
+enum config_relay { RELAY_OFF, RELAY_USE, RELAY_OFFER };
+
 struct config {
 	uint16_t listen_port; /* restart; 51820 */
 	uint16_t api_port; /* restart; 8443; coordinator only */
@@ -25,6 +27,7 @@ struct config {
 	uint32_t offloads; /* restart; enum plane_offload, all */
 	uint32_t stun_port; /* restart; CONFIG_PORT_AUTO: listen_port and NAT_SECOND_PORT; 0 = off */
 	uint16_t bench_port; /* restart; 5209; 0 = off */
+	enum config_relay relay; /* restart; use, or the coordinator: offer (node_load_config) */
 	enum log_level log_level; /* reload; info */
 	char socket_group[33]; /* restart; "" = root only */
 	struct endpoint advertise[CONFIG_LIST_MAX]; /* reload; extra candidate endpoints, e.g. a port

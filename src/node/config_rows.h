@@ -13,6 +13,7 @@ enum config_type {
 	CONFIG_OFFLOADS, /* uint32_t, enum plane_offload; all, none or a list with commas */
 	CONFIG_SWITCH, /* bool, yes or no */
 	CONFIG_LEVEL, /* enum log_level */
+	CONFIG_RELAY, /* enum config_relay */
 	CONFIG_IP, /* char[], the text of an IP address */
 	CONFIG_IFNAME, /* char[] */
 	CONFIG_GROUP, /* char[], a group of the system or empty */
@@ -35,7 +36,7 @@ struct config_row {
 	const char *help;
 };
 
-enum { CONFIG_ROWS = 26 };
+enum { CONFIG_ROWS = 27 };
 extern const struct config_row config_rows[CONFIG_ROWS];
 
 static inline bool config_is_list(const struct config_row *row)

@@ -97,6 +97,21 @@ static int set_switch(const struct config_row *row, const char *text, bool *fiel
 	return refuse(d, TM_EINVAL, row, text, "yes or no");
 }
 
+static int set_relay(
+	const struct config_row *row, const char *text, enum config_relay *ret_relay, struct diag *d)
+{
+	static const char *const words[] = {
+		[RELAY_OFF] = "off", [RELAY_USE] = "use", [RELAY_OFFER] = "offer"};
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		if (strcmp(text, words[i]) == 0) {
+			*ret_relay = (enum config_relay)i;
+			return TM_OK;
+		}
+	}
+	return refuse(d, TM_EINVAL, row, text, "offer, use or off");
+}
+
 static bool is_ifname(const char *s, size_t size)
 {
 	size_t n = strlen(s);
@@ -295,6 +310,8 @@ int config_set(const struct config_row *row, const char *text, bool quoted, stru
 		if (log_level_parse(text, field) != TM_OK)
 			return refuse(d, TM_EINVAL, row, text, "error, warn, info or debug");
 		return TM_OK;
+	case CONFIG_RELAY:
+		return set_relay(row, text, field, d);
 	case CONFIG_AEAD:
 		return set_text(row, text, is_aead(text), aead_names(names, sizeof(names)), field, d);
 	case CONFIG_OFFLOADS:

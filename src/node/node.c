@@ -187,6 +187,8 @@ static void apply_enrolment_settings(const struct enrolment *e, struct config *c
 		c->api_port = e->api_port;
 	if (e->tun[0] && !config_has(c, "tun"))
 		snprintf(c->tun, sizeof(c->tun), "%s", e->tun);
+	if (e->coordinator && !config_has(c, "relay"))
+		c->relay = RELAY_OFFER;
 }
 
 int node_load_config(

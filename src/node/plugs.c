@@ -11,6 +11,7 @@
 #include "crypto/kdf.h"
 #include "node/drive.h"
 #include "node/node_private.h"
+#include "node/relaying.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -227,6 +228,11 @@ static void on_candidates(void *ctx, const char *id, const struct candidates *c)
 	drive_input(n, &(struct core_in){.kind = CORE_CANDIDATES, .id = id, .candidates = c});
 }
 
+static void on_relays(void *ctx, const struct relays *r)
+{
+	relaying_told(ctx, r);
+}
+
 static void on_link(void *ctx, bool up)
 {
 	struct node *n = ctx;
@@ -296,6 +302,7 @@ struct agent_events plugs_agent(struct node *n)
 		.ctx = n,
 		.mesh_changed = on_mesh_changed,
 		.candidates = on_candidates,
+		.relays = on_relays,
 		.link = on_link,
 		.removed = on_removed,
 	};

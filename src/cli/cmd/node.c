@@ -122,7 +122,9 @@ const struct command cmd_node_tag = {
 	.args = "NODE",
 	.summary = "change the tags of a node",
 	.details = "It joined with those of its token. A node with the tag \"gateway\" may have WireGuard "
-		   "devices (`client add`); those that it has stay when the tag goes.",
+		   "devices (`client add`); those that it has stay when the tag goes. One with the tag "
+		   "\"relay\" "
+		   "may hand on traffic of others, if its configuration says `relay: offer`.",
 	.opts = tag_options,
 	.defaults = &(const struct tag_opts){.add.n = 0},
 	.opts_size = sizeof(struct tag_opts),

@@ -75,6 +75,7 @@ static int copy_config(struct agent *a, const struct agent_config *cfg)
 	a->peers = cfg->peers;
 	a->version = strdup(cfg->version);
 	a->fwmark = cfg->fwmark;
+	a->relay = cfg->relay;
 	random_bytes(&a->run, sizeof(a->run));
 	a->run = a->run >> 11 | 1; /* exact in every JSON, and not 0 */
 	memcpy(a->coordinator_key, e->coordinator_key, sizeof(a->coordinator_key));

@@ -23,6 +23,8 @@ struct agent_events {
 	void (*mesh_changed)(void *ctx, const struct mesh_diff *diff);
 	/* Of a peer: asked for, or it looks for us. */
 	void (*candidates)(void *ctx, const char *id, const struct candidates *c);
+	/* Who hands on datagrams now, but ourselves; at the start nobody. */
+	void (*relays)(void *ctx, const struct relays *r);
 	void (*link)(void *ctx, bool up);
 	/* The coordinator removed us; twin: it did not, but another machine with our identity has our place.
 	 */
@@ -34,6 +36,7 @@ struct agent_config {
 	const struct identity *identity; /* borrowed */
 	struct peers *peers; /* borrowed */
 	const char *version;
+	bool relay; /* this node would hand on the datagrams of others */
 	uint32_t fwmark; /* SO_MARK of the link's sockets, 0 = none */
 };
 
@@ -51,6 +54,8 @@ struct ip agent_coordinator_ip(const struct agent *a);
 /* Where its data socket may be, likeliest first: with its port where the link goes, then where it says
  * itself. */
 size_t agent_coordinator_data(const struct agent *a, struct endpoint *v, size_t max);
+/* Who hands on datagrams, as far as they are members who may; never ourselves. */
+void agent_relays(const struct agent *a, struct relays *ret_r);
 const char *agent_last_error(const struct agent *a); /* "" when up */
 
 void agent_set_candidates(struct agent *a, const struct candidates *mine); /* sent when changed and linked */

@@ -37,6 +37,7 @@ struct agent {
 	struct peers *peers;
 	char *version;
 	uint32_t fwmark;
+	bool relay; /* says so in hello */
 	uint64_t run; /* of this program, at random: tells two machines with one identity apart */
 	uint8_t coordinator_key[32];
 	bool own_coordinator; /* its address is the loopback's and does not change */
@@ -47,6 +48,8 @@ struct agent {
 	struct node_rec self;
 	struct coordinator_known known; /* of the coordinator, as it says */
 	struct candidates data; /* where its data socket is, as it says */
+	struct relays relays; /* as it says */
+	struct relays relays_given; /* what the owner knows of them */
 	struct msg_addresses enrolled; /* its addresses, as who let us in said */
 	/* link */
 	enum agent_state state;
@@ -91,6 +94,10 @@ void session_addresses_add(struct agent *a, char (*list)[TOKEN_ADDR_LEN], size_t
 
 /* --- message.c --- */
 void message_handle(struct agent *a, const json_t *m);
+
+/* --- relays.c --- */
+void relays_told(struct agent *a, struct msg_relays *told); /* which is changed */
+void relays_look(struct agent *a); /* members, or where the coordinator is, may have changed */
 
 /* --- want.c --- */
 void want_again(struct agent *a); /* what could not be asked without a link */

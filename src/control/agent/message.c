@@ -54,6 +54,7 @@ static void on_welcome(struct agent *a, const json_t *m)
 		loop_timer_in(a->soon, 0);
 	if (a->events.link)
 		a->events.link(a->events.ctx, true);
+	relays_look(a);
 }
 
 static void on_addresses(struct agent *a, const json_t *m)
@@ -70,6 +71,7 @@ static void tell_owner(struct agent *a, struct mesh_diff *d)
 	if (d->n && a->events.mesh_changed)
 		a->events.mesh_changed(a->events.ctx, d);
 	mesh_diff_deinit(d);
+	relays_look(a);
 }
 
 static void on_netmap(struct agent *a, const json_t *m)
@@ -108,6 +110,14 @@ static void on_candidates(struct agent *a, const json_t *m)
 		want_told(a, c.node, &c.candidates);
 }
 
+static void on_relays(struct agent *a, const json_t *m)
+{
+	struct msg_relays told;
+
+	if (msg_relays_get(m, &told) == TM_OK)
+		relays_told(a, &told);
+}
+
 static void on_removed(struct agent *a, const json_t *m)
 {
 	struct mesh_diff d;
@@ -132,6 +142,7 @@ static const struct {
 	{"addresses", on_addresses},
 	{"netmap", on_netmap},
 	{"candidates", on_candidates},
+	{"relays", on_relays},
 	{"removed", on_removed},
 	{"reply", request_reply},
 };

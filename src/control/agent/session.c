@@ -108,7 +108,8 @@ static void on_won(void *ctx, struct clink *link_take, const char *address)
 	struct msg_hello hello = {.os = OS_NAME,
 		.netmap = mesh_version(peers_mesh(a->peers)),
 		.run = a->run,
-		.candidates = a->mine};
+		.candidates = a->mine,
+		.relay = a->relay};
 	struct jsonout o = {0};
 
 	snprintf(a->linked_by, sizeof(a->linked_by), "%s", address ? address : "");

@@ -85,6 +85,7 @@ int conn_open(struct coord *c, const struct coord_conn_ops *ops, void *link, con
 	list_init(&n->in_strangers);
 	list_init(&n->in_push);
 	list_init(&n->in_charged);
+	list_init(&n->in_relays);
 	list_push_back(&c->fresh, &n->in_fresh);
 	struct member *m = registry_by_key(c->reg, key);
 	if (m && m->s.rec.kind == NODE_MESH)
@@ -107,10 +108,12 @@ static void detach(struct conn *n, const char *why)
 
 	n->member = NULL;
 	push_leave(n);
+	relays_leave(n);
 	if (!m || m->conn != n)
 		return;
 
 	m->conn = NULL;
+	relays_gone(m);
 	registry_set_online(n->c->reg, m, false);
 	tick_member_seen(n->c, m);
 	tick_member_offline(n->c, m);
@@ -382,9 +385,11 @@ static void on_hello(struct conn *n, const msg_object *json)
 	tick_member_seen(c, member);
 	n->known = m.netmap;
 	bool moved = m.has_candidates && take_candidates(n, &m.candidates);
+	relays_hello(c, member, m.relay);
 	if (send_welcome(n) != TM_OK)
 		return;
 
+	relays_welcome(n);
 	log_linked(n, back);
 	push_join(c, n);
 	if ((moved || back) && n->member)
@@ -395,8 +400,10 @@ static void on_candidates(struct conn *n, const msg_object *m)
 {
 	struct candidates got;
 
-	if (msg_own_candidates_get(m, &got) == TM_OK && take_candidates(n, &got))
-		watch_changed(n->c, n->member);
+	if (msg_own_candidates_get(m, &got) != TM_OK || !take_candidates(n, &got))
+		return;
+	watch_changed(n->c, n->member);
+	relays_changed(n->c, n->member);
 }
 
 static void on_want(struct conn *n, const msg_object *m)

@@ -50,6 +50,11 @@ struct coord_tuning {
 	ns_t tick;
 	uint32_t msg_rate, msg_burst; /* per member: messages per second, and at once */
 	size_t msg_bytes; /* of answers, cost what a message costs */
+	ns_t relays_gap; /* changes of who relays are told together */
+	unsigned relays_rate; /* in so many messages a second */
+	ns_t relay_settle, relay_settle_max; /* changes of one relay's addresses are so far apart */
+	ns_t relay_keep; /* a relay without a link counts as there for so long */
+	ns_t relays_partial; /* so long after the start relays may not have come back yet */
 	size_t feed_slice; /* changes taken over from the store in one turn of the loop */
 	uint32_t returns_max, returns_a_minute; /* links of a member that no address pays for */
 	int64_t (*unix_now)(void);
@@ -81,12 +86,24 @@ struct views {
 	size_t next;
 };
 
+/* relays.c: who relays, as links are told. */
+struct relay_board {
+	struct list offers; /* of struct relay_offer */
+	struct msg_relays told; /* partial until complete_at */
+	ns_t complete_at;
+	struct clink_text *text; /* of it; NULL: not made yet */
+	struct list behind; /* links that are to be told it still */
+	struct loop_timer *timer;
+	ns_t again, not_before; /* when to look for changes, and not sooner */
+};
+
 /* Lines of the log that members and strangers can provoke. */
 struct coord_log {
 	struct log_limit refused; /* enrolments, and links without memory for them; by address */
 	struct log_limit flood; /* by member, or address */
 	struct log_limit members; /* who comes and goes for good; by who brought them (coord_brought_by) */
 	struct log_limit presence; /* by member */
+	struct log_limit relays; /* more of them than nodes are told of */
 	struct log_limit behind; /* a member, or all of them, misses a change */
 	struct log_limit links; /* debug, by address */
 };
@@ -124,6 +141,7 @@ struct coord {
 	bool touching, touch_failed;
 	struct push push;
 	struct views views;
+	struct relay_board relays;
 	struct loop_timer *tick_timer;
 	bool stopping;
 	struct coord_log log;
@@ -245,6 +263,18 @@ void watch_add(struct coord *c, struct member *asker, struct member *target);
 void watch_changed(struct coord *c, struct member *target); /* its candidates changed, or it is back */
 void watch_expire(struct coord *c, ns_t now);
 void watch_forget(struct coord *c, struct member *m);
+
+/* relays.c: who hands on the datagrams of others */
+NODISCARD int relays_init(struct coord *c);
+void relays_deinit(struct coord *c);
+void relays_hello(struct coord *c, struct member *m, bool offers);
+/* Its record or its candidates changed, or (NULL) our own addresses did. */
+void relays_changed(struct coord *c, const struct member *m);
+void relays_gone(struct member *m); /* its link */
+void relays_forget(struct coord *c, struct member *m);
+void relays_expire(struct coord *c, ns_t now);
+void relays_welcome(struct conn *n); /* told who relays, after the welcome */
+void relays_leave(struct conn *n);
 
 /* twin.c: two machines with one identity. */
 /* May this link, of a run of its program, take the member's place? Else it has been told why and closed. */

@@ -34,6 +34,12 @@ struct coord_tuning coord_tuning_default(void)
 		.msg_rate = 200,
 		.msg_burst = 2000,
 		.msg_bytes = 8 << 10,
+		.relays_gap = 200 * MS,
+		.relays_rate = 500,
+		.relay_settle = 2 * SEC,
+		.relay_settle_max = 600 * SEC,
+		.relay_keep = 300 * SEC,
+		.relays_partial = 90 * SEC,
 		.feed_slice = 1000,
 		.returns_max = 30,
 		.returns_a_minute = 30,
@@ -106,6 +112,8 @@ static int make_timers(struct coord *c)
 {
 	int err = push_init(c);
 	if (!err)
+		err = relays_init(c);
+	if (!err)
 		err = jobs_init(c);
 	if (!err)
 		err = loop_timer_new(c->base, on_tick, c, &c->tick_timer);
@@ -149,6 +157,7 @@ int coord_core_new(struct event_base *base, const struct coord_config *cfg, cons
 		.flood = LOG_LIMIT_FEW,
 		.members = {.window = 60 * SEC, .each = 20, .all = 60},
 		.presence = LOG_LIMIT_STATES,
+		.relays = LOG_LIMIT_ONE,
 		.behind = LOG_LIMIT_FEW,
 		.links = LOG_LIMIT_DEBUG};
 	c->next_touch = time_monotonic() + tuning->touch_every;
@@ -184,6 +193,7 @@ void coord_core_free(struct coord *c)
 		twin_expire(c, NS_NEVER);
 	}
 	push_deinit(c);
+	relays_deinit(c);
 	watch_deinit(c);
 	loop_timer_free(c->tick_timer);
 	map_free(c->conn_by_id);
@@ -228,6 +238,7 @@ void coord_set_addresses(struct coord *c, const char *const *addresses, size_t n
 		return;
 	c->addresses = a;
 	tell_addresses(c);
+	relays_changed(c, NULL);
 }
 
 const struct mesh_info *coord_mesh(const struct coord *c)
@@ -246,6 +257,7 @@ void coord_forget_member(struct coord *c, struct member *m, uint64_t version, co
 	struct conn *n = m->conn;
 
 	watch_forget(c, m);
+	relays_forget(c, m);
 	twin_forget(m);
 	list_remove(&m->in_expiry);
 	list_remove(&m->in_touched);

@@ -52,6 +52,7 @@ static void apply_node(struct coord *c, const struct store_change *x)
 			KV_ERR(err));
 		return;
 	}
+	relays_changed(c, m); /* a tag came or went, perhaps */
 	if (!is_new)
 		return;
 	LOG_LIMITED(LOG_INFO, &c->log.members, coord_brought_by(&m->s), "coord: new member",

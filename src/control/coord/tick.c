@@ -175,6 +175,7 @@ void tick_run(struct coord *c)
 	close_silent(c, now);
 	watch_expire(c, now);
 	twin_expire(c, now);
+	relays_expire(c, now);
 	push_expire(c, now);
 	if (now >= c->next_touch) {
 		c->next_touch = now + c->tuning.touch_every;

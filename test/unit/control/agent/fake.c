@@ -129,6 +129,14 @@ static void on_link(void *ctx, bool up)
 	assert_int_equal(agent_link_up(f->agent), up);
 }
 
+static void on_relays(void *ctx, const struct relays *r)
+{
+	struct fake *f = ctx;
+
+	f->relays_told++;
+	f->relays = *r;
+}
+
 static void on_removed(void *ctx, const char *why, bool twin)
 {
 	struct fake *f = ctx;
@@ -157,12 +165,16 @@ void fake_start(struct fake *f)
 	struct agent_events ev = {.ctx = f,
 		.mesh_changed = on_mesh_changed,
 		.candidates = on_candidates,
+		.relays = on_relays,
 		.link = on_link,
 		.removed = on_removed};
 
 	assert_int_equal(peers_new(f->base, &known, &f->peers), TM_OK);
-	struct agent_config cfg = {
-		.enrolment = &f->enrolment, .identity = &f->node, .peers = f->peers, .version = "0.1.0"};
+	struct agent_config cfg = {.enrolment = &f->enrolment,
+		.identity = &f->node,
+		.peers = f->peers,
+		.version = "0.1.0",
+		.relay = f->relay};
 	assert_int_equal(agent_new_tuned(f->base, &cfg, &ev, &f->tuning, &f->agent, NULL), TM_OK);
 	agent_start(f->agent);
 }

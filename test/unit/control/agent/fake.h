@@ -33,6 +33,9 @@ struct fake {
 	unsigned netmaps, candidates, link_ups, link_downs, removals, replies;
 	char candidates_of[NODE_ID_LEN + 1];
 	struct candidates last_candidates;
+	bool relay; /* it offers */
+	unsigned relays_told;
+	struct relays relays;
 	char removed_why[200];
 	bool twin;
 	json_t *reply;

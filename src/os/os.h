@@ -41,9 +41,8 @@ NODISCARD int os_prefix_in_use(const struct prefix *p, const char *except, struc
 /*
  * Usable unicast addresses of this host for candidates: up, not loopback, not deprecated or tentative, not on
  * `except`, nor on the interface of another node of ours on this host (known by its alias, set by
- * os_if_configure), nor on anything that sends through either. First those by which most others reach us: of
- * the interface with the default route, then of other hardware, and those of containers' bridges and foreign
- * tunnels last; both families in turn.
+ * os_if_configure), nor on anything that sends through either, nor of the networks of this host's containers
+ * and virtual machines. First those by which most others reach us, both families in turn: os/linux/useful.h.
  */
 size_t os_local_addresses(const char *except, struct ip *out, size_t max);
 

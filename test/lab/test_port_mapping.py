@@ -132,3 +132,19 @@ def test_two_nodes_of_one_home_get_a_port_each_and_one_that_does_not_answer_dela
     home.stop()
     a.down()
     assert "the gateway does not answer" in a.log()
+
+
+def test_two_machines_of_one_lan_find_each_other_though_the_router_turns_nothing_round(net):
+    home = Home(net, 1)
+    hub, a, b = net.node("hub"), net.node("a", home.host("a")), net.node("b", home.host("b"))
+    hub.init()
+    for n in (a, b):
+        # What containers and virtual machines leave on a machine is nobody's way to it.
+        n.host.sh("ip", "link", "add", "docker0", "type", "bridge")
+        n.host.sh("ip", "addr", "add", "172.17.0.1/16", "dev", "docker0")
+        n.host.sh("ip", "link", "set", "docker0", "up")
+        n.join(hub.token())
+    a.ping("b")
+    assert a.peer("b")["endpoint"] == f"{b.host.ip4}:51820"
+    tried = {t["endpoint"] for t in a.json("status", "b")["tried"]}
+    assert f"{b.host.ip4}:51820" in tried and "172.17.0.1:51820" not in tried

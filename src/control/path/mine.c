@@ -14,17 +14,18 @@ static void add(
 
 void mine_gather(const struct mine_in *in, struct candidates *ret_c)
 {
+	const size_t n_reflexive = MIN(in->n_reflexive, (size_t)MINE_KIND_MAX);
 	struct candidates c = {.n = 0};
-	size_t room = CANDIDATES_MAX;
 
 	/* What was configured by hand and what the world sees come first: hosts with many addresses fill the
 	 * rest. */
 	for (size_t i = 0; i < in->n_advertise; i++)
 		add(in, CAND_SRFLX, &in->advertise[i], &c);
-	room -= MIN(in->n_reflexive, room);
-	for (size_t i = 0; i < in->n_local && c.n < room; i++)
+	size_t end = CANDIDATES_MAX - MIN(n_reflexive, (size_t)MINE_REFLEXIVE_ROOM);
+	end = MIN(end, c.n + MINE_KIND_MAX);
+	for (size_t i = 0; i < in->n_local && c.n < end; i++)
 		add(in, CAND_HOST, &(struct endpoint){.ip = in->local[i], .port = in->port}, &c);
-	for (size_t i = 0; i < in->n_reflexive; i++)
+	for (size_t i = 0; i < n_reflexive; i++)
 		add(in, CAND_SRFLX, &in->reflexive[i], &c);
 	*ret_c = c;
 }

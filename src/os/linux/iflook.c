@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "os/linux/links.h"
+#include "os/linux/useful.h"
 
 struct search {
 	struct prefix wanted;
@@ -77,129 +77,78 @@ int os_prefix_in_use(const struct prefix *p, const char *except, struct diag *d)
 
 /* --- which of our addresses the world may reach us at --- */
 
-/* More than this many and the rest is not offered. */
-enum { ADDRESSES_MAX = 1024 };
-
-/*
- * The order in which addresses are offered: where there is room for a few only, those by which most others
- * reach us. Bridges of containers are many, and hardly anybody is behind them.
- */
-enum preference { BY_DEFAULT_ROUTE, BY_HARDWARE, BY_DEFAULT_TUNNEL, BY_BRIDGE, BY_TUNNEL, NEVER };
-
-struct found {
-	struct ip ip;
-	enum preference preference;
-	unsigned nth; /* of its family and preference */
+/* What there is at one moment. */
+struct look {
+	struct rt_addr *addrs;
+	size_t n, room;
+	int err;
 };
 
-struct harvest {
-	const struct links *links;
-	int default4, default6; /* interfaces of the default routes, 0 = none */
-	const char *except;
-	struct found v[ADDRESSES_MAX];
-	size_t n;
-};
-
-static bool reachable_address(const struct rt_addr *a)
+static void look_at_addr(void *ctx, struct nlmsghdr *h)
 {
-	const struct ip *ip = &a->prefix.ip;
-
-	return a->usable && a->scope != RT_SCOPE_HOST && !ip_is_loopback(ip) && !ip_is_link_local(ip) &&
-	       !ip_is_multicast(ip) && !ip_is_unspecified(ip);
-}
-
-static enum preference preference_of(const struct harvest *v, const struct rt_addr *a)
-{
-	const struct rt_link *l = links_find(v->links, a->index);
-	bool is_default = a->index == (a->prefix.ip.family == IP_V4 ? v->default4 : v->default6);
-
-	if (!l || !l->alive || (l->flags & IFF_LOOPBACK) || (v->except && strcmp(l->name, v->except) == 0))
-		return NEVER;
-	switch (links_on(v->links, a->index)) {
-	case LINK_ON_HARDWARE:
-		return is_default ? BY_DEFAULT_ROUTE : BY_HARDWARE;
-	case LINK_ON_BRIDGE:
-		return is_default ? BY_DEFAULT_ROUTE : BY_BRIDGE;
-	case LINK_ON_TUNNEL:
-		return is_default ? BY_DEFAULT_TUNNEL : BY_TUNNEL;
-	case LINK_ON_MESH: /* of this or another mesh: the tunnel would be in itself, or each in the other */
-		break;
-	}
-	return NEVER;
-}
-
-static void harvest_addr(void *ctx, struct nlmsghdr *h)
-{
-	struct harvest *v = ctx;
+	struct look *l = ctx;
 	struct rt_addr a;
-	unsigned nth = 0;
 
-	if (v->n == ADDRESSES_MAX || !rtmsg_addr(h, &a) || !reachable_address(&a))
+	if (l->err || !rtmsg_addr(h, &a))
 		return;
-	enum preference p = preference_of(v, &a);
-	for (size_t i = 0; i < v->n; i++) {
-		if (ip_eq(&v->v[i].ip, &a.prefix.ip)) {
-			v->v[i].preference = MIN(v->v[i].preference, p);
+	if (l->n == l->room) {
+		size_t room = l->room ? 2 * l->room : 32;
+		struct rt_addr *v = reallocarray(l->addrs, room, sizeof(*v));
+
+		if (!v) {
+			l->err = TM_ENOMEM;
 			return;
 		}
-		nth += v->v[i].preference == p && v->v[i].ip.family == a.prefix.ip.family;
+		l->addrs = v;
+		l->room = room;
 	}
-	if (p != NEVER)
-		v->v[v->n++] = (struct found){a.prefix.ip, p, nth};
+	l->addrs[l->n++] = a;
 }
 
-/* By preference, then the first of each family, the second of each, and so on. */
-static int by_preference(const void *a, const void *b)
-{
-	const struct found *x = a, *y = b;
-
-	if (x->preference != y->preference)
-		return x->preference < y->preference ? -1 : 1;
-	if (x->nth != y->nth)
-		return x->nth < y->nth ? -1 : 1;
-	return (int)x->ip.family - (int)y->ip.family;
-}
-
-/* The interface by which the internet is reached, asked like any route, so that rules and the halves in which
- * VPNs install theirs count. */
-static int default_interface(struct nl_sock *sock, enum ip_family family)
+/* Asked like any route, so that rules and the halves in which VPNs install theirs count. */
+static void ask_way(struct nl_sock *sock, enum ip_family family, int *ret_index, struct ip *ret_source)
 {
 	const struct ip to = rtmsg_internet(family);
-	struct rt_route r;
+	struct rt_route r = {0};
 
-	return rtmsg_lookup(sock, &to, NULL, 0, &r) == TM_OK ? r.index : 0;
+	if (rtmsg_lookup(sock, &to, NULL, 0, &r) != TM_OK)
+		return;
+	*ret_index = r.index;
+	*ret_source = r.source;
 }
 
-static int harvest(struct nl_sock *sock, struct harvest *v, struct diag *d)
+static int look(struct nl_sock *sock, const char *except, struct look *l, struct ip *out, size_t max,
+	size_t *ret_n, struct diag *d)
 {
 	_cleanup_(links_freep) struct links *links = NULL;
-	int err = links_read(sock, v->except, &links, d);
+	int err = links_read(sock, except, &links, d);
 
+	if (!err)
+		err = rtmsg_dump(sock, RTM_GETADDR, AF_UNSPEC, look_at_addr, l, d);
+	if (!err)
+		err = l->err;
 	if (err)
 		return err;
-	v->links = links;
-	v->default4 = default_interface(sock, IP_V4);
-	v->default6 = default_interface(sock, IP_V6);
-	err = rtmsg_dump(sock, RTM_GETADDR, AF_UNSPEC, harvest_addr, v, d);
-	qsort(v->v, v->n, sizeof(v->v[0]), by_preference);
-	return err;
+	struct useful_in in = {.links = links, .addrs = l->addrs, .n = l->n, .except = except};
+	ask_way(sock, IP_V4, &in.internet[0].index, &in.internet[0].source);
+	ask_way(sock, IP_V6, &in.internet[1].index, &in.internet[1].source);
+	*ret_n = useful_addresses(&in, out, max);
+	return TM_OK;
 }
 
 size_t os_local_addresses(const char *except, struct ip *out, size_t max)
 {
 	_cleanup_(rtmsg_closep) struct nl_sock *sock = NULL;
-	_cleanup_(freep) struct harvest *v = calloc(1, sizeof(*v));
+	struct look l = {0};
 	struct diag d = {0};
-	int err = v ? rtmsg_open(&sock, &d) : TM_ENOMEM;
+	size_t n = 0;
+	int err = rtmsg_open(&sock, &d);
 
-	if (!err) {
-		v->except = except;
-		err = harvest(sock, v, &d);
-	}
+	if (!err)
+		err = look(sock, except, &l, out, max, &n, &d);
+	free(l.addrs);
 	if (err)
-		log_warn("ifconf: cannot list local addresses, offering fewer candidates", KV("why", d.what));
-	size_t n = v ? MIN(v->n, max) : 0;
-	for (size_t i = 0; i < n; i++)
-		out[i] = v->v[i].ip;
+		log_warn("ifconf: cannot list local addresses, offering no candidates of our own",
+			KV("why", d.what));
 	return n;
 }

@@ -20,15 +20,8 @@ struct links {
 	bool *far_in_mesh; /* one per link */
 };
 
-static void take_link(void *ctx, struct nlmsghdr *h)
+static void keep(struct links *l, const struct rt_link *link)
 {
-	struct links *l = ctx;
-	struct rt_link link;
-
-	if (!rtmsg_link(h, &link))
-		return;
-	if (l->own && strcmp(link.name, l->own) == 0)
-		link.tunnelmesh = true;
 	if (l->n == l->room) {
 		size_t room = l->room ? 2 * l->room : 16;
 		struct rt_link *v = reallocarray(l->v, room, sizeof(*v));
@@ -40,7 +33,19 @@ static void take_link(void *ctx, struct nlmsghdr *h)
 		l->v = v;
 		l->room = room;
 	}
-	l->v[l->n++] = link;
+	l->v[l->n++] = *link;
+}
+
+static void take_link(void *ctx, struct nlmsghdr *h)
+{
+	struct links *l = ctx;
+	struct rt_link link;
+
+	if (!rtmsg_link(h, &link))
+		return;
+	if (l->own && strcmp(link.name, l->own) == 0)
+		link.tunnelmesh = true;
+	keep(l, &link);
 }
 
 const struct rt_link *links_find(const struct links *l, int index)
@@ -115,6 +120,21 @@ int links_read(struct nl_sock *sock, const char *own, struct links **ret_links, 
 	if (err)
 		return err;
 	l->own = NULL;
+	*ret_links = TAKE(l);
+	return TM_OK;
+}
+
+int links_of(const struct rt_link *v, size_t n, struct links **ret_links)
+{
+	_cleanup_(links_freep) struct links *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return TM_ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		keep(l, &v[i]);
+	l->far_in_mesh = calloc(MAX(n, (size_t)1), sizeof(*l->far_in_mesh));
+	if (l->err || !l->far_in_mesh)
+		return TM_ENOMEM;
 	*ret_links = TAKE(l);
 	return TM_OK;
 }

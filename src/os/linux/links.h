@@ -19,6 +19,8 @@ struct links;
 
 /* `own`: the name of our TUN, which is one whatever its alias says; NULL = none. */
 NODISCARD int links_read(struct nl_sock *sock, const char *own, struct links **ret_links, struct diag *d);
+/* The same of what was recorded: copies v. TM_ENOMEM. */
+NODISCARD int links_of(const struct rt_link *v, size_t n, struct links **ret_links);
 void links_free(struct links *l); /* NULL is fine */
 DEFINE_CLEANUP(struct links, links_free)
 

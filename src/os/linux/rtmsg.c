@@ -143,6 +143,7 @@ bool rtmsg_addr(struct nlmsghdr *h, struct rt_addr *ret_addr)
 	a.index = (int)m->ifa_index;
 	a.scope = m->ifa_scope;
 	a.usable = !(flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED | IFA_F_DEPRECATED));
+	a.temporary = m->ifa_family == AF_INET6 && (flags & IFA_F_TEMPORARY);
 	*ret_addr = a;
 	return true;
 }

@@ -36,6 +36,7 @@ struct rt_addr {
 	struct prefix prefix; /* our own address with the subnet's length */
 	uint8_t scope; /* RT_SCOPE_* */
 	bool usable; /* neither tentative, duplicate nor deprecated */
+	bool temporary; /* RFC 8981: for outgoing connections of today */
 };
 
 struct rt_route {

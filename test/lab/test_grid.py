@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """The grid of `make labgrid`: its textbook, how it judges what it sees, and one pair in the ordinary run."""
 import itertools
+import os
+import signal
+import subprocess
+import sys
+import tempfile
 
 import pytest
 
 import grid
 import report
 import textbook
+from lab import PREFIX, sh, wait_for
 from nat import KINDS
 from textbook import GUESSED, LACKS, LUCK
 from world import DIRECT, NONE, RELAY, TCP
@@ -105,3 +111,26 @@ def test_nodes_behind_an_address_restricted_and_a_symmetric_nat_are_direct_and_e
     found = grid.run_pair("addr", "sym", 2)
     print(f"\n{report.line(found)}")
     assert not report.judge(found)
+
+
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
+        return f.read().split()
+
+
+def left_of(pids):
+    """Namespaces and directories of laboratories of these processes."""
+    names = [line.split()[0] for line in sh("ip", "netns", "list").stdout.splitlines()]
+    return ([n for n in names if any(n.startswith(f"{PREFIX}{pid}-") for pid in pids)] +
+            [d for d in os.listdir(tempfile.gettempdir()) if d in [f"tunnelmesh-lab-{pid}" for pid in pids]])
+
+
+def test_an_interrupted_grid_leaves_nothing_behind(tmp_path):
+    (tmp_path / "reachability.md").write_text(f"{report.BEGIN}\n{report.END}\n")
+    argv = [sys.executable, "-B", grid.__file__, "open:open", "port:sym", "--jobs", "2", "--out", tmp_path]
+    p = subprocess.Popen(argv, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    workers = wait_for("two workers", lambda: len(c := children(p.pid)) == 2 and c)
+    wait_for("their laboratories", lambda: all(len(left_of([w])) > 3 for w in workers))
+    os.killpg(p.pid, signal.SIGINT)
+    assert p.wait(timeout=30) != 0
+    assert left_of(workers) == []

@@ -4,7 +4,8 @@
  *
  *   owner
  *   websocket    net/websocket.h    whole messages above, bytes below
- *   ...                             bytes on both sides: TLS, a proxy's tunnel
+ *   tls          net/tls.h          bytes on both sides; where it is wanted, as the next one
+ *   tunnel       net/tunnel.h       bytes, once a proxy has made the connection
  *   tcp          net/tcp.h          the socket
  *
  * What is to be sent goes down by `output`, what arrives comes up by `input`; each layer hands it on in its
@@ -31,6 +32,7 @@ enum { NET_QUEUE_LOW = 64 << 10 }; /* bytes; the mark of `drained` */
 struct net_end {
 	int err;
 	const char *why; /* a clause: "connection closed" */
+	bool whole; /* no, a sentence that says all: nothing is put before it */
 	/* We have ended it by saying why; what is queued is still being sent. `closed` comes again, without
 	 * this, when the other side has hung up too. */
 	bool lingers;

@@ -15,40 +15,6 @@ struct dial {
 	struct event *ready;
 };
 
-int dial_address_parse(const char *address, char host[static 255], uint16_t *ret_port)
-{
-	const char *colon = strrchr(address, ':');
-	unsigned long port = 0;
-
-	if (!colon || colon == address)
-		return TM_EINVAL;
-
-	size_t n = strspn(colon + 1, "0123456789");
-	if (n == 0 || n > 5 || colon[1 + n] != '\0')
-		return TM_EINVAL;
-	port = strtoul(colon + 1, NULL, 10);
-	if (port == 0 || port > UINT16_MAX)
-		return TM_EINVAL;
-
-	const char *from = address;
-	size_t len = (size_t)(colon - address);
-	if (from[0] == '[') {
-		if (len < 3 || from[len - 1] != ']')
-			return TM_EINVAL;
-		from++;
-		len -= 2;
-	} else if (memchr(from, ':', len)) {
-		return TM_EINVAL; /* IPv6 without brackets */
-	}
-	if (len >= 255 || strcspn(from, " /\t\r\n") < len)
-		return TM_EINVAL;
-
-	memcpy(host, from, len);
-	host[len] = '\0';
-	*ret_port = (uint16_t)port;
-	return TM_OK;
-}
-
 static void on_ready(evutil_socket_t fd, short what UNUSED, void *arg)
 {
 	struct dial *d = arg;

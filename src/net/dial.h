@@ -18,7 +18,4 @@ NODISCARD int dial_new(struct event_base *base, const struct endpoint *to, uint3
 	void *ctx, struct dial **ret_dial);
 void dial_free(struct dial *d); /* NULL is fine */
 
-/* Splits "host:port"; brackets around IPv6 are taken off. host holds 255 bytes. */
-NODISCARD int dial_address_parse(const char *address, char host[static 255], uint16_t *ret_port);
-
 #endif

@@ -184,7 +184,7 @@ static void tls_closed(struct net_layer *l, const struct net_end *end)
 {
 	struct tls *t = tls_of(l);
 
-	if (t->phase == SHAKING)
+	if (t->phase == SHAKING && !end->whole)
 		fail(t, TM_EPROTO, "the TLS handshake was cut off: ", end->why);
 	else if (t->phase != ENDED)
 		net_closed(l, end);

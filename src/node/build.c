@@ -230,8 +230,25 @@ static int build_coordinator(struct node *n)
 	return TM_OK;
 }
 
+/* One that cannot be used is said, and direct ways remain. */
+static void choose_proxy(const struct node *n, struct proxy_choice *ret_choice)
+{
+	struct diag d = {0};
+	const char *from;
+	char text[1024], at[ADDRESS_HOST_FIELD];
+	int err = config_proxy(&n->config, n->enrolment.proxy, ret_choice, &from, &d);
+
+	if (err)
+		log_warn("node: the proxy cannot be used, going without",
+			KV("why", diag_format(&d, err, text, sizeof(text))));
+	else if (from)
+		log_info("node: the coordinator is reached by a proxy first",
+			KV("proxy", proxy_format(&ret_choice->proxy, at)), KV("from", from));
+}
+
 static int build_agent(struct node *n)
 {
+	struct proxy_choice proxy = {0};
 	const struct agent_events events = plugs_agent(n);
 	const struct agent_config cfg = {
 		.relay = n->config.relay == RELAY_OFFER,
@@ -240,6 +257,7 @@ static int build_agent(struct node *n)
 		.peers = n->peers,
 		.version = TM_VERSION,
 		.fwmark = n->config.fwmark,
+		.proxy = &proxy,
 	};
 
 	n->agent_enrolment = n->enrolment;
@@ -257,7 +275,11 @@ static int build_agent(struct node *n)
 		n->agent_enrolment.n_addresses = 1;
 		endpoint_format(&ep, n->agent_enrolment.addresses[0]);
 	}
-	return agent_new(n->base, &cfg, &events, &n->agent, &n->failure);
+	if (!n->coord)
+		choose_proxy(n, &proxy);
+	int err = agent_new(n->base, &cfg, &events, &n->agent, &n->failure);
+	wipe(&proxy, sizeof(proxy));
+	return err;
 }
 
 int node_build(struct node *n)

@@ -84,6 +84,13 @@ const struct config_row config_rows[CONFIG_ROWS] = {
 		.help = "asks the router for a port that leads to this node, by PCP, NAT-PMP or UPnP, where "
 			"the "
 			"node's address is a private one; no gives back what was mapped"},
+	{.key = "proxy",
+		.type = CONFIG_PROXY,
+		FIELD(proxy),
+		.def = "",
+		.help = "HTTP proxy that leads to the coordinator, http://user:password@host:port, or none; "
+			"empty means "
+			"https_proxy, all_proxy or http_proxy of the environment"},
 	{.key = "bench_port",
 		.type = CONFIG_UINT,
 		FIELD(bench_port),
@@ -251,6 +258,29 @@ bool config_has(const struct config *c, const char *key)
 	return false;
 }
 
+static const char *variable(const char *name)
+{
+	return getenv(name);
+}
+
+static const char *no_variable(const char *name UNUSED)
+{
+	return NULL;
+}
+
+int config_proxy(const struct config *c, const char *remembered, struct proxy_choice *ret_choice,
+	const char **ret_from, struct diag *d)
+{
+	int err = proxy_choose(c->proxy, variable, ret_choice, ret_from, d);
+
+	if (err || *ret_from || c->proxy[0] || !remembered[0])
+		return err;
+	err = proxy_choose(remembered, no_variable, ret_choice, ret_from, d);
+	if (!err)
+		*ret_from = "join";
+	return err;
+}
+
 int config_check_host(const struct config *c, struct diag *d)
 {
 	return c->socket_group[0] ? os_local_group(c->socket_group, d) : TM_OK;
@@ -261,7 +291,7 @@ static bool same(const struct config_row *row, const struct config *a, const str
 	const char *x = (const char *)a + row->at, *y = (const char *)b + row->at;
 
 	if (row->type == CONFIG_IP || row->type == CONFIG_IFNAME || row->type == CONFIG_GROUP ||
-		row->type == CONFIG_FILE)
+		row->type == CONFIG_FILE || row->type == CONFIG_PROXY)
 		return strncmp(x, y, row->size) == 0;
 	return memcmp(x, y, row->size) ==
 	       0; /* numbers, and lists of texts, which are zero behind their ends */

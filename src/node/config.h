@@ -10,6 +10,7 @@
 #include "base/diag.h"
 #include "base/log.h"
 #include "data/peer/keypair.h"
+#include "wire/proxy.h"
 
 enum { CONFIG_LIST_MAX = 8, CONFIG_PORT_AUTO = 1 << 16 };
 
@@ -28,6 +29,7 @@ struct config {
 	uint32_t stun_port; /* restart; CONFIG_PORT_AUTO: listen_port and NAT_SECOND_PORT; 0 = off */
 	uint16_t bench_port; /* restart; 5209; 0 = off */
 	enum config_relay relay; /* restart; use, or the coordinator: offer (node_load_config) */
+	char proxy[PROXY_TEXT]; /* restart; "" = as the environment says, "none" */
 	enum log_level log_level; /* reload; info */
 	char socket_group[33]; /* restart; "" = root only */
 	struct endpoint advertise[CONFIG_LIST_MAX]; /* reload; extra candidate endpoints, e.g. a port
@@ -58,6 +60,14 @@ bool config_has(const struct config *c, const char *key);
 NODISCARD int config_check_host(const struct config *c, struct diag *d);
 /* After a reload: names of changed keys that need a restart, comma-separated, "" when none. */
 void config_restart_needed(const struct config *running, const struct config *next, char *buf, size_t n);
+/*
+ * Which proxy leads to the coordinator: the configured one, the environment's, or the one that `join`
+ * remembers
+ * (""; = none). *ret_from as in proxy_choose, or "join". After an error d says what is wrong, and there is
+ * none.
+ */
+NODISCARD int config_proxy(const struct config *c, const char *remembered, struct proxy_choice *ret_choice,
+	const char **ret_from, struct diag *d);
 /* An entry of `listen`: a port alone is one of the address in `where`. */
 NODISCARD int config_listen_parse(const char *text, const struct ip *where, struct endpoint *ret_ep);
 /* "key  default  when  description" rows, for `help config` and the manual. */

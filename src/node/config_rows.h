@@ -20,6 +20,7 @@ enum config_type {
 	CONFIG_ENDPOINTS, /* struct endpoint[CONFIG_LIST_MAX] and its count */
 	CONFIG_HOSTS, /* char[CONFIG_LIST_MAX][], host, host:port or a URL, and its count */
 	CONFIG_LISTEN, /* char[CONFIG_LIST_MAX][], a port or address:port, and its count */
+	CONFIG_PROXY, /* char[], wire/proxy.h, "none" or empty */
 	CONFIG_FILE, /* char[], an absolute path or empty */
 };
 
@@ -36,7 +37,7 @@ struct config_row {
 	const char *help;
 };
 
-enum { CONFIG_ROWS = 27 };
+enum { CONFIG_ROWS = 28 };
 extern const struct config_row config_rows[CONFIG_ROWS];
 
 static inline bool config_is_list(const struct config_row *row)

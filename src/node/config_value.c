@@ -286,6 +286,21 @@ static int set_text(const struct config_row *row, const char *text, bool ok, con
 	return TM_OK;
 }
 
+/* The text is not repeated: it may hold a password. */
+static int set_proxy(const struct config_row *row, const char *text, char *field, struct diag *d)
+{
+	struct proxy p;
+	int err = TM_OK;
+
+	if (text[0] && strcmp(text, "none") != 0)
+		err = strlen(text) < row->size ? proxy_parse(text, &p, d)
+					       : diag_what(d, TM_ERANGE, "proxy is too long");
+	if (err)
+		return err;
+	proxy_wipe(&p);
+	return set_text(row, text, true, "", field, d);
+}
+
 int config_set(const struct config_row *row, const char *text, bool quoted, struct config *c, struct diag *d)
 {
 	void *field = (char *)c + row->at;
@@ -328,6 +343,8 @@ int config_set(const struct config_row *row, const char *text, bool quoted, stru
 			"an interface name of 1 to 15 characters without blanks, '/', ':' and '%'", field, d);
 	case CONFIG_GROUP:
 		return set_text(row, text, is_group(text, row->size), "the name of a group", field, d);
+	case CONFIG_PROXY:
+		return set_proxy(row, text, field, d);
 	case CONFIG_FILE:
 		return set_text(row, text, !text[0] || (text[0] == '/' && strlen(text) < row->size),
 			"the whole path of a file", field, d);

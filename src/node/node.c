@@ -10,6 +10,7 @@
 #include "node/drive.h"
 #include "node/node_private.h"
 #include "os/logfile.h"
+#include "wire/address.h"
 
 #include <event2/thread.h>
 #include <signal.h>
@@ -56,10 +57,9 @@ void node_kick_plane(struct node *n)
 
 /* --- addresses that join tokens carry --- */
 
-static size_t token_addresses(const struct node *n, char out[TOKEN_ADDRS_MAX][TOKEN_ADDR_LEN])
+static size_t own_addresses(const struct node *n, char out[TOKEN_ADDRS_MAX][TOKEN_ADDR_LEN])
 {
 	struct ip local[TOKEN_ADDRS_MAX];
-	char ip[IP_STR_LEN];
 	size_t count = 0;
 
 	for (size_t i = 0; i < n->config.n_addresses && count < TOKEN_ADDRS_MAX; i++)
@@ -71,12 +71,35 @@ static size_t token_addresses(const struct node *n, char out[TOKEN_ADDRS_MAX][TO
 		return count;
 
 	size_t n_local = os_local_addresses(n->config.tun, local, ARRAY_LEN(local));
-	for (size_t i = 0; i < n_local; i++) {
-		if (ip_is_link_local(&local[i]))
+	for (size_t i = 0; i < n_local; i++)
+		if (!ip_is_link_local(&local[i]))
+			endpoint_format(
+				&(struct endpoint){.ip = local[i], .port = n->config.api_port}, out[count++]);
+	return count;
+}
+
+/* The same at the further ports, as far as there is room: somebody may be let out only to one of them. */
+static size_t token_addresses(const struct node *n, char out[TOKEN_ADDRS_MAX][TOKEN_ADDR_LEN])
+{
+	const size_t first = own_addresses(n, out);
+	size_t count = first;
+
+	for (size_t k = 0; k < n->config.n_listen; k++) {
+		struct endpoint ep;
+
+		if (config_listen_parse(n->config.listen[k], &(struct ip){0}, &ep) != TM_OK ||
+			ep.ip.family != IP_NONE)
 			continue;
-		bool v6 = local[i].family == IP_V6;
-		snprintf(out[count++], TOKEN_ADDR_LEN, "%s%s%s:%u", v6 ? "[" : "", ip_format(&local[i], ip),
-			v6 ? "]" : "", n->config.api_port);
+		for (size_t i = 0; i < first && count < TOKEN_ADDRS_MAX; i++) {
+			struct address a;
+
+			if (address_parse(out[i], &a) != TM_OK || a.kind != ADDRESS_OWN ||
+				a.port != n->config.api_port)
+				continue;
+			a.port = ep.port;
+			address_authority(&a, out[count]);
+			count++;
+		}
 	}
 	return count;
 }

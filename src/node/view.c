@@ -50,7 +50,9 @@ static struct link_view take_link(const struct node *n)
 	struct link_view v = {.up = agent_link_up(n->agent),
 		.removed = n->removed[0] && !n->twin,
 		.twin = n->twin,
-		.address = agent_coordinator_ip(n->agent)};
+		.address = agent_coordinator_ip(n->agent),
+		.tls = agent_link_tls(n->agent),
+		.proxy = agent_link_proxy(n->agent)};
 
 	v.error = n->removed[0] ? n->removed : v.up ? "" : agent_last_error(n->agent);
 	return v;

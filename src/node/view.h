@@ -56,6 +56,8 @@ struct link_view {
 	bool twin; /* another machine with this node's identity has the link */
 	const char *error; /* "" = none */
 	struct ip address; /* of the coordinator; IP_NONE = not known */
+	bool tls; /* the link goes through TLS */
+	const char *proxy; /* "host:port" of the one that it goes through; "" = none */
 };
 
 /* A peer, what was tried to reach it, and where it may try us. */

@@ -125,6 +125,8 @@ static void put_link(const struct link_view *v, struct jsonout *out)
 	jsonout_bool(out, "twin", v->twin);
 	jsonout_text_or_null(out, "error", v->error);
 	put_ip(out, "coordinator_ip", &v->address);
+	jsonout_bool(out, "tls", v->tls);
+	jsonout_text_or_null(out, "proxy", v->proxy);
 	jsonout_object_end(out);
 }
 

@@ -106,6 +106,14 @@ int proxy_parse(const char *text, struct proxy *ret_proxy, struct diag *d)
 	return err;
 }
 
+const char *proxy_format(const struct proxy *p, char buf[static ADDRESS_HOST_FIELD])
+{
+	struct address a = {.port = p->port};
+
+	memcpy(a.host, p->host, sizeof(a.host));
+	return address_authority(&a, buf);
+}
+
 void proxy_wipe(struct proxy *p)
 {
 	wipe(p, sizeof(*p));
@@ -194,4 +202,30 @@ bool proxy_excepts(const char *list, const char *host)
 		list += n;
 	}
 	return false;
+}
+
+int proxy_choose(const char *setting, proxy_variable_fn *get, struct proxy_choice *ret_choice,
+	const char **ret_from, struct diag *d)
+{
+	const char *except = proxy_exceptions(get), *from = "proxy", *text = setting;
+
+	*ret_choice = (struct proxy_choice){0};
+	*ret_from = NULL;
+	if (!text[0])
+		text = proxy_of_environment(get, &from);
+	if (!text || strcmp(text, "none") == 0)
+		return TM_OK;
+	if (except && strlen(except) >= sizeof(ret_choice->except)) {
+		diag_where(d, "no_proxy");
+		return diag_what(d, TM_ERANGE, "the list of exceptions is too long");
+	}
+	int err = proxy_parse(text, &ret_choice->proxy, d);
+	if (err) {
+		diag_where(d, "%s", from);
+		return err;
+	}
+	if (except)
+		memcpy(ret_choice->except, except, strlen(except) + 1);
+	*ret_from = from;
+	return TM_OK;
 }

@@ -23,6 +23,8 @@ struct proxy {
 
 /* d never repeats the text: it may hold a password. TM_EUNSUPPORTED: of another kind, SOCKS for example. */
 NODISCARD int proxy_parse(const char *text, struct proxy *ret_proxy, struct diag *d);
+/* "host:port", for people. */
+const char *proxy_format(const struct proxy *p, char buf[static ADDRESS_HOST_FIELD]);
 void proxy_wipe(struct proxy *p);
 bool proxy_eq(const struct proxy *a, const struct proxy *b);
 
@@ -40,5 +42,18 @@ const char *proxy_exceptions(proxy_variable_fn *get);
  * in front), addresses, CIDR prefixes, "*" = all; commas or blanks between. NULL: none.
  */
 bool proxy_excepts(const char *list, const char *host);
+
+/* Which proxy is used, and for whom not. */
+struct proxy_choice {
+	struct proxy proxy; /* host "": none */
+	char except[1024]; /* as proxy_excepts */
+};
+/*
+ * setting: "" = as the environment says, "none", or a proxy, which counts before the environment; no_proxy
+ * holds for both. *ret_from: "proxy", the name of the variable, or NULL when there is none. After an error d
+ * says what is wrong with which, and there is none.
+ */
+NODISCARD int proxy_choose(const char *setting, proxy_variable_fn *get, struct proxy_choice *ret_choice,
+	const char **ret_from, struct diag *d);
 
 #endif

@@ -11,6 +11,7 @@
 #include "cli/cmd/rejoin.h"
 #include "cli/core/commands.h"
 #include "cli/core/peers.h"
+#include "cli/core/proxy.h"
 #include "os/os.h"
 #include "wire/token.h"
 
@@ -100,12 +101,15 @@ static int check_nets(const struct enrolment *e, bool force, struct diag *d)
 static int join_in(struct setup *s, const struct token *t, struct enrolment *e, struct diag *d)
 {
 	struct diag ignored = {0};
+	struct proxy_choice proxy;
 	bool enrolled = false;
 	int err = setup_identity(s, d);
 
+	s->proxy_from = cli_proxy(s->c, &s->config, "", &proxy);
+
 	cli_progress(s->c, "joining");
 	if (!err) {
-		err = enrol(t, &s->identity, s->name, TM_VERSION, ENROL_TIMEOUT_MS, e, d);
+		err = enrol(t, &s->identity, s->name, TM_VERSION, &proxy, ENROL_TIMEOUT_MS, e, d);
 		enrolled = !err && !e->existed; /* a member of before loses nothing by our failure */
 		if (err == TM_EAGAIN)
 			setup_keep_identity(s, d);
@@ -118,8 +122,9 @@ static int join_in(struct setup *s, const struct token *t, struct enrolment *e, 
 	if (!err && !s->opts->no_up && !s->opts->foreground)
 		err = setup_start(s, d);
 	if (err && enrolled)
-		(void)!enrol_undo(e, &s->identity, LEAVE_TIMEOUT_MS,
+		(void)!enrol_undo(e, &s->identity, &proxy, LEAVE_TIMEOUT_MS,
 			&ignored); /* best effort: we report the first error */
+	wipe(&proxy, sizeof(proxy));
 	return err;
 }
 

@@ -6,9 +6,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/secret.h"
 #include "cli/core/call.h"
 #include "cli/core/commands.h"
 #include "cli/core/daemon.h"
+#include "cli/core/proxy.h"
 #include "control/agent/enrolment.h"
 #include "crypto/identity.h"
 #include "os/os.h"
@@ -50,6 +52,8 @@ static int tell_coordinator(struct cli *c, const struct enrolment *e, struct dia
 {
 	json_t *reply = NULL;
 	struct identity id;
+	struct proxy_choice proxy;
+	struct config cfg;
 	int err;
 
 	if (call_daemon_pid(c->paths.socket)) {
@@ -61,7 +65,12 @@ static int tell_coordinator(struct cli *c, const struct enrolment *e, struct dia
 	err = identity_load(c->paths.identity, &id, d);
 	if (!err) {
 		*d = (struct diag){0}; /* a loader says where it was even when all went well */
-		err = enrol_leave(e, &id, LEAVE_TIMEOUT_MS, d);
+		err = config_load(c->paths.config, c->paths.config_explicit, &cfg, d);
+	}
+	if (!err) {
+		(void)cli_proxy(c, &cfg, e->proxy, &proxy);
+		err = enrol_leave(e, &id, &proxy, LEAVE_TIMEOUT_MS, d);
+		wipe(&proxy, sizeof(proxy));
 	}
 	identity_wipe(&id);
 	return err;

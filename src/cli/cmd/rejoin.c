@@ -5,6 +5,7 @@
 
 #include "base/secret.h"
 #include "cli/core/daemon.h"
+#include "cli/core/proxy.h"
 
 enum { REJOIN_TIMEOUT_MS = 5000 }; /* a node starts without its coordinator, too */
 
@@ -27,6 +28,7 @@ static void keep_the_rest(struct enrolment *now, const struct enrolment *was)
 	now->listen_port = was->listen_port;
 	now->api_port = was->api_port;
 	memcpy(now->tun, was->tun, sizeof(now->tun));
+	memcpy(now->proxy, was->proxy, sizeof(now->proxy));
 	for (size_t i = 0; i < was->n_addresses; i++)
 		addresses_add(now->addresses, &now->n_addresses, was->addresses[i]);
 }
@@ -121,10 +123,13 @@ int rejoin(struct setup *s, const struct token *t, const struct enrolment *was, 
 	if (err)
 		return err;
 
+	struct proxy_choice proxy;
+	s->proxy_from = cli_proxy(s->c, &s->config, was->proxy, &proxy);
 	cli_progress(s->c, "joining");
-	int heard = enrol(t, &s->identity, s->opts->name ? s->name : was->self.name, TM_VERSION,
+	int heard = enrol(t, &s->identity, s->opts->name ? s->name : was->self.name, TM_VERSION, &proxy,
 		REJOIN_TIMEOUT_MS, ret_now, unheard);
 	cli_progress(s->c, NULL);
+	wipe(&proxy, sizeof(proxy));
 	if (heard == TM_EPERM) {
 		*d = *unheard;
 		return heard;

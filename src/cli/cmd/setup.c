@@ -309,12 +309,22 @@ void setup_keep_identity(struct setup *s, struct diag *d)
 		"works for it");
 }
 
+/* A daemon that the system starts has not got this environment. */
+static void remember_proxy(const struct setup *s, struct enrolment *e)
+{
+	const char *text = e->proxied && s->proxy_from ? getenv(s->proxy_from) : NULL;
+
+	if (text && strlen(text) < sizeof(e->proxy))
+		memcpy(e->proxy, text, strlen(text) + 1);
+}
+
 int setup_save(struct setup *s, struct enrolment *e, struct diag *d)
 {
 	if (s->opts->listen_port)
 		e->listen_port = s->opts->listen_port;
 	if (s->opts->api_port)
 		e->api_port = s->opts->api_port;
+	remember_proxy(s, e);
 	if (s->opts->tun)
 		snprintf(e->tun, sizeof(e->tun), "%s", s->opts->tun);
 	return enrolment_save(s->c->paths.enrolment, e, d);

@@ -33,6 +33,7 @@ struct setup {
 	bool existed[SETUP_FILES_MAX]; /* by index into state_files */
 	char *made_dir; /* the topmost directory that was missing */
 	bool locked, started, committed;
+	const char *proxy_from; /* cli_proxy: a variable of the environment, or NULL */
 	sigset_t signals_before; /* Ctrl-C waits until everything is done or undone */
 };
 

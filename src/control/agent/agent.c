@@ -55,6 +55,7 @@ static void remember_coordinator(struct agent *a)
 	struct coordinator_known was = *peers_known_coordinator(a->peers);
 
 	a->known.at = was.at;
+	a->known.at_tls = was.at_tls;
 	a->known.data_port = was.data_port;
 	a->known.pace_ms = was.pace_ms;
 	session_addresses_add(a, was.addresses, was.n_addresses);
@@ -76,6 +77,10 @@ static int copy_config(struct agent *a, const struct agent_config *cfg)
 	a->version = strdup(cfg->version);
 	a->fwmark = cfg->fwmark;
 	a->relay = cfg->relay;
+	if (cfg->proxy && cfg->proxy->proxy.host[0]) {
+		a->proxy = *cfg->proxy;
+		proxy_format(&a->proxy.proxy, a->proxy_text);
+	}
 	random_bytes(&a->run, sizeof(a->run));
 	a->run = a->run >> 11 | 1; /* exact in every JSON, and not 0 */
 	memcpy(a->coordinator_key, e->coordinator_key, sizeof(a->coordinator_key));
@@ -200,6 +205,16 @@ size_t agent_coordinator_data(const struct agent *a, struct endpoint *v, size_t 
 		}
 	}
 	return n;
+}
+
+bool agent_link_tls(const struct agent *a)
+{
+	return a->linked_tls;
+}
+
+const char *agent_link_proxy(const struct agent *a)
+{
+	return a->linked_proxied ? a->proxy_text : "";
 }
 
 const char *agent_last_error(const struct agent *a)

@@ -38,6 +38,7 @@ struct agent_config {
 	const char *version;
 	bool relay; /* this node would hand on the datagrams of others */
 	uint32_t fwmark; /* SO_MARK of the link's sockets, 0 = none */
+	const struct proxy_choice *proxy; /* copied; NULL: none */
 };
 
 NODISCARD int agent_new(struct event_base *base, const struct agent_config *cfg,
@@ -56,6 +57,8 @@ struct ip agent_coordinator_ip(const struct agent *a);
 size_t agent_coordinator_data(const struct agent *a, struct endpoint *v, size_t max);
 /* Who hands on datagrams, as far as they are members who may; never ourselves. */
 void agent_relays(const struct agent *a, struct relays *ret_r);
+bool agent_link_tls(const struct agent *a); /* the current or last link goes through TLS */
+const char *agent_link_proxy(const struct agent *a); /* or a proxy, "host:port"; "" = none */
 const char *agent_last_error(const struct agent *a); /* "" when up */
 
 void agent_set_candidates(struct agent *a, const struct candidates *mine); /* sent when changed and linked */

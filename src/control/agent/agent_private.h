@@ -12,6 +12,7 @@
 #include "control/agent/agent.h"
 #include "control/link/race.h"
 #include "wire/msg/msg.h"
+#include "wire/proxy.h"
 
 #include <jansson.h>
 
@@ -38,6 +39,8 @@ struct agent {
 	char *version;
 	uint32_t fwmark;
 	bool relay; /* says so in hello */
+	struct proxy_choice proxy;
+	char proxy_text[ADDRESS_HOST_FIELD]; /* "host:port" */
 	uint64_t run; /* of this program, at random: tells two machines with one identity apart */
 	uint8_t coordinator_key[32];
 	bool own_coordinator; /* its address is the loopback's and does not change */
@@ -60,6 +63,7 @@ struct agent {
 	struct loop_timer *soon; /* things to do in the next turn of the loop */
 	ns_t backoff, up_since, attempt_since;
 	struct endpoint linked_at; /* the other end of the current or last link; IP_NONE = there was none */
+	bool linked_tls, linked_proxied;
 	char linked_by[TOKEN_ADDR_LEN]; /* of known.addresses, the one that led to the link, or "" */
 	bool removed, removed_news; /* news: the owner is to hear of it */
 	struct msg_removed removed_as;

@@ -23,6 +23,7 @@ struct errand {
 	struct event_base *base;
 	const struct identity *identity;
 	const uint8_t *coordinator_key;
+	const struct proxy_choice *proxy;
 	const char (*addresses)[TOKEN_ADDR_LEN];
 	size_t n_addresses;
 	struct clink_text *say[2]; /* what to send when up, in order; the last one is the question */
@@ -36,6 +37,7 @@ struct errand {
 	struct clink *link; /* it is up, and the question was sent */
 	struct loop_timer *next, *end; /* the next race begins; no more patience */
 	char worked[TOKEN_ADDR_LEN]; /* which address led to the link, or "" */
+	bool proxied; /* by the proxy */
 	bool asked; /* the question was sent once: the coordinator may have acted, whatever we hear */
 	bool answered; /* with a yes or a no */
 	bool removed; /* the coordinator does not know us */
@@ -60,6 +62,9 @@ static void note(struct errand *e, int err, const char *why)
 		diag_hint(e->d, "check what listens at that address");
 	else if (err == TM_ENOENT)
 		diag_hint(e->d, "check the name and this machine's DNS");
+	else if (err == TM_EPERM && e->proxy && e->proxy->proxy.host[0])
+		diag_hint(e->d,
+			"check the proxy: `proxy` in the configuration, or https_proxy in the environment");
 	else
 		diag_hint(e->d, "check that the coordinator runs and that this machine can reach it");
 }
@@ -119,6 +124,7 @@ static void on_won(void *ctx, struct clink *link_take, const char *address)
 	snprintf(e->worked, sizeof(e->worked), "%s", address ? address : "");
 	race_free(TAKE(e->race));
 	e->link = link_take;
+	e->proxied = clink_is_proxied(link_take);
 	clink_set_events(e->link, &ev);
 	e->asked = true;
 	for (size_t i = 0; i < e->n_say && !err; i++)
@@ -148,6 +154,7 @@ static void on_next(void *ctx)
 		.resolver = e->resolver,
 		.remote_key = e->coordinator_key,
 		.identity = e->identity,
+		.proxy = e->proxy,
 		.timeout_ms = (int)(MAX(e->deadline - time_monotonic(), MS) / MS * 9 / 10) + 1,
 	};
 
@@ -269,10 +276,14 @@ static void errand_deinit(struct errand *e)
 }
 
 int enrol(const struct token *t, const struct identity *id, const char *name, const char *version,
-	int timeout_ms, struct enrolment *ret_e, struct diag *d)
+	const struct proxy_choice *proxy, int timeout_ms, struct enrolment *ret_e, struct diag *d)
 {
 	struct msg_enrolled answer;
-	struct errand e = {.identity = id, .coordinator_key = t->coordinator_key, .answer = &answer, .d = d};
+	struct errand e = {.identity = id,
+		.coordinator_key = t->coordinator_key,
+		.proxy = proxy,
+		.answer = &answer,
+		.d = d};
 	int err = say_enrol(&e, t, name, version);
 
 	if (!err)
@@ -283,6 +294,8 @@ int enrol(const struct token *t, const struct identity *id, const char *name, co
 		err = TM_EUNREACH;
 	if (!err)
 		err = enrolment_make(&answer, t, id, e.worked, ret_e, d);
+	if (!err)
+		ret_e->proxied = e.proxied;
 	errand_deinit(&e);
 	wipe(&answer, sizeof(answer));
 	return err;
@@ -302,10 +315,11 @@ static int say_leave(struct errand *e, bool undo)
 	return errand_say(e, &o);
 }
 
-static int leave(const struct enrolment *enrolment, const struct identity *id, bool undo, int timeout_ms,
-	struct diag *d)
+static int leave(const struct enrolment *enrolment, const struct identity *id, bool undo,
+	const struct proxy_choice *proxy, int timeout_ms, struct diag *d)
 {
-	struct errand e = {.identity = id, .coordinator_key = enrolment->coordinator_key, .d = d};
+	struct errand e = {
+		.identity = id, .coordinator_key = enrolment->coordinator_key, .proxy = proxy, .d = d};
 	int err = say_leave(&e, undo);
 
 	if (!err)
@@ -314,12 +328,14 @@ static int leave(const struct enrolment *enrolment, const struct identity *id, b
 	return e.removed ? TM_OK : err; /* gone already: what was asked for is the case */
 }
 
-int enrol_leave(const struct enrolment *e, const struct identity *id, int timeout_ms, struct diag *d)
+int enrol_leave(const struct enrolment *e, const struct identity *id, const struct proxy_choice *proxy,
+	int timeout_ms, struct diag *d)
 {
-	return leave(e, id, false, timeout_ms, d);
+	return leave(e, id, false, proxy, timeout_ms, d);
 }
 
-int enrol_undo(const struct enrolment *e, const struct identity *id, int timeout_ms, struct diag *d)
+int enrol_undo(const struct enrolment *e, const struct identity *id, const struct proxy_choice *proxy,
+	int timeout_ms, struct diag *d)
 {
-	return leave(e, id, true, timeout_ms, d);
+	return leave(e, id, true, proxy, timeout_ms, d);
 }

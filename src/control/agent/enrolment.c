@@ -71,6 +71,7 @@ static int addresses_read(const json_t *list, struct enrolment *e)
 static int fields_read(const json_t *j, struct enrolment *e, const char **ret_field)
 {
 	const char *tun = json_string_value(json_object_get(j, "tun"));
+	const char *proxy = json_string_value(json_object_get(j, "proxy"));
 
 	*ret_field = "mesh";
 	if (mesh_info_from_json(json_object_get(j, "mesh"), &e->mesh) != TM_OK)
@@ -90,6 +91,11 @@ static int fields_read(const json_t *j, struct enrolment *e, const char **ret_fi
 	*ret_field = "api_port";
 	if (port_read(j, "api_port", &e->api_port) != TM_OK)
 		return TM_ECORRUPT;
+	*ret_field = "proxy";
+	if (proxy && strlen(proxy) >= sizeof(e->proxy))
+		return TM_ECORRUPT;
+	if (proxy)
+		memcpy(e->proxy, proxy, strlen(proxy) + 1);
 	*ret_field = "tun";
 	if (tun && strlen(tun) >= sizeof(e->tun))
 		return TM_ECORRUPT;
@@ -182,6 +188,8 @@ static char *enrolment_text(const struct enrolment *e, size_t *ret_n)
 		jsonout_int(&o, "api_port", e->api_port);
 	if (e->tun[0])
 		jsonout_text(&o, "tun", e->tun);
+	if (e->proxy[0])
+		jsonout_text(&o, "proxy", e->proxy);
 	jsonout_object_end(&o);
 	return jsonout_take(&o, ret_n);
 }

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "crypto/identity.h"
 #include "mesh/model.h"
+#include "wire/proxy.h"
 #include "wire/token.h"
 
 struct enrolment {
@@ -19,10 +20,12 @@ struct enrolment {
 	bool coordinator; /* we have the coordinator role: STATE_DIR/mesh.db is ours */
 	uint8_t coordinator_key[32];
 	size_t n_addresses;
-	char addresses[TOKEN_ADDRS_MAX][TOKEN_ADDR_LEN]; /* coordinator control ports "host:port" */
+	char addresses[TOKEN_ADDRS_MAX][TOKEN_ADDR_LEN]; /* coordinator control ports */
 	/* Settings from init/join, 0 or "" = not given (the configuration or the default counts) */
 	uint16_t listen_port, api_port;
 	char tun[16];
+	char proxy[PROXY_TEXT]; /* the environment's at `join`, which a daemon does not see */
+	bool proxied; /* by enrol(), not saved: it was the proxy that led there */
 	bool existed; /* by enrol(), not saved: this machine was a member before, with all that hangs on it */
 };
 
@@ -41,13 +44,13 @@ void addresses_add(char (*list)[TOKEN_ADDR_LEN], size_t *n, const char *address)
  * have enrolled this identity.
  */
 NODISCARD int enrol(const struct token *t, const struct identity *id, const char *name, const char *version,
-	int timeout_ms, struct enrolment *ret_e, struct diag *d);
+	const struct proxy_choice *proxy, int timeout_ms, struct enrolment *ret_e, struct diag *d);
 /* Tells the coordinator that we leave for good. Blocking, CLI or shutdown. */
-NODISCARD int enrol_leave(
-	const struct enrolment *e, const struct identity *id, int timeout_ms, struct diag *d);
+NODISCARD int enrol_leave(const struct enrolment *e, const struct identity *id,
+	const struct proxy_choice *proxy, int timeout_ms, struct diag *d);
 /* The same for an enrolment that came to nothing a moment ago: the token may be used again. A coordinator
  * that let this machine in otherwise, or longer ago, says yes and keeps it. */
-NODISCARD int enrol_undo(
-	const struct enrolment *e, const struct identity *id, int timeout_ms, struct diag *d);
+NODISCARD int enrol_undo(const struct enrolment *e, const struct identity *id,
+	const struct proxy_choice *proxy, int timeout_ms, struct diag *d);
 
 #endif

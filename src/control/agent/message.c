@@ -47,7 +47,8 @@ static void on_welcome(struct agent *a, const json_t *m)
 	a->up_since = time_monotonic();
 	a->last_error[0] = '\0';
 	LOG_AT(a->told_up ? LOG_DEBUG : LOG_INFO, "agent: linked to the coordinator",
-		KV_EP("at", &a->linked_at));
+		KV("by", a->linked_by[0] ? a->linked_by : "-"), KV_EP("at", &a->linked_at),
+		KV("tls", a->linked_tls ? "yes" : "no"), KV("proxy", agent_link_proxy(a)));
 	a->told_up = true;
 	want_again(a);
 	if (a->mine_unsent)

@@ -120,9 +120,13 @@ static void on_won(void *ctx, struct clink *link_take, const char *address)
 	msg_hello_put(&o, &hello);
 	a->state = AGENT_GREET;
 	a->linked_at = *clink_peer_address(a->link);
-	if (!is_in_mesh(
-		    a, &a->linked_at)) /* it is where the coordinator is to be looked for without a tunnel */
+	a->linked_tls = clink_is_tls(a->link);
+	a->linked_proxied = clink_is_proxied(a->link);
+	/* It is where the coordinator is to be looked for without a tunnel. */
+	if (!a->linked_proxied && !is_in_mesh(a, &a->linked_at)) {
 		a->known.at = a->linked_at;
+		a->known.at_tls = a->linked_tls;
+	}
 	loop_timer_in(a->timer, a->tuning.welcome_ms * MS);
 	if (session_send(a, &o))
 		a->mine_unsent = false;
@@ -165,6 +169,8 @@ static void connect_now(struct agent *a)
 	const struct race_events ev = {.ctx = a, .won = on_won, .lost = on_lost};
 	struct race_config cfg = {
 		.first = a->known.at,
+		.first_tls = a->known.at_tls,
+		.proxy = &a->proxy,
 		.resolver = a->resolver,
 		.remote_key = a->coordinator_key,
 		.identity = a->identity,

@@ -11,6 +11,7 @@
 #include "net/dial.h"
 #include "net/tcp.h"
 #include "net/tls.h"
+#include "net/tunnel.h"
 #include "net/websocket.h"
 #include "wire/ws.h"
 
@@ -134,8 +135,8 @@ static void on_timer(void *arg)
 	}
 	switch (l->state) {
 	case CLINK_DIAL:
-		clink_fail(l, TM_ETIMEOUT, "the coordinator at %s does not answer: connecting timed out",
-			l->where);
+		clink_fail(l, TM_ETIMEOUT, "the %s at %s does not answer: connecting timed out",
+			clink_dialled(l), clink_where_dialled(l, where));
 		break;
 	case CLINK_UPGRADE:
 	case CLINK_GREET:
@@ -200,7 +201,9 @@ static void lost_before_up(struct clink *l, const struct net_end *end)
 	char buf[ENDPOINT_STR_LEN];
 	const char *where = clink_where(l, buf);
 
-	if (!l->client)
+	if (end->whole)
+		clink_fail(l, end->err, "%s", end->why);
+	else if (!l->client)
 		clink_fail(l, end->err, "the node at %s ended the handshake: %s", where, end->why);
 	else if (end->err == TM_EBUSY)
 		greet_busy(l, end->retry_ms);
@@ -241,7 +244,9 @@ void clink_destroy(struct clink *l)
 	if (l->client)
 		aead_free(l->aead);
 	free(l->own_tuning);
-	free(l->address);
+	if (l->target)
+		wipe(l->target, sizeof(*l->target));
+	free(l->target);
 	free(l->where);
 	free(l->why);
 	wipe(l, sizeof(*l));
@@ -272,19 +277,43 @@ int clink_new(struct event_base *base, bool client, const struct clink_tuning *t
 	return TM_OK;
 }
 
-int clink_attach(struct clink *l, int fd, const struct endpoint *peer)
+void clink_on_way(struct net_conn *c)
 {
-	const struct websocket_offer ask = {.host = l->address, .path = CLINK_PATH};
+	struct clink *l = CONTAINER_OF(c, struct clink, conn);
 
-	const struct tls_door *door = l->server ? server_door(l->server) : NULL;
+	if (l->events.connected)
+		l->events.connected(l->events.ctx, l);
+}
 
-	l->peer = *peer;
+static int push_client(struct clink *l)
+{
+	const struct clink_target *to = l->target;
+	const struct websocket_offer ask = {.host = to->host_field, .path = to->path};
+	char authority[ADDRESS_HOST_FIELD];
+	int err = TM_OK;
+
+	if (to->via.host[0])
+		err = tunnel_push(
+			&l->conn, &to->via, address_authority(&to->address, authority), clink_on_way);
+	if (!err && to->tls)
+		err = tls_client_push(&l->conn, to->address.host);
+	return err ? err : websocket_offer_push(&l->conn, &ask);
+}
+
+static int push_server(struct clink *l)
+{
+	const struct tls_door *door = server_door(l->server);
+	int err = door ? tls_server_push(&l->conn, door) : TM_OK;
+
+	return err ? err : websocket_server_push(&l->conn, &clink_websocket);
+}
+
+int clink_attach(struct clink *l, int fd)
+{
 	int err = net_tcp_push(&l->conn, l->base, fd);
-	if (!err && door)
-		err = tls_server_push(&l->conn, door);
+
 	if (!err)
-		err = l->client ? websocket_offer_push(&l->conn, &ask)
-				: websocket_server_push(&l->conn, &clink_websocket);
+		err = l->client ? push_client(l) : push_server(l);
 	if (!err)
 		net_push(&l->conn, &l->layer);
 	return err;
@@ -381,6 +410,16 @@ const uint8_t *clink_peer_key(const struct clink *l)
 const struct endpoint *clink_peer_address(const struct clink *l)
 {
 	return &l->peer;
+}
+
+bool clink_is_tls(const struct clink *l)
+{
+	return l->target->tls;
+}
+
+bool clink_is_proxied(const struct clink *l)
+{
+	return l->target->via.host[0] != '\0';
 }
 
 unsigned clink_retry_ms(const struct clink *l)

@@ -22,6 +22,7 @@ enum {
 };
 
 struct event_base;
+struct proxy;
 struct clink;
 
 /* The text of a message that is made once and sent on many links. Counted, immutable. */
@@ -35,7 +36,8 @@ DEFINE_CLEANUP(struct clink_text, clink_text_unref)
 
 struct clink_events {
 	void *ctx;
-	void (*connected)(void *ctx, struct clink *l); /* client: by TCP; may not free it */
+	void (*connected)(
+		void *ctx, struct clink *l); /* client: by TCP, through the proxy if any; may not free it */
 	void (*up)(void *ctx, struct clink *l); /* Noise handshake complete */
 	void (*message)(void *ctx, struct clink *l, const json_t *m); /* a JSON object, borrowed */
 	/* The queue was above CLINK_QUEUE_LOW and is not any more. Never called from inside a send. */
@@ -52,8 +54,11 @@ struct clink_events {
 };
 
 struct clink_config {
-	const char *address; /* "host:port": what it is called, in messages and to a proxy on the way */
-	const struct endpoint *at; /* where that is; NULL: the address says it, without a name */
+	const char *address; /* what it is called: wire/address.h */
+	const struct endpoint
+		*at; /* where that is, or the proxy; NULL: the address says it, without a name */
+	bool tls; /* not for addresses that say which themselves */
+	const struct proxy *via; /* it has to connect us; copied. NULL: none */
 	const uint8_t *remote_key; /* the coordinator's X25519 key, 32 bytes */
 	const struct identity *identity; /* borrowed for the link's life */
 	int connect_timeout_ms; /* TCP, WebSocket and Noise together */
@@ -73,7 +78,10 @@ void clink_close(struct clink *l, const char *why);
 /* Closes and frees now, without calling back. NULL is fine. */
 void clink_free(struct clink *l);
 const uint8_t *clink_peer_key(const struct clink *l); /* the other side's X25519 key; valid once up */
+/* Not set: a proxy stands between, and only it knows. */
 const struct endpoint *clink_peer_address(const struct clink *l);
+bool clink_is_tls(const struct clink *l); /* client */
+bool clink_is_proxied(const struct clink *l); /* client */
 void *clink_user(const struct clink *l);
 void clink_set_user(struct clink *l, void *user);
 /* Largest message taken from the other side, CLINK_MSG_MAX or the server's receive_max at first. */

@@ -11,6 +11,8 @@
 #include "control/link/secure.h"
 #include "control/link/tuning.h"
 #include "net/conn.h"
+#include "wire/address.h"
+#include "wire/proxy.h"
 
 #define CLINK_PATH "/control"
 #define CLINK_OTHER_VERSION "control protocol version" /* on the wire, as the reason of a close frame */
@@ -33,6 +35,16 @@ enum clink_state {
 	CLINK_CLOSED
 };
 
+/* Where a client's link leads. */
+struct clink_target {
+	struct address address;
+	bool tls;
+	struct proxy via; /* host "": none; wiped */
+	struct endpoint dialled;
+	char host_field[ADDRESS_HOST_FIELD];
+	char path[ADDRESS_PREFIX + sizeof(CLINK_PATH)];
+};
+
 /* What an accepted link counts as at its server. */
 enum clink_seat { SEAT_NONE, SEAT_HALF_OPEN, SEAT_ESTABLISHED };
 
@@ -48,8 +60,8 @@ struct clink {
 	const struct clink_tuning *tuning; /* the server's, or own_tuning */
 	struct clink_server *server; /* accepted links; NULL: a client, or its server is gone */
 	struct clink_tuning *own_tuning; /* client */
-	char *address; /* client: "host:port" */
-	char *where; /* client: that, and where it is, for messages */
+	struct clink_target *target; /* client */
+	char *where; /* client: what it is called, and where it is, for messages */
 	bool client;
 	/* owner's */
 	struct clink_events events;
@@ -79,8 +91,9 @@ struct clink {
 NODISCARD int clink_new(struct event_base *base, bool client, const struct clink_tuning *t,
 	const struct clink_events *ev, struct clink **ret_link);
 void clink_destroy(struct clink *l); /* one that no callback knows of yet */
-NODISCARD int clink_attach(
-	struct clink *l, int fd, const struct endpoint *peer); /* owns fd, also when it fails */
+/* client: TCP leads to the coordinator, or to what answers in its place. */
+void clink_on_way(struct net_conn *c);
+NODISCARD int clink_attach(struct clink *l, int fd); /* owns fd, also when it fails */
 /* Until now + timeout_ms, but no longer than `overall`. 0: for ever. */
 void clink_set_state(struct clink *l, enum clink_state state, unsigned timeout_ms);
 /* Ends the link now: `closed` follows from the loop. */
@@ -89,6 +102,9 @@ void clink_fail(struct clink *l, int err, const char *fmt, ...) PRINTF(3, 4);
 void clink_shut(struct clink *l, int err, uint16_t code, const char *fmt, ...) PRINTF(4, 5);
 void clink_now_up(struct clink *l);
 const char *clink_other(const struct clink *l); /* "coordinator" or "node" */
+/* client: whom it dials, "coordinator" or "proxy", and where that is. */
+const char *clink_dialled(const struct clink *l);
+const char *clink_where_dialled(const struct clink *l, char buf[static ENDPOINT_STR_LEN]);
 /* The other's address; buf may be used for it. */
 const char *clink_where(const struct clink *l, char buf[static ENDPOINT_STR_LEN]);
 

@@ -6,55 +6,93 @@
 #include "control/link/clink_private.h"
 #include "net/dial.h"
 
+const char *clink_dialled(const struct clink *l)
+{
+	return clink_is_proxied(l) ? "proxy" : "coordinator";
+}
+
+const char *clink_where_dialled(const struct clink *l, char buf[static ENDPOINT_STR_LEN])
+{
+	return clink_is_proxied(l) ? endpoint_format(&l->target->dialled, buf) : l->where;
+}
+
 static void on_dialled(void *ctx, int err, int fd, const char *why)
 {
+	char where[ENDPOINT_STR_LEN];
 	struct clink *l = ctx;
 
 	if (err) {
-		clink_fail(l, err, "the coordinator at %s cannot be reached: %s", l->where, why);
+		clink_fail(l, err, "the %s at %s cannot be reached: %s", clink_dialled(l),
+			clink_where_dialled(l, where), why);
 		return;
 	}
 	dial_free(TAKE(l->dial)); /* not before: it owns `why` */
-	err = clink_attach(l, fd, &l->peer);
+	err = clink_attach(l, fd);
 	if (err) {
 		clink_fail(l, err, "the link to %s cannot be set up: %s", l->where, tm_strerror(err));
 		return;
 	}
 	clink_set_state(l, CLINK_UPGRADE, 0);
-	if (l->events.connected)
-		l->events.connected(l->events.ctx, l);
+	if (!clink_is_proxied(l))
+		clink_on_way(&l->conn);
 	net_begin(&l->conn);
 }
 
-/* "203.0.113.7:8443", or "hub.example.org:8443 (203.0.113.7)". */
-static char *where_text(const struct clink_config *cfg, const struct endpoint *at)
+/* "203.0.113.7:8443", "hub.example.org:8443 (203.0.113.7)", or "hub.example.org:8443 (by the proxy
+ * 192.0.2.1:3128)". */
+static char *where_text(const struct clink_config *cfg, const struct clink_target *to)
 {
 	char literal[ENDPOINT_STR_LEN], ip[IP_STR_LEN], *text = NULL;
+	int n;
 
-	if (strcmp(endpoint_format(at, literal), cfg->address) == 0)
+	endpoint_format(&to->dialled, literal);
+	if (to->via.host[0])
+		n = asprintf(&text, "%s (by the proxy %s)", cfg->address, literal);
+	else if (strcmp(literal, cfg->address) == 0)
 		return strdup(literal);
-	if (asprintf(&text, "%s (%s)", cfg->address, ip_format(&at->ip, ip)) < 0)
-		return NULL;
-	return text;
+	else
+		n = asprintf(&text, "%s (%s)", cfg->address, ip_format(&to->dialled.ip, ip));
+	return n < 0 ? NULL : text;
+}
+
+/* A name's place is to be told. */
+static int literal_endpoint(const struct address *a, struct endpoint *ret_ep)
+{
+	char text[ADDRESS_HOST_FIELD];
+
+	return endpoint_parse(address_authority(a, text), ret_ep);
+}
+
+static int target_fill(struct clink_target *to, const struct clink_config *cfg)
+{
+	int err = address_parse(cfg->address, &to->address);
+
+	if (err)
+		return err;
+	to->tls = to->address.kind == ADDRESS_OWN ? cfg->tls : to->address.kind == ADDRESS_HTTPS;
+	address_host_field(&to->address, to->tls, to->host_field);
+	snprintf(to->path, sizeof(to->path), "%s%s", to->address.prefix, CLINK_PATH);
+	if (cfg->via)
+		to->via = *cfg->via;
+	if (cfg->at)
+		to->dialled = *cfg->at;
+	else
+		err = cfg->via ? TM_EINVAL : literal_endpoint(&to->address, &to->dialled);
+	return err;
 }
 
 static int name_it(struct clink *l, const struct clink_config *cfg)
 {
-	char host[255];
-	uint16_t port;
-	int err = dial_address_parse(cfg->address, host, &port);
+	l->target = calloc(1, sizeof(*l->target));
+	int err = l->target ? target_fill(l->target, cfg) : TM_ENOMEM;
 
 	if (err)
 		return err;
-	if (cfg->at)
-		l->peer = *cfg->at;
-	else
-		err = endpoint_parse(cfg->address, &l->peer);
-	if (err)
-		return err;
-	l->address = strdup(cfg->address);
-	l->where = where_text(cfg, &l->peer);
-	return l->address && l->where ? TM_OK : TM_ENOMEM;
+	l->peer = l->target->dialled;
+	if (cfg->via && literal_endpoint(&l->target->address, &l->peer) != TM_OK)
+		l->peer = (struct endpoint){0};
+	l->where = where_text(cfg, l->target);
+	return l->where ? TM_OK : TM_ENOMEM;
 }
 
 int clink_connect_tuned(struct event_base *base, const struct clink_config *cfg,
@@ -79,7 +117,7 @@ int clink_connect_tuned(struct event_base *base, const struct clink_config *cfg,
 		err = secure_init(
 			&l->secure, l->aead, NOISE_INITIATOR, l->key, cfg->remote_key, CLINK_MSG_MAX);
 	if (!err)
-		err = dial_new(l->base, &l->peer, cfg->mark, on_dialled, l, &l->dial);
+		err = dial_new(l->base, &l->target->dialled, cfg->mark, on_dialled, l, &l->dial);
 	if (err) {
 		clink_destroy(l);
 		return err;

@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * Finds out by which of its addresses a coordinator is reached: RFC 8305's race, run over the whole
+ * Finds out by which of its addresses a coordinator is reached, and how: RFC 8305's race, run over the whole
  * handshake, because what accepts a connection may be something else, or silent. The next address is tried a
  * quarter of a second after the last one, later while that has a connection and may just be slow, at once
  * when it failed; the first link that is up wins. Control thread.
+ *
+ * Where an address does not say whether TLS is spoken there, it is asked without first, on port 443 with, and
+ * the other way as soon as it has accepted a connection that led nowhere: something on the way lets only TLS
+ * through, or only what it can read. Where it worked last time that comes first.
+ *
+ * A proxy that is configured comes first, as who configured it wants; without it, everything is tried a while
+ * later, or when it failed. It is told names, which it may know better than we do.
  */
 #ifndef TM_CONTROL_LINK_RACE_H
 #define TM_CONTROL_LINK_RACE_H
@@ -12,16 +19,18 @@
 #include "net/resolver.h"
 
 struct race;
+struct proxy_choice;
 
 enum {
 	RACE_WHY_MAX = 512,
 	RACE_NAMES_MAX = 16, /* addresses that are told, at most */
-	RACE_TRIES_MAX = 32, /* and those that they stand for */
+	RACE_TRIES_MAX = 96, /* and ways to those that they stand for */
 };
 
 struct race_tuning {
 	unsigned stagger_ms;
 	unsigned patience_ms; /* from a connection by TCP, before the next address is tried */
+	unsigned proxy_ms; /* by which the proxy is ahead */
 	/* When all that is known has failed, how long names are waited for, from the start. */
 	unsigned names_ms;
 	const struct clink_tuning *link;
@@ -29,9 +38,11 @@ struct race_tuning {
 extern const struct race_tuning race_tuning_default;
 
 struct race_config {
-	const char *addresses[RACE_NAMES_MAX]; /* "host:port"; borrowed for the call */
+	const char *addresses[RACE_NAMES_MAX]; /* wire/address.h; borrowed for the call */
 	size_t n;
 	struct endpoint first; /* where it was found last time: tried first, without its name; or unset */
+	bool first_tls; /* and how */
+	const struct proxy_choice *proxy; /* borrowed for the race; NULL: none */
 	struct endpoint last[2]; /* tried when there is nothing else; or unset */
 	struct resolver *resolver; /* borrowed for the race */
 	const uint8_t *remote_key; /* as in struct clink_config */

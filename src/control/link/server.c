@@ -279,7 +279,7 @@ static void on_accepted(void *ctx, int fd, const struct endpoint *from)
 	l->overall = time_monotonic() + s->tuning.half_open_ms * MS;
 	clink_set_state(l, CLINK_UPGRADE, s->tuning.stage_ms);
 	server_progressed(l);
-	if (clink_attach(l, fd, from) != TM_OK) {
+	if (clink_attach(l, fd) != TM_OK) {
 		clink_free(l);
 		return;
 	}

@@ -51,6 +51,9 @@ static void addresses_read(const char *text, struct coordinator_known *known)
 	}
 }
 
+/* What stands before a coordinator's where TLS had to be spoken. */
+#define TLS_SCHEME "https://"
+
 static void endpoint_read(const char *text, struct endpoint *ret_ep)
 {
 	if (endpoint_parse(text, ret_ep) != TM_OK)
@@ -150,7 +153,10 @@ int rows_read_state(struct db *db, struct db_state *ret_s, struct diag *d)
 			.n_members = (size_t)sqlite3_column_int64(st, 3)};
 		int port = sqlite3_column_int(st, 5);
 
-		endpoint_read(text_at(st, 4), &s.coordinator.at);
+		const char *at = text_at(st, 4);
+
+		s.coordinator.at_tls = strncmp(at, TLS_SCHEME, strlen(TLS_SCHEME)) == 0;
+		endpoint_read(at + (s.coordinator.at_tls ? strlen(TLS_SCHEME) : 0), &s.coordinator.at);
 		s.coordinator.data_port = port > 0 && port <= UINT16_MAX ? (uint16_t)port : 0;
 		s.coordinator.pace_ms = (uint32_t)sqlite3_column_int64(st, 6);
 		addresses_read(text_at(st, 7), &s.coordinator);
@@ -173,7 +179,7 @@ int rows_run(sqlite3_stmt *st)
 int rows_write_state(struct db *db, const struct db_state *s)
 {
 	sqlite3_stmt *st = db->stmts[STMT_STATE];
-	char text[ADDRESSES_TEXT_MAX] = "", ep[ENDPOINT_STR_LEN];
+	char text[ADDRESSES_TEXT_MAX] = "", at[sizeof(TLS_SCHEME) + ENDPOINT_STR_LEN], ep[ENDPOINT_STR_LEN];
 	size_t n = 0;
 
 	for (size_t i = 0; i < s->coordinator.n_addresses; i++)
@@ -182,7 +188,9 @@ int rows_write_state(struct db *db, const struct db_state *s)
 	bind_blob(st, 2, db->coordinator_key, sizeof(db->coordinator_key));
 	sqlite3_bind_int64(st, 3, (int64_t)s->version);
 	sqlite3_bind_int64(st, 4, (int64_t)s->n_members);
-	bind_text(st, 5, endpoint_format(&s->coordinator.at, ep));
+	snprintf(at, sizeof(at), "%s%s", s->coordinator.at_tls ? TLS_SCHEME : "",
+		endpoint_format(&s->coordinator.at, ep));
+	bind_text(st, 5, at);
 	sqlite3_bind_int(st, 6, s->coordinator.data_port);
 	sqlite3_bind_int64(st, 7, s->coordinator.pace_ms);
 	bind_text(st, 8, text);

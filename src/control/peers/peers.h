@@ -39,6 +39,7 @@ struct contact {
 
 struct coordinator_known {
 	struct endpoint at; /* TCP end that worked last; IP_NONE = none did */
+	bool at_tls; /* and TLS had to be spoken there */
 	uint16_t data_port; /* 0 = not known */
 	uint32_t pace_ms; /* comes back within so long when all do */
 	size_t n_addresses;

@@ -27,9 +27,11 @@ int __wrap_os_spawn_daemon(
 void __wrap_os_daemon_failed(const char *sentence);
 int __wrap_coord_create(const struct coord_init *init, struct diag *d);
 int __wrap_enrol(const struct token *t, const struct identity *id, const char *name, const char *version,
-	int timeout_ms, struct enrolment *ret_e, struct diag *d);
-int __wrap_enrol_leave(const struct enrolment *e, const struct identity *id, int timeout_ms, struct diag *d);
-int __wrap_enrol_undo(const struct enrolment *e, const struct identity *id, int timeout_ms, struct diag *d);
+	const struct proxy_choice *proxy, int timeout_ms, struct enrolment *ret_e, struct diag *d);
+int __wrap_enrol_leave(const struct enrolment *e, const struct identity *id, const struct proxy_choice *proxy,
+	int timeout_ms, struct diag *d);
+int __wrap_enrol_undo(const struct enrolment *e, const struct identity *id, const struct proxy_choice *proxy,
+	int timeout_ms, struct diag *d);
 
 int __wrap_os_check_privileges(struct diag *d)
 {
@@ -137,7 +139,8 @@ int __wrap_coord_create(const struct coord_init *init, struct diag *d)
 }
 
 int __wrap_enrol(const struct token *t UNUSED, const struct identity *id, const char *name,
-	const char *version UNUSED, int timeout_ms UNUSED, struct enrolment *ret_e, struct diag *d)
+	const char *version UNUSED, const struct proxy_choice *proxy UNUSED, int timeout_ms UNUSED,
+	struct enrolment *ret_e, struct diag *d)
 {
 	host.enrolled++;
 	snprintf(host.enrol_name, sizeof(host.enrol_name), "%s", name);
@@ -153,14 +156,14 @@ int __wrap_enrol(const struct token *t UNUSED, const struct identity *id, const 
 }
 
 int __wrap_enrol_leave(const struct enrolment *e UNUSED, const struct identity *id UNUSED,
-	int timeout_ms UNUSED, struct diag *d)
+	const struct proxy_choice *proxy UNUSED, int timeout_ms UNUSED, struct diag *d)
 {
 	host.left++;
 	return host.enrol_leave ? diag_what(d, host.enrol_leave, "the coordinator does not answer") : TM_OK;
 }
 
 int __wrap_enrol_undo(const struct enrolment *e UNUSED, const struct identity *id UNUSED,
-	int timeout_ms UNUSED, struct diag *d UNUSED)
+	const struct proxy_choice *proxy UNUSED, int timeout_ms UNUSED, struct diag *d UNUSED)
 {
 	host.undone++;
 	return TM_OK;

@@ -115,7 +115,7 @@ void __wrap_peer_view_take(const struct node *n UNUSED, const struct mesh_node *
 void __wrap_reach_view_take(const struct node *n, const struct mesh_node *member,
 	const struct presence *presence, struct reach_view *ret_view)
 {
-	*ret_view = (struct reach_view){.mine = &rig->mine, .link.error = ""};
+	*ret_view = (struct reach_view){.mine = &rig->mine, .link = {.error = "", .proxy = ""}};
 	__wrap_peer_view_take(n, member, presence, &ret_view->peer);
 }
 

@@ -297,6 +297,9 @@ static void each_mistake_gets_its_line_and_sentence(void **state)
 		{"listen: [ 192.0.2.7 ]\n",
 			"config.yaml:1: listen must be a list of ports, or addresses with ports such as "
 			"203.0.113.7:443, not \"192.0.2.7\""},
+		{"proxy: socks5://u:secret@p:1\n", "config.yaml:1: only HTTP proxies can be used, and this "
+						   "is of another kind (name one that "
+						   "starts with http://)"},
 		{"tls_key: key.pem\n",
 			"config.yaml:1: tls_key must be the whole path of a file, not \"key.pem\""},
 		{"tls_key: /k.pem\n",
@@ -448,7 +451,7 @@ static void every_key_is_in_the_reference_the_manual_and_the_example(void **stat
 
 	(void)state;
 	config_describe(each_is_documented, &docs);
-	assert_int_equal(docs.rows, 20);
+	assert_int_equal(docs.rows, 21);
 	assert_null(strstr(docs.reference, "test_limits"));
 	free(docs.reference);
 	free(docs.manual);

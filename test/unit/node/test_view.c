@@ -52,7 +52,7 @@ static void sample_init(struct sample *s)
 		.name = "laptop",
 		.id = "fedcba9876543210",
 		.key = key,
-		.link = {.error = "say \"hello\"\n"},
+		.link = {.error = "say \"hello\"\n", .proxy = "192.0.2.1:3128"},
 		.tun = "tm0",
 		.aead = "libcrypto",
 		.steering = "flow",
@@ -173,12 +173,13 @@ static void what_is_not_known_is_null(void **state UNUSED)
 	json_decref(j);
 	s.member->kind = NODE_MESH;
 
-	s.view.link.error = "";
+	s.view.link.error = s.view.link.proxy = "";
 	view_print_status(&s.view, &w);
 	j = read_back(&w);
 	assert_true(json_is_null(json_object_get(j, "api_port")));
 	assert_true(json_is_null(json_object_get(json_object_get(j, "link"), "error")));
 	assert_true(json_is_null(json_object_get(json_object_get(j, "link"), "coordinator_ip")));
+	assert_true(json_is_null(json_object_get(json_object_get(j, "link"), "proxy")));
 	json_decref(j);
 }
 
@@ -329,7 +330,7 @@ static void a_peer_is_shown_with_every_address_that_was_tried(void **state UNUSE
 		.chosen = &pairs[1],
 		.n_pairs = 2,
 		.mine = &mine,
-		.link = {.error = "no way"}};
+		.link = {.error = "no way", .proxy = ""}};
 	view_print_reach(&v, &w);
 	json_t *j = read_back(&w);
 	const json_t *tried = json_object_get(j, "tried"), *one = json_array_get(tried, 0),

@@ -157,7 +157,7 @@ static void enrolling_fills_everything_in(void **state UNUSED)
 	memcpy(s.token.addrs[1], "nonsense", 9);
 	s.token.n_addrs = 3;
 	scene_run(&s);
-	if (enrol(&s.token, &s.node, "laptop", "0.1.0", 8000, &e, &d) != TM_OK)
+	if (enrol(&s.token, &s.node, "laptop", "0.1.0", NULL, 8000, &e, &d) != TM_OK)
 		fail_msg("%s", d.what);
 	assert_string_equal(e.self.name, "laptop-2");
 	assert_string_equal(e.mesh.name, "home");
@@ -181,7 +181,7 @@ static void a_lost_answer_is_asked_for_again(void **state UNUSED)
 	s.lose_replies = 2;
 	s.existed = true;
 	scene_run(&s);
-	assert_int_equal(enrol(&s.token, &s.node, "laptop", "0.1.0", 8000, &e, &d), TM_OK);
+	assert_int_equal(enrol(&s.token, &s.node, "laptop", "0.1.0", NULL, 8000, &e, &d), TM_OK);
 	scene_close(&s);
 	assert_int_equal(s.enrols, 3);
 	assert_true(e.existed);
@@ -227,7 +227,7 @@ static void a_coordinator_with_too_much_to_do_is_asked_again_behind_an_address_t
 	assert_int_equal(listen(listener, 4), 0);
 	snprintf(t.addrs[1], TOKEN_ADDR_LEN, "127.0.0.1:%u", ntohs(sin.sin_port));
 	assert_int_equal(pthread_create(&thread, NULL, be_busy, &listener), 0);
-	assert_int_not_equal(enrol(&t, &id, "laptop", "0.1.0", 8000, &e, &d), TM_OK);
+	assert_int_not_equal(enrol(&t, &id, "laptop", "0.1.0", NULL, 8000, &e, &d), TM_OK);
 	shutdown(listener, SHUT_RDWR); /* ends the wait for a visit that does not come */
 	pthread_join(thread, NULL);
 	close(listener);
@@ -244,7 +244,7 @@ static void refusals_come_in_the_coordinators_words(void **state UNUSED)
 	s.refuse = "{\"t\":\"reply\",\"id\":1,\"ok\":false,\"error\":\"the token has "
 		   "expired\",\"hint\":\"create another\"}";
 	scene_run(&s);
-	assert_int_equal(enrol(&s.token, &s.node, "laptop", "0.1.0", 8000, &e, &d), TM_EPERM);
+	assert_int_equal(enrol(&s.token, &s.node, "laptop", "0.1.0", NULL, 8000, &e, &d), TM_EPERM);
 	assert_string_equal(d.what, "the token has expired");
 	assert_string_equal(d.hint, "create another");
 	assert_int_equal(e.n_addresses, 77); /* untouched */
@@ -262,22 +262,22 @@ static void a_wrong_key_nobody_there_and_silence_are_told_apart(void **state UNU
 	scene_run(&s);
 	t = s.token;
 	t.coordinator_key[3] ^= 1;
-	assert_int_equal(enrol(&t, &s.node, "laptop", "0.1.0", 8000, &e, &d), TM_EAUTH);
+	assert_int_equal(enrol(&t, &s.node, "laptop", "0.1.0", NULL, 8000, &e, &d), TM_EAUTH);
 	assert_says(&d, "is not the one of the join token");
 
 	t = s.token;
 	memcpy(t.addrs[0], "127.0.0.1:1", 12);
-	assert_int_equal(enrol(&t, &s.node, "laptop", "0.1.0", 8000, &e, &d), TM_EUNREACH);
+	assert_int_equal(enrol(&t, &s.node, "laptop", "0.1.0", NULL, 8000, &e, &d), TM_EUNREACH);
 	assert_says(&d, "127.0.0.1:1");
 
 	t.n_addrs = 0;
-	assert_int_equal(enrol(&t, &s.node, "laptop", "0.1.0", 8000, &e, &d), TM_EINVAL);
+	assert_int_equal(enrol(&t, &s.node, "laptop", "0.1.0", NULL, 8000, &e, &d), TM_EINVAL);
 	scene_close(&s);
 
 	scene_open(&s);
 	s.refuse = "{\"t\":\"from-the-future\"}";
 	scene_run(&s);
-	assert_int_equal(enrol(&s.token, &s.node, "laptop", "0.1.0", 300, &e, &d), TM_EAGAIN);
+	assert_int_equal(enrol(&s.token, &s.node, "laptop", "0.1.0", NULL, 300, &e, &d), TM_EAGAIN);
 	assert_says(&d, "did not answer in time");
 	scene_close(&s);
 }
@@ -291,14 +291,14 @@ static void an_answer_for_another_key_or_without_sense_is_not_believed(void **st
 	scene_open(&s);
 	s.wrong_node = true;
 	scene_run(&s);
-	assert_int_equal(enrol(&s.token, &s.node, "laptop", "0.1.0", 8000, &e, &d), TM_EPROTO);
+	assert_int_equal(enrol(&s.token, &s.node, "laptop", "0.1.0", NULL, 8000, &e, &d), TM_EPROTO);
 	assert_says(&d, "another key");
 	scene_close(&s);
 
 	scene_open(&s);
 	s.refuse = "{\"t\":\"reply\",\"id\":1,\"ok\":true}";
 	scene_run(&s);
-	assert_int_equal(enrol(&s.token, &s.node, "laptop", "0.1.0", 8000, &e, &d), TM_EBADMSG);
+	assert_int_equal(enrol(&s.token, &s.node, "laptop", "0.1.0", NULL, 8000, &e, &d), TM_EBADMSG);
 	scene_close(&s);
 }
 
@@ -318,8 +318,8 @@ static void leaving_is_confirmed_also_when_already_removed(void **state UNUSED)
 		memcpy(e.coordinator_key, s.coordinator.x_pub, 32);
 		memcpy(e.addresses[0], s.token.addrs[0], TOKEN_ADDR_LEN);
 		scene_run(&s);
-		assert_int_equal(
-			rows[i].undo ? enrol_undo(&e, &s.node, 8000, &d) : enrol_leave(&e, &s.node, 8000, &d),
+		assert_int_equal(rows[i].undo ? enrol_undo(&e, &s.node, NULL, 8000, &d)
+					      : enrol_leave(&e, &s.node, NULL, 8000, &d),
 			TM_OK);
 		scene_close(&s);
 		assert_int_equal(s.hellos, 1);

@@ -97,7 +97,14 @@ struct clink_tuning world_tuning(void)
 
 void world_open(struct world *w, const struct clink_tuning *t)
 {
-	struct clink_server_config cfg = {.identity = &w->coordinator, .max_links = 1000};
+	world_open_tls(w, t, NULL);
+}
+
+void world_open_tls(struct world *w, const struct clink_tuning *t, const char *certificate)
+{
+	const struct clink_tls tls = {.own = certificate};
+	struct clink_server_config cfg = {
+		.identity = &w->coordinator, .max_links = 1000, .tls = certificate ? &tls : NULL};
 	struct clink_tuning usual = world_tuning();
 	struct clink_events ev = seen_events(&w->at_server);
 	struct diag d = {0};

@@ -37,6 +37,8 @@ struct world {
 
 struct clink_tuning world_tuning(void); /* the default, with less patience when closing */
 void world_open(struct world *w, const struct clink_tuning *t);
+/* Its port speaks TLS as well; the certificate is kept in that file. */
+void world_open_tls(struct world *w, const struct clink_tuning *t, const char *certificate);
 void world_close(struct world *w);
 
 void seen_reset(struct seen *s);

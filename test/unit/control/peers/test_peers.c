@@ -164,6 +164,7 @@ static void what_is_known_survives_a_restart(void **state)
 	assert_int_equal(access(r.path, F_OK), -1); /* not before there is something to write */
 	tell_three(&r);
 	assert_int_equal(endpoint_parse("192.0.2.1:8443", &known.at), TM_OK);
+	known.at_tls = true;
 	peers_set_coordinator(r.peers, &known);
 	struct contact *c = peers_meet(r.peers, record(1).id);
 	peers_set_candidates(r.peers, c, &told);
@@ -186,6 +187,7 @@ static void what_is_known_survives_a_restart(void **state)
 	assert_int_equal(peers_known_coordinator(r.peers)->pace_ms, 12000);
 	assert_int_equal(peers_known_coordinator(r.peers)->data_port, 51820);
 	assert_true(endpoint_eq(&peers_known_coordinator(r.peers)->at, &known.at));
+	assert_true(peers_known_coordinator(r.peers)->at_tls);
 	assert_string_equal(peers_known_coordinator(r.peers)->addresses[1], known.addresses[1]);
 
 	c = peers_contact(r.peers, record(1).id);

@@ -73,8 +73,10 @@ void portmap_datagram(struct portmap *m, const struct endpoint *from, const uint
 
 	if (is_gateway(s, from) && from->port == PCP_PORT)
 		lease_read(s, p, n, now);
-	/* Some answer from another port or address of theirs; whatever they say, the gateway is asked. */
-	else if (s && s->state == SIDE_PROBING && igd_found((const char *)p, n, &place) == TM_OK)
+	/* Some answer from another port or address of theirs; whatever they say, the gateway is asked. Late
+	 * ones are kept for when the better protocol fails. */
+	else if (s && s->state != SIDE_OFF && !(s->state == SIDE_ASKING && s->asked == PORTMAP_UPNP) &&
+		 igd_found((const char *)p, n, &place) == TM_OK)
 		upnp_found(s, &place, now);
 }
 

@@ -345,19 +345,19 @@ void node_listens_on(uint16_t port)
 	assert_int_equal(make_node(port), TM_OK);
 }
 
-int gateway_set_up(void **state)
+int gateway_tear_down(void **state)
 {
 	(void)state;
+	portmap_free(TAKE(map));
+	return 0;
+}
+
+int gateway_set_up(void **state)
+{
+	gateway_tear_down(state);
 	gw = (struct gateway){
 		.external = "203.0.113.9", .services = {{true, "203.0.113.9"}}, .n_services = 1};
 	now = START;
 	changes = 0;
 	return make_node(OUR_PORT);
-}
-
-int gateway_tear_down(void **state)
-{
-	(void)state;
-	portmap_free(map);
-	return 0;
 }

@@ -52,7 +52,8 @@ extern struct portmap *map;
 extern ns_t now;
 extern unsigned changes;
 
-int gateway_set_up(void **state); /* one that speaks nothing, and a node that has not heard of it */
+int gateway_set_up(void **state); /* instead of what is there: one that speaks nothing, and a node that has
+				     not heard of it */
 int gateway_tear_down(void **state);
 void node_listens_on(uint16_t port); /* instead of OUR_PORT; before it arrives */
 

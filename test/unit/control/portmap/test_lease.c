@@ -34,6 +34,22 @@ static void the_best_protocol_that_the_gateway_speaks_is_taken(void **state)
 	gateway_set_up(state);
 }
 
+static void what_else_the_gateway_speaks_is_known_and_used_when_the_best_fails(void **state)
+{
+	(void)state;
+	gw.pcp = gw.natpmp = gw.upnp = true;
+	node_arrives();
+	assert_string_equal(node_shows(), "pcp 203.0.113.9:51820");
+	assert_true(node_view().seen[PORTMAP_PCP] && node_view().seen[PORTMAP_NATPMP] &&
+		    node_view().seen[PORTMAP_UPNP]);
+	gw.pcp_result = 2;
+	gw.natpmp_result = 2;
+	node_waits(5 * SEC);
+	node_arrives(); /* it is asked again */
+	node_waits(SEC);
+	assert_string_equal(node_shows(), "upnp 203.0.113.9:51820");
+}
+
 static void all_three_are_asked_at_once_the_gateway_before_everybody(void **state)
 {
 	const struct endpoint gateway = {.ip = ip_of("192.168.1.1")};
@@ -585,6 +601,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, gateway_set_up, gateway_tear_down)
 		T(the_best_protocol_that_the_gateway_speaks_is_taken),
+		T(what_else_the_gateway_speaks_is_known_and_used_when_the_best_fails),
 		T(all_three_are_asked_at_once_the_gateway_before_everybody),
 		T(one_that_is_not_behind_a_translator_asks_nobody),
 		T(a_hole_for_ipv6_is_asked_for_by_pcp_alone),

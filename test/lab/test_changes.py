@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """What happens to those who talk to each other while the ways between them come, go and change: a TCP connection never
 breaks, of a hundred packets a second few are lost, and nobody waits long. Figures are printed."""
+import contextlib
 import dataclasses
+import random
 import time
 from typing import Callable
 
@@ -11,7 +13,7 @@ import wires
 from lab import wait_for
 from probe import Probe, Stream
 from textbook import LACKS
-from world import DIRECT, RELAY, World, says
+from world import DIRECT, LINE, RELAY, World, says
 
 RATE = 100  # packets a second
 STEADY = 100  # so many answers in a row after all has happened, before the figures are read
@@ -159,3 +161,87 @@ def test_those_who_talk_hardly_notice(net, story):
     assert not told.broken
     assert told.stall <= story.stall + story.outage
     assert told.lost <= story.lost + story.outage * RATE * 1.1
+
+
+# --- many changes, at random ---
+
+FLAPS, SEED = 200, 1
+
+
+def blocked(*directions):
+    @contextlib.contextmanager
+    def flap(world):
+        block(world, *directions)
+        yield
+        unblock(world)
+    return flap
+
+
+def line_is(**manner):
+    @contextlib.contextmanager
+    def flap(world):
+        line = world.places["a"].line
+        line.set(**manner)
+        yield
+        line.set(down=0, loss=0, burst=0, reorder=0, jitter=0, **LINE)
+    return flap
+
+
+@contextlib.contextmanager
+def forgotten(world):
+    world.places["b"].forget()
+    yield
+
+
+FLAP_KINDS = {"blocked": blocked("ab", "ba"), "blocked there": blocked("ab"), "blocked back": blocked("ba"),
+              "down": line_is(down=1), "lossy": line_is(loss=30, burst=5), "slow": line_is(delay=60, jitter=20),
+              "reordered": line_is(reorder=30), "forgotten": forgotten}
+
+
+@pytest.mark.slow
+def test_two_hundred_flaps_at_random_all_recover_and_the_connection_lives(net):
+    world, dice = World(net, a="port", b="other"), random.Random(SEED)
+    world.settle()
+    a, address, took = world.nodes["a"], world.address("b"), {}
+    probe = Probe(a.host, address, rate=RATE)
+    try:
+        wait_for("answers", lambda: probe.answered(STEADY), SOON)
+        stream = Stream(a.host, world.nodes["b"].host, address)
+        for n in range(FLAPS):
+            name = dice.choice(list(FLAP_KINDS))
+            with FLAP_KINDS[name](world):
+                time.sleep(dice.uniform(0.1, 2))  # that long it lasts
+            over = time.monotonic()
+            wait_for(f"answers after flap {n} of seed {SEED}: {name}", lambda t=over: probe.answered(20, t), SOON)
+            took.setdefault(name, []).append(time.monotonic() - over)
+    finally:
+        report = probe.stop()
+    broken = stream.stop()
+    print(f"\n{report}")
+    for name, times in took.items():
+        print(f"{name}: {len(times)} times, answers again after {max(times):.2f} s at most")
+    assert not broken
+
+
+@pytest.mark.slow
+def test_the_way_does_not_change_while_nothing_happens_but_jitter_and_some_loss(net):
+    """IPv4 and IPv6 are as good as each other, and so is the relay nearly."""
+    world = World(net, a="dual", b="dual")
+    for place in world.places.values():
+        place.line.set(jitter=4, loss=1, seed=SEED)
+    world.settle()
+    a, address = world.nodes["a"], world.address("b")
+    probe = Probe(a.host, address, rate=RATE)
+    seen = []
+    try:
+        wait_for("a direct way", lambda: says(a, "b") == DIRECT, SOON)
+        wait_for("answers", lambda: probe.answered(STEADY), SOON)
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            seen.append((a.peer("b")["path"], a.peer("b")["endpoint"]))
+            time.sleep(0.2)
+    finally:
+        report = probe.stop()
+    changes = sum(x != y for x, y in zip(seen, seen[1:]))
+    print(f"\n{changes} changes of the way in a minute; {report}")
+    assert changes <= 1  # a better one found late

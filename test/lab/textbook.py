@@ -19,7 +19,6 @@ LACKS = {
     RELAY: "nothing relays datagrams",
     TCP: "nothing relays over TCP",
     GUESSED: "ports of a dependent mapping are not guessed",
-    "proxy": "the control link knows no HTTP proxy",
     "mtu": "the path's MTU is not searched (RFC 8899)",
 }
 

@@ -21,7 +21,9 @@ class World:
         self.hub.init()
         self.places = {name: Place(net, name, kind, hairpins=hairpins, manner=LINE) for name, kind in kinds.items()}
         self.nodes = {name: net.node(name, place.host) for name, place in self.places.items()}
-        for node in self.nodes.values():
+        for name, node in self.nodes.items():
+            if self.places[name].proxy:
+                node.configure(proxy=self.places[name].proxy)
             node.join(self.hub.token())
         for proto in ("udp", "tcp"):
             wires.rules(self.hub.host, f"big_{proto}", f'iifname "eth0" meta l4proto {proto} meta length > {BIG} '

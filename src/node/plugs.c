@@ -237,6 +237,7 @@ static void on_link(void *ctx, bool up)
 {
 	struct node *n = ctx;
 
+	drive_input(n, &(struct core_in){.kind = CORE_LINK, .link_up = up});
 	if (!up)
 		return;
 	n->mesh = *agent_mesh_info(n->agent);

@@ -38,6 +38,7 @@ void core_refresh_mine(struct core *c)
 
 	mine_gather(&in, &next);
 	next.nat = c->nat.told;
+	legs_told(&c->legs, &next);
 	if (candidates_eq(&next, &c->mine))
 		return;
 	c->mine = next;
@@ -51,6 +52,9 @@ void core_legs_are_due(struct core *c, ns_t now)
 		return;
 	c->legs.changed = false;
 	queue_push(&c->queue, CORE_REGISTERED, WHY_REGISTERED);
+	LIST_FOREACH (l, &c->live, struct live, all)
+		if (l->path.state != PATH_IDLE)
+			heap_set(&c->heap, &l->due, now);
 }
 
 static void step_legs(struct core *c, ns_t now)
@@ -63,14 +67,13 @@ static void step_legs(struct core *c, ns_t now)
 	if (lost)
 		core_refresh_mine(c);
 	/* Through the mesh it would see an address of the mesh; unanswered like any other that gets lost. */
-	if (out.kind == CORE_SEND &&
-		core_outlet(&c->ops, &(struct way_to){.remote = out.remote}).reach == REACH_MESH)
+	if (out.kind == CORE_SEND && core_outlet(&c->ops, &out.way).reach == REACH_MESH)
 		out.kind = CORE_OUT_N;
 	if (out.kind != CORE_OUT_N) {
 		struct core_out *o = queue_push(&c->queue, out.kind, WHY_RELAY);
 
 		o->peer = *out.to;
-		o->way.remote = out.remote;
+		o->way = out.way;
 		memcpy(o->msg, out.msg, out.n);
 		o->n = out.n;
 	}
@@ -85,6 +88,7 @@ static void step_live(struct core *c, struct live *l, ns_t now)
 
 	t.check_key = record_check_key(c, l->record);
 	ns_t next = path_step(&l->path, &t);
+	core_legs_are_due(c, now);
 	if (l->path.state == PATH_IDLE) {
 		/* Nobody wants it: keep the key and the window as long as somebody may still ask. */
 		next = l->used_at + PATH_WANTED_FOR;

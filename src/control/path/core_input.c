@@ -3,6 +3,7 @@
 #include "control/path/core_private.h"
 #include "control/path/mine.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* The path's decision needs a step now. */
@@ -98,7 +99,7 @@ static void on_relays(struct core *c, const struct core_in *in, ns_t now)
 
 static void on_stream(struct core *c, const struct core_in *in, ns_t now)
 {
-	legs_stream(&c->legs, in->id, in->stream.socket, &in->stream.remote, now);
+	legs_stream(&c->legs, in->id, in->stream.socket, &in->stream.remote);
 	core_legs_are_due(c, now);
 }
 
@@ -138,9 +139,16 @@ static void on_candidates(struct core *c, const struct core_in *in, ns_t now)
 
 	if (!l)
 		return;
-	for (size_t i = 0; i < in->candidates->n; i++)
-		if (candidate_usable(&in->candidates->v[i].ep, &c->net4, &c->net6))
-			usable.v[usable.n++] = in->candidates->v[i];
+	l->n_told = 0;
+	for (size_t i = 0; i < in->candidates->n; i++) {
+		const struct candidate *one = &in->candidates->v[i];
+
+		/* A relay's address is the mesh's to say, not the peer's. */
+		if (one->type == CAND_RELAY && l->n_told < LEGS_TOLD_MAX)
+			snprintf(l->told[l->n_told++], sizeof(l->told[0]), "%s", one->relay);
+		else if (one->type != CAND_RELAY && candidate_usable(&one->ep, &c->net4, &c->net6))
+			usable.v[usable.n++] = *one;
+	}
 	struct turn t = live_turn(c, l, now);
 	path_candidates(&l->path, &usable, &t);
 	step_soon(c, l, now);
@@ -256,7 +264,7 @@ static bool request_taken(
 		/* A peer that kept a session which we lost in a restart sends into the void. */
 		if (l->path.state == PATH_UP)
 			turn_emit(&t, CORE_WAKE, WHY_ANSWER, NULL);
-		path_check_received(&l->path, a, &t);
+		path_check_received(&l->path, a, m->use_candidate, &t);
 	}
 	return true;
 }

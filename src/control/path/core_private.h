@@ -31,6 +31,8 @@ struct live {
 	struct heap_node due;
 	struct path path;
 	struct stun_window window;
+	char told[LEGS_TOLD_MAX][NODE_ID_LEN + 1]; /* relays that it says it is registered with */
+	size_t n_told;
 	ns_t used_at;
 };
 

@@ -2,6 +2,7 @@
 #include "base/map.h"
 #include "base/secret.h"
 #include "control/path/core_private.h"
+#include "wire/relay.h"
 
 #include <string.h>
 
@@ -135,7 +136,16 @@ const uint8_t *claimed_check_key(struct core *c, struct record *rec, const struc
 struct turn live_turn(struct core *c, struct live *l, ns_t now)
 {
 	return (struct turn){
-		.out = &c->queue, .self = &c->self, .ops = &c->ops, .peer = &l->record->member, .now = now};
+		.out = &c->queue,
+		.self = &c->self,
+		.ops = &c->ops,
+		.peer = &l->record->member,
+		.legs = &c->legs,
+		.pair = relay_pair(c->self_host, l->record->member.host),
+		.told = l->told,
+		.n_told = l->n_told,
+		.now = now,
+	};
 }
 
 uint64_t core_stamp(const struct core *c, const uint8_t key[static 32])

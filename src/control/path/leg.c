@@ -88,6 +88,12 @@ void leg_ask_now(struct leg *l, ns_t now)
 	l->due = now;
 }
 
+/* Soon where it is known how long an answer takes: others may be sending to us through it. */
+static ns_t first_wait(const struct leg *l)
+{
+	return l->rtt ? MAX(LEG_RTO / 2, 2 * l->rtt) : LEG_RTO;
+}
+
 bool leg_step(struct leg *l, const struct leg_use *use, struct stun_self *self, const char *id,
 	const uint8_t key[static STUN_KEY], ns_t now, uint8_t *out, size_t out_len, size_t *ret_n,
 	struct endpoint *ret_to)
@@ -115,7 +121,7 @@ bool leg_step(struct leg *l, const struct leg_use *use, struct stun_self *self, 
 	*ret_to = *server_of_try(l, l->tries);
 	*ret_n = stun_ask(self, id, key, &ask, out, out_len, &l->stamps[l->tries]);
 	l->sent[l->tries] = now;
-	l->due = now + (LEG_RTO << l->tries);
+	l->due = now + (first_wait(l) << l->tries);
 	l->tries++;
 	return false;
 }
@@ -179,6 +185,11 @@ bool leg_answered(struct leg *l, const struct leg_use *use, const struct stun_ms
 bool leg_registered(const struct leg *l, ns_t now)
 {
 	return l->registered && now < l->registered_until;
+}
+
+bool leg_is_sure(const struct leg *l, ns_t now)
+{
+	return leg_registered(l, now) && l->tries < 2;
 }
 
 bool leg_hopeful(const struct leg *l)

@@ -22,7 +22,7 @@ enum { LEG_TRIES = 5, LEG_SERVERS = 4 };
 #define LEG_JITTER (5 * SEC)
 #define LEG_SELDOM (300 * SEC) /* of a leg that keeps nothing alive */
 #define LEG_LIFETIME 120 /* s; asked for */
-#define LEG_RTO (500 * MS) /* RFC 8489 6.2.1 */
+#define LEG_RTO (500 * MS) /* RFC 8489 6.2.1; half of it, or two round trips, where these are known */
 #define LEG_AGAIN (1 * SEC) /* in doubt it is asked at once, but no more often than this */
 
 struct leg {
@@ -75,6 +75,8 @@ bool leg_answered(struct leg *l, const struct leg_use *use, const struct stun_ms
 	const struct endpoint *from, bool own, uint32_t random, ns_t now);
 
 bool leg_registered(const struct leg *l, ns_t now);
+/* And no question has gone unanswered since. */
+bool leg_is_sure(const struct leg *l, ns_t now);
 /* There is a relay to be asked, and it answers or may still. */
 bool leg_hopeful(const struct leg *l);
 /* The one that answered last, or is asked next. There must be one. */

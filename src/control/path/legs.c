@@ -36,7 +36,7 @@ const struct legs_relay *legs_find(const struct legs *r, const char *id)
 
 static bool registers(const struct legs_relay *v, ns_t now)
 {
-	return v->coordinator || v->home || (v->used_at && now - v->used_at < LEGS_USED_FOR);
+	return v->listed && (v->coordinator || v->home || (v->used_at && now - v->used_at < LEGS_USED_FOR));
 }
 
 static struct leg_use use_of(const struct legs_relay *v, const struct leg *leg, ns_t now)
@@ -190,6 +190,17 @@ static bool is_in(const struct core_relay *v, size_t n, const char *id)
 	return false;
 }
 
+/* It was only asked for our address so far. */
+static void register_soon(struct legs_relay *v, uint32_t random, ns_t now)
+{
+	struct leg *leg = &v->leg[v->family];
+
+	if (!leg->sent[0])
+		return;
+	leg->tries = 0;
+	leg->due = ns_min(leg->due, now + (ns_t)((double)LEGS_SOON * random / UINT32_MAX));
+}
+
 void legs_set(struct legs *r, const struct dh_key *own, const struct core_relay *v, size_t n, uint32_t random,
 	ns_t now)
 {
@@ -206,6 +217,8 @@ void legs_set(struct legs *r, const struct dh_key *own, const struct core_relay 
 		if (add(r, own, &v[i].member, &relay) != TM_OK)
 			continue;
 		relay->member.host = v[i].member.host;
+		if (!relay->listed && relay->coordinator)
+			register_soon(relay, random, now);
 		relay->listed = true;
 		relay->streams = v[i].streams;
 		if (!relay->coordinator)
@@ -224,7 +237,7 @@ void legs_network(struct legs *r, ns_t now)
 
 /* --- what happened to one --- */
 
-void legs_stream(struct legs *r, const char *id, uint32_t socket, const struct endpoint *remote, ns_t now)
+void legs_stream(struct legs *r, const char *id, uint32_t socket, const struct endpoint *remote)
 {
 	struct legs_relay *v = find(r, id);
 
@@ -232,7 +245,7 @@ void legs_stream(struct legs *r, const char *id, uint32_t socket, const struct e
 		return;
 	if (endpoint_is_set(remote)) {
 		v->stream = STREAM_UP;
-		v->stream_since = now;
+		v->claimed = 0;
 		v->stream_way = (struct way_to){.kind = WAY_RELAY_TCP, .socket = socket, .remote = *remote};
 	} else if (v->stream == STREAM_UP) {
 		v->stream = STREAM_OPENING; /* whoever opened it goes on trying */
@@ -294,6 +307,8 @@ bool legs_answered(struct legs *r, struct leg *leg, const struct stun_msg *msg, 
 	bool changed = leg_answered(leg, &use, msg, from, own, random, now);
 
 	r->changed |= changed;
+	if (leg_registered(leg, now))
+		v->claimed = 0; /* it is our leg again */
 	choose_family(v, now);
 	choose_home(r, now);
 	/* What it sees is believed when it says so twice. */
@@ -303,9 +318,9 @@ bool legs_answered(struct legs *r, struct leg *leg, const struct stun_msg *msg, 
 /* --- the stream --- */
 
 /* The coordinator's, with whom everybody is registered, else any that takes one. */
-static struct legs_relay *stream_relay(struct legs *r)
+static const struct legs_relay *stream_relay(const struct legs *r)
 {
-	struct legs_relay *any = NULL;
+	const struct legs_relay *any = NULL;
 
 	for (size_t i = 0; i < r->n; i++) {
 		if (!r->v[i].streams)
@@ -336,7 +351,7 @@ static bool stream_is_wanted(const struct legs *r, ns_t now)
 
 static bool step_stream(struct legs *r, ns_t now, struct legs_out *ret_out)
 {
-	struct legs_relay *wanted = stream_is_wanted(r, now) ? stream_relay(r) : NULL;
+	const struct legs_relay *wanted = stream_is_wanted(r, now) ? stream_relay(r) : NULL;
 
 	for (size_t i = 0; i < r->n; i++) {
 		struct legs_relay *v = &r->v[i];
@@ -350,6 +365,35 @@ static bool step_stream(struct legs *r, ns_t now, struct legs_out *ret_out)
 		return true;
 	}
 	return false;
+}
+
+/*
+ * By the stream, if that is how the relay is to reach us: UDP does not pass now. An answer would say nothing
+ * that TCP does not.
+ */
+static bool step_claim(struct legs *r, struct stun_self *self, ns_t now, struct legs_out *ret_out)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		struct legs_relay *v = &r->v[i];
+		struct stun_msg ask = {.has_lifetime = true, .has_cookie = true, .lifetime_s = LEG_LIFETIME};
+
+		if (v->stream != STREAM_UP || leg_is_sure(&v->leg[v->family], now) ||
+			(v->claimed && now - v->claimed < LEG_EVERY))
+			continue;
+		v->claimed = now;
+		*ret_out = (struct legs_out){.kind = CORE_SEND, .to = &v->member, .way = v->stream_way};
+		ret_out->n = stun_ask(self, v->member.id, v->key, &ask, ret_out->msg, sizeof(ret_out->msg),
+			&v->stream_stamp);
+		return true;
+	}
+	return false;
+}
+
+static ns_t claim_at(const struct legs_relay *v, ns_t now)
+{
+	if (v->stream != STREAM_UP || leg_is_sure(&v->leg[v->family], now))
+		return NS_NEVER;
+	return v->claimed ? v->claimed + LEG_EVERY : now;
 }
 
 /* --- what is due --- */
@@ -366,7 +410,7 @@ bool legs_step(struct legs *r, struct stun_self *self, ns_t now, struct legs_out
 				continue;
 			*ret_out = (struct legs_out){.kind = CORE_SEND, .to = &v->member};
 			if (leg_step(leg, &use, self, v->member.id, v->key, now, ret_out->msg,
-				    sizeof(ret_out->msg), &ret_out->n, &ret_out->remote)) {
+				    sizeof(ret_out->msg), &ret_out->n, &ret_out->way.remote)) {
 				*ret_lost = true;
 				r->changed = true;
 			}
@@ -375,17 +419,30 @@ bool legs_step(struct legs *r, struct stun_self *self, ns_t now, struct legs_out
 			if (ret_out->n)
 				return true;
 		}
-	return step_stream(r, now, ret_out);
+	return step_stream(r, now, ret_out) || step_claim(r, self, now, ret_out);
+}
+
+static ns_t stream_at(const struct legs *r, ns_t now)
+{
+	bool wanted = stream_is_wanted(r, now) && stream_relay(r);
+
+	for (size_t i = 0; i < r->n; i++) {
+		if (r->v[i].stream == STREAM_NONE)
+			continue;
+		if (!wanted)
+			return now;
+		return r->busy_at && !legs_udp_blocked(r) ? r->busy_at + LEGS_STREAM_FOR : NS_NEVER;
+	}
+	return wanted ? now : NS_NEVER;
 }
 
 ns_t legs_next(const struct legs *r, ns_t now)
 {
-	ns_t next = NS_NEVER;
+	ns_t next = stream_at(r, now);
 
 	for (size_t i = 0; i < r->n; i++) {
 		next = ns_min(next, ns_min(r->v[i].leg[0].due, r->v[i].leg[1].due));
-		if (r->v[i].stream != STREAM_NONE && r->busy_at && !legs_udp_blocked(r))
-			next = ns_min(next, MAX(r->busy_at + LEGS_STREAM_FOR, now));
+		next = ns_min(next, claim_at(&r->v[i], now));
 	}
 	return next;
 }
@@ -489,6 +546,20 @@ size_t legs_reflexive(const struct legs *r, struct endpoint ret_eps[static LEGS_
 					n = add_reflexive(ret_eps, n, ep);
 			}
 	return n;
+}
+
+void legs_told(const struct legs *r, struct candidates *c)
+{
+	for (size_t i = 0; i < r->n && c->n < CANDIDATES_MAX; i++) {
+		const struct legs_relay *v = &r->v[i];
+		const struct leg *leg = &v->leg[v->family];
+
+		if (!v->home || v->coordinator || !leg->registered)
+			continue;
+		struct candidate *one = &c->v[c->n++];
+		*one = (struct candidate){.type = CAND_RELAY, .ep = *leg_server(leg)};
+		memcpy(one->relay, v->member.id, sizeof(one->relay));
+	}
 }
 
 size_t legs_endpoints(const struct legs *r, ns_t now, struct endpoint ret_eps[static 2 * LEGS_MAX])

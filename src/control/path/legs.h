@@ -4,11 +4,14 @@
  * them we are registered with, which is our home, and the stream for where UDP does not pass. Part of the
  * core; pure.
  *
- * The coordinator is asked from the start, and registered with, so that an idle node is reached at once
- * through it. One that answers clearly sooner is our home and has us, too; others' relays are registered
- * with while a peer is reached through them, and otherwise only measured, seldom. Home is kept while it
- * answers at all: not one lost probe moves it, and nothing does while the coordinator is out of reach, since
- * nobody would learn of it.
+ * The coordinator is asked from the start, and registered with if it relays, so that an idle node is reached
+ * at once through it. One that answers clearly sooner is our home and has us, too; others' relays are
+ * registered with while a peer is reached through them, and otherwise only measured, seldom. Home is kept
+ * while it answers at all: not one lost probe moves it, and nothing does while the coordinator is out of
+ * reach, since nobody would learn of it.
+ *
+ * A stream that stands by is made our leg by registering through it, when the question by UDP stays
+ * unanswered; the next one that is answered by UDP takes that back.
  *
  * A relay knows one address of ours at a time, the one that registered last. So only one family registers
  * with a relay: IPv4, as its packets leave more room in a datagram, or IPv6 where IPv4 does not answer.
@@ -24,6 +27,8 @@ enum { LEGS_MAX = CORE_RELAYS_MAX + 1, LEGS_WAYS_MAX = 4, LEGS_TOLD_MAX = 2 };
 #define LEGS_USED_FOR (120 * SEC) /* a relay that a path was sent through is registered with so long */
 #define LEGS_STREAM_FOR                                                                                      \
 	(120 * SEC) /* the stream stands by after the last traffic through a relay or in doubt */
+/* A coordinator that turns out to relay is registered with in a random part of this. */
+#define LEGS_SOON (250 * MS)
 #define LEGS_SETTLE                                                                                          \
 	(5 * SEC) /* over which the first questions to those that are only measured are spread               \
 		   */
@@ -45,7 +50,8 @@ struct legs_relay {
 	ns_t used_at; /* a path wants it; 0 = never */
 	enum legs_stream stream;
 	struct way_to stream_way; /* while it is up, but for the peer */
-	ns_t stream_since;
+	uint64_t stream_stamp; /* of the last registration by it */
+	ns_t claimed; /* when that was; 0 = never */
 };
 
 struct legs {
@@ -68,7 +74,7 @@ NODISCARD int legs_set_coordinator(struct legs *r, const struct dh_key *own, con
 void legs_set(struct legs *r, const struct dh_key *own, const struct core_relay *v, size_t n, uint32_t random,
 	ns_t now);
 void legs_network(struct legs *r, ns_t now); /* it changed: ask everybody now */
-void legs_stream(struct legs *r, const char *id, uint32_t socket, const struct endpoint *remote, ns_t now);
+void legs_stream(struct legs *r, const char *id, uint32_t socket, const struct endpoint *remote);
 /* The path by that way is silent: does the relay still know us? */
 void legs_doubt(struct legs *r, const struct way_to *way, ns_t now);
 /* There is traffic: a stream should stand by. */
@@ -86,7 +92,7 @@ bool legs_answered(struct legs *r, struct leg *leg, const struct stun_msg *msg, 
 struct legs_out {
 	enum core_out_kind kind; /* SEND, STREAM_OPEN, STREAM_CLOSE */
 	const struct core_member *to;
-	struct endpoint remote; /* SEND */
+	struct way_to way; /* SEND */
 	uint8_t msg[CORE_MESSAGE_MAX];
 	size_t n;
 };
@@ -110,6 +116,8 @@ size_t legs_ways(struct legs *r, uint64_t pair, const struct core_member *peer, 
  * sees counts when two of them, or one twice, saw the same. */
 enum { LEGS_REFLEXIVE_MAX = 8 };
 size_t legs_reflexive(const struct legs *r, struct endpoint ret_eps[static LEGS_REFLEXIVE_MAX]);
+/* Adds our home relay to the candidates that we tell others, if it is not the coordinator, whom all know. */
+void legs_told(const struct legs *r, struct candidates *c);
 /* The endpoints of those that we are registered with: from there comes what others send us through them. */
 size_t legs_endpoints(const struct legs *r, ns_t now, struct endpoint ret_eps[static 2 * LEGS_MAX]);
 /* UDP passes to none of them, though they were asked. */

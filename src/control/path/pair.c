@@ -11,9 +11,15 @@ bool outlet_eq(const struct outlet *a, const struct outlet *b)
 	return a->reach == b->reach && a->ifindex == b->ifindex && ip_eq(&a->source, &b->source);
 }
 
-bool pair_is(const struct pair *p, unsigned socket, const struct endpoint *remote)
+bool pair_is(const struct pair *p, const struct way_to *way)
 {
-	return p->way.socket == socket && endpoint_eq(&p->way.remote, remote);
+	return p->way.kind == way->kind && p->way.socket == way->socket && p->way.relay == way->relay &&
+	       endpoint_eq(&p->way.remote, &way->remote);
+}
+
+bool pair_is_relayed(const struct pair *p)
+{
+	return p->way.kind != WAY_UDP;
 }
 
 void pair_plan(struct pair *p, ns_t at)
@@ -59,7 +65,7 @@ void pair_sent(struct pair *p, uint64_t stamp, bool in_use, ns_t now)
 
 void pair_gave_up(struct pair *p, bool works)
 {
-	p->failed = !works;
+	p->failed = p->vain = !works;
 	p->tries = 0;
 	p->in_doubt = false;
 	p->next_check = NS_NEVER;
@@ -82,7 +88,7 @@ void pair_answered(struct pair *p, uint64_t stamp, ns_t now)
 			p->rtt = p->rtt ? (3 * p->rtt + rtt) / 4 : MAX(rtt, 1);
 		}
 	p->last_ok = now;
-	p->failed = false;
+	p->failed = p->vain = false;
 	p->tries = 0;
 	p->in_doubt = false;
 	p->next_check = NS_NEVER;
@@ -97,32 +103,30 @@ static bool is_private(const struct ip *ip)
 	return b[0] == 10 || (b[0] == 172 && (b[1] & 0xf0) == 16) || (b[0] == 192 && b[1] == 168);
 }
 
-/* From this rank on anything better is worth any round trip: tunnels of others, and relays. */
-enum { RANK_DETOUR = 2 };
-
-/* Lower is better: LAN and IPv6 without translation, then other direct ones, then detours. */
-static unsigned rank(const struct pair *p)
+unsigned pair_rank(const struct pair *p)
 {
 	const struct ip *ip = &p->way.remote.ip;
 
-	if (p->type == CAND_RELAY)
-		return RANK_DETOUR + 1;
+	if (pair_is_relayed(p))
+		return PAIR_RANK_DETOUR + (p->way.kind == WAY_RELAY_UDP ? 1 : 2);
 	/* The address of another VPN looks like one of a LAN. */
 	if (p->outlet.reach == REACH_TUNNEL)
-		return RANK_DETOUR;
+		return PAIR_RANK_DETOUR;
 	return p->type == CAND_HOST && (ip->family == IP_V6 || is_private(ip)) ? 0 : 1;
 }
 
 bool pair_clearly_better(const struct pair *a, const struct pair *b)
 {
 	ns_t margin = MAX(PAIR_MARGIN, b->rtt / 5);
-	unsigned ra = rank(a), rb = rank(b);
+	unsigned ra = pair_rank(a), rb = pair_rank(b);
 
+	if (ra < rb && rb >= PAIR_RANK_DETOUR)
+		return true;
 	/* `b` was believed without an answer of its own: one that has answered is safer, unless b may still.
 	 */
 	if (!b->last_ok)
 		return !b->tries && b->next_check == NS_NEVER;
 	if (ra != rb)
-		return ra < rb && (rb >= RANK_DETOUR || a->rtt <= b->rtt + margin);
+		return ra < rb && a->rtt <= b->rtt + margin;
 	return a->rtt + margin < b->rtt;
 }

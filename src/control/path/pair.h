@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * A pair: a way to the peer, identified by our socket and the peer's address, with the checks that ask
+ * A pair: a way to the peer, identified by our socket, the peer's address (or the relay's, and that it is a
+ * relay's), with the checks that ask
  * whether they reach each other. A check is a STUN Binding request, repeated after 200, 300 and 500 ms, then
  * each second: at first both sides' firewalls have to be opened, and later the peer's may open late. Every
  * try has a stamp of its own, because a repeated one would be refused as a replay. Pure.
@@ -13,7 +14,7 @@
 #include "data/link/way.h"
 #include "mesh/model.h"
 
-enum { PAIR_TRIES = 12, PAIR_HEARTBEAT_TRIES = 3 /* of the pair in use */ };
+enum { PAIR_TRIES = 12, PAIR_HEARTBEAT_TRIES = 5 /* of the pair in use */ };
 
 /* Until the next try of the pair in use, unless two of its round trips are longer. Shorter than RFC 8445's
  * 500 ms: these checks are few and pairwise. */
@@ -42,6 +43,8 @@ struct pair {
 	struct outlet outlet; /* when it was last looked at: before each check and use */
 	enum candidate_type type;
 	bool failed;
+	bool vain; /* all tries of a round went without an answer, and nothing has come by it since */
+	bool listed; /* through a relay, as the legs have it (legs.h): goes when they do */
 	bool in_doubt; /* the last try's wait is over, and the plane was asked what WireGuard heard */
 	uint8_t tries; /* sent since the last answer */
 	uint32_t sent_us[PAIR_TRIES]; /* after `began` */
@@ -55,7 +58,8 @@ struct pair {
 
 /* A pair to be checked at once. */
 struct pair pair_make(const struct way_to *way, enum candidate_type type, ns_t now);
-bool pair_is(const struct pair *p, unsigned socket, const struct endpoint *remote);
+bool pair_is(const struct pair *p, const struct way_to *way); /* by kind, socket, remote and relay */
+bool pair_is_relayed(const struct pair *p);
 /* Check it again, from the first try. */
 void pair_plan(struct pair *p, ns_t at);
 bool pair_is_fresh(const struct pair *p, ns_t now);
@@ -73,6 +77,10 @@ void pair_answered(struct pair *p, uint64_t stamp, ns_t now);
 
 /* How much sooner a pair of the same rank must answer to be worth a change: 20 %, but so much at least. */
 #define PAIR_MARGIN (10 * MS)
+/* Lower is better: LAN and IPv6 without translation, other direct ones, through tunnels of others, through
+ * relays, through relays' streams. */
+unsigned pair_rank(const struct pair *p);
+enum { PAIR_RANK_DETOUR = 2 }; /* from here on anything better is worth any round trip */
 /* Is `a` worth leaving `b`, which works? A better kind may cost a little, the same kind must be clearly
  * faster. */
 bool pair_clearly_better(const struct pair *a, const struct pair *b);

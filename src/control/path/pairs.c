@@ -5,10 +5,10 @@
 
 _Static_assert(3 * PATH_KIND_MAX + PATH_PRFLX_MAX <= PATH_PAIRS_MAX, "every kind has its room");
 
-int pairs_find(const struct path *p, unsigned socket, const struct endpoint *remote)
+int pairs_find(const struct path *p, const struct way_to *way)
 {
 	for (unsigned i = 0; i < p->n_pairs; i++)
-		if (pair_is(&p->pairs[i], socket, remote))
+		if (pair_is(&p->pairs[i], way))
 			return (int)i;
 	return -1;
 }
@@ -19,6 +19,10 @@ void pairs_remove(struct path *p, unsigned i)
 	p->n_pairs--;
 	if (p->chosen > (int)i)
 		p->chosen--;
+	if (p->also == (int)i)
+		p->also = -1;
+	else if (p->also > (int)i)
+		p->also--;
 }
 
 static bool grow(struct path *p)
@@ -51,7 +55,7 @@ static bool within(struct path *p, unsigned max, enum candidate_type type, enum 
 		if (!is_alike(&p->pairs[i], type, family))
 			continue;
 		n++;
-		if ((int)i != p->chosen && (type == CAND_PRFLX || p->pairs[i].failed))
+		if ((int)i != p->chosen && !p->pairs[i].listed && (type == CAND_PRFLX || p->pairs[i].failed))
 			goes = (int)i;
 	}
 	if (n < max)

@@ -9,7 +9,7 @@
 #include "control/path/turn.h"
 
 /* An index, -1 = there is none. */
-int pairs_find(const struct path *p, unsigned socket, const struct endpoint *remote);
+int pairs_find(const struct path *p, const struct way_to *way);
 /* -1 = no room. */
 int pairs_add(struct path *p, const struct way_to *way, enum candidate_type type, ns_t now);
 void pairs_remove(struct path *p, unsigned i);

@@ -4,14 +4,19 @@
  * turn that it is given (turn.h); the pairs know their checks (pair.h). Part of the core (core.h).
  *
  * IDLE: nobody wants the peer. CHECKING: there is traffic, no pair works yet (or any more). UP: a pair is
- * chosen. The first pair that answers is chosen at once; a better one replaces it when its answer comes. A
- * chosen pair is checked again only while traffic flows out and nothing authentic comes back by it, so idle
- * peers are silent.
+ * chosen. A relay that has us is chosen at once, unproven; else the first pair that answers. A better one
+ * replaces it when its answer comes; checks that fail make nothing worse while anything else shows that the
+ * pair works. A chosen pair is checked again only while traffic flows out and nothing authentic comes back by
+ * it, so idle peers are silent.
+ *
+ * Doubt (path_doubt.c): when that check, too, is not answered in time, or after a silence in which a
+ * translator may have forgotten us, each datagram leaves by a relay as well until the pair is proved or left.
  */
 #ifndef TM_CONTROL_PATH_PATH_H
 #define TM_CONTROL_PATH_PATH_H
 
 #include "control/path/pair.h"
+#include "control/path/why.h"
 
 enum path_state { PATH_IDLE, PATH_CHECKING, PATH_UP };
 enum { PATH_PAIRS_MAX = 24, PATH_SENDS_MAX = 8, PATH_FINDS_MAX = 4 };
@@ -26,17 +31,35 @@ enum { PATH_KIND_MAX = 6, PATH_FAMILY_MAX = 4, PATH_PRFLX_MAX = 4 };
 #define PATH_RETRY_WAIT (5 * SEC)
 #define PATH_RETRY_MAX (60 * SEC)
 /* Traffic flows out this long and nothing authentic comes back: check the chosen pair. */
-#define PATH_SILENCE (1 * SEC)
+#define PATH_SILENCE (175 * MS)
+#define PATH_FLOWING (500 * MS) /* packets no further apart than this are one flow */
+/*
+ * Its check is not answered after so long: by another way as well. Up to 100 ms that is a round trip and
+ * more; with longer ones some of what flows in one direction alone is sent twice, which is the price of a
+ * stall of 400 ms and one round trip at most.
+ */
+#define PATH_DOUBT(rtt) ((rtt) / 2 + 50 * MS)
+/* Nothing proved it for so long: many translators have forgotten it by now. */
+#define PATH_STALE (25 * SEC)
+#define PATH_PROVED (500 * MS) /* what proved it within this time spares a question */
+/* While traffic takes a detour, better ways are looked for again, after twice as long each time. */
+#define PATH_UPGRADE_WAIT (30 * SEC)
+#define PATH_UPGRADE_MAX (300 * SEC)
 /* Without traffic for so long, a path is given up: one that does not work, and also one that does. */
 #define PATH_WANTED_FOR (600 * SEC)
 #define PATH_FINDS_EVERY (5 * SEC) /* in which at most PATH_FINDS_MAX addresses count that nobody told us */
+enum { PATH_FOUND_MAX = 16 }; /* of these, in PATH_ROUND or until we look for ways anew */
+#define PATH_ROUND (600 * SEC)
 #define PATH_HELP_FOR (20 * SEC) /* a peer that looks for us is checked back so long */
 /* A peer may name any address, also a victim's. To those that never answered go so many checks at once,
  * enough for all pairs to fail once, and from then on one per PATH_BLIND_EVERY. */
 enum { PATH_BLIND_MAX = PATH_PAIRS_MAX * PAIR_TRIES };
 #define PATH_BLIND_EVERY (100 * MS)
-/* How often traffic is looked at. All paths at the same moments, so that a node wakes up once for all. */
-#define PATH_SAMPLE_BUSY (250 * MS)
+/*
+ * How often traffic is looked at: quiet paths each second, busy ones when they may have been silent for
+ * PATH_SILENCE. All at multiples of PATH_SAMPLE_GRID, so that a node wakes up once for many.
+ */
+#define PATH_SAMPLE_GRID (25 * MS)
 #define PATH_SAMPLE_QUIET (1 * SEC)
 
 struct turn;
@@ -51,20 +74,26 @@ struct path {
 	enum path_state state;
 	struct pair *pairs; /* owned; grows up to PATH_PAIRS_MAX */
 	unsigned n_pairs, room;
-	int chosen; /* index into pairs, -1 = none */
+	int chosen, also; /* indices into pairs, -1 = none */
 	struct path_memory last;
 	ns_t wanted_at; /* traffic last asked for the peer */
 	ns_t last_proof; /* something authentic arrived over the chosen pair */
 	ns_t last_sending; /* traffic last flowed out */
+	ns_t asking; /* it has been flowing out since then, and nothing has come back; 0 = no */
 	ns_t retry_at, retry_wait; /* when to start over; NS_NEVER = nothing planned */
+	ns_t alarm; /* the peer doubts the chosen pair since then, which only an answer can refute; 0 = no */
 	ns_t sample_at; /* while UP */
+	ns_t upgrade_at, upgrade_wait; /* while a detour is in use; NS_NEVER = nothing planned */
 	uint64_t tx_bytes; /* at the last sample, if there was one */
 	ns_t finding_since; /* of the addresses that nobody told us */
-	unsigned finds;
+	ns_t round_since;
+	unsigned finds, found;
 	ns_t blind_until; /* when the checks of addresses that never answered are all paid for */
 	bool look_again; /* the next step asks whether the chosen one still leads where it led */
 	bool restart; /* the next step checks everything again */
 	bool counted; /* there was a sample */
+	bool using; /* the next step says which way is used now, and why */
+	enum path_why use_why;
 	bool helping; /* the peer looks for us, and there is no traffic of our own */
 };
 
@@ -76,9 +105,10 @@ void path_deinit(struct path *p);
 void path_want(struct path *p, struct turn *t); /* there is traffic for the peer and no session */
 /* The peer's: replace all but the chosen and peer-reflexive ones. */
 void path_candidates(struct path *p, const struct candidates *c, struct turn *t);
-void path_check_received(struct path *p, const struct way_to *a, struct turn *t);
+/* doubted: the peer says that what we send by other ways may not arrive. */
+void path_check_received(struct path *p, const struct way_to *a, bool doubted, struct turn *t);
 /* True when the stamp is that of a check of ours. It counts when it comes from where the check was sent (RFC
- * 8445 7.2.5.2.1). */
+ * 8445 7.2.5.2.1), or, of one through a relay, by whichever leg the relay has of us. */
 bool path_check_answered(struct path *p, uint64_t stamp, const struct way_to *a, struct turn *t);
 /* The peer's authentic packets come by another way than the one we chose. */
 void path_heard(struct path *p, const struct way_to *a, struct turn *t);

@@ -36,16 +36,23 @@ struct outlet turn_outlet(const struct turn *t, const struct way_to *way)
 	return core_outlet(t->ops, way);
 }
 
-void turn_emit(struct turn *t, enum core_out_kind kind, enum path_why why, const struct way_to *way)
+struct core_out *turn_emit(
+	struct turn *t, enum core_out_kind kind, enum path_why why, const struct way_to *way)
 {
 	struct core_out *out = queue_push(t->out, kind, why);
 
 	out->peer = *t->peer;
 	if (way)
 		out->way = *way;
+	return out;
 }
 
-uint64_t turn_check(struct turn *t, enum path_why why, const struct way_to *way)
+size_t turn_relays(struct turn *t, bool wanted, struct way_to ret_ways[static LEGS_WAYS_MAX])
+{
+	return legs_ways(t->legs, t->pair, t->peer, t->told, t->n_told, wanted, t->now, ret_ways);
+}
+
+uint64_t turn_check(struct turn *t, enum path_why why, const struct way_to *way, bool doubt)
 {
 	/* RFC 8445 7.1.1: the type that the pair would have if the peer learned of it by this check. */
 	static const uint32_t priority = (uint32_t)(CAND_TYPE_N - CAND_PRFLX) << 24;
@@ -57,7 +64,8 @@ uint64_t turn_check(struct turn *t, enum path_why why, const struct way_to *way)
 	out = queue_push(t->out, CORE_SEND, why);
 	out->peer = *t->peer;
 	out->way = *way;
-	out->n = stun_request(
-		t->self, t->peer->id, t->check_key, priority, out->msg, sizeof(out->msg), &stamp);
+	out->n = stun_ask(t->self, t->peer->id, t->check_key,
+		&(struct stun_msg){.priority = priority, .use_candidate = doubt}, out->msg, sizeof(out->msg),
+		&stamp);
 	return stamp;
 }

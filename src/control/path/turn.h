@@ -7,6 +7,7 @@
 #define TM_CONTROL_PATH_TURN_H
 
 #include "control/path/core.h"
+#include "control/path/legs.h"
 #include "control/path/stun.h"
 
 /* One step of a path yields 8 checks, a note for each of its pairs and a few more; each output handled may
@@ -28,14 +29,23 @@ struct turn {
 	const struct core_ops *ops;
 	const struct core_member *peer;
 	const uint8_t *check_key; /* NULL: the peer's key is no key, nothing can be sent */
+	/* relays */
+	struct legs *legs;
+	uint64_t pair; /* the peer and us, for a relay; 0 = none can be used */
+	char (*told)[NODE_ID_LEN + 1]; /* with whom the peer says that it is registered */
+	size_t n_told;
 	ns_t now;
 };
 
 /* Where packets to the way's remote address leave, from its local one if it has one. */
 struct outlet core_outlet(const struct core_ops *ops, const struct way_to *way);
 struct outlet turn_outlet(const struct turn *t, const struct way_to *way);
-void turn_emit(struct turn *t, enum core_out_kind kind, enum path_why why, const struct way_to *way);
-/* Sends a check; returns its stamp. */
-uint64_t turn_check(struct turn *t, enum path_why why, const struct way_to *way);
+struct core_out *turn_emit(
+	struct turn *t, enum core_out_kind kind, enum path_why why, const struct way_to *way);
+/* The ways to the peer through relays (legs.h). */
+size_t turn_relays(struct turn *t, bool wanted, struct way_to ret_ways[static LEGS_WAYS_MAX]);
+/* Sends a check; returns its stamp. doubt: it says so (USE-CANDIDATE): what the peer sends by other ways may
+ * not arrive. */
+uint64_t turn_check(struct turn *t, enum path_why why, const struct way_to *way, bool doubt);
 
 #endif

@@ -13,6 +13,10 @@
 	X(PROBE, "what stands between us and the world?")                                                    \
 	X(FIRST, "the first address that answered")                                                          \
 	X(BETTER, "a better address answered")                                                               \
+	X(RELAYED, "through a relay, until a direct address answers")                                        \
+	X(DOUBT, "it may be dead, so by another way as well")                                                \
+	X(SURE, "it lives, so by it alone")                                                                  \
+	X(UPGRADE, "is there something better than the detour?")                                             \
 	X(REMEMBERED, "reached there last")                                                                  \
 	X(HEARD, "the peer's packets come from there, and nothing else works")                               \
 	X(SOURCE, "the peer reaches us at that address of ours")                                             \

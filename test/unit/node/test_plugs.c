@@ -25,6 +25,7 @@ struct rig {
 	struct {
 		enum core_in_kind kind;
 		uint8_t key[32];
+		bool link_up;
 	} input[TOLD_MAX];
 	size_t n_input;
 	unsigned cleared, commits, kicks, warnings, n_news;
@@ -155,6 +156,7 @@ uint64_t __wrap_core_stamp(const struct core *c UNUSED, const uint8_t key[static
 void __wrap_drive_input(struct node *n UNUSED, const struct core_in *in)
 {
 	rig->input[rig->n_input].kind = in->kind;
+	rig->input[rig->n_input].link_up = in->kind == CORE_LINK && in->link_up;
 	if (in->key)
 		memcpy(rig->input[rig->n_input].key, in->key, 32);
 	rig->n_input++;
@@ -435,6 +437,15 @@ static void the_client_of_another_gateway_is_not_ours_to_meet(void **state)
 	assert_int_equal(r->ways, 0);
 }
 
+static unsigned told_server(const struct rig *r)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < r->n_input; i++)
+		n += r->input[i].kind == CORE_SERVER;
+	return n;
+}
+
 static void the_coordinator_is_asked_for_our_address_unless_that_is_us(void **state)
 {
 	struct rig *r = *state;
@@ -442,18 +453,30 @@ static void the_coordinator_is_asked_for_our_address_unless_that_is_us(void **st
 
 	r->has_server = true;
 	ev.link(ev.ctx, true);
-	assert_int_equal(r->n_input, 0); /* whose key that is the mesh has not told yet */
+	assert_int_equal(told_server(r), 0); /* whose key that is the mesh has not told yet */
 	tell(r, 0, 2, NULL);
-	assert_int_equal(r->n_input, 1);
-	assert_int_equal(r->input[0].kind, CORE_SERVER);
-	assert_memory_equal(r->input[0].key, r->n.enrolment.coordinator_key, 32);
+	assert_int_equal(told_server(r), 1);
+	assert_memory_equal(r->input[1].key, r->n.enrolment.coordinator_key, 32);
 	ev.link(ev.ctx, false);
-	assert_int_equal(r->n_input, 1);
+	assert_int_equal(told_server(r), 1);
 	ev.link(ev.ctx, true);
-	assert_int_equal(r->n_input, 2);
+	assert_int_equal(told_server(r), 2);
 	r->n.coord = (struct coord *)r; /* never looked into */
 	ev.link(ev.ctx, true);
-	assert_int_equal(r->n_input, 2);
+	assert_int_equal(told_server(r), 2);
+}
+
+static void the_core_learns_whether_the_coordinator_can_be_reached(void **state)
+{
+	struct rig *r = *state;
+	const struct agent_events ev = plugs_agent(&r->n);
+
+	for (unsigned i = 0; i < 2; i++) {
+		ev.link(ev.ctx, i == 0);
+		assert_int_equal(r->n_input, i + 1);
+		assert_int_equal(r->input[i].kind, CORE_LINK);
+		assert_int_equal(r->input[i].link_up, i == 0);
+	}
 }
 
 static void a_removal_is_remembered_until_there_is_a_link_again(void **state)
@@ -542,6 +565,7 @@ int main(void)
 		T(what_was_heard_before_the_restart_stays_refused),
 		T(a_client_is_met_after_a_restart_where_it_was_last),
 		T(the_client_of_another_gateway_is_not_ours_to_meet),
+		T(the_core_learns_whether_the_coordinator_can_be_reached),
 		T(the_coordinator_is_asked_for_our_address_unless_that_is_us),
 		T(a_removal_is_remembered_until_there_is_a_link_again),
 		T(only_other_members_may_measure),

@@ -77,16 +77,16 @@ static void answer(struct scene *s, unsigned i, const struct legs_out *out)
 	assert_int_equal(stun_decode(out->msg, out->n, &q), TM_OK);
 	s->asked[i]++;
 	s->registered[i] += q.has_lifetime;
-	if (!s->rtt[i] || s->deaf[out->remote.ip.family == IP_V6])
+	if (!s->rtt[i] || s->deaf[out->way.remote.ip.family == IP_V6])
 		return;
 	a.has_lifetime = q.has_lifetime;
 	a.lifetime_s = q.cookie[0] == 9 ? 120 : 0;
-	a.mapped = out->remote; /* whatever */
+	a.mapped = out->way.remote; /* whatever */
 	a.mapped.port = 40000;
 	memcpy(a.txid, q.txid, sizeof(a.txid));
-	leg = legs_asked(&s->legs, ids[i], &a, &out->remote, &key);
+	leg = legs_asked(&s->legs, ids[i], &a, &out->way.remote, &key);
 	assert_non_null(leg);
-	(void)legs_answered(&s->legs, leg, &a, &out->remote, false, 0, s->now + s->rtt[i]);
+	(void)legs_answered(&s->legs, leg, &a, &out->way.remote, false, 0, s->now + s->rtt[i]);
 }
 
 static void drain(struct scene *s)
@@ -98,7 +98,7 @@ static void drain(struct scene *s)
 		assert_true(turns < 100);
 		s->opened += out.kind == CORE_STREAM_OPEN;
 		s->closed += out.kind == CORE_STREAM_CLOSE;
-		if (out.kind == CORE_SEND)
+		if (out.kind == CORE_SEND && out.way.kind == WAY_UDP)
 			answer(s, (unsigned)(out.to->id[NODE_ID_LEN - 1] - '1'), &out);
 	}
 }
@@ -267,7 +267,7 @@ static void a_stream_stands_by_while_there_is_traffic_and_where_udp_does_not_pas
 	legs_busy(&s->legs, s->now);
 	run(s, SEC);
 	assert_int_equal(s->opened, 1);
-	legs_stream(&s->legs, ids[HUB], 5, &s->told[HUB].v[0], s->now);
+	legs_stream(&s->legs, ids[HUB], 5, &s->told[HUB].v[0]);
 	assert_int_equal(ways(s, false, v), 2);
 	assert_int_equal(v[1].kind, WAY_RELAY_TCP);
 	assert_int_equal(v[1].socket, 5);
@@ -280,7 +280,7 @@ static void a_stream_stands_by_while_there_is_traffic_and_where_udp_does_not_pas
 	assert_int_equal(s->opened, 2);
 	run(s, 3600 * SEC);
 	assert_int_equal(s->closed, 1);
-	legs_stream(&s->legs, ids[HUB], 6, &s->told[HUB].v[0], s->now);
+	legs_stream(&s->legs, ids[HUB], 6, &s->told[HUB].v[0]);
 	assert_int_equal(ways(s, false, v), 1);
 	assert_int_equal(v[0].kind, WAY_RELAY_TCP);
 	s->deaf[0] = false;

@@ -120,7 +120,7 @@ static void many_addresses_of_one_kind_push_out_no_other(void **state)
 	assert_int_equal(srflx, 2);
 }
 
-static void one_way_traffic_is_backed_by_a_check_a_second(void **state)
+static void one_way_traffic_is_backed_by_five_checks_a_second(void **state)
 {
 	unsigned sent;
 
@@ -130,7 +130,7 @@ static void one_way_traffic_is_backed_by_a_check_a_second(void **state)
 	rig_run(&rig, SEC);
 	sent = rig.side[A].checks;
 	rig_run_with_traffic(&rig, A, false, 60 * SEC);
-	assert_in_range(rig.side[A].checks - sent, 45, 65);
+	assert_in_range(rig.side[A].checks - sent, 200, 350);
 	assert_int_equal(rig_view(&rig, A).state, PATH_UP);
 	assert_int_equal(rig.side[A].outs[CORE_USE], 1);
 }
@@ -228,7 +228,7 @@ static void what_a_dead_path_is_followed_by_is_taken_at_once(void **state)
 	rig_run_with_traffic(&rig, A, true, 10 * SEC);
 	other = rig_route(&rig, CAND_SRFLX, "10.0.9.1:1", "198.51.100.7:1", 30 * MS);
 	lan->cut = true;
-	rig_run_with_traffic(&rig, A, true, 1700 * MS); /* a second of silence, and a check */
+	rig_run_with_traffic(&rig, A, true, 600 * MS); /* silence, and a check */
 	assert_choice(A, lan);
 	rig_heard(&rig, A, other);
 	assert_choice(A, other);
@@ -258,9 +258,9 @@ static void a_death_is_noticed_as_soon_when_timers_are_late(void **state)
 	const ns_t punctual = time_until_death(0);
 
 	(void)state;
-	assert_in_range(punctual, 1800 * MS, 2500 * MS);
+	assert_in_range(punctual, 1450 * MS, 1800 * MS);
 	for (ns_t late = 100 * US; late <= 2 * MS; late += 100 * US)
-		assert_in_range(time_until_death(late), punctual, punctual + 8 * late + 10 * MS);
+		assert_in_range(time_until_death(late), punctual, punctual + 8 * late + PATH_SAMPLE_GRID);
 }
 
 /* Both addresses live, and the peer sends by both in turn. */
@@ -351,7 +351,7 @@ static void what_is_heard_by_the_chosen_pair_proves_it_whatever_the_source(void 
 	lan->loses_checks = true;
 	for (int i = 0; i < 20; i++) {
 		a->tx_bytes += 100;
-		rig_run(&rig, 1600 * MS); /* silence: a check is under way */
+		rig_run(&rig, 1200 * MS); /* silence: a check is under way */
 		lose_source(a); /* and what the plane counts stands still */
 		rig_heard(&rig, A, lan);
 	}
@@ -533,7 +533,7 @@ int main(void)
 		RIG_TEST(many_candidates_leave_in_paced_bursts),
 		RIG_TEST(checks_are_repeated_soon_at_first_then_each_second_and_end),
 		RIG_TEST(many_addresses_of_one_kind_push_out_no_other),
-		RIG_TEST(one_way_traffic_is_backed_by_a_check_a_second),
+		RIG_TEST(one_way_traffic_is_backed_by_five_checks_a_second),
 		RIG_TEST(lost_checks_do_not_kill_a_path_that_wireguard_uses),
 		RIG_TEST(an_answer_counts_only_from_where_the_check_went),
 		RIG_TEST(a_peer_that_moves_is_followed_within_a_third_of_a_second),

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "control/path/path_private.h"
+
+/* --- relays --- */
+
+/* A stream for everybody who was used in the last ten minutes would never end. */
+#define WANTED_NOW (60 * SEC)
+
+static bool is_wanted(const struct path *p, ns_t now)
+{
+	return !p->helping && now - p->wanted_at < WANTED_NOW;
+}
+
+static bool is_among(const struct way_to *ways, size_t n, const struct pair *pair)
+{
+	for (size_t i = 0; i < n; i++)
+		if (pair_is(pair, &ways[i]))
+			return true;
+	return false;
+}
+
+/* One in use whose leg or stream is gone: a stream does not come back under its number, a leg mostly does. */
+static void lost_leg(struct path *p, unsigned i, ns_t now)
+{
+	struct pair *pair = &p->pairs[i];
+
+	pair->listed = false;
+	if (pair->way.kind == WAY_RELAY_TCP)
+		pair->failed = true;
+	else if (pair->next_check == NS_NEVER)
+		pair_plan(pair, now);
+}
+
+static void list(struct path *p, const struct way_to *ways, size_t n, bool wanted, ns_t now)
+{
+	for (unsigned i = p->n_pairs; i-- > 0;) {
+		if (!p->pairs[i].listed || is_among(ways, n, &p->pairs[i]))
+			continue;
+		if ((int)i == p->chosen)
+			lost_leg(p, i, now);
+		else
+			pairs_remove(p, i);
+	}
+	for (size_t i = 0; i < n; i++) {
+		int at = pairs_find(p, &ways[i]);
+
+		if (at < 0 && (at = pairs_add(p, &ways[i], CAND_RELAY, now)) >= 0 && !wanted)
+			p->pairs[at].next_check = NS_NEVER; /* idle peers are silent */
+		if (at >= 0)
+			p->pairs[at].listed = true;
+	}
+}
+
+/* Its check is not answered so far, longer than most are. */
+static bool is_silent(const struct pair *pair)
+{
+	return pair->tries > 1 && pair->last_heard < pair->began;
+}
+
+/* Is `a` rather to be tried? */
+static bool is_likelier(const struct pair *a, const struct pair *b)
+{
+	if (is_silent(a) != is_silent(b))
+		return is_silent(b);
+	return pair_rank(a) < pair_rank(b);
+}
+
+/* The best relay that nothing speaks against, but for the one in use. */
+static int best_relay(const struct path *p)
+{
+	int best = -1;
+
+	for (unsigned i = 0; i < p->n_pairs; i++) {
+		const struct pair *pair = &p->pairs[i];
+
+		if ((int)i == p->chosen || !pair_is_relayed(pair) || pair->failed || pair->vain)
+			continue;
+		if (best < 0 || is_likelier(pair, &p->pairs[best]))
+			best = (int)i;
+	}
+	return best;
+}
+
+void path_use_relays(struct path *p, struct turn *t)
+{
+	struct way_to ways[LEGS_WAYS_MAX];
+
+	if (p->state == PATH_IDLE)
+		return;
+	bool wanted = is_wanted(p, t->now);
+	list(p, ways, turn_relays(t, wanted, ways), wanted, t->now);
+	if (p->chosen >= 0 || p->helping)
+		return;
+	int at = best_relay(p);
+	if (at >= 0)
+		path_choose(p, at, WHY_RELAYED, MAX(p->pairs[at].last_ok, p->pairs[at].last_heard), t);
+}
+
+bool path_is_trusting(const struct path *p, unsigned i)
+{
+	const struct pair *pair = &p->pairs[i];
+
+	return (int)i == p->chosen && pair_is_relayed(pair) && !pair->last_ok && !pair->last_heard;
+}
+
+/* --- something better than a detour --- */
+
+void path_upgrade(struct path *p, struct turn *t)
+{
+	const struct pair *pair = path_chosen(p);
+
+	if (!pair || pair_rank(pair) < PAIR_RANK_DETOUR) {
+		p->upgrade_at = NS_NEVER;
+		p->upgrade_wait = 0;
+		return;
+	}
+	if (p->upgrade_at == NS_NEVER) {
+		p->upgrade_wait =
+			p->upgrade_wait ? ns_min(2 * p->upgrade_wait, PATH_UPGRADE_MAX) : PATH_UPGRADE_WAIT;
+		p->upgrade_at = t->now + p->upgrade_wait;
+	}
+	/* Not for a path that rests: its next traffic is what it waits for. */
+	if (p->upgrade_at > t->now || t->now - p->last_sending >= PATH_UPGRADE_WAIT)
+		return;
+	p->upgrade_at = NS_NEVER;
+	p->found = 0;
+	for (unsigned i = 0; i < p->n_pairs; i++)
+		if ((int)i != p->chosen)
+			path_check_now(p, (int)i, t->now);
+	turn_emit(t, CORE_ASK, WHY_UPGRADE, NULL);
+}
+
+/* --- doubt --- */
+
+/* When the chosen pair has to be doubted; 0 = it has to since it was chosen. */
+static ns_t doubt_at(const struct path *p)
+{
+	const struct pair *pair = &p->pairs[p->chosen];
+	const ns_t proof = MAX(MAX(p->last_proof, pair->last_ok), pair->last_heard);
+
+	if (!proof || p->alarm)
+		return p->alarm;
+	if (pair->tries && proof < pair->began)
+		return ns_min(proof + PATH_STALE, pair->began + PATH_DOUBT(pair->rtt));
+	return proof + PATH_STALE;
+}
+
+void path_use(struct path *p, struct turn *t)
+{
+	bool doubtful = p->state == PATH_UP && p->chosen >= 0 && doubt_at(p) <= t->now;
+	int also = doubtful ? best_relay(p) : -1;
+
+	if (p->state != PATH_UP || p->chosen < 0)
+		return;
+	/* What it doubles for: if it lives, it is to take over as soon as the chosen one is given up. Where
+	 * only time has passed, both are quiet, and nothing is asked. */
+	if (also >= 0 && p->pairs[p->chosen].tries)
+		path_check_now(p, also, t->now);
+	if (!p->using && also == p->also)
+		return;
+
+	const struct pair *pair = &p->pairs[p->chosen];
+	enum path_why why = p->using ? p->use_why : also < 0 ? WHY_SURE : WHY_DOUBT;
+	struct core_out *out = turn_emit(t, CORE_USE, why, &pair->way);
+
+	if (also >= 0)
+		out->also = p->pairs[also].way;
+	if (p->using && !pair_is_relayed(pair) && why != WHY_SOURCE)
+		turn_emit(t, CORE_WORKS, why, &pair->way);
+	p->using = false;
+	p->also = also;
+}
+
+ns_t path_doubt_next(const struct path *p, ns_t now)
+{
+	ns_t next = NS_NEVER;
+
+	if (p->state != PATH_UP || p->chosen < 0)
+		return next;
+	if (p->using)
+		return now;
+	if (p->also < 0 && best_relay(p) >= 0)
+		next = MAX(doubt_at(p), now);
+	if (p->upgrade_at != NS_NEVER && now - p->last_sending < PATH_UPGRADE_WAIT)
+		next = ns_min(next, MAX(p->upgrade_at, now));
+	return next;
+}

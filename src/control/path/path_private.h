@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * What the files of a path share: path.c (what happened), path_step.c (what is due), path_doubt.c (relays,
+ * and what to do while it is not sure which way lives). Private to control/path.
+ */
+#ifndef TM_CONTROL_PATH_PATH_PRIVATE_H
+#define TM_CONTROL_PATH_PATH_PRIVATE_H
+
+#include "control/path/pairs.h"
+
+/* --- path.c --- */
+
+/* Uses that pair from now on; the step that follows says so. `proof`: when something authentic came over it;
+ * 0 = not yet. */
+void path_choose(struct path *p, int at, enum path_why why, ns_t proof, struct turn *t);
+/* Checks it, unless that is under way or was answered just now. */
+void path_check_now(struct path *p, int at, ns_t now);
+
+/* Checks everything, from the first try, and asks for what else there is. */
+void path_start_over(struct path *p, enum path_why why, struct turn *t);
+void path_begin_checking(struct path *p, enum path_why why, struct turn *t); /* nothing works (any more) */
+
+/* --- path_doubt.c --- */
+
+/* Has pairs for all relays by which the peer can be reached now; uses one if nothing else is in use. */
+void path_use_relays(struct path *p, struct turn *t);
+/* Chosen by a relay, and not yet proved: it is given more time than one that worked. */
+bool path_is_trusting(const struct path *p, unsigned i);
+/* Looks for something better than the detour in use, when that is due. */
+void path_upgrade(struct path *p, struct turn *t);
+/* Says which ways are used if that changed: the chosen one, and another as well while it is in doubt. */
+void path_use(struct path *p, struct turn *t);
+/* When one of these has something to do by itself. */
+ns_t path_doubt_next(const struct path *p, ns_t now);
+
+#endif

@@ -2,6 +2,7 @@
 #include "sim/coordinator.h"
 
 #include "sim/host.h"
+#include "sim/relay.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -57,7 +58,7 @@ static void at_member(void *link, void *message)
 
 	if (l->up && m->number == l->number) {
 		if (m->kind == HELLO)
-			host_server(l->host, l->coordinator->host);
+			host_server(l->host, l->coordinator);
 		else
 			host_candidates(l->host, m->about, &m->candidates);
 	}
@@ -191,9 +192,14 @@ void coordinator_stop(struct coordinator *c)
 {
 	c->running = false;
 	host_line(c->host)->blocked = true;
+	if (c->host->relay)
+		relay_stop(c->host->relay);
 	for (size_t i = 0; i < c->sim->n_hosts; i++) {
-		if (c->links[i])
-			c->links[i]->up = false;
+		if (!c->links[i])
+			continue;
+		if (c->links[i]->up)
+			host_input(c->links[i]->host, &(struct core_in){.kind = CORE_LINK});
+		c->links[i]->up = false;
 	}
 }
 
@@ -201,6 +207,8 @@ void coordinator_start(struct coordinator *c)
 {
 	c->running = true;
 	host_line(c->host)->blocked = false;
+	if (c->host->relay)
+		relay_start(c->host->relay);
 	for (size_t i = 0; i < c->sim->n_hosts; i++) {
 		if (c->links[i] && c->links[i]->wanted)
 			control_link_cut(c->links[i], (ns_t)sim_between(c->sim, 0, (uint64_t)SEC));

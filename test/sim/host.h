@@ -27,6 +27,8 @@ struct face {
 struct friendship {
 	struct host *self, *other;
 	struct peer *p;
+	struct way_to
+		also; /* each datagram leaves by this one, too; remote IP_NONE: by the chosen one alone */
 	uint64_t staged[HOST_STAGED];
 	size_t n_staged;
 	uint64_t sent; /* numbers handed out to packets towards other */
@@ -58,9 +60,12 @@ struct host {
 	bool member; /* of a mesh; the rest is theirs */
 	struct core *core;
 	struct control_link *link; /* NULL: it is the coordinator itself */
+	struct relay *relay; /* NULL: it hands nothing on (relay.h) */
 	/* counted */
 	uint64_t sent[5], verdicts[DEV_VERDICT_N], keepalives;
-	unsigned checks, uses, told; /* of the path core: checks sent, ways chosen, lists of candidates */
+	/* of the path core: checks sent, ways told to be used, those that led elsewhere, lists of candidates
+	 */
+	unsigned checks, uses, moves, told;
 	struct datagram last[5]; /* last one sent, by message type; 0 = all else */
 	struct ip last_local; /* source address asked for in the last handshake message */
 	/* retired, freed between two events */
@@ -99,6 +104,7 @@ void expect_connected(struct host *a, struct host *b);
 /* --- members of a mesh (host_paths.c) --- */
 
 struct coordinator;
+struct relay;
 /* A host with a path core and a control link. */
 struct host *sim_member(struct segment *g, struct coordinator *c, const char *name);
 /* Both are members that know each other's keys, and no address. */
@@ -108,7 +114,7 @@ struct core_view host_path(const struct host *h, const struct host *to);
 const struct candidates *host_mine(const struct host *h);
 struct host *host_by_id(const struct sim *s, const char *id); /* NULL: nobody */
 /* What a member's control link brings. */
-void host_server(struct host *h, const struct host *coordinator);
+void host_server(struct host *h, const struct coordinator *c);
 void host_candidates(struct host *h, const struct host *of, const struct candidates *c);
 void host_start_paths(struct host *h);
 
@@ -116,13 +122,16 @@ void host_start_paths(struct host *h);
 
 void host_put_on_wire(
 	struct host *h, const struct endpoint *to, const struct ip *local, const uint8_t *msg, size_t n);
+void host_put_by(struct host *h, const struct way_to *by, const uint8_t *msg, size_t n);
 void host_receive(struct host *h, struct datagram *dg);
+void host_receive_by(struct host *h, const struct way_to *by, uint8_t *msg, size_t n);
 void host_boot_device(struct host *h);
 ns_t host_real_time(const struct host *h);
 bool host_run_paths(struct host *h); /* true: something was done */
 void host_network_changed(struct host *h);
 void host_want(struct host *h, const struct peer *p);
 void host_heard(struct host *h, const struct peer *p, const struct way_to *by);
-void host_stun(struct host *h, const struct way_to *by, const struct datagram *dg);
+void host_stun(struct host *h, const struct way_to *by, const uint8_t *msg, size_t n);
+void host_input(struct host *h, const struct core_in *in);
 
 #endif

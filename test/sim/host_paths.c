@@ -2,6 +2,7 @@
 /* A member of a mesh: the path core between device, wire and coordinator, as node/drive.c connects them. */
 #include "sim/coordinator.h"
 #include "sim/host.h"
+#include "sim/relay.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -53,7 +54,7 @@ static uint32_t op_random(void *ctx)
 
 /* --- inputs --- */
 
-static void input(struct host *h, const struct core_in *in)
+void host_input(struct host *h, const struct core_in *in)
 {
 	core_input(h->core, in, h->sim->now);
 }
@@ -69,22 +70,39 @@ void host_network_changed(struct host *h)
 		if (h->face[i].ip6.family)
 			v[n++] = h->face[i].ip6;
 	}
-	input(h, &(struct core_in){.kind = CORE_NETWORK, .network = {.v = v, .n = n}});
+	host_input(h, &(struct core_in){.kind = CORE_NETWORK, .network = {.v = v, .n = n}});
 }
 
-void host_server(struct host *h, const struct host *coordinator)
+void host_server(struct host *h, const struct coordinator *c)
 {
-	input(h, &(struct core_in){.kind = CORE_SERVER,
-			 .key = coordinator->pub,
-			 .id = coordinator->id,
-			 .server = {.v = &coordinator->at, .n = 1}});
+	const struct host *hub = c->host;
+	struct core_relay relays[CORE_RELAYS_MAX] = {{.n = 0}};
+	size_t n = 0;
+
+	for (size_t i = 0; i < h->sim->n_hosts && n < ARRAY_LEN(relays); i++) {
+		const struct host *r = h->sim->hosts[i];
+
+		if (!r->relay)
+			continue;
+		memcpy(relays[n].member.id, r->id, sizeof(r->id));
+		memcpy(relays[n].member.key, r->pub, sizeof(r->pub));
+		relays[n].v[0] = r->at;
+		relays[n].n = 1;
+		relays[n++].streams = r == hub;
+	}
+	host_input(h, &(struct core_in){.kind = CORE_LINK, .link_up = true});
+	host_input(h, &(struct core_in){.kind = CORE_SERVER,
+			      .key = hub->pub,
+			      .id = hub->id,
+			      .server = {.v = &hub->at, .n = 1}});
+	host_input(h, &(struct core_in){.kind = CORE_RELAYS, .relays = {relays, n}});
 	host_settle(h);
 }
 
 void host_candidates(struct host *h, const struct host *of, const struct candidates *c)
 {
 	h->told++;
-	input(h, &(struct core_in){.kind = CORE_CANDIDATES, .id = of->id, .candidates = c});
+	host_input(h, &(struct core_in){.kind = CORE_CANDIDATES, .id = of->id, .candidates = c});
 	host_settle(h);
 }
 
@@ -95,20 +113,19 @@ void host_want(struct host *h, const struct peer *p)
 	if (!h->core || f->noted_at == h->sim->now)
 		return; /* the plane notes it once in a turn, too */
 	f->noted_at = h->sim->now;
-	input(h, &(struct core_in){.kind = CORE_WANT, .key = p->key});
+	host_input(h, &(struct core_in){.kind = CORE_WANT, .key = p->key});
 }
 
 void host_heard(struct host *h, const struct peer *p, const struct way_to *by)
 {
 	if (h->core)
-		input(h, &(struct core_in){.kind = CORE_HEARD, .key = p->key, .by = *by});
+		host_input(h, &(struct core_in){.kind = CORE_HEARD, .key = p->key, .by = *by});
 }
 
-void host_stun(struct host *h, const struct way_to *by, const struct datagram *dg)
+void host_stun(struct host *h, const struct way_to *by, const uint8_t *msg, size_t n)
 {
 	if (h->core)
-		input(h, &(struct core_in){
-				 .kind = CORE_STUN, .stun = {.by = *by, .msg = dg->bytes, .n = dg->n}});
+		host_input(h, &(struct core_in){.kind = CORE_STUN, .stun = {.by = *by, .msg = msg, .n = n}});
 }
 
 /* --- outputs --- */
@@ -122,7 +139,7 @@ static void sample(struct host *h, const struct core_out *out)
 		in.activity.last_recv = atomic_load(&p->last_way_recv);
 		in.activity.tx_bytes = atomic_load(&p->tx_bytes);
 	}
-	input(h, &in);
+	host_input(h, &in);
 }
 
 static void use(struct host *h, const struct core_out *out)
@@ -130,8 +147,13 @@ static void use(struct host *h, const struct core_out *out)
 	struct peer *p = device_peer_find(h->device, out->peer.key);
 
 	h->uses++;
-	if (p)
-		assert_int_equal(device_peer_set_way(h->device, p, &out->way, h->sim->now), TM_OK);
+	if (!p)
+		return;
+	const struct way *before = atomic_load(&p->way);
+	h->moves += before &&
+		    (before->to.kind != out->way.kind || !endpoint_eq(&before->to.remote, &out->way.remote));
+	assert_int_equal(device_peer_set_also(h->device, p, &out->also), TM_OK);
+	assert_int_equal(device_peer_set_way(h->device, p, &out->way, h->sim->now), TM_OK);
 }
 
 static void wake(struct host *h, const struct core_out *out)
@@ -147,7 +169,7 @@ static void act(struct host *h, const struct core_out *out)
 	switch (out->kind) {
 	case CORE_SEND:
 		h->checks += out->why != WHY_RELAY && out->why != WHY_PROBE && out->why != WHY_ANSWER;
-		host_put_on_wire(h, &out->way.remote, &out->way.local, out->msg, out->n);
+		host_put_by(h, &out->way, out->msg, out->n);
 		break;
 	case CORE_USE:
 		use(h, out);
@@ -166,10 +188,12 @@ static void act(struct host *h, const struct core_out *out)
 	case CORE_SAMPLE:
 		sample(h, out);
 		break;
-	case CORE_WORKS:
-	case CORE_REGISTERED:
 	case CORE_STREAM_OPEN:
 	case CORE_STREAM_CLOSE:
+		relay_want_stream(h, host_by_id(h->sim, out->peer.id), out->kind == CORE_STREAM_OPEN);
+		break;
+	case CORE_WORKS:
+	case CORE_REGISTERED:
 	case CORE_PROBED:
 	case CORE_NOTE:
 	case CORE_OUT_N:

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "sim/pairs.h"
+#include "sim/relay.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -96,9 +97,9 @@ static void dice_line(struct pair_run *r, struct host *h)
 	r->lossy = true;
 }
 
-static void build(struct pair_run *r)
+static void build(struct pair_run *r, bool relays)
 {
-	struct coordinator *c = coordinator_new(r->s, "coordinator");
+	struct coordinator *c = r->c = coordinator_new(r->s, "coordinator");
 	unsigned left = (unsigned)(r->s->seed % PAIR_PLACES);
 	unsigned right = (unsigned)(r->s->seed / PAIR_PLACES % PAIR_PLACES), shape = sim_random(r->s) % 20;
 	struct segment *at = r->s->internet, *bt = r->s->internet;
@@ -108,6 +109,8 @@ static void build(struct pair_run *r)
 	} else if (shape < 6) { /* one of them behind one */
 		at = provider(r);
 	}
+	if (relays)
+		relay_new(c->host);
 	at = place(r, at, left);
 	note(r, " <-> ");
 	if (shape == 6) { /* in the same house */
@@ -189,7 +192,7 @@ void pair_run(uint64_t seed, struct pair_run *ret)
 	struct pair_run r = {.s = sim_new(seed)};
 	const ns_t start = r.s->now;
 
-	build(&r);
+	build(&r, false);
 	r.predicted = direct_possible(r.a, r.b);
 	sim_run(r.s, 3 * SEC); /* links are up, and everybody knows its outer address */
 	look_for_a_path(&r);
@@ -201,4 +204,11 @@ void pair_run(uint64_t seed, struct pair_run *ret)
 	r.s = NULL;
 	r.a = r.b = NULL;
 	*ret = r;
+}
+
+void pair_build(uint64_t seed, bool relays, struct pair_run *ret)
+{
+	*ret = (struct pair_run){.s = sim_new(seed)};
+	build(ret, relays);
+	ret->predicted = direct_possible(ret->a, ret->b);
 }

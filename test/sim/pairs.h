@@ -20,6 +20,7 @@ enum { PAIR_PLACES = 14, PAIR_KINDS = PAIR_PLACES * PAIR_PLACES };
 
 struct pair_run {
 	struct sim *s;
+	struct coordinator *c;
 	struct host *a, *b;
 	char text[256]; /* where the two are */
 	enum prediction predicted;
@@ -32,5 +33,20 @@ struct pair_run {
 
 /* Builds, runs and judges; nothing is left to be freed. */
 void pair_run(uint64_t seed, struct pair_run *ret);
+
+/*
+ * The same pairs where the coordinator relays: they always exchange data, at once, whatever becomes of direct
+ * paths meanwhile. What was seen is added up in `t`.
+ */
+struct relayed_tally {
+	size_t runs, direct, relayed, streamed; /* how they talked in the end */
+	size_t deaths, restarts;
+	ns_t worst_answer,
+		worst_stall; /* on good lines; the answer as a share of what it may take, per mille */
+	size_t lost, changes; /* packets on good lines; ways chosen while nothing happened */
+};
+void pair_run_relayed(uint64_t seed, struct pair_run *ret, struct relayed_tally *t);
+/* A world to be run by hand, which sim_free ends. */
+void pair_build(uint64_t seed, bool relays, struct pair_run *ret);
 
 #endif

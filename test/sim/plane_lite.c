@@ -2,6 +2,8 @@
 /* What workers do, one packet at a time, and what the device asks of its owner. */
 #include "base/bytes.h"
 #include "sim/host.h"
+#include "sim/relay.h"
+#include "wire/relay.h"
 #include "wire/stun.h"
 #include "wire/wg.h"
 
@@ -33,6 +35,37 @@ static void start_waiting(struct host *h, struct peer *p, _Atomic(ns_t) *what)
 		device_observe(h->device, p, h->sim->now);
 }
 
+void host_put_by(struct host *h, const struct way_to *by, const uint8_t *msg, size_t n)
+{
+	uint8_t relayed[SIM_MTU];
+
+	switch (by->kind) {
+	case WAY_UDP:
+		host_put_on_wire(h, &by->remote, &by->local, msg, n);
+		break;
+	case WAY_RELAY_UDP:
+		assert_true(n + RELAY_HEADER <= sizeof(relayed));
+		relay_put(relayed, by->relay);
+		memcpy(relayed + RELAY_HEADER, msg, n);
+		host_put_on_wire(h, &by->remote, &by->local, relayed, RELAY_HEADER + n);
+		break;
+	case WAY_RELAY_TCP:
+		relay_stream_put(h, by, msg, n);
+		break;
+	}
+}
+
+/* And by the one that it is in doubt with. */
+static void put_by_chosen(
+	struct host *h, const struct peer *p, const struct way_to *by, const uint8_t *msg, size_t n)
+{
+	const struct way *also = atomic_load(&p->also);
+
+	host_put_by(h, by, msg, n);
+	if (also)
+		host_put_by(h, &also->to, msg, n);
+}
+
 static bool transmit(struct host *h, struct peer *p, struct keypair *kp, const uint8_t *payload, size_t n)
 {
 	const struct way *way = atomic_load(&p->way);
@@ -47,7 +80,7 @@ static bool transmit(struct host *h, struct peer *p, struct keypair *kp, const u
 	if (n)
 		memcpy(op.data, payload, n);
 	assert_int_equal(aead_seal_batch(shared_aead(), &op, 1), 0);
-	host_put_on_wire(h, &way->to.remote, &way->to.local, msg, WG_DATA_OVERHEAD + n);
+	put_by_chosen(h, p, &way->to, msg, WG_DATA_OVERHEAD + n);
 	atomic_fetch_add(&p->tx_bytes, WG_DATA_OVERHEAD + n);
 	atomic_store(&p->last_auth_sent, h->sim->now);
 	atomic_store(&p->data_recv_unacked, 0);
@@ -128,17 +161,16 @@ static struct way_to came_by(const struct datagram *dg)
 	return (struct way_to){.remote = dg->from, .local = dg->to.ip, .local_ifindex = 1};
 }
 
-static void receive_data(struct host *h, struct datagram *dg)
+static void receive_data(struct host *h, const struct way_to *by, uint8_t *msg, size_t n)
 {
 	const ns_t now = h->sim->now;
-	const struct way_to by = came_by(dg);
 	const struct way *way;
 	struct wg_data m;
 	struct keypair *kp;
 	struct aead_op op;
 	struct peer *p;
 
-	if (wg_data_decode(dg->bytes, dg->n, &m) < 0)
+	if (wg_data_decode(msg, n, &m) < 0)
 		return;
 
 	kp = index_find(device_index(h->device), m.receiver);
@@ -147,7 +179,7 @@ static void receive_data(struct host *h, struct datagram *dg)
 
 	op = (struct aead_op){.key = kp->recv_key,
 		.counter = m.counter,
-		.data = dg->bytes + WG_DATA_HEADER,
+		.data = msg + WG_DATA_HEADER,
 		.n = m.sealed_len - WG_TAG};
 	if (aead_open_batch(shared_aead(), &op, 1) != 0 || keypair_recv_mark(kp, m.counter) < 0)
 		return;
@@ -156,10 +188,10 @@ static void receive_data(struct host *h, struct datagram *dg)
 	atomic_store(&p->last_auth_recv, now);
 	atomic_store(&p->data_sent_unanswered, 0);
 	way = atomic_load(&p->way);
-	if (way && way_to_eq(&way->to, &by))
+	if (way && way_to_eq(&way->to, by))
 		atomic_store(&p->last_way_recv, now);
 	else if (now >= atomic_load(&p->heard_again))
-		device_heard(h->device, p, &by, now);
+		device_heard(h->device, p, by, now);
 	if (!atomic_exchange(&kp->confirmed, true))
 		device_confirmed(h->device, p, kp, now);
 	if (op.n) {
@@ -170,18 +202,31 @@ static void receive_data(struct host *h, struct datagram *dg)
 		device_want_session(h->device, p, now);
 }
 
+void host_receive_by(struct host *h, const struct way_to *by, uint8_t *msg, size_t n)
+{
+	if (wg_classify(msg, n) == WG_DATA) {
+		receive_data(h, by, msg, n);
+	} else if (!wg_classify(msg, n) && stun_classify(msg, n)) {
+		host_stun(h, by, msg, n);
+	} else {
+		enum device_verdict v = device_receive(h->device, h->sim->now, by, msg, n, h->waiting);
+
+		h->verdicts[v]++;
+	}
+}
+
 void host_receive(struct host *h, struct datagram *dg)
 {
-	const struct way_to by = came_by(dg);
-	enum device_verdict v;
+	struct way_to by = came_by(dg);
 
-	if (wg_classify(dg->bytes, dg->n) == WG_DATA) {
-		receive_data(h, dg);
-	} else if (!wg_classify(dg->bytes, dg->n) && stun_classify(dg->bytes, dg->n)) {
-		host_stun(h, &by, dg);
-	} else {
-		v = device_receive(h->device, h->sim->now, &by, dg->bytes, dg->n, h->waiting);
-		h->verdicts[v]++;
+	if (h->relay && relay_takes(h->relay, dg))
+		return;
+	by.relay = relay_get(dg->bytes, dg->n);
+	if (!by.relay) {
+		host_receive_by(h, &by, dg->bytes, dg->n);
+	} else if (h->core && relay_other(by.relay, (uint32_t)h->number + 1)) {
+		by.kind = WAY_RELAY_UDP;
+		host_receive_by(h, &by, dg->bytes + RELAY_HEADER, dg->n - RELAY_HEADER);
 	}
 }
 
@@ -200,8 +245,13 @@ static void op_send(void *ctx, struct peer *p, const struct way_to *by, const ui
 
 	if (p)
 		atomic_fetch_add(&p->tx_bytes, n);
+	const struct way *way = p ? atomic_load(&p->way) : NULL;
+
 	h->last_local = by->local;
-	host_put_on_wire(h, &by->remote, &by->local, msg, n);
+	if (way && way_to_eq(&way->to, by))
+		put_by_chosen(h, p, by, msg, n);
+	else
+		host_put_by(h, by, msg, n);
 }
 
 static void op_send_keepalive(void *ctx, struct peer *p)

@@ -89,6 +89,29 @@ static void every_pair_gets_the_path_that_its_nats_allow(void **state)
 		fail_msg("%zu seeds went wrong", t.wrong);
 }
 
+static void with_a_relay_every_pair_talks_at_once_and_all_the_time(void **state)
+{
+	uint64_t runs = number_from("TM_SIM_RUNS", RUNS), only = number_from("TM_SIM_SEED", 0);
+	struct relayed_tally t = {.runs = 0};
+	struct pair_run r;
+	size_t wrong = 0;
+
+	(void)state;
+	for (uint64_t seed = only ? only : 1; seed <= (only ? only : runs); seed++) {
+		pair_run_relayed(seed, &r, &t);
+		if (r.wrong && wrong++ < SHOWN_MAX)
+			print_error("seed %llu: %s\n  %s\n  again: TM_SIM_SEED=%llu TM_SIM_TRACE=1 %s\n",
+				(unsigned long long)seed, r.wrong, r.text, (unsigned long long)seed, program);
+	}
+	print_message("%zu runs: at the end %zu direct, %zu relayed, %zu by stream\n", t.runs, t.direct,
+		t.relayed, t.streamed);
+	print_message("%zu deaths and %zu restarts; worst answer %lld, worst stall %lld per mille of what is "
+		      "allowed; %zu packets lost on promotion, %zu changes without a cause\n",
+		t.deaths, t.restarts, (long long)t.worst_answer, (long long)t.worst_stall, t.lost, t.changes);
+	if (wrong)
+		fail_msg("%zu seeds went wrong", wrong);
+}
+
 static void a_seed_replays_byte_for_byte(void **state)
 {
 	(void)state;
@@ -108,6 +131,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_pair_gets_the_path_that_its_nats_allow),
+		cmocka_unit_test(with_a_relay_every_pair_talks_at_once_and_all_the_time),
 		cmocka_unit_test(a_seed_replays_byte_for_byte),
 	};
 

@@ -303,6 +303,8 @@ int node_build(struct node *n)
 	if (!err)
 		err = build_keeper(n);
 	if (!err)
+		err = netcheck_new(n, &n->netcheck);
+	if (!err)
 		err = build_coordinator(n);
 	if (!err)
 		err = build_agent(n);
@@ -456,6 +458,7 @@ void node_close(struct node *n)
 	interface_close(n);
 	responder_free(n->responder); /* while the plane can still carry the end of its connections */
 	keeper_free(TAKE(n->keeper));
+	netcheck_free(TAKE(n->netcheck));
 	agent_free(TAKE(n->agent));
 	drive_close(n);
 	peers_free(TAKE(n->peers));

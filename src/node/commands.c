@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* The control socket's commands: a table of names and handlers. Each request gets exactly one reply, now or
- * later. */
+/* The control socket's commands: a table of handlers, each of which replies once, now or later. */
 #include "base/encode.h"
 #include "base/secret.h"
 #include "base/suggest.h"
 #include "control/policy/policy.h"
+#include "mesh/jsonin.h"
 #include "node/node_private.h"
 #include "node/view.h"
 #include "wire/msg/msg.h"
@@ -28,9 +28,8 @@ static const char *string_field(const json_t *req, const char *key)
 	return s ? s : "";
 }
 
-static void cmd_version(struct node *n, const json_t *req, struct ctl_call *call)
+static void cmd_version(struct node *n, const json_t *req UNUSED, struct ctl_call *call)
 {
-	(void)req;
 	ctl_reply(call, json_pack("{s:b, s:s, s:s}", "ok", 1, "version", TM_VERSION, "aead",
 				plane_aead_provider(n->plane)));
 }
@@ -164,7 +163,6 @@ static char *show_peers(struct node *n, const char *subject, const struct presen
 
 	if (!subject[0] && view_members(n, &members, &count) != TM_OK)
 		return NULL;
-
 	jsonout_object(&out, NULL);
 	jsonout_bool(&out, "ok", true);
 	jsonout_list(&out, "peers");
@@ -259,9 +257,8 @@ static void cmd_nudge(struct node *n, const json_t *req, struct ctl_call *call)
 	ctl_reply(call, success());
 }
 
-static void cmd_down(struct node *n, const json_t *req, struct ctl_call *call)
+static void cmd_down(struct node *n, const json_t *req UNUSED, struct ctl_call *call)
 {
-	(void)req;
 	ctl_reply(call, success());
 	node_stop_soon(n);
 }
@@ -288,12 +285,11 @@ static void refuse_reload(struct ctl_call *call, const struct diag *d, int err)
 	ctl_reply(call, msg_refusal("bad_configuration", diag_format(&bare, err, what, sizeof(what)), hint));
 }
 
-static void cmd_reload(struct node *n, const json_t *req, struct ctl_call *call)
+static void cmd_reload(struct node *n, const json_t *req UNUSED, struct ctl_call *call)
 {
 	struct diag d = {0};
 	char keys[256];
 
-	(void)req;
 	int err = node_reload(n, &d, keys, sizeof(keys));
 	if (err)
 		refuse_reload(call, &d, err);
@@ -311,9 +307,8 @@ static void reply_text_through(void *ctx, char *reply_take)
 	ctl_reply_text(ctx, reply_take);
 }
 
-static void cmd_leave(struct node *n, const json_t *req, struct ctl_call *call)
+static void cmd_leave(struct node *n, const json_t *req UNUSED, struct ctl_call *call)
 {
-	(void)req;
 	if (n->coord) {
 		ctl_reply(call, msg_refusal("is_coordinator",
 					"this machine is the mesh's coordinator and cannot leave it",
@@ -347,11 +342,10 @@ static void not_coordinator(struct node *n, struct ctl_call *call)
 
 static void cmd_admin(struct node *n, const json_t *req, struct ctl_call *call)
 {
-	if (!n->coord) {
+	if (n->coord)
+		coord_admin(n->coord, req, reply_text_through, call);
+	else
 		not_coordinator(n, call);
-		return;
-	}
-	coord_admin(n->coord, req, reply_text_through, call);
 }
 
 /* Who asked removes the copy; where nobody waits for it any more, nobody else would. */
@@ -525,6 +519,14 @@ static void cmd_addresses(struct node *n, const json_t *req, struct ctl_call *ca
 	ctl_reply(call, err ? msg_refusal("failed", d.what, d.hint) : success());
 }
 
+static void cmd_netcheck(struct node *n, const json_t *req, struct ctl_call *call)
+{
+	int64_t after = -1;
+
+	(void)!jsonin_int(req, "after", 0, INT64_MAX, &after);
+	netcheck_ask(n->netcheck, json_is_true(json_object_get(req, "full")), after, call);
+}
+
 static const struct command {
 	const char *name;
 	void (*run)(struct node *n, const json_t *req, struct ctl_call *call);
@@ -536,6 +538,7 @@ static const struct command {
 	{"version", cmd_version, true},
 	{"ping.resolve", cmd_resolve, true},
 	{"bench.resolve", cmd_bench_resolve, true},
+	{"netcheck", cmd_netcheck, true},
 	{"nudge", cmd_nudge, false},
 	{"down", cmd_down, false},
 	{"reload", cmd_reload, false},

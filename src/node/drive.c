@@ -118,6 +118,8 @@ static void act(struct node *n, const struct core_out *out)
 	case CORE_STREAM_OPEN:
 	case CORE_STREAM_CLOSE:
 	case CORE_PROBED:
+		netcheck_grew(n->netcheck);
+		break;
 	case CORE_NOTE:
 	case CORE_OUT_N:
 		break;

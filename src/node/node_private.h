@@ -20,6 +20,7 @@
 #include "node/inbound.h"
 #include "node/keeper.h"
 #include "node/mapper.h"
+#include "node/netcheck.h"
 #include "node/news.h"
 #include "node/node.h"
 #include "os/os.h"
@@ -60,6 +61,7 @@ struct node {
 	struct os_resume *resume; /* NULL where sleeps cannot be seen */
 	struct inbound *inbound;
 	struct mapper *mapper;
+	struct netcheck *netcheck;
 	struct ctl *ctl, *open_ctl; /* open_ctl: for questions of all users; NULL where it cannot be had */
 	struct event *plane_event, *signals[3];
 	struct loop_timer *plane_timer, *path_timer, *stop_timer;

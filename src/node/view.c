@@ -45,7 +45,7 @@ void peer_view_take(const struct node *n, const struct mesh_node *member, const 
 	*ret_view = v;
 }
 
-static struct link_view take_link(const struct node *n)
+struct link_view view_link(const struct node *n)
 {
 	struct link_view v = {.up = agent_link_up(n->agent),
 		.removed = n->removed[0] && !n->twin,
@@ -61,7 +61,7 @@ static struct link_view take_link(const struct node *n)
 void reach_view_take(const struct node *n, const struct mesh_node *member, const struct presence *presence,
 	struct reach_view *ret_view)
 {
-	struct reach_view v = {.mine = core_mine(n->path_core), .link = take_link(n)};
+	struct reach_view v = {.mine = core_mine(n->path_core), .link = view_link(n)};
 
 	peer_view_take(n, member, presence, &v.peer);
 	v.pairs = core_pairs(n->path_core, member->key, &v.n_pairs, &v.chosen);
@@ -84,11 +84,12 @@ static void take_plane(const struct node *n, struct node_view *v)
 	v->drops[DROP_STUN_AUTH] += core_refused(n->path_core);
 }
 
-static void take_ports(const struct node *n, struct node_view *v)
+struct ports_view view_ports(const struct node *n)
 {
-	v->now = time_monotonic();
-	v->mapping = n->mapper && mapper_look(n->mapper, IP_V4, &v->ports[0]) &&
-		     mapper_look(n->mapper, IP_V6, &v->ports[1]);
+	struct ports_view v = {.now = time_monotonic()};
+
+	v.on = n->mapper && mapper_look(n->mapper, IP_V4, &v.v[0]) && mapper_look(n->mapper, IP_V6, &v.v[1]);
+	return v;
 }
 
 static int by_name(const void *a, const void *b)
@@ -144,9 +145,9 @@ int node_view_take(
 	if (!v.peers)
 		return TM_ENOMEM;
 
-	v.link = take_link(n);
+	v.link = view_link(n);
 	take_plane(n, &v);
-	take_ports(n, &v);
+	v.ports = view_ports(n);
 	v.twins = n->coord ? coord_twins(n->coord) : 0;
 	v.clock_failure = keeper_failure(n->keeper);
 	v.map_failure = peers_failure(n->peers);

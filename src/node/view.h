@@ -60,6 +60,13 @@ struct link_view {
 	const char *proxy; /* "host:port" of the one that it goes through; "" = none */
 };
 
+/* What gateways map. */
+struct ports_view {
+	bool on; /* ports are mapped, if they can be */
+	struct portmap_view v[2]; /* IPv4, IPv6 */
+	ns_t now; /* of their times */
+};
+
 /* A peer, what was tried to reach it, and where it may try us. */
 struct reach_view {
 	struct peer_view peer;
@@ -84,9 +91,7 @@ struct node_view {
 	unsigned offload_losses, workers;
 	uint16_t mtu, listen_port, api_port; /* 0 = no coordinator here */
 	int64_t uptime_s;
-	bool mapping; /* ports are mapped, if they can be */
-	struct portmap_view ports[2]; /* IPv4, IPv6 */
-	ns_t now; /* of their times */
+	struct ports_view ports;
 	uint64_t drops[DROP_N];
 	bool inbound_known;
 	bool firewalled4, firewalled6; /* this machine's firewall drops what comes from that range */
@@ -110,6 +115,8 @@ NODISCARD int view_members(const struct node *n, const struct mesh_node ***ret_m
 void peer_view_take(const struct node *n, const struct mesh_node *member, const struct presence *presence,
 	struct peer_view *ret_view);
 
+struct link_view view_link(const struct node *n);
+struct ports_view view_ports(const struct node *n);
 void reach_view_take(const struct node *n, const struct mesh_node *member, const struct presence *presence,
 	struct reach_view *ret_view);
 
@@ -119,6 +126,8 @@ bool view_in_use(const struct peer_view *p); /* pure */
 const char *view_path_name(enum view_path p);
 /* What is shown as its path: one that is offline is not being looked for in earnest. Pure. */
 enum view_path view_shown_path(const struct peer_view *p);
+void view_print_link(const struct link_view *v, struct jsonout *out); /* as "link" */
+void view_print_ports(const struct ports_view *v, struct jsonout *out); /* as "port_mapping" */
 void view_print_status(const struct node_view *v, struct jsonout *out);
 void view_print_peer(
 	const struct peer_view *p, const char *name, struct jsonout *out); /* name NULL: in a list */

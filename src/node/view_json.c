@@ -117,7 +117,7 @@ static void put_self(const struct node_view *v, struct jsonout *out)
 	jsonout_object_end(out);
 }
 
-static void put_link(const struct link_view *v, struct jsonout *out)
+void view_print_link(const struct link_view *v, struct jsonout *out)
 {
 	jsonout_object(out, "link");
 	jsonout_bool(out, "up", v->up);
@@ -185,7 +185,7 @@ void view_print_reach(const struct reach_view *v, struct jsonout *out)
 		jsonout_object_end(out);
 	}
 	jsonout_list_end(out);
-	put_link(&v->link, out);
+	view_print_link(&v->link, out);
 	jsonout_object_end(out);
 }
 
@@ -242,16 +242,16 @@ static void put_port(const struct portmap_view *p, ns_t now, struct jsonout *out
 }
 
 /* Of each family that has a gateway and needs one. */
-static void put_ports(const struct node_view *v, struct jsonout *out)
+void view_print_ports(const struct ports_view *v, struct jsonout *out)
 {
-	if (!v->mapping) {
+	if (!v->on) {
 		jsonout_null(out, "port_mapping");
 		return;
 	}
 	jsonout_list(out, "port_mapping");
-	for (size_t i = 0; i < ARRAY_LEN(v->ports); i++)
-		if (v->ports[i].problem != PORTMAP_NO_GATEWAY && v->ports[i].problem != PORTMAP_NOT_NEEDED)
-			put_port(&v->ports[i], v->now, out);
+	for (size_t i = 0; i < ARRAY_LEN(v->v); i++)
+		if (v->v[i].problem != PORTMAP_NO_GATEWAY && v->v[i].problem != PORTMAP_NOT_NEEDED)
+			put_port(&v->v[i], v->now, out);
 	jsonout_list_end(out);
 }
 
@@ -281,7 +281,7 @@ void view_print_status(const struct node_view *v, struct jsonout *out)
 	put_prefix(out, "net6", &v->mesh->net6);
 	jsonout_object_end(out);
 	put_self(v, out);
-	put_link(&v->link, out);
+	view_print_link(&v->link, out);
 	jsonout_text(out, "version", TM_VERSION);
 	jsonout_int(out, "pid", getpid());
 	jsonout_text(out, "tun", v->tun);
@@ -301,7 +301,7 @@ void view_print_status(const struct node_view *v, struct jsonout *out)
 	put_unsaved(v, out);
 	jsonout_bool(out, "program_replaced", v->program_replaced);
 	put_firewalled(v, out);
-	put_ports(v, out);
+	view_print_ports(&v->ports, out);
 	put_drops(v, out);
 	jsonout_list(out, "peers");
 	for (size_t i = 0; i < v->n_peers; i++)

@@ -36,6 +36,7 @@ const struct command *const commands[] = {
 	&cmd_peers,
 	&cmd_ping,
 	&cmd_bench,
+	&cmd_netcheck,
 	&cmd_token_create,
 	&cmd_token_list,
 	&cmd_token_revoke,

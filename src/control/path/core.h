@@ -200,6 +200,8 @@ const struct pair *core_pairs(
 const struct candidates *core_mine(const struct core *c);
 /* What is known, or being found out, of what stands between us and the world. */
 const struct nat_report *core_nat(const struct core *c);
+/* The relay by which others reach us first, its id; "" = none. */
+const char *core_home(const struct core *c);
 /* Data ports of the relays that we are registered with. */
 enum { CORE_REGISTERED_MAX = 2 * (CORE_RELAYS_MAX + 1) };
 size_t core_registered(const struct core *c, ns_t now, struct endpoint ret_eps[static CORE_REGISTERED_MAX]);

@@ -235,6 +235,19 @@ const struct nat_report *core_nat(const struct core *c)
 	return &c->nat.prober.report;
 }
 
+const char *core_home(const struct core *c)
+{
+	const char *coordinator = "";
+
+	for (size_t i = 0; i < c->legs.n; i++) {
+		if (c->legs.v[i].home)
+			return c->legs.v[i].member.id;
+		if (c->legs.v[i].coordinator)
+			coordinator = c->legs.v[i].member.id;
+	}
+	return coordinator;
+}
+
 /* --- answering --- */
 
 size_t core_nat_serve(const struct core *c, const struct core_in *in, const struct core_member *who,

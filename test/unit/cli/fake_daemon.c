@@ -15,10 +15,15 @@
 
 static const char *reply_to(const struct fake_daemon *f, const char *cmd)
 {
-	for (const struct fake_reply *r = f->replies; r && r->cmd; r++)
-		if (strcmp(r->cmd, cmd) == 0)
-			return r->reply;
-	return "{\"ok\":true}";
+	const char *reply = "{\"ok\":true}";
+	unsigned left = fake_daemon_asked(f, cmd);
+
+	for (const struct fake_reply *r = f->replies; r && r->cmd && left; r++)
+		if (strcmp(r->cmd, cmd) == 0) {
+			reply = r->reply;
+			left--;
+		}
+	return reply;
 }
 
 static void send_all(int fd, const char *p, size_t n)

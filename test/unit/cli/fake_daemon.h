@@ -8,8 +8,8 @@
 
 enum { FAKE_REQUESTS = 256, FAKE_REQUEST_LEN = 512, FAKE_REPLY_LEN = 4096 };
 
-/* The answer to a command; reply NULL: hang up without one. The table ends with cmd NULL; unknown commands
- * get {"ok":true}. */
+/* The answer to a command; of several the first to the first question, and so on, the last from then on.
+ * reply NULL: hang up without one. The table ends with cmd NULL; unknown commands get {"ok":true}. */
 struct fake_reply {
 	const char *cmd, *reply;
 };

@@ -107,6 +107,7 @@ static void without_a_daemon_every_command_says_so(void **state)
 		"peers",
 		"ping hub",
 		"bench hub",
+		"netcheck",
 		"token create",
 		"token list",
 		"token revoke x",

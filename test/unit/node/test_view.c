@@ -87,14 +87,14 @@ static void what_a_gateway_maps_is_printed_and_one_that_is_not_needed_is_not(voi
 		struct jsonout w = {0};
 
 		sample_init(&s);
-		s.view.mapping = step > 0;
-		s.view.now = 100 * SEC;
-		s.view.ports[1].problem = PORTMAP_NOT_NEEDED;
-		s.view.ports[0] =
+		s.view.ports.on = step > 0;
+		s.view.ports.now = 100 * SEC;
+		s.view.ports.v[1].problem = PORTMAP_NOT_NEEDED;
+		s.view.ports.v[0] =
 			(struct portmap_view){.gateway = address("192.168.1.1"), .problem = PORTMAP_REFUSED};
-		s.view.ports[0].seen[PORTMAP_UPNP] = true;
+		s.view.ports.v[0].seen[PORTMAP_UPNP] = true;
 		if (step > 1)
-			s.view.ports[0] = (struct portmap_view){.gateway = address("192.168.1.1"),
+			s.view.ports.v[0] = (struct portmap_view){.gateway = address("192.168.1.1"),
 				.protocol = PORTMAP_PCP,
 				.external = external,
 				.nested = true,

@@ -117,6 +117,18 @@ ns_t net_tcp_stalled_since(const struct net_conn *c)
 	return t && t->queued ? t->moved : NS_NEVER;
 }
 
+int net_tcp_release(struct net_conn *c)
+{
+	struct tcp *t = tcp_of(c->bottom);
+	int fd = t->fd;
+
+	event_del(&t->readable);
+	event_del(&t->writable);
+	t->fd = -1;
+	t->failed = EPIPE;
+	return fd;
+}
+
 /* --- the loop's turns --- */
 
 static void over(struct tcp *t, int e)
@@ -202,7 +214,8 @@ static void tcp_free(struct net_layer *l)
 	event_del(&t->writable);
 	while (t->first)
 		queue_drop_first(t);
-	tcp_close(t->fd);
+	if (t->fd >= 0)
+		tcp_close(t->fd);
 	free(t);
 }
 

@@ -352,6 +352,49 @@ static const struct net_ops tls_ops = {.output = tls_output,
 	.closed = tls_closed,
 	.free = tls_free};
 
+/* All that came and is whole; a record that is not stays with OpenSSL. */
+static int take_opened(struct tls *t, uint8_t **early, size_t *n_early)
+{
+	UNINITIALIZED uint8_t buf[RECORD_MAX];
+
+	for (;;) {
+		ERR_clear_error();
+		int n = SSL_read(t->ssl, buf, sizeof(buf));
+		if (n <= 0) {
+			int why = SSL_get_error(t->ssl, n);
+
+			ERR_clear_error();
+			return why == SSL_ERROR_WANT_READ ? TM_OK : TM_ECLOSED;
+		}
+		uint8_t *grown = realloc(*early, *n_early + (size_t)n);
+		if (!grown)
+			return TM_ENOMEM;
+		memcpy(grown + *n_early, buf, (size_t)n);
+		*early = grown;
+		*n_early += (size_t)n;
+	}
+}
+
+int tls_release(struct net_conn *c, struct tls_io **ret_io, uint8_t **early, size_t *n_early)
+{
+	struct net_layer *l = c->bottom;
+
+	while (l && l->ops != &tls_ops)
+		l = l->above;
+	if (!l || tls_of(l)->phase != OPEN)
+		return TM_OK;
+
+	struct tls *t = tls_of(l);
+	int err = take_opened(t, early, n_early);
+	if (!err)
+		err = tls_io_new(t->ssl, ret_io);
+	if (err)
+		return err;
+	t->ssl = NULL;
+	t->phase = ENDED;
+	return TM_OK;
+}
+
 static struct tls *layer_new(const struct tls_door *door)
 {
 	struct tls *t = calloc(1, sizeof(*t));

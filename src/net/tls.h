@@ -34,4 +34,12 @@ struct tls_door {
 };
 NODISCARD int tls_server_push(struct net_conn *c, const struct tls_door *door); /* door is borrowed */
 
+/* --- a connection that goes on elsewhere: net/release.h --- */
+struct tls_io;
+NODISCARD int tls_io_new(
+	struct ssl_st *ssl_take, struct tls_io **ret_io); /* ssl is the caller's after a failure */
+void tls_io_attach(struct tls_io *io, int fd); /* which stays the caller's */
+/* Takes the TLS out of the connection, if there is any, and adds what it has opened already to *early. */
+NODISCARD int tls_release(struct net_conn *c, struct tls_io **ret_io, uint8_t **early, size_t *n_early);
+
 #endif

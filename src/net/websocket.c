@@ -31,6 +31,7 @@ struct websocket {
 	const struct websocket_server *server;
 	struct opening *opening;
 	struct ws_decoder decoder;
+	const struct rd *reading; /* what comes behind the present message */
 };
 
 static struct websocket *websocket_of(struct net_layer *l)
@@ -84,6 +85,14 @@ int websocket_ping(struct net_layer *owner)
 	struct websocket *w = websocket_of(owner->below);
 
 	return w->phase == OPEN ? send_control(w, WS_PING, NULL, 0) : TM_ECLOSED;
+}
+
+size_t websocket_rest(const struct net_layer *owner, const uint8_t **ret_p)
+{
+	const struct rd *r = websocket_of(owner->below)->reading;
+
+	*ret_p = r ? r->at : NULL;
+	return r ? (size_t)(r->end - r->at) : 0;
 }
 
 size_t websocket_path(const struct net_layer *owner)
@@ -153,14 +162,18 @@ static void frames_received(struct websocket *w, const uint8_t *p, size_t n)
 	struct rd r = rd_over(p, n);
 	struct ws_event ev;
 
+	w->reading = &r;
+
 	do {
 		int err = ws_decode(&w->decoder, &r, &ev);
 		if (err) {
+			w->reading = NULL;
 			broken(w, err);
 			return;
 		}
 		frame_received(w, &ev);
 	} while (ev.kind != WS_EV_MORE && w->phase == OPEN && !net_over(&w->layer));
+	w->reading = NULL;
 }
 
 /* --- the upgrade --- */

@@ -31,6 +31,8 @@ NODISCARD int websocket_server_push(
 /* The following are of the owner, whose layer is right above the WebSocket. */
 /* From `ready` on, a server's: the index of the path that was asked for. */
 size_t websocket_path(const struct net_layer *owner);
+/* In `input`: what has come behind the message. */
+size_t websocket_rest(const struct net_layer *owner, const uint8_t **ret_p);
 /* The largest message taken from now on, at most (and at first) WEBSOCKET_MESSAGE_MAX: nothing longer is kept
  * while it comes in. Not less than what has been taken of the present one. */
 void websocket_limit(struct net_layer *owner, size_t bytes);

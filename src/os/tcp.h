@@ -27,6 +27,9 @@ NODISCARD int tcp_accept(int listener, int *ret_fd, struct endpoint *ret_from);
 NODISCARD int tcp_recv(int fd, void *p, size_t n, size_t *ret_n);
 /* As many of the n bytes as the socket takes now, perhaps none. */
 NODISCARD int tcp_send(int fd, const void *p, size_t n, size_t *ret_n);
+/* Asks the other side whether it lives when nothing was heard of it for idle_s, and ends the connection when
+ * it does not confirm for dead_s: by the kernel, so that an idle connection costs no thread anything. */
+void tcp_watch(int fd, unsigned idle_s, unsigned dead_s);
 void tcp_finish(int fd); /* nothing more will be sent: the other side reads the end */
 void tcp_close(int fd); /* errno stays */
 

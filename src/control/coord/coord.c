@@ -95,6 +95,7 @@ int coord_new(
 		.also = cfg->also,
 		.n_also = cfg->n_also,
 		.tls = cfg->tls ? &tls : NULL,
+		.streams = cfg->streams,
 		.identity = cfg->identity,
 		.max_links = NETMAP_NODES_MAX + 64, /* members, and newcomers that enrol */
 		.receive_max = RECEIVE_MAX,

@@ -14,6 +14,7 @@
 
 struct coord;
 struct event_base;
+struct stream_taker;
 
 struct coord_init {
 	const char *db_path;
@@ -50,6 +51,7 @@ struct coord_config {
 	struct endpoint listen; /* TCP */
 	const struct endpoint *also; /* further ones; borrowed for the call */
 	size_t n_also;
+	const struct stream_taker *streams; /* net/release.h; borrowed for its life; NULL: none are taken */
 	const struct coord_tls *tls; /* borrowed for the call; NULL: no TLS */
 	const char *const *addresses; /* "host:port" of the control port that new tokens carry */
 	size_t n_addresses;

@@ -9,6 +9,7 @@
 #include "control/link/clink_private.h"
 #include "loop/timer.h"
 #include "net/dial.h"
+#include "net/release.h"
 #include "net/tcp.h"
 #include "net/tls.h"
 #include "net/tunnel.h"
@@ -410,6 +411,15 @@ const uint8_t *clink_peer_key(const struct clink *l)
 const struct endpoint *clink_peer_address(const struct clink *l)
 {
 	return &l->peer;
+}
+
+int clink_release(struct clink *l, struct net_released *ret_r)
+{
+	int err = net_release(&l->layer, ret_r);
+
+	if (!err)
+		ret_r->remote = l->peer;
+	return err;
 }
 
 bool clink_is_tls(const struct clink *l)

@@ -22,7 +22,10 @@ enum {
 };
 
 struct event_base;
+struct net_released;
 struct proxy;
+struct stream_asker;
+struct stream_taker;
 struct clink;
 
 /* The text of a message that is made once and sent on many links. Counted, immutable. */
@@ -59,6 +62,9 @@ struct clink_config {
 		*at; /* where that is, or the proxy; NULL: the address says it, without a name */
 	bool tls; /* not for addresses that say which themselves */
 	const struct proxy *via; /* it has to connect us; copied. NULL: none */
+	/* No control link, but a stream to the relay there: `up` comes once the answer was right, then
+	 * clink_release. Borrowed; remote_key and identity are not used. */
+	const struct stream_asker *stream;
 	const uint8_t *remote_key; /* the coordinator's X25519 key, 32 bytes */
 	const struct identity *identity; /* borrowed for the link's life */
 	int connect_timeout_ms; /* TCP, WebSocket and Noise together */
@@ -90,6 +96,8 @@ void clink_limit_receive(struct clink *l, size_t bytes);
 void clink_probe(struct clink *l, int timeout_ms);
 /* In `closed`: the coordinator asked to be left alone for so long; 0 = it did not. */
 unsigned clink_retry_ms(const struct clink *l);
+/* In `up` of a stream: the connection goes on elsewhere; then free the link. As net_release. */
+NODISCARD int clink_release(struct clink *l, struct net_released *ret_r);
 /* Replace the callbacks (a server hands an accepted link over). */
 void clink_set_events(struct clink *l, const struct clink_events *ev);
 
@@ -110,6 +118,7 @@ struct clink_server_config {
 	unsigned max_links; /* established; control/link/admission.h bounds the others */
 	size_t receive_max; /* as clink_limit_receive, from `up`; 0 = CLINK_MSG_MAX */
 	size_t receive_first; /* and of the first message, which may be a stranger's; 0 = receive_max */
+	const struct stream_taker *streams; /* borrowed for the server's life; NULL: none are taken */
 	uint32_t mark; /* SO_MARK, 0 = none */
 };
 /*

@@ -15,6 +15,7 @@
 #include "wire/proxy.h"
 
 #define CLINK_PATH "/control"
+#define CLINK_STREAM_PATH "/relay"
 #define CLINK_OTHER_VERSION "control protocol version" /* on the wire, as the reason of a close frame */
 
 struct dial;
@@ -39,6 +40,7 @@ enum clink_state {
 struct clink_target {
 	struct address address;
 	bool tls;
+	const struct stream_asker *stream; /* NULL: a control link */
 	struct proxy via; /* host "": none; wiped */
 	struct endpoint dialled;
 	char host_field[ADDRESS_HOST_FIELD];
@@ -125,6 +127,8 @@ extern const struct websocket_server clink_websocket;
 void server_progressed(struct clink *l); /* a half-open link has come one step further */
 bool server_admit(struct clink *l); /* a link proved itself; false: too many */
 void server_forget(struct clink *l); /* it has ended; `closed` may still be due */
+/* The first message of a stream: true when the connection has gone elsewhere. */
+bool server_take_stream(struct clink *l, const uint8_t *p, size_t n);
 /* NULL: a link of it speaks no TLS. */
 const struct tls_door *server_door(const struct clink_server *s);
 int server_greet(struct clink *l); /* makes its secure channel */

@@ -71,7 +71,9 @@ static int target_fill(struct clink_target *to, const struct clink_config *cfg)
 		return err;
 	to->tls = to->address.kind == ADDRESS_OWN ? cfg->tls : to->address.kind == ADDRESS_HTTPS;
 	address_host_field(&to->address, to->tls, to->host_field);
-	snprintf(to->path, sizeof(to->path), "%s%s", to->address.prefix, CLINK_PATH);
+	snprintf(to->path, sizeof(to->path), "%s%s", to->address.prefix,
+		cfg->stream ? CLINK_STREAM_PATH : CLINK_PATH);
+	to->stream = cfg->stream;
 	if (cfg->via)
 		to->via = *cfg->via;
 	if (cfg->at)
@@ -95,6 +97,18 @@ static int name_it(struct clink *l, const struct clink_config *cfg)
 	return l->where ? TM_OK : TM_ENOMEM;
 }
 
+static int prepare_noise(struct clink *l, const struct clink_config *cfg)
+{
+	int err = aead_new_with(AEAD_LIBCRYPTO, &l->aead);
+
+	if (!err)
+		err = dh_key_new(cfg->identity->x_priv, &l->key);
+	if (!err)
+		err = secure_init(
+			&l->secure, l->aead, NOISE_INITIATOR, l->key, cfg->remote_key, CLINK_MSG_MAX);
+	return err;
+}
+
 int clink_connect_tuned(struct event_base *base, const struct clink_config *cfg,
 	const struct clink_events *ev, const struct clink_tuning *t, struct clink **ret_link)
 {
@@ -109,13 +123,9 @@ int clink_connect_tuned(struct event_base *base, const struct clink_config *cfg,
 	if (!err) {
 		*l->own_tuning = *t;
 		l->tuning = l->own_tuning;
-		err = aead_new_with(AEAD_LIBCRYPTO, &l->aead);
+		if (!cfg->stream)
+			err = prepare_noise(l, cfg);
 	}
-	if (!err)
-		err = dh_key_new(cfg->identity->x_priv, &l->key);
-	if (!err)
-		err = secure_init(
-			&l->secure, l->aead, NOISE_INITIATOR, l->key, cfg->remote_key, CLINK_MSG_MAX);
 	if (!err)
 		err = dial_new(l->base, &l->target->dialled, cfg->mark, on_dialled, l, &l->dial);
 	if (err) {

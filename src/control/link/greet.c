@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The Noise handshake over a WebSocket that has just been opened, both ends. */
 #include "control/link/clink_private.h"
+#include "net/release.h"
 #include "net/websocket.h"
 #include "wire/ws.h"
 
@@ -13,17 +14,59 @@ static int hello_send(struct clink *l)
 	return err ? err : net_output(&l->layer, msg, n);
 }
 
+/* --- a stream: one message each way, then it goes on elsewhere --- */
+
+static bool is_stream(const struct clink *l)
+{
+	return l->client ? l->target->stream != NULL : websocket_path(&l->layer) != 0;
+}
+
+static int stream_ask(struct clink *l)
+{
+	const struct stream_asker *asker = l->target->stream;
+	uint8_t msg[STREAM_PROOF_MAX];
+	size_t n = asker->question(asker->ctx, msg, sizeof(msg));
+
+	return n ? net_output(&l->layer, msg, n) : TM_EINVAL;
+}
+
+static void stream_received(struct clink *l, const uint8_t *p, size_t n)
+{
+	const struct stream_asker *asker = l->client ? l->target->stream : NULL;
+
+	if (!asker && !server_take_stream(l, p, n)) {
+		clink_shut(l, TM_EAUTH, WS_CLOSE_POLICY, "nobody's stream");
+	} else if (!asker) {
+		clink_fail(l, TM_ECLOSED, "it goes on elsewhere");
+	} else if (!asker->answer(asker->ctx, p, n)) {
+		greet_wrong_coordinator(l);
+	} else {
+		l->told_up = true;
+		l->events.up(l->events.ctx, l);
+	}
+}
+
+/* --- a link --- */
+
+static int greet_begin(struct clink *l)
+{
+	if (is_stream(l))
+		return l->client ? stream_ask(l) : TM_OK;
+	return l->client ? hello_send(l) : server_greet(l);
+}
+
 void greet_ready(struct clink *l)
 {
 	char where[ENDPOINT_STR_LEN];
-	int err = l->client ? hello_send(l) : server_greet(l);
+	int err = greet_begin(l);
 
 	if (err) {
 		clink_fail(l, err, "the handshake with %s cannot begin: %s", clink_where(l, where),
 			tm_strerror(err));
 		return;
 	}
-	websocket_limit(&l->layer, SECURE_HELLO_MAX); /* strangers may hold no more */
+	/* Strangers may hold no more. */
+	websocket_limit(&l->layer, is_stream(l) ? (size_t)STREAM_PROOF_MAX : (size_t)SECURE_HELLO_MAX);
 	clink_set_state(l, CLINK_GREET, l->client ? 0 : l->tuning->stage_ms);
 	if (!l->client)
 		server_progressed(l);
@@ -84,7 +127,9 @@ static void question_received(struct clink *l, const uint8_t *p, size_t n)
 
 void greet_received(struct clink *l, const uint8_t *p, size_t n)
 {
-	if (l->client)
+	if (is_stream(l))
+		stream_received(l, p, n);
+	else if (l->client)
 		answer_received(l, p, n);
 	else
 		question_received(l, p, n);

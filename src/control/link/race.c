@@ -161,6 +161,7 @@ static void attempt_begin(struct race *r, struct attempt *t)
 		.at = &t->at,
 		.tls = t->tls,
 		.via = t->proxied ? &r->cfg.proxy->proxy : NULL,
+		.stream = r->cfg.stream,
 		.remote_key = r->cfg.remote_key,
 		.identity = r->cfg.identity,
 		/* A little before the end: it knows better than we do what it waits for. */

@@ -20,6 +20,7 @@
 
 struct race;
 struct proxy_choice;
+struct stream_asker;
 
 enum {
 	RACE_WHY_MAX = 512,
@@ -43,6 +44,7 @@ struct race_config {
 	struct endpoint first; /* where it was found last time: tried first, without its name; or unset */
 	bool first_tls; /* and how */
 	const struct proxy_choice *proxy; /* borrowed for the race; NULL: none */
+	const struct stream_asker *stream; /* as in struct clink_config */
 	struct endpoint last[2]; /* tried when there is nothing else; or unset */
 	struct resolver *resolver; /* borrowed for the race */
 	const uint8_t *remote_key; /* as in struct clink_config */

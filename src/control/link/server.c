@@ -16,6 +16,7 @@
 #include "control/link/clink_private.h"
 #include "control/link/ports.h"
 #include "loop/timer.h"
+#include "net/release.h"
 #include "net/tls.h"
 #include "net/tls_files.h"
 #include "net/websocket.h"
@@ -34,6 +35,7 @@ enum {
 
 struct clink_server {
 	struct dh_key *key;
+	const struct stream_taker *streams;
 	struct clink_events events;
 	struct clink_tuning tuning;
 	unsigned max_links;
@@ -114,6 +116,21 @@ void server_progressed(struct clink *l)
 	l->progressed = time_monotonic();
 }
 
+bool server_take_stream(struct clink *l, const uint8_t *p, size_t n)
+{
+	const struct stream_taker *taker = l->server->streams;
+	uint8_t answer[STREAM_PROOF_MAX];
+	struct net_released r;
+	size_t len;
+
+	if (!taker || !taker->prove(taker->ctx, &l->peer, p, n, answer, sizeof(answer), &len))
+		return false;
+	if (net_output(&l->layer, answer, len) != TM_OK || clink_release(l, &r) != TM_OK)
+		return false; /* who does not take the answer is gone */
+	taker->take(taker->ctx, &r);
+	return true;
+}
+
 int server_greet(struct clink *l)
 {
 	return secure_init(
@@ -151,7 +168,7 @@ int server_read_hello(struct clink *l, const uint8_t *p, size_t n)
 	return TM_OK;
 }
 
-static const char *const paths[] = {CLINK_PATH, NULL};
+static const char *const paths[] = {CLINK_PATH, CLINK_STREAM_PATH, NULL};
 const struct websocket_server clink_websocket = {.paths = paths, .page = "TunnelMesh control port\n"};
 
 /* --- making room --- */
@@ -380,6 +397,7 @@ int clink_server_new_tuned(struct event_base *base, const struct clink_server_co
 	s->base = base;
 	s->events = *ev;
 	s->tuning = *t;
+	s->streams = cfg->streams;
 	s->max_links = cfg->max_links;
 	s->receive_max = cfg->receive_max ? cfg->receive_max : CLINK_MSG_MAX;
 	s->receive_first = cfg->receive_first ? cfg->receive_first : s->receive_max;

@@ -161,6 +161,18 @@ int tcp_send(int fd, const void *p, size_t n, size_t *ret_n)
 	return TM_OK;
 }
 
+void tcp_watch(int fd, unsigned idle_s, unsigned dead_s)
+{
+	int on = 1, idle = (int)idle_s, every = (int)MAX(dead_s / 4, 1u), tries = 4;
+	unsigned dead_ms = dead_s * 1000;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every, sizeof(every));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &tries, sizeof(tries));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_ms, sizeof(dead_ms)); /* RFC 5482 */
+}
+
 void tcp_finish(int fd)
 {
 	(void)shutdown(fd, SHUT_WR);

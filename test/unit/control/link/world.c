@@ -95,16 +95,14 @@ struct clink_tuning world_tuning(void)
 	return t;
 }
 
-void world_open(struct world *w, const struct clink_tuning *t)
-{
-	world_open_tls(w, t, NULL);
-}
-
-void world_open_tls(struct world *w, const struct clink_tuning *t, const char *certificate)
+static void open_with(struct world *w, const struct clink_tuning *t, const struct stream_taker *taker,
+	const char *certificate)
 {
 	const struct clink_tls tls = {.own = certificate};
-	struct clink_server_config cfg = {
-		.identity = &w->coordinator, .max_links = 1000, .tls = certificate ? &tls : NULL};
+	struct clink_server_config cfg = {.identity = &w->coordinator,
+		.max_links = 1000,
+		.streams = taker,
+		.tls = certificate ? &tls : NULL};
 	struct clink_tuning usual = world_tuning();
 	struct clink_events ev = seen_events(&w->at_server);
 	struct diag d = {0};
@@ -118,6 +116,21 @@ void world_open_tls(struct world *w, const struct clink_tuning *t, const char *c
 	assert_int_equal(endpoint_parse("127.0.0.1:0", &cfg.listen), TM_OK);
 	assert_int_equal(clink_server_new_tuned(w->base, &cfg, &ev, t ? t : &usual, &w->server, &d), TM_OK);
 	snprintf(w->address, sizeof(w->address), "127.0.0.1:%u", clink_server_port(w->server));
+}
+
+void world_open(struct world *w, const struct clink_tuning *t)
+{
+	open_with(w, t, NULL, NULL);
+}
+
+void world_open_tls(struct world *w, const struct clink_tuning *t, const char *certificate)
+{
+	open_with(w, t, NULL, certificate);
+}
+
+void world_open_streams(struct world *w, const struct stream_taker *taker, const char *certificate)
+{
+	open_with(w, NULL, taker, certificate);
 }
 
 void world_close(struct world *w)

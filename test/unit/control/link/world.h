@@ -38,6 +38,8 @@ struct world {
 struct clink_tuning world_tuning(void); /* the default, with less patience when closing */
 void world_open(struct world *w, const struct clink_tuning *t);
 /* Its port speaks TLS as well; the certificate is kept in that file. */
+struct stream_taker;
+void world_open_streams(struct world *w, const struct stream_taker *taker, const char *certificate);
 void world_open_tls(struct world *w, const struct clink_tuning *t, const char *certificate);
 void world_close(struct world *w);
 

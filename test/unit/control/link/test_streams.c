@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Connections to a relay: made and proved like links, then given away whole, with every byte that came. */
+#include "world.h"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include "control/link/clink.h"
+#include "crypto/init.h"
+#include "net/release.h"
+#include "os/tcp.h"
+
+enum { EARLY = 40000 };
+
+/* Both ends of a stream, in one loop. */
+struct both {
+	struct world w;
+	struct stream_taker taker;
+	struct stream_asker asker;
+	const char *says; /* the question that the relay takes for a proof */
+	size_t early; /* what the relay sends right behind its answer */
+	uint8_t bytes[EARLY];
+	struct net_released relay, node;
+	unsigned taken, up, closed;
+	struct clink *link;
+	char why[320];
+};
+
+static int write_all(struct net_released *r, const uint8_t *p, size_t n)
+{
+	while (n > 0) {
+		size_t sent = 0;
+		int err = r->tls ? tls_io_write(r->tls, p, n, &sent) : tcp_send(r->fd, p, n, &sent);
+
+		if (err && err != TM_EAGAIN)
+			return err;
+		if (sent == 0)
+			return TM_EAGAIN;
+		p += sent;
+		n -= sent;
+	}
+	return TM_OK;
+}
+
+static void read_all(struct net_released *r, uint8_t *p, size_t n)
+{
+	size_t have = MIN(n, r->n_early);
+
+	memcpy(p, r->early, have);
+	while (have < n) {
+		struct pollfd pfd = {.fd = r->fd, .events = POLLIN};
+		size_t got = 0;
+		int err = r->tls ? tls_io_read(r->tls, p + have, n - have, &got)
+				 : tcp_recv(r->fd, p + have, n - have, &got);
+
+		if (err == TM_EAGAIN && poll(&pfd, 1, PATIENCE_S * 1000) <= 0)
+			fail_msg("only %zu of %zu bytes came", have, n);
+		assert_true(err == TM_OK || err == TM_EAGAIN);
+		have += got;
+	}
+}
+
+static bool on_prove(void *ctx, const struct endpoint *from, const uint8_t *p, size_t n, uint8_t *answer,
+	size_t answer_max, size_t *ret_n)
+{
+	struct both *b = ctx;
+
+	assert_true(endpoint_is_set(from));
+	if (n != strlen(b->says) || memcmp(p, b->says, n) != 0)
+		return false;
+	assert_true(answer_max >= 7);
+	memcpy(answer, "welcome", 7);
+	*ret_n = 7;
+	return true;
+}
+
+static void on_take(void *ctx, struct net_released *r_take)
+{
+	struct both *b = ctx;
+
+	b->taken++;
+	b->relay = *r_take;
+	assert_int_equal(write_all(&b->relay, b->bytes, b->early), TM_OK);
+}
+
+static size_t on_question(void *ctx UNUSED, uint8_t *out, size_t max UNUSED)
+{
+	memcpy(out, "it is me", 8);
+	return 8;
+}
+
+static bool on_answer(void *ctx UNUSED, const uint8_t *p, size_t n)
+{
+	return n == 7 && memcmp(p, "welcome", 7) == 0;
+}
+
+static void on_up(void *ctx, struct clink *l)
+{
+	struct both *b = ctx;
+
+	b->up++;
+	assert_int_equal(clink_release(l, &b->node), TM_OK);
+	b->link = NULL;
+	clink_free(l);
+}
+
+static void on_closed(void *ctx, struct clink *l UNUSED, int err UNUSED, const char *why)
+{
+	struct both *b = ctx;
+
+	b->closed++;
+	b->link = NULL;
+	snprintf(b->why, sizeof(b->why), "%s", why);
+}
+
+static char folder[64], certificate[96];
+
+static void both_open(struct both *b)
+{
+	*b = (struct both){.says = "it is me", .relay.fd = -1, .node.fd = -1};
+	for (size_t i = 0; i < EARLY; i++)
+		b->bytes[i] = (uint8_t)(i * 2654435761u >> 24);
+	b->taker = (struct stream_taker){.ctx = b, .prove = on_prove, .take = on_take};
+	b->asker = (struct stream_asker){.ctx = b, .question = on_question, .answer = on_answer};
+	world_open_streams(&b->w, &b->taker, certificate);
+}
+
+static void both_connect(struct both *b, bool tls)
+{
+	const struct clink_events ev = {.ctx = b, .up = on_up, .closed = on_closed};
+	const struct clink_config cfg = {
+		.address = b->w.address, .tls = tls, .stream = &b->asker, .connect_timeout_ms = 20000};
+
+	assert_int_equal(clink_connect(b->w.base, &cfg, &ev, &b->link), TM_OK);
+}
+
+static void both_close(struct both *b)
+{
+	clink_free(b->link);
+	net_released_deinit(&b->relay);
+	net_released_deinit(&b->node);
+	world_close(&b->w);
+}
+
+static void both_ends_get_the_whole_connection(void **state UNUSED)
+{
+	static const size_t early[] = {0, 1, 1000, EARLY};
+
+	for (size_t i = 0; i < 2 * ARRAY_LEN(early); i++) {
+		struct both b;
+		uint8_t *got = malloc(EARLY);
+
+		both_open(&b);
+		b.early = early[i / 2];
+		both_connect(&b, i % 2);
+		world_run_until(&b.w, &b.up, 1);
+		assert_int_equal(b.taken, 1);
+		assert_int_equal(!b.node.tls, i % 2 == 0);
+		assert_int_equal(!b.relay.tls, i % 2 == 0);
+		read_all(&b.node, got, b.early);
+		assert_memory_equal(got, b.bytes, b.early);
+		b.node.n_early = 0;
+		assert_int_equal(write_all(&b.node, b.bytes, 30000), TM_OK);
+		read_all(&b.relay, got, 30000);
+		assert_memory_equal(got, b.bytes, 30000);
+		assert_int_equal(b.closed, 0);
+		both_close(&b);
+		free(got);
+	}
+}
+
+static void a_full_socket_takes_no_byte_twice_and_loses_none(void **state UNUSED)
+{
+	enum { N = 8 << 20 };
+	struct both b;
+	uint8_t *sent = malloc(N), *got = malloc(N);
+	size_t from = 0, to = 0;
+
+	for (size_t i = 0; i < N; i++)
+		sent[i] = (uint8_t)(i * 2654435761u >> 24);
+	both_open(&b);
+	both_connect(&b, true);
+	world_run_until(&b.w, &b.up, 1);
+	for (bool full; to < N;) {
+		for (full = false; from < N && !full;) {
+			size_t n = 0;
+
+			full = tls_io_write(b.node.tls, sent + from, N - from, &n) == TM_EAGAIN;
+			from += n;
+		}
+		for (size_t n = 1; n > 0; to += n) {
+			n = 0;
+			(void)!tls_io_read(b.relay.tls, got + to, N - to, &n);
+		}
+	}
+	assert_memory_equal(got, sent, N);
+	both_close(&b);
+	free(sent);
+	free(got);
+}
+
+static void who_proves_nothing_gets_nothing(void **state UNUSED)
+{
+	struct both b;
+
+	both_open(&b);
+	b.says = "somebody else";
+	both_connect(&b, false);
+	world_run_until(&b.w, &b.closed, 1);
+	assert_int_equal(b.taken + b.up, 0);
+	both_close(&b);
+}
+
+static void a_coordinator_that_relays_nothing_says_so(void **state UNUSED)
+{
+	struct both b;
+
+	both_open(&b);
+	world_close(&b.w);
+	world_open(&b.w, NULL);
+	both_connect(&b, false);
+	world_run_until(&b.w, &b.closed, 1);
+	assert_int_equal(b.taken + b.up, 0);
+	both_close(&b);
+}
+
+static int make_folder(void **state UNUSED)
+{
+	snprintf(folder, sizeof(folder), "/tmp/streams-XXXXXX");
+	assert_non_null(mkdtemp(folder));
+	snprintf(certificate, sizeof(certificate), "%s/tls.pem", folder);
+	return 0;
+}
+
+static int remove_folder(void **state UNUSED)
+{
+	unlink(certificate);
+	return rmdir(folder);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(both_ends_get_the_whole_connection),
+		cmocka_unit_test(a_full_socket_takes_no_byte_twice_and_loses_none),
+		cmocka_unit_test(who_proves_nothing_gets_nothing),
+		cmocka_unit_test(a_coordinator_that_relays_nothing_says_so),
+	};
+	struct diag d = {0};
+
+	if (crypto_init(&d) != TM_OK) {
+		fprintf(stderr, "%s\n", d.what);
+		return 1;
+	}
+	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}

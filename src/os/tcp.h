@@ -30,6 +30,9 @@ NODISCARD int tcp_send(int fd, const void *p, size_t n, size_t *ret_n);
 /* Asks the other side whether it lives when nothing was heard of it for idle_s, and ends the connection when
  * it does not confirm for dead_s: by the kernel, so that an idle connection costs no thread anything. */
 void tcp_watch(int fd, unsigned idle_s, unsigned dead_s);
+/* The kernel takes no more than about so many bytes that it has not sent: what waits does so where it can
+ * still be dropped. */
+void tcp_queue_little(int fd, int unsent_bytes);
 void tcp_finish(int fd); /* nothing more will be sent: the other side reads the end */
 void tcp_close(int fd); /* errno stays */
 

@@ -5,6 +5,7 @@
 
 void out_init(struct out *o, struct udp *own, const struct sockets *others)
 {
+	o->stream = NULL;
 	o->own = own;
 	o->others = others;
 	o->n = 0;
@@ -27,6 +28,18 @@ static bool same_socket(const struct way *a, const struct way *b)
 				 (a->to.kind == WAY_RELAY_TCP) == (b->to.kind == WAY_RELAY_TCP));
 }
 
+/* Those that have one way, from `first` on, which are in a stream's hands then; returns how many. */
+static size_t send_by_stream(struct out *o, size_t first, size_t n)
+{
+	const struct way *way = o->way[first];
+	size_t end = first + 1;
+
+	while (end < n && o->way[end] == way && !o->dg[end].err)
+		end++;
+	o->stream(o->stream_ctx, &way->to, &o->dg[first], end - first);
+	return end - first;
+}
+
 /* Sends what waits, stretch by stretch; returns whether there is something to tell. */
 static bool send_all(struct out *o, size_t n)
 {
@@ -37,6 +50,12 @@ static bool send_all(struct out *o, size_t n)
 		struct udp *u = socket_of(o, &way->to);
 
 		end = first + 1;
+		if (UNLIKELY(!u) && way->to.kind == WAY_RELAY_TCP && o->stream && !o->dg[first].err) {
+			end = first + send_by_stream(o, first, n);
+			for (size_t i = first; i < end; i++)
+				failed |= o->dg[i].err != TM_OK;
+			continue;
+		}
 		if (!u)
 			o->dg[first].err = TM_EUNSUPPORTED;
 		if (o->dg[first].err) {
@@ -95,8 +114,14 @@ size_t out_discard(struct out *o)
 	return n;
 }
 
-static int send_now(struct udp *u, const struct way_to *by, struct datagram *dg, bool fragmented)
+static int send_now(struct out *o, const struct way_to *by, struct datagram *dg, bool fragmented)
 {
+	struct udp *u = socket_of(o, by);
+
+	if (!u) {
+		o->stream(o->stream_ctx, by, dg, 1);
+		return dg->err;
+	}
 	dg->remote = by->remote;
 	dg->local = by->local;
 	dg->local_ifindex = by->local_ifindex;
@@ -110,14 +135,13 @@ static int send_now(struct udp *u, const struct way_to *by, struct datagram *dg,
 int out_now(struct out *o, const struct way_to *by, struct datagram *dg, bool fragmented)
 {
 	UNINITIALIZED uint8_t relayed[UDP_TRAIN_MAX];
-	struct udp *u = socket_of(o, by);
 
 	dg->local_refused = false;
 	dg->err = TM_EUNSUPPORTED;
-	if (!u)
+	if (!socket_of(o, by) && !(by->kind == WAY_RELAY_TCP && o->stream))
 		return dg->err;
 	if (LIKELY(!by->relay))
-		return send_now(u, by, dg, fragmented);
+		return send_now(o, by, dg, fragmented);
 
 	struct datagram whole = *dg;
 	whole.data = relayed;
@@ -128,7 +152,7 @@ int out_now(struct out *o, const struct way_to *by, struct datagram *dg, bool fr
 
 	relay_put(relayed, by->relay);
 	memcpy(relayed + RELAY_HEADER, dg->data, dg->n);
-	dg->err = send_now(u, by, &whole, fragmented);
+	dg->err = send_now(o, by, &whole, fragmented);
 	dg->local_refused = whole.local_refused;
 	return dg->err;
 }

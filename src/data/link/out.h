@@ -18,10 +18,16 @@
 
 enum { OUT_MAX = UDP_SEND_MAX };
 
+/* Sends n datagrams that leave by one way of kind WAY_RELAY_TCP, with the relay's header before each if there
+ * is one, and sets err in them. They are copied. */
+typedef void out_stream_fn(void *ctx, const struct way_to *by, struct datagram *v, size_t n);
+
 struct out {
 	/* set once */
 	struct udp *own; /* number 0 */
 	const struct sockets *others; /* NULL: none */
+	out_stream_fn *stream; /* NULL: there are none */
+	void *stream_ctx;
 	/* the thread's own */
 	size_t n; /* that wait */
 	size_t room; /* OUT_MAX; 1 while out_flush tells of failures, which it does from the same memory */

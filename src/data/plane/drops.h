@@ -47,6 +47,7 @@
 	X(RELAY_MAC1, "relay_mac1", "to be relayed: a handshake that does not know whom it is for")          \
 	X(RELAY_LIMIT, "relay_limit", "to be relayed: its sender is over its limit")                         \
 	X(RELAY_SEND, "relay_send", "to be relayed, and the socket or the path did not take it")             \
+	X(STREAM_FULL, "stream_full", "a stream to a relay or member could not carry more; the oldest go")   \
 	X(STUN_AUTH, "stun_auth", "STUN message without the right integrity tag, or replayed")               \
 	X(NO_MEMORY, "no_memory", "out of memory")
 

@@ -3,6 +3,9 @@
 
 #include "data/peer/cookie.h"
 #include "data/plane/legs.h"
+#include "data/plane/streaming.h"
+
+#include <string.h>
 
 static const struct leg *leg_of(const struct account *a)
 {
@@ -10,17 +13,17 @@ static const struct leg *leg_of(const struct account *a)
 }
 
 /* The address is proved, not the one of ours that it writes to: of that there may be several. */
-static bool came_by_leg(const struct worker *w, const struct leg *leg, const struct datagram *from)
+static bool came_by_leg(const struct leg *leg, const struct relay_source *from)
 {
-	return leg && leg->way.to.kind == WAY_UDP && leg->way.to.socket == w->rx_socket &&
-	       endpoint_eq(&leg->way.to.remote, &from->remote);
+	return leg && leg->way.to.kind == from->kind && leg->way.to.socket == from->socket &&
+	       (from->kind == WAY_RELAY_TCP || endpoint_eq(&leg->way.to.remote, from->remote));
 }
 
-bool forward_is_from(const struct worker *w, uint32_t host, const struct datagram *from)
+bool forward_is_from(const struct worker *w, uint32_t host, const struct relay_source *from)
 {
 	const struct legs *l = atomic_load_explicit(w->env->legs, memory_order_acquire);
 
-	return l && host && host <= RELAY_HOST_MAX && came_by_leg(w, leg_of(legs_account(l, host)), from);
+	return l && host && host <= RELAY_HOST_MAX && came_by_leg(leg_of(legs_account(l, host)), from);
 }
 
 /* DROP_N: nothing is wrong with the message. */
@@ -42,14 +45,16 @@ static enum plane_drop judge(const struct leg *to, const uint8_t *p, size_t n)
 static enum plane_drop judge_run(const struct leg *to, const struct relayed_run *run)
 {
 	for (size_t at = 0; at < run->n; at += run->step) {
-		const size_t n = MIN(run->step, run->n - at) - RELAY_HEADER;
-		enum plane_drop why = judge(to, run->p + at + RELAY_HEADER, n);
+		const size_t n = MIN(run->step, run->n - at) - run->skip;
+		enum plane_drop why = judge(to, run->p + at + run->skip, n);
 
 		if (why != DROP_N)
 			return why;
 	}
 	return DROP_N;
 }
+
+/* --- onwards --- */
 
 static void push(struct worker *w, const struct leg *to, uint8_t *p, size_t n, uint16_t segment, uint8_t tos)
 {
@@ -59,66 +64,121 @@ static void push(struct worker *w, const struct leg *to, uint8_t *p, size_t n, u
 }
 
 /* As it came, but that the kernel takes less at once than it gives. */
-static void send_on(struct worker *w, const struct leg *to, const struct relayed_run *run, uint8_t tos)
+static void send_train(struct worker *w, const struct leg *to, uint8_t *p, size_t n, size_t step, uint8_t tos)
 {
-	const size_t fit = MIN((size_t)UDP_SEND_TRAIN_DATAGRAMS, UDP_SEND_TRAIN_BYTES / run->step);
-	const size_t most = MAX(fit, (size_t)1) * run->step;
+	const size_t fit = MIN((size_t)UDP_SEND_TRAIN_DATAGRAMS, UDP_SEND_TRAIN_BYTES / step);
+	const size_t most = MAX(fit, (size_t)1) * step;
 
-	for (size_t at = 0; at < run->n; at += most) {
-		const size_t n = MIN(most, run->n - at);
+	for (size_t at = 0; at < n; at += most) {
+		const size_t piece = MIN(most, n - at);
 
-		push(w, to, run->p + at, n, n > run->step ? (uint16_t)run->step : 0, tos);
+		push(w, to, p + at, piece, piece > step ? (uint16_t)step : 0, tos);
 	}
+}
+
+/* The shortest message that passes is a STUN header. */
+_Static_assert((int)RELAY_FRAME_MAX + (int)RELAY_FRAME_MAX / (int)STUN_HEADER * (int)RELAY_HEADER <=
+		       (int)STREAM_SLOT_BYTES,
+	"a frame, taken apart, fits");
+
+/* Out of a frame: each message gets the header that the frame had once. */
+static void send_apart(struct worker *w, const struct leg *to, const struct relayed_run *run)
+{
+	uint8_t *out = w->streams->slot;
+	size_t n = 0;
+
+	for (size_t at = 0; at < run->n; at += run->step) {
+		const size_t one = MIN(run->step, run->n - at);
+
+		relay_put(out + n, run->pair);
+		memcpy(out + n + RELAY_HEADER, run->p + at, one);
+		n += RELAY_HEADER + one;
+	}
+	send_train(w, to, out, n, RELAY_HEADER + run->step, run->tos);
+}
+
+static void send_by_stream(struct worker *w, const struct leg *to, const struct relayed_run *run)
+{
+	const struct frame_source src = {
+		.p = run->p,
+		.n = run->n,
+		.step = run->step,
+		.skip = run->skip,
+		.pair = run->pair,
+		.tos = run->tos,
+	};
+
+	if (stream_send(w, to->way.to.socket, frame_of(&src)) != TM_OK)
+		worker_drop_n(w, DROP_RELAY_SEND, run->count);
+}
+
+static void send_on(struct worker *w, const struct leg *to, const struct relayed_run *run)
+{
+	if (UNLIKELY(to->way.to.kind == WAY_RELAY_TCP))
+		send_by_stream(w, to, run);
+	else if (run->skip)
+		send_train(w, to, run->p, run->n, run->step, run->tos);
+	else
+		send_apart(w, to, run);
+}
+
+/* One writer. */
+static void add_to(_Atomic(uint64_t) *sum, uint64_t n)
+{
+	atomic_store_explicit(sum, atomic_load_explicit(sum, memory_order_relaxed) + n, memory_order_relaxed);
 }
 
 static void enter_in_books(struct worker *w, struct account *a, const struct relayed_run *run)
 {
 	atomic_fetch_add_explicit(&a->packets, run->count, memory_order_relaxed);
 	atomic_fetch_add_explicit(&a->bytes, run->n, memory_order_relaxed);
-	/* One writer. */
-	atomic_store_explicit(&w->relayed.packets,
-		atomic_load_explicit(&w->relayed.packets, memory_order_relaxed) + run->count,
-		memory_order_relaxed);
-	atomic_store_explicit(&w->relayed.bytes,
-		atomic_load_explicit(&w->relayed.bytes, memory_order_relaxed) + run->n, memory_order_relaxed);
+	add_to(&w->relayed.packets, run->count);
+	add_to(&w->relayed.bytes, run->n);
 }
 
-void forward_run(struct worker *w, const struct datagram *from, const struct relayed_run *run)
+/* Who sends, who is to receive; DROP_N: both are known, and it comes from one of them. */
+static enum plane_drop find_ends(const struct legs *l, const struct relay_source *from, uint64_t pair,
+	struct account **ret_sender, const struct leg **ret_to)
+{
+	struct account *lower = legs_account(l, relay_lower(pair));
+	struct account *higher = legs_account(l, relay_higher(pair));
+	const struct leg *at_lower = leg_of(lower), *at_higher = leg_of(higher);
+
+	if (came_by_leg(at_lower, from)) {
+		*ret_sender = lower;
+		*ret_to = at_higher;
+	} else if (came_by_leg(at_higher, from)) {
+		*ret_sender = higher;
+		*ret_to = at_lower;
+	} else {
+		return DROP_RELAY_UNPROVEN;
+	}
+	return *ret_to ? DROP_N : DROP_RELAY_UNBOUND;
+}
+
+ns_t forward_run(struct worker *w, const struct relay_source *from, const struct relayed_run *run)
 {
 	const struct legs *l = atomic_load_explicit(w->env->legs, memory_order_acquire);
+	enum plane_drop why = DROP_RELAY_OTHERS;
+	struct account *sender = NULL;
+	const struct leg *to = NULL;
+	ns_t pause = 0;
 
-	if (!l) {
-		worker_drop_n(w, DROP_RELAY_OTHERS, run->count);
-		return;
-	}
-
-	struct account *sender = legs_account(l, relay_lower(run->pair));
-	struct account *receiver = legs_account(l, relay_higher(run->pair));
-	if (!came_by_leg(w, leg_of(sender), from)) {
-		struct account *other = receiver;
-
-		receiver = sender;
-		sender = other;
-		if (!came_by_leg(w, leg_of(sender), from)) {
-			worker_drop_n(w, DROP_RELAY_UNPROVEN, run->count);
-			return;
-		}
-	}
-
-	const struct leg *to = leg_of(receiver);
-	if (!to) {
-		worker_drop_n(w, DROP_RELAY_UNBOUND, run->count);
-		return;
-	}
-	enum plane_drop why = judge_run(to, run);
-	if (why == DROP_N && !account_pay(sender, run->n, w->now)) {
+	if (l)
+		why = find_ends(l, from, run->pair, &sender, &to);
+	if (why == DROP_N)
+		why = judge_run(to, run);
+	if (why == DROP_N && from->kind == WAY_RELAY_TCP) {
+		pause = account_owe(sender, run->n, w->now);
+	} else if (why == DROP_N && !account_pay(sender, run->n, w->now)) {
 		atomic_fetch_add_explicit(&sender->over_limit, run->count, memory_order_relaxed);
 		why = DROP_RELAY_LIMIT;
 	}
 	if (why != DROP_N) {
 		worker_drop_n(w, why, run->count);
-		return;
+		return 0;
 	}
-	send_on(w, to, run, from->tos);
+	send_on(w, to, run);
 	enter_in_books(w, sender, run);
+	return pause;
 }

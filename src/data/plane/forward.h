@@ -2,25 +2,38 @@
 /*
  * A worker's half of being a relay: messages between two members go on as they came, from the receive buffer,
  * whole trains at once. Nothing is looked at but their shape, and for handshakes that they know whom they are
- * for; nothing is sent but to an address that its member has proved; nothing waits for it.
+ * for; nothing is sent but to an address that its member has proved, or by its stream; nothing waits for it.
  */
 #ifndef TM_DATA_PLANE_FORWARD_H
 #define TM_DATA_PLANE_FORWARD_H
 
 #include "data/plane/worker.h"
 
-/* Messages of a received train that have one header, `count` of them, n bytes at p, `step` each but the last.
+/*
+ * Messages of a received train that are between the same two, `count` of them, n bytes at p, `step` each but
+ * the last, of which the first `skip` are the header: RELAY_HEADER in datagrams, 0 in frames.
  */
 struct relayed_run {
 	uint64_t pair;
 	uint8_t *p;
-	size_t n, step;
+	size_t n, step, skip;
+	uint8_t tos;
 	unsigned count;
 };
 
-/* To the one of the two that it is not from; the bytes stay until worker_flush. Counts what it drops. */
-void forward_run(struct worker *w, const struct datagram *from, const struct relayed_run *run);
-/* Whether it comes from the address that this member has proved to us. */
-bool forward_is_from(const struct worker *w, uint32_t host, const struct datagram *from);
+/* Where it comes from: a socket and an address, or a stream (WAY_RELAY_TCP). */
+struct relay_source {
+	enum way_kind kind;
+	uint32_t socket;
+	const struct endpoint *remote;
+};
+
+/*
+ * To the one of the two that it is not from; the bytes stay until worker_flush. Counts what it drops. Returns
+ * until when a stream's sender is to be paused, which is over its limit, but loses nothing; 0: it is not.
+ */
+ns_t forward_run(struct worker *w, const struct relay_source *from, const struct relayed_run *run);
+/* Whether that is the leg of this member. */
+bool forward_is_from(const struct worker *w, uint32_t host, const struct relay_source *from);
 
 #endif

@@ -34,13 +34,20 @@ struct opening {
 	const struct arrival *from[OPENING_MAX];
 };
 
+static enum way_kind kind_of(const struct worker *w, const struct arrival *from)
+{
+	if (UNLIKELY(w->rx_stream))
+		return WAY_RELAY_TCP;
+	return from->relay ? WAY_RELAY_UDP : WAY_UDP;
+}
+
 /* How it came, which is how an answer goes. */
 static struct way_to way_of(const struct worker *w, const struct arrival *from)
 {
 	const struct datagram *dg = from->dg;
 
 	return (struct way_to){
-		.kind = from->relay ? WAY_RELAY_UDP : WAY_UDP,
+		.kind = kind_of(w, from),
 		.relay = from->relay,
 		.socket = w->rx_socket,
 		.remote = dg->remote,
@@ -153,7 +160,7 @@ static bool sort_message(struct worker *w, struct opening *o, const struct messa
 
 static bool came_by(const struct worker *w, const struct way *way, const struct arrival *from)
 {
-	return way && way->to.kind != WAY_RELAY_TCP && way->to.relay == from->relay &&
+	return way && way->to.kind == kind_of(w, from) && way->to.relay == from->relay &&
 	       way->to.socket == w->rx_socket && endpoint_eq(&way->to.remote, &from->dg->remote) &&
 	       ip_eq(&way->to.local, &from->dg->local);
 }
@@ -431,8 +438,8 @@ static void take_relayed(
 {
 	for (size_t at = 0; at < run->n; at += run->step) {
 		const struct message m = {
-			.p = run->p + at + RELAY_HEADER,
-			.n = MIN(run->step, run->n - at) - RELAY_HEADER,
+			.p = run->p + at + run->skip,
+			.n = MIN(run->step, run->n - at) - run->skip,
 			.from = from,
 		};
 
@@ -445,9 +452,15 @@ static void take_relayed(
 
 /* The messages that `left` bytes of a train begin with and that have one relay's header; n = 0: there are
  * none. */
-static struct relayed_run run_of(uint8_t *p, size_t left, size_t step)
+static struct relayed_run run_of(uint8_t *p, size_t left, size_t step, uint8_t tos)
 {
-	struct relayed_run run = {.pair = relay_get(p, MIN(step, left)), .p = p, .step = step};
+	struct relayed_run run = {
+		.pair = relay_get(p, MIN(step, left)),
+		.p = p,
+		.step = step,
+		.skip = RELAY_HEADER,
+		.tos = tos,
+	};
 
 	while (run.n < left && run.pair && relay_get(p + run.n, MIN(step, left - run.n)) == run.pair) {
 		run.n += MIN(step, left - run.n);
@@ -456,20 +469,16 @@ static struct relayed_run run_of(uint8_t *p, size_t left, size_t step)
 	return run;
 }
 
-/* Through a relay of ours, or from a member through the relay that we are. */
-static bool may_relay(const struct worker *w, uint32_t other, const struct datagram *dg)
-{
-	return worker_knows_relay(w, &dg->remote) || forward_is_from(w, other, dg);
-}
-
 static void take_run(
 	struct worker *w, struct opening *o, const struct datagram *dg, const struct relayed_run *run)
 {
+	const struct relay_source from = {.kind = WAY_UDP, .socket = w->rx_socket, .remote = &dg->remote};
 	const uint32_t other = relay_other(run->pair, w->env->host);
 
 	if (!other)
-		forward_run(w, dg, run);
-	else if (may_relay(w, other, dg))
+		(void)forward_run(w, &from, run);
+	/* Through a relay of ours, or from a member through the relay that we are. */
+	else if (worker_knows_relay(w, &dg->remote) || forward_is_from(w, other, &from))
 		take_relayed(w, o, arrive(w, o, dg, run->pair), run);
 	else
 		worker_drop_n(w, DROP_RELAY_STRANGER, run->count);
@@ -492,7 +501,7 @@ static void take_train(struct worker *w, struct opening *o, const struct datagra
 		if (LIKELY(sort_message(w, o, &m)))
 			continue;
 
-		const struct relayed_run run = run_of(m.p, left, step);
+		const struct relayed_run run = run_of(m.p, left, step, dg->tos);
 		if (!run.n) {
 			drop_unknown(w, &m);
 			continue;
@@ -509,6 +518,15 @@ bool ingress_burst(struct worker *w, unsigned ignored)
 	return ingress_burst_from(w, w->out.own, 0);
 }
 
+/* Everything borrowed from the receive buffers goes out before they are filled again. */
+static void finish(struct worker *w, struct opening *o)
+{
+	if (o->n)
+		open_all(w, o);
+	flush_tun(w);
+	worker_flush(w);
+}
+
 bool ingress_burst_from(struct worker *w, struct udp *u, uint32_t socket)
 {
 	UNINITIALIZED struct opening o;
@@ -517,13 +535,35 @@ bool ingress_burst_from(struct worker *w, struct udp *u, uint32_t socket)
 	ON_WORKER(w);
 	n = udp_recv(u, w->rx, w->n_rx);
 	w->rx_socket = socket;
+	w->rx_stream = false;
 	o.n = o.n_arrivals = 0;
 	for (size_t i = 0; i < n; i++)
 		take_train(w, &o, &w->rx[i]);
-	if (o.n)
-		open_all(w, &o);
-	/* Everything borrowed from the receive buffers goes out before they are filled again. */
-	flush_tun(w);
-	worker_flush(w);
+	finish(w, &o);
 	return n == w->n_rx;
+}
+
+void ingress_frame(
+	struct worker *w, const struct endpoint *remote, uint32_t stream, const struct relayed_run *run)
+{
+	const struct datagram dg = {.remote = *remote, .tos = run->tos};
+	UNINITIALIZED struct opening o;
+
+	w->rx_socket = stream;
+	w->rx_stream = true;
+	o.n = o.n_arrivals = 0;
+	take_relayed(w, &o, arrive(w, &o, &dg, run->pair), run);
+	finish(w, &o);
+}
+
+void ingress_stream_stun(
+	struct worker *w, const struct endpoint *remote, uint32_t stream, const uint8_t *p, size_t n)
+{
+	const struct datagram dg = {.remote = *remote};
+	const struct arrival from = {.dg = &dg};
+	const struct message m = {.p = (uint8_t *)(uintptr_t)p, .n = n, .from = &from};
+
+	w->rx_socket = stream;
+	w->rx_stream = true;
+	hand_over(w, EVENT_STUN, &m);
 }

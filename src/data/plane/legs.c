@@ -76,6 +76,27 @@ struct leg *legs_take(struct legs *l, uint32_t host)
 	return a ? atomic_exchange_explicit(&a->leg, NULL, memory_order_acq_rel) : NULL;
 }
 
+static ns_t cost(size_t bytes, uint64_t rate)
+{
+	return (ns_t)((uint64_t)bytes * SEC / rate);
+}
+
+ns_t account_owe(struct account *a, size_t bytes, ns_t now)
+{
+	const uint64_t rate = atomic_load_explicit(&a->bytes_per_s, memory_order_relaxed);
+	ns_t paid = atomic_load_explicit(&a->paid_at, memory_order_relaxed), next;
+
+	if (!rate)
+		return 0;
+
+	do
+		next = MAX(paid, now) + cost(bytes, rate);
+	while (!atomic_compare_exchange_weak_explicit(
+		&a->paid_at, &paid, next, memory_order_relaxed, memory_order_relaxed));
+	next -= (ns_t)atomic_load_explicit(&a->burst_ns, memory_order_relaxed);
+	return next > now ? next : 0;
+}
+
 bool account_pay(struct account *a, size_t bytes, ns_t now)
 {
 	const uint64_t rate = atomic_load_explicit(&a->bytes_per_s, memory_order_relaxed);
@@ -85,7 +106,7 @@ bool account_pay(struct account *a, size_t bytes, ns_t now)
 		return true;
 
 	do {
-		next = MAX(paid, now) + (ns_t)((uint64_t)bytes * SEC / rate);
+		next = MAX(paid, now) + cost(bytes, rate);
 		if (next > now + (ns_t)atomic_load_explicit(&a->burst_ns, memory_order_relaxed))
 			return false;
 	} while (!atomic_compare_exchange_weak_explicit(

@@ -49,5 +49,7 @@ static inline struct account *legs_account(const struct legs *l, uint32_t host)
 
 /* Any thread: may it send these bytes now? Then they are paid. */
 bool account_pay(struct account *a, size_t bytes, ns_t now);
+/* It sends them, paid or not: returns when it may send more, 0 = at once. */
+ns_t account_owe(struct account *a, size_t bytes, ns_t now);
 
 #endif

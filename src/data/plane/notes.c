@@ -11,10 +11,8 @@ void notes_deinit(struct notes *s)
 	*s = (struct notes){0};
 }
 
-void notes_add(struct notes *s, enum note_kind kind, const uint8_t *key, const struct way_to *by)
+static void add(struct notes *s, const struct note *note)
 {
-	struct note note = {.kind = kind};
-
 	if (s->n == s->cap) {
 		size_t cap = s->cap ? s->cap * 2 : 16;
 		struct note *v = s->n < NOTES_MAX ? realloc(s->v, cap * sizeof(*v)) : NULL;
@@ -24,11 +22,23 @@ void notes_add(struct notes *s, enum note_kind kind, const uint8_t *key, const s
 		s->v = v;
 		s->cap = cap;
 	}
+	s->v[s->n++] = *note;
+}
+
+void notes_add(struct notes *s, enum note_kind kind, const uint8_t *key, const struct way_to *by)
+{
+	struct note note = {.kind = kind};
+
 	if (key)
 		memcpy(note.key, key, sizeof(note.key));
 	if (by)
 		note.by = *by;
-	s->v[s->n++] = note;
+	add(s, &note);
+}
+
+void notes_add_stream(struct notes *s, uint32_t stream, int err)
+{
+	add(s, &(struct note){.kind = NOTE_STREAM_LOST, .by = {.socket = stream}, .err = err});
 }
 
 static void tell(const struct note *note, const struct plane_events *ev)
@@ -50,6 +60,10 @@ static void tell(const struct note *note, const struct plane_events *ev)
 	case NOTE_OFFLOAD_LOST:
 		if (ev->offload_lost)
 			ev->offload_lost(ev->ctx);
+		break;
+	case NOTE_STREAM_LOST:
+		if (ev->stream_lost)
+			ev->stream_lost(ev->ctx, note->by.socket, note->err);
 		break;
 	case NOTE_TUN_LOST:
 		if (ev->tun_lost)

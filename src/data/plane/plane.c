@@ -148,6 +148,7 @@ static void fill_env(struct plane *p, const struct plane_config *cfg)
 		.sockets = &p->sockets,
 		.relays = &p->relays,
 		.legs = &p->legs,
+		.streams = &p->streams,
 		.live = &p->live,
 		.stop = &p->stop,
 		.aead = cfg->aead,
@@ -260,6 +261,7 @@ void plane_free(struct plane *p)
 		plane_drain(p);
 	device_free(p->device);
 	plane_close_sockets(p);
+	plane_close_streams(p);
 	free(atomic_load_explicit(&p->relays, memory_order_relaxed));
 	legs_free(atomic_load_explicit(&p->legs, memory_order_relaxed));
 	epoch_deinit(&p->epoch);
@@ -269,6 +271,7 @@ void plane_free(struct plane *p)
 	route_set_free(p->routes);
 	notes_deinit(&p->notes);
 	worker_deinit(&p->self);
+	free(atomic_load_explicit(&p->streams, memory_order_relaxed));
 	for (unsigned i = 0; i < p->n_workers; i++)
 		worker_deinit(&p->workers[i]);
 	free(p->workers);

@@ -55,6 +55,7 @@ struct plane {
 	struct sockets sockets; /* likewise */
 	_Atomic(struct relays *) relays; /* likewise */
 	_Atomic(struct legs *) legs; /* likewise */
+	_Atomic(struct streams *) streams; /* likewise; made at the first */
 	/* control thread */
 	struct worker self; /* sends what the control thread has to send */
 	struct notes notes;
@@ -66,6 +67,7 @@ struct plane {
 	size_t drain_to;
 	size_t index_waiting;
 	bool closing, tun_lost;
+	unsigned streams_added;
 };
 
 #define ON_CONTROL(p) assert(thread_is_self(&(p)->control))
@@ -91,6 +93,10 @@ void plane_want_path(struct plane *p, struct peer *peer);
 void side_free(struct peer_side *side);
 /* sockets.c */
 void plane_close_sockets(struct plane *p); /* all; no worker runs any more */
+/* stream.c */
+bool plane_has_stream(const struct plane *p, uint32_t stream);
+void plane_bury_streams(struct plane *p);
+void plane_close_streams(struct plane *p); /* all; no worker runs any more */
 /* service.c */
 void plane_fill_ops(struct plane *p, struct device_ops *ret_ops);
 void plane_drain(struct plane *p); /* throws away what is in the ring */

@@ -3,7 +3,6 @@
 #include "data/plane/plane_private.h"
 
 #include "data/plane/legs.h"
-#include "data/plane/stream.h"
 
 static struct legs *legs_of(const struct plane *p)
 {
@@ -40,8 +39,11 @@ int plane_relay_offer(struct plane *p, bool on)
 
 static bool is_leg(const struct plane *p, const struct way_to *way)
 {
-	return way->kind == WAY_UDP && !way->relay && endpoint_is_set(&way->remote) &&
-	       !snapshot_loops(plane_live(p), &way->remote.ip);
+	if (way->relay || way->kind == WAY_RELAY_UDP)
+		return false;
+	if (way->kind == WAY_RELAY_TCP)
+		return plane_has_stream(p, way->socket);
+	return endpoint_is_set(&way->remote) && !snapshot_loops(plane_live(p), &way->remote.ip);
 }
 
 int plane_relay_put(struct plane *p, uint32_t host, const struct plane_leg *leg)
@@ -97,20 +99,4 @@ struct plane_relayed plane_relayed(const struct plane *p, uint32_t host)
 		.bytes = atomic_load_explicit(&a->bytes, memory_order_relaxed),
 		.over_limit = atomic_load_explicit(&a->over_limit, memory_order_relaxed),
 	};
-}
-
-int plane_stream_add(struct plane *p, const struct plane_stream *s_take, uint32_t *ret_stream)
-{
-	ON_CONTROL(p);
-	(void)ret_stream;
-	if (s_take->io)
-		s_take->io->free(s_take->ctx);
-	closep(&s_take->fd);
-	return TM_EUNSUPPORTED;
-}
-
-void plane_stream_remove(struct plane *p, uint32_t stream)
-{
-	ON_CONTROL(p);
-	(void)stream;
 }

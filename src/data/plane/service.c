@@ -402,6 +402,7 @@ ns_t plane_service(struct plane *p, ns_t now)
 		on_event(p, &e);
 		n++;
 	}
+	plane_bury_streams(p);
 	next = device_run(p->device, p->self.now);
 	free_up_to_limit(p);
 	if (p->notes.n) {

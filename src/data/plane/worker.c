@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "data/plane/worker.h"
 
+#include "data/plane/streaming.h"
 #include "os/tun.h"
 
 #include <stdio.h>
@@ -96,6 +97,8 @@ static int make_inlets(struct worker *w)
 	if (!err)
 		err = crowd_new(&w->crowd);
 	if (!err)
+		err = worker_open_post(w);
+	if (!err)
 		err = add_inlet(w, crowd_fd(w->crowd), crowd_burst, 0);
 	w->inlet[INLETS - 1].told = true;
 	return err;
@@ -106,8 +109,10 @@ int worker_init(
 {
 	int err;
 
-	*w = (struct worker){.env = env, .id = id, .owner = thread_self()};
+	*w = (struct worker){.env = env, .id = id, .owner = thread_self(), .post.bell = BELL_NONE};
 	out_init(&w->out, udp, env->sockets);
+	w->out.stream = stream_send_datagrams;
+	w->out.stream_ctx = w;
 	w->udp_offloads = out_offloads(&w->out);
 	err = env->aead ? aead_new_with(env->aead, &w->aead) : aead_new(&w->aead);
 	if (err)
@@ -127,6 +132,8 @@ void worker_deinit(struct worker *w)
 {
 	aead_free(w->aead);
 	coalescer_free(w->merge);
+	worker_close_post(w);
+	free(w->streams);
 	wait_set_free(w->waits);
 	crowd_free(w->crowd);
 	free(w->rx_mem);
@@ -137,6 +144,7 @@ void worker_deinit(struct worker *w)
 	w->merge = NULL;
 	w->waits = NULL;
 	w->crowd = NULL;
+	w->streams = NULL;
 	w->rx_mem = w->super = w->seal.arena = w->scratch = NULL;
 }
 
@@ -251,7 +259,7 @@ static bool burst(struct worker *w, bool all)
 static void worker_round(struct worker *w)
 {
 	const struct worker_env *env = w->env;
-	bool more = false;
+	bool more = w->resume_at != 0;
 
 	for (unsigned i = 0; i < w->n_inlets; i++) {
 		w->inlet[i].ready = wait_ready(w->waits, w->inlet[i].place);
@@ -261,6 +269,8 @@ static void worker_round(struct worker *w)
 		epoch_unpark(env->epoch, w->id);
 		w->now = time_monotonic();
 		w->snap = atomic_load_explicit(env->live, memory_order_acquire);
+		if (UNLIKELY(w->resume_at && w->now >= w->resume_at))
+			worker_resume_streams(w);
 		more = burst(w, i % ASK_AGAIN_EVERY == 0);
 	}
 	/* Parked: a worker that waits holds nothing, so it delays nobody's reclamation. */
@@ -275,7 +285,8 @@ static void worker_main(void *arg)
 
 	w->owner = thread_self();
 	while (!wait_ready(w->waits, w->stop_place)) {
-		wait_until_ready(w->waits, NS_NEVER);
+		wait_until_ready(
+			w->waits, w->resume_at ? ns_max(w->resume_at - time_monotonic(), 0) : NS_NEVER);
 		worker_round(w);
 		if (wait_ready(w->waits, tun) & WAIT_BROKEN)
 			worker_tun_lost(w);

@@ -24,7 +24,11 @@
 struct device;
 struct index_table;
 struct legs;
+struct relayed_run;
 struct relays;
+struct ring_mpsc;
+struct stream_memory;
+struct streams;
 struct tun;
 
 enum { ICMP_PER_SECOND = 100 };
@@ -44,6 +48,7 @@ struct worker_env {
 	uint32_t host; /* ours, for relays; 0 = none */
 	const struct sockets *sockets; /* beside each worker's own */
 	_Atomic(struct relays *) *relays; /* that we are reached through; NULL: none */
+	_Atomic(struct streams *) *streams; /* NULL: none yet */
 	_Atomic(struct legs *) *legs; /* that we are a relay between; NULL: none, we are no relay */
 	_Atomic(struct snapshot *) *live;
 	const struct bell *stop; /* rings: end */
@@ -86,15 +91,24 @@ struct worker {
 	size_t stop_place; /* in it, of env->stop */
 	struct inlet inlet[INLETS];
 	unsigned n_inlets;
+	struct stream_memory *streams; /* NULL: it owns no stream yet */
+	struct {
+		struct guest guest;
+		struct ring_mpsc *ring;
+		struct bell bell;
+		_Atomic(bool) woken;
+	} post; /* what other threads send by streams of this one's */
 	struct thread thread, owner; /* owner: who may call what is below */
 	bool running; /* control thread */
 	/* the thread's own */
 	bool tun_lost;
+	ns_t resume_at; /* when a stream need not be paused any more; 0: none is */
 	unsigned udp_offloads, merge_told; /* as last told to the control thread */
 	ns_t now;
 	const struct snapshot *snap;
 	struct datagram rx[UDP_RECV_MAX];
 	uint32_t rx_socket; /* that rx came from */
+	bool rx_stream; /* rx_socket is the number of a stream */
 	struct seal seal;
 	struct out out; /* also: its own socket, which it receives from */
 	struct {
@@ -144,6 +158,11 @@ enum plane_drop drop_of_verdict(enum device_verdict v);
 /* ingress.c, egress.c: one batch from a socket, or from a TUN queue (struct inlet). */
 NODISCARD bool ingress_burst(struct worker *w, unsigned ignored);
 NODISCARD bool ingress_burst_from(struct worker *w, struct udp *u, uint32_t socket);
+/* Messages for us that came by a stream, without headers, and a STUN message. */
+void ingress_frame(
+	struct worker *w, const struct endpoint *remote, uint32_t stream, const struct relayed_run *run);
+void ingress_stream_stun(
+	struct worker *w, const struct endpoint *remote, uint32_t stream, const uint8_t *p, size_t n);
 NODISCARD bool egress_burst(struct worker *w, unsigned queue);
 /* The coalescer makes what the TUN takes. */
 void worker_allow_merging(struct worker *w);

@@ -129,38 +129,6 @@ int tcp_accept(int listener, int *ret_fd, struct endpoint *ret_from)
 	return TM_OK;
 }
 
-int tcp_recv(int fd, void *p, size_t n, size_t *ret_n)
-{
-	ssize_t got;
-
-	do
-		got = recv(fd, p, n, 0);
-	while (got < 0 && errno == EINTR);
-	if (got < 0)
-		return tm_err_from_errno(errno);
-	if (got == 0) {
-		errno = 0;
-		return TM_ECLOSED;
-	}
-
-	*ret_n = (size_t)got;
-	return TM_OK;
-}
-
-int tcp_send(int fd, const void *p, size_t n, size_t *ret_n)
-{
-	ssize_t sent;
-
-	do
-		sent = send(fd, p, n, MSG_NOSIGNAL);
-	while (sent < 0 && errno == EINTR);
-	if (sent < 0 && errno != EAGAIN)
-		return tm_err_from_errno(errno);
-
-	*ret_n = sent > 0 ? (size_t)sent : 0;
-	return TM_OK;
-}
-
 void tcp_watch(int fd, unsigned idle_s, unsigned dead_s)
 {
 	int on = 1, idle = (int)idle_s, every = (int)MAX(dead_s / 4, 1u), tries = 4;
@@ -171,17 +139,4 @@ void tcp_watch(int fd, unsigned idle_s, unsigned dead_s)
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every, sizeof(every));
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &tries, sizeof(tries));
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_ms, sizeof(dead_ms)); /* RFC 5482 */
-}
-
-void tcp_finish(int fd)
-{
-	(void)shutdown(fd, SHUT_WR);
-}
-
-void tcp_close(int fd)
-{
-	int e = errno;
-
-	close(fd);
-	errno = e;
 }

@@ -79,6 +79,15 @@ static void on_offload_lost(void *ctx)
 	h->n_lost++;
 }
 
+static void on_stream_lost(void *ctx, uint32_t stream, int err)
+{
+	struct host *h = ctx;
+
+	h->n_streams_lost++;
+	h->stream_lost = stream;
+	h->stream_err = err;
+}
+
 static struct host *running[8];
 static size_t n_running;
 
@@ -89,7 +98,8 @@ void host_start(struct host *h, unsigned i)
 		.want_path = on_want,
 		.heard = on_heard,
 		.session = on_session,
-		.offload_lost = on_offload_lost};
+		.offload_lost = on_offload_lost,
+		.stream_lost = on_stream_lost};
 	char name[16], ip[32];
 	struct diag d = {0};
 

@@ -20,6 +20,9 @@ struct host {
 	/* what it heard */
 	unsigned n_stun, n_want, n_heard, n_up, n_down, n_lost;
 	struct way_to heard_by, stun_by;
+	unsigned n_streams_lost; /* and the last: */
+	uint32_t stream_lost;
+	int stream_err;
 	uint8_t stun[1500];
 	size_t stun_n;
 };

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * Frames (wire/relay.h) on their way into a stream, and the short queue in front of it. A stream delivers
+ * everything in order, late if it must; what waits in front of it for long is not wanted any more when it
+ * arrives, and makes the connections inside the tunnel believe that the path is long. So little waits, not
+ * for long, and the oldest goes first; handshakes and checks pass all that waits. Memory: a frame each, from
+ * whoever makes it to the one worker that writes it. One thread at a time.
+ */
+#ifndef TM_DATA_PLANE_FRAME_H
+#define TM_DATA_PLANE_FRAME_H
+
+#include "base/time.h"
+#include "wire/relay.h"
+#include "wire/ws.h"
+
+struct frame {
+	struct frame *next;
+	ns_t since; /* in a queue */
+	bool urgent, wrapped;
+	unsigned packets; /* messages in it */
+	size_t at, end; /* what is to be written of bytes */
+	uint8_t bytes[]; /* WS_HEADER_MAX of room, the message */
+};
+
+/* Some messages of one size (the last may be shorter), `skip` bytes of other use before each. */
+struct frame_source {
+	const uint8_t *p;
+	size_t n, step, skip; /* skip < step */
+	uint64_t pair;
+	uint8_t tos;
+};
+
+/* NULL: no memory, or more than a frame holds. */
+struct frame *frame_of(const struct frame_source *src);
+struct frame *frame_of_stun(const uint8_t *msg, size_t n);
+/* A ping's answer; its payload is at most WS_CONTROL_MAX. */
+struct frame *frame_of_pong(const uint8_t *payload, size_t n, const uint8_t *mask);
+void frame_free(struct frame *f); /* NULL is fine */
+/* Makes it a message of a WebSocket, unless it is one, masked under `mask` if there is one. */
+void frame_wrap(struct frame *f, const uint8_t *mask);
+
+#define FRAMES_WAIT_MAX (20 * MS)
+enum { FRAMES_BYTES_MAX = 64 << 10, FRAMES_URGENT_MAX = 32 };
+
+struct frames {
+	struct frame *first, *last, *urgent, *last_urgent;
+	size_t bytes; /* of those that are not urgent */
+	unsigned n_urgent;
+};
+
+void frames_deinit(struct frames *q);
+/* Takes f. Returns the packets that were dropped to make room. */
+unsigned frames_put(struct frames *q, struct frame *f_take, ns_t now);
+/* The next to be written, which is the caller's; NULL: none. Adds to *dropped the packets that waited too
+ * long. */
+struct frame *frames_take(struct frames *q, ns_t now, unsigned *dropped);
+static inline bool frames_any(const struct frames *q)
+{
+	return q->first || q->urgent;
+}
+
+#endif

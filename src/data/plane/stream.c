@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* The control thread's half of the streams: in, out, and what became of them. */
+#include "data/plane/stream.h"
+
+#include "data/plane/plane_private.h"
+#include "data/plane/streaming.h"
+#include "os/tcp.h"
+
+#include <string.h>
+
+/* What the kernel may hold that it has not sent: some trains of the slowest link for which 20 ms are
+ * anything. */
+enum { UNSENT_BYTES = 32 << 10 };
+
+static struct streams *streams_of(const struct plane *p)
+{
+	return atomic_load_explicit(&p->streams, memory_order_relaxed);
+}
+
+/* The table, and what the worker reads into, at the first stream. */
+static int prepare(struct plane *p, struct worker *w)
+{
+	if (!streams_of(p)) {
+		struct streams *s = calloc(1, sizeof(*s));
+
+		if (!s)
+			return TM_ENOMEM;
+		atomic_store_explicit(&p->streams, s, memory_order_release);
+	}
+	if (!w->streams)
+		w->streams = malloc(sizeof(*w->streams));
+	return w->streams ? TM_OK : TM_ENOMEM;
+}
+
+static int give_number(struct streams *all, struct stream *s)
+{
+	for (uint32_t number = all->last + 1, i = 0; i < PLANE_STREAMS_MAX; i++, number++) {
+		_Atomic(struct stream *) *slot = &all->slot[number % PLANE_STREAMS_MAX];
+
+		if (number == 0 || atomic_load_explicit(slot, memory_order_relaxed))
+			continue;
+		s->number = all->last = number;
+		atomic_store_explicit(slot, s, memory_order_release);
+		return TM_OK;
+	}
+	return TM_EFULL;
+}
+
+static bool take_out(struct plane *p, const struct stream *s)
+{
+	_Atomic(struct stream *) *slot = &streams_of(p)->slot[s->number % PLANE_STREAMS_MAX];
+
+	if (atomic_load_explicit(slot, memory_order_relaxed) != s)
+		return false;
+
+	atomic_store_explicit(slot, NULL, memory_order_release);
+	return true;
+}
+
+static int add(struct plane *p, struct stream *s, const struct plane_stream *is)
+{
+	int err = TM_OK;
+
+	if (is->n_early) {
+		s->early = malloc(is->n_early);
+		if (!s->early)
+			return TM_ENOMEM;
+		memcpy(s->early, is->early, is->n_early);
+	}
+	/* In turn, by the number that comes next. */
+	s->owner = &p->workers[p->streams_added++ % p->n_workers];
+	err = prepare(p, s->owner);
+	if (!err)
+		err = give_number(streams_of(p), s);
+	if (err)
+		return err;
+
+	err = crowd_add(s->owner->crowd, is->fd, WAIT_READ, &s->guest);
+	if (err)
+		take_out(p, s);
+	return err;
+}
+
+int plane_stream_add(struct plane *p, const struct plane_stream *s_take, uint32_t *ret_stream)
+{
+	struct stream *s = calloc(1, sizeof(*s));
+	int err;
+
+	ON_CONTROL(p);
+	if (!s) {
+		if (s_take->io)
+			s_take->io->free(s_take->ctx);
+		tcp_close(s_take->fd);
+		return TM_ENOMEM;
+	}
+	s->guest.burst = stream_burst;
+	s->is = *s_take;
+	s->is.early = NULL;
+	s->n_early = s_take->n_early;
+	ws_decoder_init(&s->in, s_take->role, RELAY_FRAME_MAX);
+	tcp_queue_little(s_take->fd, UNSENT_BYTES);
+	err = add(p, s, s_take);
+	if (err) {
+		s->broken = true; /* nothing to say to the other end */
+		stream_free(s);
+		return err;
+	}
+	*ret_stream = s->number;
+	if (s->n_early)
+		stream_announce(s);
+	return TM_OK;
+}
+
+static void retire(struct plane *p, struct stream *s)
+{
+	crowd_remove(s->owner->crowd, s->is.fd);
+	epoch_retire(&p->epoch, &s->retired, s, stream_free);
+	event_wake(&p->events);
+}
+
+void plane_stream_remove(struct plane *p, uint32_t stream)
+{
+	struct stream *s = streams_find(streams_of(p), stream);
+
+	ON_CONTROL(p);
+	if (s && take_out(p, s))
+		retire(p, s);
+}
+
+/*
+ * Those that owners gave up. Called between choosing what is safe to be freed and freeing it (plane_service):
+ * who was removed by us meanwhile is retired already, and not freed before it was seen here.
+ */
+void plane_bury_streams(struct plane *p)
+{
+	struct streams *all = streams_of(p);
+	struct stream *s = all ? atomic_exchange_explicit(&all->broken, NULL, memory_order_acquire) : NULL;
+
+	while (s) {
+		struct stream *next = s->next_broken;
+
+		if (take_out(p, s)) {
+			notes_add_stream(&p->notes, s->number, s->err);
+			retire(p, s);
+		}
+		s = next;
+	}
+}
+
+bool plane_has_stream(const struct plane *p, uint32_t stream)
+{
+	return streams_find(streams_of(p), stream);
+}
+
+void plane_close_streams(struct plane *p)
+{
+	struct streams *all = streams_of(p);
+
+	for (size_t i = 0; all && i < PLANE_STREAMS_MAX; i++) {
+		struct stream *s = atomic_load_explicit(&all->slot[i], memory_order_relaxed);
+
+		if (s)
+			plane_stream_remove(p, s->number);
+	}
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * A worker's half of the streams (data/plane/stream.h). A stream has one worker, its owner: it alone reads
+ * and writes it. Any thread finds a stream by its number and sends by it: the owner at once, the others
+ * through a bounded ring in front of the owner. The control thread puts streams into the table and takes them
+ * out, and frees them through the epoch; a worker that finds one broken only says so.
+ */
+#ifndef TM_DATA_PLANE_STREAMING_H
+#define TM_DATA_PLANE_STREAMING_H
+
+#include "data/plane/frame.h"
+#include "data/plane/stream.h"
+#include "data/plane/worker.h"
+
+struct stream {
+	struct guest guest;
+	/* set once */
+	uint32_t number;
+	struct worker *owner;
+	struct plane_stream is; /* without `early` */
+	struct epoch_retired retired;
+	/* the owner's */
+	uint8_t *early;
+	size_t n_early;
+	struct ws_decoder in;
+	struct frame *writing; /* begun, so it has to end */
+	struct frames queue;
+	bool blocked, paused;
+	ns_t paused_until;
+	/* the owner's, then the control thread's */
+	bool broken;
+	int err;
+	struct stream *next_broken;
+};
+
+struct streams {
+	uint32_t last; /* control thread */
+	struct epoch_retired retired;
+	_Atomic(struct stream *) broken; /* pushed by owners, taken by the control thread */
+	_Atomic(struct stream *) slot[PLANE_STREAMS_MAX]; /* by number modulo PLANE_STREAMS_MAX */
+};
+
+static inline struct stream *streams_find(const struct streams *s, uint32_t number)
+{
+	struct stream *st =
+		s ? atomic_load_explicit(&s->slot[number % PLANE_STREAMS_MAX], memory_order_acquire) : NULL;
+
+	return st && st->number == number ? st : NULL;
+}
+
+/* What a worker that owns streams reads into and builds in; made by the control thread before the first. */
+enum { STREAM_READ_BYTES = 64 << 10, STREAM_SLOT_BYTES = 128 << 10 };
+struct stream_memory {
+	uint8_t in[STREAM_READ_BYTES];
+	uint8_t slot[STREAM_SLOT_BYTES];
+};
+
+/* What waits for the owner: a frame for a stream of its, or (NULL) the news that there is one. */
+struct parcel {
+	uint32_t stream;
+	struct frame *frame;
+};
+enum { PARCELS_MAX = 256 };
+
+/* The post of a worker: where other threads leave parcels. */
+NODISCARD int worker_open_post(struct worker *w);
+void worker_close_post(struct worker *w);
+
+/*
+ * Any thread, w its own. TM_ENOENT: no such stream; TM_EFULL: its owner's post is full; TM_ENOMEM: no frame.
+ * What a queue drops later is counted by the owner.
+ */
+NODISCARD int stream_send(struct worker *w, uint32_t stream, struct frame *f_take);
+/* The control thread: the owner looks at it. */
+void stream_announce(struct stream *s);
+
+/* out_stream_fn: datagrams that leave by a stream. */
+void stream_send_datagrams(void *worker, const struct way_to *by, struct datagram *v, size_t n);
+/* guest.burst */
+bool stream_burst(struct worker *w, struct guest *g, unsigned what);
+/* Streams of w that were paused and need not be any more. */
+void worker_resume_streams(struct worker *w);
+void stream_free(void *stream); /* struct stream *, for the epoch; the control thread */
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* os/tcp.h once there is a connection: what workers need of it too. */
+#include "os/tcp.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* linux/tcp.h, since 3.12. */
+#ifndef TCP_NOTSENT_LOWAT
+#define TCP_NOTSENT_LOWAT 25
+#endif
+
+int tcp_recv(int fd, void *p, size_t n, size_t *ret_n)
+{
+	ssize_t got;
+
+	do
+		got = recv(fd, p, n, 0);
+	while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return tm_err_from_errno(errno);
+	if (got == 0) {
+		errno = 0;
+		return TM_ECLOSED;
+	}
+
+	*ret_n = (size_t)got;
+	return TM_OK;
+}
+
+int tcp_send(int fd, const void *p, size_t n, size_t *ret_n)
+{
+	ssize_t sent;
+
+	do
+		sent = send(fd, p, n, MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	if (sent < 0 && errno != EAGAIN)
+		return tm_err_from_errno(errno);
+
+	*ret_n = sent > 0 ? (size_t)sent : 0;
+	return TM_OK;
+}
+
+void tcp_finish(int fd)
+{
+	(void)shutdown(fd, SHUT_WR);
+}
+
+void tcp_close(int fd)
+{
+	int e = errno;
+
+	close(fd);
+	errno = e;
+}
+
+void tcp_queue_little(int fd, int unsent_bytes)
+{
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_bytes, sizeof(unsent_bytes));
+}

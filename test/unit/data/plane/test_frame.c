@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Frames and the queue in front of a stream, without a stream. */
+#include "unit/unit.h"
+
+#include "data/plane/frame.h"
+#include "wire/wg.h"
+
+static struct frames q;
+
+static int set_up(void **state)
+{
+	(void)state;
+	q = (struct frames){0};
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	frames_deinit(&q);
+	return 0;
+}
+
+/* Some messages of this size, the last shorter by `less`, behind `skip` bytes each. */
+static struct frame *make(enum wg_type type, size_t count, size_t size, size_t less, size_t skip)
+{
+	static uint8_t p[RELAY_FRAME_MAX + 4096];
+	struct frame_source src = {.p = p,
+		.n = count * (size + skip) - less,
+		.step = size + skip,
+		.skip = skip,
+		.pair = relay_pair(1, 2),
+		.tos = 5};
+
+	for (size_t i = 0; i < count; i++) {
+		memset(p + i * src.step, 0xee, skip);
+		memset(p + i * src.step + skip, (int)i, size);
+		put_le32(p + i * src.step + skip, type);
+	}
+	return frame_of(&src);
+}
+
+static void a_frame_holds_the_messages_without_what_stood_before_each(void **state)
+{
+	static const size_t skips[] = {0, RELAY_HEADER};
+	(void)state;
+
+	for (size_t k = 0; k < ARRAY_LEN(skips); k++) {
+		struct frame *f = make(WG_DATA, 3, 100, 30, skips[k]);
+		struct relay_frame got;
+
+		assert_int_equal(f->packets, 3);
+		assert_false(f->urgent);
+		assert_int_equal(relay_frame_decode(f->bytes + f->at, f->end - f->at, &got), TM_OK);
+		assert_int_equal(got.segment, 100);
+		assert_int_equal(got.tos, 5);
+		assert_int_equal(got.n, 270);
+		for (size_t i = 4; i < got.n; i++)
+			if (i % 100 >= 4)
+				assert_int_equal(got.train[i], i / 100);
+		frame_free(f);
+	}
+}
+
+static void a_frame_of_one_has_its_size(void **state)
+{
+	struct frame *f = make(WG_DATA, 1, 100, 0, RELAY_HEADER);
+	struct relay_frame got;
+	(void)state;
+
+	assert_int_equal(relay_frame_decode(f->bytes + f->at, f->end - f->at, &got), TM_OK);
+	assert_int_equal(got.segment, 100);
+	assert_int_equal(got.n, 100);
+	frame_free(f);
+	assert_null(make(WG_DATA, 46, 1452, 0, 0)); /* 66,792 bytes */
+	f = make(WG_DATA, 45, 1452, 0, RELAY_HEADER);
+	assert_non_null(f);
+	frame_free(f);
+}
+
+static void wrapped_it_is_a_message_of_a_websocket(void **state)
+{
+	static const uint8_t mask[WS_MASK] = {1, 2, 3, 4};
+	(void)state;
+
+	for (int masked = 0; masked < 2; masked++) {
+		struct frame *f = make(WG_DATA, 40, 1452, 0, 0);
+		struct ws_decoder d;
+		struct ws_event ev;
+
+		ws_decoder_init(&d, masked ? WS_SERVER : WS_CLIENT, RELAY_FRAME_MAX);
+		frame_wrap(f, masked ? mask : NULL);
+		frame_wrap(f, mask); /* once */
+		struct rd in = rd_over(f->bytes + f->at, f->end - f->at);
+		assert_int_equal(ws_decode(&d, &in, &ev), TM_OK);
+		assert_int_equal(ev.kind, WS_EV_MESSAGE);
+		assert_int_equal(ev.n, RELAY_FRAME_HEAD + 40 * 1452);
+		assert_true(relay_get(ev.data, ev.n) == relay_pair(1, 2));
+		assert_int_equal(rd_left(&in), 0);
+		ws_decoder_deinit(&d);
+		frame_free(f);
+	}
+}
+
+static struct frame *take(ns_t now, unsigned *dropped)
+{
+	*dropped = 0;
+	return frames_take(&q, now, dropped);
+}
+
+static void what_waits_leaves_in_order(void **state)
+{
+	unsigned dropped;
+	(void)state;
+
+	for (size_t i = 1; i <= 5; i++)
+		assert_int_equal(frames_put(&q, make(WG_DATA, i, 100, 0, 0), 0), 0);
+	for (size_t i = 1; i <= 5; i++) {
+		struct frame *f = take(FRAMES_WAIT_MAX, &dropped);
+
+		assert_int_equal(f->packets, i);
+		assert_int_equal(dropped, 0);
+		frame_free(f);
+	}
+	assert_null(take(0, &dropped));
+	assert_false(frames_any(&q));
+	assert_int_equal(q.bytes, 0);
+}
+
+static void of_more_than_fits_the_oldest_go(void **state)
+{
+	unsigned dropped;
+	(void)state;
+
+	for (size_t i = 1; i <= 3; i++)
+		assert_int_equal(frames_put(&q, make(WG_DATA, i, 10000, 0, 0), 0), 0);
+	assert_int_equal(frames_put(&q, make(WG_DATA, 4, 10000, 0, 0), 0), 1 + 2 + 3);
+	struct frame *f = take(0, &dropped);
+	assert_int_equal(f->packets, 4);
+	frame_free(f);
+	/* One that is as large as all together still goes. */
+	(void)!frames_put(&q, make(WG_DATA, 4, 10000, 0, 0), 0);
+	assert_int_equal(frames_put(&q, make(WG_DATA, 45, 1452, 0, 0), 0), 4);
+	f = take(0, &dropped);
+	assert_int_equal(f->packets, 45);
+	frame_free(f);
+}
+
+static void what_waited_too_long_goes_while_there_is_newer(void **state)
+{
+	unsigned dropped;
+	(void)state;
+
+	for (size_t i = 1; i <= 3; i++)
+		assert_int_equal(frames_put(&q, make(WG_DATA, i, 100, 0, 0), (ns_t)i * MS), 0);
+	struct frame *f = take(2 * MS + FRAMES_WAIT_MAX + 1, &dropped);
+	assert_int_equal(dropped, 1 + 2);
+	assert_int_equal(f->packets, 3);
+	frame_free(f);
+	assert_int_equal(frames_put(&q, make(WG_DATA, 7, 100, 0, 0), 0), 0);
+	f = take(10 * SEC, &dropped);
+	assert_int_equal(dropped, 0);
+	assert_int_equal(f->packets, 7);
+	frame_free(f);
+}
+
+static void handshakes_and_checks_pass_what_waits_and_are_not_dropped_for_it(void **state)
+{
+	static const uint8_t stun[20] = {0, 1};
+	unsigned dropped;
+	(void)state;
+
+	for (size_t i = 0; i < 10; i++)
+		(void)!frames_put(&q, make(WG_DATA, 1, 20000, 0, 0), 0);
+	assert_int_equal(frames_put(&q, make(WG_INIT, 1, WG_INIT_LEN, 0, 8), 0), 0);
+	assert_int_equal(frames_put(&q, frame_of_stun(stun, sizeof(stun)), 0), 0);
+	assert_int_equal(frames_put(&q, frame_of_pong(stun, 3, NULL), 0), 0);
+	for (size_t i = 0; i < 3; i++) {
+		struct frame *f = take(10 * SEC, &dropped);
+
+		assert_true(f->urgent);
+		assert_int_equal(f->end - f->at, i == 0 ? RELAY_FRAME_HEAD + WG_INIT_LEN : i == 1 ? 20 : 5);
+		frame_free(f);
+	}
+	/* But they are bounded too. */
+	for (int i = 0; i < FRAMES_URGENT_MAX; i++)
+		assert_int_equal(frames_put(&q, frame_of_stun(stun, sizeof(stun)), 0), 0);
+	assert_int_equal(frames_put(&q, frame_of_stun(stun, sizeof(stun)), 0), 1);
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(a_frame_holds_the_messages_without_what_stood_before_each),
+		CASE(a_frame_of_one_has_its_size),
+		CASE(wrapped_it_is_a_message_of_a_websocket),
+		CASE(what_waits_leaves_in_order),
+		CASE(of_more_than_fits_the_oldest_go),
+		CASE(what_waited_too_long_goes_while_there_is_newer),
+		CASE(handshakes_and_checks_pass_what_waits_and_are_not_dropped_for_it),
+	};
+
+	return cmocka_run_group_tests_name("data/plane/frame", tests, NULL, NULL);
+}

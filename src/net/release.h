@@ -15,7 +15,7 @@ struct tls_io;
 struct net_released {
 	int fd;
 	struct tls_io *tls; /* NULL: none */
-	struct endpoint remote; /* not set: behind a proxy */
+	struct endpoint remote; /* the proxy's where only that knows the other end */
 	uint8_t *early; /* NULL: nothing */
 	size_t n_early;
 };

@@ -14,6 +14,7 @@ enum { DEFAULT_CONTROL_PORT = 8443 };
 const struct agent_tuning agent_tuning_default = {
 	.retry_min = 300 * MS,
 	.retry_max = 4 * SEC,
+	.stream_retry_max = 30 * SEC,
 	.removed_retry = 60 * SEC,
 	.stable = 10 * SEC,
 	.connect_ms = 10000,
@@ -109,6 +110,8 @@ static int bring_up(struct agent *a, const struct agent_config *cfg)
 	err = resolver_new(a->base, NULL, &a->resolver);
 	if (!err)
 		err = loop_timer_new(a->base, session_on_timer, a, &a->timer);
+	if (!err)
+		err = streaming_init(a);
 	return err ? err : loop_timer_new(a->base, on_soon, a, &a->soon);
 }
 
@@ -154,6 +157,7 @@ void agent_free(struct agent *a)
 	a->events = (struct agent_events){0};
 	race_free(TAKE(a->race));
 	clink_free(TAKE(a->link));
+	streaming_deinit(a);
 	resolver_free(a->resolver);
 	a->state = AGENT_WAIT;
 	if (a->soon) {
@@ -275,8 +279,10 @@ static void reconnect(struct agent *a)
 
 void agent_reconnect_now(struct agent *a)
 {
-	if (!a->removed) /* else the network is not what keeps us away */
-		reconnect(a);
+	if (a->removed) /* then the network is not what keeps us away */
+		return;
+	reconnect(a);
+	streaming_hurry(a);
 }
 
 void agent_set_addresses(struct agent *a, const struct msg_addresses *enrolled)

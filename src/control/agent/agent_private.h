@@ -10,6 +10,7 @@
 #include "base/loglimit.h"
 #include "base/time.h"
 #include "control/agent/agent.h"
+#include "control/agent/stream.h"
 #include "control/link/race.h"
 #include "wire/msg/msg.h"
 #include "wire/proxy.h"
@@ -20,6 +21,7 @@ struct loop_timer;
 
 struct agent_tuning {
 	ns_t retry_min, retry_max; /* between attempts, before jitter */
+	ns_t stream_retry_max; /* likewise, of the stream to the relay; the least is retry_min */
 	ns_t removed_retry; /* a removed node asks again: its record may come back from a backup */
 	ns_t stable; /* a link that lived so long starts the backoff afresh */
 	int connect_ms, welcome_ms, probe_ms; /* connect: by all addresses together */
@@ -30,6 +32,15 @@ extern const struct agent_tuning agent_tuning_default;
 
 /* WAIT for `timer` -> CONNECT -> GREET (hello sent) -> UP (welcomed). */
 enum agent_state { AGENT_WAIT, AGENT_CONNECT, AGENT_GREET, AGENT_UP };
+
+/* stream.c */
+struct streaming {
+	struct agent_stream_events events;
+	bool wanted, up;
+	ns_t backoff, up_since;
+	struct race *race; /* while one is looked for */
+	struct loop_timer *timer; /* the next attempt */
+};
 
 struct agent {
 	/* set once */
@@ -78,6 +89,7 @@ struct agent {
 	/* ours */
 	struct candidates mine;
 	bool mine_unsent;
+	struct streaming streaming;
 	/* requests */
 	struct list pending;
 	int64_t next_id;
@@ -95,6 +107,14 @@ void session_on_timer(void *ctx); /* the agent */
 bool session_send(struct agent *a, struct jsonout *o);
 /* New addresses of the coordinator, before those that we have. */
 void session_addresses_add(struct agent *a, char (*list)[TOKEN_ADDR_LEN], size_t n);
+
+/* By which addresses, and how, the coordinator is looked for. */
+void session_race(const struct agent *a, struct race_config *ret_cfg);
+
+/* --- stream.c --- */
+NODISCARD int streaming_init(struct agent *a);
+void streaming_deinit(struct agent *a);
+void streaming_hurry(struct agent *a); /* the network changed */
 
 /* --- message.c --- */
 void message_handle(struct agent *a, const json_t *m);

@@ -164,10 +164,9 @@ static void through_the_mesh(const struct agent *a, struct endpoint last[2])
 	last[0].port = last[1].port = a->known.at.port;
 }
 
-static void connect_now(struct agent *a)
+void session_race(const struct agent *a, struct race_config *ret_cfg)
 {
-	const struct race_events ev = {.ctx = a, .won = on_won, .lost = on_lost};
-	struct race_config cfg = {
+	*ret_cfg = (struct race_config){
 		.first = a->known.at,
 		.first_tls = a->known.at_tls,
 		.proxy = &a->proxy,
@@ -177,9 +176,16 @@ static void connect_now(struct agent *a)
 		.timeout_ms = a->tuning.connect_ms,
 		.mark = a->fwmark,
 	};
+	race_address(ret_cfg, a->known.addresses, a->known.n_addresses);
+	race_address(ret_cfg, a->enrolled.v, a->enrolled.n);
+}
 
-	race_address(&cfg, a->known.addresses, a->known.n_addresses);
-	race_address(&cfg, a->enrolled.v, a->enrolled.n);
+static void connect_now(struct agent *a)
+{
+	const struct race_events ev = {.ctx = a, .won = on_won, .lost = on_lost};
+	struct race_config cfg;
+
+	session_race(a, &cfg);
 	through_the_mesh(a, cfg.last);
 	a->attempt_since = time_monotonic();
 	int err = race_new(a->base, &cfg, &ev, a->tuning.race, &a->race);

@@ -418,7 +418,7 @@ int clink_release(struct clink *l, struct net_released *ret_r)
 	int err = net_release(&l->layer, ret_r);
 
 	if (!err)
-		ret_r->remote = l->peer;
+		ret_r->remote = l->client && !endpoint_is_set(&l->peer) ? l->target->dialled : l->peer;
 	return err;
 }
 

@@ -88,7 +88,8 @@ static void on_closed(void *ctx, struct clink *l, int err UNUSED, const char *wh
 
 void fake_serve(struct fake *f)
 {
-	struct clink_server_config cfg = {.listen = f->at, .identity = &f->coordinator, .max_links = 10};
+	struct clink_server_config cfg = {
+		.listen = f->at, .identity = &f->coordinator, .max_links = 10, .streams = f->streams};
 	struct clink_events ev = {.ctx = f, .up = on_up, .message = on_message, .closed = on_closed};
 
 	assert_int_equal(clink_server_new(f->base, &cfg, &ev, &f->server, NULL), TM_OK);
@@ -199,6 +200,7 @@ void fake_open(struct fake *f)
 	assert_int_equal(endpoint_parse("127.0.0.1:0", &f->at), TM_OK);
 	f->tuning.retry_min = 5 * MS;
 	f->tuning.retry_max = 40 * MS;
+	f->tuning.stream_retry_max = 40 * MS;
 	f->tuning.removed_retry = 50 * MS;
 	f->tuning.want_every = 100 * MS;
 	f->enrolment.n_addresses = 1;

@@ -19,6 +19,7 @@ struct fake {
 	struct agent_tuning tuning;
 	struct peers *peers;
 	/* coordinator */
+	const struct stream_taker *streams; /* NULL: it takes none */
 	struct clink_server *server;
 	struct endpoint at;
 	struct clink *link; /* the latest */

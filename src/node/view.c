@@ -7,11 +7,19 @@
 
 static enum view_path path_of(const struct plane_peer_stats *s, const struct core_view *v, bool is_client)
 {
-	if (endpoint_is_set(&s->way.remote) && (is_client || v->state == PATH_UP))
+	static const enum view_path kinds[] = {
+		[WAY_UDP] = VIEW_DIRECT,
+		[WAY_RELAY_UDP] = VIEW_RELAY,
+		[WAY_RELAY_TCP] = VIEW_TCP,
+	};
+
+	if (endpoint_is_set(&s->way.remote) && is_client)
 		return VIEW_DIRECT;
 	if (is_client)
 		return VIEW_NONE;
-	return v->state == PATH_CHECKING ? VIEW_CHECKING : VIEW_IDLE;
+	if (v->state == PATH_UP && endpoint_is_set(&s->way.remote) && (v->proved || v->way.kind == WAY_UDP))
+		return kinds[v->way.kind];
+	return v->state == PATH_IDLE ? VIEW_IDLE : VIEW_CHECKING;
 }
 
 void peer_view_take(const struct node *n, const struct mesh_node *member, const struct presence *presence,
@@ -19,8 +27,13 @@ void peer_view_take(const struct node *n, const struct mesh_node *member, const 
 {
 	bool is_client = member->kind == NODE_CLIENT;
 	bool remote_client = is_client && strcmp(member->via, n->enrolment.self.id) != 0;
-	struct peer_view v = {
-		.member = member, .candidate = "", .via_name = "", .online_known = presence != NULL};
+	struct peer_view v = {.member = member,
+		.candidate = "",
+		.via_name = "",
+		.relay_name = "",
+		.age_s = -1,
+		.not_direct = is_client ? PATH_NOT_NOTHING : PATH_NOT_UNUSED,
+		.online_known = presence != NULL};
 	struct plane_peer_stats s = {0};
 	struct core_view paths = {0};
 
@@ -31,6 +44,13 @@ void peer_view_take(const struct node *n, const struct mesh_node *member, const 
 	v.online = presence && presence_has(presence, member->host);
 	if (!is_client && core_view(n->path_core, member->key, &paths)) {
 		v.rtt = paths.rtt;
+		v.not_direct = paths.not_direct;
+		v.addresses = paths.addresses;
+		if (paths.since)
+			v.age_s = (time_monotonic() - paths.since) / SEC;
+		const struct mesh_node *relay = mesh_by_id(peers_mesh(n->peers), paths.relay);
+		if (relay)
+			v.relay_name = relay->name;
 		if (endpoint_is_set(&paths.way.remote))
 			v.candidate = candidate_type_name(paths.type);
 	}

@@ -9,6 +9,7 @@
 
 #include "base/jsonout.h"
 #include "control/path/pair.h"
+#include "control/path/why.h"
 #include "control/portmap/portmap.h"
 #include "data/plane/plane.h"
 #include "mesh/mesh.h"
@@ -20,6 +21,8 @@ enum view_path {
 	VIEW_IDLE, /* nothing was sent lately */
 	VIEW_CHECKING, /* a way is looked for */
 	VIEW_DIRECT,
+	VIEW_RELAY, /* through another member, by UDP */
+	VIEW_TCP, /* and by a stream, as UDP does not pass */
 	VIEW_OFFLINE, /* no way works, and the coordinator has no link to it either */
 	VIEW_PATH_N,
 };
@@ -31,6 +34,10 @@ struct peer_view {
 	struct endpoint remote; /* of the way in use; IP_NONE = none */
 	const char *candidate; /* kind of it, "" = none was checked */
 	const char *via_name; /* of a client's node; "" = none */
+	const char *relay_name; /* through whom, "" = nobody, or one that is not known */
+	enum path_not not_direct; /* why */
+	unsigned addresses; /* of it that were tried */
+	int64_t age_s; /* the way has been in use for so long, -1 = none is */
 	ns_t rtt; /* smoothed; 0 = unknown */
 	bool online_known, online;
 	bool session;

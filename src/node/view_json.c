@@ -13,6 +13,8 @@ const char *view_path_name(enum view_path p)
 		[VIEW_IDLE] = "idle",
 		[VIEW_CHECKING] = "checking",
 		[VIEW_DIRECT] = "direct",
+		[VIEW_RELAY] = "relay",
+		[VIEW_TCP] = "tcp",
 		[VIEW_OFFLINE] = "offline",
 	};
 
@@ -81,6 +83,22 @@ static void put_member(const struct peer_view *p, struct jsonout *out)
 	jsonout_list_end(out);
 }
 
+static void put_path(const struct peer_view *p, struct jsonout *out)
+{
+	char why[128];
+
+	jsonout_text_or_null(out, "relay", p->relay_name);
+	if (p->age_s < 0)
+		jsonout_null(out, "path_age_s");
+	else
+		jsonout_int(out, "path_age_s", p->age_s);
+	if (p->not_direct == PATH_NOT_SILENT && p->addresses > 1)
+		snprintf(why, sizeof(why), "none of its %u addresses answers", p->addresses);
+	else
+		snprintf(why, sizeof(why), "%s", path_not_text(p->not_direct));
+	jsonout_text_or_null(out, "not_direct", why);
+}
+
 void view_print_peer(const struct peer_view *p, const char *name, struct jsonout *out)
 {
 	char endpoint[ENDPOINT_STR_LEN];
@@ -97,6 +115,7 @@ void view_print_peer(const struct peer_view *p, const char *name, struct jsonout
 	jsonout_text_or_null(
 		out, "endpoint", endpoint_is_set(&p->remote) ? endpoint_format(&p->remote, endpoint) : "");
 	jsonout_text_or_null(out, "candidate", p->candidate);
+	put_path(p, out);
 	put_rtt(out, p->rtt);
 	jsonout_int(out, "rx_bytes", (int64_t)p->rx_bytes);
 	jsonout_int(out, "tx_bytes", (int64_t)p->tx_bytes);

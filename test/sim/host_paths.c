@@ -261,6 +261,6 @@ struct core_view host_path(const struct host *h, const struct host *to)
 	struct core_view v;
 
 	if (!core_view(h->core, to->pub, &v))
-		v = (struct core_view){.state = PATH_IDLE};
+		v = (struct core_view){.state = PATH_IDLE, .not_direct = PATH_NOT_UNUSED};
 	return v;
 }

@@ -334,6 +334,35 @@ static void each_is_reached_through_its_home_relay(void **state)
 	expect_connected(a, b);
 }
 
+/* --- why, in words --- */
+
+static void each_core_knows_why_a_path_is_not_direct(void **state)
+{
+	MESH(state);
+
+	assert_int_equal(host_path(a, b).not_direct, PATH_NOT_UNUSED);
+	host_send(a, b);
+	sim_run(s, 5 * MS);
+	assert_int_equal(host_path(a, b).not_direct, PATH_NOT_UNKNOWN);
+	talk(a, b, true, 20 * MS, 2 * SEC);
+	assert_int_equal(host_path(a, b).not_direct, PATH_NOT_NOTHING);
+
+	/* What a router does shows only where two are asked. */
+	relay_new(sim_member(s->internet, m->c, "another"));
+	plug_behind(a, &symmetric);
+	plug_behind(b, &symmetric);
+	sim_run(s, 20 * SEC);
+	talk(a, b, true, 20 * MS, SEC);
+	assert_int_equal(host_path(a, b).not_direct, PATH_NOT_TRYING);
+	talk(a, b, true, 20 * MS, 20 * SEC);
+	assert_int_equal(host_path(a, b).not_direct, PATH_NOT_SYMMETRIC);
+	assert_string_equal(host_path(a, b).relay, m->c->host->id);
+	assert_true(s->now - host_path(a, b).since >= 15 * SEC);
+	host_line(a)->blocked = true;
+	talk(a, b, true, 20 * MS, 60 * SEC);
+	assert_int_equal(host_path(a, b).not_direct, PATH_NOT_UDP);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -349,6 +378,7 @@ int main(void)
 		RELAY_SCENARIO(when_udp_is_suddenly_blocked_the_stream_takes_over),
 		RELAY_SCENARIO(a_coordinator_that_relays_reaches_a_member_without_udp),
 		RELAY_SCENARIO(each_is_reached_through_its_home_relay),
+		RELAY_SCENARIO(each_core_knows_why_a_path_is_not_direct),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

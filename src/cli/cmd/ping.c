@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* `ping`: echo requests to a member of the mesh, with the path that they take. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/time.h"
@@ -35,6 +36,7 @@ struct ping {
 	struct icmp icmp;
 	struct echoes echoes;
 	json_t *replies; /* with --json */
+	char path[PEER_TEXT_LEN]; /* by which the last reply came */
 };
 
 /* A name, node id or mesh address that the daemon knows. An IPv6 address asks for IPv6. */
@@ -95,6 +97,9 @@ static void got_reply(struct ping *p, const struct echo *echo)
 		return;
 	}
 	current_path(p, path);
+	if (*path && *p->path && strcmp(path, p->path) != 0)
+		fprintf(p->c->out, "  the path is %s now\n", path);
+	snprintf(p->path, sizeof(p->path), "%s", path);
 	fprintf(p->c->out, "  reply %u: %s%s%s\n", echo->n, format_ms(rtt, ms), *path ? ", " : "", path);
 	fflush(p->c->out);
 }
@@ -195,6 +200,16 @@ static json_t *summary_json(const struct ping *p, double loss, const json_t *rea
 	return j;
 }
 
+/* At the end, where the last reply took a detour. */
+static void why_not_better(struct ping *p)
+{
+	_cleanup_(json_decrefp) json_t *peer = p->echoes.received ? ask_peer(p) : NULL;
+	char path[PEER_LONG_LEN];
+
+	if (peer && peer_is_relayed(peer))
+		fprintf(p->c->out, "  %s\n", peer_path_long(peer, path));
+}
+
 static int summary(struct ping *p)
 {
 	const struct echoes *e = &p->echoes;
@@ -212,6 +227,7 @@ static int summary(struct ping *p)
 	if (e->received)
 		fprintf(p->c->out, "; min/avg/max %.2f/%.2f/%.2f ms", min, avg, max);
 	fputc('\n', p->c->out);
+	why_not_better(p);
 	if (!reach)
 		return status;
 

@@ -92,7 +92,7 @@ static void print_self(struct cli *c, const json_t *status)
 
 static void print_peer(struct cli *c, const json_t *p)
 {
-	char path[PEER_TEXT_LEN], traffic[PEER_TEXT_LEN], age[FORMAT_LEN], tags[1024];
+	char path[PEER_LONG_LEN], traffic[PEER_TEXT_LEN], age[FORMAT_LEN], tags[1024];
 	const json_t *online = json_object_get(p, "online");
 	int64_t handshake = json_number(p, "last_handshake_at");
 
@@ -105,7 +105,7 @@ static void print_peer(struct cli *c, const json_t *p)
 		: json_is_false(online) ? " \u00b7 offline"
 					: "");
 	fprintf(c->out, "  id %s, key %s\n", json_text(p, "id"), json_text(p, "key"));
-	fprintf(c->out, "  path %s \u00b7 RX/TX %s \u00b7 handshake %s\n", peer_path(p, path),
+	fprintf(c->out, "  path %s \u00b7 RX/TX %s \u00b7 handshake %s\n", peer_path_long(p, path),
 		peer_traffic(p, traffic),
 		handshake ? format_age(handshake, time_real() / SEC, age) : "never");
 }

@@ -55,6 +55,13 @@ static bool is_direct(const json_t *j)
 	return strcmp(json_text(j, "path"), "direct") == 0;
 }
 
+bool peer_is_relayed(const json_t *j)
+{
+	const char *path = json_text(j, "path");
+
+	return strcmp(path, "relay") == 0 || strcmp(path, "tcp") == 0;
+}
+
 const char *peer_state(const json_t *j, char buf[static PEER_TEXT_LEN])
 {
 	const char *path = json_text(j, "path"), *via = json_text(j, "via_name");
@@ -71,6 +78,7 @@ enum tone peer_tone(const json_t *j)
 	const char *path = json_text(j, "path");
 
 	return is_direct(j)                    ? TONE_GOOD
+	       : peer_is_relayed(j)            ? TONE_GOOD
 	       : strcmp(path, "checking") == 0 ? TONE_DOUBT
 	       : strcmp(path, "offline") == 0  ? TONE_BAD
 					       : TONE_PLAIN;
@@ -78,9 +86,29 @@ enum tone peer_tone(const json_t *j)
 
 const char *peer_path(const json_t *j, char buf[static PEER_TEXT_LEN])
 {
-	if (!is_direct(j))
+	const char *relay = json_text(j, "relay");
+
+	if (peer_is_relayed(j))
+		snprintf(buf, PEER_TEXT_LEN, "relay via %.100s%s", *relay ? relay : json_text(j, "endpoint"),
+			strcmp(json_text(j, "path"), "tcp") == 0 ? ", by TCP" : "");
+	else if (is_direct(j))
+		snprintf(buf, PEER_TEXT_LEN, "direct %.100s", json_text(j, "endpoint"));
+	else
 		return peer_state(j, buf);
-	snprintf(buf, PEER_TEXT_LEN, "direct %.100s", json_text(j, "endpoint"));
+	return buf;
+}
+
+const char *peer_path_long(const json_t *j, char buf[static PEER_LONG_LEN])
+{
+	const char *why = json_text(j, "not_direct");
+	char path[PEER_TEXT_LEN], age[FORMAT_LEN];
+
+	if (!is_direct(j) && !peer_is_relayed(j))
+		snprintf(buf, PEER_LONG_LEN, "%s", peer_path(j, path));
+	else
+		snprintf(buf, PEER_LONG_LEN, "%s, for %s%s%s", peer_path(j, path),
+			format_span(json_number(j, "path_age_s"), age), *why ? ", no direct path: " : "",
+			why);
 	return buf;
 }
 

@@ -68,6 +68,8 @@ static struct tally tally_of(const json_t *reply)
 	json_array_foreach (json_object_get(reply, "tried"), i, pair) {
 		const char *result = json_text(pair, "result");
 
+		if (strcmp(json_text(pair, "candidate"), "relay") == 0)
+			continue; /* no address of its own */
 		t.n++;
 		t.silent += strcmp(result, "no_answer") == 0;
 		t.no_route += strcmp(result, "no_route") == 0;
@@ -128,7 +130,7 @@ const char *reach_explain(const json_t *reply, char buf[static REACH_TEXT_LEN])
 	buf[0] = '\0';
 	if (strcmp(json_text(peer, "kind"), "client") == 0)
 		return buf; /* it is where its packets come from; nobody looks for it */
-	if (strcmp(path, "direct") == 0) {
+	if (strcmp(path, "direct") == 0 || peer_is_relayed(peer)) {
 		if (!json_is_true(json_object_get(peer, "session")))
 			snprintf(buf, REACH_TEXT_LEN, "%s is asked at %s, and no handshake is complete yet",
 				name, json_text(peer, "endpoint"));

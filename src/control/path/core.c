@@ -126,10 +126,41 @@ ns_t core_next(const struct core *c)
 
 /* --- what is so --- */
 
+static enum path_not not_direct(const struct core *c, const struct live *l, unsigned *ret_addresses)
+{
+	const struct path *p = &l->path;
+	unsigned n = 0, no_route = 0, waiting = 0;
+
+	for (unsigned i = 0; i < p->n_pairs; i++) {
+		const struct pair *pair = &p->pairs[i];
+
+		if (pair_is_relayed(pair))
+			continue;
+		n++;
+		no_route += pair->outlet.reach == REACH_NONE || pair->outlet.reach == REACH_MESH;
+		waiting += pair->next_check != NS_NEVER;
+	}
+	*ret_addresses = n;
+	if (p->state == PATH_UP && p->chosen >= 0 && !pair_is_relayed(path_chosen(p)))
+		return PATH_NOT_NOTHING;
+	if (p->state == PATH_IDLE)
+		return PATH_NOT_UNUSED;
+	if (legs_udp_blocked(&c->legs))
+		return PATH_NOT_UDP;
+	if (!n)
+		return PATH_NOT_UNKNOWN;
+	if (no_route == n)
+		return PATH_NOT_ROUTE;
+	if (waiting)
+		return PATH_NOT_TRYING;
+	return c->nat.told.mapping == NAT_DEPENDENT && l->maps == NAT_DEPENDENT ? PATH_NOT_SYMMETRIC
+										: PATH_NOT_SILENT;
+}
+
 bool core_view(const struct core *c, const uint8_t key[static 32], struct core_view *ret_view)
 {
 	const struct record *rec = record_by_key(c, key);
-	struct core_view v = {.state = PATH_IDLE};
+	struct core_view v = {.state = PATH_IDLE, .not_direct = PATH_NOT_UNUSED};
 
 	if (!rec)
 		return false;
@@ -137,10 +168,14 @@ bool core_view(const struct core *c, const uint8_t key[static 32], struct core_v
 		const struct pair *chosen = path_chosen(&rec->live->path);
 
 		v.state = rec->live->path.state;
+		v.not_direct = not_direct(c, rec->live, &v.addresses);
 		if (chosen) {
 			v.type = chosen->type;
 			v.way = chosen->way;
 			v.rtt = chosen->rtt;
+			v.since = rec->live->path.since;
+			v.proved = chosen->last_ok || chosen->last_heard || rec->live->path.last_proof;
+			legs_name(&c->legs, &chosen->way, v.relay);
 		}
 	}
 	*ret_view = v;

@@ -190,6 +190,11 @@ struct core_view {
 	enum candidate_type type; /* of the chosen pair */
 	struct way_to way; /* remote IP_NONE = none chosen */
 	ns_t rtt; /* smoothed; 0 = unknown */
+	ns_t since; /* the chosen one is in use; 0 = none is */
+	bool proved; /* something came back by it, or by one like it before */
+	char relay[NODE_ID_LEN + 1]; /* whose it is; "" = none, or one that only the peer knows */
+	enum path_not not_direct; /* why */
+	unsigned addresses; /* of the peer's, directly: those that were tried */
 };
 /* False for peers that were never used. */
 bool core_view(const struct core *c, const uint8_t key[static 32], struct core_view *ret_view);

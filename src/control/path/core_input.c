@@ -140,6 +140,7 @@ static void on_candidates(struct core *c, const struct core_in *in, ns_t now)
 	if (!l)
 		return;
 	l->n_told = 0;
+	l->maps = in->candidates->nat.mapping;
 	for (size_t i = 0; i < in->candidates->n; i++) {
 		const struct candidate *one = &in->candidates->v[i];
 

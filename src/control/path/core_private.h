@@ -33,6 +33,7 @@ struct live {
 	struct stun_window window;
 	char told[LEGS_TOLD_MAX][NODE_ID_LEN + 1]; /* relays that it says it is registered with */
 	size_t n_told;
+	enum nat_maps maps; /* the translator before it, as it says */
 	ns_t used_at;
 };
 

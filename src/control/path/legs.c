@@ -548,6 +548,23 @@ size_t legs_reflexive(const struct legs *r, struct endpoint ret_eps[static LEGS_
 	return n;
 }
 
+void legs_name(const struct legs *r, const struct way_to *way, char ret_id[static NODE_ID_LEN + 1])
+{
+	ret_id[0] = '\0';
+	for (size_t i = 0; i < r->n; i++) {
+		const struct legs_relay *v = &r->v[i];
+		bool by_stream = way->kind == WAY_RELAY_TCP && v->stream == STREAM_UP &&
+				 way->socket == v->stream_way.socket;
+		bool by_udp = false;
+
+		for (unsigned family = 0; way->kind == WAY_RELAY_UDP && family < 2; family++)
+			by_udp |= v->leg[family].n_servers &&
+				  endpoint_eq(leg_server(&v->leg[family]), &way->remote);
+		if (by_stream || by_udp)
+			memcpy(ret_id, v->member.id, sizeof(v->member.id));
+	}
+}
+
 void legs_told(const struct legs *r, struct candidates *c)
 {
 	for (size_t i = 0; i < r->n && c->n < CANDIDATES_MAX; i++) {

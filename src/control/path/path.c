@@ -67,6 +67,8 @@ void path_choose(struct path *p, int at, enum path_why why, ns_t proof, struct t
 
 	if (p->state != PATH_UP)
 		p->sample_at = t->now; /* counts begin now */
+	if (p->chosen != at)
+		p->since = t->now;
 	p->chosen = at;
 	p->also = -1;
 	p->state = PATH_UP;

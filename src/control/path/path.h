@@ -77,6 +77,7 @@ struct path {
 	int chosen, also; /* indices into pairs, -1 = none */
 	struct path_memory last;
 	ns_t wanted_at; /* traffic last asked for the peer */
+	ns_t since; /* the chosen one was chosen, and not only given another source address */
 	ns_t last_proof; /* something authentic arrived over the chosen pair */
 	ns_t last_sending; /* traffic last flowed out */
 	ns_t asking; /* it has been flowing out since then, and nothing has come back; 0 = no */

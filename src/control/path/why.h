@@ -44,4 +44,24 @@ enum path_why {
 
 const char *path_why_text(enum path_why why);
 
+/* Why a peer is not reached directly, the first that applies: for enum, views and tests. */
+#define PATH_NOTS(X)                                                                                         \
+	X(NOTHING, "")                                                                                       \
+	X(UNUSED, "nobody has looked for one lately")                                                        \
+	X(UDP, "UDP does not pass here")                                                                     \
+	X(UNKNOWN, "none of its addresses is known")                                                         \
+	X(ROUTE, "there is no route to its addresses")                                                       \
+	X(TRYING, "its addresses are being tried")                                                           \
+	X(SYMMETRIC, "the routers on both sides take another port for each destination")                     \
+	X(SILENT, "none of its addresses answers")
+
+enum path_not {
+#define X(name, text) PATH_NOT_##name,
+	PATH_NOTS(X)
+#undef X
+		PATH_NOT_N,
+};
+
+const char *path_not_text(enum path_not why); /* "" for PATH_NOT_NOTHING */
+
 #endif

@@ -108,6 +108,7 @@ void __wrap_peer_view_take(const struct node *n UNUSED, const struct mesh_node *
 	*ret_view = (struct peer_view){.member = member,
 		.candidate = "",
 		.via_name = "",
+		.relay_name = "",
 		.online_known = presence != NULL,
 		.online = presence && presence_has(presence, member->host)};
 }

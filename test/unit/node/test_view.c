@@ -42,6 +42,8 @@ static void sample_init(struct sample *s)
 		.remote = {.ip = address("192.0.2.7"), .port = 51820},
 		.candidate = "srflx",
 		.via_name = "",
+		.relay_name = "",
+		.age_s = -1,
 		.rtt = 11250 * US,
 		.online_known = true,
 		.online = true,
@@ -75,6 +77,43 @@ static json_t *read_back(struct jsonout *w)
 static const char *text(const json_t *j, const char *name)
 {
 	return json_string_value(json_object_get(j, name));
+}
+
+static void a_detour_says_through_whom_since_when_and_why(void **state UNUSED)
+{
+	static const struct {
+		enum path_not why;
+		unsigned addresses;
+		const char *says;
+	} rows[] = {
+		{PATH_NOT_SILENT, 3, "none of its 3 addresses answers"},
+		{PATH_NOT_SILENT, 1, "none of its addresses answers"},
+		{PATH_NOT_UDP, 3, "UDP does not pass here"},
+		{PATH_NOT_SYMMETRIC, 2, "the routers on both sides take another port for each destination"},
+		{PATH_NOT_NOTHING, 2, NULL},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct sample s;
+		struct jsonout w = {0};
+
+		sample_init(&s);
+		s.peer.path = VIEW_RELAY;
+		s.peer.relay_name = "hub";
+		s.peer.age_s = 180;
+		s.peer.not_direct = rows[i].why;
+		s.peer.addresses = rows[i].addresses;
+		view_print_peer(&s.peer, NULL, &w);
+		json_t *j = read_back(&w);
+		assert_string_equal(text(j, "path"), "relay");
+		assert_string_equal(text(j, "relay"), "hub");
+		assert_int_equal(json_integer_value(json_object_get(j, "path_age_s")), 180);
+		if (rows[i].says)
+			assert_string_equal(text(j, "not_direct"), rows[i].says);
+		else
+			assert_true(json_is_null(json_object_get(j, "not_direct")));
+		json_decref(j);
+	}
 }
 
 static void what_a_gateway_maps_is_printed_and_one_that_is_not_needed_is_not(void **state UNUSED)
@@ -351,6 +390,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_the_firewall_drops_is_named_once_it_is_known),
+		cmocka_unit_test(a_detour_says_through_whom_since_when_and_why),
 		cmocka_unit_test(what_a_gateway_maps_is_printed_and_one_that_is_not_needed_is_not),
 		cmocka_unit_test(a_peer_is_printed_with_all_that_is_known),
 		cmocka_unit_test(what_is_not_known_is_null),

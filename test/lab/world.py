@@ -38,7 +38,7 @@ class World:
             wait_for(f"{name}'s link", lambda n=node: n.status()["link"]["up"], 20)
         for name, node in self.nodes.items():
             kind = self.places[name].kind
-            if kind.udp != "none" and kind.translates:
+            if kind.udp in ("all", "small") and kind.translates:
                 wait_for(f"{name} to know how it is seen", lambda n=node: sees_itself(n), 20)
             node.run("node", "list", check=False)  # a round trip: what was told before has arrived
 

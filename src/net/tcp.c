@@ -117,6 +117,11 @@ ns_t net_tcp_stalled_since(const struct net_conn *c)
 	return t && t->queued ? t->moved : NS_NEVER;
 }
 
+bool net_tcp_source_gone(const struct net_conn *c)
+{
+	return c->bottom && tcp_source_gone(tcp_of(c->bottom)->fd);
+}
+
 int net_tcp_release(struct net_conn *c)
 {
 	struct tcp *t = tcp_of(c->bottom);

@@ -7,6 +7,8 @@
 #ifndef TM_OS_TCP_H
 #define TM_OS_TCP_H
 
+#include <stdbool.h>
+
 #include "base/addr.h"
 #include "base/err.h"
 
@@ -33,6 +35,8 @@ void tcp_watch(int fd, unsigned idle_s, unsigned dead_s);
 /* The kernel takes no more than about so many bytes that it has not sent: what waits does so where it can
  * still be dropped. */
 void tcp_queue_little(int fd, int unsent_bytes);
+/* Has this machine lost the address that the connection comes from? Then nothing arrives at it any more. */
+bool tcp_source_gone(int fd);
 void tcp_finish(int fd); /* nothing more will be sent: the other side reads the end */
 void tcp_close(int fd); /* errno stays */
 

@@ -467,6 +467,8 @@ void clink_probe(struct clink *l, int timeout_ms)
 	if (l->state != CLINK_UP)
 		return;
 
+	if (net_tcp_source_gone(&l->conn))
+		timeout_ms = 0; /* an answer has nowhere to go */
 	l->asked = time_monotonic();
 	l->deadline = ns_min(l->deadline, l->asked + timeout_ms * MS);
 	(void)!websocket_ping(&l->layer);

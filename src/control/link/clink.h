@@ -92,7 +92,8 @@ void *clink_user(const struct clink *l);
 void clink_set_user(struct clink *l, void *user);
 /* Largest message taken from the other side, CLINK_MSG_MAX or the server's receive_max at first. */
 void clink_limit_receive(struct clink *l, size_t bytes);
-/* The network changed: closes the link unless the other side is heard from within timeout_ms. */
+/* The network changed: closes the link unless the other side is heard from within timeout_ms, or at once when
+ * the address that it comes from is no longer this machine's. */
 void clink_probe(struct clink *l, int timeout_ms);
 /* In `closed`: the coordinator asked to be left alone for so long; 0 = it did not. */
 unsigned clink_retry_ms(const struct clink *l);

@@ -140,3 +140,25 @@ void tcp_watch(int fd, unsigned idle_s, unsigned dead_s)
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &tries, sizeof(tries));
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_ms, sizeof(dead_ms)); /* RFC 5482 */
 }
+
+bool tcp_source_gone(int fd)
+{
+	struct sockaddr_storage ss;
+	struct endpoint source;
+	socklen_t len = sizeof(ss);
+	bool gone = false;
+
+	if (getsockname(fd, (struct sockaddr *)&ss, &len) != 0 ||
+		endpoint_from_sockaddr((struct sockaddr *)&ss, &source) != TM_OK)
+		return false;
+
+	/* Only what belongs to this machine can be bound, and any port will do. */
+	source.port = 0;
+	len = endpoint_to_sockaddr(&source, &ss);
+	int s = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (s >= 0) {
+		gone = bind(s, (struct sockaddr *)&ss, len) != 0 && errno == EADDRNOTAVAIL;
+		close(s);
+	}
+	return gone;
+}

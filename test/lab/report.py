@@ -18,14 +18,18 @@ def complete(row, run):
     return met(row["best"], run["had"]) and run["data"]
 
 
+def agrees(run):
+    """Does a node say what the wire says? Whose own UDP passes is not told that the other side's does not."""
+    return run["had"] == NONE or run["says"] in ((RELAY, TCP) if run["had"] == TCP else (run["had"],))
+
+
 def judge(row):
     """What is wrong with a pair, in words; nothing if all is as it must be, or as it is said to lack."""
     if "error" in row:
         return [] if row["lacks"] else [row["error"]]
     whole = [complete(row, run) for run in row["runs"]]
     enough = sum(whole) >= (GUESSES if row["best"] == GUESSED else 1) * len(whole)
-    wrong = [f"says {run['says']}, but it was {run['had']}" for run in row["runs"]
-             if (run["says"] == DIRECT) != (run["had"] == DIRECT)]
+    wrong = [f"says {run['says']}, but it was {run['had']}" for run in row["runs"] if not agrees(run)]
     if row["lacks"] and enough:
         return wrong + [f"has what textbook.LACKS says that it lacks: {', '.join(row['lacks'])}"]
     wrong += ["no data by a relay" for run in row["runs"] if row["best"] == GUESSED and not row["lacks"] and not run["data"]]

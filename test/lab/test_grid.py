@@ -53,7 +53,7 @@ def row(best, *runs, lacks=()):
 
 
 def run(had, data=True, says=None):
-    return {"had": had, "says": says or (DIRECT if had == DIRECT else "idle"), "data": data}
+    return {"had": had, "says": says or had, "data": data}
 
 
 @pytest.mark.parametrize("judged, wrong", [
@@ -68,6 +68,7 @@ def run(had, data=True, says=None):
     (row(GUESSED, *9 * [run(DIRECT)], run(RELAY)), True),
     (row(LUCK, run(DIRECT), run(RELAY)), False),
     (row(RELAY, run(DIRECT)), True),
+    (row(TCP, run(TCP, says=RELAY)), False),
     (row(TCP, run(NONE, data=False)), True),
     (row(TCP, run(NONE, data=False), lacks=[TCP]), False),
     (row(TCP, run(TCP), lacks=[TCP]), True),

@@ -27,9 +27,9 @@ from probe import Probe  # noqa: E402
 from traffic import transfer  # noqa: E402
 from world import DIRECT, NONE, World, says  # noqa: E402
 
-# Patience, in seconds: for the first answer, a direct path where there must and where there should be none, the first answer
-# after a gateway forgot everything.
-FIRST, TO_DIRECT, NO_DIRECT, AGAIN = 8, 12, 2, 12
+# Patience, in seconds: for the first answer; a direct path where there must be one, also by guessing ports, and where there
+# should be none; the first answer after a gateway forgot everything.
+FIRST, TO_DIRECT, TO_GUESS, NO_DIRECT, AGAIN = 8, 12, 30, 2, 12
 BULK, STALL = 200_000, 8  # bytes of TCP each way; seconds without any
 
 
@@ -64,8 +64,8 @@ class Run:
             return None
 
     def wait_for_direct(self, what):
-        wanted = self.must in (DIRECT, textbook.GUESSED)
-        if self.soon(lambda: says(self.nodes[0], self.names[1]) == DIRECT, TO_DIRECT if wanted else NO_DIRECT):
+        patience = {DIRECT: TO_DIRECT, textbook.GUESSED: TO_GUESS}.get(self.must, NO_DIRECT)
+        if self.soon(lambda: says(self.nodes[0], self.names[1]) == DIRECT, patience):
             self.seen[what] = round(1000 * (time.monotonic() - self.probe.began), 1)
 
     def forget(self):

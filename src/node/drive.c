@@ -116,7 +116,11 @@ static void act(struct node *n, const struct core_out *out)
 		tell_registered(n);
 		break;
 	case CORE_STREAM_OPEN:
+		streaming_open(n, out->peer.id);
+		break;
 	case CORE_STREAM_CLOSE:
+		streaming_close(n);
+		break;
 	case CORE_PROBED:
 		netcheck_grew(n->netcheck);
 		break;

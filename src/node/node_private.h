@@ -23,6 +23,7 @@
 #include "node/netcheck.h"
 #include "node/news.h"
 #include "node/node.h"
+#include "node/streaming.h"
 #include "os/os.h"
 
 #include <event2/event.h>
@@ -51,6 +52,7 @@ struct node {
 	struct plane *plane;
 	struct core *path_core; /* driven by drive.c */
 	struct os_routes *routes; /* for it */
+	struct streaming_state stream; /* to the coordinator's relay */
 	struct peers *peers;
 	struct keeper *keeper;
 	struct news *news;

@@ -83,6 +83,11 @@ static void on_tun_lost(void *ctx)
 	node_stop_now(n);
 }
 
+static void on_stream_lost(void *ctx, uint32_t stream, int err UNUSED)
+{
+	(void)streaming_lost(ctx, stream);
+}
+
 static ns_t on_real_time(void *ctx)
 {
 	struct node *n = ctx;
@@ -293,6 +298,7 @@ struct plane_events plugs_plane(struct node *n)
 		.handshake = on_handshake,
 		.offload_lost = on_offload_lost,
 		.tun_lost = on_tun_lost,
+		.stream_lost = on_stream_lost,
 		.real_time = on_real_time,
 	};
 }

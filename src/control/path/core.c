@@ -206,6 +206,22 @@ size_t core_registered(const struct core *c, ns_t now, struct endpoint ret_eps[s
 	return legs_endpoints(&c->legs, now, ret_eps);
 }
 
+size_t core_stream_question(
+	struct core *c, const char *relay, ns_t now, ns_t real, uint8_t *out, size_t out_len)
+{
+	c->self.real = real;
+	return legs_stream_question(&c->legs, &c->self, relay, now, out, out_len);
+}
+
+bool core_stream_answered(const struct core *c, const char *relay, const uint8_t *p, size_t n)
+{
+	char sender[NODE_ID_LEN + 1];
+	struct stun_msg m;
+
+	return stun_open(&c->self, p, n, &m, sender) == TM_OK && strcmp(sender, relay) == 0 &&
+	       legs_stream_answered(&c->legs, relay, &m, p, n);
+}
+
 uint64_t core_refused(const struct core *c)
 {
 	return c->refused;

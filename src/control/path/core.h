@@ -210,6 +210,13 @@ const char *core_home(const struct core *c);
 /* Data ports of the relays that we are registered with. */
 enum { CORE_REGISTERED_MAX = 2 * (CORE_RELAYS_MAX + 1) };
 size_t core_registered(const struct core *c, ns_t now, struct endpoint ret_eps[static CORE_REGISTERED_MAX]);
+/*
+ * The first message by a new stream to a relay (STREAM_OPEN): it proves who we are. real: as for core_output.
+ * The length, 0 = that is no relay of ours. And whether that is the answer to the last one.
+ */
+size_t core_stream_question(
+	struct core *c, const char *relay, ns_t now, ns_t real, uint8_t *out, size_t out_len);
+bool core_stream_answered(const struct core *c, const char *relay, const uint8_t *p, size_t n);
 uint64_t core_refused(const struct core *c); /* STUN messages without valid integrity, or replayed */
 
 /*

@@ -253,6 +253,27 @@ void legs_stream(struct legs *r, const char *id, uint32_t socket, const struct e
 	r->changed = true;
 }
 
+size_t legs_stream_question(
+	struct legs *r, struct stun_self *self, const char *id, ns_t now, uint8_t *out, size_t out_len)
+{
+	struct legs_relay *v = find(r, id);
+	struct stun_msg ask = {.has_lifetime = true, .has_cookie = true};
+
+	if (!v)
+		return 0;
+	ask.lifetime_s = leg_is_sure(&v->leg[v->family], now) ? 0 : LEG_LIFETIME;
+	return stun_ask(self, v->member.id, v->key, &ask, out, out_len, &v->stream_stamp);
+}
+
+bool legs_stream_answered(
+	const struct legs *r, const char *id, const struct stun_msg *msg, const uint8_t *p, size_t n)
+{
+	const struct legs_relay *v = legs_find(r, id);
+
+	return v && msg->class == STUN_SUCCESS && v->stream_stamp && stun_stamp(msg) == v->stream_stamp &&
+	       stun_verify(p, n, msg, v->key) == TM_OK;
+}
+
 static struct leg *leg_at(struct legs *r, const struct endpoint *ep)
 {
 	for (size_t i = 0; i < r->n; i++)

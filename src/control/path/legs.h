@@ -75,6 +75,12 @@ void legs_set(struct legs *r, const struct dh_key *own, const struct core_relay 
 	ns_t now);
 void legs_network(struct legs *r, ns_t now); /* it changed: ask everybody now */
 void legs_stream(struct legs *r, const char *id, uint32_t socket, const struct endpoint *remote);
+/* The first message by a new stream: it stands by (LIFETIME 0) where UDP works. 0: no such relay. */
+size_t legs_stream_question(
+	struct legs *r, struct stun_self *self, const char *id, ns_t now, uint8_t *out, size_t out_len);
+/* Is that the sealed answer to it? */
+bool legs_stream_answered(
+	const struct legs *r, const char *id, const struct stun_msg *msg, const uint8_t *p, size_t n);
 /* The path by that way is silent: does the relay still know us? */
 void legs_doubt(struct legs *r, const struct way_to *way, ns_t now);
 /* There is traffic: a stream should stand by. */

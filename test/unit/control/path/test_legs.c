@@ -303,6 +303,40 @@ static void where_nothing_is_answered_a_stream_is_wanted_after_two_tries(void **
 	assert_int_equal(s->opened, 1);
 }
 
+static void a_stream_is_proved_by_its_first_message_and_the_sealed_answer(void **state)
+{
+	struct scene *s = *state;
+	const char *hub = s->told[HUB].member.id;
+	struct stun_self there = {.random = no_dice};
+	uint8_t q[STUN_ANSWER_WHOLE], a[STUN_ANSWER_WHOLE];
+	struct stun_msg m;
+	size_t n;
+
+	begin(s, 1);
+	assert_int_equal(legs_stream_question(&s->legs, &s->self, ids[FAR], s->now, q, sizeof(q)), 0);
+	n = legs_stream_question(&s->legs, &s->self, hub, s->now, q, sizeof(q));
+	assert_true(n > 0);
+	assert_int_equal(stun_decode(q, n, &m), TM_OK);
+	assert_true(m.has_lifetime && !m.lifetime_s); /* UDP works: it stands by */
+
+	const struct legs_relay *v = legs_find(&s->legs, hub);
+	snprintf(there.id, sizeof(there.id), "%s", hub);
+	n = stun_reply(&there, s->self.id, v->key, &m, n, &s->told[HUB].v[0], NULL, a, sizeof(a));
+	assert_int_equal(stun_decode(a, n, &m), TM_OK);
+	assert_true(legs_stream_answered(&s->legs, hub, &m, a, n));
+	a[n - 20] ^= 1;
+	assert_false(legs_stream_answered(&s->legs, hub, &m, a, n));
+	a[n - 20] ^= 1;
+	m.txid[7] ^= 1;
+	assert_false(legs_stream_answered(&s->legs, hub, &m, a, n));
+
+	s->deaf[0] = s->deaf[1] = true;
+	run(s, 60 * SEC);
+	n = legs_stream_question(&s->legs, &s->self, hub, s->now, q, sizeof(q));
+	assert_int_equal(stun_decode(q, n, &m), TM_OK);
+	assert_true(m.lifetime_s > 0);
+}
+
 static void what_another_relay_sees_is_believed_when_it_was_seen_twice(void **state)
 {
 	struct scene *s = *state;
@@ -328,6 +362,7 @@ int main(void)
 		LEGS_TEST(a_relay_that_a_path_wants_is_registered_with_while_it_is_used),
 		LEGS_TEST(a_stream_stands_by_while_there_is_traffic_and_where_udp_does_not_pass),
 		LEGS_TEST(where_nothing_is_answered_a_stream_is_wanted_after_two_tries),
+		LEGS_TEST(a_stream_is_proved_by_its_first_message_and_the_sealed_answer),
 		LEGS_TEST(what_another_relay_sees_is_believed_when_it_was_seen_twice),
 	};
 

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * The stream to the coordinator's relay: the path core wants it, the agent finds it, the plane gets it.
+ * Control thread. Private to node/.
+ */
+#ifndef TM_NODE_STREAMING_H
+#define TM_NODE_STREAMING_H
+
+#include "control/path/core.h"
+
+struct node;
+
+struct streaming_state {
+	char relay[NODE_ID_LEN + 1]; /* "" = none is wanted */
+	bool up;
+	uint32_t number; /* in the plane, while it is up */
+};
+
+/* CORE_STREAM_OPEN: from now on, until it is closed. Only the coordinator's relay takes streams. */
+void streaming_open(struct node *n, const char *relay);
+void streaming_close(struct node *n);
+/* The plane lost that one: true, if it was ours. */
+bool streaming_lost(struct node *n, uint32_t number);
+
+#endif

@@ -11,6 +11,10 @@
 #include "data/plane/forward.h"
 #include "os/tun.h"
 
+/* What every packet goes through is part of the loop, although relayed ones have a loop of their own: 36
+ * instructions of 475. */
+#define PER_PACKET __attribute__((always_inline))
+
 /* How some messages of one train came. */
 struct arrival {
 	const struct datagram *dg;
@@ -99,7 +103,7 @@ static void hand_over_handshake(struct worker *w, const struct message *m)
 		worker_drop(w, drop_of_verdict(v));
 }
 
-static void add_data(struct worker *w, struct opening *o, const struct message *msg)
+static inline PER_PACKET void add_data(struct worker *w, struct opening *o, const struct message *msg)
 {
 	struct keypair *kp;
 	struct wg_data m;
@@ -137,7 +141,7 @@ static void drop_unknown(struct worker *w, const struct message *m)
 }
 
 /* False: it is none that we know. */
-static bool sort_message(struct worker *w, struct opening *o, const struct message *m)
+static inline PER_PACKET bool sort_message(struct worker *w, struct opening *o, const struct message *m)
 {
 	switch (wg_classify(m->p, m->n)) {
 	case WG_DATA:
@@ -160,9 +164,12 @@ static bool sort_message(struct worker *w, struct opening *o, const struct messa
 
 static bool came_by(const struct worker *w, const struct way *way, const struct arrival *from)
 {
-	return way && way->to.kind == kind_of(w, from) && way->to.relay == from->relay &&
-	       way->to.socket == w->rx_socket && endpoint_eq(&way->to.remote, &from->dg->remote) &&
-	       ip_eq(&way->to.local, &from->dg->local);
+	if (!way || way->to.kind != kind_of(w, from) || way->to.relay != from->relay ||
+		way->to.socket != w->rx_socket)
+		return false;
+	/* A stream has one other end, whatever it is called on this side. */
+	return w->rx_stream ||
+	       (endpoint_eq(&way->to.remote, &from->dg->remote) && ip_eq(&way->to.local, &from->dg->local));
 }
 
 /* Authentic, but not by the chosen way: the control thread is told now and then. */

@@ -44,7 +44,9 @@ int plane_send(struct plane *p, const struct way_to *by, const uint8_t *msg, siz
 	struct datagram dg = {.data = (uint8_t *)(uintptr_t)msg, .n = n};
 
 	ON_CONTROL(p);
-	if (!endpoint_is_set(&by->remote) || snapshot_loops(plane_live(p), &by->remote.ip))
+	/* A stream through a proxy has no address of its other end. */
+	if ((by->kind != WAY_RELAY_TCP && !endpoint_is_set(&by->remote)) ||
+		snapshot_loops(plane_live(p), &by->remote.ip))
 		return TM_EINVAL;
 
 	return out_now(&p->self.out, by, &dg, false);

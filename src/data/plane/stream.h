@@ -38,7 +38,8 @@ struct plane_stream {
 	const struct plane_stream_io *io;
 	void *ctx;
 	enum ws_role role; /* ours: WS_CLIENT masks */
-	struct endpoint remote; /* for ways and for display: the relay's, or the member's */
+	struct endpoint
+		remote; /* of ways that things came by: the relay's, or the member's; may be unknown */
 	/* We are the relay, and this is the member at the other end: only what its leg may send is handed on.
 	 * 0: the other end is a relay of ours, and what comes is for us. */
 	uint32_t host;

@@ -428,6 +428,7 @@ int node_start(struct node *n)
 	drive_network(n);
 	doors_open(n);
 	start_mapper(n);
+	drive_input(n, &(struct core_in){.kind = CORE_LINK, .link_up = false}); /* not yet */
 	agent_start(n->agent);
 	start_responder(n);
 	err = start_inbound(n);

@@ -9,8 +9,8 @@
 #include "base/secret.h"
 #include "crypto/hash.h"
 
-/* RFC 8489 18.3, RFC 8445 16.1, RFC 5780 7, RFC 8656 18; RELAY-COOKIE is ours, from the range that may be
- * ignored and is not handed out by standards. */
+/* RFC 8489 18.3, RFC 8445 16.1, RFC 5780 7, RFC 8656 18; RELAY-COOKIE and CANDIDATES are ours, from the
+ * range that may be ignored and is not handed out by standards. */
 enum stun_attr {
 	STUN_MAPPED_ADDRESS = 0x0001,
 	STUN_CHANGE_REQUEST = 0x0003,
@@ -30,6 +30,7 @@ enum stun_attr {
 	STUN_RESPONSE_ORIGIN = 0x802b,
 	STUN_OTHER_ADDRESS = 0x802c,
 	STUN_RELAY_COOKIE = 0xc0a1,
+	STUN_CANDIDATES = 0xc0a2,
 };
 
 enum {
@@ -221,6 +222,14 @@ static int decode_attr(
 		return first(&seen->other) ? decode_plain_address(v, n, &m->other) : TM_OK;
 	case STUN_RESPONSE_ORIGIN:
 		return first(&seen->origin) ? decode_plain_address(v, n, &m->origin) : TM_OK;
+	case STUN_CANDIDATES:
+		if (n > STUN_CANDIDATES_MAX)
+			return TM_EBADMSG;
+		if (!m->candidates) {
+			m->candidates = v;
+			m->candidates_len = n;
+		}
+		return TM_OK;
 	case STUN_PADDING: /* any bytes: what counts is that they came */
 	case STUN_MAPPED_ADDRESS:
 	case STUN_UNKNOWN_ATTRIBUTES:
@@ -443,6 +452,8 @@ static void encode_attrs(struct wr *w, const struct stun_msg *m)
 	if (m->change_ip || m->change_port)
 		encode_u32(w, STUN_CHANGE_REQUEST,
 			(m->change_ip ? STUN_CHANGE_IP : 0) | (m->change_port ? STUN_CHANGE_PORT : 0));
+	if (m->candidates_len)
+		encode_attr(w, STUN_CANDIDATES, m->candidates, m->candidates_len);
 	encode_mapped(w, m);
 	encode_address(w, STUN_OTHER_ADDRESS, &m->other);
 	encode_address(w, STUN_RESPONSE_ORIGIN, &m->origin);

@@ -25,6 +25,7 @@ enum {
 	STUN_MAX = 1500, /* bytes of a message: padded ones find the length that a path carries */
 	STUN_USERNAME_MAX = 64,
 	STUN_COOKIE = 8,
+	STUN_CANDIDATES_MAX = 512, /* bytes of a CANDIDATES attribute; longer ones are refused */
 };
 #define STUN_MAGIC 0x2112A442u
 
@@ -49,6 +50,9 @@ struct stun_msg {
 	/* What a translator does (RFC 5780 7.2 to 7.4) */
 	bool change_ip, change_port; /* CHANGE-REQUEST: answer from elsewhere */
 	struct endpoint other, origin; /* OTHER-ADDRESS, RESPONSE-ORIGIN; family IP_NONE when absent */
+	/* CANDIDATES, ours: a sealed list (control/path/tell.h); borrowed, NULL when absent */
+	const uint8_t *candidates;
+	size_t candidates_len;
 	/* PADDING (RFC 5780 7.6), which encoding adds: the message gets this length, a multiple of 4; 0, or
 	 * what it has without: none. Decoding leaves it 0. */
 	uint16_t pad_to;

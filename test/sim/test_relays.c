@@ -363,6 +363,37 @@ static void each_core_knows_why_a_path_is_not_direct(void **state)
 	assert_int_equal(host_path(a, b).not_direct, PATH_NOT_UDP);
 }
 
+/* The coordinator is what tells both sides of new addresses: without it they tell each other, by the relay
+ * that carries them meanwhile. */
+static void who_moves_while_the_coordinator_is_away_is_reached_directly_again(void **state)
+{
+	MESH(state);
+	struct host *near = sim_member(s->internet, m->c, "near");
+
+	m->c->host->face[0].up.delay = 100 * MS;
+	relay_new(near);
+	plug_behind(a, &nat_home);
+	plug_behind(b, &nat_home);
+	host_restart(a);
+	host_restart(b);
+	sim_run(s, 20 * SEC);
+	talk(a, b, true, 20 * MS, 5 * SEC);
+	assert_true(is_direct(a, b) && is_direct(b, a));
+	coordinator_stop(m->c);
+	relay_stop(m->c->host->relay);
+	for (unsigned i = 0; i < 3; i++) {
+		plug_behind(i % 2 ? b : a, &nat_home);
+		talk(a, b, true, 20 * MS, 60 * SEC);
+		if (!is_direct(a, b) || !is_direct(b, a))
+			fail_msg("after %u moves", i + 1);
+		expect_connected(a, b);
+	}
+	sim_run(s, 60 * SEC); /* then they are silent about it */
+	const unsigned checks = a->checks + b->checks;
+	sim_run(s, 300 * SEC);
+	assert_int_equal(a->checks + b->checks, checks);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -379,6 +410,7 @@ int main(void)
 		RELAY_SCENARIO(a_coordinator_that_relays_reaches_a_member_without_udp),
 		RELAY_SCENARIO(each_is_reached_through_its_home_relay),
 		RELAY_SCENARIO(each_core_knows_why_a_path_is_not_direct),
+		RELAY_SCENARIO(who_moves_while_the_coordinator_is_away_is_reached_directly_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -42,6 +42,7 @@ void core_refresh_mine(struct core *c)
 	if (candidates_eq(&next, &c->mine))
 		return;
 	c->mine = next;
+	tell_changed(c);
 	queue_push(&c->queue, CORE_TELL, WHY_CHANGED);
 }
 
@@ -89,6 +90,7 @@ static void step_live(struct core *c, struct live *l, ns_t now)
 	t.check_key = record_check_key(c, l->record);
 	ns_t next = path_step(&l->path, &t);
 	core_legs_are_due(c, now);
+	next = MIN(next, tell_step(c, l, &t));
 	if (l->path.state == PATH_IDLE) {
 		/* Nobody wants it: keep the key and the window as long as somebody may still ask. */
 		next = l->used_at + PATH_WANTED_FOR;
@@ -273,6 +275,7 @@ void core_free(struct core *c)
 	legs_deinit(&c->legs);
 	heap_deinit(&c->heap);
 	dh_key_free(c->key);
+	aead_free(c->aead);
 	wipe(c, sizeof(*c));
 	free(c);
 }

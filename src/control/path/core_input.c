@@ -107,6 +107,7 @@ static void on_link(struct core *c, const struct core_in *in, ns_t now)
 {
 	(void)now;
 	c->legs.link_up = in->link_up;
+	tell_link(c, in->link_up);
 }
 
 static void on_want(struct core *c, const struct core_in *in, ns_t now)
@@ -132,17 +133,14 @@ static void on_heard(struct core *c, const struct core_in *in, ns_t now)
 	step_soon(c, l, now);
 }
 
-static void on_candidates(struct core *c, const struct core_in *in, ns_t now)
+void core_candidates(struct core *c, struct live *l, const struct candidates *told, ns_t now)
 {
-	struct live *l = live_by_id(c, in->id, now);
 	struct candidates usable = {.n = 0};
 
-	if (!l)
-		return;
 	l->n_told = 0;
-	l->maps = in->candidates->nat.mapping;
-	for (size_t i = 0; i < in->candidates->n; i++) {
-		const struct candidate *one = &in->candidates->v[i];
+	l->maps = told->nat.mapping;
+	for (size_t i = 0; i < told->n; i++) {
+		const struct candidate *one = &told->v[i];
 
 		/* A relay's address is the mesh's to say, not the peer's. */
 		if (one->type == CAND_RELAY && l->n_told < LEGS_TOLD_MAX)
@@ -153,6 +151,14 @@ static void on_candidates(struct core *c, const struct core_in *in, ns_t now)
 	struct turn t = live_turn(c, l, now);
 	path_candidates(&l->path, &usable, &t);
 	step_soon(c, l, now);
+}
+
+static void on_candidates(struct core *c, const struct core_in *in, ns_t now)
+{
+	struct live *l = live_by_id(c, in->id, now);
+
+	if (l)
+		core_candidates(c, l, in->candidates, now);
 }
 
 static void on_activity(struct core *c, const struct core_in *in, ns_t now)
@@ -261,6 +267,8 @@ static bool request_taken(
 	if (!answer(c, l, m, in))
 		return false;
 	l->used_at = now;
+	if (m->candidates)
+		tell_received(c, l, m, now);
 	if (m->priority && candidate_usable(&a->remote, &c->net4, &c->net6)) {
 		/* A peer that kept a session which we lost in a restart sends into the void. */
 		if (l->path.state == PATH_UP)
@@ -318,7 +326,8 @@ static bool stun_taken(struct core *c, const struct core_in *in, ns_t now)
 		return request_taken(c, l, in, &m, now);
 	/* An answer to nothing that we asked, or a second one, changes nothing. */
 	struct turn t = live_turn(c, l, now);
-	return path_check_answered(&l->path, stun_stamp(&m), &in->stun.by, &t);
+	return tell_answered(l, stun_stamp(&m)) ||
+	       path_check_answered(&l->path, stun_stamp(&m), &in->stun.by, &t);
 }
 
 static void on_stun(struct core *c, const struct core_in *in, ns_t now)

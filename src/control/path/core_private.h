@@ -14,6 +14,7 @@
 #include "control/path/core.h"
 #include "control/path/legs.h"
 #include "control/path/nat_serve.h"
+#include "control/path/tell.h"
 #include "control/path/turn.h"
 
 struct record {
@@ -34,6 +35,7 @@ struct live {
 	char told[LEGS_TOLD_MAX][NODE_ID_LEN + 1]; /* relays that it says it is registered with */
 	size_t n_told;
 	enum nat_maps maps; /* the translator before it, as it says */
+	struct tell tell;
 	ns_t used_at;
 };
 
@@ -70,6 +72,9 @@ struct core {
 		struct nat_doors doors;
 	} nat;
 	struct candidates mine;
+	uint32_t mine_version; /* of `mine`, from 1 on */
+	bool away; /* the coordinator: tell.h */
+	struct aead *aead; /* of tell.c; NULL until it is needed */
 	/* peers */
 	struct map *by_key; /* of struct record */
 	struct list live;
@@ -129,6 +134,11 @@ size_t core_nat_seen(const struct core *c, struct endpoint ret_eps[static CORE_N
 size_t core_nat_serve(const struct core *c, const struct core_in *in, const struct core_member *who,
 	const uint8_t key[static STUN_KEY], const struct stun_msg *req, struct way_to *ret_by, uint8_t *out,
 	size_t out_len);
+
+/* --- core_input.c --- */
+
+/* A peer's candidates, whoever told them. */
+void core_candidates(struct core *c, struct live *l, const struct candidates *told, ns_t now);
 
 /* --- core.c --- */
 

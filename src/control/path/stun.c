@@ -27,6 +27,11 @@ static void name_both(const struct stun_self *self, const char *to_id, struct st
 	snprintf(m->username, sizeof(m->username), "%s:%s", to_id, self->id);
 }
 
+uint64_t stun_next_stamp(const struct stun_self *self)
+{
+	return MAX((uint64_t)self->real, self->last_stamp + 1);
+}
+
 size_t stun_ask(struct stun_self *self, const char *to_id, const uint8_t key[static STUN_KEY],
 	const struct stun_msg *ask, uint8_t *out, size_t out_len, uint64_t *ret_stamp)
 {
@@ -35,9 +40,9 @@ size_t stun_ask(struct stun_self *self, const char *to_id, const uint8_t key[sta
 
 	m.class = STUN_REQUEST;
 	m.method = BINDING;
-	if (!m.pad_to)
+	if (!m.pad_to && !m.candidates_len) /* with a list it is longer than any answer */
 		m.pad_to = plain ? STUN_ANSWER : STUN_ANSWER_WHOLE;
-	self->last_stamp = MAX((uint64_t)self->real, self->last_stamp + 1);
+	self->last_stamp = stun_next_stamp(self);
 	put_be64(m.txid, self->last_stamp);
 	put_be32(m.txid + 8, self->random(self->random_ctx));
 	name_both(self, to_id, &m);

@@ -28,6 +28,9 @@ struct stun_self {
 	void *random_ctx;
 };
 
+/* That of the next question. */
+uint64_t stun_next_stamp(const struct stun_self *self);
+
 /*
  * Bytes of the longest answers: with an IPv6 address, and with everything that a relay and a probed server
  * add. No answer is longer than its question, so each question is padded to what it may be answered with.

@@ -33,6 +33,7 @@
 	X(NETWORK, "our network changed")                                                                    \
 	X(SAMPLE, "is the path alive?")                                                                      \
 	X(CHANGED, "our addresses changed")                                                                  \
+	X(TELL, "our addresses, as long as the coordinator is away")                                         \
 	X(REMOVED, "no member any more")
 
 enum path_why {

@@ -13,6 +13,8 @@ static void check_equal(const struct stun_msg *a, const struct stun_msg *b)
 	assert(endpoint_eq(&a->mapped, &b->mapped));
 	assert(a->priority == b->priority && a->use_candidate == b->use_candidate);
 	assert(a->error_code == b->error_code);
+	assert(a->candidates_len == b->candidates_len);
+	assert(!a->candidates_len || memcmp(a->candidates, b->candidates, a->candidates_len) == 0);
 	assert(a->has_lifetime == b->has_lifetime && a->lifetime_s == b->lifetime_s);
 	assert(a->has_cookie == b->has_cookie && memcmp(a->cookie, b->cookie, STUN_COOKIE) == 0);
 	assert(a->change_ip == b->change_ip && a->change_port == b->change_port);

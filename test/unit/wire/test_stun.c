@@ -496,6 +496,32 @@ static int setup(void **state)
 	return crypto_init(NULL);
 }
 
+static void a_list_of_candidates_is_carried_as_it_is_up_to_its_limit(void **state)
+{
+	static const uint8_t a_key[STUN_KEY] = "a key of 32 bytes, known to none",
+			     list[STUN_CANDIDATES_MAX + 1] = {7};
+	uint8_t p[STUN_MAX];
+	struct stun_msg m;
+
+	(void)state;
+	for (size_t n = 1; n <= sizeof(list); n += STUN_CANDIDATES_MAX / 2) {
+		const struct stun_msg ask = {
+			.method = 1, .username = "a:b", .candidates = list, .candidates_len = n};
+		const size_t len = stun_encode(&ask, a_key, p, sizeof(p));
+
+		assert_true(len > n);
+		if (n > STUN_CANDIDATES_MAX) {
+			assert_int_equal(stun_decode(p, len, &m), TM_EBADMSG);
+			continue;
+		}
+		assert_int_equal(stun_decode(p, len, &m), TM_OK);
+		assert_int_equal(m.candidates_len, n);
+		assert_memory_equal(m.candidates, list, n);
+		assert_int_equal(m.n_unknown, 0);
+		assert_int_equal(stun_verify(p, len, &m, a_key), TM_OK);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -517,6 +543,7 @@ int main(void)
 		cmocka_unit_test(a_wireguard_message_is_not_taken_for_stun),
 		cmocka_unit_test(a_mapped_address_is_taken_for_the_ipv4_one),
 		cmocka_unit_test(encoding_needs_its_room),
+		cmocka_unit_test(a_list_of_candidates_is_carried_as_it_is_up_to_its_limit),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "crypto/init.h"
+#include "wire/portal.h"
 #include "wire/upgrade.h"
 #include "wire/ws.h"
 
@@ -248,23 +249,26 @@ static size_t answer_received(struct websocket *w)
 	return 0;
 }
 
-/* Somebody looks with a browser or curl: tell them what this is, and nothing else. */
-static bool front_page(struct websocket *w)
+/* What is no upgrade and answered all the same: somebody looks with a browser or curl, who is told what this
+ * is, or a node asks whether it is us that it has reached. */
+static bool page_asked_for(struct websocket *w)
 {
 	static const char get_root[] = "GET / HTTP/1.";
 	const struct opening *o = w->opening;
-	char text[UPGRADE_RESPONSE_MAX];
+	char text[UPGRADE_RESPONSE_MAX], token[PORTAL_TOKEN + 1];
+	size_t n = 0;
 
-	if (o->n < sizeof(get_root) - 1 || memcmp(o->head, get_root, sizeof(get_root) - 1) != 0)
+	if (portal_is_question(o->head, o->n, token))
+		n = portal_answer(token, text, sizeof(text));
+	else if (o->n >= sizeof(get_root) - 1 && memcmp(o->head, get_root, sizeof(get_root) - 1) == 0)
+		n = (size_t)snprintf(text, sizeof(text),
+			"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\nConnection: "
+			"close\r\n\r\n%s",
+			strlen(w->server->page), w->server->page);
+	if (!n)
 		return false;
-
-	int n = snprintf(text, sizeof(text),
-		"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\nConnection: "
-		"close\r\n\r\n%s",
-		strlen(w->server->page), w->server->page);
-	(void)!net_output(&w->layer, text, (size_t)n);
-	refused(w,
-		&(struct net_end){.err = TM_EPROTO, .why = "a request for the front page", .lingers = true});
+	(void)!net_output(&w->layer, text, n);
+	refused(w, &(struct net_end){.err = TM_EPROTO, .why = "a request for a page", .lingers = true});
 	return true;
 }
 
@@ -281,7 +285,7 @@ static size_t request_received(struct websocket *w)
 		net_closed(&w->layer, &(struct net_end){.err = TM_EPROTO, .why = "not an HTTP request"});
 		return 0;
 	}
-	if (req.status != 101 && front_page(w))
+	if (req.status != 101 && page_asked_for(w))
 		return 0;
 	(void)!net_output(&w->layer, text, upgrade_response_format(&req, text, sizeof(text)));
 	if (req.status == 101) {

@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "node/netcheck.h"
 
+#include "net/portal.h"
 #include "node/drive.h"
 #include "node/netcheck_view.h"
 #include "node/node_private.h"
+#include "wire/address.h"
 
 #include <string.h>
 
 struct netcheck {
 	struct node *node;
 	unsigned step;
+	struct portal *portal; /* NULL: not being asked */
+	enum portal_verdict http;
 	struct ctl_call *waiting[CTL_CONNS_MAX];
 	size_t n_waiting;
 };
@@ -31,11 +35,18 @@ static void take_servers(const struct node *n, struct netcheck_view *v)
 	netcheck_sort(v);
 }
 
+static bool is_done(const struct netcheck *c)
+{
+	return core_nat(c->node->path_core)->done && !c->portal;
+}
+
 static void show(const struct netcheck *c, struct ctl_call *call)
 {
 	const struct node *n = c->node;
 	struct netcheck_view v = {.report = core_nat(n->path_core),
+		.done = is_done(c),
 		.step = c->step,
+		.http = c->http,
 		.port = plane_port(n->plane),
 		.coordinator = n->coord != NULL,
 		.link = view_link(n),
@@ -47,17 +58,61 @@ static void show(const struct netcheck *c, struct ctl_call *call)
 	ctl_reply_text(call, jsonout_take(&out, NULL));
 }
 
+static void on_portal(void *ctx, enum portal_verdict verdict)
+{
+	struct netcheck *c = ctx;
+
+	c->http = verdict;
+	portal_free(TAKE(c->portal));
+	netcheck_grew(c);
+}
+
+/* The coordinator's own port, where we have reached it or as it is written down; not one that only a web
+ * server in front of it or a proxy leads to. */
+static bool find_port(const struct node *n, struct endpoint *ret_at, char host[static ADDRESS_HOST_FIELD])
+{
+	const struct ip ip = agent_coordinator_ip(n->agent);
+	struct address a;
+
+	for (size_t i = 0; i < n->enrolment.n_addresses; i++) {
+		if (address_parse(n->enrolment.addresses[i], &a) != TM_OK || a.kind == ADDRESS_HTTPS ||
+			a.prefix[0])
+			continue;
+		*ret_at = (struct endpoint){.ip = ip, .port = a.port};
+		if (!ip.family && ip_parse(a.host, &ret_at->ip) != TM_OK)
+			continue;
+		address_host_field(&a, false, host);
+		return true;
+	}
+	return false;
+}
+
+static void ask_portal(struct netcheck *c)
+{
+	const struct node *n = c->node;
+	char host[ADDRESS_HOST_FIELD];
+	struct endpoint at;
+
+	portal_free(TAKE(c->portal));
+	c->http = PORTAL_UNTRIED;
+	/* One that cannot even be begun has not been tried. */
+	if (!n->coord && find_port(n, &at, host))
+		(void)!portal_new(n->base, &at, host, n->config.fwmark, on_portal, c, &c->portal);
+}
+
 void netcheck_ask(struct netcheck *c, bool full, int64_t after, struct ctl_call *call)
 {
 	const struct nat_report *r = core_nat(c->node->path_core);
 
-	if (!r->done && after == c->step && c->n_waiting < ARRAY_LEN(c->waiting)) {
+	if (!is_done(c) && after == c->step && c->n_waiting < ARRAY_LEN(c->waiting)) {
 		c->waiting[c->n_waiting++] = call;
 		return;
 	}
 	/* One that is under way, and not less than what is wanted, will do. */
-	if (after < 0 && (r->done || !r->began || (full && !r->full)))
+	if (after < 0 && (is_done(c) || !r->began || (full && !r->full))) {
+		ask_portal(c);
 		drive_input(c->node, &(struct core_in){.kind = CORE_PROBE, .full = full});
+	}
 	show(c, call);
 }
 
@@ -87,6 +142,8 @@ int netcheck_new(struct node *n, struct netcheck **ret_check)
 
 void netcheck_free(struct netcheck *c)
 {
+	if (c)
+		portal_free(TAKE(c->portal));
 	netcheck_grew(c);
 	free(c);
 }

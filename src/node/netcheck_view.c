@@ -114,6 +114,20 @@ static void put_servers(struct jsonout *out, const struct netcheck_view *v)
 	jsonout_list_end(out);
 }
 
+/* "": not tried, or not over yet. */
+static const char *http_word(enum portal_verdict v)
+{
+	static const char *const words[PORTAL_VERDICT_N] = {
+		[PORTAL_CLEAN] = "clean",
+		[PORTAL_SIGN_IN] = "sign_in",
+		[PORTAL_OTHER] = "other",
+		[PORTAL_SILENT] = "no_answer",
+		[PORTAL_CLOSED] = "no_connection",
+	};
+
+	return words[v] ? words[v] : "";
+}
+
 void netcheck_print(const struct netcheck_view *v, struct jsonout *out)
 {
 	char text[NETCHECK_TEXT], advice[NETCHECK_ADVICE_MAX][NETCHECK_TEXT];
@@ -121,13 +135,14 @@ void netcheck_print(const struct netcheck_view *v, struct jsonout *out)
 
 	jsonout_object(out, NULL);
 	jsonout_bool(out, "ok", true);
-	jsonout_bool(out, "done", v->report->done);
+	jsonout_bool(out, "done", v->done);
 	jsonout_int(out, "step", v->step);
 	jsonout_bool(out, "full", v->report->full);
 	jsonout_int(out, "listen_port", v->port);
 	put_family(out, "ipv4", &v->report->family[0]);
 	put_family(out, "ipv6", &v->report->family[1]);
 	put_servers(out, v);
+	jsonout_text_or_null(out, "http", http_word(v->http));
 	view_print_ports(&v->ports, out);
 	view_print_link(&v->link, out);
 	jsonout_text(out, "verdict", netcheck_verdict(v, text));

@@ -10,12 +10,15 @@
 #include "base/jsonout.h"
 #include "control/path/nat.h"
 #include "node/view.h"
+#include "wire/portal.h"
 
 enum { NETCHECK_TEXT = 320, NETCHECK_ADVICE_MAX = 5 };
 
 struct netcheck_view {
 	const struct nat_report *report;
+	bool done; /* and so is all else */
 	unsigned step; /* of its growth */
+	enum portal_verdict http;
 	uint16_t port; /* of our data socket */
 	bool coordinator; /* this is it, which nobody but relays can tell anything */
 	struct link_view link;

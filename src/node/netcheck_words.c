@@ -62,12 +62,22 @@ static bool is_mapped(const struct netcheck_view *v)
 	return false;
 }
 
+/* Nothing passes, and somebody else answers for the coordinator. */
+static bool is_portal(const struct netcheck_view *v)
+{
+	return !v->link.up && !telling(v->report) && (v->http == PORTAL_SIGN_IN || v->http == PORTAL_OTHER);
+}
+
 const char *netcheck_verdict(const struct netcheck_view *v, char buf[static NETCHECK_TEXT])
 {
 	const struct nat_facts *f = telling(v->report);
 	const char *text;
 
-	if (!f)
+	if (is_portal(v))
+		text = "Something else answers for the coordinator: this network wants a sign-in first "
+		       "(captive "
+		       "portal), or lets nothing through but its own pages.";
+	else if (!f)
 		text = nobody_says(v);
 	else if (f->udp == NAT_UDP_FIRST_ONLY)
 		text = "A firewall lets only the first datagram of each connection pass: there are no direct "
@@ -95,9 +105,10 @@ size_t netcheck_advice(const struct netcheck_view *v, char (*ret_v)[NETCHECK_TEX
 	const struct nat_facts *f = telling(r);
 	size_t n = 0;
 
-	if (!v->link.up && !v->coordinator && v->link.error && *v->link.error)
-		snprintf(
-			ret_v[n++], NETCHECK_TEXT, "The link to the coordinator is down: %s.", v->link.error);
+	if (is_portal(v))
+		snprintf(ret_v[n++], NETCHECK_TEXT,
+			"Open any page in a browser on this machine and sign in; the link comes up by itself "
+			"afterwards.");
 	if (is_silent(r) && v->link.up)
 		snprintf(ret_v[n++], NETCHECK_TEXT,
 			"Have UDP let out to any address, or at least to the coordinator's data port, and "

@@ -57,6 +57,7 @@ def test_what_stands_there_is_found_within_five_seconds(net, hub, name):
     assert family["translated"] == kind.translates and family["difficulty"] == ("easy" if kind.mapping == INDEPENDENT else "hard")
     assert family["port_kept"] == (kind.ports == KEPT or not kind.translates)
     assert [(r["name"], r["home"]) for r in found["relays"]] == [("hub", True)] and found["relays"][0]["rtt_ms"] < 1000
+    assert found["http"] == "clean"
     # The same again, and for people.
     again = node.json("netcheck")
     assert again["ipv4"]["filtering"] == found["ipv4"]["filtering"]
@@ -70,7 +71,37 @@ def test_while_the_coordinator_is_away_it_says_what_it_can(net, hub):
     wait_for("the link to be lost", lambda: not node.status()["link"]["up"])
     found = node.json("netcheck")
     assert found["ipv4"]["udp"] == "no_answer" and not found["link"]["up"]
-    assert "no link to the coordinator" in found["verdict"] and "link to the coordinator is down" in found["advice"][0]
+    assert "no link to the coordinator" in found["verdict"] and found["link"]["error"] and found["http"] == "no_connection"
+
+
+PORTAL = """
+import http.server
+class Portal(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(302)
+        self.send_header("Location", "http://portal.example/login?from=" + self.path)
+        self.end_headers()
+http.server.HTTPServer(("", 8443), Portal).serve_forever()
+"""
+
+
+def test_a_captive_portal_is_told(net, hub):
+    place = Place(net, "x", "linux")
+    node = joined(net, hub, place)
+    node.run("down")
+    gateway = place.site.gateway
+    gateway.spawn("/usr/bin/python3", "-c", PORTAL)
+    wait_for("the portal", lambda: ":8443 " in gateway.sh("ss", "-Hltn").stdout)
+    gateway.sh("nft", "-f", "-", input='''
+        table ip portal {
+            chain c { type nat hook prerouting priority dstnat - 1; iifname "lan" tcp dport 8443 redirect; }
+            chain f { type filter hook forward priority 0; iifname "lan" drop; }
+        }''')
+    node.run("up")
+    wait_for("the link to fail", lambda: node.status()["link"]["error"])
+    found = node.json("netcheck")
+    assert found["http"] == "sign_in" and "captive portal" in found["verdict"], found
+    assert "browser" in found["advice"][0]
 
 
 def test_the_coordinator_itself_has_nobody_to_ask(hub):

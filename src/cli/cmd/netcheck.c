@@ -218,6 +218,20 @@ static void link_line(struct cli *c, const json_t *link)
 	line(c, "coordinator", text);
 }
 
+static void http_line(struct cli *c, const char *word)
+{
+	static const struct word words[] = {
+		{"clean", "the coordinator answers, unchanged"},
+		{"sign_in", "somebody else answers and wants a sign-in (captive portal)"},
+		{"other", "somebody else answers for the coordinator"},
+		{"no_answer", "the coordinator's port takes connections and does not answer"},
+		{"no_connection", "no connection to the coordinator's port"},
+	};
+
+	if (*word)
+		line(c, "HTTP", text_of(words, ARRAY_LEN(words), word));
+}
+
 static int show(struct cli *c, const json_t *reply)
 {
 	json_t *advice;
@@ -227,6 +241,7 @@ static int show(struct cli *c, const json_t *reply)
 	family(c, "UDP, IPv6", json_object_get(reply, "ipv6"));
 	port_lines(c, reply);
 	link_line(c, json_object_get(reply, "link"));
+	http_line(c, json_text(reply, "http"));
 	int err = relays(c, reply);
 	if (err)
 		return cli_fail(c, &(struct diag){0}, err);

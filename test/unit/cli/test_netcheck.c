@@ -20,7 +20,8 @@
 	"\"relays\":[{\"name\":\"hub\",\"id\":\"bbbbbbbbbbbbbbbb\",\"coordinator\":true,\"home\":true,"      \
 	"\"rtt_ms\":12.3,\"rtt4_ms\":12.3,\"rtt6_ms\":null},{\"name\":\"nas\",\"id\":\"cccccccccccccccc\","  \
 	"\"coordinator\":false,\"home\":false,\"rtt_ms\":null,\"rtt4_ms\":null,\"rtt6_ms\":null}],"          \
-	"\"port_mapping\":[{\"gateway\":\"192.168.1.1\",\"protocol\":null,\"endpoint\":null,"                \
+	"\"http\":\"sign_in\",\"port_mapping\":[{\"gateway\":\"192.168.1.1\",\"protocol\":null,"             \
+	"\"endpoint\":null,"                                                                                 \
 	"\"seen\":[\"pcp\",\"upnp\"],\"problem\":\"the router refuses\"}],"                                  \
 	"\"link\":{\"up\":true,\"tls\":true,\"proxy\":\"10.0.0.1:3128\"},\"verdict\":\"Direct connections "  \
 	"work with everybody except members whose "                                                          \
@@ -48,6 +49,7 @@ static void a_report_is_shown_in_plain_words_and_in_those_of_the_rfc(void **stat
 		"  UDP, IPv6    no: this machine has no address\n"
 		"  gateway      192.168.1.1 speaks pcp, upnp; maps no port: the router refuses\n"
 		"  coordinator  linked by TCP, in TLS, through the proxy 10.0.0.1:3128\n"
+		"  HTTP         somebody else answers and wants a sign-in (captive portal)\n"
 		"\n"
 		"  RELAY  RTT        ROLE\n"
 		"  hub    12 ms      home, coordinator\n"

@@ -46,10 +46,10 @@ static void the_verdict_follows_from_the_findings(void **state)
 			"only the first datagram", 1},
 		{NAT_UDP_SILENT, NAT_UDP_ABSENT, false, true, false, false, ANY, ANY, "UDP does not pass", 1},
 		{NAT_UDP_SILENT, NAT_UDP_ABSENT, false, false, false, false, ANY, ANY,
-			"this machine is offline", 1},
+			"this machine is offline", 0},
 		{NAT_UDP_SILENT, NAT_UDP_WORKS, false, true, false, false, ANY, ANY, "everybody except", 0},
 		{NAT_UDP_UNTRIED, NAT_UDP_UNTRIED, false, false, false, false, ANY, ANY,
-			"Nobody is known yet", 1},
+			"Nobody is known yet", 0},
 		{NAT_UDP_UNTRIED, NAT_UDP_ABSENT, false, true, true, false, ANY, ANY, "is the coordinator",
 			0},
 	};
@@ -75,6 +75,34 @@ static void the_verdict_follows_from_the_findings(void **state)
 		for (size_t k = 0; k < n; k++)
 			assert_int_equal(advice[k][strlen(advice[k]) - 1], '.');
 		assert_int_equal(text[strlen(text) - 1], '.');
+	}
+}
+
+static void somebody_else_who_answers_for_the_coordinator_is_a_portal_only_where_nothing_passes(void **state)
+{
+	static const struct {
+		enum nat_udp udp;
+		bool link;
+		enum portal_verdict http;
+		bool portal;
+	} rows[] = {
+		{NAT_UDP_SILENT, false, PORTAL_SIGN_IN, true},
+		{NAT_UDP_UNTRIED, false, PORTAL_OTHER, true},
+		{NAT_UDP_SILENT, true, PORTAL_OTHER, false}, /* a web server in front of it */
+		{NAT_UDP_WORKS, false, PORTAL_SIGN_IN, false},
+		{NAT_UDP_SILENT, false, PORTAL_CLOSED, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct nat_report r = {
+			.family = {facts(rows[i].udp, true, N, N), {.udp = NAT_UDP_ABSENT}}};
+		const struct netcheck_view v = {
+			.report = &r, .http = rows[i].http, .link = {.up = rows[i].link}};
+		char text[NETCHECK_TEXT];
+
+		if ((strstr(netcheck_verdict(&v, text), "captive portal") != NULL) != rows[i].portal)
+			fail_msg("row %zu: %s", i, text);
 	}
 }
 
@@ -124,6 +152,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_verdict_follows_from_the_findings),
+		cmocka_unit_test(
+			somebody_else_who_answers_for_the_coordinator_is_a_portal_only_where_nothing_passes),
 		cmocka_unit_test(relays_are_sorted_by_distance_and_the_silent_come_last),
 	};
 

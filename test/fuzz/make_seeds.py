@@ -9,7 +9,7 @@ import struct
 import zlib
 
 HERE = pathlib.Path(__file__).parent
-FOLDERS = {"ip": "packet", "model": "mesh", "codec": "bench", "unpack": "control", "hello": "control"}  # others: wire
+FOLDERS = {"ip": "packet", "model": "mesh", "codec": "bench", "unpack": "control", "hello": "control", "relaying": "data"}  # others: wire
 
 
 def seed(noun, name, data):
@@ -314,5 +314,31 @@ def hello():
         seed("hello", name.replace(" ", "-"), h(head + rest))
 
 
-for make in (client_hello, proxy, wg, archive, ip, stun, token, netmap, ws, upgrade, bench, unpack, hello, pcp, igd, relay):
+def relaying():
+    fill = bytes(range(256)) * 8
+    data = h("04000000 04030201 0807060504030201") + fill[:48]
+    stun = h("00010000 2112a442") + fill[:12]
+    head = h("5401 000001 000002")
+    frame = lambda pair, segment, train: h("5401" + pair) + struct.pack(">HBB", segment, 2, 0) + train
+
+    def said(*messages):
+        return b"\1" + b"".join(struct.pack(">H", len(m)) + m for m in messages)
+
+    seed("relaying", "to-stream", said(frame("000001000002", 64, 3 * data)))
+    seed("relaying", "to-udp", said(frame("000001000003", 64, 3 * data + data[:32])))
+    seed("relaying", "to-udp-many", said(frame("000001000003", 20, 200 * stun)))
+    seed("relaying", "to-us", said(frame("000001000009", 64, 2 * data), stun))
+    seed("relaying", "handshake", said(frame("000001000002", 148, h("01000000") + fill[:144])))
+    seed("relaying", "of-others", said(frame("000002000003", 64, data)))
+    seed("relaying", "no-frame", said(b"nothing", frame("000001000002", 64, data)))
+    seed("relaying", "masked", b"\0" + h("82 d4 00000000") + frame("000001000002", 64, data + data[:8]))
+    seed("relaying", "ping", b"\0" + h("89 82 00000000 4142"))
+    seed("relaying", "train", h("02 0048") + (h("5401 000002 000003") + data) * 3 + (h("5401 000001 000003") + data))
+    seed("relaying", "train-of-stun", h("02 001c") + (h("5401 000002 000003") + stun) * 100)
+    seed("relaying", "train-for-us", h("02 0048") + (h("5401 000003 000009") + data) * 2)
+    seed("relaying", "train-mixed", h("02 0048") + data + fill[:8] + h("5401 000002 000003") + data + head)
+    seed("relaying", "datagram", h("02 0000") + h("5401 000002 000003") + data)
+
+
+for make in (client_hello, proxy, wg, archive, ip, stun, token, netmap, ws, upgrade, bench, unpack, hello, pcp, igd, relay, relaying):
     make()

@@ -55,6 +55,7 @@ static void open_stream(struct stream *s, uint32_t number, int *ret_far)
 	*s = (struct stream){
 		.number = number, .owner = &w, .guest.burst = stream_burst, .is.role = WS_SERVER};
 	connect_pair(&s->is.fd, ret_far);
+	tcp_queue_little(s->is.fd, 32 << 10);
 	ws_decoder_init(&s->in, WS_SERVER, RELAY_FRAME_MAX);
 	if (crowd_add(w.crowd, s->is.fd, WAIT_READ, &s->guest))
 		abort();

@@ -381,7 +381,7 @@ bool mapper_look(const struct mapper *m, enum ip_family family, struct portmap_v
 {
 	if (!m->core)
 		return false;
-	portmap_look(m->core, family, time_monotonic(), ret_view);
+	portmap_look(m->core, family, ret_view);
 	return true;
 }
 

@@ -9,7 +9,7 @@ import struct
 import zlib
 
 HERE = pathlib.Path(__file__).parent
-FOLDERS = {"ip": "packet", "model": "mesh", "codec": "bench", "unpack": "control", "hello": "control", "relaying": "data"}  # others: wire
+FOLDERS = {"ip": "packet", "model": "mesh", "codec": "bench", "unpack": "control", "hello": "control", "relaying": "data", "portmap": "control"}  # others: wire
 
 
 def seed(noun, name, data):
@@ -208,6 +208,25 @@ def pcp():
     seed("natpmp", "refused", h("0081 0002 0000002a"))
 
 
+def portmap():
+    def step(kind, argument=0, data=b""):
+        return bytes([("wait", "raw", "answer", "announce", "http", "gateway", "end").index(kind), argument, len(data)]) + data
+
+    def http(body, status=200):
+        return step("http", 0, f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+
+    found = step("raw", 0, b"HTTP/1.1 200 OK\r\nST: x:InternetGatewayDevice:1\r\nLOCATION: http://a:5000/\r\n\r\n")
+    described = http("<service><serviceType>urn:schemas-upnp-org:service:WANIPConnection:1</serviceType><controlURL>/c</controlURL></service>")
+    upnp = found + step("wait", 8) + described + http("<NewConnectionStatus>Connected</NewConnectionStatus>")
+    address = http("<NewExternalIPAddress>203.0.113.9</NewExternalIPAddress>")
+    seed("portmap", "upnp", upnp + address + http("") + step("wait", 255) + address + http("") + step("end"))
+    seed("portmap", "upnp-no-leases", upnp + address + http("<errorCode>725</errorCode>", 500) + http(""))
+    external = bytes(56 - 44) + bytes([203, 0, 113, 9])
+    seed("portmap", "pcp", step("raw", 1, h("0280 0000 00000000 00000001" + "00" * 12)) + step("answer", 44, external) + step("wait", 255))
+    seed("portmap", "natpmp", step("raw", 1, h("0080 0000 00000001 cb007109")) + step("wait", 8) + step("raw", 1, h("0080 0000 00000001 cb007109"))
+         + step("answer", 12, h("00000000")) + step("announce", 1, h("0080 0000 00000000 cb00710a")))
+
+
 def igd():
     kind = "urn:schemas-upnp-org:{}:1"
     service = "<service><serviceType>" + kind.format("service:WANIPConnection") + "</serviceType><controlURL>{}</controlURL></service>"
@@ -340,5 +359,5 @@ def relaying():
     seed("relaying", "datagram", h("02 0000") + h("5401 000002 000003") + data)
 
 
-for make in (client_hello, proxy, wg, archive, ip, stun, token, netmap, ws, upgrade, bench, unpack, hello, pcp, igd, relay, relaying):
+for make in (client_hello, proxy, wg, archive, ip, stun, token, netmap, ws, upgrade, bench, unpack, hello, pcp, portmap, igd, relay, relaying):
     make()

@@ -195,7 +195,7 @@ ns_t portmap_next(const struct portmap *m)
 
 /* --- what is so --- */
 
-void portmap_look(const struct portmap *m, enum ip_family family, ns_t now, struct portmap_view *ret_view)
+void portmap_look(const struct portmap *m, enum ip_family family, struct portmap_view *ret_view)
 {
 	const struct side *s = &m->side[family == IP_V6];
 	struct portmap_view v = {
@@ -209,7 +209,7 @@ void portmap_look(const struct portmap *m, enum ip_family family, ns_t now, stru
 	};
 
 	for (size_t i = 0; i < PORTMAP_PROTOCOL_N; i++)
-		v.seen[i] = s->services[i].seen && now - s->services[i].seen_at < PORTMAP_FRESH;
+		v.seen[i] = s->services[i].seen;
 	*ret_view = v;
 }
 

@@ -120,11 +120,11 @@ struct portmap_view {
 	bool nested; /* its address is a private one: only those behind the next translator reach it */
 	ns_t lease, until; /* granted; monotonic, when it ends. NS_NEVER: for good */
 	struct ip gateway; /* IP_NONE = none */
-	bool seen[PORTMAP_PROTOCOL_N]; /* what the gateway speaks, as far as it was found out lately */
+	bool seen[PORTMAP_PROTOCOL_N]; /* what the gateway spoke when it was last looked for */
 	enum portmap_problem problem;
 };
 
-void portmap_look(const struct portmap *m, enum ip_family family, ns_t now, struct portmap_view *ret_view);
+void portmap_look(const struct portmap *m, enum ip_family family, struct portmap_view *ret_view);
 const char *portmap_protocol_name(enum portmap_protocol p); /* "pcp", "nat-pmp", "upnp", "none" */
 const char *portmap_problem_text(enum portmap_problem p); /* "" = none */
 

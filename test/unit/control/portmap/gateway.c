@@ -291,7 +291,7 @@ struct portmap_view node_view(void)
 {
 	struct portmap_view v;
 
-	portmap_look(map, IP_V4, now, &v);
+	portmap_look(map, IP_V4, &v);
 	return v;
 }
 

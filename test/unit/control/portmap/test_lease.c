@@ -91,7 +91,7 @@ static void one_that_is_not_behind_a_translator_asks_nobody(void **state)
 
 		gateway_set_up(state);
 		portmap_gateway(map, rows[i].family, &gateway, &own, now);
-		portmap_look(map, rows[i].family, now, &v);
+		portmap_look(map, rows[i].family, &v);
 		if ((portmap_next(map) == 0) == false || (v.problem == PORTMAP_FINE) != rows[i].asks)
 			fail_msg("row %zu", i);
 		gw.deaf = 100;
@@ -134,7 +134,7 @@ static void a_hole_for_ipv6_is_asked_for_by_pcp_alone(void **state)
 	memset(a + 8, 0, 16);
 	memcpy(a + 44, own.bytes, 16);
 	portmap_datagram(map, &from, a, 60, now);
-	portmap_look(map, IP_V6, now, &v);
+	portmap_look(map, IP_V6, &v);
 	assert_int_equal(v.protocol, PORTMAP_PCP);
 	assert_true(ip_eq(&v.external.ip, &own));
 	assert_int_equal(v.external.port, OUR_PORT);
@@ -164,6 +164,7 @@ static void a_lease_is_renewed_at_half_time_again_and_again_with_the_same_ports(
 			assert_int_equal(gw.asked_internal, OUR_PORT); /* and not the other's */
 		}
 		assert_int_equal(node_view().lease, 600 * SEC);
+		assert_true(node_view().seen[by[i]]); /* however long ago it was looked for */
 		assert_int_equal(node_view().external.port, 40000);
 		gateway_tear_down(state);
 	}

@@ -206,7 +206,7 @@ void legs_set(struct legs *r, const struct dh_key *own, const struct core_relay 
 {
 	n = MIN(n, (size_t)CORE_RELAYS_MAX);
 	for (size_t i = r->n; i-- > 0;) {
-		r->v[i].listed = is_in(v, n, r->v[i].member.id);
+		r->v[i].listed &= is_in(v, n, r->v[i].member.id);
 		r->v[i].streams &= r->v[i].listed;
 		if (!r->v[i].listed && !r->v[i].coordinator)
 			forget(r, &r->v[i]);

@@ -303,6 +303,24 @@ static void where_nothing_is_answered_a_stream_is_wanted_after_two_tries(void **
 	assert_int_equal(s->opened, 1);
 }
 
+static void a_coordinator_that_turns_out_to_relay_is_registered_with_soon(void **state)
+{
+	struct scene *s = *state;
+	struct endpoint at[2 * LEGS_MAX];
+
+	begin(s, 0);
+	assert_int_equal(s->registered[HUB], 0);
+	assert_int_equal(legs_endpoints(&s->legs, s->now, at), 0);
+	legs_set(&s->legs, s->own, s->told, 1, UINT32_MAX, s->now);
+	run(s, LEGS_SOON + 200 * MS);
+	assert_int_equal(legs_endpoints(&s->legs, s->now, at), 1);
+	legs_set(&s->legs, s->own, s->told, 0, 0, s->now); /* and no longer */
+	s->registered[HUB] = 0;
+	run(s, 60 * SEC);
+	assert_int_equal(s->registered[HUB], 0);
+	assert_int_equal(legs_endpoints(&s->legs, s->now, at), 0);
+}
+
 static void a_stream_is_proved_by_its_first_message_and_the_sealed_answer(void **state)
 {
 	struct scene *s = *state;
@@ -362,6 +380,7 @@ int main(void)
 		LEGS_TEST(a_relay_that_a_path_wants_is_registered_with_while_it_is_used),
 		LEGS_TEST(a_stream_stands_by_while_there_is_traffic_and_where_udp_does_not_pass),
 		LEGS_TEST(where_nothing_is_answered_a_stream_is_wanted_after_two_tries),
+		LEGS_TEST(a_coordinator_that_turns_out_to_relay_is_registered_with_soon),
 		LEGS_TEST(a_stream_is_proved_by_its_first_message_and_the_sealed_answer),
 		LEGS_TEST(what_another_relay_sees_is_believed_when_it_was_seen_twice),
 	};

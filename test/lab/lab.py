@@ -42,8 +42,8 @@ def find_tool(name):
 
 def find_program(name):
     """A program of a Debian package: of those that scripts/setup unpacks without installing them, or of the machine."""
-    aside = os.path.join(os.path.dirname(__file__), "../../build/packages/root/usr/bin", name)
-    found = os.path.normpath(aside) if os.path.exists(aside) else shutil.which(name)
+    aside = os.path.normpath(os.path.join(os.path.dirname(__file__), "../../build/packages/root/usr"))
+    found = shutil.which(name, path=f"{aside}/bin:{aside}/sbin") or shutil.which(name)
     if not found:
         raise LabError(f"there is no program {name}: scripts/setup test gets it")
     return found

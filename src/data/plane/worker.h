@@ -164,6 +164,11 @@ void ingress_frame(
 void ingress_stream_stun(
 	struct worker *w, const struct endpoint *remote, uint32_t stream, const uint8_t *p, size_t n);
 NODISCARD bool egress_burst(struct worker *w, unsigned queue);
+/* deliver.c: an authentic packet that v is a view of; it stays where it is until worker_flush_tun. */
+void worker_to_tun(struct worker *w, uint8_t *packet, const struct ip_view *v);
+void worker_flush_tun(struct worker *w);
+/* Not for us: on to another peer, if one of the two is a client. */
+void worker_pass_on(struct worker *w, struct peer *from, uint8_t *packet, const struct ip_view *v);
 /* The coalescer makes what the TUN takes. */
 void worker_allow_merging(struct worker *w);
 /* Something that the kernel did for us it does no more: the control thread says so. */

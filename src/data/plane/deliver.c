@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Where packets that were opened go: to the TUN, as super-packets where nobody could tell, or on to another
+ * peer. */
+#include "data/plane/worker.h"
+
+#include "data/offload/segment.h"
+#include "os/tun.h"
+
+/* The kernel does not take this kind of super-packet after all: cut it again, and make no more. */
+static void write_apart(
+	struct worker *w, const struct vnet *v, const struct part *parts, size_t n_parts, unsigned packets)
+{
+	struct segmenter s;
+	struct ip_view whole;
+	size_t n = 0;
+
+	atomic_fetch_or_explicit(&w->merge_refused,
+		v->gso == VNET_GSO_UDP ? TUN_OFFLOAD_UDP : TUN_OFFLOAD_TCP, memory_order_relaxed);
+	for (size_t i = 0; i < n_parts && n + parts[i].n <= TUN_PACKET_MAX; i++) {
+		memcpy(w->super + n, parts[i].p, parts[i].n);
+		n += parts[i].n;
+	}
+	if (ip_view_of(w->super, n, &whole) != TM_OK || segment_begin(&s, v, &whole) != TM_OK) {
+		worker_drop_n(w, DROP_TUN_FULL, packets);
+		return;
+	}
+	for (unsigned i = 0; i < s.count; i++) {
+		/* Only borrowed: what is written is not sent. */
+		struct part one = {.p = seal_room(w, 0, segment_max(&s))};
+
+		one.n = segment_next(&s, one.p);
+		if (tun_write(w->env->tun, w->id, &(struct vnet){0}, &one, 1) != TM_OK)
+			worker_drop(w, DROP_TUN_FULL);
+	}
+}
+
+static void write_tun(
+	void *ctx, const struct vnet *v, const struct part *parts, size_t n_parts, unsigned packets)
+{
+	struct worker *w = ctx;
+	int err = tun_write(w->env->tun, w->id, v, parts, n_parts);
+
+	if (err == TM_EINVAL && packets > 1)
+		write_apart(w, v, parts, n_parts, packets);
+	else if (err)
+		worker_drop_n(w, DROP_TUN_FULL, packets);
+}
+
+void worker_flush_tun(struct worker *w)
+{
+	coalesce_flush(w->merge, write_tun, w);
+	if (UNLIKELY(atomic_load_explicit(&w->merge_refused, memory_order_relaxed) != w->merge_told)) {
+		worker_allow_merging(w);
+		worker_offload_lost(w);
+	}
+}
+
+void worker_to_tun(struct worker *w, uint8_t *packet, const struct ip_view *v)
+{
+	if (coalesce_add(w->merge, packet, v) == TM_OK)
+		return;
+
+	worker_flush_tun(w);
+	if (coalesce_add(w->merge, packet, v) != TM_OK)
+		worker_drop(w, DROP_TUN_FULL);
+}
+
+/* From a copy: where the packet lies, its neighbour in the train may be next to its last byte. */
+static void forward(struct worker *w, struct peer *to, uint8_t *packet, const struct ip_view *v)
+{
+	const size_t n = v->total;
+
+	/* A slot that many messages fit into takes one that is larger than anything we may send. */
+	if (n > worker_packet_max(w)) {
+		worker_drop(w, DROP_TOO_BIG);
+		worker_icmp(w, ICMP_TOO_BIG, w->env->mtu, v, false);
+		return;
+	}
+	if (!ip_decrement_ttl(packet)) {
+		worker_drop(w, DROP_TTL);
+		worker_icmp(w, ICMP_TIME_EXCEEDED, 0, v, false);
+		return;
+	}
+	egress_copy_to_peer(w, to, packet, n);
+}
+
+/*
+ * For somebody else: only what is from or for a client goes on. The kernel does not get the rest, because it
+ * would route for every member on each machine where another program switched forwarding on.
+ */
+void worker_pass_on(struct worker *w, struct peer *from, uint8_t *packet, const struct ip_view *v)
+{
+	struct peer *to = snapshot_owner_of_dst(w->snap, packet);
+
+	if (to && to != from &&
+		(atomic_load_explicit(&from->forwards, memory_order_relaxed) ||
+			atomic_load_explicit(&to->forwards, memory_order_relaxed)))
+		forward(w, to, packet, v);
+	else
+		worker_drop(w, DROP_NOT_FOR_US);
+}

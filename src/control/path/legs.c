@@ -66,7 +66,7 @@ static ns_t rtt_of(const struct legs_relay *v)
 {
 	const struct leg *leg = &v->leg[v->family];
 
-	return (v->listed || v->coordinator) && endpoint_is_set(&leg->reflexive) ? leg->rtt : 0;
+	return v->listed && endpoint_is_set(&leg->reflexive) ? leg->rtt : 0;
 }
 
 static struct legs_relay *home_of(struct legs *r)

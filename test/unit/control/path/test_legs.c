@@ -321,6 +321,22 @@ static void a_coordinator_that_turns_out_to_relay_is_registered_with_soon(void *
 	assert_int_equal(legs_endpoints(&s->legs, s->now, at), 0);
 }
 
+static void where_the_coordinator_does_not_relay_another_is_home_at_any_distance(void **state)
+{
+	struct scene *s = *state;
+
+	s->rtt[FAR] = 300 * MS;
+	assert_int_equal(legs_set_coordinator(&s->legs, s->own, ids[HUB], s->told[HUB].member.key,
+				 s->told[HUB].v, 2, 0, s->now),
+		TM_OK);
+	s->legs.link_up = true;
+	legs_set(&s->legs, s->own, &s->told[FAR], 1, 0, s->now);
+	run(s, 10 * SEC);
+	assert_true(is_home(s, FAR));
+	assert_int_equal(s->registered[HUB], 0);
+	assert_true(s->registered[FAR] > 0);
+}
+
 static void a_stream_is_proved_by_its_first_message_and_the_sealed_answer(void **state)
 {
 	struct scene *s = *state;
@@ -381,6 +397,7 @@ int main(void)
 		LEGS_TEST(a_stream_stands_by_while_there_is_traffic_and_where_udp_does_not_pass),
 		LEGS_TEST(where_nothing_is_answered_a_stream_is_wanted_after_two_tries),
 		LEGS_TEST(a_coordinator_that_turns_out_to_relay_is_registered_with_soon),
+		LEGS_TEST(where_the_coordinator_does_not_relay_another_is_home_at_any_distance),
 		LEGS_TEST(a_stream_is_proved_by_its_first_message_and_the_sealed_answer),
 		LEGS_TEST(what_another_relay_sees_is_believed_when_it_was_seen_twice),
 	};

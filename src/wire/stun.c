@@ -9,8 +9,8 @@
 #include "base/secret.h"
 #include "crypto/hash.h"
 
-/* RFC 8489 18.3, RFC 8445 16.1, RFC 5780 7, RFC 8656 18; RELAY-COOKIE and CANDIDATES are ours, from the
- * range that may be ignored and is not handed out by standards. */
+/* RFC 8489 18.3, RFC 8445 16.1, RFC 5780 7, RFC 8656 18; RELAY-COOKIE, CANDIDATES and GUESS-PORTS are ours,
+ * from the range that may be ignored and is not handed out by standards. */
 enum stun_attr {
 	STUN_MAPPED_ADDRESS = 0x0001,
 	STUN_CHANGE_REQUEST = 0x0003,
@@ -31,6 +31,7 @@ enum stun_attr {
 	STUN_OTHER_ADDRESS = 0x802c,
 	STUN_RELAY_COOKIE = 0xc0a1,
 	STUN_CANDIDATES = 0xc0a2,
+	STUN_GUESS_PORTS = 0xc0a3,
 };
 
 enum {
@@ -40,6 +41,8 @@ enum {
 	STUN_SHA256_MIN = 16, /* RFC 8489 14.6 */
 	STUN_SHA256 = 32,
 	STUN_CRC = 4,
+	STUN_GUESS_HEADER = 4, /* role, three bytes of nothing */
+	STUN_GUESS_ENTRY = 6, /* port, address */
 	STUN_UNKNOWN_ATTRIBUTE = 420, /* error code, RFC 8489 14.8 */
 	STUN_CHANGE_IP = 4, /* RFC 5780 7.2 */
 	STUN_CHANGE_PORT = 2,
@@ -158,6 +161,29 @@ static int decode_change(const uint8_t *v, size_t n, struct stun_msg *m)
 	return TM_OK;
 }
 
+/* A role that is none of ours counts as absent: nothing is agreed then. */
+static int decode_guess(const uint8_t *v, size_t n, struct stun_msg *m)
+{
+	struct stun_guess g = {.role = STUN_GUESS_NONE};
+
+	if (n < STUN_GUESS_HEADER || (n - STUN_GUESS_HEADER) % STUN_GUESS_ENTRY != 0 ||
+		(n - STUN_GUESS_HEADER) / STUN_GUESS_ENTRY > STUN_GUESS_MAX)
+		return TM_EBADMSG;
+	if (v[0] != STUN_GUESS_OPENS && v[0] != STUN_GUESS_GUESSES)
+		return TM_OK;
+
+	g.role = v[0];
+	g.n = (uint8_t)((n - STUN_GUESS_HEADER) / STUN_GUESS_ENTRY);
+	for (size_t i = 0; i < g.n; i++) {
+		const uint8_t *e = v + STUN_GUESS_HEADER + i * STUN_GUESS_ENTRY;
+
+		g.seen[i] = (struct endpoint){.ip = ip_v4(e + 2), .port = get_be16(e)};
+		xor_address(&g.seen[i], m->txid);
+	}
+	m->guess = g;
+	return TM_OK;
+}
+
 static int decode_integrity(uint16_t type, const uint8_t *p, const uint8_t *v, size_t n, struct stun_msg *m)
 {
 	size_t at = (size_t)(v - p) - STUN_ATTR_HEADER;
@@ -179,7 +205,7 @@ static int decode_integrity(uint16_t type, const uint8_t *p, const uint8_t *v, s
 
 /* What has been seen of an attribute type that may count only once: the first one counts (RFC 8489 14). */
 struct seen {
-	bool username, error_code, mapped, priority, lifetime, cookie, change, other, origin;
+	bool username, error_code, mapped, priority, lifetime, cookie, change, other, origin, guess;
 };
 
 static bool first(bool *seen)
@@ -216,6 +242,8 @@ static int decode_attr(
 		return first(&seen->lifetime) ? decode_lifetime(v, n, m) : TM_OK;
 	case STUN_RELAY_COOKIE:
 		return first(&seen->cookie) ? decode_cookie(v, n, m) : TM_OK;
+	case STUN_GUESS_PORTS:
+		return first(&seen->guess) ? decode_guess(v, n, m) : TM_OK;
 	case STUN_CHANGE_REQUEST:
 		return first(&seen->change) ? decode_change(v, n, m) : TM_OK;
 	case STUN_OTHER_ADDRESS:
@@ -379,6 +407,23 @@ static void encode_mapped(struct wr *w, const struct stun_msg *m)
 	encode_address(w, STUN_XOR_MAPPED_ADDRESS, &ep);
 }
 
+static void encode_guess(struct wr *w, const struct stun_msg *m)
+{
+	uint8_t v[STUN_GUESS_HEADER + STUN_GUESS_MAX * STUN_GUESS_ENTRY] = {[0] = (uint8_t)m->guess.role};
+
+	if (m->guess.role == STUN_GUESS_NONE)
+		return;
+	for (size_t i = 0; i < m->guess.n; i++) {
+		struct endpoint ep = m->guess.seen[i];
+		uint8_t *e = v + STUN_GUESS_HEADER + i * STUN_GUESS_ENTRY;
+
+		xor_address(&ep, m->txid);
+		put_be16(e, ep.port);
+		memcpy(e + 2, ep.ip.bytes, STUN_GUESS_ENTRY - 2);
+	}
+	encode_attr(w, STUN_GUESS_PORTS, v, STUN_GUESS_HEADER + (size_t)m->guess.n * STUN_GUESS_ENTRY);
+}
+
 static void encode_error(struct wr *w, const struct stun_msg *m)
 {
 	uint8_t v[2 * ARRAY_LEN(m->unknown)] = {
@@ -457,6 +502,7 @@ static void encode_attrs(struct wr *w, const struct stun_msg *m)
 	encode_mapped(w, m);
 	encode_address(w, STUN_OTHER_ADDRESS, &m->other);
 	encode_address(w, STUN_RESPONSE_ORIGIN, &m->origin);
+	encode_guess(w, m);
 	if (m->error_code)
 		encode_error(w, m);
 }

@@ -35,6 +35,18 @@ enum stun_class { STUN_REQUEST = 0, STUN_INDICATION = 1, STUN_SUCCESS = 2, STUN_
  * n. */
 bool stun_classify(const uint8_t *p, size_t n);
 
+/*
+ * GUESS-PORTS, ours: the two sides of a relayed path agree to look for a mapping by guessing
+ * (docs/protocol.md, section 2). IPv4 alone, obscured like XOR-MAPPED-ADDRESS.
+ */
+enum { STUN_GUESS_MAX = 8 };
+enum stun_guess_role { STUN_GUESS_NONE, STUN_GUESS_OPENS, STUN_GUESS_GUESSES };
+struct stun_guess {
+	enum stun_guess_role role; /* of the sender; NONE when absent */
+	uint8_t n;
+	struct endpoint seen[STUN_GUESS_MAX]; /* where the world sees the sender */
+};
+
 struct stun_msg {
 	enum stun_class class;
 	uint16_t method; /* 1 = Binding */
@@ -53,6 +65,7 @@ struct stun_msg {
 	/* CANDIDATES, ours: a sealed list (control/path/tell.h); borrowed, NULL when absent */
 	const uint8_t *candidates;
 	size_t candidates_len;
+	struct stun_guess guess;
 	/* PADDING (RFC 5780 7.6), which encoding adds: the message gets this length, a multiple of 4; 0, or
 	 * what it has without: none. Decoding leaves it 0. */
 	uint16_t pad_to;

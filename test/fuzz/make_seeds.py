@@ -131,6 +131,7 @@ def stun():
     head = "2112a442 000102030405060708090a0b"
     seed("stun", "bare", h("00010000" + head))
     seed("stun", "error-420", h("01110010" + head + "00090004 00000414 000a0002 7ffe0000"))
+    seed("stun", "guess-ports", h("00010014" + head + "c0a30010 01000000 bd52 e112a64d bd53 e112a64e"))
     seed("stun", "use-candidate", h("0001000c" + head + "00250000 00240004 7effffff"))
     seed("stun", "tag-sha256", h("00010024" + head + "001c0020" + "ab" * 32))
     seed("stun", "tag-truncated", h("0001001c" + head + "001c0010" + "ab" * 16 + "00250000"))

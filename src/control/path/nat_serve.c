@@ -23,7 +23,8 @@ static struct ip second_address(const struct nat_doors *d, const struct ip *aske
 
 bool nat_concerns(const struct stun_msg *req, size_t n)
 {
-	return n >= NAT_SHORT && n <= STUN_MAX && n % 4 == 0 && !req->priority && !req->has_lifetime;
+	return n >= NAT_SHORT && n <= STUN_MAX && n % 4 == 0 && !req->priority && !req->has_lifetime &&
+	       !req->guess.role;
 }
 
 size_t nat_serve(const struct nat_doors *d, const struct stun_self *self, const char *to_id,

@@ -41,7 +41,7 @@ size_t stun_ask(struct stun_self *self, const char *to_id, const uint8_t key[sta
 	m.class = STUN_REQUEST;
 	m.method = BINDING;
 	if (!m.pad_to && !m.candidates_len) /* with a list it is longer than any answer */
-		m.pad_to = plain ? STUN_ANSWER : STUN_ANSWER_WHOLE;
+		m.pad_to = !plain ? STUN_ANSWER_WHOLE : m.guess.role ? STUN_ANSWER_GUESS : STUN_ANSWER;
 	self->last_stamp = stun_next_stamp(self);
 	put_be64(m.txid, self->last_stamp);
 	put_be32(m.txid + 8, self->random(self->random_ctx));

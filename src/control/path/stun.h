@@ -32,10 +32,11 @@ struct stun_self {
 uint64_t stun_next_stamp(const struct stun_self *self);
 
 /*
- * Bytes of the longest answers: with an IPv6 address, and with everything that a relay and a probed server
- * add. No answer is longer than its question, so each question is padded to what it may be answered with.
+ * Bytes of the longest answers: with an IPv6 address, with GUESS-PORTS besides, and with everything that a
+ * relay and a probed server add. No answer is longer than its question, so each question is padded to what it
+ * may be answered with.
  */
-enum { STUN_ANSWER = 128, STUN_ANSWER_WHOLE = 196 };
+enum { STUN_ANSWER = 128, STUN_ANSWER_GUESS = 192, STUN_ANSWER_WHOLE = 196 };
 
 /*
  * A question with what `ask` says (priority: it is a check, RFC 8445 7.1.1; lifetime and cookie; changes;

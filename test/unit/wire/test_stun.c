@@ -126,8 +126,11 @@ static struct stun_msg full_message(void)
 		.has_cookie = true,
 		.cookie = {1, 2, 3, 4, 5, 6, 7, 0xff},
 		.change_port = true,
+		.guess = {.role = STUN_GUESS_OPENS, .n = 2},
 		.error_code = 487};
 
+	assert_int_equal(endpoint_parse("192.0.2.9:40000", &m.guess.seen[0]), TM_OK);
+	assert_int_equal(endpoint_parse("192.0.2.10:40100", &m.guess.seen[1]), TM_OK);
 	assert_int_equal(endpoint_parse("[2001:db8::7]:51820", &m.mapped), TM_OK);
 	assert_int_equal(endpoint_parse("[2001:db8::8]:51821", &m.other), TM_OK);
 	assert_int_equal(endpoint_parse("192.0.2.8:443", &m.origin), TM_OK);
@@ -159,6 +162,10 @@ static void everything_we_encode_comes_back_and_verifies(void **state)
 	assert_true(back.change_port);
 	assert_true(endpoint_eq(&back.other, &m.other));
 	assert_true(endpoint_eq(&back.origin, &m.origin));
+	assert_int_equal(back.guess.role, STUN_GUESS_OPENS);
+	assert_int_equal(back.guess.n, 2);
+	for (size_t i = 0; i < 2; i++)
+		assert_true(endpoint_eq(&back.guess.seen[i], &m.guess.seen[i]));
 	assert_int_equal(back.error_code, 487);
 	assert_true(back.has_fingerprint);
 	assert_int_equal(back.integrity_len, 32);

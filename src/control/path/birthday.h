@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * One attempt to find a mapping of a translator that makes another one for each destination (the hard side),
+ * from behind one that does not, but lets in only those who were written to (the easy side). No address that
+ * anybody could tell is right there, so it is guessed, as two people of a company share a birthday sooner
+ * than one thinks: the hard side writes to the one address of the easy side from many sockets, each of which
+ * gets a mapping; the easy side writes to as many ports of the hard one. Where a guess is right, both have
+ * opened to each other. Pure: what comes back, and whether it proves anything, is the path's business
+ * (path.h).
+ *
+ * 256 mappings and 1,024 of 64,512 ports: 1 - (1 - 256/64512)^1024 = 98 %. Many providers give a subscriber
+ * one block of ports. If those seen so far lie in one, it is guessed in first, and 64 sockets are enough:
+ * more could take all that the subscriber has. A provider with several outside addresses gets its guesses at
+ * all of them in turn.
+ */
+#ifndef TM_CONTROL_PATH_BIRTHDAY_H
+#define TM_CONTROL_PATH_BIRTHDAY_H
+
+#include "base/time.h"
+#include "wire/stun.h"
+
+enum {
+	BIRTHDAY_SOCKETS = 256,
+	BIRTHDAY_SOCKETS_IN_BLOCK = 64,
+	BIRTHDAY_GUESSES = 1024,
+	BIRTHDAY_IN_BLOCK = 256, /* of these, in the block and around it, of each address */
+	BIRTHDAY_ROUNDS = 5, /* of the hard side: each socket sends so often */
+	BIRTHDAY_BATCH = 6, /* datagrams in BIRTHDAY_PACE */
+	BIRTHDAY_ADDRESSES = 4,
+	BIRTHDAY_LOWEST = 1024, /* port that is guessed */
+};
+#define BIRTHDAY_PACE (5 * MS)
+/* Until each socket of the hard side sends again: what was lost, or met a translator that was not open yet,
+ * gets through later. Twice as long each time. */
+#define BIRTHDAY_AGAIN (200 * MS)
+#define BIRTHDAY_FOR (3500 * MS) /* then it is over */
+#define BIRTHDAY_HINT (600 * MS) /* something came: its check is waited for so long before the next guess */
+
+/* Of an address of the hard side: where to guess first. */
+struct birthday_block {
+	struct ip ip;
+	uint16_t base; /* aligned to: */
+	uint16_t size; /* a power of two; 0: the ports seen do not suggest any */
+};
+
+struct birthday {
+	enum stun_guess_role role; /* ours */
+	ns_t began, due;
+	/* OPENS */
+	struct endpoint to;
+	uint32_t sockets[BIRTHDAY_SOCKETS]; /* the plane's numbers */
+	bool hit[BIRTHDAY_SOCKETS]; /* something came by it */
+	unsigned n_sockets, round, next;
+	ns_t round_began;
+	/* GUESSES */
+	struct birthday_block blocks[BIRTHDAY_ADDRESSES];
+	unsigned n_blocks, guessed;
+	uint32_t dice;
+};
+
+/*
+ * Begins. `seen`: where the world sees the hard side. OPENS: `to` is the easy side's address, and nothing is
+ * sent before there are sockets. GUESSES: random is any number.
+ */
+void birthday_begin(struct birthday *b, enum stun_guess_role role, const struct endpoint *to,
+	const struct stun_guess *seen, uint32_t random, ns_t now);
+/* How many sockets whoever is seen there should open. */
+unsigned birthday_sockets(const struct stun_guess *seen);
+void birthday_opened(struct birthday *b, const uint32_t *sockets, size_t n, ns_t now);
+
+/* The next datagram (*ret_socket 0: by the socket that everybody has). False: nothing to be sent until
+ * b->due. */
+bool birthday_step(struct birthday *b, ns_t now, uint32_t *ret_socket, struct endpoint *ret_to);
+/* Something authentic came by that socket. */
+void birthday_hint(struct birthday *b, uint32_t socket, ns_t now);
+bool birthday_is_over(const struct birthday *b, ns_t now);
+
+/* The n-th guess, from 0; n < BIRTHDAY_GUESSES. For tests, too. */
+struct endpoint birthday_guess(const struct birthday *b, unsigned n);
+
+#endif

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* One attempt to guess a mapping: where the guesses go, in which order, how many and how fast. */
+#include "unit/unit.h"
+
+#include "control/path/birthday.h"
+
+static struct endpoint at(const char *text)
+{
+	struct endpoint ep;
+
+	assert_int_equal(endpoint_parse(text, &ep), TM_OK);
+	return ep;
+}
+
+static struct stun_guess seen(const char *const *texts, size_t n)
+{
+	struct stun_guess g = {.role = STUN_GUESS_OPENS};
+
+	for (size_t i = 0; i < n; i++)
+		g.seen[g.n++] = at(texts[i]);
+	return g;
+}
+#define SEEN(...)                                                                                            \
+	seen((const char *const[]){__VA_ARGS__}, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
+
+static struct birthday guesser(const struct stun_guess *told, uint32_t dice)
+{
+	struct birthday b;
+
+	birthday_begin(&b, STUN_GUESS_GUESSES, NULL, told, dice, 0);
+	return b;
+}
+
+/* How many of the first n guesses are from..to at the address; NULL: at any. */
+static unsigned count(const struct birthday *b, unsigned n, const char *ip, unsigned from, unsigned to)
+{
+	unsigned found = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct endpoint ep = birthday_guess(b, i);
+		char text[IP_STR_LEN];
+
+		found +=
+			ep.port >= from && ep.port <= to && (!ip || strcmp(ip_format(&ep.ip, text), ip) == 0);
+	}
+	return found;
+}
+
+static void without_a_block_every_port_is_guessed_once_at_most(void **state)
+{
+	struct stun_guess told = SEEN("192.0.2.1:2000", "192.0.2.1:60000");
+	(void)state;
+
+	assert_int_equal(birthday_sockets(&told), BIRTHDAY_SOCKETS);
+	for (uint32_t dice = 1; dice < UINT32_MAX / 2; dice = dice * 5 + 3) {
+		struct birthday b = guesser(&told, dice);
+		uint8_t had[UINT16_MAX + 1] = {0};
+
+		for (unsigned i = 0; i < BIRTHDAY_GUESSES; i++) {
+			struct endpoint ep = birthday_guess(&b, i);
+
+			assert_in_range(ep.port, BIRTHDAY_LOWEST, UINT16_MAX);
+			assert_int_equal(had[ep.port]++, 0);
+		}
+	}
+}
+
+static void ports_that_lie_in_a_block_are_guessed_around_first(void **state)
+{
+	struct stun_guess told = SEEN("192.0.2.1:40960", "192.0.2.1:41100", "192.0.2.1:41215");
+	struct birthday b = guesser(&told, 12345);
+	(void)state;
+
+	assert_int_equal(birthday_sockets(&told), BIRTHDAY_SOCKETS_IN_BLOCK);
+	assert_int_equal(count(&b, 256, NULL, 40960, 41215), 256);
+	/* Then anywhere. */
+	assert_true(count(&b, BIRTHDAY_GUESSES, NULL, 40960, 41215) < 300);
+}
+
+static void a_small_block_grows_by_its_neighbours(void **state)
+{
+	struct stun_guess told = SEEN("192.0.2.1:5001", "192.0.2.1:5002", "192.0.2.1:5003");
+	struct birthday b = guesser(&told, 7);
+	(void)state;
+
+	assert_int_equal(count(&b, 64, NULL, 4992, 5055), 64);
+	assert_int_equal(count(&b, 128, NULL, 4992, 5119), 128);
+	assert_int_equal(count(&b, 256, NULL, 4864, 5119), 256);
+}
+
+static void two_ports_must_be_nearer_to_each_other_than_three(void **state)
+{
+	struct stun_guess two = SEEN("192.0.2.1:40960", "192.0.2.1:42000");
+	struct stun_guess three = SEEN("192.0.2.1:40960", "192.0.2.1:42000", "192.0.2.1:41500");
+	struct stun_guess one = SEEN("192.0.2.1:40960");
+	(void)state;
+
+	assert_int_equal(birthday_sockets(&two), BIRTHDAY_SOCKETS);
+	assert_int_equal(birthday_sockets(&three), BIRTHDAY_SOCKETS_IN_BLOCK);
+	assert_int_equal(birthday_sockets(&one), BIRTHDAY_SOCKETS);
+}
+
+static void every_address_has_its_turn_and_its_own_block(void **state)
+{
+	struct stun_guess told =
+		SEEN("192.0.2.1:2048", "192.0.2.1:2100", "192.0.2.2:50000", "192.0.2.1:2111");
+	struct birthday b = guesser(&told, 99);
+	(void)state;
+
+	/* A single port of a provider's other address stands for the block of 512 that it lies in. */
+	assert_int_equal(count(&b, 128, "192.0.2.1", 2048, 2111), 64);
+	assert_int_equal(count(&b, 128, "192.0.2.2", 49664, 50175), 64);
+	assert_int_equal(count(&b, BIRTHDAY_GUESSES, "192.0.2.1", 0, UINT16_MAX), BIRTHDAY_GUESSES / 2);
+}
+
+struct sent {
+	unsigned n, most; /* at once */
+	ns_t last;
+};
+
+/* All that it sends, by a clock that is late by as much. */
+static struct sent run(struct birthday *b, ns_t lateness)
+{
+	struct sent s = {.n = 0};
+	unsigned burst = 0;
+
+	for (ns_t now = b->due; !birthday_is_over(b, now); now = MAX(b->due, now) + lateness) {
+		uint32_t socket;
+		struct endpoint to;
+
+		while (birthday_step(b, now, &socket, &to)) {
+			burst = now > s.last ? 1 : burst + 1;
+			s.most = MAX(s.most, burst);
+			s.last = now;
+			s.n++;
+		}
+		assert_true(b->due > now);
+	}
+	return s;
+}
+
+static void guesses_are_a_thousand_in_a_second_and_never_a_burst(void **state)
+{
+	static const ns_t lateness[] = {0, MS, 50 * MS};
+	struct stun_guess told = SEEN("192.0.2.1:2000", "192.0.2.1:60000");
+	(void)state;
+
+	for (size_t i = 0; i < ARRAY_LEN(lateness); i++) {
+		struct birthday b = guesser(&told, 1);
+		struct sent s = run(&b, lateness[i]);
+
+		assert_true(s.most <= BIRTHDAY_BATCH);
+		assert_true(s.n <= BIRTHDAY_GUESSES);
+		assert_true(i > 1 || (s.n == BIRTHDAY_GUESSES && s.last <= 1100 * MS));
+	}
+}
+
+static void each_socket_sends_five_times_to_the_one_address(void **state)
+{
+	struct stun_guess ours = SEEN("192.0.2.1:2000", "192.0.2.1:60000");
+	const struct endpoint to = at("198.51.100.1:51820");
+	uint32_t sockets[BIRTHDAY_SOCKETS];
+	struct birthday b;
+	struct sent s;
+	(void)state;
+
+	for (unsigned i = 0; i < BIRTHDAY_SOCKETS; i++)
+		sockets[i] = i + 1;
+	birthday_begin(&b, STUN_GUESS_OPENS, &to, &ours, 1, 0);
+	assert_true(b.due > 0); /* nothing to send by */
+	birthday_opened(&b, sockets, BIRTHDAY_SOCKETS, 0);
+	s = run(&b, 0);
+	assert_int_equal(s.n, BIRTHDAY_ROUNDS * BIRTHDAY_SOCKETS);
+	assert_true(s.most <= BIRTHDAY_BATCH);
+}
+
+static void fewer_sockets_than_asked_for_and_none_are_fine(void **state)
+{
+	const struct endpoint to = at("198.51.100.1:51820");
+	struct stun_guess ours = SEEN("192.0.2.1:2000");
+	uint32_t sockets[] = {5, 6, 7};
+	(void)state;
+
+	for (size_t n = 0; n <= ARRAY_LEN(sockets); n++) {
+		struct birthday b;
+
+		birthday_begin(&b, STUN_GUESS_OPENS, &to, &ours, 1, 0);
+		birthday_opened(&b, sockets, n, MS);
+		assert_int_equal(run(&b, 0).n, BIRTHDAY_ROUNDS * n);
+	}
+}
+
+static void who_guesses_waits_for_what_a_right_guess_brings(void **state)
+{
+	struct stun_guess told = SEEN("192.0.2.1:2000", "192.0.2.1:60000");
+	struct birthday b = guesser(&told, 1);
+	struct endpoint to;
+	uint32_t socket;
+	(void)state;
+
+	assert_true(birthday_step(&b, 0, &socket, &to));
+	birthday_hint(&b, 0, 0);
+	assert_false(birthday_step(&b, BIRTHDAY_HINT - 1, &socket, &to));
+	assert_true(birthday_step(&b, BIRTHDAY_HINT, &socket, &to));
+	assert_true(run(&b, 0).most <= BIRTHDAY_BATCH);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(without_a_block_every_port_is_guessed_once_at_most),
+		cmocka_unit_test(ports_that_lie_in_a_block_are_guessed_around_first),
+		cmocka_unit_test(a_small_block_grows_by_its_neighbours),
+		cmocka_unit_test(two_ports_must_be_nearer_to_each_other_than_three),
+		cmocka_unit_test(every_address_has_its_turn_and_its_own_block),
+		cmocka_unit_test(guesses_are_a_thousand_in_a_second_and_never_a_burst),
+		cmocka_unit_test(each_socket_sends_five_times_to_the_one_address),
+		cmocka_unit_test(fewer_sockets_than_asked_for_and_none_are_fine),
+		cmocka_unit_test(who_guesses_waits_for_what_a_right_guess_brings),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

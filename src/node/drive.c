@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "node/drive.h"
 
+#include "control/path/birthday.h"
 #include "crypto/init.h"
 #include "node/node_private.h"
 
@@ -85,6 +86,19 @@ static void sample(struct node *n, const struct core_out *out)
 			       .activity = {.last_recv = s.last_way_recv, .tx_bytes = s.tx_bytes}});
 }
 
+/* A quarter of all descriptors at most: what is left is for links and files. */
+static void open_sockets(struct node *n, const struct core_out *out)
+{
+	const size_t most = MIN(out->n, os_descriptors() / 4);
+	uint32_t v[BIRTHDAY_SOCKETS];
+	size_t count = 0;
+	uint16_t port;
+
+	while (count < MIN(most, ARRAY_LEN(v)) && plane_socket_open(n->plane, 0, &v[count], &port) == TM_OK)
+		count++;
+	drive_input(n, &(struct core_in){.kind = CORE_SOCKETS, .key = out->peer.key, .sockets = {v, count}});
+}
+
 static void act(struct node *n, const struct core_out *out)
 {
 	switch (out->kind) {
@@ -114,6 +128,12 @@ static void act(struct node *n, const struct core_out *out)
 		break;
 	case CORE_REGISTERED:
 		tell_registered(n);
+		break;
+	case CORE_OPEN:
+		open_sockets(n, out);
+		break;
+	case CORE_CLOSE:
+		plane_socket_close(n->plane, out->way.socket);
 		break;
 	case CORE_STREAM_OPEN:
 		streaming_open(n, out->peer.id);

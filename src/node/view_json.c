@@ -94,6 +94,9 @@ static void put_path(const struct peer_view *p, struct jsonout *out)
 		jsonout_int(out, "path_age_s", p->age_s);
 	if (p->not_direct == PATH_NOT_SILENT && p->addresses > 1)
 		snprintf(why, sizeof(why), "none of its %u addresses answers", p->addresses);
+	else if (p->not_direct == PATH_NOT_MISSED)
+		snprintf(why, sizeof(why), "%s; next attempt in %lld min", path_not_text(p->not_direct),
+			(long long)(p->guesses_s / 60 + 1));
 	else
 		snprintf(why, sizeof(why), "%s", path_not_text(p->not_direct));
 	jsonout_text_or_null(out, "not_direct", why);

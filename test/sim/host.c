@@ -16,12 +16,55 @@
 
 /* --- interfaces --- */
 
+static int socket_at(const struct host *h, uint16_t port)
+{
+	for (unsigned i = 0; i < HOST_SOCKETS && h->n_sockets; i++)
+		if (h->sockets[i].number && h->sockets[i].port == port)
+			return (int)i;
+	return -1;
+}
+
+uint32_t host_socket_open(struct host *h)
+{
+	unsigned i = 0;
+
+	while (i < HOST_SOCKETS && h->sockets[i].number)
+		i++;
+	assert_true(i < HOST_SOCKETS);
+	h->n_sockets++;
+	h->sockets_most = MAX(h->sockets_most, h->n_sockets);
+	h->sockets[i].number = ++h->last_socket;
+	do
+		h->sockets[i].port = (uint16_t)sim_between(h->sim, 32768, 60999);
+	while (h->sockets[i].port == h->at.port || socket_at(h, h->sockets[i].port) != (int)i);
+	return h->sockets[i].number;
+}
+
+uint16_t host_socket_port(const struct host *h, uint32_t number)
+{
+	for (unsigned i = 0; i < HOST_SOCKETS; i++)
+		if (h->sockets[i].number == number)
+			return h->sockets[i].port;
+	return 0;
+}
+
+void host_socket_close(struct host *h, uint32_t number)
+{
+	for (unsigned i = 0; i < HOST_SOCKETS; i++)
+		if (h->sockets[i].number == number) {
+			h->sockets[i].number = 0;
+			h->n_sockets--;
+			return;
+		}
+	fail_msg("%s has no socket %u to be closed", h->name, (unsigned)number);
+}
+
 static void face_forward(struct node *n, struct datagram *dg)
 {
 	struct face *f = CONTAINER_OF(n, struct face, in);
 	struct host *h = f->host;
 
-	if (!f->segment || dg->to.port != h->at.port) {
+	if (!f->segment || (dg->to.port != h->at.port && socket_at(h, dg->to.port) < 0)) {
 		sim_drop(h->sim, dg);
 		return;
 	}
@@ -88,9 +131,15 @@ static struct face *face_towards(struct host *h, const struct ip *to, const stru
 void host_put_on_wire(
 	struct host *h, const struct endpoint *to, const struct ip *local, const uint8_t *msg, size_t n)
 {
+	host_put_from(h, 0, to, local, msg, n);
+}
+
+void host_put_from(struct host *h, uint16_t port, const struct endpoint *to, const struct ip *local,
+	const uint8_t *msg, size_t n)
+{
 	struct face *f = h->leaves_by ? &h->face[h->leaves_by - 1] : face_towards(h, &to->ip, local);
 	unsigned type = wg_classify(msg, n);
-	struct endpoint from = {.port = h->at.port};
+	struct endpoint from = {.port = port ? port : h->at.port};
 	struct datagram *dg;
 
 	if (!f)
@@ -161,6 +210,8 @@ static void shut_down(struct host *h)
 		f->n_staged = 0;
 	}
 	device_free(h->device);
+	memset(h->sockets, 0, sizeof(h->sockets));
+	h->n_sockets = 0;
 	core_free(TAKE(h->core));
 	dig_up(h);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
  * A host: the real device, the real path core if it is a member of a mesh (host_paths.c), and a data path
- * that does what workers do, one packet at a time (plane_lite.c). It has one UDP port and up to HOST_FACES
- * interfaces. Its keys follow from its number alone, so that they are computed once per process.
+ * that does what workers do, one packet at a time (plane_lite.c). It has one UDP port, those of further
+ * sockets, and up to HOST_FACES interfaces. Its keys follow from its number alone, so that they are computed
+ * once per process.
  */
 #ifndef TM_TEST_SIM_HOST_H
 #define TM_TEST_SIM_HOST_H
@@ -12,7 +13,14 @@
 #include "sim/link.h"
 #include "sim/nat.h"
 
-enum { HOST_FACES = 4, HOST_PORT = 51820, HOST_STAGED = 128, HOST_PACKETS = 1 << 16, HOST_GRAVES = 64 };
+enum {
+	HOST_FACES = 4,
+	HOST_PORT = 51820,
+	HOST_STAGED = 128,
+	HOST_PACKETS = 1 << 16,
+	HOST_GRAVES = 64,
+	HOST_SOCKETS = 520
+};
 
 /* An interface: where it is plugged in, its addresses there, the line out. */
 struct face {
@@ -61,9 +69,16 @@ struct host {
 	struct core *core;
 	struct control_link *link; /* NULL: it is the coordinator itself */
 	struct relay *relay; /* NULL: it hands nothing on (relay.h) */
+	struct {
+		uint32_t number; /* 0: none */
+		uint16_t port;
+	} sockets[HOST_SOCKETS];
+	unsigned n_sockets, last_socket;
 	/* counted */
 	uint64_t sent[5], verdicts[DEV_VERDICT_N], keepalives;
-	/* of the path core: checks sent, ways told to be used, those that led elsewhere, lists of candidates
+	unsigned guesses, sockets_most; /* checks sent at random, sockets open at once */
+	/* of the path core: other checks sent, ways told to be used, those that led elsewhere, lists of
+	 * candidates
 	 */
 	unsigned checks, uses, moves, told;
 	struct datagram last[5]; /* last one sent, by message type; 0 = all else */
@@ -117,9 +132,17 @@ struct host *host_by_id(const struct sim *s, const char *id); /* NULL: nobody */
 void host_server(struct host *h, const struct coordinator *c);
 void host_candidates(struct host *h, const struct host *of, const struct candidates *c);
 void host_start_paths(struct host *h);
+/* What a coordinator has by default: further ports, so that others learn what their NATs do. */
+void host_open_doors(struct host *h);
 
 /* --- between the files of a host only --- */
 
+uint32_t host_socket_open(struct host *h);
+uint16_t host_socket_port(const struct host *h, uint32_t number); /* 0: there is none */
+void host_socket_close(struct host *h, uint32_t number);
+/* port 0: by the socket that everybody has */
+void host_put_from(struct host *h, uint16_t port, const struct endpoint *to, const struct ip *local,
+	const uint8_t *msg, size_t n);
 void host_put_on_wire(
 	struct host *h, const struct endpoint *to, const struct ip *local, const uint8_t *msg, size_t n);
 void host_put_by(struct host *h, const struct way_to *by, const uint8_t *msg, size_t n);

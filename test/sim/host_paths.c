@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* A member of a mesh: the path core between device, wire and coordinator, as node/drive.c connects them. */
+#include "control/path/birthday.h"
 #include "sim/coordinator.h"
 #include "sim/host.h"
 #include "sim/relay.h"
@@ -164,11 +165,23 @@ static void wake(struct host *h, const struct core_out *out)
 		device_want_session(h->device, p, h->sim->now);
 }
 
+static void open_sockets(struct host *h, const struct core_out *out)
+{
+	uint32_t v[BIRTHDAY_SOCKETS];
+	size_t n = 0;
+
+	while (n < out->n)
+		v[n++] = host_socket_open(h);
+	host_input(h, &(struct core_in){.kind = CORE_SOCKETS, .key = out->peer.key, .sockets = {v, n}});
+}
+
 static void act(struct host *h, const struct core_out *out)
 {
 	switch (out->kind) {
 	case CORE_SEND:
-		h->checks += out->why != WHY_RELAY && out->why != WHY_PROBE && out->why != WHY_ANSWER;
+		h->guesses += out->why == WHY_GUESS;
+		h->checks += out->why != WHY_GUESS && out->why != WHY_RELAY && out->why != WHY_PROBE &&
+			     out->why != WHY_ANSWER;
 		host_put_by(h, &out->way, out->msg, out->n);
 		break;
 	case CORE_USE:
@@ -191,6 +204,12 @@ static void act(struct host *h, const struct core_out *out)
 	case CORE_STREAM_OPEN:
 	case CORE_STREAM_CLOSE:
 		relay_want_stream(h, host_by_id(h->sim, out->peer.id), out->kind == CORE_STREAM_OPEN);
+		break;
+	case CORE_OPEN:
+		open_sockets(h, out);
+		break;
+	case CORE_CLOSE:
+		host_socket_close(h, out->way.socket);
 		break;
 	case CORE_WORKS:
 	case CORE_REGISTERED:
@@ -263,4 +282,14 @@ struct core_view host_path(const struct host *h, const struct host *to)
 	if (!core_view(h->core, to->pub, &v))
 		v = (struct core_view){.state = PATH_IDLE, .not_direct = PATH_NOT_UNUSED};
 	return v;
+}
+
+void host_open_doors(struct host *h)
+{
+	uint32_t second = host_socket_open(h), silent = host_socket_open(h);
+	struct core_in in = {.kind = CORE_DOORS, .doors = {.second = second, .silent = silent}};
+
+	in.doors.second_port = host_socket_port(h, second);
+	in.doors.silent_port = host_socket_port(h, silent);
+	host_input(h, &in);
 }

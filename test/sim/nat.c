@@ -81,6 +81,38 @@ static unsigned pool_size(const struct nat *t)
 	return t->kind.pool ? t->kind.pool : 1;
 }
 
+/* Where the host's block on that outside address begins. */
+static unsigned block_base(const struct nat *t, const struct endpoint *inside, const struct ip *outside)
+{
+	unsigned n = (UINT16_MAX + 1) / t->kind.block, skip = MAX(LOWEST_PORT / t->kind.block, 1U);
+	unsigned which = inside->ip.bytes[3] * 7u + outside->bytes[3] * 13u;
+
+	return (skip + which % (n - skip)) * t->kind.block;
+}
+
+static bool block_is_full(struct nat *t, const struct ip *outside, unsigned base)
+{
+	unsigned taken = 0;
+
+	for (size_t i = 0; i < t->n_mappings; i++)
+		taken += ip_eq(&t->mappings[i].outside.ip, outside) &&
+			 t->mappings[i].outside.port / t->kind.block == base / t->kind.block;
+	return taken >= t->kind.block;
+}
+
+static struct endpoint in_block(struct nat *t, const struct endpoint *inside, const struct ip *outside)
+{
+	unsigned base = block_base(t, inside, outside);
+	struct endpoint ep = {.ip = *outside};
+
+	if (block_is_full(t, outside, base))
+		return ep;
+	do
+		ep.port = (uint16_t)(base + sim_random(t->sim) % t->kind.block);
+	while (by_outside(t, &ep));
+	return ep;
+}
+
 static uint16_t wanted_port(struct nat *t, uint16_t inside)
 {
 	switch (t->kind.ports) {
@@ -89,18 +121,23 @@ static uint16_t wanted_port(struct nat *t, uint16_t inside)
 	case NAT_SEQUENTIAL:
 		return t->next_port++;
 	case NAT_RANDOM:
+	case NAT_BLOCK:
 		break;
 	}
 	return (uint16_t)sim_between(t->sim, LOWEST_PORT, UINT16_MAX);
 }
 
+/* Port 0: there is none left. */
 static struct endpoint outside_for(struct nat *t, const struct endpoint *inside)
 {
 	unsigned which = t->kind.arbitrary_pool ? (unsigned)sim_random(t->sim) : inside->ip.bytes[3];
-	struct endpoint ep = {.ip = t->pool[which % pool_size(t)], .port = wanted_port(t, inside->port)};
+	struct endpoint ep = {.ip = t->pool[which % pool_size(t)]};
 
 	if (t->kind.firewall)
 		return *inside;
+	if (t->kind.ports == NAT_BLOCK)
+		return in_block(t, inside, &ep.ip);
+	ep.port = wanted_port(t, inside->port);
 	while (ep.port < LOWEST_PORT || (t->kind.parity && (ep.port ^ inside->port) & 1) ||
 		by_outside(t, &ep)) {
 		ep.port++;
@@ -110,6 +147,7 @@ static struct endpoint outside_for(struct nat *t, const struct endpoint *inside)
 	return ep;
 }
 
+/* NULL: no port is left for it. */
 static struct nat_mapping *mapping_for(
 	struct nat *t, const struct endpoint *inside, const struct endpoint *remote)
 {
@@ -127,6 +165,8 @@ static struct nat_mapping *mapping_for(
 		assert_non_null(t->mappings);
 	}
 	struct nat_mapping fresh = {.inside = *inside, .outside = outside_for(t, inside), .remote = *remote};
+	if (!fresh.outside.port)
+		return NULL;
 	m = &t->mappings[t->n_mappings++];
 	*m = fresh;
 	return m;
@@ -217,6 +257,10 @@ static void nat_from_inside(struct node *n, struct datagram *dg)
 		return;
 	}
 	m = mapping_for(t, &dg->from, &dg->to);
+	if (!m) {
+		sim_drop(t->sim, dg);
+		return;
+	}
 	contact(t, m, &dg->to);
 	dg->from = m->outside;
 	if (t->kind.hairpin == NAT_EXTERNAL_SOURCE)

@@ -6,9 +6,11 @@
  *
  * Mapping (RFC 4787 4.1): what a new mapping is made for. Filtering (5): whose datagrams a mapping lets in.
  * Both by the remote side's endpoint, its address, or not at all. Ports (4.2.1): the outside port asked for;
- * one that is taken gives the next one that is free, never a shared one (REQ-3). Expiry (4.3): outbound
- * datagrams keep a mapping (REQ-6), inbound ones if so chosen. Hairpin (6): what an inside host sends to an
- * outside address of its own NAT. Pool (4.1): paired gives a host always the same outside address.
+ * one that is taken gives the next one that is free, never a shared one (REQ-3). NAT_BLOCK: any one of a
+ * block that each outside address has for the host; no mapping when the block is full, as with providers.
+ * Expiry (4.3): outbound datagrams keep a mapping (REQ-6), inbound ones if so chosen. Hairpin (6): what an
+ * inside host sends to an outside address of its own NAT. Pool (4.1): paired gives a host always the same
+ * outside address.
  */
 #ifndef TM_TEST_SIM_NAT_H
 #define TM_TEST_SIM_NAT_H
@@ -16,7 +18,7 @@
 #include "sim/segment.h"
 
 enum nat_scope { NAT_ENDPOINT_INDEPENDENT, NAT_ADDRESS_DEPENDENT, NAT_ADDRESS_AND_PORT_DEPENDENT };
-enum nat_ports { NAT_PRESERVING, NAT_SEQUENTIAL, NAT_RANDOM };
+enum nat_ports { NAT_PRESERVING, NAT_SEQUENTIAL, NAT_RANDOM, NAT_BLOCK };
 enum nat_hairpin { NAT_NO_HAIRPIN, NAT_INTERNAL_SOURCE, NAT_EXTERNAL_SOURCE };
 
 enum { NAT_POOL_MAX = 8 };
@@ -29,6 +31,7 @@ struct nat_kind {
 	bool parity; /* an even port stays even (REQ-4) */
 	bool refresh_inbound;
 	bool arbitrary_pool;
+	unsigned block; /* ports in one, a power of two */
 	unsigned pool; /* outside addresses; 0 = 1 */
 	ns_t expiry; /* 0 = 120 s (REQ-5 asks for 2 minutes at least) */
 };

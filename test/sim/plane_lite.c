@@ -38,10 +38,13 @@ static void start_waiting(struct host *h, struct peer *p, _Atomic(ns_t) *what)
 void host_put_by(struct host *h, const struct way_to *by, const uint8_t *msg, size_t n)
 {
 	uint8_t relayed[SIM_MTU];
+	uint16_t port = 0;
 
 	switch (by->kind) {
 	case WAY_UDP:
-		host_put_on_wire(h, &by->remote, &by->local, msg, n);
+		port = by->socket ? host_socket_port(h, by->socket) : 0;
+		if (!by->socket || port)
+			host_put_from(h, port, &by->remote, &by->local, msg, n);
 		break;
 	case WAY_RELAY_UDP:
 		assert_true(n + RELAY_HEADER <= sizeof(relayed));
@@ -156,9 +159,14 @@ static void deliver(struct friendship *f, const uint8_t *payload, size_t n)
 	f->received++;
 }
 
-static struct way_to came_by(const struct datagram *dg)
+static struct way_to came_by(const struct host *h, const struct datagram *dg)
 {
-	return (struct way_to){.remote = dg->from, .local = dg->to.ip, .local_ifindex = 1};
+	struct way_to by = {.remote = dg->from, .local = dg->to.ip, .local_ifindex = 1};
+
+	for (unsigned i = 0; dg->to.port != h->at.port && i < HOST_SOCKETS; i++)
+		if (h->sockets[i].number && h->sockets[i].port == dg->to.port)
+			by.socket = h->sockets[i].number;
+	return by;
 }
 
 static void receive_data(struct host *h, const struct way_to *by, uint8_t *msg, size_t n)
@@ -217,7 +225,7 @@ void host_receive_by(struct host *h, const struct way_to *by, uint8_t *msg, size
 
 void host_receive(struct host *h, struct datagram *dg)
 {
-	struct way_to by = came_by(dg);
+	struct way_to by = came_by(h, dg);
 
 	if (h->relay && relay_takes(h->relay, dg))
 		return;

@@ -89,6 +89,7 @@ static void step_live(struct core *c, struct live *l, ns_t now)
 
 	t.check_key = record_check_key(c, l->record);
 	ns_t next = path_step(&l->path, &t);
+	next = ns_min(next, core_birthday_consider(c, l, now));
 	core_legs_are_due(c, now);
 	next = MIN(next, tell_step(c, l, &t));
 	if (l->path.state == PATH_IDLE) {
@@ -115,6 +116,8 @@ bool core_output(struct core *c, ns_t now, ns_t real, struct core_out *ret_out)
 			step_legs(c, now);
 		else if (top == &c->nat.due)
 			core_nat_step(c, now);
+		else if (top == &c->birthday.due)
+			core_birthday_step(c, now);
 		else
 			step_live(c, CONTAINER_OF(top, struct live, due), now);
 	}
@@ -153,6 +156,8 @@ static enum path_not not_direct(const struct core *c, const struct live *l, unsi
 		return PATH_NOT_UNKNOWN;
 	if (no_route == n)
 		return PATH_NOT_ROUTE;
+	if (core_birthday_not(c, l))
+		return core_birthday_not(c, l);
 	if (waiting)
 		return PATH_NOT_TRYING;
 	return c->nat.told.mapping == NAT_DEPENDENT && l->maps == NAT_DEPENDENT ? PATH_NOT_SYMMETRIC
@@ -171,6 +176,7 @@ bool core_view(const struct core *c, const uint8_t key[static 32], struct core_v
 
 		v.state = rec->live->path.state;
 		v.not_direct = not_direct(c, rec->live, &v.addresses);
+		v.guesses_at = rec->live->luck.next_at;
 		if (chosen) {
 			v.type = chosen->type;
 			v.way = chosen->way;
@@ -249,7 +255,7 @@ int core_new(const struct core_config *cfg, const struct core_ops *ops, struct c
 	core_nat_init(c);
 	int err = map_new(32, &c->by_key);
 	if (!err)
-		err = heap_reserve(&c->heap, 2);
+		err = heap_reserve(&c->heap, 3);
 	if (!err)
 		err = dh_key_new(cfg->private_key, &c->key);
 	if (err) {

@@ -74,6 +74,7 @@ enum core_in_kind {
 	CORE_PORTMAP, /* the gateway maps a port to us, or no longer */
 	CORE_PROBE, /* somebody wants to know now what stands between us and the world (core_nat) */
 	CORE_DOORS, /* further sockets of ours, to answer others who want to know */
+	CORE_SOCKETS, /* further sockets were opened to find the peer; answers CORE_OPEN */
 	CORE_IN_N,
 };
 
@@ -89,7 +90,7 @@ struct core_relay {
 
 struct core_in {
 	enum core_in_kind kind;
-	const uint8_t *key; /* WANT HEARD ACTIVITY REMOVE: the peer; SERVER: the coordinator */
+	const uint8_t *key; /* WANT HEARD ACTIVITY REMOVE SOCKETS: the peer; SERVER: the coordinator */
 	const char *id; /* CANDIDATES: the peer; SERVER: the coordinator; STREAM: the relay */
 	union {
 		struct {
@@ -132,6 +133,10 @@ struct core_in {
 			uint32_t second, silent;
 			uint16_t second_port, silent_port;
 		} doors;
+		struct {
+			const uint32_t *v; /* the plane's numbers */
+			size_t n; /* fewer than asked for is fine, and none */
+		} sockets;
 		struct endpoint portmap; /* PORTMAP: our port as the world reaches it; IP_NONE: not mapped */
 	};
 };
@@ -156,6 +161,8 @@ enum core_out_kind {
 	CORE_STREAM_CLOSE, /* the one to that relay, or give up opening it: no answer */
 	CORE_PROBED, /* core_nat has grown */
 	CORE_REGISTERED, /* with those relays that core_registered tells: they may send us what is relayed */
+	CORE_OPEN, /* n further sockets, to find the peer: CORE_SOCKETS tells which */
+	CORE_CLOSE, /* the one of number way.socket */
 	CORE_NOTE, /* nothing: a decision that shows in no other way */
 	CORE_OUT_N,
 };
@@ -171,7 +178,7 @@ struct core_out {
 	 * IP_NONE: by the one alone. */
 	struct way_to also;
 	uint8_t msg[CORE_MESSAGE_MAX]; /* SEND */
-	size_t n;
+	size_t n; /* SEND: its bytes; OPEN: how many */
 };
 
 /*
@@ -194,6 +201,7 @@ struct core_view {
 	bool proved; /* something came back by it, or by one like it before */
 	char relay[NODE_ID_LEN + 1]; /* whose it is; "" = none, or one that only the peer knows */
 	enum path_not not_direct; /* why */
+	ns_t guesses_at; /* MISSED: not before are ports guessed again */
 	unsigned addresses; /* of the peer's, directly: those that were tried */
 };
 /* False for peers that were never used. */

@@ -21,6 +21,7 @@ static void on_network(struct core *c, const struct core_in *in, ns_t now)
 	legs_network(&c->legs, now);
 	core_legs_are_due(c, now);
 	core_nat_soon(c, now);
+	core_birthday_network(c, now);
 	/* Each starts over in its own step, so that the outputs of thousands need no room at once. */
 	LIST_FOREACH (l, &c->live, struct live, all) {
 		path_restart(&l->path);
@@ -236,15 +237,19 @@ static bool relay_answer_taken(
 }
 
 /* False: it is too short to be answered. */
-static bool answer(struct core *c, struct live *l, const struct stun_msg *req, const struct core_in *in)
+static bool answer(
+	struct core *c, struct live *l, const struct stun_msg *req, const struct core_in *in, ns_t now)
 {
 	const struct core_member *who = &l->record->member;
 	const uint8_t *key = l->record->check_key;
 	struct way_to by = in->stun.by;
+	struct stun_msg more = {.priority = 0};
 	uint8_t msg[STUN_MAX];
+
+	core_birthday_asked(c, l, in, req, now, &more.guess);
 	size_t n = nat_concerns(req, in->stun.n) ? core_nat_serve(c, in, who, key, req, &by, msg, sizeof(msg))
 						 : stun_reply(&c->self, who->id, key, req, in->stun.n,
-							   &by.remote, NULL, msg, sizeof(msg));
+							   &by.remote, &more, msg, sizeof(msg));
 
 	if (!n)
 		return false;
@@ -264,7 +269,7 @@ static bool request_taken(
 
 	if (!stun_window_accept(&l->window, stun_stamp(m)))
 		return false;
-	if (!answer(c, l, m, in))
+	if (!answer(c, l, m, in, now))
 		return false;
 	l->used_at = now;
 	if (m->candidates)
@@ -273,6 +278,7 @@ static bool request_taken(
 		/* A peer that kept a session which we lost in a restart sends into the void. */
 		if (l->path.state == PATH_UP)
 			turn_emit(&t, CORE_WAKE, WHY_ANSWER, NULL);
+		core_birthday_hint(c, l, a, now);
 		path_check_received(&l->path, a, m->use_candidate, &t);
 	}
 	return true;
@@ -324,10 +330,13 @@ static bool stun_taken(struct core *c, const struct core_in *in, ns_t now)
 	step_soon(c, l, now);
 	if (m.class == STUN_REQUEST)
 		return request_taken(c, l, in, &m, now);
+	if (core_birthday_answered(c, l, &m, now))
+		return true;
 	/* An answer to nothing that we asked, or a second one, changes nothing. */
 	struct turn t = live_turn(c, l, now);
 	return tell_answered(l, stun_stamp(&m)) ||
-	       path_check_answered(&l->path, stun_stamp(&m), &in->stun.by, &t);
+	       path_check_answered(&l->path, stun_stamp(&m), &in->stun.by, &t) ||
+	       core_birthday_found(c, l, &in->stun.by, now);
 }
 
 static void on_stun(struct core *c, const struct core_in *in, ns_t now)
@@ -354,6 +363,7 @@ void core_input(struct core *c, const struct core_in *in, ns_t now)
 		[CORE_PORTMAP] = on_portmap,
 		[CORE_PROBE] = on_probe,
 		[CORE_DOORS] = on_doors,
+		[CORE_SOCKETS] = core_birthday_opened,
 	};
 
 	rows[in->kind](c, in, now);

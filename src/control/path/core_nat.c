@@ -166,6 +166,9 @@ static void remember(struct core *c)
 	struct core_nat *n = &c->nat;
 
 	nat_tell(r, &n->told);
+	n->outside.n = 0;
+	for (size_t i = 0; i < r->family[0].n_seen && n->outside.n < STUN_GUESS_MAX; i++)
+		n->outside.seen[n->outside.n++] = r->family[0].seen[i].ep;
 	n->n_seen = 0;
 	for (size_t i = 0; i < ARRAY_LEN(r->family); i++)
 		for (size_t k = 0; k < r->family[i].n_seen && n->n_seen < CORE_NAT_SEEN; k++)

@@ -11,6 +11,7 @@
 
 #include "base/heap.h"
 #include "base/list.h"
+#include "control/path/birthday.h"
 #include "control/path/core.h"
 #include "control/path/legs.h"
 #include "control/path/nat_serve.h"
@@ -26,6 +27,14 @@ struct record {
 	bool has_key;
 };
 
+/* Guessing ports (core_birthday.c). */
+enum {
+	CORE_GUESS_TRIES = 3, /* of the question */
+	CORE_GUESS_AT_ONCE = 2, /* attempts */
+	CORE_GUESS_PER_HOUR = 60,
+	CORE_GUESS_KEPT = 128, /* sockets that were found, and for a while those found with them */
+};
+
 struct live {
 	struct record *record;
 	struct list all;
@@ -36,6 +45,14 @@ struct live {
 	size_t n_told;
 	enum nat_maps maps; /* the translator before it, as it says */
 	struct tell tell;
+	struct luck {
+		ns_t detour_since; /* traffic takes one; 0 = none does */
+		ns_t next_at; /* no attempt before */
+		ns_t wait; /* the last time, after an attempt that found nothing; 0 = it found something */
+		ns_t ask_at; /* the next try of the question whether the peer takes part */
+		unsigned n_asked;
+		uint64_t asked[CORE_GUESS_TRIES]; /* stamps */
+	} luck;
 	ns_t used_at;
 };
 
@@ -64,6 +81,7 @@ struct core {
 		bool over; /* and told so */
 		/* Of the last one that is done. */
 		struct nat_told told;
+		struct stun_guess outside; /* where the world sees us by IPv4, but for our role */
 		struct endpoint seen[CORE_NAT_SEEN]; /* by more than one server */
 		size_t n_seen;
 		char coordinator[NODE_ID_LEN + 1];
@@ -71,6 +89,23 @@ struct core {
 		size_t n_known;
 		struct nat_doors doors;
 	} nat;
+	struct core_birthday {
+		struct heap_node due;
+		struct attempt {
+			struct live *live; /* NULL: no attempt */
+			struct birthday b;
+		} v[CORE_GUESS_AT_ONCE];
+		struct kept_socket {
+			struct live *live;
+			uint32_t number;
+			ns_t since, due;
+		} kept[CORE_GUESS_KEPT];
+		size_t n_kept;
+		uint32_t closing[CORE_GUESS_AT_ONCE * BIRTHDAY_SOCKETS + CORE_GUESS_KEPT];
+		size_t n_closing;
+		ns_t hour_since;
+		unsigned in_hour;
+	} birthday;
 	struct candidates mine;
 	uint32_t mine_version; /* of `mine`, from 1 on */
 	bool away; /* the coordinator: tell.h */
@@ -139,6 +174,27 @@ size_t core_nat_serve(const struct core *c, const struct core_in *in, const stru
 
 /* A peer's candidates, whoever told them. */
 void core_candidates(struct core *c, struct live *l, const struct candidates *told, ns_t now);
+
+/* --- core_birthday.c --- */
+
+/* The path took its step: is this the time for an attempt, or for its end? When to ask again. */
+ns_t core_birthday_consider(struct core *c, struct live *l, ns_t now);
+void core_birthday_step(struct core *c, ns_t now);
+/* Our network changed: all attempts are over, and the next ones need not wait. */
+void core_birthday_network(struct core *c, ns_t now);
+void core_birthday_forget(struct core *c, struct live *l); /* it goes */
+void core_birthday_opened(struct core *c, const struct core_in *in, ns_t now);
+/* The peer asks for an attempt. We take part if *ret_ours says so (its role is none otherwise). */
+void core_birthday_asked(struct core *c, struct live *l, const struct core_in *in, const struct stun_msg *m,
+	ns_t now, struct stun_guess *ret_ours);
+/* False: it is not the answer to our question for an attempt. */
+bool core_birthday_answered(struct core *c, struct live *l, const struct stun_msg *m, ns_t now);
+/* Something authentic came from the peer, perhaps by a right guess. */
+void core_birthday_hint(struct core *c, const struct live *l, const struct way_to *by, ns_t now);
+/* PATH_NOT_GUESSING, MISSED or NOTHING. */
+enum path_not core_birthday_not(const struct core *c, const struct live *l);
+/* An answer to no check of the path: true when it is to a guess. The address is checked then. */
+bool core_birthday_found(struct core *c, struct live *l, const struct way_to *by, ns_t now);
 
 /* --- core.c --- */
 

@@ -28,6 +28,7 @@ void live_free(struct core *c, struct record *rec)
 
 	if (!l)
 		return;
+	core_birthday_forget(c, l);
 	rec->stamp = stun_window_newest(&l->window);
 	rec->last = l->path.last;
 	heap_remove(&c->heap, &l->due);
@@ -50,8 +51,8 @@ static struct live *live_new(struct core *c, struct record *rec, ns_t now)
 {
 	struct live *l;
 
-	/* The relays and the prober are in the heap or not. */
-	if (heap_reserve(&c->heap, c->n_live + 3) != TM_OK || !(l = calloc(1, sizeof(*l))))
+	/* The relays, the prober and the attempts are in the heap or not. */
+	if (heap_reserve(&c->heap, c->n_live + 4) != TM_OK || !(l = calloc(1, sizeof(*l))))
 		return NULL;
 	l->record = rec;
 	l->window.floor = rec->stamp;

@@ -22,6 +22,12 @@ bool pair_is_relayed(const struct pair *p)
 	return p->way.kind != WAY_UDP;
 }
 
+bool pair_is_twin(const struct pair *a, const struct pair *b)
+{
+	return !pair_is_relayed(a) && !pair_is_relayed(b) && a->way.socket && b->way.socket &&
+	       endpoint_eq(&a->way.remote, &b->way.remote);
+}
+
 void pair_plan(struct pair *p, ns_t at)
 {
 	p->failed = false;
@@ -122,6 +128,8 @@ bool pair_clearly_better(const struct pair *a, const struct pair *b)
 
 	if (ra < rb && rb >= PAIR_RANK_DETOUR)
 		return true;
+	if (pair_is_twin(a, b))
+		return false; /* one line */
 	/* `b` was believed without an answer of its own: one that has answered is safer, unless b may still.
 	 */
 	if (!b->last_ok)

@@ -60,6 +60,8 @@ struct pair {
 struct pair pair_make(const struct way_to *way, enum candidate_type type, ns_t now);
 bool pair_is(const struct pair *p, const struct way_to *way); /* by kind, socket, remote and relay */
 bool pair_is_relayed(const struct pair *p);
+/* By two further sockets of ours to one address. */
+bool pair_is_twin(const struct pair *a, const struct pair *b);
 /* Check it again, from the first try. */
 void pair_plan(struct pair *p, ns_t at);
 bool pair_is_fresh(const struct pair *p, ns_t now);

@@ -77,7 +77,8 @@ void path_choose(struct path *p, int at, enum path_why why, ns_t proof, struct t
 	p->retry_wait = 0;
 	p->retry_at = NS_NEVER;
 	p->upgrade_at = NS_NEVER;
-	if (!pair_is_relayed(pair))
+	/* A further socket does not outlive the path, nor does what was found with it. */
+	if (!pair_is_relayed(pair) && !pair->way.socket)
 		p->last = (struct path_memory){.way = pair->way, .type = pair->type};
 	p->using = true;
 	p->use_why = why;
@@ -309,7 +310,8 @@ void path_heard(struct path *p, const struct way_to *a, struct turn *t)
 	p->pairs[at].failed = p->pairs[at].vain =
 		false; /* its checks may have failed while the peer's side was still closed */
 	path_check_now(p, at, t->now);
-	if (!chosen_is_alive(p)) {
+	/* Of two of our sockets the peer took one, without knowing which we take: so we follow. */
+	if (!chosen_is_alive(p) || pair_is_twin(&p->pairs[at], &p->pairs[p->chosen])) {
 		path_choose(p, at, WHY_HEARD, t->now, t); /* authentic packets are a proof */
 		return;
 	}
@@ -355,4 +357,37 @@ void path_activity(struct path *p, ns_t last_recv, uint64_t tx_bytes, struct tur
 		next = MAX(next, MAX(p->asking, p->last_proof) + PATH_SILENCE - 1);
 	}
 	p->sample_at = (next / grid + 1) * grid;
+}
+
+/* --- further sockets --- */
+
+static int pair_with_socket(const struct path *p, uint32_t socket)
+{
+	for (unsigned i = 0; i < p->n_pairs; i++)
+		if (p->pairs[i].way.kind == WAY_UDP && p->pairs[i].way.socket == socket)
+			return (int)i;
+	return -1;
+}
+
+bool path_needs_socket(const struct path *p, uint32_t socket, ns_t since)
+{
+	int at = pair_with_socket(p, socket);
+
+	return at >= 0 && (at == p->chosen || p->pairs[at].last_heard > since);
+}
+
+void path_keep_socket(struct path *p, uint32_t socket, ns_t now)
+{
+	int at = pair_with_socket(p, socket);
+
+	if (at >= 0)
+		path_check_now(p, at, now);
+}
+
+void path_forget_socket(struct path *p, uint32_t socket)
+{
+	int at = pair_with_socket(p, socket);
+
+	if (at >= 0 && at != p->chosen)
+		pairs_remove(p, (unsigned)at);
 }

@@ -44,6 +44,7 @@ static const char *const in_names[CORE_IN_N] = {
 	[CORE_PORTMAP] = "portmap",
 	[CORE_PROBE] = "probe",
 	[CORE_DOORS] = "doors",
+	[CORE_SOCKETS] = "sockets",
 };
 
 static const char *const out_names[CORE_OUT_N] = {
@@ -58,6 +59,8 @@ static const char *const out_names[CORE_OUT_N] = {
 	[CORE_STREAM_CLOSE] = "close the stream",
 	[CORE_PROBED] = "probed",
 	[CORE_REGISTERED] = "registered",
+	[CORE_OPEN] = "open sockets",
+	[CORE_CLOSE] = "close a socket",
 	[CORE_NOTE] = "note",
 };
 
@@ -117,6 +120,9 @@ const char *core_in_format(const struct core_in *in, char buf[static CORE_LINE_M
 		break;
 	case CORE_DOORS:
 		snprintf(rest, left, " %u", (unsigned)in->doors.second_port);
+		break;
+	case CORE_SOCKETS:
+		snprintf(rest, left, ": %zu", in->sockets.n);
 		break;
 	case CORE_PROBE:
 	case CORE_ROUTES:

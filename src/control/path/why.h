@@ -30,6 +30,9 @@
 	X(GIVEN_UP, "nobody has wanted the peer for long")                                                   \
 	X(IDLE, "not used for long")                                                                         \
 	X(LOOP, "it is reached through the mesh itself")                                                     \
+	X(GUESS, "guessing ports: one of us has a hard translator")                                          \
+	X(GUESSED, "a guess was right, and the other sockets are not needed")                                \
+	X(MISSED, "no guess was right")                                                                      \
 	X(NETWORK, "our network changed")                                                                    \
 	X(SAMPLE, "is the path alive?")                                                                      \
 	X(CHANGED, "our addresses changed")                                                                  \
@@ -53,6 +56,8 @@ const char *path_why_text(enum path_why why);
 	X(UNKNOWN, "none of its addresses is known")                                                         \
 	X(ROUTE, "there is no route to its addresses")                                                       \
 	X(TRYING, "its addresses are being tried")                                                           \
+	X(GUESSING, "a router takes another port for each destination, and these are being guessed")         \
+	X(MISSED, "no guess at the ports of the router on one side was right")                               \
 	X(SYMMETRIC, "the routers on both sides take another port for each destination")                     \
 	X(SILENT, "none of its addresses answers")
 

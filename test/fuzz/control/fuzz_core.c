@@ -93,6 +93,8 @@ static void look_at(struct world *w, const struct core_out *out)
 	case CORE_STREAM_OPEN:
 	case CORE_STREAM_CLOSE:
 	case CORE_PROBED:
+	case CORE_OPEN:
+	case CORE_CLOSE:
 	case CORE_NOTE:
 	case CORE_OUT_N:
 		break;
@@ -153,6 +155,7 @@ static void input(struct world *w, enum core_in_kind kind, const struct endpoint
 	struct candidates c = {.n = argument % (CANDIDATES_MAX + 1)};
 	struct core_in in = {.kind = kind, .key = w->member.key, .id = w->member.id};
 	struct core_relay relay = {.member = w->member, .n = 1};
+	uint32_t sockets = argument;
 
 	for (size_t i = 0; i < c.n; i++) {
 		c.v[i] = (struct candidate){.type = (enum candidate_type)(argument % CAND_TYPE_N), .ep = *at};
@@ -206,6 +209,10 @@ static void input(struct world *w, enum core_in_kind kind, const struct endpoint
 		in.doors.silent = 2;
 		in.doors.second_port = argument;
 		in.doors.silent_port = argument;
+		break;
+	case CORE_SOCKETS:
+		in.sockets.v = &sockets;
+		in.sockets.n = argument % 2;
 		break;
 	case CORE_WANT:
 	case CORE_STUN:

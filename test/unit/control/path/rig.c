@@ -167,6 +167,8 @@ static void act(struct rig *r, struct side *s, const struct core_out *out)
 	case CORE_STREAM_OPEN:
 	case CORE_STREAM_CLOSE:
 	case CORE_PROBED:
+	case CORE_OPEN:
+	case CORE_CLOSE:
 	case CORE_NOTE:
 	case CORE_OUT_N:
 		break;

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * When two sides guess ports (birthday.h), and what bounds it.
+ *
+ * While traffic takes a detour, one side is behind an easy translator and the other behind a hard one, and
+ * the candidates had their time, either asks the other through the relay whether it takes part (GUESS-PORTS
+ * in a request and in its answer). That way works, or there would be no traffic; it says on both sides when
+ * to begin, half a round trip apart, and nobody sends a thousand datagrams alone.
+ *
+ * What an attempt sends goes where the peer says that it is. So that no member can turn others into a flood:
+ * one attempt of a pair in five minutes, after one that found nothing twice as late each time, to an hour;
+ * two at once and sixty in an hour with all peers together; never into networks of the kind that we are not
+ * seen in.
+ *
+ * A socket by which the peer was found stays open as long as the path needs it; only its translator's memory
+ * of it makes it of use, so it is checked while the path is up.
+ */
+#include "base/secret.h"
+#include "control/path/core_private.h"
+
+#define PATIENCE (2 * SEC) /* for the candidates */
+#define FLOWS (3 * SEC) /* something was sent within this time */
+#define ASK_AGAIN (500 * MS)
+#define NEXT (300 * SEC)
+#define NEXT_MAX (3600 * SEC)
+#define NEXT_SLACK                                                                                           \
+	(5 * SEC) /* whoever asks waits longer than who is asked, by all that clocks and lines do */
+#define NEXT_REFUSED (60 * SEC)
+#define KEEP_EVERY (20 * SEC) /* translators forget after 30 s at the earliest, as far as is known */
+#define KEEP_SPARE (30 * SEC) /* found as well, and not used by either side */
+
+/* Closed in one step, which also sends a batch of each attempt: what the queue has room for. */
+enum { CLOSE_AT_ONCE = 24 };
+_Static_assert(CLOSE_AT_ONCE + CORE_GUESS_AT_ONCE * (BIRTHDAY_BATCH + 1) <= QUEUE_MAX, "one step fits");
+
+/* --- attempts --- */
+
+static struct attempt *attempt_of(struct core *c, const struct live *l)
+{
+	for (size_t i = 0; i < CORE_GUESS_AT_ONCE; i++)
+		if (c->birthday.v[i].live == l)
+			return &c->birthday.v[i];
+	return NULL;
+}
+
+static void is_due(struct core *c, ns_t now)
+{
+	ns_t next = c->birthday.n_closing ? now : NS_NEVER;
+
+	for (size_t i = 0; i < CORE_GUESS_AT_ONCE; i++)
+		if (c->birthday.v[i].live)
+			next = ns_min(next, c->birthday.v[i].b.due);
+	for (size_t i = 0; i < c->birthday.n_kept; i++)
+		next = ns_min(next, c->birthday.kept[i].due);
+	heap_set(&c->heap, &c->birthday.due, next);
+}
+
+static bool is_detour(const struct path *p)
+{
+	return p->state == PATH_UP && p->chosen >= 0 && pair_is_relayed(path_chosen(p));
+}
+
+static bool is_private(const struct ip *ip)
+{
+	const struct prefix host = prefix_host(ip);
+
+	return prefix_is_private(&host);
+}
+
+/* Of what the peer says, what may be sent to. */
+static void usable(const struct core *c, const struct stun_guess *told, struct stun_guess *ret_usable)
+{
+	const bool private = is_private(&c->nat.outside.seen[0].ip);
+
+	*ret_usable = (struct stun_guess){.role = told->role};
+	for (size_t i = 0; i < told->n; i++) {
+		const struct way_to way = {.remote = told->seen[i]};
+		enum reach reach = core_outlet(&c->ops, &way).reach;
+
+		if (candidate_usable(&way.remote, &c->net4, &c->net6) &&
+			is_private(&way.remote.ip) == private && reach != REACH_MESH && reach != REACH_NONE)
+			ret_usable->seen[ret_usable->n++] = way.remote;
+	}
+}
+
+static bool in_budget(struct core *c, ns_t now)
+{
+	struct core_birthday *b = &c->birthday;
+
+	if (now - b->hour_since >= 3600 * SEC) {
+		b->hour_since = now;
+		b->in_hour = 0;
+	}
+	return b->in_hour < CORE_GUESS_PER_HOUR && attempt_of(c, NULL) && b->n_kept < CORE_GUESS_KEPT / 2;
+}
+
+/* False: nothing that it says may be sent to. */
+static bool begin(
+	struct core *c, struct live *l, enum stun_guess_role role, const struct stun_guess *told, ns_t now)
+{
+	struct attempt *a = attempt_of(c, NULL);
+	struct stun_guess theirs;
+
+	usable(c, told, &theirs);
+	if (!theirs.n)
+		return false;
+	a->live = l;
+	birthday_begin(&a->b, role, &theirs.seen[0], role == STUN_GUESS_OPENS ? &c->nat.outside : &theirs,
+		c->ops.random(c->ops.ctx), now);
+	c->birthday.in_hour++;
+	l->luck.n_asked = 0;
+	l->luck.wait = l->luck.wait ? ns_min(2 * l->luck.wait, NEXT_MAX) : NEXT;
+	l->luck.next_at = now + l->luck.wait;
+
+	struct core_out *out =
+		queue_push(&c->queue, role == STUN_GUESS_OPENS ? CORE_OPEN : CORE_NOTE, WHY_GUESS);
+	out->peer = l->record->member;
+	out->n = role == STUN_GUESS_OPENS ? birthday_sockets(&c->nat.outside) : 0;
+	is_due(c, now);
+	return true;
+}
+
+static void close_later(struct core *c, struct live *l, uint32_t socket)
+{
+	path_forget_socket(&l->path, socket);
+	c->birthday.closing[c->birthday.n_closing++] = socket;
+}
+
+/* What the peer was found by stays, also where it was found twice: which one it uses will show. */
+static void keep_or_close(struct core *c, struct live *l, uint32_t socket, bool found, ns_t now)
+{
+	struct core_birthday *b = &c->birthday;
+
+	if (found && b->n_kept < CORE_GUESS_KEPT)
+		b->kept[b->n_kept++] = (struct kept_socket){
+			.live = l, .number = socket, .since = now, .due = now + KEEP_EVERY};
+	else
+		close_later(c, l, socket);
+}
+
+static void end(struct core *c, struct attempt *a, ns_t now)
+{
+	struct live *l = a->live;
+	bool direct = l->path.state == PATH_UP && !is_detour(&l->path);
+	struct core_out *out = queue_push(&c->queue, CORE_NOTE, direct ? WHY_GUESSED : WHY_MISSED);
+
+	out->peer = l->record->member;
+	for (unsigned i = 0; i < a->b.n_sockets; i++)
+		keep_or_close(c, l, a->b.sockets[i], direct && a->b.hit[i], now);
+	if (direct)
+		l->luck.wait = 0;
+	a->live = NULL;
+	is_due(c, now);
+}
+
+/* --- agreeing --- */
+
+static enum stun_guess_role role_of(enum nat_maps ours, enum nat_maps theirs)
+{
+	if (ours == NAT_DEPENDENT && theirs == NAT_INDEPENDENT)
+		return STUN_GUESS_OPENS;
+	return ours == NAT_INDEPENDENT && theirs == NAT_DEPENDENT ? STUN_GUESS_GUESSES : STUN_GUESS_NONE;
+}
+
+static void ask(struct core *c, struct live *l, enum stun_guess_role role, ns_t now)
+{
+	const struct way_to *way = &path_chosen(&l->path)->way;
+	const uint8_t *key = record_check_key(c, l->record);
+	struct stun_msg m = {.guess = c->nat.outside};
+
+	if (l->luck.n_asked == CORE_GUESS_TRIES || !key) {
+		l->luck.n_asked = 0;
+		l->luck.next_at = now + NEXT_REFUSED;
+		return;
+	}
+	m.guess.role = role;
+	struct core_out *out = queue_push(&c->queue, CORE_SEND, WHY_GUESS);
+	out->peer = l->record->member;
+	out->way = *way;
+	out->n = stun_ask(&c->self, l->record->member.id, key, &m, out->msg, sizeof(out->msg),
+		&l->luck.asked[l->luck.n_asked]);
+	l->luck.n_asked++;
+	l->luck.ask_at = now + ASK_AGAIN;
+}
+
+ns_t core_birthday_consider(struct core *c, struct live *l, ns_t now)
+{
+	enum stun_guess_role role = role_of(c->nat.told.mapping, l->maps);
+	struct attempt *a = attempt_of(c, l);
+	struct luck *luck = &l->luck;
+
+	if (a && !is_detour(&l->path))
+		end(c, a, now);
+	if (l->path.state == PATH_IDLE)
+		core_birthday_forget(c, l);
+	if (a || !is_detour(&l->path) || now - l->path.last_sending >= FLOWS) {
+		luck->detour_since = 0;
+		luck->n_asked = 0;
+		return NS_NEVER;
+	}
+	if (!luck->detour_since)
+		luck->detour_since = now;
+	if (role == STUN_GUESS_NONE || !c->nat.outside.n)
+		return NS_NEVER;
+	ns_t at = luck->n_asked ? luck->ask_at
+				: MAX(luck->detour_since + PATIENCE,
+					  luck->next_at ? luck->next_at + NEXT_SLACK : 0);
+	if (at > now)
+		return at;
+	if (!in_budget(c, now))
+		return now + NEXT_SLACK;
+	ask(c, l, role, now);
+	return luck->ask_at;
+}
+
+void core_birthday_asked(struct core *c, struct live *l, const struct core_in *in, const struct stun_msg *m,
+	ns_t now, struct stun_guess *ret_ours)
+{
+	const enum nat_maps theirs = m->guess.role == STUN_GUESS_OPENS ? NAT_DEPENDENT : NAT_INDEPENDENT;
+	enum stun_guess_role role = m->guess.role ? role_of(c->nat.told.mapping, theirs) : STUN_GUESS_NONE;
+	const struct attempt *a = attempt_of(c, l);
+
+	if (role == STUN_GUESS_NONE || in->stun.by.kind == WAY_UDP || !c->nat.outside.n)
+		return;
+	/* Once more, where our answer got lost. */
+	if (!a && (!is_detour(&l->path) || l->luck.next_at > now || !in_budget(c, now) ||
+			  !begin(c, l, role, &m->guess, now)))
+		return;
+	*ret_ours = c->nat.outside;
+	ret_ours->role = role;
+}
+
+bool core_birthday_answered(struct core *c, struct live *l, const struct stun_msg *m, ns_t now)
+{
+	struct luck *luck = &l->luck;
+	enum stun_guess_role role = role_of(c->nat.told.mapping, l->maps);
+	bool ours = false;
+
+	for (unsigned i = 0; i < luck->n_asked; i++)
+		ours |= luck->asked[i] == stun_stamp(m);
+	if (!ours)
+		return false;
+	luck->n_asked = 0;
+	luck->next_at = now + NEXT_REFUSED;
+	if (m->guess.role && m->guess.role != role && role && in_budget(c, now))
+		(void)!begin(c, l, role, &m->guess, now);
+	return true;
+}
+
+enum path_not core_birthday_not(const struct core *c, const struct live *l)
+{
+	for (size_t i = 0; i < CORE_GUESS_AT_ONCE; i++)
+		if (c->birthday.v[i].live == l)
+			return PATH_NOT_GUESSING;
+	return l->luck.wait && is_detour(&l->path) ? PATH_NOT_MISSED : PATH_NOT_NOTHING;
+}
+
+/* --- what comes of it --- */
+
+void core_birthday_opened(struct core *c, const struct core_in *in, ns_t now)
+{
+	const struct record *rec = record_by_key(c, in->key);
+	struct attempt *a = rec && rec->live ? attempt_of(c, rec->live) : NULL;
+
+	if (a && a->b.role == STUN_GUESS_OPENS && !a->b.n_sockets)
+		birthday_opened(&a->b, in->sockets.v, in->sockets.n, now);
+	else
+		for (size_t i = 0;
+			i < in->sockets.n && c->birthday.n_closing < ARRAY_LEN(c->birthday.closing); i++)
+			c->birthday.closing[c->birthday.n_closing++] = in->sockets.v[i];
+	is_due(c, now);
+}
+
+void core_birthday_hint(struct core *c, const struct live *l, const struct way_to *by, ns_t now)
+{
+	struct attempt *a = attempt_of(c, l);
+
+	if (!a || by->kind != WAY_UDP)
+		return;
+	birthday_hint(&a->b, by->socket, now);
+	is_due(c, now);
+}
+
+bool core_birthday_found(struct core *c, struct live *l, const struct way_to *by, ns_t now)
+{
+	struct turn t = live_turn(c, l, now);
+
+	if (!attempt_of(c, l) || by->kind != WAY_UDP || !candidate_usable(&by->remote, &c->net4, &c->net6))
+		return false;
+	core_birthday_hint(c, l, by, now);
+	path_check_received(&l->path, by, false, &t);
+	return true;
+}
+
+static void step_attempt(struct core *c, struct attempt *a, ns_t now)
+{
+	struct turn t = live_turn(c, a->live, now);
+	struct way_to way = {.kind = WAY_UDP};
+
+	t.check_key = record_check_key(c, a->live->record);
+	while (birthday_step(&a->b, now, &way.socket, &way.remote))
+		(void)turn_check(&t, WHY_GUESS, &way, false);
+	if (birthday_is_over(&a->b, now))
+		end(c, a, now);
+}
+
+static void step_kept(struct core *c, struct kept_socket *k, ns_t now)
+{
+	if (path_needs_socket(&k->live->path, k->number, MAX(k->since, now - KEEP_SPARE))) {
+		path_keep_socket(&k->live->path, k->number, now);
+		heap_set(&c->heap, &k->live->due, now);
+		k->due = now + KEEP_EVERY;
+	} else if (now - k->since < KEEP_SPARE) {
+		k->due = k->since + KEEP_SPARE;
+	} else {
+		close_later(c, k->live, k->number);
+		*k = c->birthday.kept[--c->birthday.n_kept];
+	}
+}
+
+void core_birthday_step(struct core *c, ns_t now)
+{
+	struct core_birthday *b = &c->birthday;
+
+	for (unsigned i = 0; b->n_closing && i < CLOSE_AT_ONCE; i++)
+		queue_push(&c->queue, CORE_CLOSE, WHY_GUESS)->way.socket = b->closing[--b->n_closing];
+	for (size_t i = 0; i < CORE_GUESS_AT_ONCE; i++)
+		if (b->v[i].live && b->v[i].b.due <= now)
+			step_attempt(c, &b->v[i], now);
+	for (size_t i = b->n_kept; i-- > 0;)
+		if (b->kept[i].due <= now)
+			step_kept(c, &b->kept[i], now);
+	is_due(c, now);
+}
+
+void core_birthday_network(struct core *c, ns_t now)
+{
+	for (size_t i = 0; i < CORE_GUESS_AT_ONCE; i++)
+		if (c->birthday.v[i].live)
+			end(c, &c->birthday.v[i], now);
+	LIST_FOREACH (l, &c->live, struct live, all)
+		l->luck = (struct luck){.n_asked = 0};
+}
+
+void core_birthday_forget(struct core *c, struct live *l)
+{
+	struct core_birthday *b = &c->birthday;
+	struct attempt *a = attempt_of(c, l);
+	size_t had = b->n_closing;
+
+	for (unsigned i = 0; a && i < a->b.n_sockets; i++)
+		close_later(c, l, a->b.sockets[i]);
+	if (a)
+		a->live = NULL;
+	for (size_t i = b->n_kept; i-- > 0;)
+		if (b->kept[i].live == l) {
+			close_later(c, l, b->kept[i].number);
+			b->kept[i] = b->kept[--b->n_kept];
+		}
+	if (a || b->n_closing != had)
+		is_due(c, 0);
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Stories about guessing ports: one translator is hard, the other easy, and a relay carries what they say. */
+#include "control/path/birthday.h"
+#include "control/path/stun.h"
+#include "crypto/dh.h"
+#include "sim/relay.h"
+#include "sim/story.h"
+#include "wire/relay.h"
+
+static const struct nat_kind easy = {
+	.mapping = NAT_ENDPOINT_INDEPENDENT,
+	.filtering = NAT_ADDRESS_AND_PORT_DEPENDENT,
+	.ports = NAT_PRESERVING,
+};
+static const struct nat_kind hard = {
+	.mapping = NAT_ADDRESS_AND_PORT_DEPENDENT,
+	.filtering = NAT_ADDRESS_AND_PORT_DEPENDENT,
+	.ports = NAT_RANDOM,
+};
+/* A provider's, with two outside addresses and a block of ports for each subscriber. */
+static const struct nat_kind provider = {
+	.mapping = NAT_ADDRESS_AND_PORT_DEPENDENT,
+	.filtering = NAT_ADDRESS_AND_PORT_DEPENDENT,
+	.ports = NAT_BLOCK,
+	.block = 512,
+	.pool = 2,
+	.arbitrary_pool = true,
+};
+
+static struct mesh with_relay(uint64_t seed, const struct nat_kind *at_a, const struct nat_kind *at_b)
+{
+	struct mesh m = mesh_new(seed);
+
+	relay_new(m.c->host);
+	host_open_doors(m.c->host);
+	plug_behind(m.a, at_a);
+	plug_behind(m.b, at_b);
+	host_line(m.a)->delay = (ns_t)sim_between(m.s, 1, 60) * MS;
+	host_line(m.b)->delay = (ns_t)sim_between(m.s, 1, 60) * MS;
+	sim_run(m.s, 10 * SEC); /* what the translators do is known and told */
+	return m;
+}
+
+static bool is_direct(const struct host *a, const struct host *b)
+{
+	struct core_view v = host_path(a, b);
+
+	return v.state == PATH_UP && v.way.kind == WAY_UDP;
+}
+
+/* Both speak until the path is direct on both sides; NS_NEVER: it never was. */
+static ns_t direct_after(struct mesh *m, ns_t patience)
+{
+	const ns_t start = m->s->now;
+
+	while (m->s->now - start < patience) {
+		if (is_direct(m->a, m->b) && is_direct(m->b, m->a))
+			return m->s->now - start;
+		talk(m->a, m->b, true, 20 * MS, 100 * MS);
+	}
+	return NS_NEVER;
+}
+
+struct tally {
+	unsigned runs, direct, most;
+	ns_t longest;
+	uint64_t guesses;
+};
+
+static void run_one(uint64_t seed, const struct nat_kind *hard_kind, unsigned loss, struct tally *t)
+{
+	struct mesh m = seed % 2 ? with_relay(seed, &easy, hard_kind) : with_relay(seed, hard_kind, &easy);
+
+	host_set_line(m.a, loss, 0, 0, 5 * MS);
+	host_set_line(m.b, loss, 0, 0, 5 * MS);
+	ns_t took = direct_after(&m, 20 * SEC);
+	t->runs++;
+	if (took != NS_NEVER) {
+		t->direct++;
+		t->longest = MAX(t->longest, took);
+		/* And it stays, though nobody says much; what was found beside it is closed. */
+		talk(m.a, m.b, true, SEC, 90 * SEC);
+		if (direct_after(&m, loss ? 5 * SEC : MS) == NS_NEVER)
+			fail_msg("seed %llu: the path that was found did not last", (unsigned long long)seed);
+		sim_run(m.s, 2 * SEC);
+		if (m.a->n_sockets + m.b->n_sockets > 1) /* none: the one that all have was guessed */
+			fail_msg("seed %llu: %u sockets stay open", (unsigned long long)seed,
+				m.a->n_sockets + m.b->n_sockets);
+		if (!loss)
+			expect_nothing_lost(m.a, m.b);
+	} else {
+		assert_int_equal(m.a->n_sockets + m.b->n_sockets, 0);
+	}
+	t->guesses += m.a->guesses + m.b->guesses;
+	t->most = MAX(t->most, m.a->guesses + m.b->guesses);
+	assert_true(m.a->guesses <= 1300 && m.b->guesses <= 1300);
+	assert_true(m.a->sockets_most <= BIRTHDAY_SOCKETS && m.b->sockets_most <= BIRTHDAY_SOCKETS);
+	sim_free(m.s);
+}
+
+static struct tally run_many(const char *what, const struct nat_kind *hard_kind, unsigned loss)
+{
+	uint64_t runs = number_from("TM_SIM_RUNS", 40), only = number_from("TM_SIM_SEED", 0);
+	struct tally t = {.runs = 0};
+
+	for (uint64_t seed = only ? only : 1; seed <= (only ? only : runs); seed++)
+		run_one(seed, hard_kind, loss, &t);
+	print_message("%s: %u of %u direct, after %.1f s at most; %.0f datagrams each, %u at most\n", what,
+		t.direct, t.runs, (double)t.longest / (double)SEC, (double)t.guesses / t.runs, t.most);
+	return t;
+}
+
+static void a_symmetric_translator_is_guessed_in_almost_all_cases(void **state)
+{
+	struct tally t = run_many("symmetric", &hard, 0);
+
+	(void)state;
+	assert_true(t.direct * 100 >= t.runs * 95);
+}
+
+static void lost_datagrams_cost_little(void **state)
+{
+	struct tally t = run_many("symmetric, 3 % lost", &hard, 30);
+
+	(void)state;
+	assert_true(t.direct * 100 >= t.runs * 90);
+}
+
+static void a_block_of_ports_is_found_with_few_datagrams(void **state)
+{
+	struct tally t = run_many("blocks of 512 at two addresses", &provider, 0);
+
+	(void)state;
+	assert_true(t.direct * 100 >= t.runs * 97);
+	assert_true(t.guesses / t.runs < 900);
+}
+
+static void two_symmetric_translators_are_left_alone(void **state)
+{
+	(void)state;
+	struct mesh m = with_relay(1, &hard, &hard);
+
+	assert_true(direct_after(&m, 20 * SEC) == NS_NEVER);
+	assert_int_equal(m.a->guesses + m.b->guesses, 0);
+	sim_run(m.s, 2 * SEC);
+	expect_nothing_lost(m.a, m.b);
+	sim_free(m.s);
+}
+
+/* --- abuse --- */
+
+static uint32_t no_dice(void *ctx)
+{
+	(void)ctx;
+	return 0;
+}
+
+static struct endpoint hub_at;
+
+static bool only_the_hub(const struct datagram *dg)
+{
+	return endpoint_eq(&dg->to, &hub_at);
+}
+
+/* A message of `from`, as nobody else could make it, that names a victim's address for the guesses. */
+static void ask_for_guesses(
+	struct host *from, struct host *to, const struct mesh *m, const struct endpoint *victim)
+{
+	struct stun_self self = {.real = host_real_time(from), .random = no_dice};
+	struct stun_msg ask = {.guess = {.role = STUN_GUESS_OPENS, .n = 1, .seen = {*victim}}};
+	struct way_to way = {.kind = WAY_RELAY_UDP, .remote = m->c->host->at};
+	uint8_t key[STUN_KEY], msg[STUN_MAX];
+	struct dh_key *own;
+	uint64_t stamp;
+
+	memcpy(self.id, from->id, sizeof(self.id));
+	way.relay = relay_pair((uint32_t)from->number + 1, (uint32_t)to->number + 1);
+	assert_int_equal(dh_key_new(from->priv, &own), TM_OK);
+	assert_int_equal(stun_pair_key(own, to->pub, key), TM_OK);
+	dh_key_free(own);
+	size_t n = stun_ask(&self, to->id, key, &ask, msg, sizeof(msg), &stamp);
+	host_put_by(from, &way, msg, n);
+}
+
+/* Two hundred bytes a second of it, for an hour; the honest one comes in the middle. */
+static void a_member_cannot_have_a_victim_flooded_and_an_honest_one_is_found_beside_it(void **state)
+{
+	struct mesh m = with_relay(1, &easy, &hard);
+	struct host *evil = sim_member(m.s->internet, m.c, "evil"), *victim = sim_host(m.s, "victim");
+	(void)state;
+
+	hub_at = m.c->host->at;
+	plug_behind(evil, &hard);
+	host_line(evil)->passes = only_the_hub;
+	sim_meet(m.a, evil);
+	sim_run(m.s, 5 * SEC);
+	for (unsigned second = 0; second < 3600; second++) {
+		talk(evil, m.a, true, 500 * MS, SEC);
+		ask_for_guesses(evil, m.a, &m, &victim->at);
+		if (second == 1800)
+			assert_true(direct_after(&m, 20 * SEC) != NS_NEVER);
+	}
+	print_message("%u datagrams in an hour\n", m.a->guesses);
+	assert_true(m.a->guesses <= 5 * BIRTHDAY_GUESSES);
+	sim_free(m.s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_symmetric_translator_is_guessed_in_almost_all_cases),
+		cmocka_unit_test(lost_datagrams_cost_little),
+		cmocka_unit_test(a_block_of_ports_is_found_with_few_datagrams),
+		cmocka_unit_test(two_symmetric_translators_are_left_alone),
+		cmocka_unit_test(a_member_cannot_have_a_victim_flooded_and_an_honest_one_is_found_beside_it),
+	};
+
+	if (crypto_init(NULL) < 0)
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

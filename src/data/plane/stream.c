@@ -75,7 +75,9 @@ static int add(struct plane *p, struct stream *s, const struct plane_stream *is)
 	if (err)
 		return err;
 
-	err = crowd_add(s->owner->crowd, is->fd, WAIT_READ, &s->guest);
+	/* That it may be written is news at once, by which the owner comes to what was read before. */
+	s->blocked = is->n_early > 0;
+	err = crowd_add(s->owner->crowd, is->fd, s->blocked ? WAIT_READ | WAIT_WRITE : WAIT_READ, &s->guest);
 	if (err)
 		take_out(p, s);
 	return err;
@@ -106,8 +108,6 @@ int plane_stream_add(struct plane *p, const struct plane_stream *s_take, uint32_
 		return err;
 	}
 	*ret_stream = s->number;
-	if (s->n_early)
-		stream_announce(s);
 	return TM_OK;
 }
 

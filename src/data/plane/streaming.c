@@ -132,12 +132,6 @@ static bool post(struct worker *owner, const struct parcel *p)
 	return true;
 }
 
-void stream_announce(struct stream *s)
-{
-	(void)!post(
-		s->owner, &(struct parcel){.stream = s->number}); /* full: it will be looked at soon anyway */
-}
-
 int stream_send(struct worker *w, uint32_t stream, struct frame *f_take)
 {
 	const struct streams *all = atomic_load_explicit(w->env->streams, memory_order_acquire);
@@ -208,14 +202,12 @@ static bool read_post(struct worker *w, struct guest *g, unsigned what)
 		struct stream *s =
 			streams_find(atomic_load_explicit(w->env->streams, memory_order_acquire), p.stream);
 
-		if (s && p.frame)
+		if (s) {
 			put(w, s, p.frame);
-		else if (s)
-			(void)!stream_burst(w, &s->guest, WAIT_READ);
-		else if (p.frame)
-			worker_drop_n(w, DROP_STREAM_FULL, p.frame->packets);
-		if (!s)
-			frame_free(p.frame);
+			continue;
+		}
+		worker_drop_n(w, DROP_STREAM_FULL, p.frame->packets);
+		frame_free(p.frame);
 	}
 	/* What came behind those has rung again. */
 	return n == PARCELS_MAX;
@@ -398,7 +390,7 @@ bool stream_burst(struct worker *w, struct guest *g, unsigned what)
 		give_up(s, TM_ECLOSED);
 	if (what & WAIT_WRITE || s->blocked)
 		write_queue(w, s);
-	return what & (WAIT_READ | WAIT_BROKEN) ? read_burst(w, s) : false;
+	return what & (WAIT_READ | WAIT_BROKEN) || s->early ? read_burst(w, s) : false;
 }
 
 void stream_free(void *stream)

@@ -25,7 +25,8 @@ struct stream {
 	struct ws_decoder in;
 	struct frame *writing; /* begun, so it has to end */
 	struct frames queue;
-	bool blocked, paused;
+	bool blocked; /* waits until it may write; at first, if it has `early`, which is then looked at */
+	bool paused;
 	ns_t paused_until;
 	/* the owner's, then the control thread's */
 	bool broken;
@@ -55,7 +56,7 @@ struct stream_memory {
 	uint8_t slot[STREAM_SLOT_BYTES];
 };
 
-/* What waits for the owner: a frame for a stream of its, or (NULL) the news that there is one. */
+/* What waits for the owner: a frame for a stream of its. */
 struct parcel {
 	uint32_t stream;
 	struct frame *frame;
@@ -71,8 +72,6 @@ void worker_close_post(struct worker *w);
  * What a queue drops later is counted by the owner.
  */
 NODISCARD int stream_send(struct worker *w, uint32_t stream, struct frame *f_take);
-/* The control thread: the owner looks at it. */
-void stream_announce(struct stream *s);
 
 /* out_stream_fn: datagrams that leave by a stream. */
 void stream_send_datagrams(void *worker, const struct way_to *by, struct datagram *v, size_t n);

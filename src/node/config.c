@@ -103,7 +103,8 @@ const struct config_row config_rows[CONFIG_ROWS] = {
 		FIELD(stun_port),
 		.max = 65535,
 		.def = "auto",
-		.help = "coordinator only: second UDP port, by which members find out what their routers do; "
+		.help = "coordinators and relays: second UDP port, by which members find out what their "
+			"routers do; "
 			"auto is listen_port + 10, 0 is none"},
 	{.key = "relay",
 		.type = CONFIG_RELAY,

@@ -14,23 +14,34 @@ static uint16_t wanted_port(const struct node *n)
 	return next <= UINT16_MAX ? (uint16_t)next : 0;
 }
 
+/* What others ask us by. */
+static void open_for_others(struct node *n, struct core_in *in)
+{
+	uint16_t port = wanted_port(n);
+	struct core_in more = *in;
+
+	if ((!n->coord && n->config.relay != RELAY_OFFER) || !port)
+		return;
+	int err = plane_socket_open(n->plane, port, &more.doors.second, &more.doors.second_port);
+	if (!err) {
+		err = plane_socket_open(n->plane, 0, &more.doors.silent, &more.doors.silent_port);
+		if (err)
+			plane_socket_close(n->plane, more.doors.second);
+	}
+	if (err)
+		log_warn("node: the second UDP port cannot be had, members learn less about their routers",
+			KV_INT("port", port), KV_ERR(err));
+	else
+		*in = more;
+}
+
 void doors_open(struct node *n)
 {
 	struct core_in in = {.kind = CORE_DOORS};
-	uint16_t port = wanted_port(n);
+	uint16_t any;
 
-	if (!n->coord || !port)
-		return;
-	int err = plane_socket_open(n->plane, port, &in.doors.second, &in.doors.second_port);
-	if (!err) {
-		err = plane_socket_open(n->plane, 0, &in.doors.silent, &in.doors.silent_port);
-		if (err)
-			plane_socket_close(n->plane, in.doors.second);
-	}
-	if (err) {
-		log_warn("node: the second UDP port cannot be had, members learn less about their routers",
-			KV_INT("port", port), KV_ERR(err));
-		return;
-	}
+	if (plane_socket_open(n->plane, 0, &in.doors.aside, &any) != TM_OK)
+		in.doors.aside = 0; /* then a little less is found out */
+	open_for_others(n, &in);
 	drive_input(n, &in);
 }

@@ -131,6 +131,7 @@ struct core_in {
 		struct {
 			/* The plane's numbers and ports; 0: there is none. control/path/nat_serve.h */
 			uint32_t second, silent;
+			uint32_t aside; /* by which we ask ourselves, where the data socket would not do */
 			uint16_t second_port, silent_port;
 		} doors;
 		struct {

@@ -200,6 +200,7 @@ static void on_probe(struct core *c, const struct core_in *in, ns_t now)
 static void on_doors(struct core *c, const struct core_in *in, ns_t now)
 {
 	(void)now;
+	c->nat.aside = in->doors.aside;
 	c->nat.doors = (struct nat_doors){.port = c->port,
 		.second = in->doors.second,
 		.silent = in->doors.silent,

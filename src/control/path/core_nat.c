@@ -148,7 +148,8 @@ void core_nat_relays(struct core *c, const struct core_in *in, ns_t now)
 
 void core_nat_start(struct core *c, bool full, ns_t now)
 {
-	const struct nat_self self = {.local = c->local, .n_local = c->n_local, .port = c->port};
+	const struct nat_self self = {
+		.local = c->local, .n_local = c->n_local, .port = c->port, .aside = c->nat.aside != 0};
 	uint8_t key[STUN_KEY];
 
 	full = full && stun_pair_key(c->key, dh_key_public(c->key), key) == TM_OK;
@@ -211,6 +212,7 @@ void core_nat_step(struct core *c, ns_t now)
 
 		memcpy(out->peer.id, c->self.id, sizeof(out->peer.id));
 		out->way.remote = what.to;
+		out->way.socket = what.aside ? c->nat.aside : 0;
 		memcpy(out->msg, what.msg, what.n);
 		out->n = what.n;
 	}

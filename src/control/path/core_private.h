@@ -88,6 +88,7 @@ struct core {
 		struct nat_server known[NAT_SERVERS];
 		size_t n_known;
 		struct nat_doors doors;
+		uint32_t aside; /* CORE_DOORS */
 	} nat;
 	struct core_birthday {
 		struct heap_node due;

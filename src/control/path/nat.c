@@ -135,8 +135,10 @@ void nat_start(
 {
 	p->n_running = p->n_servers;
 	memcpy(p->running, p->servers, sizeof(p->running));
-	p->self = (struct nat_self){
-		.local = p->local, .n_local = MIN(self->n_local, (size_t)NAT_LOCAL), .port = self->port};
+	p->self = (struct nat_self){.local = p->local,
+		.n_local = MIN(self->n_local, (size_t)NAT_LOCAL),
+		.port = self->port,
+		.aside = self->aside};
 	for (size_t i = 0; i < p->self.n_local; i++)
 		p->local[i] = self->local[i];
 	for (size_t i = 0; i < ARRAY_LEN(p->side); i++)
@@ -179,13 +181,12 @@ static bool tries_on(const struct nat_side *side, struct nat_test *t)
 	return false;
 }
 
-/* RFC 5780 4.3 writes to the second address: only when the filter's test of it is over, and when there is no
- * second server to do the same. */
+/* RFC 5780 4.3 writes to the second address; where there is a second server, that does the same. */
 static void after(struct nat_side *side, const struct nat_test *t, ns_t now)
 {
 	unsigned addresses = 0;
 
-	if (t->kind != NAT_FROM_ADDRESS)
+	if (t->kind != NAT_AGAIN || !side->other.port)
 		return;
 	for (size_t i = 0; i < side->n_tests; i++)
 		addresses += side->tests[i].kind == NAT_ASK && side->tests[i].answered;
@@ -285,6 +286,7 @@ bool nat_step(struct nat_prober *p, struct stun_self *self, ns_t now, struct nat
 			continue;
 		}
 		ret_out->to = t->to;
+		ret_out->aside = t->kind == NAT_FROM_ADDRESS;
 		ret_out->n =
 			write_question(p, t, self, ret_out->msg, sizeof(ret_out->msg), &t->stamps[t->tries]);
 		side->sent++;
@@ -352,10 +354,11 @@ static void go_on(struct nat_prober *p, struct nat_side *side, const struct nat_
 	if (msg->other.port && msg->other.ip.family == t->to.ip.family) {
 		next.kind = NAT_FROM_PORT;
 		add_once(side, &next, now);
-		if (!ip_is_unspecified(&msg->other.ip) && !find(side, NAT_FROM_ADDRESS)) {
+		if (!ip_is_unspecified(&msg->other.ip)) {
 			side->other = msg->other;
 			next.kind = NAT_FROM_ADDRESS;
-			add(side, &next, now);
+			if (p->self.aside)
+				add_once(side, &next, now);
 		}
 		next.kind = NAT_ASK_PORT;
 		next.to.port = msg->other.port;

@@ -103,7 +103,8 @@ enum nat_test_kind {
 	NAT_AGAIN, /* its data port once more */
 	NAT_AGAIN_PORT, /* its second port once more */
 	NAT_FROM_PORT, /* to be answered from another port */
-	NAT_FROM_ADDRESS, /* from another address and port */
+	NAT_FROM_ADDRESS, /* from another address and port; asked by a socket that writes to no second address
+			   */
 	NAT_ASK_LONG, /* padded, and so is the answer */
 	NAT_ASK_MEDIUM,
 	NAT_ASK_SELF, /* our own outside address: does the translator take it back inside? */
@@ -127,6 +128,7 @@ struct nat_self {
 	const struct ip *local;
 	size_t n_local;
 	uint16_t port; /* of our data socket */
+	bool aside; /* there is a socket for NAT_FROM_ADDRESS */
 };
 void nat_conclude(
 	const struct nat_test *v, size_t n, const struct nat_self *self, struct nat_facts *ret_facts);
@@ -158,6 +160,7 @@ struct nat_prober {
 };
 
 struct nat_out {
+	bool aside; /* by that socket, not by the data socket */
 	struct endpoint to;
 	uint8_t msg[NAT_LONG];
 	size_t n;

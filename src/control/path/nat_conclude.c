@@ -127,7 +127,11 @@ static uint8_t conclude_mapping(const struct nat_test *v, size_t n, const struct
 
 /* --- RFC 5780 4.4 --- */
 
-static uint8_t conclude_filtering(const struct nat_test *v, size_t n)
+/*
+ * The other address is tried from another socket of ours. A firewall that translates nothing may be open for
+ * the data port alone: what it does to others says nothing then.
+ */
+static uint8_t conclude_filtering(const struct nat_test *v, size_t n, bool translated)
 {
 	uint8_t left = NAT_ON_ANYTHING;
 	/* Silence says something only where an ordinary question would have been answered. */
@@ -135,7 +139,7 @@ static uint8_t conclude_filtering(const struct nat_test *v, size_t n)
 
 	if (answered(v, n, NAT_FROM_ADDRESS))
 		return NAT_ON_NOTHING;
-	if (sure && unanswered(v, n, NAT_FROM_ADDRESS))
+	if (sure && translated && unanswered(v, n, NAT_FROM_ADDRESS))
 		left &= NAT_ON_ADDRESS | NAT_ON_PORT;
 	if (answered(v, n, NAT_FROM_PORT))
 		left &= NAT_ON_NOTHING | NAT_ON_ADDRESS;
@@ -192,7 +196,6 @@ void nat_conclude(
 		.udp = conclude_udp(v, n),
 		.payload = conclude_payload(v, n),
 		.mapping = conclude_mapping(v, n, self, far),
-		.filtering = conclude_filtering(v, n),
 	};
 
 	if (answered(v, n, NAT_ASK_SELF))
@@ -200,6 +203,7 @@ void nat_conclude(
 	else if (unanswered(v, n, NAT_ASK_SELF))
 		f.hairpin = NAT_NO;
 	conclude_outside(v, n, self, far, &f);
+	f.filtering = conclude_filtering(v, n, f.translated);
 	if (f.n_seen && !f.translated)
 		f.mapping = NAT_ON_NOTHING; /* there is no translator */
 	*ret_facts = f;

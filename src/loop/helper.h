@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * A helper thread for work that may block (SQL, name resolution, later UPnP): jobs run one at a time in
+ * A helper thread for work that may block (SQL, name resolution): jobs run one at a time in
  * order; `done` then runs on the control thread. The only way blocking work is done after start-up.
  */
 #ifndef TM_LOOP_HELPER_H

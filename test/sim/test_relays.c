@@ -334,6 +334,54 @@ static void each_is_reached_through_its_home_relay(void **state)
 	expect_connected(a, b);
 }
 
+/* b answers only what it gets, so a hears nothing of its own direction but by the relay. */
+static void questions_and_answers_leave_a_path_that_is_dead_in_one_direction_once(void **state)
+{
+	MESH(state);
+	struct friendship *ba = sim_friend(b, a), *ab = sim_friend(a, b);
+	uint64_t sent, answered;
+	unsigned moves;
+
+	hub = m->c->host->at;
+	plug_behind(a, &nat_home);
+	plug_behind(b, &nat_home);
+	sim_run(s, 3 * SEC);
+	talk(a, b, true, 20 * MS, 5 * SEC);
+	host_line(a)->passes = only_the_hub;
+	sent = ab->sent;
+	answered = ab->received;
+	moves = a->moves;
+	for (unsigned i = 0; i < 300; i++) {
+		uint64_t had = ba->received;
+
+		host_send(a, b);
+		for (unsigned k = 0; k < 10; k++) {
+			sim_run(s, MS);
+			for (; had < ba->received; had++)
+				host_send(b, a);
+		}
+	}
+	assert_true(ab->sent - sent - (ab->received - answered) <= 45); /* 450 ms, and those under way */
+	assert_true(is_relayed(a, b));
+	assert_int_equal(a->moves, moves + 1);
+}
+
+static void a_member_that_moves_is_reached_directly_again(void **state)
+{
+	MESH(state);
+	const struct nat_kind port = {.filtering = NAT_ADDRESS_AND_PORT_DEPENDENT, .ports = NAT_RANDOM};
+
+	plug_behind(b, &port);
+	sim_run(s, 3 * SEC);
+	for (unsigned i = 0; i < 5; i++) {
+		talk(a, b, true, 20 * MS, 5 * SEC);
+		assert_true(is_direct(a, b) && is_direct(b, a));
+		host_move(a);
+		talk(a, b, true, 20 * MS, 5 * SEC);
+		assert_true(is_direct(a, b) && is_direct(b, a));
+	}
+}
+
 /* --- why, in words --- */
 
 static void each_core_knows_why_a_path_is_not_direct(void **state)
@@ -409,6 +457,8 @@ int main(void)
 		RELAY_SCENARIO(when_udp_is_suddenly_blocked_the_stream_takes_over),
 		RELAY_SCENARIO(a_coordinator_that_relays_reaches_a_member_without_udp),
 		RELAY_SCENARIO(each_is_reached_through_its_home_relay),
+		RELAY_SCENARIO(questions_and_answers_leave_a_path_that_is_dead_in_one_direction_once),
+		RELAY_SCENARIO(a_member_that_moves_is_reached_directly_again),
 		RELAY_SCENARIO(each_core_knows_why_a_path_is_not_direct),
 		RELAY_SCENARIO(who_moves_while_the_coordinator_is_away_is_reached_directly_again),
 	};

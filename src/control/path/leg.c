@@ -88,10 +88,13 @@ void leg_ask_now(struct leg *l, ns_t now)
 	l->due = now;
 }
 
-/* Soon where it is known how long an answer takes: others may be sending to us through it. */
-static ns_t first_wait(const struct leg *l)
+/* Soon where it is known how long an answer takes, and doubled every other time: others may be sending to us
+ * through it, and a relay that starts anew is back within a second or two. */
+static ns_t wait_after(const struct leg *l)
 {
-	return l->rtt ? MAX(LEG_RTO / 2, 2 * l->rtt) : LEG_RTO;
+	const ns_t first = l->rtt ? MAX(LEG_RTO / 2, 2 * l->rtt) : LEG_RTO;
+
+	return first << l->tries / 2;
 }
 
 bool leg_step(struct leg *l, const struct leg_use *use, struct stun_self *self, const char *id,
@@ -121,7 +124,7 @@ bool leg_step(struct leg *l, const struct leg_use *use, struct stun_self *self, 
 	*ret_to = *server_of_try(l, l->tries);
 	*ret_n = stun_ask(self, id, key, &ask, out, out_len, &l->stamps[l->tries]);
 	l->sent[l->tries] = now;
-	l->due = now + (first_wait(l) << l->tries);
+	l->due = now + wait_after(l);
 	l->tries++;
 	return false;
 }

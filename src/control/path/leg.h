@@ -15,7 +15,7 @@
 
 #include "control/path/stun.h"
 
-enum { LEG_TRIES = 5, LEG_SERVERS = 4 };
+enum { LEG_TRIES = 7, LEG_SERVERS = 4 };
 /* RFC 4787 REQ-5 asks translators for two minutes, many give half a minute. Every wait is shortened by a
  * random part, lest all nodes of a mesh ask at one moment. */
 #define LEG_EVERY (25 * SEC)

@@ -103,8 +103,11 @@ void path_begin_checking(struct path *p, enum path_why why, struct turn *t)
 
 static bool chosen_is_alive(const struct path *p)
 {
-	/* More than one try: the first went without an answer for its whole wait. */
-	return p->state == PATH_UP && p->chosen >= 0 && p->pairs[p->chosen].tries < 2;
+	if (p->state != PATH_UP || p->chosen < 0)
+		return false;
+	/* The first try went without an answer for its whole wait; or more, while it is heard. */
+	const struct pair *pair = &p->pairs[p->chosen];
+	return pair->tries < (p->last_proof >= pair->began ? PATH_HEARD_TRIES : 2);
 }
 
 /* --- what happened --- */

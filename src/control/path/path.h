@@ -41,6 +41,7 @@ enum { PATH_KIND_MAX = 6, PATH_FAMILY_MAX = 4, PATH_PRFLX_MAX = 4 };
 #define PATH_DOUBT(rtt) ((rtt) / 2 + 50 * MS)
 /* Nothing proved it for so long: many translators have forgotten it by now. */
 #define PATH_STALE (25 * SEC)
+enum { PATH_HEARD_TRIES = 3 }; /* checks of one in use that is heard, before it is left */
 #define PATH_PROVED (500 * MS) /* what proved it within this time spares a question */
 /* While traffic takes a detour, better ways are looked for again, after twice as long each time. */
 #define PATH_UPGRADE_WAIT (30 * SEC)
@@ -82,7 +83,7 @@ struct path {
 	ns_t last_sending; /* traffic last flowed out */
 	ns_t asking; /* it has been flowing out since then, and nothing has come back; 0 = no */
 	ns_t retry_at, retry_wait; /* when to start over; NS_NEVER = nothing planned */
-	ns_t alarm; /* the peer doubts the chosen pair since then, which only an answer can refute; 0 = no */
+	ns_t alarm; /* the chosen pair is in doubt since then, which only an answer can end; 0 = it is not */
 	ns_t sample_at; /* while UP */
 	ns_t upgrade_at, upgrade_wait; /* while a detour is in use; NS_NEVER = nothing planned */
 	uint64_t tx_bytes; /* at the last sample, if there was one */

@@ -154,8 +154,11 @@ void path_use(struct path *p, struct turn *t)
 		return;
 	/* What it doubles for: if it lives, it is to take over as soon as the chosen one is given up. Where
 	 * only time has passed, both are quiet, and nothing is asked. */
-	if (also >= 0 && p->pairs[p->chosen].tries)
+	if (also >= 0 && p->pairs[p->chosen].tries) {
 		path_check_now(p, also, t->now);
+		if (!p->alarm)
+			p->alarm = t->now;
+	}
 	if (!p->using && also == p->also)
 		return;
 

@@ -122,6 +122,7 @@ static void ask_others(struct path *p, ns_t now)
  */
 static bool step_doubt(struct path *p, struct pair *pair, struct turn *t)
 {
+	bool heard;
 	int next;
 
 	if (!pair->in_doubt) {
@@ -130,12 +131,18 @@ static bool step_doubt(struct path *p, struct pair *pair, struct turn *t)
 		pair->next_check = t->now + PATH_PACING; /* the answer has come by then */
 		return true;
 	}
-	if (p->last_proof >= pair->began && !p->alarm) {
+	/* In doubt it may be heard because of what goes by the relay: only an answer proves our direction.
+	 * One that was lost is no reason to leave, though: both ways are used meanwhile. */
+	heard = p->last_proof >= pair->began;
+	next = successor(p);
+	if (heard && (!p->alarm || (next < 0 && pair->tries == PAIR_HEARTBEAT_TRIES))) {
+		p->alarm = 0;
 		pair_gave_up(pair, true);
 		return true;
 	}
+	if (heard && pair->tries < PATH_HEARD_TRIES)
+		return false;
 	/* Leave it to one that lives, and see whether it comes back. */
-	next = successor(p);
 	if (next >= 0)
 		path_choose(
 			p, next, WHY_SUCCESSOR, MAX(p->pairs[next].last_ok, p->pairs[next].last_heard), t);

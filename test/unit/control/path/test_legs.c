@@ -297,7 +297,7 @@ static void where_nothing_is_answered_a_stream_is_wanted_after_two_tries(void **
 				 s->told[HUB].v, 2, 0, s->now),
 		TM_OK);
 	legs_set(&s->legs, s->own, s->told, 1, 0, s->now);
-	run(s, 1400 * MS);
+	run(s, 900 * MS);
 	assert_int_equal(s->opened, 0);
 	run(s, 200 * MS);
 	assert_int_equal(s->opened, 1);

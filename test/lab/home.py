@@ -4,6 +4,7 @@
 Its outer side is a host of the laboratory, with addresses of 11.0.0.0/8: miniupnpd refuses those that are reserved for
 documentation or benchmarks. They never leave the namespaces.
 """
+import json
 import os
 import re
 import subprocess
@@ -81,6 +82,21 @@ class Home:
         h.sh("ip", "route", "add", "default", "via", self.gateway)
         return h
 
+    def with_ipv6(self, host):
+        """Gives the router and a machine of its LAN IPv6 as well, without translation: the firewall lets answers in alone."""
+        n, wan, lan = self.number, f"2a11:1:{self.number}", f"2a11:1:{self.number}:1"
+        self.router.sh("sysctl", "-qw", "net.ipv6.conf.all.forwarding=1")
+        for h, address, dev in ((self.net.router, f"{wan}::1", f"h{n}"), (self.router, f"{wan}::2", "wan"),
+                                (self.router, f"{lan}::1", "lan"), (host, f"{lan}::7", "eth0")):
+            h.sh("ip", "addr", "add", address + "/64", "dev", dev, "nodad")
+        self.net.router.sh("ip", "-6", "route", "add", f"{lan}::/64", "via", f"{wan}::2")
+        self.router.sh("ip", "-6", "route", "add", "default", "via", f"{wan}::1")
+        # As routers announce themselves: by their address on the link.
+        found = json.loads(self.router.sh("ip", "-j", "-6", "addr", "show", "dev", "lan", "scope", "link").stdout)
+        link = next(a["local"] for i in found if i for a in i["addr_info"] if a.get("local"))
+        host.sh("ip", "-6", "route", "add", "default", "via", link, "dev", "eth0")
+        host.ip6 = f"{lan}::7"
+
     # --- miniupnpd ---
 
     def start(self, upnp=False, natpmp=False):
@@ -113,3 +129,7 @@ class Home:
         """What it maps: {external port: "address:port"}; it knows UDP by its number."""
         text = self.router.sh("nft", "list", "chain", "inet", "home", "prerouting_miniupnpd").stdout
         return {int(port): to for port, to in re.findall(r"0x11 th dport (\d+) dnat ip to (\S+)", text)}
+
+    def holes(self):
+        """What it lets in besides, as nft says it."""
+        return self.router.sh("nft", "list", "chain", "inet", "home", "miniupnpd").stdout

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Ports mapped by a real gateway, miniupnpd, in each of its protocols."""
+import wires
 from home import Home
 from lab import wait_for
 
@@ -104,6 +105,28 @@ def test_a_gateway_without_an_address_outside_maps_nothing_and_that_is_said(net)
     assert mapping(node)["endpoint"] is None and home.mapped() == {}
     assert "no port is mapped to it" in node.run("status").stdout
     assert "no port can be mapped to us" in node.log()
+
+
+def test_the_firewall_for_ipv6_gets_a_hole_and_loses_it(net):
+    home = Home(net, 1)
+    hub, node = net.node("hub"), net.node("node", home.host("node"))
+    home.with_ipv6(node.host)
+    hub.init()
+    home.start(natpmp=True)
+    wires.rules(node.host, "knocks", "udp dport 51820 udp length 10 counter name hits", hook="input")
+
+    def knock():
+        before = wires.hits(node.host, "knocks")
+        net.router.sh("bash", "-c", f"echo x > /dev/udp/{node.host.ip6}/51820")
+        return wires.hits(node.host, "knocks") > before
+
+    node.join(hub.token())
+    ports = wait_for("both", lambda: [p for p in node.status()["port_mapping"] if p["endpoint"]][1:])
+    assert ports[0]["endpoint"] == f"[{node.host.ip6}]:51820" and ports[0]["protocol"] == "pcp"
+    wait_for("a stranger's datagram to come in", knock)
+    assert "accept" in home.holes()
+    node.down()
+    assert "accept" not in home.holes()
 
 
 def test_it_is_switched_off_and_on_while_the_node_runs(net):

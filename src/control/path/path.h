@@ -44,6 +44,7 @@ enum { PATH_KIND_MAX = 6, PATH_FAMILY_MAX = 4, PATH_PRFLX_MAX = 4 };
 enum { PATH_HEARD_TRIES = 3 }; /* checks of one in use that is heard, before it is left */
 #define PATH_PROVED (500 * MS) /* what proved it within this time spares a question */
 /* While traffic takes a detour, better ways are looked for again, after twice as long each time. */
+#define PATH_UPGRADE_FIRST (2 * SEC) /* the networks or the link may just have changed */
 #define PATH_UPGRADE_WAIT (30 * SEC)
 #define PATH_UPGRADE_MAX (300 * SEC)
 /* Without traffic for so long, a path is given up: one that does not work, and also one that does. */

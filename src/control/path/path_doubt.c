@@ -116,7 +116,7 @@ void path_upgrade(struct path *p, struct turn *t)
 	}
 	if (p->upgrade_at == NS_NEVER) {
 		p->upgrade_wait =
-			p->upgrade_wait ? ns_min(2 * p->upgrade_wait, PATH_UPGRADE_MAX) : PATH_UPGRADE_WAIT;
+			p->upgrade_wait ? ns_min(2 * p->upgrade_wait, PATH_UPGRADE_MAX) : PATH_UPGRADE_FIRST;
 		p->upgrade_at = t->now + p->upgrade_wait;
 	}
 	/* Not for a path that rests: its next traffic is what it waits for. */

@@ -24,8 +24,9 @@ import textbook  # noqa: E402
 from lab import Lab, LabError, wait_for  # noqa: E402
 from nat import KINDS  # noqa: E402
 from probe import Probe  # noqa: E402
+from textbook import DIRECT, GUESSED, NONE  # noqa: E402
 from traffic import transfer  # noqa: E402
-from world import DIRECT, NONE, World, says  # noqa: E402
+from world import World, says  # noqa: E402
 
 # Patience, in seconds: for the first answer; a direct path where there must be one, also by guessing ports, and where there
 # should be none; the first answer after a gateway forgot everything.
@@ -64,7 +65,7 @@ class Run:
             return None
 
     def wait_for_direct(self, what):
-        patience = {DIRECT: TO_DIRECT, textbook.GUESSED: TO_GUESS}.get(self.must, NO_DIRECT)
+        patience = {DIRECT: TO_DIRECT, GUESSED: TO_GUESS}.get(self.must, NO_DIRECT)
         if self.soon(lambda: says(self.nodes[0], self.names[1]) == DIRECT, patience):
             self.seen[what] = round(1000 * (time.monotonic() - self.probe.began), 1)
 

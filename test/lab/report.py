@@ -4,8 +4,7 @@ import json
 import os
 
 from nat import KINDS
-from textbook import GUESSED, LACKS, LUCK, best, met
-from world import DIRECT, NONE, RELAY, TCP
+from textbook import DIRECT, GUESSED, LACKS, LUCK, NONE, RELAY, TCP, best, met
 
 FOLDER = os.path.normpath(os.path.join(os.path.dirname(__file__), "../../docs"))
 GUESSES = 0.95  # of the runs that need one have a direct path; the others a relay

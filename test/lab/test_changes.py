@@ -12,8 +12,8 @@ import pytest
 import wires
 from lab import wait_for
 from probe import Probe, Stream
-from textbook import LACKS
-from world import DIRECT, LINE, RELAY, World, says
+from textbook import DIRECT, LACKS, RELAY
+from world import LINE, World, says
 
 RATE = 100  # packets a second
 STEADY = 100  # so many answers in a row after all has happened, before the figures are read
@@ -95,14 +95,14 @@ class Story:
 
 STORIES = [
     Story("promotion", RELAY, unblock, DIRECT, before=block_both),
-    Story("demotion", DIRECT, block_both, RELAY),
-    Story("demotion-there", DIRECT, block_there, RELAY),
-    Story("demotion-back", DIRECT, block_back, RELAY),
+    Story("demotion", DIRECT, block_both, RELAY, lost=RATE),
+    Story("demotion-there", DIRECT, block_there, RELAY, lost=RATE),
+    Story("demotion-back", DIRECT, block_back, RELAY, lost=RATE),
     Story("roaming", DIRECT, roam, DIRECT, lost=RATE, kinds=("open", "port"), needs=(RELAY,)),
     Story("coordinator-restarts", DIRECT, restart_hub, DIRECT),
     Story("coordinator-away", DIRECT, hub_away, DIRECT),
     Story("roaming-alone", DIRECT, roam_alone, DIRECT, lost=3 * RATE, kinds=("open", "full")),
-    Story("relay-restarts", RELAY, restart_hub, RELAY, lost=2 * RATE, before=block_both),
+    Story("relay-restarts", RELAY, restart_hub, RELAY, lost=4 * RATE, before=block_both),
     Story("no-link", DIRECT, no_link(60), DIRECT, outage=60),
 ]
 SLOW = ("demotion-back", "coordinator-away", "roaming-alone", "no-link")
@@ -141,10 +141,17 @@ class Told:
         self.stall, self.stalled_at = self.probe.stall(self.began, self.ended)
 
     def become(self, way):
-        """Waits until it is the way, and all is steady by then."""
-        wait_for(f"the way to be {way}", lambda: says(self.a, "b") == way, SOON)
-        since = time.monotonic()
-        wait_for("answers", lambda: self.probe.answered(STEADY, since), SOON)
+        """Waits until it is the way, and stays so while all is answered."""
+        since = None
+
+        def steady():
+            nonlocal since
+            if says(self.a, "b") != way:
+                since = None
+            elif since is None:
+                since = time.monotonic()
+            return since is not None and self.probe.answered(STEADY, since)
+        wait_for(f"answers by the way {way}", steady, SOON)
 
     def __str__(self):
         sent = (self.ended - self.began) * RATE

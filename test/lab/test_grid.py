@@ -14,8 +14,7 @@ import report
 import textbook
 from lab import PREFIX, sh, wait_for
 from nat import KINDS
-from textbook import GUESSED, LACKS, LUCK
-from world import DIRECT, NONE, RELAY, TCP
+from textbook import DIRECT, GUESSED, LACKS, LUCK, NONE, RELAY, TCP
 
 # Measured once with forty lines of Python that punch holes with one socket each, between gateways like ours: where they
 # had a direct path (x), and where not (.).

@@ -6,8 +6,8 @@ from lab import wait_for
 from nat import KINDS
 from probe import Probe
 from sites import HOME, Site, public_host
-from textbook import LACKS
-from world import API_PORT, DIRECT, LINE, RELAY, says
+from textbook import DIRECT, LACKS, RELAY
+from world import API_PORT, LINE, says
 
 PATIENCE = 10
 

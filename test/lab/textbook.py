@@ -10,9 +10,9 @@
     UDP does not pass on one side      by a relay, over TCP
 """
 from nat import ADDRESS, INDEPENDENT, KINDS, PORT
-from world import DIRECT, RELAY, TCP
 
-GUESSED, LUCK = "guessed", "luck"
+DIRECT, RELAY, TCP, NONE = "direct", "relay", "tcp", "none"  # ways; the program calls them so, too
+GUESSED, LUCK = "guessed", "luck"  # direct, in the end
 
 # What the program cannot do yet, and why. A pair that needs one of these must fail, or the row below goes.
 LACKS = {
@@ -51,8 +51,10 @@ def needs(a, b):
     found, kinds = {best(a, b)}, (KINDS[a], KINDS[b])
     if any(k.tcp == "proxy" for k in kinds):
         found.add("proxy")
-    if any(k.udp == "small" for k in kinds) and best(a, b) != TCP:
+    if best(a, b) != TCP and any(k.udp == "small" for k in kinds):
         found.add("mtu")
+    if best(a, b) == RELAY and any(k.families == "6" for k in kinds):
+        found.add("mtu")  # IPv6 and a relay's header leave less than 1,420 bytes of 1,500
     return found
 
 

@@ -238,7 +238,7 @@ class Target:
             if kind == RESPONSE:
                 return "hs_unexpected"
             return "hs_replay" if any(g[8:116] == d[8:116] for g in self.genuine) else "hs_decrypt"
-        if len(d) >= 20 and d[0] < 64 and d[4:8] == STUN_MAGIC and len(d) <= 548:
+        if len(d) >= 20 and d[0] < 64 and d[4:8] == STUN_MAGIC and len(d) <= 1500:
             claimed = struct.unpack("!H", d[2:4])[0]
             if claimed % 4 == 0 and claimed <= len(d) - 20:
                 return "stun_auth"

@@ -279,8 +279,6 @@ bool nat_step(struct nat_prober *p, struct stun_self *self, ns_t now, struct nat
 			end_test(side, t, now);
 			continue;
 		}
-		if (now < p->last_sent + NAT_PACE)
-			break;
 		if (side->sent == NAT_SENT_MAX) {
 			end_test(side, t, now);
 			continue;

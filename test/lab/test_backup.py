@@ -128,7 +128,7 @@ def test_restore_changes_nothing_when_it_refuses(net):
     a.down()
     hub.run("restore", "--replace", of_a)
     assert sorted(os.listdir(hub.state + "/replaced")) == sorted(
-        f for f, _ in before if f in ("identity", "node.json", "mesh.db", "netmap.db"))
+        f for f, _ in before if f in ("identity", "node.json", "mesh.db", "netmap.db", "tls.pem"))
     assert "earlier restore" in refused(hub, "--replace", path)
     aside = sorted(os.listdir(hub.state + "/replaced"))
     assert hub.state + "/replaced" in hub.run("leave", "-y").stderr

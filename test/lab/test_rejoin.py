@@ -70,7 +70,7 @@ def test_a_tunnel_leads_to_a_coordinator_whose_addresses_nobody_told(net):
     guest.up()
     wait_for("the tunnel", lambda: hub.ping("guest", check=False).returncode == 0)
     wait_for("the link", lambda: linked(guest))
-    wait_for("its other end to be told", lambda: "linked to the coordinator at=" in guest.log())
+    wait_for("its other end to be told", lambda: "linked to the coordinator by=- at=" in guest.log())
     guest.down()
     guest.up()
     wait_for("the link", lambda: linked(guest))  # the coordinator said where it is

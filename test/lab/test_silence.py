@@ -612,7 +612,7 @@ def office(net):
 
 TALK = {
     "nothing that is HTTP": (os.urandom(400) + b"\xff\r\n\r\n", b""),
-    "a TLS greeting": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + os.urandom(508), b""),
+    "a TLS greeting": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + os.urandom(508), b"\x15\x03"),  # no more than an alert
     "the front page": (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"HTTP/1.1 200 "),
     "another page": (b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", b"HTTP/1.1 404 "),
     "another method": (b"POST /control HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi", b"HTTP/1.1 4"),

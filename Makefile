@@ -39,8 +39,9 @@ unit: setup ## unit tests, golden vectors, fuzz seeds, virtual-time simulations
 	@scripts/build ci && $(SUDO) $(CTEST) --test-dir build/ci
 
 slow: setup build ## what takes minutes: 10,000 simulated pairs (RUNS=n says otherwise), turmoil, and the lab's slow tests (T=pattern)
-	@scripts/build ci test_sim_pairs test_sim_turmoil test_sim_chaos labtools load
+	@scripts/build ci test_sim_pairs test_sim_birthday test_sim_turmoil test_sim_chaos labtools load
 	@TM_SIM_RUNS=$(or $(RUNS),10000) build/ci/test/sim/test_sim_pairs
+	@TM_SIM_RUNS=1000 build/ci/test/sim/test_sim_birthday
 	@TM_SIM_RUNS=1000 build/ci/test/sim/test_sim_turmoil && TM_SIM_RUNS=1000 build/ci/test/sim/test_sim_chaos
 	@$(PYTEST) test/lab -m slow --slow $(if $(T),-k '$(T)')
 

@@ -180,8 +180,8 @@ static void act(struct host *h, const struct core_out *out)
 	switch (out->kind) {
 	case CORE_SEND:
 		h->guesses += out->why == WHY_GUESS;
-		h->checks += out->why != WHY_GUESS && out->why != WHY_RELAY && out->why != WHY_PROBE &&
-			     out->why != WHY_ANSWER;
+		h->checks += out->why != WHY_GUESS && out->why != WHY_KEEP && out->why != WHY_RELAY &&
+			     out->why != WHY_PROBE && out->why != WHY_ANSWER;
 		host_put_by(h, &out->way, out->msg, out->n);
 		break;
 	case CORE_USE:

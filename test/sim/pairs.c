@@ -109,8 +109,10 @@ static void build(struct pair_run *r, bool relays)
 	} else if (shape < 6) { /* one of them behind one */
 		at = provider(r);
 	}
-	if (relays)
+	if (relays) {
 		relay_new(c->host);
+		host_open_doors(c->host);
+	}
 	at = place(r, at, left);
 	note(r, " <-> ");
 	if (shape == 6) { /* in the same house */
@@ -211,4 +213,5 @@ void pair_build(uint64_t seed, bool relays, struct pair_run *ret)
 	*ret = (struct pair_run){.s = sim_new(seed)};
 	build(ret, relays);
 	ret->predicted = direct_possible(ret->a, ret->b);
+	ret->guess = guess_possible(ret->a, ret->b);
 }

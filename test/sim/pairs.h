@@ -23,7 +23,7 @@ struct pair_run {
 	struct coordinator *c;
 	struct host *a, *b;
 	char text[256]; /* where the two are */
-	enum prediction predicted;
+	enum prediction predicted, guess;
 	bool lossy; /* a line loses, bends or repeats datagrams */
 	ns_t direct_after; /* NS_NEVER: no direct path appeared */
 	ns_t simulated;
@@ -40,6 +40,7 @@ void pair_run(uint64_t seed, struct pair_run *ret);
  */
 struct relayed_tally {
 	size_t runs, direct, relayed, streamed; /* how they talked in the end */
+	size_t guessable, guessed; /* only by guessing ports could they be direct, and they were */
 	size_t deaths, restarts;
 	ns_t worst_answer,
 		worst_stall; /* on good lines; the answer as a share of what it may take, per mille */

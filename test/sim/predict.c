@@ -225,16 +225,10 @@ static bool is_luck(const struct side *x)
 	return pool && mapping_through(x, x->n_levels) != NAT_ENDPOINT_INDEPENDENT;
 }
 
-enum prediction direct_possible(const struct host *a, const struct host *b)
+static void climb_both(const struct host *a, const struct host *b, struct reasoning *r)
 {
-	struct reasoning r = {.n = 0};
-	struct side *x = &r.side[A], *y = &r.side[B];
-	bool possible;
+	struct side *x = &r->side[A], *y = &r->side[B];
 
-	if (a->face[0].up.blocked || b->face[0].up.blocked)
-		return DIRECT_NEVER;
-	if (a->face[0].segment == b->face[0].segment)
-		return DIRECT_ALWAYS;
 	climb(a, x);
 	climb(b, y);
 	x->n_own = x->n_levels;
@@ -242,13 +236,45 @@ enum prediction direct_possible(const struct host *a, const struct host *b)
 	while (x->n_own && y->n_own && x->level[x->n_own - 1] == y->level[y->n_own - 1]) {
 		x->n_own--;
 		y->n_own--;
-		r.common = true;
+		r->common = true;
 	}
+}
+
+enum prediction direct_possible(const struct host *a, const struct host *b)
+{
+	struct reasoning r = {.n = 0};
+	bool possible;
+
+	if (a->face[0].up.blocked || b->face[0].up.blocked)
+		return DIRECT_NEVER;
+	if (a->face[0].segment == b->face[0].segment)
+		return DIRECT_ALWAYS;
+	climb_both(a, b, &r);
 	know_at_first(&r);
 	while (!r.overflow && (write_to_all(&r, A) | write_to_all(&r, B)))
 		continue;
 	possible = proves_one(&r, A) || proves_one(&r, B);
-	return !possible ? DIRECT_NEVER : is_luck(x) || is_luck(y) ? DIRECT_PERHAPS : DIRECT_ALWAYS;
+	return !possible                                    ? DIRECT_NEVER
+	       : is_luck(&r.side[A]) || is_luck(&r.side[B]) ? DIRECT_PERHAPS
+							    : DIRECT_ALWAYS;
+}
+
+enum prediction guess_possible(const struct host *a, const struct host *b)
+{
+	struct reasoning r = {.n = 0};
+	enum nat_scope maps[2];
+
+	if (a->face[0].up.blocked || b->face[0].up.blocked)
+		return DIRECT_NEVER;
+	climb_both(a, b, &r);
+	for (int x = 0; x < 2; x++)
+		maps[x] = mapping_through(&r.side[x], r.side[x].n_levels);
+	if (maps[A] == maps[B] && maps[A] != NAT_ADDRESS_DEPENDENT)
+		return DIRECT_NEVER;
+	return r.common || is_luck(&r.side[A]) || is_luck(&r.side[B]) || maps[A] == NAT_ADDRESS_DEPENDENT ||
+			       maps[B] == NAT_ADDRESS_DEPENDENT
+		       ? DIRECT_PERHAPS
+		       : DIRECT_ALWAYS;
 }
 
 const char *prediction_name(enum prediction p)

@@ -108,8 +108,10 @@ static void with_a_relay_every_pair_talks_at_once_and_all_the_time(void **state)
 	print_message("%zu deaths and %zu restarts; worst answer %lld, worst stall %lld per mille of what is "
 		      "allowed; %zu packets lost on promotion, %zu changes without a cause\n",
 		t.deaths, t.restarts, (long long)t.worst_answer, (long long)t.worst_stall, t.lost, t.changes);
+	print_message("%zu of %zu were guessed\n", t.guessed, t.guessable);
 	if (wrong)
 		fail_msg("%zu seeds went wrong", wrong);
+	assert_true(only || t.guessed * 100 >= t.guessable * 90);
 }
 
 static void a_seed_replays_byte_for_byte(void **state)

@@ -101,12 +101,46 @@ static void without_udp_or_with_luck_it_says_so(void **state)
 	sim_free(s);
 }
 
+static void ports_are_guessed_where_one_maps_independently_and_the_other_does_not(void **state)
+{
+	static const struct {
+		enum nat_scope a, b;
+		unsigned pool;
+		enum prediction says;
+	} rows[] = {
+		{NAT_ENDPOINT_INDEPENDENT, NAT_ENDPOINT_INDEPENDENT, 0,
+			DIRECT_NEVER}, /* nothing to be guessed */
+		{NAT_ENDPOINT_INDEPENDENT, NAT_ADDRESS_DEPENDENT, 0, DIRECT_PERHAPS},
+		{NAT_ENDPOINT_INDEPENDENT, NAT_ADDRESS_AND_PORT_DEPENDENT, 0, DIRECT_ALWAYS},
+		{NAT_ENDPOINT_INDEPENDENT, NAT_ADDRESS_AND_PORT_DEPENDENT, 2, DIRECT_PERHAPS},
+		{NAT_ADDRESS_DEPENDENT, NAT_ADDRESS_AND_PORT_DEPENDENT, 0, DIRECT_PERHAPS},
+		{NAT_ADDRESS_AND_PORT_DEPENDENT, NAT_ADDRESS_AND_PORT_DEPENDENT, 0, DIRECT_NEVER},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct nat_kind left = {.mapping = rows[i].a};
+		const struct nat_kind right = {
+			.mapping = rows[i].b, .pool = rows[i].pool, .arbitrary_pool = rows[i].pool > 1};
+		struct sim *s = sim_new(1);
+		struct host *a = sim_host_in(nat_new(s, s->internet, &left, "10.0.0.0/24")->inside, "a");
+		struct host *b = sim_host_in(nat_new(s, s->internet, &right, "10.0.0.0/24")->inside, "b");
+
+		assert_int_equal(guess_possible(a, b), rows[i].says);
+		assert_int_equal(guess_possible(b, a), rows[i].says);
+		host_line(b)->blocked = true;
+		assert_int_equal(guess_possible(a, b), DIRECT_NEVER);
+		sim_free(s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_nat_each_is_decided_by_the_table),
 		cmocka_unit_test(what_lies_behind_one_provider_meets_below_it_or_by_hairpin),
 		cmocka_unit_test(without_udp_or_with_luck_it_says_so),
+		cmocka_unit_test(ports_are_guessed_where_one_maps_independently_and_the_other_does_not),
 	};
 
 	if (crypto_init(NULL) < 0)

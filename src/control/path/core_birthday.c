@@ -13,12 +13,13 @@
  * seen in.
  *
  * A socket by which the peer was found stays open as long as the path needs it; only its translator's memory
- * of it makes it of use, so it is checked while the path is up.
+ * of it makes it of use, so that is refreshed while the path is up.
  */
 #include "base/secret.h"
 #include "control/path/core_private.h"
 
 #define PATIENCE (2 * SEC) /* for the candidates */
+#define OUTAGE (30 * SEC) /* who was reached directly so short ago will be again, without any guess */
 #define FLOWS (3 * SEC) /* something was sent within this time */
 #define ASK_AGAIN (500 * MS)
 #define NEXT (300 * SEC)
@@ -29,9 +30,10 @@
 #define KEEP_EVERY (20 * SEC) /* translators forget after 30 s at the earliest, as far as is known */
 #define KEEP_SPARE (30 * SEC) /* found as well, and not used by either side */
 
-/* Closed in one step, which also sends a batch of each attempt: what the queue has room for. */
-enum { CLOSE_AT_ONCE = 24 };
-_Static_assert(CLOSE_AT_ONCE + CORE_GUESS_AT_ONCE * (BIRTHDAY_BATCH + 1) <= QUEUE_MAX, "one step fits");
+/* Done in one step, which also sends a batch of each attempt: what the queue has room for. */
+enum { CLOSE_AT_ONCE = 24, KEEP_AT_ONCE = 16 };
+_Static_assert(CLOSE_AT_ONCE + KEEP_AT_ONCE + CORE_GUESS_AT_ONCE * (BIRTHDAY_BATCH + 1) <= QUEUE_MAX,
+	"one step fits");
 
 /* --- attempts --- */
 
@@ -145,8 +147,12 @@ static void end(struct core *c, struct attempt *a, ns_t now)
 	struct core_out *out = queue_push(&c->queue, CORE_NOTE, direct ? WHY_GUESSED : WHY_MISSED);
 
 	out->peer = l->record->member;
-	for (unsigned i = 0; i < a->b.n_sockets; i++)
-		keep_or_close(c, l, a->b.sockets[i], direct && a->b.hit[i], now);
+	for (unsigned i = 0, kept = 0; i < a->b.n_sockets; i++) {
+		bool keep = direct && a->b.hit[i] && kept < BIRTHDAY_SOCKETS_IN_BLOCK;
+
+		keep_or_close(c, l, a->b.sockets[i], keep, now);
+		kept += keep;
+	}
 	if (direct)
 		l->luck.wait = 0;
 	a->live = NULL;
@@ -183,6 +189,16 @@ static void ask(struct core *c, struct live *l, enum stun_guess_role role, ns_t 
 	l->luck.ask_at = now + ASK_AGAIN;
 }
 
+/* When to ask. */
+static ns_t first_try(const struct live *l)
+{
+	ns_t direct = path_last_direct(&l->path), at = l->luck.detour_since + PATIENCE;
+
+	if (direct)
+		at = MAX(at, direct + OUTAGE);
+	return l->luck.next_at ? MAX(at, l->luck.next_at + NEXT_SLACK) : at;
+}
+
 ns_t core_birthday_consider(struct core *c, struct live *l, ns_t now)
 {
 	enum stun_guess_role role = role_of(c->nat.told.mapping, l->maps);
@@ -202,9 +218,7 @@ ns_t core_birthday_consider(struct core *c, struct live *l, ns_t now)
 		luck->detour_since = now;
 	if (role == STUN_GUESS_NONE || !c->nat.outside.n)
 		return NS_NEVER;
-	ns_t at = luck->n_asked ? luck->ask_at
-				: MAX(luck->detour_since + PATIENCE,
-					  luck->next_at ? luck->next_at + NEXT_SLACK : 0);
+	ns_t at = luck->n_asked ? luck->ask_at : first_try(l);
 	if (at > now)
 		return at;
 	if (!in_budget(c, now))
@@ -236,6 +250,9 @@ bool core_birthday_answered(struct core *c, struct live *l, const struct stun_ms
 	enum stun_guess_role role = role_of(c->nat.told.mapping, l->maps);
 	bool ours = false;
 
+	for (size_t i = 0; i < c->birthday.n_kept; i++)
+		if (c->birthday.kept[i].live == l && c->birthday.kept[i].stamp == stun_stamp(m))
+			return true;
 	for (unsigned i = 0; i < luck->n_asked; i++)
 		ours |= luck->asked[i] == stun_stamp(m);
 	if (!ours)
@@ -304,17 +321,46 @@ static void step_attempt(struct core *c, struct attempt *a, ns_t now)
 		end(c, a, now);
 }
 
-static void step_kept(struct core *c, struct kept_socket *k, ns_t now)
+/* A question that is no check: its answer passes both translators, and moves nothing. */
+static void keep(struct core *c, struct kept_socket *k, const struct way_to *way)
 {
-	if (path_needs_socket(&k->live->path, k->number, MAX(k->since, now - KEEP_SPARE))) {
-		path_keep_socket(&k->live->path, k->number, now);
-		heap_set(&c->heap, &k->live->due, now);
-		k->due = now + KEEP_EVERY;
-	} else if (now - k->since < KEEP_SPARE) {
-		k->due = k->since + KEEP_SPARE;
-	} else {
-		close_later(c, k->live, k->number);
-		*k = c->birthday.kept[--c->birthday.n_kept];
+	const uint8_t *key = record_check_key(c, k->live->record);
+	struct core_out *out;
+
+	if (!key)
+		return;
+	out = queue_push(&c->queue, CORE_SEND, WHY_KEEP);
+	out->peer = k->live->record->member;
+	out->way = *way;
+	out->n = stun_request(&c->self, out->peer.id, key, 0, out->msg, sizeof(out->msg), &k->stamp);
+}
+
+/* False: it is to be closed. */
+static bool step_kept(struct core *c, struct kept_socket *k, ns_t now)
+{
+	const struct way_to *way = path_by_socket(&k->live->path, k->number, MAX(k->since, now - KEEP_SPARE));
+
+	if (!way && now - k->since >= KEEP_SPARE)
+		return false;
+	if (way)
+		keep(c, k, way);
+	k->due = way ? now + KEEP_EVERY : k->since + KEEP_SPARE;
+	return true;
+}
+
+static void step_all_kept(struct core *c, ns_t now)
+{
+	struct core_birthday *b = &c->birthday;
+	unsigned sent = 0;
+
+	for (size_t i = b->n_kept; i-- > 0 && sent < KEEP_AT_ONCE;) {
+		if (b->kept[i].due > now)
+			continue;
+		sent++;
+		if (step_kept(c, &b->kept[i], now))
+			continue;
+		close_later(c, b->kept[i].live, b->kept[i].number);
+		b->kept[i] = b->kept[--b->n_kept];
 	}
 }
 
@@ -327,9 +373,7 @@ void core_birthday_step(struct core *c, ns_t now)
 	for (size_t i = 0; i < CORE_GUESS_AT_ONCE; i++)
 		if (b->v[i].live && b->v[i].b.due <= now)
 			step_attempt(c, &b->v[i], now);
-	for (size_t i = b->n_kept; i-- > 0;)
-		if (b->kept[i].due <= now)
-			step_kept(c, &b->kept[i], now);
+	step_all_kept(c, now);
 	is_due(c, now);
 }
 

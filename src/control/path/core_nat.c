@@ -160,6 +160,25 @@ void core_nat_start(struct core *c, bool full, ns_t now)
 	is_due(c);
 }
 
+static bool has_address(const struct stun_guess *g, const struct ip *ip)
+{
+	for (unsigned i = 0; i < g->n; i++)
+		if (ip_eq(&g->seen[i].ip, ip))
+			return true;
+	return false;
+}
+
+/* Ports that follow from ours say nothing of those that another socket gets: then one of each address. */
+static void remember_outside(const struct nat_facts *f, struct stun_guess *ret_outside)
+{
+	struct stun_guess g = {.n = 0};
+
+	for (size_t i = 0; i < f->n_seen && g.n < STUN_GUESS_MAX; i++)
+		if (f->port_kept != NAT_YES || !has_address(&g, &f->seen[i].ep.ip))
+			g.seen[g.n++] = f->seen[i].ep;
+	*ret_outside = g;
+}
+
 /* What others should know of it. */
 static void remember(struct core *c)
 {
@@ -167,9 +186,7 @@ static void remember(struct core *c)
 	struct core_nat *n = &c->nat;
 
 	nat_tell(r, &n->told);
-	n->outside.n = 0;
-	for (size_t i = 0; i < r->family[0].n_seen && n->outside.n < STUN_GUESS_MAX; i++)
-		n->outside.seen[n->outside.n++] = r->family[0].seen[i].ep;
+	remember_outside(&r->family[0], &n->outside);
 	n->n_seen = 0;
 	for (size_t i = 0; i < ARRAY_LEN(r->family); i++)
 		for (size_t k = 0; k < r->family[i].n_seen && n->n_seen < CORE_NAT_SEEN; k++)

@@ -32,7 +32,7 @@ enum {
 	CORE_GUESS_TRIES = 3, /* of the question */
 	CORE_GUESS_AT_ONCE = 2, /* attempts */
 	CORE_GUESS_PER_HOUR = 60,
-	CORE_GUESS_KEPT = 128, /* sockets that were found, and for a while those found with them */
+	CORE_GUESS_KEPT = 192, /* sockets that were found, and for a while those found with them */
 };
 
 struct live {
@@ -99,6 +99,7 @@ struct core {
 		struct kept_socket {
 			struct live *live;
 			uint32_t number;
+			uint64_t stamp; /* of the last question by it */
 			ns_t since, due;
 		} kept[CORE_GUESS_KEPT];
 		size_t n_kept;
@@ -188,7 +189,7 @@ void core_birthday_opened(struct core *c, const struct core_in *in, ns_t now);
 /* The peer asks for an attempt. We take part if *ret_ours says so (its role is none otherwise). */
 void core_birthday_asked(struct core *c, struct live *l, const struct core_in *in, const struct stun_msg *m,
 	ns_t now, struct stun_guess *ret_ours);
-/* False: it is not the answer to our question for an attempt. */
+/* False: it is not the answer to a question for an attempt, or of a socket that is kept. */
 bool core_birthday_answered(struct core *c, struct live *l, const struct stun_msg *m, ns_t now);
 /* Something authentic came from the peer, perhaps by a right guess. */
 void core_birthday_hint(struct core *c, const struct live *l, const struct way_to *by, ns_t now);

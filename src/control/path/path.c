@@ -364,6 +364,16 @@ void path_activity(struct path *p, ns_t last_recv, uint64_t tx_bytes, struct tur
 
 /* --- further sockets --- */
 
+ns_t path_last_direct(const struct path *p)
+{
+	ns_t last = 0;
+
+	for (unsigned i = 0; i < p->n_pairs; i++)
+		if (!pair_is_relayed(&p->pairs[i]))
+			last = MAX(last, p->pairs[i].last_ok);
+	return last;
+}
+
 static int pair_with_socket(const struct path *p, uint32_t socket)
 {
 	for (unsigned i = 0; i < p->n_pairs; i++)
@@ -372,19 +382,16 @@ static int pair_with_socket(const struct path *p, uint32_t socket)
 	return -1;
 }
 
-bool path_needs_socket(const struct path *p, uint32_t socket, ns_t since)
+const struct way_to *path_by_socket(const struct path *p, uint32_t socket, ns_t since)
 {
 	int at = pair_with_socket(p, socket);
+	const struct pair *pair = at < 0 ? NULL : &p->pairs[at];
 
-	return at >= 0 && (at == p->chosen || p->pairs[at].last_heard > since);
-}
-
-void path_keep_socket(struct path *p, uint32_t socket, ns_t now)
-{
-	int at = pair_with_socket(p, socket);
-
-	if (at >= 0)
-		path_check_now(p, at, now);
+	if (!pair)
+		return NULL;
+	/* While a relay stands in for it, it may still live. */
+	bool stood_in = p->chosen >= 0 && pair_is_relayed(&p->pairs[p->chosen]) && pair->last_ok > since;
+	return at == p->chosen || pair->last_heard > since || stood_in ? &pair->way : NULL;
 }
 
 void path_forget_socket(struct path *p, uint32_t socket)

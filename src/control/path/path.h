@@ -121,10 +121,12 @@ void path_restart(struct path *p);
 /* Routes changed: the next step does the same if the chosen pair's packets leave otherwise than before. */
 void path_look_again(struct path *p);
 
-/* A socket of ours beside the one that everybody has: is it in use, or was the peer heard by it since; check
- * it, so that translators keep its mapping; it is closed. */
-bool path_needs_socket(const struct path *p, uint32_t socket, ns_t since);
-void path_keep_socket(struct path *p, uint32_t socket, ns_t now);
+/* When a direct pair last answered; 0 = none ever did. */
+ns_t path_last_direct(const struct path *p);
+/* By a socket of ours beside the one that everybody has: the way, if it is in use, or the peer was heard by
+ * it since; NULL: nobody needs it. */
+const struct way_to *path_by_socket(const struct path *p, uint32_t socket, ns_t since);
+/* It is closed. */
 void path_forget_socket(struct path *p, uint32_t socket);
 
 /* Does what is due; returns when to call again at the latest. */

@@ -32,6 +32,7 @@
 	X(LOOP, "it is reached through the mesh itself")                                                     \
 	X(GUESS, "guessing ports: one of us has a hard translator")                                          \
 	X(GUESSED, "a guess was right, and the other sockets are not needed")                                \
+	X(KEEP, "so that the translator keeps what was guessed")                                             \
 	X(MISSED, "no guess was right")                                                                      \
 	X(NETWORK, "our network changed")                                                                    \
 	X(SAMPLE, "is the path alive?")                                                                      \

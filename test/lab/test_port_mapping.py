@@ -93,6 +93,7 @@ def test_a_port_is_mapped_used_renewed_made_again_and_given_back(net):
         assert b.is_mapped()
         b.node.down()
         assert b.home.mapped() == {}
+        assert 'no port is mapped to us any more why="it was given back"' in b.node.log()
 
 
 def test_a_gateway_without_an_address_outside_maps_nothing_and_that_is_said(net):

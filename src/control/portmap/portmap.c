@@ -234,6 +234,7 @@ const char *portmap_problem_text(enum portmap_problem p)
 		[PORTMAP_NO_SERVICE] = "the gateway offers no port mapping",
 		[PORTMAP_REFUSED] = "the gateway refuses to map a port",
 		[PORTMAP_NO_ADDRESS] = "the gateway has no address outside",
+		[PORTMAP_GIVEN_BACK] = "it was given back",
 		[PORTMAP_FAR] = "there is another address translator before the gateway",
 	};
 

@@ -42,6 +42,7 @@ enum portmap_problem {
 	PORTMAP_REFUSED,
 	PORTMAP_NO_ADDRESS, /* the gateway has none itself that others could reach */
 	PORTMAP_FAR, /* it sees us under another address: there is one more translator in between */
+	PORTMAP_GIVEN_BACK, /* at the end */
 	PORTMAP_PROBLEM_N,
 };
 

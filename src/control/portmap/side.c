@@ -128,6 +128,7 @@ void side_end(struct side *s, ns_t now)
 void side_released(struct side *s)
 {
 	forget_mapping(s);
+	s->problem = PORTMAP_GIVEN_BACK;
 	s->state = SIDE_OFF;
 	s->due = NS_NEVER;
 	s->say = 0;

@@ -549,6 +549,7 @@ static void at_the_end_the_mapping_is_given_back(void **state)
 		assert_true(portmap_ended(map));
 		assert_false(gw.mapped);
 		assert_int_equal(gw.deletes, 1);
+		assert_string_equal(node_shows(), "it was given back");
 		assert_int_equal(gw.asked_internal, OUR_PORT);
 		assert_int_equal(gw.asked_external, 0); /* RFC 6886 3.4, RFC 6887 15.1 */
 		node_arrives(); /* the network changes meanwhile */

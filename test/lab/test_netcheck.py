@@ -74,6 +74,13 @@ def test_while_the_coordinator_is_away_it_says_what_it_can(net, hub):
     assert "no link to the coordinator" in found["verdict"] and found["link"]["error"] and found["http"] == "no_connection"
 
 
+@pytest.mark.parametrize("hairpins", [True, False])
+def test_hairpin_is_asked_for_with_full_alone(net, hub, hairpins):
+    node = joined(net, hub, Place(net, "x", "full", hairpins=hairpins))
+    assert node.json("netcheck")["ipv4"]["hairpin"] is None
+    assert node.json("netcheck", "--full")["ipv4"]["hairpin"] is hairpins
+
+
 PORTAL = """
 import http.server
 class Portal(http.server.BaseHTTPRequestHandler):

@@ -84,7 +84,7 @@ bool tls_io_pending(void *ctx)
 {
 	const struct tls_io *io = ctx;
 
-	return SSL_has_pending(io->ssl);
+	return SSL_pending(io->ssl) > 0;
 }
 
 void tls_io_free(void *ctx)

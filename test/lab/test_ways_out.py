@@ -126,7 +126,7 @@ def serve(net, host, program, text, ports, *argv, **more):
 def only_to(host, *addresses):
     """Its network lets it reach these addresses by TCP, and nothing else."""
     accepted = "".join(f"ip daddr {a} tcp dport {p} accept; " for a, p in addresses)
-    host.sh("nft", f"table inet out {{ chain o {{ type filter hook output priority 0; oif lo accept; {accepted} reject; }}; }}")
+    host.sh("nft", f"table inet out {{ chain o {{ type filter hook output priority 0; oifname != eth0 accept; {accepted} reject; }}; }}")
 
 
 def linked(node):

@@ -46,7 +46,8 @@ static void read_all(struct net_released *r, uint8_t *p, size_t n)
 {
 	size_t have = MIN(n, r->n_early);
 
-	memcpy(p, r->early, have);
+	if (have)
+		memcpy(p, r->early, have);
 	while (have < n) {
 		struct pollfd pfd = {.fd = r->fd, .events = POLLIN};
 		size_t got = 0;

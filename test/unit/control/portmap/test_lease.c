@@ -295,6 +295,8 @@ static void a_clock_that_tells_of_a_restart_is_told_from_one_that_is_not_exact(v
 		{true, 1, 0, false},
 		{true, 1, -1, false}, /* overtaken */
 		{true, 1, -2, true},
+		{true, 0, -1, false},
+		{true, 0, -2, true},
 		{false, 1000, 876, false}, /* an eighth slower, RFC 6886 3.6 */
 		{false, 1000, 860, true},
 		{false, 1000, 1100, false},

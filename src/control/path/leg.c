@@ -124,6 +124,7 @@ bool leg_step(struct leg *l, const struct leg_use *use, struct stun_self *self, 
 	*ret_to = *server_of_try(l, l->tries);
 	*ret_n = stun_ask(self, id, key, &ask, out, out_len, &l->stamps[l->tries]);
 	l->sent[l->tries] = now;
+	l->registering[l->tries] = use->registers;
 	l->due = now + wait_after(l);
 	l->tries++;
 	return false;
@@ -159,13 +160,14 @@ bool leg_answered(struct leg *l, const struct leg_use *use, const struct stun_ms
 {
 	bool changed = !endpoint_eq(&msg->mapped, &l->reflexive);
 	const bool was = l->registered;
-	bool keep = use->registers || (use->kept && !own);
+	bool keep = use->registers || (use->kept && !own), registering = false;
 
 	for (unsigned i = 0; i < l->tries; i++)
 		if (l->stamps[i] == stun_stamp(msg)) {
 			ns_t rtt = MAX(now - l->sent[i], 1);
 
 			l->rtt = l->rtt ? (3 * l->rtt + rtt) / 4 : rtt;
+			registering = l->registering[i];
 		}
 	for (size_t i = 0; i < l->n_servers; i++)
 		if (endpoint_eq(&l->servers[i], from))
@@ -178,6 +180,8 @@ bool leg_answered(struct leg *l, const struct leg_use *use, const struct stun_ms
 	l->due = now + (keep ? LEG_EVERY : LEG_SELDOM) - part_of(LEG_JITTER, random);
 	if (!use->registers)
 		l->registered = 0;
+	else if (!registering)
+		l->due = now; /* it was asked before we knew that it relays */
 	else if (registration_answered(l, msg, now))
 		l->due = now;
 	else if (l->refused > REFUSED_MAX)

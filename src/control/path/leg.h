@@ -32,6 +32,7 @@ struct leg {
 	/* the question under way */
 	uint64_t stamps[LEG_TRIES];
 	ns_t sent[LEG_TRIES];
+	bool registering[LEG_TRIES]; /* that one was a registration, too */
 	unsigned tries;
 	unsigned refused; /* cookies in a row that it did not take */
 	ns_t due; /* NS_NEVER: there is nobody to ask */

@@ -192,6 +192,25 @@ static void a_relay_that_takes_no_cookie_is_not_asked_without_end(void **state)
 	assert_false(leg_registered(&s->l, s->now));
 }
 
+/* A mere question was under way when it turned out that its server relays. */
+static void the_answer_to_a_mere_question_says_nothing_about_registering(void **state)
+{
+	struct scene *s = *state;
+
+	serve(s, 1);
+	uint64_t first = asks(s, 0);
+	s->use.registers = true;
+	s->l.due = s->now;
+	(void)asks(s, 0);
+	assert_true(answers(s, 0, first, false));
+	assert_true(s->l.due == s->now);
+	uint64_t second = asks(s, 0);
+	assert_true(s->asked.has_lifetime);
+	assert_true(answers_so(s, 0, second, false,
+		(struct stun_msg){.has_lifetime = true, .lifetime_s = 120, .has_cookie = true}));
+	assert_true(leg_registered(&s->l, s->now));
+}
+
 static void an_answer_without_lifetime_is_that_of_one_who_relays_nothing(void **state)
 {
 	struct scene *s = *state;
@@ -241,6 +260,8 @@ int main(void)
 			scene_close),
 		cmocka_unit_test_setup_teardown(
 			a_relay_that_takes_no_cookie_is_not_asked_without_end, scene_open, scene_close),
+		cmocka_unit_test_setup_teardown(the_answer_to_a_mere_question_says_nothing_about_registering,
+			scene_open, scene_close),
 		cmocka_unit_test_setup_teardown(an_answer_without_lifetime_is_that_of_one_who_relays_nothing,
 			scene_open, scene_close),
 		cmocka_unit_test_setup_teardown(

@@ -10,6 +10,7 @@
 #include "node/drive.h"
 #include "node/interface.h"
 #include "node/node_private.h"
+#include "node/relaying.h"
 #include "wire/address.h"
 
 #include <event2/thread.h>
@@ -301,6 +302,8 @@ int node_build(struct node *n)
 	if (!err)
 		err = news_new(&n->news);
 	if (!err)
+		err = relaying_open(n);
+	if (!err)
 		err = build_keeper(n);
 	if (!err)
 		err = netcheck_new(n, &n->netcheck);
@@ -461,6 +464,7 @@ void node_close(struct node *n)
 	keeper_free(TAKE(n->keeper));
 	netcheck_free(TAKE(n->netcheck));
 	agent_free(TAKE(n->agent));
+	relaying_close(n);
 	drive_close(n);
 	peers_free(TAKE(n->peers));
 	news_free(TAKE(n->news));

@@ -20,7 +20,9 @@
 
 static void on_stun(void *ctx, const struct way_to *by, const uint8_t *msg, size_t len)
 {
-	drive_input(ctx, &(struct core_in){.kind = CORE_STUN, .stun = {.by = *by, .msg = msg, .n = len}});
+	if (!relaying_stun(ctx, by, msg, len))
+		drive_input(
+			ctx, &(struct core_in){.kind = CORE_STUN, .stun = {.by = *by, .msg = msg, .n = len}});
 }
 
 static void on_want_path(void *ctx, const uint8_t key[32])
@@ -214,6 +216,7 @@ static void on_mesh_changed(void *ctx, const struct mesh_diff *d)
 		err = follow_with_plane(n, again ? &all : d, again);
 	news_mesh(n->news, d);
 	follow_with_paths(n, d);
+	relaying_mesh(n, d);
 	seed_stamps(n, again ? &all : d);
 	meet_clients(n, again ? &all : d);
 	mesh_diff_deinit(&all);
@@ -270,7 +273,12 @@ static bool peer_stamps(void *ctx, const uint8_t key[static 32], struct stamps *
 {
 	struct node *n = ctx;
 
+	const struct mesh_node *m = mesh_by_key(peers_mesh(n->peers), key);
+
+	/* A sender's stamps rise whatever they are for. */
 	*ret_s = (struct stamps){.check = core_stamp(n->path_core, key)};
+	if (m)
+		ret_s->check = MAX(ret_s->check, relaying_stamp(n, m->id));
 	return plane_peer_stamp(n->plane, key, ret_s->handshake) || ret_s->check;
 }
 

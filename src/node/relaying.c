@@ -3,12 +3,21 @@
 
 #include <string.h>
 
+#include "control/relay/registrar.h"
 #include "node/drive.h"
 #include "node/node_private.h"
 
 _Static_assert(
 	(int)RELAYS_MAX <= (int)CORE_RELAYS_MAX && (int)RELAY_ADDRS_MAX <= (int)CORE_RELAY_ADDRESSES_MAX,
 	"whoever is told has room in the core");
+
+struct relaying {
+	struct registrar *registrar; /* NULL: we are no relay */
+	struct loop_timer *timer;
+	struct log_limit log;
+};
+
+/* --- those that we use --- */
 
 void relaying_told(struct node *n, const struct relays *r)
 {
@@ -31,4 +40,178 @@ void relaying_told(struct node *n, const struct relays *r)
 		count++;
 	}
 	drive_input(n, &(struct core_in){.kind = CORE_RELAYS, .relays = {v, count}});
+}
+
+/* --- being one --- */
+
+static bool find_member(void *ctx, const char *id, struct registrar_member *ret_member)
+{
+	const struct node *n = ctx;
+	const struct mesh_node *m = mesh_by_id(peers_mesh(n->peers), id);
+
+	if (!m || m->kind != NODE_MESH || strcmp(m->id, n->enrolment.self.id) == 0)
+		return false;
+	memcpy(ret_member->id, m->id, sizeof(ret_member->id));
+	memcpy(ret_member->key, m->key, sizeof(ret_member->key));
+	ret_member->host = m->host;
+	const struct contact *c = peers_contact(n->peers, m->id);
+	ret_member->stamp = c ? c->stamps.check : 0;
+	return true;
+}
+
+static void tell_plane(struct node *n, const struct registrar_out *out)
+{
+	struct plane_leg leg = {.way = out->way};
+	int err = TM_OK;
+
+	if (out->what == LEG_GONE)
+		plane_relay_remove(n->plane, out->member.host);
+	if (out->what != LEG_PUT)
+		return;
+	memcpy(leg.key, out->member.key, sizeof(leg.key));
+	err = plane_relay_put(n->plane, out->member.host, &leg);
+	/* The member is not relayed for until it registers by another way. */
+	if (err)
+		LOG_LIMITED(LOG_WARN, &n->relaying->log, log_who(out->member.id, NODE_ID_LEN),
+			"node: a member cannot be relayed for", KV("id", out->member.id),
+			KV_EP("at", &out->way.remote), KV_ERR(err));
+}
+
+static void plan(const struct relaying *x)
+{
+	loop_timer_at(x->timer, x->registrar ? registrar_next(x->registrar) : NS_NEVER);
+}
+
+static void on_timer(void *ctx)
+{
+	struct node *n = ctx;
+	struct registrar_out out;
+
+	while (n->relaying->registrar && registrar_due(n->relaying->registrar, time_monotonic(), &out))
+		tell_plane(n, &out);
+	plan(n->relaying);
+}
+
+bool relaying_stun(struct node *n, const struct way_to *by, const uint8_t *msg, size_t len)
+{
+	struct relaying *x = n->relaying;
+	struct registrar_out out;
+	ns_t now = time_monotonic();
+
+	/* Further sockets are for questions about translators: nobody is reached by them. */
+	if (!x->registrar || (by->kind == WAY_UDP && by->socket != 0) || by->kind == WAY_RELAY_UDP)
+		return false;
+	if (!registrar_stun(
+		    x->registrar, by, msg, len, now, node_clock_read(&n->clock, time_real(), now), &out))
+		return false;
+	tell_plane(n, &out);
+	if (out.n) {
+		keeper_heard(n->keeper, out.member.key);
+		(void)!plane_send(n->plane, by, out.answer, out.n); /* what is lost is asked again */
+	}
+	plan(x);
+	return true;
+}
+
+uint64_t relaying_stamp(const struct node *n, const char *id)
+{
+	return n->relaying->registrar ? registrar_stamp(n->relaying->registrar, id) : 0;
+}
+
+static bool is_allowed(const struct node *n)
+{
+	const struct mesh_node *self = mesh_by_id(peers_mesh(n->peers), n->enrolment.self.id);
+
+	return self && relay_is_allowed(self);
+}
+
+static int begin(struct node *n)
+{
+	const struct registrar_config cfg = {
+		.private_key = n->identity.x_priv,
+		.self_id = n->enrolment.self.id,
+		.net4 = n->mesh.net4,
+		.net6 = n->mesh.net6,
+		.members_max = NETMAP_NODES_MAX,
+		.ctx = n,
+		.find = find_member,
+	};
+	int err = plane_relay_offer(n->plane, true);
+
+	return err ? err : registrar_new(&cfg, &n->relaying->registrar);
+}
+
+static void end(struct node *n)
+{
+	registrar_free(TAKE(n->relaying->registrar));
+	(void)!plane_relay_offer(n->plane, false); /* ending cannot fail */
+	plan(n->relaying);
+}
+
+static void turn(struct node *n)
+{
+	bool is = n->relaying->registrar, should = n->config.relay == RELAY_OFFER && is_allowed(n);
+	int err = TM_OK;
+
+	if (is == should)
+		return;
+	if (should)
+		err = begin(n);
+	if (err || !should)
+		end(n);
+	if (err)
+		LOG_LIMITED(LOG_WARN, &n->relaying->log, LOG_WHO_ALL,
+			"node: this node cannot relay, trying again at the next change of the mesh",
+			KV_ERR(err));
+	else
+		log_info(should ? "node: relaying for members that find no direct path"
+				: "node: not relaying any more");
+}
+
+void relaying_mesh(struct node *n, const struct mesh_diff *d)
+{
+	struct relaying *x = n->relaying;
+	struct registrar_out out;
+
+	for (size_t i = 0; x->registrar && i < d->n; i++) {
+		if (!(d->v[i].what & (MESH_REMOVED | MESH_KEY | MESH_KIND | MESH_ADDRESSES)))
+			continue;
+		registrar_forget(x->registrar, d->v[i].before->id, &out);
+		tell_plane(n, &out);
+	}
+	turn(n);
+}
+
+void relaying_look(const struct node *n, struct relaying_view *ret_view)
+{
+	const struct plane_relayed all = plane_relayed(n->plane, 0);
+
+	*ret_view = (struct relaying_view){
+		.offered = n->config.relay == RELAY_OFFER,
+		.allowed = is_allowed(n),
+		.members = n->relaying->registrar ? registrar_size(n->relaying->registrar) : 0,
+		.refused = n->relaying->registrar ? registrar_refused(n->relaying->registrar) : 0,
+		.packets = all.packets,
+		.bytes = all.bytes,
+	};
+}
+
+/* --- life --- */
+
+int relaying_open(struct node *n)
+{
+	n->relaying = calloc(1, sizeof(*n->relaying));
+	if (!n->relaying)
+		return TM_ENOMEM;
+	n->relaying->log = LOG_LIMIT_FEW;
+	return loop_timer_new(n->base, on_timer, n, &n->relaying->timer);
+}
+
+void relaying_close(struct node *n)
+{
+	if (!n->relaying)
+		return;
+	registrar_free(n->relaying->registrar);
+	loop_timer_free(n->relaying->timer);
+	free(TAKE(n->relaying));
 }

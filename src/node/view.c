@@ -103,6 +103,8 @@ static void take_plane(const struct node *n, struct node_view *v)
 	v->firewalled4 = inbound_dropped(n->inbound, 0);
 	v->firewalled6 = inbound_dropped(n->inbound, 1);
 	v->drops[DROP_STUN_AUTH] += core_refused(n->path_core);
+	relaying_look(n, &v->relay);
+	v->drops[DROP_STUN_AUTH] += v->relay.refused;
 }
 
 struct ports_view view_ports(const struct node *n)

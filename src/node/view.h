@@ -13,6 +13,7 @@
 #include "control/portmap/portmap.h"
 #include "data/plane/plane.h"
 #include "mesh/mesh.h"
+#include "node/relaying.h"
 
 struct node;
 
@@ -101,6 +102,7 @@ struct node_view {
 	int64_t uptime_s;
 	struct ports_view ports;
 	uint64_t drops[DROP_N];
+	struct relaying_view relay;
 	bool inbound_known;
 	bool firewalled4, firewalled6; /* this machine's firewall drops what comes from that range */
 	struct peer_view *peers; /* owned */

@@ -211,6 +211,20 @@ void view_print_reach(const struct reach_view *v, struct jsonout *out)
 	jsonout_object_end(out);
 }
 
+static void put_relay(const struct relaying_view *v, struct jsonout *out)
+{
+	if (!v->offered) {
+		jsonout_null(out, "relay");
+		return;
+	}
+	jsonout_object(out, "relay");
+	jsonout_bool(out, "allowed", v->allowed);
+	jsonout_int(out, "members", (int64_t)v->members);
+	jsonout_int(out, "packets", (int64_t)v->packets);
+	jsonout_int(out, "bytes", (int64_t)v->bytes);
+	jsonout_object_end(out);
+}
+
 static void put_drops(const struct node_view *v, struct jsonout *out)
 {
 	jsonout_object(out, "drops");
@@ -325,6 +339,7 @@ void view_print_status(const struct node_view *v, struct jsonout *out)
 	put_firewalled(v, out);
 	view_print_ports(&v->ports, out);
 	put_drops(v, out);
+	put_relay(&v->relay, out);
 	jsonout_list(out, "peers");
 	for (size_t i = 0; i < v->n_peers; i++)
 		view_print_peer(&v->peers[i], NULL, out);

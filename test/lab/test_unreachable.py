@@ -9,8 +9,12 @@ from lab import wait_for
 
 
 def cut_off(net, name):
-    """The hub, another node, and one that everybody reaches but that one; UDP between the two does not pass."""
-    hub, other, node = net.mesh("hub", "other", name)
+    """The hub, which relays nothing, another node, and one that everybody reaches but that one; UDP between the two
+    does not pass."""
+    hub, other, node = (net.node(n) for n in ("hub", "other", name))
+    hub.configure(relay="use").init()
+    for member in (other, node):
+        member.join(hub.token())
     wires.rules(net.router, "cut", f"""
         ip saddr {other.host.ip4} ip daddr {node.host.ip4} udp dport 51820 drop
         ip saddr {node.host.ip4} ip daddr {other.host.ip4} udp dport 51820 drop
@@ -62,7 +66,7 @@ def test_a_peer_that_is_reached_is_shown_with_the_way_in_use(net):
 
 
 def test_two_without_a_common_address_family_are_told_so(net):
-    hub = net.node("hub")
+    hub = net.node("hub").configure(relay="use")
     hub.init()
     four, six = net.node("four"), net.node("six")
     four.host.sh("ip", "-6", "addr", "flush", "dev", "eth0", "scope", "global")

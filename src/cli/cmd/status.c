@@ -49,6 +49,21 @@ static void print_ports(struct cli *c, const json_t *status)
 	}
 }
 
+static void print_relay(struct cli *c, const json_t *relay)
+{
+	char bytes[FORMAT_LEN];
+	long long members = json_number(relay, "members");
+
+	if (json_is_object(relay) && !json_is_true(json_object_get(relay, "allowed")))
+		fputs("  it would relay, but may not: `tunnelmesh node tag NODE --add relay` on the "
+		      "coordinator "
+		      "allows it\n",
+			c->out);
+	else if (json_is_object(relay))
+		fprintf(c->out, "  relays for %lld member%s, %s so far\n", members, members == 1 ? "" : "s",
+			format_bytes((uint64_t)json_number(relay, "bytes"), bytes));
+}
+
 static void print_self(struct cli *c, const json_t *status)
 {
 	const json_t *self = json_object_get(status, "self"), *mesh = json_object_get(status, "mesh");
@@ -73,6 +88,7 @@ static void print_self(struct cli *c, const json_t *status)
 			"which\n",
 			(long long)json_number(status, "twins"));
 	print_ports(c, status);
+	print_relay(c, json_object_get(status, "relay"));
 	print_unsaved(c, status);
 	if (json_is_true(json_object_get(status, "program_replaced")))
 		fputs("  another tunnelmesh is installed since: `sudo tunnelmesh down` and `up` change to "

@@ -72,6 +72,7 @@ static struct record *record_new(struct registrar *r, const struct registrar_mem
 	if (!rec)
 		return NULL;
 	rec->m = *m;
+	rec->stamp = m->stamp;
 	rec->spent_at = now;
 	if (heap_reserve(&r->ends, map_size(r->records) + 1) != TM_OK ||
 		stun_pair_key(r->key, m->key, rec->key) != TM_OK ||
@@ -153,7 +154,8 @@ static struct record *author(struct registrar *r, const uint8_t *msg, size_t n, 
 	struct record *rec = map_get(r->records, sender);
 	struct registrar_member who;
 
-	if (m->n_unknown || (rec && stun_stamp(m) <= rec->stamp) || !r->cfg.find(r->cfg.ctx, sender, &who))
+	if (m->n_unknown || (rec && stun_stamp(m) <= rec->stamp) || !r->cfg.find(r->cfg.ctx, sender, &who) ||
+		stun_stamp(m) <= who.stamp)
 		return NULL;
 	if (!rec)
 		rec = record_new(r, &who, now);
@@ -342,6 +344,13 @@ ns_t registrar_next(const struct registrar *r)
 }
 
 /* --- what is so --- */
+
+uint64_t registrar_stamp(const struct registrar *r, const char *id)
+{
+	const struct record *rec = map_get(r->records, id);
+
+	return rec ? rec->stamp : 0;
+}
 
 size_t registrar_size(const struct registrar *r)
 {

@@ -26,6 +26,8 @@ struct registrar_member {
 	char id[NODE_ID_LEN + 1];
 	uint8_t key[32]; /* X25519 */
 	uint32_t host;
+	uint64_t stamp; /* the newest message of its that was answered before the start (0 = none): older ones
+			   stay unanswered */
 };
 
 struct registrar_config {
@@ -97,6 +99,9 @@ bool registrar_due(struct registrar *r, ns_t now, struct registrar_out *ret_out)
 ns_t registrar_next(const struct registrar *r); /* when to call it again; NS_NEVER */
 
 /* --- what is so --- */
+
+/* Of the newest registration accepted from the member, to be kept across restarts; 0 = none. */
+uint64_t registrar_stamp(const struct registrar *r, const char *id);
 
 size_t registrar_size(const struct registrar *r); /* members with a leg */
 uint64_t registrar_refused(const struct registrar *r); /* registrations that stayed unanswered */

@@ -124,6 +124,41 @@ static void status_says_by_which_port_of_the_router_the_machine_is_reached(void 
 	}
 }
 
+static void a_relay_says_for_whom_or_what_it_lacks(void **state)
+{
+	static const struct {
+		const char *relay, *says;
+	} rows[] = {
+		{"{\"allowed\":true,\"members\":2,\"packets\":9,\"bytes\":2048}",
+			"  relays for 2 members, 2.0K so far\n"},
+		{"{\"allowed\":true,\"members\":1,\"packets\":0,\"bytes\":0}",
+			"  relays for 1 member, 0 so far\n"},
+		{"{\"allowed\":false,\"members\":0,\"packets\":0,\"bytes\":0}", "--add relay"},
+		{"null", NULL},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char text[1024];
+		const struct fake_reply replies[] = {{"status", text}, {0}};
+		struct fixture *f = *state;
+		struct run r = {0};
+
+		snprintf(text, sizeof(text),
+			"{\"ok\":true,\"mesh\":{\"name\":\"home\"},\"self\":{\"name\":\"laptop\"},\"link\":{"
+			"\"up\":true},\"uptime_s\":60,\"peers\":[],\"relay\":%s}",
+			rows[i].relay);
+		fake_daemon_start(&f->daemon, f->socket, NULL, replies);
+		run_cli(&r, f->dir, "status --state-dir DIR");
+		assert_int_equal(r.status, 0);
+		if (rows[i].says)
+			assert_contains(r.out, rows[i].says);
+		else if (strstr(r.out, "relay"))
+			fail_msg("row %zu: %s", i, r.out);
+		run_free(&r);
+		fake_daemon_stop(&f->daemon);
+	}
+}
+
 static void what_a_brief_status_leaves_out_is_counted(void **state)
 {
 	static const char brief_reply[] =
@@ -323,6 +358,7 @@ int main(void)
 		T(status_shows_this_node_and_a_table_of_paths),
 		T(status_says_what_a_person_has_to_do_about_the_machine),
 		T(status_says_by_which_port_of_the_router_the_machine_is_reached),
+		T(a_relay_says_for_whom_or_what_it_lacks),
 		T(what_a_brief_status_leaves_out_is_counted),
 		T(json_is_the_daemons_reply_with_the_schemas_number),
 		T(peers_lists_names_ids_addresses_and_tags),

@@ -6,6 +6,7 @@
 #include "crypto/init.h"
 #include "node/drive.h"
 #include "node/node_private.h"
+#include "node/relaying.h"
 
 #include <unistd.h>
 
@@ -28,12 +29,12 @@ struct rig {
 		bool link_up;
 	} input[TOLD_MAX];
 	size_t n_input;
-	unsigned cleared, commits, kicks, warnings, n_news;
+	unsigned cleared, commits, kicks, warnings, n_news, n_relaying;
 	/* what is answered */
 	int commit_err;
 	const uint8_t *impossible; /* a key that the plane refuses */
 	bool has_server;
-	uint64_t stamp;
+	uint64_t stamp, registered;
 	struct endpoint at; /* where the plane has the peers */
 	struct way_to way; /* set last */
 	unsigned ways, nudges;
@@ -66,6 +67,9 @@ size_t __wrap_agent_coordinator_data(const struct agent *a, struct endpoint *v, 
 const struct mesh_info *__wrap_agent_mesh_info(const struct agent *a);
 void __wrap_node_kick_plane(struct node *n);
 void __wrap_news_mesh(struct news *x, const struct mesh_diff *d);
+void __wrap_relaying_mesh(struct node *n, const struct mesh_diff *d);
+bool __wrap_relaying_stun(struct node *n, const struct way_to *by, const uint8_t *msg, size_t len);
+uint64_t __wrap_relaying_stamp(const struct node *n, const char *id);
 
 void __wrap_plane_peers_begin(struct plane *p UNUSED)
 {
@@ -181,6 +185,22 @@ void __wrap_node_kick_plane(struct node *n UNUSED)
 void __wrap_news_mesh(struct news *x UNUSED, const struct mesh_diff *d)
 {
 	rig->n_news += d->n;
+}
+
+void __wrap_relaying_mesh(struct node *n UNUSED, const struct mesh_diff *d)
+{
+	rig->n_relaying += d->n;
+}
+
+bool __wrap_relaying_stun(
+	struct node *n UNUSED, const struct way_to *by UNUSED, const uint8_t *msg, size_t len UNUSED)
+{
+	return msg[0] == 'R';
+}
+
+uint64_t __wrap_relaying_stamp(const struct node *n UNUSED, const char *id UNUSED)
+{
+	return rig->registered;
 }
 
 /* --- the rig --- */
@@ -370,6 +390,7 @@ static void a_path_goes_with_its_key(void **state)
 	assert_int_equal(r->n_input, 2);
 	assert_int_equal(r->input[1].kind, CORE_REMOVE);
 	assert_memory_equal(r->input[1].key, r->nodes[3].key, 32);
+	assert_true(r->n_relaying > 0); /* nor is it relayed for */
 }
 
 static void what_was_heard_before_the_restart_stays_refused(void **state)
@@ -542,6 +563,8 @@ static void what_the_plane_hears_goes_to_the_path_core_in_its_kind(void **state)
 	const struct plane_events ev = plugs_plane(&r->n);
 	const struct way_to by = {.remote = {.port = 7}};
 
+	ev.stun(ev.ctx, &by, (const uint8_t *)"R", 1); /* a registration: the relay's */
+	assert_int_equal(r->n_input, 0);
 	ev.stun(ev.ctx, &by, (const uint8_t *)"?", 1);
 	ev.want_path(ev.ctx, r->nodes[1].key);
 	ev.heard(ev.ctx, r->nodes[2].key, &by);

@@ -312,6 +312,14 @@ static void status_holds_this_node_its_link_its_drops_and_its_peers(void **state
 	s.view.drops[DROP_REPLAY] = 3;
 	view_print_status(&s.view, &w);
 	json_t *j = read_back(&w);
+	assert_true(json_is_null(json_object_get(j, "relay"))); /* none is offered */
+	json_decref(j);
+	s.view.relay = (struct relaying_view){.offered = true, .allowed = true, .members = 2, .bytes = 9};
+	view_print_status(&s.view, &w);
+	j = read_back(&w);
+	assert_true(json_is_true(json_object_get(json_object_get(j, "relay"), "allowed")));
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(j, "relay"), "members")), 2);
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(j, "relay"), "bytes")), 9);
 	assert_string_equal(text(json_object_get(j, "mesh"), "net4"), "100.101.0.0/16");
 	assert_string_equal(text(json_object_get(j, "self"), "name"), "laptop");
 	assert_string_equal(text(json_object_get(j, "link"), "error"), "say \"hello\"\n");

@@ -34,7 +34,13 @@ static void a_replayed_registration_is_nothing_wherever_it_comes_from(void **sta
 	rig_pass(g, 25 * SEC);
 	assert_true(asker_registers(g, a));
 	assert_refused(g, &old, &thief);
-	/* After a restart, too, a recorded one moves nobody to where it did not come from. */
+	/* After a restart, too, when the owner kept the stamp; and else it moves nobody to where it did not
+	 * come from. */
+	a->m.stamp = registrar_stamp(g->r, a->m.id);
+	assert_true(a->m.stamp == a->self.last_stamp);
+	rig_restart(g);
+	assert_refused(g, a, &a->way);
+	a->m.stamp = 0;
 	rig_restart(g);
 	assert_true(rig_receive(g, &old, &thief));
 	assert_int_equal(g->answer.lifetime_s, 0);

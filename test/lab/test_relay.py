@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Two nodes that UDP does not pass between reach each other through the coordinator, or through a node that the
+administrator lets relay; who relays sees and keeps nothing of what they say."""
+import os
+import re
+import secrets
+
+import pytest
+
+import wires
+import wiretap
+from lab import wait_for
+
+
+def cut(net, a, b):
+    """Neither hears the other by UDP; both hear everybody else."""
+    pairs = [(a.host, b.host), (b.host, a.host)]
+    wires.rules(net.router, "cut", "\n".join(
+        f"ip saddr {x.ip4} ip daddr {y.ip4} meta l4proto udp drop\nip6 saddr {x.ip6} ip6 daddr {y.ip6} meta l4proto udp drop" for x, y in pairs))
+
+
+@pytest.fixture(name="apart")
+def apart_(net):
+    hub, a, b = net.mesh("hub", "a", "b")
+    cut(net, a, b)
+    return hub, a, b
+
+
+def relayed(hub):
+    return hub.status()["relay"]
+
+
+def test_the_first_ping_is_answered_through_the_relay_and_the_relay_says_so(apart):
+    hub, a, b = apart
+    wait_for("both to register", lambda: relayed(hub)["members"] == 2)
+    assert a.ping("b").returncode == 0
+    assert relayed(hub)["packets"] > 2 and relayed(hub)["bytes"] > 300
+    assert "relays for 2 members" in hub.run("status").stdout
+    assert a.status()["relay"] is None
+    assert b.ping("a").returncode == 0
+
+
+def test_a_relay_that_is_killed_relays_again_when_it_is_back(apart):
+    hub, a, b = apart
+    wait_for("both to register", lambda: relayed(hub)["members"] == 2)
+    a.ping("b")
+    hub.kill9()
+    hub.up()
+    wait_for("a to reach b again", lambda: a.ping("b", check=False).returncode == 0, 40)
+    assert relayed(hub)["members"] == 2
+
+
+def test_a_member_that_is_removed_is_relayed_for_no_longer(apart):
+    hub, a, b = apart
+    wait_for("both to register", lambda: relayed(hub)["members"] == 2)
+    a.ping("b")
+    hub.run("node", "remove", "b")
+    wait_for("its leg to go", lambda: relayed(hub)["members"] == 1)
+
+
+def test_a_node_relays_when_it_offers_and_the_administrator_says_so(net):
+    hub = net.node("hub").configure(relay="use")
+    hub.init()
+    a, b, mid = (net.node(n) for n in ("a", "b", "mid"))
+    mid.configure(relay="offer")
+    for node in (a, b, mid):
+        node.join(hub.token())
+    cut(net, a, b)
+    assert hub.status()["relay"] is None
+    assert a.ping("b", check=False).returncode == 1
+    assert relayed(mid)["allowed"] is False and "--add relay" in mid.run("status").stdout
+    hub.run("node", "tag", "mid", "--add", "relay")
+    wait_for("a to reach b through it", lambda: a.ping("b", check=False).returncode == 0, 40)
+    assert relayed(mid)["members"] >= 2 and relayed(mid)["packets"] > 0
+    hub.run("node", "tag", "mid", "--remove", "relay")
+    wait_for("it to relay no more", lambda: relayed(mid) == {"allowed": False, "members": 0} | {
+        k: relayed(mid)[k] for k in ("packets", "bytes")})
+
+
+def memory(pid):
+    """What the process holds in memory that it can write to, piece by piece."""
+    with open(f"/proc/{pid}/maps", encoding="ascii") as maps, open(f"/proc/{pid}/mem", "rb", 0) as mem:
+        for line in maps:
+            low, high = (int(x, 16) for x in re.match(r"([0-9a-f]+)-([0-9a-f]+) rw", line).groups()) \
+                if re.match(r"[0-9a-f]+-[0-9a-f]+ rw", line) else (0, 0)
+            try:
+                mem.seek(low)
+                yield mem.read(high - low)
+            except (OSError, ValueError):
+                continue  # the kernel's own
+
+
+def test_of_what_it_relays_a_relay_sees_and_keeps_nothing(apart):
+    hub, a, b = apart
+    wait_for("both to register", lambda: relayed(hub)["members"] == 2)
+    a.ping("b")
+    markers = [secrets.token_bytes(24) for _ in range(32)]
+    capture = os.path.join(hub.lab.dir, "relay.pcap")
+    tap = hub.host.spawn("tcpdump", "-i", "eth0", "--immediate-mode", "-U", "-w", capture, "udp", "port", "51820")
+    wait_for("the capture", lambda: os.path.exists(capture) and os.path.getsize(capture) >= 24)
+    before = relayed(hub)["packets"]
+    with wiretap.udp_socket(b.host, address=("0.0.0.0", 7000)) as sink, wiretap.udp_socket(a.host) as source:
+        sink.settimeout(10)
+        for marker in markers:
+            source.sendto(marker, (b.status()["self"]["ip4"], 7000))
+            assert sink.recv(100) == marker
+    assert relayed(hub)["packets"] >= before + len(markers)
+    pieces = list(memory(hub.pid()))
+    wait_for("the capture to be whole", lambda: os.path.getsize(capture) > 2 * len(markers) * 60)
+    tap.terminate()
+    tap.wait(timeout=10)
+    with open(capture, "rb") as f:
+        seen = f.read()
+    assert len(seen) > 2 * len(markers) * 60  # both legs of each
+    assert sum(map(len, pieces)) > 1 << 20
+    for marker in markers:
+        assert marker not in seen
+        assert not any(marker in piece for piece in pieces)
+    # The same look finds what is there: the relay's own name.
+    assert any(b"hub" in piece for piece in pieces)

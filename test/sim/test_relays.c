@@ -382,6 +382,23 @@ static void a_member_that_moves_is_reached_directly_again(void **state)
 	}
 }
 
+/* Its question for the peer's addresses got lost with the link; the peer, which asked for nothing, is told of
+ * the new address only by the next one. */
+static void one_that_moves_asks_again_when_its_link_is_back(void **state)
+{
+	MESH(state);
+	const struct nat_kind port = {.filtering = NAT_ADDRESS_AND_PORT_DEPENDENT, .ports = NAT_RANDOM};
+
+	plug_behind(b, &port);
+	sim_run(s, 3 * SEC);
+	first_answer(a, b);
+	talk(a, b, true, 20 * MS, 5 * SEC);
+	assert_true(is_direct(a, b) && is_direct(b, a));
+	host_plug(a, 0, s->internet);
+	talk(a, b, true, 20 * MS, 1500 * MS);
+	assert_true(is_direct(a, b) && is_direct(b, a));
+}
+
 /* --- why, in words --- */
 
 static void each_core_knows_why_a_path_is_not_direct(void **state)
@@ -459,6 +476,7 @@ int main(void)
 		RELAY_SCENARIO(each_is_reached_through_its_home_relay),
 		RELAY_SCENARIO(questions_and_answers_leave_a_path_that_is_dead_in_one_direction_once),
 		RELAY_SCENARIO(a_member_that_moves_is_reached_directly_again),
+		RELAY_SCENARIO(one_that_moves_asks_again_when_its_link_is_back),
 		RELAY_SCENARIO(each_core_knows_why_a_path_is_not_direct),
 		RELAY_SCENARIO(who_moves_while_the_coordinator_is_away_is_reached_directly_again),
 	};

@@ -106,9 +106,14 @@ static void on_stream(struct core *c, const struct core_in *in, ns_t now)
 
 static void on_link(struct core *c, const struct core_in *in, ns_t now)
 {
-	(void)now;
 	c->legs.link_up = in->link_up;
 	tell_link(c, in->link_up);
+	if (!in->link_up)
+		return;
+	LIST_FOREACH (l, &c->live, struct live, all) {
+		path_linked(&l->path, now);
+		step_soon(c, l, now);
+	}
 }
 
 static void on_want(struct core *c, const struct core_in *in, ns_t now)

@@ -90,8 +90,10 @@ void path_start_over(struct path *p, enum path_why why, struct turn *t)
 		pair_plan(&p->pairs[i], t->now);
 	p->found = 0;
 	p->retry_at = NS_NEVER;
-	if (!p->helping)
-		turn_emit(t, CORE_ASK, why, NULL);
+	if (p->helping)
+		return;
+	p->asked_at = t->now;
+	turn_emit(t, CORE_ASK, why, NULL);
 }
 
 void path_begin_checking(struct path *p, enum path_why why, struct turn *t)
@@ -151,6 +153,12 @@ void path_want(struct path *p, struct turn *t)
 void path_restart(struct path *p)
 {
 	p->restart = p->state != PATH_IDLE;
+}
+
+void path_linked(struct path *p, ns_t now)
+{
+	p->ask_again = p->state != PATH_IDLE && p->asked_at && now - p->asked_at < PATH_ASKED_LATELY &&
+		       now - p->wanted_at < PATH_UPGRADE_WAIT;
 }
 
 void path_look_again(struct path *p)

@@ -47,6 +47,7 @@ enum { PATH_HEARD_TRIES = 3 }; /* checks of one in use that is heard, before it 
 #define PATH_UPGRADE_FIRST (2 * SEC) /* the networks or the link may just have changed */
 #define PATH_UPGRADE_WAIT (30 * SEC)
 #define PATH_UPGRADE_MAX (300 * SEC)
+#define PATH_ASKED_LATELY (20 * SEC) /* questions so old are asked again when the link is back */
 /* Without traffic for so long, a path is given up: one that does not work, and also one that does. */
 #define PATH_WANTED_FOR (600 * SEC)
 #define PATH_FINDS_EVERY (5 * SEC) /* in which at most PATH_FINDS_MAX addresses count that nobody told us */
@@ -86,6 +87,7 @@ struct path {
 	ns_t retry_at, retry_wait; /* when to start over; NS_NEVER = nothing planned */
 	ns_t alarm; /* the chosen pair is in doubt since then, which only an answer can end; 0 = it is not */
 	ns_t sample_at; /* while UP */
+	ns_t asked_at; /* for the peer's candidates; 0 = never */
 	ns_t upgrade_at, upgrade_wait; /* while a detour is in use; NS_NEVER = nothing planned */
 	uint64_t tx_bytes; /* at the last sample, if there was one */
 	ns_t finding_since; /* of the addresses that nobody told us */
@@ -94,6 +96,7 @@ struct path {
 	ns_t blind_until; /* when the checks of addresses that never answered are all paid for */
 	bool look_again; /* the next step asks whether the chosen one still leads where it led */
 	bool restart; /* the next step checks everything again */
+	bool ask_again; /* and asks for what else there is, but leaves the chosen one alone */
 	bool counted; /* there was a sample */
 	bool using; /* the next step says which way is used now, and why */
 	enum path_why use_why;
@@ -118,6 +121,8 @@ void path_heard(struct path *p, const struct way_to *a, struct turn *t);
 void path_activity(struct path *p, ns_t last_recv, uint64_t tx_bytes, struct turn *t);
 /* Our network changed: the next step checks everything again. */
 void path_restart(struct path *p);
+/* The coordinator is back: what was asked lately may have been lost with the link. */
+void path_linked(struct path *p, ns_t now);
 /* Routes changed: the next step does the same if the chosen pair's packets leave otherwise than before. */
 void path_look_again(struct path *p);
 

@@ -105,10 +105,23 @@ bool path_is_trusting(const struct path *p, unsigned i)
 
 /* --- something better than a detour --- */
 
+static void look_for_better(struct path *p, enum path_why why, struct turn *t)
+{
+	p->found = 0;
+	p->asked_at = t->now;
+	for (unsigned i = 0; i < p->n_pairs; i++)
+		if ((int)i != p->chosen)
+			path_check_now(p, (int)i, t->now);
+	turn_emit(t, CORE_ASK, why, NULL);
+}
+
 void path_upgrade(struct path *p, struct turn *t)
 {
 	const struct pair *pair = path_chosen(p);
 
+	if (p->ask_again && !p->helping)
+		look_for_better(p, WHY_LINKED, t);
+	p->ask_again = false;
 	if (!pair || pair_rank(pair) < PAIR_RANK_DETOUR) {
 		p->upgrade_at = NS_NEVER;
 		p->upgrade_wait = 0;
@@ -123,11 +136,7 @@ void path_upgrade(struct path *p, struct turn *t)
 	if (p->upgrade_at > t->now || t->now - p->last_sending >= PATH_UPGRADE_WAIT)
 		return;
 	p->upgrade_at = NS_NEVER;
-	p->found = 0;
-	for (unsigned i = 0; i < p->n_pairs; i++)
-		if ((int)i != p->chosen)
-			path_check_now(p, (int)i, t->now);
-	turn_emit(t, CORE_ASK, WHY_UPGRADE, NULL);
+	look_for_better(p, WHY_UPGRADE, t);
 }
 
 /* --- doubt --- */

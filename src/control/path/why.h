@@ -34,6 +34,7 @@
 	X(GUESSED, "a guess was right, and the other sockets are not needed")                                \
 	X(KEEP, "so that the translator keeps what was guessed")                                             \
 	X(MISSED, "no guess was right")                                                                      \
+	X(LINKED, "the coordinator can be asked again")                                                      \
 	X(NETWORK, "our network changed")                                                                    \
 	X(SAMPLE, "is the path alive?")                                                                      \
 	X(CHANGED, "our addresses changed")                                                                  \

@@ -18,7 +18,6 @@ GUESSED, LUCK = "guessed", "luck"  # direct, in the end
 LACKS = {
     RELAY: "nothing relays datagrams",
     TCP: "nothing relays over TCP",
-    GUESSED: "ports of a dependent mapping are not guessed",
     "mtu": "the path's MTU is not searched (RFC 8899)",
 }
 

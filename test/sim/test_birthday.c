@@ -179,6 +179,27 @@ static void two_symmetric_translators_are_left_alone(void **state)
 	sim_free(m.s);
 }
 
+/* Its translators forget after 30 s, and it could not be opened again. */
+static void what_was_guessed_outlives_a_silence(void **state)
+{
+	struct nat_kind forgetful = provider;
+	unsigned guesses;
+	(void)state;
+
+	forgetful.expiry = 30 * SEC;
+	struct mesh m = with_relay(1, &easy, &forgetful);
+	assert_true(direct_after(&m, 20 * SEC) != NS_NEVER);
+	guesses = m.a->guesses + m.b->guesses;
+	sim_run(m.s, 500 * SEC);
+	talk(m.a, m.b, true, 100 * MS, 10 * SEC);
+	assert_true(is_direct(m.a, m.b) && is_direct(m.b, m.a));
+	assert_int_equal(m.a->guesses + m.b->guesses, guesses);
+	/* Nobody needs it any more. */
+	sim_run(m.s, 1300 * SEC);
+	assert_int_equal(m.a->n_sockets + m.b->n_sockets, 0);
+	sim_free(m.s);
+}
+
 /* --- abuse --- */
 
 static uint32_t no_dice(void *ctx)
@@ -237,6 +258,27 @@ static void a_member_cannot_have_a_victim_flooded_and_an_honest_one_is_found_bes
 	sim_free(m.s);
 }
 
+/* Nobody outside can have a member look around in the network that it is in. */
+static void what_is_private_here_is_not_guessed_at(void **state)
+{
+	struct mesh m = with_relay(1, &easy, &hard);
+	struct endpoint inside = m.a->at;
+	(void)state;
+
+	hub_at = m.c->host->at;
+	host_line(m.b)->passes = only_the_hub;
+	talk(m.a, m.b, true, 100 * MS, SEC);
+	inside.ip.bytes[3] ^= 1;
+	ask_for_guesses(m.b, m.a, &m, &inside);
+	talk(m.a, m.b, true, 100 * MS, 500 * MS);
+	assert_int_equal(m.a->guesses, 0);
+	/* Nor does that count as an attempt. */
+	ask_for_guesses(m.b, m.a, &m, &(struct endpoint){.ip = ip_v4_host(0xcb007105), .port = 5});
+	talk(m.a, m.b, true, 100 * MS, 500 * MS);
+	assert_true(m.a->guesses > 100);
+	sim_free(m.s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -245,7 +287,9 @@ int main(void)
 		cmocka_unit_test(a_block_of_ports_is_found_with_few_datagrams),
 		cmocka_unit_test(a_translator_that_counts_is_found_with_few_datagrams),
 		cmocka_unit_test(a_translator_that_keeps_ports_where_it_can_misleads_nobody),
+		cmocka_unit_test(what_was_guessed_outlives_a_silence),
 		cmocka_unit_test(two_symmetric_translators_are_left_alone),
+		cmocka_unit_test(what_is_private_here_is_not_guessed_at),
 		cmocka_unit_test(a_member_cannot_have_a_victim_flooded_and_an_honest_one_is_found_beside_it),
 	};
 

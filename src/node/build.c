@@ -207,6 +207,7 @@ static int build_coordinator(struct node *n)
 	struct coord_config cfg = {.db_path = n->paths.db,
 		.identity = &n->identity,
 		.also = also,
+		.streams = relaying_taker(n),
 		.data_port = plane_port(n->plane),
 		.fwmark = n->config.fwmark};
 

@@ -87,7 +87,8 @@ static void on_tun_lost(void *ctx)
 
 static void on_stream_lost(void *ctx, uint32_t stream, int err UNUSED)
 {
-	(void)streaming_lost(ctx, stream);
+	if (!streaming_lost(ctx, stream))
+		(void)relaying_stream_lost(ctx, stream);
 }
 
 static ns_t on_real_time(void *ctx)

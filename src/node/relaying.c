@@ -5,6 +5,7 @@
 
 #include "control/relay/registrar.h"
 #include "node/drive.h"
+#include "node/legstreams.h"
 #include "node/node_private.h"
 
 _Static_assert(
@@ -14,6 +15,7 @@ _Static_assert(
 struct relaying {
 	struct registrar *registrar; /* NULL: we are no relay */
 	struct loop_timer *timer;
+	struct legstreams *streams;
 	struct log_limit log;
 };
 
@@ -118,6 +120,27 @@ uint64_t relaying_stamp(const struct node *n, const char *id)
 	return n->relaying->registrar ? registrar_stamp(n->relaying->registrar, id) : 0;
 }
 
+struct registrar *relaying_registrar(const struct node *n)
+{
+	return n->relaying->registrar;
+}
+
+void relaying_act(struct node *n, const struct registrar_out *out)
+{
+	tell_plane(n, out);
+	plan(n->relaying);
+}
+
+const struct stream_taker *relaying_taker(const struct node *n)
+{
+	return legstreams_taker(n->relaying->streams);
+}
+
+bool relaying_stream_lost(struct node *n, uint32_t stream)
+{
+	return legstreams_lost(n->relaying->streams, stream);
+}
+
 static bool is_allowed(const struct node *n)
 {
 	const struct mesh_node *self = mesh_by_id(peers_mesh(n->peers), n->enrolment.self.id);
@@ -143,6 +166,7 @@ static int begin(struct node *n)
 
 static void end(struct node *n)
 {
+	legstreams_forget(n->relaying->streams, NULL);
 	registrar_free(TAKE(n->relaying->registrar));
 	(void)!plane_relay_offer(n->plane, false); /* ending cannot fail */
 	plan(n->relaying);
@@ -176,6 +200,7 @@ void relaying_mesh(struct node *n, const struct mesh_diff *d)
 	for (size_t i = 0; x->registrar && i < d->n; i++) {
 		if (!(d->v[i].what & (MESH_REMOVED | MESH_KEY | MESH_KIND | MESH_ADDRESSES)))
 			continue;
+		legstreams_forget(x->streams, d->v[i].before->id);
 		registrar_forget(x->registrar, d->v[i].before->id, &out);
 		tell_plane(n, &out);
 	}
@@ -204,13 +229,15 @@ int relaying_open(struct node *n)
 	if (!n->relaying)
 		return TM_ENOMEM;
 	n->relaying->log = LOG_LIMIT_FEW;
-	return loop_timer_new(n->base, on_timer, n, &n->relaying->timer);
+	int err = legstreams_new(n, &n->relaying->streams);
+	return err ? err : loop_timer_new(n->base, on_timer, n, &n->relaying->timer);
 }
 
 void relaying_close(struct node *n)
 {
 	if (!n->relaying)
 		return;
+	legstreams_free(n->relaying->streams);
 	registrar_free(n->relaying->registrar);
 	loop_timer_free(n->relaying->timer);
 	free(TAKE(n->relaying));

@@ -12,7 +12,10 @@
 #include "mesh/relays.h"
 
 struct node;
+struct registrar;
+struct registrar_out;
 struct relaying;
+struct stream_taker;
 
 NODISCARD int relaying_open(struct node *n); /* plane and peers are there */
 void relaying_close(struct node *n);
@@ -27,6 +30,15 @@ bool relaying_stun(struct node *n, const struct way_to *by, const uint8_t *msg, 
 
 /* Of the member's newest registration; 0 = none. */
 uint64_t relaying_stamp(const struct node *n, const char *id);
+
+/* Streams of members: for the coordinator's port, and what the plane has lost. False: it was none of theirs.
+ */
+const struct stream_taker *relaying_taker(const struct node *n);
+bool relaying_stream_lost(struct node *n, uint32_t stream);
+
+/* --- legstreams.c --- */
+struct registrar *relaying_registrar(const struct node *n); /* NULL: we are no relay */
+void relaying_act(struct node *n, const struct registrar_out *out); /* does what came out of it */
 
 struct relaying_view {
 	bool offered; /* by the configuration */

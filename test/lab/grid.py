@@ -102,7 +102,7 @@ def run_pair(a, b, runs):
                 if i:
                     world.restart()
                 row["runs"].append(Run(world, *("ab", "ba")[i % 2], row["best"]).seen)
-    except LabError as e:
+    except (LabError, OSError) as e:
         row["error"] = str(e).splitlines()[0][:300]
     row["took_s"] = round(time.monotonic() - began, 1)
     return row
@@ -122,7 +122,8 @@ def pairs_of(words):
 
 def run_all(pairs, runs, jobs):
     """Rows as they are measured."""
-    signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a shell started us in the background
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with concurrent.futures.ProcessPoolExecutor(jobs) as pool:
         try:
             todo = [pool.submit(run_pair, a, b, runs) for a, b in pairs]

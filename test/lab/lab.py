@@ -110,7 +110,8 @@ def remove_leftovers():
     for name in names:
         m = re.fullmatch(PREFIX + r"(\d+)-.*", name)
         if m and not alive(int(m.group(1))):
-            end_namespace(name)
+            with contextlib.suppress(LabError):  # another lab does so at the same time
+                end_namespace(name)
             shutil.rmtree(os.path.join(tempfile.gettempdir(), f"tunnelmesh-lab-{m.group(1)}"), ignore_errors=True)
 
 
@@ -121,8 +122,8 @@ class Host:
         self.lab, self.name = lab, name
         self.ns = f"{PREFIX}{lab.tag}-{name}"
         self.ip4 = self.ip6 = self.mounts = None
+        lab.hosts[name] = self  # whoever interrupts us in the next line leaves nothing behind
         sh("ip", "netns", "add", self.ns)
-        lab.hosts[name] = self
         self.sh("ip", "link", "set", "lo", "up")
         self.sh("sysctl", "-qw", "net.ipv6.conf.all.accept_dad=0", "net.ipv6.conf.default.accept_dad=0")
 
@@ -170,7 +171,8 @@ class Host:
         return [int(p) for p in sh("ip", "netns", "pids", self.ns).stdout.split()]
 
     def delete(self):
-        end_namespace(self.ns)
+        if os.path.exists(f"/run/netns/{self.ns}"):
+            end_namespace(self.ns)
         del self.lab.hosts[self.name]
 
 

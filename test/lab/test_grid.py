@@ -14,7 +14,7 @@ import report
 import textbook
 from lab import PREFIX, sh, wait_for
 from nat import KINDS
-from textbook import DIRECT, GUESSED, LACKS, LUCK, NONE, RELAY, TCP
+from textbook import DIRECT, GUESSED, HALF, LACKS, LUCK, NONE, RELAY, TCP
 
 # Measured once with forty lines of Python that punch holes with one socket each, between gateways like ours: where they
 # had a direct path (x), and where not (.).
@@ -64,7 +64,11 @@ def run(had, data=True, says=None):
     (row(GUESSED, run(DIRECT)), False),
     (row(GUESSED, *19 * [run(DIRECT)], run(RELAY)), False),
     (row(GUESSED, *19 * [run(DIRECT)], run(RELAY, data=False)), True),
-    (row(GUESSED, *9 * [run(DIRECT)], run(RELAY)), True),
+    (row(GUESSED, *38 * [run(DIRECT)], *3 * [run(RELAY)]), True),
+    (row(GUESSED, run(DIRECT), run(DIRECT), run(RELAY)), False),
+    (row(GUESSED, run(RELAY)), True),
+    (row(LUCK, run(HALF, says=DIRECT)), False),
+    (row(DIRECT, run(HALF, says=DIRECT)), True),
     (row(LUCK, run(DIRECT), run(RELAY)), False),
     (row(RELAY, run(DIRECT)), True),
     (row(TCP, run(TCP, says=RELAY)), False),

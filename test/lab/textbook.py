@@ -12,11 +12,11 @@
 from nat import ADDRESS, INDEPENDENT, KINDS, PORT
 
 DIRECT, RELAY, TCP, NONE = "direct", "relay", "tcp", "none"  # ways; the program calls them so, too
+HALF = "half"  # direct in one direction, by a relay in the other
 GUESSED, LUCK = "guessed", "luck"  # direct, in the end
 
 # What the program cannot do yet, and why. A pair that needs one of these must fail, or the row below goes.
 LACKS = {
-    RELAY: "nothing relays datagrams",
     TCP: "nothing relays over TCP",
     "mtu": "the path's MTU is not searched (RFC 8899)",
 }
@@ -64,5 +64,5 @@ def lacking(a, b):
 def met(must, had):
     """Is the way that a pair had the best, as it must be?"""
     if must == LUCK:
-        return had in (DIRECT, RELAY)
+        return had in (DIRECT, HALF, RELAY)
     return had == (DIRECT if must == GUESSED else must)

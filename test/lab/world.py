@@ -4,7 +4,7 @@ reach each other in truth."""
 import wires
 from lab import wait_for
 from sites import Place, public_host
-from textbook import DIRECT, LACKS, NONE, RELAY, TCP
+from textbook import DIRECT, HALF, LACKS, NONE, RELAY, TCP
 from wiretap import ask
 
 ROUND_TRIP = 40  # ms: between any two
@@ -60,9 +60,8 @@ class World:
         before = self.relayed()
         text = sender.host.sh("ping", "-n", "-q", "-i", 0.02, "-c", BIGS, "-s", BIG, "-W", 2, address, check=False).stdout
         back = int(text.split(" received")[0].split()[-1])
-        udp, tcp = (now - then for now, then in zip(self.relayed(), before))
-        half = back * BIG / 2
-        return (NONE if not back else TCP if tcp > half else RELAY if udp > half else DIRECT), back
+        udp, tcp = ((now - then) / (BIG * max(back, 1)) for now, then in zip(self.relayed(), before))  # directions of two
+        return (NONE if not back else TCP if tcp > 0.5 else RELAY if udp > 1.5 else HALF if udp > 0.5 else DIRECT), back
 
     def relayed(self):
         return [wires.volume(self.hub.host, f"big_{proto}") for proto in ("udp", "tcp")]

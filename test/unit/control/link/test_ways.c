@@ -3,10 +3,12 @@
 #include "gate.h"
 #include "parrot.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 #include "control/link/race.h"
 #include "crypto/init.h"
+#include "os/sockaddr.h"
 #include "wire/proxy.h"
 
 static int find(
@@ -58,10 +60,10 @@ static void on_lost(void *ctx, int err, const char *why, unsigned retry_ms UNUSE
 
 static char folder[64], certificate[96];
 
-static void course_open(struct course *c, enum gate_kind kind)
+static void course_open_tuned(struct course *c, enum gate_kind kind, const struct clink_tuning *t)
 {
 	*c = (struct course){.tuning = race_tuning_default};
-	world_open_tls(&c->w, NULL, certificate);
+	world_open_tls(&c->w, t, certificate);
 	assert_int_equal(resolver_new(c->w.base, find, &c->resolver), TM_OK);
 	c->gate.kind = kind;
 	gate_open(&c->gate, c->w.base, c->w.address, c->at_gate);
@@ -73,6 +75,11 @@ static void course_open(struct course *c, enum gate_kind kind)
 		.identity = &c->w.node,
 		.proxy = &c->proxy,
 		.timeout_ms = 20000};
+}
+
+static void course_open(struct course *c, enum gate_kind kind)
+{
+	course_open_tuned(c, kind, NULL);
 }
 
 static void course_address(struct course *c, const char *address)
@@ -196,6 +203,67 @@ static void what_has_not_accepted_a_connection_is_not_asked_twice(void **state U
 	course_run(&c);
 	assert_int_equal(c.err, TM_EUNREACH);
 	assert_string_equal(c.why, "the coordinator at 127.0.0.1:1 cannot be reached: connection refused");
+	course_close(&c);
+}
+
+/* --- what strangers may cost --- */
+
+enum { MAY = 4, TRY = 10 };
+
+/* Begins TLS handshakes from that address; how many of them the server hangs up on. */
+static unsigned knock(struct course *c, const char *from)
+{
+	static const uint8_t begin[] = {0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc};
+	struct endpoint at, source = {0};
+	struct sockaddr_storage ss;
+	int fd[TRY];
+	unsigned refused = 0;
+
+	assert_int_equal(endpoint_parse(c->w.address, &at), TM_OK);
+	assert_int_equal(ip_parse(from, &source.ip), TM_OK);
+	for (size_t i = 0; i < TRY; i++) {
+		fd[i] = socket(AF_INET, SOCK_STREAM, 0);
+		socklen_t len = endpoint_to_sockaddr(&source, &ss);
+		assert_int_equal(bind(fd[i], (struct sockaddr *)&ss, len), 0);
+		len = endpoint_to_sockaddr(&at, &ss);
+		assert_int_equal(connect(fd[i], (struct sockaddr *)&ss, len), 0);
+		assert_int_equal(send(fd[i], begin, sizeof(begin), MSG_NOSIGNAL), sizeof(begin));
+	}
+	world_run_ms(&c->w, 100);
+	for (size_t i = 0; i < TRY; i++) {
+		uint8_t byte;
+
+		if (recv(fd[i], &byte, 1, MSG_DONTWAIT) == 0 || errno == ECONNRESET)
+			refused++;
+		errno = 0;
+		close(fd[i]);
+	}
+	return refused;
+}
+
+static void who_spends_the_budget_of_tls_spends_that_of_one_address(void **state UNUSED)
+{
+	struct clink_tuning t = world_tuning();
+	struct course c;
+
+	t.admission.budget[ADMISSION_TLS] = (struct admission_budget){1000, MAY, 1, 0, 100, 0};
+	course_open_tuned(&c, GATE_PLAIN, &t);
+	assert_int_equal(knock(&c, "127.0.0.2"), TRY - MAY);
+	snprintf(c.address, sizeof(c.address), "https://%s", c.w.address);
+	course_address(&c, c.address);
+	course_run(&c);
+	if (!c.won)
+		fail_msg("%s", c.why);
+	course_close(&c);
+
+	/* Who shares the address of those has no TLS for a while, and comes in clear. */
+	course_open_tuned(&c, GATE_PLAIN, &t);
+	assert_int_equal(knock(&c, "127.0.0.1"), TRY - MAY);
+	course_address(&c, c.w.address);
+	assert_int_equal(endpoint_parse(c.w.address, &c.cfg.first), TM_OK);
+	c.cfg.first_tls = true;
+	course_run(&c);
+	assert_true(c.won && !c.tls);
 	course_close(&c);
 }
 
@@ -351,6 +419,7 @@ int main(void)
 		cmocka_unit_test(without_need_there_is_no_tls),
 		cmocka_unit_test(an_address_that_says_how_is_reached_like_that_and_under_its_prefix),
 		cmocka_unit_test(what_has_not_accepted_a_connection_is_not_asked_twice),
+		cmocka_unit_test(who_spends_the_budget_of_tls_spends_that_of_one_address),
 		cmocka_unit_test(a_proxy_is_told_the_name_and_the_port),
 		cmocka_unit_test(a_proxy_that_wants_a_login_gets_it),
 		cmocka_unit_test(what_a_proxy_has_against_it_is_one_sentence_and_said_once),

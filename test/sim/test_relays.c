@@ -233,6 +233,20 @@ static void after_a_silence_no_packet_is_lost_to_a_path_that_has_died(void **sta
 	expect_nothing_lost(a, b);
 }
 
+/* The path has rested, and so has the session: the first handshake, too, leaves by both. */
+static void a_way_that_is_remembered_and_dead_costs_no_handshake(void **state)
+{
+	MESH(state);
+
+	hub = m->c->host->at;
+	talk(a, b, true, 20 * MS, 3 * SEC);
+	assert_true(is_direct(a, b));
+	sim_run(s, 1200 * SEC);
+	assert_int_equal(host_path(a, b).state, PATH_IDLE);
+	host_line(a)->passes = host_line(b)->passes = only_the_hub;
+	assert_true(first_answer(a, b) <= 2 * relay_rtt(a, b, m) + 50 * MS);
+}
+
 /* --- relays that come and go --- */
 
 static void a_restart_of_the_relay_costs_little(void **state)
@@ -469,6 +483,7 @@ int main(void)
 		RELAY_SCENARIO(what_is_sent_in_doubt_is_not_lost),
 		RELAY_SCENARIO(a_living_path_is_not_left_whatever_flows_in_one_direction),
 		RELAY_SCENARIO(after_a_silence_no_packet_is_lost_to_a_path_that_has_died),
+		RELAY_SCENARIO(a_way_that_is_remembered_and_dead_costs_no_handshake),
 		RELAY_SCENARIO(a_restart_of_the_relay_costs_little),
 		RELAY_SCENARIO(a_host_without_udp_is_reached_through_its_stream),
 		RELAY_SCENARIO(when_udp_is_suddenly_blocked_the_stream_takes_over),

@@ -232,8 +232,6 @@ int peer_set_way(struct device *d, struct peer *p, const struct way_to *to)
 
 int device_peer_set_also(struct device *d, struct peer *p, const struct way_to *to)
 {
-	if (!atomic_load_explicit(&p->way, memory_order_relaxed))
-		to = NULL;
 	return replace_way(d, &p->also, to);
 }
 

@@ -92,7 +92,8 @@ void device_peer_set_keepalive(struct device *d, struct peer *p, uint16_t second
  * once, and so does what only the want of a way held up.
  */
 NODISCARD int device_peer_set_way(struct device *d, struct peer *p, const struct way_to *to, ns_t now);
-/* A second way for everything that goes to p, for as long as there is a first; NULL: none. */
+/* A second way for everything that goes to p by a first; NULL: none. To be set before the first, so that what
+ * waits for that leaves by both; it goes with it. */
 NODISCARD int device_peer_set_also(struct device *d, struct peer *p, const struct way_to *to);
 /* A source address of p's ways does not work any more: the kernel chooses again, the way leads where it did.
  */

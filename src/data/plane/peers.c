@@ -17,9 +17,10 @@ int plane_set_way(
 		(also && snapshot_loops(plane_live(p), &also->remote.ip)))
 		return TM_EINVAL;
 
-	err = device_peer_set_way(p->device, peer, way, p->self.now);
+	/* In this order: the new way may start the handshake that waited for it. */
+	err = device_peer_set_also(p->device, peer, way ? also : NULL);
 	if (!err)
-		err = device_peer_set_also(p->device, peer, also);
+		err = device_peer_set_way(p->device, peer, way, p->self.now);
 	if (!err && side_of(peer)->staged.n)
 		device_want_session(p->device, peer, p->self.now); /* with a session alive they go at once */
 	event_wake(&p->events);

@@ -179,6 +179,36 @@ static void two_symmetric_translators_are_left_alone(void **state)
 	sim_free(m.s);
 }
 
+/* Two attempts at once are enough for everybody who comes to one node. */
+static void many_hard_ones_are_found_in_turn(void **state)
+{
+	enum { MANY = 8 };
+	struct mesh m = with_relay(1, &easy, &hard);
+	struct host *others[MANY] = {m.b};
+	unsigned direct = 0, had = 0, most = 0;
+	(void)state;
+
+	for (unsigned i = 1; i < MANY; i++) {
+		others[i] = sim_member(m.s->internet, m.c, "another");
+		plug_behind(others[i], &hard);
+		sim_meet(m.a, others[i]);
+	}
+	sim_run(m.s, 10 * SEC);
+	for (unsigned second = 0; second < 240 && direct < MANY; second++) {
+		for (unsigned i = 0; i < MANY; i++)
+			talk(m.a, others[i], true, SEC / MANY, SEC / MANY);
+		most = MAX(most, m.a->guesses - had);
+		had = m.a->guesses;
+		direct = 0;
+		for (unsigned i = 0; i < MANY; i++)
+			direct += is_direct(m.a, others[i]) && is_direct(others[i], m.a);
+	}
+	print_message("%u of %u direct, %u guesses in a second at most\n", direct, MANY, most);
+	assert_true(direct >= MANY - 1);
+	assert_true(most <= 2 * BIRTHDAY_BATCH * (SEC / BIRTHDAY_PACE));
+	sim_free(m.s);
+}
+
 /* Its translators forget after 30 s, and it could not be opened again. */
 static void what_was_guessed_outlives_a_silence(void **state)
 {
@@ -287,6 +317,7 @@ int main(void)
 		cmocka_unit_test(a_block_of_ports_is_found_with_few_datagrams),
 		cmocka_unit_test(a_translator_that_counts_is_found_with_few_datagrams),
 		cmocka_unit_test(a_translator_that_keeps_ports_where_it_can_misleads_nobody),
+		cmocka_unit_test(many_hard_ones_are_found_in_turn),
 		cmocka_unit_test(what_was_guessed_outlives_a_silence),
 		cmocka_unit_test(two_symmetric_translators_are_left_alone),
 		cmocka_unit_test(what_is_private_here_is_not_guessed_at),

@@ -45,12 +45,20 @@ static struct attempt *attempt_of(struct core *c, const struct live *l)
 	return NULL;
 }
 
+/* The same, but not while we only ask. */
+static struct attempt *running(struct core *c, const struct live *l)
+{
+	struct attempt *a = attempt_of(c, l);
+
+	return a && a->agreed ? a : NULL;
+}
+
 static void is_due(struct core *c, ns_t now)
 {
 	ns_t next = c->birthday.n_closing ? now : NS_NEVER;
 
 	for (size_t i = 0; i < CORE_GUESS_AT_ONCE; i++)
-		if (c->birthday.v[i].live)
+		if (c->birthday.v[i].live && c->birthday.v[i].agreed)
 			next = ns_min(next, c->birthday.v[i].b.due);
 	for (size_t i = 0; i < c->birthday.n_kept; i++)
 		next = ns_min(next, c->birthday.kept[i].due);
@@ -93,20 +101,22 @@ static bool in_budget(struct core *c, ns_t now)
 		b->hour_since = now;
 		b->in_hour = 0;
 	}
-	return b->in_hour < CORE_GUESS_PER_HOUR && attempt_of(c, NULL) && b->n_kept < CORE_GUESS_KEPT / 2;
+	return b->in_hour < CORE_GUESS_PER_HOUR && b->n_kept < CORE_GUESS_KEPT / 2;
 }
 
-/* False: nothing that it says may be sent to. */
+/* False: nothing that it says may be sent to, or others are at it. */
 static bool begin(
 	struct core *c, struct live *l, enum stun_guess_role role, const struct stun_guess *told, ns_t now)
 {
-	struct attempt *a = attempt_of(c, NULL);
+	struct attempt *a = attempt_of(c, l);
 	struct stun_guess theirs;
 
+	a = a ? a : attempt_of(c, NULL);
 	usable(c, told, &theirs);
-	if (!theirs.n)
+	if (!a || !theirs.n)
 		return false;
 	a->live = l;
+	a->agreed = true;
 	birthday_begin(&a->b, role, &theirs.seen[0], role == STUN_GUESS_OPENS ? &c->nat.outside : &theirs,
 		c->ops.random(c->ops.ctx), now);
 	c->birthday.in_hour++;
@@ -174,11 +184,8 @@ static void ask(struct core *c, struct live *l, enum stun_guess_role role, ns_t 
 	const uint8_t *key = record_check_key(c, l->record);
 	struct stun_msg m = {.guess = c->nat.outside};
 
-	if (l->luck.n_asked == CORE_GUESS_TRIES || !key) {
-		l->luck.n_asked = 0;
-		l->luck.next_at = now + NEXT_REFUSED;
+	if (!key)
 		return;
-	}
 	m.guess.role = role;
 	struct core_out *out = queue_push(&c->queue, CORE_SEND, WHY_GUESS);
 	out->peer = l->record->member;
@@ -196,13 +203,40 @@ static ns_t first_try(const struct live *l)
 
 	if (direct)
 		at = MAX(at, direct + OUTAGE);
-	return l->luck.next_at ? MAX(at, l->luck.next_at + NEXT_SLACK) : at;
+	if (l->luck.next_at)
+		at = MAX(at, l->luck.next_at + NEXT_SLACK);
+	return MAX(at, l->luck.asks_at);
+}
+
+/* We do not ask any more. */
+static void stop_asking(struct core *c, struct live *l, ns_t again)
+{
+	struct attempt *a = attempt_of(c, l);
+
+	l->luck.n_asked = 0;
+	l->luck.asks_at = again;
+	if (a && !a->agreed)
+		a->live = NULL;
+}
+
+/* Who asks has a place for the attempt already: what the other side opens is not to be in vain. */
+static bool may_ask(struct core *c, struct live *l, ns_t now)
+{
+	struct attempt *a = attempt_of(c, l);
+
+	if (a)
+		return true;
+	a = attempt_of(c, NULL);
+	if (!a || !in_budget(c, now))
+		return false;
+	*a = (struct attempt){.live = l};
+	return true;
 }
 
 ns_t core_birthday_consider(struct core *c, struct live *l, ns_t now)
 {
 	enum stun_guess_role role = role_of(c->nat.told.mapping, l->maps);
-	struct attempt *a = attempt_of(c, l);
+	struct attempt *a = running(c, l);
 	struct luck *luck = &l->luck;
 
 	if (a && !is_detour(&l->path))
@@ -211,7 +245,7 @@ ns_t core_birthday_consider(struct core *c, struct live *l, ns_t now)
 		core_birthday_forget(c, l);
 	if (a || !is_detour(&l->path) || now - l->path.last_sending >= FLOWS) {
 		luck->detour_since = 0;
-		luck->n_asked = 0;
+		stop_asking(c, l, luck->asks_at);
 		return NS_NEVER;
 	}
 	if (!luck->detour_since)
@@ -221,8 +255,12 @@ ns_t core_birthday_consider(struct core *c, struct live *l, ns_t now)
 	ns_t at = luck->n_asked ? luck->ask_at : first_try(l);
 	if (at > now)
 		return at;
-	if (!in_budget(c, now))
+	if (!may_ask(c, l, now))
 		return now + NEXT_SLACK;
+	if (luck->n_asked == CORE_GUESS_TRIES) {
+		stop_asking(c, l, now + NEXT_REFUSED);
+		return luck->asks_at;
+	}
 	ask(c, l, role, now);
 	return luck->ask_at;
 }
@@ -232,7 +270,7 @@ void core_birthday_asked(struct core *c, struct live *l, const struct core_in *i
 {
 	const enum nat_maps theirs = m->guess.role == STUN_GUESS_OPENS ? NAT_DEPENDENT : NAT_INDEPENDENT;
 	enum stun_guess_role role = m->guess.role ? role_of(c->nat.told.mapping, theirs) : STUN_GUESS_NONE;
-	const struct attempt *a = attempt_of(c, l);
+	const struct attempt *a = running(c, l);
 
 	if (role == STUN_GUESS_NONE || in->stun.by.kind == WAY_UDP || !c->nat.outside.n)
 		return;
@@ -257,17 +295,17 @@ bool core_birthday_answered(struct core *c, struct live *l, const struct stun_ms
 		ours |= luck->asked[i] == stun_stamp(m);
 	if (!ours)
 		return false;
-	luck->n_asked = 0;
-	luck->next_at = now + NEXT_REFUSED;
-	if (m->guess.role && m->guess.role != role && role && in_budget(c, now))
-		(void)!begin(c, l, role, &m->guess, now);
+	if (m->guess.role && m->guess.role != role && role && in_budget(c, now) &&
+		begin(c, l, role, &m->guess, now))
+		return true;
+	stop_asking(c, l, now + NEXT_REFUSED);
 	return true;
 }
 
 enum path_not core_birthday_not(const struct core *c, const struct live *l)
 {
 	for (size_t i = 0; i < CORE_GUESS_AT_ONCE; i++)
-		if (c->birthday.v[i].live == l)
+		if (c->birthday.v[i].live == l && c->birthday.v[i].agreed)
 			return PATH_NOT_GUESSING;
 	return l->luck.wait && is_detour(&l->path) ? PATH_NOT_MISSED : PATH_NOT_NOTHING;
 }
@@ -277,7 +315,7 @@ enum path_not core_birthday_not(const struct core *c, const struct live *l)
 void core_birthday_opened(struct core *c, const struct core_in *in, ns_t now)
 {
 	const struct record *rec = record_by_key(c, in->key);
-	struct attempt *a = rec && rec->live ? attempt_of(c, rec->live) : NULL;
+	struct attempt *a = rec && rec->live ? running(c, rec->live) : NULL;
 
 	if (a && a->b.role == STUN_GUESS_OPENS && !a->b.n_sockets)
 		birthday_opened(&a->b, in->sockets.v, in->sockets.n, now);
@@ -290,7 +328,7 @@ void core_birthday_opened(struct core *c, const struct core_in *in, ns_t now)
 
 void core_birthday_hint(struct core *c, const struct live *l, const struct way_to *by, ns_t now)
 {
-	struct attempt *a = attempt_of(c, l);
+	struct attempt *a = running(c, l);
 
 	if (!a || by->kind != WAY_UDP)
 		return;
@@ -302,7 +340,7 @@ bool core_birthday_found(struct core *c, struct live *l, const struct way_to *by
 {
 	struct turn t = live_turn(c, l, now);
 
-	if (!attempt_of(c, l) || by->kind != WAY_UDP || !candidate_usable(&by->remote, &c->net4, &c->net6))
+	if (!running(c, l) || by->kind != WAY_UDP || !candidate_usable(&by->remote, &c->net4, &c->net6))
 		return false;
 	core_birthday_hint(c, l, by, now);
 	path_check_received(&l->path, by, false, &t);
@@ -371,7 +409,7 @@ void core_birthday_step(struct core *c, ns_t now)
 	for (unsigned i = 0; b->n_closing && i < CLOSE_AT_ONCE; i++)
 		queue_push(&c->queue, CORE_CLOSE, WHY_GUESS)->way.socket = b->closing[--b->n_closing];
 	for (size_t i = 0; i < CORE_GUESS_AT_ONCE; i++)
-		if (b->v[i].live && b->v[i].b.due <= now)
+		if (b->v[i].live && b->v[i].agreed && b->v[i].b.due <= now)
 			step_attempt(c, &b->v[i], now);
 	step_all_kept(c, now);
 	is_due(c, now);
@@ -380,8 +418,10 @@ void core_birthday_step(struct core *c, ns_t now)
 void core_birthday_network(struct core *c, ns_t now)
 {
 	for (size_t i = 0; i < CORE_GUESS_AT_ONCE; i++)
-		if (c->birthday.v[i].live)
+		if (c->birthday.v[i].live && c->birthday.v[i].agreed)
 			end(c, &c->birthday.v[i], now);
+		else
+			c->birthday.v[i].live = NULL;
 	LIST_FOREACH (l, &c->live, struct live, all)
 		l->luck = (struct luck){.n_asked = 0};
 }

@@ -47,7 +47,7 @@ struct live {
 	struct tell tell;
 	struct luck {
 		ns_t detour_since; /* traffic takes one; 0 = none does */
-		ns_t next_at; /* no attempt before */
+		ns_t next_at, asks_at; /* no attempt before, and no question of ours for one */
 		ns_t wait; /* the last time, after an attempt that found nothing; 0 = it found something */
 		ns_t ask_at; /* the next try of the question whether the peer takes part */
 		unsigned n_asked;
@@ -94,6 +94,7 @@ struct core {
 		struct heap_node due;
 		struct attempt {
 			struct live *live; /* NULL: no attempt */
+			bool agreed; /* else we are asking */
 			struct birthday b;
 		} v[CORE_GUESS_AT_ONCE];
 		struct kept_socket {

@@ -11,7 +11,9 @@
 
 #define PACE (20 * MS)
 #define SLACK (50 * MS)
-#define STALL (400 * MS + PATH_SAMPLE_GRID) /* traffic is looked at no more often than that */
+/* Traffic is looked at no more often than PATH_SAMPLE_GRID; here arrivals are, every 2 ms; and each of the
+ * two timers that follow each other is late by up to a millisecond. */
+#define STALL (400 * MS + PATH_SAMPLE_GRID + 4 * MS)
 /* Where UDP is blocked that must be noticed first. */
 #define STREAM_READY (5 * SEC)
 #define STREAM_ROUND (40 * MS)

@@ -15,7 +15,7 @@ BENCH = $(if $(ONLY),--only='$(ONLY)') $(if $(TESTS),--tests='$(TESTS)') $(if $(
 CTEST := ctest --output-on-failure --no-tests=error -j $(JOBS)
 PYTEST := $(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(PYTHON) -B -m pytest -p no:cacheprovider
 
-.PHONY: help setup build demo test unit slow lab labgrid bench scale flood attack asan tsan labasan labtsan fuzz lint fmt install uninstall clean
+.PHONY: help setup build demo test unit slow lab labgrid bench relaybench scale flood attack asan tsan labasan labtsan fuzz lint fmt install uninstall clean
 # Each does by itself what can be done at the same time.
 .NOTPARALLEL:
 
@@ -59,6 +59,9 @@ bench: setup build ## measures us, raw veth and the peers' Debian packages (ONLY
 	@scripts/build ci load
 	@$(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(if $(BEFORE),TUNNELMESH_BEFORE=$(abspath $(BEFORE))) $(PYTHON) -B test/bench/bench.py $(BENCH) || [ $$? = 3 ]
 	@$(if $(LIST),,$(PYTHON) -B test/bench/report.py)
+
+relaybench: setup build ## CPU of our relay next to coturn's (ROUNDS=3 SECONDS_EACH=3 COTURN=folder of turnserver); nothing asserted
+	@$(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) COTURN=$(or $(COTURN),$(CURDIR)/build/packages/usr/bin) $(if $(ROUNDS),ROUNDS=$(ROUNDS)) $(if $(SECONDS_EACH),SECONDS_EACH=$(SECONDS_EACH)) $(PYTHON) -B test/bench/relay/relay.py
 
 scale: setup build ## how far one coordinator carries: a herd of SIZES members (default "1000 3000 10000"; an hour) joins and comes back
 	@scripts/build ci herd line

@@ -131,7 +131,7 @@ static int join_in(struct setup *s, const struct token *t, struct enrolment *e, 
 static bool path_is_up(const json_t *peer)
 {
 	return json_is_true(json_object_get(peer, "session")) &&
-	       strcmp(json_text(peer, "path"), "direct") == 0;
+	       (strcmp(json_text(peer, "path"), "direct") == 0 || peer_is_relayed(peer));
 }
 
 /* Until there is a tunnel to the coordinator and the firewall was asked, or PATH_WAIT_MS: then the last
@@ -167,7 +167,8 @@ static json_t *wait_for_path(struct cli *c)
 	return last;
 }
 
-/* "direct to hub (203.0.113.7:51820, 11 ms)", or what is known about why not. */
+/* "direct to hub (203.0.113.7:51820, 11 ms)", with relay or tcp where UDP is in need of that, or what is
+ * known about why not. */
 static void print_path(struct cli *c, const json_t *status)
 {
 	const json_t *hub = peers_coordinator(json_object_get(status, "peers"));
@@ -175,7 +176,7 @@ static void print_path(struct cli *c, const json_t *status)
 	char rtt[FORMAT_LEN];
 
 	if (hub && path_is_up(hub)) {
-		fprintf(c->out, " \u00b7 direct to %s (%s%s%s)\n", json_text(hub, "name"),
+		fprintf(c->out, " \u00b7 %s to %s (%s%s%s)\n", json_text(hub, "path"), json_text(hub, "name"),
 			json_text(hub, "endpoint"), peer_has_rtt(hub) ? ", " : "",
 			peer_has_rtt(hub) ? peer_rtt(hub, rtt) : "");
 		return;
@@ -184,9 +185,7 @@ static void print_path(struct cli *c, const json_t *status)
 		fprintf(c->out, " \u00b7 no link to the coordinator yet%s%s\n",
 			*json_text(link, "error") ? ": " : "", json_text(link, "error"));
 	else if (hub)
-		fprintf(c->out,
-			" \u00b7 no tunnel to %s yet: is UDP open there? `tunnelmesh status` shows when it "
-			"comes\n",
+		fprintf(c->out, " \u00b7 no tunnel to %s yet; `tunnelmesh status` shows when it comes\n",
 			json_text(hub, "name"));
 	else
 		fprintf(c->out, "\n");

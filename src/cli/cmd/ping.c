@@ -207,7 +207,7 @@ static void why_not_better(struct ping *p)
 	char path[PEER_LONG_LEN];
 
 	if (peer && peer_is_relayed(peer))
-		fprintf(p->c->out, "  %s\n", peer_path_long(peer, path));
+		text_said(p->c->out, peer_path_long(peer, path), &p->c->screen);
 }
 
 static int summary(struct ping *p)
@@ -235,7 +235,7 @@ static int summary(struct ping *p)
 	if (err)
 		return cli_fail(p->c, &(struct diag){0}, err);
 	if (*reach_explain_silence(reach, why))
-		fprintf(p->c->out, "  %s\n", why);
+		text_said(p->c->out, why, &p->c->screen);
 	return status;
 }
 

@@ -55,10 +55,10 @@ static void print_relay(struct cli *c, const json_t *relay)
 	long long members = json_number(relay, "members");
 
 	if (json_is_object(relay) && !json_is_true(json_object_get(relay, "allowed")))
-		fputs("  it would relay, but may not: `tunnelmesh node tag NODE --add relay` on the "
-		      "coordinator "
-		      "allows it\n",
-			c->out);
+		text_said(c->out,
+			"it would relay, but may not: `tunnelmesh node tag NODE --add relay` on the "
+			"coordinator allows it",
+			&c->screen);
 	else if (json_is_object(relay))
 		fprintf(c->out, "  relays for %lld member%s, %s so far\n", members, members == 1 ? "" : "s",
 			format_bytes((uint64_t)json_number(relay, "bytes"), bytes));
@@ -109,6 +109,7 @@ static void print_self(struct cli *c, const json_t *status)
 static void print_peer(struct cli *c, const json_t *p)
 {
 	char path[PEER_LONG_LEN], traffic[PEER_TEXT_LEN], age[FORMAT_LEN], tags[1024];
+	char line[PEER_LONG_LEN + PEER_TEXT_LEN + FORMAT_LEN + 64];
 	const json_t *online = json_object_get(p, "online");
 	int64_t handshake = json_number(p, "last_handshake_at");
 
@@ -121,9 +122,10 @@ static void print_peer(struct cli *c, const json_t *p)
 		: json_is_false(online) ? " \u00b7 offline"
 					: "");
 	fprintf(c->out, "  id %s, key %s\n", json_text(p, "id"), json_text(p, "key"));
-	fprintf(c->out, "  path %s \u00b7 RX/TX %s \u00b7 handshake %s\n", peer_path_long(p, path),
+	snprintf(line, sizeof(line), "path %s \u00b7 RX/TX %s \u00b7 handshake %s", peer_path_long(p, path),
 		peer_traffic(p, traffic),
 		handshake ? format_age(handshake, time_real() / SEC, age) : "never");
+	text_said(c->out, line, &c->screen);
 }
 
 static void print_mine(struct cli *c, const json_t *mine)
@@ -159,7 +161,7 @@ static int one_peer(struct cli *c, const char *name)
 	if (*reach_explain(reply, why)) {
 		fputc('\n', c->out);
 		print_mine(c, json_object_get(reply, "mine"));
-		fprintf(c->out, "  %s\n", why);
+		text_said(c->out, why, &c->screen);
 	}
 	return CLI_DONE;
 }
@@ -215,11 +217,13 @@ const struct command cmd_status = {
 	.name = "status",
 	.args = "[NAME]",
 	.summary = "this node, its peers and the paths to them; or one peer in detail",
-	.details = "PATH is how packets reach the peer: direct with the address used, checking while a "
-		   "way is looked for, idle when nothing was sent lately. RX/TX counts bytes in the "
-		   "tunnel. In a mesh of hundreds only those are listed that something was sent to; "
-		   "--json lists all. With NAME: that peer, and what came of every address by which it was "
-		   "tried to reach it.",
+	.details =
+		"PATH is how packets reach the peer: direct with the address used, relay or tcp "
+		"through another member (by UDP or TCP, with the address of that), checking while a way is "
+		"looked for, idle when nothing was sent lately. RX/TX counts bytes in the "
+		"tunnel. In a mesh of hundreds only those are listed that something was sent to; "
+		"--json lists all. With NAME: that peer, and what came of every address by which it was "
+		"tried to reach it.",
 	.max_words = 1,
 	.run = status_run,
 };

@@ -186,3 +186,9 @@ void text_wrapped(FILE *f, const char *text, size_t at, size_t indent, size_t wi
 	}
 	fputc('\n', f);
 }
+
+void text_said(FILE *f, const char *text, const struct screen *screen)
+{
+	fputs("  ", f);
+	text_wrapped(f, text, 2, 2, screen->width ? screen->width : 80);
+}

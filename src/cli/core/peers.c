@@ -88,7 +88,9 @@ const char *peer_path(const json_t *j, char buf[static PEER_TEXT_LEN])
 {
 	const char *relay = json_text(j, "relay");
 
-	if (peer_is_relayed(j))
+	if (peer_is_relayed(j) && *relay && strcmp(relay, json_text(j, "name")) == 0)
+		snprintf(buf, PEER_TEXT_LEN, "%s %.100s", json_text(j, "path"), json_text(j, "endpoint"));
+	else if (peer_is_relayed(j))
 		snprintf(buf, PEER_TEXT_LEN, "relay via %.100s%s", *relay ? relay : json_text(j, "endpoint"),
 			strcmp(json_text(j, "path"), "tcp") == 0 ? ", by TCP" : "");
 	else if (is_direct(j))

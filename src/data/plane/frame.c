@@ -36,7 +36,7 @@ struct frame *frame_of(const struct frame_source *src)
 		to += one;
 	}
 	f->packets = (unsigned)count;
-	f->urgent = wg_classify(src->p + src->skip, size) != WG_DATA;
+	f->urgent = n <= FRAME_URGENT_BYTES && wg_classify(src->p + src->skip, size) != WG_DATA;
 	return f;
 }
 
@@ -164,8 +164,11 @@ unsigned frames_put(struct frames *q, struct frame *f_take, ns_t now)
 
 struct frame *frames_take(struct frames *q, ns_t now, unsigned *dropped)
 {
-	if (q->urgent)
+	if (q->urgent && (!q->first || q->passed < FRAMES_PASS_BYTES)) {
+		q->passed = q->first ? q->passed + (q->urgent->end - q->urgent->at) : 0;
 		return pop_urgent(q);
+	}
+	q->passed = 0;
 	/* What is newer is wanted more; the last goes however old it is. */
 	while (q->first && q->first->next && now - q->first->since > FRAMES_WAIT_MAX)
 		*dropped += drop_first(q);

@@ -40,11 +40,21 @@ void frame_free(struct frame *f); /* NULL is fine */
 void frame_wrap(struct frame *f, const uint8_t *mask);
 
 #define FRAMES_WAIT_MAX (20 * MS)
-enum { FRAMES_BYTES_MAX = 64 << 10, FRAMES_URGENT_MAX = 32 };
+/*
+ * Whoever sends can make what it sends look urgent. So only what is short passes, and not for ever: after so
+ * many bytes of it one of those that wait goes.
+ */
+enum {
+	FRAMES_BYTES_MAX = 64 << 10,
+	FRAMES_URGENT_MAX = 32,
+	FRAME_URGENT_BYTES = 4096,
+	FRAMES_PASS_BYTES = 8192
+};
 
 struct frames {
 	struct frame *first, *last, *urgent, *last_urgent;
 	size_t bytes; /* of those that are not urgent */
+	size_t passed; /* bytes of urgent ones that left while others waited, since one of those did */
 	unsigned n_urgent;
 };
 

@@ -188,6 +188,37 @@ static void handshakes_and_checks_pass_what_waits_and_are_not_dropped_for_it(voi
 	assert_int_equal(frames_put(&q, frame_of_stun(stun, sizeof(stun)), 0), 1);
 }
 
+static void who_sends_nothing_but_what_is_urgent_does_not_keep_others_waiting_for_ever(void **state)
+{
+	size_t passed = 0;
+	unsigned dropped;
+	(void)state;
+
+	for (int i = 0; i < 3; i++)
+		(void)!frames_put(&q, make(WG_DATA, 1, 1400, 0, 0), 0);
+	for (int data = 0; data < 3;) {
+		(void)!frames_put(&q, make(WG_INIT, 1, WG_INIT_LEN, 0, 8), 0);
+		struct frame *f = take(0, &dropped);
+
+		data += !f->urgent;
+		passed = f->urgent ? passed + (f->end - f->at) : 0;
+		assert_true(passed < FRAMES_PASS_BYTES + 200);
+		frame_free(f);
+	}
+}
+
+static void a_long_train_is_not_urgent_whatever_it_begins_with(void **state)
+{
+	(void)state;
+
+	struct frame *f = make(WG_INIT, FRAME_URGENT_BYTES / WG_INIT_LEN, WG_INIT_LEN, 0, 8);
+	assert_true(f->urgent);
+	frame_free(f);
+	f = make(WG_INIT, FRAME_URGENT_BYTES / WG_INIT_LEN + 1, WG_INIT_LEN, 0, 8);
+	assert_false(f->urgent);
+	frame_free(f);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -200,6 +231,8 @@ int main(void)
 		CASE(of_more_than_fits_the_oldest_go),
 		CASE(what_waited_too_long_goes_while_there_is_newer),
 		CASE(handshakes_and_checks_pass_what_waits_and_are_not_dropped_for_it),
+		CASE(who_sends_nothing_but_what_is_urgent_does_not_keep_others_waiting_for_ever),
+		CASE(a_long_train_is_not_urgent_whatever_it_begins_with),
 	};
 
 	return cmocka_run_group_tests_name("data/plane/frame", tests, NULL, NULL);

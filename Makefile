@@ -60,8 +60,8 @@ bench: setup build ## measures us, raw veth and the peers' Debian packages (ONLY
 	@$(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(if $(BEFORE),TUNNELMESH_BEFORE=$(abspath $(BEFORE))) $(PYTHON) -B test/bench/bench.py $(BENCH) || [ $$? = 3 ]
 	@$(if $(LIST),,$(PYTHON) -B test/bench/report.py)
 
-relaybench: setup build ## CPU of our relay next to coturn's (ROUNDS=3 SECONDS_EACH=3 COTURN=folder of turnserver); nothing asserted
-	@$(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) COTURN=$(or $(COTURN),$(CURDIR)/build/packages/usr/bin) $(if $(ROUNDS),ROUNDS=$(ROUNDS)) $(if $(SECONDS_EACH),SECONDS_EACH=$(SECONDS_EACH)) $(PYTHON) -B test/bench/relay/relay.py
+relaybench: setup build ## CPU of our relay next to coturn's (ROUNDS=3 SECONDS_EACH=3); nothing asserted
+	@$(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(if $(ROUNDS),ROUNDS=$(ROUNDS)) $(if $(SECONDS_EACH),SECONDS_EACH=$(SECONDS_EACH)) $(PYTHON) -B test/bench/relay/relay.py
 
 scale: setup build ## how far one coordinator carries: a herd of SIZES members (default "1000 3000 10000"; an hour) joins and comes back
 	@scripts/build ci herd line

@@ -2,7 +2,7 @@
 """What handing datagrams on costs a relay: TunnelMesh's next to Debian's coturn, in turns, each between two clients of
 its own in network namespaces. CPU seconds of the relay's process alone, per datagram and per GB of what it hands on.
 Our clients are nodes, which send trains as they do for real; coturn's is its own tool, whose datagrams come one by one.
-Nothing is asserted; a line of JSON per figure. COTURN names the folder of its programs."""
+Nothing is asserted; a line of JSON per figure."""
 import json
 import os
 import re
@@ -14,11 +14,10 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "..", "lab")]
 
 import wires  # noqa: E402
-from lab import Lab, wait_for  # noqa: E402
+from lab import Lab, find_program, wait_for  # noqa: E402
 
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
 SECONDS = int(os.environ.get("SECONDS_EACH", "3"))
-COTURN = os.environ.get("COTURN", "/usr/bin")
 SIZES = {"full": (1372, 1420), "small": (32, 120)}  # of UDP inside the tunnel; of messages through coturn
 TICK = os.sysconf("SC_CLK_TCK")
 
@@ -69,7 +68,7 @@ class Coturn:
     def __init__(self, net):
         self.server, self.client = net.host("turn"), net.host("talker")
         self.process = self.server.spawn(
-            os.path.join(COTURN, "turnserver"), "-n", "-a", "-u", "user:secret", "-r", "bench", "-L", self.server.ip4,
+            find_program("turnserver"), "-n", "-a", "-u", "user:secret", "-r", "bench", "-L", self.server.ip4,
             "--no-tls", "--no-dtls", "--no-cli", "--no-stdout-log", "--log-file", "/dev/null", "--allow-loopback-peers",
             "--pidfile", os.path.join(net.dir, "turn.pid"), "--userdb", os.path.join(net.dir, "turndb"),
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -81,7 +80,7 @@ class Coturn:
         message goes through two allocations, and counts twice: so is the relay asked to hand it on."""
         cpu = cpu_s(self.pid)
         out = self.client.sh(
-            os.path.join(COTURN, "turnutils_uclient"), "-y", "-m", 20, "-n", 1000 * SECONDS, "-l", size, "-z", 1, "-c",
+            find_program("turnutils_uclient"), "-y", "-m", 20, "-n", 1000 * SECONDS, "-l", size, "-z", 1, "-c",
             "-u", "user", "-w", "secret", self.server.ip4, timeout=120).stdout
         cpu = cpu_s(self.pid) - cpu
         packets, octets = (2 * int(re.findall(rf"tot_recv_{what}[ =~]+(\d+)", out)[-1]) for what in ("msgs", "bytes"))

@@ -31,6 +31,7 @@ from world import World, says  # noqa: E402
 # Patience, in seconds: for the first answer; a direct path where there must be one, also by guessing ports, and where there
 # should be none; the first answer after a gateway forgot everything.
 FIRST, TO_DIRECT, TO_GUESS, NO_DIRECT, AGAIN = 8, 12, 30, 2, 12
+STEADY = 20  # so many answers while the way stays what it is
 BULK, STALL = 200_000, 8  # bytes of TCP each way; seconds without any
 
 
@@ -52,7 +53,7 @@ class Run:
         if not self.soon(lambda: self.probe.first() is not None, FIRST):
             return
         self.seen["first_ms"] = round(1000 * self.probe.first(), 1)
-        self.wait_for_direct("direct_ms")
+        self.wait_for_direct()
         self.forget()
         self.seen["had"], _ = self.world.way(self.nodes[0], self.address)
         self.seen["says"] = says(self.nodes[0], self.names[1])
@@ -64,10 +65,10 @@ class Run:
         except LabError:
             return None
 
-    def wait_for_direct(self, what):
+    def wait_for_direct(self):
         patience = {DIRECT: TO_DIRECT, GUESSED: TO_GUESS}.get(self.must, NO_DIRECT)
         if self.soon(lambda: says(self.nodes[0], self.names[1]) == DIRECT, patience):
-            self.seen[what] = round(1000 * (time.monotonic() - self.probe.began), 1)
+            self.seen["direct_ms"] = round(1000 * (time.monotonic() - self.probe.began), 1)
 
     def forget(self):
         """Where gateways forget, they do it once now."""
@@ -79,7 +80,7 @@ class Run:
         began = time.monotonic()
         if self.soon(lambda: self.probe.answered(since=began), AGAIN):
             self.seen["again_ms"] = round(1000 * (time.monotonic() - began), 1)
-        self.wait_for_direct("direct_again_ms")
+        self.soon(self.probe.steadily(lambda: says(self.nodes[0], self.names[1]) == DIRECT, STEADY), TO_DIRECT)
 
     def exchange(self):
         try:

@@ -69,6 +69,19 @@ class Probe:
         """Have so many of those that were sent after a moment come back?"""
         return sum(self.sent[n] >= since for n in list(self.back)) >= count
 
+    def steadily(self, test, count):
+        """A test that is true when another one has been while so many requests were sent and answered."""
+        since = None
+
+        def holds():
+            nonlocal since
+            if not test():
+                since = None
+            elif since is None:
+                since = time.monotonic()
+            return since is not None and self.answered(count, since)
+        return holds
+
     def first(self):
         """Seconds from the first request to the first answer to any; None: none came."""
         return min(self.back.values()) - self.sent[0] if self.back else None

@@ -142,16 +142,7 @@ class Told:
 
     def become(self, way):
         """Waits until it is the way, and stays so while all is answered."""
-        since = None
-
-        def steady():
-            nonlocal since
-            if says(self.a, "b") != way:
-                since = None
-            elif since is None:
-                since = time.monotonic()
-            return since is not None and self.probe.answered(STEADY, since)
-        wait_for(f"answers by the way {way}", steady, SOON)
+        wait_for(f"answers by the way {way}", self.probe.steadily(lambda: says(self.a, "b") == way, STEADY), SOON)
 
     def __str__(self):
         sent = (self.ended - self.began) * RATE

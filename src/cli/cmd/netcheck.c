@@ -225,7 +225,7 @@ static void http_line(struct cli *c, const char *word)
 		{"sign_in", "somebody else answers and wants a sign-in (captive portal)"},
 		{"other", "somebody else answers for the coordinator"},
 		{"no_answer", "the coordinator's port takes connections and does not answer"},
-		{"no_connection", "no connection to the coordinator's port"},
+		{"no_connection", "no connection to the coordinator's port (proxies are not asked)"},
 	};
 
 	if (*word)

@@ -2,6 +2,7 @@
 /* `status`: this node and its tunnels at a glance. `peers`: who is in the mesh. */
 #include <string.h>
 
+#include "base/strbuf.h"
 #include "base/time.h"
 #include "cli/core/call.h"
 #include "cli/core/columns.h"
@@ -64,6 +65,19 @@ static void print_relay(struct cli *c, const json_t *relay)
 			format_bytes((uint64_t)json_number(relay, "bytes"), bytes));
 }
 
+/* Why the coordinator cannot be reached may be a sentence for each of its addresses. */
+static void print_unlinked(struct cli *c, const char *error, bool removed)
+{
+	_cleanup_(strbuf_deinit) struct strbuf s = {0};
+
+	if (removed)
+		strbuf_printf(
+			&s, "%s: `join` with a new token brings it back, `leave` forgets the mesh", error);
+	else
+		strbuf_printf(&s, "no link to the coordinator%s%s", *error ? ": " : "", error);
+	text_said(c->out, s.failed ? error : s.s, &c->screen);
+}
+
 static void print_self(struct cli *c, const json_t *status)
 {
 	const json_t *self = json_object_get(status, "self"), *mesh = json_object_get(status, "mesh");
@@ -96,14 +110,7 @@ static void print_self(struct cli *c, const json_t *status)
 			c->out);
 	if (json_is_true(json_object_get(link, "up")))
 		return;
-	if (json_is_true(json_object_get(link, "removed"))) {
-		fprintf(c->out, "  %s: `join` with a new token brings it back, `leave` forgets the mesh\n",
-			json_text(link, "error"));
-		return;
-	}
-
-	fprintf(c->out, "  no link to the coordinator%s%s\n", *json_text(link, "error") ? ": " : "",
-		json_text(link, "error"));
+	print_unlinked(c, json_text(link, "error"), json_is_true(json_object_get(link, "removed")));
 }
 
 static void print_peer(struct cli *c, const json_t *p)

@@ -190,5 +190,5 @@ void text_wrapped(FILE *f, const char *text, size_t at, size_t indent, size_t wi
 void text_said(FILE *f, const char *text, const struct screen *screen)
 {
 	fputs("  ", f);
-	text_wrapped(f, text, 2, 2, screen->width ? screen->width : 80);
+	text_wrapped(f, text, 2, 2, screen->width ? screen->width : SIZE_MAX);
 }

@@ -48,7 +48,7 @@ size_t text_width(const char *s);
 /* The words of a text in lines of at most `width` characters, the first from column `at`, the others behind
  * `indent` blanks; and a newline. */
 void text_wrapped(FILE *f, const char *text, size_t at, size_t indent, size_t width);
-/* The same, two columns in, as wide as the screen, or in 80 columns where that has no end. */
+/* The same, two columns in, as wide as the screen; one line where that has no end. */
 void text_said(FILE *f, const char *text, const struct screen *screen);
 
 #endif

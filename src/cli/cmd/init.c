@@ -28,7 +28,9 @@ static const struct opt init_options[] = {
 		0, 0},
 	{"net6", 0, OPT_TEXT, AT(net6), "PREFIX", "IPv6 range (a random fd00::/8 /64)", 0, 0},
 	{"address", 0, OPT_LIST, AT(addresses), "HOST[:PORT]",
-		"where others reach this machine, for tokens (its own addresses); may be repeated", 0, 0},
+		"where others reach this machine, for tokens (its own addresses), or https://NAME/PATH of a "
+		"web server in front; may be repeated",
+		0, 0},
 	{"identity", 0, OPT_TEXT, AT(setup.identity), "FILE",
 		"use this OpenSSH Ed25519 key instead of a new one", 0, 0},
 	{"listen-port", 0, OPT_PORT, AT(setup.listen_port), "PORT", "UDP port of the tunnels (51820)", 0, 0},

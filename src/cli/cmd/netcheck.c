@@ -14,7 +14,9 @@ struct netcheck_opts {
 
 static const struct opt netcheck_options[] = {
 	{"full", 0, OPT_FLAG, offsetof(struct netcheck_opts, full), NULL,
-		"also ask the router for ourselves, which some firewalls take for an attack", 0, 0},
+		"also ask whether the router leads what is sent to its own outside address back inside "
+		"(hairpin), which some firewalls take for an attack",
+		0, 0},
 	{0},
 };
 

@@ -15,7 +15,7 @@ BENCH = $(if $(ONLY),--only='$(ONLY)') $(if $(TESTS),--tests='$(TESTS)') $(if $(
 CTEST := ctest --output-on-failure --no-tests=error -j $(JOBS)
 PYTEST := $(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(PYTHON) -B -m pytest -p no:cacheprovider
 
-.PHONY: help setup build demo test unit slow lab labgrid bench relaybench scale flood attack asan tsan labasan labtsan fuzz lint fmt install uninstall clean
+.PHONY: help setup build demo test unit slow lab labgrid compose bench relaybench scale flood attack asan tsan labasan labtsan fuzz lint fmt install uninstall clean
 # Each does by itself what can be done at the same time.
 .NOTPARALLEL:
 
@@ -74,6 +74,10 @@ flood: setup build ## how long a handshake takes while strangers send 75,000 han
 attack: setup build ## what strangers and members can cost a coordinator (T="connects neighbour" selects); a quarter of an hour
 	@scripts/build ci herd labtools
 	@$(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(PYTHON) -B test/bench/scale/attack.py $(T)
+
+compose: ## badly set up networks in containers: every machine reaches every other by the best way left (installs Docker)
+	@scripts/setup demo test compose
+	@$(SUDO) $(PYTHON) -B -m pytest -p no:cacheprovider -rs -s test/compose
 
 asan: setup ## unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@scripts/build asan && $(SUDO) $(CTEST) --test-dir build/asan

@@ -30,8 +30,7 @@ static const char *nobody_says(const struct netcheck_view *v)
 				    "members are "
 				    "reached through relays by TCP."
 				  : "Nobody answers by UDP, and there is no link to the coordinator: this "
-				    "machine is "
-				    "offline, or nothing is let out.";
+				    "machine is offline, nothing is let out, or they are down.";
 	if (v->coordinator)
 		return "This machine is the coordinator, and there is no relay that could tell it how it is "
 		       "seen: "

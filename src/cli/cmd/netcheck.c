@@ -272,6 +272,9 @@ static void progress(struct cli *c, const json_t *reply)
 	snprintf(text, sizeof(text), "asking %u relay%s, %u answered, IPv4 %s, IPv6 %s", asked,
 		asked == 1 ? "" : "s", answered, json_text(json_object_get(reply, "ipv4"), "udp"),
 		json_text(json_object_get(reply, "ipv6"), "udp"));
+	for (char *s = text; *s; s++)
+		if (*s == '_')
+			*s = ' ';
 	cli_progress(c, text);
 }
 

@@ -30,6 +30,7 @@
 	X(UDP_QUEUE_FULL, "udp_queue_full", "the kernel's receive buffer of the UDP socket was full")        \
 	X(TUN_FULL, "tun_full", "the TUN device refused the packet")                                         \
 	X(QUEUE_FULL, "queue_full", "too many handshake messages waiting for the control thread")            \
+	X(STUN_FLOOD, "stun_flood", "too many STUN messages from this address")                              \
 	X(HS_MALFORMED, "hs_malformed", "handshake message with an impossible length")                       \
 	X(HS_MAC1, "hs_mac1", "sender does not know our public key")                                         \
 	X(HS_COOKIE, "hs_cookie", "under load: a cookie was demanded instead")                               \

@@ -26,7 +26,7 @@ struct staged;
 /* name, share of the ring */
 #define PLANE_EVENTS(X)                                                                                      \
 	X(HANDSHAKE, 384) /* bytes, by: WireGuard message 1 to 3 */                                          \
-	X(STUN, 64) /* bytes, by */                                                                          \
+	X(STUN, 128) /* bytes, by; askers.h */                                                               \
 	X(STAGED, 256) /* staged: a packet that waits for a session; the receiver owns it */                 \
 	X(HEARD, 64) /* peer, by: something authentic came by another way than the chosen one */             \
 	X(UNSTICK, 32) /* peer: its sticky source address does not work any more */                          \

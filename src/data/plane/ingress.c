@@ -101,6 +101,14 @@ static void hand_over_handshake(struct worker *w, const struct message *m)
 		worker_drop(w, drop_of_verdict(v));
 }
 
+static void hand_over_stun(struct worker *w, const struct message *m)
+{
+	if (askers_may(&w->askers, &m->from->dg->remote.ip, w->now))
+		hand_over(w, EVENT_STUN, m);
+	else
+		worker_drop(w, DROP_STUN_FLOOD);
+}
+
 static inline PER_PACKET void add_data(struct worker *w, struct opening *o, const struct message *msg)
 {
 	struct keypair *kp;
@@ -156,7 +164,7 @@ static inline PER_PACKET bool sort_message(struct worker *w, struct opening *o, 
 	if (m->n > STUN_MAX || !stun_classify(m->p, m->n))
 		return false;
 
-	hand_over(w, EVENT_STUN, m);
+	hand_over_stun(w, m);
 	return true;
 }
 
@@ -476,5 +484,5 @@ void ingress_stream_stun(
 
 	w->rx_socket = stream;
 	w->rx_stream = true;
-	hand_over(w, EVENT_STUN, &m);
+	hand_over_stun(w, &m);
 }

@@ -124,7 +124,9 @@ int worker_init(
 	if (!with_buffers)
 		return TM_OK;
 
-	err = make_buffers(w);
+	err = askers_init(&w->askers);
+	if (!err)
+		err = make_buffers(w);
 	return err ? err : make_inlets(w);
 }
 

@@ -9,6 +9,7 @@
 
 #include "data/offload/coalesce.h"
 #include "data/peer/device.h"
+#include "data/plane/askers.h"
 #include "data/plane/drops.h"
 #include "data/plane/event.h"
 #include "data/plane/seal.h"
@@ -109,6 +110,7 @@ struct worker {
 	struct datagram rx[UDP_RECV_MAX];
 	uint32_t rx_socket; /* that rx came from */
 	bool rx_stream; /* rx_socket is the number of a stream */
+	struct askers askers;
 	struct seal seal;
 	struct out out; /* also: its own socket, which it receives from */
 	struct {

@@ -3,7 +3,9 @@
 #include "unit/data/plane/rig.h"
 
 #include "base/bytes.h"
+#include "data/plane/askers.h"
 #include "packet/csum.h"
+#include "wire/stun.h"
 #include "wire/wg.h"
 
 #define A "192.0.2.1:51820"
@@ -153,6 +155,34 @@ static void a_flood_of_handshakes_is_bounded_and_must_prove_its_address(void **s
 	assert_int_equal(fake_sent(), before + SHARE);
 	assert_int_equal(fake_last(WG_COOKIE_REPLY, init, sizeof(init), NULL), WG_COOKIE_REPLY_LEN);
 	rig_warm(&a, &b);
+}
+
+static bool stun_came(void *arg)
+{
+	return ((struct host *)arg)->n_stun > 0;
+}
+
+static void whoever_floods_with_stun_pays_for_it_alone(void **state)
+{
+	enum { FLOOD = 4 * ASKERS_BURST };
+	const struct stun_msg m = {.class = STUN_REQUEST, .method = 1};
+	uint8_t msg[STUN_MAX];
+	size_t n = stun_encode(&m, NULL, msg, sizeof(msg));
+	(void)state;
+
+	rig_warm(&a, &b);
+	b.n_stun = 0;
+	for (unsigned i = 0; i < FLOOD; i++)
+		fake_inject(STRANGER, B, 0, msg, n);
+	/* More than one and less than all: time goes on meanwhile. */
+	while (host_drops(&b, DROP_STUN_FLOOD) == 0)
+		rig_warm(&a, &b);
+	EXPECT_SOON(ab, stun_came, &b);
+	b.n_stun = 0;
+	for (int i = 0; i < 3; i++) /* it may share its slot */
+		fake_inject(i == 0 ? A : i == 1 ? "198.51.100.7:7" : "203.0.113.7:7", B, 0, msg, n);
+	EXPECT_SOON(ab, stun_came, &b);
+	assert_int_equal(host_drops(&b, DROP_QUEUE_FULL), 0);
 }
 
 /* Those who know no key of ours, or answer what nobody asked, take no room from those who do. */
@@ -540,6 +570,8 @@ int main(void)
 			a_flood_of_handshakes_is_bounded_and_must_prove_its_address, set_up, rig_teardown),
 		cmocka_unit_test_setup_teardown(
 			garbage_takes_no_room_from_handshakes_and_makes_no_load, set_up, rig_teardown),
+		cmocka_unit_test_setup_teardown(
+			whoever_floods_with_stun_pays_for_it_alone, set_up, rig_teardown),
 		cmocka_unit_test_setup_teardown(
 			somebody_who_is_not_in_the_mesh_gets_no_session, set_up, rig_teardown),
 		cmocka_unit_test_setup_teardown(source_addresses_belong_to_their_peer, set_up, rig_teardown),

@@ -19,7 +19,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(__file__))
 
-import report  # noqa: E402
+import grid_report  # noqa: E402
 import textbook  # noqa: E402
 from lab import Lab, LabError, wait_for  # noqa: E402
 from nat import KINDS  # noqa: E402
@@ -140,16 +140,16 @@ def main():
     parser.add_argument("kinds", nargs="*", metavar="KIND")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
-    parser.add_argument("--out", default=report.FOLDER, help="folder of reachability.json and .md")
+    parser.add_argument("--out", default=grid_report.FOLDER, help="folder of reachability.json and .md")
     args = parser.parse_args()
     pairs = pairs_of(args.kinds)
-    rows, bad = report.load(args.out), 0
+    rows, bad = grid_report.load(args.out), 0
     for n, row in enumerate(run_all(pairs, args.runs, args.jobs), 1):
-        wrong = report.judge(row)
+        wrong = grid_report.judge(row)
         bad += bool(wrong)
-        print(f"[{n}/{len(pairs)}] {report.line(row)}{''.join(f'  ! {w}' for w in wrong)}", flush=True)
+        print(f"[{n}/{len(pairs)}] {grid_report.line(row)}{''.join(f'  ! {w}' for w in wrong)}", flush=True)
         rows[row["a"], row["b"]] = row
-        report.save(args.out, rows)
+        grid_report.save(args.out, rows)
     print(f"{len(pairs)} pairs, {bad} not as they must be")
     return 1 if bad else 0
 

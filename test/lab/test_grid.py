@@ -10,7 +10,7 @@ import tempfile
 import pytest
 
 import grid
-import report
+import grid_report
 import textbook
 from lab import PREFIX, sh, wait_for
 from nat import KINDS
@@ -78,12 +78,12 @@ def run(had, data=True, says=None):
     (row(DIRECT, run(DIRECT, data=False), lacks=["mtu"]), False),
 ])
 def test_a_pair_must_have_its_best_unless_it_is_said_to_lack_something(judged, wrong):
-    assert bool(report.judge(judged)) == wrong
+    assert bool(grid_report.judge(judged)) == wrong
 
 
 def test_an_error_counts_unless_something_is_lacking():
-    assert report.judge(row(DIRECT) | {"error": "no link"})
-    assert not report.judge(row(TCP, lacks=["proxy"]) | {"error": "no link"})
+    assert grid_report.judge(row(DIRECT) | {"error": "no link"})
+    assert not grid_report.judge(row(TCP, lacks=["proxy"]) | {"error": "no link"})
 
 
 def test_a_kind_on_the_command_line_is_a_row_and_two_are_a_pair():
@@ -95,16 +95,16 @@ def test_a_kind_on_the_command_line_is_a_row_and_two_are_a_pair():
 
 
 def test_what_is_measured_again_takes_the_place_of_what_was(tmp_path):
-    (tmp_path / "reachability.md").write_text(f"head\n{report.BEGIN}\nold\n{report.END}\ntail\n")
+    (tmp_path / "reachability.md").write_text(f"head\n{grid_report.BEGIN}\nold\n{grid_report.END}\ntail\n")
     first = {("open", "sym"): row(DIRECT, run(DIRECT)) | {"b": "sym"}, ("sym", "sym"): row(RELAY, run(NONE)) | {"a": "sym", "b": "sym"}}
-    report.save(tmp_path, first)
-    rows = report.load(tmp_path)
+    grid_report.save(tmp_path, first)
+    rows = grid_report.load(tmp_path)
     rows["open", "sym"] = row(DIRECT, run(NONE, data=False)) | {"b": "sym"}
-    report.save(tmp_path, rows)
+    grid_report.save(tmp_path, rows)
     page = (tmp_path / "reachability.md").read_text()
-    assert page.startswith("head\n") and page.endswith(f"{report.END}\ntail\n") and "old" not in page
-    assert report.load(tmp_path)["open", "sym"]["runs"] == [run(NONE, data=False)]
-    assert "– (D)" in page and page.count(report.BEGIN) == 1
+    assert page.startswith("head\n") and page.endswith(f"{grid_report.END}\ntail\n") and "old" not in page
+    assert grid_report.load(tmp_path)["open", "sym"]["runs"] == [run(NONE, data=False)]
+    assert "– (D)" in page and page.count(grid_report.BEGIN) == 1
 
 
 def test_what_lacks_is_needed_by_some_pair_of_the_textbook():
@@ -113,8 +113,8 @@ def test_what_lacks_is_needed_by_some_pair_of_the_textbook():
 
 def test_nodes_behind_an_address_restricted_and_a_symmetric_nat_are_direct_and_exchange_data():
     found = grid.run_pair("addr", "sym", 2)
-    print(f"\n{report.line(found)}")
-    assert not report.judge(found)
+    print(f"\n{grid_report.line(found)}")
+    assert not grid_report.judge(found)
 
 
 def children(pid):
@@ -130,7 +130,7 @@ def left_of(pids):
 
 
 def test_an_interrupted_grid_leaves_nothing_behind(tmp_path):
-    (tmp_path / "reachability.md").write_text(f"{report.BEGIN}\n{report.END}\n")
+    (tmp_path / "reachability.md").write_text(f"{grid_report.BEGIN}\n{grid_report.END}\n")
     argv = [sys.executable, "-B", grid.__file__, "open:open", "port:sym", "--jobs", "2", "--out", tmp_path]
     p = subprocess.Popen(argv, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     workers = wait_for("two workers", lambda: len(c := children(p.pid)) == 2 and c)

@@ -17,7 +17,6 @@ GUESSED, LUCK = "guessed", "luck"  # direct, in the end
 
 # What the program cannot do yet, and why. A pair that needs one of these must fail, or the row below goes.
 LACKS = {
-    TCP: "nothing relays over TCP",
     "mtu": "the path's MTU is not searched (RFC 8899)",
 }
 
@@ -52,8 +51,8 @@ def needs(a, b):
         found.add("proxy")
     if best(a, b) != TCP and any(k.udp == "small" for k in kinds):
         found.add("mtu")
-    if best(a, b) == RELAY and any(k.families == "6" for k in kinds):
-        found.add("mtu")  # IPv6 and a relay's header leave less than 1,420 bytes of 1,500
+    if best(a, b) == TCP and any(k.families == "6" for k in kinds):
+        found.add("mtu")  # who sends by a stream does not know that IPv6 carries less behind the relay
     return found
 
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "control/path/pairs.h"
 
+#include "wire/relay.h"
+
 #include <string.h>
 
 _Static_assert(3 * PATH_KIND_MAX + PATH_PRFLX_MAX <= PATH_PAIRS_MAX, "every kind has its room");
@@ -80,11 +82,22 @@ struct outlet pairs_outlet(const struct way_to *way, const struct turn *t)
 		t, &(struct way_to){.kind = way->kind, .socket = way->socket, .remote = way->remote});
 }
 
+/*
+ * The longest message that a relay can hand on by any leg: with its header in an IPv6 packet of 1,500 bytes.
+ * Of what lies behind the relay its sender hears nothing, so that a longer one, which fits our own leg, would
+ * vanish without a word.
+ */
+enum { RELAYED_MAX = 1500 - 40 - 8 - RELAY_HEADER };
+
 int pairs_add(struct path *p, const struct way_to *way, enum candidate_type type, ns_t now)
 {
 	if (!make_room(p, type, way->remote.ip.family))
 		return -1;
-	p->pairs[p->n_pairs] = pair_make(way, type, now);
+	struct pair *pair = &p->pairs[p->n_pairs];
+
+	*pair = pair_make(way, type, now);
+	if (pair_is_relayed(pair))
+		pair->way.payload = RELAYED_MAX;
 	return (int)p->n_pairs++;
 }
 

@@ -303,7 +303,7 @@ bool path_check_answered(struct path *p, uint64_t stamp, const struct way_to *a,
 
 void path_heard(struct path *p, const struct way_to *a, struct turn *t)
 {
-	const struct way_to back = pairs_way_back(a, t);
+	struct way_to back = pairs_way_back(a, t);
 	int at = pair_of(p, &back, t);
 
 	if (at < 0 || !pairs_look(&p->pairs[at], t))
@@ -312,6 +312,7 @@ void path_heard(struct path *p, const struct way_to *a, struct turn *t)
 		/* Only our own address is news: the peer reaches us by this one. Said also when it is the one
 		 * that we know: the plane has given it up, and took what came for another way since. */
 		p->last_proof = t->now;
+		back.payload = p->pairs[at].way.payload;
 		p->pairs[at].way = back;
 		p->using = true;
 		p->use_why = WHY_SOURCE;

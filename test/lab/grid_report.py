@@ -8,7 +8,7 @@ from textbook import DIRECT, GUESSED, HALF, LACKS, LUCK, NONE, RELAY, TCP, best,
 
 FOLDER = os.path.normpath(os.path.join(os.path.dirname(__file__), "../../docs"))
 MISSES = 0.05  # of the runs may guess in vain, but one always may; then there is a relay
-BEGIN, END = "<!-- made by test/lab/report.py: begin -->", "<!-- end -->"
+BEGIN, END = "<!-- made by test/lab/grid_report.py: begin -->", "<!-- end -->"
 SIGNS = {DIRECT: "D", GUESSED: "G", LUCK: "D/R", RELAY: "R", TCP: "T"}
 
 

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <time.h>
@@ -100,6 +101,7 @@ static void rig_start(struct rig *r)
 static void rig_end(struct rig *r)
 {
 	os_resume_free(r->resume);
+	assert_int_equal(fcntl(kernel.fd, F_GETFD), -1);
 	event_base_free(r->base);
 }
 

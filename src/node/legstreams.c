@@ -6,6 +6,7 @@
 #include "base/map.h"
 #include "control/relay/registrar.h"
 #include "data/plane/stream.h"
+#include "node/drive.h"
 #include "node/node_private.h"
 #include "node/relaying.h"
 
@@ -42,6 +43,7 @@ static void tell_down(struct legstreams *s, struct legstream *l)
 		registrar_stream_down(r, id, &way, &out);
 		relaying_act(s->n, &out);
 	}
+	drive_input(s->n, &(struct core_in){.kind = CORE_STREAM_GONE, .id = id, .gone = l->number});
 	free(l);
 }
 

@@ -15,7 +15,7 @@
 #define LIFETIME (120 * SEC)
 #define STREAM_DELAY (20 * MS) /* one way */
 #define REDIAL (500 * MS)
-enum { FIRST_NUMBER = 7 };
+enum { FIRST_NUMBER = 7, LEG_NUMBERS = 1000 };
 
 struct stream {
 	struct relay *relay;
@@ -149,6 +149,12 @@ static void at_member(void *stream, void *piece)
 	free(p);
 }
 
+/* Of the connection in the plane of the relay's host. */
+static uint32_t number_at_relay(const struct stream *st, size_t member)
+{
+	return LEG_NUMBERS + (uint32_t)(st->number * SIM_HOSTS + member);
+}
+
 /* To the leg of the other end: UDP where it has one, else its stream. */
 static void hand_on(struct relay *r, uint64_t pair, size_t from, uint8_t *msg, size_t n)
 {
@@ -159,7 +165,7 @@ static void hand_on(struct relay *r, uint64_t pair, size_t from, uint8_t *msg, s
 		return;
 	if (to == r->host->number + 1) {
 		const struct way_to by = {.kind = WAY_RELAY_TCP,
-			.socket = (uint32_t)from + 1000,
+			.socket = number_at_relay(&r->leg[from].stream, from),
 			.remote = r->host->at,
 			.relay = pair};
 
@@ -196,13 +202,12 @@ static void at_relay(void *stream, void *piece)
 void relay_stream_put(struct host *h, const struct way_to *by, const uint8_t *msg, size_t n)
 {
 	/* On the relay's host, a member's stream has a number of its own. */
-	bool ours = by->socket >= 1000;
+	bool ours = by->socket >= LEG_NUMBERS;
 	const struct host *hub = ours ? h : h->link->coordinator->host;
-	size_t member = ours ? by->socket - 1000 : h->number;
+	size_t member = ours ? (by->socket - LEG_NUMBERS) % SIM_HOSTS : h->number;
 
-	assert_true(member < SIM_HOSTS);
 	struct stream *st = &hub->relay->leg[member].stream;
-	if (!st->up || (!ours && by->socket != st->number))
+	if (!st->up || by->socket != (ours ? number_at_relay(st, member) : st->number))
 		return;
 	if (ours)
 		post(st, &st->last_down, at_member, by->relay, msg, n);
@@ -252,6 +257,21 @@ void relay_want_stream(struct host *member, struct host *relay, bool wanted)
 	st->up = st->up && wanted;
 }
 
+void relay_break_stream(struct host *member, struct host *relay)
+{
+	struct stream *st = &relay->relay->leg[member->number].stream;
+	const struct core_in gone = {
+		.kind = CORE_STREAM_GONE, .id = member->id, .gone = number_at_relay(st, member->number)};
+
+	if (!st->up)
+		return;
+	st->up = false;
+	tell(st);
+	host_input(relay, &gone);
+	host_settle(relay);
+	sim_at(relay->sim, relay->sim->now + REDIAL, dial, st, NULL, NULL);
+}
+
 /* --- */
 
 bool relay_takes(struct relay *r, const struct datagram *dg)
@@ -281,14 +301,8 @@ void relay_stop(struct relay *r)
 {
 	r->running = false;
 	for (size_t i = 0; i < r->host->sim->n_hosts; i++) {
-		struct stream *st = &r->leg[i].stream;
-
 		r->leg[i].at = (struct endpoint){.port = 0};
-		if (!st->up)
-			continue;
-		st->up = false;
-		tell(st);
-		sim_at(r->host->sim, r->host->sim->now + REDIAL, dial, st, NULL, NULL);
+		relay_break_stream(r->host->sim->hosts[i], r->host);
 	}
 }
 

@@ -17,6 +17,8 @@ struct relay *relay_new(struct host *h);
 void relay_stop(struct relay *r); /* all streams break, nothing is known any more */
 void relay_start(struct relay *r);
 void relay_restart(struct relay *r); /* both at once */
+/* The member's stream to the host's relay, if one is up, breaks; both ends notice. */
+void relay_break_stream(struct host *member, struct host *relay);
 /* The members whose UDP datagrams it would hand on now. */
 unsigned relay_members(const struct relay *r);
 

@@ -326,6 +326,29 @@ static void a_coordinator_that_relays_reaches_a_member_without_udp(void **state)
 	assert_true(is_relayed(a, c) && is_relayed(c, a));
 }
 
+/* What it knew of the path ended with the stream, and no packet has to find that out. */
+static void a_coordinator_that_relays_follows_a_member_to_its_next_stream(void **state)
+{
+	MESH(state);
+	struct host *c = m->c->host;
+
+	sim_meet(a, c);
+	plug_behind(a, &symmetric);
+	host_line(a)->blocked = true;
+	sim_run(s, 20 * SEC);
+	talk(a, c, true, 20 * MS, 20 * SEC);
+	sim_run(s, 10 * SEC);
+	for (unsigned i = 0; i < 5; i++) {
+		relay_break_stream(a, c);
+		sim_run(s, SEC);
+		const ns_t took = first_answer(c, a);
+		if (took > 100 * MS)
+			fail_msg("%u: %lld ms", i, (long long)(took / MS));
+		assert_true(is_relayed(a, c) && is_relayed(c, a));
+		sim_run(s, 10 * SEC);
+	}
+}
+
 /* --- a relay of one's own --- */
 
 static void each_is_reached_through_its_home_relay(void **state)
@@ -491,6 +514,7 @@ int main(void)
 		RELAY_SCENARIO(a_host_without_udp_is_reached_through_its_stream),
 		RELAY_SCENARIO(when_udp_is_suddenly_blocked_the_stream_takes_over),
 		RELAY_SCENARIO(a_coordinator_that_relays_reaches_a_member_without_udp),
+		RELAY_SCENARIO(a_coordinator_that_relays_follows_a_member_to_its_next_stream),
 		RELAY_SCENARIO(each_is_reached_through_its_home_relay),
 		RELAY_SCENARIO(questions_and_answers_leave_a_path_that_is_dead_in_one_direction_once),
 		RELAY_SCENARIO(a_member_that_moves_is_reached_directly_again),

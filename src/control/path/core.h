@@ -75,6 +75,7 @@ enum core_in_kind {
 	CORE_PROBE, /* somebody wants to know now what stands between us and the world (core_nat) */
 	CORE_DOORS, /* further sockets of ours, to answer others who want to know */
 	CORE_SOCKETS, /* further sockets were opened to find the peer; answers CORE_OPEN */
+	CORE_STREAM_GONE, /* we relay: the stream by which that member came has ended */
 	CORE_IN_N,
 };
 
@@ -91,7 +92,8 @@ struct core_relay {
 struct core_in {
 	enum core_in_kind kind;
 	const uint8_t *key; /* WANT HEARD ACTIVITY REMOVE SOCKETS: the peer; SERVER: the coordinator */
-	const char *id; /* CANDIDATES: the peer; SERVER: the coordinator; STREAM: the relay */
+	const char *id; /* CANDIDATES: the peer; SERVER: the coordinator; STREAM: the relay; STREAM_GONE: the
+			  member */
 	union {
 		struct {
 			const struct ip *v;
@@ -126,6 +128,7 @@ struct core_in {
 			uint32_t socket; /* number of the stream in the plane */
 			struct endpoint remote; /* IP_NONE: it is down, or could not be opened */
 		} stream;
+		uint32_t gone; /* STREAM_GONE: its number in the plane */
 		bool link_up; /* LINK */
 		bool full; /* PROBE: also what firewalls may take for an attack */
 		struct {

@@ -104,6 +104,19 @@ static void on_stream(struct core *c, const struct core_in *in, ns_t now)
 	core_legs_are_due(c, now);
 }
 
+static void on_stream_gone(struct core *c, const struct core_in *in, ns_t now)
+{
+	struct core_member who;
+	const struct record *rec =
+		c->ops.find(c->ops.ctx, in->id, NULL, &who) ? record_by_key(c, who.key) : NULL;
+
+	if (!rec || !rec->live)
+		return;
+	struct turn t = live_turn(c, rec->live, now);
+	path_stream_gone(&rec->live->path, in->gone, &t);
+	step_soon(c, rec->live, now);
+}
+
 static void on_link(struct core *c, const struct core_in *in, ns_t now)
 {
 	c->legs.link_up = in->link_up;
@@ -365,6 +378,7 @@ void core_input(struct core *c, const struct core_in *in, ns_t now)
 		[CORE_REMOVE] = on_remove,
 		[CORE_RELAYS] = on_relays,
 		[CORE_STREAM] = on_stream,
+		[CORE_STREAM_GONE] = on_stream_gone,
 		[CORE_LINK] = on_link,
 		[CORE_PORTMAP] = on_portmap,
 		[CORE_PROBE] = on_probe,

@@ -123,6 +123,9 @@ void path_activity(struct path *p, ns_t last_recv, uint64_t tx_bytes, struct tur
 void path_restart(struct path *p);
 /* The coordinator is back: what was asked lately may have been lost with the link. */
 void path_linked(struct path *p, ns_t now);
+/* The stream of that number, by which the peer came to us as its relay, has ended; no other gets its number.
+ */
+void path_stream_gone(struct path *p, uint32_t stream, struct turn *t);
 /* Routes changed: the next step does the same if the chosen pair's packets leave otherwise than before. */
 void path_look_again(struct path *p);
 

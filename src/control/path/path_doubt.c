@@ -19,32 +19,47 @@ static bool is_among(const struct way_to *ways, size_t n, const struct pair *pai
 	return false;
 }
 
-/* One in use whose leg or stream is gone: a stream does not come back under its number, a leg mostly does. */
-static void lost_leg(struct path *p, unsigned i, ns_t now)
+/* A stream does not come back under its number: what is left of it would only take the room of the next. */
+static void stream_ended(struct path *p, unsigned i, struct turn *t)
 {
-	struct pair *pair = &p->pairs[i];
+	if ((int)i == p->chosen)
+		path_chosen_died(p, t);
+	pairs_remove(p, i);
+}
 
+void path_stream_gone(struct path *p, uint32_t stream, struct turn *t)
+{
+	for (unsigned i = p->n_pairs; i-- > 0;)
+		if (p->pairs[i].way.kind == WAY_RELAY_TCP && p->pairs[i].way.socket == stream)
+			stream_ended(p, i, t);
+}
+
+/* A leg mostly comes back. */
+static void lost_leg(struct pair *pair, ns_t now)
+{
 	pair->listed = false;
-	if (pair->way.kind == WAY_RELAY_TCP)
-		pair->failed = true;
-	else if (pair->next_check == NS_NEVER)
+	if (pair->next_check == NS_NEVER)
 		pair_plan(pair, now);
 }
 
-static void list(struct path *p, const struct way_to *ways, size_t n, bool wanted, ns_t now)
+static void list(struct path *p, const struct way_to *ways, size_t n, bool wanted, struct turn *t)
 {
 	for (unsigned i = p->n_pairs; i-- > 0;) {
-		if (!p->pairs[i].listed || is_among(ways, n, &p->pairs[i]))
+		struct pair *pair = &p->pairs[i];
+
+		if (!pair->listed || is_among(ways, n, pair))
 			continue;
-		if ((int)i == p->chosen)
-			lost_leg(p, i, now);
+		if (pair->way.kind == WAY_RELAY_TCP)
+			stream_ended(p, i, t);
+		else if ((int)i == p->chosen)
+			lost_leg(pair, t->now);
 		else
 			pairs_remove(p, i);
 	}
 	for (size_t i = 0; i < n; i++) {
 		int at = pairs_find(p, &ways[i]);
 
-		if (at < 0 && (at = pairs_add(p, &ways[i], CAND_RELAY, now)) >= 0 && !wanted)
+		if (at < 0 && (at = pairs_add(p, &ways[i], CAND_RELAY, t->now)) >= 0 && !wanted)
 			p->pairs[at].next_check = NS_NEVER; /* idle peers are silent */
 		if (at >= 0)
 			p->pairs[at].listed = true;
@@ -88,7 +103,7 @@ void path_use_relays(struct path *p, struct turn *t)
 	if (p->state == PATH_IDLE)
 		return;
 	bool wanted = is_wanted(p, t->now);
-	list(p, ways, turn_relays(t, wanted, ways), wanted, t->now);
+	list(p, ways, turn_relays(t, wanted, ways), wanted, t);
 	if (p->chosen >= 0 || p->helping)
 		return;
 	int at = best_relay(p);

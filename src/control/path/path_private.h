@@ -20,6 +20,11 @@ void path_check_now(struct path *p, int at, ns_t now);
 void path_start_over(struct path *p, enum path_why why, struct turn *t);
 void path_begin_checking(struct path *p, enum path_why why, struct turn *t); /* nothing works (any more) */
 
+/* --- path_step.c --- */
+
+/* The chosen pair is none any more. The plane keeps sending by it until something better is known. */
+void path_chosen_died(struct path *p, struct turn *t);
+
 /* --- path_doubt.c --- */
 
 /* Has pairs for all relays by which the peer can be reached now; uses one if nothing else is in use. */

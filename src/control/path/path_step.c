@@ -24,8 +24,8 @@ static int successor(const struct path *p)
 	return best;
 }
 
-/* The plane keeps sending by the dead one until something better is known, but not in circles. */
-static void chosen_died(struct path *p, struct turn *t)
+/* Not in circles, though. */
+void path_chosen_died(struct path *p, struct turn *t)
 {
 	const struct pair *pair = &p->pairs[p->chosen];
 
@@ -248,7 +248,7 @@ ns_t path_step(struct path *p, struct turn *t)
 	for (unsigned i = 0; i < p->n_pairs; i++) {
 		sent += step_pair(p, i, sent < PATH_SENDS_MAX, t);
 		if ((int)i == p->chosen && p->pairs[i].failed) {
-			chosen_died(p, t);
+			path_chosen_died(p, t);
 			return t->now;
 		}
 	}

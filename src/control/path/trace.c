@@ -40,6 +40,7 @@ static const char *const in_names[CORE_IN_N] = {
 	[CORE_REMOVE] = "remove",
 	[CORE_RELAYS] = "relays",
 	[CORE_STREAM] = "stream",
+	[CORE_STREAM_GONE] = "stream gone",
 	[CORE_LINK] = "link",
 	[CORE_PORTMAP] = "portmap",
 	[CORE_PROBE] = "probe",
@@ -111,6 +112,9 @@ const char *core_in_format(const struct core_in *in, char buf[static CORE_LINE_M
 	case CORE_STREAM:
 		snprintf(rest, left, endpoint_is_set(&in->stream.remote) ? " up, number %u" : " down",
 			(unsigned)in->stream.socket);
+		break;
+	case CORE_STREAM_GONE:
+		snprintf(rest, left, ", number %u", (unsigned)in->gone);
 		break;
 	case CORE_LINK:
 		snprintf(rest, left, in->link_up ? " up" : " down");

@@ -195,6 +195,9 @@ static void input(struct world *w, enum core_in_kind kind, const struct endpoint
 		in.stream.remote = *at;
 		in.stream.socket = argument % 4;
 		break;
+	case CORE_STREAM_GONE:
+		in.gone = argument % 4;
+		break;
 	case CORE_LINK:
 		in.link_up = argument % 2;
 		break;

@@ -6,6 +6,7 @@
 
 #include "control/relay/registrar.h"
 #include "data/plane/stream.h"
+#include "node/drive.h"
 #include "node/legstreams.h"
 #include "node/node_private.h"
 #include "node/relaying.h"
@@ -16,7 +17,7 @@ static struct {
 	unsigned added, removed, ups, downs, acts;
 	struct plane_stream given;
 	char early[16];
-	uint32_t last_removed, last_down;
+	uint32_t last_removed, last_down, last_gone; /* gone: for the path core */
 	bool wanted;
 	char id[NODE_ID_LEN + 1];
 } seen;
@@ -31,6 +32,7 @@ void __wrap_registrar_stream_down(
 	struct registrar *r, const char *id, const struct way_to *way, struct registrar_out *ret_out);
 int __wrap_plane_stream_add(struct plane *p, const struct plane_stream *s_take, uint32_t *ret_stream);
 void __wrap_plane_stream_remove(struct plane *p, uint32_t stream);
+void __wrap_drive_input(struct node *n, const struct core_in *in);
 
 struct registrar *__wrap_relaying_registrar(const struct node *n UNUSED)
 {
@@ -90,6 +92,13 @@ void __wrap_plane_stream_remove(struct plane *p UNUSED, uint32_t stream)
 {
 	seen.removed++;
 	seen.last_removed = stream;
+}
+
+void __wrap_drive_input(struct node *n UNUSED, const struct core_in *in)
+{
+	assert_int_equal(in->kind, CORE_STREAM_GONE);
+	assert_string_equal(in->id, seen.id);
+	seen.last_gone = in->gone;
 }
 
 static struct node node;
@@ -164,9 +173,11 @@ static void the_next_stream_of_a_member_takes_the_place_of_the_last(void **state
 	assert_int_equal(seen.removed, 1);
 	assert_int_equal(seen.last_removed, 1);
 	assert_int_equal(seen.last_down, 1);
+	assert_int_equal(seen.last_gone, 1);
 	assert_false(legstreams_lost(streams, 1)); /* nobody's number any more */
 	assert_true(legstreams_lost(streams, 3));
 	assert_int_equal(seen.last_down, 3);
+	assert_int_equal(seen.last_gone, 3);
 	assert_int_equal(seen.removed, 1); /* the plane knows */
 }
 

@@ -137,7 +137,7 @@ class Stack:
             self.docker = Docker(NETNS)
             # What bridges pass on is not the firewall's business: Docker's would drop what goes through a peer's router.
             for family in ("ip", "ip6"):
-                sh("ip", "netns", "exec", NETNS, "sysctl", "-qw", f"net.bridge.bridge-nf-call-{family}tables=0")
+                sh("ip", "netns", "exec", NETNS, "sysctl", "-qew", f"net.bridge.bridge-nf-call-{family}tables=0")
             self.env["DOCKER_HOST"] = f"unix://{self.docker.socket}"
         except BaseException:
             self.close()

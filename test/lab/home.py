@@ -63,7 +63,8 @@ class Home:
             host.sh("ip", "link", "set", dev, "up")
         self.router.sh("ip", "route", "add", "default", "via", gateway)
         self.router.sh("ip", "link", "add", "lan", "type", "bridge")
-        self.router.sh("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.bridge.bridge-nf-call-iptables=0")
+        self.router.sh("sysctl", "-qw", "net.ipv4.ip_forward=1")
+        self.router.bridges_only()
         self.gateway = f"192.168.{number}.1"
         self.router.sh("ip", "addr", "add", self.gateway + "/24", "dev", "lan")
         self.router.sh("ip", "link", "set", "lan", "up")

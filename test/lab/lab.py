@@ -146,6 +146,11 @@ class Host:
     def sh(self, *argv, **kw):
         return sh(*self.argv(*argv), **kw)
 
+    def bridges_only(self):
+        """From now on what a bridge of this host hands on is no business of its firewall. Kernels have that as a module (br_netfilter),
+        and where it is not loaded it is so anyway."""
+        self.sh("sysctl", "-qew", *(f"net.bridge.bridge-nf-call-{what}tables=0" for what in ("ip", "ip6")))
+
     def ip(self, *commands):
         """Commands of ip(8), in one go."""
         self.sh("ip", "-batch", "-", input="\n".join(commands) + "\n")

@@ -12,9 +12,8 @@ from lab import Host, find_program, sh
 from nat import KINDS, filtering, forget, translation
 from wires import Line, one_by_one
 
-GATEWAY = ["net.bridge.bridge-nf-call-iptables=0", "net.bridge.bridge-nf-call-ip6tables=0",  # a bridge is no router
-           "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1", "net.ipv4.conf.all.send_redirects=0",
-           "net.ipv4.conf.default.send_redirects=0", "net.netfilter.nf_conntrack_acct=1"]
+GATEWAY = ["net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1", "net.ipv4.conf.all.send_redirects=0",
+           "net.ipv4.conf.default.send_redirects=0"]
 HOME, PROXY_PORT = KINDS["linux"], 3128
 
 
@@ -56,6 +55,7 @@ class Site:
     def open(self, hairpins):
         g, n, router = self.gateway, self.n, self.net.router
         g.sh("sysctl", "-qw", *GATEWAY)
+        g.bridges_only()
         rows = ["link add lan type bridge", "link set lan up"]
         for i in range(1, self.kind.pool):
             self.outsides.append(f"198.18.{n}.{2 + i}")

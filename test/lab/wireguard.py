@@ -342,9 +342,6 @@ def end(net):
 def masquerade(host, timeout=None):
     """Puts a host behind NAT: the router hides its subnet; timeout is how long the mapping lives, in seconds."""
     router, n = host.lab.router, host.ip4.split(".")[2]
-    if timeout:
-        router.sh("sysctl", "-qw", f"net.netfilter.nf_conntrack_udp_timeout={timeout}",
-                  f"net.netfilter.nf_conntrack_udp_timeout_stream={timeout}")
     router.sh("nft", "-f", "-", input=f"""
         table ip nat {{
             chain postrouting {{
@@ -358,3 +355,6 @@ def masquerade(host, timeout=None):
                 ip daddr 198.18.{n}.0/24 ct state new drop
             }}
         }}""")
+    if timeout:  # the rules have loaded what has these settings
+        router.sh("sysctl", "-qw", f"net.netfilter.nf_conntrack_udp_timeout={timeout}",
+                  f"net.netfilter.nf_conntrack_udp_timeout_stream={timeout}")

@@ -15,18 +15,11 @@ sys.path[:0] = [os.path.join(HERE, "..", "..", "lab")]
 
 import wires  # noqa: E402
 from lab import Lab, find_program, wait_for  # noqa: E402
+from wireguard import cpu_seconds  # noqa: E402
 
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
 SECONDS = int(os.environ.get("SECONDS_EACH", "3"))
 SIZES = {"full": (1372, 1420), "small": (32, 120)}  # of UDP inside the tunnel; of messages through coturn
-TICK = os.sysconf("SC_CLK_TCK")
-
-
-def cpu_s(pid):
-    """User and system time of all threads of the process so far."""
-    with open(f"/proc/{pid}/stat", encoding="ascii") as f:
-        fields = f.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
 
 
 def resident_kib(pid):
@@ -57,9 +50,9 @@ class Ours:
         to = self.b.status()["self"]["ip4"]
         server = self.b.host.spawn("iperf3", "-s", "-1", "-B", to, stdout=subprocess.DEVNULL)
         wait_for("iperf3 to listen", lambda: ":5201 " in self.b.host.sh("ss", "-Hltn").stdout)
-        before, cpu = self.relayed(), cpu_s(self.pid)
+        before, cpu = self.relayed(), cpu_seconds(self.pid)
         self.a.host.sh("iperf3", "-u", "-b", "0", "-l", inner, "-c", to, "-t", SECONDS, timeout=SECONDS + 30)
-        cpu, after = cpu_s(self.pid) - cpu, self.relayed()
+        cpu, after = cpu_seconds(self.pid) - cpu, self.relayed()
         server.wait(timeout=30)
         return figures(cpu, after["packets"] - before["packets"], after["bytes"] - before["bytes"])
 
@@ -78,11 +71,11 @@ class Coturn:
     def run(self, _, size):
         """Clients that send to each other through their allocations, each a message in a millisecond, if they can. Each
         message goes through two allocations, and counts twice: so is the relay asked to hand it on."""
-        cpu = cpu_s(self.pid)
+        cpu = cpu_seconds(self.pid)
         out = self.client.sh(
             find_program("turnutils_uclient"), "-y", "-m", 20, "-n", 1000 * SECONDS, "-l", size, "-z", 1, "-c",
             "-u", "user", "-w", "secret", self.server.ip4, timeout=120).stdout
-        cpu = cpu_s(self.pid) - cpu
+        cpu = cpu_seconds(self.pid) - cpu
         packets, octets = (2 * int(re.findall(rf"tot_recv_{what}[ =~]+(\d+)", out)[-1]) for what in ("msgs", "bytes"))
         return figures(cpu, packets, octets)
 

@@ -6,7 +6,7 @@ from lab import wait_for
 from nat import KINDS
 from probe import Probe
 from sites import HOME, Site, public_host
-from textbook import DIRECT, LACKS, RELAY
+from textbook import DIRECT, RELAY
 from world import API_PORT, LINE, says
 
 PATIENCE = 10
@@ -44,8 +44,7 @@ def test_two_hosts_of_one_lan_are_direct_inside_it_whether_the_gateway_hairpins_
     wait_for("the way through the LAN", lambda: endpoints(nodes) == [f"{n.host.ip4}:51820" for n in reversed(nodes)], PATIENCE)
 
 
-@pytest.mark.parametrize("hairpins", [True, pytest.param(False, marks=pytest.mark.xfail(
-    RELAY in LACKS, strict=True, reason=LACKS.get(RELAY, "")))])
+@pytest.mark.parametrize("hairpins", [True, False])
 def test_two_homes_of_one_provider_are_direct_where_it_hairpins_and_else_have_a_relay(net, hairpins):
     coordinator = hub(net)
     provider = Site(net, "isp", KINDS["port"], hairpins=hairpins, manner=LINE)

@@ -4,7 +4,7 @@ reach each other in truth."""
 import wires
 from lab import wait_for
 from sites import Place, public_host
-from textbook import DIRECT, HALF, LACKS, NONE, RELAY, TCP
+from textbook import DIRECT, HALF, NONE, RELAY, TCP
 from wiretap import ask
 
 ROUND_TRIP = 40  # ms: between any two
@@ -41,9 +41,7 @@ class World:
             if kind.udp in ("all", "small") and kind.translates:
                 wait_for(f"{name} to know how it is seen", lambda n=node: sees_itself(n), 20)
             node.run("node", "list", check=False)  # a round trip: what was told before has arrived
-        if RELAY not in LACKS:
-            known = [p for p in self.places.values() if p.kind.udp in ("all", "small") or TCP not in LACKS]
-            wait_for("all to be known to the relay", lambda: self.hub.status()["relay"]["members"] >= len(known), 20)
+        wait_for("all to be known to the relay", lambda: self.hub.status()["relay"]["members"] >= len(self.nodes), 20)
 
     def restart(self):
         """As if all but the coordinator were switched off and on: nobody, also no gateway, knows anything of before."""

@@ -90,6 +90,19 @@ class Docker:
         self.log.close()
 
 
+def remove_leftovers():
+    """What a killed run left behind: its daemon, which takes its containers along, and the namespace."""
+    pidfile = WORK / "docker.pid"
+    with contextlib.suppress(OSError, ValueError):
+        pid = int(pidfile.read_text())
+        if str(WORK) in pathlib.Path(f"/proc/{pid}/cmdline").read_text():
+            os.kill(pid, signal.SIGTERM)
+            wait_for("the Docker daemon of a killed run to end", lambda: not pathlib.Path(f"/proc/{pid}").exists(), 40)
+    pidfile.unlink(missing_ok=True)
+    if pathlib.Path(f"/run/netns/{NETNS}").exists():
+        sh("ip", "netns", "del", NETNS)
+
+
 def check_machine():
     missing = [p for p in ("dockerd", "docker", "mmdebstrap", "nft") if not shutil.which(p)]
     if missing:
@@ -115,6 +128,7 @@ def base_image(docker):
 
 def build_images():
     check_machine()
+    remove_leftovers()
     docker = Docker()
     try:
         base_image(docker)
@@ -139,6 +153,7 @@ class Stack:
             for family in ("ip", "ip6"):
                 sh("ip", "netns", "exec", NETNS, "sysctl", "-qew", f"net.bridge.bridge-nf-call-{family}tables=0")
             self.env["DOCKER_HOST"] = f"unix://{self.docker.socket}"
+            self.down()  # what a killed run left
         except BaseException:
             self.close()
             raise
@@ -180,9 +195,12 @@ class Stack:
         self.env["TOKEN"] = next(word for word in token.split() if word.startswith("tm1_"))
         self.compose("up", "-d", *PEERS, stderr=subprocess.DEVNULL)
 
+    def down(self):
+        self.compose("down", "-v", "-t", "5", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
     def close(self):
         if self.docker:
             with contextlib.suppress(subprocess.SubprocessError):
-                self.compose("down", "-v", "-t", "5", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                self.down()
             self.docker.stop()
         sh("ip", "netns", "del", NETNS, check=False)

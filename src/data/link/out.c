@@ -56,7 +56,7 @@ static bool send_all(struct out *o, size_t n)
 				failed |= o->dg[i].err != TM_OK;
 			continue;
 		}
-		if (!u)
+		if (!u && !o->dg[first].err)
 			o->dg[first].err = TM_EUNSUPPORTED;
 		if (o->dg[first].err) {
 			failed = true;
@@ -161,12 +161,8 @@ size_t out_payload(const struct out *o, const struct way_to *by)
 {
 	const struct udp *u = socket_of(o, by);
 	const size_t head = by->relay ? RELAY_HEADER : 0;
-	size_t known;
+	size_t known = u ? udp_path_payload(u, &by->remote) : 0; /* a stream takes everything */
 
-	if (!u)
-		return 0;
-
-	known = udp_path_payload(u, &by->remote);
 	known = known > head ? known - head : 0;
 	return by->payload && (!known || by->payload < known) ? by->payload : known;
 }

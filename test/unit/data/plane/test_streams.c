@@ -142,6 +142,36 @@ static void a_burst_crosses_in_order(void **state)
 	}
 }
 
+static void what_a_stream_is_known_to_carry_is_told_to_senders(void **state)
+{
+	struct way_to way = by_stream(&a, b.i);
+	uint8_t p[FAKE_BYTES], got[FAKE_BYTES];
+	(void)state;
+
+	pass(&a, &b, 4, 1, 20);
+	way.payload = 1444; /* behind the relay, the stream itself takes everything */
+	assert_int_equal(plane_set_way(a.plane, b.pub, &way, NULL), TM_OK);
+	fake_tun_send("tm1", p, packet_make(4, 1, 2, 2, 1420 - 28, p));
+	expect_packet(all, 3, &a, got);
+	assert_int_equal(got[20], 3);
+	assert_int_equal(got[21], 4); /* fragmentation needed */
+	assert_int_equal(get_be16(got + 26), 1408);
+	fake_tun_send("tm1", p, packet_make(6, 1, 2, 3, 1420 - 48, p));
+	expect_packet(all, 3, &a, got);
+	assert_int_equal(got[40], 2); /* packet too big */
+	assert_int_equal(get_be32(got + 44), 1408);
+	assert_int_equal(host_drops(&a, DROP_TOO_BIG), 2);
+	/* Of a train each message counts for itself. */
+	fake_hold(FAKE_TUNS);
+	for (uint16_t i = 10; i < 50; i++)
+		fake_tun_send("tm1", p, packet_make(i % 2 ? 4 : 6, 1, 2, i, 1408 - (i % 2 ? 28 : 48), p));
+	fake_hold(0);
+	for (uint16_t i = 10; i < 50; i++) {
+		assert_int_equal(expect_packet(all, 3, &b, got), 1408);
+		assert_int_equal(packet_serial(got), i);
+	}
+}
+
 static void one_may_come_by_udp_and_the_other_by_a_stream(void **state)
 {
 	const struct endpoint relay = at(R_UDP);
@@ -636,6 +666,7 @@ int main(void)
 		CASE(two_members_reach_each_other_by_streams_alone),
 		CASE_3(two_members_reach_each_other_by_streams_alone),
 		CASE(a_burst_crosses_in_order),
+		CASE(what_a_stream_is_known_to_carry_is_told_to_senders),
 		CASE(one_may_come_by_udp_and_the_other_by_a_stream),
 		CASE_3(one_may_come_by_udp_and_the_other_by_a_stream),
 		CASE_3(the_relay_itself_is_reached_by_the_stream_too),

@@ -83,10 +83,9 @@ struct outlet pairs_outlet(const struct way_to *way, const struct turn *t)
 }
 
 /*
- * The longest message that a relay can hand on by any leg, as far as it comes to it by UDP (a stream takes
- * whole trains): with its header in an IPv6 packet of 1,500 bytes.
- * Of what lies behind the relay its sender hears nothing, so that a longer one, which fits our own leg, would
- * vanish without a word.
+ * The longest message that a relay can hand on by any leg: with its header in an IPv6 packet of 1,500 bytes.
+ * Of what lies behind the relay its sender hears nothing, so that a longer one, which fits our own leg (a
+ * stream takes everything), would vanish without a word.
  */
 enum { RELAYED_MAX = 1500 - 40 - 8 - RELAY_HEADER };
 
@@ -97,7 +96,7 @@ int pairs_add(struct path *p, const struct way_to *way, enum candidate_type type
 	struct pair *pair = &p->pairs[p->n_pairs];
 
 	*pair = pair_make(way, type, now);
-	if (way->kind == WAY_RELAY_UDP)
+	if (pair_is_relayed(pair))
 		pair->way.payload = RELAYED_MAX;
 	return (int)p->n_pairs++;
 }

@@ -178,9 +178,9 @@ static void changed(struct coord *c)
 
 	if (c->stopping)
 		return;
-	b->again = ns_min(b->again, ns_max(time_monotonic() + c->tuning.relays_gap, b->not_before));
+	b->again = ns_min(b->again, time_monotonic() + c->tuning.relays_gap);
 	if (list_empty(&b->behind))
-		loop_timer_at(b->timer, b->again);
+		loop_timer_at(b->timer, ns_max(b->again, b->not_before));
 }
 
 /* --- what happened --- */

@@ -191,6 +191,27 @@ static void a_relay_that_moves_all_the_time_costs_a_message_now_and_then(void **
 	await(r, b, 2, "192.0.2.7:1");
 }
 
+static void a_change_that_had_to_wait_brings_no_other_before_its_time(void **state)
+{
+	struct rig *r = *state;
+	struct machine *a = rig_machine(r, 0), *b = rig_machine(r, 1);
+
+	join_and_offer(a, "a", "192.0.2.7:51820");
+	tag(r, "a", "add");
+	machine_join(b, "b");
+	await(r, b, 1, NULL);
+	rig_settle(r);
+	machine_forget(b);
+	r->c->relays.again = 0; /* some relay's addresses may be told, but all links were told just now */
+	r->c->relays.not_before = time_monotonic() + 3600 * SEC;
+	machine_say(a, json_pack("{s:s, s:o}", "t", "candidates", "candidates", at("192.0.2.7:1")));
+	rig_settle(r);
+	assert_int_equal(machine_count(b, "relays"), 0);
+	r->c->relays.not_before = 0;
+	relays_changed(r->c, NULL);
+	await(r, b, 1, "192.0.2.7:1");
+}
+
 static void after_a_start_the_list_may_be_incomplete_and_says_so(void **state)
 {
 	struct rig *r = *state;
@@ -236,6 +257,7 @@ int main(void)
 		T(a_relay_without_a_link_stays_one_for_a_while),
 		T(a_removed_relay_is_none_at_once),
 		T(a_relay_that_moves_all_the_time_costs_a_message_now_and_then),
+		T(a_change_that_had_to_wait_brings_no_other_before_its_time),
 		T(after_a_start_the_list_may_be_incomplete_and_says_so),
 		T(more_relays_than_nodes_are_told_of_leave_the_last_ones_out),
 	};

@@ -110,6 +110,8 @@ void session_addresses_add(struct agent *a, char (*list)[TOKEN_ADDR_LEN], size_t
 
 /* By which addresses, and how, the coordinator is looked for. */
 void session_race(const struct agent *a, struct race_config *ret_cfg);
+/* Where a tunnel leads that still works when all that we know has moved, or where it would lead. */
+void session_through_the_mesh(const struct agent *a, struct endpoint last[2]);
 
 /* --- stream.c --- */
 NODISCARD int streaming_init(struct agent *a);

@@ -7,6 +7,7 @@
 #include "crypto/init.h"
 #include "loop/timer.h"
 #include "os/os.h"
+#include "wire/address.h"
 
 /* Somewhere in the upper half, so that the nodes of a coordinator that comes back do not arrive together. */
 static ns_t jitter(ns_t delay)
@@ -152,8 +153,25 @@ static void race_address(struct race_config *cfg, const char (*list)[TOKEN_ADDR_
 	}
 }
 
-/* Where a tunnel leads that still works when all that we know has moved, or where it would lead. */
-static void through_the_mesh(const struct agent *a, struct endpoint last[2])
+/* Where the coordinator itself listens: where it was reached, or, when that was a web server in front of it,
+ * by an address that does not name one. */
+static uint16_t own_port(const struct agent *a)
+{
+	uint16_t port = 0;
+
+	for (size_t i = 0; i < a->known.n_addresses; i++) {
+		struct address known;
+
+		if (address_parse(a->known.addresses[i], &known) != TM_OK || known.kind != ADDRESS_OWN)
+			continue;
+		if (known.port == a->known.at.port)
+			return known.port;
+		port = port ? port : known.port;
+	}
+	return port ? port : a->known.at.port;
+}
+
+void session_through_the_mesh(const struct agent *a, struct endpoint last[2])
 {
 	const struct mesh *mesh = peers_mesh(a->peers);
 	const struct mesh_node *coordinator = mesh_by_key(mesh, a->coordinator_key);
@@ -161,7 +179,7 @@ static void through_the_mesh(const struct agent *a, struct endpoint last[2])
 	if (a->own_coordinator || !coordinator || !endpoint_is_set(&a->known.at))
 		return;
 	mesh_node_addresses(mesh, coordinator, &last[0].ip, &last[1].ip);
-	last[0].port = last[1].port = a->known.at.port;
+	last[0].port = last[1].port = own_port(a);
 }
 
 void session_race(const struct agent *a, struct race_config *ret_cfg)
@@ -186,7 +204,7 @@ static void connect_now(struct agent *a)
 	struct race_config cfg;
 
 	session_race(a, &cfg);
-	through_the_mesh(a, cfg.last);
+	session_through_the_mesh(a, cfg.last);
 	a->attempt_since = time_monotonic();
 	int err = race_new(a->base, &cfg, &ev, a->tuning.race, &a->race);
 	if (err) {

@@ -261,6 +261,40 @@ static void it_finds_the_address_that_works(void **state UNUSED)
 	fake_close(&f);
 }
 
+static void through_the_mesh_it_is_looked_for_where_it_listens_itself(void **state UNUSED)
+{
+	static const struct {
+		uint16_t reached;
+		const char *known[3];
+		uint16_t port;
+	} rows[] = {
+		{8443, {"hub.example.org:7000", "hub.example.org:8443"}, 8443},
+		{443, {"https://hub.example.org/mesh", "hub.example.org:8443", "192.0.2.1:7000"}, 8443},
+		{443, {"https://hub.example.org", "hub.example.org:8443", "192.0.2.1:443"}, 443},
+		{443, {"https://hub.example.org/mesh", "nonsense"}, 443},
+	};
+	struct fake f;
+
+	fake_open(&f);
+	fake_link(&f);
+	memcpy(f.agent->coordinator_key, mesh_by_id(peers_mesh(f.peers), PEER_A)->key, 32);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct endpoint last[2] = {0};
+
+		f.agent->known.at.port = rows[i].reached;
+		f.agent->known.n_addresses = 0;
+		for (size_t k = 0; k < ARRAY_LEN(rows[i].known) && rows[i].known[k]; k++)
+			snprintf(f.agent->known.addresses[f.agent->known.n_addresses++], TOKEN_ADDR_LEN, "%s",
+				rows[i].known[k]);
+		session_through_the_mesh(f.agent, last);
+		if (last[0].port != rows[i].port || last[1].port != rows[i].port)
+			fail_msg("row %zu: ports %u and %u", i, last[0].port, last[1].port);
+		assert_true(prefix_contains(&f.enrolment.mesh.net4, &last[0].ip));
+		assert_true(prefix_contains(&f.enrolment.mesh.net6, &last[1].ip));
+	}
+	fake_close(&f);
+}
+
 static void a_restart_without_coordinator_finds_the_peers_in_the_cache(void **state UNUSED)
 {
 	struct fake f;
@@ -605,6 +639,7 @@ int main(void)
 		cmocka_unit_test(it_knows_where_the_data_socket_may_be_likeliest_first),
 		cmocka_unit_test(it_hears_of_new_addresses_while_it_is_linked),
 		cmocka_unit_test(it_finds_the_address_that_works),
+		cmocka_unit_test(through_the_mesh_it_is_looked_for_where_it_listens_itself),
 		cmocka_unit_test(a_restart_without_coordinator_finds_the_peers_in_the_cache),
 		cmocka_unit_test(the_cache_of_another_mesh_is_not_believed),
 		cmocka_unit_test(questions_for_candidates_are_sent_once_in_a_while),

@@ -465,11 +465,11 @@ void node_close(struct node *n)
 	keeper_free(TAKE(n->keeper));
 	netcheck_free(TAKE(n->netcheck));
 	agent_free(TAKE(n->agent));
+	coord_free(TAKE(n->coord)); /* whose port hands streams to the next */
 	relaying_close(n);
 	drive_close(n);
 	peers_free(TAKE(n->peers));
 	news_free(TAKE(n->news));
-	coord_free(n->coord);
 	if (n->plane)
 		plane_stop(n->plane);
 	free_event(n->plane_event);

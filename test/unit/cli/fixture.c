@@ -29,3 +29,13 @@ int fixture_teardown(void **state)
 	free(f);
 	return 0;
 }
+
+void fixture_ask(const struct fixture *f, struct run *r, const char *args)
+{
+	char all[256];
+
+	snprintf(all, sizeof(all), "%s --state-dir DIR", args);
+	run_cli(r, f->dir, all);
+	if (r->status != 0)
+		fail_msg("%s: %d, %s", args, r->status, r->err);
+}

@@ -4,6 +4,7 @@
 #define TM_TEST_CLI_FIXTURE_H
 
 #include "unit/cli/fake_daemon.h"
+#include "unit/cli/run.h"
 
 struct fixture {
 	struct fake_daemon daemon;
@@ -12,5 +13,8 @@ struct fixture {
 
 int fixture_setup(void **state); /* *state = struct fixture */
 int fixture_teardown(void **state);
+
+/* run_cli of what the daemon is asked, with the folder as its state directory; it has to end with 0. */
+void fixture_ask(const struct fixture *f, struct run *r, const char *args);
 
 #endif

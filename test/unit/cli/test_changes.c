@@ -88,15 +88,12 @@ static void changes_send_their_words_and_confirm(void **state)
 		{"node.tag", "{\"ok\":true,\"node\":{\"name\":\"nas\",\"tags\":[\"gateway\",\"b\"]}}"},
 		{"node.remove", "{\"ok\":true,\"name\":\"nas\",\"clients\":[\"pad\",\"phone\"]}"}, {0}};
 	struct fixture *f = *state;
-	char args[160];
 
 	fake_daemon_start(&f->daemon, f->socket, NULL, replies);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct run r = {0};
 
-		snprintf(args, sizeof(args), "%s --state-dir DIR", rows[i].args);
-		run_cli(&r, f->dir, args);
-		assert_int_equal(r.status, 0);
+		fixture_ask(f, &r, rows[i].args);
 		assert_string_equal(r.out, rows[i].out);
 		assert_string_equal(f->daemon.requests[i], rows[i].request);
 		run_free(&r);

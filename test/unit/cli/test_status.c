@@ -336,15 +336,12 @@ static void lists_without_rows_are_a_sentence(void **state)
 	} rows[] = {{"peers", "  no other machines yet\n"}, {"token list", "  no tokens: "},
 		{"client list", "  no WireGuard devices yet: "}};
 	struct fixture *f = *state;
-	char args[64];
 
 	fake_daemon_start(&f->daemon, f->socket, NULL, replies);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct run r = {0};
 
-		snprintf(args, sizeof(args), "%s --state-dir DIR", rows[i].args);
-		run_cli(&r, f->dir, args);
-		assert_int_equal(r.status, 0);
+		fixture_ask(f, &r, rows[i].args);
 		assert_int_equal(strncmp(r.out, rows[i].out, strlen(rows[i].out)), 0);
 		assert_null(strstr(r.out, "NAME  "));
 		run_free(&r);

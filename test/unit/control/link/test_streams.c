@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "control/link/clink.h"
-#include "crypto/init.h"
 #include "net/release.h"
 #include "os/tcp.h"
 
@@ -114,8 +113,6 @@ static void on_closed(void *ctx, struct clink *l UNUSED, int err UNUSED, const c
 	snprintf(b->why, sizeof(b->why), "%s", why);
 }
 
-static char folder[64], certificate[96];
-
 static void both_open(struct both *b)
 {
 	*b = (struct both){.says = "it is me", .relay.fd = -1, .node.fd = -1};
@@ -123,7 +120,7 @@ static void both_open(struct both *b)
 		b->bytes[i] = (uint8_t)(i * 2654435761u >> 24);
 	b->taker = (struct stream_taker){.ctx = b, .prove = on_prove, .take = on_take};
 	b->asker = (struct stream_asker){.ctx = b, .question = on_question, .answer = on_answer};
-	world_open_streams(&b->w, &b->taker, certificate);
+	world_open_streams(&b->w, &b->taker);
 }
 
 static void both_connect(struct both *b, bool tls)
@@ -225,20 +222,6 @@ static void a_coordinator_that_relays_nothing_says_so(void **state UNUSED)
 	both_close(&b);
 }
 
-static int make_folder(void **state UNUSED)
-{
-	snprintf(folder, sizeof(folder), "/tmp/streams-XXXXXX");
-	assert_non_null(mkdtemp(folder));
-	snprintf(certificate, sizeof(certificate), "%s/tls.pem", folder);
-	return 0;
-}
-
-static int remove_folder(void **state UNUSED)
-{
-	unlink(certificate);
-	return rmdir(folder);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -247,11 +230,6 @@ int main(void)
 		cmocka_unit_test(who_proves_nothing_gets_nothing),
 		cmocka_unit_test(a_coordinator_that_relays_nothing_says_so),
 	};
-	struct diag d = {0};
 
-	if (crypto_init(&d) != TM_OK) {
-		fprintf(stderr, "%s\n", d.what);
-		return 1;
-	}
-	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+	return cmocka_run_group_tests(tests, world_setup_tls, world_teardown_tls);
 }

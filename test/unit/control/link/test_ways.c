@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "control/link/race.h"
-#include "crypto/init.h"
 #include "os/sockaddr.h"
 #include "wire/proxy.h"
 
@@ -58,12 +57,10 @@ static void on_lost(void *ctx, int err, const char *why, unsigned retry_ms UNUSE
 	race_free(TAKE(c->race));
 }
 
-static char folder[64], certificate[96];
-
 static void course_open_tuned(struct course *c, enum gate_kind kind, const struct clink_tuning *t)
 {
 	*c = (struct course){.tuning = race_tuning_default};
-	world_open_tls(&c->w, t, certificate);
+	world_open_tls(&c->w, t);
 	assert_int_equal(resolver_new(c->w.base, find, &c->resolver), TM_OK);
 	c->gate.kind = kind;
 	gate_open(&c->gate, c->w.base, c->w.address, c->at_gate);
@@ -397,20 +394,6 @@ static void a_proxy_whose_name_nobody_knows_is_said(void **state UNUSED)
 	course_close(&c);
 }
 
-static int make_folder(void **state UNUSED)
-{
-	snprintf(folder, sizeof(folder), "/tmp/ways-XXXXXX");
-	assert_non_null(mkdtemp(folder));
-	snprintf(certificate, sizeof(certificate), "%s/tls.pem", folder);
-	return 0;
-}
-
-static int remove_folder(void **state UNUSED)
-{
-	unlink(certificate);
-	return rmdir(folder);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -428,11 +411,6 @@ int main(void)
 		cmocka_unit_test(what_is_excepted_never_sees_the_proxy),
 		cmocka_unit_test(a_proxy_whose_name_nobody_knows_is_said),
 	};
-	struct diag d = {0};
 
-	if (crypto_init(&d) != TM_OK) {
-		fprintf(stderr, "%s\n", d.what);
-		return 1;
-	}
-	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+	return cmocka_run_group_tests(tests, world_setup_tls, world_teardown_tls);
 }

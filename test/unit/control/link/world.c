@@ -2,8 +2,12 @@
 #include "world.h"
 
 #include <event2/event.h>
+#include <unistd.h>
 
 #include "base/time.h"
+#include "crypto/init.h"
+
+static char folder[64], certificate[96];
 
 static void on_up(void *ctx, struct clink *l)
 {
@@ -95,14 +99,14 @@ struct clink_tuning world_tuning(void)
 	return t;
 }
 
-static void open_with(struct world *w, const struct clink_tuning *t, const struct stream_taker *taker,
-	const char *certificate)
+static void open_with(
+	struct world *w, const struct clink_tuning *t, const struct stream_taker *taker, bool with_tls)
 {
 	const struct clink_tls tls = {.own = certificate};
 	struct clink_server_config cfg = {.identity = &w->coordinator,
 		.max_links = 1000,
 		.streams = taker,
-		.tls = certificate ? &tls : NULL};
+		.tls = with_tls ? &tls : NULL};
 	struct clink_tuning usual = world_tuning();
 	struct clink_events ev = seen_events(&w->at_server);
 	struct diag d = {0};
@@ -120,17 +124,34 @@ static void open_with(struct world *w, const struct clink_tuning *t, const struc
 
 void world_open(struct world *w, const struct clink_tuning *t)
 {
-	open_with(w, t, NULL, NULL);
+	open_with(w, t, NULL, false);
 }
 
-void world_open_tls(struct world *w, const struct clink_tuning *t, const char *certificate)
+int world_setup_tls(void **state UNUSED)
 {
-	open_with(w, t, NULL, certificate);
+	struct diag d = {0};
+
+	assert_int_equal(crypto_init(&d), TM_OK);
+	snprintf(folder, sizeof(folder), "/tmp/link-XXXXXX");
+	assert_non_null(mkdtemp(folder));
+	snprintf(certificate, sizeof(certificate), "%s/tls.pem", folder);
+	return 0;
 }
 
-void world_open_streams(struct world *w, const struct stream_taker *taker, const char *certificate)
+int world_teardown_tls(void **state UNUSED)
 {
-	open_with(w, NULL, taker, certificate);
+	unlink(certificate);
+	return rmdir(folder);
+}
+
+void world_open_tls(struct world *w, const struct clink_tuning *t)
+{
+	open_with(w, t, NULL, true);
+}
+
+void world_open_streams(struct world *w, const struct stream_taker *taker)
+{
+	open_with(w, NULL, taker, true);
 }
 
 void world_close(struct world *w)

@@ -37,10 +37,13 @@ struct world {
 
 struct clink_tuning world_tuning(void); /* the default, with less patience when closing */
 void world_open(struct world *w, const struct clink_tuning *t);
-/* Its port speaks TLS as well; the certificate is kept in that file. */
+/* Its port speaks TLS as well, with a certificate in a folder that these make and remove for the group; they
+ * begin with crypto_init. */
 struct stream_taker;
-void world_open_streams(struct world *w, const struct stream_taker *taker, const char *certificate);
-void world_open_tls(struct world *w, const struct clink_tuning *t, const char *certificate);
+int world_setup_tls(void **state);
+int world_teardown_tls(void **state);
+void world_open_streams(struct world *w, const struct stream_taker *taker);
+void world_open_tls(struct world *w, const struct clink_tuning *t);
 void world_close(struct world *w);
 
 void seen_reset(struct seen *s);

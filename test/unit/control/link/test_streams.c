@@ -3,6 +3,7 @@
 #include "world.h"
 
 #include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "control/link/clink.h"
@@ -58,6 +59,15 @@ static void read_all(struct net_released *r, uint8_t *p, size_t n)
 		assert_true(err == TM_OK || err == TM_EAGAIN);
 		have += got;
 	}
+}
+
+/* Nobody's timers look after it any more: the kernel's do. */
+static bool is_watched(const struct net_released *r)
+{
+	int on = 0;
+	socklen_t len = sizeof(on);
+
+	return getsockopt(r->fd, SOL_SOCKET, SO_KEEPALIVE, &on, &len) == 0 && on;
 }
 
 static bool on_prove(void *ctx, const struct endpoint *from, const uint8_t *p, size_t n, uint8_t *answer,
@@ -155,6 +165,7 @@ static void both_ends_get_the_whole_connection(void **state UNUSED)
 		assert_int_equal(b.taken, 1);
 		assert_int_equal(!b.node.tls, i % 2 == 0);
 		assert_int_equal(!b.relay.tls, i % 2 == 0);
+		assert_true(is_watched(&b.node) && is_watched(&b.relay));
 		read_all(&b.node, got, b.early);
 		assert_memory_equal(got, b.bytes, b.early);
 		b.node.n_early = 0;

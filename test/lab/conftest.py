@@ -27,7 +27,7 @@ def pytest_configure(config):
         raise pytest.UsageError(f"--offloads={row}: {rows.unknown()}")
     lablib.Lab.offloads = rows.setting(row)
     # A terminated run cleans up like an interrupted one.
-    signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_runtest_setup(item):

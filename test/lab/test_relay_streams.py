@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Nodes from which no UDP comes out reach each other through the coordinator's port: in clear, in TLS, by a proxy."""
 import os
-import time
 
 import pytest
 
@@ -42,7 +41,7 @@ def test_nodes_without_udp_reach_each_other_the_coordinator_and_those_with(net, 
     reach_each_other([a, b, c, hub])
     # The relay starts anew: streams, registrations and paths come back by themselves.
     hub.down()
-    time.sleep(1)
+    wait_for("all to notice", lambda: not any(node.status()["link"]["up"] for node in (a, b, c)))
     hub.up()
     reach_each_other([a, b, c, hub])
 

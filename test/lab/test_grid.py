@@ -47,6 +47,18 @@ def test_the_textbook_does_not_ask_who_is_first():
         assert textbook.best(a, b) == textbook.best(b, a) and textbook.needs(a, b) == textbook.needs(b, a)
 
 
+def test_the_textbook_says_what_else_than_holes_there_is():
+    for a, b, best in (("addr", "cgn2", LUCK), ("addr", "cgnsym", DIRECT), ("full", "cgn2", DIRECT), ("port", "cgn2", GUESSED),
+                       ("sym", "cgn2", RELAY), ("port", "ip6", RELAY), ("dual", "ip6", DIRECT), ("first", "open", TCP)):
+        assert textbook.best(a, b) == best, (a, b)
+
+
+def test_what_carries_less_than_is_known_needs_that_to_be_found_out():
+    for a, b, needed in (("open", "small", True), ("noudp", "small", False), ("noudp", "ip6", True), ("noudp", "open", False),
+                         ("noudp", "dual", False), ("port", "ip6", False)):
+        assert ("mtu" in textbook.needs(a, b)) == needed, (a, b)
+
+
 def row(best, *runs, lacks=()):
     return {"a": "open", "b": "open", "best": best, "lacks": list(lacks), "runs": list(runs), "took_s": 1}
 
@@ -70,6 +82,7 @@ def run(had, data=True, says=None):
     (row(LUCK, run(HALF, says=DIRECT)), False),
     (row(DIRECT, run(HALF, says=DIRECT)), True),
     (row(LUCK, run(DIRECT), run(RELAY)), False),
+    (row(LUCK, run(NONE)), True),
     (row(RELAY, run(DIRECT)), True),
     (row(TCP, run(TCP, says=RELAY)), False),
     (row(TCP, run(NONE, data=False)), True),
@@ -92,6 +105,13 @@ def test_a_kind_on_the_command_line_is_a_row_and_two_are_a_pair():
     assert grid.pairs_of(["sym:port"]) == [("port", "sym")] and grid.pairs_of(["port:port"]) == [("port", "port")]
     with pytest.raises(SystemExit):
         grid.pairs_of(["nonsense"])
+
+
+@pytest.mark.parametrize("runs, cell", [
+    ([run(DIRECT)], "D"), ([run(RELAY)], "R (D)"), ([run(RELAY), run(DIRECT)], "– (D)"), ([run(DIRECT, data=False)], "– (D)"), ([], "– (D)"),
+])
+def test_a_cell_says_what_a_pair_had_only_where_it_was_always_the_same(runs, cell):
+    assert grid_report.sign(row(DIRECT, *runs), ("open", "open")) == cell
 
 
 def test_what_is_measured_again_takes_the_place_of_what_was(tmp_path):

@@ -3,9 +3,13 @@
  * NAT Port Mapping Protocol, RFC 6886: the predecessor of PCP, which many gateways still speak alone. IPv4
  * and UDP mappings only. UDP, to port 5351 of the gateway. Pure.
  *
- *   external address   0 | 0                                             answer  0 | 128 | result 2 | epoch 4
- * | address 4 map a UDP port     0 | 1 | 0 2 | internal 2 | external 2 | life 4    answer  0 | 129 | result 2
- * | epoch 4 | internal 2 | external 2 | life 4
+ *   external address   0 | 0
+ *
+ *   its answer         0 | 128 | result 2 | epoch 4 | address 4
+ *
+ *   map a UDP port     0 | 1 | 0 2 | internal 2 | external 2 | life 4
+ *
+ *   its answer         0 | 129 | result 2 | epoch 4 | internal 2 | external 2 | life 4
  */
 #ifndef TM_WIRE_NATPMP_H
 #define TM_WIRE_NATPMP_H

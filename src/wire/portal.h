@@ -5,8 +5,8 @@
  * nothing else: no page gives that by accident, not even one that repeats what was asked for.
  *
  *   GET /generate-check?0123456789abcdef HTTP/1.1
- *   200, body: the first 16 bytes of SHA-256("tunnelmesh check 1" || the token as text), in hex, and a
- * newline
+ *
+ *   200, body: 16 bytes, the first of SHA-256("tunnelmesh check 1" || token as text), in hex; a newline
  *
  * No secret is in it: whoever wants to be taken for the coordinator is, and gains a line of text. Pure.
  */

@@ -2,9 +2,13 @@
 /*
  * What stands before a message that a relay hands on (docs/protocol.md, "Relays"). Pure codecs.
  *
- *   datagram   'T' (0x54) | version 1 | lower host number 3 | higher host number 3 | one WireGuard or STUN
- * message frame      the same 8 bytes | size of each message 2 | tos 1 | 0 | messages, one behind the other;
- * the last may be shorter. A frame is a message of a WebSocket (wire/ws.h).
+ *   header     'T' (0x54) | version 1 | lower host number 3 | higher host number 3
+ *
+ *   datagram   header | one WireGuard or STUN message
+ *
+ *   frame      header | size of each message 2 | tos 1 | 0 | messages, one behind the other
+ *
+ * The last message of a frame may be shorter. A frame is a message of a WebSocket (wire/ws.h).
  *
  * The eight bytes are the same on both legs, so that a relay sends on what it received without touching it.
  * They name the two ends by their host numbers (mesh/model.h) and say nothing of who sends: that follows from

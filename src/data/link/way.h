@@ -14,7 +14,7 @@
 enum way_kind {
 	WAY_UDP, /* datagrams straight to the peer */
 	WAY_RELAY_UDP, /* to a relay, which hands them on */
-	WAY_RELAY_TCP, /* likewise, through a stream: not yet */
+	WAY_RELAY_TCP, /* likewise, through a stream (data/plane/stream.h) */
 };
 
 /* Where a way leads: a value, for those who choose, compare and remember ways. */

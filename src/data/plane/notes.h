@@ -31,7 +31,7 @@ struct notes {
 };
 
 void notes_deinit(struct notes *s);
-/* key and by may be NULL. Without memory the note is lost; all of them are hints that come again. */
+/* key and by may be NULL. Without memory the note is lost; all of these are hints that come again. */
 void notes_add(struct notes *s, enum note_kind kind, const uint8_t *key, const struct way_to *by);
 void notes_add_stream(struct notes *s, uint32_t stream, int err);
 /* Calls the owner for each, also for those that the calls bring about (those wait for the next time). */

@@ -54,6 +54,7 @@ size_t __wrap_udp_send(struct udp *u, struct datagram *v, size_t n)
 
 		assert(endpoint_eq(&v[i].remote, &third) && v[i].no_wait);
 		assert(v[i].n > 0 && (step == v[i].n || v[i].n / step <= UDP_SEND_TRAIN_DATAGRAMS));
+		assert(!v[i].segment || v[i].n <= UDP_SEND_TRAIN_BYTES);
 		for (size_t at = 0; at < v[i].n; at += step) {
 			const size_t len = MIN(step, v[i].n - at);
 

@@ -344,6 +344,8 @@ static void send_train_locked(const struct udp *u, struct datagram *dg)
 	}
 	trains++;
 	dg->err = TM_OK;
+	assert(dg->n <= UDP_SEND_TRAIN_BYTES);
+	assert(dg->n <= (size_t)dg->segment * UDP_SEND_TRAIN_DATAGRAMS);
 	for (size_t at = 0; at < dg->n; at += one.n) {
 		one.data = dg->data + at;
 		one.n = MIN((size_t)dg->segment, dg->n - at);

@@ -142,6 +142,43 @@ static void a_burst_crosses_in_order(void **state)
 	}
 }
 
+static void each_message_of_a_burst_keeps_its_congestion_mark(void **state)
+{
+	uint8_t p[FAKE_BYTES], got[FAKE_BYTES];
+	(void)state;
+
+	pass(&a, &b, 4, 1, 20);
+	fake_hold(FAKE_TUNS);
+	for (uint16_t i = 0; i < 8; i++) {
+		size_t n = packet_make(6, 1, 2, i, 500, p);
+
+		p[1] = i % 2 ? 2 << 4 : 3 << 4; /* ECT(0), CE */
+		fake_tun_send("tm1", p, n);
+	}
+	fake_hold(0);
+	for (uint16_t i = 0; i < 8; i++) {
+		expect_packet(all, 3, &b, got);
+		assert_int_equal(got[1] >> 4, packet_serial(got) % 2 ? 2 : 3);
+	}
+}
+
+static void messages_of_a_burst_need_not_be_of_one_size(void **state)
+{
+	static const size_t size[] = {500, 500, 300, 500, 500, 20, 300, 300, 900};
+	uint8_t p[FAKE_BYTES], got[FAKE_BYTES];
+	(void)state;
+
+	pass(&a, &b, 4, 1, 20);
+	fake_hold(FAKE_TUNS);
+	for (uint16_t i = 0; i < ARRAY_LEN(size); i++)
+		fake_tun_send("tm1", p, packet_make(6, 1, 2, i, size[i], p));
+	fake_hold(0);
+	for (uint16_t i = 0; i < ARRAY_LEN(size); i++) {
+		assert_int_equal(expect_packet(all, 3, &b, got), 48 + size[i]);
+		assert_int_equal(packet_serial(got), i);
+	}
+}
+
 static void what_a_stream_is_known_to_carry_is_told_to_senders(void **state)
 {
 	struct way_to way = by_stream(&a, b.i);
@@ -543,6 +580,56 @@ static void a_sender_over_its_limit_is_paused_and_loses_nothing(void **state)
 	let_go(&writer);
 }
 
+static bool one_is_over_its_limit(void *arg)
+{
+	(void)arg;
+	return plane_relayed(r.plane, 2).packets >= 70;
+}
+
+static void a_sender_that_ends_while_it_is_paused_is_told(void **state)
+{
+	uint8_t big[20000];
+	struct end writer;
+	uint32_t from;
+	int fd[2];
+	(void)state;
+
+	make_pair(fd);
+	writer.fd = fd[0];
+	ws_decoder_init(&writer.in, WS_CLIENT, RELAY_FRAME_MAX);
+	from = add(&r, fd[1], WS_SERVER, 2);
+	leg_by_stream(2, from, b.pub, 1); /* a byte a second: for hours */
+	for (int i = 0; i < 8; i++)
+		say(&writer, WS_BINARY, big, frame(relay_pair(1, 2), 1000, 10000, big));
+	EXPECT_SOON(all, one_is_over_its_limit, NULL);
+	assert_int_equal(r.n_streams_lost, 0);
+	let_go(&writer);
+	expect_lost(1, from, TM_ECLOSED);
+}
+
+static bool a_whole_frame_left(void *arg)
+{
+	(void)arg;
+	return fake_sent() >= 45;
+}
+
+static void a_frame_that_no_train_holds_leaves_in_pieces(void **state)
+{
+	const struct plane_leg leg = {.way = {.remote = at("192.0.2.3:51820")}};
+	static uint8_t big[RELAY_FRAME_MAX];
+	struct end e;
+	uint32_t from;
+	(void)state;
+
+	assert_int_equal(plane_relay_put(r.plane, 3, &leg), TM_OK);
+	hold(&e, &from);
+	say(&e, WS_BINARY, big, frame(relay_pair(1, 3), 1452, 45 * 1452, big));
+	EXPECT_SOON(all, a_whole_frame_left, NULL); /* the fake insists on what a train may hold */
+	assert_int_equal(fake_sent(), 45);
+	assert_int_equal(host_drops(&r, DROP_RELAY_SEND), 0);
+	let_go(&e);
+}
+
 static void a_way_by_a_stream_that_ended_leads_nowhere(void **state)
 {
 	uint8_t p[FAKE_BYTES];
@@ -686,6 +773,8 @@ int main(void)
 		CASE(two_members_reach_each_other_by_streams_alone),
 		CASE_3(two_members_reach_each_other_by_streams_alone),
 		CASE(a_burst_crosses_in_order),
+		CASE(messages_of_a_burst_need_not_be_of_one_size),
+		CASE(each_message_of_a_burst_keeps_its_congestion_mark),
 		CASE(what_a_stream_is_known_to_carry_is_told_to_senders),
 		CASE(one_may_come_by_udp_and_the_other_by_a_stream),
 		CASE_3(one_may_come_by_udp_and_the_other_by_a_stream),
@@ -699,6 +788,8 @@ int main(void)
 		CASE(who_does_not_read_loses_the_oldest_and_checks_pass_what_waits),
 		CASE_3(who_does_not_read_loses_the_oldest_and_checks_pass_what_waits),
 		CASE(a_sender_over_its_limit_is_paused_and_loses_nothing),
+		CASE(a_sender_that_ends_while_it_is_paused_is_told),
+		CASE(a_frame_that_no_train_holds_leaves_in_pieces),
 		CASE(a_way_by_a_stream_that_ended_leads_nowhere),
 		CASE(streams_that_come_and_go_under_traffic_disturb_nobody),
 		CASE_3(streams_that_come_and_go_under_traffic_disturb_nobody),

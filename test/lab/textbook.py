@@ -51,8 +51,6 @@ def needs(a, b):
         found.add("proxy")
     if best(a, b) != TCP and any(k.udp == "small" for k in kinds):
         found.add("mtu")
-    if best(a, b) == TCP and any(k.families == "6" for k in kinds):
-        found.add("mtu")  # who sends by a stream does not know that IPv6 carries less behind the relay
     return found
 
 

@@ -288,6 +288,31 @@ static void a_member_cannot_have_a_victim_flooded_and_an_honest_one_is_found_bes
 	sim_free(m.s);
 }
 
+/* Each of them asks for no more than one attempt. */
+static void many_members_together_cannot_either(void **state)
+{
+	enum { MANY = 70, AN_HOUR = 60 };
+	struct mesh m = with_relay(1, &easy, &hard);
+	struct host *evil[MANY], *victim = sim_host(m.s, "victim");
+	(void)state;
+
+	hub_at = m.c->host->at;
+	for (unsigned i = 0; i < MANY; i++) {
+		evil[i] = sim_member(m.s->internet, m.c, "evil");
+		plug_behind(evil[i], &hard);
+		host_line(evil[i])->passes = only_the_hub;
+		sim_meet(m.a, evil[i]);
+	}
+	sim_run(m.s, 10 * SEC);
+	for (unsigned i = 0; i < MANY; i++) {
+		talk(evil[i], m.a, true, 500 * MS, SEC);
+		ask_for_guesses(evil[i], m.a, &m, &victim->at);
+		sim_run(m.s, 4 * SEC);
+	}
+	assert_in_range(m.a->guesses, (AN_HOUR - 10) * BIRTHDAY_GUESSES, AN_HOUR * BIRTHDAY_GUESSES);
+	sim_free(m.s);
+}
+
 /* Nobody outside can have a member look around in the network that it is in. */
 static void what_is_private_here_is_not_guessed_at(void **state)
 {
@@ -322,6 +347,7 @@ int main(void)
 		cmocka_unit_test(two_symmetric_translators_are_left_alone),
 		cmocka_unit_test(what_is_private_here_is_not_guessed_at),
 		cmocka_unit_test(a_member_cannot_have_a_victim_flooded_and_an_honest_one_is_found_beside_it),
+		cmocka_unit_test(many_members_together_cannot_either),
 	};
 
 	if (crypto_init(NULL) < 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Who is answered, who is remembered, what is told, and in what order. How ways are chosen: test_path.c. */
 #include "base/bytes.h"
-#include "control/path/leg.h"
+#include "control/path/legs.h"
 #include "control/path/path.h"
 #include "rig.h"
 #include "unit/unit.h"
@@ -90,6 +90,8 @@ static void inputs_can_be_printed_too(void **state)
 			 .stream = {.remote = wan->end[A], .socket = 3}},
 			"0123456789abcdef stream up, number 3"},
 		{{.kind = CORE_STREAM, .id = "0123456789abcdef"}, "0123456789abcdef stream down"},
+		{{.kind = CORE_STREAM_GONE, .id = "0123456789abcdef", .gone = 4},
+			"0123456789abcdef stream gone, number 4"},
 		{{.kind = CORE_LINK, .link_up = true}, "- link up"},
 		{{.kind = CORE_PROBE}, "- probe"},
 		{{.kind = CORE_DOORS, .doors = {.second_port = 51821}}, "- doors 51821"},
@@ -113,6 +115,11 @@ static void a_peers_candidates_inside_the_mesh_or_on_loopback_are_never_sent_to(
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		c.v[c.n].type = CAND_HOST;
 		assert_int_equal(endpoint_parse(bad[i], &c.v[c.n++].ep), 0);
+	}
+	/* Where a relay is, the mesh says. */
+	for (size_t i = 0; i < LEGS_TOLD_MAX + 1; i++) {
+		c.v[c.n] = (struct candidate){.type = CAND_RELAY, .relay = "0123456789abcdef"};
+		assert_int_equal(endpoint_parse("198.51.100.9:1", &c.v[c.n++].ep), 0);
 	}
 	rig_want(&rig, A);
 	rig_input(&rig, A,

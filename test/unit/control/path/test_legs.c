@@ -20,7 +20,7 @@ struct scene {
 	ns_t rtt[N]; /* 0: does not answer */
 	bool deaf[2]; /* what is sent by that family gets lost */
 	unsigned asked[N], registered[N]; /* questions, and those of them that would register */
-	unsigned opened, closed;
+	unsigned opened, closed, claims; /* claims: questions by the stream */
 	ns_t now;
 };
 
@@ -98,6 +98,7 @@ static void drain(struct scene *s)
 		assert_true(turns < 100);
 		s->opened += out.kind == CORE_STREAM_OPEN;
 		s->closed += out.kind == CORE_STREAM_CLOSE;
+		s->claims += out.kind == CORE_SEND && out.way.kind == WAY_RELAY_TCP;
 		if (out.kind == CORE_SEND && out.way.kind == WAY_UDP)
 			answer(s, (unsigned)(out.to->id[NODE_ID_LEN - 1] - '1'), &out);
 	}
@@ -288,6 +289,41 @@ static void a_stream_stands_by_while_there_is_traffic_and_where_udp_does_not_pas
 	assert_int_equal(s->closed, 2);
 }
 
+static void each_time_that_udp_falls_silent_the_stream_is_claimed_at_once(void **state)
+{
+	struct scene *s = *state;
+	struct way_to v[LEGS_WAYS_MAX];
+
+	begin(s, 1);
+	legs_busy(&s->legs, s->now);
+	run(s, SEC);
+	legs_stream(&s->legs, ids[HUB], 5, &s->told[HUB].v[0]);
+	assert_int_equal(ways(s, false, v), 2);
+	for (unsigned i = 1; i < 4; i++) {
+		s->deaf[0] = s->deaf[1] = true;
+		legs_doubt(&s->legs, &v[0], s->now);
+		run(s, 2 * SEC);
+		assert_int_equal(s->claims, i);
+		s->deaf[0] = s->deaf[1] = false;
+		run(s, 5 * SEC);
+	}
+}
+
+static void doubt_that_comes_again_and_again_asks_once_a_second(void **state)
+{
+	struct scene *s = *state;
+	struct way_to v[LEGS_WAYS_MAX];
+
+	begin(s, 1);
+	assert_int_equal(ways(s, false, v), 1);
+	s->asked[HUB] = 0;
+	for (unsigned i = 0; i < 300; i++) {
+		legs_doubt(&s->legs, &v[0], s->now);
+		run(s, 10 * MS);
+	}
+	assert_int_equal(s->asked[HUB], 3);
+}
+
 static void where_nothing_is_answered_a_stream_is_wanted_after_two_tries(void **state)
 {
 	struct scene *s = *state;
@@ -395,6 +431,8 @@ int main(void)
 		LEGS_TEST(one_family_registers_and_the_other_takes_over_when_it_is_deaf),
 		LEGS_TEST(a_relay_that_a_path_wants_is_registered_with_while_it_is_used),
 		LEGS_TEST(a_stream_stands_by_while_there_is_traffic_and_where_udp_does_not_pass),
+		LEGS_TEST(each_time_that_udp_falls_silent_the_stream_is_claimed_at_once),
+		LEGS_TEST(doubt_that_comes_again_and_again_asks_once_a_second),
 		LEGS_TEST(where_nothing_is_answered_a_stream_is_wanted_after_two_tries),
 		LEGS_TEST(a_coordinator_that_turns_out_to_relay_is_registered_with_soon),
 		LEGS_TEST(where_the_coordinator_does_not_relay_another_is_home_at_any_distance),

@@ -47,6 +47,13 @@ static void answer(uint16_t port, const void *p, size_t n)
 
 /* --- NAT-PMP --- */
 
+static uint32_t granted(void)
+{
+	if (gw.grant_s && gw.asked_lease_s)
+		return gw.grant_s;
+	return gw.grant_max_s ? MIN(gw.grant_max_s, gw.asked_lease_s) : gw.asked_lease_s;
+}
+
 static void natpmp(const uint8_t *p, size_t n)
 {
 	uint8_t a[16] = {0, (uint8_t)(0x80 + p[1]), 0, gw.natpmp_result};
@@ -77,7 +84,7 @@ static void natpmp(const uint8_t *p, size_t n)
 	gw.external_port = gw.port ? gw.port : gw.asked_external;
 	put_be16(a + 8, gw.asked_internal);
 	put_be16(a + 10, gw.external_port);
-	put_be32(a + 12, gw.grant_max_s ? MIN(gw.grant_max_s, gw.asked_lease_s) : gw.asked_lease_s);
+	put_be32(a + 12, granted());
 	answer(5351, a, gw.natpmp_result ? 8 : 16);
 }
 
@@ -113,7 +120,7 @@ static void pcp(const uint8_t *p, size_t n)
 		if (gw.pcp)
 			gw.mapped = gw.asked_lease_s && !gw.pcp_result;
 		gw.external_port = gw.port ? gw.port : gw.asked_external;
-		put_be32(a + 4, gw.grant_max_s ? MIN(gw.grant_max_s, gw.asked_lease_s) : gw.asked_lease_s);
+		put_be32(a + 4, granted());
 		put_be16(a + 42, gw.external_port);
 		if (external.family == IP_V4)
 			memcpy(a + 56, external.bytes, 4);

@@ -22,6 +22,7 @@ struct gateway {
 	uint8_t pcp_result, natpmp_result;
 	uint32_t error_lifetime_s; /* of PCP */
 	uint32_t grant_max_s; /* 0: as asked */
+	uint32_t grant_s; /* whatever is asked; 0: as above */
 	uint16_t port; /* that it maps whatever is asked; 0: as asked */
 	bool wrong_nonce;
 	const char *answers_from; /* instead of itself */

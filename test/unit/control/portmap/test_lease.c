@@ -171,6 +171,26 @@ static void a_lease_is_renewed_at_half_time_again_and_again_with_the_same_ports(
 	gateway_set_up(state);
 }
 
+static void a_lease_for_ever_is_renewed_after_half_a_day(void **state)
+{
+	static const enum portmap_protocol by[] = {PORTMAP_PCP, PORTMAP_NATPMP};
+	(void)state;
+
+	for (size_t i = 0; i < ARRAY_LEN(by); i++) {
+		gateway_set_up(state);
+		gw.pcp = by[i] == PORTMAP_PCP;
+		gw.natpmp = true;
+		gw.grant_s = UINT32_MAX;
+		node_arrives();
+		node_waits(PORTMAP_WINDOW);
+		assert_int_equal(node_view().lease, 86400 * SEC);
+		node_waits(43201 * SEC);
+		assert_int_equal(gw.maps[by[i]], 2);
+		gateway_tear_down(state);
+	}
+	gateway_set_up(state);
+}
+
 static void lost_datagrams_are_sent_again(void **state)
 {
 	static const unsigned lost[] = {1, 2, 5, 6, 7, 10};
@@ -610,6 +630,7 @@ int main(void)
 		T(one_that_is_not_behind_a_translator_asks_nobody),
 		T(a_hole_for_ipv6_is_asked_for_by_pcp_alone),
 		T(a_lease_is_renewed_at_half_time_again_and_again_with_the_same_ports),
+		T(a_lease_for_ever_is_renewed_after_half_a_day),
 		T(lost_datagrams_are_sent_again),
 		T(a_renewal_without_an_answer_is_tried_until_the_lease_is_over),
 		T(a_gateway_that_restarted_is_asked_again_at_once),

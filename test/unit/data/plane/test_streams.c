@@ -8,6 +8,7 @@
 #include "wire/wg.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -452,6 +453,17 @@ static void a_stream_that_ends_or_speaks_nonsense_is_told_once(void **state)
 	expect_lost(++n, stream, TM_EPROTO);
 	let_go(&e);
 
+	/* STUN, but longer than any that is handed on. */
+	hold(&e, &stream);
+	memset(p, 0, STUN_HEADER);
+	p[1] = 1;
+	put_be16(p + 2, STUN_MAX + 4 - STUN_HEADER);
+	put_be32(p + 4, STUN_MAGIC);
+	assert_true(stun_classify(p, STUN_MAX + 4));
+	say(&e, WS_BINARY, p, STUN_MAX + 4);
+	expect_lost(++n, stream, TM_EPROTO);
+	let_go(&e);
+
 	hold(&e, &stream);
 	assert_int_equal(write(e.fd, "\x82\x05hello", 7), 7); /* not masked */
 	expect_lost(++n, stream, TM_EPROTO);
@@ -466,6 +478,27 @@ static void a_stream_that_ends_or_speaks_nonsense_is_told_once(void **state)
 	assert_int_equal(h.kind, WS_EV_CLOSE);
 	assert_int_equal(r.n_streams_lost, n);
 	let_go(&e);
+}
+
+static void a_stream_that_is_removed_before_its_end_is_told_ends_once(void **state)
+{
+	struct end e;
+	uint32_t stream;
+	(void)state;
+
+	for (int i = 0; i < 20; i++) {
+		struct pollfd woken = {.fd = plane_fd(r.plane), .events = POLLIN};
+
+		while (poll(&woken, 1, 0) > 0)
+			plane_service(r.plane, time_monotonic());
+		hold(&e, &stream);
+		plane_service(r.plane, time_monotonic());
+		let_go(&e);
+		assert_int_equal(poll(&woken, 1, 5000), 1); /* its owner has given it up */
+		plane_stream_remove(r.plane, stream);
+		plane_service(r.plane, time_monotonic());
+	}
+	assert_int_equal(r.n_streams_lost, 0);
 }
 
 static void what_was_read_before_is_taken_first(void **state)
@@ -784,6 +817,7 @@ int main(void)
 		CASE(a_ping_is_answered),
 		CASE(only_the_member_at_the_other_end_is_heard),
 		CASE(a_stream_that_ends_or_speaks_nonsense_is_told_once),
+		CASE(a_stream_that_is_removed_before_its_end_is_told_ends_once),
 		CASE(what_was_read_before_is_taken_first),
 		CASE(who_does_not_read_loses_the_oldest_and_checks_pass_what_waits),
 		CASE_3(who_does_not_read_loses_the_oldest_and_checks_pass_what_waits),

@@ -141,8 +141,8 @@ static void on_closed(void *ctx, struct clink *l, int err, const char *why)
 	struct race *r = t->race;
 
 	t->link = NULL;
-	/* A proxy that says no, and a coordinator that speaks, would say the same again. */
-	t->settled = err == TM_EPERM || err == TM_EUNREACH || err == TM_EAUTH || err == TM_EBUSY;
+	/* A coordinator that speaks would say the same again. (A proxy that says no has not connected us.) */
+	t->settled = err == TM_EAUTH || err == TM_EBUSY;
 	r->open--;
 	r->retry_ms = MAX(r->retry_ms, clink_retry_ms(l));
 	note(r, err, "%s", why);

@@ -277,6 +277,27 @@ static void the_plane_is_told_of_legs_and_of_their_ends(void **state)
 	assert_int_equal(r->n_put, 1);
 }
 
+static void a_member_that_is_not_the_same_any_more_registers_again(void **state)
+{
+	struct rig *r = *state;
+	uint32_t was = r->nodes[MEMBER].host;
+
+	tag(r, SELF, true);
+	registers(r);
+	tag(r, MEMBER, true); /* which changes nothing here */
+	assert_int_equal(r->n_removed, 0);
+	r->nodes[MEMBER].host = 9;
+	tell(r, NULL);
+	assert_int_equal(r->n_removed, 1);
+	assert_int_equal(r->host, was);
+	registers(r);
+	assert_int_equal(r->host, 9);
+	r->nodes[MEMBER].key[5] ^= 1;
+	tell(r, NULL);
+	assert_int_equal(r->n_removed, 2);
+	assert_int_equal(r->host, 9);
+}
+
 static void what_is_no_registration_with_its_data_socket_goes_to_the_path_core(void **state)
 {
 	struct rig *r = *state;
@@ -313,6 +334,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_node_relays_when_it_offers_and_has_the_tag),
 		T(the_plane_is_told_of_legs_and_of_their_ends),
+		T(a_member_that_is_not_the_same_any_more_registers_again),
 		T(what_is_no_registration_with_its_data_socket_goes_to_the_path_core),
 		T(relays_are_handed_to_the_path_core_unless_none_are_to_be_used),
 	};

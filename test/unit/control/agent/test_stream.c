@@ -92,6 +92,7 @@ static void a_stream_comes_up_and_one_is_enough(void **state UNUSED)
 	open_stream(&r);
 	open_stream(&r);
 	fake_run_until(&r.f, &r.up, 1);
+	agent_reconnect_now(r.f.agent); /* it is no reason for a second one */
 	fake_run_ms(&r.f, 50);
 	assert_int_equal(r.up, 1);
 	assert_int_equal(r.taken, 1);

@@ -191,6 +191,38 @@ static void a_relay_that_moves_all_the_time_costs_a_message_now_and_then(void **
 	await(r, b, 2, "192.0.2.7:1");
 }
 
+static void each_change_of_a_relay_waits_twice_as_long_as_the_one_before(void **state)
+{
+	struct rig *r = *state;
+	struct machine *a = rig_machine(r, 0), *b = rig_machine(r, 1);
+	char addr[32];
+
+	r->c->tuning.relay_settle = 10 * MS;
+	join_and_offer(a, "a", "192.0.2.7:51820");
+	tag(r, "a", "add");
+	machine_join(b, "b");
+	await(r, b, 1, "192.0.2.7:51820");
+	ns_t begun = time_monotonic();
+	for (unsigned i = 1; i <= 5; i++) {
+		snprintf(addr, sizeof(addr), "192.0.2.7:%u", i);
+		machine_say(a, json_pack("{s:s, s:o}", "t", "candidates", "candidates", at(addr)));
+		await(r, b, 1, addr);
+	}
+	assert_true(time_monotonic() - begun >= (10 + 20 + 40 + 80) * MS);
+}
+
+static void a_link_that_ends_is_not_told_what_it_was_to_be_told(void **state)
+{
+	struct rig *r = *state;
+	struct machine *a = rig_machine(r, 0);
+
+	machine_join(a, "a");
+	rig_settle(r);
+	list_push_back(&r->c->relays.behind, &a->conn->in_relays);
+	machine_unlink(a);
+	assert_true(list_empty(&r->c->relays.behind));
+}
+
 static void a_change_that_had_to_wait_brings_no_other_before_its_time(void **state)
 {
 	struct rig *r = *state;
@@ -257,6 +289,8 @@ int main(void)
 		T(a_relay_without_a_link_stays_one_for_a_while),
 		T(a_removed_relay_is_none_at_once),
 		T(a_relay_that_moves_all_the_time_costs_a_message_now_and_then),
+		T(each_change_of_a_relay_waits_twice_as_long_as_the_one_before),
+		T(a_link_that_ends_is_not_told_what_it_was_to_be_told),
 		T(a_change_that_had_to_wait_brings_no_other_before_its_time),
 		T(after_a_start_the_list_may_be_incomplete_and_says_so),
 		T(more_relays_than_nodes_are_told_of_leave_the_last_ones_out),

@@ -47,7 +47,9 @@ static void what_is_no_address_is_refused(void **state UNUSED)
 		"[192.0.2.7]:8443", "[]:8443", "[2001:db8::7:8443", "hub:8443/vpn", "https://",
 		"https://:443", "https:///vpn", "https://hub:/vpn", "https://user@hub/", "https://hub/v pn",
 		"https://hub/?a=b", "https://hub/a%2fb", "https://hub\r\nX: y", "ftp://hub",
-		"https://http://hub", "HTTPS:/hub:1"};
+		"https://http://hub", "HTTPS:/hub:1", "https://hub:0/", "hub\x7f:1",
+		"h\xfc"
+		"b:1"};
 	char longest[600];
 	struct address a = {.port = 7};
 

@@ -529,9 +529,27 @@ static void a_list_of_candidates_is_carried_as_it_is_up_to_its_limit(void **stat
 	}
 }
 
+static void more_guesses_than_there_is_room_for_are_refused(void **state)
+{
+	uint8_t p[STUN_HEADER + 4 + 60] = {0, 1};
+	struct stun_msg m;
+	(void)state;
+
+	put_be32(p + 4, STUN_MAGIC);
+	put_be16(p + STUN_HEADER, 0xc0a3); /* GUESS-PORTS */
+	p[STUN_HEADER + 4] = STUN_GUESS_OPENS;
+	for (size_t n = STUN_GUESS_MAX; n <= STUN_GUESS_MAX + 1; n++) {
+		put_be16(p + 2, (uint16_t)(4 + (4 + 6 * n + 3) / 4 * 4));
+		put_be16(p + STUN_HEADER + 2, (uint16_t)(4 + 6 * n));
+		assert_int_equal(stun_decode(p, STUN_HEADER + get_be16(p + 2), &m),
+			n == STUN_GUESS_MAX ? TM_OK : TM_EBADMSG);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(more_guesses_than_there_is_room_for_are_refused),
 		cmocka_unit_test(the_sample_request_of_rfc_5769_is_understood),
 		cmocka_unit_test(the_sample_responses_of_rfc_5769_are_understood),
 		cmocka_unit_test(the_long_term_sample_of_rfc_5769_is_understood),

@@ -173,19 +173,20 @@ static void each_datagram_leaves_by_the_socket_of_its_way(void **state)
 static void what_no_socket_of_ours_can_send_is_refused_alone(void **state)
 {
 	const struct way way[] = {way_by(0, WAY_UDP), way_by(1, WAY_RELAY_TCP), way_by(0, WAY_RELAY_TCP),
-		way_by(2, WAY_UDP), way_by(SOCKETS_MAX + 1, WAY_UDP), way_by(1, WAY_UDP)};
+		way_by(2, WAY_UDP), way_by(SOCKETS_MAX + 1, WAY_UDP), way_by(1, WAY_UDP),
+		way_by(1, WAY_RELAY_TCP)};
 	(void)state;
 
 	for (uint8_t i = 0; i < ARRAY_LEN(way); i++)
 		push(&way[i], i, 10);
-	push(&way[0], 6, 1001); /* longer than the way takes */
+	push(&way[0], 7, 1001); /* longer than the way takes */
 	out_flush(&out, on_failed, NULL);
 	assert_int_equal(sent.n, 2);
-	assert_int_equal(failures.n, 5);
-	for (size_t i = 0; i < 5; i++)
-		assert_int_equal(failures.err[i], i < 4 ? TM_EUNSUPPORTED : TM_ERANGE);
+	assert_int_equal(failures.n, 6);
+	for (size_t i = 0; i < 6; i++)
+		assert_int_equal(failures.err[i], i < 5 ? TM_EUNSUPPORTED : TM_ERANGE);
 	assert_int_equal(failures.tag[0], 1);
-	assert_int_equal(failures.tag[4], 6);
+	assert_int_equal(failures.tag[5], 7);
 }
 
 static void of_what_fails_its_sender_hears_by_its_own_word_for_it(void **state)

@@ -49,10 +49,10 @@ lab: setup build ## real daemons in network namespaces (T=pattern selects tests,
 	@scripts/build ci labtools load herd flood
 	@$(PYTEST) test/lab test/bench $(if $(T),-k '$(T)') $(if $(SLOW),--slow) $(if $(OFFLOADS),--offloads=$(OFFLOADS))
 
-labgrid: setup build ## every kind of NAT proved, then every pair of them with real nodes, into docs/reachability.md (K="sym port:full" RUNS=3 JOBS=2)
+labgrid: setup build ## every kind of NAT proved, then every pair of them with real nodes, into docs/reachability.md (K="sym port:full" RUNS=3 JOBS=2 TIMES=1 RESUME=1)
 	@scripts/build ci labtools
-	@$(PYTEST) test/lab/test_nat_kinds.py --grid
-	@$(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(PYTHON) -B test/lab/grid.py --jobs $(JOBS) $(if $(RUNS),--runs $(RUNS)) $(K)
+	@$(if $(TIMES)$(RESUME),,$(PYTEST) test/lab/test_nat_kinds.py --grid)
+	@$(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(PYTHON) -B test/lab/grid.py --jobs $(JOBS) $(if $(RUNS),--runs $(RUNS)) $(if $(TIMES),--times) $(if $(RESUME),--resume) $(K)
 
 bench: setup build ## measures us, raw veth and the peers' Debian packages (ONLY=names TESTS=names ROUNDS=5 SECONDS=2 REPEATS=4 QUICK=1 LIST=1 BEFORE=program)
 	@scripts/setup-bench
@@ -75,9 +75,9 @@ attack: setup build ## what strangers and members can cost a coordinator (T="con
 	@scripts/build ci herd labtools
 	@$(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(PYTHON) -B test/bench/scale/attack.py $(T)
 
-compose: ## badly set up networks in containers: every machine reaches every other by the best way left (installs Docker)
+compose: ## badly set up networks in containers: every machine reaches every other by the best way left (installs Docker; BREAK=relay must fail)
 	@scripts/setup demo test compose
-	@$(SUDO) $(PYTHON) -B -m pytest -p no:cacheprovider -rs -s test/compose
+	@$(SUDO) $(PYTHON) -B -m pytest -p no:cacheprovider -rs -s test/compose $(if $(BREAK),--break=$(BREAK) -k all_reach_all)
 
 asan: setup ## unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@scripts/build asan && $(SUDO) $(CTEST) --test-dir build/asan

@@ -2,16 +2,25 @@
 """The stack of compose.yaml: the images, a Docker daemon in a network namespace of its own, and what no compose file can say:
 the routes of the peers and the rules of their routers, put in from outside."""
 import contextlib
+import functools
 import json
 import os
 import pathlib
 import shutil
 import signal
 import subprocess
-import time
+import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+sys.path.insert(0, str(ROOT / "test/lab"))
+
+import lab  # noqa: E402
+from lab import LabError  # noqa: E402
+
+# Docker is slower than what else a laboratory runs, and each look costs more.
+sh, wait_for = functools.partial(lab.sh, timeout=120), functools.partial(lab.wait_for, interval=0.2)
+
 WORK = ROOT / "build" / "compose"
 NETNS = "tunnelmesh-compose"
 BASE = "debian:bookworm-slim"
@@ -31,24 +40,13 @@ ROUTERS = {
     "symmetric": lambda wan: MASQUERADE % {"wan": wan, "how": "fully-random"},
     "office": lambda wan: MASQUERADE % {"wan": wan, "how": ""} + NO_UDP,
 }
+# What the coordinator's configuration says when the fallback of all who have no direct way is broken on purpose.
+BROKEN = {"relay": "relay: off\n"}
 PEERS = ("open", "home", "flat", "symmetric", "office", "lost", "proxied")
 
 
 class Unavailable(Exception):
     """Why there can be no stack on this machine, in a sentence."""
-
-
-def sh(*argv, check=True, timeout=120, **kw):
-    return subprocess.run([str(a) for a in argv], check=check, timeout=timeout, text=True, **kw)
-
-
-def wait_for(what, test, timeout):
-    deadline = time.monotonic() + timeout
-    while not (result := test()):
-        if time.monotonic() > deadline:
-            raise AssertionError(f"gave up waiting for {what}")
-        time.sleep(0.2)
-    return result
 
 
 class Docker:
@@ -67,14 +65,14 @@ class Docker:
             stdout=self.log, stderr=subprocess.STDOUT, start_new_session=True)
         try:
             wait_for("the Docker daemon", self.answers, 40)
-        except AssertionError as e:
+        except LabError as e:
             self.stop()
             raise Unavailable(f"dockerd does not start here, see {self.log.name}") from e
 
     def answers(self):
         if self.process.poll() is not None:
             raise Unavailable(f"dockerd ends at once, see {self.log.name}")
-        return self.run("info", check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+        return self.run("info", check=False).returncode == 0
 
     def run(self, *args, **kw):
         return sh("docker", "-H", f"unix://{self.socket}", *args, **kw)
@@ -113,16 +111,16 @@ def check_machine():
 
 def base_image(docker):
     """Debian's slim image, or, where no registry is to be reached, what this machine's package sources make of it."""
-    if docker.run("image", "inspect", BASE, check=False, capture_output=True).returncode == 0:
+    if docker.run("image", "inspect", BASE, check=False).returncode == 0:
         return
-    if docker.run("pull", "-q", BASE, check=False, capture_output=True).returncode == 0:
+    if docker.run("pull", "-q", BASE, check=False).returncode == 0:
         return
     sources = [p for p in (pathlib.Path("/etc/apt/sources.list"), *pathlib.Path("/etc/apt/sources.list.d").glob("*"))
                if p.is_file() and p.suffix in (".list", ".sources")]
     options = [f"--aptopt={p}" for p in pathlib.Path("/etc/apt/apt.conf.d").glob("*proxy*")]
     tar = WORK / "base.tar"
     sh("mmdebstrap", "-q", "--variant=minbase", "--include=ca-certificates", *options, "bookworm", tar, *sources, timeout=600)
-    docker.run("import", tar, BASE, stdout=subprocess.DEVNULL)
+    docker.run("import", tar, BASE)
     tar.unlink()
 
 
@@ -163,44 +161,44 @@ class Stack:
         return sh(*program, "-p", "mesh", "-f", HERE / "compose.yaml", *args, env=self.env, cwd=HERE, **kw)
 
     def container(self, service):
-        return self.compose("ps", "-q", service, stdout=subprocess.PIPE).stdout.strip()
+        return self.compose("ps", "-q", service).stdout.strip()
 
     def inside(self, service, *argv, **kw):
         """A command of this machine in the network namespace of a container, which needs no tools of its own."""
-        pid = self.docker.run("inspect", "-f", "{{.State.Pid}}", self.container(service), stdout=subprocess.PIPE).stdout.strip()
+        pid = self.docker.run("inspect", "-f", "{{.State.Pid}}", self.container(service)).stdout.strip()
         return sh("nsenter", "-t", pid, "-n", *argv, **kw)
 
     def node(self, service, *args, **kw):
         return self.docker.run("exec", self.container(service), "tunnelmesh", *args, **kw)
 
     def json(self, service, *args):
-        return json.loads(self.node(service, *args, "--json", stdout=subprocess.PIPE).stdout)
+        return json.loads(self.node(service, *args, "--json").stdout)
 
     def device(self, service, ip):
-        for link in json.loads(self.inside(service, "ip", "-j", "addr", stdout=subprocess.PIPE).stdout):
+        for link in json.loads(self.inside(service, "ip", "-j", "addr").stdout):
             if any(a["local"] == ip for a in link["addr_info"]):
                 return link["ifname"]
-        raise AssertionError(f"{service} has no {ip}")
+        raise LabError(f"{service} has no {ip}")
 
     def up(self):
         places = [f"{p}-place" for p in PEERS]
-        self.compose("up", "-d", "coordinator", *places, *(f"{r}-router" for r in ROUTERS), "proxied-router", stderr=subprocess.DEVNULL)
+        self.compose("up", "-d", "coordinator", *places, *(f"{r}-router" for r in ROUTERS), "proxied-router")
         for i, (name, rules) in enumerate(ROUTERS.items(), 1):
             wan = self.device(f"{name}-router", f"198.51.100.{30 + i}")
             self.inside(f"{name}-router", "nft", "-f", "-", input=rules(wan))
             self.inside(f"{name}-place", "ip", "route", "replace", "default", "via", f"10.{i}.0.2")
         self.inside("lost-place", "ip", "route", "replace", "default", "via", "10.5.0.99")  # nobody has that address
-        wait_for("the coordinator", lambda: self.node("coordinator", "status", check=False, capture_output=True).returncode == 0, 30)
-        token = self.node("coordinator", "token", "create", "--uses", len(PEERS), stdout=subprocess.PIPE).stdout
+        wait_for("the coordinator", lambda: self.node("coordinator", "status", check=False).returncode == 0, 30)
+        token = self.node("coordinator", "token", "create", "--uses", len(PEERS)).stdout
         self.env["TOKEN"] = next(word for word in token.split() if word.startswith("tm1_"))
-        self.compose("up", "-d", *PEERS, stderr=subprocess.DEVNULL)
+        self.compose("up", "-d", *PEERS)
 
     def down(self):
-        self.compose("down", "-v", "-t", "5", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.compose("down", "-v", "-t", "5")
 
     def close(self):
         if self.docker:
-            with contextlib.suppress(subprocess.SubprocessError):
+            with contextlib.suppress(LabError, subprocess.SubprocessError):
                 self.down()
             self.docker.stop()
         sh("ip", "netns", "del", NETNS, check=False)

@@ -68,6 +68,14 @@ def net(sanitized):
 
 
 @pytest.fixture
+def hub_at_443(net):
+    """A coordinator that listens where nearly every network lets TCP through, too, and says what it does."""
+    hub = net.node("hub").configure(listen="[443]", log_level="debug")
+    hub.init()
+    return hub
+
+
+@pytest.fixture
 def offloads(request, net):
     """A row of offloads.py, for what is made in the laboratory from now on: see offloads.each."""
     if request.param != "all" and rows.unknown():

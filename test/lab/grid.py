@@ -2,15 +2,20 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """The grid: real nodes in every pair of kinds of places (nat.py), compared with what the textbook says (textbook.py).
 
-    grid.py [--runs N] [--jobs N] [KIND | KIND:KIND ...]
+    grid.py [--runs N] [--jobs N] [--resume] [KIND | KIND:KIND ...]
+    grid.py --times [--runs N] [--jobs N] [--resume] [KIND:KIND ...]
 
 A KIND stands for its whole row, a KIND:KIND for one pair; without any all are run. Every pair is a world of its own
 (world.py), restarted for each run; the two sides take turns in beginning. A process of its own runs a pair, several at once.
+--times runs some representative pairs (TIMES) so often that medians mean something. --resume leaves out what this very build
+of the program was measured with before and had as it must.
 What was measured goes into docs/reachability.json, where that of other pairs stays, and the tables of docs/reachability.md
 are made of it all. Exit status 1: a pair had not what it must have, or had what textbook.LACKS says that it cannot have.
 """
 import argparse
 import concurrent.futures
+import datetime
+import hashlib
 import itertools
 import os
 import signal
@@ -21,18 +26,24 @@ sys.path.insert(0, os.path.dirname(__file__))
 
 import grid_report  # noqa: E402
 import textbook  # noqa: E402
-from lab import Lab, LabError, wait_for  # noqa: E402
+from lab import BINARY, Lab, LabError, wait_for  # noqa: E402
 from nat import KINDS  # noqa: E402
 from probe import Probe  # noqa: E402
-from textbook import DIRECT, GUESSED, NONE  # noqa: E402
+from textbook import DIRECT, GUESSED, LUCK, NONE, RELAY, TCP  # noqa: E402
 from traffic import transfer  # noqa: E402
+from wiretap import ask  # noqa: E402
 from world import World, says  # noqa: E402
 
-# Patience, in seconds: for the first answer; a direct path where there must be one, also by guessing ports, and where there
-# should be none; the first answer after a gateway forgot everything.
-FIRST, TO_DIRECT, TO_GUESS, NO_DIRECT, AGAIN = 8, 12, 30, 2, 12
+# Patience, in seconds: for the first answer; a direct path where there must be one, also by guessing ports, and where it is
+# a matter of luck; the first answer after a gateway forgot everything.
+FIRST, TO_DIRECT, TO_GUESS, LUCKY, AGAIN = 8, 12, 30, 2, 12
 STEADY = 20  # so many answers while the way stays what it is
 BULK, STALL = 200_000, 8  # bytes of TCP each way; seconds without any
+RUNS = 3
+# Pairs whose times are worth many runs: how many. In forty the share of those that guess in vain can be told.
+TIMES = {("open", "open"): 20, ("port", "port"): 20, ("linux", "other"): 20, ("dual", "dual"): 20, ("open", "small"): 20,
+         ("open", "sym"): 20, ("port", "sym"): 40, ("port", "cgn2"): 20, ("sym", "sym"): 20, ("port", "ip6"): 20,
+         ("port", "noudp"): 20, ("noudp", "noudp"): 20, ("port", "proxy"): 20}
 
 
 class Run:
@@ -47,16 +58,16 @@ class Run:
         try:
             self.meet()
         finally:
-            self.probe.stop()
+            self.probe.stop(patience=0)
 
     def meet(self):
         if not self.soon(lambda: self.probe.first() is not None, FIRST):
             return
         self.seen["first_ms"] = round(1000 * self.probe.first(), 1)
-        self.wait_for_direct()
+        self.wait_for_the_way()
         self.forget()
         self.seen["had"], _ = self.world.way(self.nodes[0], self.address)
-        self.seen["says"] = says(self.nodes[0], self.names[1])
+        self.seen["says"] = self.says()
         self.exchange()
 
     def soon(self, test, patience):
@@ -65,10 +76,25 @@ class Run:
         except LabError:
             return None
 
-    def wait_for_direct(self):
-        patience = {DIRECT: TO_DIRECT, GUESSED: TO_GUESS}.get(self.must, NO_DIRECT)
-        if self.soon(lambda: says(self.nodes[0], self.names[1]) == DIRECT, patience):
+    def says(self):
+        return says(self.nodes[0], self.names[1])
+
+    def is_right(self):
+        """Does the node say that its way is of the kind that the pair must have? The other side's stream is UDP here."""
+        return self.says() in ((RELAY, TCP) if self.must in (RELAY, TCP) else (DIRECT,))
+
+    def wait_for_the_way(self):
+        """A direct one; where there is none, the one by a relay, which is there when so many are answered."""
+        if self.must in (RELAY, TCP):
+            self.soon(self.probe.steadily(self.is_right, STEADY), TO_DIRECT)
+            return
+        patience = {GUESSED: TO_GUESS, LUCK: LUCKY}.get(self.must, TO_DIRECT)
+        if self.soon(lambda: self.is_right() or self.guessed_in_vain(), patience) and self.is_right():
             self.seen["direct_ms"] = round(1000 * (time.monotonic() - self.probe.began), 1)
+
+    def guessed_in_vain(self):
+        peers = [p for node in self.nodes for p in ask(node, cmd="peers")["peers"] if p["name"] in self.names]
+        return any("next attempt in" in (p["not_direct"] or "") for p in peers)
 
     def forget(self):
         """Where gateways forget, they do it once now."""
@@ -80,7 +106,7 @@ class Run:
         began = time.monotonic()
         if self.soon(lambda: self.probe.answered(since=began), AGAIN):
             self.seen["again_ms"] = round(1000 * (time.monotonic() - began), 1)
-        self.soon(self.probe.steadily(lambda: says(self.nodes[0], self.names[1]) == DIRECT, STEADY), TO_DIRECT)
+        self.soon(self.probe.steadily(self.is_right, STEADY), TO_DIRECT)
 
     def exchange(self):
         try:
@@ -109,25 +135,36 @@ def run_pair(a, b, runs):
     return row
 
 
-def pairs_of(words):
+def pairs_of(words, among=None):
     """The pairs that the command line names."""
-    order = list(KINDS)
-    every = list(itertools.combinations_with_replacement(order, 2))
-    if not words:
-        return every
+    every = among or list(itertools.combinations_with_replacement(KINDS, 2))
     for kind in (k for word in words for k in word.split(":")):
         if kind not in KINDS:
             sys.exit(f"grid: there is no kind {kind}; there are {', '.join(KINDS)}")
-    return [p for p in every if any(set(word.split(":")) == set(p) if ":" in word else word in p for word in words)]
+    found = [p for p in every if not words or any(set(word.split(":")) == set(p) if ":" in word else word in p for word in words)]
+    return found or sys.exit(f"grid: the times of {' '.join(words)} are not measured")
 
 
-def run_all(pairs, runs, jobs):
-    """Rows as they are measured."""
+def build():
+    """Which program it is: rows that one and the same was measured with need no new ones."""
+    with open(BINARY, "rb") as f:
+        return hashlib.sha256(f.read()).hexdigest()[:12]
+
+
+def is_done(row, program, runs):
+    """Was it measured with that program, so often, and had what it must?"""
+    if not row or row.get("program") != program or grid_report.judge(row):
+        return False
+    return bool(row["lacks"]) or len(row["runs"]) >= runs
+
+
+def run_all(runs, jobs):
+    """Rows as they are measured. runs: how many, by pair."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a shell started us in the background
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with concurrent.futures.ProcessPoolExecutor(jobs) as pool:
         try:
-            todo = [pool.submit(run_pair, a, b, runs) for a, b in pairs]
+            todo = [pool.submit(run_pair, *pair, n) for pair, n in runs.items()]
             for done in concurrent.futures.as_completed(todo):
                 yield done.result()
         except BaseException:
@@ -135,22 +172,32 @@ def run_all(pairs, runs, jobs):
             raise
 
 
-def main():
+def arguments():
     parser = argparse.ArgumentParser(description="reachability of every pair of kinds of places")
     parser.add_argument("kinds", nargs="*", metavar="KIND")
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--runs", type=int, help=f"of each pair; else {RUNS}, or with --times what TIMES says")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--times", action="store_true", help="many runs of some pairs, for their times")
+    parser.add_argument("--resume", action="store_true", help="only what this build was not measured with yet")
     parser.add_argument("--out", default=grid_report.FOLDER, help="folder of reachability.json and .md")
-    args = parser.parse_args()
-    pairs = pairs_of(args.kinds)
-    rows, bad = grid_report.load(args.out), 0
-    for n, row in enumerate(run_all(pairs, args.runs, args.jobs), 1):
+    return parser.parse_args()
+
+
+def main():
+    args = arguments()
+    section = "times" if args.times else "pairs"
+    runs = {pair: args.runs or (TIMES[pair] if args.times else RUNS) for pair in pairs_of(args.kinds, TIMES if args.times else None)}
+    found, program, bad = grid_report.load(args.out), build(), 0
+    rows = found[section]
+    if args.resume:
+        runs = {pair: n for pair, n in runs.items() if not is_done(rows.get(pair), program, n)}
+    for n, row in enumerate(run_all(runs, args.jobs), 1):
         wrong = grid_report.judge(row)
         bad += bool(wrong)
-        print(f"[{n}/{len(pairs)}] {grid_report.line(row)}{''.join(f'  ! {w}' for w in wrong)}", flush=True)
-        rows[row["a"], row["b"]] = row
-        grid_report.save(args.out, rows)
-    print(f"{len(pairs)} pairs, {bad} not as they must be")
+        print(f"[{n}/{len(runs)}] {grid_report.line(row)}{''.join(f'  ! {w}' for w in wrong)}", flush=True)
+        rows[row["a"], row["b"]] = row | {"program": program, "day": datetime.date.today().isoformat()}
+        grid_report.save(args.out, found)
+    print(f"{len(runs)} pairs, {bad} not as they must be")
     return 1 if bad else 0
 
 

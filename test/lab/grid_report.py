@@ -9,6 +9,7 @@ from textbook import DIRECT, GUESSED, HALF, LACKS, LUCK, NONE, RELAY, TCP, best,
 FOLDER = os.path.normpath(os.path.join(os.path.dirname(__file__), "../../docs"))
 MISSES = 0.05  # of the runs may guess in vain, but one always may; then there is a relay
 BEGIN, END = "<!-- made by test/lab/grid_report.py: begin -->", "<!-- end -->"
+ANSWERED = 210  # ms: two round trips through a relay, which are 80 each, and 50 for everything else
 SIGNS = {DIRECT: "D", GUESSED: "G", LUCK: "D/R", RELAY: "R", TCP: "T"}
 
 
@@ -66,24 +67,32 @@ def line(row):
 
 # --- files ---
 
+SECTIONS = ("pairs", "times")
+
+
 def load(folder):
+    """{section: {pair: row}}: "pairs", the grid, and "times", some of its pairs so often that their times can be told."""
     try:
         with open(os.path.join(folder, "reachability.json"), encoding="utf-8") as f:
-            return {(row["a"], row["b"]): row for row in json.load(f)["pairs"]}
+            kept = json.load(f)
     except FileNotFoundError:
-        return {}
+        kept = {}
+    return {section: {(row["a"], row["b"]): row for row in kept.get(section, [])} for section in SECTIONS}
 
 
-def save(folder, rows):
-    """Both files, each whole or not at all."""
+def in_order(rows):
     order = list(KINDS)
-    listed = [rows[pair] for pair in sorted(rows, key=lambda p: (order.index(p[0]), order.index(p[1])))]
-    text = '{"pairs": [\n' + ",\n".join(json.dumps(row) for row in listed) + "\n]}\n"
-    replace(os.path.join(folder, "reachability.json"), text)
+    return [rows[pair] for pair in sorted(rows, key=lambda p: (order.index(p[0]), order.index(p[1])))]
+
+
+def save(folder, found):
+    """Both files, each whole or not at all."""
+    parts = [f'"{section}": [\n' + ",\n".join(map(json.dumps, in_order(found[section]))) + "\n]" for section in SECTIONS]
+    replace(os.path.join(folder, "reachability.json"), "{" + ",\n".join(parts) + "}\n")
     page = os.path.join(folder, "reachability.md")
     with open(page, encoding="utf-8") as f:
         before, rest = f.read().split(BEGIN)
-    replace(page, before + BEGIN + "\n" + tables(rows) + END + rest.split(END, 1)[1])
+    replace(page, before + BEGIN + "\n" + tables(found) + END + rest.split(END, 1)[1])
 
 
 def replace(path, text):
@@ -105,6 +114,18 @@ def sign(row, pair):
     return f"{SIGNS.get(min(had), '–') if len(had) == 1 and had != {NONE} else '–'} ({must})"
 
 
+def measured(rows):
+    """When, and with what."""
+    if not rows:
+        return ""
+    days, programs = ({row.get(what, "unknown") for row in rows.values()} for what in ("day", "program"))
+    every = len(KINDS) * (len(KINDS) + 1) // 2
+    runs = sum(len(row["runs"]) for row in rows.values())
+    return (f"{'All' if len(rows) == every else f'{len(rows)} of the'} {every} pairs, {runs} runs, "
+            f"with {'one build' if len(programs) == 1 else f'{len(programs)} builds'} of the program, "
+            + (f"on {min(days)}." if len(days) == 1 else f"from {min(days)} to {max(days)}."))
+
+
 def grid_table(rows):
     order = list(KINDS)
     yield "| | " + " | ".join(f"`{k}`" for k in order) + " |"
@@ -114,16 +135,34 @@ def grid_table(rows):
         yield f"| `{a}` {KINDS[a].title} | " + " | ".join(cells) + " |"
 
 
-def times_table(rows):
-    yield "| kind | first answer, p50 | p95 | direct, p50 | p95 | runs |"
-    yield "|---|---|---|---|---|---|"
+def p50_p95(values):
+    """Two cells."""
+    return [f"{quantile(values, part):.0f}" if values else "" for part in (0.5, 0.95)]
+
+
+def kinds_table(rows):
+    yield "| kind | first answer, p50 | p95 | direct without guessing, p50 | p95 | by guessing, p50 | p95 | runs |"
+    yield "|---|---|---|---|---|---|---|---|"
     for kind in KINDS:
-        runs = [run for pair, row in rows.items() if kind in pair for run in row["runs"]]
-        cells = []
-        for what in ("first_ms", "direct_ms"):
-            values = figures(runs, what)
-            cells += [f"{q:.0f}" if (q := quantile(values, part)) is not None else "" for part in (0.5, 0.95)]
-        yield f"| {KINDS[kind].title} | " + " | ".join(cells) + f" | {len(runs)} |"
+        runs = {guessed: [run for pair, row in rows.items() if kind in pair and (row["best"] == GUESSED) == guessed for run in row["runs"]]
+                for guessed in (False, True)}
+        every = runs[False] + runs[True]
+        cells = [c for values in (figures(every, "first_ms"), figures(runs[False], "direct_ms"), figures(runs[True], "direct_ms"))
+                 for c in p50_p95(values)]
+        yield f"| {KINDS[kind].title} | " + " | ".join(cells) + f" | {len(every)} |"
+
+
+def times_table(rows):
+    """Of pairs that were run so often that it means something."""
+    if not rows:
+        return
+    yield f"| pair | runs | of these direct | first answer, p50 | p95 | longest | within {ANSWERED} ms | direct, p50 | p95 |"
+    yield "|---|---|---|---|---|---|---|---|---|"
+    for row in in_order(rows):
+        first, runs = figures(row["runs"], "first_ms"), row["runs"]
+        cells = [f"{row['a']} and {row['b']}", len(runs), sum(run["had"] == DIRECT for run in runs), *p50_p95(first),
+                 f"{max(first):.0f}" if first else "", sum(ms <= ANSWERED for ms in first), *p50_p95(figures(runs, "direct_ms"))]
+        yield "| " + " | ".join(map(str, cells)) + " |"
 
 
 def lacks_list(rows):
@@ -133,6 +172,7 @@ def lacks_list(rows):
             yield f"- {why} ({n} pairs)"
 
 
-def tables(rows):
-    parts = [grid_table(rows), times_table(rows), lacks_list(rows)]
-    return "\n" + "\n\n".join("\n".join(p) for p in parts) + "\n\n"
+def tables(found):
+    rows = found["pairs"]
+    parts = ["\n".join(p) for p in ([measured(rows)], grid_table(rows), kinds_table(rows), times_table(found["times"]), lacks_list(rows))]
+    return "\n" + "\n\n".join(p for p in parts if p) + "\n\n"

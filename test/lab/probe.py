@@ -95,10 +95,10 @@ class Probe:
         times = [begin, *sorted(t for t in list(self.back.values()) if begin <= t < end), end]
         return max((b - a, a) for a, b in zip(times, times[1:]))
 
-    def stop(self):
-        """Ends it when what is under way has had its time; a Report of all."""
+    def stop(self, patience=LATE):
+        """Ends it when what is under way has had its time, or so many seconds; a Report of all."""
         end = time.monotonic()
-        deadline = end + LATE
+        deadline = end + patience
         self.every = 3600
         while len(self.back) < len(self.sent) and time.monotonic() < deadline:
             self.ending.wait(0.02)

@@ -114,17 +114,59 @@ def test_a_cell_says_what_a_pair_had_only_where_it_was_always_the_same(runs, cel
     assert grid_report.sign(row(DIRECT, *runs), ("open", "open")) == cell
 
 
+def page_in(folder):
+    (folder / "reachability.md").write_text(f"head\n{grid_report.BEGIN}\nold\n{grid_report.END}\ntail\n")
+    return grid_report.load(folder)
+
+
 def test_what_is_measured_again_takes_the_place_of_what_was(tmp_path):
-    (tmp_path / "reachability.md").write_text(f"head\n{grid_report.BEGIN}\nold\n{grid_report.END}\ntail\n")
-    first = {("open", "sym"): row(DIRECT, run(DIRECT)) | {"b": "sym"}, ("sym", "sym"): row(RELAY, run(NONE)) | {"a": "sym", "b": "sym"}}
-    grid_report.save(tmp_path, first)
-    rows = grid_report.load(tmp_path)
-    rows["open", "sym"] = row(DIRECT, run(NONE, data=False)) | {"b": "sym"}
-    grid_report.save(tmp_path, rows)
+    found = page_in(tmp_path)
+    found["pairs"] |= {("open", "sym"): row(DIRECT, run(DIRECT)) | {"b": "sym"}, ("sym", "sym"): row(RELAY, run(NONE)) | {"a": "sym", "b": "sym"}}
+    grid_report.save(tmp_path, found)
+    found = grid_report.load(tmp_path)
+    found["pairs"]["open", "sym"] = row(DIRECT, run(NONE, data=False)) | {"b": "sym"}
+    grid_report.save(tmp_path, found)
     page = (tmp_path / "reachability.md").read_text()
     assert page.startswith("head\n") and page.endswith(f"{grid_report.END}\ntail\n") and "old" not in page
-    assert grid_report.load(tmp_path)["open", "sym"]["runs"] == [run(NONE, data=False)]
+    assert grid_report.load(tmp_path)["pairs"]["open", "sym"]["runs"] == [run(NONE, data=False)]
     assert "– (D)" in page and page.count(grid_report.BEGIN) == 1
+
+
+def test_times_are_kept_beside_the_grid_and_shown_in_a_table_of_their_own(tmp_path):
+    found = page_in(tmp_path)
+    found["times"]["open", "open"] = row(DIRECT, *(run(DIRECT) | {"first_ms": ms, "direct_ms": ms + 50} for ms in (100, 150, 400)), run(RELAY))
+    grid_report.save(tmp_path, found)
+    assert grid_report.load(tmp_path) == found
+    assert "| open and open | 4 | 3 | 150 | 400 | 400 | 2 | 200 | 450 |" in (tmp_path / "reachability.md").read_text()
+
+
+def test_the_page_says_when_and_with_how_many_builds_it_was_measured():
+    day, other = {"program": "a", "day": "2026-01-02"}, {"program": "b", "day": "2026-01-03"}
+    pairs = grid.pairs_of([])
+    whole = {pair: row(DIRECT, run(DIRECT)) | day for pair in pairs}
+    assert grid_report.measured(whole) == f"All {len(pairs)} pairs, {len(pairs)} runs, with one build of the program, on 2026-01-02."
+    assert "with 2 builds of the program, from 2026-01-02 to 2026-01-03." in grid_report.measured(whole | {pairs[0]: row(DIRECT) | other})
+    assert grid_report.measured({pairs[0]: whole[pairs[0]]}).startswith(f"1 of the {len(pairs)} pairs, 1 runs")
+
+
+@pytest.mark.parametrize("kept, done", [
+    (row(DIRECT, *2 * [run(DIRECT)]) | {"program": "this"}, True),
+    (row(DIRECT, *2 * [run(DIRECT)]) | {"program": "another"}, False),
+    (row(DIRECT, *2 * [run(DIRECT)]), False),
+    (row(DIRECT, run(DIRECT)) | {"program": "this"}, False),
+    (row(DIRECT, run(DIRECT), run(RELAY)) | {"program": "this"}, False),
+    (row(TCP, run(NONE, data=False), lacks=[TCP]) | {"program": "this"}, True),
+    (None, False),
+])
+def test_a_pair_is_measured_again_unless_this_program_had_what_it_must_in_so_many_runs(kept, done):
+    assert grid.is_done(kept, "this", 2) == done
+
+
+def test_times_are_those_of_pairs_that_are_in_the_grid_and_no_others_can_be_asked_for():
+    assert set(grid.TIMES) <= set(grid.pairs_of([]))
+    assert grid.pairs_of(["sym:port"], grid.TIMES) == [("port", "sym")] and len(grid.pairs_of([], grid.TIMES)) == len(grid.TIMES)
+    with pytest.raises(SystemExit):
+        grid.pairs_of(["cgn2:proxy"], grid.TIMES)
 
 
 def test_what_lacks_is_needed_by_some_pair_of_the_textbook():

@@ -2,8 +2,6 @@
 """Nodes from which no UDP comes out reach each other through the coordinator's port: in clear, in TLS, by a proxy."""
 import os
 
-import pytest
-
 from lab import wait_for
 from test_ways_out import PASSWORDS, PROXY_PORT, TINYPROXY, USER, environment, only_to, serve
 
@@ -25,14 +23,8 @@ def reach_each_other(nodes, timeout=30):
                 wait_for(f"{a.name} to reach {b.name}", lambda a=a, b=b: reaches(a, b), timeout, 0.1)
 
 
-@pytest.fixture(name="hub")
-def a_coordinator_at_443_too(net):
-    hub = net.node("hub").configure(listen="[443]", log_level="debug")
-    hub.init()
-    return hub
-
-
-def test_nodes_without_udp_reach_each_other_the_coordinator_and_those_with(net, hub):
+def test_nodes_without_udp_reach_each_other_the_coordinator_and_those_with(net, hub_at_443):
+    hub = hub_at_443
     a, b, c = (net.node(name).configure(log_level="debug") for name in "abc")
     for node in (a, b):
         without_udp(node.host)
@@ -46,7 +38,8 @@ def test_nodes_without_udp_reach_each_other_the_coordinator_and_those_with(net, 
     reach_each_other([a, b, c, hub])
 
 
-def test_nodes_that_get_out_by_tls_or_a_proxy_only_reach_each_other(net, hub):
+def test_nodes_that_get_out_by_tls_or_a_proxy_only_reach_each_other(net, hub_at_443):
+    hub = hub_at_443
     guard, a, b = net.host("guard"), net.node("a").configure(log_level="debug"), net.node("b").configure(log_level="debug")
     serve(net, guard, "tinyproxy", TINYPROXY, [PROXY_PORT], "-d", "-c")
     only_to(a.host, (guard.ip4, PROXY_PORT))

@@ -150,15 +150,9 @@ def squid_parts():
     return os.path.join(root, "usr/share/squid"), os.path.join(root, "usr/lib/squid/basic_ncsa_auth")
 
 
-@pytest.fixture(name="hub")
-def a_coordinator_at_443_too(net):
-    hub = net.node("hub").configure(listen="[443]")
-    hub.init()
-    return hub
-
-
 @pytest.mark.parametrize("program", ["tinyproxy", "squid"])
-def test_a_network_with_a_proxy_only(net, hub, program):
+def test_a_network_with_a_proxy_only(net, hub_at_443, program):
+    hub = hub_at_443
     guard, guest = net.host("guard"), net.node("guest")
     if program == "squid":
         share, helper = squid_parts()

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """A coordinator on the internet and a node in each of some places, all 40 ms away from each other, and by which way they
 reach each other in truth."""
+import concurrent.futures
+
 import wires
 from lab import wait_for
 from sites import Place, public_host
@@ -24,10 +26,16 @@ class World:
         for name, node in self.nodes.items():
             if self.places[name].proxy:
                 node.configure(proxy=self.places[name].proxy)
-            node.join(self.hub.token())
+        token = self.hub.token("--uses", len(self.nodes))
+        self.all_at_once(lambda node: node.join(token))
         for proto in ("udp", "tcp"):
             wires.rules(self.hub.host, f"big_{proto}", f'iifname "eth0" meta l4proto {proto} meta length > {BIG} '
                                                        "counter name hits", hook="prerouting")
+
+    def all_at_once(self, do):
+        """Something for every node but the coordinator."""
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            list(pool.map(do, self.nodes.values()))
 
     def address(self, name):
         return self.hub.peer(name)["ip4"]
@@ -45,12 +53,10 @@ class World:
 
     def restart(self):
         """As if all but the coordinator were switched off and on: nobody, also no gateway, knows anything of before."""
-        for node in self.nodes.values():
-            node.down()
+        self.all_at_once(lambda node: node.down())
         for place in self.places.values():
             place.forget()
-        for node in self.nodes.values():
-            node.up()
+        self.all_at_once(lambda node: node.up())
         self.settle()
 
     def way(self, sender, address):

@@ -15,7 +15,7 @@ BENCH = $(if $(ONLY),--only='$(ONLY)') $(if $(TESTS),--tests='$(TESTS)') $(if $(
 CTEST := ctest --output-on-failure --no-tests=error -j $(JOBS)
 PYTEST := $(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(PYTHON) -B -m pytest -p no:cacheprovider
 
-.PHONY: help setup build demo test unit slow lab labgrid compose bench relaybench scale flood attack asan tsan labasan labtsan fuzz lint fmt install uninstall clean
+.PHONY: help setup build demo test unit slow lab labgrid compose bench scale flood attack asan tsan labasan labtsan fuzz lint fmt install uninstall clean
 # Each does by itself what can be done at the same time.
 .NOTPARALLEL:
 
@@ -46,7 +46,7 @@ slow: setup build ## what takes minutes: 10,000 simulated pairs (RUNS=n says oth
 	@$(PYTEST) test/lab -m slow --slow $(if $(T),-k '$(T)')
 
 lab: setup build ## real daemons in network namespaces (T=pattern selects tests, SLOW=1 adds the long ones, OFFLOADS=row forces some off)
-	@scripts/build ci labtools load herd flood
+	@scripts/build ci labtools load relayload herd flood
 	@$(PYTEST) test/lab test/bench $(if $(T),-k '$(T)') $(if $(SLOW),--slow) $(if $(OFFLOADS),--offloads=$(OFFLOADS))
 
 labgrid: setup build ## every kind of NAT proved, then every pair of them with real nodes, into docs/reachability.md (K="sym port:full" RUNS=3 JOBS=2 TIMES=1 RESUME=1)
@@ -54,14 +54,11 @@ labgrid: setup build ## every kind of NAT proved, then every pair of them with r
 	@$(if $(TIMES)$(RESUME),,$(PYTEST) test/lab/test_nat_kinds.py --grid)
 	@$(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(PYTHON) -B test/lab/grid.py --jobs $(JOBS) $(if $(RUNS),--runs $(RUNS)) $(if $(TIMES),--times) $(if $(RESUME),--resume) $(K)
 
-bench: setup build ## measures us, raw veth and the peers' Debian packages (ONLY=names TESTS=names ROUNDS=5 SECONDS=2 REPEATS=4 QUICK=1 LIST=1 BEFORE=program)
+bench: setup build ## measures us, raw veth, relays and the peers' Debian packages (ONLY='names relay-*' TESTS=names ROUNDS=5 SECONDS=2 REPEATS=4 QUICK=1 LIST=1 BEFORE=program)
 	@scripts/setup-bench
-	@scripts/build ci load
+	@scripts/build ci load herd relayload
 	@$(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(if $(BEFORE),TUNNELMESH_BEFORE=$(abspath $(BEFORE))) $(PYTHON) -B test/bench/bench.py $(BENCH) || [ $$? = 3 ]
 	@$(if $(LIST),,$(PYTHON) -B test/bench/report.py)
-
-relaybench: setup build ## CPU of our relay next to coturn's (ROUNDS=3 SECONDS_EACH=3); nothing asserted
-	@$(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(if $(ROUNDS),ROUNDS=$(ROUNDS)) $(if $(SECONDS_EACH),SECONDS_EACH=$(SECONDS_EACH)) $(PYTHON) -B test/bench/relay/relay.py
 
 scale: setup build ## how far one coordinator carries: a herd of SIZES members (default "1000 3000 10000"; an hour) joins and comes back
 	@scripts/build ci herd line

@@ -6,6 +6,7 @@ list, so that a machine that changes with time favours nobody. report.py makes t
 """
 import argparse
 import datetime
+import fnmatch
 import json
 import os
 import platform
@@ -17,15 +18,19 @@ import time
 
 import bed as bedlib
 from bed import Bed, memory_kb, sh
-from contenders import CONTENDERS, TunnelMesh, wait_for_ping
+import contenders
+import measure
+from contenders import TunnelMesh
 from lab import BINARY, LabError
-from measure import TESTS
+from relays import LOAD as RELAY_LOAD, RELAY_TESTS, RELAYS, Relay, relay_plan
 
 FOREIGN_LIMIT = 0.12  # cores used by processes outside the test, above which a measurement is repeated
 FAILURES = 3          # exit status of a run that went to its end, with contenders that failed
 BRING_UP = 1.5        # seconds for one contender to come and go, for the estimate
 
-ALL = list(TESTS)
+CONTENDERS = contenders.CONTENDERS | RELAYS
+TESTS = measure.TESTS | RELAY_TESTS
+ALL = list(measure.TESTS)
 FEW = ["tcp1", "tcp4", "pps64", "latency", "latency-load"]
 SCALE = ["tcp1", "pps64"]
 OVER6 = ["tcp1", "pps64", "latency"]
@@ -41,7 +46,7 @@ def default_plan(reference):
     plan += [(name, FEW) for name in ("nebula-new", "nebula", "tinc", "fastd", "openvpn")]
     for peers in ("1p", "100p", "1000p"):  # the first to compare with: memory depends on the tests, too
         plan += [(f"tunnelmesh-{peers}", SCALE), (f"{reference}-{peers}", SCALE)]
-    return plan
+    return plan + relay_plan()
 
 
 def quick_plan(reference):
@@ -49,12 +54,21 @@ def quick_plan(reference):
 
 
 def chosen(value, known, what):
-    """The names of a comma- or space-separated list, checked."""
-    names = re.split(r"[,\s]+", value.strip())
-    for name in names:
-        if name not in known:
+    """The names of a comma- or space-separated list, in which * stands for any text, checked."""
+    found = {}
+    for name in re.split(r"[,\s]+", value.strip()):
+        names = fnmatch.filter(known, name)
+        if not names:
             raise SystemExit(f"bench: there is no {what} \"{name}\"; there are: {', '.join(known)}")
-    return names
+        found |= dict.fromkeys(names)
+    return list(found)
+
+
+def usual_tests(contender):
+    """Of a variant of ours: it is measured like what it is a variant of."""
+    if isinstance(contender, Relay):
+        return list(RELAY_TESTS)
+    return ALL if isinstance(contender, TunnelMesh) else FEW
 
 
 def make_plan(args, reference):
@@ -62,8 +76,7 @@ def make_plan(args, reference):
     if args.only:
         usual = dict(default_plan(reference))
         names = list(CONTENDERS) if args.only == "all" else chosen(args.only, CONTENDERS, "contender")
-        # A variant of ours is measured like what it is a variant of.
-        plan = [(n, usual.get(n, ALL if isinstance(CONTENDERS[n], TunnelMesh) else FEW)) for n in names]
+        plan = [(n, usual.get(n) or usual_tests(CONTENDERS[n])) for n in names]
     if args.tests:
         tests = ALL if args.tests == "all" else chosen(args.tests, TESTS, "test")
         plan = [(name, tests) for name, _ in plan]
@@ -108,7 +121,7 @@ class Run:
         """One measurement, repeated while strangers use the machine. The quietest attempt counts."""
         best = None
         for attempt in range(1 + self.repeats):
-            wait_for_ping(bed, tunnel.address[TESTS[test].version])
+            TESTS[test].prepare(bed, tunnel)
             started = time.monotonic()
             figures = TESTS[test].run(bed, tunnel, self.seconds)
             figures["foreign"] /= time.monotonic() - started
@@ -152,6 +165,10 @@ def brief(test, figures):
     """The figure that says most, for the screen."""
     if "p50_us" in figures:
         return f"{figures['p50_us']:.2f} us"
+    if "kib_per_pair" in figures:
+        return f"{figures['kib_per_pair']:.1f} KiB"
+    if "calls_per_gb" in figures:
+        return f"{figures['cpu_s_per_gb']:.2f} s/GB"
     if test.startswith("pps"):
         return f"{figures['pps'] / 1000:.0f} kpps"
     return f"{figures['gbps']:.2f} Gbit/s"
@@ -199,7 +216,7 @@ def main():
         return 0
     if os.geteuid() != 0:
         raise SystemExit("bench: it makes network namespaces and needs root: run `make bench`")
-    for path, how in ((BINARY, "make build"), (bedlib.LOAD, "make bench")):
+    for path, how in ((BINARY, "make build"), (bedlib.LOAD, "make bench"), (RELAY_LOAD, "make bench")):
         if not os.access(path, os.X_OK):
             raise SystemExit(f"bench: {os.path.relpath(path)} is not built; `{how}` does that")
     os.makedirs(os.path.join(bedlib.ROOT, "build/bench"), exist_ok=True)

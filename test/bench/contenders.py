@@ -18,13 +18,18 @@ from lab import BINARY, LabError, Node, wait_for
 INNER = {4: ("10.77.0.1", "10.77.0.2", 24), 6: ("fd77::1", "fd77::2", 64)}
 MTU = 1420
 UP_TIMEOUT = 20  # seconds until the first ping has to pass
+# Another build of ours, to compare with in the same run.
+BEFORE = os.environ.get("TUNNELMESH_BEFORE", "the program named by BEFORE")
 
 
 @dataclass
 class Tunnel:
-    """A contender that is up. address: host b's inside the tunnel, by IP version. pids: host a's and host b's."""
+    """A contender that is up. address: host b's inside the tunnel, by IP version. pids: host a's and host b's. Of a relay
+    (relays.py): how its clients reach it, and what it relays."""
     address: dict
     pids: list = field(default_factory=list)
+    relay: list = field(default_factory=list)
+    what: str = ""
 
 
 def package_version(package):
@@ -308,9 +313,6 @@ class OpenVpn(Contender):
 
 # Masks AVX-512 (OPENSSL_ia32cap(3)): what a processor without it would do.
 NO_AVX512 = {"OPENSSL_ia32cap": ":~0xD0230000"}
-
-# Another build of ours, to compare with in the same run.
-BEFORE = os.environ.get("TUNNELMESH_BEFORE", "the program named by BEFORE")
 
 CONTENDERS = {c.name: c for c in (
     Raw("raw"),

@@ -6,6 +6,7 @@ import time
 
 import bed as bedlib
 from bed import Meter
+from contenders import wait_for_ping
 from lab import LabError, wait_for
 
 IPERF_PORT = 5301
@@ -63,6 +64,9 @@ class Measurement:
 
     def possible(self, tunnel):
         return self.version in tunnel.address
+
+    def prepare(self, bed, tunnel):
+        wait_for_ping(bed, tunnel.address[self.version])
 
     def duration(self, seconds):
         """Estimated, with starting and stopping the programs."""

@@ -11,6 +11,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import bench  # noqa: E402
 import charts  # noqa: E402
+import relay_report  # noqa: E402
 import report  # noqa: E402
 
 MACHINE = {"cpu": "Test CPU", "architecture": "x86_64", "cores": 2, "memory_gib": 4, "virtual": True, "features": ["avx2"],
@@ -94,6 +95,43 @@ def test_variants_for_many_peers_have_their_own_table_and_no_bar():
     assert report.main_contenders(r, "tcp1") == ["raw", "tunnelmesh", "tunnelmesh-1w", "wireguard-go-new"]
     assert "Tunnelmesh-1000P" in report.peers(r) and "Tunnelmesh-1000P" not in report.throughput(r)
     assert "Tunnelmesh-Over6" in report.over_ipv6(r)
+
+
+def relayed(name, test, *costs):
+    return [(name, test, n, {"cpu_s_per_gb": c, "cpu_us_per_packet": 2 * c, "calls_per_gb": 1000 * c, "loss": 0.001 * n})
+            for n, c in enumerate(costs)]
+
+
+RELAY_NAMES = ("relay-tunnelmesh", "relay-coturn", "relay-tunnelmesh-tls", "relay-haproxy-tls")
+
+
+def test_relays_have_a_page_of_their_own_and_each_is_compared_with_its_like():
+    r = results(*relayed("relay-tunnelmesh", "relay-udp1420", 0.5, 0.6, 0.7), *relayed("relay-coturn", "relay-udp1420", 5.0, 3.0, 7.0),
+                *relayed("relay-tunnelmesh-tls", "relay-stream", 2.0), *relayed("relay-haproxy-tls", "relay-stream", 1.0),
+                ("relay-coturn", "relay-memory", 0, {"kib_per_pair": 34.5, "before_mib": 10.0}), plan=RELAY_NAMES)
+    page = relay_report.markdown(r)
+    assert "| **Relay-Tunnelmesh** | 0.60 (0.50–0.70) | 0.10× |" in page, "the median of the ratios of each round"
+    assert "| **Relay-Tunnelmesh-Tls** | 2.00 | 2.00× |" in page, "to haproxy with TLS"
+    assert "34.5" in page and "0.20 %" in page and "5,000" in page
+    assert "Relay-Coturn" not in report.markdown(r, report.charts(r)), "the other page is about tunnels"
+
+
+def test_a_relay_that_was_left_out_is_named_on_the_page_of_relays_alone():
+    r = results(*relayed("relay-tunnelmesh", "relay-udp1420", 0.5), left_out={"relay-coturn-new": "its packages were not fetched"},
+                plan=("raw", "tunnelmesh", "relay-tunnelmesh"))
+    assert "its packages were not fetched" in relay_report.markdown(r)
+    assert "its packages were not fetched" not in report.markdown(r, report.charts(r))
+
+
+def test_each_relay_is_measured_by_what_it_relays_and_its_memory_before_anything_else():
+    plan = dict(bench.relay_plan())
+    assert plan["relay-tunnelmesh"][0] == "relay-memory" and "relay-stream" not in plan["relay-tunnelmesh"]
+    assert plan["relay-haproxy"] == ["stream-memory", "relay-stream", "relay-stream-100"]
+    assert not any("before" in name for name in plan)
+
+
+def test_names_may_be_patterns_and_none_comes_twice():
+    assert bench.chosen("b relay-*,b", ["a", "b", "relay-x", "relay-y"], "contender") == ["b", "relay-x", "relay-y"]
 
 
 def test_a_chart_is_well_formed_and_its_longest_bar_fits():

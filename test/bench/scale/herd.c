@@ -15,6 +15,8 @@
  *   cut                        all links are gone; members come back by themselves
  *   end                        all links are gone and stay so
  *   stun ID HOST:PORT RATE     every member asks the coordinator for its address: {"ev":"stunned"}
+ *   keys FILE                  a line for each member: node id, host number, key of its STUN with the
+ *                              coordinator, for relayload: {"ev":"keys"}
  *   want TARGET FIRST N        N members, from number FIRST on, ask for that one's candidates
  *   guests MANNER N PARALLEL AS TARGET
  *                              see guest.c; AS and TARGET are numbers of members, or - ; the first has no
@@ -23,6 +25,7 @@
  */
 #include "bench/scale/herd.h"
 
+#include "base/encode.h"
 #include "base/log.h"
 #include "control/link/clink.h"
 #include "crypto/init.h"
@@ -214,6 +217,28 @@ static void cmd_end(struct herd *h)
 	fflush(stdout);
 }
 
+static bool cmd_keys(struct herd *h, const char *name)
+{
+	FILE *f = fopen(name, "w");
+
+	if (!f)
+		return false;
+	for (size_t i = 0; i < h->n; i++) {
+		struct member *m = h->members[i];
+		char key[HEX_LEN(STUN_KEY) + 1];
+
+		if (!m->host || !member_stun_key(m))
+			continue;
+		hex_encode(m->stun_key, STUN_KEY, key);
+		fprintf(f, "%s %u %s\n", m->id.id, m->host, key);
+	}
+	if (fclose(f) != 0)
+		return false;
+	printf("{\"ev\":\"keys\"}\n");
+	fflush(stdout);
+	return true;
+}
+
 static void cmd_token(struct herd *h, const char *text)
 {
 	struct diag d = {0};
@@ -291,6 +316,8 @@ static void command(struct herd *h, char *line)
 		cmd_end(h);
 	else if (sscanf(line, "stun %31s %255s %lu", text, more, &a) == 3 &&
 		 stun_start(h, text, more, (unsigned)a) == TM_OK)
+		return;
+	else if (strncmp(line, "keys ", 5) == 0 && cmd_keys(h, line + 5))
 		return;
 	else if (sscanf(line, "want %lu %lu %lu", &a, &b, &c) == 3)
 		cmd_want(h, a, b, c);

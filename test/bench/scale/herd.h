@@ -35,6 +35,7 @@ struct member {
 	struct herd *herd;
 	struct identity id;
 	unsigned index;
+	uint32_t host; /* number, of its enrolment; 0 = not yet */
 	enum member_state state;
 	struct clink *link;
 	struct loop_timer *timer;
@@ -135,6 +136,7 @@ struct map_message text_map(const json_t *m);
 NODISCARD int source_set(const char *first, unsigned n);
 
 /* stun.c */
+bool member_stun_key(struct member *m); /* that m->stun_key is there */
 /* Every member asks the coordinator once under which address it is seen, `rate` of them a second; says
  * {"ev":"stunned"}. */
 NODISCARD int stun_start(struct herd *h, const char *coordinator_id, const char *endpoint, unsigned rate);

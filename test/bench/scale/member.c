@@ -94,6 +94,7 @@ static void on_enrol_reply(struct member *m, const json_t *reply)
 		return;
 	}
 	m->enrolled = time_monotonic();
+	m->host = (uint32_t)json_integer_value(json_object_get(json_object_get(reply, "node"), "host"));
 	member_start(m, 0);
 }
 

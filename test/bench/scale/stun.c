@@ -32,11 +32,11 @@ static struct {
 	uint64_t stamp;
 } run = {.fd = -1};
 
-static bool has_key(struct member *m)
+bool member_stun_key(struct member *m)
 {
 	uint8_t shared[DH_KEY];
 
-	if (!m->has_stun_key && dh(m->id.x_priv, run.herd->token.coordinator_key, shared) == TM_OK)
+	if (!m->has_stun_key && dh(m->id.x_priv, m->herd->token.coordinator_key, shared) == TM_OK)
 		m->has_stun_key = hkdf_sha256(shared, sizeof(shared), "", 0, "tunnelmesh stun 1", m->stun_key,
 					  STUN_KEY) == TM_OK;
 	return m->has_stun_key;
@@ -47,7 +47,7 @@ static void ask(struct member *m)
 	struct stun_msg q = {.class = STUN_REQUEST, .method = 1, .pad_to = STUN_ANSWER};
 	uint8_t buf[STUN_MAX];
 
-	if (!has_key(m))
+	if (!member_stun_key(m))
 		return;
 	uint64_t now = (uint64_t)time_real();
 	run.stamp = MAX(now, run.stamp + 1);

@@ -60,14 +60,24 @@ NODISCARD int udp_open(const struct udp_config *cfg, struct udp **ret_udp, struc
 void udp_close(struct udp *u); /* NULL is fine */
 
 /*
- * Which of the sockets that share a port receives a datagram: one that begins with first_byte and three zeros
- * goes to socket number (byte at lane_at) modulo lanes, in the order of opening; all others where addresses
- * and ports happen to lead. Best effort: without it that holds for all. After the last socket was opened.
+ * Which of the sockets that share a port receives a datagram, by their numbers in the order of opening. What
+ * comes from one of the sources goes to the socket named there. Of the rest, what begins with first_byte and
+ * three zeros goes to number (byte at lane_at) modulo lanes, and all others to one of the first `lanes`,
+ * where addresses and ports happen to lead. Best effort: without it that leads everywhere. After the last
+ * socket was opened, and again when one was opened or closed; any program, any user may do so.
  */
+struct udp_source {
+	struct endpoint from;
+	unsigned socket;
+};
+enum { UDP_SOURCES_MAX = 64 };
 struct udp_steering {
 	uint8_t first_byte;
 	uint16_t lane_at;
 	unsigned lanes;
+	const struct udp_source *sources;
+	size_t n_sources; /* 0: nobody has a socket of its own, and `lanes` are all that there are */
+	uint32_t salt; /* random: by what strangers cannot choose sources that go the way of others */
 };
 void udp_steer(const struct udp *any, const struct udp_steering *by);
 
@@ -76,6 +86,8 @@ uint16_t udp_port(const struct udp *u);
 bool udp_has_v6(const struct udp *u);
 /* Datagrams that the kernel dropped because the receive buffer was full. */
 uint64_t udp_overflows(const struct udp *u);
+/* How full that buffer is, in percent; 0 where nobody knows. A system call. */
+unsigned udp_filled(const struct udp *u);
 
 /*
  * Those in use, of the wanted ones. UDP_OFFLOAD_GSO goes away for good when the kernel refuses trains that it

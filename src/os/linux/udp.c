@@ -8,7 +8,6 @@
 #include "os/sockaddr.h"
 
 #include <errno.h>
-#include <linux/filter.h>
 #include <linux/sock_diag.h>
 #include <string.h>
 #include <unistd.h>
@@ -177,22 +176,6 @@ void udp_close(struct udp *u)
 	free(u);
 }
 
-/* The program sees the UDP payload. A number beyond the sockets means: by hash, as without a program. */
-void udp_steer(const struct udp *any, const struct udp_steering *by)
-{
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)by->first_byte << 24, 0, 3),
-		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, by->lane_at),
-		BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, by->lanes),
-		BPF_STMT(BPF_RET | BPF_A, 0),
-		BPF_STMT(BPF_RET | BPF_K, UINT16_MAX),
-	};
-	const struct sock_fprog program = {.len = ARRAY_LEN(code), .filter = code};
-
-	setsockopt(any->fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program));
-}
-
 int udp_fd(const struct udp *u)
 {
 	return u->fd;
@@ -208,12 +191,28 @@ bool udp_has_v6(const struct udp *u)
 	return u->v6;
 }
 
+static bool read_memory(const struct udp *u, uint32_t info[static SK_MEMINFO_VARS])
+{
+	socklen_t len = SK_MEMINFO_VARS * sizeof(info[0]);
+
+	memset(info, 0, len);
+	return getsockopt(u->fd, SOL_SOCKET, SO_MEMINFO, info, &len) == 0;
+}
+
 uint64_t udp_overflows(const struct udp *u)
 {
-	uint32_t info[SK_MEMINFO_VARS] = {0};
-	socklen_t len = sizeof(info);
+	uint32_t info[SK_MEMINFO_VARS];
 
-	return getsockopt(u->fd, SOL_SOCKET, SO_MEMINFO, info, &len) == 0 ? info[SK_MEMINFO_DROPS] : 0;
+	return read_memory(u, info) ? info[SK_MEMINFO_DROPS] : 0;
+}
+
+unsigned udp_filled(const struct udp *u)
+{
+	uint32_t info[SK_MEMINFO_VARS];
+
+	if (!read_memory(u, info) || !info[SK_MEMINFO_RCVBUF])
+		return 0;
+	return (unsigned)(UINT64_C(100) * info[SK_MEMINFO_RMEM_ALLOC] / info[SK_MEMINFO_RCVBUF]);
 }
 
 unsigned udp_offloads(const struct udp *u)

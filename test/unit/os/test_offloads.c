@@ -349,6 +349,107 @@ static void a_datagram_goes_to_the_socket_that_its_lane_names(void **state)
 	udp_close(from);
 }
 
+/* How many wait there; all of them begin with this byte. */
+static size_t drain(struct udp *u, uint8_t first)
+{
+	uint8_t got[64][40];
+	struct datagram in[64];
+	size_t n, sum = 0;
+
+	do {
+		for (size_t i = 0; i < ARRAY_LEN(in); i++)
+			in[i] = (struct datagram){.data = got[i], .cap = sizeof(got[i])};
+		n = udp_recv(u, in, ARRAY_LEN(in));
+		for (size_t i = 0; i < n; i++)
+			assert_int_equal(in[i].data[0], first);
+		sum += n;
+	} while (n);
+	return sum;
+}
+
+static void send_some(struct udp *from, const char *to, uint16_t port, uint8_t first, size_t n)
+{
+	uint8_t bytes[40] = {first};
+	struct datagram dg = {.data = bytes, .n = sizeof(bytes)};
+
+	assert_int_equal(ip_parse(to, &dg.remote.ip), TM_OK);
+	dg.remote.port = port;
+	for (size_t i = 0; i < n; i++) {
+		bytes[7] = (uint8_t)i;
+		assert_int_equal(udp_send(from, &dg, 1), 0);
+	}
+}
+
+static void sources_that_are_named_have_sockets_of_their_own(void **state)
+{
+	static const char *const families[] = {"127.0.0.1", "::1"};
+	struct udp *u[5], *from = open_udp(OFFLOADS), *other = open_udp(OFFLOADS);
+	(void)state;
+
+	u[0] = open_udp(OFFLOADS);
+	for (unsigned i = 1; i < ARRAY_LEN(u); i++) {
+		const struct udp_config cfg = {.offloads = OFFLOADS, .with = u[0]};
+		assert_int_equal(udp_open(&cfg, &u[i], NULL), TM_OK);
+	}
+	for (unsigned lanes = 1; lanes <= 2; lanes++)
+		for (size_t f = 0; f < ARRAY_LEN(families); f++) {
+			struct udp_source named[] = {{.socket = 3}, {.socket = 4}};
+			struct udp_steering by = {.first_byte = 4,
+				.lane_at = 7,
+				.lanes = lanes,
+				.sources = named,
+				.n_sources = 2,
+				.salt = 0x12345678};
+
+			assert_int_equal(ip_parse(families[f], &named[0].from.ip), TM_OK);
+			named[1] = named[0];
+			named[0].from.port = udp_port(from);
+			named[1].from.port = (uint16_t)(udp_port(from) + 1);
+			named[1].socket = 4;
+			udp_steer(u[0], &by);
+			/* Whatever it is, and nothing of anybody else's. */
+			send_some(from, families[f], udp_port(u[0]), 4, 20);
+			send_some(other, families[f], udp_port(u[0]), 4, 10);
+			assert_int_equal(drain(u[3], 4), 20);
+			assert_int_equal(drain(u[0], 4) + drain(u[1], 4), 10);
+			send_some(from, families[f], udp_port(u[0]), 'T', 20);
+			send_some(other, families[f], udp_port(u[0]), 'T', 10);
+			assert_int_equal(drain(u[3], 'T'), 20);
+			assert_int_equal(drain(u[0], 'T') + drain(u[1], 'T'), 10);
+			assert_int_equal(drain(u[4], 0) + drain(u[2], 0), 0);
+			/* Another place, then none. */
+			named[0].socket = 4;
+			named[1].socket = 3;
+			udp_steer(u[0], &by);
+			send_some(from, families[f], udp_port(u[0]), 'T', 5);
+			assert_int_equal(drain(u[4], 'T'), 5);
+		}
+	for (unsigned i = ARRAY_LEN(u); i-- > 0;)
+		udp_close(u[i]);
+	udp_close(from);
+	udp_close(other);
+}
+
+static void a_socket_says_how_full_it_is(void **state)
+{
+	const struct udp_config cfg = {.recv_bytes = 64 << 10};
+	struct udp *u, *from = open_udp(OFFLOADS);
+	unsigned before;
+	(void)state;
+
+	assert_int_equal(udp_open(&cfg, &u, NULL), TM_OK);
+	assert_int_equal(udp_filled(u), 0);
+	send_some(from, "127.0.0.1", udp_port(u), 4, 10);
+	before = udp_filled(u);
+	assert_in_range(before, 1, 30);
+	assert_int_equal(udp_overflows(u), 0);
+	send_some(from, "127.0.0.1", udp_port(u), 4, 1000);
+	assert_in_range(udp_filled(u), 90, 110);
+	assert_true(udp_overflows(u) > 0);
+	udp_close(u);
+	udp_close(from);
+}
+
 /* --- super-packets --- */
 
 enum { PIECES = 40, PIECE = 900 };
@@ -492,6 +593,8 @@ int main(void)
 		CASE(a_train_that_somebody_else_made_arrives_datagram_by_datagram),
 		CASE(such_a_train_is_refused_whole_where_its_datagrams_are_too_large),
 		CASE(a_datagram_goes_to_the_socket_that_its_lane_names),
+		CASE(sources_that_are_named_have_sockets_of_their_own),
+		CASE(a_socket_says_how_full_it_is),
 		CASE(the_kernel_and_we_agree_on_udp_super_packets),
 		CASE(what_the_kernel_drops_for_us_is_counted),
 	};

@@ -57,6 +57,10 @@ void fake_spoil(const char *at, size_t k);
 void fake_lose_gso(void);
 /* While not TM_OK, sending a datagram fails with this, writing to a TUN with TM_EAGAIN. */
 void fake_broken(int err);
+/* How full every socket says that it is (udp_filled). */
+void fake_fill(unsigned percent);
+/* Whether what comes from there has a socket of its own. */
+bool fake_is_steered(const char *from);
 /* While set, datagrams vanish on the way (they still count as sent). */
 void fake_blackhole(bool on);
 

@@ -22,7 +22,15 @@ static struct {
 } narrow;
 static uint16_t next_port = 40000;
 static bool blackhole;
+static unsigned lanes;
 static struct cell last['T' + 1]; /* by type */
+static unsigned filled;
+/* Sources that have a socket of their own at one host, as it was told last. */
+static struct {
+	struct ip host;
+	struct udp_source source[UDP_SOURCES_MAX];
+	size_t n;
+} steered;
 static size_t trains;
 
 void fake_udp_reset_locked(void)
@@ -30,6 +38,8 @@ void fake_udp_reset_locked(void)
 	path_payload = sent = fragmented = trains = 0;
 	narrow.payload = 0;
 	blackhole = false;
+	filled = 0;
+	steered.n = 0;
 	memset(last, 0, sizeof(last));
 }
 
@@ -149,7 +159,7 @@ size_t fake_last(uint8_t type, uint8_t *buf, size_t cap, uint8_t *ret_tos)
 static void deliver_locked(
 	const struct endpoint *from, const struct endpoint *to, uint8_t tos, const uint8_t *p, size_t n)
 {
-	struct udp *match[16];
+	struct udp *match[64];
 	struct cell c = {.n = n, .from = *from, .to = to->ip, .tos = tos};
 	size_t k = 0;
 
@@ -159,6 +169,15 @@ static void deliver_locked(
 		if (sockets[i] && sockets[i]->port == to->port && ip_eq(&sockets[i]->host, &to->ip))
 			match[k++] = sockets[i];
 	assert(k < ARRAY_LEN(match));
+	for (size_t i = 0; i < steered.n; i++)
+		if (ip_eq(&steered.host, &to->ip) && endpoint_eq(&steered.source[i].from, from)) {
+			assert(steered.source[i].socket < k);
+			queue_push(&match[steered.source[i].socket]->rx, &c, fake_held_locked(FAKE_UDP));
+			return;
+		}
+	/* The rest goes to the workers' own sockets. */
+	if (steered.n && ip_eq(&steered.host, &to->ip))
+		k = lanes;
 	if (k)
 		queue_push(&match[steer++ % k]->rx, &c, fake_held_locked(FAKE_UDP));
 }
@@ -211,7 +230,31 @@ void udp_close(struct udp *u)
 
 void udp_steer(const struct udp *any, const struct udp_steering *by)
 {
-	(void)any, (void)by;
+	GUARD;
+	assert(by->n_sources <= UDP_SOURCES_MAX);
+	lanes = by->lanes;
+	steered.host = any->host;
+	steered.n = by->n_sources;
+	if (by->n_sources)
+		memcpy(steered.source, by->sources, by->n_sources * sizeof(by->sources[0]));
+}
+
+void fake_fill(unsigned percent)
+{
+	GUARD;
+	filled = percent;
+}
+
+bool fake_is_steered(const char *from)
+{
+	GUARD;
+	struct endpoint ep;
+	bool found = false;
+
+	assert(endpoint_parse(from, &ep) == TM_OK);
+	for (size_t i = 0; i < steered.n; i++)
+		found |= endpoint_eq(&steered.source[i].from, &ep);
+	return found;
 }
 
 int udp_fd(const struct udp *u)
@@ -233,6 +276,15 @@ uint64_t udp_overflows(const struct udp *u)
 {
 	(void)u;
 	return 0;
+}
+
+unsigned udp_filled(const struct udp *u)
+{
+	GUARD;
+	const unsigned percent = filled;
+
+	(void)u;
+	return percent;
 }
 
 uint64_t tun_overflows(const struct tun *t)

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * udp_steer of os/udp.h on Linux: a classic BPF program (SO_ATTACH_REUSEPORT_CBPF, socket(7)), which sees the
+ * UDP payload, and the headers before it at negative offsets. It has no tables, so the sources are in its
+ * text, each by a hash of its address and port: a source costs one comparison of a number. Who has the hash
+ * of another by chance (one in four thousand million) shares its socket, and nothing else.
+ *
+ * IPv4 options and IPv6 extension headers stand where the port is looked for: who sends with them is no
+ * source that anybody named.
+ */
+#include "base/bytes.h"
+#include "os/linux/udp_private.h"
+
+#include <linux/filter.h>
+#include <linux/if_ether.h>
+
+enum { WORD_INSTRUCTIONS = 8, PROGRAM_MAX = 8 * WORD_INSTRUCTIONS + 2 * UDP_SOURCES_MAX + 16 };
+#define MULTIPLIER UINT32_C(0x9e3779b1)
+enum { FOLD = 15 };
+
+/* Where the source is in the packet: header of the network layer, then of UDP. */
+enum { SADDR4 = 12, PORT4 = 20, SADDR6 = 8, PORT6 = 40 };
+
+struct program {
+	struct sock_filter code[PROGRAM_MAX];
+	unsigned short n;
+};
+
+static void put(struct program *p, struct sock_filter instruction)
+{
+	p->code[p->n++] = instruction;
+}
+
+static uint32_t mix(uint32_t h, uint32_t word)
+{
+	h = (h ^ word) * MULTIPLIER;
+	return h ^ h >> FOLD;
+}
+
+/* The same, of what is loaded; the hash is in the first cell of the scratch memory. */
+static void put_mix(struct program *p, unsigned short width, uint32_t at)
+{
+	put(p, (struct sock_filter)BPF_STMT(BPF_LD | width | BPF_ABS, (uint32_t)SKF_NET_OFF + at));
+	put(p, (struct sock_filter)BPF_STMT(BPF_LDX | BPF_MEM, 0));
+	put(p, (struct sock_filter)BPF_STMT(BPF_ALU | BPF_XOR | BPF_X, 0));
+	put(p, (struct sock_filter)BPF_STMT(BPF_ALU | BPF_MUL | BPF_K, MULTIPLIER));
+	put(p, (struct sock_filter)BPF_STMT(BPF_MISC | BPF_TAX, 0));
+	put(p, (struct sock_filter)BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, FOLD));
+	put(p, (struct sock_filter)BPF_STMT(BPF_ALU | BPF_XOR | BPF_X, 0));
+	put(p, (struct sock_filter)BPF_STMT(BPF_ST, 0));
+}
+
+static uint32_t hash_of(const struct endpoint *ep, uint32_t salt)
+{
+	uint32_t h = salt;
+
+	for (size_t i = 0; i < (ep->ip.family == IP_V4 ? 4 : 16); i += 4)
+		h = mix(h, get_be32(ep->ip.bytes + i));
+	return mix(h, ep->port);
+}
+
+static void put_sources(struct program *p, const struct udp_steering *by)
+{
+	put(p, (struct sock_filter)BPF_STMT(BPF_LD | BPF_IMM, by->salt));
+	put(p, (struct sock_filter)BPF_STMT(BPF_ST, 0));
+	put(p, (struct sock_filter)BPF_STMT(
+		       BPF_LD | BPF_W | BPF_ABS, (uint32_t)SKF_AD_OFF + SKF_AD_PROTOCOL));
+	put(p, (struct sock_filter)BPF_JUMP(
+		       BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IP, 0, 2 * WORD_INSTRUCTIONS + 1));
+	put_mix(p, BPF_W, SADDR4);
+	put_mix(p, BPF_H, PORT4);
+	put(p, (struct sock_filter)BPF_STMT(BPF_JMP | BPF_JA, 5 * WORD_INSTRUCTIONS));
+	for (uint32_t i = 0; i < 16; i += 4)
+		put_mix(p, BPF_W, SADDR6 + i);
+	put_mix(p, BPF_H, PORT6);
+	for (size_t i = 0; i < by->n_sources; i++) {
+		const struct udp_source *s = &by->sources[i];
+
+		put(p, (struct sock_filter)BPF_JUMP(
+			       BPF_JMP | BPF_JEQ | BPF_K, hash_of(&s->from, by->salt), 0, 1));
+		put(p, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, s->socket));
+	}
+}
+
+/* What is too short to have a first word ends a program with 0. */
+static void put_lanes(struct program *p, const struct udp_steering *by)
+{
+	put(p, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0));
+	put(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)by->first_byte << 24, 0, 3));
+	put(p, (struct sock_filter)BPF_STMT(BPF_LD | BPF_B | BPF_ABS, by->lane_at));
+	put(p, (struct sock_filter)BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, by->lanes));
+	put(p, (struct sock_filter)BPF_STMT(BPF_RET | BPF_A, 0));
+}
+
+void udp_steer(const struct udp *any, const struct udp_steering *by)
+{
+	struct program p = {.n = 0};
+
+	if (by->n_sources)
+		put_sources(&p, by);
+	put_lanes(&p, by);
+	if (by->n_sources) {
+		put(&p, (struct sock_filter)BPF_STMT(BPF_LD | BPF_MEM, 0));
+		put(&p, (struct sock_filter)BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, by->lanes));
+		put(&p, (struct sock_filter)BPF_STMT(BPF_RET | BPF_A, 0));
+	} else {
+		/* A number beyond the sockets: by the kernel's hash, as without a program. */
+		put(&p, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, UINT16_MAX));
+	}
+	const struct sock_fprog program = {.len = p.n, .filter = p.code};
+
+	setsockopt(any->fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program));
+}

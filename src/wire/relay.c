@@ -42,6 +42,14 @@ void relay_frame_head(uint8_t out[static RELAY_FRAME_HEAD], uint64_t pair, uint1
 	out[RELAY_HEADER + 3] = 0;
 }
 
+void relay_frame_mark(uint8_t head[static RELAY_FRAME_HEAD])
+{
+	uint8_t *tos = &head[RELAY_HEADER + 2];
+
+	if (*tos & 3)
+		*tos |= 3;
+}
+
 int relay_frame_decode(const uint8_t *p, size_t n, struct relay_frame *ret_frame)
 {
 	struct relay_frame f;

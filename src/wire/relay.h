@@ -72,6 +72,8 @@ struct relay_frame {
 
 /* Of n > 0 bytes of messages, which are to follow it. */
 void relay_frame_head(uint8_t out[static RELAY_FRAME_HEAD], uint64_t pair, uint16_t segment, uint8_t tos);
+/* Its messages met congestion: ECT becomes CE (RFC 3168, 5); where they can carry no mark nothing changes. */
+void relay_frame_mark(uint8_t head[static RELAY_FRAME_HEAD]);
 /* TM_ESHORT, TM_EBADMSG; TM_ERANGE above RELAY_FRAME_MAX. What the messages are nobody has looked at. */
 NODISCARD int relay_frame_decode(const uint8_t *p, size_t n, struct relay_frame *ret_frame);
 

@@ -36,6 +36,8 @@ struct frame *frame_of(const struct frame_source *src)
 		to += one;
 	}
 	f->packets = (unsigned)count;
+	/* All that one queue holds is for the same end, so the other is what differs. */
+	f->flow = (relay_lower(src->pair) ^ relay_higher(src->pair)) % FRAMES_FLOWS;
 	f->urgent = n <= FRAME_URGENT_BYTES && wg_classify(src->p + src->skip, size) != WG_DATA;
 	return f;
 }
@@ -97,7 +99,8 @@ static void free_list(struct frame *f)
 
 void frames_deinit(struct frames *q)
 {
-	free_list(q->first);
+	for (size_t i = 0; i < FRAMES_FLOWS; i++)
+		free_list(q->flow[i].first);
 	free_list(q->urgent);
 	*q = (struct frames){0};
 }
@@ -111,18 +114,19 @@ static void append(struct frame **first, struct frame **last, struct frame *f)
 	*last = f;
 }
 
-static struct frame *pop(struct frames *q)
+static struct frame *pop(struct frames *q, struct frames_flow *from)
 {
-	struct frame *f = q->first;
+	struct frame *f = from->first;
 
-	q->first = f->next;
+	from->first = f->next;
+	from->bytes -= f->end - f->at;
 	q->bytes -= f->end - f->at;
 	return f;
 }
 
-static unsigned drop_first(struct frames *q)
+static unsigned drop_first(struct frames *q, struct frames_flow *from)
 {
-	struct frame *f = pop(q);
+	struct frame *f = pop(q, from);
 	const unsigned packets = f->packets;
 
 	frame_free(f);
@@ -138,39 +142,93 @@ static struct frame *pop_urgent(struct frames *q)
 	return f;
 }
 
+/* Who has most there besides what has just come; NULL: nobody. */
+static struct frames_flow *longest(struct frames *q, const struct frame *newest)
+{
+	struct frames_flow *most = NULL;
+
+	for (size_t i = 0; i < FRAMES_FLOWS; i++) {
+		struct frames_flow *flow = &q->flow[i];
+
+		if (flow->first && flow->first != newest && (!most || flow->bytes > most->bytes))
+			most = flow;
+	}
+	return most;
+}
+
+static unsigned put_urgent(struct frames *q, struct frame *f)
+{
+	unsigned dropped;
+
+	append(&q->urgent, &q->last_urgent, f);
+	if (++q->n_urgent <= FRAMES_URGENT_MAX)
+		return 0;
+
+	struct frame *oldest = pop_urgent(q);
+	dropped = oldest->packets;
+	frame_free(oldest);
+	return dropped;
+}
+
 unsigned frames_put(struct frames *q, struct frame *f_take, ns_t now)
 {
+	struct frames_flow *flow = &q->flow[f_take->flow];
+	const size_t n = f_take->end - f_take->at;
 	unsigned dropped = 0;
 
 	f_take->next = NULL;
 	f_take->since = now;
-	if (f_take->urgent) {
-		append(&q->urgent, &q->last_urgent, f_take);
-		if (++q->n_urgent <= FRAMES_URGENT_MAX)
-			return 0;
+	if (f_take->urgent)
+		return put_urgent(q, f_take);
 
-		struct frame *oldest = pop_urgent(q);
-		dropped = oldest->packets;
-		frame_free(oldest);
-		return dropped;
+	/* Who did not wait has saved nothing up. */
+	if (!flow->first)
+		flow->turn = MAX(flow->turn, q->turn);
+	append(&flow->first, &flow->last, f_take);
+	flow->bytes += n;
+	q->bytes += n;
+	while (q->bytes > FRAMES_BYTES_MAX) {
+		struct frames_flow *most = longest(q, f_take);
+
+		/* One may be as large as all together, and another's does not wait for that in vain. */
+		if (!most || (!most->first->next && q->bytes <= FRAMES_LONE_BYTES_MAX))
+			break;
+		dropped += drop_first(q, most);
 	}
-	append(&q->first, &q->last, f_take);
-	q->bytes += f_take->end - f_take->at;
-	/* One may be as large as all together. */
-	while (q->bytes > FRAMES_BYTES_MAX && q->first != f_take)
-		dropped += drop_first(q);
 	return dropped;
+}
+
+/* The flow that had least so far; NULL: nothing waits. */
+static struct frames_flow *next_flow(struct frames *q)
+{
+	struct frames_flow *next = NULL;
+
+	for (size_t i = 0; i < FRAMES_FLOWS; i++)
+		if (q->flow[i].first && (!next || q->flow[i].turn < next->turn))
+			next = &q->flow[i];
+	return next;
 }
 
 struct frame *frames_take(struct frames *q, ns_t now, unsigned *dropped)
 {
-	if (q->urgent && (!q->first || q->passed < FRAMES_PASS_BYTES)) {
-		q->passed = q->first ? q->passed + (q->urgent->end - q->urgent->at) : 0;
+	struct frames_flow *flow = next_flow(q);
+	struct frame *f;
+
+	if (q->urgent && (!flow || q->passed < FRAMES_PASS_BYTES)) {
+		q->passed = flow ? q->passed + (q->urgent->end - q->urgent->at) : 0;
 		return pop_urgent(q);
 	}
 	q->passed = 0;
+	if (!flow)
+		return NULL;
+
 	/* What is newer is wanted more; the last goes however old it is. */
-	while (q->first && q->first->next && now - q->first->since > FRAMES_WAIT_MAX)
-		*dropped += drop_first(q);
-	return q->first ? pop(q) : NULL;
+	while (flow->first->next && now - flow->first->since > FRAMES_WAIT_MAX)
+		*dropped += drop_first(q, flow);
+	q->turn = flow->turn;
+	flow->turn += flow->first->end - flow->first->at;
+	f = pop(q, flow);
+	if (now - f->since > FRAMES_MARK_AFTER)
+		relay_frame_mark(f->bytes + f->at);
+	return f;
 }

@@ -3,8 +3,12 @@
  * Frames (wire/relay.h) on their way into a stream, and the short queue in front of it. A stream delivers
  * everything in order, late if it must; what waits in front of it for long is not wanted any more when it
  * arrives, and makes the connections inside the tunnel believe that the path is long. So little waits, not
- * for long, and the oldest goes first; handshakes and checks pass all that waits. Memory: a frame each, from
- * whoever makes it to the one worker that writes it. One thread at a time.
+ * for long, and the oldest goes first; what can be marked instead is marked before that (RFC 3168).
+ * Handshakes and checks pass all that waits.
+ *
+ * Several members may send to the one at its end. Each has his own part of the queue (two share one by
+ * chance), they leave in turn, by bytes, and who has most there loses when it is full. Memory: a frame each,
+ * from whoever makes it to the one worker that writes it. One thread at a time.
  */
 #ifndef TM_DATA_PLANE_FRAME_H
 #define TM_DATA_PLANE_FRAME_H
@@ -17,6 +21,7 @@ struct frame {
 	struct frame *next;
 	ns_t since; /* in a queue */
 	bool urgent, wrapped;
+	uint8_t flow; /* its part of a queue */
 	unsigned packets; /* messages in it */
 	size_t at, end; /* what is to be written of bytes */
 	uint8_t bytes[]; /* WS_HEADER_MAX of room, the message */
@@ -40,20 +45,32 @@ void frame_free(struct frame *f); /* NULL is fine */
 void frame_wrap(struct frame *f, const uint8_t *mask);
 
 #define FRAMES_WAIT_MAX (20 * MS)
+/* Long enough for a burst to pass, and soon enough for its sender to do something about it. */
+#define FRAMES_MARK_AFTER (10 * MS)
 /*
  * Whoever sends can make what it sends look urgent. So only what is short passes, and not for ever: after so
  * many bytes of it one of those that wait goes.
  */
 enum {
 	FRAMES_BYTES_MAX = 64 << 10,
+	FRAMES_LONE_BYTES_MAX = 2 * FRAMES_BYTES_MAX, /* with such that are all that their sender has there */
 	FRAMES_URGENT_MAX = 32,
 	FRAME_URGENT_BYTES = 4096,
 	FRAMES_PASS_BYTES = 8192
 };
 
+enum { FRAMES_FLOWS = 8 };
+struct frames_flow {
+	struct frame *first, *last;
+	size_t bytes;
+	uint64_t turn; /* bytes that left, counted on from the others' when it begins to wait */
+};
+
 struct frames {
-	struct frame *first, *last, *urgent, *last_urgent;
+	struct frames_flow flow[FRAMES_FLOWS];
+	struct frame *urgent, *last_urgent;
 	size_t bytes; /* of those that are not urgent */
+	uint64_t turn; /* of the one that left last */
 	size_t passed; /* bytes of urgent ones that left while others waited, since one of those did */
 	unsigned n_urgent;
 };
@@ -66,7 +83,7 @@ unsigned frames_put(struct frames *q, struct frame *f_take, ns_t now);
 struct frame *frames_take(struct frames *q, ns_t now, unsigned *dropped);
 static inline bool frames_any(const struct frames *q)
 {
-	return q->first || q->urgent;
+	return q->bytes || q->urgent;
 }
 
 #endif

@@ -6,11 +6,15 @@
 #include "wire/wg.h"
 
 static struct frames q;
+static uint32_t sender; /* of what is made next */
+static uint8_t tos;
 
 static int set_up(void **state)
 {
 	(void)state;
 	q = (struct frames){0};
+	sender = 1;
+	tos = 5;
 	return 0;
 }
 
@@ -29,8 +33,8 @@ static struct frame *make(enum wg_type type, size_t count, size_t size, size_t l
 		.n = count * (size + skip) - less,
 		.step = size + skip,
 		.skip = skip,
-		.pair = relay_pair(1, 2),
-		.tos = 5};
+		.pair = relay_pair(sender, 2),
+		.tos = tos};
 
 	for (size_t i = 0; i < count; i++) {
 		memset(p + i * src.step, 0xee, skip);
@@ -146,6 +150,113 @@ static void of_more_than_fits_the_oldest_go(void **state)
 	frame_free(f);
 }
 
+/* Of so many single messages of 1,000 bytes from member 1, and so many from member 3, as they leave. */
+static void take_all(size_t ret_left[static 4])
+{
+	unsigned dropped;
+	struct frame *f;
+
+	while ((f = take(0, &dropped))) {
+		struct relay_frame got;
+
+		assert_int_equal(relay_frame_decode(f->bytes + f->at, f->end - f->at, &got), TM_OK);
+		ret_left[relay_other(got.pair, 2)]++;
+		frame_free(f);
+	}
+}
+
+static void who_has_most_in_the_queue_loses_when_it_is_full(void **state)
+{
+	unsigned dropped[4] = {0};
+	size_t left[4] = {0};
+	(void)state;
+
+	for (int i = 0; i < 1000; i++) {
+		sender = i % 50 ? 1 : 3;
+		dropped[1] += frames_put(&q, make(WG_DATA, 1, 1000, 0, 0), 0);
+	}
+	/* 20 of the one who sends a fiftieth, and what is left of the room of the other. */
+	take_all(left);
+	assert_int_equal(left[3], 20);
+	assert_int_equal(left[1] + left[3] + dropped[1], 1000);
+	assert_in_range(
+		(left[1] + left[3]) * (1000 + RELAY_FRAME_HEAD), FRAMES_BYTES_MAX - 2000, FRAMES_BYTES_MAX);
+}
+
+static void a_whole_train_waits_beside_what_another_floods(void **state)
+{
+	size_t left[4] = {0};
+	(void)state;
+
+	for (int i = 0; i < 200; i++)
+		(void)!frames_put(&q, make(WG_DATA, 1, 1000, 0, 0), 0);
+	sender = 3;
+	(void)!frames_put(&q, make(WG_DATA, 44, 1452, 0, 0), 0);
+	sender = 1;
+	for (int i = 0; i < 200; i++)
+		(void)!frames_put(&q, make(WG_DATA, 1, 1000, 0, 0), 0);
+	take_all(left);
+	assert_int_equal(left[3], 1);
+	assert_true(left[1] >= 1);
+}
+
+static void all_who_wait_leave_in_turn_by_bytes(void **state)
+{
+	size_t bytes[4] = {0};
+	unsigned dropped;
+	(void)state;
+
+	for (int i = 0; i < 20; i++) {
+		sender = 1;
+		(void)!frames_put(&q, make(WG_DATA, 1, 1000, 0, 0), 0);
+		sender = 3;
+		for (int k = 0; k < 10; k++)
+			(void)!frames_put(&q, make(WG_DATA, 1, 88, 0, 0), 0);
+	}
+	for (int i = 0; i < 100; i++) {
+		struct frame *f = take(0, &dropped);
+		struct relay_frame got;
+
+		assert_int_equal(relay_frame_decode(f->bytes + f->at, f->end - f->at, &got), TM_OK);
+		bytes[relay_other(got.pair, 2)] += f->end - f->at;
+		assert_in_range(bytes[1] + 1012 - bytes[3], 0, 2 * 1012);
+		frame_free(f);
+	}
+	/* Who comes later has saved nothing up. */
+	sender = 5;
+	for (int i = 0; i < 3; i++)
+		(void)!frames_put(&q, make(WG_DATA, 1, 1000, 0, 0), 0);
+	size_t fifth = 0;
+	for (int i = 0; i < 6; i++) {
+		struct frame *f = take(0, &dropped);
+
+		fifth += relay_get(f->bytes + f->at, f->end - f->at) == relay_pair(5, 2);
+		frame_free(f);
+	}
+	assert_in_range(fifth, 1, 2);
+}
+
+static void what_waited_for_long_is_marked_if_it_can_be(void **state)
+{
+	static const struct {
+		uint8_t tos, marked;
+	} rows[] = {{0xb8, 0xb8}, {0xb9, 0xbb}, {0x02, 0x03}, {0x03, 0x03}};
+	unsigned dropped;
+	(void)state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		for (int late = 0; late < 2; late++) {
+			struct relay_frame got;
+
+			tos = rows[i].tos;
+			(void)!frames_put(&q, make(WG_DATA, 2, 100, 0, 0), 0);
+			struct frame *f = take(FRAMES_MARK_AFTER + late, &dropped);
+			assert_int_equal(relay_frame_decode(f->bytes + f->at, f->end - f->at, &got), TM_OK);
+			assert_int_equal(got.tos, late ? rows[i].marked : rows[i].tos);
+			frame_free(f);
+		}
+}
+
 static void what_waited_too_long_goes_while_there_is_newer(void **state)
 {
 	unsigned dropped;
@@ -229,6 +340,10 @@ int main(void)
 		CASE(wrapped_it_is_a_message_of_a_websocket),
 		CASE(what_waits_leaves_in_order),
 		CASE(of_more_than_fits_the_oldest_go),
+		CASE(who_has_most_in_the_queue_loses_when_it_is_full),
+		CASE(a_whole_train_waits_beside_what_another_floods),
+		CASE(all_who_wait_leave_in_turn_by_bytes),
+		CASE(what_waited_for_long_is_marked_if_it_can_be),
 		CASE(what_waited_too_long_goes_while_there_is_newer),
 		CASE(handshakes_and_checks_pass_what_waits_and_are_not_dropped_for_it),
 		CASE(who_sends_nothing_but_what_is_urgent_does_not_keep_others_waiting_for_ever),

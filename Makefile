@@ -15,7 +15,7 @@ BENCH = $(if $(ONLY),--only='$(ONLY)') $(if $(TESTS),--tests='$(TESTS)') $(if $(
 CTEST := ctest --output-on-failure --no-tests=error -j $(JOBS)
 PYTEST := $(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(PYTHON) -B -m pytest -p no:cacheprovider
 
-.PHONY: help setup build demo test unit slow lab labgrid compose bench scale flood attack asan tsan labasan labtsan fuzz lint fmt install uninstall clean
+.PHONY: help setup build demo test unit slow lab labgrid compose bench relayattack scale flood attack asan tsan labasan labtsan fuzz lint fmt install uninstall clean
 # Each does by itself what can be done at the same time.
 .NOTPARALLEL:
 
@@ -59,6 +59,10 @@ bench: setup build ## measures us, raw veth, relays and the peers' Debian packag
 	@scripts/build ci load herd relayload
 	@$(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(if $(BEFORE),TUNNELMESH_BEFORE=$(abspath $(BEFORE))) $(PYTHON) -B test/bench/bench.py $(BENCH) || [ $$? = 3 ]
 	@$(if $(LIST),,$(PYTHON) -B test/bench/report.py)
+
+relayattack: setup build ## what others keep of a relay while somebody floods it, and what it does at three times what it can (T="single overload" ROUNDS=3)
+	@scripts/build ci labtools
+	@$(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(if $(ROUNDS),ROUNDS=$(ROUNDS)) $(PYTHON) -B test/bench/relay/attack.py $(T)
 
 scale: setup build ## how far one coordinator carries: a herd of SIZES members (default "1000 3000 10000"; an hour) joins and comes back
 	@scripts/build ci herd line

@@ -9,6 +9,7 @@
 #include "node/drive.h"
 #include "node/node_private.h"
 #include "node/relaying.h"
+#include "node/streaming.h"
 
 /* A member's stream. */
 struct legstream {
@@ -101,29 +102,6 @@ static bool on_prove(void *ctx, const struct endpoint *from, const uint8_t *p, s
 	return true;
 }
 
-/* The plane has it from then on, whatever the result. */
-static int give(struct legstreams *s, struct net_released *r_take, uint32_t *ret_number)
-{
-	static const struct plane_stream_io tls = {
-		.read = tls_io_read, .write = tls_io_write, .pending = tls_io_pending, .free = tls_io_free};
-	const struct plane_stream is = {
-		.fd = r_take->fd,
-		.io = r_take->tls ? &tls : NULL,
-		.ctx = r_take->tls,
-		.role = WS_SERVER,
-		.remote = r_take->remote,
-		.host = s->proved.member.host,
-		.early = r_take->early,
-		.n_early = r_take->n_early,
-	};
-	int err = plane_stream_add(s->n->plane, &is, ret_number);
-
-	r_take->fd = -1;
-	r_take->tls = NULL;
-	net_released_deinit(r_take);
-	return err;
-}
-
 static int remember(struct legstreams *s, uint32_t number, const struct endpoint *remote)
 {
 	struct legstream *l = calloc(1, sizeof(*l));
@@ -154,7 +132,7 @@ static void on_take(void *ctx, struct net_released *r_take)
 
 	if (before)
 		end(s, before);
-	if (give(s, r_take, &number) != TM_OK)
+	if (streaming_give(s->n, WS_SERVER, m->host, r_take, &number) != TM_OK)
 		return; /* the member sees the end, and comes again */
 	if (remember(s, number, &remote) != TM_OK) {
 		plane_stream_remove(s->n->plane, number);

@@ -209,7 +209,7 @@ void relaying_mesh(struct node *n, const struct mesh_diff *d)
 
 void relaying_look(const struct node *n, struct relaying_view *ret_view)
 {
-	const struct plane_relayed all = plane_relayed(n->plane, 0);
+	const struct plane_relayed all = plane_relayed(n->plane);
 
 	*ret_view = (struct relaying_view){
 		.offered = n->config.relay == RELAY_OFFER,

@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 #include "control/agent/stream.h"
-#include "data/plane/stream.h"
 #include "node/drive.h"
 #include "node/node_private.h"
 
@@ -34,26 +33,35 @@ static void tell(struct node *n, const struct endpoint *remote)
 	drive_input(n, &in);
 }
 
-static void on_up(void *ctx, struct net_released *r_take)
+int streaming_give(
+	struct node *n, enum ws_role role, uint32_t host, struct net_released *r_take, uint32_t *ret_number)
 {
 	static const struct plane_stream_io tls = {
 		.read = tls_io_read, .write = tls_io_write, .pending = tls_io_pending, .free = tls_io_free};
-	struct node *n = ctx;
 	const struct plane_stream s = {
 		.fd = r_take->fd,
 		.io = r_take->tls ? &tls : NULL,
 		.ctx = r_take->tls,
-		.role = WS_CLIENT,
+		.role = role,
 		.remote = r_take->remote,
+		.host = host,
 		.early = r_take->early,
 		.n_early = r_take->n_early,
 	};
-	const struct endpoint remote = r_take->remote;
-	int err = plane_stream_add(n->plane, &s, &n->stream.number);
+	int err = plane_stream_add(n->plane, &s, ret_number);
 
 	r_take->fd = -1; /* taken, whatever came of it */
 	r_take->tls = NULL;
 	net_released_deinit(r_take);
+	return err;
+}
+
+static void on_up(void *ctx, struct net_released *r_take)
+{
+	struct node *n = ctx;
+	const struct endpoint remote = r_take->remote;
+
+	int err = streaming_give(n, WS_CLIENT, 0, r_take, &n->stream.number);
 	if (err) {
 		LOG_LIMITED(LOG_WARN, &n->log.path, LOG_WHO_ALL,
 			"node: the stream to the relay cannot be used, trying again", KV_ERR(err));

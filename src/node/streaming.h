@@ -7,6 +7,8 @@
 #define TM_NODE_STREAMING_H
 
 #include "control/path/core.h"
+#include "data/plane/stream.h"
+#include "net/release.h"
 
 struct node;
 
@@ -15,6 +17,11 @@ struct streaming_state {
 	bool up;
 	uint32_t number; /* in the plane, while it is up */
 };
+
+/* A connection that was made or taken becomes a stream of the plane (struct plane_stream), whose it is from
+ * then on, whatever the result. host: the member at the other end; 0: that is a relay of ours. */
+NODISCARD int streaming_give(
+	struct node *n, enum ws_role role, uint32_t host, struct net_released *r_take, uint32_t *ret_number);
 
 /* CORE_STREAM_OPEN: from now on, until it is closed. Only the coordinator's relay takes streams. */
 void streaming_open(struct node *n, const char *relay);

@@ -7,11 +7,6 @@
 
 #include <string.h>
 
-static const struct leg *leg_of(const struct account *a)
-{
-	return a ? atomic_load_explicit(&a->leg, memory_order_acquire) : NULL;
-}
-
 /* The address is proved, not the one of ours that it writes to: of that there may be several. */
 static bool came_by_leg(const struct leg *leg, const struct relay_source *from)
 {
@@ -23,7 +18,7 @@ bool forward_is_from(const struct worker *w, uint32_t host, const struct relay_s
 {
 	const struct legs *l = atomic_load_explicit(w->env->legs, memory_order_acquire);
 
-	return l && host && host <= RELAY_HOST_MAX && came_by_leg(leg_of(legs_account(l, host)), from);
+	return l && host && host <= RELAY_HOST_MAX && came_by_leg(legs_find(l, host), from);
 }
 
 /* DROP_N: nothing is wrong with the message. */
@@ -128,57 +123,42 @@ static void add_to(_Atomic(uint64_t) *sum, uint64_t n)
 	atomic_store_explicit(sum, atomic_load_explicit(sum, memory_order_relaxed) + n, memory_order_relaxed);
 }
 
-static void enter_in_books(struct worker *w, struct account *a, const struct relayed_run *run)
+static void enter_in_books(struct worker *w, const struct relayed_run *run)
 {
-	atomic_fetch_add_explicit(&a->packets, run->count, memory_order_relaxed);
-	atomic_fetch_add_explicit(&a->bytes, run->n, memory_order_relaxed);
 	add_to(&w->relayed.packets, run->count);
 	add_to(&w->relayed.bytes, run->n);
 }
 
-/* Who sends, who is to receive; DROP_N: both are known, and it comes from one of them. */
-static enum plane_drop find_ends(const struct legs *l, const struct relay_source *from, uint64_t pair,
-	struct account **ret_sender, const struct leg **ret_to)
+/* Who is to receive; DROP_N: that is known, and it comes from the other. */
+static enum plane_drop find_receiver(
+	const struct legs *l, const struct relay_source *from, uint64_t pair, const struct leg **ret_to)
 {
-	struct account *lower = legs_account(l, relay_lower(pair));
-	struct account *higher = legs_account(l, relay_higher(pair));
-	const struct leg *at_lower = leg_of(lower), *at_higher = leg_of(higher);
+	const struct leg *at_lower = legs_find(l, relay_lower(pair)),
+			 *at_higher = legs_find(l, relay_higher(pair));
 
-	if (came_by_leg(at_lower, from)) {
-		*ret_sender = lower;
+	if (came_by_leg(at_lower, from))
 		*ret_to = at_higher;
-	} else if (came_by_leg(at_higher, from)) {
-		*ret_sender = higher;
+	else if (came_by_leg(at_higher, from))
 		*ret_to = at_lower;
-	} else {
+	else
 		return DROP_RELAY_UNPROVEN;
-	}
 	return *ret_to ? DROP_N : DROP_RELAY_UNBOUND;
 }
 
-ns_t forward_run(struct worker *w, const struct relay_source *from, const struct relayed_run *run)
+void forward_run(struct worker *w, const struct relay_source *from, const struct relayed_run *run)
 {
 	const struct legs *l = atomic_load_explicit(w->env->legs, memory_order_acquire);
 	enum plane_drop why = DROP_RELAY_OTHERS;
-	struct account *sender = NULL;
 	const struct leg *to = NULL;
-	ns_t pause = 0;
 
 	if (l)
-		why = find_ends(l, from, run->pair, &sender, &to);
+		why = find_receiver(l, from, run->pair, &to);
 	if (why == DROP_N)
 		why = judge_run(to, run);
-	if (why == DROP_N && from->kind == WAY_RELAY_TCP) {
-		pause = account_owe(sender, run->n, w->now);
-	} else if (why == DROP_N && !account_pay(sender, run->n, w->now)) {
-		atomic_fetch_add_explicit(&sender->over_limit, run->count, memory_order_relaxed);
-		why = DROP_RELAY_LIMIT;
-	}
 	if (why != DROP_N) {
 		worker_drop_n(w, why, run->count);
-		return 0;
+		return;
 	}
 	send_on(w, to, run);
-	enter_in_books(w, sender, run);
-	return pause;
+	enter_in_books(w, run);
 }

@@ -28,11 +28,8 @@ struct relay_source {
 	const struct endpoint *remote;
 };
 
-/*
- * To the one of the two that it is not from; the bytes stay until worker_flush. Counts what it drops. Returns
- * until when a stream's sender is to be paused, which is over its limit, but loses nothing; 0: it is not.
- */
-ns_t forward_run(struct worker *w, const struct relay_source *from, const struct relayed_run *run);
+/* To the one of the two that it is not from; the bytes stay until worker_flush. Counts what it drops. */
+void forward_run(struct worker *w, const struct relay_source *from, const struct relayed_run *run);
 /* Whether that is the leg of this member. */
 bool forward_is_from(const struct worker *w, uint32_t host, const struct relay_source *from);
 

@@ -8,6 +8,7 @@
 
 #include "data/peer/index.h"
 #include "data/plane/forward.h"
+#include "data/plane/siding.h"
 
 /* What every packet goes through is part of the loop, although relayed ones have a loop of their own: 36
  * instructions of 475. */
@@ -395,7 +396,7 @@ static void take_run(
 	const uint32_t other = relay_other(run->pair, w->env->host);
 
 	if (!other)
-		(void)forward_run(w, &from, run);
+		forward_run(w, &from, run);
 	/* Through a relay of ours, or from a member through the relay that we are. */
 	else if (worker_knows_relay(w, &dg->remote) || forward_is_from(w, other, &from))
 		take_relayed(w, o, arrive(w, o, dg, run->pair), run);
@@ -431,12 +432,6 @@ static void take_train(struct worker *w, struct opening *o, const struct datagra
 	}
 }
 
-bool ingress_burst(struct worker *w, unsigned ignored)
-{
-	(void)ignored;
-	return ingress_burst_from(w, w->out.own, 0);
-}
-
 /* Everything borrowed from the receive buffers goes out before they are filled again. */
 static void finish(struct worker *w, struct opening *o)
 {
@@ -446,7 +441,7 @@ static void finish(struct worker *w, struct opening *o)
 	worker_flush(w);
 }
 
-bool ingress_burst_from(struct worker *w, struct udp *u, uint32_t socket)
+static size_t take_batch(struct worker *w, struct udp *u, uint32_t socket)
 {
 	UNINITIALIZED struct opening o;
 	size_t n;
@@ -459,6 +454,21 @@ bool ingress_burst_from(struct worker *w, struct udp *u, uint32_t socket)
 	for (size_t i = 0; i < n; i++)
 		take_train(w, &o, &w->rx[i]);
 	finish(w, &o);
+	return n;
+}
+
+bool ingress_burst_from(struct worker *w, struct udp *u, uint32_t socket)
+{
+	return take_batch(w, u, socket) == w->n_rx;
+}
+
+bool ingress_burst(struct worker *w, unsigned ignored)
+{
+	const size_t n = take_batch(w, w->out.own, 0);
+
+	(void)ignored;
+	if (atomic_load_explicit(w->env->legs, memory_order_relaxed))
+		siding_watch(w, n);
 	return n == w->n_rx;
 }
 

@@ -36,11 +36,6 @@ void notes_add(struct notes *s, enum note_kind kind, const uint8_t *key, const s
 	add(s, &note);
 }
 
-void notes_add_stream(struct notes *s, uint32_t stream, int err)
-{
-	add(s, &(struct note){.kind = NOTE_STREAM_LOST, .by = {.socket = stream}, .err = err});
-}
-
 static void tell(const struct note *note, const struct plane_events *ev)
 {
 	switch (note->kind) {
@@ -60,10 +55,6 @@ static void tell(const struct note *note, const struct plane_events *ev)
 	case NOTE_OFFLOAD_LOST:
 		if (ev->offload_lost)
 			ev->offload_lost(ev->ctx);
-		break;
-	case NOTE_STREAM_LOST:
-		if (ev->stream_lost)
-			ev->stream_lost(ev->ctx, note->by.socket, note->err);
 		break;
 	case NOTE_TUN_LOST:
 		if (ev->tun_lost)

@@ -8,21 +8,12 @@
 
 #include "data/plane/plane.h"
 
-enum note_kind {
-	NOTE_WANT_PATH,
-	NOTE_HEARD,
-	NOTE_UP,
-	NOTE_DOWN,
-	NOTE_OFFLOAD_LOST,
-	NOTE_TUN_LOST,
-	NOTE_STREAM_LOST
-};
+enum note_kind { NOTE_WANT_PATH, NOTE_HEARD, NOTE_UP, NOTE_DOWN, NOTE_OFFLOAD_LOST, NOTE_TUN_LOST };
 
 struct note {
 	enum note_kind kind;
 	uint8_t key[32];
-	struct way_to by; /* NOTE_HEARD; NOTE_STREAM_LOST: its number */
-	int err; /* NOTE_STREAM_LOST */
+	struct way_to by; /* NOTE_HEARD */
 };
 
 struct notes {
@@ -33,7 +24,6 @@ struct notes {
 void notes_deinit(struct notes *s);
 /* key and by may be NULL. Without memory the note is lost; all of these are hints that come again. */
 void notes_add(struct notes *s, enum note_kind kind, const uint8_t *key, const struct way_to *by);
-void notes_add_stream(struct notes *s, uint32_t stream, int err);
 /* Calls the owner for each, also for those that the calls bring about (those wait for the next time). */
 void notes_deliver(struct notes *s, const struct plane_events *ev);
 

@@ -3,6 +3,7 @@
 #include "data/plane/plane_private.h"
 
 #include "base/secret.h"
+#include "crypto/init.h"
 #include "data/plane/legs.h"
 #include "os/tun.h"
 
@@ -17,6 +18,9 @@
 #define RECV_BYTES (1u << 20)
 /* The same at each of the further sockets, of which there may be hundreds. */
 #define FURTHER_RECV_BYTES (256u << 10)
+/* What may wait for the network card of what one source made us send that has a siding: more would be in the
+ * way of others. */
+#define SIDING_SEND_BYTES (512u << 10)
 /* What may wait for the network card, where the kernel's queueing discipline keeps it short. */
 #define SEND_BYTES (4u << 20)
 /* Handshakes waiting from which on cookies are demanded: a few milliseconds of Diffie-Hellman. */
@@ -27,20 +31,6 @@ enum { PACKET_BYTES_MIN = 2048 };
 static size_t round_up(size_t n, size_t to)
 {
 	return (n + to - 1) / to * to;
-}
-
-/*
- * A data message goes to the worker that its receiver index names; where queues are steered too, that is the
- * one who reads what goes to the peer's address (configure). Where the kernel cannot, it chooses by addresses
- * and ports, which serves too.
- */
-static void steer(struct plane *p, unsigned sockets)
-{
-	const struct udp_steering by = {
-		.first_byte = WG_DATA, .lane_at = WG_DATA_INDEX + 3, .lanes = sockets};
-
-	if (sockets > 1)
-		udp_steer(p->udp[0], &by);
 }
 
 static int open_sockets(struct plane *p, const struct plane_config *cfg, struct diag *d)
@@ -60,7 +50,12 @@ static int open_sockets(struct plane *p, const struct plane_config *cfg, struct 
 		if (err)
 			return err;
 	}
-	steer(p, cfg->workers);
+	p->n_sockets = cfg->workers;
+	random_bytes(&p->steer_salt, sizeof(p->steer_salt));
+	plane_steer(p);
+	p->beside = uc;
+	p->beside.with = p->udp[0];
+	p->beside.send_bytes = SIDING_SEND_BYTES;
 	p->further = uc;
 	p->further.with = NULL;
 	p->further.recv_bytes = FURTHER_RECV_BYTES;
@@ -261,6 +256,7 @@ void plane_free(struct plane *p)
 		plane_drain(p);
 	device_free(p->device);
 	plane_close_sockets(p);
+	plane_close_sidings(p);
 	plane_close_streams(p);
 	free(atomic_load_explicit(&p->relays, memory_order_relaxed));
 	legs_free(atomic_load_explicit(&p->legs, memory_order_relaxed));
@@ -368,6 +364,7 @@ void plane_drops(const struct plane *p, uint64_t ret_counts[static DROP_N])
 	}
 	/* Those that we never saw. */
 	ret_counts[DROP_TUN_QUEUE_FULL] = tun_overflows(p->tun);
+	ret_counts[DROP_RELAY_SHARE] = plane_siding_overflows(p);
 	for (unsigned k = 0; k < p->n_workers; k++)
 		ret_counts[DROP_UDP_QUEUE_FULL] += udp_overflows(p->udp[k]);
 }

@@ -185,8 +185,6 @@ struct plane_leg {
 	 */
 	struct way_to way;
 	uint8_t key[32]; /* public: handshakes for the member must know it (mac1) */
-	/* What the member may send through us; 0 = as much as it likes. Above it loses its own packets. */
-	uint64_t bytes_per_s, burst_bytes;
 };
 
 /* false, as at first: nothing is relayed, and all legs are forgotten. */
@@ -195,12 +193,11 @@ NODISCARD int plane_relay_offer(struct plane *p, bool on);
 NODISCARD int plane_relay_put(struct plane *p, uint32_t host, const struct plane_leg *leg);
 void plane_relay_remove(struct plane *p, uint32_t host);
 
-/* What was handed on, for all members (host 0) or of what one of them sent. */
+/* What was handed on. */
 struct plane_relayed {
 	uint64_t packets, bytes; /* with the relay's header, without UDP's and IP's */
-	uint64_t over_limit; /* packets that it lost because it sent too much */
 };
-struct plane_relayed plane_relayed(const struct plane *p, uint32_t host);
+struct plane_relayed plane_relayed(const struct plane *p);
 
 NODISCARD int plane_peer_stats(
 	struct plane *p, const uint8_t key[static 32], struct plane_peer_stats *ret_stats);

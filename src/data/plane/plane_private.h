@@ -8,6 +8,7 @@
 #include "data/peer/device.h"
 #include "data/plane/notes.h"
 #include "data/plane/plane.h"
+#include "data/plane/siding.h"
 #include "data/plane/worker.h"
 
 #include <assert.h>
@@ -41,7 +42,10 @@ struct plane {
 	struct plane_events ev;
 	struct tun *tun;
 	struct udp *udp[EPOCH_WORKERS_MAX];
-	struct udp_config further; /* what the sockets beside those are opened with */
+	struct udp_config further,
+		beside; /* what sockets with ports of their own are opened with, and sidings */
+	unsigned n_sockets; /* of the workers */
+	uint32_t steer_salt;
 	struct worker *workers;
 	unsigned n_workers;
 	struct worker_env env;
@@ -68,6 +72,11 @@ struct plane {
 	size_t index_waiting;
 	bool closing, tun_lost;
 	unsigned streams_added;
+	struct stream *ended; /* within plane_service: nobody's any more, and still to be told */
+	struct siding *siding[SIDINGS_MAX]; /* in the order of opening */
+	unsigned n_sidings;
+	uint64_t sidings_lost; /* at those that are closed */
+	bool steered; /* the kernel was told of some */
 };
 
 #define ON_CONTROL(p) assert(thread_is_self(&(p)->control))
@@ -96,7 +105,14 @@ void plane_close_sockets(struct plane *p); /* all; no worker runs any more */
 /* stream.c */
 bool plane_has_stream(const struct plane *p, uint32_t stream);
 void plane_bury_streams(struct plane *p);
+bool plane_tell_ended(
+	struct plane *p); /* of those, when nothing of ours is on the stack; false: there were none */
 void plane_close_streams(struct plane *p); /* all; no worker runs any more */
+/* sidings.c */
+void plane_steer(struct plane *p); /* after sockets behind the port were opened */
+void plane_give_sidings(struct plane *p); /* to those for whom workers wish one */
+void plane_close_sidings(struct plane *p); /* all */
+uint64_t plane_siding_overflows(const struct plane *p); /* datagrams that did not fit into any of them */
 /* service.c */
 void plane_fill_ops(struct plane *p, struct device_ops *ret_ops);
 void plane_drain(struct plane *p); /* throws away what is in the ring */

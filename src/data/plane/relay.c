@@ -31,6 +31,8 @@ int plane_relay_offer(struct plane *p, bool on)
 		return err;
 
 	atomic_store_explicit(&p->legs, next, memory_order_release);
+	if (!on)
+		plane_close_sidings(p);
 	if (l)
 		epoch_retire(&p->epoch, &l->retired, l, legs_free);
 	event_wake(&p->events);
@@ -69,34 +71,16 @@ void plane_relay_remove(struct plane *p, uint32_t host)
 		retire_leg(p, legs_take(legs_of(p), host));
 }
 
-static struct plane_relayed all_relayed(const struct plane *p)
+struct plane_relayed plane_relayed(const struct plane *p)
 {
 	struct plane_relayed sum = {0};
 
+	ON_CONTROL(p);
 	for (unsigned i = 0; i < p->n_workers; i++) {
 		const struct worker *w = &p->workers[i];
 
 		sum.packets += atomic_load_explicit(&w->relayed.packets, memory_order_relaxed);
 		sum.bytes += atomic_load_explicit(&w->relayed.bytes, memory_order_relaxed);
-		sum.over_limit += atomic_load_explicit(&w->drops[DROP_RELAY_LIMIT], memory_order_relaxed);
 	}
 	return sum;
-}
-
-struct plane_relayed plane_relayed(const struct plane *p, uint32_t host)
-{
-	const struct account *a;
-
-	ON_CONTROL(p);
-	if (!host)
-		return all_relayed(p);
-
-	a = legs_of(p) && host <= RELAY_HOST_MAX ? legs_account(legs_of(p), host) : NULL;
-	if (!a)
-		return (struct plane_relayed){0};
-	return (struct plane_relayed){
-		.packets = atomic_load_explicit(&a->packets, memory_order_relaxed),
-		.bytes = atomic_load_explicit(&a->bytes, memory_order_relaxed),
-		.over_limit = atomic_load_explicit(&a->over_limit, memory_order_relaxed),
-	};
 }

@@ -403,6 +403,7 @@ ns_t plane_service(struct plane *p, ns_t now)
 		n++;
 	}
 	plane_bury_streams(p);
+	plane_give_sidings(p);
 	next = device_run(p->device, p->self.now);
 	free_up_to_limit(p);
 	if (p->notes.n) {
@@ -410,6 +411,8 @@ ns_t plane_service(struct plane *p, ns_t now)
 		notes_deliver(&p->notes, &p->ev);
 		next = now; /* the calls may have changed deadlines */
 	}
+	if (plane_tell_ended(p))
+		next = now;
 	if (n == EVENTS_PER_ROUND)
 		next = now;
 	if (p->epoch.waiting || p->index_waiting)

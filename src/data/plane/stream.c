@@ -136,15 +136,31 @@ void plane_bury_streams(struct plane *p)
 	struct streams *all = streams_of(p);
 	struct stream *s = all ? atomic_exchange_explicit(&all->broken, NULL, memory_order_acquire) : NULL;
 
-	while (s) {
+	while (s) { /* last first: in p->ended it is the other way round */
 		struct stream *next = s->next_broken;
 
 		if (take_out(p, s)) {
-			notes_add_stream(&p->notes, s->number, s->err);
-			retire(p, s);
+			s->next_broken = p->ended;
+			p->ended = s;
 		}
 		s = next;
 	}
+}
+
+/* Its own memory is the note: of an end that nobody hears of nobody hears again. */
+bool plane_tell_ended(struct plane *p)
+{
+	const bool any = p->ended;
+
+	while (p->ended) {
+		struct stream *s = p->ended;
+
+		p->ended = s->next_broken;
+		if (p->ev.stream_lost)
+			p->ev.stream_lost(p->ev.ctx, s->number, s->err);
+		retire(p, s);
+	}
+	return any;
 }
 
 bool plane_has_stream(const struct plane *p, uint32_t stream)

@@ -7,9 +7,6 @@
 
 #include <string.h>
 
-/* Reads of one stream before the others have their turn. */
-enum { READS_PER_BURST = 4 };
-
 /* --- bytes --- */
 
 static int read_some(struct stream *s, uint8_t *p, size_t n, size_t *ret_n)
@@ -30,7 +27,7 @@ static bool pending(struct stream *s)
 
 static void wait_for(struct stream *s)
 {
-	const unsigned what = (s->paused ? 0u : WAIT_READ) | (s->blocked ? WAIT_WRITE : 0u);
+	const unsigned what = WAIT_READ | (s->blocked ? WAIT_WRITE : 0u);
 
 	crowd_change(s->owner->crowd, s->is.fd, what, &s->guest);
 }
@@ -123,7 +120,9 @@ static void put(struct worker *w, struct stream *s, struct frame *f_take)
 
 static bool post(struct worker *owner, const struct parcel *p)
 {
-	if (!ring_mpsc_push(owner->post.ring, p, sizeof(*p)))
+	struct ring_mpsc *ring = p->frame->urgent ? owner->post.urgent : owner->post.ring;
+
+	if (!ring_mpsc_push(ring, p, sizeof(*p)))
 		return false;
 
 	/* Sequentially consistent: the owner clears it before it looks into the ring. */
@@ -190,6 +189,11 @@ void stream_send_datagrams(void *worker, const struct way_to *by, struct datagra
 
 /* --- the post --- */
 
+static bool next_parcel(struct worker *w, struct parcel *ret_p)
+{
+	return ring_mpsc_pop(w->post.urgent, ret_p) || ring_mpsc_pop(w->post.ring, ret_p);
+}
+
 static bool read_post(struct worker *w, struct guest *g, unsigned what)
 {
 	struct parcel p;
@@ -198,7 +202,7 @@ static bool read_post(struct worker *w, struct guest *g, unsigned what)
 	(void)g, (void)what;
 	bell_stop(&w->post.bell);
 	atomic_exchange(&w->post.woken, false);
-	for (; n < PARCELS_MAX && ring_mpsc_pop(w->post.ring, &p); n++) {
+	for (; n < PARCELS_MAX && next_parcel(w, &p); n++) {
 		struct stream *s =
 			streams_find(atomic_load_explicit(w->env->streams, memory_order_acquire), p.stream);
 
@@ -219,6 +223,8 @@ int worker_open_post(struct worker *w)
 
 	if (!err)
 		err = ring_mpsc_new(PARCELS_MAX, sizeof(struct parcel), &w->post.ring);
+	if (!err)
+		err = ring_mpsc_new(PARCELS_URGENT_MAX, sizeof(struct parcel), &w->post.urgent);
 	w->post.guest.burst = read_post;
 	return err ? err : crowd_add(w->crowd, bell_fd(&w->post.bell), WAIT_READ, &w->post.guest);
 }
@@ -229,44 +235,16 @@ void worker_close_post(struct worker *w)
 
 	if (!w->env)
 		return; /* never made */
-	while (w->post.ring && ring_mpsc_pop(w->post.ring, &p))
+	while (w->post.urgent && next_parcel(w, &p))
 		frame_free(p.frame);
 	ring_mpsc_free(w->post.ring);
-	w->post.ring = NULL;
+	ring_mpsc_free(w->post.urgent);
+	w->post.ring = w->post.urgent = NULL;
 	bell_deinit(&w->post.bell);
 	w->post.bell = BELL_NONE;
 }
 
 /* --- reading --- */
-
-/* Until its sender may go on: TCP tells it, so nothing is lost. */
-static void pause_until(struct worker *w, struct stream *s, ns_t until)
-{
-	s->paused = true;
-	s->paused_until = until;
-	w->resume_at = w->resume_at ? ns_min(w->resume_at, until) : until;
-	wait_for(s);
-}
-
-void worker_resume_streams(struct worker *w)
-{
-	const struct streams *all = atomic_load_explicit(w->env->streams, memory_order_acquire);
-
-	w->resume_at = 0;
-	for (size_t i = 0; all && i < PLANE_STREAMS_MAX; i++) {
-		struct stream *s = atomic_load_explicit(&all->slot[i], memory_order_acquire);
-
-		if (!s || s->owner != w || !s->paused || s->broken)
-			continue;
-		if (s->paused_until > w->now) {
-			w->resume_at = w->resume_at ? ns_min(w->resume_at, s->paused_until) : s->paused_until;
-			continue;
-		}
-		s->paused = false;
-		wait_for(s);
-		(void)!stream_burst(w, &s->guest, WAIT_READ); /* something may be pending inside it */
-	}
-}
 
 /* False: it is no frame. */
 static bool take_frame(struct worker *w, struct stream *s, uint8_t *p, size_t n)
@@ -289,10 +267,7 @@ static bool take_frame(struct worker *w, struct stream *s, uint8_t *p, size_t n)
 	};
 
 	if (!other) {
-		ns_t until = forward_run(w, &from, &run);
-
-		if (until)
-			pause_until(w, s, until);
+		forward_run(w, &from, &run);
 	} else if (!s->is.host || s->is.host == other) {
 		ingress_frame(w, &s->is.remote, s->number, &run);
 	} else {
@@ -364,8 +339,7 @@ static void take_early(struct worker *w, struct stream *s)
 static bool read_burst(struct worker *w, struct stream *s)
 {
 	take_early(w, s);
-	/* What is pending inside TLS makes no descriptor readable. */
-	for (int i = 0; !s->broken && !s->paused && (i < READS_PER_BURST || pending(s)); i++) {
+	while (!s->broken) {
 		size_t n;
 		int err = read_some(s, w->streams->in, sizeof(w->streams->in), &n);
 
@@ -375,8 +349,11 @@ static bool read_burst(struct worker *w, struct stream *s)
 			give_up(s, err);
 		else
 			take_bytes(w, s, w->streams->in, n);
+		/* What is pending inside TLS makes no descriptor readable. */
+		if (!pending(s))
+			break;
 	}
-	return !s->broken && !s->paused;
+	return !s->broken;
 }
 
 bool stream_burst(struct worker *w, struct guest *g, unsigned what)
@@ -385,9 +362,6 @@ bool stream_burst(struct worker *w, struct guest *g, unsigned what)
 
 	if (s->broken)
 		return false;
-	/* It would say so for ever, and nobody reads what it said last. */
-	if (s->paused && what & WAIT_BROKEN)
-		give_up(s, TM_ECLOSED);
 	if (what & WAIT_WRITE || s->blocked)
 		write_queue(w, s);
 	return what & (WAIT_READ | WAIT_BROKEN) || s->early ? read_burst(w, s) : false;

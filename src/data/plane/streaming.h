@@ -26,8 +26,6 @@ struct stream {
 	struct frame *writing; /* begun, so it has to end */
 	struct frames queue;
 	bool blocked; /* waits until it may write; at first, if it has `early`, which is then looked at */
-	bool paused;
-	ns_t paused_until;
 	/* the owner's, then the control thread's */
 	bool broken;
 	int err;
@@ -61,7 +59,7 @@ struct parcel {
 	uint32_t stream;
 	struct frame *frame;
 };
-enum { PARCELS_MAX = 256 };
+enum { PARCELS_MAX = 256, PARCELS_URGENT_MAX = 64 };
 
 /* The post of a worker: where other threads leave parcels. */
 NODISCARD int worker_open_post(struct worker *w);
@@ -77,8 +75,6 @@ NODISCARD int stream_send(struct worker *w, uint32_t stream, struct frame *f_tak
 void stream_send_datagrams(void *worker, const struct way_to *by, struct datagram *v, size_t n);
 /* guest.burst */
 bool stream_burst(struct worker *w, struct guest *g, unsigned what);
-/* Streams of w that were paused and need not be any more. */
-void worker_resume_streams(struct worker *w);
 void stream_free(void *stream); /* struct stream *, for the epoch; the control thread */
 
 #endif

@@ -66,20 +66,48 @@ static int add_inlet(
 	return err;
 }
 
-enum { GUESTS_PER_BURST = 16 };
+enum { GUESTS_PER_BURST = 8 };
 
-/* One batch from each guest that has something. */
+/* Batches until it is dry, or until its time is over. */
+static bool take_turn(struct worker *w, struct guest *g, unsigned what)
+{
+	const ns_t ends = turn_ends(&g->turn, w->now);
+	bool more = true;
+
+	while (more && w->now < ends) {
+		more = g->burst(w, g, what);
+		what = WAIT_READ;
+		w->now = time_monotonic();
+	}
+	turn_over(&g->turn, ends, w->now, more);
+	return more;
+}
+
+/* Beside a socket of our own that has more, one of them at a time: most members have no other. */
 static bool crowd_burst(struct worker *w, unsigned ignored)
 {
 	struct crowd_ready v[GUESTS_PER_BURST];
-	size_t n = crowd_ready(w->crowd, v, ARRAY_LEN(v));
-	bool more = n == ARRAY_LEN(v);
+	const size_t most = w->inlet[0].ready ? 1 : ARRAY_LEN(v);
+	const size_t n = crowd_ready(w->crowd, v, most);
+	bool more = n == most;
 
 	(void)ignored;
-	for (size_t i = 0; i < n; i++) {
-		struct guest *g = v[i].who;
+	w->now = time_monotonic(); /* what others took before is not the guests' */
+	for (size_t i = 0; i < n; i++)
+		more |= take_turn(w, v[i].who, v[i].what);
+	w->crowded = more;
+	return more;
+}
 
-		more |= g->burst(w, g, v[i].what);
+/* Our own socket, which many share, has as much time as a guest, if there are any; else a batch at a time. */
+static bool socket_burst(struct worker *w, unsigned ignored)
+{
+	const ns_t end = w->now + TURN;
+	bool more = ingress_burst(w, ignored);
+
+	while (more && w->crowded && w->now < end) {
+		w->now = time_monotonic();
+		more = ingress_burst(w, ignored);
 	}
 	return more;
 }
@@ -91,7 +119,7 @@ static int make_inlets(struct worker *w)
 	if (!err)
 		err = wait_add(w->waits, bell_fd(w->env->stop), WAIT_READ, &w->stop_place);
 	if (!err)
-		err = add_inlet(w, udp_fd(w->out.own), ingress_burst, 0);
+		err = add_inlet(w, udp_fd(w->out.own), socket_burst, 0);
 	if (!err)
 		err = add_inlet(w, tun_fd(w->env->tun, w->id), egress_burst, w->id);
 	if (!err)
@@ -261,7 +289,7 @@ static bool burst(struct worker *w, bool all)
 static void worker_round(struct worker *w)
 {
 	const struct worker_env *env = w->env;
-	bool more = w->resume_at != 0;
+	bool more = false;
 
 	for (unsigned i = 0; i < w->n_inlets; i++) {
 		w->inlet[i].ready = wait_ready(w->waits, w->inlet[i].place);
@@ -271,8 +299,6 @@ static void worker_round(struct worker *w)
 		epoch_unpark(env->epoch, w->id);
 		w->now = time_monotonic();
 		w->snap = atomic_load_explicit(env->live, memory_order_acquire);
-		if (UNLIKELY(w->resume_at && w->now >= w->resume_at))
-			worker_resume_streams(w);
 		more = burst(w, i % ASK_AGAIN_EVERY == 0);
 	}
 	/* Parked: a worker that waits holds nothing, so it delays nobody's reclamation. */
@@ -287,8 +313,7 @@ static void worker_main(void *arg)
 
 	w->owner = thread_self();
 	while (!wait_ready(w->waits, w->stop_place)) {
-		wait_until_ready(
-			w->waits, w->resume_at ? ns_max(w->resume_at - time_monotonic(), 0) : NS_NEVER);
+		wait_until_ready(w->waits, NS_NEVER);
 		worker_round(w);
 		if (wait_ready(w->waits, tun) & WAIT_BROKEN)
 			worker_tun_lost(w);

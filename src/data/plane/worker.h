@@ -15,6 +15,7 @@
 #include "data/plane/seal.h"
 #include "data/plane/snapshot.h"
 #include "data/plane/staging.h"
+#include "data/plane/turn.h"
 #include "os/crowd.h"
 #include "os/thread.h"
 #include "os/wait.h"
@@ -76,6 +77,14 @@ enum { INLETS = 3 }; /* own socket, TUN, crowd */
  */
 struct guest {
 	bool (*burst)(struct worker *w, struct guest *g, unsigned what); /* enum wait_what; as above */
+	struct turn turn;
+};
+
+/* Who fills a socket (siding.h). */
+enum { TALLY_MAX = 16 };
+struct tally {
+	struct endpoint who[TALLY_MAX];
+	uint64_t cost[TALLY_MAX]; /* 0: nobody */
 };
 
 struct worker {
@@ -95,7 +104,7 @@ struct worker {
 	struct stream_memory *streams; /* NULL: it owns no stream yet */
 	struct {
 		struct guest guest;
-		struct ring_mpsc *ring;
+		struct ring_mpsc *ring, *urgent; /* handshakes and checks do not wait behind the rest */
 		struct bell bell;
 		_Atomic(bool) woken;
 	} post; /* what other threads send by streams of this one's */
@@ -103,7 +112,7 @@ struct worker {
 	bool running; /* control thread */
 	/* the thread's own */
 	bool tun_lost;
-	ns_t resume_at; /* when a stream need not be paused any more; 0: none is */
+	bool crowded; /* some guest had something the last time */
 	unsigned udp_offloads, merge_told; /* as last told to the control thread */
 	ns_t now;
 	const struct snapshot *snap;
@@ -111,12 +120,23 @@ struct worker {
 	uint32_t rx_socket; /* that rx came from */
 	bool rx_stream; /* rx_socket is the number of a stream */
 	struct askers askers;
+	struct {
+		size_t slots; /* filled in a row, by full batches */
+		bool counting;
+		struct tally tally;
+	} watch; /* siding.h */
 	struct seal seal;
 	struct out out; /* also: its own socket, which it receives from */
 	struct {
 		ns_t since;
 		unsigned n;
 	} icmp;
+	/* a letter to the control thread: the worker writes it while it is not set, the control thread takes
+	 * it */
+	struct {
+		_Atomic(bool) is_set;
+		struct endpoint source; /* is to have a siding */
+	} wish;
 	/* read by the control thread */
 	_Atomic(unsigned) merge_refused; /* enum tun_offload: super-packets that the kernel does not take */
 	_Atomic(uint64_t) drops[DROP_N];

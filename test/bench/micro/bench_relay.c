@@ -70,8 +70,7 @@ static void fill(size_t count, size_t step)
 
 static void register_at(uint32_t host, const struct endpoint *ep)
 {
-	const struct plane_leg leg = {
-		.way.remote = *ep, .bytes_per_s = UINT64_C(1) << 40, .burst_bytes = UINT32_MAX};
+	const struct plane_leg leg = {.way.remote = *ep};
 	struct leg *old = NULL;
 
 	if (legs_put(atomic_load(&legs), host, &leg, &old))

@@ -23,6 +23,7 @@ struct stream {
 	bool wanted, up;
 	bool leg; /* the member registered through it, and by UDP not since */
 	unsigned number; /* of the connection, in the member's plane: never used again */
+	unsigned pieces; /* for others that came by it */
 	ns_t last_up, last_down; /* arrivals: later messages do not overtake */
 };
 
@@ -194,9 +195,16 @@ static void at_relay(void *stream, void *piece)
 		;
 	else if (!p->pair)
 		st->leg |= author(st->relay, p->bytes, p->n, &m, key) == st->member;
-	else
+	else {
+		st->pieces++;
 		hand_on(st->relay, p->pair, st->member->number, p->bytes, p->n);
+	}
 	free(p);
+}
+
+unsigned relay_streamed(const struct host *member, const struct host *relay)
+{
+	return relay->relay->leg[member->number].stream.pieces;
 }
 
 void relay_stream_put(struct host *h, const struct way_to *by, const uint8_t *msg, size_t n)

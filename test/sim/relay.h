@@ -19,6 +19,8 @@ void relay_start(struct relay *r);
 void relay_restart(struct relay *r); /* both at once */
 /* The member's stream to the host's relay, if one is up, breaks; both ends notice. */
 void relay_break_stream(struct host *member, struct host *relay);
+/* What the member has sent to others by its streams to the host's relay. */
+unsigned relay_streamed(const struct host *member, const struct host *relay);
 /* The members whose UDP datagrams it would hand on now. */
 unsigned relay_members(const struct relay *r);
 

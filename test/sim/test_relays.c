@@ -312,6 +312,28 @@ static void when_udp_is_suddenly_blocked_the_stream_takes_over(void **state)
 	assert_true(is_direct(a, b) && is_direct(b, a));
 }
 
+/* A node that talks to many has one stream, which each of them would ask. */
+static void a_stream_that_stands_by_is_asked_nothing_while_something_better_works(void **state)
+{
+	MESH(state);
+	const struct host *c = m->c->host;
+
+	plug_behind(a, &nat_home);
+	plug_behind(b, &nat_home);
+	sim_run(s, 3 * SEC);
+	for (unsigned i = 0; i < 3; i++) {
+		talk(a, b, true, 20 * MS, 20 * SEC);
+		sim_run(s, 60 * SEC);
+	}
+	assert_true(is_direct(a, b) && is_direct(b, a));
+	assert_int_equal(relay_streamed(a, c) + relay_streamed(b, c), 0);
+	/* And is there when it is needed. */
+	host_line(a)->blocked = true;
+	talk(a, b, true, 20 * MS, 5 * SEC);
+	assert_int_equal(host_path(a, b).way.kind, WAY_RELAY_TCP);
+	assert_true(relay_streamed(a, c) > 0);
+}
+
 static void a_coordinator_that_relays_reaches_a_member_without_udp(void **state)
 {
 	MESH(state);
@@ -513,6 +535,7 @@ int main(void)
 		RELAY_SCENARIO(a_restart_of_the_relay_costs_little),
 		RELAY_SCENARIO(a_host_without_udp_is_reached_through_its_stream),
 		RELAY_SCENARIO(when_udp_is_suddenly_blocked_the_stream_takes_over),
+		RELAY_SCENARIO(a_stream_that_stands_by_is_asked_nothing_while_something_better_works),
 		RELAY_SCENARIO(a_coordinator_that_relays_reaches_a_member_without_udp),
 		RELAY_SCENARIO(a_coordinator_that_relays_follows_a_member_to_its_next_stream),
 		RELAY_SCENARIO(each_is_reached_through_its_home_relay),

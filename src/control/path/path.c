@@ -87,7 +87,8 @@ void path_choose(struct path *p, int at, enum path_why why, ns_t proof, struct t
 void path_start_over(struct path *p, enum path_why why, struct turn *t)
 {
 	for (unsigned i = 0; i < p->n_pairs; i++)
-		pair_plan(&p->pairs[i], t->now);
+		if (!path_is_spare(p, i))
+			pair_plan(&p->pairs[i], t->now);
 	p->found = 0;
 	p->retry_at = NS_NEVER;
 	if (p->helping)
@@ -211,7 +212,8 @@ void path_candidates(struct path *p, const struct candidates *c, struct turn *t)
 	 * just now, so that both sides' packets pass. Also on the one in use, whatever was heard over it: the
 	 * peer may have closed to us meanwhile, or a translator before us to the peer. */
 	for (unsigned i = 0; i < p->n_pairs; i++)
-		path_check_now(p, (int)i, t->now);
+		if (!path_is_spare(p, i))
+			path_check_now(p, (int)i, t->now);
 	help_peer(p, t);
 	p->retry_at = NS_NEVER;
 }

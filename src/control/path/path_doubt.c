@@ -19,6 +19,23 @@ static bool is_among(const struct way_to *ways, size_t n, const struct pair *pai
 	return false;
 }
 
+/* Proved, and nothing speaks against it. */
+static bool chosen_is_well(const struct path *p)
+{
+	const struct pair *pair = path_chosen(p);
+
+	return p->state == PATH_UP && pair && !p->alarm && pair->tries < 2 &&
+	       (p->last_proof || pair->last_ok || pair->last_heard);
+}
+
+bool path_is_spare(const struct path *p, unsigned i)
+{
+	const struct pair *pair = &p->pairs[i];
+
+	return pair->way.kind == WAY_RELAY_TCP && (int)i != p->chosen && (int)i != p->also &&
+	       chosen_is_well(p) && path_chosen(p)->way.kind != WAY_RELAY_TCP;
+}
+
 /* A stream does not come back under its number: what is left of it would only take the room of the next. */
 static void stream_ended(struct path *p, unsigned i, struct turn *t)
 {
@@ -59,7 +76,8 @@ static void list(struct path *p, const struct way_to *ways, size_t n, bool wante
 	for (size_t i = 0; i < n; i++) {
 		int at = pairs_find(p, &ways[i]);
 
-		if (at < 0 && (at = pairs_add(p, &ways[i], CAND_RELAY, t->now)) >= 0 && !wanted)
+		if (at < 0 && (at = pairs_add(p, &ways[i], CAND_RELAY, t->now)) >= 0 &&
+			(!wanted || path_is_spare(p, (unsigned)at)))
 			p->pairs[at].next_check = NS_NEVER; /* idle peers are silent */
 		if (at >= 0)
 			p->pairs[at].listed = true;
@@ -125,7 +143,7 @@ static void look_for_better(struct path *p, enum path_why why, struct turn *t)
 	p->found = 0;
 	p->asked_at = t->now;
 	for (unsigned i = 0; i < p->n_pairs; i++)
-		if ((int)i != p->chosen)
+		if ((int)i != p->chosen && !path_is_spare(p, i))
 			path_check_now(p, (int)i, t->now);
 	turn_emit(t, CORE_ASK, why, NULL);
 }

@@ -29,6 +29,9 @@ void path_chosen_died(struct path *p, struct turn *t);
 
 /* Has pairs for all relays by which the peer can be reached now; uses one if nothing else is in use. */
 void path_use_relays(struct path *p, struct turn *t);
+/* A stream to a relay, while something better works: it stands by for when nothing does, and is asked then. A
+ * node that talks to many would ask the same stream for each of them. */
+bool path_is_spare(const struct path *p, unsigned i);
 /* Chosen by a relay, and not yet proved: it is given more time than one that worked. */
 bool path_is_trusting(const struct path *p, unsigned i);
 /* Looks for something better than the detour in use, when that is due. */

@@ -129,6 +129,13 @@ static void enter_in_books(struct worker *w, const struct relayed_run *run)
 	add_to(&w->relayed.bytes, run->n);
 }
 
+/* Is it from that member? What it sends may come by its leg, and by a stream of its that only stands by:
+ * whose that is was proved when it was made. */
+static bool is_from(uint32_t host, const struct leg *leg, const struct relay_source *from)
+{
+	return from->host ? from->host == host : came_by_leg(leg, from);
+}
+
 /* Who is to receive; DROP_N: that is known, and it comes from the other. */
 static enum plane_drop find_receiver(
 	const struct legs *l, const struct relay_source *from, uint64_t pair, const struct leg **ret_to)
@@ -136,9 +143,9 @@ static enum plane_drop find_receiver(
 	const struct leg *at_lower = legs_find(l, relay_lower(pair)),
 			 *at_higher = legs_find(l, relay_higher(pair));
 
-	if (came_by_leg(at_lower, from))
+	if (is_from(relay_lower(pair), at_lower, from))
 		*ret_to = at_higher;
-	else if (came_by_leg(at_higher, from))
+	else if (is_from(relay_higher(pair), at_higher, from))
 		*ret_to = at_lower;
 	else
 		return DROP_RELAY_UNPROVEN;

@@ -26,6 +26,7 @@ struct relay_source {
 	enum way_kind kind;
 	uint32_t socket;
 	const struct endpoint *remote;
+	uint32_t host; /* a stream: the member that has proved to be at its other end; 0 = nobody has */
 };
 
 /* To the one of the two that it is not from; the bytes stay until worker_flush. Counts what it drops. */

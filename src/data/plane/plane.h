@@ -181,7 +181,8 @@ NODISCARD int plane_set_relays(struct plane *p, const struct endpoint *v, size_t
 struct plane_leg {
 	/*
 	 * WAY_UDP: the address that the member has proved to receive at, `local` the one of ours that it
-	 * sends to; WAY_RELAY_TCP: its stream. Only what comes by it comes from the member.
+	 * sends to; WAY_RELAY_TCP: its stream. Only what comes by it comes from the member, and by streams of
+	 * its (plane_stream.host).
 	 */
 	struct way_to way;
 	uint8_t key[32]; /* public: handshakes for the member must know it (mac1) */

@@ -40,8 +40,8 @@ struct plane_stream {
 	enum ws_role role; /* ours: WS_CLIENT masks */
 	struct endpoint
 		remote; /* of ways that things came by: the relay's, or the member's; may be unknown */
-	/* We are the relay, and this is the member at the other end: only what its leg may send is handed on.
-	 * 0: the other end is a relay of ours, and what comes is for us. */
+	/* We are the relay, and this is the member at the other end: what comes is from it, also while its
+	 * leg is another. 0: the other end is a relay of ours, and what comes is for us. */
 	uint32_t host;
 	/* What was read behind the upgrade and the proof already; borrowed for the call. */
 	const uint8_t *early;

@@ -251,7 +251,7 @@ static bool take_frame(struct worker *w, struct stream *s, uint8_t *p, size_t n)
 {
 	struct relay_frame f;
 	const struct relay_source from = {
-		.kind = WAY_RELAY_TCP, .socket = s->number, .remote = &s->is.remote};
+		.kind = WAY_RELAY_TCP, .socket = s->number, .remote = &s->is.remote, .host = s->is.host};
 
 	if (relay_frame_decode(p, n, &f) != TM_OK)
 		return false;

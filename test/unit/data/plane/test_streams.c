@@ -242,6 +242,24 @@ static void one_may_come_by_udp_and_the_other_by_a_stream(void **state)
 	}
 }
 
+/* UDP is its leg; what it sends by its stream is its all the same, and what comes for it goes by UDP. */
+static void what_comes_by_a_stream_that_stands_by_is_handed_on(void **state)
+{
+	const struct endpoint relay = at(R_UDP);
+	struct plane_leg leg = {.way = {.remote = at(A)}};
+	(void)state;
+
+	memcpy(leg.key, a.pub, sizeof(leg.key));
+	assert_int_equal(plane_relay_put(r.plane, 1, &leg), TM_OK);
+	assert_int_equal(plane_set_relays(a.plane, &relay, 1), TM_OK);
+	pass(&a, &b, 4, 1, 20);
+	pass(&b, &a, 4, 2, 20);
+	for (uint16_t i = 3; i < 20; i++)
+		pass(i % 2 ? &a : &b, i % 2 ? &b : &a, i % 3 ? 4 : 6, i, 30 * i);
+	assert_int_equal(host_drops(&r, DROP_RELAY_UNPROVEN), 0);
+	assert_true(fake_sent() > 0);
+}
+
 static void the_relay_itself_is_reached_by_the_stream_too(void **state)
 {
 	const struct way_to way = by_stream(&a, 9);
@@ -417,9 +435,9 @@ static void only_the_member_at_the_other_end_is_heard(void **state)
 		say(&e, WS_BINARY, p, frame(relay_pair(rows[i].pair[0], rows[i].pair[1]), 200, 500, p));
 		expect_drops(all, 3, &r, rows[i].why, 3);
 	}
-	/* After another stream became its leg, this one is nobody's. */
+	/* Also after another stream became its leg. */
 	leg_by_stream(1, theirs[1], a.pub);
-	say(&e, WS_BINARY, p, frame(relay_pair(1, 2), 200, 500, p));
+	say(&e, WS_BINARY, p, frame(relay_pair(2, 3), 200, 500, p));
 	expect_drops(all, 3, &r, DROP_RELAY_UNPROVEN, 6);
 	assert_int_equal(r.n_streams_lost, 0);
 	let_go(&e);
@@ -754,6 +772,8 @@ int main(void)
 		CASE(what_a_stream_is_known_to_carry_is_told_to_senders),
 		CASE(one_may_come_by_udp_and_the_other_by_a_stream),
 		CASE_3(one_may_come_by_udp_and_the_other_by_a_stream),
+		CASE(what_comes_by_a_stream_that_stands_by_is_handed_on),
+		CASE_3(what_comes_by_a_stream_that_stands_by_is_handed_on),
 		CASE_3(the_relay_itself_is_reached_by_the_stream_too),
 		CASE(stun_goes_by_streams_to_the_relay_and_through_it),
 		CASE_3(stun_goes_by_streams_to_the_relay_and_through_it),

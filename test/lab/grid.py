@@ -91,6 +91,8 @@ class Run:
         patience = {GUESSED: TO_GUESS, LUCK: LUCKY}.get(self.must, TO_DIRECT)
         if self.soon(lambda: self.is_right() or self.guessed_in_vain(), patience) and self.is_right():
             self.seen["direct_ms"] = round(1000 * (time.monotonic() - self.probe.began), 1)
+            self.soon(lambda: says(self.nodes[1], self.names[0]) == DIRECT, TO_DIRECT if self.must == DIRECT else LUCKY)
+            self.seen["both_ms"] = round(1000 * (time.monotonic() - self.probe.began), 1)
 
     def guessed_in_vain(self):
         peers = [p for node in self.nodes for p in ask(node, cmd="peers")["peers"] if p["name"] in self.names]

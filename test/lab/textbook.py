@@ -49,8 +49,8 @@ def needs(a, b):
     found, kinds = {best(a, b)}, (KINDS[a], KINDS[b])
     if any(k.tcp == "proxy" for k in kinds):
         found.add("proxy")
-    if best(a, b) != TCP and any(k.udp == "small" for k in kinds):
-        found.add("mtu")
+    if any(k.udp == "small" for k in kinds):
+        found.add("mtu")  # also where the other side's stream is all that there is: this side's half of the way is UDP
     return found
 
 

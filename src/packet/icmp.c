@@ -98,10 +98,7 @@ bool icmp_may_answer(const struct ip_view *v)
 	return v->version == 4 ? may_answer4(v) : may_answer6(v);
 }
 
-/*
- * Too Big is sent even when DF is clear: we never fragment, and a sender that is told can, while silence
- * would be a hole.
- */
+/* Too Big also when DF is clear: whoever asks for it did not cut the packet, and silence would be a hole. */
 size_t icmp_error_build(enum icmp_error kind, uint32_t mtu, const struct ip *from, const struct ip_view *v,
 	uint8_t *out, size_t out_len)
 {

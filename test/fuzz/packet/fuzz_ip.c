@@ -2,11 +2,13 @@
 /*
  * Any bytes: the view agrees with its naive twin. For any packet that has one: ECN and TTL changes touch
  * nothing else and keep a right checksum right; an ICMP error about it is itself a sound packet with right
- * checksums that nobody answers with another error, and so is what is said when it is rejected.
+ * checksums that nobody answers with another error, and so is what is said when it is rejected. Cut in pieces
+ * it loses nothing.
  */
 #include "base/bytes.h"
 #include "fuzz/fuzz.h"
 #include "packet/csum.h"
+#include "packet/fragment.h"
 #include "packet/reject.h"
 
 /* What is left of a packet, header by header, as RFC 8200 4 tells it. */
@@ -210,6 +212,32 @@ static void check_reject(const struct ip_view *was)
 	assert(reject_build(&from, was, nothing, n - 1) <= n - 1);
 }
 
+/* The pieces lie side by side, hold all of the packet's data between them, and are packets themselves. */
+static void check_pieces(const struct ip_view *was, size_t max)
+{
+	uint8_t *out = malloc(max);
+	struct fragmenter f;
+	struct ip_view v;
+
+	assert(out);
+	if (fragment_begin(&f, was, max, 7) == TM_OK) {
+		const size_t data = f.end - f.body;
+		size_t sum = 0;
+
+		for (size_t n; (n = fragment_next(&f, out));) {
+			const size_t head = f.v6 ? f.head + 8 : f.head;
+
+			assert(n > head && n <= max);
+			assert(ip_view_of(out, n, &v) == TM_OK && v.total == n && header_sum_right(out));
+			assert(memcmp(out + head, was->p + f.body + sum, n - head) == 0);
+			sum += n - head;
+			assert(sum == data || (n - head) % 8 == 0);
+		}
+		assert(sum == data);
+	}
+	free(out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct ip_view v;
@@ -234,5 +262,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (unsigned kind = ICMP_NO_ROUTE; kind <= ICMP_TIME_EXCEEDED; kind++)
 		check_icmp(&v, (enum icmp_error)kind);
 	check_reject(&v);
+	check_pieces(&v, 68);
+	check_pieces(&v, 576);
 	return 0;
 }

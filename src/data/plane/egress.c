@@ -57,6 +57,28 @@ void egress_copy_to_peer(struct worker *w, struct peer *p, const uint8_t *packet
 	}
 }
 
+/* Segments that their way does not take. Of those that may not be cut the sender is told once. */
+static void send_too_long(struct worker *w, struct peer *p, struct segmenter *s, size_t mtu)
+{
+	uint8_t *packet = w->scratch + w->env->slot_bytes + PACKET_HEADROOM;
+	struct ip_view v;
+
+	for (size_t n; (n = segment_next(s, packet));) {
+		const unsigned left = s->count - s->at + 1;
+
+		if (ip_view_of(packet, n, &v) != TM_OK) {
+			worker_drop(w, DROP_NOT_IP);
+		} else if (v.total <= mtu) {
+			/* The last may be shorter. */
+			egress_to_peer(w, p, packet, n, true);
+			worker_flush(w);
+		} else if (!worker_cut(w, p, &v, mtu, true)) {
+			worker_tell_mtu(w, &v, left, mtu, true);
+			return;
+		}
+	}
+}
+
 /* All segments of what the TUN handed over: one decision for all of them. */
 static void send_segments(struct worker *w, struct peer *p, struct segmenter *s)
 {
@@ -65,6 +87,10 @@ static void send_segments(struct worker *w, struct peer *p, struct segmenter *s)
 	bool now = begin(w, p, s->count, true, &run);
 	const size_t headroom = now ? seal_headroom(&run) : 0;
 
+	if (now && UNLIKELY(wg_padded(room, w->env->mtu) + WG_DATA_OVERHEAD > run.way->payload_max)) {
+		send_too_long(w, p, s, seal_mtu(run.way->payload_max));
+		return;
+	}
 	for (unsigned i = 0; i < s->count; i++) {
 		uint8_t *packet = seal_room(w, headroom, room);
 		size_t n = segment_next(s, packet);

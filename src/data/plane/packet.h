@@ -10,6 +10,8 @@
 #include "wire/wg.h"
 
 enum { PACKET_HEADROOM = 128, PACKET_TAILROOM = 128 };
+/* No IPv6 host need accept less (RFC 8200 5), so nothing smaller is ever asked of one. */
+enum { MTU_FLOOR = 1280 };
 _Static_assert(PACKET_TAILROOM >= 15 + WG_TAG, "padding and tag fit");
 
 #endif

@@ -5,14 +5,12 @@
 
 #include <string.h>
 
-/* No IPv6 host need accept less (RFC 8200 5), so nothing smaller is ever asked of one. */
-#define MTU_FLOOR 1280
-/* The same of IPv4 hosts (RFC 791 3.1): asked of them where a way is known to take no more. */
-#define MTU_FLOOR4 576
 _Static_assert(
 	PACKET_HEADROOM >= WAY_HEADROOM_MAX + WG_DATA_HEADER, "any way's header fits before any packet");
 /* What nobody sealed has nobody to tell. */
 #define UNSEALED UINT32_MAX
+/* Set in the tag of what leaves by the other way as well. */
+#define COPY (UINT32_C(1) << 30)
 
 int seal_begin(struct worker *w, struct peer *p, struct keypair *kp, const struct way *way, unsigned count,
 	bool from_tun, struct seal_run *ret_run)
@@ -58,8 +56,8 @@ static void make_room_for_two(struct worker *w)
 static inline void push(struct worker *w, const struct seal_run *run, uint8_t *message, size_t n, uint8_t tos)
 {
 	out_push(&w->out, run->way, message, n, tos, (uint32_t)w->seal.n);
-	if (UNLIKELY(run->also != NULL) && !out_full(&w->out))
-		out_push(&w->out, run->also, message, n, tos, (uint32_t)w->seal.n);
+	if (UNLIKELY(run->also != NULL) && !out_full(&w->out) && n <= run->way->payload_max)
+		out_push(&w->out, run->also, message, n, tos, (uint32_t)w->seal.n | COPY);
 }
 
 void seal_put(struct worker *w, struct seal_run *run, uint8_t *packet, size_t n)
@@ -97,43 +95,44 @@ void worker_emit(struct worker *w, const struct way *way, uint8_t *data, size_t 
 	out_push(&w->out, way, data, n, tos, UNSEALED);
 }
 
-/*
- * The datagram is larger than the path takes. Its sender is told, if it can do something about it; else (an
- * IPv4 packet that may be fragmented, or one that everybody must be able to send) the datagram goes in
- * fragments. The packet is sealed already, so look at a copy, opened with the key that sealed it.
- */
-static void too_big(struct worker *w, uint32_t tag, const struct way_to *by, const struct datagram *dg)
+/* The packet in a message that was sealed, in a copy, opened with the key that sealed it. False: it is none,
+ * or what is known of it has been replaced by what its failure brought. */
+static bool unseal(struct worker *w, uint32_t tag, const struct datagram *dg, struct ip_view *ret_v)
 {
 	struct aead_op op = w->seal.op[tag];
 	uint8_t *copy = w->scratch + w->env->slot_bytes + PACKET_HEADROOM;
-	const bool from_tun = w->seal.item[tag].from_tun;
 	const size_t n = w->seal.item[tag].n;
+
+	if (n == 0 || op.n > w->env->packet_bytes || op.data != dg->data + WG_DATA_HEADER)
+		return false;
+	memmove(copy, op.data, op.n + AEAD_TAG);
+	op.data = copy;
+	return aead_open_batch(w->aead, &op, 1) == 0 && ip_view_of(copy, n, ret_v) == TM_OK;
+}
+
+/*
+ * The datagram is larger than its way takes, or the kernel says so. The kernel believes every ICMP error, so
+ * it is not believed that no network between two nodes takes less than all take: what is not longer than that
+ * goes in fragments, if it must.
+ */
+static void too_big(struct worker *w, uint32_t tag, const struct way_to *by, const struct datagram *dg)
+{
+	const size_t floor = by->payload ? MIN(seal_mtu(by->payload), (size_t)MTU_FLOOR) : MTU_FLOOR;
+	const size_t mtu = MAX(seal_mtu(out_payload(&w->out, by)), floor);
+	const bool from_tun = w->seal.item[tag & ~COPY].from_tun;
+	struct peer *p = w->seal.item[tag & ~COPY].peer;
 	struct datagram again = *dg;
 	struct ip_view v;
 
-	if (op.n > w->env->packet_bytes) {
+	if (!unseal(w, tag & ~COPY, dg, &v)) {
 		worker_drop(w, DROP_SEND_FAILED);
-		return;
-	}
-	memcpy(copy, op.data, op.n + AEAD_TAG);
-	op.data = copy;
-	if (n == 0 || aead_open_batch(w->aead, &op, 1) != 0 || ip_view_of(copy, n, &v) != TM_OK) {
-		worker_drop(w, DROP_SEND_FAILED);
-		return;
-	}
-	/* The network cuts where the kernel knows the limit. Where we alone know it, the datagram would leave
-	 * whole and vanish: better that its sender makes smaller ones, as long as it can. */
-	const size_t floor = by->payload && v.version == 4 ? MTU_FLOOR4 : MTU_FLOOR;
-	if (n <= floor || ip_may_fragment(copy)) {
+	} else if (v.total <= mtu) {
 		if (out_now(&w->out, by, &again, true) != TM_OK)
 			worker_drop(w, DROP_SEND_FAILED);
-		return;
+	} else if (tag & COPY ? !worker_may_cut(&v) : !worker_cut(w, p, &v, mtu, from_tun)) {
+		/* Of the copy, too: what comes next should fit either way. */
+		worker_tell_mtu(w, &v, 1, mtu, from_tun);
 	}
-
-	size_t payload = out_payload(&w->out, by);
-	size_t mtu = payload > WG_DATA_OVERHEAD ? (payload - WG_DATA_OVERHEAD) & ~(size_t)15 : 0;
-	worker_drop(w, DROP_TOO_BIG);
-	worker_icmp(w, ICMP_TOO_BIG, (uint32_t)MAX(mtu, floor), &v, from_tun);
 }
 
 static void on_failed(void *ctx, uint32_t tag, const struct way_to *by, const struct datagram *dg)
@@ -141,7 +140,7 @@ static void on_failed(void *ctx, uint32_t tag, const struct way_to *by, const st
 	struct worker *w = ctx;
 
 	if (dg->local_refused && tag < WORKER_FOREIGN)
-		worker_unstick(w, w->seal.item[tag].peer);
+		worker_unstick(w, w->seal.item[tag & ~COPY].peer);
 	if (dg->err == TM_OK)
 		return;
 	if (tag == WORKER_FOREIGN)

@@ -51,6 +51,11 @@ static inline size_t seal_headroom(const struct seal_run *run)
 {
 	return run->also ? MAX(run->way->headroom, run->also->headroom) : run->way->headroom;
 }
+/* The longest packet in a message of so many bytes. */
+static inline size_t seal_mtu(size_t payload)
+{
+	return payload > WG_DATA_OVERHEAD ? (payload - WG_DATA_OVERHEAD) & ~(size_t)15 : 0;
+}
 /*
  * A place for a packet of up to n bytes, with room for `headroom` bytes and the message's header before it,
  * padding and tag behind it. May flush. Good until the next call; a packet that seal_put takes from here

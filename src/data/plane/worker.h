@@ -223,6 +223,15 @@ void worker_icmp(
 	struct worker *w, enum icmp_error kind, uint32_t mtu, const struct ip_view *v, bool from_tun);
 void worker_reject(struct worker *w, const struct ip_view *v, bool from_tun);
 
+/* fit.c: a packet for p is longer than the `mtu` bytes that its way takes. */
+
+bool worker_may_cut(const struct ip_view *v);
+/* Sends it in pieces; false: that must not be done, and nothing has been. */
+NODISCARD bool worker_cut(
+	struct worker *w, struct peer *p, const struct ip_view *v, size_t mtu, bool from_tun);
+/* Tells its sender that it is lost, and `packets` with it, and what is not. */
+void worker_tell_mtu(struct worker *w, const struct ip_view *v, unsigned packets, size_t mtu, bool from_tun);
+
 /* judge.c: asks the filter that there is. False: the `packets` that v stands for are counted and answered. */
 bool worker_judge(
 	struct worker *w, enum filter_dir dir, struct peer *p, const struct ip_view *v, unsigned packets);

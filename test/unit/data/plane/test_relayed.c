@@ -323,6 +323,67 @@ static void expect_too_big(int family, uint16_t serial, size_t n, uint32_t mtu)
 	}
 }
 
+/* b gets the packet in two pieces, of which the first is that long. */
+static void expect_two_pieces(const uint8_t *packet, size_t n, size_t first)
+{
+	const size_t head = packet[0] >> 4 == 4 ? 20 : 40, more = packet[0] >> 4 == 4 ? 0 : 8;
+	const size_t data = first - head - more;
+	uint8_t got[FAKE_BYTES];
+
+	assert_int_equal(expect_packet(ab, 2, &b, got), first);
+	assert_memory_equal(got + head + more, packet + head, data);
+	assert_int_equal(expect_packet(ab, 2, &b, got), n - data + more);
+	assert_memory_equal(got + head + more, packet + head + data, n - head - data);
+}
+
+static void allow_cutting(uint8_t *p)
+{
+	p[6] = 0;
+	put_be16(p + 10, 0);
+	put_be16(p + 10, csum_finish(csum_add(p, 20, 0)));
+}
+
+static void in_doubt_what_is_too_long_is_told_or_cut_once(void **state)
+{
+	struct way_to direct = {0}, relayed = through(B);
+	uint8_t p[FAKE_BYTES], got[FAKE_BYTES];
+	(void)state;
+
+	pass(&a, &b, 4, 1, 20);
+	assert_int_equal(endpoint_parse(B, &direct.remote), TM_OK);
+
+	/* For the second way alone: it goes by the first, and the next are to be shorter. */
+	relayed.payload = 1372;
+	use(&a, &b, &direct, &relayed);
+	pass(&a, &b, 6, 2, 1420 - 48);
+	assert_int_equal(expect_packet(ab, 2, &a, got), 1280);
+	assert_int_equal(get_be32(got + 44), 1328);
+	size_t n = packet_make(4, 1, 2, 3, 1392, p);
+	allow_cutting(p);
+	fake_tun_send("tm1", p, n);
+	assert_int_equal(expect_packet(ab, 2, &b, got), n);
+	assert_int_equal(host_drops(&a, DROP_TOO_BIG), 1);
+
+	/* For both. */
+	direct.payload = 1372;
+	use(&a, &b, &direct, &relayed);
+	expect_too_big(6, 4, 1420, 1328);
+	fake_tun_send("tm1", p, n);
+	expect_two_pieces(p, n, 1324);
+	pass(&a, &b, 4, 5, 20);
+	assert_int_equal(host_drops(&a, DROP_TOO_BIG), 2);
+
+	/* For both, as the kernel has it. */
+	direct.payload = relayed.payload = 0;
+	use(&a, &b, &direct, &relayed);
+	fake_path_payload(1380);
+	expect_too_big(6, 6, 1420, 1344);
+	fake_tun_send("tm1", p, n);
+	expect_two_pieces(p, n, 1340);
+	pass(&a, &b, 4, 7, 20);
+	assert_int_equal(fake_sent_fragmented(), 0);
+}
+
 static void relayed_packets_fit_an_ethernet_that_carries_ipv6(void **state)
 {
 	(void)state;
@@ -341,7 +402,7 @@ static void relayed_packets_fit_an_ethernet_that_carries_ipv6(void **state)
 static void what_a_path_is_known_to_carry_is_told_to_senders(void **state)
 {
 	struct way_to way = through(B);
-	uint8_t p[FAKE_BYTES], got[FAKE_BYTES];
+	uint8_t p[FAKE_BYTES];
 	(void)state;
 
 	pass(&a, &b, 4, 1, 20);
@@ -352,14 +413,11 @@ static void what_a_path_is_known_to_carry_is_told_to_senders(void **state)
 	pass(&a, &b, 4, 4, 1328 - 28);
 	assert_int_equal(fake_sent_fragmented(), 0);
 
-	/* Who lets the network cut his packets is not told. */
+	/* Who lets his packets be cut is not told. */
 	size_t n = packet_make(4, 1, 2, 5, 1392, p);
-	p[6] = 0;
-	put_be16(p + 10, 0);
-	put_be16(p + 10, csum_finish(csum_add(p, 20, 0)));
+	allow_cutting(p);
 	fake_tun_send("tm1", p, n);
-	assert_int_equal(expect_packet(ab, 2, &b, got), n);
-	assert_int_equal(fake_sent_fragmented(), 1);
+	expect_two_pieces(p, n, 1324);
 
 	/* An IPv4 host can do with less than any IPv6 host must accept. */
 	way.payload = 1252;
@@ -368,8 +426,8 @@ static void what_a_path_is_known_to_carry_is_told_to_senders(void **state)
 	expect_too_big(6, 7, 1300, 1280);
 	n = packet_make(6, 1, 2, 8, 1280 - 48, p);
 	fake_tun_send("tm1", p, n);
-	assert_int_equal(expect_packet(ab, 2, &b, got), n);
-	assert_int_equal(fake_sent_fragmented(), 2);
+	expect_two_pieces(p, n, 1216);
+	assert_int_equal(fake_sent_fragmented(), 0);
 
 	way.payload = 0;
 	use(&a, &b, &way, NULL);
@@ -393,6 +451,7 @@ int main(void)
 		CASE(without_a_way_there_is_no_second),
 		CASE(relayed_packets_fit_an_ethernet_that_carries_ipv6),
 		CASE(what_a_path_is_known_to_carry_is_told_to_senders),
+		CASE(in_doubt_what_is_too_long_is_told_or_cut_once),
 	};
 
 	return cmocka_run_group_tests_name("data/plane/relayed", tests, NULL, NULL);

@@ -311,6 +311,60 @@ static void a_piece_larger_than_our_buffers_is_refused_with_the_mtu(void **state
 
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, rig_teardown)
 
+/* From now on a's way to b takes messages of so many bytes. */
+static void narrow_to(uint16_t payload)
+{
+	struct way_to way = {.payload = payload};
+
+	assert_int_equal(endpoint_parse("192.0.2.2:51820", &way.remote), TM_OK);
+	assert_int_equal(plane_set_way(a.plane, b.pub, &way, NULL), TM_OK);
+}
+
+static void a_super_packet_too_long_for_its_way_is_answered_once(void **state)
+{
+	uint8_t p[FAKE_BYTES], got[FAKE_BYTES];
+	struct vnet v;
+	(void)state;
+
+	start_pair();
+	narrow_to(320 + 32);
+	const size_t n = make_super(p, &v);
+	const uint64_t before = host_sent(&a, &b);
+
+	fake_tun_send_super("tm1", &v, p, n);
+	expect_packet(ab, 2, &a, got);
+	assert_int_equal(got[20], 3);
+	assert_int_equal(got[21], 4); /* fragmentation needed */
+	assert_int_equal(get_be16(got + 26), 320);
+	expect_drops(ab, 2, &a, DROP_TOO_BIG, PIECES);
+	assert_int_equal(host_sent(&a, &b), before); /* none was sealed */
+	rig_warm(&a, &b); /* nor is there a second answer */
+}
+
+static void its_pieces_are_cut_where_that_is_allowed_but_for_one_that_fits(void **state)
+{
+	uint8_t p[FAKE_BYTES], got[FAKE_BYTES];
+	struct vnet v;
+	(void)state;
+
+	start_pair();
+	narrow_to(320 + 32);
+	size_t n = make_super(p, &v) - 100; /* of the last */
+	put_be16(p + 2, (uint16_t)n);
+	p[6] = 0; /* without DF */
+	put_be16(p + 10, 0);
+	put_be16(p + 10, csum_finish(csum_add(p, 20, 0)));
+	fake_tun_send_super("tm1", &v, p, n);
+	for (size_t i = 0; i < PIECES - 1; i++) {
+		assert_int_equal(expect_packet(ab, 2, &b, got), 20 + 296);
+		assert_memory_equal(got + 28, p + 28 + i * PIECE, 296 - 8);
+		assert_int_equal(expect_packet(ab, 2, &b, got), 20 + 8 + PIECE - 296);
+		assert_memory_equal(got + 20, p + 28 + i * PIECE + 288, PIECE - 288);
+	}
+	assert_int_equal(expect_packet(ab, 2, &b, got), 28 + PIECE - 100);
+	assert_int_equal(host_drops(&a, DROP_TOO_BIG), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -322,6 +376,8 @@ int main(void)
 		CASE(the_owner_hears_once_of_each_loss_however_many_workers_meet_it),
 		CASE(a_header_that_contradicts_its_packet_is_dropped_and_counted),
 		CASE(a_piece_larger_than_our_buffers_is_refused_with_the_mtu),
+		CASE(a_super_packet_too_long_for_its_way_is_answered_once),
+		CASE(its_pieces_are_cut_where_that_is_allowed_but_for_one_that_fits),
 	};
 
 	return cmocka_run_group_tests_name("data/plane/super", tests, NULL, NULL);

@@ -254,6 +254,7 @@ int drive_open(struct node *n)
 		.self_id = n->enrolment.self.id,
 		.self_host = n->enrolment.self.host,
 		.port = plane_port(n->plane),
+		.mtu = n->config.mtu,
 		.net4 = n->mesh.net4,
 		.net6 = n->mesh.net6,
 	};

@@ -121,9 +121,9 @@ size_t netcheck_advice(const struct netcheck_view *v, char (*ret_v)[NETCHECK_TEX
 			v->port);
 	if (f && f->udp == NAT_UDP_SHORT_ONLY)
 		snprintf(ret_v[n++], NETCHECK_TEXT,
-			"Datagrams of %d bytes do not pass, %u do: where large transfers hang, set a smaller "
-			"mtu "
-			"(1280) in the configuration.",
+			"Datagrams of %d bytes do not pass, %u do: between nodes the tunnel finds that out; "
+			"where WireGuard clients come through this one, set a smaller mtu (1280) in the "
+			"configuration.",
 			NAT_LONG, f->payload);
 	if (f && f->translated && !is_mapped(v) && !(nat_is_easy(f) && !(f->filtering & NAT_ON_PORT)))
 		snprintf(ret_v[n++], NETCHECK_TEXT,

@@ -44,6 +44,7 @@ void peer_view_take(const struct node *n, const struct mesh_node *member, const 
 	v.online = presence && presence_has(presence, member->host);
 	if (!is_client && core_view(n->path_core, member->key, &paths)) {
 		v.rtt = paths.rtt;
+		v.mtu = paths.mtu;
 		v.not_direct = paths.not_direct;
 		v.guesses_s = MAX(paths.guesses_at - time_monotonic(), 0) / SEC;
 		v.addresses = paths.addresses;

@@ -41,6 +41,7 @@ struct peer_view {
 	unsigned addresses; /* of it that were tried */
 	int64_t age_s; /* the way has been in use for so long, -1 = none is */
 	ns_t rtt; /* smoothed; 0 = unknown */
+	uint16_t mtu; /* the longest packet inside the tunnel that passes; 0 = unknown */
 	bool online_known, online;
 	bool session;
 	uint64_t rx_bytes, tx_bytes;

@@ -120,6 +120,7 @@ void view_print_peer(const struct peer_view *p, const char *name, struct jsonout
 	jsonout_text_or_null(out, "candidate", p->candidate);
 	put_path(p, out);
 	put_rtt(out, p->rtt);
+	jsonout_int_or_null(out, "mtu", p->mtu);
 	jsonout_int(out, "rx_bytes", (int64_t)p->rx_bytes);
 	jsonout_int(out, "tx_bytes", (int64_t)p->tx_bytes);
 	jsonout_int_or_null(out, "last_handshake_at", p->last_handshake);

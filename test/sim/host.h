@@ -81,6 +81,7 @@ struct host {
 	 * candidates
 	 */
 	unsigned checks, uses, moves, told;
+	unsigned probes; /* checks that were padded, to find out what passes */
 	struct datagram last[5]; /* last one sent, by message type; 0 = all else */
 	struct ip last_local; /* source address asked for in the last handshake message */
 	/* retired, freed between two events */

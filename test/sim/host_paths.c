@@ -181,7 +181,8 @@ static void act(struct host *h, const struct core_out *out)
 	case CORE_SEND:
 		h->guesses += out->why == WHY_GUESS;
 		h->checks += out->why != WHY_GUESS && out->why != WHY_KEEP && out->why != WHY_RELAY &&
-			     out->why != WHY_PROBE && out->why != WHY_ANSWER;
+			     out->why != WHY_PROBE && out->why != WHY_ANSWER && out->why != WHY_SIZE;
+		h->probes += out->why == WHY_SIZE;
 		host_put_by(h, &out->way, out->msg, out->n);
 		break;
 	case CORE_USE:
@@ -245,7 +246,8 @@ void host_start_paths(struct host *h)
 	struct core_config cfg = {.private_key = h->priv,
 		.self_id = h->id,
 		.self_host = (uint32_t)h->number + 1,
-		.port = h->at.port};
+		.port = h->at.port,
+		.mtu = 1420};
 
 	h->member = true;
 	assert_int_equal(prefix_parse("100.101.0.0/16", &cfg.net4), TM_OK);

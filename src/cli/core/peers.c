@@ -103,13 +103,15 @@ const char *peer_path(const json_t *j, char buf[static PEER_TEXT_LEN])
 const char *peer_path_long(const json_t *j, char buf[static PEER_LONG_LEN])
 {
 	const char *why = json_text(j, "not_direct");
-	char path[PEER_TEXT_LEN], age[FORMAT_LEN];
+	char path[PEER_TEXT_LEN], age[FORMAT_LEN], mtu[64] = "";
 
+	if (json_number(j, "mtu") > 0)
+		snprintf(mtu, sizeof(mtu), ", packets up to %d bytes", (int)json_number(j, "mtu"));
 	if (!is_direct(j) && !peer_is_relayed(j))
 		snprintf(buf, PEER_LONG_LEN, "%s", peer_path(j, path));
 	else
-		snprintf(buf, PEER_LONG_LEN, "%s, for %s%s%s", peer_path(j, path),
-			format_span(json_number(j, "path_age_s"), age), *why ? ", no direct path: " : "",
+		snprintf(buf, PEER_LONG_LEN, "%s, for %s%s%s%s", peer_path(j, path),
+			format_span(json_number(j, "path_age_s"), age), mtu, *why ? ", no direct path: " : "",
 			why);
 	return buf;
 }

@@ -181,6 +181,7 @@ bool core_view(const struct core *c, const uint8_t key[static 32], struct core_v
 			v.type = chosen->type;
 			v.way = chosen->way;
 			v.rtt = chosen->rtt;
+			v.mtu = path_mtu(&rec->live->path, c->mtu);
 			v.since = rec->live->path.since;
 			v.proved = chosen->last_ok || chosen->last_heard || rec->live->path.last_proof;
 			legs_name(&c->legs, &chosen->way, v.relay);
@@ -246,6 +247,7 @@ int core_new(const struct core_config *cfg, const struct core_ops *ops, struct c
 	c->ops = *ops;
 	c->port = cfg->port;
 	c->self_host = cfg->self_host;
+	c->mtu = cfg->mtu;
 	c->net4 = cfg->net4;
 	c->net6 = cfg->net6;
 	c->self = (struct stun_self){.random = ops->random, .random_ctx = ops->ctx};

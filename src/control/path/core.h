@@ -49,6 +49,7 @@ struct core_config {
 	const char *self_id; /* copied */
 	uint32_t self_host; /* our number in the mesh; 0 = unknown: relays are not used */
 	uint16_t port; /* of our data socket: host candidates */
+	uint16_t mtu; /* of the tunnel: which of its packets pass is found out; 0 = it is not */
 	struct prefix net4, net6; /* of the mesh: never candidates */
 };
 
@@ -201,6 +202,7 @@ struct core_view {
 	enum candidate_type type; /* of the chosen pair */
 	struct way_to way; /* remote IP_NONE = none chosen */
 	ns_t rtt; /* smoothed; 0 = unknown */
+	uint16_t mtu; /* the longest packet of the tunnel that is known to pass; 0 = unknown */
 	ns_t since; /* the chosen one is in use; 0 = none is */
 	bool proved; /* something came back by it, or by one like it before */
 	char relay[NODE_ID_LEN + 1]; /* whose it is; "" = none, or one that only the peer knows */

@@ -64,6 +64,7 @@ struct core {
 	struct core_ops ops;
 	uint16_t port;
 	uint32_t self_host;
+	uint16_t mtu; /* of the tunnel; 0 = unknown */
 	struct prefix net4, net6;
 	/* this node */
 	struct stun_self self;

@@ -3,6 +3,7 @@
 #include "base/secret.h"
 #include "control/path/core_private.h"
 #include "wire/relay.h"
+#include "wire/wg.h"
 
 #include <string.h>
 
@@ -145,6 +146,7 @@ struct turn live_turn(struct core *c, struct live *l, ns_t now)
 		.pair = relay_pair(c->self_host, l->record->member.host),
 		.told = l->told,
 		.n_told = l->n_told,
+		.longest = c->mtu ? (uint16_t)MIN(c->mtu + WG_DATA_OVERHEAD, STUN_MAX) : 0,
 		.now = now,
 	};
 }

@@ -83,11 +83,16 @@ struct outlet pairs_outlet(const struct way_to *way, const struct turn *t)
 }
 
 /*
- * The longest message that a relay can hand on by any leg: with its header in an IPv6 packet of 1,500 bytes.
- * Of what lies behind the relay its sender hears nothing, so that a longer one, which fits our own leg (a
- * stream takes everything), would vanish without a word.
+ * By a relay so much is believed to pass until it is known: what it can hand on by any leg, with its header
+ * in an IPv6 packet of 1,500 bytes. Of what lies behind the relay its sender hears nothing, so that a longer
+ * one, which fits our own leg (a stream takes everything), would vanish without a word.
  */
 enum { RELAYED_MAX = 1500 - 40 - 8 - RELAY_HEADER };
+
+uint16_t pairs_payload(const struct way_to *way)
+{
+	return way->kind == WAY_UDP ? 0 : RELAYED_MAX;
+}
 
 int pairs_add(struct path *p, const struct way_to *way, enum candidate_type type, ns_t now)
 {
@@ -97,7 +102,7 @@ int pairs_add(struct path *p, const struct way_to *way, enum candidate_type type
 
 	*pair = pair_make(way, type, now);
 	if (pair_is_relayed(pair))
-		pair->way.payload = RELAYED_MAX;
+		pair->way.payload = pairs_payload(way);
 	return (int)p->n_pairs++;
 }
 

@@ -14,6 +14,9 @@ int pairs_find(const struct path *p, const struct way_to *way);
 int pairs_add(struct path *p, const struct way_to *way, enum candidate_type type, ns_t now);
 void pairs_remove(struct path *p, unsigned i);
 
+/* The longest message by that way as long as nothing is known of it; 0: whatever there is. */
+uint16_t pairs_payload(const struct way_to *way);
+
 /* Where packets leave when the kernel chooses their source. */
 struct outlet pairs_outlet(const struct way_to *way, const struct turn *t);
 /* Looks where the pair leads now; false: back into the mesh. */

@@ -10,6 +10,7 @@ void path_init(struct path *p, const struct path_memory *last)
 	*p = (struct path){.chosen = -1,
 		.also = -1,
 		.last = *last,
+		.mtu.round_at = NS_NEVER,
 		.retry_at = NS_NEVER,
 		.sample_at = NS_NEVER,
 		.upgrade_at = NS_NEVER};
@@ -270,7 +271,7 @@ static void compare_again(struct path *p, struct turn *t)
 		path_choose(p, best, WHY_BETTER, p->pairs[best].last_ok, t);
 }
 
-static bool came_back(const struct pair *pair, const struct way_to *a)
+bool path_came_back(const struct pair *pair, const struct way_to *a)
 {
 	return pair_is(pair, a) ||
 	       (pair_is_relayed(pair) && a->kind != WAY_UDP && a->relay == pair->way.relay);
@@ -280,17 +281,21 @@ bool path_check_answered(struct path *p, uint64_t stamp, const struct way_to *a,
 {
 	unsigned i = 0;
 
+	if (path_mtu_answered(p, stamp, a, t->now))
+		return true;
 	while (i < p->n_pairs && !pair_asked(&p->pairs[i], stamp))
 		i++;
 	if (i == p->n_pairs)
 		return false;
-	if (!came_back(&p->pairs[i], a))
+	if (!path_came_back(&p->pairs[i], a))
 		return true;
 
 	if (!p->pairs[i].last_ok || p->pairs[i].failed)
 		turn_emit(t, CORE_NOTE, WHY_ANSWERED, &p->pairs[i].way);
 	pair_answered(&p->pairs[i], stamp, t->now);
 	if ((int)i == p->chosen) {
+		if (p->asking)
+			mtu_doubt(&p->mtu, t->now);
 		p->last_proof = t->now;
 		p->alarm = 0;
 		compare_again(p, t);
@@ -364,6 +369,7 @@ void path_activity(struct path *p, ns_t last_recv, uint64_t tx_bytes, struct tur
 			p->asking = flowing ? MAX(p->last_proof, 1) : t->now;
 		p->last_sending = p->wanted_at = t->now;
 		p->helping = false;
+		mtu_traffic(&p->mtu, tx_bytes, t->now);
 	}
 	check_silence(p, t->now);
 	if (sending || flowing || p->asking) {

@@ -15,6 +15,7 @@
 #ifndef TM_CONTROL_PATH_PATH_H
 #define TM_CONTROL_PATH_PATH_H
 
+#include "control/path/mtu.h"
 #include "control/path/pair.h"
 #include "control/path/why.h"
 
@@ -79,6 +80,8 @@ struct path {
 	unsigned n_pairs, room;
 	int chosen, also; /* indices into pairs, -1 = none */
 	struct path_memory last;
+	struct mtu mtu; /* of the pair below */
+	struct way_to mtu_way; /* remote IP_NONE: of none */
 	ns_t wanted_at; /* traffic last asked for the peer */
 	ns_t since; /* the chosen one was chosen, and not only given another source address */
 	ns_t last_proof; /* something authentic arrived over the chosen pair */
@@ -141,5 +144,7 @@ void path_forget_socket(struct path *p, uint32_t socket);
 ns_t path_step(struct path *p, struct turn *t);
 
 const struct pair *path_chosen(const struct path *p); /* NULL when none */
+/* The longest packet of a tunnel with that MTU that is known to pass by the chosen pair; 0 = unknown. */
+uint16_t path_mtu(const struct path *p, uint16_t tunnel);
 
 #endif

@@ -210,7 +210,7 @@ void path_use(struct path *p, struct turn *t)
 
 	if (also >= 0)
 		out->also = p->pairs[also].way;
-	if (p->using && !pair_is_relayed(pair) && why != WHY_SOURCE)
+	if (p->using && !pair_is_relayed(pair) && why != WHY_SOURCE && why != WHY_SIZE)
 		turn_emit(t, CORE_WORKS, why, &pair->way);
 	p->using = false;
 	p->also = also;

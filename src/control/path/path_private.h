@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
  * What the files of a path share: path.c (what happened), path_step.c (what is due), path_doubt.c (relays,
- * and what to do while it is not sure which way lives). Private to control/path.
+ * and what to do while it is not sure which way lives), path_mtu.c (how long messages may be). Private to
+ * control/path.
  */
 #ifndef TM_CONTROL_PATH_PATH_PRIVATE_H
 #define TM_CONTROL_PATH_PATH_PRIVATE_H
@@ -19,6 +20,8 @@ void path_check_now(struct path *p, int at, ns_t now);
 /* Checks everything, from the first try, and asks for what else there is. */
 void path_start_over(struct path *p, enum path_why why, struct turn *t);
 void path_begin_checking(struct path *p, enum path_why why, struct turn *t); /* nothing works (any more) */
+/* Is an answer that came so one to a check by the pair? */
+bool path_came_back(const struct pair *pair, const struct way_to *a);
 
 /* --- path_step.c --- */
 
@@ -40,5 +43,14 @@ void path_upgrade(struct path *p, struct turn *t);
 void path_use(struct path *p, struct turn *t);
 /* When one of these has something to do by itself. */
 ns_t path_doubt_next(const struct path *p, ns_t now);
+
+/* --- path_mtu.c --- */
+
+/* Asks which length passes by the chosen pair, when that is due; returns when it is again. */
+ns_t path_mtu_step(struct path *p, struct turn *t);
+/* False: the stamp is none of a question of path_mtu_step. */
+bool path_mtu_answered(struct path *p, uint64_t stamp, const struct way_to *a, ns_t now);
+/* Our network changed: what was known is about the old one. */
+void path_mtu_forget(struct path *p);
 
 #endif

@@ -48,6 +48,7 @@ static void step_restart(struct path *p, struct turn *t)
 		p->pairs[i].way.local = (struct ip){.family = IP_NONE};
 		p->pairs[i].way.local_ifindex = 0;
 	}
+	path_mtu_forget(p);
 	if (p->chosen >= 0)
 		(void)pairs_look(
 			&p->pairs[p->chosen], t); /* its check, now due, says what follows from that */
@@ -252,8 +253,10 @@ ns_t path_step(struct path *p, struct turn *t)
 			return t->now;
 		}
 	}
+	ns_t next = path_mtu_step(p, t);
+
 	path_use(p, t);
 	if (p->state == PATH_CHECKING && checks_are_over(p) && p->retry_at == NS_NEVER)
 		step_retry(p, t);
-	return earliest(p, sent == PATH_SENDS_MAX, t->now);
+	return ns_min(next, earliest(p, sent == PATH_SENDS_MAX, t->now));
 }

@@ -140,15 +140,18 @@ const char *core_in_format(const struct core_in *in, char buf[static CORE_LINE_M
 
 const char *core_out_format(const struct core_out *out, char buf[static CORE_LINE_MAX])
 {
-	char peer[NODE_ID_LEN + 1], ep[ENDPOINT_STR_LEN], also[ENDPOINT_STR_LEN];
+	char peer[NODE_ID_LEN + 1], ep[ENDPOINT_STR_LEN], also[ENDPOINT_STR_LEN], size[32] = "";
 	bool both = endpoint_is_set(&out->also.remote);
 	bool where = out->kind == CORE_SEND || out->kind == CORE_USE || out->kind == CORE_WORKS ||
 		     endpoint_is_set(&out->way.remote);
 	bool relayed = out->way.kind != WAY_UDP;
+	const size_t n = out->kind == CORE_SEND ? out->n : out->way.payload;
 
-	snprintf(buf, CORE_LINE_MAX, "%s %s%s%s%s%s%s%s (%s)", who(out->peer.id, NULL, peer),
+	if (out->why == WHY_SIZE && n)
+		snprintf(size, sizeof(size), ": %zu bytes", n);
+	snprintf(buf, CORE_LINE_MAX, "%s %s%s%s%s%s%s%s (%s%s)", who(out->peer.id, NULL, peer),
 		out_names[out->kind], where ? " " : "", where ? endpoint_format(&out->way.remote, ep) : "",
 		relayed ? " by " : "", relayed ? way_kind_text(out->way.kind) : "", both ? " and " : "",
-		both ? endpoint_format(&out->also.remote, also) : "", path_why_text(out->why));
+		both ? endpoint_format(&out->also.remote, also) : "", path_why_text(out->why), size);
 	return buf;
 }

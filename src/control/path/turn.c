@@ -52,20 +52,30 @@ size_t turn_relays(struct turn *t, bool wanted, struct way_to ret_ways[static LE
 	return legs_ways(t->legs, t->pair, t->peer, t->told, t->n_told, wanted, t->now, ret_ways);
 }
 
-uint64_t turn_check(struct turn *t, enum path_why why, const struct way_to *way, bool doubt)
+static uint64_t send_check(
+	struct turn *t, enum path_why why, const struct way_to *way, const struct stun_msg *also)
 {
-	/* RFC 8445 7.1.1: the type that the pair would have if the peer learned of it by this check. */
-	static const uint32_t priority = (uint32_t)(CAND_TYPE_N - CAND_PRFLX) << 24;
+	struct stun_msg ask = *also;
 	struct core_out *out;
 	uint64_t stamp = 0;
 
 	if (!t->check_key)
 		return 0;
+	/* RFC 8445 7.1.1: the type that the pair would have if the peer learned of it by this check. */
+	ask.priority = (uint32_t)(CAND_TYPE_N - CAND_PRFLX) << 24;
 	out = queue_push(t->out, CORE_SEND, why);
 	out->peer = *t->peer;
 	out->way = *way;
-	out->n = stun_ask(t->self, t->peer->id, t->check_key,
-		&(struct stun_msg){.priority = priority, .use_candidate = doubt}, out->msg, sizeof(out->msg),
-		&stamp);
+	out->n = stun_ask(t->self, t->peer->id, t->check_key, &ask, out->msg, sizeof(out->msg), &stamp);
 	return stamp;
+}
+
+uint64_t turn_check(struct turn *t, enum path_why why, const struct way_to *way, bool doubt)
+{
+	return send_check(t, why, way, &(struct stun_msg){.use_candidate = doubt});
+}
+
+uint64_t turn_probe(struct turn *t, const struct way_to *way, uint16_t n)
+{
+	return send_check(t, WHY_SIZE, way, &(struct stun_msg){.pad_to = (uint16_t)((n + 3) & ~3)});
 }

@@ -10,8 +10,8 @@
 #include "control/path/legs.h"
 #include "control/path/stun.h"
 
-/* One step of a path yields 8 checks, a note for each of its pairs and a few more; each output handled may
- * bring an input with a few of its own. */
+/* One step of a path yields 8 checks, a dozen probes, a note for each of its pairs and a few more; each
+ * output handled may bring an input with a few of its own. */
 enum { QUEUE_MAX = 64 };
 
 struct queue {
@@ -34,6 +34,7 @@ struct turn {
 	uint64_t pair; /* the peer and us, for a relay; 0 = none can be used */
 	char (*told)[NODE_ID_LEN + 1]; /* with whom the peer says that it is registered */
 	size_t n_told;
+	uint16_t longest; /* message that the tunnel sends; 0 = whether it passes is not asked */
 	ns_t now;
 };
 
@@ -47,5 +48,7 @@ size_t turn_relays(struct turn *t, bool wanted, struct way_to ret_ways[static LE
 /* Sends a check; returns its stamp. doubt: it says so (USE-CANDIDATE): what the peer sends by other ways may
  * not arrive. */
 uint64_t turn_check(struct turn *t, enum path_why why, const struct way_to *way, bool doubt);
+/* A check that is as long as a message of n bytes, or up to 3 longer. */
+uint64_t turn_probe(struct turn *t, const struct way_to *way, uint16_t n);
 
 #endif

@@ -19,6 +19,7 @@
 	X(UPGRADE, "is there something better than the detour?")                                             \
 	X(REMEMBERED, "reached there last")                                                                  \
 	X(HEARD, "the peer's packets come from there, and nothing else works")                               \
+	X(SIZE, "the longest that passes there")                                                             \
 	X(SOURCE, "the peer reaches us at that address of ours")                                             \
 	X(SUCCESSOR, "the one in use is silent, this one lives")                                             \
 	X(DEAD, "the one in use does not answer")                                                            \

@@ -11,6 +11,8 @@ static void the_path_is_told_with_its_age_and_why_it_is_none_better(void **state
 	} rows[] = {
 		{"{\"path\":\"direct\",\"endpoint\":\"192.0.2.1:1\",\"path_age_s\":59}", "direct 192.0.2.1:1",
 			"direct 192.0.2.1:1, for 59 s"},
+		{"{\"path\":\"direct\",\"endpoint\":\"192.0.2.1:1\",\"path_age_s\":59,\"mtu\":1328}",
+			"direct 192.0.2.1:1", "direct 192.0.2.1:1, for 59 s, packets up to 1328 bytes"},
 		{"{\"path\":\"relay\",\"endpoint\":\"192.0.2.1:1\",\"relay\":\"hub\",\"path_age_s\":180,"
 		 "\"not_direct\":\"none of its 3 addresses answers\"}",
 			"relay via hub",

@@ -16,9 +16,7 @@ HALF = "half"  # direct in one direction, by a relay in the other
 GUESSED, LUCK = "guessed", "luck"  # direct, in the end
 
 # What the program cannot do yet, and why. A pair that needs one of these must fail, or the row below goes.
-LACKS = {
-    "mtu": "the path's MTU is not searched (RFC 8899)",
-}
+LACKS = {}
 
 
 def best(a, b):

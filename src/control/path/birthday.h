@@ -25,15 +25,17 @@ enum {
 	BIRTHDAY_GUESSES = 1024,
 	BIRTHDAY_IN_BLOCK = 256, /* of these, in the block and around it, of each address */
 	BIRTHDAY_ROUNDS = 5, /* of the hard side: each socket sends so often */
-	BIRTHDAY_BATCH = 6, /* datagrams in BIRTHDAY_PACE */
+	BIRTHDAY_BATCH = 10, /* datagrams in BIRTHDAY_PACE */
 	BIRTHDAY_ADDRESSES = 4,
 	BIRTHDAY_LOWEST = 1024, /* port that is guessed */
 };
-#define BIRTHDAY_PACE (5 * MS)
+/* 2,500 in a second, 3 Mbit/s: half of the guesses that are right are among the first 175, 95 of 100 among
+ * the first 750, which is 300 ms. All is over in less time than a router needs to be bothered by it. */
+#define BIRTHDAY_PACE (4 * MS)
 /* Until each socket of the hard side sends again: what was lost, or met a translator that was not open yet,
  * gets through later. Twice as long each time. */
-#define BIRTHDAY_AGAIN (200 * MS)
-#define BIRTHDAY_FOR (3500 * MS) /* then it is over */
+#define BIRTHDAY_AGAIN (150 * MS)
+#define BIRTHDAY_FOR (2750 * MS) /* then it is over */
 #define BIRTHDAY_HINT (600 * MS) /* something came: its check is waited for so long before the next guess */
 
 /* Of an address of the hard side: where to guess first. */

@@ -3,7 +3,7 @@
  * When two sides guess ports (birthday.h), and what bounds it.
  *
  * While traffic takes a detour, one side is behind an easy translator and the other behind a hard one, and
- * the candidates had their time, either asks the other through the relay whether it takes part (GUESS-PORTS
+ * the candidates had their chance, either asks the other through the relay whether it takes part (GUESS-PORTS
  * in a request and in its answer). That way works, or there would be no traffic; it says on both sides when
  * to begin, half a round trip apart, and nobody sends a thousand datagrams alone.
  *
@@ -18,7 +18,14 @@
 #include "base/secret.h"
 #include "control/path/core_private.h"
 
-#define PATIENCE (2 * SEC) /* for the candidates */
+/*
+ * The chance of the candidates: two checks of each, because the first may have met a side that was still
+ * closed, and the time in which the second is answered. The detour's round trip is longer than that of any
+ * direct way that is worth having.
+ */
+enum { CHANCES = 2 };
+#define ANSWERED_IN (250 * MS) /* where the detour's is not known */
+#define PATIENCE (2 * SEC) /* however many candidates there are */
 #define OUTAGE (30 * SEC) /* who was reached directly so short ago will be again, without any guess */
 #define FLOWS (3 * SEC) /* something was sent within this time */
 #define ASK_AGAIN (500 * MS)
@@ -29,6 +36,9 @@
 #define NEXT_REFUSED (60 * SEC)
 #define KEEP_EVERY (20 * SEC) /* translators forget after 30 s at the earliest, as far as is known */
 #define KEEP_SPARE (30 * SEC) /* found as well, and not used by either side */
+
+/* With so many no attempt begins: there is room for what those that are under way find. */
+enum { KEPT_BEFORE = CORE_GUESS_KEPT - CORE_GUESS_AT_ONCE * (BIRTHDAY_SOCKETS_IN_BLOCK + 1) };
 
 /* Done in one step, which also sends a batch of each attempt: what the queue has room for. */
 enum { CLOSE_AT_ONCE = 24, KEEP_AT_ONCE = 16 };
@@ -70,6 +80,12 @@ static bool is_detour(const struct path *p)
 	return p->state == PATH_UP && p->chosen >= 0 && pair_is_relayed(path_chosen(p));
 }
 
+/* Traffic has just begun, or goes on. */
+static bool flows(const struct path *p, ns_t now)
+{
+	return now - MAX(p->last_sending, p->wanted_at) < FLOWS;
+}
+
 static bool is_private(const struct ip *ip)
 {
 	const struct prefix host = prefix_host(ip);
@@ -93,6 +109,12 @@ static void usable(const struct core *c, const struct stun_guess *told, struct s
 	}
 }
 
+/* Where the world sees us, in the network that we are in now. */
+static bool knows_itself(const struct core *c)
+{
+	return c->nat.outside.n && c->nat.began >= c->birthday.network_at;
+}
+
 static bool in_budget(struct core *c, ns_t now)
 {
 	struct core_birthday *b = &c->birthday;
@@ -101,7 +123,7 @@ static bool in_budget(struct core *c, ns_t now)
 		b->hour_since = now;
 		b->in_hour = 0;
 	}
-	return b->in_hour < CORE_GUESS_PER_HOUR && b->n_kept < CORE_GUESS_KEPT / 2;
+	return b->in_hour < CORE_GUESS_PER_HOUR && b->n_kept < KEPT_BEFORE;
 }
 
 /* False: nothing that it says may be sent to, or others are at it. */
@@ -143,7 +165,7 @@ static void keep_or_close(struct core *c, struct live *l, uint32_t socket, bool 
 {
 	struct core_birthday *b = &c->birthday;
 
-	if (found && b->n_kept < CORE_GUESS_KEPT)
+	if (found)
 		b->kept[b->n_kept++] = (struct kept_socket){
 			.live = l, .number = socket, .since = now, .due = now + KEEP_EVERY};
 	else
@@ -158,9 +180,10 @@ static void end(struct core *c, struct attempt *a, ns_t now)
 
 	out->peer = l->record->member;
 	for (unsigned i = 0, kept = 0; i < a->b.n_sockets; i++) {
+		bool used = direct && path_chosen(&l->path)->way.socket == a->b.sockets[i];
 		bool keep = direct && a->b.hit[i] && kept < BIRTHDAY_SOCKETS_IN_BLOCK;
 
-		keep_or_close(c, l, a->b.sockets[i], keep, now);
+		keep_or_close(c, l, a->b.sockets[i], used || keep, now);
 		kept += keep;
 	}
 	if (direct)
@@ -196,10 +219,29 @@ static void ask(struct core *c, struct live *l, enum stun_guess_role role, ns_t 
 	l->luck.ask_at = now + ASK_AGAIN;
 }
 
+/* When the candidates had their chance; NS_NEVER: not before more of their checks were sent. */
+static ns_t had_chance(const struct path *p)
+{
+	const ns_t detour = path_chosen(p)->rtt;
+	ns_t at = 0;
+
+	for (unsigned i = 0; i < p->n_pairs; i++) {
+		const struct pair *pair = &p->pairs[i];
+
+		if (pair_is_relayed(pair) || (!pair->tries && pair->next_check == NS_NEVER))
+			continue;
+		if (pair->tries < CHANCES)
+			return NS_NEVER;
+		at = MAX(at, pair->began + pair->sent_us[CHANCES - 1] * US);
+	}
+	return at + (detour ? detour : ANSWERED_IN);
+}
+
 /* When to ask. */
 static ns_t first_try(const struct live *l)
 {
-	ns_t direct = path_last_direct(&l->path), at = l->luck.detour_since + PATIENCE;
+	ns_t direct = path_last_direct(&l->path);
+	ns_t at = ns_min(had_chance(&l->path), l->luck.detour_since + PATIENCE);
 
 	if (direct)
 		at = MAX(at, direct + OUTAGE);
@@ -243,14 +285,14 @@ ns_t core_birthday_consider(struct core *c, struct live *l, ns_t now)
 		end(c, a, now);
 	if (l->path.state == PATH_IDLE)
 		core_birthday_forget(c, l);
-	if (a || !is_detour(&l->path) || now - l->path.last_sending >= FLOWS) {
+	if (a || !is_detour(&l->path) || !flows(&l->path, now)) {
 		luck->detour_since = 0;
 		stop_asking(c, l, luck->asks_at);
 		return NS_NEVER;
 	}
 	if (!luck->detour_since)
 		luck->detour_since = now;
-	if (role == STUN_GUESS_NONE || !c->nat.outside.n)
+	if (role == STUN_GUESS_NONE || !knows_itself(c))
 		return NS_NEVER;
 	ns_t at = luck->n_asked ? luck->ask_at : first_try(l);
 	if (at > now)
@@ -272,7 +314,7 @@ void core_birthday_asked(struct core *c, struct live *l, const struct core_in *i
 	enum stun_guess_role role = m->guess.role ? role_of(c->nat.told.mapping, theirs) : STUN_GUESS_NONE;
 	const struct attempt *a = running(c, l);
 
-	if (role == STUN_GUESS_NONE || in->stun.by.kind == WAY_UDP || !c->nat.outside.n)
+	if (role == STUN_GUESS_NONE || in->stun.by.kind == WAY_UDP || !knows_itself(c))
 		return;
 	/* Once more, where our answer got lost. */
 	if (!a && (!is_detour(&l->path) || l->luck.next_at > now || !in_budget(c, now) ||
@@ -417,6 +459,7 @@ void core_birthday_step(struct core *c, ns_t now)
 
 void core_birthday_network(struct core *c, ns_t now)
 {
+	c->birthday.network_at = now;
 	for (size_t i = 0; i < CORE_GUESS_AT_ONCE; i++)
 		if (c->birthday.v[i].live && c->birthday.v[i].agreed)
 			end(c, &c->birthday.v[i], now);

@@ -185,6 +185,7 @@ static void remember(struct core *c)
 	const struct nat_report *r = &c->nat.prober.report;
 	struct core_nat *n = &c->nat;
 
+	n->began = r->began;
 	nat_tell(r, &n->told);
 	remember_outside(&r->family[0], &n->outside);
 	n->n_seen = 0;

@@ -32,7 +32,7 @@ enum {
 	CORE_GUESS_TRIES = 3, /* of the question */
 	CORE_GUESS_AT_ONCE = 2, /* attempts */
 	CORE_GUESS_PER_HOUR = 60,
-	CORE_GUESS_KEPT = 192, /* sockets that were found, and for a while those found with them */
+	CORE_GUESS_KEPT = 224, /* sockets that were found, and for a while those found with them */
 };
 
 struct live {
@@ -81,6 +81,7 @@ struct core {
 		ns_t planned; /* the next report; NS_NEVER: none */
 		bool over; /* and told so */
 		/* Of the last one that is done. */
+		ns_t began;
 		struct nat_told told;
 		struct stun_guess outside; /* where the world sees us by IPv4, but for our role */
 		struct endpoint seen[CORE_NAT_SEEN]; /* by more than one server */
@@ -109,6 +110,7 @@ struct core {
 		size_t n_closing;
 		ns_t hour_since;
 		unsigned in_hour;
+		ns_t network_at; /* our network changed last */
 	} birthday;
 	struct candidates mine;
 	uint32_t mine_version; /* of `mine`, from 1 on */

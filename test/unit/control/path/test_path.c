@@ -3,7 +3,7 @@
 #include "rig.h"
 #include "unit/unit.h"
 
-#include "control/path/path.h"
+#include "control/path/pairs.h"
 
 static void start_again(uint64_t seed)
 {
@@ -526,6 +526,29 @@ static void a_changed_network_is_looked_through_at_once(void **state)
 	assert_choice(A, wan);
 }
 
+/* Of three further sockets the middle one is in use. */
+static void the_socket_in_use_is_not_forgotten_and_another_one_is(void **state)
+{
+	const struct path_memory none = {.type = CAND_HOST};
+	struct way_to way = {.kind = WAY_UDP, .socket = 1};
+	struct path p;
+
+	(void)state;
+	path_init(&p, &none);
+	assert_int_equal(endpoint_parse("192.0.2.1:1", &way.remote), TM_OK);
+	for (; way.socket <= 3; way.socket++)
+		assert_int_equal(pairs_add(&p, &way, CAND_PRFLX, 0), (int)way.socket - 1);
+	p.chosen = 1;
+	path_forget_socket(&p, 2);
+	assert_int_equal(p.n_pairs, 3);
+	path_forget_socket(&p, 1);
+	assert_int_equal(p.n_pairs, 2);
+	assert_int_equal(path_chosen(&p)->way.socket, 2);
+	path_forget_socket(&p, 1); /* again */
+	assert_int_equal(p.n_pairs, 2);
+	path_deinit(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -552,6 +575,7 @@ int main(void)
 		RIG_TEST(a_path_without_traffic_rests_and_remembers_the_way),
 		RIG_TEST(a_remembered_way_that_is_dead_gives_way_to_one_that_answers),
 		RIG_TEST(a_changed_network_is_looked_through_at_once),
+		cmocka_unit_test(the_socket_in_use_is_not_forgotten_and_another_one_is),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

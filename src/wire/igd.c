@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "wire/igd.h"
 
+#include "wire/http.h"
 #include "wire/xml.h"
 
 #include <stdio.h>
@@ -8,19 +9,13 @@
 
 enum { HTTP_PORT = 80 };
 
-/* A piece of a text, borrowed. */
-struct span {
-	const char *s;
-	size_t n;
-};
-
 static size_t formatted(int n, size_t room)
 {
 	return n > 0 && (size_t)n < room ? (size_t)n : 0;
 }
 
 /* Digits alone, up to max. */
-static bool to_number(struct span s, unsigned base, uint32_t max, uint32_t *ret_v)
+static bool to_number(struct http_span s, unsigned base, uint32_t max, uint32_t *ret_v)
 {
 	uint64_t v = 0;
 
@@ -39,61 +34,40 @@ static bool to_number(struct span s, unsigned base, uint32_t max, uint32_t *ret_
 	return s.n > 0;
 }
 
-static struct span trim(struct span s)
+/* Some end lines with LF alone; nothing hangs on where two readers of ours see the end (RFC 9112 2.2). */
+static bool take_line(struct http_span *rest, struct http_span *ret_line)
 {
-	while (s.n && (s.s[0] == ' ' || s.s[0] == '\t')) {
-		s.s++;
-		s.n--;
-	}
-	while (s.n && (s.s[s.n - 1] == ' ' || s.s[s.n - 1] == '\t' || s.s[s.n - 1] == '\r'))
-		s.n--;
-	return s;
-}
-
-static bool take_line(struct span *rest, struct span *ret_line)
-{
-	const char *end = memchr(rest->s, '\n', rest->n);
-
-	if (!end)
+	if (!http_until(rest, '\n', ret_line))
 		return false;
-	*ret_line = (struct span){rest->s, (size_t)(end - rest->s)};
-	rest->n -= ret_line->n + 1;
-	rest->s = end + 1;
+	if (ret_line->n && ret_line->s[ret_line->n - 1] == '\r')
+		ret_line->n--;
 	return true;
 }
 
-static bool begins(struct span s, const char *with)
+static bool begins(struct http_span s, const char *with)
 {
 	return s.n >= strlen(with) && same_but_case(s.s, with, strlen(with));
 }
 
-static bool contains(struct span s, const char *what)
+static bool contains(struct http_span s, const char *what)
 {
 	return s.n && memmem(s.s, s.n, what, strlen(what));
 }
 
 /* "Name: value", whatever the case of the name. */
-static bool is_header(struct span line, const char *name, struct span *ret_value)
+static bool is_header(struct http_span line, const char *name, struct http_span *ret_value)
 {
-	size_t n = strlen(name);
+	struct http_span part;
 
-	if (!begins(line, name) || line.n == n || line.s[n] != ':')
+	if (!http_until(&line, ':', &part) || !http_is(part, name))
 		return false;
-	*ret_value = trim((struct span){line.s + n + 1, line.n - n - 1});
+	*ret_value = http_trim(line);
 	return true;
-}
-
-/* "HTTP/1.x 200 ...": the number. */
-static bool is_status(struct span line, uint32_t *ret_status)
-{
-	if (!begins(line, "HTTP/1.") || line.n < 12 || line.s[8] != ' ')
-		return false;
-	return to_number((struct span){line.s + 9, 3}, 10, 999, ret_status);
 }
 
 /* --- URLs --- */
 
-static bool set_path(struct span path, struct igd_place *place)
+static bool set_path(struct http_span path, struct igd_place *place)
 {
 	if (path.n > IGD_PATH_MAX)
 		return false;
@@ -106,24 +80,25 @@ static bool set_path(struct span path, struct igd_place *place)
 }
 
 /* "http://192.168.1.1:5000/path": port and path of it. */
-static bool from_absolute(struct span url, struct igd_place *ret_place)
+static bool from_absolute(struct http_span url, struct igd_place *ret_place)
 {
 	struct igd_place p = {.port = HTTP_PORT};
 	uint32_t port;
 
 	if (!begins(url, "http://"))
 		return false;
-	struct span rest = {url.s + 7, url.n - 7};
+	struct http_span rest = {url.s + 7, url.n - 7};
 	const char *slash = rest.n ? memchr(rest.s, '/', rest.n) : NULL;
-	struct span host = {rest.s, slash ? (size_t)(slash - rest.s) : rest.n};
-	struct span path = slash ? (struct span){slash, rest.n - host.n} : (struct span){"/", 1};
+	struct http_span host = {rest.s, slash ? (size_t)(slash - rest.s) : rest.n};
+	struct http_span path =
+		slash ? (struct http_span){slash, rest.n - host.n} : (struct http_span){"/", 1};
 	const char *colon = host.n ? memrchr(host.s, ':', host.n) : NULL;
 	const char *bracket = host.n ? memrchr(host.s, ']', host.n) : NULL;
 
 	if (!host.n)
 		return false;
 	if (colon && colon > bracket) {
-		struct span digits = {colon + 1, host.n - (size_t)(colon + 1 - host.s)};
+		struct http_span digits = {colon + 1, host.n - (size_t)(colon + 1 - host.s)};
 		if (!to_number(digits, 10, UINT16_MAX, &port) || !port)
 			return false;
 		p.port = (uint16_t)port;
@@ -135,7 +110,7 @@ static bool from_absolute(struct span url, struct igd_place *ret_place)
 }
 
 /* Relative to a place, RFC 3986 5.2 as far as routers go: from the root, or beside it. */
-static bool from_relative(struct span url, const struct igd_place *base, struct igd_place *ret_place)
+static bool from_relative(struct http_span url, const struct igd_place *base, struct igd_place *ret_place)
 {
 	struct igd_place p = {.port = base->port};
 	char path[2 * IGD_PATH_MAX + 2];
@@ -148,7 +123,7 @@ static bool from_relative(struct span url, const struct igd_place *base, struct 
 		return false;
 	int n = snprintf(path, sizeof(path), "%.*s%s%.*s", beside, base->path, url.s[0] == '/' ? "" : "/",
 		(int)url.n, url.s);
-	if (n < 0 || (size_t)n >= sizeof(path) || !set_path((struct span){path, (size_t)n}, &p))
+	if (n < 0 || (size_t)n >= sizeof(path) || !set_path((struct http_span){path, (size_t)n}, &p))
 		return false;
 	*ret_place = p;
 	return true;
@@ -172,7 +147,7 @@ size_t igd_search(const char *target, const struct ip *host, char *out, size_t o
 }
 
 /* A device says so in its type, or in that of one of its services. */
-static bool is_gateway(struct span type)
+static bool is_gateway(struct http_span type)
 {
 	return contains(type, ":InternetGatewayDevice:") || contains(type, ":WANIPConnection:") ||
 	       contains(type, ":WANPPPConnection:");
@@ -180,11 +155,11 @@ static bool is_gateway(struct span type)
 
 int igd_found(const char *p, size_t n, struct igd_place *ret_place)
 {
-	struct span rest = {p, n}, line, value, location = {0};
+	struct http_span rest = {p, n}, line, value, location = {0};
 	bool gateway = false;
-	uint32_t status;
+	int status;
 
-	if (!take_line(&rest, &line) || !is_status(line, &status) || status != 200)
+	if (!take_line(&rest, &line) || http_status(line, &status) != TM_OK || status != 200)
 		return TM_EBADMSG;
 	while (take_line(&rest, &line)) {
 		if (is_header(line, "LOCATION", &value))
@@ -261,16 +236,16 @@ size_t igd_call(const struct ip *at, const struct igd_service *service, const ch
  * changed. */
 static int take_chunks(char *p, size_t n, bool move, size_t *ret_n)
 {
-	struct span rest = {p, n}, line;
+	struct http_span rest = {p, n}, line;
 	size_t joined = 0;
 
 	while (take_line(&rest, &line)) {
 		uint32_t size;
-		const char *semicolon = line.n ? memchr(line.s, ';', line.n) : NULL;
+		struct http_span part;
 
-		if (semicolon)
-			line.n = (size_t)(semicolon - line.s);
-		if (!to_number(trim(line), 16, IGD_ANSWER_MAX, &size))
+		if (http_until(&line, ';', &part))
+			line = part;
+		if (!to_number(http_trim(line), 16, IGD_ANSWER_MAX, &size))
 			return TM_EBADMSG;
 		if (!size) {
 			*ret_n = joined;
@@ -282,29 +257,29 @@ static int take_chunks(char *p, size_t n, bool move, size_t *ret_n)
 			return TM_EBADMSG;
 		if (move)
 			memmove(p + joined, rest.s, size);
-		rest = (struct span){rest.s + size + 2, rest.n - size - 2};
+		rest = (struct http_span){rest.s + size + 2, rest.n - size - 2};
 		joined += size;
 	}
 	return TM_EAGAIN;
 }
 
 struct head {
-	uint32_t status, length;
+	int status;
+	uint32_t length;
 	bool has_length, chunked;
 };
 
-static int read_head(struct span *rest, struct head *ret_head)
+static int read_head(struct http_span *rest, struct head *ret_head)
 {
-	struct span line, value;
+	struct http_span line, value;
 	struct head h = {0};
 
 	if (!take_line(rest, &line))
 		return TM_EAGAIN;
-	if (!is_status(line, &h.status))
+	if (http_status(line, &h.status) != TM_OK)
 		return TM_EBADMSG;
 	while (take_line(rest, &line)) {
-		line = trim(line);
-		if (!line.n) {
+		if (!http_trim(line).n) {
 			*ret_head = h;
 			return TM_OK;
 		}
@@ -321,7 +296,7 @@ static int read_head(struct span *rest, struct head *ret_head)
 
 int igd_answer(char *p, size_t n, bool closed, struct igd_answer *ret_answer)
 {
-	struct span rest = {p, n};
+	struct http_span rest = {p, n};
 	struct head h;
 	size_t body = 0;
 	int err;
@@ -343,7 +318,7 @@ int igd_answer(char *p, size_t n, bool closed, struct igd_answer *ret_answer)
 	}
 	if (err)
 		return err == TM_EAGAIN && closed ? TM_EBADMSG : err;
-	*ret_answer = (struct igd_answer){(int)h.status, at, body};
+	*ret_answer = (struct igd_answer){h.status, at, body};
 	return TM_OK;
 }
 
@@ -374,7 +349,7 @@ size_t igd_services(const char *xml, size_t n, const struct igd_place *from,
 	while (count < IGD_SERVICES_MAX && xml_next(&x, &t)) {
 		if (t.closes) {
 			if (xml_is(&t, "service") && is_connection(s.type) &&
-				from_relative((struct span){url, strlen(url)}, &base, &s.control))
+				from_relative((struct http_span){url, strlen(url)}, &base, &s.control))
 				ret_services[count++] = s;
 		} else if (xml_is(&t, "service")) {
 			s = (struct igd_service){0};
@@ -386,7 +361,7 @@ size_t igd_services(const char *xml, size_t n, const struct igd_place *from,
 			if (!xml_copy(&t, url, sizeof(url)))
 				url[0] = '\0';
 		} else if (xml_is(&t, "URLBase") && xml_copy(&t, url, sizeof(url))) {
-			(void)from_absolute((struct span){url, strlen(url)}, &base);
+			(void)from_absolute((struct http_span){url, strlen(url)}, &base);
 		}
 	}
 	return count;
@@ -398,7 +373,7 @@ unsigned igd_fault(const struct igd_answer *a)
 	uint32_t code;
 
 	if (a->status == 200 || !xml_value(a->body, a->n, "errorCode", text, sizeof(text)) ||
-		!to_number((struct span){text, strlen(text)}, 10, 9999, &code))
+		!to_number((struct http_span){text, strlen(text)}, 10, 9999, &code))
 		return 0;
 	return code;
 }

@@ -19,7 +19,7 @@ static void an_answer_to_a_search_says_where_the_description_lies(void **state)
 			"/root.xml"},
 		/* Another host: the gateway is asked all the same. */
 		{"HTTP/1.1 200 OK\r\n" TYPE "Location:http://10.9.9.9/\r\n\r\n", TM_OK, 80, "/"},
-		{"http/1.0 200\r\n" TYPE "LOCATION: HTTP://192.168.1.1:49152", TM_EUNSUPPORTED, 0, ""},
+		{"HTTP/1.0 200\r\n" TYPE "LOCATION: HTTP://192.168.1.1:49152", TM_EUNSUPPORTED, 0, ""},
 		{"HTTP/1.0 200\nUSN: uuid:1::urn:schemas-upnp-org:service:WANIPConnection:2\n"
 		 "LOCATION: http://[fe80::1]:81\n",
 			TM_OK, 81, "/"},
@@ -144,6 +144,10 @@ static void an_answer_is_taken_when_it_is_whole(void **state)
 		{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", true, TM_EBADMSG, 0,
 			""},
 		{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n0\r\n\r\n", false,
+			TM_EBADMSG, 0, ""},
+		{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\rd\r\n0\r\n\r\n", false,
+			TM_EBADMSG, 0, ""},
+		{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcd\n0\r\n\r\n", false,
 			TM_EBADMSG, 0, ""},
 		{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffff\r\nabc", false, TM_EBADMSG, 0,
 			""},

@@ -10,7 +10,7 @@ from sites import Place, public_host
 
 EASY = ["endpoint_independent"]
 WORDS = {"independent": EASY, "address": ["address_dependent"], "address and port": ["address_and_port_dependent"]}
-SMOKE = ("open", "port", "sym")
+SMOKE = ("open", "port", "sym", "small")
 LOOKED_AT = [k for k in KINDS if KINDS[k].tcp == "all" and k not in ("cgn2", "cgnsym", "forgets")]
 kinds = pytest.mark.parametrize("name", [k if k in SMOKE else pytest.param(k, marks=pytest.mark.grid) for k in LOOKED_AT])
 

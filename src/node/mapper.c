@@ -6,7 +6,9 @@
 
 #include "base/log.h"
 #include "crypto/init.h"
+#include "loop/saver.h"
 #include "loop/timer.h"
+#include "node/undo.h"
 #include "os/dgram.h"
 #include "os/os.h"
 #include "os/tcp.h"
@@ -16,6 +18,7 @@ enum {
 	MESSAGE_MAX = 2048,
 	BATCH = 16, /* datagrams per wake-up: anybody on the LAN can send them */
 };
+#define JOURNAL_AGAIN (60 * SEC)
 
 /* A socket and what waits for it. */
 struct ear {
@@ -24,11 +27,24 @@ struct ear {
 	struct event *event;
 };
 
+/* A question over TCP and its answer. */
+struct fetch {
+	struct mapper *mapper;
+	int fd; /* -1: none */
+	struct event *event;
+	struct loop_timer *timer;
+	unsigned number;
+	char out[IGD_REQUEST_MAX];
+	size_t out_n, out_at;
+	char *in; /* IGD_ANSWER_MAX bytes while a request is under way */
+	size_t in_n;
+};
+
 struct mapper {
 	/* set once */
 	struct event_base *base;
 	struct mapper_config cfg;
-	struct loop_timer *timer, *fetch_timer, *end_timer;
+	struct loop_timer *timer, *end_timer;
 	/* changes */
 	struct portmap *core; /* NULL: off */
 	bool wanted; /* on, as soon as what is off has given everything back */
@@ -38,15 +54,14 @@ struct mapper {
 		struct ip own;
 		struct ear ear, group;
 	} side[FAMILIES];
+	struct fetch fetch[FAMILIES];
 	struct {
-		int fd; /* -1: none */
-		struct event *event;
-		unsigned number;
-		char out[IGD_REQUEST_MAX];
-		size_t out_n, out_at;
-		char *in; /* IGD_ANSWER_MAX bytes while a request is under way */
-		size_t in_n;
-	} fetch;
+		struct saver *saver;
+		struct portmap_owed v[PORTMAP_OWED_MAX]; /* what is on disk, or will be */
+		size_t n;
+		bool writing; /* nothing is asked for meanwhile */
+		bool failed; /* and that was said */
+	} journal;
 	void (*ended)(void *ctx);
 	void *ended_ctx;
 };
@@ -60,34 +75,34 @@ static enum ip_family family_of(size_t i)
 
 /* --- one question over TCP --- */
 
-static void end_fetch(struct mapper *m)
+static void end_fetch(struct fetch *f)
 {
-	if (m->fetch.event)
-		event_free(TAKE(m->fetch.event));
-	if (m->fetch.fd >= 0)
-		tcp_close(m->fetch.fd);
-	m->fetch.fd = -1;
-	free(TAKE(m->fetch.in));
-	loop_timer_stop(m->fetch_timer);
+	if (f->event)
+		event_free(TAKE(f->event));
+	if (f->fd >= 0)
+		tcp_close(f->fd);
+	f->fd = -1;
+	free(TAKE(f->in));
+	loop_timer_stop(f->timer);
 }
 
 /* Tells the core what is there; true when it has enough. */
-static bool hand_over(struct mapper *m, bool closed)
+static bool hand_over(struct fetch *f, bool closed)
 {
 	char nothing[1];
 
-	return portmap_fetched(m->core, m->fetch.number, m->fetch.in ? m->fetch.in : nothing,
-		m->fetch.in ? m->fetch.in_n : 0, closed, time_monotonic());
+	return portmap_fetched(f->mapper->core, f->number, f->in ? f->in : nothing, f->in ? f->in_n : 0,
+		closed, time_monotonic());
 }
 
-static void finish_fetch(struct mapper *m, bool with_text)
+static void finish_fetch(struct fetch *f, bool with_text)
 {
 	if (!with_text)
-		m->fetch.in_n = 0;
-	if (m->core)
-		(void)hand_over(m, true);
-	end_fetch(m);
-	drain(m);
+		f->in_n = 0;
+	if (f->mapper->core)
+		(void)hand_over(f, true);
+	end_fetch(f);
+	drain(f->mapper);
 }
 
 static void on_fetch_late(void *ctx)
@@ -95,72 +110,71 @@ static void on_fetch_late(void *ctx)
 	finish_fetch(ctx, false);
 }
 
-static int fetch_events(struct mapper *m, short what);
+static int fetch_events(struct fetch *f, short what);
 
-static void on_fetch_readable(struct mapper *m)
+static void on_fetch_readable(struct fetch *f)
 {
 	size_t n;
-	int err = tcp_recv(m->fetch.fd, m->fetch.in + m->fetch.in_n, IGD_ANSWER_MAX - m->fetch.in_n, &n);
+	int err = tcp_recv(f->fd, f->in + f->in_n, IGD_ANSWER_MAX - f->in_n, &n);
 
 	if (err == TM_EAGAIN)
 		return;
 	if (!err)
-		m->fetch.in_n += n;
+		f->in_n += n;
 	/* A router may reset the connection behind its answer: what is there counts. */
-	if (err || m->fetch.in_n == IGD_ANSWER_MAX) {
-		finish_fetch(m, true);
-	} else if (hand_over(m, false)) {
-		end_fetch(m);
-		drain(m);
+	if (err || f->in_n == IGD_ANSWER_MAX) {
+		finish_fetch(f, true);
+	} else if (hand_over(f, false)) {
+		end_fetch(f);
+		drain(f->mapper);
 	}
 }
 
-static void on_fetch_writable(struct mapper *m)
+static void on_fetch_writable(struct fetch *f)
 {
 	size_t n = 0;
-	int err = m->fetch.out_at ? TM_OK : tcp_connected(m->fetch.fd);
+	int err = f->out_at ? TM_OK : tcp_connected(f->fd);
 
 	if (!err)
-		err = tcp_send(
-			m->fetch.fd, m->fetch.out + m->fetch.out_at, m->fetch.out_n - m->fetch.out_at, &n);
-	m->fetch.out_at += n;
-	if (!err && m->fetch.out_at == m->fetch.out_n)
-		err = fetch_events(m, EV_READ);
+		err = tcp_send(f->fd, f->out + f->out_at, f->out_n - f->out_at, &n);
+	f->out_at += n;
+	if (!err && f->out_at == f->out_n)
+		err = fetch_events(f, EV_READ);
 	if (err)
-		finish_fetch(m, false);
+		finish_fetch(f, false);
 }
 
 static void on_fetch(evutil_socket_t fd UNUSED, short what, void *ctx)
 {
-	struct mapper *m = ctx;
+	struct fetch *f = ctx;
 
 	if (what & EV_WRITE)
-		on_fetch_writable(m);
+		on_fetch_writable(f);
 	else
-		on_fetch_readable(m);
+		on_fetch_readable(f);
 }
 
-static int fetch_events(struct mapper *m, short what)
+static int fetch_events(struct fetch *f, short what)
 {
-	if (m->fetch.event)
-		event_free(TAKE(m->fetch.event));
-	m->fetch.event = event_new(m->base, m->fetch.fd, (short)(what | EV_PERSIST), on_fetch, m);
-	return m->fetch.event && event_add(m->fetch.event, NULL) == 0 ? TM_OK : TM_ENOMEM;
+	if (f->event)
+		event_free(TAKE(f->event));
+	f->event = event_new(f->mapper->base, f->fd, (short)(what | EV_PERSIST), on_fetch, f);
+	return f->event && event_add(f->event, NULL) == 0 ? TM_OK : TM_ENOMEM;
 }
 
-static void start_fetch(struct mapper *m, const struct portmap_out *out)
+static void start_fetch(struct fetch *f, const struct portmap_out *out)
 {
-	end_fetch(m);
-	m->fetch.number = out->fetch;
-	memcpy(m->fetch.out, out->msg, out->n);
-	m->fetch.out_n = out->n;
-	m->fetch.out_at = m->fetch.in_n = 0;
-	m->fetch.in = malloc(IGD_ANSWER_MAX);
-	int err = m->fetch.in ? tcp_connect(&out->to, m->cfg.mark, &m->fetch.fd) : TM_ENOMEM;
+	end_fetch(f);
+	f->number = out->fetch;
+	memcpy(f->out, out->msg, out->n);
+	f->out_n = out->n;
+	f->out_at = f->in_n = 0;
+	f->in = malloc(IGD_ANSWER_MAX);
+	int err = f->in ? tcp_connect_from(&out->from, &out->to, f->mapper->cfg.mark, &f->fd) : TM_ENOMEM;
 	if (!err)
-		err = fetch_events(m, EV_WRITE);
+		err = fetch_events(f, EV_WRITE);
 	/* Never from within the core's output: then its answer comes from the loop. */
-	loop_timer_in(m->fetch_timer, err ? 0 : PORTMAP_FETCH_WAIT);
+	loop_timer_in(f->timer, err ? 0 : PORTMAP_FETCH_WAIT);
 }
 
 /* --- datagrams --- */
@@ -239,6 +253,71 @@ static void close_side(struct side *s)
 	s->own = (struct ip){0};
 }
 
+/* --- the journal --- */
+
+struct journal_write {
+	const char *path;
+	char text[UNDO_TEXT_MAX];
+	struct diag d;
+};
+
+static int journal_take(void *ctx, void **ret_job)
+{
+	struct mapper *m = ctx;
+	struct journal_write *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return TM_ENOMEM;
+	w->path = m->cfg.journal;
+	undo_format(m->journal.v, m->journal.n, w->text);
+	*ret_job = w;
+	return TM_OK;
+}
+
+static int journal_write(void *job)
+{
+	struct journal_write *w = job;
+
+	return os_write_file(w->path, w->text, strlen(w->text), 0600, &w->d);
+}
+
+/* A node that cannot write has a port mapped all the same: its lease ends it. */
+static void journal_done(void *ctx, void *job, int result)
+{
+	struct mapper *m = ctx;
+
+	if (result && result != TM_ECLOSED && !m->journal.failed)
+		log_warn("mapper: what is mapped to us cannot be kept on disk, so after a crash it may stay "
+			 "mapped",
+			KV_ERR(result));
+	m->journal.failed = result != TM_OK;
+	m->journal.writing = false;
+	free(job);
+	drain(m);
+}
+
+static void keep(struct mapper *m)
+{
+	m->journal.n = portmap_owes(m->core, m->journal.v);
+	m->journal.writing = true;
+	saver_note(m->journal.saver);
+}
+
+static int open_journal(struct mapper *m)
+{
+	const struct saver_config cfg = {
+		.thread = "tm-mapper",
+		.again = JOURNAL_AGAIN,
+		.ctx = m,
+		.take = journal_take,
+		.write = journal_write,
+		.done = journal_done,
+	};
+
+	m->journal.n = undo_load(m->cfg.journal, m->journal.v);
+	return saver_new(m->base, &cfg, &m->journal.saver);
+}
+
 /* --- the loop --- */
 
 static bool is_over(struct mapper *m)
@@ -246,9 +325,10 @@ static bool is_over(struct mapper *m)
 	if (!m->core || !portmap_ended(m->core))
 		return false;
 	portmap_free(TAKE(m->core));
-	end_fetch(m);
-	for (size_t i = 0; i < FAMILIES; i++)
+	for (size_t i = 0; i < FAMILIES; i++) {
+		end_fetch(&m->fetch[i]);
 		close_side(&m->side[i]);
+	}
 	loop_timer_stop(m->timer);
 	return true;
 }
@@ -269,7 +349,10 @@ static void act(struct mapper *m, const struct portmap_out *out)
 		send_out(m, out);
 		break;
 	case PORTMAP_FETCH:
-		start_fetch(m, out);
+		start_fetch(&m->fetch[out->to.ip.family == IP_V6], out);
+		break;
+	case PORTMAP_KEEP:
+		keep(m);
 		break;
 	case PORTMAP_CHANGED:
 		m->cfg.changed(m->cfg.ctx);
@@ -288,6 +371,12 @@ static void after_the_end(struct mapper *m)
 	}
 }
 
+/* What is given back need not wait for the disk. */
+static bool may_go_on(const struct mapper *m)
+{
+	return !m->journal.writing || !m->wanted;
+}
+
 static void drain(void *ctx)
 {
 	struct mapper *m = ctx;
@@ -296,12 +385,12 @@ static void drain(void *ctx)
 	if (m->busy || !m->core)
 		return;
 	m->busy = true;
-	while (portmap_output(m->core, time_monotonic(), &out))
+	while (may_go_on(m) && portmap_output(m->core, time_monotonic(), &out))
 		act(m, &out);
 	m->busy = false;
 	if (is_over(m))
 		after_the_end(m);
-	else
+	else if (may_go_on(m))
 		loop_timer_at(m->timer, portmap_next(m->core));
 }
 
@@ -351,6 +440,8 @@ void mapper_switch(struct mapper *m, bool on)
 		memcpy(cfg.nonce, m->cfg.nonce, sizeof(cfg.nonce));
 		if (portmap_new(&cfg, &m->core) != TM_OK)
 			log_warn("mapper: no memory to have a port mapped");
+		else
+			portmap_owe(m->core, m->journal.v, m->journal.n);
 		mapper_network(m);
 	}
 }
@@ -395,12 +486,15 @@ int mapper_new(struct event_base *base, const struct mapper_config *cfg, struct 
 		return TM_ENOMEM;
 	m->base = base;
 	m->cfg = *cfg;
-	m->fetch.fd = -1;
-	for (size_t i = 0; i < FAMILIES; i++)
+	for (size_t i = 0; i < FAMILIES; i++) {
+		m->fetch[i] = (struct fetch){.mapper = m, .fd = -1};
 		m->side[i].ear = m->side[i].group = (struct ear){.mapper = m, .fd = -1};
-	int err = loop_timer_new(base, drain, m, &m->timer);
+	}
+	int err = open_journal(m);
 	if (!err)
-		err = loop_timer_new(base, on_fetch_late, m, &m->fetch_timer);
+		err = loop_timer_new(base, drain, m, &m->timer);
+	for (size_t i = 0; !err && i < FAMILIES; i++)
+		err = loop_timer_new(base, on_fetch_late, &m->fetch[i], &m->fetch[i].timer);
 	if (!err)
 		err = loop_timer_new(base, on_end_late, m, &m->end_timer);
 	if (err) {
@@ -415,13 +509,15 @@ void mapper_free(struct mapper *m)
 {
 	if (!m)
 		return;
-	if (m->fetch_timer)
-		end_fetch(m);
-	for (size_t i = 0; i < FAMILIES; i++)
+	for (size_t i = 0; i < FAMILIES; i++) {
+		if (m->fetch[i].timer)
+			end_fetch(&m->fetch[i]);
+		loop_timer_free(m->fetch[i].timer);
 		close_side(&m->side[i]);
-	portmap_free(m->core);
+	}
+	portmap_free(TAKE(m->core)); /* what is written last asks no more */
 	loop_timer_free(m->timer);
-	loop_timer_free(m->fetch_timer);
 	loop_timer_free(m->end_timer);
+	saver_free(m->journal.saver);
 	free(m);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * Drives control/portmap: its sockets and deadlines, and which gateway there is. Control thread.
+ * Drives control/portmap: its sockets and deadlines, which gateway there is, and the journal of what has to
+ * be taken back (node/undo.h), which is written before anything is asked for. Control thread.
  */
 #ifndef TM_NODE_MAPPER_H
 #define TM_NODE_MAPPER_H
@@ -17,6 +18,7 @@ struct mapper_config {
 	uint16_t port; /* that of the data socket */
 	ns_t lease;
 	uint8_t nonce[PCP_NONCE];
+	const char *journal; /* its file; borrowed, must outlive the mapper */
 	void *ctx;
 	/* mapper_look says something else now. */
 	void (*changed)(void *ctx);
@@ -24,7 +26,7 @@ struct mapper_config {
 
 NODISCARD int mapper_new(
 	struct event_base *base, const struct mapper_config *cfg, struct mapper **ret_mapper);
-/* What is mapped then stays mapped: mapper_end first. NULL is fine. */
+/* What is mapped then stays mapped: mapper_end first. Writes what is due. NULL is fine. */
 void mapper_free(struct mapper *m);
 
 /* Are ports to be mapped? At first they are not. Off gives back what is mapped. */

@@ -35,6 +35,7 @@ void node_paths_init(struct node_paths *p, const char *state_dir)
 		{p->tls, "tls.pem"},
 		{p->lock, "lock"},
 		{p->log, "daemon.log"},
+		{p->undo, "undo"},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)

@@ -373,6 +373,7 @@ int plugs_mapper(struct node *n, struct mapper_config *ret_cfg)
 		.mark = n->config.fwmark,
 		.port = plane_port(n->plane),
 		.lease = n->config.port_lease,
+		.journal = n->paths.undo,
 		.ctx = n,
 		.changed = on_port_mapping,
 	};

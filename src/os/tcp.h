@@ -15,6 +15,8 @@
 /* Begins to connect. Once the socket is writable, tcp_connected tells how it ended. mark: SO_MARK, 0 = none.
  */
 NODISCARD int tcp_connect(const struct endpoint *to, uint32_t mark, int *ret_fd);
+/* The same from that address of ours. */
+NODISCARD int tcp_connect_from(const struct ip *own, const struct endpoint *to, uint32_t mark, int *ret_fd);
 NODISCARD int tcp_connected(int fd);
 
 /*

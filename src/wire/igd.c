@@ -4,6 +4,7 @@
 #include "wire/http.h"
 #include "wire/xml.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -131,18 +132,27 @@ static bool from_relative(struct http_span url, const struct igd_place *base, st
 
 /* --- SSDP --- */
 
+/* UPnP Device Architecture 1.1, 1.3.2 and A.2 */
+struct ip igd_group(enum ip_family family)
+{
+	static const uint8_t v6[16] = {0xff, 0x02, [15] = 0x0c};
+
+	return family == IP_V6 ? ip_v6(v6) : ip_v4_host(0xeffffffa);
+}
+
 size_t igd_search(const char *target, const struct ip *host, char *out, size_t out_len)
 {
-	char text[IP_STR_LEN];
+	const struct endpoint at = {.ip = *host, .port = IGD_PORT};
+	char text[ENDPOINT_STR_LEN];
 
 	return formatted(snprintf(out, out_len,
 				 "M-SEARCH * HTTP/1.1\r\n"
-				 "HOST: %s:%d\r\n"
+				 "HOST: %s\r\n"
 				 "ST: %s\r\n"
 				 "MAN: \"ssdp:discover\"\r\n"
 				 "MX: 1\r\n"
 				 "\r\n",
-				 ip_format(host, text), IGD_PORT, target),
+				 endpoint_format(&at, text), target),
 		out_len);
 }
 
@@ -150,7 +160,7 @@ size_t igd_search(const char *target, const struct ip *host, char *out, size_t o
 static bool is_gateway(struct http_span type)
 {
 	return contains(type, ":InternetGatewayDevice:") || contains(type, ":WANIPConnection:") ||
-	       contains(type, ":WANPPPConnection:");
+	       contains(type, ":WANPPPConnection:") || contains(type, ":WANIPv6FirewallControl:");
 }
 
 int igd_found(const char *p, size_t n, struct igd_place *ret_place)
@@ -184,6 +194,29 @@ size_t igd_get(const struct ip *at, const struct igd_place *place, char *out, si
 				 "\r\n",
 				 place->path, host),
 		out_len);
+}
+
+struct igd_argument igd_text(const char *name, const char *value)
+{
+	struct igd_argument a = {.name = name};
+
+	snprintf(a.value, sizeof(a.value), "%s", value);
+	return a;
+}
+
+struct igd_argument igd_number(const char *name, uint64_t value)
+{
+	struct igd_argument a = {.name = name};
+
+	snprintf(a.value, sizeof(a.value), "%" PRIu64, value);
+	return a;
+}
+
+struct igd_argument igd_address(const char *name, const struct ip *value)
+{
+	char text[IP_STR_LEN];
+
+	return igd_text(name, ip_format(value, text));
 }
 
 static size_t envelope(const struct igd_service *service, const char *action, const struct igd_argument *args,
@@ -324,19 +357,26 @@ int igd_answer(char *p, size_t n, bool closed, struct igd_answer *ret_answer)
 
 /* --- bodies --- */
 
-/* WANIPConnection and WANPPPConnection, of any version. */
-static bool is_connection(const char *type)
+/* Of any version. */
+static bool is_service(const char *type, enum igd_service_kind kind)
 {
-	static const char *const begin[] = {"urn:schemas-upnp-org:service:WANIPConnection:",
-		"urn:schemas-upnp-org:service:WANPPPConnection:"};
+	static const struct {
+		enum igd_service_kind kind;
+		const char *begin;
+	} rows[] = {
+		{IGD_CONNECTION, "urn:schemas-upnp-org:service:WANIPConnection:"},
+		{IGD_CONNECTION, "urn:schemas-upnp-org:service:WANPPPConnection:"},
+		{IGD_FIREWALL, "urn:schemas-upnp-org:service:WANIPv6FirewallControl:"},
+	};
 
-	for (size_t i = 0; i < ARRAY_LEN(begin); i++)
-		if (strncmp(type, begin[i], strlen(begin[i])) == 0 && !strpbrk(type, "<>&\"'"))
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (rows[i].kind == kind && strncmp(type, rows[i].begin, strlen(rows[i].begin)) == 0 &&
+			!strpbrk(type, "<>&\"'"))
 			return true;
 	return false;
 }
 
-size_t igd_services(const char *xml, size_t n, const struct igd_place *from,
+size_t igd_services(const char *xml, size_t n, const struct igd_place *from, enum igd_service_kind kind,
 	struct igd_service ret_services[static IGD_SERVICES_MAX])
 {
 	struct xml x = xml_over(xml, n);
@@ -348,7 +388,7 @@ size_t igd_services(const char *xml, size_t n, const struct igd_place *from,
 
 	while (count < IGD_SERVICES_MAX && xml_next(&x, &t)) {
 		if (t.closes) {
-			if (xml_is(&t, "service") && is_connection(s.type) &&
+			if (xml_is(&t, "service") && is_service(s.type, kind) &&
 				from_relative((struct http_span){url, strlen(url)}, &base, &s.control))
 				ret_services[count++] = s;
 		} else if (xml_is(&t, "service")) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
  * UPnP Internet Gateway Device, versions 1 and 2: searched by SSDP (UPnP Device Architecture 1.1, section 1),
- * described by XML over HTTP, told to map ports by SOAP. Text in, text out. Pure.
+ * described by XML over HTTP, told to map ports, and for IPv6 to open its firewall, by SOAP. Text in, text
+ * out. Pure.
  *
  *   igd_search                      a datagram, to port 1900 of the gateway or of 239.255.255.250
  *   igd_found                       its answer: where the description lies
@@ -26,8 +27,8 @@ enum {
 	IGD_ARGUMENT_MAX = 64,
 };
 
-/* Where multicast searches go. */
-#define IGD_GROUP 0xeffffffau /* 239.255.255.250 */
+/* Where multicast searches go: 239.255.255.250, ff02::c. */
+struct ip igd_group(enum ip_family family);
 
 /* --- SSDP --- */
 
@@ -56,6 +57,9 @@ struct igd_service {
 	struct igd_place control;
 	char type[64]; /* "urn:schemas-upnp-org:service:WANIPConnection:1" */
 };
+struct igd_argument igd_text(const char *name, const char *value);
+struct igd_argument igd_number(const char *name, uint64_t value);
+struct igd_argument igd_address(const char *name, const struct ip *value);
 size_t igd_call(const struct ip *at, const struct igd_service *service, const char *action,
 	const struct igd_argument *args, size_t n_args, char *out, size_t out_len);
 
@@ -72,8 +76,10 @@ NODISCARD int igd_answer(char *p, size_t n, bool closed, struct igd_answer *ret_
 
 /* --- bodies --- */
 
-/* The connections of a description that lay at `from`. Returns how many. */
-size_t igd_services(const char *xml, size_t n, const struct igd_place *from,
+/* Of a description that lay at `from`: connections to the world, or what controls the firewall for IPv6.
+ * Returns how many. */
+enum igd_service_kind { IGD_CONNECTION, IGD_FIREWALL };
+size_t igd_services(const char *xml, size_t n, const struct igd_place *from, enum igd_service_kind kind,
 	struct igd_service ret_services[static IGD_SERVICES_MAX]);
 /* SOAP: the code of a fault, 0 = none is told. */
 unsigned igd_fault(const struct igd_answer *a);

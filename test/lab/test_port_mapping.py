@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Ports mapped by a real gateway, miniupnpd, in each of its protocols."""
+import pytest
+
 import wires
 from home import Home
 from lab import wait_for
@@ -27,7 +29,7 @@ def restrict(node, protocol):
     """Only that protocol gets out of the machine: miniupnpd cannot have PCP without NAT-PMP, or the other way round."""
     others = {"pcp": ("udp dport 1900 drop", "udp dport 5351 @th,64,8 0 drop"),
               "nat-pmp": ("udp dport 1900 drop", "udp dport 5351 @th,64,8 2 drop"),
-              "upnp": ()}[protocol]
+              "upnp": ("udp dport 5351 drop",)}[protocol]  # without NAT-PMP it still has PCP for IPv6
     rules = "\n".join(["type filter hook output priority 0", *others])
     node.host.sh("nft", "-f", "-", input=f"table inet only {{\nchain out {{\n{rules}\n}}\n}}\n")
 
@@ -96,6 +98,24 @@ def test_a_port_is_mapped_used_renewed_made_again_and_given_back(net):
         assert 'no port is mapped to us any more why="it was given back"' in b.node.log()
 
 
+def test_what_was_mapped_before_a_crash_is_taken_back_when_another_port_is_listened_at(net):
+    hub = net.node("hub")
+    hub.init()
+    for number, protocol in enumerate(PROTOCOLS, 1):
+        b = Behind(net, number, protocol)
+        b.node.configure(test_limits={"port_lease_ms": 7200_000})
+        b.node.join(hub.token())
+        wait_for("a mapping", b.is_mapped)
+        b.node.kill9()
+        b.node.configure(listen_port=51999)
+        b.node.up()
+        wait_for("the old mapping to go and the new one to come", lambda b=b: b.home.mapped() == {51999: f"{b.node.host.ip4}:51999"}, 20)
+        b.node.down()
+        assert b.home.mapped() == {}
+        with open(b.node.host.path(b.node.state + "/undo"), encoding="ascii") as journal:
+            assert journal.read() == ""
+
+
 def test_a_gateway_without_an_address_outside_maps_nothing_and_that_is_said(net):
     home = Home(net, 1, wan="100.64.7.2/24")  # a provider that translates as well
     hub, node = net.node("hub"), net.node("node", home.host("node"))
@@ -108,12 +128,14 @@ def test_a_gateway_without_an_address_outside_maps_nothing_and_that_is_said(net)
     assert "no port can be mapped to us" in node.log()
 
 
-def test_the_firewall_for_ipv6_gets_a_hole_and_loses_it(net):
+@pytest.mark.parametrize("protocol", ["pcp", "upnp"])
+def test_the_firewall_for_ipv6_gets_a_hole_and_loses_it(net, protocol):
     home = Home(net, 1)
     hub, node = net.node("hub"), net.node("node", home.host("node"))
     home.with_ipv6(node.host)
     hub.init()
-    home.start(natpmp=True)
+    restrict(node, protocol)
+    home.start(natpmp=protocol == "pcp", upnp=protocol == "upnp")
     wires.rules(node.host, "knocks", "udp dport 51820 udp length 10 counter name hits", hook="input")
 
     def knock():
@@ -123,7 +145,7 @@ def test_the_firewall_for_ipv6_gets_a_hole_and_loses_it(net):
 
     node.join(hub.token())
     ports = wait_for("both", lambda: [p for p in node.status()["port_mapping"] if p["endpoint"]][1:])
-    assert ports[0]["endpoint"] == f"[{node.host.ip6}]:51820" and ports[0]["protocol"] == "pcp"
+    assert ports[0]["endpoint"] == f"[{node.host.ip6}]:51820" and ports[0]["protocol"] == protocol
     wait_for("a stranger's datagram to come in", knock)
     assert "accept" in home.holes()
     node.down()

@@ -95,10 +95,12 @@ static int check_stage(const struct cli *c, const struct backup *b, struct diag 
 
 /* --- what is there already --- */
 
-/* Who is this machine, and what does it know as that? The clock may only go on, the log is no state. */
+/* Who is this machine, and what does it know as that? The clock may only go on, the log is no state, and what
+ * is to be undone is, whoever it is. */
 static bool is_of_a_node(const char *name)
 {
-	return strcmp(name, "lock") != 0 && strcmp(name, "clock") != 0 && strcmp(name, "daemon.log") != 0;
+	return strcmp(name, "lock") != 0 && strcmp(name, "clock") != 0 && strcmp(name, "undo") != 0 &&
+	       strcmp(name, "daemon.log") != 0;
 }
 
 static bool has_state(const struct cli *c)

@@ -14,6 +14,7 @@ const char *const state_files[] = {
 	"netmap.db-shm",
 	"netmap.db-journal",
 	"clock",
+	"undo",
 	"mesh.db",
 	"mesh.db-wal",
 	"mesh.db-shm",

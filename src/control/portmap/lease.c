@@ -24,7 +24,7 @@ void lease_ask(struct side *s, ns_t now)
 		s->natpmp_external = (struct ip){0};
 		s->natpmp_map.port = 0;
 	}
-	if (s->natpmp_external.family == IP_NONE && s->state != SIDE_RELEASING)
+	if (s->natpmp_external.family == IP_NONE && !side_takes_back(s))
 		s->say |= 1u << SAY_ADDRESS;
 	if (!s->natpmp_map.port)
 		s->say |= 1u << SAY_NATPMP_MAP;
@@ -38,12 +38,17 @@ static uint16_t wanted_port(const struct side *s)
 	return port_usable(port) ? port : 0;
 }
 
+static uint16_t internal_port(const struct side *s)
+{
+	return side_takes_back(s) ? s->back.internal : s->whole->cfg.port;
+}
+
 static size_t write_pcp_map(const struct side *s, uint8_t *out, size_t out_len)
 {
-	struct pcp_map map = {.internal_port = s->whole->cfg.port};
+	struct pcp_map map = {.internal_port = internal_port(s)};
 
 	memcpy(map.nonce, s->whole->cfg.nonce, PCP_NONCE);
-	if (s->state != SIDE_RELEASING) {
+	if (!side_takes_back(s)) {
 		map.lifetime_s = (uint32_t)(s->whole->cfg.lease / SEC);
 		map.external_port = wanted_port(s);
 		map.external = s->mapping.external.ip;
@@ -53,7 +58,7 @@ static size_t write_pcp_map(const struct side *s, uint8_t *out, size_t out_len)
 
 size_t lease_write(struct side *s, enum side_message what, uint8_t *out, size_t out_len)
 {
-	const uint16_t port = s->whole->cfg.port;
+	const uint16_t port = internal_port(s);
 
 	if (what == SAY_ANNOUNCE)
 		return pcp_announce_request(&s->own, out, out_len);
@@ -61,7 +66,7 @@ size_t lease_write(struct side *s, enum side_message what, uint8_t *out, size_t 
 		return write_pcp_map(s, out, out_len);
 	if (what == SAY_ADDRESS)
 		return natpmp_address_request(out);
-	if (s->state == SIDE_RELEASING)
+	if (side_takes_back(s))
 		return natpmp_map_request(port, 0, 0, out);
 	return natpmp_map_request(port, wanted_port(s), (uint32_t)(s->whole->cfg.lease / SEC), out);
 }
@@ -70,7 +75,7 @@ size_t lease_write(struct side *s, enum side_message what, uint8_t *out, size_t 
 
 static bool asks_by(const struct side *s, enum portmap_protocol p)
 {
-	return (s->state == SIDE_ASKING || s->state == SIDE_RELEASING) && s->asked == p;
+	return (s->state == SIDE_ASKING || side_takes_back(s)) && s->asked == p;
 }
 
 static ns_t hold_of(const struct pcp_response *m)
@@ -98,11 +103,11 @@ static void read_pcp_map(struct side *s, const struct pcp_response *m, ns_t now)
 
 	/* Whoever does not know the nonce is not whom we asked (RFC 6887 11.4). */
 	if (!asks_by(s, PORTMAP_PCP) || memcmp(m->map.nonce, s->whole->cfg.nonce, PCP_NONCE) != 0 ||
-		m->map.internal_port != s->whole->cfg.port)
+		m->map.internal_port != internal_port(s))
 		return;
 	(void)side_clock(s, PORTMAP_PCP, m->epoch_s, now);
-	if (s->state == SIDE_RELEASING)
-		side_released(s);
+	if (side_takes_back(s))
+		side_taken_back(s, true, now);
 	else if (m->result == PCP_SUCCESS)
 		side_mapped(s, &external, (ns_t)m->lifetime_s * SEC, now);
 	else
@@ -165,11 +170,11 @@ static void read_natpmp_address(struct side *s, const struct natpmp_answer *m, n
 static void read_natpmp_map(struct side *s, const struct natpmp_answer *m, ns_t now)
 {
 	if (!asks_by(s, PORTMAP_NATPMP) ||
-		(m->result == NATPMP_SUCCESS && m->internal_port != s->whole->cfg.port))
+		(m->result == NATPMP_SUCCESS && m->internal_port != internal_port(s)))
 		return;
 	(void)side_clock(s, PORTMAP_NATPMP, m->epoch_s, now);
-	if (s->state == SIDE_RELEASING) {
-		side_released(s);
+	if (side_takes_back(s)) {
+		side_taken_back(s, true, now);
 	} else if (m->result != NATPMP_SUCCESS || !port_usable(m->external_port)) {
 		natpmp_refused(s, m->result, now);
 	} else {

@@ -75,7 +75,8 @@ void portmap_datagram(struct portmap *m, const struct endpoint *from, const uint
 		lease_read(s, p, n, now);
 	/* Some answer from another port or address of theirs; whatever they say, the gateway is asked. Late
 	 * ones are kept for when the better protocol fails. */
-	else if (s && s->state != SIDE_OFF && !(s->state == SIDE_ASKING && s->asked == PORTMAP_UPNP) &&
+	else if (s && s->state != SIDE_OFF &&
+		 !((s->state == SIDE_ASKING || side_takes_back(s)) && s->asked == PORTMAP_UPNP) &&
 		 igd_found((const char *)p, n, &place) == TM_OK)
 		upnp_found(s, &place, now);
 }
@@ -90,10 +91,12 @@ void portmap_announced(struct portmap *m, const struct endpoint *from, const uin
 
 bool portmap_fetched(struct portmap *m, unsigned fetch, char *text, size_t n, bool closed, ns_t now)
 {
-	struct side *s = &m->side[0]; /* UPnP is for IPv4 */
+	struct side *s = &m->side[0];
 	struct igd_answer a;
 
-	if (!fetch || s->upnp.fetch != fetch)
+	while (s < m->side + SIDES && s->upnp.fetch != fetch)
+		s++;
+	if (!fetch || s == m->side + SIDES)
 		return true; /* nobody waits for it any more */
 	int err = igd_answer(text, n, closed, &a);
 	if (err == TM_EAGAIN)
@@ -115,7 +118,7 @@ bool portmap_ended(const struct portmap *m)
 	for (size_t i = 0; i < SIDES; i++)
 		if (m->side[i].state != SIDE_OFF)
 			return false;
-	return m->ending;
+	return m->ending && !m->owed.changed && !m->changed;
 }
 
 /* --- what to do --- */
@@ -123,12 +126,16 @@ bool portmap_ended(const struct portmap *m)
 static size_t write_search(const struct side *s, enum side_message what, struct portmap_out *out)
 {
 	/* The gateway by itself first: what answers is expected then, and firewalls of hosts let it in. */
-	const struct ip to = what == SAY_SEARCH_GATEWAY ? s->gateway.ip : ip_v4_host(IGD_GROUP);
-	const char *target =
-		what == SAY_SEARCH_IGD ? "urn:schemas-upnp-org:device:InternetGatewayDevice:1" : "ssdp:all";
+	const enum ip_family family = s->own.family;
+	const char *gateway = family == IP_V6 ? "urn:schemas-upnp-org:service:WANIPv6FirewallControl:1"
+					      : "urn:schemas-upnp-org:device:InternetGatewayDevice:1";
 
-	out->to = (struct endpoint){.ip = to, .port = IGD_PORT};
-	return igd_search(target, &to, out->msg, sizeof(out->msg));
+	out->to = s->gateway;
+	out->to.port = IGD_PORT;
+	if (what != SAY_SEARCH_GATEWAY)
+		out->to.ip = igd_group(family);
+	return igd_search(
+		what == SAY_SEARCH_IGD ? gateway : "ssdp:all", &out->to.ip, out->msg, sizeof(out->msg));
 }
 
 static void write_message(struct side *s, enum side_message what, struct portmap_out *out)
@@ -167,6 +174,14 @@ static bool say(struct side *s, struct portmap_out *ret_out)
 	return false;
 }
 
+/* The next message may have something mapped. */
+static bool asks_for_mapping(const struct side *s)
+{
+	return s->state == SIDE_ASKING &&
+	       (s->say & (1u << SAY_PCP_MAP | 1u << SAY_NATPMP_MAP) ||
+		       (s->say & 1u << SAY_UPNP && (s->upnp.step == UPNP_MAP || s->upnp.step == UPNP_OPEN)));
+}
+
 bool portmap_output(struct portmap *m, ns_t now, struct portmap_out *ret_out)
 {
 	for (size_t i = 0; i < SIDES; i++) {
@@ -174,6 +189,13 @@ bool portmap_output(struct portmap *m, ns_t now, struct portmap_out *ret_out)
 
 		if (!s->say && side_next(s) <= now)
 			side_step(s, now);
+		if (asks_for_mapping(s))
+			owed_note(s);
+		if (m->owed.changed) {
+			m->owed.changed = false;
+			*ret_out = (struct portmap_out){.kind = PORTMAP_KEEP};
+			return true;
+		}
 		if (say(s, ret_out))
 			return true;
 	}
@@ -190,7 +212,7 @@ ns_t portmap_next(const struct portmap *m)
 
 	for (size_t i = 0; i < SIDES; i++)
 		next = MIN(next, m->side[i].say ? 0 : side_next(&m->side[i]));
-	return m->changed ? 0 : next;
+	return m->changed || m->owed.changed ? 0 : next;
 }
 
 /* --- what is so --- */

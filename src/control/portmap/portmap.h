@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
  * A port of our gateway's that leads to our data socket: asked for by PCP, NAT-PMP or UPnP IGD, whichever the
- * gateway speaks, kept while we run, and given back at the end. For IPv6, by PCP alone, it is a hole in the
+ * gateway speaks, kept while we run, and given back at the end. For IPv6, by PCP or UPnP, it is a hole in the
  * gateway's firewall. No I/O, clock or randomness of its own: what happened goes in, what to do comes out.
  *
  *   portmap_gateway, portmap_datagram, portmap_announced, portmap_fetched, portmap_end
@@ -12,6 +12,7 @@
  * A mapping is renewed at half of its time, at once when the gateway's clock shows that it restarted (RFC
  * 6887 8.5, RFC 6886 3.6), and asked for anew at another gateway. What the same node asked for before a crash
  * is taken over: the gateway knows us by address, port and nonce, which are the same again.
+ * What is left of another port of ours is taken back (struct portmap_owed).
  * docs/decisions/0031-port-mapping.md. One thread.
  */
 #ifndef TM_CONTROL_PORTMAP_PORTMAP_H
@@ -54,6 +55,18 @@ enum portmap_problem {
 /* The owner's deadline for an answer over TCP. */
 #define PORTMAP_FETCH_WAIT (3 * SEC)
 
+/*
+ * What a gateway maps to us, or may: what another run of ours has to know to take it back. To be on disk
+ * before it is asked for, until it has been given back (PORTMAP_KEEP).
+ */
+struct portmap_owed {
+	enum portmap_protocol by;
+	struct ip gateway, own;
+	uint16_t internal;
+	uint16_t external; /* UPnP by IPv4; all else is known by the internal one: 0 */
+};
+enum { PORTMAP_OWED_MAX = 8 };
+
 struct portmap_config {
 	uint16_t port; /* of our data socket */
 	ns_t lease; /* to be asked for, in whole seconds */
@@ -66,6 +79,10 @@ struct portmap_config {
 
 NODISCARD int portmap_new(const struct portmap_config *cfg, struct portmap **ret_portmap);
 void portmap_free(struct portmap *m); /* NULL is fine */
+
+/* What an earlier run owes. Of more than PORTMAP_OWED_MAX the first are forgotten. Before the first gateway.
+ */
+void portmap_owe(struct portmap *m, const struct portmap_owed *v, size_t n);
 
 /* --- what happened --- */
 
@@ -92,8 +109,10 @@ void portmap_end(struct portmap *m, ns_t now);
 
 enum portmap_out_kind {
 	PORTMAP_SEND, /* this datagram, from the socket of its family */
-	PORTMAP_FETCH, /* this request over TCP, and read until portmap_fetched has enough; ends the one
-			  before */
+	PORTMAP_FETCH, /* this request over TCP from `from`, and read until portmap_fetched has enough; ends
+			  the one before of its family */
+	PORTMAP_KEEP, /* portmap_owes says something else now: nothing further may be done before it is on
+			 disk */
 	PORTMAP_CHANGED, /* nothing: portmap_look says something else now */
 };
 
@@ -110,10 +129,12 @@ struct portmap_out {
 bool portmap_output(struct portmap *m, ns_t now, struct portmap_out *ret_out);
 /* When portmap_output has something again: 0 = already, NS_NEVER = not before an input. */
 ns_t portmap_next(const struct portmap *m);
-/* After portmap_end: everything is given back, or cannot be. */
+/* After portmap_end: everything is given back, or cannot be, and all that was told. */
 bool portmap_ended(const struct portmap *m);
 
 /* --- what is so --- */
+
+size_t portmap_owes(const struct portmap *m, struct portmap_owed ret_v[static PORTMAP_OWED_MAX]);
 
 struct portmap_view {
 	enum portmap_protocol protocol; /* NONE: no mapping */

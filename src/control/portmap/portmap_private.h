@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
  * What the files of this folder share: portmap.c (what comes in and goes out), side.c (what is done when),
- * lease.c (PCP and NAT-PMP: one datagram each way), upnp.c (a conversation over HTTP). Private to
- * control/portmap.
+ * owed.c (what has to be taken back), lease.c (PCP and NAT-PMP: one datagram each way), upnp.c (a
+ * conversation over HTTP). Private to control/portmap.
  */
 #ifndef TM_CONTROL_PORTMAP_PORTMAP_PRIVATE_H
 #define TM_CONTROL_PORTMAP_PORTMAP_PRIVATE_H
@@ -14,6 +14,7 @@ enum side_state {
 	SIDE_PROBING, /* which protocols are there? */
 	SIDE_ASKING, /* for a mapping by `asked`: a new one, or the one that there is once more */
 	SIDE_MAPPED, /* until it is to be renewed */
+	SIDE_CLEARING, /* the same, and what an earlier run owes is taken back */
 	SIDE_WAITING, /* nobody, or nobody who is willing: until we try again */
 	SIDE_RELEASING, /* the end: the mapping is given back */
 };
@@ -55,7 +56,17 @@ struct epoch {
 	ns_t at;
 };
 
-enum upnp_step { UPNP_DESCRIPTION, UPNP_STATUS, UPNP_ADDRESS, UPNP_MAP, UPNP_DELETE };
+enum upnp_step {
+	UPNP_DESCRIPTION,
+	UPNP_STATUS,
+	UPNP_ADDRESS,
+	UPNP_MAP,
+	UPNP_CHECK,
+	UPNP_DELETE,
+	UPNP_FIREWALL,
+	UPNP_OPEN,
+	UPNP_CLOSE
+};
 
 struct upnp {
 	/* found by searching */
@@ -74,7 +85,8 @@ struct upnp {
 	size_t at; /* place or service that it is about */
 	unsigned fetch; /* number of the question under way */
 	bool permanent; /* it takes no leases */
-	uint16_t port; /* external, asked for */
+	uint16_t port; /* external, asked for or taken back */
+	uint16_t pinhole, closing; /* numbers: of ours, of the one to be closed */
 	unsigned ports_tried;
 	unsigned misses; /* renewals without an answer, in a row */
 };
@@ -107,8 +119,9 @@ struct side {
 	struct {
 		enum portmap_protocol by; /* NONE: there is none */
 		struct endpoint external;
-		ns_t lease, until;
+		ns_t lease, until, renew_at;
 	} mapping;
+	struct portmap_owed back; /* RELEASING, CLEARING: what is taken back */
 };
 
 struct portmap {
@@ -116,6 +129,14 @@ struct portmap {
 	struct side side[SIDES];
 	unsigned fetches;
 	bool changed, ending;
+	struct {
+		struct owed {
+			struct portmap_owed what;
+			bool tried; /* in vain, at this gateway */
+		} v[PORTMAP_OWED_MAX]; /* the oldest first */
+		size_t n;
+		bool changed;
+	} owed;
 };
 
 /* --- side.c --- */
@@ -134,9 +155,21 @@ void side_restarted(struct side *s, ns_t now);
 /* Ends of what was asked by s->asked. hold: so long it need not be asked again. */
 void side_mapped(struct side *s, const struct endpoint *external, ns_t lease, ns_t now);
 void side_refused(struct side *s, enum portmap_problem why, ns_t hold, ns_t now);
-void side_released(struct side *s);
+/* What was to be taken back is gone; answered false: as far as is known it is not. */
+void side_taken_back(struct side *s, bool answered, ns_t now);
 /* The renewal failed, and may be tried again: for one minute at most a gateway starts anew. */
 void side_postpone(struct side *s, ns_t now);
+
+/* --- owed.c --- */
+
+void owed_note(struct side *s); /* what is asked for now */
+void owed_forget(struct portmap *m, const struct portmap_owed *what);
+/* What is to be taken back here, beside the mapping that we have; false: nothing that can be. */
+bool owed_next(const struct side *s, struct portmap_owed *ret_what);
+void owed_tried(struct portmap *m, const struct portmap_owed *what);
+void owed_arrived(struct side *s); /* at this gateway: all may be tried again */
+/* The external port that UPnP gave us before, 0 = none is known. */
+uint16_t owed_port(const struct side *s);
 
 /* --- lease.c --- */
 
@@ -149,12 +182,23 @@ void lease_announced(struct side *s, const uint8_t *p, size_t n, ns_t now);
 
 void upnp_found(struct side *s, const struct igd_place *place, ns_t now);
 void upnp_ask(struct side *s);
-void upnp_release(struct side *s);
+void upnp_take_back(struct side *s); /* s->back */
+void upnp_go(struct side *s, enum upnp_step step, size_t at);
 size_t upnp_write(struct side *s, char *out, size_t out_len, uint16_t *ret_port);
 /* a NULL: there was no answer */
 void upnp_read(struct side *s, const struct igd_answer *a, ns_t now);
 
-/* --- both --- */
+/* --- pinhole.c --- */
+
+size_t pinhole_write(const struct side *s, char *out, size_t out_len);
+void pinhole_read(struct side *s, const struct igd_answer *a, ns_t now);
+
+/* --- all --- */
+
+static inline bool side_takes_back(const struct side *s)
+{
+	return s->state == SIDE_RELEASING || s->state == SIDE_CLEARING;
+}
 
 /* An address that a gateway may say it has: one that somebody could reach. */
 bool external_usable(const struct ip *ip);

@@ -18,9 +18,8 @@ static void look_for_services(struct side *s, ns_t now)
 	s->state = SIDE_PROBING;
 	s->due = now + (PORTMAP_WINDOW << s->tries);
 	say(s, SAY_ANNOUNCE);
-	if (s->own.family == IP_V6)
-		return;
-	say(s, SAY_ADDRESS);
+	if (s->own.family == IP_V4)
+		say(s, SAY_ADDRESS);
 	say(s, SAY_SEARCH_GATEWAY);
 	say(s, SAY_SEARCH_ALL);
 	say(s, SAY_SEARCH_IGD);
@@ -87,10 +86,40 @@ static void forget_mapping(struct side *s)
 	s->mapping.lease = s->mapping.until = 0;
 }
 
+static void take_back(struct side *s, enum side_state state, ns_t now)
+{
+	s->state = state;
+	s->asked = s->back.by;
+	s->tries = 0;
+	if (s->asked == PORTMAP_UPNP)
+		upnp_take_back(s);
+	else
+		lease_ask(s, now);
+}
+
+/* Until the mapping is renewed. Now that we have it there is time for what else is to be done. */
+static void stay_mapped(struct side *s, ns_t now)
+{
+	s->state = SIDE_MAPPED;
+	s->due = s->mapping.renew_at;
+	if (owed_next(s, &s->back))
+		take_back(s, SIDE_CLEARING, now);
+}
+
+static void released(struct side *s)
+{
+	forget_mapping(s);
+	s->problem = PORTMAP_GIVEN_BACK;
+	s->state = SIDE_OFF;
+	s->due = NS_NEVER;
+	s->say = 0;
+}
+
 /* --- what happened --- */
 
 void side_start(struct side *s, ns_t now)
 {
+	owed_arrived(s);
 	probe(s, now);
 }
 
@@ -110,28 +139,30 @@ void side_end(struct side *s, ns_t now)
 	s->say = 0;
 	s->upnp.fetch = 0;
 	if (!s->mapping.by) {
-		/* What was asked for and not answered yet may be mapped all the same: its lease ends it. */
-		side_released(s);
+		/* What was asked for and not answered yet may be mapped all the same: the next run, or its
+		 * lease, ends it. */
+		released(s);
 		return;
 	}
-	s->state = SIDE_RELEASING;
-	s->asked = s->mapping.by;
-	s->tries = 0;
-	if (s->asked == PORTMAP_UPNP) {
-		s->due = NS_NEVER;
-		upnp_release(s);
-	} else {
-		lease_ask(s, now);
-	}
+	s->back = (struct portmap_owed){.by = s->mapping.by,
+		.gateway = s->gateway.ip,
+		.own = s->own,
+		.internal = s->whole->cfg.port,
+		.external = s->mapping.by == PORTMAP_UPNP && s->own.family == IP_V4 ? s->mapping.external.port
+										    : 0};
+	take_back(s, SIDE_RELEASING, now);
 }
 
-void side_released(struct side *s)
+void side_taken_back(struct side *s, bool answered, ns_t now)
 {
-	forget_mapping(s);
-	s->problem = PORTMAP_GIVEN_BACK;
-	s->state = SIDE_OFF;
-	s->due = NS_NEVER;
-	s->say = 0;
+	if (answered)
+		owed_forget(s->whole, &s->back);
+	if (s->state == SIDE_RELEASING) {
+		released(s);
+		return;
+	}
+	owed_tried(s->whole, &s->back);
+	stay_mapped(s, now);
 }
 
 void side_seen(struct side *s, enum portmap_protocol p, ns_t now)
@@ -195,6 +226,7 @@ void side_restarted(struct side *s, ns_t now)
 	case SIDE_OFF:
 	case SIDE_PROBING:
 	case SIDE_ASKING:
+	case SIDE_CLEARING:
 	case SIDE_RELEASING:
 		break;
 	}
@@ -221,7 +253,6 @@ void side_mapped(struct side *s, const struct endpoint *external, ns_t lease, ns
 	s->mapping.until = lease == NS_NEVER ? lease : now + s->mapping.lease;
 	s->services[s->asked].seen = true;
 	s->services[s->asked].seen_at = now;
-	s->state = SIDE_MAPPED;
 	s->problem = PORTMAP_FINE;
 	s->wait = 0;
 	/* From half of the lease on, each client at another moment (RFC 6887 11.2.1). */
@@ -229,13 +260,14 @@ void side_mapped(struct side *s, const struct endpoint *external, ns_t lease, ns
 	if (s->asked == PORTMAP_UPNP)
 		renew = MIN(renew, PORTMAP_FRESH);
 	renew += (ns_t)(s->whole->cfg.random(s->whole->cfg.ctx) % 1024) * renew / 4096;
-	s->due = now + MAX(renew, SIDE_RENEW_MIN);
+	s->mapping.renew_at = now + MAX(renew, SIDE_RENEW_MIN);
+	stay_mapped(s, now);
 }
 
 void side_refused(struct side *s, enum portmap_problem why, ns_t hold, ns_t now)
 {
-	if (s->state == SIDE_RELEASING) {
-		side_released(s);
+	if (side_takes_back(s)) {
+		side_taken_back(s, false, now);
 		return;
 	}
 	forget_mapping(s);
@@ -257,8 +289,8 @@ void side_postpone(struct side *s, ns_t now)
 /* No answer. Of a renewal: again after half of the time that is left. */
 static void give_up(struct side *s, ns_t now)
 {
-	if (s->state == SIDE_RELEASING) {
-		side_released(s);
+	if (side_takes_back(s)) {
+		side_taken_back(s, false, now);
 	} else if (s->mapping.by) {
 		s->state = SIDE_MAPPED;
 		s->due = now + MAX((s->mapping.until - now) / 2, SIDE_RENEW_MIN);
@@ -289,7 +321,7 @@ void side_step(struct side *s, ns_t now)
 {
 	if (s->mapping.by && s->mapping.until <= now) {
 		forget_mapping(s);
-		if (s->state == SIDE_MAPPED || s->state == SIDE_ASKING)
+		if (s->state == SIDE_MAPPED || s->state == SIDE_ASKING || s->state == SIDE_CLEARING)
 			probe(s, now);
 		return;
 	}
@@ -298,6 +330,7 @@ void side_step(struct side *s, ns_t now)
 		end_probe(s, now);
 		break;
 	case SIDE_ASKING:
+	case SIDE_CLEARING:
 	case SIDE_RELEASING:
 		if (++s->tries < SIDE_TRIES)
 			lease_ask(s, now);

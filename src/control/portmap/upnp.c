@@ -5,11 +5,12 @@
  *   descriptions  what connections to the world are there?
  *   status, address  of each of them; one that is up and has an address of the internet is taken at once
  *   map  on it; a renewal asks for the address again, and then for the same mapping
+ *
+ * For IPv6 the description is followed by pinhole.c.
  */
 #include "control/portmap/portmap_private.h"
 
-#include <inttypes.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "wire/xml.h"
@@ -37,7 +38,12 @@ void upnp_found(struct side *s, const struct igd_place *place, ns_t now)
 
 /* --- asking --- */
 
-static void go(struct side *s, enum upnp_step step, size_t at)
+static bool is_pinhole(const struct side *s)
+{
+	return s->own.family == IP_V6;
+}
+
+void upnp_go(struct side *s, enum upnp_step step, size_t at)
 {
 	s->upnp.step = step;
 	s->upnp.at = at;
@@ -51,75 +57,71 @@ static uint16_t some_port(const struct side *s)
 	return (uint16_t)(49152 + s->whole->cfg.random(s->whole->cfg.ctx) % 16384);
 }
 
+static void begin(struct side *s)
+{
+	s->upnp.n_services = 0;
+	s->upnp.permanent = false;
+	upnp_go(s, UPNP_DESCRIPTION, 0);
+}
+
 void upnp_ask(struct side *s)
 {
 	struct upnp *u = &s->upnp;
 
 	u->ports_tried = 0;
-	u->port = s->mapping.by ? s->mapping.external.port : s->whole->cfg.port;
+	u->port = s->mapping.by ? s->mapping.external.port : owed_port(s);
+	if (!u->port)
+		u->port = s->whole->cfg.port;
 	if (!port_usable(u->port))
 		u->port = some_port(s);
-	if (u->chosen) {
-		go(s, UPNP_ADDRESS, u->at);
-		return;
-	}
-	u->n_services = 0;
-	u->permanent = false;
-	go(s, UPNP_DESCRIPTION, 0);
+	if (u->chosen)
+		upnp_go(s, is_pinhole(s) ? UPNP_OPEN : UPNP_ADDRESS, u->at);
+	else
+		begin(s);
 }
 
-void upnp_release(struct side *s)
+/* What we have is ours. What we had may be somebody else's by now: that is asked first. */
+void upnp_take_back(struct side *s)
 {
-	s->upnp.port = s->mapping.external.port;
-	go(s, UPNP_DELETE, s->upnp.at);
-}
-
-static struct igd_argument argument(const char *name, const char *value)
-{
-	struct igd_argument a = {.name = name};
-
-	snprintf(a.value, sizeof(a.value), "%s", value);
-	return a;
-}
-
-static struct igd_argument number(const char *name, uint64_t value)
-{
-	struct igd_argument a = {.name = name};
-
-	snprintf(a.value, sizeof(a.value), "%" PRIu64, value);
-	return a;
+	s->upnp.port = s->back.external;
+	s->upnp.closing = s->upnp.pinhole;
+	if (s->state == SIDE_RELEASING)
+		upnp_go(s, is_pinhole(s) ? UPNP_CLOSE : UPNP_DELETE, s->upnp.at);
+	else if (s->upnp.chosen)
+		upnp_go(s, is_pinhole(s) ? UPNP_OPEN : UPNP_CHECK, s->upnp.at);
+	else
+		begin(s);
 }
 
 static size_t write_map(const struct side *s, char *out, size_t out_len)
 {
 	const struct upnp *u = &s->upnp;
-	char own[IP_STR_LEN];
 	const struct igd_argument args[] = {
-		argument("NewRemoteHost", ""), /* from everybody */
-		number("NewExternalPort", u->port),
-		argument("NewProtocol", "UDP"), /* some take no small letters */
-		number("NewInternalPort", s->whole->cfg.port),
-		argument("NewInternalClient", ip_format(&s->own, own)),
-		number("NewEnabled", 1),
-		argument("NewPortMappingDescription", "TunnelMesh"),
-		number("NewLeaseDuration", u->permanent ? 0 : (uint64_t)(s->whole->cfg.lease / SEC)),
+		igd_text("NewRemoteHost", ""), /* from everybody */
+		igd_number("NewExternalPort", u->port),
+		igd_text("NewProtocol", "UDP"), /* some take no small letters */
+		igd_number("NewInternalPort", s->whole->cfg.port),
+		igd_address("NewInternalClient", &s->own),
+		igd_number("NewEnabled", 1),
+		igd_text("NewPortMappingDescription", "TunnelMesh"),
+		igd_number("NewLeaseDuration", u->permanent ? 0 : (uint64_t)(s->whole->cfg.lease / SEC)),
 	};
 
 	return igd_call(&s->gateway.ip, &u->services[u->at].at, "AddPortMapping", args, ARRAY_LEN(args), out,
 		out_len);
 }
 
-static size_t write_delete(const struct side *s, char *out, size_t out_len)
+/* One mapping, by what identifies it. */
+static size_t write_about(const struct side *s, const char *action, char *out, size_t out_len)
 {
 	const struct upnp *u = &s->upnp;
 	const struct igd_argument args[] = {
-		argument("NewRemoteHost", ""),
-		number("NewExternalPort", u->port),
-		argument("NewProtocol", "UDP"),
+		igd_text("NewRemoteHost", ""),
+		igd_number("NewExternalPort", u->port),
+		igd_text("NewProtocol", "UDP"),
 	};
 
-	return igd_call(&s->gateway.ip, &u->services[u->at].at, "DeletePortMapping", args, ARRAY_LEN(args),
-		out, out_len);
+	return igd_call(&s->gateway.ip, &u->services[u->at].at, action, args, ARRAY_LEN(args), out, out_len);
 }
 
 size_t upnp_write(struct side *s, char *out, size_t out_len, uint16_t *ret_port)
@@ -141,8 +143,14 @@ size_t upnp_write(struct side *s, char *out, size_t out_len, uint16_t *ret_port)
 		return igd_call(gateway, service, "GetExternalIPAddress", NULL, 0, out, out_len);
 	case UPNP_MAP:
 		return write_map(s, out, out_len);
+	case UPNP_CHECK:
+		return write_about(s, "GetSpecificPortMappingEntry", out, out_len);
 	case UPNP_DELETE:
-		return write_delete(s, out, out_len);
+		return write_about(s, "DeletePortMapping", out, out_len);
+	case UPNP_FIREWALL:
+	case UPNP_OPEN:
+	case UPNP_CLOSE:
+		return pinhole_write(s, out, out_len);
 	case UPNP_DESCRIPTION:
 		break;
 	}
@@ -174,7 +182,7 @@ static void choose(struct side *s, ns_t now)
 		return;
 	}
 	u->chosen = true;
-	go(s, UPNP_MAP, best);
+	upnp_go(s, s->state == SIDE_CLEARING ? UPNP_CHECK : UPNP_MAP, best);
 }
 
 /* --- answers --- */
@@ -183,14 +191,16 @@ static void read_description(struct side *s, const struct igd_answer *a, ns_t no
 {
 	struct upnp *u = &s->upnp;
 	struct igd_service found[IGD_SERVICES_MAX];
-	size_t n = a->status == 200 ? igd_services(a->body, a->n, &u->places[u->at], found) : 0;
+	size_t n = a->status == 200 ? igd_services(a->body, a->n, &u->places[u->at],
+					      is_pinhole(s) ? IGD_FIREWALL : IGD_CONNECTION, found)
+				    : 0;
 
 	for (size_t i = 0; i < n && u->n_services < ARRAY_LEN(u->services); i++)
 		u->services[u->n_services++] = (struct upnp_service){.at = found[i]};
 	if (u->at + 1 < u->n_places)
-		go(s, UPNP_DESCRIPTION, u->at + 1);
+		upnp_go(s, UPNP_DESCRIPTION, u->at + 1);
 	else if (u->n_services)
-		go(s, UPNP_STATUS, 0);
+		upnp_go(s, is_pinhole(s) ? UPNP_FIREWALL : UPNP_STATUS, 0);
 	else
 		side_refused(s, PORTMAP_NO_SERVICE, HOLD, now);
 }
@@ -203,7 +213,7 @@ static void read_status(struct side *s, const struct igd_answer *a)
 	u->services[u->at].connected = a->status == 200 &&
 				       xml_value(a->body, a->n, "NewConnectionStatus", text, sizeof(text)) &&
 				       strcmp(text, "Connected") == 0;
-	go(s, UPNP_ADDRESS, u->at);
+	upnp_go(s, UPNP_ADDRESS, u->at);
 }
 
 static void read_address(struct side *s, const struct igd_answer *a, ns_t now)
@@ -218,9 +228,9 @@ static void read_address(struct side *s, const struct igd_answer *a, ns_t now)
 		ip_parse(text, &ip) == TM_OK && ip.family == IP_V4 && external_usable(&ip))
 		v->external = ip;
 	if (u->chosen && v->external.family != IP_NONE)
-		go(s, UPNP_MAP, u->at);
+		upnp_go(s, UPNP_MAP, u->at);
 	else if (!u->chosen && worth(v) < WORTH_MOST && u->at + 1 < u->n_services)
-		go(s, UPNP_STATUS, u->at + 1);
+		upnp_go(s, UPNP_STATUS, u->at + 1);
 	else
 		choose(s, now);
 }
@@ -234,7 +244,7 @@ static void try_another_port(struct side *s, ns_t now)
 		return;
 	}
 	u->port = some_port(s);
-	go(s, UPNP_MAP, u->at);
+	upnp_go(s, UPNP_MAP, u->at);
 }
 
 static void read_map(struct side *s, const struct igd_answer *a, ns_t now)
@@ -248,12 +258,25 @@ static void read_map(struct side *s, const struct igd_answer *a, ns_t now)
 		side_mapped(s, &external, u->permanent ? NS_NEVER : s->whole->cfg.lease, now);
 	} else if (!u->permanent && (fault == FAULT_ONLY_PERMANENT || fault == FAULT_INVALID_ARGS)) {
 		u->permanent = true;
-		go(s, UPNP_MAP, u->at);
+		upnp_go(s, UPNP_MAP, u->at);
 	} else if (fault == FAULT_CONFLICT) {
 		try_another_port(s, now);
 	} else {
 		side_refused(s, PORTMAP_REFUSED, HOLD, now);
 	}
+}
+
+/* Does it still lead to where an earlier run of ours listened? */
+static void read_check(struct side *s, const struct igd_answer *a, ns_t now)
+{
+	char client[IP_STR_LEN], port[8], own[IP_STR_LEN];
+
+	if (a->status == 200 && xml_value(a->body, a->n, "NewInternalClient", client, sizeof(client)) &&
+		xml_value(a->body, a->n, "NewInternalPort", port, sizeof(port)) &&
+		strcmp(client, ip_format(&s->own, own)) == 0 && strtoul(port, NULL, 10) == s->back.internal)
+		upnp_go(s, UPNP_DELETE, s->upnp.at);
+	else
+		side_taken_back(s, true, now);
 }
 
 /* The whole conversation begins anew at the next time: what lay behind the addresses may have moved. */
@@ -266,22 +289,8 @@ static void broken_off(struct side *s, ns_t now)
 		side_refused(s, PORTMAP_NO_SERVICE, SIDE_WAIT_MIN, now);
 }
 
-void upnp_read(struct side *s, const struct igd_answer *a, ns_t now)
+static void read_answer(struct side *s, const struct igd_answer *a, ns_t now)
 {
-	if (s->state == SIDE_RELEASING) {
-		side_released(s);
-		return;
-	}
-	if (s->state != SIDE_ASKING || s->asked != PORTMAP_UPNP)
-		return;
-	if (!a) {
-		/* One of several may be broken. */
-		if (s->upnp.step == UPNP_DESCRIPTION && s->upnp.at + 1 < s->upnp.n_places)
-			go(s, UPNP_DESCRIPTION, s->upnp.at + 1);
-		else
-			broken_off(s, now);
-		return;
-	}
 	switch (s->upnp.step) {
 	case UPNP_DESCRIPTION:
 		read_description(s, a, now);
@@ -295,7 +304,32 @@ void upnp_read(struct side *s, const struct igd_answer *a, ns_t now)
 	case UPNP_MAP:
 		read_map(s, a, now);
 		break;
-	case UPNP_DELETE:
+	case UPNP_CHECK:
+		read_check(s, a, now);
 		break;
+	case UPNP_FIREWALL:
+	case UPNP_OPEN:
+		pinhole_read(s, a, now);
+		break;
+	case UPNP_DELETE:
+	case UPNP_CLOSE:
+		break;
+	}
+}
+
+void upnp_read(struct side *s, const struct igd_answer *a, ns_t now)
+{
+	if ((s->state != SIDE_ASKING && !side_takes_back(s)) || s->asked != PORTMAP_UPNP)
+		return;
+	if (side_takes_back(s) && (!a || s->upnp.step == UPNP_DELETE || s->upnp.step == UPNP_CLOSE)) {
+		side_taken_back(s, a != NULL, now);
+	} else if (!a) {
+		/* One of several may be broken. */
+		if (s->upnp.step == UPNP_DESCRIPTION && s->upnp.at + 1 < s->upnp.n_places)
+			upnp_go(s, UPNP_DESCRIPTION, s->upnp.at + 1);
+		else
+			broken_off(s, now);
+	} else {
+		read_answer(s, a, now);
 	}
 }

@@ -34,13 +34,22 @@ static int open_marked(const struct sockaddr_storage *ss, uint32_t mark)
 	}
 	return fd;
 }
-int tcp_connect(const struct endpoint *to, uint32_t mark, int *ret_fd)
+
+static bool bind_to(int fd, const struct ip *own)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = endpoint_to_sockaddr(&(struct endpoint){.ip = *own}, &ss);
+
+	return bind(fd, (struct sockaddr *)&ss, len) == 0;
+}
+
+int tcp_connect_from(const struct ip *own, const struct endpoint *to, uint32_t mark, int *ret_fd)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = endpoint_to_sockaddr(to, &ss);
 	int fd = open_marked(&ss, mark);
 
-	if (fd < 0)
+	if (fd < 0 || (own->family != IP_NONE && !bind_to(fd, own)))
 		return give_up(fd);
 
 	no_delay(fd);
@@ -49,6 +58,11 @@ int tcp_connect(const struct endpoint *to, uint32_t mark, int *ret_fd)
 
 	*ret_fd = fd;
 	return TM_OK;
+}
+
+int tcp_connect(const struct endpoint *to, uint32_t mark, int *ret_fd)
+{
+	return tcp_connect_from(&(struct ip){.family = IP_NONE}, to, mark, ret_fd);
 }
 
 int tcp_connected(int fd)

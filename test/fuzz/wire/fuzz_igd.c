@@ -36,9 +36,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (igd_found(text, size, &at) == TM_OK)
 		check_place(&at);
-	size_t n = igd_services(text, size, &from, v);
-	for (size_t i = 0; i < n; i++)
-		check_place(&v[i].control);
+	for (unsigned kind = IGD_CONNECTION; kind <= IGD_FIREWALL; kind++) {
+		size_t n = igd_services(text, size, &from, (enum igd_service_kind)kind, v);
+		for (size_t i = 0; i < n; i++)
+			check_place(&v[i].control);
+	}
 	free(text);
 	check_answer(data, size, false);
 	check_answer(data, size, true);

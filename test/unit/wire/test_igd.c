@@ -62,6 +62,7 @@ static void a_description_names_the_connections_to_the_world(void **state)
 		size_t n;
 		unsigned port;
 		const char *path;
+		enum igd_service_kind kind;
 	} rows[] = {
 		{"<root><device>" SERVICE("urn:schemas-upnp-org:service:Layer3Forwarding:1", "/l3f")
 				SERVICE(IPC, "/ctl/IPConn"),
@@ -74,6 +75,9 @@ static void a_description_names_the_connections_to_the_world(void **state)
 		{SERVICE(IPC, "/1") SERVICE(IPC, "/2") SERVICE(IPC, "/3") SERVICE(IPC, "/4")
 				SERVICE(IPC, "/5"),
 			4, 5000, "/1"},
+		{SERVICE(IPC, "/x") SERVICE("urn:schemas-upnp-org:service:WANIPv6FirewallControl:1", "/6fc"),
+			1, 5000, "/6fc", IGD_FIREWALL},
+		{SERVICE("urn:schemas-upnp-org:service:WANIPv6FirewallControl:1", "/6fc"), 0, 0, ""},
 		{SERVICE(IPC, ""), 0, 0, ""},
 		{SERVICE(IPC, "/a b"), 0, 0, ""},
 		{SERVICE("urn:schemas-upnp-org:service:WANIPConnection:1&quot;", "/x"), 0, 0, ""},
@@ -87,7 +91,7 @@ static void a_description_names_the_connections_to_the_world(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct igd_service v[IGD_SERVICES_MAX] = {0};
 
-		if (igd_services(rows[i].xml, strlen(rows[i].xml), &from, v) != rows[i].n ||
+		if (igd_services(rows[i].xml, strlen(rows[i].xml), &from, rows[i].kind, v) != rows[i].n ||
 			v[0].control.port != rows[i].port || strcmp(v[0].control.path, rows[i].path) != 0)
 			fail_msg("row %zu: %u %s", i, v[0].control.port, v[0].control.path);
 	}

@@ -6,7 +6,7 @@
 struct gateway gw;
 struct portmap *map;
 ns_t now;
-unsigned changes;
+unsigned changes, keeps;
 
 #define START (1000 * SEC)
 #define URN "urn:schemas-upnp-org:"
@@ -45,6 +45,28 @@ static void answer(uint16_t port, const void *p, size_t n)
 	portmap_datagram(map, &from, p, n, now);
 }
 
+/* Is what is asked for owed, if it should not be given back? */
+static void look_into_the_book(void)
+{
+	struct portmap_owed v[PORTMAP_OWED_MAX];
+	size_t n = portmap_owes(map, v);
+	bool owed = false;
+
+	for (size_t i = 0; i < n; i++)
+		owed |= v[i].internal == gw.asked_internal;
+	gw.asked_unkept += !owed || (!keeps && !gw.left.client);
+}
+
+/* Deletes what an earlier run left; false: that is not it. */
+static bool takes_back(uint16_t internal)
+{
+	gw.deletes++;
+	if (internal != gw.left.internal)
+		return false;
+	gw.left.internal = 0;
+	return true;
+}
+
 /* --- NAT-PMP --- */
 
 static uint32_t granted(void)
@@ -74,15 +96,20 @@ static void natpmp(const uint8_t *p, size_t n)
 	gw.asked_external = get_be16(p + 6);
 	gw.asked_lease_s = get_be32(p + 8);
 	gw.asked_at = now;
-	if (gw.asked_lease_s)
+	put_be16(a + 8, gw.asked_internal);
+	if (gw.asked_lease_s) {
 		gw.maps[PORTMAP_NATPMP]++;
-	else
+		look_into_the_book();
+	} else if (!gw.natpmp) {
 		gw.deletes++;
+	} else if (takes_back(gw.asked_internal)) {
+		answer(5351, a, sizeof(a));
+		return;
+	}
 	if (!gw.natpmp)
 		return;
 	gw.mapped = gw.asked_lease_s && !gw.natpmp_result;
 	gw.external_port = gw.port ? gw.port : gw.asked_external;
-	put_be16(a + 8, gw.asked_internal);
 	put_be16(a + 10, gw.external_port);
 	put_be32(a + 12, granted());
 	answer(5351, a, gw.natpmp_result ? 8 : 16);
@@ -113,11 +140,14 @@ static void pcp(const uint8_t *p, size_t n)
 		gw.asked_external = get_be16(p + 42);
 		gw.asked_lease_s = get_be32(p + 4);
 		gw.asked_at = now;
-		if (gw.asked_lease_s)
+		bool old = false;
+		if (gw.asked_lease_s) {
 			gw.maps[PORTMAP_PCP]++;
-		else
-			gw.deletes++;
-		if (gw.pcp)
+			look_into_the_book();
+		} else {
+			old = takes_back(gw.asked_internal);
+		}
+		if (gw.pcp && !old)
 			gw.mapped = gw.asked_lease_s && !gw.pcp_result;
 		gw.external_port = gw.port ? gw.port : gw.asked_external;
 		put_be32(a + 4, granted());
@@ -187,6 +217,7 @@ static int add_mapping(const char *msg, char *body, size_t room)
 	gw.asked_internal = (uint16_t)strtoul(said(msg, "NewInternalPort", text), NULL, 10);
 	gw.asked_lease_s = (uint32_t)strtoul(said(msg, "NewLeaseDuration", text), NULL, 10);
 	said(msg, "NewInternalClient", gw.asked_client);
+	look_into_the_book();
 	if (gw.fault && gw.asked_lease_s) {
 		fault = gw.fault;
 	} else if (gw.taken) {
@@ -199,6 +230,37 @@ static int add_mapping(const char *msg, char *body, size_t room)
 	}
 	snprintf(body, room, "<s:Fault><detail><errorCode>%u</errorCode></detail></s:Fault>", fault);
 	return 500;
+}
+
+/* WANIPConnection:1, 2.4.15 */
+static int tell_of(uint16_t external, char *body, size_t room)
+{
+	const char *client = NULL;
+	uint16_t internal = 0;
+
+	if (external == gw.left.external && gw.left.client && gw.left.internal) {
+		client = gw.left.client;
+		internal = gw.left.internal;
+	} else if (gw.mapped && external == gw.external_port) {
+		client = gw.asked_client;
+		internal = gw.asked_internal;
+	}
+	if (client)
+		snprintf(body, room,
+			"<NewInternalPort>%u</NewInternalPort><NewInternalClient>%s</NewInternalClient>",
+			internal, client);
+	else
+		snprintf(body, room, "<s:Fault><detail><errorCode>714</errorCode></detail></s:Fault>");
+	return client ? 200 : 500;
+}
+
+static void delete (uint16_t external)
+{
+	if (gw.left.external && external == gw.left.external)
+		(void)takes_back(gw.left.internal);
+	else
+		(void)takes_back(0);
+	gw.mapped &= external != gw.external_port;
 }
 
 static int call(const char *msg, char *body, size_t room)
@@ -215,12 +277,12 @@ static int call(const char *msg, char *body, size_t room)
 			gw.services[gw.asked_service].external);
 	else if (strstr(msg, "#AddPortMapping\""))
 		return add_mapping(msg, body, room);
-	else if (strstr(msg, "#DeletePortMapping\"")) {
-		gw.deletes++;
-		gw.mapped &= strtoul(said(msg, "NewExternalPort", text), NULL, 10) != gw.external_port;
-	} else {
+	else if (strstr(msg, "#GetSpecificPortMappingEntry\""))
+		return tell_of((uint16_t)strtoul(said(msg, "NewExternalPort", text), NULL, 10), body, room);
+	else if (strstr(msg, "#DeletePortMapping\""))
+		delete ((uint16_t)strtoul(said(msg, "NewExternalPort", text), NULL, 10));
+	else
 		fail_msg("%s", msg);
-	}
 	return 200;
 }
 
@@ -249,9 +311,11 @@ static void fetch(const struct portmap_out *out)
 
 static void act(const struct portmap_out *out)
 {
-	assert_true(out->kind == PORTMAP_CHANGED || out->n > 0);
+	assert_true(out->kind == PORTMAP_CHANGED || out->kind == PORTMAP_KEEP || out->n > 0);
 	if (out->kind == PORTMAP_CHANGED)
 		changes++;
+	else if (out->kind == PORTMAP_KEEP)
+		keeps++;
 	else if (out->kind == PORTMAP_FETCH)
 		fetch(out);
 	else if (gw.deaf)
@@ -365,6 +429,6 @@ int gateway_set_up(void **state)
 	gw = (struct gateway){
 		.external = "203.0.113.9", .services = {{true, "203.0.113.9"}}, .n_services = 1};
 	now = START;
-	changes = 0;
+	changes = keeps = 0;
 	return make_node(OUR_PORT);
 }

@@ -43,6 +43,12 @@ struct gateway {
 	unsigned asked_service;
 	ns_t asked_at; /* the last map or deletion */
 	char asked_client[64];
+	unsigned asked_unkept; /* questions for what was not to be kept before */
+	/* what it mapped for an earlier run of ours, until that is deleted: internal 0 then */
+	struct {
+		uint16_t internal, external;
+		const char *client; /* NULL: UPnP does not know of it */
+	} left;
 	/* what it mapped */
 	bool mapped;
 	uint16_t external_port;
@@ -51,7 +57,7 @@ struct gateway {
 extern struct gateway gw;
 extern struct portmap *map;
 extern ns_t now;
-extern unsigned changes;
+extern unsigned changes, keeps;
 
 int gateway_set_up(void **state); /* instead of what is there: one that speaks nothing, and a node that has
 				     not heard of it */

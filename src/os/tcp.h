@@ -29,6 +29,8 @@ NODISCARD int tcp_accept(int listener, int *ret_fd, struct endpoint *ret_from);
 
 /* At least one byte, or TM_EAGAIN, or TM_ECLOSED with errno 0 (the other side has said all). */
 NODISCARD int tcp_recv(int fd, void *p, size_t n, size_t *ret_n);
+/* Likewise, and what does not fit into the first n goes into the other m. */
+NODISCARD int tcp_recv_two(int fd, void *p, size_t n, void *q, size_t m, size_t *ret_n);
 /* As many of the n bytes as the socket takes now, perhaps none. */
 NODISCARD int tcp_send(int fd, const void *p, size_t n, size_t *ret_n);
 /* Asks the other side whether it lives when nothing was heard of it for idle_s, and ends the connection when

@@ -24,10 +24,18 @@ void ws_decoder_init(struct ws_decoder *d, enum ws_role role, size_t max_message
 	*d = (struct ws_decoder){.role = role, .max_message = max_message};
 }
 
+static void free_message(struct ws_decoder *d)
+{
+	if (d->msg)
+		free(d->msg - d->headroom);
+	d->msg = NULL;
+	d->msg_len = d->msg_cap = 0;
+	d->given = false;
+}
+
 void ws_decoder_deinit(struct ws_decoder *d)
 {
-	free(d->msg);
-	d->msg = NULL;
+	free_message(d);
 }
 
 static int ws_fail(struct ws_decoder *d, int err, uint16_t close_code)
@@ -165,13 +173,22 @@ static int reserve(struct ws_decoder *d, size_t more)
 	while (cap < need)
 		cap = cap > d->max_message / 2 ? d->max_message : cap * 2;
 	cap = MIN(cap, d->max_message);
-	uint8_t *grown = realloc(d->msg, cap);
+	uint8_t *grown = realloc(d->msg ? d->msg - d->headroom : NULL, d->headroom + cap);
 	if (!grown)
 		return ws_fail(d, TM_ENOMEM, WS_CLOSE_INTERNAL);
 
-	d->msg = grown;
+	d->msg = grown + d->headroom;
 	d->msg_cap = cap;
 	return TM_OK;
+}
+
+/* Payload bytes that are in their place. */
+static void filled(struct ws_decoder *d, uint8_t *p, size_t n)
+{
+	if (d->role == WS_SERVER)
+		ws_mask(p, n, d->mask, d->frame_done);
+	d->frame_done += n;
+	d->left -= n;
 }
 
 static int read_payload(struct ws_decoder *d, struct rd *in)
@@ -194,11 +211,50 @@ static int read_payload(struct ws_decoder *d, struct rd *in)
 		d->msg_len += n;
 	}
 	rd_copy(in, to, n);
-	if (d->role == WS_SERVER)
-		ws_mask(to, n, d->mask, d->frame_done);
-	d->frame_done += n;
-	d->left -= n;
+	filled(d, to, n);
 	return TM_OK;
+}
+
+void ws_give(struct ws_decoder *d, void *memory_take, size_t cap)
+{
+	d->msg = (uint8_t *)memory_take + d->headroom;
+	d->msg_cap = cap;
+	d->given = true;
+}
+
+void *ws_take(struct ws_decoder *d, size_t *ret_cap)
+{
+	void *memory = d->msg ? d->msg - d->headroom : NULL;
+
+	*ret_cap = d->msg_cap;
+	d->delivered = d->given = false;
+	d->msg = NULL;
+	d->msg_len = d->msg_cap = 0;
+	return memory;
+}
+
+bool ws_is_amid(const struct ws_decoder *d)
+{
+	return d->in_message;
+}
+
+uint8_t *ws_room(struct ws_decoder *d, size_t *ret_n)
+{
+	const size_t room = d->msg_cap - d->msg_len;
+
+	if (d->err || !d->in_payload || is_control(d->opcode) || !d->left || !room)
+		return NULL;
+
+	*ret_n = (size_t)MIN(d->left, (uint64_t)room);
+	return d->msg + d->msg_len;
+}
+
+void ws_filled(struct ws_decoder *d, size_t n)
+{
+	uint8_t *p = d->msg + d->msg_len;
+
+	d->msg_len += n;
+	filled(d, p, n);
 }
 
 /* Codes that may be on the wire: RFC 6455 7.4 and the IANA registry it opened (1012-1014). */
@@ -262,8 +318,10 @@ static void forget_delivered(struct ws_decoder *d)
 		return;
 
 	d->delivered = false;
-	free(TAKE(d->msg)); /* thousands of idle links have none */
-	d->msg_len = d->msg_cap = 0;
+	if (d->given)
+		d->msg_len = 0;
+	else
+		free_message(d); /* thousands of idle links have none */
 }
 
 int ws_decode(struct ws_decoder *d, struct rd *in, struct ws_event *ret_ev)

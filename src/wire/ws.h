@@ -72,6 +72,8 @@ struct ws_decoder {
 	 * max_message */
 	uint8_t *msg;
 	size_t msg_len, msg_cap;
+	size_t headroom; /* before msg, in the same memory */
+	bool given; /* kept for the next message */
 	bool in_message; /* a fragment has been seen, its FIN not yet */
 	bool delivered; /* msg was handed out: the next call starts afresh */
 	uint8_t control[WS_CONTROL_MAX];
@@ -87,6 +89,24 @@ void ws_decoder_deinit(struct ws_decoder *d);
  * (text), TM_ENOMEM; TM_ECLOSED when called again after WS_EV_CLOSE.
  */
 NODISCARD int ws_decode(struct ws_decoder *d, struct rd *in, struct ws_event *ret_ev);
+
+/*
+ * Ways around copies. Memory from malloc may be given to a decoder that has none, with room for a message of
+ * cap bytes (at most max_message) behind d->headroom bytes, which are set before. Until it is taken back it
+ * is the decoder's, which frees it like its own.
+ */
+void ws_give(struct ws_decoder *d, void *memory_take, size_t cap);
+/* What the decoder has, and how much it holds; NULL: none. It is of the message that was just told, if there
+ * is one: at d->headroom. Not amid a message. */
+void *ws_take(struct ws_decoder *d, size_t *ret_cap);
+bool ws_is_amid(const struct ws_decoder *d); /* a message has begun and not ended */
+/*
+ * Where the next bytes of a message belong and have room: they may be read there, *ret_n at most. Then
+ * ws_filled says how many came, and ws_decode, of nothing or of what follows, what that means. NULL:
+ * ws_decode takes them.
+ */
+uint8_t *ws_room(struct ws_decoder *d, size_t *ret_n);
+void ws_filled(struct ws_decoder *d, size_t n);
 
 /*
  * Frame header for n payload bytes, shortest form, FIN set: returns its length (2..14). mask: WS_MASK fresh

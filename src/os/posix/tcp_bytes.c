@@ -15,10 +15,17 @@
 
 int tcp_recv(int fd, void *p, size_t n, size_t *ret_n)
 {
+	return tcp_recv_two(fd, p, n, NULL, 0, ret_n);
+}
+
+int tcp_recv_two(int fd, void *p, size_t n, void *q, size_t m, size_t *ret_n)
+{
+	struct iovec v[] = {{.iov_base = p, .iov_len = n}, {.iov_base = q, .iov_len = m}};
+	struct msghdr h = {.msg_iov = v, .msg_iovlen = m ? 2 : 1};
 	ssize_t got;
 
 	do
-		got = recv(fd, p, n, 0);
+		got = recvmsg(fd, &h, 0);
 	while (got < 0 && errno == EINTR);
 	if (got < 0)
 		return tm_err_from_errno(errno);

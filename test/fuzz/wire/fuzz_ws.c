@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
  * First byte: bit 0 = our role, the rest = how the stream is cut. The events of a stream do not depend on how
- * it was cut, no message exceeds the limit, and what came out encodes to frames that decode to the same.
+ * it was cut or on whether it was read where it belongs, no message exceeds the limit, and what came out
+ * encodes to frames that decode to the same.
  */
 #include "fuzz/fuzz.h"
 #include "wire/ws.h"
@@ -45,12 +46,42 @@ static void check_round_trip(enum ws_role role, const struct ws_event *ev)
 	ws_decoder_deinit(&d);
 }
 
-static struct trace run(enum ws_role role, const uint8_t *data, size_t size, size_t step, bool round_trip)
+enum { HEADROOM = 16 };
+
+/* What of it belongs to a message goes there at once. */
+static void put_in_place(struct ws_decoder *d, struct rd *in)
+{
+	size_t room;
+	uint8_t *there;
+
+	if (!d->msg)
+		ws_give(d, malloc(HEADROOM + LIMIT), LIMIT);
+	there = ws_room(d, &room);
+	if (!there)
+		return;
+	room = room < rd_left(in) ? room : rd_left(in);
+	rd_copy(in, there, room);
+	ws_filled(d, room);
+}
+
+static void take_away(struct ws_decoder *d)
+{
+	size_t cap;
+	void *memory = ws_take(d, &cap);
+
+	assert(memory && cap == LIMIT && !ws_is_amid(d));
+	free(memory);
+}
+
+enum { ROUND_TRIP = 1, IN_PLACE = 2 };
+
+static struct trace run(enum ws_role role, const uint8_t *data, size_t size, size_t step, unsigned how)
 {
 	struct trace t = {0};
 	struct ws_decoder d;
 
 	ws_decoder_init(&d, role, LIMIT);
+	d.headroom = how & IN_PLACE ? HEADROOM : 0;
 	for (size_t at = 0; at < size; at += step) {
 		size_t n = size - at < step ? size - at : step;
 		uint8_t *chunk = fuzz_copy(data + at, n);
@@ -59,6 +90,8 @@ static struct trace run(enum ws_role role, const uint8_t *data, size_t size, siz
 		int err = TM_OK;
 
 		while (!err && ev.kind != WS_EV_MORE) {
+			if (how & IN_PLACE)
+				put_in_place(&d, &in);
 			err = ws_decode(&d, &in, &ev);
 			if (err) {
 				note(&t, &err, sizeof(err));
@@ -69,8 +102,10 @@ static struct trace run(enum ws_role role, const uint8_t *data, size_t size, siz
 				note(&t, &ev.close_code, sizeof(ev.close_code));
 				note(&t, ev.data, ev.n);
 				t.events++;
-				if (round_trip)
+				if (how & ROUND_TRIP)
 					check_round_trip(role, &ev);
+				if (how & IN_PLACE && ev.kind == WS_EV_MESSAGE)
+					take_away(&d);
 			}
 		}
 		assert(err || rd_left(&in) == 0);
@@ -90,9 +125,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	enum ws_role role = data[0] & 1 ? WS_SERVER : WS_CLIENT;
 	size_t step = (data[0] >> 1) + 1u;
-	struct trace whole = run(role, data + 1, size - 1, size - 1, true);
-	struct trace cut = run(role, data + 1, size - 1, step, false);
-	assert(whole.events == cut.events);
-	assert(whole.sum == cut.sum);
+	struct trace whole = run(role, data + 1, size - 1, size - 1, ROUND_TRIP);
+	struct trace cut = run(role, data + 1, size - 1, step, 0);
+	struct trace placed = run(role, data + 1, size - 1, step, IN_PLACE);
+	assert(whole.events == cut.events && whole.events == placed.events);
+	assert(whole.sum == cut.sum && whole.sum == placed.sum);
 	return 0;
 }

@@ -185,6 +185,64 @@ static void a_message_of_any_size_survives_both_directions(void **state)
 	free(frame);
 }
 
+/* The head by ws_decode, the rest where it belongs, in memory that was given and is taken back. */
+static void a_message_may_be_read_where_it_belongs(void **state)
+{
+	static const uint8_t mask[WS_MASK] = {0xde, 0xad, 0xbe, 0xef};
+	enum { SIZE = 70000, HEADROOM = 24, STEP = 999 };
+	uint8_t *payload = malloc(SIZE), *frame = malloc(SIZE + WS_HEADER_MAX), *there;
+	(void)state;
+
+	for (size_t i = 0; i < SIZE; i++)
+		payload[i] = (uint8_t)(i * 7 + i / 251);
+	for (size_t head = WS_HEADER_MAX - 1; head < WS_HEADER_MAX + 7; head++) {
+		const size_t n = ws_encode(WS_BINARY, payload, SIZE, mask, frame, SIZE + WS_HEADER_MAX);
+		struct rd in = rd_over(frame, head), nothing = rd_over(frame, 0);
+		uint8_t *memory = malloc(HEADROOM + SIZE);
+		size_t at = head, room, cap;
+		struct ws_event ev;
+		struct ws_decoder d;
+
+		ws_decoder_init(&d, WS_SERVER, SIZE);
+		d.headroom = HEADROOM;
+		ws_give(&d, memory, SIZE);
+		assert_null(ws_room(&d, &room)); /* no head, no place */
+		assert_false(ws_is_amid(&d));
+		assert_int_equal(ws_decode(&d, &in, &ev), TM_OK);
+		assert_int_equal(ws_room(&d, &room) != NULL, head >= WS_HEADER_MAX);
+		for (; at < WS_HEADER_MAX; at++) {
+			in = rd_over(frame + at, 1);
+			assert_int_equal(ws_decode(&d, &in, &ev), TM_OK);
+		}
+		while ((there = ws_room(&d, &room))) {
+			assert_int_equal(ev.kind, WS_EV_MORE);
+			assert_true(ws_is_amid(&d));
+			assert_int_equal(room, n - at);
+			size_t some = MIN(room, (size_t)STEP);
+			memcpy(there, frame + at, some);
+			ws_filled(&d, some);
+			at += some;
+			assert_int_equal(ws_decode(&d, &nothing, &ev), TM_OK);
+		}
+		assert_int_equal(ev.kind, WS_EV_MESSAGE);
+		assert_int_equal(ev.n, SIZE);
+		assert_false(ws_is_amid(&d));
+		assert_ptr_equal(ws_take(&d, &cap), memory);
+		assert_int_equal(cap, SIZE);
+		assert_ptr_equal(memory + HEADROOM, ev.data);
+		assert_memory_equal(ev.data, payload, SIZE);
+		memset(memory, 0, HEADROOM);
+		/* The next one has memory of its own; it is freed with the decoder. */
+		in = rd_over((const uint8_t *)"\x82\x81\0\0\0\0z", 7);
+		assert_int_equal(ws_decode(&d, &in, &ev), TM_OK);
+		assert_int_equal(ev.data[0], 'z');
+		free(memory);
+		ws_decoder_deinit(&d);
+	}
+	free(payload);
+	free(frame);
+}
+
 /* A peer that announces much and sends little costs little. */
 static void memory_follows_the_bytes_that_came_and_not_those_announced(void **state)
 {
@@ -303,6 +361,7 @@ int main(void)
 		cmocka_unit_test(the_examples_of_rfc_6455_are_understood),
 		cmocka_unit_test(frames_are_judged_as_rfc_6455_says),
 		cmocka_unit_test(a_message_of_any_size_survives_both_directions),
+		cmocka_unit_test(a_message_may_be_read_where_it_belongs),
 		cmocka_unit_test(memory_follows_the_bytes_that_came_and_not_those_announced),
 		cmocka_unit_test(a_small_limit_holds_to_the_byte),
 		cmocka_unit_test(an_error_is_final),

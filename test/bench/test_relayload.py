@@ -36,8 +36,8 @@ def up(bed, name):
 @pytest.mark.parametrize("name", [n for n, c in RELAYS.items() if "before" not in n])
 def test_all_that_is_sent_comes_through(bed, name):
     relay = up(bed, name)
-    for size in (120, 1420, 1420):  # clients who come again are welcome
-        with Clients(bed, relay, bytes=size, **GENTLE) as clients:
+    for size, burst in ((120, 4), (1420, 4), (1420, 40)):  # clients who come again are welcome
+        with Clients(bed, relay, bytes=size, **GENTLE | {"burst": burst}) as clients:
             figures = clients.run(0.1)
         assert figures["received"] == figures["sent"] > 0 and figures["bytes"] == size * figures["received"]
         assert figures["sent"] + figures["held_back"] + figures["late"] == 400

@@ -101,9 +101,12 @@ static void send_by_stream(struct worker *w, const struct leg *to, const struct 
 		.skip = run->skip,
 		.pair = run->pair,
 		.tos = run->tos,
+		.pool = worker_frame_pool(w),
 	};
+	/* The frame that it came in says the same on both sides. */
+	struct frame *f = run->whole ? TAKE(*run->whole) : frame_of(&src);
 
-	if (stream_send(w, to->way.to.socket, frame_of(&src)) != TM_OK)
+	if (stream_send(w, to->way.to.socket, f) != TM_OK)
 		worker_drop_n(w, DROP_RELAY_SEND, run->count);
 }
 

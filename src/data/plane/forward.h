@@ -19,6 +19,9 @@ struct relayed_run {
 	size_t n, step, skip;
 	uint8_t tos;
 	unsigned count;
+	/* Of a stream: the frame that all of it came in. Whoever sends that one on takes it and leaves NULL.
+	 */
+	struct frame **whole;
 };
 
 /* Where it comes from: a socket and an address, or a stream (WAY_RELAY_TCP). */

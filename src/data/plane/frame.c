@@ -5,14 +5,71 @@
 
 #include <string.h>
 
-static struct frame *frame_new(size_t n)
+void *frame_pool_take(struct frame_pool *pool)
 {
-	struct frame *f = malloc(sizeof(*f) + WS_HEADER_MAX + n);
+	for (size_t i = 0; i < FRAME_POOL_MAX; i++)
+		if (atomic_load_explicit(&pool->slot[i], memory_order_relaxed)) {
+			void *memory = atomic_exchange_explicit(&pool->slot[i], NULL, memory_order_acquire);
+
+			if (memory)
+				return memory;
+		}
+	return malloc(FRAME_HEADROOM + RELAY_FRAME_MAX);
+}
+
+void frame_pool_give(struct frame_pool *pool, void *memory_take)
+{
+	for (size_t i = 0; i < FRAME_POOL_MAX; i++) {
+		void *none = NULL;
+
+		if (!atomic_load_explicit(&pool->slot[i], memory_order_relaxed) &&
+			atomic_compare_exchange_strong_explicit(&pool->slot[i], &none, memory_take,
+				memory_order_release, memory_order_relaxed))
+			return;
+	}
+	free(memory_take);
+}
+
+void frame_pool_deinit(struct frame_pool *pool)
+{
+	for (size_t i = 0; i < FRAME_POOL_MAX; i++)
+		free(atomic_exchange_explicit(&pool->slot[i], NULL, memory_order_acquire));
+}
+
+/* pool: NULL for what is short for certain. */
+static struct frame *frame_new(size_t n, struct frame_pool *pool)
+{
+	struct frame_pool *home = n >= FRAME_LONG_BYTES ? pool : NULL;
+	struct frame *f = home ? frame_pool_take(home) : malloc(FRAME_HEADROOM + n);
 
 	if (!f)
 		return NULL;
 
-	*f = (struct frame){.packets = 1, .at = WS_HEADER_MAX, .end = WS_HEADER_MAX + n};
+	*f = (struct frame){.packets = 1, .at = WS_HEADER_MAX, .end = WS_HEADER_MAX + n, .home = home};
+	return f;
+}
+
+/* n bytes of messages, the first of them `size` long. */
+static bool is_urgent(const uint8_t *p, size_t n, size_t size)
+{
+	return n <= FRAME_URGENT_BYTES && wg_classify(p, size) != WG_DATA;
+}
+
+/* All that one queue holds is for the same end, so the other is what differs. */
+static uint8_t flow_of(uint64_t pair)
+{
+	return (relay_lower(pair) ^ relay_higher(pair)) % FRAMES_FLOWS;
+}
+
+struct frame *frame_in(void *memory_take, size_t n, unsigned packets, struct frame_pool *home)
+{
+	struct frame *f = memory_take;
+	const uint8_t *p = f->bytes + WS_HEADER_MAX;
+	const size_t train = n - RELAY_FRAME_HEAD;
+
+	*f = (struct frame){.packets = packets, .at = WS_HEADER_MAX, .end = WS_HEADER_MAX + n, .home = home};
+	f->flow = flow_of(relay_get(p, n));
+	f->urgent = is_urgent(p + RELAY_FRAME_HEAD, train, MIN((size_t)get_be16(p + RELAY_HEADER), train));
 	return f;
 }
 
@@ -20,7 +77,8 @@ struct frame *frame_of(const struct frame_source *src)
 {
 	const size_t count = (src->n + src->step - 1) / src->step, n = src->n - count * src->skip;
 	const size_t size = MIN(src->step, src->n) - src->skip;
-	struct frame *f = RELAY_FRAME_HEAD + n <= RELAY_FRAME_MAX ? frame_new(RELAY_FRAME_HEAD + n) : NULL;
+	struct frame *f =
+		RELAY_FRAME_HEAD + n <= RELAY_FRAME_MAX ? frame_new(RELAY_FRAME_HEAD + n, src->pool) : NULL;
 	uint8_t *to;
 
 	if (!f)
@@ -36,15 +94,14 @@ struct frame *frame_of(const struct frame_source *src)
 		to += one;
 	}
 	f->packets = (unsigned)count;
-	/* All that one queue holds is for the same end, so the other is what differs. */
-	f->flow = (relay_lower(src->pair) ^ relay_higher(src->pair)) % FRAMES_FLOWS;
-	f->urgent = n <= FRAME_URGENT_BYTES && wg_classify(src->p + src->skip, size) != WG_DATA;
+	f->flow = flow_of(src->pair);
+	f->urgent = is_urgent(src->p + src->skip, n, size);
 	return f;
 }
 
 struct frame *frame_of_stun(const uint8_t *msg, size_t n)
 {
-	struct frame *f = n <= RELAY_FRAME_MAX ? frame_new(n) : NULL;
+	struct frame *f = n <= RELAY_FRAME_MAX ? frame_new(n, NULL) : NULL;
 
 	if (!f)
 		return NULL;
@@ -56,7 +113,7 @@ struct frame *frame_of_stun(const uint8_t *msg, size_t n)
 
 struct frame *frame_of_pong(const uint8_t *payload, size_t n, const uint8_t *mask)
 {
-	struct frame *f = frame_new(WS_CONTROL_FRAME_MAX);
+	struct frame *f = frame_new(WS_CONTROL_FRAME_MAX, NULL);
 
 	if (!f)
 		return NULL;
@@ -68,7 +125,10 @@ struct frame *frame_of_pong(const uint8_t *payload, size_t n, const uint8_t *mas
 
 void frame_free(struct frame *f)
 {
-	free(f);
+	if (f && f->home)
+		frame_pool_give(f->home, f);
+	else
+		free(f);
 }
 
 void frame_wrap(struct frame *f, const uint8_t *mask)

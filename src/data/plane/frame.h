@@ -17,6 +17,8 @@
 #include "wire/relay.h"
 #include "wire/ws.h"
 
+#include <stdatomic.h>
+
 struct frame {
 	struct frame *next;
 	ns_t since; /* in a queue */
@@ -24,8 +26,30 @@ struct frame {
 	uint8_t flow; /* its part of a queue */
 	unsigned packets; /* messages in it */
 	size_t at, end; /* what is to be written of bytes */
+	struct frame_pool *home; /* where its memory goes; NULL: free */
 	uint8_t bytes[]; /* WS_HEADER_MAX of room, the message */
 };
+
+/*
+ * Memory for frames as long as they may be, kept for the next ones: what comes by a stream is read into it
+ * and leaves from it. Frames come and go faster than malloc likes to give memory of that size back to the
+ * system and to fetch it again, a page fault per page. Any thread.
+ */
+enum {
+	FRAME_POOL_MAX = 16,
+	/* Shorter ones have memory of their own length: malloc keeps such itself, and what waits would hold
+	 * many times what it is. */
+	FRAME_LONG_BYTES = RELAY_FRAME_MAX / 4,
+};
+struct frame_pool {
+	_Atomic(void *) slot[FRAME_POOL_MAX]; /* all zero: empty */
+};
+/* Before a message that becomes a frame where it lies. */
+enum { FRAME_HEADROOM = offsetof(struct frame, bytes) + WS_HEADER_MAX };
+/* From malloc, FRAME_HEADROOM + RELAY_FRAME_MAX bytes; NULL: there is no memory. */
+void *frame_pool_take(struct frame_pool *pool);
+void frame_pool_give(struct frame_pool *pool, void *memory_take);
+void frame_pool_deinit(struct frame_pool *pool); /* after all frames that have it for a home */
 
 /* Some messages of one size (the last may be shorter), `skip` bytes of other use before each. */
 struct frame_source {
@@ -33,8 +57,12 @@ struct frame_source {
 	size_t n, step, skip; /* skip < step */
 	uint64_t pair;
 	uint8_t tos;
+	struct frame_pool *pool; /* for long ones; NULL: none */
 };
 
+/* A whole message of n bytes, a frame already, of `packets` messages: it lies behind FRAME_HEADROOM bytes of
+ * memory that goes home to `home`, or is freed. */
+struct frame *frame_in(void *memory_take, size_t n, unsigned packets, struct frame_pool *home);
 /* NULL: no memory, or more than a frame holds. */
 struct frame *frame_of(const struct frame_source *src);
 struct frame *frame_of_stun(const uint8_t *msg, size_t n);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The plane's life: opening, starting, stopping, closing; and what can be asked about it. */
 #include "data/plane/plane_private.h"
+#include "data/plane/streaming.h"
 
 #include "base/secret.h"
 #include "crypto/init.h"
@@ -267,9 +268,9 @@ void plane_free(struct plane *p)
 	route_set_free(p->routes);
 	notes_deinit(&p->notes);
 	worker_deinit(&p->self);
-	free(atomic_load_explicit(&p->streams, memory_order_relaxed));
 	for (unsigned i = 0; i < p->n_workers; i++)
 		worker_deinit(&p->workers[i]);
+	streams_free(atomic_load_explicit(&p->streams, memory_order_relaxed));
 	free(p->workers);
 	event_queue_deinit(&p->events);
 	for (unsigned i = EPOCH_WORKERS_MAX; i-- > 0;)

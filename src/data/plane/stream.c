@@ -17,6 +17,13 @@ static struct streams *streams_of(const struct plane *p)
 	return atomic_load_explicit(&p->streams, memory_order_relaxed);
 }
 
+void streams_free(struct streams *all)
+{
+	if (all)
+		frame_pool_deinit(&all->pool);
+	free(all);
+}
+
 /* The table, and what the worker reads into, at the first stream. */
 static int prepare(struct plane *p, struct worker *w)
 {
@@ -100,6 +107,7 @@ int plane_stream_add(struct plane *p, const struct plane_stream *s_take, uint32_
 	s->is.early = NULL;
 	s->n_early = s_take->n_early;
 	ws_decoder_init(&s->in, s_take->role, RELAY_FRAME_MAX);
+	s->in.headroom = FRAME_HEADROOM;
 	tcp_queue_little(s_take->fd, UNSENT_BYTES);
 	err = add(p, s, s_take);
 	if (err) {

@@ -7,11 +7,17 @@
 
 #include <string.h>
 
+/* As much of what comes is copied, at least if frames are long: a head, or a few short frames. */
+enum { READ_AHEAD = 2048 };
+
 /* --- bytes --- */
 
-static int read_some(struct stream *s, uint8_t *p, size_t n, size_t *ret_n)
+/* n bytes at p, then m at q. */
+static int read_some(struct stream *s, uint8_t *p, size_t n, uint8_t *q, size_t m, size_t *ret_n)
 {
-	return s->is.io ? s->is.io->read(s->is.ctx, p, n, ret_n) : tcp_recv(s->is.fd, p, n, ret_n);
+	if (!s->is.io)
+		return tcp_recv_two(s->is.fd, p, n, q, m, ret_n);
+	return n ? s->is.io->read(s->is.ctx, p, n, ret_n) : s->is.io->read(s->is.ctx, q, m, ret_n);
 }
 
 static int write_some(struct stream *s, const uint8_t *p, size_t n, size_t *ret_n)
@@ -174,7 +180,8 @@ void stream_send_datagrams(void *worker, const struct way_to *by, struct datagra
 			.step = v[first].n,
 			.skip = RELAY_HEADER,
 			.pair = by->relay,
-			.tos = v[first].tos};
+			.tos = v[first].tos,
+			.pool = worker_frame_pool(w)};
 
 		end = by->relay ? frame_end(v, first, n) : first + 1;
 		for (size_t i = first; i < end; i++)
@@ -246,24 +253,38 @@ void worker_close_post(struct worker *w)
 
 /* --- reading --- */
 
+/* The message that was just told, of n bytes, as the frame that it is; NULL: a short one, or none that memory
+ * of the pool holds. */
+static struct frame *frame_out_of(struct worker *w, struct stream *s, size_t n, unsigned packets)
+{
+	size_t cap;
+
+	if (n < FRAME_LONG_BYTES || !s->in.given)
+		return NULL;
+	return frame_in(ws_take(&s->in, &cap), n, packets, worker_frame_pool(w));
+}
+
 /* False: it is no frame. */
 static bool take_frame(struct worker *w, struct stream *s, uint8_t *p, size_t n)
 {
-	struct relay_frame f;
 	const struct relay_source from = {
 		.kind = WAY_RELAY_TCP, .socket = s->number, .remote = &s->is.remote, .host = s->is.host};
+	struct relay_frame f;
 
 	if (relay_frame_decode(p, n, &f) != TM_OK)
 		return false;
 
 	const uint32_t other = relay_other(f.pair, w->env->host);
+	const unsigned count = (unsigned)((f.n + f.segment - 1) / f.segment);
+	struct frame *whole = frame_out_of(w, s, n, count);
 	struct relayed_run run = {
 		.pair = f.pair,
 		.p = p + RELAY_FRAME_HEAD,
 		.n = f.n,
 		.step = f.segment,
 		.tos = f.tos,
-		.count = (unsigned)((f.n + f.segment - 1) / f.segment),
+		.count = count,
+		.whole = whole ? &whole : NULL,
 	};
 
 	if (!other) {
@@ -273,8 +294,9 @@ static bool take_frame(struct worker *w, struct stream *s, uint8_t *p, size_t n)
 	} else {
 		worker_drop_n(w, DROP_RELAY_STRANGER, run.count);
 	}
-	/* What was pushed lies in buffers that the next frame needs. */
+	/* What was pushed lies in the frame, or where the next one is taken apart. */
 	worker_flush(w);
+	frame_free(whole);
 	return true;
 }
 
@@ -336,24 +358,63 @@ static void take_early(struct worker *w, struct stream *s)
 	free(early);
 }
 
+/* What begins with the next byte is read into memory of the pool. */
+static void lend_memory(struct worker *w, struct stream *s)
+{
+	if (!s->in.msg) {
+		void *memory = frame_pool_take(worker_frame_pool(w));
+
+		if (memory)
+			ws_give(&s->in, memory, RELAY_FRAME_MAX);
+	}
+}
+
+/* A stream that waits has none, unless it is amid a frame. */
+static void take_memory_back(struct worker *w, struct stream *s)
+{
+	size_t cap;
+
+	if (s->in.given && !ws_is_amid(&s->in))
+		frame_pool_give(worker_frame_pool(w), ws_take(&s->in, &cap));
+}
+
+/* Once; *ahead: of what may belong to several messages; adds to *got. TM_EAGAIN: there is no more now. */
+static int read_once(struct worker *w, struct stream *s, size_t *ahead, size_t *got)
+{
+	uint8_t *in = w->streams->in;
+	size_t lacks = 0, n;
+
+	lend_memory(w, s);
+	uint8_t *there = ws_room(&s->in, &lacks);
+	const size_t asked = lacks + *ahead;
+	int err = read_some(s, there, lacks, in, *ahead, &n);
+	if (err)
+		return err;
+
+	*got += n;
+	/* Short messages: there may be many. */
+	if (!there && n == *ahead)
+		*ahead = sizeof(w->streams->in);
+	if (there)
+		ws_filled(&s->in, MIN(n, lacks));
+	take_bytes(w, s, in, n - MIN(n, lacks));
+	return n < asked && !s->is.io ? TM_EAGAIN : TM_OK;
+}
+
 static bool read_burst(struct worker *w, struct stream *s)
 {
-	take_early(w, s);
-	while (!s->broken) {
-		size_t n;
-		int err = read_some(s, w->streams->in, sizeof(w->streams->in), &n);
+	size_t ahead = READ_AHEAD;
+	int err = TM_OK;
 
-		if (err == TM_EAGAIN)
-			return false;
-		if (err)
-			give_up(s, err);
-		else
-			take_bytes(w, s, w->streams->in, n);
-		/* What is pending inside TLS makes no descriptor readable. */
-		if (!pending(s))
-			break;
-	}
-	return !s->broken;
+	take_early(w, s);
+	/* As much as a long frame, then others have their turn. What is pending inside TLS makes no
+	 * descriptor readable. */
+	for (size_t got = 0; !err && !s->broken && (got < STREAM_READ_BYTES || pending(s));)
+		err = read_once(w, s, &ahead, &got);
+	take_memory_back(w, s);
+	if (err && err != TM_EAGAIN)
+		give_up(s, err);
+	return !err && !s->broken;
 }
 
 bool stream_burst(struct worker *w, struct guest *g, unsigned what)

@@ -36,8 +36,11 @@ struct streams {
 	uint32_t last; /* control thread */
 	struct epoch_retired retired;
 	_Atomic(struct stream *) broken; /* pushed by owners, taken by the control thread */
+	struct frame_pool pool;
 	_Atomic(struct stream *) slot[PLANE_STREAMS_MAX]; /* by number modulo PLANE_STREAMS_MAX */
 };
+
+void streams_free(struct streams *all); /* after all frames; NULL is fine */
 
 static inline struct stream *streams_find(const struct streams *s, uint32_t number)
 {
@@ -45,6 +48,14 @@ static inline struct stream *streams_find(const struct streams *s, uint32_t numb
 		s ? atomic_load_explicit(&s->slot[number % PLANE_STREAMS_MAX], memory_order_acquire) : NULL;
 
 	return st && st->number == number ? st : NULL;
+}
+
+/* NULL: there is no stream. */
+static inline struct frame_pool *worker_frame_pool(const struct worker *w)
+{
+	struct streams *all = atomic_load_explicit(w->env->streams, memory_order_acquire);
+
+	return all ? &all->pool : NULL;
 }
 
 /* What a worker that owns streams reads into and builds in; made by the control thread before the first. */

@@ -57,6 +57,7 @@ static void open_stream(struct stream *s, uint32_t number, int *ret_far)
 	connect_pair(&s->is.fd, ret_far);
 	tcp_queue_little(s->is.fd, 32 << 10);
 	ws_decoder_init(&s->in, WS_SERVER, RELAY_FRAME_MAX);
+	s->in.headroom = FRAME_HEADROOM;
 	if (crowd_add(w.crowd, s->is.fd, WAIT_READ, &s->guest))
 		abort();
 	atomic_store(&atomic_load(&streams)->slot[number], s);

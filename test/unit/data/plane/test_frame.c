@@ -82,6 +82,51 @@ static void a_frame_of_one_has_its_size(void **state)
 	frame_free(f);
 }
 
+static void a_message_becomes_a_frame_where_it_lies(void **state)
+{
+	struct frame_pool pool = {0};
+	(void)state;
+
+	for (size_t count = 1; count <= 45; count += 44) {
+		struct frame *made = make(count == 1 ? WG_INIT : WG_DATA, count, 1448, 0, 0);
+		const size_t n = made->end - made->at;
+		uint8_t *memory = frame_pool_take(&pool);
+
+		memcpy(memory + FRAME_HEADROOM, made->bytes + made->at, n);
+		struct frame *f = frame_in(memory, n, (unsigned)count, &pool);
+		assert_int_equal(f->flow, made->flow);
+		assert_int_equal(f->urgent, made->urgent);
+		assert_int_equal(f->packets, made->packets);
+		frame_wrap(f, NULL);
+		frame_wrap(made, NULL);
+		assert_int_equal(f->end - f->at, made->end - made->at);
+		assert_memory_equal(f->bytes + f->at, made->bytes + made->at, f->end - f->at);
+		frame_free(made);
+		frame_free(f);
+		/* It is back, and the next one has it. */
+		assert_ptr_equal(frame_pool_take(&pool), memory);
+		frame_pool_give(&pool, memory);
+	}
+	frame_pool_deinit(&pool);
+}
+
+static void a_pool_keeps_so_many_and_no_more(void **state)
+{
+	struct frame_pool pool = {0};
+	void *v[FRAME_POOL_MAX + 1];
+	(void)state;
+
+	for (size_t i = 0; i < ARRAY_LEN(v); i++)
+		v[i] = frame_pool_take(&pool);
+	for (size_t i = 0; i < ARRAY_LEN(v); i++)
+		frame_pool_give(&pool, v[i]); /* the last one is freed: asan */
+	for (size_t i = 0; i < FRAME_POOL_MAX; i++)
+		assert_ptr_equal(frame_pool_take(&pool), v[i]);
+	for (size_t i = 0; i < FRAME_POOL_MAX; i++)
+		frame_pool_give(&pool, v[i]);
+	frame_pool_deinit(&pool);
+}
+
 static void wrapped_it_is_a_message_of_a_websocket(void **state)
 {
 	static const uint8_t mask[WS_MASK] = {1, 2, 3, 4};
@@ -337,6 +382,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(a_frame_holds_the_messages_without_what_stood_before_each),
 		CASE(a_frame_of_one_has_its_size),
+		CASE(a_message_becomes_a_frame_where_it_lies),
+		CASE(a_pool_keeps_so_many_and_no_more),
 		CASE(wrapped_it_is_a_message_of_a_websocket),
 		CASE(what_waits_leaves_in_order),
 		CASE(of_more_than_fits_the_oldest_go),

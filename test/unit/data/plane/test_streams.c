@@ -539,6 +539,32 @@ static void what_was_read_before_is_taken_first(void **state)
 	close(fd[0]);
 }
 
+static void a_long_frame_goes_on_as_it_came_and_short_ones_beside_it(void **state)
+{
+	static uint8_t p[RELAY_FRAME_MAX];
+	static struct hearing h;
+	struct end from, to;
+	uint32_t stream;
+	(void)state;
+
+	hold(&from, &stream);
+	hold(&to, &stream);
+	leg_by_stream(2, stream, b.pub); /* and member 1 again by the first */
+	leg_by_stream(1, stream - 1, a.pub);
+	h.e = &to;
+	for (size_t count = 45; count > 0; count = count * 2 / 3) {
+		size_t n = frame(relay_pair(1, 2), 1448, count * 1448 - (count > 1) * 100, p);
+
+		say(&from, WS_BINARY, p, n);
+		EXPECT_SOON(all, heard, &h);
+		assert_int_equal(h.kind, WS_EV_MESSAGE);
+		assert_int_equal(h.n, n);
+		assert_memory_equal(h.bytes, p, n);
+	}
+	let_go(&from);
+	let_go(&to);
+}
+
 static bool whole_frames_lost(void *arg)
 {
 	(void)arg;
@@ -782,6 +808,7 @@ int main(void)
 		CASE(a_stream_that_ends_or_speaks_nonsense_is_told_once),
 		CASE(a_stream_that_is_removed_before_its_end_is_told_ends_once),
 		CASE(what_was_read_before_is_taken_first),
+		CASE(a_long_frame_goes_on_as_it_came_and_short_ones_beside_it),
 		CASE(who_does_not_read_loses_the_oldest_and_checks_pass_what_waits),
 		CASE_3(who_does_not_read_loses_the_oldest_and_checks_pass_what_waits),
 		CASE(a_frame_that_no_train_holds_leaves_in_pieces),

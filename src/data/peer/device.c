@@ -253,6 +253,12 @@ int device_peer_set_way(struct device *d, struct peer *p, const struct way_to *t
 	return TM_OK;
 }
 
+void device_way_lives(struct device *d, struct peer *p, ns_t rtt, ns_t now)
+{
+	timers_way_lives(&p->timers, rtt, now);
+	peer_service(d, p, now);
+}
+
 /* Where the way leads is not ours to change, but a source address that fails helps nobody. */
 static void forget_source(struct device *d, _Atomic(struct way *) *place)
 {

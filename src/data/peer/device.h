@@ -95,6 +95,9 @@ NODISCARD int device_peer_set_way(struct device *d, struct peer *p, const struct
 /* A second way for everything that goes to p by a first; NULL: none. To be set before the first, so that what
  * waits for that leaves by both; it goes with it. */
 NODISCARD int device_peer_set_also(struct device *d, struct peer *p, const struct way_to *to);
+/* Something came back by p's way just now, which takes rtt: a question for a session that got lost is asked
+ * again soon, where one is under way. */
+void device_way_lives(struct device *d, struct peer *p, ns_t rtt, ns_t now);
 /* A source address of p's ways does not work any more: the kernel chooses again, the way leads where it did.
  */
 void device_peer_unstick(struct device *d, struct peer *p, ns_t now);

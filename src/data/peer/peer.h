@@ -47,6 +47,10 @@ struct peer {
 	_Atomic(uint64_t) tags;
 	_Atomic(bool) forwards; /* packets from it may go on to other peers (client gateway) */
 	_Atomic(uint64_t) tx_bytes, rx_bytes, tx_packets, rx_packets;
+	/* What was sent since then, and whether it was much before: the owner's (data/plane/kept.h). */
+	_Atomic(ns_t) spell_since;
+	_Atomic(uint64_t) spell_bytes;
+	_Atomic(bool) spell_much;
 	/*
 	 * Timer inputs. 0 = nothing pending. Workers write them, the control thread samples them in
 	 * device_observe. A worker that turns one of the first two from 0 to a time, while `armed` is false,

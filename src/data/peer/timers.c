@@ -8,6 +8,8 @@
  *    try.
  *  - A cookie that is demanded of an initiation without one lets the next one leave at once
  *    (docs/decisions/0026-a-cookie-is-used-at-once.md).
+ *  - A way that is proved to work after an initiation should have been answered by it lets the next one leave
+ *    at once, twice in a series (docs/decisions/0042-sent-again-when-a-way-was-dead.md).
  *  - It is given up REKEY_ATTEMPT_TIME (90 s) after someone last asked for it; asking again starts anew.
  *  - An old initiation come again (a recording, or a clock that was lost) gets one try, and adds nothing to a
  *    series under way.
@@ -23,7 +25,9 @@
 
 #include "data/peer/keypair.h"
 
-enum { JITTER_SHARE = 15, WIPE_AFTER_LIFETIMES = 3 };
+enum { JITTER_SHARE = 15, WIPE_AFTER_LIFETIMES = 3, EARLY_TRIES = 2 };
+/* What an answer may take beyond a round trip: a Diffie-Hellman or two, and jitter. */
+#define ANSWER_SLACK(rtt) ((rtt) / 4 + 50 * MS)
 _Static_assert(WG_REKEY_TIMEOUT / JITTER_SHARE / MS == WG_REKEY_JITTER / MS, "the default jitter is 333 ms");
 
 static ns_t earliest_initiation(const struct timers *t, const struct wg_limits *l, ns_t now)
@@ -42,7 +46,7 @@ void timers_handshake_wanted(struct timers *t, const struct wg_limits *l, ns_t n
 {
 	if (!t->wanted) {
 		t->wanted = true;
-		t->tries = 0;
+		t->tries = t->early = 0;
 		t->next_try = earliest_initiation(t, l, now);
 	}
 	t->wanted_since = now;
@@ -78,6 +82,18 @@ void timers_initiation_starved(struct timers *t, const struct wg_limits *l, ns_t
 	t->last_attempt = now;
 	t->starved = true;
 	t->next_try = retry_at(l, now, random);
+}
+
+void timers_way_lives(struct timers *t, ns_t rtt, ns_t now)
+{
+	/* An answer that is still under way would find the question replaced. */
+	const ns_t at = MAX(now, t->last_attempt + rtt + ANSWER_SLACK(rtt));
+
+	if (!t->wanted || t->starved || !t->tries || t->early == EARLY_TRIES || at >= t->next_try)
+		return;
+
+	t->early++;
+	t->next_try = at;
 }
 
 /* Whoever demands it is there, and where we said we are: nothing is to be tried in another way. */

@@ -15,6 +15,7 @@ struct timers {
 	bool wanted; /* a handshake is wanted: tries go on until keys come or time is up */
 	bool starved; /* the last try found no endpoint */
 	unsigned tries; /* initiations sent in this series */
+	unsigned early; /* of them, not waited for, since the way was proved after one had no answer */
 	ns_t wanted_since; /* the last time someone asked for it */
 	ns_t next_try;
 	ns_t last_sent; /* handshake message, ours or an answer; 0 = never */
@@ -44,6 +45,8 @@ void timers_handshake_once(struct timers *t, const struct wg_limits *l, ns_t now
 void timers_endpoint_arrived(struct timers *t, const struct wg_limits *l, ns_t now);
 void timers_initiation_sent(struct timers *t, const struct wg_limits *l, ns_t now, uint32_t random);
 void timers_initiation_starved(struct timers *t, const struct wg_limits *l, ns_t now, uint32_t random);
+/* The way that initiations go was proved to work now; it takes rtt there and back. */
+void timers_way_lives(struct timers *t, ns_t rtt, ns_t now);
 void timers_cookie_arrived(struct timers *t, ns_t now); /* for an initiation that had none */
 void timers_response_sent(struct timers *t, const struct wg_limits *l, ns_t now);
 void timers_keys_derived(struct timers *t, ns_t now);

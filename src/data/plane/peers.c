@@ -3,6 +3,7 @@
 #include "data/plane/plane_private.h"
 
 #include "base/secret.h"
+#include "data/plane/again.h"
 
 int plane_set_way(
 	struct plane *p, const uint8_t key[static 32], const struct way_to *way, const struct way_to *also)
@@ -25,6 +26,41 @@ int plane_set_way(
 		device_want_session(p->device, peer, p->self.now); /* with a session alive they go at once */
 	event_wake(&p->events);
 	return err;
+}
+
+int plane_send_again(struct plane *p, const uint8_t key[static 32], const struct way_to *by, ns_t since)
+{
+	const struct peer *peer = device_peer_find(p->device, key);
+
+	ON_CONTROL(p);
+	if (!peer)
+		return TM_ENOENT;
+	if (snapshot_loops(plane_live(p), &by->remote.ip))
+		return TM_EINVAL;
+
+	/* Mostly one of them sends to the peer, but not always. */
+	for (unsigned i = 0; i < p->n_workers; i++) {
+		struct again *a = malloc(sizeof(*a));
+
+		if (!a)
+			return TM_ENOMEM;
+		*a = (struct again){.peer = peer, .since = since};
+		way_init(&a->way, by);
+		again_ask(&p->workers[i], a);
+	}
+	return TM_OK;
+}
+
+void plane_way_lives(struct plane *p, const uint8_t key[static 32], ns_t rtt)
+{
+	struct peer *peer = device_peer_find(p->device, key);
+
+	plane_enter(p, time_monotonic());
+	if (!peer)
+		return;
+
+	device_way_lives(p->device, peer, rtt, p->self.now);
+	event_wake(&p->events);
 }
 
 void plane_nudge(struct plane *p, const uint8_t key[static 32])

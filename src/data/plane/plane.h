@@ -141,6 +141,16 @@ NODISCARD int plane_peers_clear(struct plane *p);
  */
 NODISCARD int plane_set_way(
 	struct plane *p, const uint8_t key[static 32], const struct way_to *way, const struct way_to *also);
+/*
+ * What left for the peer since then (time_monotonic), by whatever way, leaves once more by this one: it may
+ * not have arrived, and the other side's replay window drops what had. The last of it, as far as it was kept:
+ * data to those to whom little goes (data/plane/kept.h). TM_EINVAL, TM_ENOENT as above.
+ */
+NODISCARD int plane_send_again(
+	struct plane *p, const uint8_t key[static 32], const struct way_to *by, ns_t since);
+/* The peer's way was proved to work just now, with this round trip: what waits for a handshake that got lost
+ * need not wait for its next try. */
+void plane_way_lives(struct plane *p, const uint8_t key[static 32], ns_t rtt);
 /* Start a handshake now if there is no fresh session (used by `ping`, after path changes and in tests). */
 void plane_nudge(struct plane *p, const uint8_t key[static 32]);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "data/plane/seal.h"
 
+#include "data/plane/kept.h"
 #include "data/plane/worker.h"
 
 #include <string.h>
@@ -85,6 +86,7 @@ void seal_put(struct worker *w, struct seal_run *run, uint8_t *packet, size_t n)
 	s->item[s->n].peer = run->peer;
 	s->item[s->n].n = (uint16_t)n;
 	s->item[s->n].from_tun = run->from_tun;
+	s->item[s->n].tos = tos;
 	s->n++;
 }
 
@@ -151,6 +153,16 @@ static void on_failed(void *ctx, uint32_t tag, const struct way_to *by, const st
 		worker_drop(w, dg->err == TM_EUNSUPPORTED ? DROP_NO_SENDER : DROP_SEND_FAILED);
 }
 
+/* The messages first..end of one peer's, sealed, in case that they have to leave by another way, too. */
+static void keep(struct worker *w, struct peer *p, size_t first, size_t end)
+{
+	const struct seal *s = &w->seal;
+
+	for (size_t i = first; i < end; i++)
+		kept_put(w->kept, p, s->op[i].data - WG_DATA_HEADER, s->op[i].n + WG_DATA_OVERHEAD,
+			s->item[i].tos, w->now);
+}
+
 /*
  * Accounts and timers hear of the packets before they leave: what the other side sends because of them, or at
  * the same moment, may be received by another worker before this one runs again, and that must count as
@@ -172,6 +184,8 @@ static void settle(struct worker *w)
 		atomic_fetch_add_explicit(&p->tx_packets, end - first, memory_order_relaxed);
 		atomic_fetch_add_explicit(&p->tx_bytes, bytes, memory_order_relaxed);
 		worker_sent(w, p, data);
+		if (w->kept && kept_is_little(p, bytes, w->now))
+			keep(w, p, first, end);
 	}
 }
 

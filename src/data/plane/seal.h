@@ -28,6 +28,7 @@ struct seal {
 		struct peer *peer;
 		uint16_t n; /* before padding; 0 = keepalive */
 		bool from_tun; /* errors about it go back there */
+		uint8_t tos;
 	} item[OUT_MAX];
 };
 

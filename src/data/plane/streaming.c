@@ -2,6 +2,7 @@
 #include "data/plane/streaming.h"
 
 #include "crypto/init.h"
+#include "data/plane/again.h"
 #include "data/plane/forward.h"
 #include "os/tcp.h"
 
@@ -124,6 +125,13 @@ static void put(struct worker *w, struct stream *s, struct frame *f_take)
 		write_queue(w, s);
 }
 
+void worker_wake(struct worker *w)
+{
+	/* Sequentially consistent: the owner clears it before it looks into the ring. */
+	if (!atomic_exchange(&w->post.woken, true))
+		bell_ring(&w->post.bell);
+}
+
 static bool post(struct worker *owner, const struct parcel *p)
 {
 	struct ring_mpsc *ring = p->frame->urgent ? owner->post.urgent : owner->post.ring;
@@ -131,9 +139,7 @@ static bool post(struct worker *owner, const struct parcel *p)
 	if (!ring_mpsc_push(ring, p, sizeof(*p)))
 		return false;
 
-	/* Sequentially consistent: the owner clears it before it looks into the ring. */
-	if (!atomic_exchange(&owner->post.woken, true))
-		bell_ring(&owner->post.bell);
+	worker_wake(owner);
 	return true;
 }
 
@@ -209,6 +215,7 @@ static bool read_post(struct worker *w, struct guest *g, unsigned what)
 	(void)g, (void)what;
 	bell_stop(&w->post.bell);
 	atomic_exchange(&w->post.woken, false);
+	again_send(w);
 	for (; n < PARCELS_MAX && next_parcel(w, &p); n++) {
 		struct stream *s =
 			streams_find(atomic_load_explicit(w->env->streams, memory_order_acquire), p.stream);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "data/plane/worker.h"
 
+#include "data/plane/again.h"
+#include "data/plane/kept.h"
 #include "data/plane/streaming.h"
 #include "os/tun.h"
 
@@ -30,6 +32,8 @@ static int make_buffers(struct worker *w)
 	const size_t slot = PACKET_HEADROOM + cap + PACKET_TAILROOM;
 	int err = coalescer_new(&w->merge);
 
+	if (!err)
+		err = kept_new(&w->kept);
 	if (err)
 		return err;
 
@@ -163,6 +167,8 @@ void worker_deinit(struct worker *w)
 	aead_free(w->aead);
 	coalescer_free(w->merge);
 	worker_close_post(w);
+	again_forget(w);
+	free(w->kept);
 	free(w->streams);
 	wait_set_free(w->waits);
 	crowd_free(w->crowd);
@@ -175,6 +181,7 @@ void worker_deinit(struct worker *w)
 	w->waits = NULL;
 	w->crowd = NULL;
 	w->streams = NULL;
+	w->kept = NULL;
 	w->rx_mem = w->super = w->seal.arena = w->scratch = NULL;
 }
 

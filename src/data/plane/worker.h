@@ -23,8 +23,10 @@
 
 #include <assert.h>
 
+struct again;
 struct device;
 struct index_table;
+struct kept;
 struct legs;
 struct relayed_run;
 struct relays;
@@ -107,7 +109,9 @@ struct worker {
 		struct ring_mpsc *ring, *urgent; /* handshakes and checks do not wait behind the rest */
 		struct bell bell;
 		_Atomic(bool) woken;
-	} post; /* what other threads send by streams of this one's */
+	} post; /* what other threads send by streams of this one's, and what they ask of it */
+	_Atomic(struct again *) again; /* asked by the control thread (again.h) */
+	struct kept *kept; /* NULL in the control thread's */
 	struct thread thread, owner; /* owner: who may call what is below */
 	bool running; /* control thread */
 	/* the thread's own */
@@ -152,6 +156,8 @@ struct worker {
 NODISCARD int worker_init(
 	struct worker *w, const struct worker_env *env, unsigned id, struct udp *udp, bool with_buffers);
 void worker_deinit(struct worker *w); /* not the socket */
+/* Any thread: the worker looks at its post. */
+void worker_wake(struct worker *w);
 NODISCARD int worker_start(struct worker *w);
 void worker_join(struct worker *w); /* env->stop rings */
 

@@ -57,6 +57,41 @@ static void asking_twice_does_not_make_it_faster(void **state)
 	assert_true(next == AT(5));
 }
 
+static void a_way_that_is_proved_lets_a_lost_initiation_leave_again_twice(void **state)
+{
+	struct timers t = {0};
+	ns_t next;
+
+	(void)state;
+	timers_way_lives(&t, 40 * MS, AT(0)); /* nothing is wanted */
+	assert_int_equal(timers_due(&t, l, &nothing, AT(0), &next), 0);
+	timers_handshake_wanted(&t, l, AT(0));
+	timers_way_lives(&t, 40 * MS, AT(0)); /* nothing was sent: it leaves at once anyway */
+	timers_initiation_sent(&t, l, AT(0), 0);
+	/* The answer may be under way yet: not before it is overdue. */
+	timers_way_lives(&t, 40 * MS, AT(0) + 40 * MS);
+	assert_int_equal(timers_due(&t, l, &nothing, AT(0) + 99 * MS, &next), 0);
+	assert_true(next == AT(0) + 100 * MS);
+	assert_int_equal(timers_due(&t, l, &nothing, next, &next), TIMERS_TRY);
+	timers_initiation_sent(&t, l, AT(1), 0);
+	timers_way_lives(&t, 40 * MS, AT(2));
+	assert_int_equal(timers_due(&t, l, &nothing, AT(2), &next), TIMERS_TRY);
+	timers_initiation_sent(&t, l, AT(2), 0);
+	timers_way_lives(&t, 40 * MS, AT(3)); /* who does not answer now is not there, or does not want to */
+	assert_int_equal(timers_due(&t, l, &nothing, AT(3), &next), 0);
+	assert_true(next == AT(7));
+	/* The next series is another matter; one that has no way waits for that. */
+	timers_gave_up(&t);
+	timers_handshake_wanted(&t, l, AT(90));
+	timers_initiation_starved(&t, l, AT(90), 0);
+	timers_way_lives(&t, 40 * MS, AT(91));
+	assert_int_equal(timers_due(&t, l, &nothing, AT(91), &next), 0);
+	timers_endpoint_arrived(&t, l, AT(92));
+	timers_initiation_sent(&t, l, AT(92), 0);
+	timers_way_lives(&t, 40 * MS, AT(93));
+	assert_int_equal(timers_due(&t, l, &nothing, AT(93), &next), TIMERS_TRY);
+}
+
 static void a_cookie_lets_the_next_initiation_leave_at_once_if_one_is_wanted(void **state)
 {
 	struct timers t = {0};
@@ -208,6 +243,7 @@ int main(void)
 		cmocka_unit_test(without_events_nothing_is_ever_due),
 		cmocka_unit_test(a_wanted_handshake_is_tried_at_once_and_again_after_5_to_5_333_seconds),
 		cmocka_unit_test(asking_twice_does_not_make_it_faster),
+		cmocka_unit_test(a_way_that_is_proved_lets_a_lost_initiation_leave_again_twice),
 		cmocka_unit_test(a_cookie_lets_the_next_initiation_leave_at_once_if_one_is_wanted),
 		cmocka_unit_test(it_is_given_up_90_seconds_after_the_last_request),
 		cmocka_unit_test(a_recording_gets_one_try_and_prolongs_no_series),

@@ -15,6 +15,7 @@
 
 static struct host a, b;
 static struct host *ab[] = {&a, &b};
+static unsigned workers = 1;
 
 static struct way_to through(const char *relay)
 {
@@ -41,7 +42,7 @@ static void use(struct host *h, struct host *peer, const struct way_to *way, con
 static int set_up(void **state)
 {
 	(void)state;
-	a = b = (struct host){0};
+	a = b = (struct host){.workers = workers};
 	fake_reset();
 	host_start(&a, 1);
 	host_start(&b, 2);
@@ -281,6 +282,48 @@ static void a_burst_by_two_ways_keeps_its_order(void **state)
 	expect_drops(ab, 2, &b, DROP_REPLAY, 250);
 }
 
+/* Ten that went nowhere arrive by the other way, and those that had arrived already do no harm. */
+static void what_a_dead_way_took_leaves_again_by_another(void **state)
+{
+	struct way_to nowhere = {0}, relayed = through(B);
+	uint8_t p[FAKE_BYTES], got[FAKE_BYTES];
+	(void)state;
+
+	pass(&a, &b, 4, 1, 20);
+	const ns_t before = time_monotonic();
+	pass(&a, &b, 4, 2, 20);
+	assert_int_equal(endpoint_parse("192.0.2.99:9", &nowhere.remote), TM_OK);
+	use(&a, &b, &nowhere, NULL);
+	for (uint16_t i = 10; i < 20; i++)
+		fake_tun_send("tm1", p, packet_make(i % 2 ? 4 : 6, 1, 2, i, 50 * i, p));
+	expect_sent(ab, 2, &a, &b, 12);
+	assert_int_equal(plane_send_again(a.plane, b.pub, &relayed, before), TM_OK);
+	for (uint16_t i = 10; i < 20; i++) {
+		expect_packet(ab, 2, &b, got);
+		if (a.workers == 1)
+			assert_int_equal(packet_serial(got), i);
+	}
+	expect_drops(ab, 2, &b, DROP_REPLAY, 1);
+	assert_int_equal(stats(&a, &b).tx_packets, 12);
+	assert_int_equal(plane_send_again(a.plane, b.pub, &relayed, before), TM_OK);
+	expect_drops(ab, 2, &b, DROP_REPLAY, 12);
+	/* Nothing is as new as that. */
+	assert_int_equal(plane_send_again(a.plane, b.pub, &relayed, time_monotonic() + 3600 * SEC), TM_OK);
+	use(&a, &b, &relayed, NULL);
+	pass(&a, &b, 4, 30, 20);
+	assert_int_equal(host_drops(&b, DROP_REPLAY), 12);
+}
+
+static void what_cannot_be_sent_again_is_refused(void **state)
+{
+	struct way_to inside = {0}, relayed = through(B);
+	(void)state;
+
+	assert_int_equal(endpoint_parse("10.77.0.2:1", &inside.remote), TM_OK);
+	assert_int_equal(plane_send_again(a.plane, b.pub, &inside, 0), TM_EINVAL);
+	assert_int_equal(plane_send_again(a.plane, a.pub, &relayed, 0), TM_ENOENT);
+}
+
 static void a_question_for_a_session_goes_by_both_ways_too(void **state)
 {
 	struct way_to nowhere = {0}, relayed = through(B);
@@ -434,7 +477,20 @@ static void what_a_path_is_known_to_carry_is_told_to_senders(void **state)
 	pass(&a, &b, 6, 9, 1420 - 48);
 }
 
-#define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, rig_teardown)
+static int set_up_3(void **state)
+{
+	workers = 3;
+	return set_up(state);
+}
+
+static int tear_down(void **state)
+{
+	workers = 1;
+	return rig_teardown(state);
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define CASE_3(f) cmocka_unit_test_setup_teardown(f, set_up_3, tear_down)
 
 int main(void)
 {
@@ -447,6 +503,9 @@ int main(void)
 		CASE(in_one_train_each_message_is_what_its_own_header_says),
 		CASE(in_doubt_everything_leaves_by_both_ways_and_arrives_once),
 		CASE(a_burst_by_two_ways_keeps_its_order),
+		CASE(what_a_dead_way_took_leaves_again_by_another),
+		CASE_3(what_a_dead_way_took_leaves_again_by_another),
+		CASE(what_cannot_be_sent_again_is_refused),
 		CASE(a_question_for_a_session_goes_by_both_ways_too),
 		CASE(without_a_way_there_is_no_second),
 		CASE(relayed_packets_fit_an_ethernet_that_carries_ipv6),

@@ -111,6 +111,13 @@ static void act(struct node *n, const struct core_out *out)
 	case CORE_USE:
 		use_way(n, out);
 		break;
+	case CORE_AGAIN:
+		(void)!plane_send_again(n->plane, out->peer.key, &out->way, out->since); /* best effort */
+		break;
+	case CORE_LIVES:
+		plane_way_lives(n->plane, out->peer.key, out->rtt);
+		node_kick_plane(n);
+		break;
 	case CORE_ASK:
 		agent_want_candidates(n->agent, out->peer.id);
 		break;
@@ -156,7 +163,7 @@ static void trace_out(struct node *n, const struct core_out *out, const struct m
 {
 	char text[CORE_LINE_MAX + 8] = "path: ";
 
-	if (!log_enabled(LOG_DEBUG) || out->kind == CORE_SAMPLE)
+	if (!log_enabled(LOG_DEBUG) || out->kind == CORE_SAMPLE || out->kind == CORE_LIVES)
 		return;
 	core_out_format(out, text + strlen(text));
 	LOG_LIMITED(LOG_DEBUG, &n->log.path, log_who(out->peer.id, NODE_ID_LEN), text,

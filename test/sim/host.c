@@ -222,8 +222,10 @@ static void host_free(struct owned *o)
 
 	shut_down(h);
 	for (size_t i = 0; i < h->sim->n_hosts; i++) {
-		if (h->friends[i])
-			free(h->friends[i]->seen);
+		if (!h->friends[i])
+			continue;
+		free(h->friends[i]->seen);
+		free(h->friends[i]->kept);
 		free(h->friends[i]);
 	}
 	free(h);

@@ -19,7 +19,8 @@ enum {
 	HOST_STAGED = 128,
 	HOST_PACKETS = 1 << 16,
 	HOST_GRAVES = 512,
-	HOST_SOCKETS = 520
+	HOST_SOCKETS = 520,
+	HOST_KEPT = 1024 /* messages to another that may leave again */
 };
 
 /* An interface: where it is plugged in, its addresses there, the line out. */
@@ -44,6 +45,8 @@ struct friendship {
 	uint64_t twice; /* of those, delivered a second time: must stay 0 */
 	uint64_t garbage; /* of those, not what was sent: must stay 0 */
 	uint8_t *seen; /* a bit per packet */
+	struct kept_datagram *kept; /* HOST_KEPT, a ring; NULL: nothing was sent yet */
+	uint64_t n_kept, again; /* put there so far; sent a second time */
 	unsigned dropped; /* staged packets given up */
 	unsigned ups, downs, want_way;
 	ns_t noted_at; /* the core was last told that a way is wanted */
@@ -147,6 +150,7 @@ void host_put_from(struct host *h, uint16_t port, const struct endpoint *to, con
 void host_put_on_wire(
 	struct host *h, const struct endpoint *to, const struct ip *local, const uint8_t *msg, size_t n);
 void host_put_by(struct host *h, const struct way_to *by, const uint8_t *msg, size_t n);
+void host_send_again(struct host *h, const struct peer *p, const struct way_to *by, ns_t since);
 void host_receive(struct host *h, struct datagram *dg);
 void host_receive_by(struct host *h, const struct way_to *by, uint8_t *msg, size_t n);
 void host_boot_device(struct host *h);

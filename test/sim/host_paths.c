@@ -165,6 +165,22 @@ static void wake(struct host *h, const struct core_out *out)
 		device_want_session(h->device, p, h->sim->now);
 }
 
+static void again(struct host *h, const struct core_out *out)
+{
+	const struct peer *p = device_peer_find(h->device, out->peer.key);
+
+	if (p)
+		host_send_again(h, p, &out->way, out->since);
+}
+
+static void lives(struct host *h, const struct core_out *out)
+{
+	struct peer *p = device_peer_find(h->device, out->peer.key);
+
+	if (p)
+		device_way_lives(h->device, p, out->rtt, h->sim->now);
+}
+
 static void open_sockets(struct host *h, const struct core_out *out)
 {
 	uint32_t v[BIRTHDAY_SOCKETS];
@@ -187,6 +203,12 @@ static void act(struct host *h, const struct core_out *out)
 		break;
 	case CORE_USE:
 		use(h, out);
+		break;
+	case CORE_AGAIN:
+		again(h, out);
+		break;
+	case CORE_LIVES:
+		lives(h, out);
 		break;
 	case CORE_ASK:
 		if (h->link)

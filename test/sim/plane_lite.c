@@ -69,6 +69,39 @@ static void put_by_chosen(
 		host_put_by(h, &also->to, msg, n);
 }
 
+struct kept_datagram {
+	ns_t at;
+	size_t n;
+	uint8_t bytes[WG_DATA_OVERHEAD + PAYLOAD];
+};
+
+static void keep(struct host *h, struct friendship *f, const uint8_t *msg, size_t n)
+{
+	if (!f)
+		return; /* it is being removed */
+	if (!f->kept)
+		f->kept = calloc(HOST_KEPT, sizeof(*f->kept));
+	assert_non_null(f->kept);
+
+	struct kept_datagram *k = &f->kept[f->n_kept++ % HOST_KEPT];
+	*k = (struct kept_datagram){.at = h->sim->now, .n = n};
+	memcpy(k->bytes, msg, n);
+}
+
+void host_send_again(struct host *h, const struct peer *p, const struct way_to *by, ns_t since)
+{
+	struct friendship *f = p->owner;
+
+	for (uint64_t i = f->n_kept > HOST_KEPT ? f->n_kept - HOST_KEPT : 0; i < f->n_kept; i++) {
+		const struct kept_datagram *k = &f->kept[i % HOST_KEPT];
+
+		if (k->at < since)
+			continue;
+		host_put_by(h, by, k->bytes, k->n);
+		f->again++;
+	}
+}
+
 static bool transmit(struct host *h, struct peer *p, struct keypair *kp, const uint8_t *payload, size_t n)
 {
 	const struct way *way = atomic_load(&p->way);
@@ -84,6 +117,7 @@ static bool transmit(struct host *h, struct peer *p, struct keypair *kp, const u
 		memcpy(op.data, payload, n);
 	assert_int_equal(aead_seal_batch(shared_aead(), &op, 1), 0);
 	put_by_chosen(h, p, &way->to, msg, WG_DATA_OVERHEAD + n);
+	keep(h, p->owner, msg, WG_DATA_OVERHEAD + n);
 	atomic_fetch_add(&p->tx_bytes, WG_DATA_OVERHEAD + n);
 	atomic_store(&p->last_auth_sent, h->sim->now);
 	atomic_store(&p->data_recv_unacked, 0);

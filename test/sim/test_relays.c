@@ -1,37 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Stories about relays: at once through one, directly as soon as possible, and nobody notices the change. */
-#include "sim/relay.h"
-#include "sim/story.h"
-
-#include "wire/relay.h"
-#include "wire/stun.h"
-
-static const struct nat_kind symmetric = {.mapping = NAT_ADDRESS_AND_PORT_DEPENDENT,
-	.filtering = NAT_ADDRESS_AND_PORT_DEPENDENT,
-	.ports = NAT_RANDOM};
-
-/* Two members whose coordinator relays, three seconds after the start. */
-static int with_relay(void **state)
-{
-	struct mesh *m = calloc(1, sizeof(*m));
-
-	if (!m || crypto_init(NULL) < 0)
-		return -1;
-	*m = mesh_new(1);
-	relay_new(m->c->host);
-	sim_run(m->s, 3 * SEC);
-	*state = m;
-	return 0;
-}
-
-#define RELAY_SCENARIO(name) cmocka_unit_test_setup_teardown(name, with_relay, end_of_mesh)
-
-static bool is_relayed(const struct host *a, const struct host *b)
-{
-	struct core_view v = host_path(a, b);
-
-	return v.state == PATH_UP && v.way.kind != WAY_UDP;
-}
+#include "sim/relay_story.h"
 
 static void expect_relay(const struct host *a, const struct host *b, const struct host *relay)
 {
@@ -39,34 +8,6 @@ static void expect_relay(const struct host *a, const struct host *b, const struc
 
 	assert_int_equal(v.way.kind, WAY_RELAY_UDP);
 	assert_true(endpoint_eq(&v.way.remote, &relay->at));
-}
-
-static bool is_direct(const struct host *a, const struct host *b)
-{
-	struct core_view v = host_path(a, b);
-
-	return v.state == PATH_UP && v.way.kind == WAY_UDP;
-}
-
-/* From a through the relay to b and back. */
-static ns_t relay_rtt(const struct host *a, const struct host *b, const struct mesh *m)
-{
-	return a->face[0].up.delay + b->face[0].up.delay + 2 * m->c->host->face[0].up.delay;
-}
-
-/* How long until a packet of a's is answered by b. */
-static ns_t first_answer(struct host *a, struct host *b)
-{
-	const ns_t start = a->sim->now;
-	uint64_t had = sim_friend(b, a)->received, heard = sim_friend(a, b)->received;
-
-	host_send(a, b);
-	while (sim_friend(b, a)->received == had && a->sim->now - start < 10 * SEC)
-		sim_run(a->sim, MS);
-	host_send(b, a);
-	while (sim_friend(a, b)->received == heard && a->sim->now - start < 10 * SEC)
-		sim_run(a->sim, MS);
-	return a->sim->now - start;
 }
 
 static void two_idle_nodes_behind_symmetric_nats_answer_at_once(void **state)
@@ -119,134 +60,6 @@ static void an_idle_member_talks_to_its_relay_alone(void **state)
 	assert_in_range(host_datagrams(a) - datagrams, 144, 200);
 }
 
-/* --- direct paths that die --- */
-
-static struct endpoint hub;
-
-static bool only_the_hub(const struct datagram *dg)
-{
-	return endpoint_eq(&dg->to, &hub);
-}
-
-/* The longest time without a packet at either side. */
-static ns_t longest_stall(struct host *a, struct host *b, ns_t how_long)
-{
-	const ns_t end = a->sim->now + how_long;
-	ns_t last[2] = {a->sim->now, a->sim->now}, worst = 0;
-	struct friendship *f[2] = {sim_friend(a, b), sim_friend(b, a)};
-	uint64_t had[2] = {f[0]->received, f[1]->received};
-
-	for (unsigned i = 0; a->sim->now < end; i++) {
-		if (i % 10 == 0) {
-			host_send(a, b);
-			host_send(b, a);
-		}
-		sim_run(a->sim, MS);
-		for (unsigned k = 0; k < 2; k++) {
-			if (f[k]->received == had[k])
-				continue;
-			worst = MAX(worst, a->sim->now - last[k]);
-			had[k] = f[k]->received;
-			last[k] = a->sim->now;
-		}
-	}
-	return worst;
-}
-
-static void a_direct_path_that_dies_is_left_for_the_relay_within_400_ms(void **state)
-{
-	MESH(state);
-
-	hub = m->c->host->at;
-	plug_behind(a, &nat_home);
-	plug_behind(b, &nat_home);
-	sim_run(s, 3 * SEC);
-	for (unsigned one_way = 0; one_way < 2; one_way++) {
-		ns_t stall;
-
-		talk(a, b, true, 10 * MS, 2 * SEC);
-		assert_true(is_direct(a, b) && is_direct(b, a));
-		host_line(a)->passes = only_the_hub;
-		if (!one_way)
-			host_line(b)->passes = only_the_hub;
-		stall = longest_stall(a, b, 3 * SEC);
-		if (stall > 400 * MS + relay_rtt(a, b, m))
-			fail_msg("stood still for %lld ms", (long long)(stall / MS));
-		assert_true(is_relayed(a, b));
-		host_line(a)->passes = host_line(b)->passes = NULL;
-		talk(a, b, true, 20 * MS, 40 * SEC);
-		assert_true(is_direct(a, b) && is_direct(b, a));
-	}
-}
-
-/* What was sent while it was in doubt has arrived by the relay. */
-static void what_is_sent_in_doubt_is_not_lost(void **state)
-{
-	MESH(state);
-	struct friendship *ab = sim_friend(a, b), *ba = sim_friend(b, a);
-	uint64_t sent, arrived;
-
-	hub = m->c->host->at;
-	talk(a, b, true, 10 * MS, 3 * SEC);
-	host_line(a)->passes = host_line(b)->passes = only_the_hub;
-	talk(a, b, true, 10 * MS, 400 * MS);
-	sent = ab->sent + ba->sent;
-	arrived = ba->received + ab->received;
-	talk(a, b, true, 10 * MS, 5 * SEC);
-	sim_run(s, SEC);
-	assert_true(ab->received + ba->received - arrived >= ab->sent + ba->sent - sent);
-	assert_int_equal(ab->twice + ba->twice, 0);
-}
-
-static void a_living_path_is_not_left_whatever_flows_in_one_direction(void **state)
-{
-	MESH(state);
-	unsigned uses;
-
-	plug_behind(a, &nat_home);
-	plug_behind(b, &nat_home);
-	sim_run(s, 3 * SEC);
-	talk(a, b, true, 20 * MS, 5 * SEC);
-	uses = a->uses + b->uses;
-	talk(a, b, false, 20 * MS, 120 * SEC);
-	talk(a, b, true, 100 * MS, 60 * SEC);
-	talk(b, a, false, 5 * MS, 60 * SEC);
-	assert_int_equal(a->uses + b->uses, uses);
-	assert_true(is_direct(a, b));
-	sim_run(s, SEC);
-	expect_nothing_lost(a, b);
-}
-
-/* A translator has forgotten the path meanwhile: the first packet leaves by both ways. */
-static void after_a_silence_no_packet_is_lost_to_a_path_that_has_died(void **state)
-{
-	MESH(state);
-
-	hub = m->c->host->at;
-	talk(a, b, true, 20 * MS, 3 * SEC);
-	sim_run(s, 60 * SEC);
-	host_line(a)->passes = host_line(b)->passes = only_the_hub;
-	assert_true(first_answer(a, b) <= 2 * relay_rtt(a, b, m) + 50 * MS);
-	talk(a, b, true, 20 * MS, 10 * SEC);
-	assert_true(is_relayed(a, b) && is_relayed(b, a));
-	sim_run(s, SEC);
-	expect_nothing_lost(a, b);
-}
-
-/* The path has rested, and so has the session: the first handshake, too, leaves by both. */
-static void a_way_that_is_remembered_and_dead_costs_no_handshake(void **state)
-{
-	MESH(state);
-
-	hub = m->c->host->at;
-	talk(a, b, true, 20 * MS, 3 * SEC);
-	assert_true(is_direct(a, b));
-	sim_run(s, 1200 * SEC);
-	assert_int_equal(host_path(a, b).state, PATH_IDLE);
-	host_line(a)->passes = host_line(b)->passes = only_the_hub;
-	assert_true(first_answer(a, b) <= 2 * relay_rtt(a, b, m) + 50 * MS);
-}
-
 /* --- relays that come and go --- */
 
 static void a_restart_of_the_relay_costs_little(void **state)
@@ -261,10 +74,12 @@ static void a_restart_of_the_relay_costs_little(void **state)
 	for (unsigned i = 0; i < 5; i++) {
 		relay_restart(m->c->host->relay);
 		stall = longest_stall(a, b, 5 * SEC);
-		if (stall > 600 * MS + 2 * relay_rtt(a, b, m))
+		if (stall > 100 * MS + 2 * relay_rtt(a, b, m))
 			fail_msg("stood still for %lld ms", (long long)(stall / MS));
 		assert_true(is_relayed(a, b) && is_relayed(b, a));
 	}
+	sim_run(s, SEC);
+	expect_nothing_lost(a, b);
 }
 
 static void a_host_without_udp_is_reached_through_its_stream(void **state)
@@ -396,38 +211,6 @@ static void each_is_reached_through_its_home_relay(void **state)
 	expect_connected(a, b);
 }
 
-/* b answers only what it gets, so a hears nothing of its own direction but by the relay. */
-static void questions_and_answers_leave_a_path_that_is_dead_in_one_direction_once(void **state)
-{
-	MESH(state);
-	struct friendship *ba = sim_friend(b, a), *ab = sim_friend(a, b);
-	uint64_t sent, answered;
-	unsigned moves;
-
-	hub = m->c->host->at;
-	plug_behind(a, &nat_home);
-	plug_behind(b, &nat_home);
-	sim_run(s, 3 * SEC);
-	talk(a, b, true, 20 * MS, 5 * SEC);
-	host_line(a)->passes = only_the_hub;
-	sent = ab->sent;
-	answered = ab->received;
-	moves = a->moves;
-	for (unsigned i = 0; i < 300; i++) {
-		uint64_t had = ba->received;
-
-		host_send(a, b);
-		for (unsigned k = 0; k < 10; k++) {
-			sim_run(s, MS);
-			for (; had < ba->received; had++)
-				host_send(b, a);
-		}
-	}
-	assert_true(ab->sent - sent - (ab->received - answered) <= 45); /* 450 ms, and those under way */
-	assert_true(is_relayed(a, b));
-	assert_int_equal(a->moves, moves + 1);
-}
-
 static void a_member_that_moves_is_reached_directly_again(void **state)
 {
 	MESH(state);
@@ -527,11 +310,6 @@ int main(void)
 		RELAY_SCENARIO(two_idle_nodes_behind_symmetric_nats_answer_at_once),
 		RELAY_SCENARIO(the_first_packet_goes_through_the_relay_and_the_next_ones_directly),
 		RELAY_SCENARIO(an_idle_member_talks_to_its_relay_alone),
-		RELAY_SCENARIO(a_direct_path_that_dies_is_left_for_the_relay_within_400_ms),
-		RELAY_SCENARIO(what_is_sent_in_doubt_is_not_lost),
-		RELAY_SCENARIO(a_living_path_is_not_left_whatever_flows_in_one_direction),
-		RELAY_SCENARIO(after_a_silence_no_packet_is_lost_to_a_path_that_has_died),
-		RELAY_SCENARIO(a_way_that_is_remembered_and_dead_costs_no_handshake),
 		RELAY_SCENARIO(a_restart_of_the_relay_costs_little),
 		RELAY_SCENARIO(a_host_without_udp_is_reached_through_its_stream),
 		RELAY_SCENARIO(when_udp_is_suddenly_blocked_the_stream_takes_over),
@@ -539,7 +317,6 @@ int main(void)
 		RELAY_SCENARIO(a_coordinator_that_relays_reaches_a_member_without_udp),
 		RELAY_SCENARIO(a_coordinator_that_relays_follows_a_member_to_its_next_stream),
 		RELAY_SCENARIO(each_is_reached_through_its_home_relay),
-		RELAY_SCENARIO(questions_and_answers_leave_a_path_that_is_dead_in_one_direction_once),
 		RELAY_SCENARIO(a_member_that_moves_is_reached_directly_again),
 		RELAY_SCENARIO(one_that_moves_asks_again_when_its_link_is_back),
 		RELAY_SCENARIO(each_core_knows_why_a_path_is_not_direct),

@@ -159,6 +159,8 @@ enum core_out_kind {
 	CORE_USE, /* reach the peer by this way; remote IP_NONE: there is none */
 	CORE_ASK, /* the coordinator for the peer's candidates; it tells the peer ours */
 	CORE_TELL, /* the coordinator our candidates (core_mine): they changed */
+	CORE_AGAIN, /* what left for the peer since then, once more by this way */
+	CORE_LIVES, /* the way in use was proved just now: whoever waits for an answer by it may ask again */
 	CORE_WORKS, /* remember: the peer was reached at this address */
 	CORE_WAKE, /* the peer looks for us over a path that is up: make sure that there is a session */
 	CORE_SAMPLE, /* the peer's traffic counters, as CORE_ACTIVITY */
@@ -178,10 +180,12 @@ struct core_out {
 	enum core_out_kind kind;
 	enum path_why why; /* the decision behind it */
 	struct core_member peer; /* all but TELL and REGISTERED; SEND and STREAM_ to a relay: the relay */
-	struct way_to way; /* SEND, USE, WORKS; NOTE about one pair */
+	struct way_to way; /* SEND, USE, AGAIN, LIVES, WORKS; NOTE about one pair */
 	/* USE: each datagram leaves by this way as well, since it is not sure which of them lives; remote
 	 * IP_NONE: by the one alone. */
 	struct way_to also;
+	ns_t since; /* AGAIN */
+	ns_t rtt; /* LIVES */
 	uint8_t msg[CORE_MESSAGE_MAX]; /* SEND */
 	size_t n; /* SEND: its bytes; OPEN: how many */
 };

@@ -98,8 +98,31 @@ static void on_relays(struct core *c, const struct core_in *in, ns_t now)
 	core_legs_are_due(c, now);
 }
 
+/*
+ * A connection to the relay ended, which its end by UDP would not tell: does it still know us? Only a sign:
+ * other things end connections, too.
+ */
+static void doubt_relay(struct core *c, const char *id, ns_t now)
+{
+	const struct legs_relay *v = legs_find(&c->legs, id);
+	const struct leg *leg = v ? &v->leg[v->family] : NULL;
+
+	if (!leg || !leg->n_servers)
+		return;
+	const struct way_to way = {.kind = WAY_RELAY_UDP, .remote = *leg_server(leg)};
+	legs_doubt(&c->legs, &way, now);
+	LIST_FOREACH (l, &c->live, struct live, all) {
+		path_relay_doubted(&l->path, &way.remote, now);
+		step_soon(c, l, now);
+	}
+}
+
 static void on_stream(struct core *c, const struct core_in *in, ns_t now)
 {
+	const struct legs_relay *v = legs_find(&c->legs, in->id);
+
+	if (v && v->stream == STREAM_UP && !endpoint_is_set(&in->stream.remote))
+		doubt_relay(c, in->id, now);
 	legs_stream(&c->legs, in->id, in->stream.socket, &in->stream.remote);
 	core_legs_are_due(c, now);
 }

@@ -25,6 +25,10 @@ void pairs_remove(struct path *p, unsigned i)
 		p->also = -1;
 	else if (p->also > (int)i)
 		p->also--;
+	if (p->resent == (int)i)
+		p->resent = -1;
+	else if (p->resent > (int)i)
+		p->resent--;
 }
 
 static bool grow(struct path *p)

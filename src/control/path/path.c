@@ -9,6 +9,7 @@ void path_init(struct path *p, const struct path_memory *last)
 {
 	*p = (struct path){.chosen = -1,
 		.also = -1,
+		.resent = -1,
 		.last = *last,
 		.mtu.round_at = NS_NEVER,
 		.retry_at = NS_NEVER,
@@ -75,6 +76,8 @@ void path_choose(struct path *p, int at, enum path_why why, ns_t proof, struct t
 	p->state = PATH_UP;
 	p->last_proof = proof;
 	p->asking = p->alarm = 0;
+	/* Not one that is only hoped for. */
+	p->settled = proof && (why == WHY_SUCCESSOR || t->now - proof < PATH_PROVED);
 	p->retry_wait = 0;
 	p->retry_at = NS_NEVER;
 	p->upgrade_at = NS_NEVER;
@@ -229,12 +232,14 @@ static void doubt_chosen(struct path *p, ns_t now)
 		pair_plan(pair, now);
 }
 
-/* What we send directly does not arrive, perhaps, while all that the peer sends comes in well. Only an answer
- * can tell. */
+/* What we send does not arrive, perhaps, while all that the peer sends comes in well. Only an answer can
+ * tell. */
 static void be_alarmed(struct path *p, ns_t now)
 {
 	struct pair *pair = &p->pairs[p->chosen];
 
+	if (!p->unsure)
+		p->unsure = MAX(now - PATH_AGAIN_TOLD, 1);
 	if (p->alarm)
 		return;
 	p->alarm = now;
@@ -258,13 +263,25 @@ void path_check_received(struct path *p, const struct way_to *a, bool doubted, s
 	help_peer(p, t);
 }
 
+void path_relay_doubted(struct path *p, const struct endpoint *relay, ns_t now)
+{
+	const struct pair *pair = path_chosen(p);
+
+	/* A peer to whom nobody speaks is told nothing either. */
+	if (p->state == PATH_UP && pair && pair->way.kind == WAY_RELAY_UDP &&
+		endpoint_eq(&pair->way.remote, relay) &&
+		now - MAX(p->last_sending, p->last_proof) < PATH_SAMPLE_QUIET)
+		be_alarmed(p, now);
+}
+
 /* Those that answered before the chosen one did could not be compared with it. */
 static void compare_again(struct path *p, struct turn *t)
 {
 	int best = p->chosen;
 
 	for (unsigned i = 0; i < p->n_pairs; i++)
-		if (pair_is_fresh(&p->pairs[i], t->now) && !p->pairs[i].failed &&
+		/* One that is being asked again is compared when it has answered. */
+		if (pair_is_fresh(&p->pairs[i], t->now) && !p->pairs[i].failed && !p->pairs[i].tries &&
 			pair_clearly_better(&p->pairs[i], &p->pairs[best]))
 			best = (int)i;
 	if (best != p->chosen)
@@ -292,6 +309,7 @@ bool path_check_answered(struct path *p, uint64_t stamp, const struct way_to *a,
 
 	if (!p->pairs[i].last_ok || p->pairs[i].failed)
 		turn_emit(t, CORE_NOTE, WHY_ANSWERED, &p->pairs[i].way);
+	path_recovers(p, i);
 	pair_answered(&p->pairs[i], stamp, t->now);
 	if ((int)i == p->chosen) {
 		if (p->asking)
@@ -305,6 +323,7 @@ bool path_check_answered(struct path *p, uint64_t stamp, const struct way_to *a,
 		path_choose(p, (int)i, WHY_BETTER, t->now, t);
 	else if (!chosen_is_alive(p))
 		path_choose(p, (int)i, WHY_SUCCESSOR, t->now, t);
+	p->lives |= p->using && (int)i == p->chosen;
 	return true;
 }
 

@@ -11,6 +11,7 @@
  *
  * Doubt (path_doubt.c): when that check, too, is not answered in time, or after a silence in which a
  * translator may have forgotten us, each datagram leaves by a relay as well until the pair is proved or left.
+ * What left before, since the pair was last known to live, leaves again.
  */
 #ifndef TM_CONTROL_PATH_PATH_H
 #define TM_CONTROL_PATH_PATH_H
@@ -40,6 +41,11 @@ enum { PATH_KIND_MAX = 6, PATH_FAMILY_MAX = 4, PATH_PRFLX_MAX = 4 };
  * stall of 400 ms and one round trip at most.
  */
 #define PATH_DOUBT(rtt) ((rtt) / 2 + 50 * MS)
+/* After so long the answer is lost or the pair is dead: what may be lost leaves again, and the peer is told.
+ */
+#define PATH_OVERDUE(rtt) MAX(PATH_DOUBT(rtt), (rtt) + (rtt) / 4 + 25 * MS)
+#define PATH_AGAIN_MAX (2 * SEC) /* nobody waits for what left before that */
+#define PATH_AGAIN_TOLD (1 * SEC) /* a peer that hears nothing of us says so within this */
 /* Nothing proved it for so long: many translators have forgotten it by now. */
 #define PATH_STALE (25 * SEC)
 enum { PATH_HEARD_TRIES = 3 }; /* checks of one in use that is heard, before it is left */
@@ -79,6 +85,7 @@ struct path {
 	struct pair *pairs; /* owned; grows up to PATH_PAIRS_MAX */
 	unsigned n_pairs, room;
 	int chosen, also; /* indices into pairs, -1 = none */
+	int resent; /* by this one what `unsure` means has left again; -1 = by none */
 	struct path_memory last;
 	struct mtu mtu; /* of the pair below */
 	struct way_to mtu_way; /* remote IP_NONE: of none */
@@ -88,6 +95,7 @@ struct path {
 	ns_t last_sending; /* traffic last flowed out */
 	ns_t asking; /* it has been flowing out since then, and nothing has come back; 0 = no */
 	ns_t retry_at, retry_wait; /* when to start over; NS_NEVER = nothing planned */
+	ns_t unsure; /* what left since then may not have arrived; 0 = nothing says so */
 	ns_t alarm; /* the chosen pair is in doubt since then, which only an answer can end; 0 = it is not */
 	ns_t sample_at; /* while UP */
 	ns_t asked_at; /* for the peer's candidates; 0 = never */
@@ -103,6 +111,10 @@ struct path {
 	bool counted; /* there was a sample */
 	bool using; /* the next step says which way is used now, and why */
 	enum path_why use_why;
+	bool overdue; /* the answer of the chosen one is: nothing of the peer's comes by it, so it is told */
+	bool lost; /* what is unsure was lost, most likely: nothing lived at that time */
+	bool settled; /* the chosen one lives: the next step ends what was unsure */
+	bool lives; /* it was proved just now, after it was not sure: the next step says so */
 	bool helping; /* the peer looks for us, and there is no traffic of our own */
 };
 
@@ -126,6 +138,8 @@ void path_activity(struct path *p, ns_t last_recv, uint64_t tx_bytes, struct tur
 void path_restart(struct path *p);
 /* The coordinator is back: what was asked lately may have been lost with the link. */
 void path_linked(struct path *p, ns_t now);
+/* The relay at that address (of its data port) may have ended. */
+void path_relay_doubted(struct path *p, const struct endpoint *relay, ns_t now);
 /* The stream of that number, by which the peer came to us as its relay, has ended; no other gets its number.
  */
 void path_stream_gone(struct path *p, uint32_t stream, struct turn *t);

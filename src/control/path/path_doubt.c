@@ -5,6 +5,8 @@
 
 /* A stream for everybody who was used in the last ten minutes would never end. */
 #define WANTED_NOW (60 * SEC)
+/* Of a pair that is heard, and has not answered yet. */
+#define RTT_GUESS (200 * MS)
 
 static bool is_wanted(const struct path *p, ns_t now)
 {
@@ -174,11 +176,19 @@ void path_upgrade(struct path *p, struct turn *t)
 
 /* --- doubt --- */
 
+/* When something last showed that the chosen pair works. */
+static ns_t proof_of(const struct path *p)
+{
+	const struct pair *pair = &p->pairs[p->chosen];
+
+	return MAX(MAX(p->last_proof, pair->last_ok), pair->last_heard);
+}
+
 /* When the chosen pair has to be doubted; 0 = it has to since it was chosen. */
 static ns_t doubt_at(const struct path *p)
 {
 	const struct pair *pair = &p->pairs[p->chosen];
-	const ns_t proof = MAX(MAX(p->last_proof, pair->last_ok), pair->last_heard);
+	const ns_t proof = proof_of(p);
 
 	if (!proof || p->alarm)
 		return p->alarm;
@@ -187,23 +197,93 @@ static ns_t doubt_at(const struct path *p)
 	return proof + PATH_STALE;
 }
 
-void path_use(struct path *p, struct turn *t)
+/* When its answer is overdue. One that has not answered yet has another measure (path_is_trusting). */
+static ns_t overdue_at(const struct path *p)
 {
-	bool doubtful = p->state == PATH_UP && p->chosen >= 0 && doubt_at(p) <= t->now;
-	int also = doubtful ? best_relay(p) : -1;
+	const struct pair *pair = &p->pairs[p->chosen];
+	const ns_t proof = proof_of(p);
 
-	if (p->state != PATH_UP || p->chosen < 0)
-		return;
-	/* What it doubles for: if it lives, it is to take over as soon as the chosen one is given up. Where
-	 * only time has passed, both are quiet, and nothing is asked. */
-	if (also >= 0 && p->pairs[p->chosen].tries) {
-		path_check_now(p, also, t->now);
-		if (!p->alarm)
-			p->alarm = t->now;
+	if (!proof || !pair->tries || proof >= pair->began)
+		return NS_NEVER;
+	return pair->began + PATH_OVERDUE(pair->rtt ? pair->rtt : RTT_GUESS);
+}
+
+/* What proved it last answers what left a round trip before. */
+void path_be_unsure(struct path *p)
+{
+	const struct pair *pair = &p->pairs[p->chosen];
+	const ns_t proof = proof_of(p);
+
+	if (!p->unsure)
+		p->unsure = proof ? MAX(proof - pair->rtt - PATH_SAMPLE_GRID, 1) : p->since;
+}
+
+void path_lives_again(struct path *p, bool gap)
+{
+	const struct pair *pair = &p->pairs[p->chosen];
+	const bool stood_in = p->resent >= 0 && p->pairs[p->resent].last_ok >= pair->began;
+
+	p->settled = true;
+	if (gap && !stood_in) {
+		path_be_unsure(p);
+		p->lost = true;
 	}
-	if (!p->using && also == p->also)
+	if (!p->lost)
+		p->unsure = 0;
+}
+
+void path_recovers(struct path *p, unsigned i)
+{
+	const struct pair *pair = &p->pairs[i];
+	const bool late = pair->tries > 1;
+
+	if ((int)i == p->resent && late)
+		p->resent = -1; /* what left by it did not arrive either */
+	if ((int)i != p->chosen)
 		return;
 
+	p->lives |= !pair->last_ok || late;
+	path_lives_again(p, late && proof_of(p) < pair->began);
+}
+
+static void send_again(struct path *p, int by, struct turn *t)
+{
+	if (!p->unsure || by == p->resent)
+		return;
+	turn_emit(t, CORE_AGAIN, WHY_UNSURE, &p->pairs[by].way)->since =
+		MAX(p->unsure, t->now - PATH_AGAIN_MAX);
+	p->resent = by;
+}
+
+/* By which relay each datagram leaves as well now; -1: by none. */
+static int stand_in(struct path *p, struct turn *t)
+{
+	const struct pair *pair = &p->pairs[p->chosen];
+	const bool news = !p->overdue && overdue_at(p) <= t->now;
+	int also;
+
+	if (news) {
+		p->overdue = true;
+		path_be_unsure(p);
+	}
+	if (doubt_at(p) > t->now)
+		return -1;
+	also = best_relay(p);
+	/* Where only time has passed, both are quiet, and nothing is asked. */
+	if (also < 0 || !pair->tries)
+		return also;
+	if (!p->alarm)
+		p->alarm = t->now;
+	/* If it lives, it is to take over as soon as the chosen one is given up. */
+	if (p->unsure)
+		path_check_now(p, also, t->now);
+	if (news)
+		p->pairs[also].next_check = t->now; /* however fresh: the question tells the peer */
+	return also;
+}
+
+static void say_use(struct path *p, int also, struct turn *t)
+{
 	const struct pair *pair = &p->pairs[p->chosen];
 	enum path_why why = p->using ? p->use_why : also < 0 ? WHY_SURE : WHY_DOUBT;
 	struct core_out *out = turn_emit(t, CORE_USE, why, &pair->way);
@@ -216,6 +296,35 @@ void path_use(struct path *p, struct turn *t)
 	p->also = also;
 }
 
+/* By whom it may not have arrived: the one in use once that lives, until then the one beside it. */
+static void say_again(struct path *p, struct turn *t)
+{
+	if (p->settled)
+		send_again(p, p->chosen, t);
+	else if (p->also >= 0)
+		send_again(p, p->also, t);
+	if (!p->settled)
+		return;
+	p->settled = p->overdue = p->lost = false;
+	p->unsure = 0;
+	p->resent = -1;
+}
+
+void path_use(struct path *p, struct turn *t)
+{
+	int also;
+
+	if (p->state != PATH_UP || p->chosen < 0)
+		return;
+	also = stand_in(p, t);
+	if (p->using || also != p->also)
+		say_use(p, also, t);
+	say_again(p, t);
+	if (p->lives)
+		turn_emit(t, CORE_LIVES, WHY_ANSWERED, &path_chosen(p)->way)->rtt = path_chosen(p)->rtt;
+	p->lives = false;
+}
+
 ns_t path_doubt_next(const struct path *p, ns_t now)
 {
 	ns_t next = NS_NEVER;
@@ -226,6 +335,8 @@ ns_t path_doubt_next(const struct path *p, ns_t now)
 		return now;
 	if (p->also < 0 && best_relay(p) >= 0)
 		next = MAX(doubt_at(p), now);
+	if (!p->overdue)
+		next = ns_min(next, MAX(overdue_at(p), now));
 	if (p->upgrade_at != NS_NEVER && now - p->last_sending < PATH_UPGRADE_WAIT)
 		next = ns_min(next, MAX(p->upgrade_at, now));
 	return next;

@@ -41,6 +41,12 @@ bool path_is_trusting(const struct path *p, unsigned i);
 void path_upgrade(struct path *p, struct turn *t);
 /* Says which ways are used if that changed: the chosen one, and another as well while it is in doubt. */
 void path_use(struct path *p, struct turn *t);
+/* The pair is about to be told that it was answered: was something lost before that? */
+void path_recovers(struct path *p, unsigned i);
+/* The chosen pair lives, after a gap or without one. */
+void path_lives_again(struct path *p, bool gap);
+/* The chosen pair is about to be left for being silent: what left since it was last proved may be lost. */
+void path_be_unsure(struct path *p);
 /* When one of these has something to do by itself. */
 ns_t path_doubt_next(const struct path *p, ns_t now);
 

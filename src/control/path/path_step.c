@@ -30,6 +30,8 @@ void path_chosen_died(struct path *p, struct turn *t)
 	const struct pair *pair = &p->pairs[p->chosen];
 
 	turn_emit(t, CORE_NOTE, WHY_DEAD, &pair->way);
+	path_be_unsure(p);
+	p->lost = true;
 	if (pair->outlet.reach == REACH_MESH)
 		turn_emit(t, CORE_USE, WHY_LOOP, NULL);
 	p->chosen = p->also = -1;
@@ -138,6 +140,7 @@ static bool step_doubt(struct path *p, struct pair *pair, struct turn *t)
 	next = successor(p);
 	if (heard && (!p->alarm || (next < 0 && pair->tries == PAIR_HEARTBEAT_TRIES))) {
 		p->alarm = 0;
+		path_lives_again(p, p->unsure != 0);
 		pair_gave_up(pair, true);
 		return true;
 	}
@@ -200,7 +203,9 @@ static bool step_pair(struct path *p, unsigned i, bool may_send, struct turn *t)
 		blind_sent(p, t->now);
 	if (pair->tries)
 		legs_doubt(t->legs, &pair->way, t->now);
-	pair_sent(pair, turn_check(t, in_use ? WHY_HEARTBEAT : WHY_CHECK, &pair->way, (int)i == p->also),
+	pair_sent(pair,
+		turn_check(
+			t, in_use ? WHY_HEARTBEAT : WHY_CHECK, &pair->way, p->overdue && (int)i == p->also),
 		in_use, t->now);
 	return true;
 }

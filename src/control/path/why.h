@@ -15,6 +15,7 @@
 	X(BETTER, "a better address answered")                                                               \
 	X(RELAYED, "through a relay, until a direct address answers")                                        \
 	X(DOUBT, "it may be dead, so by another way as well")                                                \
+	X(UNSURE, "it may not have arrived")                                                                 \
 	X(SURE, "it lives, so by it alone")                                                                  \
 	X(UPGRADE, "is there something better than the detour?")                                             \
 	X(REMEMBERED, "reached there last")                                                                  \

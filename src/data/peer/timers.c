@@ -9,7 +9,7 @@
  *  - A cookie that is demanded of an initiation without one lets the next one leave at once
  *    (docs/decisions/0026-a-cookie-is-used-at-once.md).
  *  - A way that is proved to work after an initiation should have been answered by it lets the next one leave
- *    at once, twice in a series (docs/decisions/0042-sent-again-when-a-way-was-dead.md).
+ *    at once, twice in a series (docs/decisions/0043-sent-again-when-a-way-was-dead.md).
  *  - It is given up REKEY_ATTEMPT_TIME (90 s) after someone last asked for it; asking again starts anew.
  *  - An old initiation come again (a recording, or a clock that was lost) gets one try, and adds nothing to a
  *    series under way.

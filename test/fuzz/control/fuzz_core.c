@@ -95,6 +95,8 @@ static void look_at(struct world *w, const struct core_out *out)
 	case CORE_PROBED:
 	case CORE_OPEN:
 	case CORE_CLOSE:
+	case CORE_AGAIN:
+	case CORE_LIVES:
 	case CORE_NOTE:
 	case CORE_OUT_N:
 		break;

@@ -169,6 +169,8 @@ static void act(struct rig *r, struct side *s, const struct core_out *out)
 	case CORE_PROBED:
 	case CORE_OPEN:
 	case CORE_CLOSE:
+	case CORE_AGAIN:
+	case CORE_LIVES:
 	case CORE_NOTE:
 	case CORE_OUT_N:
 		break;

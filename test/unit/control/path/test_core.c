@@ -58,13 +58,15 @@ static void what_happens_is_a_list_in_order(void **state)
 			"bbbbbbbbbbbbbbbb send 198.51.100.1:51820 (a check of the peer)\n"
 			"bbbbbbbbbbbbbbbb note 198.51.100.1:51820 (answers)\n"
 			"bbbbbbbbbbbbbbbb use 198.51.100.1:51820 (the first address that answered)\n"
-			"bbbbbbbbbbbbbbbb works 198.51.100.1:51820 (the first address that answered)\n");
+			"bbbbbbbbbbbbbbbb works 198.51.100.1:51820 (the first address that answered)\n"
+			"bbbbbbbbbbbbbbbb lives 198.51.100.1:51820 (answers)\n");
 	assert_lines(B, "aaaaaaaaaaaaaaaa note (the peer looks for us)\n"
 			"aaaaaaaaaaaaaaaa send 192.0.2.1:51820 (does this address answer?)\n"
 			"aaaaaaaaaaaaaaaa send 192.0.2.1:51820 (a check of the peer)\n"
 			"aaaaaaaaaaaaaaaa note 192.0.2.1:51820 (answers)\n"
 			"aaaaaaaaaaaaaaaa use 192.0.2.1:51820 (the first address that answered)\n"
-			"aaaaaaaaaaaaaaaa works 192.0.2.1:51820 (the first address that answered)\n");
+			"aaaaaaaaaaaaaaaa works 192.0.2.1:51820 (the first address that answered)\n"
+			"aaaaaaaaaaaaaaaa lives 192.0.2.1:51820 (answers)\n");
 	assert_int_equal(core_refused(rig.side[A].core) + core_refused(rig.side[B].core), 0);
 }
 

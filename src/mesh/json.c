@@ -326,6 +326,7 @@ static const char *const nat_maps_words[] = {
 	[NAT_UNKNOWN] = "unknown",
 	[NAT_INDEPENDENT] = "independent",
 	[NAT_DEPENDENT] = "dependent",
+	[NAT_BLOCKED] = "blocked",
 };
 _Static_assert(ARRAY_LEN(nat_maps_words) == NAT_MAPS_N, "a word for every kind of mapping");
 

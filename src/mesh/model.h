@@ -120,8 +120,9 @@ struct candidate {
 /*
  * How the translator before a member chooses external ports (RFC 4787 4.1), for those who may have to guess
  * one: {"mapping":"independent"|"dependent","ports":[40000,...]}, the ports seen last, newest first.
+ * "blocked": no relay hears its UDP, or it none of theirs.
  */
-enum nat_maps { NAT_UNKNOWN, NAT_INDEPENDENT, NAT_DEPENDENT, NAT_MAPS_N };
+enum nat_maps { NAT_UNKNOWN, NAT_INDEPENDENT, NAT_DEPENDENT, NAT_BLOCKED, NAT_MAPS_N };
 struct nat_told {
 	enum nat_maps mapping;
 	uint16_t ports[NAT_PORTS_MAX];

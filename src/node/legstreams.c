@@ -56,6 +56,11 @@ static struct legstream *take_out(struct legstreams *s, struct legstream *l)
 	return l;
 }
 
+bool legstreams_has(const struct legstreams *s, uint32_t stream)
+{
+	return map_get(s->by_number, &stream) != NULL;
+}
+
 bool legstreams_lost(struct legstreams *s, uint32_t stream)
 {
 	struct legstream *l = map_get(s->by_number, &stream);

@@ -17,6 +17,7 @@ void legstreams_free(struct legstreams *s); /* the plane closes its ends; NULL i
 
 /* For the coordinator's port; good as long as s. */
 const struct stream_taker *legstreams_taker(const struct legstreams *s);
+bool legstreams_has(const struct legstreams *s, uint32_t stream);
 /* False: it is none of a member's. */
 bool legstreams_lost(struct legstreams *s, uint32_t stream);
 /* The member is none any more, or all (NULL): we relay no longer. */

@@ -18,8 +18,16 @@
 
 /* --- plane --- */
 
+/* What a stream brought before it ended may still be on its way to us: by its number nobody is reached. */
+static bool is_over(const struct node *n, const struct way_to *by)
+{
+	return by->kind == WAY_RELAY_TCP && !streaming_has(n, by->socket) && !relaying_has(n, by->socket);
+}
+
 static void on_stun(void *ctx, const struct way_to *by, const uint8_t *msg, size_t len)
 {
+	if (is_over(ctx, by))
+		return;
 	if (!relaying_stun(ctx, by, msg, len))
 		drive_input(
 			ctx, &(struct core_in){.kind = CORE_STUN, .stun = {.by = *by, .msg = msg, .n = len}});
@@ -35,7 +43,8 @@ static void on_heard(void *ctx, const uint8_t key[32], const struct way_to *by)
 	struct node *n = ctx;
 
 	keeper_heard(n->keeper, key);
-	drive_input(n, &(struct core_in){.kind = CORE_HEARD, .key = key, .by = *by});
+	if (!is_over(n, by))
+		drive_input(n, &(struct core_in){.kind = CORE_HEARD, .key = key, .by = *by});
 }
 
 static void on_session(void *ctx, const uint8_t key[32], bool up)

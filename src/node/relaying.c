@@ -141,6 +141,11 @@ bool relaying_stream_lost(struct node *n, uint32_t stream)
 	return legstreams_lost(n->relaying->streams, stream);
 }
 
+bool relaying_has(const struct node *n, uint32_t stream)
+{
+	return legstreams_has(n->relaying->streams, stream);
+}
+
 static bool is_allowed(const struct node *n)
 {
 	const struct mesh_node *self = mesh_by_id(peers_mesh(n->peers), n->enrolment.self.id);

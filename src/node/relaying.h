@@ -35,6 +35,7 @@ uint64_t relaying_stamp(const struct node *n, const char *id);
  */
 const struct stream_taker *relaying_taker(const struct node *n);
 bool relaying_stream_lost(struct node *n, uint32_t stream);
+bool relaying_has(const struct node *n, uint32_t stream); /* it is a member's, and up */
 
 /* --- legstreams.c --- */
 struct registrar *relaying_registrar(const struct node *n); /* NULL: we are no relay */

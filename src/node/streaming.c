@@ -90,9 +90,14 @@ void streaming_close(struct node *n)
 	n->stream = (struct streaming_state){.up = false};
 }
 
+bool streaming_has(const struct node *n, uint32_t number)
+{
+	return n->stream.up && n->stream.number == number;
+}
+
 bool streaming_lost(struct node *n, uint32_t number)
 {
-	if (!n->stream.up || n->stream.number != number)
+	if (!streaming_has(n, number))
 		return false;
 	n->stream.up = false;
 	agent_stream_lost(n->agent);

@@ -26,6 +26,7 @@ NODISCARD int streaming_give(
 /* CORE_STREAM_OPEN: from now on, until it is closed. Only the coordinator's relay takes streams. */
 void streaming_open(struct node *n, const char *relay);
 void streaming_close(struct node *n);
+bool streaming_has(const struct node *n, uint32_t number); /* it is ours, and up */
 /* The plane lost that one: true, if it was ours. */
 bool streaming_lost(struct node *n, uint32_t number);
 

@@ -22,6 +22,20 @@ static enum view_path path_of(const struct plane_peer_stats *s, const struct cor
 	return v->state == PATH_IDLE ? VIEW_IDLE : VIEW_CHECKING;
 }
 
+/* Through whom the way leads; "": nobody, or one that only the peer knows. */
+static const char *relay_of(const struct node *n, const struct way_to *way)
+{
+	const struct node_rec *self = &n->enrolment.self;
+	char id[NODE_ID_LEN + 1];
+
+	core_relay_of(n->path_core, way, id);
+	const struct mesh_node *m = mesh_by_id(peers_mesh(n->peers), id);
+	/* A stream that we have not made is a member's, who has us for its relay. */
+	if (!m && way->kind == WAY_RELAY_TCP && relaying_registrar(n))
+		m = mesh_by_id(peers_mesh(n->peers), self->id);
+	return m ? m->name : "";
+}
+
 void peer_view_take(const struct node *n, const struct mesh_node *member, const struct presence *presence,
 	struct peer_view *ret_view)
 {
@@ -50,11 +64,10 @@ void peer_view_take(const struct node *n, const struct mesh_node *member, const 
 		v.addresses = paths.addresses;
 		if (paths.since)
 			v.age_s = (time_monotonic() - paths.since) / SEC;
-		const struct mesh_node *relay = mesh_by_id(peers_mesh(n->peers), paths.relay);
-		if (relay)
-			v.relay_name = relay->name;
-		if (endpoint_is_set(&paths.way.remote))
+		if (endpoint_is_set(&paths.way.remote)) {
+			v.relay_name = relay_of(n, &paths.way);
 			v.candidate = candidate_type_name(paths.type);
+		}
 	}
 	/* A client behind another node has no session of its own here: its numbers stay zero. */
 	if (!remote_client && plane_peer_stats(n->plane, member->key, &s) == TM_OK)
@@ -87,6 +100,8 @@ void reach_view_take(const struct node *n, const struct mesh_node *member, const
 
 	peer_view_take(n, member, presence, &v.peer);
 	v.pairs = core_pairs(n->path_core, member->key, &v.n_pairs, &v.chosen);
+	for (size_t i = 0; i < v.n_pairs; i++)
+		v.relays[i] = relay_of(n, &v.pairs[i].way);
 	*ret_view = v;
 }
 

@@ -8,8 +8,7 @@
 #define TM_NODE_VIEW_H
 
 #include "base/jsonout.h"
-#include "control/path/pair.h"
-#include "control/path/why.h"
+#include "control/path/path.h"
 #include "control/portmap/portmap.h"
 #include "data/plane/plane.h"
 #include "mesh/mesh.h"
@@ -81,6 +80,7 @@ struct ports_view {
 struct reach_view {
 	struct peer_view peer;
 	const struct pair *pairs, *chosen; /* chosen NULL = none */
+	const char *relays[PATH_PAIRS_MAX]; /* through whom each leads; "" = nobody, or not known */
 	size_t n_pairs;
 	const struct candidates *mine;
 	struct link_view link;

@@ -85,6 +85,8 @@ static void put_member(const struct peer_view *p, struct jsonout *out)
 
 static void put_path(const struct peer_view *p, struct jsonout *out)
 {
+	const bool offline = view_shown_path(p) == VIEW_OFFLINE;
+	const enum path_not not_direct = offline ? PATH_NOT_OFFLINE : p->not_direct;
 	char why[128];
 
 	jsonout_text_or_null(out, "relay", p->relay_name);
@@ -92,13 +94,13 @@ static void put_path(const struct peer_view *p, struct jsonout *out)
 		jsonout_null(out, "path_age_s");
 	else
 		jsonout_int(out, "path_age_s", p->age_s);
-	if (p->not_direct == PATH_NOT_SILENT && p->addresses > 1)
+	if (not_direct == PATH_NOT_SILENT && p->addresses > 1)
 		snprintf(why, sizeof(why), "none of its %u addresses answers", p->addresses);
-	else if (p->not_direct == PATH_NOT_MISSED)
-		snprintf(why, sizeof(why), "%s; next attempt in %lld min", path_not_text(p->not_direct),
+	else if (not_direct == PATH_NOT_MISSED)
+		snprintf(why, sizeof(why), "%s; next attempt in %lld min", path_not_text(not_direct),
 			(long long)(p->guesses_s / 60 + 1));
 	else
-		snprintf(why, sizeof(why), "%s", path_not_text(p->not_direct));
+		snprintf(why, sizeof(why), "%s", path_not_text(not_direct));
 	jsonout_text_or_null(out, "not_direct", why);
 }
 
@@ -168,7 +170,12 @@ enum view_tried view_tried_of(const struct pair *p, bool in_use)
 	return p->tries ? VIEW_ASKED : VIEW_WAITS;
 }
 
-static void put_tried(const struct pair *p, bool in_use, struct jsonout *out)
+static const char *path_word(enum way_kind kind)
+{
+	return view_path_name(kind == WAY_UDP ? VIEW_DIRECT : kind == WAY_RELAY_UDP ? VIEW_RELAY : VIEW_TCP);
+}
+
+static void put_tried(const struct pair *p, const char *relay, bool in_use, struct jsonout *out)
 {
 	static const char *const words[VIEW_TRIED_N] = {
 		[VIEW_WAITS] = "waiting",
@@ -184,6 +191,8 @@ static void put_tried(const struct pair *p, bool in_use, struct jsonout *out)
 	jsonout_object(out, NULL);
 	jsonout_text(out, "endpoint", endpoint_format(&p->way.remote, endpoint));
 	jsonout_text(out, "candidate", candidate_type_name(p->type));
+	jsonout_text(out, "path", path_word(p->way.kind));
+	jsonout_text_or_null(out, "relay", relay);
 	jsonout_text(out, "result", words[view_tried_of(p, in_use)]);
 	put_rtt(out, p->rtt);
 	jsonout_object_end(out);
@@ -198,7 +207,7 @@ void view_print_reach(const struct reach_view *v, struct jsonout *out)
 	view_print_peer(&v->peer, "peer", out);
 	jsonout_list(out, "tried");
 	for (size_t i = 0; i < v->n_pairs; i++)
-		put_tried(&v->pairs[i], &v->pairs[i] == v->chosen, out);
+		put_tried(&v->pairs[i], v->relays[i], &v->pairs[i] == v->chosen, out);
 	jsonout_list_end(out);
 	jsonout_list(out, "mine");
 	for (size_t i = 0; i < v->mine->n; i++) {

@@ -23,6 +23,20 @@ def reach_each_other(nodes, timeout=30):
                 wait_for(f"{a.name} to reach {b.name}", lambda a=a, b=b: reaches(a, b), timeout, 0.1)
 
 
+def says_why(node, name, why):
+    """The path goes through the hub by TCP; the reason is in `status`, and at the end of `ping`."""
+    wait_for(f"{node.name} to say why {name} is not reached directly", lambda: why in (node.peer(name)["not_direct"] or ""), 30)
+    assert node.peer(name)["relay"] == "hub"
+    for words in (("status", name), ("ping", name, "-c", 1)):
+        text = " ".join(node.run(*words).stdout.split())
+        assert "relay via hub" in text and f"no direct path: {why}" in text, text
+
+
+def tried_once(node, name):
+    tried = [(t["endpoint"], t["path"]) for t in node.json("status", name)["tried"]]
+    assert len(tried) == len(set(tried)), tried
+
+
 def test_nodes_without_udp_reach_each_other_the_coordinator_and_those_with(net, hub_at_443):
     hub = hub_at_443
     a, b, c = (net.node(name).configure(log_level="debug") for name in "abc")
@@ -31,11 +45,17 @@ def test_nodes_without_udp_reach_each_other_the_coordinator_and_those_with(net, 
     for node in (a, b, c):
         node.join(hub.token())
     reach_each_other([a, b, c, hub])
+    says_why(a, "c", "UDP does not pass here")
+    says_why(c, "a", "UDP does not pass where it is")
+    says_why(hub, "a", "UDP does not pass where it is")
     # The relay starts anew: streams, registrations and paths come back by themselves.
     hub.down()
     wait_for("all to notice", lambda: not any(node.status()["link"]["up"] for node in (a, b, c)))
     hub.up()
     reach_each_other([a, b, c, hub])
+    for node in (a, b, c, hub):
+        for name in {"a", "b", "c", "hub"} - {node.name}:
+            tried_once(node, name)
 
 
 def test_nodes_that_get_out_by_tls_or_a_proxy_only_reach_each_other(net, hub_at_443):

@@ -254,6 +254,9 @@ static void each_core_knows_why_a_path_is_not_direct(void **state)
 	host_send(a, b);
 	sim_run(s, 5 * MS);
 	assert_int_equal(host_path(a, b).not_direct, PATH_NOT_UNKNOWN);
+	while (host_path(a, b).not_direct == PATH_NOT_UNKNOWN)
+		sim_run(s, MS);
+	assert_int_equal(host_path(a, b).not_direct, PATH_NOT_TRYING);
 	talk(a, b, true, 20 * MS, 2 * SEC);
 	assert_int_equal(host_path(a, b).not_direct, PATH_NOT_NOTHING);
 
@@ -262,8 +265,6 @@ static void each_core_knows_why_a_path_is_not_direct(void **state)
 	plug_behind(a, &symmetric);
 	plug_behind(b, &symmetric);
 	sim_run(s, 20 * SEC);
-	talk(a, b, true, 20 * MS, SEC);
-	assert_int_equal(host_path(a, b).not_direct, PATH_NOT_TRYING);
 	talk(a, b, true, 20 * MS, 20 * SEC);
 	assert_int_equal(host_path(a, b).not_direct, PATH_NOT_SYMMETRIC);
 	assert_string_equal(host_path(a, b).relay, m->c->host->id);
@@ -271,6 +272,16 @@ static void each_core_knows_why_a_path_is_not_direct(void **state)
 	host_line(a)->blocked = true;
 	talk(a, b, true, 20 * MS, 60 * SEC);
 	assert_int_equal(host_path(a, b).not_direct, PATH_NOT_UDP);
+	assert_int_equal(host_path(b, a).not_direct, PATH_NOT_UDP_THERE);
+	/* All the time: also when addresses are tried once more. */
+	for (unsigned i = 0; i < 60; i++) {
+		talk(a, b, true, 20 * MS, SEC);
+		assert_int_equal(host_path(b, a).not_direct, PATH_NOT_UDP_THERE);
+	}
+	host_line(a)->blocked = false;
+	talk(a, b, true, 20 * MS, 60 * SEC);
+	assert_int_equal(host_path(a, b).not_direct, PATH_NOT_SYMMETRIC);
+	assert_int_equal(host_path(b, a).not_direct, PATH_NOT_SYMMETRIC);
 }
 
 /* The coordinator is what tells both sides of new addresses: without it they tell each other, by the relay

@@ -200,13 +200,13 @@ static json_t *summary_json(const struct ping *p, double loss, const json_t *rea
 	return j;
 }
 
-/* At the end, where the last reply took a detour. */
+/* At the end, where the last reply took a detour, or there is no way at all. */
 static void why_not_better(struct ping *p)
 {
-	_cleanup_(json_decrefp) json_t *peer = p->echoes.received ? ask_peer(p) : NULL;
+	_cleanup_(json_decrefp) json_t *peer = ask_peer(p);
 	char path[PEER_LONG_LEN];
 
-	if (peer && peer_is_relayed(peer))
+	if (peer && (peer_is_relayed(peer) || strcmp(json_text(peer, "path"), "checking") == 0))
 		text_said(p->c->out, peer_path_long(peer, path), &p->c->screen);
 }
 

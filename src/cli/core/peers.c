@@ -92,7 +92,7 @@ const char *peer_path(const json_t *j, char buf[static PEER_TEXT_LEN])
 		snprintf(buf, PEER_TEXT_LEN, "%s %.100s", json_text(j, "path"), json_text(j, "endpoint"));
 	else if (peer_is_relayed(j))
 		snprintf(buf, PEER_TEXT_LEN, "relay via %.100s%s", *relay ? relay : json_text(j, "endpoint"),
-			strcmp(json_text(j, "path"), "tcp") == 0 ? ", by TCP" : "");
+			strcmp(json_text(j, "path"), "tcp") == 0 ? " by TCP" : "");
 	else if (is_direct(j))
 		snprintf(buf, PEER_TEXT_LEN, "direct %.100s", json_text(j, "endpoint"));
 	else
@@ -107,7 +107,9 @@ const char *peer_path_long(const json_t *j, char buf[static PEER_LONG_LEN])
 
 	if (json_number(j, "mtu") > 0)
 		snprintf(mtu, sizeof(mtu), ", packets up to %d bytes", (int)json_number(j, "mtu"));
-	if (!is_direct(j) && !peer_is_relayed(j))
+	if (strcmp(json_text(j, "path"), "checking") == 0)
+		snprintf(buf, PEER_LONG_LEN, "checking%s%s", *why ? ": " : "", why);
+	else if (!is_direct(j) && !peer_is_relayed(j))
 		snprintf(buf, PEER_LONG_LEN, "%s", peer_path(j, path));
 	else
 		snprintf(buf, PEER_LONG_LEN, "%s, for %s%s%s%s", peer_path(j, path),

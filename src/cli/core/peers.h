@@ -26,10 +26,10 @@ bool peer_is_relayed(const json_t *j);
 /* "direct", "relay", "idle", "offline", "via hub", and how good that is */
 const char *peer_state(const json_t *j, char buf[static PEER_TEXT_LEN]);
 enum tone peer_tone(const json_t *j);
-/* The same with the address: "direct 192.0.2.1:51820", "relay via hub" */
+/* The same with the address: "direct 192.0.2.1:51820", "relay via hub by TCP" */
 const char *peer_path(const json_t *j, char buf[static PEER_TEXT_LEN]);
 /* And with its age and why it is none better: "relay via hub, for 3 min, no direct path: none of its
- * addresses answers" */
+ * addresses answers"; or why there is none at all. */
 const char *peer_path_long(const json_t *j, char buf[static PEER_LONG_LEN]);
 const char *words_text(const json_t *list, char *buf, size_t n); /* "a,b" */
 const char *peer_traffic(const json_t *j, char buf[static PEER_TEXT_LEN]); /* "1.2M/340K" */

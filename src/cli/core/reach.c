@@ -29,11 +29,21 @@ static const struct result *result_of(const json_t *pair)
 	return NULL;
 }
 
+/* "host", or through whom it leads: "relay hub by TCP". */
+static const char *kind_of(const json_t *pair, char buf[static PEER_TEXT_LEN])
+{
+	const char *relay = json_text(pair, "relay");
+
+	snprintf(buf, PEER_TEXT_LEN, "%.20s%s%.100s%s", json_text(pair, "candidate"), *relay ? " " : "",
+		relay, strcmp(json_text(pair, "path"), "tcp") == 0 ? " by TCP" : "");
+	return buf;
+}
+
 int reach_print_tried(const json_t *reply, FILE *f, const struct screen *screen)
 {
 	static const char *const heads[] = {"TRIED", "RESULT", "RTT", "KIND"};
 	_cleanup_(columns_deinit) struct columns t;
-	char rtt[FORMAT_LEN];
+	char rtt[FORMAT_LEN], kind[PEER_TEXT_LEN];
 	json_t *pair;
 	size_t i;
 
@@ -44,7 +54,7 @@ int reach_print_tried(const json_t *reply, FILE *f, const struct screen *screen)
 		columns_cell(&t, json_text(pair, "endpoint"));
 		columns_tone(&t, r ? r->text : json_text(pair, "result"), r ? r->tone : TONE_PLAIN);
 		columns_cell(&t, peer_rtt(pair, rtt));
-		columns_cell(&t, json_text(pair, "candidate"));
+		columns_cell(&t, kind_of(pair, kind));
 	}
 	return t.n ? columns_print(&t, f, screen) : TM_OK;
 }

@@ -38,6 +38,8 @@ void core_refresh_mine(struct core *c)
 
 	mine_gather(&in, &next);
 	next.nat = c->nat.told;
+	if (legs_udp_silent(&c->legs))
+		next.nat.mapping = NAT_BLOCKED;
 	legs_told(&c->legs, &next);
 	if (candidates_eq(&next, &c->mine))
 		return;
@@ -49,6 +51,9 @@ void core_refresh_mine(struct core *c)
 void core_legs_are_due(struct core *c, ns_t now)
 {
 	heap_set(&c->heap, &c->legs_due, legs_next(&c->legs, now));
+	/* Others need not look for an address of ours while UDP leads to none. */
+	if (legs_udp_silent(&c->legs) != (c->mine.nat.mapping == NAT_BLOCKED))
+		core_refresh_mine(c);
 	if (!c->legs.changed)
 		return;
 	c->legs.changed = false;
@@ -131,39 +136,6 @@ ns_t core_next(const struct core *c)
 
 /* --- what is so --- */
 
-static enum path_not not_direct(const struct core *c, const struct live *l, unsigned *ret_addresses)
-{
-	const struct path *p = &l->path;
-	unsigned n = 0, no_route = 0, waiting = 0;
-
-	for (unsigned i = 0; i < p->n_pairs; i++) {
-		const struct pair *pair = &p->pairs[i];
-
-		if (pair_is_relayed(pair))
-			continue;
-		n++;
-		no_route += pair->outlet.reach == REACH_NONE || pair->outlet.reach == REACH_MESH;
-		waiting += pair->next_check != NS_NEVER;
-	}
-	*ret_addresses = n;
-	if (p->state == PATH_UP && p->chosen >= 0 && !pair_is_relayed(path_chosen(p)))
-		return PATH_NOT_NOTHING;
-	if (p->state == PATH_IDLE)
-		return PATH_NOT_UNUSED;
-	if (legs_udp_blocked(&c->legs))
-		return PATH_NOT_UDP;
-	if (!n)
-		return PATH_NOT_UNKNOWN;
-	if (no_route == n)
-		return PATH_NOT_ROUTE;
-	if (core_birthday_not(c, l))
-		return core_birthday_not(c, l);
-	if (waiting)
-		return PATH_NOT_TRYING;
-	return c->nat.told.mapping == NAT_DEPENDENT && l->maps == NAT_DEPENDENT ? PATH_NOT_SYMMETRIC
-										: PATH_NOT_SILENT;
-}
-
 bool core_view(const struct core *c, const uint8_t key[static 32], struct core_view *ret_view)
 {
 	const struct record *rec = record_by_key(c, key);
@@ -175,7 +147,7 @@ bool core_view(const struct core *c, const uint8_t key[static 32], struct core_v
 		const struct pair *chosen = path_chosen(&rec->live->path);
 
 		v.state = rec->live->path.state;
-		v.not_direct = not_direct(c, rec->live, &v.addresses);
+		v.not_direct = core_not_direct(c, rec->live, &v.addresses);
 		v.guesses_at = rec->live->luck.next_at;
 		if (chosen) {
 			v.type = chosen->type;
@@ -203,6 +175,11 @@ const struct pair *core_pairs(
 	*ret_n = rec->live->path.n_pairs;
 	*ret_chosen = path_chosen(&rec->live->path);
 	return rec->live->path.pairs;
+}
+
+void core_relay_of(const struct core *c, const struct way_to *way, char ret_id[static NODE_ID_LEN + 1])
+{
+	legs_name(&c->legs, way, ret_id);
 }
 
 const struct candidates *core_mine(const struct core *c)

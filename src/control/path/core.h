@@ -209,7 +209,7 @@ struct core_view {
 	uint16_t mtu; /* the longest packet of the tunnel that is known to pass; 0 = unknown */
 	ns_t since; /* the chosen one is in use; 0 = none is */
 	bool proved; /* something came back by it, or by one like it before */
-	char relay[NODE_ID_LEN + 1]; /* whose it is; "" = none, or one that only the peer knows */
+	char relay[NODE_ID_LEN + 1]; /* core_relay_of the way */
 	enum path_not not_direct; /* why */
 	ns_t guesses_at; /* MISSED: not before are ports guessed again */
 	unsigned addresses; /* of the peer's, directly: those that were tried */
@@ -220,6 +220,9 @@ bool core_view(const struct core *c, const uint8_t key[static 32], struct core_v
  * in use, NULL = none. None for a peer that nobody has wanted lately. */
 const struct pair *core_pairs(
 	const struct core *c, const uint8_t key[static 32], size_t *ret_n, const struct pair **ret_chosen);
+/* Through whose relay the way leads, the id; "" = nobody's whom we use: ours, or one that only the peer
+ * knows. */
+void core_relay_of(const struct core *c, const struct way_to *way, char ret_id[static NODE_ID_LEN + 1]);
 const struct candidates *core_mine(const struct core *c);
 /* What is known, or being found out, of what stands between us and the world. */
 const struct nat_report *core_nat(const struct core *c);

@@ -176,6 +176,11 @@ size_t core_nat_serve(const struct core *c, const struct core_in *in, const stru
 	const uint8_t key[static STUN_KEY], const struct stun_msg *req, struct way_to *ret_by, uint8_t *out,
 	size_t out_len);
 
+/* --- core_why.c --- */
+
+/* *ret_addresses: of its own, that are tried. */
+enum path_not core_not_direct(const struct core *c, const struct live *l, unsigned *ret_addresses);
+
 /* --- core_input.c --- */
 
 /* A peer's candidates, whoever told them. */

@@ -128,6 +128,8 @@ void legs_told(const struct legs *r, struct candidates *c);
 size_t legs_endpoints(const struct legs *r, ns_t now, struct endpoint ret_eps[static 2 * LEGS_MAX]);
 /* UDP passes to none of them, though they were asked. */
 bool legs_udp_blocked(const struct legs *r);
+/* And each was asked to the end: enough to tell others. */
+bool legs_udp_silent(const struct legs *r);
 /* The id of the relay that the way leads through, "" = of none that we know. */
 void legs_name(const struct legs *r, const struct way_to *way, char ret_id[static NODE_ID_LEN + 1]);
 /* NULL: nobody of that id. */

@@ -41,6 +41,21 @@ size_t legs_reflexive(const struct legs *r, struct endpoint ret_eps[static LEGS_
 	return n;
 }
 
+bool legs_udp_silent(const struct legs *r)
+{
+	bool asked = false;
+
+	for (size_t i = 0; i < r->n; i++)
+		for (unsigned family = 0; family < 2; family++) {
+			const struct leg *leg = &r->v[i].leg[family];
+
+			if (leg->n_servers && !leg->silent)
+				return false;
+			asked |= leg->n_servers != 0;
+		}
+	return asked;
+}
+
 void legs_name(const struct legs *r, const struct way_to *way, char ret_id[static NODE_ID_LEN + 1])
 {
 	ret_id[0] = '\0';

@@ -52,16 +52,23 @@ enum path_why {
 
 const char *path_why_text(enum path_why why);
 
-/* Why a peer is not reached directly, the first that applies: for enum, views and tests. */
+/*
+ * Why a peer is not reached directly, the first that applies: for enum, views and tests. OFFLINE is the
+ * coordinator's to say, so nobody but the view does (node/view.h).
+ */
 #define PATH_NOTS(X)                                                                                         \
 	X(NOTHING, "")                                                                                       \
+	X(OFFLINE, "it has no link to the coordinator, so it is off or offline")                             \
 	X(UNUSED, "nobody has looked for one lately")                                                        \
-	X(UDP, "UDP does not pass here")                                                                     \
+	X(UDP, "UDP does not pass here, so only a relay by TCP is left")                                     \
+	X(UDP_THERE, "UDP does not pass where it is, so only a relay by TCP is left")                        \
 	X(UNKNOWN, "none of its addresses is known")                                                         \
+	X(FAMILY, "one of the two has IPv4 alone and the other IPv6")                                        \
+	X(LOOP, "its addresses lead into the mesh itself")                                                   \
 	X(ROUTE, "there is no route to its addresses")                                                       \
-	X(TRYING, "its addresses are being tried")                                                           \
 	X(GUESSING, "a router takes another port for each destination, and these are being guessed")         \
 	X(MISSED, "no guess at the ports of the router on one side was right")                               \
+	X(TRYING, "its addresses are being tried")                                                           \
 	X(SYMMETRIC, "the routers on both sides take another port for each destination")                     \
 	X(SILENT, "none of its addresses answers")
 

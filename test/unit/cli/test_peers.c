@@ -18,14 +18,20 @@ static void the_path_is_told_with_its_age_and_why_it_is_none_better(void **state
 			"relay via hub",
 			"relay via hub, for 3 min, no direct path: none of its 3 addresses answers"},
 		{"{\"path\":\"tcp\",\"endpoint\":\"192.0.2.1:1\",\"relay\":null,\"path_age_s\":7200}",
-			"relay via 192.0.2.1:1, by TCP", "relay via 192.0.2.1:1, by TCP, for 2 h"},
+			"relay via 192.0.2.1:1 by TCP", "relay via 192.0.2.1:1 by TCP, for 2 h"},
+		{"{\"path\":\"tcp\",\"endpoint\":\"192.0.2.1:1\",\"relay\":\"hub\",\"path_age_s\":7200,"
+		 "\"not_direct\":\"UDP does not pass where it is\"}",
+			"relay via hub by TCP",
+			"relay via hub by TCP, for 2 h, no direct path: UDP does not pass where it is"},
 		{"{\"name\":\"hub\",\"path\":\"tcp\",\"endpoint\":\"192.0.2.1:1\",\"relay\":\"hub\",\"path_"
 		 "age_s\":59,"
 		 "\"not_direct\":\"UDP does not pass here\"}",
 			"tcp 192.0.2.1:1",
 			"tcp 192.0.2.1:1, for 59 s, no direct path: UDP does not pass here"},
 		{"{\"path\":\"checking\",\"not_direct\":\"its addresses are being tried\"}", "checking",
-			"checking"},
+			"checking: its addresses are being tried"},
+		{"{\"path\":\"checking\",\"not_direct\":null}", "checking", "checking"},
+		{"{\"path\":\"offline\",\"not_direct\":\"it is off\"}", "offline", "offline"},
 		{"{\"path\":\"none\",\"kind\":\"client\",\"via_name\":\"nas\"}", "via nas", "via nas"},
 	};
 

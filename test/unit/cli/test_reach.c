@@ -91,7 +91,12 @@ static void silence_where_there_is_a_way_has_a_sentence_of_its_own(void **state 
 static void every_address_has_a_row(void **state UNUSED)
 {
 	static const char reply[] = "{\"tried\":[" PAIR("192.0.2.7:51820", "no_answer") "," PAIR(
-		"[2001:db8::7]:51820", "no_route") "]}";
+		"[2001:db8::7]:51820", "no_route") ",{\"endpoint\":\"192.0.2.1:51820\",\"candidate\":"
+						   "\"relay\",\"path\":\"relay\",\"relay\":\"hub\","
+						   "\"result\":\"answers\"},{\"endpoint\":"
+						   "\"192.0.2.1:8443\",\"candidate\":\"relay\",\"path\":"
+						   "\"tcp\",\"relay\":\"hub\",\"result\":"
+						   "\"in_use\"}]}";
 	json_t *j = json_loads(reply, 0, NULL);
 	char *text = NULL;
 	size_t n;
@@ -101,7 +106,9 @@ static void every_address_has_a_row(void **state UNUSED)
 	fclose(f);
 	assert_string_equal(text, "  TRIED                RESULT              RTT  KIND\n"
 				  "  192.0.2.7:51820      no answer           -    host\n"
-				  "  [2001:db8::7]:51820  no route from here  -    host\n");
+				  "  [2001:db8::7]:51820  no route from here  -    host\n"
+				  "  192.0.2.1:51820      answers             -    relay hub\n"
+				  "  192.0.2.1:8443       in use              -    relay hub by TCP\n");
 	free(text);
 	json_decref(j);
 }

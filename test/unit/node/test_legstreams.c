@@ -174,6 +174,8 @@ static void the_next_stream_of_a_member_takes_the_place_of_the_last(void **state
 	assert_int_equal(seen.last_removed, 1);
 	assert_int_equal(seen.last_down, 1);
 	assert_int_equal(seen.last_gone, 1);
+	assert_false(legstreams_has(streams, 1));
+	assert_true(legstreams_has(streams, 2) && legstreams_has(streams, 3));
 	assert_false(legstreams_lost(streams, 1)); /* nobody's number any more */
 	assert_true(legstreams_lost(streams, 3));
 	assert_int_equal(seen.last_down, 3);

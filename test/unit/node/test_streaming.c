@@ -100,12 +100,15 @@ static void one_that_is_lost_is_told_and_looked_for_again(void **state UNUSED)
 {
 	streaming_open(&rig.n, relay);
 	come_up();
+	assert_true(streaming_has(&rig.n, 7));
+	assert_false(streaming_has(&rig.n, 8));
 	assert_false(streaming_lost(&rig.n, 8)); /* a member's */
 	assert_int_equal(rig.lost, 0);
 	assert_true(streaming_lost(&rig.n, 7));
 	assert_int_equal(rig.lost, 1);
 	assert_int_equal(rig.told, 2);
 	assert_false(endpoint_is_set(&rig.last.stream.remote));
+	assert_false(streaming_has(&rig.n, 7));
 	assert_false(streaming_lost(&rig.n, 7));
 	come_up();
 	assert_int_equal(rig.told, 3);

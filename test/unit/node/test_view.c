@@ -84,13 +84,14 @@ static void a_detour_says_through_whom_since_when_and_why(void **state UNUSED)
 	static const struct {
 		enum path_not why;
 		unsigned addresses;
-		const char *says;
+		const char *says; /* NULL: the words of control/path/why.h */
 	} rows[] = {
-		{PATH_NOT_SILENT, 3, "none of its 3 addresses answers"},
-		{PATH_NOT_SILENT, 1, "none of its addresses answers"},
-		{PATH_NOT_UDP, 3, "UDP does not pass here"},
-		{PATH_NOT_SYMMETRIC, 2, "the routers on both sides take another port for each destination"},
-		{PATH_NOT_NOTHING, 2, NULL},
+#define X(name, text) {PATH_NOT_##name, 1, NULL},
+		PATH_NOTS(X)
+#undef X
+			{PATH_NOT_SILENT, 3, "none of its 3 addresses answers"},
+		{PATH_NOT_MISSED, 1,
+			"no guess at the ports of the router on one side was right; next attempt in 5 min"},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -103,15 +104,18 @@ static void a_detour_says_through_whom_since_when_and_why(void **state UNUSED)
 		s.peer.age_s = 180;
 		s.peer.not_direct = rows[i].why;
 		s.peer.addresses = rows[i].addresses;
+		s.peer.guesses_s = 299;
 		view_print_peer(&s.peer, NULL, &w);
 		json_t *j = read_back(&w);
 		assert_string_equal(text(j, "path"), "relay");
 		assert_string_equal(text(j, "relay"), "hub");
 		assert_int_equal(json_integer_value(json_object_get(j, "path_age_s")), 180);
-		if (rows[i].says)
-			assert_string_equal(text(j, "not_direct"), rows[i].says);
-		else
+		if (rows[i].why == PATH_NOT_NOTHING)
 			assert_true(json_is_null(json_object_get(j, "not_direct")));
+		else if (rows[i].says)
+			assert_string_equal(text(j, "not_direct"), rows[i].says);
+		else if (!strstr(text(j, "not_direct"), path_not_text(rows[i].why)))
+			fail_msg("row %zu: %s", i, text(j, "not_direct"));
 		json_decref(j);
 	}
 }
@@ -146,7 +150,8 @@ static void what_a_gateway_maps_is_printed_and_one_that_is_not_needed_is_not(voi
 		assert_int_equal(json_is_null(list), step == 0);
 		if (step == 1) {
 			assert_true(json_is_null(json_object_get(p, "endpoint")));
-			assert_string_equal(text(p, "problem"), "the gateway refuses to map a port");
+			assert_string_equal(text(p, "problem"),
+				"the router refuses, so a port has to be forwarded by hand");
 			assert_string_equal(
 				json_string_value(json_array_get(json_object_get(p, "seen"), 0)), "upnp");
 		} else if (step > 1) {
@@ -263,6 +268,20 @@ static void a_peer_that_is_offline_is_not_being_looked_for(void **state UNUSED)
 
 		if (view_shown_path(&p) != rows[i].shown)
 			fail_msg("row %zu", i);
+
+		struct sample s;
+		struct jsonout w = {0};
+
+		sample_init(&s);
+		s.peer.path = p.path;
+		s.peer.online_known = p.online_known;
+		s.peer.online = p.online;
+		s.peer.not_direct = PATH_NOT_SILENT;
+		view_print_peer(&s.peer, NULL, &w);
+		json_t *j = read_back(&w);
+		assert_string_equal(text(j, "not_direct"),
+			path_not_text(rows[i].shown == VIEW_OFFLINE ? PATH_NOT_OFFLINE : PATH_NOT_SILENT));
+		json_decref(j);
 	}
 }
 
@@ -366,6 +385,8 @@ static void a_peer_is_shown_with_every_address_that_was_tried(void **state UNUSE
 			.type = CAND_HOST,
 			.rtt = 2 * MS,
 			.last_ok = 1},
+		{.way = {.kind = WAY_RELAY_TCP, .remote = {.ip = address("192.0.2.1"), .port = 443}},
+			.type = CAND_RELAY},
 	};
 	const struct candidates mine = {.n = 1, .v = {{CAND_HOST, {.ip = address("192.0.2.1"), .port = 1}}}};
 	struct sample s;
@@ -375,13 +396,14 @@ static void a_peer_is_shown_with_every_address_that_was_tried(void **state UNUSE
 	const struct reach_view v = {.peer = s.peer,
 		.pairs = pairs,
 		.chosen = &pairs[1],
-		.n_pairs = 2,
+		.relays = {"", "", "hub"},
+		.n_pairs = 3,
 		.mine = &mine,
 		.link = {.error = "no way", .proxy = ""}};
 	view_print_reach(&v, &w);
 	json_t *j = read_back(&w);
 	const json_t *tried = json_object_get(j, "tried"), *one = json_array_get(tried, 0),
-		     *two = json_array_get(tried, 1);
+		     *two = json_array_get(tried, 1), *three = json_array_get(tried, 2);
 	assert_string_equal(text(json_object_get(j, "peer"), "name"), "nas");
 	assert_string_equal(text(one, "endpoint"), "192.0.2.7:51820");
 	assert_string_equal(text(one, "result"), "no_answer");
@@ -389,6 +411,10 @@ static void a_peer_is_shown_with_every_address_that_was_tried(void **state UNUSE
 	assert_true(json_is_null(json_object_get(one, "rtt_ms")));
 	assert_string_equal(text(two, "endpoint"), "[2001:db8::7]:9");
 	assert_string_equal(text(two, "result"), "in_use");
+	assert_string_equal(text(two, "path"), "direct");
+	assert_true(json_is_null(json_object_get(two, "relay")));
+	assert_string_equal(text(three, "path"), "tcp");
+	assert_string_equal(text(three, "relay"), "hub");
 	assert_string_equal(text(json_array_get(json_object_get(j, "mine"), 0), "endpoint"), "192.0.2.1:1");
 	assert_string_equal(text(json_object_get(j, "link"), "error"), "no way");
 	json_decref(j);

@@ -524,7 +524,8 @@ static void cmd_netcheck(struct node *n, const json_t *req, struct ctl_call *cal
 	int64_t after = -1;
 
 	(void)!jsonin_int(req, "after", 0, INT64_MAX, &after);
-	netcheck_ask(n->netcheck, json_is_true(json_object_get(req, "full")), after, call);
+	if (!refuse_when_removed(n, call))
+		netcheck_ask(n->netcheck, json_is_true(json_object_get(req, "full")), after, call);
 }
 
 static const struct command {

@@ -5,7 +5,6 @@
 #include "node/drive.h"
 #include "node/netcheck_view.h"
 #include "node/node_private.h"
-#include "wire/address.h"
 
 #include <string.h>
 
@@ -14,6 +13,7 @@ struct netcheck {
 	unsigned step;
 	struct portal *portal; /* NULL: not being asked */
 	enum portal_verdict http;
+	char http_proxy[ADDRESS_HOST_FIELD]; /* through which it was asked; "" = none */
 	struct ctl_call *waiting[CTL_CONNS_MAX];
 	size_t n_waiting;
 };
@@ -47,6 +47,7 @@ static void show(const struct netcheck *c, struct ctl_call *call)
 		.done = is_done(c),
 		.step = c->step,
 		.http = c->http,
+		.http_proxy = c->http_proxy,
 		.port = plane_port(n->plane),
 		.coordinator = n->coord != NULL,
 		.link = view_link(n),
@@ -67,37 +68,27 @@ static void on_portal(void *ctx, enum portal_verdict verdict)
 	netcheck_grew(c);
 }
 
-/* The coordinator's own port, where we have reached it or as it is written down; not one that only a web
- * server in front of it or a proxy leads to. */
-static bool find_port(const struct node *n, struct endpoint *ret_at, char host[static ADDRESS_HOST_FIELD])
-{
-	const struct ip ip = agent_coordinator_ip(n->agent);
-	struct address a;
-
-	for (size_t i = 0; i < n->enrolment.n_addresses; i++) {
-		if (address_parse(n->enrolment.addresses[i], &a) != TM_OK || a.kind == ADDRESS_HTTPS ||
-			a.prefix[0])
-			continue;
-		*ret_at = (struct endpoint){.ip = ip, .port = a.port};
-		if (!ip.family && ip_parse(a.host, &ret_at->ip) != TM_OK)
-			continue;
-		address_host_field(&a, false, host);
-		return true;
-	}
-	return false;
-}
-
 static void ask_portal(struct netcheck *c)
 {
 	const struct node *n = c->node;
-	char host[ADDRESS_HOST_FIELD];
-	struct endpoint at;
+	struct portal_config cfg;
+	struct agent_door door;
 
 	portal_free(TAKE(c->portal));
 	c->http = PORTAL_UNTRIED;
+	c->http_proxy[0] = '\0';
+	if (n->coord || !agent_door(n->agent, &door))
+		return;
+	cfg = (struct portal_config){.to = door.at,
+		.at = door.ip,
+		.via = door.via,
+		.tls = door.tls,
+		.resolver = door.resolver,
+		.mark = n->config.fwmark};
+	if (door.via)
+		proxy_format(door.via, c->http_proxy);
 	/* One that cannot even be begun has not been tried. */
-	if (!n->coord && find_port(n, &at, host))
-		(void)!portal_new(n->base, &at, host, n->config.fwmark, on_portal, c, &c->portal);
+	(void)!portal_new(n->base, &cfg, on_portal, c, &c->portal);
 }
 
 void netcheck_ask(struct netcheck *c, bool full, int64_t after, struct ctl_call *call)

@@ -123,6 +123,7 @@ static const char *http_word(enum portal_verdict v)
 		[PORTAL_OTHER] = "other",
 		[PORTAL_SILENT] = "no_answer",
 		[PORTAL_CLOSED] = "no_connection",
+		[PORTAL_REFUSED] = "proxy_refused",
 	};
 
 	return words[v] ? words[v] : "";
@@ -143,6 +144,7 @@ void netcheck_print(const struct netcheck_view *v, struct jsonout *out)
 	put_family(out, "ipv6", &v->report->family[1]);
 	put_servers(out, v);
 	jsonout_text_or_null(out, "http", http_word(v->http));
+	jsonout_text_or_null(out, "http_proxy", v->http_proxy);
 	view_print_ports(&v->ports, out);
 	view_print_link(&v->link, out);
 	jsonout_text(out, "verdict", netcheck_verdict(v, text));

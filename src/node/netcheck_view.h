@@ -19,6 +19,7 @@ struct netcheck_view {
 	bool done; /* and so is all else */
 	unsigned step; /* of its growth */
 	enum portal_verdict http;
+	const char *http_proxy; /* through which it was asked; "" = none */
 	uint16_t port; /* of our data socket */
 	bool coordinator; /* this is it, which nobody but relays can tell anything */
 	struct link_view link;

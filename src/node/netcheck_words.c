@@ -23,8 +23,16 @@ static bool is_silent(const struct nat_report *r)
 	return silent && !telling(r);
 }
 
+static bool has_no_address(const struct nat_report *r)
+{
+	return r->family[0].udp == NAT_UDP_ABSENT && r->family[1].udp == NAT_UDP_ABSENT;
+}
+
 static const char *nobody_says(const struct netcheck_view *v)
 {
+	if (has_no_address(v->report))
+		return "This machine has no network: none of its interfaces has an address by which others "
+		       "could be reached.";
 	if (is_silent(v->report))
 		return v->link.up ? "UDP does not pass this network: there are no direct connections, "
 				    "members are "

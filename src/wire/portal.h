@@ -26,6 +26,7 @@ enum portal_verdict {
 	PORTAL_OTHER, /* somebody else answers */
 	PORTAL_SILENT, /* connected, and no answer */
 	PORTAL_CLOSED, /* no connection */
+	PORTAL_REFUSED, /* the proxy on the way makes none */
 	PORTAL_VERDICT_N,
 };
 

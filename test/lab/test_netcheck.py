@@ -74,6 +74,25 @@ def test_while_the_coordinator_is_away_it_says_what_it_can(net, hub):
     assert "no link to the coordinator" in found["verdict"] and found["link"]["error"] and found["http"] == "no_connection"
 
 
+def test_without_a_network_it_is_one_sentence(net, hub):
+    node = joined(net, hub, Place(net, "x", "open"))
+    node.host.ip("link set eth0 down")
+    wait_for("the link to be lost", lambda: not node.status()["link"]["up"], 30)
+    begun = time.monotonic()
+    found = node.json("netcheck")
+    assert time.monotonic() - begun < 5 and "This machine has no network" in found["verdict"], found
+    assert found["ipv4"]["udp"] == found["ipv6"]["udp"] == "no_address" and found["http"] == "no_connection"
+
+
+def test_a_removed_node_says_that_it_was_removed(net, hub):
+    node = joined(net, hub, Place(net, "x", "open"))
+    hub.run("node", "remove", "x")
+    wait_for("the removal to be told", lambda: node.status()["link"]["removed"])
+    told = node.run("netcheck", check=False)
+    assert told.returncode == 1 and "removed from the mesh" in told.stderr and "join again" in told.stderr and not told.stdout
+    assert node.json("netcheck", check=False)["code"] == "no_link"
+
+
 @pytest.mark.parametrize("hairpins", [True, False])
 def test_hairpin_is_asked_for_with_full_alone(net, hub, hairpins):
     node = joined(net, hub, Place(net, "x", "full", hairpins=hairpins))

@@ -177,6 +177,8 @@ def test_a_network_with_a_proxy_only(net, hub_at_443, program):
     guest.run("up", env=environment())
     assert linked(guest)["proxy"] == at
     assert password not in guest.log() and login_right not in guest.log()
+    found = guest.json("netcheck")
+    assert (found["http"], found["http_proxy"]) == ("clean", at) and "UDP does not pass" in found["verdict"], found
 
     # In the configuration it counts before that; what the proxy has against it is in the status.
     guest.run("down")
@@ -184,6 +186,7 @@ def test_a_network_with_a_proxy_only(net, hub_at_443, program):
     guest.run("up", env=environment())
     wait_for("the refusal", lambda: "does not accept its user name and password" in (guest.status()["link"]["error"] or ""), 20)
     assert "wrong" not in guest.status()["link"]["error"]
+    assert guest.json("netcheck")["http"] == "proxy_refused"
 
 
 def web_pem():

@@ -220,18 +220,25 @@ static void link_line(struct cli *c, const json_t *link)
 	line(c, "coordinator", text);
 }
 
-static void http_line(struct cli *c, const char *word)
+static void http_line(struct cli *c, const char *word, const char *proxy)
 {
 	static const struct word words[] = {
 		{"clean", "the coordinator answers, unchanged"},
 		{"sign_in", "somebody else answers and wants a sign-in (captive portal)"},
 		{"other", "somebody else answers for the coordinator"},
 		{"no_answer", "the coordinator's port takes connections and does not answer"},
-		{"no_connection", "no connection to the coordinator's port (proxies are not asked)"},
+		{"no_connection", "no connection to the coordinator's port"},
+		{"proxy_refused", "no connection to the coordinator's port"},
 	};
+	char text[512];
 
+	if (strcmp(word, "no_connection") == 0 && *proxy)
+		snprintf(text, sizeof(text), "no connection to the proxy %s", proxy);
+	else
+		snprintf(text, sizeof(text), "%s%s%s", text_of(words, ARRAY_LEN(words), word),
+			*proxy ? ", through the proxy " : "", proxy);
 	if (*word)
-		line(c, "HTTP", text_of(words, ARRAY_LEN(words), word));
+		line(c, "HTTP", text);
 }
 
 static int show(struct cli *c, const json_t *reply)
@@ -243,7 +250,7 @@ static int show(struct cli *c, const json_t *reply)
 	family(c, "UDP, IPv6", json_object_get(reply, "ipv6"));
 	port_lines(c, reply);
 	link_line(c, json_object_get(reply, "link"));
-	http_line(c, json_text(reply, "http"));
+	http_line(c, json_text(reply, "http"), json_text(reply, "http_proxy"));
 	int err = relays(c, reply);
 	if (err)
 		return cli_fail(c, &(struct diag){0}, err);

@@ -12,10 +12,13 @@
 #include "base/time.h"
 #include "control/agent/enrolment.h"
 #include "control/peers/peers.h"
+#include "wire/address.h"
 #include "wire/msg/msg.h"
 
 struct agent;
 struct event_base;
+struct proxy;
+struct resolver;
 
 struct agent_events {
 	void *ctx;
@@ -59,6 +62,18 @@ size_t agent_coordinator_data(const struct agent *a, struct endpoint *v, size_t 
 void agent_relays(const struct agent *a, struct relays *ret_r);
 bool agent_link_tls(const struct agent *a); /* the current or last link goes through TLS */
 const char *agent_link_proxy(const struct agent *a); /* or a proxy, "host:port"; "" = none */
+/*
+ * The coordinator's own port, and how it is got at now, for who asks it something besides the link. False: no
+ * address is known that is not a web server's in front of it. All borrowed from the agent.
+ */
+struct agent_door {
+	struct address at; /* as it is written down */
+	struct ip ip; /* where the link found its host; IP_NONE: nowhere yet */
+	const struct proxy *via; /* the proxy that leads there; NULL: none does */
+	bool tls;
+	struct resolver *resolver;
+};
+bool agent_door(const struct agent *a, struct agent_door *ret_door);
 const char *agent_last_error(const struct agent *a); /* "" when up */
 
 void agent_set_candidates(struct agent *a, const struct candidates *mine); /* sent when changed and linked */

@@ -9,6 +9,8 @@
 #include "os/os.h"
 #include "wire/address.h"
 
+enum { PORT_HTTPS = 443 };
+
 /* Somewhere in the upper half, so that the nodes of a coordinator that comes back do not arrive together. */
 static ns_t jitter(ns_t delay)
 {
@@ -153,22 +155,50 @@ static void race_address(struct race_config *cfg, const char (*list)[TOKEN_ADDR_
 	}
 }
 
-/* Where the coordinator itself listens: where it was reached, or, when that was a web server in front of it,
- * by an address that does not name one. */
-static uint16_t own_port(const struct agent *a)
+/*
+ * Where the coordinator itself listens, by an address that does not name a web server in front of it; rather
+ * at that port. False: none is known.
+ */
+static bool own_address(const struct agent *a, uint16_t rather, struct address *ret_address)
 {
-	uint16_t port = 0;
+	bool found = false;
 
 	for (size_t i = 0; i < a->known.n_addresses; i++) {
 		struct address known;
 
 		if (address_parse(a->known.addresses[i], &known) != TM_OK || known.kind != ADDRESS_OWN)
 			continue;
-		if (known.port == a->known.at.port)
-			return known.port;
-		port = port ? port : known.port;
+		if (found && known.port != rather)
+			continue;
+		*ret_address = known;
+		found = true;
+		if (known.port == rather)
+			break;
 	}
-	return port ? port : a->known.at.port;
+	return found;
+}
+
+static uint16_t own_port(const struct agent *a)
+{
+	struct address own;
+
+	return own_address(a, a->known.at.port, &own) ? own.port : a->known.at.port;
+}
+
+bool agent_door(const struct agent *a, struct agent_door *ret_door)
+{
+	const bool proxied = a->proxy.proxy.host[0] && (a->state != AGENT_UP || a->linked_proxied);
+	struct agent_door d = {.ip = agent_coordinator_ip(a), .resolver = a->resolver};
+
+	/* Most proxies lead there only. */
+	if (!own_address(a, proxied ? PORT_HTTPS : a->known.at.port, &d.at))
+		return false;
+	if (proxied && !proxy_excepts(a->proxy.except, d.at.host))
+		d.via = &a->proxy.proxy;
+	/* Some read what goes through them. */
+	d.tls = d.via && (a->linked_proxied ? a->linked_tls : d.at.port == PORT_HTTPS);
+	*ret_door = d;
+	return true;
 }
 
 void session_through_the_mesh(const struct agent *a, struct endpoint last[2])

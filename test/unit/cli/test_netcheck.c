@@ -68,6 +68,43 @@ static void a_report_is_shown_in_plain_words_and_in_those_of_the_rfc(void **stat
 	assert_int_equal(f->daemon.n_requests, 1);
 }
 
+static void what_http_met_is_one_line_with_the_proxy_in_it(void **state)
+{
+	static const struct {
+		const char *http, *line; /* "": none */
+	} rows[] = {
+		{"\"http\":\"clean\",\"http_proxy\":null",
+			"  HTTP         the coordinator answers, unchanged\n"},
+		{"\"http\":\"clean\",\"http_proxy\":\"10.0.0.1:3128\"",
+			"  HTTP         the coordinator answers, unchanged, through the proxy\n"
+			"               10.0.0.1:3128\n"},
+		{"\"http\":\"proxy_refused\",\"http_proxy\":\"10.0.0.1:3128\"",
+			"  HTTP         no connection to the coordinator's port, through the proxy\n"
+			"               10.0.0.1:3128\n"},
+		{"\"http\":\"no_connection\",\"http_proxy\":\"10.0.0.1:3128\"",
+			"  HTTP         no connection to the proxy 10.0.0.1:3128\n"},
+		{"\"http\":\"no_connection\",\"http_proxy\":null",
+			"  HTTP         no connection to the coordinator's port\n"},
+		{"\"http\":null,\"http_proxy\":null", ""},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char text[512];
+		const struct fake_reply replies[] = {{"netcheck", text}, {0}};
+		struct fixture *f = *state;
+		struct run r = {0};
+
+		snprintf(text, sizeof(text), "{\"ok\":true,\"done\":true,\"verdict\":\"All is well.\",%s}",
+			rows[i].http);
+		fake_daemon_start(&f->daemon, f->socket, NULL, replies);
+		run_cli(&r, f->dir, "netcheck --state-dir DIR");
+		if (*rows[i].line ? !strstr(r.out, rows[i].line) : strstr(r.out, "HTTP") != NULL)
+			fail_msg("row %zu: %s", i, r.out);
+		run_free(&r);
+		fake_daemon_stop(&f->daemon);
+	}
+}
+
 static void a_report_that_grows_is_followed_by_its_steps(void **state)
 {
 	static const struct fake_reply replies[] = {{"netcheck", REPORT("false")},
@@ -112,6 +149,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CLI_TEST(a_report_is_shown_in_plain_words_and_in_those_of_the_rfc),
+		CLI_TEST(what_http_met_is_one_line_with_the_proxy_in_it),
 		CLI_TEST(a_report_that_grows_is_followed_by_its_steps),
 		CLI_TEST(json_is_the_daemons_without_what_is_only_for_following),
 	};

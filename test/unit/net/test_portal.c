@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* Asking over loopback who answers HTTP: the coordinator's own layers, others, nobody. */
+/* Asking over loopback who answers HTTP: the coordinator's own layers, others, nobody, by proxies and names.
+ */
 #include "wire.h"
 
 #include <event2/event.h>
@@ -9,17 +10,24 @@
 #include "crypto/init.h"
 #include "net/listen.h"
 #include "net/portal.h"
+#include "net/resolver.h"
 #include "net/tcp.h"
 #include "net/websocket.h"
+
+#define CONNECTED "HTTP/1.1 200 Connection established\r\n\r\n"
 
 static const char *const paths[] = {"/control", NULL};
 static const struct websocket_server server = {.paths = paths, .page = "a page\n"};
 
 static struct scene {
 	struct event_base *base;
+	struct resolver *resolver;
 	struct listener *listener;
 	struct endpoint at;
 	const char *says; /* NULL: it is the coordinator; "": it hangs up */
+	const char *proxy_says; /* first, to CONNECT; NULL: it is no proxy */
+	struct event *request; /* is to come */
+	char asked[256]; /* of the proxy */
 	struct net_conn conn;
 	struct net_layer owner;
 	bool connected;
@@ -30,10 +38,15 @@ static struct scene {
 
 static const struct net_ops owner_ops = {.ready = NULL};
 
-static void on_accepted(void *ctx UNUSED, int fd, const struct endpoint *from UNUSED)
+static void say(int fd, const char *text)
+{
+	assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+}
+
+static void serve(int fd)
 {
 	if (scene.says) {
-		assert_int_equal(send(fd, scene.says, strlen(scene.says), MSG_NOSIGNAL), strlen(scene.says));
+		say(fd, scene.says);
 		close(fd);
 		return;
 	}
@@ -45,11 +58,45 @@ static void on_accepted(void *ctx UNUSED, int fd, const struct endpoint *from UN
 	net_begin(&scene.conn);
 }
 
+/* The request for the tunnel is short, and comes whole. */
+static void on_request(evutil_socket_t fd, short what UNUSED, void *ctx UNUSED)
+{
+	ssize_t n = recv(fd, scene.asked, sizeof(scene.asked) - 1, 0);
+
+	assert_true(n > 0);
+	event_free(TAKE(scene.request));
+	say(fd, scene.proxy_says);
+	if (strcmp(scene.proxy_says, CONNECTED) == 0)
+		serve(fd);
+	else
+		close(fd);
+}
+
+static void on_accepted(void *ctx UNUSED, int fd, const struct endpoint *from UNUSED)
+{
+	if (!scene.proxy_says) {
+		serve(fd);
+		return;
+	}
+	scene.request = event_new(scene.base, fd, EV_READ, on_request, NULL);
+	assert_int_equal(event_add(scene.request, NULL), 0);
+}
+
 static void on_done(void *ctx UNUSED, enum portal_verdict verdict)
 {
 	scene.verdict = verdict;
 	scene.done++;
 	portal_free(TAKE(scene.portal));
+}
+
+/* "hub.example" is where nobody listens, and at ours. */
+static int find(const char *host, struct endpoint *found, size_t max, size_t *ret_n)
+{
+	if (strcmp(host, "hub.example") != 0 || max < 2)
+		return TM_ENOENT;
+	*ret_n = 2;
+	int err = ip_parse("127.0.0.2", &found[0].ip);
+	return err ? err : ip_parse("127.0.0.1", &found[1].ip);
 }
 
 static void open_scene(const char *says)
@@ -59,12 +106,20 @@ static void open_scene(const char *says)
 	scene = (struct scene){.base = event_base_new(), .says = says};
 	assert_int_equal(endpoint_parse("127.0.0.1:0", &scene.at), TM_OK);
 	assert_int_equal(listener_new(scene.base, &scene.at, 0, &ev, &scene.listener), TM_OK);
+	assert_int_equal(resolver_new(scene.base, find, &scene.resolver), TM_OK);
 }
 
-static void ask(void)
+static struct portal_config asks(const char *host)
 {
-	assert_int_equal(
-		portal_new(scene.base, &scene.at, "hub:8443", 0, on_done, NULL, &scene.portal), TM_OK);
+	struct portal_config cfg = {.to.port = scene.at.port, .resolver = scene.resolver};
+
+	snprintf(cfg.to.host, sizeof(cfg.to.host), "%s", host);
+	return cfg;
+}
+
+static void ask(const struct portal_config *cfg)
+{
+	assert_int_equal(portal_new(scene.base, cfg, on_done, NULL, &scene.portal), TM_OK);
 }
 
 static void close_scene(void)
@@ -73,18 +128,25 @@ static void close_scene(void)
 	if (scene.connected)
 		net_close(&scene.conn, NULL);
 	listener_free(scene.listener);
+	resolver_free(scene.resolver);
 	event_base_free(scene.base);
 }
 
-static enum portal_verdict verdict_on(const char *says)
+static enum portal_verdict verdict_of(const struct portal_config *cfg)
 {
-	open_scene(says);
-	ask();
+	ask(cfg);
 	while (!scene.done)
 		assert_int_equal(event_base_loop(scene.base, EVLOOP_ONCE), 0);
 	assert_int_equal(scene.done, 1);
 	close_scene();
 	return scene.verdict;
+}
+
+static enum portal_verdict verdict_on(const char *says)
+{
+	open_scene(says);
+	const struct portal_config cfg = asks("127.0.0.1");
+	return verdict_of(&cfg);
 }
 
 static void the_coordinators_port_is_told_from_others(void **state UNUSED)
@@ -100,18 +162,91 @@ static void a_closed_port_is_told(void **state UNUSED)
 {
 	open_scene("");
 	listener_free(TAKE(scene.listener));
-	ask();
-	while (!scene.done)
-		assert_int_equal(event_base_loop(scene.base, EVLOOP_ONCE), 0);
-	assert_int_equal(scene.verdict, PORTAL_CLOSED);
-	close_scene();
+	const struct portal_config cfg = asks("127.0.0.1");
+	assert_int_equal(verdict_of(&cfg), PORTAL_CLOSED);
+}
+
+static void a_name_is_looked_up_unless_its_address_is_known(void **state UNUSED)
+{
+	static const struct {
+		const char *name;
+		bool known;
+		enum portal_verdict verdict;
+	} rows[] = {
+		{"hub.example", false, PORTAL_CLEAN}, /* by its second address */
+		{"nobody.example", false, PORTAL_CLOSED},
+		{"nobody.example", true, PORTAL_CLEAN},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		open_scene(NULL);
+		struct portal_config cfg = asks(rows[i].name);
+		if (rows[i].known)
+			cfg.at = scene.at.ip;
+		assert_int_equal(verdict_of(&cfg), rows[i].verdict);
+	}
+}
+
+static void a_proxy_is_asked_for_the_way_and_what_it_says_is_not_the_coordinators(void **state UNUSED)
+{
+	static const struct {
+		const char *proxy, *says; /* first the proxy, and who is behind it */
+		bool tls;
+		enum portal_verdict verdict;
+	} rows[] = {
+		{CONNECTED, NULL, false, PORTAL_CLEAN},
+		{CONNECTED, "HTTP/1.1 511 Network Authentication Required\r\n\r\n", false, PORTAL_SIGN_IN},
+		{CONNECTED, "", false, PORTAL_SILENT},
+		{CONNECTED, "HTTP/1.1 200 OK\r\n\r\n", true, PORTAL_SILENT}, /* it speaks no TLS */
+		{"HTTP/1.1 403 Forbidden\r\n\r\n", NULL, false, PORTAL_REFUSED},
+		{"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", NULL, false, PORTAL_REFUSED},
+		{"HTTP/1.1 302 Found\r\nLocation: http://portal/\r\n\r\n", NULL, false, PORTAL_REFUSED},
+		{"", NULL, false, PORTAL_REFUSED},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct proxy via = {.host = "hub.example"};
+
+		open_scene(rows[i].says);
+		scene.proxy_says = rows[i].proxy;
+		struct portal_config cfg = asks("elsewhere.example");
+		via.port = scene.at.port;
+		cfg.via = &via;
+		cfg.tls = rows[i].tls;
+		cfg.to.port = 8443;
+		enum portal_verdict is = verdict_of(&cfg);
+		if (is != rows[i].verdict)
+			fail_msg("row %zu: %d", i, (int)is);
+		assert_ptr_equal(
+			strstr(scene.asked, "CONNECT elsewhere.example:8443 HTTP/1.1\r\n"), scene.asked);
+	}
+}
+
+static void a_proxy_that_is_not_there_is_no_connection(void **state UNUSED)
+{
+	struct proxy via = {.host = "127.0.0.1"};
+
+	open_scene(NULL);
+	listener_free(TAKE(scene.listener));
+	struct portal_config cfg = asks("127.0.0.1");
+	via.port = scene.at.port;
+	cfg.via = &via;
+	assert_int_equal(verdict_of(&cfg), PORTAL_CLOSED);
 }
 
 static void who_gives_up_hears_no_more(void **state UNUSED)
 {
-	for (unsigned turns = 0; turns < 6; turns++) {
+	for (unsigned turns = 0; turns < 12; turns++) {
+		struct proxy via = {.host = "hub.example"};
+
 		open_scene(NULL);
-		ask();
+		struct portal_config cfg = asks("hub.example");
+		if (turns % 2) {
+			scene.proxy_says = CONNECTED;
+			via.port = scene.at.port;
+			cfg.via = &via;
+		}
+		ask(&cfg);
 		for (unsigned i = 0; i < turns && !scene.done; i++)
 			(void)event_base_loop(scene.base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
 		portal_free(TAKE(scene.portal));
@@ -119,6 +254,10 @@ static void who_gives_up_hears_no_more(void **state UNUSED)
 		for (unsigned i = 0; i < 10; i++)
 			(void)event_base_loop(scene.base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
 		assert_int_equal(scene.done, heard);
+		if (scene.request) {
+			close(event_get_fd(scene.request));
+			event_free(TAKE(scene.request));
+		}
 		close_scene();
 	}
 }
@@ -128,6 +267,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_coordinators_port_is_told_from_others),
 		cmocka_unit_test(a_closed_port_is_told),
+		cmocka_unit_test(a_name_is_looked_up_unless_its_address_is_known),
+		cmocka_unit_test(a_proxy_is_asked_for_the_way_and_what_it_says_is_not_the_coordinators),
+		cmocka_unit_test(a_proxy_that_is_not_there_is_no_connection),
 		cmocka_unit_test(who_gives_up_hears_no_more),
 	};
 

@@ -50,6 +50,8 @@ static void the_verdict_follows_from_the_findings(void **state)
 		{NAT_UDP_SILENT, NAT_UDP_WORKS, false, true, false, false, ANY, ANY, "everybody except", 0},
 		{NAT_UDP_UNTRIED, NAT_UDP_UNTRIED, false, false, false, false, ANY, ANY,
 			"Nobody is known yet", 0},
+		{NAT_UDP_ABSENT, NAT_UDP_ABSENT, false, false, false, false, ANY, ANY, "has no network", 0},
+		{NAT_UDP_ABSENT, NAT_UDP_ABSENT, false, false, true, false, ANY, ANY, "has no network", 0},
 		{NAT_UDP_UNTRIED, NAT_UDP_ABSENT, false, true, true, false, ANY, ANY, "is the coordinator",
 			0},
 	};
@@ -91,6 +93,7 @@ static void somebody_else_who_answers_for_the_coordinator_is_a_portal_only_where
 		{NAT_UDP_SILENT, true, PORTAL_OTHER, false}, /* a web server in front of it */
 		{NAT_UDP_WORKS, false, PORTAL_SIGN_IN, false},
 		{NAT_UDP_SILENT, false, PORTAL_CLOSED, false},
+		{NAT_UDP_SILENT, false, PORTAL_REFUSED, false},
 	};
 
 	(void)state;
@@ -114,6 +117,7 @@ static void relays_are_sorted_by_distance_and_the_silent_come_last(void **state)
 			{.udp = NAT_UDP_ABSENT, .mapping = ANY, .filtering = ANY}}};
 	struct netcheck_view v = {.report = &r,
 		.port = 51820,
+		.http_proxy = "",
 		.step = 3,
 		.link = {.up = true, .error = "", .proxy = ""},
 		.n_servers = 4};

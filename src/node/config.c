@@ -220,12 +220,6 @@ int config_parse(const char *name, const char *text, size_t n, struct config *re
 			d, TM_ERANGE, "test_limits.reject_after_ms must be greater than rekey_after_ms");
 	}
 
-	if (!c.tls_certificate[0] != !c.tls_key[0]) {
-		diag_where(d, "%s", name);
-		return diag_what(d, TM_EINVAL, "tls_certificate and tls_key go together: %s is missing",
-			c.tls_key[0] ? "tls_certificate" : "tls_key");
-	}
-
 	*ret_c = c;
 	return TM_OK;
 }

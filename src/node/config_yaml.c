@@ -186,6 +186,26 @@ static int read_mapping(struct reader *r, const char *group, const yaml_node_t *
 	return TM_OK;
 }
 
+static size_t line_of_key(const struct reader *r, const char *key)
+{
+	for (size_t i = 0; i < CONFIG_ROWS; i++)
+		if (strcmp(config_rows[i].key, key) == 0)
+			return r->seen[i];
+	return 0;
+}
+
+/* What makes sense together alone. */
+static int check_pairs(struct reader *r)
+{
+	const bool certificate = r->c->tls_certificate[0], key = r->c->tls_key[0];
+
+	if (certificate == key)
+		return TM_OK;
+	at_line(r, line_of_key(r, key ? "tls_key" : "tls_certificate"));
+	return diag_what(r->d, TM_EINVAL, "tls_certificate and tls_key go together: %s is missing",
+		key ? "tls_certificate" : "tls_key");
+}
+
 static int read_document(struct reader *r)
 {
 	const yaml_node_t *root = yaml_document_get_root_node(r->doc);
@@ -197,7 +217,8 @@ static int read_document(struct reader *r)
 		return diag_what(r->d, TM_EINVAL, "the file must consist of lines \"key: value\", not of %s",
 			kind(root));
 	}
-	return read_mapping(r, NULL, root);
+	int err = read_mapping(r, NULL, root);
+	return err ? err : check_pairs(r);
 }
 
 /* ---- what libyaml refuses ---- */

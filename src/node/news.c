@@ -183,7 +183,7 @@ void news_port(struct news *w, const struct portmap_view *v)
 
 	if (mapped && !(was_mapped && endpoint_eq(&v->external, &w->port.external)))
 		LOG_LIMITED(LOG_INFO, &w->ports, LOG_WHO_ALL,
-			v->nested ? "node: a port is mapped to us, behind one more address translator"
+			v->nested ? "node: a port is mapped to us, behind one more router"
 				  : "node: a port is mapped to us",
 			KV_EP("at", &v->external), KV("by", portmap_protocol_name(v->protocol)),
 			KV_IP("gateway", &v->gateway));

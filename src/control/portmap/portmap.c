@@ -251,13 +251,13 @@ const char *portmap_problem_text(enum portmap_problem p)
 {
 	static const char *const texts[PORTMAP_PROBLEM_N] = {
 		[PORTMAP_FINE] = "",
-		[PORTMAP_NO_GATEWAY] = "there is no gateway",
-		[PORTMAP_NOT_NEEDED] = "this machine's address is not translated by its gateway",
-		[PORTMAP_NO_SERVICE] = "the gateway offers no port mapping",
-		[PORTMAP_REFUSED] = "the gateway refuses to map a port",
-		[PORTMAP_NO_ADDRESS] = "the gateway has no address outside",
+		[PORTMAP_NO_GATEWAY] = "there is no router",
+		[PORTMAP_NOT_NEEDED] = "no router changes this machine's address",
+		[PORTMAP_NO_SERVICE] = "the router offers no ports, by PCP, NAT-PMP or UPnP",
+		[PORTMAP_REFUSED] = "the router refuses, so a port has to be forwarded by hand",
+		[PORTMAP_NO_ADDRESS] = "the router has no address outside, as if it were not connected",
 		[PORTMAP_GIVEN_BACK] = "it was given back",
-		[PORTMAP_FAR] = "there is another address translator before the gateway",
+		[PORTMAP_FAR] = "the router is behind another one, which its ports do not pass",
 	};
 
 	return texts[p];

@@ -303,7 +303,18 @@ static void each_mistake_gets_its_line_and_sentence(void **state)
 		{"tls_key: key.pem\n",
 			"config.yaml:1: tls_key must be the whole path of a file, not \"key.pem\""},
 		{"tls_key: /k.pem\n",
-			"config.yaml: tls_certificate and tls_key go together: tls_certificate is missing"},
+			"config.yaml:1: tls_certificate and tls_key go together: tls_certificate is missing"},
+		{"tls_key: \"\"\nmtu: 1400\ntls_certificate: /c.pem\n",
+			"config.yaml:3: tls_certificate and tls_key go together: tls_key is missing"},
+		{"tun: a\nrelay: yes\n", "config.yaml:2: relay must be offer, use or off, not \"yes\""},
+		{"\nproxy: http://u:p%zz@proxy:3128\n",
+			"config.yaml:2: the address of the HTTP proxy cannot be read (write "
+			"http://user:password@host:port, with %40 for an @ in the password)"},
+		{"\nproxy: proxy:3128/path\n",
+			"config.yaml:2: the address of the HTTP proxy cannot be read (write "
+			"http://user:password@host:port, with %40 for an @ in the password)"},
+		{"stun_port: soon\n",
+			"config.yaml:1: stun_port must be auto, or a number from 0 to 65535, not \"soon\""},
 		/* YAML */
 		{"tun: a\n\tmtu: 1400\n",
 			"config.yaml:2: YAML does not allow a tab for indentation (indent with spaces)"},

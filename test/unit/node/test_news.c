@@ -183,7 +183,7 @@ static void a_mapped_port_is_told_once_and_so_is_its_end(void **state)
 	v.problem = PORTMAP_FAR;
 	news_port(f->news, &v);
 	news_port(f->news, &v);
-	expect("no port can be mapped to us why=\"there is another address translator");
+	expect("no port can be mapped to us why=\"the router is behind another one");
 	v = (struct portmap_view){.protocol = PORTMAP_UPNP, .external = f->a};
 	news_port(f->news, &v);
 	v.until = 7; /* renewed */
@@ -191,7 +191,7 @@ static void a_mapped_port_is_told_once_and_so_is_its_end(void **state)
 	expect("a port is mapped to us at=192.0.2.1:51820 by=upnp");
 	v = (struct portmap_view){.problem = PORTMAP_NO_GATEWAY};
 	news_port(f->news, &v);
-	expect("no port is mapped to us any more why=\"there is no gateway\"");
+	expect("no port is mapped to us any more why=\"there is no router\"");
 }
 
 int main(void)

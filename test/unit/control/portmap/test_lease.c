@@ -16,7 +16,7 @@ static void the_best_protocol_that_the_gateway_speaks_is_taken(void **state)
 		{false, false, true, true, "nat-pmp 203.0.113.9:51820", PORTMAP_WINDOW},
 		{false, false, false, true, "upnp 203.0.113.9:51820", PORTMAP_WINDOW},
 		{false, true, false, true, "upnp 203.0.113.9:51820", PORTMAP_WINDOW},
-		{false, false, false, false, "the gateway offers no port mapping", 2 * SEC},
+		{false, false, false, false, "the router offers no ports, by PCP, NAT-PMP or UPnP", 2 * SEC},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -222,7 +222,7 @@ static void a_renewal_without_an_answer_is_tried_until_the_lease_is_over(void **
 	assert_string_equal(node_shows(), "nat-pmp 203.0.113.9:51820");
 	assert_true(gw.maps[PORTMAP_NATPMP] > 10);
 	node_waits(15 * SEC);
-	assert_string_equal(node_shows(), "the gateway offers no port mapping");
+	assert_string_equal(node_shows(), "the router offers no ports, by PCP, NAT-PMP or UPnP");
 	/* And it is looked for less and less often, but for ever. */
 	gw.announces = 0;
 	node_waits(24 * 3600 * SEC);
@@ -391,7 +391,7 @@ static void what_others_say_is_not_taken_for_the_gateways_answer(void **state)
 	gw.answers_from = "192.168.1.9";
 	node_arrives();
 	node_waits(5 * SEC);
-	assert_string_equal(node_shows(), "the gateway offers no port mapping");
+	assert_string_equal(node_shows(), "the router offers no ports, by PCP, NAT-PMP or UPnP");
 
 	gateway_tear_down(state);
 	gateway_set_up(state);
@@ -417,10 +417,10 @@ static void an_external_address_is_looked_at_before_it_is_believed(void **state)
 		const char *external, *shows;
 	} rows[] = {
 		{"203.0.113.9", "203.0.113.9:51820"},
-		{"0.0.0.0", "the gateway has no address outside"},
-		{"127.0.0.1", "the gateway has no address outside"},
-		{"169.254.3.4", "the gateway has no address outside"},
-		{"239.1.2.3", "the gateway has no address outside"},
+		{"0.0.0.0", "the router has no address outside, as if it were not connected"},
+		{"127.0.0.1", "the router has no address outside, as if it were not connected"},
+		{"169.254.3.4", "the router has no address outside, as if it were not connected"},
+		{"239.1.2.3", "the router has no address outside, as if it were not connected"},
 		/* Of use to those behind the next translator alone. */
 		{"10.1.2.3", "10.1.2.3:51820 nested"},
 		{"100.64.2.3", "100.64.2.3:51820 nested"},
@@ -499,7 +499,7 @@ static void a_refusal_is_respected_and_the_next_protocol_asked(void **state)
 		{4, "nat-pmp 203.0.113.9:51820"}, /* UNSUPP_OPCODE */
 		{8, "nat-pmp 203.0.113.9:51820"}, /* NO_RESOURCES */
 		/* ADDRESS_MISMATCH: the others would map what is not ours, without noticing. */
-		{12, "there is another address translator before the gateway"},
+		{12, "the router is behind another one, which its ports do not pass"},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -524,7 +524,7 @@ static void a_refusal_is_respected_and_the_next_protocol_asked(void **state)
 	node_arrives();
 	node_waits(80 * SEC);
 	assert_int_equal(gw.maps[PORTMAP_PCP], 1);
-	assert_string_equal(node_shows(), "the gateway refuses to map a port");
+	assert_string_equal(node_shows(), "the router refuses, so a port has to be forwarded by hand");
 	gw.pcp_result = 0;
 	node_waits(120 * SEC);
 	assert_string_equal(node_shows(), "pcp 203.0.113.9:51820");
@@ -550,7 +550,7 @@ static void another_gateway_is_asked_anew_and_the_same_confirmed(void **state)
 	node_waits(0);
 	assert_int_equal(gw.maps[PORTMAP_PCP], 3);
 	portmap_gateway(map, IP_V4, &(struct endpoint){0}, &none, now);
-	assert_string_equal(node_shows(), "there is no gateway");
+	assert_string_equal(node_shows(), "there is no router");
 	node_waits(3 * 3600 * SEC);
 	assert_int_equal(gw.maps[PORTMAP_PCP], 3);
 }

@@ -62,10 +62,12 @@ static void of_several_connections_one_that_is_up_and_public_is_taken(void **sta
 		{{{true, "0.0.0.0"}, {false, "203.0.113.9"}, {true, "10.0.0.9"}}, 3, 2,
 			"upnp 10.0.0.9:51820 nested"},
 		{{{true, ""}, {false, "203.0.113.9"}}, 2, 1, "upnp 203.0.113.9:51820"},
-		{{{true, "127.0.0.1"}, {false, "0.0.0.0"}}, 2, 0, "the gateway has no address outside"},
-		{{{true, "fe80::1"}}, 1, 0, "the gateway has no address outside"},
-		{{{true, "nonsense"}}, 1, 0, "the gateway has no address outside"},
-		{{{false, NULL}}, 0, 0, "the gateway offers no port mapping"},
+		{{{true, "127.0.0.1"}, {false, "0.0.0.0"}}, 2, 0,
+			"the router has no address outside, as if it were not connected"},
+		{{{true, "fe80::1"}}, 1, 0, "the router has no address outside, as if it were not connected"},
+		{{{true, "nonsense"}}, 1, 0,
+			"the router has no address outside, as if it were not connected"},
+		{{{false, NULL}}, 0, 0, "the router offers no ports, by PCP, NAT-PMP or UPnP"},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -139,7 +141,7 @@ static void a_port_that_somebody_else_has_is_left_to_them(void **state)
 	gw.taken = 100;
 	arrive();
 	assert_int_equal(gw.maps[PORTMAP_UPNP], 4);
-	assert_string_equal(node_shows(), "the gateway refuses to map a port");
+	assert_string_equal(node_shows(), "the router refuses, so a port has to be forwarded by hand");
 }
 
 static void port_0_and_those_below_1024_are_never_asked_for(void **state)
@@ -163,7 +165,7 @@ static void one_that_does_not_answer_is_asked_again_later(void **state)
 	(void)state;
 	gw.no_http = true;
 	arrive();
-	assert_string_equal(node_shows(), "the gateway offers no port mapping");
+	assert_string_equal(node_shows(), "the router offers no ports, by PCP, NAT-PMP or UPnP");
 	gw.no_http = false;
 	node_waits(62 * SEC);
 	assert_string_equal(node_shows(), "upnp 203.0.113.9:51820");

@@ -9,7 +9,8 @@ import struct
 import zlib
 
 HERE = pathlib.Path(__file__).parent
-FOLDERS = {"ip": "packet", "model": "mesh", "codec": "bench", "unpack": "control", "hello": "control", "relaying": "data", "portmap": "control"}  # others: wire
+FOLDERS = {"ip": "packet", "model": "mesh", "codec": "bench", "unpack": "control", "hello": "control", "relaying": "data", "portmap": "control",
+           "tell": "control", "registrar": "control", "enrolment": "control"}  # others: wire
 
 
 def seed(noun, name, data):
@@ -360,5 +361,60 @@ def relaying():
     seed("relaying", "datagram", h("02 0000") + h("5401 000002 000003") + data)
 
 
-for make in (client_hello, proxy, wg, archive, ip, stun, token, netmap, ws, upgrade, bench, unpack, hello, pcp, portmap, igd, relay, relaying):
+def tell():
+    v4, v6 = h("04 c8a1") + h("c0000201"), h("06 0007") + h("20010db8") + bytes(12)
+    seed("tell", "all-kinds", b"\1" + b"\0" + v4 + b"\1" + v6 + b"\2" + v4 + b"\3" + v4 + h("0123456789abcdef"))
+    seed("tell", "none", b"\0")
+    seed("tell", "mapped", b"\0\0" + h("06 0007") + bytes(10) + h("ffff c0000201"))
+    seed("tell", "unknown-kind", b"\0\7" + v4 + b"\0" + v4)
+    seed("tell", "unknown-family", b"\0\0" + h("05 0007") + bytes(16))
+    seed("tell", "cut", (b"\1\3" + v4 + h("0123456789abcdef"))[:-1])
+    seed("tell", "too-many", b"\0" + (b"\0" + v4) * 17)
+    seed("tell", "too-long", bytes(600))
+    seed("tell", "empty", b"")
+
+
+def registrar():
+    register, end, stream, stream_ends, claim, again, raw, wait, remove = range(9)
+
+    def steps(*v):
+        return b"".join(bytes([kind, member | at << 2, a, b]) for kind, member, at, a, b in v)
+
+    twice = [(register, 0, 0, 0, 0)] * 2
+    seed("registrar", "registers", steps(*twice, (register, 1, 1, 0, 0), (register, 1, 1, 0, 0), (end, 0, 0, 0, 0)))
+    seed("registrar", "moves", steps(*twice, (register, 0, 1, 0, 0), (register, 0, 1, 0, 0), (register, 0, 2, 0, 0), (register, 0, 2, 0, 0)))
+    seed("registrar", "no-leg", steps((register, 0, 3, 0, 0), (register, 0, 3, 0, 0), (register, 0, 4, 0, 0)))
+    seed("registrar", "bent", steps(*((register, 0, 0, at, 1) for at in range(0, 200, 7)), *twice))
+    seed("registrar", "again", steps(*twice, (again, 0, 0, 0, 0), (end, 0, 0, 0, 0), (again, 0, 0, 0, 0)))
+    seed("registrar", "streams", steps(*twice, (stream, 0, 0, 1, 0), (register, 0, 0, 0, 0), (stream, 0, 1, 0, 0), (claim, 0, 1, 0, 0),
+                                       (again, 0, 0, 0, 0), (stream_ends, 0, 0, 0, 0), (stream, 1, 0, 0, 9), (stream, 1, 0, 0, 0)))
+    seed("registrar", "time", steps(*twice, (stream, 0, 0, 0, 0), (wait, 0, 0, 3, 0), (wait, 0, 0, 9, 0), *twice, (wait, 0, 0, 255, 0)))
+    seed("registrar", "removed", steps(*twice, (stream, 0, 0, 1, 0), (remove, 0, 0, 0, 0), (again, 0, 0, 0, 0), *twice))
+    seed("registrar", "often", steps(*((register, 2, 0, 0, 0) for _ in range(40)), (again, 0, 0, 0, 0)))
+    seed("registrar", "raw", steps((raw, 0, 0, 20, 0)) + h("00010000 2112a442") + bytes(12))
+    seed("registrar", "empty", b"")
+
+
+def enrolment():
+    key = base64.b64encode(bytes(range(32))).decode()
+    record = {"id": "0123456789abcdef", "name": "laptop", "host": 2, "key": key, "tags": ["a"]}
+    whole = {"v": 1, "mesh": {"name": "home", "net4": "100.101.0.0/16", "net6": "fd5c:1::/64", "secret": key}, "self": record,
+             "coordinator": True, "coordinator_key": key, "addresses": ["hub:8443", "https://www.example.org/vpn"],
+             "listen_port": 51820, "api_port": 8443, "tun": "tm0", "proxy": "http://u:p@proxy:3128"}
+
+    def wrong(**fields):
+        return json.dumps({k: v for k, v in (whole | fields).items() if v is not None})
+
+    seed("enrolment", "whole", json.dumps(whole))
+    seed("enrolment", "least", wrong(listen_port=None, api_port=None, tun=None, proxy=None, coordinator=None))
+    seed("enrolment", "newer", wrong(v=2))
+    seed("enrolment", "no-key", wrong(coordinator_key="short"))
+    seed("enrolment", "long", wrong(proxy="x" * 600))
+    seed("enrolment", "port", wrong(api_port=65536))
+    seed("enrolment", "many", wrong(addresses=["hub:1"] * 100))
+    seed("enrolment", "not-json", "v: 1")
+    seed("enrolment", "empty", b"")
+
+
+for make in (tell, registrar, enrolment, client_hello, proxy, wg, archive, ip, stun, token, netmap, ws, upgrade, bench, unpack, hello, pcp, portmap, igd, relay, relaying):
     make()

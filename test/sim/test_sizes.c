@@ -91,6 +91,8 @@ static void idle_peers_ask_nothing(void **state)
 	sim_run(s, 20 * SEC);
 	const unsigned before = a->probes + b->probes;
 
+	sim_run(s, 60 * SEC);
+	host_plug(a, 0, s->internet); /* all that is up is checked again */
 	sim_run(s, 3600 * SEC);
 	assert_int_equal(a->probes + b->probes, before);
 }

@@ -78,8 +78,7 @@ static void verify(struct mtu *m, ns_t now)
 {
 	m->top = m->use ? m->use : m->full;
 	m->passes = 0;
-	if (m->fails <= m->top)
-		m->fails = 0;
+	m->fails = 0;
 	begin(m, m->top, now);
 }
 
@@ -121,13 +120,14 @@ static void conclude(struct mtu *m)
 	m->use = m->passes >= m->full ? 0 : m->passes;
 }
 
-/* Those that were asked for often enough, in vain. Without any answer it is not their length. */
+/* Those that were asked for often enough, in vain. Without any answer it is not their length: nothing
+ * follows. */
 static void give_up(struct mtu *m)
 {
 	for (unsigned i = 0; i < m->n; i++) {
 		const uint16_t n = m->v[i].n;
 
-		if (m->v[i].tries < MTU_TRIES || n <= m->passes || !m->passes)
+		if (m->v[i].tries < MTU_TRIES || n <= m->passes)
 			continue;
 		if (!m->fails || n < m->fails)
 			m->fails = n;

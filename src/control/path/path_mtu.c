@@ -46,7 +46,6 @@ void path_mtu_forget(struct path *p)
 {
 	for (unsigned i = 0; i < p->n_pairs; i++)
 		p->pairs[i].way.payload = pairs_payload(&p->pairs[i].way);
-	p->last.way.payload = 0;
 	p->mtu_way.remote.ip.family = IP_NONE;
 	mtu_end(&p->mtu);
 }

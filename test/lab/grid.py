@@ -37,6 +37,7 @@ from world import World, says  # noqa: E402
 # Patience, in seconds: for the first answer; a direct path where there must be one, also by guessing ports, and where it is
 # a matter of luck; the first answer after a gateway forgot everything.
 FIRST, TO_DIRECT, TO_GUESS, LUCKY, AGAIN = 8, 12, 30, 2, 12
+LOOKS = 3
 STEADY = 20  # so many answers while the way stays what it is
 BULK, STALL = 200_000, 8  # bytes of TCP each way; seconds without any
 RUNS = 3
@@ -66,9 +67,16 @@ class Run:
         self.seen["first_ms"] = round(1000 * self.probe.first(), 1)
         self.wait_for_the_way()
         self.forget()
-        self.seen["had"], _ = self.world.way(self.nodes[0], self.address)
-        self.seen["says"] = self.says()
+        self.look()
         self.exchange()
+
+    def look(self):
+        """By which way packets go, and what the node says of it; again when it says something else afterwards."""
+        for _ in range(LOOKS):
+            self.seen["says"] = self.says()
+            self.seen["had"], _ = self.world.way(self.nodes[0], self.address)
+            if self.says() == self.seen["says"]:
+                break
 
     def soon(self, test, patience):
         try:

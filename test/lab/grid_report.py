@@ -174,5 +174,6 @@ def lacks_list(rows):
 
 def tables(found):
     rows = found["pairs"]
-    parts = ["\n".join(p) for p in ([measured(rows)], grid_table(rows), kinds_table(rows), times_table(found["times"]), lacks_list(rows))]
+    parts = ["\n".join(p) for p in ([measured(rows)], grid_table(rows), kinds_table(rows), [measured(found["times"])],
+                                    times_table(found["times"]), lacks_list(rows))]
     return "\n" + "\n\n".join(p for p in parts if p) + "\n\n"

@@ -225,6 +225,48 @@ static void nineteen_of_twenty_are_direct_within_a_second(void **state)
 	assert_true(took[runs * 19 / 20 - 1] <= SEC);
 }
 
+static struct sim *world;
+static ns_t opens_at;
+
+static bool only_the_hub_at_first(const struct datagram *dg)
+{
+	return only_the_hub(dg) || world->now >= opens_at;
+}
+
+/* The first check of each is lost; the second is answered before anybody guesses. */
+static void nobody_guesses_before_the_second_check_could_be_answered(void **state)
+{
+	struct mesh m = forty_ms_apart(1, &open_to_all, &hard);
+	(void)state;
+
+	hub_at = m.c->host->at;
+	world = m.s;
+	opens_at = m.s->now + 150 * MS;
+	host_line(m.a)->passes = host_line(m.b)->passes = only_the_hub_at_first;
+	assert_true(direct_after(&m, SEC) != NS_NEVER);
+	assert_int_equal(m.a->guesses + m.b->guesses, 0);
+	sim_free(m.s);
+}
+
+/* Nothing gets through but by the relay. */
+static void after_an_attempt_in_vain_neither_asks_for_five_minutes(void **state)
+{
+	struct mesh m = forty_ms_apart(1, &easy, &hard);
+	unsigned sent;
+	(void)state;
+
+	hub_at = m.c->host->at;
+	host_line(m.a)->passes = host_line(m.b)->passes = only_the_hub;
+	talk(m.a, m.b, true, 20 * MS, 10 * SEC);
+	sent = m.a->guesses + m.b->guesses; /* with the questions */
+	assert_in_range(sent, BIRTHDAY_GUESSES, 2 * BIRTHDAY_GUESSES + BIRTHDAY_ROUNDS * BIRTHDAY_SOCKETS);
+	talk(m.a, m.b, true, 100 * MS, 280 * SEC);
+	assert_int_equal(m.a->guesses + m.b->guesses, sent);
+	talk(m.a, m.b, true, 100 * MS, 30 * SEC);
+	assert_true(m.a->guesses + m.b->guesses > sent + BIRTHDAY_GUESSES);
+	sim_free(m.s);
+}
+
 /* Who was reached without a relay half a minute ago will be again, most of the time, and guesses are many. */
 static void nobody_guesses_soon_after_a_direct_path_was_lost(void **state)
 {
@@ -422,6 +464,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_symmetric_translator_is_guessed_in_almost_all_cases),
 		cmocka_unit_test(nineteen_of_twenty_are_direct_within_a_second),
+		cmocka_unit_test(nobody_guesses_before_the_second_check_could_be_answered),
+		cmocka_unit_test(after_an_attempt_in_vain_neither_asks_for_five_minutes),
 		cmocka_unit_test(nobody_guesses_soon_after_a_direct_path_was_lost),
 		cmocka_unit_test(after_a_change_of_network_nothing_is_guessed_from_what_was_seen_before),
 		cmocka_unit_test(lost_datagrams_cost_little),

@@ -29,7 +29,7 @@ struct server {
 	struct nat_server public; /* as the client knows it */
 	struct stun_self self;
 	struct nat_doors doors;
-	bool dead;
+	bool dead, keeps_address; /* it says that it has two addresses, and answers from one */
 };
 
 static struct client {
@@ -65,7 +65,8 @@ static void server_answers(struct server *v, const struct datagram *dg)
 	size_t n = nat_serve(
 		&v->doors, &v->self, sender, v->public.key, &m, dg->n, &by, &back, out, sizeof(out));
 	assert_int_equal(n, dg->n); /* never longer than its question */
-	const struct endpoint from = {.ip = back.local, .port = ports[back.socket]};
+	const struct endpoint from = {
+		.ip = v->keeps_address ? dg->to.ip : back.local, .port = ports[back.socket]};
 	v->up.super.forward(&v->up.super, sim_datagram(s, &from, &dg->from, out, n));
 }
 
@@ -380,6 +381,19 @@ static void a_path_for_short_datagrams_only_is_told(void **state)
 }
 
 /* Far away there is no time for all tries of the long question, and two that are lost happen anywhere. */
+/* One that cannot what it says: its other port is no other address. */
+static void an_answer_from_the_address_that_was_asked_is_none_from_another(void **state)
+{
+	const struct nat_kind kind = {.filtering = NAT_ENDPOINT_INDEPENDENT};
+
+	(void)state;
+	world(1, 1, 2, true, 20 * MS);
+	servers[0].keeps_address = true;
+	client_plugs(nat_new(s, s->internet, &kind, "192.168.1.0/24")->inside, 5 * MS);
+	assert_int_equal(report(1, false)->family[0].filtering, NAT_ON_ADDRESS);
+	sim_free(s);
+}
+
 static void what_was_cut_off_proves_nothing(void **state)
 {
 	(void)state;
@@ -505,6 +519,7 @@ int main(void)
 		cmocka_unit_test(blocked_udp_is_told_in_time_and_from_few_datagrams),
 		cmocka_unit_test(a_firewall_that_passes_first_datagrams_only_is_told),
 		cmocka_unit_test(a_path_for_short_datagrams_only_is_told),
+		cmocka_unit_test(an_answer_from_the_address_that_was_asked_is_none_from_another),
 		cmocka_unit_test(what_was_cut_off_proves_nothing),
 		cmocka_unit_test(hairpin_is_asked_for_only_when_wanted),
 		cmocka_unit_test(a_round_trip_of_300_ms_and_loss_leave_it_right_and_in_time),

@@ -166,18 +166,25 @@ static void pcp(const uint8_t *p, size_t n)
 
 /* --- UPnP --- */
 
-static void search(const struct portmap_out *out)
+static void tell_place(const char *location)
 {
 	char text[512];
+	int n = snprintf(text, sizeof(text),
+		"HTTP/1.1 200 OK\r\nST: " URN "device:InternetGatewayDevice:1\r\nLOCATION: %s\r\n\r\n",
+		location);
 
+	answer(gw.search_port ? gw.search_port : 1900, text, (size_t)n);
+}
+
+static void search(const struct portmap_out *out)
+{
 	gw.searches++;
 	assert_non_null(strstr(out->msg, "M-SEARCH * HTTP/1.1\r\n"));
 	if (!gw.upnp)
 		return;
-	int n = snprintf(text, sizeof(text),
-		"HTTP/1.1 200 OK\r\nST: " URN "device:InternetGatewayDevice:1\r\nLOCATION: %s\r\n\r\n",
-		gw.location ? gw.location : "http://192.168.1.1:5000/root.xml");
-	answer(gw.search_port ? gw.search_port : 1900, text, (size_t)n);
+	if (gw.broken)
+		tell_place(gw.broken);
+	tell_place(gw.location ? gw.location : "http://192.168.1.1:5000/root.xml");
 }
 
 static void put_description(char *body, size_t room)
@@ -293,7 +300,7 @@ static void fetch(const struct portmap_out *out)
 
 	gw.fetches++;
 	assert_true(ip_eq(&out->to.ip, &(struct ip){.family = IP_V4, .bytes = {192, 168, 1, 1}}));
-	if (gw.no_http) {
+	if (gw.no_http || (gw.broken && out->to.port == 81)) {
 		assert_true(portmap_fetched(map, out->fetch, text, 0, true, now));
 		return;
 	}

@@ -27,7 +27,8 @@ struct gateway {
 	bool wrong_nonce;
 	const char *answers_from; /* instead of itself */
 	uint16_t search_port; /* from which searches are answered; 0 = 1900 */
-	const char *location; /* of the description; %s = itself */
+	const char *location; /* of the description */
+	const char *broken; /* of another one, told before, that nobody answers for */
 	struct {
 		bool connected;
 		const char *external;

@@ -50,6 +50,24 @@ static void what_else_the_gateway_speaks_is_known_and_used_when_the_best_fails(v
 	assert_string_equal(node_shows(), "upnp 203.0.113.9:51820");
 }
 
+static void what_was_seen_long_ago_is_looked_for_anew(void **state)
+{
+	(void)state;
+	gw.pcp = gw.natpmp = true;
+	gw.grant_max_s = 4000;
+	node_arrives();
+	node_waits(1990 * SEC);
+	assert_int_equal(gw.maps[PORTMAP_PCP], 1);
+	gw.pcp_result = 2;
+	gw.announces = 0;
+	node_waits(20 * SEC); /* the renewal is refused */
+	assert_int_equal(gw.maps[PORTMAP_PCP], 2);
+	assert_int_equal(gw.maps[PORTMAP_NATPMP], 0);
+	node_waits(70 * SEC);
+	assert_true(gw.announces > 0);
+	assert_string_equal(node_shows(), "nat-pmp 203.0.113.9:51820");
+}
+
 static void all_three_are_asked_at_once_the_gateway_before_everybody(void **state)
 {
 	const struct endpoint gateway = {.ip = ip_of("192.168.1.1")};
@@ -628,6 +646,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, gateway_set_up, gateway_tear_down)
 		T(the_best_protocol_that_the_gateway_speaks_is_taken),
 		T(what_else_the_gateway_speaks_is_known_and_used_when_the_best_fails),
+		T(what_was_seen_long_ago_is_looked_for_anew),
 		T(all_three_are_asked_at_once_the_gateway_before_everybody),
 		T(one_that_is_not_behind_a_translator_asks_nobody),
 		T(a_hole_for_ipv6_is_asked_for_by_pcp_first),

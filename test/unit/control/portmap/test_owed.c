@@ -221,6 +221,42 @@ static void one_that_does_not_answer_is_not_asked_without_end(void **state)
 	assert_int_equal(gw.deletes, 5);
 	assert_true(gw.maps[PORTMAP_PCP] > 2);
 	assert_int_equal(owes(v), 2);
+	/* Who comes back to it tries again. */
+	portmap_gateway(map, IP_V4, &(struct endpoint){0}, &(struct ip){0}, now);
+	speak(PORTMAP_NATPMP);
+	arrive();
+	assert_int_equal(gw.left.internal, 0);
+	assert_int_equal(owes(v), 2); /* and ours by both */
+}
+
+static void by_upnp_nobody_is_asked_where_it_is_not_spoken(void **state)
+{
+	struct portmap_owed what = old(PORTMAP_UPNP, OLD_PORT), v[PORTMAP_OWED_MAX];
+
+	(void)state;
+	speak(PORTMAP_PCP);
+	leave(&what);
+	arrive();
+	node_waits(3 * 3600 * SEC);
+	assert_int_equal(gw.fetches, 0);
+	assert_true(gw.maps[PORTMAP_PCP] > 2);
+	assert_int_equal(owes(v), 2);
+}
+
+/* A lease that is over before nobody has answered for the last time. */
+static void a_mapping_that_ends_meanwhile_is_made_again(void **state)
+{
+	struct portmap_owed what = old(PORTMAP_NATPMP, 0);
+
+	(void)state;
+	speak(PORTMAP_PCP);
+	gw.grant_s = 6;
+	leave(&what);
+	arrive();
+	assert_int_equal(gw.maps[PORTMAP_PCP], 1);
+	node_waits(7 * SEC);
+	assert_int_equal(gw.maps[PORTMAP_PCP], 2);
+	assert_string_equal(node_shows(), "pcp 203.0.113.9:51820");
 }
 
 static void of_many_the_oldest_are_forgotten(void **state)
@@ -253,6 +289,8 @@ int main(void)
 		T(what_is_owed_elsewhere_waits_for_that_place),
 		T(a_port_that_somebody_else_has_by_now_is_left_alone),
 		T(one_that_does_not_answer_is_not_asked_without_end),
+		T(by_upnp_nobody_is_asked_where_it_is_not_spoken),
+		T(a_mapping_that_ends_meanwhile_is_made_again),
 		T(of_many_the_oldest_are_forgotten),
 	};
 

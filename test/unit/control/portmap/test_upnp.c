@@ -184,6 +184,14 @@ static void one_that_does_not_answer_is_asked_again_later(void **state)
 	assert_string_equal(node_shows(), "upnp 203.0.113.9:51820");
 }
 
+static void of_several_descriptions_a_broken_one_is_passed_over(void **state)
+{
+	(void)state;
+	gw.broken = "http://192.168.1.1:81/old.xml";
+	arrive();
+	assert_string_equal(node_shows(), "upnp 203.0.113.9:51820");
+}
+
 static void an_answer_that_nobody_waits_for_changes_nothing(void **state)
 {
 	char text[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
@@ -209,6 +217,7 @@ int main(void)
 		T(a_port_that_somebody_else_has_is_left_to_them),
 		T(port_0_and_those_below_1024_are_never_asked_for),
 		T(one_that_does_not_answer_is_asked_again_later),
+		T(of_several_descriptions_a_broken_one_is_passed_over),
 		T(an_answer_that_nobody_waits_for_changes_nothing),
 	};
 

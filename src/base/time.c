@@ -22,6 +22,11 @@ ns_t time_real(void)
 	return clock_ns(CLOCK_REALTIME);
 }
 
+ns_t time_of_thread(void)
+{
+	return clock_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
 int time_poll_ms(ns_t now, ns_t deadline)
 {
 	if (deadline == NS_NEVER)

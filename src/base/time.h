@@ -17,6 +17,7 @@ typedef int64_t ns_t; /* nanoseconds; monotonic unless the name says `real` */
 
 ns_t time_monotonic(void);
 ns_t time_real(void); /* since the Unix epoch */
+ns_t time_of_thread(void); /* that the calling thread has been running; a system call */
 
 static inline ns_t ns_max(ns_t a, ns_t b)
 {

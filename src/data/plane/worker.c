@@ -72,18 +72,21 @@ static int add_inlet(
 
 enum { GUESTS_PER_BURST = 8 };
 
-/* Batches until it is dry, or until its time is over. */
+/* Batches until it is dry, or until its time is over. Our own time: what other programs have of the CPU
+ * meanwhile is nobody's debt. */
 static bool take_turn(struct worker *w, struct guest *g, unsigned what)
 {
-	const ns_t ends = turn_ends(&g->turn, w->now);
+	ns_t now = time_of_thread();
+	const ns_t ends = turn_ends(&g->turn, now);
 	bool more = true;
 
-	while (more && w->now < ends) {
+	while (more && now < ends) {
+		w->now = time_monotonic();
 		more = g->burst(w, g, what);
 		what = WAIT_READ;
-		w->now = time_monotonic();
+		now = time_of_thread();
 	}
-	turn_over(&g->turn, ends, w->now, more);
+	turn_over(&g->turn, ends, now, more);
 	return more;
 }
 
@@ -96,7 +99,6 @@ static bool crowd_burst(struct worker *w, unsigned ignored)
 	bool more = n == most;
 
 	(void)ignored;
-	w->now = time_monotonic(); /* what others took before is not the guests' */
 	for (size_t i = 0; i < n; i++)
 		more |= take_turn(w, v[i].who, v[i].what);
 	w->crowded = more;
@@ -106,10 +108,10 @@ static bool crowd_burst(struct worker *w, unsigned ignored)
 /* Our own socket, which many share, has as much time as a guest, if there are any; else a batch at a time. */
 static bool socket_burst(struct worker *w, unsigned ignored)
 {
-	const ns_t end = w->now + TURN;
+	const ns_t ends = w->crowded ? time_of_thread() + TURN : 0;
 	bool more = ingress_burst(w, ignored);
 
-	while (more && w->crowded && w->now < end) {
+	while (more && w->crowded && time_of_thread() < ends) {
 		w->now = time_monotonic();
 		more = ingress_burst(w, ignored);
 	}

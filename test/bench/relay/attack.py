@@ -7,7 +7,7 @@ turns, ROUNDS times: once with the flood led to a host that throws it away (the 
 led to the relay. Printed are the rates, what is kept (percent, the median of the turns), and what the relay counted.
 Nothing is asserted; a line of JSON each.
 
-    attack.py [STORY...]     single shared outsider ports garbage stun trains streams overload alone
+    attack.py [STORY...]     single small outsider ports garbage stun init plain four idle alone overload shared
 """
 import json
 import os
@@ -104,9 +104,18 @@ def stop(processes):
     for p in processes:
         p.stdin.close()
         figures = json.loads(p.stdout.readline())
-        sent += figures["sent"] / figures["seconds"]
+        sent += figures.get("sent", 0) / figures.get("seconds", 1)
         p.wait(timeout=10)
     return round(sent)
+
+
+def knock(bed, to):
+    """10,000 connections to the port that takes streams, which ask for one and then say nothing."""
+    p = bed.outsider.spawn(find_tool("knock"), f"to={to}", "port=8443", f"from={bed.outsider.ip4}", "rate=2000",
+                           "keep=10000", "upgrade=1", stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    if p.stdout.readline() != "ready\n":
+        raise LabError("nobody knocks")
+    return p
 
 
 def drops(bed):
@@ -141,8 +150,12 @@ def shared(bed):
     """a and the flooder behind one address, as behind a home's router."""
     ips = f"{{ {bed.a.host.ip4}, {bed.members[0].host.ip4} }}"
     bed.net.router.sh("nft", "-f", "-", input=f"""
-        table ip lab_shared {{ chain c {{ type nat hook postrouting priority srcnat
-            ip saddr {ips} ip daddr {bed.hub.host.ip4} udp sport 51820 masquerade random }} }}""")
+        table ip lab_shared {{
+            chain c {{
+                type nat hook postrouting priority srcnat
+                ip saddr {ips} ip daddr {bed.hub.host.ip4} udp sport 51820 masquerade random
+            }}
+        }}""")
     for node in (bed.a, bed.members[0]):
         node.down()
         node.up()
@@ -150,38 +163,43 @@ def shared(bed):
     wait_for("a to reach b", lambda: bed.a.ping("b", check=False).returncode == 0, 30)
 
 
-def handed_on(bed, rate, seconds=4):
-    """Datagrams a second that the relay delivers of what MANY members send at this rate together."""
-    processes = [bed.by_member(bed.hub.host.ip4, i, max(rate // MANY, 1)) for i in range(MANY)]
+def handed_on(bed, members, rate, seconds=3):
+    """What the relay delivers of what these members send at this rate together, each to the next: in a second, and in a
+    second of its CPU."""
+    processes = [bed.by_member(bed.hub.host.ip4, i, max(rate // len(members), 1)) for i in members]
     time.sleep(1)
-    before, begin = bed.relayed()["packets"], time.monotonic()
+    before, cpu, begin = bed.relayed()["packets"], cpu_seconds(bed.hub.pid()), time.monotonic()
     time.sleep(seconds)
-    count, took = bed.relayed()["packets"] - before, time.monotonic() - begin
-    return {"sent_per_s": stop(processes), "delivered_per_s": round(count / took)}
+    count, cpu, took = bed.relayed()["packets"] - before, cpu_seconds(bed.hub.pid()) - cpu, time.monotonic() - begin
+    return {"sent_per_s": stop(processes), "delivered_per_s": round(count / took), "delivered_per_cpu_s": round(count / cpu)}
+
+
+def medians(rows):
+    return {k: round(statistics.median(r[k] for r in rows)) for k in rows[0]}
 
 
 def overload(bed):
-    rows, rate = [], 10000
-    while rate <= 4 * RATE:
-        rows.append(handed_on(bed, rate))
-        say(story="overload", wanted=rate, **rows[-1])
-        rate = rate * 3 // 2
-    peak = max(rows, key=lambda r: r["delivered_per_s"])
-    over = [r for r in rows if r["sent_per_s"] >= 3 * peak["delivered_per_s"]]
-    say(story="overload", peak=peak, at_three_times=[round(100 * r["delivered_per_s"] / peak["delivered_per_s"]) for r in over])
+    """All together send some times what it can carry."""
+    can = handed_on(bed, range(MANY), RATE)["delivered_per_s"]
+    times = (0.8, 1, 1.5, 3, 6, 12)
+    rows = {t: [] for t in times}
+    for _ in range(ROUNDS):
+        for t in times:
+            rows[t].append(handed_on(bed, range(MANY), round(can * t)))
+    found = {t: medians(rows[t]) for t in times}
+    for t in times:
+        say(story="overload", times=t, **found[t],
+            of_peak=round(100 * found[t]["delivered_per_s"] / max(r["delivered_per_s"] for r in found.values())))
 
 
 def alone(bed):
-    """One heavy member has all of it; two have as much each."""
-    one = lambda n: [bed.by_member(bed.hub.host.ip4, 2 * i) for i in range(n)]  # noqa: E731
-    for n in (1, 2, 4):
-        processes = one(n)
-        time.sleep(1)
-        before, begin = bed.relayed()["packets"], time.monotonic()
-        time.sleep(4)
-        per_s = round((bed.relayed()["packets"] - before) / (time.monotonic() - begin))
-        stop(processes)
-        say(story="alone", heavy_members=n, delivered_per_s=per_s)
+    """One heavy member has all of it; several have as much each."""
+    rows = {n: [] for n in (1, 2, 4)}
+    for _ in range(ROUNDS):
+        for n, found in rows.items():
+            found.append(handed_on(bed, [2 * i for i in range(n)], RATE))
+    for n, found in rows.items():
+        say(story="alone", heavy_members=n, **medians(found))
 
 
 STORIES = {
@@ -195,6 +213,7 @@ STORIES = {
     "init": lambda bed: beside(bed, "init", lambda to: [bed.by_member(to, kind="init")]),
     "plain": lambda bed: beside(bed, "plain", lambda to: [bed.by_member(to, kind="plain")]),
     "four": lambda bed: beside(bed, "four", lambda to: [bed.by_member(to, i, RATE // 4) for i in range(4)]),
+    "idle": lambda bed: beside(bed, "idle", lambda to: [knock(bed, to)]),
     "alone": alone,
     "overload": overload,
     "shared": lambda bed: (shared(bed), beside(bed, "shared", lambda to: [bed.by_member(to)])),  # last: it stays so

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
 	ALLOCATE = 0x0003,
@@ -23,6 +24,7 @@ enum {
 	PROTOCOL_UDP = 17, /* 18.7: the number of IP */
 	CHANNEL = 0x4000, /* the lowest; each client has them all */
 	ANSWER_MAX = 1500,
+	TRIES = 10,
 };
 
 static struct wr begin(uint8_t *out, size_t max, uint16_t type)
@@ -53,16 +55,14 @@ static void put_address(struct wr *w, const struct endpoint *ep)
 	wr_be32(w, get_be32(ep->ip.bytes) ^ STUN_MAGIC);
 }
 
-/* The same transaction, and it succeeded. */
-static bool is_success(const uint8_t *question, const uint8_t *answer, size_t n)
+static bool is_answer(const uint8_t *question, const uint8_t *answer, size_t n)
 {
-	if (n < STUN_HEADER || memcmp(answer + 8, question + 8, STUN_TXID) != 0)
-		return false;
-	if (get_be16(answer) != (get_be16(question) | SUCCESS)) {
-		errno = 0;
-		die("the relay answers a TURN request with type 0x%04x", get_be16(answer));
-	}
-	return true;
+	return n >= STUN_HEADER && memcmp(answer + 8, question + 8, STUN_TXID) == 0;
+}
+
+static bool succeeded(const uint8_t *question, const uint8_t *answer)
+{
+	return get_be16(answer) == (get_be16(question) | SUCCESS);
 }
 
 static struct endpoint relayed_address(const uint8_t *p, size_t n)
@@ -81,7 +81,7 @@ static struct endpoint relayed_address(const uint8_t *p, size_t n)
 	die("the relay gives no address of IPv4");
 }
 
-static struct endpoint allocate(int fd)
+static bool allocate(int fd, struct endpoint *ret_relayed)
 {
 	uint8_t question[64], answer[ANSWER_MAX];
 	struct wr w = begin(question, sizeof(question), ALLOCATE);
@@ -89,12 +89,15 @@ static struct endpoint allocate(int fd)
 	wr_be16(&w, REQUESTED_TRANSPORT);
 	wr_be16(&w, 4);
 	wr_be32(&w, (uint32_t)PROTOCOL_UDP << 24);
-	const size_t n = ask(fd, question, finish(&w, question), answer, sizeof(answer), is_success);
+	const size_t n = ask(fd, question, finish(&w, question), answer, sizeof(answer), is_answer);
 
-	return relayed_address(answer, n);
+	if (!succeeded(question, answer))
+		return false;
+	*ret_relayed = relayed_address(answer, n);
+	return true;
 }
 
-static void bind_channel(int fd, const struct endpoint *peer)
+static bool bind_channel(int fd, const struct endpoint *peer)
 {
 	uint8_t question[64], answer[ANSWER_MAX];
 	struct wr w = begin(question, sizeof(question), CHANNEL_BIND);
@@ -103,30 +106,48 @@ static void bind_channel(int fd, const struct endpoint *peer)
 	wr_be16(&w, 4);
 	wr_be32(&w, (uint32_t)CHANNEL << 16);
 	put_address(&w, peer);
-	(void)ask(fd, question, finish(&w, question), answer, sizeof(answer), is_success);
+	(void)ask(fd, question, finish(&w, question), answer, sizeof(answer), is_answer);
+	return succeeded(question, answer);
 }
 
+static bool connect_pair(struct load *l, struct end *client, struct end *peer)
+{
+	struct endpoint relayed, own;
+
+	client->fd = datagram_socket(l, &l->at);
+	if (!allocate(client->fd, &relayed)) {
+		close(client->fd);
+		return false;
+	}
+	peer->fd = datagram_socket(l, &relayed);
+	own = own_endpoint(peer->fd);
+	if (!bind_channel(client->fd, &own)) {
+		close(client->fd);
+		close(peer->fd);
+		return false;
+	}
+	/* 12.4: the channel, and the length of what follows */
+	put_be16(client->before_out, CHANNEL);
+	put_be16(client->before_out + 2, (uint16_t)l->bytes);
+	memcpy(client->before_in, client->before_out, 4);
+	client->n_out = client->n_in = 4;
+	return true;
+}
+
+/* A port that a client had before is refused for a while even when its allocation has ended, so the next one
+ * is tried. */
 void turn_connect(struct load *l)
 {
-	for (size_t i = 0; i < l->pairs; i++) {
-		struct end *client = &l->ends[i][0], *peer = &l->ends[i][1];
-		struct endpoint relayed;
-
-		client->fd = datagram_socket(l, &l->at);
-		relayed = allocate(client->fd);
-		peer->fd = datagram_socket(l, &relayed);
-
-		const struct endpoint own = own_endpoint(peer->fd);
-		bind_channel(client->fd, &own);
-		/* 12.4: the channel, and the length of what follows */
-		put_be16(client->before_out, CHANNEL);
-		put_be16(client->before_out + 2, (uint16_t)l->bytes);
-		memcpy(client->before_in, client->before_out, 4);
-		client->n_out = client->n_in = 4;
-	}
+	for (size_t i = 0; i < l->pairs; i++)
+		for (int tries = 1; !connect_pair(l, &l->ends[i][0], &l->ends[i][1]); tries++)
+			if (tries == TRIES) {
+				errno = 0;
+				die("the relay refuses an allocation, or a channel, %d times", TRIES);
+			}
 }
 
-/* 7.1: a lifetime of 0 ends it. A relay would take the next run's clients, from the same ports, for these. */
+/* 7.1: a lifetime of 0 ends it. A relay would take the next run's clients, from the same ports, for these.
+ * Asked again because the answer was lost it says that there is none: just as well. */
 void turn_disconnect(struct load *l)
 {
 	for (size_t i = 0; i < l->pairs; i++) {
@@ -137,6 +158,6 @@ void turn_disconnect(struct load *l)
 		wr_be16(&w, 4);
 		wr_be32(&w, 0);
 		(void)ask(
-			l->ends[i][0].fd, question, finish(&w, question), answer, sizeof(answer), is_success);
+			l->ends[i][0].fd, question, finish(&w, question), answer, sizeof(answer), is_answer);
 	}
 }

@@ -105,6 +105,32 @@ static void what_http_met_is_one_line_with_the_proxy_in_it(void **state)
 	}
 }
 
+/* As a newer daemon might say it. */
+static void more_than_a_line_holds_is_cut_and_words_that_are_not_known_do_no_harm(void **state)
+{
+	static char text[4096];
+	const struct fake_reply replies[] = {{"netcheck", text}, {0}};
+	struct fixture *f = *state;
+	struct run r = {0};
+	size_t n = (size_t)snprintf(text, sizeof(text),
+		"{\"ok\":true,\"done\":true,\"verdict\":\"All is well.\",\"ipv4\":{\"udp\":\"magic\","
+		"\"mapping\":[\"endpoint_dreaming\",\"a\",\"b\",\"c\",\"d\",\"e\",\"f\",\"g\"],\"external\":"
+		"[");
+
+	for (unsigned i = 0; i < 40; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n,
+			"%s\"[2001:db8:1234:5678:9abc:def0:1234:%u]:51820\"", i ? "," : "", 1000 + i);
+	snprintf(text + n, sizeof(text) - n, "]}}");
+	fake_daemon_start(&f->daemon, f->socket, NULL, replies);
+	run_cli(&r, f->dir, "netcheck --state-dir DIR");
+	assert_int_equal(r.status, 0);
+	assert_contains(r.out, "  UDP, IPv4    magic\n");
+	assert_contains(r.out, ":1003]:51820");
+	assert_contains(r.out, "  All is well.\n");
+	run_free(&r);
+	fake_daemon_stop(&f->daemon);
+}
+
 static void a_report_that_grows_is_followed_by_its_steps(void **state)
 {
 	static const struct fake_reply replies[] = {{"netcheck", REPORT("false")},
@@ -150,6 +176,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CLI_TEST(a_report_is_shown_in_plain_words_and_in_those_of_the_rfc),
 		CLI_TEST(what_http_met_is_one_line_with_the_proxy_in_it),
+		CLI_TEST(more_than_a_line_holds_is_cut_and_words_that_are_not_known_do_no_harm),
 		CLI_TEST(a_report_that_grows_is_followed_by_its_steps),
 		CLI_TEST(json_is_the_daemons_without_what_is_only_for_following),
 	};

@@ -49,6 +49,11 @@ static void each_reason_has_its_sentence(void **state UNUSED)
 		{"{" PEER("checking", "false") "," UP ",\"tried\":[" PAIR(
 			 "192.0.2.7:1", "no_answer") "," PAIR("[2001:db8::7]:1", "no_route") "]}",
 			"no address of nas answers: open its UDP port"},
+		/* What a relay comes to is no address of its own. */
+		{"{" PEER("checking", "false") "," UP ",\"tried\":[" PAIR(
+			 "192.0.2.7:1", "no_answer") ",{\"endpoint\":\"192.0.2.1:1\",\"candidate\":\"relay\","
+						     "\"result\":\"asked\"}]}",
+			"no address of nas answers: open its UDP port"},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

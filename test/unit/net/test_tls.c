@@ -192,6 +192,28 @@ static int64_t until(const char *path)
 	return at;
 }
 
+static void refuse(struct net_layer *l)
+{
+	net_closed(l, &(struct net_end){.err = TM_EPERM, .why = "the proxy says no", .whole = true});
+}
+
+/* As of a proxy that makes no connection: TLS has nothing to add. */
+static void a_whole_sentence_from_below_stays_as_it_is(void **state UNUSED)
+{
+	static const struct net_ops refuser_ops = {.ready = refuse};
+	struct net_layer refuser = {.ops = &refuser_ops};
+	struct wire w;
+
+	wire_open(&w);
+	net_push(&w.a.conn, &refuser);
+	assert_int_equal(tls_client_push(&w.a.conn, "hub.example.org"), TM_OK);
+	wire_begin(&w);
+	assert_int_equal(w.a.closed, 1);
+	assert_int_equal(w.a.err, TM_EPERM);
+	assert_string_equal(w.a.why, "the proxy says no");
+	wire_close(&w);
+}
+
 static void our_certificate_is_kept_and_renewed_before_it_expires(void **state UNUSED)
 {
 	const struct tls_files_config cfg = {.own = own_path, .names = {"hub.example.org"}, .n_names = 1};
@@ -279,6 +301,7 @@ int main(void)
 		cmocka_unit_test(who_is_not_let_in_hears_nothing),
 		cmocka_unit_test(a_hello_that_announces_too_much_never_reaches_the_library),
 		cmocka_unit_test(a_server_without_tls_is_told_as_one),
+		cmocka_unit_test(a_whole_sentence_from_below_stays_as_it_is),
 		cmocka_unit_test(our_certificate_is_kept_and_renewed_before_it_expires),
 		cmocka_unit_test(files_that_change_are_read_again_and_bad_ones_are_told_once),
 	};

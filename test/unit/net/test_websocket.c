@@ -3,6 +3,7 @@
 #include "wire.h"
 
 #include "crypto/init.h"
+#include "net/release.h"
 #include "net/websocket.h"
 
 static const char *const paths[] = {"/link", NULL};
@@ -89,17 +90,43 @@ static void a_goodbye_reaches_the_other_side_after_what_was_queued(void **state 
 	wire_run_until(&w, &w.a.ready, 1);
 	for (unsigned i = 0; i < 50; i++)
 		assert_int_equal(net_output(&w.a.layer, p, sizeof(p)), TM_OK);
-	websocket_close(&w.a.layer, 1008, "go\x01 away");
+	websocket_close(&w.a.layer, 1008, "go\x01 \x7f away");
 	assert_int_equal(net_output(&w.a.layer, p, 1), TM_ECLOSED);
 	wire_run_until(&w, &w.b.closed, 1);
 	assert_int_equal(w.b.inputs, 50);
 	assert_int_equal(w.b.code, 1008);
-	assert_string_equal(w.b.why, "go? away");
+	assert_string_equal(w.b.why, "go? ? away");
 	assert_true(w.b.lingers);
 	wire_run_until(&w, &w.b.closed, 2);
 	net_close(&w.b.conn, NULL);
 	wire_run_until(&w, &w.a.closed, 1);
 	assert_false(w.a.lingers);
+	wire_close(&w);
+}
+
+static void a_long_queue_takes_no_pings_and_keeps_the_connection_here(void **state UNUSED)
+{
+	static uint8_t p[60000];
+	struct net_released r = {.fd = -1};
+	struct wire w;
+	unsigned sent = 0;
+
+	wire_open(&w);
+	open_pair(&w, "/link");
+	wire_run_until(&w, &w.a.ready, 1);
+	for (; net_queued(&w.a.layer) <= 64 << 10; sent++)
+		assert_int_equal(net_output(&w.a.layer, p, sizeof(p)), TM_OK);
+	const size_t queued = net_queued(&w.a.layer);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(websocket_ping(&w.a.layer), TM_OK);
+	assert_int_equal(net_queued(&w.a.layer), queued);
+	/* What is queued would be lost elsewhere. */
+	assert_int_equal(net_release(&w.a.layer, &r), TM_EAGAIN);
+	assert_int_equal(r.fd, -1);
+	wire_run_until(&w, &w.b.inputs, sent);
+	assert_int_equal(net_release(&w.a.layer, &r), TM_OK);
+	assert_true(r.fd >= 0);
+	net_released_deinit(&r);
 	wire_close(&w);
 }
 
@@ -110,6 +137,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_sent_before_the_upgrade),
 		cmocka_unit_test(another_path_is_refused),
 		cmocka_unit_test(a_goodbye_reaches_the_other_side_after_what_was_queued),
+		cmocka_unit_test(a_long_queue_takes_no_pings_and_keeps_the_connection_here),
 	};
 	struct diag d = {0};
 

@@ -6,29 +6,13 @@
  * work counts too.
  */
 #include "bench/micro/micro.h"
-#include "crypto/init.h"
-#include "data/plane/legs.h"
-#include "data/plane/worker.h"
+#include "fake/relay_worker.h"
 
 #include <string.h>
 
 enum { TIMES = 100, BATCH = RX_TRAINS };
 
-static struct worker w;
-static _Atomic(struct legs *) legs;
-static _Atomic(struct relays *) relays;
-static _Atomic(struct snapshot *) live;
-static struct sockets sockets;
-static struct worker_env env = {
-	.mtu = 1420,
-	.packet_bytes = 2048,
-	.slot_bytes = 2304,
-	.host = 9,
-	.legs = &legs,
-	.relays = &relays,
-	.live = &live,
-	.sockets = &sockets,
-};
+static struct relay_worker relay;
 static uint8_t slot[BATCH][UDP_TRAIN_MAX];
 static struct endpoint from, to;
 static size_t train_n, train_step;
@@ -71,11 +55,8 @@ static void fill(size_t count, size_t step)
 static void register_at(uint32_t host, const struct endpoint *ep)
 {
 	const struct plane_leg leg = {.way.remote = *ep};
-	struct leg *old = NULL;
 
-	if (legs_put(atomic_load(&legs), host, &leg, &old))
-		abort();
-	free(old);
+	relay_worker_leg(&relay, host, &leg);
 }
 
 static struct endpoint here(const struct udp *u)
@@ -90,15 +71,15 @@ static void through_kernel(struct udp *sender, struct udp *receiver, size_t trai
 	struct datagram in[4], out = {.data = source, .n = train_n, .segment = (uint16_t)train_step};
 
 	memcpy(source, slot[0], train_n);
-	out.remote = here(w.out.own);
+	out.remote = here(relay.w.out.own);
 	for (size_t i = 0; i < 4; i++)
 		in[i] = (struct datagram){.data = sink[i], .cap = sizeof(sink[i])};
 	for (size_t i = 0; i < trains; i += 4) {
 		for (int k = 0; k < 4; k++)
 			if (__real_udp_send(sender, &out, 1))
 				abort();
-		w.now++;
-		while (ingress_burst(&w, 0))
+		relay.w.now++;
+		while (ingress_burst(&relay.w, 0))
 			;
 		while (__real_udp_recv(receiver, in, 4))
 			;
@@ -116,8 +97,8 @@ static void measure(size_t count, size_t step, struct udp *sender, struct udp *r
 		uint64_t t = micro_clock();
 
 		for (int i = 0; i < TIMES; i++) {
-			w.now++;
-			(void)!ingress_burst(&w, 0);
+			relay.w.now++;
+			(void)!ingress_burst(&relay.w, 0);
 		}
 		micro_add(&own, micro_clock() - t, TIMES * BATCH);
 		idle_sockets = false;
@@ -134,23 +115,14 @@ static void measure(size_t count, size_t step, struct udp *sender, struct udp *r
 int main(void)
 {
 	const struct udp_config cfg = {.offloads = UDP_OFFLOAD_GSO | UDP_OFFLOAD_GRO, .recv_bytes = 4 << 20};
-	struct udp *own, *sender, *receiver;
-	struct event_queue events;
-	struct snapshot *snap = calloc(1, sizeof(*snap));
-	struct legs *l;
+	struct udp *sender, *receiver;
 
-	if (!snap || crypto_init(NULL) || udp_open(&cfg, &own, NULL) || udp_open(&cfg, &sender, NULL) ||
-		udp_open(&cfg, &receiver, NULL) || event_queue_init(&events) || legs_new(&l))
+	if (udp_open(&cfg, &sender, NULL) || udp_open(&cfg, &receiver, NULL))
 		return 1;
-	env.events = &events;
-	atomic_store(&legs, l);
-	if (worker_init(&w, &env, 0, own, false) || coalescer_new(&w.merge))
-		return 1;
-	w.now = 1;
-	w.snap = snap;
-	w.n_rx = BATCH;
+	relay_worker_start(&relay, &cfg);
+	relay.w.n_rx = BATCH;
 	for (size_t i = 0; i < BATCH; i++)
-		w.rx[i] = (struct datagram){.data = slot[i], .cap = sizeof(slot[i])};
+		relay.w.rx[i] = (struct datagram){.data = slot[i], .cap = sizeof(slot[i])};
 	from = here(sender);
 	to = here(receiver);
 	register_at(1, &from);
@@ -166,12 +138,8 @@ int main(void)
 	measure(44, 1460, sender, receiver);
 	measure(64, 128, sender, receiver);
 	micro_load();
-	worker_deinit(&w);
-	event_queue_deinit(&events);
-	legs_free(l);
-	udp_close(own);
+	relay_worker_stop(&relay);
 	udp_close(sender);
 	udp_close(receiver);
-	free(snap);
 	return 0;
 }

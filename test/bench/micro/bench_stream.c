@@ -6,9 +6,7 @@
  * messages.
  */
 #include "bench/micro/micro.h"
-#include "crypto/init.h"
-#include "data/plane/legs.h"
-#include "data/plane/streaming.h"
+#include "fake/relay_worker.h"
 #include "os/tcp.h"
 
 #include <poll.h>
@@ -16,23 +14,7 @@
 
 enum { FRAMES = 400 };
 
-static struct worker w;
-static _Atomic(struct legs *) legs;
-static _Atomic(struct relays *) relays;
-static _Atomic(struct snapshot *) live;
-static _Atomic(struct streams *) streams;
-static struct sockets sockets;
-static struct worker_env env = {
-	.mtu = 1420,
-	.packet_bytes = 2048,
-	.slot_bytes = 2304,
-	.host = 9,
-	.legs = &legs,
-	.relays = &relays,
-	.live = &live,
-	.sockets = &sockets,
-	.streams = &streams,
-};
+static struct relay_worker relay;
 static struct stream in, out;
 static int far_in, far_out; /* the members' ends */
 static uint8_t sink[1 << 20], wire[RELAY_FRAME_MAX + WS_HEADER_MAX];
@@ -52,25 +34,11 @@ static void connect_pair(int *ret_near, int *ret_far)
 
 static void open_stream(struct stream *s, uint32_t number, int *ret_far)
 {
-	*s = (struct stream){
-		.number = number, .owner = &w, .guest.burst = stream_burst, .is.role = WS_SERVER};
-	connect_pair(&s->is.fd, ret_far);
-	tcp_queue_little(s->is.fd, 32 << 10);
-	ws_decoder_init(&s->in, WS_SERVER, RELAY_FRAME_MAX);
-	s->in.headroom = FRAME_HEADROOM;
-	if (crowd_add(w.crowd, s->is.fd, WAIT_READ, &s->guest))
-		abort();
-	atomic_store(&atomic_load(&streams)->slot[number], s);
-}
+	struct plane_stream is = {.role = WS_SERVER};
 
-static void register_leg(uint32_t host, const struct way_to *to)
-{
-	const struct plane_leg leg = {.way = *to};
-	struct leg *old = NULL;
-
-	if (legs_put(atomic_load(&legs), host, &leg, &old))
-		abort();
-	free(old);
+	connect_pair(&is.fd, ret_far);
+	tcp_queue_little(is.fd, 32 << 10);
+	relay_worker_stream(&relay, number, &is, s);
 }
 
 static size_t make_wire(size_t count, size_t size)
@@ -111,10 +79,10 @@ static uint64_t relay_frames(size_t len, struct udp *udp)
 				break;
 		uint64_t t = micro_clock();
 
-		w.now++;
-		for (struct crowd_ready r[4]; crowd_ready(w.crowd, r, 4);)
-			(void)!stream_burst(&w, &in.guest, WAIT_READ);
-		worker_flush(&w);
+		relay.w.now++;
+		for (struct crowd_ready r[4]; crowd_ready(relay.w.crowd, r, 4);)
+			(void)!stream_burst(&relay.w, &in.guest, WAIT_READ);
+		worker_flush(&relay.w);
 		sum += micro_clock() - t;
 		drain(udp);
 	}
@@ -126,7 +94,7 @@ static void measure(size_t count, size_t size, const struct way_to *to, const ch
 	struct micro m = {0};
 	size_t len = make_wire(count, size);
 
-	register_leg(2, to);
+	relay_worker_leg(&relay, 2, &(struct plane_leg){.way = *to});
 	for (int round = 0; round < MICRO_ROUNDS; round++)
 		micro_add(&m, relay_frames(len, udp), FRAMES);
 	printf("%-8s %5zu %5zu", what, count, size);
@@ -137,23 +105,11 @@ static void measure(size_t count, size_t size, const struct way_to *to, const ch
 int main(void)
 {
 	const struct udp_config cfg = {.offloads = UDP_OFFLOAD_GSO | UDP_OFFLOAD_GRO, .recv_bytes = 4 << 20};
-	struct event_queue events;
-	struct udp *own, *udp;
-	struct legs *l;
-	struct streams *all = calloc(1, sizeof(*all));
-	struct snapshot *snap = calloc(1, sizeof(*snap));
+	struct udp *udp;
 
-	if (!all || !snap || crypto_init(NULL) || udp_open(&cfg, &own, NULL) || udp_open(&cfg, &udp, NULL) ||
-		event_queue_init(&events) || legs_new(&l))
+	if (udp_open(&cfg, &udp, NULL))
 		return 1;
-	env.events = &events;
-	atomic_store(&legs, l);
-	atomic_store(&streams, all);
-	if (worker_init(&w, &env, 0, own, false) || crowd_new(&w.crowd))
-		return 1;
-	w.streams = malloc(sizeof(*w.streams));
-	w.snap = snap;
-	w.now = 1;
+	relay_worker_start(&relay, &cfg);
 	open_stream(&in, 1, &far_in);
 	open_stream(&out, 2, &far_out);
 
@@ -161,7 +117,7 @@ int main(void)
 			    by_out = {.kind = WAY_RELAY_TCP, .socket = 2};
 	const struct way_to by_udp = {
 		.remote = {.ip = ip_v4((uint8_t[]){127, 0, 0, 1}), .port = udp_port(udp)}};
-	register_leg(1, &by_in);
+	relay_worker_leg(&relay, 1, &(struct plane_leg){.way = by_in});
 	printf("to       count bytes");
 	micro_head("per frame");
 	printf(" per message   s per GB\n");
@@ -173,8 +129,8 @@ int main(void)
 	micro_load();
 	/* Everything went on. */
 	for (size_t i = 0; i < DROP_N; i++)
-		if (atomic_load(&w.drops[i]))
+		if (atomic_load(&relay.w.drops[i]))
 			printf("%s %" PRIu64 "\n", plane_drop_label((enum plane_drop)i),
-				atomic_load(&w.drops[i]));
+				atomic_load(&relay.w.drops[i]));
 	return in.broken || out.broken;
 }

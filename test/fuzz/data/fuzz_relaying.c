@@ -10,29 +10,9 @@
 
 #include "crypto/init.h"
 #include "data/peer/device.h"
-#include "data/plane/legs.h"
-#include "data/plane/streaming.h"
+#include "fake/relay_worker.h"
 
-static struct worker w;
-static _Atomic(struct legs *) legs;
-static _Atomic(struct relays *) relays;
-static _Atomic(struct snapshot *) live;
-static _Atomic(struct streams *) streams;
-static struct sockets sockets;
-static struct event_queue events;
-static struct snapshot snap;
-static struct worker_env env = {
-	.mtu = 1420,
-	.packet_bytes = 2048,
-	.slot_bytes = 2304,
-	.host = 9,
-	.legs = &legs,
-	.relays = &relays,
-	.live = &live,
-	.sockets = &sockets,
-	.streams = &streams,
-	.events = &events,
-};
+static struct relay_worker relay;
 static const struct endpoint third = {.ip = {IP_V4, {192, 0, 2, 3}}, .port = 3};
 static struct {
 	const uint8_t *p;
@@ -109,29 +89,16 @@ static const struct plane_stream_io io = {.read = read_in, .write = write_out, .
 
 static void add_leg(uint32_t host, const struct way_to *to)
 {
-	const struct plane_leg leg = {.way = *to};
-	struct leg *old = NULL;
-
-	if (legs_put(atomic_load(&legs), host, &leg, &old))
-		abort();
-	free(old);
+	relay_worker_leg(&relay, host, &(struct plane_leg){.way = *to});
 }
 
 static void open_stream(struct stream *s, uint32_t number)
 {
 	const struct way_to to = {.kind = WAY_RELAY_TCP, .socket = number};
+	const struct plane_stream is = {
+		.fd = -1, .io = &io, .ctx = number == 2 ? out : NULL, .role = WS_SERVER, .host = number};
 
-	*s = (struct stream){
-		.number = number,
-		.owner = &w,
-		.is = {.fd = -1,
-			.io = &io,
-			.ctx = number == 2 ? out : NULL,
-			.role = WS_SERVER,
-			.host = number},
-	};
-	ws_decoder_init(&s->in, WS_SERVER, RELAY_FRAME_MAX);
-	atomic_store(&atomic_load(&streams)->slot[number], s);
+	relay_worker_stream(&relay, number, &is, s);
 	add_leg(number, &to);
 }
 
@@ -146,26 +113,14 @@ static void start(void)
 {
 	static const uint8_t key[32] = {8, [31] = 64};
 	const struct device_config dc = {.private_key = key};
-	struct streams *all = calloc(1, sizeof(*all));
 	struct device *device;
-	struct legs *l;
 
-	if (!all || crypto_init(NULL) || event_queue_init(&events) || legs_new(&l) ||
-		device_new(&dc, &(struct device_ops){0}, &device))
+	if (crypto_init(NULL) || device_new(&dc, &(struct device_ops){0}, &device))
 		abort();
-	atomic_store(&legs, l);
-	atomic_store(&streams, all);
-	env.device = device;
-	env.index = device_index(device);
-	route_table_init(&snap.routes);
-	struct udp *u;
-	if (udp_open(&(struct udp_config){0}, &u, NULL) || worker_init(&w, &env, 0, u, false) ||
-		coalescer_new(&w.merge) || crowd_new(&w.crowd))
-		abort();
-	w.streams = malloc(sizeof(*w.streams));
-	w.snap = &snap;
-	w.n_rx = 1;
-	w.now = 1;
+	relay.env.device = device;
+	relay.env.index = device_index(device);
+	relay_worker_start(&relay, &(struct udp_config){0});
+	relay.w.n_rx = 1;
 	add_leg(3, &(struct way_to){.remote = third});
 }
 
@@ -229,20 +184,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		input.n = size - 3;
 		if (train_step >= input.n)
 			train_step = 0;
-		(void)!ingress_burst(&w, 0);
+		(void)!ingress_burst(&relay.w, 0);
 	} else {
 		input.p = data[0] % 3 ? wrapped : data + 1;
 		input.n =
 			data[0] % 3 ? wrap_messages(data + 1, size - 1, wrapped, sizeof(wrapped)) : size - 1;
-		(void)!stream_burst(&w, &s[0].guest, WAIT_READ);
-		worker_flush(&w);
+		(void)!stream_burst(&relay.w, &s[0].guest, WAIT_READ);
+		worker_flush(&relay.w);
 	}
 	check_out();
 	input.n = 0;
-	while (event_take(&events, &e))
+	while (event_take(&relay.events, &e))
 		;
 	close_stream(&s[0]);
 	close_stream(&s[1]);
-	atomic_store(&atomic_load(&streams)->broken, NULL);
+	atomic_store(&atomic_load(&relay.streams)->broken, NULL);
 	return 0;
 }

@@ -1,29 +1,14 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* A plane that is a relay (host 9 of the mesh), between two that use it, and between forgers. */
-#include "unit/data/plane/rig.h"
+#include "unit/data/plane/relay_rig.h"
 
 #include "data/peer/cookie.h"
-#include "wire/relay.h"
 #include "wire/stun.h"
 #include "wire/wg.h"
 
-#define R "192.0.2.9:51820"
-#define A "192.0.2.1:51820"
-#define B "192.0.2.2:51820"
 /* Members of whom there is nothing but a leg. */
 #define C "192.0.2.3:51820"
 #define D "192.0.2.4:51820"
-
-static struct host a, b, r;
-static struct host *all[] = {&a, &b, &r};
-
-static struct endpoint at(const char *text)
-{
-	struct endpoint ep;
-
-	assert_int_equal(endpoint_parse(text, &ep), TM_OK);
-	return ep;
-}
 
 static void register_at(uint32_t host, const char *where, const uint8_t *key)
 {
@@ -47,13 +32,7 @@ static void use_relay(struct host *h, struct host *peer)
 
 static int set_up(void **state)
 {
-	a = b = r = (struct host){0};
-	r.workers = *state ? *(unsigned *)*state : 1;
-	fake_reset();
-	host_start(&a, 1);
-	host_start(&b, 2);
-	host_start(&r, 9);
-	assert_int_equal(plane_relay_offer(r.plane, true), TM_OK);
+	relay_rig_start(0, *state ? *(unsigned *)*state : 1);
 	register_at(1, A, a.pub);
 	register_at(2, B, b.pub);
 	register_at(3, C, a.pub);
@@ -61,19 +40,6 @@ static int set_up(void **state)
 	use_relay(&a, &b);
 	use_relay(&b, &a);
 	return 0;
-}
-
-/* Sends one and waits until it arrives. */
-static void pass(struct host *from, struct host *to, int family, uint16_t serial, size_t payload)
-{
-	uint8_t p[FAKE_BYTES], got[FAKE_BYTES];
-	char name[16];
-	size_t n = packet_make(family, from->i, to->i, serial, payload, p);
-
-	snprintf(name, sizeof(name), "tm%u", from->i);
-	fake_tun_send(name, p, n);
-	assert_int_equal(expect_packet(all, 3, to, got), n);
-	assert_memory_equal(got, p, n);
 }
 
 /* A data message of this length, with its header. */

@@ -46,6 +46,26 @@ static void what_the_socket_does_not_take_is_sent_later_in_order(void **state UN
 	free(p);
 }
 
+static void a_short_queue_drains_without_a_word(void **state UNUSED)
+{
+	static uint8_t p[1000];
+	struct wire w;
+
+	wire_open(&w);
+	wire_begin(&w);
+	/* Once the socket is full: a few of these, far below the mark. */
+	for (unsigned i = 0; i < 30;) {
+		assert_int_equal(net_output(&w.a.layer, p, sizeof(p)), TM_OK);
+		i += net_queued(&w.a.layer) > 0;
+	}
+	assert_true(net_queued(&w.a.layer) <= NET_QUEUE_LOW);
+	while (net_queued(&w.a.layer))
+		wire_turn(&w);
+	wire_turn(&w);
+	assert_int_equal(w.a.drained, 0);
+	wire_close(&w);
+}
+
 static void a_broken_socket_is_told_from_the_loop_and_once(void **state UNUSED)
 {
 	struct wire w;
@@ -112,6 +132,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(both_ends_are_ready_and_hear_each_other),
 		cmocka_unit_test(what_the_socket_does_not_take_is_sent_later_in_order),
+		cmocka_unit_test(a_short_queue_drains_without_a_word),
 		cmocka_unit_test(a_broken_socket_is_told_from_the_loop_and_once),
 		cmocka_unit_test(an_owner_may_close_in_any_call),
 		cmocka_unit_test(a_layer_in_between_changes_only_what_it_wants),

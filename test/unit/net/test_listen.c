@@ -6,6 +6,7 @@
 #include <event2/event.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -19,6 +20,7 @@ struct door {
 	struct listener *listener;
 	struct endpoint at;
 	unsigned accepted, failed, dialled;
+	bool one_by_one; /* pauses after each */
 	int inside, outside, e; /* the last descriptors, errno */
 };
 
@@ -31,6 +33,8 @@ static void on_accepted(void *ctx, int fd, const struct endpoint *from)
 		close(d->inside);
 	d->inside = fd;
 	d->accepted++;
+	if (d->one_by_one)
+		listener_pause(d->listener);
 }
 
 static void on_failed(void *ctx, int e)
@@ -146,6 +150,29 @@ static void newcomers_wait_while_the_listener_is_paused(void **state UNUSED)
 	door_close(&d);
 }
 
+static void who_pauses_when_one_comes_gets_no_other_in_the_same_turn(void **state UNUSED)
+{
+	struct door d;
+	int fd[3];
+
+	door_open(&d, 0);
+	d.one_by_one = true;
+	for (size_t i = 0; i < ARRAY_LEN(fd); i++) {
+		assert_int_equal(tcp_connect(&d.at, 0, &fd[i]), TM_OK);
+		struct pollfd connected = {.fd = fd[i], .events = POLLOUT};
+		assert_int_equal(poll(&connected, 1, 5000), 1);
+	}
+	for (unsigned n = 1; n <= ARRAY_LEN(fd); n++) {
+		run(&d, &d.accepted, n);
+		assert_int_equal(d.accepted, n);
+		assert_true(listener_is_paused(d.listener));
+		listener_resume(d.listener);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(fd); i++)
+		close(fd[i]);
+	door_close(&d);
+}
+
 static void without_descriptors_it_pauses_and_says_so(void **state UNUSED)
 {
 	struct rlimit was, none;
@@ -173,6 +200,7 @@ int main(void)
 		cmocka_unit_test(an_address_that_this_host_has_not_got_yet_can_be_listened_on),
 		cmocka_unit_test(both_sockets_are_marked_and_never_wait),
 		cmocka_unit_test(newcomers_wait_while_the_listener_is_paused),
+		cmocka_unit_test(who_pauses_when_one_comes_gets_no_other_in_the_same_turn),
 		cmocka_unit_test(without_descriptors_it_pauses_and_says_so),
 	};
 

@@ -67,6 +67,8 @@ void path_choose(struct path *p, int at, enum path_why why, ns_t proof, struct t
 {
 	const struct pair *pair = &p->pairs[at];
 
+	if (p->chosen >= 0 && p->chosen != at)
+		path_leave(p);
 	if (p->state != PATH_UP)
 		p->sample_at = t->now; /* counts begin now */
 	if (p->chosen != at)
@@ -323,7 +325,8 @@ bool path_check_answered(struct path *p, uint64_t stamp, const struct way_to *a,
 		path_choose(p, (int)i, WHY_BETTER, t->now, t);
 	else if (!chosen_is_alive(p))
 		path_choose(p, (int)i, WHY_SUCCESSOR, t->now, t);
-	p->lives |= p->using && (int)i == p->chosen;
+	if (p->using && (int)i == p->chosen)
+		p->lives = PATH_ELSEWHERE;
 	return true;
 }
 

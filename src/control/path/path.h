@@ -44,6 +44,8 @@ enum { PATH_KIND_MAX = 6, PATH_FAMILY_MAX = 4, PATH_PRFLX_MAX = 4 };
 /* After so long the answer is lost or the pair is dead: what may be lost leaves again, and the peer is told.
  */
 #define PATH_OVERDUE(rtt) MAX(PATH_DOUBT(rtt), (rtt) + (rtt) / 4 + 25 * MS)
+/* What was asked by another way than the one that is proved now may still be answered by that one. */
+#define PATH_ELSEWHERE (400 * MS)
 #define PATH_AGAIN_MAX (2 * SEC) /* nobody waits for what left before that */
 #define PATH_AGAIN_TOLD (1 * SEC) /* a peer that hears nothing of us says so within this */
 /* Nothing proved it for so long: many translators have forgotten it by now. */
@@ -114,7 +116,8 @@ struct path {
 	bool overdue; /* the answer of the chosen one is: nothing of the peer's comes by it, so it is told */
 	bool lost; /* what is unsure was lost, most likely: nothing lived at that time */
 	bool settled; /* the chosen one lives: the next step ends what was unsure */
-	bool lives; /* it was proved just now, after it was not sure: the next step says so */
+	ns_t lives; /* it was proved just now, after it was not sure: the next step says so, and what an
+		       answer may take at least; 0 = no */
 	bool helping; /* the peer looks for us, and there is no traffic of our own */
 };
 

@@ -208,14 +208,23 @@ static ns_t overdue_at(const struct path *p)
 	return pair->began + PATH_OVERDUE(pair->rtt ? pair->rtt : RTT_GUESS);
 }
 
-/* What proved it last answers what left a round trip before. */
+/* What proved it last answers what left a round trip before. Being heard proves nothing of what left since
+ * its checks are not answered. */
 void path_be_unsure(struct path *p)
 {
 	const struct pair *pair = &p->pairs[p->chosen];
-	const ns_t proof = proof_of(p);
+	const ns_t proof = proof_of(p), last = pair->tries ? ns_min(proof, pair->began) : proof;
 
 	if (!p->unsure)
-		p->unsure = proof ? MAX(proof - pair->rtt - PATH_SAMPLE_GRID, 1) : p->since;
+		p->unsure = proof ? MAX(last - pair->rtt - PATH_SAMPLE_GRID, 1) : p->since;
+}
+
+void path_leave(struct path *p)
+{
+	const struct pair *pair = &p->pairs[p->chosen];
+
+	if (pair->tries > 1)
+		path_be_unsure(p);
 }
 
 void path_lives_again(struct path *p, bool gap)
@@ -242,7 +251,8 @@ void path_recovers(struct path *p, unsigned i)
 	if ((int)i != p->chosen)
 		return;
 
-	p->lives |= !pair->last_ok || late;
+	if (!pair->last_ok || late)
+		p->lives = 1;
 	path_lives_again(p, late && proof_of(p) < pair->began);
 }
 
@@ -321,8 +331,9 @@ void path_use(struct path *p, struct turn *t)
 		say_use(p, also, t);
 	say_again(p, t);
 	if (p->lives)
-		turn_emit(t, CORE_LIVES, WHY_ANSWERED, &path_chosen(p)->way)->rtt = path_chosen(p)->rtt;
-	p->lives = false;
+		turn_emit(t, CORE_LIVES, WHY_ANSWERED, &path_chosen(p)->way)->rtt =
+			MAX(p->lives, path_chosen(p)->rtt);
+	p->lives = 0;
 }
 
 ns_t path_doubt_next(const struct path *p, ns_t now)

@@ -45,6 +45,8 @@ void path_use(struct path *p, struct turn *t);
 void path_recovers(struct path *p, unsigned i);
 /* The chosen pair lives, after a gap or without one. */
 void path_lives_again(struct path *p, bool gap);
+/* The chosen pair is about to be left for another. If it was silent, what left by it may be lost. */
+void path_leave(struct path *p);
 /* The chosen pair is about to be left for being silent: what left since it was last proved may be lost. */
 void path_be_unsure(struct path *p);
 /* When one of these has something to do by itself. */

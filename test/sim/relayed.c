@@ -205,8 +205,9 @@ static void silence(struct pair_run *r)
 	uint64_t checks;
 
 	/* A keepalive comes 10 s after the last packet, up to 30 s after that a better way is looked for, and
-	 * addresses that were found while that goes on have twelve checks, too. */
-	sim_run(r->s, 90 * SEC);
+	 * addresses that were found while that goes on have twelve checks, too, ten of them a second in the
+	 * end. */
+	sim_run(r->s, 150 * SEC);
 	checks = r->a->checks + r->b->checks;
 	sim_run(r->s, 300 * SEC);
 	judge(r, r->a->checks + r->b->checks == checks, "idle peers are not silent");

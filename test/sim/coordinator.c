@@ -58,7 +58,7 @@ static void at_member(void *link, void *message)
 
 	if (l->up && m->number == l->number) {
 		if (m->kind == HELLO)
-			host_server(l->host, l->coordinator);
+			host_server(l->host);
 		else
 			host_candidates(l->host, m->about, &m->candidates);
 	}

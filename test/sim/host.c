@@ -330,6 +330,8 @@ void host_restart(struct host *h)
 	}
 	if (h->link)
 		control_link_cut(h->link, 0);
+	if (h->knows_relays)
+		host_recall(h);
 	free(kept);
 }
 

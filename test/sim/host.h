@@ -72,6 +72,8 @@ struct host {
 	struct core *core;
 	struct control_link *link; /* NULL: it is the coordinator itself */
 	struct relay *relay; /* NULL: it hands nothing on (relay.h) */
+	bool knows_relays; /* it has been told of them */
+	unsigned last_stream; /* number of the last one in its plane */
 	struct {
 		uint32_t number; /* 0: none */
 		uint16_t port;
@@ -133,7 +135,8 @@ struct core_view host_path(const struct host *h, const struct host *to);
 const struct candidates *host_mine(const struct host *h);
 struct host *host_by_id(const struct sim *s, const char *id); /* NULL: nobody */
 /* What a member's control link brings. */
-void host_server(struct host *h, const struct coordinator *c);
+void host_server(struct host *h);
+void host_recall(struct host *h); /* what it kept of that across a restart */
 void host_candidates(struct host *h, const struct host *of, const struct candidates *c);
 void host_start_paths(struct host *h);
 /* What a coordinator has by default: further ports, so that others learn what their NATs do. */

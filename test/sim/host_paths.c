@@ -74,9 +74,10 @@ void host_network_changed(struct host *h)
 	host_input(h, &(struct core_in){.kind = CORE_NETWORK, .network = {.v = v, .n = n}});
 }
 
-void host_server(struct host *h, const struct coordinator *c)
+/* Where the coordinator's data port is, and who relays. */
+static void tell_relays(struct host *h)
 {
-	const struct host *hub = c->host;
+	const struct host *hub = h->link->coordinator->host;
 	struct core_relay relays[CORE_RELAYS_MAX] = {{.n = 0}};
 	size_t n = 0;
 
@@ -87,17 +88,29 @@ void host_server(struct host *h, const struct coordinator *c)
 			continue;
 		memcpy(relays[n].member.id, r->id, sizeof(r->id));
 		memcpy(relays[n].member.key, r->pub, sizeof(r->pub));
+		relays[n].member.host = (uint32_t)r->number + 1;
 		relays[n].v[0] = r->at;
 		relays[n].n = 1;
-		relays[n++].streams = r == hub;
+		relays[n++].streams = relay_takes_streams(r->relay);
 	}
-	host_input(h, &(struct core_in){.kind = CORE_LINK, .link_up = true});
 	host_input(h, &(struct core_in){.kind = CORE_SERVER,
 			      .key = hub->pub,
 			      .id = hub->id,
 			      .server = {.v = &hub->at, .n = 1}});
 	host_input(h, &(struct core_in){.kind = CORE_RELAYS, .relays = {relays, n}});
 	host_settle(h);
+}
+
+void host_server(struct host *h)
+{
+	host_input(h, &(struct core_in){.kind = CORE_LINK, .link_up = true});
+	h->knows_relays = true;
+	tell_relays(h);
+}
+
+void host_recall(struct host *h)
+{
+	tell_relays(h);
 }
 
 void host_candidates(struct host *h, const struct host *of, const struct candidates *c)

@@ -31,7 +31,7 @@ struct relay {
 	struct owned owned;
 	struct host *host;
 	struct dh_key *key;
-	bool running;
+	bool running, takes_streams;
 	uint64_t secret;
 	struct {
 		struct endpoint at; /* IP_NONE: none proved */
@@ -207,15 +207,25 @@ unsigned relay_streamed(const struct host *member, const struct host *relay)
 	return relay->relay->leg[member->number].stream.pieces;
 }
 
+static struct stream *stream_of(const struct host *member, uint32_t number)
+{
+	for (size_t i = 0; i < member->sim->n_hosts; i++) {
+		struct relay *r = member->sim->hosts[i]->relay;
+
+		if (r && r->leg[member->number].stream.number == number)
+			return &r->leg[member->number].stream;
+	}
+	return NULL;
+}
+
 void relay_stream_put(struct host *h, const struct way_to *by, const uint8_t *msg, size_t n)
 {
 	/* On the relay's host, a member's stream has a number of its own. */
 	bool ours = by->socket >= LEG_NUMBERS;
-	const struct host *hub = ours ? h : h->link->coordinator->host;
 	size_t member = ours ? (by->socket - LEG_NUMBERS) % SIM_HOSTS : h->number;
+	struct stream *st = ours ? &h->relay->leg[member].stream : stream_of(h, by->socket);
 
-	struct stream *st = &hub->relay->leg[member].stream;
-	if (!st->up || by->socket != (ours ? number_at_relay(st, member) : st->number))
+	if (!st || !st->up || (ours && by->socket != number_at_relay(st, member)))
 		return;
 	if (ours)
 		post(st, &st->last_down, at_member, by->relay, msg, n);
@@ -249,7 +259,7 @@ static void dial(void *stream, void *unused)
 	}
 	st->up = true;
 	st->leg = false;
-	st->number++;
+	st->number = FIRST_NUMBER + ++st->member->last_stream;
 	tell(st);
 }
 
@@ -258,7 +268,7 @@ void relay_want_stream(struct host *member, struct host *relay, bool wanted)
 	struct stream *st = &relay->relay->leg[member->number].stream;
 
 	if (!st->relay)
-		*st = (struct stream){.relay = relay->relay, .member = member, .number = FIRST_NUMBER};
+		*st = (struct stream){.relay = relay->relay, .member = member};
 	if (wanted && !st->wanted)
 		sim_at(member->sim, member->sim->now + 3 * STREAM_DELAY, dial, st, NULL, NULL);
 	st->wanted = wanted;
@@ -343,6 +353,17 @@ struct relay *relay_new(struct host *h)
 	r->secret = sim_random(h->sim);
 	assert_int_equal(dh_key_new(h->priv, &r->key), TM_OK);
 	sim_own(h->sim, &r->owned, relay_free);
+	r->takes_streams = !h->link;
 	h->relay = r;
 	return r;
+}
+
+void relay_take_streams(struct relay *r)
+{
+	r->takes_streams = true;
+}
+
+bool relay_takes_streams(const struct relay *r)
+{
+	return r->takes_streams;
 }

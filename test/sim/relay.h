@@ -12,7 +12,8 @@
 
 struct relay;
 
-/* The host, which has paths, relays from now on; control links tell members of it when they come up. */
+/* The host, which has paths, relays from now on; control links tell members of it when they come up, and a
+ * member keeps what it was told across a restart. */
 struct relay *relay_new(struct host *h);
 void relay_stop(struct relay *r); /* all streams break, nothing is known any more */
 void relay_start(struct relay *r);
@@ -23,6 +24,9 @@ void relay_break_stream(struct host *member, struct host *relay);
 unsigned relay_streamed(const struct host *member, const struct host *relay);
 /* The members whose UDP datagrams it would hand on now. */
 unsigned relay_members(const struct relay *r);
+/* Members are told that it does; the coordinator's does from its start. */
+void relay_take_streams(struct relay *r);
+bool relay_takes_streams(const struct relay *r);
 
 /* --- between the files of a host only --- */
 

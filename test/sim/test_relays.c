@@ -261,13 +261,15 @@ static void each_core_knows_why_a_path_is_not_direct(void **state)
 	assert_int_equal(host_path(a, b).not_direct, PATH_NOT_NOTHING);
 
 	/* What a router does shows only where two are asked. */
-	relay_new(sim_member(s->internet, m->c, "another"));
+	struct host *another = sim_member(s->internet, m->c, "another");
+	relay_new(another);
 	plug_behind(a, &symmetric);
 	plug_behind(b, &symmetric);
 	sim_run(s, 20 * SEC);
 	talk(a, b, true, 20 * MS, 20 * SEC);
 	assert_int_equal(host_path(a, b).not_direct, PATH_NOT_SYMMETRIC);
-	assert_string_equal(host_path(a, b).relay, m->c->host->id);
+	assert_true(strcmp(host_path(a, b).relay, m->c->host->id) == 0 ||
+		    strcmp(host_path(a, b).relay, another->id) == 0);
 	assert_true(s->now - host_path(a, b).since >= 15 * SEC);
 	host_line(a)->blocked = true;
 	talk(a, b, true, 20 * MS, 60 * SEC);

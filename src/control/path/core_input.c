@@ -123,7 +123,7 @@ static void on_stream(struct core *c, const struct core_in *in, ns_t now)
 
 	if (v && v->stream == STREAM_UP && !endpoint_is_set(&in->stream.remote))
 		doubt_relay(c, in->id, now);
-	legs_stream(&c->legs, in->id, in->stream.socket, &in->stream.remote);
+	legs_stream(&c->legs, in->id, in->stream.socket, &in->stream.remote, now);
 	core_legs_are_due(c, now);
 }
 

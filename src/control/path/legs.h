@@ -4,14 +4,17 @@
  * them we are registered with, which is our home, and the stream for where UDP does not pass. Part of the
  * core; pure.
  *
- * The coordinator is asked from the start, and registered with if it relays, so that an idle node is reached
- * at once through it. One that answers clearly sooner is our home and has us, too; others' relays are
- * registered with while a peer is reached through them, and otherwise only measured, seldom. Home is kept
- * while it answers at all: not one lost probe moves it, and nothing does while the coordinator is out of
- * reach, since nobody would learn of it.
+ * Relays stand in an order that is the same at all nodes: the coordinator's, then by host number. The first
+ * two that answer have us from the start, so that an idle node is reached at once through either, and through
+ * the second when the first one dies: nobody has to be told anything then, nor does anybody have to notice it
+ * at the same time (docs/decisions/0044). One that answers clearly sooner than the coordinator is our home
+ * and has us, too; others' relays are registered with while a peer is reached through them, and otherwise
+ * only measured, seldom. Home is kept while it answers at all: not one lost probe moves it, and nothing does
+ * while the coordinator is out of reach, since nobody would learn of it.
  *
  * A stream that stands by is made our leg by registering through it, when the question by UDP stays
- * unanswered; the next one that is answered by UDP takes that back.
+ * unanswered; the next one that is answered by UDP takes that back. Where UDP does not pass at all, streams
+ * to the first two relays that take them stand by.
  *
  * A relay knows one address of ours at a time, the one that registered last. So only one family registers
  * with a relay: IPv4, as its packets leave more room in a datagram, or IPv6 where IPv4 does not answer.
@@ -24,10 +27,15 @@
 
 enum { LEGS_MAX = CORE_RELAYS_MAX + 1, LEGS_WAYS_MAX = 4, LEGS_TOLD_MAX = 2 };
 
+enum {
+	LEGS_LIVING = 2, /* so many that answer have us */
+	LEGS_STANDING_MAX = 4, /* and with those that are awaited so many */
+};
 #define LEGS_USED_FOR (120 * SEC) /* a relay that a path was sent through is registered with so long */
 #define LEGS_STREAM_FOR                                                                                      \
 	(120 * SEC) /* the stream stands by after the last traffic through a relay or in doubt */
-/* A coordinator that turns out to relay is registered with in a random part of this. */
+#define LEGS_STREAM_PATIENCE (5 * SEC) /* before one of the next relay is opened, too */
+/* One that was only measured so far, and all at our start, is registered with in a random part of this. */
 #define LEGS_SOON (250 * MS)
 #define LEGS_SETTLE                                                                                          \
 	(5 * SEC) /* over which the first questions to those that are only measured are spread               \
@@ -45,20 +53,25 @@ struct legs_relay {
 	bool listed; /* told by CORE_RELAYS */
 	bool streams; /* it takes them */
 	bool home;
+	bool standing; /* it is among the first of the common order, and has us */
 	struct leg leg[2]; /* IPv4, IPv6 */
 	unsigned family; /* which of them registers */
 	ns_t used_at; /* a path wants it; 0 = never */
 	enum legs_stream stream;
+	ns_t opening_since;
 	struct way_to stream_way; /* while it is up, but for the peer */
 	uint64_t stream_stamp; /* of the last registration by it */
 	ns_t claimed; /* when that was; 0 = never */
 };
 
 struct legs {
-	struct legs_relay v[LEGS_MAX];
+	struct legs_relay v[LEGS_MAX]; /* in the common order */
 	size_t n;
+	struct core_member closing[LEGS_MAX]; /* gone, and their streams are to be closed yet */
+	size_t n_closing;
 	ns_t busy_at; /* a relay was needed, or may be; 0 = never */
 	bool link_up; /* the coordinator is reachable */
+	bool told; /* who relays; what comes later comes to all nodes at one moment */
 	bool changed; /* what legs_ways gives; whoever looks at it clears it */
 };
 
@@ -74,7 +87,7 @@ NODISCARD int legs_set_coordinator(struct legs *r, const struct dh_key *own, con
 void legs_set(struct legs *r, const struct dh_key *own, const struct core_relay *v, size_t n, uint32_t random,
 	ns_t now);
 void legs_network(struct legs *r, ns_t now); /* it changed: ask everybody now */
-void legs_stream(struct legs *r, const char *id, uint32_t socket, const struct endpoint *remote);
+void legs_stream(struct legs *r, const char *id, uint32_t socket, const struct endpoint *remote, ns_t now);
 /* The first message by a new stream: it stands by (LIFETIME 0) where UDP works. 0: no such relay. */
 size_t legs_stream_question(
 	struct legs *r, struct stun_self *self, const char *id, ns_t now, uint8_t *out, size_t out_len);
@@ -113,8 +126,8 @@ ns_t legs_begin(const struct legs *r);
 
 /*
  * The ways to a peer through relays, the best first: through those that it says it is registered with
- * (`told`, ids), else through the coordinator. wanted: register with these if we are not yet; the ways come
- * when that is done (r->changed).
+ * (`told`, ids), then through the first of the common order, then by streams. wanted: register with these if
+ * we are not yet; the ways come when that is done (r->changed).
  */
 size_t legs_ways(struct legs *r, uint64_t pair, const struct core_member *peer, char (*told)[NODE_ID_LEN + 1],
 	size_t n_told, bool wanted, ns_t now, struct way_to ret_ways[static LEGS_WAYS_MAX]);

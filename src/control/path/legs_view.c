@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* What our legs say of ourselves, and by whose relay a way leads. */
+/* What our legs say of ourselves, by which ways they lead to a peer, and by whose relay a way leads. */
 #include <string.h>
 
-#include "control/path/legs.h"
+#include "control/path/legs_private.h"
 
 static unsigned times_seen(const struct legs *r, const struct endpoint *ep)
 {
@@ -96,4 +96,72 @@ size_t legs_endpoints(const struct legs *r, ns_t now, struct endpoint ret_eps[st
 			if (leg_registered(&r->v[i].leg[family], now))
 				ret_eps[n++] = *leg_server(&r->v[i].leg[family]);
 	return n;
+}
+
+/* --- ways to a peer --- */
+
+struct ways {
+	struct way_to *v;
+	size_t n, max;
+	uint64_t pair;
+};
+
+static void add_way(struct ways *w, const struct way_to *way)
+{
+	for (size_t i = 0; i < w->n; i++)
+		if (w->v[i].kind == way->kind && w->v[i].socket == way->socket &&
+			endpoint_eq(&w->v[i].remote, &way->remote))
+			return;
+	if (w->n == w->max)
+		return;
+	w->v[w->n] = *way;
+	w->v[w->n++].relay = w->pair;
+}
+
+static void add_udp(struct legs *r, struct legs_relay *v, const struct core_member *peer, bool wanted,
+	ns_t now, struct ways *w)
+{
+	struct leg *leg = &v->leg[v->family];
+
+	if (strcmp(v->member.id, peer->id) == 0)
+		return; /* itself: directly or not at all */
+	if (leg_registered(leg, now))
+		add_way(w, &(struct way_to){.kind = WAY_RELAY_UDP, .remote = *leg_server(leg)});
+	if (!wanted)
+		return;
+	r->busy_at = now;
+	if (!legs_registers(v, now))
+		leg_ask_now(leg, now);
+	v->used_at = now;
+}
+
+static size_t streams_up(const struct legs *r)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->n; i++)
+		n += r->v[i].stream == STREAM_UP;
+	return n;
+}
+
+size_t legs_ways(struct legs *r, uint64_t pair, const struct core_member *peer, char (*told)[NODE_ID_LEN + 1],
+	size_t n_told, bool wanted, ns_t now, struct way_to ret_ways[static LEGS_WAYS_MAX])
+{
+	/* Streams have their room: when UDP is blocked from one moment to the next nothing else is left. */
+	struct ways w = {.v = ret_ways, .max = LEGS_WAYS_MAX - MIN(streams_up(r), 2U), .pair = pair};
+	struct legs_relay *v;
+
+	if (!pair)
+		return 0;
+	for (size_t i = 0; i < n_told; i++)
+		if ((v = legs_get(r, told[i])) && !v->coordinator)
+			add_udp(r, v, peer, wanted, now, &w);
+	for (size_t i = 0; i < r->n; i++)
+		if (r->v[i].coordinator || r->v[i].standing)
+			add_udp(r, &r->v[i], peer, wanted, now, &w);
+	w.max = LEGS_WAYS_MAX;
+	for (size_t i = 0; i < r->n; i++)
+		if (r->v[i].stream == STREAM_UP)
+			add_way(&w, &r->v[i].stream_way);
+	return w.n;
 }

@@ -21,6 +21,7 @@ struct scene {
 	bool deaf[2]; /* what is sent by that family gets lost */
 	unsigned asked[N], registered[N]; /* questions, and those of them that would register */
 	unsigned opened, closed, claims; /* claims: questions by the stream */
+	char closed_to[NODE_ID_LEN + 1];
 	ns_t now;
 };
 
@@ -45,6 +46,7 @@ static int scene_open(void **state)
 
 		private[1] = (uint8_t)(i + 1);
 		snprintf(s->told[i].member.id, sizeof(s->told[i].member.id), "%s", ids[i]);
+		s->told[i].member.host = i + 1;
 		assert_int_equal(dh_public(private, s->told[i].member.key), TM_OK);
 		snprintf(text[0], sizeof(text[0]), "192.0.2.%u:1", i + 1);
 		snprintf(text[1], sizeof(text[1]), "[2001:db8::%u]:1", i + 1);
@@ -98,6 +100,8 @@ static void drain(struct scene *s)
 		assert_true(turns < 100);
 		s->opened += out.kind == CORE_STREAM_OPEN;
 		s->closed += out.kind == CORE_STREAM_CLOSE;
+		if (out.kind == CORE_STREAM_CLOSE)
+			snprintf(s->closed_to, sizeof(s->closed_to), "%s", out.to->id);
 		s->claims += out.kind == CORE_SEND && out.way.kind == WAY_RELAY_TCP;
 		if (out.kind == CORE_SEND && out.way.kind == WAY_UDP)
 			answer(s, (unsigned)(out.to->id[NODE_ID_LEN - 1] - '1'), &out);
@@ -248,14 +252,14 @@ static void a_relay_that_a_path_wants_is_registered_with_while_it_is_used(void *
 	struct way_to v[LEGS_WAYS_MAX];
 
 	begin(s, N);
-	assert_int_equal(legs_ways(&s->legs, 77, &peer, told, 1, true, s->now, v), 1);
-	run(s, 1 * SEC);
 	assert_int_equal(legs_ways(&s->legs, 77, &peer, told, 1, true, s->now, v), 2);
+	run(s, 1 * SEC);
+	assert_int_equal(legs_ways(&s->legs, 77, &peer, told, 1, true, s->now, v), 3);
 	assert_true(endpoint_eq(&v[0].remote, &s->told[FAR].v[0]));
 	s->registered[FAR] = 0;
 	run(s, 600 * SEC);
 	assert_in_range(s->registered[FAR], 3, 7);
-	assert_int_equal(legs_ways(&s->legs, 77, &peer, told, 1, false, s->now, v), 1);
+	assert_int_equal(legs_ways(&s->legs, 77, &peer, told, 1, false, s->now, v), 2);
 }
 
 static void a_stream_stands_by_while_there_is_traffic_and_where_udp_does_not_pass(void **state)
@@ -268,7 +272,7 @@ static void a_stream_stands_by_while_there_is_traffic_and_where_udp_does_not_pas
 	legs_busy(&s->legs, s->now);
 	run(s, SEC);
 	assert_int_equal(s->opened, 1);
-	legs_stream(&s->legs, ids[HUB], 5, &s->told[HUB].v[0]);
+	legs_stream(&s->legs, ids[HUB], 5, &s->told[HUB].v[0], s->now);
 	assert_int_equal(ways(s, false, v), 2);
 	assert_int_equal(v[1].kind, WAY_RELAY_TCP);
 	assert_int_equal(v[1].socket, 5);
@@ -281,7 +285,7 @@ static void a_stream_stands_by_while_there_is_traffic_and_where_udp_does_not_pas
 	assert_int_equal(s->opened, 2);
 	run(s, 3600 * SEC);
 	assert_int_equal(s->closed, 1);
-	legs_stream(&s->legs, ids[HUB], 6, &s->told[HUB].v[0]);
+	legs_stream(&s->legs, ids[HUB], 6, &s->told[HUB].v[0], s->now);
 	assert_int_equal(ways(s, false, v), 1);
 	assert_int_equal(v[0].kind, WAY_RELAY_TCP);
 	s->deaf[0] = false;
@@ -297,7 +301,7 @@ static void each_time_that_udp_falls_silent_the_stream_is_claimed_at_once(void *
 	begin(s, 1);
 	legs_busy(&s->legs, s->now);
 	run(s, SEC);
-	legs_stream(&s->legs, ids[HUB], 5, &s->told[HUB].v[0]);
+	legs_stream(&s->legs, ids[HUB], 5, &s->told[HUB].v[0], s->now);
 	assert_int_equal(ways(s, false, v), 2);
 	for (unsigned i = 1; i < 4; i++) {
 		s->deaf[0] = s->deaf[1] = true;
@@ -337,6 +341,137 @@ static void where_nothing_is_answered_a_stream_is_wanted_after_two_tries(void **
 	assert_int_equal(s->opened, 0);
 	run(s, 200 * MS);
 	assert_int_equal(s->opened, 1);
+}
+
+static bool has_us(struct scene *s, unsigned i)
+{
+	const struct legs_relay *v = legs_find(&s->legs, ids[i]);
+
+	return leg_registered(&v->leg[v->family], s->now);
+}
+
+static void the_first_two_that_answer_have_us(void **state)
+{
+	struct scene *s = *state;
+	struct way_to v[LEGS_WAYS_MAX];
+
+	begin(s, N);
+	assert_true(has_us(s, HUB) && has_us(s, NEAR) && !has_us(s, FAR));
+	assert_int_equal(ways(s, false, v), 2);
+	assert_true(endpoint_eq(&v[0].remote, &s->told[HUB].v[0]));
+	assert_true(endpoint_eq(&v[1].remote, &s->told[NEAR].v[0]));
+	s->rtt[HUB] = 0;
+	run(s, 40 * SEC); /* its turn comes within 25, and shows that it is dead */
+	assert_true(!has_us(s, HUB) && has_us(s, NEAR) && has_us(s, FAR));
+	assert_int_equal(ways(s, false, v), 2);
+	s->rtt[HUB] = 50 * MS;
+	s->asked[HUB] = 0;
+	run(s, 27 * SEC);
+	assert_true(has_us(s, HUB));
+	run(s, LEGS_USED_FOR + 120 * SEC);
+	assert_false(has_us(s, FAR));
+}
+
+/* A relay that is new is told to all at one moment; our start is nobody else's. */
+static void who_starts_is_registered_at_once_and_with_a_new_relay_in_its_turn(void **state)
+{
+	struct scene *s = *state;
+
+	legs_set(&s->legs, s->own, &s->told[NEAR], 1, UINT32_MAX, s->now);
+	run(s, LEGS_SOON + 200 * MS);
+	assert_true(has_us(s, NEAR));
+	legs_set(&s->legs, s->own, &s->told[NEAR], 2, UINT32_MAX, s->now);
+	run(s, LEGS_SETTLE - SEC);
+	assert_false(has_us(s, FAR));
+	run(s, 2 * SEC);
+	assert_true(has_us(s, FAR));
+}
+
+static void what_is_sent_to_one_that_died_shows_it_at_once(void **state)
+{
+	struct scene *s = *state;
+	struct way_to v[LEGS_WAYS_MAX];
+
+	begin(s, N);
+	assert_int_equal(ways(s, true, v), 2);
+	s->rtt[HUB] = 0;
+	legs_doubt(&s->legs, &v[0], s->now);
+	run(s, 1500 * MS);
+	assert_true(has_us(s, FAR));
+}
+
+static void all_dead_relays_together_are_asked_little(void **state)
+{
+	struct scene *s = *state;
+
+	begin(s, N);
+	s->deaf[0] = s->deaf[1] = true;
+	run(s, 60 * SEC);
+	s->asked[HUB] = s->asked[NEAR] = s->asked[FAR] = 0;
+	run(s, 600 * SEC);
+	/* Seven tries of each family every 25 s and what they take. */
+	assert_true(s->asked[HUB] < 500 && s->asked[NEAR] < 500 && s->asked[FAR] < 500);
+}
+
+static void the_order_is_that_of_the_host_numbers_whoever_comes_first(void **state)
+{
+	struct scene *s = *state;
+	struct way_to v[LEGS_WAYS_MAX];
+
+	s->told[NEAR].member.host = 9;
+	begin(s, N);
+	assert_true(has_us(s, HUB) && has_us(s, FAR) && !has_us(s, NEAR));
+	assert_int_equal(ways(s, false, v), 2);
+	assert_true(endpoint_eq(&v[1].remote, &s->told[FAR].v[0]));
+}
+
+static void the_stream_of_a_relay_that_is_none_any_more_is_closed(void **state)
+{
+	struct scene *s = *state;
+
+	s->told[HUB].streams = false;
+	s->told[NEAR].streams = true;
+	begin(s, N);
+	legs_busy(&s->legs, s->now);
+	run(s, SEC);
+	assert_int_equal(s->opened, 1);
+	legs_stream(&s->legs, ids[NEAR], 5, &s->told[NEAR].v[0], s->now);
+	s->told[NEAR] = s->told[FAR];
+	legs_set(&s->legs, s->own, s->told, 2, 0, s->now);
+	assert_true(legs_next(&s->legs, s->now) <= s->now);
+	run(s, MS);
+	assert_int_equal(s->closed, 1);
+	assert_string_equal(s->closed_to, ids[NEAR]);
+	run(s, 60 * SEC);
+	assert_int_equal(s->closed, 1);
+}
+
+static void without_udp_two_streams_stand_by_and_the_next_where_one_does_not_come_up(void **state)
+{
+	struct scene *s = *state;
+	struct way_to v[LEGS_WAYS_MAX];
+
+	for (unsigned i = 0; i < N; i++)
+		s->told[i].streams = true;
+	s->deaf[0] = s->deaf[1] = true;
+	begin(s, N);
+	assert_int_equal(s->opened, N); /* ten seconds, and none has come up */
+	for (unsigned i = 0; i < N; i++)
+		legs_stream(&s->legs, ids[i], 5 + i, &s->told[i].v[0], s->now);
+	run(s, SEC);
+	assert_int_equal(s->closed, 1);
+	assert_string_equal(s->closed_to, ids[FAR]);
+	assert_int_equal(ways(s, false, v), 2);
+	assert_int_equal(v[0].socket, 5);
+	assert_int_equal(v[1].socket, 6);
+	legs_stream(&s->legs, ids[HUB], 0, &(struct endpoint){.port = 0}, s->now);
+	run(s, LEGS_STREAM_PATIENCE - MS);
+	assert_int_equal(s->opened, N);
+	run(s, 2 * MS);
+	assert_int_equal(s->opened, N + 1);
+	legs_stream(&s->legs, ids[HUB], 9, &s->told[HUB].v[0], s->now);
+	run(s, SEC);
+	assert_int_equal(s->closed, 2);
 }
 
 static void a_coordinator_that_turns_out_to_relay_is_registered_with_soon(void **state)
@@ -412,10 +547,10 @@ static void what_another_relay_sees_is_believed_when_it_was_seen_twice(void **st
 	struct scene *s = *state;
 	struct endpoint at[LEGS_REFLEXIVE_MAX];
 
-	begin(s, 2);
-	assert_int_equal(legs_reflexive(&s->legs, at), 2);
+	begin(s, N); /* who is registered with it has been answered twice already */
+	assert_int_equal(legs_reflexive(&s->legs, at), 3);
 	run(s, 400 * SEC);
-	assert_int_equal(legs_reflexive(&s->legs, at), 4);
+	assert_int_equal(legs_reflexive(&s->legs, at), 6);
 	assert_true(ip_eq(&at[0].ip, &s->told[HUB].v[0].ip)); /* the coordinator's view comes first */
 }
 
@@ -434,6 +569,13 @@ int main(void)
 		LEGS_TEST(each_time_that_udp_falls_silent_the_stream_is_claimed_at_once),
 		LEGS_TEST(doubt_that_comes_again_and_again_asks_once_a_second),
 		LEGS_TEST(where_nothing_is_answered_a_stream_is_wanted_after_two_tries),
+		LEGS_TEST(the_first_two_that_answer_have_us),
+		LEGS_TEST(who_starts_is_registered_at_once_and_with_a_new_relay_in_its_turn),
+		LEGS_TEST(what_is_sent_to_one_that_died_shows_it_at_once),
+		LEGS_TEST(all_dead_relays_together_are_asked_little),
+		LEGS_TEST(the_order_is_that_of_the_host_numbers_whoever_comes_first),
+		LEGS_TEST(the_stream_of_a_relay_that_is_none_any_more_is_closed),
+		LEGS_TEST(without_udp_two_streams_stand_by_and_the_next_where_one_does_not_come_up),
 		LEGS_TEST(a_coordinator_that_turns_out_to_relay_is_registered_with_soon),
 		LEGS_TEST(where_the_coordinator_does_not_relay_another_is_home_at_any_distance),
 		LEGS_TEST(a_stream_is_proved_by_its_first_message_and_the_sealed_answer),

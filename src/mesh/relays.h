@@ -12,7 +12,13 @@
  * the (sealed) traffic of others is for the administrator to say. */
 #define RELAY_TAG "relay"
 
-enum { RELAYS_MAX = 16, RELAY_ADDRS_MAX = 8, RELAY_TCP_MAX = 4, RELAY_TCP_LEN = 254 + 7 };
+enum {
+	RELAYS_MAX = 16,
+	RELAY_ADDRS_MAX = 8,
+	RELAY_TCP_MAX = 8,
+	RELAY_PORTS_MAX = 4,
+	RELAY_TCP_LEN = 254 + 7
+};
 
 struct relay_rec {
 	char node[NODE_ID_LEN + 1];

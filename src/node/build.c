@@ -10,8 +10,8 @@
 #include "node/drive.h"
 #include "node/interface.h"
 #include "node/node_private.h"
+#include "node/ports.h"
 #include "node/relaying.h"
-#include "wire/address.h"
 
 #include <event2/thread.h>
 #include <signal.h>
@@ -160,69 +160,26 @@ static int build_keeper(struct node *n)
 	return keeper_new(n->base, &cfg, &n->keeper);
 }
 
-static int build_ports(
-	struct node *n, const struct ip *where, struct endpoint also[static CONFIG_LIST_MAX], size_t *ret_n)
-{
-	for (size_t i = 0; i < n->config.n_listen; i++) {
-		int err = config_listen_parse(n->config.listen[i], where, &also[i]);
-
-		if (err)
-			return diag_what(
-				&n->failure, err, "listen \"%s\" is not a port", n->config.listen[i]);
-	}
-	*ret_n = n->config.n_listen;
-	return TM_OK;
-}
-
-/* What the coordinator's certificate is made of, if it makes one. */
-struct tls_hosts {
-	struct coord_tls tls;
-	const char *hosts[CONFIG_LIST_MAX];
-	struct address addresses[CONFIG_LIST_MAX];
-};
-
-static const struct coord_tls *build_tls(struct node *n, struct tls_hosts *h)
-{
-	char text[TOKEN_ADDR_LEN];
-	size_t count = 0;
-
-	for (size_t i = 0; i < n->config.n_addresses; i++)
-		if (token_address(n->config.addresses[i], n->config.api_port, text) == TM_OK &&
-			address_parse(text, &h->addresses[count]) == TM_OK) {
-			h->hosts[count] = h->addresses[count].host;
-			count++;
-		}
-	h->tls = (struct coord_tls){.own = n->paths.tls, .hosts = h->hosts, .n_hosts = count};
-	if (n->config.tls_certificate[0]) {
-		h->tls.certificate = n->config.tls_certificate;
-		h->tls.key = n->config.tls_key;
-	}
-	return &h->tls;
-}
-
 static int build_coordinator(struct node *n)
 {
-	struct endpoint also[CONFIG_LIST_MAX];
-	struct tls_hosts hosts;
-	struct coord_config cfg = {.db_path = n->paths.db,
-		.identity = &n->identity,
-		.also = also,
-		.streams = relaying_taker(n),
-		.data_port = plane_port(n->plane),
-		.fwmark = n->config.fwmark};
+	struct ports ports;
 
 	if (!n->enrolment.coordinator)
 		return TM_OK;
 
-	int err = ip_parse(n->config.api_listen, &cfg.listen.ip);
-	if (err)
-		return diag_what(
-			&n->failure, err, "api_listen \"%s\" is not an IP address", n->config.api_listen);
-	cfg.listen.port = n->config.api_port;
-	err = build_ports(n, &cfg.listen.ip, also, &cfg.n_also);
+	int err = ports_configured(n, &ports, &n->failure);
 	if (err)
 		return err;
-	cfg.tls = build_tls(n, &hosts);
+	const struct coord_config cfg = {.db_path = n->paths.db,
+		.identity = &n->identity,
+		.listen = ports.listen,
+		.also = ports.also,
+		.n_also = ports.n_also,
+		.tls = &ports.tls,
+		.streams = relaying_taker(n),
+		.data_port = plane_port(n->plane),
+		.fwmark = n->config.fwmark};
+
 	err = coord_new(n->base, &cfg, &n->coord, &n->failure);
 	if (err)
 		return err;
@@ -252,7 +209,7 @@ static int build_agent(struct node *n)
 {
 	struct proxy_choice proxy = {0};
 	const struct agent_events events = plugs_agent(n);
-	const struct agent_config cfg = {
+	struct agent_config cfg = {
 		.relay = n->config.relay == RELAY_OFFER,
 		.enrolment = &n->agent_enrolment,
 		.identity = &n->identity,
@@ -279,6 +236,8 @@ static int build_agent(struct node *n)
 	}
 	if (!n->coord)
 		choose_proxy(n, &proxy);
+	if (!n->coord && cfg.relay)
+		cfg.n_relay_tcp = ports_numbers(&n->config, cfg.relay_tcp);
 	int err = agent_new(n->base, &cfg, &events, &n->agent, &n->failure);
 	wipe(&proxy, sizeof(proxy));
 	return err;

@@ -130,33 +130,34 @@ const struct config_row config_rows[CONFIG_ROWS] = {
 		.type = CONFIG_IP,
 		FIELD(api_listen),
 		.def = "::",
-		.help = "coordinator only: address on which nodes reach it; :: is all, IPv4 and IPv6"},
+		.help = "coordinators and relays: address on which nodes reach it; :: is all, IPv4 and IPv6"},
 	{.key = "api_port",
 		.type = CONFIG_UINT,
 		FIELD(api_port),
 		.min = 1,
 		.max = 65535,
 		.def = "8443",
-		.help = "coordinator only: TCP port on which nodes reach it"},
+		.help = "coordinators and relays: TCP port on which nodes reach it"},
 	{.key = "listen",
 		.type = CONFIG_LISTEN,
 		LIST(listen),
 		.def = "",
-		.help = "coordinator only: further TCP ports on which nodes reach it, such as 443, or "
+		.help = "coordinators and relays: further TCP ports on which nodes reach it, such as 443, or "
 			"addresses with "
 			"ports"},
 	{.key = "tls_certificate",
 		.type = CONFIG_FILE,
 		FIELD(tls_certificate),
 		.def = "",
-		.help = "coordinator only: file with the certificate, and its chain, that it shows to who "
+		.help = "coordinators and relays: file with the certificate, and its chain, that it shows to "
+			"who "
 			"asks for TLS; "
 			"read again when it changes; empty means one of its own"},
 	{.key = "tls_key",
 		.type = CONFIG_FILE,
 		FIELD(tls_key),
 		.def = "",
-		.help = "coordinator only: file with the key of tls_certificate"},
+		.help = "coordinators and relays: file with the key of tls_certificate"},
 	{.key = "addresses",
 		.type = CONFIG_HOSTS,
 		LIST(addresses),

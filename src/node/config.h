@@ -18,7 +18,7 @@ enum config_relay { RELAY_OFF, RELAY_USE, RELAY_OFFER };
 
 struct config {
 	uint16_t listen_port; /* restart; 51820 */
-	uint16_t api_port; /* restart; 8443; coordinator only */
+	uint16_t api_port; /* restart; 8443; coordinators and relays */
 	char api_listen[64]; /* restart; "::" */
 	char tun[16]; /* restart; "tm0" */
 	uint16_t mtu; /* restart; 1420 */

@@ -146,7 +146,7 @@ static void act(struct node *n, const struct core_out *out)
 		streaming_open(n, out->peer.id);
 		break;
 	case CORE_STREAM_CLOSE:
-		streaming_close(n);
+		streaming_close(n, out->peer.id);
 		break;
 	case CORE_PROBED:
 		netcheck_grew(n->netcheck);

@@ -53,7 +53,7 @@ struct node {
 	struct plane *plane;
 	struct core *path_core; /* driven by drive.c */
 	struct os_routes *routes; /* for it */
-	struct streaming_state stream; /* to the coordinator's relay */
+	struct streaming_state streams; /* to relays */
 	struct relaying *relaying; /* relaying.c */
 	struct peers *peers;
 	struct keeper *keeper;

@@ -3,10 +3,12 @@
 
 #include <string.h>
 
+#include "control/link/clink.h"
 #include "control/relay/registrar.h"
 #include "node/drive.h"
 #include "node/legstreams.h"
 #include "node/node_private.h"
+#include "node/ports.h"
 
 _Static_assert(
 	(int)RELAYS_MAX <= (int)CORE_RELAYS_MAX && (int)RELAY_ADDRS_MAX <= (int)CORE_RELAY_ADDRESSES_MAX,
@@ -16,6 +18,7 @@ struct relaying {
 	struct registrar *registrar; /* NULL: we are no relay */
 	struct loop_timer *timer;
 	struct legstreams *streams;
+	struct clink_server *port; /* where streams of members come in; NULL: the coordinator's is used */
 	struct log_limit log;
 };
 
@@ -153,6 +156,19 @@ static bool is_allowed(const struct node *n)
 	return self && relay_is_allowed(self);
 }
 
+/* Whom UDP does not reach cannot be relayed for without it; the others can. */
+static void open_port(struct node *n)
+{
+	struct diag d = {0};
+	char why[sizeof(d) + 16];
+	int err = n->coord ? TM_OK : ports_open_for_streams(n, &n->relaying->port, &d);
+
+	if (err)
+		LOG_LIMITED(LOG_WARN, &n->relaying->log, LOG_WHO_ALL,
+			"node: relaying without streams, which members in networks without UDP need",
+			KV("why", diag_format(&d, err, why, sizeof(why))));
+}
+
 static int begin(struct node *n)
 {
 	const struct registrar_config cfg = {
@@ -166,11 +182,16 @@ static int begin(struct node *n)
 	};
 	int err = plane_relay_offer(n->plane, true);
 
-	return err ? err : registrar_new(&cfg, &n->relaying->registrar);
+	if (!err)
+		err = registrar_new(&cfg, &n->relaying->registrar);
+	if (!err)
+		open_port(n);
+	return err;
 }
 
 static void end(struct node *n)
 {
+	clink_server_free(TAKE(n->relaying->port));
 	legstreams_forget(n->relaying->streams, NULL);
 	registrar_free(TAKE(n->relaying->registrar));
 	(void)!plane_relay_offer(n->plane, false); /* ending cannot fail */
@@ -242,6 +263,7 @@ void relaying_close(struct node *n)
 {
 	if (!n->relaying)
 		return;
+	clink_server_free(n->relaying->port);
 	legstreams_free(n->relaying->streams);
 	registrar_free(n->relaying->registrar);
 	loop_timer_free(n->relaying->timer);

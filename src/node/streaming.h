@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * The stream to the coordinator's relay: the path core wants it, the agent finds it, the plane gets it.
- * Control thread. Private to node/.
+ * Our streams to relays: the path core wants one, the agent finds it, the plane gets it. Control thread.
+ * Private to node/.
  */
 #ifndef TM_NODE_STREAMING_H
 #define TM_NODE_STREAMING_H
 
+#include "control/agent/stream.h"
 #include "control/path/core.h"
 #include "data/plane/stream.h"
 #include "net/release.h"
@@ -13,9 +14,12 @@
 struct node;
 
 struct streaming_state {
-	char relay[NODE_ID_LEN + 1]; /* "" = none is wanted */
-	bool up;
-	uint32_t number; /* in the plane, while it is up */
+	struct node_stream {
+		struct node *n;
+		char relay[NODE_ID_LEN + 1]; /* "" = none is wanted */
+		bool up;
+		uint32_t number; /* in the plane, while it is up */
+	} v[AGENT_STREAMS_MAX];
 };
 
 /* A connection that was made or taken becomes a stream of the plane (struct plane_stream), whose it is from
@@ -23,9 +27,9 @@ struct streaming_state {
 NODISCARD int streaming_give(
 	struct node *n, enum ws_role role, uint32_t host, struct net_released *r_take, uint32_t *ret_number);
 
-/* CORE_STREAM_OPEN: from now on, until it is closed. Only the coordinator's relay takes streams. */
+/* CORE_STREAM_OPEN: from now on, until it is closed. */
 void streaming_open(struct node *n, const char *relay);
-void streaming_close(struct node *n);
+void streaming_close(struct node *n, const char *relay);
 bool streaming_has(const struct node *n, uint32_t number); /* it is ours, and up */
 /* The plane lost that one: true, if it was ours. */
 bool streaming_lost(struct node *n, uint32_t number);

@@ -14,6 +14,7 @@ enum { DEFAULT_CONTROL_PORT = 8443 };
 const struct agent_tuning agent_tuning_default = {
 	.retry_min = 300 * MS,
 	.retry_max = 4 * SEC,
+	.stream_retry = 1 * SEC,
 	.stream_retry_max = 30 * SEC,
 	.removed_retry = 60 * SEC,
 	.stable = 10 * SEC,
@@ -51,7 +52,7 @@ static void on_soon(void *ctx)
 }
 
 /* What was known at the last run is newer than the enrolment. */
-static void remember_coordinator(struct agent *a)
+static void remember_last_run(struct agent *a)
 {
 	struct coordinator_known was = *peers_known_coordinator(a->peers);
 
@@ -60,6 +61,7 @@ static void remember_coordinator(struct agent *a)
 	a->known.data_port = was.data_port;
 	a->known.pace_ms = was.pace_ms;
 	session_addresses_add(a, was.addresses, was.n_addresses);
+	a->relays = *peers_relays(a->peers);
 }
 
 static void enrolled_at(struct agent *a, const char (*list)[TOKEN_ADDR_LEN], size_t n)
@@ -78,6 +80,8 @@ static int copy_config(struct agent *a, const struct agent_config *cfg)
 	a->version = strdup(cfg->version);
 	a->fwmark = cfg->fwmark;
 	a->relay = cfg->relay;
+	memcpy(a->relay_tcp, cfg->relay_tcp, sizeof(a->relay_tcp));
+	a->n_relay_tcp = cfg->n_relay_tcp;
 	if (cfg->proxy && cfg->proxy->proxy.host[0]) {
 		a->proxy = *cfg->proxy;
 		proxy_format(&a->proxy.proxy, a->proxy_text);
@@ -96,7 +100,7 @@ static int copy_config(struct agent *a, const struct agent_config *cfg)
 			e->api_port ? e->api_port : (unsigned)DEFAULT_CONTROL_PORT);
 		a->known.n_addresses = 1;
 	}
-	remember_coordinator(a);
+	remember_last_run(a);
 	return a->version ? TM_OK : TM_ENOMEM;
 }
 
@@ -237,6 +241,7 @@ void agent_start(struct agent *a)
 		a->events.mesh_changed(a->events.ctx, &all);
 		mesh_diff_deinit(&all);
 	}
+	relays_look(a);
 	loop_timer_in(a->timer, 0);
 }
 
@@ -252,29 +257,11 @@ void agent_set_candidates(struct agent *a, const struct candidates *mine)
 
 static void reconnect(struct agent *a)
 {
-	ns_t now = time_monotonic();
-
 	resolver_renew(a->resolver);
-	switch (a->state) {
-	case AGENT_UP:
+	if (a->state == AGENT_UP)
 		clink_probe(a->link, a->tuning.probe_ms);
-		break;
-	case AGENT_CONNECT:
-	case AGENT_GREET:
-		/* An attempt that began before the change may wait for answers that cannot come any more. */
-		if (now - a->attempt_since < SEC)
-			break;
-		race_free(TAKE(a->race));
-		clink_free(TAKE(a->link));
-		a->state = AGENT_WAIT;
-		a->backoff = a->tuning.retry_min;
-		loop_timer_in(a->timer, 0);
-		break;
-	case AGENT_WAIT:
-		a->backoff = a->tuning.retry_min;
-		loop_timer_in(a->timer, 0);
-		break;
-	}
+	else
+		session_look_again(a);
 }
 
 void agent_reconnect_now(struct agent *a)

@@ -26,7 +26,7 @@ struct agent_events {
 	void (*mesh_changed)(void *ctx, const struct mesh_diff *diff);
 	/* Of a peer: asked for, or it looks for us. */
 	void (*candidates)(void *ctx, const char *id, const struct candidates *c);
-	/* Who hands on datagrams now, but ourselves; at the start nobody. */
+	/* Who hands on datagrams now, but ourselves; at the start those that did at the last run. */
 	void (*relays)(void *ctx, const struct relays *r);
 	void (*link)(void *ctx, bool up);
 	/* The coordinator removed us; twin: it did not, but another machine with our identity has our place.
@@ -40,6 +40,9 @@ struct agent_config {
 	struct peers *peers; /* borrowed */
 	const char *version;
 	bool relay; /* this node would hand on the datagrams of others */
+	uint16_t relay_tcp[RELAY_PORTS_MAX]; /* and takes streams at these ports; the coordinator says its own
+					      */
+	size_t n_relay_tcp;
 	uint32_t fwmark; /* SO_MARK of the link's sockets, 0 = none */
 	const struct proxy_choice *proxy; /* copied; NULL: none */
 };

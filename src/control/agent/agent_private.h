@@ -21,7 +21,8 @@ struct loop_timer;
 
 struct agent_tuning {
 	ns_t retry_min, retry_max; /* between attempts, before jitter */
-	ns_t stream_retry_max; /* likewise, of the stream to the relay; the least is retry_min */
+	/* Likewise, of streams to relays: at first from retry_min to stream_retry, then to the maximum. */
+	ns_t stream_retry, stream_retry_max;
 	ns_t removed_retry; /* a removed node asks again: its record may come back from a backup */
 	ns_t stable; /* a link that lived so long starts the backoff afresh */
 	int connect_ms, welcome_ms, probe_ms; /* connect: by all addresses together */
@@ -35,11 +36,14 @@ enum agent_state { AGENT_WAIT, AGENT_CONNECT, AGENT_GREET, AGENT_UP };
 
 /* stream.c */
 struct streaming {
-	struct agent_stream_events events;
-	bool wanted, up;
-	ns_t backoff, up_since;
-	struct race *race; /* while one is looked for */
+	struct agent *agent;
 	struct loop_timer *timer; /* the next attempt */
+	char relay[NODE_ID_LEN + 1]; /* "" = none is wanted */
+	struct agent_stream_events events;
+	bool up;
+	ns_t backoff, up_since, down_since;
+	struct race *race; /* while one is looked for */
+	ns_t race_since;
 };
 
 struct agent {
@@ -49,7 +53,10 @@ struct agent {
 	struct peers *peers;
 	char *version;
 	uint32_t fwmark;
-	bool relay; /* says so in hello */
+	/* says so in hello */
+	bool relay;
+	uint16_t relay_tcp[RELAY_PORTS_MAX];
+	size_t n_relay_tcp;
 	struct proxy_choice proxy;
 	char proxy_text[ADDRESS_HOST_FIELD]; /* "host:port" */
 	uint64_t run; /* of this program, at random: tells two machines with one identity apart */
@@ -89,7 +96,7 @@ struct agent {
 	/* ours */
 	struct candidates mine;
 	bool mine_unsent;
-	struct streaming streaming;
+	struct streaming streams[AGENT_STREAMS_MAX];
 	/* requests */
 	struct list pending;
 	int64_t next_id;
@@ -103,6 +110,11 @@ NODISCARD int agent_new_tuned(struct event_base *base, const struct agent_config
 /* Gives the link up and tries again later; tells the owner. */
 void session_drop(struct agent *a, const char *why);
 void session_on_timer(void *ctx); /* the agent */
+/* Something speaks for it that the coordinator can be reached now: the next attempt begins, unless there is a
+ * link or one has just begun. */
+void session_look_again(struct agent *a);
+/* An attempt that began so long ago may wait for answers that cannot come any more. */
+#define SESSION_STALE (1 * SEC)
 /* False when there is no link or no memory. Ends `o`. */
 bool session_send(struct agent *a, struct jsonout *o);
 /* New addresses of the coordinator, before those that we have. */
@@ -117,12 +129,14 @@ void session_through_the_mesh(const struct agent *a, struct endpoint last[2]);
 NODISCARD int streaming_init(struct agent *a);
 void streaming_deinit(struct agent *a);
 void streaming_hurry(struct agent *a); /* the network changed */
+void streaming_linked(struct agent *a); /* the link is up, so the coordinator's relay may be, too */
 
 /* --- message.c --- */
 void message_handle(struct agent *a, const json_t *m);
 
 /* --- relays.c --- */
 void relays_told(struct agent *a, struct msg_relays *told); /* which is changed */
+void relays_set(struct agent *a, const struct relays *r);
 void relays_look(struct agent *a); /* members, or where the coordinator is, may have changed */
 
 /* --- want.c --- */

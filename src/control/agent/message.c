@@ -56,6 +56,7 @@ static void on_welcome(struct agent *a, const json_t *m)
 	if (a->events.link)
 		a->events.link(a->events.ctx, true);
 	relays_look(a);
+	streaming_linked(a);
 }
 
 static void on_addresses(struct agent *a, const json_t *m)
@@ -132,6 +133,7 @@ static void on_removed(struct agent *a, const json_t *m)
 	 * this identity must not go on taking the first one's sessions. */
 	if (peers_clear(a->peers, &d) == TM_OK)
 		tell_owner(a, &d);
+	relays_set(a, &(struct relays){.n = 0});
 	session_drop(a, a->removed_as.why);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * Who hands on datagrams, as the coordinator says it. Handed to the owner are only those that are members now
- * and may be relays by their records, so that a list that is older or newer than the map harms nothing.
+ * Who hands on datagrams, as the coordinator says it, and, until it does, as it said at the last run: a node
+ * that starts without its coordinator has relays as well. Handed to the owner are only those that are members
+ * now and may be relays by their records, so that a list that is older or newer than the map harms nothing.
  */
 #include "control/agent/agent_private.h"
 
@@ -54,7 +55,13 @@ void relays_told(struct agent *a, struct msg_relays *told)
 	for (size_t i = 0; told->partial && i < a->relays.n && told->relays.n < RELAYS_MAX; i++)
 		if (!relays_find(&told->relays, a->relays.v[i].node))
 			told->relays.v[told->relays.n++] = a->relays.v[i];
-	a->relays = told->relays;
+	relays_set(a, &told->relays);
+}
+
+void relays_set(struct agent *a, const struct relays *r)
+{
+	a->relays = *r;
+	peers_set_relays(a->peers, r);
 	relays_look(a);
 }
 

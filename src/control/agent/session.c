@@ -112,9 +112,11 @@ static void on_won(void *ctx, struct clink *link_take, const char *address)
 		.netmap = mesh_version(peers_mesh(a->peers)),
 		.run = a->run,
 		.candidates = a->mine,
-		.relay = a->relay};
+		.relay = a->relay,
+		.n_relay_tcp = a->n_relay_tcp};
 	struct jsonout o = {0};
 
+	memcpy(hello.relay_tcp, a->relay_tcp, sizeof(hello.relay_tcp));
 	snprintf(a->linked_by, sizeof(a->linked_by), "%s", address ? address : "");
 	race_free(TAKE(a->race));
 	a->link = link_take;
@@ -242,6 +244,20 @@ static void connect_now(struct agent *a)
 		return;
 	}
 	a->state = AGENT_CONNECT;
+}
+
+void session_look_again(struct agent *a)
+{
+	bool waits = a->state == AGENT_WAIT;
+	bool stale = !waits && a->state != AGENT_UP && time_monotonic() - a->attempt_since >= SESSION_STALE;
+
+	if (!waits && !stale)
+		return;
+	race_free(TAKE(a->race));
+	clink_free(TAKE(a->link));
+	a->state = AGENT_WAIT;
+	a->backoff = a->tuning.retry_min;
+	loop_timer_in(a->timer, 0);
 }
 
 void session_on_timer(void *ctx)

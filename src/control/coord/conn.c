@@ -385,7 +385,7 @@ static void on_hello(struct conn *n, const msg_object *json)
 	tick_member_seen(c, member);
 	n->known = m.netmap;
 	bool moved = m.has_candidates && take_candidates(n, &m.candidates);
-	relays_hello(c, member, m.relay);
+	relays_hello(c, member, &m);
 	if (send_welcome(n) != TM_OK)
 		return;
 

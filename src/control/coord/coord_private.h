@@ -267,7 +267,7 @@ void watch_forget(struct coord *c, struct member *m);
 /* relays.c: who hands on the datagrams of others */
 NODISCARD int relays_init(struct coord *c);
 void relays_deinit(struct coord *c);
-void relays_hello(struct coord *c, struct member *m, bool offers);
+void relays_hello(struct coord *c, struct member *m, const struct msg_hello *hello);
 /* Its record or its candidates changed, or (NULL) our own addresses did. */
 void relays_changed(struct coord *c, const struct member *m);
 void relays_gone(struct member *m); /* its link */

@@ -17,6 +17,8 @@
 struct relay_offer {
 	struct member *m;
 	struct list in_offers;
+	uint16_t ports[RELAY_PORTS_MAX]; /* where it takes streams */
+	size_t n_ports;
 	struct relay_rec told; /* node "": nothing yet */
 	ns_t next, wait; /* no change of its addresses is told before; the time from the last one to there */
 	ns_t gone_at; /* its link, 0 = it has one */
@@ -35,14 +37,34 @@ static void add_addresses(const struct member *m, bool private, struct relay_rec
 	}
 }
 
-/* Where it says that it is reached, public addresses first; streams are taken by the control port alone. */
-static struct relay_rec record_of(const struct coord *c, const struct member *m)
+/* Each port at each of its addresses. */
+static void add_ports(const struct relay_offer *o, struct relay_rec *r)
 {
+	for (size_t i = 0; i < r->n_addrs; i++) {
+		struct endpoint at = {.ip = r->addrs[i].ip};
+		bool twice = false;
+
+		for (size_t k = 0; k < i; k++)
+			twice |= ip_eq(&r->addrs[k].ip, &at.ip);
+		for (size_t k = 0; !twice && k < o->n_ports && r->n_tcp < RELAY_TCP_MAX; k++) {
+			at.port = o->ports[k];
+			endpoint_format(&at, r->tcp[r->n_tcp++]);
+		}
+	}
+}
+
+/* Where it says that it is reached, public addresses first; by streams the coordinator is where its control
+ * port is. */
+static struct relay_rec record_of(const struct coord *c, const struct relay_offer *o)
+{
+	const struct member *m = o->m;
 	struct relay_rec r = {.n_addrs = 0};
 
 	memcpy(r.node, m->s.rec.id, sizeof(r.node));
 	add_addresses(m, false, &r);
 	add_addresses(m, true, &r);
+	if (!m->s.rec.coordinator)
+		add_ports(o, &r);
 	for (size_t i = 0; m->s.rec.coordinator && i < c->addresses.n && r.n_tcp < RELAY_TCP_MAX; i++)
 		snprintf(r.tcp[r.n_tcp++], RELAY_TCP_LEN, "%s", c->addresses.v[i]);
 	return r;
@@ -51,7 +73,7 @@ static struct relay_rec record_of(const struct coord *c, const struct member *m)
 /* Takes over what has changed of it, if that may be told already; else says when. */
 static ns_t settle(struct coord *c, struct relay_offer *o, ns_t now)
 {
-	const struct relay_rec next = record_of(c, o->m);
+	const struct relay_rec next = record_of(c, o);
 
 	if (o->told.node[0] && !relay_rec_eq(&next, &o->told)) {
 		if (now < o->next)
@@ -192,13 +214,13 @@ static void offer_free(struct relay_offer *o)
 	free(o);
 }
 
-void relays_hello(struct coord *c, struct member *m, bool offers)
+void relays_hello(struct coord *c, struct member *m, const struct msg_hello *hello)
 {
-	if (!offers && m->offer) {
+	if (!hello->relay && m->offer) {
 		offer_free(m->offer);
 		changed(c);
 	}
-	if (!offers)
+	if (!hello->relay)
 		return;
 	if (!m->offer) {
 		struct relay_offer *o = calloc(1, sizeof(*o));
@@ -209,6 +231,8 @@ void relays_hello(struct coord *c, struct member *m, bool offers)
 		list_push_back(&c->relays.offers, &o->in_offers);
 		m->offer = o;
 	}
+	memcpy(m->offer->ports, hello->relay_tcp, sizeof(m->offer->ports));
+	m->offer->n_ports = hello->n_relay_tcp;
 	m->offer->gone_at = 0;
 	changed(c);
 }

@@ -306,7 +306,7 @@ static int push_server(struct clink *l)
 	const struct tls_door *door = server_door(l->server);
 	int err = door ? tls_server_push(&l->conn, door) : TM_OK;
 
-	return err ? err : websocket_server_push(&l->conn, &clink_websocket);
+	return err ? err : websocket_server_push(&l->conn, server_websocket(l->server));
 }
 
 int clink_attach(struct clink *l, int fd)

@@ -120,6 +120,7 @@ struct clink_server_config {
 	size_t receive_max; /* as clink_limit_receive, from `up`; 0 = CLINK_MSG_MAX */
 	size_t receive_first; /* and of the first message, which may be a stranger's; 0 = receive_max */
 	const struct stream_taker *streams; /* borrowed for the server's life; NULL: none are taken */
+	bool streams_only; /* nobody gets a link here */
 	uint32_t mark; /* SO_MARK, 0 = none */
 };
 /*

@@ -123,7 +123,8 @@ void message_received(struct clink *l, const uint8_t *p, size_t n); /* in states
 /* --- server.c --- */
 struct websocket_server;
 struct tls_door;
-extern const struct websocket_server clink_websocket;
+const struct websocket_server *server_websocket(const struct clink_server *s);
+bool server_is_stream(const struct clink *l); /* from `ready` on */
 void server_progressed(struct clink *l); /* a half-open link has come one step further */
 bool server_admit(struct clink *l); /* a link proved itself; false: too many */
 void server_forget(struct clink *l); /* it has ended; `closed` may still be due */

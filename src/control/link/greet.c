@@ -18,7 +18,7 @@ static int hello_send(struct clink *l)
 
 static bool is_stream(const struct clink *l)
 {
-	return l->client ? l->target->stream != NULL : websocket_path(&l->layer) != 0;
+	return l->client ? l->target->stream != NULL : server_is_stream(l);
 }
 
 static int stream_ask(struct clink *l)

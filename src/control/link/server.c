@@ -36,6 +36,7 @@ enum {
 struct clink_server {
 	struct dh_key *key;
 	const struct stream_taker *streams;
+	bool streams_only;
 	struct clink_events events;
 	struct clink_tuning tuning;
 	unsigned max_links;
@@ -168,8 +169,19 @@ int server_read_hello(struct clink *l, const uint8_t *p, size_t n)
 	return TM_OK;
 }
 
-static const char *const paths[] = {CLINK_PATH, CLINK_STREAM_PATH, NULL};
-const struct websocket_server clink_websocket = {.paths = paths, .page = "TunnelMesh control port\n"};
+const struct websocket_server *server_websocket(const struct clink_server *s)
+{
+	static const char *const paths[] = {CLINK_PATH, CLINK_STREAM_PATH, NULL};
+	static const struct websocket_server control = {.paths = paths, .page = "TunnelMesh control port\n"},
+					     relay = {.paths = paths + 1, .page = "TunnelMesh relay\n"};
+
+	return s->streams_only ? &relay : &control;
+}
+
+bool server_is_stream(const struct clink *l)
+{
+	return l->server->streams_only || websocket_path(&l->layer) != 0;
+}
 
 /* --- making room --- */
 
@@ -398,6 +410,7 @@ int clink_server_new_tuned(struct event_base *base, const struct clink_server_co
 	s->events = *ev;
 	s->tuning = *t;
 	s->streams = cfg->streams;
+	s->streams_only = cfg->streams_only;
 	s->max_links = cfg->max_links;
 	s->receive_max = cfg->receive_max ? cfg->receive_max : CLINK_MSG_MAX;
 	s->receive_first = cfg->receive_first ? cfg->receive_first : s->receive_max;

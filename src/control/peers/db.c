@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { APPLICATION_ID = 0x544d6e6d /* "TMnm" */, SCHEMA_VERSION = 1 };
+enum { APPLICATION_ID = 0x544d6e6d /* "TMnm" */, SCHEMA_VERSION = 2 };
 
 /* Told again or found out again when the machine loses power between two checkpoints; so no fsync per
  * transaction. The file itself stays whole. */
@@ -18,7 +18,8 @@ static const char settings[] =
 
 static const char schema[] = "CREATE TABLE state (one INTEGER PRIMARY KEY CHECK (one = 1), self TEXT, "
 			     "coordinator_key BLOB, version INTEGER,"
-			     " members INTEGER, at TEXT, data_port INTEGER, pace_ms INTEGER, addresses TEXT);"
+			     " members INTEGER, at TEXT, data_port INTEGER, pace_ms INTEGER, addresses TEXT, "
+			     "relays TEXT);"
 			     "CREATE TABLE member (id TEXT PRIMARY KEY, name TEXT, host INTEGER, key BLOB, "
 			     "kind INTEGER, coordinator INTEGER,"
 			     " via TEXT, tags TEXT) WITHOUT ROWID;"

@@ -27,6 +27,7 @@ struct db_state {
 	uint64_t version; /* of the map */
 	size_t n_members; /* rows that belong to it */
 	struct coordinator_known coordinator;
+	struct relays relays;
 };
 
 struct db_contact {

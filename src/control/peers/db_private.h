@@ -9,7 +9,7 @@
 #define STATEMENTS(X)                                                                                        \
 	X(BEGIN, "BEGIN IMMEDIATE")                                                                          \
 	X(COMMIT, "COMMIT")                                                                                  \
-	X(STATE, "INSERT OR REPLACE INTO state VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)")                          \
+	X(STATE, "INSERT OR REPLACE INTO state VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                       \
 	X(MEMBER, "INSERT OR REPLACE INTO member VALUES (?, ?, ?, ?, ?, ?, ?, ?)")                           \
 	X(MEMBER_GONE, "DELETE FROM member WHERE id = ?")                                                    \
 	X(CONTACT, "INSERT OR REPLACE INTO contact VALUES (?, ?, ?, ?, ?)")                                  \

@@ -51,6 +51,66 @@ static void addresses_read(const char *text, struct coordinator_known *known)
 	}
 }
 
+/* A line for each relay: its id, addresses of its data socket, and behind a bar where it takes streams. */
+static void relays_write(struct strbuf *b, const struct relays *r)
+{
+	char ep[ENDPOINT_STR_LEN];
+
+	for (size_t i = 0; i < r->n; i++) {
+		const struct relay_rec *v = &r->v[i];
+
+		strbuf_printf(b, "%s", v->node);
+		for (size_t k = 0; k < v->n_addrs; k++)
+			strbuf_printf(b, " %s", endpoint_format(&v->addrs[k], ep));
+		strbuf_printf(b, " |");
+		for (size_t k = 0; k < v->n_tcp; k++)
+			strbuf_printf(b, " %s", v->tcp[k]);
+		strbuf_printf(b, "\n");
+	}
+}
+
+/* The next word of a line; false: there is none, or it is too long for the room. */
+static bool next_word(const char **line, char *out, size_t room)
+{
+	const char *word = *line + strspn(*line, " ");
+	size_t n = strcspn(word, " \n");
+
+	*line = word + n;
+	if (!n || n >= room)
+		return false;
+	memcpy(out, word, n);
+	out[n] = '\0';
+	return true;
+}
+
+static void relay_read(const char *line, struct relays *r)
+{
+	struct relay_rec v = {.n_addrs = 0};
+	char word[RELAY_TCP_LEN];
+	bool streams = false;
+
+	if (!next_word(&line, v.node, sizeof(v.node)) || !node_id_valid(v.node) || relays_find(r, v.node))
+		return;
+	while (next_word(&line, word, sizeof(word))) {
+		if (strcmp(word, "|") == 0)
+			streams = true;
+		else if (streams && v.n_tcp < RELAY_TCP_MAX)
+			snprintf(v.tcp[v.n_tcp++], RELAY_TCP_LEN, "%s", word);
+		else if (!streams && v.n_addrs < RELAY_ADDRS_MAX &&
+			 endpoint_parse(word, &v.addrs[v.n_addrs]) == TM_OK)
+			v.n_addrs++;
+	}
+	r->v[r->n++] = v;
+}
+
+static void relays_read(const char *text, struct relays *r)
+{
+	for (r->n = 0; *text && r->n < RELAYS_MAX; text += strspn(text, "\n")) {
+		relay_read(text, r);
+		text += strcspn(text, "\n");
+	}
+}
+
 /* What stands before a coordinator's where TLS had to be spoken. */
 #define TLS_SCHEME "https://"
 
@@ -135,8 +195,8 @@ int rows_read_state(struct db *db, struct db_state *ret_s, struct diag *d)
 	uint8_t key[32];
 	sqlite3_stmt *st;
 	int rc = sqlite3_prepare_v2(db->sql,
-		"SELECT self, coordinator_key, version, members, at, data_port, pace_ms, addresses FROM "
-		"state",
+		"SELECT self, coordinator_key, version, members, at, data_port, pace_ms, addresses, "
+		"relays FROM state",
 		-1, &st, NULL);
 
 	if (rc != SQLITE_OK)
@@ -160,6 +220,7 @@ int rows_read_state(struct db *db, struct db_state *ret_s, struct diag *d)
 		s.coordinator.data_port = port > 0 && port <= UINT16_MAX ? (uint16_t)port : 0;
 		s.coordinator.pace_ms = (uint32_t)sqlite3_column_int64(st, 6);
 		addresses_read(text_at(st, 7), &s.coordinator);
+		relays_read(text_at(st, 8), &s.relays);
 		*ret_s = s;
 	}
 	sqlite3_finalize(st);
@@ -180,7 +241,13 @@ int rows_write_state(struct db *db, const struct db_state *s)
 {
 	sqlite3_stmt *st = db->stmts[STMT_STATE];
 	char text[ADDRESSES_TEXT_MAX] = "", at[sizeof(TLS_SCHEME) + ENDPOINT_STR_LEN], ep[ENDPOINT_STR_LEN];
+	struct strbuf b = {0};
 	size_t n = 0;
+
+	relays_write(&b, &s->relays);
+	_cleanup_(freep) char *relays = strbuf_take(&b);
+	if (!relays)
+		return TM_ENOMEM;
 
 	for (size_t i = 0; i < s->coordinator.n_addresses; i++)
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s\n", s->coordinator.addresses[i]);
@@ -194,6 +261,7 @@ int rows_write_state(struct db *db, const struct db_state *s)
 	sqlite3_bind_int(st, 6, s->coordinator.data_port);
 	sqlite3_bind_int64(st, 7, s->coordinator.pace_ms);
 	bind_text(st, 8, text);
+	bind_text(st, 9, relays);
 	return rows_run(st);
 }
 

@@ -144,7 +144,7 @@ void peers_forget_version(struct peers *p)
 	save_note_state(p);
 }
 
-/* --- the coordinator --- */
+/* --- the coordinator, and relays --- */
 
 const struct coordinator_known *peers_known_coordinator(const struct peers *p)
 {
@@ -168,6 +168,20 @@ void peers_set_coordinator(struct peers *p, const struct coordinator_known *know
 		return;
 
 	p->coordinator = *known;
+	save_note_state(p);
+}
+
+const struct relays *peers_relays(const struct peers *p)
+{
+	return &p->relays;
+}
+
+void peers_set_relays(struct peers *p, const struct relays *told)
+{
+	if (relays_eq(&p->relays, told))
+		return;
+
+	p->relays = *told;
 	save_note_state(p);
 }
 
@@ -220,6 +234,7 @@ static void load(struct peers *p)
 
 	if (!err) {
 		p->coordinator = s.coordinator;
+		p->relays = s.relays;
 		mesh_set_version(p->mesh, s.version);
 		if (mesh_size(p->mesh) == s.n_members)
 			return;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
  * The directory of this node's peers: the members' records (mesh/), one contact for each member that we had
- * to do with, and what is known of the coordinator. Kept in netmap.db, so that a start needs no coordinator:
- * changes are collected for a moment and written by a helper thread, a row for a row. A file that cannot be
- * used or written is said once and never in the way. Control thread.
+ * to do with, and what is known of the coordinator and of relays. Kept in netmap.db, so that a start needs no
+ * coordinator: changes are collected for a moment and written by a helper thread, a row for a row. A file
+ * that cannot be used or written is said once and never in the way. Control thread.
  */
 #ifndef TM_CONTROL_PEERS_PEERS_H
 #define TM_CONTROL_PEERS_PEERS_H
@@ -12,6 +12,7 @@
 #include "base/list.h"
 #include "base/time.h"
 #include "mesh/diff.h"
+#include "mesh/relays.h"
 #include "wire/token.h"
 
 struct event_base;
@@ -78,5 +79,7 @@ struct contact *peers_next_contact(const struct peers *p, size_t *pos);
 
 const struct coordinator_known *peers_known_coordinator(const struct peers *p);
 void peers_set_coordinator(struct peers *p, const struct coordinator_known *known);
+const struct relays *peers_relays(const struct peers *p); /* as told last */
+void peers_set_relays(struct peers *p, const struct relays *told);
 
 #endif

@@ -12,6 +12,7 @@ struct peers {
 	struct mesh *mesh;
 	struct hashset contacts; /* by id */
 	struct coordinator_known coordinator;
+	struct relays relays;
 	/* save.c */
 	char *path; /* for the log */
 	struct db *db; /* the saver's once there is one */

@@ -148,7 +148,8 @@ static int save_take(void *ctx, void **ret_job)
 	s->db = p->db;
 	s->state = (struct db_state){.version = mesh_version(p->mesh),
 		.n_members = mesh_size(p->mesh),
-		.coordinator = p->coordinator};
+		.coordinator = p->coordinator,
+		.relays = p->relays};
 	forget_notes(p);
 	*ret_job = s;
 	return TM_OK;

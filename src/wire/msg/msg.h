@@ -49,6 +49,8 @@ struct msg_hello {
 	struct candidates candidates; /* with what is told of the translator before it */
 	bool has_candidates;
 	bool relay; /* it hands on datagrams of others, if it may */
+	uint16_t relay_tcp[RELAY_PORTS_MAX]; /* and takes streams at these ports */
+	size_t n_relay_tcp;
 };
 void msg_hello_put(struct jsonout *o, const struct msg_hello *m);
 void msg_hello_get(const json_t *j, struct msg_hello *ret_m); /* what is wrong counts as not told */

@@ -51,7 +51,23 @@ void msg_hello_put(struct jsonout *o, const struct msg_hello *m)
 	nat_told_put(o, "nat", &m->candidates.nat);
 	if (m->relay)
 		jsonout_bool(o, "relay", true);
+	if (m->n_relay_tcp) {
+		jsonout_list(o, "relay_tcp");
+		for (size_t i = 0; i < m->n_relay_tcp; i++)
+			jsonout_int(o, NULL, m->relay_tcp[i]);
+		jsonout_list_end(o);
+	}
 	jsonout_object_end(o);
+}
+
+static void ports_get(const json_t *list, struct msg_hello *m)
+{
+	for (size_t i = 0; i < json_array_size(list) && m->n_relay_tcp < RELAY_PORTS_MAX; i++) {
+		json_int_t port = json_integer_value(json_array_get(list, i)); /* 0: it is no number */
+
+		if (port > 0 && port <= UINT16_MAX)
+			m->relay_tcp[m->n_relay_tcp++] = (uint16_t)port;
+	}
 }
 
 void msg_hello_get(const json_t *j, struct msg_hello *ret_m)
@@ -67,6 +83,7 @@ void msg_hello_get(const json_t *j, struct msg_hello *ret_m)
 	m.has_candidates = candidates_from_json(json_object_get(j, "candidates"), &m.candidates) == TM_OK;
 	nat_told_from_json(json_object_get(j, "nat"), &m.candidates.nat);
 	m.relay = json_is_true(json_object_get(j, "relay"));
+	ports_get(json_object_get(j, "relay_tcp"), &m);
 	*ret_m = m;
 }
 

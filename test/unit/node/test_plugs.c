@@ -263,7 +263,7 @@ static void what_a_stream_brought_before_it_ended_makes_no_path(void **state)
 	struct rig *r = *state;
 	const struct plane_events ev = plugs_plane(&r->n);
 
-	r->n.stream = (struct streaming_state){.up = true, .number = 4};
+	r->n.streams.v[0] = (struct node_stream){.up = true, .number = 4};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		const struct way_to by = {
 			.kind = WAY_RELAY_TCP, .socket = rows[i].stream, .remote = {.port = 7}};

@@ -10,18 +10,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-void __wrap_agent_stream_open(struct agent *a, const struct agent_stream_events *ev);
-void __wrap_agent_stream_lost(struct agent *a);
-void __wrap_agent_stream_close(struct agent *a);
+int __wrap_agent_stream_open(struct agent *a, const char *relay, const struct agent_stream_events *ev);
+void __wrap_agent_stream_lost(struct agent *a, const char *relay);
+void __wrap_agent_stream_close(struct agent *a, const char *relay);
 int __wrap_plane_stream_add(struct plane *p, const struct plane_stream *s_take, uint32_t *ret_stream);
 void __wrap_plane_stream_remove(struct plane *p, uint32_t stream);
 void __wrap_drive_input(struct node *n, const struct core_in *in);
 
-static const char relay[] = "0123456789abcdef";
+static const char relay[] = "0123456789abcdef", another[] = "00000000000000aa";
 
 static struct {
 	struct node n;
-	struct agent_stream_events events;
+	struct agent_stream_events events[2]; /* of the relay, and of another one */
+	int open_fails;
+	uint32_t number; /* of the stream that is added */
+	char told_of[NODE_ID_LEN + 1];
 	unsigned opened, lost, closed, told;
 	struct plane_stream added;
 	int add_fails;
@@ -29,18 +32,19 @@ static struct {
 	struct core_in last; /* without what it borrows */
 } rig;
 
-void __wrap_agent_stream_open(struct agent *a UNUSED, const struct agent_stream_events *ev)
+int __wrap_agent_stream_open(struct agent *a UNUSED, const char *id, const struct agent_stream_events *ev)
 {
-	rig.events = *ev;
+	rig.events[strcmp(id, relay) != 0] = *ev;
 	rig.opened++;
+	return rig.open_fails;
 }
 
-void __wrap_agent_stream_lost(struct agent *a UNUSED)
+void __wrap_agent_stream_lost(struct agent *a UNUSED, const char *id UNUSED)
 {
 	rig.lost++;
 }
 
-void __wrap_agent_stream_close(struct agent *a UNUSED)
+void __wrap_agent_stream_close(struct agent *a UNUSED, const char *id UNUSED)
 {
 	rig.closed++;
 }
@@ -48,7 +52,7 @@ void __wrap_agent_stream_close(struct agent *a UNUSED)
 int __wrap_plane_stream_add(struct plane *p UNUSED, const struct plane_stream *s_take, uint32_t *ret_stream)
 {
 	rig.added = *s_take;
-	*ret_stream = 7;
+	*ret_stream = rig.number;
 	return rig.add_fails;
 }
 
@@ -60,7 +64,7 @@ void __wrap_plane_stream_remove(struct plane *p UNUSED, uint32_t stream)
 void __wrap_drive_input(struct node *n UNUSED, const struct core_in *in)
 {
 	assert_int_equal(in->kind, CORE_STREAM);
-	assert_string_equal(in->id, relay);
+	snprintf(rig.told_of, sizeof(rig.told_of), "%s", in->id);
 	rig.last = *in;
 	rig.told++;
 }
@@ -68,17 +72,25 @@ void __wrap_drive_input(struct node *n UNUSED, const struct core_in *in)
 static int make_rig(void **state UNUSED)
 {
 	memset(&rig, 0, sizeof(rig));
+	rig.number = 7;
 	return 0;
 }
 
-static void come_up(void)
+static void come_up_to(unsigned which)
 {
 	struct net_released r = {.fd = 5, .early = malloc(3), .n_early = 3};
 
 	assert_int_equal(endpoint_parse("192.0.2.1:443", &r.remote), TM_OK);
-	rig.events.up(rig.events.ctx, &r);
+	rig.events[which].up(rig.events[which].ctx, &r);
 	assert_int_equal(r.fd, -1);
 	assert_null(r.early); /* the plane has copied it */
+}
+
+static void come_up(void)
+{
+	come_up_to(0);
+	if (rig.told)
+		assert_string_equal(rig.told_of, relay);
 }
 
 static void a_stream_that_was_found_goes_to_the_plane_and_the_core_learns_its_number(void **state UNUSED)
@@ -126,15 +138,43 @@ static void one_that_the_plane_does_not_take_is_looked_for_again(void **state UN
 static void when_it_is_not_wanted_any_more_it_is_closed_wherever_it_is(void **state UNUSED)
 {
 	streaming_open(&rig.n, relay);
-	streaming_close(&rig.n);
+	streaming_close(&rig.n, relay);
 	assert_int_equal(rig.closed, 1);
 	assert_int_equal(rig.removed, 0);
 	streaming_open(&rig.n, relay);
 	come_up();
-	streaming_close(&rig.n);
+	streaming_close(&rig.n, relay);
 	assert_int_equal(rig.closed, 2);
 	assert_int_equal(rig.removed, 7);
 	assert_false(streaming_lost(&rig.n, 7));
+}
+
+static void each_relay_has_its_own(void **state UNUSED)
+{
+	streaming_open(&rig.n, relay);
+	streaming_open(&rig.n, relay); /* once is enough */
+	streaming_open(&rig.n, another);
+	assert_int_equal(rig.opened, 2);
+	come_up();
+	rig.number = 8;
+	come_up_to(1);
+	assert_string_equal(rig.told_of, another);
+	assert_int_equal(rig.last.stream.socket, 8);
+	streaming_close(&rig.n, relay);
+	assert_int_equal(rig.removed, 7);
+	assert_false(streaming_lost(&rig.n, 7));
+	assert_true(streaming_lost(&rig.n, 8));
+	assert_string_equal(rig.told_of, another);
+}
+
+static void one_for_which_the_agent_has_no_room_is_none(void **state UNUSED)
+{
+	rig.open_fails = TM_EFULL;
+	for (unsigned i = 0; i < 2 * AGENT_STREAMS_MAX; i++)
+		streaming_open(&rig.n, relay);
+	assert_int_equal(rig.opened, 2 * AGENT_STREAMS_MAX);
+	streaming_close(&rig.n, relay);
+	assert_int_equal(rig.closed, 0);
 }
 
 int main(void)
@@ -145,6 +185,8 @@ int main(void)
 		cmocka_unit_test_setup(one_that_is_lost_is_told_and_looked_for_again, make_rig),
 		cmocka_unit_test_setup(one_that_the_plane_does_not_take_is_looked_for_again, make_rig),
 		cmocka_unit_test_setup(when_it_is_not_wanted_any_more_it_is_closed_wherever_it_is, make_rig),
+		cmocka_unit_test_setup(each_relay_has_its_own, make_rig),
+		cmocka_unit_test_setup(one_for_which_the_agent_has_no_room_is_none, make_rig),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

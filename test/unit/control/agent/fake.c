@@ -32,9 +32,9 @@ static void welcome(struct fake *f)
 	struct node_rec self = f->enrolment.self;
 
 	self.host = f->host ? f->host : self.host;
-	json_t *m = json_pack("{s:s,s:o,s:i,s:[s,s],s:s,s:i}", "t", "welcome", "node", meshjson_record(&self),
-		"data_port", 51820, "addresses", "192.0.2.1:8443", "coordinator.example:8443", "observed",
-		"127.0.0.1", "time", 1);
+	json_t *m = json_pack("{s:s,s:o,s:i,s:i,s:[s,s],s:s,s:i}", "t", "welcome", "node",
+		meshjson_record(&self), "data_port", 51820, "pace_ms", (int)f->pace_ms, "addresses",
+		"192.0.2.1:8443", "coordinator.example:8443", "observed", "127.0.0.1", "time", 1);
 
 	if (f->data)
 		json_object_set(m, "data", f->data);
@@ -175,7 +175,9 @@ void fake_start(struct fake *f)
 		.identity = &f->node,
 		.peers = f->peers,
 		.version = "0.1.0",
-		.relay = f->relay};
+		.relay = f->relay,
+		.relay_tcp = {f->relay_tcp},
+		.n_relay_tcp = f->relay_tcp != 0};
 	assert_int_equal(agent_new_tuned(f->base, &cfg, &ev, &f->tuning, &f->agent, NULL), TM_OK);
 	agent_start(f->agent);
 }

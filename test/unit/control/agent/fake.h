@@ -27,6 +27,7 @@ struct fake {
 	json_t *hello, *last; /* last hello; last other message */
 	const char *net4, *net6; /* what a welcome says; NULL: as enrolled */
 	uint32_t host; /* likewise; 0: as enrolled */
+	uint32_t pace_ms; /* likewise */
 	json_t *data; /* likewise, candidates; NULL: not said */
 	const char *on_hello[4]; /* JSON to answer a hello with; "welcome" for the usual one; "close" */
 	/* agent */
@@ -35,6 +36,7 @@ struct fake {
 	char candidates_of[NODE_ID_LEN + 1];
 	struct candidates last_candidates;
 	bool relay; /* it offers */
+	uint16_t relay_tcp; /* a port at which it takes streams; 0: it takes none */
 	unsigned relays_told;
 	struct relays relays;
 	char removed_why[200];

@@ -55,14 +55,65 @@ static void an_incomplete_list_takes_nobody_away(void **state UNUSED)
 	fake_close(&f);
 }
 
+static void a_start_without_the_coordinator_has_the_relays_of_the_last_run(void **state UNUSED)
+{
+	struct fake f;
+
+	fake_open(&f);
+	fake_link(&f);
+	fake_say(&f, TAGGED);
+	fake_say(&f, "{\"t\":\"relays\",\"relays\":[{\"node\":\"" PEER_A
+		     "\",\"addrs\":[\"192.0.2.1:7\"],\"tcp\":[\"hub:1\"]}]}");
+	fake_run_until(&f, &f.relays_told, 1);
+	fake_stop(&f);
+	fake_stop_serving(&f);
+	f.relays = (struct relays){.n = 0};
+	fake_start(&f);
+	assert_int_equal(f.relays.n, 1);
+	assert_string_equal(f.relays.v[0].node, PEER_A);
+	assert_int_equal(f.relays.v[0].addrs[0].port, 7);
+	assert_string_equal(f.relays.v[0].tcp[0], "hub:1");
+
+	/* A list of none takes it away, also for the next run. */
+	fake_serve(&f);
+	fake_run_until(&f, &f.link_ups, 2);
+	fake_say(&f, "{\"t\":\"relays\",\"relays\":[]}");
+	fake_run_until(&f, &f.relays_told, 3);
+	fake_stop(&f);
+	fake_stop_serving(&f);
+	fake_start(&f);
+	assert_int_equal(f.relays.n, 0);
+	assert_int_equal(f.relays_told, 3);
+	fake_close(&f);
+}
+
+static void who_is_removed_knows_no_relays_any_more(void **state UNUSED)
+{
+	struct fake f;
+
+	fake_open(&f);
+	fake_link(&f);
+	fake_say(&f, TAGGED);
+	fake_say(&f, "{\"t\":\"relays\",\"relays\":[" RELAY(PEER_A, "192.0.2.1:1") "]}");
+	fake_run_until(&f, &f.relays_told, 1);
+	f.on_hello[1] = NULL;
+	fake_say(&f, "{\"t\":\"removed\",\"why\":\"the test says so\"}");
+	fake_run_until(&f, &f.removals, 1);
+	assert_int_equal(peers_relays(f.peers)->n, 0);
+	fake_close(&f);
+}
+
 static void a_node_that_offers_says_so(void **state UNUSED)
 {
 	struct fake f;
 
 	fake_open(&f);
 	f.relay = true;
+	f.relay_tcp = 443;
 	fake_link(&f);
 	assert_true(json_is_true(json_object_get(f.hello, "relay")));
+	assert_int_equal(json_array_size(json_object_get(f.hello, "relay_tcp")), 1);
+	assert_int_equal(json_integer_value(json_array_get(json_object_get(f.hello, "relay_tcp"), 0)), 443);
 	fake_close(&f);
 }
 
@@ -71,6 +122,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_members_that_may_are_relays),
 		cmocka_unit_test(an_incomplete_list_takes_nobody_away),
+		cmocka_unit_test(a_start_without_the_coordinator_has_the_relays_of_the_last_run),
+		cmocka_unit_test(who_is_removed_knows_no_relays_any_more),
 		cmocka_unit_test(a_node_that_offers_says_so),
 	};
 

@@ -4,8 +4,13 @@
 
 #include "control/agent/stream.h"
 #include "crypto/init.h"
+#include "loop/timer.h"
+#include "net/listen.h"
 #include "net/release.h"
 #include "os/tcp.h"
+
+/* Who is in no map is the coordinator's. */
+#define HUB "00000000000000ff"
 
 struct rig {
 	struct fake f;
@@ -80,7 +85,7 @@ static void open_stream(struct rig *r)
 	const struct agent_stream_events ev = {
 		.asker = {.ctx = r, .question = on_question, .answer = on_answer}, .ctx = r, .up = on_up};
 
-	agent_stream_open(r->f.agent, &ev);
+	assert_int_equal(agent_stream_open(r->f.agent, HUB, &ev), TM_OK);
 }
 
 static void a_stream_comes_up_and_one_is_enough(void **state UNUSED)
@@ -108,8 +113,8 @@ static void one_that_is_lost_is_made_again_for_ever(void **state UNUSED)
 	open_stream(&r);
 	for (unsigned i = 1; i < 8; i++) {
 		fake_run_until(&r.f, &r.up, i);
-		agent_stream_lost(r.f.agent);
-		agent_stream_lost(r.f.agent); /* told twice it is looked for once */
+		agent_stream_lost(r.f.agent, HUB);
+		agent_stream_lost(r.f.agent, HUB); /* told twice it is looked for once */
 	}
 	fake_run_until(&r.f, &r.up, 8);
 	assert_int_equal(r.taken, 8);
@@ -132,6 +137,14 @@ static void neither_a_missing_relay_nor_one_that_refuses_ends_the_search(void **
 	rig_close(&r);
 }
 
+/* As after many losses. */
+static void wait_long(struct rig *r)
+{
+	struct agent_tuning *t = &r->f.agent->tuning;
+
+	r->f.agent->streams[0].backoff = t->stream_retry = t->stream_retry_max = 3600 * SEC;
+}
+
 static void after_a_loss_nobody_comes_at_once_but_after_a_change_of_the_network(void **state UNUSED)
 {
 	struct rig r;
@@ -140,13 +153,185 @@ static void after_a_loss_nobody_comes_at_once_but_after_a_change_of_the_network(
 	fake_link(&r.f);
 	open_stream(&r);
 	fake_run_until(&r.f, &r.up, 1);
-	r.f.agent->streaming.backoff = 3600 * SEC; /* as after many losses */
-	r.f.agent->tuning.stream_retry_max = 3600 * SEC;
-	agent_stream_lost(r.f.agent);
+	wait_long(&r);
+	agent_stream_lost(r.f.agent, HUB);
 	fake_run_ms(&r.f, 50);
 	assert_int_equal(r.up, 1);
 	agent_reconnect_now(r.f.agent);
 	fake_run_until(&r.f, &r.up, 2);
+	rig_close(&r);
+}
+
+/* As after a coordinator that was away for long, with so many members. */
+static void lose_link_and_stream(struct rig *r, uint32_t pace_ms)
+{
+	r->f.pace_ms = pace_ms;
+	fake_link(&r->f);
+	open_stream(r);
+	fake_run_until(&r->f, &r->up, 1);
+	fake_stop_serving(&r->f);
+	fake_run_until(&r->f, &r->f.link_downs, 1);
+	wait_long(r);
+	agent_stream_lost(r->f.agent, HUB);
+}
+
+static void the_link_brings_the_stream_back(void **state UNUSED)
+{
+	struct rig r;
+
+	rig_open(&r);
+	lose_link_and_stream(&r, 0);
+	fake_serve(&r.f);
+	fake_run_until(&r.f, &r.up, 2);
+	rig_close(&r);
+}
+
+/* Whoever accepts and says nothing. */
+struct silent {
+	int fds[8];
+	size_t n;
+};
+
+static void swallow(void *ctx, int fd, const struct endpoint *from UNUSED)
+{
+	struct silent *s = ctx;
+
+	assert_true(s->n < ARRAY_LEN(s->fds));
+	s->fds[s->n++] = fd;
+}
+
+static void one_that_hangs_since_before_the_link_is_begun_anew(void **state UNUSED)
+{
+	struct silent s = {.n = 0};
+	const struct listener_events ev = {.ctx = &s, .accepted = swallow};
+	struct listener *l;
+	struct rig r;
+
+	rig_open(&r);
+	assert_int_equal(listener_new(r.f.base, &r.f.at, 0, &ev, &l), TM_OK);
+	fake_start(&r.f);
+	open_stream(&r);
+	for (unsigned i = 0; s.n < 2; i++) {
+		assert_true(i < 1000);
+		fake_run_ms(&r.f, 1);
+	}
+	listener_free(l);
+	fake_serve(&r.f);
+	r.f.agent->attempt_since -= SESSION_STALE;
+	r.f.agent->streams[0].race_since -= SESSION_STALE;
+	session_look_again(r.f.agent);
+	fake_run_until(&r.f, &r.up, 1);
+	while (s.n)
+		tcp_close(s.fds[--s.n]);
+	rig_close(&r);
+}
+
+static void those_of_many_members_come_back_one_after_the_other(void **state UNUSED)
+{
+	struct rig r;
+
+	rig_open(&r);
+	r.f.tuning.retry_min = r.f.tuning.retry_max = 10 * MS;
+	lose_link_and_stream(&r, MSG_PACE_MAX_MS);
+	agent_reconnect_now(r.f.agent); /* its link does not wait for its turn */
+	loop_timer_in(r.f.agent->streams[0].timer, 3600 * SEC);
+	fake_serve(&r.f);
+	fake_run_until(&r.f, &r.f.link_ups, 2);
+	fake_run_ms(&r.f, 20);
+	assert_int_equal(r.up, 1); /* but its stream does, for a minute perhaps */
+	rig_close(&r);
+}
+
+static void the_stream_brings_the_link_back(void **state UNUSED)
+{
+	struct rig r;
+
+	rig_open(&r);
+	r.f.tuning.retry_min = r.f.tuning.retry_max = 3600 * SEC;
+	fake_start(&r.f);
+	fake_run_ms(&r.f, 30);
+	fake_serve(&r.f);
+	open_stream(&r);
+	fake_run_until(&r.f, &r.f.link_ups, 1);
+	rig_close(&r);
+}
+
+#define RELAY_A                                                                                              \
+	"{\"t\":\"netmap\",\"map\":{\"version\":6,\"base\":5,\"nodes\":[{\"id\":\"" PEER_A                   \
+	"\",\"name\":\"a\",\"host\":3,\"key\":\"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\","             \
+	"\"tags\":[\"relay\"]}]}}"
+
+static void one_to_another_relay_goes_where_the_list_says_and_has_nothing_to_do_with_the_link(
+	void **state UNUSED)
+{
+	const struct agent_stream_events ev = {
+		.asker = {.question = on_question, .answer = on_answer}, .up = on_up};
+	struct clink_server_config cfg = {.max_links = 0, .streams_only = true};
+	struct agent_stream_events to_a = ev;
+	const struct clink_events nobody = {.ctx = NULL};
+	struct clink_server *relay;
+	struct rig r, other;
+	char list[200];
+
+	rig_open(&r);
+	rig_open(&other); /* whose taker is the relay's */
+	cfg.identity = &r.f.coordinator;
+	cfg.streams = &other.taker;
+	assert_int_equal(endpoint_parse("127.0.0.1:0", &cfg.listen), TM_OK);
+	assert_int_equal(clink_server_new(r.f.base, &cfg, &nobody, &relay, NULL), TM_OK);
+	r.f.tuning.retry_max = 3600 * SEC;
+	fake_link(&r.f);
+	fake_say(&r.f, RELAY_A);
+	snprintf(list, sizeof(list),
+		"{\"t\":\"relays\",\"relays\":[{\"node\":\"" PEER_A
+		"\",\"addrs\":[\"192.0.2.1:1\"],\"tcp\":[\"127.0.0.1:%u\"]}]}",
+		clink_server_port(relay));
+	fake_say(&r.f, list);
+	fake_run_until(&r.f, &r.f.relays_told, 1);
+	fake_stop_serving(&r.f); /* the coordinator may be away for good */
+	fake_run_until(&r.f, &r.f.link_downs, 1);
+	to_a.ctx = &r;
+	assert_int_equal(agent_stream_open(r.f.agent, PEER_A, &to_a), TM_OK);
+	fake_run_until(&r.f, &r.up, 1);
+	assert_int_equal(other.taken, 1);
+	agent_stream_lost(r.f.agent, PEER_A);
+	fake_run_until(&r.f, &r.up, 2);
+	clink_server_free(relay);
+	rig_close(&other);
+	rig_close(&r);
+}
+
+/* After ten tries in vain, whatever the backoff has grown to. */
+static void one_that_has_just_been_lost_is_not_waited_for_long(void **state UNUSED)
+{
+	struct rig r;
+
+	rig_open(&r);
+	r.f.tuning.stream_retry = 10 * MS;
+	fake_link(&r.f);
+	open_stream(&r);
+	fake_run_until(&r.f, &r.up, 1);
+	r.f.agent->streams[0].backoff = r.f.agent->tuning.stream_retry_max = 3600 * SEC;
+	agent_stream_lost(r.f.agent, HUB);
+	fake_run_until(&r.f, &r.up, 2);
+	rig_close(&r);
+}
+
+static void there_are_so_many_and_no_more(void **state UNUSED)
+{
+	const struct agent_stream_events ev = {.ctx = NULL};
+	struct rig r;
+	char id[NODE_ID_LEN + 1];
+
+	rig_open(&r);
+	fake_start(&r.f);
+	for (unsigned i = 0; i < AGENT_STREAMS_MAX; i++) {
+		snprintf(id, sizeof(id), "%016x", i + 1);
+		assert_int_equal(agent_stream_open(r.f.agent, id, &ev), TM_OK);
+	}
+	assert_int_equal(agent_stream_open(r.f.agent, HUB, &ev), TM_EFULL);
+	agent_stream_close(r.f.agent, id);
+	assert_int_equal(agent_stream_open(r.f.agent, HUB, &ev), TM_OK);
 	rig_close(&r);
 }
 
@@ -160,9 +345,9 @@ static void one_that_is_not_wanted_any_more_is_not_looked_for(void **state UNUSE
 		open_stream(&r);
 		for (unsigned i = 0; i < turns; i++)
 			fake_run_ms(&r.f, 0);
-		agent_stream_close(r.f.agent);
+		agent_stream_close(r.f.agent, HUB);
 		unsigned up = r.up;
-		agent_stream_lost(r.f.agent);
+		agent_stream_lost(r.f.agent, HUB);
 		fake_run_ms(&r.f, 30);
 		assert_int_equal(r.up, up);
 		open_stream(&r); /* and may be wanted again */
@@ -178,6 +363,14 @@ int main(void)
 		cmocka_unit_test(one_that_is_lost_is_made_again_for_ever),
 		cmocka_unit_test(neither_a_missing_relay_nor_one_that_refuses_ends_the_search),
 		cmocka_unit_test(after_a_loss_nobody_comes_at_once_but_after_a_change_of_the_network),
+		cmocka_unit_test(the_link_brings_the_stream_back),
+		cmocka_unit_test(those_of_many_members_come_back_one_after_the_other),
+		cmocka_unit_test(one_that_hangs_since_before_the_link_is_begun_anew),
+		cmocka_unit_test(the_stream_brings_the_link_back),
+		cmocka_unit_test(
+			one_to_another_relay_goes_where_the_list_says_and_has_nothing_to_do_with_the_link),
+		cmocka_unit_test(one_that_has_just_been_lost_is_not_waited_for_long),
+		cmocka_unit_test(there_are_so_many_and_no_more),
 		cmocka_unit_test(one_that_is_not_wanted_any_more_is_not_looked_for),
 	};
 

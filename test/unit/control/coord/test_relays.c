@@ -97,6 +97,29 @@ static void a_node_relays_when_it_offers_and_the_administrator_lets_it(void **st
 	await(r, b, 0, NULL);
 }
 
+static void a_relay_takes_streams_at_its_ports_at_each_address(void **state)
+{
+	struct rig *r = *state;
+	struct machine *a = rig_machine(r, 0), *b = rig_machine(r, 1);
+
+	machine_join(a, "a");
+	machine_join(b, "b");
+	tag(r, "a", "add");
+	machine_unlink(a);
+	machine_link(a);
+	machine_say(
+		a, json_pack("{s:s, s:I, s:b, s:[i,i,i,s], s:[{s:s,s:s},{s:s,s:s},{s:s,s:s}]}", "t", "hello",
+			   "netmap", (json_int_t)machine_version(a), "relay", 1, "relay_tcp", 8443, 443,
+			   65536, "x", "candidates", "type", "host", "addr", "192.0.2.7:51820", "type",
+			   "srflx", "addr", "192.0.2.7:4444", "type", "host", "addr", "[2001:db8::7]:51820"));
+	await(r, b, 1, "192.0.2.7:51820");
+	const struct msg_relays got = told(b);
+	assert_int_equal(got.relays.v[0].n_tcp, 4);
+	assert_string_equal(got.relays.v[0].tcp[0], "192.0.2.7:8443");
+	assert_string_equal(got.relays.v[0].tcp[1], "192.0.2.7:443");
+	assert_string_equal(got.relays.v[0].tcp[3], "[2001:db8::7]:443");
+}
+
 static void the_coordinator_needs_no_tag_and_takes_streams(void **state)
 {
 	struct rig *r = *state;
@@ -284,6 +307,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(a_node_relays_when_it_offers_and_the_administrator_lets_it),
+		T(a_relay_takes_streams_at_its_ports_at_each_address),
 		T(the_coordinator_needs_no_tag_and_takes_streams),
 		T(public_addresses_come_first_and_only_those_a_relay_listens_on),
 		T(a_relay_without_a_link_stays_one_for_a_while),

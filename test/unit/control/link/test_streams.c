@@ -233,6 +233,32 @@ static void a_coordinator_that_relays_nothing_says_so(void **state UNUSED)
 	both_close(&b);
 }
 
+static void a_port_for_streams_alone_gives_nobody_a_link(void **state UNUSED)
+{
+	struct clink_server_config cfg = {.streams_only = true};
+	struct endpoint at;
+	struct both b;
+
+	both_open(&b);
+	clink_server_free(TAKE(b.w.server));
+	cfg.identity = &b.w.coordinator;
+	cfg.streams = &b.taker;
+	assert_int_equal(endpoint_parse("127.0.0.1:0", &cfg.listen), TM_OK);
+	const struct clink_events ev = seen_events(&b.w.at_server);
+	assert_int_equal(clink_server_new(b.w.base, &cfg, &ev, &b.w.server, NULL), TM_OK);
+	at = cfg.listen;
+	at.port = clink_server_port(b.w.server);
+	endpoint_format(&at, b.w.address);
+	both_connect(&b, false);
+	world_run_until(&b.w, &b.up, 1);
+	assert_int_equal(b.taken, 1);
+	b.w.at_client.link = world_connect(&b.w, &b.w.at_client, NULL);
+	world_run_until(&b.w, &b.w.at_client.closed, 1);
+	b.w.at_client.link = NULL;
+	assert_int_equal(b.w.at_client.up + b.w.at_server.up, 0);
+	both_close(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -240,6 +266,7 @@ int main(void)
 		cmocka_unit_test(a_full_socket_takes_no_byte_twice_and_loses_none),
 		cmocka_unit_test(who_proves_nothing_gets_nothing),
 		cmocka_unit_test(a_coordinator_that_relays_nothing_says_so),
+		cmocka_unit_test(a_port_for_streams_alone_gives_nobody_a_link),
 	};
 
 	return cmocka_run_group_tests(tests, world_setup_tls, world_teardown_tls);

@@ -206,6 +206,75 @@ static void what_is_known_survives_a_restart(void **state)
 	rig_close(&r);
 }
 
+static struct relays two_relays(void)
+{
+	struct relays r = {.n = 2,
+		.v = {{.node = "0123456789abcdef",
+			      .n_addrs = 2,
+			      .tcp = {"hub.example:8443", "[2001:db8::9]:443"},
+			      .n_tcp = 2},
+			{.node = "00000000000000aa", .n_addrs = 1}}};
+
+	assert_int_equal(endpoint_parse("192.0.2.9:51820", &r.v[0].addrs[0]), TM_OK);
+	assert_int_equal(endpoint_parse("[2001:db8::9]:51820", &r.v[0].addrs[1]), TM_OK);
+	assert_int_equal(endpoint_parse("192.0.2.10:4500", &r.v[1].addrs[0]), TM_OK);
+	return r;
+}
+
+static void relays_survive_a_restart_and_the_end_of_all(void **state)
+{
+	const struct relays told = two_relays();
+	struct rig r;
+
+	(void)state;
+	rig_open(&r);
+	start(&r);
+	peers_set_relays(r.peers, &told);
+	restart(&r);
+	assert_true(relays_eq(peers_relays(r.peers), &told));
+	peers_set_relays(r.peers, &(struct relays){.n = 0});
+	restart(&r);
+	assert_int_equal(peers_relays(r.peers)->n, 0);
+	rig_close(&r);
+}
+
+/* Whatever stands in the file, what is read is well-formed. */
+static void of_relays_and_candidates_only_good_lines_are_read(void **state)
+{
+	const struct relays told = two_relays();
+	const struct contact *c;
+	struct rig r;
+
+	(void)state;
+	rig_open(&r);
+	start(&r);
+	tell_three(&r);
+	peers_set_relays(r.peers, &told);
+	peers_keep(r.peers, peers_meet(r.peers, record(1).id));
+	peers_free(r.peers);
+	by_hand(&r, "UPDATE state SET relays = '\nshort 192.0.2.1:1 |\n\n"
+		    "00000000000000aa nonsense 192.0.2.10:4500 | hub:1  hub:2\n"
+		    "00000000000000aa 192.0.2.11:1 |\n00000000000000bb'");
+	by_hand(&r, "UPDATE contact SET candidates = 'relay 192.0.2.1:1\nhost 192.0.2.1:2 0123456789abcdef\n"
+		    "relay 192.0.2.1:3 0123\nrelay 192.0.2.1:4 0123456789abcdef\nhost 192.0.2.1:5\n'");
+	start(&r);
+	assert_int_equal(peers_relays(r.peers)->n, 2);
+	const struct relay_rec *v = peers_relays(r.peers)->v;
+	assert_string_equal(v[0].node, "00000000000000aa");
+	assert_int_equal(v[0].n_addrs, 1);
+	assert_true(endpoint_eq(&v[0].addrs[0], &told.v[1].addrs[0]));
+	assert_int_equal(v[0].n_tcp, 2);
+	assert_string_equal(v[0].tcp[1], "hub:2");
+	assert_string_equal(v[1].node, "00000000000000bb");
+	assert_int_equal(v[1].n_addrs + v[1].n_tcp, 0);
+	c = peers_contact(r.peers, record(1).id);
+	assert_int_equal(c->n_candidates, 2);
+	assert_int_equal(c->candidates[0].ep.port, 4);
+	assert_string_equal(c->candidates[0].relay, "0123456789abcdef");
+	assert_int_equal(c->candidates[1].ep.port, 5);
+	rig_close(&r);
+}
+
 static void a_change_is_written_soon_and_without_the_rest(void **state)
 {
 	struct rig r;
@@ -422,6 +491,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_known_survives_a_restart),
+		cmocka_unit_test(relays_survive_a_restart_and_the_end_of_all),
+		cmocka_unit_test(of_relays_and_candidates_only_good_lines_are_read),
 		cmocka_unit_test(a_change_is_written_soon_and_without_the_rest),
 		cmocka_unit_test(what_belongs_to_a_member_goes_with_it),
 		cmocka_unit_test(an_unusable_file_is_made_anew),

@@ -2,6 +2,7 @@
 /* The chain of layers, over a socket pair. */
 #include "wire.h"
 
+#include "net/release.h"
 #include "net/tcp.h"
 
 static void both_ends_are_ready_and_hear_each_other(void **state UNUSED)
@@ -127,6 +128,22 @@ static void a_layer_in_between_changes_only_what_it_wants(void **state UNUSED)
 	wire_close(&w);
 }
 
+/* Its end would be missing at the other side, or come in the middle of something else. */
+static void what_waits_to_be_sent_keeps_a_connection_from_going_elsewhere(void **state UNUSED)
+{
+	static uint8_t much[8 << 20];
+	struct net_released r = {.fd = 77};
+	struct wire w;
+
+	wire_open(&w);
+	wire_begin(&w);
+	assert_int_equal(net_output(&w.a.layer, much, sizeof(much)), TM_OK);
+	assert_true(net_queued(&w.a.layer) > 0);
+	assert_int_equal(net_release(&w.a.layer, &r), TM_EAGAIN);
+	assert_int_equal(r.fd, 77);
+	wire_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -136,6 +153,7 @@ int main(void)
 		cmocka_unit_test(a_broken_socket_is_told_from_the_loop_and_once),
 		cmocka_unit_test(an_owner_may_close_in_any_call),
 		cmocka_unit_test(a_layer_in_between_changes_only_what_it_wants),
+		cmocka_unit_test(what_waits_to_be_sent_keeps_a_connection_from_going_elsewhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

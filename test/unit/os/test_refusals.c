@@ -282,6 +282,9 @@ static void each_refusal_to_send_has_its_name(void **state)
 		{EMSGSIZE, TM_ERANGE},
 		{ENETUNREACH, TM_EUNREACH},
 		{EHOSTUNREACH, TM_EUNREACH},
+		{EADDRNOTAVAIL, TM_EUNREACH},
+		{EAFNOSUPPORT, TM_EUNREACH},
+		{ENETDOWN, TM_EUNREACH},
 		{EPERM, TM_EIO},
 	};
 	struct udp_config cfg = {0};
@@ -301,6 +304,31 @@ static void each_refusal_to_send_has_its_name(void **state)
 			fail_msg("%s: %d", strerror(rows[i].errno_value), dg.err);
 	}
 	assert_int_equal(kernel.polls, 0); /* only a full socket is worth waiting for */
+	udp_close(u);
+}
+
+/* It is tried without; the caller is told, and keeps it no longer. */
+static void a_source_address_that_is_gone_is_given_up(void **state)
+{
+	static const int refusals[] = {EINVAL, ENETUNREACH, EHOSTUNREACH, EADDRNOTAVAIL};
+	struct udp_config cfg = {0};
+	uint8_t byte = 0;
+	struct udp *u;
+	(void)state;
+
+	assert_int_equal(udp_open(&cfg, &u, NULL), TM_OK);
+	for (size_t i = 0; i <= ARRAY_LEN(refusals); i++) {
+		struct datagram dg = {.data = &byte,
+			.n = 1,
+			.local = ip_v4_host(0x7f000001),
+			.remote = {.ip = ip_v4_host(0x7f000001), .port = udp_port(u)}};
+		const bool gone = i < ARRAY_LEN(refusals);
+
+		kernel.send = gone ? refusals[i] : EPERM;
+		assert_int_equal(udp_send(u, &dg, 1), 1);
+		if (dg.local_refused != gone || (dg.local.family == IP_NONE) != gone)
+			fail_msg("%s", strerror(kernel.send));
+	}
 	udp_close(u);
 }
 
@@ -400,6 +428,7 @@ int main(void)
 		CASE(without_ipv6_a_socket_carries_ipv4_alone),
 		CASE(a_full_socket_holds_a_batch_up_once),
 		CASE(each_refusal_to_send_has_its_name),
+		CASE(a_source_address_that_is_gone_is_given_up),
 		CASE(trains_end_only_when_it_is_trains_that_the_kernel_refuses),
 		CASE(only_a_deleted_device_is_closed),
 	};

@@ -68,6 +68,10 @@ static void what_no_client_begins_with_is_refused(void **state UNUSED)
 			read_all(text, n, 1, &hellos) != rows[i].err)
 			fail_msg("%s", rows[i].what);
 	}
+	size_t n = record(text, 0x16, 200, "\x01\x00\x00\xc4", 4);
+
+	n += record(text + n, 0x17, 0, "", 0); /* of which there could be any number */
+	assert_int_equal(read_all(text, n, n, &hellos), TM_EBADMSG);
 	assert_int_equal(read_all((const uint8_t *)"\x16\x02\x00\x00\x10\x01\x00\x00\x0c", 9, 9, &hellos),
 		TM_EBADMSG); /* no TLS is of version 2 */
 	assert_int_equal(

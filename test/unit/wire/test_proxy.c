@@ -45,8 +45,8 @@ static void what_is_no_proxy_is_refused_and_not_repeated(void **state UNUSED)
 	static const char *const bad[] = {"", "http://", "http://u:secret@", "http://u:secret@/",
 		"http://u:secret@p:0", "http://u:secret%@p:1", "http://u:secret%4@p:1",
 		"http://u:secret%zz@p:1", "http://u:secret%00@p:1", "http://u:secret%0a@p:1",
-		"http://u%3a:secret@p:1", "http://u:secret@p:1/path", "http://u:secret@p q:1",
-		"socks5://u:secret@p:1", "https://u:secret@p:1", "://u:secret@p:1"};
+		"http://u:secret%7f@p:1", "http://u%3a:secret@p:1", "http://u:secret@p:1/path",
+		"http://u:secret@p q:1", "socks5://u:secret@p:1", "https://u:secret@p:1", "://u:secret@p:1"};
 	char longest[400] = "http://u:";
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {

@@ -54,6 +54,29 @@ static void only_a_token_with_a_url_is_of_the_second_version(void **state UNUSED
 	assert_memory_equal(&back, &t, sizeof(t));
 }
 
+/* Whoever takes the one for the other would not understand the addresses. */
+static void a_version_that_does_not_fit_the_addresses_is_refused(void **state UNUSED)
+{
+	struct token t = sample(), back = {.expiry = 77};
+
+	for (unsigned url = 0; url < 2; url++) {
+		char text[TOKEN_TEXT_MAX];
+		uint8_t raw[TOKEN_TEXT_MAX], digest[32];
+		size_t n;
+
+		if (url)
+			strcpy(t.addrs[2], "https://hub.example.org/a");
+		encode(&t, text);
+		assert_int_equal(base64url_decode(text + 4, strlen(text + 4), raw, sizeof(raw), &n), TM_OK);
+		raw[0] = (uint8_t)(3 - raw[0]);
+		sha256(&(struct hash_part){raw, n - 4}, 1, digest);
+		memcpy(raw + n - 4, digest, 4);
+		base64url_encode(raw, n, text + 4);
+		assert_int_not_equal(token_decode(text, &back, NULL), TM_OK);
+		assert_int_equal(back.expiry, 77);
+	}
+}
+
 static void the_largest_token_fits(void **state)
 {
 	struct token t = sample(), back;
@@ -330,6 +353,7 @@ int main(void)
 		cmocka_unit_test(an_address_is_completed_as_a_person_writes_it),
 		cmocka_unit_test(a_token_survives_the_round_trip),
 		cmocka_unit_test(only_a_token_with_a_url_is_of_the_second_version),
+		cmocka_unit_test(a_version_that_does_not_fit_the_addresses_is_refused),
 		cmocka_unit_test(the_largest_token_fits),
 		cmocka_unit_test(white_space_around_is_forgiven),
 		cmocka_unit_test(a_token_garbled_at_any_position_is_refused),

@@ -315,6 +315,21 @@ static void a_source_address_that_fails_is_forgotten_and_the_way_leads_where_it_
 	assert_true(way_to_eq(&atomic_load(&p->way)->to, &(struct way_to){.remote = there}));
 }
 
+static void what_leaves_by_two_ways_forgets_the_source_of_both(void **state)
+{
+	struct desk *k = *state;
+	struct peer *p = add(k, 2);
+	const struct way_to to = {.remote = there, .local = {IP_V4, {10, 0, 0, 1}}};
+	const struct endpoint relay = {.ip = {IP_V4, {198, 51, 100, 9}}, .port = 9};
+	const struct way_to also = {.remote = relay, .local = {IP_V4, {10, 0, 0, 1}}};
+
+	assert_int_equal(device_peer_set_way(k->d, p, &to, 1000 * SEC), TM_OK);
+	assert_int_equal(device_peer_set_also(k->d, p, &also), TM_OK);
+	device_peer_unstick(k->d, p, 1000 * SEC);
+	assert_true(way_to_eq(&atomic_load(&p->way)->to, &(struct way_to){.remote = there}));
+	assert_true(way_to_eq(&atomic_load(&p->also)->to, &(struct way_to){.remote = relay}));
+}
+
 /* Two devices whose messages the test carries over itself. */
 static void connect_pair(struct desk *a, struct peer *pa, struct desk *b, ns_t now)
 {
@@ -521,6 +536,7 @@ int main(void)
 		CASE(an_unchanged_way_is_not_replaced),
 		CASE(what_comes_from_elsewhere_moves_only_a_peer_that_follows),
 		CASE(a_source_address_that_fails_is_forgotten_and_the_way_leads_where_it_did),
+		CASE(what_leaves_by_two_ways_forgets_the_source_of_both),
 		CASE(armed_is_cleared_when_nothing_is_pending_and_kept_when_something_is),
 		CASE(no_wake_up_is_lost_between_workers_and_the_control_thread),
 		CASE(impossible_messages_are_malformed),

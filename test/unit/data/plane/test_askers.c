@@ -56,6 +56,10 @@ static void a_network_of_ipv6_is_one_source(void **state)
 	assert_int_equal(askers_init(&askers), TM_OK);
 	assert_int_equal(pass("2001:db8:0:1::1", 100, SEC), ASKERS_BURST);
 	assert_int_equal(pass("2001:db8:0:1:ffff::2", 100, SEC), 0);
+	/* And its neighbour another: a provider gives each customer a /56 at best. One may share the slot. */
+	assert_true(pass("2001:db8:0:2::1", 100, SEC) + pass("2001:db8:0:3::1", 100, SEC) +
+			    pass("2001:db8:0:fe::1", 100, SEC) >=
+		    2 * ASKERS_BURST);
 }
 
 static void those_whose_address_is_unknown_are_one_source(void **state)

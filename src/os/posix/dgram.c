@@ -2,6 +2,9 @@
 #include "os/dgram.h"
 
 #include <errno.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
 #include <unistd.h>
 
 #include "os/os.h"
@@ -24,9 +27,50 @@ static int open_bound(const struct endpoint *at, uint32_t mark, bool shared, int
 	return TM_OK;
 }
 
+static unsigned interface_with(const struct ip *own)
+{
+	struct ifaddrs *all = NULL;
+	unsigned found = 0;
+
+	if (getifaddrs(&all) < 0)
+		return 0;
+	for (const struct ifaddrs *i = all; i && !found; i = i->ifa_next) {
+		struct endpoint ep;
+
+		if (i->ifa_addr && endpoint_from_sockaddr(i->ifa_addr, &ep) == TM_OK && ip_eq(&ep.ip, own))
+			found = if_nametoindex(i->ifa_name);
+	}
+	freeifaddrs(all);
+	return found;
+}
+
+/*
+ * IPv4's groups follow the address that the socket has. IPv6's follow whichever route for ff00::/8 comes
+ * first, which may be the tunnel's, or another network's.
+ */
+static int keep_groups_at(int fd, const struct ip *own)
+{
+	const unsigned index = interface_with(own);
+
+	if (!index)
+		return TM_ENOENT;
+	if (setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, &index, sizeof(index)) < 0)
+		return tm_err_from_errno(errno);
+	return TM_OK;
+}
+
 int dgram_open(const struct ip *own, uint32_t mark, int *ret_fd)
 {
-	return open_bound(&(struct endpoint){.ip = *own}, mark, false, ret_fd);
+	_cleanup_(closep) int fd = -1;
+	int err = open_bound(&(struct endpoint){.ip = *own}, mark, false, &fd);
+
+	if (!err && own->family == IP_V6)
+		err = keep_groups_at(fd, own);
+	if (err)
+		return err;
+	*ret_fd = fd;
+	fd = -1;
+	return TM_OK;
 }
 
 /* Every host is in the groups of all hosts by itself (RFC 1112 4, RFC 4291 2.8): there is nothing to join. */

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* In a network namespace of its own; skipped where that is not allowed. */
+#include "host.h"
+
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <sys/socket.h>
+
+#include "os/dgram.h"
+
+static struct ip address(const char *text)
+{
+	struct ip ip;
+
+	assert_int_equal(ip_parse(text, &ip), TM_OK);
+	return ip;
+}
+
+/* Both networks have a route for ff00::/8, and the first one would get what is sent to groups. */
+static void what_is_sent_to_groups_leaves_where_the_address_is(void **state UNUSED)
+{
+	static const char *const addresses[] = {"2001:db8:a::1", "2001:db8:b::1"}, *const links[] = {
+											   "a0", "b0"};
+
+	host_unshare(CLONE_NEWNET, "network");
+	host_veth("a0", "a1");
+	host_veth("b0", "b1");
+	host_ip("addr add 2001:db8:a::1/64 dev a0 nodad");
+	host_ip("addr add 2001:db8:b::1/64 dev b0 nodad");
+	for (size_t i = 0; i < ARRAY_LEN(links); i++) {
+		const struct ip own = address(addresses[i]);
+		unsigned index = 0;
+		socklen_t len = sizeof(index);
+		int fd = -1;
+
+		assert_int_equal(dgram_open(&own, 0, &fd), TM_OK);
+		assert_int_equal(getsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, &index, &len), 0);
+		assert_int_equal(index, if_nametoindex(links[i]));
+		dgram_close(fd);
+	}
+}
+
+static void an_address_that_is_not_ours_opens_nothing(void **state UNUSED)
+{
+	const struct ip own = address("2001:db8:77::1");
+	int fd = -1;
+
+	assert_int_not_equal(dgram_open(&own, 0, &fd), TM_OK);
+	assert_int_equal(fd, -1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			what_is_sent_to_groups_leaves_where_the_address_is, host_setup, host_teardown),
+		cmocka_unit_test_setup_teardown(
+			an_address_that_is_not_ours_opens_nothing, host_setup, host_teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -27,6 +27,10 @@ static const char schema[] = "CREATE TABLE state (one INTEGER PRIMARY KEY CHECK 
 			     "handshake BLOB, checked INTEGER)"
 			     " WITHOUT ROWID;";
 
+/* It lacks the relays alone; what else it has, such as stamps against replays, nobody would tell again. */
+static const char from_version_1[] =
+	"BEGIN; ALTER TABLE state ADD COLUMN relays TEXT; PRAGMA user_version = 2; COMMIT";
+
 static int explain(const struct db *db, int err, struct diag *d)
 {
 	if (err && db->sql)
@@ -150,6 +154,10 @@ static int read_file(
 		err = sql_read_int(db->sql, "PRAGMA application_id", &application);
 	if (!err)
 		err = sql_read_int(db->sql, "PRAGMA user_version", &version);
+	if (!err && application == APPLICATION_ID && version == 1 && how == TO_WRITE) {
+		err = sql_exec(db->sql, from_version_1);
+		version = SCHEMA_VERSION;
+	}
 	if (!err && (application != APPLICATION_ID || version != SCHEMA_VERSION))
 		err = diag_what(
 			d, TM_EVERSION, "it was made by another program or another version of this one");

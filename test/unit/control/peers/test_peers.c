@@ -339,6 +339,35 @@ static void what_belongs_to_a_member_goes_with_it(void **state)
 	rig_close(&r);
 }
 
+static void a_file_of_the_version_before_keeps_what_it_has(void **state)
+{
+	const struct relays told = two_relays();
+	struct rig r;
+
+	(void)state;
+	rig_open(&r);
+	start(&r);
+	tell_three(&r);
+	struct contact *c = peers_meet(r.peers, record(2).id);
+	c->worked = (struct endpoint){.ip = ip_v4_host(1), .port = 9};
+	c->stamps.check = 7;
+	peers_keep(r.peers, c);
+	peers_free(TAKE(r.peers));
+	by_hand(&r, "ALTER TABLE state DROP COLUMN relays; PRAGMA user_version = 1");
+	start(&r);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(mesh_size(peers_mesh(r.peers)), 3);
+		assert_int_equal(mesh_version(peers_mesh(r.peers)), 1);
+		c = peers_contact(r.peers, record(2).id);
+		assert_true(c && c->stamps.check == 7 && c->worked.port == 9);
+		assert_int_equal(peers_relays(r.peers)->n, i ? told.n : 0);
+		peers_set_relays(r.peers, &told);
+		restart(&r);
+	}
+	assert_int_equal(r.warnings, 0);
+	rig_close(&r);
+}
+
 /* Damage of every kind, in a file that was good. */
 static void an_unusable_file_is_made_anew(void **state)
 {
@@ -495,6 +524,7 @@ int main(void)
 		cmocka_unit_test(of_relays_and_candidates_only_good_lines_are_read),
 		cmocka_unit_test(a_change_is_written_soon_and_without_the_rest),
 		cmocka_unit_test(what_belongs_to_a_member_goes_with_it),
+		cmocka_unit_test(a_file_of_the_version_before_keeps_what_it_has),
 		cmocka_unit_test(an_unusable_file_is_made_anew),
 		cmocka_unit_test(a_file_that_refuses_a_row_is_made_anew),
 		cmocka_unit_test(a_page_of_garbage_is_no_reason_to_fail),

@@ -25,6 +25,12 @@ static bool is_coordinators(const struct streaming *s)
 	return !m || m->coordinator;
 }
 
+/* When a relay or a coordinator is lost all members may be on their way to it: within how long they come. */
+static ns_t pace(const struct agent *a)
+{
+	return a->known.pace_ms * MS;
+}
+
 /*
  * Full jitter: when a relay starts anew, those who had streams to it come evenly over the time that they
  * wait, and a second loss within moments does not bring them together again.
@@ -33,8 +39,9 @@ static ns_t wait_for_next(struct streaming *s)
 {
 	const struct agent_tuning *t = &s->agent->tuning;
 	/* One that was away for a moment is not waited for much longer than that; nor run over by all. */
-	const ns_t away = time_monotonic() - s->down_since, pace = s->agent->known.pace_ms * MS;
-	const ns_t most = ns_min(ns_max(ns_max(away / 4, t->stream_retry), pace), t->stream_retry_max);
+	const ns_t away = time_monotonic() - s->down_since;
+	const ns_t most =
+		ns_min(ns_max(ns_max(away / 4, t->stream_retry), pace(s->agent)), t->stream_retry_max);
 	ns_t wait = (ns_t)random_below((uint32_t)(ns_min(s->backoff, most) / US) + 1) * US;
 
 	s->backoff = ns_min(s->backoff * 2, t->stream_retry_max);
@@ -154,7 +161,7 @@ void streaming_linked(struct agent *a)
 	/* The links have come at their own pace already. */
 	for (size_t i = 0; i < ARRAY_LEN(a->streams); i++)
 		if (is_coordinators(&a->streams[i]))
-			hurry(&a->streams[i], a->known.pace_ms * MS / 4);
+			hurry(&a->streams[i], pace(a) / 4);
 }
 
 int agent_stream_open(struct agent *a, const char *relay, const struct agent_stream_events *ev)
@@ -184,6 +191,7 @@ void agent_stream_lost(struct agent *a, const char *relay)
 	s->down_since = time_monotonic();
 	if (s->down_since - s->up_since >= a->tuning.stable)
 		s->backoff = a->tuning.retry_min;
+	s->backoff = ns_max(s->backoff, pace(a));
 	plan(s, "it was lost");
 }
 

@@ -256,6 +256,22 @@ static void the_stream_brings_the_link_back(void **state UNUSED)
 	rig_close(&r);
 }
 
+static void but_not_of_one_that_was_removed(void **state UNUSED)
+{
+	struct rig r;
+
+	rig_open(&r);
+	r.f.tuning.removed_retry = 3600 * SEC;
+	fake_link(&r.f);
+	fake_say(&r.f, "{\"t\":\"removed\",\"why\":\"the test says so\"}");
+	fake_run_until(&r.f, &r.f.removals, 1);
+	open_stream(&r);
+	fake_run_until(&r.f, &r.up, 1);
+	fake_run_ms(&r.f, 30);
+	assert_int_equal(r.f.hellos, 1);
+	rig_close(&r);
+}
+
 #define RELAY_A                                                                                              \
 	"{\"t\":\"netmap\",\"map\":{\"version\":6,\"base\":5,\"nodes\":[{\"id\":\"" PEER_A                   \
 	"\",\"name\":\"a\",\"host\":3,\"key\":\"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\","             \
@@ -288,12 +304,13 @@ static void one_to_another_relay_goes_where_the_list_says_and_has_nothing_to_do_
 		clink_server_port(relay));
 	fake_say(&r.f, list);
 	fake_run_until(&r.f, &r.f.relays_told, 1);
-	fake_stop_serving(&r.f); /* the coordinator may be away for good */
-	fake_run_until(&r.f, &r.f.link_downs, 1);
 	to_a.ctx = &r;
 	assert_int_equal(agent_stream_open(r.f.agent, PEER_A, &to_a), TM_OK);
 	fake_run_until(&r.f, &r.up, 1);
+	assert_int_equal(r.taken, 0); /* the coordinator takes streams, too */
 	assert_int_equal(other.taken, 1);
+	fake_stop_serving(&r.f); /* and may be away for good */
+	fake_run_until(&r.f, &r.f.link_downs, 1);
 	agent_stream_lost(r.f.agent, PEER_A);
 	fake_run_until(&r.f, &r.up, 2);
 	clink_server_free(relay);
@@ -314,6 +331,23 @@ static void one_that_has_just_been_lost_is_not_waited_for_long(void **state UNUS
 	r.f.agent->streams[0].backoff = r.f.agent->tuning.stream_retry_max = 3600 * SEC;
 	agent_stream_lost(r.f.agent, HUB);
 	fake_run_until(&r.f, &r.up, 2);
+	rig_close(&r);
+}
+
+/* All of them may have lost it, and each that comes brings its link along. */
+static void one_of_many_members_does_not_come_back_at_once(void **state UNUSED)
+{
+	struct rig r;
+
+	rig_open(&r);
+	r.f.tuning.stream_retry_max = 3600 * SEC;
+	fake_link(&r.f);
+	open_stream(&r);
+	fake_run_until(&r.f, &r.up, 1);
+	r.f.agent->known.pace_ms = 3600 * 1000;
+	agent_stream_lost(r.f.agent, HUB);
+	fake_run_ms(&r.f, 30);
+	assert_int_equal(r.up, 1);
 	rig_close(&r);
 }
 
@@ -367,9 +401,11 @@ int main(void)
 		cmocka_unit_test(those_of_many_members_come_back_one_after_the_other),
 		cmocka_unit_test(one_that_hangs_since_before_the_link_is_begun_anew),
 		cmocka_unit_test(the_stream_brings_the_link_back),
+		cmocka_unit_test(but_not_of_one_that_was_removed),
 		cmocka_unit_test(
 			one_to_another_relay_goes_where_the_list_says_and_has_nothing_to_do_with_the_link),
 		cmocka_unit_test(one_that_has_just_been_lost_is_not_waited_for_long),
+		cmocka_unit_test(one_of_many_members_does_not_come_back_at_once),
 		cmocka_unit_test(there_are_so_many_and_no_more),
 		cmocka_unit_test(one_that_is_not_wanted_any_more_is_not_looked_for),
 	};

@@ -8,6 +8,7 @@
 #include "node/drive.h"
 #include "node/node_private.h"
 #include "node/relaying.h"
+#include "os/tcp.h"
 
 #include <unistd.h>
 
@@ -25,7 +26,7 @@ struct rig {
 	bool offers;
 	unsigned n_offers, n_put, n_removed, n_sent;
 	uint32_t host;
-	unsigned n_heard;
+	unsigned n_heard, warnings;
 	struct plane_leg leg;
 	int put_err;
 	/* the path core */
@@ -113,8 +114,9 @@ static void make_member(struct rig *r)
 	memcpy(r->member.id, r->nodes[MEMBER].id, sizeof(r->member.id));
 }
 
-static void quiet(void *ctx UNUSED, const char *line UNUSED, size_t n UNUSED)
+static void on_log(void *ctx UNUSED, const char *line, size_t n UNUSED)
 {
+	rig->warnings += strstr(line, "relaying without streams") != NULL;
 }
 
 static int setup(void **state)
@@ -124,11 +126,12 @@ static int setup(void **state)
 	assert_non_null(r);
 	rig = r;
 	assert_int_equal(crypto_init(NULL), TM_OK);
-	log_set_sink(quiet, NULL);
+	log_set_sink(on_log, NULL);
 	snprintf(r->dir, sizeof(r->dir), "/tmp/test-relaying-XXXXXX");
 	assert_non_null(mkdtemp(r->dir));
 	snprintf(r->clock_path, sizeof(r->clock_path), "%s/clock", r->dir);
 	snprintf(r->n.paths.netmap, sizeof(r->n.paths.netmap), "%s/netmap.db", r->dir);
+	snprintf(r->n.paths.tls, sizeof(r->n.paths.tls), "%s/tls.pem", r->dir);
 	r->n.base = event_base_new();
 	assert_int_equal(prefix_parse("100.101.0.0/16", &r->n.mesh.net4), TM_OK);
 	assert_int_equal(prefix_parse("fd5c::/64", &r->n.mesh.net6), TM_OK);
@@ -164,6 +167,7 @@ static int teardown(void **state)
 	event_base_free(r->n.base);
 	(void)unlink(r->clock_path);
 	(void)unlink(r->n.paths.netmap);
+	(void)unlink(r->n.paths.tls);
 	assert_int_equal(rmdir(r->dir), 0);
 	log_set_sink(NULL, NULL);
 	free(r);
@@ -326,6 +330,44 @@ static void relays_are_handed_to_the_path_core_unless_none_are_to_be_used(void *
 	assert_int_equal(r->n_relays, 0);
 }
 
+static bool is_free(const struct endpoint *at)
+{
+	struct endpoint there = *at;
+	int fd;
+
+	if (tcp_listen(&there, 0, 1, &fd) != TM_OK)
+		return false;
+	tcp_close(fd);
+	return true;
+}
+
+static void it_listens_for_streams_as_long_as_it_relays_and_relays_without_that_too(void **state)
+{
+	struct endpoint at = {.ip = ip_v4_host(0x7f000001)};
+	struct rig *r = *state;
+	int fd;
+
+	assert_int_equal(tcp_listen(&at, 0, 1, &fd), TM_OK);
+	snprintf(r->n.config.api_listen, sizeof(r->n.config.api_listen), "127.0.0.1");
+	r->n.config.api_port = at.port;
+	tag(r, SELF, true);
+	registers(r);
+	assert_int_equal(r->warnings, 1); /* somebody has the port */
+	tag(r, SELF, false);
+	tcp_close(fd);
+	for (unsigned i = 0; i < 2; i++) {
+		tag(r, SELF, true);
+		assert_false(is_free(&at));
+		tag(r, SELF, false);
+		assert_true(is_free(&at));
+	}
+	r->n.coord = (struct coord *)r; /* who has its port listens there already */
+	tag(r, SELF, true);
+	assert_true(is_free(&at));
+	r->n.coord = NULL;
+	assert_int_equal(r->warnings, 1);
+}
+
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -336,6 +378,7 @@ int main(void)
 		T(a_member_that_is_not_the_same_any_more_registers_again),
 		T(what_is_no_registration_with_its_data_socket_goes_to_the_path_core),
 		T(relays_are_handed_to_the_path_core_unless_none_are_to_be_used),
+		T(it_listens_for_streams_as_long_as_it_relays_and_relays_without_that_too),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

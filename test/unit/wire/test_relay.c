@@ -112,6 +112,24 @@ static void a_frame_says_how_its_messages_are_cut_and_marked(void **state)
 	assert_int_equal(f.n, 150);
 }
 
+/* RFC 3168, 5: who cannot say ECT is not told CE. */
+static void a_frame_is_marked_where_its_messages_can_carry_that(void **state)
+{
+	static const struct {
+		uint8_t tos, marked;
+	} rows[] = {{0x00, 0x00}, {0x88, 0x88}, {0x01, 0x03}, {0x8a, 0x8b}, {0x8b, 0x8b}};
+	uint8_t p[RELAY_FRAME_HEAD], as_it_was[RELAY_FRAME_HEAD];
+	(void)state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		relay_frame_head(p, relay_pair(1, 2), 100, rows[i].tos);
+		relay_frame_head(as_it_was, relay_pair(1, 2), 100, rows[i].marked);
+		relay_frame_mark(p);
+		if (memcmp(p, as_it_was, sizeof(p)) != 0)
+			fail_msg("row %zu", i);
+	}
+}
+
 static void a_frame_that_is_none_is_refused(void **state)
 {
 	static uint8_t p[RELAY_FRAME_MAX + 1];
@@ -141,6 +159,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_header_yields_no_pair),
 		cmocka_unit_test(a_relay_carries_messages_of_wireguard_and_stun_and_nothing_else),
 		cmocka_unit_test(a_frame_says_how_its_messages_are_cut_and_marked),
+		cmocka_unit_test(a_frame_is_marked_where_its_messages_can_carry_that),
 		cmocka_unit_test(a_frame_that_is_none_is_refused),
 	};
 

@@ -212,10 +212,10 @@ def pcp():
 
 def portmap():
     def step(kind, argument=0, data=b""):
-        return bytes([("wait", "raw", "answer", "announce", "http", "gateway", "end").index(kind), argument, len(data)]) + data
+        return bytes([("wait", "raw", "answer", "announce", "http", "gateway", "end", "owe").index(kind), argument, len(data)]) + data
 
-    def http(body, status=200):
-        return step("http", 0, f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+    def http(body, status=200, six=0):
+        return step("http", six, f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
 
     found = step("raw", 0, b"HTTP/1.1 200 OK\r\nST: x:InternetGatewayDevice:1\r\nLOCATION: http://a:5000/\r\n\r\n")
     described = http("<service><serviceType>urn:schemas-upnp-org:service:WANIPConnection:1</serviceType><controlURL>/c</controlURL></service>")
@@ -227,6 +227,17 @@ def portmap():
     seed("portmap", "pcp", step("raw", 1, h("0280 0000 00000000 00000001" + "00" * 12)) + step("answer", 44, external) + step("wait", 255))
     seed("portmap", "natpmp", step("raw", 1, h("0080 0000 00000001 cb007109")) + step("wait", 8) + step("raw", 1, h("0080 0000 00000001 cb007109"))
          + step("answer", 12, h("00000000")) + step("announce", 1, h("0080 0000 00000000 cb00710a")))
+    anew = step("gateway", 0) + step("gateway", 1)
+    check = http("<NewInternalClient>192.168.1.7</NewInternalClient><NewInternalPort>40001</NewInternalPort>")
+    seed("portmap", "upnp-owed", step("owe", 8) + anew + upnp + address + http("") + check + http("") + step("wait", 255))
+    seed("portmap", "natpmp-owed", step("owe", 4) + anew + step("raw", 1, h("0080 0000 00000001 cb007109")) + step("wait", 8)
+         + step("raw", 1, h("0080 0000 00000001 cb007109")) + step("answer", 12, h("00000000")) + step("answer", 12, h("00000000")))
+    found = step("raw", 2, b"HTTP/1.1 200 OK\r\nST: x:WANIPv6FirewallControl:1\r\nLOCATION: http://[::1]:5000/\r\n\r\n")
+    described = http("<service><serviceType>urn:schemas-upnp-org:service:WANIPv6FirewallControl:1</serviceType><controlURL>/c</controlURL></service>", six=2)
+    allowed = http("<FirewallEnabled>1</FirewallEnabled><InboundPinholeAllowed>1</InboundPinholeAllowed>", six=2)
+    hole, other = (http(f"<UniqueID>{number}</UniqueID>", six=2) for number in (7, 8))
+    seed("portmap", "hole", step("owe", 10) + step("gateway", 3) + found + step("wait", 8) + described + allowed + hole + other + http("", six=2)
+         + step("wait", 255) + hole + step("end") + http("", six=2))
 
 
 def igd():

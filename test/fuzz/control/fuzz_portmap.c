@@ -5,20 +5,26 @@
  * gateway and the group of searches, and a mapping is at an address and a port that somebody could reach.
  *
  *   input: steps  kind 1 | argument 1 | length 1 | bytes
+ *
+ * Bit 1 of the argument: it is about IPv6, where the kind does not say.
  */
 #include "control/portmap/portmap.h"
 #include "fuzz/fuzz.h"
 
-enum { WAIT, RAW, ANSWER, ANNOUNCE, HTTP, GATEWAY, END, KINDS };
+enum { WAIT, RAW, ANSWER, ANNOUNCE, HTTP, GATEWAY, END, OWE, KINDS };
+enum { FAMILIES = 2, OLD_PORT = 40001 };
 
-static const struct endpoint gateway = {.ip = {IP_V4, {192, 168, 1, 1}}};
-static const struct ip own = {IP_V4, {192, 168, 1, 7}};
+static const enum ip_family families[FAMILIES] = {IP_V4, IP_V6};
+static const struct endpoint gateways[FAMILIES] = {
+	{.ip = {IP_V4, {192, 168, 1, 1}}}, {.ip = {IP_V6, {0xfe, 0x80, [15] = 1}}, .scope = 2}};
+static const struct ip owns[FAMILIES] = {
+	{IP_V4, {192, 168, 1, 7}}, {IP_V6, {0x20, 0x01, 0x0d, 0xb8, [15] = 7}}};
 
 struct world {
 	struct portmap *core;
 	ns_t now;
 	struct portmap_out last; /* the last datagram to port 5351 */
-	unsigned fetch;
+	unsigned fetch[FAMILIES];
 	uint32_t dice;
 };
 
@@ -31,30 +37,36 @@ static uint32_t dice(void *ctx)
 
 static void check(const struct world *w)
 {
+	struct portmap_owed owed[PORTMAP_OWED_MAX];
 	struct portmap_view v;
 
-	portmap_look(w->core, IP_V4, &v);
-	if (v.protocol == PORTMAP_NONE)
-		return;
-	assert(v.external.port >= 1024);
-	assert(!ip_is_unspecified(&v.external.ip) && !ip_is_loopback(&v.external.ip));
-	assert(v.lease > 0 && v.problem == PORTMAP_FINE);
+	assert(portmap_owes(w->core, owed) <= PORTMAP_OWED_MAX);
+	for (size_t i = 0; i < FAMILIES; i++) {
+		portmap_look(w->core, families[i], &v);
+		if (v.protocol == PORTMAP_NONE)
+			continue;
+		assert(v.external.port >= 1024);
+		assert(!ip_is_unspecified(&v.external.ip) && !ip_is_loopback(&v.external.ip));
+		assert(v.lease > 0 && v.problem == PORTMAP_FINE);
+	}
 }
 
 static void drain(struct world *w)
 {
-	const struct ip group = igd_group(IP_V4);
 	struct portmap_out out;
 
 	for (unsigned n = 0; portmap_output(w->core, w->now, &out); n++) {
 		assert(n < 64);
 		if (out.kind == PORTMAP_CHANGED || out.kind == PORTMAP_KEEP)
 			continue;
+		const size_t six = out.to.ip.family == IP_V6;
+		const struct ip group = igd_group(families[six]);
 		assert(out.n > 0 && out.n <= sizeof(out.msg));
-		assert(ip_eq(&out.to.ip, &gateway.ip) ||
+		assert(ip_eq(&out.to.ip, &gateways[six].ip) ||
 			(ip_eq(&out.to.ip, &group) && out.to.port == IGD_PORT));
+		assert(ip_eq(&out.from, &owns[six]) && out.to.scope == gateways[six].scope);
 		if (out.kind == PORTMAP_FETCH)
-			w->fetch = out.fetch;
+			w->fetch[six] = out.fetch;
 		else if (out.to.port == PCP_PORT)
 			w->last = out;
 	}
@@ -64,10 +76,11 @@ static void drain(struct world *w)
 /* What the gateway would say to the last datagram, with some of the bytes laid over it. */
 static void answer(struct world *w, unsigned at, const uint8_t *p, size_t n)
 {
-	struct endpoint from = {.ip = gateway.ip, .port = PCP_PORT};
+	struct endpoint from = w->last.n ? w->last.to : gateways[0];
 	uint8_t msg[64] = {0};
 	size_t len = w->last.n < 24 ? 16 : 60;
 
+	from.port = PCP_PORT;
 	memcpy(msg, w->last.msg, w->last.n < sizeof(msg) ? w->last.n : sizeof(msg));
 	msg[1] |= 0x80;
 	if (w->last.n == 12) { /* NAT-PMP: the ports stand four bytes further back */
@@ -79,11 +92,27 @@ static void answer(struct world *w, unsigned at, const uint8_t *p, size_t n)
 	portmap_datagram(w->core, &from, msg, len, w->now);
 }
 
+static void owe(struct world *w, uint8_t argument)
+{
+	const size_t six = argument >> 1 & 1;
+	const enum portmap_protocol by = (enum portmap_protocol)(PORTMAP_PCP + argument / 4 % 3);
+
+	portmap_owe(w->core,
+		&(struct portmap_owed){.by = by,
+			.gateway = gateways[six].ip,
+			.own = owns[six],
+			.internal = OLD_PORT,
+			.external = by == PORTMAP_UPNP && !six ? OLD_PORT : 0},
+		1);
+}
+
 static void step(struct world *w, uint8_t kind, uint8_t argument, const uint8_t *p, size_t n)
 {
-	struct endpoint from = {.ip = gateway.ip, .port = argument & 1 ? PCP_PORT : IGD_PORT};
+	const size_t six = argument >> 1 & 1;
+	struct endpoint from = gateways[six];
 	char *text;
 
+	from.port = argument & 1 ? PCP_PORT : IGD_PORT;
 	switch (kind % KINDS) {
 	case WAIT:
 		w->now += (ns_t)argument * argument * SEC / 64;
@@ -99,12 +128,15 @@ static void step(struct world *w, uint8_t kind, uint8_t argument, const uint8_t 
 		break;
 	case HTTP:
 		text = (char *)fuzz_copy(p, n);
-		(void)portmap_fetched(w->core, w->fetch, text, n, argument & 1, w->now);
+		(void)portmap_fetched(w->core, w->fetch[six], text, n, argument & 1, w->now);
 		free(text);
 		break;
 	case GATEWAY:
-		portmap_gateway(w->core, IP_V4, argument & 1 ? &gateway : &(struct endpoint){0},
-			argument & 1 ? &own : &(struct ip){0}, w->now);
+		portmap_gateway(w->core, families[six], argument & 1 ? &gateways[six] : &(struct endpoint){0},
+			argument & 1 ? &owns[six] : &(struct ip){0}, w->now);
+		break;
+	case OWE:
+		owe(w, argument);
 		break;
 	case END:
 		portmap_end(w->core, w->now);
@@ -135,7 +167,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (unsigned i = 0; i < 10 && !portmap_ended(w.core); i++) {
 		char nothing[1];
 
-		(void)portmap_fetched(w.core, w.fetch, nothing, 0, true, w.now);
+		for (size_t k = 0; k < FAMILIES; k++)
+			(void)portmap_fetched(w.core, w.fetch[k], nothing, 0, true, w.now);
 		w.now += 4 * SEC;
 		drain(&w);
 	}

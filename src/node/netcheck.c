@@ -99,10 +99,15 @@ void netcheck_ask(struct netcheck *c, bool full, int64_t after, struct ctl_call 
 		c->waiting[c->n_waiting++] = call;
 		return;
 	}
-	/* One that is under way, and not less than what is wanted, will do. */
-	if (after < 0 && (is_done(c) || !r->began || (full && !r->full))) {
-		ask_portal(c);
-		drive_input(c->node, &(struct core_in){.kind = CORE_PROBE, .full = full});
+	/* Probing that is under way, and not less than what is wanted, will do; that of a start asks nothing
+	 * by HTTP. */
+	if (after < 0) {
+		const bool anew = is_done(c) || !r->began || (full && !r->full);
+
+		if (anew || !c->portal)
+			ask_portal(c);
+		if (anew)
+			drive_input(c->node, &(struct core_in){.kind = CORE_PROBE, .full = full});
 	}
 	show(c, call);
 }

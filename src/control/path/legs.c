@@ -309,11 +309,6 @@ void legs_doubt(struct legs *r, const struct way_to *way, ns_t now)
 		leg_ask_now(leg, now);
 }
 
-void legs_busy(struct legs *r, ns_t now)
-{
-	r->busy_at = now;
-}
-
 struct leg *legs_asked(struct legs *r, const char *sender, const struct stun_msg *msg,
 	const struct endpoint *from, const uint8_t **ret_key)
 {

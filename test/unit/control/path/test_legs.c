@@ -8,18 +8,19 @@
 #include "crypto/dh.h"
 #include "crypto/init.h"
 
-enum { HUB, NEAR, FAR, N };
+enum { HUB, NEAR, FAR, N, MANY = 6 };
 
-static const char *const ids[N] = {"0000000000000001", "0000000000000002", "0000000000000003"};
+static const char *const ids[MANY] = {"0000000000000001", "0000000000000002", "0000000000000003",
+	"0000000000000004", "0000000000000005", "0000000000000006"};
 
 struct scene {
 	struct legs legs;
 	struct dh_key *own;
 	struct stun_self self;
-	struct core_relay told[N];
-	ns_t rtt[N]; /* 0: does not answer */
+	struct core_relay told[MANY];
+	ns_t rtt[MANY]; /* 0: does not answer */
 	bool deaf[2]; /* what is sent by that family gets lost */
-	unsigned asked[N], registered[N]; /* questions, and those of them that would register */
+	unsigned asked[MANY], registered[MANY]; /* questions, and those of them that would register */
 	unsigned opened, closed, claims; /* claims: questions by the stream */
 	char closed_to[NODE_ID_LEN + 1];
 	ns_t now;
@@ -41,7 +42,7 @@ static int scene_open(void **state)
 	s->self.random = no_dice;
 	snprintf(s->self.id, sizeof(s->self.id), "fedcba9876543210");
 	assert_int_equal(dh_key_new(private, &s->own), TM_OK);
-	for (unsigned i = 0; i < N; i++) {
+	for (unsigned i = 0; i < MANY; i++) {
 		char text[2][40];
 
 		private[1] = (uint8_t)(i + 1);
@@ -269,7 +270,7 @@ static void a_stream_stands_by_while_there_is_traffic_and_where_udp_does_not_pas
 
 	begin(s, 1);
 	assert_int_equal(s->opened, 0);
-	legs_busy(&s->legs, s->now);
+	(void)ways(s, true, v); /* there is traffic */
 	run(s, SEC);
 	assert_int_equal(s->opened, 1);
 	legs_stream(&s->legs, ids[HUB], 5, &s->told[HUB].v[0], s->now);
@@ -299,7 +300,7 @@ static void each_time_that_udp_falls_silent_the_stream_is_claimed_at_once(void *
 	struct way_to v[LEGS_WAYS_MAX];
 
 	begin(s, 1);
-	legs_busy(&s->legs, s->now);
+	(void)ways(s, true, v); /* there is traffic */
 	run(s, SEC);
 	legs_stream(&s->legs, ids[HUB], 5, &s->told[HUB].v[0], s->now);
 	assert_int_equal(ways(s, false, v), 2);
@@ -368,7 +369,10 @@ static void the_first_two_that_answer_have_us(void **state)
 	s->asked[HUB] = 0;
 	run(s, 27 * SEC);
 	assert_true(has_us(s, HUB));
-	run(s, LEGS_USED_FOR + 120 * SEC);
+	run(s, LEGS_USED_FOR /
+			2); /* longer than until its next turn: whoever uses it is not let go at once */
+	assert_true(has_us(s, FAR));
+	run(s, LEGS_USED_FOR + 60 * SEC);
 	assert_false(has_us(s, FAR));
 }
 
@@ -413,6 +417,19 @@ static void all_dead_relays_together_are_asked_little(void **state)
 	assert_true(s->asked[HUB] < 500 && s->asked[NEAR] < 500 && s->asked[FAR] < 500);
 }
 
+static void of_many_that_do_not_answer_four_are_waited_for(void **state)
+{
+	struct scene *s = *state;
+	unsigned standing = 0;
+
+	s->deaf[0] = s->deaf[1] = true;
+	begin(s, MANY);
+	run(s, 120 * SEC);
+	for (unsigned i = 0; i < MANY; i++)
+		standing += legs_find(&s->legs, ids[i])->standing;
+	assert_int_equal(standing, LEGS_STANDING_MAX);
+}
+
 static void the_order_is_that_of_the_host_numbers_whoever_comes_first(void **state)
 {
 	struct scene *s = *state;
@@ -428,11 +445,12 @@ static void the_order_is_that_of_the_host_numbers_whoever_comes_first(void **sta
 static void the_stream_of_a_relay_that_is_none_any_more_is_closed(void **state)
 {
 	struct scene *s = *state;
+	struct way_to v[LEGS_WAYS_MAX];
 
 	s->told[HUB].streams = false;
 	s->told[NEAR].streams = true;
 	begin(s, N);
-	legs_busy(&s->legs, s->now);
+	(void)ways(s, true, v); /* there is traffic */
 	run(s, SEC);
 	assert_int_equal(s->opened, 1);
 	legs_stream(&s->legs, ids[NEAR], 5, &s->told[NEAR].v[0], s->now);
@@ -573,6 +591,7 @@ int main(void)
 		LEGS_TEST(who_starts_is_registered_at_once_and_with_a_new_relay_in_its_turn),
 		LEGS_TEST(what_is_sent_to_one_that_died_shows_it_at_once),
 		LEGS_TEST(all_dead_relays_together_are_asked_little),
+		LEGS_TEST(of_many_that_do_not_answer_four_are_waited_for),
 		LEGS_TEST(the_order_is_that_of_the_host_numbers_whoever_comes_first),
 		LEGS_TEST(the_stream_of_a_relay_that_is_none_any_more_is_closed),
 		LEGS_TEST(without_udp_two_streams_stand_by_and_the_next_where_one_does_not_come_up),

@@ -40,6 +40,14 @@ static inline bool is_direct(const struct host *a, const struct host *b)
 	return v.state == PATH_UP && v.way.kind == WAY_UDP;
 }
 
+static inline void expect_relay(const struct host *a, const struct host *b, const struct host *relay)
+{
+	struct core_view v = host_path(a, b);
+
+	assert_int_equal(v.way.kind, WAY_RELAY_UDP);
+	assert_true(endpoint_eq(&v.way.remote, &relay->at));
+}
+
 /* From a through the relay to b and back. */
 static inline ns_t relay_rtt(const struct host *a, const struct host *b, const struct mesh *m)
 {

@@ -2,14 +2,6 @@
 /* Stories about relays that die, for a while or for good, and about those beside them. */
 #include "sim/relay_story.h"
 
-static void expect_relay(const struct host *a, const struct host *b, const struct host *relay)
-{
-	struct core_view v = host_path(a, b);
-
-	assert_int_equal(v.way.kind, WAY_RELAY_UDP);
-	assert_true(endpoint_eq(&v.way.remote, &relay->at));
-}
-
 static bool all_but_the_hub(const struct datagram *dg)
 {
 	return !endpoint_eq(&dg->to, &hub);

@@ -2,14 +2,6 @@
 /* Stories about relays: at once through one, directly as soon as possible, and nobody notices the change. */
 #include "sim/relay_story.h"
 
-static void expect_relay(const struct host *a, const struct host *b, const struct host *relay)
-{
-	struct core_view v = host_path(a, b);
-
-	assert_int_equal(v.way.kind, WAY_RELAY_UDP);
-	assert_true(endpoint_eq(&v.way.remote, &relay->at));
-}
-
 static void two_idle_nodes_behind_symmetric_nats_answer_at_once(void **state)
 {
 	MESH(state);

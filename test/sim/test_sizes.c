@@ -1,13 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Stories about lines that do not take long datagrams: each side finds out what passes in its direction. */
-#include "sim/relay.h"
-#include "sim/story.h"
+#include "sim/relay_story.h"
 
 enum { FULL = 1420, PPPOE = 1492 - 28, MOBILE = 1400 - 28, LEAST = 1280 - 28 }; /* lines: UDP's payload */
-
-static const struct nat_kind symmetric = {.mapping = NAT_ADDRESS_AND_PORT_DEPENDENT,
-	.filtering = NAT_ADDRESS_AND_PORT_DEPENDENT,
-	.ports = NAT_RANDOM};
 
 /* The longest packet of the tunnel that a datagram of n bytes holds. */
 static unsigned packet_in(unsigned n)

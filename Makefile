@@ -60,7 +60,7 @@ bench: setup build ## measures us, raw veth, relays and the peers' Debian packag
 	@$(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(if $(BEFORE),TUNNELMESH_BEFORE=$(abspath $(BEFORE))) $(PYTHON) -B test/bench/bench.py $(BENCH) || [ $$? = 3 ]
 	@$(if $(LIST),,$(PYTHON) -B test/bench/report.py)
 
-relayattack: setup build ## what others keep of a relay while somebody floods it, and what it does at three times what it can (T="single overload" ROUNDS=3)
+relayattack: setup build ## what others keep of a relay while somebody floods it, and what it does when all want more than it can (T="single overload" ROUNDS=3)
 	@scripts/build ci labtools
 	@$(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(if $(ROUNDS),ROUNDS=$(ROUNDS)) $(PYTHON) -B test/bench/relay/attack.py $(T)
 

@@ -8,7 +8,7 @@ import sys
 
 import relay_report
 from charts import bar_chart
-from results import NONE, OURS, Results, cell, count, environment, is_relay, is_variant, quality, table, times, whole
+from results import NONE, OURS, Results, cell, count, environment, is_relay, is_variant, limit, quality, table, times, whole
 
 ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
 VERSUS = "vs. wireguard-go"
@@ -135,7 +135,6 @@ def markdown(r, pictures):
         return f"![{pictures[name][0]}]({name})" if name in pictures else ""
 
     names = [n for n, _ in r.run["plan"] if not is_relay(n)]
-    limit = f"{r.run['foreign_limit']:.0%}".replace("%", " %")
     parts = ["<!-- Written by test/bench/report.py. Do not edit: run `make bench`. -->", "# Benchmark", environment(r, names),
              f"Ratios \"{VERSUS}\" are to {r.title(r.reference)}.",
              "## Throughput", picture("throughput.svg"), throughput(r) if main_contenders(r, "tcp1") else "",
@@ -145,7 +144,7 @@ def markdown(r, pictures):
              latency(r) if main_contenders(r, "latency") else ""]
     for title, body in (("## Many peers", peers(r)), ("## Over IPv6", over_ipv6(r))):
         parts += [title, body] if body else []
-    parts += ["## How it was measured", METHOD.format(seconds=r.run["seconds"], rounds=count(r.run["rounds"], "round"), limit=limit,
+    parts += ["## How it was measured", METHOD.format(seconds=r.run["seconds"], rounds=count(r.run["rounds"], "round"), limit=limit(r),
                                                                       repeats=count(r.run["repeats"], "time")), quality(r, names)]
     return "\n\n".join(p for p in parts if p) + "\n"
 

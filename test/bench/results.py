@@ -124,13 +124,18 @@ def environment(r, names):
     return "\n".join(lines)
 
 
+def limit(r):
+    """Of what other programs may use meanwhile, of a core."""
+    return f"{r.run['foreign_limit']:.0%}".replace("%", " %")
+
+
 def quality(r, names):
     """How clean the run was, and what did not work."""
     all_results = [f for n in names for rounds in r.figures[n].values() for f in rounds.values() if "repeats" in f]
     repeated = sum(f["repeats"] > 0 for f in all_results)
     dirty = [f for f in all_results if f["contaminated"]]
     text = (f"Of {len(all_results)} measurements {repeated} were repeated because other programs used the machine; "
-            f"{len(dirty)} stayed above the limit after all repeats"
+            f"{len(dirty)} stayed above the limit of {limit(r)} of a core after all repeats"
             + (f" (the worst: {max(f['foreign'] for f in dirty):.2f} of a core)." if dirty else "."))
     lines = [text]
     lines += [f"- {r.title(name)} was left out: {why}." for name, why in r.run["left_out"].items()

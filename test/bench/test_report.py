@@ -77,7 +77,7 @@ def test_the_report_names_the_machine_what_was_repeated_left_out_and_failed():
     r.figures["raw"]["tcp1"][0].update(repeats=4, contaminated=True, foreign=0.5)
     r.failed.append({"contender": "tunnelmesh", "test": "pps64", "round": 1, "why": "load rate: exit 1\nnone arrived"})
     text = report.markdown(r, report.charts(r))
-    for part in ("Test CPU", "6.1.0", "Of 3 measurements 1 were repeated", "1 stayed above", "0.50 of a core",
+    for part in ("Test CPU", "6.1.0", "Of 3 measurements 1 were repeated", "1 stayed above the limit of 12 % of a core", "0.50 of a core",
                  "nebula-new was left out: the package was not fetched.", "failed in pps64 of round 2: none arrived",
                  "2.00×", "0.25×", "more than 12 % of a core"):
         assert part in text, part

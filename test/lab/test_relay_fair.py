@@ -23,16 +23,6 @@ def a_relay_with_four_members(net):
     return hub, a, b, c, d
 
 
-@contextlib.contextmanager
-def little_time(hub, percent):
-    part = Slice(f"tunnelmesh-{hub.lab.tag}", hub.pid(), percent)
-    try:
-        yield
-    finally:
-        hub.down()
-        part.close()
-
-
 def number(node):
     return node.status()["self"]["ip4"].split(".")[-1]
 
@@ -67,7 +57,7 @@ def lost(hub):
 def test_beside_who_floods_a_relay_others_keep_what_they_had(net, relay, who, percent):
     hub, a, b, c, d = relay
     sender = c.host if who == "member" else net.host("stranger")
-    with little_time(hub, percent):
+    with contextlib.closing(Slice(net.tag, hub.pid(), percent)):
         process = flood(sender, hub, f"{number(c)},{number(d)}")
         wait_for("the relay to be flooded", lambda: lost(hub) > RATE / 10, 20)
         before = lost(hub)

@@ -9,8 +9,10 @@ Nothing is asserted; a line of JSON each.
 
     attack.py [STORY...]     single small outsider ports garbage stun init plain four idle alone overload shared
 """
+import contextlib
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -222,15 +224,14 @@ STORIES = {
 
 def main():
     names = sys.argv[1:] or list(STORIES)
+    if unknown := set(names) - set(STORIES):
+        sys.exit(f"relayattack: there is no story {min(unknown)}; there are {', '.join(STORIES)}")
+    signal.signal(signal.SIGTERM, lambda *a: sys.exit(1))
     with Lab() as net:
         bed = Bed(net)
-        part = Slice(f"tunnelmesh-{net.tag}", bed.hub.pid(), RELAY_CPU)
-        try:
+        with contextlib.closing(Slice(net.tag, bed.hub.pid(), RELAY_CPU)):
             for name in names:
                 STORIES[name](bed)
-        finally:
-            bed.hub.down()
-            part.close()
 
 
 if __name__ == "__main__":

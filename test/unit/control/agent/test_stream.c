@@ -226,6 +226,29 @@ static void one_that_hangs_since_before_the_link_is_begun_anew(void **state UNUS
 	rig_close(&r);
 }
 
+static void a_link_that_has_just_begun_is_not_begun_anew(void **state UNUSED)
+{
+	struct silent s = {.n = 0};
+	const struct listener_events ev = {.ctx = &s, .accepted = swallow};
+	struct listener *l;
+	struct rig r;
+
+	rig_open(&r);
+	assert_int_equal(listener_new(r.f.base, &r.f.at, 0, &ev, &l), TM_OK);
+	fake_start(&r.f);
+	for (unsigned i = 0; s.n < 1; i++) {
+		assert_true(i < 1000);
+		fake_run_ms(&r.f, 1);
+	}
+	session_look_again(r.f.agent);
+	fake_run_ms(&r.f, 30);
+	assert_int_equal(s.n, 1);
+	listener_free(l);
+	while (s.n)
+		tcp_close(s.fds[--s.n]);
+	rig_close(&r);
+}
+
 static void those_of_many_members_come_back_one_after_the_other(void **state UNUSED)
 {
 	struct rig r;
@@ -400,6 +423,7 @@ int main(void)
 		cmocka_unit_test(the_link_brings_the_stream_back),
 		cmocka_unit_test(those_of_many_members_come_back_one_after_the_other),
 		cmocka_unit_test(one_that_hangs_since_before_the_link_is_begun_anew),
+		cmocka_unit_test(a_link_that_has_just_begun_is_not_begun_anew),
 		cmocka_unit_test(the_stream_brings_the_link_back),
 		cmocka_unit_test(but_not_of_one_that_was_removed),
 		cmocka_unit_test(

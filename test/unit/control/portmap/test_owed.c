@@ -158,6 +158,23 @@ static void the_same_port_is_taken_over_and_nothing_taken_back(void **state)
 	gateway_set_up(state);
 }
 
+static void of_two_that_lead_to_our_port_one_is_enough(void **state)
+{
+	struct portmap_owed two[] = {old(PORTMAP_UPNP, OLD_PORT), old(PORTMAP_UPNP, OLD_PORT + 1)},
+			    v[PORTMAP_OWED_MAX];
+
+	(void)state;
+	two[0].internal = two[1].internal = OUR_PORT;
+	speak(PORTMAP_UPNP);
+	portmap_owe(map, &two[0], 1);
+	leave(&two[1]);
+	arrive();
+	assert_int_equal(gw.external_port, OLD_PORT);
+	assert_int_equal(gw.deletes, 1);
+	assert_int_equal(owes(v), 1);
+	assert_int_equal(v[0].external, OLD_PORT);
+}
+
 static void what_is_owed_elsewhere_waits_for_that_place(void **state)
 {
 	static const struct {
@@ -286,6 +303,7 @@ int main(void)
 		T(what_cannot_be_given_back_stays_owed),
 		T(what_an_earlier_run_left_at_another_port_is_taken_back),
 		T(the_same_port_is_taken_over_and_nothing_taken_back),
+		T(of_two_that_lead_to_our_port_one_is_enough),
 		T(what_is_owed_elsewhere_waits_for_that_place),
 		T(a_port_that_somebody_else_has_by_now_is_left_alone),
 		T(one_that_does_not_answer_is_not_asked_without_end),

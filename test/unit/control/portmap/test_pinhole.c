@@ -9,7 +9,7 @@ enum { HOLES = 4 };
 static struct {
 	bool pcp, deaf; /* it speaks that as well; it answers nothing over HTTP */
 	const char *enabled, *allowed;
-	unsigned fault; /* of AddPinhole */
+	unsigned fault, old_fault; /* of AddPinhole: for our port, for another */
 	const char *number; /* instead of the hole's */
 	/* what it was asked */
 	unsigned searches, opens, closes;
@@ -67,9 +67,11 @@ static int add(const char *msg, char *body, size_t room)
 	assert_int_equal(said(msg, "RemotePort"), 0);
 	assert_int_equal(said(msg, "Protocol"), 17);
 	six.opens++;
-	*(said(msg, "InternalPort") == OUR_PORT ? &six.lease_s : &six.old_lease_s) = said(msg, "LeaseTime");
-	if (six.fault) {
-		snprintf(body, room, "<errorCode>%u</errorCode>", six.fault);
+	const bool ours = said(msg, "InternalPort") == OUR_PORT;
+	const unsigned fault = ours ? six.fault : six.old_fault;
+	*(ours ? &six.lease_s : &six.old_lease_s) = said(msg, "LeaseTime");
+	if (fault) {
+		snprintf(body, room, "<errorCode>%u</errorCode>", fault);
 		return 500;
 	}
 	snprintf(number, sizeof(number), "%u", hole_for((uint16_t)said(msg, "InternalPort")));
@@ -276,6 +278,22 @@ static void what_an_earlier_run_left_at_another_port_is_closed(void **state)
 	assert_int_equal(portmap_owes(map, v), 0);
 }
 
+static void one_that_cannot_be_found_again_is_not_asked_for_again(void **state)
+{
+	const struct portmap_owed old = {
+		.by = PORTMAP_UPNP, .gateway = gateway.ip, .own = own, .internal = 40001};
+	struct portmap_owed v[PORTMAP_OWED_MAX];
+
+	(void)state;
+	six.old_fault = 606;
+	portmap_owe(map, &old, 1);
+	assert_int_equal(arrive().protocol, PORTMAP_UPNP);
+	assert_int_equal(six.opens, 2);
+	assert_int_equal(six.closes, 0);
+	assert_int_equal(portmap_owes(map, v), 1);
+	assert_int_equal(v[0].internal, OUR_PORT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -285,6 +303,7 @@ int main(void)
 		T(a_number_that_is_none_is_no_hole),
 		T(one_that_falls_silent_is_given_up_and_found_again),
 		T(what_an_earlier_run_left_at_another_port_is_closed),
+		T(one_that_cannot_be_found_again_is_not_asked_for_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

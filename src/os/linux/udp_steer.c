@@ -5,8 +5,8 @@
  * text, each by a hash of its address and port: a source costs one comparison of a number. Who has the hash
  * of another by chance (one in four thousand million) shares its socket, and nothing else.
  *
- * IPv4 options and IPv6 extension headers stand where the port is looked for: who sends with them is no
- * source that anybody named.
+ * Where IPv4 has options the port is behind them. IPv6's extension headers stand where the port is looked
+ * for: who sends with them is no source that anybody named.
  */
 #include "base/bytes.h"
 #include "os/linux/udp_private.h"
@@ -14,12 +14,13 @@
 #include <linux/filter.h>
 #include <linux/if_ether.h>
 
-enum { WORD_INSTRUCTIONS = 8, PROGRAM_MAX = 8 * WORD_INSTRUCTIONS + 2 * UDP_SOURCES_MAX + 16 };
+enum { MIX_INSTRUCTIONS = 7, WORD_INSTRUCTIONS = 1 + MIX_INSTRUCTIONS };
+enum { PROGRAM_MAX = 8 * WORD_INSTRUCTIONS + 2 * UDP_SOURCES_MAX + 16 };
 #define MULTIPLIER UINT32_C(0x9e3779b1)
 enum { FOLD = 15 };
 
 /* Where the source is in the packet: header of the network layer, then of UDP. */
-enum { SADDR4 = 12, PORT4 = 20, SADDR6 = 8, PORT6 = 40 };
+enum { SADDR4 = 12, SADDR6 = 8, PORT6 = 40 };
 
 struct program {
 	struct sock_filter code[PROGRAM_MAX];
@@ -38,9 +39,8 @@ static uint32_t mix(uint32_t h, uint32_t word)
 }
 
 /* The same, of what is loaded; the hash is in the first cell of the scratch memory. */
-static void put_mix(struct program *p, unsigned short width, uint32_t at)
+static void put_mix(struct program *p)
 {
-	put(p, (struct sock_filter)BPF_STMT(BPF_LD | width | BPF_ABS, (uint32_t)SKF_NET_OFF + at));
 	put(p, (struct sock_filter)BPF_STMT(BPF_LDX | BPF_MEM, 0));
 	put(p, (struct sock_filter)BPF_STMT(BPF_ALU | BPF_XOR | BPF_X, 0));
 	put(p, (struct sock_filter)BPF_STMT(BPF_ALU | BPF_MUL | BPF_K, MULTIPLIER));
@@ -48,6 +48,20 @@ static void put_mix(struct program *p, unsigned short width, uint32_t at)
 	put(p, (struct sock_filter)BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, FOLD));
 	put(p, (struct sock_filter)BPF_STMT(BPF_ALU | BPF_XOR | BPF_X, 0));
 	put(p, (struct sock_filter)BPF_STMT(BPF_ST, 0));
+}
+
+static void put_word(struct program *p, unsigned short width, uint32_t at)
+{
+	put(p, (struct sock_filter)BPF_STMT(BPF_LD | width | BPF_ABS, (uint32_t)SKF_NET_OFF + at));
+	put_mix(p);
+}
+
+/* The port, by the length that IPv4's header says it has. */
+static void put_port4(struct program *p)
+{
+	put(p, (struct sock_filter)BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, (uint32_t)SKF_NET_OFF));
+	put(p, (struct sock_filter)BPF_STMT(BPF_LD | BPF_H | BPF_IND, (uint32_t)SKF_NET_OFF));
+	put_mix(p);
 }
 
 static uint32_t hash_of(const struct endpoint *ep, uint32_t salt)
@@ -66,13 +80,13 @@ static void put_sources(struct program *p, const struct udp_steering *by)
 	put(p, (struct sock_filter)BPF_STMT(
 		       BPF_LD | BPF_W | BPF_ABS, (uint32_t)SKF_AD_OFF + SKF_AD_PROTOCOL));
 	put(p, (struct sock_filter)BPF_JUMP(
-		       BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IP, 0, 2 * WORD_INSTRUCTIONS + 1));
-	put_mix(p, BPF_W, SADDR4);
-	put_mix(p, BPF_H, PORT4);
+		       BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IP, 0, 2 * WORD_INSTRUCTIONS + 2));
+	put_word(p, BPF_W, SADDR4);
+	put_port4(p);
 	put(p, (struct sock_filter)BPF_STMT(BPF_JMP | BPF_JA, 5 * WORD_INSTRUCTIONS));
 	for (uint32_t i = 0; i < 16; i += 4)
-		put_mix(p, BPF_W, SADDR6 + i);
-	put_mix(p, BPF_H, PORT6);
+		put_word(p, BPF_W, SADDR6 + i);
+	put_word(p, BPF_H, PORT6);
 	for (size_t i = 0; i < by->n_sources; i++) {
 		const struct udp_source *s = &by->sources[i];
 

@@ -382,7 +382,12 @@ static void send_some(struct udp *from, const char *to, uint16_t port, uint8_t f
 
 static void sources_that_are_named_have_sockets_of_their_own(void **state)
 {
-	static const char *const families[] = {"127.0.0.1", "::1"};
+	static const struct {
+		const char *host;
+		uint8_t options; /* of IPv4, bytes */
+	} ways[] = {{"127.0.0.1", 0}, {"127.0.0.1", 4}, {"127.0.0.1", 40}, {"::1", 0}};
+	static const uint8_t nothing[40] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+		1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
 	struct udp *u[5], *from = open_udp(OFFLOADS), *other = open_udp(OFFLOADS);
 	(void)state;
 
@@ -392,7 +397,8 @@ static void sources_that_are_named_have_sockets_of_their_own(void **state)
 		assert_int_equal(udp_open(&cfg, &u[i], NULL), TM_OK);
 	}
 	for (unsigned lanes = 1; lanes <= 2; lanes++)
-		for (size_t f = 0; f < ARRAY_LEN(families); f++) {
+		for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
+			const char *host = ways[i].host;
 			struct udp_source named[] = {{.socket = 3}, {.socket = 4}};
 			struct udp_steering by = {.first_byte = 4,
 				.lane_at = 7,
@@ -401,19 +407,22 @@ static void sources_that_are_named_have_sockets_of_their_own(void **state)
 				.n_sources = 2,
 				.salt = 0x12345678};
 
-			assert_int_equal(ip_parse(families[f], &named[0].from.ip), TM_OK);
+			assert_int_equal(
+				setsockopt(udp_fd(from), IPPROTO_IP, IP_OPTIONS, nothing, ways[i].options),
+				0);
+			assert_int_equal(ip_parse(host, &named[0].from.ip), TM_OK);
 			named[1] = named[0];
 			named[0].from.port = udp_port(from);
 			named[1].from.port = (uint16_t)(udp_port(from) + 1);
 			named[1].socket = 4;
 			udp_steer(u[0], &by);
 			/* Whatever it is, and nothing of anybody else's. */
-			send_some(from, families[f], udp_port(u[0]), 4, 20);
-			send_some(other, families[f], udp_port(u[0]), 4, 10);
+			send_some(from, host, udp_port(u[0]), 4, 20);
+			send_some(other, host, udp_port(u[0]), 4, 10);
 			assert_int_equal(drain(u[3], 4), 20);
 			assert_int_equal(drain(u[0], 4) + drain(u[1], 4), 10);
-			send_some(from, families[f], udp_port(u[0]), 'T', 20);
-			send_some(other, families[f], udp_port(u[0]), 'T', 10);
+			send_some(from, host, udp_port(u[0]), 'T', 20);
+			send_some(other, host, udp_port(u[0]), 'T', 10);
 			assert_int_equal(drain(u[3], 'T'), 20);
 			assert_int_equal(drain(u[0], 'T') + drain(u[1], 'T'), 10);
 			assert_int_equal(drain(u[4], 0) + drain(u[2], 0), 0);
@@ -421,7 +430,7 @@ static void sources_that_are_named_have_sockets_of_their_own(void **state)
 			named[0].socket = 4;
 			named[1].socket = 3;
 			udp_steer(u[0], &by);
-			send_some(from, families[f], udp_port(u[0]), 'T', 5);
+			send_some(from, host, udp_port(u[0]), 'T', 5);
 			assert_int_equal(drain(u[4], 'T'), 5);
 		}
 	for (unsigned i = ARRAY_LEN(u); i-- > 0;)

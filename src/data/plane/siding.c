@@ -3,7 +3,7 @@
 #include "data/plane/siding.h"
 
 /* What is read in full batches until the worker looks how full the buffer is; and as much it counts, if it
- * was. */
+ * was, and looks whether anything was lost meanwhile. */
 enum { WINDOW_SLOTS = 128 };
 /* Of the buffer. The kernel tells what was read as still there until that is a quarter of it. */
 enum { PRESSED_PERCENT = 50 };
@@ -79,9 +79,12 @@ void siding_watch(struct worker *w, size_t n)
 		return;
 
 	w->watch.slots = 0;
-	if (w->watch.counting)
+	/* Who only waits, because we did not run for a while, is not in anybody's way, and is read at least
+	 * cost where all are. */
+	if (w->watch.counting && udp_overflows(w->out.own) != w->watch.lost)
 		wish(w, tally_heaviest(&w->watch.tally));
 	w->watch.counting = udp_filled(w->out.own) >= PRESSED_PERCENT;
+	w->watch.lost = w->watch.counting ? udp_overflows(w->out.own) : 0;
 	w->watch.tally = (struct tally){0};
 }
 

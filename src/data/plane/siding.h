@@ -3,10 +3,11 @@
  * So that who sends much waits for himself alone. What a worker's socket receives waits in one buffer of the
  * kernel's, and when a relay cannot keep up, whoever fills it keeps all others out: nobody is limited who
  * sends least, and nobody is served who sends least either. So a worker whose buffer stays full looks at what
- * it reads for a moment, and the source of most of it gets a siding: a socket of its own behind the same
- * port, with buffers of its own for both directions. The kernel leads there whatever comes from that source
- * (udp_steer), and the worker reads there in turn, for as long as anywhere else (worker.c). What does not fit
- * is lost in the kernel, at its sender's cost, before it has cost us more than its arrival.
+ * it reads for a moment, and if something is lost meanwhile, the source of most of it gets a siding: a socket
+ * of its own behind the same port, with buffers of its own for both directions. The kernel leads there
+ * whatever comes from that source (udp_steer), and the worker reads there in turn, for as long as anywhere
+ * else (worker.c). What does not fit is lost in the kernel, at its sender's cost, before it has cost us more
+ * than its arrival.
  *
  * No rate is set or measured anywhere. Who is alone has everything; who is not has as much as each of the
  * others, or what he needs, if that is less. A source is an address and a port, whoever it is: nothing is

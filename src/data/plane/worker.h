@@ -128,6 +128,7 @@ struct worker {
 		size_t slots; /* filled in a row, by full batches */
 		bool counting;
 		struct tally tally;
+		uint64_t lost; /* by the socket, before what is counted */
 	} watch; /* siding.h */
 	struct seal seal;
 	struct out out; /* also: its own socket, which it receives from */

@@ -59,6 +59,8 @@ void fake_lose_gso(void);
 void fake_broken(int err);
 /* How full every socket says that it is (udp_filled). */
 void fake_fill(unsigned percent);
+/* While set, every socket says that it has lost more, whenever it is asked (udp_overflows). */
+void fake_overflow(bool on);
 /* Whether what comes from there has a socket of its own. */
 bool fake_is_steered(const char *from);
 /* While set, datagrams vanish on the way (they still count as sent). */

@@ -25,6 +25,8 @@ static bool blackhole;
 static unsigned lanes;
 static struct cell last['T' + 1]; /* by type */
 static unsigned filled;
+static bool overflowing;
+static uint64_t overflows;
 /* Sources that have a socket of their own at one host, as it was told last. */
 static struct {
 	struct ip host;
@@ -39,6 +41,8 @@ void fake_udp_reset_locked(void)
 	narrow.payload = 0;
 	blackhole = false;
 	filled = 0;
+	overflowing = false;
+	overflows = 0;
 	steered.n = 0;
 	memset(last, 0, sizeof(last));
 }
@@ -245,6 +249,12 @@ void fake_fill(unsigned percent)
 	filled = percent;
 }
 
+void fake_overflow(bool on)
+{
+	GUARD;
+	overflowing = on;
+}
+
 bool fake_is_steered(const char *from)
 {
 	GUARD;
@@ -274,8 +284,11 @@ unsigned udp_offloads(const struct udp *u)
 
 uint64_t udp_overflows(const struct udp *u)
 {
+	GUARD;
+	const uint64_t n = overflows += overflowing;
+
 	(void)u;
-	return 0;
+	return n;
 }
 
 unsigned udp_filled(const struct udp *u)

@@ -301,6 +301,13 @@ static void who_fills_a_relays_socket_gets_one_of_his_own(void **state)
 	expect_relayed(TORRENT);
 	assert_false(fake_is_steered(C));
 	fake_fill(50);
+	fake_hold(FAKE_UDP); /* we did not run for a while, and nothing is lost by it */
+	torrent(TORRENT);
+	fake_hold(0);
+	expect_relayed(2 * TORRENT);
+	plane_service(r.plane, time_monotonic());
+	assert_false(fake_is_steered(C));
+	fake_overflow(true);
 	fake_hold(FAKE_UDP);
 	torrent(TORRENT);
 	for (int i = 0; i < 30; i++)
@@ -308,7 +315,7 @@ static void who_fills_a_relays_socket_gets_one_of_his_own(void **state)
 	fake_hold(0);
 	EXPECT_SOON(all, has_siding, (char[]){C});
 	assert_false(fake_is_steered(D));
-	expect_relayed(2 * TORRENT + 30);
+	expect_relayed(3 * TORRENT + 30);
 	/* There he is served as before, and so are all others, by their own and by what he has of theirs. */
 	torrent(100);
 	fake_inject(D, R, 0, msg, message(3, 65536, 100, msg));
@@ -323,20 +330,29 @@ static void who_fills_a_relays_socket_gets_one_of_his_own(void **state)
 	expect_drop(DROP_RELAY_OTHERS, 1);
 }
 
-static void strangers_get_one_too_and_many_who_take_as_much_do_not_run_out_of_them(void **state)
+/* At once, by a stranger. */
+static void rush(const char *from)
 {
 	uint8_t msg[FAKE_BYTES];
+
+	fake_hold(FAKE_UDP);
+	for (size_t k = 0; k < TORRENT; k++)
+		fake_inject(from, R, 0, msg, message(3, 65536, k % 2 ? 300 : 200, msg));
+	fake_hold(0);
+}
+
+static void strangers_get_one_too_and_many_who_take_as_much_do_not_run_out_of_them(void **state)
+{
+	struct host *others[] = {&a, &b};
 	char from[40];
 	(void)state;
 
 	fake_fill(100);
+	fake_overflow(true);
 	for (unsigned i = 0; i < 50; i++) {
 		snprintf(from, sizeof(from), "198.51.100.%u:%u", 1 + i % 40, 1000 + i);
 		plane_service(r.plane, time_monotonic()); /* no older wish waits */
-		fake_hold(FAKE_UDP);
-		for (size_t k = 0; k < TORRENT; k++)
-			fake_inject(from, R, 0, msg, message(3, 65536, k % 2 ? 300 : 200, msg));
-		fake_hold(0);
+		rush(from);
 		expect_drop(DROP_RELAY_UNPROVEN, (i + 1) * (uint64_t)TORRENT);
 		if (i < 32)
 			EXPECT_SOON(all, has_siding, from);
@@ -346,6 +362,18 @@ static void strangers_get_one_too_and_many_who_take_as_much_do_not_run_out_of_th
 	assert_false(fake_is_steered(A));
 	pass(&a, &b, 4, 1, 20);
 	pass(&b, &a, 4, 2, 20);
+	/* It is, and the first that had one was so the longest. */
+	for (unsigned i = 0; i < 2; i++) {
+		plane_service(r.plane, time_monotonic());
+		rush(from);
+		expect_drops(
+			others, ARRAY_LEN(others), &r, DROP_RELAY_UNPROVEN, (51 + i) * (uint64_t)TORRENT);
+		assert_false(fake_is_steered(from));
+		plane_service(r.plane, time_monotonic() + (i ? 11 : 5) * SEC);
+	}
+	assert_true(fake_is_steered(from));
+	assert_false(fake_is_steered("198.51.100.1:1000"));
+	assert_true(fake_is_steered("198.51.100.2:1001"));
 }
 
 static void a_node_that_relays_nothing_gives_nobody_a_socket(void **state)
@@ -354,6 +382,7 @@ static void a_node_that_relays_nothing_gives_nobody_a_socket(void **state)
 
 	assert_int_equal(plane_relay_offer(r.plane, false), TM_OK);
 	fake_fill(100);
+	fake_overflow(true);
 	torrent(TORRENT);
 	expect_drop(DROP_RELAY_OTHERS, TORRENT);
 	assert_false(fake_is_steered(C));

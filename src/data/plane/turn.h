@@ -16,8 +16,17 @@
 #define TURN (200 * US)
 
 struct turn {
-	ns_t owes;
+	ns_t owes; /* more than 0, if he had more when his last turn was over */
 };
+
+/*
+ * Who was dry the last time is so again after one batch, mostly, and then nobody need know what that took: to
+ * ask takes two system calls. If he is not, his turn begins behind it.
+ */
+static inline bool turn_has_batch_first(const struct turn *t)
+{
+	return t->owes == 0;
+}
 
 /* When the turn that begins now is over; a time that has come: it is let pass. */
 static inline ns_t turn_ends(const struct turn *t, ns_t now)

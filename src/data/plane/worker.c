@@ -72,17 +72,28 @@ static int add_inlet(
 
 enum { GUESTS_PER_BURST = 8 };
 
+static bool guest_burst(struct worker *w, struct guest *g, unsigned what)
+{
+	w->now = time_monotonic();
+	return g->burst(w, g, what);
+}
+
 /* Batches until it is dry, or until its time is over. Our own time: what other programs have of the CPU
  * meanwhile is nobody's debt. */
 static bool take_turn(struct worker *w, struct guest *g, unsigned what)
 {
-	ns_t now = time_of_thread();
-	const ns_t ends = turn_ends(&g->turn, now);
 	bool more = true;
 
+	if (turn_has_batch_first(&g->turn)) {
+		if (!guest_burst(w, g, what))
+			return false;
+		what = WAIT_READ;
+	}
+	ns_t now = time_of_thread();
+	const ns_t ends = turn_ends(&g->turn, now);
+
 	while (more && now < ends) {
-		w->now = time_monotonic();
-		more = g->burst(w, g, what);
+		more = guest_burst(w, g, what);
 		what = WAIT_READ;
 		now = time_of_thread();
 	}

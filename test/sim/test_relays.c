@@ -99,6 +99,20 @@ static void a_host_without_udp_is_reached_through_its_stream(void **state)
 	expect_nothing_lost(a, b);
 }
 
+/* Also whoever never had an address says so: others need not look for one. */
+static void a_host_that_starts_without_udp_tells_it_and_when_that_is_over(void **state)
+{
+	MESH(state);
+
+	host_line(a)->blocked = true;
+	host_restart(a);
+	sim_run(s, 20 * SEC);
+	assert_int_equal(host_mine(a)->nat.mapping, NAT_BLOCKED);
+	host_line(a)->blocked = false;
+	sim_run(s, 30 * SEC);
+	assert_int_not_equal(host_mine(a)->nat.mapping, NAT_BLOCKED);
+}
+
 static void when_udp_is_suddenly_blocked_the_stream_takes_over(void **state)
 {
 	MESH(state);
@@ -317,6 +331,7 @@ int main(void)
 		RELAY_SCENARIO(an_idle_member_talks_to_its_relay_alone),
 		RELAY_SCENARIO(a_restart_of_the_relay_costs_little),
 		RELAY_SCENARIO(a_host_without_udp_is_reached_through_its_stream),
+		RELAY_SCENARIO(a_host_that_starts_without_udp_tells_it_and_when_that_is_over),
 		RELAY_SCENARIO(when_udp_is_suddenly_blocked_the_stream_takes_over),
 		RELAY_SCENARIO(a_stream_that_stands_by_is_asked_nothing_while_something_better_works),
 		RELAY_SCENARIO(a_coordinator_that_relays_reaches_a_member_without_udp),

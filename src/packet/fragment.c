@@ -83,10 +83,13 @@ int fragment_begin(struct fragmenter *f, const struct ip_view *v, size_t max, ui
 
 	const size_t head = begun.head + (begun.v6 ? FRAGMENT_HEADER : 0);
 
+	begun.body = MAX(begun.body, begun.head);
+	/* A piece that ends behind all that a packet can be: its offsets would begin again. */
+	if (begun.first + (begun.end - begun.body) > UINT16_MAX)
+		return TM_EBADMSG;
 	if (max < head + UNIT)
 		return TM_ERANGE;
 	begun.room = max - head;
-	begun.body = MAX(begun.body, begun.head);
 	begun.at = begun.body;
 	*f = begun;
 	return TM_OK;

@@ -27,7 +27,7 @@ struct fragmenter {
 /*
  * Pieces of at most `max` bytes. id: of an IPv6 packet that is in one piece so far, unpredictable (RFC 7739).
  * TM_ERANGE: not even 8 bytes of data fit beside the headers. TM_EBADMSG: the headers of an IPv6 packet lead
- * nowhere.
+ * nowhere, or what is a piece itself ends behind 65,535 bytes.
  */
 NODISCARD int fragment_begin(struct fragmenter *f, const struct ip_view *v, size_t max, uint32_t id);
 /* Writes the next piece to `out`, which has room for max bytes; its length, 0 after the last. */

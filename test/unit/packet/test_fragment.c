@@ -224,6 +224,37 @@ static void a_piece_is_cut_again(void **state)
 	}
 }
 
+/* RFC 791 3.1, RFC 8200 4.5: an offset counts to 65,528, and a packet ends at 65,535 bytes. */
+static void what_ends_behind_any_packet_is_refused(void **state)
+{
+	static const struct {
+		const char *header;
+		size_t data;
+		int err;
+	} rows[] = {
+		{"45 00 0000 1234 1fff 40 11 0000 c0000201 c6336402", 7, TM_OK},
+		{"45 00 0000 1234 1fff 40 11 0000 c0000201 c6336402", 8, TM_EBADMSG},
+		{"45 00 0000 1234 3f80 40 11 0000 c0000201 c6336402", 1023, TM_OK},
+		{"45 00 0000 1234 3f80 40 11 0000 c0000201 c6336402", 1024, TM_EBADMSG},
+		{"60000000 0000 2c 40 20010db8000000000000000000000001 20010db8000000000000000000000002"
+		 "1100 fff8 01020304",
+			7, TM_OK},
+		{"60000000 0000 2c 40 20010db8000000000000000000000001 20010db8000000000000000000000002"
+		 "1100 fff8 01020304",
+			8, TM_EBADMSG},
+	};
+	struct fragmenter f;
+	struct ip_view v;
+	uint8_t p[2048];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		assert_int_equal(ip_view_of(p, packet(rows[i].header, rows[i].data, p), &v), TM_OK);
+		if (fragment_begin(&f, &v, 600, ID) != rows[i].err)
+			fail_msg("row %zu", i);
+	}
+}
+
 static void what_cannot_be_cut_is_refused(void **state)
 {
 	static const char *const lead_nowhere[] = {
@@ -260,6 +291,7 @@ int main(void)
 		cmocka_unit_test(options_go_into_every_piece_if_they_say_so),
 		cmocka_unit_test(the_fragment_header_stands_behind_what_routers_look_at),
 		cmocka_unit_test(a_piece_is_cut_again),
+		cmocka_unit_test(what_ends_behind_any_packet_is_refused),
 		cmocka_unit_test(what_cannot_be_cut_is_refused),
 	};
 

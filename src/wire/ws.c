@@ -222,11 +222,10 @@ void ws_give(struct ws_decoder *d, void *memory_take, size_t cap)
 	d->given = true;
 }
 
-void *ws_take(struct ws_decoder *d, size_t *ret_cap)
+void *ws_take(struct ws_decoder *d)
 {
 	void *memory = d->msg ? d->msg - d->headroom : NULL;
 
-	*ret_cap = d->msg_cap;
 	d->delivered = d->given = false;
 	d->msg = NULL;
 	d->msg_len = d->msg_cap = 0;

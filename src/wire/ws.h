@@ -96,9 +96,9 @@ NODISCARD int ws_decode(struct ws_decoder *d, struct rd *in, struct ws_event *re
  * is the decoder's, which frees it like its own.
  */
 void ws_give(struct ws_decoder *d, void *memory_take, size_t cap);
-/* What the decoder has, and how much it holds; NULL: none. It is of the message that was just told, if there
- * is one: at d->headroom. Not amid a message. */
-void *ws_take(struct ws_decoder *d, size_t *ret_cap);
+/* What the decoder has; NULL: none. It is of the message that was just told, if there is one: at d->headroom.
+ * Not amid a message. */
+void *ws_take(struct ws_decoder *d);
 bool ws_is_amid(const struct ws_decoder *d); /* a message has begun and not ended */
 /*
  * Where the next bytes of a message belong and have room: they may be read there, *ret_n at most. Then

@@ -264,11 +264,9 @@ void worker_close_post(struct worker *w)
  * of the pool holds. */
 static struct frame *frame_out_of(struct worker *w, struct stream *s, size_t n, unsigned packets)
 {
-	size_t cap;
-
 	if (n < FRAME_LONG_BYTES || !s->in.given)
 		return NULL;
-	return frame_in(ws_take(&s->in, &cap), n, packets, worker_frame_pool(w));
+	return frame_in(ws_take(&s->in), n, packets, worker_frame_pool(w));
 }
 
 /* False: it is no frame. */
@@ -379,10 +377,8 @@ static void lend_memory(struct worker *w, struct stream *s)
 /* A stream that waits has none, unless it is amid a frame. */
 static void take_memory_back(struct worker *w, struct stream *s)
 {
-	size_t cap;
-
 	if (s->in.given && !ws_is_amid(&s->in))
-		frame_pool_give(worker_frame_pool(w), ws_take(&s->in, &cap));
+		frame_pool_give(worker_frame_pool(w), ws_take(&s->in));
 }
 
 /* Once; *ahead: of what may belong to several messages; adds to *got. TM_EAGAIN: there is no more now. */

@@ -66,10 +66,9 @@ static void put_in_place(struct ws_decoder *d, struct rd *in)
 
 static void take_away(struct ws_decoder *d)
 {
-	size_t cap;
-	void *memory = ws_take(d, &cap);
+	void *memory = ws_take(d);
 
-	assert(memory && cap == LIMIT && !ws_is_amid(d));
+	assert(memory && !ws_is_amid(d));
 	free(memory);
 }
 

@@ -53,15 +53,20 @@ def quick_plan(reference):
     return [(name, ["tcp1", "pps64", "latency"]) for name in ("raw", "tunnelmesh", reference)]
 
 
-def chosen(value, known, what):
+def chosen(value, known, what, by_name_only=()):
     """The names of a comma- or space-separated list, in which * stands for any text, checked."""
     found = {}
     for name in re.split(r"[,\s]+", value.strip()):
-        names = fnmatch.filter(known, name)
+        names = [n for n in fnmatch.filter(known, name) if n == name or n not in by_name_only]
         if not names:
             raise SystemExit(f"bench: there is no {what} \"{name}\"; there are: {', '.join(known)}")
         found |= dict.fromkeys(names)
     return list(found)
+
+
+def needs_before():
+    """The contenders that are another build, while none is named: nobody means these who did not say so."""
+    return [n for n, c in CONTENDERS.items() if getattr(c, "binary", None) == contenders.BEFORE and c.missing()]
 
 
 def usual_tests(contender):
@@ -75,7 +80,7 @@ def make_plan(args, reference):
     plan = quick_plan(reference) if args.quick else default_plan(reference)
     if args.only:
         usual = dict(default_plan(reference))
-        names = list(CONTENDERS) if args.only == "all" else chosen(args.only, CONTENDERS, "contender")
+        names = chosen("*" if args.only == "all" else args.only, CONTENDERS, "contender", needs_before())
         plan = [(n, usual.get(n) or usual_tests(CONTENDERS[n])) for n in names]
     if args.tests:
         tests = ALL if args.tests == "all" else chosen(args.tests, TESTS, "test")

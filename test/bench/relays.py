@@ -6,6 +6,7 @@ at the same moments whichever relay it is. The link's ends receive in kernel thr
 end of it costs is not the relay's, as it would be where one namespace hands packets to the other within the system call
 that sends them. Measured is the relay's process alone, by its threads' schedstat: nanoseconds, not ticks.
 """
+import glob
 import json
 import os
 import select
@@ -80,10 +81,8 @@ class OurRelay(Relay, TunnelMesh):
                            relay=status["self"]["id"], members=members)
 
 
-class Coturn(Relay):
-    title = "coturn"
-    program = "turnserver"
-    options = ("--no-dtls", "--no-cli")
+class Program(Relay):
+    """Of a Debian package, in a folder that may not be in PATH."""
 
     def missing(self):
         try:
@@ -91,6 +90,12 @@ class Coturn(Relay):
         except LabError as e:
             return str(e)
         return None
+
+
+class Coturn(Program):
+    title = "coturn"
+    program = "turnserver"
+    options = ("--no-dtls", "--no-cli")
 
     def argv(self):
         return [find_program(self.program)]
@@ -110,13 +115,17 @@ class NewestCoturn(Coturn):
     title = "coturn of Debian sid, --multiplex-peer --udp-gso"
     options = ("--multiplex-peer", "--udp-gso")
 
+    def loader(self):
+        """The program that starts another with this C library; None when there is none."""
+        return next(iter(glob.glob(os.path.join(NEWEST, "root/usr/lib/*-linux-gnu*/ld-linux*.so.*"))), None)
+
     def missing(self):
-        return None if os.access(os.path.join(NEWEST, "root/usr/bin/turnserver"), os.X_OK) else "its packages were not fetched"
+        if not os.access(os.path.join(NEWEST, "root/usr/bin/turnserver"), os.X_OK):
+            return "its packages were not fetched"
+        return None if self.loader() else "the loader of its C library is not where it is looked for"
 
     def argv(self):
-        root = os.path.join(NEWEST, "root/usr")
-        lib = os.path.join(root, "lib/x86_64-linux-gnu")
-        return [os.path.join(lib, "ld-linux-x86-64.so.2"), "--library-path", lib, os.path.join(root, "bin/turnserver")]
+        return [self.loader(), "--library-path", os.path.dirname(self.loader()), os.path.join(NEWEST, "root/usr/bin/turnserver")]
 
     def version(self):
         with open(os.path.join(NEWEST, "coturn.version"), encoding="ascii") as f:
@@ -138,18 +147,11 @@ listen relay
 """
 
 
-class Haproxy(Relay):
+class Haproxy(Program):
     title = "haproxy, mode tcp"
     program = package = "haproxy"
     streams = True
     option = ""
-
-    def missing(self):
-        try:
-            find_program(self.program)
-        except LabError as e:
-            return str(e)
-        return None
 
     def version(self):
         return sh(find_program(self.program), "-v").stdout.split()[2]

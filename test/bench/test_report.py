@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """The benchmark's plan, figures and pages, on made-up results; nothing is measured here."""
+import argparse
 import json
 import os
 import sys
@@ -132,6 +133,17 @@ def test_each_relay_is_measured_by_what_it_relays_and_its_memory_before_anything
 
 def test_names_may_be_patterns_and_none_comes_twice():
     assert bench.chosen("b relay-*,b", ["a", "b", "relay-x", "relay-y"], "contender") == ["b", "relay-x", "relay-y"]
+    assert bench.chosen("relay-* b", ["b", "relay-x", "relay-y"], "contender", ["b", "relay-y"]) == ["relay-x", "b"]
+    with pytest.raises(SystemExit, match="no contender"):
+        bench.chosen("b*", ["a", "b"], "contender", ["b"])
+
+
+def test_the_other_build_is_not_meant_by_a_pattern_while_there_is_none():
+    before = ["tunnelmesh-before", "relay-before", "relay-before-tcp", "relay-before-tls"]
+    assert bench.needs_before() == before
+    for only in ("all", "*"):
+        names = [n for n, _ in bench.make_plan(argparse.Namespace(quick=False, only=only, tests=None), "wireguard-go")]
+        assert names == [n for n in bench.CONTENDERS if n not in before]
 
 
 def test_a_chart_is_well_formed_and_its_longest_bar_fits():

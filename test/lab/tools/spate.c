@@ -57,22 +57,32 @@ static struct iovec iov[MESSAGES];
 static struct mmsghdr batch[MESSAGES];
 static struct sockaddr_in to;
 
+static bool is(const char *kind)
+{
+	return strcmp(options.kind, kind) == 0;
+}
+
 static size_t payload(uint8_t *p, size_t n, uint64_t pair)
 {
 	for (size_t i = 0; i < n; i++)
 		p[i] = (uint8_t)rand();
-	if (strcmp(options.kind, "garbage") == 0) {
+	if (is("garbage")) {
 		p[0] = 0xff;
-	} else if (strcmp(options.kind, "stun") == 0) {
+	} else if (is("stun")) {
 		p[0] = 0, p[1] = 1;
 		put_be16(p + 2, (uint16_t)(n - 20));
 		put_be32(p + 4, 0x2112a442);
-	} else if (strcmp(options.kind, "plain") == 0) {
+	} else if (is("plain")) {
 		put_le32(p, WG_DATA);
-	} else {
+	} else if (is("init")) {
+		n = RELAY_HEADER + WG_INIT_LEN;
 		relay_put(p, pair);
-		put_le32(p + RELAY_HEADER, strcmp(options.kind, "init") == 0 ? WG_INIT : WG_DATA);
-		n = strcmp(options.kind, "init") == 0 ? RELAY_HEADER + WG_INIT_LEN : n;
+		put_le32(p + RELAY_HEADER, WG_INIT);
+	} else if (is("data")) {
+		relay_put(p, pair);
+		put_le32(p + RELAY_HEADER, WG_DATA);
+	} else {
+		die("no such kind: %s", options.kind);
 	}
 	return n;
 }

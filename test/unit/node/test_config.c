@@ -165,14 +165,31 @@ static void a_switch_is_whatever_yaml_calls_one(void **state)
 	}
 }
 
-static void each_mistake_gets_its_line_and_sentence(void **state)
+struct mistake {
+	const char *text, *says;
+};
+
+static void assert_says(const struct mistake *rows, size_t n)
 {
-	static const struct {
-		const char *text, *says;
-	} rows[] = {
-		/* keys */
-		{"stun_port: 65536\n",
-			"config.yaml:1: stun_port must be auto, or a number from 0 to 65535, not \"65536\""},
+	for (size_t i = 0; i < n; i++) {
+		struct config c, before;
+		struct diag d = {0};
+		char line[1024];
+		memset(&c, 0xee, sizeof(c));
+		before = c;
+		int err = parse(rows[i].text, &c, &d);
+		diag_format(&d, err, line, sizeof(line));
+		if (err == TM_OK || strcmp(line, rows[i].says) != 0)
+			fail_msg("row %zu, \"%s\":\n  got  %s\n  want %s", i, rows[i].text,
+				err ? line : "success", rows[i].says);
+		assert_memory_equal(&c, &before, sizeof(c));
+		assert_int_equal(parse(rows[i].text, &c, NULL), err);
+	}
+}
+
+static void a_wrong_key_gets_its_line_and_sentence(void **state)
+{
+	static const struct mistake rows[] = {
 		{"tun: tm0\nlisten_prot: 5\n",
 			"config.yaml:2: unknown key \"listen_prot\" (did you mean \"listen_port\"?)"},
 		{"Listen-Port: 5\n",
@@ -195,7 +212,15 @@ static void each_mistake_gets_its_line_and_sentence(void **state)
 			"config.yaml:2: test_limits is given twice"},
 		{"? [a, b]\n: 5\n", "config.yaml:1: a key must be a single word, not a list"},
 		{"\"tun\\0x\": 5\n", "config.yaml:1: a key contains a NUL character"},
-		/* shape */
+	};
+
+	(void)state;
+	assert_says(rows, ARRAY_LEN(rows));
+}
+
+static void a_wrong_shape_gets_its_line_and_sentence(void **state)
+{
+	static const struct mistake rows[] = {
 		{"- tun\n", "config.yaml:1: the file must consist of lines \"key: value\", not of a list"},
 		{"\njust words\n", "config.yaml:2: the file must consist of lines \"key: value\", not of a "
 				   "single value"},
@@ -211,7 +236,15 @@ static void each_mistake_gets_its_line_and_sentence(void **state)
 			"config.yaml:3: addresses must be a list of single values, not a list"},
 		{"addresses:\n  - a.b\n  -\n", "config.yaml:3: addresses has no value"},
 		{"test_limits: 5\n", "config.yaml:1: test_limits must be a mapping, not a single value"},
-		/* numbers */
+	};
+
+	(void)state;
+	assert_says(rows, ARRAY_LEN(rows));
+}
+
+static void a_wrong_number_gets_its_line_and_sentence(void **state)
+{
+	static const struct mistake rows[] = {
 		{"listen_port: x\n",
 			"config.yaml:1: listen_port must be a number from 0 to 65535, not \"x\""},
 		{"listen_port: 65536\n",
@@ -245,7 +278,19 @@ static void each_mistake_gets_its_line_and_sentence(void **state)
 						      "number from 1 to 86400000, not \"0\""},
 		{"test_limits:\n  rekey_after_ms: 5000\n  reject_after_ms: 5000\n",
 			"config.yaml: test_limits.reject_after_ms must be greater than rekey_after_ms"},
-		/* words */
+		{"stun_port: 65536\n",
+			"config.yaml:1: stun_port must be auto, or a number from 0 to 65535, not \"65536\""},
+		{"stun_port: soon\n",
+			"config.yaml:1: stun_port must be auto, or a number from 0 to 65535, not \"soon\""},
+	};
+
+	(void)state;
+	assert_says(rows, ARRAY_LEN(rows));
+}
+
+static void a_wrong_word_gets_its_line_and_sentence(void **state)
+{
+	static const struct mistake rows[] = {
 		{"log_level: loud\n",
 			"config.yaml:1: log_level must be error, warn, info or debug, not \"loud\""},
 		{"tun: 0123456789abcdef\n",
@@ -265,7 +310,16 @@ static void each_mistake_gets_its_line_and_sentence(void **state)
 			"config.yaml:1: socket_group must be the name of a group, not \"a b\""},
 		{"api_listen: localhost\n",
 			"config.yaml:1: api_listen must be an IP address, not \"localhost\""},
-		/* lists */
+		{"tun: a\nrelay: yes\n", "config.yaml:2: relay must be offer, use or off, not \"yes\""},
+	};
+
+	(void)state;
+	assert_says(rows, ARRAY_LEN(rows));
+}
+
+static void a_wrong_list_gets_its_line_and_sentence(void **state)
+{
+	static const struct mistake rows[] = {
 		{"advertise:\n  - 192.0.2.1:5\n  - 192.0.2.1\n",
 			"config.yaml:3: advertise must be a list of addresses with "
 			"ports such as 203.0.113.7:51820, not \"192.0.2.1\""},
@@ -297,6 +351,15 @@ static void each_mistake_gets_its_line_and_sentence(void **state)
 		{"listen: [ 192.0.2.7 ]\n",
 			"config.yaml:1: listen must be a list of ports, or addresses with ports such as "
 			"203.0.113.7:443, not \"192.0.2.7\""},
+	};
+
+	(void)state;
+	assert_says(rows, ARRAY_LEN(rows));
+}
+
+static void a_wrong_proxy_or_certificate_gets_its_line_and_sentence(void **state)
+{
+	static const struct mistake rows[] = {
 		{"proxy: socks5://u:secret@p:1\n", "config.yaml:1: only HTTP proxies can be used, and this "
 						   "is of another kind (name one that "
 						   "starts with http://)"},
@@ -306,16 +369,21 @@ static void each_mistake_gets_its_line_and_sentence(void **state)
 			"config.yaml:1: tls_certificate and tls_key go together: tls_certificate is missing"},
 		{"tls_key: \"\"\nmtu: 1400\ntls_certificate: /c.pem\n",
 			"config.yaml:3: tls_certificate and tls_key go together: tls_key is missing"},
-		{"tun: a\nrelay: yes\n", "config.yaml:2: relay must be offer, use or off, not \"yes\""},
 		{"\nproxy: http://u:p%zz@proxy:3128\n",
 			"config.yaml:2: the address of the HTTP proxy cannot be read (write "
 			"http://user:password@host:port, with %40 for an @ in the password)"},
 		{"\nproxy: proxy:3128/path\n",
 			"config.yaml:2: the address of the HTTP proxy cannot be read (write "
 			"http://user:password@host:port, with %40 for an @ in the password)"},
-		{"stun_port: soon\n",
-			"config.yaml:1: stun_port must be auto, or a number from 0 to 65535, not \"soon\""},
-		/* YAML */
+	};
+
+	(void)state;
+	assert_says(rows, ARRAY_LEN(rows));
+}
+
+static void what_is_no_yaml_gets_its_line_and_sentence(void **state)
+{
+	static const struct mistake rows[] = {
 		{"tun: a\n\tmtu: 1400\n",
 			"config.yaml:2: YAML does not allow a tab for indentation (indent with spaces)"},
 		{"test_limits:\n\tkeepalive_ms: 5\n",
@@ -337,20 +405,7 @@ static void each_mistake_gets_its_line_and_sentence(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct config c, before;
-		struct diag d = {0};
-		char line[1024];
-		memset(&c, 0xee, sizeof(c));
-		before = c;
-		int err = parse(rows[i].text, &c, &d);
-		diag_format(&d, err, line, sizeof(line));
-		if (err == TM_OK || strcmp(line, rows[i].says) != 0)
-			fail_msg("row %zu, \"%s\":\n  got  %s\n  want %s", i, rows[i].text,
-				err ? line : "success", rows[i].says);
-		assert_memory_equal(&c, &before, sizeof(c));
-		assert_int_equal(parse(rows[i].text, &c, NULL), err);
-	}
+	assert_says(rows, ARRAY_LEN(rows));
 }
 
 static void oversized_and_hollow_files_are_refused(void **state)
@@ -528,7 +583,13 @@ int main(void)
 		cmocka_unit_test(nothing_given_means_the_defaults),
 		cmocka_unit_test(every_key_reaches_its_field),
 		cmocka_unit_test(a_switch_is_whatever_yaml_calls_one),
-		cmocka_unit_test(each_mistake_gets_its_line_and_sentence),
+		cmocka_unit_test(a_wrong_key_gets_its_line_and_sentence),
+		cmocka_unit_test(a_wrong_shape_gets_its_line_and_sentence),
+		cmocka_unit_test(a_wrong_number_gets_its_line_and_sentence),
+		cmocka_unit_test(a_wrong_word_gets_its_line_and_sentence),
+		cmocka_unit_test(a_wrong_list_gets_its_line_and_sentence),
+		cmocka_unit_test(a_wrong_proxy_or_certificate_gets_its_line_and_sentence),
+		cmocka_unit_test(what_is_no_yaml_gets_its_line_and_sentence),
 		cmocka_unit_test(oversized_and_hollow_files_are_refused),
 		cmocka_unit_test(only_a_file_asked_for_by_name_must_exist),
 		cmocka_unit_test(changed_keys_that_need_a_restart_are_listed),

@@ -120,21 +120,36 @@ static void an_ipv6_packet_longer_than_a_length_can_say_is_refused(void **state)
 #define TCP20 "0016 c350 00000001 00000000 50 02 ffff 0000 0000"
 #define UDP8 "0035 1234 0008 0000"
 
-/* RFC 791 3.1 and 3.2, 8200 4, 4302 2.2, 6946, 7112 */
-static void the_upper_layer_is_found_or_said_to_be_unknown(void **state)
+/* Beside each packet what must be found in it. */
+enum { U = IP_UPPER, P = IP_UPPER | IP_PORTS, X = IP_EXTENDED, F = IP_FRAGMENT, L = IP_LATER, M = IP_MORE };
+struct found {
+	const char *what, *packet;
+	unsigned flags, proto, l4;
+};
+
+static void assert_found(const struct found *rows, size_t n_rows)
 {
-	enum {
-		U = IP_UPPER,
-		P = IP_UPPER | IP_PORTS,
-		X = IP_EXTENDED,
-		F = IP_FRAGMENT,
-		L = IP_LATER,
-		M = IP_MORE
-	};
-	static const struct {
-		const char *what, *packet;
-		unsigned flags, proto, l4;
-	} rows[] = {
+	for (size_t i = 0; i < n_rows; i++) {
+		uint8_t p[160];
+		struct ip_view v;
+		size_t n = hex(rows[i].packet, p, sizeof(p));
+
+		if (ip_view_of(p, n, &v) != TM_OK)
+			fail_msg("%s is refused", rows[i].what);
+		if (v.flags != rows[i].flags || v.proto != rows[i].proto || v.l4 != rows[i].l4)
+			fail_msg("%s: flags %02x, protocol %u at %u", rows[i].what, v.flags, v.proto, v.l4);
+		if (v.flags & IP_PORTS ? v.sport != get_be16(p + v.l4) || v.dport != get_be16(p + v.l4 + 2)
+				       : v.sport || v.dport)
+			fail_msg("%s: ports %u and %u", rows[i].what, v.sport, v.dport);
+		if (ip_plain(&v) != ((v.flags & ~IP_PORTS) == IP_UPPER))
+			fail_msg("%s: plain or not", rows[i].what);
+	}
+}
+
+/* RFC 791 3.1 and 3.2, 4302 2.2 */
+static void the_upper_layer_of_ipv4_is_found_or_said_to_be_unknown(void **state)
+{
+	static const struct found rows[] = {
 		{"TCP", "45000028 00004000 4006 0000" PAIR4 TCP20, P, 6, 20},
 		{"TCP cut", "45000027 00004000 4006 0000" PAIR4 TCP20, 0, 6, 20},
 		{"UDP cut", "4500001b 00004000 4011 0000" PAIR4 UDP8, 0, 17, 20},
@@ -157,7 +172,16 @@ static void the_upper_layer_is_found_or_said_to_be_unknown(void **state)
 		{"the last fragment", "4500001c 00001fff 4011 0000" PAIR4 UDP8, F | L, 17, 20},
 		{"DF and the reserved bit are no fragment", "4500001c 0000c000 4011 0000" PAIR4 UDP8, P, 17,
 			20},
+	};
 
+	(void)state;
+	assert_found(rows, ARRAY_LEN(rows));
+}
+
+/* RFC 8200 4, 4302 2.2, 6946, 7112 */
+static void the_upper_layer_of_ipv6_is_found_or_said_to_be_unknown(void **state)
+{
+	static const struct found rows[] = {
 		{"TCP, IPv6", "60000000 0014 06 40" PAIR6 TCP20, P, 6, 40},
 		{"TCP cut, IPv6", "60000000 0013 06 40" PAIR6 TCP20, 0, 6, 40},
 		{"ICMPv6", "60000000 0004 3a 40" PAIR6 "80000000", U, 58, 40},
@@ -205,23 +229,9 @@ static void the_upper_layer_is_found_or_said_to_be_unknown(void **state)
 			"60000000 0018 2c 40" PAIR6 "2c00000000000001 1100000900000002" UDP8, X, 44, 48},
 		{"mobility is an upper layer", "60000000 0008 87 40" PAIR6 "0600000000000000", U, 135, 40},
 	};
+
 	(void)state;
-
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		uint8_t p[160];
-		struct ip_view v;
-		size_t n = hex(rows[i].packet, p, sizeof(p));
-
-		if (ip_view_of(p, n, &v) != TM_OK)
-			fail_msg("%s is refused", rows[i].what);
-		if (v.flags != rows[i].flags || v.proto != rows[i].proto || v.l4 != rows[i].l4)
-			fail_msg("%s: flags %02x, protocol %u at %u", rows[i].what, v.flags, v.proto, v.l4);
-		if (v.flags & IP_PORTS ? v.sport != get_be16(p + v.l4) || v.dport != get_be16(p + v.l4 + 2)
-				       : v.sport || v.dport)
-			fail_msg("%s: ports %u and %u", rows[i].what, v.sport, v.dport);
-		if (ip_plain(&v) != ((v.flags & ~IP_PORTS) == IP_UPPER))
-			fail_msg("%s: plain or not", rows[i].what);
-	}
+	assert_found(rows, ARRAY_LEN(rows));
 }
 
 static void a_header_of_our_own_is_a_right_one(void **state)
@@ -431,7 +441,8 @@ int main(void)
 		cmocka_unit_test(a_view_shows_the_header_and_what_is_behind_it),
 		cmocka_unit_test(lying_headers_are_refused_and_the_result_left_alone),
 		cmocka_unit_test(an_ipv6_packet_longer_than_a_length_can_say_is_refused),
-		cmocka_unit_test(the_upper_layer_is_found_or_said_to_be_unknown),
+		cmocka_unit_test(the_upper_layer_of_ipv4_is_found_or_said_to_be_unknown),
+		cmocka_unit_test(the_upper_layer_of_ipv6_is_found_or_said_to_be_unknown),
 		cmocka_unit_test(a_header_of_our_own_is_a_right_one),
 		cmocka_unit_test(the_checksum_of_rfc_1071_comes_out),
 		cmocka_unit_test(the_checksum_equals_its_naive_twin_whole_and_in_pieces),

@@ -60,12 +60,39 @@ static void client_and_server_understand_each_other(void **state)
 	assert_int_equal(upgrade_response_parse(response, n, other, &answer, &d), TM_EPROTO);
 }
 
-static void a_request_is_judged_as_rfc_6455_says(void **state)
+struct judged {
+	const char *why, *head;
+	int status; /* negative: an error of the parser */
+};
+
+static void assert_judged(const struct judged *rows, size_t n_rows)
 {
-	static const struct {
-		const char *why, *head;
-		int status; /* negative: an error of the parser */
-	} rows[] = {
+	for (size_t i = 0; i < n_rows; i++) {
+		struct upgrade_request req = {.status = 77};
+		char response[UPGRADE_RESPONSE_MAX];
+		int err = upgrade_request_parse(rows[i].head, strlen(rows[i].head), paths, &req);
+
+		if (rows[i].status < 0) {
+			if (err != rows[i].status || req.status != 77)
+				fail_msg("%s: %d", rows[i].why, err);
+			continue;
+		}
+		if (err || req.status != rows[i].status)
+			fail_msg("%s: %d, status %d", rows[i].why, err, req.status);
+		size_t n = upgrade_response_format(&req, response, sizeof(response));
+		assert_true(n > 0);
+		char start[32];
+		snprintf(start, sizeof(start), "HTTP/1.1 %d ", rows[i].status);
+		assert_memory_equal(response, start, strlen(start));
+		assert_string_equal(response + n - 4, "\r\n\r\n");
+		if (rows[i].status == 426)
+			assert_non_null(strstr(response, "Sec-WebSocket-Version: 13\r\n"));
+	}
+}
+
+static void a_request_as_rfc_6455_wants_it_is_granted(void **state)
+{
+	static const struct judged rows[] = {
 		{"good", START UPGRADE KEY VERSION "\r\n", 101},
 		{"with a query", "GET /link?x=1 HTTP/1.1\r\nHost: h\r\n" UPGRADE KEY VERSION "\r\n", 101},
 		{"under a prefix", "GET /a/b/link HTTP/1.1\r\nHost: h\r\n" UPGRADE KEY VERSION "\r\n", 101},
@@ -102,7 +129,15 @@ static void a_request_is_judged_as_rfc_6455_says(void **state)
 		{"unknown fields", START "X-A: b\r\nX-Empty:\r\n" UPGRADE KEY VERSION "\r\n", 101},
 		{"text in other alphabets", START "X-A: \xc3\xa4\r\n" UPGRADE KEY VERSION "\r\n", 101},
 		{"Content-Length 0", START "Content-Length: 0\r\n" UPGRADE KEY VERSION "\r\n", 101},
+	};
 
+	(void)state;
+	assert_judged(rows, ARRAY_LEN(rows));
+}
+
+static void a_request_against_rfc_6455_gets_the_status_for_it(void **state)
+{
+	static const struct judged rows[] = {
 		{"other path", "GET /else HTTP/1.1\r\nHost: h\r\n" UPGRADE KEY VERSION "\r\n", 404},
 		{"longer path", "GET /linkx HTTP/1.1\r\nHost: h\r\n" UPGRADE KEY VERSION "\r\n", 404},
 		{"shorter path", "GET /lin HTTP/1.1\r\nHost: h\r\n" UPGRADE KEY VERSION "\r\n", 404},
@@ -141,7 +176,15 @@ static void a_request_is_judged_as_rfc_6455_says(void **state)
 		{"HTTP/1.0", "GET /link HTTP/1.0\r\nHost: h\r\n" UPGRADE KEY VERSION "\r\n", 505},
 		{"HTTP/2.0", "GET /link HTTP/2.0\r\nHost: h\r\n" UPGRADE KEY VERSION "\r\n", 505},
 		{"HTTP/2.1", "GET /link HTTP/2.1\r\nHost: h\r\n" UPGRADE KEY VERSION "\r\n", 505},
+	};
 
+	(void)state;
+	assert_judged(rows, ARRAY_LEN(rows));
+}
+
+static void what_is_no_whole_request_of_http_is_not_answered(void **state)
+{
+	static const struct judged rows[] = {
 		{"TLS", "\x16\x03\x01\x02\x00", TM_EBADMSG},
 		{"an empty line", "\r\n", TM_EBADMSG},
 		{"bare line feed", "GET /link HTTP/1.1\nHost: h\n\n", TM_EBADMSG},
@@ -163,29 +206,9 @@ static void a_request_is_judged_as_rfc_6455_says(void **state)
 		{"unfinished", START UPGRADE, TM_EAGAIN},
 		{"nothing", "", TM_EAGAIN},
 	};
+
 	(void)state;
-
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct upgrade_request req = {.status = 77};
-		char response[UPGRADE_RESPONSE_MAX];
-		int err = upgrade_request_parse(rows[i].head, strlen(rows[i].head), paths, &req);
-
-		if (rows[i].status < 0) {
-			if (err != rows[i].status || req.status != 77)
-				fail_msg("%s: %d", rows[i].why, err);
-			continue;
-		}
-		if (err || req.status != rows[i].status)
-			fail_msg("%s: %d, status %d", rows[i].why, err, req.status);
-		size_t n = upgrade_response_format(&req, response, sizeof(response));
-		assert_true(n > 0);
-		char start[32];
-		snprintf(start, sizeof(start), "HTTP/1.1 %d ", rows[i].status);
-		assert_memory_equal(response, start, strlen(start));
-		assert_string_equal(response + n - 4, "\r\n\r\n");
-		if (rows[i].status == 426)
-			assert_non_null(strstr(response, "Sec-WebSocket-Version: 13\r\n"));
-	}
+	assert_judged(rows, ARRAY_LEN(rows));
 }
 
 static void a_head_beyond_the_limit_is_answered_and_not_awaited(void **state)
@@ -355,7 +378,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_accept_key_of_rfc_6455_comes_out),
 		cmocka_unit_test(client_and_server_understand_each_other),
-		cmocka_unit_test(a_request_is_judged_as_rfc_6455_says),
+		cmocka_unit_test(a_request_as_rfc_6455_wants_it_is_granted),
+		cmocka_unit_test(a_request_against_rfc_6455_gets_the_status_for_it),
+		cmocka_unit_test(what_is_no_whole_request_of_http_is_not_answered),
 		cmocka_unit_test(a_head_beyond_the_limit_is_answered_and_not_awaited),
 		cmocka_unit_test(a_response_is_judged_as_rfc_6455_says),
 		cmocka_unit_test(a_503_says_when_to_come_back),

@@ -75,7 +75,7 @@ static void on_won(void *ctx, struct clink *link_take, const char *address)
 	}
 	s->up_since = time_monotonic();
 	s->up = true;
-	if (is_coordinators(s) && !a->removed)
+	if (a->state == AGENT_WAIT && is_coordinators(s) && !a->removed)
 		session_look_again(a); /* whoever takes streams takes links */
 	s->events.up(s->events.ctx, &r);
 }

@@ -88,6 +88,13 @@ static void open_stream(struct rig *r)
 	assert_int_equal(agent_stream_open(r->f.agent, HUB, &ev), TM_OK);
 }
 
+static void rig_up(struct rig *r)
+{
+	fake_link(&r->f);
+	open_stream(r);
+	fake_run_until(&r->f, &r->up, 1);
+}
+
 static void a_stream_comes_up_and_one_is_enough(void **state UNUSED)
 {
 	struct rig r;
@@ -126,6 +133,7 @@ static void neither_a_missing_relay_nor_one_that_refuses_ends_the_search(void **
 	struct rig r;
 
 	rig_open(&r);
+	r.f.tuning.connect_ms = 300; /* a refusal does not end the race */
 	fake_start(&r.f); /* nobody serves */
 	open_stream(&r);
 	fake_run_ms(&r.f, 100);
@@ -150,9 +158,7 @@ static void after_a_loss_nobody_comes_at_once_but_after_a_change_of_the_network(
 	struct rig r;
 
 	rig_open(&r);
-	fake_link(&r.f);
-	open_stream(&r);
-	fake_run_until(&r.f, &r.up, 1);
+	rig_up(&r);
 	wait_long(&r);
 	agent_stream_lost(r.f.agent, HUB);
 	fake_run_ms(&r.f, 50);
@@ -166,9 +172,7 @@ static void after_a_loss_nobody_comes_at_once_but_after_a_change_of_the_network(
 static void lose_link_and_stream(struct rig *r, uint32_t pace_ms)
 {
 	r->f.pace_ms = pace_ms;
-	fake_link(&r->f);
-	open_stream(r);
-	fake_run_until(&r->f, &r->up, 1);
+	rig_up(r);
 	fake_stop_serving(&r->f);
 	fake_run_until(&r->f, &r->f.link_downs, 1);
 	wait_long(r);
@@ -244,6 +248,33 @@ static void a_link_that_has_just_begun_is_not_begun_anew(void **state UNUSED)
 	fake_run_ms(&r.f, 30);
 	assert_int_equal(s.n, 1);
 	listener_free(l);
+	while (s.n)
+		tcp_close(s.fds[--s.n]);
+	rig_close(&r);
+}
+
+/* On a slow line, by TLS, it takes seconds; a stream that comes and goes meanwhile would never let it end. */
+static void a_link_on_its_way_is_not_begun_anew_by_a_stream(void **state UNUSED)
+{
+	struct silent s = {.n = 0};
+	const struct listener_events ev = {.ctx = &s, .accepted = swallow};
+	struct listener *l;
+	struct rig r;
+
+	rig_open(&r);
+	assert_int_equal(listener_new(r.f.base, &r.f.at, 0, &ev, &l), TM_OK);
+	fake_start(&r.f);
+	for (unsigned i = 0; s.n < 1; i++) {
+		assert_true(i < 1000);
+		fake_run_ms(&r.f, 1);
+	}
+	listener_free(l);
+	fake_serve(&r.f);
+	ns_t begun = r.f.agent->attempt_since -= SESSION_STALE;
+	open_stream(&r);
+	fake_run_until(&r.f, &r.up, 1);
+	fake_run_ms(&r.f, 30);
+	assert_int_equal(r.f.agent->attempt_since, begun);
 	while (s.n)
 		tcp_close(s.fds[--s.n]);
 	rig_close(&r);
@@ -348,9 +379,7 @@ static void one_that_has_just_been_lost_is_not_waited_for_long(void **state UNUS
 
 	rig_open(&r);
 	r.f.tuning.stream_retry = 10 * MS;
-	fake_link(&r.f);
-	open_stream(&r);
-	fake_run_until(&r.f, &r.up, 1);
+	rig_up(&r);
 	r.f.agent->streams[0].backoff = r.f.agent->tuning.stream_retry_max = 3600 * SEC;
 	agent_stream_lost(r.f.agent, HUB);
 	fake_run_until(&r.f, &r.up, 2);
@@ -364,9 +393,7 @@ static void one_of_many_members_does_not_come_back_at_once(void **state UNUSED)
 
 	rig_open(&r);
 	r.f.tuning.stream_retry_max = 3600 * SEC;
-	fake_link(&r.f);
-	open_stream(&r);
-	fake_run_until(&r.f, &r.up, 1);
+	rig_up(&r);
 	r.f.agent->known.pace_ms = 3600 * 1000;
 	agent_stream_lost(r.f.agent, HUB);
 	fake_run_ms(&r.f, 30);
@@ -424,6 +451,7 @@ int main(void)
 		cmocka_unit_test(those_of_many_members_come_back_one_after_the_other),
 		cmocka_unit_test(one_that_hangs_since_before_the_link_is_begun_anew),
 		cmocka_unit_test(a_link_that_has_just_begun_is_not_begun_anew),
+		cmocka_unit_test(a_link_on_its_way_is_not_begun_anew_by_a_stream),
 		cmocka_unit_test(the_stream_brings_the_link_back),
 		cmocka_unit_test(but_not_of_one_that_was_removed),
 		cmocka_unit_test(

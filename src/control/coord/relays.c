@@ -63,8 +63,7 @@ static struct relay_rec record_of(const struct coord *c, const struct relay_offe
 	memcpy(r.node, m->s.rec.id, sizeof(r.node));
 	add_addresses(m, false, &r);
 	add_addresses(m, true, &r);
-	if (!m->s.rec.coordinator)
-		add_ports(o, &r);
+	add_ports(o, &r); /* the coordinator's own node says none */
 	for (size_t i = 0; m->s.rec.coordinator && i < c->addresses.n && r.n_tcp < RELAY_TCP_MAX; i++)
 		snprintf(r.tcp[r.n_tcp++], RELAY_TCP_LEN, "%s", c->addresses.v[i]);
 	return r;

@@ -12,6 +12,14 @@
 	"\",\"name\":\"a\",\"host\":3,\"key\":\"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\","             \
 	"\"tags\":[\"relay\"]}]}}"
 
+static void link_and_tell_one(struct fake *f)
+{
+	fake_link(f);
+	fake_say(f, TAGGED);
+	fake_say(f, "{\"t\":\"relays\",\"relays\":[" RELAY(PEER_A, "192.0.2.1:1") "]}");
+	fake_run_until(f, &f->relays_told, 1);
+}
+
 static void only_members_that_may_are_relays(void **state UNUSED)
 {
 	struct fake f;
@@ -40,10 +48,7 @@ static void an_incomplete_list_takes_nobody_away(void **state UNUSED)
 	struct fake f;
 
 	fake_open(&f);
-	fake_link(&f);
-	fake_say(&f, TAGGED);
-	fake_say(&f, "{\"t\":\"relays\",\"relays\":[" RELAY(PEER_A, "192.0.2.1:1") "]}");
-	fake_run_until(&f, &f.relays_told, 1);
+	link_and_tell_one(&f);
 	fake_say(&f, "{\"t\":\"relays\",\"relays\":[],\"partial\":true}");
 	fake_say(&f, "{\"t\":\"relays\",\"relays\":[" RELAY(PEER_A, "192.0.2.1:9") "],\"partial\":true}");
 	fake_run_until(&f, &f.relays_told, 2);
@@ -92,10 +97,7 @@ static void who_is_removed_knows_no_relays_any_more(void **state UNUSED)
 	struct fake f;
 
 	fake_open(&f);
-	fake_link(&f);
-	fake_say(&f, TAGGED);
-	fake_say(&f, "{\"t\":\"relays\",\"relays\":[" RELAY(PEER_A, "192.0.2.1:1") "]}");
-	fake_run_until(&f, &f.relays_told, 1);
+	link_and_tell_one(&f);
 	f.on_hello[1] = NULL;
 	fake_say(&f, "{\"t\":\"removed\",\"why\":\"the test says so\"}");
 	fake_run_until(&f, &f.removals, 1);

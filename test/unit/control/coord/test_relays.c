@@ -79,6 +79,14 @@ static void await(struct rig *r, const struct machine *m, size_t n, const char *
 	rig_until(r, is_told, &e);
 }
 
+static void a_relays_and_b_is_told(struct rig *r, struct machine *a, struct machine *b)
+{
+	join_and_offer(a, "a", "192.0.2.7:51820");
+	tag(r, "a", "add");
+	machine_join(b, "b");
+	await(r, b, 1, "192.0.2.7:51820");
+}
+
 static void a_node_relays_when_it_offers_and_the_administrator_lets_it(void **state)
 {
 	struct rig *r = *state;
@@ -162,10 +170,7 @@ static void a_relay_without_a_link_stays_one_for_a_while(void **state)
 	struct rig *r = *state;
 	struct machine *a = rig_machine(r, 0), *b = rig_machine(r, 1);
 
-	join_and_offer(a, "a", "192.0.2.7:51820");
-	tag(r, "a", "add");
-	machine_join(b, "b");
-	await(r, b, 1, NULL);
+	a_relays_and_b_is_told(r, a, b);
 	machine_unlink(a);
 	machine_forget(b);
 	rig_settle(r);
@@ -179,10 +184,7 @@ static void a_removed_relay_is_none_at_once(void **state)
 	struct rig *r = *state;
 	struct machine *a = rig_machine(r, 0), *b = rig_machine(r, 1);
 
-	join_and_offer(a, "a", "192.0.2.7:51820");
-	tag(r, "a", "add");
-	machine_join(b, "b");
-	await(r, b, 1, NULL);
+	a_relays_and_b_is_told(r, a, b);
 	rig_admin(r, json_pack("{s:s, s:s}", "cmd", "node.remove", "node", "a"));
 	await(r, b, 0, NULL);
 }
@@ -195,10 +197,7 @@ static void a_relay_that_moves_all_the_time_costs_a_message_now_and_then(void **
 
 	r->c->tuning.relay_settle = 3600 * SEC; /* after the first change */
 	r->c->tuning.relay_settle_max = 7200 * SEC;
-	join_and_offer(a, "a", "192.0.2.7:51820");
-	tag(r, "a", "add");
-	machine_join(b, "b");
-	await(r, b, 1, "192.0.2.7:51820");
+	a_relays_and_b_is_told(r, a, b);
 	for (unsigned i = 1; i < 100; i++) {
 		snprintf(addr, sizeof(addr), "192.0.2.7:%u", i);
 		machine_say(a, json_pack("{s:s, s:o}", "t", "candidates", "candidates", at(addr)));
@@ -221,10 +220,7 @@ static void each_change_of_a_relay_waits_twice_as_long_as_the_one_before(void **
 	char addr[32];
 
 	r->c->tuning.relay_settle = 10 * MS;
-	join_and_offer(a, "a", "192.0.2.7:51820");
-	tag(r, "a", "add");
-	machine_join(b, "b");
-	await(r, b, 1, "192.0.2.7:51820");
+	a_relays_and_b_is_told(r, a, b);
 	ns_t begun = time_monotonic();
 	for (unsigned i = 1; i <= 5; i++) {
 		snprintf(addr, sizeof(addr), "192.0.2.7:%u", i);
@@ -251,10 +247,7 @@ static void a_change_that_had_to_wait_brings_no_other_before_its_time(void **sta
 	struct rig *r = *state;
 	struct machine *a = rig_machine(r, 0), *b = rig_machine(r, 1);
 
-	join_and_offer(a, "a", "192.0.2.7:51820");
-	tag(r, "a", "add");
-	machine_join(b, "b");
-	await(r, b, 1, NULL);
+	a_relays_and_b_is_told(r, a, b);
 	rig_settle(r);
 	machine_forget(b);
 	r->c->relays.again = 0; /* some relay's addresses may be told, but all links were told just now */

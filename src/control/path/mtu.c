@@ -222,9 +222,9 @@ bool mtu_answered(struct mtu *m, uint64_t stamp, ns_t now)
 {
 	const int i = sent_as(m, stamp);
 
-	if (i < 0)
+	if (i < 0 || !m->sent[i].size)
 		return false;
-	if (!m->full || m->sent[i].size <= m->passes)
+	if (m->sent[i].size <= m->passes)
 		return true;
 
 	m->passes = m->sent[i].size;

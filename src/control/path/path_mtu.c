@@ -79,11 +79,11 @@ bool path_mtu_answered(struct path *p, uint64_t stamp, const struct way_to *a, n
 {
 	struct pair *pair = p->chosen >= 0 ? &p->pairs[p->chosen] : NULL;
 
-	/* From elsewhere it proves nothing (RFC 8445 7.2.5.2.1). */
-	if (!is_about(p, pair) || !path_came_back(pair, a))
-		return mtu_knows(&p->mtu, stamp);
-	if (!mtu_answered(&p->mtu, stamp, now))
+	if (!mtu_knows(&p->mtu, stamp))
 		return false;
+	/* From elsewhere it proves nothing (RFC 8445 7.2.5.2.1). */
+	if (!is_about(p, pair) || !path_came_back(pair, a) || !mtu_answered(&p->mtu, stamp, now))
+		return true;
 	p->last_proof = now;
 	apply(p, pair);
 	return true;

@@ -76,6 +76,17 @@ static void what_is_known_of_one_pair_says_nothing_of_another(void **state)
 	assert_int_equal(path_mtu(&path, 1420), 0);
 }
 
+/* Nor does what was asked before the pair came into use again: the answer may be as old. */
+static void an_answer_to_a_probe_of_an_earlier_pair_proves_nothing(void **state)
+{
+	(void)state;
+	mtu_begin(&path.mtu, FULL, 28, 1360, NOW + SEC);
+	assert_true(path_mtu_answered(&path, 7, &path.pairs[0].way, NOW + SEC));
+	assert_int_equal(path.last_proof, 0);
+	assert_int_equal(path.pairs[0].way.payload, 1360);
+	assert_false(path.using);
+}
+
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, one_probe, end)
 
 int main(void)
@@ -84,6 +95,7 @@ int main(void)
 		CASE(an_answer_from_where_it_was_asked_changes_the_way),
 		CASE(from_elsewhere_it_proves_nothing),
 		CASE(what_is_known_of_one_pair_says_nothing_of_another),
+		CASE(an_answer_to_a_probe_of_an_earlier_pair_proves_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -93,8 +93,6 @@ void mtu_traffic(struct mtu *m, uint64_t bytes, ns_t now)
 {
 	if (!m->full || m->round_at != NS_NEVER)
 		return;
-	if (bytes < m->bytes)
-		m->bytes = bytes; /* the peer was removed and put again */
 	if (m->use && now >= m->raise_at) {
 		raise(m, now);
 	} else if (now - m->asked_at >= MTU_CONFIRM && bytes - m->bytes >= MTU_CONFIRM_BYTES) {

@@ -72,7 +72,7 @@ struct mtu {
 void mtu_begin(struct mtu *m, uint16_t full, uint16_t headers, uint16_t use, ns_t at);
 void mtu_end(struct mtu *m); /* there is no pair */
 
-/* Traffic flows; `bytes` were sent to the peer so far. */
+/* Traffic flows; `bytes` were sent to the peer so far. One that counts from 0 again costs a question. */
 void mtu_traffic(struct mtu *m, uint64_t bytes, ns_t now);
 /* Data is not answered, and a check just was. */
 void mtu_doubt(struct mtu *m, ns_t now);

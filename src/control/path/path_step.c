@@ -42,7 +42,8 @@ void path_chosen_died(struct path *p, struct turn *t)
 /* Our network changed. */
 static void step_restart(struct path *p, struct turn *t)
 {
-	bool bound = p->chosen >= 0 && p->pairs[p->chosen].way.local.family != IP_NONE;
+	struct pair *pair = p->chosen < 0 ? NULL : &p->pairs[p->chosen];
+	const struct way_to used = pair ? pair->way : (struct way_to){.kind = WAY_UDP};
 
 	p->restart = p->look_again = false;
 	/* Where packets came in may be no address of ours any more. */
@@ -51,11 +52,12 @@ static void step_restart(struct path *p, struct turn *t)
 		p->pairs[i].way.local_ifindex = 0;
 	}
 	path_mtu_forget(p);
-	if (p->chosen >= 0)
-		(void)pairs_look(
-			&p->pairs[p->chosen], t); /* its check, now due, says what follows from that */
-	if (bound)
-		turn_emit(t, CORE_USE, WHY_NETWORK, &p->pairs[p->chosen].way);
+	if (pair)
+		(void)pairs_look(pair, t); /* its check, now due, says what follows from that */
+	if (pair && (used.local.family != IP_NONE || used.payload != pair->way.payload)) {
+		turn_emit(t, CORE_USE, WHY_NETWORK, &pair->way);
+		p->also = -1;
+	}
 	p->retry_wait = 0;
 	path_start_over(p, WHY_NETWORK, t);
 }

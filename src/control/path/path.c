@@ -78,6 +78,7 @@ void path_choose(struct path *p, int at, enum path_why why, ns_t proof, struct t
 	p->state = PATH_UP;
 	p->last_proof = proof;
 	p->asking = p->alarm = 0;
+	p->overdue = false;
 	/* Not one that is only hoped for. */
 	p->settled = proof && (why == WHY_SUCCESSOR || t->now - proof < PATH_PROVED);
 	p->retry_wait = 0;

@@ -19,7 +19,8 @@ struct line {
 	} answers[ON_WIRE];
 	unsigned n_answers;
 	bool dead;
-	unsigned slow_above; /* longer messages take a second; 0 = none does */
+	unsigned slow_above; /* longer messages take so long; 0 = none does */
+	ns_t slow;
 };
 
 static struct mtu m;
@@ -64,7 +65,7 @@ static void ask(uint16_t size)
 	assert_true(line.n_answers < ON_WIRE);
 	line.answers[line.n_answers].stamp = stamp;
 	line.answers[line.n_answers++].at =
-		now + (line.slow_above && size > line.slow_above ? SEC : line.rtt);
+		now + (line.slow_above && size > line.slow_above ? line.slow : line.rtt);
 }
 
 static ns_t next_answer(unsigned *ret_i)
@@ -311,11 +312,26 @@ static void an_answer_that_comes_late_counts_but_not_for_another_pair(void **sta
 	/* Long ones wait in a queue for longer than all tries took. */
 	start(ALL, IP4, 0);
 	line.slow_above = 1300;
+	line.slow = SEC;
 	run(900 * MS);
 	assert_in_range(m.use, 1232, 1300);
 	run(20 * SEC);
 	assert_int_equal(m.use, 0);
 	assert_int_equal(mtu_next(&m), NS_NEVER);
+}
+
+static void answers_that_come_while_shorter_ones_are_asked_end_the_search(void **state)
+{
+	(void)state;
+	for (ns_t slow = 100 * MS; slow < SEC; slow += 10 * MS) {
+		start(ALL, IP4, 0);
+		line.slow_above = 1300;
+		line.slow = slow;
+		run(10 * SEC);
+		if (m.use || mtu_next(&m) != NS_NEVER)
+			fail_msg("answers after %lld ms: %u, %lld", (long long)(slow / MS), m.use,
+				(long long)mtu_next(&m));
+	}
 }
 
 static void without_a_pair_nothing_is_asked(void **state)
@@ -344,6 +360,7 @@ int main(void)
 		CASE(a_few_bytes_are_no_reason_to_ask_again),
 		CASE(longer_ones_are_tried_again_after_ten_minutes_of_traffic),
 		CASE(an_answer_that_comes_late_counts_but_not_for_another_pair),
+		CASE(answers_that_come_while_shorter_ones_are_asked_end_the_search),
 		CASE(without_a_pair_nothing_is_asked),
 	};
 

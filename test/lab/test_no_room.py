@@ -5,7 +5,7 @@ import os
 import re
 
 from lab import kept, wait_for
-from test_bad_input import fill, read_only, small_disk
+from mistakes import fill, read_only, small_disk
 
 
 def remembers(node, *names):

@@ -16,7 +16,7 @@ import time
 import pytest
 
 from lab import LabError, kept, wait_for
-from wiretap import DATA_PORT, Capture, ask, inside, tcp_socket
+from wiretap import Capture, ask, inside, tcp_socket
 
 # Times of WireGuard divided by 40: 15 seconds of these hold as many rekeys as ten minutes of the real ones.
 SHORT = {"rekey_after_ms": 3000, "reject_after_ms": 4500, "rekey_attempt_ms": 2250, "rekey_timeout_ms": 200,

@@ -24,12 +24,21 @@ static void remove_at(struct portmap *m, size_t i)
 	memmove(&m->owed.v[i], &m->owed.v[i + 1], (m->owed.n - i) * sizeof(m->owed.v[0]));
 }
 
+/* What was refused is hardly owed: that goes first, and otherwise the oldest. */
+static size_t least(const struct portmap *m)
+{
+	for (size_t i = 0; i < m->owed.n; i++)
+		if (m->owed.v[i].refused)
+			return i;
+	return 0;
+}
+
 static void add(struct portmap *m, const struct portmap_owed *what)
 {
 	if (find(m, what))
 		return;
 	if (m->owed.n == PORTMAP_OWED_MAX)
-		remove_at(m, 0);
+		remove_at(m, least(m));
 	m->owed.v[m->owed.n++] = (struct owed){.what = *what};
 	m->owed.changed = true;
 }
@@ -48,14 +57,30 @@ size_t portmap_owes(const struct portmap *m, struct portmap_owed ret_v[static PO
 	return m->owed.n;
 }
 
+static struct portmap_owed asked_for(const struct side *s)
+{
+	return (struct portmap_owed){.by = s->asked,
+		.gateway = s->gateway.ip,
+		.own = s->own,
+		.internal = s->whole->cfg.port,
+		.external = s->asked == PORTMAP_UPNP && s->own.family == IP_V4 ? s->upnp.port : 0};
+}
+
 void owed_note(struct side *s)
 {
-	add(s->whole,
-		&(struct portmap_owed){.by = s->asked,
-			.gateway = s->gateway.ip,
-			.own = s->own,
-			.internal = s->whole->cfg.port,
-			.external = s->asked == PORTMAP_UPNP && s->own.family == IP_V4 ? s->upnp.port : 0});
+	const struct portmap_owed what = asked_for(s);
+
+	add(s->whole, &what);
+	find(s->whole, &what)->refused = false;
+}
+
+void owed_refused(struct side *s)
+{
+	const struct portmap_owed what = asked_for(s);
+	struct owed *o = find(s->whole, &what);
+
+	if (o)
+		o->refused = true;
 }
 
 void owed_forget(struct portmap *m, const struct portmap_owed *what)

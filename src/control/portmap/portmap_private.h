@@ -133,6 +133,7 @@ struct portmap {
 		struct owed {
 			struct portmap_owed what;
 			bool tried; /* in vain, at this gateway */
+			bool refused; /* somebody else had that port, so it is ours only if it was before */
 		} v[PORTMAP_OWED_MAX]; /* the oldest first */
 		size_t n;
 		bool changed;
@@ -163,6 +164,7 @@ void side_postpone(struct side *s, ns_t now);
 /* --- owed.c --- */
 
 void owed_note(struct side *s); /* what is asked for now */
+void owed_refused(struct side *s); /* what is asked for now: somebody else has it */
 void owed_forget(struct portmap *m, const struct portmap_owed *what);
 /* What is to be taken back here, beside the mapping that we have; false: nothing that can be. */
 bool owed_next(const struct side *s, struct portmap_owed *ret_what);

@@ -239,6 +239,7 @@ static void try_another_port(struct side *s, ns_t now)
 {
 	struct upnp *u = &s->upnp;
 
+	owed_refused(s);
 	if (++u->ports_tried == UPNP_PORTS) {
 		side_refused(s, PORTMAP_REFUSED, HOLD, now);
 		return;

@@ -30,7 +30,7 @@ struct endpoint endpoint_of(const char *text)
 static uint32_t dice(void *ctx)
 {
 	(void)ctx;
-	return 0;
+	return gw.thrown += gw.chance;
 }
 
 static uint32_t clock_of_gateway(void)

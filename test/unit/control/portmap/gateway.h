@@ -50,6 +50,8 @@ struct gateway {
 		uint16_t internal, external;
 		const char *client; /* NULL: UPnP does not know of it */
 	} left;
+	/* the node's dice: the last number, and by how much the next is larger */
+	uint32_t thrown, chance;
 	/* what it mapped */
 	bool mapped;
 	uint16_t external_port;

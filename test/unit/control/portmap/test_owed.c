@@ -294,6 +294,38 @@ static void of_many_the_oldest_are_forgotten(void **state)
 	assert_int_equal(v[PORTMAP_OWED_MAX - 1].own.bytes[3], 7);
 }
 
+/* A gateway at which all ports are taken notes another one at every try. */
+static void what_is_refused_is_forgotten_first(void **state)
+{
+	struct portmap_owed what = old(PORTMAP_PCP, 0), v[PORTMAP_OWED_MAX];
+
+	(void)state;
+	what.own.bytes[3] = 100;
+	portmap_owe(map, &what, 1);
+	speak(PORTMAP_UPNP);
+	gw.taken = 1000;
+	gw.chance = 7;
+	arrive();
+	node_waits(24 * 3600 * SEC);
+	assert_true(gw.maps[PORTMAP_UPNP] > 2 * PORTMAP_OWED_MAX);
+	assert_int_equal(owes(v), PORTMAP_OWED_MAX);
+	assert_int_equal(v[0].own.bytes[3], 100);
+	/* When it gives us one at last the others are asked about and let be. */
+	gw.taken = 0;
+	node_waits(2 * 3600 * SEC);
+	assert_true(gw.mapped);
+	assert_int_equal(gw.deletes, 0);
+	assert_int_equal(owes(v), 2);
+	assert_int_equal(v[1].external, gw.external_port);
+	/* It was refused once, too, but it is ours now. */
+	for (size_t i = 1; i < PORTMAP_OWED_MAX; i++) {
+		what.own.bytes[3]++;
+		portmap_owe(map, &what, 1);
+	}
+	assert_int_equal(owes(v), PORTMAP_OWED_MAX);
+	assert_int_equal(v[0].external, gw.external_port);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -310,6 +342,7 @@ int main(void)
 		T(by_upnp_nobody_is_asked_where_it_is_not_spoken),
 		T(a_mapping_that_ends_meanwhile_is_made_again),
 		T(of_many_the_oldest_are_forgotten),
+		T(what_is_refused_is_forgotten_first),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -154,18 +154,18 @@ static int read_file(
 		err = sql_read_int(db->sql, "PRAGMA application_id", &application);
 	if (!err)
 		err = sql_read_int(db->sql, "PRAGMA user_version", &version);
-	if (!err && application == APPLICATION_ID && version == 1 && how == TO_WRITE) {
+	if (!err && (application != APPLICATION_ID || version < 1 || version > SCHEMA_VERSION))
+		err = diag_what(
+			d, TM_EVERSION, "it was made by another program or another version of this one");
+	if (!err && version == 1 && how == TO_WRITE) {
 		err = sql_exec(db->sql, from_version_1);
 		version = SCHEMA_VERSION;
 	}
-	if (!err && (application != APPLICATION_ID || version != SCHEMA_VERSION))
-		err = diag_what(
-			d, TM_EVERSION, "it was made by another program or another version of this one");
 	if (!err)
-		err = rows_read_state(db, s, d);
+		err = rows_read_state(db, version > 1, s, d);
 	if (!err)
 		err = rows_read(db, reader);
-	if (!err)
+	if (!err && how == TO_WRITE)
 		err = prepare(db);
 	return err == TM_EVERSION ? err : explain(db, err, d);
 }

@@ -35,8 +35,8 @@ struct db {
 };
 
 /* --- db_rows.c --- */
-/* TM_ENOENT: there is no state. TM_EVERSION: it is of another node or mesh. */
-NODISCARD int rows_read_state(struct db *db, struct db_state *ret_s, struct diag *d);
+/* TM_ENOENT: there is no state. TM_EVERSION: it is of another node or mesh. Version 1 is without relays. */
+NODISCARD int rows_read_state(struct db *db, bool with_relays, struct db_state *ret_s, struct diag *d);
 NODISCARD int rows_read(struct db *db, const struct db_reader *reader);
 NODISCARD int rows_write_state(struct db *db, const struct db_state *s);
 NODISCARD int rows_write(struct db *db, const struct db_row *row);

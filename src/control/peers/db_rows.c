@@ -190,14 +190,14 @@ static int read_table(struct db *db, const char *query, const struct db_reader *
 }
 
 /* A state directory may have been used before, by another node or in another mesh. */
-int rows_read_state(struct db *db, struct db_state *ret_s, struct diag *d)
+int rows_read_state(struct db *db, bool with_relays, struct db_state *ret_s, struct diag *d)
 {
+#define EXCEPT_RELAYS "SELECT self, coordinator_key, version, members, at, data_port, pace_ms, addresses, "
 	uint8_t key[32];
 	sqlite3_stmt *st;
 	int rc = sqlite3_prepare_v2(db->sql,
-		"SELECT self, coordinator_key, version, members, at, data_port, pace_ms, addresses, "
-		"relays FROM state",
-		-1, &st, NULL);
+		with_relays ? EXCEPT_RELAYS "relays FROM state" : EXCEPT_RELAYS "'' FROM state", -1, &st,
+		NULL);
 
 	if (rc != SQLITE_OK)
 		return sql_error(db->sql, rc);

@@ -18,6 +18,16 @@ static const struct mesh_info info = {
 	.net6 = {{IP_V6, {0xfd, 0x5c, [7] = 1}}, 64},
 };
 
+static bool disk_is_read_only;
+
+int __real_sql_connect(const char *path, sqlite3 **ret_db);
+int __wrap_sql_connect(const char *path, sqlite3 **ret_db);
+
+int __wrap_sql_connect(const char *path, sqlite3 **ret_db)
+{
+	return disk_is_read_only ? TM_EPERM : __real_sql_connect(path, ret_db);
+}
+
 struct rig {
 	struct event_base *base;
 	char dir[64], path[96];
@@ -339,21 +349,27 @@ static void what_belongs_to_a_member_goes_with_it(void **state)
 	rig_close(&r);
 }
 
+static void leave_version_1(struct rig *r)
+{
+	rig_open(r);
+	start(r);
+	tell_three(r);
+	struct contact *c = peers_meet(r->peers, record(2).id);
+	c->worked = (struct endpoint){.ip = ip_v4_host(1), .port = 9};
+	c->stamps.check = 7;
+	peers_keep(r->peers, c);
+	peers_free(TAKE(r->peers));
+	by_hand(r, "ALTER TABLE state DROP COLUMN relays; PRAGMA user_version = 1");
+}
+
 static void a_file_of_the_version_before_keeps_what_it_has(void **state)
 {
 	const struct relays told = two_relays();
+	const struct contact *c;
 	struct rig r;
 
 	(void)state;
-	rig_open(&r);
-	start(&r);
-	tell_three(&r);
-	struct contact *c = peers_meet(r.peers, record(2).id);
-	c->worked = (struct endpoint){.ip = ip_v4_host(1), .port = 9};
-	c->stamps.check = 7;
-	peers_keep(r.peers, c);
-	peers_free(TAKE(r.peers));
-	by_hand(&r, "ALTER TABLE state DROP COLUMN relays; PRAGMA user_version = 1");
+	leave_version_1(&r);
 	start(&r);
 	for (unsigned i = 0; i < 2; i++) {
 		assert_int_equal(mesh_size(peers_mesh(r.peers)), 3);
@@ -366,6 +382,28 @@ static void a_file_of_the_version_before_keeps_what_it_has(void **state)
 	}
 	assert_int_equal(r.warnings, 0);
 	rig_close(&r);
+}
+
+static void one_that_cannot_be_changed_is_read_as_it_is(void **state)
+{
+	for (unsigned version = 1; version <= 2; version++) {
+		const struct contact *c;
+		struct rig r;
+
+		(void)state;
+		leave_version_1(&r);
+		if (version == 2)
+			restart(&r);
+		disk_is_read_only = true;
+		restart(&r);
+		assert_int_equal(mesh_size(peers_mesh(r.peers)), 3);
+		c = peers_contact(r.peers, record(2).id);
+		assert_true(c && c->stamps.check == 7 && c->worked.port == 9);
+		assert_int_equal(peers_relays(r.peers)->n, 0);
+		assert_int_equal(r.warnings, 0);
+		disk_is_read_only = false;
+		rig_close(&r);
+	}
 }
 
 /* Damage of every kind, in a file that was good. */
@@ -525,6 +563,7 @@ int main(void)
 		cmocka_unit_test(a_change_is_written_soon_and_without_the_rest),
 		cmocka_unit_test(what_belongs_to_a_member_goes_with_it),
 		cmocka_unit_test(a_file_of_the_version_before_keeps_what_it_has),
+		cmocka_unit_test(one_that_cannot_be_changed_is_read_as_it_is),
 		cmocka_unit_test(an_unusable_file_is_made_anew),
 		cmocka_unit_test(a_file_that_refuses_a_row_is_made_anew),
 		cmocka_unit_test(a_page_of_garbage_is_no_reason_to_fail),

@@ -314,7 +314,10 @@ static int open_journal(struct mapper *m)
 		.done = journal_done,
 	};
 
-	m->journal.n = undo_load(m->cfg.journal, m->journal.v);
+	int err = undo_load(m->cfg.journal, m->journal.v, &m->journal.n);
+	if (err)
+		log_warn("mapper: what an earlier run has to give back cannot be read, so it may stay mapped",
+			KV("file", m->cfg.journal), KV_ERR(err));
 	return saver_new(m->base, &cfg, &m->journal.saver);
 }
 

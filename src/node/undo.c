@@ -34,18 +34,22 @@ static bool read_line(const char *line, struct portmap_owed *ret_owed)
 	return true;
 }
 
-size_t undo_load(const char *path, struct portmap_owed ret_v[static PORTMAP_OWED_MAX])
+int undo_load(const char *path, struct portmap_owed ret_v[static PORTMAP_OWED_MAX], size_t *ret_n)
 {
 	_cleanup_(freep) char *text = NULL;
+	int err = os_read_file(path, UNDO_TEXT_MAX, &text, NULL, NULL);
 	size_t n = 0;
 
-	if (os_read_file(path, UNDO_TEXT_MAX, &text, NULL, NULL) != TM_OK)
-		return 0;
-	for (const char *line = text; line && n < PORTMAP_OWED_MAX; line = strchr(line, '\n')) {
+	for (const char *line = text; line && *line && n < PORTMAP_OWED_MAX;) {
+		if (read_line(line, &ret_v[n]))
+			n++;
+		else
+			err = TM_ECORRUPT;
+		line += strcspn(line, "\n");
 		line += *line == '\n';
-		n += read_line(line, &ret_v[n]);
 	}
-	return n;
+	*ret_n = n;
+	return err == TM_ENOENT ? TM_OK : err;
 }
 
 void undo_format(const struct portmap_owed *v, size_t n, char ret_text[static UNDO_TEXT_MAX])

@@ -16,8 +16,9 @@
 
 enum { UNDO_LINE_MAX = 128, UNDO_TEXT_MAX = PORTMAP_OWED_MAX * UNDO_LINE_MAX };
 
-/* How many there are: none where there is no file, and no line that makes no sense. Blocks. */
-size_t undo_load(const char *path, struct portmap_owed ret_v[static PORTMAP_OWED_MAX]);
+/* None where there is no file. TM_ECORRUPT: lines that make no sense are left out; any other error: there are
+ * none, for it cannot be read. *ret_n is how many there are in each case. Blocks. */
+NODISCARD int undo_load(const char *path, struct portmap_owed ret_v[static PORTMAP_OWED_MAX], size_t *ret_n);
 /* The file's whole content. */
 void undo_format(const struct portmap_owed *v, size_t n, char ret_text[static UNDO_TEXT_MAX]);
 

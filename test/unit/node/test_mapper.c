@@ -82,6 +82,14 @@ static void answer(const uint8_t *p, size_t n)
 	assert_int_equal(write(rig.line, "", 1), 1);
 }
 
+static size_t on_disk(struct portmap_owed ret_v[static PORTMAP_OWED_MAX])
+{
+	size_t n;
+
+	assert_int_equal(undo_load(rig.journal, ret_v, &n), TM_OK);
+	return n;
+}
+
 static void map(const uint8_t *p)
 {
 	struct portmap_owed v[PORTMAP_OWED_MAX];
@@ -90,7 +98,7 @@ static void map(const uint8_t *p)
 
 	rig.deleted += deletes;
 	rig.asked += !deletes;
-	rig.unkept += !deletes && undo_load(rig.journal, v) == 0;
+	rig.unkept += !deletes && on_disk(v) == 0;
 	put_be32(a + 4, 1000);
 	memcpy(a + 8, p + 4, 8);
 	answer(a, sizeof(a));
@@ -127,7 +135,7 @@ int __wrap_dgram_recv(int fd, void *p, size_t n, size_t *ret_n, struct endpoint 
 
 static void on_log(void *ctx UNUSED, const char *line, size_t n UNUSED)
 {
-	rig.warnings += strstr(line, "cannot be kept on disk") != NULL;
+	rig.warnings += strstr(line, "cannot be kept on disk") || strstr(line, "cannot be read");
 }
 
 static void on_changed(void *ctx UNUSED)
@@ -204,12 +212,12 @@ static void what_is_asked_for_is_on_disk_before_and_until_it_is_given_back(void 
 	start();
 	assert_true(rig.asked);
 	assert_int_equal(rig.unkept, 0);
-	assert_int_equal(undo_load(rig.journal, v), 1);
+	assert_int_equal(on_disk(v), 1);
 	assert_int_equal(v[0].by, PORTMAP_NATPMP);
 	assert_int_equal(v[0].internal, PORT);
 	end();
 	assert_true(rig.deleted);
-	assert_int_equal(undo_load(rig.journal, v), 0);
+	assert_int_equal(on_disk(v), 0);
 	assert_int_equal(rig.warnings, 0);
 }
 
@@ -221,17 +229,17 @@ static void a_crash_leaves_what_is_mapped_to_the_next_run(void **state UNUSED)
 	assert_int_equal(os_write_file(rig.journal, left, strlen(left), 0600, NULL), TM_OK);
 	start();
 	mapper_free(rig.mapper); /* as in a crash, nothing is given back */
-	assert_int_equal(undo_load(rig.journal, v), 2);
+	assert_int_equal(on_disk(v), 2);
 	rig.mapped = false;
 	start();
-	for (unsigned i = 0; undo_load(rig.journal, v) != 1; i++) {
+	for (unsigned i = 0; on_disk(v) != 1; i++) {
 		assert_true(i < 1000);
 		event_base_loopexit(rig.base, &(struct timeval){.tv_usec = 10000});
 		event_base_dispatch(rig.base);
 	}
 	assert_int_equal(v[0].internal, PORT);
 	end();
-	assert_int_equal(undo_load(rig.journal, v), 0);
+	assert_int_equal(on_disk(v), 0);
 }
 
 static void a_disk_that_takes_nothing_is_said_once_and_a_port_is_mapped_all_the_same(void **state UNUSED)
@@ -244,12 +252,26 @@ static void a_disk_that_takes_nothing_is_said_once_and_a_port_is_mapped_all_the_
 	assert_int_equal(rig.warnings, 1);
 }
 
+static void a_damaged_journal_is_said_once_and_written_anew(void **state UNUSED)
+{
+	static const char left[] = "nat-pmp 192.168.1.1 192.168.1.7 400";
+	struct portmap_owed v[PORTMAP_OWED_MAX];
+
+	assert_int_equal(os_write_file(rig.journal, left, strlen(left), 0600, NULL), TM_OK);
+	start();
+	assert_int_equal(rig.warnings, 1);
+	assert_int_equal(on_disk(v), 1);
+	end();
+	assert_int_equal(rig.warnings, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		T(what_is_asked_for_is_on_disk_before_and_until_it_is_given_back),
 		T(a_crash_leaves_what_is_mapped_to_the_next_run),
+		T(a_damaged_journal_is_said_once_and_written_anew),
 		T(a_disk_that_takes_nothing_is_said_once_and_a_port_is_mapped_all_the_same),
 	};
 

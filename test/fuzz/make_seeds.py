@@ -10,7 +10,7 @@ import zlib
 
 HERE = pathlib.Path(__file__).parent
 FOLDERS = {"ip": "packet", "model": "mesh", "codec": "bench", "unpack": "control", "hello": "control", "relaying": "data", "portmap": "control",
-           "tell": "control", "registrar": "control", "enrolment": "control"}  # others: wire
+           "tell": "control", "registrar": "control", "enrolment": "control", "relay_rows": "control"}  # others: wire
 
 
 def seed(noun, name, data):
@@ -427,5 +427,16 @@ def enrolment():
     seed("enrolment", "empty", b"")
 
 
-for make in (tell, registrar, enrolment, client_hello, proxy, wg, archive, ip, stun, token, netmap, ws, upgrade, bench, unpack, hello, pcp, portmap, igd, relay, relaying):
+def relay_rows():
+    one = "0123456789abcdef 192.0.2.1:51820 [2001:db8::1]:51820 | hub.example:443 192.0.2.1:8443\n"
+    seed("relay_rows", "two", one + "fedcba9876543210 192.0.2.2:1 |\n")
+    seed("relay_rows", "twice", one + one)
+    seed("relay_rows", "many", "".join(f"{i:016x} 192.0.2.1:{i + 1} |\n" for i in range(20)))
+    seed("relay_rows", "long", one.replace("\n", " a" * 10 + " " + "x" * 300 + " b\n"))
+    seed("relay_rows", "addresses", "0123456789abcdef" + " 192.0.2.1:1 nowhere [fe80::1%2]:3" * 9 + "\n")
+    seed("relay_rows", "bars", "\n\nshort |\n0123456789abcdef | | |\n")
+    seed("relay_rows", "empty", "")
+
+
+for make in (tell, registrar, enrolment, client_hello, proxy, wg, archive, ip, stun, token, netmap, ws, upgrade, bench, unpack, hello, pcp, portmap, igd, relay, relaying, relay_rows):
     make()

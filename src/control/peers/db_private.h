@@ -6,6 +6,8 @@
 #include "control/peers/db.h"
 #include "sql/sql.h"
 
+struct strbuf;
+
 #define STATEMENTS(X)                                                                                        \
 	X(BEGIN, "BEGIN IMMEDIATE")                                                                          \
 	X(COMMIT, "COMMIT")                                                                                  \
@@ -35,6 +37,10 @@ struct db {
 };
 
 /* --- db_rows.c --- */
+/* A line for each relay: its id, addresses of its data socket, and behind a bar where it takes streams. What
+ * is not well-formed is left out. */
+void rows_relays_write(struct strbuf *b, const struct relays *r);
+void rows_relays_read(const char *text, struct relays *ret_r);
 /* TM_ENOENT: there is no state. TM_EVERSION: it is of another node or mesh. Version 1 is without relays. */
 NODISCARD int rows_read_state(struct db *db, bool with_relays, struct db_state *ret_s, struct diag *d);
 NODISCARD int rows_read(struct db *db, const struct db_reader *reader);

@@ -51,8 +51,7 @@ static void addresses_read(const char *text, struct coordinator_known *known)
 	}
 }
 
-/* A line for each relay: its id, addresses of its data socket, and behind a bar where it takes streams. */
-static void relays_write(struct strbuf *b, const struct relays *r)
+void rows_relays_write(struct strbuf *b, const struct relays *r)
 {
 	char ep[ENDPOINT_STR_LEN];
 
@@ -103,10 +102,10 @@ static void relay_read(const char *line, struct relays *r)
 	r->v[r->n++] = v;
 }
 
-static void relays_read(const char *text, struct relays *r)
+void rows_relays_read(const char *text, struct relays *ret_r)
 {
-	for (r->n = 0; *text && r->n < RELAYS_MAX; text += strspn(text, "\n")) {
-		relay_read(text, r);
+	for (ret_r->n = 0; *text && ret_r->n < RELAYS_MAX; text += strspn(text, "\n")) {
+		relay_read(text, ret_r);
 		text += strcspn(text, "\n");
 	}
 }
@@ -220,7 +219,7 @@ int rows_read_state(struct db *db, bool with_relays, struct db_state *ret_s, str
 		s.coordinator.data_port = port > 0 && port <= UINT16_MAX ? (uint16_t)port : 0;
 		s.coordinator.pace_ms = (uint32_t)sqlite3_column_int64(st, 6);
 		addresses_read(text_at(st, 7), &s.coordinator);
-		relays_read(text_at(st, 8), &s.relays);
+		rows_relays_read(text_at(st, 8), &s.relays);
 		*ret_s = s;
 	}
 	sqlite3_finalize(st);
@@ -244,7 +243,7 @@ int rows_write_state(struct db *db, const struct db_state *s)
 	struct strbuf b = {0};
 	size_t n = 0;
 
-	relays_write(&b, &s->relays);
+	rows_relays_write(&b, &s->relays);
 	_cleanup_(freep) char *relays = strbuf_take(&b);
 	if (!relays)
 		return TM_ENOMEM;

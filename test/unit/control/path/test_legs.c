@@ -1,149 +1,10 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* All our legs: which relay is home, which family registers, when a stream stands by. Relays answer by hand.
- */
-#include "unit/unit.h"
-
-#include "base/bytes.h"
-#include "control/path/legs.h"
-#include "crypto/dh.h"
-#include "crypto/init.h"
-
-enum { HUB, NEAR, FAR, N, MANY = 6 };
-
-static const char *const ids[MANY] = {"0000000000000001", "0000000000000002", "0000000000000003",
-	"0000000000000004", "0000000000000005", "0000000000000006"};
-
-struct scene {
-	struct legs legs;
-	struct dh_key *own;
-	struct stun_self self;
-	struct core_relay told[MANY];
-	ns_t rtt[MANY]; /* 0: does not answer */
-	bool deaf[2]; /* what is sent by that family gets lost */
-	unsigned asked[MANY], registered[MANY]; /* questions, and those of them that would register */
-	unsigned opened, closed, claims; /* claims: questions by the stream */
-	char closed_to[NODE_ID_LEN + 1];
-	ns_t now;
-};
-
-static uint32_t no_dice(void *ctx UNUSED)
-{
-	return 0;
-}
-
-static int scene_open(void **state)
-{
-	struct scene *s = calloc(1, sizeof(*s));
-	uint8_t private[DH_KEY] = {8, [31] = 64};
-
-	assert_non_null(s);
-	legs_init(&s->legs);
-	s->now = 100 * SEC;
-	s->self.random = no_dice;
-	snprintf(s->self.id, sizeof(s->self.id), "fedcba9876543210");
-	assert_int_equal(dh_key_new(private, &s->own), TM_OK);
-	for (unsigned i = 0; i < MANY; i++) {
-		char text[2][40];
-
-		private[1] = (uint8_t)(i + 1);
-		snprintf(s->told[i].member.id, sizeof(s->told[i].member.id), "%s", ids[i]);
-		s->told[i].member.host = i + 1;
-		assert_int_equal(dh_public(private, s->told[i].member.key), TM_OK);
-		snprintf(text[0], sizeof(text[0]), "192.0.2.%u:1", i + 1);
-		snprintf(text[1], sizeof(text[1]), "[2001:db8::%u]:1", i + 1);
-		for (unsigned family = 0; family < 2; family++)
-			assert_int_equal(endpoint_parse(text[family], &s->told[i].v[family]), TM_OK);
-		s->told[i].n = 2;
-		s->rtt[i] = 50 * MS;
-	}
-	s->told[HUB].streams = true;
-	*state = s;
-	return 0;
-}
-
-static int scene_close(void **state)
-{
-	struct scene *s = *state;
-
-	legs_deinit(&s->legs);
-	dh_key_free(s->own);
-	free(s);
-	return 0;
-}
-
-static void answer(struct scene *s, unsigned i, const struct legs_out *out)
-{
-	struct stun_msg q, a = {.class = STUN_SUCCESS, .has_cookie = true, .cookie = {9}};
-	const uint8_t *key;
-	struct leg *leg;
-
-	assert_int_equal(stun_decode(out->msg, out->n, &q), TM_OK);
-	s->asked[i]++;
-	s->registered[i] += q.has_lifetime;
-	if (!s->rtt[i] || s->deaf[out->way.remote.ip.family == IP_V6])
-		return;
-	a.has_lifetime = q.has_lifetime;
-	a.lifetime_s = q.cookie[0] == 9 ? 120 : 0;
-	a.mapped = out->way.remote; /* whatever */
-	a.mapped.port = 40000;
-	memcpy(a.txid, q.txid, sizeof(a.txid));
-	leg = legs_asked(&s->legs, ids[i], &a, &out->way.remote, &key);
-	assert_non_null(leg);
-	(void)legs_answered(&s->legs, leg, &a, &out->way.remote, false, 0, s->now + s->rtt[i]);
-}
-
-static void drain(struct scene *s)
-{
-	struct legs_out out;
-	bool lost = false;
-
-	for (unsigned turns = 0; legs_step(&s->legs, &s->self, s->now, &out, &lost); turns++) {
-		assert_true(turns < 100);
-		s->opened += out.kind == CORE_STREAM_OPEN;
-		s->closed += out.kind == CORE_STREAM_CLOSE;
-		if (out.kind == CORE_STREAM_CLOSE)
-			snprintf(s->closed_to, sizeof(s->closed_to), "%s", out.to->id);
-		s->claims += out.kind == CORE_SEND && out.way.kind == WAY_RELAY_TCP;
-		if (out.kind == CORE_SEND && out.way.kind == WAY_UDP)
-			answer(s, (unsigned)(out.to->id[NODE_ID_LEN - 1] - '1'), &out);
-	}
-}
-
-static void run(struct scene *s, ns_t how_long)
-{
-	const ns_t end = s->now + how_long;
-
-	drain(s);
-	for (ns_t next; (next = legs_next(&s->legs, s->now)) <= end;) {
-		s->now = MAX(next, s->now + 1);
-		drain(s);
-	}
-	s->now = end;
-}
-
-static void begin(struct scene *s, size_t relays)
-{
-	const struct core_relay *hub = &s->told[HUB];
-
-	s->legs.link_up = true;
-	assert_int_equal(
-		legs_set_coordinator(&s->legs, s->own, ids[HUB], hub->member.key, hub->v, hub->n, 0, s->now),
-		TM_OK);
-	legs_set(&s->legs, s->own, s->told, relays, 0, s->now);
-	run(s, 10 * SEC);
-}
+/* All our legs: which relay is home, which ones have us, by which family. */
+#include "unit/control/path/legs_scene.h"
 
 static bool is_home(struct scene *s, unsigned i)
 {
 	return legs_find(&s->legs, ids[i])->home;
-}
-
-/* How it reaches the third relay's member through relays. */
-static size_t ways(struct scene *s, bool wanted, struct way_to v[LEGS_WAYS_MAX])
-{
-	const struct core_member peer = {.id = "00000000000000ff"};
-
-	return legs_ways(&s->legs, 77, &peer, NULL, 0, wanted, s->now, v);
 }
 
 static void the_coordinator_is_home_until_another_answers_clearly_sooner(void **state)
@@ -263,57 +124,6 @@ static void a_relay_that_a_path_wants_is_registered_with_while_it_is_used(void *
 	assert_int_equal(legs_ways(&s->legs, 77, &peer, told, 1, false, s->now, v), 2);
 }
 
-static void a_stream_stands_by_while_there_is_traffic_and_where_udp_does_not_pass(void **state)
-{
-	struct scene *s = *state;
-	struct way_to v[LEGS_WAYS_MAX];
-
-	begin(s, 1);
-	assert_int_equal(s->opened, 0);
-	(void)ways(s, true, v); /* there is traffic */
-	run(s, SEC);
-	assert_int_equal(s->opened, 1);
-	legs_stream(&s->legs, ids[HUB], 5, &s->told[HUB].v[0], s->now);
-	assert_int_equal(ways(s, false, v), 2);
-	assert_int_equal(v[1].kind, WAY_RELAY_TCP);
-	assert_int_equal(v[1].socket, 5);
-	run(s, 300 * SEC);
-	assert_int_equal(s->closed, 1);
-	assert_int_equal(ways(s, false, v), 1);
-
-	s->deaf[0] = s->deaf[1] = true;
-	run(s, 60 * SEC);
-	assert_int_equal(s->opened, 2);
-	run(s, 3600 * SEC);
-	assert_int_equal(s->closed, 1);
-	legs_stream(&s->legs, ids[HUB], 6, &s->told[HUB].v[0], s->now);
-	assert_int_equal(ways(s, false, v), 1);
-	assert_int_equal(v[0].kind, WAY_RELAY_TCP);
-	s->deaf[0] = false;
-	run(s, 60 * SEC);
-	assert_int_equal(s->closed, 2);
-}
-
-static void each_time_that_udp_falls_silent_the_stream_is_claimed_at_once(void **state)
-{
-	struct scene *s = *state;
-	struct way_to v[LEGS_WAYS_MAX];
-
-	begin(s, 1);
-	(void)ways(s, true, v); /* there is traffic */
-	run(s, SEC);
-	legs_stream(&s->legs, ids[HUB], 5, &s->told[HUB].v[0], s->now);
-	assert_int_equal(ways(s, false, v), 2);
-	for (unsigned i = 1; i < 4; i++) {
-		s->deaf[0] = s->deaf[1] = true;
-		legs_doubt(&s->legs, &v[0], s->now);
-		run(s, 2 * SEC);
-		assert_int_equal(s->claims, i);
-		s->deaf[0] = s->deaf[1] = false;
-		run(s, 5 * SEC);
-	}
-}
-
 static void doubt_that_comes_again_and_again_asks_once_a_second(void **state)
 {
 	struct scene *s = *state;
@@ -327,21 +137,6 @@ static void doubt_that_comes_again_and_again_asks_once_a_second(void **state)
 		run(s, 10 * MS);
 	}
 	assert_int_equal(s->asked[HUB], 3);
-}
-
-static void where_nothing_is_answered_a_stream_is_wanted_after_two_tries(void **state)
-{
-	struct scene *s = *state;
-
-	s->deaf[0] = s->deaf[1] = true;
-	assert_int_equal(legs_set_coordinator(&s->legs, s->own, ids[HUB], s->told[HUB].member.key,
-				 s->told[HUB].v, 2, 0, s->now),
-		TM_OK);
-	legs_set(&s->legs, s->own, s->told, 1, 0, s->now);
-	run(s, 900 * MS);
-	assert_int_equal(s->opened, 0);
-	run(s, 200 * MS);
-	assert_int_equal(s->opened, 1);
 }
 
 static bool has_us(struct scene *s, unsigned i)
@@ -442,56 +237,6 @@ static void the_order_is_that_of_the_host_numbers_whoever_comes_first(void **sta
 	assert_true(endpoint_eq(&v[1].remote, &s->told[FAR].v[0]));
 }
 
-static void the_stream_of_a_relay_that_is_none_any_more_is_closed(void **state)
-{
-	struct scene *s = *state;
-	struct way_to v[LEGS_WAYS_MAX];
-
-	s->told[HUB].streams = false;
-	s->told[NEAR].streams = true;
-	begin(s, N);
-	(void)ways(s, true, v); /* there is traffic */
-	run(s, SEC);
-	assert_int_equal(s->opened, 1);
-	legs_stream(&s->legs, ids[NEAR], 5, &s->told[NEAR].v[0], s->now);
-	s->told[NEAR] = s->told[FAR];
-	legs_set(&s->legs, s->own, s->told, 2, 0, s->now);
-	assert_true(legs_next(&s->legs, s->now) <= s->now);
-	run(s, MS);
-	assert_int_equal(s->closed, 1);
-	assert_string_equal(s->closed_to, ids[NEAR]);
-	run(s, 60 * SEC);
-	assert_int_equal(s->closed, 1);
-}
-
-static void without_udp_two_streams_stand_by_and_the_next_where_one_does_not_come_up(void **state)
-{
-	struct scene *s = *state;
-	struct way_to v[LEGS_WAYS_MAX];
-
-	for (unsigned i = 0; i < N; i++)
-		s->told[i].streams = true;
-	s->deaf[0] = s->deaf[1] = true;
-	begin(s, N);
-	assert_int_equal(s->opened, N); /* ten seconds, and none has come up */
-	for (unsigned i = 0; i < N; i++)
-		legs_stream(&s->legs, ids[i], 5 + i, &s->told[i].v[0], s->now);
-	run(s, SEC);
-	assert_int_equal(s->closed, 1);
-	assert_string_equal(s->closed_to, ids[FAR]);
-	assert_int_equal(ways(s, false, v), 2);
-	assert_int_equal(v[0].socket, 5);
-	assert_int_equal(v[1].socket, 6);
-	legs_stream(&s->legs, ids[HUB], 0, &(struct endpoint){.port = 0}, s->now);
-	run(s, LEGS_STREAM_PATIENCE - MS);
-	assert_int_equal(s->opened, N);
-	run(s, 2 * MS);
-	assert_int_equal(s->opened, N + 1);
-	legs_stream(&s->legs, ids[HUB], 9, &s->told[HUB].v[0], s->now);
-	run(s, SEC);
-	assert_int_equal(s->closed, 2);
-}
-
 static void a_coordinator_that_turns_out_to_relay_is_registered_with_soon(void **state)
 {
 	struct scene *s = *state;
@@ -526,40 +271,6 @@ static void where_the_coordinator_does_not_relay_another_is_home_at_any_distance
 	assert_true(s->registered[FAR] > 0);
 }
 
-static void a_stream_is_proved_by_its_first_message_and_the_sealed_answer(void **state)
-{
-	struct scene *s = *state;
-	const char *hub = s->told[HUB].member.id;
-	struct stun_self there = {.random = no_dice};
-	uint8_t q[STUN_ANSWER_WHOLE], a[STUN_ANSWER_WHOLE];
-	struct stun_msg m;
-	size_t n;
-
-	begin(s, 1);
-	assert_int_equal(legs_stream_question(&s->legs, &s->self, ids[FAR], s->now, q, sizeof(q)), 0);
-	n = legs_stream_question(&s->legs, &s->self, hub, s->now, q, sizeof(q));
-	assert_true(n > 0);
-	assert_int_equal(stun_decode(q, n, &m), TM_OK);
-	assert_true(m.has_lifetime && !m.lifetime_s); /* UDP works: it stands by */
-
-	const struct legs_relay *v = legs_find(&s->legs, hub);
-	snprintf(there.id, sizeof(there.id), "%s", hub);
-	n = stun_reply(&there, s->self.id, v->key, &m, n, &s->told[HUB].v[0], NULL, a, sizeof(a));
-	assert_int_equal(stun_decode(a, n, &m), TM_OK);
-	assert_true(legs_stream_answered(&s->legs, hub, &m, a, n));
-	a[n - 20] ^= 1;
-	assert_false(legs_stream_answered(&s->legs, hub, &m, a, n));
-	a[n - 20] ^= 1;
-	m.txid[7] ^= 1;
-	assert_false(legs_stream_answered(&s->legs, hub, &m, a, n));
-
-	s->deaf[0] = s->deaf[1] = true;
-	run(s, 60 * SEC);
-	n = legs_stream_question(&s->legs, &s->self, hub, s->now, q, sizeof(q));
-	assert_int_equal(stun_decode(q, n, &m), TM_OK);
-	assert_true(m.lifetime_s > 0);
-}
-
 static void what_another_relay_sees_is_believed_when_it_was_seen_twice(void **state)
 {
 	struct scene *s = *state;
@@ -572,8 +283,6 @@ static void what_another_relay_sees_is_believed_when_it_was_seen_twice(void **st
 	assert_true(ip_eq(&at[0].ip, &s->told[HUB].v[0].ip)); /* the coordinator's view comes first */
 }
 
-#define LEGS_TEST(fn) cmocka_unit_test_setup_teardown(fn, scene_open, scene_close)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -583,21 +292,15 @@ int main(void)
 		LEGS_TEST(home_stays_while_the_coordinator_is_out_of_reach),
 		LEGS_TEST(one_family_registers_and_the_other_takes_over_when_it_is_deaf),
 		LEGS_TEST(a_relay_that_a_path_wants_is_registered_with_while_it_is_used),
-		LEGS_TEST(a_stream_stands_by_while_there_is_traffic_and_where_udp_does_not_pass),
-		LEGS_TEST(each_time_that_udp_falls_silent_the_stream_is_claimed_at_once),
 		LEGS_TEST(doubt_that_comes_again_and_again_asks_once_a_second),
-		LEGS_TEST(where_nothing_is_answered_a_stream_is_wanted_after_two_tries),
 		LEGS_TEST(the_first_two_that_answer_have_us),
 		LEGS_TEST(who_starts_is_registered_at_once_and_with_a_new_relay_in_its_turn),
 		LEGS_TEST(what_is_sent_to_one_that_died_shows_it_at_once),
 		LEGS_TEST(all_dead_relays_together_are_asked_little),
 		LEGS_TEST(of_many_that_do_not_answer_four_are_waited_for),
 		LEGS_TEST(the_order_is_that_of_the_host_numbers_whoever_comes_first),
-		LEGS_TEST(the_stream_of_a_relay_that_is_none_any_more_is_closed),
-		LEGS_TEST(without_udp_two_streams_stand_by_and_the_next_where_one_does_not_come_up),
 		LEGS_TEST(a_coordinator_that_turns_out_to_relay_is_registered_with_soon),
 		LEGS_TEST(where_the_coordinator_does_not_relay_another_is_home_at_any_distance),
-		LEGS_TEST(a_stream_is_proved_by_its_first_message_and_the_sealed_answer),
 		LEGS_TEST(what_another_relay_sees_is_believed_when_it_was_seen_twice),
 	};
 

@@ -155,15 +155,21 @@ static void a_stream_that_stands_by_is_asked_nothing_while_something_better_work
 	assert_true(relay_streamed(a, c) > 0);
 }
 
+/* The coordinator is a peer of the one whose only way is the stream to it. */
+static struct host *with_streaming_peer(struct mesh *m)
+{
+	sim_meet(m->a, m->c->host);
+	plug_behind(m->a, &symmetric);
+	host_line(m->a)->blocked = true;
+	sim_run(m->s, 20 * SEC);
+	return m->c->host;
+}
+
 static void a_coordinator_that_relays_reaches_a_member_without_udp(void **state)
 {
 	MESH(state);
-	struct host *c = m->c->host;
+	struct host *c = with_streaming_peer(m);
 
-	sim_meet(a, c);
-	plug_behind(a, &symmetric);
-	host_line(a)->blocked = true;
-	sim_run(s, 20 * SEC);
 	assert_true(first_answer(a, c) <= SEC);
 	talk(a, c, true, 20 * MS, 20 * SEC);
 	assert_true(is_relayed(a, c) && is_relayed(c, a));
@@ -173,12 +179,8 @@ static void a_coordinator_that_relays_reaches_a_member_without_udp(void **state)
 static void a_coordinator_that_relays_follows_a_member_to_its_next_stream(void **state)
 {
 	MESH(state);
-	struct host *c = m->c->host;
+	struct host *c = with_streaming_peer(m);
 
-	sim_meet(a, c);
-	plug_behind(a, &symmetric);
-	host_line(a)->blocked = true;
-	sim_run(s, 20 * SEC);
 	talk(a, c, true, 20 * MS, 20 * SEC);
 	sim_run(s, 10 * SEC);
 	for (unsigned i = 0; i < 5; i++) {

@@ -26,8 +26,9 @@
 #include "data/peer/keypair.h"
 
 enum { JITTER_SHARE = 15, WIPE_AFTER_LIFETIMES = 3, EARLY_TRIES = 2 };
-/* What an answer may take beyond a round trip: a Diffie-Hellman or two, and jitter. */
-#define ANSWER_SLACK(rtt) ((rtt) / 4 + 50 * MS)
+/* What an answer may take beyond a round trip: a Diffie-Hellman or two, and jitter of 30 ms each
+ * way. */
+#define ANSWER_SLACK(rtt) ((rtt) / 4 + 100 * MS)
 _Static_assert(WG_REKEY_TIMEOUT / JITTER_SHARE / MS == WG_REKEY_JITTER / MS, "the default jitter is 333 ms");
 
 static ns_t earliest_initiation(const struct timers *t, const struct wg_limits *l, ns_t now)

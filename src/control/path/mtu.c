@@ -222,6 +222,7 @@ bool mtu_answered(struct mtu *m, uint64_t stamp, ns_t now)
 
 	if (i < 0 || !m->sent[i].size)
 		return false;
+	m->sent[i].stamp = 0; /* a second one is a replay */
 	if (m->sent[i].size <= m->passes)
 		return true;
 

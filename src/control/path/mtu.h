@@ -89,7 +89,7 @@ static inline ns_t mtu_next(const struct mtu *m)
 	return m->full ? m->round_at : NS_NEVER;
 }
 
-/* Is that the stamp of a probe, of this pair or of one before? */
+/* Is that the stamp of a probe that is not answered yet, of this pair or of one before? */
 bool mtu_knows(const struct mtu *m, uint64_t stamp);
 /* False: it is none of this pair. m->use may have changed. */
 bool mtu_answered(struct mtu *m, uint64_t stamp, ns_t now);

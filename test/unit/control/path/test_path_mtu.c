@@ -24,6 +24,25 @@ static void an_answer_from_where_it_was_asked_changes_the_way(void **state)
 	assert_int_equal(path_mtu(&path, 1420), 1420);
 }
 
+static void a_second_answer_to_a_probe_is_none(void **state)
+{
+	uint16_t sizes[MTU_SIZES];
+
+	(void)state;
+	/* From elsewhere it does not use up the first. */
+	assert_true(path_mtu_answered(&path, 7, &path.pairs[1].way, NOW));
+	assert_true(path_mtu_answered(&path, 7, &path.pairs[0].way, NOW));
+	assert_int_equal(path.last_proof, NOW);
+	assert_false(path_mtu_answered(&path, 7, &path.pairs[0].way, NOW + SEC));
+	assert_int_equal(path.last_proof, NOW);
+	/* Nor does it say that the length still passes. */
+	assert_int_equal(mtu_round(&path.mtu, 0, NOW, sizes), 0);
+	mtu_doubt(&path.mtu, NOW + MTU_DOUBT);
+	assert_int_equal(path.mtu.passes, 0);
+	assert_false(path_mtu_answered(&path, 7, &path.pairs[0].way, NOW + MTU_DOUBT));
+	assert_int_equal(path.mtu.passes, 0);
+}
+
 static void from_elsewhere_it_proves_nothing(void **state)
 {
 	(void)state;
@@ -110,6 +129,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		CASE(an_answer_from_where_it_was_asked_changes_the_way),
+		CASE(a_second_answer_to_a_probe_is_none),
 		CASE(from_elsewhere_it_proves_nothing),
 		CASE(what_is_known_of_one_pair_says_nothing_of_another),
 		CASE(an_answer_to_a_probe_of_an_earlier_pair_proves_nothing),

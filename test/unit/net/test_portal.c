@@ -4,10 +4,12 @@
 #include "wire.h"
 
 #include <event2/event.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "crypto/init.h"
+#include "loop/timer.h"
 #include "net/listen.h"
 #include "net/portal.h"
 #include "net/resolver.h"
@@ -15,6 +17,16 @@
 #include "net/websocket.h"
 
 #define CONNECTED "HTTP/1.1 200 Connection established\r\n\r\n"
+
+static bool short_of_time;
+
+void __real_loop_timer_in(struct loop_timer *t, ns_t in);
+void __wrap_loop_timer_in(struct loop_timer *t, ns_t in);
+
+void __wrap_loop_timer_in(struct loop_timer *t, ns_t in)
+{
+	__real_loop_timer_in(t, short_of_time && in == PORTAL_PATIENCE ? 20 * MS : in);
+}
 
 static const char *const paths[] = {"/control", NULL};
 static const struct websocket_server server = {.paths = paths, .page = "a page\n"};
@@ -166,6 +178,31 @@ static void a_closed_port_is_told(void **state UNUSED)
 	assert_int_equal(verdict_of(&cfg), PORTAL_CLOSED);
 }
 
+/* A port whose queue is full: the kernel drops who knocks, as a firewall does. */
+static void who_is_not_let_in_in_time_is_no_connection(void **state UNUSED)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), knocks[4];
+	socklen_t len = sizeof(at);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, len), 0);
+	assert_int_equal(listen(fd, 0), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+	for (size_t i = 0; i < ARRAY_LEN(knocks); i++) {
+		knocks[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		(void)!connect(knocks[i], (struct sockaddr *)&at, len);
+	}
+	open_scene("");
+	scene.at.port = ntohs(at.sin_port);
+	short_of_time = true;
+	const struct portal_config cfg = asks("127.0.0.1");
+	assert_int_equal(verdict_of(&cfg), PORTAL_CLOSED);
+	short_of_time = false;
+	for (size_t i = 0; i < ARRAY_LEN(knocks); i++)
+		close(knocks[i]);
+	close(fd);
+}
+
 static void a_name_is_looked_up_unless_its_address_is_known(void **state UNUSED)
 {
 	static const struct {
@@ -267,6 +304,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_coordinators_port_is_told_from_others),
 		cmocka_unit_test(a_closed_port_is_told),
+		cmocka_unit_test(who_is_not_let_in_in_time_is_no_connection),
 		cmocka_unit_test(a_name_is_looked_up_unless_its_address_is_known),
 		cmocka_unit_test(a_proxy_is_asked_for_the_way_and_what_it_says_is_not_the_coordinators),
 		cmocka_unit_test(a_proxy_that_is_not_there_is_no_connection),

@@ -8,6 +8,17 @@
 #include "base/time.h"
 #include "net/resolver.h"
 
+/* Time that has passed without anybody waiting. */
+static _Atomic ns_t passed;
+
+ns_t __real_time_monotonic(void);
+ns_t __wrap_time_monotonic(void);
+
+ns_t __wrap_time_monotonic(void)
+{
+	return __real_time_monotonic() + passed;
+}
+
 /* The system: "slow" stands still at the gate, "unknown" is, all others are known. */
 static struct {
 	pthread_mutex_t lock;
@@ -186,18 +197,25 @@ static void a_slow_name_is_asked_for_once_however_often_one_comes_back(void **st
 	scene_close(&s);
 }
 
+static void give_up_and_be_answered(struct scene *s)
+{
+	struct result given_up, other;
+	struct lookup *l = look_up(s, "slow", &given_up);
+
+	wait_at_gate(1);
+	lookup_cancel(l);
+	(void)look_up(s, "hub", &other); /* behind it, so that it is through when this is */
+	gate(true);
+	run_until_done(s, &other);
+}
+
 static void an_answer_that_nobody_waited_for_is_kept_for_who_comes_back(void **state UNUSED)
 {
 	struct scene s;
-	struct result given_up, other, back;
+	struct result back;
 
 	scene_open(&s);
-	struct lookup *l = look_up(&s, "slow", &given_up);
-	wait_at_gate(1);
-	lookup_cancel(l);
-	(void)look_up(&s, "hub", &other); /* behind it, so that it is through when this is */
-	gate(true);
-	run_until_done(&s, &other);
+	give_up_and_be_answered(&s);
 	(void)look_up(&s, "slow", &back);
 	run_until_done(&s, &back);
 	assert_int_equal(back.n, 1);
@@ -253,6 +271,28 @@ static void after_a_change_of_the_network_the_system_is_asked_anew(void **state 
 	scene_close(&s);
 }
 
+static void but_not_for_longer_than_ten_seconds(void **state UNUSED)
+{
+	static const struct {
+		ns_t later;
+		unsigned asked;
+	} rows[] = {{9 * SEC, 2}, {11 * SEC, 3}};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct result back;
+		struct scene s;
+
+		scene_open(&s);
+		give_up_and_be_answered(&s);
+		passed += rows[i].later;
+		(void)look_up(&s, "slow", &back);
+		run_until_done(&s, &back);
+		assert_int_equal(back.n, 1);
+		assert_int_equal(sys.asked, rows[i].asked);
+		scene_close(&s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -260,6 +300,7 @@ int main(void)
 		cmocka_unit_test(why_a_name_is_not_found_is_told),
 		cmocka_unit_test(a_slow_name_is_asked_for_once_however_often_one_comes_back),
 		cmocka_unit_test(an_answer_that_nobody_waited_for_is_kept_for_who_comes_back),
+		cmocka_unit_test(but_not_for_longer_than_ten_seconds),
 		cmocka_unit_test(a_system_that_never_answers_holds_nobody_up_at_the_end),
 		cmocka_unit_test(after_a_change_of_the_network_the_system_is_asked_anew),
 	};

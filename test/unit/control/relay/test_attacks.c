@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Strangers, members that mean no good, and those who read along. */
+#include "base/bytes.h"
+#include "crypto/hash.h"
 #include "unit/control/relay/rig.h"
 
 static void registered(struct rig *g, struct asker *a)
@@ -134,6 +136,54 @@ static void a_changed_byte_is_a_refusal(void **state)
 	assert_true(rig_receive(g, a, &a->way)); /* none of them has used up its stamp */
 }
 
+static uint32_t crc(const uint8_t *p, size_t n)
+{
+	uint32_t c = UINT32_MAX;
+
+	for (size_t i = 0; i < 8 * n; i++) {
+		c ^= i % 8 ? 0 : p[i / 8];
+		c = c >> 1 ^ (c & 1 ? 0xedb88320 : 0);
+	}
+	return ~c;
+}
+
+/* In what it sends next, well-formed and under its key. */
+static void add_attribute(struct asker *a, uint16_t type)
+{
+	enum { HEADER = 20, INTEGRITY = 0x001c, TAG = 32, FINGERPRINT = 0x8028 };
+	size_t at = HEADER;
+
+	while (get_be16(a->sent + at) != INTEGRITY)
+		at += 4 + ((get_be16(a->sent + at + 2) + 3u) & ~3u);
+	put_be32(a->sent + at, (uint32_t)type << 16);
+	at += 4;
+	put_be16(a->sent + 2, (uint16_t)(at + 4 + TAG - HEADER));
+	put_be32(a->sent + at, INTEGRITY << 16 | TAG);
+	hmac_sha256(a->key, STUN_KEY, &(struct hash_part){a->sent, at}, 1, a->sent + at + 4);
+	at += 4 + TAG;
+	put_be16(a->sent + 2, (uint16_t)(at + 8 - HEADER));
+	put_be32(a->sent + at + 4, crc(a->sent, at) ^ 0x5354554e);
+	put_be32(a->sent + at, (uint32_t)FINGERPRINT << 16 | 4);
+	a->n_sent = at + 8;
+}
+
+/* RFC 8489 6.3.1: it cannot be done as it is meant. */
+static void what_must_be_understood_and_is_not_is_refused(void **state)
+{
+	struct rig *g = *state;
+	struct asker *a = &g->v[0];
+
+	registered(g, a);
+	rig_pass(g, 1 * SEC);
+	asker_ask(g, a, 120, true);
+	add_attribute(a, 0x7ffe);
+	assert_refused(g, a, &a->way);
+	asker_ask(g, a, 120, true);
+	add_attribute(a, 0xfffe); /* that need not be */
+	assert_true(rig_receive(g, a, &a->way));
+	assert_int_equal(g->answer.lifetime_s, 120);
+}
+
 static void a_member_with_a_new_key_cannot_be_taken_for_the_old_one(void **state)
 {
 	struct rig *g = *state;
@@ -217,6 +267,7 @@ int main(void)
 		T(a_cookie_grows_old),
 		T(nobody_registers_for_another_member),
 		T(a_changed_byte_is_a_refusal),
+		T(what_must_be_understood_and_is_not_is_refused),
 		T(a_member_with_a_new_key_cannot_be_taken_for_the_old_one),
 		T(no_leg_lies_inside_the_mesh_or_is_no_address_of_one_host),
 		T(a_question_too_short_for_its_answer_changes_nothing),

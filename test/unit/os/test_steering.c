@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Which of the sockets behind a port receives what, asked of the kernel itself, in a network namespace of the
+ * test's own. */
+#include "host.h"
+
+#include "os/udp.h"
+
+#include <netinet/in.h>
+#include <sched.h>
+#include <sys/socket.h>
+
+static int set_up(void **state)
+{
+	(void)state;
+	host_unshare(CLONE_NEWNET, "network");
+	host_ip("link set lo up");
+	return 0;
+}
+
+/* with: NULL, or whose port it shares. */
+static struct udp *open_udp(const struct udp *with)
+{
+	const struct udp_config cfg = {.offloads = UDP_OFFLOAD_GSO | UDP_OFFLOAD_GRO,
+		.send_bytes = 4u << 20,
+		.recv_bytes = 4u << 20,
+		.with = with};
+	struct udp *u;
+
+	assert_int_equal(udp_open(&cfg, &u, NULL), TM_OK);
+	return u;
+}
+
+static void a_datagram_goes_to_the_socket_that_its_lane_names(void **state)
+{
+	enum { LANES = 3, AT = 7 };
+	const struct udp_steering by = {.first_byte = 4, .lane_at = AT, .lanes = LANES};
+	struct udp *u[LANES], *from = open_udp(NULL);
+	uint8_t bytes[100][40] = {0}, got[100][40];
+	struct datagram v[100], in[64];
+	size_t others = 0;
+	(void)state;
+
+	for (unsigned i = 0; i < LANES; i++)
+		u[i] = open_udp(i ? u[0] : NULL);
+	udp_steer(u[0], &by);
+	for (unsigned i = 0; i < 100; i++) {
+		bytes[i][0] = i < 60 ? 4 : 1;
+		bytes[i][AT] = (uint8_t)i;
+		v[i] = (struct datagram){.data = bytes[i],
+			.n = i == 99 ? 3 : sizeof(bytes[i]),
+			.remote = {.ip = ip_v4((uint8_t[]){127, 0, 0, 1}), .port = udp_port(u[0])}};
+		assert_int_equal(udp_send(from, &v[i], 1), 0);
+	}
+	for (unsigned lane = 0; lane < LANES; lane++) {
+		size_t mine = 0, n;
+
+		do {
+			for (size_t i = 0; i < ARRAY_LEN(in); i++)
+				in[i] = (struct datagram){.data = got[i], .cap = sizeof(got[i])};
+			n = udp_recv(u[lane], in, ARRAY_LEN(in));
+			for (size_t i = 0; i < n; i++) {
+				mine += in[i].data[0] == 4;
+				others += in[i].data[0] != 4;
+				if (in[i].data[0] == 4)
+					assert_int_equal(in[i].data[AT] % LANES, lane);
+			}
+		} while (n);
+		assert_int_equal(mine, 20);
+	}
+	assert_int_equal(others, 40);
+	for (unsigned i = LANES; i-- > 0;)
+		udp_close(u[i]);
+	udp_close(from);
+}
+
+/* How many wait there; all of them begin with this byte. */
+static size_t drain(struct udp *u, uint8_t first)
+{
+	uint8_t got[64][40];
+	struct datagram in[64];
+	size_t n, sum = 0;
+
+	do {
+		for (size_t i = 0; i < ARRAY_LEN(in); i++)
+			in[i] = (struct datagram){.data = got[i], .cap = sizeof(got[i])};
+		n = udp_recv(u, in, ARRAY_LEN(in));
+		for (size_t i = 0; i < n; i++)
+			assert_int_equal(in[i].data[0], first);
+		sum += n;
+	} while (n);
+	return sum;
+}
+
+static void send_some(struct udp *from, const char *to, uint16_t port, uint8_t first, size_t n)
+{
+	uint8_t bytes[40] = {first};
+	struct datagram dg = {.data = bytes, .n = sizeof(bytes)};
+
+	assert_int_equal(ip_parse(to, &dg.remote.ip), TM_OK);
+	dg.remote.port = port;
+	for (size_t i = 0; i < n; i++) {
+		bytes[7] = (uint8_t)i;
+		assert_int_equal(udp_send(from, &dg, 1), 0);
+	}
+}
+
+static void sources_that_are_named_have_sockets_of_their_own(void **state)
+{
+	static const struct {
+		const char *host;
+		uint8_t options; /* of IPv4, bytes */
+	} ways[] = {{"127.0.0.1", 0}, {"127.0.0.1", 4}, {"127.0.0.1", 40}, {"::1", 0}};
+	static const uint8_t nothing[40] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+		1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+	struct udp *u[5], *from = open_udp(NULL), *other = open_udp(NULL);
+	(void)state;
+
+	for (unsigned i = 0; i < ARRAY_LEN(u); i++)
+		u[i] = open_udp(i ? u[0] : NULL);
+	for (unsigned lanes = 1; lanes <= 2; lanes++)
+		for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
+			const char *host = ways[i].host;
+			struct udp_source named[] = {{.socket = 3}, {.socket = 4}};
+			struct udp_steering by = {.first_byte = 4,
+				.lane_at = 7,
+				.lanes = lanes,
+				.sources = named,
+				.n_sources = 2,
+				.salt = 0x12345678};
+
+			assert_int_equal(
+				setsockopt(udp_fd(from), IPPROTO_IP, IP_OPTIONS, nothing, ways[i].options),
+				0);
+			assert_int_equal(ip_parse(host, &named[0].from.ip), TM_OK);
+			named[1] = named[0];
+			named[0].from.port = udp_port(from);
+			named[1].from.port = (uint16_t)(udp_port(from) + 1);
+			named[1].socket = 4;
+			udp_steer(u[0], &by);
+			/* Whatever it is, and nothing of anybody else's. */
+			send_some(from, host, udp_port(u[0]), 4, 20);
+			send_some(other, host, udp_port(u[0]), 4, 10);
+			assert_int_equal(drain(u[3], 4), 20);
+			assert_int_equal(drain(u[0], 4) + drain(u[1], 4), 10);
+			send_some(from, host, udp_port(u[0]), 'T', 20);
+			send_some(other, host, udp_port(u[0]), 'T', 10);
+			assert_int_equal(drain(u[3], 'T'), 20);
+			assert_int_equal(drain(u[0], 'T') + drain(u[1], 'T'), 10);
+			assert_int_equal(drain(u[4], 0) + drain(u[2], 0), 0);
+			/* Another place, then none. */
+			named[0].socket = 4;
+			named[1].socket = 3;
+			udp_steer(u[0], &by);
+			send_some(from, host, udp_port(u[0]), 'T', 5);
+			assert_int_equal(drain(u[4], 'T'), 5);
+		}
+	for (unsigned i = ARRAY_LEN(u); i-- > 0;)
+		udp_close(u[i]);
+	udp_close(from);
+	udp_close(other);
+}
+
+static void a_socket_says_how_full_it_is(void **state)
+{
+	const struct udp_config cfg = {.recv_bytes = 64 << 10};
+	struct udp *u, *from = open_udp(NULL);
+	unsigned before;
+	(void)state;
+
+	assert_int_equal(udp_open(&cfg, &u, NULL), TM_OK);
+	assert_int_equal(udp_filled(u), 0);
+	send_some(from, "127.0.0.1", udp_port(u), 4, 10);
+	before = udp_filled(u);
+	assert_in_range(before, 1, 30);
+	assert_int_equal(udp_overflows(u), 0);
+	send_some(from, "127.0.0.1", udp_port(u), 4, 1000);
+	assert_in_range(udp_filled(u), 90, 110);
+	assert_true(udp_overflows(u) > 0);
+	udp_close(u);
+	udp_close(from);
+}
+
+#define CASE(f) cmocka_unit_test_setup(f, set_up)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(a_datagram_goes_to_the_socket_that_its_lane_names),
+		CASE(sources_that_are_named_have_sockets_of_their_own),
+		CASE(a_socket_says_how_full_it_is),
+	};
+
+	return cmocka_run_group_tests_name("os/steering", tests, NULL, NULL);
+}

@@ -63,7 +63,8 @@ void udp_close(struct udp *u); /* NULL is fine */
  * Which of the sockets that share a port receives a datagram, by their numbers in the order of opening. What
  * comes from one of the sources goes to the socket named there. Of the rest, what begins with first_byte and
  * three zeros goes to number (byte at lane_at) modulo lanes, and all others to one of the first `lanes`,
- * where addresses and ports happen to lead. Best effort: without it that leads everywhere. After the last
+ * where addresses and ports happen to lead, also while nobody has a socket of its own any more and those that
+ * were opened for it are not closed yet. Best effort: without it that leads everywhere. After the last
  * socket was opened, and again when one was opened or closed; any program, any user may do so.
  */
 struct udp_source {
@@ -76,7 +77,8 @@ struct udp_steering {
 	uint16_t lane_at;
 	unsigned lanes;
 	const struct udp_source *sources;
-	size_t n_sources; /* 0: nobody has a socket of its own, and `lanes` are all that there are */
+	size_t n_sources;
+	bool others; /* there are sockets beyond the lanes, or were; true if n_sources */
 	uint32_t salt; /* random: by what strangers cannot choose sources that go the way of others */
 };
 void udp_steer(const struct udp *any, const struct udp_steering *by);

@@ -76,6 +76,7 @@ struct plane {
 	struct siding *siding[SIDINGS_MAX]; /* in the order of opening */
 	unsigned n_sidings;
 	uint64_t sidings_lost; /* at those that are closed */
+	unsigned sidings_closing; /* closed, and not freed yet: to the kernel they are still there */
 	bool steered; /* the kernel was told of some */
 };
 

@@ -32,6 +32,7 @@ struct siding {
 	_Atomic(ns_t) last;
 	/* control thread: what comes from there is led here */
 	struct endpoint source;
+	unsigned *closing; /* the plane's, which counts it from when it is closed until it is freed */
 };
 
 /* --- worker --- */

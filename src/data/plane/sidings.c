@@ -23,6 +23,7 @@ void plane_steer(struct plane *p)
 		.lanes = p->n_sockets,
 		.sources = sources,
 		.n_sources = p->n_sidings,
+		.others = p->steered,
 		.salt = p->steer_salt,
 	};
 
@@ -33,9 +34,11 @@ void plane_steer(struct plane *p)
 		udp_steer(p->udp[0], &by);
 }
 
+/* While closed ones wait to be freed they have the numbers that new ones are told by. */
 static struct siding *open_siding(struct plane *p, struct worker *reader)
 {
-	struct siding *s = p->n_sidings < SIDINGS_MAX ? calloc(1, sizeof(*s)) : NULL;
+	const bool may = p->n_sidings < SIDINGS_MAX && !p->sidings_closing;
+	struct siding *s = may ? calloc(1, sizeof(*s)) : NULL;
 	struct diag d;
 
 	if (!s)
@@ -43,6 +46,7 @@ static struct siding *open_siding(struct plane *p, struct worker *reader)
 
 	s->guest.burst = siding_burst;
 	s->reader = reader;
+	s->closing = &p->sidings_closing;
 	if (udp_open(&p->beside, &s->udp, &d) != TM_OK) {
 		free(s);
 		return NULL;
@@ -120,6 +124,7 @@ static void free_siding(void *siding)
 	struct siding *s = siding;
 
 	udp_close(s->udp);
+	--*s->closing;
 	free(s);
 }
 
@@ -131,6 +136,7 @@ void plane_close_sidings(struct plane *p)
 		return;
 
 	p->sidings_lost = plane_siding_overflows(p);
+	p->sidings_closing += p->n_sidings;
 	p->n_sidings = 0;
 	plane_steer(p);
 	for (size_t i = n; i-- > 0;) {

@@ -110,10 +110,10 @@ void udp_steer(const struct udp *any, const struct udp_steering *by)
 {
 	struct program p = {.n = 0};
 
-	if (by->n_sources)
+	if (by->others)
 		put_sources(&p, by);
 	put_lanes(&p, by);
-	if (by->n_sources) {
+	if (by->others) {
 		put(&p, (struct sock_filter)BPF_STMT(BPF_LD | BPF_MEM, 0));
 		put(&p, (struct sock_filter)BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, by->lanes));
 		put(&p, (struct sock_filter)BPF_STMT(BPF_RET | BPF_A, 0));

@@ -126,6 +126,7 @@ static void sources_that_are_named_have_sockets_of_their_own(void **state)
 				.lanes = lanes,
 				.sources = named,
 				.n_sources = 2,
+				.others = true,
 				.salt = 0x12345678};
 
 			assert_int_equal(
@@ -147,17 +148,47 @@ static void sources_that_are_named_have_sockets_of_their_own(void **state)
 			assert_int_equal(drain(u[3], 'T'), 20);
 			assert_int_equal(drain(u[0], 'T') + drain(u[1], 'T'), 10);
 			assert_int_equal(drain(u[4], 0) + drain(u[2], 0), 0);
-			/* Another place, then none. */
+			/* Another place, then none: but not where somebody else once was. */
 			named[0].socket = 4;
 			named[1].socket = 3;
 			udp_steer(u[0], &by);
 			send_some(from, host, udp_port(u[0]), 'T', 5);
 			assert_int_equal(drain(u[4], 'T'), 5);
+			by.n_sources = 0;
+			udp_steer(u[0], &by);
+			send_some(from, host, udp_port(u[0]), 'T', 5);
+			assert_int_equal(drain(u[0], 'T') + drain(u[1], 'T'), 5);
 		}
 	for (unsigned i = ARRAY_LEN(u); i-- > 0;)
 		udp_close(u[i]);
 	udp_close(from);
 	udp_close(other);
+}
+
+/* Of those that were opened for somebody nobody may read any more. */
+static void nobody_is_led_beyond_the_lanes_when_no_source_is_named_any_more(void **state)
+{
+	enum { SOURCES = 64 };
+	const struct udp_steering by = {.first_byte = 4, .lane_at = 7, .lanes = 2, .others = true};
+	struct udp *u[4];
+	size_t at[ARRAY_LEN(u)];
+	(void)state;
+
+	for (unsigned i = 0; i < ARRAY_LEN(u); i++)
+		u[i] = open_udp(i ? u[0] : NULL);
+	udp_steer(u[0], &by);
+	for (unsigned i = 0; i < SOURCES; i++) {
+		struct udp *from = open_udp(NULL);
+
+		send_some(from, i % 2 ? "127.0.0.1" : "::1", udp_port(u[0]), 'T', 1);
+		udp_close(from);
+	}
+	for (unsigned i = ARRAY_LEN(u); i-- > 0;) {
+		at[i] = drain(u[i], 'T');
+		udp_close(u[i]);
+	}
+	assert_int_equal(at[0] + at[1], SOURCES);
+	assert_in_range(at[0], 1, SOURCES - 1);
 }
 
 static void a_socket_says_how_full_it_is(void **state)
@@ -187,6 +218,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(a_datagram_goes_to_the_socket_that_its_lane_names),
 		CASE(sources_that_are_named_have_sockets_of_their_own),
+		CASE(nobody_is_led_beyond_the_lanes_when_no_source_is_named_any_more),
 		CASE(a_socket_says_how_full_it_is),
 	};
 

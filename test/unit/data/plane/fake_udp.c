@@ -32,6 +32,7 @@ static struct {
 	struct ip host;
 	struct udp_source source[UDP_SOURCES_MAX];
 	size_t n;
+	bool others;
 } steered;
 static size_t trains;
 
@@ -44,6 +45,7 @@ void fake_udp_reset_locked(void)
 	overflowing = false;
 	overflows = 0;
 	steered.n = 0;
+	steered.others = false;
 	memset(last, 0, sizeof(last));
 }
 
@@ -180,7 +182,7 @@ static void deliver_locked(
 			return;
 		}
 	/* The rest goes to the workers' own sockets. */
-	if (steered.n && ip_eq(&steered.host, &to->ip))
+	if (steered.others && ip_eq(&steered.host, &to->ip))
 		k = lanes;
 	if (k)
 		queue_push(&match[steer++ % k]->rx, &c, fake_held_locked(FAKE_UDP));
@@ -239,6 +241,7 @@ void udp_steer(const struct udp *any, const struct udp_steering *by)
 	lanes = by->lanes;
 	steered.host = any->host;
 	steered.n = by->n_sources;
+	steered.others = by->others;
 	if (by->n_sources)
 		memcpy(steered.source, by->sources, by->n_sources * sizeof(by->sources[0]));
 }

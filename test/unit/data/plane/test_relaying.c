@@ -312,14 +312,6 @@ static bool passes_untimed(void *arg)
 	return clocks == before;
 }
 
-/* What comes until his socket is gone may go with it. */
-static bool relays_nothing(void *arg)
-{
-	(void)arg;
-	torrent(1);
-	return host_drops(&r, DROP_RELAY_OTHERS) > 0;
-}
-
 enum { TORRENT = 900 };
 
 static void who_fills_a_relays_socket_gets_one_of_his_own(void **state)
@@ -358,7 +350,9 @@ static void who_fills_a_relays_socket_gets_one_of_his_own(void **state)
 	/* Who does not relay has none. */
 	assert_int_equal(plane_relay_offer(r.plane, false), TM_OK);
 	assert_false(fake_is_steered(C));
-	EXPECT_SOON(all, relays_nothing, NULL);
+	/* Nothing is led any more to where nobody reads. */
+	torrent(20);
+	expect_drop(DROP_RELAY_OTHERS, 20);
 }
 
 /* At once, by a stranger. */
@@ -370,6 +364,33 @@ static void rush(const char *from)
 	for (size_t k = 0; k < TORRENT; k++)
 		fake_inject(from, R, 0, msg, message(3, 65536, k % 2 ? 300 : 200, msg));
 	fake_hold(0);
+}
+
+static bool rushes_and_has_siding(void *from)
+{
+	rush(from);
+	return has_siding(from);
+}
+
+/* The kernel counts those that are not closed yet, and would lead to another one than was said. */
+static void nobody_gets_one_before_those_of_an_earlier_relay_are_gone(void **state)
+{
+	struct host *others[] = {&a, &b};
+	uint64_t packets = 2 * TORRENT;
+	(void)state;
+
+	fake_fill(100);
+	fake_overflow(true);
+	rush(C);
+	EXPECT_SOON(all, has_siding, (char[]){C});
+	rush(D);
+	EXPECT_SOON(others, relayed, &packets); /* who relays has not looked since what D wants */
+	assert_int_equal(plane_relay_offer(r.plane, false), TM_OK);
+	assert_int_equal(plane_relay_offer(r.plane, true), TM_OK);
+	plane_service(r.plane, time_monotonic());
+	assert_false(fake_is_steered(C));
+	assert_false(fake_is_steered(D));
+	EXPECT_SOON(all, rushes_and_has_siding, (char[]){D});
 }
 
 static void strangers_get_one_too_and_many_who_take_as_much_do_not_run_out_of_them(void **state)
@@ -544,6 +565,7 @@ int main(void)
 		CASE(only_wireguard_and_stun_pass_and_handshakes_that_know_whom_they_are_for),
 		CASE(of_a_mixed_train_each_run_goes_where_its_own_header_says),
 		CASE(who_fills_a_relays_socket_gets_one_of_his_own),
+		CASE(nobody_gets_one_before_those_of_an_earlier_relay_are_gone),
 		CASE(strangers_get_one_too_and_many_who_take_as_much_do_not_run_out_of_them),
 		CASE(a_node_that_relays_nothing_gives_nobody_a_socket),
 		CASE(a_member_that_moved_is_where_it_proved_last),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* What the product puts as text, as trees that a test can look into and change. New references. */
+/* What the product puts as text, or a test writes, as trees that a test can look into and change. New
+ * references. */
 #ifndef TM_TEST_MESHJSON_H
 #define TM_TEST_MESHJSON_H
 
@@ -7,6 +8,7 @@
 #include "mesh/model.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 static inline json_t *meshjson_parse(struct jsonout *o)
 {
@@ -15,6 +17,17 @@ static inline json_t *meshjson_parse(struct jsonout *o)
 
 	assert(j);
 	free(text);
+	return j;
+}
+
+static inline json_t *meshjson_load(const char *text)
+{
+	json_error_t e;
+	json_t *j = json_loads(text, 0, &e);
+
+	if (!j)
+		(void)fprintf(stderr, "%s: %s\n", text, e.text);
+	assert(j);
 	return j;
 }
 

@@ -4,16 +4,6 @@
 #include "mesh/model.h"
 #include "unit/unit.h"
 
-static json_t *load(const char *text)
-{
-	json_error_t e;
-	json_t *j = json_loads(text, 0, &e);
-
-	if (!j)
-		fail_msg("%s: %s", text, e.text);
-	return j;
-}
-
 static void strcpy_id(char to[static NODE_ID_LEN + 1], const char *id)
 {
 	memcpy(to, id, NODE_ID_LEN + 1);
@@ -164,14 +154,14 @@ static void bad_candidates_are_skipped_and_surplus_ones_dropped(void **state)
 	struct candidates c;
 	(void)state;
 
-	json_t *j = load("[{\"type\":\"host\",\"addr\":\"192.0.2.1:51820\"},"
-			 "{\"type\":\"magic\",\"addr\":\"192.0.2.1:51820\"},"
-			 "{\"type\":\"host\",\"addr\":\"[fe80::1%lo]:5\"},"
-			 "{\"type\":\"host\",\"addr\":\"example.org:5\"},"
-			 "{\"type\":\"relay\",\"addr\":\"192.0.2.1:51820\"},"
-			 "{\"type\":\"relay\",\"addr\":\"192.0.2.1:51820\",\"relay\":\"hub\"},"
-			 "{\"type\":\"host\"},{\"addr\":\"192.0.2.1:5\"},7,null,[],"
-			 "{\"type\":\"srflx\",\"addr\":\"203.0.113.1:5\",\"future\":1}]");
+	json_t *j = meshjson_load("[{\"type\":\"host\",\"addr\":\"192.0.2.1:51820\"},"
+				  "{\"type\":\"magic\",\"addr\":\"192.0.2.1:51820\"},"
+				  "{\"type\":\"host\",\"addr\":\"[fe80::1%lo]:5\"},"
+				  "{\"type\":\"host\",\"addr\":\"example.org:5\"},"
+				  "{\"type\":\"relay\",\"addr\":\"192.0.2.1:51820\"},"
+				  "{\"type\":\"relay\",\"addr\":\"192.0.2.1:51820\",\"relay\":\"hub\"},"
+				  "{\"type\":\"host\"},{\"addr\":\"192.0.2.1:5\"},7,null,[],"
+				  "{\"type\":\"srflx\",\"addr\":\"203.0.113.1:5\",\"future\":1}]");
 	assert_int_equal(candidates_from_json(j, &c), TM_OK);
 	assert_int_equal(c.n, 2);
 	assert_int_equal(c.v[1].type, CAND_SRFLX);
@@ -180,7 +170,7 @@ static void bad_candidates_are_skipped_and_surplus_ones_dropped(void **state)
 	assert_int_equal(candidates_from_json(j, &c), TM_OK);
 	assert_int_equal(c.n, CANDIDATES_MAX);
 	json_decref(j);
-	j = load("{}");
+	j = meshjson_load("{}");
 	assert_int_equal(candidates_from_json(j, &c), TM_EBADMSG);
 	assert_int_equal(candidates_from_json(NULL, &c), TM_EBADMSG);
 	json_decref(j);

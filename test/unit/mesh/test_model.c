@@ -109,16 +109,6 @@ static void ids_and_tags_are_checked(void **state)
 			fail_msg("\"%s\"", rows[i].text);
 }
 
-static json_t *load(const char *text)
-{
-	json_error_t e;
-	json_t *j = json_loads(text, 0, &e);
-
-	if (!j)
-		fail_msg("%s: %s", text, e.text);
-	return j;
-}
-
 static const struct mesh_info *home(void)
 {
 	static struct mesh_info m = {.name = "home"};
@@ -164,8 +154,9 @@ static void a_record_has_the_documented_form(void **state)
 	struct node_rec r;
 	(void)state;
 
-	json_t *j = load("{\"id\":\"00112233445566ff\",\"name\":\"laptop\",\"host\":258,\"key\":\"" KEY
-			 "\",\"tags\":[\"a\",\"b\"],\"coordinator\":true}");
+	json_t *j =
+		meshjson_load("{\"id\":\"00112233445566ff\",\"name\":\"laptop\",\"host\":258,\"key\":\"" KEY
+			      "\",\"tags\":[\"a\",\"b\"],\"coordinator\":true}");
 	assert_int_equal(node_rec_from_json(j, home(), &r), TM_OK);
 	assert_string_equal(r.id, "00112233445566ff");
 	assert_string_equal(r.name, "laptop");
@@ -276,7 +267,7 @@ static void mesh_information_is_checked(void **state)
 	struct mesh_info m;
 	(void)state;
 
-	json_t *j = load(good);
+	json_t *j = meshjson_load(good);
 	assert_int_equal(mesh_info_from_json(j, &m), TM_OK);
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		json_t *copy = json_copy(j);
@@ -316,7 +307,7 @@ static void ten_thousand_nodes_survive_the_round_trip(void **state)
 	json_t *j = meshjson_netmap(&m);
 	char *text = json_dumps(j, JSON_COMPACT);
 	json_decref(j);
-	j = load(text);
+	j = meshjson_load(text);
 	assert_int_equal(netmap_from_json(j, home(), &back), TM_OK);
 	assert_int_equal(back.n_nodes, 10000);
 	assert_int_equal(back.n_bad, 0);
@@ -368,7 +359,7 @@ static void maps_that_are_no_maps_are_refused(void **state)
 	(void)state;
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		json_t *j = load(rows[i]);
+		json_t *j = meshjson_load(rows[i]);
 
 		if (netmap_from_json(j, home(), &m) != TM_EBADMSG)
 			fail_msg("%s", rows[i]);
@@ -380,7 +371,7 @@ static void maps_that_are_no_maps_are_refused(void **state)
 static void more_nodes_than_allowed_are_refused(void **state)
 {
 	struct netmap m;
-	json_t *j = load("{\"version\":1,\"base\":0,\"nodes\":[]}");
+	json_t *j = meshjson_load("{\"version\":1,\"base\":0,\"nodes\":[]}");
 	(void)state;
 
 	for (size_t i = 0; i <= NETMAP_NODES_MAX; i++)

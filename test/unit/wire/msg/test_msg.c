@@ -1,28 +1,9 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Each message: what is put is got again, and what makes no sense is refused or counts as not told. */
+#include "fake/meshjson.h"
 #include "unit/unit.h"
 
 #include "wire/msg/msg.h"
-
-static json_t *parsed(struct jsonout *o)
-{
-	char *text = jsonout_take(o, NULL);
-	json_t *j = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
-
-	if (!j)
-		fail_msg("%s", text);
-	free(text);
-	return j;
-}
-
-static json_t *load(const char *text)
-{
-	json_t *j = json_loads(text, 0, NULL);
-
-	if (!j)
-		fail_msg("%s", text);
-	return j;
-}
 
 static struct mesh_info home(void)
 {
@@ -64,7 +45,7 @@ static void the_type_of_a_message_is_a_short_text(void **state)
 	(void)state;
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		json_t *j = load(rows[i].text);
+		json_t *j = meshjson_load(rows[i].text);
 
 		assert_string_equal(msg_type(j).text, rows[i].type);
 		assert_string_equal(msg_command(j).text, "");
@@ -86,7 +67,7 @@ static void hello_survives_the_round_trip(void **state)
 
 	m.netmap = (uint64_t)INT64_MAX;
 	msg_hello_put(&o, &m);
-	json_t *j = parsed(&o);
+	json_t *j = meshjson_parse(&o);
 	assert_string_equal(msg_type(j).text, "hello");
 	msg_hello_get(j, &got);
 	assert_string_equal(got.os, "linux");
@@ -95,7 +76,8 @@ static void hello_survives_the_round_trip(void **state)
 	assert_true(got.has_candidates && candidates_eq(&got.candidates, &m.candidates));
 	assert_true(got.relay);
 	json_decref(j);
-	j = load("{\"t\":\"hello\",\"os\":7,\"version\":\"\\u001b\",\"netmap\":-1,\"candidates\":{}}");
+	j = meshjson_load(
+		"{\"t\":\"hello\",\"os\":7,\"version\":\"\\u001b\",\"netmap\":-1,\"candidates\":{}}");
 	msg_hello_get(j, &got);
 	assert_true(!got.os[0] && !got.version[0] && !got.netmap && !got.has_candidates && !got.relay);
 	json_decref(j);
@@ -116,7 +98,7 @@ static void an_enrolment_survives_the_round_trip_and_its_name_becomes_valid(void
 	(void)state;
 
 	msg_enrol_put(&o, &m);
-	json_t *j = parsed(&o);
+	json_t *j = meshjson_parse(&o);
 	assert_int_equal(msg_enrol_get(j, &got, &d), TM_OK);
 	assert_memory_equal(&got, &m, sizeof(m));
 	json_object_set_new(j, "name", json_string("Jo's Laptop.local"));
@@ -152,7 +134,7 @@ static void a_welcome_survives_the_round_trip(void **state)
 	assert_int_equal(endpoint_parse("[2001:db8::1]:51820", &m.data.v[0].ep), TM_OK);
 	m.data.nat = (struct nat_told){0}; /* the coordinator's is nobody's business */
 	msg_welcome_put(&o, &m);
-	json_t *j = parsed(&o);
+	json_t *j = meshjson_parse(&o);
 	assert_int_equal(msg_welcome_get(j, &got), TM_OK);
 	assert_memory_equal(&got.node, &m.node, sizeof(m.node));
 	assert_memory_equal(&got.mesh, &m.mesh, sizeof(m.mesh));
@@ -193,7 +175,7 @@ static void an_enrolments_answer_survives_the_round_trip(void **state)
 	msg_reply_begin(&o, &id, true);
 	msg_enrolled_put(&o, &m);
 	jsonout_object_end(&o);
-	json_t *j = parsed(&o);
+	json_t *j = meshjson_parse(&o);
 	assert_string_equal(msg_type(j).text, "reply");
 	assert_int_equal(json_integer_value(json_object_get(j, "id")), 4);
 	assert_int_equal(msg_enrolled_get(j, &got), TM_OK);
@@ -216,7 +198,7 @@ static void a_netmap_is_put_record_by_record(void **state)
 	msg_netmap_removed(&o);
 	jsonout_text(&o, NULL, "00000000000000aa");
 	msg_netmap_end(&o);
-	json_t *j = parsed(&o);
+	json_t *j = meshjson_parse(&o);
 	assert_int_equal(msg_netmap_get(j, &mesh, &map), TM_OK);
 	assert_true(map.version == 8 && map.base == 7 && map.n_nodes == 1 && map.n_removed == 1);
 	assert_memory_equal(&map.nodes[0], &r, sizeof(r));
@@ -240,7 +222,7 @@ static void relays_survive_the_round_trip(void **state)
 	assert_int_equal(endpoint_parse("192.0.2.1:51820", &m.relays.v[0].addrs[0]), TM_OK);
 	assert_int_equal(endpoint_parse("[2001:db8::1]:51820", &m.relays.v[0].addrs[1]), TM_OK);
 	msg_relays_put(&o, &m);
-	json_t *j = parsed(&o);
+	json_t *j = meshjson_parse(&o);
 	assert_string_equal(msg_type(j).text, "relays");
 	assert_int_equal(msg_relays_get(j, &got), TM_OK);
 	assert_true(got.partial && relays_eq(&got.relays, &m.relays));
@@ -256,11 +238,11 @@ static void bad_doubled_and_surplus_relays_are_left_out(void **state)
 {
 	struct msg_relays got;
 	const struct relays *r = &got.relays;
-	json_t *j = load("{\"relays\":[7,{},{\"node\":\"hub\"},"
-			 "{\"node\":\"0123456789abcdef\",\"future\":1,"
-			 "\"addrs\":[\"192.0.2.1:0\",\"example.org:5\",\"[fe80::1%lo]:5\",7,"
-			 "\"192.0.2.1:5\"],\"tcp\":[7,\"no-port\",\"a\\u001b:1\",\"hub:443\"]},"
-			 "{\"node\":\"0123456789abcdef\",\"addrs\":[\"192.0.2.9:5\"]}]}");
+	json_t *j = meshjson_load("{\"relays\":[7,{},{\"node\":\"hub\"},"
+				  "{\"node\":\"0123456789abcdef\",\"future\":1,"
+				  "\"addrs\":[\"192.0.2.1:0\",\"example.org:5\",\"[fe80::1%lo]:5\",7,"
+				  "\"192.0.2.1:5\"],\"tcp\":[7,\"no-port\",\"a\\u001b:1\",\"hub:443\"]},"
+				  "{\"node\":\"0123456789abcdef\",\"addrs\":[\"192.0.2.9:5\"]}]}");
 	json_t *list = json_object_get(j, "relays");
 
 	(void)state;
@@ -302,7 +284,7 @@ static void candidates_want_and_removed_survive_the_round_trip(void **state)
 	(void)state;
 
 	msg_candidates_put(&o, &m);
-	json_t *j = parsed(&o);
+	json_t *j = meshjson_parse(&o);
 	assert_int_equal(msg_candidates_get(j, &got), TM_OK);
 	assert_string_equal(got.node, m.node);
 	assert_true(got.online && candidates_eq(&got.candidates, &m.candidates));
@@ -310,17 +292,17 @@ static void candidates_want_and_removed_survive_the_round_trip(void **state)
 	assert_int_equal(msg_candidates_get(j, &got), TM_EBADMSG);
 	json_decref(j);
 	msg_own_candidates_put(&o, &m.candidates);
-	j = parsed(&o);
+	j = meshjson_parse(&o);
 	assert_int_equal(msg_own_candidates_get(j, &mine), TM_OK);
 	assert_true(candidates_eq(&mine, &m.candidates));
 	json_decref(j);
 	msg_want_put(&o, m.node);
-	j = parsed(&o);
+	j = meshjson_parse(&o);
 	assert_int_equal(msg_want_get(j, id), TM_OK);
 	assert_string_equal(id, m.node);
 	json_decref(j);
 	msg_removed_put(&o, &(struct msg_removed){.why = "because\nof you", .twin = true});
-	j = parsed(&o);
+	j = meshjson_parse(&o);
 	msg_removed_get(j, &r);
 	assert_string_equal(r.why, "because?of you");
 	assert_true(r.twin);

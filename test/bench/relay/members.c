@@ -19,7 +19,6 @@ struct member {
 
 struct members {
 	const char *relay;
-	size_t n;
 	struct member v[];
 };
 
@@ -51,7 +50,6 @@ struct members *members_read(const struct load *l)
 	if (!m || !f || !l->relay_id)
 		die("members= and relay=");
 	m->relay = l->relay_id;
-	m->n = n;
 	for (size_t i = 0; i < n; i++)
 		read_member(f, l->members, &m->v[i]);
 	fclose(f);

@@ -27,7 +27,7 @@ struct ports {
 NODISCARD int ports_configured(const struct node *n, struct ports *ret_p, struct diag *d);
 /* The bare numbers, without those that we have twice. */
 size_t ports_numbers(const struct config *c, uint16_t ret_ports[static RELAY_PORTS_MAX]);
-/* Listens for streams alone. They go to relaying_taker. */
+/* Listens for streams alone, which go to relaying_taker; what of it can be opened (clink_server_listen). */
 NODISCARD int ports_open_for_streams(struct node *n, struct clink_server **ret_server, struct diag *d);
 
 #endif

@@ -14,11 +14,15 @@ _Static_assert(
 	(int)RELAYS_MAX <= (int)CORE_RELAYS_MAX && (int)RELAY_ADDRS_MAX <= (int)CORE_RELAY_ADDRESSES_MAX,
 	"whoever is told has room in the core");
 
+#define PORT_AGAIN (60 * SEC)
+
 struct relaying {
 	struct registrar *registrar; /* NULL: we are no relay */
 	struct loop_timer *timer;
 	struct legstreams *streams;
 	struct clink_server *port; /* where streams of members come in; NULL: the coordinator's is used */
+	struct loop_timer *port_timer; /* it is tried again */
+	bool shut; /* some of it is, and that was said */
 	struct log_limit log;
 };
 
@@ -157,16 +161,26 @@ static bool is_allowed(const struct node *n)
 }
 
 /* Whom UDP does not reach cannot be relayed for without it; the others can. */
-static void open_port(struct node *n)
+static void open_port(void *ctx)
 {
+	struct node *n = ctx;
+	struct relaying *x = n->relaying;
 	struct diag d = {0};
 	char why[sizeof(d) + 16];
-	int err = n->coord ? TM_OK : ports_open_for_streams(n, &n->relaying->port, &d);
+	int err = n->coord || x->port ? TM_OK : ports_open_for_streams(n, &x->port, &d);
 
-	if (err)
-		LOG_LIMITED(LOG_WARN, &n->relaying->log, LOG_WHO_ALL,
-			"node: relaying without streams, which members in networks without UDP need",
+	if (!err && x->port)
+		err = clink_server_listen(x->port, &d);
+	if (err && !x->shut)
+		LOG_LIMITED(LOG_WARN, &x->log, LOG_WHO_ALL,
+			"node: a port for streams, which members in networks without UDP need, is not open, "
+			"trying again each minute",
 			KV("why", diag_format(&d, err, why, sizeof(why))));
+	if (!err && x->shut)
+		log_info("node: all ports for streams are open");
+	x->shut = err != TM_OK;
+	if (err)
+		loop_timer_in(x->port_timer, PORT_AGAIN);
 }
 
 static int begin(struct node *n)
@@ -191,6 +205,8 @@ static int begin(struct node *n)
 
 static void end(struct node *n)
 {
+	loop_timer_stop(n->relaying->port_timer);
+	n->relaying->shut = false;
 	clink_server_free(TAKE(n->relaying->port));
 	legstreams_forget(n->relaying->streams, NULL);
 	registrar_free(TAKE(n->relaying->registrar));
@@ -256,6 +272,8 @@ int relaying_open(struct node *n)
 		return TM_ENOMEM;
 	n->relaying->log = LOG_LIMIT_FEW;
 	int err = legstreams_new(n, &n->relaying->streams);
+	if (!err)
+		err = loop_timer_new(n->base, open_port, n, &n->relaying->port_timer);
 	return err ? err : loop_timer_new(n->base, on_timer, n, &n->relaying->timer);
 }
 
@@ -266,6 +284,7 @@ void relaying_close(struct node *n)
 	clink_server_free(n->relaying->port);
 	legstreams_free(n->relaying->streams);
 	registrar_free(n->relaying->registrar);
+	loop_timer_free(n->relaying->port_timer);
 	loop_timer_free(n->relaying->timer);
 	free(TAKE(n->relaying));
 }

@@ -120,7 +120,7 @@ struct clink_server_config {
 	size_t receive_max; /* as clink_limit_receive, from `up`; 0 = CLINK_MSG_MAX */
 	size_t receive_first; /* and of the first message, which may be a stranger's; 0 = receive_max */
 	const struct stream_taker *streams; /* borrowed for the server's life; NULL: none are taken */
-	bool streams_only; /* nobody gets a link here */
+	bool streams_only; /* nobody gets a link here; and ports that cannot be opened are left for later */
 	uint32_t mark; /* SO_MARK, 0 = none */
 };
 /*
@@ -129,6 +129,8 @@ struct clink_server_config {
  */
 NODISCARD int clink_server_new(struct event_base *base, const struct clink_server_config *cfg,
 	const struct clink_events *ev, struct clink_server **ret_server, struct diag *d);
+/* Opens the ports that are not. An error: not all are open; d explains the first of them. */
+NODISCARD int clink_server_listen(struct clink_server *s, struct diag *d);
 uint16_t clink_server_port(const struct clink_server *s);
 void clink_server_free(struct clink_server *s); /* closes all its links without calling back; NULL is fine */
 

@@ -5,9 +5,14 @@
 #include <string.h>
 
 struct ports {
-	struct listener *listeners[PORTS_MAX];
+	/* set once */
+	struct event_base *base;
+	struct listener_events events;
+	uint32_t mark;
 	size_t n;
-	uint16_t first;
+	/* changes */
+	struct endpoint at[PORTS_MAX]; /* a port that was 0 is what it came to be */
+	struct listener *listeners[PORTS_MAX]; /* NULL: it is not open */
 };
 
 static int listen_failed(int e, const struct endpoint *ep, bool first, struct diag *d)
@@ -36,27 +41,33 @@ static int listen_failed(int e, const struct endpoint *ep, bool first, struct di
 }
 
 int ports_new(struct event_base *base, const struct endpoint *at, size_t n, uint32_t mark,
-	const struct listener_events *ev, struct ports **ret_ports, struct diag *d)
+	const struct listener_events *ev, struct ports **ret_ports)
 {
 	struct ports *p = calloc(1, sizeof(*p));
 
 	if (!p)
-		return diag_what(d, TM_ENOMEM, "%s", tm_strerror(TM_ENOMEM));
-	for (size_t i = 0; i < n && i < PORTS_MAX; i++) {
-		struct endpoint ep = at[i];
-
-		if (listener_new(base, &ep, mark, ev, &p->listeners[i]) != TM_OK) {
-			int e = errno;
-
-			ports_free(p);
-			return listen_failed(e, &ep, i == 0, d);
-		}
-		p->n++;
-		if (i == 0)
-			p->first = ep.port;
-	}
+		return TM_ENOMEM;
+	p->base = base;
+	p->events = *ev;
+	p->mark = mark;
+	for (; p->n < n && p->n < PORTS_MAX; p->n++)
+		p->at[p->n] = at[p->n];
 	*ret_ports = p;
 	return TM_OK;
+}
+
+int ports_open(struct ports *p, struct diag *d)
+{
+	int err = TM_OK;
+
+	for (size_t i = 0; i < p->n; i++) {
+		if (p->listeners[i] ||
+			listener_new(p->base, &p->at[i], p->mark, &p->events, &p->listeners[i]) == TM_OK)
+			continue;
+		if (!err)
+			err = listen_failed(errno, &p->at[i], i == 0, d);
+	}
+	return err;
 }
 
 void ports_free(struct ports *p)
@@ -71,19 +82,21 @@ void ports_free(struct ports *p)
 
 uint16_t ports_first(const struct ports *p)
 {
-	return p->first;
+	return p->at[0].port;
 }
 
 void ports_pause(struct ports *p)
 {
 	for (size_t i = 0; i < p->n; i++)
-		listener_pause(p->listeners[i]);
+		if (p->listeners[i])
+			listener_pause(p->listeners[i]);
 }
 
 void ports_resume(struct ports *p)
 {
 	for (size_t i = 0; i < p->n; i++)
-		listener_resume(p->listeners[i]);
+		if (p->listeners[i])
+			listener_resume(p->listeners[i]);
 }
 
 bool ports_paused(const struct ports *p)
@@ -91,6 +104,6 @@ bool ports_paused(const struct ports *p)
 	bool paused = false;
 
 	for (size_t i = 0; i < p->n; i++)
-		paused |= listener_is_paused(p->listeners[i]);
+		paused |= p->listeners[i] && listener_is_paused(p->listeners[i]);
 	return paused;
 }

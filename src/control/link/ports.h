@@ -10,9 +10,11 @@ struct ports;
 
 enum { PORTS_MAX = 9 };
 
-/* at[0] is the one that ports_first tells; all or none. d explains a busy port. */
+/* at[0] is the one that ports_first tells. None is open yet. ev is copied. */
 NODISCARD int ports_new(struct event_base *base, const struct endpoint *at, size_t n, uint32_t mark,
-	const struct listener_events *ev, struct ports **ret_ports, struct diag *d);
+	const struct listener_events *ev, struct ports **ret_ports);
+/* Those that are not open, singly. An error: not all are; d explains the first of them. */
+NODISCARD int ports_open(struct ports *p, struct diag *d);
 void ports_free(struct ports *p); /* NULL is fine */
 uint16_t ports_first(const struct ports *p);
 void ports_pause(struct ports *p);

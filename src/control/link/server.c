@@ -335,7 +335,12 @@ static int server_listen(struct clink_server *s, const struct clink_server_confi
 
 	for (size_t i = 0; i < n; i++)
 		at[1 + i] = cfg->also[i];
-	return ports_new(s->base, at, 1 + n, cfg->mark, &ev, &s->ports, d);
+	int err = ports_new(s->base, at, 1 + n, cfg->mark, &ev, &s->ports);
+	if (err)
+		return diag_what(d, err, "%s", tm_strerror(err));
+	/* Without some of its ports a relay is of use to those who come by the others. */
+	err = ports_open(s->ports, s->streams_only ? NULL : d);
+	return s->streams_only ? TM_OK : err;
 }
 
 /* --- TLS --- */
@@ -437,6 +442,11 @@ int clink_server_new(struct event_base *base, const struct clink_server_config *
 	const struct clink_events *ev, struct clink_server **ret_server, struct diag *d)
 {
 	return clink_server_new_tuned(base, cfg, ev, &clink_tuning_default, ret_server, d);
+}
+
+int clink_server_listen(struct clink_server *s, struct diag *d)
+{
+	return ports_open(s->ports, d);
 }
 
 uint16_t clink_server_port(const struct clink_server *s)

@@ -10,6 +10,7 @@
 #include "node/relaying.h"
 #include "os/tcp.h"
 
+#include <event2/event.h>
 #include <unistd.h>
 
 enum { SELF, MEMBER, OTHER, N };
@@ -35,6 +36,15 @@ struct rig {
 };
 
 static struct rig *rig;
+
+/* A minute is some milliseconds here. */
+void __real_loop_timer_in(struct loop_timer *t, ns_t in);
+void __wrap_loop_timer_in(struct loop_timer *t, ns_t in);
+
+void __wrap_loop_timer_in(struct loop_timer *t, ns_t in)
+{
+	__real_loop_timer_in(t, in == 60 * SEC ? 5 * MS : in);
+}
 
 int __wrap_plane_relay_offer(struct plane *p, bool on);
 int __wrap_plane_relay_put(struct plane *p, uint32_t host, const struct plane_leg *leg);
@@ -116,7 +126,7 @@ static void make_member(struct rig *r)
 
 static void on_log(void *ctx UNUSED, const char *line, size_t n UNUSED)
 {
-	rig->warnings += strstr(line, "relaying without streams") != NULL;
+	rig->warnings += strstr(line, "is not open") != NULL;
 }
 
 static int setup(void **state)
@@ -368,6 +378,41 @@ static void it_listens_for_streams_as_long_as_it_relays_and_relays_without_that_
 	assert_int_equal(r->warnings, 1);
 }
 
+static void some_minutes(struct rig *r)
+{
+	ns_t begun = time_monotonic();
+
+	while (time_monotonic() - begun < 30 * MS)
+		event_base_loop(r->n.base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+}
+
+static void a_port_that_somebody_has_is_tried_again_and_takes_no_other_with_it(void **state)
+{
+	struct endpoint at = {.ip = ip_v4_host(0x7f000001)}, also = at;
+	struct rig *r = *state;
+	int fd;
+
+	assert_int_equal(tcp_listen(&at, 0, 1, &fd), TM_OK);
+	tcp_close(fd);
+	assert_int_equal(tcp_listen(&also, 0, 1, &fd), TM_OK);
+	snprintf(r->n.config.api_listen, sizeof(r->n.config.api_listen), "127.0.0.1");
+	r->n.config.api_port = at.port;
+	snprintf(r->n.config.listen[0], sizeof(r->n.config.listen[0]), "%u", also.port);
+	r->n.config.n_listen = 1;
+	tag(r, SELF, true);
+	assert_false(is_free(&at));
+	some_minutes(r);
+	assert_int_equal(r->warnings, 1);
+	tcp_close(fd);
+	some_minutes(r);
+	assert_false(is_free(&also));
+	tag(r, SELF, false);
+	assert_true(is_free(&at) && is_free(&also));
+	some_minutes(r); /* and stays so */
+	assert_true(is_free(&at));
+	assert_int_equal(r->warnings, 1);
+}
+
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -378,6 +423,7 @@ int main(void)
 		T(a_member_that_is_not_the_same_any_more_registers_again),
 		T(what_is_no_registration_with_its_data_socket_goes_to_the_path_core),
 		T(relays_are_handed_to_the_path_core_unless_none_are_to_be_used),
+		T(a_port_that_somebody_has_is_tried_again_and_takes_no_other_with_it),
 		T(it_listens_for_streams_as_long_as_it_relays_and_relays_without_that_too),
 	};
 

@@ -56,7 +56,8 @@ class Docker:
     def __init__(self, netns=None):
         self.socket = WORK / "docker.sock"
         WORK.mkdir(parents=True, exist_ok=True)
-        inside = ["nsenter", f"--net=/run/netns/{netns}"] if netns else []
+        # What it mounts, and does not unmount at its end, goes with its mount namespace.
+        inside = ["unshare", "--mount", *(["nsenter", f"--net=/run/netns/{netns}"] if netns else [])]
         options = [] if netns else ["--bridge=none", "--iptables=false", "--ip-forward=false"]
         self.log = open(WORK / "dockerd.log", "w")
         self.process = subprocess.Popen(

@@ -18,7 +18,6 @@ INTERFACES = itertools.count()
 
 WGPEER = lab.find_tool("wgpeer")
 INIT, RESPONSE, COOKIE, DATA = 1, 2, 3, 4
-DATA_OVERHEAD = 32
 
 
 def new_key():

@@ -13,6 +13,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import bench  # noqa: E402
 import charts  # noqa: E402
 import relay_report  # noqa: E402
+import relays  # noqa: E402
 import report  # noqa: E402
 
 MACHINE = {"cpu": "Test CPU", "architecture": "x86_64", "cores": 2, "memory_gib": 4, "virtual": True, "features": ["avx2"],
@@ -129,6 +130,38 @@ def test_each_relay_is_measured_by_what_it_relays_and_its_memory_before_anything
     assert plan["relay-tunnelmesh"][0] == "relay-memory" and "relay-stream" not in plan["relay-tunnelmesh"]
     assert plan["relay-haproxy"] == ["stream-memory", "relay-stream", "relay-stream-100"]
     assert not any("before" in name for name in plan)
+
+
+class Stub:
+    """In place of whatever a measurement of a relay looks at: 2 s of CPU while it runs."""
+    foreign, pid = 0.0, 1
+    spent = [5.0, 3.0]
+
+    def __init__(self, *_, **__):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def cpu(self):
+        return self.spent.pop()
+
+    def run(self, seconds):
+        return {"sent": 100, "received": 80, "bytes": 8000, "seconds": seconds} if seconds == 4 else \
+            {"sent": 10, "received": 10, "bytes": 1000, "seconds": seconds}
+
+
+def test_a_relays_costs_are_those_of_what_arrived(monkeypatch):
+    for name in ("Clients", "Process", "Meter"):
+        monkeypatch.setattr(relays, name, Stub)
+    monkeypatch.setattr(relays, "count_system_calls", lambda pid, load: (5, load()))
+    figures = relays.RELAY_TESTS["relay-udp1420"].run(None, relays.Tunnel({}, [1], [], "datagrams"), 4)
+    want = {"cpu_s_per_gb": 2 / 8000 * 1e9, "cpu_us_per_packet": 2 / 80 * 1e6, "calls_per_gb": 5 / 1000 * 1e9, "loss": 0.2,
+            "gbps": 8000 * 8 / 4 / 1e9}
+    assert {k: figures[k] for k in want} == pytest.approx(want)
 
 
 def test_names_may_be_patterns_and_none_comes_twice():

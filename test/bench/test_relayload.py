@@ -46,7 +46,8 @@ def test_all_that_is_sent_comes_through(bed, name):
 @pytest.mark.parametrize("name", ["relay-tunnelmesh", "relay-coturn"])
 def test_what_is_lost_is_not_counted(bed, name):
     with Clients(bed, up(bed, name), bytes=1420, **GENTLE | {"rate": 16000}) as clients:
-        bed.b.sh("nft", "table inet lossy { chain out { type filter hook output priority 0; "
+        # where they arrive: a sender is told of what its own host drops, and coturn gives a client up for that
+        bed.a.sh("nft", "table inet lossy { chain in { type filter hook input priority 0; "
                  "meta l4proto udp numgen random mod 100 < 20 drop; }; }")
         figures = clients.run(0.5)
         assert 0 < figures["received"] < figures["sent"]

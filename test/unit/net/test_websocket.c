@@ -5,6 +5,7 @@
 #include "crypto/init.h"
 #include "net/release.h"
 #include "net/websocket.h"
+#include "wire/upgrade.h"
 
 static const char *const paths[] = {"/link", NULL};
 static const struct websocket_server server = {.paths = paths, .page = "a page\n"};
@@ -79,6 +80,59 @@ static void another_path_is_refused(void **state UNUSED)
 	wire_close(&w);
 }
 
+/* A request with a head of that many bytes. */
+static size_t request_of(size_t head, char *out, size_t max)
+{
+	static const char request[] = "GET /link HTTP/1.1\r\nHost: example.org:1\r\nUpgrade: websocket\r\n"
+				      "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+				      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nX-Fill: ";
+	static const char end[] = "\r\n\r\n";
+	const size_t fill = head - (sizeof(request) - 1) - (sizeof(end) - 1);
+
+	assert_true(head <= max);
+	memcpy(out, request, sizeof(request) - 1);
+	memset(out + sizeof(request) - 1, 'x', fill);
+	memcpy(out + sizeof(request) - 1 + fill, end, sizeof(end) - 1);
+	return head;
+}
+
+/* What comes with it, however much, is not. */
+static void a_head_of_eight_kibibytes_is_read_and_no_longer_one(void **state UNUSED)
+{
+	static const struct {
+		size_t head, piece;
+		bool ok;
+	} rows[] = {
+		{UPGRADE_HEAD_MAX, 0, true},
+		{UPGRADE_HEAD_MAX, 100, true},
+		{UPGRADE_HEAD_MAX + 1, 0, false},
+		{UPGRADE_HEAD_MAX + 1, 100, false},
+		{200, 0, true},
+	};
+	static const uint8_t frame[] = {0x82, 0xfe, 10000 >> 8, 10000 & 0xff, 0, 0, 0, 0};
+	static char p[UPGRADE_HEAD_MAX + 1 + sizeof(frame) + 10000];
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		size_t n = request_of(rows[i].head, p, sizeof(p) - sizeof(frame) - 10000);
+		struct wire w;
+
+		memcpy(p + n, frame, sizeof(frame));
+		memset(p + n + sizeof(frame), 'f', 10000);
+		wire_open(&w);
+		if (rows[i].piece)
+			chopper_push(&w.b.conn, w.base, rows[i].piece, 0);
+		assert_int_equal(websocket_server_push(&w.b.conn, &server), TM_OK);
+		wire_begin(&w);
+		assert_int_equal(net_output(&w.a.layer, p, n + sizeof(frame) + 10000), TM_OK);
+		wire_run_until(&w, rows[i].ok ? &w.b.inputs : &w.b.closed, 1);
+		wire_run_until_bytes(&w, &w.a, 12);
+		if (memcmp(w.a.got, rows[i].ok ? "HTTP/1.1 101" : "HTTP/1.1 431", 12) != 0 ||
+			w.b.n != (rows[i].ok ? 10000 : 0))
+			fail_msg("row %zu: %.12s, %zu", i, (const char *)w.a.got, w.b.n);
+		wire_close(&w);
+	}
+}
+
 static void a_goodbye_reaches_the_other_side_after_what_was_queued(void **state UNUSED)
 {
 	static uint8_t p[60000];
@@ -136,6 +190,7 @@ int main(void)
 		cmocka_unit_test(messages_keep_their_bounds_over_any_line),
 		cmocka_unit_test(nothing_is_sent_before_the_upgrade),
 		cmocka_unit_test(another_path_is_refused),
+		cmocka_unit_test(a_head_of_eight_kibibytes_is_read_and_no_longer_one),
 		cmocka_unit_test(a_goodbye_reaches_the_other_side_after_what_was_queued),
 		cmocka_unit_test(a_long_queue_takes_no_pings_and_keeps_the_connection_here),
 	};

@@ -73,6 +73,7 @@ struct host {
 	struct control_link *link; /* NULL: it is the coordinator itself */
 	struct relay *relay; /* NULL: it hands nothing on (relay.h) */
 	bool knows_relays; /* it has been told of them */
+	struct ip in_mesh; /* what it sends there would go into a tunnel of the mesh; IP_NONE: nothing */
 	unsigned last_stream; /* number of the last one in its plane */
 	struct {
 		uint32_t number; /* 0: none */

@@ -53,6 +53,15 @@ static uint32_t op_random(void *ctx)
 	return (uint32_t)sim_random(h->sim);
 }
 
+static void op_outlet(void *ctx, const struct way_to *way, struct outlet *ret_outlet)
+{
+	const struct host *h = ctx;
+
+	*ret_outlet = (struct outlet){
+		.reach = h->in_mesh.family != IP_NONE && ip_eq(&h->in_mesh, &way->remote.ip) ? REACH_MESH
+											     : REACH_PLAIN};
+}
+
 /* --- inputs --- */
 
 void host_input(struct host *h, const struct core_in *in)
@@ -277,7 +286,7 @@ bool host_run_paths(struct host *h)
 
 void host_start_paths(struct host *h)
 {
-	const struct core_ops ops = {.ctx = h, .find = op_find, .random = op_random};
+	const struct core_ops ops = {.ctx = h, .find = op_find, .random = op_random, .outlet = op_outlet};
 	struct core_config cfg = {.private_key = h->priv,
 		.self_id = h->id,
 		.self_host = (uint32_t)h->number + 1,

@@ -459,6 +459,27 @@ static void what_is_private_here_is_not_guessed_at(void **state)
 	sim_free(m.s);
 }
 
+/* A guess that goes into the mesh's own tunnel would be carried by what it looks for. */
+static void nothing_is_guessed_through_the_mesh_itself(void **state)
+{
+	const struct endpoint there = {.ip = ip_v4_host(0xcb007105), .port = 5};
+	struct mesh m = with_relay(1, &easy, &easy);
+	(void)state;
+
+	hub_at = m.c->host->at;
+	host_line(m.b)->passes = only_the_hub;
+	talk(m.a, m.b, true, 100 * MS, SEC);
+	m.a->in_mesh = there.ip;
+	ask_for_guesses(m.b, m.a, &m, &there);
+	talk(m.a, m.b, true, 100 * MS, 500 * MS);
+	assert_int_equal(m.a->guesses, 0);
+	m.a->in_mesh = (struct ip){0};
+	ask_for_guesses(m.b, m.a, &m, &there);
+	talk(m.a, m.b, true, 100 * MS, 500 * MS);
+	assert_true(m.a->guesses > 100);
+	sim_free(m.s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -476,6 +497,7 @@ int main(void)
 		cmocka_unit_test(what_was_guessed_outlives_a_silence),
 		cmocka_unit_test(two_symmetric_translators_are_left_alone),
 		cmocka_unit_test(what_is_private_here_is_not_guessed_at),
+		cmocka_unit_test(nothing_is_guessed_through_the_mesh_itself),
 		cmocka_unit_test(a_member_cannot_have_a_victim_flooded_and_an_honest_one_is_found_beside_it),
 		cmocka_unit_test(many_members_together_cannot_either),
 	};

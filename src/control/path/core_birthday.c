@@ -25,7 +25,6 @@
  */
 enum { CHANCES = 2 };
 #define ANSWERED_IN (250 * MS) /* where the detour's is not known */
-#define PATIENCE (2 * SEC) /* however many candidates there are */
 #define OUTAGE (30 * SEC) /* who was reached directly so short ago will be again, without any guess */
 #define FLOWS (3 * SEC) /* something was sent within this time */
 #define ASK_AGAIN (500 * MS)
@@ -241,7 +240,7 @@ static ns_t had_chance(const struct path *p)
 static ns_t first_try(const struct live *l)
 {
 	ns_t direct = path_last_direct(&l->path);
-	ns_t at = ns_min(had_chance(&l->path), l->luck.detour_since + PATIENCE);
+	ns_t at = had_chance(&l->path);
 
 	if (direct)
 		at = MAX(at, direct + OUTAGE);
@@ -286,12 +285,9 @@ ns_t core_birthday_consider(struct core *c, struct live *l, ns_t now)
 	if (l->path.state == PATH_IDLE)
 		core_birthday_forget(c, l);
 	if (a || !is_detour(&l->path) || !flows(&l->path, now)) {
-		luck->detour_since = 0;
 		stop_asking(c, l, luck->asks_at);
 		return NS_NEVER;
 	}
-	if (!luck->detour_since)
-		luck->detour_since = now;
 	if (role == STUN_GUESS_NONE || !knows_itself(c))
 		return NS_NEVER;
 	ns_t at = luck->n_asked ? luck->ask_at : first_try(l);

@@ -46,7 +46,6 @@ struct live {
 	enum nat_maps maps; /* the translator before it, as it says */
 	struct tell tell;
 	struct luck {
-		ns_t detour_since; /* traffic takes one; 0 = none does */
 		ns_t next_at, asks_at; /* no attempt before, and no question of ours for one */
 		ns_t wait; /* the last time, after an attempt that found nothing; 0 = it found something */
 		ns_t ask_at; /* the next try of the question whether the peer takes part */

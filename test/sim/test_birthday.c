@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Stories about guessing ports: one translator is hard, the other easy, and a relay carries what they say. */
 #include "control/path/birthday.h"
+#include "control/path/core_private.h"
 #include "control/path/stun.h"
 #include "crypto/dh.h"
 #include "sim/relay.h"
@@ -248,6 +249,83 @@ static void nobody_guesses_before_the_second_check_could_be_answered(void **stat
 	sim_free(m.s);
 }
 
+static unsigned guessed; /* by all, before */
+
+static unsigned all_guesses(void)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < world->n_hosts; i++)
+		n += world->hosts[i]->guesses;
+	return n;
+}
+
+/* Candidates have no chance, and whoever is guessed has. The first are questions. */
+static bool only_the_hub_until_somebody_guesses(const struct datagram *dg)
+{
+	return only_the_hub(dg) || all_guesses() > guessed + 8;
+}
+
+/* A translator that lets in everybody finds all sockets of a hard one: far away, so that many are found
+ * before the first is proved. */
+static void far_and_closed_until_somebody_guesses(struct mesh *m, struct host *h)
+{
+	hub_at = m->c->host->at;
+	world = m->s;
+	guessed = all_guesses();
+	host_line(h)->passes = only_the_hub_until_somebody_guesses;
+	host_line(h)->delay = 200 * MS;
+	host_set_line(h, 0, 0, 0, 300 * MS);
+}
+
+/* Sixty-four are kept; which one is taken is not known before. */
+static void the_socket_in_use_stays_however_many_are_found(void **state)
+{
+	unsigned beyond = 0;
+	(void)state;
+
+	for (uint64_t seed = 1; seed <= 10; seed++) {
+		struct mesh m = forty_ms_apart(seed, &open_to_all, &hard);
+
+		far_and_closed_until_somebody_guesses(&m, m.a);
+		far_and_closed_until_somebody_guesses(&m, m.b);
+		assert_true(direct_after(&m, 5 * SEC) != NS_NEVER);
+		talk(m.a, m.b, true, 20 * MS, SEC);
+		const uint32_t used = host_path(m.b, m.a).way.socket;
+
+		if (used && !host_socket_port(m.b, used))
+			fail_msg("seed %llu: socket %u is closed", (unsigned long long)seed, used);
+		beyond += m.b->n_sockets > BIRTHDAY_SOCKETS_IN_BLOCK;
+		sim_free(m.s);
+	}
+	assert_true(beyond > 0);
+}
+
+/* The next attempt waits until there is room for what it may find. */
+static void sockets_that_are_kept_are_bounded_whoever_is_found(void **state)
+{
+	enum { MANY = 5 };
+	struct mesh m = forty_ms_apart(1, &open_to_all, &hard);
+	struct host *others[MANY] = {m.a};
+	unsigned most = 0;
+	(void)state;
+
+	for (unsigned i = 1; i < MANY; i++) {
+		others[i] = sim_member(m.s->internet, m.c, "another");
+		plug_behind(others[i], &open_to_all);
+		sim_meet(m.b, others[i]);
+	}
+	sim_run(m.s, 10 * SEC);
+	for (unsigned i = 0; i < MANY; i++) {
+		far_and_closed_until_somebody_guesses(&m, others[i]);
+		far_and_closed_until_somebody_guesses(&m, m.b);
+		talk(m.b, others[i], true, 20 * MS, 4 * SEC);
+		most = MAX(most, m.b->n_sockets);
+	}
+	assert_in_range(most, BIRTHDAY_SOCKETS_IN_BLOCK + 1, CORE_GUESS_KEPT);
+	sim_free(m.s);
+}
+
 /* Nothing gets through but by the relay. */
 static void after_an_attempt_in_vain_neither_asks_for_five_minutes(void **state)
 {
@@ -486,6 +564,8 @@ int main(void)
 		cmocka_unit_test(a_symmetric_translator_is_guessed_in_almost_all_cases),
 		cmocka_unit_test(nineteen_of_twenty_are_direct_within_a_second),
 		cmocka_unit_test(nobody_guesses_before_the_second_check_could_be_answered),
+		cmocka_unit_test(the_socket_in_use_stays_however_many_are_found),
+		cmocka_unit_test(sockets_that_are_kept_are_bounded_whoever_is_found),
 		cmocka_unit_test(after_an_attempt_in_vain_neither_asks_for_five_minutes),
 		cmocka_unit_test(nobody_guesses_soon_after_a_direct_path_was_lost),
 		cmocka_unit_test(after_a_change_of_network_nothing_is_guessed_from_what_was_seen_before),

@@ -383,6 +383,7 @@ static void nobody_gets_one_before_those_of_an_earlier_relay_are_gone(void **sta
 	fake_overflow(true);
 	rush(C);
 	EXPECT_SOON(all, has_siding, (char[]){C});
+	expect_relayed(TORRENT); /* a second one finds room */
 	rush(D);
 	EXPECT_SOON(others, relayed, &packets); /* who relays has not looked since what D wants */
 	assert_int_equal(plane_relay_offer(r.plane, false), TM_OK);

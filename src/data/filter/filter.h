@@ -14,13 +14,8 @@
 #define TM_DATA_FILTER_FILTER_H
 
 #include "base/time.h"
+#include "data/filter/rules.h"
 #include "packet/ip.h"
-
-enum verdict {
-	VERDICT_PASS,
-	VERDICT_DROP, /* in silence */
-	VERDICT_REJECT, /* its sender is told (packet/reject.h) */
-};
 
 enum filter_dir { FILTER_EGRESS, FILTER_INGRESS };
 

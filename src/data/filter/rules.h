@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * Who may begin what, compiled for the workers: for each end that this node filters for, each class of peers,
+ * each direction and protocol a list of port intervals with verdicts. Who the other one is has been proved by
+ * a key, so that a look-up is one binary search and allocates nothing.
+ *
+ * An end is this node (number 0), or stock clients behind it, which cannot filter themselves: the maker
+ * numbers them, those with equal rights share one. A class is a set of members with equal rights: the plane
+ * knows each peer's (plane_peer.class), clients behind another node have theirs by host number. Both number
+ * from 0 on, without holes.
+ *
+ * Made by the control thread, never changed, owned by the snapshots that carry it (data/plane/snapshot.h),
+ * read by all workers. The generation by which flows are judged again is the snapshot's, which grows with
+ * new rules and with a peer's new class as well.
+ */
+#ifndef TM_DATA_FILTER_RULES_H
+#define TM_DATA_FILTER_RULES_H
+
+#include "base/err.h"
+#include "base/util.h"
+
+enum verdict {
+	VERDICT_PASS,
+	VERDICT_DROP, /* in silence */
+	VERDICT_REJECT, /* its sender is told (packet/reject.h) */
+};
+
+/* Who sends the first packet. */
+enum rules_dir {
+	RULES_IN, /* the peer */
+	RULES_OUT, /* our end */
+	RULES_DIRS
+};
+
+/* What a "port" is: */
+enum rules_proto {
+	RULES_TCP, /* the port of the one that is asked */
+	RULES_UDP, /* likewise */
+	RULES_ICMP, /* the type, of IPv4 */
+	RULES_ICMP6, /* the type, of IPv6 */
+	RULES_OTHER, /* the number of the protocol (RFC 8200: of the upper layer) */
+	RULES_PROTOS
+};
+
+struct rules_span {
+	uint16_t first, last; /* ports, both included */
+	uint8_t verdict; /* enum verdict */
+	uint32_t rule; /* the maker's number of it; RULE_NONE: no rule says so */
+};
+
+enum {
+	RULE_NONE = 0,
+	RULE_MAX = (1 << 30) - 1,
+	RULES_SELF = 0, /* the end that this node is */
+	RULES_ENDS_MAX = 1 << 12,
+	RULES_CLASSES_MAX = 1 << 14,
+	RULES_LISTS_MAX = 1 << 20, /* ends x classes x directions x protocols */
+	RULES_SPANS_MAX = 1 << 22,
+};
+
+/* Which list. */
+struct rules_at {
+	uint32_t end, class;
+	enum rules_dir dir;
+	enum rules_proto proto;
+};
+
+struct rules;
+struct rules_builder;
+
+/* --- making them --- */
+
+NODISCARD int rules_builder_new(struct rules_builder **ret_b);
+void rules_builder_free(struct rules_builder *b);
+DEFINE_CLEANUP(struct rules_builder, rules_builder_free)
+
+/*
+ * One list: intervals in ascending order that do not overlap, and a verdict for all that lies between them. A
+ * list that is never put drops everything. TM_EINVAL: the intervals are not so, or something is none;
+ * TM_EFULL: a bound above. Nothing has changed then.
+ */
+NODISCARD int rules_put(struct rules_builder *b, const struct rules_at *at, enum verdict fallback,
+	const struct rules_span *v, size_t n);
+/* The stock client with this host number, which is behind us, is of this end. TM_EINVAL. */
+NODISCARD int rules_put_end(struct rules_builder *b, uint32_t host, uint32_t end);
+/* The client with this host number, which is behind another node, is of a class of its own. Likewise. */
+NODISCARD int rules_put_class(struct rules_builder *b, uint32_t host, uint32_t class);
+
+/* The builder is left as it is. TM_EEXIST: a list or a client was put twice; TM_EFULL: RULES_LISTS_MAX. */
+NODISCARD int rules_build(const struct rules_builder *b, struct rules **ret_rules);
+void rules_free(struct rules *r);
+DEFINE_CLEANUP(struct rules, rules_free)
+
+/* --- asking them: any thread --- */
+
+struct rules_answer {
+	enum verdict verdict;
+	uint32_t rule;
+};
+/* Ends and classes that there are not drop everything. */
+struct rules_answer rules_find(const struct rules *r, const struct rules_at *at, uint16_t port);
+
+enum { RULES_NO_END = UINT32_MAX };
+/* 0 is this node; RULES_NO_END: nobody has said anything about that client. */
+uint32_t rules_end_of(const struct rules *r, uint32_t host);
+/* `peer_class`: of the peer that the member is reached through. */
+uint32_t rules_class_of(const struct rules *r, uint32_t host, uint32_t peer_class);
+
+size_t rules_bytes(const struct rules *r); /* of memory */
+
+#endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "base/plain.h"
 
+#include <stdio.h>
+
 /* Unicode: what has no shape of its own, or a say in how others are shown. Joiners inside of words are left.
  */
 static const struct {
@@ -75,4 +77,14 @@ char *plain_make(char *s)
 			*p++ = '?';
 	}
 	return s;
+}
+
+const char *plain_quote(const char *s, char buf[static PLAIN_QUOTE_LEN])
+{
+	size_t n = 0;
+
+	for (; s[n] && n < PLAIN_QUOTE_LEN - 4; n++)
+		buf[n] = s[n] >= ' ' && s[n] <= '~' ? s[n] : '?';
+	snprintf(buf + n, 4, "%s", s[n] ? "..." : "");
+	return buf;
 }

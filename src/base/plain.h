@@ -19,4 +19,8 @@ size_t plain_char(const char *s);
 bool plain_is(const char *s); /* all of it */
 char *plain_make(char *s); /* in place: every byte that must not be shown becomes '?'. Returns s. */
 
+/* What somebody typed made fit for a sentence (and for JSON): printable ASCII, not too long. Returns buf. */
+enum { PLAIN_QUOTE_LEN = 64 };
+const char *plain_quote(const char *s, char buf[static PLAIN_QUOTE_LEN]);
+
 #endif

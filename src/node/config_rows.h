@@ -45,10 +45,6 @@ static inline bool config_is_list(const struct config_row *row)
 	return row->type == CONFIG_ENDPOINTS || row->type == CONFIG_HOSTS || row->type == CONFIG_LISTEN;
 }
 
-/* Text from the file made fit for a message (and for JSON): printable ASCII, not too long. */
-enum { CONFIG_QUOTE_LEN = 64 };
-const char *config_quote(const char *s, char buf[static CONFIG_QUOTE_LEN]);
-
 /* One scalar into the row's field; for lists one item, appended. quoted: written with quotes, so not a
  * number. */
 NODISCARD int config_set(

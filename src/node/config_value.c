@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/plain.h"
 #include "crypto/aead.h"
 #include "data/plane/offloads.h"
 #include "node/config_rows.h"
@@ -15,22 +16,12 @@
 
 enum { HOST_MAX = 253 }; /* RFC 1035 3.1, as text without the root's dot */
 
-const char *config_quote(const char *s, char buf[static CONFIG_QUOTE_LEN])
-{
-	size_t n = 0;
-
-	for (; s[n] && n < CONFIG_QUOTE_LEN - 4; n++)
-		buf[n] = s[n] >= ' ' && s[n] <= '~' ? s[n] : '?';
-	snprintf(buf + n, 4, "%s", s[n] ? "..." : "");
-	return buf;
-}
-
 /* What is wrong with the value, as "KEY must be EXPECTED, not "TEXT"". */
 static int refuse(
 	struct diag *d, int err, const struct config_row *row, const char *text, const char *expected)
 {
-	char quoted[CONFIG_QUOTE_LEN];
-	return diag_what(d, err, "%s must be %s, not \"%s\"", row->key, expected, config_quote(text, quoted));
+	char quoted[PLAIN_QUOTE_LEN];
+	return diag_what(d, err, "%s must be %s, not \"%s\"", row->key, expected, plain_quote(text, quoted));
 }
 
 static int refuse_number(struct diag *d, int err, const struct config_row *row, const char *text)

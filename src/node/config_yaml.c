@@ -5,31 +5,23 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include <yaml.h>
 
+#include "base/plain.h"
 #include "base/suggest.h"
+#include "base/yamlin.h"
 #include "node/config_rows.h"
 
 struct reader {
-	const char *name;
-	const char *text;
-	size_t n;
-	yaml_document_t *doc;
+	struct yamlin y;
 	struct config *c;
-	struct diag *d;
 	size_t seen[CONFIG_ROWS]; /* line of each key, 0 = not given */
 };
 
 enum { KEY_MAX = 64, DEPTH_MAX = 8 };
 
-static size_t line_of(const yaml_node_t *node)
-{
-	return node->start_mark.line + 1;
-}
-
 static void at_line(const struct reader *r, size_t line)
 {
-	diag_where(r->d, "%s:%zu", r->name, line);
+	diag_where(r->y.d, "%s:%zu", r->y.name, line);
 }
 
 /* ---- did you mean ---- */
@@ -42,7 +34,7 @@ static char fold(char c)
 
 static int unknown_key(const struct reader *r, const char *group, const char *key)
 {
-	char folded[KEY_MAX + 1], quoted[CONFIG_QUOTE_LEN];
+	char folded[KEY_MAX + 1], quoted[PLAIN_QUOTE_LEN];
 	struct suggest s = suggest_for(folded);
 	size_t n = 0;
 
@@ -53,68 +45,39 @@ static int unknown_key(const struct reader *r, const char *group, const char *ke
 		if (group || !config_rows[i].hidden)
 			suggest_offer(&s, config_rows[i].key);
 	if (s.best)
-		diag_hint(r->d, "did you mean \"%s\"?", s.best);
-	return diag_what(r->d, TM_EINVAL, "unknown key \"%s\"", config_quote(key, quoted));
+		diag_hint(r->y.d, "did you mean \"%s\"?", s.best);
+	return diag_what(r->y.d, TM_EINVAL, "unknown key \"%s\"", plain_quote(key, quoted));
 }
 
 /* ---- the document ---- */
 
-static const char *scalar(const yaml_node_t *node)
-{
-	return (const char *)node->data.scalar.value;
-}
-
-static bool is_plain(const yaml_node_t *node)
-{
-	return node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
-}
-
-/* "key:" with nothing behind it, "~" or "null". */
-static bool is_null(const yaml_node_t *node)
-{
-	static const char *const forms[] = {"", "~", "null", "Null", "NULL"};
-
-	if (node->type != YAML_SCALAR_NODE || !is_plain(node))
-		return false;
-	for (size_t i = 0; i < ARRAY_LEN(forms); i++)
-		if (strcmp(scalar(node), forms[i]) == 0)
-			return true;
-	return false;
-}
-
-static const char *kind(const yaml_node_t *node)
-{
-	return node->type == YAML_MAPPING_NODE    ? "a mapping"
-	       : node->type == YAML_SEQUENCE_NODE ? "a list"
-						  : "a single value";
-}
-
 static int set_scalar(const struct reader *r, const struct config_row *row, const yaml_node_t *node)
 {
-	at_line(r, line_of(node));
+	yamlin_at(&r->y, node);
 	if (node->type != YAML_SCALAR_NODE)
-		return diag_what(r->d, TM_EINVAL, "%s must be %s, not %s", row->key,
-			config_is_list(row) ? "a list of single values" : "a single value", kind(node));
-	if (is_null(node))
-		return diag_what(r->d, TM_EINVAL, "%s has no value", row->key);
-	if (strlen(scalar(node)) != node->data.scalar.length)
-		return diag_what(r->d, TM_EINVAL, "%s contains a NUL character", row->key);
+		return diag_what(r->y.d, TM_EINVAL, "%s must be %s, not %s", row->key,
+			config_is_list(row) ? "a list of single values" : "a single value",
+			yamlin_kind(node));
+	if (yamlin_is_null(node))
+		return diag_what(r->y.d, TM_EINVAL, "%s has no value", row->key);
+	if (yamlin_has_nul(node))
+		return diag_what(r->y.d, TM_EINVAL, "%s contains a NUL character", row->key);
 	r->c->given |= UINT32_C(1) << (row - config_rows);
-	return config_set(row, scalar(node), !is_plain(node), r->c, r->d);
+	return config_set(row, yamlin_scalar(node), !yamlin_is_plain(node), r->c, r->y.d);
 }
 
 static int set_list(const struct reader *r, const struct config_row *row, const yaml_node_t *node)
 {
-	if (is_null(node)) /* all entries commented out */
+	if (yamlin_is_null(node)) /* all entries commented out */
 		return TM_OK;
 	if (node->type != YAML_SEQUENCE_NODE) {
-		at_line(r, line_of(node));
-		diag_hint(r->d, "write each entry on a line of its own after \"- \", or [in, brackets]");
-		return diag_what(r->d, TM_EINVAL, "%s must be a list, not %s", row->key, kind(node));
+		yamlin_at(&r->y, node);
+		diag_hint(r->y.d, "write each entry on a line of its own after \"- \", or [in, brackets]");
+		return diag_what(r->y.d, TM_EINVAL, "%s must be a list, not %s", row->key, yamlin_kind(node));
 	}
 	for (const yaml_node_item_t *i = node->data.sequence.items.start; i < node->data.sequence.items.top;
 		i++) {
-		int err = set_scalar(r, row, yaml_document_get_node(r->doc, *i));
+		int err = set_scalar(r, row, yamlin_node(&r->y, *i));
 		if (err)
 			return err;
 	}
@@ -134,14 +97,15 @@ static int read_group(struct reader *r, const char *group, const yaml_node_t *ke
 {
 	for (size_t i = 0; i < CONFIG_ROWS; i++)
 		if (is_group_of(config_rows[i].key, group) && r->seen[i]) {
-			at_line(r, line_of(key));
-			return diag_what(r->d, TM_EEXIST, "%s is given twice", group);
+			yamlin_at(&r->y, key);
+			return diag_what(r->y.d, TM_EEXIST, "%s is given twice", group);
 		}
-	if (is_null(value))
+	if (yamlin_is_null(value))
 		return TM_OK;
 	if (value->type != YAML_MAPPING_NODE) {
-		at_line(r, line_of(value));
-		return diag_what(r->d, TM_EINVAL, "%s must be a mapping, not %s", group, kind(value));
+		yamlin_at(&r->y, value);
+		return diag_what(
+			r->y.d, TM_EINVAL, "%s must be a mapping, not %s", group, yamlin_kind(value));
 	}
 	return read_mapping(r, group, value);
 }
@@ -150,25 +114,26 @@ static int read_pair(struct reader *r, const char *group, const yaml_node_t *key
 {
 	char name[2 * KEY_MAX];
 
-	at_line(r, line_of(key));
+	yamlin_at(&r->y, key);
 	if (key->type != YAML_SCALAR_NODE)
-		return diag_what(r->d, TM_EINVAL, "a key must be a single word, not %s", kind(key));
-	if (strlen(scalar(key)) != key->data.scalar.length)
-		return diag_what(r->d, TM_EINVAL, "a key contains a NUL character");
+		return diag_what(r->y.d, TM_EINVAL, "a key must be a single word, not %s", yamlin_kind(key));
+	if (yamlin_has_nul(key))
+		return diag_what(r->y.d, TM_EINVAL, "a key contains a NUL character");
 
-	snprintf(name, sizeof(name), "%s%s%.*s", group ? group : "", group ? "." : "", KEY_MAX, scalar(key));
+	snprintf(name, sizeof(name), "%s%s%.*s", group ? group : "", group ? "." : "", KEY_MAX,
+		yamlin_scalar(key));
 	for (size_t i = 0; i < CONFIG_ROWS; i++) {
 		const struct config_row *row = &config_rows[i];
 		if (!group && is_group_of(row->key, name))
 			return read_group(r, name, key, value);
 		if (strcmp(row->key, name) != 0)
 			continue;
-		if (strchr(scalar(key), '.')) /* only the nested form is a key */
+		if (strchr(yamlin_scalar(key), '.')) /* only the nested form is a key */
 			break;
 		if (r->seen[i])
 			return diag_what(
-				r->d, TM_EEXIST, "%s is given twice, first on line %zu", name, r->seen[i]);
-		r->seen[i] = line_of(key);
+				r->y.d, TM_EEXIST, "%s is given twice, first on line %zu", name, r->seen[i]);
+		r->seen[i] = yamlin_line(key);
 		return config_is_list(row) ? set_list(r, row, value) : set_scalar(r, row, value);
 	}
 	return unknown_key(r, group, name);
@@ -178,8 +143,7 @@ static int read_mapping(struct reader *r, const char *group, const yaml_node_t *
 {
 	for (const yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top;
 		p++) {
-		int err = read_pair(r, group, yaml_document_get_node(r->doc, p->key),
-			yaml_document_get_node(r->doc, p->value));
+		int err = read_pair(r, group, yamlin_node(&r->y, p->key), yamlin_node(&r->y, p->value));
 		if (err)
 			return err;
 	}
@@ -202,159 +166,30 @@ static int check_pairs(struct reader *r)
 	if (certificate == key)
 		return TM_OK;
 	at_line(r, line_of_key(r, key ? "tls_key" : "tls_certificate"));
-	return diag_what(r->d, TM_EINVAL, "tls_certificate and tls_key go together: %s is missing",
+	return diag_what(r->y.d, TM_EINVAL, "tls_certificate and tls_key go together: %s is missing",
 		key ? "tls_certificate" : "tls_key");
 }
 
-static int read_document(struct reader *r)
+static int read_document(struct yamlin *y, const yaml_node_t *root, void *ctx)
 {
-	const yaml_node_t *root = yaml_document_get_root_node(r->doc);
+	struct reader *r = ctx;
 
-	if (!root || is_null(root))
+	(void)y;
+	if (!root || yamlin_is_null(root))
 		return TM_OK;
 	if (root->type != YAML_MAPPING_NODE) {
-		at_line(r, line_of(root));
-		return diag_what(r->d, TM_EINVAL, "the file must consist of lines \"key: value\", not of %s",
-			kind(root));
+		yamlin_at(&r->y, root);
+		return diag_what(r->y.d, TM_EINVAL,
+			"the file must consist of lines \"key: value\", not of %s", yamlin_kind(root));
 	}
 	int err = read_mapping(r, NULL, root);
 	return err ? err : check_pairs(r);
 }
 
-/* ---- what libyaml refuses ---- */
-
-static size_t line_at_offset(const struct reader *r, size_t offset)
-{
-	size_t line = 1;
-
-	for (size_t i = 0; i < offset && i < r->n; i++)
-		line += r->text[i] == '\n';
-	return line;
-}
-
-static bool line_is_indented_by_tab(const struct reader *r, size_t line)
-{
-	size_t at = 0;
-
-	for (size_t k = 1; k < line; k++) {
-		const char *nl = memchr(r->text + at, '\n', r->n - at);
-		if (!nl)
-			return false;
-		at = (size_t)(nl - r->text) + 1;
-	}
-	while (at < r->n && r->text[at] == ' ')
-		at++;
-	return at < r->n && r->text[at] == '\t';
-}
-
-static int malformed(const struct reader *r, const yaml_parser_t *p)
-{
-	size_t line = p->problem_mark.line + 1;
-
-	if (p->error == YAML_MEMORY_ERROR)
-		return TM_ENOMEM;
-	if (p->error == YAML_READER_ERROR) {
-		at_line(r, line_at_offset(r, p->problem_offset));
-		if (p->problem && strstr(p->problem, "control"))
-			return diag_what(r->d, TM_EBADMSG, "the file contains a control character");
-		return diag_what(r->d, TM_EBADMSG, "the file is not UTF-8 text");
-	}
-	at_line(r, line);
-	if (line_is_indented_by_tab(r, line)) {
-		diag_hint(r->d, "indent with spaces");
-		return diag_what(r->d, TM_EBADMSG, "YAML does not allow a tab for indentation");
-	}
-	return diag_what(r->d, TM_EBADMSG, "not valid YAML: %s%s%s",
-		p->problem ? p->problem : "cannot be parsed", p->context ? " " : "",
-		p->context ? p->context : "");
-}
-
-/*
- * Before the document is loaded as a whole: our settings are nested two deep, and libyaml takes time with the
- * square of the depth of brackets.
- */
-static int check_depth(const struct reader *r, yaml_parser_t *p)
-{
-	int depth = 0;
-
-	for (;;) {
-		yaml_event_t ev;
-		if (!yaml_parser_parse(p, &ev))
-			return malformed(r, p);
-
-		yaml_event_type_t type = ev.type;
-		size_t line = ev.start_mark.line + 1;
-		yaml_event_delete(&ev);
-		if (type == YAML_STREAM_END_EVENT)
-			return TM_OK;
-		if (type == YAML_SEQUENCE_START_EVENT || type == YAML_MAPPING_START_EVENT)
-			depth++;
-		if (type == YAML_SEQUENCE_END_EVENT || type == YAML_MAPPING_END_EVENT)
-			depth--;
-		if (depth > DEPTH_MAX) {
-			at_line(r, line);
-			return diag_what(r->d, TM_EINVAL, "lists and mappings are nested too deeply");
-		}
-	}
-}
-
-static int read_one(struct reader *r, yaml_parser_t *p, int (*read)(struct reader *))
-{
-	yaml_document_t doc;
-
-	if (!yaml_parser_load(p, &doc))
-		return malformed(r, p);
-
-	r->doc = &doc;
-	int err = read(r);
-	yaml_document_delete(&doc);
-	r->doc = NULL;
-	return err;
-}
-
-static int refuse_second(struct reader *r)
-{
-	const yaml_node_t *root = yaml_document_get_root_node(r->doc);
-
-	if (!root)
-		return TM_OK;
-	at_line(r, line_of(root));
-	return diag_what(r->d, TM_EINVAL, "the file must be one YAML document, and a second one begins here");
-}
-
-static int open_parser(const struct reader *r, yaml_parser_t *ret_parser)
-{
-	if (!yaml_parser_initialize(ret_parser))
-		return TM_ENOMEM;
-
-	yaml_parser_set_encoding(ret_parser, YAML_UTF8_ENCODING);
-	yaml_parser_set_input_string(ret_parser, (const unsigned char *)r->text, r->n);
-	return TM_OK;
-}
-
 int config_read_yaml(const char *name, const char *text, size_t n, struct config *c, struct diag *d)
 {
-	struct reader r = {.name = name, .text = text, .n = n, .c = c, .d = d};
-	yaml_parser_t parser;
-	int err = open_parser(&r, &parser);
+	struct reader r = {.c = c};
 
-	if (err)
-		return err;
-
-	err = check_depth(&r, &parser);
-	yaml_parser_delete(&parser);
-	if (err)
-		return err;
-
-	err = open_parser(&r, &parser);
-	if (err)
-		return err;
-
-	err = read_one(&r, &parser, read_document);
-	if (!err)
-		err = read_one(&r, &parser, refuse_second);
-	yaml_parser_delete(&parser);
-	if (!err && d)
-		*d = (struct diag){0}; /* lines noted on the way */
-	return err;
+	r.y = (struct yamlin){.name = name, .text = text, .n = n, .depth_max = DEPTH_MAX, .d = d};
+	return yamlin_read(&r.y, read_document, &r);
 }

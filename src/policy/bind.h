@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * Which node a name of a document means. It is settled once, when the document is accepted, and kept as ids
+ * from then on: a node that takes the name of another later does not take its rights, and one that is
+ * renamed keeps its own. Pure.
+ */
+#ifndef TM_POLICY_BIND_H
+#define TM_POLICY_BIND_H
+
+#include "mesh/mesh.h"
+#include "policy/document.h"
+
+struct policy_binding {
+	char name[NODE_NAME_MAX + 1]; /* in the document */
+	char id[NODE_ID_LEN + 1];
+};
+struct policy_bindings {
+	struct policy_binding *v; /* owned; by name */
+	size_t n;
+};
+void policy_bindings_deinit(struct policy_bindings *b);
+const struct policy_binding *policy_bindings_find(const struct policy_bindings *b, const char *name);
+
+/* Adds one; the caller adds them in the order of names, each once (else TM_EBADMSG). */
+NODISCARD int policy_bindings_add(struct policy_bindings *b, const char *name, const char *id);
+
+/* "name id", a line each, as they are stored and sent. TM_EBADMSG. */
+struct strbuf;
+NODISCARD int policy_bindings_parse(const char *text, struct policy_bindings *ret_b);
+void policy_bindings_format(const struct policy_bindings *b, struct strbuf *out);
+
+/*
+ * For a document that is to be accepted: a name is that of a member now or, when there is none, what it was
+ * in `before` (may be NULL; the document that this one is to replace), as long as that is a member. TM_ENOENT
+ * with a sentence and a place. `name`: of the file.
+ */
+NODISCARD int policy_bind(struct policy_doc *doc, const struct mesh *m, const struct policy_bindings *before,
+	const char *name, struct diag *d);
+/* For one that was accepted before: names that are not among them mean nobody. */
+void policy_bind_again(struct policy_doc *doc, const struct policy_bindings *b);
+/* What it is bound to now. */
+NODISCARD int policy_bindings_of(const struct policy_doc *doc, struct policy_bindings *ret_b);
+
+#endif

@@ -76,6 +76,32 @@ static void a_member_with_a_forged_source_address_gets_nothing_there(void **stat
 	assert_true(asker_registers(g, a));
 }
 
+/* Each change of a leg costs the plane memory that it frees later, and whoever sends there a look. */
+static void a_member_that_moves_without_end_moves_twice_a_second(void **state)
+{
+	enum { SECONDS = 60, TRIES = 1000 };
+	struct rig *g = *state;
+	struct asker *a = &g->v[0], *b = &g->v[1];
+	const struct way_to home[] = {rig_way("192.0.2.1:4000"), rig_way("192.0.2.1:4001")};
+	uint8_t cookie[2][STUN_COOKIE];
+	unsigned moves = 0;
+
+	for (unsigned i = 0; i < 2; i++) {
+		a->way = home[i];
+		registered(g, a);
+		memcpy(cookie[i], a->cookie, sizeof(cookie[i]));
+	}
+	for (unsigned i = 0; i < SECONDS * TRIES; i++) {
+		memcpy(a->cookie, cookie[i % 2], sizeof(a->cookie));
+		asker_ask(g, a, 120, true);
+		moves += rig_receive(g, a, &home[i % 2]) && g->out.what == LEG_PUT;
+		rig_pass(g, SEC / TRIES);
+	}
+	assert_in_range(moves, 1, REGISTRAR_BURST + SECONDS * REGISTRAR_RATE);
+	assert_int_equal(registrar_size(g->r), 1); /* nor has it more than one */
+	registered(g, b);
+}
+
 static void the_cookie_of_another_member_or_address_is_none(void **state)
 {
 	struct rig *g = *state;
@@ -263,6 +289,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_replayed_registration_is_nothing_wherever_it_comes_from),
 		T(a_member_with_a_forged_source_address_gets_nothing_there),
+		T(a_member_that_moves_without_end_moves_twice_a_second),
 		T(the_cookie_of_another_member_or_address_is_none),
 		T(a_cookie_grows_old),
 		T(nobody_registers_for_another_member),

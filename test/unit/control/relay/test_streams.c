@@ -116,6 +116,24 @@ static void strangers_and_replays_get_no_stream(void **state)
 		registrar_stream(g->r, &stream.remote, a->sent, a->n_sent, g->now, &g->out), TM_EBADMSG);
 }
 
+static void a_member_that_opens_streams_without_end_gets_two_a_second(void **state)
+{
+	enum { SECONDS = 60, TRIES = 100 };
+	struct rig *g = *state;
+	struct asker *a = &g->v[0];
+	struct way_to way = stream;
+	unsigned opened = 0;
+
+	for (unsigned i = 0; i < SECONDS * TRIES; i++) {
+		way.socket = 100 + i;
+		opened += opens(g, a, &way, 120);
+		rig_pass(g, SEC / TRIES);
+	}
+	assert_in_range(opened, 1, REGISTRAR_BURST + SECONDS * REGISTRAR_RATE);
+	assert_int_equal(registrar_size(g->r), 1);
+	assert_true(opens(g, &g->v[1], &stream, 120));
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 
 int main(void)
@@ -126,6 +144,7 @@ int main(void)
 		T(a_member_that_says_so_is_reached_through_its_stream_at_once),
 		T(the_newer_stream_counts_and_the_end_of_the_older_is_nothing),
 		T(strangers_and_replays_get_no_stream),
+		T(a_member_that_opens_streams_without_end_gets_two_a_second),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -90,6 +90,19 @@ static void a_stream_that_ends_or_speaks_nonsense_is_told_once(void **state)
 	expect_lost(++n, stream, TM_EPROTO);
 	let_go(&e);
 
+	/* Longer than any, which its head tells: nobody waits for the rest. */
+	hold(&e, &stream);
+	assert_int_equal(write(e.fd, "\x82\xff\0\0\0\0\0\1\0\1mask", 14), 14);
+	expect_lost(++n, stream, TM_EFULL);
+	let_go(&e);
+
+	/* Nor in pieces. */
+	hold(&e, &stream);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(write(e.fd, i ? "\0\xfe\xff\xff\0\0\0" : "\2\x82\0\0\0\0ab", 8), 8);
+	expect_lost(++n, stream, TM_EFULL);
+	let_go(&e);
+
 	hold(&e, &stream);
 	assert_int_equal(write(e.fd, "\x82\x05hello", 7), 7); /* not masked */
 	expect_lost(++n, stream, TM_EPROTO);
@@ -171,6 +184,57 @@ static void a_long_frame_goes_on_as_it_came_and_short_ones_beside_it(void **stat
 	}
 	let_go(&from);
 	let_go(&to);
+}
+
+static void who_says_a_byte_at_a_time_holds_nobody_up_and_is_heard_in_the_end(void **state)
+{
+	uint8_t p[600], out[700];
+	static const uint8_t mask[WS_MASK] = {3, 1, 4, 1};
+	struct end e;
+	(void)state;
+
+	hold_as(&e, &(struct host){.i = 3});
+	const size_t n =
+		ws_encode(WS_BINARY, p, frame(relay_pair(3, 5), 100, 500, p), mask, out, sizeof(out));
+	for (size_t i = 0; i < n; i++) {
+		assert_int_equal(host_drops(&r, DROP_RELAY_UNBOUND), 0);
+		assert_int_equal(write(e.fd, out + i, 1), 1);
+		if (i % 16 == 0)
+			pass(i % 32 ? &a : &b, i % 32 ? &b : &a, 4, (uint16_t)i, 40);
+	}
+	expect_drops(all, 3, &r, DROP_RELAY_UNBOUND, 5);
+	assert_int_equal(r.n_streams_lost, 0);
+	let_go(&e);
+}
+
+/* Answers for whoever reads none of them are few, and what else waits there is not lost for them. */
+static void who_asks_without_end_and_reads_nothing_costs_no_memory(void **state)
+{
+	static const uint8_t mask[WS_MASK] = {0};
+	static struct hearing h;
+	uint8_t ping[200], question[WS_CONTROL_MAX] = {0};
+	const size_t n = ws_encode(WS_PING, question, sizeof(question), mask, ping, sizeof(ping));
+	struct end e;
+	uint32_t stream;
+	unsigned sent = 0, answered = 0;
+	(void)state;
+
+	hold(&e, &stream);
+	h.e = &e;
+	while (host_drops(&r, DROP_STREAM_FULL) < 1000) {
+		for (int i = 0; i < 100; i++)
+			sent += write(e.fd, ping, n) == (ssize_t)n;
+		plane_service(r.plane, time_monotonic());
+	}
+	/* Who waits for it hears, and what was dropped is what is missing. */
+	say(&e, WS_PING, (const uint8_t *)"last", 4);
+	do {
+		EXPECT_SOON(all, heard, &h);
+		answered++;
+	} while (h.n != 4);
+	assert_int_equal(answered + host_drops(&r, DROP_STREAM_FULL), sent + 1);
+	assert_int_equal(r.n_streams_lost, 0);
+	let_go(&e);
 }
 
 static bool whole_frames_lost(void *arg)
@@ -356,6 +420,8 @@ int main(void)
 		CASE(a_stream_that_is_removed_before_its_end_is_told_ends_once),
 		CASE(what_was_read_before_is_taken_first),
 		CASE(a_long_frame_goes_on_as_it_came_and_short_ones_beside_it),
+		CASE(who_says_a_byte_at_a_time_holds_nobody_up_and_is_heard_in_the_end),
+		CASE(who_asks_without_end_and_reads_nothing_costs_no_memory),
 		CASE(who_does_not_read_loses_the_oldest_and_checks_pass_what_waits),
 		CASE_3(who_does_not_read_loses_the_oldest_and_checks_pass_what_waits),
 		CASE(a_frame_that_no_train_holds_leaves_in_pieces),

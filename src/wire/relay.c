@@ -4,8 +4,6 @@
 #include "wire/stun.h"
 #include "wire/wg.h"
 
-#define MAGIC UINT64_C(0x5401) /* 'T', version 1 */
-
 static bool is_pair(uint32_t lower, uint32_t higher)
 {
 	return lower > 0 && lower < higher && higher <= RELAY_HOST_MAX;
@@ -15,14 +13,14 @@ uint64_t relay_pair(uint32_t a, uint32_t b)
 {
 	const uint32_t lower = MIN(a, b), higher = MAX(a, b);
 
-	return is_pair(lower, higher) ? MAGIC << 48 | (uint64_t)lower << 24 | higher : 0;
+	return is_pair(lower, higher) ? (uint64_t)RELAY_MAGIC << 48 | (uint64_t)lower << 24 | higher : 0;
 }
 
 uint64_t relay_get(const uint8_t *p, size_t n)
 {
 	uint64_t pair;
 
-	if (n <= RELAY_HEADER || get_be16(p) != MAGIC)
+	if (n <= RELAY_HEADER || get_be16(p) != RELAY_MAGIC)
 		return 0;
 
 	pair = get_be64(p);

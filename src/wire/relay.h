@@ -22,6 +22,7 @@
 
 enum {
 	RELAY_HEADER = 8,
+	RELAY_MAGIC = 0x5401, /* its first two bytes */
 	RELAY_FRAME_HEAD = RELAY_HEADER + 2 + 1 + 1,
 	RELAY_FRAME_MAX = 65536, /* with its head */
 	RELAY_HOST_MAX = 65536,

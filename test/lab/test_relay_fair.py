@@ -52,13 +52,24 @@ def lost(hub):
     return sum(drops.get(k, 0) for k in ("relay_share", "udp_queue_full", "no_use"))
 
 
+def slice_of(net, hub, percent):
+    try:
+        return contextlib.closing(Slice(net.tag, hub.pid(), percent))
+    except NoSlices as e:
+        return pytest.skip(str(e))
+
+
+PORTS = {"from_port": 1024, "sources": 1000}
+
+
 # A stranger's datagrams cost a relay less, so it takes less of a relay to be flooded by them.
-@pytest.mark.parametrize("who,percent", [("member", 10), ("stranger", 4)])
-def test_beside_who_floods_a_relay_others_keep_what_they_had(net, relay, who, percent):
+@pytest.mark.parametrize("who,percent,how", [("member", 10, {}), ("stranger", 4, {}), ("stranger", 4, PORTS)],
+                         ids=["member", "stranger", "ports"])
+def test_beside_who_floods_a_relay_others_keep_what_they_had(net, relay, who, percent, how):
     hub, a, b, c, d = relay
     sender = c.host if who == "member" else net.host("stranger")
-    with contextlib.closing(Slice(net.tag, hub.pid(), percent)):
-        process = flood(sender, hub, f"{number(c)},{number(d)}")
+    with slice_of(net, hub, percent):
+        process = flood(sender, hub, f"{number(c)},{number(d)}", **how)
         wait_for("the relay to be flooded", lambda: lost(hub) > RATE / 10, 20)
         before = lost(hub)
         kept = came(a, b)
@@ -66,3 +77,5 @@ def test_beside_who_floods_a_relay_others_keep_what_they_had(net, relay, who, pe
         stop(process)
         assert more > 0.2 * RATE, "the flood was not more than the relay can carry"
         assert kept >= 0.8 * PINGS
+        # What strangers send is not even read.
+        assert (hub.status()["drops"].get("no_use", 0) > RATE / 10) == (who == "stranger")

@@ -47,6 +47,8 @@
 	X(RELAY_SHAPE, "relay_shape", "to be relayed, but neither WireGuard nor STUN")                       \
 	X(RELAY_MAC1, "relay_mac1", "to be relayed: a handshake that does not know whom it is for")          \
 	X(RELAY_SHARE, "relay_share", "its sender wants more of a busy relay than each of the others has")   \
+	X(NO_USE, "no_use",                                                                                  \
+		"its sender floods a relay with what is of no use, or it is no message that we know")        \
 	X(RELAY_SEND, "relay_send", "to be relayed, and the socket or the path did not take it")             \
 	X(STREAM_FULL, "stream_full", "a stream to a relay or member could not carry more; the oldest go")   \
 	X(STUN_AUTH, "stun_auth", "STUN message without the right integrity tag, or replayed")               \

@@ -441,7 +441,23 @@ static void finish(struct worker *w, struct opening *o)
 	worker_flush(w);
 }
 
-static size_t take_batch(struct worker *w, struct udp *u, uint32_t socket)
+static void take_trains(struct worker *w, struct opening *o, size_t n)
+{
+	uint64_t junk;
+
+	if (LIKELY(!w->watch.counting)) {
+		for (size_t i = 0; i < n; i++)
+			take_train(w, o, &w->rx[i]);
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		junk = siding_junk(w);
+		take_train(w, o, &w->rx[i]);
+		w->watch.is_junk[i] = siding_junk(w) != junk;
+	}
+}
+
+size_t ingress_batch(struct worker *w, struct udp *u, uint32_t socket)
 {
 	UNINITIALIZED struct opening o;
 	size_t n;
@@ -451,20 +467,19 @@ static size_t take_batch(struct worker *w, struct udp *u, uint32_t socket)
 	w->rx_socket = socket;
 	w->rx_stream = false;
 	o.n = o.n_arrivals = 0;
-	for (size_t i = 0; i < n; i++)
-		take_train(w, &o, &w->rx[i]);
+	take_trains(w, &o, n);
 	finish(w, &o);
 	return n;
 }
 
 bool ingress_burst_from(struct worker *w, struct udp *u, uint32_t socket)
 {
-	return take_batch(w, u, socket) == w->n_rx;
+	return ingress_batch(w, u, socket) == w->n_rx;
 }
 
 bool ingress_burst(struct worker *w, unsigned ignored)
 {
-	const size_t n = take_batch(w, w->out.own, 0);
+	const size_t n = ingress_batch(w, w->out.own, 0);
 
 	(void)ignored;
 	if (atomic_load_explicit(w->env->legs, memory_order_relaxed))

@@ -366,6 +366,7 @@ void plane_drops(const struct plane *p, uint64_t ret_counts[static DROP_N])
 	/* Those that we never saw. */
 	ret_counts[DROP_TUN_QUEUE_FULL] = tun_overflows(p->tun);
 	ret_counts[DROP_RELAY_SHARE] = plane_siding_overflows(p);
+	ret_counts[DROP_NO_USE] = pit_count(&p->pit);
 	for (unsigned k = 0; k < p->n_workers; k++)
 		ret_counts[DROP_UDP_QUEUE_FULL] += udp_overflows(p->udp[k]);
 }

@@ -75,6 +75,8 @@ struct plane {
 	struct stream *ended; /* within plane_service: nobody's any more, and still to be told */
 	struct siding *siding[SIDINGS_MAX]; /* in the order of opening */
 	unsigned n_sidings;
+	unsigned n_behind; /* sockets opened behind the workers' */
+	struct pit pit;
 	uint64_t sidings_lost; /* at those that are closed */
 	unsigned sidings_closing; /* closed, and not freed yet: to the kernel they are still there */
 	bool steered; /* the kernel was told of some */
@@ -111,7 +113,9 @@ bool plane_tell_ended(
 void plane_close_streams(struct plane *p); /* all; no worker runs any more */
 /* sidings.c */
 void plane_steer(struct plane *p); /* after sockets behind the port were opened */
-void plane_give_sidings(struct plane *p); /* to those for whom workers wish one */
+void plane_give_sidings(struct plane *p); /* to those for whom workers wish one, and what else they wrote */
+void plane_forgive(
+	struct plane *p, const struct ip *at); /* who is there is heard, whatever came from there */
 void plane_close_sidings(struct plane *p); /* all */
 uint64_t plane_siding_overflows(const struct plane *p); /* datagrams that did not fit into any of them */
 /* service.c */

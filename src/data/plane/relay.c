@@ -61,6 +61,8 @@ int plane_relay_put(struct plane *p, uint32_t host, const struct plane_leg *leg)
 
 	err = legs_put(legs_of(p), host, leg, &old);
 	retire_leg(p, old);
+	if (!err)
+		plane_forgive(p, &leg->way.remote.ip);
 	return err;
 }
 

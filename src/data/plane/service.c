@@ -242,8 +242,10 @@ static void on_handshake(struct plane *p, const struct event *e)
 	enum device_verdict v = device_receive_screened(
 		p->device, p->self.now, &e->by, e->bytes, e->n, event_waiting(&p->events, EVENT_HANDSHAKE));
 
-	if (v == DEV_OK)
+	if (v == DEV_OK) {
+		plane_forgive(p, &e->by.remote.ip);
 		return;
+	}
 	worker_drop(&p->self, drop_of_verdict(v));
 	if (p->ev.handshake)
 		p->ev.handshake(p->ev.ctx, NULL, &e->by, plane_drop_text(drop_of_verdict(v)));
@@ -417,5 +419,5 @@ ns_t plane_service(struct plane *p, ns_t now)
 		next = now;
 	if (p->epoch.waiting || p->index_waiting)
 		next = ns_min(next, now + RECLAIM_EVERY);
-	return next;
+	return ns_min(next, pit_next(&p->pit));
 }

@@ -12,6 +12,13 @@ enum { PRESSED_PERCENT = 50 };
  * as 10,000 bytes more in a train), and by the room in the kernel's buffer (a thousand).
  */
 enum { SLOT_COST = 4096 };
+/* More than the buffer of a siding holds, so that what is left of its last owner's is nobody's debt. */
+enum { VAIN_SLOTS = 8192 };
+/* Without anything of use; then the others go first, mostly. */
+enum { USELESS_SLOTS = 1024 };
+/* In the socket of all: so many times in a row all of one address was junk, and a quarter of what was
+ * counted. */
+enum { BLAMED_TIMES = 4 };
 
 void tally_add(struct tally *t, const struct endpoint *who, uint64_t cost)
 {
@@ -65,6 +72,69 @@ static void wish(struct worker *w, const struct endpoint *who)
 	event_wake(w->env->events);
 }
 
+uint64_t siding_junk(const struct worker *w)
+{
+	static const enum plane_drop junk[] = {
+		DROP_MALFORMED, DROP_NO_SESSION, DROP_RELAY_STRANGER, DROP_RELAY_UNPROVEN};
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(junk); i++)
+		sum += atomic_load_explicit(&w->drops[junk[i]], memory_order_relaxed);
+	return sum;
+}
+
+static uint64_t cost_of(const struct tally *t, const struct endpoint *who)
+{
+	for (size_t i = 0; i < TALLY_MAX; i++)
+		if (t->cost[i] && endpoint_eq(&t->who[i], who))
+			return t->cost[i];
+	return 0;
+}
+
+/* Nothing but junk comes from that address, and a quarter of all, from many ports: who has one gets a siding.
+ */
+static bool is_to_blame(const struct worker *w, const struct endpoint *who)
+{
+	const struct endpoint *one = tally_heaviest(&w->watch.tally);
+	const uint64_t cost = cost_of(&w->watch.junk, who);
+	const struct endpoint its = pit_whole(one);
+
+	return 4 * cost >= w->watch.cost && !cost_of(&w->watch.good, who) &&
+	       !(endpoint_eq(&its, who) && 2 * cost_of(&w->watch.tally, one) >= cost);
+}
+
+static void blame(struct worker *w)
+{
+	const struct endpoint *who = tally_heaviest(&w->watch.junk);
+
+	if (!who || !tally_heaviest(&w->watch.tally) || !is_to_blame(w, who)) {
+		w->watch.blamed = 0;
+		return;
+	}
+	if (w->watch.blamed && !endpoint_eq(&w->watch.who, who))
+		w->watch.blamed = 0;
+	w->watch.who = *who;
+	if (++w->watch.blamed < BLAMED_TIMES || atomic_load_explicit(&w->blame.is_set, memory_order_acquire))
+		return;
+
+	w->watch.blamed = 0;
+	w->blame.source = *who;
+	atomic_store_explicit(&w->blame.is_set, true, memory_order_release);
+	event_wake(w->env->events);
+}
+
+static void count(struct worker *w, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct endpoint *from = &w->rx[i].remote, whole = pit_whole(from);
+		const uint64_t cost = w->rx[i].n + SLOT_COST;
+
+		w->watch.cost += cost;
+		tally_add(&w->watch.tally, from, cost);
+		tally_add(w->watch.is_junk[i] ? &w->watch.junk : &w->watch.good, &whole, cost);
+	}
+}
+
 void siding_watch(struct worker *w, size_t n)
 {
 	if (n < w->n_rx) {
@@ -72,8 +142,8 @@ void siding_watch(struct worker *w, size_t n)
 		w->watch.counting = false;
 		return;
 	}
-	for (size_t i = 0; w->watch.counting && i < n; i++)
-		tally_add(&w->watch.tally, &w->rx[i].remote, w->rx[i].n + SLOT_COST);
+	if (w->watch.counting)
+		count(w, n);
 	w->watch.slots += n;
 	if (w->watch.slots < WINDOW_SLOTS)
 		return;
@@ -81,11 +151,38 @@ void siding_watch(struct worker *w, size_t n)
 	w->watch.slots = 0;
 	/* Who only waits, because we did not run for a while, is not in anybody's way, and is read at least
 	 * cost where all are. */
-	if (w->watch.counting && udp_overflows(w->out.own) != w->watch.lost)
+	if (w->watch.counting && udp_overflows(w->out.own) != w->watch.lost) {
 		wish(w, tally_heaviest(&w->watch.tally));
+		blame(w);
+	}
 	w->watch.counting = udp_filled(w->out.own) >= PRESSED_PERCENT;
 	w->watch.lost = w->watch.counting ? udp_overflows(w->out.own) : 0;
-	w->watch.tally = (struct tally){0};
+	w->watch.tally = w->watch.junk = w->watch.good = (struct tally){0};
+	w->watch.cost = 0;
+}
+
+/* What has been of use: handed on, or proved to be from a peer. */
+static uint64_t use_of(const struct worker *w)
+{
+	return w->heard + atomic_load_explicit(&w->relayed.packets, memory_order_relaxed);
+}
+
+/* Of n slots `junk` were so. */
+static void judge(struct worker *w, struct siding *s, size_t n, size_t junk, bool of_use)
+{
+	const bool is_new = atomic_load_explicit(&s->is_new, memory_order_acquire), anew = of_use || is_new;
+
+	s->useless = anew ? 0 : MIN(s->useless + (unsigned)n, (unsigned)USELESS_SLOTS);
+	s->vain = anew ? 0 : s->vain + (unsigned)junk;
+	s->guest.turn.is_short = s->useless == USELESS_SLOTS;
+	if (is_new)
+		atomic_store_explicit(&s->is_new, false, memory_order_release);
+	if (s->vain < VAIN_SLOTS)
+		return;
+
+	s->vain = 0;
+	atomic_store_explicit(&s->is_vain, true, memory_order_release);
+	event_wake(w->env->events);
 }
 
 /* Replies and what is handed on leave by the same socket: whoever's they are, they take room in no other. */
@@ -94,14 +191,16 @@ bool siding_burst(struct worker *w, struct guest *g, unsigned what)
 	struct siding *s = CONTAINER_OF(g, struct siding, guest);
 	struct udp *own = w->out.own;
 	const unsigned offloads = w->udp_offloads;
-	bool more;
+	const uint64_t use = use_of(w), junk = siding_junk(w);
+	size_t n;
 
 	(void)what; /* an error is read like a datagram, and then it is gone */
 	w->out.own = s->udp;
 	w->udp_offloads = out_offloads(&w->out); /* what it has lost, our own may still have */
-	more = ingress_burst_from(w, s->udp, 0);
+	n = ingress_batch(w, s->udp, 0);
 	w->out.own = own;
 	w->udp_offloads = offloads;
 	atomic_store_explicit(&s->last, w->now, memory_order_relaxed);
-	return more;
+	judge(w, s, n, MIN(n, (size_t)(siding_junk(w) - junk)), use_of(w) != use);
+	return n == w->n_rx;
 }

@@ -10,12 +10,13 @@
  * than its arrival.
  *
  * No rate is set or measured anywhere. Who is alone has everything; who is not has as much as each of the
- * others, or what he needs, if that is less. A source is an address and a port, whoever it is: nothing is
- * proved by it, and nothing depends on that.
+ * others, or what he needs, if that is less, and an eighth of it while nothing that he sends is of use. A
+ * source is an address and a port, whoever it is: nothing is proved by it, and nothing depends on that.
  */
 #ifndef TM_DATA_PLANE_SIDING_H
 #define TM_DATA_PLANE_SIDING_H
 
+#include "data/plane/pit.h"
 #include "data/plane/worker.h"
 
 /* In all: what cannot be led elsewhere any more stays where everybody is. */
@@ -27,16 +28,25 @@ struct siding {
 	struct guest guest; /* of: */
 	struct worker *reader;
 	struct udp *udp;
+	unsigned number; /* of its socket, behind the port */
 	struct epoch_retired retired;
-	/* worker: when something was read last */
+	/* worker: when something was read last, and how many slots since something was of use: all of them,
+	 * and of junk */
 	_Atomic(ns_t) last;
-	/* control thread: what comes from there is led here */
+	unsigned useless, vain;
+	/* a letter to the control thread: they were many */
+	_Atomic(bool) is_vain;
+	/* and one to the worker: it is another's now */
+	_Atomic(bool) is_new;
+	/* control thread: what comes from there is led here; not set: nothing is */
 	struct endpoint source;
 	unsigned *closing; /* the plane's, which counts it from when it is closed until it is freed */
 };
 
 /* --- worker --- */
 
+/* What w dropped so far of what nobody sends who has a session or a leg, and of which the pit relieves us. */
+uint64_t siding_junk(const struct worker *w);
 /* After a batch of the worker's own socket, `n` of its slots filled: who fills it? */
 void siding_watch(struct worker *w, size_t n);
 /* guest.burst */

@@ -9,6 +9,12 @@
 /* Who has sent nothing for so long may lose his to another. */
 #define SIDING_IDLE (10 * SEC)
 
+/* Also of port 0, from which some send. */
+static bool has_owner(const struct siding *s)
+{
+	return s->source.ip.family != IP_NONE;
+}
+
 /*
  * A data message goes to the worker that its receiver index names; where queues are steered too, that is the
  * one who reads what goes to the peer's address (configure). Where the kernel cannot, it chooses by addresses
@@ -17,19 +23,20 @@
 void plane_steer(struct plane *p)
 {
 	struct udp_source sources[SIDINGS_MAX];
-	const struct udp_steering by = {
+	struct udp_steering by = {
 		.first_byte = WG_DATA,
 		.lane_at = WG_DATA_INDEX + 3,
 		.lanes = p->n_sockets,
 		.sources = sources,
-		.n_sources = p->n_sidings,
 		.others = p->steered,
 		.salt = p->steer_salt,
 	};
 
-	/* Each was opened behind all that there were. */
 	for (unsigned i = 0; i < p->n_sidings; i++)
-		sources[i] = (struct udp_source){.from = p->siding[i]->source, .socket = p->n_sockets + i};
+		if (has_owner(p->siding[i]))
+			sources[by.n_sources++] = (struct udp_source){
+				.from = p->siding[i]->source, .socket = p->siding[i]->number};
+	pit_order(&p->pit, &by);
 	if (p->n_sockets > 1 || p->steered)
 		udp_steer(p->udp[0], &by);
 }
@@ -56,6 +63,8 @@ static struct siding *open_siding(struct plane *p, struct worker *reader)
 		free(s);
 		return NULL;
 	}
+	/* Each is opened behind all that there are. */
+	s->number = p->n_sockets + p->n_behind++;
 	p->siding[p->n_sidings++] = s;
 	return s;
 }
@@ -65,7 +74,7 @@ static ns_t last_of(const struct siding *s)
 	return atomic_load_explicit(&s->last, memory_order_relaxed);
 }
 
-/* That worker's, whose owner has been silent the longest, and long enough. */
+/* That worker's, which is nobody's, or whose owner has been silent the longest, and long enough. */
 static struct siding *find_idle(const struct plane *p, const struct worker *reader)
 {
 	struct siding *best = NULL;
@@ -73,8 +82,11 @@ static struct siding *find_idle(const struct plane *p, const struct worker *read
 	for (size_t i = 0; i < p->n_sidings; i++) {
 		struct siding *s = p->siding[i];
 
-		if (s->reader == reader && last_of(s) + SIDING_IDLE < p->self.now &&
-			(!best || last_of(s) < last_of(best)))
+		if (s->reader != reader)
+			continue;
+		if (!has_owner(s))
+			return s;
+		if (last_of(s) + SIDING_IDLE < p->self.now && (!best || last_of(s) < last_of(best)))
 			best = s;
 	}
 	return best;
@@ -100,8 +112,35 @@ static void give(struct plane *p, struct worker *reader, const struct endpoint *
 
 	s->source = *who;
 	atomic_store_explicit(&s->last, p->self.now, memory_order_relaxed);
+	atomic_store_explicit(&s->is_new, true, memory_order_release);
 	p->steered = true;
 	plane_steer(p);
+	if (p->pit.udp)
+		return;
+
+	/* Not before the kernel is told what goes where, or it would lead others there. */
+	pit_open(&p->pit, &p->beside, p->n_sockets + p->n_behind);
+	p->n_behind += p->pit.udp != NULL;
+	plane_steer(p);
+}
+
+/* What waits in his siding is read all the same. */
+static void cast_out(struct plane *p, const struct endpoint *who)
+{
+	const struct legs *legs = atomic_load_explicit(&p->legs, memory_order_relaxed);
+
+	if (who->ip.family == IP_NONE || !pit_cast(&p->pit, legs, who, p->self.now))
+		return;
+	for (size_t i = 0; i < p->n_sidings; i++)
+		if (pit_has(&p->pit, &p->siding[i]->source))
+			p->siding[i]->source = (struct endpoint){0};
+	plane_steer(p);
+}
+
+void plane_forgive(struct plane *p, const struct ip *at)
+{
+	if (pit_forgive(&p->pit, at))
+		plane_steer(p);
 }
 
 void plane_give_sidings(struct plane *p)
@@ -111,12 +150,21 @@ void plane_give_sidings(struct plane *p)
 	for (unsigned i = 0; i < p->n_workers; i++) {
 		struct worker *w = &p->workers[i];
 
-		if (!atomic_load_explicit(&w->wish.is_set, memory_order_acquire))
-			continue;
-		if (is_relay && !has_siding(p, &w->wish.source))
-			give(p, w, &w->wish.source);
-		atomic_store_explicit(&w->wish.is_set, false, memory_order_release);
+		if (atomic_load_explicit(&w->wish.is_set, memory_order_acquire)) {
+			if (is_relay && !has_siding(p, &w->wish.source))
+				give(p, w, &w->wish.source);
+			atomic_store_explicit(&w->wish.is_set, false, memory_order_release);
+		}
+		if (atomic_load_explicit(&w->blame.is_set, memory_order_acquire)) {
+			cast_out(p, &w->blame.source);
+			atomic_store_explicit(&w->blame.is_set, false, memory_order_release);
+		}
 	}
+	for (size_t i = 0; i < p->n_sidings; i++)
+		if (atomic_exchange_explicit(&p->siding[i]->is_vain, false, memory_order_acquire))
+			cast_out(p, &p->siding[i]->source);
+	if (pit_release(&p->pit, p->self.now))
+		plane_steer(p);
 }
 
 static void free_siding(void *siding)
@@ -137,7 +185,8 @@ void plane_close_sidings(struct plane *p)
 
 	p->sidings_lost = plane_siding_overflows(p);
 	p->sidings_closing += p->n_sidings;
-	p->n_sidings = 0;
+	p->n_sidings = p->n_behind = 0;
+	pit_close(&p->pit);
 	plane_steer(p);
 	for (size_t i = n; i-- > 0;) {
 		struct siding *s = p->siding[i];

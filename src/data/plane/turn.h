@@ -15,8 +15,12 @@
 /* Some batches of single datagrams, or most of one of full trains. */
 #define TURN (200 * US)
 
+/* Of whom nothing is of use. */
+#define TURN_SHORT (TURN / 8)
+
 struct turn {
 	ns_t owes; /* more than 0, if he had more when his last turn was over */
+	bool is_short;
 };
 
 /*
@@ -31,7 +35,7 @@ static inline bool turn_has_batch_first(const struct turn *t)
 /* When the turn that begins now is over; a time that has come: it is let pass. */
 static inline ns_t turn_ends(const struct turn *t, ns_t now)
 {
-	return now + TURN - t->owes;
+	return now + (t->is_short ? TURN_SHORT : TURN) - t->owes;
 }
 
 /* It was, at `now`; more: something is left to be read. */

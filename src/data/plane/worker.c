@@ -236,6 +236,7 @@ void worker_sent(struct worker *w, struct peer *p, bool data)
 
 void worker_received(struct worker *w, struct peer *p, bool data)
 {
+	w->heard++;
 	atomic_store_explicit(&p->last_auth_recv, w->now, memory_order_relaxed);
 	clear(&p->data_sent_unanswered);
 	if (data)

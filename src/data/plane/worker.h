@@ -117,6 +117,7 @@ struct worker {
 	/* the thread's own */
 	bool tun_lost;
 	bool crowded; /* some guest had something the last time */
+	uint64_t heard; /* runs of messages that proved to be a peer's */
 	unsigned udp_offloads, merge_told; /* as last told to the control thread */
 	ns_t now;
 	const struct snapshot *snap;
@@ -129,6 +130,11 @@ struct worker {
 		bool counting;
 		struct tally tally;
 		uint64_t lost; /* by the socket, before what is counted */
+		bool is_junk[UDP_RECV_MAX]; /* of rx, while it is counted */
+		struct tally junk, good; /* by address (pit_whole) */
+		uint64_t cost; /* of all */
+		struct endpoint who; /* was heaviest in junk, the last `blamed` times */
+		unsigned blamed;
 	} watch; /* siding.h */
 	struct seal seal;
 	struct out out; /* also: its own socket, which it receives from */
@@ -141,7 +147,7 @@ struct worker {
 	struct {
 		_Atomic(bool) is_set;
 		struct endpoint source; /* is to have a siding */
-	} wish;
+	} wish, blame; /* of blame: is to be read no longer (pit_cast) */
 	/* read by the control thread */
 	_Atomic(unsigned) merge_refused; /* enum tun_offload: super-packets that the kernel does not take */
 	_Atomic(uint64_t) drops[DROP_N];
@@ -187,6 +193,8 @@ enum plane_drop drop_of_verdict(enum device_verdict v);
 /* ingress.c, egress.c: one batch from a socket, or from a TUN queue (struct inlet). */
 NODISCARD bool ingress_burst(struct worker *w, unsigned ignored);
 NODISCARD bool ingress_burst_from(struct worker *w, struct udp *u, uint32_t socket);
+/* Likewise; how many slots it filled, of w->n_rx. */
+size_t ingress_batch(struct worker *w, struct udp *u, uint32_t socket);
 /* Messages for us that came by a stream, without headers, and a STUN message. */
 void ingress_frame(
 	struct worker *w, const struct endpoint *remote, uint32_t stream, const struct relayed_run *run);

@@ -6,7 +6,7 @@
  * of another by chance (one in four thousand million) shares its socket, and nothing else.
  *
  * Where IPv4 has options the port is behind them. IPv6's extension headers stand where the port is looked
- * for: who sends with them is no source that anybody named.
+ * for: who sends with them is no source that anybody named, but may be of a /64 that is cast.
  */
 #include "base/bytes.h"
 #include "os/linux/udp_private.h"
@@ -15,9 +15,17 @@
 #include <linux/if_ether.h>
 
 enum { MIX_INSTRUCTIONS = 7, WORD_INSTRUCTIONS = 1 + MIX_INSTRUCTIONS };
-enum { PROGRAM_MAX = 8 * WORD_INSTRUCTIONS + 2 * UDP_SOURCES_MAX + 16 };
+enum { HEAD_INSTRUCTIONS = 3 };
+enum {
+	PROGRAM_MAX = 9 * WORD_INSTRUCTIONS + 2 * UDP_SOURCES_MAX + 2 * UDP_CAST_MAX +
+		      HEAD_INSTRUCTIONS * UDP_HEADS_MAX + 40
+};
+_Static_assert((int)PROGRAM_MAX <= BPF_MAXINSNS, "the kernel takes it");
 #define MULTIPLIER UINT32_C(0x9e3779b1)
 enum { FOLD = 15 };
+/* Cells of the scratch memory: hash of what is loaded so far, in the end of the source; of its address, or of
+ * IPv6 of its /64; whether the head is free. */
+enum { CELL_HASH, CELL_ADDRESS, CELL_FREE };
 
 /* Where the source is in the packet: header of the network layer, then of UDP. */
 enum { SADDR4 = 12, SADDR6 = 8, PORT6 = 40 };
@@ -38,16 +46,16 @@ static uint32_t mix(uint32_t h, uint32_t word)
 	return h ^ h >> FOLD;
 }
 
-/* The same, of what is loaded; the hash is in the first cell of the scratch memory. */
+/* The same, of what is loaded. */
 static void put_mix(struct program *p)
 {
-	put(p, (struct sock_filter)BPF_STMT(BPF_LDX | BPF_MEM, 0));
+	put(p, (struct sock_filter)BPF_STMT(BPF_LDX | BPF_MEM, CELL_HASH));
 	put(p, (struct sock_filter)BPF_STMT(BPF_ALU | BPF_XOR | BPF_X, 0));
 	put(p, (struct sock_filter)BPF_STMT(BPF_ALU | BPF_MUL | BPF_K, MULTIPLIER));
 	put(p, (struct sock_filter)BPF_STMT(BPF_MISC | BPF_TAX, 0));
 	put(p, (struct sock_filter)BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, FOLD));
 	put(p, (struct sock_filter)BPF_STMT(BPF_ALU | BPF_XOR | BPF_X, 0));
-	put(p, (struct sock_filter)BPF_STMT(BPF_ST, 0));
+	put(p, (struct sock_filter)BPF_STMT(BPF_ST, CELL_HASH));
 }
 
 static void put_word(struct program *p, unsigned short width, uint32_t at)
@@ -64,36 +72,95 @@ static void put_port4(struct program *p)
 	put_mix(p);
 }
 
-static uint32_t hash_of(const struct endpoint *ep, uint32_t salt)
+static uint32_t hash_of(const struct ip *ip, size_t bytes, uint32_t salt)
 {
 	uint32_t h = salt;
 
-	for (size_t i = 0; i < (ep->ip.family == IP_V4 ? 4 : 16); i += 4)
-		h = mix(h, get_be32(ep->ip.bytes + i));
-	return mix(h, ep->port);
+	for (size_t i = 0; i < bytes; i += 4)
+		h = mix(h, get_be32(ip->bytes + i));
+	return h;
+}
+
+static uint32_t hash_of_source(const struct endpoint *ep, uint32_t salt)
+{
+	return mix(hash_of(&ep->ip, ep->ip.family == IP_V4 ? 4 : 16, salt), ep->port);
+}
+
+static uint32_t hash_of_cast(const struct endpoint *ep, uint32_t salt)
+{
+	return ep->port ? hash_of_source(ep, salt) : hash_of(&ep->ip, ep->ip.family == IP_V4 ? 4 : 8, salt);
+}
+
+static void put_source(struct program *p, uint32_t hash, unsigned socket)
+{
+	put(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, hash, 0, 1));
+	put(p, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, socket));
+}
+
+/* Goes on behind itself with what begins with one of them, and whether that is free in its cell. */
+static void put_heads(struct program *p, const struct udp_steering *by)
+{
+	put(p, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_LEN, 0));
+	put(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, by->least, 1, 0));
+	put(p, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, by->nobodys));
+	for (size_t i = 0; i < by->n_heads; i++) {
+		const struct udp_head *h = &by->heads[i];
+		/* Over the heads that follow and the return, to what is for both kinds. */
+		const size_t over = HEAD_INSTRUCTIONS * (by->n_heads - 1 - i) + 1 + (h->free ? 2 : 0);
+
+		put(p, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, h->at));
+		put(p, (struct sock_filter)BPF_STMT(BPF_ALU | BPF_AND | BPF_K, h->mask));
+		put(p, (struct sock_filter)BPF_JUMP(
+			       BPF_JMP | BPF_JEQ | BPF_K, h->value, (unsigned char)over, 0));
+	}
+	put(p, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, by->nobodys));
+	put(p, (struct sock_filter)BPF_STMT(BPF_LD | BPF_IMM, 0));
+	put(p, (struct sock_filter)BPF_STMT(BPF_JMP | BPF_JA, 1));
+	put(p, (struct sock_filter)BPF_STMT(BPF_LD | BPF_IMM, 1));
+	put(p, (struct sock_filter)BPF_STMT(BPF_ST, CELL_FREE));
+}
+
+/* The hash of the source, and that of its address. */
+static void put_hash(struct program *p, uint32_t salt)
+{
+	put(p, (struct sock_filter)BPF_STMT(BPF_LD | BPF_IMM, salt));
+	put(p, (struct sock_filter)BPF_STMT(BPF_ST, CELL_HASH));
+	put(p, (struct sock_filter)BPF_STMT(
+		       BPF_LD | BPF_W | BPF_ABS, (uint32_t)SKF_AD_OFF + SKF_AD_PROTOCOL));
+	put(p, (struct sock_filter)BPF_JUMP(
+		       BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IP, 0, 2 * WORD_INSTRUCTIONS + 3));
+	put_word(p, BPF_W, SADDR4);
+	put(p, (struct sock_filter)BPF_STMT(BPF_ST, CELL_ADDRESS));
+	put_port4(p);
+	put(p, (struct sock_filter)BPF_STMT(BPF_JMP | BPF_JA, 5 * WORD_INSTRUCTIONS + 1));
+	for (uint32_t i = 0; i < 16; i += 4) {
+		put_word(p, BPF_W, SADDR6 + i);
+		if (i == 4)
+			put(p, (struct sock_filter)BPF_STMT(BPF_ST, CELL_ADDRESS));
+	}
+	put_word(p, BPF_H, PORT6);
+}
+
+static void put_cast(struct program *p, const struct udp_steering *by)
+{
+	put(p, (struct sock_filter)BPF_STMT(BPF_LD | BPF_MEM, CELL_FREE));
+	put(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0));
+	put(p, (struct sock_filter)BPF_STMT(BPF_JMP | BPF_JA, 2 + 2 * (uint32_t)by->n_cast));
+	for (int whole = 0; whole < 2; whole++) {
+		put(p, (struct sock_filter)BPF_STMT(BPF_LD | BPF_MEM, whole ? CELL_ADDRESS : CELL_HASH));
+		for (size_t i = 0; i < by->n_cast; i++)
+			if (whole == (by->cast[i].port == 0))
+				put_source(p, hash_of_cast(&by->cast[i], by->salt), by->nobodys);
+	}
 }
 
 static void put_sources(struct program *p, const struct udp_steering *by)
 {
-	put(p, (struct sock_filter)BPF_STMT(BPF_LD | BPF_IMM, by->salt));
-	put(p, (struct sock_filter)BPF_STMT(BPF_ST, 0));
-	put(p, (struct sock_filter)BPF_STMT(
-		       BPF_LD | BPF_W | BPF_ABS, (uint32_t)SKF_AD_OFF + SKF_AD_PROTOCOL));
-	put(p, (struct sock_filter)BPF_JUMP(
-		       BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IP, 0, 2 * WORD_INSTRUCTIONS + 2));
-	put_word(p, BPF_W, SADDR4);
-	put_port4(p);
-	put(p, (struct sock_filter)BPF_STMT(BPF_JMP | BPF_JA, 5 * WORD_INSTRUCTIONS));
-	for (uint32_t i = 0; i < 16; i += 4)
-		put_word(p, BPF_W, SADDR6 + i);
-	put_word(p, BPF_H, PORT6);
-	for (size_t i = 0; i < by->n_sources; i++) {
-		const struct udp_source *s = &by->sources[i];
-
-		put(p, (struct sock_filter)BPF_JUMP(
-			       BPF_JMP | BPF_JEQ | BPF_K, hash_of(&s->from, by->salt), 0, 1));
-		put(p, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, s->socket));
-	}
+	put_hash(p, by->salt);
+	for (size_t i = 0; i < by->n_sources; i++)
+		put_source(p, hash_of_source(&by->sources[i].from, by->salt), by->sources[i].socket);
+	if (by->n_cast)
+		put_cast(p, by);
 }
 
 /* What is too short to have a first word ends a program with 0. */
@@ -110,11 +177,13 @@ void udp_steer(const struct udp *any, const struct udp_steering *by)
 {
 	struct program p = {.n = 0};
 
+	if (by->n_heads)
+		put_heads(&p, by);
 	if (by->others)
 		put_sources(&p, by);
 	put_lanes(&p, by);
 	if (by->others) {
-		put(&p, (struct sock_filter)BPF_STMT(BPF_LD | BPF_MEM, 0));
+		put(&p, (struct sock_filter)BPF_STMT(BPF_LD | BPF_MEM, CELL_HASH));
 		put(&p, (struct sock_filter)BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, by->lanes));
 		put(&p, (struct sock_filter)BPF_STMT(BPF_RET | BPF_A, 0));
 	} else {

@@ -165,6 +165,131 @@ static void sources_that_are_named_have_sockets_of_their_own(void **state)
 	udp_close(other);
 }
 
+/* A port, or an address with all of its ports, or of IPv6 a /64. */
+static void who_is_cast_goes_to_nobodys_socket_but_for_what_is_free(void **state)
+{
+	static const struct udp_head heads[] = {
+		{0, UINT32_MAX, 0x04000000, false}, {0, 0xff000000, 0x54000000, true}};
+	static const struct {
+		const char *host, *other;
+	} ways[] = {{"127.0.0.1", "198.51.100.77"}, {"fd00::1", "fd00:0:0:1::1"}};
+	struct udp *u[4], *from = open_udp(NULL), *another = open_udp(NULL), *nobodys = NULL;
+	struct endpoint cast[UDP_CAST_MAX];
+	(void)state;
+
+	/* What is sent to one of them comes from there. */
+	host_ip("addr add 198.51.100.77/32 dev lo");
+	host_ip("addr add fd00::1/128 dev lo nodad");
+	host_ip("addr add fd00:0:0:1::1/128 dev lo nodad");
+	for (unsigned i = 0; i < ARRAY_LEN(u); i++)
+		u[i] = open_udp(i ? u[0] : NULL);
+	nobodys = u[3];
+	for (size_t i = 0; i < ARRAY_LEN(ways); i++)
+		for (int whole = 0; whole < 2; whole++) {
+			struct udp_source named = {.socket = 2};
+			const struct udp_steering by = {.heads = heads,
+				.n_heads = ARRAY_LEN(heads),
+				.least = 4,
+				.nobodys = 3,
+				.first_byte = 4,
+				.lane_at = 7,
+				.lanes = 1,
+				.sources = &named,
+				.n_sources = 1,
+				.cast = cast,
+				.n_cast = ARRAY_LEN(cast),
+				.others = true,
+				.salt = 0x12345678};
+
+			for (size_t k = 0; k < ARRAY_LEN(cast); k++) {
+				cast[k] = (struct endpoint){.port = k % 4 ? 0 : 7};
+				assert_int_equal(
+					ip_parse(k % 2 ? "198.51.100.1" : "2001:db8::1", &cast[k].ip), TM_OK);
+				cast[k].ip.bytes[3] = (uint8_t)k;
+			}
+			assert_int_equal(ip_parse(ways[i].host, &cast[50].ip), TM_OK);
+			cast[50].port = whole ? 0 : udp_port(from);
+			if (whole && cast[50].ip.family == IP_V6)
+				cast[50].ip.bytes[15] = 77;
+			named.from = (struct endpoint){.ip = cast[50].ip, .port = 9};
+			udp_steer(u[0], &by);
+			const size_t before = udp_overflows(nobodys);
+			send_some(from, ways[i].host, udp_port(u[0]), 4, 100);
+			assert_in_range(
+				udp_overflows(nobodys) + drain(nobodys, 4), before + 100, before + 100);
+			send_some(from, ways[i].host, udp_port(u[0]), 'T', 20);
+			assert_int_equal(drain(u[0], 'T'), 20);
+			send_some(another, ways[i].host, udp_port(u[0]), 4, 20);
+			assert_int_equal(drain(u[0], 4) + drain(nobodys, 4), 20);
+			send_some(from, ways[i].other, udp_port(u[0]), 4, 5);
+			assert_int_equal(drain(u[0], 4), 5);
+			/* Who has a socket of his own is not in there as well. */
+			named.from.ip = cast[50].ip;
+			if (whole)
+				assert_int_equal(ip_parse(ways[i].host, &named.from.ip), TM_OK);
+			named.from.port = udp_port(from);
+			udp_steer(u[0], &by);
+			send_some(from, ways[i].host, udp_port(u[0]), 4, 5);
+			assert_int_equal(drain(u[2], 4), 5);
+			assert_int_equal(drain(u[1], 0), 0);
+		}
+	for (unsigned i = ARRAY_LEN(u); i-- > 0;)
+		udp_close(u[i]);
+	udp_close(from);
+	udp_close(another);
+}
+
+static void what_begins_with_no_head_goes_to_nobodys_socket(void **state)
+{
+	static const struct udp_head heads[] = {
+		{0, UINT32_MAX, 0x04000000, false}, {4, 0xff0000ff, 0x21000042, false}};
+	static const struct {
+		uint8_t bytes[8];
+		size_t n;
+		bool passes;
+	} rows[] = {
+		{{4, 0, 0, 0}, 8, true},
+		{{4, 0, 0, 1}, 8, false},
+		{{9, 9, 9, 9, 0x21, 7, 7, 0x42}, 8, true},
+		{{9, 9, 9, 9, 0x22, 7, 7, 0x42}, 8, false},
+		{{4, 0, 0, 0}, 7, false},
+		{{0}, 0, false},
+	};
+	const struct udp_steering by = {.heads = heads,
+		.n_heads = ARRAY_LEN(heads),
+		.least = 8,
+		.nobodys = 1,
+		.first_byte = 4,
+		.lane_at = 7,
+		.lanes = 1,
+		.others = true,
+		.salt = 99};
+	struct udp *u = open_udp(NULL), *nobodys, *from = open_udp(NULL);
+	const struct udp_config tiny = {.recv_bytes = 1, .with = u};
+	uint8_t got[40];
+	(void)state;
+
+	assert_int_equal(udp_open(&tiny, &nobodys, NULL), TM_OK);
+	udp_steer(u, &by);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct datagram dg = {.data = (uint8_t *)(uintptr_t)rows[i].bytes, .n = rows[i].n};
+		struct datagram in = {.data = got, .cap = sizeof(got)};
+
+		assert_int_equal(ip_parse(i % 2 ? "::1" : "127.0.0.1", &dg.remote.ip), TM_OK);
+		dg.remote.port = udp_port(u);
+		assert_int_equal(udp_send(from, &dg, 1), 0);
+		if (udp_recv(u, &in, 1) != rows[i].passes)
+			fail_msg("row %zu", i);
+	}
+	/* Unread, it is full at once, and counts what does not fit. */
+	send_some(from, "127.0.0.1", udp_port(u), 'x', 1000);
+	assert_in_range(udp_overflows(nobodys), 900, 1004);
+	assert_int_equal(udp_overflows(u), 0);
+	udp_close(nobodys);
+	udp_close(u);
+	udp_close(from);
+}
+
 /* Of those that were opened for somebody nobody may read any more. */
 static void nobody_is_led_beyond_the_lanes_when_no_source_is_named_any_more(void **state)
 {
@@ -218,6 +343,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(a_datagram_goes_to_the_socket_that_its_lane_names),
 		CASE(sources_that_are_named_have_sockets_of_their_own),
+		CASE(who_is_cast_goes_to_nobodys_socket_but_for_what_is_free),
+		CASE(what_begins_with_no_head_goes_to_nobodys_socket),
 		CASE(nobody_is_led_beyond_the_lanes_when_no_source_is_named_any_more),
 		CASE(a_socket_says_how_full_it_is),
 	};

@@ -63,6 +63,8 @@ void fake_fill(unsigned percent);
 void fake_overflow(bool on);
 /* Whether what comes from there has a socket of its own. */
 bool fake_is_steered(const char *from);
+/* Whether all of it but what is free goes where nobody reads. */
+bool fake_is_unread(const char *from);
 /* While set, datagrams vanish on the way (they still count as sent). */
 void fake_blackhole(bool on);
 

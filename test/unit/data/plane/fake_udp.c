@@ -11,6 +11,8 @@ struct udp {
 	struct queue rx;
 	_Atomic(unsigned) offloads;
 	const struct udp *with;
+	uint64_t unread; /* what came where nobody reads */
+	size_t recv_bytes;
 };
 
 static struct udp *sockets[FAKE_SOCKETS];
@@ -27,11 +29,14 @@ static struct cell last['T' + 1]; /* by type */
 static unsigned filled;
 static bool overflowing;
 static uint64_t overflows;
-/* Sources that have a socket of their own at one host, as it was told last. */
+/* What udp_steer was told last, by one host. */
 static struct {
 	struct ip host;
 	struct udp_source source[UDP_SOURCES_MAX];
-	size_t n;
+	struct udp_head head[UDP_HEADS_MAX];
+	struct endpoint cast[UDP_CAST_MAX];
+	size_t n, n_heads, n_cast, least;
+	unsigned nobodys;
 	bool others;
 } steered;
 static size_t trains;
@@ -44,7 +49,7 @@ void fake_udp_reset_locked(void)
 	filled = 0;
 	overflowing = false;
 	overflows = 0;
-	steered.n = 0;
+	steered.n = steered.n_heads = steered.n_cast = 0;
 	steered.others = false;
 	memset(last, 0, sizeof(last));
 }
@@ -161,6 +166,46 @@ size_t fake_last(uint8_t type, uint8_t *buf, size_t cap, uint8_t *ret_tos)
 	return n;
 }
 
+static bool is_cast(const struct endpoint *from)
+{
+	bool is = false;
+
+	for (size_t i = 0; i < steered.n_cast; i++) {
+		const struct endpoint *who = &steered.cast[i];
+		const bool beside =
+			who->ip.family == from->ip.family &&
+			memcmp(who->ip.bytes, from->ip.bytes, who->ip.family == IP_V4 ? 4 : 8) == 0;
+
+		is |= who->port ? endpoint_eq(who, from) : beside;
+	}
+	return is;
+}
+
+/* NULL: it begins with none. */
+static const struct udp_head *head_of(const struct cell *c)
+{
+	for (size_t i = 0; i < steered.n_heads && c->n >= steered.least; i++) {
+		const struct udp_head *h = &steered.head[i];
+
+		if ((get_be32(c->bytes + h->at) & h->mask) == h->value)
+			return h;
+	}
+	return NULL;
+}
+
+/* The number of the socket that it is led to; -1: wherever others are. */
+static int led_to(const struct endpoint *from, const struct cell *c)
+{
+	const struct udp_head *head = head_of(c);
+
+	if (steered.n_heads && !head)
+		return (int)steered.nobodys;
+	for (size_t i = 0; i < steered.n; i++)
+		if (endpoint_eq(&steered.source[i].from, from))
+			return (int)steered.source[i].socket;
+	return head && !head->free && is_cast(from) ? (int)steered.nobodys : -1;
+}
+
 /* To one of the sockets that share the destination. */
 static void deliver_locked(
 	const struct endpoint *from, const struct endpoint *to, uint8_t tos, const uint8_t *p, size_t n)
@@ -175,12 +220,15 @@ static void deliver_locked(
 		if (sockets[i] && sockets[i]->port == to->port && ip_eq(&sockets[i]->host, &to->ip))
 			match[k++] = sockets[i];
 	assert(k < ARRAY_LEN(match));
-	for (size_t i = 0; i < steered.n; i++)
-		if (ip_eq(&steered.host, &to->ip) && endpoint_eq(&steered.source[i].from, from)) {
-			assert(steered.source[i].socket < k);
-			queue_push(&match[steered.source[i].socket]->rx, &c, fake_held_locked(FAKE_UDP));
-			return;
-		}
+	const int led = ip_eq(&steered.host, &to->ip) ? led_to(from, &c) : -1;
+	if (led >= 0) {
+		assert((size_t)led < k);
+		if (steered.n_heads && (unsigned)led == steered.nobodys)
+			match[led]->unread++;
+		else
+			queue_push(&match[led]->rx, &c, fake_held_locked(FAKE_UDP));
+		return;
+	}
 	/* The rest goes to the workers' own sockets. */
 	if (steered.others && ip_eq(&steered.host, &to->ip))
 		k = lanes;
@@ -211,6 +259,7 @@ int udp_open(const struct udp_config *cfg, struct udp **ret_udp, struct diag *d)
 	{
 		u->host = host;
 		u->offloads = cfg->offloads;
+		u->recv_bytes = cfg->recv_bytes;
 		u->port = cfg->with ? cfg->with->port : cfg->port ? cfg->port : next_port++;
 		for (size_t i = 0; i < FAKE_SOCKETS; i++)
 			if (!sockets[i]) {
@@ -242,6 +291,16 @@ void udp_steer(const struct udp *any, const struct udp_steering *by)
 	steered.host = any->host;
 	steered.n = by->n_sources;
 	steered.others = by->others;
+	assert(by->n_heads <= UDP_HEADS_MAX);
+	steered.n_heads = by->n_heads;
+	steered.least = by->least;
+	steered.nobodys = by->nobodys;
+	assert(by->n_cast <= UDP_CAST_MAX && (!by->n_cast || by->n_heads));
+	steered.n_cast = by->n_cast;
+	if (by->n_cast)
+		memcpy(steered.cast, by->cast, by->n_cast * sizeof(by->cast[0]));
+	if (by->n_heads)
+		memcpy(steered.head, by->heads, by->n_heads * sizeof(by->heads[0]));
 	if (by->n_sources)
 		memcpy(steered.source, by->sources, by->n_sources * sizeof(by->sources[0]));
 }
@@ -270,6 +329,15 @@ bool fake_is_steered(const char *from)
 	return found;
 }
 
+bool fake_is_unread(const char *from)
+{
+	GUARD;
+	struct endpoint ep;
+
+	assert(endpoint_parse(from, &ep) == TM_OK);
+	return is_cast(&ep);
+}
+
 int udp_fd(const struct udp *u)
 {
 	return u->rx.fd;
@@ -290,8 +358,7 @@ uint64_t udp_overflows(const struct udp *u)
 	GUARD;
 	const uint64_t n = overflows += overflowing;
 
-	(void)u;
-	return n;
+	return u->recv_bytes < 4096 ? u->unread : n; /* with no buffer to speak of it is never read */
 }
 
 unsigned udp_filled(const struct udp *u)

@@ -52,6 +52,17 @@ static void who_is_alone_has_everything(void **state)
 	assert_int_equal(all, one.had);
 }
 
+static void who_is_of_no_use_gets_an_eighth_of_what_others_get(void **state)
+{
+	struct busy v[] = {
+		{.batch = 20 * US, .turn.is_short = true}, {.batch = 50 * US}, {.batch = 300 * US}};
+	(void)state;
+
+	run(v, ARRAY_LEN(v), 8000);
+	assert_in_range(v[0].had, v[1].had / 8 - 3 * MS, v[1].had / 8 + 3 * MS);
+	assert_in_range(v[2].had, v[1].had - 3 * MS, v[1].had + 3 * MS);
+}
+
 static void what_one_leaves_the_others_have(void **state)
 {
 	struct busy v[] = {{.batch = 10 * US, .idle_of = 1}, {.batch = 50 * US}, {.batch = 290 * US}};
@@ -121,6 +132,7 @@ int main(void)
 		cmocka_unit_test(
 			who_always_has_more_gets_as_much_time_as_any_other_whatever_a_batch_of_his_costs),
 		cmocka_unit_test(who_is_alone_has_everything),
+		cmocka_unit_test(who_is_of_no_use_gets_an_eighth_of_what_others_get),
 		cmocka_unit_test(what_one_leaves_the_others_have),
 		cmocka_unit_test(nobody_is_heaviest_of_nobody),
 		cmocka_unit_test(who_takes_most_is_found_among_any_number_of_others),

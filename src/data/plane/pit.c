@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "data/plane/pit.h"
+
+#include "data/plane/legs.h"
+#include "wire/relay.h"
+#include "wire/stun.h"
+#include "wire/wg.h"
+
+#include <string.h>
+
+/* The kernel makes it what is least. */
+enum { PIT_BYTES = 1 };
+
+/* How often at most nobody is led here because of a leg: that is a look at all members. */
+#define REFUSAL (100 * MS)
+
+#define FIRST_BYTE(type, is_free)                                                                            \
+	{                                                                                                    \
+		.at = 0, .mask = UINT32_MAX, .value = (uint32_t)(type) << 24, .free = (is_free)              \
+	}
+
+/* The most frequent first. */
+static const struct udp_head heads[] = {
+	FIRST_BYTE(WG_DATA, false),
+	{.at = 0, .mask = UINT32_C(0xffff0000), .value = (uint32_t)RELAY_MAGIC << 16},
+	{.at = 4, .mask = UINT32_MAX, .value = STUN_MAGIC, .free = true},
+	FIRST_BYTE(WG_INIT, true),
+	FIRST_BYTE(WG_RESPONSE, true),
+	FIRST_BYTE(WG_COOKIE_REPLY, true),
+};
+_Static_assert(ARRAY_LEN(heads) <= (size_t)UDP_HEADS_MAX && (int)CAST_MAX <= (int)UDP_CAST_MAX,
+	"the kernel can be told of all of them");
+_Static_assert((int)STUN_HEADER < (int)WG_DATA_MIN && (int)STUN_HEADER >= 8,
+	"the shortest, and all heads lie in it");
+
+void pit_open(struct pit *p, const struct udp_config *beside, unsigned number)
+{
+	struct udp_config cfg = *beside;
+	struct diag d;
+
+	cfg.recv_bytes = PIT_BYTES;
+	if (udp_open(&cfg, &p->udp, &d) == TM_OK)
+		p->number = number;
+}
+
+void pit_close(struct pit *p)
+{
+	p->lost = pit_count(p);
+	udp_close(TAKE(p->udp));
+	p->n = 0;
+}
+
+/* Whoever moves about in there is one to us. */
+static bool is_neighbour(const struct ip *a, const struct ip *b)
+{
+	return a->family == b->family && memcmp(a->bytes, b->bytes, a->family == IP_V4 ? 4 : 8) == 0;
+}
+
+struct endpoint pit_whole(const struct endpoint *who)
+{
+	struct endpoint all = {.ip = who->ip};
+
+	if (all.ip.family == IP_V6)
+		memset(all.ip.bytes + 8, 0, 8);
+	return all;
+}
+
+static bool has_leg_beside(const struct legs *l, const struct ip *at)
+{
+	for (size_t i = 0; l && i < ARRAY_LEN(l->leg); i++) {
+		const struct leg *leg = atomic_load_explicit(&l->leg[i], memory_order_relaxed);
+
+		if (leg && leg->way.to.kind == WAY_UDP && is_neighbour(&leg->way.to.remote.ip, at))
+			return true;
+	}
+	return false;
+}
+
+static void take_out(struct pit *p, size_t i)
+{
+	p->n--;
+	p->who[i] = p->who[p->n];
+	p->until[i] = p->until[p->n];
+}
+
+bool pit_forgive(struct pit *p, const struct ip *at)
+{
+	const size_t before = p->n;
+
+	for (size_t i = p->n; i-- > 0;)
+		if (is_neighbour(&p->who[i].ip, at))
+			take_out(p, i);
+	return p->n != before;
+}
+
+bool pit_has(const struct pit *p, const struct endpoint *who)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->who[i].port ? endpoint_eq(&p->who[i], who) : is_neighbour(&p->who[i].ip, &who->ip))
+			return true;
+	return false;
+}
+
+static size_t count_at(const struct pit *p, const struct ip *at)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->n; i++)
+		n += is_neighbour(&p->who[i].ip, at);
+	return n;
+}
+
+static size_t longest_there(const struct pit *p)
+{
+	size_t first = 0;
+
+	for (size_t i = 1; i < p->n; i++)
+		if (p->until[i] < p->until[first])
+			first = i;
+	return first;
+}
+
+bool pit_cast(struct pit *p, const struct legs *legs, const struct endpoint *who, ns_t now)
+{
+	const bool all = !who->port || count_at(p, &who->ip) >= CAST_PORTS;
+
+	if (!p->udp || now < p->refused)
+		return false;
+	if (has_leg_beside(legs, &who->ip)) {
+		p->refused = now + REFUSAL;
+		return false;
+	}
+	for (size_t i = p->n; i-- > 0;)
+		if (all ? is_neighbour(&p->who[i].ip, &who->ip) : endpoint_eq(&p->who[i], who))
+			take_out(p, i);
+	if (p->n == CAST_MAX)
+		take_out(p, longest_there(p));
+	p->who[p->n] = all ? pit_whole(who) : *who;
+	p->until[p->n++] = now + CAST_TIME;
+	return true;
+}
+
+bool pit_release(struct pit *p, ns_t now)
+{
+	const size_t before = p->n;
+
+	for (size_t i = p->n; i-- > 0;)
+		if (p->until[i] <= now)
+			take_out(p, i);
+	return p->n != before;
+}
+
+ns_t pit_next(const struct pit *p)
+{
+	return p->n ? p->until[longest_there(p)] : NS_NEVER;
+}
+
+void pit_order(const struct pit *p, struct udp_steering *by)
+{
+	if (!p->udp)
+		return;
+	by->heads = heads;
+	by->n_heads = ARRAY_LEN(heads);
+	by->least = STUN_HEADER;
+	by->nobodys = p->number;
+	by->cast = p->who;
+	by->n_cast = p->n;
+}
+
+uint64_t pit_count(const struct pit *p)
+{
+	return p->lost + (p->udp ? udp_overflows(p->udp) : 0);
+}

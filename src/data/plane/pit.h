@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * Where the kernel leads what is of no use: a socket behind a relay's port that nobody reads. Its small
+ * buffer is full after a few datagrams, and what comes then costs no thread of ours anything. Once somebody
+ * floods the relay (that is when there are sidings) it is the end of all that begins like none of our
+ * messages; and of what comes from a source that has sent much for long that could not be handed on or was no
+ * message, and nothing else. Such a source is listened to again after a while, for as long as it takes to
+ * find that out.
+ *
+ * STUN and handshakes are heard from everybody, so whoever is no peer and has no leg yet, or has none since
+ * we began, can register and have a session; from then on all of its is heard. And nobody ends here who has a
+ * leg, nor who sends from an address where somebody has one: by forging a member's address nobody makes us
+ * deaf to that member. Control thread.
+ */
+#ifndef TM_DATA_PLANE_PIT_H
+#define TM_DATA_PLANE_PIT_H
+
+#include "base/addr.h"
+#include "base/time.h"
+#include "os/udp.h"
+
+struct legs;
+
+enum {
+	CAST_MAX = 32, /* sources at the same time; then the one that has been there longest is heard again */
+	CAST_PORTS = 4, /* of an address; with one more it is all of the address (of IPv6 the /64) */
+};
+#define CAST_TIME (20 * SEC)
+
+struct pit {
+	struct udp *udp; /* NULL: there is none */
+	unsigned number; /* of its socket, behind the port */
+	uint64_t lost; /* by those that are closed */
+	ns_t refused; /* until then nobody is looked for among the legs again */
+	size_t n;
+	struct endpoint who[CAST_MAX]; /* port 0: all of the address */
+	ns_t until[CAST_MAX];
+};
+
+/* Like `beside`, whose port it shares; whatever the result, what there was before goes on. */
+void pit_open(struct pit *p, const struct udp_config *beside, unsigned number);
+void pit_close(struct pit *p); /* forgets all who are in it */
+/* who: with port 0 all of the address. False: it stays as it is, because somebody has a leg there, or there
+ * is no pit. legs: NULL is fine. */
+bool pit_cast(struct pit *p, const struct legs *legs, const struct endpoint *who, ns_t now);
+bool pit_has(const struct pit *p, const struct endpoint *who);
+/* Those whose time is over; true: there were some. */
+bool pit_release(struct pit *p, ns_t now);
+ns_t pit_next(const struct pit *p); /* when to call that again; NS_NEVER */
+/* Whoever is at that address is heard again; true: somebody was not. */
+bool pit_forgive(struct pit *p, const struct ip *at);
+/* The part of udp_steer's orders that is about it. */
+void pit_order(const struct pit *p, struct udp_steering *by);
+/* An address as a whole; as pit_cast understands it. */
+struct endpoint pit_whole(const struct endpoint *who);
+uint64_t pit_count(const struct pit *p); /* of the datagrams that ended here */
+
+#endif

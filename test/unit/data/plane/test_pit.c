@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* A flooded relay (host 9 of the mesh), which listens no longer to those who send nothing of use, and to all
+ * others as before. */
+#include "unit/data/plane/relay_rig.h"
+
+#include "wire/stun.h"
+#include "wire/wg.h"
+
+/* Members of whom there is nothing but a leg. */
+#define C "192.0.2.3:51820"
+#define D "192.0.2.4:51820"
+#define STRANGER "198.51.100.66:7000"
+
+static void register_at(uint32_t host, const char *where)
+{
+	const struct plane_leg leg = {.way = {.remote = at(where)}};
+
+	assert_int_equal(plane_relay_put(r.plane, host, &leg), TM_OK);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	relay_rig_start(0, 1);
+	register_at(3, C);
+	register_at(4, D);
+	fake_fill(100);
+	fake_overflow(true);
+	return 0;
+}
+
+/* A data message for this pair, with its header. */
+static size_t message(uint32_t from, uint32_t to, size_t n, uint8_t *out)
+{
+	memset(out, 'd', RELAY_HEADER + n);
+	relay_put(out, relay_pair(from, to));
+	put_le32(out + RELAY_HEADER, WG_DATA);
+	return RELAY_HEADER + n;
+}
+
+enum { RUSH = 900 };
+
+/* At once; no two make a train. */
+static void rush(const char *from, uint32_t to)
+{
+	uint8_t msg[FAKE_BYTES];
+
+	fake_hold(FAKE_UDP);
+	for (size_t k = 0; k < RUSH; k++)
+		fake_inject(from, R, 0, msg, message(3, to, k % 2 ? 300 : 200, msg));
+	fake_hold(0);
+}
+
+static void expect_drop(enum plane_drop why, uint64_t want)
+{
+	expect_drops(all, 3, &r, why, want);
+}
+
+/* Until what he sends is read no longer; false: it is, however much. What had come before that is read. */
+static bool is_cast_out(const char *from, uint32_t to, enum plane_drop why)
+{
+	for (unsigned i = 0; i < 20 && !fake_is_unread(from); i++) {
+		const uint64_t want = host_drops(&r, why) + RUSH;
+
+		rush(from, to);
+		expect_drop(why, want);
+		plane_service(r.plane, time_monotonic());
+	}
+	return fake_is_unread(from);
+}
+
+static void who_sends_nothing_of_use_is_read_no_longer_and_again_after_a_while(void **state)
+{
+	uint8_t msg[FAKE_BYTES];
+	(void)state;
+
+	assert_true(is_cast_out(STRANGER, 4, DROP_RELAY_UNPROVEN));
+	const uint64_t ended = host_drops(&r, DROP_NO_USE), read = host_drops(&r, DROP_RELAY_UNPROVEN);
+	rush(STRANGER, 4);
+	assert_int_equal(host_drops(&r, DROP_NO_USE), ended + RUSH);
+	/* Others are heard, also from there. */
+	fake_inject("198.51.100.66:7001", R, 0, msg, message(3, 4, 300, msg));
+	expect_drop(DROP_RELAY_UNPROVEN, read + 1);
+	plane_service(r.plane, time_monotonic() + 10 * SEC);
+	assert_true(fake_is_unread(STRANGER));
+	plane_service(r.plane, time_monotonic() + 21 * SEC);
+	assert_false(fake_is_unread(STRANGER));
+	rush(STRANGER, 4);
+	expect_drop(DROP_RELAY_UNPROVEN, read + 1 + RUSH);
+}
+
+static void the_owner_of_the_loop_is_told_when_somebody_is_to_be_heard_again(void **state)
+{
+	(void)state;
+
+	assert_true(is_cast_out(STRANGER, 4, DROP_RELAY_UNPROVEN));
+	const ns_t now = time_monotonic();
+	assert_true(plane_service(r.plane, now) <= now + 20 * SEC);
+}
+
+static void a_member_is_heard_whatever_is_sent_in_its_name_or_from_beside_it(void **state)
+{
+	(void)state;
+
+	assert_false(is_cast_out(C, 5, DROP_RELAY_UNBOUND));
+	assert_false(is_cast_out("192.0.2.3:7000", 4, DROP_RELAY_UNPROVEN));
+}
+
+static void who_is_of_use_now_and_then_is_heard(void **state)
+{
+	(void)state;
+
+	rig_connect(&a, &r);
+	rig_warm(&a, &r);
+	for (unsigned i = 1; i <= 20; i++) {
+		rush(A, 4);
+		expect_drop(DROP_RELAY_UNPROVEN, i * (uint64_t)RUSH);
+		rig_warm(&a, &r);
+	}
+	assert_false(fake_is_unread(A));
+}
+
+static void of_an_address_with_many_ports_all_are_read_no_longer(void **state)
+{
+	char from[40];
+	(void)state;
+
+	for (unsigned i = 0; i < 5; i++) {
+		assert_false(fake_is_unread("198.51.100.66:9999"));
+		snprintf(from, sizeof(from), "198.51.100.66:%u", 7000 + i);
+		assert_true(is_cast_out(from, 4, DROP_RELAY_UNPROVEN));
+	}
+	assert_true(fake_is_unread("198.51.100.66:9999"));
+	assert_false(fake_is_unread("198.51.100.67:7000"));
+	for (unsigned i = 0; i < 5; i++) {
+		assert_false(fake_is_unread("[2001:db8:1:2::99]:1"));
+		snprintf(from, sizeof(from), "[2001:db8:1:2::%u]:7000", 1 + i);
+		assert_true(is_cast_out(from, 4, DROP_RELAY_UNPROVEN));
+	}
+	assert_true(fake_is_unread("[2001:db8:1:2::99]:1"));
+	assert_false(fake_is_unread("[2001:db8:1:3::99]:1"));
+}
+
+static void when_too_many_are_there_the_first_is_heard_again(void **state)
+{
+	char from[40];
+	(void)state;
+
+	for (unsigned i = 0; i < 33; i++) {
+		snprintf(from, sizeof(from), "198.51.100.%u:7000", 1 + i);
+		assert_true(is_cast_out(from, 4, DROP_RELAY_UNPROVEN));
+	}
+	assert_false(fake_is_unread("198.51.100.1:7000"));
+	assert_true(fake_is_unread("198.51.100.2:7000"));
+	assert_true(fake_is_unread(from));
+}
+
+static bool rushes_and_is_unread(void *from)
+{
+	static unsigned port;
+	char text[40];
+
+	/* From many ports, none of which sends much. */
+	fake_hold(FAKE_UDP);
+	for (size_t k = 0; k < RUSH; k++) {
+		uint8_t msg[FAKE_BYTES];
+
+		snprintf(text, sizeof(text), "%s:%u", (char *)from, 1024 + port++ % 1000);
+		fake_inject(text, R, 0, msg, message(3, 4, k % 2 ? 300 : 200, msg));
+	}
+	fake_hold(0);
+	snprintf(text, sizeof(text), "%s:%u", (char *)from, 9);
+	return fake_is_unread(text);
+}
+
+static void who_sends_from_ever_new_ports_is_found_by_his_address(void **state)
+{
+	(void)state;
+
+	EXPECT_SOON(all, rushes_and_is_unread, (char[]){"198.51.100.66"});
+	assert_false(fake_is_unread("198.51.100.67:1024"));
+	/* What had sidings of that has none any more. */
+	assert_false(fake_is_steered("198.51.100.66:1024"));
+	EXPECT_SOON(all, rushes_and_is_unread, (char[]){"[2001:db8:1:2::66]"});
+	assert_true(fake_is_unread("[2001:db8:1:2::1]:1"));
+}
+
+static void who_registers_or_has_a_session_is_heard_again(void **state)
+{
+	(void)state;
+
+	assert_true(is_cast_out(A, 4, DROP_RELAY_UNPROVEN));
+	register_at(1, A);
+	assert_false(fake_is_unread(A));
+	plane_relay_remove(r.plane, 1);
+	assert_true(is_cast_out(A, 4, DROP_RELAY_UNPROVEN));
+	rig_connect(&a, &r);
+	rig_warm(&a, &r); /* a handshake is heard from there */
+	assert_false(fake_is_unread(A));
+	assert_true(is_cast_out(A, 4, DROP_RELAY_UNPROVEN));
+}
+
+static void who_is_not_read_may_still_ask(void **state)
+{
+	const struct stun_msg m = {.class = STUN_REQUEST, .method = 1};
+	uint8_t msg[STUN_MAX];
+	const size_t n = stun_encode(&m, NULL, msg, sizeof(msg));
+	(void)state;
+
+	assert_true(is_cast_out(STRANGER, 4, DROP_RELAY_UNPROVEN));
+	fake_inject(STRANGER, R, 0, msg, n);
+	EXPECT_SOON(all, stun_came, &r);
+}
+
+/* --- what begins like none of our messages --- */
+
+static bool has_siding(void *from)
+{
+	return fake_is_steered(from);
+}
+
+static void what_is_no_message_is_not_read_once_somebody_floods(void **state)
+{
+	static const struct {
+		uint8_t bytes[8];
+		size_t n;
+		bool read;
+	} rows[] = {
+		{{0xff, 0xff, 0xff, 0xff}, 300, false},
+		{{0}, 0, false},
+		{{4}, 7, false},
+		{{4}, 19, false},
+		{{4, 0, 0, 1}, 300, false},
+		{{0}, 300, false},
+		{{5}, 300, false},
+		{{'T', 2}, 300, false},
+		{{0x12, 0x34, 0x81, 0x80, 0, 1, 0, 1}, 300, false}, /* an answer of a name server */
+		{{4}, 300, true},
+		{{1}, 148, true},
+		{{2}, 92, true},
+		{{3}, 64, true},
+		{{'T', 1}, 300, true},
+		{{0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42}, 20, true},
+	};
+	uint8_t msg[FAKE_BYTES];
+	(void)state;
+
+	fake_inject(STRANGER, R, 0, rows[0].bytes, 8);
+	expect_drop(DROP_MALFORMED, 1); /* nobody floods it */
+	rush(C, 4);
+	EXPECT_SOON(all, has_siding, (char[]){C});
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const uint64_t before = host_drops(&r, DROP_NO_USE);
+
+		memset(msg, 0, sizeof(msg));
+		memcpy(msg, rows[i].bytes, sizeof(rows[i].bytes));
+		fake_inject(STRANGER, R, 0, msg, rows[i].n);
+		if (host_drops(&r, DROP_NO_USE) - before != !rows[i].read)
+			fail_msg("row %zu", i);
+	}
+	const uint64_t all_of_it = host_drops(&r, DROP_NO_USE);
+	assert_int_equal(plane_relay_offer(r.plane, false), TM_OK);
+	assert_int_equal(host_drops(&r, DROP_NO_USE), all_of_it);
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, rig_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(who_sends_nothing_of_use_is_read_no_longer_and_again_after_a_while),
+		CASE(the_owner_of_the_loop_is_told_when_somebody_is_to_be_heard_again),
+		CASE(a_member_is_heard_whatever_is_sent_in_its_name_or_from_beside_it),
+		CASE(who_is_of_use_now_and_then_is_heard),
+		CASE(of_an_address_with_many_ports_all_are_read_no_longer),
+		CASE(when_too_many_are_there_the_first_is_heard_again),
+		CASE(who_sends_from_ever_new_ports_is_found_by_his_address),
+		CASE(who_registers_or_has_a_session_is_heard_again),
+		CASE(who_is_not_read_may_still_ask),
+		CASE(what_is_no_message_is_not_read_once_somebody_floods),
+	};
+
+	return cmocka_run_group_tests_name("data/plane/pit", tests, NULL, NULL);
+}

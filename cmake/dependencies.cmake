@@ -54,6 +54,8 @@ tm_static(dep_yaml yaml.h yaml)
 tm_static(dep_zlib zlib.h z)
 tm_static(dep_sqlite sqlite3.h sqlite3)
 target_link_libraries(dep_sqlite INTERFACE m Threads::Threads ${CMAKE_DL_LIBS})
+tm_static(dep_ldns ldns/ldns.h ldns)
+target_link_libraries(dep_ldns INTERFACE dep_crypto)
 tm_static(dep_nl netlink/route/link.h nl-route-3 nl-3)
 target_link_libraries(dep_nl INTERFACE m Threads::Threads)
 

@@ -10,7 +10,7 @@ import zlib
 
 HERE = pathlib.Path(__file__).parent
 FOLDERS = {"ip": "packet", "model": "mesh", "codec": "bench", "unpack": "control", "hello": "control", "relaying": "data", "portmap": "control",
-           "tell": "control", "registrar": "control", "enrolment": "control", "relay_rows": "control"}  # others: wire
+           "tell": "control", "registrar": "control", "enrolment": "control", "relay_rows": "control", "answer": "dns"}  # others: wire
 
 
 def seed(noun, name, data):
@@ -438,5 +438,36 @@ def relay_rows():
     seed("relay_rows", "empty", "")
 
 
-for make in (tell, registrar, enrolment, client_hello, proxy, wg, archive, ip, stun, token, netmap, ws, upgrade, bench, unpack, hello, pcp, portmap, igd, relay, relaying, relay_rows):
+def dns():
+    def question(name, kind=1, klass=1, flags=0x100, counts=(1, 0, 0, 0), more=b""):
+        labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split(".") if label)
+        return b"\0" + struct.pack(">6H", 0x1234, flags, *counts) + labels + struct.pack(">xHH", kind, klass) + more
+
+    def opt(size=1232, version=0, flags=0, data=b""):
+        return struct.pack(">xHHBBHH", 41, size, 0, version, flags, len(data)) + data
+
+    seed("answer", "a", question("laptop.mesh"))
+    seed("answer", "aaaa-edns", question("LapTop.MESH", 28, counts=(1, 0, 0, 1), more=opt(data=h("000a0008 0102030405060708"))))
+    seed("answer", "do", question("this.mesh", counts=(1, 0, 0, 1), more=opt(4096, flags=0x8000)))
+    seed("answer", "badvers", question("hub.mesh", counts=(1, 0, 0, 1), more=opt(version=1)))
+    seed("answer", "nxdomain", question("nobody.mesh"))
+    seed("answer", "ptr", question("2.0.101.100.in-addr.arpa", 12))
+    seed("answer", "ptr6", question("2." + "0." * 15 + "1." + "0." * 12 + "c.5.d.f.ip6.arpa", 12))
+    seed("answer", "soa", question("mesh", 6))
+    seed("answer", "any", question("hub.mesh", 255))
+    seed("answer", "foreign", question("example.org"))
+    seed("answer", "root", question("", 2))
+    seed("answer", "chaos", question("version.bind", 16, 3))
+    seed("answer", "tcp-not-served", b"\3" + question("hub.mesh")[1:])
+    seed("answer", "update", question("mesh", 6, flags=5 << 11))
+    seed("answer", "answer", question("hub.mesh", flags=0x8180))
+    seed("answer", "two-opts", question("hub.mesh", counts=(1, 0, 0, 2), more=opt() + opt()))
+    seed("answer", "pointer", b"\0" + struct.pack(">6H", 1, 0x100, 1, 0, 0, 0) + h("c00c 0001 0001"))
+    seed("answer", "pointers", b"\0" + struct.pack(">6H", 1, 0x100, 1, 0, 0, 0) + h("c00e c00c 0001 0001"))
+    seed("answer", "longest", question(".".join(["x" * 63] * 3 + ["y" * 56, "mesh"])))
+    seed("answer", "too-long", question(".".join(["x" * 63] * 4 + ["mesh"])))
+    seed("answer", "counts", question("hub.mesh", counts=(65535, 65535, 65535, 65535)))
+
+
+for make in (dns, tell, registrar, enrolment, client_hello, proxy, wg, archive, ip, stun, token, netmap, ws, upgrade, bench, unpack, hello, pcp, portmap, igd, relay, relaying, relay_rows):
     make()

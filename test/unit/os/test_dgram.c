@@ -50,6 +50,38 @@ static void an_address_that_is_not_ours_opens_nothing(void **state UNUSED)
 	assert_int_equal(fd, -1);
 }
 
+static void many_come_and_go_at_once_and_one_that_cannot_be_sent_stops_no_other(void **state UNUSED)
+{
+	const struct endpoint at = {.ip = address("127.0.0.7"), .port = 5353};
+	struct dgram_item in[3], out[3];
+	uint8_t bytes[3][4];
+	int server = -1, client = -1;
+
+	host_unshare(CLONE_NEWNET, "network");
+	host_ip("link set lo up");
+	assert_int_equal(dgram_serve(&at, &server), TM_OK);
+	assert_int_equal(dgram_open(&at.ip, 0, &client), TM_OK);
+	for (size_t i = 0; i < ARRAY_LEN(in); i++)
+		in[i] = (struct dgram_item){.data = bytes[i], .cap = sizeof(bytes[i])};
+	assert_int_equal(dgram_recv_many(server, in, ARRAY_LEN(in)), 0);
+	assert_int_equal(dgram_send(client, &at, "ab", 2), TM_OK);
+	assert_int_equal(dgram_send(client, &at, "cdefg", 5), TM_OK);
+	assert_int_equal(dgram_recv_many(server, in, ARRAY_LEN(in)), 2);
+	assert_int_equal(in[0].n, 2);
+	assert_memory_equal(bytes[1], "cdef", 4);
+	assert_true(ip_eq(&in[0].peer.ip, &at.ip));
+
+	out[0] = (struct dgram_item){
+		.data = bytes[0], .n = 2, .peer = {.ip = address("192.0.2.1"), .port = 1}};
+	out[1] = (struct dgram_item){.data = bytes[0], .n = 0, .peer = in[0].peer};
+	out[2] = (struct dgram_item){.data = bytes[0], .n = 2, .peer = in[0].peer};
+	dgram_send_many(server, out, ARRAY_LEN(out));
+	assert_int_equal(dgram_recv_many(client, in, ARRAY_LEN(in)), 1);
+	assert_true(endpoint_eq(&in[0].peer, &at));
+	dgram_close(server);
+	dgram_close(client);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -57,6 +89,9 @@ int main(void)
 			what_is_sent_to_groups_leaves_where_the_address_is, host_setup, host_teardown),
 		cmocka_unit_test_setup_teardown(
 			an_address_that_is_not_ours_opens_nothing, host_setup, host_teardown),
+		cmocka_unit_test_setup_teardown(
+			many_come_and_go_at_once_and_one_that_cannot_be_sent_stops_no_other, host_setup,
+			host_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 #include "node/doors.h"
 #include "node/drive.h"
 #include "node/interface.h"
+#include "node/names.h"
 #include "node/node_private.h"
 #include "node/ports.h"
 #include "node/relaying.h"
@@ -268,6 +269,8 @@ int node_build(struct node *n)
 	if (!err)
 		err = netcheck_new(n, &n->netcheck);
 	if (!err)
+		err = names_open(n);
+	if (!err)
 		err = build_coordinator(n);
 	if (!err)
 		err = build_agent(n);
@@ -394,6 +397,7 @@ int node_start(struct node *n)
 	drive_input(n, &(struct core_in){.kind = CORE_LINK, .link_up = false}); /* not yet */
 	agent_start(n->agent);
 	start_responder(n);
+	names_start(n);
 	err = start_inbound(n);
 	if (!err)
 		err = start_netmon(n);
@@ -422,6 +426,7 @@ void node_close(struct node *n)
 	interface_close(n);
 	responder_free(n->responder); /* while the plane can still carry the end of its connections */
 	keeper_free(TAKE(n->keeper));
+	names_close(n);
 	netcheck_free(TAKE(n->netcheck));
 	agent_free(TAKE(n->agent));
 	coord_free(TAKE(n->coord)); /* whose port hands streams to the next */

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The control socket's commands: a table of handlers, each of which replies once, now or later. */
-#include "base/encode.h"
-#include "base/secret.h"
 #include "base/suggest.h"
-#include "control/policy/policy.h"
 #include "mesh/jsonin.h"
-#include "node/node_private.h"
+#include "node/commands_private.h"
+#include "node/names.h"
 #include "node/view.h"
 #include "wire/msg/msg.h"
 
@@ -21,7 +19,7 @@ static json_t *success(void)
 	return json_pack("{s:b}", "ok", 1);
 }
 
-static const char *string_field(const json_t *req, const char *key)
+const char *command_field(const json_t *req, const char *key)
 {
 	const char *s = json_string_value(json_object_get(req, key));
 
@@ -46,7 +44,7 @@ static bool refuse_when_removed(struct node *n, struct ctl_call *call)
 static const struct mesh_node *find_node(
 	struct node *n, const json_t *req, const char *key, struct ctl_call *call)
 {
-	const char *text = string_field(req, key);
+	const char *text = command_field(req, key);
 	const struct mesh *mesh = peers_mesh(n->peers);
 	const struct mesh_node *r = mesh_lookup(mesh, text);
 	struct suggest s = suggest_for(text);
@@ -177,7 +175,7 @@ static char *show_peers(struct node *n, const char *subject, const struct presen
 
 static void cmd_peers(struct node *n, const json_t *req, struct ctl_call *call)
 {
-	const char *only = string_field(req, "node");
+	const char *only = command_field(req, "node");
 
 	/* "node" narrows it to one id: `ping` asks after every reply, for the path alone. */
 	if (only[0])
@@ -368,8 +366,7 @@ static void cmd_backup(struct node *n, const json_t *req, struct ctl_call *call)
 		not_coordinator(n, call);
 }
 
-/* The same request as the coordinator knows it from a link. */
-static void ask_through_link(struct node *n, const json_t *req, agent_reply_fn *reply, void *ctx)
+void command_ask_through_link(struct node *n, const json_t *req, agent_reply_fn *reply, void *ctx)
 {
 	json_t *forwarded = json_copy((json_t *)(uintptr_t)req);
 
@@ -387,116 +384,7 @@ static void cmd_ask(struct node *n, const json_t *req, struct ctl_call *call)
 	if (n->coord)
 		coord_admin(n->coord, req, reply_text_through, call);
 	else
-		ask_through_link(n, req, reply_through, call);
-}
-
-struct client_add {
-	struct node *node;
-	struct ctl_call *call;
-	uint8_t key[32];
-	char endpoint[ENDPOINT_STR_LEN + 192];
-};
-
-/* By which name or address people reach this coordinator, with our data port; false when nobody said. */
-static bool configured_endpoint(const struct node *n, char *buf, size_t len)
-{
-	const char *first = n->config.n_addresses      ? n->config.addresses[0]
-			    : n->enrolment.n_addresses ? n->enrolment.addresses[0]
-						       : NULL;
-	char text[TOKEN_ADDR_LEN];
-
-	if (!n->coord || !first || token_address(first, n->config.api_port, text) != TM_OK)
-		return false;
-	snprintf(buf, len, "%.*s:%u", (int)(strrchr(text, ':') - text), text, plane_port(n->plane));
-	return true;
-}
-
-/* Where a device out there reaches us best: what somebody said, else what STUN saw, else an address of this
- * host. */
-static void client_endpoint(struct node *n, const json_t *req, char *buf, size_t len)
-{
-	const struct candidates *mine = core_mine(n->path_core);
-	const struct candidate *best = NULL;
-	const char *given = string_field(req, "endpoint");
-	char text[ENDPOINT_STR_LEN] = "";
-
-	for (size_t i = 0; i < mine->n; i++)
-		if (!best || (mine->v[i].type == CAND_SRFLX && best->type != CAND_SRFLX))
-			best = &mine->v[i];
-	if (n->config.n_advertise)
-		endpoint_format(&n->config.advertise[0], text);
-	else if (best)
-		endpoint_format(&best->ep, text);
-	if (given[0])
-		snprintf(buf, len, "%s", given);
-	else if (n->config.n_advertise || !configured_endpoint(n, buf, len))
-		snprintf(buf, len, "%s", text);
-}
-
-static json_t *client_reply(struct client_add *c, json_t *reply)
-{
-	struct node *n = c->node;
-	uint8_t psk[32];
-	char psk_text[BASE64_LEN(32) + 1], key_text[BASE64_LEN(32) + 1], net4[PREFIX_STR_LEN],
-		net6[PREFIX_STR_LEN];
-
-	if (!json_is_true(json_object_get(reply, "ok")))
-		return reply;
-	if (policy_pair_psk(n->mesh.secret, n->identity.x_pub, c->key, psk) != TM_OK) {
-		json_decref(reply);
-		return msg_refusal("crypto", "the pre-shared key could not be derived", "");
-	}
-	base64_encode(psk, sizeof(psk), psk_text);
-	base64_encode(n->identity.x_pub, 32, key_text);
-	json_object_set_new(reply, "psk", json_string(psk_text));
-	json_object_set_new(reply, "server_key", json_string(key_text));
-	json_object_set_new(reply, "endpoint", json_string(c->endpoint));
-	json_object_set_new(reply, "allowed",
-		json_pack("[s, s]", prefix_format(&n->mesh.net4, net4), prefix_format(&n->mesh.net6, net6)));
-	wipe(psk, sizeof(psk));
-	wipe(psk_text, sizeof(psk_text));
-	return reply;
-}
-
-static void client_added(void *ctx, json_t *reply_take)
-{
-	struct client_add *c = ctx;
-
-	ctl_reply(c->call, client_reply(c, reply_take));
-	free(c);
-}
-
-static void client_added_here(void *ctx, char *reply_take)
-{
-	json_t *reply = reply_take ? json_loads(reply_take, 0, NULL) : NULL;
-
-	free(reply_take);
-	client_added(ctx, reply);
-}
-
-static void cmd_client_add(struct node *n, const json_t *req, struct ctl_call *call)
-{
-	const char *key = string_field(req, "key");
-	struct client_add *c = calloc(1, sizeof(*c));
-	size_t len = 0;
-
-	if (!c || base64_decode(key, strlen(key), c->key, sizeof(c->key), &len) != TM_OK || len != 32) {
-		free(c);
-		ctl_reply(call,
-			msg_refusal("invalid", "the client's public key is not 32 bytes in base64", ""));
-		return;
-	}
-	c->node = n;
-	c->call = call;
-	client_endpoint(n, req, c->endpoint, sizeof(c->endpoint));
-
-	json_t *with_via = json_copy((json_t *)(uintptr_t)req);
-	json_object_set_new(with_via, "via", json_string(n->enrolment.self.id));
-	if (n->coord)
-		coord_admin(n->coord, with_via, client_added_here, c);
-	else
-		ask_through_link(n, with_via, client_added, c);
-	json_decref(with_via);
+		command_ask_through_link(n, req, reply_through, call);
 }
 
 /* A further `join` knows where the coordinator is now. It is kept first: the link may take a while. */
@@ -528,6 +416,16 @@ static void cmd_netcheck(struct node *n, const json_t *req, struct ctl_call *cal
 		netcheck_ask(n->netcheck, json_is_true(json_object_get(req, "full")), after, call);
 }
 
+static void cmd_dns_status(struct node *n, const json_t *req UNUSED, struct ctl_call *call)
+{
+	ctl_reply_text(call, names_status(n));
+}
+
+static void cmd_dns_query(struct node *n, const json_t *req, struct ctl_call *call)
+{
+	ctl_reply_text(call, names_query(n, command_field(req, "name"), command_field(req, "type")));
+}
+
 static const struct command {
 	const char *name;
 	void (*run)(struct node *n, const json_t *req, struct ctl_call *call);
@@ -540,6 +438,8 @@ static const struct command {
 	{"ping.resolve", cmd_resolve, true},
 	{"bench.resolve", cmd_bench_resolve, true},
 	{"netcheck", cmd_netcheck, true},
+	{"dns.status", cmd_dns_status, true},
+	{"dns.query", cmd_dns_query, true},
 	{"nudge", cmd_nudge, false},
 	{"down", cmd_down, false},
 	{"reload", cmd_reload, false},
@@ -553,14 +453,14 @@ static const struct command {
 	{"node.rename", cmd_admin, false},
 	{"node.tag", cmd_admin, false},
 	{"node.remove", cmd_admin, false},
-	{"client.add", cmd_client_add, false},
+	{"client.add", command_client_add, false},
 	{"client.list", cmd_ask, false},
 	{"client.remove", cmd_ask, false},
 };
 
 static const struct command *command_of(const json_t *req)
 {
-	const char *name = string_field(req, "cmd");
+	const char *name = command_field(req, "cmd");
 
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
 		if (strcmp(commands[i].name, name) == 0)

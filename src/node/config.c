@@ -22,6 +22,10 @@ enum { FILE_MAX = 64 * 1024 };
 		.hidden = true                                                                               \
 	}
 
+static const char *const relay_words[] = {
+	[RELAY_OFF] = "off", [RELAY_USE] = "use", [RELAY_OFFER] = "offer", NULL};
+static const char *const dns_serve_words[] = {[DNS_SERVE_HOST] = "host", [DNS_SERVE_MESH] = "mesh", NULL};
+
 const struct config_row config_rows[CONFIG_ROWS] = {
 	{.key = "listen_port",
 		.type = CONFIG_UINT,
@@ -107,7 +111,8 @@ const struct config_row config_rows[CONFIG_ROWS] = {
 			"routers do; "
 			"auto is listen_port + 10, 0 is none"},
 	{.key = "relay",
-		.type = CONFIG_RELAY,
+		.type = CONFIG_WORD,
+		.words = relay_words,
 		FIELD(relay),
 		.def = "use",
 		.help = "offer hands on other members' traffic, sealed as it is, where no direct path is "
@@ -115,6 +120,25 @@ const struct config_row config_rows[CONFIG_ROWS] = {
 			"(the coordinator does so unless told otherwise; another node must have the tag "
 			"relay, "
 			"too), use reaches others through those who do, off does neither"},
+	{.key = "dns.enabled",
+		.type = CONFIG_SWITCH,
+		FIELD(dns),
+		.def = "yes",
+		.help = "answers questions for the names of the mesh at port 53 of this node's mesh "
+			"addresses"},
+	{.key = "dns.serve",
+		.type = CONFIG_WORD,
+		.words = dns_serve_words,
+		FIELD(dns_serve),
+		.def = "host",
+		.help = "who is answered: host is the programs of this machine alone, mesh is the other "
+			"members too"},
+	{.key = "dns.listen",
+		.type = CONFIG_LISTEN,
+		LIST(dns_listen),
+		.def = "",
+		.help = "further addresses of this machine at which names are answered, such as "
+			"127.0.0.54:53"},
 	{.key = "log_level",
 		.type = CONFIG_LEVEL,
 		FIELD(log_level),
@@ -186,7 +210,7 @@ const struct config_row config_rows[CONFIG_ROWS] = {
 		.hidden = true},
 };
 
-_Static_assert(CONFIG_ROWS <= 32, "config.given has a bit for each");
+_Static_assert(CONFIG_ROWS <= 64, "config.given has a bit for each");
 
 void config_defaults(struct config *c)
 {
@@ -250,7 +274,7 @@ bool config_has(const struct config *c, const char *key)
 {
 	for (size_t i = 0; i < CONFIG_ROWS; i++)
 		if (strcmp(config_rows[i].key, key) == 0)
-			return c->given & UINT32_C(1) << i;
+			return c->given >> i & 1;
 	return false;
 }
 

@@ -15,6 +15,7 @@
 enum { CONFIG_LIST_MAX = 8, CONFIG_PORT_AUTO = 1 << 16 };
 
 enum config_relay { RELAY_OFF, RELAY_USE, RELAY_OFFER };
+enum config_dns_serve { DNS_SERVE_HOST, DNS_SERVE_MESH };
 
 struct config {
 	uint16_t listen_port; /* restart; 51820 */
@@ -41,8 +42,12 @@ struct config {
 	size_t n_addresses;
 	char listen[CONFIG_LIST_MAX][64]; /* restart; coordinator: further TCP ports */
 	size_t n_listen;
+	bool dns; /* restart; yes */
+	enum config_dns_serve dns_serve; /* restart; host */
+	char dns_listen[CONFIG_LIST_MAX][64]; /* restart; beside the node's own mesh addresses */
+	size_t n_dns_listen;
 	char tls_certificate[256], tls_key[256]; /* restart; coordinator; "" = one of its own */
-	uint32_t given; /* a bit for each row of the table that the file has */
+	uint64_t given; /* a bit for each row of the table that the file has */
 	/* Hidden, for tests: WireGuard time limits in milliseconds under `test_limits`. */
 	struct wg_limits limits;
 	ns_t port_lease; /* how long a gateway is asked to map a port */

@@ -13,7 +13,7 @@ enum config_type {
 	CONFIG_OFFLOADS, /* uint32_t, enum plane_offload; all, none or a list with commas */
 	CONFIG_SWITCH, /* bool, yes or no */
 	CONFIG_LEVEL, /* enum log_level */
-	CONFIG_RELAY, /* enum config_relay */
+	CONFIG_WORD, /* an enum, one of the row's words */
 	CONFIG_IP, /* char[], the text of an IP address */
 	CONFIG_IFNAME, /* char[] */
 	CONFIG_GROUP, /* char[], a group of the system or empty */
@@ -32,12 +32,13 @@ struct config_row {
 	uint64_t min, max;
 	const char
 		*def; /* as text; NULL = what config_defaults puts there before the rows; lists are empty */
+	const char *const *words; /* CONFIG_WORD: by value; NULL behind the last */
 	bool reload; /* SIGHUP applies it */
 	bool hidden; /* for tests: not described */
 	const char *help;
 };
 
-enum { CONFIG_ROWS = 28 };
+enum { CONFIG_ROWS = 31 };
 extern const struct config_row config_rows[CONFIG_ROWS];
 
 static inline bool config_is_list(const struct config_row *row)

@@ -88,19 +88,31 @@ static int set_switch(const struct config_row *row, const char *text, bool *fiel
 	return refuse(d, TM_EINVAL, row, text, "yes or no");
 }
 
-static int set_relay(
-	const struct config_row *row, const char *text, enum config_relay *ret_relay, struct diag *d)
+/* "off, use or offer" */
+static const char *words_text(const struct config_row *row, char *buf, size_t size)
 {
-	static const char *const words[] = {
-		[RELAY_OFF] = "off", [RELAY_USE] = "use", [RELAY_OFFER] = "offer"};
+	size_t n = 0;
 
-	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
-		if (strcmp(text, words[i]) == 0) {
-			*ret_relay = (enum config_relay)i;
+	for (size_t i = 0; row->words[i] && n < size; i++)
+		n += (size_t)snprintf(buf + n, size - n, "%s%s",
+			i == 0              ? ""
+			: row->words[i + 1] ? ", "
+					    : " or ",
+			row->words[i]);
+	return buf;
+}
+
+static int set_word(const struct config_row *row, const char *text, void *field, struct diag *d)
+{
+	char expected[80];
+
+	for (unsigned i = 0; row->words[i]; i++) {
+		if (strcmp(text, row->words[i]) == 0) {
+			memcpy(field, &i, row->size);
 			return TM_OK;
 		}
 	}
-	return refuse(d, TM_EINVAL, row, text, "offer, use or off");
+	return refuse(d, TM_EINVAL, row, text, words_text(row, expected, sizeof(expected)));
 }
 
 static bool is_ifname(const char *s, size_t size)
@@ -316,8 +328,8 @@ int config_set(const struct config_row *row, const char *text, bool quoted, stru
 		if (log_level_parse(text, field) != TM_OK)
 			return refuse(d, TM_EINVAL, row, text, "error, warn, info or debug");
 		return TM_OK;
-	case CONFIG_RELAY:
-		return set_relay(row, text, field, d);
+	case CONFIG_WORD:
+		return set_word(row, text, field, d);
 	case CONFIG_AEAD:
 		return set_text(row, text, is_aead(text), aead_names(names, sizeof(names)), field, d);
 	case CONFIG_OFFLOADS:

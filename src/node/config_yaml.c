@@ -62,7 +62,7 @@ static int set_scalar(const struct reader *r, const struct config_row *row, cons
 		return diag_what(r->y.d, TM_EINVAL, "%s has no value", row->key);
 	if (yamlin_has_nul(node))
 		return diag_what(r->y.d, TM_EINVAL, "%s contains a NUL character", row->key);
-	r->c->given |= UINT32_C(1) << (row - config_rows);
+	r->c->given |= UINT64_C(1) << (row - config_rows);
 	return config_set(row, yamlin_scalar(node), !yamlin_is_plain(node), r->c, r->y.d);
 }
 

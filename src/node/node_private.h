@@ -66,6 +66,7 @@ struct node {
 	struct inbound *inbound;
 	struct mapper *mapper;
 	struct netcheck *netcheck;
+	struct names *names; /* names.c */
 	struct ctl *ctl, *open_ctl; /* open_ctl: for questions of all users; NULL where it cannot be had */
 	struct event *plane_event, *signals[3];
 	struct loop_timer *plane_timer, *path_timer, *stop_timer;

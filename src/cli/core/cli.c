@@ -37,6 +37,8 @@ const struct command *const commands[] = {
 	&cmd_ping,
 	&cmd_bench,
 	&cmd_netcheck,
+	&cmd_dns_status,
+	&cmd_dns_query,
 	&cmd_token_create,
 	&cmd_token_list,
 	&cmd_token_revoke,

@@ -6,9 +6,9 @@
 #include "cli/core/cli.h"
 
 extern const struct command cmd_init, cmd_join, cmd_up, cmd_down, cmd_leave, cmd_reload, cmd_status,
-	cmd_peers, cmd_ping, cmd_bench, cmd_netcheck, cmd_token_create, cmd_token_list, cmd_token_revoke,
-	cmd_node_list, cmd_node_rename, cmd_node_tag, cmd_node_remove, cmd_client_add, cmd_client_list,
-	cmd_client_remove, cmd_version, cmd_help, cmd_backup, cmd_restore;
+	cmd_peers, cmd_ping, cmd_bench, cmd_netcheck, cmd_dns_status, cmd_dns_query, cmd_token_create,
+	cmd_token_list, cmd_token_revoke, cmd_node_list, cmd_node_rename, cmd_node_tag, cmd_node_remove,
+	cmd_client_add, cmd_client_list, cmd_client_remove, cmd_version, cmd_help, cmd_backup, cmd_restore;
 
 /* second NULL for a single verb; NULL when there is none. */
 const struct command *command_find(const char *first, const char *second);

@@ -101,6 +101,10 @@ static void every_key_reaches_its_field(void **state)
 			"  - 2001:db8::1\n"
 			"  - \"[2001:db8::1]:8443\"\n"
 			"  - localhost\n"
+			"dns:\n"
+			"  enabled: no\n"
+			"  serve: mesh\n"
+			"  listen: [127.0.0.54:53, 5353]\n"
 			"test_limits:\n"
 			"  rekey_after_ms: 2000\n"
 			"  reject_after_ms: 3000\n"
@@ -125,6 +129,10 @@ static void every_key_reaches_its_field(void **state)
 	assert_int_equal(c.stun_port, 3478);
 	assert_false(c.port_mapping);
 	assert_int_equal(c.port_lease, 20 * SEC);
+	assert_false(c.dns);
+	assert_int_equal(c.dns_serve, DNS_SERVE_MESH);
+	assert_int_equal(c.n_dns_listen, 2);
+	assert_string_equal(c.dns_listen[1], "5353");
 	assert_int_equal(c.log_level, LOG_DEBUG);
 	assert_string_equal(c.socket_group, "netdev");
 	assert_string_equal(c.api_listen, "127.0.0.1");
@@ -310,7 +318,7 @@ static void a_wrong_word_gets_its_line_and_sentence(void **state)
 			"config.yaml:1: socket_group must be the name of a group, not \"a b\""},
 		{"api_listen: localhost\n",
 			"config.yaml:1: api_listen must be an IP address, not \"localhost\""},
-		{"tun: a\nrelay: yes\n", "config.yaml:2: relay must be offer, use or off, not \"yes\""},
+		{"tun: a\nrelay: yes\n", "config.yaml:2: relay must be off, use or offer, not \"yes\""},
 	};
 
 	(void)state;
@@ -502,7 +510,8 @@ static void each_is_documented(void *ctx, const char *key, const char *def, bool
 	snprintf(line, sizeof(line), ".It Ic %s\n", key);
 	if (!strstr(docs->manual, line))
 		fail_msg("dist/man/tunnelmesh.yaml.5 lacks this line:\n%s", line);
-	snprintf(line, sizeof(line), "\n#%s:", key);
+	const char *dot = strchr(key, '.');
+	snprintf(line, sizeof(line), dot ? "\n#  %s:" : "\n#%s:", dot ? dot + 1 : key);
 	if (!strstr(docs->example, line))
 		fail_msg("dist/config.yaml lacks this line:%s", line);
 }
@@ -517,7 +526,7 @@ static void every_key_is_in_the_reference_the_manual_and_the_example(void **stat
 
 	(void)state;
 	config_describe(each_is_documented, &docs);
-	assert_int_equal(docs.rows, 21);
+	assert_int_equal(docs.rows, 24);
 	assert_null(strstr(docs.reference, "test_limits"));
 	free(docs.reference);
 	free(docs.manual);
@@ -528,7 +537,7 @@ static void every_key_is_in_the_reference_the_manual_and_the_example(void **stat
 static void uncomment(char *text)
 {
 	for (char *p = text; p && *p; p = strchr(p, '\n') ? strchr(p, '\n') + 1 : NULL)
-		if (p[0] == '#' && ((p[1] >= 'a' && p[1] <= 'z') || strncmp(p, "#  - ", 5) == 0))
+		if (p[0] == '#' && ((p[1] >= 'a' && p[1] <= 'z') || strncmp(p, "#  ", 3) == 0))
 			memmove(p, p + 1, strlen(p));
 }
 
@@ -565,11 +574,13 @@ static void the_example_parses_and_shows_the_defaults(void **state)
 	assert_int_equal(open.n_advertise, 2);
 	assert_int_equal(open.n_addresses, 2);
 	assert_int_equal(open.n_listen, 2);
+	assert_int_equal(open.n_dns_listen, 1);
 	/* But for the lists it is the defaults. */
 	memcpy(open.advertise, def.advertise, sizeof(def.advertise));
 	memcpy(open.addresses, def.addresses, sizeof(def.addresses));
 	memcpy(open.listen, def.listen, sizeof(def.listen));
-	open.n_advertise = open.n_addresses = open.n_listen = 0;
+	memcpy(open.dns_listen, def.dns_listen, sizeof(def.dns_listen));
+	open.n_advertise = open.n_addresses = open.n_listen = open.n_dns_listen = 0;
 	assert_true(config_has(&open, "listen_port") && !config_has(&as_is, "listen_port"));
 	open.given = 0;
 	assert_memory_equal(&open, &def, sizeof(def));

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* `client add`: what a stock WireGuard device needs to reach the mesh through this node. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/encode.h"
+#include "base/secret.h"
+#include "control/policy/policy.h"
+#include "node/commands_private.h"
+#include "wire/msg/msg.h"
+#include "wire/token.h"
+
+struct client_add {
+	struct node *node;
+	struct ctl_call *call;
+	uint8_t key[32];
+	char endpoint[ENDPOINT_STR_LEN + 192];
+};
+
+/* By which name or address people reach this coordinator, with our data port; false when nobody said. */
+static bool configured_endpoint(const struct node *n, char *buf, size_t len)
+{
+	const char *first = n->config.n_addresses      ? n->config.addresses[0]
+			    : n->enrolment.n_addresses ? n->enrolment.addresses[0]
+						       : NULL;
+	char text[TOKEN_ADDR_LEN];
+
+	if (!n->coord || !first || token_address(first, n->config.api_port, text) != TM_OK)
+		return false;
+	snprintf(buf, len, "%.*s:%u", (int)(strrchr(text, ':') - text), text, plane_port(n->plane));
+	return true;
+}
+
+/* Where a device out there reaches us best: what somebody said, else what STUN saw, else an address of this
+ * host. */
+static void client_endpoint(struct node *n, const json_t *req, char *buf, size_t len)
+{
+	const struct candidates *mine = core_mine(n->path_core);
+	const struct candidate *best = NULL;
+	const char *given = command_field(req, "endpoint");
+	char text[ENDPOINT_STR_LEN] = "";
+
+	for (size_t i = 0; i < mine->n; i++)
+		if (!best || (mine->v[i].type == CAND_SRFLX && best->type != CAND_SRFLX))
+			best = &mine->v[i];
+	if (n->config.n_advertise)
+		endpoint_format(&n->config.advertise[0], text);
+	else if (best)
+		endpoint_format(&best->ep, text);
+	if (given[0])
+		snprintf(buf, len, "%s", given);
+	else if (n->config.n_advertise || !configured_endpoint(n, buf, len))
+		snprintf(buf, len, "%s", text);
+}
+
+static json_t *client_reply(struct client_add *c, json_t *reply)
+{
+	struct node *n = c->node;
+	uint8_t psk[32];
+	char psk_text[BASE64_LEN(32) + 1], key_text[BASE64_LEN(32) + 1], net4[PREFIX_STR_LEN],
+		net6[PREFIX_STR_LEN];
+
+	if (!json_is_true(json_object_get(reply, "ok")))
+		return reply;
+	if (policy_pair_psk(n->mesh.secret, n->identity.x_pub, c->key, psk) != TM_OK) {
+		json_decref(reply);
+		return msg_refusal("crypto", "the pre-shared key could not be derived", "");
+	}
+	base64_encode(psk, sizeof(psk), psk_text);
+	base64_encode(n->identity.x_pub, 32, key_text);
+	json_object_set_new(reply, "psk", json_string(psk_text));
+	json_object_set_new(reply, "server_key", json_string(key_text));
+	json_object_set_new(reply, "endpoint", json_string(c->endpoint));
+	json_object_set_new(reply, "allowed",
+		json_pack("[s, s]", prefix_format(&n->mesh.net4, net4), prefix_format(&n->mesh.net6, net6)));
+	wipe(psk, sizeof(psk));
+	wipe(psk_text, sizeof(psk_text));
+	return reply;
+}
+
+static void client_added(void *ctx, json_t *reply_take)
+{
+	struct client_add *c = ctx;
+
+	ctl_reply(c->call, client_reply(c, reply_take));
+	free(c);
+}
+
+static void client_added_here(void *ctx, char *reply_take)
+{
+	json_t *reply = reply_take ? json_loads(reply_take, 0, NULL) : NULL;
+
+	free(reply_take);
+	client_added(ctx, reply);
+}
+
+void command_client_add(struct node *n, const json_t *req, struct ctl_call *call)
+{
+	const char *key = command_field(req, "key");
+	struct client_add *c = calloc(1, sizeof(*c));
+	size_t len = 0;
+
+	if (!c || base64_decode(key, strlen(key), c->key, sizeof(c->key), &len) != TM_OK || len != 32) {
+		free(c);
+		ctl_reply(call,
+			msg_refusal("invalid", "the client's public key is not 32 bytes in base64", ""));
+		return;
+	}
+	c->node = n;
+	c->call = call;
+	client_endpoint(n, req, c->endpoint, sizeof(c->endpoint));
+
+	json_t *with_via = json_copy((json_t *)(uintptr_t)req);
+	json_object_set_new(with_via, "via", json_string(n->enrolment.self.id));
+	if (n->coord)
+		coord_admin(n->coord, with_via, client_added_here, c);
+	else
+		command_ask_through_link(n, with_via, client_added, c);
+	json_decref(with_via);
+}

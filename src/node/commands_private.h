@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* What the files of commands share. Control thread. Private to commands*.c. */
+#ifndef TM_NODE_COMMANDS_PRIVATE_H
+#define TM_NODE_COMMANDS_PRIVATE_H
+
+#include "node/node_private.h"
+
+const char *command_field(const json_t *req, const char *key); /* "" for what is no text */
+/* The same request as the coordinator knows it from a link. */
+void command_ask_through_link(struct node *n, const json_t *req, agent_reply_fn *reply, void *ctx);
+
+void command_client_add(struct node *n, const json_t *req, struct ctl_call *call);
+
+#endif

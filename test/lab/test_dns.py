@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Names of the mesh, asked for by programs that others wrote, in namespaces: bind9's dig, ldns' drill, knot's kdig."""
+import re
+import subprocess
+
+import pytest
+
+from lab import find_program, wait_for
+
+# As musl does it: both questions by one socket before any answer is read; then the answers, in whatever order.
+PAIR = r"""
+import socket, struct, sys
+at, name = sys.argv[1], sys.argv[2]
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(3)
+for id, kind in ((1, 1), (2, 28)):
+    labels = b"".join(bytes([len(l)]) + l.encode() for l in name.split("."))
+    s.sendto(struct.pack(">6H", id, 0x100, 1, 0, 0, 0) + labels + struct.pack(">xHH", kind, 1), (at, 53))
+for _ in range(2):
+    answer, who = s.recvfrom(512)
+    id, flags, _, n, _, _ = struct.unpack(">6H", answer[:12])
+    print(id, flags & 15, n, who[0])
+"""
+
+FLOOD = r"""
+import socket, struct, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for id in range(3000):
+    s.sendto(struct.pack(">6H", id, 0x100, 1, 0, 0, 0) + b"\6laptop\4mesh\0\0\1\0\1", (sys.argv[1], 53))
+"""
+
+
+def dig(host, at, *args):
+    return host.sh(find_program("dig"), f"@{at}", "+timeout=2", "+tries=1", *args).stdout
+
+
+def short(host, at, *args):
+    return dig(host, at, "+short", *args).split()
+
+
+@pytest.fixture
+def pair(net):
+    return net.mesh("hub", "laptop")
+
+
+def own(node):
+    return node.status()["self"]
+
+
+def test_names_lead_to_addresses_and_back(pair):
+    hub, laptop = pair
+    me, it = own(laptop), own(hub)
+    for at in (me["ip4"], me["ip6"]):
+        assert short(laptop.host, at, "hub.mesh", "A") == [it["ip4"]]
+        assert short(laptop.host, at, "hub.mesh", "AAAA") == [it["ip6"]]
+        assert short(laptop.host, at, "this.mesh", "A") == [it["ip4"]]
+        assert short(laptop.host, at, "-x", it["ip4"]) == ["hub.mesh."]
+        assert short(laptop.host, at, "-x", it["ip6"]) == ["hub.mesh."]
+        assert short(laptop.host, at, "+tcp", "hub.mesh") == [it["ip4"]]
+    answer = dig(laptop.host, me["ip4"], "nobody.mesh")
+    assert "status: NXDOMAIN" in answer and re.search(r"^mesh\.\s+10\s+IN\s+SOA\s", answer, re.M)
+    answer = dig(laptop.host, me["ip4"], "hub.mesh", "MX")
+    assert "status: NOERROR" in answer and re.search(r"^mesh\.\s+10\s+IN\s+SOA\s", answer, re.M)
+    assert "status: REFUSED" in dig(laptop.host, me["ip4"], "example.org")
+    assert "status: BADVERS" in dig(laptop.host, me["ip4"], "+edns=1", "+noednsneg", "hub.mesh")
+
+
+def test_other_programs_understand_it(pair):
+    hub, laptop = pair
+    me, it = own(laptop)["ip4"], own(hub)
+    assert laptop.host.sh(find_program("drill"), "-Q", "hub.mesh", f"@{me}").stdout.split() == [it["ip4"]]
+    assert laptop.host.sh(find_program("drill"), "-Q", "-t", "hub.mesh", f"@{me}", "AAAA").stdout.split() == [it["ip6"]]
+    assert laptop.host.sh(find_program("kdig"), "+short", f"@{me}", "hub.mesh", "AAAA").stdout.split() == [it["ip6"]]
+    out = laptop.host.sh(find_program("kdig"), "+tcp", "+keepopen", f"@{me}", "hub.mesh", "laptop.mesh").stdout
+    assert it["ip4"] in out and me in out
+
+
+def test_both_families_by_one_socket(pair):
+    hub, laptop = pair
+    me = own(laptop)["ip4"]
+    for name, n in (("hub.mesh", 1), ("nobody.mesh", 0)):
+        rcode = 0 if n else 3
+        out = laptop.host.sh("/usr/bin/python3", "-c", PAIR, me, name).stdout.splitlines()
+        assert sorted(out) == [f"{i} {rcode} {n} {me}" for i in (1, 2)]
+
+
+def test_a_rename_is_in_the_next_answer(pair):
+    hub, laptop = pair
+    me = own(hub)["ip4"]
+    address = own(laptop)["ip4"]
+    assert short(hub.host, me, "laptop.mesh") == [address]
+    hub.run("node", "rename", "laptop", "desk")
+    wait_for("the new name", lambda: short(hub.host, me, "desk.mesh") == [address], timeout=5)
+    assert short(hub.host, me, "laptop.mesh") == []
+    assert short(hub.host, me, "-x", address) == ["desk.mesh."]
+
+
+def test_the_daemon_tells_what_it_answers(pair):
+    hub, laptop = pair
+    it = own(hub)
+    answer = laptop.json("dns", "query", "hub")
+    assert answer["name"] == "hub.mesh." and answer["rcode"] == "NOERROR"
+    assert [r["data"] for r in answer["records"]] == [it["ip4"], it["ip6"]]
+    assert laptop.json("dns", "query", it["ip4"])["records"] == [{"type": "PTR", "ttl_s": 5, "data": "hub.mesh."}]
+    assert "hub.mesh." in laptop.run("dns", "query", it["ip6"]).stdout
+    r = laptop.run("dns", "query", "nobody", check=False)
+    assert r.returncode == 1 and "there is no name nobody.mesh." in r.stderr
+    r = laptop.run("dns", "query", "hub", "--type", "LOC", check=False)
+    assert r.returncode == 1 and "no records of that type" in r.stderr
+    short(laptop.host, own(laptop)["ip4"], "hub.mesh")
+    status = laptop.json("dns", "status")
+    assert status["zone"] == "mesh." and status["serve"] == "host" and status["questions"]["answered"] == 1
+    assert [d["open"] for d in status["listen"]] == [True, True]
+    assert "served at" in laptop.run("dns", "status").stdout
+
+
+def test_other_members_are_answered_where_that_is_asked_for(net):
+    hub = net.node("hub").configure(dns={"serve": "mesh"})
+    hub.init()
+    laptop = net.node("laptop")
+    laptop.join(hub.token())
+    it, me = own(hub)["ip4"], own(laptop)["ip4"]
+    assert short(laptop.host, it, "laptop.mesh") == [me]
+    assert "status: REFUSED" in dig(hub.host, me, "hub.mesh")
+    # A member that asks too often is sent to TCP, and gets there what it wants.
+    laptop.host.sh("/usr/bin/python3", "-c", FLOOD, it)
+    assert laptop.host.sh(find_program("dig"), f"@{it}", "+short", "+tries=5", "+timeout=1", "laptop.mesh").stdout.split() == [me]
+    assert hub.json("dns", "status")["questions"]["limited"] > 100
+
+
+def test_a_port_that_is_taken_is_no_reason_not_to_run(net):
+    hub = net.node("hub").configure(dns={"listen": "[127.0.0.53:53, 127.0.0.54:53]"})
+    thief = hub.host.spawn("/usr/bin/python3", "-c", "import socket\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+                           "s.bind(('127.0.0.54', 53))\nprint('bound', flush=True)\ns.recv(9)", stdout=subprocess.PIPE)
+    assert thief.stdout.readline() == b"bound\n"
+    hub.init()
+    doors = {d["address"]: d for d in hub.json("dns", "status")["listen"]}
+    assert doors["127.0.0.53:53"]["open"] and not doors["127.0.0.54:53"]["open"]
+    assert "another program serves names at 127.0.0.54:53" in doors["127.0.0.54:53"]["why_not"]
+    assert len(re.findall("another program serves names", hub.log())) == 1
+    assert short(hub.host, "127.0.0.53", "hub.mesh") == [own(hub)["ip4"]]
+
+
+def test_names_can_be_switched_off(net):
+    hub = net.node("hub").configure(dns={"enabled": "no"})
+    hub.init()
+    assert hub.json("dns", "status")["enabled"] is False
+    assert "nowhere" in hub.run("dns", "status").stdout
+    assert hub.host.sh(find_program("dig"), f"@{own(hub)['ip4']}", "+timeout=1", "+tries=1", "hub.mesh", check=False).returncode == 9
+    assert hub.json("dns", "query", "hub")["records"]  # the daemon itself knows
+
+
+def test_a_question_begins_the_session(net):
+    """The packet that follows the answer finds everything ready."""
+    hub, laptop, nas = net.mesh("hub", "laptop", "nas")
+    it = own(nas)["ip4"]
+    assert not laptop.peer("nas")["session"]
+    assert short(laptop.host, own(laptop)["ip4"], "nas.mesh") == [it]
+    wait_for("a session", lambda: laptop.peer("nas")["session"], timeout=5)
+    out = laptop.host.sh("ping", "-c", 1, "-W", 2, it).stdout
+    assert float(re.search(r"time=([\d.]+)", out)[1]) < 100
+
+
+def test_what_is_no_question_does_no_harm(pair):
+    """Noise by UDP and TCP, beside somebody who asks."""
+    hub, laptop = pair
+    me = own(laptop)["ip4"]
+    noise = r"""
+import os, random, socket, sys
+random.seed(7)
+u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for i in range(10000):
+    u.sendto(random.randbytes(random.randrange(0, 600)), (sys.argv[1], 53))
+for i in range(200):
+    with socket.create_connection((sys.argv[1], 53)) as t:
+        t.sendall(random.randbytes(random.randrange(1, 3000)))
+"""
+    laptop.host.sh("/usr/bin/python3", "-c", noise, me)
+    assert short(laptop.host, me, "hub.mesh") == [own(hub)["ip4"]]
+    assert laptop.json("dns", "status")["listen"][0]["open"]

@@ -28,19 +28,25 @@ static const uint8_t layers[256] = {
 	[PROTO_DCCP] = PORTS | 12,
 };
 
+/* How much of an upper layer has to be there at most. */
+enum { FIXED_PART = 0x3f, QUOTED_PART = 8 };
+
+/* A packet, or a quote; what each look is a copy of its own for. */
+#define EACH inline __attribute__((always_inline))
+
 static inline bool is_extension(uint8_t next)
 {
 	return layers[next] & EXTENSION;
 }
 
 /* The headers led to `proto` at l4; `whole` if that is not a part of something whose start is elsewhere. */
-static inline void view_fill(const uint8_t *p, size_t total, unsigned flags, uint8_t proto, size_t l4,
-	bool whole, struct ip_view *ret_view)
+static EACH void view_fill(const uint8_t *p, size_t total, unsigned flags, uint8_t proto, size_t l4,
+	bool whole, unsigned most, struct ip_view *ret_view)
 {
 	const unsigned layer = layers[proto];
 	uint16_t sport = 0, dport = 0;
 
-	if (LIKELY(whole && total - l4 >= (layer & LEAST))) {
+	if (LIKELY(whole && total - l4 >= MIN(layer & LEAST, most))) {
 		flags |= IP_UPPER;
 		if (layer & PORTS) {
 			flags |= IP_PORTS;
@@ -60,10 +66,13 @@ static inline void view_fill(const uint8_t *p, size_t total, unsigned flags, uin
 	};
 }
 
-static inline int look4(const uint8_t *p, size_t n, struct ip_view *ret_view)
+static EACH int look4(const uint8_t *p, size_t n, unsigned most, struct ip_view *ret_view)
 {
-	const size_t header = (size_t)(p[0] & 15) * 4, total = n >= IP4_HEADER ? get_be16(p + 2) : 0;
+	const size_t header = (size_t)(p[0] & 15) * 4;
+	size_t total = n >= IP4_HEADER ? get_be16(p + 2) : 0;
 
+	if (most == QUOTED_PART)
+		total = MIN(total, n);
 	if (header < IP4_HEADER || header > total || total > n)
 		return TM_EBADMSG;
 
@@ -74,7 +83,7 @@ static inline int look4(const uint8_t *p, size_t n, struct ip_view *ret_view)
 		flags |= fragment & 0x2000 ? IP_MORE : 0;
 		flags |= fragment & 0x1fff ? IP_LATER : 0;
 	}
-	view_fill(p, total, flags, p[9], header, !(flags & IP_LATER), ret_view);
+	view_fill(p, total, flags, p[9], header, !(flags & IP_LATER), most, ret_view);
 	return TM_OK;
 }
 
@@ -113,7 +122,8 @@ static unsigned fragment_flags(const uint8_t *fragment)
  * From extension header to extension header. Of two fragment headers the second is not believed. Apart,
  * so that packets without any do not pay for its registers.
  */
-static __attribute__((noinline)) void look_chain(const uint8_t *p, size_t total, struct ip_view *ret_view)
+static __attribute__((noinline)) void look_chain(
+	const uint8_t *p, size_t total, unsigned most, struct ip_view *ret_view)
 {
 	unsigned flags = IP_EXTENDED;
 	uint8_t type = p[6];
@@ -132,33 +142,80 @@ static __attribute__((noinline)) void look_chain(const uint8_t *p, size_t total,
 		type = p[at];
 		at += len;
 	}
-	view_fill(p, total, flags, type, at, !is_extension(type) && !(flags & IP_LATER), ret_view);
+	view_fill(p, total, flags, type, at, !is_extension(type) && !(flags & IP_LATER), most, ret_view);
 }
 
-static inline int look6(const uint8_t *p, size_t n, struct ip_view *ret_view)
+static EACH int look6(const uint8_t *p, size_t n, unsigned most, struct ip_view *ret_view)
 {
-	const size_t total = n >= IP6_HEADER ? IP6_HEADER + (size_t)get_be16(p + 4) : SIZE_MAX;
+	size_t total = n >= IP6_HEADER ? IP6_HEADER + (size_t)get_be16(p + 4) : SIZE_MAX;
 
+	if (most == QUOTED_PART && n >= IP6_HEADER)
+		total = MIN(total, n);
 	if (total > n || total > UINT16_MAX)
 		return TM_EBADMSG;
 
 	if (LIKELY(!is_extension(p[6])))
-		view_fill(p, total, 0, p[6], IP6_HEADER, true, ret_view);
+		view_fill(p, total, 0, p[6], IP6_HEADER, true, most, ret_view);
 	else
-		look_chain(p, total, ret_view);
+		look_chain(p, total, most, ret_view);
 	return TM_OK;
+}
+
+static EACH int look(const uint8_t *p, size_t n, unsigned most, struct ip_view *ret_view)
+{
+	switch (n ? p[0] >> 4 : 0) {
+	case 4:
+		return look4(p, n, most, ret_view);
+	case 6:
+		return look6(p, n, most, ret_view);
+	default:
+		return TM_EBADMSG;
+	}
 }
 
 int ip_view_of(const uint8_t *p, size_t n, struct ip_view *ret_view)
 {
-	switch (n ? p[0] >> 4 : 0) {
-	case 4:
-		return look4(p, n, ret_view);
-	case 6:
-		return look6(p, n, ret_view);
-	default:
-		return TM_EBADMSG;
+	return look(p, n, FIXED_PART, ret_view);
+}
+
+int ip_view_of_quote(const uint8_t *p, size_t n, struct ip_view *ret_view)
+{
+	return look(p, n, QUOTED_PART, ret_view);
+}
+
+/* The chain was walked before and found to lead to one. */
+static size_t fragment_header_at(const uint8_t *p)
+{
+	uint8_t type = p[6];
+	size_t at = IP6_HEADER;
+
+	while (type != PROTO_FRAGMENT) {
+		const size_t len = extension_len(p, type, at);
+
+		type = p[at];
+		at += len;
 	}
+	return at;
+}
+
+struct ip_piece ip_piece_of(const struct ip_view *v)
+{
+	const uint8_t *p = v->p;
+
+	if (v->version == 4)
+		return (struct ip_piece){
+			.id = get_be16(p + 4),
+			.proto = p[9],
+			.first = (uint16_t)(get_be16(p + 6) << 3),
+			.len = (uint16_t)(v->total - ip_header_len(p)),
+		};
+
+	const size_t at = fragment_header_at(p);
+	return (struct ip_piece){
+		.id = get_be32(p + at + 4),
+		.first = get_be16(p + at + 2) & 0xfff8,
+		.len = (uint16_t)(v->total - at - 8),
+	};
 }
 
 static size_t header4_build(

@@ -79,6 +79,19 @@ struct ip_view {
  * at.
  */
 NODISCARD int ip_view_of(const uint8_t *p, size_t n, struct ip_view *ret_view);
+/*
+ * The beginning of a packet, as an ICMP error quotes it, of n bytes: `total` ends where the quote does, and 8
+ * bytes of the upper layer, which every quote has (RFC 792), count as its fixed part.
+ */
+NODISCARD int ip_view_of_quote(const uint8_t *p, size_t n, struct ip_view *ret_view);
+
+/* Of what is IP_FRAGMENT: of which whole it is a piece, beside its addresses, and which one. */
+struct ip_piece {
+	uint32_t id;
+	uint8_t proto; /* of IPv4 (RFC 791 3.2); 0: IPv6, where it does not count (RFC 8200 4.5) */
+	uint16_t first, len; /* bytes of the whole's data */
+};
+struct ip_piece ip_piece_of(const struct ip_view *v);
 
 /* Nothing but a header without options or extensions, not a fragment, is before the upper layer. */
 static inline bool ip_plain(const struct ip_view *v)

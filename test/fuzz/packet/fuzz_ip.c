@@ -3,7 +3,7 @@
  * Any bytes: the view agrees with its naive twin. For any packet that has one: ECN and TTL changes touch
  * nothing else and keep a right checksum right; an ICMP error about it is itself a sound packet with right
  * checksums that nobody answers with another error, and so is what is said when it is rejected. Cut in pieces
- * it loses nothing.
+ * it loses nothing, and each piece says which one it is. Quotes of anything are looked at, too.
  */
 #include "base/bytes.h"
 #include "fuzz/fuzz.h"
@@ -230,12 +230,35 @@ static void check_pieces(const struct ip_view *was, size_t max)
 			assert(n > head && n <= max);
 			assert(ip_view_of(out, n, &v) == TM_OK && v.total == n && header_sum_right(out));
 			assert(memcmp(out + head, was->p + f.body + sum, n - head) == 0);
+			if (v.flags & IP_FRAGMENT) {
+				const struct ip_piece piece = ip_piece_of(&v);
+
+				assert(piece.first == (uint16_t)(f.first + sum) && piece.len == n - head);
+			}
 			sum += n - head;
 			assert(sum == data || (n - head) % 8 == 0);
 		}
 		assert(sum == data);
 	}
 	free(out);
+}
+
+/* The beginning of something is looked at without a step behind its end. What the whole shows, it shows or
+ * cannot know. */
+static void check_quote(const uint8_t *data, size_t size, const struct ip_view *whole)
+{
+	for (size_t n = 0; n <= MIN(size, (size_t)128); n++) {
+		uint8_t *p = fuzz_copy(data, n);
+		struct ip_view v;
+
+		if (ip_view_of_quote(p, n, &v) == TM_OK) {
+			assert(v.total <= n && v.l4 <= v.total);
+			if (v.flags & IP_UPPER && whole && whole->flags & IP_UPPER)
+				assert(v.l4 == whole->l4 && v.proto == whole->proto &&
+					v.sport == whole->sport && v.dport == whole->dport);
+		}
+		free(p);
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -253,6 +276,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	bool packet = ip_view_of(data, size, &v) == TM_OK;
 	assert(packet == has_view(data, size));
+	check_quote(data, size, packet ? &v : NULL);
 	if (!packet)
 		return 0;
 	check_view(data, &v);

@@ -234,6 +234,86 @@ static void the_upper_layer_of_ipv6_is_found_or_said_to_be_unknown(void **state)
 	assert_found(rows, ARRAY_LEN(rows));
 }
 
+/* RFC 792, 4443: as much as fits, and eight bytes of the upper layer at least. */
+static void a_quote_shows_ports_where_a_packet_that_short_shows_none(void **state)
+{
+	static const struct {
+		const char *why, *hex;
+		size_t n; /* of the quote; 0: refused */
+		unsigned flags;
+		size_t l4;
+	} rows[] = {
+		{"8 bytes of 40 of TCP", "45000040 00004000 4006 0000" PAIR4 "1234567800000000", 28, P, 20},
+		{"8 bytes behind options", "46000040 00004000 4006 0000" PAIR4 "01010101 1234567800000000",
+			32, P | X, 24},
+		{"7 bytes", "45000040 00004000 4006 0000" PAIR4 "12345678000000", 27, 0, 20},
+		{"the header alone", "45000040 00004000 4006 0000" PAIR4, 20, 0, 20},
+		{"a header cut", "45000040 00004000 4006 0000 0a000001 0a0000", 0, 0, 0},
+		{"a header longer than the quote", "4f000040 00004000 4006 0000" PAIR4 "1234567800000000", 0,
+			0, 0},
+		{"a piece", "45000040 00002001 4006 0000" PAIR4 "1234567800000000", 28, F | L | M, 20},
+		{"IPv6", "60000000 0400 06 40" PAIR6 "1234567800000000", 48, P, 40},
+		{"IPv6 behind a header", "60000000 0400 3c 40" PAIR6 "0600000000000000 1234567800000000", 56,
+			P | X, 48},
+		{"IPv6, cut in an extension header", "60000000 0400 3c 40" PAIR6 "0601000000000000", 48, X,
+			40},
+		{"an IPv6 header cut", "60000000 0400 06 40 20010db8", 0, 0, 0},
+	};
+	(void)state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		uint8_t p[256], *exact;
+		struct ip_view v;
+		const size_t n = hex(rows[i].hex, p, sizeof(p));
+
+		/* So that a sanitizer sees what lies behind. */
+		exact = malloc(n);
+		memcpy(exact, p, n);
+		const int err = ip_view_of_quote(exact, n, &v);
+		if ((err == TM_OK) != (rows[i].n > 0))
+			fail_msg("%s: %d", rows[i].why, err);
+		if (!err && (v.total != rows[i].n || v.flags != rows[i].flags || v.l4 != rows[i].l4))
+			fail_msg("%s: %u bytes, flags %#x, upper layer at %u", rows[i].why, v.total, v.flags,
+				v.l4);
+		if (!err && v.flags & IP_PORTS && (v.sport != 0x1234 || v.dport != 0x5678))
+			fail_msg("%s: ports", rows[i].why);
+		free(exact);
+	}
+}
+
+static void a_piece_says_which_one_it_is_of_which_whole(void **state)
+{
+	static const struct {
+		const char *hex;
+		struct ip_piece piece;
+	} rows[] = {
+		{"4500001c abcd2000 4011 0000" PAIR4 UDP8, {0xabcd, 17, 0, 8}},
+		{"4500001c abcd2002 4011 0000" PAIR4 UDP8, {0xabcd, 17, 16, 8}},
+		{"46000020 abcd1fff 4011 0000" PAIR4 "01010101" UDP8, {0xabcd, 17, 65528, 8}},
+		{"60000000 0010 2c 40" PAIR6 "11000001deadbeef" UDP8, {0xdeadbeef, 0, 0, 8}},
+		{"60000000 0018 3c 40" PAIR6 "2c00000000000000 11000009deadbeef" UDP8, {0xdeadbeef, 0, 8, 8}},
+		/* What is behind the fragment header is data of the whole, headers too. */
+		{"60000000 0018 2c 40" PAIR6 "3c000001deadbeef 1100000000000000" UDP8,
+			{0xdeadbeef, 0, 0, 16}},
+		{"60000000 0010 2c 40" PAIR6 "1100fff8deadbeef" UDP8, {0xdeadbeef, 0, 65528, 8}},
+	};
+	(void)state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		uint8_t p[256];
+		struct ip_view v;
+		const size_t n = hex(rows[i].hex, p, sizeof(p));
+
+		assert_int_equal(ip_view_of(p, n, &v), TM_OK);
+		assert_true(v.flags & IP_FRAGMENT);
+		const struct ip_piece got = ip_piece_of(&v), want = rows[i].piece;
+		if (got.id != want.id || got.proto != want.proto || got.first != want.first ||
+			got.len != want.len)
+			fail_msg("row %zu: id %#x, protocol %u, %u bytes from %u", i, got.id, got.proto,
+				got.len, got.first);
+	}
+}
+
 static void a_header_of_our_own_is_a_right_one(void **state)
 {
 	const uint8_t ones[16] = {1, 1, 1, 1}, twos[16] = {2, 2, 2, 2};
@@ -443,6 +523,8 @@ int main(void)
 		cmocka_unit_test(an_ipv6_packet_longer_than_a_length_can_say_is_refused),
 		cmocka_unit_test(the_upper_layer_of_ipv4_is_found_or_said_to_be_unknown),
 		cmocka_unit_test(the_upper_layer_of_ipv6_is_found_or_said_to_be_unknown),
+		cmocka_unit_test(a_quote_shows_ports_where_a_packet_that_short_shows_none),
+		cmocka_unit_test(a_piece_says_which_one_it_is_of_which_whole),
 		cmocka_unit_test(a_header_of_our_own_is_a_right_one),
 		cmocka_unit_test(the_checksum_of_rfc_1071_comes_out),
 		cmocka_unit_test(the_checksum_equals_its_naive_twin_whole_and_in_pieces),

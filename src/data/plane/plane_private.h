@@ -71,7 +71,6 @@ struct plane {
 	size_t drain_to;
 	size_t index_waiting;
 	bool closing, tun_lost;
-	unsigned streams_added;
 	struct stream *ended; /* within plane_service: nobody's any more, and still to be told */
 	struct siding *siding[SIDINGS_MAX]; /* in the order of opening */
 	unsigned n_sidings;
@@ -108,6 +107,8 @@ void plane_close_sockets(struct plane *p); /* all; no worker runs any more */
 /* stream.c */
 bool plane_has_stream(const struct plane *p, uint32_t stream);
 void plane_bury_streams(struct plane *p);
+void plane_join_mates(struct plane *p); /* of whom workers have told */
+void plane_settle_streams(struct plane *p); /* that owners let go */
 bool plane_tell_ended(
 	struct plane *p); /* of those, when nothing of ours is on the stack; false: there were none */
 void plane_close_streams(struct plane *p); /* all; no worker runs any more */

@@ -405,6 +405,8 @@ ns_t plane_service(struct plane *p, ns_t now)
 		n++;
 	}
 	plane_bury_streams(p);
+	plane_settle_streams(p);
+	plane_join_mates(p);
 	plane_give_sidings(p);
 	next = device_run(p->device, p->self.now);
 	free_up_to_limit(p);

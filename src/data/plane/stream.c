@@ -2,8 +2,8 @@
 /* The control thread's half of the streams: in, out, and what became of them. */
 #include "data/plane/stream.h"
 
+#include "data/plane/mates.h"
 #include "data/plane/plane_private.h"
-#include "data/plane/streaming.h"
 #include "os/tcp.h"
 
 #include <string.h>
@@ -24,19 +24,37 @@ void streams_free(struct streams *all)
 	free(all);
 }
 
-/* The table, and what the worker reads into, at the first stream. */
-static int prepare(struct plane *p, struct worker *w)
+/* The table, and what workers read into, at the first stream. */
+static int prepare(struct plane *p)
 {
-	if (!streams_of(p)) {
-		struct streams *s = calloc(1, sizeof(*s));
+	struct streams *s;
 
-		if (!s)
+	if (streams_of(p))
+		return TM_OK;
+	for (unsigned i = 0; i < p->n_workers; i++) {
+		struct worker *w = &p->workers[i];
+
+		if (!w->streams)
+			w->streams = malloc(sizeof(*w->streams));
+		if (!w->streams)
 			return TM_ENOMEM;
-		atomic_store_explicit(&p->streams, s, memory_order_release);
 	}
-	if (!w->streams)
-		w->streams = malloc(sizeof(*w->streams));
-	return w->streams ? TM_OK : TM_ENOMEM;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return TM_ENOMEM;
+
+	atomic_store_explicit(&p->streams, s, memory_order_release);
+	return TM_OK;
+}
+
+static struct worker *emptiest(const struct plane *p)
+{
+	struct worker *best = &p->workers[0];
+
+	for (unsigned i = 1; i < p->n_workers; i++)
+		if (p->workers[i].n_streams < best->n_streams)
+			best = &p->workers[i];
+	return best;
 }
 
 static int give_number(struct streams *all, struct stream *s)
@@ -53,7 +71,7 @@ static int give_number(struct streams *all, struct stream *s)
 	return TM_EFULL;
 }
 
-static bool take_out(struct plane *p, const struct stream *s)
+static bool take_out(struct plane *p, struct stream *s)
 {
 	_Atomic(struct stream *) *slot = &streams_of(p)->slot[s->number % PLANE_STREAMS_MAX];
 
@@ -61,6 +79,7 @@ static bool take_out(struct plane *p, const struct stream *s)
 		return false;
 
 	atomic_store_explicit(slot, NULL, memory_order_release);
+	s->home->n_streams--;
 	return true;
 }
 
@@ -74,17 +93,18 @@ static int add(struct plane *p, struct stream *s, const struct plane_stream *is)
 			return TM_ENOMEM;
 		memcpy(s->early, is->early, is->n_early);
 	}
-	/* In turn, by the number that comes next. */
-	s->owner = &p->workers[p->streams_added++ % p->n_workers];
-	err = prepare(p, s->owner);
+	err = prepare(p);
+	s->home = emptiest(p);
+	atomic_init(&s->owner, s->home);
 	if (!err)
 		err = give_number(streams_of(p), s);
 	if (err)
 		return err;
 
+	s->home->n_streams++;
 	/* That it may be written is news at once, by which the owner comes to what was read before. */
 	s->blocked = is->n_early > 0;
-	err = crowd_add(s->owner->crowd, is->fd, s->blocked ? WAIT_READ | WAIT_WRITE : WAIT_READ, &s->guest);
+	err = crowd_add(s->home->crowd, is->fd, s->blocked ? WAIT_READ | WAIT_WRITE : WAIT_READ, &s->guest);
 	if (err)
 		take_out(p, s);
 	return err;
@@ -119,9 +139,10 @@ int plane_stream_add(struct plane *p, const struct plane_stream *s_take, uint32_
 	return TM_OK;
 }
 
+/* One that goes from one owner to another is in the one's crowd, or in none. */
 static void retire(struct plane *p, struct stream *s)
 {
-	crowd_remove(s->owner->crowd, s->is.fd);
+	crowd_remove(stream_owner(s)->crowd, s->is.fd);
 	epoch_retire(&p->epoch, &s->retired, s, stream_free);
 	event_wake(&p->events);
 }
@@ -152,6 +173,69 @@ void plane_bury_streams(struct plane *p)
 			p->ended = s;
 		}
 		s = next;
+	}
+}
+
+/* --- from one owner to another (mates.h) --- */
+
+static void move(struct stream *s, struct worker *heir)
+{
+	if (!worker_post(s->home, &(struct parcel){.stream = s->number, .heir = heir}))
+		return; /* they will ask again */
+
+	s->moving = true;
+	s->home->n_streams--;
+	heir->n_streams++;
+	s->home = heir;
+}
+
+/* To where fewer are, so that many pairs spread over all workers. */
+static void join(struct plane *p, uint32_t one, uint32_t other)
+{
+	struct stream *s = streams_find(streams_of(p), one), *t = streams_find(streams_of(p), other);
+
+	if (!s || !t || s->moving || t->moving || s->home == t->home || !mates_are(s, t))
+		return;
+	if (t->home->n_streams <= s->home->n_streams)
+		move(s, t->home);
+	else
+		move(t, s->home);
+}
+
+void plane_join_mates(struct plane *p)
+{
+	for (unsigned i = 0; i < p->n_workers; i++) {
+		struct worker *w = &p->workers[i];
+
+		if (!atomic_load_explicit(&w->match.is_set, memory_order_acquire))
+			continue;
+		join(p, w->match.stream, w->match.other);
+		atomic_store_explicit(&w->match.is_set, false, memory_order_release);
+	}
+}
+
+/* Read by its heir from now on, who first writes what has come for it meanwhile. */
+static void settle(struct plane *p, struct stream *s)
+{
+	s->moving = false;
+	int err = crowd_add(s->home->crowd, s->is.fd, WAIT_READ | WAIT_WRITE, &s->guest);
+	if (err && take_out(p, s)) {
+		s->err = err;
+		s->next_broken = p->ended;
+		p->ended = s;
+	}
+}
+
+/* Called where plane_bury_streams is, for the same reason. */
+void plane_settle_streams(struct plane *p)
+{
+	struct streams *all = streams_of(p);
+	struct stream *s = all ? atomic_exchange_explicit(&all->moved, NULL, memory_order_acquire) : NULL;
+
+	for (struct stream *next; s; s = next) {
+		next = s->next_moving;
+		if (streams_find(all, s->number) == s)
+			settle(p, s);
 	}
 }
 

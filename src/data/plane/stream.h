@@ -3,8 +3,8 @@
  * Streams that carry relayed messages where UDP does not pass: WebSocket connections whose binary messages
  * are frames of wire/relay.h. The control thread makes them (connects or accepts, upgrades, proves who is
  * there) and gives each to the plane once; from then on one worker reads and writes it, masks and frames, and
- * the control thread only hears of its end (plane_events.stream_lost). Everything here is for the control
- * thread.
+ * the control thread only hears of its end (plane_events.stream_lost). It may be another worker later.
+ * Everything here is for the control thread.
  *
  * What a relay's stream carries besides frames are STUN messages, each a binary message of its own: they come
  * out of, and go into, the plane like those of UDP, by a way of kind WAY_RELAY_TCP without `relay`. Pings are
@@ -20,7 +20,7 @@
 struct plane;
 
 /*
- * What bytes go through below the WebSocket, TLS for instance. From plane_stream_add on only the worker calls
+ * What bytes go through below the WebSocket, TLS for instance. From plane_stream_add on only workers call
  * it, never two at a time, and none of it may wait. NULL in plane_stream: the descriptor itself.
  */
 struct plane_stream_io {

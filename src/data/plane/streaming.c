@@ -4,6 +4,7 @@
 #include "crypto/init.h"
 #include "data/plane/again.h"
 #include "data/plane/forward.h"
+#include "data/plane/mates.h"
 #include "os/tcp.h"
 
 #include <string.h>
@@ -36,25 +37,26 @@ static void wait_for(struct stream *s)
 {
 	const unsigned what = WAIT_READ | (s->blocked ? WAIT_WRITE : 0u);
 
-	crowd_change(s->owner->crowd, s->is.fd, what, &s->guest);
+	crowd_change(stream_owner(s)->crowd, s->is.fd, what, &s->guest);
 }
 
 /* Nothing is read or written any more; the control thread buries it. */
 static void give_up(struct stream *s, int err)
 {
-	struct streams *all = atomic_load_explicit(s->owner->env->streams, memory_order_acquire);
+	const struct worker *w = stream_owner(s);
+	struct streams *all = atomic_load_explicit(w->env->streams, memory_order_acquire);
 
 	if (s->broken)
 		return;
 
 	s->broken = true;
 	s->err = err;
-	crowd_remove(s->owner->crowd, s->is.fd);
+	crowd_remove(w->crowd, s->is.fd);
 	s->next_broken = atomic_load_explicit(&all->broken, memory_order_relaxed);
 	while (!atomic_compare_exchange_weak_explicit(
 		&all->broken, &s->next_broken, s, memory_order_release, memory_order_relaxed))
 		;
-	event_wake(s->owner->env->events);
+	event_wake(w->env->events);
 }
 
 /* --- writing --- */
@@ -132,9 +134,9 @@ void worker_wake(struct worker *w)
 		bell_ring(&w->post.bell);
 }
 
-static bool post(struct worker *owner, const struct parcel *p)
+bool worker_post(struct worker *owner, const struct parcel *p)
 {
-	struct ring_mpsc *ring = p->frame->urgent ? owner->post.urgent : owner->post.ring;
+	struct ring_mpsc *ring = p->frame && p->frame->urgent ? owner->post.urgent : owner->post.ring;
 
 	if (!ring_mpsc_push(ring, p, sizeof(*p)))
 		return false;
@@ -147,6 +149,7 @@ int stream_send(struct worker *w, uint32_t stream, struct frame *f_take)
 {
 	const struct streams *all = atomic_load_explicit(w->env->streams, memory_order_acquire);
 	struct stream *s = streams_find(all, stream);
+	struct worker *owner = s ? stream_owner(s) : NULL;
 
 	if (!f_take)
 		return TM_ENOMEM;
@@ -154,11 +157,11 @@ int stream_send(struct worker *w, uint32_t stream, struct frame *f_take)
 		frame_free(f_take);
 		return TM_ENOENT;
 	}
-	if (s->owner == w) {
+	if (owner == w) {
 		put(w, s, f_take);
 		return TM_OK;
 	}
-	if (post(s->owner, &(struct parcel){.stream = stream, .frame = f_take}))
+	if (worker_post(owner, &(struct parcel){.stream = stream, .frame = f_take}))
 		return TM_OK;
 
 	frame_free(f_take);
@@ -207,28 +210,41 @@ static bool next_parcel(struct worker *w, struct parcel *ret_p)
 	return ring_mpsc_pop(w->post.urgent, ret_p) || ring_mpsc_pop(w->post.ring, ret_p);
 }
 
-static bool read_post(struct worker *w, struct guest *g, unsigned what)
+static void take_parcel(struct worker *w, const struct parcel *p)
+{
+	struct stream *s =
+		streams_find(atomic_load_explicit(w->env->streams, memory_order_acquire), p->stream);
+	struct worker *owner = s ? stream_owner(s) : NULL;
+
+	if (!p->frame) {
+		if (owner == w)
+			mates_will_leave(w, s, p->heir);
+	} else if (owner == w) {
+		put(w, s, p->frame);
+	} else if (!owner || !worker_post(owner, p)) {
+		worker_drop_n(w, DROP_STREAM_FULL, p->frame->packets);
+		frame_free(p->frame);
+	}
+}
+
+unsigned worker_take_parcels(struct worker *w)
 {
 	struct parcel p;
 	unsigned n = 0;
 
+	for (; n < PARCELS_MAX && next_parcel(w, &p); n++)
+		take_parcel(w, &p);
+	return n;
+}
+
+static bool read_post(struct worker *w, struct guest *g, unsigned what)
+{
 	(void)g, (void)what;
 	bell_stop(&w->post.bell);
 	atomic_exchange(&w->post.woken, false);
 	again_send(w);
-	for (; n < PARCELS_MAX && next_parcel(w, &p); n++) {
-		struct stream *s =
-			streams_find(atomic_load_explicit(w->env->streams, memory_order_acquire), p.stream);
-
-		if (s) {
-			put(w, s, p.frame);
-			continue;
-		}
-		worker_drop_n(w, DROP_STREAM_FULL, p.frame->packets);
-		frame_free(p.frame);
-	}
 	/* What came behind those has rung again. */
-	return n == PARCELS_MAX;
+	return worker_take_parcels(w) == PARCELS_MAX;
 }
 
 int worker_open_post(struct worker *w)
@@ -294,6 +310,7 @@ static bool take_frame(struct worker *w, struct stream *s, uint8_t *p, size_t n)
 
 	if (!other) {
 		forward_run(w, &from, &run);
+		mates_saw(w, s, f.pair);
 	} else if (!s->is.host || s->is.host == other) {
 		ingress_frame(w, &s->is.remote, s->number, &run);
 	} else {
@@ -424,6 +441,7 @@ bool stream_burst(struct worker *w, struct guest *g, unsigned what)
 {
 	struct stream *s = CONTAINER_OF(g, struct stream, guest);
 
+	assert(stream_owner(s) == w);
 	if (s->broken)
 		return false;
 	if (what & WAIT_WRITE || s->blocked)

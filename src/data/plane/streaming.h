@@ -3,7 +3,8 @@
  * A worker's half of the streams (data/plane/stream.h). A stream has one worker, its owner: it alone reads
  * and writes it. Any thread finds a stream by its number and sends by it: the owner at once, the others
  * through a bounded ring in front of the owner. The control thread puts streams into the table and takes them
- * out, and frees them through the epoch; a worker that finds one broken only says so.
+ * out, and frees them through the epoch; a worker that finds one broken only says so. The owner changes when
+ * two streams have much to say to each other (mates.h).
  */
 #ifndef TM_DATA_PLANE_STREAMING_H
 #define TM_DATA_PLANE_STREAMING_H
@@ -16,9 +17,9 @@ struct stream {
 	struct guest guest;
 	/* set once */
 	uint32_t number;
-	struct worker *owner;
 	struct plane_stream is; /* without `early` */
 	struct epoch_retired retired;
+	_Atomic(struct worker *) owner; /* written by the one that it was */
 	/* the owner's */
 	uint8_t *early;
 	size_t n_early;
@@ -26,6 +27,16 @@ struct stream {
 	struct frame *writing; /* begun, so it has to end */
 	struct frames queue;
 	bool blocked; /* waits until it may write; at first, if it has `early`, which is then looked at */
+	struct {
+		uint64_t pair;
+		unsigned lead, seen;
+	} most; /* mates.h */
+	struct worker *heir; /* its owner after this burst; NULL: it stays */
+	struct stream *next_moving;
+	_Atomic(uint64_t) mates; /* the pair that most of what comes is of; 0: none stands out */
+	/* the control thread's */
+	struct worker *home; /* its owner, or who will be */
+	bool moving;
 	/* the owner's, then the control thread's */
 	bool broken;
 	int err;
@@ -35,7 +46,7 @@ struct stream {
 struct streams {
 	uint32_t last; /* control thread */
 	struct epoch_retired retired;
-	_Atomic(struct stream *) broken; /* pushed by owners, taken by the control thread */
+	_Atomic(struct stream *) broken, moved; /* pushed by owners, taken by the control thread */
 	struct frame_pool pool;
 	_Atomic(struct stream *) slot[PLANE_STREAMS_MAX]; /* by number modulo PLANE_STREAMS_MAX */
 };
@@ -48,6 +59,11 @@ static inline struct stream *streams_find(const struct streams *s, uint32_t numb
 		s ? atomic_load_explicit(&s->slot[number % PLANE_STREAMS_MAX], memory_order_acquire) : NULL;
 
 	return st && st->number == number ? st : NULL;
+}
+
+static inline struct worker *stream_owner(const struct stream *s)
+{
+	return atomic_load_explicit(&s->owner, memory_order_acquire);
 }
 
 /* NULL: there is no stream. */
@@ -65,16 +81,21 @@ struct stream_memory {
 	uint8_t slot[STREAM_SLOT_BYTES];
 };
 
-/* What waits for the owner: a frame for a stream of its. */
+/* What waits for the owner: a frame for a stream of its, or the stream is to go to another. */
 struct parcel {
 	uint32_t stream;
-	struct frame *frame;
+	struct frame *frame; /* NULL: */
+	struct worker *heir;
 };
 enum { PARCELS_MAX = 256, PARCELS_URGENT_MAX = 64 };
 
 /* The post of a worker: where other threads leave parcels. */
 NODISCARD int worker_open_post(struct worker *w);
 void worker_close_post(struct worker *w);
+/* Any thread; what a parcel refers to is the owner's if there was room. */
+NODISCARD bool worker_post(struct worker *owner, const struct parcel *p);
+/* w: as many as there are, PARCELS_MAX at most. */
+unsigned worker_take_parcels(struct worker *w);
 
 /*
  * Any thread, w its own. TM_ENOENT: no such stream; TM_EFULL: its owner's post is full; TM_ENOMEM: no frame.

@@ -3,7 +3,7 @@
 
 #include "data/plane/again.h"
 #include "data/plane/kept.h"
-#include "data/plane/streaming.h"
+#include "data/plane/mates.h"
 #include "os/tun.h"
 
 #include <stdio.h>
@@ -112,6 +112,8 @@ static bool crowd_burst(struct worker *w, unsigned ignored)
 	(void)ignored;
 	for (size_t i = 0; i < n; i++)
 		more |= take_turn(w, v[i].who, v[i].what);
+	if (UNLIKELY(w->leaving))
+		mates_leave(w); /* in no list of those that are ready any more */
 	w->crowded = more;
 	return more;
 }

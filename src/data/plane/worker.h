@@ -31,6 +31,7 @@ struct legs;
 struct relayed_run;
 struct relays;
 struct ring_mpsc;
+struct stream;
 struct stream_memory;
 struct streams;
 struct tun;
@@ -103,7 +104,7 @@ struct worker {
 	size_t stop_place; /* in it, of env->stop */
 	struct inlet inlet[INLETS];
 	unsigned n_inlets;
-	struct stream_memory *streams; /* NULL: it owns no stream yet */
+	struct stream_memory *streams; /* NULL: there is no stream yet */
 	struct {
 		struct guest guest;
 		struct ring_mpsc *ring, *urgent; /* handshakes and checks do not wait behind the rest */
@@ -142,12 +143,19 @@ struct worker {
 		ns_t since;
 		unsigned n;
 	} icmp;
-	/* a letter to the control thread: the worker writes it while it is not set, the control thread takes
+	struct stream *leaving; /* of those that it owns, when this burst is over (mates.h) */
+	/* letters to the control thread: the worker writes one while it is not set, the control thread takes
 	 * it */
 	struct {
 		_Atomic(bool) is_set;
 		struct endpoint source; /* is to have a siding */
 	} wish, blame; /* of blame: is to be read no longer (pit_cast) */
+	struct {
+		_Atomic(bool) is_set;
+		uint32_t stream, other; /* are mates, and the other is not ours */
+	} match;
+	/* the control thread's */
+	unsigned n_streams; /* that it owns, or will soon */
 	/* read by the control thread */
 	_Atomic(unsigned) merge_refused; /* enum tun_offload: super-packets that the kernel does not take */
 	_Atomic(uint64_t) drops[DROP_N];

@@ -8,24 +8,33 @@ struct list {
 	uint32_t at, n;
 };
 
-/* A client, and what it is of. */
-struct client {
+/* A host number, and what it is of. */
+struct named {
 	uint32_t host, of;
 };
 
-struct clients {
-	struct client *v;
+struct names {
+	struct named *v;
 	size_t n, cap;
+};
+
+struct behind {
+	struct prefix prefix; /* masked */
+	uint32_t via, class;
 };
 
 struct rules {
 	uint32_t ends, classes;
-	size_t n_lists, n_spans, n_by_end, n_by_class;
+	size_t n_lists, n_spans, n_prefixes;
 	struct list *list; /* by end, class, direction, protocol */
 	/* The last port of each interval, and rule << 2 | verdict. Those of a list cover all ports. */
 	uint16_t *last;
 	uint32_t *says;
-	struct client *by_end, *by_class; /* in the order of host numbers */
+	struct by_host {
+		uint16_t *of; /* + 1; 0: nothing */
+		uint32_t n;
+	} end, class;
+	struct behind *prefix; /* the longest first */
 };
 
 struct span {
@@ -41,8 +50,9 @@ struct put {
 struct rules_builder {
 	struct put *list;
 	struct span *span;
-	size_t n_lists, lists_cap, n_spans, spans_cap;
-	struct clients by_end, by_class;
+	struct behind *prefix;
+	size_t n_lists, lists_cap, n_spans, spans_cap, n_prefixes, prefixes_cap;
+	struct names end, class;
 };
 
 int rules_builder_new(struct rules_builder **ret_b)
@@ -63,8 +73,9 @@ void rules_builder_free(struct rules_builder *b)
 
 	free(b->list);
 	free(b->span);
-	free(b->by_end.v);
-	free(b->by_class.v);
+	free(b->prefix);
+	free(b->end.v);
+	free(b->class.v);
 	free(b);
 }
 
@@ -164,67 +175,98 @@ int rules_put(struct rules_builder *b, const struct rules_at *at, enum verdict f
 	return TM_OK;
 }
 
-/* --- clients --- */
+/* --- who is what --- */
 
-static int put_client(struct clients *c, uint32_t host, uint32_t of)
+static int put_name(struct names *c, uint32_t host, uint32_t of)
 {
-	struct client *v = with_room(c->v, &c->cap, c->n + 1, sizeof(*v));
+	struct named *v = with_room(c->v, &c->cap, c->n + 1, sizeof(*v));
 
 	if (!v)
 		return TM_ENOMEM;
 
 	c->v = v;
-	c->v[c->n++] = (struct client){.host = host, .of = of};
+	c->v[c->n++] = (struct named){.host = host, .of = of};
 	return TM_OK;
+}
+
+static bool is_host(uint32_t host)
+{
+	return host > 0 && host < RULES_HOSTS_MAX;
 }
 
 int rules_put_end(struct rules_builder *b, uint32_t host, uint32_t end)
 {
-	if (host == 0 || end >= RULES_ENDS_MAX)
-		return TM_EINVAL;
-	return put_client(&b->by_end, host, end);
+	return is_host(host) && end < RULES_ENDS_MAX ? put_name(&b->end, host, end) : TM_EINVAL;
 }
 
 int rules_put_class(struct rules_builder *b, uint32_t host, uint32_t class)
 {
-	if (host == 0 || class >= RULES_CLASSES_MAX)
+	return is_host(host) && class < RULES_CLASSES_MAX ? put_name(&b->class, host, class) : TM_EINVAL;
+}
+
+int rules_put_prefix(struct rules_builder *b, const struct prefix *prefix, uint32_t via, uint32_t class)
+{
+	struct behind *v;
+
+	if (prefix->ip.family == IP_NONE || prefix->len > ip_bits(&prefix->ip) || !is_host(via) ||
+		class >= RULES_CLASSES_MAX)
 		return TM_EINVAL;
-	return put_client(&b->by_class, host, class);
-}
-
-static int by_host(const void *a, const void *b)
-{
-	const struct client *x = a, *y = b;
-
-	return (x->host > y->host) - (x->host < y->host);
-}
-
-static int copy_clients(const struct clients *c, struct client **ret_v, size_t *ret_n)
-{
-	struct client *v;
-
-	if (!c->n)
-		return TM_OK;
-
-	v = malloc(c->n * sizeof(*v));
+	if (b->n_prefixes == RULES_PREFIXES_MAX)
+		return TM_EFULL;
+	v = with_room(b->prefix, &b->prefixes_cap, b->n_prefixes + 1, sizeof(*v));
 	if (!v)
 		return TM_ENOMEM;
 
-	memcpy(v, c->v, c->n * sizeof(*v));
-	qsort(v, c->n, sizeof(*v), by_host);
-	*ret_v = v;
-	*ret_n = c->n;
-	for (size_t i = 1; i < c->n; i++)
-		if (v[i].host == v[i - 1].host)
-			return TM_EEXIST;
+	b->prefix = v;
+	b->prefix[b->n_prefixes++] =
+		(struct behind){.prefix = prefix_mask(prefix), .via = via, .class = class};
 	return TM_OK;
 }
 
-static const struct client *find_client(const struct client *v, size_t n, uint32_t host)
+static int make_by_host(const struct names *names, struct by_host *ret_by)
 {
-	const struct client key = {.host = host};
+	uint32_t n = 0;
 
-	return n ? bsearch(&key, v, n, sizeof(*v), by_host) : NULL;
+	for (size_t i = 0; i < names->n; i++)
+		n = MAX(n, names->v[i].host + 1);
+	if (!n)
+		return TM_OK;
+
+	ret_by->of = calloc(n, sizeof(*ret_by->of));
+	if (!ret_by->of)
+		return TM_ENOMEM;
+
+	ret_by->n = n;
+	for (size_t i = 0; i < names->n; i++) {
+		uint16_t *of = &ret_by->of[names->v[i].host];
+
+		if (*of)
+			return TM_EEXIST;
+		*of = (uint16_t)(names->v[i].of + 1);
+	}
+	return TM_OK;
+}
+
+static int longest_first(const void *a, const void *b)
+{
+	const struct behind *x = a, *y = b;
+
+	return (int)y->prefix.len - (int)x->prefix.len;
+}
+
+static int make_prefixes(struct rules *r, const struct rules_builder *b)
+{
+	if (!b->n_prefixes)
+		return TM_OK;
+
+	r->prefix = malloc(b->n_prefixes * sizeof(*r->prefix));
+	if (!r->prefix)
+		return TM_ENOMEM;
+
+	memcpy(r->prefix, b->prefix, b->n_prefixes * sizeof(*r->prefix));
+	r->n_prefixes = b->n_prefixes;
+	qsort(r->prefix, r->n_prefixes, sizeof(*r->prefix), longest_first);
+	return TM_OK;
 }
 
 /* --- building --- */
@@ -286,9 +328,11 @@ int rules_build(const struct rules_builder *b, struct rules **ret_rules)
 	if (!err)
 		err = make_spans(r, b);
 	if (!err)
-		err = copy_clients(&b->by_end, &r->by_end, &r->n_by_end);
+		err = make_by_host(&b->end, &r->end);
 	if (!err)
-		err = copy_clients(&b->by_class, &r->by_class, &r->n_by_class);
+		err = make_by_host(&b->class, &r->class);
+	if (!err)
+		err = make_prefixes(r, b);
 	if (err)
 		return err;
 
@@ -304,8 +348,9 @@ void rules_free(struct rules *r)
 	free(r->list);
 	free(r->last);
 	free(r->says);
-	free(r->by_end);
-	free(r->by_class);
+	free(r->end.of);
+	free(r->class.of);
+	free(r->prefix);
 	free(r);
 }
 
@@ -336,26 +381,34 @@ struct rules_answer rules_find(const struct rules *r, const struct rules_at *at,
 	return (struct rules_answer){.verdict = (enum verdict)(says & 3), .rule = says >> 2};
 }
 
-uint32_t rules_end_of(const struct rules *r, uint32_t host)
+static uint32_t find_host(const struct by_host *by, uint32_t host)
 {
-	const struct client *c;
-
-	if (host == 0)
-		return RULES_SELF;
-	c = find_client(r->by_end, r->n_by_end, host);
-	return c ? c->of : RULES_NO_END;
+	/* 0 becomes UINT32_MAX: RULES_NO_END, RULES_NO_CLASS. */
+	return host < by->n ? (uint32_t)by->of[host] - 1 : UINT32_MAX;
 }
 
-uint32_t rules_class_of(const struct rules *r, uint32_t host, uint32_t peer_class)
+uint32_t rules_end_of(const struct rules *r, uint32_t host)
 {
-	const struct client *c = find_client(r->by_class, r->n_by_class, host);
+	return host == 0 ? (uint32_t)RULES_SELF : find_host(&r->end, host);
+}
 
-	return c ? c->of : peer_class;
+uint32_t rules_class_of(const struct rules *r, uint32_t host)
+{
+	return find_host(&r->class, host);
+}
+
+/* One after the other: routes are few, and a flow asks once. */
+uint32_t rules_class_behind(const struct rules *r, uint32_t via, const struct ip *ip)
+{
+	for (size_t i = 0; i < r->n_prefixes; i++)
+		if (r->prefix[i].via == via && prefix_contains(&r->prefix[i].prefix, ip))
+			return r->prefix[i].class;
+	return RULES_NO_CLASS;
 }
 
 size_t rules_bytes(const struct rules *r)
 {
 	return sizeof(*r) + r->n_lists * sizeof(*r->list) +
 	       r->n_spans * (sizeof(*r->last) + sizeof(*r->says)) +
-	       (r->n_by_end + r->n_by_class) * sizeof(*r->by_end);
+	       (r->end.n + r->class.n) * sizeof(*r->class.of) + r->n_prefixes * sizeof(*r->prefix);
 }

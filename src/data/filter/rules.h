@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * Who may begin what, compiled for the workers: for each end that this node filters for, each class of peers,
- * each direction and protocol a list of port intervals with verdicts. Who the other one is has been proved by
- * a key, so that a look-up is one binary search and allocates nothing.
+ * Who may begin what, compiled for the workers: for each end that this node filters for, each class of
+ * members, each direction and protocol a list of port intervals with verdicts. Who the other one is has been
+ * proved by a key, so that a look-up is one binary search and allocates nothing.
  *
  * An end is this node (number 0), or stock clients behind it, which cannot filter themselves: the maker
- * numbers them, those with equal rights share one. A class is a set of members with equal rights: the plane
- * knows each peer's (plane_peer.class), clients behind another node have theirs by host number. Both number
- * from 0 on, without holes.
+ * numbers them, those with equal rights share one. A class is a set of members with equal rights, or of
+ * addresses behind one. Both number from 0 on, without holes. Who is of which class stands here too, by host
+ * number: so the numbers are those of one policy at any time.
  *
  * Made by the control thread, never changed, owned by the snapshots that carry it (data/plane/snapshot.h),
  * read by all workers. The generation by which flows are judged again is the snapshot's, which grows with
- * new rules and with a peer's new class as well.
+ * new rules and with new peers as well.
  */
 #ifndef TM_DATA_FILTER_RULES_H
 #define TM_DATA_FILTER_RULES_H
 
+#include "base/addr.h"
 #include "base/err.h"
-#include "base/util.h"
 
 enum verdict {
 	VERDICT_PASS,
@@ -56,6 +56,8 @@ enum {
 	RULES_CLASSES_MAX = 1 << 14,
 	RULES_LISTS_MAX = 1 << 20, /* ends x classes x directions x protocols */
 	RULES_SPANS_MAX = 1 << 22,
+	RULES_HOSTS_MAX = 1 << 16, /* host numbers are less */
+	RULES_PREFIXES_MAX = 1 << 12,
 };
 
 /* Which list. */
@@ -83,10 +85,14 @@ NODISCARD int rules_put(struct rules_builder *b, const struct rules_at *at, enum
 	const struct rules_span *v, size_t n);
 /* The stock client with this host number, which is behind us, is of this end. TM_EINVAL. */
 NODISCARD int rules_put_end(struct rules_builder *b, uint32_t host, uint32_t end);
-/* The client with this host number, which is behind another node, is of a class of its own. Likewise. */
+/* The member with this host number, node or client, is of this class. TM_EINVAL. */
 NODISCARD int rules_put_class(struct rules_builder *b, uint32_t host, uint32_t class);
+/* What is reached through the member `via` and is no member itself; the longest prefix counts. TM_EINVAL,
+ * TM_EFULL. */
+NODISCARD int rules_put_prefix(
+	struct rules_builder *b, const struct prefix *prefix, uint32_t via, uint32_t class);
 
-/* The builder is left as it is. TM_EEXIST: a list or a client was put twice; TM_EFULL: RULES_LISTS_MAX. */
+/* The builder is left as it is. TM_EEXIST: a list or host number was put twice; TM_EFULL: RULES_LISTS_MAX. */
 NODISCARD int rules_build(const struct rules_builder *b, struct rules **ret_rules);
 void rules_free(struct rules *r);
 DEFINE_CLEANUP(struct rules, rules_free)
@@ -100,11 +106,13 @@ struct rules_answer {
 /* Ends and classes that there are not drop everything. */
 struct rules_answer rules_find(const struct rules *r, const struct rules_at *at, uint16_t port);
 
-enum { RULES_NO_END = UINT32_MAX };
+enum { RULES_NO_END = UINT32_MAX, RULES_NO_CLASS = UINT32_MAX };
 /* 0 is this node; RULES_NO_END: nobody has said anything about that client. */
 uint32_t rules_end_of(const struct rules *r, uint32_t host);
-/* `peer_class`: of the peer that the member is reached through. */
-uint32_t rules_class_of(const struct rules *r, uint32_t host, uint32_t peer_class);
+/* Of a member; RULES_NO_CLASS likewise. */
+uint32_t rules_class_of(const struct rules *r, uint32_t host);
+/* Of an address behind the member `via`; likewise. */
+uint32_t rules_class_behind(const struct rules *r, uint32_t via, const struct ip *ip);
 
 size_t rules_bytes(const struct rules *r); /* of memory */
 

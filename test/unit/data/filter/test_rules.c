@@ -155,6 +155,7 @@ static void what_is_no_list_is_refused_and_changes_nothing(void **state)
 	assert_int_equal(rules_put_end(b, 7, RULES_ENDS_MAX), TM_EINVAL);
 	assert_int_equal(rules_put_class(b, 0, 1), TM_EINVAL);
 	assert_int_equal(rules_put_class(b, 7, RULES_CLASSES_MAX), TM_EINVAL);
+	assert_int_equal(rules_put_class(b, RULES_HOSTS_MAX, 1), TM_EINVAL);
 	struct rules *r = build_free(b);
 	expect(r, tcp_in, 1, VERDICT_DROP, RULE_NONE);
 	assert_int_equal(rules_end_of(r, 7), RULES_NO_END);
@@ -189,23 +190,60 @@ static void nothing_is_put_twice(void **state)
 	rules_builder_free(b);
 }
 
-static void clients_have_ends_and_classes_of_their_own(void **state)
+static void members_have_classes_and_our_clients_ends(void **state)
 {
 	struct rules_builder *b = builder();
 	(void)state;
 
 	assert_int_equal(rules_put_end(b, 300, 2), TM_OK);
-	assert_int_equal(rules_put_end(b, 7, 1), TM_OK);
+	assert_int_equal(rules_put_end(b, 7, 0), TM_OK);
 	assert_int_equal(rules_put_class(b, 65535, 4), TM_OK);
-	assert_int_equal(rules_put_class(b, 12, 3), TM_OK);
+	assert_int_equal(rules_put_class(b, 12, 0), TM_OK);
+	assert_int_equal(rules_put_class(b, 13, RULES_CLASSES_MAX - 1), TM_OK);
 	struct rules *r = build_free(b);
 	assert_int_equal(rules_end_of(r, 0), RULES_SELF);
-	assert_int_equal(rules_end_of(r, 7), 1);
+	assert_int_equal(rules_end_of(r, 7), 0);
 	assert_int_equal(rules_end_of(r, 300), 2);
+	assert_int_equal(rules_end_of(r, 8), RULES_NO_END);
 	assert_int_equal(rules_end_of(r, 301), RULES_NO_END);
-	assert_int_equal(rules_class_of(r, 12, 9), 3);
-	assert_int_equal(rules_class_of(r, 65535, 9), 4);
-	assert_int_equal(rules_class_of(r, 13, 9), 9);
+	assert_int_equal(rules_class_of(r, 12), 0);
+	assert_int_equal(rules_class_of(r, 13), RULES_CLASSES_MAX - 1);
+	assert_int_equal(rules_class_of(r, 65535), 4);
+	assert_int_equal(rules_class_of(r, 0), RULES_NO_CLASS);
+	assert_int_equal(rules_class_of(r, 14), RULES_NO_CLASS);
+	rules_free(r);
+}
+
+static void the_longest_prefix_behind_a_member_says_the_class(void **state)
+{
+	static const struct {
+		const char *prefix;
+		uint32_t via, class;
+	} rows[] = {{"192.0.2.0/24", 2, 1}, {"0.0.0.0/0", 2, 2}, {"192.0.2.99/25", 2, 3},
+		{"192.0.2.0/24", 3, 4}, {"::/0", 2, 5}};
+	static const struct {
+		const char *ip;
+		uint32_t via, class;
+	} asked[] = {{"192.0.2.1", 2, 3}, {"192.0.2.200", 2, 1}, {"198.51.100.1", 2, 2}, {"192.0.2.1", 3, 4},
+		{"198.51.100.1", 3, RULES_NO_CLASS}, {"2001:db8::1", 2, 5}, {"192.0.2.1", 4, RULES_NO_CLASS}};
+	struct rules_builder *b = builder();
+	struct prefix prefix;
+	struct ip ip;
+	(void)state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		assert_int_equal(prefix_parse(rows[i].prefix, &prefix), TM_OK);
+		assert_int_equal(rules_put_prefix(b, &prefix, rows[i].via, rows[i].class), TM_OK);
+	}
+	assert_int_equal(rules_put_prefix(b, &(struct prefix){0}, 2, 1), TM_EINVAL);
+	assert_int_equal(rules_put_prefix(b, &prefix, 0, 1), TM_EINVAL);
+	assert_int_equal(rules_put_prefix(b, &prefix, 2, RULES_CLASSES_MAX), TM_EINVAL);
+	struct rules *r = build_free(b);
+	for (size_t i = 0; i < ARRAY_LEN(asked); i++) {
+		assert_int_equal(ip_parse(asked[i].ip, &ip), TM_OK);
+		if (rules_class_behind(r, asked[i].via, &ip) != asked[i].class)
+			fail_msg("%s through %u", asked[i].ip, asked[i].via);
+	}
 	rules_free(r);
 }
 
@@ -286,6 +324,8 @@ static int make_all(struct rules **ret_r)
 			err = rules_put_class(b, 100 + i, i);
 		if (!err)
 			err = rules_put_end(b, 100 + i, i);
+		if (!err)
+			err = rules_put_prefix(b, &(struct prefix){.ip = {.family = IP_V4}}, 100 + i, i);
 	}
 	return err ? err : rules_build(b, ret_r);
 }
@@ -317,7 +357,8 @@ int main(void)
 		cmocka_unit_test(where_nothing_was_put_everything_is_dropped),
 		cmocka_unit_test(what_is_no_list_is_refused_and_changes_nothing),
 		cmocka_unit_test(nothing_is_put_twice),
-		cmocka_unit_test(clients_have_ends_and_classes_of_their_own),
+		cmocka_unit_test(members_have_classes_and_our_clients_ends),
+		cmocka_unit_test(the_longest_prefix_behind_a_member_says_the_class),
 		cmocka_unit_test(random_lists_answer_like_a_look_at_every_interval),
 		cmocka_unit_test(neighbours_that_say_the_same_are_one),
 		cmocka_unit_test(without_memory_nothing_is_made_and_nothing_is_lost),

@@ -22,8 +22,9 @@ struct coord_init {
 	const struct identity *identity; /* of the first node = the coordinator */
 	struct prefix net4, net6; /* already checked against the host's routes */
 	uint8_t secret[32];
+	const char *policy; /* the text of its first one; NULL: none, and everything passes */
 };
-/* Creates the database with mesh and first node. TM_EEXIST, with a sentence, when there is one already: never
+/* Creates the database with mesh, first node and policy. TM_EEXIST, with a sentence, when there is one already: never
  * overwritten. Blocking; CLI only. */
 NODISCARD int coord_create(const struct coord_init *init, struct diag *d);
 

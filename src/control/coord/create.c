@@ -26,14 +26,26 @@ static int check(const struct coord_init *init, struct diag *d)
 	return TM_OK;
 }
 
+/* It names no node, so that there is nobody to be looked up. */
+static int first_policy(const char *text, struct store_policy *ret_p)
+{
+	ret_p->accepted = coord_tuning_default().unix_now();
+	ret_p->text = strdup(text);
+	ret_p->nodes = strdup("");
+	return ret_p->text && ret_p->nodes ? TM_OK : TM_ENOMEM;
+}
+
 int coord_create(const struct coord_init *init, struct diag *d)
 {
 	struct store_mesh mesh = {
 		.info = {.net4 = prefix_mask(&init->net4), .net6 = prefix_mask(&init->net6)}};
 	struct store_node first = {.rec = {.host = 1}};
+	_cleanup_(store_policy_deinit) struct store_policy policy = {.by = "init"};
 	struct utsname os;
 
 	int err = check(init, d);
+	if (!err && init->policy)
+		err = first_policy(init->policy, &policy);
 	if (err)
 		return err;
 
@@ -52,7 +64,7 @@ int coord_create(const struct coord_init *init, struct diag *d)
 						     ? os.sysname[i] + ('a' - 'A')
 						     : os.sysname[i]);
 	snprintf(first.version, sizeof(first.version), "%s", TM_VERSION);
-	err = store_create(&store_sqlite, init->db_path, &mesh, &first, d);
+	err = store_create(&store_sqlite, init->db_path, &mesh, &first, init->policy ? &policy : NULL, d);
 	wipe(&mesh, sizeof(mesh));
 	return err;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
  * What a database has to do to be a store: a folder beside this file per kind. The functions of store.h,
- * mesh.h, node.h and token.h say what each one means; they are thin and pass on to these.
+ * mesh.h, node.h, token.h and policy.h say what each one means; they are thin and pass on to these.
  *
  * What a kind must warrant: a transaction is undone whole or committed whole, and durable when `transaction`
  * returns; two of them never both see a token's last use, a name, a host number or a change's number as
@@ -13,12 +13,13 @@
 
 #include "control/store/mesh.h"
 #include "control/store/node.h"
+#include "control/store/policy.h"
 #include "control/store/store.h"
 #include "control/store/token.h"
 
 struct store_ops {
 	int (*create)(const char *where, const struct store_mesh *mesh, const struct store_node *first,
-		struct diag *d);
+		const struct store_policy *policy, struct diag *d);
 	int (*open)(const char *where, struct store **ret_store, struct diag *d);
 	void (*free)(struct store *s);
 	int (*copy)(struct store *s, const char *to);
@@ -44,6 +45,10 @@ struct store_ops {
 	int (*token_give_back)(struct store *s, const uint8_t id[static TOKEN_ID]);
 	int (*token_prune)(struct store *s, int64_t before);
 	int (*token_revoke)(struct store *s, const uint8_t id[static TOKEN_ID]);
+
+	int (*policy_load)(struct store *s, uint64_t version, struct store_policy *ret_p);
+	int (*policy_add)(struct store *s, struct store_policy *p);
+	int (*policy_each)(struct store *s, store_policy_fn *fn, void *ctx);
 };
 
 /* Embedded in each kind's own. */

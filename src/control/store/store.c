@@ -4,9 +4,9 @@
 #include "control/store/ops.h"
 
 int store_create(const struct store_ops *ops, const char *where, const struct store_mesh *mesh,
-	const struct store_node *first, struct diag *d)
+	const struct store_node *first, const struct store_policy *policy, struct diag *d)
 {
-	return ops->create(where, mesh, first, d);
+	return ops->create(where, mesh, first, policy, d);
 }
 
 int store_open(const struct store_ops *ops, const char *where, struct store **ret_store, struct diag *d)
@@ -78,6 +78,28 @@ int store_node_touch(struct store *s, const char *id, const char *os, const char
 int store_change_each(struct store *s, uint64_t version, store_change_fn *fn, void *ctx)
 {
 	return s->ops->change_each(s, version, fn, ctx);
+}
+
+void store_policy_deinit(struct store_policy *p)
+{
+	free(p->text);
+	free(p->nodes);
+	*p = (struct store_policy){.version = 0};
+}
+
+int store_policy_load(struct store *s, uint64_t version, struct store_policy *ret_p)
+{
+	return s->ops->policy_load(s, version, ret_p);
+}
+
+int store_policy_add(struct store *s, struct store_policy *p)
+{
+	return s->ops->policy_add(s, p);
+}
+
+int store_policy_each(struct store *s, store_policy_fn *fn, void *ctx)
+{
+	return s->ops->policy_each(s, fn, ctx);
 }
 
 void store_explain(int err, struct diag *d)

@@ -3,7 +3,8 @@
  * The coordinator's database, of whatever kind (ops.h; sqlite/ is one). Blocking; used by one thread at a
  * time (start-up first, then the helper thread).
  *
- * Nouns: control/store/mesh.h, node.h, token.h. Their functions that write run inside store_transaction.
+ * Nouns: control/store/mesh.h, node.h, token.h, policy.h. Their functions that write run inside
+ * store_transaction.
  */
 #ifndef TM_CONTROL_STORE_STORE_H
 #define TM_CONTROL_STORE_STORE_H
@@ -24,13 +25,14 @@ struct store;
 struct store_mesh;
 struct store_node;
 struct store_ops;
+struct store_policy;
 
 /*
- * Creates the database with its mesh and first node, whole or not at all. TM_EEXIST, with a sentence, when
- * there is one or what is left of an older one.
+ * Creates the database with its mesh, first node and, unless that is NULL, policy, whole or not at all.
+ * TM_EEXIST, with a sentence, when there is one or what is left of an older one.
  */
 NODISCARD int store_create(const struct store_ops *ops, const char *where, const struct store_mesh *mesh,
-	const struct store_node *first, struct diag *d);
+	const struct store_node *first, const struct store_policy *policy, struct diag *d);
 
 /*
  * Opens, checks and migrates. A database that cannot be used stays as it is: TM_ENOENT, TM_ECORRUPT (also:

@@ -16,6 +16,7 @@
 struct first_rows {
 	const struct store_mesh *mesh;
 	struct store_node node;
+	const struct store_policy *policy; /* NULL: none */
 };
 
 static int with_suffix(const char *path, const char *suffix, char out[static PATH_MAX])
@@ -76,7 +77,12 @@ static int insert_first_rows(struct store *store, void *ctx)
 	if (err)
 		return err;
 
-	return sql_node_insert(store, &rows->node, 1);
+	err = sql_node_insert(store, &rows->node, 1);
+	if (err || !rows->policy)
+		return err;
+
+	struct store_policy policy = *rows->policy;
+	return sql_policy_add(store, &policy);
 }
 
 static int fill(const char *path, struct first_rows *rows, struct diag *d)
@@ -195,10 +201,10 @@ int sql_copy(struct store *store, const char *to)
 	return err;
 }
 
-int sql_create(
-	const char *path, const struct store_mesh *mesh, const struct store_node *first, struct diag *d)
+int sql_create(const char *path, const struct store_mesh *mesh, const struct store_node *first,
+	const struct store_policy *policy, struct diag *d)
 {
-	struct first_rows rows = {mesh, *first};
+	struct first_rows rows = {mesh, *first, policy};
 	char built[PATH_MAX - 16];
 
 	diag_where(d, "%s", path);

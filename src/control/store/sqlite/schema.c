@@ -62,10 +62,18 @@ const struct schema_step schema_steps[] = {
 	 "ALTER TABLE mesh DROP COLUMN epoch;"
 	 /* Where the next free host number is looked for. */
 	 "ALTER TABLE mesh ADD COLUMN free_host INTEGER NOT NULL DEFAULT 1 CHECK (free_host > 0);"},
+	/* Policies that were accepted; numbers are not given twice, for people write them down. */
+	{"CREATE TABLE policy ("
+	 "	version INTEGER PRIMARY KEY AUTOINCREMENT CHECK (version > 0),"
+	 "	accepted INTEGER NOT NULL,"
+	 "	who TEXT NOT NULL,"
+	 "	text TEXT NOT NULL,"
+	 "	nodes TEXT NOT NULL"
+	 ") STRICT;"},
 };
 
-_Static_assert(sizeof(schema_steps) / sizeof(schema_steps[0]) == 2, "schema_version counts the steps");
-const int schema_version = 2;
+_Static_assert(sizeof(schema_steps) / sizeof(schema_steps[0]) == 3, "schema_version counts the steps");
+const int schema_version = 3;
 
 static int migrate_one(sqlite3 *db, const struct schema_step *step, int to)
 {

@@ -90,4 +90,7 @@ const struct store_ops store_sqlite = {
 	.token_give_back = sql_token_give_back,
 	.token_prune = sql_token_prune,
 	.token_revoke = sql_token_revoke,
+	.policy_load = sql_policy_load,
+	.policy_add = sql_policy_add,
+	.policy_each = sql_policy_each,
 };

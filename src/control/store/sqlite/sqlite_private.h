@@ -14,6 +14,7 @@
 	"n.id, n.name, n.key, n.ed, n.host, n.kind, n.coordinator, n.ephemeral, n.via, n.token, n.tags, "    \
 	"n.os, "                                                                                             \
 	"n.version, n.created, n.last_seen"
+#define POLICY_COLUMNS "version, accepted, who, length(CAST(text AS BLOB))"
 #define TOKEN_COLUMNS "id, secret_hash, uses, used, created, expires, revoked, ephemeral, tags"
 
 #define STORE_STATEMENTS(X)                                                                                  \
@@ -55,7 +56,13 @@
 	X(TOKEN_PRUNE, "DELETE FROM token WHERE (expires < ?1 OR (created < ?1 AND (revoked = 1 OR used >= " \
 		       "uses))) "                                                                            \
 		       "AND id NOT IN (SELECT token FROM node WHERE token IS NOT NULL)")                     \
-	X(TOKEN_REVOKE, "UPDATE token SET revoked = 1 WHERE id = ?")
+	X(TOKEN_REVOKE, "UPDATE token SET revoked = 1 WHERE id = ?")                                         \
+	X(POLICY_IN_FORCE,                                                                                   \
+		"SELECT " POLICY_COLUMNS ", text, nodes FROM policy ORDER BY version DESC LIMIT 1")          \
+	X(POLICY_BY_VERSION, "SELECT " POLICY_COLUMNS ", text, nodes FROM policy WHERE version = ?")         \
+	X(POLICY_EACH, "SELECT " POLICY_COLUMNS " FROM policy ORDER BY version DESC")                        \
+	X(POLICY_ADD, "INSERT INTO policy (accepted, who, text, nodes) VALUES (?, ?, ?, ?)")                 \
+	X(POLICY_PRUNE, "DELETE FROM policy WHERE version <= (SELECT max(version) FROM policy) - ?")
 
 enum sql_stmt_id {
 #define X(name, sql) STMT_##name,
@@ -98,9 +105,9 @@ sqlite3_stmt *sql_stmt(struct sql_store *s, enum sql_stmt_id which); /* reset, b
 enum { TAGS_TEXT_MAX = NODE_TAGS_MAX * (NODE_TAG_MAX + 1) + 1 };
 void tags_join(const char (*tags)[NODE_TAG_MAX + 1], size_t n, char out[static TAGS_TEXT_MAX]);
 
-/* store_sqlite: create.c, open.c, mesh.c, node.c, token.c */
-int sql_create(
-	const char *path, const struct store_mesh *mesh, const struct store_node *first, struct diag *d);
+/* store_sqlite: create.c, open.c, mesh.c, node.c, token.c, policy.c */
+int sql_create(const char *path, const struct store_mesh *mesh, const struct store_node *first,
+	const struct store_policy *policy, struct diag *d);
 int sql_open(const char *path, struct store **ret_store, struct diag *d);
 int sql_copy(struct store *store, const char *to);
 int sql_mesh_load(struct store *store, struct store_mesh *ret_mesh);
@@ -121,5 +128,8 @@ int sql_token_spend(struct store *store, const uint8_t id[static TOKEN_ID], int6
 int sql_token_give_back(struct store *store, const uint8_t id[static TOKEN_ID]);
 int sql_token_prune(struct store *store, int64_t before);
 int sql_token_revoke(struct store *store, const uint8_t id[static TOKEN_ID]);
+int sql_policy_load(struct store *store, uint64_t version, struct store_policy *ret_p);
+int sql_policy_add(struct store *store, struct store_policy *p);
+int sql_policy_each(struct store *store, store_policy_fn *fn, void *ctx);
 
 #endif

@@ -92,7 +92,7 @@ void shelf_create(const struct shelf *sh)
 	struct store_node first = shelf_node(1);
 	struct diag d = {0};
 
-	if (store_create(&store_sqlite, sh->path, &mesh, &first, &d) != TM_OK)
+	if (store_create(&store_sqlite, sh->path, &mesh, &first, NULL, &d) != TM_OK)
 		fail_msg("%s %s", d.where, d.what);
 }
 

@@ -426,14 +426,14 @@ static void on_a_small_disk(const struct shelf *sh)
 	snprintf(ballast, sizeof(ballast), "%s/ballast", sh->folder);
 	/* Creating on a full disk: an error, and no half database under the real name. */
 	fill_up(sh->folder);
-	if (store_create(&store_sqlite, sh->path, &mesh, &first, &d) != TM_ENOSPACE ||
+	if (store_create(&store_sqlite, sh->path, &mesh, &first, NULL, &d) != TM_ENOSPACE ||
 		!strstr(d.what, "full"))
 		_exit(1);
 	if (access(sh->path, F_OK) == 0)
 		_exit(2);
 	unlink(ballast);
 	d = (struct diag){0};
-	if (store_create(&store_sqlite, sh->path, &mesh, &first, &d) != TM_OK ||
+	if (store_create(&store_sqlite, sh->path, &mesh, &first, NULL, &d) != TM_OK ||
 		store_open(&store_sqlite, sh->path, &s, &d) != TM_OK)
 		_exit(3);
 	fill_up(sh->folder);

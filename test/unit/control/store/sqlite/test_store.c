@@ -51,7 +51,7 @@ static void the_database_runs_with_a_write_ahead_log_full_sync_and_foreign_keys(
 		const char *pragma;
 		int value;
 	} settings[] = {{"PRAGMA synchronous", 2}, {"PRAGMA foreign_keys", 1},
-		{"PRAGMA application_id", SCHEMA_APPLICATION_ID}, {"PRAGMA user_version", 2}};
+		{"PRAGMA application_id", SCHEMA_APPLICATION_ID}, {"PRAGMA user_version", 3}};
 	sqlite3_stmt *st;
 
 	shelf_create(sh);
@@ -84,7 +84,7 @@ static void creating_never_replaces_anything(void **state)
 
 		snprintf(path, sizeof(path), "%s%s", sh->path, names[i]);
 		shelf_write(path, "precious", 8);
-		assert_int_equal(store_create(&store_sqlite, sh->path, &mesh, &first, &d), TM_EEXIST);
+		assert_int_equal(store_create(&store_sqlite, sh->path, &mesh, &first, NULL, &d), TM_EEXIST);
 		assert_true(d.what[0] && d.hint[0]);
 		uint8_t *is = shelf_read(path, &n);
 		assert_non_null(is);
@@ -111,7 +111,7 @@ static void creating_in_a_missing_folder_fails_with_a_sentence(void **state)
 	char path[128];
 
 	snprintf(path, sizeof(path), "%s/nowhere/mesh.db", sh->folder);
-	assert_true(store_create(&store_sqlite, path, &mesh, &first, &d) < 0);
+	assert_true(store_create(&store_sqlite, path, &mesh, &first, NULL, &d) < 0);
 	assert_true(d.what[0]);
 }
 

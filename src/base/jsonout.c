@@ -172,6 +172,14 @@ void jsonout_raw(struct jsonout *o, const char *key, const char *json, size_t n)
 	strbuf_add(&o->b, json, n);
 }
 
+void jsonout_members(struct jsonout *o, const char *object, size_t n)
+{
+	if (n <= 2)
+		return;
+	begin(o, NULL);
+	strbuf_add(&o->b, object + 1, n - 2);
+}
+
 char *jsonout_take(struct jsonout *o, size_t *ret_n)
 {
 	size_t n = o->b.len;

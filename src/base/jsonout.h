@@ -31,6 +31,8 @@ void jsonout_int_or_null(struct jsonout *o, const char *key, int64_t v);
 void jsonout_bool(struct jsonout *o, const char *key, bool v);
 void jsonout_base64(struct jsonout *o, const char *key, const void *p, size_t n);
 void jsonout_hex(struct jsonout *o, const char *key, const void *p, size_t n);
+/* The members of an object that is JSON already, n bytes with its braces, into the one that is open. */
+void jsonout_members(struct jsonout *o, const char *object, size_t n);
 /* n bytes that are a JSON value already. */
 void jsonout_raw(struct jsonout *o, const char *key, const char *json, size_t n);
 

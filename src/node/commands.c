@@ -446,13 +446,10 @@ static const struct command {
 	{"leave", cmd_leave, false},
 	{"coordinator.addresses", cmd_addresses, false},
 	{"backup", cmd_backup, false},
-	{"token.create", cmd_admin, false},
-	{"token.list", cmd_admin, false},
-	{"token.revoke", cmd_admin, false},
+	{"token.", cmd_admin, false}, /* whatever the coordinator knows that begins so */
+	{"policy.", cmd_admin, false},
 	{"node.list", cmd_ask, true},
-	{"node.rename", cmd_admin, false},
-	{"node.tag", cmd_admin, false},
-	{"node.remove", cmd_admin, false},
+	{"node.", cmd_admin, false},
 	{"client.add", command_client_add, false},
 	{"client.list", cmd_ask, false},
 	{"client.remove", cmd_ask, false},
@@ -462,9 +459,13 @@ static const struct command *command_of(const json_t *req)
 {
 	const char *name = command_field(req, "cmd");
 
-	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-		if (strcmp(commands[i].name, name) == 0)
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		size_t n = strlen(commands[i].name);
+		bool all = commands[i].name[n - 1] == '.';
+
+		if (strncmp(commands[i].name, name, n) == 0 && (all || !name[n]))
 			return &commands[i];
+	}
 	return NULL;
 }
 

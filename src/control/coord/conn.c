@@ -86,6 +86,7 @@ int conn_open(struct coord *c, const struct coord_conn_ops *ops, void *link, con
 	list_init(&n->in_push);
 	list_init(&n->in_charged);
 	list_init(&n->in_relays);
+	list_init(&n->in_policy);
 	list_push_back(&c->fresh, &n->in_fresh);
 	struct member *m = registry_by_key(c->reg, key);
 	if (m && m->s.rec.kind == NODE_MESH)
@@ -109,6 +110,7 @@ static void detach(struct conn *n, const char *why)
 	n->member = NULL;
 	push_leave(n);
 	relays_leave(n);
+	policy_leave(n);
 	if (!m || m->conn != n)
 		return;
 
@@ -390,6 +392,7 @@ static void on_hello(struct conn *n, const msg_object *json)
 		return;
 
 	relays_welcome(n);
+	policy_welcome(n, m.policy);
 	log_linked(n, back);
 	push_join(c, n);
 	if ((moved || back) && n->member)

@@ -71,6 +71,7 @@ struct conn {
 	struct list in_push; /* CONN_MEMBER only */
 	struct list in_charged; /* while there is a charge */
 	struct list in_relays; /* relays.c: to be told who relays */
+	struct list in_policy; /* policy.c: to be told the policy */
 	struct list in_fresh; /* CONN_NEW only */
 	struct list in_strangers; /* while the key is not a member's */
 };

@@ -24,8 +24,8 @@ struct coord_init {
 	uint8_t secret[32];
 	const char *policy; /* the text of its first one; NULL: none, and everything passes */
 };
-/* Creates the database with mesh, first node and policy. TM_EEXIST, with a sentence, when there is one already: never
- * overwritten. Blocking; CLI only. */
+/* Creates the database with mesh, first node and policy. TM_EEXIST, with a sentence, when there is one
+ * already: never overwritten. Blocking; CLI only. */
 NODISCARD int coord_create(const struct coord_init *init, struct diag *d);
 
 /*

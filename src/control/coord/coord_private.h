@@ -16,6 +16,7 @@
 #include "base/time.h"
 #include "control/coord/conn.h"
 #include "control/coord/coord.h"
+#include "control/coord/policy.h"
 #include "control/coord/registry.h"
 #include "control/store/mesh.h"
 #include "control/store/node.h"
@@ -105,6 +106,7 @@ struct coord_log {
 	struct log_limit presence; /* by member */
 	struct log_limit relays; /* more of them than nodes are told of */
 	struct log_limit behind; /* a member, or all of them, misses a change */
+	struct log_limit policy; /* what it names and the mesh has not */
 	struct log_limit links; /* debug, by address */
 };
 
@@ -142,6 +144,7 @@ struct coord {
 	struct push push;
 	struct views views;
 	struct relay_board relays;
+	struct policy_board policy;
 	struct loop_timer *tick_timer;
 	bool stopping;
 	struct coord_log log;
@@ -242,6 +245,10 @@ void member_put(struct coord *c, struct jsonout *o, const char *key, const struc
 /* clients.c, tokens.c */
 request_run_fn clients_add, clients_list, clients_remove;
 request_run_fn tokens_create, tokens_list, tokens_revoke;
+
+/* policy_ask.c */
+request_run_fn policy_get, policy_set, policy_history, policy_rollback, policy_test;
+request_run_fn policy_explained, policy_compared, policy_proved;
 
 /* backup.c */
 request_run_fn backup_copy;

@@ -96,6 +96,8 @@ static int load_all(struct coord *c, struct diag *d)
 		err = store_node_each(c->store, load_node, c);
 	if (!err)
 		err = store_change_each(c->store, 0, load_change, c);
+	if (!err)
+		err = policy_load(c);
 	if (err)
 		return err;
 
@@ -113,6 +115,8 @@ static int make_timers(struct coord *c)
 	int err = push_init(c);
 	if (!err)
 		err = relays_init(c);
+	if (!err)
+		err = policy_init(c);
 	if (!err)
 		err = jobs_init(c);
 	if (!err)
@@ -159,6 +163,7 @@ int coord_core_new(struct event_base *base, const struct coord_config *cfg, cons
 		.presence = LOG_LIMIT_STATES,
 		.relays = LOG_LIMIT_ONE,
 		.behind = LOG_LIMIT_FEW,
+		.policy = LOG_LIMIT_FEW,
 		.links = LOG_LIMIT_DEBUG};
 	c->next_touch = time_monotonic() + tuning->touch_every;
 	struct list *const lists[] = {&c->conns, &c->fresh, &c->strangers, &c->expiry, &c->through, &c->twins,
@@ -194,6 +199,7 @@ void coord_core_free(struct coord *c)
 	}
 	push_deinit(c);
 	relays_deinit(c);
+	policy_deinit(c);
 	watch_deinit(c);
 	loop_timer_free(c->tick_timer);
 	map_free(c->conn_by_id);

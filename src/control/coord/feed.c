@@ -65,8 +65,10 @@ bool feed_apply(struct coord *c, struct feed *f, const char *why)
 {
 	size_t end = c->stopping ? f->n : MIN(f->n, f->taken + c->tuning.feed_slice);
 
-	if (f->taken < end)
+	if (f->taken < end) {
 		push_soon(c);
+		policy_mesh_changed(c);
+	}
 	for (; f->taken < end; f->taken++) {
 		const struct store_change *x = &f->v[f->taken];
 		struct member *m = registry_by_id(c->reg, x->node.rec.id);

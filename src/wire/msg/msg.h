@@ -19,6 +19,8 @@ enum {
 	MSG_WHY_MAX = 199,
 	MSG_TYPE_MAX = 31,
 	MSG_PACE_MAX_MS = 10 * 60 * 1000,
+	MSG_DIGEST_LEN = 16, /* hexadecimal digits */
+	MSG_POLICY_MAX = 512 * 1024,
 };
 
 /* A message as it came in, an object whose bounds have been checked (control/link/text.h). Opaque: what is in
@@ -48,6 +50,7 @@ struct msg_hello {
 	uint64_t run; /* a number of this run of its program, at random; 0 = not told */
 	struct candidates candidates; /* with what is told of the translator before it */
 	bool has_candidates;
+	char policy[MSG_DIGEST_LEN + 1]; /* digest of the policy it holds, "" = none */
 	bool relay; /* it hands on datagrams of others, if it may */
 	uint16_t relay_tcp[RELAY_PORTS_MAX]; /* and takes streams at these ports */
 	size_t n_relay_tcp;
@@ -99,6 +102,18 @@ struct msg_relays {
 };
 void msg_relays_put(struct jsonout *o, const struct msg_relays *m);
 NODISCARD int msg_relays_get(const json_t *j, struct msg_relays *ret_m);
+
+/* {"t":"policy"}: the policy in force, as it was accepted. Without one there is no such message. */
+struct msg_policy {
+	uint64_t version;
+	char digest[MSG_DIGEST_LEN + 1]; /* of text and nodes: what `hello` says again */
+	const char *text; /* borrowed; what it says is for src/policy to read */
+	const char *nodes; /* whom its names mean: "name id", a line each; borrowed */
+};
+/* False: there is none that is well-formed. */
+bool msg_digest_get(const json_t *j, const char *key, char ret_digest[static MSG_DIGEST_LEN + 1]);
+void msg_policy_put(struct jsonout *o, const struct msg_policy *m);
+NODISCARD int msg_policy_get(const json_t *j, struct msg_policy *ret_m);
 
 /* What an enrolment is answered with, besides `ok`. */
 struct msg_enrolled {

@@ -42,6 +42,8 @@ void msg_hello_put(struct jsonout *o, const struct msg_hello *m)
 {
 	jsonout_object(o, NULL);
 	jsonout_text(o, "t", "hello");
+	if (m->policy[0])
+		jsonout_text(o, "policy", m->policy);
 	jsonout_text(o, "version", m->version);
 	jsonout_text(o, "os", m->os);
 	jsonout_int(o, "netmap", (int64_t)m->netmap);
@@ -80,6 +82,7 @@ void msg_hello_get(const json_t *j, struct msg_hello *ret_m)
 		m.netmap = 0;
 	if (jsonin_u64(j, "run", &m.run) != TM_OK)
 		m.run = 0;
+	(void)msg_digest_get(j, "policy", m.policy);
 	m.has_candidates = candidates_from_json(json_object_get(j, "candidates"), &m.candidates) == TM_OK;
 	nat_told_from_json(json_object_get(j, "nat"), &m.candidates.nat);
 	m.relay = json_is_true(json_object_get(j, "relay"));

@@ -13,6 +13,7 @@ enum {
 	TOKEN_USES_MAX = 100000,
 	LIST_PAGE = 500, /* nodes or clients in one answer, at most */
 	TOKEN_USERS_SHOWN = 16, /* names beside a token */
+	MSG_STATEMENT_MAX = 4096,
 };
 
 struct msg_tags {
@@ -42,7 +43,17 @@ struct msg_client_add {
 	char via[NODE_REF_MAX + 1]; /* "" = not said */
 };
 
+/* All that requests about the policy carry; what is not asked for is empty. */
+struct msg_policy_request {
+	uint64_t version; /* get, rollback: which; set: of the policy that is to be replaced; 0 = any */
+	const char *text; /* set, test, diff: the document; prove: the statement; borrowed from the request */
+	char by[65], name[201]; /* who changes it; of the file */
+	char from[NODE_REF_MAX + 1], to[NODE_REF_MAX + 1], service[32]; /* explain */
+	bool transitive; /* prove */
+};
+
 union msg_request {
+	struct msg_policy_request policy;
 	struct msg_token_create token_create;
 	uint8_t token_id[TOKEN_ID];
 	uint32_t after; /* node.list, client.list: those with a higher host number */
@@ -59,6 +70,7 @@ msg_request_get_fn msg_leave_get;
 msg_request_get_fn msg_token_create_get, msg_token_revoke_get;
 msg_request_get_fn msg_list_get, msg_node_rename_get, msg_node_remove_get, msg_node_tag_get;
 msg_request_get_fn msg_client_add_get, msg_client_remove_get;
+msg_request_get_fn msg_policy_version_get, msg_policy_text_get, msg_policy_explain_get, msg_policy_prove_get;
 
 /* --- members of answers --- */
 

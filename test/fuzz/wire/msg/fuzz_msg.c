@@ -25,6 +25,22 @@ static void check_hello(const json_t *j)
 	msg_hello_get(copy, &back);
 	assert(m.netmap == back.netmap && strcmp(m.os, back.os) == 0 && strcmp(m.version, back.version) == 0);
 	assert(candidates_eq(&m.candidates, &back.candidates));
+	assert(strcmp(m.policy, back.policy) == 0);
+	json_decref(copy);
+}
+
+static void check_policy(const json_t *j)
+{
+	struct msg_policy m, back;
+	struct jsonout o = {0};
+
+	if (msg_policy_get(j, &m))
+		return;
+	msg_policy_put(&o, &m);
+	json_t *copy = again(&o);
+	assert(msg_policy_get(copy, &back) == TM_OK && m.version == back.version);
+	assert(strcmp(m.text, back.text) == 0 && strcmp(m.nodes, back.nodes) == 0 &&
+		strcmp(m.digest, back.digest) == 0);
 	json_decref(copy);
 }
 
@@ -100,7 +116,8 @@ static void check_requests(const json_t *j)
 {
 	msg_request_get_fn *const gets[] = {msg_nothing_get, msg_token_create_get, msg_token_revoke_get,
 		msg_list_get, msg_node_rename_get, msg_node_remove_get, msg_client_add_get,
-		msg_client_remove_get};
+		msg_client_remove_get, msg_policy_version_get, msg_policy_text_get, msg_policy_explain_get,
+		msg_policy_prove_get};
 	union msg_request r;
 
 	for (size_t i = 0; i < ARRAY_LEN(gets); i++) {
@@ -125,6 +142,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	assert(strlen(msg_type(j).text) <= MSG_TYPE_MAX);
 	check_hello(j);
+	check_policy(j);
 	check_enrol(j);
 	check_welcome(j);
 	check_others(j);

@@ -339,6 +339,45 @@ static void a_refusal_says_what_and_what_to_do(void **state)
 	json_decref(bare);
 }
 
+static int policy_of(const char *text, struct msg_policy *ret_m)
+{
+	static json_t *kept; /* what is taken from it is borrowed */
+
+	json_decref(kept);
+	kept = json_loads(text, 0, NULL);
+	assert_non_null(kept);
+	return msg_policy_get(kept, ret_m);
+}
+
+static void a_policy_comes_out_as_it_was_put_and_nothing_else_does(void **state)
+{
+	static const char *const bad[] = {"{}",
+		"{\"version\":1,\"digest\":\"0123456789abcdef\",\"text\":\"\"}",
+		"{\"version\":0,\"digest\":\"0123456789abcdef\",\"text\":\"\",\"nodes\":\"\"}",
+		"{\"version\":1,\"digest\":\"0123456789ABCDEF\",\"text\":\"\",\"nodes\":\"\"}"};
+	const struct msg_policy m = {
+		7, "0123456789abcdef", "rules: []\n# \"\xc3\xa4\"\n", "a 0011223344556677\n"};
+	struct msg_policy back;
+	struct jsonout o = {0};
+
+	(void)state;
+	msg_policy_put(&o, &m);
+	char *text = jsonout_take(&o, NULL);
+	assert_int_equal(policy_of(text, &back), TM_OK);
+	free(text);
+	assert_int_equal(back.version, m.version);
+	assert_string_equal(back.digest, m.digest);
+	assert_string_equal(back.text, m.text);
+	assert_string_equal(back.nodes, m.nodes);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_int_not_equal(policy_of(bad[i], &back), TM_OK);
+	assert_int_equal(
+		policy_of("{\"version\":1,\"digest\":\"0123456789abcdef\",\"text\":\"\",\"nodes\":\"\"}",
+			&back),
+		TM_OK);
+	(void)policy_of("{}", &back); /* lets go of the last */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -352,6 +391,7 @@ int main(void)
 		cmocka_unit_test(relays_survive_the_round_trip),
 		cmocka_unit_test(bad_doubled_and_surplus_relays_are_left_out),
 		cmocka_unit_test(a_refusal_says_what_and_what_to_do),
+		cmocka_unit_test(a_policy_comes_out_as_it_was_put_and_nothing_else_does),
 	};
 
 	return cmocka_run_group_tests_name("messages", tests, NULL, NULL);

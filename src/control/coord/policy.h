@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * The policy of the mesh, as the coordinator has it. Private to coord/.
+ *
+ * policy.c: the one in force, told to all links. policy_scene.c: what a question about policies is asked of,
+ * read from the store. policy_ask.c: the requests; all that they do is done by jobs on the helper thread.
+ */
+#ifndef TM_CONTROL_COORD_POLICY_H
+#define TM_CONTROL_COORD_POLICY_H
+
+#include "base/list.h"
+#include "control/store/policy.h"
+#include "control/store/token.h"
+#include "policy/bind.h"
+#include "policy/model.h"
+#include "wire/msg/msg.h"
+
+struct clink_text;
+struct conn;
+struct coord;
+struct loop_timer;
+
+struct policy_board {
+	uint64_t version; /* 0: the mesh has no policy, everything passes */
+	char digest[MSG_DIGEST_LEN + 1];
+	struct clink_text *text; /* the message; NULL: there is no policy, or no memory */
+	struct list behind; /* links that are to be told it still */
+	struct loop_timer *timer;
+	struct loop_timer *look; /* for what it names and the mesh has not any more */
+	bool looking, look_again;
+	char *warnings; /* said last, a line each; NULL: none */
+};
+NODISCARD int policy_init(struct coord *c);
+NODISCARD int policy_load(struct coord *c); /* from the store, at the start */
+void policy_deinit(struct coord *c);
+/* Accepted and stored: it is in force, and told to all. */
+void policy_in_force(struct coord *c, const struct store_policy *p);
+/* After the welcome; `digest`: of the one that it holds. */
+void policy_welcome(struct conn *n, const char *digest);
+void policy_leave(struct conn *n);
+/* A member has gone, or has other tags or another name. */
+void policy_mesh_changed(struct coord *c);
+
+/* --- helper thread --- */
+
+/* Everything of the mesh that policies are about, as of now. */
+struct policy_scene {
+	struct mesh *mesh;
+	struct policy_newcomer *newcomers;
+	struct newcomer_texts *texts; /* theirs */
+	size_t n_newcomers;
+	struct store_policy before; /* in force; version 0: none */
+	struct policy_bindings bound; /* its names */
+	struct policy_doc *doc; /* NULL: none */
+	struct policy_world world;
+};
+/* now: Unix seconds, for tokens that can still be used. d: why what is in force cannot be read. */
+NODISCARD int policy_scene_load(struct store *s, int64_t now, struct policy_scene *ret_scene, struct diag *d);
+void policy_scene_deinit(struct policy_scene *x);
+/* Each sentence of policy_warnings, a line each. */
+struct strbuf;
+NODISCARD int policy_scene_warnings(
+	const struct policy_scene *x, const struct policy_doc *doc, struct strbuf *out);
+
+#endif

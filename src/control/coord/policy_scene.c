@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "control/coord/policy.h"
+
+#include "base/encode.h"
+#include "base/secret.h"
+#include "base/strbuf.h"
+#include "control/store/mesh.h"
+#include "control/store/node.h"
+#include "policy/warnings.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct newcomer_texts {
+	char label[64];
+	char tags[NODE_TAGS_MAX * (NODE_TAG_MAX + 1) + 1]; /* as mesh_node.tags */
+};
+
+struct loader {
+	struct policy_scene *x;
+	int64_t now;
+	size_t room;
+};
+
+void policy_scene_deinit(struct policy_scene *x)
+{
+	policy_doc_free(x->doc);
+	policy_bindings_deinit(&x->bound);
+	store_policy_deinit(&x->before);
+	mesh_free(x->mesh);
+	free(x->newcomers);
+	free(x->texts);
+	*x = (struct policy_scene){.mesh = NULL};
+}
+
+static int add_node(void *ctx, const struct store_node *n)
+{
+	struct policy_scene *x = ctx;
+	int err = mesh_add(x->mesh, &n->rec);
+
+	return err == TM_EEXIST ? TM_ECORRUPT : err;
+}
+
+static void put_tags(const struct store_token *t, char *out)
+{
+	for (size_t i = 0; i < t->n_tags; i++) {
+		size_t n = strlen(t->tags[i]) + 1;
+
+		memcpy(out, t->tags[i], n);
+		out += n;
+	}
+	*out = '\0';
+}
+
+static int add_token(void *ctx, const struct store_token *t)
+{
+	struct loader *l = ctx;
+	struct policy_scene *x = l->x;
+	char id[HEX_LEN(TOKEN_ID) + 1];
+
+	if (store_token_usable(t, l->now, NULL) != TM_OK)
+		return TM_OK;
+	if (x->n_newcomers == l->room) {
+		size_t room = l->room ? 2 * l->room : 16;
+		struct newcomer_texts *texts = reallocarray(x->texts, room, sizeof(*texts));
+
+		if (!texts)
+			return TM_ENOMEM;
+		x->texts = texts;
+		struct policy_newcomer *v = reallocarray(x->newcomers, room, sizeof(*v));
+		if (!v)
+			return TM_ENOMEM;
+		x->newcomers = v;
+		l->room = room;
+	}
+	struct newcomer_texts *texts = &x->texts[x->n_newcomers];
+	hex_encode(t->id, sizeof(t->id), id);
+	snprintf(texts->label, sizeof(texts->label), "a new node by token %s", id);
+	put_tags(t, texts->tags);
+	x->newcomers[x->n_newcomers++].many = t->uses - t->used > 1;
+	return TM_OK;
+}
+
+/* What is in force was accepted once; should this version of the program not read it, nothing is lost. */
+static int read_in_force(struct store *s, struct policy_scene *x, struct diag *d)
+{
+	int err = store_policy_load(s, 0, &x->before);
+
+	if (err == TM_ENOENT)
+		return TM_OK;
+	if (!err)
+		err = policy_bindings_parse(x->before.nodes, &x->bound);
+	if (!err)
+		err = policy_doc_parse("policy", x->before.text, strlen(x->before.text), &x->doc, d);
+	if (!err)
+		policy_bind_again(x->doc, &x->bound);
+	return err == TM_EBADMSG ? TM_ECORRUPT : err;
+}
+
+static int load(struct store *s, struct loader *l, struct diag *d)
+{
+	struct policy_scene *x = l->x;
+	struct store_mesh mesh;
+
+	int err = store_mesh_load(s, &mesh);
+	if (!err)
+		err = mesh_new(&mesh.info, &x->mesh);
+	wipe(&mesh, sizeof(mesh));
+	if (!err)
+		err = store_node_each(s, add_node, x);
+	if (!err)
+		err = store_token_each(s, add_token, l);
+	if (!err)
+		err = read_in_force(s, x, d);
+	return err;
+}
+
+int policy_scene_load(struct store *s, int64_t now, struct policy_scene *ret_scene, struct diag *d)
+{
+	struct policy_scene x = {.mesh = NULL};
+	struct loader l = {.x = &x, .now = now};
+
+	int err = load(s, &l, d);
+	if (err) {
+		policy_scene_deinit(&x);
+		return err;
+	}
+	for (size_t i = 0; i < x.n_newcomers; i++) {
+		x.newcomers[i].label = x.texts[i].label;
+		x.newcomers[i].tags = x.texts[i].tags;
+	}
+	x.world =
+		(struct policy_world){.mesh = x.mesh, .newcomers = x.newcomers, .n_newcomers = x.n_newcomers};
+	*ret_scene = x;
+	return TM_OK;
+}
+
+static int add_line(void *ctx, const char *sentence)
+{
+	struct strbuf *b = ctx;
+
+	strbuf_printf(b, "%s\n", sentence);
+	return b->failed ? TM_ENOMEM : TM_OK;
+}
+
+int policy_scene_warnings(const struct policy_scene *x, const struct policy_doc *doc, struct strbuf *out)
+{
+	return policy_warnings(doc, &x->world, add_line, out);
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* The policy on its way to nodes, and requests about it. */
+#include "mesh/jsonin.h"
+#include "wire/msg/request.h"
+
+#include <string.h>
+
+static bool is_digest(const char *s)
+{
+	return strlen(s) == MSG_DIGEST_LEN && strspn(s, "0123456789abcdef") == MSG_DIGEST_LEN;
+}
+
+bool msg_digest_get(const json_t *j, const char *key, char ret_digest[static MSG_DIGEST_LEN + 1])
+{
+	return jsonin_word(j, key, is_digest, ret_digest, MSG_DIGEST_LEN + 1) == TM_OK;
+}
+
+void msg_policy_put(struct jsonout *o, const struct msg_policy *m)
+{
+	jsonout_object(o, NULL);
+	jsonout_text(o, "t", "policy");
+	jsonout_int(o, "version", (int64_t)m->version);
+	jsonout_text(o, "digest", m->digest);
+	jsonout_text(o, "text", m->text);
+	jsonout_text(o, "nodes", m->nodes);
+	jsonout_object_end(o);
+}
+
+int msg_policy_get(const json_t *j, struct msg_policy *ret_m)
+{
+	struct msg_policy m = {.text = jsonin_string(json_object_get(j, "text")),
+		.nodes = jsonin_string(json_object_get(j, "nodes"))};
+
+	int err = jsonin_u64(j, "version", &m.version);
+	if (err)
+		return err;
+	if (!m.version || !m.text || !m.nodes || strlen(m.text) > MSG_POLICY_MAX ||
+		strlen(m.nodes) > 2 * MSG_POLICY_MAX || !msg_digest_get(j, "digest", m.digest))
+		return TM_EBADMSG;
+	*ret_m = m;
+	return TM_OK;
+}
+
+/* --- requests --- */
+
+static int wrong(struct diag *d, const char *what)
+{
+	diag_code(d, "usage");
+	diag_hint(d, "see `tunnelmesh help filter`");
+	return diag_what(d, TM_EINVAL, "%s", what);
+}
+
+/* Absent: 0. */
+static int version_get(const json_t *j, const char *key, uint64_t *ret_version, struct diag *d)
+{
+	*ret_version = 0;
+	if (!json_object_get(j, key))
+		return TM_OK;
+	if (jsonin_u64(j, key, ret_version) != TM_OK || !*ret_version)
+		return wrong(d, "a version of the policy is a number from 1 on");
+	return TM_OK;
+}
+
+int msg_policy_version_get(const json_t *j, union msg_request *ret_r, struct diag *d)
+{
+	return version_get(j, "version", &ret_r->policy.version, d);
+}
+
+int msg_policy_text_get(const json_t *j, union msg_request *ret_r, struct diag *d)
+{
+	struct msg_policy_request r = {.text = jsonin_string(json_object_get(j, "text"))};
+
+	if (!r.text)
+		return wrong(d, "the text of the policy is missing, or holds a NUL character");
+	if (strlen(r.text) > MSG_POLICY_MAX)
+		return wrong(d, "a policy has at most 512 KiB");
+	if (json_object_get(j, "by") && jsonin_text(j, "by", r.by, sizeof(r.by)) != TM_OK)
+		return wrong(d, "whoever changes the policy is named with 1 to 64 characters");
+	if (json_object_get(j, "name") && jsonin_text(j, "name", r.name, sizeof(r.name)) != TM_OK)
+		return wrong(d, "the name of the policy's file is too long");
+	int err = version_get(j, "if_version", &r.version, d);
+	if (!err)
+		ret_r->policy = r;
+	return err;
+}
+
+int msg_policy_explain_get(const json_t *j, union msg_request *ret_r, struct diag *d)
+{
+	struct msg_policy_request r = {.text = NULL};
+
+	if (jsonin_text(j, "from", r.from, sizeof(r.from)) != TM_OK ||
+		jsonin_text(j, "to", r.to, sizeof(r.to)) != TM_OK)
+		return wrong(
+			d, "who opens the connection, and to whom, is said by a name or an address each");
+	if (jsonin_text(j, "service", r.service, sizeof(r.service)) != TM_OK)
+		return wrong(d, "what is opened is said as tcp/22, udp/53 or icmp/echo");
+	ret_r->policy = r;
+	return TM_OK;
+}
+
+int msg_policy_prove_get(const json_t *j, union msg_request *ret_r, struct diag *d)
+{
+	struct msg_policy_request r = {.text = jsonin_string(json_object_get(j, "statement"))};
+
+	if (!r.text || !r.text[0] || strlen(r.text) > MSG_STATEMENT_MAX)
+		return wrong(d, "what is to be proved is said in one sentence");
+	if (jsonin_bool(j, "transitive", &r.transitive) != TM_OK)
+		return wrong(d, "transitive must be true or false");
+	ret_r->policy = r;
+	return TM_OK;
+}

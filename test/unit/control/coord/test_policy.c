@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "unit/unit.h"
+
+#include "unit/control/coord/rig.h"
+
+#include "control/link/clink.h"
+#include "policy/document.h"
+
+#define WEB "rules:\n  - {id: web, allow: tcp/80, from: any, to: tag:server}\n"
+
+static const char *text(const json_t *j, const char *field)
+{
+	const char *s = json_string_value(json_object_get(j, field));
+
+	return s ? s : "";
+}
+
+static json_int_t number(const json_t *j, const char *field)
+{
+	return json_integer_value(json_object_get(j, field));
+}
+
+static bool is(const json_t *j, const char *field)
+{
+	return json_is_true(json_object_get(j, field));
+}
+
+static json_t *ask(const char *cmd, const char *key, const char *value)
+{
+	return key ? json_pack("{s:s, s:s}", "cmd", cmd, key, value) : json_pack("{s:s}", "cmd", cmd);
+}
+
+static const json_t *set(struct rig *r, const char *policy)
+{
+	return rig_admin(r, json_pack("{s:s, s:s, s:s}", "cmd", "policy.set", "text", policy, "by", "jo"));
+}
+
+static const json_t *must_set(struct rig *r, const char *policy)
+{
+	const json_t *answer = set(r, policy);
+
+	if (!is(answer, "ok"))
+		fail_msg("%s (%s)", text(answer, "error"), text(answer, "hint"));
+	return answer;
+}
+
+static json_int_t in_force(struct rig *r)
+{
+	return number(rig_admin(r, ask("policy.get", NULL, NULL)), "version");
+}
+
+static void a_mesh_without_a_policy_says_so(void **state)
+{
+	struct rig *r = *state;
+	const json_t *answer = rig_admin(r, ask("policy.get", NULL, NULL));
+
+	assert_string_equal(text(answer, "code"), "no_policy");
+	assert_non_null(strstr(text(answer, "error"), "every member may do everything"));
+	assert_string_equal(text(rig_admin(r, ask("policy.prove", "statement", "any can reach any")), "code"),
+		"no_policy");
+	machine_join(rig_machine(r, 0), "a");
+	rig_settle(r);
+	assert_int_equal(machine_count(rig_machine(r, 0), "policy"), 0);
+}
+
+static void a_policy_is_kept_in_versions_and_comes_back_after_a_restart(void **state)
+{
+	struct rig *r = *state;
+	const json_t *answer, *one;
+
+	assert_int_equal(number(must_set(r, WEB), "version"), 1);
+	rig_unix_now += 10;
+	assert_int_equal(number(must_set(r, policy_text_deny()), "version"), 2);
+	rig_stop(r);
+	rig_start(r);
+	assert_int_equal(in_force(r), 2);
+	answer = rig_admin(r, ask("policy.history", NULL, NULL));
+	assert_int_equal(json_array_size(json_object_get(answer, "versions")), 2);
+	one = json_array_get(json_object_get(answer, "versions"), 1);
+	assert_int_equal(number(one, "version"), 1);
+	assert_int_equal(number(one, "accepted_at"), rig_unix_now - 10);
+	assert_string_equal(text(one, "by"), "jo");
+	assert_int_equal(number(one, "bytes"), strlen(WEB));
+	answer = rig_admin(r, json_pack("{s:s, s:i}", "cmd", "policy.get", "version", 1));
+	assert_string_equal(text(answer, "text"), WEB);
+	one = json_array_get(json_object_get(answer, "rules"), 0);
+	assert_string_equal(text(one, "id"), "web");
+	assert_string_equal(text(one, "services"), "tcp/80");
+	assert_true(is(json_array_get(json_object_get(answer, "rules"), 1), "builtin"));
+	answer = rig_admin(r, json_pack("{s:s, s:i}", "cmd", "policy.rollback", "version", 1));
+	assert_int_equal(number(answer, "version"), 3); /* what was in force is not forgotten */
+	assert_string_equal(text(rig_admin(r, ask("policy.get", NULL, NULL)), "text"), WEB);
+	rig_refused(r, json_pack("{s:s, s:i}", "cmd", "policy.rollback", "version", 9));
+	rig_refused(r, ask("policy.rollback", NULL, NULL));
+}
+
+static void a_policy_that_is_none_leaves_the_old_one_in_force(void **state)
+{
+	static const struct {
+		const char *text, *what;
+	} rows[] = {
+		{"rule: []\n", "policy:1:1: unknown key \"rule\" in a policy"},
+		{"rules:\n  - {allow: tcp, from: nobody, to: any}\n",
+			"policy:2:24: there is no node \"nobody\""},
+		{WEB "tests:\n  - any cannot reach tag:server tcp/1-100\n",
+			"policy:4:5: the test \"any cannot reach tag:server tcp/1-100\" does not hold"},
+	};
+	struct rig *r = *state;
+
+	must_set(r, WEB);
+	machine_join(rig_machine(r, 0), "web");
+	rig_admin(r, json_pack("{s:s, s:s, s:[s]}", "cmd", "node.tag", "node", "web", "add", "server"));
+	rig_settle(r);
+	machine_forget(rig_machine(r, 0));
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const json_t *answer = set(r, rows[i].text);
+
+		if (is(answer, "ok") || strcmp(text(answer, "error"), rows[i].what) != 0)
+			fail_msg("row %zu: %s", i, text(answer, "error"));
+		assert_false(is(rig_admin(r, ask("policy.test", "text", rows[i].text)), "ok"));
+	}
+	assert_int_equal(in_force(r), 1);
+	assert_int_equal(machine_count(rig_machine(r, 0), "policy"), 0);
+	/* One that is would do, and is not taken for it. */
+	assert_true(is(rig_admin(r, ask("policy.test", "text", policy_text_open())), "ok"));
+	assert_int_equal(in_force(r), 1);
+	/* Nor is one that was written for another. */
+	rig_refused(r, json_pack("{s:s, s:s, s:i}", "cmd", "policy.set", "text", WEB, "if_version", 7));
+	assert_int_equal(in_force(r), 1);
+}
+
+static void links_are_told_at_once_and_those_that_come_once(void **state)
+{
+	struct rig *r = *state;
+	struct machine *a = rig_machine(r, 0), *b = rig_machine(r, 1);
+	const json_t *m;
+	char digest[MSG_DIGEST_LEN + 1];
+
+	machine_join(a, "a");
+	must_set(r, WEB);
+	m = machine_await(a, "policy");
+	assert_int_equal(number(m, "version"), 1);
+	assert_string_equal(text(m, "text"), WEB);
+	snprintf(digest, sizeof(digest), "%s", text(m, "digest"));
+	assert_int_equal(strlen(digest), MSG_DIGEST_LEN);
+	machine_join(b, "b");
+	assert_string_equal(text(machine_await(b, "policy"), "digest"), digest);
+	/* Who comes back with it is not told it again; who has another is. */
+	for (int known = 0; known <= 1; known++) {
+		machine_unlink(a);
+		machine_forget(a);
+		machine_link(a);
+		machine_say(a,
+			json_pack("{s:s, s:s}", "t", "hello", "policy", known ? digest : "0123456789abcdef"));
+		machine_await(a, "welcome");
+		rig_settle(r);
+		assert_int_equal(machine_count(a, "policy"), !known);
+	}
+}
+
+static void names_are_bound_and_a_removed_node_is_warned_of(void **state)
+{
+	struct rig *r = *state;
+	const json_t *answer;
+	char nodes[64];
+
+	machine_join(rig_machine(r, 0), "laptop");
+	must_set(r, "rules:\n  - {id: x, allow: tcp, from: laptop, to: hub}\n");
+	snprintf(nodes, sizeof(nodes), "%s", text(machine_await(rig_machine(r, 0), "policy"), "nodes"));
+	assert_non_null(
+		strstr(text(machine_last(rig_machine(r, 0), "policy"), "nodes"), rig_machine(r, 0)->id.id));
+	rig_admin(
+		r, json_pack("{s:s, s:s, s:s}", "cmd", "node.rename", "node", "laptop", "name", "notebook"));
+	answer = rig_admin(r, ask("policy.get", NULL, NULL));
+	assert_string_equal(text(json_array_get(json_object_get(answer, "rules"), 0), "from"), "notebook");
+	assert_string_equal(json_string_value(json_array_get(json_object_get(answer, "warnings"), 0)),
+		"the node laptop is called notebook now, and still meant");
+	/* The same text is taken again: it means whom it meant. */
+	must_set(r, "rules:\n  - {id: x, allow: tcp, from: laptop, to: hub}\n");
+	rig_admin(r, ask("node.remove", "node", "notebook"));
+	rig_settle(r);
+	answer = rig_admin(r, ask("policy.get", NULL, NULL));
+	assert_true(is(answer, "ok"));
+	assert_string_equal(
+		text(json_array_get(json_object_get(answer, "rules"), 0), "from"), "laptop (removed)");
+	assert_string_equal(json_string_value(json_array_get(json_object_get(answer, "warnings"), 0)),
+		"the node laptop has been removed: rules that name it are about nobody");
+}
+
+static void questions_are_answered_by_the_engine(void **state)
+{
+	struct rig *r = *state;
+	const json_t *answer, *one;
+
+	machine_join(rig_machine(r, 0), "web");
+	machine_join(rig_machine(r, 1), "laptop");
+	rig_admin(r, json_pack("{s:s, s:s, s:[s]}", "cmd", "node.tag", "node", "web", "add", "server"));
+	must_set(r, WEB);
+
+	answer = rig_admin(r, json_pack("{s:s, s:s, s:s, s:s}", "cmd", "policy.explain", "from", "laptop",
+				      "to", "web", "service", "tcp/80"));
+	assert_string_equal(text(answer, "action"), "allow");
+	assert_string_equal(text(answer, "rule"), "web");
+	assert_string_equal(text(answer, "filter_to"), "web");
+	answer = rig_admin(r, json_pack("{s:s, s:s, s:s, s:s}", "cmd", "policy.explain", "from", "web", "to",
+				      "laptop", "service", "tcp/80"));
+	assert_string_equal(text(answer, "action"), "deny");
+	assert_true(json_is_null(json_object_get(answer, "rule")));
+	rig_refused(r, json_pack("{s:s, s:s, s:s, s:s}", "cmd", "policy.explain", "from", "web", "to", "web",
+			       "service", "tcp/80"));
+	rig_refused(r, json_pack("{s:s, s:s, s:s, s:s}", "cmd", "policy.explain", "from", "web", "to",
+			       "10.1.2.3", "service", "tcp/80"));
+	rig_refused(r, json_pack("{s:s, s:s, s:s, s:s}", "cmd", "policy.explain", "from", "web", "to", "hub",
+			       "service", "x"));
+
+	answer = rig_admin(r, ask("policy.prove", "statement", "laptop cannot reach tag:server tcp/1-1023"));
+	assert_false(is(answer, "holds"));
+	assert_string_equal(text(answer, "counter"), "laptop reaches web by tcp/80: rule web allows it");
+	assert_true(json_array_size(json_object_get(answer, "assumes")) > 0);
+	answer = rig_admin(r, ask("policy.prove", "statement", "tag:server cannot reach laptop tcp"));
+	assert_true(is(answer, "holds"));
+	rig_refused(r, json_pack("{s:s, s:s, s:b}", "cmd", "policy.prove", "statement", "hub can reach web",
+			       "transitive", 1));
+	rig_refused(r, ask("policy.prove", "statement", "laptop is nice"));
+
+	/* A token could make one more server. */
+	assert_true(is(
+		rig_admin(r, ask("policy.prove", "statement", "web cannot reach tag:server tcp")), "holds"));
+	rig_token(r, json_pack("{s:[s]}", "tags", "server"));
+	answer = rig_admin(r, ask("policy.prove", "statement", "web cannot reach tag:server tcp"));
+	assert_false(is(answer, "holds"));
+	assert_non_null(strstr(text(answer, "counter"), "web reaches a new node by token "));
+
+	answer = rig_admin(r, ask("policy.diff", "text", "rules: []\n"));
+	assert_true(number(answer, "changes_in_all") > 0);
+	one = json_array_get(json_object_get(answer, "changes"), 0);
+	assert_false(is(one, "gained"));
+	assert_string_equal(text(one, "service"), "tcp/80");
+	assert_string_equal(text(one, "rule_before"), "web");
+	assert_int_equal(in_force(r), 1);
+}
+
+static void only_the_administration_may_ask(void **state)
+{
+	static const char *const requests[] = {"policy.get", "policy.set", "policy.history",
+		"policy.rollback", "policy.test", "policy.explain", "policy.diff", "policy.prove"};
+	struct rig *r = *state;
+	struct machine *m = rig_machine(r, 0);
+
+	machine_join(m, "a");
+	for (size_t i = 0; i < ARRAY_LEN(requests); i++) {
+		machine_forget(m);
+		machine_say(
+			m, json_pack("{s:s, s:i, s:s}", "t", requests[i], "id", 5, "text", "rules: []\n"));
+		assert_false(is(machine_await(m, "reply"), "ok"));
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_mesh_without_a_policy_says_so, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(
+			a_policy_is_kept_in_versions_and_comes_back_after_a_restart, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(
+			a_policy_that_is_none_leaves_the_old_one_in_force, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(
+			links_are_told_at_once_and_those_that_come_once, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(
+			names_are_bound_and_a_removed_node_is_warned_of, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(
+			questions_are_answered_by_the_engine, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(only_the_administration_may_ask, rig_setup, rig_teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -28,6 +28,9 @@ struct agent_events {
 	void (*candidates)(void *ctx, const char *id, const struct candidates *c);
 	/* Who hands on datagrams now, but ourselves; at the start those that did at the last run. */
 	void (*relays)(void *ctx, const struct relays *r);
+	/* The policy of the mesh; at the start, the one of the last run, unless there was none. version 0:
+	 * this node is no member any more. */
+	void (*policy)(void *ctx, const struct policy_kept *policy);
 	void (*link)(void *ctx, bool up);
 	/* The coordinator removed us; twin: it did not, but another machine with our identity has our place.
 	 */

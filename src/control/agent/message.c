@@ -120,6 +120,36 @@ static void on_relays(struct agent *a, const json_t *m)
 		relays_told(a, &told);
 }
 
+static void policy_set(struct agent *a, const struct policy_kept *told)
+{
+	if (told->version == peers_policy(a->peers)->version &&
+		strcmp(told->digest, peers_policy(a->peers)->digest) == 0)
+		return;
+	if (peers_set_policy(a->peers, told) != TM_OK) {
+		log_warn("agent: no memory for the policy of the mesh, keeping the old one");
+		return;
+	}
+	if (a->events.policy)
+		a->events.policy(a->events.ctx, peers_policy(a->peers));
+}
+
+static void on_policy(struct agent *a, const json_t *m)
+{
+	struct msg_policy told;
+
+	if (msg_policy_get(m, &told) != TM_OK) {
+		LOG_LIMITED(LOG_WARN, &a->log_records, LOG_WHO_ALL,
+			"agent: the coordinator sent a policy that cannot be read, keeping the old one");
+		return;
+	}
+	/* What is borrowed from the message is only looked at. */
+	struct policy_kept k = {.version = told.version,
+		.text = (char *)(uintptr_t)told.text,
+		.nodes = (char *)(uintptr_t)told.nodes};
+	memcpy(k.digest, told.digest, sizeof(k.digest));
+	policy_set(a, &k);
+}
+
 static void on_removed(struct agent *a, const json_t *m)
 {
 	struct mesh_diff d;
@@ -134,6 +164,7 @@ static void on_removed(struct agent *a, const json_t *m)
 	if (peers_clear(a->peers, &d) == TM_OK)
 		tell_owner(a, &d);
 	relays_set(a, &(struct relays){.n = 0});
+	policy_set(a, &(struct policy_kept){.version = 0});
 	session_drop(a, a->removed_as.why);
 }
 
@@ -146,6 +177,7 @@ static const struct {
 	{"netmap", on_netmap},
 	{"candidates", on_candidates},
 	{"relays", on_relays},
+	{"policy", on_policy},
 	{"removed", on_removed},
 	{"reply", request_reply},
 };

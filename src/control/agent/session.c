@@ -116,6 +116,7 @@ static void on_won(void *ctx, struct clink *link_take, const char *address)
 		.n_relay_tcp = a->n_relay_tcp};
 	struct jsonout o = {0};
 
+	memcpy(hello.policy, peers_policy(a->peers)->digest, sizeof(hello.policy));
 	memcpy(hello.relay_tcp, a->relay_tcp, sizeof(hello.relay_tcp));
 	snprintf(a->linked_by, sizeof(a->linked_by), "%s", address ? address : "");
 	race_free(TAKE(a->race));

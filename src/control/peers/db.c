@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { APPLICATION_ID = 0x544d6e6d /* "TMnm" */, SCHEMA_VERSION = 2 };
+enum { APPLICATION_ID = 0x544d6e6d /* "TMnm" */, SCHEMA_VERSION = 3 };
 
 /* Told again or found out again when the machine loses power between two checkpoints; so no fsync per
  * transaction. The file itself stays whole. */
@@ -15,6 +15,11 @@ static const char settings[] =
 	"PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
 	"PRAGMA wal_autocheckpoint = 256; PRAGMA cache_size = -256;"
 	"PRAGMA cell_size_check = ON;";
+
+/* By itself: the row of the state is written often, and this is long. */
+#define POLICY_TABLE                                                                                         \
+	"CREATE TABLE policy (one INTEGER PRIMARY KEY CHECK (one = 1), version INTEGER, digest TEXT, text "  \
+	"TEXT, nodes TEXT);"
 
 static const char schema[] = "CREATE TABLE state (one INTEGER PRIMARY KEY CHECK (one = 1), self TEXT, "
 			     "coordinator_key BLOB, version INTEGER,"
@@ -25,11 +30,13 @@ static const char schema[] = "CREATE TABLE state (one INTEGER PRIMARY KEY CHECK 
 			     " via TEXT, tags TEXT) WITHOUT ROWID;"
 			     "CREATE TABLE contact (id TEXT PRIMARY KEY, worked TEXT, candidates TEXT, "
 			     "handshake BLOB, checked INTEGER)"
-			     " WITHOUT ROWID;";
+			     " WITHOUT ROWID;" POLICY_TABLE;
 
-/* It lacks the relays alone; what else it has, such as stamps against replays, nobody would tell again. */
-static const char from_version_1[] =
-	"BEGIN; ALTER TABLE state ADD COLUMN relays TEXT; PRAGMA user_version = 2; COMMIT";
+/* What older ones lack is told again; what else they have, such as stamps against replays, nobody would. */
+static const char *const from_version[SCHEMA_VERSION] = {
+	[1] = "BEGIN; ALTER TABLE state ADD COLUMN relays TEXT; PRAGMA user_version = 2; COMMIT",
+	[2] = "BEGIN;" POLICY_TABLE "PRAGMA user_version = 3; COMMIT",
+};
 
 static int explain(const struct db *db, int err, struct diag *d)
 {
@@ -157,12 +164,12 @@ static int read_file(
 	if (!err && (application != APPLICATION_ID || version < 1 || version > SCHEMA_VERSION))
 		err = diag_what(
 			d, TM_EVERSION, "it was made by another program or another version of this one");
-	if (!err && version == 1 && how == TO_WRITE) {
-		err = sql_exec(db->sql, from_version_1);
-		version = SCHEMA_VERSION;
-	}
+	for (; !err && version < SCHEMA_VERSION && how == TO_WRITE; version++)
+		err = sql_exec(db->sql, from_version[version]);
 	if (!err)
 		err = rows_read_state(db, version > 1, s, d);
+	if (!err && version > 2)
+		err = rows_read_policy(db, s);
 	if (!err)
 		err = rows_read(db, reader);
 	if (!err && how == TO_WRITE)
@@ -184,6 +191,8 @@ int db_load(struct db *db, const struct db_reader *reader, struct db_state *ret_
 	}
 	if (!why)
 		*ret_state = s;
+	else
+		policy_kept_deinit(&s.policy);
 	if (why || !writable) /* what is written next, if that can be, is a new one */
 		close_file(db);
 	db->empty = why != TM_OK;
@@ -198,6 +207,8 @@ static int write_all(struct db *db, const struct db_state *state, const struct d
 		err = rows_write(db, &rows[i]);
 	if (!err)
 		err = rows_write_state(db, state);
+	if (!err && state->policy_changed)
+		err = rows_write_policy(db, &state->policy);
 	if (!err)
 		err = rows_run(db->stmts[STMT_COMMIT]);
 	return err;

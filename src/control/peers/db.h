@@ -28,6 +28,8 @@ struct db_state {
 	size_t n_members; /* rows that belong to it */
 	struct coordinator_known coordinator;
 	struct relays relays;
+	struct policy_kept policy; /* read: the reader's; written: when it has changed */
+	bool policy_changed;
 };
 
 struct db_contact {

@@ -226,6 +226,35 @@ int rows_read_state(struct db *db, bool with_relays, struct db_state *ret_s, str
 	return err;
 }
 
+/* One that is not whole is none. */
+int rows_read_policy(struct db *db, struct db_state *s)
+{
+	struct policy_kept k = {.version = 0};
+	sqlite3_stmt *st;
+	int rc =
+		sqlite3_prepare_v2(db->sql, "SELECT version, digest, text, nodes FROM policy", -1, &st, NULL);
+
+	if (rc != SQLITE_OK)
+		return sql_error(db->sql, rc);
+
+	rc = sqlite3_step(st);
+	int err = rc == SQLITE_ROW || rc == SQLITE_DONE ? TM_OK : sql_error(db->sql, rc);
+	if (rc == SQLITE_ROW && column_text(st, 1, k.digest, sizeof(k.digest)) == TM_OK) {
+		k.version = (uint64_t)sqlite3_column_int64(st, 0);
+		k.text = strdup(text_at(st, 2));
+		k.nodes = strdup(text_at(st, 3));
+		if (!k.text || !k.nodes)
+			err = TM_ENOMEM;
+	}
+	sqlite3_finalize(st);
+	policy_kept_deinit(&s->policy);
+	if (err)
+		policy_kept_deinit(&k);
+	else
+		s->policy = k;
+	return err;
+}
+
 /* --- writing --- */
 
 int rows_run(sqlite3_stmt *st)
@@ -261,6 +290,19 @@ int rows_write_state(struct db *db, const struct db_state *s)
 	sqlite3_bind_int64(st, 7, s->coordinator.pace_ms);
 	bind_text(st, 8, text);
 	bind_text(st, 9, relays);
+	return rows_run(st);
+}
+
+int rows_write_policy(struct db *db, const struct policy_kept *k)
+{
+	sqlite3_stmt *st = db->stmts[STMT_POLICY];
+
+	if (!k->version)
+		return rows_run(db->stmts[STMT_POLICY_GONE]);
+	sqlite3_bind_int64(st, 1, (int64_t)k->version);
+	bind_text(st, 2, k->digest);
+	bind_text(st, 3, k->text);
+	bind_text(st, 4, k->nodes);
 	return rows_run(st);
 }
 

@@ -185,6 +185,48 @@ void peers_set_relays(struct peers *p, const struct relays *told)
 	save_note_state(p);
 }
 
+/* --- the policy --- */
+
+void policy_kept_deinit(struct policy_kept *k)
+{
+	free(k->text);
+	free(k->nodes);
+	*k = (struct policy_kept){.version = 0};
+}
+
+int policy_kept_copy(const struct policy_kept *k, struct policy_kept *ret_copy)
+{
+	struct policy_kept copy = *k;
+
+	copy.text = k->text ? strdup(k->text) : NULL;
+	copy.nodes = k->nodes ? strdup(k->nodes) : NULL;
+	if ((k->text && !copy.text) || (k->nodes && !copy.nodes)) {
+		policy_kept_deinit(&copy);
+		return TM_ENOMEM;
+	}
+	*ret_copy = copy;
+	return TM_OK;
+}
+
+const struct policy_kept *peers_policy(const struct peers *p)
+{
+	return &p->policy;
+}
+
+int peers_set_policy(struct peers *p, const struct policy_kept *told)
+{
+	struct policy_kept copy;
+
+	int err = policy_kept_copy(told, &copy);
+	if (err)
+		return err;
+	policy_kept_deinit(&p->policy);
+	p->policy = copy;
+	p->policy_dirty = true;
+	save_note_state(p);
+	return TM_OK;
+}
+
 /* --- life --- */
 
 static void on_member(void *ctx, const struct node_rec *r)
@@ -235,6 +277,7 @@ static void load(struct peers *p)
 	if (!err) {
 		p->coordinator = s.coordinator;
 		p->relays = s.relays;
+		p->policy = s.policy;
 		mesh_set_version(p->mesh, s.version);
 		if (mesh_size(p->mesh) == s.n_members)
 			return;
@@ -298,6 +341,7 @@ void peers_free(struct peers *p)
 		contact_free(c);
 	hashset_deinit(&p->contacts);
 	mesh_free(p->mesh);
+	policy_kept_deinit(&p->policy);
 	free(p->path);
 	free(p);
 }

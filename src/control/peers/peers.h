@@ -47,6 +47,15 @@ struct coordinator_known {
 	char addresses[TOKEN_ADDRS_MAX][TOKEN_ADDR_LEN]; /* where to try */
 };
 
+/* The policy of the mesh, as the coordinator told it last: texts, which src/policy reads. */
+struct policy_kept {
+	uint64_t version; /* 0: none */
+	char digest[17];
+	char *text, *nodes; /* owned */
+};
+void policy_kept_deinit(struct policy_kept *k);
+NODISCARD int policy_kept_copy(const struct policy_kept *k, struct policy_kept *ret_copy);
+
 struct peers_config {
 	const char *path; /* copied, as everything here */
 	const struct mesh_info *mesh;
@@ -81,5 +90,7 @@ const struct coordinator_known *peers_known_coordinator(const struct peers *p);
 void peers_set_coordinator(struct peers *p, const struct coordinator_known *known);
 const struct relays *peers_relays(const struct peers *p); /* as told last */
 void peers_set_relays(struct peers *p, const struct relays *told);
+const struct policy_kept *peers_policy(const struct peers *p); /* as told last; version 0: none */
+NODISCARD int peers_set_policy(struct peers *p, const struct policy_kept *told); /* copied */
 
 #endif

@@ -13,6 +13,8 @@ struct peers {
 	struct hashset contacts; /* by id */
 	struct coordinator_known coordinator;
 	struct relays relays;
+	struct policy_kept policy;
+	bool policy_dirty; /* to be written */
 	/* save.c */
 	char *path; /* for the log */
 	struct db *db; /* the saver's once there is one */

@@ -71,6 +71,7 @@ void save_note_all(struct peers *p)
 
 	for (size_t i = 0; (n = mesh_next(p->mesh, &i));)
 		save_note(p, n->id, DIRTY_MEMBER | (peers_contact(p, n->id) ? DIRTY_CONTACT : 0));
+	p->policy_dirty = true;
 	save_note_state(p);
 }
 
@@ -82,6 +83,7 @@ static void save_free(struct save *s)
 		free(s->rows[i].member);
 		free(s->rows[i].contact);
 	}
+	policy_kept_deinit(&s->state.policy);
 	free(s->rows);
 	free(s);
 }
@@ -141,15 +143,19 @@ static int save_take(void *ctx, void **ret_job)
 		err = TM_ENOMEM;
 	for (size_t i = 0; !err && (note = hashset_next(&p->dirty, &i));)
 		err = fill_row(p, note, &s->rows[s->n++]);
-	if (err) {
-		save_free(s);
-		return err;
-	}
 	s->db = p->db;
 	s->state = (struct db_state){.version = mesh_version(p->mesh),
 		.n_members = mesh_size(p->mesh),
 		.coordinator = p->coordinator,
-		.relays = p->relays};
+		.relays = p->relays,
+		.policy_changed = p->policy_dirty};
+	if (!err && p->policy_dirty)
+		err = policy_kept_copy(&p->policy, &s->state.policy);
+	if (err) {
+		save_free(s);
+		return err;
+	}
+	p->policy_dirty = false;
 	forget_notes(p);
 	*ret_job = s;
 	return TM_OK;
@@ -168,6 +174,7 @@ static int save_write(void *job)
 
 static void note_again(struct peers *p, const struct save *s)
 {
+	p->policy_dirty |= s->state.policy_changed;
 	for (size_t i = 0; i < s->n; i++)
 		note(p, s->rows[i].id,
 			(s->rows[i].member_changed ? DIRTY_MEMBER : 0) |

@@ -130,6 +130,15 @@ static void on_link(void *ctx, bool up)
 	assert_int_equal(agent_link_up(f->agent), up);
 }
 
+static void on_policy(void *ctx, const struct policy_kept *k)
+{
+	struct fake *f = ctx;
+
+	f->policies++;
+	f->policy_version = k->version;
+	snprintf(f->policy_text, sizeof(f->policy_text), "%s", k->text ? k->text : "");
+}
+
 static void on_relays(void *ctx, const struct relays *r)
 {
 	struct fake *f = ctx;
@@ -167,6 +176,7 @@ void fake_start(struct fake *f)
 		.mesh_changed = on_mesh_changed,
 		.candidates = on_candidates,
 		.relays = on_relays,
+		.policy = on_policy,
 		.link = on_link,
 		.removed = on_removed};
 

@@ -37,6 +37,9 @@ struct fake {
 	struct candidates last_candidates;
 	bool relay; /* it offers */
 	uint16_t relay_tcp; /* a port at which it takes streams; 0: it takes none */
+	unsigned policies;
+	uint64_t policy_version;
+	char policy_text[64];
 	unsigned relays_told;
 	struct relays relays;
 	char removed_why[200];

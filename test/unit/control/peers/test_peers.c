@@ -359,7 +359,7 @@ static void leave_version_1(struct rig *r)
 	c->stamps.check = 7;
 	peers_keep(r->peers, c);
 	peers_free(TAKE(r->peers));
-	by_hand(r, "ALTER TABLE state DROP COLUMN relays; PRAGMA user_version = 1");
+	by_hand(r, "ALTER TABLE state DROP COLUMN relays; DROP TABLE policy; PRAGMA user_version = 1");
 }
 
 static void a_file_of_the_version_before_keeps_what_it_has(void **state)
@@ -404,6 +404,36 @@ static void one_that_cannot_be_changed_is_read_as_it_is(void **state)
 		disk_is_read_only = false;
 		rig_close(&r);
 	}
+}
+
+static void the_policy_is_kept_until_it_is_taken_back(void **state)
+{
+	const struct policy_kept none = {.version = 0};
+	struct policy_kept two = {.version = 2,
+		.digest = "0123456789abcdef",
+		.text = strdup("rules: [] # \xc3\xa4\n"),
+		.nodes = strdup("a 0123456789abcdef\n")};
+	struct rig r;
+
+	(void)state;
+	rig_open(&r);
+	start(&r);
+	assert_int_equal(peers_policy(r.peers)->version, 0);
+	assert_int_equal(peers_set_policy(r.peers, &two), TM_OK);
+	for (unsigned i = 0; i < 2; i++) {
+		restart(&r);
+		assert_int_equal(peers_policy(r.peers)->version, 2);
+		assert_string_equal(peers_policy(r.peers)->digest, two.digest);
+		assert_string_equal(peers_policy(r.peers)->text, two.text);
+		assert_string_equal(peers_policy(r.peers)->nodes, two.nodes);
+		tell_three(&r); /* other changes leave it as it is */
+	}
+	assert_int_equal(peers_set_policy(r.peers, &none), TM_OK);
+	restart(&r);
+	assert_int_equal(peers_policy(r.peers)->version, 0);
+	assert_null(peers_policy(r.peers)->text);
+	policy_kept_deinit(&two);
+	rig_close(&r);
 }
 
 /* Damage of every kind, in a file that was good. */
@@ -564,6 +594,7 @@ int main(void)
 		cmocka_unit_test(what_belongs_to_a_member_goes_with_it),
 		cmocka_unit_test(a_file_of_the_version_before_keeps_what_it_has),
 		cmocka_unit_test(one_that_cannot_be_changed_is_read_as_it_is),
+		cmocka_unit_test(the_policy_is_kept_until_it_is_taken_back),
 		cmocka_unit_test(an_unusable_file_is_made_anew),
 		cmocka_unit_test(a_file_that_refuses_a_row_is_made_anew),
 		cmocka_unit_test(a_page_of_garbage_is_no_reason_to_fail),

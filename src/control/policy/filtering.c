@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "control/policy/filtering.h"
+
+#include <string.h>
+
+#include "data/filter/rules.h"
+#include "policy/bind.h"
+#include "policy/compile.h"
+
+struct filtering {
+	struct policy_doc *doc; /* NULL: none */
+};
+
+int filtering_new(struct filtering **ret_f)
+{
+	struct filtering *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return TM_ENOMEM;
+	*ret_f = f;
+	return TM_OK;
+}
+
+void filtering_free(struct filtering *f)
+{
+	if (!f)
+		return;
+	policy_doc_free(f->doc);
+	free(f);
+}
+
+bool filtering_is_on(const struct filtering *f)
+{
+	return f->doc;
+}
+
+int filtering_set(struct filtering *f, const char *text, const char *nodes, struct diag *d)
+{
+	struct policy_doc *doc = NULL;
+	struct policy_bindings b = {.n = 0};
+	int err = text ? policy_bindings_parse(nodes, &b) : TM_OK;
+
+	if (!err && text)
+		err = policy_doc_parse("policy", text, strlen(text), &doc, d);
+	if (!err && doc)
+		policy_bind_again(doc, &b);
+	policy_bindings_deinit(&b);
+	if (err)
+		return err;
+	policy_doc_free(f->doc);
+	f->doc = doc;
+	return TM_OK;
+}
+
+/* --- rules --- */
+
+static const enum verdict verdicts[] = {
+	[POLICY_ALLOW] = VERDICT_PASS, [POLICY_DENY] = VERDICT_DROP, [POLICY_REJECT] = VERDICT_REJECT};
+
+_Static_assert((int)POLICY_TCP == RULES_TCP && (int)POLICY_UDP == RULES_UDP &&
+		       (int)POLICY_ICMP == RULES_ICMP && (int)POLICY_ICMPV6 == RULES_ICMP6 &&
+		       (int)POLICY_OTHER == RULES_OTHER && (int)POLICY_PROTO_N == RULES_PROTOS,
+	"one order of protocols");
+_Static_assert((int)POLICY_IN == RULES_IN && (int)POLICY_OUT == RULES_OUT, "one order of directions");
+
+static int put_list(struct rules_builder *b, const struct rules_at *at, const struct policy_spans *v)
+{
+	struct rules_span *spans = calloc(v->n + 1, sizeof(*spans));
+
+	if (!spans)
+		return TM_ENOMEM;
+	for (size_t i = 0; i < v->n; i++)
+		spans[i] = (struct rules_span){
+			.first = v->v[i].first,
+			.last = v->v[i].last,
+			.verdict = (uint8_t)verdicts[v->v[i].action],
+			.rule = v->v[i].rule >= 0 ? (uint32_t)v->v[i].rule + 1 : RULE_NONE,
+		};
+	int err = rules_put(b, at, VERDICT_DROP, spans, v->n);
+	free(spans);
+	return err;
+}
+
+static int put_lists(struct rules_builder *b, const struct policy_share *s)
+{
+	int err = TM_OK;
+
+	for (uint32_t end = 0; end < s->n_ends; end++)
+		for (uint32_t class = 0; class < s->n_classes; class ++)
+			for (int dir = 0; dir < RULES_DIRS; dir++)
+				for (int p = 0; p < RULES_PROTOS && !err; p++) {
+					const struct rules_at at = {
+						end, class, (enum rules_dir)dir, (enum rules_proto)p};
+
+					err = put_list(b, &at,
+						policy_share_spans(s, end, class, (enum policy_dir)dir,
+							(enum policy_proto)p));
+				}
+	return err;
+}
+
+static int put_members(struct rules_builder *b, const struct policy_share *s)
+{
+	int err = TM_OK;
+
+	for (uint32_t host = 0; host < s->n_hosts && !err; host++) {
+		if (s->class_of[host] != POLICY_NO_CLASS)
+			err = rules_put_class(b, host, s->class_of[host]);
+		if (!err && s->end_of[host] != POLICY_NO_CLASS)
+			err = rules_put_end(b, host, s->end_of[host]);
+	}
+	for (size_t i = 0; i < s->n_routes && !err; i++)
+		err = rules_put_prefix(b, &s->routes[i].prefix, s->routes[i].via, s->routes[i].class);
+	return err;
+}
+
+static int build(const struct policy_share *s, struct rules **ret_rules)
+{
+	_cleanup_(rules_builder_freep) struct rules_builder *b = NULL;
+
+	int err = rules_builder_new(&b);
+	if (!err)
+		err = put_lists(b, s);
+	if (!err)
+		err = put_members(b, s);
+	return err ? err : rules_build(b, ret_rules);
+}
+
+/* Nobody has a class: all is dropped. */
+static int build_nothing(struct rules **ret_rules)
+{
+	_cleanup_(rules_builder_freep) struct rules_builder *b = NULL;
+	int err = rules_builder_new(&b);
+
+	return err ? err : rules_build(b, ret_rules);
+}
+
+int filtering_rules(
+	const struct filtering *f, const struct mesh *m, const char *self_id, struct rules **ret_rules)
+{
+	const struct policy_world w = {.mesh = m};
+	_cleanup_(policy_model_freep) struct policy_model *model = NULL;
+	_cleanup_(policy_share_freep) struct policy_share *share = NULL;
+
+	if (!f->doc) {
+		*ret_rules = NULL;
+		return TM_OK;
+	}
+	if (!mesh_by_id(m, self_id))
+		return build_nothing(ret_rules);
+	int err = policy_model_new(f->doc, &w, &model);
+	if (!err)
+		err = policy_compile(model, self_id, &share);
+	return err ? err : build(share, ret_rules);
+}

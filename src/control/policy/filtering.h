@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * From the policy of the mesh (src/policy) to the rules that this node's workers ask (data/filter). Holds the
+ * document that counts here: the last one that could be read. Pure; control thread.
+ */
+#ifndef TM_CONTROL_POLICY_FILTERING_H
+#define TM_CONTROL_POLICY_FILTERING_H
+
+#include "base/diag.h"
+#include "base/util.h"
+#include "mesh/mesh.h"
+
+struct filtering;
+struct rules;
+
+NODISCARD int filtering_new(struct filtering **ret_f);
+void filtering_free(struct filtering *f); /* NULL is fine */
+DEFINE_CLEANUP(struct filtering, filtering_free)
+
+/*
+ * The policy as it was accepted, and whom its names meant then (a line "name id" each); text NULL: there is
+ * none any more. After an error the old one counts: a coordinator of a later version may say what this
+ * program does not understand.
+ */
+NODISCARD int filtering_set(struct filtering *f, const char *text, const char *nodes, struct diag *d);
+bool filtering_is_on(const struct filtering *f); /* there is a policy */
+
+/*
+ * The rules of the node with this id, as the mesh is now; the caller's. NULL without a policy. As long as the
+ * node is not in its own map, they let nobody through.
+ */
+NODISCARD int filtering_rules(
+	const struct filtering *f, const struct mesh *m, const char *self_id, struct rules **ret_rules);
+
+#endif

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "unit/unit.h"
+
+#include "control/policy/filtering.h"
+#include "data/filter/rules.h"
+#include "unit/policy/rig.h"
+
+#define RULES                                                                                                \
+	"rules:\n"                                                                                           \
+	"  - {id: web, allow: tcp/80, from: any, to: tag:server}\n"                                          \
+	"  - {id: no, reject: tcp/80, from: tag:guest, to: any}\n"                                           \
+	"  - {id: phone, allow: udp/53, from: phone, to: web}\n"
+
+struct scene {
+	struct mesh *mesh;
+	struct filtering *f;
+	char nodes[256];
+};
+
+static void open_scene(struct scene *s, const char *members)
+{
+	char phone[NODE_ID_LEN + 1], web[NODE_ID_LEN + 1];
+
+	rig_id("phone", phone);
+	rig_id("web", web);
+	snprintf(s->nodes, sizeof(s->nodes), "phone %s\nweb %s\n", phone, web);
+	s->mesh = rig_mesh(members);
+	assert_int_equal(filtering_new(&s->f), TM_OK);
+}
+
+static void close_scene(struct scene *s)
+{
+	filtering_free(s->f);
+	mesh_free(s->mesh);
+}
+
+static struct rules *rules_of(const struct scene *s, const char *name)
+{
+	struct rules *r = NULL;
+
+	assert_int_equal(filtering_rules(s->f, s->mesh, rig_node(s->mesh, name)->id, &r), TM_OK);
+	return r;
+}
+
+static enum verdict judge(const struct scene *s, const struct rules *r, const char *end, const char *other,
+	enum rules_dir dir, enum rules_proto p, uint16_t port)
+{
+	const struct rules_at at = {
+		.end = end ? rules_end_of(r, rig_node(s->mesh, end)->host) : RULES_SELF,
+		.class = rules_class_of(r, rig_node(s->mesh, other)->host),
+		.dir = dir,
+		.proto = p,
+	};
+
+	return rules_find(r, &at, port).verdict;
+}
+
+static void the_rules_of_a_node_are_its_share_of_the_policy(void **state)
+{
+	struct diag d = {0};
+	struct scene s;
+
+	(void)state;
+	open_scene(&s, "hub laptop web:server visitor:guest phone@hub");
+	assert_int_equal(filtering_set(s.f, RULES, s.nodes, &d), TM_OK);
+	struct rules *r = rules_of(&s, "web");
+	assert_int_equal(judge(&s, r, NULL, "laptop", RULES_IN, RULES_TCP, 80), VERDICT_PASS);
+	assert_int_equal(judge(&s, r, NULL, "laptop", RULES_IN, RULES_TCP, 81), VERDICT_DROP);
+	assert_int_equal(judge(&s, r, NULL, "laptop", RULES_OUT, RULES_TCP, 80), VERDICT_DROP);
+	assert_int_equal(judge(&s, r, NULL, "visitor", RULES_IN, RULES_TCP, 80), VERDICT_REJECT);
+	assert_int_equal(judge(&s, r, NULL, "phone", RULES_IN, RULES_UDP, 53), VERDICT_PASS);
+	assert_int_equal(judge(&s, r, NULL, "laptop", RULES_IN, RULES_UDP, 53), VERDICT_DROP);
+	assert_int_equal(judge(&s, r, NULL, "laptop", RULES_IN, RULES_ICMP, 8), VERDICT_PASS);
+	assert_int_equal(judge(&s, r, NULL, "laptop", RULES_IN, RULES_ICMP, 13), VERDICT_DROP);
+	rules_free(r);
+	/* The node in front of a phone filters for it. */
+	r = rules_of(&s, "hub");
+	assert_int_equal(judge(&s, r, "phone", "web", RULES_OUT, RULES_UDP, 53), VERDICT_PASS);
+	assert_int_equal(judge(&s, r, NULL, "web", RULES_OUT, RULES_UDP, 53), VERDICT_DROP);
+	assert_int_equal(judge(&s, r, "phone", "laptop", RULES_OUT, RULES_UDP, 53), VERDICT_DROP);
+	rules_free(r);
+	close_scene(&s);
+}
+
+static void without_a_policy_there_are_no_rules(void **state)
+{
+	struct diag d = {0};
+	struct scene s;
+
+	(void)state;
+	open_scene(&s, "hub web:server phone@hub");
+	assert_null(rules_of(&s, "web"));
+	assert_false(filtering_is_on(s.f));
+	assert_int_equal(filtering_set(s.f, "", "", &d), TM_OK); /* an empty one denies */
+	struct rules *r = rules_of(&s, "web");
+	assert_int_equal(judge(&s, r, NULL, "hub", RULES_IN, RULES_TCP, 22), VERDICT_DROP);
+	rules_free(r);
+	assert_int_equal(filtering_set(s.f, NULL, NULL, &d), TM_OK);
+	assert_null(rules_of(&s, "web"));
+	close_scene(&s);
+}
+
+static void one_that_cannot_be_read_leaves_the_old_one(void **state)
+{
+	struct diag d = {0};
+	struct scene s;
+
+	(void)state;
+	open_scene(&s, "hub web:server phone@hub");
+	assert_int_equal(filtering_set(s.f, RULES, s.nodes, &d), TM_OK);
+	assert_int_equal(filtering_set(s.f, "rules: [{permit: tcp}]\n", "", &d), TM_EINVAL);
+	assert_true(d.what[0]);
+	assert_int_not_equal(filtering_set(s.f, RULES, "web\n", &d), TM_OK);
+	struct rules *r = rules_of(&s, "web");
+	assert_int_equal(judge(&s, r, NULL, "hub", RULES_IN, RULES_TCP, 80), VERDICT_PASS);
+	rules_free(r);
+	close_scene(&s);
+}
+
+static void a_node_that_is_not_in_its_map_lets_nobody_through(void **state)
+{
+	struct diag d = {0};
+	struct rules *r = NULL;
+	struct scene s;
+
+	(void)state;
+	open_scene(&s, "hub web:server phone@hub");
+	assert_int_equal(filtering_set(s.f, RULES, s.nodes, &d), TM_OK);
+	assert_int_equal(filtering_rules(s.f, s.mesh, "00000000000000ff", &r), TM_OK);
+	assert_non_null(r);
+	assert_int_equal(rules_class_of(r, 1), RULES_NO_CLASS);
+	rules_free(r);
+	close_scene(&s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_rules_of_a_node_are_its_share_of_the_policy),
+		cmocka_unit_test(without_a_policy_there_are_no_rules),
+		cmocka_unit_test(one_that_cannot_be_read_leaves_the_old_one),
+		cmocka_unit_test(a_node_that_is_not_in_its_map_lets_nobody_through),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

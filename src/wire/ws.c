@@ -371,18 +371,20 @@ size_t ws_header(enum ws_opcode op, size_t n, const uint8_t *mask, uint8_t out[s
 
 void ws_mask(uint8_t *p, size_t n, const uint8_t mask[static WS_MASK], size_t phase)
 {
-	uint8_t turned[8];
-	uint64_t word;
+	/* What the compiler makes of this are the widest registers that it may use. */
+	typedef uint64_t words __attribute__((vector_size(64)));
+	uint8_t turned[sizeof(words)];
+	words key;
 
-	/* Eight bytes at a time, with the key turned so that it starts at our phase. */
+	/* With the key turned so that it starts at our phase. */
 	for (size_t i = 0; i < sizeof(turned); i++)
 		turned[i] = mask[(phase + i) % WS_MASK];
-	memcpy(&word, turned, sizeof(word));
-	for (; n >= sizeof(word); p += sizeof(word), n -= sizeof(word)) {
-		uint64_t v;
+	memcpy(&key, turned, sizeof(key));
+	for (; n >= sizeof(key); p += sizeof(key), n -= sizeof(key)) {
+		words v;
 
 		memcpy(&v, p, sizeof(v));
-		v ^= word;
+		v ^= key;
 		memcpy(p, &v, sizeof(v));
 	}
 	for (size_t i = 0; i < n; i++)

@@ -3,6 +3,7 @@
 #include "world.h"
 
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -11,6 +12,27 @@
 #include "os/tcp.h"
 
 enum { EARLY = 40000 };
+
+/* System calls, counted; the library does not call these of its own. */
+static unsigned n_recv, n_send;
+static size_t most_asked; /* of what is received, at once */
+int __real_tcp_recv(int fd, void *p, size_t n, size_t *ret_n);
+int __wrap_tcp_recv(int fd, void *p, size_t n, size_t *ret_n);
+int __real_tcp_send(int fd, const void *p, size_t n, size_t *ret_n);
+int __wrap_tcp_send(int fd, const void *p, size_t n, size_t *ret_n);
+
+int __wrap_tcp_recv(int fd, void *p, size_t n, size_t *ret_n)
+{
+	n_recv++;
+	most_asked = MAX(most_asked, n);
+	return __real_tcp_recv(fd, p, n, ret_n);
+}
+
+int __wrap_tcp_send(int fd, const void *p, size_t n, size_t *ret_n)
+{
+	n_send++;
+	return __real_tcp_send(fd, p, n, ret_n);
+}
 
 /* Both ends of a stream, in one loop. */
 struct both {
@@ -59,6 +81,20 @@ static void read_all(struct net_released *r, uint8_t *p, size_t n)
 		assert_true(err == TM_OK || err == TM_EAGAIN);
 		have += got;
 	}
+}
+
+/* Until so many are in the socket. */
+static void await_bytes(const struct net_released *r, size_t n)
+{
+	int there = 0;
+
+	for (int ms = 0; ms < PATIENCE_S * 1000; ms++) {
+		assert_int_equal(ioctl(r->fd, FIONREAD, &there), 0);
+		if ((size_t)there >= n)
+			return;
+		(void)poll(NULL, 0, 1);
+	}
+	fail_msg("only %d of %zu bytes came", there, n);
 }
 
 /* Nobody's timers look after it any more: the kernel's do. */
@@ -178,6 +214,13 @@ static void both_ends_get_the_whole_connection(void **state UNUSED)
 	}
 }
 
+static void connect_both(struct both *b)
+{
+	both_open(b);
+	both_connect(b, true);
+	world_run_until(&b->w, &b->up, 1);
+}
+
 static void a_full_socket_takes_no_byte_twice_and_loses_none(void **state UNUSED)
 {
 	enum { N = 8 << 20 };
@@ -187,9 +230,7 @@ static void a_full_socket_takes_no_byte_twice_and_loses_none(void **state UNUSED
 
 	for (size_t i = 0; i < N; i++)
 		sent[i] = (uint8_t)(i * 2654435761u >> 24);
-	both_open(&b);
-	both_connect(&b, true);
-	world_run_until(&b.w, &b.up, 1);
+	connect_both(&b);
 	for (bool full; to < N;) {
 		for (full = false; from < N && !full;) {
 			size_t n = 0;
@@ -206,6 +247,52 @@ static void a_full_socket_takes_no_byte_twice_and_loses_none(void **state UNUSED
 	both_close(&b);
 	free(sent);
 	free(got);
+}
+
+static void a_long_frame_in_tls_costs_a_call_to_write_and_one_for_each_record_to_read(void **state UNUSED)
+{
+	enum { N = 45000, RECORDS = 3 };
+	static uint8_t sent[N], got[N];
+	struct both b;
+
+	memset(sent, 'f', sizeof(sent));
+	connect_both(&b);
+	n_send = n_recv = 0;
+	assert_int_equal(write_all(&b.node, sent, N), TM_OK);
+	assert_int_equal(n_send, 1);
+	read_all(&b.relay, got, N);
+	assert_memory_equal(got, sent, N);
+	assert_in_range(n_recv, 1, RECORDS + 1);
+	both_close(&b);
+}
+
+/* Else whoever sends without a pause, and records of such a length that what is read ahead always ends amid
+ * the head of one, has all of a worker's time. */
+static void who_asks_what_is_pending_in_tls_gets_that_and_no_more(void **state UNUSED)
+{
+	enum { N = 60000, AROUND = 22, AT_ONCE = 4 };
+	static uint8_t sent[N], got[N];
+	struct both b;
+	size_t n = 0;
+
+	connect_both(&b);
+	assert_int_equal(write_all(&b.node, sent, 1), TM_OK);
+	most_asked = 0;
+	read_all(&b.relay, got, 1);
+	const size_t ahead = most_asked, record = (ahead - 1) / AT_ONCE;
+
+	for (size_t i = 0; i < 3 * AT_ONCE; i++)
+		assert_int_equal(write_all(&b.node, sent, record - AROUND), TM_OK);
+	await_bytes(&b.relay, 3 * AT_ONCE * record);
+	/* It was dry a moment ago, which is believed once. */
+	assert_int_equal(tls_io_read(b.relay.tls, got, sizeof(got), &n), TM_EAGAIN);
+	most_asked = 0;
+	assert_int_equal(tls_io_read(b.relay.tls, got, sizeof(got), &n), TM_OK);
+	assert_int_equal(most_asked, ahead);
+	for (most_asked = 0; tls_io_pending(b.relay.tls);)
+		(void)!tls_io_read(b.relay.tls, got, sizeof(got), &n);
+	assert_in_range(most_asked, 1, record);
+	both_close(&b);
 }
 
 static void who_proves_nothing_gets_nothing(void **state UNUSED)
@@ -264,6 +351,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(both_ends_get_the_whole_connection),
 		cmocka_unit_test(a_full_socket_takes_no_byte_twice_and_loses_none),
+		cmocka_unit_test(a_long_frame_in_tls_costs_a_call_to_write_and_one_for_each_record_to_read),
+		cmocka_unit_test(who_asks_what_is_pending_in_tls_gets_that_and_no_more),
 		cmocka_unit_test(who_proves_nothing_gets_nothing),
 		cmocka_unit_test(a_coordinator_that_relays_nothing_says_so),
 		cmocka_unit_test(a_port_for_streams_alone_gives_nobody_a_link),

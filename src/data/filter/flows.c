@@ -42,7 +42,7 @@ struct flows {
 	uint32_t count;
 	uint32_t *held; /* by peer */
 	uint32_t hand; /* the next bucket to be swept */
-	ns_t swept; /* what has been swept, in time */
+	ns_t swept, sweep_step; /* what has been swept, in time; what one bucket of it is */
 	uint64_t evicted;
 };
 
@@ -99,6 +99,7 @@ int flows_new(const struct flows_config *cfg, struct flows **ret_t)
 	err = table_init(&t->now, MIN(t->most, (uint32_t)FLOWS_START / PLACES), t->size);
 	if (err)
 		return err;
+	t->sweep_step = SWEEP_EVERY / t->now.buckets;
 
 	*ret_t = TAKE(t);
 	return TM_OK;
@@ -144,13 +145,16 @@ static inline void hash_words(const struct flows *t, const uint32_t *word, size_
 
 void flows_hash(const struct flows *t, struct flow_id *id)
 {
-	uint32_t word[ROUTED_WORDS] = {0};
+	const uint32_t kind = id->key.proto | (uint32_t)id->key.version << 8;
+	const uint32_t key[KEY_WORDS] = {id->key.hosts, id->key.ports, kind};
 
-	memcpy(word, &id->key, sizeof(id->key));
 	if (LIKELY(!t->routed)) {
-		hash_words(t, word, KEY_WORDS, id->hash);
+		hash_words(t, key, KEY_WORDS, id->hash);
 		return;
 	}
+	uint32_t word[ROUTED_WORDS];
+
+	memcpy(word, key, sizeof(key));
 	memcpy(word + KEY_WORDS, &id->addr, sizeof(id->addr));
 	hash_words(t, word, ROUTED_WORDS, id->hash);
 }
@@ -199,7 +203,7 @@ static inline struct flow_addr *addr_of(struct flow *f)
 
 static inline bool is_flow(const struct flows *t, struct flow *f, const struct flow_id *id)
 {
-	return memcmp(&f->key, &id->key, sizeof(f->key)) == 0 &&
+	return flow_key_eq(&f->key, &id->key) &&
 	       (!t->routed || memcmp(addr_of(f), &id->addr, sizeof(id->addr)) == 0);
 }
 
@@ -443,6 +447,7 @@ static void grow(struct flows *t)
 	t->now = twice;
 	t->moved = 0;
 	t->hand = 0;
+	t->sweep_step = SWEEP_EVERY / t->now.buckets;
 }
 
 struct flow *flows_add(struct flows *t, const struct flow_id *id, uint16_t peer, uint32_t tick)
@@ -483,10 +488,9 @@ static void sweep_bucket(struct flows *t, uint32_t bucket, uint32_t tick)
 void flows_sweep(struct flows *t, ns_t now)
 {
 	const uint32_t tick = flow_tick(now);
-	const ns_t step = SWEEP_EVERY / t->now.buckets;
 	unsigned n = 0;
 
-	for (; t->swept + step <= now && n < SWEEP_MOST; n++, t->swept += step) {
+	for (; t->swept + t->sweep_step <= now && n < SWEEP_MOST; n++, t->swept += t->sweep_step) {
 		t->hand = t->hand + 1 < t->now.buckets ? t->hand + 1 : 0;
 		sweep_bucket(t, t->hand, tick);
 	}

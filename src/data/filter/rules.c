@@ -364,19 +364,19 @@ struct rules_answer rules_find(const struct rules *r, const struct rules_at *at,
 		return nothing;
 
 	const struct list l = r->list[index_of(r, at)];
-	const uint16_t *first = r->last + l.at;
+	uint32_t span = l.at;
 
 	if (!l.n)
 		return nothing;
-	/* The first whose last port is not before `port`; there is one. No branch that could be guessed
-	 * wrong: the compiler makes a conditional move of it. */
+	/* The first whose last port is not before `port`; there is one. By arithmetic, and not by a branch
+	 * that would be guessed wrong every other time. */
 	for (uint32_t n = l.n; n > 1;) {
 		const uint32_t half = n / 2;
 
-		first = first[half - 1] < port ? first + half : first;
+		span += half & -(uint32_t)(r->last[span + half - 1] < port);
 		n -= half;
 	}
-	const uint32_t says = r->says[first - r->last];
+	const uint32_t says = r->says[span];
 
 	return (struct rules_answer){.verdict = (enum verdict)(says & 3), .rule = says >> 2};
 }

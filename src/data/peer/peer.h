@@ -43,8 +43,7 @@ struct peer {
 	_Atomic(struct way *) way; /* NULL = none known */
 	_Atomic(struct way *) also; /* in doubt about `way`: everything leaves by this one too; NULL mostly */
 	_Atomic(bool) dead;
-	_Atomic(uint32_t) id; /* what the filter may know of it: plane_peer */
-	_Atomic(uint64_t) tags;
+	_Atomic(uint32_t) id; /* of the member, for the filter: plane_peer */
 	_Atomic(bool) forwards; /* packets from it may go on to other peers (client gateway) */
 	_Atomic(uint64_t) tx_bytes, rx_bytes, tx_packets, rx_packets;
 	/* What was sent since then, and whether it was much before: the owner's (data/plane/kept.h). */

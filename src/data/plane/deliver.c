@@ -85,6 +85,26 @@ static void forward(struct worker *w, struct peer *to, uint8_t *packet, const st
 }
 
 /*
+ * Clients behind us filter nothing themselves: we do, as if their end of the tunnel were here. Between two of
+ * them both directions have to be the same flow, so the one with the lower number is the near end.
+ */
+static bool admits_passing(struct worker *w, struct peer *from, struct peer *to, const struct ip_view *v)
+{
+	const bool from_client = atomic_load_explicit(&from->forwards, memory_order_relaxed);
+	const bool to_client = atomic_load_explicit(&to->forwards, memory_order_relaxed);
+	const bool out =
+		from_client && (!to_client || atomic_load_explicit(&from->id, memory_order_relaxed) <
+						      atomic_load_explicit(&to->id, memory_order_relaxed));
+	const struct judged j = {
+		.dir = out ? FILTER_EGRESS : FILTER_INGRESS,
+		.peer = out ? to : from,
+		.packets = 1,
+	};
+
+	return worker_admits(w, &j, v);
+}
+
+/*
  * For somebody else: only what is from or for a client goes on. The kernel does not get the rest, because it
  * would route for every member on each machine where another program switched forwarding on.
  */
@@ -92,10 +112,10 @@ void worker_pass_on(struct worker *w, struct peer *from, uint8_t *packet, const 
 {
 	struct peer *to = snapshot_owner_of_dst(w->snap, packet);
 
-	if (to && to != from &&
-		(atomic_load_explicit(&from->forwards, memory_order_relaxed) ||
-			atomic_load_explicit(&to->forwards, memory_order_relaxed)))
-		forward(w, to, packet, v);
-	else
+	if (!to || to == from ||
+		(!atomic_load_explicit(&from->forwards, memory_order_relaxed) &&
+			!atomic_load_explicit(&to->forwards, memory_order_relaxed)))
 		worker_drop(w, DROP_NOT_FOR_US);
+	else if (admits_passing(w, from, to, v))
+		forward(w, to, packet, v);
 }

@@ -24,6 +24,10 @@
 	X(ECN, "ecn", "congestion mark on a packet that cannot carry it (RFC 6040)")                         \
 	X(FILTERED, "filtered", "denied by policy")                                                          \
 	X(REJECTED, "rejected", "denied by policy, and its sender was told")                                 \
+	X(STRAY, "stray", "belongs to no connection that policy let begin")                                  \
+	X(HIDDEN, "hidden", "headers that lead to nothing a policy could be about")                          \
+	X(PIECE, "piece", "fragment whose first one did not come before it, was denied, or overlaps it")     \
+	X(FLOWS_FULL, "flows_full", "its peer has as many connections as there is room for")                 \
 	X(NOT_FOR_US, "not_for_us", "for an address that is not ours, where we forward nothing")             \
 	X(TTL, "ttl", "time to live ended here")                                                             \
 	X(TUN_QUEUE_FULL, "tun_queue_full", "the kernel's queue from the TUN to us was full")                \

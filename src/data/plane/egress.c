@@ -126,7 +126,8 @@ static unsigned egress_packet(struct worker *w, const struct vnet *v, uint8_t *p
 		worker_icmp(w, ICMP_NO_ROUTE, 0, &ip, true);
 		return s.count;
 	}
-	if (worker_admits(w, FILTER_EGRESS, p, &ip, s.count))
+	const struct judged j = {.dir = FILTER_EGRESS, .peer = p, .packets = s.count, .from_tun = true};
+	if (worker_admits(w, &j, &ip))
 		send_segments(w, p, &s);
 	return s.count;
 }

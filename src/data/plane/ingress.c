@@ -235,31 +235,55 @@ static bool source_is_peers(
 	return true;
 }
 
-/* An authenticated packet of n > 0 bytes from p. */
-static void deliver(
-	struct worker *w, struct peer *p, uint8_t *packet, size_t n, uint8_t outer_tos, struct source *memo)
+/* Packets of one peer that are for us, on their way through the filter together. */
+struct inbound {
+	struct peer *from;
+	struct source memo;
+	size_t n;
+	uint8_t *packet[FILTER_BATCH];
+	struct ip_view v[FILTER_BATCH];
+};
+
+static void judge_all(struct worker *w, struct inbound *in)
+{
+	const struct judged j = {.dir = FILTER_INGRESS, .peer = in->from, .packets = 1};
+	const unsigned refused = worker_judge(w, &j, in->v, in->n);
+
+	for (size_t i = 0; i < in->n; i++)
+		if (!(refused >> i & 1))
+			worker_to_tun(w, in->packet[i], &in->v[i]);
+	in->n = 0;
+}
+
+static void deliver(struct worker *w, struct inbound *in, uint8_t *packet, const struct ip_view *v)
+{
+	const bool ours = snapshot_dst_is_self(w->snap, packet);
+
+	if (LIKELY(ours && !w->snap->filter)) {
+		worker_to_tun(w, packet, v);
+	} else if (ours) {
+		in->packet[in->n] = packet;
+		in->v[in->n++] = *v;
+		if (in->n == FILTER_BATCH)
+			judge_all(w, in);
+	} else {
+		worker_pass_on(w, in->from, packet, v);
+	}
+}
+
+/* An authenticated packet of n > 0 bytes. */
+static void arrived(struct worker *w, struct inbound *in, uint8_t *packet, size_t n, uint8_t outer_tos)
 {
 	struct ip_view v;
 
-	if (ip_view_of(packet, n, &v) != TM_OK) {
+	if (ip_view_of(packet, n, &v) != TM_OK)
 		worker_drop(w, DROP_NOT_IP);
-		return;
-	}
-	if (!source_is_peers(w, p, packet, memo)) {
+	else if (!source_is_peers(w, in->from, packet, &in->memo))
 		worker_drop(w, DROP_SPOOF);
-		return;
-	}
-	if (!ecn_decapsulate(packet, outer_tos)) {
+	else if (!ecn_decapsulate(packet, outer_tos))
 		worker_drop(w, DROP_ECN);
-		return;
-	}
-	if (!worker_admits(w, FILTER_INGRESS, p, &v, 1))
-		return;
-
-	if (LIKELY(snapshot_dst_is_self(w->snap, packet)))
-		worker_to_tun(w, packet, &v);
 	else
-		worker_pass_on(w, p, packet, &v);
+		deliver(w, in, packet, &v);
 }
 
 /* --- after opening --- */
@@ -301,7 +325,7 @@ static void settle_run(struct worker *w, struct opening *o, size_t first, size_t
 	struct keypair *kp = o->kp[first];
 	struct peer *p = kp->peer;
 	uint64_t packets = 0, bytes = 0;
-	struct source memo = {0};
+	UNINITIALIZED struct inbound in;
 	bool data = false;
 
 	mark_run(o, first, end);
@@ -321,9 +345,14 @@ static void settle_run(struct worker *w, struct opening *o, size_t first, size_t
 	atomic_fetch_add_explicit(&p->rx_bytes, bytes, memory_order_relaxed);
 	worker_received(w, p, data);
 	report(w, p, kp, o->from[first]);
+	in.from = p;
+	in.memo = (struct source){0};
+	in.n = 0;
 	for (size_t i = first; i < end; i++)
 		if (!o->op[i].err && o->op[i].n)
-			deliver(w, p, o->op[i].data, o->op[i].n, o->from[i]->dg->tos, &memo);
+			arrived(w, &in, o->op[i].data, o->op[i].n, o->from[i]->dg->tos);
+	if (in.n)
+		judge_all(w, &in);
 }
 
 static void open_all(struct worker *w, struct opening *o)

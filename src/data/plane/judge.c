@@ -1,30 +1,41 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* What the filter says about a packet, and what becomes of those that it does not let pass. */
+/* What the filter says about packets, and what becomes of those that it does not let pass. */
 #include "data/plane/worker.h"
 
-bool worker_judge(
-	struct worker *w, enum filter_dir dir, struct peer *p, const struct ip_view *v, unsigned packets)
+static enum plane_drop drop_of_filter(enum filter_says s)
 {
-	const struct filter *f = w->snap->filter;
+	static const enum plane_drop why[] = {
+		[FILTER_DENIED] = DROP_FILTERED,
+		[FILTER_REJECTED] = DROP_REJECTED,
+		[FILTER_STRAY] = DROP_STRAY,
+		[FILTER_HIDDEN] = DROP_HIDDEN,
+		[FILTER_PIECE] = DROP_PIECE,
+		[FILTER_FULL] = DROP_FLOWS_FULL,
+	};
+
+	return why[s];
+}
+
+unsigned worker_judge(struct worker *w, const struct judged *j, const struct ip_view *v, size_t n)
+{
 	const struct filter_question q = {
-		.dir = dir,
-		.packet = v,
-		.peer = atomic_load_explicit(&p->id, memory_order_relaxed),
-		.tags = atomic_load_explicit(&p->tags, memory_order_relaxed),
+		.dir = j->dir,
+		.peer = atomic_load_explicit(&j->peer->id, memory_order_relaxed),
 		.generation = w->snap->generation,
 		.now = w->now,
 	};
+	enum filter_says says[FILTER_BATCH];
 
-	switch (f->judge(f, &q)) {
-	case VERDICT_PASS:
-		return true;
-	case VERDICT_REJECT:
-		worker_drop_n(w, DROP_REJECTED, packets);
-		worker_reject(w, v, dir == FILTER_EGRESS);
-		return false;
-	case VERDICT_DROP:
-	default:
-		worker_drop_n(w, DROP_FILTERED, packets);
-		return false;
+	w->filter.filter = w->snap->filter;
+	w->filter.memory = w->snap->memory;
+	const unsigned refused = filter_judge(&w->filter, &q, v, n, says);
+
+	for (unsigned left = refused; left; left &= left - 1) {
+		const unsigned i = (unsigned)__builtin_ctz(left);
+
+		worker_drop_n(w, drop_of_filter(says[i]), j->packets);
+		if (says[i] == FILTER_REJECTED)
+			worker_reject(w, &v[i], j->from_tun);
 	}
+	return refused;
 }

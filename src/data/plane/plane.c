@@ -204,6 +204,7 @@ int plane_new(const struct plane_config *cfg, const struct plane_events *ev, str
 	memset(p, 0, sizeof(*p));
 	p->control = thread_self();
 	p->ev = *ev;
+	p->flows = cfg->flows ? cfg->flows : FILTER_FLOWS;
 	p->stop = p->events.bell = BELL_NONE;
 	epoch_init(&p->epoch, cfg->workers);
 	fill_env(p, cfg);
@@ -265,6 +266,7 @@ void plane_free(struct plane *p)
 	if (plane_live(p))
 		plane_live(p)->unused_filter = plane_live(p)->filter;
 	snapshot_free(plane_live(p));
+	filter_memory_free(p->memory);
 	route_set_free(p->routes);
 	notes_deinit(&p->notes);
 	worker_deinit(&p->self);
@@ -280,7 +282,32 @@ void plane_free(struct plane *p)
 	free(p);
 }
 
-int plane_set_filter(struct plane *p, struct filter *filter_take)
+/* What flows are remembered in, from the first rules on: most meshes that have none need no memory for it. */
+static int make_memory(struct plane *p)
+{
+	struct filter_memory_config cfg = {.parts = p->n_workers, .flows = p->flows};
+
+	if (p->memory)
+		return TM_OK;
+
+	int err = siphash_key_random(&cfg.key);
+	return err ? err : filter_memory_new(&cfg, &p->memory);
+}
+
+static int make_filter(struct plane *p, struct rules *rules_take, struct snapshot *next)
+{
+	const struct snapshot *live = plane_live(p);
+	const struct filter_space space = {.net4 = live->net4, .net6 = live->net6, .host = p->env.host};
+	const ns_t since = live->filter ? filter_since(live->filter) : time_monotonic();
+	int err = make_memory(p);
+
+	if (!err)
+		err = filter_new(&space, rules_take, since, &next->filter);
+	next->memory = p->memory;
+	return err;
+}
+
+int plane_set_rules(struct plane *p, struct rules *rules_take)
 {
 	struct snapshot *live = plane_live(p), *next;
 	int err;
@@ -290,8 +317,14 @@ int plane_set_filter(struct plane *p, struct filter *filter_take)
 	if (err)
 		return err;
 
+	next->filter = NULL;
+	if (rules_take)
+		err = make_filter(p, rules_take, next);
+	if (err) {
+		snapshot_free(next);
+		return err;
+	}
 	live->unused_filter = live->filter;
-	next->filter = filter_take;
 	plane_publish(p, next);
 	return TM_OK;
 }

@@ -17,8 +17,8 @@
 #include "data/plane/drops.h"
 #include "data/plane/offloads.h"
 
-struct filter;
 struct plane;
+struct rules;
 
 struct plane_config {
 	const char *tun_name; /* exact name, up to 15 bytes */
@@ -38,6 +38,7 @@ struct plane_config {
 	 * not known.
 	 */
 	struct prefix net4, net6;
+	uint32_t flows; /* that the filter remembers at most; 0: as many as is usual (data/filter/memory.h) */
 };
 
 /* A peer is named by its public key. */
@@ -46,9 +47,7 @@ struct plane_peer {
 	const struct prefix *allowed; /* borrowed for the call */
 	size_t n_allowed;
 	uint16_t keepalive_s;
-	/* What a filter may ask about it (data/filter/filter.h), never interpreted here. */
-	uint32_t id; /* host number of the member; 0: none */
-	uint64_t tags; /* a bit for each tag that the filter's rules name, as its maker numbers them */
+	uint32_t id; /* host number of the member, by which rules know it (data/filter/rules.h); 0: none */
 	bool forwards; /* a stock client whose packets we forward to other peers, and theirs to it */
 	bool follows; /* nobody chooses its way: it is where its authentic packets come from */
 };
@@ -155,10 +154,10 @@ void plane_way_lives(struct plane *p, const uint8_t key[static 32], ns_t rtt);
 void plane_nudge(struct plane *p, const uint8_t key[static 32]);
 
 /*
- * What may pass from now on; NULL: everything. Takes the filter on TM_OK, and frees it (on the control
- * thread) once another is in its place and no worker is in it, at the latest in plane_free.
+ * Who may begin what from now on (data/filter/rules.h); NULL: everything passes. Takes the rules on TM_OK.
+ * Flows that pass are judged anew with their next packet.
  */
-NODISCARD int plane_set_filter(struct plane *p, struct filter *filter_take);
+NODISCARD int plane_set_rules(struct plane *p, struct rules *rules_take);
 
 /* STUN and other control datagrams, by any kind of way. */
 NODISCARD int plane_send(struct plane *p, const struct way_to *by, const uint8_t *msg, size_t n);

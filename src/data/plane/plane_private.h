@@ -29,7 +29,7 @@ static inline struct peer_side *side_of(const struct peer *peer)
 /* What was put and removed since plane_peers_begin. */
 struct changes {
 	bool open;
-	bool routes, facts; /* prefixes among it, what the filter knows of peers */
+	bool routes, facts; /* prefixes among it, host numbers */
 	int failed; /* commit will undo all and return this */
 	struct change *first; /* in the order of the last first */
 	struct change_chunk *chunks;
@@ -64,6 +64,8 @@ struct plane {
 	struct worker self; /* sends what the control thread has to send */
 	struct notes notes;
 	struct route_set *routes;
+	uint32_t flows; /* as configured */
+	struct filter_memory *memory; /* NULL: there have been no rules yet */
 	struct changes changes;
 	unsigned offloads_told, offload_losses;
 	/* What was retired before `safe` is freed when the events up to drain_to are done. 0: none chosen. */

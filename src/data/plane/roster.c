@@ -28,7 +28,6 @@ struct change {
 	uint8_t psk[32];
 	uint16_t keepalive_s;
 	uint32_t id;
-	uint64_t tags;
 	bool forwards, follows;
 };
 
@@ -164,9 +163,7 @@ static int put(struct plane *p, const struct plane_peer *record)
 	c->follows = record->follows;
 	c->keepalive_s = record->keepalive_s;
 	c->id = record->id;
-	c->tags = record->tags;
-	p->changes.facts |= c->id != atomic_load_explicit(&c->peer->id, memory_order_relaxed) ||
-			    c->tags != atomic_load_explicit(&c->peer->tags, memory_order_relaxed);
+	p->changes.facts |= c->id != atomic_load_explicit(&c->peer->id, memory_order_relaxed);
 	memcpy(c->psk, record->psk, sizeof(c->psk));
 	return same_prefixes(allowed_now(c), record) ? TM_OK : reroute(p, c, record);
 }
@@ -207,7 +204,6 @@ static void swap_facts(struct change *c)
 	if (c->leaves)
 		return;
 	c->id = atomic_exchange_explicit(&c->peer->id, c->id, memory_order_relaxed);
-	c->tags = atomic_exchange_explicit(&c->peer->tags, c->tags, memory_order_relaxed);
 }
 
 /* Facts first: what is judged with the old ones belongs to the generation before (data/filter/filter.h). */

@@ -29,8 +29,7 @@ void snapshot_free(void *snapshot)
 	if (!s)
 		return;
 	route_garbage_free(s->unused);
-	if (s->unused_filter)
-		s->unused_filter->free(s->unused_filter);
+	filter_free(s->unused_filter);
 	free(s);
 }
 

@@ -14,6 +14,7 @@ struct snapshot {
 	uint64_t generation; /* from 1 on, one more with each that is published */
 	struct route_table routes;
 	struct filter *filter; /* NULL: everything passes */
+	struct filter_memory *memory; /* of the filter's; the plane's, and outlives all snapshots */
 	/* What the snapshot that follows does not use any more: goes with this one. */
 	struct route_garbage *unused;
 	struct filter *unused_filter;

@@ -137,6 +137,7 @@ struct worker {
 		struct endpoint who; /* was heaviest in junk, the last `blamed` times */
 		unsigned blamed;
 	} watch; /* siding.h */
+	struct filter_worker filter;
 	struct seal seal;
 	struct out out; /* also: its own socket, which it receives from */
 	struct {
@@ -255,15 +256,21 @@ NODISCARD bool worker_cut(
 /* Tells its sender that it is lost, and `packets` with it, and what is not. */
 void worker_tell_mtu(struct worker *w, const struct ip_view *v, unsigned packets, size_t mtu, bool from_tun);
 
-/* judge.c: asks the filter that there is. False: the `packets` that v stands for are counted and answered. */
-bool worker_judge(
-	struct worker *w, enum filter_dir dir, struct peer *p, const struct ip_view *v, unsigned packets);
+/* What is asked about packets that come to the filter together. */
+struct judged {
+	enum filter_dir dir;
+	struct peer *peer; /* at the other end of the tunnel */
+	unsigned packets; /* that each stands for: super-packets */
+	bool from_tun; /* where their senders are told */
+};
+/* judge.c: asks the filter that there is about n <= FILTER_BATCH packets. A bit for each that must not pass:
+ * it has been counted, and answered. */
+unsigned worker_judge(struct worker *w, const struct judged *j, const struct ip_view *v, size_t n);
 
-/* Whether a packet between us and p may pass. */
-static inline bool worker_admits(
-	struct worker *w, enum filter_dir dir, struct peer *p, const struct ip_view *v, unsigned packets)
+/* Whether this one may pass. */
+static inline bool worker_admits(struct worker *w, const struct judged *j, const struct ip_view *v)
 {
-	return LIKELY(!w->snap->filter) || worker_judge(w, dir, p, v, packets);
+	return LIKELY(!w->snap->filter) || !worker_judge(w, j, v, 1);
 }
 
 #endif

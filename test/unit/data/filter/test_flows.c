@@ -19,9 +19,8 @@ static struct flows *table(uint32_t most, bool routed)
 static struct flow_id id_of(const struct flows *t, uint16_t peer, uint32_t n)
 {
 	struct flow_id id = {.key = {
-				     .remote = peer,
-				     .remote_port = (uint16_t)n,
-				     .local_port = (uint16_t)(40000 + (n >> 16)),
+				     .hosts = flow_pair(peer, 0),
+				     .ports = flow_pair((uint16_t)n, (uint16_t)(40000 + (n >> 16))),
 				     .proto = 6,
 				     .version = 4,
 			     }};
@@ -79,14 +78,14 @@ static void a_flow_is_found_until_its_time_is_over_or_it_is_removed(void **state
 static void flows_that_differ_in_anything_are_different(void **state)
 {
 	static const struct flow_key keys[] = {
-		{1, 0, 80, 5000, 6, 4},
-		{2, 0, 80, 5000, 6, 4},
-		{1, 2, 80, 5000, 6, 4},
-		{1, 0, 81, 5000, 6, 4},
-		{1, 0, 80, 5001, 6, 4},
-		{1, 0, 80, 5000, 17, 4},
-		{1, 0, 80, 5000, 6, 6},
-		{1, 0, 5000, 80, 6, 4},
+		{1, 5000 << 16 | 80, 6, 4},
+		{2, 5000 << 16 | 80, 6, 4},
+		{2 << 16 | 1, 5000 << 16 | 80, 6, 4},
+		{1, 5000 << 16 | 81, 6, 4},
+		{1, 5001 << 16 | 80, 6, 4},
+		{1, 5000 << 16 | 80, 17, 4},
+		{1, 5000 << 16 | 80, 6, 6},
+		{1, 80 << 16 | 5000, 6, 4},
 	};
 	struct flows *t = table(4096, false);
 	struct flow *f[ARRAY_LEN(keys)];

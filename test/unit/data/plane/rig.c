@@ -126,6 +126,7 @@ void host_start(struct host *h, unsigned i)
 		.self6 = inner(6, i),
 	};
 	assert_int_equal(prefix_parse("10.77.0.0/16", &cfg.net4), TM_OK);
+	assert_int_equal(prefix_parse("fd77::/112", &cfg.net6), TM_OK);
 	assert_int_equal(prefix_parse("fd77::/64", &cfg.net6), TM_OK);
 	fake_host(ip);
 	if (plane_new(&cfg, &ev, &h->plane, &d) != TM_OK)
@@ -156,8 +157,7 @@ void host_peers(struct host *h, const struct peering *v, size_t n)
 		struct prefix allowed[3];
 		struct plane_peer peer = {
 			.allowed = allowed,
-			.id = 1000 + v[i].with->i,
-			.tags = UINT64_C(1) << v[i].with->i,
+			.id = v[i].with->i,
 			.forwards = v[i].forwards,
 			.follows = v[i].follows,
 		};

@@ -1,66 +1,71 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* What a filter is asked, and what becomes of the packets that it does not let pass. */
+/* Planes with rules: what passes, what becomes of the rest, and when rules hold. What they mean is tested in
+ * test/unit/data/filter. */
 #include "unit/data/plane/rig.h"
 
-#include "data/filter/filter.h"
+#include "data/filter/rules.h"
 #include "packet/icmp.h"
+#include "packet/ip.h"
 
-#include <stdatomic.h>
-
-static struct host a, b;
+static struct host a, b, c;
 static struct host *hosts[] = {&a, &b};
 
-/* A filter that says the same to all UDP packets with this source port (the serial number of packet_make) or
- * any TCP, and notes what it was asked last. Alone on a worker. */
-struct fake {
-	struct filter filter;
-	enum verdict verdict;
-	uint16_t about; /* 0: everything */
-	struct filter_question last;
-	uint16_t sport;
-	_Atomic(unsigned) asked;
-	unsigned *freed;
+/* Of everybody, in one direction, one protocol, to these ports. Everything else is as `otherwise` says. */
+struct allow {
+	enum rules_dir dir;
+	enum rules_proto proto;
+	uint16_t first, last;
 };
 
-static enum verdict fake_judge(const struct filter *f, const struct filter_question *q)
+static void put_all(
+	struct rules_builder *rb, uint32_t end, const struct allow *v, size_t n, enum verdict otherwise)
 {
-	struct fake *fake = (struct fake *)(uintptr_t)f;
+	struct rules_at at = {.end = end};
 
-	fake->last = *q;
-	fake->sport = q->packet->sport;
-	atomic_fetch_add(&fake->asked, 1);
-	return !fake->about || fake->about == q->packet->sport ? fake->verdict : VERDICT_PASS;
+	for (at.dir = 0; at.dir < RULES_DIRS; at.dir++)
+		for (at.proto = 0; at.proto < RULES_PROTOS; at.proto++) {
+			struct rules_span span[4];
+			size_t k = 0;
+
+			for (size_t i = 0; i < n; i++)
+				if (v[i].dir == at.dir && v[i].proto == at.proto)
+					span[k++] =
+						(struct rules_span){v[i].first, v[i].last, VERDICT_PASS, 1};
+			assert_int_equal(rules_put(rb, &at, otherwise, span, k), TM_OK);
+		}
 }
 
-static void fake_free(struct filter *f)
+static void rules_give(struct host *h, struct rules_builder *rb)
 {
-	struct fake *fake = (struct fake *)f;
+	struct rules *r;
 
-	++*fake->freed;
-	free(fake);
+	for (uint32_t host = 1; host < 5; host++)
+		assert_int_equal(rules_put_class(rb, host, 0), TM_OK);
+	assert_int_equal(rules_build(rb, &r), TM_OK);
+	rules_builder_free(rb);
+	assert_int_equal(plane_set_rules(h->plane, r), TM_OK);
 }
 
-static unsigned freed;
-
-static struct fake *filter_set(struct host *h, enum verdict verdict, uint16_t about)
+static void rules_set(struct host *h, enum verdict otherwise, const struct allow *v, size_t n)
 {
-	struct fake *fake = calloc(1, sizeof(*fake));
+	struct rules_builder *rb;
 
-	assert_non_null(fake);
-	fake->filter = (struct filter){.judge = fake_judge, .free = fake_free};
-	fake->verdict = verdict;
-	fake->about = about;
-	fake->freed = &freed;
-	assert_int_equal(plane_set_filter(h->plane, &fake->filter), TM_OK);
-	return fake;
+	assert_int_equal(rules_builder_new(&rb), TM_OK);
+	put_all(rb, RULES_SELF, v, n, otherwise);
+	rules_give(h, rb);
 }
+#define RULES(h, otherwise, ...)                                                                             \
+	rules_set(h, otherwise, (const struct allow[]){__VA_ARGS__},                                         \
+		sizeof((const struct allow[]){__VA_ARGS__}) / sizeof(struct allow))
+
+/* The destination port of packet_make. */
+enum { PORT = 7 };
 
 static int setup(void **state)
 {
 	(void)state;
 	fake_reset();
-	a = b = (struct host){0};
-	freed = 0;
+	a = b = c = (struct host){0};
 	host_start(&a, 1);
 	host_start(&b, 2);
 	rig_connect(&a, &b);
@@ -97,47 +102,79 @@ static size_t syn_make(unsigned from, unsigned to, uint8_t *out)
 	return n;
 }
 
-static void a_filter_is_asked_once_in_each_direction_with_the_facts_of_the_peer(void **state)
+static void answers_pass_where_questions_may(void **state)
 {
-	struct fake *at_a = filter_set(&a, VERDICT_PASS, 0), *at_b = filter_set(&b, VERDICT_PASS, 0);
 	uint8_t p[200], got[2048];
 	(void)state;
 
-	size_t n = packet_make(4, 1, 2, 4711, 100, p);
-	send_from(&a, p, n);
-	assert_int_equal(expect_packet(hosts, 2, &b, got), n);
+	RULES(&a, VERDICT_DROP, {RULES_OUT, RULES_UDP, PORT, PORT});
+	RULES(&b, VERDICT_DROP, {RULES_IN, RULES_UDP, PORT, PORT});
+	for (int family = 4; family <= 6; family += 2) {
+		size_t n = packet_make(family, 1, 2, 4711, 100, p);
+		send_from(&a, p, n);
+		assert_int_equal(expect_packet(hosts, 2, &b, got), n);
+		assert_memory_equal(got + n - 50, p + n - 50, 50);
 
-	assert_int_equal(at_a->asked, 1);
-	assert_int_equal(at_a->last.dir, FILTER_EGRESS);
-	assert_int_equal(at_a->last.peer, 1002);
-	assert_int_equal(at_a->last.tags, 1u << 2);
-	assert_int_equal(at_b->asked, 1);
-	assert_int_equal(at_b->last.dir, FILTER_INGRESS);
-	assert_int_equal(at_b->last.peer, 1001);
-	assert_int_equal(at_b->last.tags, 1u << 1);
-	assert_int_equal(at_a->sport, 4711);
-	assert_int_equal(at_b->sport, 4711);
-	assert_true(at_a->last.now > 0 && at_b->last.now > 0);
+		/* From b nothing but the answer. */
+		const size_t udp = family == 4 ? 20 : 40;
+		size_t m = packet_make(family, 2, 1, 4711, 100, p);
+		send_from(&b, p, m);
+		put_be16(p + udp, PORT);
+		put_be16(p + udp + 2, 4711);
+		send_from(&b, p, m);
+		assert_int_equal(expect_packet(hosts, 2, &a, got), m);
+		assert_int_equal(get_be16(got + udp), PORT);
+	}
+	expect_drops(hosts, 2, &b, DROP_FILTERED, 2);
 }
 
-static void a_dropped_packet_is_counted_and_nobody_hears_of_it(void **state)
+/* The other end is not believed to have filtered. */
+static void each_end_filters_by_itself(void **state)
 {
 	uint8_t p[200], got[2048];
 	(void)state;
 
-	filter_set(&a, VERDICT_DROP, 1);
-	filter_set(&b, VERDICT_DROP, 2);
-	size_t n = packet_make(4, 1, 2, 1, 100, p);
+	RULES(&b, VERDICT_DROP, {RULES_IN, RULES_UDP, PORT, PORT});
+	size_t n = syn_make(1, 2, p);
 	send_from(&a, p, n);
-	n = packet_make(4, 1, 2, 2, 100, p);
-	send_from(&a, p, n);
-	n = packet_make(4, 1, 2, 3, 100, p);
+	n = packet_make(4, 1, 2, 1, 100, p);
 	send_from(&a, p, n);
 	assert_int_equal(expect_packet(hosts, 2, &b, got), n);
-	assert_int_equal(packet_serial(got), 3);
-	expect_drops(hosts, 2, &a, DROP_FILTERED, 1);
+	assert_int_equal(got[9], PROTO_UDP);
 	expect_drops(hosts, 2, &b, DROP_FILTERED, 1);
+
+	assert_int_equal(plane_set_rules(b.plane, NULL), TM_OK);
+	RULES(&a, VERDICT_DROP, {RULES_OUT, RULES_UDP, PORT, PORT});
+	send_from(&a, p, syn_make(1, 2, p));
+	expect_drops(hosts, 2, &a, DROP_FILTERED, 1);
+	assert_int_equal(fake_tun_recv(plane_tun_name(b.plane), got, sizeof(got)), 0);
+}
+
+static void what_is_dropped_has_a_name_and_nobody_hears_of_it(void **state)
+{
+	uint8_t p[200], got[2048];
+	(void)state;
+
+	RULES(&b, VERDICT_DROP, {RULES_IN, RULES_TCP, 0, UINT16_MAX});
+	size_t n = syn_make(1, 2, p);
+	p[33] = TCP_RST;
+	send_from(&a, p, n);
+	expect_drops(hosts, 2, &b, DROP_STRAY, 1);
+
+	n = packet_make(4, 1, 2, 1, 100, p);
+	send_from(&a, p, n);
+	expect_drops(hosts, 2, &b, DROP_FILTERED, 1);
+	put_be16(p + 6, 0x0010); /* a piece from byte 128 on */
+	send_from(&a, p, n);
+	expect_drops(hosts, 2, &b, DROP_PIECE, 1);
+
+	n = packet_make(6, 1, 2, 1, 100, p);
+	p[6] = PROTO_DESTINATION;
+	p[41] = 0xff;
+	send_from(&a, p, n);
+	expect_drops(hosts, 2, &b, DROP_HIDDEN, 1);
 	assert_int_equal(fake_tun_recv(plane_tun_name(a.plane), got, sizeof(got)), 0);
+	assert_int_equal(fake_tun_recv(plane_tun_name(b.plane), got, sizeof(got)), 0);
 }
 
 static void a_rejected_packet_of_our_own_is_answered_at_once(void **state)
@@ -145,7 +182,7 @@ static void a_rejected_packet_of_our_own_is_answered_at_once(void **state)
 	uint8_t p[200], got[2048];
 	(void)state;
 
-	filter_set(&a, VERDICT_REJECT, 0);
+	rules_set(&a, VERDICT_REJECT, NULL, 0);
 	size_t n = packet_make(6, 1, 2, 1, 100, p);
 	send_from(&a, p, n);
 	assert_int_equal(expect_packet(hosts, 2, &a, got), 40 + 8 + n);
@@ -166,7 +203,7 @@ static void a_rejected_packet_of_a_peer_is_answered_through_the_tunnel(void **st
 	uint8_t p[200], got[2048];
 	(void)state;
 
-	filter_set(&b, VERDICT_REJECT, 0);
+	rules_set(&b, VERDICT_REJECT, NULL, 0);
 	size_t n = packet_make(4, 1, 2, 1, 100, p);
 	send_from(&a, p, n);
 	assert_int_equal(expect_packet(hosts, 2, &a, got), 20 + 8 + n);
@@ -189,7 +226,7 @@ static void rejections_are_answered_no_faster_than_other_errors(void **state)
 	unsigned answers = 0;
 	(void)state;
 
-	filter_set(&a, VERDICT_REJECT, 0);
+	rules_set(&a, VERDICT_REJECT, NULL, 0);
 	fake_hold(FAKE_TUNS);
 	size_t n = packet_make(4, 1, 2, 1, 100, p);
 	for (unsigned i = 0; i < MANY; i++)
@@ -202,73 +239,126 @@ static void rejections_are_answered_no_faster_than_other_errors(void **state)
 	assert_in_range(answers, 100, 200);
 }
 
-static void each_publication_has_a_greater_generation(void **state)
+static void new_rules_hold_for_what_passes_already(void **state)
 {
-	struct fake *f = filter_set(&a, VERDICT_PASS, 0);
 	uint8_t p[200], got[2048];
-	uint64_t before;
 	(void)state;
 
+	RULES(&b, VERDICT_DROP, {RULES_IN, RULES_UDP, PORT, PORT});
 	size_t n = packet_make(4, 1, 2, 1, 100, p);
 	send_from(&a, p, n);
 	assert_int_equal(expect_packet(hosts, 2, &b, got), n);
-	before = f->last.generation;
-	assert_true(before > 0);
 
-	/* New peers, same filter. */
-	host_peers(&a, &(struct peering){.with = &b, .extra = "10.9.0.0/16"}, 1);
+	RULES(&b, VERDICT_DROP, {RULES_IN, RULES_UDP, PORT + 1, PORT + 1});
+	send_from(&a, p, n);
+	expect_drops(hosts, 2, &b, DROP_FILTERED, 1);
+
+	assert_int_equal(plane_set_rules(b.plane, NULL), TM_OK);
 	send_from(&a, p, n);
 	assert_int_equal(expect_packet(hosts, 2, &b, got), n);
-	assert_true(f->last.generation > before);
-	before = f->last.generation;
-
-	f = filter_set(&a, VERDICT_PASS, 0);
-	send_from(&a, p, n);
-	assert_int_equal(expect_packet(hosts, 2, &b, got), n);
-	assert_true(f->last.generation > before);
 }
 
-static bool one_freed(void *arg)
+static void flows_live_on_where_rules_and_peers_change_and_they_do_not(void **state)
 {
-	(void)arg;
-	return freed == 1;
-}
-
-static void a_filter_is_freed_once_after_the_last_snapshot_that_carried_it(void **state)
-{
+	uint8_t p[200], answer[200], got[2048];
 	(void)state;
 
-	filter_set(&a, VERDICT_PASS, 0);
-	host_peers(&a, &(struct peering){.with = &b, .extra = "10.9.0.0/16"}, 1);
-	host_peers(&a, &(struct peering){.with = &b}, 1);
-	assert_int_equal(freed, 0);
-	filter_set(&a, VERDICT_PASS, 0);
-	assert_true(rig_until(hosts, 2, one_freed, NULL));
-	assert_int_equal(plane_set_filter(a.plane, NULL), TM_OK);
-	host_stop(&a);
-	assert_int_equal(freed, 2);
-	host_start(&a, 1);
-	filter_set(&a, VERDICT_PASS, 0);
-	host_stop(&a);
-	assert_int_equal(freed, 3);
+	RULES(&b, VERDICT_DROP, {RULES_IN, RULES_UDP, PORT, PORT});
+	size_t n = packet_make(4, 1, 2, 4711, 100, p);
+	send_from(&a, p, n);
+	assert_int_equal(expect_packet(hosts, 2, &b, got), n);
+	/* What b sends is an answer to that, and nothing else. */
+	size_t m = packet_make(4, 2, 1, PORT, 100, answer);
+	put_be16(answer + 22, 4711);
+
+	RULES(&b, VERDICT_DROP, {RULES_IN, RULES_UDP, PORT - 1, PORT + 1});
+	send_from(&b, answer, m);
+	assert_int_equal(expect_packet(hosts, 2, &a, got), m);
+	host_peers(&b, &(struct peering){.with = &a, .extra = "10.9.0.0/16"}, 1);
+	send_from(&b, answer, m);
+	assert_int_equal(expect_packet(hosts, 2, &a, got), m);
+}
+
+/* Many at once: in the order in which they came, and each by itself. */
+static void a_burst_is_filtered_packet_by_packet(void **state)
+{
+	enum { MANY = 100 };
+	uint8_t p[200], got[2048];
+	(void)state;
+
+	RULES(&b, VERDICT_DROP, {RULES_IN, RULES_UDP, PORT, PORT});
+	fake_hold(FAKE_TUNS);
+	for (uint16_t i = 0; i < MANY; i++) {
+		const size_t n = packet_make(4, 1, 2, i, 100, p);
+
+		if (i % 3 == 0)
+			put_be16(p + 22, PORT + 1);
+		send_from(&a, p, n);
+	}
+	fake_hold(0);
+	for (uint16_t i = 0; i < MANY; i++)
+		if (i % 3) {
+			expect_packet(hosts, 2, &b, got);
+			assert_int_equal(packet_serial(got), i);
+		}
+	expect_drops(hosts, 2, &b, DROP_FILTERED, (MANY + 2) / 3);
+}
+
+/* a and c are stock clients of b, or a is one and c a node. */
+static void clients_behind_us_are_filtered_here(void **state)
+{
+	struct host *three[] = {&a, &b, &c};
+	(void)state;
+
+	host_start(&c, 3);
+	for (int client = 0; client < 2; client++) {
+		uint8_t p[200], got[2048];
+		struct rules_builder *rb;
+
+		host_peers(&b,
+			(struct peering[]){{.with = &a, .forwards = true}, {.with = &c, .forwards = client}},
+			2);
+		host_peers(&a, &(struct peering){.with = &b, .extra = "10.77.0.3/32"}, 1);
+		host_peers(&c, &(struct peering){.with = &b, .extra = "10.77.0.1/32"}, 1);
+		assert_int_equal(plane_set_rules(b.plane, NULL), TM_OK);
+		size_t n = packet_make(4, 1, 3, 70, 100, p);
+		send_from(&a, p, n);
+		assert_int_equal(expect_packet(three, 3, &c, got), n);
+
+		/* Our own end has rules that let everything pass; those of clients let a ask c. */
+		assert_int_equal(rules_builder_new(&rb), TM_OK);
+		put_all(rb, RULES_SELF, NULL, 0, VERDICT_PASS);
+		put_all(rb, 1, &(const struct allow){RULES_OUT, RULES_UDP, PORT, PORT}, 1, VERDICT_DROP);
+		assert_int_equal(rules_put_end(rb, 1, 1), TM_OK);
+		rules_give(&b, rb);
+		send_from(&a, p, n);
+		assert_int_equal(expect_packet(three, 3, &c, got), n);
+		const uint64_t before = host_drops(&b, DROP_FILTERED);
+		size_t m = packet_make(4, 3, 1, 8, 100, p);
+		send_from(&c, p, m);
+		expect_drops(three, 3, &b, DROP_FILTERED, before + 1);
+		put_be16(p + 20, PORT);
+		put_be16(p + 22, 70);
+		send_from(&c, p, m);
+		assert_int_equal(expect_packet(three, 3, &a, got), m);
+	}
+	host_stop(&c);
 }
 
 int main(void)
 {
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(
-			a_filter_is_asked_once_in_each_direction_with_the_facts_of_the_peer, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			a_dropped_packet_is_counted_and_nobody_hears_of_it, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			a_rejected_packet_of_our_own_is_answered_at_once, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			a_rejected_packet_of_a_peer_is_answered_through_the_tunnel, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			rejections_are_answered_no_faster_than_other_errors, setup, teardown),
-		cmocka_unit_test_setup_teardown(each_publication_has_a_greater_generation, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			a_filter_is_freed_once_after_the_last_snapshot_that_carried_it, setup, teardown),
+		TEST(answers_pass_where_questions_may),
+		TEST(each_end_filters_by_itself),
+		TEST(what_is_dropped_has_a_name_and_nobody_hears_of_it),
+		TEST(a_rejected_packet_of_our_own_is_answered_at_once),
+		TEST(a_rejected_packet_of_a_peer_is_answered_through_the_tunnel),
+		TEST(rejections_are_answered_no_faster_than_other_errors),
+		TEST(new_rules_hold_for_what_passes_already),
+		TEST(flows_live_on_where_rules_and_peers_change_and_they_do_not),
+		TEST(a_burst_is_filtered_packet_by_packet),
+		TEST(clients_behind_us_are_filtered_here),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,505 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "data/filter/filter.h"
+
+#include "base/bytes.h"
+#include "data/filter/track.h"
+
+enum {
+	ICMP_HEADER = 8,
+	ECHO = 8, /* RFC 792 */
+	ECHO6 = 128, /* RFC 4443 4.1 */
+};
+
+/* After filtering began, hosts go on with connections that nobody remembers: as long as the side that is
+ * silent may wait for the other's next try (RFC 6298 2.4 and 5.5: a minute, and twice that). */
+#define GRACE (5 * 60 * SEC)
+
+/* Our range of one family: `hosts` addresses behind `base`. 0: none. */
+struct filter {
+	struct rules *rules;
+	uint32_t base4, hosts4;
+	uint64_t net6, base6, hosts6;
+	uint32_t host;
+	ns_t since;
+};
+
+/* Of the last 64 bits of an address those behind a prefix, at most 65,535. */
+static uint32_t hosts_behind(const struct prefix *net)
+{
+	const unsigned bits = ip_bits(&net->ip) - net->len;
+
+	return bits >= 16 ? UINT16_MAX : (1u << bits) - 1;
+}
+
+int filter_new(const struct filter_space *space, struct rules *rules_take, ns_t since, struct filter **ret_f)
+{
+	const struct prefix net4 = prefix_mask(&space->net4), net6 = prefix_mask(&space->net6);
+	struct filter *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return TM_ENOMEM;
+
+	if (space->net4.ip.family == IP_V4) {
+		f->base4 = get_be32(net4.ip.bytes);
+		f->hosts4 = hosts_behind(&space->net4);
+	}
+	if (space->net6.ip.family == IP_V6) {
+		f->net6 = get_be64(net6.ip.bytes);
+		f->base6 = get_be64(net6.ip.bytes + 8);
+		f->hosts6 = hosts_behind(&space->net6);
+	}
+	f->host = space->host;
+	f->since = since;
+	f->rules = rules_take;
+	*ret_f = f;
+	return TM_OK;
+}
+
+void filter_free(struct filter *f)
+{
+	if (!f)
+		return;
+
+	rules_free(f->rules);
+	free(f);
+}
+
+ns_t filter_since(const struct filter *f)
+{
+	return f->since;
+}
+
+/* --- whose packet it is --- */
+
+/* Host numbers, 0: of no member. */
+struct ends {
+	const uint8_t *remote_addr, *local_addr;
+	uint16_t remote, local;
+	uint8_t version;
+};
+
+static inline uint16_t host_of(const struct filter *f, unsigned version, const uint8_t *addr)
+{
+	if (version == 4) {
+		const uint32_t host = get_be32(addr) - f->base4;
+
+		return host <= f->hosts4 ? (uint16_t)host : 0;
+	}
+	const uint64_t host = get_be64(addr + 8) - f->base6;
+
+	return get_be64(addr) == f->net6 && host <= f->hosts6 ? (uint16_t)host : 0;
+}
+
+static inline struct ends ends_of(const struct filter *f, const struct ip_view *v, enum filter_dir dir)
+{
+	struct ends e = {.version = v->version};
+
+	e.remote_addr = dir == FILTER_INGRESS ? ip_src(v->p) : ip_dst(v->p);
+	e.local_addr = dir == FILTER_INGRESS ? ip_dst(v->p) : ip_src(v->p);
+	e.remote = host_of(f, v->version, e.remote_addr);
+	e.local = host_of(f, v->version, e.local_addr);
+	return e;
+}
+
+/* Which flow it is of, if it is of one; the hash is for later. */
+static inline void name_flow(const struct filter *f, const struct ip_view *v, enum filter_dir dir,
+	const struct ends *e, struct flow_id *ret_id)
+{
+	const struct track_ports ports = track_ports(v);
+	const bool in = dir == FILTER_INGRESS;
+
+	ret_id->key = (struct flow_key){
+		.ports = in ? flow_pair(ports.src, ports.dst) : flow_pair(ports.dst, ports.src),
+		.proto = v->proto,
+		.version = v->version,
+	};
+	ret_id->routed = !e->remote || !e->local;
+	if (LIKELY(!ret_id->routed)) {
+		ret_id->key.hosts = flow_pair(e->remote, e->local == f->host ? 0 : e->local);
+		return;
+	}
+	const size_t n = v->version == 4 ? 4 : 16;
+
+	ret_id->addr = (struct flow_addr){0};
+	memcpy(ret_id->addr.remote, e->remote_addr, n);
+	memcpy(ret_id->addr.local, e->local_addr, n);
+}
+
+static struct flows *flows_for(struct filter_part *part, const struct flow_id *id)
+{
+	return id->routed ? part->routed : part->members;
+}
+
+/* --- what the rules say --- */
+
+struct asked {
+	enum rules_proto proto;
+	uint16_t port;
+};
+
+static struct asked icmp_asked(uint8_t version, uint8_t type)
+{
+	return (struct asked){.proto = version == 4 ? RULES_ICMP : RULES_ICMP6, .port = type};
+}
+
+/* What a flow's first packet asked for. */
+static struct asked asked_by(const struct flow_key *k, bool by_remote)
+{
+	const uint16_t port = by_remote ? flow_local(k->ports) : flow_remote(k->ports);
+
+	if (k->proto == PROTO_TCP)
+		return (struct asked){.proto = RULES_TCP, .port = port};
+	if (k->proto == PROTO_UDP)
+		return (struct asked){.proto = RULES_UDP, .port = port};
+	if (k->proto == (k->version == 4 ? PROTO_ICMP : PROTO_ICMP6))
+		return icmp_asked(k->version, k->version == 4 ? ECHO : ECHO6);
+	return (struct asked){.proto = RULES_OTHER, .port = k->proto};
+}
+
+/* Of a member by its number, of what is behind one by its address. */
+static uint32_t class_of(const struct filter *f, const struct filter_question *q, const struct ends *e)
+{
+	if (LIKELY(e->remote))
+		return rules_class_of(f->rules, e->remote);
+
+	const struct ip ip = e->version == 4 ? ip_v4(e->remote_addr) : ip_v6(e->remote_addr);
+	return rules_class_behind(f->rules, q->peer, &ip);
+}
+
+static enum filter_says ask_rules(const struct filter *f, const struct filter_question *q,
+	const struct ends *e, bool by_remote, struct asked asked)
+{
+	const struct rules_at at = {
+		.end = e->local == f->host ? (uint32_t)RULES_SELF : rules_end_of(f->rules, e->local),
+		.class = class_of(f, q, e),
+		.dir = by_remote ? RULES_IN : RULES_OUT,
+		.proto = asked.proto,
+	};
+
+	switch (rules_find(f->rules, &at, asked.port).verdict) {
+	case VERDICT_PASS:
+		return FILTER_PASS;
+	case VERDICT_REJECT:
+		return FILTER_REJECTED;
+	case VERDICT_DROP:
+	default:
+		return FILTER_DENIED;
+	}
+}
+
+/* --- parts of the memory --- */
+
+/* One packet on its way through. */
+struct judging {
+	const struct filter *f;
+	struct filter_memory *memory;
+	const struct filter_question *q;
+	struct filter_part *held; /* whose lock we have */
+	uint32_t tick;
+};
+
+static struct filter_part *part_of(const struct judging *j, const struct ip_view *v, const struct ends *e)
+{
+	const uint8_t *last = e->remote_addr + (v->version == 4 ? 2 : 14);
+
+	return &j->memory->part[j->memory->parts == 1 ? 0 : get_be16(last) % j->memory->parts];
+}
+
+static void leave(struct judging *j)
+{
+	if (j->held && j->memory->parts > 1)
+		spin_unlock(&j->held->lock);
+	j->held = NULL;
+}
+
+/* One at a time, so that two workers cannot wait for each other. */
+static void enter(struct judging *j, struct filter_part *part)
+{
+	if (LIKELY(j->held == part))
+		return;
+
+	leave(j);
+	if (j->memory->parts > 1)
+		spin_lock(&part->lock);
+	j->held = part;
+	if (part->swept != j->q->now) {
+		part->swept = j->q->now;
+		flows_sweep(part->members, j->q->now);
+		flows_sweep(part->routed, j->q->now);
+	}
+}
+
+/* --- flows --- */
+
+/* The flow as the rules of today see it; NULL: they do not let it any more, and it is forgotten. */
+static struct flow *still_allowed(struct judging *j, struct flows *t, const struct ends *e, struct flow *f)
+{
+	if (LIKELY(f->generation == (uint32_t)j->q->generation))
+		return f;
+	if (ask_rules(j->f, j->q, e, f->by_remote, asked_by(&f->key, f->by_remote)) != FILTER_PASS) {
+		flows_remove(t, f);
+		return NULL;
+	}
+	f->generation = (uint32_t)j->q->generation;
+	if (f->peer != j->q->peer)
+		flows_move(t, f, (uint16_t)j->q->peer);
+	return f;
+}
+
+static enum filter_says remember(
+	struct judging *j, struct flows *t, const struct flow_id *id, const struct ip_view *v, bool by_remote)
+{
+	const bool from_remote = j->q->dir == FILTER_INGRESS;
+	struct flow *f = flows_add(t, id, (uint16_t)j->q->peer, j->tick);
+
+	if (!f)
+		return FILTER_FULL;
+
+	f->generation = (uint32_t)j->q->generation;
+	f->by_remote = by_remote;
+	track_begin(f, v, by_remote == from_remote ? 0 : 1, j->tick);
+	return FILTER_PASS;
+}
+
+/* In the midst of a connection that nobody remembers, and that may not begin in this direction. */
+static enum filter_says pick_up(struct judging *j, struct flows *t, const struct flow_id *id,
+	const struct ends *e, const struct ip_view *v, enum filter_says denied)
+{
+	const bool from_remote = j->q->dir == FILTER_INGRESS, by_remote = !from_remote;
+
+	if (from_remote && j->q->now - j->f->since >= GRACE)
+		return denied;
+	if (ask_rules(j->f, j->q, e, by_remote, asked_by(&id->key, by_remote)) != FILTER_PASS)
+		return denied;
+	return from_remote ? FILTER_PASS : remember(j, t, id, v, by_remote);
+}
+
+static enum filter_says judge_new(struct judging *j, struct flows *t, const struct flow_id *id,
+	const struct ends *e, const struct ip_view *v, enum track_role role)
+{
+	const bool from_remote = j->q->dir == FILTER_INGRESS;
+
+	if (role == TRACK_STRAY)
+		return FILTER_STRAY;
+
+	const enum filter_says says = ask_rules(j->f, j->q, e, from_remote, asked_by(&id->key, from_remote));
+	if (says == FILTER_PASS)
+		return remember(j, t, id, v, from_remote);
+	return role == TRACK_GOES_ON ? pick_up(j, t, id, e, v, says) : says;
+}
+
+static enum filter_says judge_known(
+	struct judging *j, struct flow *f, const struct ends *e, const struct ip_view *v)
+{
+	const bool from_remote = j->q->dir == FILTER_INGRESS;
+	enum filter_says says;
+
+	switch (track_next(f, v, f->by_remote == from_remote ? 0 : 1, j->tick)) {
+	case TRACK_PASS:
+		return FILTER_PASS;
+	case TRACK_ANEW:
+		says = ask_rules(j->f, j->q, e, from_remote, asked_by(&f->key, from_remote));
+		if (says == FILTER_PASS) {
+			f->by_remote = from_remote;
+			track_begin(f, v, 0, j->tick);
+		}
+		return says;
+	case TRACK_DROP:
+	default:
+		return FILTER_STRAY;
+	}
+}
+
+/* --- ICMP errors --- */
+
+/*
+ * It has to be about a packet of a flow, in the other direction, and to go to where that one came from. Its
+ * own source may be anybody on the way, that is to say behind the same peer.
+ */
+static enum filter_says judge_error(struct judging *j, const struct ip_view *v)
+{
+	const enum filter_dir back = j->q->dir == FILTER_INGRESS ? FILTER_EGRESS : FILTER_INGRESS;
+	const size_t at = (size_t)v->l4 + ICMP_HEADER;
+	struct ip_view quote;
+	struct flow_id id;
+
+	if (ip_view_of_quote(v->p + at, v->total - at, &quote) != TM_OK || quote.version != v->version ||
+		!(quote.flags & IP_UPPER) ||
+		memcmp(ip_dst(v->p), ip_src(quote.p), v->version == 4 ? 4 : 16) != 0)
+		return FILTER_STRAY;
+
+	const struct ends e = ends_of(j->f, &quote, back);
+	name_flow(j->f, &quote, back, &e, &id);
+	enter(j, part_of(j, &quote, &e));
+	struct flows *t = flows_for(j->held, &id);
+	flows_hash(t, &id);
+	struct flow *f = flows_find(t, &id, j->tick);
+
+	if (!f || f->peer != j->q->peer || !still_allowed(j, t, &e, f))
+		return FILTER_STRAY;
+	return FILTER_PASS;
+}
+
+/* --- a batch --- */
+
+/* A packet, as far as it can be known without a look into memory. */
+struct look {
+	enum track_role role;
+	bool named; /* `id` is set, and its hash */
+	struct ends ends;
+	struct filter_part *part;
+	struct flow_id id;
+};
+
+static inline bool is_memo(
+	const struct filter_memo *m, const struct filter_question *q, const struct ip_view *v)
+{
+	if (m->now != q->now || m->sport != v->sport || m->dport != v->dport || m->proto != v->proto ||
+		m->version != v->version || m->generation != (uint32_t)q->generation)
+		return false;
+	/* Both addresses, which lie side by side; by lengths that the compiler knows. */
+	return v->version == 4 ? memcmp(m->addr, ip_src(v->p), 8) == 0
+			       : memcmp(m->addr, ip_src(v->p), 32) == 0;
+}
+
+static void set_memo(struct filter_memo *m, const struct filter_question *q, const struct ip_view *v)
+{
+	m->now = q->now;
+	m->generation = (uint32_t)q->generation;
+	m->version = v->version;
+	m->proto = v->proto;
+	m->sport = v->sport;
+	m->dport = v->dport;
+	if (v->version == 4)
+		memcpy(m->addr, ip_src(v->p), 8);
+	else
+		memcpy(m->addr, ip_src(v->p), 32);
+}
+
+static void look_at(const struct judging *j, const struct ip_view *v, struct look *ret_look)
+{
+	ret_look->ends = ends_of(j->f, v, j->q->dir);
+	ret_look->part = part_of(j, v, &ret_look->ends);
+	ret_look->named = false;
+	if (UNLIKELY(!(v->flags & IP_UPPER)))
+		return;
+
+	ret_look->role = track_role(v);
+	if (ret_look->role != TRACK_BEGINS && ret_look->role != TRACK_GOES_ON &&
+		ret_look->role != TRACK_STRAY)
+		return;
+
+	name_flow(j->f, v, j->q->dir, &ret_look->ends, &ret_look->id);
+	flows_hash(flows_for(ret_look->part, &ret_look->id), &ret_look->id);
+	ret_look->named = true;
+}
+
+static enum filter_says judge_flow(
+	struct judging *j, struct filter_memo *memo, const struct ip_view *v, const struct look *look)
+{
+	struct flows *t = flows_for(look->part, &look->id);
+	struct flow *f = flows_find(t, &look->id, j->tick);
+	enum filter_says says;
+
+	if (f)
+		f = still_allowed(j, t, &look->ends, f);
+	if (!f)
+		return judge_new(j, t, &look->id, &look->ends, v, look->role);
+
+	says = judge_known(j, f, &look->ends, v);
+	if (says == FILTER_PASS && track_is_steady(f, v))
+		set_memo(memo, j->q, v);
+	else
+		memo->now = 0;
+	return says;
+}
+
+static enum filter_says judge_one(
+	struct judging *j, struct filter_memo *memo, const struct ip_view *v, const struct look *look)
+{
+	enum filter_says says;
+
+	enter(j, look->part);
+	if (UNLIKELY(!(v->flags & IP_UPPER))) {
+		if (!(v->flags & IP_FRAGMENT))
+			return FILTER_HIDDEN;
+		if (v->flags & IP_LATER)
+			return pieces_pass(j->held->pieces, v, j->tick) ? FILTER_PASS : FILTER_PIECE;
+		pieces_spoil(j->held->pieces, v, j->tick);
+		return FILTER_PIECE;
+	}
+	if (LIKELY(look->named))
+		says = judge_flow(j, memo, v, look);
+	else if (look->role == TRACK_ABOUT)
+		says = judge_error(j, v);
+	else if (look->role == TRACK_ALONE)
+		says = ask_rules(j->f, j->q, &look->ends, j->q->dir == FILTER_INGRESS,
+			icmp_asked(v->version, v->p[v->l4]));
+	else
+		says = FILTER_STRAY;
+	if (LIKELY(!(v->flags & IP_FRAGMENT)))
+		return says;
+
+	enter(j, look->part);
+	if (says != FILTER_PASS)
+		pieces_spoil(j->held->pieces, v, j->tick);
+	else if (!pieces_begin(j->held->pieces, v, (uint16_t)j->q->peer, j->tick))
+		says = FILTER_PIECE;
+	return says;
+}
+
+/* Memory is asked for all of it before anything waits for it: of one part, and that is what a batch mostly is
+ * of. */
+static void fetch_all(struct judging *j, const struct look *look, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (look[i].part != look[0].part)
+			return;
+
+	enter(j, look[0].part);
+	for (size_t i = 0; i < n; i++)
+		if (look[i].named)
+			flows_fetch_tags(flows_for(look[i].part, &look[i].id), &look[i].id);
+	for (size_t i = 0; i < n; i++)
+		if (look[i].named)
+			flows_fetch(flows_for(look[i].part, &look[i].id), &look[i].id);
+}
+
+static bool passes_by_memo(
+	const struct filter_memo *m, const struct filter_question *q, const struct ip_view *v)
+{
+	return track_may_be_steady(v) && is_memo(m, q, v);
+}
+
+/* Those from `first` on. */
+static unsigned judge_rest(struct filter_worker *w, const struct filter_question *q, const struct ip_view *v,
+	size_t first, size_t n, enum filter_says *ret_says)
+{
+	struct filter_memo *memo = &w->memo[q->dir];
+	struct judging j = {.f = w->filter, .memory = w->memory, .q = q, .tick = flow_tick(q->now)};
+	UNINITIALIZED struct look look[FILTER_BATCH];
+	unsigned refused = 0;
+
+	for (size_t i = first; i < n; i++)
+		look_at(&j, &v[i], &look[i]);
+	if (n - first > 1)
+		fetch_all(&j, look + first, n - first);
+	for (size_t i = first; i < n; i++) {
+		if (i > first && passes_by_memo(memo, q, &v[i]))
+			continue;
+		ret_says[i] = judge_one(&j, memo, &v[i], &look[i]);
+		refused |= (unsigned)(ret_says[i] != FILTER_PASS) << i;
+	}
+	leave(&j);
+	return refused;
+}
+
+unsigned filter_judge(struct filter_worker *w, const struct filter_question *q, const struct ip_view *v,
+	size_t n, enum filter_says *ret_says)
+{
+	size_t done = 0;
+
+	while (done < n && passes_by_memo(&w->memo[q->dir], q, &v[done]))
+		done++;
+	return done == n ? 0 : judge_rest(w, q, v, done, n, ret_says);
+}

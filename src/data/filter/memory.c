@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "data/filter/memory.h"
+
+static int part_init(struct filter_part *part, const struct filter_memory_config *cfg)
+{
+	const uint32_t most = MAX(cfg->flows / cfg->parts, (uint32_t)FILTER_FLOWS_MIN);
+	int err = flows_new(&(struct flows_config){.most = most, .key = cfg->key}, &part->members);
+
+	if (!err)
+		err = flows_new(&(struct flows_config){.most = most / 2, .routed = true, .key = cfg->key},
+			&part->routed);
+	if (!err)
+		err = pieces_new(&cfg->key, &part->pieces);
+	return err;
+}
+
+int filter_memory_new(const struct filter_memory_config *cfg, struct filter_memory **ret_m)
+{
+	const size_t bytes = sizeof(struct filter_memory) + cfg->parts * sizeof(struct filter_part);
+	_cleanup_(filter_memory_freep) struct filter_memory *m =
+		aligned_alloc(_Alignof(struct filter_memory), bytes);
+	int err = TM_OK;
+
+	if (!m)
+		return TM_ENOMEM;
+
+	memset(m, 0, bytes);
+	m->parts = cfg->parts;
+	for (unsigned i = 0; i < m->parts && !err; i++)
+		err = part_init(&m->part[i], cfg);
+	if (err)
+		return err;
+
+	*ret_m = TAKE(m);
+	return TM_OK;
+}
+
+void filter_memory_free(struct filter_memory *m)
+{
+	if (!m)
+		return;
+
+	for (unsigned i = 0; i < m->parts; i++) {
+		flows_free(m->part[i].members);
+		flows_free(m->part[i].routed);
+		pieces_free(m->part[i].pieces);
+	}
+	free(m);
+}

@@ -83,11 +83,13 @@ def kept(node, query):
 
 
 def alive(pid):
+    """What was killed stays in the table until its parent looks, which may take seconds: it is dead once all threads are."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
+            ended = f.read().rpartition(")")[2].split()[0] in "ZX"
+        return not ended or len(os.listdir(f"/proc/{pid}/task")) > 1
+    except (FileNotFoundError, ProcessLookupError):
         return False
-    return True
 
 
 def end_namespace(name):

@@ -239,11 +239,11 @@ static void on_mesh_changed(void *ctx, const struct mesh_diff *d)
 	node_kick_plane(n);
 }
 
-static void on_candidates(void *ctx, const char *id, const struct candidates *c)
+static void on_candidates(void *ctx, const char *id, const struct candidates *c, bool looks)
 {
 	struct node *n = ctx;
 
-	drive_input(n, &(struct core_in){.kind = CORE_CANDIDATES, .id = id, .candidates = c});
+	drive_input(n, &(struct core_in){.kind = CORE_CANDIDATES, .id = id, .candidates = c, .looks = looks});
 }
 
 static void on_relays(void *ctx, const struct relays *r)

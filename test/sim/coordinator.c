@@ -26,6 +26,7 @@ struct message {
 	unsigned number; /* of the connection that it travels on */
 	struct host *about; /* ASK, CANDIDATES */
 	struct candidates candidates;
+	bool looks; /* CANDIDATES: that one looks for the member */
 };
 
 static void drop_message(struct sim *s, void *m)
@@ -60,14 +61,15 @@ static void at_member(void *link, void *message)
 		if (m->kind == HELLO)
 			host_server(l->host);
 		else
-			host_candidates(l->host, m->about, &m->candidates);
+			host_candidates(l->host, m->about, &m->candidates, m->looks);
 	}
 	free(m);
 }
 
-static void introduce(struct control_link *to, const struct control_link *about)
+static void introduce(struct control_link *to, const struct control_link *about, bool looks)
 {
-	struct message m = {.kind = CANDIDATES, .about = about->host, .candidates = about->told};
+	struct message m = {
+		.kind = CANDIDATES, .about = about->host, .candidates = about->told, .looks = looks};
 
 	if (to->up)
 		post(to, &to->last_to_member, at_member, &m);
@@ -98,7 +100,7 @@ static void told(struct coordinator *c, struct control_link *l, const struct can
 	l->told = *mine;
 	for (size_t i = 0; i < c->n_watches; i++) {
 		if (c->watches[i].target == l && c->watches[i].until > c->sim->now)
-			introduce(c->watches[i].asker, l);
+			introduce(c->watches[i].asker, l, false);
 	}
 }
 
@@ -122,8 +124,8 @@ static void at_coordinator(void *link, void *message)
 			if (!other)
 				break;
 			watch(c, l, other);
-			introduce(l, other);
-			introduce(other, l);
+			introduce(l, other, false);
+			introduce(other, l, true);
 			break;
 		case CANDIDATES:
 			break;

@@ -138,7 +138,7 @@ struct host *host_by_id(const struct sim *s, const char *id); /* NULL: nobody */
 /* What a member's control link brings. */
 void host_server(struct host *h);
 void host_recall(struct host *h); /* what it kept of that across a restart */
-void host_candidates(struct host *h, const struct host *of, const struct candidates *c);
+void host_candidates(struct host *h, const struct host *of, const struct candidates *c, bool looks);
 void host_start_paths(struct host *h);
 /* What a coordinator has by default: further ports, so that others learn what their NATs do. */
 void host_open_doors(struct host *h);

@@ -122,10 +122,11 @@ void host_recall(struct host *h)
 	tell_relays(h);
 }
 
-void host_candidates(struct host *h, const struct host *of, const struct candidates *c)
+void host_candidates(struct host *h, const struct host *of, const struct candidates *c, bool looks)
 {
 	h->told++;
-	host_input(h, &(struct core_in){.kind = CORE_CANDIDATES, .id = of->id, .candidates = c});
+	host_input(
+		h, &(struct core_in){.kind = CORE_CANDIDATES, .id = of->id, .candidates = c, .looks = looks});
 	host_settle(h);
 }
 

@@ -267,6 +267,33 @@ static void an_idle_pair_is_silent(void **state)
 	expect_connected(a, b);
 }
 
+/* The coordinator tells of changes for minutes after the question. */
+static void whom_nobody_uses_any_more_nobody_asks_when_its_addresses_change(void **state)
+{
+	MESH(state);
+	struct core_in in = {.kind = CORE_PORTMAP, .portmap = {.ip = ip_v4_host(0xc6336401), .port = 1}};
+	unsigned told, checks;
+
+	talk(a, b, true, 100 * MS, 10 * SEC);
+	sim_run(s, 60 * SEC);
+	told = a->told;
+	checks = a->checks + b->checks;
+	host_input(b, &in);
+	host_settle(b);
+	sim_run(s, 60 * SEC);
+	assert_int_equal(a->told, told + 1);
+	assert_int_equal(a->checks + b->checks, checks);
+	/* Who speaks to it tries them. */
+	talk(a, b, true, 100 * MS, SEC);
+	checks = a->checks;
+	in.portmap.port++;
+	host_input(b, &in);
+	host_settle(b);
+	talk(a, b, true, 100 * MS, SEC);
+	assert_int_equal(a->told, told + 2);
+	assert_true(a->checks > checks);
+}
+
 static void several_working_pairs_do_not_keep_each_other_busy(void **state)
 {
 	MESH(state);
@@ -414,6 +441,7 @@ int main(void)
 		MESH_SCENARIO(among_equals_only_a_clearly_shorter_round_trip_wins),
 		MESH_SCENARIO(promotion_to_a_better_pair_loses_no_packet),
 		MESH_SCENARIO(an_idle_pair_is_silent),
+		MESH_SCENARIO(whom_nobody_uses_any_more_nobody_asks_when_its_addresses_change),
 		MESH_SCENARIO(several_working_pairs_do_not_keep_each_other_busy),
 		MESH_SCENARIO(traffic_that_is_answered_needs_no_checks),
 		MESH_SCENARIO(one_way_traffic_is_backed_by_five_checks_a_second),

@@ -25,7 +25,8 @@ struct agent_events {
 	/* The members are others now; at the start, all that the directory holds come as added. */
 	void (*mesh_changed)(void *ctx, const struct mesh_diff *diff);
 	/* Of a peer: asked for, or it looks for us. */
-	void (*candidates)(void *ctx, const char *id, const struct candidates *c);
+	/* looks: the peer looks for us at this moment. */
+	void (*candidates)(void *ctx, const char *id, const struct candidates *c, bool looks);
 	/* Who hands on datagrams now, but ourselves; at the start those that did at the last run. */
 	void (*relays)(void *ctx, const struct relays *r);
 	/* The policy of the mesh; at the start, the one of the last run, unless there was none. version 0:

@@ -142,7 +142,7 @@ void relays_look(struct agent *a); /* members, or where the coordinator is, may 
 /* --- want.c --- */
 void want_again(struct agent *a); /* what could not be asked without a link */
 void want_answer(struct agent *a); /* from what we know */
-void want_told(struct agent *a, const char *id, const struct candidates *told);
+void want_told(struct agent *a, const char *id, const struct candidates *told, bool looks);
 
 /* --- request.c --- */
 void request_reply(struct agent *a, const json_t *m);

@@ -109,7 +109,7 @@ static void on_candidates(struct agent *a, const json_t *m)
 	struct msg_candidates c;
 
 	if (msg_candidates_get(m, &c) == TM_OK)
-		want_told(a, c.node, &c.candidates);
+		want_told(a, c.node, &c.candidates, c.looks);
 }
 
 static void on_relays(struct agent *a, const json_t *m)

@@ -70,11 +70,11 @@ void want_answer(struct agent *a)
 
 		recall(c, &known);
 		if (a->events.candidates)
-			a->events.candidates(a->events.ctx, c->id, &known);
+			a->events.candidates(a->events.ctx, c->id, &known, false);
 	}
 }
 
-void want_told(struct agent *a, const char *id, const struct candidates *told)
+void want_told(struct agent *a, const char *id, const struct candidates *told, bool looks)
 {
 	struct contact *c = peers_meet(a->peers, id);
 
@@ -84,5 +84,5 @@ void want_told(struct agent *a, const char *id, const struct candidates *told)
 	list_remove(&c->to_answer);
 	peers_set_candidates(a->peers, c, told);
 	if (a->events.candidates)
-		a->events.candidates(a->events.ctx, id, told);
+		a->events.candidates(a->events.ctx, id, told, looks);
 }

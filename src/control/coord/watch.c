@@ -87,11 +87,12 @@ static struct watch *watch_renew(struct coord *c, struct member *asker, struct m
 }
 
 /* NULL when out of memory: who asked asks again. */
-static struct clink_text *candidates_text(const struct member *about)
+static struct clink_text *candidates_text(const struct member *about, bool looks)
 {
 	struct clink_text *t;
-	struct msg_candidates m = {
-		.candidates = {.n = about->n_candidates, .nat = about->nat}, .online = about->conn != NULL};
+	struct msg_candidates m = {.candidates = {.n = about->n_candidates, .nat = about->nat},
+		.online = about->conn != NULL,
+		.looks = looks};
 	struct jsonout o = {0};
 
 	memcpy(m.node, about->s.rec.id, sizeof(m.node));
@@ -101,9 +102,10 @@ static struct clink_text *candidates_text(const struct member *about)
 	return conn_text(&o, &t) == TM_OK ? t : NULL;
 }
 
-static void send_candidates(struct member *to, const struct member *about)
+/* looks: that one looks for `to` now. */
+static void send_candidates(struct member *to, const struct member *about, bool looks)
 {
-	_cleanup_(clink_text_unrefp) struct clink_text *t = to->conn ? candidates_text(about) : NULL;
+	_cleanup_(clink_text_unrefp) struct clink_text *t = to->conn ? candidates_text(about, looks) : NULL;
 
 	if (t)
 		conn_send_text(to->conn, t);
@@ -118,9 +120,9 @@ void watch_add(struct coord *c, struct member *asker, struct member *target)
 	/* Without a watch it has its answer all the same, it only misses later changes. */
 	if (w && announce)
 		w->announced = now;
-	send_candidates(asker, target);
+	send_candidates(asker, target, false);
 	if (announce)
-		send_candidates(target, asker);
+		send_candidates(target, asker, true);
 }
 
 /* --- changes --- */
@@ -137,7 +139,7 @@ static void tell_watchers(struct member *target, ns_t now)
 		return;
 
 	/* One text for all: the node that moves may be one that a thousand look for. */
-	_cleanup_(clink_text_unrefp) struct clink_text *t = candidates_text(target);
+	_cleanup_(clink_text_unrefp) struct clink_text *t = candidates_text(target, false);
 	if (!t)
 		return;
 

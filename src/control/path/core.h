@@ -64,7 +64,8 @@ enum core_in_kind {
 	CORE_SERVER, /* the coordinator: its data port answers under which address it sees us */
 	CORE_WANT, /* there is traffic for the peer and no way that works */
 	CORE_HEARD, /* an authentic packet or handshake came by another way than the one in use */
-	CORE_CANDIDATES, /* where the peer may be reached; unasked when it looks for us or came back */
+	CORE_CANDIDATES, /* where the peer may be reached; unasked when it looks for us, changed or came back
+			  */
 	CORE_STUN, /* from the data socket, not yet authenticated */
 	CORE_ACTIVITY, /* answers CORE_SAMPLE */
 	CORE_REMOVE, /* no member any more, or a new key: forget it */
@@ -95,6 +96,7 @@ struct core_in {
 	const uint8_t *key; /* WANT HEARD ACTIVITY REMOVE SOCKETS: the peer; SERVER: the coordinator */
 	const char *id; /* CANDIDATES: the peer; SERVER: the coordinator; STREAM: the relay; STREAM_GONE: the
 			  member */
+	bool looks; /* CANDIDATES: the peer looks for us now; else whoever does not use it just takes note */
 	union {
 		struct {
 			const struct ip *v;

@@ -175,7 +175,7 @@ static void on_heard(struct core *c, const struct core_in *in, ns_t now)
 	step_soon(c, l, now);
 }
 
-void core_candidates(struct core *c, struct live *l, const struct candidates *told, ns_t now)
+void core_candidates(struct core *c, struct live *l, const struct candidates *told, bool looks, ns_t now)
 {
 	struct candidates usable = {.n = 0};
 
@@ -191,7 +191,7 @@ void core_candidates(struct core *c, struct live *l, const struct candidates *to
 			usable.v[usable.n++] = *one;
 	}
 	struct turn t = live_turn(c, l, now);
-	path_candidates(&l->path, &usable, &t);
+	path_candidates(&l->path, &usable, looks, &t);
 	step_soon(c, l, now);
 }
 
@@ -200,7 +200,7 @@ static void on_candidates(struct core *c, const struct core_in *in, ns_t now)
 	struct live *l = live_by_id(c, in->id, now);
 
 	if (l)
-		core_candidates(c, l, in->candidates, now);
+		core_candidates(c, l, in->candidates, in->looks, now);
 }
 
 static void on_activity(struct core *c, const struct core_in *in, ns_t now)

@@ -182,8 +182,8 @@ enum path_not core_not_direct(const struct core *c, const struct live *l, unsign
 
 /* --- core_input.c --- */
 
-/* A peer's candidates, whoever told them. */
-void core_candidates(struct core *c, struct live *l, const struct candidates *told, ns_t now);
+/* A peer's candidates, whoever told them; looks: as in core.h. */
+void core_candidates(struct core *c, struct live *l, const struct candidates *told, bool looks, ns_t now);
 
 /* --- core_birthday.c --- */
 

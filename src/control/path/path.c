@@ -198,31 +198,41 @@ static bool is_listed(const struct candidates *c, const struct pair *pair)
 	return false;
 }
 
-void path_candidates(struct path *p, const struct candidates *c, struct turn *t)
+static void take_candidate(struct path *p, const struct candidate *c, bool checked, ns_t now)
 {
+	const struct way_to way = {.remote = c->ep};
+	int at = pairs_find(p, &way);
+
+	if (at >= 0)
+		p->pairs[at].type = c->type;
+	else if ((at = pairs_add(p, &way, c->type, now)) >= 0 && !checked)
+		p->pairs[at].next_check = NS_NEVER;
+}
+
+void path_candidates(struct path *p, const struct candidates *c, bool looks, struct turn *t)
+{
+	const bool checked = looks || p->state == PATH_CHECKING ||
+			     t->now - MAX(p->last_sending, p->wanted_at) < PATH_UPGRADE_WAIT;
+
+	if (p->state == PATH_IDLE && !looks)
+		return; /* whoever wants the peer asks */
 	/* What is in use or was learned from the peer's own packets stays; other old candidates go. */
 	for (unsigned i = p->n_pairs; i-- > 0;)
 		if ((int)i != p->chosen && p->pairs[i].type != CAND_PRFLX && p->pairs[i].type != CAND_RELAY &&
 			!is_listed(c, &p->pairs[i]))
 			pairs_remove(p, i);
 
-	for (size_t i = 0; i < c->n; i++) {
-		const struct way_to way = {.remote = c->v[i].ep};
-		int at = pairs_find(p, &way);
-
-		if (at < 0)
-			pairs_add(p, &way, c->v[i].type, t->now);
-		else
-			p->pairs[at].type = c->v[i].type;
-	}
-	/* Candidates come unasked when the peer looks for us: check back on all pairs that did not answer
-	 * just now, so that both sides' packets pass. Also on the one in use, whatever was heard over it: the
-	 * peer may have closed to us meanwhile, or a translator before us to the peer. */
-	for (unsigned i = 0; i < p->n_pairs; i++)
+	for (size_t i = 0; i < c->n; i++)
+		take_candidate(p, &c->v[i], checked, t->now);
+	/* Check back on all pairs that did not answer just now, so that both sides' packets pass. Also on the
+	 * one in use, whatever was heard over it: the peer may have closed to us meanwhile, or a translator
+	 * before us to the peer. */
+	for (unsigned i = 0; checked && i < p->n_pairs; i++)
 		if (!path_is_spare(p, i))
 			path_check_now(p, (int)i, t->now);
 	help_peer(p, t);
-	p->retry_at = NS_NEVER;
+	if (checked)
+		p->retry_at = NS_NEVER;
 }
 
 /* The peer's packets come by another way: both may live, or the peer moved. What proved the chosen one just

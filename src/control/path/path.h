@@ -127,8 +127,9 @@ void path_deinit(struct path *p);
 /* --- what happened; path_step is due at once after each --- */
 
 void path_want(struct path *p, struct turn *t); /* there is traffic for the peer and no session */
-/* The peer's: replace all but the chosen and peer-reflexive ones. */
-void path_candidates(struct path *p, const struct candidates *c, struct turn *t);
+/* The peer's: replace all but the chosen and peer-reflexive ones. They are checked if the peer looks for us,
+ * or there is traffic: idle paths are silent. */
+void path_candidates(struct path *p, const struct candidates *c, bool looks, struct turn *t);
 /* doubted: the peer says that what we send by other ways may not arrive. */
 void path_check_received(struct path *p, const struct way_to *a, bool doubted, struct turn *t);
 /* True when the stamp is that of a check of ours. It counts when it comes from where the check was sent (RFC

@@ -100,7 +100,7 @@ const char *core_in_format(const struct core_in *in, char buf[static CORE_LINE_M
 		snprintf(rest, left, " %s", endpoint_format(&in->by.remote, ep));
 		break;
 	case CORE_CANDIDATES:
-		snprintf(rest, left, " %zu", in->candidates->n);
+		snprintf(rest, left, " %zu%s", in->candidates->n, in->looks ? ", it looks for us" : "");
 		break;
 	case CORE_STUN:
 		snprintf(rest, left, " %s, %zu bytes", endpoint_format(&in->stun.by.remote, ep), in->stun.n);

@@ -146,6 +146,8 @@ void msg_candidates_put(struct jsonout *o, const struct msg_candidates *m)
 	candidates_put(o, "candidates", &m->candidates);
 	nat_told_put(o, "nat", &m->candidates.nat);
 	jsonout_bool(o, "online", m->online);
+	if (m->looks)
+		jsonout_bool(o, "looks", true);
 	jsonout_object_end(o);
 }
 
@@ -160,6 +162,8 @@ int msg_candidates_get(const json_t *j, struct msg_candidates *ret_m)
 		nat_told_from_json(json_object_get(j, "nat"), &m.candidates.nat);
 	if (!err)
 		err = jsonin_bool(j, "online", &m.online);
+	if (!err)
+		err = jsonin_bool(j, "looks", &m.looks);
 	if (!err)
 		*ret_m = m;
 	return err;

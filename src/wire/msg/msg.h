@@ -136,6 +136,7 @@ struct msg_candidates {
 	char node[NODE_ID_LEN + 1];
 	struct candidates candidates;
 	bool online;
+	bool looks; /* it looks for the receiver now */
 };
 void msg_candidates_put(struct jsonout *o, const struct msg_candidates *m);
 NODISCARD int msg_candidates_get(const json_t *j, struct msg_candidates *ret_m);

@@ -182,6 +182,7 @@ static void input(struct world *w, enum core_in_kind kind, const struct endpoint
 		break;
 	case CORE_CANDIDATES:
 		in.candidates = &c;
+		in.looks = argument % 2;
 		break;
 	case CORE_ACTIVITY:
 		in.activity.last_recv = w->now;

@@ -113,13 +113,14 @@ static void on_mesh_changed(void *ctx, const struct mesh_diff *d)
 	assert_true(d->n > 0);
 }
 
-static void on_candidates(void *ctx, const char *id, const struct candidates *c)
+static void on_candidates(void *ctx, const char *id, const struct candidates *c, bool looks)
 {
 	struct fake *f = ctx;
 
 	f->candidates++;
 	snprintf(f->candidates_of, sizeof(f->candidates_of), "%s", id);
 	f->last_candidates = *c;
+	f->last_looks = looks;
 }
 
 static void on_link(void *ctx, bool up)

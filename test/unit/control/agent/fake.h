@@ -35,6 +35,7 @@ struct fake {
 	unsigned netmaps, candidates, link_ups, link_downs, removals, replies;
 	char candidates_of[NODE_ID_LEN + 1];
 	struct candidates last_candidates;
+	bool last_looks;
 	bool relay; /* it offers */
 	uint16_t relay_tcp; /* a port at which it takes streams; 0: it takes none */
 	unsigned policies;

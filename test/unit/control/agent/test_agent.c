@@ -107,6 +107,10 @@ static void messages_that_make_no_sense_are_survived(void **state UNUSED)
 	fake_run_until(&f, &f.candidates, 1);
 	assert_true(agent_link_up(f.agent));
 	assert_int_equal(f.last_candidates.n, 1);
+	assert_false(f.last_looks);
+	fake_say(&f, "{\"t\":\"candidates\",\"node\":\"" PEER_A "\",\"candidates\":[],\"looks\":true}");
+	fake_run_until(&f, &f.candidates, 2);
+	assert_true(f.last_looks);
 	fake_close(&f);
 }
 

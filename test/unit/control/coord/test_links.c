@@ -245,10 +245,14 @@ static void who_wants_a_node_gets_its_candidates_and_is_announced_to_it(void **s
 	machine_say(a, json_pack("{s:s, s:s}", "t", "want", "node", b->id.id));
 	assert_string_equal(told_candidate(a, b), "192.0.2.2:2000");
 	assert_string_equal(told_candidate(b, a), "192.0.2.1:1000");
+	/* It is looked for, and the other one looks. */
+	assert_true(json_is_true(json_object_get(machine_last(b, "candidates"), "looks")));
+	assert_null(json_object_get(machine_last(a, "candidates"), "looks"));
 	/* Later changes go to who asked, and to nobody else. */
 	machine_say(
 		b, json_pack("{s:s, s:o}", "t", "candidates", "candidates", one_candidate("192.0.2.3:3000")));
 	assert_string_equal(told_candidate(a, b), "192.0.2.3:3000");
+	assert_null(json_object_get(machine_last(a, "candidates"), "looks"));
 	unsigned n = machine_count(a, "candidates");
 	machine_say(
 		b, json_pack("{s:s, s:o}", "t", "candidates", "candidates", one_candidate("192.0.2.3:3000")));

@@ -152,7 +152,7 @@ static void act(struct rig *r, struct side *s, const struct core_out *out)
 		break;
 	case CORE_ASK:
 		for (unsigned i = 0; i < 2 && s->exchange; i++)
-			rig_tell(r, i);
+			rig_tell(r, i, i != s->number);
 		break;
 	case CORE_SAMPLE:
 		input(r, s->number,
@@ -192,12 +192,15 @@ static void drain(struct rig *r, unsigned side)
 }
 
 /* What another side's output brings waits for the next turn of rig_run. */
-void rig_tell(struct rig *r, unsigned to)
+void rig_tell(struct rig *r, unsigned to, bool looks)
 {
 	struct candidates c = rig_candidates(r, !to);
 
 	input(r, to,
-		&(struct core_in){.kind = CORE_CANDIDATES, .id = r->side[!to].self.id, .candidates = &c});
+		&(struct core_in){.kind = CORE_CANDIDATES,
+			.id = r->side[!to].self.id,
+			.candidates = &c,
+			.looks = looks});
 }
 
 void rig_input(struct rig *r, unsigned to, struct core_in in)

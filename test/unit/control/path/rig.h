@@ -75,7 +75,7 @@ struct candidates rig_candidates(const struct rig *r, unsigned of);
 /* Inputs to one side, and what it does about them at once. */
 void rig_input(struct rig *r, unsigned to, struct core_in in);
 void rig_want(struct rig *r, unsigned side);
-void rig_tell(struct rig *r, unsigned to); /* the candidates of the other */
+void rig_tell(struct rig *r, unsigned to, bool looks); /* the candidates of the other, who looks for it */
 void rig_heard(
 	struct rig *r, unsigned at, const struct route *by); /* a packet of the other's, by the route */
 void rig_network(struct rig *r, unsigned side, const char *address); /* NULL: no address */

@@ -318,7 +318,7 @@ static void a_removed_peer_is_a_stranger(void **state)
 	assert_int_equal(core_refused(rig.side[B].core), 1);
 	rig_heard(&rig, B, wan);
 	rig_want(&rig, B);
-	rig_tell(&rig, B);
+	rig_tell(&rig, B, true);
 	rig_run(&rig, SEC);
 	assert_int_equal(rig.side[B].outs[CORE_USE], 0);
 	assert_false(core_view(rig.side[B].core, rig.side[A].self.key, &v));

@@ -428,7 +428,8 @@ static void a_flood_of_addresses_does_not_push_out_the_chosen_one(void **state)
 static void addresses_that_never_answer_get_few_checks(void **state)
 {
 	struct candidates c = {.n = CANDIDATES_MAX};
-	struct core_in in = {.kind = CORE_CANDIDATES, .id = rig.side[B].self.id, .candidates = &c};
+	struct core_in in = {
+		.kind = CORE_CANDIDATES, .id = rig.side[B].self.id, .candidates = &c, .looks = true};
 	unsigned port = 1024;
 
 	(void)state;

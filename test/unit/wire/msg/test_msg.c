@@ -287,9 +287,15 @@ static void candidates_want_and_removed_survive_the_round_trip(void **state)
 	json_t *j = meshjson_parse(&o);
 	assert_int_equal(msg_candidates_get(j, &got), TM_OK);
 	assert_string_equal(got.node, m.node);
-	assert_true(got.online && candidates_eq(&got.candidates, &m.candidates));
+	assert_true(got.online && !got.looks && candidates_eq(&got.candidates, &m.candidates));
 	json_object_set_new(j, "node", json_string("x"));
 	assert_int_equal(msg_candidates_get(j, &got), TM_EBADMSG);
+	json_decref(j);
+	m.looks = true;
+	msg_candidates_put(&o, &m);
+	j = meshjson_parse(&o);
+	assert_int_equal(msg_candidates_get(j, &got), TM_OK);
+	assert_true(got.looks);
 	json_decref(j);
 	msg_own_candidates_put(&o, &m.candidates);
 	j = meshjson_parse(&o);

@@ -325,6 +325,25 @@ static void who_moves_while_the_coordinator_is_away_is_reached_directly_again(vo
 	assert_int_equal(a->checks + b->checks, checks);
 }
 
+/* Whoever is to guess ports waits for that. What firewalls do takes longer to be known. */
+static void how_ports_are_mapped_is_told_soon_after_the_start(void **state)
+{
+	static const struct {
+		const struct nat_kind *kind;
+		enum nat_maps told;
+	} rows[] = {{&symmetric, NAT_DEPENDENT}, {&nat_home, NAT_INDEPENDENT}};
+	MESH(state);
+
+	host_open_doors(m->c->host);
+	for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
+		plug_behind(a, rows[i].kind);
+		sim_run(s, 20 * SEC);
+		host_restart(a);
+		sim_run(s, 250 * MS);
+		assert_int_equal(host_mine(a)->nat.mapping, rows[i].told);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -341,6 +360,7 @@ int main(void)
 		RELAY_SCENARIO(each_is_reached_through_its_home_relay),
 		RELAY_SCENARIO(a_member_that_moves_is_reached_directly_again),
 		RELAY_SCENARIO(one_that_moves_asks_again_when_its_link_is_back),
+		RELAY_SCENARIO(how_ports_are_mapped_is_told_soon_after_the_start),
 		RELAY_SCENARIO(each_core_knows_why_a_path_is_not_direct),
 		RELAY_SCENARIO(who_moves_while_the_coordinator_is_away_is_reached_directly_again),
 	};

@@ -13,8 +13,10 @@
 #include <stdio.h>
 #include <string.h>
 
-/* After a change: by then its next ones have come, and the questions that matter more were asked. */
+/* After a change: by then its next ones have come, and the questions that matter more were asked. At the
+ * start nothing has changed yet, and whoever is to guess ports waits for it. */
 #define NAT_SOON SEC
+#define NAT_FIRST (100 * MS)
 /* By itself at most so often. */
 #define NAT_RARELY (15 * SEC)
 
@@ -38,7 +40,7 @@ void core_nat_soon(struct core *c, ns_t now)
 		return;
 	/* Thousands that start at once ask for their address in turn: this comes after it. */
 	if (!r->began)
-		at = MAX(at, legs_begin(&c->legs) + NAT_SOON);
+		at = MAX(now, legs_begin(&c->legs)) + NAT_FIRST;
 	if (r->began)
 		at = MAX(at, r->began + NAT_RARELY);
 	c->nat.planned = c->nat.planned == NS_NEVER ? at : ns_min(at, c->nat.planned);
@@ -203,14 +205,15 @@ size_t core_nat_seen(const struct core *c, struct endpoint ret_eps[static CORE_N
 	return c->nat.n_seen;
 }
 
-/* The report has grown, or is over. */
+/* The report has grown, or is over. How ports are mapped is known after two round trips, and told then: what
+ * is still open are filters, whose silence takes a second to mean something. */
 static void tell(struct core *c)
 {
 	bool over = c->nat.prober.report.done;
 	struct core_out *out = queue_push(&c->queue, CORE_PROBED, WHY_PROBE);
 
 	memcpy(out->peer.id, c->self.id, sizeof(out->peer.id));
-	if (over && !c->nat.over)
+	if (over ? !c->nat.over : nat_mapping_is_known(&c->nat.prober))
 		remember(c);
 	c->nat.over = over;
 }

@@ -399,3 +399,18 @@ void nat_answered(struct nat_prober *p, const struct stun_msg *msg, const struct
 	conclude(p);
 	plan(p, now);
 }
+
+bool nat_mapping_is_known(const struct nat_prober *p)
+{
+	const struct nat_side *side = &p->side[0];
+	unsigned answers = 0;
+
+	for (size_t i = 0; i < side->n_tests; i++) {
+		if (!nat_shows_mapping(&side->tests[i]))
+			continue;
+		if (!side->tests[i].answered)
+			return false;
+		answers++;
+	}
+	return answers > 1;
+}

@@ -123,6 +123,12 @@ struct nat_test {
 	ns_t sent[NAT_TRIES], due, gap; /* gap: between two tries */
 };
 
+/* It asks an endpoint that no other test of the family asks. */
+static inline bool nat_shows_mapping(const struct nat_test *t)
+{
+	return t->kind == NAT_ASK || t->kind == NAT_ASK_PORT || t->kind == NAT_ASK_ADDRESS;
+}
+
 /* Facts from the tests of a family. `local`: this host's addresses. Pure; in nat_conclude.c. */
 struct nat_self {
 	const struct ip *local;
@@ -181,6 +187,8 @@ bool nat_step(struct nat_prober *p, struct stun_self *self, ns_t now, struct nat
  * source; NULL: it is not. */
 const uint8_t *nat_asked(const struct nat_prober *p, const struct stun_self *self, const char *sender,
 	const struct stun_msg *msg, const struct endpoint *from);
+/* Have all been answered whose answers show how IPv4 is mapped, of those that were asked so far? */
+bool nat_mapping_is_known(const struct nat_prober *p);
 void nat_answered(struct nat_prober *p, const struct stun_msg *msg, const struct endpoint *from, ns_t now);
 
 #endif

@@ -2,12 +2,6 @@
 /* What follows from the answers to the prober's tests. */
 #include "control/path/nat.h"
 
-/* Tests that ask an endpoint which no other test of the family asks. */
-static bool is_plain(const struct nat_test *t)
-{
-	return t->kind == NAT_ASK || t->kind == NAT_ASK_PORT || t->kind == NAT_ASK_ADDRESS;
-}
-
 static const struct nat_test *test_of(const struct nat_test *v, size_t n, enum nat_test_kind kind)
 {
 	for (size_t i = 0; i < n; i++)
@@ -58,14 +52,14 @@ static int farthest(const struct nat_test *v, size_t n, const struct nat_self *s
 	int far = FROM_NEXT_DOOR;
 
 	for (size_t i = 0; i < n; i++)
-		if (is_plain(&v[i]) && v[i].answered)
+		if (nat_shows_mapping(&v[i]) && v[i].answered)
 			far = MAX(far, distance(self, &v[i].mapped));
 	return far;
 }
 
 static bool counts(const struct nat_test *t, const struct nat_self *self, int far)
 {
-	return is_plain(t) && t->answered && distance(self, &t->mapped) == far;
+	return nat_shows_mapping(t) && t->answered && distance(self, &t->mapped) == far;
 }
 
 static void see(struct nat_facts *f, const struct endpoint *ep)
@@ -154,7 +148,8 @@ static uint8_t conclude_filtering(const struct nat_test *v, size_t n, bool trans
 static bool goes_on(const struct nat_test *v, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (v[i].answered && (!is_plain(&v[i]) || !v[i].at_first) && v[i].kind != NAT_ASK_SELF)
+		if (v[i].answered && (!nat_shows_mapping(&v[i]) || !v[i].at_first) &&
+			v[i].kind != NAT_ASK_SELF)
 			return true;
 	return false;
 }
@@ -164,7 +159,7 @@ static enum nat_udp conclude_udp(const struct nat_test *v, size_t n)
 	bool any = false, over = true;
 
 	for (size_t i = 0; i < n; i++) {
-		any |= is_plain(&v[i]) && v[i].answered;
+		any |= nat_shows_mapping(&v[i]) && v[i].answered;
 		over &= v[i].over;
 	}
 	if (!any)
@@ -183,7 +178,7 @@ static uint16_t conclude_payload(const struct nat_test *v, size_t n)
 	if (answered(v, n, NAT_ASK_MEDIUM))
 		return NAT_MEDIUM;
 	for (size_t i = 0; i < n; i++)
-		if (is_plain(&v[i]) && v[i].answered)
+		if (nat_shows_mapping(&v[i]) && v[i].answered)
 			return NAT_SHORT;
 	return 0;
 }

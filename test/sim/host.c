@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "crypto/dh.h"
 #include "sim/coordinator.h"
+#include "sim/relay.h"
 #include "wire/wg.h"
 
 #include <setjmp.h>
@@ -317,6 +318,7 @@ void host_restart(struct host *h)
 			kept[i].check_stamp = core_stamp(h->core, h->sim->hosts[i]->pub);
 	}
 	shut_down(h);
+	relay_end_streams(h);
 	host_boot_device(h);
 	if (h->member)
 		host_start_paths(h);

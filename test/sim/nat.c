@@ -172,7 +172,8 @@ static struct nat_mapping *mapping_for(
 	return m;
 }
 
-static void contact(struct nat *t, struct nat_mapping *m, const struct endpoint *remote)
+/* False: the datagram goes no further. */
+static bool contact(struct nat *t, struct nat_mapping *m, const struct endpoint *remote)
 {
 	size_t i = 0;
 
@@ -185,9 +186,12 @@ static void contact(struct nat *t, struct nat_mapping *m, const struct endpoint 
 			m->contacts = realloc(m->contacts, m->cap_contacts * sizeof(*m->contacts));
 			assert_non_null(m->contacts);
 		}
-		m->n_contacts++;
+		m->contacts[m->n_contacts++] = (struct nat_contact){.remote = *remote};
 	}
-	m->contacts[i] = (struct nat_contact){.remote = *remote, .used = t->sim->now};
+	if (!is_live(t, m->contacts[i].used))
+		m->contacts[i] = (struct nat_contact){.remote = *remote};
+	m->contacts[i].used = t->sim->now;
+	return m->contacts[i].out++ == 0 || !t->kind.first_only;
 }
 
 /* --- inbound --- */
@@ -201,7 +205,7 @@ static bool lets_in(struct nat *t, struct nat_mapping *m, const struct endpoint 
 
 		if (!is_live(t, c->used) || !same_for(t->kind.filtering, &c->remote, from))
 			continue;
-		in = true;
+		in = c->in++ == 0 || !t->kind.first_only;
 		if (t->kind.refresh_inbound)
 			c->used = t->sim->now;
 	}
@@ -261,7 +265,10 @@ static void nat_from_inside(struct node *n, struct datagram *dg)
 		sim_drop(t->sim, dg);
 		return;
 	}
-	contact(t, m, &dg->to);
+	if (!contact(t, m, &dg->to)) {
+		sim_drop(t->sim, dg);
+		return;
+	}
 	dg->from = m->outside;
 	if (t->kind.hairpin == NAT_EXTERNAL_SOURCE)
 		source = dg->from;

@@ -30,6 +30,7 @@ struct nat_kind {
 	bool firewall; /* translates nothing: mapping, ports, hairpin and pool have no meaning */
 	bool parity; /* an even port stays even (REQ-4) */
 	bool refresh_inbound;
+	bool first_only; /* of each flow one datagram in each direction passes; with a filter by port alone */
 	bool arbitrary_pool;
 	unsigned block; /* ports in one, a power of two */
 	unsigned pool; /* outside addresses; 0 = 1 */
@@ -40,6 +41,7 @@ struct nat_kind {
 struct nat_contact {
 	struct endpoint remote;
 	ns_t used;
+	unsigned out, in; /* datagrams since it was new */
 };
 
 struct nat_mapping {

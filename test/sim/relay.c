@@ -290,6 +290,18 @@ void relay_break_stream(struct host *member, struct host *relay)
 	sim_at(relay->sim, relay->sim->now + REDIAL, dial, st, NULL, NULL);
 }
 
+void relay_end_streams(struct host *member)
+{
+	for (size_t i = 0; i < member->sim->n_hosts; i++) {
+		struct relay *r = member->sim->hosts[i]->relay;
+
+		if (r) {
+			r->leg[member->number].stream.wanted = false;
+			r->leg[member->number].stream.up = false;
+		}
+	}
+}
+
 /* --- */
 
 bool relay_takes(struct relay *r, const struct datagram *dg)

@@ -20,6 +20,7 @@ void relay_start(struct relay *r);
 void relay_restart(struct relay *r); /* both at once */
 /* The member's stream to the host's relay, if one is up, breaks; both ends notice. */
 void relay_break_stream(struct host *member, struct host *relay);
+void relay_end_streams(struct host *member); /* all of its: the process has ended */
 /* What the member has sent to others by its streams to the host's relay. */
 unsigned relay_streamed(const struct host *member, const struct host *relay);
 /* The members whose UDP datagrams it would hand on now. */

@@ -31,7 +31,7 @@ static void the_first_packet_goes_through_the_relay_and_the_next_ones_directly(v
 	assert_true(took <= 2 * relay_rtt(a, b, m) + 50 * MS);
 	talk(a, b, true, 20 * MS, 2 * SEC);
 	assert_true(is_direct(a, b) && is_direct(b, a));
-	assert_true(a->uses <= 4 && b->uses <= 4);
+	assert_true(a->uses <= 6 && b->uses <= 6);
 	sim_run(s, SEC);
 	expect_nothing_lost(a, b);
 }

@@ -259,6 +259,14 @@ static bool is_own(const struct core *c, const struct endpoint *ep)
 	return false;
 }
 
+static void relay_is_back(struct core *c, const struct endpoint *relay, ns_t now)
+{
+	LIST_FOREACH (l, &c->live, struct live, all) {
+		path_relay_back(&l->path, relay, now);
+		step_soon(c, l, now);
+	}
+}
+
 static bool relay_answer_taken(
 	struct core *c, const struct core_in *in, const char *sender, const struct stun_msg *m, ns_t now)
 {
@@ -269,11 +277,14 @@ static bool relay_answer_taken(
 	if (!leg || stun_verify(in->stun.msg, in->stun.n, m, key) != TM_OK)
 		return false;
 	const struct endpoint before = leg->reflexive;
+	const bool missed = leg->tries > 1 || !leg->registered;
 
 	if (legs_answered(&c->legs, leg, m, from, is_own(c, &m->mapped), c->ops.random(c->ops.ctx), now))
 		core_refresh_mine(c);
 	if (!endpoint_eq(&before, &m->mapped))
 		core_nat_soon(c, now);
+	if (missed && leg_registered(leg, now))
+		relay_is_back(c, from, now);
 	core_legs_are_due(c, now);
 	return true;
 }

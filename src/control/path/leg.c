@@ -4,6 +4,8 @@
 #include <string.h>
 
 enum { HOPEFUL_TRIES = 2, REFUSED_MAX = 2 };
+/* Waits of the tries, as multiples of the first: 1, 1, 2, 2, 4, 4, 8. */
+enum { ROUND = 22, DOUBLED_MAX = 3 };
 
 void leg_init(struct leg *l)
 {
@@ -13,11 +15,6 @@ void leg_init(struct leg *l)
 static ns_t part_of(ns_t whole, uint32_t random)
 {
 	return (ns_t)((double)whole * random / UINT32_MAX);
-}
-
-static const struct endpoint *server_of_try(const struct leg *l, unsigned try_no)
-{
-	return &l->servers[(l->first + try_no) % l->n_servers];
 }
 
 const struct endpoint *leg_server(const struct leg *l)
@@ -56,6 +53,22 @@ static void take_list(struct leg *l, const struct endpoint *v, size_t n)
 	}
 }
 
+/* Soon where it is known how long an answer takes: others may be sending to us through it. */
+static ns_t first_wait(const struct leg *l)
+{
+	return l->rtt ? MAX(LEG_RTO / 2, 2 * l->rtt) : LEG_RTO;
+}
+
+/* How often the wait was doubled by now. */
+static unsigned doubled(const struct leg *l, ns_t now)
+{
+	unsigned n = 0;
+
+	while (n < DOUBLED_MAX && now - l->began >= ((2 << (n + 1)) - 2) * first_wait(l))
+		n++;
+	return n;
+}
+
 void leg_set_servers(struct leg *l, const struct endpoint *v, size_t n, bool again, ns_t wait, ns_t now)
 {
 	n = MIN(n, (size_t)LEG_SERVERS);
@@ -70,7 +83,8 @@ void leg_set_servers(struct leg *l, const struct endpoint *v, size_t n, bool aga
 		return;
 	}
 	if (same_list(l, v, n)) { /* it may be back */
-		l->tries %= LEG_TRIES;
+		if (doubled(l, now) == DOUBLED_MAX)
+			l->tries = 0;
 		l->due = ns_min(l->due, now + wait);
 		return;
 	}
@@ -88,13 +102,61 @@ void leg_ask_now(struct leg *l, ns_t now)
 	l->due = now;
 }
 
-/* Soon where it is known how long an answer takes, and doubled every other time: others may be sending to us
- * through it, and a relay that starts anew is back within a second or two. */
-static ns_t wait_after(const struct leg *l)
-{
-	const ns_t first = l->rtt ? MAX(LEG_RTO / 2, 2 * l->rtt) : LEG_RTO;
+/* --- asking --- */
 
-	return first << l->tries / 2;
+static const struct leg_try *last_try(const struct leg *l)
+{
+	return &l->asked[(l->tries - 1) % LEG_ASKED];
+}
+
+/*
+ * Doubled every other time, unless somebody waits: a relay that starts anew is back within a second or two,
+ * and what is said meanwhile is kept no longer. All that wait ask so for as long as a round lasts, and then
+ * when they miss it again.
+ */
+static ns_t wait_after(const struct leg *l, ns_t now)
+{
+	const bool missed = l->missed && now - l->missed < LEG_MISSED_FOR;
+
+	return first_wait(l) << (missed ? 0 : doubled(l, now));
+}
+
+static bool round_is_over(const struct leg *l, ns_t now)
+{
+	return l->tries && now >= l->began + ROUND * first_wait(l);
+}
+
+void leg_miss(struct leg *l, ns_t now)
+{
+	if (!l->n_servers)
+		return;
+	l->missed = now;
+	if (l->tries)
+		l->due = ns_min(l->due, MAX(now, last_try(l)->at + first_wait(l)));
+	else if (now - l->began >= LEG_AGAIN)
+		leg_ask_now(l, now);
+}
+
+void leg_hurry(struct leg *l, ns_t now)
+{
+	if (l->tries)
+		l->due = ns_min(l->due, now);
+}
+
+/* What we had is lost. The cookie, too: it says that we receive at our address, and of two questions in a row
+ * only the second tells that more than the first datagram of a flow comes through. */
+static bool lose(struct leg *l, const struct leg_use *use, uint32_t random, ns_t now)
+{
+	const bool lost = endpoint_is_set(&l->reflexive) || l->registered;
+
+	l->reflexive = (struct endpoint){0};
+	l->registered = 0;
+	memset(l->cookie, 0, sizeof(l->cookie));
+	l->seen = 0;
+	l->silent = true;
+	l->tries = 0;
+	l->due = now + (use->registers || use->kept ? LEG_EVERY : LEG_SELDOM) - part_of(LEG_JITTER, random);
+	return lost;
 }
 
 bool leg_step(struct leg *l, const struct leg_use *use, struct stun_self *self, const char *id,
@@ -102,42 +164,42 @@ bool leg_step(struct leg *l, const struct leg_use *use, struct stun_self *self, 
 	struct endpoint *ret_to)
 {
 	struct stun_msg ask = {.has_lifetime = use->registers, .has_cookie = use->registers};
+	struct leg_try *try = &l->asked[l->tries % LEG_ASKED];
 
 	*ret_n = 0;
 	if (l->due > now)
 		return false;
+	if (round_is_over(l, now))
+		return lose(l, use, self->random(self->random_ctx), now);
 
-	if (l->tries == LEG_TRIES) {
-		bool lost = endpoint_is_set(&l->reflexive) || l->registered;
-
-		l->reflexive = (struct endpoint){0};
-		l->registered = 0;
-		l->seen = 0;
-		l->silent = true;
-		l->tries = 0;
-		l->due = now + (use->registers || use->kept ? LEG_EVERY : LEG_SELDOM) -
-			 part_of(LEG_JITTER, self->random(self->random_ctx));
-		return lost;
-	}
+	if (!l->tries)
+		l->began = now;
 	ask.lifetime_s = LEG_LIFETIME;
 	memcpy(ask.cookie, l->cookie, sizeof(ask.cookie));
-	*ret_to = *server_of_try(l, l->tries);
-	*ret_n = stun_ask(self, id, key, &ask, out, out_len, &l->stamps[l->tries]);
-	l->sent[l->tries] = now;
-	l->registering[l->tries] = use->registers;
-	l->due = now + wait_after(l);
+	*try = (struct leg_try){.at = now,
+		.to = l->servers[(l->first + l->tries) % l->n_servers],
+		.registering = use->registers};
+	*ret_to = try->to;
+	*ret_n = stun_ask(self, id, key, &ask, out, out_len, &try->stamp);
+	l->due = ns_min(now + wait_after(l, now), l->began + ROUND * first_wait(l));
 	l->tries++;
 	return false;
 }
 
+/* NULL: none of those is answered by it. */
+static const struct leg_try *try_of(const struct leg *l, const struct stun_msg *msg)
+{
+	for (unsigned i = 0; i < MIN(l->tries, (unsigned)LEG_ASKED); i++)
+		if (l->asked[i].stamp == stun_stamp(msg))
+			return &l->asked[i];
+	return NULL;
+}
+
 bool leg_asked(const struct leg *l, const struct stun_msg *msg, const struct endpoint *from)
 {
-	if (msg->class != STUN_SUCCESS)
-		return false;
-	for (unsigned i = 0; i < l->tries; i++)
-		if (l->stamps[i] == stun_stamp(msg))
-			return endpoint_eq(from, server_of_try(l, i));
-	return false;
+	const struct leg_try *try = msg->class == STUN_SUCCESS ? try_of(l, msg) : NULL;
+
+	return try && endpoint_eq(from, &try->to);
 }
 
 /* The answer to a question with our cookie, or with none yet. True: show it the new one, now. */
@@ -158,17 +220,16 @@ static bool registration_answered(struct leg *l, const struct stun_msg *msg, ns_
 bool leg_answered(struct leg *l, const struct leg_use *use, const struct stun_msg *msg,
 	const struct endpoint *from, bool own, uint32_t random, ns_t now)
 {
-	bool changed = !endpoint_eq(&msg->mapped, &l->reflexive);
-	const bool was = l->registered;
-	bool keep = use->registers || (use->kept && !own), registering = false;
+	const struct leg_try *try = try_of(l, msg);
+	const bool changed = !endpoint_eq(&msg->mapped, &l->reflexive), was = l->registered;
+	const bool keep = use->registers || (use->kept && !own), registering = try && try->registering;
 
-	for (unsigned i = 0; i < l->tries; i++)
-		if (l->stamps[i] == stun_stamp(msg)) {
-			ns_t rtt = MAX(now - l->sent[i], 1);
+	if (try) {
+		const ns_t rtt = MAX(now - try->at, 1);
 
-			l->rtt = l->rtt ? (3 * l->rtt + rtt) / 4 : rtt;
-			registering = l->registering[i];
-		}
+		l->rtt = l->rtt ? (3 * l->rtt + rtt) / 4 : rtt;
+		l->answered = try->at;
+	}
 	for (size_t i = 0; i < l->n_servers; i++)
 		if (endpoint_eq(&l->servers[i], from))
 			l->first = i;

@@ -15,7 +15,7 @@
 
 #include "control/path/stun.h"
 
-enum { LEG_TRIES = 7, LEG_SERVERS = 4 };
+enum { LEG_TRIES = 7, LEG_SERVERS = 4, LEG_ASKED = 8 };
 /* RFC 4787 REQ-5 asks translators for two minutes, many give half a minute. Every wait is shortened by a
  * random part, lest all nodes of a mesh ask at one moment. */
 #define LEG_EVERY (25 * SEC)
@@ -24,16 +24,24 @@ enum { LEG_TRIES = 7, LEG_SERVERS = 4 };
 #define LEG_LIFETIME 120 /* s; asked for */
 #define LEG_RTO (500 * MS) /* RFC 8489 6.2.1; half of it, or two round trips, where these are known */
 #define LEG_AGAIN (1 * SEC) /* in doubt it is asked at once, but no more often than this */
+/* A leg that somebody missed within this time is asked at an even pace until it answers. */
+#define LEG_MISSED_FOR (2 * SEC)
 
 struct leg {
 	/* the relay */
 	struct endpoint servers[LEG_SERVERS]; /* where it may be */
 	size_t n_servers, first; /* 0: none is known; the one that answered last */
 	/* the question under way */
-	uint64_t stamps[LEG_TRIES];
-	ns_t sent[LEG_TRIES];
-	bool registering[LEG_TRIES]; /* that one was a registration, too */
+	struct leg_try {
+		uint64_t stamp;
+		ns_t at;
+		struct endpoint to;
+		bool registering; /* it was a registration, too */
+	} asked[LEG_ASKED]; /* the newest, a ring */
 	unsigned tries;
+	ns_t began; /* the first of them, or of the last question; 0 = it was never asked */
+	ns_t missed; /* last; 0 = never */
+	ns_t answered; /* when that was sent which was answered last */
 	unsigned refused; /* cookies in a row that it did not take */
 	ns_t due; /* NS_NEVER: there is nobody to ask */
 	/* the answers */
@@ -53,8 +61,9 @@ void leg_init(struct leg *l);
  * answers yet the next try comes after `wait` at the latest.
  */
 void leg_set_servers(struct leg *l, const struct endpoint *v, size_t n, bool again, ns_t wait, ns_t now);
-/* Ask now: the network changed, or something makes us doubt that it still knows us. */
-void leg_ask_now(struct leg *l, ns_t now);
+void leg_ask_now(struct leg *l, ns_t now); /* the network changed */
+/* What should have come by it did not: does it still know us? */
+void leg_miss(struct leg *l, ns_t now);
 
 /* What a leg is for: it decides how often and how it is asked. */
 struct leg_use {
@@ -74,6 +83,9 @@ bool leg_asked(const struct leg *l, const struct stun_msg *msg, const struct end
 /* own: the address in it is one of this host. True when our address or the registration changed. */
 bool leg_answered(struct leg *l, const struct leg_use *use, const struct stun_msg *msg,
 	const struct endpoint *from, bool own, uint32_t random, ns_t now);
+
+/* A sign that the relay is there: a question that goes unanswered is repeated now. */
+void leg_hurry(struct leg *l, ns_t now);
 
 bool leg_registered(const struct leg *l, ns_t now);
 /* And no question has gone unanswered since. */

@@ -65,7 +65,7 @@ static void register_soon(const struct legs *r, struct legs_relay *v, uint32_t r
 {
 	struct leg *leg = &v->leg[v->family];
 
-	if ((!leg->sent[0] && r->told) || leg->registered || !leg->n_servers)
+	if ((!leg->began && r->told) || leg->registered || !leg->n_servers)
 		return;
 	leg->tries = 0;
 	leg->due = ns_min(leg->due, now + (ns_t)((double)LEGS_SOON * random / UINT32_MAX));
@@ -305,8 +305,8 @@ void legs_doubt(struct legs *r, const struct way_to *way, ns_t now)
 {
 	struct leg *leg = way->kind == WAY_RELAY_UDP ? leg_at(r, &way->remote) : NULL;
 
-	if (leg && !leg->tries && now - leg->sent[0] >= LEG_AGAIN)
-		leg_ask_now(leg, now);
+	if (leg)
+		leg_miss(leg, now);
 }
 
 struct leg *legs_asked(struct legs *r, const char *sender, const struct stun_msg *msg,
@@ -340,6 +340,9 @@ bool legs_answered(struct legs *r, struct leg *leg, const struct stun_msg *msg, 
 	r->changed |= changed;
 	if (leg_registered(leg, now))
 		v->claimed = 0; /* it is our leg again */
+	/* Or was, when it was asked: since then the relay was told, by the stream, to use that. */
+	if (leg_registered(leg, now) && v->by_stream >= leg->answered)
+		leg->due = now;
 	choose_family(v, now);
 	choose_home(r, now);
 	choose_standing(r, random, now);

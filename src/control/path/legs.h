@@ -60,8 +60,10 @@ struct legs_relay {
 	enum legs_stream stream;
 	ns_t opening_since;
 	struct way_to stream_way; /* while it is up, but for the peer */
+	ns_t up_since; /* likewise */
 	uint64_t stream_stamp; /* of the last registration by it */
 	ns_t claimed; /* when that was; 0 = never */
+	ns_t by_stream; /* when the relay was last told to use it, also by its first message; 0 = never */
 };
 
 struct legs {

@@ -12,7 +12,9 @@ void legs_stream(struct legs *r, const char *id, uint32_t socket, const struct e
 		return;
 	if (endpoint_is_set(remote)) {
 		v->stream = STREAM_UP;
+		v->up_since = now;
 		v->claimed = 0;
+		leg_hurry(&v->leg[v->family], now);
 		v->stream_way = (struct way_to){.kind = WAY_RELAY_TCP, .socket = socket, .remote = *remote};
 	} else if (v->stream == STREAM_UP) {
 		v->stream = STREAM_OPENING; /* whoever opened it goes on trying */
@@ -37,7 +39,9 @@ size_t legs_stream_question(
 
 	if (!v)
 		return 0;
-	ask.lifetime_s = leg_is_sure(&v->leg[v->family], now) ? 0 : LEG_LIFETIME;
+	ask.lifetime_s = leg_registered(&v->leg[v->family], now) ? 0 : LEG_LIFETIME;
+	if (ask.lifetime_s)
+		v->by_stream = now;
 	return stun_ask(self, v->member.id, v->key, &ask, out, out_len, &v->stream_stamp);
 }
 
@@ -117,11 +121,17 @@ static bool step_open_and_close(struct legs *r, ns_t now, struct legs_out *ret_o
 
 /* --- claiming --- */
 
+/* A relay that has started anew is reached by TCP a moment sooner, perhaps: then UDP has its chance, as what
+ * a new stream takes at once is little. */
 static ns_t claim_at(const struct legs_relay *v, ns_t now)
 {
-	if (v->stream != STREAM_UP || leg_is_sure(&v->leg[v->family], now))
+	const struct leg *leg = &v->leg[v->family];
+
+	if (v->stream != STREAM_UP || leg_is_sure(leg, now))
 		return NS_NEVER;
-	return v->claimed ? v->claimed + LEG_EVERY : now;
+	if (v->claimed)
+		return v->claimed + LEG_EVERY;
+	return leg_registered(leg, now) ? MAX(now, v->up_since + 2 * leg->rtt + 50 * MS) : now;
 }
 
 /*
@@ -136,7 +146,7 @@ static bool step_claim(struct legs *r, struct stun_self *self, ns_t now, struct 
 
 		if (claim_at(v, now) > now)
 			continue;
-		v->claimed = now;
+		v->claimed = v->by_stream = now;
 		*ret_out = (struct legs_out){.kind = CORE_SEND, .to = &v->member, .way = v->stream_way};
 		ret_out->n = stun_ask(self, v->member.id, v->key, &ask, ret_out->msg, sizeof(ret_out->msg),
 			&v->stream_stamp);

@@ -31,7 +31,7 @@ bool pair_is_twin(const struct pair *a, const struct pair *b)
 void pair_plan(struct pair *p, ns_t at)
 {
 	p->failed = false;
-	p->tries = 0;
+	p->tries = p->hurried = 0;
 	p->in_doubt = false;
 	p->next_check = at;
 }
@@ -65,6 +65,7 @@ void pair_sent(struct pair *p, uint64_t stamp, bool in_use, ns_t now)
 	p->stamps[p->tries] = stamp;
 	p->sent_us[p->tries] = (uint32_t)((now - p->began) / US);
 	p->tries++;
+	p->hurried -= p->hurried > 0;
 	p->in_doubt = false;
 	p->next_check = now + wait_after(p, in_use);
 }
@@ -72,7 +73,7 @@ void pair_sent(struct pair *p, uint64_t stamp, bool in_use, ns_t now)
 void pair_gave_up(struct pair *p, bool works)
 {
 	p->failed = p->vain = !works;
-	p->tries = 0;
+	p->tries = p->hurried = 0;
 	p->in_doubt = false;
 	p->next_check = NS_NEVER;
 }
@@ -95,7 +96,7 @@ void pair_answered(struct pair *p, uint64_t stamp, ns_t now)
 		}
 	p->last_ok = now;
 	p->failed = p->vain = false;
-	p->tries = 0;
+	p->tries = p->hurried = 0;
 	p->in_doubt = false;
 	p->next_check = NS_NEVER;
 }

@@ -47,6 +47,7 @@ struct pair {
 	bool listed; /* through a relay, as the legs have it (legs.h): goes when they do */
 	bool in_doubt; /* the last try's wait is over, and the plane was asked what WireGuard heard */
 	uint8_t tries; /* sent since the last answer */
+	uint8_t hurried; /* so many tries until silence means something again: the next one was moved up */
 	uint32_t sent_us[PAIR_TRIES]; /* after `began` */
 	uint64_t stamps[PAIR_TRIES];
 	ns_t began; /* when the first of the tries was sent */

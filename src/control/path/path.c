@@ -66,6 +66,7 @@ static int pair_of(struct path *p, const struct way_to *a, struct turn *t)
 void path_choose(struct path *p, int at, enum path_why why, ns_t proof, struct turn *t)
 {
 	const struct pair *pair = &p->pairs[at];
+	const bool takes_over = p->chosen < 0 || pair_is_relayed(&p->pairs[p->chosen]);
 
 	if (p->chosen >= 0 && p->chosen != at)
 		path_leave(p);
@@ -78,7 +79,9 @@ void path_choose(struct path *p, int at, enum path_why why, ns_t proof, struct t
 	p->state = PATH_UP;
 	p->last_proof = proof;
 	p->asking = p->alarm = 0;
-	p->overdue = false;
+	p->overdue = p->trial = false;
+	if (takes_over)
+		path_try(p, t->now);
 	/* Not one that is only hoped for. */
 	p->settled = proof && (why == WHY_SUCCESSOR || t->now - proof < PATH_PROVED);
 	p->retry_wait = 0;
@@ -117,7 +120,7 @@ static bool chosen_is_alive(const struct path *p)
 		return false;
 	/* The first try went without an answer for its whole wait; or more, while it is heard. */
 	const struct pair *pair = &p->pairs[p->chosen];
-	return pair->tries < (p->last_proof >= pair->began ? PATH_HEARD_TRIES : 2);
+	return pair->hurried || pair->tries < (p->last_proof >= pair->began ? PATH_HEARD_TRIES : 2);
 }
 
 /* --- what happened --- */
@@ -271,6 +274,8 @@ void path_check_received(struct path *p, const struct way_to *a, bool doubted, s
 	}
 	if (at >= 0 && at != p->chosen)
 		path_check_now(p, at, t->now); /* RFC 8445 7.3.1.4 */
+	if (at >= 0 && pair_is_relayed(&p->pairs[at]))
+		path_hurry(p, (unsigned)at, t->now); /* the relay has both of us again */
 	if (doubted && p->state == PATH_UP && at != p->chosen && pair_rank(path_chosen(p)) < PAIR_RANK_DETOUR)
 		be_alarmed(p, t->now);
 	help_peer(p, t);
@@ -310,6 +315,7 @@ bool path_came_back(const struct pair *pair, const struct way_to *a)
 bool path_check_answered(struct path *p, uint64_t stamp, const struct way_to *a, struct turn *t)
 {
 	unsigned i = 0;
+	bool first;
 
 	if (path_mtu_answered(p, stamp, a, t->now))
 		return true;
@@ -320,15 +326,19 @@ bool path_check_answered(struct path *p, uint64_t stamp, const struct way_to *a,
 	if (!path_came_back(&p->pairs[i], a))
 		return true;
 
-	if (!p->pairs[i].last_ok || p->pairs[i].failed)
+	first = !p->pairs[i].last_ok || p->pairs[i].failed;
+	if (first)
 		turn_emit(t, CORE_NOTE, WHY_ANSWERED, &p->pairs[i].way);
-	path_recovers(p, i);
+	path_recovers(p, i, t->now);
 	pair_answered(&p->pairs[i], stamp, t->now);
 	if ((int)i == p->chosen) {
 		if (p->asking)
 			mtu_doubt(&p->mtu, t->now);
 		p->last_proof = t->now;
 		p->alarm = 0;
+		p->trial = false;
+		if (first)
+			path_try(p, t->now);
 		compare_again(p, t);
 	} else if (p->chosen < 0)
 		path_choose(p, (int)i, WHY_FIRST, t->now, t);
@@ -390,8 +400,10 @@ void path_activity(struct path *p, ns_t last_recv, uint64_t tx_bytes, struct tur
 		return;
 	p->counted = true;
 	p->tx_bytes = tx_bytes;
-	if (last_recv > p->last_proof)
+	if (last_recv > p->last_proof) {
+		path_hears_again(p, last_recv, t->now);
 		p->last_proof = last_recv;
+	}
 	if (p->last_proof > p->asking)
 		p->asking = 0;
 	if (sending) {

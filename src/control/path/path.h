@@ -12,6 +12,10 @@
  * Doubt (path_doubt.c): when that check, too, is not answered in time, or after a silence in which a
  * translator may have forgotten us, each datagram leaves by a relay as well until the pair is proved or left.
  * What left before, since the pair was last known to live, leaves again.
+ *
+ * Trial: one answer may be the only one that ever comes, where a network lets the first packet of a flow pass
+ * and no more. A direct pair that takes over from a relay is asked once more, and until it has answered twice
+ * each datagram leaves by the relay as well.
  */
 #ifndef TM_CONTROL_PATH_PATH_H
 #define TM_CONTROL_PATH_PATH_H
@@ -116,6 +120,7 @@ struct path {
 	bool overdue; /* the answer of the chosen one is: nothing of the peer's comes by it, so it is told */
 	bool lost; /* what is unsure was lost, most likely: nothing lived at that time */
 	bool settled; /* the chosen one lives: the next step ends what was unsure */
+	bool trial; /* it has answered once at most: the relay that it replaces carries everything, too */
 	ns_t lives; /* it was proved just now, after it was not sure: the next step says so, and what an
 		       answer may take at least; 0 = no */
 	bool helping; /* the peer looks for us, and there is no traffic of our own */
@@ -144,6 +149,8 @@ void path_restart(struct path *p);
 void path_linked(struct path *p, ns_t now);
 /* The relay at that address (of its data port) may have ended. */
 void path_relay_doubted(struct path *p, const struct endpoint *relay, ns_t now);
+/* It knows us again, after it had not answered us for a while. */
+void path_relay_back(struct path *p, const struct endpoint *relay, ns_t now);
 /* The stream of that number, by which the peer came to us as its relay, has ended; no other gets its number.
  */
 void path_stream_gone(struct path *p, uint32_t stream, struct turn *t);

@@ -131,6 +131,17 @@ void path_use_relays(struct path *p, struct turn *t)
 		path_choose(p, at, WHY_RELAYED, MAX(p->pairs[at].last_ok, p->pairs[at].last_heard), t);
 }
 
+void path_try(struct path *p, ns_t now)
+{
+	struct pair *pair = &p->pairs[p->chosen];
+
+	if (pair_is_relayed(pair) || best_relay(p) < 0)
+		return;
+	p->trial = true;
+	if (pair->next_check == NS_NEVER)
+		pair_plan(pair, now + PATH_PACING);
+}
+
 bool path_is_trusting(const struct path *p, unsigned i)
 {
 	const struct pair *pair = &p->pairs[i];
@@ -172,6 +183,26 @@ void path_upgrade(struct path *p, struct turn *t)
 		return;
 	p->upgrade_at = NS_NEVER;
 	look_for_better(p, WHY_UPGRADE, t);
+}
+
+/* --- relays that come back --- */
+
+void path_hurry(struct path *p, unsigned i, ns_t now)
+{
+	struct pair *pair = &p->pairs[i];
+
+	if (pair->tries < 2 || pair->next_check <= now)
+		return;
+	pair->next_check = now;
+	pair->hurried = 2; /* that try, and the one by which its answer is late */
+	pair->in_doubt = true; /* what WireGuard heard was asked for when it began */
+}
+
+void path_relay_back(struct path *p, const struct endpoint *relay, ns_t now)
+{
+	for (unsigned i = 0; i < p->n_pairs; i++)
+		if (p->pairs[i].way.kind == WAY_RELAY_UDP && endpoint_eq(&p->pairs[i].way.remote, relay))
+			path_hurry(p, i, now);
 }
 
 /* --- doubt --- */
@@ -219,6 +250,19 @@ void path_be_unsure(struct path *p)
 		p->unsure = proof ? MAX(last - pair->rtt - PATH_SAMPLE_GRID, 1) : p->since;
 }
 
+/* Of what left in a gap nothing arrived, if nobody stood in: not what the answer to a lost check would say,
+ * when it comes by what flows again. */
+void path_hears_again(struct path *p, ns_t at, ns_t now)
+{
+	const struct pair *pair = &p->pairs[p->chosen];
+	const ns_t overdue = PATH_OVERDUE(pair->rtt ? pair->rtt : RTT_GUESS);
+
+	if (p->also >= 0 || !pair->tries || now - pair->began < overdue || at - p->last_proof < PATH_SILENCE)
+		return;
+	path_be_unsure(p);
+	p->lost = true;
+}
+
 void path_leave(struct path *p)
 {
 	const struct pair *pair = &p->pairs[p->chosen];
@@ -241,7 +285,7 @@ void path_lives_again(struct path *p, bool gap)
 		p->unsure = 0;
 }
 
-void path_recovers(struct path *p, unsigned i)
+void path_recovers(struct path *p, unsigned i, ns_t now)
 {
 	const struct pair *pair = &p->pairs[i];
 	const bool late = pair->tries > 1;
@@ -253,7 +297,8 @@ void path_recovers(struct path *p, unsigned i)
 
 	if (!pair->last_ok || late)
 		p->lives = 1;
-	path_lives_again(p, late && proof_of(p) < pair->began);
+	/* What was on its way when it died may have been heard after the question. */
+	path_lives_again(p, late && (proof_of(p) < pair->began || now - proof_of(p) >= PATH_SILENCE));
 }
 
 static void send_again(struct path *p, int by, struct turn *t)
@@ -265,19 +310,44 @@ static void send_again(struct path *p, int by, struct turn *t)
 	p->resent = by;
 }
 
-/* By which relay each datagram leaves as well now; -1: by none. */
-static int stand_in(struct path *p, struct turn *t)
+/* By which direct pair the peer has come, and answered, since the chosen one was last proved; -1: by none. */
+static int moved_to(const struct path *p)
+{
+	const ns_t proof = proof_of(p);
+	int best = -1;
+
+	for (unsigned i = 0; i < p->n_pairs; i++) {
+		const struct pair *pair = &p->pairs[i];
+
+		if ((int)i == p->chosen || pair_is_relayed(pair) || pair->failed ||
+			pair->last_heard <= proof || pair->last_ok <= proof)
+			continue;
+		if (best < 0 || pair_clearly_better(pair, &p->pairs[best]))
+			best = (int)i;
+	}
+	return best;
+}
+
+/* The answer of the chosen one became overdue. A peer that has moved is followed: it comes by another way,
+ * and by this one no more. */
+static void note_overdue(struct path *p, struct turn *t)
+{
+	int at = moved_to(p);
+
+	p->overdue = true;
+	path_be_unsure(p);
+	if (at >= 0)
+		path_choose(p, at, WHY_SUCCESSOR, p->pairs[at].last_ok, t);
+}
+
+/* By which relay each datagram leaves as well now; -1: by none. news: an answer became overdue just now. */
+static int stand_in(struct path *p, bool news, struct turn *t)
 {
 	const struct pair *pair = &p->pairs[p->chosen];
-	const bool news = !p->overdue && overdue_at(p) <= t->now;
 	int also;
 
-	if (news) {
-		p->overdue = true;
-		path_be_unsure(p);
-	}
 	if (doubt_at(p) > t->now)
-		return -1;
+		return p->trial ? best_relay(p) : -1;
 	also = best_relay(p);
 	/* Where only time has passed, both are quiet, and nothing is asked. */
 	if (also < 0 || !pair->tries)
@@ -322,11 +392,15 @@ static void say_again(struct path *p, struct turn *t)
 
 void path_use(struct path *p, struct turn *t)
 {
+	bool news;
 	int also;
 
 	if (p->state != PATH_UP || p->chosen < 0)
 		return;
-	also = stand_in(p, t);
+	news = !p->overdue && overdue_at(p) <= t->now;
+	if (news)
+		note_overdue(p, t);
+	also = stand_in(p, news, t);
 	if (p->using || also != p->also)
 		say_use(p, also, t);
 	say_again(p, t);

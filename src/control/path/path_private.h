@@ -37,12 +37,19 @@ void path_use_relays(struct path *p, struct turn *t);
 bool path_is_spare(const struct path *p, unsigned i);
 /* Chosen by a relay, and not yet proved: it is given more time than one that worked. */
 bool path_is_trusting(const struct path *p, unsigned i);
+/* Something shows that what goes by the pair may arrive now: its question, if it has none of its answers yet,
+ * is repeated at once. */
+void path_hurry(struct path *p, unsigned i, ns_t now);
+/* The chosen pair, if it is direct and there is a relay beside it, has to answer once more. */
+void path_try(struct path *p, ns_t now);
 /* Looks for something better than the detour in use, when that is due. */
 void path_upgrade(struct path *p, struct turn *t);
 /* Says which ways are used if that changed: the chosen one, and another as well while it is in doubt. */
 void path_use(struct path *p, struct turn *t);
+/* The chosen pair is about to be told that it was heard at that time: after a gap in which much was lost? */
+void path_hears_again(struct path *p, ns_t at, ns_t now);
 /* The pair is about to be told that it was answered: was something lost before that? */
-void path_recovers(struct path *p, unsigned i);
+void path_recovers(struct path *p, unsigned i, ns_t now);
 /* The chosen pair lives, after a gap or without one. */
 void path_lives_again(struct path *p, bool gap);
 /* The chosen pair is about to be left for another. If it was silent, what left by it may be lost. */

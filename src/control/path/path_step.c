@@ -46,6 +46,11 @@ static void step_restart(struct path *p, struct turn *t)
 	const struct way_to used = pair ? pair->way : (struct way_to){.kind = WAY_UDP};
 
 	p->restart = p->look_again = false;
+	/* What left just before may have had no way out any more, and what the peer sent went elsewhere. */
+	if (pair && p->state == PATH_UP && t->now - MAX(p->last_sending, p->last_proof) < PATH_SAMPLE_QUIET) {
+		path_be_unsure(p);
+		p->lost = true;
+	}
 	/* Where packets came in may be no address of ours any more. */
 	for (unsigned i = 0; i < p->n_pairs; i++) {
 		p->pairs[i].way.local = (struct ip){.family = IP_NONE};
@@ -142,6 +147,7 @@ static bool step_doubt(struct path *p, struct pair *pair, struct turn *t)
 	next = successor(p);
 	if (heard && (!p->alarm || (next < 0 && pair->tries == PAIR_HEARTBEAT_TRIES))) {
 		p->alarm = 0;
+		p->trial = false;
 		path_lives_again(p, p->unsure != 0);
 		pair_gave_up(pair, true);
 		return true;

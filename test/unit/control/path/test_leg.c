@@ -243,6 +243,62 @@ static void after_five_tries_in_vain_what_it_gave_is_lost(void **state)
 	assert_false(endpoint_is_set(&s->l.reflexive));
 }
 
+/* Somebody waits: the pace stays even, and all of them have it so. Each question counts when it is answered.
+ */
+static void a_leg_that_is_missed_is_asked_at_an_even_pace(void **state)
+{
+	struct scene *s = *state;
+	uint64_t stamp = 0;
+
+	s->use.registers = true;
+	serve(s, 1);
+	stamp = asks(s, 0);
+	s->now += 20 * MS;
+	assert_true(answers_so(s, 0, stamp, false, grant));
+	s->now += 10 * SEC;
+	leg_miss(&s->l, s->now);
+	assert_int_equal(s->l.due, s->now);
+	for (unsigned i = 0; i < 12; i++) {
+		const ns_t before = s->now;
+
+		stamp = asks(s, 0);
+		if (i)
+			assert_int_equal(s->now - before, LEG_RTO / 2);
+		leg_miss(&s->l, s->now);
+	}
+	assert_true(answers_so(s, 0, stamp, false, grant));
+	/* Whom nobody misses any more is asked ever more rarely, as ever. */
+	s->now += 10 * SEC;
+	leg_ask_now(&s->l, s->now);
+	for (unsigned i = 0; i < LEG_TRIES; i++)
+		stamp = asks(s, 0);
+	assert_int_equal(s->l.due - s->now, 8 * LEG_RTO / 2);
+	leg_miss(&s->l, s->now);
+	assert_int_equal(s->l.due - s->now, LEG_RTO / 2);
+	leg_hurry(&s->l, s->now);
+	assert_int_equal(s->l.due, s->now);
+}
+
+/* A translator forgot the flow meanwhile, or the network lets only the first datagram of one pass: one answer
+ * does not tell. */
+static void a_relay_that_fell_silent_has_to_answer_twice(void **state)
+{
+	struct scene *s = *state;
+	uint8_t msg[256];
+	struct endpoint to;
+	size_t n;
+
+	s->use.registers = true;
+	serve(s, 1);
+	assert_true(answers_so(s, 0, asks(s, 0), false, grant));
+	for (unsigned i = 0; i < LEG_TRIES; i++)
+		(void)asks(s, 0);
+	s->now = s->l.due;
+	assert_true(leg_step(&s->l, &s->use, &s->self, server_id, s->key, s->now, msg, sizeof(msg), &n, &to));
+	(void)asks(s, 0);
+	assert_memory_equal(s->asked.cookie, (const uint8_t[STUN_COOKIE]){0}, STUN_COOKIE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -264,6 +320,10 @@ int main(void)
 			scene_open, scene_close),
 		cmocka_unit_test_setup_teardown(an_answer_without_lifetime_is_that_of_one_who_relays_nothing,
 			scene_open, scene_close),
+		cmocka_unit_test_setup_teardown(
+			a_leg_that_is_missed_is_asked_at_an_even_pace, scene_open, scene_close),
+		cmocka_unit_test_setup_teardown(
+			a_relay_that_fell_silent_has_to_answer_twice, scene_open, scene_close),
 		cmocka_unit_test_setup_teardown(
 			after_five_tries_in_vain_what_it_gave_is_lost, scene_open, scene_close),
 	};

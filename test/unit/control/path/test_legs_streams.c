@@ -44,6 +44,7 @@ static void each_time_that_udp_falls_silent_the_stream_is_claimed_at_once(void *
 	legs_stream(&s->legs, ids[HUB], 5, &s->told[HUB].v[0], s->now);
 	assert_int_equal(ways(s, false, v), 2);
 	for (unsigned i = 1; i < 4; i++) {
+		(void)ways(s, false, v); /* of which family may have changed */
 		s->deaf[0] = s->deaf[1] = true;
 		legs_doubt(&s->legs, &v[0], s->now);
 		run(s, 2 * SEC);
@@ -51,6 +52,39 @@ static void each_time_that_udp_falls_silent_the_stream_is_claimed_at_once(void *
 		s->deaf[0] = s->deaf[1] = false;
 		run(s, 5 * SEC);
 	}
+}
+
+/* The question by UDP left before, and is answered after that. */
+static void a_stream_that_was_claimed_in_vain_is_given_back_at_once(void **state)
+{
+	struct scene *s = *state;
+	struct way_to v[LEGS_WAYS_MAX];
+	uint8_t msg[STUN_MAX];
+
+	begin(s, 1);
+	(void)ways(s, true, v);
+	run(s, SEC);
+	const unsigned registered = s->registered[HUB];
+	for (unsigned late = 0; late < 2; late++) {
+		struct leg *leg = &s->legs.v[HUB].leg[s->legs.v[HUB].family];
+
+		run(s, 2 * SEC);
+		s->deaf[0] = s->deaf[1] = true;
+		legs_doubt(&s->legs, &v[0], s->now);
+		run(s, 300 * MS); /* two questions were not answered */
+		assert_true(leg->tries == 2);
+		leg->registered = 0; /* for longer than a registration lives */
+		assert_true(legs_stream_question(&s->legs, &s->self, ids[HUB], s->now, msg, sizeof(msg)) > 0);
+		leg->asked[1].at = s->now + (late ? 1 : -1);
+		s->deaf[0] = s->deaf[1] = false;
+		struct legs_out out = {.way.remote = leg->asked[1].to};
+		struct stun_msg a = {
+			.class = STUN_SUCCESS, .has_lifetime = true, .lifetime_s = 120, .has_cookie = true};
+		put_be64(a.txid, leg->asked[1].stamp);
+		(void)legs_answered(&s->legs, leg, &a, &out.way.remote, false, 0, s->now);
+		assert_int_equal(leg->due <= s->now, !late);
+	}
+	assert_true(s->registered[HUB] > registered);
 }
 
 static void where_nothing_is_answered_a_stream_is_wanted_after_two_tries(void **state)
@@ -157,6 +191,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		LEGS_TEST(a_stream_stands_by_while_there_is_traffic_and_where_udp_does_not_pass),
 		LEGS_TEST(each_time_that_udp_falls_silent_the_stream_is_claimed_at_once),
+		LEGS_TEST(a_stream_that_was_claimed_in_vain_is_given_back_at_once),
 		LEGS_TEST(where_nothing_is_answered_a_stream_is_wanted_after_two_tries),
 		LEGS_TEST(the_stream_of_a_relay_that_is_none_any_more_is_closed),
 		LEGS_TEST(without_udp_two_streams_stand_by_and_the_next_where_one_does_not_come_up),

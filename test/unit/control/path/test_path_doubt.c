@@ -111,7 +111,7 @@ static void what_left_by_a_relay_that_was_silent_too_is_not_there_yet(void **sta
 		path.resent = 1;
 		pair_sent(&path.pairs[1], tries, false, NOW);
 		assert_int_equal(path.pairs[1].tries, tries);
-		path_recovers(&path, 1);
+		path_recovers(&path, 1, NOW);
 		assert_int_equal(path.resent, tries > 1 ? -1 : 1);
 	}
 }

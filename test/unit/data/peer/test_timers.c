@@ -92,6 +92,25 @@ static void a_way_that_is_proved_lets_a_lost_initiation_leave_again_twice(void *
 	assert_int_equal(timers_due(&t, l, &nothing, AT(93), &next), TIMERS_TRY);
 }
 
+static void a_way_that_takes_longer_than_the_wait_puts_nothing_off(void **state)
+{
+	struct timers t = {0};
+	ns_t next;
+
+	(void)state;
+	timers_handshake_wanted(&t, l, AT(0));
+	timers_initiation_sent(&t, l, AT(0), 0);
+	timers_way_lives(&t, 6 * SEC, AT(1));
+	assert_int_equal(timers_due(&t, l, &nothing, AT(1), &next), 0);
+	assert_true(next == AT(5));
+	/* Nor is one of the two used up by that. */
+	timers_way_lives(&t, 40 * MS, AT(2));
+	assert_int_equal(timers_due(&t, l, &nothing, AT(2), &next), TIMERS_TRY);
+	timers_initiation_sent(&t, l, AT(2), 0);
+	timers_way_lives(&t, 40 * MS, AT(3));
+	assert_int_equal(timers_due(&t, l, &nothing, AT(3), &next), TIMERS_TRY);
+}
+
 static void a_cookie_lets_the_next_initiation_leave_at_once_if_one_is_wanted(void **state)
 {
 	struct timers t = {0};
@@ -244,6 +263,7 @@ int main(void)
 		cmocka_unit_test(a_wanted_handshake_is_tried_at_once_and_again_after_5_to_5_333_seconds),
 		cmocka_unit_test(asking_twice_does_not_make_it_faster),
 		cmocka_unit_test(a_way_that_is_proved_lets_a_lost_initiation_leave_again_twice),
+		cmocka_unit_test(a_way_that_takes_longer_than_the_wait_puts_nothing_off),
 		cmocka_unit_test(a_cookie_lets_the_next_initiation_leave_at_once_if_one_is_wanted),
 		cmocka_unit_test(it_is_given_up_90_seconds_after_the_last_request),
 		cmocka_unit_test(a_recording_gets_one_try_and_prolongs_no_series),

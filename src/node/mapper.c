@@ -8,10 +8,10 @@
 #include "crypto/init.h"
 #include "loop/saver.h"
 #include "loop/timer.h"
+#include "node/fetch.h"
 #include "node/undo.h"
 #include "os/dgram.h"
 #include "os/os.h"
-#include "os/tcp.h"
 
 enum {
 	FAMILIES = 2,
@@ -25,19 +25,6 @@ struct ear {
 	struct mapper *mapper;
 	int fd; /* -1: none */
 	struct event *event;
-};
-
-/* A question over TCP and its answer. */
-struct fetch {
-	struct mapper *mapper;
-	int fd; /* -1: none */
-	struct event *event;
-	struct loop_timer *timer;
-	unsigned number;
-	char out[IGD_REQUEST_MAX];
-	size_t out_n, out_at;
-	char *in; /* IGD_ANSWER_MAX bytes while a request is under way */
-	size_t in_n;
 };
 
 struct mapper {
@@ -54,7 +41,7 @@ struct mapper {
 		struct ip own;
 		struct ear ear, group;
 	} side[FAMILIES];
-	struct fetch fetch[FAMILIES];
+	struct fetch *fetch[FAMILIES];
 	struct {
 		struct saver *saver;
 		struct portmap_owed v[PORTMAP_OWED_MAX]; /* what is on disk, or will be */
@@ -71,110 +58,6 @@ static void drain(void *ctx);
 static enum ip_family family_of(size_t i)
 {
 	return i ? IP_V6 : IP_V4;
-}
-
-/* --- one question over TCP --- */
-
-static void end_fetch(struct fetch *f)
-{
-	if (f->event)
-		event_free(TAKE(f->event));
-	if (f->fd >= 0)
-		tcp_close(f->fd);
-	f->fd = -1;
-	free(TAKE(f->in));
-	loop_timer_stop(f->timer);
-}
-
-/* Tells the core what is there; true when it has enough. */
-static bool hand_over(struct fetch *f, bool closed)
-{
-	char nothing[1];
-
-	return portmap_fetched(f->mapper->core, f->number, f->in ? f->in : nothing, f->in ? f->in_n : 0,
-		closed, time_monotonic());
-}
-
-static void finish_fetch(struct fetch *f, bool with_text)
-{
-	if (!with_text)
-		f->in_n = 0;
-	if (f->mapper->core)
-		(void)hand_over(f, true);
-	end_fetch(f);
-	drain(f->mapper);
-}
-
-static void on_fetch_late(void *ctx)
-{
-	finish_fetch(ctx, false);
-}
-
-static int fetch_events(struct fetch *f, short what);
-
-static void on_fetch_readable(struct fetch *f)
-{
-	size_t n;
-	int err = tcp_recv(f->fd, f->in + f->in_n, IGD_ANSWER_MAX - f->in_n, &n);
-
-	if (err == TM_EAGAIN)
-		return;
-	if (!err)
-		f->in_n += n;
-	/* A router may reset the connection behind its answer: what is there counts. */
-	if (err || f->in_n == IGD_ANSWER_MAX) {
-		finish_fetch(f, true);
-	} else if (hand_over(f, false)) {
-		end_fetch(f);
-		drain(f->mapper);
-	}
-}
-
-static void on_fetch_writable(struct fetch *f)
-{
-	size_t n = 0;
-	int err = f->out_at ? TM_OK : tcp_connected(f->fd);
-
-	if (!err)
-		err = tcp_send(f->fd, f->out + f->out_at, f->out_n - f->out_at, &n);
-	f->out_at += n;
-	if (!err && f->out_at == f->out_n)
-		err = fetch_events(f, EV_READ);
-	if (err)
-		finish_fetch(f, false);
-}
-
-static void on_fetch(evutil_socket_t fd UNUSED, short what, void *ctx)
-{
-	struct fetch *f = ctx;
-
-	if (what & EV_WRITE)
-		on_fetch_writable(f);
-	else
-		on_fetch_readable(f);
-}
-
-static int fetch_events(struct fetch *f, short what)
-{
-	if (f->event)
-		event_free(TAKE(f->event));
-	f->event = event_new(f->mapper->base, f->fd, (short)(what | EV_PERSIST), on_fetch, f);
-	return f->event && event_add(f->event, NULL) == 0 ? TM_OK : TM_ENOMEM;
-}
-
-static void start_fetch(struct fetch *f, const struct portmap_out *out)
-{
-	end_fetch(f);
-	f->number = out->fetch;
-	memcpy(f->out, out->msg, out->n);
-	f->out_n = out->n;
-	f->out_at = f->in_n = 0;
-	f->in = malloc(IGD_ANSWER_MAX);
-	int err = f->in ? tcp_connect_from(&out->from, &out->to, f->mapper->cfg.mark, &f->fd) : TM_ENOMEM;
-	if (!err)
-		err = fetch_events(f, EV_WRITE);
-	/* Never from within the core's output: then its answer comes from the loop. */
-	loop_timer_in(f->timer, err ? 0 : PORTMAP_FETCH_WAIT);
 }
 
 /* --- datagrams --- */
@@ -323,13 +206,20 @@ static int open_journal(struct mapper *m)
 
 /* --- the loop --- */
 
+static bool on_fetched(void *ctx, unsigned number, char *text, size_t n, bool closed)
+{
+	struct mapper *m = ctx;
+
+	return !m->core || portmap_fetched(m->core, number, text, n, closed, time_monotonic());
+}
+
 static bool is_over(struct mapper *m)
 {
 	if (!m->core || !portmap_ended(m->core))
 		return false;
 	portmap_free(TAKE(m->core));
 	for (size_t i = 0; i < FAMILIES; i++) {
-		end_fetch(&m->fetch[i]);
+		fetch_stop(m->fetch[i]);
 		close_side(&m->side[i]);
 	}
 	loop_timer_stop(m->timer);
@@ -352,7 +242,7 @@ static void act(struct mapper *m, const struct portmap_out *out)
 		send_out(m, out);
 		break;
 	case PORTMAP_FETCH:
-		start_fetch(&m->fetch[out->to.ip.family == IP_V6], out);
+		fetch_start(m->fetch[out->to.ip.family == IP_V6], out);
 		break;
 	case PORTMAP_KEEP:
 		keep(m);
@@ -484,20 +374,19 @@ bool mapper_look(const struct mapper *m, enum ip_family family, struct portmap_v
 int mapper_new(struct event_base *base, const struct mapper_config *cfg, struct mapper **ret_mapper)
 {
 	struct mapper *m = calloc(1, sizeof(*m));
+	const struct fetch_user user = {.ctx = m, .text = on_fetched, .over = drain};
 
 	if (!m)
 		return TM_ENOMEM;
 	m->base = base;
 	m->cfg = *cfg;
-	for (size_t i = 0; i < FAMILIES; i++) {
-		m->fetch[i] = (struct fetch){.mapper = m, .fd = -1};
+	for (size_t i = 0; i < FAMILIES; i++)
 		m->side[i].ear = m->side[i].group = (struct ear){.mapper = m, .fd = -1};
-	}
 	int err = open_journal(m);
 	if (!err)
 		err = loop_timer_new(base, drain, m, &m->timer);
 	for (size_t i = 0; !err && i < FAMILIES; i++)
-		err = loop_timer_new(base, on_fetch_late, &m->fetch[i], &m->fetch[i].timer);
+		err = fetch_new(base, cfg->mark, &user, &m->fetch[i]);
 	if (!err)
 		err = loop_timer_new(base, on_end_late, m, &m->end_timer);
 	if (err) {
@@ -513,9 +402,7 @@ void mapper_free(struct mapper *m)
 	if (!m)
 		return;
 	for (size_t i = 0; i < FAMILIES; i++) {
-		if (m->fetch[i].timer)
-			end_fetch(&m->fetch[i]);
-		loop_timer_free(m->fetch[i].timer);
+		fetch_free(m->fetch[i]);
 		close_side(&m->side[i]);
 	}
 	portmap_free(TAKE(m->core)); /* what is written last asks no more */

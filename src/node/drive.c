@@ -94,8 +94,16 @@ static void open_sockets(struct node *n, const struct core_out *out)
 	size_t count = 0;
 	uint16_t port;
 
-	while (count < MIN(most, ARRAY_LEN(v)) && plane_socket_open(n->plane, 0, &v[count], &port) == TM_OK)
+	while (count < MIN(most, ARRAY_LEN(v))) {
+		const uint16_t wanted = out->port ? (uint16_t)(out->port + count) : 0;
+
+		if (plane_socket_open(n->plane, wanted, &v[count], &port) != TM_OK) {
+			if (!wanted)
+				break;
+			v[count] = 0;
+		}
 		count++;
+	}
 	drive_input(n, &(struct core_in){.kind = CORE_SOCKETS, .key = out->peer.key, .sockets = {v, count}});
 }
 

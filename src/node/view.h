@@ -36,7 +36,7 @@ struct peer_view {
 	const char *via_name; /* of a client's node; "" = none */
 	const char *relay_name; /* through whom, "" = nobody, or one that is not known */
 	enum path_not not_direct; /* why */
-	int64_t guesses_s; /* MISSED: until ports are guessed again */
+	int64_t guesses_s; /* MISSED, UNMET: until ports are tried again */
 	unsigned addresses; /* of it that were tried */
 	int64_t age_s; /* the way has been in use for so long, -1 = none is */
 	ns_t rtt; /* smoothed; 0 = unknown */

@@ -96,7 +96,7 @@ static void put_path(const struct peer_view *p, struct jsonout *out)
 		jsonout_int(out, "path_age_s", p->age_s);
 	if (not_direct == PATH_NOT_SILENT && p->addresses > 1)
 		snprintf(why, sizeof(why), "none of its %u addresses answers", p->addresses);
-	else if (not_direct == PATH_NOT_MISSED)
+	else if (not_direct == PATH_NOT_MISSED || not_direct == PATH_NOT_UNMET)
 		snprintf(why, sizeof(why), "%s; next attempt in %lld min", path_not_text(not_direct),
 			(long long)(p->guesses_s / 60 + 1));
 	else

@@ -169,7 +169,7 @@ static int decode_guess(const uint8_t *v, size_t n, struct stun_msg *m)
 	if (n < STUN_GUESS_HEADER || (n - STUN_GUESS_HEADER) % STUN_GUESS_ENTRY != 0 ||
 		(n - STUN_GUESS_HEADER) / STUN_GUESS_ENTRY > STUN_GUESS_MAX)
 		return TM_EBADMSG;
-	if (v[0] != STUN_GUESS_OPENS && v[0] != STUN_GUESS_GUESSES)
+	if (v[0] < STUN_GUESS_OPENS || v[0] > STUN_GUESS_MEETS)
 		return TM_OK;
 
 	g.role = v[0];

@@ -36,15 +36,22 @@ enum stun_class { STUN_REQUEST = 0, STUN_INDICATION = 1, STUN_SUCCESS = 2, STUN_
 bool stun_classify(const uint8_t *p, size_t n);
 
 /*
- * GUESS-PORTS, ours: the two sides of a relayed path agree to look for a mapping by guessing
- * (docs/protocol.md, section 2). IPv4 alone, obscured like XOR-MAPPED-ADDRESS.
+ * GUESS-PORTS, ours: the two sides of a relayed path agree to look for a mapping by guessing, or to try fresh
+ * ports at one moment (docs/protocol.md, section 2). IPv4 alone, obscured like XOR-MAPPED-ADDRESS.
  */
 enum { STUN_GUESS_MAX = 8 };
-enum stun_guess_role { STUN_GUESS_NONE, STUN_GUESS_OPENS, STUN_GUESS_GUESSES };
+enum stun_guess_role {
+	STUN_GUESS_NONE,
+	STUN_GUESS_OPENS,
+	STUN_GUESS_GUESSES,
+	STUN_GUESS_OFFERS,
+	STUN_GUESS_MEETS
+};
 struct stun_guess {
 	enum stun_guess_role role; /* of the sender; NONE when absent */
 	uint8_t n;
-	struct endpoint seen[STUN_GUESS_MAX]; /* where the world sees the sender */
+	/* Where the world sees the sender. OFFERS, MEETS: the first of its fresh ports. */
+	struct endpoint seen[STUN_GUESS_MAX];
 };
 
 struct stun_msg {

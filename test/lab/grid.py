@@ -96,8 +96,9 @@ class Run:
         if self.must in (RELAY, TCP):
             self.soon(self.probe.steadily(self.is_right, STEADY), TO_DIRECT)
             return
+        vain = self.guessed_in_vain if self.must == GUESSED else lambda: False
         patience = {GUESSED: TO_GUESS, LUCK: LUCKY}.get(self.must, TO_DIRECT)
-        if self.soon(lambda: self.is_right() or self.guessed_in_vain(), patience) and self.is_right():
+        if self.soon(lambda: self.is_right() or vain(), patience) and self.is_right():
             self.seen["direct_ms"] = round(1000 * (time.monotonic() - self.probe.began), 1)
             self.soon(lambda: says(self.nodes[1], self.names[0]) == DIRECT, TO_DIRECT if self.must == DIRECT else LUCKY)
             self.seen["both_ms"] = round(1000 * (time.monotonic() - self.probe.began), 1)

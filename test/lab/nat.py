@@ -24,6 +24,7 @@ class Kind:
     mapping: str = INDEPENDENT
     filtering: str = PORT
     ports: str = KEPT
+    answers: bool = False  # itself what nobody inside has asked for, and takes it for a flow of its own
     linux: bool = False  # nothing but the kernel's masquerade, whose mapping is independent by preserving ports
     pool: int = 1  # outside addresses; each new flow takes any of them
     carrier: bool = False  # this is a provider's: its subscribers have routers of their own (masquerade)
@@ -60,6 +61,8 @@ KINDS = {
     "ip6": Kind("IPv6 only", families="6", translates=False),
     "dual": Kind("dual stack", families="46", linux=True),
 }
+# Not in the grid: what comes a moment too early decides about it.
+BARE = Kind("Linux masquerade without a firewall", linux=True, answers=True)
 
 
 # --- rules ---
@@ -150,7 +153,7 @@ def filtering(kind):
             }}
             chain into {{
                 type filter hook input priority filter; policy accept
-                iifname "eth0" meta l4proto {{ tcp, udp }} ct state new drop
+                {'' if kind.answers else 'iifname "eth0" meta l4proto { tcp, udp } ct state new drop'}
             }}
         }}"""
 

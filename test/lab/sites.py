@@ -9,7 +9,7 @@ import os
 import subprocess
 
 from lab import Host, find_program, sh
-from nat import KINDS, filtering, forget, translation
+from nat import KINDS, Kind, filtering, forget, translation
 from wires import Line, one_by_one
 
 GATEWAY = ["net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1", "net.ipv4.conf.all.send_redirects=0",
@@ -107,10 +107,10 @@ class Site:
 
 
 class Place:
-    """One host of its own where a kind says: on the internet, or behind a gateway, or behind that and a provider's."""
+    """One host of its own where a kind (or its name) says: on the internet, or behind a gateway, or behind that and a provider's."""
 
     def __init__(self, net, name, kind, hairpins=False, manner=None):
-        self.name, self.kind = name, KINDS[kind]
+        self.name, self.kind = name, kind if isinstance(kind, Kind) else KINDS[kind]
         self.provider = self.site = None
         if self.kind.carrier:
             self.provider = Site(net, f"{name}-isp", self.kind, hairpins=hairpins, manner=manner)

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Ports are guessed where one side's NAT is hard and the other's easy: real daemons, real gateways, a relay until then."""
+"""Ports are guessed where one side's NAT is hard and the other's easy, and fresh ones tried at one moment where both are easy and
+answer for themselves what comes too early: real daemons, real gateways, a relay until then."""
 import json
 
 import pytest
 
 from lab import LabError, wait_for
+from nat import BARE
 from probe import Probe
 from wiretap import ask
 from world import DIRECT, World, says
@@ -62,3 +64,14 @@ def test_a_hard_and_an_easy_nat_meet_by_guessing_and_keep_one_socket(net, kind):
     wait_for("the others to be closed", lambda: sockets(world.nodes["hard"]) <= before + FEW)
     way, back = world.way(world.nodes["hard"], world.address("easy"))
     assert way == DIRECT and back == 30
+
+
+def test_routers_that_answer_for_themselves_are_passed_also_after_both_nodes_have_started_anew(net):
+    world = World(net, easy=BARE, hard=BARE)
+    world.settle()
+    assert meet(world)
+    for forget in (False, True):
+        world.restart(forget)
+        assert meet(world), f"gateways that {'forgot' if forget else 'still knew'} all"
+        way, back = world.way(world.nodes["hard"], world.address("easy"))
+        assert way == DIRECT and back == 30

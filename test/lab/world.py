@@ -51,10 +51,11 @@ class World:
             node.run("node", "list", check=False)  # a round trip: what was told before has arrived
         wait_for("all to be known to the relay", lambda: self.hub.status()["relay"]["members"] >= len(self.nodes), 20)
 
-    def restart(self):
-        """As if all but the coordinator were switched off and on: nobody, also no gateway, knows anything of before."""
+    def restart(self, forget=True):
+        """As if all but the coordinator were switched off and on: nobody, also no gateway if it is to forget, knows anything of
+        before."""
         self.all_at_once(lambda node: node.down())
-        for place in self.places.values():
+        for place in self.places.values() if forget else ():
             place.forget()
         self.all_at_once(lambda node: node.up())
         self.settle()

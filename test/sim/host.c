@@ -25,16 +25,21 @@ static int socket_at(const struct host *h, uint16_t port)
 	return -1;
 }
 
-uint32_t host_socket_open(struct host *h)
+uint32_t host_socket_open(struct host *h, uint16_t port)
 {
 	unsigned i = 0;
 
+	if (port && (port == h->at.port || socket_at(h, port) >= 0))
+		return 0;
 	while (i < HOST_SOCKETS && h->sockets[i].number)
 		i++;
 	assert_true(i < HOST_SOCKETS);
 	h->n_sockets++;
 	h->sockets_most = MAX(h->sockets_most, h->n_sockets);
 	h->sockets[i].number = ++h->last_socket;
+	h->sockets[i].port = port;
+	if (port)
+		return h->sockets[i].number;
 	do
 		h->sockets[i].port = (uint16_t)sim_between(h->sim, 32768, 60999);
 	while (h->sockets[i].port == h->at.port || socket_at(h, h->sockets[i].port) != (int)i);

@@ -145,7 +145,7 @@ void host_open_doors(struct host *h);
 
 /* --- between the files of a host only --- */
 
-uint32_t host_socket_open(struct host *h);
+uint32_t host_socket_open(struct host *h, uint16_t port); /* port 0: any; 0: it is taken */
 uint16_t host_socket_port(const struct host *h, uint32_t number); /* 0: there is none */
 void host_socket_close(struct host *h, uint32_t number);
 /* port 0: by the socket that everybody has */

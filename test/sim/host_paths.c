@@ -209,8 +209,8 @@ static void open_sockets(struct host *h, const struct core_out *out)
 	uint32_t v[BIRTHDAY_SOCKETS];
 	size_t n = 0;
 
-	while (n < out->n)
-		v[n++] = host_socket_open(h);
+	for (; n < out->n; n++)
+		v[n] = host_socket_open(h, out->port ? (uint16_t)(out->port + n) : 0);
 	host_input(h, &(struct core_in){.kind = CORE_SOCKETS, .key = out->peer.key, .sockets = {v, n}});
 }
 
@@ -333,7 +333,7 @@ struct core_view host_path(const struct host *h, const struct host *to)
 
 void host_open_doors(struct host *h)
 {
-	uint32_t second = host_socket_open(h), silent = host_socket_open(h);
+	uint32_t second = host_socket_open(h, 0), silent = host_socket_open(h, 0);
 	struct core_in in = {.kind = CORE_DOORS, .doors = {.second = second, .silent = silent}};
 
 	in.doors.second_port = host_socket_port(h, second);

@@ -34,6 +34,16 @@ static ns_t expiry(const struct nat *t)
 	return t->kind.expiry ? t->kind.expiry : 120 * SEC;
 }
 
+/* 30 s: nf_conntrack_udp_timeout, of a flow that was not answered. */
+const struct nat_kind nat_bare_linux = {
+	.mapping = NAT_ADDRESS_AND_PORT_DEPENDENT,
+	.filtering = NAT_ADDRESS_AND_PORT_DEPENDENT,
+	.ports = NAT_PRESERVING,
+	.refresh_inbound = true,
+	.answers = true,
+	.expiry = 30 * SEC,
+};
+
 static bool is_live(const struct nat *t, ns_t used)
 {
 	return t->sim->now - used <= expiry(t);
@@ -55,11 +65,16 @@ static void expire(struct nat *t)
 	}
 }
 
-static struct nat_mapping *by_outside(struct nat *t, const struct endpoint *outside)
+/* remote: whose flow it is, where ports are shared by flows. */
+static struct nat_mapping *by_outside(
+	struct nat *t, const struct endpoint *outside, const struct endpoint *remote)
 {
 	for (size_t i = 0; i < t->n_mappings; i++) {
-		if (endpoint_eq(&t->mappings[i].outside, outside))
-			return &t->mappings[i];
+		struct nat_mapping *m = &t->mappings[i];
+
+		if (endpoint_eq(&m->outside, outside) &&
+			(!t->kind.answers || endpoint_eq(&m->remote, remote)))
+			return m;
 	}
 	return NULL;
 }
@@ -109,7 +124,7 @@ static struct endpoint in_block(struct nat *t, const struct endpoint *inside, co
 		return ep;
 	do
 		ep.port = (uint16_t)(base + sim_random(t->sim) % t->kind.block);
-	while (by_outside(t, &ep));
+	while (by_outside(t, &ep, NULL));
 	return ep;
 }
 
@@ -128,7 +143,8 @@ static uint16_t wanted_port(struct nat *t, uint16_t inside)
 }
 
 /* Port 0: there is none left. */
-static struct endpoint outside_for(struct nat *t, const struct endpoint *inside)
+static struct endpoint outside_for(
+	struct nat *t, const struct endpoint *inside, const struct endpoint *remote)
 {
 	unsigned which = t->kind.arbitrary_pool ? (unsigned)sim_random(t->sim) : inside->ip.bytes[3];
 	struct endpoint ep = {.ip = t->pool[which % pool_size(t)]};
@@ -138,38 +154,43 @@ static struct endpoint outside_for(struct nat *t, const struct endpoint *inside)
 	if (t->kind.ports == NAT_BLOCK)
 		return in_block(t, inside, &ep.ip);
 	ep.port = wanted_port(t, inside->port);
+	for (size_t i = 0; t->kind.answers && i < t->n_mappings; i++)
+		if (endpoint_eq(&t->mappings[i].inside, inside))
+			ep.port = t->mappings[i].outside.port;
 	while (ep.port < LOWEST_PORT || (t->kind.parity && (ep.port ^ inside->port) & 1) ||
-		by_outside(t, &ep)) {
-		ep.port++;
+		by_outside(t, &ep, remote)) {
+		ep.port = t->kind.answers ? (uint16_t)sim_random(t->sim) : (uint16_t)(ep.port + 1);
 		if (t->kind.ports == NAT_SEQUENTIAL)
 			t->next_port = (uint16_t)(ep.port + 1);
 	}
 	return ep;
 }
 
+static struct nat_mapping *add_mapping(struct nat *t, const struct nat_mapping *fresh)
+{
+	if (t->n_mappings == t->cap_mappings) {
+		t->cap_mappings = t->cap_mappings ? 2 * t->cap_mappings : 8;
+		t->mappings = realloc(t->mappings, t->cap_mappings * sizeof(*fresh));
+		assert_non_null(t->mappings);
+	}
+	t->mappings[t->n_mappings] = *fresh;
+	return &t->mappings[t->n_mappings++];
+}
+
 /* NULL: no port is left for it. */
 static struct nat_mapping *mapping_for(
 	struct nat *t, const struct endpoint *inside, const struct endpoint *remote)
 {
-	struct nat_mapping *m;
-
 	expire(t);
 	for (size_t i = 0; i < t->n_mappings; i++) {
-		m = &t->mappings[i];
+		struct nat_mapping *m = &t->mappings[i];
+
 		if (endpoint_eq(&m->inside, inside) && same_for(t->kind.mapping, &m->remote, remote))
 			return m;
 	}
-	if (t->n_mappings == t->cap_mappings) {
-		t->cap_mappings = t->cap_mappings ? 2 * t->cap_mappings : 8;
-		t->mappings = realloc(t->mappings, t->cap_mappings * sizeof(*m));
-		assert_non_null(t->mappings);
-	}
-	struct nat_mapping fresh = {.inside = *inside, .outside = outside_for(t, inside), .remote = *remote};
-	if (!fresh.outside.port)
-		return NULL;
-	m = &t->mappings[t->n_mappings++];
-	*m = fresh;
-	return m;
+	struct nat_mapping fresh = {
+		.inside = *inside, .outside = outside_for(t, inside, remote), .remote = *remote};
+	return fresh.outside.port ? add_mapping(t, &fresh) : NULL;
 }
 
 /* False: the datagram goes no further. */
@@ -228,8 +249,12 @@ static void pass_in(struct nat *t, struct datagram *dg, const struct endpoint *s
 	struct nat_mapping *m;
 
 	expire(t);
-	m = by_outside(t, &dg->to);
-	if (!m || !lets_in(t, m, &dg->from)) {
+	m = by_outside(t, &dg->to, &dg->from);
+	if (!m && t->kind.answers)
+		m = add_mapping(t, &(struct nat_mapping){.outside = dg->to, .remote = dg->from});
+	if (m && !m->inside.port)
+		m->used = t->sim->now; /* the router's own */
+	if (!m || !m->inside.port || !lets_in(t, m, &dg->from)) {
 		sim_drop(t->sim, dg);
 		return;
 	}

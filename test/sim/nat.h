@@ -31,6 +31,10 @@ struct nat_kind {
 	bool parity; /* an even port stays even (REQ-4) */
 	bool refresh_inbound;
 	bool first_only; /* of each flow one datagram in each direction passes; with a filter by port alone */
+	/* Each flow has a mapping, with the port of the socket's others, or else the inside port, unless
+	 * another flow with that remote endpoint has it; and what nobody inside has asked for makes such a
+	 * flow, too: the router's own, which it answers. */
+	bool answers;
 	bool arbitrary_pool;
 	unsigned block; /* ports in one, a power of two */
 	unsigned pool; /* outside addresses; 0 = 1 */
@@ -66,6 +70,8 @@ struct nat {
 
 /* What a well-behaved home router does: endpoint-independent mapping, address-dependent filtering. */
 extern const struct nat_kind nat_home;
+/* A Linux router that masquerades, without a firewall on its outside. */
+extern const struct nat_kind nat_bare_linux;
 
 /* With an inside segment of the given IPv4 prefix. */
 struct nat *nat_new(struct sim *s, struct segment *outside, const struct nat_kind *kind, const char *net4);

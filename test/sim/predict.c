@@ -259,6 +259,15 @@ enum prediction direct_possible(const struct host *a, const struct host *b)
 							    : DIRECT_ALWAYS;
 }
 
+/* Under its own number a fresh port is seen, unless somebody else's has that. */
+static bool keeps_ports(const struct side *x)
+{
+	for (size_t i = 0; i < x->n_levels; i++)
+		if (!x->level[i]->kind.firewall && x->level[i]->kind.ports != NAT_PRESERVING)
+			return false;
+	return true;
+}
+
 enum prediction guess_possible(const struct host *a, const struct host *b)
 {
 	struct reasoning r = {.n = 0};
@@ -270,7 +279,7 @@ enum prediction guess_possible(const struct host *a, const struct host *b)
 	for (int x = 0; x < 2; x++)
 		maps[x] = mapping_through(&r.side[x], r.side[x].n_levels);
 	if (maps[A] == maps[B] && maps[A] != NAT_ADDRESS_DEPENDENT)
-		return DIRECT_NEVER;
+		return keeps_ports(&r.side[A]) && keeps_ports(&r.side[B]) ? DIRECT_PERHAPS : DIRECT_NEVER;
 	return r.common || is_luck(&r.side[A]) || is_luck(&r.side[B]) || maps[A] == NAT_ADDRESS_DEPENDENT ||
 			       maps[B] == NAT_ADDRESS_DEPENDENT
 		       ? DIRECT_PERHAPS

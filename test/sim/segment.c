@@ -33,7 +33,9 @@ static void segment_forward(struct node *n, struct datagram *dg)
 	 */
 	if (!to && (!segment_has(g, &dg->to.ip) || f->above))
 		to = f->gateway;
-	if (to)
+	if (to && g->delay)
+		sim_deliver(g->sim, g->sim->now + g->delay, to, dg);
+	else if (to)
 		to->forward(to, dg);
 	else
 		sim_drop(g->sim, dg);

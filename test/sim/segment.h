@@ -26,6 +26,7 @@ struct segment {
 	struct segment_family v4, v6;
 	struct map *members; /* struct node by struct ip */
 	uint32_t last; /* host number given out */
+	ns_t delay; /* from one member to another, beside that of the lines; 0 at first */
 };
 
 /* NULL for a family that does not exist there. */

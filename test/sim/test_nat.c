@@ -300,6 +300,29 @@ static void addresses_of_ip6_pass_a_router_unchanged_and_filtered(void **state)
 	sim_free(s);
 }
 
+/* What nobody asked for is a flow of the router's own; whoever inside writes there gets another port, until
+ * it is forgotten. All others keep theirs. */
+static void a_bare_linux_router_takes_what_comes_too_early_for_its_own(void **state)
+{
+	struct nat *t = world(1, &nat_bare_linux);
+	const struct endpoint outside = {.ip = t->pool[0], .port = in.at.port};
+	(void)state;
+
+	assert_false(reaches(&out, &outside, &in));
+	assert_true(reaches(&in, &out.at, &out));
+	assert_int_not_equal(out.last_from.port, in.at.port);
+	assert_false(reaches(&out, &outside, &in));
+	assert_true(reaches(&in, &out2.at, &out2));
+	assert_true(endpoint_eq(&out2.last_from, &out.last_from));
+	assert_true(reaches(&in2, &out2.at, &out2));
+	assert_int_equal(out2.last_from.port, in2.at.port);
+	sim_run(s, 31 * SEC);
+	assert_true(reaches(&in, &out.at, &out));
+	assert_true(endpoint_eq(&out.last_from, &outside));
+	assert_true(reaches(&out, &outside, &in));
+	sim_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -313,6 +336,7 @@ int main(void)
 		cmocka_unit_test(behind_two_nats_both_must_agree),
 		cmocka_unit_test(a_reboot_forgets_and_a_new_number_moves),
 		cmocka_unit_test(addresses_of_ip6_pass_a_router_unchanged_and_filtered),
+		cmocka_unit_test(a_bare_linux_router_takes_what_comes_too_early_for_its_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -107,6 +107,7 @@ static void ports_are_guessed_where_one_maps_independently_and_the_other_does_no
 		enum nat_scope a, b;
 		unsigned pool;
 		enum prediction says;
+		bool kept;
 	} rows[] = {
 		{NAT_ENDPOINT_INDEPENDENT, NAT_ENDPOINT_INDEPENDENT, 0,
 			DIRECT_NEVER}, /* nothing to be guessed */
@@ -115,13 +116,19 @@ static void ports_are_guessed_where_one_maps_independently_and_the_other_does_no
 		{NAT_ENDPOINT_INDEPENDENT, NAT_ADDRESS_AND_PORT_DEPENDENT, 2, DIRECT_PERHAPS},
 		{NAT_ADDRESS_DEPENDENT, NAT_ADDRESS_AND_PORT_DEPENDENT, 0, DIRECT_PERHAPS},
 		{NAT_ADDRESS_AND_PORT_DEPENDENT, NAT_ADDRESS_AND_PORT_DEPENDENT, 0, DIRECT_NEVER},
+		/* Fresh ones need not be. */
+		{NAT_ADDRESS_AND_PORT_DEPENDENT, NAT_ADDRESS_AND_PORT_DEPENDENT, 0, DIRECT_PERHAPS,
+			.kept = true},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		const struct nat_kind left = {.mapping = rows[i].a};
-		const struct nat_kind right = {
-			.mapping = rows[i].b, .pool = rows[i].pool, .arbitrary_pool = rows[i].pool > 1};
+		const struct nat_kind left = {
+			.mapping = rows[i].a, .ports = rows[i].kept ? NAT_PRESERVING : NAT_RANDOM};
+		const struct nat_kind right = {.mapping = rows[i].b,
+			.ports = left.ports,
+			.pool = rows[i].pool,
+			.arbitrary_pool = rows[i].pool > 1};
 		struct sim *s = sim_new(1);
 		struct host *a = sim_host_in(nat_new(s, s->internet, &left, "10.0.0.0/24")->inside, "a");
 		struct host *b = sim_host_in(nat_new(s, s->internet, &right, "10.0.0.0/24")->inside, "b");

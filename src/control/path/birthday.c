@@ -153,7 +153,9 @@ void birthday_opened(struct birthday *b, const uint32_t *sockets, size_t n, ns_t
 	b->n_sockets = (unsigned)MIN(n, (size_t)BIRTHDAY_SOCKETS);
 	for (unsigned i = 0; i < b->n_sockets; i++)
 		b->sockets[i] = sockets[i];
-	b->round_began = b->due = now;
+	if (b->role == STUN_GUESS_OPENS)
+		b->round_began = now;
+	b->due = MAX(b->round_began, now);
 }
 
 /* The n-th datagram since a batch began leaves with it, or the next batch is due later: never two at once,
@@ -194,21 +196,92 @@ static bool step_guesses(struct birthday *b, ns_t now, uint32_t *ret_socket, str
 	return true;
 }
 
+/* --- meeting --- */
+
+void birthday_meet(
+	struct birthday *b, enum stun_guess_role role, const struct endpoint *to, ns_t at, ns_t now)
+{
+	*b = (struct birthday){.role = role, .began = now, .to = *to, .round_began = at};
+	b->due = now + BIRTHDAY_FOR; /* until there are sockets */
+}
+
+/* When a batch leaves that comes after the burst. */
+static ns_t batch_at(const struct birthday *b, unsigned batch)
+{
+	enum { BATCHES = (BIRTHDAY_MEETINGS - BIRTHDAY_BURST) / BIRTHDAY_MEETINGS_BATCH };
+	ns_t at = b->round_began + BIRTHDAY_LEAD + (batch + 1) * BIRTHDAY_PACE;
+
+	if (b->role == STUN_GUESS_MEETS)
+		at += (2 * (int)batch - (BATCHES - 1)) * BIRTHDAY_LEAD / (BATCHES - 1);
+	return at;
+}
+
+/*
+ * The two sides begin at opposite ends, of the burst and of each batch: where a line takes less time than it
+ * takes to send one more datagram, and nobody keeps time so well, some two of the burst cross all the same.
+ */
+static unsigned ticket(const struct birthday *b)
+{
+	const bool burst = b->next < BIRTHDAY_BURST;
+	const unsigned n = burst ? BIRTHDAY_BURST : BIRTHDAY_MEETINGS_BATCH;
+	const unsigned first = burst ? 0 : b->next / n * n;
+
+	return b->role == STUN_GUESS_MEETS ? first + n - 1 - (b->next - first) : b->next;
+}
+
+static bool step_meets(struct birthday *b, ns_t now, uint32_t *ret_socket, struct endpoint *ret_to)
+{
+	while (b->n_sockets && b->next < BIRTHDAY_MEETINGS && b->due <= now) {
+		const unsigned i = ticket(b);
+
+		b->next++;
+		if (b->next >= BIRTHDAY_BURST && b->next % BIRTHDAY_MEETINGS_BATCH == 0)
+			b->due = MAX(
+				now + MS, batch_at(b, (b->next - BIRTHDAY_BURST) / BIRTHDAY_MEETINGS_BATCH));
+		*ret_socket = b->sockets[i];
+		*ret_to = b->to;
+		ret_to->port = (uint16_t)(ret_to->port + i);
+		if (*ret_socket)
+			return true;
+	}
+	if (!b->n_sockets || b->next >= BIRTHDAY_MEETINGS)
+		b->due = b->began + BIRTHDAY_FOR;
+	return false;
+}
+
+/* --- either --- */
+
 bool birthday_step(struct birthday *b, ns_t now, uint32_t *ret_socket, struct endpoint *ret_to)
 {
 	if (now < b->due || birthday_is_over(b, now))
 		return false;
-	return b->role == STUN_GUESS_OPENS ? step_opens(b, now, ret_socket, ret_to)
-					   : step_guesses(b, now, ret_socket, ret_to);
+	switch (b->role) {
+	case STUN_GUESS_OPENS:
+		return step_opens(b, now, ret_socket, ret_to);
+	case STUN_GUESS_GUESSES:
+		return step_guesses(b, now, ret_socket, ret_to);
+	case STUN_GUESS_OFFERS:
+	case STUN_GUESS_MEETS:
+		return step_meets(b, now, ret_socket, ret_to);
+	case STUN_GUESS_NONE:
+		break;
+	}
+	return false;
 }
 
-/* Only who guesses waits: what the other side repeats may be what its own guess needs. */
+/* Only who guesses waits: what the other side repeats may be what its own guess needs. Of those who meet the
+ * first by a fresh port is enough: it has opened both routers. */
 void birthday_hint(struct birthday *b, uint32_t socket, ns_t now)
 {
+	bool ours = false;
+
+	for (unsigned i = 0; socket && i < b->n_sockets; i++)
+		if (b->sockets[i] == socket)
+			ours = b->hit[i] = true;
 	if (b->role == STUN_GUESS_GUESSES)
 		b->due = MAX(b->due, now + BIRTHDAY_HINT);
-	for (unsigned i = 0; i < b->n_sockets; i++)
-		b->hit[i] |= b->sockets[i] == socket;
+	if (ours && b->role != STUN_GUESS_OPENS)
+		b->next = BIRTHDAY_MEETINGS;
 }
 
 bool birthday_is_over(const struct birthday *b, ns_t now)

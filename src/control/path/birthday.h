@@ -12,6 +12,13 @@
  * one block of ports. If those seen so far lie in one, it is guessed in first, and 64 sockets are enough:
  * more could take all that the subscriber has. A provider with several outside addresses gets its guesses at
  * all of them in turn.
+ *
+ * Or one attempt to meet where both keep port numbers. A router that answers for itself what nobody inside
+ * has asked for, as Linux without a firewall on its outside does, remembers that as a flow of its own; who is
+ * inside and writes to the same remote side a moment later gets another port, which nobody knows, and keeps
+ * that for others (docs/decisions/0046). Nothing helps but that both write before either arrives. So both
+ * open a row of fresh ports, which no datagram has spoilt yet, and each pair of them is tried once, from both
+ * sides at one moment.
  */
 #ifndef TM_CONTROL_PATH_BIRTHDAY_H
 #define TM_CONTROL_PATH_BIRTHDAY_H
@@ -28,6 +35,9 @@ enum {
 	BIRTHDAY_BATCH = 10, /* datagrams in BIRTHDAY_PACE */
 	BIRTHDAY_ADDRESSES = 4,
 	BIRTHDAY_LOWEST = 1024, /* port that is guessed */
+	BIRTHDAY_MEETINGS = 256, /* fresh ports of either side */
+	BIRTHDAY_BURST = 192, /* of these at the moment, one right after the other, which takes some 5 ms */
+	BIRTHDAY_MEETINGS_BATCH = 8, /* then at once */
 };
 /* 2,500 in a second, 3 Mbit/s: half of the guesses that are right are among the first 175, 95 of 100 among
  * the first 750, which is 300 ms. All is over in less time than a router needs to be bothered by it. */
@@ -37,6 +47,11 @@ enum {
 #define BIRTHDAY_AGAIN (150 * MS)
 #define BIRTHDAY_FOR (2750 * MS) /* then it is over */
 #define BIRTHDAY_HINT (600 * MS) /* something came: its check is waited for so long before the next guess */
+/* The two sides may be wrong about the moment, and what their lines inside take is not the same. The batches
+ * after the burst leave MEETS sooner and later by up to this: where the line between the routers takes some
+ * milliseconds one of them crosses the other side's, and where one router alone is the cause it is enough
+ * that its own inside is first. */
+#define BIRTHDAY_LEAD (40 * MS)
 
 /* Of an address of the hard side: where to guess first. */
 struct birthday_block {
@@ -48,12 +63,12 @@ struct birthday_block {
 struct birthday {
 	enum stun_guess_role role; /* ours */
 	ns_t began, due;
-	/* OPENS */
+	/* OPENS, OFFERS, MEETS */
 	struct endpoint to;
 	uint32_t sockets[BIRTHDAY_SOCKETS]; /* the plane's numbers */
 	bool hit[BIRTHDAY_SOCKETS]; /* something came by it */
 	unsigned n_sockets, round, next;
-	ns_t round_began;
+	ns_t round_began; /* OFFERS, MEETS: the moment of the first batch */
 	/* GUESSES */
 	struct birthday_block blocks[BIRTHDAY_ADDRESSES];
 	unsigned n_blocks, guessed;
@@ -66,8 +81,13 @@ struct birthday {
  */
 void birthday_begin(struct birthday *b, enum stun_guess_role role, const struct endpoint *to,
 	const struct stun_guess *seen, uint32_t random, ns_t now);
+/* The same for OFFERS and MEETS. at: the moment that both agreed on; to: the first of the other side's ports.
+ */
+void birthday_meet(
+	struct birthday *b, enum stun_guess_role role, const struct endpoint *to, ns_t at, ns_t now);
 /* How many sockets whoever is seen there should open. */
 unsigned birthday_sockets(const struct stun_guess *seen);
+/* OFFERS and MEETS: in the order of their ports; 0: that one could not be had. */
 void birthday_opened(struct birthday *b, const uint32_t *sockets, size_t n, ns_t now);
 
 /* The next datagram (*ret_socket 0: by the socket that everybody has). False: nothing to be sent until

@@ -141,7 +141,8 @@ struct core_in {
 			uint16_t second_port, silent_port;
 		} doors;
 		struct {
-			const uint32_t *v; /* the plane's numbers */
+			/* The plane's numbers; where ports were asked for, 0: that one is not free. */
+			const uint32_t *v;
 			size_t n; /* fewer than asked for is fine, and none */
 		} sockets;
 		struct endpoint portmap; /* PORTMAP: our port as the world reaches it; IP_NONE: not mapped */
@@ -190,6 +191,7 @@ struct core_out {
 	ns_t rtt; /* LIVES */
 	uint8_t msg[CORE_MESSAGE_MAX]; /* SEND */
 	size_t n; /* SEND: its bytes; OPEN: how many */
+	uint16_t port; /* OPEN: of the first of them, the next ones follow; 0: whichever are free */
 };
 
 /*
@@ -213,7 +215,7 @@ struct core_view {
 	bool proved; /* something came back by it, or by one like it before */
 	char relay[NODE_ID_LEN + 1]; /* core_relay_of the way */
 	enum path_not not_direct; /* why */
-	ns_t guesses_at; /* MISSED: not before are ports guessed again */
+	ns_t guesses_at; /* MISSED, UNMET: not before are ports tried again */
 	unsigned addresses; /* of the peer's, directly: those that were tried */
 };
 /* False for peers that were never used. */

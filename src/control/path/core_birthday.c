@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * When two sides guess ports (birthday.h), and what bounds it.
+ * When two sides guess ports, or meet at fresh ones (birthday.h), and what bounds it.
  *
- * While traffic takes a detour, one side is behind an easy translator and the other behind a hard one, and
- * the candidates had their chance, either asks the other through the relay whether it takes part (GUESS-PORTS
- * in a request and in its answer). That way works, or there would be no traffic; it says on both sides when
- * to begin, half a round trip apart, and nobody sends a thousand datagrams alone.
+ * While traffic takes a detour, one side is behind an easy translator and the other behind a hard one (or
+ * both keep port numbers), and the candidates had their chance, either asks the other through the relay
+ * whether it takes part (GUESS-PORTS in a request and in its answer). That way works, or there would be no
+ * traffic; it says on both sides when to begin, half a round trip apart, and nobody sends a thousand
+ * datagrams alone.
  *
  * What an attempt sends goes where the peer says that it is. So that no member can turn others into a flood:
  * one attempt of a pair in five minutes, after one that found nothing twice as late each time, to an hour;
- * two at once and sixty in an hour with all peers together; never into networks of the kind that we are not
- * seen in.
+ * after one that found a way sooner, should that die, but later each time when it dies soon; two at once and
+ * sixty in an hour with all peers together; never into networks of the kind that we are not seen in.
  *
  * A socket by which the peer was found stays open as long as the path needs it; only its translator's memory
  * of it makes it of use, so that is refreshed while the path is up.
@@ -18,14 +19,18 @@
 #include "base/secret.h"
 #include "control/path/core_private.h"
 
+#include <string.h>
+
 /*
  * The chance of the candidates: two checks of each, because the first may have met a side that was still
  * closed, and the time in which the second is answered. The detour's round trip is longer than that of any
- * direct way that is worth having.
+ * direct way that is worth having. Where both are easy candidates mostly do, and two more may.
  */
-enum { CHANCES = 2 };
+enum { CHANCES = 2, CHANCES_OF_EASY = 4 };
 #define ANSWERED_IN (250 * MS) /* where the detour's is not known */
 #define OUTAGE (30 * SEC) /* who was reached directly so short ago will be again, without any guess */
+#define OUTAGE_FOUND                                                                                         \
+	(10 * SEC) /* the same, by what was found: that does not come back where it was forgotten */
 #define FLOWS (3 * SEC) /* something was sent within this time */
 #define ASK_AGAIN (500 * MS)
 #define NEXT (300 * SEC)
@@ -33,8 +38,13 @@ enum { CHANCES = 2 };
 #define NEXT_SLACK                                                                                           \
 	(5 * SEC) /* whoever asks waits longer than who is asked, by all that clocks and lines do */
 #define NEXT_REFUSED (60 * SEC)
+/* After an attempt that found a way: twice as long each time, up to NEXT, when it lived shorter than that. */
+#define NEXT_FOUND (20 * SEC)
 #define KEEP_EVERY (20 * SEC) /* translators forget after 30 s at the earliest, as far as is known */
 #define KEEP_SPARE (30 * SEC) /* found as well, and not used by either side */
+#define MEET_IN (150 * MS) /* after both know of it: 256 sockets take up to a third of that to open */
+/* Ports that are offered begin there, and so many further on at most. */
+enum { OFFERS_FROM = 16384, OFFERS_RANGE = 32768 };
 
 /* With so many no attempt begins: there is room for what those that are under way find. */
 enum { KEPT_BEFORE = CORE_GUESS_KEPT - CORE_GUESS_AT_ONCE * (BIRTHDAY_SOCKETS_IN_BLOCK + 1) };
@@ -68,10 +78,15 @@ static void is_due(struct core *c, ns_t now)
 
 	for (size_t i = 0; i < CORE_GUESS_AT_ONCE; i++)
 		if (c->birthday.v[i].live && c->birthday.v[i].agreed)
-			next = ns_min(next, c->birthday.v[i].b.due);
+			next = ns_min(next, c->birthday.v[i].opens ? now : c->birthday.v[i].b.due);
 	for (size_t i = 0; i < c->birthday.n_kept; i++)
 		next = ns_min(next, c->birthday.kept[i].due);
 	heap_set(&c->heap, &c->birthday.due, next);
+}
+
+static bool is_meeting(enum stun_guess_role role)
+{
+	return role == STUN_GUESS_OFFERS || role == STUN_GUESS_MEETS;
 }
 
 static bool is_detour(const struct path *p)
@@ -102,6 +117,8 @@ static void usable(const struct core *c, const struct stun_guess *told, struct s
 		const struct way_to way = {.remote = told->seen[i]};
 		enum reach reach = core_outlet(&c->ops, &way).reach;
 
+		if (is_meeting(told->role) && way.remote.port > UINT16_MAX - BIRTHDAY_MEETINGS)
+			continue;
 		if (candidate_usable(&way.remote, &c->net4, &c->net6) &&
 			is_private(&way.remote.ip) == private && reach != REACH_MESH && reach != REACH_NONE)
 			ret_usable->seen[ret_usable->n++] = way.remote;
@@ -125,9 +142,19 @@ static bool in_budget(struct core *c, ns_t now)
 	return b->in_hour < CORE_GUESS_PER_HOUR && b->n_kept < KEPT_BEFORE;
 }
 
-/* False: nothing that it says may be sent to, or others are at it. */
-static bool begin(
-	struct core *c, struct live *l, enum stun_guess_role role, const struct stun_guess *told, ns_t now)
+/* A place for an attempt, and the ports that it will take. */
+static void reserve(struct core *c, struct attempt *a, struct live *l, enum stun_guess_role role)
+{
+	if (a->live != l)
+		*a = (struct attempt){.live = l};
+	if (is_meeting(role) && !a->port)
+		a->port = (uint16_t)(OFFERS_FROM + c->ops.random(c->ops.ctx) % OFFERS_RANGE);
+}
+
+/* False: nothing that it says may be sent to, or others are at it. told_ago: the other side begins so much
+ * later than we, as it will be told. */
+static bool begin(struct core *c, struct live *l, enum stun_guess_role role, const struct stun_guess *told,
+	ns_t told_ago, ns_t now)
 {
 	struct attempt *a = attempt_of(c, l);
 	struct stun_guess theirs;
@@ -136,19 +163,20 @@ static bool begin(
 	usable(c, told, &theirs);
 	if (!a || !theirs.n)
 		return false;
-	a->live = l;
+	reserve(c, a, l, role);
 	a->agreed = true;
-	birthday_begin(&a->b, role, &theirs.seen[0], role == STUN_GUESS_OPENS ? &c->nat.outside : &theirs,
-		c->ops.random(c->ops.ctx), now);
+	if (is_meeting(role))
+		birthday_meet(&a->b, role, &theirs.seen[0], now + told_ago + MEET_IN, now);
+	else
+		birthday_begin(&a->b, role, &theirs.seen[0],
+			role == STUN_GUESS_OPENS ? &c->nat.outside : &theirs, c->ops.random(c->ops.ctx), now);
 	c->birthday.in_hour++;
 	l->luck.n_asked = 0;
 	l->luck.wait = l->luck.wait ? ns_min(2 * l->luck.wait, NEXT_MAX) : NEXT;
 	l->luck.next_at = now + l->luck.wait;
-
-	struct core_out *out =
-		queue_push(&c->queue, role == STUN_GUESS_OPENS ? CORE_OPEN : CORE_NOTE, WHY_GUESS);
-	out->peer = l->record->member;
-	out->n = role == STUN_GUESS_OPENS ? birthday_sockets(&c->nat.outside) : 0;
+	a->opens = role != STUN_GUESS_GUESSES;
+	if (!a->opens)
+		queue_push(&c->queue, CORE_NOTE, WHY_GUESS)->peer = l->record->member;
 	is_due(c, now);
 	return true;
 }
@@ -164,11 +192,24 @@ static void keep_or_close(struct core *c, struct live *l, uint32_t socket, bool 
 {
 	struct core_birthday *b = &c->birthday;
 
+	if (!socket)
+		return; /* that port could not be had */
 	if (found)
 		b->kept[b->n_kept++] = (struct kept_socket){
 			.live = l, .number = socket, .since = now, .due = now + KEEP_EVERY};
 	else
 		close_later(c, l, socket);
+}
+
+/* What was found may die, as soon as a translator forgets it: then it is looked for again. */
+static void note_find(struct luck *luck, ns_t now)
+{
+	if (!luck->found_at || now - luck->found_at >= 2 * NEXT)
+		luck->finds = 0;
+	luck->wait = 0;
+	luck->found_at = now;
+	luck->next_at = now + ns_min(NEXT_FOUND << luck->finds, NEXT);
+	luck->finds = MIN(luck->finds + 1, 8U);
 }
 
 static void end(struct core *c, struct attempt *a, ns_t now)
@@ -186,29 +227,69 @@ static void end(struct core *c, struct attempt *a, ns_t now)
 		kept += keep;
 	}
 	if (direct)
-		l->luck.wait = 0;
+		note_find(&l->luck, now);
 	a->live = NULL;
 	is_due(c, now);
 }
 
 /* --- agreeing --- */
 
-static enum stun_guess_role role_of(enum nat_maps ours, enum nat_maps theirs)
+/* Ours, if we ask. Where fresh ports of both are seen under their own numbers none need be guessed. */
+static enum stun_guess_role role_of(const struct core *c, const struct live *l)
 {
-	if (ours == NAT_DEPENDENT && theirs == NAT_INDEPENDENT)
-		return STUN_GUESS_OPENS;
-	return ours == NAT_INDEPENDENT && theirs == NAT_DEPENDENT ? STUN_GUESS_GUESSES : STUN_GUESS_NONE;
+	const enum nat_maps ours = c->nat.told.mapping, theirs = l->maps;
+
+	if ((ours != NAT_DEPENDENT && ours != NAT_INDEPENDENT) ||
+		(theirs != NAT_DEPENDENT && theirs != NAT_INDEPENDENT))
+		return STUN_GUESS_NONE;
+	if (c->nat.keeps_ports && l->keeps_ports)
+		return strcmp(c->self.id, l->record->member.id) < 0 ? STUN_GUESS_OFFERS : STUN_GUESS_MEETS;
+	if (ours == theirs)
+		return STUN_GUESS_NONE;
+	return ours == NAT_DEPENDENT ? STUN_GUESS_OPENS : STUN_GUESS_GUESSES;
+}
+
+static enum stun_guess_role other_role(enum stun_guess_role role)
+{
+	static const enum stun_guess_role other[] = {
+		[STUN_GUESS_OPENS] = STUN_GUESS_GUESSES,
+		[STUN_GUESS_GUESSES] = STUN_GUESS_OPENS,
+		[STUN_GUESS_OFFERS] = STUN_GUESS_MEETS,
+		[STUN_GUESS_MEETS] = STUN_GUESS_OFFERS,
+	};
+
+	return role < ARRAY_LEN(other) ? other[role] : STUN_GUESS_NONE;
+}
+
+/* Can we play that part? */
+static bool plays(const struct core *c, enum stun_guess_role role)
+{
+	if (is_meeting(role))
+		return c->nat.keeps_ports;
+	return role && c->nat.told.mapping == (role == STUN_GUESS_OPENS ? NAT_DEPENDENT : NAT_INDEPENDENT);
+}
+
+/* What we tell of ourselves in an attempt. */
+static struct stun_guess tell_role(const struct core *c, const struct attempt *a, enum stun_guess_role role)
+{
+	struct stun_guess g = c->nat.outside;
+
+	g.role = role;
+	if (is_meeting(role)) {
+		g.n = 1;
+		g.seen[0].port = a->port;
+	}
+	return g;
 }
 
 static void ask(struct core *c, struct live *l, enum stun_guess_role role, ns_t now)
 {
 	const struct way_to *way = &path_chosen(&l->path)->way;
 	const uint8_t *key = record_check_key(c, l->record);
-	struct stun_msg m = {.guess = c->nat.outside};
+	struct stun_msg m = {.guess = tell_role(c, attempt_of(c, l), role)};
 
 	if (!key)
 		return;
-	m.guess.role = role;
 	struct core_out *out = queue_push(&c->queue, CORE_SEND, WHY_GUESS);
 	out->peer = l->record->member;
 	out->way = *way;
@@ -219,8 +300,9 @@ static void ask(struct core *c, struct live *l, enum stun_guess_role role, ns_t 
 }
 
 /* When the candidates had their chance; NS_NEVER: not before more of their checks were sent. */
-static ns_t had_chance(const struct path *p)
+static ns_t had_chance(const struct path *p, bool easy)
 {
+	const unsigned chances = easy ? CHANCES_OF_EASY : CHANCES;
 	const ns_t detour = path_chosen(p)->rtt;
 	ns_t at = 0;
 
@@ -229,21 +311,21 @@ static ns_t had_chance(const struct path *p)
 
 		if (pair_is_relayed(pair) || (!pair->tries && pair->next_check == NS_NEVER))
 			continue;
-		if (pair->tries < CHANCES)
+		if (pair->tries < chances)
 			return NS_NEVER;
-		at = MAX(at, pair->began + pair->sent_us[CHANCES - 1] * US);
+		at = MAX(at, pair->began + pair->sent_us[chances - 1] * US);
 	}
 	return at + (detour ? detour : ANSWERED_IN);
 }
 
 /* When to ask. */
-static ns_t first_try(const struct live *l)
+static ns_t first_try(const struct core *c, const struct live *l)
 {
 	ns_t direct = path_last_direct(&l->path);
-	ns_t at = had_chance(&l->path);
+	ns_t at = had_chance(&l->path, c->nat.told.mapping == NAT_INDEPENDENT && l->maps == NAT_INDEPENDENT);
 
 	if (direct)
-		at = MAX(at, direct + OUTAGE);
+		at = MAX(at, direct + (l->luck.finds ? OUTAGE_FOUND : OUTAGE));
 	if (l->luck.next_at)
 		at = MAX(at, l->luck.next_at + NEXT_SLACK);
 	return MAX(at, l->luck.asks_at);
@@ -261,7 +343,7 @@ static void stop_asking(struct core *c, struct live *l, ns_t again)
 }
 
 /* Who asks has a place for the attempt already: what the other side opens is not to be in vain. */
-static bool may_ask(struct core *c, struct live *l, ns_t now)
+static bool may_ask(struct core *c, struct live *l, enum stun_guess_role role, ns_t now)
 {
 	struct attempt *a = attempt_of(c, l);
 
@@ -270,13 +352,13 @@ static bool may_ask(struct core *c, struct live *l, ns_t now)
 	a = attempt_of(c, NULL);
 	if (!a || !in_budget(c, now))
 		return false;
-	*a = (struct attempt){.live = l};
+	reserve(c, a, l, role);
 	return true;
 }
 
 ns_t core_birthday_consider(struct core *c, struct live *l, ns_t now)
 {
-	enum stun_guess_role role = role_of(c->nat.told.mapping, l->maps);
+	enum stun_guess_role role = role_of(c, l);
 	struct attempt *a = running(c, l);
 	struct luck *luck = &l->luck;
 
@@ -290,10 +372,10 @@ ns_t core_birthday_consider(struct core *c, struct live *l, ns_t now)
 	}
 	if (role == STUN_GUESS_NONE || !knows_itself(c))
 		return NS_NEVER;
-	ns_t at = luck->n_asked ? luck->ask_at : first_try(l);
+	ns_t at = luck->n_asked ? luck->ask_at : first_try(c, l);
 	if (at > now)
 		return at;
-	if (!may_ask(c, l, now))
+	if (!may_ask(c, l, role, now))
 		return now + NEXT_SLACK;
 	if (luck->n_asked == CORE_GUESS_TRIES) {
 		stop_asking(c, l, now + NEXT_REFUSED);
@@ -306,24 +388,27 @@ ns_t core_birthday_consider(struct core *c, struct live *l, ns_t now)
 void core_birthday_asked(struct core *c, struct live *l, const struct core_in *in, const struct stun_msg *m,
 	ns_t now, struct stun_guess *ret_ours)
 {
-	const enum nat_maps theirs = m->guess.role == STUN_GUESS_OPENS ? NAT_DEPENDENT : NAT_INDEPENDENT;
-	enum stun_guess_role role = m->guess.role ? role_of(c->nat.told.mapping, theirs) : STUN_GUESS_NONE;
+	const enum stun_guess_role role = other_role(m->guess.role);
 	const struct attempt *a = running(c, l);
 
-	if (role == STUN_GUESS_NONE || in->stun.by.kind == WAY_UDP || !knows_itself(c))
+	if (!plays(c, role) || in->stun.by.kind == WAY_UDP || !knows_itself(c))
+		return;
+	/* Both ask at once: the moment is told by whose question is answered, and that is the other's. */
+	if (!a && role == STUN_GUESS_OFFERS && l->luck.n_asked)
 		return;
 	/* Once more, where our answer got lost. */
 	if (!a && (!is_detour(&l->path) || l->luck.next_at > now || !in_budget(c, now) ||
-			  !begin(c, l, role, &m->guess, now)))
+			  !begin(c, l, role, &m->guess, path_chosen(&l->path)->rtt / 2, now)))
 		return;
-	*ret_ours = c->nat.outside;
-	ret_ours->role = role;
+	a = running(c, l);
+	if (a && a->b.role == role)
+		*ret_ours = tell_role(c, a, role);
 }
 
 bool core_birthday_answered(struct core *c, struct live *l, const struct stun_msg *m, ns_t now)
 {
 	struct luck *luck = &l->luck;
-	enum stun_guess_role role = role_of(c->nat.told.mapping, l->maps);
+	const enum stun_guess_role role = other_role(m->guess.role);
 	bool ours = false;
 
 	for (size_t i = 0; i < c->birthday.n_kept; i++)
@@ -333,8 +418,7 @@ bool core_birthday_answered(struct core *c, struct live *l, const struct stun_ms
 		ours |= luck->asked[i] == stun_stamp(m);
 	if (!ours)
 		return false;
-	if (m->guess.role && m->guess.role != role && role && in_budget(c, now) &&
-		begin(c, l, role, &m->guess, now))
+	if (plays(c, role) && in_budget(c, now) && begin(c, l, role, &m->guess, 0, now))
 		return true;
 	stop_asking(c, l, now + NEXT_REFUSED);
 	return true;
@@ -344,8 +428,10 @@ enum path_not core_birthday_not(const struct core *c, const struct live *l)
 {
 	for (size_t i = 0; i < CORE_GUESS_AT_ONCE; i++)
 		if (c->birthday.v[i].live == l && c->birthday.v[i].agreed)
-			return PATH_NOT_GUESSING;
-	return l->luck.wait && is_detour(&l->path) ? PATH_NOT_MISSED : PATH_NOT_NOTHING;
+			return is_meeting(c->birthday.v[i].b.role) ? PATH_NOT_MEETING : PATH_NOT_GUESSING;
+	if (!l->luck.wait || !is_detour(&l->path))
+		return PATH_NOT_NOTHING;
+	return is_meeting(role_of(c, l)) ? PATH_NOT_UNMET : PATH_NOT_MISSED;
 }
 
 /* --- what comes of it --- */
@@ -355,12 +441,13 @@ void core_birthday_opened(struct core *c, const struct core_in *in, ns_t now)
 	const struct record *rec = record_by_key(c, in->key);
 	struct attempt *a = rec && rec->live ? running(c, rec->live) : NULL;
 
-	if (a && a->b.role == STUN_GUESS_OPENS && !a->b.n_sockets)
+	if (a && a->b.role != STUN_GUESS_GUESSES && !a->b.n_sockets)
 		birthday_opened(&a->b, in->sockets.v, in->sockets.n, now);
 	else
 		for (size_t i = 0;
 			i < in->sockets.n && c->birthday.n_closing < ARRAY_LEN(c->birthday.closing); i++)
-			c->birthday.closing[c->birthday.n_closing++] = in->sockets.v[i];
+			if (in->sockets.v[i])
+				c->birthday.closing[c->birthday.n_closing++] = in->sockets.v[i];
 	is_due(c, now);
 }
 
@@ -385,13 +472,25 @@ bool core_birthday_found(struct core *c, struct live *l, const struct way_to *by
 	return true;
 }
 
+/* Hundreds of sockets take their time, and the answer that agrees on the moment waits for nothing. */
+static void open_sockets(struct core *c, struct attempt *a)
+{
+	const bool meets = is_meeting(a->b.role);
+	struct core_out *out = queue_push(&c->queue, CORE_OPEN, meets ? WHY_MEET : WHY_GUESS);
+
+	a->opens = false;
+	out->peer = a->live->record->member;
+	out->port = meets ? a->port : 0;
+	out->n = meets ? BIRTHDAY_MEETINGS : birthday_sockets(&c->nat.outside);
+}
+
 static void step_attempt(struct core *c, struct attempt *a, ns_t now)
 {
 	struct turn t = live_turn(c, a->live, now);
 	struct way_to way = {.kind = WAY_UDP};
 
 	t.check_key = record_check_key(c, a->live->record);
-	while (birthday_step(&a->b, now, &way.socket, &way.remote))
+	for (unsigned n = 0; n < BIRTHDAY_BATCH && birthday_step(&a->b, now, &way.socket, &way.remote); n++)
 		(void)turn_check(&t, WHY_GUESS, &way, false);
 	if (birthday_is_over(&a->b, now))
 		end(c, a, now);
@@ -447,7 +546,9 @@ void core_birthday_step(struct core *c, ns_t now)
 	for (unsigned i = 0; b->n_closing && i < CLOSE_AT_ONCE; i++)
 		queue_push(&c->queue, CORE_CLOSE, WHY_GUESS)->way.socket = b->closing[--b->n_closing];
 	for (size_t i = 0; i < CORE_GUESS_AT_ONCE; i++)
-		if (b->v[i].live && b->v[i].agreed && b->v[i].b.due <= now)
+		if (b->v[i].live && b->v[i].opens)
+			open_sockets(c, &b->v[i]);
+		else if (b->v[i].live && b->v[i].agreed && b->v[i].b.due <= now)
 			step_attempt(c, &b->v[i], now);
 	step_all_kept(c, now);
 	is_due(c, now);
@@ -472,7 +573,8 @@ void core_birthday_forget(struct core *c, struct live *l)
 	size_t had = b->n_closing;
 
 	for (unsigned i = 0; a && i < a->b.n_sockets; i++)
-		close_later(c, l, a->b.sockets[i]);
+		if (a->b.sockets[i])
+			close_later(c, l, a->b.sockets[i]);
 	if (a)
 		a->live = NULL;
 	for (size_t i = b->n_kept; i-- > 0;)

@@ -181,8 +181,12 @@ void core_candidates(struct core *c, struct live *l, const struct candidates *to
 
 	l->n_told = 0;
 	l->maps = told->nat.mapping;
+	l->keeps_ports = false;
 	for (size_t i = 0; i < told->n; i++) {
 		const struct candidate *one = &told->v[i];
+
+		for (size_t k = 0; k < told->nat.n_ports; k++)
+			l->keeps_ports |= one->type == CAND_HOST && one->ep.port == told->nat.ports[k];
 
 		/* A relay's address is the mesh's to say, not the peer's. */
 		if (one->type == CAND_RELAY && l->n_told < LEGS_TOLD_MAX)

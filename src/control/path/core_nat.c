@@ -189,6 +189,9 @@ static void remember(struct core *c)
 
 	n->began = r->began;
 	nat_tell(r, &n->told);
+	n->keeps_ports = false;
+	for (size_t i = 0; i < r->family[0].n_seen; i++)
+		n->keeps_ports |= r->family[0].seen[i].ep.port == c->port;
 	remember_outside(&r->family[0], &n->outside);
 	n->n_seen = 0;
 	for (size_t i = 0; i < ARRAY_LEN(r->family); i++)

@@ -44,10 +44,15 @@ struct live {
 	char told[LEGS_TOLD_MAX][NODE_ID_LEN + 1]; /* relays that it says it is registered with */
 	size_t n_told;
 	enum nat_maps maps; /* the translator before it, as it says */
+	bool keeps_ports; /* likewise */
 	struct tell tell;
 	struct luck {
 		ns_t next_at, asks_at; /* no attempt before, and no question of ours for one */
 		ns_t wait; /* the last time, after an attempt that found nothing; 0 = it found something */
+		/* What was found lately, as often as its path did not live long, and when last; 0 = nothing
+		 */
+		unsigned finds;
+		ns_t found_at;
 		ns_t ask_at; /* the next try of the question whether the peer takes part */
 		unsigned n_asked;
 		uint64_t asked[CORE_GUESS_TRIES]; /* stamps */
@@ -82,6 +87,8 @@ struct core {
 		/* Of the last one that is done. */
 		ns_t began;
 		struct nat_told told;
+		bool keeps_ports; /* by IPv4: by somebody we are seen under our own port, so a fresh one will
+				     be */
 		struct stun_guess outside; /* where the world sees us by IPv4, but for our role */
 		struct endpoint seen[CORE_NAT_SEEN]; /* by more than one server */
 		size_t n_seen;
@@ -96,6 +103,8 @@ struct core {
 		struct attempt {
 			struct live *live; /* NULL: no attempt */
 			bool agreed; /* else we are asking */
+			bool opens; /* its sockets, as soon as what is to be sent has left */
+			uint16_t port; /* the first that we offer; 0: we do not */
 			struct birthday b;
 		} v[CORE_GUESS_AT_ONCE];
 		struct kept_socket {
@@ -201,7 +210,7 @@ void core_birthday_asked(struct core *c, struct live *l, const struct core_in *i
 bool core_birthday_answered(struct core *c, struct live *l, const struct stun_msg *m, ns_t now);
 /* Something authentic came from the peer, perhaps by a right guess. */
 void core_birthday_hint(struct core *c, const struct live *l, const struct way_to *by, ns_t now);
-/* PATH_NOT_GUESSING, MISSED or NOTHING. */
+/* PATH_NOT_GUESSING, MEETING, MISSED, UNMET or NOTHING. */
 enum path_not core_birthday_not(const struct core *c, const struct live *l);
 /* An answer to no check of the path: true when it is to a guess. The address is checked then. */
 bool core_birthday_found(struct core *c, struct live *l, const struct way_to *by, ns_t now);

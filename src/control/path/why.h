@@ -33,6 +33,7 @@
 	X(IDLE, "not used for long")                                                                         \
 	X(LOOP, "it is reached through the mesh itself")                                                     \
 	X(GUESS, "guessing ports: one of us has a hard translator")                                          \
+	X(MEET, "both try fresh ports at one moment")                                                        \
 	X(GUESSED, "a guess was right, and the other sockets are not needed")                                \
 	X(KEEP, "so that the translator keeps what was guessed")                                             \
 	X(MISSED, "no guess was right")                                                                      \
@@ -67,7 +68,9 @@ const char *path_why_text(enum path_why why);
 	X(LOOP, "its addresses lead into the mesh itself")                                                   \
 	X(ROUTE, "there is no route to its addresses")                                                       \
 	X(GUESSING, "a router takes another port for each destination, and these are being guessed")         \
+	X(MEETING, "its addresses do not answer, and both sides are trying fresh ports at one moment")       \
 	X(MISSED, "no guess at the ports of the router on one side was right")                               \
+	X(UNMET, "neither its addresses answer nor did fresh ports that both sides tried at one moment")     \
 	X(TRYING, "its addresses are being tried")                                                           \
 	X(SYMMETRIC, "the routers on both sides take another port for each destination")                     \
 	X(SILENT, "none of its addresses answers")

@@ -182,8 +182,8 @@ int db_load(struct db *db, const struct db_reader *reader, struct db_state *ret_
 	struct db_state s = {0};
 	bool there = access(db->path, F_OK) == 0;
 	int why = there ? read_file(db, TO_WRITE, reader, &s, d) : TM_ENOENT;
-	/* On a read-only disk SQLite fails to lock it for writing, which it calls an I/O error. A full one may
-	 * have no room for a log, or for a new column. */
+	/* On a read-only disk SQLite fails to lock it for writing, which it calls an I/O error. A full one
+	 * may have no room for a log, or for a new column. */
 	bool writable = why != TM_EPERM && why != TM_EIO && why != TM_ENOSPACE;
 
 	if (!writable) {

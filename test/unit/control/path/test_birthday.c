@@ -205,6 +205,109 @@ static void who_guesses_waits_for_what_a_right_guess_brings(void **state)
 	assert_true(run(&b, 0).most <= BIRTHDAY_BATCH);
 }
 
+/* --- meeting --- */
+
+enum { AT = 700 }; /* ms */
+
+struct tickets {
+	unsigned n, order[BIRTHDAY_MEETINGS];
+	ns_t at[BIRTHDAY_MEETINGS]; /* by ticket; 0: it was not sent */
+};
+
+static struct tickets meet(enum stun_guess_role role, size_t n_sockets)
+{
+	const struct endpoint to = at("198.51.100.1:20000");
+	uint32_t sockets[BIRTHDAY_SOCKETS], socket;
+	struct tickets sent = {.n = 0};
+	struct birthday b;
+	struct endpoint ep;
+
+	/* Every tenth could not be had. */
+	for (unsigned i = 0; i < BIRTHDAY_SOCKETS; i++)
+		sockets[i] = i % 10 == 9 ? 0 : 1000 + i;
+	birthday_meet(&b, role, &to, AT * MS, MS);
+	assert_false(birthday_step(&b, AT * MS, &socket, &ep));
+	birthday_opened(&b, sockets, n_sockets, 2 * MS);
+	for (ns_t now = MS; !birthday_is_over(&b, now); now = b.due) {
+		while (birthday_step(&b, now, &socket, &ep)) {
+			const unsigned i = socket - 1000;
+
+			assert_true(ip_eq(&ep.ip, &to.ip) && ep.port == to.port + i);
+			assert_true(sent.at[i] == 0);
+			sent.at[i] = now;
+			sent.order[sent.n++] = i;
+		}
+		assert_true(b.due > now);
+	}
+	return sent;
+}
+
+static void each_fresh_port_is_tried_once_and_at_one_moment_from_both_sides(void **state)
+{
+	const struct tickets offers = meet(STUN_GUESS_OFFERS, BIRTHDAY_MEETINGS),
+			     meets = meet(STUN_GUESS_MEETS, BIRTHDAY_MEETINGS);
+	ns_t sooner = 0, later = 0;
+	unsigned together = 0;
+	(void)state;
+
+	assert_int_equal(offers.n, BIRTHDAY_MEETINGS - BIRTHDAY_MEETINGS / 10);
+	assert_int_equal(meets.n, offers.n);
+	assert_true(offers.at[0] == AT * MS && meets.at[0] == AT * MS);
+	for (unsigned i = 0; i < BIRTHDAY_MEETINGS; i++) {
+		const ns_t lead = offers.at[i] - meets.at[i];
+
+		if (!offers.at[i])
+			continue;
+		together += lead == 0;
+		sooner = MAX(sooner, lead);
+		later = MAX(later, -lead);
+	}
+	assert_true(together >= BIRTHDAY_BURST - BIRTHDAY_BURST / 10 - 1);
+	assert_true(sooner == BIRTHDAY_LEAD && later == BIRTHDAY_LEAD);
+}
+
+/* Two that leave one after the other take some microseconds: some then cross on any line. */
+static void the_two_sides_begin_at_opposite_ends(void **state)
+{
+	const struct tickets offers = meet(STUN_GUESS_OFFERS, BIRTHDAY_MEETINGS),
+			     meets = meet(STUN_GUESS_MEETS, BIRTHDAY_MEETINGS);
+	(void)state;
+
+	for (unsigned i = 1; i < BIRTHDAY_BURST * 8 / 10; i++) {
+		assert_true(offers.order[i] > offers.order[i - 1]);
+		assert_true(meets.order[i] < meets.order[i - 1]);
+	}
+}
+
+static void fewer_ports_than_offered_are_fine(void **state)
+{
+	(void)state;
+	assert_int_equal(meet(STUN_GUESS_OFFERS, 5).n, 5);
+	assert_int_equal(meet(STUN_GUESS_OFFERS, 0).n, 0);
+}
+
+static void one_that_comes_through_is_enough_for_both(void **state)
+{
+	const struct endpoint to = at("198.51.100.1:20000");
+	const uint32_t sockets[] = {1, 0, 3, 4};
+	struct endpoint ep;
+	struct birthday b;
+	uint32_t socket;
+	(void)state;
+
+	birthday_meet(&b, STUN_GUESS_OFFERS, &to, 0, 0);
+	birthday_opened(&b, sockets, ARRAY_LEN(sockets), 0);
+	assert_true(birthday_step(&b, 0, &socket, &ep));
+	birthday_hint(&b, 0, 0); /* by the socket of all: no fresh port */
+	assert_true(birthday_step(&b, 0, &socket, &ep));
+	birthday_hint(&b, 3, 0);
+	assert_false(birthday_step(&b, 0, &socket, &ep));
+	assert_true(b.hit[2] && !b.hit[0]);
+	birthday_hint(&b, 0, 0);
+	assert_false(
+		b.hit[1]); /* what comes by the socket of all says nothing of one that could not be had */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -217,6 +320,10 @@ int main(void)
 		cmocka_unit_test(each_socket_sends_five_times_to_the_one_address),
 		cmocka_unit_test(fewer_sockets_than_asked_for_and_none_are_fine),
 		cmocka_unit_test(who_guesses_waits_for_what_a_right_guess_brings),
+		cmocka_unit_test(each_fresh_port_is_tried_once_and_at_one_moment_from_both_sides),
+		cmocka_unit_test(the_two_sides_begin_at_opposite_ends),
+		cmocka_unit_test(fewer_ports_than_offered_are_fine),
+		cmocka_unit_test(one_that_comes_through_is_enough_for_both),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,7 +20,7 @@ struct row {
 	bool silent; /* the only relay, by UDP */
 	enum nat_maps here, there;
 	/* guessing */
-	bool attempt;
+	bool attempt, meets;
 	ns_t wait;
 };
 
@@ -30,7 +30,9 @@ static enum path_not why(const struct row *row, unsigned *ret_addresses)
 {
 	struct pair pairs[4] = {{.way = {.kind = WAY_RELAY_TCP, .remote = {{IP_V4, {192, 0, 2, 1}}, 8443}},
 		.next_check = NS_NEVER}};
-	struct live l = {.path = {.state = row->state, .pairs = pairs, .n_pairs = 1, .chosen = -1}};
+	struct record record = {.live = NULL};
+	struct live l = {
+		.record = &record, .path = {.state = row->state, .pairs = pairs, .n_pairs = 1, .chosen = -1}};
 	size_t k = 0;
 
 	for (; k < ARRAY_LEN(row->pair) && row->pair[k].family; k++)
@@ -48,6 +50,8 @@ static enum path_not why(const struct row *row, unsigned *ret_addresses)
 	l.luck.wait = row->wait;
 	core = (struct core){.nat.told.mapping = row->here};
 	core.birthday.v[1] = (struct attempt){.live = row->attempt ? &l : NULL, .agreed = row->attempt};
+	core.nat.keeps_ports = l.keeps_ports = row->meets;
+	core.birthday.v[1].b.role = row->meets ? STUN_GUESS_MEETS : STUN_GUESS_GUESSES;
 	if (row->local & V4)
 		core.local[core.n_local++] = (struct ip){.family = IP_V4, .bytes = {10, 0, 0, 7}};
 	if (row->local & V6)
@@ -93,6 +97,10 @@ static void each_reason_is_found(void **state UNUSED)
 			.attempt = true},
 		{PATH_NOT_MISSED, PATH_UP, .relayed = true, .pair = {{V4, .asked = true}}, .local = V4,
 			.wait = 300 * SEC},
+		{PATH_NOT_MEETING, PATH_UP, .relayed = true, .pair = {{V4, .asked = true}}, .local = V4,
+			.attempt = true, .meets = true},
+		{PATH_NOT_UNMET, PATH_UP, .relayed = true, .pair = {{V4, .asked = true}}, .local = V4,
+			.wait = 300 * SEC, .here = NAT_INDEPENDENT, .there = NAT_DEPENDENT, .meets = true},
 		/* Guesses are for those who take a detour. */
 		{PATH_NOT_SILENT, PATH_CHECKING, .pair = {{V4}}, .local = V4, .wait = 300 * SEC},
 	};

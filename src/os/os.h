@@ -145,6 +145,16 @@ NODISCARD int os_read_file(const char *path, size_t max, char **ret_text, size_t
 NODISCARD int os_write_file(const char *path, const void *p, size_t n, unsigned mode, struct diag *d);
 /* Another number after every change of the file (its time, its size, which one it is); 0: it is not there. */
 uint64_t os_file_stamp(const char *path);
+/*
+ * Writes into the file that is there, or makes it, for everybody to read: what others mounted, linked,
+ * labelled or watch stays what it is. At no moment is it empty. Not durable.
+ */
+NODISCARD int os_rewrite_file(const char *path, const void *p, size_t n, struct diag *d);
+/* Would that work, and matter? Not through a link that leads nowhere, nor in a file that was replaced where
+ * it is mounted from. */
+bool os_can_rewrite(const char *path);
+/* Where it is, links followed; the path itself where that cannot be said. */
+void os_real_path(const char *path, char *buf, size_t n);
 bool os_exists(const char *path); /* in whatever form; false when that cannot be seen */
 /* Replaces what is at `to`; durable when it returns. Within one file system. */
 NODISCARD int os_move_file(const char *from, const char *to, struct diag *d);
@@ -158,6 +168,12 @@ NODISCARD int os_lock_file(const char *path, int *ret_fd, struct diag *d);
 pid_t os_lock_holder(const char *path);
 /* Does another process have that word on its command line? */
 bool os_process_was_told(pid_t pid, const char *word);
+/*
+ * Is this file perhaps that of the machine, although our network is not the machine's? Then it is about
+ * another network than ours. What is mounted over the machine's file is ours; and where we cannot see the
+ * first process, only what systemd starts is sure to be in its network.
+ */
+bool os_is_machines_own(const char *path);
 /* Is there another program by now in the place of the one that this process runs? */
 bool os_program_is_replaced(void);
 /* This host's name made fit for a node: first label, lower case, letters, digits and inner hyphens; "node"

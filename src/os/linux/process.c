@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { COMMAND_LINE_MAX = 1 << 20 };
@@ -39,4 +40,44 @@ bool os_program_is_replaced(void)
 
 	path[end - mark_len] = '\0';
 	return access(path, X_OK) == 0;
+}
+
+static bool is_same(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* Is something mounted there, or on its directory? proc(5), mountinfo: the fifth word is where. */
+static bool is_mounted_over(const char *path)
+{
+	_cleanup_(freep) char *text = NULL;
+	const size_t dir_len = (size_t)(strrchr(path, '/') - path);
+
+	if (os_read_file("/proc/self/mountinfo", COMMAND_LINE_MAX, &text, NULL, NULL) != TM_OK)
+		return false;
+	for (char *at = text, *line; (line = strsep(&at, "\n"));) {
+		char where[PATH_MAX];
+		_Static_assert(PATH_MAX == 4096, "as below");
+		if (sscanf(line, "%*s %*s %*s %*s %4095s", where) == 1 &&
+			(strcmp(where, path) == 0 ||
+				(strlen(where) == dir_len && memcmp(where, path, dir_len) == 0)))
+			return true;
+	}
+	return false;
+}
+
+bool os_is_machines_own(const char *path)
+{
+	struct stat ours, its, here, there;
+	char its_path[PATH_MAX];
+
+	/* As containers have it, and `ip netns exec` where there is one for the namespace. */
+	if (is_mounted_over(path))
+		return false;
+	/* A root with fewer rights than the machine's may not look. What systemd runs is in its network. */
+	if (stat("/proc/self/ns/net", &ours) < 0 || stat("/proc/1/ns/net", &its) < 0)
+		return !getenv("INVOCATION_ID");
+	snprintf(its_path, sizeof(its_path), "/proc/1/root%s", path);
+	return !is_same(&ours, &its) && stat(path, &here) == 0 && stat(its_path, &there) == 0 &&
+	       is_same(&here, &there);
 }

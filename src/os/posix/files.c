@@ -280,6 +280,49 @@ int os_write_file(const char *path, const void *p, size_t n, unsigned mode, stru
 	return TM_OK;
 }
 
+int os_rewrite_file(const char *path, const void *p, size_t n, struct diag *d)
+{
+	const bool is_new = access(path, F_OK) < 0;
+	_cleanup_(closep) int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	const char *at = p, *end = at + n;
+
+	if (fd < 0)
+		return failed(d, errno, "write", path);
+	while (at < end) {
+		const ssize_t wrote = write(fd, at, (size_t)(end - at));
+
+		if (wrote < 0 && errno != EINTR)
+			return failed(d, errno, "write", path);
+		at += wrote > 0 ? wrote : 0;
+	}
+	/* What was longer is cut after it, so that a reader finds something at all times. */
+	if (ftruncate(fd, (off_t)n) < 0 || (is_new && fchmod(fd, 0644) < 0))
+		return failed(d, errno, "write", path);
+	return TM_OK;
+}
+
+bool os_can_rewrite(const char *path)
+{
+	struct stat st;
+	char dir[PATH_MAX_LEN];
+	const char *slash = strrchr(path, '/');
+
+	/* Without a name it is mounted here, and another has its place on the machine. */
+	if (lstat(path, &st) == 0)
+		return access(path, W_OK) == 0 && stat(path, &st) == 0 && st.st_nlink > 0;
+	if (!slash || slash == path)
+		return false;
+	snprintf(dir, sizeof(dir), "%.*s", (int)(slash - path), path);
+	return access(dir, W_OK) == 0;
+}
+
+void os_real_path(const char *path, char *buf, size_t n)
+{
+	_cleanup_(freep) char *real = realpath(path, NULL);
+
+	snprintf(buf, n, "%s", real ? real : path);
+}
+
 uint64_t os_file_stamp(const char *path)
 {
 	struct stat st;

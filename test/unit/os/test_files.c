@@ -265,6 +265,38 @@ static void host_names_become_node_names(void **state)
 	assert_int_equal(strlen(name), 2);
 }
 
+/* What is mounted or watched there is the same file afterwards. */
+static void a_file_is_rewritten_in_its_place(void **state)
+{
+	struct host *h = *state;
+	const char *path = host_path(h, "f");
+	struct stat before, after;
+
+	assert_true(os_can_rewrite(path));
+	const mode_t mask = umask(077);
+	assert_int_equal(os_rewrite_file(path, "a longer text", 13, NULL), TM_OK);
+	umask(mask);
+	assert_int_equal(stat(path, &before), 0);
+	assert_int_equal(before.st_mode & 0777, 0644); /* everybody reads it, whatever our mask */
+	assert_int_equal(os_rewrite_file(path, "short", 5, NULL), TM_OK);
+	assert_int_equal(stat(path, &after), 0);
+	assert_int_equal(after.st_size, 5);
+	assert_int_equal(after.st_ino, before.st_ino);
+	assert_true(os_can_rewrite(path));
+}
+
+static void a_link_to_nowhere_is_not_written_through(void **state)
+{
+	struct host *h = *state;
+	struct diag d = {0};
+
+	assert_int_equal(symlink("/no/such/dir/f", host_path(h, "link")), 0);
+	assert_false(os_can_rewrite(host_path(h, "link")));
+	assert_false(os_can_rewrite("/no/such/dir/f"));
+	assert_int_equal(os_rewrite_file("/no/such/dir/f", "x", 1, &d), TM_ENOENT);
+	assert_non_null(strstr(d.what, "/no/such/dir/f"));
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, host_setup, host_teardown)
 int main(void)
 {
@@ -276,6 +308,8 @@ int main(void)
 		T(a_pipe_is_read_to_its_end),
 		T(what_cannot_be_written_is_explained_and_leaves_nothing),
 		T(a_full_disk_keeps_the_old_content),
+		T(a_file_is_rewritten_in_its_place),
+		T(a_link_to_nowhere_is_not_written_through),
 		T(directories_get_the_exact_mode_and_strangers_are_refused),
 		T(host_names_become_node_names),
 	};

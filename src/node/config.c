@@ -26,6 +26,13 @@ static const char *const relay_words[] = {
 	[RELAY_OFF] = "off", [RELAY_USE] = "use", [RELAY_OFFER] = "offer", NULL};
 static const char *const dns_serve_words[] = {[DNS_SERVE_HOST] = "host", [DNS_SERVE_MESH] = "mesh", NULL};
 
+static const char *const resolver_words[] = {[RESOLV_AUTO] = "auto",
+	[RESOLV_WISH_NONE] = "none",
+	[RESOLV_WISH_RESOLVED] = "resolved",
+	[RESOLV_WISH_RESOLVCONF] = "resolvconf",
+	[RESOLV_WISH_FILE] = "file",
+	NULL};
+
 const struct config_row config_rows[CONFIG_ROWS] = {
 	{.key = "listen_port",
 		.type = CONFIG_UINT,
@@ -139,6 +146,14 @@ const struct config_row config_rows[CONFIG_ROWS] = {
 		.def = "",
 		.help = "further addresses of this machine at which names are answered, such as "
 			"127.0.0.54:53"},
+	{.key = "dns.resolver",
+		.type = CONFIG_WORD,
+		.words = resolver_words,
+		FIELD(dns_resolver),
+		.def = "auto",
+		.help = "how programs of this machine come to ask this node for names of the mesh: by "
+			"systemd-resolved, by resolvconf, or by lines in the file resolv.conf, which are "
+			"removed at the end; auto finds out, none changes nothing"},
 	{.key = "log_level",
 		.type = CONFIG_LEVEL,
 		FIELD(log_level),

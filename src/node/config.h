@@ -10,6 +10,7 @@
 #include "base/diag.h"
 #include "base/log.h"
 #include "data/peer/keypair.h"
+#include "dns/resolv.h"
 #include "wire/proxy.h"
 
 enum { CONFIG_LIST_MAX = 8, CONFIG_PORT_AUTO = 1 << 16 };
@@ -44,6 +45,7 @@ struct config {
 	size_t n_listen;
 	bool dns; /* restart; yes */
 	enum config_dns_serve dns_serve; /* restart; host */
+	enum resolv_wish dns_resolver; /* restart; auto */
 	char dns_listen[CONFIG_LIST_MAX][64]; /* restart; beside the node's own mesh addresses */
 	size_t n_dns_listen;
 	char tls_certificate[256], tls_key[256]; /* restart; coordinator; "" = one of its own */

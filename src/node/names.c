@@ -9,6 +9,7 @@
 #include "dns/server.h"
 #include "node/drive.h"
 #include "node/node_private.h"
+#include "node/resolving.h"
 #include "wire/msg/msg.h"
 
 enum { OWN = 2, DOORS_MAX = OWN + CONFIG_LIST_MAX, WANTED = 64 };
@@ -20,6 +21,8 @@ _Static_assert((int)DOORS_MAX <= (int)DNS_SERVER_ADDRESSES, "the server has room
 struct names {
 	struct dns_zone zone;
 	struct dns_server *server; /* NULL: switched off */
+	struct resolving *resolving; /* NULL before the start, or where there is no memory for it */
+	char *zones[HOSTING_ZONES + 1]; /* as it wants them, owned */
 	struct loop_timer *again;
 	struct names_door {
 		struct endpoint at;
@@ -99,6 +102,9 @@ static void open_doors(void *ctx)
 		log_info("node: names are served at all addresses");
 	if (missing)
 		loop_timer_in(x->again, OPEN_AGAIN);
+	/* Nobody is sent to a server that does not answer. */
+	if (x->doors[0].open && x->resolving)
+		resolving_begin(x->resolving);
 }
 
 static void add_door(struct names *x, const struct endpoint *at)
@@ -118,6 +124,53 @@ static void choose_doors(const struct node *n)
 	for (size_t i = 0; i < n->config.n_dns_listen; i++)
 		if (config_listen_parse(n->config.dns_listen[i], &self->ip4, &at) == TM_OK)
 			add_door(x, &at);
+}
+
+/* --- who is told of it --- */
+
+/* A zone to be asked for here, and nowhere else: "~mesh" (systemd.network(5), Domains=). */
+static bool add_zone(struct names *x, size_t i, const struct dns_name *zone)
+{
+	char text[DNS_NAME_TEXT];
+
+	dns_name_format(zone, text);
+	text[strlen(text) - 1] = '\0'; /* the final dot */
+	return i < HOSTING_ZONES && asprintf(&x->zones[i], "~%s", text) > 0;
+}
+
+static int list_zones(struct names *x)
+{
+	const struct prefix *nets[] = {&x->zone.net4, &x->zone.net6};
+	struct dns_name reverse[DNS_REVERSE_MAX];
+	size_t n = 0;
+	bool ok = add_zone(x, n++, &x->zone.name);
+
+	for (size_t i = 0; i < ARRAY_LEN(nets); i++) {
+		const size_t count = dns_reverse_zones(nets[i], reverse, ARRAY_LEN(reverse));
+
+		for (size_t k = 0; ok && k < count; k++)
+			ok = add_zone(x, n++, &reverse[k]);
+	}
+	return ok ? TM_OK : TM_ENOMEM;
+}
+
+/* A convenience: without it the node is as good as with it. */
+static void start_resolving(struct node *n)
+{
+	struct names *x = n->names;
+	const struct resolving_config cfg = {
+		.wish = n->config.dns_resolver,
+		.ifname = plane_tun_name(n->plane),
+		.journal = n->paths.undo_names,
+		.server = n->enrolment.self.ip4,
+		.zones = (const char *const *)x->zones,
+	};
+	int err = list_zones(x);
+
+	if (!err)
+		err = resolving_new(n->base, &cfg, &x->resolving);
+	if (err)
+		log_warn("node: programs of this machine are not told of the names of the mesh", KV_ERR(err));
 }
 
 /* --- life --- */
@@ -152,6 +205,7 @@ int names_open(struct node *n)
 
 void names_start(struct node *n)
 {
+	start_resolving(n);
 	if (n->names->server)
 		open_doors(n);
 }
@@ -160,6 +214,9 @@ void names_close(struct node *n)
 {
 	if (!n->names)
 		return;
+	resolving_free(n->names->resolving); /* before nobody answers any more */
+	for (size_t i = 0; n->names->zones[i]; i++)
+		free(n->names->zones[i]);
 	dns_server_free(n->names->server);
 	loop_timer_free(n->names->again);
 	free(TAKE(n->names));
@@ -222,6 +279,10 @@ char *names_status(const struct node *n)
 	jsonout_text(&out, "serve", n->config.dns_serve == DNS_SERVE_MESH ? "mesh" : "host");
 	put_zones(x, &out);
 	put_doors(x, &out);
+	if (x->resolving)
+		resolving_put(x->resolving, &out);
+	else
+		jsonout_null(&out, "resolver");
 	if (x->server)
 		put_counters(x->server, &out);
 	jsonout_object_end(&out);

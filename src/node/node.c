@@ -4,6 +4,7 @@
  * plugs.c plugs them into each other.
  */
 #include "node/node.h"
+#include "node/hosting.h"
 
 #include "base/secret.h"
 #include "crypto/init.h"
@@ -36,6 +37,7 @@ void node_paths_init(struct node_paths *p, const char *state_dir)
 		{p->lock, "lock"},
 		{p->log, "daemon.log"},
 		{p->undo, "undo"},
+		{p->undo_names, HOSTING_JOURNAL},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)

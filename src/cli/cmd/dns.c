@@ -25,6 +25,20 @@ static void print_served(struct cli *c, const json_t *reply)
 		mesh ? "this machine and the other members" : "the programs of this machine");
 }
 
+static void print_resolver(struct cli *c, const json_t *reply)
+{
+	const json_t *r = json_object_get(reply, "resolver");
+	const char *way = json_text(r, "way"), *why = json_text(r, "why");
+
+	fprintf(c->out, "  %-10s %s%s%s\n", "asked by",
+		json_is_true(json_object_get(r, "in_force")) ? way : "nobody of itself", *why ? ": " : "",
+		why);
+	if (*json_text(r, "problem"))
+		fprintf(c->out, "  %-10s %s\n", "", json_text(r, "problem"));
+	if (*json_text(r, "doubt"))
+		fprintf(c->out, "  %-10s %s\n", "", json_text(r, "doubt"));
+}
+
 static void print_questions(struct cli *c, const json_t *reply)
 {
 	const json_t *q = json_object_get(reply, "questions"), *n;
@@ -51,13 +65,14 @@ static int status_run(struct cli *c, const void *opts UNUSED, const struct opt_w
 		return CLI_DONE;
 	}
 	print_served(c, reply);
+	print_resolver(c, reply);
 	print_questions(c, reply);
 	return CLI_DONE;
 }
 
 const struct command cmd_dns_status = {
 	.name = "dns status",
-	.summary = "where names of the mesh are answered, and to whom",
+	.summary = "where names of the mesh are answered, to whom, and how programs get there",
 	.run = status_run,
 };
 

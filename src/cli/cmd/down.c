@@ -21,7 +21,7 @@ static int cleanup_run(struct cli *c)
 		return cli_json_take(c, json_pack("{s:b, s:b}", "ok", 1, "removed", removed));
 
 	if (removed)
-		fputs("  removed the control socket that a killed tunnelmesh left\n", c->out);
+		fputs("  removed what a killed tunnelmesh left\n", c->out);
 	else
 		fprintf(c->out, "  nothing to remove%s\n",
 			daemon_pid(c, NULL) ? ": tunnelmesh is running, `tunnelmesh down` stops it" : "");

@@ -12,6 +12,7 @@
 #include "base/time.h"
 #include "cli/core/call.h"
 #include "node/ctl.h"
+#include "node/hosting.h"
 #include "os/os.h"
 
 enum {
@@ -180,14 +181,16 @@ bool daemon_cleanup(struct cli *c)
 {
 	const char *left[2] = {c->paths.socket};
 	struct diag ignored = {0};
-	char open_path[512];
+	char open_path[512], journal[512];
 	bool removed = false;
 	int fd = -1;
 
 	/* Each may be there without the other: a socket is removed by whoever tidies up, one at a time. */
 	snprintf(open_path, sizeof(open_path), "%s" CTL_OPEN_SUFFIX, c->paths.socket);
 	left[1] = open_path;
-	if ((!is_socket(left[0]) && !is_socket(left[1])) || call_daemon_pid(c->paths.socket))
+	snprintf(journal, sizeof(journal), "%s/" HOSTING_JOURNAL, c->paths.state_dir);
+	if ((!is_socket(left[0]) && !is_socket(left[1]) && !os_exists(journal)) ||
+		call_daemon_pid(c->paths.socket))
 		return false;
 
 	/* One that starts right now has the lock but perhaps no ear yet. */
@@ -197,6 +200,7 @@ bool daemon_cleanup(struct cli *c)
 	for (size_t i = 0; i < ARRAY_LEN(left); i++)
 		if (is_socket(left[i]))
 			removed |= unlink(left[i]) == 0;
+	removed |= hosting_undo(journal, &ignored) == TM_OK;
 	close(fd);
 	return removed;
 }

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "node/hosting.h"
+
 const char *const state_files[] = {
 	"identity",
 	"node.json",
@@ -15,6 +17,7 @@ const char *const state_files[] = {
 	"netmap.db-journal",
 	"clock",
 	"undo",
+	HOSTING_JOURNAL,
 	"mesh.db",
 	"mesh.db-wal",
 	"mesh.db-shm",

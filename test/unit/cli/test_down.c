@@ -49,7 +49,7 @@ static void cleanup_removes_a_dead_socket_but_not_a_live_one(void **state)
 
 	run_cli(&r, f->dir, "down --cleanup --state-dir DIR");
 	assert_int_equal(r.status, 0);
-	assert_string_equal(r.out, "  removed the control socket that a killed tunnelmesh left\n");
+	assert_string_equal(r.out, "  removed what a killed tunnelmesh left\n");
 	assert_string_equal(r.err, "");
 	assert_int_equal(access(f->socket, F_OK), -1);
 	run_free(&r);

@@ -86,6 +86,9 @@ json_t *cli_error_json(const struct diag *d, int err);
 NODISCARD int cli_ask(struct cli *c, const char *cmd, json_t *fields_take, int timeout_ms, json_t **ret_reply,
 	struct diag *d);
 enum { ASK_TIMEOUT_MS = 15000 };
+/* The same; texts are as they came, of several lines perhaps, and not fit for a terminal. */
+NODISCARD int cli_ask_exact(struct cli *c, const char *cmd, json_t *fields_take, int timeout_ms,
+	json_t **ret_reply, struct diag *d);
 /*
  * Asks and shows, as every command that prints one answer does: a failure is said, with --json the answer is
  * printed as it came, and both end the command with *ret_status. Else the answer (a new reference) is left to

@@ -209,14 +209,22 @@ static void make_plain(json_t *j)
 int cli_ask(struct cli *c, const char *cmd, json_t *fields_take, int timeout_ms, json_t **ret_reply,
 	struct diag *d)
 {
+	int err = cli_ask_exact(c, cmd, fields_take, timeout_ms, ret_reply, d);
+
+	if (!err && !c->g.json)
+		make_plain(*ret_reply);
+	return err;
+}
+
+int cli_ask_exact(struct cli *c, const char *cmd, json_t *fields_take, int timeout_ms, json_t **ret_reply,
+	struct diag *d)
+{
 	json_t *req = fields_take ? fields_take : json_object();
 	int err = TM_ENOMEM;
 
 	if (req && json_object_set_new(req, "cmd", json_string(cmd)) == 0) {
 		err = call_daemon(c->paths.socket, req, timeout_ms, ret_reply, d);
 		say_what_to_do(c, err, d);
-		if (!err && !c->g.json)
-			make_plain(*ret_reply);
 	}
 	json_decref(req);
 	return err;

@@ -117,6 +117,14 @@ static void without_a_daemon_every_command_says_so(void **state)
 		"client add phone",
 		"client list",
 		"client remove phone",
+		"filter list",
+		"filter show",
+		"filter add allow tcp --from a --to b",
+		"filter remove x",
+		"filter explain a b tcp/22",
+		"filter prove a can reach b",
+		"filter history",
+		"filter rollback 1",
 		"reload",
 	};
 	struct fixture *f = *state;

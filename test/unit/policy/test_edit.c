@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "unit/unit.h"
+
+#include "policy/edit.h"
+
+static const struct policy_new_rule ssh = {POLICY_ALLOW, "tcp/22,ping", "tag:ops,laptop", "any", "ssh"};
+#define SSH "- {id: \"ssh\", allow: [\"tcp/22\", \"ping\"], from: [\"tag:ops\", \"laptop\"], to: [\"any\"]}\n"
+
+static void a_rule_is_added_and_the_rest_stays(void **state)
+{
+	static const struct {
+		const char *before, *after;
+	} rows[] = {
+		{"", "rules:\n  " SSH},
+		{"# mine\nrules: []\n", "# mine\nrules:\n  " SSH},
+		{"rules: [] # none yet\ngroups: {}\n", "rules:\n  " SSH "groups: {}\n"},
+		{"rules:", "rules:\n  " SSH},
+		{"rules: # all of them\n\n# first\n- {deny: udp, from: any, to: any} # x\ntests: []\n",
+			"rules: # all of them\n" SSH
+			"\n# first\n- {deny: udp, from: any, to: any} # x\ntests: []\n"},
+		{"rules:\n    - deny: udp\n      from: any\n      to: any\n",
+			"rules:\n    " SSH "    - deny: udp\n      from: any\n      to: any\n"},
+		{"groups:\n  a: [x]", "groups:\n  a: [x]\nrules:\n  " SSH},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct diag d = {0};
+		char *text = NULL;
+
+		if (policy_edit_add(rows[i].before, &ssh, &text, &d) != TM_OK)
+			fail_msg("row %zu: %s", i, d.what);
+		assert_string_equal(text, rows[i].after);
+		free(text);
+	}
+}
+
+static void what_cannot_be_added_is_said(void **state)
+{
+	static const struct {
+		const char *text;
+		struct policy_new_rule r;
+		const char *what;
+	} rows[] = {
+		{"rules: [{deny: udp, from: any, to: any}]\n", {POLICY_ALLOW, "tcp", "any", "any", NULL},
+			"do not begin with"},
+		{"", {POLICY_ALLOW, "tcp/x", "any", "any", NULL}, "\"x\" is no port"},
+		{"", {POLICY_ALLOW, "tcp", "a\"]", "any", NULL}, "cannot be from whom"},
+		{"", {POLICY_ALLOW, "", "any", "any", NULL}, "cannot be what a rule is about"},
+		{"", {POLICY_ALLOW, "tcp", "group:x", "any", NULL}, "there is no group"},
+		{"rules:\n- {id: ssh, deny: udp, from: any, to: any}\n",
+			{POLICY_ALLOW, "tcp", "any", "any", "ssh"}, "the id ssh is given twice"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct diag d = {0};
+		char *text = NULL;
+
+		if (policy_edit_add(rows[i].text, &rows[i].r, &text, &d) == TM_OK ||
+			!strstr(d.what, rows[i].what) || d.where[0])
+			fail_msg("row %zu: %s: %s", i, d.where, d.what);
+		assert_null(text);
+	}
+}
+
+static void a_rule_is_removed_and_the_rest_stays(void **state)
+{
+	static const char text[] = "rules:\n"
+				   "  # one\n"
+				   "  - id: one\n"
+				   "    allow: tcp\n"
+				   "    from: any\n"
+				   "    to: any\n"
+				   "\n"
+				   "  # two\n"
+				   "  - {id: two, deny: udp,\n"
+				   "     from: any, to: any}\n"
+				   "  - {id: three, allow: udp/1, from: any, to: any}\n"
+				   "local_allow: []\n";
+	struct diag d = {0};
+	char *a = NULL, *b = NULL, *c = NULL;
+
+	(void)state;
+	assert_int_equal(policy_edit_remove(text, "two", &a, &d), TM_OK);
+	assert_null(strstr(a, "deny"));
+	assert_non_null(strstr(a, "  # two\n  - {id: three"));
+	assert_int_equal(policy_edit_remove(a, "one", &b, &d), TM_OK);
+	assert_non_null(strstr(b, "rules:\n  # one\n\n  # two\n"));
+	assert_int_equal(policy_edit_remove(b, "three", &c, &d), TM_OK);
+	assert_string_equal(c, "rules:\n  # one\n\n  # two\nlocal_allow: []\n");
+	free(a);
+	free(b);
+	free(c);
+}
+
+static void what_cannot_be_removed_is_said(void **state)
+{
+	struct diag d = {0};
+	char *text = NULL;
+
+	(void)state;
+	assert_int_equal(policy_edit_remove("", "builtin:ping", &text, &d), TM_EPERM);
+	assert_int_equal(
+		policy_edit_remove("rules:\n- {id: ssh, deny: udp, from: any, to: any}\n", "sssh", &text, &d),
+		TM_ENOENT);
+	assert_string_equal(d.hint, "did you mean \"ssh\"?");
+	assert_int_equal(
+		policy_edit_remove("rules: [{id: ssh, deny: udp, from: any, to: any}]\n", "ssh", &text, &d),
+		TM_EUNSUPPORTED);
+	assert_int_equal(policy_edit_remove("rules: [{id: a, deny: udp, from: any, to: any},\n"
+					    " {id: ssh, deny: udp, from: any, to: any}]\n",
+				 "ssh", &text, &d),
+		TM_EUNSUPPORTED);
+	assert_null(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_rule_is_added_and_the_rest_stays),
+		cmocka_unit_test(what_cannot_be_added_is_said),
+		cmocka_unit_test(a_rule_is_removed_and_the_rest_stays),
+		cmocka_unit_test(what_cannot_be_removed_is_said),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

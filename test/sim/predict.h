@@ -39,7 +39,8 @@ enum prediction direct_possible(const struct host *a, const struct host *b);
  * Where that is not so: do they meet by guessing ports, with a relay to agree by (decision 39)? When one maps
  * independently and the other by address and port, and no NAT is common to both: always but for chance. A
  * pool of addresses makes the chance smaller, a common NAT may let them meet, and a mapping by address shows
- * only to who asks several servers: PERHAPS. So do two whose ports are kept, whatever they map by (decision 46).
+ * only to who asks several servers: PERHAPS. So do two whose ports are kept, whatever they map by (decision
+ * 51).
  */
 enum prediction guess_possible(const struct host *a, const struct host *b);
 const char *prediction_name(enum prediction p);

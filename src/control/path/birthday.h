@@ -16,7 +16,7 @@
  * Or one attempt to meet where both keep port numbers. A router that answers for itself what nobody inside
  * has asked for, as Linux without a firewall on its outside does, remembers that as a flow of its own; who is
  * inside and writes to the same remote side a moment later gets another port, which nobody knows, and keeps
- * that for others (docs/decisions/0046). Nothing helps but that both write before either arrives. So both
+ * that for others (docs/decisions/0051). Nothing helps but that both write before either arrives. So both
  * open a row of fresh ports, which no datagram has spoilt yet, and each pair of them is tried once, from both
  * sides at one moment.
  */

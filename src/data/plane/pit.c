@@ -101,12 +101,14 @@ bool pit_has(const struct pit *p, const struct endpoint *who)
 	return false;
 }
 
-static size_t count_at(const struct pit *p, const struct ip *at)
+/* Other ports of that address; all of it is as many as there may be. */
+static size_t count_others(const struct pit *p, const struct endpoint *who)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < p->n; i++)
-		n += is_neighbour(&p->who[i].ip, at);
+		if (is_neighbour(&p->who[i].ip, &who->ip) && !endpoint_eq(&p->who[i], who))
+			n += p->who[i].port ? 1 : CAST_PORTS;
 	return n;
 }
 
@@ -122,7 +124,7 @@ static size_t longest_there(const struct pit *p)
 
 bool pit_cast(struct pit *p, const struct legs *legs, const struct endpoint *who, ns_t now)
 {
-	const bool all = !who->port || count_at(p, &who->ip) >= CAST_PORTS;
+	const bool all = !who->port || count_others(p, who) >= CAST_PORTS;
 
 	if (!p->udp || now < p->refused)
 		return false;

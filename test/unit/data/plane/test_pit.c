@@ -3,6 +3,7 @@
  * others as before. */
 #include "unit/data/plane/relay_rig.h"
 
+#include "data/plane/pit.h"
 #include "wire/stun.h"
 #include "wire/wg.h"
 
@@ -120,39 +121,63 @@ static void who_is_of_use_now_and_then_is_heard(void **state)
 	assert_false(fake_is_unread(A));
 }
 
+/* One that is open, whatever its socket. */
+static struct pit opened(void)
+{
+	static char socket;
+
+	return (struct pit){.udp = (struct udp *)(void *)&socket};
+}
+
 static void of_an_address_with_many_ports_all_are_read_no_longer(void **state)
 {
-	char from[40];
+	static const struct {
+		const char *one, *other, *beyond;
+	} rows[] = {
+		{"198.51.100.66:7000", "198.51.100.66:9999", "198.51.100.67:7000"},
+		{"[2001:db8:1:2::1]:7000", "[2001:db8:1:2::99]:1", "[2001:db8:1:3::99]:1"},
+	};
 	(void)state;
 
-	for (unsigned i = 0; i < 5; i++) {
-		assert_false(fake_is_unread("198.51.100.66:9999"));
-		snprintf(from, sizeof(from), "198.51.100.66:%u", 7000 + i);
-		assert_true(is_cast_out(from, 4, DROP_RELAY_UNPROVEN));
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct endpoint other = at(rows[i].other), beyond = at(rows[i].beyond);
+		struct pit p = opened();
+
+		for (unsigned k = 1; k <= 5; k++) {
+			struct endpoint from = at(rows[i].one);
+
+			assert_false(pit_has(&p, &other));
+			from.port = (uint16_t)(from.port + k);
+			from.ip.bytes[15] = (uint8_t)k; /* of IPv6 */
+			assert_true(pit_cast(&p, NULL, &from, k));
+			assert_true(pit_cast(&p, NULL, &from, k)); /* the same is no other */
+			assert_true(pit_has(&p, &from));
+		}
+		assert_true(pit_has(&p, &other));
+		assert_false(pit_has(&p, &beyond));
+		assert_int_equal(p.n, 1);
 	}
-	assert_true(fake_is_unread("198.51.100.66:9999"));
-	assert_false(fake_is_unread("198.51.100.67:7000"));
-	for (unsigned i = 0; i < 5; i++) {
-		assert_false(fake_is_unread("[2001:db8:1:2::99]:1"));
-		snprintf(from, sizeof(from), "[2001:db8:1:2::%u]:7000", 1 + i);
-		assert_true(is_cast_out(from, 4, DROP_RELAY_UNPROVEN));
-	}
-	assert_true(fake_is_unread("[2001:db8:1:2::99]:1"));
-	assert_false(fake_is_unread("[2001:db8:1:3::99]:1"));
 }
 
 static void when_too_many_are_there_the_first_is_heard_again(void **state)
 {
-	char from[40];
+	struct pit p = opened();
+	struct endpoint from[33];
 	(void)state;
 
-	for (unsigned i = 0; i < 33; i++) {
-		snprintf(from, sizeof(from), "198.51.100.%u:7000", 1 + i);
-		assert_true(is_cast_out(from, 4, DROP_RELAY_UNPROVEN));
+	for (unsigned i = 0; i < ARRAY_LEN(from); i++) {
+		from[i] = at("198.51.100.1:7000");
+		from[i].ip.bytes[3] = (uint8_t)i;
+		assert_true(pit_cast(&p, NULL, &from[i], i));
 	}
-	assert_false(fake_is_unread("198.51.100.1:7000"));
-	assert_true(fake_is_unread("198.51.100.2:7000"));
-	assert_true(fake_is_unread(from));
+	assert_false(pit_has(&p, &from[0]));
+	assert_true(pit_has(&p, &from[1]));
+	assert_true(pit_has(&p, &from[32]));
+	assert_int_equal(pit_next(&p), 1 + CAST_TIME);
+	assert_false(pit_release(&p, CAST_TIME));
+	assert_true(pit_release(&p, 2 + CAST_TIME));
+	assert_false(pit_has(&p, &from[2]));
+	assert_true(pit_has(&p, &from[3]));
 }
 
 static bool rushes_and_is_unread(void *from)

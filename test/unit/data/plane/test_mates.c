@@ -133,6 +133,9 @@ static void who_talks_to_many_and_those_stay_where_they_are(void **state)
 			want += 2;
 		}
 	EXPECT_SOON(all, has_relayed, &want);
+	/* Whoever wanted to move has done so by then. */
+	for (uint16_t i = 0; i < MATES_AFTER / 2; i++)
+		pass(i % 2 ? &a : &b, i % 2 ? &b : &a, 4, i, 100);
 	assert_ptr_equal(owner_of(hub.stream), before[3]);
 	for (unsigned i = 0; i < 3; i++)
 		assert_ptr_equal(owner_of(leaf[i].stream), before[i]);

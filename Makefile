@@ -15,7 +15,7 @@ BENCH = $(if $(ONLY),--only='$(ONLY)') $(if $(TESTS),--tests='$(TESTS)') $(if $(
 CTEST := ctest --output-on-failure --no-tests=error -j $(JOBS)
 PYTEST := $(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(PYTHON) -B -m pytest -p no:cacheprovider
 
-.PHONY: help setup build demo test unit slow lab labgrid compose bench relayattack scale flood attack asan tsan labasan labtsan fuzz lint fmt install uninstall clean
+.PHONY: help setup build demo test unit slow lab labgrid compose bench dnsbench relayattack scale flood attack asan tsan labasan labtsan fuzz lint fmt install uninstall clean
 # Each does by itself what can be done at the same time.
 .NOTPARALLEL:
 
@@ -68,6 +68,10 @@ relayattack: setup build ## what others keep of a relay while somebody floods it
 scale: setup build ## how far one coordinator carries: a herd of SIZES members (default "1000 3000 10000"; an hour) joins and comes back
 	@scripts/build ci herd line
 	@$(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(PYTHON) -B test/bench/scale/scale.py $(SIZES)
+
+dnsbench: setup build ## questions a second and their times beside unbound and dnsmasq (ROUNDS=5)
+	@scripts/setup dnsbench
+	@$(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(PYTHON) -B test/bench/dns/dns.py $(if $(ROUNDS),--rounds $(ROUNDS))
 
 flood: setup build ## how long a handshake takes while strangers send 75,000 handshake messages a second (RATE=n)
 	@scripts/build ci labtools flood

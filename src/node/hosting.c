@@ -12,7 +12,7 @@
 #define NSSWITCH_CONF "/etc/nsswitch.conf"
 #define BUS_SOCKET "/run/dbus/system_bus_socket"
 
-enum { FILE_MAX = 1 << 16, PATIENCE_MS = 5000, JOURNAL_MAX = FILE_MAX + 1024 };
+enum { FILE_MAX = 1 << 16, PATIENCE_MS = 3000, JOURNAL_MAX = FILE_MAX + 1024 };
 
 /* --- looking --- */
 
@@ -93,8 +93,11 @@ static int tell_resolved(struct hosting *h)
 	int err = call_resolvectl(h, "dns", servers, &h->problem);
 	if (!err)
 		err = call_resolvectl(h, "domain", h->zones, &h->problem);
-	for (size_t i = 0; !err && i < ARRAY_LEN(extras); i++)
-		(void)!call_resolvectl(h, extras[i][0], (const char *const[]){extras[i][1], NULL}, NULL);
+	int extra = err; /* one that hangs will hang again */
+	for (size_t i = 0; !extra && i < ARRAY_LEN(extras); i++)
+		if (call_resolvectl(h, extras[i][0], (const char *const[]){extras[i][1], NULL}, NULL) ==
+			TM_ETIMEOUT)
+			extra = TM_ETIMEOUT;
 	return err;
 }
 

@@ -12,8 +12,8 @@ from lab import LabError, find_program, wait_for
 
 # The server of the network: knows example.org, denies the rest, and notes what it is asked.
 UPSTREAM = r"""
-import socket, sys
-at, log = sys.argv[1], sys.argv[2]
+import socket, sys, time
+at, log, late = sys.argv[1], sys.argv[2], float(sys.argv[3])
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.bind((at, 53))
 print("bound", flush=True)
@@ -26,6 +26,7 @@ while True:
     name, kind = ".".join(labels).lower(), q[i + 1:i + 3]
     with open(log, "a") as f:
         f.write(name + "\n")
+    time.sleep(late)  # as far away as it is
     known = name == "example.org"
     record = b"\xc0\x0c" + kind + b"\0\1" + bytes(4) + b"\0\4" + socket.inet_aton("192.0.2.7") if known and kind == b"\0\1" else b""
     flags = b"\x81\x80" if known else b"\x81\x83"
@@ -38,7 +39,7 @@ PLAIN = "# the administrator's\nsearch lan\nnameserver 127.0.0.2\noptions timeou
 class Machine:
     """A node's host with its own resolv.conf and a server of the network behind it."""
 
-    def __init__(self, node, conf, mounts=""):
+    def __init__(self, node, conf, mounts="", late=0):
         self.node, self.host = node, node.host
         self.conf = f"{node.state}.resolv.conf"
         self.asked_file = f"{node.state}.asked"
@@ -47,7 +48,7 @@ class Machine:
                 f.write(text)
         os.chmod(self.conf, 0o644)
         self.host.private_mounts(f"mount --bind {self.conf} /etc/resolv.conf\n{mounts}")
-        self.spawn_server(UPSTREAM, "127.0.0.2", self.asked_file)
+        self.spawn_server(UPSTREAM, "127.0.0.2", self.asked_file, str(late))
 
     def spawn_server(self, code, *args):
         p = self.host.spawn("/usr/bin/python3", "-c", code, *args, stdout=subprocess.PIPE)
@@ -82,11 +83,11 @@ class Machine:
         return wait_for(f"names by {way}", lambda: self.resolver()["in_force"] and self.resolver()["way"] == way, timeout=20)
 
 
-def mesh_of(net, conf, mounts="", **settings):
+def mesh_of(net, conf, mounts="", late=0, **settings):
     hub, laptop = net.node("hub"), net.node("laptop")
     if settings:
         laptop.configure(**settings)
-    machine = Machine(laptop, conf, mounts)
+    machine = Machine(laptop, conf, mounts, late)
     hub.init()
     laptop.join(hub.token())
     return hub.status()["self"], laptop, machine
@@ -118,6 +119,38 @@ def test_lines_in_a_plain_file_and_nothing_of_them_afterwards(net):
     assert m.text().count("tunnelmesh tm0 ends") == 1
     laptop.down()
     assert m.text() == PLAIN
+
+
+MUSL = r"""
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <stdio.h>
+int main(int argc, char **argv)
+{
+	struct addrinfo *all, hints = {.ai_socktype = SOCK_STREAM};
+	char text[64];
+	if (argc != 2 || getaddrinfo(argv[1], NULL, &hints, &all))
+		return 1;
+	for (; all; all = all->ai_next) {
+		void *at = all->ai_family == AF_INET ? (void *)&((struct sockaddr_in *)all->ai_addr)->sin_addr
+						     : (void *)&((struct sockaddr_in6 *)all->ai_addr)->sin6_addr;
+		puts(inet_ntop(all->ai_family, at, text, sizeof(text)));
+	}
+}
+"""
+
+
+@pytest.mark.skipif(not shutil.which("musl-gcc"), reason="no musl-gcc: scripts/setup test gets it")
+def test_a_program_with_musl_finds_them_too(net):
+    """It asks all servers at once, both families by one socket, and takes the first answer that is none of failure: ours has no network
+    to cross."""
+    hub, laptop, m = mesh_of(net, PLAIN, late=0.02)
+    m.in_force("file")
+    program = f"{laptop.state}.musl"
+    subprocess.run(["musl-gcc", "-static", "-xc", "-", "-o", program], input=MUSL, text=True, check=True)
+    assert sorted(m.host.sh(program, "hub.mesh").stdout.split()) == sorted([hub["ip4"], hub["ip6"]])
+    assert m.host.sh(program, "example.org").stdout.split() == ["192.0.2.7"]
+    assert m.host.sh(program, "nobody.mesh", check=False).returncode == 1
 
 
 def test_leaving_takes_the_lines_along_after_a_kill_too(net):
@@ -273,7 +306,7 @@ def test_openresolv_gets_a_record_and_loses_it(net):
         mount -t tmpfs tmpfs /run
         mount -t overlay overlay -o lowerdir={ASIDE}/sbin:/usr/sbin /usr/sbin
         mount -t overlay overlay -o lowerdir={ASIDE}/lib:/usr/lib /usr/lib""")
-    m.spawn_server(UPSTREAM, laptop.host.ip4, m.asked_file)  # 127.0.0.2 would count as one of this machine's own
+    m.spawn_server(UPSTREAM, laptop.host.ip4, m.asked_file, "0")  # 127.0.0.2 would count as one of this machine's own
     m.host.sh("resolvconf", "-a", "eth0", input=f"nameserver {laptop.host.ip4}\n")
     before = m.text()
     hub = net.node("hub")

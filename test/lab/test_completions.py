@@ -20,6 +20,12 @@ case "$*" in
   {"id": "c3c3", "revoked": false, "tags": []}], "schema": 1}
 END
 ;;
+*"filter list"*) cat <<END
+{"ok": true, "rules": [
+  {"id": "web", "builtin": false},
+  {"id": "builtin:ping", "builtin": true}], "schema": 1}
+END
+;;
 "--state-dir /elsewhere peers --json") echo '{"ok": true, "peers": [{"name": "faraway", "id": "09", "kind": "node"}]}' ;;
 *peers*) cat <<END
 {"ok": true, "peers": [
@@ -39,6 +45,9 @@ ROWS = [
     ("bench ", {"hub", "nas"}, {"phone"}),
     ("ping ", {"hub", "nas", "phone"}, set()),
     ("client remove ", {"phone"}, {"hub"}),
+    ("filter ", {"list", "prove", "rollback"}, {"create"}),
+    ("filter remove ", {"web"}, {"builtin:ping"}),
+    ("filter prove --", {"--transitive"}, {"--uses"}),
     ("--state-dir /elsewhere node remove ", {"faraway"}, {"hub"}),
     ("--state-dir /elsewhere token ", {"create", "list", "revoke"}, {"init"}),
     ("--state-dir /elsewhere ", {"init", "status"}, {"create"}),

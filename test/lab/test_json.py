@@ -42,6 +42,15 @@ def test_every_command_prints_the_keys_that_are_documented(net):
                     + said["token create"]["id"]):
         words = [w for w in command.split() if w.isalpha() and w not in ("laptop", "desk", "phone", "x")]
         said[" ".join(words)] = hub.json(*command.split())
+    policy = os.path.join(net.dir, "policy.yaml")
+    with open(policy, "w", encoding="utf-8") as f:
+        f.write("rules: []\n")
+    for command in ("filter list", "filter diff " + policy, "filter test " + policy, "filter explain hub desk tcp/22", "filter history",
+                    "filter add allow tcp/22 --from any --to any --id ssh", "filter remove ssh", "filter rollback 1", "filter set " + policy):
+        said[" ".join(command.split()[:2])] = hub.json(*command.split())
+    hub.run("filter", "rollback", 1)
+    proof = json.loads(hub.run("filter", "prove", "hub cannot reach desk tcp", "--json", check=False).stdout)
+    said["filter prove"] = proof
     said["node remove"] = hub.json("node", "remove", "desk")
     said["leave"] = laptop.json("leave", "-y")
     backup = os.path.join(net.dir, "hub.tar")

@@ -13,10 +13,11 @@
 #include "control/coord/coord.h"
 #include "crypto/init.h"
 #include "os/os.h"
+#include "policy/document.h"
 
 struct init_opts {
 	struct setup_opts setup;
-	const char *mesh, *net4, *net6;
+	const char *mesh, *net4, *net6, *policy;
 	struct opt_list addresses;
 };
 
@@ -31,6 +32,8 @@ static const struct opt init_options[] = {
 		"where others reach this machine, for tokens (its own addresses), or https://NAME/PATH of a "
 		"web server in front; may be repeated",
 		0, 0},
+	{"policy", 0, OPT_TEXT, AT(policy), "open|deny",
+		"the first policy: members may do everything among themselves, or nothing (open)", 0, 0},
 	{"identity", 0, OPT_TEXT, AT(setup.identity), "FILE",
 		"use this OpenSSH Ed25519 key instead of a new one", 0, 0},
 	{"listen-port", 0, OPT_PORT, AT(setup.listen_port), "PORT", "UDP port of the tunnels (51820)", 0, 0},
@@ -131,6 +134,7 @@ static int create_mesh(struct setup *s, const struct init_opts *o, struct enrolm
 		.mesh_name = o->mesh,
 		.node_name = s->name,
 		.identity = &s->identity,
+		.policy = strcmp(o->policy, "deny") == 0 ? policy_text_deny() : policy_text_open(),
 	};
 	int err = choose_nets(o, &init, d);
 
@@ -230,6 +234,8 @@ static int init_run(struct cli *c, const void *opts, const struct opt_words *wor
 
 	if (o->setup.foreground && o->setup.no_up)
 		return cli_usage(c, NULL, "--foreground and --no-up exclude each other");
+	if (strcmp(o->policy, "open") != 0 && strcmp(o->policy, "deny") != 0)
+		return cli_usage(c, NULL, "--policy is open or deny, not \"%.40s\"", o->policy);
 	if (!node_name_valid(o->mesh))
 		return cli_usage(c, "up to 63 of a-z, 0-9 and -", "\"%.80s\" is not a mesh name", o->mesh);
 
@@ -260,7 +266,7 @@ const struct command cmd_init = {
 		   "the command that adds the next machine. A mesh has one coordinator: run this once, "
 		   "and `join` everywhere else.",
 	.opts = init_options,
-	.defaults = &(const struct init_opts){.mesh = "home"},
+	.defaults = &(const struct init_opts){.mesh = "home", .policy = "open"},
 	.opts_size = sizeof(struct init_opts),
 	.crypto = true,
 	.run = init_run,

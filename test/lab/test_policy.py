@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The policy of a mesh: written, refused, told, kept, asked."""
+import os
+
+from lab import kept, wait_for
+
+WEB = """# who may do what
+rules:
+  # everybody
+  - id: web
+    allow: tcp/80
+    from: any
+    to: tag:server
+tests:
+  - hub can reach nas tcp/80
+"""
+
+
+def write(net, text, name="policy.yaml"):
+    path = os.path.join(net.dir, name)
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text)
+    return path
+
+
+def version(node):
+    """The one that the node keeps."""
+    rows = kept(node, "SELECT version FROM policy")
+    return rows[0][0] if rows else 0
+
+
+def says(node, *args):
+    r = node.run("filter", *args, check=False)
+    return r.returncode, r.stdout, r.stderr
+
+
+def test_a_new_mesh_begins_with_one_visible_rule(net):
+    hub, nas = net.mesh("hub", "nas")
+    rows = hub.run("filter", "list").stdout.splitlines()
+    assert "version 1 of the policy" in rows[0] and rows[2].split() == ["members", "allow", "any", "any", "any"]
+    assert rows[3].startswith("  builtin:ping")
+    assert hub.run("filter", "prove", "any can reach any").stdout.startswith("  true\n")
+    wait_for("the node to be told", lambda: version(nas) == 1)
+
+
+def test_one_that_begins_with_deny_has_none(net):
+    hub = net.node("hub")
+    hub.init("--policy", "deny")
+    assert [r.split()[0] for r in hub.run("filter", "list").stdout.splitlines()[2:]] == ["builtin:ping"]
+    assert hub.run("filter", "prove", "any cannot reach any tcp, udp, other").stdout.startswith("  true\n")
+    # There is one member alone, but the token that was printed makes another.
+    assert "a new node by token" in hub.run("filter", "prove", "any can reach any tcp/22", check=False).stdout
+    assert net.node("other").run("init", "--policy", "no", check=False).returncode == 2
+
+
+def test_a_policy_is_refused_with_its_line_or_told_to_all(net):
+    hub, nas = net.mesh("hub", "nas")
+    hub.run("node", "tag", "nas", "--add", "server")
+    code, _, err = says(hub, "set", write(net, WEB.replace("any\n", "anybody\n", 1)))
+    assert code == 1 and "policy.yaml:6:11: there is no node \"anybody\"" in err
+    code, _, err = says(hub, "set", write(net, WEB.replace("80\n    from", "81\n    from")))
+    assert code == 1 and "policy.yaml:9:5: the test \"hub can reach nas tcp/80\" does not hold" in err
+    assert "hub does not reach nas by tcp/80: no rule allows it" in err
+    assert says(hub, "list")[1].startswith("  version 1 ")
+
+    path = write(net, WEB)
+    code, out, _ = says(hub, "diff", path)
+    assert code == 0 and "- " in out and "+ " not in out
+    assert says(hub, "set", path) == (0, "  version 2 is in force, and told to all nodes\n", "")
+    assert hub.run("filter", "show").stdout == WEB
+    wait_for("the node to be told", lambda: version(nas) == 2)
+    assert "rule web allows it" in hub.run("filter", "explain", "hub", "nas", "tcp/80").stdout
+    assert "denied, since no rule allows it" in hub.run("filter", "explain", "nas", "hub", "tcp/80").stdout
+
+    says(hub, "add", "deny", "tcp/80,udp", "--from", "nas", "--to", "any", "--id", "quiet")
+    assert "  # everybody\n  - id: web\n" in hub.run("filter", "show").stdout
+    wait_for("the node to be told", lambda: version(nas) == 3)
+    says(hub, "remove", "quiet")
+    assert hub.run("filter", "show").stdout == WEB
+    assert says(hub, "rollback", 1)[1] == "  version 5 is in force, and told to all nodes\n"
+    assert [r.split()[0] for r in hub.run("filter", "history").stdout.splitlines()[1:]] == ["5", "4", "3", "2", "1"]
+    assert nas.run("filter", "list", check=False).returncode == 1
+
+
+def test_it_outlives_restarts_and_who_it_names(net):
+    hub, nas, web = net.mesh("hub", "nas", "web")
+    assert says(hub, "set", write(net, "rules:\n  - {allow: any, from: nas, to: web}\n"))[0] == 0
+    wait_for("the nodes to be told", lambda: version(nas) == version(web) == 2)
+    hub.down()
+    nas.down()
+    nas.up()
+    assert version(nas) == 2
+    hub.up()
+    assert says(hub, "list")[1].startswith("  version 2 ")
+    hub.run("node", "rename", "nas", "box")
+    assert "rule" in hub.run("filter", "explain", "box", "web", "tcp/1").stdout
+    hub.run("node", "remove", "box")
+    assert "warning: the node nas has been removed" in hub.run("filter", "list").stderr
+    wait_for("the log to say it", lambda: "the policy stays in force, but names what is not there" in hub.log())

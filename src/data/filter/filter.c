@@ -194,6 +194,7 @@ struct judging {
 	const struct filter *f;
 	struct filter_memory *memory;
 	const struct filter_question *q;
+	struct filter_memo *memo; /* both */
 	struct filter_part *held; /* whose lock we have */
 	uint32_t tick;
 };
@@ -394,8 +395,7 @@ static void look_at(const struct judging *j, const struct ip_view *v, struct loo
 	ret_look->named = true;
 }
 
-static enum filter_says judge_flow(
-	struct judging *j, struct filter_memo *memo, const struct ip_view *v, const struct look *look)
+static enum filter_says judge_flow(struct judging *j, const struct ip_view *v, const struct look *look)
 {
 	struct flows *t = flows_for(look->part, &look->id);
 	struct flow *f = flows_find(t, &look->id, j->tick);
@@ -408,14 +408,14 @@ static enum filter_says judge_flow(
 
 	says = judge_known(j, f, &look->ends, v);
 	if (says == FILTER_PASS && track_is_steady(f, v))
-		set_memo(memo, j->q, v);
+		set_memo(&j->memo[j->q->dir], j->q, v);
 	else
-		memo->now = 0;
+		j->memo[0].now = j->memo[1].now =
+			0; /* what the other direction did may mean something else now */
 	return says;
 }
 
-static enum filter_says judge_one(
-	struct judging *j, struct filter_memo *memo, const struct ip_view *v, const struct look *look)
+static enum filter_says judge_one(struct judging *j, const struct ip_view *v, const struct look *look)
 {
 	enum filter_says says;
 
@@ -429,7 +429,7 @@ static enum filter_says judge_one(
 		return FILTER_PIECE;
 	}
 	if (LIKELY(look->named))
-		says = judge_flow(j, memo, v, look);
+		says = judge_flow(j, v, look);
 	else if (look->role == TRACK_ABOUT)
 		says = judge_error(j, v);
 	else if (look->role == TRACK_ALONE)
@@ -475,8 +475,13 @@ static bool passes_by_memo(
 static unsigned judge_rest(struct filter_worker *w, const struct filter_question *q, const struct ip_view *v,
 	size_t first, size_t n, enum filter_says *ret_says)
 {
-	struct filter_memo *memo = &w->memo[q->dir];
-	struct judging j = {.f = w->filter, .memory = w->memory, .q = q, .tick = flow_tick(q->now)};
+	struct judging j = {
+		.f = w->filter,
+		.memory = w->memory,
+		.q = q,
+		.memo = w->memo,
+		.tick = flow_tick(q->now),
+	};
 	UNINITIALIZED struct look look[FILTER_BATCH];
 	unsigned refused = 0;
 
@@ -485,9 +490,9 @@ static unsigned judge_rest(struct filter_worker *w, const struct filter_question
 	if (n - first > 1)
 		fetch_all(&j, look + first, n - first);
 	for (size_t i = first; i < n; i++) {
-		if (i > first && passes_by_memo(memo, q, &v[i]))
+		if (i > first && passes_by_memo(&w->memo[q->dir], q, &v[i]))
 			continue;
-		ret_says[i] = judge_one(&j, memo, &v[i], &look[i]);
+		ret_says[i] = judge_one(&j, &v[i], &look[i]);
 		refused |= (unsigned)(ret_says[i] != FILTER_PASS) << i;
 	}
 	leave(&j);

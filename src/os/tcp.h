@@ -39,6 +39,9 @@ void tcp_watch(int fd, unsigned idle_s, unsigned dead_s);
 /* The kernel takes no more than about so many bytes that it has not sent: what waits does so where it can
  * still be dropped. */
 void tcp_queue_little(int fd, int unsent_bytes);
+/* Says now that what came has come. The kernel waits up to 40 ms for something to go along, and whoever
+ * passes our bytes on with Nagle's algorithm, as proxies do, holds the next ones back until then. */
+void tcp_ack_now(int fd);
 /* Has this machine lost the address that the connection comes from? Then nothing arrives at it any more. */
 bool tcp_source_gone(int fd);
 void tcp_finish(int fd); /* nothing more will be sent: the other side reads the end */

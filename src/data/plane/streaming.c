@@ -11,6 +11,9 @@
 
 /* As much of what comes is copied, at least if frames are long: a head, or a few short frames. */
 enum { READ_AHEAD = 2048 };
+/* Of so little that came at once whoever sent it may wait for a word; more is acknowledged by the kernel soon
+ * enough, and a call for each of many reads would cost. */
+enum { LITTLE = 4096 };
 
 /* --- bytes --- */
 
@@ -423,14 +426,16 @@ static int read_once(struct worker *w, struct stream *s, size_t *ahead, size_t *
 
 static bool read_burst(struct worker *w, struct stream *s)
 {
-	size_t ahead = READ_AHEAD;
+	size_t ahead = READ_AHEAD, got = 0;
 	int err = TM_OK;
 
 	take_early(w, s);
 	/* As much as a long frame, then others have their turn. What is pending inside TLS makes no
 	 * descriptor readable. */
-	for (size_t got = 0; !err && !s->broken && (got < STREAM_READ_BYTES || pending(s));)
+	while (!err && !s->broken && (got < STREAM_READ_BYTES || pending(s)))
 		err = read_once(w, s, &ahead, &got);
+	if (got && got < LITTLE)
+		tcp_ack_now(s->is.fd);
 	take_memory_back(w, s);
 	if (err && err != TM_EAGAIN)
 		give_up(s, err);

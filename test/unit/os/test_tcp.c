@@ -2,7 +2,10 @@
 /* In a network namespace of its own; skipped where that is not allowed. */
 #include "host.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
+#include <sys/socket.h>
 
 #include "os/tcp.h"
 
@@ -50,11 +53,30 @@ static void a_connection_whose_own_address_is_taken_away_is_told(void **state UN
 	disconnect(&stays);
 }
 
+static void what_came_is_acknowledged_without_delay_when_that_is_asked_for(void **state UNUSED)
+{
+	struct pair p;
+	int quick = 0;
+	socklen_t len = sizeof(quick);
+
+	host_unshare(CLONE_NEWNET, "network");
+	host_ip("link set lo up");
+	connect_over(&p, "127.0.0.1");
+	assert_int_equal(setsockopt(p.fd, IPPROTO_TCP, TCP_QUICKACK, &quick, sizeof(quick)), 0);
+	tcp_ack_now(p.fd);
+	assert_int_equal(getsockopt(p.fd, IPPROTO_TCP, TCP_QUICKACK, &quick, &len), 0);
+	assert_int_equal(quick, 1);
+	disconnect(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 			a_connection_whose_own_address_is_taken_away_is_told, host_setup, host_teardown),
+		cmocka_unit_test_setup_teardown(
+			what_came_is_acknowledged_without_delay_when_that_is_asked_for, host_setup,
+			host_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,7 @@
 #include "node/node_private.h"
 #include "node/ports.h"
 #include "node/relaying.h"
+#include "node/rules.h"
 
 #include <event2/thread.h>
 #include <signal.h>
@@ -261,6 +262,8 @@ int node_build(struct node *n)
 	if (!err)
 		err = build_peers(n);
 	if (!err)
+		err = node_rules_init(n);
+	if (!err)
 		err = news_new(&n->news);
 	if (!err)
 		err = relaying_open(n);
@@ -432,6 +435,7 @@ void node_close(struct node *n)
 	coord_free(TAKE(n->coord)); /* whose port hands streams to the next */
 	relaying_close(n);
 	drive_close(n);
+	node_rules_deinit(n);
 	peers_free(TAKE(n->peers));
 	news_free(TAKE(n->news));
 	if (n->plane)

@@ -77,6 +77,13 @@ struct node {
 		unsigned in_a_row;
 		bool failing;
 	} interface;
+	/* of rules.c */
+	struct {
+		struct filtering *filtering;
+		struct loop_timer *again;
+		ns_t not_before; /* members that change cost no more than a part of the time */
+		bool on; /* the plane has some */
+	} rules;
 	/* Lines of the log that others can provoke: whoever is on our network, the coordinator, members. */
 	struct {
 		struct log_limit network, mesh, path, handshake;

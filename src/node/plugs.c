@@ -4,6 +4,7 @@
  * and these are the functions.
  *
  *   agent --changes--> policy --peers--> plane           agent --candidates--> path core
+ *   agent --policy, changes--> rules --rules--> plane
  *   plane --stun, want path, heard--> path core          what the path core decides: drive.c
  *   plane --session, heard--> keeper                     responder --is that a member?--> agent
  */
@@ -12,6 +13,7 @@
 #include "node/drive.h"
 #include "node/node_private.h"
 #include "node/relaying.h"
+#include "node/rules.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -227,6 +229,7 @@ static void on_mesh_changed(void *ctx, const struct mesh_diff *d)
 	news_mesh(n->news, d);
 	follow_with_paths(n, d);
 	relaying_mesh(n, d);
+	node_rules_mesh(n, again ? &all : d);
 	seed_stamps(n, again ? &all : d);
 	meet_clients(n, again ? &all : d);
 	mesh_diff_deinit(&all);
@@ -249,6 +252,11 @@ static void on_candidates(void *ctx, const char *id, const struct candidates *c,
 static void on_relays(void *ctx, const struct relays *r)
 {
 	relaying_told(ctx, r);
+}
+
+static void on_policy(void *ctx, const struct policy_kept *policy)
+{
+	node_rules_policy(ctx, policy);
 }
 
 static void on_link(void *ctx, bool up)
@@ -328,6 +336,7 @@ struct agent_events plugs_agent(struct node *n)
 		.mesh_changed = on_mesh_changed,
 		.candidates = on_candidates,
 		.relays = on_relays,
+		.policy = on_policy,
 		.link = on_link,
 		.removed = on_removed,
 	};

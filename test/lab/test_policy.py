@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """The policy of a mesh: written, refused, told, kept, asked."""
 import os
+import subprocess
 
+import wireguard
 from lab import kept, wait_for
 
 WEB = """# who may do what
@@ -97,3 +99,113 @@ def test_it_outlives_restarts_and_who_it_names(net):
     hub.run("node", "remove", "box")
     assert "warning: the node nas has been removed" in hub.run("filter", "list").stderr
     wait_for("the log to say it", lambda: "the policy stays in force, but names what is not there" in hub.log())
+
+
+# --- in force ---
+
+SERVE = """
+import socket, sys, threading
+def tcp(port):
+    s = socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True)
+    def run():
+        while True:
+            c, _ = s.accept()
+            c.sendall(b"hello")
+            c.close()
+    threading.Thread(target=run, daemon=True).start()
+for p in sys.argv[1:]:
+    tcp(int(p))
+u = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+u.bind(("::", 9000))
+print("bound", flush=True)
+while True:
+    data, who = u.recvfrom(100)
+    u.sendto(b"hello", who)
+"""
+TCP = """
+import socket, sys
+try:
+    with socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=float(sys.argv[3])) as s:
+        print(s.recv(5).decode() or "nothing")
+except ConnectionRefusedError:
+    print("refused")
+except (TimeoutError, OSError) as e:
+    print("silence" if isinstance(e, TimeoutError) else e)
+"""
+UDP = """
+import socket, sys
+s = socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(float(sys.argv[3]))
+s.sendto(b"x", (sys.argv[1], int(sys.argv[2])))
+try:
+    print(s.recv(5).decode())
+except TimeoutError:
+    print("silence")
+"""
+
+
+def serve(node):
+    p = node.host.spawn("/usr/bin/python3", "-c", SERVE, "8080", "8081", stdout=subprocess.PIPE)
+    assert p.stdout.readline() == b"bound\n"
+    return node.status()["self"]
+
+
+def ask(node, address, port, script=TCP, timeout=1):
+    return node.host.sh("/usr/bin/python3", "-c", script, address, port, timeout).stdout.strip()
+
+
+def test_what_no_rule_allows_is_silent_and_what_one_allows_works_at_once(net):
+    hub, nas = net.node("hub"), net.node("nas")
+    hub.init("--policy", "deny")
+    nas.join(hub.token())
+    there, here = serve(nas), serve(hub)
+    hub.ping("nas")
+    wait_for("the node to be told", lambda: version(nas) == 1)
+    for family in ("ip4", "ip6"):
+        assert ask(hub, there[family], 8080) == "silence"
+        assert ask(hub, there[family], 9000, UDP) == "silence"
+        hub.host.sh("ping", "-c", 1, "-W", 2, there[family])  # the built-in rule
+    hub.run("filter", "add", "allow", "tcp/8080,udp/9000", "--from", "hub", "--to", "nas", "--id", "web")
+    wait_for("the rule to be in force", lambda: ask(hub, there["ip4"], 8080) == "hello", 3)
+    for family in ("ip4", "ip6"):
+        assert ask(hub, there[family], 8080) == "hello"
+        assert ask(hub, there[family], 9000, UDP) == "hello"  # its answer needs no rule
+        assert ask(hub, there[family], 8081) == "silence"  # another port does
+        assert ask(nas, here[family], 8080) == "silence"  # and so does the other direction
+    hub.run("filter", "add", "reject", "tcp/8081", "--from", "any", "--to", "any", "--id", "no")
+    wait_for("the rule to be in force", lambda: ask(hub, there["ip4"], 8081, timeout=3) == "refused", 8)
+    assert ask(hub, there["ip6"], 8081, timeout=3) == "refused"
+    hub.run("filter", "remove", "web")
+    wait_for("the rule to be gone", lambda: ask(hub, there["ip4"], 8080) == "silence", 8)
+
+
+def test_the_policy_holds_without_the_coordinator_and_after_kill_9(net):
+    hub, nas, box = net.node("hub"), net.node("nas"), net.node("box")
+    hub.init("--policy", "deny")
+    for node in (nas, box):
+        node.join(hub.token())
+    hub.run("filter", "add", "allow", "tcp/8080", "--from", "box", "--to", "nas")
+    there = serve(nas)
+    wait_for("the nodes to be told", lambda: version(nas) == version(box) == 2)
+    wait_for("the rule to be in force", lambda: ask(box, there["ip4"], 8080) == "hello", 8)
+    hub.down()
+    nas.kill9()
+    nas.up()
+    wait_for("the rule to be in force", lambda: ask(box, there["ip4"], 8080) == "hello", 20)
+    assert ask(box, there["ip4"], 8081) == "silence"
+
+
+def test_a_client_behind_a_node_is_filtered_there_and_where_it_goes(net):
+    hub, nas = net.mesh("hub", "nas")
+    phone = wireguard.Client(net.host("phone"), hub.run("client", "add", "phone").stdout).start()
+    try:
+        there = serve(nas)
+        wait_for("the phone to reach the node", lambda: phone.reaches(there["ip4"]), 20)
+        assert phone.host.sh("/usr/bin/python3", "-c", TCP, there["ip4"], 8080, 2).stdout.strip() == "hello"
+        says(hub, "set", write(net, "rules:\n  - {allow: tcp/8081, from: phone, to: nas}\n"))
+        wait_for("the node to be told", lambda: version(nas) == 2)
+        wait_for("it to be stopped", lambda: phone.host.sh("/usr/bin/python3", "-c", TCP, there["ip4"], 8080, 1).stdout.strip() == "silence", 8)
+        assert phone.host.sh("/usr/bin/python3", "-c", TCP, there["ip4"], 8081, 3).stdout.strip() == "hello"
+        assert ask(hub, there["ip4"], 8081) == "silence"
+    finally:
+        wireguard.end(net)

@@ -151,5 +151,11 @@ int filtering_rules(
 	int err = policy_model_new(f->doc, &w, &model);
 	if (!err)
 		err = policy_compile(model, self_id, &share);
-	return err ? err : build(share, ret_rules);
+	if (err)
+		return err;
+	if (policy_share_is_open(share)) {
+		*ret_rules = NULL;
+		return TM_OK;
+	}
+	return build(share, ret_rules);
 }

@@ -26,8 +26,9 @@ NODISCARD int filtering_set(struct filtering *f, const char *text, const char *n
 bool filtering_is_on(const struct filtering *f); /* there is a policy */
 
 /*
- * The rules of the node with this id, as the mesh is now; the caller's. NULL without a policy. As long as the
- * node is not in its own map, they let nobody through.
+ * The rules of the node with this id, as the mesh is now; the caller's. NULL where everything passes: without
+ * a policy, or by one that stops nothing, which so costs nothing. As long as the node is not in its own map,
+ * they let nobody through.
  */
 NODISCARD int filtering_rules(
 	const struct filtering *f, const struct mesh *m, const char *self_id, struct rules **ret_rules);

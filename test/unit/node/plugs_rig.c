@@ -35,6 +35,7 @@ const struct mesh_info *__wrap_agent_mesh_info(const struct agent *a);
 void __wrap_node_kick_plane(struct node *n);
 void __wrap_news_mesh(struct news *x, const struct mesh_diff *d);
 void __wrap_relaying_mesh(struct node *n, const struct mesh_diff *d);
+void __wrap_node_rules_mesh(struct node *n, const struct mesh_diff *d);
 bool __wrap_relaying_stun(struct node *n, const struct way_to *by, const uint8_t *msg, size_t len);
 uint64_t __wrap_relaying_stamp(const struct node *n, const char *id);
 bool __wrap_relaying_has(const struct node *n, uint32_t stream);
@@ -158,6 +159,10 @@ void __wrap_news_mesh(struct news *x UNUSED, const struct mesh_diff *d)
 void __wrap_relaying_mesh(struct node *n UNUSED, const struct mesh_diff *d)
 {
 	rig->n_relaying += d->n;
+}
+
+void __wrap_node_rules_mesh(struct node *n UNUSED, const struct mesh_diff *d UNUSED)
+{
 }
 
 bool __wrap_relaying_stun(

@@ -95,6 +95,10 @@ static void without_a_policy_there_are_no_rules(void **state)
 	struct rules *r = rules_of(&s, "web");
 	assert_int_equal(judge(&s, r, NULL, "hub", RULES_IN, RULES_TCP, 22), VERDICT_DROP);
 	rules_free(r);
+	/* The first one of a new mesh stops nothing, and costs nothing. */
+	assert_int_equal(filtering_set(s.f, "rules: [{allow: any, from: any, to: any}]", "", &d), TM_OK);
+	assert_true(filtering_is_on(s.f));
+	assert_null(rules_of(&s, "web"));
 	assert_int_equal(filtering_set(s.f, NULL, NULL, &d), TM_OK);
 	assert_null(rules_of(&s, "web"));
 	close_scene(&s);

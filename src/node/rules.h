@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * The plane's rules follow the policy of the mesh and its members. A new policy holds when this returns; a
+ * new member, or another tag, in the next turn of the loop, until when a new member is nobody to the filter
+ * and is let do nothing.
+ */
+#ifndef TM_NODE_RULES_H
+#define TM_NODE_RULES_H
+
+#include "control/peers/peers.h"
+
+struct node;
+
+NODISCARD int node_rules_init(struct node *n);
+void node_rules_deinit(struct node *n);
+void node_rules_policy(
+	struct node *n, const struct policy_kept *policy); /* version 0: there is none any more */
+void node_rules_mesh(struct node *n, const struct mesh_diff *d);
+
+#endif

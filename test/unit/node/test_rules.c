@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* When the plane gets rules, and which. The plane is a stand-in. */
+#include "unit/unit.h"
+
+#include "data/filter/rules.h"
+#include "fake/quiet.h"
+#include "node/node_private.h"
+#include "node/rules.h"
+#include "unit/policy/rig.h"
+
+#include <event2/event.h>
+#include <unistd.h>
+
+#define WEB "rules: [{allow: tcp/80, from: any, to: any}]"
+#define OPEN "rules: [{allow: any, from: any, to: any}]"
+
+struct rig {
+	char dir[64];
+	struct node n;
+	struct rules *rules; /* the plane's */
+	unsigned n_set;
+	int err;
+};
+
+static struct rig *rig;
+
+int __wrap_plane_set_rules(struct plane *p, struct rules *rules_take);
+
+int __wrap_plane_set_rules(struct plane *p UNUSED, struct rules *rules_take)
+{
+	rig->n_set++;
+	if (rig->err)
+		return rig->err;
+	rules_free(rig->rules);
+	rig->rules = rules_take;
+	return TM_OK;
+}
+
+static int setup(void **state)
+{
+	struct rig *r = rig = *state = calloc(1, sizeof(*r));
+	static const uint8_t key[32];
+	const struct mesh_info info = {.net4 = {{IP_V4, {100, 101}}, 16}, .net6 = {{IP_V6, {0xfd}}, 64}};
+
+	assert_non_null(r);
+	log_set_sink(quiet_log, NULL);
+	snprintf(r->dir, sizeof(r->dir), "/tmp/test-rules-XXXXXX");
+	assert_non_null(mkdtemp(r->dir));
+	snprintf(r->n.paths.netmap, sizeof(r->n.paths.netmap), "%s/netmap.db", r->dir);
+	rig_id("self", r->n.enrolment.self.id);
+	r->n.base = event_base_new();
+	r->n.log.mesh = LOG_LIMIT_FEW;
+	const struct peers_config cfg = {.path = r->n.paths.netmap,
+		.mesh = &info,
+		.self_id = r->n.enrolment.self.id,
+		.coordinator_key = key,
+		.save_delay = SEC};
+	assert_int_equal(peers_new(r->n.base, &cfg, &r->n.peers), TM_OK);
+	assert_int_equal(node_rules_init(&r->n), TM_OK);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct rig *r = *state;
+
+	node_rules_deinit(&r->n);
+	peers_free(r->n.peers);
+	event_base_free(r->n.base);
+	rules_free(r->rules);
+	unlink(r->n.paths.netmap);
+	rmdir(r->dir);
+	free(r);
+	return 0;
+}
+
+static void policy(struct rig *r, uint64_t version, const char *text)
+{
+	const struct policy_kept k = {
+		.version = version, .text = (char *)(uintptr_t)text, .nodes = (char *)(uintptr_t) ""};
+
+	node_rules_policy(&r->n, &k);
+}
+
+/* A member comes, or gets the tag. */
+static void member(struct rig *r, const char *name, uint32_t host, const char *tag, uint64_t version)
+{
+	struct node_rec rec = {.host = host};
+	struct netmap map = {.version = version, .base = version - 1, .nodes = &rec, .n_nodes = 1};
+	struct mesh_diff d;
+
+	snprintf(rec.name, sizeof(rec.name), "%s", name);
+	rig_id(name, rec.id);
+	memset(rec.key, (int)host, sizeof(rec.key));
+	if (tag)
+		snprintf(rec.tags[rec.n_tags++], sizeof(rec.tags[0]), "%s", tag);
+	assert_int_equal(peers_update(r->n.peers, &map, &d), TM_OK);
+	node_rules_mesh(&r->n, &d);
+	mesh_diff_deinit(&d);
+}
+
+static void run(struct rig *r)
+{
+	event_base_loop(r->n.base, EVLOOP_ONCE);
+}
+
+static void a_policy_holds_at_once_and_members_follow(void **state)
+{
+	struct rig *r = *state;
+
+	member(r, "self", 1, NULL, 1);
+	member(r, "a", 2, NULL, 2);
+	assert_int_equal(r->n_set, 0); /* without a policy nobody asks */
+	policy(r, 1, WEB);
+	assert_int_equal(r->n_set, 1);
+	assert_int_not_equal(rules_class_of(r->rules, 2), RULES_NO_CLASS);
+	member(r, "b", 3, NULL, 3);
+	assert_int_equal(rules_class_of(r->rules, 3), RULES_NO_CLASS); /* and so may do nothing yet */
+	run(r);
+	assert_int_equal(r->n_set, 2);
+	assert_int_not_equal(rules_class_of(r->rules, 3), RULES_NO_CLASS);
+	member(r, "b", 3, "x", 4);
+	run(r);
+	assert_int_equal(r->n_set, 3);
+}
+
+static void one_that_stops_nothing_costs_nothing(void **state)
+{
+	struct rig *r = *state;
+
+	member(r, "self", 1, NULL, 1);
+	member(r, "a", 2, NULL, 2);
+	policy(r, 1, OPEN);
+	assert_int_equal(r->n_set, 0);
+	policy(r, 2, WEB);
+	policy(r, 3, OPEN);
+	assert_int_equal(r->n_set, 2);
+	assert_null(r->rules);
+	policy(r, 4, WEB);
+	policy(r, 0, NULL); /* no member any more */
+	assert_int_equal(r->n_set, 4);
+	assert_null(r->rules);
+}
+
+static void one_that_cannot_be_read_leaves_the_old_one_and_without_one_denies(void **state)
+{
+	struct rig *r = *state;
+
+	member(r, "self", 1, NULL, 1);
+	member(r, "a", 2, NULL, 2);
+	policy(r, 1, "rules: [{permit: all}]");
+	assert_int_equal(r->n_set, 1);
+	const struct rules_at at = {.class = rules_class_of(r->rules, 2), .proto = RULES_TCP};
+	assert_int_equal(rules_find(r->rules, &at, 80).verdict, VERDICT_DROP);
+	policy(r, 2, WEB);
+	policy(r, 3, "rules: [{permit: all}]");
+	const struct rules_at now = {.class = rules_class_of(r->rules, 2), .proto = RULES_TCP};
+	assert_int_equal(rules_find(r->rules, &now, 80).verdict, VERDICT_PASS);
+	assert_int_equal(rules_find(r->rules, &now, 81).verdict, VERDICT_DROP);
+}
+
+static void what_fails_is_tried_again(void **state)
+{
+	struct rig *r = *state;
+
+	member(r, "self", 1, NULL, 1);
+	member(r, "a", 2, NULL, 2);
+	r->err = TM_ENOMEM;
+	policy(r, 1, WEB);
+	assert_int_equal(r->n_set, 1);
+	r->err = TM_OK;
+	run(r); /* a second later */
+	assert_int_equal(r->n_set, 2);
+	assert_non_null(r->rules);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_policy_holds_at_once_and_members_follow, setup, teardown),
+		cmocka_unit_test_setup_teardown(one_that_stops_nothing_costs_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			one_that_cannot_be_read_leaves_the_old_one_and_without_one_denies, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_fails_is_tried_again, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

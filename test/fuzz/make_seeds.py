@@ -9,7 +9,7 @@ import struct
 import zlib
 
 HERE = pathlib.Path(__file__).parent
-FOLDERS = {"ip": "packet", "model": "mesh", "codec": "bench", "unpack": "control", "hello": "control", "relaying": "data", "portmap": "control",
+FOLDERS = {"ip": "packet", "model": "mesh", "codec": "bench", "unpack": "control", "hello": "control", "relaying": "data", "filter": "data", "portmap": "control",
            "tell": "control", "registrar": "control", "enrolment": "control", "relay_rows": "control", "answer": "dns"}  # others: wire
 
 
@@ -346,6 +346,42 @@ def hello():
         seed("hello", name.replace(" ", "-"), h(head + rest))
 
 
+def filtering():
+    a4, a6 = "0a4d0001", "fd77" + "00" * 13 + "01"
+    b4, b6 = "0a4d0002", "fd77" + "00" * 13 + "02"
+    syn = "9c400016 000003e7 00000000 5002fa00 00000000"
+
+    def ip4(src, dst, proto, body, fragment="0000", ident="0007"):
+        return h(f"45 00 {20 + len(h(body)):04x} {ident} {fragment} 40 {proto:02x} 0000 {src} {dst}") + h(body)
+
+    def ip6(src, dst, proto, body):
+        return h(f"60000000 {len(h(body)):04x} {proto:02x} 40 {src} {dst}") + h(body)
+
+    def said(*packets):
+        return b"".join(struct.pack(">BH", what, len(p)) + p for what, p in packets)
+
+    handshake = ((0, ip4(b4, a4, 6, syn)), (1, ip4(a4, b4, 6, "00169c40 00001387 000003e8 5012fa00 00000000")),
+                 (0, ip4(b4, a4, 6, "9c400016 000003e8 00001388 5010fa00 00000000")),
+                 (0, ip4(b4, a4, 6, "9c400016 000003e8 00001388 5018fa00 00000000 aabb")))
+    asked = ip4(a4, b4, 17, "1388 0035 0008 0000")
+    seed("filter", "handshake", said(*handshake))
+    seed("filter", "reset", said(*handshake, (0, ip4(b4, a4, 6, "9c400016 000003ea 00001388 5004fa00 00000000"))))
+    seed("filter", "closed", said(*handshake, (0, ip4(b4, a4, 6, "9c400016 000003ea 00001388 5011fa00 00000000")),
+                                  (1, ip4(a4, b4, 6, "00169c40 00001388 000003eb 5011fa00 00000000")), (16, handshake[2][1])))
+    seed("filter", "policies", said(*handshake, (32, handshake[2][1]), (8, handshake[2][1]), (32, handshake[2][1])))
+    seed("filter", "udp", said((1, asked), (0, ip4(b4, a4, 17, "0035 1388 0008 0000"))))
+    seed("filter", "error", said((1, asked), (0, ip4(b4, a4, 1, "0303000000000000" + asked.hex())), (2, ip4(b4, a4, 1, "0303000000000000" + asked.hex()))))
+    seed("filter", "error6", said((1, ip6(a6, b6, 17, "1388 0035 0008 0000")),
+                                  (0, ip6(b6, a6, 58, "0104000000000000" + ip6(a6, b6, 17, "1388 0035 0008 0000").hex()))))
+    seed("filter", "echo", said((0, ip4(b4, a4, 1, "0800000000050001")), (1, ip4(a4, b4, 1, "0000000000050001"))))
+    seed("filter", "pieces", said((0, ip4(b4, a4, 17, "1388 0035 0020 0000" + "55" * 16, "2000")), (0, ip4(b4, a4, 17, "55" * 8, "0003")),
+                                  (0, ip4(b4, a4, 17, "1388 0035 0020 0000" + "55" * 16, "2000"))))
+    seed("filter", "overlap", said((0, ip4(b4, a4, 6, syn + "0000 0000", "2000")), (0, ip4(b4, a4, 6, "55" * 16, "2001")), (0, ip4(b4, a4, 6, "55" * 8, "0003"))))
+    seed("filter", "pieces6", said((0, ip6(b6, a6, 44, "11000001 00000009 1388 0035 0010 0000")), (0, ip6(b6, a6, 44, "11000008 00000009 5555555555555555"))))
+    seed("filter", "extended6", said((0, ip6(b6, a6, 60, "2b00000000000000 1100000000000000 1388 0035 0008 0000")), (0, ip6(b6, a6, 60, "06ff000000000000" + syn))))
+    seed("filter", "routed", said((1, ip4(a4, "c0000207", 17, "1388 0035 0008 0000")), (0, ip4("c0000207", a4, 17, "0035 1388 0008 0000"))))
+
+
 def relaying():
     fill = bytes(range(256)) * 8
     data = h("04000000 04030201 0807060504030201") + fill[:48]
@@ -469,5 +505,5 @@ def dns():
     seed("answer", "counts", question("hub.mesh", counts=(65535, 65535, 65535, 65535)))
 
 
-for make in (dns, tell, registrar, enrolment, client_hello, proxy, wg, archive, ip, stun, token, netmap, ws, upgrade, bench, unpack, hello, pcp, portmap, igd, relay, relaying, relay_rows):
+for make in (dns, tell, registrar, enrolment, client_hello, proxy, wg, archive, ip, filtering, stun, token, netmap, ws, upgrade, bench, unpack, hello, pcp, portmap, igd, relay, relaying, relay_rows):
     make()

@@ -17,6 +17,20 @@ static bool tags_eq(const char *a, const char *b)
 	return !*a && !*b;
 }
 
+static bool routes_eq(const struct mesh_node *a, const struct mesh_node *b)
+{
+	if (a->n_routes != b->n_routes || a->exit != b->exit)
+		return false;
+	for (size_t i = 0; i < a->n_routes; i++) {
+		const struct node_route *x = &a->routes[i], *y = &b->routes[i];
+
+		if (!prefix_eq(&x->prefix, &y->prefix) || x->offered != y->offered ||
+			x->approved != y->approved || x->ha != y->ha)
+			return false;
+	}
+	return true;
+}
+
 static unsigned compare(const struct mesh_node *a, const struct mesh_node *b)
 {
 	unsigned what = 0;
@@ -28,6 +42,7 @@ static unsigned compare(const struct mesh_node *a, const struct mesh_node *b)
 	what |= strcmp(a->via, b->via) != 0 ? MESH_VIA : 0;
 	what |= a->kind != b->kind ? MESH_KIND : 0;
 	what |= a->coordinator != b->coordinator ? MESH_ROLE : 0;
+	what |= !routes_eq(a, b) ? MESH_ROUTES : 0;
 	return what;
 }
 

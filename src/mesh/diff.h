@@ -15,6 +15,7 @@ enum mesh_what {
 	MESH_VIA = 1 << 6, /* the node in front of a client */
 	MESH_KIND = 1 << 7, /* node or client */
 	MESH_ROLE = 1 << 8, /* coordinator or not */
+	MESH_ROUTES = 1 << 9, /* networks behind it, or its being an exit */
 };
 
 struct mesh_change {

@@ -67,6 +67,7 @@ void node_rec_put(struct jsonout *o, const char *key, const struct node_rec *r)
 		jsonout_text(o, "kind", "client");
 		jsonout_text(o, "via", r->via);
 	}
+	node_routes_put(o, &r->routes);
 	jsonout_object_end(o);
 }
 
@@ -128,6 +129,8 @@ int node_rec_from_json(const json_t *j, const struct mesh_info *mesh, struct nod
 		err = jsonin_bool(j, "coordinator", &r.coordinator);
 	if (!err)
 		err = kind_from_json(j, &r);
+	if (!err && r.kind == NODE_MESH)
+		err = node_routes_from_json(j, &r.routes);
 	if (err)
 		return err;
 

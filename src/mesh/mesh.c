@@ -12,7 +12,8 @@ int mesh_node_new(const struct node_rec *r, struct mesh_node **ret_node)
 	for (size_t i = 0; i < r->n_tags; i++)
 		tags_len += strlen(r->tags[i]) + 1;
 
-	struct mesh_node *n = calloc(1, sizeof(*n) + name_len + via_len + tags_len);
+	const size_t routes_len = r->routes.n * sizeof(r->routes.v[0]);
+	struct mesh_node *n = calloc(1, sizeof(*n) + name_len + via_len + tags_len + routes_len);
 	if (!n)
 		return TM_ENOMEM;
 
@@ -27,6 +28,11 @@ int mesh_node_new(const struct node_rec *r, struct mesh_node **ret_node)
 		memcpy(at, r->tags[i], len);
 		at += len;
 	}
+	/* Bytes, all of it, that lie wherever they come to. */
+	_Static_assert(_Alignof(struct node_route) == 1, "lies behind texts");
+	n->routes = memcpy(at + 1, r->routes.v, routes_len);
+	n->n_routes = r->routes.n;
+	n->exit = r->routes.exit;
 	memcpy(n->key, r->key, sizeof(n->key));
 	memcpy(n->id, r->id, sizeof(n->id));
 	n->kind = (uint8_t)r->kind;
@@ -42,7 +48,7 @@ struct mesh_node *mesh_node_copy(const struct mesh_node *n)
 
 	while (*end)
 		end += strlen(end) + 1;
-	size_t texts = (size_t)(end + 1 - n->name);
+	size_t texts = (size_t)(end + 1 - n->name) + n->n_routes * sizeof(n->routes[0]);
 	struct mesh_node *copy = malloc(sizeof(*copy) + texts);
 	if (!copy)
 		return NULL;
@@ -51,6 +57,7 @@ struct mesh_node *mesh_node_copy(const struct mesh_node *n)
 	memcpy(copy->name, n->name, texts);
 	copy->via = copy->name + (n->via - n->name);
 	copy->tags = copy->name + (n->tags - n->name);
+	copy->routes = (const struct node_route *)(const void *)(copy->name + (end + 1 - n->name));
 	copy->next_client = NULL;
 	return copy;
 }
@@ -249,6 +256,11 @@ const struct mesh_node *mesh_by_id(const struct mesh *m, const char *id)
 const struct mesh_node *mesh_by_key(const struct mesh *m, const uint8_t key[static 32])
 {
 	return hashset_get(&m->by_key, key, 32);
+}
+
+const struct mesh_node *mesh_by_host(const struct mesh *m, uint32_t host)
+{
+	return host < m->n_hosts ? m->by_host[host] : NULL;
 }
 
 const struct mesh_node *mesh_by_name(const struct mesh *m, const char *name)

@@ -20,7 +20,10 @@ struct mesh_node {
 	struct mesh_node *next_client; /* another client of the same `via` */
 	const char *via; /* clients: id of the node that they are reached through; else "" */
 	const char *tags; /* one NUL-terminated text after the other; an empty one ends them */
-	char name[]; /* the texts of `via` and `tags` lie behind it */
+	const struct node_route *routes; /* n_routes */
+	uint8_t n_routes;
+	uint8_t exit; /* EXIT_ */
+	char name[]; /* the texts of `via` and `tags` lie behind it, then the routes */
 };
 
 struct mesh;
@@ -39,6 +42,7 @@ size_t mesh_size(const struct mesh *m);
 
 const struct mesh_node *mesh_by_id(const struct mesh *m, const char *id); /* any text */
 const struct mesh_node *mesh_by_key(const struct mesh *m, const uint8_t key[static 32]);
+const struct mesh_node *mesh_by_host(const struct mesh *m, uint32_t host);
 const struct mesh_node *mesh_by_name(const struct mesh *m, const char *name); /* bare, lower case */
 const struct mesh_node *mesh_by_ip(const struct mesh *m, const struct ip *ip);
 /* What a person types: an id, a mesh address, or a name ("laptop", "Laptop.mesh", "laptop.mesh."). */

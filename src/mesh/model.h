@@ -5,7 +5,8 @@
  * ignored.
  *
  * Node record: {"id":"<16 hex>","name":"laptop","host":2,"key":"<base64 X25519>"}, and only where they say
- * something: "tags":["a"],"coordinator":true,"kind":"client","via":"<id>". Both addresses follow from the
+ * something: "tags":["a"],"coordinator":true,"kind":"client","via":"<id>", and what mesh/routes.h has: the
+ * networks behind it. Both addresses follow from the
  * host number and the mesh's prefixes. Who is online is no part of the map: it is asked for.
  * A client is a stock WireGuard device reached through the node `via`; its id is the first 8 bytes of
  * SHA-256(key).
@@ -16,6 +17,7 @@
 #include "base/addr.h"
 #include "base/diag.h"
 #include "base/err.h"
+#include "mesh/routes.h"
 
 #include <jansson.h>
 
@@ -44,6 +46,7 @@ struct node_rec {
 	bool coordinator;
 	enum node_kind kind;
 	char via[NODE_ID_LEN + 1]; /* clients only */
+	struct node_routes routes; /* nodes only */
 };
 
 struct mesh_info {
@@ -87,6 +90,8 @@ void mesh_addresses(const struct mesh_info *mesh, uint32_t host, struct ip *ret_
 
 /* A record of `mesh`: TM_EBADMSG also for a host number that is not in its prefixes. */
 NODISCARD int node_rec_from_json(const json_t *j, const struct mesh_info *mesh, struct node_rec *ret_rec);
+/* The members of mesh/routes.h; TM_EBADMSG: not all of it can be taken. */
+NODISCARD int node_routes_from_json(const json_t *j, struct node_routes *ret_r);
 /* key: as in base/jsonout.h */
 void node_rec_put(struct jsonout *o, const char *key, const struct node_rec *r);
 /* For people and programs of this machine: the members of a record, all of them, both addresses as text. */

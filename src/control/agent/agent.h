@@ -96,4 +96,12 @@ void agent_set_addresses(struct agent *a, const struct msg_addresses *enrolled);
 typedef void agent_reply_fn(void *ctx, json_t *reply_take);
 void agent_request(struct agent *a, const json_t *req, agent_reply_fn *reply, void *ctx, int timeout_ms);
 
+/*
+ * What this node offers to others now, all of it (of `routes` what msg_route_offer says). done is called
+ * once, from the loop or at once: TM_OK, or why the coordinator does not take it (TM_EPERM: it refuses; else
+ * it was not asked, and the next link is the time to try again).
+ */
+typedef void agent_offered_fn(void *ctx, int err, const struct diag *d);
+void agent_offer_routes(struct agent *a, const struct node_routes *r, agent_offered_fn *done, void *ctx);
+
 #endif

@@ -240,7 +240,11 @@ typedef void request_run_fn(struct coord *c, const struct asker *a, const union 
 request_run_fn nodes_list, nodes_rename, nodes_tag, nodes_remove, nodes_leave, nodes_presence;
 /* Its clients go with it. why: a literal. */
 void nodes_remove_member(struct coord *c, const struct asker *a, struct member *m, const char *why);
+struct member *nodes_find(struct coord *c, const struct asker *a, const char *name); /* else refused, NULL */
 void member_put(struct coord *c, struct jsonout *o, const char *key, const struct member *m, bool all);
+
+/* routes.c */
+request_run_fn routes_offer, routes_approve, routes_reject, routes_list;
 
 /* clients.c, tokens.c */
 request_run_fn clients_add, clients_list, clients_remove;

@@ -104,7 +104,7 @@ static void rename_done(struct coord *c, struct job *j, int err)
 
 static const struct job_kind rename_kind = {sizeof(struct rename), rename_body, rename_done, NULL};
 
-static struct member *find_named(struct coord *c, const struct asker *a, const char *name)
+struct member *nodes_find(struct coord *c, const struct asker *a, const char *name)
 {
 	struct member *m = registry_lookup(c->reg, name);
 	struct diag d = {0};
@@ -120,7 +120,7 @@ static struct member *find_named(struct coord *c, const struct asker *a, const c
 
 void nodes_rename(struct coord *c, const struct asker *a, const union msg_request *r)
 {
-	const struct member *m = find_named(c, a, r->rename.node);
+	const struct member *m = nodes_find(c, a, r->rename.node);
 	struct rename *j = m ? job_start(c, a, &rename_kind) : NULL;
 
 	if (!j)
@@ -210,7 +210,7 @@ static const struct job_kind retag_kind = {sizeof(struct retagging), retag_body,
 
 void nodes_tag(struct coord *c, const struct asker *a, const union msg_request *r)
 {
-	const struct member *m = find_named(c, a, r->tag.node);
+	const struct member *m = nodes_find(c, a, r->tag.node);
 	struct retagging *j = m ? job_start(c, a, &retag_kind) : NULL;
 
 	if (!j)
@@ -307,7 +307,7 @@ void nodes_remove_member(struct coord *c, const struct asker *a, struct member *
 
 void nodes_remove(struct coord *c, const struct asker *a, const union msg_request *r)
 {
-	struct member *m = find_named(c, a, r->name);
+	struct member *m = nodes_find(c, a, r->name);
 
 	if (m)
 		nodes_remove_member(c, a, m, "this node was removed from the mesh");

@@ -233,6 +233,7 @@ static int member_update(struct registry *r, struct member *m, const struct stor
 	memcpy(m->s.rec.name, to.text, sizeof(m->s.rec.name));
 	memcpy(m->s.rec.tags, n->rec.tags, sizeof(m->s.rec.tags));
 	m->s.rec.n_tags = n->rec.n_tags;
+	m->s.rec.routes = n->rec.routes;
 	return TM_OK;
 }
 

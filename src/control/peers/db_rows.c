@@ -151,6 +151,9 @@ static bool member_read(const struct db *db, sqlite3_stmt *st, struct node_rec *
 	r->coordinator = sqlite3_column_int(st, 5) != 0;
 	if (r->kind == NODE_CLIENT && !valid_text_at(st, 6, r->via, sizeof(r->via), node_id_valid))
 		return false;
+	/* A file of version 2 that cannot be written has no such column. */
+	if (sqlite3_column_count(st) > 8 && node_routes_split(text_at(st, 8), &r->routes) != TM_OK)
+		return false;
 	return node_tags_split(text_at(st, 7), r->tags, &r->n_tags) == TM_OK;
 }
 
@@ -316,7 +319,7 @@ static int write_member(struct db *db, const struct db_row *row)
 {
 	const struct mesh_node *n = row->member;
 	sqlite3_stmt *st = db->stmts[STMT_MEMBER];
-	char tags[NODE_TAGS_MAX * (NODE_TAG_MAX + 1) + 1] = "";
+	char tags[NODE_TAGS_MAX * (NODE_TAG_MAX + 1) + 1] = "", routes[ROUTES_TEXT_MAX];
 	size_t len = 0;
 
 	if (!n)
@@ -332,6 +335,11 @@ static int write_member(struct db *db, const struct db_row *row)
 	sqlite3_bind_int(st, 6, n->coordinator);
 	bind_text(st, 7, n->via);
 	bind_text(st, 8, tags);
+	struct node_routes all = {.n = n->n_routes, .exit = n->exit};
+	if (n->n_routes)
+		memcpy(all.v, n->routes, n->n_routes * sizeof(all.v[0]));
+	node_routes_join(&all, routes);
+	bind_text(st, 9, routes);
 	return rows_run(st);
 }
 

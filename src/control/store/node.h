@@ -36,11 +36,13 @@ NODISCARD int store_node_insert(struct store *s, struct store_node *n, uint32_t 
 NODISCARD int store_node_rename(struct store *s, const char *id, const char *name); /* TM_ENOENT, TM_EEXIST */
 NODISCARD int store_node_tag(
 	struct store *s, const char *id, const char (*tags)[NODE_TAG_MAX + 1], size_t n); /* TM_ENOENT */
+NODISCARD int store_node_routes(
+	struct store *s, const char *id, const struct node_routes *routes); /* TM_ENOENT */
 NODISCARD int store_node_remove(struct store *s, const char *id); /* and its clients; TM_ENOENT */
 /*
- * Each insertion, renaming, change of tags and removal (of clients with their node, too) is a change with a
- * version of its own, made in the same transaction. In their order, after that of `version`; 0 = all that are
- * remembered.
+ * Each insertion, renaming, change of tags or routes and removal (of clients with their node, too) is a
+ * change with a version of its own, made in the same transaction. In their order, after that of `version`; 0
+ * = all that are remembered.
  */
 struct store_change {
 	uint64_t version;

@@ -65,6 +65,11 @@ int store_node_tag(struct store *s, const char *id, const char (*tags)[NODE_TAG_
 	return s->ops->node_tag(s, id, tags, n);
 }
 
+int store_node_routes(struct store *s, const char *id, const struct node_routes *routes)
+{
+	return s->ops->node_routes(s, id, routes);
+}
+
 int store_node_remove(struct store *s, const char *id)
 {
 	return s->ops->node_remove(s, id);

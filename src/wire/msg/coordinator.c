@@ -220,6 +220,11 @@ json_t *msg_refusal(const char *code, const char *error, const char *hint)
 		hint && hint[0] ? hint : NULL);
 }
 
+void msg_object_free(msg_object *m)
+{
+	json_decref(m);
+}
+
 int msg_reply_get(const json_t *j, struct diag *d)
 {
 	const char *error = jsonin_string(json_object_get(j, "error")),

@@ -27,6 +27,8 @@ enum {
  * it comes out through the gets. */
 typedef json_t msg_object;
 
+void msg_object_free(msg_object *m); /* NULL is fine */
+
 /* The type of a message, or of a request on the control socket ("cmd"); "" when it has none. */
 struct msg_type {
 	char text[MSG_TYPE_MAX + 1];

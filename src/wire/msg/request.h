@@ -52,6 +52,17 @@ struct msg_policy_request {
 	bool transitive; /* prove */
 };
 
+/* What of its own a node offers, all of it: of `routes` only offered and ha, of `exit` only families. */
+struct msg_route_offer {
+	struct node_routes routes;
+};
+
+/* One network of a node, or its being an exit. */
+struct msg_route {
+	char node[NODE_REF_MAX + 1];
+	struct prefix prefix; /* family IP_NONE: the exit */
+};
+
 union msg_request {
 	struct msg_policy_request policy;
 	struct msg_token_create token_create;
@@ -61,6 +72,8 @@ union msg_request {
 	struct msg_node_tag tag;
 	char name[NODE_REF_MAX + 1]; /* node.remove, client.remove: a name, an id or an address */
 	struct msg_client_add client_add;
+	struct msg_route_offer offer;
+	struct msg_route route; /* route.approve, route.reject */
 	bool undo; /* leave: it was never used, an enrolment that came to nothing */
 };
 
@@ -71,6 +84,29 @@ msg_request_get_fn msg_token_create_get, msg_token_revoke_get;
 msg_request_get_fn msg_list_get, msg_node_rename_get, msg_node_remove_get, msg_node_tag_get;
 msg_request_get_fn msg_client_add_get, msg_client_remove_get;
 msg_request_get_fn msg_policy_version_get, msg_policy_text_get, msg_policy_explain_get, msg_policy_prove_get;
+msg_request_get_fn msg_route_offer_get, msg_route_get;
+
+/* To a node about its own: route.advertise, route.withdraw. */
+struct msg_own_routes {
+	struct prefix v[NODE_ROUTES_MAX];
+	size_t n;
+	bool ha, snat;
+};
+NODISCARD int msg_own_routes_get(const msg_object *j, const struct prefix *net4, const struct prefix *net6,
+	struct msg_own_routes *ret_r, struct diag *d);
+
+/* exit.offer, exit.use, exit.pause */
+NODISCARD int msg_exit_offer_get(const msg_object *j, bool *ret_on, struct diag *d);
+struct msg_exit_use {
+	char node[NODE_REF_MAX + 1];
+	bool lan, kill;
+};
+NODISCARD int msg_exit_use_get(const msg_object *j, struct msg_exit_use *ret_u, struct diag *d);
+NODISCARD int msg_exit_pause_get(
+	const msg_object *j, int64_t *ret_seconds, struct diag *d); /* 1 s to a day */
+
+/* The request by which a node offers that; NULL: out of memory. */
+NODISCARD msg_object *msg_route_offer(const struct node_routes *r);
 
 /* --- members of answers --- */
 
@@ -96,6 +132,14 @@ struct msg_member {
 	struct ip address; /* of its last link; IP_NONE = not told */
 	struct ip twin; /* of another machine with its identity; IP_NONE = there is none, or not told */
 };
+/* One route of a member, or its exit (route NULL). */
+struct msg_route_row {
+	const struct node_rec *rec;
+	const struct node_route *route;
+	bool online;
+};
+void msg_route_row_put(struct jsonout *o, const char *key, const struct msg_route_row *r);
+
 void msg_member_put(struct jsonout *o, const char *key, const struct msg_member *m);
 
 #endif

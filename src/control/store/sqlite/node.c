@@ -20,12 +20,13 @@ enum {
 	COL_VERSION,
 	COL_CREATED,
 	COL_LAST_SEEN,
+	COL_ROUTES,
 	COL_N,
 };
 
 static int row_texts(sqlite3_stmt *st, struct store_node *n)
 {
-	char tags[TAGS_TEXT_MAX];
+	char tags[TAGS_TEXT_MAX], routes[ROUTES_TEXT_MAX];
 
 	int err = column_text(st, COL_ID, n->rec.id, sizeof(n->rec.id));
 	if (!err)
@@ -37,6 +38,10 @@ static int row_texts(sqlite3_stmt *st, struct store_node *n)
 	if (!err)
 		err = column_text(st, COL_TAGS, tags, sizeof(tags));
 	if (!err && node_tags_split(tags, n->rec.tags, &n->rec.n_tags) != TM_OK)
+		err = TM_ECORRUPT;
+	if (!err)
+		err = column_text(st, COL_ROUTES, routes, sizeof(routes));
+	if (!err && node_routes_split(routes, &n->rec.routes) != TM_OK)
 		err = TM_ECORRUPT;
 	if (!err && n->rec.kind == NODE_CLIENT)
 		err = column_text(st, COL_VIA, n->rec.via, sizeof(n->rec.via));
@@ -248,7 +253,7 @@ static int insert(struct sql_store *s, const struct store_node *n)
 {
 	sqlite3_stmt *st = sql_stmt(s, STMT_NODE_INSERT);
 	bool client = n->rec.kind == NODE_CLIENT;
-	char tags[TAGS_TEXT_MAX];
+	char tags[TAGS_TEXT_MAX], routes[ROUTES_TEXT_MAX];
 
 	tags_join(n->rec.tags, n->rec.n_tags, tags);
 	bind_text(st, COL_ID + 1, n->rec.id);
@@ -269,6 +274,8 @@ static int insert(struct sql_store *s, const struct store_node *n)
 	bind_text(st, COL_VERSION + 1, n->version);
 	sqlite3_bind_int64(st, COL_CREATED + 1, n->created);
 	sqlite3_bind_int64(st, COL_LAST_SEEN + 1, n->last_seen);
+	node_routes_join(&n->rec.routes, routes);
+	bind_text(st, COL_ROUTES + 1, routes);
 	return sql_run(st);
 }
 
@@ -311,6 +318,19 @@ int sql_node_tag(struct store *store, const char *id, const char (*tags)[NODE_TA
 	char text[TAGS_TEXT_MAX];
 
 	tags_join(tags, n, text);
+	bind_text(st, 1, id);
+	bind_text(st, 2, text);
+	int err = change_one(s, st);
+	return err ? err : note_change(s, id);
+}
+
+int sql_node_routes(struct store *store, const char *id, const struct node_routes *routes)
+{
+	struct sql_store *s = sql_of(store);
+	sqlite3_stmt *st = sql_stmt(s, STMT_NODE_ROUTES);
+	char text[ROUTES_TEXT_MAX];
+
+	node_routes_join(routes, text);
 	bind_text(st, 1, id);
 	bind_text(st, 2, text);
 	int err = change_one(s, st);

@@ -80,6 +80,7 @@ const struct store_ops store_sqlite = {
 	.node_insert = sql_node_insert,
 	.node_rename = sql_node_rename,
 	.node_tag = sql_node_tag,
+	.node_routes = sql_node_routes,
 	.node_remove = sql_node_remove,
 	.node_touch = sql_node_touch,
 	.change_each = sql_change_each,

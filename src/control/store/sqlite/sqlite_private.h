@@ -9,11 +9,11 @@
 
 #define NODE_COLUMNS                                                                                         \
 	"id, name, key, ed, host, kind, coordinator, ephemeral, via, token, tags, os, version, created, "    \
-	"last_seen"
+	"last_seen, routes"
 #define NODE_COLUMNS_OF_N                                                                                    \
 	"n.id, n.name, n.key, n.ed, n.host, n.kind, n.coordinator, n.ephemeral, n.via, n.token, n.tags, "    \
 	"n.os, "                                                                                             \
-	"n.version, n.created, n.last_seen"
+	"n.version, n.created, n.last_seen, n.routes"
 #define POLICY_COLUMNS "version, accepted, who, length(CAST(text AS BLOB))"
 #define TOKEN_COLUMNS "id, secret_hash, uses, used, created, expires, revoked, ephemeral, tags"
 
@@ -28,10 +28,12 @@
 	X(NODE_BY_KEY, "SELECT " NODE_COLUMNS " FROM node WHERE key = ?")                                    \
 	X(NODE_NAME_TAKEN, "SELECT EXISTS (SELECT 1 FROM node WHERE name = ?)")                              \
 	X(NODE_INSERT,                                                                                       \
-		"INSERT INTO node (" NODE_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")  \
+		"INSERT INTO node (" NODE_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "  \
+		"?)")                                                                                        \
 	X(NODE_AND_CLIENTS, "SELECT id FROM node WHERE id = ?1 OR via = ?1 ORDER BY kind DESC")              \
 	X(NODE_RENAME, "UPDATE node SET name = ?2 WHERE id = ?1")                                            \
 	X(NODE_TAG, "UPDATE node SET tags = ?2 WHERE id = ?1")                                               \
+	X(NODE_ROUTES, "UPDATE node SET routes = ?2 WHERE id = ?1")                                          \
 	X(NODE_REMOVE, "DELETE FROM node WHERE id = ?")                                                      \
 	X(NODE_TOUCH, "UPDATE node SET os = ?2, version = ?3, last_seen = ?4 WHERE id = ?1")                 \
 	/* The numbers are given in a round; free_host is where it has come to. */                           \
@@ -117,6 +119,7 @@ int sql_node_name_taken(struct store *store, const char *name, bool *ret_taken);
 int sql_node_insert(struct store *store, struct store_node *n, uint32_t hosts_max);
 int sql_node_rename(struct store *store, const char *id, const char *name);
 int sql_node_tag(struct store *store, const char *id, const char (*tags)[NODE_TAG_MAX + 1], size_t n);
+int sql_node_routes(struct store *store, const char *id, const struct node_routes *routes);
 int sql_node_remove(struct store *store, const char *id);
 int sql_node_touch(
 	struct store *store, const char *id, const char *os, const char *version, int64_t last_seen);

@@ -105,6 +105,22 @@ static size_t add_addresses(const struct mesh *m, const struct mesh_node *n, str
 	return 2;
 }
 
+/* Behind its addresses, so that those come first (the plane's lanes). */
+static size_t add_networks(const struct policy *p, const struct mesh_node *n, struct prefix *out)
+{
+	size_t all = 0, at = 0;
+	const struct owned *v = p->owners ? owners_all(p->owners, &all) : NULL;
+
+	for (size_t i = 0; i < all; i++) {
+		if (v[i].host != n->host)
+			continue;
+		if (out)
+			out[at] = v[i].prefix;
+		at++;
+	}
+	return at;
+}
+
 static int put(
 	const struct policy *p, const struct mesh *m, const struct mesh_node *n, const struct policy_ops *ops)
 {
@@ -115,6 +131,7 @@ static int put(
 
 	for (const struct mesh_node *c = first; c; c = c->next_client)
 		room += 2;
+	room += add_networks(p, n, NULL);
 	_cleanup_(freep) struct prefix *allowed = calloc(room, sizeof(*allowed));
 	if (!allowed)
 		return TM_ENOMEM;
@@ -123,6 +140,7 @@ static int put(
 	for (const struct mesh_node *c = first; c; c = c->next_client)
 		if (!is_self(p, c))
 			at += add_addresses(m, c, allowed + at);
+	at += add_networks(p, n, allowed + at);
 	peer.allowed = allowed;
 	peer.n_allowed = at;
 	memcpy(peer.key, n->key, sizeof(peer.key));
@@ -130,6 +148,20 @@ static int put(
 	if (!err)
 		err = ops->put(ops->ctx, &peer);
 	wipe(&peer, sizeof(peer));
+	return err;
+}
+
+int policy_again(const struct policy *p, const struct mesh *m, const uint32_t *hosts, size_t n,
+	const struct policy_ops *ops)
+{
+	int err = TM_OK;
+
+	for (size_t i = 0; i < n && !err; i++) {
+		const struct mesh_node *node = mesh_by_host(m, hosts[i]);
+
+		if (is_peer(p, node) && node->kind == NODE_MESH)
+			err = put(p, m, node, ops);
+	}
 	return err;
 }
 

@@ -104,17 +104,19 @@ static bool admits_passing(struct worker *w, struct peer *from, struct peer *to,
 	return worker_admits(w, &j, v);
 }
 
-/*
- * For somebody else: only what is from or for a client goes on. The kernel does not get the rest, because it
- * would route for every member on each machine where another program switched forwarding on.
+ * For somebody else: what is from or for a client goes on to a peer, and what is for a network that this
+ * machine offers, to the kernel. That does not get the rest, because it would route for every member on each
+ * machine where another program switched forwarding on.
  */
 void worker_pass_on(struct worker *w, struct peer *from, uint8_t *packet, const struct ip_view *v)
 {
 	struct peer *to = snapshot_owner_of_dst(w->snap, packet);
 
-	if (!to || to == from ||
-		(!atomic_load_explicit(&from->forwards, memory_order_relaxed) &&
-			!atomic_load_explicit(&to->forwards, memory_order_relaxed)))
+	if (!to && snapshot_dst_is_behind(w->snap, packet))
+		worker_to_tun(w, packet, v);
+	else if (!to || to == from ||
+		 (!atomic_load_explicit(&from->forwards, memory_order_relaxed) &&
+			 !atomic_load_explicit(&to->forwards, memory_order_relaxed)))
 		worker_drop(w, DROP_NOT_FOR_US);
 	else if (admits_passing(w, from, to, v))
 		forward(w, to, packet, v);

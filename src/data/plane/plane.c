@@ -329,6 +329,24 @@ int plane_set_rules(struct plane *p, struct rules *rules_take)
 	return TM_OK;
 }
 
+int plane_set_networks(struct plane *p, const struct prefix *v, size_t n)
+{
+	struct snapshot *next;
+
+	ON_CONTROL(p);
+	if (n > PLANE_NETWORKS_MAX)
+		return TM_EFULL;
+	int err = snapshot_new(plane_live(p), &next);
+	if (err)
+		return err;
+
+	next->n_networks = n;
+	if (n)
+		memcpy(next->networks, v, n * sizeof(*v));
+	plane_publish(p, next);
+	return TM_OK;
+}
+
 void plane_publish(struct plane *p, struct snapshot *next_take)
 {
 	struct snapshot *old = atomic_exchange_explicit(&p->live, next_take, memory_order_acq_rel);

@@ -159,6 +159,13 @@ void plane_nudge(struct plane *p, const uint8_t key[static 32]);
  */
 NODISCARD int plane_set_rules(struct plane *p, struct rules *rules_take);
 
+/*
+ * Networks behind this machine: what peers send there goes to the kernel by the TUN, unless a peer owns the
+ * address. One of no length is the internet: public addresses of its family. All of them each time; at most
+ * PLANE_NETWORKS_MAX (data/plane/networks.h), TM_EFULL.
+ */
+NODISCARD int plane_set_networks(struct plane *p, const struct prefix *v, size_t n);
+
 /* STUN and other control datagrams, by any kind of way. */
 NODISCARD int plane_send(struct plane *p, const struct way_to *by, const uint8_t *msg, size_t n);
 

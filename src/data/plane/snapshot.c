@@ -61,6 +61,31 @@ bool snapshot_dst_is_broadcast(const struct snapshot *s, const uint8_t *p)
 	return dst == net || dst == (net | hosts);
 }
 
+/*
+ * The way to the internet (a prefix of no length) is that and nothing else: neither what is near this
+ * machine, nor private networks that it happens to be in, which are offered by name or not at all.
+ */
+static bool is_internet(const struct ip *ip)
+{
+	const struct prefix host = prefix_host(ip);
+
+	return !ip_is_unspecified(ip) && !ip_is_loopback(ip) && !ip_is_link_local(ip) &&
+	       !ip_is_multicast(ip) && !prefix_is_private(&host) &&
+	       !(ip->family == IP_V4 && (ip->bytes[0] == 0 || ip->bytes[0] >= 240));
+}
+
+bool snapshot_dst_is_behind(const struct snapshot *s, const uint8_t *p)
+{
+	if (!s->n_networks)
+		return false;
+
+	const struct ip dst = p[0] >> 4 == 4 ? ip_v4(ip_dst(p)) : ip_v6(ip_dst(p));
+	for (size_t i = 0; i < s->n_networks; i++)
+		if (prefix_contains(&s->networks[i], &dst) && (s->networks[i].len || is_internet(&dst)))
+			return true;
+	return false;
+}
+
 bool snapshot_dst_is_nobody(const struct snapshot *s, const uint8_t *p)
 {
 	const struct prefix *net = p[0] >> 4 == 4 ? &s->net4 : &s->net6;

@@ -8,6 +8,7 @@
 
 #include "base/epoch.h"
 #include "data/filter/filter.h"
+#include "data/plane/networks.h"
 #include "data/route/route.h"
 
 struct snapshot {
@@ -20,6 +21,9 @@ struct snapshot {
 	struct filter *unused_filter;
 	struct ip self4, self6;
 	struct prefix net4, net6;
+	/* Behind this machine: what is for them is the kernel's to route. */
+	struct prefix networks[PLANE_NETWORKS_MAX];
+	size_t n_networks;
 	struct epoch_retired retired;
 };
 
@@ -34,6 +38,8 @@ struct peer *snapshot_owner_of_src(const struct snapshot *s, const uint8_t *p);
 bool snapshot_dst_is_self(const struct snapshot *s, const uint8_t *p);
 /* The mesh's own broadcast address, or what hosts of long ago took for it (RFC 1122 3.3.6). */
 bool snapshot_dst_is_broadcast(const struct snapshot *s, const uint8_t *p);
+/* Is it for a network behind this machine? */
+bool snapshot_dst_is_behind(const struct snapshot *s, const uint8_t *p);
 /* The last host of the mesh's range: who sends there, where no member is, only wants to know whether the
  * answer reaches him. */
 bool snapshot_dst_is_nobody(const struct snapshot *s, const uint8_t *p);

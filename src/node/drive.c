@@ -244,7 +244,7 @@ void drive_input(struct node *n, const struct core_in *in)
 void drive_network(struct node *n)
 {
 	struct ip local[CORE_ADDRESSES_MAX];
-	size_t count = os_local_addresses(plane_tun_name(n->plane), local, ARRAY_LEN(local));
+	size_t count = os_local_addresses(plane_tun_name(n->plane), n->config.fwmark, local, ARRAY_LEN(local));
 
 	os_routes_forget(n->routes);
 	drive_input(n, &(struct core_in){.kind = CORE_NETWORK, .network = {local, count}});

@@ -73,7 +73,7 @@ static size_t own_addresses(const struct node *n, char out[TOKEN_ADDRS_MAX][TOKE
 	if (count)
 		return count;
 
-	size_t n_local = os_local_addresses(n->config.tun, local, ARRAY_LEN(local));
+	size_t n_local = os_local_addresses(n->config.tun, n->config.fwmark, local, ARRAY_LEN(local));
 	for (size_t i = 0; i < n_local; i++)
 		if (!ip_is_link_local(&local[i]))
 			endpoint_format(

@@ -42,9 +42,10 @@ NODISCARD int os_prefix_in_use(const struct prefix *p, const char *except, struc
  * Usable unicast addresses of this host for candidates: up, not loopback, not deprecated or tentative, not on
  * `except`, nor on the interface of another node of ours on this host (known by its alias, set by
  * os_if_configure), nor on anything that sends through either, nor of the networks of this host's containers
- * and virtual machines. First those by which most others reach us, both families in turn: os/linux/useful.h.
+ * and virtual machines. mark: of the sockets that they are for. First those by which most others reach us,
+ * both families in turn: os/linux/useful.h.
  */
-size_t os_local_addresses(const char *except, struct ip *out, size_t max);
+size_t os_local_addresses(const char *except, uint32_t mark, struct ip *out, size_t max);
 
 /* --- routes: os/linux/route.c --- */
 struct os_routes;
@@ -70,12 +71,74 @@ struct os_route {
  * microseconds. */
 void os_route_to(struct os_routes *r, const struct ip *to, const struct ip *from, struct os_route *ret_route);
 
+/* Do packets to the internet leave by this host itself, or by a tunnel of somebody else, but not by the mesh?
+ * By which interface: ret_ifindex, if not NULL. */
+bool os_internet(struct os_routes *r, enum ip_family family, uint32_t *ret_ifindex);
 /*
  * The next hop of packets to the internet, with the interface where it takes that to say which is meant, and
  * the source that they have. IP_NONE: there is none, as on a point-to-point link, or it is a tunnel's.
  */
 void os_gateway(
 	struct os_routes *r, enum ip_family family, struct endpoint *ret_gateway, struct ip *ret_source);
+
+/* --- routes of ours into networks behind members: os/linux/ownroutes.c --- */
+struct os_own_route {
+	struct prefix prefix;
+	bool there; /* afterwards: it leads through our interface */
+	/* It does not because this machine is in that network itself, or has another route there. */
+	struct prefix conflict; /* family IP_NONE: there is none */
+	char conflict_if[16];
+};
+/*
+ * From now on the routes of ours through that interface, known by their protocol number, are these, but for
+ * those that would take from this machine what it has itself: a network that it is in and which holds all of
+ * theirs, or a route of the very same prefix. Routes inside of theirs stay in force, being more specific.
+ * They vanish with the interface.
+ */
+NODISCARD int os_own_routes(const char *ifname, struct os_own_route *v, size_t n, struct diag *d);
+
+uint32_t os_interface_index(const char *ifname); /* 0 = there is none */
+
+/* --- being a router: os/linux/nat.c, forwarding.c --- */
+struct os_nat;
+/* What comes in by the tunnel for that network; one of no length: for whatever is in no other one. */
+struct os_nat_net {
+	struct prefix prefix;
+	bool masquerade; /* leaves with an address of this host */
+};
+/* ifname: the tunnel's. Nothing happens yet. */
+NODISCARD int os_nat_new(const char *ifname, struct os_nat **ret_nat);
+void os_nat_free(struct os_nat *t); /* with all its rules; NULL is fine */
+/* Rules for these networks, and segments of TCP that fit the tunnel both ways; n = 0: no rules at all. */
+NODISCARD int os_nat_set(struct os_nat *t, const struct os_nat_net *v, size_t n, struct diag *d);
+/* "ip filter FORWARD": a chain of somebody's that drops what is only passing through, unless a rule lets it.
+ */
+bool os_forward_drops(char *buf, size_t n);
+
+/*
+ * The settings of the kernel (paths below /proc/sys) with which packets of a family that come in by these
+ * interfaces may be forwarded, as narrowly as the kernel has them.
+ */
+typedef void os_setting_fn(void *ctx, const char *name, const char *value);
+void os_forwarding(enum ip_family family, const uint32_t *ifindexes, size_t n, os_setting_fn *fn, void *ctx);
+/* TM_ENOENT: there is no such setting. What it holds goes to buf, without an end of line. */
+NODISCARD int os_setting_get(const char *name, char *buf, size_t n);
+NODISCARD int os_setting_set(const char *name, const char *value);
+
+/* --- an exit in use: os/linux/exit.c --- */
+struct os_exit;
+/* mark: that of all sockets whose packets do not go into the tunnel. Nothing happens yet. */
+NODISCARD int os_exit_new(const char *ifname, uint32_t mark, struct os_exit **ret_exit);
+void os_exit_free(struct os_exit *x); /* leaves rules and routes; NULL is fine */
+/*
+ * From now on, what this host sends goes into the tunnel. Again and again: puts back what others took away.
+ * lan: but for the networks that it is in. hold: when the interface vanishes nothing leaves any more, until
+ * somebody clears. unmarked has a sentence where packets cannot be marked, and what strict filters of the
+ * kernel expect of answers is missing.
+ */
+NODISCARD int os_exit_set(struct os_exit *x, bool lan, bool hold, struct diag *unmarked, struct diag *d);
+/* As if there had never been one, whoever set it; x may be NULL. */
+NODISCARD int os_exit_clear(struct os_exit *x, struct diag *d);
 
 /* --- change notification: os/linux/netmon.c --- */
 struct os_netmon;

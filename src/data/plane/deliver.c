@@ -104,6 +104,16 @@ static bool admits_passing(struct worker *w, struct peer *from, struct peer *to,
 	return worker_admits(w, &j, v);
 }
 
+/* Behind this machine is what is at its end of the tunnel. */
+static void pass_in(struct worker *w, struct peer *from, uint8_t *packet, const struct ip_view *v)
+{
+	const struct judged j = {.dir = FILTER_INGRESS, .peer = from, .packets = 1};
+
+	if (worker_admits(w, &j, v))
+		worker_to_tun(w, packet, v);
+}
+
+/*
  * For somebody else: what is from or for a client goes on to a peer, and what is for a network that this
  * machine offers, to the kernel. That does not get the rest, because it would route for every member on each
  * machine where another program switched forwarding on.
@@ -113,7 +123,7 @@ void worker_pass_on(struct worker *w, struct peer *from, uint8_t *packet, const 
 	struct peer *to = snapshot_owner_of_dst(w->snap, packet);
 
 	if (!to && snapshot_dst_is_behind(w->snap, packet))
-		worker_to_tun(w, packet, v);
+		pass_in(w, from, packet, v);
 	else if (!to || to == from ||
 		 (!atomic_load_explicit(&from->forwards, memory_order_relaxed) &&
 			 !atomic_load_explicit(&to->forwards, memory_order_relaxed)))

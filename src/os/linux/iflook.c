@@ -106,19 +106,20 @@ static void look_at_addr(void *ctx, struct nlmsghdr *h)
 }
 
 /* Asked like any route, so that rules and the halves in which VPNs install theirs count. */
-static void ask_way(struct nl_sock *sock, enum ip_family family, int *ret_index, struct ip *ret_source)
+static void ask_way(
+	struct nl_sock *sock, enum ip_family family, uint32_t mark, int *ret_index, struct ip *ret_source)
 {
 	const struct ip to = rtmsg_internet(family);
 	struct rt_route r = {0};
 
-	if (rtmsg_lookup(sock, &to, NULL, 0, &r) != TM_OK)
+	if (rtmsg_lookup(sock, &to, NULL, mark, &r) != TM_OK)
 		return;
 	*ret_index = r.index;
 	*ret_source = r.source;
 }
 
-static int look(struct nl_sock *sock, const char *except, struct look *l, struct ip *out, size_t max,
-	size_t *ret_n, struct diag *d)
+static int look(struct nl_sock *sock, const char *except, uint32_t mark, struct look *l, struct ip *out,
+	size_t max, size_t *ret_n, struct diag *d)
 {
 	_cleanup_(links_freep) struct links *links = NULL;
 	int err = links_read(sock, except, &links, d);
@@ -130,13 +131,13 @@ static int look(struct nl_sock *sock, const char *except, struct look *l, struct
 	if (err)
 		return err;
 	struct useful_in in = {.links = links, .addrs = l->addrs, .n = l->n, .except = except};
-	ask_way(sock, IP_V4, &in.internet[0].index, &in.internet[0].source);
-	ask_way(sock, IP_V6, &in.internet[1].index, &in.internet[1].source);
+	ask_way(sock, IP_V4, mark, &in.internet[0].index, &in.internet[0].source);
+	ask_way(sock, IP_V6, mark, &in.internet[1].index, &in.internet[1].source);
 	*ret_n = useful_addresses(&in, out, max);
 	return TM_OK;
 }
 
-size_t os_local_addresses(const char *except, struct ip *out, size_t max)
+size_t os_local_addresses(const char *except, uint32_t mark, struct ip *out, size_t max)
 {
 	_cleanup_(rtmsg_closep) struct nl_sock *sock = NULL;
 	struct look l = {0};
@@ -145,7 +146,7 @@ size_t os_local_addresses(const char *except, struct ip *out, size_t max)
 	int err = rtmsg_open(&sock, &d);
 
 	if (!err)
-		err = look(sock, except, &l, out, max, &n, &d);
+		err = look(sock, except, mark, &l, out, max, &n, &d);
 	free(l.addrs);
 	if (err)
 		log_warn("ifconf: cannot list local addresses, offering no candidates of our own",

@@ -65,6 +65,19 @@ static enum link_on leads_to(struct os_routes *r, int index)
 	return r->links ? links_on(r->links, index) : LINK_ON_HARDWARE;
 }
 
+bool os_internet(struct os_routes *r, enum ip_family family, uint32_t *ret_ifindex)
+{
+	const struct ip to = rtmsg_internet(family);
+	struct rt_route route;
+
+	if (rtmsg_lookup(r->sock, &to, NULL, r->mark, &route) != TM_OK ||
+		leads_to(r, route.index) == LINK_ON_MESH)
+		return false;
+	if (ret_ifindex)
+		*ret_ifindex = (uint32_t)route.index;
+	return true;
+}
+
 void os_gateway(
 	struct os_routes *r, enum ip_family family, struct endpoint *ret_gateway, struct ip *ret_source)
 {

@@ -178,6 +178,7 @@ bool rtmsg_route(struct nlmsghdr *h, struct rt_route *ret_route)
 	r.dst.len = m->rtm_dst_len;
 	r.table = number_from(tb[RTA_TABLE], m->rtm_table);
 	r.type = m->rtm_type;
+	r.protocol = m->rtm_protocol;
 	r.cloned = m->rtm_flags & RTM_F_CLONED;
 	(void)ip_from(m->rtm_family, tb[RTA_PREFSRC], &r.source);
 	(void)ip_from(m->rtm_family, tb[RTA_GATEWAY], &r.gateway);

@@ -48,6 +48,7 @@ struct rt_route {
 	struct ip source; /* that the kernel prefers, IP_NONE = none said */
 	uint32_t table; /* RT_TABLE_*, or any other number */
 	uint8_t type; /* RTN_* */
+	uint8_t protocol; /* RTPROT_*: who made it */
 	bool cloned;
 };
 

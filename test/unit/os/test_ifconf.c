@@ -33,7 +33,7 @@ static void make_host(void)
 static bool lists(const char *except, const char *ip)
 {
 	struct ip got[32], want;
-	size_t n = os_local_addresses(except, got, ARRAY_LEN(got));
+	size_t n = os_local_addresses(except, 0, got, ARRAY_LEN(got));
 
 	assert_int_equal(ip_parse(ip, &want), TM_OK);
 	for (size_t i = 0; i < n; i++)
@@ -189,8 +189,8 @@ static void only_addresses_that_others_can_reach_are_candidates(void **state)
 		if (lists(NULL, rows[i].ip) != rows[i].listed)
 			fail_msg("%s", rows[i].ip);
 	assert_false(lists("wan0", "192.0.2.10"));
-	assert_int_equal(os_local_addresses(NULL, all, 1), 1);
-	assert_int_equal(os_local_addresses(NULL, all, 0), 0);
+	assert_int_equal(os_local_addresses(NULL, 0, all, 1), 1);
+	assert_int_equal(os_local_addresses(NULL, 0, all, 0), 0);
 }
 
 static void what_was_taken_from_an_interface_is_put_back(void **state)
@@ -276,7 +276,7 @@ static void the_best_addresses_come_first(void **state)
 	host_ip("addr add 2001:db8:5::10/64 dev wan0 nodad");
 	host_ip("route add default via 192.0.2.1");
 	host_ip("route add default via 2001:db8:5::1");
-	assert_int_equal(os_local_addresses(NULL, got, ARRAY_LEN(got)), ARRAY_LEN(wanted));
+	assert_int_equal(os_local_addresses(NULL, 0, got, ARRAY_LEN(got)), ARRAY_LEN(wanted));
 	for (size_t i = 0; i < ARRAY_LEN(wanted); i++) {
 		assert_int_equal(ip_parse(wanted[i], &ip), TM_OK);
 		if (!ip_eq(&ip, &got[i]))

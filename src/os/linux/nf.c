@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * nfnetlink by hand: messages of one transaction lie one behind the other in a buffer, between a begin and an
+ * end (linux/netfilter/nfnetlink.h). The kernel works them off within the send, and what it says about each
+ * waits in the socket when that returns. Numbers in attributes are big-endian.
+ */
+#include "os/linux/nf.h"
+
+#include <errno.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "os/linux/nf_private.h"
+
+enum { NAME_MAX_LEN = 32 };
+
+struct nf_table {
+	char name[NAME_MAX_LEN];
+	int fd;
+	bool there, unowned;
+};
+
+/* --- attributes --- */
+
+static void *room(struct nf_batch *b, size_t n)
+{
+	const size_t aligned = NLMSG_ALIGN(n);
+
+	if (b->n + aligned > sizeof(b->buf)) {
+		b->full = true;
+		return NULL;
+	}
+	void *at = b->buf + b->n;
+	memset(at, 0, aligned);
+	b->n += aligned;
+	return at;
+}
+
+void nf_put(struct nf_batch *b, unsigned type, const void *p, size_t n)
+{
+	struct nlattr *a = room(b, NLA_HDRLEN + n);
+
+	if (!a)
+		return;
+	a->nla_type = (uint16_t)type;
+	a->nla_len = (uint16_t)(NLA_HDRLEN + n);
+	if (n)
+		memcpy((uint8_t *)a + NLA_HDRLEN, p, n);
+}
+
+void nf_put_text(struct nf_batch *b, unsigned type, const char *s)
+{
+	nf_put(b, type, s, strlen(s) + 1);
+}
+
+void nf_put_u32(struct nf_batch *b, unsigned type, uint32_t v)
+{
+	uint8_t be[4];
+
+	put_be32(be, v);
+	nf_put(b, type, be, sizeof(be));
+}
+
+size_t nf_nest(struct nf_batch *b, unsigned type)
+{
+	const size_t at = b->n;
+
+	nf_put(b, type | NLA_F_NESTED, NULL, 0);
+	return at;
+}
+
+void nf_nest_end(struct nf_batch *b, size_t at)
+{
+	if (!b->full)
+		((struct nlattr *)(void *)(b->buf + at))->nla_len = (uint16_t)(b->n - at);
+}
+
+/* --- messages --- */
+
+static void message(struct nf_batch *b, unsigned type, unsigned family, unsigned flags, uint16_t resource)
+{
+	struct nlmsghdr *h;
+	struct nfgenmsg *g;
+
+	b->message = b->n;
+	h = room(b, NLMSG_HDRLEN + sizeof(*g));
+	if (!h)
+		return;
+	h->nlmsg_type = (uint16_t)type;
+	h->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags);
+	h->nlmsg_seq = ++b->seq;
+	g = NLMSG_DATA(h);
+	g->nfgen_family = (uint8_t)family;
+	g->version = NFNETLINK_V0;
+	put_be16((uint8_t *)&g->res_id, resource);
+}
+
+static void message_end(struct nf_batch *b)
+{
+	if (!b->full)
+		((struct nlmsghdr *)(void *)(b->buf + b->message))->nlmsg_len = (uint32_t)(b->n - b->message);
+}
+
+void nf_begin(struct nf_batch *b, unsigned what, unsigned flags)
+{
+	message(b, NFNL_SUBSYS_NFTABLES << 8 | what, NFPROTO_INET, flags | NLM_F_ACK, 0);
+}
+
+void nf_end(struct nf_batch *b)
+{
+	message_end(b);
+}
+
+static void bracket(struct nf_batch *b, unsigned type)
+{
+	message(b, type, AF_UNSPEC, 0, NFNL_SUBSYS_NFTABLES);
+	message_end(b);
+}
+
+static int send_all(int fd, const void *p, size_t n)
+{
+	const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
+
+	return sendto(fd, p, n, 0, (const struct sockaddr *)&kernel, sizeof(kernel)) < 0 ? errno : 0;
+}
+
+/* The first error among what the kernel said, 0 = there is none. */
+static int answers(int fd)
+{
+	_Alignas(struct nlmsghdr) uint8_t buf[8192];
+	ssize_t n;
+	int first = 0;
+
+	while ((n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT)) > 0) {
+		size_t left = (size_t)n;
+
+		for (const struct nlmsghdr *h = (const void *)buf; NLMSG_OK(h, left);
+			h = NLMSG_NEXT(h, left)) {
+			const struct nlmsgerr *e = NLMSG_DATA(h);
+
+			if (h->nlmsg_type == NLMSG_ERROR && e->error && !first)
+				first = -e->error;
+		}
+	}
+	return first;
+}
+
+/* --- the table --- */
+
+static void table_begin(struct nf_batch *b, const struct nf_table *t, unsigned what, unsigned flags)
+{
+	nf_begin(b, what, flags);
+	nf_put_text(b, NFTA_TABLE_NAME, t->name);
+}
+
+static void drop_table(struct nf_batch *b, const struct nf_table *t)
+{
+	table_begin(b, t, NFT_MSG_DELTABLE, 0);
+	nf_end(b);
+}
+
+static void make_table(struct nf_batch *b, const struct nf_table *t)
+{
+	table_begin(b, t, NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL);
+	if (!t->unowned)
+		nf_put_u32(b, NFTA_TABLE_FLAGS, NFT_TABLE_F_OWNER);
+	nf_end(b);
+}
+
+/* errno, 0 = done */
+static int transact(struct nf_table *t, bool drop, nf_build_fn *build, const void *ctx)
+{
+	_cleanup_(freep) struct nf_batch *b = calloc(1, sizeof(*b));
+
+	if (!b)
+		return ENOMEM;
+	b->table = t->name;
+	bracket(b, NFNL_MSG_BATCH_BEGIN);
+	if (drop)
+		drop_table(b, t);
+	if (build) {
+		make_table(b, t);
+		build(b, ctx);
+	}
+	bracket(b, NFNL_MSG_BATCH_END);
+	if (b->full)
+		return ENOBUFS;
+	int e = send_all(t->fd, b->buf, b->n);
+	return e ? e : answers(t->fd);
+}
+
+static int open_socket(struct nf_table *t)
+{
+	const struct sockaddr_nl any = {.nl_family = AF_NETLINK};
+
+	if (t->fd >= 0)
+		return 0;
+	t->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
+	if (t->fd < 0)
+		return errno;
+	return bind(t->fd, (const struct sockaddr *)&any, sizeof(any)) < 0 ? errno : 0;
+}
+
+static int explain(struct diag *d, int e)
+{
+	if (e == EPERM || e == EACCES)
+		return diag_what(d, TM_EPERM, "nftables may not be used by this process");
+	if (e == EPROTONOSUPPORT || e == ENOENT || e == EOPNOTSUPP || e == EAFNOSUPPORT) {
+		diag_hint(d,
+			"it needs nf_tables with NAT (CONFIG_NF_TABLES_INET, CONFIG_NFT_MASQ), Linux 5.7 or "
+			"later");
+		return diag_what(
+			d, TM_EUNSUPPORTED, "this kernel lacks something of nftables: %s", strerror(e));
+	}
+	return diag_what(d, tm_err_from_errno(e), "nftables: %s", strerror(e));
+}
+
+int nf_replace(struct nf_table *t, nf_build_fn *build, const void *ctx, struct diag *d)
+{
+	int e;
+
+	if (!build && !t->there)
+		return TM_OK;
+	e = open_socket(t);
+	if (!e)
+		e = transact(t, t->there, build, ctx);
+	/* Left by a run of a kernel without owners, or by who made it by hand. */
+	if (e == EEXIST && !t->there)
+		e = transact(t, true, build, ctx);
+	if ((e == EINVAL || e == EOPNOTSUPP) && build && !t->unowned && !t->there) {
+		t->unowned = true;
+		e = transact(t, false, build, ctx);
+		if (e == EEXIST)
+			e = transact(t, true, build, ctx);
+	}
+	if (e)
+		return explain(d, e);
+	t->there = build != NULL;
+	return TM_OK;
+}
+
+int nf_new(const char *name, struct nf_table **ret_table)
+{
+	struct nf_table *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return TM_ENOMEM;
+	t->fd = -1;
+	memcpy(t->name, name, strnlen(name, NAME_MAX_LEN - 1));
+	*ret_table = t;
+	return TM_OK;
+}
+
+void nf_free(struct nf_table *t)
+{
+	if (!t)
+		return;
+	(void)!nf_replace(t, NULL, NULL, NULL); /* else the socket's end takes it along */
+	if (t->fd >= 0)
+		close(t->fd);
+	free(t);
+}
+
+/* --- what others have --- */
+
+struct found {
+	char *buf;
+	size_t n;
+	bool any;
+};
+
+static const struct nlattr *find(const struct nlattr *a, size_t left, unsigned type)
+{
+	while (left >= NLA_HDRLEN && a->nla_len >= NLA_HDRLEN && a->nla_len <= left) {
+		const size_t step = NLA_ALIGN(a->nla_len);
+
+		if ((a->nla_type & NLA_TYPE_MASK) == type)
+			return a;
+		if (step >= left)
+			return NULL;
+		left -= step;
+		a = (const void *)((const uint8_t *)a + step);
+	}
+	return NULL;
+}
+
+static const void *value(const struct nlattr *a, size_t at_least)
+{
+	return a && a->nla_len >= NLA_HDRLEN + at_least ? (const uint8_t *)a + NLA_HDRLEN : NULL;
+}
+
+static uint32_t number(const struct nlattr *a, uint32_t otherwise)
+{
+	const void *p = value(a, 4);
+
+	return p ? get_be32(p) : otherwise;
+}
+
+static void look_at_chain(const struct nlmsghdr *h, struct found *f)
+{
+	const struct nfgenmsg *g = NLMSG_DATA(h);
+	const size_t head = NLMSG_ALIGN(sizeof(*g));
+	const size_t n = h->nlmsg_len - NLMSG_HDRLEN;
+
+	if (f->any || n < head)
+		return;
+	const struct nlattr *all = (const void *)((const uint8_t *)g + head);
+	const struct nlattr *hook = find(all, n - head, NFTA_CHAIN_HOOK);
+	if (!hook || number(find(all, n - head, NFTA_CHAIN_POLICY), NF_ACCEPT) != NF_DROP)
+		return;
+	if (number(find(value(hook, 0), hook->nla_len - NLA_HDRLEN, NFTA_HOOK_HOOKNUM), ~0u) !=
+		NF_INET_FORWARD)
+		return;
+	const char *table = value(find(all, n - head, NFTA_CHAIN_TABLE), 2);
+	const char *chain = value(find(all, n - head, NFTA_CHAIN_NAME), 2);
+	const char *family = g->nfgen_family == NFPROTO_IPV4   ? "ip"
+			     : g->nfgen_family == NFPROTO_IPV6 ? "ip6"
+			     : g->nfgen_family == NFPROTO_INET ? "inet"
+							       : NULL;
+	if (!table || !chain || !family)
+		return;
+	f->any = true;
+	snprintf(f->buf, f->n, "%s %.40s %.40s", family, table, chain);
+}
+
+bool nf_forward_drops(char *buf, size_t n)
+{
+	_Alignas(struct nlmsghdr) uint8_t in[16384];
+	struct nf_table t = {.fd = -1};
+	struct found f = {buf, n, false};
+	struct nf_batch *b = calloc(1, sizeof(*b));
+	bool end = false;
+	ssize_t got;
+
+	if (b && open_socket(&t) == 0) {
+		message(b, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETCHAIN, AF_UNSPEC, NLM_F_DUMP, 0);
+		message_end(b);
+		if (send_all(t.fd, b->buf, b->n) != 0)
+			end = true;
+		while (!end && (got = recv(t.fd, in, sizeof(in), 0)) > 0) {
+			size_t left = (size_t)got;
+
+			for (const struct nlmsghdr *h = (const void *)in; NLMSG_OK(h, left);
+				h = NLMSG_NEXT(h, left)) {
+				if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR)
+					end = true;
+				else
+					look_at_chain(h, &f);
+			}
+		}
+	}
+	if (t.fd >= 0)
+		close(t.fd);
+	free(b);
+	return f.any;
+}

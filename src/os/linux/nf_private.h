@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Between nf.c (messages, the table) and nf_rules.c (chains, rules, what they are made of). */
+#ifndef TM_OS_LINUX_NF_PRIVATE_H
+#define TM_OS_LINUX_NF_PRIVATE_H
+
+#include "os/linux/nf.h"
+
+enum { NF_BATCH_BYTES = 64 * 1024 };
+
+struct nf_batch {
+	const char *table;
+	size_t n, message; /* where the last one begins */
+	uint32_t seq;
+	bool full;
+	size_t expressions; /* of the rule that is being made */
+	_Alignas(8) uint8_t buf[NF_BATCH_BYTES];
+};
+
+void nf_put(struct nf_batch *b, unsigned type, const void *p, size_t n);
+void nf_put_text(struct nf_batch *b, unsigned type, const char *s);
+void nf_put_u32(struct nf_batch *b, unsigned type, uint32_t v);
+size_t nf_nest(struct nf_batch *b, unsigned type); /* until nf_nest_end of what it gave */
+void nf_nest_end(struct nf_batch *b, size_t at);
+void nf_begin(struct nf_batch *b, unsigned what, unsigned flags); /* NFT_MSG_*; until nf_end */
+void nf_end(struct nf_batch *b);
+
+#endif

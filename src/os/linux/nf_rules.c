@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "os/linux/nf_private.h"
+
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <string.h>
+
+_Static_assert((int)NF_AT_PREROUTING == NF_INET_PRE_ROUTING && (int)NF_AT_FORWARD == NF_INET_FORWARD &&
+		       (int)NF_AT_OUTPUT == NF_INET_LOCAL_OUT &&
+		       (int)NF_AT_POSTROUTING == NF_INET_POST_ROUTING,
+	"as the kernel has them");
+
+void nf_chain(
+	struct nf_batch *b, const char *name, const char *type, enum nf_hook hook, enum nf_priority priority)
+{
+	nf_begin(b, NFT_MSG_NEWCHAIN, NLM_F_CREATE);
+	nf_put_text(b, NFTA_CHAIN_TABLE, b->table);
+	nf_put_text(b, NFTA_CHAIN_NAME, name);
+	const size_t at = nf_nest(b, NFTA_CHAIN_HOOK);
+	nf_put_u32(b, NFTA_HOOK_HOOKNUM, hook);
+	nf_put_u32(b, NFTA_HOOK_PRIORITY, (uint32_t)priority);
+	nf_nest_end(b, at);
+	nf_put_text(b, NFTA_CHAIN_TYPE, type);
+	nf_put_u32(b, NFTA_CHAIN_POLICY, NF_ACCEPT);
+	nf_end(b);
+}
+
+void nf_rule(struct nf_batch *b, const char *chain)
+{
+	nf_begin(b, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND);
+	nf_put_text(b, NFTA_RULE_TABLE, b->table);
+	nf_put_text(b, NFTA_RULE_CHAIN, chain);
+	b->expressions = nf_nest(b, NFTA_RULE_EXPRESSIONS);
+}
+
+void nf_rule_end(struct nf_batch *b)
+{
+	nf_nest_end(b, b->expressions);
+	nf_end(b);
+}
+
+/* --- expressions --- */
+
+struct expr {
+	size_t element, data;
+};
+
+static struct expr expr_begin(struct nf_batch *b, const char *name)
+{
+	struct expr e;
+
+	e.element = nf_nest(b, NFTA_LIST_ELEM);
+	nf_put_text(b, NFTA_EXPR_NAME, name);
+	e.data = nf_nest(b, NFTA_EXPR_DATA);
+	return e;
+}
+
+static void expr_end(struct nf_batch *b, struct expr e)
+{
+	nf_nest_end(b, e.data);
+	nf_nest_end(b, e.element);
+}
+
+static void put_value(struct nf_batch *b, unsigned type, const void *p, size_t n)
+{
+	const size_t at = nf_nest(b, type);
+
+	nf_put(b, NFTA_DATA_VALUE, p, n);
+	nf_nest_end(b, at);
+}
+
+static void meta_load(struct nf_batch *b, unsigned key)
+{
+	const struct expr e = expr_begin(b, "meta");
+
+	nf_put_u32(b, NFTA_META_KEY, key);
+	nf_put_u32(b, NFTA_META_DREG, NFT_REG_1);
+	expr_end(b, e);
+}
+
+static void meta_set(struct nf_batch *b, unsigned key)
+{
+	const struct expr e = expr_begin(b, "meta");
+
+	nf_put_u32(b, NFTA_META_KEY, key);
+	nf_put_u32(b, NFTA_META_SREG, NFT_REG_1);
+	expr_end(b, e);
+}
+
+static void ct_load(struct nf_batch *b, unsigned key)
+{
+	const struct expr e = expr_begin(b, "ct");
+
+	nf_put_u32(b, NFTA_CT_KEY, key);
+	nf_put_u32(b, NFTA_CT_DREG, NFT_REG_1);
+	expr_end(b, e);
+}
+
+static void ct_set(struct nf_batch *b, unsigned key)
+{
+	const struct expr e = expr_begin(b, "ct");
+
+	nf_put_u32(b, NFTA_CT_KEY, key);
+	nf_put_u32(b, NFTA_CT_SREG, NFT_REG_1);
+	expr_end(b, e);
+}
+
+static void compare(struct nf_batch *b, const void *p, size_t n, bool equal)
+{
+	const struct expr e = expr_begin(b, "cmp");
+
+	nf_put_u32(b, NFTA_CMP_SREG, NFT_REG_1);
+	nf_put_u32(b, NFTA_CMP_OP, equal ? NFT_CMP_EQ : NFT_CMP_NEQ);
+	put_value(b, NFTA_CMP_DATA, p, n);
+	expr_end(b, e);
+}
+
+/* The register becomes register & mask ^ xor, all of n bytes. */
+static void bitwise(struct nf_batch *b, const void *mask, const void * xor, size_t n)
+{
+	const struct expr e = expr_begin(b, "bitwise");
+
+	nf_put_u32(b, NFTA_BITWISE_SREG, NFT_REG_1);
+	nf_put_u32(b, NFTA_BITWISE_DREG, NFT_REG_1);
+	nf_put_u32(b, NFTA_BITWISE_LEN, (uint32_t)n);
+	put_value(b, NFTA_BITWISE_MASK, mask, n);
+	put_value(b, NFTA_BITWISE_XOR, xor, n);
+	expr_end(b, e);
+}
+
+static void payload(struct nf_batch *b, unsigned base, unsigned offset, unsigned n)
+{
+	const struct expr e = expr_begin(b, "payload");
+
+	nf_put_u32(b, NFTA_PAYLOAD_DREG, NFT_REG_1);
+	nf_put_u32(b, NFTA_PAYLOAD_BASE, base);
+	nf_put_u32(b, NFTA_PAYLOAD_OFFSET, offset);
+	nf_put_u32(b, NFTA_PAYLOAD_LEN, n);
+	expr_end(b, e);
+}
+
+static void interface(struct nf_batch *b, unsigned key, const char *ifname, bool equal)
+{
+	char name[IFNAMSIZ] = {0}; /* compared whole: no name that only begins so */
+
+	memcpy(name, ifname, strnlen(ifname, IFNAMSIZ - 1));
+	meta_load(b, key);
+	compare(b, name, sizeof(name), equal);
+}
+
+void nf_iif(struct nf_batch *b, const char *ifname, bool equal)
+{
+	interface(b, NFT_META_IIFNAME, ifname, equal);
+}
+
+void nf_oif(struct nf_batch *b, const char *ifname, bool equal)
+{
+	interface(b, NFT_META_OIFNAME, ifname, equal);
+}
+
+void nf_family(struct nf_batch *b, enum ip_family family)
+{
+	const uint8_t proto = family == IP_V4 ? NFPROTO_IPV4 : NFPROTO_IPV6;
+
+	meta_load(b, NFT_META_NFPROTO);
+	compare(b, &proto, 1, true);
+}
+
+static void address(struct nf_batch *b, const struct prefix *p, unsigned at4, unsigned at6, bool equal)
+{
+	static const uint8_t zero[16];
+	const size_t n = ip_len(&p->ip);
+	uint8_t mask[16] = {0};
+
+	nf_family(b, p->ip.family);
+	if (p->len == 0)
+		return;
+	for (size_t i = 0; i < p->len; i++)
+		mask[i / 8] |= (uint8_t)(0x80 >> i % 8);
+	payload(b, NFT_PAYLOAD_NETWORK_HEADER, p->ip.family == IP_V4 ? at4 : at6, (unsigned)n);
+	bitwise(b, mask, zero, n);
+	compare(b, p->ip.bytes, n, equal);
+}
+
+void nf_daddr(struct nf_batch *b, const struct prefix *p)
+{
+	address(b, p, 16, 24, true);
+}
+
+void nf_saddr(struct nf_batch *b, const struct prefix *p, bool equal)
+{
+	address(b, p, 12, 8, equal);
+}
+
+void nf_daddr_is_local(struct nf_batch *b)
+{
+	const uint32_t local = RTN_LOCAL; /* the host's order */
+	const struct expr e = expr_begin(b, "fib");
+
+	nf_put_u32(b, NFTA_FIB_DREG, NFT_REG_1);
+	nf_put_u32(b, NFTA_FIB_RESULT, NFT_FIB_RESULT_ADDRTYPE);
+	nf_put_u32(b, NFTA_FIB_FLAGS, NFTA_FIB_F_DADDR);
+	expr_end(b, e);
+	compare(b, &local, sizeof(local), true);
+}
+
+void nf_tcp_syn(struct nf_batch *b)
+{
+	static const uint8_t tcp = IPPROTO_TCP, syn_rst = 0x06, zero = 0, syn = 0x02;
+
+	meta_load(b, NFT_META_L4PROTO);
+	compare(b, &tcp, 1, true);
+	payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1);
+	bitwise(b, &syn_rst, &zero, 1);
+	compare(b, &syn, 1, true);
+}
+
+/* RFC 9293 3.7.1; the kernel only ever makes it smaller. */
+void nf_clamp_mss(struct nf_batch *b)
+{
+	const uint8_t maxseg = 2;
+	struct expr e = expr_begin(b, "rt");
+
+	nf_put_u32(b, NFTA_RT_DREG, NFT_REG_1);
+	nf_put_u32(b, NFTA_RT_KEY, NFT_RT_TCPMSS);
+	expr_end(b, e);
+	e = expr_begin(b, "byteorder");
+	nf_put_u32(b, NFTA_BYTEORDER_SREG, NFT_REG_1);
+	nf_put_u32(b, NFTA_BYTEORDER_DREG, NFT_REG_1);
+	nf_put_u32(b, NFTA_BYTEORDER_OP, NFT_BYTEORDER_HTON);
+	nf_put_u32(b, NFTA_BYTEORDER_LEN, 2);
+	nf_put_u32(b, NFTA_BYTEORDER_SIZE, 2);
+	expr_end(b, e);
+	e = expr_begin(b, "exthdr");
+	nf_put_u32(b, NFTA_EXTHDR_SREG, NFT_REG_1);
+	nf_put(b, NFTA_EXTHDR_TYPE, &maxseg, 1);
+	nf_put_u32(b, NFTA_EXTHDR_OFFSET, 2);
+	nf_put_u32(b, NFTA_EXTHDR_LEN, 2);
+	nf_put_u32(b, NFTA_EXTHDR_OP, NFT_EXTHDR_OP_TCPOPT);
+	expr_end(b, e);
+}
+
+void nf_masquerade(struct nf_batch *b)
+{
+	expr_end(b, expr_begin(b, "masq"));
+}
+
+void nf_accept(struct nf_batch *b)
+{
+	const struct expr e = expr_begin(b, "immediate");
+
+	nf_put_u32(b, NFTA_IMMEDIATE_DREG, NFT_REG_VERDICT);
+	const size_t data = nf_nest(b, NFTA_IMMEDIATE_DATA), verdict = nf_nest(b, NFTA_DATA_VERDICT);
+	nf_put_u32(b, NFTA_VERDICT_CODE, NF_ACCEPT);
+	nf_nest_end(b, verdict);
+	nf_nest_end(b, data);
+	expr_end(b, e);
+}
+
+void nf_direction(struct nf_batch *b, enum nf_direction direction)
+{
+	const uint8_t d = (uint8_t)direction;
+
+	ct_load(b, NFT_CT_DIRECTION);
+	compare(b, &d, 1, true);
+}
+
+/* Marks are in the host's order. */
+static void replace_bits(struct nf_batch *b, uint32_t mark, uint32_t mask)
+{
+	const uint32_t others = ~mask;
+
+	bitwise(b, &others, &mark, sizeof(mark));
+}
+
+void nf_set_mark(struct nf_batch *b, uint32_t mark, uint32_t mask)
+{
+	meta_load(b, NFT_META_MARK);
+	replace_bits(b, mark, mask);
+	meta_set(b, NFT_META_MARK);
+}
+
+void nf_set_ct_mark(struct nf_batch *b, uint32_t mark, uint32_t mask)
+{
+	ct_load(b, NFT_CT_MARK);
+	replace_bits(b, mark, mask);
+	ct_set(b, NFT_CT_MARK);
+}
+
+void nf_ct_mark_is(struct nf_batch *b, uint32_t mark, uint32_t mask)
+{
+	static const uint32_t zero;
+
+	ct_load(b, NFT_CT_MARK);
+	bitwise(b, &mask, &zero, sizeof(mask));
+	compare(b, &mark, sizeof(mark), true);
+}

@@ -8,11 +8,15 @@
 #include "crypto/init.h"
 #include "node/doors.h"
 #include "node/drive.h"
+#include "node/exits.h"
 #include "node/interface.h"
 #include "node/names.h"
 #include "node/node_private.h"
+#include "node/offers.h"
 #include "node/ports.h"
 #include "node/relaying.h"
+#include "node/router.h"
+#include "node/routing.h"
 #include "node/rules.h"
 
 #include <event2/thread.h>
@@ -274,6 +278,14 @@ int node_build(struct node *n)
 	if (!err)
 		err = names_open(n);
 	if (!err)
+		err = offers_open(n);
+	if (!err)
+		err = routing_open(n);
+	if (!err)
+		err = router_open(n);
+	if (!err)
+		err = exits_open(n);
+	if (!err)
 		err = build_coordinator(n);
 	if (!err)
 		err = build_agent(n);
@@ -393,6 +405,7 @@ int node_start(struct node *n)
 	if (err)
 		return err;
 
+	exits_look(n);
 	drive_advertise(n);
 	drive_network(n);
 	doors_open(n);
@@ -431,6 +444,10 @@ void node_close(struct node *n)
 	keeper_free(TAKE(n->keeper));
 	names_close(n);
 	netcheck_free(TAKE(n->netcheck));
+	offers_close(n);
+	exits_close(n);
+	router_close(n);
+	routing_close(n);
 	agent_free(TAKE(n->agent));
 	coord_free(TAKE(n->coord)); /* whose port hands streams to the next */
 	relaying_close(n);

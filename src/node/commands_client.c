@@ -7,6 +7,8 @@
 #include "base/secret.h"
 #include "control/policy/policy.h"
 #include "node/commands_private.h"
+#include "node/offers.h"
+#include "node/routing.h"
 #include "wire/msg/msg.h"
 #include "wire/token.h"
 
@@ -53,12 +55,37 @@ static void client_endpoint(struct node *n, const json_t *req, char *buf, size_t
 		snprintf(buf, len, "%s", text);
 }
 
+static void allow(json_t *list, const struct prefix *p)
+{
+	char text[PREFIX_STR_LEN];
+
+	json_array_append_new(list, json_string(prefix_format(p, text)));
+}
+
+/* What the device sends here: for the mesh, and for the networks that are reached from here, by others or by
+ * this machine. Those that are approved later it does not know of. */
+static json_t *allowed(const struct node *n)
+{
+	json_t *list = json_array();
+	struct route_settings own;
+	size_t count;
+	const struct routed *v = routing_look(n, &count);
+
+	allow(list, &n->mesh.net4);
+	allow(list, &n->mesh.net6);
+	for (size_t i = 0; i < count; i++)
+		allow(list, &v[i].owned.prefix);
+	offers_approved(n, &own);
+	for (size_t i = 0; i < own.n; i++)
+		allow(list, &own.nets[i].prefix);
+	return list;
+}
+
 static json_t *client_reply(struct client_add *c, json_t *reply)
 {
 	struct node *n = c->node;
 	uint8_t psk[32];
-	char psk_text[BASE64_LEN(32) + 1], key_text[BASE64_LEN(32) + 1], net4[PREFIX_STR_LEN],
-		net6[PREFIX_STR_LEN];
+	char psk_text[BASE64_LEN(32) + 1], key_text[BASE64_LEN(32) + 1];
 
 	if (!json_is_true(json_object_get(reply, "ok")))
 		return reply;
@@ -71,8 +98,7 @@ static json_t *client_reply(struct client_add *c, json_t *reply)
 	json_object_set_new(reply, "psk", json_string(psk_text));
 	json_object_set_new(reply, "server_key", json_string(key_text));
 	json_object_set_new(reply, "endpoint", json_string(c->endpoint));
-	json_object_set_new(reply, "allowed",
-		json_pack("[s, s]", prefix_format(&n->mesh.net4, net4), prefix_format(&n->mesh.net6, net6)));
+	json_object_set_new(reply, "allowed", allowed(n));
 	wipe(psk, sizeof(psk));
 	wipe(psk_text, sizeof(psk_text));
 	return reply;

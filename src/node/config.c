@@ -24,6 +24,8 @@ enum { FILE_MAX = 64 * 1024 };
 
 static const char *const relay_words[] = {
 	[RELAY_OFF] = "off", [RELAY_USE] = "use", [RELAY_OFFER] = "offer", NULL};
+static const char *const accept_words[] = {
+	[ACCEPT_NONE] = "none", [ACCEPT_PRIVATE] = "private", [ACCEPT_ALL] = "all", NULL};
 static const char *const dns_serve_words[] = {[DNS_SERVE_HOST] = "host", [DNS_SERVE_MESH] = "mesh", NULL};
 
 static const char *const resolver_words[] = {[RESOLV_AUTO] = "auto",
@@ -64,9 +66,10 @@ const struct config_row config_rows[CONFIG_ROWS] = {
 		.type = CONFIG_UINT,
 		FIELD(fwmark),
 		.max = UINT32_MAX,
-		.def = "0",
-		.help = "firewall mark of encrypted packets and of the link to the coordinator, for policy "
-			"routing; 0 sets none"},
+		.def = "0x54000000",
+		.help = "firewall mark of everything that the daemon itself sends, for policy routing: by it "
+			"an exit "
+			"node that is used tells what must not go through it; 0 sets none"},
 	{.key = "offloads",
 		.type = CONFIG_OFFLOADS,
 		FIELD(offloads),
@@ -206,6 +209,43 @@ const struct config_row config_rows[CONFIG_ROWS] = {
 			"where a web "
 			"server stands in front, that join tokens carry; empty means the addresses of this "
 			"machine"},
+	{.key = "routes.advertise",
+		.type = CONFIG_NETS,
+		LIST(route_advertise),
+		.def = "",
+		RELOAD,
+		.help = "networks behind this machine that are offered to the mesh, such as 192.168.1.0/24; "
+			"they "
+			"count when "
+			"the coordinator's administrator has approved them"},
+	{.key = "routes.ha",
+		.type = CONFIG_SWITCH,
+		FIELD(route_ha),
+		.def = "no",
+		RELOAD,
+		.help = "the networks of routes.advertise may be led to by other nodes as well, who say so, "
+			"too: "
+			"one takes "
+			"over when another fails"},
+	{.key = "routes.snat",
+		.type = CONFIG_SWITCH,
+		FIELD(route_snat),
+		.def = "yes",
+		RELOAD,
+		.help = "what comes out of the mesh for the networks of routes.advertise gets an address of "
+			"this "
+			"machine, so "
+			"that they need no route back; no leaves the mesh's addresses"},
+	{.key = "routes.accept",
+		.type = CONFIG_WORD,
+		.words = accept_words,
+		FIELD(route_accept),
+		.def = "private",
+		RELOAD,
+		.help = "which networks behind other nodes this machine reaches through them: private takes "
+			"those "
+			"of private "
+			"addresses, all every one that was approved, none none"},
 	LIMIT("rekey_after_ms", rekey_after),
 	LIMIT("reject_after_ms", reject_after),
 	LIMIT("rekey_attempt_ms", rekey_attempt),

@@ -15,6 +15,10 @@
 
 enum { CONFIG_LIST_MAX = 8, CONFIG_PORT_AUTO = 1 << 16 };
 
+/* On all sockets of ours: what an exit in use, and nobody else, knows them by. 0 is no mark. */
+#define CONFIG_MARK UINT32_C(0x54000000)
+
+enum config_accept { ACCEPT_NONE, ACCEPT_PRIVATE, ACCEPT_ALL };
 enum config_relay { RELAY_OFF, RELAY_USE, RELAY_OFFER };
 enum config_dns_serve { DNS_SERVE_HOST, DNS_SERVE_MESH };
 
@@ -25,7 +29,7 @@ struct config {
 	char tun[16]; /* restart; "tm0" */
 	uint16_t mtu; /* restart; 1420 */
 	uint16_t workers; /* restart; 0 = one per core, at most 8 */
-	uint32_t fwmark; /* restart; 0 = none */
+	uint32_t fwmark; /* restart; CONFIG_MARK */
 	char aead[24]; /* restart; "auto" or a provider of crypto/aead.h */
 	uint32_t offloads; /* restart; enum plane_offload, all */
 	uint32_t stun_port; /* restart; CONFIG_PORT_AUTO: listen_port and NAT_SECOND_PORT; 0 = off */
@@ -49,6 +53,11 @@ struct config {
 	char dns_listen[CONFIG_LIST_MAX][64]; /* restart; beside the node's own mesh addresses */
 	size_t n_dns_listen;
 	char tls_certificate[256], tls_key[256]; /* restart; coordinator; "" = one of its own */
+	struct prefix route_advertise[CONFIG_LIST_MAX]; /* reload; networks behind this machine */
+	size_t n_route_advertise;
+	bool route_snat; /* reload; yes: what comes out of the mesh to them has an address of ours */
+	bool route_ha; /* reload; no */
+	enum config_accept route_accept; /* reload; private */
 	uint64_t given; /* a bit for each row of the table that the file has */
 	/* Hidden, for tests: WireGuard time limits in milliseconds under `test_limits`. */
 	struct wg_limits limits;

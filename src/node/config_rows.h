@@ -22,6 +22,7 @@ enum config_type {
 	CONFIG_LISTEN, /* char[CONFIG_LIST_MAX][], a port or address:port, and its count */
 	CONFIG_PROXY, /* char[], wire/proxy.h, "none" or empty */
 	CONFIG_FILE, /* char[], an absolute path or empty */
+	CONFIG_NETS, /* struct prefix[CONFIG_LIST_MAX], networks, and their count */
 };
 
 struct config_row {
@@ -38,12 +39,13 @@ struct config_row {
 	const char *help;
 };
 
-enum { CONFIG_ROWS = 32 };
+enum { CONFIG_ROWS = 36 };
 extern const struct config_row config_rows[CONFIG_ROWS];
 
 static inline bool config_is_list(const struct config_row *row)
 {
-	return row->type == CONFIG_ENDPOINTS || row->type == CONFIG_HOSTS || row->type == CONFIG_LISTEN;
+	return row->type == CONFIG_ENDPOINTS || row->type == CONFIG_HOSTS || row->type == CONFIG_LISTEN ||
+	       row->type == CONFIG_NETS;
 }
 
 /* One scalar into the row's field; for lists one item, appended. quoted: written with quotes, so not a

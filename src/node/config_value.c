@@ -11,6 +11,7 @@
 #include "base/plain.h"
 #include "crypto/aead.h"
 #include "data/plane/offloads.h"
+#include "mesh/routes.h"
 #include "node/config_rows.h"
 #include "wire/address.h"
 
@@ -248,6 +249,18 @@ int config_listen_parse(const char *text, const struct ip *where, struct endpoin
 	return TM_OK;
 }
 
+static int set_net(const struct config_row *row, const char *text, struct prefix *ret_net, struct diag *d)
+{
+	const struct prefix none = {.len = 0};
+	struct diag why = {0};
+	char quoted[PLAIN_QUOTE_LEN];
+
+	if (route_parse(plain_quote(text, quoted), &none, &none, ret_net, &why) == TM_OK)
+		return TM_OK;
+	diag_hint(d, "%s", why.hint);
+	return diag_what(d, TM_EINVAL, "%s: %s", row->key, why.what);
+}
+
 static int append(const struct config_row *row, const char *text, struct config *c, struct diag *d)
 {
 	size_t *n = (size_t *)(void *)((char *)c + row->count_at);
@@ -260,6 +273,11 @@ static int append(const struct config_row *row, const char *text, struct config 
 		if (!is_endpoint(text, (struct endpoint *)(void *)slot))
 			return refuse(d, TM_EINVAL, row, text,
 				"a list of addresses with ports such as 203.0.113.7:51820");
+	} else if (row->type == CONFIG_NETS) {
+		int err = set_net(row, text, (struct prefix *)(void *)slot, d);
+
+		if (err)
+			return err;
 	} else if (row->type == CONFIG_LISTEN) {
 		struct endpoint ep;
 
@@ -354,6 +372,7 @@ int config_set(const struct config_row *row, const char *text, bool quoted, stru
 	case CONFIG_ENDPOINTS:
 	case CONFIG_HOSTS:
 	case CONFIG_LISTEN:
+	case CONFIG_NETS:
 		return append(row, text, c, d);
 	}
 	assert(!"a row without a type");

@@ -4,6 +4,7 @@
 #include "control/path/birthday.h"
 #include "crypto/init.h"
 #include "node/node_private.h"
+#include "node/routing.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -213,6 +214,7 @@ static void report(struct node *n, const struct core_out *out)
 	if (plane_peer_stats(n->plane, out->peer.key, &s) != TM_OK)
 		s.session = false;
 	news_path(n->news, m, out, s.session);
+	routing_path(n, m, out);
 }
 
 /* --- the loop --- */
@@ -244,7 +246,8 @@ void drive_input(struct node *n, const struct core_in *in)
 void drive_network(struct node *n)
 {
 	struct ip local[CORE_ADDRESSES_MAX];
-	size_t count = os_local_addresses(plane_tun_name(n->plane), n->config.fwmark, local, ARRAY_LEN(local));
+	size_t count =
+		os_local_addresses(plane_tun_name(n->plane), n->config.fwmark, local, ARRAY_LEN(local));
 
 	os_routes_forget(n->routes);
 	drive_input(n, &(struct core_in){.kind = CORE_NETWORK, .network = {local, count}});

@@ -3,7 +3,9 @@
 
 #include <stdio.h>
 
+#include "node/exits.h"
 #include "node/node_private.h"
+#include "node/routing.h"
 
 /*
  * Whoever takes them away again and again has the interface in a configuration of its own: then once in a
@@ -65,6 +67,8 @@ static void look(void *ctx)
 		return;
 	}
 	n->interface.failing = false;
+	exits_look(n);
+	routing_network(n); /* whoever took those away mostly took ours, too */
 	if (err || (!r.link && !r.addresses && !r.routes))
 		return;
 	n->interface.in_a_row = n->interface.in_a_row && now - n->interface.last < CONTEST_OVER

@@ -9,7 +9,11 @@
 #include "base/secret.h"
 #include "crypto/init.h"
 #include "node/drive.h"
+#include "node/exits.h"
 #include "node/node_private.h"
+#include "node/offers.h"
+#include "node/router.h"
+#include "node/routing.h"
 #include "os/logfile.h"
 #include "wire/address.h"
 
@@ -38,6 +42,8 @@ void node_paths_init(struct node_paths *p, const char *state_dir)
 		{p->log, "daemon.log"},
 		{p->undo, "undo"},
 		{p->undo_names, HOSTING_JOURNAL},
+		{p->routes, "routes"},
+		{p->settings, "settings"},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
@@ -134,6 +140,10 @@ void node_on_network_changed(void *ctx, bool moved)
 	struct node *n = ctx;
 
 	inbound_ask_soon(n->inbound);
+	routing_network(n);
+	exits_look(n);
+	offers_look(n); /* another family may lead to the internet now */
+	router_look(n);
 	if (!moved) {
 		drive_routes(n);
 		return;
@@ -252,6 +262,14 @@ int node_reload(struct node *n, struct diag *d, char *restart_keys, size_t resta
 	n->config.port_mapping = next.port_mapping;
 	if (n->mapper && !n->stopping)
 		mapper_switch(n->mapper, next.port_mapping);
+	memcpy(n->config.route_advertise, next.route_advertise, sizeof(next.route_advertise));
+	n->config.n_route_advertise = next.n_route_advertise;
+	n->config.route_ha = next.route_ha;
+	n->config.route_snat = next.route_snat;
+	n->config.route_accept = next.route_accept;
+	offers_reload(n);
+	routing_again(n);
+	router_look(n);
 	memcpy(n->config.addresses, next.addresses, sizeof(next.addresses));
 	n->config.n_addresses = next.n_addresses;
 	if (n->coord)

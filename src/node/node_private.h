@@ -33,7 +33,8 @@ enum { NODE_PATH_MAX = 512 };
 struct node_paths {
 	char identity[NODE_PATH_MAX], enrolment[NODE_PATH_MAX], netmap[NODE_PATH_MAX], clock[NODE_PATH_MAX],
 		db[NODE_PATH_MAX], tls[NODE_PATH_MAX], lock[NODE_PATH_MAX], log[NODE_PATH_MAX],
-		undo[NODE_PATH_MAX], undo_names[NODE_PATH_MAX];
+		undo[NODE_PATH_MAX], undo_names[NODE_PATH_MAX], routes[NODE_PATH_MAX],
+		settings[NODE_PATH_MAX];
 };
 
 struct node {
@@ -67,6 +68,10 @@ struct node {
 	struct mapper *mapper;
 	struct netcheck *netcheck;
 	struct names *names; /* names.c */
+	struct offers *offers;
+	struct routing *routing;
+	struct router *router;
+	struct exits *exits;
 	struct ctl *ctl, *open_ctl; /* open_ctl: for questions of all users; NULL where it cannot be had */
 	struct event *plane_event, *signals[3];
 	struct loop_timer *plane_timer, *path_timer, *stop_timer;

@@ -8,11 +8,16 @@
  *   plane --stun, want path, heard--> path core          what the path core decides: drive.c
  *   plane --session, heard--> keeper                     responder --is that a member?--> agent
  */
+#include "node/plugs.h"
 #include "control/policy/policy.h"
 #include "crypto/kdf.h"
 #include "node/drive.h"
+#include "node/exits.h"
 #include "node/node_private.h"
+#include "node/offers.h"
 #include "node/relaying.h"
+#include "node/router.h"
+#include "node/routing.h"
 #include "node/rules.h"
 
 #include <stdio.h>
@@ -63,6 +68,7 @@ static void on_session(void *ctx, const uint8_t key[32], bool up)
 	if (up && m->kind == NODE_CLIENT && endpoint_is_set(&s.way.remote))
 		peers_remember_endpoint(n->peers, m->id, &s.way.remote);
 	news_session(n->news, m, &s.way.remote, up);
+	routing_session(n, m, up);
 }
 
 static void on_handshake(void *ctx, const uint8_t *key, const struct way_to *by, const char *what)
@@ -157,6 +163,7 @@ static int follow_with_plane(struct node *n, const struct mesh_diff *d, bool ane
 		.self_key = n->identity.x_pub,
 		.self_id = n->enrolment.self.id,
 		.self_host = n->enrolment.self.host,
+		.owners = routing_follow(n, d, anew),
 	};
 	const struct policy_ops ops = {.ctx = n, .remove = remove_peer, .put = put_peer};
 
@@ -164,8 +171,21 @@ static int follow_with_plane(struct node *n, const struct mesh_diff *d, bool ane
 	int err = anew ? plane_peers_clear(n->plane) : TM_OK;
 	if (!err)
 		err = policy_apply(&policy, peers_mesh(n->peers), d, &ops);
+	if (!err)
+		err = routing_apply(n, &policy, &ops);
 	int published = plane_peers_commit(n->plane);
 	return err ? err : published;
+}
+
+void plugs_networks(struct node *n)
+{
+	static const struct mesh_diff nothing;
+	int err = follow_with_plane(n, &nothing, false);
+
+	if (err)
+		n->behind = true;
+	routing_settle(n);
+	node_kick_plane(n);
 }
 
 /* A path is with whoever has the key. */
@@ -227,6 +247,7 @@ static void on_mesh_changed(void *ctx, const struct mesh_diff *d)
 	if (!err)
 		err = follow_with_plane(n, again ? &all : d, again);
 	news_mesh(n->news, d);
+	routing_settle(n);
 	follow_with_paths(n, d);
 	relaying_mesh(n, d);
 	node_rules_mesh(n, again ? &all : d);
@@ -238,6 +259,9 @@ static void on_mesh_changed(void *ctx, const struct mesh_diff *d)
 		LOG_LIMITED(LOG_ERROR, &n->log.mesh, LOG_WHO_ALL,
 			"node: the network map could not be applied, trying again at the next change",
 			KV_ERR(err));
+	offers_look(n);
+	exits_look(n);
+	router_look(n);
 	plug_stun_server(n);
 	node_kick_plane(n);
 }
@@ -269,6 +293,7 @@ static void on_link(void *ctx, bool up)
 	n->mesh = *agent_mesh_info(n->agent);
 	n->removed[0] = '\0';
 	n->twin = false;
+	offers_reload(n); /* what it refused it may take now */
 	plug_stun_server(n);
 }
 

@@ -2,6 +2,8 @@
 #include "node/view.h"
 
 #include "node/node_private.h"
+#include "node/offers.h"
+#include "node/router.h"
 
 #include <string.h>
 
@@ -187,6 +189,10 @@ int node_view_take(
 	v.link = view_link(n);
 	take_plane(n, &v);
 	v.ports = view_ports(n);
+	v.routing.v = routing_look(n, &v.routing.n);
+	v.routing.trouble = router_trouble(n);
+	v.routing.refused = offers_refused(n);
+	exits_view(n, &v.routing.exit);
 	v.twins = n->coord ? coord_twins(n->coord) : 0;
 	v.clock_failure = keeper_failure(n->keeper);
 	v.map_failure = peers_failure(n->peers);

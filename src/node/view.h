@@ -12,7 +12,9 @@
 #include "control/portmap/portmap.h"
 #include "data/plane/plane.h"
 #include "mesh/mesh.h"
+#include "node/exits.h"
 #include "node/relaying.h"
+#include "node/routing.h"
 
 struct node;
 
@@ -86,6 +88,14 @@ struct reach_view {
 	struct link_view link;
 };
 
+/* Networks behind others, and what stands in the way of those behind us. */
+struct routing_view {
+	const struct routed *v;
+	size_t n;
+	const char *trouble, *refused; /* sentences, "" = nothing */
+	struct exit_view exit;
+};
+
 struct node_view {
 	const struct mesh_info *mesh;
 	const char *name, *id; /* this node's */
@@ -104,6 +114,7 @@ struct node_view {
 	struct ports_view ports;
 	uint64_t drops[DROP_N];
 	struct relaying_view relay;
+	struct routing_view routing;
 	bool inbound_known;
 	bool firewalled4, firewalled6; /* this machine's firewall drops what comes from that range */
 	struct peer_view *peers; /* owned */

@@ -317,6 +317,54 @@ static void put_unsaved(const struct node_view *v, struct jsonout *out)
 	jsonout_list_end(out);
 }
 
+static void put_network(const struct routed *r, struct jsonout *out)
+{
+	const bool conflict = r->route.conflict.ip.family != IP_NONE;
+
+	jsonout_object(out, NULL);
+	put_prefix(out, "net", &r->owned.prefix);
+	jsonout_text(out, "via", r->via);
+	jsonout_int(out, "others", r->owned.others);
+	jsonout_bool(out, "reached", r->route.there);
+	if (conflict)
+		put_prefix(out, "conflict", &r->route.conflict);
+	else
+		jsonout_null(out, "conflict");
+	jsonout_text_or_null(out, "conflict_if", conflict ? r->route.conflict_if : "");
+	jsonout_object_end(out);
+}
+
+static void put_exit(const struct exit_view *v, struct jsonout *out)
+{
+	if (!v->id || !v->id[0]) {
+		jsonout_null(out, "exit");
+		return;
+	}
+	jsonout_object(out, "exit");
+	jsonout_text(out, "id", v->id);
+	jsonout_text_or_null(out, "name", v->name);
+	jsonout_bool(out, "ip4", v->families & EXIT_IP4);
+	jsonout_bool(out, "ip6", v->families & EXIT_IP6);
+	jsonout_bool(out, "allow_lan", v->lan);
+	jsonout_bool(out, "kill_switch", v->kill);
+	jsonout_int(out, "paused_s", v->paused_s);
+	jsonout_text_or_null(out, "trouble", v->trouble);
+	jsonout_object_end(out);
+}
+
+static void put_routing(const struct routing_view *v, struct jsonout *out)
+{
+	jsonout_object(out, "routing");
+	jsonout_list(out, "networks");
+	for (size_t i = 0; i < v->n; i++)
+		put_network(&v->v[i], out);
+	jsonout_list_end(out);
+	put_exit(&v->exit, out);
+	jsonout_text_or_null(out, "trouble", v->trouble ? v->trouble : "");
+	jsonout_text_or_null(out, "refused", v->refused ? v->refused : "");
+	jsonout_object_end(out);
+}
+
 void view_print_status(const struct node_view *v, struct jsonout *out)
 {
 	jsonout_object(out, NULL);
@@ -350,6 +398,7 @@ void view_print_status(const struct node_view *v, struct jsonout *out)
 	view_print_ports(&v->ports, out);
 	put_drops(v, out);
 	put_relay(&v->relay, out);
+	put_routing(&v->routing, out);
 	jsonout_list(out, "peers");
 	for (size_t i = 0; i < v->n_peers; i++)
 		view_print_peer(&v->peers[i], NULL, out);

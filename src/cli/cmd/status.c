@@ -65,6 +65,40 @@ static void print_relay(struct cli *c, const json_t *relay)
 			format_bytes((uint64_t)json_number(relay, "bytes"), bytes));
 }
 
+/* Networks behind others are told where they are not reached: `route list` has all. */
+static void print_routing(struct cli *c, const json_t *routing)
+{
+	char line[512];
+	json_t *r;
+	size_t i;
+
+	json_array_foreach (json_object_get(routing, "networks"), i, r) {
+		if (!*json_text(r, "conflict"))
+			continue;
+		snprintf(line, sizeof(line), "%s behind %s is not reached: this machine has %s itself, on %s",
+			json_text(r, "net"), json_text(r, "via"), json_text(r, "conflict"),
+			json_text(r, "conflict_if"));
+		text_said(c->out, line, &c->screen);
+	}
+	if (*json_text(routing, "refused")) {
+		snprintf(line, sizeof(line),
+			"the coordinator does not take the networks behind this machine: %s",
+			json_text(routing, "refused"));
+		text_said(c->out, line, &c->screen);
+	}
+	const json_t *exit = json_object_get(routing, "exit");
+	if (json_number(exit, "paused_s"))
+		fprintf(c->out, "  the exit node %s is not used for %lld s more\n", json_text(exit, "name"),
+			(long long)json_number(exit, "paused_s"));
+	else if (*json_text(exit, "trouble"))
+		text_said(c->out, json_text(exit, "trouble"), &c->screen);
+	else if (json_is_object(exit))
+		fprintf(c->out, "  all that is for the internet goes through %s%s\n", json_text(exit, "name"),
+			json_is_true(json_object_get(exit, "kill_switch")) ? ", or not at all" : "");
+	if (*json_text(routing, "trouble"))
+		text_said(c->out, json_text(routing, "trouble"), &c->screen);
+}
+
 /* Why the coordinator cannot be reached may be a sentence for each of its addresses. */
 static void print_unlinked(struct cli *c, const char *error, bool removed)
 {
@@ -103,6 +137,7 @@ static void print_self(struct cli *c, const json_t *status)
 			(long long)json_number(status, "twins"));
 	print_ports(c, status);
 	print_relay(c, json_object_get(status, "relay"));
+	print_routing(c, json_object_get(status, "routing"));
 	print_unsaved(c, status);
 	if (json_is_true(json_object_get(status, "program_replaced")))
 		fputs("  another tunnelmesh is installed since: `sudo tunnelmesh down` and `up` change to "

@@ -3,9 +3,22 @@
 
 #include "crypto/init.h"
 #include "node/drive.h"
+#include "node/exits.h"
+#include "node/offers.h"
 #include "node/relaying.h"
+#include "node/router.h"
+#include "node/routing.h"
 
 #include <unistd.h>
+
+void __wrap_offers_look(struct node *n);
+void __wrap_offers_reload(struct node *n);
+void __wrap_router_look(struct node *n);
+void __wrap_exits_look(struct node *n);
+const struct owners *__wrap_routing_follow(struct node *n, const struct mesh_diff *d, bool anew);
+int __wrap_routing_apply(struct node *n, const struct policy *p, const struct policy_ops *ops);
+void __wrap_routing_settle(struct node *n);
+void __wrap_routing_session(struct node *n, const struct mesh_node *m, bool up);
 
 static struct rig *rig;
 
@@ -290,4 +303,42 @@ void all_that_there_are(struct rig *r)
 	assert_int_equal(mesh_diff_all(peers_mesh(r->n.peers), &all), TM_OK);
 	ev.mesh_changed(ev.ctx, &all);
 	mesh_diff_deinit(&all);
+}
+
+/* --- networks behind members: none --- */
+
+void __wrap_offers_look(struct node *n UNUSED)
+{
+}
+
+void __wrap_offers_reload(struct node *n UNUSED)
+{
+}
+
+void __wrap_router_look(struct node *n UNUSED)
+{
+}
+
+void __wrap_exits_look(struct node *n UNUSED)
+{
+}
+
+const struct owners *__wrap_routing_follow(
+	struct node *n UNUSED, const struct mesh_diff *d UNUSED, bool anew UNUSED)
+{
+	return NULL;
+}
+
+int __wrap_routing_apply(
+	struct node *n UNUSED, const struct policy *p UNUSED, const struct policy_ops *ops UNUSED)
+{
+	return TM_OK;
+}
+
+void __wrap_routing_settle(struct node *n UNUSED)
+{
+}
+
+void __wrap_routing_session(struct node *n UNUSED, const struct mesh_node *m UNUSED, bool up UNUSED)
+{
 }

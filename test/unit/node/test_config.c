@@ -528,7 +528,7 @@ static void every_key_is_in_the_reference_the_manual_and_the_example(void **stat
 
 	(void)state;
 	config_describe(each_is_documented, &docs);
-	assert_int_equal(docs.rows, 25);
+	assert_int_equal(docs.rows, 29);
 	assert_null(strstr(docs.reference, "test_limits"));
 	free(docs.reference);
 	free(docs.manual);
@@ -577,12 +577,15 @@ static void the_example_parses_and_shows_the_defaults(void **state)
 	assert_int_equal(open.n_addresses, 2);
 	assert_int_equal(open.n_listen, 2);
 	assert_int_equal(open.n_dns_listen, 1);
+	assert_int_equal(open.n_route_advertise, 2);
 	/* But for the lists it is the defaults. */
 	memcpy(open.advertise, def.advertise, sizeof(def.advertise));
 	memcpy(open.addresses, def.addresses, sizeof(def.addresses));
 	memcpy(open.listen, def.listen, sizeof(def.listen));
 	memcpy(open.dns_listen, def.dns_listen, sizeof(def.dns_listen));
 	open.n_advertise = open.n_addresses = open.n_listen = open.n_dns_listen = 0;
+	memcpy(open.route_advertise, def.route_advertise, sizeof(def.route_advertise));
+	open.n_route_advertise = 0;
 	assert_true(config_has(&open, "listen_port") && !config_has(&as_is, "listen_port"));
 	open.given = 0;
 	assert_memory_equal(&open, &def, sizeof(def));

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * Settings of the kernel that this node has changed, and what they were before, in a file: a line each,
+ * written before the change and until it is taken back (docs/decisions/0021). What a run that crashed has
+ * left is taken back by the next. A setting that somebody else changed since stays as that one wants it.
+ *
+ *   NAME BEFORE OURS
+ *
+ * Control thread; writes a small file now and then, when this machine begins or ends to be a router.
+ */
+#ifndef TM_NODE_HOST_SETTINGS_H
+#define TM_NODE_HOST_SETTINGS_H
+
+#include "base/diag.h"
+#include "base/err.h"
+#include "base/util.h"
+
+struct host_settings;
+
+/* Takes back what the file says. Its errors are logged and harm nothing. */
+NODISCARD int host_settings_new(const char *path, struct host_settings **ret_s);
+void host_settings_free(struct host_settings *s); /* takes everything back; NULL is fine */
+
+/* Which are wanted from now on: begin, each with its value, end. Those that are not any more are taken back.
+ */
+void host_settings_begin(struct host_settings *s);
+void host_settings_want(void *s, const char *name, const char *value);
+/* TM_EPERM, TM_EIO and others: the first that could not be set, with a sentence; the others are. */
+NODISCARD int host_settings_end(struct host_settings *s, struct diag *d);
+
+#endif

@@ -74,7 +74,7 @@ void node_rules_policy(struct node *n, const struct policy_kept *policy)
 void node_rules_mesh(struct node *n, const struct mesh_diff *d)
 {
 	const unsigned concerns =
-		MESH_ADDED | MESH_REMOVED | MESH_TAGS | MESH_VIA | MESH_KIND | MESH_ADDRESSES;
+		MESH_ADDED | MESH_REMOVED | MESH_TAGS | MESH_VIA | MESH_KIND | MESH_ADDRESSES | MESH_ROUTES;
 	unsigned what = 0;
 
 	for (size_t i = 0; i < d->n; i++)

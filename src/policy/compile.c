@@ -54,6 +54,7 @@ void policy_share_free(struct policy_share *s)
 	free(s->class_of);
 	free(s->end_of);
 	free(s->routes);
+	free(s->own);
 	free(s);
 }
 
@@ -75,13 +76,22 @@ static int find_ends(struct compiler *c, const struct mesh_node *self)
 
 	c->ends = calloc(m->n_kinds + 1, sizeof(*c->ends));
 	s->end_of = malloc(s->n_hosts * sizeof(*s->end_of));
-	if (!c->ends || !s->end_of)
+	s->own = calloc(m->n_subjects + 1, sizeof(*s->own));
+	if (!c->ends || !s->end_of || !s->own)
 		return TM_ENOMEM;
 
 	memset(s->end_of, 0xff, s->n_hosts * sizeof(*s->end_of));
 	c->ends[s->n_ends++] = policy_model_member(m, self)->kind;
 	for (const struct mesh_node *n = mesh_clients(m->world.mesh, self->id); n; n = n->next_client)
 		s->end_of[n->host] = end_of_kind(c, policy_model_member(m, n)->kind);
+	for (size_t i = 0; i < m->n_subjects; i++) {
+		const struct policy_subject *x = &m->subjects[i];
+
+		if (x->type != POLICY_BEHIND || x->attached != self->host)
+			continue;
+		s->own[s->n_own].prefix = x->prefix;
+		s->own[s->n_own++].end = end_of_kind(c, x->kind);
+	}
 	s->local = calloc(s->n_ends, sizeof(*s->local));
 	if (!s->local)
 		return TM_ENOMEM;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * One node's share of a policy: what may pass between its own ends (itself, and stock clients behind it,
- * which filter nothing themselves) and everybody else. Members with equal rights towards all its ends are
- * one class; ends with equal rights are one, too. Pure.
+ * One node's share of a policy: what may pass between its own ends (itself, and stock clients and
+ * addresses behind it, which filter nothing themselves) and everybody else. Members with equal rights towards
+ * all its ends are one class; ends with equal rights are one, too. Pure.
  *
  * Both ends of a connection filter: a node lets out what the policy lets its ends open, and in what others
  * may open to them. What the document leaves to the other end (local_allow) is let out.
@@ -22,7 +22,7 @@ struct policy_spans {
 enum { POLICY_NO_CLASS = UINT32_MAX };
 
 struct policy_share {
-	size_t n_ends; /* 0: this node; further ones: clients behind it */
+	size_t n_ends; /* 0: this node; further ones: clients and addresses behind it */
 	size_t n_classes;
 	bool *local; /* of each end: rules of its own may allow what no rule speaks of */
 	struct policy_spans *spans; /* by end, class, direction and protocol: policy_share_spans */
@@ -34,6 +34,11 @@ struct policy_share {
 		uint32_t via, class; /* via: host number */
 	} * routes; /* addresses behind others */
 	size_t n_routes;
+	struct {
+		struct prefix prefix;
+		uint32_t end;
+	} * own; /* addresses behind this node */
+	size_t n_own;
 };
 
 /* TM_ENOENT: there is no such member. */

@@ -42,6 +42,10 @@ struct policy_world {
 	const struct policy_doc *beside;
 };
 
+/* Networks that members lead to, and their ways to the internet, as far as they are approved, whether they
+ * are offered at this moment or not. Owned by the caller (free). */
+NODISCARD int policy_routes_of(const struct mesh *m, struct policy_route **ret_v, size_t *ret_n);
+
 enum policy_subject_kind { POLICY_MEMBER, POLICY_BEHIND, POLICY_NEWCOMER };
 
 struct policy_subject {

@@ -43,22 +43,6 @@ static bool is_filled(const struct cut *c, const struct prefix *p, bool outermos
 	return is_filled(c, &low, false) && is_filled(c, &high, false);
 }
 
-static bool is_there(
-	const struct policy_route *v, size_t n, const struct prefix *p, const struct mesh_node *via)
-{
-	for (size_t i = 0; i < n; i++)
-		if (v[i].via == via && prefix_eq(&v[i].prefix, p))
-			return true;
-	return false;
-}
-
-static void add(const struct cut *c, struct policy_route *v, size_t *n, const struct prefix *p,
-	const struct mesh_node *via)
-{
-	if (!is_there(v, *n, p, via) && !is_filled(c, p, true))
-		v[(*n)++] = (struct policy_route){.prefix = *p, .via = via};
-}
-
 static int in_order(const void *a, const void *b)
 {
 	const struct policy_route *x = a, *y = b;
@@ -80,7 +64,7 @@ static void add_selectors(struct cut *c, const struct policy_doc *doc)
 static int cut(const struct cut *c, const struct policy_route *routes, size_t n,
 	struct policy_route **ret_pieces, size_t *ret_n)
 {
-	size_t room = n, n_pieces = 0;
+	size_t room = n, n_pieces = 0, kept = 0;
 
 	for (size_t i = 0; i < n; i++)
 		for (size_t k = 0; k < c->n; k++)
@@ -90,14 +74,17 @@ static int cut(const struct cut *c, const struct policy_route *routes, size_t n,
 		return TM_ENOMEM;
 
 	for (size_t i = 0; i < n; i++) {
-		add(c, v, &n_pieces, &routes[i].prefix, routes[i].via);
+		v[n_pieces++] = routes[i];
 		for (size_t k = 0; k < c->n; k++)
 			if (policy_prefix_holds(&routes[i].prefix, &c->v[k]))
-				add(c, v, &n_pieces, &c->v[k], routes[i].via);
+				v[n_pieces++] = (struct policy_route){c->v[k], routes[i].via};
 	}
 	qsort(v, n_pieces, sizeof(*v), in_order);
+	for (size_t i = 0; i < n_pieces; i++)
+		if ((!kept || in_order(&v[i], &v[kept - 1]) != 0) && !is_filled(c, &v[i].prefix, true))
+			v[kept++] = v[i];
 	*ret_pieces = v;
-	*ret_n = n_pieces;
+	*ret_n = kept;
 	return TM_OK;
 }
 
@@ -114,4 +101,38 @@ int policy_routes_cut(const struct policy_doc *doc, const struct policy_doc *bes
 	int err = cut(&c, routes, n, ret_pieces, ret_n);
 	free(c.v);
 	return err;
+}
+
+static size_t add_routes(const struct mesh_node *n, struct policy_route *v)
+{
+	static const struct prefix all4 = {.ip = {.family = IP_V4}}, all6 = {.ip = {.family = IP_V6}};
+	const unsigned exit = exit_families(n->exit);
+	size_t count = 0;
+
+	for (size_t i = 0; i < n->n_routes; i++)
+		if (n->routes[i].approved)
+			v[count++] = (struct policy_route){n->routes[i].prefix, n};
+	if (exit & EXIT_IP4)
+		v[count++] = (struct policy_route){all4, n};
+	if (exit & EXIT_IP6)
+		v[count++] = (struct policy_route){all6, n};
+	return count;
+}
+
+int policy_routes_of(const struct mesh *m, struct policy_route **ret_v, size_t *ret_n)
+{
+	const struct mesh_node *n;
+	struct policy_route *v;
+	size_t room = 1, count = 0;
+
+	for (size_t i = 0; (n = mesh_next(m, &i));)
+		room += (size_t)n->n_routes + 2;
+	v = calloc(room, sizeof(*v));
+	if (!v)
+		return TM_ENOMEM;
+	for (size_t i = 0; (n = mesh_next(m, &i));)
+		count += add_routes(n, v + count);
+	*ret_v = v;
+	*ret_n = count;
+	return TM_OK;
 }

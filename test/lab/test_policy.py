@@ -5,6 +5,7 @@ import subprocess
 
 import wireguard
 from lab import kept, wait_for
+from test_routes import Lan, await_routes, routers_of
 
 WEB = """# who may do what
 rules:
@@ -209,3 +210,26 @@ def test_a_client_behind_a_node_is_filtered_there_and_where_it_goes(net):
         assert ask(hub, there["ip4"], 8081) == "silence"
     finally:
         wireguard.end(net)
+
+
+def test_a_network_behind_a_node_has_rules_of_its_own(net):
+    hub, nas, laptop = net.mesh("hub", "nas", "laptop")
+    lan = Lan(net, nas)
+    routers_of(hub, nas)
+    await_routes(laptop, "nas")
+    lan.printer.spawn("/usr/bin/python3", "-c", SERVE, "8080", "8081", stdout=subprocess.PIPE).stdout.readline()
+    there = serve(nas)
+    wait_for("the printer to answer", lambda: ask(laptop, "10.77.0.9", 8080) == "hello", 20)
+    says(hub, "set", write(net, """rules:
+  - {allow: tcp/8080, from: laptop, to: nas}
+  - {allow: tcp/8081, from: laptop, to: ['route:10.77.0.0/24', 'route:fd77:77::/64']}
+"""))
+    wait_for("the rules to be in force", lambda: version(laptop) == version(nas) == 2)
+    wait_for("the printer's other port to be silent", lambda: ask(laptop, "10.77.0.9", 8080) == "silence", 8)
+    for address in ("10.77.0.9", "fd77:77::9"):
+        assert ask(laptop, address, 8081) == "hello"
+        assert ask(laptop, address, 8080) == "silence"  # which the node itself would answer
+    assert ask(laptop, there["ip4"], 8080) == "hello" and ask(laptop, there["ip4"], 8081) == "silence"
+    assert hub.run("filter", "prove", "any cannot reach route:10.77.0.0/24 tcp/8080").stdout.startswith("  true")
+    assert "10.77.0.0/24 behind nas" in hub.run("filter", "prove", "any cannot reach route:10.77.0.0/24 tcp", check=False).stdout
+    assert "nas asks it for 10.77.0.0/24 behind nas" in hub.run("filter", "explain", "laptop", "10.77.0.9", "tcp/8081").stdout

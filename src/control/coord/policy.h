@@ -49,6 +49,7 @@ struct policy_scene {
 	struct policy_newcomer *newcomers;
 	struct newcomer_texts *texts; /* theirs */
 	size_t n_newcomers;
+	struct policy_route *routes;
 	struct store_policy before; /* in force; version 0: none */
 	struct policy_bindings bound; /* its names */
 	struct policy_doc *doc; /* NULL: none */

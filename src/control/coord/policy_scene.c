@@ -30,6 +30,7 @@ void policy_scene_deinit(struct policy_scene *x)
 	mesh_free(x->mesh);
 	free(x->newcomers);
 	free(x->texts);
+	free(x->routes);
 	*x = (struct policy_scene){.mesh = NULL};
 }
 
@@ -120,7 +121,11 @@ int policy_scene_load(struct store *s, int64_t now, struct policy_scene *ret_sce
 	struct policy_scene x = {.mesh = NULL};
 	struct loader l = {.x = &x, .now = now};
 
+	size_t n_routes = 0;
 	int err = load(s, &l, d);
+
+	if (!err)
+		err = policy_routes_of(x.mesh, &x.routes, &n_routes);
 	if (err) {
 		policy_scene_deinit(&x);
 		return err;
@@ -129,8 +134,11 @@ int policy_scene_load(struct store *s, int64_t now, struct policy_scene *ret_sce
 		x.newcomers[i].label = x.texts[i].label;
 		x.newcomers[i].tags = x.texts[i].tags;
 	}
-	x.world =
-		(struct policy_world){.mesh = x.mesh, .newcomers = x.newcomers, .n_newcomers = x.n_newcomers};
+	x.world = (struct policy_world){.mesh = x.mesh,
+		.routes = x.routes,
+		.n_routes = n_routes,
+		.newcomers = x.newcomers,
+		.n_newcomers = x.n_newcomers};
 	*ret_scene = x;
 	return TM_OK;
 }

@@ -111,6 +111,8 @@ static int put_members(struct rules_builder *b, const struct policy_share *s)
 	}
 	for (size_t i = 0; i < s->n_routes && !err; i++)
 		err = rules_put_prefix(b, &s->routes[i].prefix, s->routes[i].via, s->routes[i].class);
+	for (size_t i = 0; i < s->n_own && !err; i++)
+		err = rules_put_prefix_end(b, &s->own[i].prefix, s->own[i].end);
 	return err;
 }
 
@@ -138,7 +140,8 @@ static int build_nothing(struct rules **ret_rules)
 int filtering_rules(
 	const struct filtering *f, const struct mesh *m, const char *self_id, struct rules **ret_rules)
 {
-	const struct policy_world w = {.mesh = m};
+	_cleanup_(freep) struct policy_route *routes = NULL;
+	struct policy_world w = {.mesh = m};
 	_cleanup_(policy_model_freep) struct policy_model *model = NULL;
 	_cleanup_(policy_share_freep) struct policy_share *share = NULL;
 
@@ -148,7 +151,10 @@ int filtering_rules(
 	}
 	if (!mesh_by_id(m, self_id))
 		return build_nothing(ret_rules);
-	int err = policy_model_new(f->doc, &w, &model);
+	int err = policy_routes_of(m, &routes, &w.n_routes);
+	w.routes = routes;
+	if (!err)
+		err = policy_model_new(f->doc, &w, &model);
 	if (!err)
 		err = policy_compile(model, self_id, &share);
 	if (err)

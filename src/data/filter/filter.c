@@ -166,11 +166,23 @@ static uint32_t class_of(const struct filter *f, const struct filter_question *q
 	return rules_class_behind(f->rules, q->peer, &ip);
 }
 
+/* This node, one of the clients behind it, or an address that is behind it. */
+static uint32_t end_of(const struct filter *f, const struct ends *e)
+{
+	if (LIKELY(e->local == f->host))
+		return RULES_SELF;
+	if (e->local)
+		return rules_end_of(f->rules, e->local);
+
+	const struct ip ip = e->version == 4 ? ip_v4(e->local_addr) : ip_v6(e->local_addr);
+	return rules_end_behind(f->rules, &ip);
+}
+
 static enum filter_says ask_rules(const struct filter *f, const struct filter_question *q,
 	const struct ends *e, bool by_remote, struct asked asked)
 {
 	const struct rules_at at = {
-		.end = e->local == f->host ? (uint32_t)RULES_SELF : rules_end_of(f->rules, e->local),
+		.end = end_of(f, e),
 		.class = class_of(f, q, e),
 		.dir = by_remote ? RULES_IN : RULES_OUT,
 		.proto = asked.proto,

@@ -20,7 +20,8 @@ struct names {
 
 struct behind {
 	struct prefix prefix; /* masked */
-	uint32_t via, class;
+	uint32_t via; /* 0: ourselves */
+	uint32_t of; /* a class; of what is behind ourselves an end */
 };
 
 struct rules {
@@ -204,12 +205,11 @@ int rules_put_class(struct rules_builder *b, uint32_t host, uint32_t class)
 	return is_host(host) && class < RULES_CLASSES_MAX ? put_name(&b->class, host, class) : TM_EINVAL;
 }
 
-int rules_put_prefix(struct rules_builder *b, const struct prefix *prefix, uint32_t via, uint32_t class)
+static int put_behind(struct rules_builder *b, const struct prefix *prefix, uint32_t via, uint32_t of)
 {
 	struct behind *v;
 
-	if (prefix->ip.family == IP_NONE || prefix->len > ip_bits(&prefix->ip) || !is_host(via) ||
-		class >= RULES_CLASSES_MAX)
+	if (prefix->ip.family == IP_NONE || prefix->len > ip_bits(&prefix->ip))
 		return TM_EINVAL;
 	if (b->n_prefixes == RULES_PREFIXES_MAX)
 		return TM_EFULL;
@@ -218,9 +218,18 @@ int rules_put_prefix(struct rules_builder *b, const struct prefix *prefix, uint3
 		return TM_ENOMEM;
 
 	b->prefix = v;
-	b->prefix[b->n_prefixes++] =
-		(struct behind){.prefix = prefix_mask(prefix), .via = via, .class = class};
+	b->prefix[b->n_prefixes++] = (struct behind){.prefix = prefix_mask(prefix), .via = via, .of = of};
 	return TM_OK;
+}
+
+int rules_put_prefix(struct rules_builder *b, const struct prefix *prefix, uint32_t via, uint32_t class)
+{
+	return is_host(via) && class < RULES_CLASSES_MAX ? put_behind(b, prefix, via, class) : TM_EINVAL;
+}
+
+int rules_put_prefix_end(struct rules_builder *b, const struct prefix *prefix, uint32_t end)
+{
+	return end < RULES_ENDS_MAX ? put_behind(b, prefix, 0, end) : TM_EINVAL;
 }
 
 static int make_by_host(const struct names *names, struct by_host *ret_by)
@@ -397,13 +406,23 @@ uint32_t rules_class_of(const struct rules *r, uint32_t host)
 	return find_host(&r->class, host);
 }
 
-/* One after the other: routes are few, and a flow asks once. */
-uint32_t rules_class_behind(const struct rules *r, uint32_t via, const struct ip *ip)
+/* One after the other: routes are few, and a flow asks once. UINT32_MAX: RULES_NO_END, RULES_NO_CLASS. */
+static uint32_t find_behind(const struct rules *r, uint32_t via, const struct ip *ip)
 {
 	for (size_t i = 0; i < r->n_prefixes; i++)
 		if (r->prefix[i].via == via && prefix_contains(&r->prefix[i].prefix, ip))
-			return r->prefix[i].class;
-	return RULES_NO_CLASS;
+			return r->prefix[i].of;
+	return UINT32_MAX;
+}
+
+uint32_t rules_class_behind(const struct rules *r, uint32_t via, const struct ip *ip)
+{
+	return via ? find_behind(r, via, ip) : (uint32_t)RULES_NO_CLASS;
+}
+
+uint32_t rules_end_behind(const struct rules *r, const struct ip *ip)
+{
+	return find_behind(r, 0, ip);
 }
 
 size_t rules_bytes(const struct rules *r)

@@ -91,6 +91,8 @@ NODISCARD int rules_put_class(struct rules_builder *b, uint32_t host, uint32_t c
  * TM_EFULL. */
 NODISCARD int rules_put_prefix(
 	struct rules_builder *b, const struct prefix *prefix, uint32_t via, uint32_t class);
+/* What is behind ourselves and is no member is of this end. Likewise. */
+NODISCARD int rules_put_prefix_end(struct rules_builder *b, const struct prefix *prefix, uint32_t end);
 
 /* The builder is left as it is. TM_EEXIST: a list or host number was put twice; TM_EFULL: RULES_LISTS_MAX. */
 NODISCARD int rules_build(const struct rules_builder *b, struct rules **ret_rules);
@@ -113,6 +115,8 @@ uint32_t rules_end_of(const struct rules *r, uint32_t host);
 uint32_t rules_class_of(const struct rules *r, uint32_t host);
 /* Of an address behind the member `via`; likewise. */
 uint32_t rules_class_behind(const struct rules *r, uint32_t via, const struct ip *ip);
+/* Of an address behind ourselves; RULES_NO_END likewise. */
+uint32_t rules_end_behind(const struct rules *r, const struct ip *ip);
 
 size_t rules_bytes(const struct rules *r); /* of memory */
 

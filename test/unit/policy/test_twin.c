@@ -306,6 +306,20 @@ static uint32_t class_of(const struct policy_share *s, const struct twin_subject
 	return class;
 }
 
+/* An address of ours that is behind us. */
+static uint32_t own_end_of(const struct policy_share *s, const struct ip *ip)
+{
+	uint32_t end_no = POLICY_NO_CLASS;
+	unsigned best = 0;
+
+	for (size_t i = 0; i < s->n_own; i++)
+		if (prefix_contains(&s->own[i].prefix, ip) && s->own[i].prefix.len >= best) {
+			best = s->own[i].prefix.len;
+			end_no = s->own[i].end;
+		}
+	return end_no;
+}
+
 static void compiled_shares_are_what_the_twin_says(const struct trial *t)
 {
 	const struct twin_subject *self = &t->who[rnd((uint32_t)t->n_members)];
@@ -319,6 +333,10 @@ static void compiled_shares_are_what_the_twin_says(const struct trial *t)
 		if (!twin_meet(self, x))
 			continue;
 		check_compiled(t, s, 0, self, class_of(s, x), x);
+		for (size_t k = t->n_members; k < t->n_old; k++)
+			if (t->who[k].node == self->node)
+				check_compiled(
+					t, s, own_end_of(s, &t->who[k].ip), &t->who[k], class_of(s, x), x);
 		for (size_t k = 0; k < t->n_members; k++)
 			if (strcmp(t->who[k].node->via, self->node->id) == 0 && twin_meet(&t->who[k], x))
 				check_compiled(

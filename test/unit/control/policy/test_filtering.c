@@ -82,6 +82,69 @@ static void the_rules_of_a_node_are_its_share_of_the_policy(void **state)
 	close_scene(&s);
 }
 
+/* One that leads to two networks, of which one is not approved. */
+static void add_router(struct mesh *m)
+{
+	struct node_rec r = {.host = 9, .name = "router"};
+	struct node_route *v = r.routes.v;
+
+	rig_id("router", r.id);
+	memset(r.key, 9, sizeof(r.key));
+	assert_int_equal(prefix_parse("10.1.0.0/16", &v[0].prefix), TM_OK);
+	assert_int_equal(prefix_parse("10.2.0.0/16", &v[1].prefix), TM_OK);
+	v[0].offered = v[0].approved = v[1].offered = true;
+	r.routes.n = 2;
+	assert_int_equal(mesh_add(m, &r), TM_OK);
+}
+
+static enum verdict judge_behind(
+	const struct rules *r, bool ours, const char *address, uint32_t other, uint16_t port)
+{
+	struct ip ip;
+
+	assert_int_equal(ip_parse(address, &ip), TM_OK);
+	const struct rules_at at = {
+		.end = ours ? rules_end_behind(r, &ip) : (uint32_t)RULES_SELF,
+		.class = ours ? rules_class_of(r, other) : rules_class_behind(r, other, &ip),
+		.dir = ours ? RULES_IN : RULES_OUT,
+		.proto = RULES_TCP,
+	};
+
+	return rules_find(r, &at, port).verdict;
+}
+
+static void networks_behind_nodes_have_rules_of_their_own(void **state)
+{
+	struct diag d = {0};
+	struct scene s;
+
+	(void)state;
+	open_scene(&s, "hub laptop web:server visitor:guest phone@hub");
+	add_router(s.mesh);
+	snprintf(s.nodes, sizeof(s.nodes), "laptop %s\nrouter %s\n", rig_node(s.mesh, "laptop")->id,
+		rig_node(s.mesh, "router")->id);
+	assert_int_equal(filtering_set(s.f,
+				 "rules:\n"
+				 "  - {allow: tcp/22, from: any, to: router}\n"
+				 "  - {allow: tcp/80, from: laptop, to: 'route:10.1.0.0/16'}\n"
+				 "  - {deny: any, from: any, to: 'route:10.1.7.0/24'}\n",
+				 s.nodes, &d),
+		TM_OK);
+	const uint32_t laptop = rig_node(s.mesh, "laptop")->host, router = 9;
+	for (int at_router = 0; at_router <= 1; at_router++) {
+		struct rules *r = rules_of(&s, at_router ? "router" : "laptop");
+		const uint32_t other = at_router ? laptop : router;
+
+		assert_int_equal(judge_behind(r, at_router, "10.1.0.1", other, 80), VERDICT_PASS);
+		assert_int_equal(judge_behind(r, at_router, "10.1.7.1", other, 80), VERDICT_DROP);
+		/* What the router itself may be asked for its networks may not. */
+		assert_int_equal(judge_behind(r, at_router, "10.1.0.1", other, 22), VERDICT_DROP);
+		assert_int_equal(judge_behind(r, at_router, "10.2.0.1", other, 80), VERDICT_DROP);
+		rules_free(r);
+	}
+	close_scene(&s);
+}
+
 static void without_a_policy_there_are_no_rules(void **state)
 {
 	struct diag d = {0};
@@ -141,6 +204,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_rules_of_a_node_are_its_share_of_the_policy),
+		cmocka_unit_test(networks_behind_nodes_have_rules_of_their_own),
 		cmocka_unit_test(without_a_policy_there_are_no_rules),
 		cmocka_unit_test(one_that_cannot_be_read_leaves_the_old_one),
 		cmocka_unit_test(a_node_that_is_not_in_its_map_lets_nobody_through),

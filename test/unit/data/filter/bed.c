@@ -52,6 +52,8 @@ static void put_names(struct rules_builder *rb)
 		assert_int_equal(rules_put_end(rb, host, 1), TM_OK);
 	assert_int_equal(prefix_parse("192.0.2.0/24", &prefix), TM_OK);
 	assert_int_equal(rules_put_prefix(rb, &prefix, 2, 1), TM_OK);
+	assert_int_equal(prefix_parse("192.0.2.128/25", &prefix), TM_OK);
+	assert_int_equal(rules_put_prefix_end(rb, &prefix, 1), TM_OK);
 	assert_int_equal(prefix_parse("2001:db8::/32", &prefix), TM_OK);
 	assert_int_equal(rules_put_prefix(rb, &prefix, 2, 1), TM_OK);
 }

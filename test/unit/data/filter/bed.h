@@ -20,7 +20,8 @@ struct bed_rule {
 	enum verdict verdict;
 	uint32_t class; /* 0 mostly, that is, of hosts 2 to 9; 1: 10 to 19, and what is outside, behind 2; 2:
 			   20 to 29; ... */
-	uint32_t end; /* likewise; 1: hosts 200 to 209 */
+	uint32_t end; /* likewise; 1: hosts 200 to 209, and what is outside from 128 on, as far as that is
+			 behind us */
 };
 
 struct bed {

@@ -355,6 +355,19 @@ static void flows_with_addresses_behind_members_are_flows(void **state)
 	EXPECT(&bed, FILTER_DENIED, .from = 1, .to = OUTSIDE + 9, .sport = 5002, .dport = 53);
 }
 
+static void addresses_behind_us_have_rules_of_their_own(void **state)
+{
+	(void)state;
+	BED_RULES(&bed, {RULES_IN, RULES_UDP, 53, 53, VERDICT_PASS},
+		{RULES_IN, RULES_UDP, 99, 99, VERDICT_PASS, .end = 1});
+	EXPECT(&bed, FILTER_PASS, .from = 2, .to = 1, .sport = 5000, .dport = 53);
+	EXPECT(&bed, FILTER_DENIED, .from = 2, .to = OUTSIDE + 200, .sport = 5000, .dport = 53);
+	EXPECT(&bed, FILTER_PASS, .from = 2, .to = OUTSIDE + 200, .sport = 5000, .dport = 99);
+	/* Of these nobody has said anything. */
+	EXPECT(&bed, FILTER_DENIED, .from = 2, .to = OUTSIDE + 9, .sport = 5000, .dport = 99);
+	EXPECT(&bed, FILTER_DENIED, .from = 2, .to = OUTSIDE + 9, .sport = 5000, .dport = 53);
+}
+
 static void other_protocols_pass_by_their_number(void **state)
 {
 	(void)state;
@@ -473,6 +486,7 @@ int main(void)
 		TEST(rules_are_those_of_the_members_class),
 		TEST(clients_behind_us_have_rules_of_their_own),
 		TEST(flows_with_addresses_behind_members_are_flows),
+		TEST(addresses_behind_us_have_rules_of_their_own),
 		TEST(other_protocols_pass_by_their_number),
 		TEST(the_other_end_of_a_flow_begins_one_only_by_the_rules),
 		TEST(a_peer_with_as_many_flows_as_there_is_room_for_begins_no_more),

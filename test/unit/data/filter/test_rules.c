@@ -226,6 +226,10 @@ static void the_longest_prefix_behind_a_member_says_the_class(void **state)
 		uint32_t via, class;
 	} asked[] = {{"192.0.2.1", 2, 3}, {"192.0.2.200", 2, 1}, {"198.51.100.1", 2, 2}, {"192.0.2.1", 3, 4},
 		{"198.51.100.1", 3, RULES_NO_CLASS}, {"2001:db8::1", 2, 5}, {"192.0.2.1", 4, RULES_NO_CLASS}};
+	static const struct {
+		const char *ip;
+		uint32_t end;
+	} own[] = {{"192.0.2.1", 7}, {"192.0.2.200", 8}, {"198.51.100.1", RULES_NO_END}};
 	struct rules_builder *b = builder();
 	struct prefix prefix;
 	struct ip ip;
@@ -235,6 +239,13 @@ static void the_longest_prefix_behind_a_member_says_the_class(void **state)
 		assert_int_equal(prefix_parse(rows[i].prefix, &prefix), TM_OK);
 		assert_int_equal(rules_put_prefix(b, &prefix, rows[i].via, rows[i].class), TM_OK);
 	}
+	/* The same networks behind ourselves are ends, and nothing of the others. */
+	assert_int_equal(prefix_parse("192.0.2.0/24", &prefix), TM_OK);
+	assert_int_equal(rules_put_prefix_end(b, &prefix, 7), TM_OK);
+	assert_int_equal(prefix_parse("192.0.2.128/25", &prefix), TM_OK);
+	assert_int_equal(rules_put_prefix_end(b, &prefix, 8), TM_OK);
+	assert_int_equal(rules_put_prefix_end(b, &prefix, RULES_ENDS_MAX), TM_EINVAL);
+	assert_int_equal(rules_put_prefix_end(b, &(struct prefix){0}, 1), TM_EINVAL);
 	assert_int_equal(rules_put_prefix(b, &(struct prefix){0}, 2, 1), TM_EINVAL);
 	assert_int_equal(rules_put_prefix(b, &prefix, 0, 1), TM_EINVAL);
 	assert_int_equal(rules_put_prefix(b, &prefix, 2, RULES_CLASSES_MAX), TM_EINVAL);
@@ -243,6 +254,11 @@ static void the_longest_prefix_behind_a_member_says_the_class(void **state)
 		assert_int_equal(ip_parse(asked[i].ip, &ip), TM_OK);
 		if (rules_class_behind(r, asked[i].via, &ip) != asked[i].class)
 			fail_msg("%s through %u", asked[i].ip, asked[i].via);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(own); i++) {
+		assert_int_equal(ip_parse(own[i].ip, &ip), TM_OK);
+		assert_int_equal(rules_end_behind(r, &ip), own[i].end);
+		assert_int_equal(rules_class_behind(r, 0, &ip), RULES_NO_CLASS);
 	}
 	rules_free(r);
 }

@@ -31,6 +31,8 @@ static void rule_now(const struct node *n, struct owners_rule *ret_rule)
 		.none = n->config.route_accept == ACCEPT_NONE,
 		.all = n->config.route_accept == ACCEPT_ALL,
 		.self_host = n->enrolment.self.host,
+		.net4 = n->mesh.net4,
+		.net6 = n->mesh.net6,
 	};
 	snprintf(ret_rule->exit, sizeof(ret_rule->exit), "%s", exits_in_force(n));
 }
@@ -120,7 +122,12 @@ static void tell(struct routing *r, const struct os_own_route *was, const struct
 
 	if (same_conflict(was, is))
 		return;
-	if (conflict)
+	if (conflict && !is->conflict_if[0])
+		LOG_LIMITED(LOG_WARN, &r->limit, LOG_WHO_ALL,
+			"node: a network behind a member is not reached, the mesh itself is reached by an "
+			"address in it",
+			KV_PREFIX("network", &is->prefix), KV_PREFIX("address", &is->conflict));
+	else if (conflict)
 		LOG_LIMITED(LOG_WARN, &r->limit, LOG_WHO_ALL,
 			"node: a network behind a member is not reached, this machine has its own there",
 			KV_PREFIX("network", &is->prefix), KV_PREFIX("own", &is->conflict),
@@ -132,15 +139,37 @@ static void tell(struct routing *r, const struct os_own_route *was, const struct
 			KV_PREFIX("network", &is->prefix));
 }
 
+/*
+ * What carries the mesh must not be led into it: where the coordinator is, and where the node that leads
+ * there is reached. Of those in that network itself it is only reached as long as there is no such route.
+ */
+static bool carries_us(const struct node *n, const struct owned *o, struct ip *ret_ip)
+{
+	const struct ip coordinator = agent_coordinator_ip(n->agent);
+	const struct mesh_node *owner = mesh_by_host(peers_mesh(n->peers), o->host);
+	struct plane_peer_stats s = {.way.kind = WAY_UDP};
+
+	if (owner && plane_peer_stats(n->plane, owner->key, &s) != TM_OK)
+		s.way.remote.ip.family = IP_NONE;
+	*ret_ip = prefix_contains(&o->prefix, &coordinator) ? coordinator : s.way.remote.ip;
+	return ret_ip->family != IP_NONE && prefix_contains(&o->prefix, ret_ip);
+}
+
 static int sync(struct node *n, struct os_own_route *next, struct diag *d)
 {
 	struct routing *r = n->routing;
+	struct ip ip;
 	int err;
 
-	for (size_t i = 0; i < r->n; i++)
+	for (size_t i = 0; i < r->n; i++) {
 		next[i].prefix = r->v[i].owned.prefix;
+		next[i].barred = carries_us(n, &r->v[i].owned, &ip);
+	}
 	err = os_own_routes(plane_tun_name(n->plane), next, r->n, d);
 	for (size_t i = 0; i < r->n && !err; i++) {
+		if (next[i].barred && next[i].conflict.ip.family == IP_NONE &&
+			carries_us(n, &r->v[i].owned, &ip))
+			next[i].conflict = prefix_host(&ip);
 		tell(r, &r->v[i].route, &next[i]);
 		r->v[i].route = next[i];
 	}
@@ -205,6 +234,19 @@ static void tell_over(struct node *n, const struct mesh_node *m)
 		"node: a router is lost, another takes over its networks", KV("name", m->name));
 }
 
+/* There is no route to a network of that node because of where the node itself was. */
+static bool keeps_out(const struct routing *r, uint32_t host)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		const struct os_own_route *route = &r->v[i].route;
+
+		if (r->v[i].owned.host == host && route->conflict.ip.family != IP_NONE &&
+			!route->conflict_if[0])
+			return true;
+	}
+	return false;
+}
+
 void routing_path(struct node *n, const struct mesh_node *m, const struct core_out *out)
 {
 	struct routing *r = n->routing;
@@ -214,6 +256,8 @@ void routing_path(struct node *n, const struct mesh_node *m, const struct core_o
 	if (out->kind == CORE_LIVES || out->kind == CORE_WORKS ||
 		(out->kind == CORE_NOTE && out->why == WHY_ANSWERED)) {
 		owners_found(r->owners, m->host);
+		if (out->kind == CORE_WORKS && keeps_out(r, m->host)) /* it may be elsewhere by now */
+			loop_timer_in(r->again, 0);
 		return;
 	}
 	/* Nothing answers by any way: by those that are left it is looked for, which may take a while. */

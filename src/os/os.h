@@ -84,6 +84,7 @@ void os_gateway(
 /* --- routes of ours into networks behind members: os/linux/ownroutes.c --- */
 struct os_own_route {
 	struct prefix prefix;
+	bool barred; /* before: no route shall lead there */
 	bool there; /* afterwards: it leads through our interface */
 	/* It does not because this machine is in that network itself, or has another route there. */
 	struct prefix conflict; /* family IP_NONE: there is none */

@@ -10,7 +10,7 @@ import zlib
 
 HERE = pathlib.Path(__file__).parent
 FOLDERS = {"ip": "packet", "model": "mesh", "codec": "bench", "unpack": "control", "hello": "control", "relaying": "data", "filter": "data", "portmap": "control",
-           "tell": "control", "registrar": "control", "enrolment": "control", "relay_rows": "control", "answer": "dns"}  # others: wire
+           "tell": "control", "registrar": "control", "enrolment": "control", "relay_rows": "control", "routes": "mesh", "answer": "dns"}  # others: wire
 
 
 def seed(noun, name, data):
@@ -463,6 +463,15 @@ def enrolment():
     seed("enrolment", "empty", b"")
 
 
+def routes():
+    seed("routes", "some", "10.1.0.0/16 oa;2001:db8::/48 ah;exit 46a")
+    seed("routes", "one", "192.168.1.0/24 o")
+    seed("routes", "bare", "10.1.0.0/16")
+    seed("routes", "many", ";".join(f"10.{i}.0.0/16 oah" for i in range(17)))
+    seed("routes", "bad", "127.0.0.0/8 o;;exit;lan oa;10.1.0.0/16 " + "o" * 70)
+    seed("routes", "empty", "")
+
+
 def relay_rows():
     one = "0123456789abcdef 192.0.2.1:51820 [2001:db8::1]:51820 | hub.example:443 192.0.2.1:8443\n"
     seed("relay_rows", "two", one + "fedcba9876543210 192.0.2.2:1 |\n")
@@ -505,5 +514,5 @@ def dns():
     seed("answer", "counts", question("hub.mesh", counts=(65535, 65535, 65535, 65535)))
 
 
-for make in (dns, tell, registrar, enrolment, client_hello, proxy, wg, archive, ip, filtering, stun, token, netmap, ws, upgrade, bench, unpack, hello, pcp, portmap, igd, relay, relaying, relay_rows):
+for make in (dns, tell, registrar, enrolment, client_hello, proxy, wg, archive, ip, filtering, stun, token, netmap, ws, upgrade, bench, unpack, hello, pcp, portmap, igd, relay, relaying, routes, relay_rows):
     make()

@@ -12,7 +12,8 @@ from lab import Host, LabError, sh, wait_for
 from test_routes import call, pings, serve
 from wiretap import inside
 
-PORT = 7777
+# The tunnel, STUN, the control link; and the words with the gateway about a port (PCP, UPnP).
+OURS = {51820, 51830, 8443, 5351, 1900}
 
 
 def _try(f, *args):
@@ -74,7 +75,7 @@ class Wire:
                 ports, to = None, p[16:20].hex()
             else:
                 continue
-            if ports is None or not {51820, 51830, 8443} & set(ports):
+            if ports is None or not OURS & set(ports):
                 self.seen.append((to, ports))
 
     def stop(self):

@@ -154,6 +154,26 @@ def test_where_a_machine_is_in_such_a_network_itself_its_own_counts(net):
     wait_for("an answer", lambda: pings(laptop.host, "10.77.0.9"))
 
 
+def test_what_carries_the_mesh_is_not_led_into_it(net):
+    hub, nas, laptop = net.mesh("hub", "nas", "laptop")
+    laptop.configure(routes={"accept": "all"})
+    laptop.down()
+    laptop.up()
+    laptop.host.sh("ip", "-6", "addr", "flush", "dev", "eth0", "scope", "global")
+    for node, name in ((hub, "coordinator"), (nas, "router")):
+        number = node.host.ip4.split(".")[2]
+        around = f"198.18.{number}.0/24"
+        wait_for("a path by IPv4", lambda: laptop.ping("nas", check=False).returncode == 0
+                 and (laptop.peer("nas")["endpoint"] or "").startswith("198.18."), 20)
+        nas.run("route", "advertise", around)
+        hub.run("route", "approve", "nas", around)
+        row = wait_for(f"the network of the {name}", lambda n=around: networks(laptop).get(n))
+        assert not row["reached"] and row["conflict"].startswith(node.host.ip4) and not row["conflict_if"]
+        assert "the mesh itself is reached by" in laptop.run("status").stdout
+        assert laptop.status()["link"]["up"] and laptop.ping("nas").stdout
+        nas.run("route", "withdraw", around)
+
+
 def test_a_machine_that_accepts_no_routes_has_none(net):
     hub, nas, laptop = net.mesh("hub", "nas", "laptop")
     Lan(net, nas)

@@ -75,9 +75,16 @@ static void print_routing(struct cli *c, const json_t *routing)
 	json_array_foreach (json_object_get(routing, "networks"), i, r) {
 		if (!*json_text(r, "conflict"))
 			continue;
-		snprintf(line, sizeof(line), "%s behind %s is not reached: this machine has %s itself, on %s",
-			json_text(r, "net"), json_text(r, "via"), json_text(r, "conflict"),
-			json_text(r, "conflict_if"));
+		if (*json_text(r, "conflict_if"))
+			snprintf(line, sizeof(line),
+				"%s behind %s is not reached: this machine has %s itself, on %s",
+				json_text(r, "net"), json_text(r, "via"), json_text(r, "conflict"),
+				json_text(r, "conflict_if"));
+		else
+			snprintf(line, sizeof(line),
+				"%s behind %s is not reached: the mesh itself is reached by %s, which is in "
+				"it",
+				json_text(r, "net"), json_text(r, "via"), json_text(r, "conflict"));
 		text_said(c->out, line, &c->screen);
 	}
 	if (*json_text(routing, "refused")) {

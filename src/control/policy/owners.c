@@ -111,7 +111,8 @@ static int claims_of(struct claims *c, const struct mesh_node *n, const struct o
 	for (size_t i = 0; i < n->n_routes && !err && !rule->none; i++) {
 		const struct node_route *r = &n->routes[i];
 
-		if (route_counts(r) && (rule->all || prefix_is_private(&r->prefix)))
+		if (route_counts(r) && (rule->all || prefix_is_private(&r->prefix)) &&
+			route_check(&r->prefix, &rule->net4, &rule->net6, NULL) == TM_OK)
 			err = claim(c, &r->prefix, n->host);
 	}
 	if (!err && strcmp(n->id, rule->exit) == 0)

@@ -27,6 +27,7 @@ struct owners_rule {
 	bool none; /* no network is taken */
 	bool all; /* not only those of private addresses */
 	uint32_t self_host;
+	struct prefix net4, net6; /* of the mesh: what overlaps them is no network behind a node */
 	char exit[NODE_ID_LEN + 1]; /* whose way to the internet is taken; "" = nobody's */
 };
 

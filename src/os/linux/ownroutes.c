@@ -115,7 +115,7 @@ int os_own_routes(const char *ifname, struct os_own_route *v, size_t n, struct d
 	struct own o = {.index = (int)if_nametoindex(ifname), .v = v, .n = n};
 
 	for (size_t i = 0; i < n; i++)
-		v[i] = (struct os_own_route){.prefix = v[i].prefix};
+		v[i] = (struct os_own_route){.prefix = v[i].prefix, .barred = v[i].barred};
 	if (!o.index)
 		return diag_what(d, TM_ENOENT, "there is no interface %s", ifname);
 	int err = rtmsg_open(&sock, d);
@@ -126,12 +126,12 @@ int os_own_routes(const char *ifname, struct os_own_route *v, size_t n, struct d
 	for (size_t i = 0; i < o.n_stale && !err; i++)
 		(void)change(sock, &o, RTM_DELROUTE, 0, &o.stale[i]);
 	for (size_t i = 0; i < n && !err; i++) {
-		const bool conflict = v[i].conflict.ip.family != IP_NONE;
+		const bool out = v[i].barred || v[i].conflict.ip.family != IP_NONE;
 
-		if (conflict && v[i].there) {
+		if (out && v[i].there) {
 			(void)change(sock, &o, RTM_DELROUTE, 0, &v[i].prefix);
 			v[i].there = false;
-		} else if (!conflict && !v[i].there) {
+		} else if (!out && !v[i].there) {
 			err = add(sock, &o, &v[i], d);
 		}
 	}

@@ -83,10 +83,48 @@ static void changes_send_their_words_and_confirm(void **state)
 		{"client remove phone", "{\"name\":\"phone\",\"cmd\":\"client.remove\"}",
 			"  phone is removed\n"},
 		{"reload", "{\"cmd\":\"reload\"}", "  configuration reloaded\n"},
+		{"route approve nas 10.9.0.0/16",
+			"{\"node\":\"nas\",\"net\":\"10.9.0.0/16\",\"cmd\":\"route.approve\"}",
+			"  10.9.0.0/16 of nas is approved: members reach it through that node\n"
+			"  the node does not offer it now; it counts as soon as it does\n"},
+		{"route reject nas exit", "{\"node\":\"nas\",\"net\":\"exit\",\"cmd\":\"route.reject\"}",
+			"  exit of nas is not approved any more\n"},
+		{"route advertise 10.9.0.0/16 fd09::/64 --ha --no-snat",
+			"{\"nets\":[\"10.9.0.0/16\",\"fd09::/64\"],\"ha\":true,\"snat\":false,"
+			"\"cmd\":\"route.advertise\"}",
+			"  this machine offers 10.9.0.0/16\n"
+			"  this machine offers fd09::/64, as others may, without its own address, which is "
+			"not "
+			"approved yet\n"
+			"  on the coordinator, `tunnelmesh route approve NODE NETWORK` approves it\n"
+			"  there is no link to the coordinator, which is told when there is one\n"},
+		{"route withdraw 10.9.0.0/16", "{\"nets\":[\"10.9.0.0/16\"],\"cmd\":\"route.withdraw\"}",
+			"  this machine offers no network\n"},
+		{"exit-node offer", "{\"on\":true,\"cmd\":\"exit.offer\"}",
+			"  this machine offers its way to the internet\n"
+			"  on the coordinator, `tunnelmesh route approve NODE exit` approves it\n"},
+		{"exit-node withdraw", "{\"on\":false,\"cmd\":\"exit.offer\"}",
+			"  this machine offers its way to the internet no longer\n"},
+		{"exit-node use nas --kill-switch",
+			"{\"node\":\"nas\",\"lan\":false,\"kill\":true,\"cmd\":\"exit.use\"}",
+			"  all that is for the internet goes through nas now; it has no IPv6, so that there "
+			"is "
+			"none\n"},
+		{"exit-node pause 5m", "{\"seconds\":300,\"cmd\":\"exit.pause\"}",
+			"  the exit node is not used for 5 min\n"},
+		{"exit-node off", "{\"cmd\":\"exit.off\"}", "  no exit node is used\n"},
 	};
 	static const struct fake_reply replies[] = {
 		{"node.tag", "{\"ok\":true,\"node\":{\"name\":\"nas\",\"tags\":[\"gateway\",\"b\"]}}"},
-		{"node.remove", "{\"ok\":true,\"name\":\"nas\",\"clients\":[\"pad\",\"phone\"]}"}, {0}};
+		{"node.remove", "{\"ok\":true,\"name\":\"nas\",\"clients\":[\"pad\",\"phone\"]}"},
+		{"route.approve", "{\"ok\":true,\"routes\":[{\"net\":\"10.8.0.0/16\",\"offered\":false},"
+				  "{\"net\":\"10.9.0.0/16\",\"offered\":false}]}"},
+		{"route.advertise", "{\"ok\":true,\"told\":false,\"routes\":[{\"net\":\"10.9.0.0/"
+				    "16\",\"ha\":false,\"snat\":"
+				    "true,\"approved\":true},{\"net\":\"fd09::/"
+				    "64\",\"ha\":true,\"snat\":false,\"approved\":"
+				    "false}]}"},
+		{"exit.use", "{\"ok\":true,\"exit\":\"nas\",\"ip4\":true,\"ip6\":false}"}, {0}};
 	struct fixture *f = *state;
 
 	fake_daemon_start(&f->daemon, f->socket, NULL, replies);

@@ -203,6 +203,27 @@ static void a_router_that_goes_is_succeeded_at_once(void **state)
 	rig_close(&r);
 }
 
+static void addresses_of_the_mesh_are_no_network_behind_a_node_whatever_the_map_says(void **state)
+{
+	static const struct prefix members = {{IP_V4, {100, 101, 0, 3}}, 32},
+				   around = {{IP_V4, {100, 96}}, 11};
+	struct rig r;
+
+	(void)state;
+	rig_open(&r);
+	r.rule.net4 = info.net4;
+	r.rule.net6 = info.net6;
+	r.rule.all = true;
+	give(&r, 2, &members);
+	give(&r, 2, &around);
+	give(&r, 2, &lan);
+	tell(&r);
+	assert_int_equal(owner(&r, &members), 0);
+	assert_int_equal(owner(&r, &around), 0);
+	assert_int_equal(owner(&r, &lan), 2);
+	rig_close(&r);
+}
+
 static void a_network_of_our_own_is_nobody_elses(void **state)
 {
 	struct rig r;
@@ -253,6 +274,7 @@ int main(void)
 		cmocka_unit_test(of_two_routers_the_one_that_is_lost_gives_way_and_gets_nothing_back),
 		cmocka_unit_test(where_all_are_lost_the_last_one_stays_until_another_is_worth_a_try),
 		cmocka_unit_test(a_router_that_goes_is_succeeded_at_once),
+		cmocka_unit_test(addresses_of_the_mesh_are_no_network_behind_a_node_whatever_the_map_says),
 		cmocka_unit_test(a_network_of_our_own_is_nobody_elses),
 		cmocka_unit_test(the_internet_is_taken_from_the_chosen_exit_alone_and_by_its_families),
 	};

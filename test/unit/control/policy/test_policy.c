@@ -359,9 +359,55 @@ static int setup(void **state)
 	return crypto_init(NULL);
 }
 
+static bool has(const struct peer *p, const struct prefix *net)
+{
+	for (size_t i = 0; i < p->p.n_allowed; i++)
+		if (prefix_eq(&p->allowed[i], net))
+			return i >= 2; /* behind its addresses */
+	return false;
+}
+
+static void a_network_belongs_to_the_peer_that_owns_it_and_moves_with_it(void **state)
+{
+	static const struct prefix lan = {{IP_V4, {10, 1}}, 16};
+	struct node_rec nodes[] = {node(1), node(2), node(3)};
+	struct owners_rule rule = {.self_host = 1};
+	struct rig r;
+	uint32_t *hosts;
+	size_t n;
+
+	(void)state;
+	rig_open(&r);
+	const struct policy_ops ops = {.ctx = &r.plane, .put = on_put, .remove = on_remove};
+	struct owners *owners;
+	assert_int_equal(owners_new(&owners), TM_OK);
+	r.policy.owners = owners;
+	for (unsigned i = 1; i < 3; i++) {
+		struct node_route *at = node_routes_add(&nodes[i].routes, &lan);
+
+		at->offered = at->approved = at->ha = true;
+	}
+	tell_records(&r, nodes, ARRAY_LEN(nodes));
+	assert_int_equal(owners_follow(owners, r.mesh, &rule, 0, &hosts, &n), TM_OK);
+	assert_int_equal(policy_again(&r.policy, r.mesh, hosts, n, &ops), TM_OK);
+	free(hosts);
+	assert_true(has(peer_of(&r, 2), &lan) && !has(peer_of(&r, 3), &lan));
+
+	owners_lost(owners, 2, 1);
+	r.plane.puts = 0;
+	assert_int_equal(owners_follow(owners, r.mesh, &rule, 1, &hosts, &n), TM_OK);
+	assert_int_equal(policy_again(&r.policy, r.mesh, hosts, n, &ops), TM_OK);
+	free(hosts);
+	assert_int_equal(r.plane.puts, 2);
+	assert_true(!has(peer_of(&r, 2), &lan) && has(peer_of(&r, 3), &lan));
+	owners_free(owners);
+	mesh_free(r.mesh);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_network_belongs_to_the_peer_that_owns_it_and_moves_with_it),
 		cmocka_unit_test(clients_are_reached_through_their_gateway),
 		cmocka_unit_test(only_those_that_a_change_concerns_are_touched),
 		cmocka_unit_test(a_gateway_may_go_and_come_back),

@@ -42,6 +42,21 @@ static void requests_that_make_no_sense_are_refused_with_a_sentence(void **state
 		{msg_token_revoke_get, "{\"id\":\"0011223344556677\"}", true},
 		{msg_token_revoke_get, "{\"id\":\"00112233445566\"}", false},
 		{msg_token_revoke_get, "{}", false},
+		{msg_route_offer_get, "{}", true},
+		{msg_route_offer_get,
+			"{\"routes\":[{\"net\":\"10.1.0.0/16\",\"ha\":true}],\"exit\":{\"ip4\":true}}", true},
+		{msg_route_offer_get, "{\"routes\":7}", false},
+		{msg_route_offer_get, "{\"routes\":[7]}", false},
+		{msg_route_offer_get, "{\"routes\":[{\"net\":\"lan\"}]}", false},
+		{msg_route_offer_get, "{\"routes\":[{\"net\":\"10.1.0.0/16\",\"ha\":1}]}", false},
+		{msg_route_offer_get, "{\"exit\":true}", false},
+		{msg_route_offer_get, "{\"exit\":{\"ip6\":1}}", false},
+		{msg_route_get, "{\"node\":\"nas\",\"net\":\"10.1.0.0/16\"}", true},
+		{msg_route_get, "{\"node\":\"nas\",\"net\":\"exit\"}", true},
+		{msg_route_get, "{\"node\":\"nas\",\"net\":\"10.1.0.7/16\"}", false},
+		{msg_route_get, "{\"node\":\"nas\",\"net\":\"0.0.0.0/0\"}", false},
+		{msg_route_get, "{\"node\":\"nas\"}", false},
+		{msg_route_get, "{\"net\":\"exit\"}", false},
 		{msg_policy_version_get, "{}", true},
 		{msg_policy_version_get, "{\"version\":7}", true},
 		{msg_policy_version_get, "{\"version\":0}", false},
@@ -146,9 +161,93 @@ static void members_and_tokens_are_shown_with_all_that_people_look_for(void **st
 	free(text);
 }
 
+static void what_a_node_offers_is_taken_as_it_was_put(void **state)
+{
+	struct node_routes offer = {.n = 2, .exit = EXIT_IP6}, full = {.n = NODE_ROUTES_MAX};
+	union msg_request r;
+	struct diag d = {0};
+
+	(void)state;
+	offer.v[0] = (struct node_route){.prefix = {{IP_V4, {10, 1}}, 16}, .offered = true, .ha = true};
+	offer.v[1] = (struct node_route){.prefix = {{IP_V6, {0x20, 1, 0xd, 0xb8}}, 48}, .offered = true};
+	msg_object *m = msg_route_offer(&offer);
+	assert_int_equal(msg_route_offer_get(m, &r, &d), TM_OK);
+	assert_true(node_routes_eq(&r.offer.routes, &offer));
+	assert_string_equal(msg_type(m).text, "route.offer");
+	msg_object_free(m);
+
+	for (uint8_t i = 0; i < full.n; i++)
+		full.v[i] = (struct node_route){.prefix = {{IP_V4, {10, i}}, 16}, .offered = true};
+	m = msg_route_offer(&full);
+	assert_int_equal(msg_route_offer_get(m, &r, &d), TM_OK);
+	json_array_append_new(json_object_get(m, "routes"), json_pack("{s:s}", "net", "10.99.0.0/16"));
+	assert_int_equal(msg_route_offer_get(m, &r, &d), TM_EINVAL);
+	msg_object_free(m);
+}
+
+static void questions_about_a_nodes_own_networks_are_read_or_refused_with_a_sentence(void **state)
+{
+	static const struct prefix net4 = {{IP_V4, {100, 101}}, 16}, net6 = {{IP_V6, {0xfd}}, 64};
+	static const struct {
+		const char *text;
+		bool ok;
+	} rows[] = {
+		{"{\"nets\":[\"10.1.0.0/16\"]}", true},
+		{"{\"nets\":[\"10.1.0.0/16\",\"2001:db8::/48\"],\"ha\":true,\"snat\":false}", true},
+		{"{}", false},
+		{"{\"nets\":[]}", false},
+		{"{\"nets\":[1]}", false},
+		{"{\"nets\":\"10.1.0.0/16\"}", false},
+		{"{\"nets\":[\"100.101.0.0/24\"]}", false},
+		{"{\"nets\":[\"10.1.0.0/16\"],\"snat\":0}", false},
+		{"{\"nets\":[\"10.1.0.0/16\"],\"ha\":0}", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct msg_own_routes own;
+		struct diag d = {0};
+		json_t *j = json_loads(rows[i].text, 0, NULL);
+		int err = msg_own_routes_get(j, &net4, &net6, &own, &d);
+
+		json_decref(j);
+		if (!err != rows[i].ok || (err && (!d.what[0] || !d.hint[0])))
+			fail_msg("%s: %d, %s", rows[i].text, err, d.what);
+		if (i == 0)
+			assert_true(own.snat && !own.ha);
+	}
+}
+
+static void questions_about_the_exit_likewise(void **state)
+{
+	struct diag d = {0};
+	struct msg_exit_use use;
+	int64_t seconds;
+	bool on = false;
+	json_t *j = json_pack("{s:b, s:s, s:b, s:i}", "on", 1, "node", "hub", "kill", 1, "seconds", 300),
+	       *none = json_object();
+
+	(void)state;
+	assert_int_equal(msg_exit_offer_get(j, &on, &d), TM_OK);
+	assert_true(on);
+	assert_int_equal(msg_exit_use_get(j, &use, &d), TM_OK);
+	assert_true(use.kill && !use.lan && strcmp(use.node, "hub") == 0);
+	assert_int_equal(msg_exit_pause_get(j, &seconds, &d), TM_OK);
+	assert_int_equal(seconds, 300);
+	assert_int_equal(msg_exit_offer_get(none, &on, &d), TM_EINVAL);
+	assert_int_equal(msg_exit_use_get(none, &use, &d), TM_EINVAL);
+	json_object_set_new(none, "seconds", json_integer(86401));
+	assert_int_equal(msg_exit_pause_get(none, &seconds, &d), TM_EINVAL);
+	json_decref(j);
+	json_decref(none);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_a_node_offers_is_taken_as_it_was_put),
+		cmocka_unit_test(questions_about_a_nodes_own_networks_are_read_or_refused_with_a_sentence),
+		cmocka_unit_test(questions_about_the_exit_likewise),
 		cmocka_unit_test(requests_that_make_no_sense_are_refused_with_a_sentence),
 		cmocka_unit_test(what_is_not_said_has_its_default),
 		cmocka_unit_test(a_name_that_is_none_is_answered_with_one_that_would_do),

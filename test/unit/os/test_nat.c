@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* In a network namespace of its own, read back by nft(8); skipped where that is not allowed. */
+#include "host.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "os/os.h"
+
+static char ruleset[8192];
+
+static const char *look(void)
+{
+	FILE *f = popen("nft list ruleset", "r");
+
+	assert_non_null(f);
+	size_t n = fread(ruleset, 1, sizeof(ruleset) - 1, f);
+	ruleset[n] = '\0';
+	assert_int_equal(pclose(f), 0);
+	return ruleset;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	host_unshare(CLONE_NEWNET, "network");
+	if (system("nft list ruleset > /dev/null 2>&1") != 0)
+		skip();
+	return 0;
+}
+
+static struct os_nat_net net(const char *text, bool masquerade)
+{
+	struct os_nat_net n = {.masquerade = masquerade};
+
+	assert_int_equal(prefix_parse(text, &n.prefix), TM_OK);
+	return n;
+}
+
+static void set(struct os_nat *t, const struct os_nat_net *v, size_t n)
+{
+	struct diag d = {0};
+
+	if (os_nat_set(t, v, n, &d) != TM_OK)
+		fail_msg("%s", d.what);
+}
+
+static void the_rules_are_what_they_are_meant_to_be(void **state)
+{
+	const struct os_nat_net v[] = {net("10.1.0.0/16", true), net("10.1.2.0/24", false),
+		net("0.0.0.0/0", true), net("::/0", true), net("2001:db8:5::/48", true)};
+	struct os_nat *t;
+
+	(void)state;
+	assert_int_equal(os_nat_new("tm7", &t), TM_OK);
+	assert_string_equal(look(), "");
+	set(t, v, ARRAY_LEN(v));
+	look();
+	static const char *const lines[] = {
+		"table inet tunnelmesh-tm7",
+		"type filter hook forward priority mangle; policy accept;",
+		"iifname \"tm7\" tcp flags syn / syn,rst tcp option maxseg size set rt mtu",
+		"oifname \"tm7\" tcp flags syn / syn,rst tcp option maxseg size set rt mtu",
+		"type nat hook postrouting priority srcnat; policy accept;",
+		"iifname \"tm7\" oifname != \"tm7\" ip6 daddr 2001:db8:5::/48 masquerade",
+		"iifname \"tm7\" oifname != \"tm7\" ip daddr 10.1.2.0/24 accept",
+		"iifname \"tm7\" oifname != \"tm7\" ip daddr 10.1.0.0/16 masquerade",
+		"iifname \"tm7\" oifname != \"tm7\" meta nfproto ipv4 masquerade",
+		"iifname \"tm7\" oifname != \"tm7\" meta nfproto ipv6 masquerade",
+	};
+	const char *at = ruleset;
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) { /* in this order: the longest prefix first */
+		const char *found = strstr(at, lines[i]);
+
+		if (!found)
+			fail_msg("\"%s\" is not where it should be in:\n%s", lines[i], ruleset);
+		at = found;
+	}
+
+	set(t, v, 1);
+	assert_null(strstr(look(), "10.1.2.0/24"));
+	assert_non_null(strstr(ruleset, "10.1.0.0/16"));
+	set(t, NULL, 0);
+	assert_string_equal(look(), "");
+	set(t, v, 1);
+	os_nat_free(t);
+	assert_string_equal(look(), "");
+}
+
+static void they_end_with_the_process_and_not_with_a_flush(void **state)
+{
+	const struct os_nat_net v = net("10.1.0.0/16", true);
+	int go[2], ready[2];
+	char c;
+
+	(void)state;
+	assert_int_equal(pipe(go), 0);
+	assert_int_equal(pipe(ready), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		struct os_nat *t;
+
+		if (os_nat_new("tm7", &t) == TM_OK && os_nat_set(t, &v, 1, NULL) == TM_OK)
+			(void)!write(ready[1], "x", 1);
+		(void)!read(go[0], &c, 1);
+		_exit(0); /* as if killed: nothing is taken back */
+	}
+	assert_int_equal(read(ready[0], &c, 1), 1);
+	(void)!system("nft flush ruleset 2> /dev/null");
+	assert_non_null(strstr(look(), "masquerade"));
+	assert_int_equal(write(go[1], "x", 1), 1);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	assert_string_equal(look(), "");
+}
+
+static void one_that_somebody_left_is_replaced(void **state)
+{
+	const struct os_nat_net v = net("10.1.0.0/16", true);
+	struct os_nat *t;
+
+	(void)state;
+	assert_int_equal(
+		system("nft add table inet tunnelmesh-tm7; nft add chain inet tunnelmesh-tm7 old"), 0);
+	assert_int_equal(os_nat_new("tm7", &t), TM_OK);
+	set(t, &v, 1);
+	assert_null(strstr(look(), "chain old"));
+	assert_non_null(strstr(ruleset, "masquerade"));
+	os_nat_free(t);
+}
+
+static void a_chain_that_drops_what_passes_through_is_found(void **state)
+{
+	char name[128];
+
+	(void)state;
+	assert_false(os_forward_drops(name, sizeof(name)));
+	assert_int_equal(system("nft 'table ip filter { chain INPUT { type filter hook input priority 0; "
+				"policy drop; }\n"
+				"chain FORWARD { type filter hook forward priority 0; policy accept; }\n}'"),
+		0);
+	assert_false(os_forward_drops(name, sizeof(name)));
+	assert_int_equal(system("nft 'table inet wall { chain through { type filter hook forward priority 5; "
+				"policy drop; }\n}'"),
+		0);
+	assert_true(os_forward_drops(name, sizeof(name)));
+	assert_string_equal(name, "inet wall through");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(the_rules_are_what_they_are_meant_to_be, set_up),
+		cmocka_unit_test_setup(they_end_with_the_process_and_not_with_a_flush, set_up),
+		cmocka_unit_test_setup(one_that_somebody_left_is_replaced, set_up),
+		cmocka_unit_test_setup(a_chain_that_drops_what_passes_through_is_found, set_up),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

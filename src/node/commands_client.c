@@ -17,6 +17,7 @@ struct client_add {
 	struct ctl_call *call;
 	uint8_t key[32];
 	char endpoint[ENDPOINT_STR_LEN + 192];
+	bool exit; /* all that the device has for the internet comes here, too */
 };
 
 /* By which name or address people reach this coordinator, with our data port; false when nobody said. */
@@ -64,13 +65,19 @@ static void allow(json_t *list, const struct prefix *p)
 
 /* What the device sends here: for the mesh, and for the networks that are reached from here, by others or by
  * this machine. Those that are approved later it does not know of. */
-static json_t *allowed(const struct node *n)
+static json_t *allowed(const struct node *n, bool exit)
 {
+	static const struct prefix all[] = {{{IP_V4, {0}}, 0}, {{IP_V6, {0}}, 0}};
 	json_t *list = json_array();
 	struct route_settings own;
 	size_t count;
 	const struct routed *v = routing_look(n, &count);
 
+	/* Both families, so that there is none beside it where this node has one alone. */
+	for (size_t i = 0; exit && i < ARRAY_LEN(all); i++)
+		allow(list, &all[i]);
+	if (exit)
+		return list;
 	allow(list, &n->mesh.net4);
 	allow(list, &n->mesh.net6);
 	for (size_t i = 0; i < count; i++)
@@ -98,7 +105,7 @@ static json_t *client_reply(struct client_add *c, json_t *reply)
 	json_object_set_new(reply, "psk", json_string(psk_text));
 	json_object_set_new(reply, "server_key", json_string(key_text));
 	json_object_set_new(reply, "endpoint", json_string(c->endpoint));
-	json_object_set_new(reply, "allowed", allowed(n));
+	json_object_set_new(reply, "allowed", allowed(n, c->exit));
 	wipe(psk, sizeof(psk));
 	wipe(psk_text, sizeof(psk_text));
 	return reply;
@@ -120,6 +127,14 @@ static void client_added_here(void *ctx, char *reply_take)
 	client_added(ctx, reply);
 }
 
+static bool is_exit(const struct node *n)
+{
+	struct route_settings own;
+
+	offers_approved(n, &own);
+	return own.exit_offer;
+}
+
 void command_client_add(struct node *n, const json_t *req, struct ctl_call *call)
 {
 	const char *key = command_field(req, "key");
@@ -134,6 +149,15 @@ void command_client_add(struct node *n, const json_t *req, struct ctl_call *call
 	}
 	c->node = n;
 	c->call = call;
+	c->exit = json_is_true(json_object_get(req, "exit"));
+	if (c->exit && !is_exit(n)) {
+		free(c);
+		ctl_reply(call,
+			msg_refusal("refused", "this node is no approved exit node",
+				"`tunnelmesh exit-node offer` here, then `tunnelmesh route approve` on the "
+				"coordinator"));
+		return;
+	}
 	client_endpoint(n, req, c->endpoint, sizeof(c->endpoint));
 
 	json_t *with_via = json_copy((json_t *)(uintptr_t)req);

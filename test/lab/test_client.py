@@ -5,7 +5,8 @@ import time
 import pytest
 
 import wireguard
-from lab import kept, wait_for
+from lab import LabError, kept, wait_for
+from test_routes import Lan, await_routes, call, routers_of, serve
 from wireguard import Client, Transfer
 
 
@@ -13,6 +14,13 @@ from wireguard import Client, Transfer
 def net(net):
     yield net
     wireguard.end(net)
+
+
+def _try(f, *args):
+    try:
+        return f(*args)
+    except LabError:
+        return None
 
 
 def add_client(net, gateway, name="phone", *args):
@@ -213,3 +221,25 @@ def test_a_node_becomes_a_gateway_by_its_tag_and_is_none_without(net):
     assert phone.reaches(hub.status()["self"]["ip4"])
     assert "they came through it: phone" in hub.run("node", "remove", "nas").stdout
     assert hub.json("client", "list")["clients"] == []
+
+
+def test_a_device_reaches_networks_behind_nodes_and_the_internet_through_its_gateway(net):
+    hub, nas = net.mesh("hub", "nas")
+    lan = Lan(net, nas, default=False)
+    outside = net.host("outside")
+    serve(outside)
+    routers_of(hub, nas)
+    await_routes(hub, "nas")
+    phone = add_client(net, hub)
+    assert "10.77.0.0/24" in phone.config and "0.0.0.0/0" not in phone.config
+    for address in ("10.77.0.9", "fd77:77::9"):
+        wait_for("the printer to answer", lambda a=address: phone.reaches(a), 20)
+    assert hub.run("client", "add", "tablet", "--exit", check=False).returncode == 1
+    hub.run("exit-node", "offer")
+    hub.run("route", "approve", "hub", "exit")
+    tablet = wait_for("the approval to be known", lambda: _try(add_client, net, hub, "tablet", "--exit"))
+    assert "AllowedIPs = 0.0.0.0/0, ::/0" in tablet.config
+    wait_for("the outside", lambda: tablet.reaches(outside.ip4), 20)
+    assert call(tablet.host, outside.ip4)[0] == hub.host.ip4
+    wait_for("the printer", lambda: tablet.reaches("10.77.0.9"))
+    assert lan

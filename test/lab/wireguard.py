@@ -183,8 +183,19 @@ class Client(Stock):
         self.host.sh("ip", "addr", "add", self.ip6 + "/128", "dev", self.ifname, "nodad")
         self.host.sh("ip", "link", "set", self.ifname, "mtu", self.mtu, "up")
         for network in self.networks:
-            self.host.sh("ip", "route", "add", network, "dev", self.ifname)
+            if network.endswith("/0"):
+                self.take_all(network)
+            else:
+                self.host.sh("ip", "route", "add", network, "dev", self.ifname)
         return self
+
+    def take_all(self, network, mark=51820):
+        """A default route, as wg-quick makes it: not for the tunnel's own packets."""
+        family = "-6" if ":" in network else "-4"
+        self.set("fwmark", mark)
+        self.host.sh("ip", family, "route", "add", network, "dev", self.ifname, "table", mark)
+        self.host.sh("ip", family, "rule", "add", "not", "fwmark", mark, "table", mark)
+        self.host.sh("ip", family, "rule", "add", "table", "main", "suppress_prefixlength", 0)
 
     def keepalive(self, seconds):
         self.set("peer", self.gateway, "persistent-keepalive", seconds)

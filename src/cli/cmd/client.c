@@ -19,11 +19,16 @@ enum { KEY_TEXT = BASE64_LEN(DH_KEY) + 1 };
 
 struct client_opts {
 	const char *endpoint, *output;
+	bool exit;
 };
 
 static const struct opt client_options[] = {
 	{"endpoint", 0, OPT_TEXT, offsetof(struct client_opts, endpoint), "HOST:PORT",
 		"where the device reaches this node's UDP port (what is known from outside)", 0, 0},
+	{"exit", 0, OPT_FLAG, offsetof(struct client_opts, exit), NULL,
+		"send all that the device has for the internet through this node, which must be an approved "
+		"exit node",
+		0, 0},
 	{"output", 'o', OPT_TEXT, offsetof(struct client_opts, output), "FILE",
 		"write the configuration there, readable by you alone, instead of to standard output", 0, 0},
 	{0},
@@ -181,6 +186,8 @@ static int add_run(struct cli *c, const void *opts, const struct opt_words *word
 	req = json_pack("{s:s, s:s}", "name", name, "key", pub);
 	if (req && o->endpoint)
 		json_object_set_new(req, "endpoint", json_string(o->endpoint));
+	if (req && o->exit)
+		json_object_set_new(req, "exit", json_true());
 	err = cli_ask(c, "client.add", req, ASK_TIMEOUT_MS, &reply, &d);
 	if (!err && o->endpoint) /* ours counts whatever the daemon made of it */
 		json_object_set_new(reply, "endpoint", json_string(o->endpoint));

@@ -7,6 +7,7 @@
 #include "unit/unit.h"
 
 #include "node/node_private.h"
+#include "node/route_settings.h"
 
 #include <jansson.h>
 
@@ -20,6 +21,7 @@ struct rig {
 	int reload_err;
 	bool left; /* the client has */
 	struct candidates mine;
+	struct route_settings approved; /* of what it offers itself */
 };
 
 int rig_setup(void **state);

@@ -81,6 +81,33 @@ static void a_key_that_is_none_is_refused_before_anybody_is_asked(void **state)
 	}
 }
 
+static void a_device_takes_the_networks_behind_us_and_our_way_to_the_internet_if_that_is_approved(
+	void **state)
+{
+	struct rig *r = *state;
+	json_t *req = client_add(KEY_TEXT, "");
+	json_t *allowed;
+
+	json_object_set_new(req, "exit", json_true());
+	say(r, node_command, json_copy(req));
+	assert_string_equal(text(r->answer, "code"), "refused");
+	assert_int_equal(r->asked_link, 0); /* nothing is to be taken back */
+
+	r->approved.exit_offer = true;
+	r->approved.n = 1;
+	r->approved.nets[0].prefix = (struct prefix){{IP_V4, {10, 9}}, 16};
+	say(r, node_command, req);
+	allowed = json_object_get(r->answer, "allowed");
+	assert_int_equal(json_array_size(allowed), 2);
+	assert_string_equal(json_string_value(json_array_get(allowed, 0)), "0.0.0.0/0");
+	assert_string_equal(json_string_value(json_array_get(allowed, 1)), "::/0");
+
+	say(r, node_command, client_add(KEY_TEXT, ""));
+	allowed = json_object_get(r->answer, "allowed");
+	assert_int_equal(json_array_size(allowed), 3);
+	assert_string_equal(json_string_value(json_array_get(allowed, 2)), "10.9.0.0/16");
+}
+
 #define T(test) cmocka_unit_test_setup_teardown(test, rig_setup, rig_teardown)
 
 int main(void)
@@ -88,6 +115,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_client_is_told_all_that_its_configuration_needs),
 		T(a_client_finds_us_by_what_was_said_or_by_what_others_see),
+		T(a_device_takes_the_networks_behind_us_and_our_way_to_the_internet_if_that_is_approved),
 		T(a_key_that_is_none_is_refused_before_anybody_is_asked),
 	};
 

@@ -22,6 +22,8 @@ struct os_run {
 /* TM_ENOENT: there is no such program; TM_ETIMEOUT: it was ended; TM_EIO: it failed, with its first line of
  * output. */
 NODISCARD int os_run(const struct os_run *r, struct diag *d);
+/* Becomes that program, in this process: comes back only where that failed, and errno says why. */
+void os_become(const char *const *argv);
 /* Is there a program of that name on PATH? */
 bool os_has_program(const char *name);
 

@@ -178,3 +178,21 @@ for i in range(200):
     laptop.host.sh("/usr/bin/python3", "-c", noise, me)
     assert short(laptop.host, me, "hub.mesh") == [own(hub)["ip4"]]
     assert laptop.json("dns", "status")["listen"][0]["open"]
+
+
+def test_ssh_goes_to_a_member_by_its_name(net, tmp_path):
+    """ssh is a script here that says how it was called."""
+    hub, laptop = net.mesh("hub", "laptop")
+    script = tmp_path / "ssh"
+    script.write_text('#!/bin/sh\necho "$@"\n', encoding="ascii")
+    script.chmod(0o755)
+    path = f"PATH={tmp_path}:/usr/bin:/bin"
+    out = laptop.host.sh("env", path, *laptop.argv("ssh", "root@hub", "--", "-p", "22", "uptime")).stdout
+    assert out == f"-o HostName={own(hub)['ip4']} root@hub.mesh -p 22 uptime\n"
+    assert laptop.host.sh("env", path, *laptop.argv("ssh", own(hub)["ip6"])).stdout.endswith(" hub.mesh\n")
+    r = laptop.host.sh("env", path, *laptop.argv("ssh", "--", "-oProxyCommand=x@hub"), check=False)
+    assert r.returncode == 2 and "is no name of a user and a member" in r.stderr
+    r = laptop.run("ssh", "nobody", check=False)
+    assert r.returncode == 1 and 'there is no node "nobody" in this mesh' in r.stderr
+    r = laptop.host.sh("env", "PATH=/nowhere", *laptop.argv("ssh", "hub"), check=False)
+    assert r.returncode == 1 and "cannot run ssh" in r.stderr and "install" in r.stderr

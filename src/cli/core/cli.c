@@ -36,6 +36,7 @@ const struct command *const commands[] = {
 	&cmd_peers,
 	&cmd_ping,
 	&cmd_bench,
+	&cmd_ssh,
 	&cmd_netcheck,
 	&cmd_dns_status,
 	&cmd_dns_query,

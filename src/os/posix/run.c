@@ -135,6 +135,12 @@ int os_run(const struct os_run *r, struct diag *d)
 	return TM_OK;
 }
 
+void os_become(const char *const *argv)
+{
+	/* execvp's argv is not const, but nothing writes to it. */
+	execvp(argv[0], (char *const *)(uintptr_t)argv);
+}
+
 bool os_has_program(const char *name)
 {
 	const char *path = getenv("PATH");

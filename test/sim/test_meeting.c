@@ -123,6 +123,37 @@ static void where_candidates_answer_no_other_ports_are_tried(void **state)
 	}
 }
 
+/* --- a translator that forgets, on the side that is written to --- */
+
+static const struct nat_kind hard = {
+	.mapping = NAT_ADDRESS_AND_PORT_DEPENDENT,
+	.filtering = NAT_ADDRESS_AND_PORT_DEPENDENT,
+	.ports = NAT_RANDOM,
+};
+
+/* Where others are to write to has changed, long before a report says so. */
+static void what_the_easy_translator_forgot_is_found_again_where_it_is_now(void **state)
+{
+	struct nat_kind moving = easy;
+	unsigned again = 0;
+	(void)state;
+
+	moving.ports = NAT_RANDOM;
+	for (uint64_t seed = 1; seed <= 6; seed++) {
+		struct mesh m = forty_ms_apart(seed, &moving, &hard);
+
+		assert_true(direct_after(&m, 5 * SEC) != NS_NEVER);
+		host_input(m.a,
+			&(struct core_in){.kind = CORE_PROBE}); /* the next one is fifteen seconds away */
+		talk(m.a, m.b, true, 20 * MS, 2 * SEC);
+		nat_reboot(nat_of(m.a->face[0].segment));
+		talk(m.a, m.b, true, 20 * MS, 2 * SEC);
+		again += direct_after(&m, 12 * SEC) != NS_NEVER;
+		sim_free(m.s);
+	}
+	assert_true(again >= 5);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -130,6 +161,7 @@ int main(void)
 		cmocka_unit_test(who_wakes_up_an_idle_pair_finds_it_again),
 		cmocka_unit_test(who_cannot_be_met_is_not_tried_again_soon),
 		cmocka_unit_test(where_candidates_answer_no_other_ports_are_tried),
+		cmocka_unit_test(what_the_easy_translator_forgot_is_found_again_where_it_is_now),
 	};
 
 	if (crypto_init(NULL) < 0)

@@ -30,7 +30,7 @@ enum { CHANCES = 2, CHANCES_OF_EASY = 4 };
 #define ANSWERED_IN (250 * MS) /* where the detour's is not known */
 #define OUTAGE (30 * SEC) /* who was reached directly so short ago will be again, without any guess */
 #define OUTAGE_FOUND                                                                                         \
-	(10 * SEC) /* the same, by what was found: that does not come back where it was forgotten */
+	(3 * SEC) /* the same, by what was found: that does not come back where it was forgotten */
 #define FLOWS (3 * SEC) /* something was sent within this time */
 #define ASK_AGAIN (500 * MS)
 #define NEXT (300 * SEC)
@@ -39,7 +39,7 @@ enum { CHANCES = 2, CHANCES_OF_EASY = 4 };
 	(5 * SEC) /* whoever asks waits longer than who is asked, by all that clocks and lines do */
 #define NEXT_REFUSED (60 * SEC)
 /* After an attempt that found a way: twice as long each time, up to NEXT, when it lived shorter than that. */
-#define NEXT_FOUND (20 * SEC)
+#define NEXT_FOUND (4 * SEC)
 #define KEEP_EVERY (20 * SEC) /* translators forget after 30 s at the earliest, as far as is known */
 #define KEEP_SPARE (30 * SEC) /* found as well, and not used by either side */
 #define MEET_IN (150 * MS) /* after both know of it: 256 sockets take up to a third of that to open */

@@ -286,7 +286,7 @@ static bool relay_answer_taken(
 	if (legs_answered(&c->legs, leg, m, from, is_own(c, &m->mapped), c->ops.random(c->ops.ctx), now))
 		core_refresh_mine(c);
 	if (!endpoint_eq(&before, &m->mapped))
-		core_nat_soon(c, now);
+		core_nat_moved(c, &before, &m->mapped, now);
 	if (missed && leg_registered(leg, now))
 		relay_is_back(c, from, now);
 	core_legs_are_due(c, now);

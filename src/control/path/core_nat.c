@@ -47,6 +47,18 @@ void core_nat_soon(struct core *c, ns_t now)
 	is_due(c);
 }
 
+/* Where one mapping serves for everybody, that is where we are until the next report, which may be long to
+ * come: a translator has forgotten us, and others are to be told where ports are tried next. */
+void core_nat_moved(struct core *c, const struct endpoint *before, const struct endpoint *after, ns_t now)
+{
+	struct stun_guess *g = &c->nat.outside;
+
+	for (size_t i = 0; i < g->n && c->nat.told.mapping == NAT_INDEPENDENT; i++)
+		if (endpoint_eq(&g->seen[i], before) && after->ip.family == IP_V4)
+			g->seen[i] = *after;
+	core_nat_soon(c, now);
+}
+
 /* --- whom --- */
 
 static struct nat_server *server_by_id(struct core_nat *n, const char *id)

@@ -170,6 +170,8 @@ struct turn live_turn(struct core *c, struct live *l, ns_t now);
 void core_nat_init(struct core *c);
 /* Something changed that a report may hang on: there will be a new one. */
 void core_nat_soon(struct core *c, ns_t now);
+/* Somebody who saw us there sees us elsewhere now. */
+void core_nat_moved(struct core *c, const struct endpoint *before, const struct endpoint *after, ns_t now);
 void core_nat_start(struct core *c, bool full, ns_t now);
 void core_nat_coordinator(struct core *c, const struct core_in *in, ns_t now);
 void core_nat_relays(struct core *c, const struct core_in *in, ns_t now);

@@ -1,203 +1,11 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-#include "data/filter/filter.h"
+#include "data/filter/filter_private.h"
 
-#include "base/bytes.h"
-#include "data/filter/track.h"
-
-enum {
-	ICMP_HEADER = 8,
-	ECHO = 8, /* RFC 792 */
-	ECHO6 = 128, /* RFC 4443 4.1 */
-};
+enum { ICMP_HEADER = 8 };
 
 /* After filtering began, hosts go on with connections that nobody remembers: as long as the side that is
  * silent may wait for the other's next try (RFC 6298 2.4 and 5.5: a minute, and twice that). */
 #define GRACE (5 * 60 * SEC)
-
-/* Our range of one family: `hosts` addresses behind `base`. 0: none. */
-struct filter {
-	struct rules *rules;
-	uint32_t base4, hosts4;
-	uint64_t net6, base6, hosts6;
-	uint32_t host;
-	ns_t since;
-};
-
-/* Of the last 64 bits of an address those behind a prefix, at most 65,535. */
-static uint32_t hosts_behind(const struct prefix *net)
-{
-	const unsigned bits = ip_bits(&net->ip) - net->len;
-
-	return bits >= 16 ? UINT16_MAX : (1u << bits) - 1;
-}
-
-int filter_new(const struct filter_space *space, struct rules *rules_take, ns_t since, struct filter **ret_f)
-{
-	const struct prefix net4 = prefix_mask(&space->net4), net6 = prefix_mask(&space->net6);
-	struct filter *f = calloc(1, sizeof(*f));
-
-	if (!f)
-		return TM_ENOMEM;
-
-	if (space->net4.ip.family == IP_V4) {
-		f->base4 = get_be32(net4.ip.bytes);
-		f->hosts4 = hosts_behind(&space->net4);
-	}
-	if (space->net6.ip.family == IP_V6) {
-		f->net6 = get_be64(net6.ip.bytes);
-		f->base6 = get_be64(net6.ip.bytes + 8);
-		f->hosts6 = hosts_behind(&space->net6);
-	}
-	f->host = space->host;
-	f->since = since;
-	f->rules = rules_take;
-	*ret_f = f;
-	return TM_OK;
-}
-
-void filter_free(struct filter *f)
-{
-	if (!f)
-		return;
-
-	rules_free(f->rules);
-	free(f);
-}
-
-ns_t filter_since(const struct filter *f)
-{
-	return f->since;
-}
-
-/* --- whose packet it is --- */
-
-/* Host numbers, 0: of no member. */
-struct ends {
-	const uint8_t *remote_addr, *local_addr;
-	uint16_t remote, local;
-	uint8_t version;
-};
-
-static inline uint16_t host_of(const struct filter *f, unsigned version, const uint8_t *addr)
-{
-	if (version == 4) {
-		const uint32_t host = get_be32(addr) - f->base4;
-
-		return host <= f->hosts4 ? (uint16_t)host : 0;
-	}
-	const uint64_t host = get_be64(addr + 8) - f->base6;
-
-	return get_be64(addr) == f->net6 && host <= f->hosts6 ? (uint16_t)host : 0;
-}
-
-static inline struct ends ends_of(const struct filter *f, const struct ip_view *v, enum filter_dir dir)
-{
-	struct ends e = {.version = v->version};
-
-	e.remote_addr = dir == FILTER_INGRESS ? ip_src(v->p) : ip_dst(v->p);
-	e.local_addr = dir == FILTER_INGRESS ? ip_dst(v->p) : ip_src(v->p);
-	e.remote = host_of(f, v->version, e.remote_addr);
-	e.local = host_of(f, v->version, e.local_addr);
-	return e;
-}
-
-/* Which flow it is of, if it is of one; the hash is for later. */
-static inline void name_flow(const struct filter *f, const struct ip_view *v, enum filter_dir dir,
-	const struct ends *e, struct flow_id *ret_id)
-{
-	const struct track_ports ports = track_ports(v);
-	const bool in = dir == FILTER_INGRESS;
-
-	ret_id->key = (struct flow_key){
-		.ports = in ? flow_pair(ports.src, ports.dst) : flow_pair(ports.dst, ports.src),
-		.proto = v->proto,
-		.version = v->version,
-	};
-	ret_id->routed = !e->remote || !e->local;
-	if (LIKELY(!ret_id->routed)) {
-		ret_id->key.hosts = flow_pair(e->remote, e->local == f->host ? 0 : e->local);
-		return;
-	}
-	const size_t n = v->version == 4 ? 4 : 16;
-
-	ret_id->addr = (struct flow_addr){0};
-	memcpy(ret_id->addr.remote, e->remote_addr, n);
-	memcpy(ret_id->addr.local, e->local_addr, n);
-}
-
-static struct flows *flows_for(struct filter_part *part, const struct flow_id *id)
-{
-	return id->routed ? part->routed : part->members;
-}
-
-/* --- what the rules say --- */
-
-struct asked {
-	enum rules_proto proto;
-	uint16_t port;
-};
-
-static struct asked icmp_asked(uint8_t version, uint8_t type)
-{
-	return (struct asked){.proto = version == 4 ? RULES_ICMP : RULES_ICMP6, .port = type};
-}
-
-/* What a flow's first packet asked for. */
-static struct asked asked_by(const struct flow_key *k, bool by_remote)
-{
-	const uint16_t port = by_remote ? flow_local(k->ports) : flow_remote(k->ports);
-
-	if (k->proto == PROTO_TCP)
-		return (struct asked){.proto = RULES_TCP, .port = port};
-	if (k->proto == PROTO_UDP)
-		return (struct asked){.proto = RULES_UDP, .port = port};
-	if (k->proto == (k->version == 4 ? PROTO_ICMP : PROTO_ICMP6))
-		return icmp_asked(k->version, k->version == 4 ? ECHO : ECHO6);
-	return (struct asked){.proto = RULES_OTHER, .port = k->proto};
-}
-
-/* Of a member by its number, of what is behind one by its address. */
-static uint32_t class_of(const struct filter *f, const struct filter_question *q, const struct ends *e)
-{
-	if (LIKELY(e->remote))
-		return rules_class_of(f->rules, e->remote);
-
-	const struct ip ip = e->version == 4 ? ip_v4(e->remote_addr) : ip_v6(e->remote_addr);
-	return rules_class_behind(f->rules, q->peer, &ip);
-}
-
-/* This node, one of the clients behind it, or an address that is behind it. */
-static uint32_t end_of(const struct filter *f, const struct ends *e)
-{
-	if (LIKELY(e->local == f->host))
-		return RULES_SELF;
-	if (e->local)
-		return rules_end_of(f->rules, e->local);
-
-	const struct ip ip = e->version == 4 ? ip_v4(e->local_addr) : ip_v6(e->local_addr);
-	return rules_end_behind(f->rules, &ip);
-}
-
-static enum filter_says ask_rules(const struct filter *f, const struct filter_question *q,
-	const struct ends *e, bool by_remote, struct asked asked)
-{
-	const struct rules_at at = {
-		.end = end_of(f, e),
-		.class = class_of(f, q, e),
-		.dir = by_remote ? RULES_IN : RULES_OUT,
-		.proto = asked.proto,
-	};
-
-	switch (rules_find(f->rules, &at, asked.port).verdict) {
-	case VERDICT_PASS:
-		return FILTER_PASS;
-	case VERDICT_REJECT:
-		return FILTER_REJECTED;
-	case VERDICT_DROP:
-	default:
-		return FILTER_DENIED;
-	}
-}
 
 /* --- parts of the memory --- */
 
@@ -243,6 +51,11 @@ static void enter(struct judging *j, struct filter_part *part)
 }
 
 /* --- flows --- */
+
+static struct flows *flows_for(struct filter_part *part, const struct flow_id *id)
+{
+	return id->routed ? part->routed : part->members;
+}
 
 /* The flow as the rules of today see it; NULL: they do not let it any more, and it is forgotten. */
 static struct flow *still_allowed(struct judging *j, struct flows *t, const struct ends *e, struct flow *f)
@@ -432,14 +245,15 @@ static enum filter_says judge_one(struct judging *j, const struct ip_view *v, co
 	enum filter_says says;
 
 	enter(j, look->part);
-	if (UNLIKELY(!(v->flags & IP_UPPER))) {
-		if (!(v->flags & IP_FRAGMENT))
-			return FILTER_HIDDEN;
+	if (UNLIKELY(v->flags & IP_FRAGMENT)) {
 		if (v->flags & IP_LATER)
 			return pieces_pass(j->held->pieces, v, j->tick) ? FILTER_PASS : FILTER_PIECE;
-		pieces_spoil(j->held->pieces, v, j->tick);
-		return FILTER_PIECE;
+		if (pieces_spoil(j->held->pieces, v, j->tick) || !(v->flags & IP_UPPER))
+			return FILTER_PIECE;
 	}
+	if (UNLIKELY(!(v->flags & IP_UPPER)))
+		return FILTER_HIDDEN;
+
 	if (LIKELY(look->named))
 		says = judge_flow(j, v, look);
 	else if (look->role == TRACK_ABOUT)
@@ -449,14 +263,10 @@ static enum filter_says judge_one(struct judging *j, const struct ip_view *v, co
 			icmp_asked(v->version, v->p[v->l4]));
 	else
 		says = FILTER_STRAY;
-	if (LIKELY(!(v->flags & IP_FRAGMENT)))
-		return says;
-
-	enter(j, look->part);
-	if (says != FILTER_PASS)
-		pieces_spoil(j->held->pieces, v, j->tick);
-	else if (!pieces_begin(j->held->pieces, v, (uint16_t)j->q->peer, j->tick))
-		says = FILTER_PIECE;
+	if (UNLIKELY(v->flags & IP_FRAGMENT) && says == FILTER_PASS) {
+		enter(j, look->part);
+		pieces_begin(j->held->pieces, v, (uint16_t)j->q->peer, j->tick);
+	}
 	return says;
 }
 

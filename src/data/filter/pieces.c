@@ -109,22 +109,27 @@ static void count(struct whole *w, const struct ip_view *v, const struct ip_piec
 		w->version = 0;
 }
 
-bool pieces_begin(struct pieces *p, const struct ip_view *v, uint16_t peer, uint32_t tick)
+bool pieces_spoil(struct pieces *p, const struct ip_view *v, uint32_t tick)
 {
 	const struct ip_piece piece = ip_piece_of(v);
-	struct whole w = whole_of(v, &piece), *set = set_of(p, &w), *known = find(set, &w, tick);
+	const struct whole w = whole_of(v, &piece);
+	struct whole *known = find(set_of(p, &w), &w, tick);
 
-	if (known) {
+	if (known)
 		known->spoilt = true;
-		return false;
-	}
+	return known;
+}
+
+void pieces_begin(struct pieces *p, const struct ip_view *v, uint16_t peer, uint32_t tick)
+{
+	const struct ip_piece piece = ip_piece_of(v);
+	struct whole w = whole_of(v, &piece), *place = make_room(set_of(p, &w), tick);
+
 	w.peer = peer;
 	w.until = tick + flow_ticks(PIECES_S * SEC);
 	w.first = piece.len;
-	known = make_room(set, tick);
-	*known = w;
-	count(known, v, &piece);
-	return true;
+	*place = w;
+	count(place, v, &piece);
 }
 
 bool pieces_pass(struct pieces *p, const struct ip_view *v, uint32_t tick)
@@ -142,14 +147,4 @@ bool pieces_pass(struct pieces *p, const struct ip_view *v, uint32_t tick)
 
 	count(known, v, &piece);
 	return true;
-}
-
-void pieces_spoil(struct pieces *p, const struct ip_view *v, uint32_t tick)
-{
-	const struct ip_piece piece = ip_piece_of(v);
-	const struct whole w = whole_of(v, &piece);
-	struct whole *known = find(set_of(p, &w), &w, tick);
-
-	if (known)
-		known->spoilt = true;
 }

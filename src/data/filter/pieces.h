@@ -24,11 +24,11 @@ struct pieces;
 NODISCARD int pieces_new(const struct siphash_key *key, struct pieces **ret_p);
 void pieces_free(struct pieces *p);
 
-/* The first piece v, which comes through this peer, may pass for its ports. False: not for what it is. */
-bool pieces_begin(struct pieces *p, const struct ip_view *v, uint16_t peer, uint32_t tick);
-/* Any other piece. */
+/* A first piece: true, if its whole has begun with another, which nothing follows any more. */
+bool pieces_spoil(struct pieces *p, const struct ip_view *v, uint32_t tick);
+/* A first piece that has spoilt nothing, and passes; it comes through this peer. */
+void pieces_begin(struct pieces *p, const struct ip_view *v, uint16_t peer, uint32_t tick);
+/* Any other piece: whether it may. */
 bool pieces_pass(struct pieces *p, const struct ip_view *v, uint32_t tick);
-/* A first piece that must not pass: neither does the rest of a whole that has begun with another. */
-void pieces_spoil(struct pieces *p, const struct ip_view *v, uint32_t tick);
 
 #endif

@@ -494,11 +494,11 @@ static enum model_says judge_piece(struct model *m, bool out, uint32_t peer, con
 		take_piece(w, p);
 		return MODEL_PASS;
 	}
-	s = p->len < least_of(p) ? MODEL_PIECE : judge_whole(m, out, peer, p);
 	if (w)
 		w->spoilt = true;
-	if (s == MODEL_PASS && w)
+	if (w || p->len < least_of(p))
 		return MODEL_PIECE;
+	s = judge_whole(m, out, peer, p);
 	if (s == MODEL_PASS)
 		new_whole(m, p);
 	return s;

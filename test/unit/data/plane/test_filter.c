@@ -345,6 +345,45 @@ static void clients_behind_us_are_filtered_here(void **state)
 	host_stop(&c);
 }
 
+/* Our own end may do everything, and a host of the network 10.9.0.0/16 behind b is asked by a. */
+static void networks_behind_us_are_filtered_here(void **state)
+{
+	static const uint8_t inside[] = {10, 9, 0, 5};
+	uint8_t p[200], got[2048];
+	struct rules_builder *rb;
+	struct prefix net;
+	(void)state;
+
+	assert_int_equal(prefix_parse("10.9.0.0/16", &net), TM_OK);
+	host_peers(&a, &(struct peering){.with = &b, .extra = "10.9.0.0/16"}, 1);
+	assert_int_equal(plane_set_networks(b.plane, &net, 1), TM_OK);
+	size_t n = packet_make(4, 1, 2, 70, 100, p);
+	memcpy(p + 16, inside, 4);
+	send_from(&a, p, n);
+	assert_int_equal(expect_packet(hosts, 2, &b, got), n);
+
+	assert_int_equal(rules_builder_new(&rb), TM_OK);
+	put_all(rb, RULES_SELF, NULL, 0, VERDICT_PASS);
+	put_all(rb, 1, &(const struct allow){RULES_IN, RULES_UDP, PORT, PORT}, 1, VERDICT_DROP);
+	assert_int_equal(rules_put_prefix_end(rb, &net, 1), TM_OK);
+	rules_give(&b, rb);
+	send_from(&a, p, n);
+	assert_int_equal(expect_packet(hosts, 2, &b, got), n);
+	put_be16(p + 22, PORT + 1);
+	send_from(&a, p, n);
+	expect_drops(hosts, 2, &b, DROP_FILTERED, 1);
+
+	/* The answer, and what is none. */
+	n = packet_make(4, 2, 1, PORT, 100, p);
+	memcpy(p + 12, inside, 4);
+	send_from(&b, p, n);
+	expect_drops(hosts, 2, &b, DROP_FILTERED, 2);
+	put_be16(p + 22, 70);
+	send_from(&b, p, n);
+	assert_int_equal(expect_packet(hosts, 2, &a, got), n);
+	assert_int_equal(get_be16(got + 22), 70);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -359,6 +398,7 @@ int main(void)
 		TEST(flows_live_on_where_rules_and_peers_change_and_they_do_not),
 		TEST(a_burst_is_filtered_packet_by_packet),
 		TEST(clients_behind_us_are_filtered_here),
+		TEST(networks_behind_us_are_filtered_here),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -135,6 +135,7 @@ static int build_plane(struct node *n)
 		.fwmark = n->config.fwmark,
 		.private_key = n->identity.x_priv,
 		.limits = n->config.limits,
+		.flows = n->config.flows,
 		.host = self->host,
 		.self4 = self->ip4,
 		.self6 = self->ip6,

@@ -7,6 +7,7 @@
 
 #include "base/epoch.h"
 #include "control/portmap/portmap.h"
+#include "data/filter/memory.h"
 #include "node/config_rows.h"
 #include "os/local.h"
 #include "os/os.h"
@@ -83,6 +84,14 @@ const struct config_row config_rows[CONFIG_ROWS] = {
 		.def = "auto",
 		.help = "who encrypts packets: auto takes the fastest for this processor, libcrypto runs "
 			"everywhere"},
+	{.key = "flows",
+		.type = CONFIG_UINT,
+		FIELD(flows),
+		.min = FILTER_FLOWS_MIN,
+		.max = FILTER_FLOWS_MAX,
+		.def = "65536",
+		.help = "connections that the packet filter remembers, of all peers together, from 1024 to "
+			"1000000; 33 bytes each, taken as they are used"},
 	{.key = "advertise",
 		.type = CONFIG_ENDPOINTS,
 		LIST(advertise),

@@ -30,6 +30,7 @@ struct config {
 	uint16_t mtu; /* restart; 1420 */
 	uint16_t workers; /* restart; 0 = one per core, at most 8 */
 	uint32_t fwmark; /* restart; CONFIG_MARK */
+	uint32_t flows; /* restart; 65536 */
 	char aead[24]; /* restart; "auto" or a provider of crypto/aead.h */
 	uint32_t offloads; /* restart; enum plane_offload, all */
 	uint32_t stun_port; /* restart; CONFIG_PORT_AUTO: listen_port and NAT_SECOND_PORT; 0 = off */

@@ -316,13 +316,15 @@ static void the_plane_is_what_the_configuration_says(void **state)
 	assert_in_range(r->plane.workers, 1, 8); /* one per core */
 	assert_null(r->plane.aead); /* the best */
 	assert_string_equal(ip_format(&r->plane.self4, ip), "100.101.0.7");
-	configured(r, "tun: tm7\nmtu: 1300\nworkers: 3\nlisten_port: 4242\nfwmark: 9\naead: libcrypto\n");
+	configured(r, "tun: tm7\nmtu: 1300\nworkers: 3\nlisten_port: 4242\nfwmark: 9\naead: "
+		      "libcrypto\nflows: 4096\n");
 	assert_int_equal(live(r), TM_OK);
 	assert_string_equal(r->tun, "tm7");
 	assert_int_equal(r->plane.mtu, 1300);
 	assert_int_equal(r->plane.workers, 3);
 	assert_int_equal(r->plane.listen_port, 4242);
 	assert_int_equal(r->plane.fwmark, 9);
+	assert_int_equal(r->plane.flows, 4096);
 	assert_non_null(r->plane.aead);
 }
 

@@ -53,6 +53,7 @@ static void nothing_given_means_the_defaults(void **state)
 	assert_string_equal(def.tun, "tm0");
 	assert_int_equal(def.mtu, 1420);
 	assert_int_equal(def.workers, 0);
+	assert_int_equal(def.flows, 65536);
 	assert_int_equal(def.stun_port, CONFIG_PORT_AUTO);
 	assert_int_equal(def.bench_port, BENCH_PORT);
 	assert_int_equal(def.log_level, LOG_INFO);
@@ -86,6 +87,7 @@ static void every_key_reaches_its_field(void **state)
 			"fwmark: 0xCa6c\n"
 			"offloads: uso,tun\n"
 			"aead: libcrypto\n"
+			"flows: 1000000\n"
 			"advertise: [ 203.0.113.7:51820, \"[2001:db8::7]:1\" ]\n"
 			"stun_port: 3478\n"
 			"port_mapping: no\n"
@@ -122,6 +124,7 @@ static void every_key_reaches_its_field(void **state)
 	assert_int_equal(c.mtu, 1280);
 	assert_int_equal(c.workers, 4);
 	assert_int_equal(c.fwmark, 0xca6c);
+	assert_int_equal(c.flows, 1000000);
 	assert_string_equal(c.aead, "libcrypto");
 	assert_int_equal(c.offloads, PLANE_OFFLOAD_TUN | PLANE_OFFLOAD_USO);
 	assert_int_equal(c.n_advertise, 2);
@@ -274,6 +277,7 @@ static void a_wrong_number_gets_its_line_and_sentence(void **state)
 		{"api_port: 0\n", "config.yaml:1: api_port must be a number from 1 to 65535, not \"0\""},
 		{"tun: a\nmtu: 1279\n",
 			"config.yaml:2: mtu must be a number from 1280 to 8920, not \"1279\""},
+		{"flows: 1023\n", "config.yaml:1: flows must be a number from 1024 to 1000000, not \"1023\""},
 		{"workers: 65\n", "config.yaml:1: workers must be a number from 0 to 64, not \"65\""},
 		{"fwmark: 0x1ffffffff\n",
 			"config.yaml:1: fwmark must be a number from 0 to 4294967295, not \"0x1ffffffff\""},
@@ -528,7 +532,7 @@ static void every_key_is_in_the_reference_the_manual_and_the_example(void **stat
 
 	(void)state;
 	config_describe(each_is_documented, &docs);
-	assert_int_equal(docs.rows, 29);
+	assert_int_equal(docs.rows, 30);
 	assert_null(strstr(docs.reference, "test_limits"));
 	free(docs.reference);
 	free(docs.manual);

@@ -448,6 +448,9 @@ static const struct command {
 	{"backup", cmd_backup, false},
 	{"token.", cmd_admin, false}, /* whatever the coordinator knows that begins so */
 	{"policy.", cmd_admin, false},
+	{"filter.add", command_filter_add, false},
+	{"filter.list", command_filter_list, false},
+	{"filter.remove", command_filter_remove, false},
 	{"node.list", cmd_ask, true},
 	{"node.", cmd_admin, false},
 	{"route.advertise", command_route_advertise, false},

@@ -86,6 +86,10 @@ struct node {
 	struct {
 		struct filtering *filtering;
 		struct loop_timer *again;
+		struct own_rule *own; /* n_own, this node's own */
+		size_t n_own;
+		unsigned next_own;
+		struct loop_timer *over; /* the time of the first of them */
 		ns_t not_before; /* members that change cost no more than a part of the time */
 		bool on; /* the plane has some */
 	} rules;

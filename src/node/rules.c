@@ -5,6 +5,9 @@
 #include "data/filter/rules.h"
 #include "node/node_private.h"
 
+#include <stdio.h>
+#include <string.h>
+
 /* Of a mesh of 10,000 a node's share takes 4 ms: changes that come one after the other cost a twentieth. */
 enum { REST = 20 };
 
@@ -38,17 +41,108 @@ static void on_due(void *ctx)
 	loop_timer_in(n->rules.again, 1 * SEC);
 }
 
+/* --- this node's own --- */
+
+static int take_own(struct node *n, const struct own_rule *v, size_t count)
+{
+	_cleanup_(freep) struct policy_local *rules = calloc(OWN_RULES_MAX, sizeof(*rules));
+
+	if (!rules)
+		return TM_ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		rules[i] = v[i].rule;
+	int err = filtering_set_local(n->rules.filtering, n->enrolment.self.id, rules, count);
+	if (!err)
+		on_due(n);
+	return err;
+}
+
+/* The next of them to end. */
+static void await(struct node *n)
+{
+	ns_t first = NS_NEVER;
+
+	for (size_t i = 0; i < n->rules.n_own; i++)
+		first = ns_min(first, n->rules.own[i].until);
+	if (first != NS_NEVER)
+		loop_timer_at(n->rules.over, first);
+}
+
+/* Without the one at `gone`, or without those whose time is over. */
+static int drop_own(struct node *n, size_t gone)
+{
+	_cleanup_(freep) struct own_rule *left = calloc(OWN_RULES_MAX, sizeof(*left));
+	const ns_t now = time_monotonic();
+	size_t count = 0;
+
+	if (!left)
+		return TM_ENOMEM;
+	for (size_t i = 0; i < n->rules.n_own; i++)
+		if (i != gone && n->rules.own[i].until > now)
+			left[count++] = n->rules.own[i];
+	int err = take_own(n, left, count);
+	if (err)
+		return err;
+	memcpy(n->rules.own, left, count * sizeof(*left));
+	n->rules.n_own = count;
+	await(n);
+	return TM_OK;
+}
+
+static void on_over(void *ctx)
+{
+	struct node *n = ctx;
+
+	if (drop_own(n, OWN_RULES_MAX) != TM_OK)
+		loop_timer_in(n->rules.over, 1 * SEC);
+}
+
+int node_rules_add(struct node *n, const struct policy_local *r, ns_t ttl, struct diag *d)
+{
+	struct own_rule *added = &n->rules.own[n->rules.n_own];
+
+	if (n->rules.n_own == OWN_RULES_MAX) {
+		diag_hint(d, "remove some with `tunnelmesh filter remove`");
+		return diag_what(d, TM_EFULL, "a node has at most %d rules of its own", OWN_RULES_MAX);
+	}
+	*added = (struct own_rule){.rule = *r, .until = time_monotonic() + ttl};
+	snprintf(added->rule.id, sizeof(added->rule.id), "local-%u", n->rules.next_own + 1);
+	int err = take_own(n, n->rules.own, n->rules.n_own + 1);
+	if (err)
+		return err;
+	n->rules.n_own++;
+	n->rules.next_own++;
+	await(n);
+	return TM_OK;
+}
+
+int node_rules_remove(struct node *n, const char *id, struct diag *d)
+{
+	for (size_t i = 0; i < n->rules.n_own; i++)
+		if (strcmp(n->rules.own[i].rule.id, id) == 0)
+			return drop_own(n, i);
+	diag_hint(d, "`tunnelmesh filter local` shows all");
+	return diag_what(d, TM_ENOENT, "this node has no rule \"%.40s\" of its own", id);
+}
+
+/* --- the policy, and members --- */
+
 int node_rules_init(struct node *n)
 {
-	int err = filtering_new(&n->rules.filtering);
+	n->rules.own = calloc(OWN_RULES_MAX, sizeof(*n->rules.own));
+	int err = n->rules.own ? filtering_new(&n->rules.filtering) : TM_ENOMEM;
 
+	if (!err)
+		err = loop_timer_new(n->base, on_over, n, &n->rules.over);
 	return err ? err : loop_timer_new(n->base, on_due, n, &n->rules.again);
 }
 
 void node_rules_deinit(struct node *n)
 {
 	loop_timer_free(TAKE(n->rules.again));
+	loop_timer_free(TAKE(n->rules.over));
 	filtering_free(TAKE(n->rules.filtering));
+	free(TAKE(n->rules.own));
 }
 
 void node_rules_policy(struct node *n, const struct policy_kept *policy)
@@ -63,7 +157,7 @@ void node_rules_policy(struct node *n, const struct policy_kept *policy)
 			"than the coordinator's?",
 			KV_INT("version", (int64_t)policy->version), KV("where", d.where), KV("why", d.what));
 		/* Where there is none before, nothing is known to be allowed. */
-		if (filtering_is_on(n->rules.filtering) ||
+		if (filtering_has_policy(n->rules.filtering) ||
 			filtering_set(n->rules.filtering, "", "", NULL) != TM_OK)
 			return;
 	}

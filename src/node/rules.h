@@ -8,6 +8,7 @@
 #define TM_NODE_RULES_H
 
 #include "control/peers/peers.h"
+#include "policy/local.h"
 
 struct node;
 
@@ -15,6 +16,15 @@ NODISCARD int node_rules_init(struct node *n);
 void node_rules_deinit(struct node *n);
 void node_rules_policy(
 	struct node *n, const struct policy_kept *policy); /* version 0: there is none any more */
+/* This node's own, for a time; they end with the program. */
+enum { OWN_RULES_MAX = 64 };
+struct own_rule {
+	struct policy_local rule;
+	ns_t until; /* monotonic */
+};
+/* One that is bound; it gets an id. TM_EFULL with a sentence. */
+NODISCARD int node_rules_add(struct node *n, const struct policy_local *r, ns_t ttl, struct diag *d);
+NODISCARD int node_rules_remove(struct node *n, const char *id, struct diag *d); /* TM_ENOENT, likewise */
 void node_rules_mesh(struct node *n, const struct mesh_diff *d);
 
 #endif

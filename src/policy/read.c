@@ -270,6 +270,11 @@ static int read_id(struct reader *r, const yaml_node_t *node, struct policy_rule
 		return diag_what(
 			r->y.d, TM_EINVAL, "\"%s\" is no id", plain_quote(yamlin_scalar(node), quoted));
 	}
+	if (strncmp(yamlin_scalar(node), "local-", 6) == 0) {
+		diag_hint(r->y.d, "choose another one");
+		return diag_what(
+			r->y.d, TM_EINVAL, "ids that begin with \"local-\" are those of nodes' own rules");
+	}
 	snprintf(rule->id, sizeof(rule->id), "%s", yamlin_scalar(node));
 	rule->id_given = true;
 	return TM_OK;

@@ -48,6 +48,8 @@ def test_every_command_prints_the_keys_that_are_documented(net):
     for command in ("filter list", "filter diff " + policy, "filter test " + policy, "filter explain hub desk tcp/22", "filter history",
                     "filter add allow tcp/22 --from any --to any --id ssh", "filter remove ssh", "filter rollback 1", "filter set " + policy):
         said[" ".join(command.split()[:2])] = hub.json(*command.split())
+    hub.run("filter", "add", "deny", "tcp/23", "--from", "any", "--ttl", "10m")
+    said["filter local"] = hub.json("filter", "local")
     hub.run("filter", "rollback", 1)
     proof = json.loads(hub.run("filter", "prove", "hub cannot reach desk tcp", "--json", check=False).stdout)
     said["filter prove"] = proof

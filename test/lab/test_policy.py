@@ -180,6 +180,22 @@ def test_what_no_rule_allows_is_silent_and_what_one_allows_works_at_once(net):
     wait_for("the rule to be gone", lambda: ask(hub, there["ip4"], 8080) == "silence", 8)
 
 
+def test_a_node_narrows_what_the_policy_allows_for_a_time(net):
+    hub, nas = net.mesh("hub", "nas")
+    there = serve(nas)
+    wait_for("the node to answer", lambda: ask(hub, there["ip4"], 8080) == "hello", 8)
+    nas.run("filter", "add", "reject", "tcp/8080", "--from", "hub", "--ttl", "3s")
+    assert ask(hub, there["ip4"], 8080) == "refused" and ask(hub, there["ip6"], 8080) == "refused"
+    assert ask(hub, there["ip4"], 8081) == "hello"
+    assert nas.json("filter", "local")["rules"][0]["who"] == "hub"
+    wait_for("its time to be over", lambda: ask(hub, there["ip4"], 8080) == "hello", 8)
+    nas.run("filter", "add", "deny", "any", "--to", "hub", "--ttl", "1h")
+    assert ask(nas, hub.status()["self"]["ip4"], 8443) == "silence"
+    nas.run("filter", "remove", "local-2")
+    assert ask(nas, hub.status()["self"]["ip4"], 9) == "refused"
+    assert "only deny or reject" in nas.run("filter", "add", "allow", "any", "--from", "hub", "--ttl", "1h", check=False).stderr
+
+
 def test_the_policy_holds_without_the_coordinator_and_after_kill_9(net):
     hub, nas, box = net.node("hub"), net.node("nas"), net.node("box")
     hub.init("--policy", "deny")

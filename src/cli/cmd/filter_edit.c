@@ -3,7 +3,10 @@
 #include <string.h>
 
 #include "cli/cmd/filter.h"
+#include "cli/core/columns.h"
 #include "cli/core/commands.h"
+#include "cli/core/format.h"
+#include "cli/core/listing.h"
 #include "policy/edit.h"
 
 /* No policy is like one without rules, but that adding to it denies what no rule allows: that is said. */
@@ -32,6 +35,7 @@ static int put(struct cli *c, const json_t *before, const char *text)
 
 struct add_opts {
 	const char *from, *to, *id;
+	uint64_t ttl;
 };
 
 #define AT(field) offsetof(struct add_opts, field)
@@ -40,6 +44,10 @@ static const struct opt add_options[] = {
 		0},
 	{"to", 0, OPT_TEXT, AT(to), "WHO", "to whom", 0, 0},
 	{"id", 0, OPT_TEXT, AT(id), "ID", "a name for the rule (one that follows from what it says)", 0, 0},
+	{"ttl", 0, OPT_DURATION, AT(ttl), "TIME",
+		"a rule of this node's own, for so long: 10m, 2h; it denies or rejects what others open here "
+		"(--from), or this node elsewhere (--to)",
+		1, 30 * 86400},
 	{0},
 };
 #undef AT
@@ -54,6 +62,28 @@ static bool action_of(const char *word, enum policy_action *ret_a)
 	return false;
 }
 
+/* On this node alone, and only to narrow. */
+static int add_local(struct cli *c, const struct add_opts *o, const char *action, const char *services)
+{
+	int status;
+
+	if (!o->from == !o->to)
+		return cli_usage(c, NULL,
+			"a rule of this node's own needs --from or --to, the other end being this node");
+	if (o->id)
+		return cli_usage(c, NULL, "a rule of this node's own gets an id");
+	_cleanup_(json_decrefp) json_t *reply = cli_fetch(c, "filter.add",
+		json_pack("{s:s, s:s, s:s, s:b, s:I}", "action", action, "services", services, "who",
+			o->from ? o->from : o->to, "outbound", !o->from, "ttl_s", (json_int_t)o->ttl),
+		&status);
+	if (!reply)
+		return status;
+	const json_t *rules = json_object_get(reply, "rules");
+	fprintf(c->out, "  %s is in force on this node\n",
+		json_text(json_array_get(rules, json_array_size(rules) - 1), "id"));
+	return CLI_DONE;
+}
+
 static int add_run(struct cli *c, const void *opts, const struct opt_words *words)
 {
 	const struct add_opts *o = opts;
@@ -64,6 +94,8 @@ static int add_run(struct cli *c, const void *opts, const struct opt_words *word
 
 	if (!action_of(words->v[0], &r.action))
 		return cli_usage(c, NULL, "a rule can allow, deny or reject, not \"%.40s\"", words->v[0]);
+	if (o->ttl)
+		return add_local(c, o, words->v[0], words->v[1]);
 	if (!r.from || !r.to)
 		return cli_usage(c, "--from any and --to any mean everybody", "a rule needs --from and --to");
 	_cleanup_(json_decrefp) json_t *before = fetch(c, &status);
@@ -79,7 +111,9 @@ const struct command cmd_filter_add = {
 	.summary = "add a rule to the policy",
 	.details = "WHAT is tcp/22, udp/5000-5010, tcp, icmp/echo, ping, any, or several with commas; so are "
 		   "--from and --to "
-		   "of nodes, tag:TAG, group:GROUP, route:PREFIX, any.",
+		   "of nodes, tag:TAG, group:GROUP, route:PREFIX, any. With --ttl it is a rule of this "
+		   "node's own, on "
+		   "any node: it narrows what the policy allows.",
 	.opts = add_options,
 	.defaults = &(const struct add_opts){.from = NULL},
 	.opts_size = sizeof(struct add_opts),
@@ -88,8 +122,52 @@ const struct command cmd_filter_add = {
 	.run = add_run,
 };
 
+static int remove_local(struct cli *c, const char *id)
+{
+	int status;
+	_cleanup_(json_decrefp) json_t *reply =
+		cli_fetch(c, "filter.remove", json_pack("{s:s}", "id", id), &status);
+
+	if (!reply)
+		return status;
+	fprintf(c->out, "  %s is removed from this node\n", id);
+	return CLI_DONE;
+}
+
+static void local_row(struct columns *t, const json_t *j, int64_t now UNUSED)
+{
+	bool outbound = json_is_true(json_object_get(j, "outbound"));
+	char left[FORMAT_LEN];
+
+	columns_cell(t, json_text(j, "id"));
+	columns_tone(t, json_text(j, "action"), TONE_BAD);
+	columns_cell(t, json_text(j, "services"));
+	columns_cell(t, outbound ? "this node" : json_text(j, "who"));
+	columns_cell(t, outbound ? json_text(j, "who") : "this node");
+	columns_cell(t, format_span(json_number(j, "left_s"), left));
+}
+
+static int local_run(struct cli *c, const void *opts UNUSED, const struct opt_words *words UNUSED)
+{
+	static const char *const heads[] = {"RULE", "ACTION", "WHAT", "FROM", "TO", "FOR"};
+
+	return listing_print(
+		c, &(const struct listing){"filter.list", "rules", heads, ARRAY_LEN(heads), local_row,
+			   "this node has no rules of its own: the policy of the mesh holds"});
+}
+
+const struct command cmd_filter_local = {
+	.name = "filter local",
+	.summary = "rules of this node's own, which narrow the policy for a time",
+	.details = "`filter add --ttl 10m deny tcp/22 --from tag:guest` makes one. They end with the daemon.",
+	.run = local_run,
+};
+
 static int remove_run(struct cli *c, const void *opts UNUSED, const struct opt_words *words)
 {
+	if (strncmp(words->v[0], "local-", 6) == 0)
+		return remove_local(c, words->v[0]);
+
 	_cleanup_(freep) char *text = NULL;
 	struct diag d = {0};
 	int status;

@@ -47,6 +47,7 @@ const struct command *const commands[] = {
 	&cmd_filter_show,
 	&cmd_filter_add,
 	&cmd_filter_remove,
+	&cmd_filter_local,
 	&cmd_filter_set,
 	&cmd_filter_test,
 	&cmd_filter_diff,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "control/policy/filtering.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "data/filter/rules.h"
@@ -8,7 +9,11 @@
 #include "policy/compile.h"
 
 struct filtering {
-	struct policy_doc *doc; /* NULL: none */
+	struct policy_doc *doc; /* with this node's own rules; NULL: neither */
+	char *text, *nodes; /* of the mesh's; NULL: none */
+	struct policy_local *local; /* n_local */
+	size_t n_local;
+	char self_id[NODE_ID_LEN + 1];
 };
 
 int filtering_new(struct filtering **ret_f)
@@ -26,6 +31,9 @@ void filtering_free(struct filtering *f)
 	if (!f)
 		return;
 	policy_doc_free(f->doc);
+	free(f->text);
+	free(f->nodes);
+	free(f->local);
 	free(f);
 }
 
@@ -34,21 +42,80 @@ bool filtering_is_on(const struct filtering *f)
 	return f->doc;
 }
 
+bool filtering_has_policy(const struct filtering *f)
+{
+	return f->text;
+}
+
+static int read_mesh(const char *text, const char *nodes, struct policy_doc **ret_doc, struct diag *d)
+{
+	struct policy_bindings b = {.n = 0};
+
+	int err = policy_bindings_parse(nodes, &b);
+	if (!err)
+		err = policy_doc_parse("policy", text, strlen(text), ret_doc, d);
+	if (!err)
+		policy_bind_again(*ret_doc, &b);
+	policy_bindings_deinit(&b);
+	return err;
+}
+
+/* Where the mesh has no policy, a node's own rules narrow everything. */
+static int make_doc(const struct filtering *f, const char *text, const char *nodes,
+	const struct policy_local *v, size_t n, struct policy_doc **ret_doc, struct diag *d)
+{
+	_cleanup_(policy_doc_freep) struct policy_doc *doc = NULL;
+	int err = TM_OK;
+
+	if (text)
+		err = read_mesh(text, nodes, &doc, d);
+	else if (n)
+		err = read_mesh(policy_text_open(), "", &doc, d);
+	for (size_t i = 0; i < n && !err; i++)
+		err = policy_local_add(doc, f->self_id, &v[i]);
+	if (!err)
+		*ret_doc = TAKE(doc);
+	return err;
+}
+
 int filtering_set(struct filtering *f, const char *text, const char *nodes, struct diag *d)
 {
+	_cleanup_(freep) char *text_copy = text ? strdup(text) : NULL;
+	_cleanup_(freep) char *nodes_copy = text ? strdup(nodes) : NULL;
 	struct policy_doc *doc = NULL;
-	struct policy_bindings b = {.n = 0};
-	int err = text ? policy_bindings_parse(nodes, &b) : TM_OK;
 
-	if (!err && text)
-		err = policy_doc_parse("policy", text, strlen(text), &doc, d);
-	if (!err && doc)
-		policy_bind_again(doc, &b);
-	policy_bindings_deinit(&b);
+	if (text && (!text_copy || !nodes_copy))
+		return TM_ENOMEM;
+	int err = make_doc(f, text, nodes, f->local, f->n_local, &doc, d);
 	if (err)
 		return err;
 	policy_doc_free(f->doc);
+	free(f->text);
+	free(f->nodes);
 	f->doc = doc;
+	f->text = TAKE(text_copy);
+	f->nodes = TAKE(nodes_copy);
+	return TM_OK;
+}
+
+int filtering_set_local(struct filtering *f, const char *self_id, const struct policy_local *v, size_t n)
+{
+	_cleanup_(freep) struct policy_local *copy = calloc(n + 1, sizeof(*copy));
+	struct policy_doc *doc = NULL;
+
+	if (!copy)
+		return TM_ENOMEM;
+	if (n)
+		memcpy(copy, v, n * sizeof(*v));
+	snprintf(f->self_id, sizeof(f->self_id), "%s", self_id);
+	int err = make_doc(f, f->text, f->nodes, copy, n, &doc, NULL);
+	if (err)
+		return err;
+	policy_doc_free(f->doc);
+	free(f->local);
+	f->doc = doc;
+	f->local = TAKE(copy);
+	f->n_local = n;
 	return TM_OK;
 }
 

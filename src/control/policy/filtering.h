@@ -9,6 +9,7 @@
 #include "base/diag.h"
 #include "base/util.h"
 #include "mesh/mesh.h"
+#include "policy/local.h"
 
 struct filtering;
 struct rules;
@@ -23,7 +24,12 @@ DEFINE_CLEANUP(struct filtering, filtering_free)
  * program does not understand.
  */
 NODISCARD int filtering_set(struct filtering *f, const char *text, const char *nodes, struct diag *d);
-bool filtering_is_on(const struct filtering *f); /* there is a policy */
+/* Beside it, this node's own rules, which are bound (policy/local.h): from now on these. Copied. After an
+ * error those before count. */
+NODISCARD int filtering_set_local(
+	struct filtering *f, const char *self_id, const struct policy_local *v, size_t n);
+bool filtering_has_policy(const struct filtering *f); /* the mesh's */
+bool filtering_is_on(const struct filtering *f); /* something may be stopped */
 
 /*
  * The rules of the node with this id, as the mesh is now; the caller's. NULL where everything passes: without

@@ -109,3 +109,32 @@ int msg_policy_prove_get(const json_t *j, union msg_request *ret_r, struct diag 
 	ret_r->policy = r;
 	return TM_OK;
 }
+
+static bool is_action(const char *s)
+{
+	return strcmp(s, "allow") == 0 || strcmp(s, "deny") == 0 || strcmp(s, "reject") == 0;
+}
+
+int msg_local_rule_get(const json_t *j, struct msg_local_rule *ret_r, struct diag *d)
+{
+	struct msg_local_rule r = {.outbound = false};
+
+	if (jsonin_word(j, "action", is_action, r.action, sizeof(r.action)) != TM_OK)
+		return wrong(d, "a rule can allow, deny or reject");
+	if (jsonin_text(j, "services", r.services, sizeof(r.services)) != TM_OK ||
+		jsonin_text(j, "who", r.who, sizeof(r.who)) != TM_OK)
+		return wrong(d, "a rule says with up to 199 characters each what it is about, and who");
+	if (jsonin_bool(j, "outbound", &r.outbound) != TM_OK)
+		return wrong(d, "outbound must be true or false");
+	if (jsonin_int(j, "ttl_s", 1, LOCAL_TTL_MAX_S, &r.ttl_s) != TM_OK)
+		return wrong(d, "a node's own rule holds for a second to 30 days");
+	*ret_r = r;
+	return TM_OK;
+}
+
+int msg_local_id_get(const json_t *j, char ret_id[static 33], struct diag *d)
+{
+	if (jsonin_text(j, "id", ret_id, 33) != TM_OK)
+		return wrong(d, "which rule is not said");
+	return TM_OK;
+}

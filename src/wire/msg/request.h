@@ -63,6 +63,17 @@ struct msg_route {
 	struct prefix prefix; /* family IP_NONE: the exit */
 };
 
+/* filter.add: a rule of a node's own, for a time. */
+struct msg_local_rule {
+	char action[8]; /* allow, deny or reject */
+	char services[200], who[200]; /* with commas */
+	bool outbound;
+	int64_t ttl_s;
+};
+enum { LOCAL_TTL_MAX_S = 30 * 86400 };
+NODISCARD int msg_local_rule_get(const json_t *j, struct msg_local_rule *ret_r, struct diag *d);
+NODISCARD int msg_local_id_get(const json_t *j, char ret_id[static 33], struct diag *d); /* filter.remove */
+
 union msg_request {
 	struct msg_policy_request policy;
 	struct msg_token_create token_create;

@@ -19,6 +19,12 @@ static const struct fake_reply replies[] = {
 	{"policy.set", "{\"ok\":true,\"version\":4,\"tests\":2,\"tests_of_nobody\":1,\"warnings\":[]}"},
 	{"policy.rollback", "{\"ok\":true,\"version\":5,\"tests\":0,\"tests_of_nobody\":0,\"warnings\":[]}"},
 	{"policy.test", "{\"ok\":false,\"error\":\"p.yaml:1:1: unknown key\",\"hint\":\"did you mean x?\"}"},
+	{"filter.add", "{\"ok\":true,\"rules\":[{\"id\":\"local-7\"}]}"},
+	{"filter.list", "{\"ok\":true,\"rules\":[{\"id\":\"local-7\",\"action\":\"deny\",\"services\":\"tcp/"
+			"22\",\"who\":\"a, tag:b\","
+			"\"outbound\":false,\"left_s\":600},{\"id\":\"local-8\",\"action\":\"reject\","
+			"\"services\":\"any\",\"who\":\"c\","
+			"\"outbound\":true,\"left_s\":7200}]}"},
 	{"policy.history", "{\"ok\":true,\"versions\":[{\"version\":3,\"accepted_at\":0,\"by\":\"jo\","
 			   "\"bytes\":1234}]}"},
 	{"policy.explain", "{\"ok\":true,\"from\":\"phone\",\"to\":\"hub\",\"service\":\"tcp/"
@@ -88,6 +94,14 @@ static void answers_are_shown_in_words(void **state)
 		{"filter rollback 2", 0, "  version 5 is in force, and told to all nodes\n", ""},
 		{"filter test DIR/p.yaml", 1, "", "tunnelmesh: p.yaml:1:1: unknown key (did you mean x?)\n"},
 		{"filter history", 0, "  VERSION  ACCEPTED  BY  BYTES\n  3        -         jo  1.2K\n", ""},
+		{"filter add deny tcp/22 --from a,tag:b --ttl 10m", 0, "  local-7 is in force on this node\n",
+			""},
+		{"filter local", 0,
+			"  RULE     ACTION  WHAT    FROM       TO         FOR\n"
+			"  local-7  deny    tcp/22  a, tag:b   this node  10 min\n"
+			"  local-8  reject  any     this node  c          2 h\n",
+			""},
+		{"filter remove local-7", 0, "  local-7 is removed from this node\n", ""},
 		{"filter explain phone hub tcp/80", 0,
 			"  phone to hub, tcp/80: rule web allows it\n"
 			"  also about it: more\n"
@@ -156,6 +170,8 @@ static void mistakes_are_said_before_anything_is_asked(void **state)
 			"a rule can allow, deny or reject, not \"permit\""},
 		{"filter add allow tcp --from a", 2, "a rule needs --from and --to"},
 		{"filter add allow tcp/x --from a --to b", 1, "\"x\" is no port"},
+		{"filter add deny tcp --from a --to b --ttl 1h", 2, "needs --from or --to"},
+		{"filter add deny tcp --from a --id x --ttl 1h", 2, "gets an id"},
 		{"filter remove wep", 1, "there is no rule \"wep\" (did you mean \"web\"?)"},
 		{"filter remove builtin:ping", 1, "is built in"},
 		{"filter rollback first", 2, "a version of the policy is a number, not \"first\""},

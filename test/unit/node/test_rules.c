@@ -174,6 +174,31 @@ static void what_fails_is_tried_again(void **state)
 	assert_non_null(r->rules);
 }
 
+static void rules_of_its_own_hold_for_their_time(void **state)
+{
+	struct policy_local own = {.action = POLICY_DENY, .who = "any", .services = "tcp/80"};
+	struct rig *r = *state;
+	struct diag d = {0};
+
+	member(r, "self", 1, NULL, 1);
+	member(r, "a", 2, NULL, 2);
+	policy(r, 1, WEB);
+	assert_int_equal(node_rules_add(&r->n, &own, 3600 * SEC, &d), TM_OK);
+	assert_int_equal(node_rules_add(&r->n, &own, 20 * MS, &d), TM_OK);
+	const struct rules_at at = {.class = rules_class_of(r->rules, 2), .proto = RULES_TCP};
+	assert_int_equal(rules_find(r->rules, &at, 80).verdict, VERDICT_DROP);
+	run(r);
+	assert_int_equal(r->n.rules.n_own, 1);
+	assert_string_equal(r->n.rules.own[0].rule.id, "local-1");
+	assert_int_equal(node_rules_remove(&r->n, "local-2", &d), TM_ENOENT);
+	assert_int_equal(node_rules_remove(&r->n, "local-1", &d), TM_OK);
+	const struct rules_at now = {.class = rules_class_of(r->rules, 2), .proto = RULES_TCP};
+	assert_int_equal(rules_find(r->rules, &now, 80).verdict, VERDICT_PASS);
+	for (unsigned i = 0; i < OWN_RULES_MAX; i++)
+		assert_int_equal(node_rules_add(&r->n, &own, SEC, &d), TM_OK);
+	assert_int_equal(node_rules_add(&r->n, &own, SEC, &d), TM_EFULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -182,6 +207,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			one_that_cannot_be_read_leaves_the_old_one_and_without_one_denies, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_fails_is_tried_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(rules_of_its_own_hold_for_their_time, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

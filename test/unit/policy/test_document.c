@@ -127,6 +127,8 @@ static void each_mistake_is_one_sentence_with_a_place(void **state)
 			"remove one"},
 		{"rules:\n  - {id: \"a b\", allow: tcp, from: any, to: any}\n", "p.yaml:2:10",
 			"\"a b\" is no id", "write 1 to 32"},
+		{"rules:\n  - {id: local-1, allow: tcp, from: any, to: any}\n", "p.yaml:2:10",
+			"ids that begin with \"local-\"", "choose another"},
 		{"rules: []\nrules: []\n", "p.yaml:2:1", "rules is given twice, first on line 1", ""},
 		{"rules: yes\n", "p.yaml:1:8", "rules must be a list, not a single value",
 			"write each entry"},

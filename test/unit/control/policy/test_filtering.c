@@ -184,6 +184,35 @@ static void one_that_cannot_be_read_leaves_the_old_one(void **state)
 	close_scene(&s);
 }
 
+static void rules_of_its_own_narrow_the_policy_and_outlive_it(void **state)
+{
+	const struct policy_local own = {
+		.id = "local-1", .action = POLICY_REJECT, .who = "any", .services = "tcp/80"};
+	struct diag d = {0};
+	struct scene s;
+
+	(void)state;
+	open_scene(&s, "hub web:server phone@hub");
+	const char *self = rig_node(s.mesh, "web")->id;
+	/* Where there is no policy they narrow everything. */
+	assert_int_equal(filtering_set_local(s.f, self, &own, 1), TM_OK);
+	struct rules *r = rules_of(&s, "web");
+	assert_int_equal(judge(&s, r, NULL, "hub", RULES_IN, RULES_TCP, 80), VERDICT_REJECT);
+	assert_int_equal(judge(&s, r, NULL, "hub", RULES_OUT, RULES_TCP, 80), VERDICT_PASS);
+	assert_int_equal(judge(&s, r, NULL, "hub", RULES_IN, RULES_TCP, 81), VERDICT_PASS);
+	rules_free(r);
+	assert_int_equal(filtering_set(s.f, RULES, s.nodes, &d), TM_OK);
+	r = rules_of(&s, "web");
+	assert_int_equal(judge(&s, r, NULL, "hub", RULES_IN, RULES_TCP, 80), VERDICT_REJECT);
+	assert_int_equal(judge(&s, r, NULL, "hub", RULES_IN, RULES_TCP, 81), VERDICT_DROP);
+	rules_free(r);
+	assert_int_equal(filtering_set_local(s.f, self, NULL, 0), TM_OK);
+	r = rules_of(&s, "web");
+	assert_int_equal(judge(&s, r, NULL, "hub", RULES_IN, RULES_TCP, 80), VERDICT_PASS);
+	rules_free(r);
+	close_scene(&s);
+}
+
 static void a_node_that_is_not_in_its_map_lets_nobody_through(void **state)
 {
 	struct diag d = {0};
@@ -207,6 +236,7 @@ int main(void)
 		cmocka_unit_test(networks_behind_nodes_have_rules_of_their_own),
 		cmocka_unit_test(without_a_policy_there_are_no_rules),
 		cmocka_unit_test(one_that_cannot_be_read_leaves_the_old_one),
+		cmocka_unit_test(rules_of_its_own_narrow_the_policy_and_outlive_it),
 		cmocka_unit_test(a_node_that_is_not_in_its_map_lets_nobody_through),
 	};
 

@@ -242,6 +242,34 @@ static void questions_about_the_exit_likewise(void **state)
 	json_decref(none);
 }
 
+static void a_rule_of_a_nodes_own_is_whole_or_refused(void **state)
+{
+	static const struct {
+		const char *text;
+		bool ok;
+	} rows[] = {
+		{"{\"action\":\"deny\",\"services\":\"tcp\",\"who\":\"a\",\"ttl_s\":600}", true},
+		{"{\"action\":\"permit\",\"services\":\"tcp\",\"who\":\"a\",\"ttl_s\":600}", false},
+		{"{\"action\":\"deny\",\"services\":\"\",\"who\":\"a\",\"ttl_s\":600}", false},
+		{"{\"action\":\"deny\",\"services\":\"tcp\",\"ttl_s\":600}", false},
+		{"{\"action\":\"deny\",\"services\":\"tcp\",\"who\":\"a\",\"outbound\":1,\"ttl_s\":600}",
+			false},
+		{"{\"action\":\"deny\",\"services\":\"tcp\",\"who\":\"a\",\"ttl_s\":0}", false},
+		{"{\"action\":\"deny\",\"services\":\"tcp\",\"who\":\"a\"}", false},
+	};
+	(void)state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		json_t *j = json_loads(rows[i].text, 0, NULL);
+		struct msg_local_rule r;
+		struct diag d = {0};
+
+		if ((msg_local_rule_get(j, &r, &d) == TM_OK) != rows[i].ok || !rows[i].ok != !!d.what[0])
+			fail_msg("%s", rows[i].text);
+		json_decref(j);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -252,6 +280,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_said_has_its_default),
 		cmocka_unit_test(a_name_that_is_none_is_answered_with_one_that_would_do),
 		cmocka_unit_test(members_and_tokens_are_shown_with_all_that_people_look_for),
+		cmocka_unit_test(a_rule_of_a_nodes_own_is_whole_or_refused),
 	};
 
 	return cmocka_run_group_tests_name("requests", tests, NULL, NULL);

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * Rules of a node's own: what it refuses to others, or to itself, beyond what the document of the mesh says.
+ * They narrow and never widen, so that what was proved of the document stays true. Pure.
+ */
+#ifndef TM_POLICY_LOCAL_H
+#define TM_POLICY_LOCAL_H
+
+#include "mesh/mesh.h"
+#include "policy/document.h"
+
+enum { POLICY_LOCAL_TEXT = 256 };
+
+struct policy_local {
+	char id[POLICY_ID_MAX + 1];
+	enum policy_action action; /* POLICY_DENY or POLICY_REJECT */
+	bool outbound; /* of connections that the node opens; else of those that others open to it */
+	char who[POLICY_LOCAL_TEXT]; /* the other side: "tag:guest,laptop"; nodes by id once it is bound */
+	char services[POLICY_LOCAL_TEXT]; /* "tcp/22,ping" */
+};
+
+/* Names become the ids of those who have them now. TM_EINVAL, TM_ENOENT, TM_EPERM (it allows) with a
+ * sentence. */
+NODISCARD int policy_local_bind(struct policy_local *r, const struct mesh *m, struct diag *d);
+/* One that is bound, into a document that is read and bound already. */
+NODISCARD int policy_local_add(struct policy_doc *doc, const char *self_id, const struct policy_local *r);
+
+#endif

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "unit/unit.h"
+
+#include "policy/explain.h"
+#include "policy/local.h"
+#include "unit/policy/rig.h"
+
+static struct policy_local rule(enum policy_action a, bool outbound, const char *who, const char *services)
+{
+	struct policy_local r = {.id = "local-1", .action = a, .outbound = outbound};
+
+	snprintf(r.who, sizeof(r.who), "%s", who);
+	snprintf(r.services, sizeof(r.services), "%s", services);
+	return r;
+}
+
+static enum policy_action judge(const struct policy_doc *doc, const struct mesh *mesh, const char *from,
+	const char *to, uint16_t port)
+{
+	const struct policy_service s = {POLICY_TCP, port, port};
+	const struct policy_world w = {.mesh = mesh};
+	struct policy_explanation e;
+	struct policy_model *m;
+
+	assert_int_equal(policy_model_new(doc, &w, &m), TM_OK);
+	assert_int_equal(
+		policy_explain(m, policy_model_find(m, from), policy_model_find(m, to), &s, &e), TM_OK);
+	const enum policy_action action = (enum policy_action)e.decision.action;
+	policy_explanation_deinit(&e);
+	policy_model_free(m);
+	return action;
+}
+
+static void a_rule_of_its_own_narrows_what_the_document_allows(void **state)
+{
+	struct mesh *mesh = rig_mesh("self laptop visitor:guest old:guest");
+	struct policy_doc *doc = rig_doc(mesh, "rules:\n  - {allow: tcp/1-100, from: any, to: any}\n");
+	struct policy_local in = rule(POLICY_REJECT, false, "tag:guest,laptop", "tcp/22,udp"),
+			    out = rule(POLICY_DENY, true, "any", "tcp/25");
+	const char *self = rig_node(mesh, "self")->id;
+	struct diag d = {0};
+
+	(void)state;
+	assert_int_equal(policy_local_bind(&in, mesh, &d), TM_OK);
+	assert_int_equal(policy_local_bind(&out, mesh, &d), TM_OK);
+	assert_string_equal(strchr(in.who, ',') + 1, rig_node(mesh, "laptop")->id);
+	assert_int_equal(policy_local_add(doc, self, &in), TM_OK);
+	assert_int_equal(policy_local_add(doc, self, &out), TM_OK);
+	assert_int_equal(judge(doc, mesh, "visitor", "self", 22), POLICY_REJECT);
+	assert_int_equal(judge(doc, mesh, "laptop", "self", 22), POLICY_REJECT);
+	assert_int_equal(judge(doc, mesh, "laptop", "self", 23), POLICY_ALLOW);
+	assert_int_equal(judge(doc, mesh, "laptop", "self", 101), POLICY_DENY);
+	assert_int_equal(judge(doc, mesh, "self", "laptop", 25), POLICY_DENY);
+	assert_int_equal(judge(doc, mesh, "laptop", "self", 25), POLICY_ALLOW);
+	/* Of others it says nothing. */
+	assert_int_equal(judge(doc, mesh, "visitor", "laptop", 22), POLICY_ALLOW);
+	policy_doc_free(doc);
+	mesh_free(mesh);
+}
+
+static void one_that_cannot_be_is_explained(void **state)
+{
+	static const struct {
+		enum policy_action action;
+		const char *who, *services, *what;
+	} rows[] = {
+		{POLICY_ALLOW, "any", "tcp", "only deny or reject"},
+		{POLICY_DENY, "", "tcp", "names nobody"},
+		{POLICY_DENY, "any", "", "about no protocol"},
+		{POLICY_DENY, "lapdog", "tcp", "there is no node \"lapdog\""},
+		{POLICY_DENY, "node:lapdog", "tcp", "there is no node \"lapdog\""},
+		{POLICY_DENY, "group:x", "tcp", "do not know the groups"},
+		{POLICY_DENY, "tags:x", "tcp", "names nobody"},
+		{POLICY_DENY, "any", "tcp/0", "no port"},
+	};
+	struct mesh *mesh = rig_mesh("self laptop");
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct policy_local r = rule(rows[i].action, false, rows[i].who, rows[i].services);
+		struct diag d = {0};
+
+		if (policy_local_bind(&r, mesh, &d) == TM_OK || !strstr(d.what, rows[i].what))
+			fail_msg("row %zu: %s", i, d.what);
+	}
+	mesh_free(mesh);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_rule_of_its_own_narrows_what_the_document_allows),
+		cmocka_unit_test(one_that_cannot_be_is_explained),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

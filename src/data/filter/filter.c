@@ -154,7 +154,9 @@ static enum filter_says judge_error(struct judging *j, const struct ip_view *v)
 		memcmp(ip_dst(v->p), ip_src(quote.p), v->version == 4 ? 4 : 16) != 0)
 		return FILTER_STRAY;
 
-	const struct ends e = ends_of(j->f, &quote, back);
+	struct ends e;
+
+	find_ends(j->f, &quote, back, &e);
 	name_flow(j->f, &quote, back, &e, &id);
 	enter(j, part_of(j, &quote, &e));
 	struct flows *t = flows_for(j->held, &id);
@@ -204,7 +206,7 @@ static void set_memo(struct filter_memo *m, const struct filter_question *q, con
 
 static void look_at(const struct judging *j, const struct ip_view *v, struct look *ret_look)
 {
-	ret_look->ends = ends_of(j->f, v, j->q->dir);
+	find_ends(j->f, v, j->q->dir, &ret_look->ends);
 	ret_look->part = part_of(j, v, &ret_look->ends);
 	ret_look->named = false;
 	if (UNLIKELY(!(v->flags & IP_UPPER)))

@@ -36,15 +36,16 @@ static inline uint16_t host_of(const struct filter *f, unsigned version, const u
 	return get_be64(addr) == f->net6 && host <= f->hosts6 ? (uint16_t)host : 0;
 }
 
-static inline struct ends ends_of(const struct filter *f, const struct ip_view *v, enum filter_dir dir)
+/* Field by field, as in name_flow: what is made elsewhere and copied whole is read before it is written,
+ * which costs more than all the rest. */
+static inline void find_ends(
+	const struct filter *f, const struct ip_view *v, enum filter_dir dir, struct ends *ret_ends)
 {
-	struct ends e = {.version = v->version};
-
-	e.remote_addr = dir == FILTER_INGRESS ? ip_src(v->p) : ip_dst(v->p);
-	e.local_addr = dir == FILTER_INGRESS ? ip_dst(v->p) : ip_src(v->p);
-	e.remote = host_of(f, v->version, e.remote_addr);
-	e.local = host_of(f, v->version, e.local_addr);
-	return e;
+	ret_ends->version = v->version;
+	ret_ends->remote_addr = dir == FILTER_INGRESS ? ip_src(v->p) : ip_dst(v->p);
+	ret_ends->local_addr = dir == FILTER_INGRESS ? ip_dst(v->p) : ip_src(v->p);
+	ret_ends->remote = host_of(f, v->version, ret_ends->remote_addr);
+	ret_ends->local = host_of(f, v->version, ret_ends->local_addr);
 }
 
 /* Which flow it is of, if it is of one; the hash is for later. */
@@ -54,11 +55,10 @@ static inline void name_flow(const struct filter *f, const struct ip_view *v, en
 	const struct track_ports ports = track_ports(v);
 	const bool in = dir == FILTER_INGRESS;
 
-	ret_id->key = (struct flow_key){
-		.ports = in ? flow_pair(ports.src, ports.dst) : flow_pair(ports.dst, ports.src),
-		.proto = v->proto,
-		.version = v->version,
-	};
+	ret_id->key.ports = in ? flow_pair(ports.src, ports.dst) : flow_pair(ports.dst, ports.src);
+	ret_id->key.hosts = 0;
+	ret_id->key.proto = v->proto;
+	ret_id->key.version = v->version;
 	ret_id->routed = !e->remote || !e->local;
 	if (LIKELY(!ret_id->routed)) {
 		ret_id->key.hosts = flow_pair(e->remote, e->local == f->host ? 0 : e->local);

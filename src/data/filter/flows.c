@@ -130,33 +130,30 @@ static inline uint32_t scatter(uint32_t h)
 	return h ^ h >> 16;
 }
 
-/* The upper halves of two sums, one for each choice of a bucket. */
-static inline void hash_words(const struct flows *t, const uint32_t *word, size_t n, uint32_t *ret_hash)
+/* Of one choice of a bucket: the key, and n words of addresses. Written out, so that nothing of it goes
+ * through memory. */
+static inline uint32_t hash_of(
+	const uint64_t *secret, const struct flow_key *k, const uint32_t *word, size_t n)
 {
-	uint64_t a = t->secret[0][0], b = t->secret[1][0];
+	uint64_t sum = secret[0] + secret[1] * k->hosts + secret[2] * k->ports +
+		       secret[3] * (k->proto | (uint32_t)k->version << 8);
 
-	for (size_t i = 0; i < n; i++) {
-		a += t->secret[0][1 + i] * word[i];
-		b += t->secret[1][1 + i] * word[i];
-	}
-	ret_hash[0] = scatter((uint32_t)(a >> 32));
-	ret_hash[1] = scatter((uint32_t)(b >> 32));
+	for (size_t i = 0; i < n; i++)
+		sum += secret[1 + KEY_WORDS + i] * word[i];
+	return scatter((uint32_t)(sum >> 32)); /* the upper half is the universal one */
 }
 
 void flows_hash(const struct flows *t, struct flow_id *id)
 {
-	const uint32_t kind = id->key.proto | (uint32_t)id->key.version << 8;
-	const uint32_t key[KEY_WORDS] = {id->key.hosts, id->key.ports, kind};
+	uint32_t word[ROUTED_WORDS - KEY_WORDS];
+	size_t n = 0;
 
-	if (LIKELY(!t->routed)) {
-		hash_words(t, key, KEY_WORDS, id->hash);
-		return;
+	if (UNLIKELY(t->routed)) {
+		memcpy(word, &id->addr, sizeof(word));
+		n = ARRAY_LEN(word);
 	}
-	uint32_t word[ROUTED_WORDS];
-
-	memcpy(word, key, sizeof(key));
-	memcpy(word + KEY_WORDS, &id->addr, sizeof(id->addr));
-	hash_words(t, word, ROUTED_WORDS, id->hash);
+	id->hash[0] = hash_of(t->secret[0], &id->key, word, n);
+	id->hash[1] = hash_of(t->secret[1], &id->key, word, n);
 }
 
 /* Scaled down, and not by the remainder: the number of buckets need not be a power of two. */

@@ -62,6 +62,8 @@ class Wire:
                 continue
             if kind != socket.PACKET_OUTGOING:
                 continue
+            if proto == 0x0800 and p[9] == 2:
+                continue  # groups on the link (IGMP)
             if proto == 0x0800 and p[9] in (6, 17):
                 head = (p[0] & 15) * 4
                 ports, to = struct.unpack("!HH", p[head:head + 4]), socket.inet_ntop(socket.AF_INET, p[16:20])

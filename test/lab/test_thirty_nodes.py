@@ -158,7 +158,8 @@ def test_thirty_nodes_join_at_once_and_every_pair_pings_both_ways(net):
     assert missing == [] and repeated == 0
     print(f"again, with all sessions up: median {1000 * statistics.median(took):.1f} ms, max {1000 * max(took):.0f} ms")
     for n in nodes:
-        assert all(p["path"] == "direct" and p["session"] for p in ask(n, cmd="peers")["peers"])
+        wait_for(f"all of {n.name}'s to be direct",
+                 lambda n=n: all(p["path"] == "direct" and p["session"] for p in ask(n, cmd="peers")["peers"]))
     print_cost("after all pings", pids[0], pids[1:])
     control = [p for p in links.arriving() if p.proto == 6]
     print(f"control links: {len(control)} packets, {sum(len(p.ip) for p in control)} bytes; all of it took "

@@ -66,7 +66,7 @@ void udp_close(struct udp *u); /* NULL is fine */
  * `nobodys`, too, if it does not begin with a head that is `free`. Of the rest, what begins with first_byte
  * and three zeros goes to number (byte at lane_at) modulo lanes, and all others to one of the first `lanes`,
  * where addresses and ports happen to lead, also while nobody has a socket of its own any more and those that
- * were opened for it are not closed yet. Best effort: without it that leads everywhere. After the last
+ * were opened for it are not closed yet. False: the kernel cannot, and that leads everywhere. After the last
  * socket was opened, and again when one was opened or closed; any program, any user may do so.
  */
 struct udp_source {
@@ -95,7 +95,7 @@ struct udp_steering {
 	bool others; /* there are sockets beyond the lanes, or were; true if n_sources or n_heads */
 	uint32_t salt; /* random: by what strangers cannot choose sources that go the way of others */
 };
-void udp_steer(const struct udp *any, const struct udp_steering *by);
+bool udp_steer(const struct udp *any, const struct udp_steering *by);
 
 int udp_fd(const struct udp *u); /* for poll */
 uint16_t udp_port(const struct udp *u);

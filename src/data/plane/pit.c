@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "data/plane/pit.h"
 
-#include "data/plane/legs.h"
 #include "wire/relay.h"
 #include "wire/stun.h"
 #include "wire/wg.h"
@@ -11,7 +10,7 @@
 /* The kernel makes it what is least. */
 enum { PIT_BYTES = 1 };
 
-/* How often at most nobody is led here because of a leg: that is a look at all members. */
+/* For so long nobody looks again whether somebody of ours is there: that is a look at all members. */
 #define REFUSAL (100 * MS)
 
 #define FIRST_BYTE(type, is_free)                                                                            \
@@ -51,7 +50,7 @@ void pit_close(struct pit *p)
 }
 
 /* Whoever moves about in there is one to us. */
-static bool is_neighbour(const struct ip *a, const struct ip *b)
+bool pit_is_neighbour(const struct ip *a, const struct ip *b)
 {
 	return a->family == b->family && memcmp(a->bytes, b->bytes, a->family == IP_V4 ? 4 : 8) == 0;
 }
@@ -65,15 +64,18 @@ struct endpoint pit_whole(const struct endpoint *who)
 	return all;
 }
 
-static bool has_leg_beside(const struct legs *l, const struct ip *at)
+static bool was_refused(const struct pit *p, const struct ip *at, ns_t now)
 {
-	for (size_t i = 0; l && i < ARRAY_LEN(l->leg); i++) {
-		const struct leg *leg = atomic_load_explicit(&l->leg[i], memory_order_relaxed);
-
-		if (leg && leg->way.to.kind == WAY_UDP && is_neighbour(&leg->way.to.remote.ip, at))
+	for (size_t i = 0; i < ARRAY_LEN(p->refused); i++)
+		if (now < p->refused[i].until && pit_is_neighbour(&p->refused[i].at, at))
 			return true;
-	}
 	return false;
+}
+
+static void note_refusal(struct pit *p, const struct ip *at, ns_t now)
+{
+	p->refused[p->n_refused++ % ARRAY_LEN(p->refused)] =
+		(struct refusal){.at = *at, .until = now + REFUSAL};
 }
 
 static void take_out(struct pit *p, size_t i)
@@ -88,7 +90,7 @@ bool pit_forgive(struct pit *p, const struct ip *at)
 	const size_t before = p->n;
 
 	for (size_t i = p->n; i-- > 0;)
-		if (is_neighbour(&p->who[i].ip, at))
+		if (pit_is_neighbour(&p->who[i].ip, at))
 			take_out(p, i);
 	return p->n != before;
 }
@@ -96,7 +98,7 @@ bool pit_forgive(struct pit *p, const struct ip *at)
 bool pit_has(const struct pit *p, const struct endpoint *who)
 {
 	for (size_t i = 0; i < p->n; i++)
-		if (p->who[i].port ? endpoint_eq(&p->who[i], who) : is_neighbour(&p->who[i].ip, &who->ip))
+		if (p->who[i].port ? endpoint_eq(&p->who[i], who) : pit_is_neighbour(&p->who[i].ip, &who->ip))
 			return true;
 	return false;
 }
@@ -107,7 +109,7 @@ static size_t count_others(const struct pit *p, const struct endpoint *who)
 	size_t n = 0;
 
 	for (size_t i = 0; i < p->n; i++)
-		if (is_neighbour(&p->who[i].ip, &who->ip) && !endpoint_eq(&p->who[i], who))
+		if (pit_is_neighbour(&p->who[i].ip, &who->ip) && !endpoint_eq(&p->who[i], who))
 			n += p->who[i].port ? 1 : CAST_PORTS;
 	return n;
 }
@@ -122,18 +124,18 @@ static size_t longest_there(const struct pit *p)
 	return first;
 }
 
-bool pit_cast(struct pit *p, const struct legs *legs, const struct endpoint *who, ns_t now)
+bool pit_cast(struct pit *p, const struct pit_ours *ours, const struct endpoint *who, ns_t now)
 {
 	const bool all = !who->port || count_others(p, who) >= CAST_PORTS;
 
-	if (!p->udp || now < p->refused)
+	if (!p->udp || was_refused(p, &who->ip, now))
 		return false;
-	if (has_leg_beside(legs, &who->ip)) {
-		p->refused = now + REFUSAL;
+	if (ours && ours->is_there(ours->ctx, &who->ip)) {
+		note_refusal(p, &who->ip, now);
 		return false;
 	}
 	for (size_t i = p->n; i-- > 0;)
-		if (all ? is_neighbour(&p->who[i].ip, &who->ip) : endpoint_eq(&p->who[i], who))
+		if (all ? pit_is_neighbour(&p->who[i].ip, &who->ip) : endpoint_eq(&p->who[i], who))
 			take_out(p, i);
 	if (p->n == CAST_MAX)
 		take_out(p, longest_there(p));

@@ -9,8 +9,8 @@
  *
  * STUN and handshakes are heard from everybody, so whoever is no peer and has no leg yet, or has none since
  * we began, can register and have a session; from then on all of its is heard. And nobody ends here who has a
- * leg, nor who sends from an address where somebody has one: by forging a member's address nobody makes us
- * deaf to that member. Control thread.
+ * leg or a session, nor who sends from an address where somebody has one: by forging an address nobody makes
+ * us deaf to who is there. Control thread.
  */
 #ifndef TM_DATA_PLANE_PIT_H
 #define TM_DATA_PLANE_PIT_H
@@ -18,8 +18,6 @@
 #include "base/addr.h"
 #include "base/time.h"
 #include "os/udp.h"
-
-struct legs;
 
 enum {
 	CAST_MAX = 32, /* sources at the same time; then the one that has been there longest is heard again */
@@ -31,7 +29,11 @@ struct pit {
 	struct udp *udp; /* NULL: there is none */
 	unsigned number; /* of its socket, behind the port */
 	uint64_t lost; /* by those that are closed */
-	ns_t refused; /* until then nobody is looked for among the legs again */
+	struct refusal {
+		struct ip at;
+		ns_t until;
+	} refused[8]; /* the last of those where somebody of ours was */
+	size_t n_refused;
 	size_t n;
 	struct endpoint who[CAST_MAX]; /* port 0: all of the address */
 	ns_t until[CAST_MAX];
@@ -40,9 +42,15 @@ struct pit {
 /* Like `beside`, whose port it shares; whatever the result, what there was before goes on. */
 void pit_open(struct pit *p, const struct udp_config *beside, unsigned number);
 void pit_close(struct pit *p); /* forgets all who are in it */
-/* who: with port 0 all of the address. False: it stays as it is, because somebody has a leg there, or there
- * is no pit. legs: NULL is fine. */
-bool pit_cast(struct pit *p, const struct legs *legs, const struct endpoint *who, ns_t now);
+/* Is somebody whom we hear at that address (of IPv6: in that /64)? */
+struct pit_ours {
+	bool (*is_there)(const void *ctx, const struct ip *at);
+	const void *ctx;
+};
+/* who: with port 0 all of the address. False: it stays as it is, because somebody of ours is there, or there
+ * is no pit. ours: NULL is fine. */
+bool pit_cast(struct pit *p, const struct pit_ours *ours, const struct endpoint *who, ns_t now);
+bool pit_is_neighbour(const struct ip *a, const struct ip *b); /* the same address, or /64 */
 bool pit_has(const struct pit *p, const struct endpoint *who);
 /* Those whose time is over; true: there were some. */
 bool pit_release(struct pit *p, ns_t now);

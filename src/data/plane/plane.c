@@ -53,7 +53,7 @@ static int open_sockets(struct plane *p, const struct plane_config *cfg, struct 
 	}
 	p->n_sockets = cfg->workers;
 	random_bytes(&p->steer_salt, sizeof(p->steer_salt));
-	plane_steer(p);
+	(void)plane_steer(p);
 	p->beside = uc;
 	p->beside.with = p->udp[0];
 	p->beside.send_bytes = SIDING_SEND_BYTES;

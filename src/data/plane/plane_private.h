@@ -115,7 +115,7 @@ bool plane_tell_ended(
 	struct plane *p); /* of those, when nothing of ours is on the stack; false: there were none */
 void plane_close_streams(struct plane *p); /* all; no worker runs any more */
 /* sidings.c */
-void plane_steer(struct plane *p); /* after sockets behind the port were opened */
+bool plane_steer(struct plane *p); /* after sockets behind the port were opened; false: the kernel cannot */
 void plane_give_sidings(struct plane *p); /* to those for whom workers wish one, and what else they wrote */
 void plane_forgive(
 	struct plane *p, const struct ip *at); /* who is there is heard, whatever came from there */

@@ -3,11 +3,14 @@
  * what comes. */
 #include "data/plane/siding.h"
 
+#include "data/plane/legs.h"
 #include "data/plane/plane_private.h"
 #include "wire/wg.h"
 
 /* Who has sent nothing for so long may lose his to another. */
 #define SIDING_IDLE (10 * SEC)
+/* Who was heard since then has a session still (WireGuard: REJECT_AFTER_TIME). */
+#define SESSION (180 * SEC)
 
 /* Also of port 0, from which some send. */
 static bool has_owner(const struct siding *s)
@@ -20,7 +23,7 @@ static bool has_owner(const struct siding *s)
  * one who reads what goes to the peer's address (configure). Where the kernel cannot, it chooses by addresses
  * and ports, which serves too.
  */
-void plane_steer(struct plane *p)
+bool plane_steer(struct plane *p)
 {
 	struct udp_source sources[SIDINGS_MAX];
 	struct udp_steering by = {
@@ -37,8 +40,7 @@ void plane_steer(struct plane *p)
 			sources[by.n_sources++] = (struct udp_source){
 				.from = p->siding[i]->source, .socket = p->siding[i]->number};
 	pit_order(&p->pit, &by);
-	if (p->n_sockets > 1 || p->steered)
-		udp_steer(p->udp[0], &by);
+	return (p->n_sockets == 1 && !p->steered) || udp_steer(p->udp[0], &by);
 }
 
 /* While closed ones wait to be freed they have the numbers that new ones are told by. */
@@ -111,36 +113,68 @@ static void give(struct plane *p, struct worker *reader, const struct endpoint *
 		return;
 
 	s->source = *who;
+	atomic_store_explicit(&s->is_vain, false, memory_order_relaxed); /* that was the last one's */
 	atomic_store_explicit(&s->last, p->self.now, memory_order_relaxed);
 	atomic_store_explicit(&s->is_new, true, memory_order_release);
 	p->steered = true;
-	plane_steer(p);
-	if (p->pit.udp)
+	/* Not before the kernel is told what goes where, and can be, or it would lead others there. */
+	if (!plane_steer(p) || p->pit.udp)
 		return;
 
-	/* Not before the kernel is told what goes where, or it would lead others there. */
 	pit_open(&p->pit, &p->beside, p->n_sockets + p->n_behind);
 	p->n_behind += p->pit.udp != NULL;
-	plane_steer(p);
+	(void)plane_steer(p);
+}
+
+static bool has_leg_at(const struct legs *l, const struct ip *at)
+{
+	for (size_t i = 0; l && i < ARRAY_LEN(l->leg); i++) {
+		const struct leg *leg = atomic_load_explicit(&l->leg[i], memory_order_relaxed);
+
+		if (leg && leg->way.to.kind == WAY_UDP && pit_is_neighbour(&leg->way.to.remote.ip, at))
+			return true;
+	}
+	return false;
+}
+
+static bool has_session_at(const struct plane *p, const struct ip *at)
+{
+	DEVICE_FOREACH_PEER(peer, p->device)
+	{
+		const struct way *way = atomic_load_explicit(&peer->way, memory_order_relaxed);
+		const ns_t heard = atomic_load_explicit(&peer->last_auth_recv, memory_order_relaxed);
+
+		if (way && heard && p->self.now - heard < SESSION && pit_is_neighbour(&way->to.remote.ip, at))
+			return true;
+	}
+	return false;
+}
+
+/* Members who register here, and peers: stock clients, and members whose relays are others. */
+static bool is_there(const void *ctx, const struct ip *at)
+{
+	const struct plane *p = ctx;
+
+	return has_leg_at(atomic_load_explicit(&p->legs, memory_order_relaxed), at) || has_session_at(p, at);
 }
 
 /* What waits in his siding is read all the same. */
 static void cast_out(struct plane *p, const struct endpoint *who)
 {
-	const struct legs *legs = atomic_load_explicit(&p->legs, memory_order_relaxed);
+	const struct pit_ours ours = {.is_there = is_there, .ctx = p};
 
-	if (who->ip.family == IP_NONE || !pit_cast(&p->pit, legs, who, p->self.now))
+	if (who->ip.family == IP_NONE || !pit_cast(&p->pit, &ours, who, p->self.now))
 		return;
 	for (size_t i = 0; i < p->n_sidings; i++)
 		if (pit_has(&p->pit, &p->siding[i]->source))
 			p->siding[i]->source = (struct endpoint){0};
-	plane_steer(p);
+	(void)plane_steer(p);
 }
 
 void plane_forgive(struct plane *p, const struct ip *at)
 {
 	if (pit_forgive(&p->pit, at))
-		plane_steer(p);
+		(void)plane_steer(p);
 }
 
 void plane_give_sidings(struct plane *p)
@@ -164,7 +198,7 @@ void plane_give_sidings(struct plane *p)
 		if (atomic_exchange_explicit(&p->siding[i]->is_vain, false, memory_order_acquire))
 			cast_out(p, &p->siding[i]->source);
 	if (pit_release(&p->pit, p->self.now))
-		plane_steer(p);
+		(void)plane_steer(p);
 }
 
 static void free_siding(void *siding)
@@ -187,7 +221,7 @@ void plane_close_sidings(struct plane *p)
 	p->sidings_closing += p->n_sidings;
 	p->n_sidings = p->n_behind = 0;
 	pit_close(&p->pit);
-	plane_steer(p);
+	(void)plane_steer(p);
 	for (size_t i = n; i-- > 0;) {
 		struct siding *s = p->siding[i];
 

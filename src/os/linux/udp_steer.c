@@ -173,7 +173,7 @@ static void put_lanes(struct program *p, const struct udp_steering *by)
 	put(p, (struct sock_filter)BPF_STMT(BPF_RET | BPF_A, 0));
 }
 
-void udp_steer(const struct udp *any, const struct udp_steering *by)
+bool udp_steer(const struct udp *any, const struct udp_steering *by)
 {
 	struct program p = {.n = 0};
 
@@ -192,5 +192,5 @@ void udp_steer(const struct udp *any, const struct udp_steering *by)
 	}
 	const struct sock_fprog program = {.len = p.n, .filter = p.code};
 
-	setsockopt(any->fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program));
+	return setsockopt(any->fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program)) == 0;
 }

@@ -61,6 +61,8 @@ void fake_broken(int err);
 void fake_fill(unsigned percent);
 /* While set, every socket says that it has lost more, whenever it is asked (udp_overflows). */
 void fake_overflow(bool on);
+void fake_no_steering(void); /* from now on udp_steer does nothing */
+unsigned fake_sockets(bool least); /* that are open; least: with no room to speak of */
 /* Whether what comes from there has a socket of its own. */
 bool fake_is_steered(const char *from);
 /* Whether all of it but what is free goes where nobody reads. */

@@ -38,6 +38,7 @@ static struct {
 	size_t n, n_heads, n_cast, least;
 	unsigned nobodys;
 	bool others;
+	bool cannot; /* the kernel has no such thing */
 } steered;
 static size_t trains;
 
@@ -50,7 +51,7 @@ void fake_udp_reset_locked(void)
 	overflowing = false;
 	overflows = 0;
 	steered.n = steered.n_heads = steered.n_cast = 0;
-	steered.others = false;
+	steered.others = steered.cannot = false;
 	memset(last, 0, sizeof(last));
 }
 
@@ -283,9 +284,11 @@ void udp_close(struct udp *u)
 	free(u);
 }
 
-void udp_steer(const struct udp *any, const struct udp_steering *by)
+bool udp_steer(const struct udp *any, const struct udp_steering *by)
 {
 	GUARD;
+	if (steered.cannot)
+		return false;
 	assert(by->n_sources <= UDP_SOURCES_MAX);
 	lanes = by->lanes;
 	steered.host = any->host;
@@ -303,6 +306,23 @@ void udp_steer(const struct udp *any, const struct udp_steering *by)
 		memcpy(steered.head, by->heads, by->n_heads * sizeof(by->heads[0]));
 	if (by->n_sources)
 		memcpy(steered.source, by->sources, by->n_sources * sizeof(by->sources[0]));
+	return true;
+}
+
+unsigned fake_sockets(bool least)
+{
+	GUARD;
+	unsigned n = 0;
+
+	for (size_t i = 0; i < FAKE_SOCKETS; i++)
+		n += sockets[i] && (!least || sockets[i]->recv_bytes == 1);
+	return n;
+}
+
+void fake_no_steering(void)
+{
+	GUARD;
+	steered.cannot = true;
 }
 
 void fake_fill(unsigned percent)

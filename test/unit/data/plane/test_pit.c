@@ -159,6 +159,30 @@ static void of_an_address_with_many_ports_all_are_read_no_longer(void **state)
 	}
 }
 
+static unsigned looks;
+
+static bool is_that(const void *ctx, const struct ip *ip)
+{
+	looks++;
+	return ip_eq(ctx, ip);
+}
+
+static void where_somebody_of_ours_is_is_asked_now_and_then_and_others_have_no_use_of_it(void **state)
+{
+	const struct endpoint member = at("192.0.2.1:7000"), stranger = at("198.51.100.66:7000");
+	const struct pit_ours somebody = {.is_there = is_that, .ctx = &member.ip};
+	struct pit p = opened();
+	(void)state;
+
+	looks = 0;
+	for (ns_t now = SEC; now < SEC + 100 * MS; now += MS)
+		assert_false(pit_cast(&p, &somebody, &member, now));
+	assert_int_equal(looks, 1);
+	assert_true(pit_cast(&p, &somebody, &stranger, SEC));
+	assert_false(pit_cast(&p, &somebody, &member, SEC + 100 * MS));
+	assert_int_equal(looks, 3);
+}
+
 static void when_too_many_are_there_the_first_is_heard_again(void **state)
 {
 	struct pit p = opened();
@@ -222,7 +246,40 @@ static void who_registers_or_has_a_session_is_heard_again(void **state)
 	rig_connect(&a, &r);
 	rig_warm(&a, &r); /* a handshake is heard from there */
 	assert_false(fake_is_unread(A));
-	assert_true(is_cast_out(A, 4, DROP_RELAY_UNPROVEN));
+}
+
+/* Stock clients, and members who are registered with other relays. */
+static void who_has_a_session_is_heard_whatever_is_sent_in_its_name_or_from_beside_it(void **state)
+{
+	(void)state;
+
+	rig_connect(&a, &r);
+	rig_warm(&a, &r);
+	assert_false(is_cast_out(A, 4, DROP_RELAY_UNPROVEN));
+	const uint64_t before = host_drops(&r, DROP_RELAY_UNPROVEN);
+	for (unsigned i = 1; i <= 20; i++) {
+		assert_false(rushes_and_is_unread((char[]){"192.0.2.1"}));
+		expect_drop(DROP_RELAY_UNPROVEN, before + i * (uint64_t)RUSH);
+		plane_service(r.plane, time_monotonic());
+	}
+	assert_false(fake_is_unread(A));
+}
+
+static bool rushes_and_has_a_siding(void *before)
+{
+	rush(C, 4);
+	rush(STRANGER, 4);
+	return fake_sockets(false) > *(unsigned *)before;
+}
+
+static void where_the_kernel_cannot_be_told_all_are_read(void **state)
+{
+	unsigned before = fake_sockets(false);
+	(void)state;
+
+	fake_no_steering();
+	EXPECT_SOON(all, rushes_and_has_a_siding, &before);
+	assert_int_equal(fake_sockets(true), 0);
 }
 
 static void who_is_not_read_may_still_ask(void **state)
@@ -298,9 +355,12 @@ int main(void)
 		CASE(a_member_is_heard_whatever_is_sent_in_its_name_or_from_beside_it),
 		CASE(who_is_of_use_now_and_then_is_heard),
 		CASE(of_an_address_with_many_ports_all_are_read_no_longer),
+		CASE(where_somebody_of_ours_is_is_asked_now_and_then_and_others_have_no_use_of_it),
 		CASE(when_too_many_are_there_the_first_is_heard_again),
 		CASE(who_sends_from_ever_new_ports_is_found_by_his_address),
 		CASE(who_registers_or_has_a_session_is_heard_again),
+		CASE(who_has_a_session_is_heard_whatever_is_sent_in_its_name_or_from_beside_it),
+		CASE(where_the_kernel_cannot_be_told_all_are_read),
 		CASE(who_is_not_read_may_still_ask),
 		CASE(what_is_no_message_is_not_read_once_somebody_floods),
 	};

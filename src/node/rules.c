@@ -27,17 +27,38 @@ static int apply(struct node *n)
 	return err;
 }
 
+/* Where nobody belongs to a class, nobody may do anything. */
+static int deny_all(struct node *n)
+{
+	_cleanup_(rules_builder_freep) struct rules_builder *b = NULL;
+	struct rules *rules = NULL;
+
+	int err = rules_builder_new(&b);
+	if (!err)
+		err = rules_build(b, &rules);
+	if (!err)
+		err = plane_set_rules(n->plane, rules);
+	if (err)
+		rules_free(rules);
+	else
+		n->rules.on = true;
+	return err;
+}
+
 static void on_due(void *ctx)
 {
 	struct node *n = ctx;
+	const char *meanwhile = n->rules.on ? "the old ones hold" : "nothing passes";
 
 	int err = apply(n);
 	if (!err)
 		return;
+	/* What passed so far because everything did must not pass on. */
+	if (!n->rules.on && deny_all(n) != TM_OK)
+		meanwhile = "there are none";
 	LOG_LIMITED(LOG_ERROR, &n->log.mesh, LOG_WHO_ALL,
-		"node: the rules of the packet filter could not be made, keeping the old ones, trying again "
-		"in 1 s",
-		KV_ERR(err));
+		"node: the rules of the packet filter could not be made, trying again in 1 s",
+		KV("meanwhile", meanwhile), KV_ERR(err));
 	loop_timer_in(n->rules.again, 1 * SEC);
 }
 

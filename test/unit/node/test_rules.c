@@ -19,7 +19,7 @@ struct rig {
 	struct node n;
 	struct rules *rules; /* the plane's */
 	unsigned n_set;
-	int err;
+	int err, making; /* what taking them, and making them, fails with */
 };
 
 static struct rig *rig;
@@ -34,6 +34,17 @@ int __wrap_plane_set_rules(struct plane *p UNUSED, struct rules *rules_take)
 	rules_free(rig->rules);
 	rig->rules = rules_take;
 	return TM_OK;
+}
+
+int __real_filtering_rules(
+	const struct filtering *f, const struct mesh *m, const char *self_id, struct rules **ret_rules);
+int __wrap_filtering_rules(
+	const struct filtering *f, const struct mesh *m, const char *self_id, struct rules **ret_rules);
+
+int __wrap_filtering_rules(
+	const struct filtering *f, const struct mesh *m, const char *self_id, struct rules **ret_rules)
+{
+	return rig->making ? rig->making : __real_filtering_rules(f, m, self_id, ret_rules);
 }
 
 static int setup(void **state)
@@ -104,6 +115,14 @@ static void run(struct rig *r)
 	event_base_loop(r->n.base, EVLOOP_ONCE);
 }
 
+/* What is saved meanwhile is an event, too. */
+static void run_until_set(struct rig *r, unsigned times)
+{
+	for (unsigned i = 0; i < 5 && r->n_set < times; i++)
+		run(r);
+	assert_int_equal(r->n_set, times);
+}
+
 static void a_policy_holds_at_once_and_members_follow(void **state)
 {
 	struct rig *r = *state;
@@ -167,11 +186,31 @@ static void what_fails_is_tried_again(void **state)
 	member(r, "a", 2, NULL, 2);
 	r->err = TM_ENOMEM;
 	policy(r, 1, WEB);
-	assert_int_equal(r->n_set, 1);
+	assert_int_equal(r->n_set, 2); /* that nothing passes was not taken either */
 	r->err = TM_OK;
-	run(r); /* a second later */
-	assert_int_equal(r->n_set, 2);
+	run_until_set(r, 3); /* a second later */
 	assert_non_null(r->rules);
+}
+
+/* Too large for the filter, say: what was not in force yet must not pass because of that. */
+static void one_that_no_rules_can_be_made_of_leaves_the_old_ones_and_without_any_denies(void **state)
+{
+	struct rig *r = *state;
+
+	member(r, "self", 1, NULL, 1);
+	member(r, "a", 2, NULL, 2);
+	r->making = TM_EFULL;
+	policy(r, 1, WEB);
+	assert_non_null(r->rules);
+	const struct rules_at at = {.class = rules_class_of(r->rules, 2), .proto = RULES_TCP};
+	assert_int_equal(rules_find(r->rules, &at, 80).verdict, VERDICT_DROP);
+	r->making = TM_OK;
+	run_until_set(r, 2); /* a second later */
+	const struct rules_at now = {.class = rules_class_of(r->rules, 2), .proto = RULES_TCP};
+	assert_int_equal(rules_find(r->rules, &now, 80).verdict, VERDICT_PASS);
+	r->making = TM_EFULL;
+	policy(r, 2, "");
+	assert_int_equal(rules_find(r->rules, &now, 80).verdict, VERDICT_PASS);
 }
 
 static void rules_of_its_own_hold_for_their_time(void **state)
@@ -207,6 +246,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			one_that_cannot_be_read_leaves_the_old_one_and_without_one_denies, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_fails_is_tried_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			one_that_no_rules_can_be_made_of_leaves_the_old_ones_and_without_any_denies, setup,
+			teardown),
 		cmocka_unit_test_setup_teardown(rules_of_its_own_hold_for_their_time, setup, teardown),
 	};
 

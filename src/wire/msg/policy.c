@@ -63,7 +63,11 @@ static int version_get(const json_t *j, const char *key, uint64_t *ret_version, 
 
 int msg_policy_version_get(const json_t *j, union msg_request *ret_r, struct diag *d)
 {
-	return version_get(j, "version", &ret_r->policy.version, d);
+	struct msg_policy_request r = {.text = NULL};
+
+	int err = version_get(j, "version", &r.version, d);
+	ret_r->policy = r;
+	return err;
 }
 
 int msg_policy_text_get(const json_t *j, union msg_request *ret_r, struct diag *d)

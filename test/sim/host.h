@@ -83,6 +83,8 @@ struct host {
 	/* counted */
 	uint64_t sent[5], verdicts[DEV_VERDICT_N], keepalives;
 	unsigned guesses, sockets_most; /* checks sent at random, sockets open at once */
+	struct ip victim; /* of those: */
+	unsigned guesses_there;
 	/* of the path core: other checks sent, ways told to be used, those that led elsewhere, lists of
 	 * candidates
 	 */

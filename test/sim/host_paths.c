@@ -219,6 +219,7 @@ static void act(struct host *h, const struct core_out *out)
 	switch (out->kind) {
 	case CORE_SEND:
 		h->guesses += out->why == WHY_GUESS;
+		h->guesses_there += out->why == WHY_GUESS && ip_eq(&out->way.remote.ip, &h->victim);
 		h->checks += out->why != WHY_GUESS && out->why != WHY_KEEP && out->why != WHY_RELAY &&
 			     out->why != WHY_PROBE && out->why != WHY_ANSWER && out->why != WHY_SIZE;
 		h->probes += out->why == WHY_SIZE;

@@ -440,11 +440,11 @@ static uint32_t no_dice(void *ctx)
 }
 
 /* A message of `from`, as nobody else could make it, that names a victim's address for the guesses. */
-static void ask_for_guesses(
-	struct host *from, struct host *to, const struct mesh *m, const struct endpoint *victim)
+static void ask_for(enum stun_guess_role role, struct host *from, struct host *to, const struct mesh *m,
+	const struct endpoint *victim)
 {
 	struct stun_self self = {.real = host_real_time(from), .random = no_dice};
-	struct stun_msg ask = {.guess = {.role = STUN_GUESS_OPENS, .n = 1, .seen = {*victim}}};
+	struct stun_msg ask = {.guess = {.role = role, .n = 1, .seen = {*victim}}};
 	struct way_to way = {.kind = WAY_RELAY_UDP, .remote = m->c->host->at};
 	uint8_t key[STUN_KEY], msg[STUN_MAX];
 	struct dh_key *own;
@@ -457,6 +457,40 @@ static void ask_for_guesses(
 	dh_key_free(own);
 	size_t n = stun_ask(&self, to->id, key, &ask, msg, sizeof(msg), &stamp);
 	host_put_by(from, &way, msg, n);
+}
+
+static void ask_for_guesses(
+	struct host *from, struct host *to, const struct mesh *m, const struct endpoint *victim)
+{
+	ask_for(STUN_GUESS_OPENS, from, to, m, victim);
+}
+
+/* Where well known services are nobody of us has a fresh port. */
+static void who_is_to_meet_at_a_low_port_sends_nothing(void **state)
+{
+	static const struct {
+		uint16_t port;
+		bool sent;
+	} rows[] = {{53, false}, {16383, false}, {65400, false}, {16384, true}};
+	(void)state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct mesh m = with_relay(1, &preserving, &preserving);
+		struct endpoint victim = sim_host(m.s, "victim")->at;
+
+		victim.port = rows[i].port;
+		m.a->victim = victim.ip;
+		hub_at = m.c->host->at;
+		host_line(m.b)->passes = only_the_hub;
+		for (unsigned k = 0; k < 20; k++) { /* sooner than either's own question */
+			talk(m.a, m.b, true, 50 * MS, 50 * MS);
+			ask_for(STUN_GUESS_OFFERS, m.b, m.a, &m, &victim);
+		}
+		talk(m.a, m.b, true, 100 * MS, SEC);
+		if ((m.a->guesses_there > 0) != rows[i].sent)
+			fail_msg("port %u: %u", rows[i].port, m.a->guesses_there);
+		sim_free(m.s);
+	}
 }
 
 /* Two hundred bytes a second of it, for an hour; the honest one comes in the middle. */
@@ -572,6 +606,7 @@ int main(void)
 		cmocka_unit_test(two_symmetric_translators_are_left_alone),
 		cmocka_unit_test(what_is_private_here_is_not_guessed_at),
 		cmocka_unit_test(nothing_is_guessed_through_the_mesh_itself),
+		cmocka_unit_test(who_is_to_meet_at_a_low_port_sends_nothing),
 		cmocka_unit_test(a_member_cannot_have_a_victim_flooded_and_an_honest_one_is_found_beside_it),
 		cmocka_unit_test(many_members_together_cannot_either),
 	};

@@ -117,7 +117,10 @@ static void usable(const struct core *c, const struct stun_guess *told, struct s
 		const struct way_to way = {.remote = told->seen[i]};
 		enum reach reach = core_outlet(&c->ops, &way).reach;
 
-		if (is_meeting(told->role) && way.remote.port > UINT16_MAX - BIRTHDAY_MEETINGS)
+		const uint16_t port = way.remote.port;
+
+		/* Where nobody has fresh ports there may be somebody's services. */
+		if (is_meeting(told->role) && (port < OFFERS_FROM || port > UINT16_MAX - BIRTHDAY_MEETINGS))
 			continue;
 		if (candidate_usable(&way.remote, &c->net4, &c->net6) &&
 			is_private(&way.remote.ip) == private && reach != REACH_MESH && reach != REACH_NONE)

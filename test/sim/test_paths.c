@@ -250,6 +250,41 @@ static void promotion_to_a_better_pair_loses_no_packet(void **state)
 	}
 }
 
+/* --- a peer that has lost its sessions --- */
+
+/* Sent at 0, 1, 2 and 3 s to one that was restarted just before: the first that arrives, counted from 1. */
+static unsigned first_to_arrive(struct mesh *m)
+{
+	const struct friendship *f;
+
+	host_restart(m->b);
+	f = sim_friend(m->b, m->a);
+	for (unsigned i = 1; i <= 4; i++) {
+		const uint64_t before = f->received;
+
+		host_send(m->a, m->b);
+		sim_run(m->s, 1 * SEC);
+		if (f->received > before)
+			return i;
+	}
+	return 5;
+}
+
+static void a_restarted_peer_is_met_again_by_one_check(void **state)
+{
+	(void)state;
+	/* Whatever the moment: traffic is looked at once a second. */
+	for (ns_t phase = 0; phase < 1 * SEC; phase += 20 * MS) {
+		struct mesh m = mesh_new(1);
+
+		sim_run(m.s, 3 * SEC);
+		expect_connected(m.a, m.b);
+		sim_run(m.s, 5 * SEC + phase);
+		assert_in_range(first_to_arrive(&m), 1, 2);
+		sim_free(m.s);
+	}
+}
+
 /* --- idle and busy --- */
 
 static void an_idle_pair_is_silent(void **state)
@@ -367,7 +402,8 @@ static void a_slow_path_is_not_taken_for_dead(void **state)
 
 	host_line(a)->delay = host_line(b)->delay = 450 * MS;
 	sim_run(s, 3 * SEC);
-	talk(a, b, false, 100 * MS, 10 * SEC);
+	/* b's first packet, which says at which of our addresses it reaches us, is a keepalive after ten. */
+	talk(a, b, false, 100 * MS, 15 * SEC);
 	uses = a->uses;
 	talk(a, b, false, 100 * MS, 60 * SEC);
 	assert_true(is_up(a, b));
@@ -440,6 +476,7 @@ int main(void)
 		MESH_SCENARIO(ip6_without_translation_is_preferred_to_ip4),
 		MESH_SCENARIO(among_equals_only_a_clearly_shorter_round_trip_wins),
 		MESH_SCENARIO(promotion_to_a_better_pair_loses_no_packet),
+		cmocka_unit_test(a_restarted_peer_is_met_again_by_one_check),
 		MESH_SCENARIO(an_idle_pair_is_silent),
 		MESH_SCENARIO(whom_nobody_uses_any_more_nobody_asks_when_its_addresses_change),
 		MESH_SCENARIO(several_working_pairs_do_not_keep_each_other_busy),

@@ -372,6 +372,10 @@ static void say_use(struct path *p, int also, struct turn *t)
 		out->also = p->pairs[also].way;
 	if (p->using && !pair_is_relayed(pair) && why != WHY_SOURCE && why != WHY_SIZE)
 		turn_emit(t, CORE_WORKS, why, &pair->way);
+	/* Who looks for us may have kept a session that we lost in a restart. Its next check would say so,
+	 * too, but may be seconds away: it asks only when its packets have gone unanswered for a while. */
+	if (p->using && p->helping)
+		turn_emit(t, CORE_WAKE, WHY_ANSWER, NULL);
 	p->using = false;
 	p->also = also;
 }

@@ -66,6 +66,7 @@ static void what_happens_is_a_list_in_order(void **state)
 			"aaaaaaaaaaaaaaaa note 192.0.2.1:51820 (answers)\n"
 			"aaaaaaaaaaaaaaaa use 192.0.2.1:51820 (the first address that answered)\n"
 			"aaaaaaaaaaaaaaaa works 192.0.2.1:51820 (the first address that answered)\n"
+			"aaaaaaaaaaaaaaaa wake (a check of the peer)\n"
 			"aaaaaaaaaaaaaaaa lives 192.0.2.1:51820 (answers)\n");
 	assert_int_equal(core_refused(rig.side[A].core) + core_refused(rig.side[B].core), 0);
 }
@@ -339,12 +340,45 @@ static void a_check_from_elsewhere_teaches_the_peers_new_address(void **state)
 
 static void a_check_over_a_path_that_is_up_wakes_the_session(void **state)
 {
+	unsigned before;
+
 	(void)state;
 	connect_both();
-	assert_int_equal(rig.side[B].outs[CORE_WAKE], 0);
+	before = rig.side[B].outs[CORE_WAKE];
 	rig_network(&rig, A, NULL); /* looks for B again */
 	rig_run(&rig, 20 * MS);
+	assert_int_equal(rig.side[B].outs[CORE_WAKE], before + 1);
+}
+
+/* Side A alone knows where the other is, and checks that. */
+static void check_unannounced(void)
+{
+	struct candidates c = rig_candidates(&rig, B);
+
+	rig.side[A].exchange = false;
+	rig_want(&rig, A);
+	rig_input(&rig, A,
+		(struct core_in){.kind = CORE_CANDIDATES, .id = rig.side[B].self.id, .candidates = &c});
+	rig_run(&rig, 400 * MS);
+	assert_ptr_equal(rig_chosen(&rig, A), wan);
+	assert_ptr_equal(rig_chosen(&rig, B), wan);
+	assert_int_equal(rig.side[A].checks, 1);
+}
+
+/* As after a restart: all that is left of the session is at A, which will not check again for a while. */
+static void one_check_of_a_peer_finds_the_path_and_wakes_the_session(void **state)
+{
+	(void)state;
+	check_unannounced();
 	assert_int_equal(rig.side[B].outs[CORE_WAKE], 1);
+}
+
+static void who_looks_for_the_peer_itself_needs_no_waking(void **state)
+{
+	(void)state;
+	rig_want(&rig, B);
+	check_unannounced();
+	assert_int_equal(rig.side[B].outs[CORE_WAKE], 0);
 }
 
 static void a_clock_that_stands_still_gives_new_stamps_all_the_same(void **state)
@@ -489,6 +523,8 @@ int main(void)
 		WAN_TEST(a_removed_peer_is_a_stranger),
 		WAN_TEST(a_check_from_elsewhere_teaches_the_peers_new_address),
 		WAN_TEST(a_check_over_a_path_that_is_up_wakes_the_session),
+		WAN_TEST(one_check_of_a_peer_finds_the_path_and_wakes_the_session),
+		WAN_TEST(who_looks_for_the_peer_itself_needs_no_waking),
 		WAN_TEST(a_clock_that_stands_still_gives_new_stamps_all_the_same),
 		WAN_TEST(the_coordinator_tells_our_outer_address),
 		WAN_TEST(a_port_that_the_gateway_maps_is_a_candidate_until_it_no_longer_does),

@@ -33,6 +33,7 @@ struct relay {
 	struct dh_key *key;
 	bool running, takes_streams;
 	uint64_t secret;
+	unsigned asked;
 	struct {
 		struct endpoint at; /* IP_NONE: none proved */
 		ns_t until;
@@ -105,6 +106,11 @@ unsigned relay_members(const struct relay *r)
 	for (size_t i = 0; i < r->host->sim->n_hosts; i++)
 		n += has_leg(r, i);
 	return n;
+}
+
+unsigned relay_asked(const struct relay *r)
+{
+	return r->asked;
 }
 
 /* --- streams --- */
@@ -309,6 +315,7 @@ bool relay_takes(struct relay *r, const struct datagram *dg)
 	uint64_t pair = relay_get(dg->bytes, dg->n);
 	uint32_t ends[2] = {relay_lower(pair), relay_higher(pair)};
 
+	r->asked += !pair;
 	if (!r->running)
 		return true;
 	if (!pair)

@@ -25,6 +25,8 @@ void relay_end_streams(struct host *member); /* all of its: the process has ende
 unsigned relay_streamed(const struct host *member, const struct host *relay);
 /* The members whose UDP datagrams it would hand on now. */
 unsigned relay_members(const struct relay *r);
+/* Questions that came to it so far, also while it was stopped. */
+unsigned relay_asked(const struct relay *r);
 /* Members are told that it does; the coordinator's does from its start. */
 void relay_take_streams(struct relay *r);
 bool relay_takes_streams(const struct relay *r);

@@ -153,6 +153,62 @@ static void a_relay_that_is_missed_has_us_again_soon_after_its_start(void **stat
 	}
 }
 
+/* --- many --- */
+
+enum { CROWD = 200, WANTED = 3 };
+
+/* Each wants some of the others, all the time. */
+static void all_want(struct host *const *h, ns_t how_long)
+{
+	const ns_t end = h[0]->sim->now + how_long;
+
+	for (unsigned i = 0; h[0]->sim->now < end; i = (i + 1) % CROWD) {
+		for (unsigned k = 1; k <= WANTED; k++)
+			host_send(h[i], h[(i + k) % CROWD]);
+		sim_run(h[i]->sim, SEC / CROWD);
+	}
+}
+
+/* Its socket holds few at once, and it proves few in a second. */
+static void a_relay_that_was_away_for_a_minute_is_not_asked_by_all_at_once(void **state)
+{
+	struct sim *s = sim_new(1);
+	struct coordinator *c = coordinator_new(s, "coordinator");
+	struct host *second = sim_member(s->internet, c, "second"), *h[CROWD];
+	unsigned asked;
+
+	(void)state;
+	relay_new(second);
+	hub = second->at;
+	for (unsigned i = 0; i < CROWD; i++) {
+		h[i] = sim_member(s->internet, c, "one of many");
+		host_line(h[i])->passes = only_the_hub;
+		for (unsigned k = 0; k < i; k++)
+			if (i - k <= WANTED || i - k >= CROWD - WANTED)
+				sim_meet(h[i], h[k]);
+	}
+	sim_run(s, 20 * SEC);
+	all_want(h, 5 * SEC);
+	assert_int_equal(relay_members(second->relay), CROWD);
+	relay_stop(second->relay);
+	all_want(h, 60 * SEC);
+	asked = relay_asked(second->relay);
+	relay_start(second->relay);
+	all_want(h, 250 * MS);
+	asked = relay_asked(second->relay) - asked;
+	if (asked > CROWD / 10)
+		fail_msg("asked %u times in the first 250 ms", asked);
+	all_want(h, 30 * SEC);
+	assert_int_equal(relay_members(second->relay), CROWD);
+	sim_free(s);
+}
+
+static int ready(void **state)
+{
+	*state = NULL;
+	return crypto_init(NULL) < 0 ? -1 : 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -162,6 +218,7 @@ int main(void)
 		RELAY_SCENARIO(a_node_that_starts_without_the_coordinator_knows_its_relays),
 		RELAY_SCENARIO(two_who_see_different_relays_alive_still_meet),
 		RELAY_SCENARIO(a_relay_that_is_missed_has_us_again_soon_after_its_start),
+		cmocka_unit_test_setup(a_relay_that_was_away_for_a_minute_is_not_asked_by_all_at_once, ready),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -384,6 +384,8 @@ static bool stun_taken(struct core *c, const struct core_in *in, ns_t now)
 	if (!l)
 		return false;
 
+	legs_heard(&c->legs, &in->stun.by, now);
+	core_legs_are_due(c, now);
 	step_soon(c, l, now);
 	if (m.class == STUN_REQUEST)
 		return request_taken(c, l, in, &m, now);

@@ -4,8 +4,10 @@
 #include <string.h>
 
 enum { HOPEFUL_TRIES = 2, REFUSED_MAX = 2 };
-/* Waits of the tries, as multiples of the first: 1, 1, 2, 2, 4, 4, 8. */
+/* Waits of a round, as multiples of the first: 1, 1, 2, 2, 4, 4, 8. */
 enum { ROUND = 22, DOUBLED_MAX = 3 };
+/* After it, of pauses: 16, 32 and so on; enough for any that is chosen below. */
+enum { PAUSE_DOUBLED = 4, PAUSE_DOUBLED_MAX = 16 };
 
 void leg_init(struct leg *l)
 {
@@ -83,7 +85,9 @@ void leg_set_servers(struct leg *l, const struct endpoint *v, size_t n, bool aga
 		return;
 	}
 	if (same_list(l, v, n)) { /* it may be back */
-		if (doubled(l, now) == DOUBLED_MAX)
+		if (l->pauses)
+			l->pauses = 1;
+		else if (doubled(l, now) == DOUBLED_MAX)
 			l->tries = 0;
 		l->due = ns_min(l->due, now + wait);
 		return;
@@ -98,6 +102,7 @@ void leg_ask_now(struct leg *l, ns_t now)
 	if (!l->n_servers)
 		return;
 	l->tries = 0;
+	l->pauses = 0;
 	l->refused = 0;
 	l->due = now;
 }
@@ -110,20 +115,38 @@ static const struct leg_try *last_try(const struct leg *l)
 }
 
 /*
- * Doubled every other time, unless somebody waits: a relay that starts anew is back within a second or two,
- * and what is said meanwhile is kept no longer. All that wait ask so for as long as a round lasts, and then
- * when they miss it again.
+ * Within a round: doubled every other time, unless somebody waits. A relay that starts anew is back within a
+ * second or two, and what is said meanwhile is kept no longer.
  */
 static ns_t wait_after(const struct leg *l, ns_t now)
 {
 	const bool missed = l->missed && now - l->missed < LEG_MISSED_FOR;
+	const ns_t wait = first_wait(l) << (missed ? 0 : doubled(l, now));
 
-	return first_wait(l) << (missed ? 0 : doubled(l, now));
+	return ns_min(wait, l->began + ROUND * first_wait(l) - now);
 }
 
 static bool round_is_over(const struct leg *l, ns_t now)
 {
-	return l->tries && now >= l->began + ROUND * first_wait(l);
+	return l->tries && !l->pauses && now >= l->began + ROUND * first_wait(l);
+}
+
+static ns_t every(const struct leg_use *use)
+{
+	return use->registers || use->kept ? LEG_EVERY : LEG_SELDOM;
+}
+
+/*
+ * After a round in vain, and then between single questions to each address: somewhere in a time that doubles.
+ * All members of a mesh miss a dead relay at once, and while they ask at their rounds' pace none that starts
+ * would get on its feet.
+ */
+static ns_t pause(struct leg *l, const struct leg_use *use, uint32_t random)
+{
+	const ns_t longest = ns_min(first_wait(l) << (PAUSE_DOUBLED + l->pauses), every(use));
+
+	l->pauses = MIN(l->pauses + 1, (unsigned)PAUSE_DOUBLED_MAX);
+	return part_of(longest, random);
 }
 
 void leg_miss(struct leg *l, ns_t now)
@@ -131,6 +154,8 @@ void leg_miss(struct leg *l, ns_t now)
 	if (!l->n_servers)
 		return;
 	l->missed = now;
+	if (l->pauses)
+		return; /* that is known */
 	if (l->tries)
 		l->due = ns_min(l->due, MAX(now, last_try(l)->at + first_wait(l)));
 	else if (now - l->began >= LEG_AGAIN)
@@ -139,7 +164,9 @@ void leg_miss(struct leg *l, ns_t now)
 
 void leg_hurry(struct leg *l, ns_t now)
 {
-	if (l->tries)
+	if (l->pauses)
+		leg_ask_now(l, now);
+	else if (l->tries)
 		l->due = ns_min(l->due, now);
 }
 
@@ -154,8 +181,7 @@ static bool lose(struct leg *l, const struct leg_use *use, uint32_t random, ns_t
 	memset(l->cookie, 0, sizeof(l->cookie));
 	l->seen = 0;
 	l->silent = true;
-	l->tries = 0;
-	l->due = now + (use->registers || use->kept ? LEG_EVERY : LEG_SELDOM) - part_of(LEG_JITTER, random);
+	l->due = now + pause(l, use, random);
 	return lost;
 }
 
@@ -181,8 +207,13 @@ bool leg_step(struct leg *l, const struct leg_use *use, struct stun_self *self, 
 		.registering = use->registers};
 	*ret_to = try->to;
 	*ret_n = stun_ask(self, id, key, &ask, out, out_len, &try->stamp);
-	l->due = ns_min(now + wait_after(l, now), l->began + ROUND * first_wait(l));
 	l->tries++;
+	if (!l->pauses)
+		l->due = now + wait_after(l, now);
+	else if (l->tries % l->n_servers)
+		l->due = now + first_wait(l);
+	else
+		l->due = now + first_wait(l) + pause(l, use, self->random(self->random_ctx));
 	return false;
 }
 
@@ -235,6 +266,7 @@ bool leg_answered(struct leg *l, const struct leg_use *use, const struct stun_ms
 			l->first = i;
 
 	l->tries = 0;
+	l->pauses = 0;
 	l->silent = false;
 	l->seen = changed ? 1 : l->seen + 1;
 	l->reflexive = msg->mapped;

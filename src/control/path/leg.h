@@ -15,7 +15,7 @@
 
 #include "control/path/stun.h"
 
-enum { LEG_TRIES = 7, LEG_SERVERS = 4, LEG_ASKED = 8 };
+enum { LEG_SERVERS = 4, LEG_ASKED = 8 };
 /* RFC 4787 REQ-5 asks translators for two minutes, many give half a minute. Every wait is shortened by a
  * random part, lest all nodes of a mesh ask at one moment. */
 #define LEG_EVERY (25 * SEC)
@@ -24,7 +24,7 @@ enum { LEG_TRIES = 7, LEG_SERVERS = 4, LEG_ASKED = 8 };
 #define LEG_LIFETIME 120 /* s; asked for */
 #define LEG_RTO (500 * MS) /* RFC 8489 6.2.1; half of it, or two round trips, where these are known */
 #define LEG_AGAIN (1 * SEC) /* in doubt it is asked at once, but no more often than this */
-/* A leg that somebody missed within this time is asked at an even pace until it answers. */
+/* While somebody missed it within this time, a leg that answered is asked at an even pace for a round. */
 #define LEG_MISSED_FOR (2 * SEC)
 
 struct leg {
@@ -38,7 +38,8 @@ struct leg {
 		struct endpoint to;
 		bool registering; /* it was a registration, too */
 	} asked[LEG_ASKED]; /* the newest, a ring */
-	unsigned tries;
+	unsigned tries; /* in vain since the last answer */
+	unsigned pauses; /* since a round of them was in vain; 0 = none was */
 	ns_t began; /* the first of them, or of the last question; 0 = it was never asked */
 	ns_t missed; /* last; 0 = never */
 	ns_t answered; /* when that was sent which was answered last */
@@ -62,7 +63,7 @@ void leg_init(struct leg *l);
  */
 void leg_set_servers(struct leg *l, const struct endpoint *v, size_t n, bool again, ns_t wait, ns_t now);
 void leg_ask_now(struct leg *l, ns_t now); /* the network changed */
-/* What should have come by it did not: does it still know us? */
+/* What should have come by it did not: does it still know us? Nothing to one that is known to be away. */
 void leg_miss(struct leg *l, ns_t now);
 
 /* What a leg is for: it decides how often and how it is asked. */
@@ -84,7 +85,8 @@ bool leg_asked(const struct leg *l, const struct stun_msg *msg, const struct end
 bool leg_answered(struct leg *l, const struct leg_use *use, const struct stun_msg *msg,
 	const struct endpoint *from, bool own, uint32_t random, ns_t now);
 
-/* A sign that the relay is there: a question that goes unanswered is repeated now. */
+/* A sign that the relay is there: a question that goes unanswered is repeated now, and one that was away is
+ * asked as at first. */
 void leg_hurry(struct leg *l, ns_t now);
 
 bool leg_registered(const struct leg *l, ns_t now);

@@ -309,6 +309,14 @@ void legs_doubt(struct legs *r, const struct way_to *way, ns_t now)
 		leg_miss(leg, now);
 }
 
+void legs_heard(struct legs *r, const struct way_to *by, ns_t now)
+{
+	struct leg *leg = by->kind == WAY_RELAY_UDP ? leg_at(r, &by->remote) : NULL;
+
+	if (leg && leg->pauses)
+		leg_hurry(leg, now);
+}
+
 struct leg *legs_asked(struct legs *r, const char *sender, const struct stun_msg *msg,
 	const struct endpoint *from, const uint8_t **ret_key)
 {

@@ -98,6 +98,8 @@ bool legs_stream_answered(
 	const struct legs *r, const char *id, const struct stun_msg *msg, const uint8_t *p, size_t n);
 /* The path by that way is silent: does the relay still know us? */
 void legs_doubt(struct legs *r, const struct way_to *way, ns_t now);
+/* A peer's message came by it: if that is a relay that was away, it may be back. */
+void legs_heard(struct legs *r, const struct way_to *by, ns_t now);
 
 /* The leg that asked what this answers, NULL: none. *ret_key is what it must be sealed with. */
 struct leg *legs_asked(struct legs *r, const char *sender, const struct stun_msg *msg,

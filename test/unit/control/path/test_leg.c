@@ -8,14 +8,18 @@
 
 static const char server_id[] = "0123456789abcdef";
 
-static uint32_t no_dice(void *ctx UNUSED)
+enum { ROUND_TRIES = 7 }; /* 1, 1, 2, 2, 4, 4 and 8 waits apart */
+
+/* Thrown so each time. */
+static uint32_t dice(void *ctx)
 {
-	return 0;
+	return *(const uint32_t *)ctx;
 }
 
 struct scene {
 	struct leg l;
 	struct leg_use use;
+	uint32_t dice;
 	struct stun_self self;
 	uint8_t key[STUN_KEY];
 	struct endpoint at[3];
@@ -30,7 +34,8 @@ static int scene_open(void **state)
 	assert_non_null(s);
 	leg_init(&s->l);
 	s->use.kept = true;
-	s->self.random = no_dice;
+	s->self.random = dice;
+	s->self.random_ctx = &s->dice;
 	s->now = 100 * SEC;
 	snprintf(s->self.id, sizeof(s->self.id), "fedcba9876543210");
 	assert_int_equal(endpoint_parse("192.0.2.1:1", &s->at[0]), TM_OK);
@@ -67,6 +72,25 @@ static uint64_t asks(struct scene *s, size_t i)
 	if (!endpoint_eq(&to, &s->at[i]))
 		fail_msg("not asked at address %zu", i);
 	return s->self.last_stamp;
+}
+
+/* Nobody answers until then, and who misses the relay says so all the time: how often was it asked? */
+static unsigned asked_in_vain(struct scene *s, ns_t until, bool missed)
+{
+	unsigned n = 0;
+
+	for (; s->now < until; s->now += 50 * MS) {
+		uint8_t msg[256];
+		struct endpoint to;
+		size_t len;
+
+		if (missed)
+			leg_miss(&s->l, s->now);
+		(void)leg_step(
+			&s->l, &s->use, &s->self, server_id, s->key, s->now, msg, sizeof(msg), &len, &to);
+		n += len > 0;
+	}
+	return n;
 }
 
 static bool answers_so(struct scene *s, size_t i, uint64_t stamp, bool own, struct stun_msg m)
@@ -223,21 +247,31 @@ static void an_answer_without_lifetime_is_that_of_one_who_relays_nothing(void **
 	assert_true(s->l.due > s->now);
 }
 
-static void after_five_tries_in_vain_what_it_gave_is_lost(void **state)
+/* The round ends at that moment. True: something was lost by it. */
+static bool ends_in_vain(struct scene *s)
 {
-	struct scene *s = *state;
 	uint8_t msg[256];
 	struct endpoint to;
 	size_t n;
 
+	s->now = s->l.due;
+	const bool lost =
+		leg_step(&s->l, &s->use, &s->self, server_id, s->key, s->now, msg, sizeof(msg), &n, &to);
+	assert_int_equal(n, 0);
+	return lost;
+}
+
+static void after_a_round_in_vain_what_it_gave_is_lost(void **state)
+{
+	struct scene *s = *state;
+
 	s->use.registers = true;
 	serve(s, 1);
 	assert_true(answers_so(s, 0, asks(s, 0), false, grant));
-	for (unsigned i = 0; i < LEG_TRIES; i++)
+	for (unsigned i = 0; i < ROUND_TRIES; i++)
 		(void)asks(s, 0);
 	assert_true(leg_registered(&s->l, s->now));
-	s->now = s->l.due;
-	assert_true(leg_step(&s->l, &s->use, &s->self, server_id, s->key, s->now, msg, sizeof(msg), &n, &to));
+	assert_true(ends_in_vain(s));
 	assert_false(leg_registered(&s->l, s->now));
 	assert_false(leg_hopeful(&s->l));
 	assert_false(endpoint_is_set(&s->l.reflexive));
@@ -270,7 +304,7 @@ static void a_leg_that_is_missed_is_asked_at_an_even_pace(void **state)
 	/* Whom nobody misses any more is asked ever more rarely, as ever. */
 	s->now += 10 * SEC;
 	leg_ask_now(&s->l, s->now);
-	for (unsigned i = 0; i < LEG_TRIES; i++)
+	for (unsigned i = 0; i < ROUND_TRIES; i++)
 		stamp = asks(s, 0);
 	assert_int_equal(s->l.due - s->now, 8 * LEG_RTO / 2);
 	leg_miss(&s->l, s->now);
@@ -284,19 +318,116 @@ static void a_leg_that_is_missed_is_asked_at_an_even_pace(void **state)
 static void a_relay_that_fell_silent_has_to_answer_twice(void **state)
 {
 	struct scene *s = *state;
-	uint8_t msg[256];
-	struct endpoint to;
-	size_t n;
 
 	s->use.registers = true;
 	serve(s, 1);
 	assert_true(answers_so(s, 0, asks(s, 0), false, grant));
-	for (unsigned i = 0; i < LEG_TRIES; i++)
+	for (unsigned i = 0; i < ROUND_TRIES; i++)
 		(void)asks(s, 0);
-	s->now = s->l.due;
-	assert_true(leg_step(&s->l, &s->use, &s->self, server_id, s->key, s->now, msg, sizeof(msg), &n, &to));
+	assert_true(ends_in_vain(s));
 	(void)asks(s, 0);
 	assert_memory_equal(s->asked.cookie, (const uint8_t[STUN_COOKIE]){0}, STUN_COOKIE);
+}
+
+/* --- one that is away --- */
+
+/* It had us, and then a round was in vain. */
+static void goes_away(struct scene *s)
+{
+	s->use.registers = true;
+	serve(s, 1);
+	uint64_t stamp = asks(s, 0);
+	s->now += 20 * MS;
+	assert_true(answers_so(s, 0, stamp, false, grant));
+	s->now += 10 * SEC;
+	leg_ask_now(&s->l, s->now);
+	while (!s->l.silent)
+		(void)asked_in_vain(s, s->now + SEC, true);
+}
+
+/* Whoever misses it: there may be thousands of them. */
+static void one_that_is_away_is_asked_ever_more_rarely_at_random_times(void **state)
+{
+	struct scene *s = *state, other = *s;
+	const ns_t end = s->now + 130 * SEC;
+
+	other.self.random_ctx = &other.dice;
+	other.dice = UINT32_MAX / 3;
+	s->dice = UINT32_MAX;
+	for (unsigned i = 0; i < 2; i++) {
+		struct scene *one = i ? &other : s;
+
+		goes_away(one);
+		assert_in_range(asked_in_vain(one, end, true), 3, 30);
+	}
+	assert_int_not_equal(s->l.due, other.l.due);
+	/* But no more rarely than it would be if it answered. */
+	for (unsigned i = 0; i < 10; i++) {
+		const ns_t before = s->now;
+
+		(void)asks(s, 0);
+		assert_true(s->now - before <= LEG_EVERY + LEG_RTO);
+	}
+}
+
+static void an_answer_after_the_round_counts_and_begins_a_new_one(void **state)
+{
+	struct scene *s = *state;
+
+	goes_away(s);
+	const uint64_t late = asks(s, 0);
+	(void)asks(s, 0);
+	assert_true(answers_so(s, 0, late, false, grant));
+	assert_true(leg_registered(&s->l, s->now));
+	s->now += 10 * SEC;
+	leg_miss(&s->l, s->now);
+	assert_in_range(asked_in_vain(s, s->now + 4 * SEC, true), 15, 17);
+}
+
+static void a_sign_of_one_that_was_away_begins_a_new_round(void **state)
+{
+	struct scene *s = *state;
+
+	s->dice = UINT32_MAX;
+	goes_away(s);
+	(void)asked_in_vain(s, s->now + 60 * SEC, true);
+	leg_hurry(&s->l, s->now);
+	assert_in_range(asked_in_vain(s, s->now + 4 * SEC, true), 15, 17);
+	/* A list that names it is none that good: it is asked soon, and then at random. */
+	(void)asked_in_vain(s, s->now + 60 * SEC, true);
+	leg_set_servers(&s->l, s->at, 1, false, SEC, s->now);
+	assert_true(s->l.due <= s->now + SEC);
+	assert_in_range(asked_in_vain(s, s->now + 15 * SEC, true), 1, 3);
+}
+
+/* Which of them it would answer at nobody knows. */
+static void one_that_is_away_is_asked_at_all_its_addresses_each_time(void **state)
+{
+	struct scene *s = *state;
+	struct endpoint to[3];
+
+	s->dice = UINT32_MAX;
+	serve(s, 3);
+	while (!s->l.silent)
+		(void)asked_in_vain(s, s->now + SEC, false);
+	(void)asked_in_vain(s, s->now + 90 * SEC, false);
+	while (s->l.tries % 3)
+		(void)asked_in_vain(s, s->now + 50 * MS, false);
+	const ns_t from = s->l.due;
+
+	for (unsigned i = 0; i < 3; i++) {
+		uint8_t msg[256];
+		size_t n;
+
+		s->now = s->l.due;
+		(void)leg_step(
+			&s->l, &s->use, &s->self, server_id, s->key, s->now, msg, sizeof(msg), &n, &to[i]);
+		assert_true(n > 0);
+	}
+	assert_int_equal(s->now - from, 2 * LEG_RTO);
+	assert_true(s->l.due - s->now > 10 * SEC);
+	for (unsigned i = 0; i < 3; i++)
+		assert_false(endpoint_eq(&to[i], &to[(i + 1) % 3]));
 }
 
 int main(void)
@@ -325,7 +456,15 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			a_relay_that_fell_silent_has_to_answer_twice, scene_open, scene_close),
 		cmocka_unit_test_setup_teardown(
-			after_five_tries_in_vain_what_it_gave_is_lost, scene_open, scene_close),
+			after_a_round_in_vain_what_it_gave_is_lost, scene_open, scene_close),
+		cmocka_unit_test_setup_teardown(
+			one_that_is_away_is_asked_ever_more_rarely_at_random_times, scene_open, scene_close),
+		cmocka_unit_test_setup_teardown(
+			an_answer_after_the_round_counts_and_begins_a_new_one, scene_open, scene_close),
+		cmocka_unit_test_setup_teardown(
+			a_sign_of_one_that_was_away_begins_a_new_round, scene_open, scene_close),
+		cmocka_unit_test_setup_teardown(
+			one_that_is_away_is_asked_at_all_its_addresses_each_time, scene_open, scene_close),
 	};
 
 	return crypto_init(NULL) == TM_OK ? cmocka_run_group_tests(tests, NULL, NULL) : 1;

@@ -180,6 +180,49 @@ def test_what_no_rule_allows_is_silent_and_what_one_allows_works_at_once(net):
     wait_for("the rule to be gone", lambda: ask(hub, there["ip4"], 8080) == "silence", 8)
 
 
+ECHO = """
+import socket
+s = socket.create_server(("::", 7000), family=socket.AF_INET6, dualstack_ipv6=True)
+print("bound", flush=True)
+c, _ = s.accept()
+while data := c.recv(100):
+    c.sendall(data)
+"""
+# One that talks, until nothing comes back; its end and the other's go on trying then.
+TALK = """
+import socket, sys, time
+s = socket.create_connection((sys.argv[1], 7000), timeout=10)
+for i in range(600):
+    s.sendall(b"x")
+    s.settimeout(2)
+    try:
+        s.recv(1)
+    except TimeoutError:
+        break
+    if not i:
+        print("talks", flush=True)
+    time.sleep(0.05)
+else:
+    print("talks on", flush=True)
+    sys.exit()
+s.settimeout(4)
+try:
+    s.recv(1)
+    print("came back", flush=True)
+except TimeoutError:
+    print("ended", flush=True)
+"""
+
+
+def test_a_new_deny_ends_what_talks_also_where_all_else_is_allowed(net):
+    hub, nas = net.mesh("hub", "nas")
+    assert nas.host.spawn("/usr/bin/python3", "-c", ECHO, stdout=subprocess.PIPE).stdout.readline() == b"bound\n"
+    talk = hub.host.spawn("/usr/bin/python3", "-c", TALK, nas.status()["self"]["ip4"], stdout=subprocess.PIPE)
+    assert talk.stdout.readline() == b"talks\n"
+    hub.run("filter", "add", "deny", "tcp/7000", "--from", "hub", "--to", "nas")
+    assert talk.stdout.readline() == b"ended\n"
+
+
 def test_a_node_narrows_what_the_policy_allows_for_a_time(net):
     hub, nas = net.mesh("hub", "nas")
     there = serve(nas)

@@ -93,7 +93,7 @@ static uint32_t end_of(const struct filter *f, const struct ends *e)
 	return rules_end_behind(f->rules, &ip);
 }
 
-enum filter_says ask_rules(const struct filter *f, const struct filter_question *q, const struct ends *e,
+struct answer ask_rules(const struct filter *f, const struct filter_question *q, const struct ends *e,
 	bool by_remote, struct asked asked)
 {
 	const struct rules_at at = {
@@ -103,13 +103,12 @@ enum filter_says ask_rules(const struct filter *f, const struct filter_question 
 		.proto = asked.proto,
 	};
 
-	switch (rules_find(f->rules, &at, asked.port).verdict) {
-	case VERDICT_PASS:
-		return FILTER_PASS;
-	case VERDICT_REJECT:
-		return FILTER_REJECTED;
-	case VERDICT_DROP:
-	default:
-		return FILTER_DENIED;
-	}
+	const struct rules_answer a = rules_find(f->rules, &at, asked.port);
+	struct answer ret = {.says = FILTER_DENIED, .explicit = a.rule != RULE_NONE};
+
+	if (a.verdict == VERDICT_PASS)
+		ret.says = FILTER_PASS;
+	else if (a.verdict == VERDICT_REJECT)
+		ret.says = FILTER_REJECTED;
+	return ret;
 }

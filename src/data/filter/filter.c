@@ -57,19 +57,20 @@ static struct flows *flows_for(struct filter_part *part, const struct flow_id *i
 	return id->routed ? part->routed : part->members;
 }
 
-/* The flow as the rules of today see it; NULL: they do not let it any more, and it is forgotten. */
-static struct flow *still_allowed(struct judging *j, struct flows *t, const struct ends *e, struct flow *f)
+/* Whether the rules of today let it begin. Those that do again bring it back as it was. */
+static bool still_allowed(struct judging *j, struct flows *t, const struct ends *e, struct flow *f)
 {
 	if (LIKELY(f->generation == (uint32_t)j->q->generation))
-		return f;
-	if (ask_rules(j->f, j->q, e, f->by_remote, asked_by(&f->key, f->by_remote)) != FILTER_PASS) {
-		flows_remove(t, f);
-		return NULL;
-	}
+		return !f->killed;
+
 	f->generation = (uint32_t)j->q->generation;
 	if (f->peer != j->q->peer)
 		flows_move(t, f, (uint16_t)j->q->peer);
-	return f;
+	if (ask_rules(j->f, j->q, e, f->by_remote, asked_by(&f->key, f->by_remote)).says == FILTER_PASS)
+		f->killed = 0;
+	else
+		track_killed(f, j->tick);
+	return !f->killed;
 }
 
 static enum filter_says remember(
@@ -95,9 +96,27 @@ static enum filter_says pick_up(struct judging *j, struct flows *t, const struct
 
 	if (from_remote && j->q->now - j->f->since >= GRACE)
 		return denied;
-	if (ask_rules(j->f, j->q, e, by_remote, asked_by(&id->key, by_remote)) != FILTER_PASS)
+	if (ask_rules(j->f, j->q, e, by_remote, asked_by(&id->key, by_remote)).says != FILTER_PASS)
 		return denied;
 	return from_remote ? FILTER_PASS : remember(j, t, id, v, by_remote);
+}
+
+/*
+ * A connection that nobody remembers may be either side's. Mostly the one with the lower port was called; if
+ * a rule forbids just that, and not only the lack of one, then it has ended it, before a restart say.
+ */
+static enum filter_says is_forbidden(const struct judging *j, const struct flow_id *id, const struct ends *e)
+{
+	const uint16_t remote = flow_remote(id->key.ports), local = flow_local(id->key.ports);
+
+	for (unsigned by_remote = 0; by_remote < 2; by_remote++) {
+		if (by_remote ? remote < local : local < remote)
+			continue;
+		const struct answer a = ask_rules(j->f, j->q, e, by_remote, asked_by(&id->key, by_remote));
+		if (a.explicit && a.says != FILTER_PASS)
+			return a.says;
+	}
+	return FILTER_PASS;
 }
 
 static enum filter_says judge_new(struct judging *j, struct flows *t, const struct flow_id *id,
@@ -108,28 +127,51 @@ static enum filter_says judge_new(struct judging *j, struct flows *t, const stru
 	if (role == TRACK_STRAY)
 		return FILTER_STRAY;
 
-	const enum filter_says says = ask_rules(j->f, j->q, e, from_remote, asked_by(&id->key, from_remote));
+	enum filter_says says = role == TRACK_GOES_ON ? is_forbidden(j, id, e) : FILTER_PASS;
+	if (says != FILTER_PASS)
+		return says;
+	says = ask_rules(j->f, j->q, e, from_remote, asked_by(&id->key, from_remote)).says;
 	if (says == FILTER_PASS)
 		return remember(j, t, id, v, from_remote);
 	return role == TRACK_GOES_ON ? pick_up(j, t, id, e, v, says) : says;
+}
+
+static enum filter_says begin_anew(
+	struct judging *j, struct flow *f, const struct ends *e, const struct ip_view *v)
+{
+	const bool from_remote = j->q->dir == FILTER_INGRESS;
+	const enum filter_says says =
+		ask_rules(j->f, j->q, e, from_remote, asked_by(&f->key, from_remote)).says;
+
+	if (says == FILTER_PASS) {
+		f->by_remote = from_remote;
+		f->killed = 0;
+		track_begin(f, v, 0, j->tick);
+	}
+	return says;
+}
+
+/* Rules have ended it. Of either side only the beginning of another connection counts. */
+static enum filter_says judge_killed(struct judging *j, struct flow *f, const struct ends *e,
+	const struct ip_view *v, enum track_role role)
+{
+	if (f->key.proto == PROTO_TCP && role == TRACK_BEGINS && begin_anew(j, f, e, v) == FILTER_PASS)
+		return FILTER_PASS;
+
+	track_killed(f, j->tick);
+	return ask_rules(j->f, j->q, e, f->by_remote, asked_by(&f->key, f->by_remote)).says;
 }
 
 static enum filter_says judge_known(
 	struct judging *j, struct flow *f, const struct ends *e, const struct ip_view *v)
 {
 	const bool from_remote = j->q->dir == FILTER_INGRESS;
-	enum filter_says says;
 
 	switch (track_next(f, v, f->by_remote == from_remote ? 0 : 1, j->tick)) {
 	case TRACK_PASS:
 		return FILTER_PASS;
 	case TRACK_ANEW:
-		says = ask_rules(j->f, j->q, e, from_remote, asked_by(&f->key, from_remote));
-		if (says == FILTER_PASS) {
-			f->by_remote = from_remote;
-			track_begin(f, v, 0, j->tick);
-		}
-		return says;
+		return begin_anew(j, f, e, v);
 	case TRACK_DROP:
 	default:
 		return FILTER_STRAY;
@@ -228,10 +270,10 @@ static enum filter_says judge_flow(struct judging *j, const struct ip_view *v, c
 	struct flow *f = flows_find(t, &look->id, j->tick);
 	enum filter_says says;
 
-	if (f)
-		f = still_allowed(j, t, &look->ends, f);
 	if (!f)
 		return judge_new(j, t, &look->id, &look->ends, v, look->role);
+	if (UNLIKELY(!still_allowed(j, t, &look->ends, f)))
+		return judge_killed(j, f, &look->ends, v, look->role);
 
 	says = judge_known(j, f, &look->ends, v);
 	if (says == FILTER_PASS && track_is_steady(f, v))
@@ -262,7 +304,8 @@ static enum filter_says judge_one(struct judging *j, const struct ip_view *v, co
 		says = judge_error(j, v);
 	else if (look->role == TRACK_ALONE)
 		says = ask_rules(j->f, j->q, &look->ends, j->q->dir == FILTER_INGRESS,
-			icmp_asked(v->version, v->p[v->l4]));
+			icmp_asked(v->version, v->p[v->l4]))
+			       .says;
 	else
 		says = FILTER_STRAY;
 	if (UNLIKELY(v->flags & IP_FRAGMENT) && says == FILTER_PASS) {

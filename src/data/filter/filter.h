@@ -6,12 +6,15 @@
  *
  * The rules (rules.h) say who may begin what; a flow that has begun is remembered (memory.h) and passes both
  * ways until it ends or falls silent (track.h). Each keeps the generation of the question that admitted it:
- * when a packet of it asks with another one, the flow is judged anew, and updated or forgotten. So new rules
- * hold from the next packet on, and changing them walks no table.
+ * when a packet of it asks with another one, the flow is judged anew: updated, or ended. So new rules hold
+ * from the next packet on, and changing them walks no table. What they ended stays known: neither side's
+ * packets bring it back, also where the rules would let the other side begin one; another connection may
+ * begin.
  *
  * What is of no flow and begins none, passes only
  *   - in the midst of a TCP connection that the rules would let begin in this direction: it was forgotten, in
- * a restart perhaps, and is remembered again;
+ * a restart perhaps, and is remembered again; unless a rule forbids that the end with the lower port be
+ * called;
  *   - likewise, out of the tunnel's near end, if the other side might have begun it;
  *   - for some minutes after filtering began, into it, if this side might have begun it: nothing is
  * remembered, but a host that knows the connection answers, and then it is. One that does not answers with a

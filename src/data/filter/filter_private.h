@@ -84,8 +84,12 @@ static inline struct asked icmp_asked(uint8_t version, uint8_t type)
 
 /* What a flow's first packet asked for. */
 struct asked asked_by(const struct flow_key *k, bool by_remote);
-/* Whether such a flow may begin. */
-enum filter_says ask_rules(const struct filter *f, const struct filter_question *q, const struct ends *e,
+/* Whether such a flow may begin; and whether a rule says so, and not only the lack of one. */
+struct answer {
+	enum filter_says says;
+	bool explicit;
+};
+struct answer ask_rules(const struct filter *f, const struct filter_question *q, const struct ends *e,
 	bool by_remote, struct asked asked);
 
 #endif

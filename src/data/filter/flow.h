@@ -80,7 +80,10 @@ struct flow {
 	 * the one behind that. */
 	uint32_t edge[2];
 	struct flow_side side[2];
-	uint8_t state : 7; /* enum flow_state */
+	uint8_t state : 6; /* enum flow_state */
+	/* By rules that do not let it begin any more. It stays known, lest the next packet of the other side
+	 * begin it again as its own. */
+	uint8_t killed : 1;
 	uint8_t by_remote : 1; /* the remote end began */
 	uint8_t scales; /* of windows, 4 bits for each side */
 };

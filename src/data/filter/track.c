@@ -30,7 +30,7 @@ static const uint8_t seconds_of[] = {
 	[FLOW_TIME_WAIT] = 60,
 	[FLOW_RESET] = 10,
 };
-enum { ESTABLISHED_S = 7440, ECHO_S = 30, OTHER_S = 600 };
+enum { ESTABLISHED_S = 7440, ECHO_S = 30, OTHER_S = 600, KILLED_S = 180 };
 
 static bool is_echo_proto(uint8_t version, uint8_t proto)
 {
@@ -421,6 +421,15 @@ enum track track_next(struct flow *f, const struct ip_view *v, unsigned side, ui
 		f->state = FLOW_ANSWERED;
 	prolong(f, tick);
 	return TRACK_PASS;
+}
+
+void track_killed(struct flow *f, uint32_t tick)
+{
+	const bool tcp = f->key.proto == PROTO_TCP;
+
+	if (tcp || !f->killed)
+		f->until = tick + flow_ticks((tcp ? ESTABLISHED_S : KILLED_S) * SEC);
+	f->killed = 1;
 }
 
 bool track_may_be_steady(const struct ip_view *v)

@@ -8,6 +8,8 @@
  *        TIME-WAIT 60 s; after a reset 10 s, not prolonged: a host may not have believed it (RFC 5961)
  *   UDP  30 s, once answered 3 min (RFC 4787 REQ-5 asks for 2)
  *   echo 30 s; other protocols 10 min
+ * One that rules have ended stays known to be: of TCP as one established, prolonged by each try; of all else
+ * for 3 min, not prolonged, since it may as well be the other side's own that it is allowed.
  */
 #ifndef TM_DATA_FILTER_TRACK_H
 #define TM_DATA_FILTER_TRACK_H
@@ -45,6 +47,9 @@ enum track {
 };
 /* A packet of the flow, that is not TRACK_IMPOSSIBLE. */
 enum track track_next(struct flow *f, const struct ip_view *v, unsigned side, uint32_t tick);
+
+/* Rules have ended it, now or before; a packet of it that did not pass is there. */
+void track_killed(struct flow *f, uint32_t tick);
 
 /* Another packet like v from the same side, soon, changes nothing. */
 bool track_is_steady(const struct flow *f, const struct ip_view *v);

@@ -22,6 +22,19 @@ static bool is_icmp(unsigned version, unsigned proto)
 
 /* --- rules --- */
 
+static const struct model_rule *rule_for(
+	const struct model *m, bool inbound, unsigned end, unsigned class, unsigned proto, unsigned port)
+{
+	for (unsigned i = 0; i < m->n_rules; i++) {
+		const struct model_rule *r = &m->rule[i];
+
+		if (r->inbound == inbound && r->end == end && r->class == class && r->proto == proto &&
+			r->first <= port && port <= r->last)
+			return r;
+	}
+	return NULL;
+}
+
 static enum model_says ask(const struct model *m, bool inbound, uint32_t local, uint32_t remote,
 	uint32_t peer, unsigned proto, unsigned port)
 {
@@ -29,14 +42,26 @@ static enum model_says ask(const struct model *m, bool inbound, uint32_t local, 
 
 	if (end < 0 || class < 0)
 		return MODEL_DENIED;
-	for (unsigned i = 0; i < m->n_rules; i++) {
-		const struct model_rule *r = &m->rule[i];
+	const struct model_rule *r = rule_for(m, inbound, (unsigned)end, (unsigned)class, proto, port);
 
-		if (r->inbound == inbound && r->end == (unsigned)end && r->class == (unsigned)class &&
-			r->proto == proto && r->first <= port && port <= r->last)
-			return r->verdict;
-	}
-	return m->otherwise;
+	return r ? r->verdict : m->otherwise;
+}
+
+/* In the midst of a connection that nobody knows: the one with the higher port has called, or either. */
+static enum model_says outlaw(const struct model *m, const struct model_flow *name, uint32_t peer)
+{
+	const int end = m->end_of(name->local), class = m->class_of(name->remote, peer);
+	const struct model_rule *they = NULL, *we = NULL;
+
+	if (end < 0 || class < 0)
+		return MODEL_PASS; /* there are no rules about them */
+	if (name->remote_port >= name->local_port)
+		they = rule_for(m, true, (unsigned)end, (unsigned)class, MODEL_TCP, name->local_port);
+	if (name->local_port >= name->remote_port)
+		we = rule_for(m, false, (unsigned)end, (unsigned)class, MODEL_TCP, name->remote_port);
+	if (we && we->verdict != MODEL_PASS)
+		return we->verdict;
+	return they ? they->verdict : MODEL_PASS;
 }
 
 /* What the first packet of a flow asked for. */
@@ -311,7 +336,7 @@ static enum model_says more(const struct model *m, struct model_flow *f, int s, 
 	return MODEL_PASS;
 }
 
-/* The flow, unless it is over or the rules do not want it any more. */
+/* The flow, unless it is over; dead if the rules do not want it any more. */
 static struct model_flow *living(struct model *m, const struct model_flow *name, uint32_t peer)
 {
 	struct model_flow *f = find(m, name);
@@ -319,10 +344,11 @@ static struct model_flow *living(struct model *m, const struct model_flow *name,
 	if (!f || f->until <= m->now)
 		return NULL;
 	if (f->generation != m->generation) {
-		if (ask_flow(m, f, f->by_remote, peer) != MODEL_PASS) {
-			f->used = false;
-			return NULL;
-		}
+		const bool was = f->dead;
+
+		f->dead = ask_flow(m, f, f->by_remote, peer) != MODEL_PASS;
+		if (f->dead && (f->proto == 6 || !was))
+			live_for(m, f, f->proto == 6 ? 7440 : 180);
 		f->generation = m->generation;
 		f->peer = peer;
 	}
@@ -343,6 +369,22 @@ static enum model_says begin(struct model *m, const struct model_flow *name, boo
 	return MODEL_PASS;
 }
 
+/* Of a flow that rules have ended only another connection is heard. */
+static enum model_says more_of_dead(
+	struct model *m, struct model_flow *f, bool out, uint32_t peer, const struct pkt *p)
+{
+	if (f->proto == 6 && (p->flags & (FIN | SYN | RST | ACK)) == SYN &&
+		ask_flow(m, f, !out, peer) == MODEL_PASS) {
+		f->dead = false;
+		f->by_remote = !out;
+		first(m, f, 0, p);
+		return MODEL_PASS;
+	}
+	if (f->proto == 6)
+		live_for(m, f, 7440);
+	return ask_flow(m, f, f->by_remote, peer);
+}
+
 static enum model_says judge_tcp_udp_other(struct model *m, bool out, uint32_t peer, const struct pkt *p)
 {
 	const struct model_flow name = name_of(out, p);
@@ -355,6 +397,8 @@ static enum model_says judge_tcp_udp_other(struct model *m, bool out, uint32_t p
 		hands != RST && hands != (RST | ACK))
 		return MODEL_STRAY;
 	f = living(m, &name, peer);
+	if (f && f->dead)
+		return more_of_dead(m, f, out, peer, p);
 	if (f) {
 		s = more(m, f, f->by_remote == out, p);
 		if (s != MODEL_DENIED)
@@ -368,6 +412,9 @@ static enum model_says judge_tcp_udp_other(struct model *m, bool out, uint32_t p
 	}
 	if (tcp && (hands & RST || hands == (SYN | ACK)))
 		return MODEL_STRAY;
+	s = tcp && hands != SYN ? outlaw(m, &name, peer) : MODEL_PASS;
+	if (s != MODEL_PASS)
+		return s;
 	s = ask_flow(m, &name, !out, peer);
 	if (s == MODEL_PASS)
 		return begin(m, &name, !out, out, peer, p);
@@ -391,7 +438,7 @@ static enum model_says judge_error(struct model *m, bool out, uint32_t peer, con
 	(void)proto;
 	if (!f || f->until <= m->now || f->peer != peer)
 		return MODEL_STRAY;
-	return living(m, &name, peer) ? MODEL_PASS : MODEL_STRAY;
+	return living(m, &name, peer)->dead ? MODEL_STRAY : MODEL_PASS;
 }
 
 static enum model_says judge_icmp(struct model *m, bool out, uint32_t peer, const struct pkt *p)
@@ -407,6 +454,8 @@ static enum model_says judge_icmp(struct model *m, bool out, uint32_t peer, cons
 		const struct model_flow name = name_of(out, p);
 		struct model_flow *f = living(m, &name, peer);
 
+		if (f && f->dead)
+			return more_of_dead(m, f, out, peer, p);
 		return f ? more(m, f, f->by_remote == out, p) : MODEL_STRAY;
 	}
 	return ask(m, !out, out ? p->from : p->to, out ? p->to : p->from, peer, v6 ? MODEL_ICMP6 : MODEL_ICMP,
@@ -514,6 +563,13 @@ enum model_says model_judge(struct model *m, bool out, uint32_t peer, const stru
 	if (p->piece && p->len < least_of(p))
 		return MODEL_HIDDEN;
 	return judge_whole(m, out, peer, p);
+}
+
+const struct model_flow *model_flow_of(struct model *m, bool out, const struct pkt *p)
+{
+	const struct model_flow name = name_of(out, p);
+
+	return find(m, &name);
 }
 
 const struct model_flow *model_flow_at(const struct model *m, unsigned i)

@@ -23,6 +23,7 @@ struct model_rule {
 
 struct model_flow {
 	bool used, by_remote;
+	bool dead; /* rules have ended it */
 	unsigned version, proto;
 	uint32_t remote, local, peer;
 	uint16_t remote_port, local_port;
@@ -71,6 +72,8 @@ struct model {
 
 /* `out`: from our end into the tunnel. */
 enum model_says model_judge(struct model *m, bool out, uint32_t peer, const struct pkt *p);
+/* The flow that it is of; NULL: there is none. */
+const struct model_flow *model_flow_of(struct model *m, bool out, const struct pkt *p);
 /* A flow that there is, for whoever makes up packets; NULL: none at i. */
 const struct model_flow *model_flow_at(const struct model *m, unsigned i);
 

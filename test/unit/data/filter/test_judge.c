@@ -299,6 +299,67 @@ static void new_rules_end_what_they_do_not_allow_with_its_next_packet(void **sta
 	EXPECT(&bed, FILTER_DENIED, .from = 3, .to = 1, .sport = 22, .dport = 40000, .flags = A);
 }
 
+/* Where everything is allowed the other way round, the next segment of that direction must not bring it back.
+ */
+static void what_new_rules_end_stays_ended_whoever_speaks_next(void **state)
+{
+	(void)state;
+	for (int first = 0; first < 2; first++) {
+		BED_RULES(&bed, {RULES_IN, RULES_TCP, 22, 22, VERDICT_PASS}, {RULES_OUT, RULES_TCP, ALL});
+		bed_connect(&bed, 2, 1);
+		BED_RULES(&bed, {RULES_OUT, RULES_TCP, ALL});
+		for (int k = 0; k < 4; k++) {
+			if ((first + k) % 2)
+				EXPECT(&bed, FILTER_DENIED, .from = 2, .to = 1, .sport = 40000, .dport = 22,
+					.flags = A);
+			else
+				EXPECT(&bed, FILTER_DENIED, .from = 1, .to = 2, .sport = 22, .dport = 40000,
+					.flags = A);
+			bed.now += 3600 * SEC;
+		}
+		/* What the rules are, is not what its two ends do: other rules, which forbid it as well. */
+		BED_RULES(&bed, {RULES_OUT, RULES_TCP, ALL}, {RULES_IN, RULES_UDP, ALL});
+		EXPECT(&bed, FILTER_DENIED, .from = 1, .to = 2, .sport = 22, .dport = 40000, .flags = A);
+		/* A connection of the other side's own. */
+		EXPECT(&bed, FILTER_PASS, .from = 1, .to = 2, .sport = 22, .dport = 40000, .flags = S);
+		EXPECT(&bed, FILTER_PASS, .from = 2, .to = 1, .sport = 40000, .dport = 22, .flags = S | A,
+			.ack = 1);
+		bed.now += 31 * SEC;
+	}
+}
+
+static void udp_that_rules_ended_comes_back_as_the_other_sides_own_after_a_while(void **state)
+{
+	(void)state;
+	BED_RULES(&bed, {RULES_IN, RULES_UDP, 53, 53, VERDICT_PASS}, {RULES_OUT, RULES_UDP, ALL});
+	EXPECT(&bed, FILTER_PASS, .from = 2, .to = 1, .sport = 40000, .dport = 53);
+	BED_RULES(&bed, {RULES_OUT, RULES_UDP, ALL});
+	for (int k = 0; k < 3; k++) {
+		EXPECT(&bed, FILTER_DENIED, .from = 1, .to = 2, .sport = 53, .dport = 40000);
+		EXPECT(&bed, FILTER_DENIED, .from = 2, .to = 1, .sport = 40000, .dport = 53);
+		bed.now += 59 * SEC;
+	}
+	bed.now += 5 * SEC;
+	EXPECT(&bed, FILTER_DENIED, .from = 2, .to = 1, .sport = 40000, .dport = 53);
+	EXPECT(&bed, FILTER_PASS, .from = 1, .to = 2, .sport = 53, .dport = 40000);
+}
+
+/* The program has begun anew: nothing is remembered, and a rule forbids what its two ends go on with. */
+static void what_a_rule_forbids_is_not_picked_up_as_the_other_sides_own(void **state)
+{
+	(void)state;
+	BED_RULES(&bed, {RULES_IN, RULES_TCP, 22, 22, VERDICT_DROP}, {RULES_OUT, RULES_TCP, ALL});
+	bed.now = 10 * SEC;
+	EXPECT(&bed, FILTER_DENIED, .from = 2, .to = 1, .sport = 40000, .dport = 22, .flags = A);
+	EXPECT(&bed, FILTER_DENIED, .from = 1, .to = 2, .sport = 22, .dport = 40000, .flags = A);
+	EXPECT(&bed, FILTER_DENIED, .from = 2, .to = 1, .sport = 40000, .dport = 22, .flags = A);
+	/* Our own, where theirs are forbidden, all of them. */
+	BED_RULES(&bed, {RULES_IN, RULES_TCP, 0, UINT16_MAX, VERDICT_DROP}, {RULES_OUT, RULES_TCP, ALL});
+	EXPECT(&bed, FILTER_PASS, .from = 1, .to = 2, .sport = 40000, .dport = 80, .flags = A);
+	EXPECT(&bed, FILTER_DENIED, .from = 1, .to = 2, .sport = 80, .dport = 80, .flags = A);
+	EXPECT(&bed, FILTER_PASS, .from = 1, .to = 2, .sport = 80, .dport = 80, .flags = S);
+}
+
 static void rules_are_those_of_the_members_class(void **state)
 {
 	(void)state;
@@ -483,6 +544,9 @@ int main(void)
 		TEST(each_direction_has_its_own_verdicts),
 		TEST(the_first_and_the_last_port_are_ports),
 		TEST(new_rules_end_what_they_do_not_allow_with_its_next_packet),
+		TEST(what_new_rules_end_stays_ended_whoever_speaks_next),
+		TEST(udp_that_rules_ended_comes_back_as_the_other_sides_own_after_a_while),
+		TEST(what_a_rule_forbids_is_not_picked_up_as_the_other_sides_own),
 		TEST(rules_are_those_of_the_members_class),
 		TEST(clients_behind_us_have_rules_of_their_own),
 		TEST(flows_with_addresses_behind_members_are_flows),

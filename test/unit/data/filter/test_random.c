@@ -99,15 +99,17 @@ static uint32_t near(uint32_t n, bool wild)
 	return n + offsets[rnd(wild ? ARRAY_LEN(offsets) : 4)];
 }
 
-static void make_tcp(struct pkt *p, const struct model_flow *f, bool from_remote)
+static void make_tcp(struct pkt *p, bool from_remote)
 {
 	static const uint8_t flags[] = {
 		S, S, S | A, A, A, A, A, A | P, F | A, F | A, R, R | A, S | F, F, 0x20};
-	const unsigned side = f && f->by_remote == from_remote ? 0 : 1;
 
 	p->proto = PROTO_TCP;
 	p->flags = flags[rnd(ARRAY_LEN(flags))];
 	/* What passes by the memo of a batch moves no edge, so acknowledgements make no leaps. */
+	const struct model_flow *f = model_flow_of(&model, !from_remote, p);
+	const unsigned side = f && f->by_remote == from_remote ? 0 : 1;
+
 	p->seq = near(f ? f->side[side].edge : 1000, p->flags & (R | S));
 	p->ack = near(f ? f->side[!side].edge : 5000, p->flags & (R | S));
 	p->window = 1000;
@@ -205,7 +207,7 @@ static void make_packet(struct pkt *p, struct pkt *about)
 		p->dport = out ? f->remote_port : f->local_port;
 	}
 	if (what < 5)
-		make_tcp(p, f, !out);
+		make_tcp(p, !out);
 	else if (what == 7 || what == 8)
 		make_icmp(p, about);
 	else if (what == 9)

@@ -34,15 +34,6 @@ const struct policy_spans *policy_share_spans(
 	return &s->spans[((end * s->n_classes + class) * POLICY_DIRS + dir) * POLICY_PROTO_N + proto];
 }
 
-bool policy_share_is_open(const struct policy_share *s)
-{
-	for (size_t i = 0; i < s->n_ends * s->n_classes * POLICY_DIRS * POLICY_PROTO_N; i++)
-		for (size_t k = 0; k < s->spans[i].n; k++)
-			if (s->spans[i].v[k].action != POLICY_ALLOW)
-				return false;
-	return true;
-}
-
 void policy_share_free(struct policy_share *s)
 {
 	if (!s)

@@ -46,8 +46,6 @@ NODISCARD int policy_compile(const struct policy_model *m, const char *self_id, 
 void policy_share_free(struct policy_share *s); /* NULL is fine */
 DEFINE_CLEANUP(struct policy_share, policy_share_free)
 
-/* Everything passes, both ways, of everybody. */
-bool policy_share_is_open(const struct policy_share *s);
 const struct policy_spans *policy_share_spans(
 	const struct policy_share *s, size_t end, size_t class, enum policy_dir dir, enum policy_proto proto);
 

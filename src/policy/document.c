@@ -78,6 +78,28 @@ static bool is_any(const struct policy_rule *r)
 	return whole == (1u << POLICY_PROTO_N) - 1;
 }
 
+static bool has_any(const struct policy_doc *doc, const struct policy_list *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (doc->selectors[l->v[i]]->kind == POLICY_ANY)
+			return true;
+	return false;
+}
+
+bool policy_doc_is_open(const struct policy_doc *doc)
+{
+	bool all = false;
+
+	for (size_t i = 0; i < doc->n_rules; i++) {
+		const struct policy_rule *r = &doc->rules[i];
+
+		if (r->action != POLICY_ALLOW)
+			return false;
+		all |= is_any(r) && has_any(doc, &r->from) && has_any(doc, &r->to);
+	}
+	return all;
+}
+
 void policy_services_format(const struct policy_rule *r, struct strbuf *b)
 {
 	char text[POLICY_SERVICE_LEN];

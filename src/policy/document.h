@@ -121,6 +121,9 @@ const struct policy_group *policy_doc_group(const struct policy_doc *doc, const 
 NODISCARD int policy_doc_selector(
 	struct policy_doc *doc, const char *text, const struct policy_selector **ret_s, struct diag *d);
 
+/* Everybody may do everything, whoever there is and will be: a rule allows it, and none denies or rejects. */
+bool policy_doc_is_open(const struct policy_doc *doc);
+
 /* The first policy of a new mesh: one rule that lets its members do everything among themselves, or none. */
 const char *policy_text_open(void);
 const char *policy_text_deny(void);

@@ -212,7 +212,7 @@ int filtering_rules(
 	_cleanup_(policy_model_freep) struct policy_model *model = NULL;
 	_cleanup_(policy_share_freep) struct policy_share *share = NULL;
 
-	if (!f->doc) {
+	if (!f->doc || policy_doc_is_open(f->doc)) {
 		*ret_rules = NULL;
 		return TM_OK;
 	}
@@ -226,9 +226,5 @@ int filtering_rules(
 		err = policy_compile(model, self_id, &share);
 	if (err)
 		return err;
-	if (policy_share_is_open(share)) {
-		*ret_rules = NULL;
-		return TM_OK;
-	}
 	return build(share, ret_rules);
 }

@@ -33,8 +33,9 @@ bool filtering_is_on(const struct filtering *f); /* something may be stopped */
 
 /*
  * The rules of the node with this id, as the mesh is now; the caller's. NULL where everything passes: without
- * a policy, or by one that stops nothing, which so costs nothing. As long as the node is not in its own map,
- * they let nobody through.
+ * a policy, or by one that stops nobody and never will, which so costs nothing. It is not enough that all who
+ * are there may do everything: who comes next may not. As long as the node is not in its own map, they let
+ * nobody through.
  */
 NODISCARD int filtering_rules(
 	const struct filtering *f, const struct mesh *m, const char *self_id, struct rules **ret_rules);

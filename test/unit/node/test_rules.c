@@ -161,6 +161,24 @@ static void one_that_stops_nothing_costs_nothing(void **state)
 	assert_null(r->rules);
 }
 
+/* What all who are there may do, the next one may not: nothing passes meanwhile that has not been judged. */
+static void who_comes_is_filtered_where_all_before_may_do_everything(void **state)
+{
+	struct rig *r = *state;
+
+	member(r, "self", 1, NULL, 1);
+	policy(r, 1, "");
+	assert_non_null(r->rules); /* nobody is there, and who comes may do nothing */
+	policy(r, 2, "rules: [{allow: any, from: any, to: any}, {deny: any, from: 'tag:guest', to: any}]");
+	assert_non_null(r->rules);
+	member(r, "a", 2, NULL, 2);
+	member(r, "b", 3, "guest", 3);
+	assert_int_equal(rules_class_of(r->rules, 3), RULES_NO_CLASS);
+	run(r);
+	const struct rules_at at = {.class = rules_class_of(r->rules, 3), .proto = RULES_TCP};
+	assert_int_equal(rules_find(r->rules, &at, 80).verdict, VERDICT_DROP);
+}
+
 static void one_that_cannot_be_read_leaves_the_old_one_and_without_one_denies(void **state)
 {
 	struct rig *r = *state;
@@ -245,6 +263,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(one_that_stops_nothing_costs_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			one_that_cannot_be_read_leaves_the_old_one_and_without_one_denies, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			who_comes_is_filtered_where_all_before_may_do_everything, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_fails_is_tried_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			one_that_no_rules_can_be_made_of_leaves_the_old_ones_and_without_any_denies, setup,

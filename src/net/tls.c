@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/addr.h"
+#include "net/tls_patience.h"
 #include "wire/client_hello.h"
 
 enum { RECORD_MAX = 16 << 10, WHY_MAX = 160 };
@@ -20,6 +21,7 @@ struct tls {
 	enum phase phase;
 	const struct tls_door *door; /* NULL: a client */
 	SSL *ssl; /* from SHAKING on */
+	struct tls_patience patience; /* with it */
 	/* What has come and OpenSSL has not read yet: of the present call of `input` only. */
 	const uint8_t *in;
 	size_t n_in;
@@ -166,17 +168,15 @@ static void fail(struct tls *t, int err, const char *what, const char *detail)
 /* What an operation of OpenSSL's that did not succeed means. */
 static void stopped(struct tls *t, int result)
 {
-	switch (SSL_get_error(t->ssl, result)) {
-	case SSL_ERROR_WANT_READ:
-		break;
-	case SSL_ERROR_ZERO_RETURN:
+	const int why = SSL_get_error(t->ssl, result);
+	const char *what = t->phase == OPEN ? "TLS failed: " : "the TLS handshake failed: ";
+
+	if (t->patience.lost)
+		fail(t, TM_EPROTO, what, "the other side says too much that is no data");
+	else if (why == SSL_ERROR_ZERO_RETURN)
 		fail(t, TM_ECLOSED, "connection closed", "");
-		break;
-	default:
-		fail(t, TM_EPROTO,
-			t->phase == OPEN ? "TLS failed: " : "the TLS handshake failed: ", complaint());
-		break;
-	}
+	else if (why != SSL_ERROR_WANT_READ)
+		fail(t, TM_EPROTO, what, complaint());
 	ERR_clear_error();
 }
 
@@ -203,6 +203,7 @@ static void decrypt(struct tls *t)
 			stopped(t, n);
 			return;
 		}
+		tls_patience_data(&t->patience, (size_t)n);
 		net_input(&t->layer, buf, (size_t)n);
 	}
 }
@@ -260,6 +261,7 @@ static int begin(struct tls *t, SSL_CTX *context)
 		return TM_ENOMEM;
 	}
 	SSL_set_bio(t->ssl, bio, bio);
+	tls_patience_set(&t->patience, t->ssl);
 	if (t->door)
 		SSL_set_accept_state(t->ssl);
 	else

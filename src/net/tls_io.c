@@ -12,6 +12,7 @@
 
 #include "net/release.h"
 #include "net/tls.h"
+#include "net/tls_patience.h"
 #include "os/tcp.h"
 
 enum {
@@ -19,10 +20,12 @@ enum {
 	RECORD_MAX = 16 << 10,
 	OVERHEAD_MAX = 64, /* of a record: 22 bytes in TLS 1.3, a little more before */
 	SEALED_MAX = WRITE_MAX + WRITE_MAX / RECORD_MAX * OVERHEAD_MAX,
+	OUT_MAX = SEALED_MAX + (4 << 10), /* with answers to new keys of the other end's */
 };
 
 struct tls_io {
 	SSL *ssl;
+	struct tls_patience patience;
 	int fd;
 	/* The socket gave less than it was asked for: what OpenSSL asks next is not there. Once, then it is
 	 * asked again. */
@@ -56,6 +59,8 @@ static int bio_write(BIO *bio, const char *p, int n)
 	const size_t need = io->n_out + (size_t)n;
 
 	BIO_clear_retry_flags(bio);
+	if (need > OUT_MAX)
+		return -1; /* who asks for answers and reads none */
 	if (need > io->out_cap) {
 		uint8_t *grown = realloc(io->out, need);
 
@@ -96,6 +101,7 @@ int tls_io_new(struct ssl_st *ssl_take, struct tls_io **ret_io)
 		return TM_ENOMEM;
 	io->ssl = ssl_take;
 	io->fd = -1;
+	tls_patience_set(&io->patience, io->ssl);
 	*ret_io = io;
 	return TM_OK;
 }
@@ -148,23 +154,24 @@ static int outcome(const struct tls_io *io, int result)
 	ERR_clear_error();
 	if (why == SSL_ERROR_WANT_READ)
 		return TM_EAGAIN;
-	return why == SSL_ERROR_ZERO_RETURN ? TM_ECLOSED : TM_EIO;
+	return why == SSL_ERROR_ZERO_RETURN && !io->patience.lost ? TM_ECLOSED : TM_EIO;
 }
 
 int tls_io_read(void *ctx, uint8_t *p, size_t n, size_t *ret_n)
 {
 	struct tls_io *io = ctx;
-	const bool writing = io->out;
+	const size_t out = io->n_out;
 
 	if (!SSL_has_pending(io->ssl))
 		SSL_set_read_ahead(io->ssl, 1);
 	ERR_clear_error();
 	int got = SSL_read(io->ssl, p, (int)MIN(n, (size_t)INT32_MAX));
 	/* An answer to the other side's new key; if it does not leave now it does before what is next. */
-	if (io->out && !writing)
+	if (io->n_out > out)
 		(void)send_out(io);
 	if (got <= 0)
 		return outcome(io, got);
+	tls_patience_data(&io->patience, (size_t)got);
 	*ret_n = (size_t)got;
 	return TM_OK;
 }

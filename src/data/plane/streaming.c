@@ -15,6 +15,9 @@ enum { READ_AHEAD = 2048 };
  * enough, and a call for each of many reads would cost. */
 enum { LITTLE = 4096 };
 
+/* In a burst: TLS may come in records of a byte, and 64 KiB of those take 20 ms. */
+enum { READS_MAX = 256 };
+
 /* --- bytes --- */
 
 /* n bytes at p, then m at q. */
@@ -427,12 +430,13 @@ static int read_once(struct worker *w, struct stream *s, size_t *ahead, size_t *
 static bool read_burst(struct worker *w, struct stream *s)
 {
 	size_t ahead = READ_AHEAD, got = 0;
+	unsigned n = 0;
 	int err = TM_OK;
 
 	take_early(w, s);
-	/* As much as a long frame, then others have their turn. What is pending inside TLS makes no
-	 * descriptor readable. */
-	while (!err && !s->broken && (got < STREAM_READ_BYTES || pending(s)))
+	/* As much as a long frame, in so many pieces, then others have their turn. What is pending inside TLS
+	 * makes no descriptor readable. */
+	for (; !err && !s->broken && ((got < STREAM_READ_BYTES && n < READS_MAX) || pending(s)); n++)
 		err = read_once(w, s, &ahead, &got);
 	if (got && got < LITTLE)
 		tcp_ack_now(s->is.fd);

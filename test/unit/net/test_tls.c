@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The TLS layer at both ends of a socket pair; what other programs make of it is seen in the lab. */
+#include "foe.h"
 #include "wire.h"
 
-#include <openssl/ssl.h>
 #include <unistd.h>
 
 #include "crypto/certificate.h"
@@ -177,6 +177,133 @@ static void a_server_without_tls_is_told_as_one(void **state UNUSED)
 	wire_close(&w);
 }
 
+/* --- what a client of another make does --- */
+
+/* Our server's layer, and a foe at the other end whose bytes go by w->a; done with the handshake. */
+static void meet(struct foe *f, struct doorman *m, struct wire *w, int version)
+{
+	uint8_t p[8192];
+
+	wire_open(w);
+	assert_int_equal(tls_server_push(&w->b.conn, &m->door), TM_OK);
+	wire_begin(w);
+	foe_open(f, version);
+	for (size_t heard = 0; w->b.ready == 0 || !foe_shook_hands(f); wire_turn(w)) {
+		foe_hears(f, w->a.got + heard, w->a.n - heard);
+		heard = w->a.n;
+		(void)foe_shook_hands(f);
+		size_t n = foe_take(f, p, sizeof(p));
+
+		assert_int_equal(net_output(&w->a.layer, p, n), TM_OK);
+	}
+}
+
+static void send_all(struct foe *f, struct wire *w)
+{
+	size_t n = foe_sent(f);
+	uint8_t *p = malloc(n);
+
+	assert_int_equal(foe_take(f, p, n), n);
+	assert_int_equal(net_output(&w->a.layer, p, n), TM_OK);
+	free(p);
+}
+
+/* The thread that reads this lets nobody else in meanwhile. */
+static void who_renews_keys_instead_of_speaking_is_hung_up_on(void **state UNUSED)
+{
+	struct doorman m;
+	struct tls_files *files;
+	struct wire w;
+	struct foe f;
+
+	doorman_open(&m, &files);
+	for (int asks = 0; asks < 2; asks++) {
+		meet(&f, &m, &w, TLS1_3_VERSION);
+		const size_t before = w.a.n;
+
+		for (unsigned i = 0; i < 2000; i++)
+			foe_renews_its_key(&f, asks);
+		send_all(&f, &w);
+		wire_run_until(&w, &w.b.closed, 1);
+		assert_int_equal(w.b.err, TM_EPROTO);
+		assert_string_equal(w.b.why, "TLS failed: the other side says too much that is no data");
+		assert_int_equal(w.b.inputs, 0);
+		net_close(&w.b.conn, NULL);
+		wire_run_until(&w, &w.a.closed, 1);
+		assert_in_range(w.a.n - before, 0, 40 * 27);
+		wire_close(&w);
+		foe_close(&f);
+	}
+	tls_files_free(files);
+}
+
+static void keys_may_be_renewed_beside_data(void **state UNUSED)
+{
+	struct doorman m;
+	struct tls_files *files;
+	struct wire w;
+	struct foe f;
+	static uint8_t p[16000];
+
+	doorman_open(&m, &files);
+	meet(&f, &m, &w, TLS1_3_VERSION);
+	for (unsigned i = 1; i <= 100; i++) {
+		foe_renews_its_key(&f, true);
+		for (int k = 0; k < 2; k++)
+			foe_says(&f, p, sizeof(p));
+		send_all(&f, &w);
+		wire_run_until_bytes(&w, &w.b, (size_t)i * 2 * sizeof(p));
+	}
+	assert_int_equal(w.b.closed, 0);
+	wire_close(&w);
+	foe_close(&f);
+	tls_files_free(files);
+}
+
+static void a_second_handshake_is_hung_up_on_unread(void **state UNUSED)
+{
+	struct doorman m;
+	struct tls_files *files;
+	struct wire w;
+	struct foe f;
+
+	doorman_open(&m, &files);
+	meet(&f, &m, &w, TLS1_2_VERSION);
+	const size_t before = w.a.n;
+
+	foe_wants_another_handshake(&f);
+	send_all(&f, &w);
+	wire_run_until(&w, &w.b.closed, 1);
+	assert_int_equal(w.b.err, TM_EPROTO);
+	net_close(&w.b.conn, NULL);
+	wire_run_until(&w, &w.a.closed, 1);
+	assert_int_equal(w.a.n, before);
+	wire_close(&w);
+	foe_close(&f);
+	tls_files_free(files);
+}
+
+static void a_goodbye_half_way_is_an_end(void **state UNUSED)
+{
+	struct doorman m;
+	struct tls_files *files;
+	struct wire w;
+	struct foe f;
+
+	doorman_open(&m, &files);
+	meet(&f, &m, &w, TLS1_3_VERSION);
+	foe_says(&f, "GET /re", 7);
+	foe_says_goodbye(&f);
+	send_all(&f, &w);
+	assert_int_equal(net_output(&w.a.layer, "behind it", 9), TM_OK);
+	wire_run_until(&w, &w.b.closed, 1);
+	assert_int_equal(w.b.n, 7);
+	assert_string_equal(w.b.why, "connection closed");
+	wire_close(&w);
+	foe_close(&f);
+	tls_files_free(files);
+}
+
 /* --- certificates --- */
 
 static int64_t until(const char *path)
@@ -301,6 +428,10 @@ int main(void)
 		cmocka_unit_test(who_is_not_let_in_hears_nothing),
 		cmocka_unit_test(a_hello_that_announces_too_much_never_reaches_the_library),
 		cmocka_unit_test(a_server_without_tls_is_told_as_one),
+		cmocka_unit_test(who_renews_keys_instead_of_speaking_is_hung_up_on),
+		cmocka_unit_test(keys_may_be_renewed_beside_data),
+		cmocka_unit_test(a_second_handshake_is_hung_up_on_unread),
+		cmocka_unit_test(a_goodbye_half_way_is_an_end),
 		cmocka_unit_test(a_whole_sentence_from_below_stays_as_it_is),
 		cmocka_unit_test(our_certificate_is_kept_and_renewed_before_it_expires),
 		cmocka_unit_test(files_that_change_are_read_again_and_bad_ones_are_told_once),

@@ -406,6 +406,69 @@ static void what_lies_below_a_stream_is_asked_and_freed(void **state)
 	assert_int_equal(freed, 2);
 }
 
+/* Pongs without end that nobody asked for, a byte at a time. */
+struct drip {
+	size_t at;
+	unsigned reads; /* since it was asked whether there are more */
+	_Atomic(unsigned) most, turns;
+};
+
+static int drip_read(void *ctx, uint8_t *p, size_t n UNUSED, size_t *ret_n)
+{
+	static const uint8_t pong[] = {0x8a, 0x80, 1, 2, 3, 4};
+	struct drip *d = ctx;
+
+	*p = pong[d->at++ % sizeof(pong)];
+	*ret_n = 1;
+	if (++d->reads > atomic_load(&d->most))
+		atomic_store(&d->most, d->reads);
+	return TM_OK;
+}
+
+static int drip_write(void *ctx UNUSED, const uint8_t *p UNUSED, size_t n, size_t *ret_n)
+{
+	*ret_n = n;
+	return TM_OK;
+}
+
+static bool drip_pending(void *ctx)
+{
+	struct drip *d = ctx;
+
+	d->reads = 0;
+	atomic_fetch_add(&d->turns, 1);
+	return false;
+}
+
+static void drip_free(void *ctx UNUSED)
+{
+}
+
+static bool has_had_turns(void *drip)
+{
+	return atomic_load(&((struct drip *)drip)->turns) > 10;
+}
+
+static void a_byte_at_a_time_from_below_is_no_reason_to_read_on_and_on(void **state)
+{
+	static const struct plane_stream_io io = {drip_read, drip_write, drip_pending, drip_free};
+	static struct drip d;
+	uint32_t stream;
+	int fd[2];
+	(void)state;
+
+	make_pair(fd);
+	assert_int_equal(write(fd[0], "x", 1), 1); /* it stays readable */
+	const struct plane_stream s = {.fd = fd[1], .io = &io, .ctx = &d, .role = WS_SERVER, .host = 3};
+	assert_int_equal(plane_stream_add(r.plane, &s, &stream), TM_OK);
+	EXPECT_SOON(all, has_had_turns, &d);
+	assert_in_range(atomic_load(&d.most), 1, 1000);
+	pass(&a, &b, 4, 1, 40);
+	assert_int_equal(r.n_streams_lost, 0);
+	rig_teardown(NULL);
+	close(fd[0]);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, stream_rig_set_up, rig_teardown)
 /* By several workers, so that most frames cross from one to another. */
 #define CASE_3(f) cmocka_unit_test_prestate_setup_teardown(f, stream_rig_set_up, rig_teardown, &three)
@@ -426,6 +489,7 @@ int main(void)
 		CASE_3(who_does_not_read_loses_the_oldest_and_checks_pass_what_waits),
 		CASE(a_frame_that_no_train_holds_leaves_in_pieces),
 		CASE(what_lies_below_a_stream_is_asked_and_freed),
+		CASE(a_byte_at_a_time_from_below_is_no_reason_to_read_on_and_on),
 	};
 
 	return cmocka_run_group_tests_name("data/plane/stream ends", tests, NULL, NULL);

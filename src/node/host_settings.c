@@ -5,42 +5,73 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/strbuf.h"
 #include "os/os.h"
 
-enum { SETTINGS_MAX = 64, NAME_LEN = 128, VALUE_LEN = 16, SETTINGS_BYTES = SETTINGS_MAX * (NAME_LEN + 40) };
+enum { SETTINGS_MAX = 1024, NAME_LEN = 128, VALUE_LEN = 16, LINE_LEN = NAME_LEN + 3 * VALUE_LEN + 8 };
+#define NONE "-" /* in place of a value */
 
 struct setting {
-	char name[NAME_LEN], before[VALUE_LEN], ours[VALUE_LEN];
+	char name[NAME_LEN], before[VALUE_LEN];
+	char ours[VALUE_LEN]; /* NONE: it is not changed by itself, but written with `all` of its kind */
+	char all[VALUE_LEN]; /* what `all` of its kind held when this was changed; NONE = it has none */
 	bool wanted; /* since begin */
-	bool set; /* it is so, or was tried */
+	bool done; /* it is as we want it, by us */
 };
 
 struct host_settings {
 	char path[512];
 	struct setting v[SETTINGS_MAX];
 	size_t n;
+	bool full; /* since begin, one that was wanted had no room */
 };
 
 static int save(const struct host_settings *s, struct diag *d)
 {
-	char text[SETTINGS_BYTES] = "";
-	size_t len = 0;
+	struct strbuf b = {0};
 
 	for (size_t i = 0; i < s->n; i++)
-		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s %s %s\n", s->v[i].name,
-			s->v[i].before, s->v[i].ours);
-	return os_write_file(s->path, text, len, 0600, d);
+		strbuf_printf(&b, "%s %s %s %s\n", s->v[i].name, s->v[i].before, s->v[i].ours, s->v[i].all);
+	const size_t len = b.len;
+	_cleanup_(freep) char *text = strbuf_take(&b);
+	return text ? os_write_file(s->path, text, len, 0600, d) : TM_ENOMEM;
 }
 
-static void take_back(const struct setting *v)
+static bool holds(const char *name, const char *value)
 {
 	char now[VALUE_LEN];
 
-	if (os_setting_get(v->name, now, sizeof(now)) != TM_OK || strcmp(now, v->ours) != 0)
-		return;
-	if (os_setting_set(v->name, v->before) != TM_OK)
-		log_warn("node: a setting of the kernel cannot be put back", KV("setting", v->name),
-			KV("before", v->before));
+	return os_setting_get(name, now, sizeof(now)) == TM_OK && strcmp(now, value) == 0;
+}
+
+/* "net/ipv6/conf/all/forwarding" of "net/ipv6/conf/eth0/forwarding": who changes it changes that of every
+ * interface. false: there is none, as with most kinds. */
+static bool all_of(const char *name, char ret_all[static NAME_LEN])
+{
+	static const char middle[] = "/conf/";
+	const char *at = strstr(name, middle), *leaf = strrchr(name, '/');
+
+	if (!at || (strcmp(leaf, "/forwarding") != 0 && strcmp(leaf, "/force_forwarding") != 0))
+		return false;
+	snprintf(ret_all, NAME_LEN, "%.*s/conf/all%s", (int)(at - name), name, leaf);
+	return strcmp(ret_all, name) != 0;
+}
+
+/* True: it was changed. */
+static bool take_back(const struct setting *v)
+{
+	char all[NAME_LEN];
+
+	if (!holds(v->name, v->ours))
+		return false;
+	/* Since then somebody had his way with all interfaces, and ours is one. */
+	if (strcmp(v->all, NONE) != 0 && all_of(v->name, all) && !holds(all, v->all))
+		return false;
+	if (os_setting_set(v->name, v->before) == TM_OK)
+		return true;
+	log_warn("node: a setting of the kernel cannot be put back", KV("setting", v->name),
+		KV("before", v->before));
+	return false;
 }
 
 /* Names below /proc/sys that may be ours: the file is ours alone, but it would be a lever for who changes it.
@@ -53,32 +84,50 @@ static bool is_ours(const char *name)
 static void load(struct host_settings *s)
 {
 	_cleanup_(freep) char *text = NULL;
-	struct setting v = {.set = true};
-	char line[NAME_LEN + 2 * VALUE_LEN + 8];
+	char line[LINE_LEN];
 
-	if (os_read_file(s->path, SETTINGS_BYTES, &text, NULL, NULL) != TM_OK)
+	if (os_read_file(s->path, (size_t)SETTINGS_MAX * LINE_LEN, &text, NULL, NULL) != TM_OK)
 		return;
 	for (const char *at = text; *at && s->n < SETTINGS_MAX;) {
+		struct setting v = {.all = NONE, .done = true};
 		const size_t len = strcspn(at, "\n");
 
 		_Static_assert(NAME_LEN == 128 && VALUE_LEN == 16, "as below");
 		snprintf(line, sizeof(line), "%.*s", (int)MIN(len, sizeof(line) - 1), at);
-		if (sscanf(line, "%127s %15s %15s", v.name, v.before, v.ours) == 3 && is_ours(v.name))
+		if (sscanf(line, "%127s %15s %15s %15s", v.name, v.before, v.ours, v.all) >= 3 &&
+			is_ours(v.name))
 			s->v[s->n++] = v;
 		at += len + (at[len] == '\n');
 	}
 }
 
-/* In the reverse order: what was set last depends on what came before it. */
+/* In the reverse order: what was set last depends on what came before it, and what is written with `all` was
+ * noted before that. */
+static void undo(const struct host_settings *s)
+{
+	char taken[NAME_LEN] = "", all[NAME_LEN];
+
+	for (size_t i = s->n; i-- > 0;) {
+		const struct setting *v = &s->v[i];
+
+		if (v->wanted || !v->done)
+			continue;
+		if (strcmp(v->ours, NONE) == 0) {
+			if (all_of(v->name, all) && strcmp(all, taken) == 0)
+				(void)!os_setting_set(v->name, v->before); /* gone meanwhile: as good */
+		} else if (take_back(v)) {
+			snprintf(taken, sizeof(taken), "%s", v->name);
+		}
+	}
+}
+
 static void sweep(struct host_settings *s)
 {
 	struct diag d = {0};
 	size_t kept = 0;
 	const size_t n = s->n;
 
-	for (size_t i = n; i-- > 0;)
-		if (!s->v[i].wanted)
-			take_back(&s->v[i]);
+	undo(s);
 	for (size_t i = 0; i < n; i++)
 		if (s->v[i].wanted)
 			s->v[kept++] = s->v[i];
@@ -114,27 +163,52 @@ void host_settings_free(struct host_settings *s)
 
 void host_settings_begin(struct host_settings *s)
 {
+	s->full = false;
 	for (size_t i = 0; i < s->n; i++)
 		s->v[i].wanted = false;
+}
+
+/* What is so already is not ours to take back; what is written with `all`, only if that changes it. */
+static bool is_of_interest(const struct setting *v, const char *value)
+{
+	char all[NAME_LEN];
+
+	return value ? strcmp(v->before, value) != 0 : all_of(v->name, all) && !holds(all, v->before);
 }
 
 void host_settings_want(void *ctx, const char *name, const char *value)
 {
 	struct host_settings *s = ctx;
-	struct setting v = {.wanted = true};
+	struct setting v = {.wanted = true, .all = NONE};
+	char all[NAME_LEN];
 
 	for (size_t i = 0; i < s->n; i++)
 		if (strcmp(s->v[i].name, name) == 0) {
 			s->v[i].wanted = true;
 			return;
 		}
-	/* What is so already is not ours to take back. */
-	if (s->n == SETTINGS_MAX || os_setting_get(name, v.before, sizeof(v.before)) != TM_OK ||
-		strcmp(v.before, value) == 0)
-		return;
 	snprintf(v.name, sizeof(v.name), "%s", name);
-	snprintf(v.ours, sizeof(v.ours), "%s", value);
-	s->v[s->n++] = v;
+	if (os_setting_get(name, v.before, sizeof(v.before)) != TM_OK || !is_of_interest(&v, value))
+		return;
+	snprintf(v.ours, sizeof(v.ours), "%s", value ? value : NONE);
+	if (value && all_of(name, all) && os_setting_get(all, v.all, sizeof(v.all)) != TM_OK)
+		snprintf(v.all, sizeof(v.all), "%s", NONE);
+	s->full |= s->n == SETTINGS_MAX;
+	if (s->n < SETTINGS_MAX)
+		s->v[s->n++] = v;
+}
+
+/* What somebody undid since is set again. An interface that is gone takes its row along. */
+static int put(struct setting *v)
+{
+	char now[VALUE_LEN];
+	int err = os_setting_get(v->name, now, sizeof(now));
+
+	if (!err && strcmp(v->ours, NONE) != 0 && strcmp(now, v->ours) != 0)
+		err = os_setting_set(v->name, v->ours);
+	v->done |= !err;
+	v->wanted = err != TM_ENOENT;
+	return err == TM_ENOENT ? TM_OK : err;
 }
 
 int host_settings_end(struct host_settings *s, struct diag *d)
@@ -143,18 +217,19 @@ int host_settings_end(struct host_settings *s, struct diag *d)
 	int err = TM_OK;
 
 	for (size_t i = 0; i < s->n; i++)
-		news |= !s->v[i].set;
-	if (news)
-		err = save(s, d);
-	for (size_t i = 0; i < s->n && !err; i++) {
-		if (s->v[i].set || !s->v[i].wanted)
+		news |= !s->v[i].done;
+	int unsaved = news ? save(s, d) : TM_OK;
+	for (size_t i = 0; i < s->n; i++) {
+		if (!s->v[i].wanted || (unsaved && !s->v[i].done))
 			continue;
-		s->v[i].set = true;
-		int e = os_setting_set(s->v[i].name, s->v[i].ours);
-		if (e && !err)
+		int e = put(&s->v[i]);
+		if (e && !err && !unsaved)
 			err = diag_what(d, e, "the kernel's setting %s cannot be changed: %s", s->v[i].name,
 				tm_strerror(e));
 	}
+	if (s->full && !err && !unsaved)
+		err = diag_what(
+			d, TM_EFULL, "more settings of the kernel are to be changed than %d", SETTINGS_MAX);
 	sweep(s);
-	return err;
+	return unsaved ? unsaved : err;
 }

@@ -118,7 +118,8 @@ bool os_forward_drops(char *buf, size_t n);
 
 /*
  * The settings of the kernel (paths below /proc/sys) with which packets of a family that come in by these
- * interfaces may be forwarded, as narrowly as the kernel has them.
+ * interfaces may be forwarded, as narrowly as the kernel has them. value NULL: one that another, which is
+ * said later, writes along.
  */
 typedef void os_setting_fn(void *ctx, const char *name, const char *value);
 void os_forwarding(enum ip_family family, const uint32_t *ifindexes, size_t n, os_setting_fn *fn, void *ctx);

@@ -3,53 +3,21 @@
  * IPv4 is forwarded or not by the interface that a packet came in by. IPv6 was all or nothing until
  * Linux 6.17 (force_forwarding); and all of it makes a host a router, which does not listen to router
  * advertisements any more, by which many have their own address and route: so an interface that did goes on
- * to (accept_ra 2). Control thread.
+ * to (accept_ra 2), and so does one that comes later (`default`). What is wanted is said at each look, in the
+ * same order: who asks remembers what was so before. Control thread.
  */
 #include "os/os.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { SETTING_PATH_MAX = 128 };
+#define ALL_IP6 "net/ipv6/conf/all/"
 
 uint32_t os_interface_index(const char *ifname)
 {
 	return if_nametoindex(ifname);
-}
-
-static int open_setting(const char *name, int flags)
-{
-	char path[SETTING_PATH_MAX + 16];
-
-	snprintf(path, sizeof(path), "/proc/sys/%s", name);
-	return open(path, flags | O_CLOEXEC);
-}
-
-int os_setting_get(const char *name, char *buf, size_t n)
-{
-	_cleanup_(closep) int fd = open_setting(name, O_RDONLY);
-
-	if (fd < 0)
-		return tm_err_from_errno(errno);
-	ssize_t got = read(fd, buf, n - 1);
-	if (got < 0)
-		return tm_err_from_errno(errno);
-	buf[got] = '\0';
-	buf[strcspn(buf, "\n")] = '\0';
-	return TM_OK;
-}
-
-int os_setting_set(const char *name, const char *value)
-{
-	_cleanup_(closep) int fd = open_setting(name, O_WRONLY);
-
-	if (fd < 0 || write(fd, value, strlen(value)) < 0)
-		return tm_err_from_errno(errno);
-	return TM_OK;
 }
 
 static bool is(const char *name, const char *value)
@@ -66,31 +34,41 @@ static bool exists(const char *name)
 	return os_setting_get(name, now, sizeof(now)) == TM_OK;
 }
 
-/* As a host it listened, as a router it would not. */
-static void keep_listening(os_setting_fn *fn, void *ctx)
+/*
+ * An interface, or `default`, while all of IPv6 is forwarded: as a host it listened, as a router it would
+ * not; and what it forwarded before is written over when all does not any more.
+ */
+static void keep(const char *ifname, os_setting_fn *fn, void *ctx)
 {
-	struct if_nameindex *all = if_nameindex();
 	char name[SETTING_PATH_MAX];
 
-	for (const struct if_nameindex *i = all; i && i->if_index; i++) {
-		snprintf(name, sizeof(name), "net/ipv6/conf/%s/accept_ra", i->if_name);
-		if (is(name, "1"))
-			fn(ctx, name, "2");
-	}
+	snprintf(name, sizeof(name), "net/ipv6/conf/%s/accept_ra", ifname);
+	if (is(name, "1") || is(name, "2"))
+		fn(ctx, name, "2");
+	snprintf(name, sizeof(name), "net/ipv6/conf/%s/forwarding", ifname);
+	if (is(name, "1"))
+		fn(ctx, name, NULL);
+}
+
+static void forward_all_ip6(os_setting_fn *fn, void *ctx)
+{
+	struct if_nameindex *all = if_nameindex();
+
+	keep("default", fn, ctx);
+	for (const struct if_nameindex *i = all; i && i->if_index; i++)
+		keep(i->if_name, fn, ctx);
 	if (all)
 		if_freenameindex(all);
+	fn(ctx, ALL_IP6 "forwarding", "1");
 }
 
 void os_forwarding(enum ip_family family, const uint32_t *ifindexes, size_t n, os_setting_fn *fn, void *ctx)
 {
-	const bool narrow = family == IP_V4 || exists("net/ipv6/conf/all/force_forwarding");
+	const bool narrow = family == IP_V4 || exists(ALL_IP6 "force_forwarding");
 	char ifname[IFNAMSIZ], name[SETTING_PATH_MAX];
 
-	if (!narrow && n && !is("net/ipv6/conf/all/forwarding", "1")) {
-		keep_listening(fn, ctx);
-		fn(ctx, "net/ipv6/conf/all/forwarding", "1");
-		return;
-	}
+	if (!narrow && n)
+		forward_all_ip6(fn, ctx);
 	for (size_t i = 0; i < n && narrow; i++) {
 		if (!if_indextoname(ifindexes[i], ifname))
 			continue;

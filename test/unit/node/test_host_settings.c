@@ -1,48 +1,19 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* The kernel's settings are a table of the test's, which outlives the runs of the code. */
 #include "unit/unit.h"
 
 #include "base/log.h"
 #include "fake/quiet.h"
+#include "fake/settings.h"
 #include "node/host_settings.h"
 #include "os/os.h"
 
 #include <unistd.h>
 
-static struct {
-	const char *name;
-	char value[16];
-	bool locked; /* cannot be changed */
-} kernel[4];
 static char path[64];
 static bool disk_is_full;
 
-int __wrap_os_setting_get(const char *name, char *buf, size_t n);
-int __wrap_os_setting_set(const char *name, const char *value);
 int __real_os_write_file(const char *p, const void *data, size_t n, unsigned mode, struct diag *d);
 int __wrap_os_write_file(const char *p, const void *data, size_t n, unsigned mode, struct diag *d);
-
-int __wrap_os_setting_get(const char *name, char *buf, size_t n)
-{
-	for (size_t i = 0; i < ARRAY_LEN(kernel); i++)
-		if (kernel[i].name && strcmp(kernel[i].name, name) == 0) {
-			snprintf(buf, n, "%s", kernel[i].value);
-			return TM_OK;
-		}
-	return TM_ENOENT;
-}
-
-int __wrap_os_setting_set(const char *name, const char *value)
-{
-	for (size_t i = 0; i < ARRAY_LEN(kernel); i++)
-		if (kernel[i].name && strcmp(kernel[i].name, name) == 0) {
-			if (kernel[i].locked)
-				return TM_EPERM;
-			snprintf(kernel[i].value, sizeof(kernel[i].value), "%s", value);
-			return TM_OK;
-		}
-	return TM_ENOENT;
-}
 
 int __wrap_os_write_file(const char *p, const void *data, size_t n, unsigned mode, struct diag *d)
 {
@@ -52,19 +23,18 @@ int __wrap_os_write_file(const char *p, const void *data, size_t n, unsigned mod
 #define A "net/ipv4/conf/tm0/forwarding"
 #define B "net/ipv4/conf/lan0/forwarding"
 #define C "net/ipv6/conf/all/forwarding"
+#define ALL "net/ipv4/conf/all/forwarding"
 
 static int set_up(void **state)
 {
-	static const char *const names[] = {A, B, C};
+	static const char *const names[] = {A, B, C, ALL};
 
 	(void)state;
 	log_set_sink(quiet_log, NULL);
-	memset(kernel, 0, sizeof(kernel));
+	kernel_empty();
 	disk_is_full = false;
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		kernel[i].name = names[i];
-		memcpy(kernel[i].value, "0", 2);
-	}
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		kernel_has(names[i], "0");
 	snprintf(path, sizeof(path), "/tmp/tm-settings-XXXXXX");
 	assert_non_null(mkdtemp(path));
 	strcat(path, "/settings");
@@ -101,9 +71,9 @@ static int want(struct host_settings *s, const char *first, const char *second)
 
 static void expect(const char *a, const char *b, const char *c)
 {
-	assert_string_equal(kernel[0].value, a);
-	assert_string_equal(kernel[1].value, b);
-	assert_string_equal(kernel[2].value, c);
+	assert_string_equal(kernel_value(A), a);
+	assert_string_equal(kernel_value(B), b);
+	assert_string_equal(kernel_value(C), c);
 }
 
 static void what_is_not_wanted_any_more_is_as_it_was(void **state)
@@ -111,7 +81,7 @@ static void what_is_not_wanted_any_more_is_as_it_was(void **state)
 	struct host_settings *s = begin();
 
 	(void)state;
-	memcpy(kernel[2].value, "1", 2); /* somebody else's */
+	kernel_write(C, "1"); /* somebody else's */
 	assert_int_equal(want(s, A, B), TM_OK);
 	expect("1", "1", "1");
 	assert_int_equal(want(s, B, C), TM_OK);
@@ -127,10 +97,10 @@ static void what_a_crash_has_left_the_next_start_takes_back(void **state)
 	(void)state;
 	assert_int_equal(want(s, A, B), TM_OK);
 	free(s); /* killed */
-	memcpy(kernel[1].value, "2", 2); /* and somebody has an opinion since */
+	kernel_write(B, "2"); /* and somebody has an opinion since */
 	host_settings_free(begin());
 	expect("0", "2", "0");
-	memcpy(kernel[0].value, "1", 2);
+	kernel_write(A, "1");
 	host_settings_free(begin()); /* once is enough */
 	expect("1", "2", "0");
 }
@@ -150,15 +120,112 @@ static void nothing_is_changed_that_could_not_be_written_down_first(void **state
 	expect("0", "0", "0");
 }
 
-static void one_that_cannot_be_set_is_said(void **state)
+static void one_that_cannot_be_set_is_said_until_it_can(void **state)
 {
 	struct host_settings *s = begin();
 
 	(void)state;
-	kernel[0].locked = true;
-	assert_int_equal(want(s, A, NULL), TM_EPERM);
+	kernel_locks(A, true);
+	assert_int_equal(want(s, A, B), TM_EPERM);
+	expect("0", "1", "0"); /* the others are */
+	assert_int_equal(want(s, A, B), TM_EPERM);
+	kernel_locks(A, false);
+	assert_int_equal(want(s, A, B), TM_OK);
+	expect("1", "1", "0");
 	assert_int_equal(want(s, "net/ipv4/conf/gone/forwarding", B), TM_OK); /* there is none: as good */
 	expect("0", "1", "0");
+	host_settings_free(s);
+}
+
+static void what_was_never_set_is_not_taken_back(void **state)
+{
+	struct host_settings *s = begin();
+
+	(void)state;
+	kernel_locks(A, true);
+	assert_int_equal(want(s, A, NULL), TM_EPERM);
+	kernel_locks(A, false);
+	kernel_write(A, "1"); /* somebody else did */
+	host_settings_free(s);
+	expect("1", "0", "0");
+}
+
+static void what_somebody_undoes_meanwhile_is_set_again(void **state)
+{
+	struct host_settings *s = begin();
+
+	(void)state;
+	assert_int_equal(want(s, A, B), TM_OK);
+	kernel_write(A, "0");
+	assert_int_equal(want(s, A, B), TM_OK);
+	expect("1", "1", "0");
+	/* An interface that is unplugged, and another of its name. */
+	kernel_loses(B);
+	assert_int_equal(want(s, A, B), TM_OK);
+	kernel_has(B, "0");
+	assert_int_equal(want(s, A, B), TM_OK);
+	expect("1", "1", "0");
+	host_settings_free(s);
+	expect("0", "0", "0");
+}
+
+/* Docker switches forwarding on for all interfaces when it starts, and ours were on already. */
+static void what_somebody_sets_for_all_interfaces_is_theirs(void **state)
+{
+	struct host_settings *s = begin();
+
+	(void)state;
+	assert_int_equal(want(s, A, B), TM_OK);
+	kernel_write(ALL, "1");
+	assert_int_equal(want(s, A, NULL), TM_OK);
+	expect("1", "1", "0");
+	free(s); /* killed */
+	host_settings_free(begin());
+	expect("1", "1", "0");
+	/* And what was so for all before is no reason. */
+	kernel_write(A, "0");
+	s = begin();
+	assert_int_equal(want(s, A, NULL), TM_OK);
+	host_settings_free(s);
+	expect("0", "1", "0");
+}
+
+static void two_hundred_interfaces_are_no_trouble(void **state)
+{
+	struct host_settings *s = begin();
+	struct diag d = {0};
+	char name[64];
+
+	(void)state;
+	host_settings_begin(s);
+	for (int i = 0; i < 200; i++) {
+		snprintf(name, sizeof(name), "net/ipv6/conf/veth%d/accept_ra", i);
+		kernel_has(name, "1");
+		host_settings_want(s, name, "2");
+	}
+	assert_int_equal(host_settings_end(s, &d), TM_OK);
+	assert_string_equal(kernel_value(name), "2");
+	free(s); /* killed */
+	host_settings_free(begin());
+	assert_string_equal(kernel_value(name), "1");
+}
+
+static void more_than_there_is_room_for_is_said(void **state)
+{
+	struct host_settings *s = begin();
+	struct diag d = {0};
+	char name[64];
+
+	(void)state;
+	host_settings_begin(s);
+	for (int i = 0; i < 2000; i++) {
+		snprintf(name, sizeof(name), "net/ipv6/conf/veth%d/accept_ra", i);
+		kernel_has(name, "1");
+		host_settings_want(s, name, "2");
+		kernel_loses(name);
+	}
+	assert_int_equal(host_settings_end(s, &d), TM_EFULL);
+	assert_non_null(strstr(d.what, "more settings"));
 	host_settings_free(s);
 }
 
@@ -169,10 +236,9 @@ static void a_file_that_somebody_else_wrote_is_no_lever(void **state)
 
 	(void)state;
 	assert_int_equal(os_write_file(path, text, strlen(text), 0600, NULL), TM_OK);
-	kernel[3].name = "kernel/core_pattern";
-	memcpy(kernel[3].value, "0", 2);
+	kernel_has("kernel/core_pattern", "0");
 	host_settings_free(begin());
-	assert_string_equal(kernel[3].value, "0");
+	assert_string_equal(kernel_value("kernel/core_pattern"), "0");
 	expect("7", "0", "0");
 }
 
@@ -183,7 +249,12 @@ int main(void)
 		T(what_is_not_wanted_any_more_is_as_it_was),
 		T(what_a_crash_has_left_the_next_start_takes_back),
 		T(nothing_is_changed_that_could_not_be_written_down_first),
-		T(one_that_cannot_be_set_is_said),
+		T(one_that_cannot_be_set_is_said_until_it_can),
+		T(what_was_never_set_is_not_taken_back),
+		T(what_somebody_undoes_meanwhile_is_set_again),
+		T(what_somebody_sets_for_all_interfaces_is_theirs),
+		T(two_hundred_interfaces_are_no_trouble),
+		T(more_than_there_is_room_for_is_said),
 		T(a_file_that_somebody_else_wrote_is_no_lever),
 	};
 

@@ -161,6 +161,19 @@ void host_settings_free(struct host_settings *s)
 	free(s);
 }
 
+bool host_settings_undo(const char *path)
+{
+	struct host_settings *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return false;
+	snprintf(s->path, sizeof(s->path), "%s", path);
+	load(s);
+	const bool any = s->n > 0;
+	host_settings_free(s);
+	return any;
+}
+
 void host_settings_begin(struct host_settings *s)
 {
 	s->full = false;

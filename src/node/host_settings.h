@@ -20,11 +20,15 @@
 #include "base/err.h"
 #include "base/util.h"
 
+#define HOST_SETTINGS_FILE "settings" /* in the state directory */
+
 struct host_settings;
 
 /* Takes back what the file says. Its errors are logged and harm nothing. */
 NODISCARD int host_settings_new(const char *path, struct host_settings **ret_s);
 void host_settings_free(struct host_settings *s); /* takes everything back; NULL is fine */
+/* Without a daemon: takes back what the file says. Was there anything? */
+bool host_settings_undo(const char *path);
 
 /* Which are wanted from now on: begin, each with its value, end. Those that are not any more are taken back;
  * those that somebody undid meanwhile are set again. */

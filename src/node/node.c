@@ -4,6 +4,7 @@
  * plugs.c plugs them into each other.
  */
 #include "node/node.h"
+#include "node/host_settings.h"
 #include "node/hosting.h"
 
 #include "base/secret.h"
@@ -42,8 +43,8 @@ void node_paths_init(struct node_paths *p, const char *state_dir)
 		{p->log, "daemon.log"},
 		{p->undo, "undo"},
 		{p->undo_names, HOSTING_JOURNAL},
-		{p->routes, "routes"},
-		{p->settings, "settings"},
+		{p->routes, ROUTE_SETTINGS_FILE},
+		{p->settings, HOST_SETTINGS_FILE},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)

@@ -14,6 +14,8 @@
 
 #include "mesh/model.h"
 
+#define ROUTE_SETTINGS_FILE "routes" /* in the state directory */
+
 struct own_net {
 	struct prefix prefix;
 	bool ha, snat;

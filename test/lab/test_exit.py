@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Another node's way to the internet: what an outside host sees, what the network around sees, and what is left of it."""
+import os
 import socket
 import struct
 import subprocess
@@ -162,6 +163,27 @@ def test_after_a_crash_all_is_as_it_was_or_all_is_held_back(net, kill):
     use(laptop, "gate", *(["--kill-switch"] if kill else []))
     laptop.down()  # on purpose: nothing stays
     assert call(laptop.host, outside.ip4)[0] == laptop.host.ip4
+
+
+@pytest.mark.parametrize("kill", [False, True], ids=["plain", "kill-switch"])
+def test_what_a_crash_has_left_cleanup_and_leave_take_away(net, kill):
+    """The one but for what a kill switch is for, the other all of it: the next mesh begins with an open way."""
+    hub, gate, laptop, outside = mesh_with_exit(net)
+    rules = lambda: laptop.host.sh("ip", "rule").stdout + laptop.host.sh("ip", "-6", "rule").stdout
+    valid_mark = lambda: laptop.host.sh("sysctl", "-n", "net.ipv4.conf.all.src_valid_mark").stdout
+    clean, before = rules(), valid_mark()
+    use(laptop, "gate", *(["--kill-switch"] if kill else []))
+    wait_for("the exit", lambda: (_try(call, laptop.host, outside.ip4) or [0])[0] == gate.host.ip4)
+    laptop.kill9()
+    assert "removed what a killed tunnelmesh left" in laptop.run("down", "--cleanup").stdout
+    assert valid_mark() == before
+    if kill:
+        assert rules() != clean and _try(call, laptop.host, outside.ip4) is None
+    else:
+        assert rules() == clean and call(laptop.host, outside.ip4)[0] == laptop.host.ip4
+    laptop.run("leave", "--yes", check=False)
+    assert rules() == clean and call(laptop.host, outside.ip4)[0] == laptop.host.ip4
+    assert not os.path.exists(laptop.state)
 
 
 def test_strict_filters_and_callers_from_outside_are_served(net):

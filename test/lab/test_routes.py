@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Networks behind nodes: a LAN that no member is in but its routers, and a host there that knows nothing of the mesh."""
 import json
+import os
 import statistics
 import threading
 import time
@@ -269,6 +270,28 @@ def test_a_router_that_crashes_leaves_nothing_that_the_next_start_does_not_take_
     hub.run("route", "reject", "nas", NET6)
     nas.up()
     wait_for("the settings to be as before", lambda: forwarding() == "0", 20)
+
+
+def test_a_router_that_crashed_is_none_after_cleanup_and_its_networks_stay_with_the_mesh_it_leaves(net):
+    hub, nas = net.mesh("hub", "nas")
+    Lan(net, nas)
+    routers_of(hub, nas)
+    settings = lambda: nas.host.sh("sysctl", "-n", "net.ipv4.conf.lan0.forwarding", "net.ipv4.conf.tm0.forwarding", check=False).stdout.split()
+    wait_for("forwarding", lambda: settings() == ["1", "1"])
+    nas.kill9()
+    assert settings() == ["1"]
+    assert "removed what a killed tunnelmesh left" in nas.run("down", "--cleanup").stdout
+    assert settings() == ["0"]
+    nas.up()
+    wait_for("forwarding", lambda: settings() == ["1", "1"])
+    # Docker comes, and wants it for all interfaces: then it is Docker's.
+    nas.host.sh("sysctl", "-qw", "net.ipv4.ip_forward=1")
+    nas.run("route", "withdraw", NET)
+    journal = os.path.join(nas.state, "settings")
+    wait_for("nothing to be taken back any more", lambda: "ipv4" not in open(journal, encoding="ascii").read())
+    assert settings()[0] == "1"
+    nas.run("leave", "--yes")
+    assert not os.path.exists(nas.state)
 
 
 def test_a_firewall_that_lets_nothing_through_is_seen_and_said(net):

@@ -105,7 +105,7 @@ static int clear(struct cli *c)
 	struct diag d = {0};
 	char path[512];
 
-	snprintf(path, sizeof(path), "%s/routes", c->paths.state_dir);
+	snprintf(path, sizeof(path), "%s/" ROUTE_SETTINGS_FILE, c->paths.state_dir);
 	int err = os_check_privileges(&d);
 	if (!err)
 		err = os_exit_clear(NULL, &d);

@@ -124,7 +124,7 @@ static int leave_now(struct cli *c, const struct leave_opts *o, const struct enr
 
 	if (daemon_by_systemd(c))
 		(void)!os_systemctl("disable", c->paths.unit, ASK_TIMEOUT_MS, NULL);
-	daemon_cleanup(c);
+	daemon_cleanup(c, true); /* before the files go that say what to undo */
 	err = remove_state(c, o->keep_identity, d);
 	note_replaced(c);
 	told.hint[0] = '\0'; /* there is nothing left here to try it with */

@@ -16,6 +16,8 @@
 #include "control/agent/enrolment.h"
 #include "control/coord/coord.h"
 #include "crypto/identity.h"
+#include "node/host_settings.h"
+#include "node/hosting.h"
 #include "os/os.h"
 
 enum { PATH_LEN = 4096 + 64, ENABLE_TIMEOUT_MS = 20000 };
@@ -99,8 +101,13 @@ static int check_stage(const struct cli *c, const struct backup *b, struct diag 
  * is to be undone is, whoever it is. */
 static bool is_of_a_node(const char *name)
 {
-	return strcmp(name, "lock") != 0 && strcmp(name, "clock") != 0 && strcmp(name, "undo") != 0 &&
-	       strcmp(name, "daemon.log") != 0;
+	static const char *const of_the_machine[] = {
+		"lock", "clock", "undo", HOSTING_JOURNAL, HOST_SETTINGS_FILE, "daemon.log"};
+
+	for (size_t i = 0; i < ARRAY_LEN(of_the_machine); i++)
+		if (strcmp(name, of_the_machine[i]) == 0)
+			return false;
+	return true;
 }
 
 static bool has_state(const struct cli *c)

@@ -398,7 +398,7 @@ static void undo(struct setup *s)
 		(void)!daemon_stop(s->c, &ignored);
 		if (daemon_by_systemd(s->c))
 			(void)!os_systemctl("disable", s->c->paths.unit, UNDO_TIMEOUT_MS, NULL);
-		daemon_cleanup(s->c);
+		daemon_cleanup(s->c, true);
 	}
 	for (size_t i = 0; s->locked && state_files[i]; i++) {
 		state_path(s->c, state_files[i], path, sizeof(path));

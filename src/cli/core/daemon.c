@@ -12,13 +12,16 @@
 #include "base/time.h"
 #include "cli/core/call.h"
 #include "node/ctl.h"
+#include "node/host_settings.h"
 #include "node/hosting.h"
+#include "node/route_settings.h"
 #include "os/os.h"
 
 enum {
 	START_TIMEOUT_MS = 20000,
 	STOP_TIMEOUT_MS = 10000,
 	STOP_POLL_MS = 20,
+	STATE_PATH_MAX = 512,
 };
 
 bool daemon_by_systemd(const struct cli *c)
@@ -177,19 +180,38 @@ static bool is_socket(const char *path)
 	return lstat(path, &st) == 0 && S_ISSOCK(st.st_mode);
 }
 
-bool daemon_cleanup(struct cli *c)
+static void in_state(const struct cli *c, const char *name, char ret_path[static STATE_PATH_MAX])
 {
-	const char *left[2] = {c->paths.socket};
+	snprintf(ret_path, STATE_PATH_MAX, "%s/%s", c->paths.state_dir, name);
+}
+
+/* What a run that used another node's way to the internet has left; by the file it wrote before it did. */
+static void undo_exit(const char *routes, bool whole)
+{
 	struct diag ignored = {0};
-	char open_path[512], journal[512];
+	struct route_settings s;
+
+	if (route_settings_load(routes, &s, NULL) != TM_OK || !s.exit_use[0] || (s.exit_kill && !whole))
+		return;
+	(void)!os_exit_clear(NULL, &ignored); /* without the right to it nothing else went either */
+}
+
+bool daemon_cleanup(struct cli *c, bool whole)
+{
+	char open_path[STATE_PATH_MAX], journal[STATE_PATH_MAX], settings[STATE_PATH_MAX],
+		routes[STATE_PATH_MAX];
+	const char *const left[] = {c->paths.socket, open_path};
+	struct diag ignored = {0};
 	bool removed = false;
 	int fd = -1;
 
 	/* Each may be there without the other: a socket is removed by whoever tidies up, one at a time. */
 	snprintf(open_path, sizeof(open_path), "%s" CTL_OPEN_SUFFIX, c->paths.socket);
-	left[1] = open_path;
-	snprintf(journal, sizeof(journal), "%s/" HOSTING_JOURNAL, c->paths.state_dir);
-	if ((!is_socket(left[0]) && !is_socket(left[1]) && !os_exists(journal)) ||
+	in_state(c, HOSTING_JOURNAL, journal);
+	in_state(c, HOST_SETTINGS_FILE, settings);
+	in_state(c, ROUTE_SETTINGS_FILE, routes);
+	if ((!is_socket(left[0]) && !is_socket(left[1]) && !os_exists(journal) && !os_exists(settings) &&
+		    !os_exists(routes)) ||
 		call_daemon_pid(c->paths.socket))
 		return false;
 
@@ -201,6 +223,8 @@ bool daemon_cleanup(struct cli *c)
 		if (is_socket(left[i]))
 			removed |= unlink(left[i]) == 0;
 	removed |= hosting_undo(journal, &ignored) == TM_OK;
+	removed |= host_settings_undo(settings);
+	undo_exit(routes, whole);
 	close(fd);
 	return removed;
 }

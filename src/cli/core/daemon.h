@@ -27,8 +27,12 @@ pid_t daemon_pid(const struct cli *c, bool *ret_deaf);
  * none runs. */
 NODISCARD int daemon_stop(struct cli *c, struct diag *d);
 
-/* Removes what a killed daemon left behind (its sockets), unless a live one owns it. Was there anything? */
-bool daemon_cleanup(struct cli *c);
+/*
+ * Removes what a killed daemon left behind, unless a live one owns it: its sockets, its lines in the
+ * resolver's files, the kernel's settings that it changed, and the rules of an exit node. Those of one with a
+ * kill switch only where `whole`: else they hold until the next start. Was there anything?
+ */
+bool daemon_cleanup(struct cli *c, bool whole);
 
 /* How it is learnt why a running daemon has no control socket: part of a sentence. */
 const char *daemon_why_deaf(const struct cli *c);

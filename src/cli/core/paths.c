@@ -6,7 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "node/host_settings.h"
 #include "node/hosting.h"
+#include "node/route_settings.h"
 
 const char *const state_files[] = {
 	"identity",
@@ -18,6 +20,8 @@ const char *const state_files[] = {
 	"clock",
 	"undo",
 	HOSTING_JOURNAL,
+	ROUTE_SETTINGS_FILE,
+	HOST_SETTINGS_FILE,
 	"mesh.db",
 	"mesh.db-wal",
 	"mesh.db-shm",

@@ -24,7 +24,7 @@ struct fake_host {
 	char failed[256]; /* os_daemon_failed */
 	char enrol_name[64];
 	uint8_t enrol_key[32];
-	unsigned created, enrolled, left, undone;
+	unsigned created, enrolled, left, undone, exits_cleared;
 };
 
 extern struct fake_host host;

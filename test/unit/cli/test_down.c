@@ -4,9 +4,39 @@
 
 #include <unistd.h>
 
+#include "fake/settings.h"
+#include "node/host_settings.h"
+#include "node/route_settings.h"
 #include "os/os.h"
 #include "unit/cli/fixture.h"
 #include "unit/cli/run.h"
+
+static unsigned exits_cleared;
+
+int __wrap_os_exit_clear(struct os_exit *x, struct diag *d);
+
+int __wrap_os_exit_clear(struct os_exit *x, struct diag *d UNUSED)
+{
+	assert_null(x);
+	exits_cleared++;
+	return TM_OK;
+}
+
+static void write_state(const struct fixture *f, const char *name, const char *text)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", f->dir, name);
+	assert_int_equal(os_write_file(path, text, strlen(text), 0600, NULL), TM_OK);
+}
+
+static void remove_state(const struct fixture *f, const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", f->dir, name);
+	assert_int_equal(unlink(path), 0);
+}
 
 static void down_waits_for_the_daemons_lock(void **state)
 {
@@ -92,6 +122,72 @@ static void the_open_socket_is_cleaned_up_with_and_without_the_other(void **stat
 	}
 }
 
+#define LAN "net/ipv4/conf/lan0/forwarding"
+#define USE "use aaaaaaaaaaaaaaaa"
+
+static void cleanup_takes_back_what_a_killed_router_set(void **state)
+{
+	struct fixture *f = *state;
+	struct run r = {0};
+
+	kernel_empty();
+	kernel_has(LAN, "1");
+	write_state(f, HOST_SETTINGS_FILE, LAN " 0 1 -\n");
+	run_cli(&r, f->dir, "down --cleanup --state-dir DIR");
+	assert_string_equal(r.out, "  removed what a killed tunnelmesh left\n");
+	assert_string_equal(kernel_value(LAN), "0");
+	run_free(&r);
+	/* Once is enough: now it is somebody else's. */
+	kernel_write(LAN, "1");
+	run_cli(&r, f->dir, "down --cleanup --state-dir DIR");
+	assert_string_equal(r.out, "  nothing to remove\n");
+	assert_string_equal(kernel_value(LAN), "1");
+	run_free(&r);
+	remove_state(f, HOST_SETTINGS_FILE);
+}
+
+static void cleanup_leaves_a_running_router_its_settings(void **state)
+{
+	struct fixture *f = *state;
+	struct run r = {0};
+
+	kernel_empty();
+	kernel_has(LAN, "1");
+	write_state(f, HOST_SETTINGS_FILE, LAN " 0 1 -\n");
+	write_state(f, ROUTE_SETTINGS_FILE, USE "\n");
+	exits_cleared = 0;
+	fake_daemon_start(&f->daemon, f->socket, f->lock, NULL);
+	run_cli(&r, f->dir, "down --cleanup --state-dir DIR");
+	assert_string_equal(kernel_value(LAN), "1");
+	assert_int_equal(exits_cleared, 0);
+	run_free(&r);
+	fake_daemon_stop(&f->daemon);
+	remove_state(f, HOST_SETTINGS_FILE);
+	remove_state(f, ROUTE_SETTINGS_FILE);
+}
+
+static void cleanup_ends_an_exit_but_no_kill_switch(void **state)
+{
+	static const struct {
+		const char *routes;
+		unsigned cleared;
+	} rows[] = {{USE "\n", 1}, {USE " lan\n", 1}, {USE " kill\n", 0}, {USE " lan kill\n", 0},
+		{"offer\n", 0}, {"nonsense\n", 0}};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct run r = {0};
+
+		exits_cleared = 0;
+		write_state(f, ROUTE_SETTINGS_FILE, rows[i].routes);
+		run_cli(&r, f->dir, "down --cleanup --state-dir DIR");
+		assert_int_equal(r.status, 0);
+		assert_int_equal(exits_cleared, rows[i].cleared);
+		run_free(&r);
+	}
+	remove_state(f, ROUTE_SETTINGS_FILE);
+}
+
 static void up_of_a_running_daemon_is_done_already(void **state)
 {
 	struct fixture *f = *state;
@@ -111,6 +207,9 @@ int main(void)
 		T(down_waits_for_the_daemons_lock),
 		T(cleanup_removes_a_dead_socket_but_not_a_live_one),
 		T(the_open_socket_is_cleaned_up_with_and_without_the_other),
+		T(cleanup_takes_back_what_a_killed_router_set),
+		T(cleanup_leaves_a_running_router_its_settings),
+		T(cleanup_ends_an_exit_but_no_kill_switch),
 		T(up_of_a_running_daemon_is_done_already),
 	};
 

@@ -27,6 +27,26 @@ static void leave_tells_the_coordinator_stops_and_forgets(void **state)
 	run_free(&r);
 }
 
+static void leave_takes_networks_and_the_exit_along_and_opens_its_kill_switch(void **state)
+{
+	static const char routes[] = "advertise 192.168.1.0/24\nuse aaaaaaaaaaaaaaaa kill\n",
+			  settings[] = "net/ipv4/conf/there-is-none/forwarding 0 1 -\n";
+	struct host_fixture *f = *state;
+	struct run r = {0};
+	char path[128];
+
+	host_join(&r, f, "--no-up");
+	run_free(&r);
+	snprintf(path, sizeof(path), "%s/a/state/routes", f->dir);
+	assert_int_equal(os_write_file(path, routes, strlen(routes), 0600, NULL), TM_OK);
+	snprintf(path, sizeof(path), "%s/a/state/settings", f->dir);
+	assert_int_equal(os_write_file(path, settings, strlen(settings), 0600, NULL), TM_OK);
+	host_run_ok(&r, f, "leave -y --state-dir DIR/a/state");
+	assert_int_equal(host.exits_cleared, 1);
+	assert_false(host_has(f, "a/state"));
+	run_free(&r);
+}
+
 static void leave_keeps_what_restore_put_aside_and_says_so(void **state)
 {
 	struct host_fixture *f = *state;
@@ -151,6 +171,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, host_fixture_setup, host_fixture_teardown)
 		T(leave_tells_the_coordinator_stops_and_forgets),
+		T(leave_takes_networks_and_the_exit_along_and_opens_its_kill_switch),
 		T(leave_keeps_what_restore_put_aside_and_says_so),
 		T(leave_says_what_it_could_not_delete),
 		T(leave_without_daemon_and_coordinator_says_what_remains_to_do),

@@ -99,8 +99,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	static const char *const files[] = {"a/identity", "a/node.json", "a/lock", "a", "a.tar", "b/identity",
-		"b/node.json", "b/netmap.db", "b/clock", "b/lock", "b/replaced/identity",
-		"b/replaced/node.json", "b/replaced/netmap.db", "b/replaced", "b"};
+		"b/node.json", "b/netmap.db", "b/clock", "b/undo-names", "b/settings", "b/lock",
+		"b/replaced/identity", "b/replaced/node.json", "b/replaced/netmap.db", "b/replaced", "b"};
 	char path[128];
 
 	(void)state;
@@ -212,6 +212,25 @@ static void a_restore_that_fails_on_its_way_leaves_the_machine_what_it_was(void 
 	free(node);
 }
 
+/* A run that was killed has left in which files the resolver was changed, and what of the kernel. */
+static void what_is_to_be_undone_on_this_machine_is_no_other_node(void **state)
+{
+	struct run r = {0};
+	char path[128];
+
+	(void)state;
+	json_decref(run_json("backup DIR/a.tar --state-dir DIR/a --json"));
+	path_of("b", path);
+	assert_int_equal(os_make_dir(path, 0700, NULL), TM_OK);
+	write_text("b/undo-names", "file tm0 /etc/resolv.conf\n");
+	write_text("b/settings", "net/ipv4/conf/lan0/forwarding 0 1 0\n");
+	run_cli(&r, dir, "restore DIR/a.tar --state-dir DIR/b");
+	assert_string_equal(r.err, "");
+	assert_int_equal(r.status, 0);
+	assert_true(there("b/undo-names") && there("b/settings"));
+	run_free(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -219,6 +238,7 @@ int main(void)
 		T(both_commands_say_in_json_which_node_it_is),
 		T(a_name_in_the_file_steers_no_terminal),
 		T(a_restore_that_fails_on_its_way_leaves_the_machine_what_it_was),
+		T(what_is_to_be_undone_on_this_machine_is_no_other_node),
 	};
 
 	return crypto_init(NULL) == TM_OK ? cmocka_run_group_tests(tests, NULL, NULL) : 1;

@@ -357,6 +357,13 @@ def test_the_unit_of_further_meshes_differs_by_its_places_alone():
     assert settings("tunnelmesh@.service") == settings("tunnelmesh.service")
 
 
+def test_the_unit_leaves_the_kernels_settings_of_the_network_to_a_router():
+    with open(os.path.join(HERE, "../../dist/tunnelmesh.service"), encoding="ascii") as f:
+        settings = [line.strip().split("=", 1) for line in f if "=" in line and not line.startswith("#")]
+    writable = [path for key, value in settings if key == "ReadWritePaths" for path in value.split()]
+    assert ["ProtectKernelTunables", "yes"] in settings and "-/proc/sys/net" in writable
+
+
 @pytest.mark.parametrize("name", ["tunnelmesh.service", "tunnelmesh@work.service"])
 def test_systemd_understands_the_unit(tmp_path, name):
     if not shutil.which("systemd-analyze"):
@@ -403,10 +410,21 @@ def test_systemd_starts_restarts_reloads_and_stops_the_installed_unit(net):
     here, there = json.loads(inside("tunnelmesh", "status", "--json")), node.status()
     assert [here[k] for k in ("offloads", "steering", "aead")] == [there[k] for k in ("offloads", "steering", "aead")]
 
+    # Being a router is a part of it.
+    box.ip("link add lan0 type veth peer name lan1", "addr add 10.77.0.1/24 dev lan0", "link set lan0 up", "link set lan1 up")
+    inside("tunnelmesh", "route", "advertise", "10.77.0.0/24")
+    inside("tunnelmesh", "route", "approve", "hub", "10.77.0.0/24")
+    wait_for("the way behind it", lambda: any(r["net"] == "10.77.0.0/24" and r["reached"] for r in node.status()["routing"]["networks"]))
+    assert json.loads(inside("tunnelmesh", "status", "--json"))["routing"]["trouble"] is None
+    assert inside("cat", "/proc/sys/net/ipv4/conf/lan0/forwarding") == "1\n"
+
     before = main_pid()
     inside("systemctl", "kill", "-s", "KILL", "tunnelmesh")
     wait_for("systemd to start it again", lambda: main_pid() not in (0, before), 20)
     wait_for("the tunnel", lambda: node.ping("hub", check=False).returncode == 0, 30)
+    inside("tunnelmesh", "route", "withdraw", "10.77.0.0/24")
+    wait_for("the setting as it was", lambda: inside("cat", "/proc/sys/net/ipv4/conf/lan0/forwarding") == "0\n")
+    box.ip("link del lan0")
     inside("systemctl", "reload", "tunnelmesh")
     journal = inside("journalctl", "-u", "tunnelmesh", "-o", "cat", "--no-pager")
     assert "node: configuration reloaded" in journal and not re.search(r"^\d{4}-\d\d-\d\dT", journal, re.M), journal

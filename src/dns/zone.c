@@ -5,8 +5,6 @@
 
 #include "dns/reverse.h"
 
-/* The coordinator, whatever its name. */
-#define THIS "this"
 /* RFC 1035 3.3.13 wants a mailbox of whoever is responsible: there is none that we know of. RFC 2142 7. */
 #define MAILBOX "hostmaster"
 
@@ -17,7 +15,8 @@ int dns_zone_init(struct dns_zone *z, const struct dns_zone_config *cfg)
 	/* A name of ours must have room before it. */
 	if (dns_name_parse(cfg->name, &zone.name) != TM_OK || zone.name.len == 1 ||
 		1 + DNS_LABEL_MAX + zone.name.len > DNS_NAME_MAX ||
-		dns_name_prepend(THIS, strlen(THIS), &zone.name, &zone.coordinator) != TM_OK ||
+		dns_name_prepend(NODE_NAME_COORDINATOR, strlen(NODE_NAME_COORDINATOR), &zone.name,
+			&zone.coordinator) != TM_OK ||
 		dns_name_prepend(MAILBOX, strlen(MAILBOX), &zone.name, &zone.mailbox) != TM_OK)
 		return TM_EINVAL;
 	memcpy(zone.self_id, cfg->self_id, strnlen(cfg->self_id, NODE_ID_LEN));
@@ -114,7 +113,7 @@ static const struct mesh_node *member_of(const struct dns_zone *z, const uint8_t
 
 	if (!text_of(label, text))
 		return NULL;
-	if (strcmp(text, THIS) == 0)
+	if (strcmp(text, NODE_NAME_COORDINATOR) == 0)
 		return mesh_by_key(z->mesh, z->coordinator_key);
 	const struct mesh_node *m = mesh_by_id(z->mesh, text);
 	return m ? m : mesh_by_name(z->mesh, text);

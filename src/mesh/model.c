@@ -24,6 +24,11 @@ bool node_name_valid(const char *s)
 	return true;
 }
 
+bool node_name_allowed(const char *s)
+{
+	return node_name_valid(s) && strcmp(s, NODE_NAME_COORDINATOR) != 0;
+}
+
 void node_name_sanitize(const char *s, char ret_name[static NODE_NAME_MAX + 1])
 {
 	static const char fallback[] = "node";
@@ -41,7 +46,7 @@ void node_name_sanitize(const char *s, char ret_name[static NODE_NAME_MAX + 1])
 	if (n > 0 && ret_name[n - 1] == '-')
 		n--;
 	ret_name[n] = '\0';
-	if (n == 0)
+	if (!node_name_allowed(ret_name))
 		memcpy(ret_name, fallback, sizeof(fallback));
 }
 

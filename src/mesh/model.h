@@ -67,8 +67,13 @@ struct netmap {
 
 /* Names: 1-63 of [a-z0-9-], no '-' at either end (one DNS label, RFC 1123 2.1). */
 bool node_name_valid(const char *s);
+/* A valid name that a member may be given: not the one by which everybody finds the coordinator (dns/zone.h).
+ */
+#define NODE_NAME_COORDINATOR "this"
+bool node_name_allowed(const char *s);
 /*
- * Turns any host name into a valid name ("Jo's Laptop.local" -> "jo-s-laptop"); "node" when nothing is left.
+ * Turns any host name into a valid name ("Jo's Laptop.local" -> "jo-s-laptop"); "node" when nothing is left,
+ * or what no member may be called.
  */
 void node_name_sanitize(const char *s, char ret_name[static NODE_NAME_MAX + 1]);
 bool node_id_valid(const char *s);

@@ -52,6 +52,7 @@ def token_create_on_another_machine_than_the_coordinator(net):
 
 
 for name, argv, says in (
+        ("rename-to-the-coordinators-word", ["node", "rename", "hub", "this"], r'a name is .* and not "this"'),
         ("rename-to-an-impossible-name", ["node", "rename", "hub", "Big Hub"], r'a name is .*"big-hub" would do'),
         ("impossible-tag", ["token", "create", "--tag", "Not a tag"], r"a tag must be"),
         ("impossible-id-of-a-token", ["token", "revoke", "it"], r"a token's id is .*token list")):

@@ -173,9 +173,9 @@ static int add_run(struct cli *c, const void *opts, const struct opt_words *word
 	json_t *req;
 	int err, status;
 
-	if (!node_name_valid(name))
-		return cli_usage(
-			c, "up to 63 of a-z, 0-9 and -", "\"%.80s\" is not a name for a client", name);
+	if (!node_name_allowed(name))
+		return cli_usage(c, "up to 63 of a-z, 0-9 and -, and not this",
+			"\"%.80s\" is not a name for a client", name);
 	if (o->endpoint && !endpoint_valid(o->endpoint))
 		return cli_usage(c, NULL, "--endpoint wants HOST:PORT, not \"%.80s\"", o->endpoint);
 

@@ -29,10 +29,10 @@ static int check_name(struct setup *s, struct diag *d)
 		node_name_sanitize(host, s->name);
 		return TM_OK;
 	}
-	if (!node_name_valid(s->opts->name)) {
+	if (!node_name_allowed(s->opts->name)) {
 		node_name_sanitize(s->opts->name, better);
 		diag_code(d, "usage");
-		diag_hint(d, "up to 63 of a-z, 0-9 and -: for example %s", better);
+		diag_hint(d, "up to 63 of a-z, 0-9 and -, and not this: for example %s", better);
 		return diag_what(d, TM_EINVAL, "\"%.80s\" is not a node name", s->opts->name);
 	}
 	snprintf(s->name, sizeof(s->name), "%s", s->opts->name);

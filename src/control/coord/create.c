@@ -15,8 +15,8 @@ static int check(const struct coord_init *init, struct diag *d)
 		diag_hint(d, "choose another name");
 		return diag_what(d, TM_EINVAL, "the mesh's name must have 1 to %d characters", NODE_NAME_MAX);
 	}
-	if (!node_name_valid(init->node_name)) {
-		diag_hint(d, "use 1 to %d of the characters a-z, 0-9 and -", NODE_NAME_MAX);
+	if (!node_name_allowed(init->node_name)) {
+		diag_hint(d, "use 1 to %d of the characters a-z, 0-9 and -, and not \"this\"", NODE_NAME_MAX);
 		return diag_what(d, TM_EINVAL, "\"%.64s\" cannot be a node's name", init->node_name);
 	}
 	if (!mesh_hosts_max(&init->net4, &init->net6)) {

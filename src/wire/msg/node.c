@@ -115,7 +115,7 @@ int msg_enrol_get(const json_t *j, struct msg_enrol *ret_m, struct diag *d)
 
 	if (jsonin_int(j, "id", INT64_MIN, INT64_MAX, &m.id) != TM_OK)
 		m.id = 0;
-	if (jsonin_text(j, "name", name, sizeof(name)) == TM_OK && node_name_valid(name))
+	if (jsonin_text(j, "name", name, sizeof(name)) == TM_OK && node_name_allowed(name))
 		memcpy(m.name, name, strlen(name) + 1);
 	else
 		node_name_sanitize(name, m.name);

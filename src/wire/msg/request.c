@@ -121,12 +121,13 @@ int msg_node_rename_get(const json_t *j, union msg_request *ret_r, struct diag *
 	if (err)
 		return err;
 
-	if (jsonin_text(j, "name", wanted, sizeof(wanted)) != TM_OK || !node_name_valid(wanted)) {
+	if (jsonin_text(j, "name", wanted, sizeof(wanted)) != TM_OK || !node_name_allowed(wanted)) {
 		node_name_sanitize(wanted, r.name);
 		diag_code(d, "usage");
 		diag_hint(d, "\"%s\" would do", r.name);
 		return diag_what(d, TM_EINVAL,
-			"a name is 1 to 63 of the characters a-z, 0-9 and -, without - at its ends");
+			"a name is 1 to 63 of the characters a-z, 0-9 and -, without - at its ends, and not "
+			"\"this\"");
 	}
 	memcpy(r.name, wanted, strlen(wanted) + 1);
 	ret_r->rename = r;
@@ -160,9 +161,10 @@ int msg_client_add_get(const json_t *j, union msg_request *ret_r, struct diag *d
 	static const char hint[] = "see `tunnelmesh help client`";
 	struct msg_client_add c = {0};
 
-	if (jsonin_word(j, "name", node_name_valid, c.name, sizeof(c.name)) != TM_OK)
+	if (jsonin_word(j, "name", node_name_allowed, c.name, sizeof(c.name)) != TM_OK)
 		return wrong(d,
-			"a client's name is 1 to 63 of the characters a-z, 0-9 and -, without - at its ends",
+			"a client's name is 1 to 63 of the characters a-z, 0-9 and -, without - at its ends, "
+			"and not \"this\"",
 			hint);
 	if (jsonin_key(j, "key", c.key) != TM_OK)
 		return wrong(d, "a client's key is a WireGuard public key: 44 characters of base64", hint);

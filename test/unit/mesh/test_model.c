@@ -57,6 +57,9 @@ static void any_host_name_becomes_a_valid_name(void **state)
 		{".", "node"},
 		{".local", "node"},
 		{"---", "node"},
+		{"this", "node"},
+		{"This.example.org", "node"},
+		{"this-one", "this-one"},
 		{"\xe4\xb8\xad\xe6\x96\x87", "node"},
 		{"caf\xc3\xa9", "caf"},
 		{"stra\xc3\x9f"

@@ -80,6 +80,7 @@ static void requests_that_make_no_sense_are_refused_with_a_sentence(void **state
 		{msg_list_get, "{\"after\":\"x\"}", false},
 		{msg_node_rename_get, "{\"node\":\"a\",\"name\":\"b\"}", true},
 		{msg_node_rename_get, "{\"node\":\"a\",\"name\":\"B\"}", false},
+		{msg_node_rename_get, "{\"node\":\"a\",\"name\":\"this\"}", false},
 		{msg_node_rename_get, "{\"node\":\"a\"}", false},
 		{msg_node_rename_get, "{\"name\":\"b\"}", false},
 		{msg_node_remove_get, "{\"node\":\"a\"}", true},

@@ -43,8 +43,8 @@ static void mistakes_on_the_command_line_exit_with_2_and_one_line(void **state)
 		{"init --foreground --no-up", "tunnelmesh: --foreground and --no-up exclude each other\n"},
 		{"init --mesh My_Mesh",
 			"tunnelmesh: \"My_Mesh\" is not a mesh name (up to 63 of a-z, 0-9 and -)\n"},
-		{"client add Phone",
-			"tunnelmesh: \"Phone\" is not a name for a client (up to 63 of a-z, 0-9 and -, and not this)\n"},
+		{"client add Phone", "tunnelmesh: \"Phone\" is not a name for a client (up to 63 of a-z, 0-9 "
+				     "and -, and not this)\n"},
 		{"client add phone --endpoint nowhere",
 			"tunnelmesh: --endpoint wants HOST:PORT, not \"nowhere\"\n"},
 		{"token create --uses 0", "tunnelmesh: --uses wants a number from 1 to 100000, not \"0\"\n"},

@@ -145,6 +145,11 @@ static bool step_doubt(struct path *p, struct pair *pair, struct turn *t)
 	 * One that was lost is no reason to leave, though: both ways are used meanwhile. */
 	heard = p->last_proof >= pair->began;
 	next = successor(p);
+	/* So it may on trial, where everything goes by the relay, too. */
+	if (p->trial && heard && !p->alarm) {
+		p->alarm = t->now;
+		ask_others(p, t->now);
+	}
 	if (heard && (!p->alarm || (next < 0 && pair->tries == PAIR_HEARTBEAT_TRIES))) {
 		p->alarm = 0;
 		p->trial = false;

@@ -138,6 +138,49 @@ static void each_that_is_overdue_is_news(void **state)
 	assert_int_equal(path.pairs[3].next_check, late);
 }
 
+/* What it replaces carries everything, too: by that the peer is heard, and only an answer tells more. */
+static void one_on_trial_that_is_heard_and_does_not_answer_is_left(void **state)
+{
+	struct turn t = turn_at(NOW);
+
+	(void)state;
+	pair_gave_up(&path.pairs[2], false);
+	path.pairs[0].rtt = path.pairs[1].rtt = RTT;
+	path.chosen = 1;
+	path_choose(&path, 0, WHY_BETTER, NOW, &t);
+	for (ns_t now = NOW; path.chosen == 0 && now < NOW + 3 * SEC; now += 5 * MS) {
+		t = turn_at(now);
+		path.last_sending = path.last_proof = now;
+		/* One relay answers. */
+		if (path.pairs[1].tries)
+			pair_answered(&path.pairs[1], path.pairs[1].stamps[0], now);
+		(void)path_step(&path, &t);
+		if (path.chosen == 0 && path.also != 1)
+			fail_msg("the relay is not used after %lld ms", (long long)((now - NOW) / MS));
+	}
+	assert_int_equal(path.chosen, 1);
+}
+
+/* But where no relay answers, what is heard is heard by it. */
+static void one_on_trial_that_is_heard_is_kept_where_no_relay_answers(void **state)
+{
+	struct turn t = turn_at(NOW);
+
+	(void)state;
+	pair_gave_up(&path.pairs[2], false);
+	path.pairs[0].rtt = RTT;
+	path.chosen = 1;
+	path_choose(&path, 0, WHY_BETTER, NOW, &t);
+	for (ns_t now = NOW; now < NOW + 10 * SEC; now += 5 * MS) {
+		t = turn_at(now);
+		path.last_sending = path.last_proof = now;
+		(void)path_step(&path, &t);
+		assert_int_equal(path.chosen, 0);
+	}
+	assert_false(path.trial);
+	assert_int_equal(path.alarm, 0);
+}
+
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, make_path, end_path)
 
 int main(void)
@@ -150,6 +193,8 @@ int main(void)
 		CASE(whoever_is_asked_again_is_compared_when_it_has_answered),
 		CASE(what_left_by_a_relay_that_was_silent_too_is_not_there_yet),
 		CASE(each_that_is_overdue_is_news),
+		CASE(one_on_trial_that_is_heard_and_does_not_answer_is_left),
+		CASE(one_on_trial_that_is_heard_is_kept_where_no_relay_answers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -155,7 +155,7 @@ static enum plane_drop find_receiver(
 	return *ret_to ? DROP_N : DROP_RELAY_UNBOUND;
 }
 
-void forward_run(struct worker *w, const struct relay_source *from, const struct relayed_run *run)
+bool forward_run(struct worker *w, const struct relay_source *from, const struct relayed_run *run)
 {
 	const struct legs *l = atomic_load_explicit(w->env->legs, memory_order_acquire);
 	enum plane_drop why = DROP_RELAY_OTHERS;
@@ -167,8 +167,9 @@ void forward_run(struct worker *w, const struct relay_source *from, const struct
 		why = judge_run(to, run);
 	if (why != DROP_N) {
 		worker_drop_n(w, why, run->count);
-		return;
+		return false;
 	}
 	send_on(w, to, run);
 	enter_in_books(w, run);
+	return true;
 }

@@ -32,8 +32,9 @@ struct relay_source {
 	uint32_t host; /* a stream: the member that has proved to be at its other end; 0 = nobody has */
 };
 
-/* To the one of the two that it is not from; the bytes stay until worker_flush. Counts what it drops. */
-void forward_run(struct worker *w, const struct relay_source *from, const struct relayed_run *run);
+/* To the one of the two that it is not from; the bytes stay until worker_flush. Counts what it drops, which
+ * is false. */
+bool forward_run(struct worker *w, const struct relay_source *from, const struct relayed_run *run);
 /* Whether that is the leg of this member. */
 bool forward_is_from(const struct worker *w, uint32_t host, const struct relay_source *from);
 

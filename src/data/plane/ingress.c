@@ -425,7 +425,7 @@ static void take_run(
 	const uint32_t other = relay_other(run->pair, w->env->host);
 
 	if (!other)
-		forward_run(w, &from, run);
+		(void)forward_run(w, &from, run);
 	/* Through a relay of ours, or from a member through the relay that we are. */
 	else if (worker_knows_relay(w, &dg->remote) || forward_is_from(w, other, &from))
 		take_relayed(w, o, arrive(w, o, dg, run->pair), run);

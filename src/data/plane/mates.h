@@ -26,7 +26,7 @@
 /* So many frames more than of all others, since when a stream has a mate; and after as many it asks again. */
 enum { MATES_AFTER = 32 };
 
-/* The owner, of a frame between two others. */
+/* The owner, of a frame between two others that was handed on. */
 void mates_saw(struct worker *w, struct stream *s, uint64_t pair);
 /* Any thread: most of what comes by each is between these two. */
 bool mates_are(const struct stream *s, const struct stream *t);

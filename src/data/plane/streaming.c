@@ -315,8 +315,8 @@ static bool take_frame(struct worker *w, struct stream *s, uint8_t *p, size_t n)
 	};
 
 	if (!other) {
-		forward_run(w, &from, &run);
-		mates_saw(w, s, f.pair);
+		if (forward_run(w, &from, &run))
+			mates_saw(w, s, f.pair);
 	} else if (!s->is.host || s->is.host == other) {
 		ingress_frame(w, &s->is.remote, s->number, &run);
 	} else {

@@ -179,6 +179,20 @@ static void many_pairs_spread_over_the_workers(void **state)
 			let_go(&t[i][k].end);
 }
 
+/* Whoever is not there, and has no stream, is nobody's mate. */
+static void what_is_not_handed_on_makes_no_mates(void **state)
+{
+	const struct talker nobody = {.member.i = 99};
+	struct talker t;
+	(void)state;
+
+	join_as(&t, 20);
+	talk(&t, &nobody, 2 * MATES_AFTER);
+	expect_drops(all, 3, &r, DROP_RELAY_UNBOUND, 2 * MATES_AFTER);
+	assert_int_equal(atomic_load(&find(t.stream)->mates), 0);
+	let_go(&t.end);
+}
+
 static void one_has_another_mate_later(void **state)
 {
 	struct talker t[4];
@@ -201,6 +215,16 @@ static void one_has_another_mate_later(void **state)
 	EXPECT_SOON(all, share_a_worker, &then);
 	for (unsigned i = 0; i < 4; i++)
 		let_go(&t[i].end);
+}
+
+static bool only_the_nodes_have_streams(void *ignored)
+{
+	unsigned n = 0;
+	(void)ignored;
+
+	for (unsigned i = 0; i < WORKERS; i++)
+		n += r.plane->workers[i].n_streams;
+	return n == 2;
 }
 
 /* In every phase of it, and by both ends. */
@@ -227,6 +251,7 @@ static void streams_may_end_while_they_change_hands(void **state)
 		let_go(&t[0].end);
 		let_go(&t[1].end);
 	}
+	EXPECT_SOON(all, only_the_nodes_have_streams, NULL);
 }
 
 /* What one node sends is in order, so it has one worker. */
@@ -250,6 +275,7 @@ int main(void)
 		CASE(what_is_on_its_way_meanwhile_arrives_in_order),
 		CASE(who_talks_to_many_and_those_stay_where_they_are),
 		cmocka_unit_test_teardown(many_pairs_spread_over_the_workers, rig_teardown),
+		CASE(what_is_not_handed_on_makes_no_mates),
 		CASE(one_has_another_mate_later),
 		CASE(streams_may_end_while_they_change_hands),
 	};

@@ -62,12 +62,14 @@ void udp_close(struct udp *u); /* NULL is fine */
 /*
  * Which of the sockets that share a port receives a datagram, by their numbers in the order of opening. If
  * there are heads, what begins with none of them, or is shorter than `least` bytes, goes to number `nobodys`.
- * What comes from one of the sources goes to the socket named there, what comes from one that is `cast` to
- * `nobodys`, too, if it does not begin with a head that is `free`. Of the rest, what begins with first_byte
- * and three zeros goes to number (byte at lane_at) modulo lanes, and all others to one of the first `lanes`,
- * where addresses and ports happen to lead, also while nobody has a socket of its own any more and those that
- * were opened for it are not closed yet. False: the kernel cannot, and that leads everywhere. After the last
- * socket was opened, and again when one was opened or closed; any program, any user may do so.
+ * So does what comes from one that is `cast`, but for what begins with a head that is `free` and is no longer
+ * than free_most; and of that, too, all but one of UDP_RARELY, by chance, from one who is to be heard so
+ * rarely. Of the rest, what comes from one of the sources goes to the socket named there, what begins with
+ * first_byte and three zeros to number (byte at lane_at) modulo lanes, and all others to one of the first
+ * `lanes`, where addresses and ports happen to lead, also while nobody has a socket of its own any more and
+ * those that were opened for it are not closed yet. A train is judged by its head and its length in all.
+ * False: the kernel cannot, and that leads everywhere. After the last socket was opened, and again when one
+ * was opened or closed; any program, any user may do so.
  */
 struct udp_source {
 	struct endpoint from;
@@ -78,19 +80,23 @@ struct udp_head {
 	uint32_t mask, value;
 	bool free;
 };
-enum { UDP_SOURCES_MAX = 64, UDP_CAST_MAX = 64, UDP_HEADS_MAX = 8 };
+struct udp_cast {
+	struct endpoint from; /* port 0: all ports of the address, of IPv6 of all addresses of its /64 */
+	bool rarely;
+};
+enum { UDP_SOURCES_MAX = 64, UDP_CAST_MAX = 64, UDP_HEADS_MAX = 8, UDP_RARELY = 4 };
 struct udp_steering {
 	const struct udp_head *heads;
 	size_t n_heads;
 	uint16_t least; /* so long that all heads lie in it */
+	uint16_t free_most;
 	unsigned nobodys;
 	uint8_t first_byte;
 	uint16_t lane_at;
 	unsigned lanes;
 	const struct udp_source *sources;
 	size_t n_sources;
-	const struct endpoint
-		*cast; /* port 0: all ports of the address, of IPv6 of all addresses of its /64 */
+	const struct udp_cast *cast;
 	size_t n_cast; /* 0 without heads */
 	bool others; /* there are sockets beyond the lanes, or were; true if n_sources or n_heads */
 	uint32_t salt; /* random: by what strangers cannot choose sources that go the way of others */

@@ -470,20 +470,29 @@ static void finish(struct worker *w, struct opening *o)
 	worker_flush(w);
 }
 
+/* One that is counted. */
+static enum slot_is take_and_sort(struct worker *w, struct opening *o, const struct datagram *dg)
+{
+	const struct junk before = siding_junk(w);
+	const bool asks = pit_is_free(dg->data, dg->n); /* before it is opened where it lies */
+	struct junk junk;
+
+	take_train(w, o, dg);
+	junk = siding_junk(w);
+	if (junk.all != before.all)
+		return junk.asking != before.asking ? SLOT_JUNK_ASKING : SLOT_JUNK;
+	return asks ? SLOT_ASKS : SLOT_GOOD;
+}
+
 static void take_trains(struct worker *w, struct opening *o, size_t n)
 {
-	uint64_t junk;
-
 	if (LIKELY(!w->watch.counting)) {
 		for (size_t i = 0; i < n; i++)
 			take_train(w, o, &w->rx[i]);
 		return;
 	}
-	for (size_t i = 0; i < n; i++) {
-		junk = siding_junk(w);
-		take_train(w, o, &w->rx[i]);
-		w->watch.is_junk[i] = siding_junk(w) != junk;
-	}
+	for (size_t i = 0; i < n; i++)
+		w->watch.slot[i] = (uint8_t)take_and_sort(w, o, &w->rx[i]);
 }
 
 size_t ingress_batch(struct worker *w, struct udp *u, uint32_t socket)

@@ -33,6 +33,7 @@ int legs_put(struct legs *l, uint32_t host, const struct plane_leg *leg, struct 
 	way_init(&next->way, &leg->way);
 	next->way.payload_max = UINT16_MAX; /* of one datagram, and we send trains */
 	cookie_mac1_key(leg->key, next->mac1_key);
+	l->most = MAX(l->most, host);
 	*ret_old = atomic_exchange_explicit(&l->leg[host], next, memory_order_acq_rel);
 	return TM_OK;
 }

@@ -19,6 +19,7 @@ struct leg {
 
 struct legs {
 	struct epoch_retired retired;
+	uint32_t most; /* control thread: no higher one ever was */
 	_Atomic(struct leg *) leg[RELAY_HOST_MAX + 1]; /* NULL: not registered */
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "data/plane/pit.h"
 
+#include "base/bytes.h"
 #include "wire/relay.h"
 #include "wire/stun.h"
 #include "wire/wg.h"
@@ -78,6 +79,14 @@ static void note_refusal(struct pit *p, const struct ip *at, ns_t now)
 		(struct refusal){.at = *at, .until = now + REFUSAL};
 }
 
+bool pit_is_free(const uint8_t *msg, size_t n)
+{
+	for (size_t i = 0; i < ARRAY_LEN(heads) && n >= (size_t)STUN_HEADER; i++)
+		if ((get_be32(msg + heads[i].at) & heads[i].mask) == heads[i].value)
+			return heads[i].free;
+	return false;
+}
+
 static void take_out(struct pit *p, size_t i)
 {
 	p->n--;
@@ -90,15 +99,20 @@ bool pit_forgive(struct pit *p, const struct ip *at)
 	const size_t before = p->n;
 
 	for (size_t i = p->n; i-- > 0;)
-		if (pit_is_neighbour(&p->who[i].ip, at))
+		if (pit_is_neighbour(&p->who[i].from.ip, at))
 			take_out(p, i);
 	return p->n != before;
+}
+
+static bool is_of(const struct udp_cast *c, const struct endpoint *who)
+{
+	return c->from.port ? endpoint_eq(&c->from, who) : pit_is_neighbour(&c->from.ip, &who->ip);
 }
 
 bool pit_has(const struct pit *p, const struct endpoint *who)
 {
 	for (size_t i = 0; i < p->n; i++)
-		if (p->who[i].port ? endpoint_eq(&p->who[i], who) : pit_is_neighbour(&p->who[i].ip, &who->ip))
+		if (is_of(&p->who[i], who))
 			return true;
 	return false;
 }
@@ -109,8 +123,8 @@ static size_t count_others(const struct pit *p, const struct endpoint *who)
 	size_t n = 0;
 
 	for (size_t i = 0; i < p->n; i++)
-		if (pit_is_neighbour(&p->who[i].ip, &who->ip) && !endpoint_eq(&p->who[i], who))
-			n += p->who[i].port ? 1 : CAST_PORTS;
+		if (pit_is_neighbour(&p->who[i].from.ip, &who->ip) && !endpoint_eq(&p->who[i].from, who))
+			n += p->who[i].from.port ? 1 : CAST_PORTS;
 	return n;
 }
 
@@ -124,22 +138,25 @@ static size_t longest_there(const struct pit *p)
 	return first;
 }
 
-bool pit_cast(struct pit *p, const struct pit_ours *ours, const struct endpoint *who, ns_t now)
+bool pit_cast(struct pit *p, const struct pit_ours *ours, const struct udp_cast *who, ns_t now)
 {
-	const bool all = !who->port || count_others(p, who) >= CAST_PORTS;
+	const bool all = !who->from.port || count_others(p, &who->from) >= CAST_PORTS;
+	struct udp_cast c = {.from = all ? pit_whole(&who->from) : who->from, .rarely = who->rarely};
 
-	if (!p->udp || was_refused(p, &who->ip, now))
+	if (!p->udp || was_refused(p, &c.from.ip, now))
 		return false;
-	if (ours && ours->is_there(ours->ctx, &who->ip)) {
-		note_refusal(p, &who->ip, now);
+	if (ours && ours->is_there(ours->ctx, &c.from.ip)) {
+		note_refusal(p, &c.from.ip, now);
 		return false;
 	}
 	for (size_t i = p->n; i-- > 0;)
-		if (all ? pit_is_neighbour(&p->who[i].ip, &who->ip) : endpoint_eq(&p->who[i], who))
+		if (is_of(&c, &p->who[i].from)) {
+			c.rarely |= p->who[i].rarely;
 			take_out(p, i);
+		}
 	if (p->n == CAST_MAX)
 		take_out(p, longest_there(p));
-	p->who[p->n] = all ? pit_whole(who) : *who;
+	p->who[p->n] = c;
 	p->until[p->n++] = now + CAST_TIME;
 	return true;
 }
@@ -166,6 +183,7 @@ void pit_order(const struct pit *p, struct udp_steering *by)
 	by->heads = heads;
 	by->n_heads = ARRAY_LEN(heads);
 	by->least = STUN_HEADER;
+	by->free_most = STUN_MAX;
 	by->nobodys = p->number;
 	by->cast = p->who;
 	by->n_cast = p->n;

@@ -78,6 +78,9 @@ struct plane {
 	unsigned n_sidings;
 	unsigned n_behind; /* sockets opened behind the workers' */
 	struct pit pit;
+	ns_t look_again; /* when somebody may be cast into it again */
+	bool letters_wait; /* until then */
+	size_t letter; /* of workers and sidings, whose is taken first the next time */
 	uint64_t sidings_lost; /* at those that are closed */
 	unsigned sidings_closing; /* closed, and not freed yet: to the kernel they are still there */
 	bool steered; /* the kernel was told of some */
@@ -117,6 +120,8 @@ void plane_close_streams(struct plane *p); /* all; no worker runs any more */
 /* sidings.c */
 bool plane_steer(struct plane *p); /* after sockets behind the port were opened; false: the kernel cannot */
 void plane_give_sidings(struct plane *p); /* to those for whom workers wish one, and what else they wrote */
+bool plane_has_relay_at(const struct plane *p, const struct ip *at); /* relays.c: that we use */
+ns_t plane_sidings_next(const struct plane *p); /* when to call that again; NS_NEVER */
 void plane_forgive(
 	struct plane *p, const struct ip *at); /* who is there is heard, whatever came from there */
 void plane_close_sidings(struct plane *p); /* all */

@@ -22,6 +22,16 @@ bool worker_knows_relay(const struct worker *w, const struct endpoint *at)
 	return false;
 }
 
+bool plane_has_relay_at(const struct plane *p, const struct ip *at)
+{
+	const struct relays *r = atomic_load_explicit(&p->relays, memory_order_relaxed);
+
+	for (size_t i = 0; r && i < r->n; i++)
+		if (pit_is_neighbour(&r->v[i].ip, at))
+			return true;
+	return false;
+}
+
 int plane_set_relays(struct plane *p, const struct endpoint *v, size_t n)
 {
 	struct relays *next, *old;

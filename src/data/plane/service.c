@@ -421,5 +421,5 @@ ns_t plane_service(struct plane *p, ns_t now)
 		next = now;
 	if (p->epoch.waiting || p->index_waiting)
 		next = ns_min(next, now + RECLAIM_EVERY);
-	return ns_min(next, pit_next(&p->pit));
+	return ns_min(next, plane_sidings_next(p));
 }

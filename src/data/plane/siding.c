@@ -67,19 +67,26 @@ static void wish(struct worker *w, const struct endpoint *who)
 	if (!who || atomic_load_explicit(&w->wish.is_set, memory_order_acquire))
 		return;
 
-	w->wish.source = *who;
+	w->wish.source.from = *who;
 	atomic_store_explicit(&w->wish.is_set, true, memory_order_release);
 	event_wake(w->env->events);
 }
 
-uint64_t siding_junk(const struct worker *w)
+struct junk siding_junk(const struct worker *w)
 {
-	static const enum plane_drop junk[] = {
+	/* Who has too many questions for the control thread has a full queue, too, or keeps others' out of
+	 * it: who asks seldom is seldom the one. */
+	static const enum plane_drop asking[] = {
+		DROP_HS_MALFORMED, DROP_HS_MAC1, DROP_HS_UNEXPECTED, DROP_STUN_FLOOD, DROP_QUEUE_FULL};
+	static const enum plane_drop others[] = {
 		DROP_MALFORMED, DROP_NO_SESSION, DROP_RELAY_STRANGER, DROP_RELAY_UNPROVEN};
-	uint64_t sum = 0;
+	struct junk sum = {0};
 
-	for (size_t i = 0; i < ARRAY_LEN(junk); i++)
-		sum += atomic_load_explicit(&w->drops[junk[i]], memory_order_relaxed);
+	for (size_t i = 0; i < ARRAY_LEN(asking); i++)
+		sum.asking += atomic_load_explicit(&w->drops[asking[i]], memory_order_relaxed);
+	sum.all = sum.asking;
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		sum.all += atomic_load_explicit(&w->drops[others[i]], memory_order_relaxed);
 	return sum;
 }
 
@@ -91,8 +98,8 @@ static uint64_t cost_of(const struct tally *t, const struct endpoint *who)
 	return 0;
 }
 
-/* Nothing but junk comes from that address, and a quarter of all, from many ports: who has one gets a siding.
- */
+/* Nothing good comes from that address, and a quarter of all that is junk, from many ports: who has one gets
+ * a siding. */
 static bool is_to_blame(const struct worker *w, const struct endpoint *who)
 {
 	const struct endpoint *one = tally_heaviest(&w->watch.tally);
@@ -118,7 +125,8 @@ static void blame(struct worker *w)
 		return;
 
 	w->watch.blamed = 0;
-	w->blame.source = *who;
+	w->blame.source.from = *who;
+	w->blame.source.rarely = 2 * cost_of(&w->watch.asking, who) >= cost_of(&w->watch.junk, who);
 	atomic_store_explicit(&w->blame.is_set, true, memory_order_release);
 	event_wake(w->env->events);
 }
@@ -131,7 +139,12 @@ static void count(struct worker *w, size_t n)
 
 		w->watch.cost += cost;
 		tally_add(&w->watch.tally, from, cost);
-		tally_add(w->watch.is_junk[i] ? &w->watch.junk : &w->watch.good, &whole, cost);
+		if (w->watch.slot[i] == SLOT_GOOD)
+			tally_add(&w->watch.good, &whole, cost);
+		if (w->watch.slot[i] >= SLOT_JUNK)
+			tally_add(&w->watch.junk, &whole, cost);
+		if (w->watch.slot[i] == SLOT_JUNK_ASKING)
+			tally_add(&w->watch.asking, &whole, cost);
 	}
 }
 
@@ -157,7 +170,7 @@ void siding_watch(struct worker *w, size_t n)
 	}
 	w->watch.counting = udp_filled(w->out.own) >= PRESSED_PERCENT;
 	w->watch.lost = w->watch.counting ? udp_overflows(w->out.own) : 0;
-	w->watch.tally = w->watch.junk = w->watch.good = (struct tally){0};
+	w->watch.tally = w->watch.junk = w->watch.asking = w->watch.good = (struct tally){0};
 	w->watch.cost = 0;
 }
 
@@ -167,21 +180,26 @@ static uint64_t use_of(const struct worker *w)
 	return w->heard + atomic_load_explicit(&w->relayed.packets, memory_order_relaxed);
 }
 
-/* Of n slots `junk` were so. */
-static void judge(struct worker *w, struct siding *s, size_t n, size_t junk, bool of_use)
+/* Of n slots so many were junk. */
+static void judge(struct worker *w, struct siding *s, size_t n, struct junk junk, bool of_use)
 {
 	const bool is_new = atomic_load_explicit(&s->is_new, memory_order_acquire), anew = of_use || is_new;
 
 	s->useless = anew ? 0 : MIN(s->useless + (unsigned)n, (unsigned)USELESS_SLOTS);
-	s->vain = anew ? 0 : s->vain + (unsigned)junk;
+	s->vain = anew ? 0 : s->vain + (unsigned)junk.all;
+	s->asking = anew ? 0 : s->asking + (unsigned)junk.asking;
 	s->guest.turn.is_short = s->useless == USELESS_SLOTS;
-	if (is_new)
+	if (is_new) {
+		/* What was written was about the last one. */
+		atomic_store_explicit(&s->is_vain, VAIN_NOT, memory_order_relaxed);
 		atomic_store_explicit(&s->is_new, false, memory_order_release);
+	}
 	if (s->vain < VAIN_SLOTS)
 		return;
 
-	s->vain = 0;
-	atomic_store_explicit(&s->is_vain, true, memory_order_release);
+	atomic_store_explicit(
+		&s->is_vain, 2 * s->asking >= s->vain ? VAIN_ASKING : VAIN_JUNK, memory_order_release);
+	s->vain = s->asking = 0;
 	event_wake(w->env->events);
 }
 
@@ -191,7 +209,9 @@ bool siding_burst(struct worker *w, struct guest *g, unsigned what)
 	struct siding *s = CONTAINER_OF(g, struct siding, guest);
 	struct udp *own = w->out.own;
 	const unsigned offloads = w->udp_offloads;
-	const uint64_t use = use_of(w), junk = siding_junk(w);
+	const uint64_t use = use_of(w);
+	const struct junk before = siding_junk(w);
+	struct junk junk;
 	size_t n;
 
 	(void)what; /* an error is read like a datagram, and then it is gone */
@@ -201,6 +221,9 @@ bool siding_burst(struct worker *w, struct guest *g, unsigned what)
 	w->out.own = own;
 	w->udp_offloads = offloads;
 	atomic_store_explicit(&s->last, w->now, memory_order_relaxed);
-	judge(w, s, n, MIN(n, (size_t)(siding_junk(w) - junk)), use_of(w) != use);
+	junk = siding_junk(w);
+	junk.all = MIN(n, junk.all - before.all);
+	junk.asking = MIN(n, junk.asking - before.asking);
+	judge(w, s, n, junk, use_of(w) != use);
 	return n == w->n_rx;
 }

@@ -33,9 +33,9 @@ struct siding {
 	/* worker: when something was read last, and how many slots since something was of use: all of them,
 	 * and of junk */
 	_Atomic(ns_t) last;
-	unsigned useless, vain;
-	/* a letter to the control thread: they were many */
-	_Atomic(bool) is_vain;
+	unsigned useless, vain, asking; /* asking: of vain */
+	/* a letter to the control thread: they were many (enum vain) */
+	_Atomic(unsigned) is_vain;
 	/* and one to the worker: it is another's now */
 	_Atomic(bool) is_new;
 	/* control thread: what comes from there is led here; not set: nothing is */
@@ -43,10 +43,18 @@ struct siding {
 	unsigned *closing; /* the plane's, which counts it from when it is closed until it is freed */
 };
 
+enum vain { VAIN_NOT, VAIN_JUNK, VAIN_ASKING };
+
 /* --- worker --- */
 
-/* What w dropped so far of what nobody sends who has a session or a leg, and of which the pit relieves us. */
-uint64_t siding_junk(const struct worker *w);
+/* What w dropped so far of what nobody sends who has a session or a leg, and of which the pit relieves us; of
+ * that, what looked like STUN or a handshake. */
+struct junk {
+	uint64_t all, asking;
+};
+struct junk siding_junk(const struct worker *w);
+/* What a slot was. STUN and handshakes that pass are neither good nor junk: they prove nothing here. */
+enum slot_is { SLOT_GOOD, SLOT_ASKS, SLOT_JUNK, SLOT_JUNK_ASKING };
 /* After a batch of the worker's own socket, `n` of its slots filled: who fills it? */
 void siding_watch(struct worker *w, size_t n);
 /* guest.burst */

@@ -11,6 +11,8 @@
 #define SIDING_IDLE (10 * SEC)
 /* Who was heard since then has a session still (WireGuard: REJECT_AFTER_TIME). */
 #define SESSION (180 * SEC)
+/* Part of its time that the control thread has for that. */
+enum { LOOKING_ONE_OF = 20 };
 
 /* Also of port 0, from which some send. */
 static bool has_owner(const struct siding *s)
@@ -113,7 +115,6 @@ static void give(struct plane *p, struct worker *reader, const struct endpoint *
 		return;
 
 	s->source = *who;
-	atomic_store_explicit(&s->is_vain, false, memory_order_relaxed); /* that was the last one's */
 	atomic_store_explicit(&s->last, p->self.now, memory_order_relaxed);
 	atomic_store_explicit(&s->is_new, true, memory_order_release);
 	p->steered = true;
@@ -128,10 +129,10 @@ static void give(struct plane *p, struct worker *reader, const struct endpoint *
 
 static bool has_leg_at(const struct legs *l, const struct ip *at)
 {
-	for (size_t i = 0; l && i < ARRAY_LEN(l->leg); i++) {
+	for (size_t i = 0; l && i <= l->most; i++) {
 		const struct leg *leg = atomic_load_explicit(&l->leg[i], memory_order_relaxed);
 
-		if (leg && leg->way.to.kind == WAY_UDP && pit_is_neighbour(&leg->way.to.remote.ip, at))
+		if (leg && pit_is_neighbour(&leg->way.to.remote.ip, at))
 			return true;
 	}
 	return false;
@@ -150,25 +151,88 @@ static bool has_session_at(const struct plane *p, const struct ip *at)
 	return false;
 }
 
-/* Members who register here, and peers: stock clients, and members whose relays are others. */
+/* Members who register here; peers: stock clients, and members whose relays are others; our own relays. */
 static bool is_there(const void *ctx, const struct ip *at)
 {
 	const struct plane *p = ctx;
 
-	return has_leg_at(atomic_load_explicit(&p->legs, memory_order_relaxed), at) || has_session_at(p, at);
+	return has_leg_at(atomic_load_explicit(&p->legs, memory_order_relaxed), at) ||
+	       has_session_at(p, at) || plane_has_relay_at(p, at);
 }
 
 /* What waits in his siding is read all the same. */
-static void cast_out(struct plane *p, const struct endpoint *who)
+static void cast_out(struct plane *p, const struct udp_cast *who)
 {
 	const struct pit_ours ours = {.is_there = is_there, .ctx = p};
 
-	if (who->ip.family == IP_NONE || !pit_cast(&p->pit, &ours, who, p->self.now))
+	if (!pit_cast(&p->pit, &ours, who, p->self.now))
 		return;
 	for (size_t i = 0; i < p->n_sidings; i++)
 		if (pit_has(&p->pit, &p->siding[i]->source))
 			p->siding[i]->source = (struct endpoint){0};
 	(void)plane_steer(p);
+}
+
+/* That is a look at all members, and a program for the kernel: who sends from many places is not to keep us
+ * busy with it. False: later. */
+static bool cast_out_now_and_then(struct plane *p, const struct udp_cast *who)
+{
+	const ns_t begin = time_monotonic();
+
+	if (who->from.ip.family == IP_NONE)
+		return true;
+	if (begin < p->look_again) {
+		p->letters_wait = true;
+		return false;
+	}
+	cast_out(p, who);
+	const ns_t end = time_monotonic();
+	p->look_again = end + LOOKING_ONE_OF * (end - begin);
+	return true;
+}
+
+/* Written by whoever reads it, about whoever has it now: who was told of a new owner has torn the old one's
+ * up before he said so. True: there was one, and something was done about it. */
+static bool take_letter(struct plane *p, struct siding *s)
+{
+	struct udp_cast who = {.from = s->source};
+	unsigned vain;
+
+	if (atomic_load_explicit(&s->is_new, memory_order_acquire))
+		return false;
+	vain = atomic_load_explicit(&s->is_vain, memory_order_acquire);
+	who.rarely = vain == VAIN_ASKING;
+	if (vain == VAIN_NOT || !cast_out_now_and_then(p, &who))
+		return false;
+
+	atomic_store_explicit(&s->is_vain, VAIN_NOT, memory_order_relaxed);
+	return true;
+}
+
+static bool take_blame(struct plane *p, struct worker *w)
+{
+	if (!atomic_load_explicit(&w->blame.is_set, memory_order_acquire) ||
+		!cast_out_now_and_then(p, &w->blame.source))
+		return false;
+
+	atomic_store_explicit(&w->blame.is_set, false, memory_order_release);
+	return true;
+}
+
+/* In turn: of some there are ever new ones that lead to nothing, because somebody of ours is there. */
+static void take_letters(struct plane *p)
+{
+	const size_t n = p->n_workers + p->n_sidings, first = p->letter;
+
+	p->letters_wait = false;
+	for (size_t i = 0; i < n; i++) {
+		const size_t k = (first + i) % n;
+		const bool taken = k < p->n_workers ? take_blame(p, &p->workers[k])
+						    : take_letter(p, p->siding[k - p->n_workers]);
+
+		if (taken)
+			p->letter = k + 1;
+	}
 }
 
 void plane_forgive(struct plane *p, const struct ip *at)
@@ -185,20 +249,19 @@ void plane_give_sidings(struct plane *p)
 		struct worker *w = &p->workers[i];
 
 		if (atomic_load_explicit(&w->wish.is_set, memory_order_acquire)) {
-			if (is_relay && !has_siding(p, &w->wish.source))
-				give(p, w, &w->wish.source);
+			if (is_relay && !has_siding(p, &w->wish.source.from))
+				give(p, w, &w->wish.source.from);
 			atomic_store_explicit(&w->wish.is_set, false, memory_order_release);
 		}
-		if (atomic_load_explicit(&w->blame.is_set, memory_order_acquire)) {
-			cast_out(p, &w->blame.source);
-			atomic_store_explicit(&w->blame.is_set, false, memory_order_release);
-		}
 	}
-	for (size_t i = 0; i < p->n_sidings; i++)
-		if (atomic_exchange_explicit(&p->siding[i]->is_vain, false, memory_order_acquire))
-			cast_out(p, &p->siding[i]->source);
+	take_letters(p);
 	if (pit_release(&p->pit, p->self.now))
 		(void)plane_steer(p);
+}
+
+ns_t plane_sidings_next(const struct plane *p)
+{
+	return ns_min(pit_next(&p->pit), p->letters_wait ? p->look_again : NS_NEVER);
 }
 
 static void free_siding(void *siding)

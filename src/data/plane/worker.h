@@ -131,8 +131,8 @@ struct worker {
 		bool counting;
 		struct tally tally;
 		uint64_t lost; /* by the socket, before what is counted */
-		bool is_junk[UDP_RECV_MAX]; /* of rx, while it is counted */
-		struct tally junk, good; /* by address (pit_whole) */
+		uint8_t slot[UDP_RECV_MAX]; /* of rx, while it is counted: enum slot_is */
+		struct tally junk, asking, good; /* by address (pit_whole); asking: of the junk */
 		uint64_t cost; /* of all */
 		struct endpoint who; /* was heaviest in junk, the last `blamed` times */
 		unsigned blamed;
@@ -149,7 +149,7 @@ struct worker {
 	 * it */
 	struct {
 		_Atomic(bool) is_set;
-		struct endpoint source; /* is to have a siding */
+		struct udp_cast source; /* is to have a siding */
 	} wish, blame; /* of blame: is to be read no longer (pit_cast) */
 	struct {
 		_Atomic(bool) is_set;

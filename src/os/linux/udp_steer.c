@@ -17,10 +17,11 @@
 enum { MIX_INSTRUCTIONS = 7, WORD_INSTRUCTIONS = 1 + MIX_INSTRUCTIONS };
 enum { HEAD_INSTRUCTIONS = 3 };
 enum {
-	PROGRAM_MAX = 9 * WORD_INSTRUCTIONS + 2 * UDP_SOURCES_MAX + 2 * UDP_CAST_MAX +
-		      HEAD_INSTRUCTIONS * UDP_HEADS_MAX + 40
+	PROGRAM_MAX = 9 * WORD_INSTRUCTIONS + 2 * UDP_SOURCES_MAX + 4 * UDP_CAST_MAX +
+		      HEAD_INSTRUCTIONS * UDP_HEADS_MAX + 50
 };
 _Static_assert((int)PROGRAM_MAX <= BPF_MAXINSNS, "the kernel takes it");
+_Static_assert(((int)UDP_RARELY & ((int)UDP_RARELY - 1)) == 0, "these bits of a number are none");
 #define MULTIPLIER UINT32_C(0x9e3779b1)
 enum { FOLD = 15 };
 /* Cells of the scratch memory: hash of what is loaded so far, in the end of the source; of its address, or of
@@ -141,26 +142,46 @@ static void put_hash(struct program *p, uint32_t salt)
 	put_word(p, BPF_H, PORT6);
 }
 
-static void put_cast(struct program *p, const struct udp_steering *by)
+/* Of those that are cast all, or those who are heard rarely. */
+static void put_cast_of(struct program *p, const struct udp_steering *by, bool rarely)
 {
-	put(p, (struct sock_filter)BPF_STMT(BPF_LD | BPF_MEM, CELL_FREE));
-	put(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0));
-	put(p, (struct sock_filter)BPF_STMT(BPF_JMP | BPF_JA, 2 + 2 * (uint32_t)by->n_cast));
 	for (int whole = 0; whole < 2; whole++) {
 		put(p, (struct sock_filter)BPF_STMT(BPF_LD | BPF_MEM, whole ? CELL_ADDRESS : CELL_HASH));
 		for (size_t i = 0; i < by->n_cast; i++)
-			if (whole == (by->cast[i].port == 0))
-				put_source(p, hash_of_cast(&by->cast[i], by->salt), by->nobodys);
+			if (whole == (by->cast[i].from.port == 0) && (!rarely || by->cast[i].rarely))
+				put_source(p, hash_of_cast(&by->cast[i].from, by->salt), by->nobodys);
 	}
+}
+
+static void put_cast(struct program *p, const struct udp_steering *by)
+{
+	const uint32_t all = 2 + 2 * (uint32_t)by->n_cast;
+	uint32_t rarely = 2;
+
+	for (size_t i = 0; i < by->n_cast; i++)
+		rarely += by->cast[i].rarely ? 2 : 0;
+	put(p, (struct sock_filter)BPF_STMT(BPF_LD | BPF_MEM, CELL_FREE));
+	put(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 2, 0));
+	put(p, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_LEN, 0));
+	put(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, by->free_most, 0, 1));
+	put(p, (struct sock_filter)BPF_STMT(BPF_JMP | BPF_JA, 3 + rarely + 1));
+	/* Free: the lot, then those who are heard rarely. */
+	put(p, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)SKF_AD_OFF + SKF_AD_RANDOM));
+	put(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, UDP_RARELY - 1, 1, 0));
+	put(p, (struct sock_filter)BPF_STMT(BPF_JMP | BPF_JA, rarely + 1 + all));
+	put_cast_of(p, by, true);
+	put(p, (struct sock_filter)BPF_STMT(BPF_JMP | BPF_JA, all));
+	put_cast_of(p, by, false);
 }
 
 static void put_sources(struct program *p, const struct udp_steering *by)
 {
 	put_hash(p, by->salt);
-	for (size_t i = 0; i < by->n_sources; i++)
-		put_source(p, hash_of_source(&by->sources[i].from, by->salt), by->sources[i].socket);
 	if (by->n_cast)
 		put_cast(p, by);
+	put(p, (struct sock_filter)BPF_STMT(BPF_LD | BPF_MEM, CELL_HASH));
+	for (size_t i = 0; i < by->n_sources; i++)
+		put_source(p, hash_of_source(&by->sources[i].from, by->salt), by->sources[i].socket);
 }
 
 /* What is too short to have a first word ends a program with 0. */

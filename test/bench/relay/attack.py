@@ -11,7 +11,8 @@ anybody's fair share of the relay), `all` is as much as they get. Printed are th
 median of the pairs), how much of its core the relay had and of theirs all others left idle (none: then it was not the
 relay that was short), and what the relay counted. Nothing is asserted; a line of JSON each.
 
-    attack.py [STORY...]     single small outsider ports garbage stun init plain four idle alone overload shared
+    attack.py [STORY...]     single small outsider ports ports6 questions handshakes forged garbage stun init plain four
+                             idle alone overload shared
 """
 import contextlib
 import itertools
@@ -72,7 +73,7 @@ class Bed:
         self.outsider, self.sink = net.host("outsider"), net.host("sink")
         wires.rules(net.router, "cut", f"ip saddr {self.a.host.ip4} ip daddr {self.b.host.ip4} meta l4proto udp drop\n"
                                        f"ip saddr {self.b.host.ip4} ip daddr {self.a.host.ip4} meta l4proto udp drop\n"
-                                       f"meta l4proto udp meta nfproto ipv6 drop")
+                                       f"ip6 saddr != {self.outsider.ip6} meta l4proto udp drop")
         wires.rules(self.sink, "sink", "udp dport 51820 drop\ntcp dport 8443 drop", hook="input")
         wait_for("all to register", lambda: self.relayed()["members"] == len(self.nodes), 30)
         self.numbers = {n.name: int(n.status()["self"]["ip4"].split(".")[-1]) for n in self.nodes}
@@ -100,7 +101,13 @@ class Bed:
 
     def spate(self, host, to, kind="data", rate=None, between=None, **more):
         return self.attack(host, "spate", **{"to": to, "from": host.ip4, "kind": kind, "rate": rate or RATE,
-                                             "between": between or "1,2"}, **more)
+                                             "between": between or "1,2", **more})
+
+    def from_ports(self, to, by6=False, **more):
+        """A stranger's, from many ports."""
+        if by6:
+            to, more["from"] = {h.ip4: h.ip6 for h in (self.hub.host, self.sink)}[to], self.outsider.ip6
+        return self.spate(self.outsider, to, **{"between": "2,3", "from_port": 1024, "sources": 1000, **more})
 
     def by_member(self, to, number=0, rate=None, **more):
         """A member's datagrams to the next member by the relay, or to the sink."""
@@ -236,8 +243,12 @@ STORIES = {
     "single": lambda bed: beside(bed, "single", lambda to: [bed.by_member(to)]),
     "small": lambda bed: beside(bed, "small", lambda to: [bed.by_member(to, least=64, most=64)]),
     "outsider": lambda bed: beside(bed, "outsider", lambda to: [bed.spate(bed.outsider, to, between="2,3")]),
-    "ports": lambda bed: beside(bed, "ports", lambda to: [bed.spate(bed.outsider, to, between="2,3", from_port=1024,
-                                                                    sources=1000)]),
+    "ports": lambda bed: beside(bed, "ports", lambda to: [bed.from_ports(to)]),
+    "ports6": lambda bed: beside(bed, "ports6", lambda to: [bed.from_ports(to, by6=True)]),
+    "questions": lambda bed: beside(bed, "questions", lambda to: [bed.from_ports(to, kind="stun")]),
+    "handshakes": lambda bed: beside(bed, "handshakes", lambda to: [bed.from_ports(to, kind="bare-init")]),
+    # In the name of a member, who is heard whatever comes from his address.
+    "forged": lambda bed: beside(bed, "forged", lambda to: [bed.from_ports(to, **{"from": bed.members[0].host.ip4})]),
     "garbage": lambda bed: beside(bed, "garbage", lambda to: [bed.spate(bed.outsider, to, kind="garbage")]),
     "stun": lambda bed: beside(bed, "stun", lambda to: [bed.by_member(to, kind="stun")]),
     "init": lambda bed: beside(bed, "init", lambda to: [bed.by_member(to, kind="init")]),

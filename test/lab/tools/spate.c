@@ -7,14 +7,16 @@
  *
  *   data      a relay's header for the members `between`, and what looks like a WireGuard data message
  *   init      the same with an initiation that knows nobody's key
+ *   bare-init that without a relay's header
  *   garbage   bytes of no protocol
  *   stun      what looks like STUN, with no valid tag
  *   plain     a data message without a relay's header
  *
  * Sizes least..most of UDP payload in turn. sources: the port counts up from from-port, over so many of them.
  * Prints "ready"; the end of its input ends it, and it prints how many it sent in how many seconds as a line
- * of JSON. IPv4, by a raw socket.
+ * of JSON. By a raw socket, IPv4 or IPv6.
  */
+#include "base/bytes.h"
 #include "base/time.h"
 #include "wire/relay.h"
 #include "wire/wg.h"
@@ -24,6 +26,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
+#include <netinet/ip6.h>
 #include <netinet/udp.h>
 #include <poll.h>
 #include <stdio.h>
@@ -37,7 +40,7 @@ enum {
 	MESSAGES = 1024,
 	BATCH = 64,
 	MESSAGE_MAX = 1500,
-	HEADERS = sizeof(struct iphdr) + sizeof(struct udphdr)
+	HEADERS_MAX = sizeof(struct ip6_hdr) + sizeof(struct udphdr)
 };
 #define TICK (MS / 4)
 
@@ -55,7 +58,12 @@ static struct {
 static uint8_t messages[MESSAGES][MESSAGE_MAX];
 static struct iovec iov[MESSAGES];
 static struct mmsghdr batch[MESSAGES];
-static struct sockaddr_in to;
+static union {
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+} to;
+static uint8_t from_ip[16], to_ip[16];
+static int family;
 
 static bool is(const char *kind)
 {
@@ -74,6 +82,9 @@ static size_t payload(uint8_t *p, size_t n, uint64_t pair)
 		put_be32(p + 4, 0x2112a442);
 	} else if (is("plain")) {
 		put_le32(p, WG_DATA);
+	} else if (is("bare-init")) {
+		n = WG_INIT_LEN;
+		put_le32(p, WG_INIT);
 	} else if (is("init")) {
 		n = RELAY_HEADER + WG_INIT_LEN;
 		relay_put(p, pair);
@@ -87,33 +98,87 @@ static size_t payload(uint8_t *p, size_t n, uint64_t pair)
 	return n;
 }
 
+/* RFC 768 and RFC 8200 8.1, of n bytes, a multiple of two, behind an IPv6 header. */
+static uint16_t checksum6(const struct ip6_hdr *ip, const uint8_t *p, size_t n)
+{
+	const uint8_t *addresses = (const uint8_t *)&ip->ip6_src; /* and ip6_dst behind it */
+	uint32_t sum = (uint32_t)n + IPPROTO_UDP;
+
+	for (size_t i = 0; i < 2 * sizeof(ip->ip6_src); i += 2)
+		sum += get_be16(addresses + i);
+	for (size_t i = 0; i < n; i += 2)
+		sum += get_be16(p + i);
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return sum == 0xffff ? 0xffff : (uint16_t)~sum;
+}
+
+static size_t header_bytes(void)
+{
+	return family == AF_INET ? sizeof(struct iphdr) : sizeof(struct ip6_hdr);
+}
+
+/* Before a datagram of n bytes, whose UDP header is there already. */
+static void put_header(uint8_t *p, size_t n)
+{
+	if (family == AF_INET) {
+		struct iphdr ip = {.version = 4, .ihl = 5, .ttl = 64, .protocol = IPPROTO_UDP};
+
+		memcpy(&ip.saddr, from_ip, 4);
+		memcpy(&ip.daddr, to_ip, 4);
+		memcpy(p, &ip, sizeof(ip)); /* no checksum of UDP: IPv4 allows that */
+	} else {
+		struct ip6_hdr ip = {.ip6_flow = htonl(6u << 28), .ip6_plen = htons((uint16_t)n)};
+
+		ip.ip6_nxt = IPPROTO_UDP;
+		ip.ip6_hlim = 64;
+		memcpy(&ip.ip6_src, from_ip, 16);
+		memcpy(&ip.ip6_dst, to_ip, 16);
+		memcpy(p, &ip, sizeof(ip));
+		put_be16(p + sizeof(ip) + 6, checksum6(&ip, p + sizeof(ip), n));
+	}
+}
+
+static void read_options(unsigned *ret_a, unsigned *ret_b)
+{
+	family = options.to && strchr(options.to, ':') ? AF_INET6 : AF_INET;
+	if (!options.to || !options.from || !options.between ||
+		sscanf(options.between, "%u,%u", ret_a, ret_b) != 2 ||
+		inet_pton(family, options.to, to_ip) != 1 || inet_pton(family, options.from, from_ip) != 1 ||
+		options.least < 40 || options.most < options.least ||
+		options.most > MESSAGE_MAX - HEADERS_MAX)
+		die("to=, from=, between=, sizes");
+	if (family == AF_INET) {
+		to.v4.sin_family = AF_INET;
+		memcpy(&to.v4.sin_addr, to_ip, 4);
+	} else {
+		to.v6.sin6_family = AF_INET6;
+		memcpy(&to.v6.sin6_addr, to_ip, 16);
+	}
+}
+
 static void make(void)
 {
-	struct in_addr from;
+	size_t udp_at, body_at;
 	unsigned a, b;
 
-	if (!options.to || !options.from || !options.between ||
-		sscanf(options.between, "%u,%u", &a, &b) != 2 ||
-		inet_pton(AF_INET, options.to, &to.sin_addr) != 1 ||
-		inet_pton(AF_INET, options.from, &from) != 1 || options.least < 40 ||
-		options.most < options.least || options.most > MESSAGE_MAX - HEADERS)
-		die("to=, from=, between=, sizes");
-	to.sin_family = AF_INET;
+	read_options(&a, &b);
+	udp_at = header_bytes();
+	body_at = udp_at + sizeof(struct udphdr);
 	for (size_t i = 0; i < MESSAGES; i++) {
 		size_t n = (options.least + i * 4 % (options.most - options.least + 1)) & ~(size_t)3;
-		struct iphdr ip = {.version = 4, .ihl = 5, .ttl = 64, .protocol = IPPROTO_UDP};
 		struct udphdr udp = {.source = htons((uint16_t)(options.from_port + i % options.sources)),
 			.dest = htons((uint16_t)options.port)};
 
-		n = payload(messages[i] + HEADERS, n, relay_pair(a, b));
-		ip.saddr = from.s_addr;
-		ip.daddr = to.sin_addr.s_addr;
-		udp.len = htons((uint16_t)(sizeof(udp) + n)); /* no checksum: IPv4 allows that */
-		memcpy(messages[i], &ip, sizeof(ip));
-		memcpy(messages[i] + sizeof(ip), &udp, sizeof(udp));
-		iov[i] = (struct iovec){.iov_base = messages[i], .iov_len = HEADERS + n};
-		batch[i].msg_hdr = (struct msghdr){
-			.msg_name = &to, .msg_namelen = sizeof(to), .msg_iov = &iov[i], .msg_iovlen = 1};
+		n = payload(messages[i] + body_at, n, relay_pair(a, b));
+		udp.len = htons((uint16_t)(sizeof(udp) + n));
+		memcpy(messages[i] + udp_at, &udp, sizeof(udp));
+		put_header(messages[i], sizeof(udp) + n);
+		iov[i] = (struct iovec){.iov_base = messages[i], .iov_len = body_at + n};
+		batch[i].msg_hdr = (struct msghdr){.msg_name = &to,
+			.msg_namelen = family == AF_INET ? sizeof(to.v4) : sizeof(to.v6),
+			.msg_iov = &iov[i],
+			.msg_iovlen = 1};
 	}
 }
 
@@ -175,7 +240,7 @@ int main(int argc, char **argv)
 	words_read(argv + 1, table);
 	errno = 0;
 	make();
-	int fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
+	int fd = socket(family, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
 	if (fd < 0)
 		die("socket");
 	printf("ready\n");

@@ -174,7 +174,8 @@ static void who_is_cast_goes_to_nobodys_socket_but_for_what_is_free(void **state
 		const char *host, *other;
 	} ways[] = {{"127.0.0.1", "198.51.100.77"}, {"fd00::1", "fd00:0:0:1::1"}};
 	struct udp *u[4], *from = open_udp(NULL), *another = open_udp(NULL), *nobodys = NULL;
-	struct endpoint cast[UDP_CAST_MAX];
+	size_t free_came = 0;
+	struct udp_cast cast[UDP_CAST_MAX];
 	(void)state;
 
 	/* What is sent to one of them comes from there. */
@@ -190,6 +191,7 @@ static void who_is_cast_goes_to_nobodys_socket_but_for_what_is_free(void **state
 			const struct udp_steering by = {.heads = heads,
 				.n_heads = ARRAY_LEN(heads),
 				.least = 4,
+				.free_most = 40,
 				.nobodys = 3,
 				.first_byte = 4,
 				.lane_at = 7,
@@ -202,16 +204,19 @@ static void who_is_cast_goes_to_nobodys_socket_but_for_what_is_free(void **state
 				.salt = 0x12345678};
 
 			for (size_t k = 0; k < ARRAY_LEN(cast); k++) {
-				cast[k] = (struct endpoint){.port = k % 4 ? 0 : 7};
+				cast[k] = (struct udp_cast){.from.port = k % 4 ? 0 : 7, .rarely = k % 3};
 				assert_int_equal(
-					ip_parse(k % 2 ? "198.51.100.1" : "2001:db8::1", &cast[k].ip), TM_OK);
-				cast[k].ip.bytes[3] = (uint8_t)k;
+					ip_parse(k % 2 ? "198.51.100.1" : "2001:db8::1", &cast[k].from.ip),
+					TM_OK);
+				cast[k].from.ip.bytes[3] = (uint8_t)k;
 			}
-			assert_int_equal(ip_parse(ways[i].host, &cast[50].ip), TM_OK);
-			cast[50].port = whole ? 0 : udp_port(from);
-			if (whole && cast[50].ip.family == IP_V6)
-				cast[50].ip.bytes[15] = 77;
-			named.from = (struct endpoint){.ip = cast[50].ip, .port = 9};
+			struct udp_cast *it = &cast[50];
+			it->rarely = false;
+			assert_int_equal(ip_parse(ways[i].host, &it->from.ip), TM_OK);
+			it->from.port = whole ? 0 : udp_port(from);
+			if (whole && it->from.ip.family == IP_V6)
+				it->from.ip.bytes[15] = 77;
+			named.from = (struct endpoint){.ip = it->from.ip, .port = 9};
 			udp_steer(u[0], &by);
 			const size_t before = udp_overflows(nobodys);
 			send_some(from, ways[i].host, udp_port(u[0]), 4, 100);
@@ -223,14 +228,40 @@ static void who_is_cast_goes_to_nobodys_socket_but_for_what_is_free(void **state
 			assert_int_equal(drain(u[0], 4) + drain(nobodys, 4), 20);
 			send_some(from, ways[i].other, udp_port(u[0]), 4, 5);
 			assert_int_equal(drain(u[0], 4), 5);
-			/* Who has a socket of his own is not in there as well. */
-			named.from.ip = cast[50].ip;
+			/* Nor is that what is longer, whatever it begins with: it may be a train. */
+			struct udp_steering shorter = by;
+			shorter.free_most = 39;
+			udp_steer(u[0], &shorter);
+			send_some(from, ways[i].host, udp_port(u[0]), 'T', 20);
+			assert_int_equal(drain(u[0], 'T') + drain(u[2], 'T'), 0);
+			/* Who has a socket of his own has it for what is free. */
+			(void)drain(nobodys, 'T');
+			named.from.ip = it->from.ip;
 			if (whole)
 				assert_int_equal(ip_parse(ways[i].host, &named.from.ip), TM_OK);
 			named.from.port = udp_port(from);
 			udp_steer(u[0], &by);
 			send_some(from, ways[i].host, udp_port(u[0]), 4, 5);
-			assert_int_equal(drain(u[2], 4), 5);
+			assert_int_equal(drain(u[2], 4), 0);
+			send_some(from, ways[i].host, udp_port(u[0]), 'T', 5);
+			assert_int_equal(drain(u[2], 'T'), 5);
+			(void)drain(nobodys, 4);
+			/* Of one in four of 2,000 half of that or twice as much comes once in 10^100 times.
+			 */
+			it->rarely = true;
+			udp_steer(u[0], &by);
+			for (unsigned k = 0; k < 20; k++) {
+				send_some(from, ways[i].host, udp_port(u[0]), 'T', 100);
+				free_came += drain(u[2], 'T');
+				(void)drain(nobodys, 'T');
+			}
+			assert_in_range(free_came, 250, 1000);
+			free_came = 0;
+			send_some(another, ways[i].host, udp_port(u[0]), 'T', whole ? 0 : 20);
+			assert_int_equal(drain(u[0], 'T'), whole ? 0 : 20);
+			send_some(from, ways[i].host, udp_port(u[0]), 4, 5);
+			assert_int_equal(drain(u[2], 4) + drain(u[0], 4), 0);
+			(void)drain(nobodys, 4);
 			assert_int_equal(drain(u[1], 0), 0);
 		}
 	for (unsigned i = ARRAY_LEN(u); i-- > 0;)

@@ -34,8 +34,9 @@ static struct {
 	struct ip host;
 	struct udp_source source[UDP_SOURCES_MAX];
 	struct udp_head head[UDP_HEADS_MAX];
-	struct endpoint cast[UDP_CAST_MAX];
-	size_t n, n_heads, n_cast, least;
+	struct udp_cast cast[UDP_CAST_MAX];
+	size_t n, n_heads, n_cast, least, free_most;
+	unsigned rarely; /* came from one of those who are heard so */
 	unsigned nobodys;
 	bool others;
 	bool cannot; /* the kernel has no such thing */
@@ -167,19 +168,28 @@ size_t fake_last(uint8_t type, uint8_t *buf, size_t cap, uint8_t *ret_tos)
 	return n;
 }
 
-static bool is_cast(const struct endpoint *from)
+static bool is_cast(const struct endpoint *from, bool rarely)
 {
 	bool is = false;
 
 	for (size_t i = 0; i < steered.n_cast; i++) {
-		const struct endpoint *who = &steered.cast[i];
+		const struct endpoint *who = &steered.cast[i].from;
 		const bool beside =
 			who->ip.family == from->ip.family &&
 			memcmp(who->ip.bytes, from->ip.bytes, who->ip.family == IP_V4 ? 4 : 8) == 0;
 
-		is |= who->port ? endpoint_eq(who, from) : beside;
+		if (!rarely || steered.cast[i].rarely)
+			is |= who->port ? endpoint_eq(who, from) : beside;
 	}
 	return is;
+}
+
+/* Where chance would have it, every fourth is heard. */
+static bool is_shut_out(const struct endpoint *from, const struct udp_head *head, size_t n)
+{
+	if (!head || !head->free || n > steered.free_most)
+		return is_cast(from, false);
+	return is_cast(from, true) && ++steered.rarely % UDP_RARELY != 0;
 }
 
 /* NULL: it begins with none. */
@@ -201,10 +211,12 @@ static int led_to(const struct endpoint *from, const struct cell *c)
 
 	if (steered.n_heads && !head)
 		return (int)steered.nobodys;
+	if (is_shut_out(from, head, c->n))
+		return (int)steered.nobodys;
 	for (size_t i = 0; i < steered.n; i++)
 		if (endpoint_eq(&steered.source[i].from, from))
 			return (int)steered.source[i].socket;
-	return head && !head->free && is_cast(from) ? (int)steered.nobodys : -1;
+	return -1;
 }
 
 /* To one of the sockets that share the destination. */
@@ -297,6 +309,7 @@ bool udp_steer(const struct udp *any, const struct udp_steering *by)
 	assert(by->n_heads <= UDP_HEADS_MAX);
 	steered.n_heads = by->n_heads;
 	steered.least = by->least;
+	steered.free_most = by->free_most;
 	steered.nobodys = by->nobodys;
 	assert(by->n_cast <= UDP_CAST_MAX && (!by->n_cast || by->n_heads));
 	steered.n_cast = by->n_cast;
@@ -355,7 +368,16 @@ bool fake_is_unread(const char *from)
 	struct endpoint ep;
 
 	assert(endpoint_parse(from, &ep) == TM_OK);
-	return is_cast(&ep);
+	return is_cast(&ep, false);
+}
+
+bool fake_is_heard_rarely(const char *from)
+{
+	GUARD;
+	struct endpoint ep;
+
+	assert(endpoint_parse(from, &ep) == TM_OK);
+	return is_cast(&ep, true);
 }
 
 int udp_fd(const struct udp *u)

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* A flooded relay (host 9 of the mesh), which listens no longer to those who send nothing of use, and to all
  * others as before. */
+#include "data/plane/plane_private.h"
+
 #include "unit/data/plane/relay_rig.h"
 
-#include "data/plane/pit.h"
 #include "wire/stun.h"
 #include "wire/wg.h"
+
+#include <unistd.h>
 
 /* Members of whom there is nothing but a leg. */
 #define C "192.0.2.3:51820"
@@ -121,6 +124,11 @@ static void who_is_of_use_now_and_then_is_heard(void **state)
 	assert_false(fake_is_unread(A));
 }
 
+static bool has_siding(void *from)
+{
+	return fake_is_steered(from);
+}
+
 /* One that is open, whatever its socket. */
 static struct pit opened(void)
 {
@@ -149,8 +157,9 @@ static void of_an_address_with_many_ports_all_are_read_no_longer(void **state)
 			assert_false(pit_has(&p, &other));
 			from.port = (uint16_t)(from.port + k);
 			from.ip.bytes[15] = (uint8_t)k; /* of IPv6 */
-			assert_true(pit_cast(&p, NULL, &from, k));
-			assert_true(pit_cast(&p, NULL, &from, k)); /* the same is no other */
+			assert_true(pit_cast(&p, NULL, &(struct udp_cast){.from = from}, k));
+			/* the same is no other */
+			assert_true(pit_cast(&p, NULL, &(struct udp_cast){.from = from}, k));
 			assert_true(pit_has(&p, &from));
 		}
 		assert_true(pit_has(&p, &other));
@@ -169,8 +178,8 @@ static bool is_that(const void *ctx, const struct ip *ip)
 
 static void where_somebody_of_ours_is_is_asked_now_and_then_and_others_have_no_use_of_it(void **state)
 {
-	const struct endpoint member = at("192.0.2.1:7000"), stranger = at("198.51.100.66:7000");
-	const struct pit_ours somebody = {.is_there = is_that, .ctx = &member.ip};
+	const struct udp_cast member = {.from = at("192.0.2.1:7000")}, stranger = {.from = at(STRANGER)};
+	const struct pit_ours somebody = {.is_there = is_that, .ctx = &member.from.ip};
 	struct pit p = opened();
 	(void)state;
 
@@ -186,40 +195,109 @@ static void where_somebody_of_ours_is_is_asked_now_and_then_and_others_have_no_u
 static void when_too_many_are_there_the_first_is_heard_again(void **state)
 {
 	struct pit p = opened();
-	struct endpoint from[33];
+	struct udp_cast from[33];
 	(void)state;
 
 	for (unsigned i = 0; i < ARRAY_LEN(from); i++) {
-		from[i] = at("198.51.100.1:7000");
-		from[i].ip.bytes[3] = (uint8_t)i;
+		from[i] = (struct udp_cast){.from = at("198.51.100.1:7000")};
+		from[i].from.ip.bytes[3] = (uint8_t)i;
 		assert_true(pit_cast(&p, NULL, &from[i], i));
 	}
-	assert_false(pit_has(&p, &from[0]));
-	assert_true(pit_has(&p, &from[1]));
-	assert_true(pit_has(&p, &from[32]));
+	assert_false(pit_has(&p, &from[0].from));
+	assert_true(pit_has(&p, &from[1].from));
+	assert_true(pit_has(&p, &from[32].from));
 	assert_int_equal(pit_next(&p), 1 + CAST_TIME);
 	assert_false(pit_release(&p, CAST_TIME));
 	assert_true(pit_release(&p, 2 + CAST_TIME));
-	assert_false(pit_has(&p, &from[2]));
-	assert_true(pit_has(&p, &from[3]));
+	assert_false(pit_has(&p, &from[2].from));
+	assert_true(pit_has(&p, &from[3].from));
+}
+
+/* What begins like STUN or a handshake, and is none. */
+enum kind { DATA, LONG_INIT, INIT, STUN };
+
+static size_t make(enum kind kind, size_t k, uint8_t *out)
+{
+	if (kind == DATA)
+		return message(3, 4, k % 2 ? 300 : 200, out);
+	memset(out, 'q', 300);
+	if (kind == STUN) {
+		put_be32(out, 0x00010000 + 280);
+		put_be32(out + 4, STUN_MAGIC);
+	} else {
+		put_le32(out, WG_INIT);
+	}
+	return kind == INIT ? WG_INIT_LEN : 300;
+}
+
+struct flood {
+	const char *ip;
+	enum kind kind;
+	unsigned stun_of; /* of so many one is STUN, whatever the kind; 0: none */
+};
+
+/* Of what came to the relay, whatever became of it. */
+static uint64_t accounted(void)
+{
+	uint64_t sum = r.n_stun;
+
+	/* What the fake says was lost was not sent by anybody. */
+	for (unsigned d = 0; d < DROP_N; d++)
+		sum += d == DROP_RELAY_SHARE || d == DROP_UDP_QUEUE_FULL ? 0 : host_drops(&r, d);
+	return sum;
+}
+
+static bool is_accounted(void *n)
+{
+	return accounted() == *(uint64_t *)n;
+}
+
+/* At once, from many ports, none of which sends much; until all of it was read, or shut out. */
+static void pour(const struct flood *f)
+{
+	static unsigned port;
+	uint64_t in_the_end = accounted() + RUSH;
+	uint8_t msg[FAKE_BYTES];
+	char from[60];
+
+	fake_hold(FAKE_UDP);
+	for (size_t k = 0; k < RUSH; k++) {
+		const enum kind kind = f->stun_of && k % f->stun_of == 0 ? STUN : f->kind;
+
+		snprintf(from, sizeof(from), "%s:%u", f->ip, 1024 + port++ % 1000);
+		fake_inject(from, R, 0, msg, make(kind, k, msg));
+	}
+	fake_hold(0);
+	EXPECT_SOON(all, is_accounted, &in_the_end);
+}
+
+static const char *any_port(const char *ip)
+{
+	static char text[60];
+
+	snprintf(text, sizeof(text), "%s:9", ip);
+	return text;
+}
+
+static bool floods_and_is_unread(void *flood)
+{
+	const struct flood *f = flood;
+
+	pour(f);
+	return fake_is_unread(any_port(f->ip));
+}
+
+static bool floods_and_is_heard_rarely(void *flood)
+{
+	const struct flood *f = flood;
+
+	pour(f);
+	return fake_is_heard_rarely(any_port(f->ip));
 }
 
 static bool rushes_and_is_unread(void *from)
 {
-	static unsigned port;
-	char text[40];
-
-	/* From many ports, none of which sends much. */
-	fake_hold(FAKE_UDP);
-	for (size_t k = 0; k < RUSH; k++) {
-		uint8_t msg[FAKE_BYTES];
-
-		snprintf(text, sizeof(text), "%s:%u", (char *)from, 1024 + port++ % 1000);
-		fake_inject(text, R, 0, msg, message(3, 4, k % 2 ? 300 : 200, msg));
-	}
-	fake_hold(0);
-	snprintf(text, sizeof(text), "%s:%u", (char *)from, 9);
-	return fake_is_unread(text);
+	return floods_and_is_unread(&(struct flood){.ip = from});
 }
 
 static void who_sends_from_ever_new_ports_is_found_by_his_address(void **state)
@@ -232,6 +310,163 @@ static void who_sends_from_ever_new_ports_is_found_by_his_address(void **state)
 	assert_false(fake_is_steered("198.51.100.66:1024"));
 	EXPECT_SOON(all, rushes_and_is_unread, (char[]){"[2001:db8:1:2::66]"});
 	assert_true(fake_is_unread("[2001:db8:1:2::1]:1"));
+}
+
+static void who_floods_with_what_begins_like_a_question_is_found_and_heard_rarely(void **state)
+{
+	static const enum kind kinds[] = {LONG_INIT, INIT, STUN};
+	static const char *const who[][2] = {{"198.51.100.66", "198.51.100.67"},
+		{"198.51.100.68", "198.51.100.69"}, {"[2001:db8:1:2::66]", "[2001:db8:1:3::66]"}};
+	(void)state;
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		struct flood f = {.ip = who[i][0], .kind = kinds[i]};
+
+		EXPECT_SOON(all, floods_and_is_heard_rarely, &f);
+		assert_true(fake_is_unread(any_port(f.ip)));
+		assert_false(fake_is_unread(any_port(who[i][1])));
+	}
+	/* What is left of it. */
+	const uint64_t read = host_drops(&r, DROP_HS_MAC1);
+	pour(&(struct flood){.ip = who[1][0], .kind = INIT});
+	assert_in_range(host_drops(&r, DROP_HS_MAC1) - read, RUSH / 4, RUSH / 4);
+}
+
+static void who_floods_with_data_is_heard_rarely_only_when_he_goes_on_with_questions(void **state)
+{
+	struct flood f = {.ip = "198.51.100.66"};
+	(void)state;
+
+	EXPECT_SOON(all, floods_and_is_unread, &f);
+	assert_false(fake_is_heard_rarely(any_port(f.ip)));
+	f.kind = INIT;
+	EXPECT_SOON(all, floods_and_is_heard_rarely, &f);
+	/* Of one port: it has a siding first. */
+	assert_true(is_cast_out("203.0.113.5:7000", 4, DROP_RELAY_UNPROVEN));
+	assert_false(fake_is_heard_rarely("203.0.113.5:7000"));
+	assert_true(fake_is_unread("203.0.113.5:7000"));
+}
+
+static bool asks_much(void *from)
+{
+	uint64_t in_the_end = accounted() + RUSH;
+	uint8_t msg[FAKE_BYTES];
+
+	fake_hold(FAKE_UDP);
+	for (size_t k = 0; k < RUSH; k++)
+		fake_inject(from, R, 0, msg, make(k % 2 ? INIT : LONG_INIT, k, msg));
+	fake_hold(0);
+	EXPECT_SOON(all, is_accounted, &in_the_end);
+	return fake_is_heard_rarely(from);
+}
+
+static void so_is_one_port_that_asks_too_much(void **state)
+{
+	(void)state;
+
+	EXPECT_SOON(all, asks_much, (char[]){STRANGER});
+	assert_false(fake_is_heard_rarely("198.51.100.66:7001"));
+}
+
+static void a_few_questions_among_it_excuse_nothing(void **state)
+{
+	struct flood f = {.ip = "198.51.100.66", .stun_of = 50};
+	(void)state;
+
+	EXPECT_SOON(all, floods_and_is_unread, &f);
+}
+
+static void a_train_is_no_question_because_it_begins_like_one(void **state)
+{
+	struct flood f = {.ip = "198.51.100.66"};
+	uint8_t msg[FAKE_BYTES];
+	(void)state;
+
+	EXPECT_SOON(all, floods_and_is_unread, &f);
+	make(STUN, 0, msg);
+	const uint64_t before = host_drops(&r, DROP_NO_USE);
+	fake_inject(STRANGER, R, 0, msg, STUN_MAX);
+	assert_int_equal(host_drops(&r, DROP_NO_USE), before);
+	fake_inject(STRANGER, R, 0, msg, STUN_MAX + 1);
+	assert_int_equal(host_drops(&r, DROP_NO_USE), before + 1);
+}
+
+/* Behind one address with somebody who floods us, as behind a carrier's: he asks as often as a leg does in a
+ * round while somebody waits for it, and two of them are to come. */
+static void who_shares_the_address_of_one_who_floods_with_questions_registers_all_the_same(void **state)
+{
+	static const struct stun_msg ask = {.class = STUN_REQUEST, .method = 1};
+	struct flood f = {.ip = "198.51.100.66", .kind = INIT};
+	uint8_t msg[STUN_MAX];
+	const size_t n = stun_encode(&ask, NULL, msg, sizeof(msg));
+	(void)state;
+
+	EXPECT_SOON(all, floods_and_is_heard_rarely, &f);
+	const unsigned came = r.n_stun;
+	uint64_t in_the_end = accounted() + 22;
+	for (unsigned i = 0; i < 22; i++)
+		fake_inject("198.51.100.66:40000", R, 0, msg, n);
+	EXPECT_SOON(all, is_accounted, &in_the_end);
+	assert_in_range(r.n_stun - came, 5, 6);
+	/* From then on the address is one of ours. */
+	register_at(5, "198.51.100.66:40000");
+	assert_false(fake_is_unread(any_port(f.ip)));
+	for (unsigned i = 0; i < 20; i++)
+		assert_false(floods_and_is_unread(&f));
+}
+
+static void our_own_relays_are_heard_whatever_is_sent_in_their_name(void **state)
+{
+	const struct endpoint relay = at("198.51.100.66:51820");
+	(void)state;
+
+	assert_int_equal(plane_set_relays(r.plane, &relay, 1), TM_OK);
+	assert_false(is_cast_out(STRANGER, 4, DROP_RELAY_UNPROVEN));
+}
+
+static void a_member_by_stream_is_heard_by_datagrams_too(void **state)
+{
+	const struct plane_leg leg = {
+		.way = {.kind = WAY_RELAY_TCP, .remote = at("198.51.100.66:443"), .socket = 0}};
+	struct plane_leg by_stream = leg;
+	int fd[2];
+	(void)state;
+
+	make_pair(fd);
+	by_stream.way.socket = add_stream(&r, fd[0], WS_SERVER, 5);
+	assert_int_equal(plane_relay_put(r.plane, 5, &by_stream), TM_OK);
+	assert_false(is_cast_out(STRANGER, 4, DROP_RELAY_UNPROVEN));
+	close(fd[1]);
+}
+
+/* To look whether somebody of ours is there takes its time. */
+static void who_is_to_be_cast_waits_while_others_were_just_now_and_is_not_forgotten(void **state)
+{
+	const ns_t later = time_monotonic() + 3600 * SEC;
+	(void)state;
+
+	r.plane->look_again = later;
+	assert_false(is_cast_out(STRANGER, 4, DROP_RELAY_UNPROVEN));
+	assert_true(plane_service(r.plane, time_monotonic()) <= later);
+	r.plane->look_again = 0;
+	plane_service(r.plane, time_monotonic());
+	assert_true(fake_is_unread(STRANGER));
+	assert_in_range(r.plane->look_again, 1, later - 1);
+}
+
+static void who_gets_a_siding_does_not_answer_for_its_last_owner(void **state)
+{
+	struct worker *w = &r.plane->workers[0];
+	(void)state;
+
+	assert_true(is_cast_out(STRANGER, 4, DROP_RELAY_UNPROVEN)); /* and leaves his to the next */
+	for (size_t i = 0; i < r.plane->n_sidings; i++)
+		atomic_store(&r.plane->siding[i]->is_vain, VAIN_JUNK);
+	w->wish.source.from = at("203.0.113.5:7000");
+	atomic_store(&w->wish.is_set, true);
+	plane_service(r.plane, time_monotonic());
+	assert_true(fake_is_steered("203.0.113.5:7000"));
+	assert_false(fake_is_unread("203.0.113.5:7000"));
 }
 
 static void who_registers_or_has_a_session_is_heard_again(void **state)
@@ -296,11 +531,6 @@ static void who_is_not_read_may_still_ask(void **state)
 
 /* --- what begins like none of our messages --- */
 
-static bool has_siding(void *from)
-{
-	return fake_is_steered(from);
-}
-
 static void what_is_no_message_is_not_read_once_somebody_floods(void **state)
 {
 	static const struct {
@@ -358,6 +588,16 @@ int main(void)
 		CASE(where_somebody_of_ours_is_is_asked_now_and_then_and_others_have_no_use_of_it),
 		CASE(when_too_many_are_there_the_first_is_heard_again),
 		CASE(who_sends_from_ever_new_ports_is_found_by_his_address),
+		CASE(who_floods_with_what_begins_like_a_question_is_found_and_heard_rarely),
+		CASE(who_floods_with_data_is_heard_rarely_only_when_he_goes_on_with_questions),
+		CASE(so_is_one_port_that_asks_too_much),
+		CASE(a_few_questions_among_it_excuse_nothing),
+		CASE(a_train_is_no_question_because_it_begins_like_one),
+		CASE(who_shares_the_address_of_one_who_floods_with_questions_registers_all_the_same),
+		CASE(our_own_relays_are_heard_whatever_is_sent_in_their_name),
+		CASE(a_member_by_stream_is_heard_by_datagrams_too),
+		CASE(who_is_to_be_cast_waits_while_others_were_just_now_and_is_not_forgotten),
+		CASE(who_gets_a_siding_does_not_answer_for_its_last_owner),
 		CASE(who_registers_or_has_a_session_is_heard_again),
 		CASE(who_has_a_session_is_heard_whatever_is_sent_in_its_name_or_from_beside_it),
 		CASE(where_the_kernel_cannot_be_told_all_are_read),

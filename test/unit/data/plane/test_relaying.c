@@ -396,18 +396,20 @@ static void nobody_gets_one_before_those_of_an_earlier_relay_are_gone(void **sta
 
 static void strangers_get_one_too_and_many_who_take_as_much_do_not_run_out_of_them(void **state)
 {
+	enum { SIDINGS = 32, MANY = SIDINGS + 2 };
 	struct host *others[] = {&a, &b};
+	const ns_t begin = time_monotonic();
 	char from[40];
 	(void)state;
 
 	fake_fill(100);
 	fake_overflow(true);
-	for (unsigned i = 0; i < 50; i++) {
+	for (unsigned i = 0; i < MANY; i++) {
 		snprintf(from, sizeof(from), "198.51.100.%u:%u", 1 + i % 40, 1000 + i);
 		plane_service(r.plane, time_monotonic()); /* no older wish waits */
 		rush(from);
 		expect_drop(DROP_RELAY_UNPROVEN, (i + 1) * (uint64_t)TORRENT);
-		if (i < 32)
+		if (i < SIDINGS)
 			EXPECT_SOON(all, has_siding, from);
 		else
 			assert_false(fake_is_steered(from)); /* until another has been silent for a while */
@@ -419,10 +421,12 @@ static void strangers_get_one_too_and_many_who_take_as_much_do_not_run_out_of_th
 	for (unsigned i = 0; i < 2; i++) {
 		plane_service(r.plane, time_monotonic());
 		rush(from);
-		expect_drops(
-			others, ARRAY_LEN(others), &r, DROP_RELAY_UNPROVEN, (51 + i) * (uint64_t)TORRENT);
+		expect_drops(others, ARRAY_LEN(others), &r, DROP_RELAY_UNPROVEN,
+			(MANY + 1 + i) * (uint64_t)TORRENT);
 		assert_false(fake_is_steered(from));
-		plane_service(r.plane, time_monotonic() + (i ? 11 : 5) * SEC);
+		/* Nobody has been silent for longer than since we began. */
+		const ns_t now = time_monotonic();
+		plane_service(r.plane, i ? now + 11 * SEC : MAX(now, begin + 9 * SEC));
 	}
 	assert_true(fake_is_steered(from));
 	assert_false(fake_is_steered("198.51.100.1:1000"));

@@ -4,6 +4,7 @@
 
 #include "base/encode.h"
 #include "base/secret.h"
+#include "base/strbuf.h"
 #include "cli/core/call.h"
 #include "cli/core/columns.h"
 #include "cli/core/commands.h"
@@ -66,33 +67,31 @@ static int make_key(char ret_priv[static KEY_TEXT], char ret_pub[static KEY_TEXT
 	return err;
 }
 
+/* NULL: no memory. */
 static char *config_text(const json_t *reply, const char *priv)
 {
 	const json_t *client = json_object_get(reply, "client");
-	char allowed[512] = "", *s = NULL;
-	size_t i, at = 0;
+	struct strbuf b = {0};
+	size_t i;
 	json_t *net;
 
+	strbuf_printf(&b,
+		"[Interface]\n"
+		"PrivateKey = %s\n"
+		"Address = %s/32, %s/128\n"
+		"\n"
+		"[Peer]\n"
+		"PublicKey = %s\n"
+		"PresharedKey = %s\n"
+		"Endpoint = %s\n"
+		"AllowedIPs = ",
+		priv, json_text(client, "ip4"), json_text(client, "ip6"), json_text(reply, "server_key"),
+		json_text(reply, "psk"), json_text(reply, "endpoint"));
 	json_array_foreach (json_object_get(reply, "allowed"), i, net)
-		if (at < sizeof(allowed) && json_string_value(net))
-			at += (size_t)snprintf(allowed + at, sizeof(allowed) - at, "%s%s", at ? ", " : "",
-				json_string_value(net));
-	if (asprintf(&s,
-		    "[Interface]\n"
-		    "PrivateKey = %s\n"
-		    "Address = %s/32, %s/128\n"
-		    "\n"
-		    "[Peer]\n"
-		    "PublicKey = %s\n"
-		    "PresharedKey = %s\n"
-		    "Endpoint = %s\n"
-		    "AllowedIPs = %s\n"
-		    "PersistentKeepalive = 25\n",
-		    priv, json_text(client, "ip4"), json_text(client, "ip6"), json_text(reply, "server_key"),
-		    json_text(reply, "psk"), json_text(reply, "endpoint"), allowed) < 0)
-		return NULL;
-
-	return s;
+		strbuf_printf(
+			&b, "%s%s", i ? ", " : "", json_string_value(net) ? json_string_value(net) : "");
+	strbuf_puts(&b, "\nPersistentKeepalive = 25\n");
+	return strbuf_take(&b);
 }
 
 static bool reply_complete(const json_t *reply)

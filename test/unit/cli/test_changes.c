@@ -234,6 +234,29 @@ static void a_client_without_an_endpoint_is_taken_back(void **state)
 	run_free(&r);
 }
 
+/* Sixty-four networks and more are possible: a configuration that ends in the middle of one is worse than
+ * none. */
+static void a_clients_configuration_has_every_network_whole(void **state)
+{
+	char reply[FAKE_REPLY_LEN];
+	size_t at = (size_t)snprintf(reply, sizeof(reply),
+		"{\"ok\":true,\"client\":{\"name\":\"phone\",\"ip4\":\"100.101.0.9\",\"ip6\":\"fd5c::9\"},"
+		"\"server_key\":\"k\",\"psk\":\"p\",\"allowed\":[\"100.101.0.0/16\"");
+	struct fixture *f = *state;
+	struct run r = {0};
+
+	for (int i = 0; i < 64; i++)
+		at += (size_t)snprintf(reply + at, sizeof(reply) - at, ",\"10.140.%d.0/24\"", 100 + i);
+	snprintf(reply + at, sizeof(reply) - at, "]}");
+	fake_daemon_start(
+		&f->daemon, f->socket, NULL, (const struct fake_reply[]){{"client.add", reply}, {0}});
+	run_cli(&r, f->dir, "client add phone --endpoint 192.0.2.1:51820 --state-dir DIR");
+	assert_int_equal(r.status, 0);
+	assert_contains(r.out, "\nAllowedIPs = 100.101.0.0/16, 10.140.100.0/24, ");
+	assert_contains(r.out, ", 10.140.162.0/24, 10.140.163.0/24\n");
+	run_free(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -242,6 +265,7 @@ int main(void)
 		T(token_list_says_what_became_of_each),
 		T(changes_send_their_words_and_confirm),
 		T(client_add_prints_a_configuration_and_nothing_else),
+		T(a_clients_configuration_has_every_network_whole),
 		T(an_endpoint_that_holds_at_home_only_is_pointed_out),
 		T(a_client_in_a_file_is_for_its_owner_alone),
 		T(a_client_without_an_endpoint_is_taken_back),

@@ -278,11 +278,16 @@ char *resolv_with(const char *conf, const char *who, const struct ip *server)
 	return strbuf_take(&b);
 }
 
-bool resolv_has(const char *conf, const char *who, const struct ip *server)
+bool resolv_names(const char *conf, const struct ip *server)
 {
-	_cleanup_(freep) char *with = resolv_with(conf, who, server);
+	char text[IP_STR_LEN];
+	size_t n;
 
-	return with && strcmp(with, conf) == 0;
+	ip_format(server, text);
+	for (const char *line; (line = next_line(&conf, &n));)
+		if (is_server(line, n) && word_is(line, n, 1, text))
+			return true;
+	return false;
 }
 
 const char *resolv_doubt(const char *conf)
@@ -310,4 +315,9 @@ bool resolv_may_put_back(struct resolv_patience *p, ns_t now)
 		return false;
 	p->times++;
 	return true;
+}
+
+void resolv_wrote(struct resolv_patience *p, ns_t now)
+{
+	p->last = now;
 }

@@ -48,11 +48,13 @@ enum resolv_mode resolv_choose(const struct resolv_found *f, enum resolv_wish wi
 char *resolv_with(const char *conf, const char *who, const struct ip *server);
 /* The text without those lines, which is the one from before. NULL: no memory. */
 char *resolv_without(const char *conf, const char *who);
-bool resolv_has(const char *conf, const char *who, const struct ip *server);
+bool resolv_names(const char *conf, const struct ip *server); /* one of its servers is that one */
 /* What the machine's owner should know of that file; NULL: nothing. */
 const char *resolv_doubt(const char *conf);
 
-/* How often what somebody else rewrote is put back: a few times, and again after it was left alone a while.
+/*
+ * How often what somebody else rewrote is put back: a few times, and again after it was left alone a while.
+ * Who does not put it back may write it later, and is then as impatient as before, until that was left alone.
  */
 struct resolv_patience {
 	unsigned times;
@@ -61,5 +63,6 @@ struct resolv_patience {
 enum { RESOLV_PUT_BACK_MAX = 5 };
 #define RESOLV_QUIET (5 * SEC)
 bool resolv_may_put_back(struct resolv_patience *p, ns_t now); /* and notes it */
+void resolv_wrote(struct resolv_patience *p, ns_t now); /* without having been asked to put it back */
 
 #endif

@@ -114,8 +114,6 @@ static int note(const struct hosting *h, const char *way, const char *who, const
 	return text ? os_write_file(h->journal, text, strlen(text), 0600, d) : TM_ENOMEM;
 }
 
-/* --- resolvconf --- */
-
 /* Both kinds list servers in the order of interfaces by their names, and those of tunnels first: tun* with
  * Debian's, tun[0-9]* with openresolv. */
 static void record_name(const struct hosting *h, char *buf, size_t n)
@@ -123,13 +121,31 @@ static void record_name(const struct hosting *h, char *buf, size_t n)
 	snprintf(buf, n, "tun0.%s", h->ifname);
 }
 
+/* What is noted is what would be done now. */
+static bool is_noted(const struct hosting *h)
+{
+	_cleanup_(freep) char *text = NULL;
+	char record[32], line[HOSTING_PATH + 64];
+
+	record_name(h, record, sizeof(record));
+	if (h->mode == RESOLV_FILE)
+		snprintf(line, sizeof(line), "file %s %s\n", h->ifname, h->target);
+	else
+		snprintf(line, sizeof(line), "resolvconf %s -\n", record);
+	return (h->mode == RESOLV_FILE || h->mode == RESOLV_RESOLVCONF) &&
+	       os_read_file(h->journal, JOURNAL_MAX, &text, NULL, NULL) == TM_OK &&
+	       strncmp(text, line, strlen(line)) == 0;
+}
+
+/* --- resolvconf --- */
+
 static int tell_resolvconf(struct hosting *h, const char *conf)
 {
 	char record[32], input[IP_STR_LEN + 32], server[IP_STR_LEN];
 	const char *const argv[] = {"resolvconf", "-a", record, NULL};
 
 	ip_format(&h->server, server);
-	if (conf && strstr(conf, server))
+	if (conf && resolv_names(conf, &h->server))
 		return TM_OK;
 	h->changed = true;
 	record_name(h, record, sizeof(record));
@@ -142,7 +158,7 @@ static int tell_resolvconf(struct hosting *h, const char *conf)
 		return err;
 	/* As where it feeds a server of names on this machine: that one has to ask us. */
 	_cleanup_(freep) char *now = NULL;
-	if (os_read_file(RESOLV_CONF, FILE_MAX, &now, NULL, NULL) != TM_OK || !strstr(now, server))
+	if (os_read_file(RESOLV_CONF, FILE_MAX, &now, NULL, NULL) != TM_OK || !resolv_names(now, &h->server))
 		return diag_what(&h->problem, TM_EUNSUPPORTED,
 			"resolvconf took %s and did not write it into resolv.conf", server);
 	return TM_OK;
@@ -154,18 +170,18 @@ static int edit_file(struct hosting *h, const char *conf, bool may_write)
 {
 	const char *before = conf ? conf : "";
 
-	h->doubt = resolv_doubt(before);
-	if (resolv_has(before, h->ifname, &h->server))
+	_cleanup_(freep) char *others = resolv_without(before, h->ifname);
+	_cleanup_(freep) char *with = resolv_with(before, h->ifname, &h->server);
+	if (!others || !with)
+		return TM_ENOMEM;
+	h->doubt = resolv_doubt(with);
+	if (strcmp(with, before) == 0)
 		return TM_OK;
 	if (!may_write)
 		return diag_what(&h->problem, TM_EBUSY,
 			"another program rewrites %s again and again, and our lines are not in it",
 			h->target);
 	h->changed = true;
-	_cleanup_(freep) char *others = resolv_without(before, h->ifname);
-	_cleanup_(freep) char *with = resolv_with(before, h->ifname, &h->server);
-	if (!others || !with)
-		return TM_ENOMEM;
 	int err = note(h, "file", h->ifname, h->target, others, &h->problem);
 	return err ? err : os_rewrite_file(h->target, with, strlen(with), &h->problem);
 }
@@ -179,11 +195,13 @@ int hosting_apply(struct hosting *h, bool may_write)
 	h->problem = (struct diag){0};
 	h->mode = look(h, &conf);
 	os_real_path(RESOLV_CONF, h->target, sizeof(h->target));
-	/* Another way than before: what that one did is not wanted any more. */
-	if ((h->mode == RESOLV_RESOLVED || h->mode == RESOLV_NONE) && os_exists(h->journal)) {
+	/* Another way or another file than before: what was done there is not wanted any more. */
+	if (os_exists(h->journal) && !is_noted(h)) {
 		int err = hosting_undo(h->journal, &h->problem);
 		if (err)
 			return err;
+		free(TAKE(conf));
+		(void)!os_read_file(RESOLV_CONF, FILE_MAX, &conf, NULL, NULL);
 	}
 	switch (h->mode) {
 	case RESOLV_RESOLVED:

@@ -24,6 +24,7 @@ struct resolving {
 	bool begun;
 	bool more; /* something changed meanwhile */
 	bool in_force;
+	bool gave_in; /* another program insists: what it does is looked at, and now and then written over */
 	enum resolv_mode mode;
 	const char *why, *doubt; /* static texts; NULL: none */
 	char problem[sizeof(struct diag) + 16]; /* "" = none */
@@ -62,8 +63,8 @@ static void submit(struct resolving *r, bool may_write)
 }
 
 /*
- * Looks whether all is as it should be. What was in force and is not any more somebody else undid: whether it
- * is put back is a question of patience, so it is only looked at first.
+ * Something changed: looks whether all is as it should be. What was in force and is not any more somebody
+ * else undid: whether it is put back is a question of patience, so it is only looked at first.
  */
 static void look(void *ctx)
 {
@@ -71,7 +72,19 @@ static void look(void *ctx)
 
 	r->more = r->job != NULL;
 	if (r->begun && !r->job)
-		submit(r, !r->in_force);
+		submit(r, !r->in_force && !r->gave_in);
+}
+
+/* A minute without news. */
+static void look_again(void *ctx)
+{
+	struct resolving *r = ctx;
+
+	if (!r->begun || r->job)
+		return; /* whose end sees to it */
+	if (r->gave_in)
+		resolv_wrote(&r->patience, time_monotonic());
+	submit(r, !r->in_force);
 }
 
 /* Files whose changes matter: what programs read, what is behind it, and what systemd-resolved writes when it
@@ -105,6 +118,7 @@ static void tell(struct resolving *r, const struct hosting *h, int err)
 	r->why = h->why;
 	r->doubt = h->doubt;
 	r->in_force = in_force;
+	r->gave_in = err == TM_EBUSY;
 }
 
 static void done(void *ctx, int err)
@@ -163,7 +177,7 @@ int resolving_new(
 	snprintf(r->plan.journal, sizeof(r->plan.journal), "%s", cfg->journal);
 	int err = helper_new(base, "names-host", &r->helper);
 	if (!err)
-		err = loop_timer_new(base, look, r, &r->again);
+		err = loop_timer_new(base, look_again, r, &r->again);
 	if (err) {
 		resolving_free(r);
 		return err;

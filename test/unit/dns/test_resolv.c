@@ -107,6 +107,15 @@ static const struct {
 		RESOLV_NONE, "no program"},
 };
 
+static bool is_in(const char *conf, const char *who, const struct ip *server)
+{
+	char *with = resolv_with(conf, who, server);
+	const bool so = strcmp(with, conf) == 0;
+
+	free(with);
+	return so;
+}
+
 static void what_was_found_decides(void **state UNUSED)
 {
 	for (size_t i = 0; i < ARRAY_LEN(found); i++) {
@@ -142,8 +151,8 @@ static void our_lines_come_first_and_go_without_a_trace(void **state UNUSED)
 	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
 		char *with = resolv_with(files[i][0], "tm0", &server);
 		assert_string_equal(with, files[i][1]);
-		assert_true(resolv_has(with, "tm0", &server));
-		assert_false(resolv_has(files[i][0], "tm0", &server));
+		assert_true(is_in(with, "tm0", &server));
+		assert_false(is_in(files[i][0], "tm0", &server));
 		char *again = resolv_with(with, "tm0", &server);
 		assert_string_equal(again, with);
 		char *without = resolv_without(with, "tm0");
@@ -172,7 +181,7 @@ static void two_meshes_leave_each_other_alone(void **state UNUSED)
 	char *first = resolv_with("nameserver 192.0.2.1\n", "tm0", &one);
 	char *both = resolv_with(first, "tm1", &two);
 
-	assert_true(resolv_has(both, "tm1", &two));
+	assert_true(is_in(both, "tm1", &two));
 	char *second = resolv_without(both, "tm0");
 	assert_null(strstr(second, "100.101.0.2"));
 	assert_non_null(strstr(second, "100.102.0.2"));

@@ -19,6 +19,8 @@ struct rig {
 	void *ctx;
 	/* what the machine is like */
 	bool undone; /* by another program: a look finds nothing of ours */
+	bool slow; /* a minute passes when the test says so */
+	struct loop_timer *minute;
 	int err;
 	/* what was called */
 	unsigned n_looks, n_writes, n_undone, n_watched;
@@ -38,7 +40,10 @@ void __wrap_loop_timer_in(struct loop_timer *t, ns_t in);
 /* A minute is some milliseconds here. */
 void __wrap_loop_timer_in(struct loop_timer *t, ns_t in)
 {
-	__real_loop_timer_in(t, in == 60 * SEC ? MS : in);
+	if (in == 60 * SEC && rig->slow)
+		rig->minute = t;
+	else
+		__real_loop_timer_in(t, in == 60 * SEC ? MS : in);
 }
 
 int __wrap_hosting_apply(struct hosting *h, bool may_write)
@@ -199,6 +204,38 @@ static void what_another_program_undid_is_put_back_a_few_times(void **state)
 	expect_shown(r, true, "");
 }
 
+/* It answers each write of ours with one of its own. */
+static void who_gave_in_writes_once_a_minute_at_most(void **state)
+{
+	const unsigned max = RESOLV_PUT_BACK_MAX;
+	struct rig *r = *state;
+
+	r->slow = true;
+	resolving_begin(r->resolving);
+	run_until(r, 0, 1);
+	for (unsigned i = 1; i <= max; i++) {
+		r->undone = true;
+		r->changed(r->ctx);
+		run_until(r, i, 1 + i);
+	}
+	for (unsigned i = 1; i <= 4; i++) { /* the first is undoing, the others are more of the same */
+		r->undone = true;
+		r->changed(r->ctx);
+		run_until(r, max + i, 1 + max);
+		expect_shown(r, false, "somebody else insists");
+	}
+	for (unsigned minute = 1; minute <= 3; minute++) {
+		assert_non_null(r->minute);
+		__real_loop_timer_in(r->minute, 0);
+		run_until(r, max + 3 + minute, 1 + max + minute);
+		expect_shown(r, true, "");
+		r->undone = true;
+		r->changed(r->ctx);
+		run_until(r, max + 4 + minute, 1 + max + minute);
+		expect_shown(r, false, "somebody else insists");
+	}
+}
+
 static void what_fails_is_shown_and_tried_again(void **state)
 {
 	struct rig *r = *state;
@@ -233,6 +270,7 @@ int main(void)
 			a_change_is_looked_at_and_no_more_where_all_is_well, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			what_another_program_undid_is_put_back_a_few_times, setup, teardown),
+		cmocka_unit_test_setup_teardown(who_gave_in_writes_once_a_minute_at_most, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_fails_is_shown_and_tried_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(changes_during_a_look_are_one_more_look, setup, teardown),
 	};

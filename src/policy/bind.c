@@ -95,6 +95,19 @@ static int nobody(const struct mesh *m, const struct policy_selector *s, const c
 	return diag_what(d, TM_ENOENT, "there is no node \"%s\"", s->name);
 }
 
+static int is_anothers_now(
+	const struct policy_selector *s, const struct mesh_node *n, const char *file, struct diag *d)
+{
+	if (s->line)
+		diag_where(d, "%s:%u:%u", file, s->line, s->column);
+	diag_hint(d,
+		"write %s if that one is meant, or `tunnelmesh filter set --rebind FILE`: all names as they "
+		"are now",
+		n->id);
+	return diag_what(d, TM_EEXIST,
+		"\"%s\" meant a node that is gone; the one that is called so now is another", s->name);
+}
+
 int policy_bind(struct policy_doc *doc, const struct mesh *m, const struct policy_bindings *before,
 	const char *name, struct diag *d)
 {
@@ -103,10 +116,13 @@ int policy_bind(struct policy_doc *doc, const struct mesh *m, const struct polic
 
 		if (s->kind != POLICY_NODE)
 			continue;
-		const struct mesh_node *n = mesh_lookup(m, s->name);
-		const struct policy_binding *b = n ? NULL : policy_bindings_find(before, s->name);
-		if (b)
-			n = mesh_by_id(m, b->id);
+		const struct policy_binding *b = policy_bindings_find(before, s->name);
+		const struct mesh_node *n = b ? mesh_by_id(m, b->id) : NULL;
+		if (!n) {
+			n = mesh_lookup(m, s->name);
+			if (n && b)
+				return is_anothers_now(s, n, name, d);
+		}
 		if (!n)
 			return nobody(m, s, name, d);
 		memcpy(s->id, n->id, sizeof(s->id));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
  * Which node a name of a document means. It is settled once, when the document is accepted, and kept as ids
- * from then on: a node that takes the name of another later does not take its rights, and one that is
- * renamed keeps its own. Pure.
+ * from then on, also when the document is changed: a node that takes the name of another later does not take
+ * its rights, and one that is renamed keeps its own. Pure.
  */
 #ifndef TM_POLICY_BIND_H
 #define TM_POLICY_BIND_H
@@ -30,9 +30,10 @@ NODISCARD int policy_bindings_parse(const char *text, struct policy_bindings *re
 void policy_bindings_format(const struct policy_bindings *b, struct strbuf *out);
 
 /*
- * For a document that is to be accepted: a name is that of a member now or, when there is none, what it was
- * in `before` (may be NULL; the document that this one is to replace), as long as that is a member. TM_ENOENT
- * with a sentence and a place. `name`: of the file.
+ * For a document that is to be accepted: a name that `before` has (may be NULL; the document that this one is
+ * to replace) goes on to mean that member, whoever is called so now; a new one means who is called so now.
+ * TM_ENOENT with a sentence and a place: nobody; TM_EEXIST likewise: it meant a node that is gone, and
+ * another has taken its name. `name`: of the file.
  */
 NODISCARD int policy_bind(struct policy_doc *doc, const struct mesh *m, const struct policy_bindings *before,
 	const char *name, struct diag *d);

@@ -60,7 +60,8 @@ static void warn_node(const struct policy_selector *s, const struct mesh *m, cha
 		snprintf(
 			buf, n, "the node %s has been removed: rules that name it are about nobody", s->name);
 	else if (strcmp(now->name, s->name) != 0 && strcmp(now->id, s->name) != 0)
-		snprintf(buf, n, "the node %s is called %s now, and still meant", s->name, now->name);
+		snprintf(buf, n, "the node %s is called %s now, and still meant%s", s->name, now->name,
+			mesh_lookup(m, s->name) ? ", not the one that is called so now" : "");
 }
 
 static void warn_route(const struct policy_selector *s, const struct policy_world *w, char *buf, size_t n)

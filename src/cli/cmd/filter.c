@@ -64,7 +64,7 @@ json_t *filter_text(const char *text, const char *name)
 }
 
 /* A file's policy to the daemon; NULL: the command is over with *ret_status. */
-json_t *filter_send(struct cli *c, const char *cmd, const char *file, int *ret_status)
+json_t *filter_send(struct cli *c, const char *cmd, const char *file, bool rebind, int *ret_status)
 {
 	_cleanup_(freep) char *text = NULL;
 	struct diag d = {0};
@@ -74,7 +74,10 @@ json_t *filter_send(struct cli *c, const char *cmd, const char *file, int *ret_s
 		*ret_status = cli_fail(c, &d, err);
 		return NULL;
 	}
-	return cli_fetch(c, cmd, filter_text(text, strcmp(file, "-") == 0 ? "stdin" : file), ret_status);
+	json_t *fields = filter_text(text, strcmp(file, "-") == 0 ? "stdin" : file);
+	if (fields && rebind)
+		json_object_set_new(fields, "rebind", json_true());
+	return cli_fetch(c, cmd, fields, ret_status);
 }
 
 /* --- list, show --- */
@@ -189,10 +192,20 @@ const struct command cmd_filter_show = {
 
 /* --- set, test --- */
 
-static int set_run(struct cli *c, const void *opts UNUSED, const struct opt_words *words)
+struct text_opts {
+	bool rebind;
+};
+static const struct opt text_options[] = {
+	{"rebind", 0, OPT_FLAG, offsetof(struct text_opts, rebind), NULL,
+		"names mean who is called so now, also those that meant others in the policy in force", 0, 0},
+	{0},
+};
+
+static int set_run(struct cli *c, const void *opts, const struct opt_words *words)
 {
+	const struct text_opts *o = opts;
 	int status;
-	_cleanup_(json_decrefp) json_t *reply = filter_send(c, "policy.set", words->v[0], &status);
+	_cleanup_(json_decrefp) json_t *reply = filter_send(c, "policy.set", words->v[0], o->rebind, &status);
 
 	return reply ? filter_accepted(c, reply) : status;
 }
@@ -204,15 +217,20 @@ const struct command cmd_filter_set = {
 	.details = "FILE is YAML, - is standard input. A mistake, or a test that does not hold, is said with "
 		   "its line, and "
 		   "the policy in force stays. The language: docs/policy.md.",
+	.opts = text_options,
+	.defaults = &(const struct text_opts){.rebind = false},
+	.opts_size = sizeof(struct text_opts),
 	.min_words = 1,
 	.max_words = 1,
 	.run = set_run,
 };
 
-static int test_run(struct cli *c, const void *opts UNUSED, const struct opt_words *words)
+static int test_run(struct cli *c, const void *opts, const struct opt_words *words)
 {
+	const struct text_opts *o = opts;
 	int status;
-	_cleanup_(json_decrefp) json_t *reply = filter_send(c, "policy.test", words->v[0], &status);
+	_cleanup_(json_decrefp) json_t *reply =
+		filter_send(c, "policy.test", words->v[0], o->rebind, &status);
 	if (!reply)
 		return status;
 
@@ -225,6 +243,9 @@ const struct command cmd_filter_test = {
 	.name = "filter test",
 	.args = "FILE",
 	.summary = "would this policy be accepted? Changes nothing",
+	.opts = text_options,
+	.defaults = &(const struct text_opts){.rebind = false},
+	.opts_size = sizeof(struct text_opts),
 	.min_words = 1,
 	.max_words = 1,
 	.run = test_run,

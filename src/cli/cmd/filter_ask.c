@@ -115,7 +115,7 @@ static void print_change(struct cli *c, const json_t *j)
 static int diff_run(struct cli *c, const void *opts UNUSED, const struct opt_words *words)
 {
 	int status;
-	_cleanup_(json_decrefp) json_t *reply = filter_send(c, "policy.diff", words->v[0], &status);
+	_cleanup_(json_decrefp) json_t *reply = filter_send(c, "policy.diff", words->v[0], false, &status);
 	if (!reply)
 		return status;
 

@@ -123,7 +123,7 @@ static int check(struct ask *a, struct policy_doc *doc, const struct policy_test
 	_cleanup_(policy_model_freep) struct policy_model *m = NULL;
 	size_t nobody = 0;
 
-	int err = policy_bind(doc, x->mesh, &x->bound, name, &a->job.d);
+	int err = policy_bind(doc, x->mesh, a->q.rebind ? NULL : &x->bound, name, &a->job.d);
 	if (!err)
 		err = policy_model_new(doc, &x->world, &m);
 	if (!err)
@@ -208,7 +208,7 @@ static int run_rollback(struct ask *a, struct store *s, struct policy_scene *x)
 		return diag_what(&a->job.d, err, "there is no version %llu of the policy",
 			(unsigned long long)a->q.version);
 	}
-	/* Names mean whom they meant then, where those are called otherwise now. */
+	/* Names mean whom they meant then. */
 	policy_bindings_deinit(&x->bound);
 	if (!err)
 		err = policy_bindings_parse(old.nodes, &x->bound);

@@ -82,6 +82,8 @@ int msg_policy_text_get(const json_t *j, union msg_request *ret_r, struct diag *
 		return wrong(d, "whoever changes the policy is named with 1 to 64 characters");
 	if (json_object_get(j, "name") && jsonin_text(j, "name", r.name, sizeof(r.name)) != TM_OK)
 		return wrong(d, "the name of the policy's file is too long");
+	if (jsonin_bool(j, "rebind", &r.rebind) != TM_OK)
+		return wrong(d, "rebind must be true or false");
 	int err = version_get(j, "if_version", &r.version, d);
 	if (!err)
 		ret_r->policy = r;

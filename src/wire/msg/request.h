@@ -50,6 +50,7 @@ struct msg_policy_request {
 	char by[65], name[201]; /* who changes it; of the file */
 	char from[NODE_REF_MAX + 1], to[NODE_REF_MAX + 1], service[32]; /* explain */
 	bool transitive; /* prove */
+	bool rebind; /* set, test, diff: names mean who is called so now, and not whom they meant */
 };
 
 /* What of its own a node offers, all of it: of `routes` only offered and ha, of `exit` only families. */

@@ -229,6 +229,7 @@ static void a_name_means_the_node_that_had_it_when_it_was_accepted(void **state)
 	struct mesh *m = rig_mesh("laptop desk"), *later = rig_mesh("old:x laptop desk");
 	struct policy_doc *doc = rig_doc(m, text), *again = rig_doc(NULL, text);
 	struct policy_bindings b = {0};
+	struct diag d = {0};
 	char id[NODE_ID_LEN + 1];
 
 	(void)state;
@@ -240,6 +241,16 @@ static void a_name_means_the_node_that_had_it_when_it_was_accepted(void **state)
 	rig_id("old", b.v[1].id); /* then it was another's */
 	policy_bind_again(again, &b);
 	assert_string_equal(again->selectors[again->rules[0].from.v[0]]->id, b.v[1].id);
+	/* In the next version of the document, too: it was renamed, and another is called so now. */
+	snprintf(again->selectors[again->rules[0].from.v[0]]->id, sizeof(id), "?");
+	assert_int_equal(policy_bind(again, later, &b, "p.yaml", &d), TM_OK);
+	assert_string_equal(again->selectors[again->rules[0].from.v[0]]->id, b.v[1].id);
+	/* Where it is gone, another does not take its rights with its name; but if it is meant. */
+	assert_int_equal(policy_bind(again, m, &b, "p.yaml", &d), TM_EEXIST);
+	assert_string_equal(d.where, "p.yaml:2:24");
+	assert_non_null(strstr(d.what, "the one that is called so now is another"));
+	assert_int_equal(policy_bind(again, m, NULL, "p.yaml", &d), TM_OK);
+	assert_string_equal(again->selectors[again->rules[0].from.v[0]]->id, id);
 	policy_bindings_deinit(&b);
 	policy_doc_free(doc);
 	policy_doc_free(again);

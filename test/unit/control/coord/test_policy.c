@@ -187,6 +187,43 @@ static void names_are_bound_and_a_removed_node_is_warned_of(void **state)
 		"the node laptop has been removed: rules that name it are about nobody");
 }
 
+static void a_name_that_another_took_does_not_give_it_rights_by_an_edit(void **state)
+{
+	static const char
+		rule[] = "rules:\n  - {id: x, allow: tcp, from: laptop, to: hub}\n",
+		more[] = "rules:\n  - {id: x, allow: tcp, from: laptop, to: hub}\n  - {allow: tcp/80, "
+			 "from: any, to: hub}\n";
+	struct rig *r = *state;
+	struct machine *other = rig_machine(r, 1);
+	const json_t *answer;
+
+	machine_join(rig_machine(r, 0), "laptop");
+	must_set(r, rule);
+	rig_admin(r, ask("node.remove", "node", "laptop"));
+	rig_settle(r);
+	machine_join(other, "laptop");
+	answer = set(r, more);
+	assert_false(is(answer, "ok"));
+	assert_non_null(strstr(text(answer, "error"), "policy:2:31: \"laptop\" meant a node that is gone"));
+	assert_non_null(strstr(text(answer, "hint"), other->id.id));
+	must_set(r, "rules: []\n");
+	assert_false(is(rig_admin(r, json_pack("{s:s, s:i}", "cmd", "policy.rollback", "version", 1)), "ok"));
+	assert_int_equal(in_force(r), 2);
+	/* Here it is a new name; and where it is not, it can be said. */
+	must_set(r, more);
+	rig_settle(r);
+	assert_non_null(strstr(text(machine_last(other, "policy"), "nodes"), other->id.id));
+	rig_admin(r, ask("node.remove", "node", "laptop"));
+	rig_settle(r);
+	machine_join(rig_machine(r, 2), "laptop");
+	assert_false(is(set(r, more), "ok"));
+	answer = rig_admin(r, json_pack("{s:s, s:s, s:b}", "cmd", "policy.set", "text", more, "rebind", 1));
+	assert_true(is(answer, "ok"));
+	rig_settle(r);
+	assert_non_null(
+		strstr(text(machine_last(rig_machine(r, 2), "policy"), "nodes"), rig_machine(r, 2)->id.id));
+}
+
 static void questions_are_answered_by_the_engine(void **state)
 {
 	struct rig *r = *state;
@@ -268,6 +305,8 @@ int main(void)
 			links_are_told_at_once_and_those_that_come_once, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(
 			names_are_bound_and_a_removed_node_is_warned_of, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(
+			a_name_that_another_took_does_not_give_it_rights_by_an_edit, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(
 			questions_are_answered_by_the_engine, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(only_the_administration_may_ask, rig_setup, rig_teardown),

@@ -166,11 +166,31 @@ void node_rules_deinit(struct node *n)
 	free(TAKE(n->rules.own));
 }
 
+/* What one that was lost allowed nobody knows. */
+static int take_policy(struct node *n, const struct policy_kept *policy, struct diag *d)
+{
+	if (policy->lost)
+		return filtering_set(n->rules.filtering, "", "", d);
+	return filtering_set(n->rules.filtering, policy->version ? policy->text : NULL, policy->nodes, d);
+}
+
+static void say_policy(const struct policy_kept *policy)
+{
+	if (policy->lost)
+		log_error("node: the policy of the mesh is lost, nothing passes until the coordinator tells "
+			  "it");
+	else if (policy->version)
+		log_info("node: the policy of the mesh is in force",
+			KV_INT("version", (int64_t)policy->version));
+	else
+		log_info("node: the mesh has no policy, everything passes");
+}
+
 void node_rules_policy(struct node *n, const struct policy_kept *policy)
 {
 	struct diag d = {0};
 
-	int err = filtering_set(n->rules.filtering, policy->version ? policy->text : NULL, policy->nodes, &d);
+	int err = take_policy(n, policy, &d);
 	if (err) {
 		LOG_LIMITED(LOG_ERROR, &n->log.mesh, LOG_WHO_ALL,
 			"node: this program cannot read the policy of the mesh, the one before stays in "
@@ -181,8 +201,9 @@ void node_rules_policy(struct node *n, const struct policy_kept *policy)
 		if (filtering_has_policy(n->rules.filtering) ||
 			filtering_set(n->rules.filtering, "", "", NULL) != TM_OK)
 			return;
+	} else {
+		say_policy(policy);
 	}
-	log_info("node: the policy of the mesh is in force", KV_INT("version", (int64_t)policy->version));
 	on_due(n);
 }
 

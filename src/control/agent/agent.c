@@ -237,7 +237,7 @@ void agent_start(struct agent *a)
 	struct mesh_diff all;
 
 	/* Before there is anybody to whom it would not be applied. */
-	if (a->events.policy && peers_policy(a->peers)->version)
+	if (a->events.policy && (peers_policy(a->peers)->version || peers_policy(a->peers)->lost))
 		a->events.policy(a->events.ctx, peers_policy(a->peers));
 	if (a->events.mesh_changed && mesh_size(peers_mesh(a->peers)) &&
 		mesh_diff_all(peers_mesh(a->peers), &all) == TM_OK) {

@@ -147,6 +147,15 @@ static void on_policy(struct agent *a, const json_t *m)
 		.text = (char *)(uintptr_t)told.text,
 		.nodes = (char *)(uintptr_t)told.nodes};
 	memcpy(k.digest, told.digest, sizeof(k.digest));
+	char digest[POLICY_DIGEST_LEN + 1] = "";
+	if (told.version)
+		policy_digest(told.text, told.nodes, digest);
+	if (strcmp(digest, told.digest) != 0) {
+		LOG_LIMITED(LOG_WARN, &a->log_records, LOG_WHO_ALL,
+			"agent: the coordinator sent a policy that was changed on its way, keeping the old "
+			"one");
+		return;
+	}
 	policy_set(a, &k);
 }
 

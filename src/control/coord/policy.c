@@ -3,11 +3,9 @@
  * The policy in force: told to every link once it is another than the one that the link's node holds, as one
  * text for all. A node that misses it keeps what it has and is told when it links again.
  */
-#include "base/encode.h"
 #include "base/strbuf.h"
 #include "control/coord/coord_private.h"
 #include "control/link/clink.h"
-#include "crypto/hash.h"
 
 #include <string.h>
 
@@ -16,23 +14,13 @@
 
 /* --- telling --- */
 
-/* A node holds it by what it says: the version alone could be that of a database from before a backup. */
-static void digest_of(const struct store_policy *p, char ret_digest[static MSG_DIGEST_LEN + 1])
-{
-	uint8_t hash[32];
-
-	/* The zero between them is part of the first. */
-	sha256((struct hash_part[]){{p->text, strlen(p->text) + 1}, {p->nodes, strlen(p->nodes)}}, 2, hash);
-	hex_encode(hash, MSG_DIGEST_LEN / 2, ret_digest);
-}
-
 static int take(struct policy_board *b, const struct store_policy *p)
 {
 	struct msg_policy m = {.version = p->version, .text = p->text, .nodes = p->nodes};
 	struct clink_text *text;
 	struct jsonout o = {0};
 
-	digest_of(p, m.digest);
+	policy_digest(p->text, p->nodes, m.digest);
 	msg_policy_put(&o, &m);
 	int err = conn_text(&o, &text);
 	if (err)
@@ -77,12 +65,24 @@ void policy_in_force(struct coord *c, const struct store_policy *p)
 		loop_timer_in(b->timer, 0);
 }
 
+static void send_none(struct conn *n)
+{
+	const struct msg_policy none = {.version = 0};
+	struct jsonout o = {0};
+
+	msg_policy_put(&o, &none);
+	(void)!conn_send(n, &o);
+}
+
 void policy_welcome(struct conn *n, const char *digest)
 {
 	const struct policy_board *b = &n->c->policy;
 
 	if (b->text && strcmp(b->digest, digest) != 0)
 		(void)!conn_send_text(n, b->text);
+	/* A database from before the first policy: without a word the node would go by its own for ever. */
+	if (!b->version && digest[0])
+		send_none(n);
 }
 
 void policy_leave(struct conn *n)

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { APPLICATION_ID = 0x544d6e6d /* "TMnm" */, SCHEMA_VERSION = 4 };
+enum { APPLICATION_ID = 0x544d6e6d /* "TMnm" */, SCHEMA_VERSION = 5 };
 
 /* Told again or found out again when the machine loses power between two checkpoints; so no fsync per
  * transaction. The file itself stays whole. */
@@ -20,6 +20,8 @@ static const char settings[] =
 #define POLICY_TABLE                                                                                         \
 	"CREATE TABLE policy (one INTEGER PRIMARY KEY CHECK (one = 1), version INTEGER, digest TEXT, text "  \
 	"TEXT, nodes TEXT);"
+/* There is always a row, so that one that is missing was lost. */
+#define POLICY_NONE "INSERT OR IGNORE INTO policy VALUES (1, 0, '', '', '');"
 
 static const char schema[] = "CREATE TABLE state (one INTEGER PRIMARY KEY CHECK (one = 1), self TEXT, "
 			     "coordinator_key BLOB, version INTEGER,"
@@ -30,7 +32,7 @@ static const char schema[] = "CREATE TABLE state (one INTEGER PRIMARY KEY CHECK 
 			     " via TEXT, tags TEXT, routes TEXT) WITHOUT ROWID;"
 			     "CREATE TABLE contact (id TEXT PRIMARY KEY, worked TEXT, candidates TEXT, "
 			     "handshake BLOB, checked INTEGER)"
-			     " WITHOUT ROWID;" POLICY_TABLE;
+			     " WITHOUT ROWID;" POLICY_TABLE POLICY_NONE;
 
 /* What older ones lack is told again; what else they have, such as stamps against replays, nobody would. With
  * the version of the map forgotten, the routes of all members come with the next one. */
@@ -39,6 +41,7 @@ static const char *const from_version[SCHEMA_VERSION] = {
 	[2] = "BEGIN;" POLICY_TABLE "PRAGMA user_version = 3; COMMIT",
 	[3] = "BEGIN; ALTER TABLE member ADD COLUMN routes TEXT; UPDATE state SET version = 0;"
 	      "PRAGMA user_version = 4; COMMIT",
+	[4] = "BEGIN;" POLICY_NONE "PRAGMA user_version = 5; COMMIT",
 };
 
 static int explain(const struct db *db, int err, struct diag *d)
@@ -172,7 +175,7 @@ static int read_file(
 	if (!err)
 		err = rows_read_state(db, version > 1, s, d);
 	if (!err && version > 2)
-		err = rows_read_policy(db, s);
+		err = rows_read_policy(db, version > 4, s);
 	if (!err)
 		err = rows_read(db, reader);
 	if (!err && how == TO_WRITE)

@@ -16,8 +16,7 @@ struct strbuf;
 	X(MEMBER_GONE, "DELETE FROM member WHERE id = ?")                                                    \
 	X(CONTACT, "INSERT OR REPLACE INTO contact VALUES (?, ?, ?, ?, ?)")                                  \
 	X(CONTACT_GONE, "DELETE FROM contact WHERE id = ?")                                                  \
-	X(POLICY, "INSERT OR REPLACE INTO policy VALUES (1, ?, ?, ?, ?)")                                    \
-	X(POLICY_GONE, "DELETE FROM policy")
+	X(POLICY, "INSERT OR REPLACE INTO policy VALUES (1, ?, ?, ?, ?)")
 
 enum statement {
 #define X(name, sql) STMT_##name,
@@ -45,7 +44,7 @@ void rows_relays_write(struct strbuf *b, const struct relays *r);
 void rows_relays_read(const char *text, struct relays *ret_r);
 /* TM_ENOENT: there is no state. TM_EVERSION: it is of another node or mesh. Version 1 is without relays. */
 NODISCARD int rows_read_state(struct db *db, bool with_relays, struct db_state *ret_s, struct diag *d);
-NODISCARD int rows_read_policy(struct db *db, struct db_state *s);
+NODISCARD int rows_read_policy(struct db *db, bool with_row, struct db_state *s);
 NODISCARD int rows_read(struct db *db, const struct db_reader *reader);
 NODISCARD int rows_write_state(struct db *db, const struct db_state *s);
 NODISCARD int rows_write_policy(struct db *db, const struct policy_kept *k);

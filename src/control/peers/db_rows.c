@@ -229,10 +229,36 @@ int rows_read_state(struct db *db, bool with_relays, struct db_state *ret_s, str
 	return err;
 }
 
-/* One that is not whole is none. */
-int rows_read_policy(struct db *db, struct db_state *s)
+/* SQLite finds damage of its pages, not of what is in them. */
+static bool is_whole(const struct policy_kept *k)
 {
-	struct policy_kept k = {.version = 0};
+	char digest[POLICY_DIGEST_LEN + 1];
+
+	if (!k->version)
+		return !k->digest[0] && !k->text[0] && !k->nodes[0];
+	policy_digest(k->text, k->nodes, digest);
+	return strcmp(k->digest, digest) == 0;
+}
+
+static int read_policy(sqlite3_stmt *st, struct policy_kept *ret_k)
+{
+	struct policy_kept k = {.version = (uint64_t)sqlite3_column_int64(st, 0)};
+
+	k.text = strdup(text_at(st, 2));
+	k.nodes = strdup(text_at(st, 3));
+	if (!k.text || !k.nodes) {
+		policy_kept_deinit(&k);
+		return TM_ENOMEM;
+	}
+	k.lost = column_text(st, 1, k.digest, sizeof(k.digest)) != TM_OK || !is_whole(&k);
+	*ret_k = k;
+	return TM_OK;
+}
+
+/* with_row: one is there, also where there is no policy. */
+int rows_read_policy(struct db *db, bool with_row, struct db_state *s)
+{
+	struct policy_kept k = {.lost = with_row};
 	sqlite3_stmt *st;
 	int rc =
 		sqlite3_prepare_v2(db->sql, "SELECT version, digest, text, nodes FROM policy", -1, &st, NULL);
@@ -242,20 +268,21 @@ int rows_read_policy(struct db *db, struct db_state *s)
 
 	rc = sqlite3_step(st);
 	int err = rc == SQLITE_ROW || rc == SQLITE_DONE ? TM_OK : sql_error(db->sql, rc);
-	if (rc == SQLITE_ROW && column_text(st, 1, k.digest, sizeof(k.digest)) == TM_OK) {
-		k.version = (uint64_t)sqlite3_column_int64(st, 0);
-		k.text = strdup(text_at(st, 2));
-		k.nodes = strdup(text_at(st, 3));
-		if (!k.text || !k.nodes)
-			err = TM_ENOMEM;
-	}
+	if (rc == SQLITE_ROW)
+		err = read_policy(st, &k);
 	sqlite3_finalize(st);
-	policy_kept_deinit(&s->policy);
 	if (err)
+		return err;
+	if (!k.version || k.lost) {
+		const bool lost = k.lost;
+
 		policy_kept_deinit(&k);
-	else
-		s->policy = k;
-	return err;
+		k.lost = lost;
+		snprintf(k.digest, sizeof(k.digest), "%s", lost ? POLICY_DIGEST_LOST : "");
+	}
+	policy_kept_deinit(&s->policy);
+	s->policy = k;
+	return TM_OK;
 }
 
 /* --- writing --- */
@@ -300,12 +327,10 @@ int rows_write_policy(struct db *db, const struct policy_kept *k)
 {
 	sqlite3_stmt *st = db->stmts[STMT_POLICY];
 
-	if (!k->version)
-		return rows_run(db->stmts[STMT_POLICY_GONE]);
 	sqlite3_bind_int64(st, 1, (int64_t)k->version);
 	bind_text(st, 2, k->digest);
-	bind_text(st, 3, k->text);
-	bind_text(st, 4, k->nodes);
+	bind_text(st, 3, k->text ? k->text : "");
+	bind_text(st, 4, k->nodes ? k->nodes : "");
 	return rows_run(st);
 }
 

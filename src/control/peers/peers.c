@@ -278,6 +278,10 @@ static void load(struct peers *p)
 		p->coordinator = s.coordinator;
 		p->relays = s.relays;
 		p->policy = s.policy;
+		if (p->policy.lost)
+			log_warn(
+				"peers: the policy of the mesh cannot be read in the file of the network map",
+				KV("file", p->path));
 		mesh_set_version(p->mesh, s.version);
 		if (mesh_size(p->mesh) == s.n_members)
 			return;

@@ -13,6 +13,7 @@
 #include "base/time.h"
 #include "mesh/diff.h"
 #include "mesh/relays.h"
+#include "wire/policy.h"
 #include "wire/token.h"
 
 struct event_base;
@@ -50,8 +51,11 @@ struct coordinator_known {
 /* The policy of the mesh, as the coordinator told it last: texts, which src/policy reads. */
 struct policy_kept {
 	uint64_t version; /* 0: none */
-	char digest[17];
+	char digest[POLICY_DIGEST_LEN + 1];
 	char *text, *nodes; /* owned */
+	/* There was one, and the file is damaged: version 0, POLICY_DIGEST_LOST, and what it allowed nobody
+	 * knows. */
+	bool lost;
 };
 void policy_kept_deinit(struct policy_kept *k);
 NODISCARD int policy_kept_copy(const struct policy_kept *k, struct policy_kept *ret_copy);
@@ -90,7 +94,7 @@ const struct coordinator_known *peers_known_coordinator(const struct peers *p);
 void peers_set_coordinator(struct peers *p, const struct coordinator_known *known);
 const struct relays *peers_relays(const struct peers *p); /* as told last */
 void peers_set_relays(struct peers *p, const struct relays *told);
-const struct policy_kept *peers_policy(const struct peers *p); /* as told last; version 0: none */
+const struct policy_kept *peers_policy(const struct peers *p); /* as told last */
 NODISCARD int peers_set_policy(struct peers *p, const struct policy_kept *told); /* copied */
 
 #endif

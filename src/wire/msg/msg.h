@@ -12,6 +12,7 @@
 #include "base/jsonout.h"
 #include "mesh/model.h"
 #include "mesh/relays.h"
+#include "wire/policy.h"
 #include "wire/token.h"
 
 enum {
@@ -19,7 +20,7 @@ enum {
 	MSG_WHY_MAX = 199,
 	MSG_TYPE_MAX = 31,
 	MSG_PACE_MAX_MS = 10 * 60 * 1000,
-	MSG_DIGEST_LEN = 16, /* hexadecimal digits */
+	MSG_DIGEST_LEN = POLICY_DIGEST_LEN,
 	MSG_POLICY_MAX = 512 * 1024,
 };
 
@@ -105,9 +106,9 @@ struct msg_relays {
 void msg_relays_put(struct jsonout *o, const struct msg_relays *m);
 NODISCARD int msg_relays_get(const json_t *j, struct msg_relays *ret_m);
 
-/* {"t":"policy"}: the policy in force, as it was accepted. Without one there is no such message. */
+/* {"t":"policy"}: the policy in force, as it was accepted. */
 struct msg_policy {
-	uint64_t version;
+	uint64_t version; /* 0: there is none, for who holds one; all else is empty, texts are NULL */
 	char digest[MSG_DIGEST_LEN + 1]; /* of text and nodes: what `hello` says again */
 	const char *text; /* borrowed; what it says is for src/policy to read */
 	const char *nodes; /* whom its names mean: "name id", a line each; borrowed */

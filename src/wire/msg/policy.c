@@ -20,9 +20,11 @@ void msg_policy_put(struct jsonout *o, const struct msg_policy *m)
 	jsonout_object(o, NULL);
 	jsonout_text(o, "t", "policy");
 	jsonout_int(o, "version", (int64_t)m->version);
-	jsonout_text(o, "digest", m->digest);
-	jsonout_text(o, "text", m->text);
-	jsonout_text(o, "nodes", m->nodes);
+	if (m->version) {
+		jsonout_text(o, "digest", m->digest);
+		jsonout_text(o, "text", m->text);
+		jsonout_text(o, "nodes", m->nodes);
+	}
 	jsonout_object_end(o);
 }
 
@@ -34,6 +36,10 @@ int msg_policy_get(const json_t *j, struct msg_policy *ret_m)
 	int err = jsonin_u64(j, "version", &m.version);
 	if (err)
 		return err;
+	if (!m.version && !m.text && !m.nodes) {
+		*ret_m = m;
+		return TM_OK;
+	}
 	if (!m.version || !m.text || !m.nodes || strlen(m.text) > MSG_POLICY_MAX ||
 		strlen(m.nodes) > 2 * MSG_POLICY_MAX || !msg_digest_get(j, "digest", m.digest))
 		return TM_EBADMSG;

@@ -196,6 +196,20 @@ static void one_that_cannot_be_read_leaves_the_old_one_and_without_one_denies(vo
 	assert_int_equal(rules_find(r->rules, &now, 81).verdict, VERDICT_DROP);
 }
 
+static void one_that_is_lost_lets_nothing_pass_until_it_is_told(void **state)
+{
+	const struct policy_kept lost = {.lost = true};
+	struct rig *r = *state;
+
+	member(r, "self", 1, NULL, 1);
+	member(r, "a", 2, NULL, 2);
+	node_rules_policy(&r->n, &lost);
+	const struct rules_at at = {.class = rules_class_of(r->rules, 2), .proto = RULES_TCP};
+	assert_int_equal(rules_find(r->rules, &at, 80).verdict, VERDICT_DROP);
+	policy(r, 1, OPEN);
+	assert_null(r->rules);
+}
+
 static void what_fails_is_tried_again(void **state)
 {
 	struct rig *r = *state;
@@ -265,6 +279,8 @@ int main(void)
 			one_that_cannot_be_read_leaves_the_old_one_and_without_one_denies, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			who_comes_is_filtered_where_all_before_may_do_everything, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			one_that_is_lost_lets_nothing_pass_until_it_is_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_fails_is_tried_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			one_that_no_rules_can_be_made_of_leaves_the_old_ones_and_without_any_denies, setup,

@@ -6,10 +6,19 @@
 
 #include <assert.h>
 
-#define POLICY(version, digest, text)                                                                        \
-	"{\"t\":\"policy\",\"version\":" version ",\"digest\":\"" digest "\",\"text\":\"" text               \
-	"\",\"nodes\":\"a " PEER_A "\\n\"}"
-#define FIRST POLICY("1", "00000000000000d1", "rules: []")
+#define NODES "a " PEER_A "\n"
+
+static void say_policy(struct fake *f, uint64_t version, const char *text)
+{
+	char digest[POLICY_DIGEST_LEN + 1], message[256];
+
+	policy_digest(text, NODES, digest);
+	snprintf(message, sizeof(message),
+		"{\"t\":\"policy\",\"version\":%" PRIu64
+		",\"digest\":\"%s\",\"text\":\"%s\",\"nodes\":\"a " PEER_A "\\n\"}",
+		version, digest, text);
+	fake_say(f, message);
+}
 
 static void the_owner_hears_of_each_policy_once(void **state UNUSED)
 {
@@ -18,15 +27,15 @@ static void the_owner_hears_of_each_policy_once(void **state UNUSED)
 	fake_open(&f);
 	fake_link(&f);
 	assert_null(json_object_get(f.hello, "policy"));
-	fake_say(&f, FIRST);
-	fake_say(&f, FIRST);
-	fake_say(&f, POLICY("2", "00000000000000d2", "# two"));
+	say_policy(&f, 1, "rules: []");
+	say_policy(&f, 1, "rules: []");
+	say_policy(&f, 2, "# two");
 	fake_run_until(&f, &f.policies, 2);
 	assert_int_equal(f.policies, 2);
 	assert_int_equal(f.policy_version, 2);
 	assert_string_equal(f.policy_text, "# two");
 	/* The version of a database that came back from a backup, and another text. */
-	fake_say(&f, POLICY("2", "00000000000000d3", "# three"));
+	say_policy(&f, 2, "# three");
 	fake_run_until(&f, &f.policies, 3);
 	fake_close(&f);
 }
@@ -37,10 +46,13 @@ static void one_that_cannot_be_read_leaves_the_old_one(void **state UNUSED)
 
 	fake_open(&f);
 	fake_link(&f);
-	fake_say(&f, FIRST);
+	say_policy(&f, 1, "rules: []");
 	fake_say(&f, "{\"t\":\"policy\",\"version\":2,\"digest\":\"x\",\"text\":\"\",\"nodes\":\"\"}");
 	fake_say(&f, "{\"t\":\"policy\"}");
-	fake_say(&f, POLICY("3", "00000000000000d3", "# three"));
+	/* Nor one that is not what its digest says. */
+	fake_say(&f, "{\"t\":\"policy\",\"version\":2,\"digest\":\"0123456789abcdef\",\"text\":\"\","
+		     "\"nodes\":\"\"}");
+	say_policy(&f, 3, "# three");
 	fake_run_until(&f, &f.policies, 2);
 	assert_int_equal(f.policy_version, 3);
 	fake_close(&f);
@@ -52,7 +64,7 @@ static void a_start_without_the_coordinator_has_the_policy_of_the_last_run(void 
 
 	fake_open(&f);
 	fake_link(&f);
-	fake_say(&f, FIRST);
+	say_policy(&f, 1, "rules: []");
 	fake_run_until(&f, &f.policies, 1);
 	fake_stop(&f);
 	fake_stop_serving(&f);
@@ -64,7 +76,24 @@ static void a_start_without_the_coordinator_has_the_policy_of_the_last_run(void 
 	/* It says which one it has, so that it is not told it again. */
 	fake_serve(&f);
 	fake_run_until(&f, &f.link_ups, 2);
-	assert_string_equal(json_string_value(json_object_get(f.hello, "policy")), "00000000000000d1");
+	char digest[POLICY_DIGEST_LEN + 1];
+	policy_digest("rules: []", NODES, digest);
+	assert_string_equal(json_string_value(json_object_get(f.hello, "policy")), digest);
+	fake_close(&f);
+}
+
+/* The coordinator has lost it, with its database say. */
+static void one_that_there_is_not_any_more_is_none(void **state UNUSED)
+{
+	struct fake f;
+
+	fake_open(&f);
+	fake_link(&f);
+	say_policy(&f, 1, "rules: []");
+	fake_say(&f, "{\"t\":\"policy\",\"version\":0}");
+	fake_run_until(&f, &f.policies, 2);
+	assert_int_equal(f.policy_version, 0);
+	assert_false(peers_policy(f.peers)->lost);
 	fake_close(&f);
 }
 
@@ -74,7 +103,7 @@ static void who_is_removed_keeps_none(void **state UNUSED)
 
 	fake_open(&f);
 	fake_link(&f);
-	fake_say(&f, FIRST);
+	say_policy(&f, 1, "rules: []");
 	fake_run_until(&f, &f.policies, 1);
 	f.on_hello[1] = NULL;
 	fake_say(&f, "{\"t\":\"removed\",\"why\":\"the test says so\"}");
@@ -93,6 +122,7 @@ int main(void)
 		cmocka_unit_test(the_owner_hears_of_each_policy_once),
 		cmocka_unit_test(one_that_cannot_be_read_leaves_the_old_one),
 		cmocka_unit_test(a_start_without_the_coordinator_has_the_policy_of_the_last_run),
+		cmocka_unit_test(one_that_there_is_not_any_more_is_none),
 		cmocka_unit_test(who_is_removed_keeps_none),
 	};
 

@@ -158,6 +158,21 @@ static void links_are_told_at_once_and_those_that_come_once(void **state)
 	}
 }
 
+/* The database came back from before the first policy; or the node's file is damaged. */
+static void who_holds_one_where_there_is_none_is_told_so(void **state)
+{
+	struct rig *r = *state;
+	struct machine *a = rig_machine(r, 0);
+
+	machine_join(a, "a");
+	rig_settle(r);
+	assert_int_equal(machine_count(a, "policy"), 0);
+	machine_unlink(a);
+	machine_link(a);
+	machine_say(a, json_pack("{s:s, s:s}", "t", "hello", "policy", "0123456789abcdef"));
+	assert_int_equal(number(machine_await(a, "policy"), "version"), 0);
+}
+
 static void names_are_bound_and_a_removed_node_is_warned_of(void **state)
 {
 	struct rig *r = *state;
@@ -303,6 +318,8 @@ int main(void)
 			a_policy_that_is_none_leaves_the_old_one_in_force, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(
 			links_are_told_at_once_and_those_that_come_once, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(
+			who_holds_one_where_there_is_none_is_told_so, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(
 			names_are_bound_and_a_removed_node_is_warned_of, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "base/log.h"
 #include "control/peers/peers_private.h"
+#include "crypto/init.h"
 #include "loop/saver.h"
 #include "loop/timer.h"
 #include "os/os.h"
@@ -426,12 +427,12 @@ static void the_policy_is_kept_until_it_is_taken_back(void **state)
 {
 	const struct policy_kept none = {.version = 0};
 	struct policy_kept two = {.version = 2,
-		.digest = "0123456789abcdef",
 		.text = strdup("rules: [] # \xc3\xa4\n"),
 		.nodes = strdup("a 0123456789abcdef\n")};
 	struct rig r;
 
 	(void)state;
+	policy_digest(two.text, two.nodes, two.digest);
 	rig_open(&r);
 	start(&r);
 	assert_int_equal(peers_policy(r.peers)->version, 0);
@@ -448,8 +449,49 @@ static void the_policy_is_kept_until_it_is_taken_back(void **state)
 	restart(&r);
 	assert_int_equal(peers_policy(r.peers)->version, 0);
 	assert_null(peers_policy(r.peers)->text);
+	assert_false(peers_policy(r.peers)->lost);
 	policy_kept_deinit(&two);
 	rig_close(&r);
+}
+
+/* Whatever happens to its row: it is not taken for another one, nor for none. */
+static void a_damaged_policy_is_lost_and_asked_for_again(void **state)
+{
+	static const char *const damage[] = {"UPDATE policy SET text = replace(text, 'deny', 'allow')",
+		"UPDATE policy SET version = 0", "UPDATE policy SET version = 'x'",
+		"UPDATE policy SET digest = ''", "UPDATE policy SET digest = NULL",
+		"UPDATE policy SET text = NULL", "UPDATE policy SET nodes = NULL",
+		"UPDATE policy SET nodes = x'00'", "UPDATE policy SET version = 0, digest = ''",
+		"DELETE FROM policy"};
+	struct policy_kept two = {.version = 2,
+		.text = strdup("rules: [{deny: any, from: a, to: any}]\n"),
+		.nodes = strdup("a 0123456789abcdef\n")};
+
+	(void)state;
+	policy_digest(two.text, two.nodes, two.digest);
+	for (size_t i = 0; i < ARRAY_LEN(damage); i++) {
+		struct rig r;
+
+		rig_open(&r);
+		start(&r);
+		assert_int_equal(peers_set_policy(r.peers, &two), TM_OK);
+		peers_free(TAKE(r.peers));
+		by_hand(&r, damage[i]);
+		start(&r);
+		for (unsigned k = 0; k < 2; k++) {
+			if (!peers_policy(r.peers)->lost || peers_policy(r.peers)->version ||
+				strcmp(peers_policy(r.peers)->digest, POLICY_DIGEST_LOST) != 0)
+				fail_msg("%s", damage[i]);
+			tell_three(&r); /* what is written meanwhile heals nothing */
+			restart(&r);
+		}
+		assert_int_equal(peers_set_policy(r.peers, &two), TM_OK);
+		restart(&r);
+		assert_int_equal(peers_policy(r.peers)->version, 2);
+		assert_false(peers_policy(r.peers)->lost);
+		rig_close(&r);
+	}
+	policy_kept_deinit(&two);
 }
 
 /* Damage of every kind, in a file that was good. */
@@ -611,6 +653,7 @@ int main(void)
 		cmocka_unit_test(a_file_of_the_version_before_keeps_what_it_has),
 		cmocka_unit_test(one_that_cannot_be_changed_is_read_as_it_is),
 		cmocka_unit_test(the_policy_is_kept_until_it_is_taken_back),
+		cmocka_unit_test(a_damaged_policy_is_lost_and_asked_for_again),
 		cmocka_unit_test(an_unusable_file_is_made_anew),
 		cmocka_unit_test(a_file_that_refuses_a_row_is_made_anew),
 		cmocka_unit_test(a_page_of_garbage_is_no_reason_to_fail),
@@ -618,5 +661,6 @@ int main(void)
 		cmocka_unit_test(a_file_that_cannot_be_is_said_once_and_done_without),
 	};
 
+	assert_int_equal(crypto_init(NULL), TM_OK);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -377,6 +377,8 @@ static void a_policy_comes_out_as_it_was_put_and_nothing_else_does(void **state)
 	assert_string_equal(back.nodes, m.nodes);
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		assert_int_not_equal(policy_of(bad[i], &back), TM_OK);
+	assert_int_equal(policy_of("{\"version\":0}", &back), TM_OK); /* there is none any more */
+	assert_int_equal(back.version, 0);
 	assert_int_equal(
 		policy_of("{\"version\":1,\"digest\":\"0123456789abcdef\",\"text\":\"\",\"nodes\":\"\"}",
 			&back),

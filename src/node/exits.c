@@ -16,7 +16,7 @@ struct exits {
 	struct loop_timer *timer; /* the end of a pause, or another try */
 	ns_t paused_until;
 	bool set; /* on the host */
-	bool said; /* that packets cannot be marked */
+	char unguarded[320]; /* the kernel lacks what would hold back whatever else; "" = it does */
 	char trouble[512];
 };
 
@@ -61,15 +61,15 @@ static int set(struct node *n, struct diag *d)
 {
 	const struct route_settings *told = offers_told(n);
 	struct exits *x = n->exits;
-	struct diag unmarked = {0};
-	int err = os_exit_set(x->os, told->exit_lan, told->exit_kill, &unmarked, d);
+	struct diag unguarded = {0};
+	int err = os_exit_set(x->os, told->exit_lan, told->exit_kill, &unguarded, d);
 
-	if (unmarked.what[0] && !x->said)
-		log_warn("node: answers to those who call this machine by other ways than the mesh may be "
-			 "lost "
-			 "while an exit node is used",
-			KV("why", unmarked.what));
-	x->said = unmarked.what[0];
+	x->unguarded[0] = '\0';
+	if (!err && unguarded.what[0])
+		snprintf(x->unguarded, sizeof(x->unguarded),
+			"programs that name an interface go past the exit node, and who calls this machine "
+			"from elsewhere may get no answer: %.160s",
+			unguarded.what);
 	return err;
 }
 
@@ -91,6 +91,8 @@ void exits_look(struct node *n)
 		diag_format(&d, err, trouble, sizeof(trouble));
 	else if (wanted)
 		why_useless(n, trouble, sizeof(trouble));
+	if (!trouble[0] && wanted)
+		snprintf(trouble, sizeof(trouble), "%s", x->unguarded);
 	say(x, trouble);
 	if (err)
 		loop_timer_in(x->timer, LOOK_AGAIN);

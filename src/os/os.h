@@ -131,15 +131,16 @@ NODISCARD int os_setting_set(const char *name, const char *value);
 struct os_exit;
 /* mark: that of all sockets whose packets do not go into the tunnel. Nothing happens yet. */
 NODISCARD int os_exit_new(const char *ifname, uint32_t mark, struct os_exit **ret_exit);
-void os_exit_free(struct os_exit *x); /* leaves rules and routes; NULL is fine */
+void os_exit_free(struct os_exit *x); /* leaves what is held; NULL is fine */
 /*
  * From now on, what this host sends goes into the tunnel. Again and again: puts back what others took away.
- * lan: but for the networks that it is in. hold: when the interface vanishes nothing leaves any more, until
- * somebody clears. unmarked has a sentence where packets cannot be marked, and what strict filters of the
- * kernel expect of answers is missing.
+ * lan: but for the networks that it is in. hold: when the interface vanishes, or this process ends, nothing
+ * leaves any more, until somebody clears. unguarded has a sentence where routes are all that there is:
+ * nothing holds back what names an interface, and answers to callers are not marked. TM_EBUSY: another daemon
+ * of this host uses one.
  */
-NODISCARD int os_exit_set(struct os_exit *x, bool lan, bool hold, struct diag *unmarked, struct diag *d);
-/* As if there had never been one, whoever set it; x may be NULL. */
+NODISCARD int os_exit_set(struct os_exit *x, bool lan, bool hold, struct diag *unguarded, struct diag *d);
+/* As if there had never been one, whoever set it, unless it leads into another interface; x may be NULL. */
 NODISCARD int os_exit_clear(struct os_exit *x, struct diag *d);
 
 /* --- change notification: os/linux/netmon.c --- */

@@ -13,8 +13,8 @@ from lab import Host, LabError, sh, wait_for
 from test_routes import call, pings, serve
 from wiretap import inside
 
-# The tunnel, STUN, the control link; and the words with the gateway about a port (PCP, UPnP).
-OURS = {51820, 51830, 8443, 5351, 1900}
+TUNNEL, CONTROL = (51820, 51830), 8443
+PORTS_OF_GATEWAYS = {5351, 1900}  # words with the gateway about a port (PCP, UPnP)
 
 
 def _try(f, *args):
@@ -44,9 +44,11 @@ def mesh_with_exit(net):
 
 
 class Wire:
-    """Counts what leaves a host by an interface and is no message of the tunnel's nor the control link."""
+    """What leaves a host by an interface and is neither the tunnel, from the daemon's ports to members', nor the control
+    link to the coordinator, nor what keeps the link itself going."""
 
-    def __init__(self, host, dev="eth0"):
+    def __init__(self, host, *members, dev="eth0"):
+        self.members = {getattr(m.host, f) for m in members for f in ("ip4", "ip6")}
         with inside(host):
             self.s = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
         self.s.bind((dev, 3))
@@ -55,31 +57,28 @@ class Wire:
         self.thread = threading.Thread(target=self._read)
         self.thread.start()
 
+    def _is_ours(self, proto, to, ports):
+        if proto == 17:
+            return ports[1] in PORTS_OF_GATEWAYS or ports[0] in TUNNEL and ports[1] in TUNNEL and to in self.members
+        return proto == 6 and ports[1] == CONTROL and to in self.members
+
     def _read(self):
         while not self.over:
             try:
-                p, (_, proto, kind, *_) = self.s.recvfrom(2048)
+                p, (_, kind, how, *_) = self.s.recvfrom(2048)
             except TimeoutError:
                 continue
-            if kind != socket.PACKET_OUTGOING:
+            if how != socket.PACKET_OUTGOING or kind not in (0x0800, 0x86DD):
                 continue
-            if proto == 0x0800 and p[9] == 2:
-                continue  # groups on the link (IGMP)
-            if proto == 0x0800 and p[9] in (6, 17):
-                head = (p[0] & 15) * 4
-                ports, to = struct.unpack("!HH", p[head:head + 4]), socket.inet_ntop(socket.AF_INET, p[16:20])
-            elif proto == 0x86DD and p[6] in (6, 17):
-                ports, to = struct.unpack("!HH", p[40:44]), socket.inet_ntop(socket.AF_INET6, p[24:40])
-            elif proto == 0x86DD and p[6] == 58 and p[40] in (133, 134, 135, 136, 143):
-                continue  # neighbours
-            elif proto == 0x86DD and p[6] == 0:
-                continue  # groups on the link (MLD)
-            elif proto in (0x0800, 0x86DD):
-                ports, to = None, p[16:20].hex()
+            if kind == 0x0800:
+                proto, body, to = p[9], p[(p[0] & 15) * 4:], socket.inet_ntop(socket.AF_INET, p[16:20])
             else:
-                continue
-            if ports is None or not OURS & set(ports):
-                self.seen.append((to, ports))
+                proto, body, to = p[6], p[40:], socket.inet_ntop(socket.AF_INET6, p[24:40])
+            if proto == 2 or proto == 0 or (proto == 58 and body[0] in (133, 134, 135, 136, 143)):
+                continue  # groups and neighbours on the link
+            ports = struct.unpack("!HH", body[:4]) if proto in (6, 17) else None
+            if not self._is_ours(proto, to, ports):
+                self.seen.append((to, proto, ports))
 
     def stop(self):
         self.over = True
@@ -94,7 +93,7 @@ def test_the_outside_sees_the_exits_addresses_and_the_wire_nothing_but_the_tunne
     use(laptop, "gate")
     wait_for("the outside by IPv4", lambda: _try(call, laptop.host, outside.ip4))
     wait_for("the outside by IPv6", lambda: _try(call, laptop.host, outside.ip6))
-    wire = Wire(laptop.host)
+    wire = Wire(laptop.host, hub, gate)
     try:
         for address, mine in ((outside.ip4, gate.host.ip4), (outside.ip6, gate.host.ip6)):
             assert call(laptop.host, address)[0] == mine
@@ -193,6 +192,7 @@ def test_strict_filters_and_callers_from_outside_are_served(net):
     serve(laptop.host)
     use(laptop, "gate")
     wait_for("the exit", lambda: (_try(call, laptop.host, outside.ip4) or [0])[0] == gate.host.ip4)
+    net.router.ip("neigh flush all")  # who asks for the machine's hardware is answered, too
     # Whoever calls this machine's own address is answered from there.
     assert call(outside, laptop.host.ip4)[0] == outside.ip4
     assert call(outside, laptop.host.ip6)[0] == outside.ip6
@@ -226,12 +226,121 @@ def test_the_network_around_is_reached_only_if_that_is_allowed(net):
     wait_for("the neighbour", lambda: _try(call, laptop.host, near.ip4))
     use(laptop, "gate")
     wait_for("the exit", lambda: (_try(call, laptop.host, outside.ip4) or [0])[0] == gate.host.ip4)
-    wire = Wire(laptop.host, "br0")
+    wire = Wire(laptop.host, hub, gate, dev="br0")
     _try(call, laptop.host, near.ip4)
-    assert not wire.stop(), "not on this wire"
+    seen = wire.stop()
+    assert not seen, "not on this wire"
     use(laptop, "gate", "--allow-lan")
     wait_for("the neighbour, directly", lambda: (_try(call, laptop.host, near.ip4) or [0])[0] == host.ip4)
     assert call(laptop.host, outside.ip4)[0] == gate.host.ip4
+
+
+SEND = """
+import socket, struct, sys
+to, dev, how = sys.argv[1:]
+family = socket.AF_INET6 if ":" in to else socket.AF_INET
+s = socket.socket(family, socket.SOCK_DGRAM)
+index = socket.if_nametoindex(dev)
+if how == "device":
+    s.setsockopt(socket.SOL_SOCKET, 25, dev.encode())
+elif how == "unicast_if" and family == socket.AF_INET:
+    s.setsockopt(socket.IPPROTO_IP, 50, struct.pack("!I", index))
+elif how == "unicast_if":
+    s.setsockopt(socket.IPPROTO_IPV6, 76, struct.pack("!I", index))
+try:
+    if how == "pktinfo" and family == socket.AF_INET:
+        s.sendmsg([b"who is this?"], [(socket.IPPROTO_IP, 8, struct.pack("@I4s4s", index, b"", b""))], 0, (to, 53))
+    elif how == "pktinfo":
+        s.sendmsg([b"who is this?"], [(socket.IPPROTO_IPV6, 50, struct.pack("@16sI", b"", index))], 0, (to, 53))
+    else:
+        s.sendto(b"who is this?", (to, 53))
+except OSError as e:
+    print(e.errno)
+"""
+
+
+def test_neither_sockets_nor_routes_lead_past_it(net):
+    """As systemd-resolved asks the network's server, and as a network that is not honest hands out routes."""
+    hub, gate, laptop, outside = mesh_with_exit(net)
+    router = laptop.host.ip4.rsplit(".", 1)[0] + ".1"
+    near = laptop.host.ip4.rsplit(".", 1)[0] + ".99"
+    ways = [(to, how) for to in (outside.ip4, outside.ip6, router, near, "8.8.8.8") for how in ("device", "unicast_if", "pktinfo")]
+
+    def all_ways():
+        for to, how in ways:
+            laptop.host.sh("python3", "-c", SEND, to, "eth0", how)
+        for to in ("130.1.2.3", "203.0.113.99", outside.ip4):
+            laptop.host.sh("python3", "-c", SEND, to, "eth0", "plain")
+
+    before = Wire(laptop.host, hub, gate)
+    all_ways()
+    assert {to for to, _, _ in before.stop()} >= {outside.ip4, outside.ip6, router}
+    use(laptop, "gate", "--kill-switch")
+    wait_for("the exit", lambda: (_try(call, laptop.host, outside.ip4) or [0])[0] == gate.host.ip4)
+    wire = Wire(laptop.host, hub, gate)
+    try:
+        laptop.host.ip(f"route add 128.0.0.0/2 via {router} dev eth0", f"route add {outside.ip4}/32 via {router} dev eth0",
+                       "route add 203.0.113.0/24 dev eth0")
+        all_ways()
+        assert call(laptop.host, outside.ip4)[0] == gate.host.ip4
+        laptop.kill9()
+        all_ways()
+    finally:
+        seen = wire.stop()
+    assert not seen
+    laptop.run("exit-node", "off")
+    after = Wire(laptop.host, hub, gate)
+    all_ways()
+    assert {to for to, _, _ in after.stop()} >= {outside.ip4, outside.ip6, router}
+    assert "tunnelmesh" not in laptop.host.sh("nft", "list", "tables").stdout
+
+
+def test_a_published_port_of_a_container_is_answered_from_where_it_was_called(net):
+    """As Docker does it, by destination NAT to a bridge."""
+    hub, gate, laptop, outside = mesh_with_exit(net)
+    guest = Host(net, "guest")
+    laptop.host.ip("link add docker0 type bridge", "addr add 172.17.0.1/16 dev docker0", "link set docker0 up")
+    sh("ip", "link", "add", "veth0", "netns", laptop.host.ns, "type", "veth", "peer", "name", "eth0", "netns", guest.ns)
+    laptop.host.ip("link set veth0 master docker0 up")
+    guest.ip("addr add 172.17.0.2/16 dev eth0", "link set eth0 up", "route add default via 172.17.0.1")
+    serve(guest)
+    laptop.host.sh("sysctl", "-qw", "net.ipv4.ip_forward=1")
+    laptop.host.sh("nft", "-f", "-", input=(
+        "table ip docker {\n chain pre { type nat hook prerouting priority -100; iifname != docker0 tcp dport 7777 dnat to 172.17.0.2:7777; }\n"
+        " chain post { type nat hook postrouting priority 100; ip saddr 172.17.0.0/16 oifname != docker0 masquerade; }\n}\n"))
+    assert wait_for("the container", lambda: _try(call, outside, laptop.host.ip4))[0] == outside.ip4
+    use(laptop, "gate")
+    wait_for("the exit", lambda: (_try(call, laptop.host, outside.ip4) or [0])[0] == gate.host.ip4)
+    assert call(outside, laptop.host.ip4)[0] == outside.ip4
+    assert call(outside, laptop.host.ip4, 60000)[1] > 0
+    # The container itself goes out by the exit, and this machine reaches it.
+    assert call(guest, outside.ip4)[0] == gate.host.ip4
+    assert call(laptop.host, "172.17.0.2")[0] == "172.17.0.1"
+
+
+def test_who_is_near_cannot_call_the_tunnels_address_past_the_tunnel(net):
+    hub, gate = net.mesh("hub", "gate")
+    outside, host = net.host("outside"), net.host("laptop")
+    near = neighbour(net, host)
+    laptop = net.node("laptop", host)
+    laptop.join(hub.token())
+    serve(outside)
+    exit_of(hub, gate)
+    use(laptop, "gate")
+    wait_for("the exit", lambda: (_try(call, laptop.host, outside.ip4) or [0])[0] == gate.host.ip4)
+    laptop.host.sh("sysctl", "-qw", "net.ipv4.conf.all.rp_filter=1", "net.ipv4.conf.br0.rp_filter=1")
+    me = laptop.status()["self"]["ip4"]
+    near.ip(f"route add {me}/32 via {host.ip4}", f"addr add {outside.ip4}/32 dev lo")
+    with inside(host):
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind(("", 9999))
+    s.settimeout(5)
+    code = ("import socket,sys\ns=socket.socket(socket.AF_INET,socket.SOCK_DGRAM)\ns.bind((sys.argv[1],443))\n"
+            "s.sendto(b'forged',(sys.argv[2],9999))\ns.sendto(b'honest',(sys.argv[3],9999))\n")
+    # What comes later and is let in arrived by the same wire.
+    near.sh("python3", "-c", code, outside.ip4, me, host.ip4)
+    assert s.recv(100) == b"honest"
+    s.close()
 
 
 def test_what_a_manager_takes_away_comes_back(net):

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * Everything that leaves this host goes into the tunnel, but for what is marked, which is the tunnel itself.
- * Rules and tables are ours by number and protocol, so that the next run finds what this one leaves, and
- * nothing has to be remembered:
+ * Everything that leaves this host is led into the tunnel, but for what is marked, which is the tunnel
+ * itself. Rules and tables are ours by number and protocol, so that the next run finds what this one leaves,
+ * and nothing has to be remembered:
  *
- *   5380  without mark: TABLE_LAN      the networks that this host is in by the interface of its default
- * route 5381  main, but for default routes 5382  without mark: TABLE_ALL      default by the tunnel; and
- * behind it, with `hold`, unreachable
+ *   5379  what came out of the tunnel: main
+ *   5380  without mark: TABLE_ALL; default by the tunnel, or, to go on below (throw), networks of guests of
+ *         this host and of other tunnels, and with `lan` networks that it is in
+ *   5381  main, but for default routes
+ *   5382  without mark: TABLE_REST; default by the tunnel
  *
- * The routes by the tunnel go with its interface; the unreachable one stays and holds back what would leave
+ * So a route that is new in the main table leads nothing past us. The routes by the tunnel go with its
+ * interface; with `hold` unreachable ones lie behind them, which stay and hold back what would leave
  * otherwise. Both families, whether the exit has them or not: what it has not ends in the tunnel, where its
- * sender is told. Control thread.
+ * sender is told. What is led elsewhere all the same, exit_guard.c keeps back. Control thread.
  */
 #include "os/os.h"
 
@@ -21,15 +24,17 @@
 #include <netlink/netlink.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "os/linux/nf.h"
+#include "os/linux/exit_private.h"
 #include "os/linux/ours.h"
 #include "os/linux/rtmsg.h"
 
-enum { RULE_LAN = 5380, RULE_MAIN = 5381, RULE_ALL = 5382 };
-enum { TABLE_LAN = 8485, TABLE_ALL = 8484 };
+enum { RULE_BEHIND = 5379, RULE_ALL = 5380, RULE_MAIN = 5381, RULE_REST = 5382 };
+enum { TABLE_ALL = 8484, TABLE_REST = 8485 };
 enum { METRIC_TUNNEL = 10, METRIC_HELD = 1000 };
-enum { LANS_MAX = 32, RULES_MAX = 32 };
+enum { RULES_MAX = 32 };
+
 /* --- rules --- */
 
 struct rule {
@@ -37,6 +42,7 @@ struct rule {
 	uint32_t priority, table, mark, mask;
 	bool invert;
 	int suppress; /* -1: nothing */
+	char iif[IFNAMSIZ]; /* "" = any */
 };
 
 struct rules {
@@ -48,7 +54,7 @@ static bool rule_eq(const struct rule *a, const struct rule *b)
 {
 	return a->family == b->family && a->priority == b->priority && a->table == b->table &&
 	       a->mark == b->mark && a->mask == b->mask && a->invert == b->invert &&
-	       a->suppress == b->suppress;
+	       a->suppress == b->suppress && strcmp(a->iif, b->iif) == 0;
 }
 
 static bool has_rule(const struct rules *r, const struct rule *rule)
@@ -75,7 +81,8 @@ static void see_rule(void *ctx, struct nlmsghdr *h)
 	if (!tb[FRA_PROTOCOL] || nla_get_u8(tb[FRA_PROTOCOL]) != OURS_PROTOCOL)
 		return;
 	const struct fib_rule_hdr *f = nlmsg_data(h);
-	r->v[r->n++] = (struct rule){
+	struct rule *rule = &r->v[r->n++];
+	*rule = (struct rule){
 		.family = f->family,
 		.priority = number(tb[FRA_PRIORITY], 0),
 		.table = number(tb[FRA_TABLE], f->table),
@@ -84,6 +91,8 @@ static void see_rule(void *ctx, struct nlmsghdr *h)
 		.invert = f->flags & FIB_RULE_INVERT,
 		.suppress = (int)number(tb[FRA_SUPPRESS_PREFIXLEN], UINT32_MAX),
 	};
+	if (tb[FRA_IIFNAME])
+		nla_strlcpy(rule->iif, tb[FRA_IIFNAME], sizeof(rule->iif));
 }
 
 static int change_rule(struct nl_sock *sock, int type, const struct rule *r)
@@ -107,6 +116,8 @@ static int change_rule(struct nl_sock *sock, int type, const struct rule *r)
 		err = nla_put_u32(msg, FRA_FWMARK, r->mark);
 	if (!err && r->mask)
 		err = nla_put_u32(msg, FRA_FWMASK, r->mask);
+	if (!err && r->iif[0])
+		err = nla_put_string(msg, FRA_IIFNAME, r->iif);
 	if (!err && r->suppress >= 0)
 		err = nla_put_u32(msg, FRA_SUPPRESS_PREFIXLEN, (uint32_t)r->suppress);
 	if (err) {
@@ -114,6 +125,17 @@ static int change_rule(struct nl_sock *sock, int type, const struct rule *r)
 		return err;
 	}
 	return nl_send_sync(sock, msg);
+}
+
+static bool has_ip6(void)
+{
+	return access("/proc/sys/net/ipv6", F_OK) == 0;
+}
+
+/* A host without IPv6 has nothing to hold back. */
+static bool matters(int family)
+{
+	return family == AF_INET || has_ip6();
 }
 
 /* Those that are wanted first, so that there is no moment without. */
@@ -128,8 +150,7 @@ static int sync_rules(struct nl_sock *sock, const struct rules *want, struct dia
 		if (has_rule(&there, &want->v[i]))
 			continue;
 		int nlerr = change_rule(sock, RTM_NEWRULE, &want->v[i]);
-		/* A host without IPv6 has nothing to hold back. */
-		if (nlerr < 0 && nlerr != -NLE_EXIST && want->v[i].family == AF_INET)
+		if (nlerr < 0 && nlerr != -NLE_EXIST && matters(want->v[i].family))
 			err = diag_what(d, nlerr == -NLE_PERM ? TM_EPERM : TM_EIO,
 				"a routing rule cannot be set: %s", nl_geterror(nlerr));
 	}
@@ -144,49 +165,56 @@ static int sync_rules(struct nl_sock *sock, const struct rules *want, struct dia
 struct own {
 	struct prefix dst;
 	uint32_t table, metric;
-	bool unreachable;
+	uint8_t type; /* RTN_UNICAST, by our interface; RTN_UNREACHABLE, RTN_THROW */
 };
 
-struct seen {
-	/* in */
-	uint32_t internet[2]; /* the interfaces of default routes, IPv4 and IPv6 */
-	/* found */
-	struct prefix lans[LANS_MAX];
-	size_t n_lans;
-	struct own ours[2 * LANS_MAX];
-	size_t n_ours;
+struct owns {
+	struct own *v;
+	size_t n;
+	int index; /* our interface */
+	int other; /* another one that a route in our tables leads to: a second daemon uses an exit; 0 = none
+		    */
+	int err;
 };
+
+static void add(struct owns *o, const struct prefix *dst, uint32_t table, uint32_t metric, uint8_t type)
+{
+	if (!(o->n & (o->n - 1))) { /* full */
+		struct own *v = realloc(o->v, MAX(2 * o->n, (size_t)1) * sizeof(*v));
+
+		if (!v) {
+			o->err = TM_ENOMEM;
+			return;
+		}
+		o->v = v;
+	}
+	o->v[o->n++] = (struct own){*dst, table, metric, type};
+}
 
 static void see_route(void *ctx, struct nlmsghdr *h)
 {
-	struct seen *s = ctx;
+	struct owns *o = ctx;
 	struct rt_route r;
 
-	if (!rtmsg_route(h, &r) || r.cloned)
+	if (!rtmsg_route(h, &r) || r.cloned || (r.table != TABLE_ALL && r.table != TABLE_REST))
 		return;
-	if (r.table == TABLE_ALL || r.table == TABLE_LAN) {
-		if (s->n_ours < ARRAY_LEN(s->ours))
-			s->ours[s->n_ours++] =
-				(struct own){r.dst, r.table, r.metric, r.type == RTN_UNREACHABLE};
-		return;
-	}
-	if (r.table != RT_TABLE_MAIN || r.type != RTN_UNICAST || r.gateway.family != IP_NONE || r.several ||
-		rtmsg_is_default(&r.dst) || ip_is_link_local(&r.dst.ip) || ip_is_multicast(&r.dst.ip) ||
-		s->n_lans == LANS_MAX)
-		return;
-	if ((uint32_t)r.index == s->internet[r.dst.ip.family == IP_V6])
-		s->lans[s->n_lans++] = r.dst;
+	if (r.type == RTN_UNICAST && r.index != o->index)
+		o->other = r.index;
+	else
+		add(o, &r.dst, r.table, r.metric, r.type);
 }
 
 static int change_route(struct nl_sock *sock, int type, const struct own *o, int index)
 {
+	const bool leads = o->type == RTN_UNICAST;
 	struct rtmsg m = {
 		.rtm_family = (unsigned char)rtmsg_family(&o->dst.ip),
 		.rtm_dst_len = o->dst.len,
 		.rtm_table = RT_TABLE_UNSPEC,
 		.rtm_protocol = OURS_PROTOCOL,
-		.rtm_scope = o->dst.ip.family == IP_V4 && !o->unreachable ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE,
-		.rtm_type = o->unreachable ? RTN_UNREACHABLE : RTN_UNICAST,
+		/* Not that of a link, or gateways of others' routes would be looked for behind the tunnel. */
+		.rtm_scope = RT_SCOPE_UNIVERSE,
+		.rtm_type = o->type,
 	};
 	struct nl_msg *msg =
 		nlmsg_alloc_simple(type, type == RTM_NEWROUTE ? NLM_F_CREATE | NLM_F_REPLACE : 0);
@@ -196,9 +224,9 @@ static int change_route(struct nl_sock *sock, int type, const struct own *o, int
 		err = nla_put(msg, RTA_DST, (int)ip_len(&o->dst.ip), o->dst.ip.bytes);
 	if (!err)
 		err = nla_put_u32(msg, RTA_TABLE, o->table);
-	if (!err && o->metric)
+	if (!err)
 		err = nla_put_u32(msg, RTA_PRIORITY, o->metric);
-	if (!err && index)
+	if (!err && leads)
 		err = nla_put_u32(msg, RTA_OIF, (uint32_t)index);
 	if (err) {
 		nlmsg_free(msg);
@@ -207,74 +235,107 @@ static int change_route(struct nl_sock *sock, int type, const struct own *o, int
 	return nl_send_sync(sock, msg);
 }
 
-static bool own_eq(const struct own *a, const struct own *b)
+static bool is_among(const struct owns *o, const struct own *own)
 {
-	/* IPv6 makes up a metric where none was said. */
-	return prefix_eq(&a->dst, &b->dst) && a->table == b->table && a->unreachable == b->unreachable &&
-	       (a->metric == b->metric || a->table == TABLE_LAN);
-}
+	for (size_t i = 0; i < o->n; i++) {
+		const struct own *v = &o->v[i];
 
-static bool is_among(const struct own *v, size_t n, const struct own *o)
-{
-	for (size_t i = 0; i < n; i++)
-		if (own_eq(&v[i], o))
+		if (prefix_eq(&v->dst, &own->dst) && v->table == own->table && v->type == own->type &&
+			v->metric == own->metric)
 			return true;
+	}
 	return false;
 }
 
-static int sync_routes(struct nl_sock *sock, const struct seen *s, const struct own *want, size_t n,
-	int index, struct diag *d)
+/* An interface of ours that has no IPv6 carries none, and so none leaves: where nothing else guards, by this.
+ */
+static int bar(struct nl_sock *sock, const struct own *o)
+{
+	struct own barred = *o;
+
+	barred.type = RTN_UNREACHABLE;
+	return change_route(sock, RTM_NEWROUTE, &barred, 0);
+}
+
+static int sync_routes(
+	struct nl_sock *sock, const struct owns *there, const struct owns *want, bool guarded, struct diag *d)
 {
 	int err = TM_OK;
 
-	for (size_t i = 0; i < n && !err; i++) {
-		if (is_among(s->ours, s->n_ours, &want[i]))
+	for (size_t i = 0; i < want->n && !err; i++) {
+		const struct own *o = &want->v[i];
+		const bool v6 = o->dst.ip.family == IP_V6;
+
+		if (is_among(there, o))
 			continue;
-		int nlerr = change_route(sock, RTM_NEWROUTE, &want[i], want[i].unreachable ? 0 : index);
-		if (nlerr < 0 && want[i].dst.ip.family == IP_V4)
+		int nlerr = change_route(sock, RTM_NEWROUTE, o, want->index);
+		if (nlerr < 0 && v6 && o->type == RTN_UNICAST)
+			nlerr = guarded ? 0 : bar(sock, o);
+		if (nlerr < 0 && matters(rtmsg_family(&o->dst.ip)))
 			err = diag_what(d, nlerr == -NLE_PERM ? TM_EPERM : TM_EIO,
 				"the route through the exit cannot be set: %s", nl_geterror(nlerr));
 	}
-	for (size_t i = 0; i < s->n_ours && !err; i++)
-		if (!is_among(want, n, &s->ours[i]))
-			(void)change_route(sock, RTM_DELROUTE, &s->ours[i], 0);
+	for (size_t i = 0; i < there->n && !err; i++)
+		if (!is_among(want, &there->v[i]))
+			(void)change_route(sock, RTM_DELROUTE, &there->v[i], 0);
 	return err;
 }
 
-static int look(struct nl_sock *sock, uint32_t mark, struct seen *s, struct diag *d)
+static int wanted_routes(const struct exit_around *a, bool lan, bool hold, struct owns *w)
 {
-	static const enum ip_family families[] = {IP_V4, IP_V6};
+	static const struct prefix all[] = {{{IP_V4, {0}}, 0}, {{IP_V6, {0}}, 0}};
+	static const uint32_t tables[] = {TABLE_ALL, TABLE_REST};
 
-	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
-		const struct ip to = rtmsg_internet(families[i]);
-		struct rt_route r;
-
-		if (rtmsg_lookup(sock, &to, NULL, mark, &r) == TM_OK)
-			s->internet[i] = (uint32_t)r.index;
-	}
-	return rtmsg_dump(sock, RTM_GETROUTE, AF_UNSPEC, see_route, s, d);
+	/* What goes on below first: what is known is not cut, not for a moment. */
+	for (size_t i = 0; i < a->n_nets; i++)
+		add(w, &a->nets[i], TABLE_ALL, METRIC_TUNNEL, RTN_THROW);
+	for (size_t i = 0; i < a->n_lans && lan; i++)
+		add(w, &a->lans[i].prefix, TABLE_ALL, METRIC_TUNNEL, RTN_THROW);
+	for (size_t i = 0; i < ARRAY_LEN(tables); i++)
+		for (size_t k = 0; k < ARRAY_LEN(all); k++) {
+			add(w, &all[k], tables[i], METRIC_TUNNEL, RTN_UNICAST);
+			if (hold)
+				add(w, &all[k], tables[i], METRIC_HELD, RTN_UNREACHABLE);
+		}
+	return w->err;
 }
 
-/* --- both --- */
+/* What is there of ours, whoever made it. */
+static int find_routes(struct nl_sock *sock, const char *ifname, struct owns *there, struct diag *d)
+{
+	*there = (struct owns){.index = ifname ? (int)if_nametoindex(ifname) : 0};
+	int err = rtmsg_dump(sock, RTM_GETROUTE, AF_UNSPEC, see_route, there, d);
+
+	return err ? err : there->err;
+}
+
+/* --- the whole --- */
 
 struct os_exit {
 	char ifname[IFNAMSIZ];
-	uint32_t mark;
-	struct nf_table *marks;
-	bool marked;
+	uint32_t mark, mask;
+	struct exit_guard *guard;
+	/* at the last time */
+	bool lan, hold;
+	struct exit_around around;
 };
+
+/* One byte, so that others have room for theirs; of a mark that is wider, all. */
+static uint32_t mask_of(uint32_t mark)
+{
+	return mark & 0x00ffffff ? UINT32_MAX : 0xff000000;
+}
 
 int os_exit_new(const char *ifname, uint32_t mark, struct os_exit **ret_exit)
 {
 	struct os_exit *x = calloc(1, sizeof(*x));
-	char name[IFNAMSIZ + 16];
 
 	if (!x)
 		return TM_ENOMEM;
 	snprintf(x->ifname, sizeof(x->ifname), "%s", ifname);
-	snprintf(name, sizeof(name), "tunnelmesh-%s-exit", ifname);
 	x->mark = mark;
-	int err = nf_new(name, &x->marks);
+	x->mask = mask_of(mark);
+	int err = exit_guard_new(ifname, &x->guard);
 	if (err) {
 		free(x);
 		return err;
@@ -287,122 +348,120 @@ void os_exit_free(struct os_exit *x)
 {
 	if (!x)
 		return;
-	nf_free(x->marks);
+	exit_guard_free(x->guard);
+	exit_around_deinit(&x->around);
 	free(x);
 }
 
-/*
- * What comes to this host by other interfaces is not the exit's business: the kernel, looking where answers
- * would go (rp_filter), is to look as if they were marked; and where others have called this host, they are.
- */
-static void build_marks(struct nf_batch *b, const void *ctx)
-{
-	const struct os_exit *x = ctx;
-
-	nf_chain(b, "arrives", "filter", NF_AT_PREROUTING, NF_MANGLES);
-	nf_rule(b, "arrives");
-	nf_iif(b, x->ifname, false);
-	nf_daddr_is_local(b);
-	nf_set_mark(b, x->mark, UINT32_MAX);
-	nf_rule_end(b);
-	nf_rule(b, "arrives");
-	nf_iif(b, x->ifname, false);
-	nf_daddr_is_local(b);
-	nf_direction(b, NF_ORIGINAL);
-	nf_set_ct_mark(b, x->mark, UINT32_MAX);
-	nf_rule_end(b);
-	nf_chain(b, "answers", "route", NF_AT_OUTPUT, NF_MANGLES);
-	nf_rule(b, "answers");
-	nf_direction(b, NF_REPLY);
-	nf_ct_mark_is(b, x->mark, UINT32_MAX);
-	nf_set_mark(b, x->mark, UINT32_MAX);
-	nf_rule_end(b);
-}
-
-static size_t wanted_routes(const struct seen *s, bool lan, bool hold, struct own *out)
-{
-	static const struct prefix all[] = {{{IP_V4, {0}}, 0}, {{IP_V6, {0}}, 0}};
-	size_t n = 0;
-
-	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
-		out[n++] = (struct own){all[i], TABLE_ALL, METRIC_TUNNEL, false};
-		if (hold)
-			out[n++] = (struct own){all[i], TABLE_ALL, METRIC_HELD, true};
-	}
-	for (size_t i = 0; i < s->n_lans && !lan; i++)
-		out[n++] = (struct own){s->lans[i], TABLE_LAN, 0, false};
-	return n;
-}
-
-static void wanted_rules(uint32_t mark, bool lan, struct rules *ret_r)
+static void wanted_rules(const struct os_exit *x, struct rules *ret_r)
 {
 	static const int families[] = {AF_INET, AF_INET6};
 	struct rules r = {.n = 0};
 
 	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
-		const struct rule unmarked = {.family = families[i],
-			.mark = mark,
-			.mask = UINT32_MAX,
+		struct rule rule = {.family = families[i],
+			.priority = RULE_BEHIND,
+			.table = RT_TABLE_MAIN,
+			.suppress = -1};
+
+		memcpy(rule.iif, x->ifname, sizeof(rule.iif));
+		r.v[r.n++] = rule;
+		rule = (struct rule){.family = families[i],
+			.priority = RULE_ALL,
+			.table = TABLE_ALL,
+			.mark = x->mark,
+			.mask = x->mask,
 			.invert = true,
 			.suppress = -1};
-		struct rule rule = unmarked;
-
-		rule.priority = RULE_LAN;
-		rule.table = TABLE_LAN;
-		if (!lan)
-			r.v[r.n++] = rule;
+		r.v[r.n++] = rule;
+		rule.priority = RULE_REST;
+		rule.table = TABLE_REST;
+		r.v[r.n++] = rule;
 		/* Halves of all there is, in which VPNs install their routes, are default routes. */
 		r.v[r.n++] = (struct rule){.family = families[i],
 			.priority = RULE_MAIN,
 			.table = RT_TABLE_MAIN,
 			.suppress = families[i] == AF_INET ? 1 : 3};
-		rule = unmarked;
-		rule.priority = RULE_ALL;
-		rule.table = TABLE_ALL;
-		r.v[r.n++] = rule;
 	}
 	*ret_r = r;
 }
 
-int os_exit_set(struct os_exit *x, bool lan, bool hold, struct diag *unmarked, struct diag *d)
+static int another(int index, struct diag *d)
+{
+	char name[IFNAMSIZ] = "?";
+
+	(void)if_indextoname((unsigned)index, name);
+	diag_hint(d, "`exit-node off` of that one ends it");
+	return diag_what(d, TM_EBUSY, "another tunnelmesh of this machine uses an exit node, by %s", name);
+}
+
+/* The guard comes before what it guards, and knows of a network before something is led there. */
+static int set_guard(struct os_exit *x, const struct exit_around *now, bool lan, bool hold, struct diag *d)
+{
+	const struct exit_guard_config cfg = {.ifname = x->ifname,
+		.mark = x->mark,
+		.mask = x->mask,
+		.lan = lan,
+		.hold = hold,
+		.around = now};
+	const bool again = x->lan == lan && x->hold == hold && exit_around_eq(&x->around, now);
+
+	return exit_guard_set(x->guard, &cfg, again, d);
+}
+
+int os_exit_set(struct os_exit *x, bool lan, bool hold, struct diag *unguarded, struct diag *d)
 {
 	_cleanup_(rtmsg_closep) struct nl_sock *sock = NULL;
-	const int index = (int)if_nametoindex(x->ifname);
-	struct own want[LANS_MAX + 4];
-	struct seen s = {.n_lans = 0};
+	struct exit_around now = {.n_own = 0};
+	struct owns there = {.n = 0}, want = {.index = (int)if_nametoindex(x->ifname)};
 	struct rules rules;
 
-	if (!index)
+	if (!want.index)
 		return diag_what(d, TM_ENOENT, "there is no interface %s", x->ifname);
-	if (!x->marked)
-		x->marked = nf_replace(x->marks, build_marks, x, unmarked) == TM_OK;
 	int err = rtmsg_open(&sock, d);
 	if (!err)
-		err = look(sock, x->mark, &s, d);
-	/* Routes first: rules without them would let everything pass. */
-	const size_t n = err ? 0 : wanted_routes(&s, lan, hold, want);
+		err = find_routes(sock, x->ifname, &there, d);
+	if (!err && there.other)
+		err = another(there.other, d);
 	if (!err)
-		err = sync_routes(sock, &s, want, n, index, d);
-	wanted_rules(x->mark, lan, &rules);
+		err = exit_look(sock, x->ifname, &now, d);
+	if (!err)
+		err = wanted_routes(&now, lan, hold, &want);
+	/* Routes first: rules without them would let everything pass. */
+	if (!err) {
+		const bool guarded = set_guard(x, &now, lan, hold, unguarded) == TM_OK;
+
+		err = sync_routes(sock, &there, &want, guarded, d);
+		x->lan = lan;
+		x->hold = hold;
+		exit_around_deinit(&x->around);
+		x->around = now;
+	}
+	free(there.v);
+	free(want.v);
+	wanted_rules(x, &rules);
 	return err ? err : sync_rules(sock, &rules, d);
 }
 
 int os_exit_clear(struct os_exit *x, struct diag *d)
 {
 	static const struct rules none;
+	static const struct owns nothing;
 	_cleanup_(rtmsg_closep) struct nl_sock *sock = NULL;
-	struct seen s = {.n_lans = 0};
+	struct owns there = {.n = 0};
 	int err = rtmsg_open(&sock, d);
 
 	if (!err)
+		err = find_routes(sock, x ? x->ifname : NULL, &there, d);
+	if (!err && there.other) { /* they are in use */
+		free(there.v);
+		return TM_OK;
+	}
+	if (!err)
 		err = sync_rules(sock, &none, d);
 	if (!err)
-		err = rtmsg_dump(sock, RTM_GETROUTE, AF_UNSPEC, see_route, &s, d);
-	if (!err)
-		err = sync_routes(sock, &s, NULL, 0, 0, d);
-	if (x && x->marked) {
-		x->marked = false;
-		(void)!nf_replace(x->marks, NULL, NULL, NULL);
-	}
+		err = sync_routes(sock, &there, &nothing, true, d);
+	free(there.v);
+	exit_guard_clear(x ? x->guard : NULL);
 	return err;
 }

@@ -26,7 +26,11 @@ enum { NAME_MAX_LEN = 32 };
 struct nf_table {
 	char name[NAME_MAX_LEN];
 	int fd;
-	bool there, unowned;
+	/* set once */
+	bool lasting;
+	uint8_t family; /* NFPROTO_* */
+	/* changes */
+	bool there, looked, unowned;
 };
 
 /* --- attributes --- */
@@ -112,7 +116,7 @@ static void message_end(struct nf_batch *b)
 
 void nf_begin(struct nf_batch *b, unsigned what, unsigned flags)
 {
-	message(b, NFNL_SUBSYS_NFTABLES << 8 | what, NFPROTO_INET, flags | NLM_F_ACK, 0);
+	message(b, NFNL_SUBSYS_NFTABLES << 8 | what, b->family, flags | NLM_F_ACK, 0);
 }
 
 void nf_end(struct nf_batch *b)
@@ -140,7 +144,11 @@ static int answers(int fd)
 	ssize_t n;
 	int first = 0;
 
-	while ((n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT)) > 0) {
+	for (;;) {
+		n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
+		if (n <= 0)
+			break;
+
 		size_t left = (size_t)n;
 
 		for (const struct nlmsghdr *h = (const void *)buf; NLMSG_OK(h, left);
@@ -151,6 +159,8 @@ static int answers(int fd)
 				first = -e->error;
 		}
 	}
+	if (n < 0 && errno != EAGAIN && !first)
+		first = errno; /* ENOBUFS: it said more than there was room for, and who knows what */
 	return first;
 }
 
@@ -184,6 +194,7 @@ static int transact(struct nf_table *t, bool drop, nf_build_fn *build, const voi
 	if (!b)
 		return ENOMEM;
 	b->table = t->name;
+	b->family = t->family;
 	bracket(b, NFNL_MSG_BATCH_BEGIN);
 	if (drop)
 		drop_table(b, t);
@@ -228,11 +239,15 @@ int nf_replace(struct nf_table *t, nf_build_fn *build, const void *ctx, struct d
 {
 	int e;
 
-	if (!build && !t->there)
+	if (!build && !t->there && t->looked)
 		return TM_OK;
 	e = open_socket(t);
 	if (!e)
-		e = transact(t, t->there, build, ctx);
+		e = transact(t, t->there || !build, build, ctx);
+	if (!build && e == ENOENT)
+		e = 0;
+	if (build && e == ENOENT && t->there) /* somebody flushed what is nobody's */
+		e = transact(t, false, build, ctx);
 	/* Left by a run of a kernel without owners, or by who made it by hand. */
 	if (e == EEXIST && !t->there)
 		e = transact(t, true, build, ctx);
@@ -245,26 +260,57 @@ int nf_replace(struct nf_table *t, nf_build_fn *build, const void *ctx, struct d
 	if (e)
 		return explain(d, e);
 	t->there = build != NULL;
+	t->looked = true;
 	return TM_OK;
 }
 
-int nf_new(const char *name, struct nf_table **ret_table)
+static int make(const char *name, bool lasting, uint8_t family, struct nf_table **ret_table)
 {
 	struct nf_table *t = calloc(1, sizeof(*t));
 
 	if (!t)
 		return TM_ENOMEM;
 	t->fd = -1;
+	t->lasting = t->unowned = lasting;
+	t->family = family;
 	memcpy(t->name, name, strnlen(name, NAME_MAX_LEN - 1));
 	*ret_table = t;
 	return TM_OK;
+}
+
+int nf_new(const char *name, struct nf_table **ret_table)
+{
+	return make(name, false, NFPROTO_INET, ret_table);
+}
+
+int nf_new_lasting(const char *name, struct nf_table **ret_table)
+{
+	return make(name, true, NFPROTO_INET, ret_table);
+}
+
+int nf_new_arp(const char *name, struct nf_table **ret_table)
+{
+	return make(name, false, NFPROTO_ARP, ret_table);
+}
+
+bool nf_is_there(struct nf_table *t)
+{
+	_cleanup_(freep) struct nf_batch *b = calloc(1, sizeof(*b));
+
+	if (!b || open_socket(t) != 0)
+		return false;
+	b->family = t->family;
+	table_begin(b, t, NFT_MSG_GETTABLE, 0);
+	nf_end(b);
+	return send_all(t->fd, b->buf, b->n) == 0 && answers(t->fd) == 0;
 }
 
 void nf_free(struct nf_table *t)
 {
 	if (!t)
 		return;
-	(void)!nf_replace(t, NULL, NULL, NULL); /* else the socket's end takes it along */
+	if (t->there && !t->lasting)
+		(void)!nf_replace(t, NULL, NULL, NULL); /* else the socket's end takes it along */
 	if (t->fd >= 0)
 		close(t->fd);
 	free(t);

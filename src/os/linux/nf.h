@@ -22,15 +22,27 @@ typedef void nf_build_fn(struct nf_batch *b, const void *ctx);
 
 /* Nothing happens yet. The name: up to 31 characters. */
 NODISCARD int nf_new(const char *name, struct nf_table **ret_table);
-/* With the table; NULL is fine. */
+/* A table that belongs to nobody: it outlives us until somebody replaces it with nothing. */
+NODISCARD int nf_new_lasting(const char *name, struct nf_table **ret_table);
+/* One for ARP, whose hooks are its own, instead of for IP. */
+NODISCARD int nf_new_arp(const char *name, struct nf_table **ret_table);
+/* With the table, unless it is a lasting one; NULL is fine. */
 void nf_free(struct nf_table *t);
-/* build NULL: no table. TM_EUNSUPPORTED: the kernel lacks something that it takes; d says what is the matter.
+bool nf_is_there(struct nf_table *t); /* asks the kernel: others may have taken a lasting one away */
+/* build NULL: no table, nor one of that name from before. TM_EUNSUPPORTED: the kernel lacks something that it
+ * takes; d says what is the matter.
  */
 NODISCARD int nf_replace(struct nf_table *t, nf_build_fn *build, const void *ctx, struct diag *d);
 
 /* As the kernel numbers them (linux/netfilter.h, which does not go with the headers of the C library). */
-enum nf_hook { NF_AT_PREROUTING = 0, NF_AT_FORWARD = 2, NF_AT_OUTPUT = 3, NF_AT_POSTROUTING = 4 };
-enum nf_priority { NF_MANGLES = -150, NF_TRANSLATES_SOURCES = 100 };
+enum nf_hook {
+	NF_AT_PREROUTING = 0,
+	NF_AT_FORWARD = 2,
+	NF_AT_OUTPUT = 3,
+	NF_AT_POSTROUTING = 4,
+	NF_AT_ARP_IN = 0
+};
+enum nf_priority { NF_MANGLES = -150, NF_FILTERS = 0, NF_TRANSLATES_SOURCES = 100 };
 enum nf_direction { NF_ORIGINAL = 0, NF_REPLY = 1 };
 
 /* type: "filter", "nat", "route" */
@@ -41,19 +53,29 @@ void nf_rule_end(struct nf_batch *b);
 
 void nf_iif(struct nf_batch *b, const char *ifname, bool equal); /* equal: it came in there, else elsewhere */
 void nf_oif(struct nf_batch *b, const char *ifname, bool equal);
+/* Names of interfaces under a name of their own, before the chains that ask for them. */
+void nf_interfaces(struct nf_batch *b, const char *set, char (*names)[16], size_t n);
+void nf_iif_among(struct nf_batch *b, const char *set, bool among);
+void nf_oif_among(struct nf_batch *b, const char *set, bool among);
 void nf_family(struct nf_batch *b, enum ip_family family);
-/* Packets of that family to (from) that network, which may have no length. */
+/* Packets of that family to that network, which may have no length. */
 void nf_daddr(struct nf_batch *b, const struct prefix *p);
-void nf_saddr(struct nf_batch *b, const struct prefix *p, bool equal);
 void nf_daddr_is_local(struct nf_batch *b); /* an address of this host */
+void nf_protocol(struct nf_batch *b, uint8_t proto); /* IPPROTO_*, behind extension headers too */
+void nf_udp(struct nf_batch *b, uint16_t from, uint16_t to); /* of that port to that port */
+void nf_icmp6(struct nf_batch *b, uint8_t first, uint8_t last); /* its types from .. to */
 void nf_tcp_syn(struct nf_batch *b);
 void nf_clamp_mss(struct nf_batch *b); /* to what both directions' routes carry */
 void nf_masquerade(struct nf_batch *b);
 void nf_accept(struct nf_batch *b);
+void nf_drop(struct nf_batch *b);
+/* Its sender is told: TCP by a reset, else by ICMP (administratively prohibited). Two rules of that chain. */
+void nf_reject_all(struct nf_batch *b, const char *chain);
 void nf_direction(struct nf_batch *b, enum nf_direction direction); /* of its connection */
 /* Bits of the packet's mark, and of its connection's. */
 void nf_set_mark(struct nf_batch *b, uint32_t mark, uint32_t mask);
 void nf_set_ct_mark(struct nf_batch *b, uint32_t mark, uint32_t mask);
+void nf_mark_is(struct nf_batch *b, uint32_t mark, uint32_t mask);
 void nf_ct_mark_is(struct nf_batch *b, uint32_t mark, uint32_t mask);
 
 /*

@@ -9,6 +9,7 @@ enum { NF_BATCH_BYTES = 64 * 1024 };
 
 struct nf_batch {
 	const char *table;
+	uint8_t family; /* NFPROTO_* */
 	size_t n, message; /* where the last one begins */
 	uint32_t seq;
 	bool full;

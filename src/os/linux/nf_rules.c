@@ -8,6 +8,8 @@
 #include <net/if.h>
 #include <string.h>
 
+#include "base/bytes.h"
+
 _Static_assert((int)NF_AT_PREROUTING == NF_INET_PRE_ROUTING && (int)NF_AT_FORWARD == NF_INET_FORWARD &&
 		       (int)NF_AT_OUTPUT == NF_INET_LOCAL_OUT &&
 		       (int)NF_AT_POSTROUTING == NF_INET_POST_ROUTING,
@@ -108,14 +110,19 @@ static void ct_set(struct nf_batch *b, unsigned key)
 	expr_end(b, e);
 }
 
-static void compare(struct nf_batch *b, const void *p, size_t n, bool equal)
+static void compare_by(struct nf_batch *b, unsigned op, const void *p, size_t n)
 {
 	const struct expr e = expr_begin(b, "cmp");
 
 	nf_put_u32(b, NFTA_CMP_SREG, NFT_REG_1);
-	nf_put_u32(b, NFTA_CMP_OP, equal ? NFT_CMP_EQ : NFT_CMP_NEQ);
+	nf_put_u32(b, NFTA_CMP_OP, op);
 	put_value(b, NFTA_CMP_DATA, p, n);
 	expr_end(b, e);
+}
+
+static void compare(struct nf_batch *b, const void *p, size_t n, bool equal)
+{
+	compare_by(b, equal ? NFT_CMP_EQ : NFT_CMP_NEQ, p, n);
 }
 
 /* The register becomes register & mask ^ xor, all of n bytes. */
@@ -142,6 +149,18 @@ static void payload(struct nf_batch *b, unsigned base, unsigned offset, unsigned
 	expr_end(b, e);
 }
 
+/* The register is one of the set's. */
+static void lookup(struct nf_batch *b, const char *set, bool among)
+{
+	const struct expr e = expr_begin(b, "lookup");
+
+	nf_put_text(b, NFTA_LOOKUP_SET, set);
+	nf_put_u32(b, NFTA_LOOKUP_SREG, NFT_REG_1);
+	if (!among)
+		nf_put_u32(b, NFTA_LOOKUP_FLAGS, NFT_LOOKUP_F_INV);
+	expr_end(b, e);
+}
+
 static void interface(struct nf_batch *b, unsigned key, const char *ifname, bool equal)
 {
 	char name[IFNAMSIZ] = {0}; /* compared whole: no name that only begins so */
@@ -161,6 +180,52 @@ void nf_oif(struct nf_batch *b, const char *ifname, bool equal)
 	interface(b, NFT_META_OIFNAME, ifname, equal);
 }
 
+void nf_interfaces(struct nf_batch *b, const char *set, char (*names)[16], size_t n)
+{
+	enum {
+		TYPE_IFNAME = 41
+	}; /* as nft(8) numbers types, which shows them by it; and by this: host order */
+	static const uint32_t host_order = 1;
+	uint8_t shown[2 + sizeof(host_order)] = {0, sizeof(host_order)};
+
+	nf_begin(b, NFT_MSG_NEWSET, NLM_F_CREATE);
+	nf_put_text(b, NFTA_SET_TABLE, b->table);
+	nf_put_text(b, NFTA_SET_NAME, set);
+	nf_put_u32(b, NFTA_SET_FLAGS, 0);
+	nf_put_u32(b, NFTA_SET_KEY_TYPE, TYPE_IFNAME);
+	nf_put_u32(b, NFTA_SET_KEY_LEN, sizeof(names[0]));
+	nf_put_u32(b, NFTA_SET_ID, 1);
+	memcpy(shown + 2, &host_order, sizeof(host_order));
+	nf_put(b, NFTA_SET_USERDATA, shown, sizeof(shown));
+	nf_end(b);
+	if (!n)
+		return;
+	nf_begin(b, NFT_MSG_NEWSETELEM, NLM_F_CREATE);
+	nf_put_text(b, NFTA_SET_ELEM_LIST_TABLE, b->table);
+	nf_put_text(b, NFTA_SET_ELEM_LIST_SET, set);
+	const size_t all = nf_nest(b, NFTA_SET_ELEM_LIST_ELEMENTS);
+	for (size_t i = 0; i < n; i++) {
+		const size_t one = nf_nest(b, NFTA_LIST_ELEM);
+
+		put_value(b, NFTA_SET_ELEM_KEY, names[i], sizeof(names[i]));
+		nf_nest_end(b, one);
+	}
+	nf_nest_end(b, all);
+	nf_end(b);
+}
+
+void nf_iif_among(struct nf_batch *b, const char *set, bool among)
+{
+	meta_load(b, NFT_META_IIFNAME);
+	lookup(b, set, among);
+}
+
+void nf_oif_among(struct nf_batch *b, const char *set, bool among)
+{
+	meta_load(b, NFT_META_OIFNAME);
+	lookup(b, set, among);
+}
+
 void nf_family(struct nf_batch *b, enum ip_family family)
 {
 	const uint8_t proto = family == IP_V4 ? NFPROTO_IPV4 : NFPROTO_IPV6;
@@ -169,7 +234,7 @@ void nf_family(struct nf_batch *b, enum ip_family family)
 	compare(b, &proto, 1, true);
 }
 
-static void address(struct nf_batch *b, const struct prefix *p, unsigned at4, unsigned at6, bool equal)
+void nf_daddr(struct nf_batch *b, const struct prefix *p)
 {
 	static const uint8_t zero[16];
 	const size_t n = ip_len(&p->ip);
@@ -180,19 +245,9 @@ static void address(struct nf_batch *b, const struct prefix *p, unsigned at4, un
 		return;
 	for (size_t i = 0; i < p->len; i++)
 		mask[i / 8] |= (uint8_t)(0x80 >> i % 8);
-	payload(b, NFT_PAYLOAD_NETWORK_HEADER, p->ip.family == IP_V4 ? at4 : at6, (unsigned)n);
+	payload(b, NFT_PAYLOAD_NETWORK_HEADER, p->ip.family == IP_V4 ? 16 : 24, (unsigned)n);
 	bitwise(b, mask, zero, n);
-	compare(b, p->ip.bytes, n, equal);
-}
-
-void nf_daddr(struct nf_batch *b, const struct prefix *p)
-{
-	address(b, p, 16, 24, true);
-}
-
-void nf_saddr(struct nf_batch *b, const struct prefix *p, bool equal)
-{
-	address(b, p, 12, 8, equal);
+	compare(b, prefix_mask(p).ip.bytes, n, true);
 }
 
 void nf_daddr_is_local(struct nf_batch *b)
@@ -207,12 +262,36 @@ void nf_daddr_is_local(struct nf_batch *b)
 	compare(b, &local, sizeof(local), true);
 }
 
+void nf_protocol(struct nf_batch *b, uint8_t proto)
+{
+	meta_load(b, NFT_META_L4PROTO);
+	compare(b, &proto, 1, true);
+}
+
+void nf_udp(struct nf_batch *b, uint16_t from, uint16_t to)
+{
+	uint8_t ports[4];
+
+	put_be16(ports, from);
+	put_be16(ports + 2, to);
+	nf_protocol(b, IPPROTO_UDP);
+	payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, 0, sizeof(ports));
+	compare(b, ports, sizeof(ports), true);
+}
+
+void nf_icmp6(struct nf_batch *b, uint8_t first, uint8_t last)
+{
+	nf_protocol(b, 58); /* ICMPv6, which those headers do not name */
+	payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1);
+	compare_by(b, NFT_CMP_GTE, &first, 1);
+	compare_by(b, NFT_CMP_LTE, &last, 1);
+}
+
 void nf_tcp_syn(struct nf_batch *b)
 {
-	static const uint8_t tcp = IPPROTO_TCP, syn_rst = 0x06, zero = 0, syn = 0x02;
+	static const uint8_t syn_rst = 0x06, zero = 0, syn = 0x02;
 
-	meta_load(b, NFT_META_L4PROTO);
-	compare(b, &tcp, 1, true);
+	nf_protocol(b, IPPROTO_TCP);
 	payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1);
 	bitwise(b, &syn_rst, &zero, 1);
 	compare(b, &syn, 1, true);
@@ -248,16 +327,46 @@ void nf_masquerade(struct nf_batch *b)
 	expr_end(b, expr_begin(b, "masq"));
 }
 
-void nf_accept(struct nf_batch *b)
+static void end_with(struct nf_batch *b, uint32_t code)
 {
 	const struct expr e = expr_begin(b, "immediate");
 
 	nf_put_u32(b, NFTA_IMMEDIATE_DREG, NFT_REG_VERDICT);
 	const size_t data = nf_nest(b, NFTA_IMMEDIATE_DATA), verdict = nf_nest(b, NFTA_DATA_VERDICT);
-	nf_put_u32(b, NFTA_VERDICT_CODE, NF_ACCEPT);
+	nf_put_u32(b, NFTA_VERDICT_CODE, code);
 	nf_nest_end(b, verdict);
 	nf_nest_end(b, data);
 	expr_end(b, e);
+}
+
+void nf_accept(struct nf_batch *b)
+{
+	end_with(b, NF_ACCEPT);
+}
+
+void nf_drop(struct nf_batch *b)
+{
+	end_with(b, NF_DROP);
+}
+
+static void reject(struct nf_batch *b, unsigned type, uint8_t code)
+{
+	const struct expr e = expr_begin(b, "reject");
+
+	nf_put_u32(b, NFTA_REJECT_TYPE, type);
+	nf_put(b, NFTA_REJECT_ICMP_CODE, &code, 1);
+	expr_end(b, e);
+}
+
+void nf_reject_all(struct nf_batch *b, const char *chain)
+{
+	nf_rule(b, chain);
+	nf_protocol(b, IPPROTO_TCP);
+	reject(b, NFT_REJECT_TCP_RST, 0);
+	nf_rule_end(b);
+	nf_rule(b, chain);
+	reject(b, NFT_REJECT_ICMPX_UNREACH, NFT_REJECT_ICMPX_ADMIN_PROHIBITED);
+	nf_rule_end(b);
 }
 
 void nf_direction(struct nf_batch *b, enum nf_direction direction)
@@ -290,11 +399,22 @@ void nf_set_ct_mark(struct nf_batch *b, uint32_t mark, uint32_t mask)
 	ct_set(b, NFT_CT_MARK);
 }
 
-void nf_ct_mark_is(struct nf_batch *b, uint32_t mark, uint32_t mask)
+static void has_bits(struct nf_batch *b, uint32_t mark, uint32_t mask)
 {
 	static const uint32_t zero;
 
-	ct_load(b, NFT_CT_MARK);
 	bitwise(b, &mask, &zero, sizeof(mask));
 	compare(b, &mark, sizeof(mark), true);
+}
+
+void nf_mark_is(struct nf_batch *b, uint32_t mark, uint32_t mask)
+{
+	meta_load(b, NFT_META_MARK);
+	has_bits(b, mark, mask);
+}
+
+void nf_ct_mark_is(struct nf_batch *b, uint32_t mark, uint32_t mask)
+{
+	ct_load(b, NFT_CT_MARK);
+	has_bits(b, mark, mask);
 }

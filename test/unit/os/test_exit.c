@@ -2,12 +2,17 @@
 /* In a network namespace of its own, asked by ip(8); skipped where that is not allowed. */
 #include "host.h"
 
+#include <errno.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "os/os.h"
+#include "os/sockaddr.h"
 
 enum { MARK = 0x54000000 };
 
@@ -23,7 +28,10 @@ static int set_up(void **state)
 	host_ip("addr add 2001:db8::10/64 dev wan0 nodad");
 	host_ip("route add default via 192.0.2.1");
 	host_ip("route add default via 2001:db8::1");
-	host_veth("guests", "guest0");
+	host_ip("link add guests type bridge");
+	host_ip("link set guests up");
+	host_veth("port0", "guest0");
+	host_ip("link set port0 master guests");
 	host_ip("addr add 172.17.0.1/16 dev guests");
 	host_veth("tm0", "other0");
 	host_ip("addr add 100.101.0.5/16 dev tm0");
@@ -38,7 +46,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static char text[4096];
+static char text[16384];
 
 static const char *say(const char *args)
 {
@@ -66,10 +74,51 @@ static void expect_way(const char *to, bool marked, const char *dev)
 
 static void set(bool lan, bool hold)
 {
-	struct diag d = {0}, unmarked = {0};
+	struct diag d = {0}, unguarded = {0};
 
-	if (os_exit_set(x, lan, hold, &unmarked, &d) != TM_OK)
+	if (os_exit_set(x, lan, hold, &unguarded, &d) != TM_OK)
 		fail_msg("%s", d.what);
+	if (unguarded.what[0])
+		print_message("not guarded: %s\n", unguarded.what);
+}
+
+/* A program that names an interface for its socket; what came of its datagram: 0, or errno. */
+static int send_by(const char *dev, const char *to, uint32_t mark)
+{
+	struct endpoint e = {.port = 53};
+	struct sockaddr_storage sa;
+	assert_int_equal(ip_parse(to, &e.ip), TM_OK);
+	socklen_t len = endpoint_to_sockaddr(&e, &sa);
+	int s = socket(sa.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	assert_true(s >= 0);
+	if (dev)
+		assert_int_equal(setsockopt(s, SOL_SOCKET, SO_BINDTODEVICE, dev, (socklen_t)strlen(dev)), 0);
+	if (mark)
+		assert_int_equal(setsockopt(s, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)), 0);
+	ssize_t n = sendto(s, "x", 1, 0, (struct sockaddr *)&sa, len);
+	int e2 = n == 1 ? 0 : errno;
+	close(s);
+	return e2;
+}
+
+static void needs_nftables(void)
+{
+	if (system("nft list ruleset > /dev/null 2>&1") != 0)
+		skip();
+}
+
+static const char *list_table(const char *name)
+{
+	char cmd[128];
+
+	snprintf(cmd, sizeof(cmd), "nft list table inet %s 2>&1", name);
+	FILE *f = popen(cmd, "r");
+	assert_non_null(f);
+	size_t n = fread(text, 1, sizeof(text) - 1, f);
+	text[n] = '\0';
+	pclose(f);
+	return text;
 }
 
 static void clear(void)
@@ -83,10 +132,19 @@ static void clear(void)
 static void expect_nothing_left(void)
 {
 	expect_way("203.0.113.7", false, "wan0");
+	assert_null(strstr(say("rule"), "5379"));
 	assert_null(strstr(say("rule"), "538"));
 	assert_null(strstr(say("-6 rule"), "538"));
-	assert_null(strstr(say("route show table 8484"), "default"));
-	assert_null(strstr(say("-6 route show table 8484"), "default"));
+	static const char *const tables[] = {"8484", "8485"};
+	for (size_t i = 0; i < ARRAY_LEN(tables); i++)
+		for (unsigned six = 0; six < 2; six++) {
+			char args[64];
+
+			snprintf(args, sizeof(args), "%sroute show table %s", six ? "-6 " : "", tables[i]);
+			say(args);
+			if (strstr(text, "default") || strstr(text, "throw"))
+				fail_msg("%s: %s", args, text);
+		}
 }
 
 static void all_goes_into_the_tunnel_but_what_is_marked_and_what_is_near(void **state)
@@ -113,10 +171,104 @@ static void all_goes_into_the_tunnel_but_what_is_marked_and_what_is_near(void **
 	expect_nothing_left();
 }
 
+static void what_the_network_around_gives_out_leads_nothing_past_it(void **state)
+{
+	static const char *const given[] = {"128.0.0.0/2 via 192.0.2.1", "64.0.0.0/3 dev wan0",
+		"203.0.113.0/24 via 192.0.2.1", "198.51.100.0/24 dev wan0",
+		"2001:db8:9::/48 via 2001:db8::1"};
+	static const char *const to[] = {
+		"203.0.113.7", "198.51.100.7", "130.1.2.3", "65.1.2.3", "2001:db8:9::7"};
+
+	(void)state;
+	for (unsigned lan = 0; lan < 2; lan++) {
+		set(lan, false);
+		for (size_t i = 0; i < ARRAY_LEN(given); i++) { /* and before we have looked again */
+			char args[128];
+
+			snprintf(args, sizeof(args), "route add %s", given[i]);
+			host_ip(args);
+		}
+		for (unsigned again = 0; again < 2; again++) {
+			for (size_t i = 0; i < ARRAY_LEN(to); i++) {
+				expect_way(to[i], false, "tm0");
+				expect_way(to[i], true, "wan0");
+			}
+			set(lan, false);
+		}
+		for (size_t i = 0; i < ARRAY_LEN(given); i++) {
+			char args[128];
+
+			snprintf(args, sizeof(args), "route del %s", given[i]);
+			host_ip(args);
+		}
+	}
+	clear();
+	expect_nothing_left();
+}
+
+static void a_gateway_that_somebody_names_is_looked_for_where_it_is(void **state)
+{
+	(void)state;
+	set(false, true);
+	host_ip("route replace default via 192.0.2.1");
+	host_ip("-6 route del default");
+	host_ip("route add default via 2001:db8::1");
+	expect_way("203.0.113.7", true, "wan0"); /* the tunnel's own */
+	expect_way("2001:db8:9::7", true, "wan0");
+	expect_way("203.0.113.7", false, "tm0");
+	clear();
+}
+
+static void a_network_that_calls_addresses_of_the_internet_its_own_is_no_network_around(void **state)
+{
+	(void)state;
+	host_ip("addr add 9.9.0.10/16 dev wan0");
+	host_ip("addr add 2a00:1::10/64 dev wan0 nodad");
+	set(true, false);
+	expect_way("9.9.9.9", false, "tm0");
+	expect_way("2a00:1::9", false, "tm0");
+	expect_way("192.0.2.77", false, "wan0");
+	clear();
+}
+
+static void every_network_around_is_one(void **state)
+{
+	(void)state;
+	host_veth("wan1", "far1");
+	host_ip("addr add 198.51.100.10/24 dev wan1");
+	host_ip("route add default via 198.51.100.1 metric 600");
+	for (unsigned i = 0; i < 40; i++) {
+		char args[64];
+
+		snprintf(args, sizeof(args), "addr add 10.%u.0.1/24 dev wan0", i);
+		host_ip(args);
+	}
+	set(false, false);
+	expect_way("198.51.100.77", false, "tm0");
+	for (unsigned i = 0; i < 40; i++) {
+		char to[32];
+
+		snprintf(to, sizeof(to), "10.%u.0.9", i);
+		expect_way(to, false, "tm0");
+	}
+	/* Between two networks, when there is no default route. */
+	host_ip("-6 route del default");
+	host_ip("route del default metric 600");
+	host_ip("route del default");
+	set(false, false);
+	expect_way("2001:db8::77", false, "tm0");
+	expect_way("192.0.2.77", false, "tm0");
+	set(true, false);
+	expect_way("198.51.100.77", false, "wan1");
+	expect_way("10.39.0.9", false, "wan0");
+	clear();
+}
+
 static void what_somebody_takes_away_is_put_back(void **state)
 {
-	static const char *const acts[] = {"rule del pref 5380", "rule del pref 5381", "rule del pref 5382",
-		"-6 rule del pref 5382", "route del default table 8484", "route flush table 8485"};
+	static const char *const acts[] = {"rule del pref 5379", "rule del pref 5380", "rule del pref 5381",
+		"rule del pref 5382", "-6 rule del pref 5380", "route del default table 8484",
+		"route flush table 8485", "route flush table 8484"};
 
 	(void)state;
 	set(false, false);
@@ -128,12 +280,14 @@ static void what_somebody_takes_away_is_put_back(void **state)
 		expect_way("192.0.2.77", false, "tm0");
 		expect_way("172.17.0.9", false, "guests");
 	}
-	host_ip("addr add 198.51.100.10/24 dev wan0"); /* one more network around */
+	host_ip("link add more type bridge");
+	host_ip("link set more up");
+	host_ip("addr add 172.18.0.1/16 dev more"); /* one more network of guests */
 	set(false, false);
-	expect_way("198.51.100.77", false, "tm0");
-	host_ip("addr del 198.51.100.10/24 dev wan0");
+	expect_way("172.18.0.77", false, "more");
+	host_ip("link del more");
 	set(false, false);
-	assert_null(strstr(say("route show table 8485"), "198.51.100"));
+	assert_null(strstr(say("route show table 8484"), "172.18"));
 	clear();
 	expect_nothing_left();
 }
@@ -146,39 +300,135 @@ static void when_the_tunnel_vanishes_all_is_as_before_or_held_back(void **state)
 		host_ip("link del tm0");
 		expect_way("203.0.113.7", false, hold ? "" : "wan0");
 		expect_way("2001:db8:9::7", false, hold ? "" : "wan0");
+		expect_way("192.0.2.77", false, hold ? "" : "wan0");
+		expect_way("2001:db8::77", false, hold ? "" : "wan0");
+		expect_way("172.17.0.9", false, "guests");
 		expect_way("203.0.113.7", true, "wan0");
 		host_veth("tm0", "other0");
 		host_ip("addr add 100.101.0.5/16 dev tm0");
+		host_ip("addr add fd00::5/64 dev tm0 nodad");
 		set(false, hold);
 		expect_way("203.0.113.7", false, "tm0");
+		expect_way("2001:db8:9::7", false, "tm0");
+		host_ip("link del tm0");
 		/* Another run, which knows nothing of this one. */
 		struct diag d = {0};
 		assert_int_equal(os_exit_clear(NULL, &d), TM_OK);
 		expect_nothing_left();
+		host_veth("tm0", "other0");
 	}
 }
 
-static void callers_are_marked_in_a_table_of_its_own(void **state)
+static void a_socket_that_names_its_interface_sends_nothing_past_it(void **state)
+{
+	static const char *const to[] = {"203.0.113.7", "192.0.2.77", "192.0.2.1", "2001:db8:9::7",
+		"2001:db8::77", "ff02::fb", "224.0.0.251"};
+
+	(void)state;
+	needs_nftables();
+	for (size_t i = 0; i < ARRAY_LEN(to); i++)
+		assert_int_equal(send_by("wan0", to[i], 0), 0);
+	set(false, false);
+	for (size_t i = 0; i < ARRAY_LEN(to); i++) {
+		if (send_by("wan0", to[i], 0) == 0)
+			fail_msg("%s", to[i]);
+		assert_int_equal(send_by("wan0", to[i], MARK), 0); /* the daemon */
+		assert_int_equal(send_by("wan0", to[i], MARK | 0x80000), 0); /* and what others say of it */
+	}
+	assert_int_equal(send_by("guests", "172.17.0.9", 0), 0);
+	set(true, false);
+	assert_int_equal(send_by("wan0", "192.0.2.77", 0), 0);
+	assert_int_equal(send_by("wan0", "2001:db8::77", 0), 0);
+	assert_int_equal(send_by("wan0", "224.0.0.251", 0), 0);
+	assert_int_not_equal(send_by("wan0", "203.0.113.7", 0), 0);
+	clear();
+	assert_int_equal(send_by("wan0", "203.0.113.7", 0), 0);
+}
+
+static void a_tunnel_without_ipv6_carries_none_and_lets_none_pass(void **state)
 {
 	(void)state;
-	if (system("nft list ruleset > /dev/null 2>&1") != 0)
-		skip();
+	needs_nftables();
+	assert_int_equal(system("sysctl -qw net.ipv6.conf.tm0.disable_ipv6=1"), 0);
+	assert_int_equal(send_by(NULL, "2001:db8:9::7", 0), 0);
 	set(false, false);
-	FILE *f = popen("nft list table inet tunnelmesh-tm0-exit", "r");
-	size_t n = fread(text, 1, sizeof(text) - 1, f);
-	text[n] = '\0';
-	pclose(f);
+	expect_way("203.0.113.7", false, "tm0");
+	assert_int_not_equal(send_by(NULL, "2001:db8:9::7", 0), 0);
+	clear();
+	assert_int_equal(send_by(NULL, "2001:db8:9::7", 0), 0);
+}
+
+static void what_is_held_stays_when_we_end_and_else_goes(void **state)
+{
+	struct diag d = {0};
+
+	(void)state;
+	needs_nftables();
+	set(false, true);
+	host_ip("link del tm0");
+	os_exit_free(x); /* as the end of the process does */
+	x = NULL;
+	assert_int_not_equal(send_by("wan0", "203.0.113.7", 0), 0);
+	assert_int_not_equal(send_by("wan0", "2001:db8:9::7", 0), 0);
+	assert_int_equal(send_by("wan0", "203.0.113.7", MARK), 0);
+	assert_int_equal(os_exit_clear(NULL, &d), TM_OK);
+	expect_nothing_left();
+	assert_int_equal(send_by("wan0", "2001:db8:9::7", 0), 0);
+
+	host_veth("tm0", "other0");
+	assert_int_equal(os_exit_new("tm0", MARK, &x), TM_OK);
+	set(false, true);
+	assert_int_equal(system("nft flush ruleset"), 0); /* which the other table does not follow */
+	set(false, true);
+	assert_non_null(strstr(list_table("tunnelmesh-held"), "chain leaves"));
+	set(false, false);
+	assert_null(strstr(list_table("tunnelmesh-held"), "chain leaves"));
+	clear();
+	assert_null(strstr(list_table("tunnelmesh-tm0-exit"), "chain"));
+}
+
+static void two_on_one_machine_do_not_undo_each_others(void **state)
+{
+	struct diag d = {0}, unguarded = {0};
+	struct os_exit *second;
+
+	(void)state;
+	host_veth("tm1", "other1");
+	set(false, true);
+	assert_int_equal(os_exit_new("tm1", MARK, &second), TM_OK);
+	assert_int_equal(os_exit_set(second, false, false, &unguarded, &d), TM_EBUSY);
+	assert_non_null(strstr(d.what, "tm0"));
+	assert_int_equal(os_exit_clear(second, &d), TM_OK);
+	assert_int_equal(os_exit_clear(NULL, &d), TM_OK);
+	os_exit_free(second);
+	expect_way("203.0.113.7", false, "tm0");
+	host_ip("link del tm0");
+	expect_way("203.0.113.7", false, "");
+	assert_int_equal(os_exit_clear(NULL, &d), TM_OK);
+	expect_nothing_left();
+}
+
+static void marks_are_bits_and_the_tunnels_addresses_are_called_by_the_tunnel(void **state)
+{
+	(void)state;
+	needs_nftables();
+	set(false, false);
+	list_table("tunnelmesh-tm0-exit");
 	static const char *const lines[] = {
-		"iifname != \"tm0\" fib daddr type local meta mark set",
-		"iifname != \"tm0\" fib daddr type local ct direction original ct mark set",
+		"ip daddr 100.101.0.5 drop",
+		"ip6 daddr fd00::5 drop",
+		"fib daddr type local meta mark set meta mark & 0x54ffffff | 0x54000000",
+		"fib daddr type local ct direction original ct mark set ct mark & 0x54ffffff | 0x54000000",
+		"ct direction reply ct mark 0x54000000/8 meta mark set",
 		"type route hook output priority mangle",
-		"ct direction reply ct mark 0x54000000 meta mark set",
+		"elements = { \"guests\" }",
 	};
 	for (size_t i = 0; i < ARRAY_LEN(lines); i++)
 		if (!strstr(text, lines[i]))
 			fail_msg("\"%s\" is not in\n%s", lines[i], text);
+	assert_non_null(strstr(say("rule"), "fwmark 0x54000000/0xff000000 lookup 8484"));
 	clear();
-	assert_int_not_equal(system("nft list table inet tunnelmesh-tm0-exit > /dev/null 2>&1"), 0);
+	assert_null(strstr(list_table("tunnelmesh-tm0-exit"), "chain"));
 }
 
 int main(void)
@@ -186,9 +436,17 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 		T(all_goes_into_the_tunnel_but_what_is_marked_and_what_is_near),
+		T(what_the_network_around_gives_out_leads_nothing_past_it),
+		T(a_gateway_that_somebody_names_is_looked_for_where_it_is),
+		T(a_network_that_calls_addresses_of_the_internet_its_own_is_no_network_around),
+		T(every_network_around_is_one),
 		T(what_somebody_takes_away_is_put_back),
 		T(when_the_tunnel_vanishes_all_is_as_before_or_held_back),
-		T(callers_are_marked_in_a_table_of_its_own),
+		T(a_socket_that_names_its_interface_sends_nothing_past_it),
+		T(a_tunnel_without_ipv6_carries_none_and_lets_none_pass),
+		T(what_is_held_stays_when_we_end_and_else_goes),
+		T(two_on_one_machine_do_not_undo_each_others),
+		T(marks_are_bits_and_the_tunnels_addresses_are_called_by_the_tunnel),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

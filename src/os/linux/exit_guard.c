@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * Routes lead, and this guards: whatever makes a packet leave by another way than the tunnel, a route that
+ * the network around gave out by DHCP (CVE-2024-3661), a socket that names its interface, an interface that
+ * has just come, it ends here, where its sender is told. Allowed is what is named, so that what is new is
+ * not.
+ *
+ * And marks, by which the kernel tells whose a packet is: what comes to this host by other interfaces is not
+ * the exit's business. Looking where answers would go (rp_filter) the kernel is to look as if it were the
+ * daemon's, and what answers who called, from this host or from a guest of it, leaves where it came from.
+ */
+#include "os/linux/exit_private.h"
+
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "os/linux/nf.h"
+
+#define HELD "tunnelmesh-held" /* one of a host, as the rules and routes are */
+#define INNER "inner"
+
+struct exit_guard {
+	struct nf_table *table, *held, *arp;
+	bool set;
+};
+
+int exit_guard_new(const char *ifname, struct exit_guard **ret_guard)
+{
+	_cleanup_(freep) struct exit_guard *g = calloc(1, sizeof(*g));
+	char name[IFNAMSIZ + 16];
+
+	if (!g)
+		return TM_ENOMEM;
+	snprintf(name, sizeof(name), "tunnelmesh-%s-exit", ifname);
+	int err = nf_new(name, &g->table);
+	if (!err)
+		err = nf_new_lasting(HELD, &g->held);
+	if (!err)
+		err = nf_new_arp(name, &g->arp);
+	if (err) {
+		nf_free(g->table);
+		nf_free(g->held);
+		return err;
+	}
+	*ret_guard = TAKE(g);
+	return TM_OK;
+}
+
+void exit_guard_free(struct exit_guard *g)
+{
+	if (!g)
+		return;
+	nf_free(g->table);
+	nf_free(g->held);
+	nf_free(g->arp);
+	free(g);
+}
+
+/* --- marks --- */
+
+static void from_elsewhere(struct nf_batch *b, const struct exit_guard_config *cfg, const char *chain)
+{
+	nf_rule(b, chain);
+	nf_iif(b, cfg->ifname, false);
+	nf_iif(b, "lo", false);
+}
+
+static void build_marks(struct nf_batch *b, const struct exit_guard_config *cfg)
+{
+	nf_chain(b, "arrives", "filter", NF_AT_PREROUTING, NF_MANGLES);
+	/* Members come by the tunnel. Who else calls its address tries to get in past their keys, or to find
+	 * out what goes through it (CVE-2019-14899). */
+	for (size_t i = 0; i < cfg->around->n_own; i++) {
+		const struct prefix own = prefix_host(&cfg->around->own[i]);
+
+		from_elsewhere(b, cfg, "arrives");
+		nf_iif_among(b, INNER, false);
+		nf_daddr(b, &own);
+		nf_drop(b);
+		nf_rule_end(b);
+	}
+	from_elsewhere(b, cfg, "arrives");
+	nf_daddr_is_local(b);
+	nf_set_mark(b, cfg->mark, cfg->mask);
+	nf_rule_end(b);
+	from_elsewhere(b, cfg, "arrives");
+	nf_daddr_is_local(b);
+	nf_direction(b, NF_ORIGINAL);
+	nf_set_ct_mark(b, cfg->mark, cfg->mask);
+	nf_rule_end(b);
+	from_elsewhere(b, cfg, "arrives");
+	nf_direction(b, NF_REPLY);
+	nf_ct_mark_is(b, cfg->mark, cfg->mask);
+	nf_set_mark(b, cfg->mark, cfg->mask);
+	nf_rule_end(b);
+	nf_chain(b, "answers", "route", NF_AT_OUTPUT, NF_MANGLES);
+	nf_rule(b, "answers");
+	nf_direction(b, NF_REPLY);
+	nf_ct_mark_is(b, cfg->mark, cfg->mask);
+	nf_set_mark(b, cfg->mark, cfg->mask);
+	nf_rule_end(b);
+}
+
+/* A strict filter (rp_filter) looks at who asks for our hardware's address, too. */
+static void build_arp(struct nf_batch *b, const void *ctx)
+{
+	const struct exit_guard_config *cfg = ctx;
+
+	nf_chain(b, "asks", "filter", NF_AT_ARP_IN, NF_FILTERS);
+	nf_rule(b, "asks");
+	nf_set_mark(b, cfg->mark, cfg->mask);
+	nf_rule_end(b);
+}
+
+/* --- the guard --- */
+
+static void accept_oif(struct nf_batch *b, const char *chain, const char *ifname)
+{
+	nf_rule(b, chain);
+	nf_oif(b, ifname, true);
+	nf_accept(b);
+	nf_rule_end(b);
+}
+
+static void accept_own(struct nf_batch *b, const struct exit_guard_config *cfg, const char *chain)
+{
+	nf_rule(b, chain);
+	nf_mark_is(b, cfg->mark, cfg->mask);
+	nf_accept(b);
+	nf_rule_end(b);
+	accept_oif(b, chain, cfg->ifname);
+	nf_rule(b, chain);
+	nf_oif_among(b, INNER, true);
+	nf_accept(b);
+	nf_rule_end(b);
+}
+
+/* Without which there is no network: leases, routers, neighbours, groups. None of it is for further away. */
+static void accept_link(struct nf_batch *b, const char *chain)
+{
+	static const uint16_t leases[][2] = {{68, 67}, {546, 547}};
+	static const uint8_t icmp6[][2] = {{130, 136}, {143, 143}}; /* RFC 4861 4, RFC 2710 3, RFC 3810 5 */
+
+	for (size_t i = 0; i < ARRAY_LEN(leases); i++) {
+		nf_rule(b, chain);
+		nf_udp(b, leases[i][0], leases[i][1]);
+		nf_accept(b);
+		nf_rule_end(b);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(icmp6); i++) {
+		nf_rule(b, chain);
+		nf_icmp6(b, icmp6[i][0], icmp6[i][1]);
+		nf_accept(b);
+		nf_rule_end(b);
+	}
+	nf_rule(b, chain);
+	nf_protocol(b, IPPROTO_IGMP);
+	nf_accept(b);
+	nf_rule_end(b);
+}
+
+static void accept_lans(struct nf_batch *b, const struct exit_guard_config *cfg, const char *chain)
+{
+	/* Not for further away than the link, or its groups. */
+	static const struct prefix near[] = {
+		{{IP_V4, {169, 254}}, 16},
+		{{IP_V4, {224}}, 4},
+		{{IP_V4, {255, 255, 255, 255}}, 32},
+		{{IP_V6, {0xfe, 0x80}}, 10},
+		{{IP_V6, {0xff}}, 8},
+	};
+
+	for (size_t i = 0; i < cfg->around->n_lans; i++) {
+		nf_rule(b, chain);
+		nf_oif(b, cfg->around->lans[i].ifname, true);
+		nf_daddr(b, &cfg->around->lans[i].prefix);
+		nf_accept(b);
+		nf_rule_end(b);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(near); i++) {
+		nf_rule(b, chain);
+		nf_daddr(b, &near[i]);
+		nf_accept(b);
+		nf_rule_end(b);
+	}
+}
+
+static void build(struct nf_batch *b, const void *ctx)
+{
+	const struct exit_guard_config *cfg = ctx;
+
+	nf_interfaces(b, INNER, cfg->around->inner, cfg->around->n_inner);
+	build_marks(b, cfg);
+
+	nf_chain(b, "leaves", "filter", NF_AT_OUTPUT, NF_FILTERS);
+	accept_oif(b, "leaves", "lo");
+	accept_own(b, cfg, "leaves");
+	accept_link(b, "leaves");
+	if (cfg->lan)
+		accept_lans(b, cfg, "leaves");
+	nf_reject_all(b, "leaves");
+
+	/* What guests send. What comes out of the tunnel for a network behind this host is the mesh's. */
+	nf_chain(b, "passes", "filter", NF_AT_FORWARD, NF_FILTERS);
+	nf_rule(b, "passes");
+	nf_iif(b, cfg->ifname, true);
+	nf_accept(b);
+	nf_rule_end(b);
+	accept_own(b, cfg, "passes");
+	if (cfg->lan)
+		accept_lans(b, cfg, "passes");
+	nf_reject_all(b, "passes");
+}
+
+int exit_guard_set(struct exit_guard *g, const struct exit_guard_config *cfg, bool again, struct diag *d)
+{
+	int err = TM_OK;
+
+	if (!again || !g->set)
+		err = nf_replace(g->table, build, cfg, d);
+	if (!err && !g->set) /* without it, strict filters are what they are */
+		(void)!nf_replace(g->arp, build_arp, cfg, NULL);
+	g->set = !err;
+	/* It is nobody's, so that anybody may have taken it away. */
+	if (!err && cfg->hold && (!again || !nf_is_there(g->held)))
+		err = nf_replace(g->held, build, cfg, d);
+	if (!err && !cfg->hold)
+		err = nf_replace(g->held, NULL, NULL, d);
+	return err;
+}
+
+void exit_guard_clear(struct exit_guard *g)
+{
+	struct nf_table *held = NULL;
+
+	if (g && g->set) {
+		(void)!nf_replace(g->table, NULL, NULL, NULL);
+		(void)!nf_replace(g->arp, NULL, NULL, NULL);
+		g->set = false;
+	}
+	/* Of another run: asked of the kernel in any case. */
+	if (nf_new_lasting(HELD, &held) == TM_OK)
+		(void)!nf_replace(held, NULL, NULL, NULL);
+	nf_free(held);
+}

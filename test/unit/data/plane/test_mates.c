@@ -217,41 +217,73 @@ static void one_has_another_mate_later(void **state)
 		let_go(&t[i].end);
 }
 
-static bool only_the_nodes_have_streams(void *ignored)
+static bool begin_to_move(void *talkers)
 {
-	unsigned n = 0;
-	(void)ignored;
+	struct talker *t = talkers;
 
-	for (unsigned i = 0; i < WORKERS; i++)
-		n += r.plane->workers[i].n_streams;
-	return n == 2;
+	for (unsigned i = 0; i < 2; i++)
+		talk(&t[i], &t[1 - i], 1);
+	return find(t[0].stream)->moving || find(t[1].stream)->moving;
+}
+
+static bool are_gone(void *two)
+{
+	const struct two *t = two;
+
+	return !find(t->stream[0]) && !find(t->stream[1]);
+}
+
+static bool have_lost(void *n)
+{
+	return r.n_streams_lost >= *(unsigned *)n;
+}
+
+/* What the workers have, which decides where the next ones go. */
+static void expect_only(const struct two *t)
+{
+	for (unsigned i = 0; i < WORKERS; i++) {
+		const struct worker *w = &r.plane->workers[i];
+
+		assert_int_equal(
+			w->n_streams, (find(t->stream[0])->home == w) + (find(t->stream[1])->home == w));
+	}
 }
 
 /* In every phase of it, and by both ends. */
 static void streams_may_end_while_they_change_hands(void **state)
 {
+	const struct two stay = nodes();
+	unsigned lost = 0;
 	(void)state;
 
-	for (unsigned i = 0; i < 60; i++) {
+	for (unsigned i = 0; i < 96; i++) {
 		struct talker t[2];
 
 		join_as(&t[0], 20);
 		join_as(&t[1], 21);
-		for (unsigned k = 0; k < MATES_AFTER + i % 4; k++) {
-			talk(&t[0], &t[1], 1);
-			talk(&t[1], &t[0], 1);
-		}
+		struct two two = {.stream = {t[0].stream, t[1].stream}};
+		if (i % 4 == 0)
+			talk_both_ways(t);
+		else
+			EXPECT_SOON(all, begin_to_move, t);
+		if (i % 4 == 3)
+			EXPECT_SOON(all, share_a_worker, &two);
 		for (unsigned k = 0; k < i % 7; k++)
 			plane_service(r.plane, time_monotonic());
 		if (i % 3 == 0)
 			plane_stream_remove(r.plane, t[i % 2].stream);
 		else if (i % 3 == 1)
 			assert_int_equal(write(t[i % 2].end.fd, "no frame", 8), 8);
-		pass(i % 2 ? &a : &b, i % 2 ? &b : &a, 4, (uint16_t)i, 100);
+		if (i % 16 == 0)
+			pass(i % 32 ? &a : &b, i % 32 ? &b : &a, 4, (uint16_t)i, 100);
 		let_go(&t[0].end);
 		let_go(&t[1].end);
+		EXPECT_SOON(all, are_gone, &two);
+		lost += i % 3 == 0 ? 1 : 2; /* of what we remove nothing is told */
+		EXPECT_SOON(all, have_lost, &lost);
+		assert_int_equal(r.n_streams_lost, lost);
+		expect_only(&stay);
 	}
-	EXPECT_SOON(all, only_the_nodes_have_streams, NULL);
 }
 
 /* What one node sends is in order, so it has one worker. */

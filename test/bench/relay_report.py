@@ -49,9 +49,12 @@ def datagrams(r):
 
 
 def streams(r):
-    heads = ["streams, CPU s per GB", "1 pair", f"{MANY} pairs", "vs. haproxy", f"of {MANY} pairs"]
+    heads = ["streams, CPU", "1,420 B: s per GB", f"of {MANY} pairs", "vs. haproxy", f"of {MANY} pairs", "120 B: µs per packet",
+             "one by one", "vs. haproxy", "one by one"]
     rows = [row(r, n, [cell(r.summary(n, t, "cpu_s_per_gb")) for t in ("relay-stream", "relay-stream-100")]
-                + [versus(r, n, t, "cpu_s_per_gb") for t in ("relay-stream", "relay-stream-100")])
+                + [versus(r, n, t, "cpu_s_per_gb") for t in ("relay-stream", "relay-stream-100")]
+                + [cell(r.summary(n, t, "cpu_us_per_packet")) for t in ("relay-stream120", "relay-stream120-single")]
+                + [versus(r, n, t, "cpu_us_per_packet") for t in ("relay-stream120", "relay-stream120-single")])
             for n in relays_of(r, "relay-stream")]
     return table(heads, rows)
 
@@ -61,11 +64,12 @@ def calls_and_memory(r):
              "MiB before", "lost, at most"]
     rows = []
     for n in [n for n, _ in r.run["plan"] if is_relay(n)]:
-        kind = "stream" if r.figures[n].get("relay-stream") else "udp1420"
-        memory = "stream-memory" if kind == "stream" else "relay-memory"
+        streams = r.figures[n].get("relay-stream")
+        kind, small, memory = (("stream", "stream120", "stream-memory") if streams else
+                               ("udp1420", "udp120", "relay-memory"))
         lost = [x for t in r.figures[n] for x in r.values(n, t, "loss").values()]
         rows.append(row(r, n, [cell(r.summary(n, t, "calls_per_gb"), whole) for t in
-                               (f"relay-{kind}", f"relay-{kind}-100", "relay-udp120", "relay-udp120-single")]
+                               (f"relay-{kind}", f"relay-{kind}-100", f"relay-{small}", f"relay-{small}-single")]
                         + [cell(r.summary(n, memory, "kib_per_pair")), cell(r.summary(n, memory, "before_mib")),
                            f"{max(lost):.2%}".replace("%", " %") if lost else NONE]))
     return table(heads, rows)

@@ -309,6 +309,8 @@ RELAY_TESTS = {
     "stream-memory": Resident("streams"),
     "relay-stream": Relayed("streams", 1420, 1),
     "relay-stream-100": Relayed("streams", 1420, MANY),
+    "relay-stream120": Relayed("streams", 120, 1),
+    "relay-stream120-single": Relayed("streams", 120, MANY, 1),
 }
 
 

@@ -128,7 +128,8 @@ def test_a_relay_that_was_left_out_is_named_on_the_page_of_relays_alone():
 def test_each_relay_is_measured_by_what_it_relays_and_its_memory_before_anything_else():
     plan = dict(bench.relay_plan())
     assert plan["relay-tunnelmesh"][0] == "relay-memory" and "relay-stream" not in plan["relay-tunnelmesh"]
-    assert plan["relay-haproxy"] == ["stream-memory", "relay-stream", "relay-stream-100"]
+    assert plan["relay-haproxy"] == ["stream-memory", "relay-stream", "relay-stream-100", "relay-stream120",
+                                     "relay-stream120-single"]
     assert not any("before" in name for name in plan)
 
 

@@ -11,9 +11,13 @@
 
 /* As much of what comes is copied, at least if frames are long: a head, or a few short frames. */
 enum { READ_AHEAD = 2048 };
-/* Of so little that came at once whoever sent it may wait for a word; more is acknowledged by the kernel soon
- * enough, and a call for each of many reads would cost. */
-enum { LITTLE = 4096 };
+/*
+ * Of so little that came at once whoever sent it may wait for a word; more is acknowledged by the kernel soon
+ * enough. Where small messages come by the thousand nobody waits for each, and a call for each would cost: so
+ * many at once, then one in so long a time.
+ */
+enum { LITTLE = 4096, ACKS_AT_ONCE = 32 };
+#define ACK_EVERY (4 * MS)
 
 /* In a burst: TLS may come in records of a byte, and 64 KiB of those take 20 ms. */
 enum { READS_MAX = 256 };
@@ -427,6 +431,16 @@ static int read_once(struct worker *w, struct stream *s, size_t *ahead, size_t *
 	return n < asked && !s->is.io ? TM_EAGAIN : TM_OK;
 }
 
+static void ack_little(const struct worker *w, struct stream *s, size_t got)
+{
+	s->acks = MAX(s->acks, w->now - ACKS_AT_ONCE * ACK_EVERY);
+	if (got == 0 || got >= LITTLE || s->acks + ACK_EVERY > w->now)
+		return;
+
+	s->acks += ACK_EVERY;
+	tcp_ack_now(s->is.fd);
+}
+
 static bool read_burst(struct worker *w, struct stream *s)
 {
 	size_t ahead = READ_AHEAD, got = 0;
@@ -438,8 +452,7 @@ static bool read_burst(struct worker *w, struct stream *s)
 	 * makes no descriptor readable. */
 	for (; !err && !s->broken && ((got < STREAM_READ_BYTES && n < READS_MAX) || pending(s)); n++)
 		err = read_once(w, s, &ahead, &got);
-	if (got && got < LITTLE)
-		tcp_ack_now(s->is.fd);
+	ack_little(w, s, got);
 	take_memory_back(w, s);
 	if (err && err != TM_EAGAIN)
 		give_up(s, err);

@@ -26,6 +26,7 @@ struct stream {
 	struct ws_decoder in;
 	struct frame *writing; /* begun, so it has to end */
 	struct frames queue;
+	ns_t acks; /* until then those that it has asked for are accounted for */
 	bool blocked; /* waits until it may write; at first, if it has `early`, which is then looked at */
 	struct {
 		uint64_t pair;

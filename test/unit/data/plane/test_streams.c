@@ -4,6 +4,7 @@
 
 #include "wire/stun.h"
 
+#include <poll.h>
 #include <unistd.h>
 
 static void two_members_reach_each_other_by_streams_alone(void **state)
@@ -240,6 +241,49 @@ static void streams_that_come_and_go_under_traffic_disturb_nobody(void **state)
 	}
 }
 
+/* --- acknowledgements --- */
+
+static _Atomic(unsigned) n_acks;
+void __wrap_tcp_ack_now(int fd);
+
+void __wrap_tcp_ack_now(int fd UNUSED)
+{
+	atomic_fetch_add(&n_acks, 1);
+}
+
+static bool has_acked(void *n)
+{
+	return atomic_load(&n_acks) >= *(unsigned *)n;
+}
+
+/* A proxy with Nagle's algorithm waits for it before the next one leaves; of a thousand in a row each would
+ * be a call for nothing. */
+static void a_few_small_messages_are_acknowledged_each_and_many_are_not(void **state)
+{
+	enum { AT_ONCE = 32, EVERY_MS = 4, FEW = 20, MANY = 1500 };
+	struct end e;
+	(void)state;
+
+	hold_as(&e, &(struct host){.i = 3});
+	atomic_store(&n_acks, 0);
+	const ns_t began = time_monotonic();
+
+	for (unsigned i = 1; i <= MANY; i++) {
+		struct pollfd answer = {.fd = e.fd, .events = POLLIN};
+		uint8_t pong[16];
+
+		say(&e, WS_PING, (const uint8_t *)"?", 1);
+		assert_int_equal(poll(&answer, 1, 10000), 1);
+		assert_int_equal(read(e.fd, pong, sizeof(pong)), 3);
+		if (i <= FEW)
+			EXPECT_SOON(all, has_acked, &i);
+	}
+	const ns_t took = time_monotonic() - began;
+
+	assert_in_range(atomic_load(&n_acks), FEW, AT_ONCE + 1 + (unsigned)(took / (EVERY_MS * MS)));
+	let_go(&e);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, stream_rig_set_up, rig_teardown)
 /* By several workers, so that most frames cross from one to another. */
 #define CASE_3(f) cmocka_unit_test_prestate_setup_teardown(f, stream_rig_set_up, rig_teardown, &three)
@@ -264,6 +308,7 @@ int main(void)
 		CASE(a_way_by_a_stream_that_ended_leads_nowhere),
 		CASE(streams_that_come_and_go_under_traffic_disturb_nobody),
 		CASE_3(streams_that_come_and_go_under_traffic_disturb_nobody),
+		CASE(a_few_small_messages_are_acknowledged_each_and_many_are_not),
 	};
 
 	return cmocka_run_group_tests_name("data/plane/streams", tests, NULL, NULL);

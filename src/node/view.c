@@ -91,6 +91,7 @@ struct link_view view_link(const struct node *n)
 		.tls = agent_link_tls(n->agent),
 		.proxy = agent_link_proxy(n->agent)};
 
+	agent_proxy_failed(n->agent, v.proxy_failed, sizeof(v.proxy_failed));
 	v.error = n->removed[0] ? n->removed : v.up ? "" : agent_last_error(n->agent);
 	return v;
 }

@@ -69,6 +69,8 @@ struct link_view {
 	struct ip address; /* of the coordinator; IP_NONE = not known */
 	bool tls; /* the link goes through TLS */
 	const char *proxy; /* "host:port" of the one that it goes through; "" = none */
+	char proxy_failed[768]; /* why it does not go through the one that there is; "" = it does, or need not
+				 */
 };
 
 /* What gateways map. */

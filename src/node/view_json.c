@@ -152,6 +152,7 @@ void view_print_link(const struct link_view *v, struct jsonout *out)
 	put_ip(out, "coordinator_ip", &v->address);
 	jsonout_bool(out, "tls", v->tls);
 	jsonout_text_or_null(out, "proxy", v->proxy);
+	jsonout_text_or_null(out, "proxy_failed", v->proxy_failed);
 	jsonout_object_end(out);
 }
 

@@ -189,6 +189,19 @@ def test_a_network_with_a_proxy_only(net, hub_at_443, program):
     assert guest.json("netcheck")["http"] == "proxy_refused"
 
 
+def test_a_proxy_that_is_dead_is_mentioned_where_the_coordinator_is_reached_without_it(net, hub_at_443):
+    guard, guest = net.host("guard"), net.node("guest")
+    dead = f"http://{USER}:secret@{guard.ip4}:{PROXY_PORT}"
+    joined = guest.join(hub_at_443.token(), env=environment(https_proxy=dead))
+    assert "the proxy does not lead to the coordinator" in joined.stderr and "secret" not in joined.stderr, joined.stderr
+    guest.run("down")
+    guest.configure(proxy=dead)
+    guest.run("up", env=environment())
+    link = linked(guest)
+    assert link["proxy"] is None and f"the proxy {guard.ip4}:{PROXY_PORT} does not lead to the coordinator" in link["proxy_failed"]
+    assert "does not lead to the coordinator" in guest.run("status").stdout and "secret" not in link["proxy_failed"]
+
+
 def web_pem():
     return sh("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
               "-subj", "/CN=www.example.org", "-keyout", "-", "-out", "-").stdout

@@ -115,6 +115,9 @@ static int join_in(struct setup *s, const struct token *t, struct enrolment *e, 
 			setup_keep_identity(s, d);
 	}
 	cli_progress(s->c, NULL);
+	if (!err && e->proxy_failed[0])
+		cli_note(s->c, "the proxy does not lead to the coordinator, which is reached without it: %s",
+			e->proxy_failed);
 	if (!err)
 		err = check_nets(e, s->opts->force, d);
 	if (!err)

@@ -142,6 +142,8 @@ static void print_self(struct cli *c, const json_t *status)
 			"  nodes whose identity two machines have: %lld; `tunnelmesh node list` shows "
 			"which\n",
 			(long long)json_number(status, "twins"));
+	if (*json_text(link, "proxy_failed"))
+		text_said(c->out, json_text(link, "proxy_failed"), &c->screen);
 	print_ports(c, status);
 	print_relay(c, json_object_get(status, "relay"));
 	print_routing(c, json_object_get(status, "routing"));

@@ -225,6 +225,15 @@ const char *agent_link_proxy(const struct agent *a)
 	return a->linked_proxied ? a->proxy_text : "";
 }
 
+void agent_proxy_failed(const struct agent *a, char *buf, size_t len)
+{
+	buf[0] = '\0';
+	if (a->state == AGENT_UP && a->proxy_failed[0])
+		snprintf(buf, len,
+			"the proxy %s does not lead to the coordinator, which is reached without it: %s",
+			a->proxy_text, a->proxy_failed);
+}
+
 const char *agent_last_error(const struct agent *a)
 {
 	return a->state == AGENT_UP ? "" : a->last_error;

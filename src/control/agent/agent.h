@@ -69,6 +69,8 @@ size_t agent_coordinator_data(const struct agent *a, struct endpoint *v, size_t 
 void agent_relays(const struct agent *a, struct relays *ret_r);
 bool agent_link_tls(const struct agent *a); /* the current or last link goes through TLS */
 const char *agent_link_proxy(const struct agent *a); /* or a proxy, "host:port"; "" = none */
+/* The link is up without the proxy that there is: which, and why; "" = it is not so. */
+void agent_proxy_failed(const struct agent *a, char *buf, size_t len);
 /*
  * The coordinator's own port, and how it is got at now, for who asks it something besides the link. False: no
  * address is known that is not a web server's in front of it. All borrowed from the agent.

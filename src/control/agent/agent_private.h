@@ -82,6 +82,8 @@ struct agent {
 	ns_t backoff, up_since, attempt_since;
 	struct endpoint linked_at; /* the other end of the current or last link; IP_NONE = there was none */
 	bool linked_tls, linked_proxied;
+	char proxy_failed[RACE_WHY_MAX]; /* why it does not go by the proxy that there is; "" = it does, or
+					    there is none, or it is not for the coordinator */
 	char linked_by[TOKEN_ADDR_LEN]; /* of known.addresses, the one that led to the link, or "" */
 	bool removed, removed_news; /* news: the owner is to hear of it */
 	struct msg_removed removed_as;

@@ -38,6 +38,7 @@ struct errand {
 	struct loop_timer *next, *end; /* the next race begins; no more patience */
 	char worked[TOKEN_ADDR_LEN]; /* which address led to the link, or "" */
 	bool proxied; /* by the proxy */
+	char proxy_failed[256]; /* it was not, though there is one: why; "" = it was, or need not be */
 	bool asked; /* the question was sent once: the coordinator may have acted, whatever we hear */
 	bool answered; /* with a yes or a no */
 	bool removed; /* the coordinator does not know us */
@@ -122,6 +123,8 @@ static void on_won(void *ctx, struct clink *link_take, const char *address)
 	int err = TM_OK;
 
 	snprintf(e->worked, sizeof(e->worked), "%s", address ? address : "");
+	snprintf(e->proxy_failed, sizeof(e->proxy_failed), "%s",
+		clink_is_proxied(link_take) ? "" : race_proxy_failed(e->race));
 	race_free(TAKE(e->race));
 	e->link = link_take;
 	e->proxied = clink_is_proxied(link_take);
@@ -294,8 +297,10 @@ int enrol(const struct token *t, const struct identity *id, const char *name, co
 		err = TM_EUNREACH;
 	if (!err)
 		err = enrolment_make(&answer, t, id, e.worked, ret_e, d);
-	if (!err)
+	if (!err) {
 		ret_e->proxied = e.proxied;
+		memcpy(ret_e->proxy_failed, e.proxy_failed, sizeof(e.proxy_failed));
+	}
 	errand_deinit(&e);
 	wipe(&answer, sizeof(answer));
 	return err;

@@ -26,6 +26,7 @@ struct enrolment {
 	char tun[16];
 	char proxy[PROXY_TEXT]; /* the environment's at `join`, which a daemon does not see */
 	bool proxied; /* by enrol(), not saved: it was the proxy that led there */
+	char proxy_failed[256]; /* by enrol(), not saved: it was not, though there is one, and why; or "" */
 	bool existed; /* by enrol(), not saved: this machine was a member before, with all that hangs on it */
 };
 

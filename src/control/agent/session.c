@@ -119,6 +119,8 @@ static void on_won(void *ctx, struct clink *link_take, const char *address)
 	memcpy(hello.policy, peers_policy(a->peers)->digest, sizeof(hello.policy));
 	memcpy(hello.relay_tcp, a->relay_tcp, sizeof(hello.relay_tcp));
 	snprintf(a->linked_by, sizeof(a->linked_by), "%s", address ? address : "");
+	snprintf(a->proxy_failed, sizeof(a->proxy_failed), "%s",
+		clink_is_proxied(link_take) ? "" : race_proxy_failed(a->race));
 	race_free(TAKE(a->race));
 	a->link = link_take;
 	clink_set_events(a->link, &ev);

@@ -61,6 +61,8 @@ struct race {
 	int err;
 	unsigned retry_ms;
 	char why[RACE_WHY_MAX];
+	char proxy_why[RACE_WHY_MAX]; /* the same, of the proxy alone */
+	bool excepted; /* what has won needs no proxy */
 };
 
 /* --- what went wrong --- */
@@ -89,10 +91,12 @@ static void note(struct race *r, int err, const char *fmt, ...)
 
 static void note_unresolved(struct race *r, const struct name *name, const char *why)
 {
-	if (name == &r->proxy)
+	if (name == &r->proxy) {
 		note(r, TM_ENOENT, "the proxy's name %s cannot be resolved: %s", name->text, why);
-	else
+		snprintf(r->proxy_why, sizeof(r->proxy_why), "its name cannot be resolved: %s", why);
+	} else {
 		note(r, TM_ENOENT, "the coordinator's name in %s cannot be resolved: %s", name->text, why);
+	}
 }
 
 static void lose(struct race *r)
@@ -132,6 +136,7 @@ static void on_up(void *ctx, struct clink *l)
 	struct race *r = t->race;
 
 	t->link = NULL;
+	r->excepted = r->cfg.proxy && t->name && proxy_excepts(r->cfg.proxy->except, t->name->address.host);
 	r->events.won(r->events.ctx, l, t->name ? t->name->text : NULL);
 }
 
@@ -141,6 +146,8 @@ static void on_closed(void *ctx, struct clink *l, int err, const char *why)
 	struct race *r = t->race;
 
 	t->link = NULL;
+	if (t->proxied)
+		snprintf(r->proxy_why, sizeof(r->proxy_why), "%s", why);
 	/* A coordinator that speaks would say the same again. (A proxy that says no has not connected us.) */
 	t->settled = err == TM_EAUTH || err == TM_EBUSY;
 	r->open--;
@@ -464,6 +471,14 @@ int race_new(struct event_base *base, const struct race_config *cfg, const struc
 	loop_timer_in(r->timer, 0);
 	*ret_race = r;
 	return TM_OK;
+}
+
+const char *race_proxy_failed(const struct race *r)
+{
+	for (size_t i = 0; i < r->n && !r->excepted; i++)
+		if (r->tries[i].proxied && r->tries[i].link)
+			return "it has not answered";
+	return r->excepted ? "" : r->proxy_why;
 }
 
 void race_free(struct race *r)

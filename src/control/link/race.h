@@ -68,5 +68,8 @@ struct race_events {
 NODISCARD int race_new(struct event_base *base, const struct race_config *cfg, const struct race_events *ev,
 	const struct race_tuning *t, struct race **ret_race);
 void race_free(struct race *r); /* NULL is fine */
+/* In `won`, of a link that does not go by the proxy: what that was tried with has failed so, or has said
+ * nothing yet; "": it was not tried, or need not lead there. A sentence, the race's. */
+const char *race_proxy_failed(const struct race *r);
 
 #endif

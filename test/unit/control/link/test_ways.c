@@ -31,6 +31,7 @@ struct course {
 	char by[128];
 	int err;
 	char why[RACE_WHY_MAX];
+	char proxy_failed[RACE_WHY_MAX];
 };
 
 static void on_won(void *ctx, struct clink *link_take, const char *address)
@@ -43,6 +44,7 @@ static void on_won(void *ctx, struct clink *link_take, const char *address)
 	c->proxied = clink_is_proxied(link_take);
 	c->at = *clink_peer_address(link_take);
 	snprintf(c->by, sizeof(c->by), "%s", address ? address : "");
+	snprintf(c->proxy_failed, sizeof(c->proxy_failed), "%s", race_proxy_failed(c->race));
 	race_free(TAKE(c->race));
 	clink_free(link_take);
 }
@@ -362,6 +364,7 @@ static void a_proxy_that_fails_or_is_silent_does_not_keep_the_coordinator_away(v
 		if (!c.won || c.proxied)
 			fail_msg("\"%s\": %s", answers[i], c.why);
 		assert_string_equal(c.by, c.w.address);
+		assert_true(c.proxy_failed[0]);
 		course_close(&c);
 	}
 }
@@ -377,6 +380,7 @@ static void what_is_excepted_never_sees_the_proxy(void **state UNUSED)
 	course_run(&c);
 	assert_true(c.won && !c.proxied);
 	assert_int_equal(c.gate.accepted, 0);
+	assert_string_equal(c.proxy_failed, "");
 	course_close(&c);
 }
 

@@ -4,6 +4,7 @@ import os
 import re
 import socket
 import struct
+import subprocess
 import time
 
 import pytest
@@ -128,6 +129,29 @@ def test_a_slow_speaker_is_cut_off(office):
             pytest.fail("it was listened to until its last byte")
     print(f"a slow speaker was cut off after {time.monotonic() - started:.1f} s")
     assert alice.status()["link"]["up"]
+
+
+def test_who_renews_tls_keys_instead_of_asking_for_something_is_hung_up_on(office):
+    """By a program that is not ours: OpenSSL's s_client does it for a line that begins with K."""
+    _, hub, alice, stranger = office
+    with stranger.spawn("openssl", "s_client", "-tls1_3", "-connect", f"{hub.host.ip4}:{API_PORT}", bufsize=0,
+                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as client:
+        said = 0
+        try:
+            while said < 300:
+                client.stdin.write(b"K\n")
+                while b"KEYUPDATE" not in (line := client.stdout.readline()) and line:
+                    pass
+                if not line:
+                    break
+                said += 1
+        except BrokenPipeError:
+            pass
+        client.kill()
+    assert 0 < said < 300, f"{said} keys, and it was listened to"
+    print(f"hung up on after {said} keys")
+    assert alice.status()["link"]["up"]
+    alice.ping("hub")
 
 
 @pytest.mark.plain("keeps freed memory in quarantine")

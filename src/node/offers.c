@@ -3,7 +3,10 @@
 
 #include <string.h>
 
+#include "loop/timer.h"
 #include "node/node_private.h"
+
+#define ASK_AGAIN (30 * SEC) /* after trouble that passes */
 
 struct offers {
 	struct route_settings told, now;
@@ -11,11 +14,12 @@ struct offers {
 	bool asking; /* it has not answered yet */
 	bool again; /* something changed meanwhile */
 	char refused[512]; /* why it does not take `sent` */
-	/* whoever waits for the answer, and what was so before */
+	struct loop_timer *timer; /* until it is asked again */
+	/* whoever waits for the answer, what was so before, and what they made of it */
 	struct {
 		offers_done_fn *done;
 		void *ctx;
-		struct route_settings before;
+		struct route_settings before, wish;
 	} asker;
 };
 
@@ -97,11 +101,52 @@ static void finish(struct node *n, int err, const struct diag *d)
 		done(o->asker.ctx, err, d);
 }
 
+static bool net_eq(const struct own_net *a, const struct own_net *b)
+{
+	return prefix_eq(&a->prefix, &b->prefix) && a->ha == b->ha && a->snat == b->snat;
+}
+
+/* A net as it was, or none where there was none. */
+static void put_back(struct route_settings *s, const struct prefix *p, const struct own_net *was)
+{
+	struct own_net *now = route_settings_net(s, p);
+
+	if (now && was)
+		*now = *was;
+	else if (now)
+		*now = s->nets[--s->n];
+	else if (was && s->n < NODE_ROUTES_MAX)
+		s->nets[s->n++] = *was;
+}
+
+/* What the one who waits had changed is as before; what others changed meanwhile, or the coordinator has no
+ * say in, stays. */
+static void take_back(struct node *n)
+{
+	struct offers *o = n->offers;
+	struct route_settings *before = &o->asker.before, *wish = &o->asker.wish;
+	struct diag unsaved = {0};
+
+	for (size_t i = 0; i < wish->n; i++) {
+		const struct own_net *was = route_settings_net(before, &wish->nets[i].prefix);
+
+		if (!was || !net_eq(was, &wish->nets[i]))
+			put_back(&o->told, &wish->nets[i].prefix, was);
+	}
+	for (size_t i = 0; i < before->n; i++)
+		if (!route_settings_net(wish, &before->nets[i].prefix))
+			put_back(&o->told, &before->nets[i].prefix, &before->nets[i]);
+	if (before->exit_offer != wish->exit_offer)
+		o->told.exit_offer = before->exit_offer;
+	if (route_settings_save(n->paths.routes, &o->told, &unsaved) != TM_OK)
+		log_warn("node: what is offered cannot be saved", KV("why", unsaved.what));
+	put_together(n);
+}
+
 static void on_answer(void *ctx, int err, const struct diag *d)
 {
 	struct node *n = ctx;
 	struct offers *o = n->offers;
-	struct diag unsaved = {0};
 
 	if (!o) /* the agent's end fails what was asked of it */
 		return;
@@ -115,16 +160,24 @@ static void on_answer(void *ctx, int err, const struct diag *d)
 		return;
 	}
 	if (err == TM_EPERM && o->asker.done) {
-		o->told = o->asker.before;
-		if (route_settings_save(n->paths.routes, &o->told, &unsaved) != TM_OK)
-			log_warn("node: what is offered cannot be saved", KV("why", unsaved.what));
-		put_together(n);
-	} else if (err == TM_EPERM) {
+		take_back(n);
+		finish(n, err, d);
+		offers_look(n); /* what was asked for together with it */
+		return;
+	}
+	if (err == TM_EPERM) {
 		snprintf(o->refused, sizeof(o->refused), "%s", d->what);
 		log_warn("node: the coordinator does not take the networks that this machine offers",
 			KV("why", d->what));
+	} else if (err) {
+		loop_timer_in(o->timer, ASK_AGAIN);
 	}
 	finish(n, err, d);
+}
+
+static void on_timer(void *ctx)
+{
+	offers_look(ctx);
 }
 
 void offers_look(struct node *n)
@@ -170,17 +223,18 @@ int offers_tell(
 	int err = route_settings_save(n->paths.routes, next, d);
 	if (err)
 		return err;
-	o->asker.before = o->told;
+	if (done) {
+		o->asker.done = done;
+		o->asker.ctx = ctx;
+		o->asker.before = o->told;
+		o->asker.wish = *next;
+	}
 	o->told = *next;
 	put_together(n);
 	o->refused[0] = '\0';
-	if (!done) {
-		offers_look(n);
-		return TM_OK;
-	}
-	o->asker.done = done;
-	o->asker.ctx = ctx;
 	offers_look(n);
+	if (!done)
+		return TM_OK;
 	if (!o->asking) { /* it knows already, or there is nobody to ask */
 		const bool up = agent_link_up(n->agent);
 
@@ -215,7 +269,10 @@ int offers_open(struct node *n)
 	if (!o)
 		return TM_ENOMEM;
 	n->offers = o;
-	int err = route_settings_load(n->paths.routes, &o->told, &d);
+	int err = loop_timer_new(n->base, on_timer, n, &o->timer);
+	if (err)
+		return err;
+	err = route_settings_load(n->paths.routes, &o->told, &d);
 	if (err)
 		log_warn("node: the file of what this machine offers cannot be read, or not all of it",
 			KV("file", n->paths.routes), KV("why", diag_format(&d, err, text, sizeof(text))));
@@ -225,7 +282,9 @@ int offers_open(struct node *n)
 
 void offers_close(struct node *n)
 {
-	if (n->offers)
-		finish(n, TM_ECLOSED, &(struct diag){.what = "the daemon is stopping"});
+	if (!n->offers)
+		return;
+	finish(n, TM_ECLOSED, &(struct diag){.what = "the daemon is stopping"});
+	loop_timer_free(n->offers->timer);
 	free(TAKE(n->offers));
 }

@@ -25,8 +25,9 @@ void offers_look(struct node *n);
 void offers_reload(struct node *n); /* the configuration is another one */
 /*
  * Somebody tells something else: kept, and told on. done, if any, is called once: TM_OK; TM_EPERM, the
- * coordinator refuses, and all is as before; else the coordinator will be told when there is a link. A
- * setting that cannot be saved is an error at once, and nothing has changed.
+ * coordinator refuses, and what they changed is as before; else the coordinator will be told when there is a
+ * link, or when its trouble has passed. A setting that cannot be saved is an error at once, and nothing has
+ * changed.
  */
 typedef void offers_done_fn(void *ctx, int err, const struct diag *d);
 NODISCARD int offers_tell(

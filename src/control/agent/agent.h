@@ -100,8 +100,8 @@ void agent_request(struct agent *a, const json_t *req, agent_reply_fn *reply, vo
 
 /*
  * What this node offers to others now, all of it (of `routes` what msg_route_offer says). done is called
- * once, from the loop or at once: TM_OK, or why the coordinator does not take it (TM_EPERM: it refuses; else
- * it was not asked, and the next link is the time to try again).
+ * once, from the loop or at once: TM_OK; TM_EPERM, it refuses; TM_ECLOSED, it was not asked, and the next
+ * link is the time to try again; TM_EAGAIN, it did not answer, or cannot do it now.
  */
 typedef void agent_offered_fn(void *ctx, int err, const struct diag *d);
 void agent_offer_routes(struct agent *a, const struct node_routes *r, agent_offered_fn *done, void *ctx);

@@ -17,9 +17,10 @@ static void answered(void *ctx, msg_object *reply_take)
 	struct diag d = {0};
 	int err = msg_reply_get(reply_take, &d);
 
-	/* Refusals of our own come the same way. */
 	if (err && !agent_link_up(o->agent))
 		err = TM_ECLOSED;
+	else if (err && msg_reply_passes(reply_take))
+		err = TM_EAGAIN;
 	o->done(o->ctx, err, &d);
 	msg_object_free(reply_take);
 	free(o);

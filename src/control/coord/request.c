@@ -93,6 +93,14 @@ static unsigned rights_of(const struct member *m)
 	return gateway ? BY_NODE | BY_GATEWAY : BY_NODE;
 }
 
+static void answer_busy(struct coord *c, const struct asker *a, const char *what, const char *hint)
+{
+	struct diag d = {0};
+
+	diag_hint(&d, "%s", hint);
+	answer_refuse(c, a, diag_what(&d, TM_EBUSY, "%s", what), &d);
+}
+
 bool request_from_link(struct conn *n, const char *name, const msg_object *m)
 {
 	const struct request *q = request_find(name);
@@ -106,9 +114,9 @@ bool request_from_link(struct conn *n, const char *name, const msg_object *m)
 	} else if (!msg_request_id(m, &a.id)) {
 		conn_shut(n, "a request came without an id");
 	} else if (++n->n_requests > REQUESTS_MAX) {
-		answer_refuse_text(n->c, &a, "too many requests at once", "wait for the answers");
+		answer_busy(n->c, &a, "too many requests at once", "wait for the answers");
 	} else if (conn_overspent(n)) {
-		answer_refuse_text(n->c, &a, "this node has asked the coordinator for too much lately",
+		answer_busy(n->c, &a, "this node has asked the coordinator for too much lately",
 			"try again in some seconds");
 	} else {
 		request_run(n->c, &a, rights_of(n->member), q, m);

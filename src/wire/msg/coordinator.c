@@ -239,3 +239,17 @@ int msg_reply_get(const json_t *j, struct diag *d)
 	return diag_what(
 		d, TM_EPERM, "%s", error ? error : "the coordinator refused without giving a reason");
 }
+
+bool msg_reply_passes(const json_t *j)
+{
+	static const enum tm_err passing[] = {TM_ETIMEOUT, TM_EAGAIN, TM_EBUSY, TM_EFULL, TM_ENOMEM,
+		TM_ENOSPACE, TM_EFILES, TM_EIO, TM_ECLOSED};
+	const char *code = jsonin_string(json_object_get(j, "code"));
+
+	if (!code || msg_reply_get(j, &(struct diag){0}) == TM_OK)
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(passing); i++)
+		if (strcmp(code, tm_err_word(passing[i])) == 0)
+			return true;
+	return strcmp(code, "no_link") == 0;
+}

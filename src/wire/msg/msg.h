@@ -160,6 +160,9 @@ void msg_reply_begin(struct jsonout *o, const int64_t *id, bool ok);
 bool msg_request_id(const json_t *m, int64_t *ret_id);
 /* TM_OK when it says yes; TM_EPERM with the coordinator's words in d when it does not. */
 NODISCARD int msg_reply_get(const json_t *j, struct diag *d);
+/* It is a refusal that says nothing about what was asked for: trouble of a machine or of the link, which
+ * passes. By its code, docs/json.md. */
+bool msg_reply_passes(const json_t *j);
 /* The whole of a refusal. code: one word for programs (docs/json.md). */
 void msg_refusal_put(
 	struct jsonout *o, const int64_t *id, const char *code, const char *error, const char *hint);

@@ -386,6 +386,34 @@ static void a_policy_comes_out_as_it_was_put_and_nothing_else_does(void **state)
 	(void)policy_of("{}", &back); /* lets go of the last */
 }
 
+/* Whoever is refused for good does something else; the others ask again. */
+static void a_refusal_that_passes_is_told_from_a_decision(void **state)
+{
+	static const struct {
+		const char *text;
+		bool passes;
+	} rows[] = {
+		{"{\"ok\":false,\"code\":\"timeout\",\"error\":\"e\"}", true},
+		{"{\"ok\":false,\"code\":\"no_link\",\"error\":\"e\"}", true},
+		{"{\"ok\":false,\"code\":\"out_of_memory\",\"error\":\"e\"}", true},
+		{"{\"ok\":false,\"code\":\"no_space\",\"error\":\"e\"}", true},
+		{"{\"ok\":false,\"code\":\"busy\",\"error\":\"e\"}", true},
+		{"{\"ok\":false,\"code\":\"exists\",\"error\":\"e\"}", false},
+		{"{\"ok\":false,\"code\":\"refused\",\"error\":\"e\"}", false},
+		{"{\"ok\":false,\"code\":7,\"error\":\"e\"}", false},
+		{"{\"ok\":false}", false},
+		{"{\"ok\":true,\"code\":\"timeout\"}", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		json_t *j = meshjson_load(rows[i].text);
+
+		assert_int_equal(msg_reply_passes(j), rows[i].passes);
+		json_decref(j);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -399,6 +427,7 @@ int main(void)
 		cmocka_unit_test(relays_survive_the_round_trip),
 		cmocka_unit_test(bad_doubled_and_surplus_relays_are_left_out),
 		cmocka_unit_test(a_refusal_says_what_and_what_to_do),
+		cmocka_unit_test(a_refusal_that_passes_is_told_from_a_decision),
 		cmocka_unit_test(a_policy_comes_out_as_it_was_put_and_nothing_else_does),
 	};
 

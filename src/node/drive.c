@@ -68,10 +68,6 @@ static void tell_registered(struct node *n)
 
 static void wake_session(struct node *n, const struct core_out *out)
 {
-	struct plane_peer_stats s;
-
-	if (plane_peer_stats(n->plane, out->peer.key, &s) != TM_OK || s.session)
-		return;
 	plane_nudge(n->plane, out->peer.key);
 	node_kick_plane(n);
 }

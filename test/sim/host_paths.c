@@ -184,8 +184,8 @@ static void wake(struct host *h, const struct core_out *out)
 {
 	struct peer *p = device_peer_find(h->device, out->peer.key);
 
-	if (p && !atomic_load(&p->current))
-		device_want_session(h->device, p, h->sim->now);
+	if (p)
+		device_nudge(h->device, p, h->sim->now);
 }
 
 static void again(struct host *h, const struct core_out *out)

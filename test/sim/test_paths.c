@@ -285,6 +285,34 @@ static void a_restarted_peer_is_met_again_by_one_check(void **state)
 	}
 }
 
+static bool loses_data;
+
+static bool all_but_data(const struct datagram *dg)
+{
+	return !loses_data || wg_classify(dg->bytes, dg->n) != WG_DATA;
+}
+
+/* Without it the other side goes on under the session that we have lost, and not for one packet only. */
+static void the_packet_that_confirms_a_restarted_peers_session_may_get_lost(void **state)
+{
+	MESH(state);
+
+	expect_connected(a, b);
+	sim_run(s, 5 * SEC);
+	host_restart(b);
+	host_line(b)->passes = all_but_data;
+	loses_data = true;
+	host_send(a, b);
+	sim_run(s, 1500 * MS);
+	loses_data = false;
+	assert_true(host_has_session(b, a));
+	for (unsigned i = 0; i < 2; i++) {
+		host_send(a, b);
+		sim_run(s, 1300 * MS);
+	}
+	expect_connected(a, b);
+}
+
 /* --- idle and busy --- */
 
 static void an_idle_pair_is_silent(void **state)
@@ -477,6 +505,7 @@ int main(void)
 		MESH_SCENARIO(among_equals_only_a_clearly_shorter_round_trip_wins),
 		MESH_SCENARIO(promotion_to_a_better_pair_loses_no_packet),
 		cmocka_unit_test(a_restarted_peer_is_met_again_by_one_check),
+		MESH_SCENARIO(the_packet_that_confirms_a_restarted_peers_session_may_get_lost),
 		MESH_SCENARIO(an_idle_pair_is_silent),
 		MESH_SCENARIO(whom_nobody_uses_any_more_nobody_asks_when_its_addresses_change),
 		MESH_SCENARIO(several_working_pairs_do_not_keep_each_other_busy),

@@ -140,6 +140,9 @@ enum device_verdict device_receive_screened(
 
 /* Events from workers (or the simulator's data path). */
 void device_want_session(struct device *d, struct peer *p, ns_t now); /* data is staged, or renewal is due */
+/* Somebody wants to be sure of a session, the peer perhaps, who does not hear us: one that is alive and was
+ * never answered is confirmed once more. */
+void device_nudge(struct device *d, struct peer *p, ns_t now);
 void device_confirmed(
 	struct device *d, struct peer *p, struct keypair *kp, ns_t now); /* first data under keys_next */
 void device_heard(

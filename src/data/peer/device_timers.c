@@ -3,6 +3,8 @@
 #include "base/secret.h"
 #include "data/peer/peer_private.h"
 
+#define CONFIRM_EVERY (100 * MS)
+
 void peer_auth_sent(struct peer *p, ns_t now)
 {
 	atomic_store_explicit(&p->last_auth_sent, now, memory_order_relaxed);
@@ -200,6 +202,30 @@ void device_want_session(struct device *d, struct peer *p, ns_t now)
 	if (!session_usable(kp, now) || session_renewal_due(kp, now))
 		timers_handshake_wanted(&p->timers, &d->limits, now);
 	peer_service(d, p, now);
+}
+
+/*
+ * Is it to be feared that the packet which confirms our session was lost? Until one arrives the peer sends
+ * under the session before, which we may have lost in a restart, and it will for KEEPALIVE_TIMEOUT and
+ * REKEY_TIMEOUT.
+ */
+static bool is_unheard(const struct peer *p, ns_t now)
+{
+	const struct keypair *kp = p->keys_current;
+
+	return session_usable(kp, now) && kp->initiator &&
+	       atomic_load_explicit(&p->last_auth_recv, memory_order_relaxed) <= kp->created &&
+	       now - atomic_load_explicit(&p->last_auth_sent, memory_order_relaxed) >= CONFIRM_EVERY;
+}
+
+void device_nudge(struct device *d, struct peer *p, ns_t now)
+{
+	device_want_session(d, p, now);
+	if (atomic_load_explicit(&p->dead, memory_order_relaxed) || !is_unheard(p, now))
+		return;
+
+	d->ops.send_keepalive(d->ops.ctx, p);
+	peer_auth_sent(p, now);
 }
 
 ns_t device_run(struct device *d, ns_t now)

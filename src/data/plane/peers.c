@@ -71,7 +71,7 @@ void plane_nudge(struct plane *p, const uint8_t key[static 32])
 	if (!peer)
 		return;
 
-	device_want_session(p->device, peer, p->self.now);
+	device_nudge(p->device, peer, p->self.now);
 	event_wake(&p->events);
 }
 

@@ -150,7 +150,8 @@ NODISCARD int plane_send_again(
 /* The peer's way was proved to work just now, with this round trip: what waits for a handshake that got lost
  * need not wait for its next try. */
 void plane_way_lives(struct plane *p, const uint8_t key[static 32], ns_t rtt);
-/* Start a handshake now if there is no fresh session (used by `ping`, after path changes and in tests). */
+/* Start a handshake now if there is no fresh session, and speak under one that was never answered (used by
+ * `ping`, when the peer looks for us, after path changes and in tests). */
 void plane_nudge(struct plane *p, const uint8_t key[static 32]);
 
 /*

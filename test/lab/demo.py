@@ -4,6 +4,7 @@
 The machines are network namespaces behind a router namespace; nothing outside them is touched. With --keep everything is
 left running and the last lines say how to look around; --stop ends what was left.
 """
+import contextlib
 import json
 import os
 import signal
@@ -132,6 +133,17 @@ def run(lab, keep):
     stop_cleanly(nodes)
 
 
+def end_strays(lab):
+    """A program that was being started when the interrupt came is in nobody's list, and perhaps in no namespace yet."""
+    known = {p.pid for p in lab.processes}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
+                parent = int(f.read().rpartition(")")[2].split()[1])
+            if parent == os.getpid() and int(pid) not in known:
+                os.kill(int(pid), signal.SIGKILL)
+
+
 def main():
     if "--stop" in sys.argv[1:]:
         print(f"removed {lablib.remove_lab(KEPT)} namespaces")
@@ -157,7 +169,9 @@ def main():
         return 1
     finally:
         if not (done and keep):
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(s, signal.SIG_IGN)
+            end_strays(lab)
             lab.close()
 
 

@@ -74,7 +74,8 @@ class Behind:
         b.host.sh("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
         b.host.sh("ip", "addr", "flush", "dev", b.ifname)
         for to_a, to_b, between, length in ((a.ip4, b.ip4, "10.50.0.", 32), (a.ip6, b.ip6, "fd50::", 128)):
-            self.host.sh("ip", "addr", "add", f"{to_b}/{length}", "dev", "lo")
+            # Without nodad an IPv6 address is tentative for a moment, on lo too, and no source for the route.
+            self.host.sh("ip", "addr", "add", f"{to_b}/{length}", "dev", "lo", *["nodad"] * (length == 128))
             self.host.sh("ip", "route", "add", f"{to_a}/{length}", "via", between + "1", "src", to_b)
             b.host.sh("ip", "route", "add", f"{to_b}/{length}", "via", between + "2")
             b.host.sh("ip", "route", "add", f"{to_a}/{length}", "dev", b.ifname)

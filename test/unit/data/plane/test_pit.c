@@ -168,6 +168,25 @@ static void of_an_address_with_many_ports_all_are_read_no_longer(void **state)
 	}
 }
 
+static void who_is_heard_rarely_is_so_until_his_time_is_over(void **state)
+{
+	struct udp_cast who = {.from = at("198.51.100.66:7000"), .rarely = true};
+	struct pit p = opened();
+	(void)state;
+
+	assert_true(pit_cast(&p, NULL, &who, 1));
+	who.rarely = false;
+	assert_true(pit_cast(&p, NULL, &who, 2)); /* by what he sent before that */
+	assert_true(p.who[0].rarely);
+	who.from.port = 0;
+	assert_true(pit_cast(&p, NULL, &who, 3));
+	assert_int_equal(p.n, 1);
+	assert_true(p.who[0].rarely);
+	assert_true(pit_release(&p, 3 + CAST_TIME));
+	assert_true(pit_cast(&p, NULL, &who, 4 + CAST_TIME));
+	assert_false(p.who[0].rarely);
+}
+
 static unsigned looks;
 
 static bool is_that(const void *ctx, const struct ip *ip)
@@ -462,6 +481,7 @@ static void who_gets_a_siding_does_not_answer_for_its_last_owner(void **state)
 	assert_true(is_cast_out(STRANGER, 4, DROP_RELAY_UNPROVEN)); /* and leaves his to the next */
 	for (size_t i = 0; i < r.plane->n_sidings; i++)
 		atomic_store(&r.plane->siding[i]->is_vain, VAIN_JUNK);
+	r.plane->look_again = 0;
 	w->wish.source.from = at("203.0.113.5:7000");
 	atomic_store(&w->wish.is_set, true);
 	plane_service(r.plane, time_monotonic());
@@ -585,6 +605,7 @@ int main(void)
 		CASE(a_member_is_heard_whatever_is_sent_in_its_name_or_from_beside_it),
 		CASE(who_is_of_use_now_and_then_is_heard),
 		CASE(of_an_address_with_many_ports_all_are_read_no_longer),
+		CASE(who_is_heard_rarely_is_so_until_his_time_is_over),
 		CASE(where_somebody_of_ours_is_is_asked_now_and_then_and_others_have_no_use_of_it),
 		CASE(when_too_many_are_there_the_first_is_heard_again),
 		CASE(who_sends_from_ever_new_ports_is_found_by_his_address),

@@ -3,6 +3,7 @@
 #include "base/suggest.h"
 #include "mesh/jsonin.h"
 #include "node/commands_private.h"
+#include "node/exits.h"
 #include "node/names.h"
 #include "node/view.h"
 #include "wire/msg/msg.h"
@@ -257,6 +258,7 @@ static void cmd_nudge(struct node *n, const json_t *req, struct ctl_call *call)
 
 static void cmd_down(struct node *n, const json_t *req UNUSED, struct ctl_call *call)
 {
+	exits_end(n);
 	ctl_reply(call, success());
 	node_stop_soon(n);
 }

@@ -30,22 +30,31 @@ static void show(struct node *n, struct ctl_call *call)
 	jsonout_bool(&o, "ip6", v.families & EXIT_IP6);
 	jsonout_int(&o, "paused_s", v.paused_s);
 	jsonout_bool(&o, "offered", offers_told(n)->exit_offer);
+	jsonout_text_or_null(&o, "trouble", v.trouble);
 	jsonout_object_end(&o);
 	ctl_reply_text(call, jsonout_take(&o, NULL));
 }
 
-/* Kept, then everything follows. */
+static int keep(struct node *n, const struct route_settings *next, struct diag *d)
+{
+	int err = offers_tell(n, next, NULL, NULL, d);
+
+	return err ? err : exits_apply(n, d);
+}
+
+/* Kept, then everything follows; what does not is not told either. */
 static void tell(struct node *n, const struct route_settings *next, struct ctl_call *call)
 {
-	struct diag d = {0};
-	int err = offers_tell(n, next, NULL, NULL, &d);
+	const struct route_settings before = *offers_told(n);
+	struct diag d = {0}, ignored = {0};
+	int err = keep(n, next, &d);
 
-	if (err) {
+	if (err && strcmp(offers_told(n)->exit_use, before.exit_use) != 0 && next->exit_use[0])
+		(void)!keep(n, &before, &ignored);
+	if (err)
 		refuse(call, err, &d);
-		return;
-	}
-	exits_pause(n, 0);
-	show(n, call);
+	else
+		show(n, call);
 }
 
 void command_exit_offer(struct node *n, const msg_object *req, struct ctl_call *call)
@@ -63,10 +72,14 @@ void command_exit_offer(struct node *n, const msg_object *req, struct ctl_call *
 		diag_hint(&d, "it needs a default route");
 		err = diag_what(&d, TM_EUNREACH, "this machine has no way to the internet itself");
 	}
-	if (err)
+	if (!err)
+		err = offers_tell(n, &next, NULL, NULL, &d);
+	if (err) {
 		refuse(call, err, &d);
-	else
-		tell(n, &next, call);
+		return;
+	}
+	router_look(n);
+	show(n, call);
 }
 
 static int check_exit(const struct node *n, const struct mesh_node *m, const char *text, struct diag *d)

@@ -13,9 +13,13 @@
 
 struct exits {
 	struct os_exit *os;
-	struct loop_timer *timer; /* the end of a pause, or another try */
+	struct loop_timer *resume, *again; /* the end of a pause; another try */
 	ns_t paused_until;
 	bool set; /* on the host */
+	bool kill; /* what is set holds when we end */
+	bool over; /* whoever ends us wants nothing held */
+	bool unknown; /* what was told before cannot be read: what is on the host stays as it is */
+	int err; /* of the last look */
 	char unguarded[320]; /* the kernel lacks what would hold back whatever else; "" = it does */
 	char trouble[512];
 };
@@ -64,6 +68,7 @@ static int set(struct node *n, struct diag *d)
 	struct diag unguarded = {0};
 	int err = os_exit_set(x->os, told->exit_lan, told->exit_kill, &unguarded, d);
 
+	x->kill = told->exit_kill;
 	x->unguarded[0] = '\0';
 	if (!err && unguarded.what[0])
 		snprintf(x->unguarded, sizeof(x->unguarded),
@@ -81,12 +86,16 @@ void exits_look(struct node *n)
 	struct diag d = {0};
 	int err = TM_OK;
 
+	x->unknown = x->unknown && !wanted;
 	if (wanted)
 		err = set(n, &d);
-	else if (x->set)
+	else if (x->set && !x->unknown)
 		err = os_exit_clear(x->os, &d);
-	if (!err)
-		x->set = wanted;
+	if (wanted) /* a part of it may be, and holds */
+		x->set = true;
+	else if (!err && !x->unknown)
+		x->set = false;
+	x->err = err;
 	if (err)
 		diag_format(&d, err, trouble, sizeof(trouble));
 	else if (wanted)
@@ -95,21 +104,17 @@ void exits_look(struct node *n)
 		snprintf(trouble, sizeof(trouble), "%s", x->unguarded);
 	say(x, trouble);
 	if (err)
-		loop_timer_in(x->timer, LOOK_AGAIN);
+		loop_timer_in(x->again, LOOK_AGAIN);
 }
 
-static void on_timer(void *ctx)
+static void on_again(void *ctx)
 {
-	struct node *n = ctx;
+	exits_look(ctx);
+}
 
-	if (is_paused(n->exits)) {
-		loop_timer_at(n->exits->timer, n->exits->paused_until);
-		return;
-	}
-	n->exits->paused_until = 0;
-	routing_again(n);
-	exits_look(n);
-	router_look(n);
+static void on_resume(void *ctx)
+{
+	exits_pause(ctx, 0);
 }
 
 void exits_pause(struct node *n, ns_t pause)
@@ -118,10 +123,27 @@ void exits_pause(struct node *n, ns_t pause)
 
 	x->paused_until = pause ? time_monotonic() + pause : 0;
 	if (pause)
-		loop_timer_at(x->timer, x->paused_until);
+		loop_timer_at(x->resume, x->paused_until);
+	else
+		loop_timer_stop(x->resume);
 	routing_again(n);
 	exits_look(n);
 	router_look(n);
+}
+
+int exits_apply(struct node *n, struct diag *d)
+{
+	struct exits *x = n->exits;
+
+	x->unknown = false;
+	exits_pause(n, 0);
+	return x->err ? diag_what(d, x->err, "%s", x->trouble) : TM_OK;
+}
+
+void exits_end(struct node *n)
+{
+	if (n->exits)
+		n->exits->over = true;
 }
 
 void exits_view(const struct node *n, struct exit_view *ret_view)
@@ -141,23 +163,41 @@ void exits_view(const struct node *n, struct exit_view *ret_view)
 	};
 }
 
+/* What a run that crashed has left; with an exit it is what this one sets anyway. */
+static void look_back(struct node *n)
+{
+	struct route_settings s;
+	struct exits *x = n->exits;
+	struct diag d = {0};
+
+	if (offers_told(n)->exit_use[0])
+		return;
+	if (route_settings_load(n->paths.routes, &s, NULL) != TM_OK) {
+		x->unknown = x->set = true;
+		log_error("node: whether an exit node is used cannot be read, and what an earlier run holds "
+			  "back stays "
+			  "so until `tunnelmesh exit-node off` or `use`",
+			KV("file", n->paths.routes));
+	} else if (os_exit_clear(NULL, &d) != TM_OK) {
+		log_warn("node: rules that the last run left cannot be removed", KV("why", d.what));
+	}
+}
+
 int exits_open(struct node *n)
 {
 	struct exits *x = calloc(1, sizeof(*x));
-	struct diag d = {0};
 
 	if (!x)
 		return TM_ENOMEM;
 	n->exits = x;
 	int err = os_exit_new(plane_tun_name(n->plane), n->config.fwmark, &x->os);
 	if (!err)
-		err = loop_timer_new(n->base, on_timer, n, &x->timer);
-	if (err)
-		return err;
-	/* What a run that crashed has left; with an exit it is what this one sets anyway. */
-	if (!offers_told(n)->exit_use[0] && os_exit_clear(NULL, &d) != TM_OK)
-		log_warn("node: rules that the last run left cannot be removed", KV("why", d.what));
-	return TM_OK;
+		err = loop_timer_new(n->base, on_resume, n, &x->resume);
+	if (!err)
+		err = loop_timer_new(n->base, on_again, n, &x->again);
+	if (!err)
+		look_back(n);
+	return err;
 }
 
 void exits_close(struct node *n)
@@ -167,10 +207,15 @@ void exits_close(struct node *n)
 
 	if (!x)
 		return;
-	if (x->set && os_exit_clear(x->os, &d) != TM_OK)
+	const bool held = (x->kill || x->unknown) && !x->over;
+	if (x->set && !held && os_exit_clear(x->os, &d) != TM_OK)
 		log_warn("node: the rules of the exit node cannot be removed", KV("why", d.what));
+	if (x->set && held)
+		log_info("node: nothing leaves this machine without the exit node until the next start, or "
+			 "`tunnelmesh exit-node off`");
 	n->exits = NULL;
 	os_exit_free(x->os);
-	loop_timer_free(x->timer);
+	loop_timer_free(x->resume);
+	loop_timer_free(x->again);
 	free(x);
 }

@@ -15,7 +15,10 @@ struct node;
 struct exits;
 
 NODISCARD int exits_open(struct node *n); /* plane, routes, offers */
-void exits_close(struct node *n); /* everything on the host is as it was */
+/* Everything on the host is as it was; with a kill switch everything is held, unless somebody wants the end.
+ */
+void exits_close(struct node *n);
+void exits_end(struct node *n); /* somebody does: what the next exits_close leaves is nothing */
 
 /* For the owners' rule: the id of the exit in force; "" = none. */
 const char *exits_in_force(const struct node *n);
@@ -24,6 +27,10 @@ const char *exits_in_force(const struct node *n);
 void exits_look(struct node *n);
 /* Not for so long; 0: again now. */
 void exits_pause(struct node *n, ns_t pause);
+
+/* After somebody told: now, and not after a pause. What failed is tried again, unless that is told otherwise.
+ */
+NODISCARD int exits_apply(struct node *n, struct diag *d);
 
 struct exit_view {
 	const char *id, *name; /* "" = none is used; the name of one that has left is "" */

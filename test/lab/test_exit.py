@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Another node's way to the internet: what an outside host sees, what the network around sees, and what is left of it."""
 import os
+import os
+import pathlib
+import signal
 import socket
 import struct
 import subprocess
@@ -9,7 +12,7 @@ import time
 
 import pytest
 
-from lab import Host, LabError, sh, wait_for
+from lab import Host, LabError, alive, sh, wait_for
 from test_routes import call, pings, serve
 from wiretap import inside
 
@@ -183,6 +186,65 @@ def test_what_a_crash_has_left_cleanup_and_leave_take_away(net, kill):
     laptop.run("leave", "--yes", check=False)
     assert rules() == clean and call(laptop.host, outside.ip4)[0] == laptop.host.ip4
     assert not os.path.exists(laptop.state)
+
+
+def test_a_kill_switch_holds_at_every_end_but_the_ones_that_are_wanted(net):
+    hub, gate, laptop, outside = mesh_with_exit(net)
+    use(laptop, "gate", "--kill-switch")
+    wait_for("the exit", lambda: (_try(call, laptop.host, outside.ip4) or [0])[0] == gate.host.ip4)
+    wire = Wire(laptop.host, hub, gate)
+
+    def ends(by):
+        pid = laptop.pid()
+        by(pid)
+        wait_for("the end", lambda: not alive(pid))
+        assert _try(call, laptop.host, outside.ip4) is None and _try(call, laptop.host, outside.ip6) is None
+
+    try:
+        ends(lambda pid: os.kill(pid, signal.SIGTERM))  # a restart, an update, a shutdown
+        laptop.up()
+        wait_for("the exit", lambda: (_try(call, laptop.host, outside.ip4) or [0])[0] == gate.host.ip4, 20)
+        ends(lambda pid: laptop.host.ip("link del tm0"))
+        # A file that nobody can read any more is no reason to open.
+        routes = pathlib.Path(laptop.host.path(laptop.state), "routes")
+        kept = routes.read_bytes()
+        routes.write_bytes(b"us")
+        laptop.up()
+        assert _try(call, laptop.host, outside.ip4) is None
+        ends(lambda pid: os.kill(pid, signal.SIGTERM))
+        routes.write_bytes(kept)
+        laptop.up()
+        wait_for("the exit", lambda: (_try(call, laptop.host, outside.ip4) or [0])[0] == gate.host.ip4, 20)
+    finally:
+        seen = wire.stop()
+    assert not seen
+    laptop.down()
+    assert call(laptop.host, outside.ip4)[0] == laptop.host.ip4
+    assert "tunnelmesh" not in laptop.host.sh("nft", "list", "tables").stdout
+
+
+def test_a_second_mesh_leaves_the_firsts_exit_alone_and_cannot_use_one_itself(net):
+    hub, gate, laptop, outside = mesh_with_exit(net)
+    other = net.node("other", net.host("other"))
+    other.init()
+    other_gate = net.node("othergate", net.host("othergate"))
+    other_gate.join(other.token())
+    exit_of(other, other_gate)
+    use(laptop, "gate", "--kill-switch")
+    wait_for("the exit", lambda: (_try(call, laptop.host, outside.ip4) or [0])[0] == gate.host.ip4)
+    wire = Wire(laptop.host, hub, gate, other, other_gate)
+    second = net.node("second", laptop.host)
+    second.join(other.token(), "--tun", "tm9", "--listen-port", "51830")
+    wait_for("the other mesh", lambda: second.ping("other", check=False).returncode == 0)
+    r = wait_for("the refusal", lambda: next((r for r in [second.run("exit-node", "use", "othergate", check=False)]
+                                              if "another tunnelmesh" in r.stderr), None))
+    assert r.returncode == 1 and "tm0" in r.stderr
+    assert second.status()["routing"]["exit"] is None
+    second.run("exit-node", "off")
+    assert call(laptop.host, outside.ip4)[0] == gate.host.ip4
+    second.down()
+    assert call(laptop.host, outside.ip4)[0] == gate.host.ip4
+    assert not wire.stop()
 
 
 def test_strict_filters_and_callers_from_outside_are_served(net):

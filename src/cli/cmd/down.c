@@ -41,7 +41,7 @@ static int down_run(struct cli *c, const void *opts, const struct opt_words *wor
 	if (err && err != TM_ENOENT)
 		return cli_fail(c, &d, err);
 
-	daemon_cleanup(c, false);
+	daemon_cleanup(c, true);
 	if (c->g.json)
 		return cli_json_take(c, json_pack("{s:b, s:b}", "ok", 1, "stopped", err == TM_OK));
 

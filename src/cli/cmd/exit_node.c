@@ -60,8 +60,9 @@ static const struct opt use_options[] = {
 	{"allow-lan", 0, OPT_FLAG, offsetof(struct use_opts, lan), NULL,
 		"the network that this machine is in is reached directly", 0, 0},
 	{"kill-switch", 0, OPT_FLAG, offsetof(struct use_opts, kill), NULL,
-		"also after a crash nothing leaves without the exit node, until `up` or `exit-node off`", 0,
-		0},
+		"nothing leaves without the exit node, however the daemon ends, until `exit-node off` or "
+		"`down`",
+		0, 0},
 	{0},
 };
 
@@ -78,6 +79,8 @@ static int use_run(struct cli *c, const void *opts, const struct opt_words *word
 		json_is_false(json_object_get(reply, "ip6"))   ? "; it has no IPv6, so that there is none"
 		: json_is_false(json_object_get(reply, "ip4")) ? "; it has no IPv4, so that there is none"
 							       : "");
+	if (*json_text(reply, "trouble"))
+		cli_note(c, "%s", json_text(reply, "trouble"));
 	return CLI_DONE;
 }
 

@@ -185,13 +185,18 @@ static void in_state(const struct cli *c, const char *name, char ret_path[static
 	snprintf(ret_path, STATE_PATH_MAX, "%s/%s", c->paths.state_dir, name);
 }
 
-/* What a run that used another node's way to the internet has left; by the file it wrote before it did. */
+/*
+ * What a run that used another node's way to the internet has left; by the file it wrote before it did. One
+ * that cannot be read may have said that it holds.
+ */
 static void undo_exit(const char *routes, bool whole)
 {
 	struct diag ignored = {0};
 	struct route_settings s;
+	const bool unknown = route_settings_load(routes, &s, NULL) != TM_OK;
+	const bool holds = unknown || s.exit_kill;
 
-	if (route_settings_load(routes, &s, NULL) != TM_OK || !s.exit_use[0] || (s.exit_kill && !whole))
+	if ((!unknown && !s.exit_use[0]) || (holds && !whole))
 		return;
 	(void)!os_exit_clear(NULL, &ignored); /* without the right to it nothing else went either */
 }

@@ -166,13 +166,13 @@ static void cleanup_leaves_a_running_router_its_settings(void **state)
 	remove_state(f, ROUTE_SETTINGS_FILE);
 }
 
-static void cleanup_ends_an_exit_but_no_kill_switch(void **state)
+static void cleanup_ends_an_exit_but_no_kill_switch_and_down_both(void **state)
 {
 	static const struct {
 		const char *routes;
-		unsigned cleared;
-	} rows[] = {{USE "\n", 1}, {USE " lan\n", 1}, {USE " kill\n", 0}, {USE " lan kill\n", 0},
-		{"offer\n", 0}, {"nonsense\n", 0}};
+		unsigned cleared, by_down;
+	} rows[] = {{USE "\n", 1, 1}, {USE " lan\n", 1, 1}, {USE " kill\n", 0, 1}, {USE " lan kill\n", 0, 1},
+		{"offer\n", 0, 0}, {"nonsense\n", 0, 1}};
 	struct fixture *f = *state;
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -183,6 +183,10 @@ static void cleanup_ends_an_exit_but_no_kill_switch(void **state)
 		run_cli(&r, f->dir, "down --cleanup --state-dir DIR");
 		assert_int_equal(r.status, 0);
 		assert_int_equal(exits_cleared, rows[i].cleared);
+		run_free(&r);
+		exits_cleared = 0;
+		run_cli(&r, f->dir, "down --state-dir DIR");
+		assert_int_equal(exits_cleared, rows[i].by_down);
 		run_free(&r);
 	}
 	remove_state(f, ROUTE_SETTINGS_FILE);
@@ -209,7 +213,7 @@ int main(void)
 		T(the_open_socket_is_cleaned_up_with_and_without_the_other),
 		T(cleanup_takes_back_what_a_killed_router_set),
 		T(cleanup_leaves_a_running_router_its_settings),
-		T(cleanup_ends_an_exit_but_no_kill_switch),
+		T(cleanup_ends_an_exit_but_no_kill_switch_and_down_both),
 		T(up_of_a_running_daemon_is_done_already),
 	};
 

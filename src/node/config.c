@@ -153,10 +153,11 @@ const struct config_row config_rows[CONFIG_ROWS] = {
 		.help = "who is answered: host is the programs of this machine alone, mesh is the other "
 			"members too"},
 	{.key = "dns.listen",
-		.type = CONFIG_LISTEN,
+		.type = CONFIG_LISTEN_OWN,
 		LIST(dns_listen),
 		.def = "",
-		.help = "further addresses of this machine at which names are answered, such as "
+		.help = "further addresses of this machine at which names are answered, each by itself, such "
+			"as "
 			"127.0.0.54:53"},
 	{.key = "dns.resolver",
 		.type = CONFIG_WORD,

@@ -20,6 +20,7 @@ enum config_type {
 	CONFIG_ENDPOINTS, /* struct endpoint[CONFIG_LIST_MAX] and its count */
 	CONFIG_HOSTS, /* char[CONFIG_LIST_MAX][], host, host:port or a URL, and its count */
 	CONFIG_LISTEN, /* char[CONFIG_LIST_MAX][], a port or address:port, and its count */
+	CONFIG_LISTEN_OWN, /* the same, but at no wildcard */
 	CONFIG_PROXY, /* char[], wire/proxy.h, "none" or empty */
 	CONFIG_FILE, /* char[], an absolute path or empty */
 	CONFIG_NETS, /* struct prefix[CONFIG_LIST_MAX], networks, and their count */
@@ -45,7 +46,7 @@ extern const struct config_row config_rows[CONFIG_ROWS];
 static inline bool config_is_list(const struct config_row *row)
 {
 	return row->type == CONFIG_ENDPOINTS || row->type == CONFIG_HOSTS || row->type == CONFIG_LISTEN ||
-	       row->type == CONFIG_NETS;
+	       row->type == CONFIG_LISTEN_OWN || row->type == CONFIG_NETS;
 }
 
 /* One scalar into the row's field; for lists one item, appended. quoted: written with quotes, so not a

@@ -261,6 +261,23 @@ static int set_net(const struct config_row *row, const char *text, struct prefix
 	return diag_what(d, TM_EINVAL, "%s: %s", row->key, why.what);
 }
 
+static int set_listen(const struct config_row *row, const char *text, char *slot, size_t size, struct diag *d)
+{
+	const struct ip here = ip_v4_host(0x7f000001);
+	struct endpoint ep;
+
+	if (strlen(text) >= size || config_listen_parse(text, &here, &ep) != TM_OK)
+		return refuse(d, TM_EINVAL, row, text,
+			"a list of ports, or addresses with ports such as 203.0.113.7:443");
+	/* By all addresses at once neither could be told by which one is asked, nor whether by this machine.
+	 */
+	if (row->type == CONFIG_LISTEN_OWN && ip_is_unspecified(&ep.ip))
+		return refuse(d, TM_EINVAL, row, text,
+			"a list of addresses of this machine, each by itself, such as 127.0.0.54:53");
+	memcpy(slot, text, strlen(text) + 1);
+	return TM_OK;
+}
+
 static int append(const struct config_row *row, const char *text, struct config *c, struct diag *d)
 {
 	size_t *n = (size_t *)(void *)((char *)c + row->count_at);
@@ -278,13 +295,11 @@ static int append(const struct config_row *row, const char *text, struct config 
 
 		if (err)
 			return err;
-	} else if (row->type == CONFIG_LISTEN) {
-		struct endpoint ep;
+	} else if (row->type == CONFIG_LISTEN || row->type == CONFIG_LISTEN_OWN) {
+		int err = set_listen(row, text, slot, item, d);
 
-		if (strlen(text) >= item || config_listen_parse(text, &(struct ip){0}, &ep) != TM_OK)
-			return refuse(d, TM_EINVAL, row, text,
-				"a list of ports, or addresses with ports such as 203.0.113.7:443");
-		memcpy(slot, text, strlen(text) + 1);
+		if (err)
+			return err;
 	} else {
 		if (!is_host(text) || strlen(text) >= item)
 			return refuse(d, TM_EINVAL, row, text,
@@ -372,6 +387,7 @@ int config_set(const struct config_row *row, const char *text, bool quoted, stru
 	case CONFIG_ENDPOINTS:
 	case CONFIG_HOSTS:
 	case CONFIG_LISTEN:
+	case CONFIG_LISTEN_OWN:
 	case CONFIG_NETS:
 		return append(row, text, c, d);
 	}

@@ -359,6 +359,12 @@ static void a_wrong_list_gets_its_line_and_sentence(void **state)
 			"config.yaml:1: addresses must be a list of names or "
 			"addresses such as vpn.example.org:8443, or https://vpn.example.org/path, not "
 			"\"http://a.example.org:x\""},
+		{"dns: { listen: [ \"0.0.0.0:53\" ] }\n",
+			"config.yaml:1: dns.listen must be a list of addresses of this machine, each by "
+			"itself, such as 127.0.0.54:53, not \"0.0.0.0:53\""},
+		{"dns: { listen: [ 53, \"[::]:53\" ] }\n",
+			"config.yaml:1: dns.listen must be a list of addresses of this machine, each by "
+			"itself, such as 127.0.0.54:53, not \"[::]:53\""},
 		{"listen: [ 443, 0 ]\n",
 			"config.yaml:1: listen must be a list of ports, or addresses with ports such as "
 			"203.0.113.7:443, not \"0\""},

@@ -325,6 +325,29 @@ int candidates_from_json(const json_t *j, struct candidates *ret_c)
 	return TM_OK;
 }
 
+void candidates_seen_put(struct jsonout *o, const char *key, const struct candidates *c)
+{
+	char text[IP_STR_LEN];
+
+	if (!c->n_seen)
+		return;
+	jsonout_list(o, key);
+	for (size_t i = 0; i < c->n_seen; i++)
+		jsonout_text(o, NULL, ip_format(&c->seen[i], text));
+	jsonout_list_end(o);
+}
+
+void candidates_seen_from_json(const json_t *j, struct candidates *c)
+{
+	c->n_seen = 0;
+	for (size_t i = 0; i < json_array_size(j) && c->n_seen < CANDIDATES_SEEN_MAX; i++) {
+		const char *text = jsonin_string(json_array_get(j, i));
+
+		if (text && ip_parse(text, &c->seen[c->n_seen]) == TM_OK)
+			c->n_seen++;
+	}
+}
+
 static const char *const nat_maps_words[] = {
 	[NAT_UNKNOWN] = "unknown",
 	[NAT_INDEPENDENT] = "independent",

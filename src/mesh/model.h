@@ -30,6 +30,7 @@ enum {
 	NODE_ID_LEN = 16,
 	NETMAP_NODES_MAX = 1 << 16,
 	CANDIDATES_MAX = 16,
+	CANDIDATES_SEEN_MAX = 2,
 	NAT_PORTS_MAX = 8,
 };
 
@@ -149,6 +150,10 @@ struct candidates {
 	struct candidate v[CANDIDATES_MAX];
 	size_t n;
 	struct nat_told nat; /* put and read by itself */
+	/* Where the coordinator sees the member, whatever that says of itself; likewise, and no part of what
+	 * candidates_eq compares. */
+	struct ip seen[CANDIDATES_SEEN_MAX];
+	size_t n_seen;
 };
 /*
  * Whether a member may be reached there at all: on no loopback, by no group, and by no link-local address,
@@ -160,6 +165,8 @@ bool candidates_eq(const struct candidates *a, const struct candidates *b); /* i
 const char *candidate_type_name(enum candidate_type t);
 NODISCARD int candidate_type_parse(const char *s, enum candidate_type *ret_type); /* TM_EUNSUPPORTED */
 void candidates_put(struct jsonout *o, const char *key, const struct candidates *c);
+void candidates_seen_put(struct jsonout *o, const char *key, const struct candidates *c); /* none: nothing */
+void candidates_seen_from_json(const json_t *j, struct candidates *c); /* what is wrong is skipped */
 /* Bad or surplus entries are skipped, usable or not; TM_EBADMSG only when j is not an array. */
 NODISCARD int candidates_from_json(const json_t *j, struct candidates *ret_c);
 

@@ -68,11 +68,21 @@ static bool find_member(void *ctx, const char *id, struct registrar_member *ret_
 	return true;
 }
 
+/* The coordinator tells others where it sees a member, also by its own relay. */
+static void tell_coordinator(struct node *n, const struct registrar_out *out)
+{
+	const bool is_udp = out->what == LEG_PUT && out->way.kind == WAY_UDP;
+
+	if (n->coord && out->what != LEG_SAME)
+		coord_set_leg(n->coord, out->member.id, is_udp ? &out->way.remote.ip : NULL);
+}
+
 static void tell_plane(struct node *n, const struct registrar_out *out)
 {
 	struct plane_leg leg = {.way = out->way};
 	int err = TM_OK;
 
+	tell_coordinator(n, out);
 	if (out->what == LEG_GONE)
 		plane_relay_remove(n->plane, out->member.host);
 	if (out->what != LEG_PUT)

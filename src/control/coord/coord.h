@@ -65,6 +65,8 @@ NODISCARD int coord_new(
 void coord_free(struct coord *c);
 uint16_t coord_port(const struct coord *c);
 void coord_set_addresses(struct coord *c, const char *const *addresses, size_t n); /* copied */
+/* A member has shown to our own relay that it receives there by UDP; NULL: that is over. */
+void coord_set_leg(struct coord *c, const char *id, const struct ip *at);
 const struct mesh_info *coord_mesh(const struct coord *c);
 size_t coord_twins(const struct coord *c); /* members whose identity another machine uses, too */
 

@@ -232,6 +232,14 @@ static void tell_addresses(struct coord *c)
 			(void)!conn_send_text(n, t); /* the next welcome says it, too */
 }
 
+void coord_set_leg(struct coord *c, const char *id, const struct ip *at)
+{
+	struct member *m = registry_by_id(c->reg, id);
+
+	if (m)
+		m->leg_at = at ? *at : (struct ip){.family = IP_NONE};
+}
+
 void coord_set_addresses(struct coord *c, const char *const *addresses, size_t n)
 {
 	struct msg_addresses a = {.n = 0};

@@ -52,6 +52,7 @@ struct member {
 	struct list in_touched; /* last_seen or version not stored yet */
 	int64_t expires_at; /* ns_t */
 	struct ip seen_at; /* address of the last link */
+	struct ip leg_at; /* where it has registered with our own relay by UDP; IP_NONE: it has not */
 	uint64_t run,
 		run_before; /* twin.c: of its program, and the one whose place that took; 0 = not told */
 	struct relay_offer *offer; /* relays.c: it would hand on the datagrams of others; NULL: no */

@@ -86,6 +86,16 @@ static struct watch *watch_renew(struct coord *c, struct member *asker, struct m
 	return w;
 }
 
+/* What it cannot say of itself, if it lies: where a link of its comes from, and where it has shown to our
+ * relay that it receives. */
+static void add_seen(struct candidates *to, const struct member *about)
+{
+	if (about->conn)
+		to->seen[to->n_seen++] = about->seen_at;
+	if (about->leg_at.family != IP_NONE && !(to->n_seen && ip_eq(&about->leg_at, &to->seen[0])))
+		to->seen[to->n_seen++] = about->leg_at;
+}
+
 /* NULL when out of memory: who asked asks again. */
 static struct clink_text *candidates_text(const struct member *about, bool looks)
 {
@@ -98,6 +108,7 @@ static struct clink_text *candidates_text(const struct member *about, bool looks
 	memcpy(m.node, about->s.rec.id, sizeof(m.node));
 	for (size_t i = 0; i < about->n_candidates; i++)
 		m.candidates.v[i] = about->candidates[i];
+	add_seen(&m.candidates, about);
 	msg_candidates_put(&o, &m);
 	return conn_text(&o, &t) == TM_OK ? t : NULL;
 }

@@ -145,6 +145,7 @@ void msg_candidates_put(struct jsonout *o, const struct msg_candidates *m)
 	jsonout_text(o, "node", m->node);
 	candidates_put(o, "candidates", &m->candidates);
 	nat_told_put(o, "nat", &m->candidates.nat);
+	candidates_seen_put(o, "seen", &m->candidates);
 	jsonout_bool(o, "online", m->online);
 	if (m->looks)
 		jsonout_bool(o, "looks", true);
@@ -160,6 +161,8 @@ int msg_candidates_get(const json_t *j, struct msg_candidates *ret_m)
 		err = candidates_from_json(json_object_get(j, "candidates"), &m.candidates);
 	if (!err)
 		nat_told_from_json(json_object_get(j, "nat"), &m.candidates.nat);
+	if (!err)
+		candidates_seen_from_json(json_object_get(j, "seen"), &m.candidates);
 	if (!err)
 		err = jsonin_bool(j, "online", &m.online);
 	if (!err)

@@ -292,10 +292,20 @@ static void candidates_want_and_removed_survive_the_round_trip(void **state)
 	assert_int_equal(msg_candidates_get(j, &got), TM_EBADMSG);
 	json_decref(j);
 	m.looks = true;
+	assert_int_equal(ip_parse("192.0.2.7", &m.candidates.seen[0]), TM_OK);
+	assert_int_equal(ip_parse("2001:db8::7", &m.candidates.seen[1]), TM_OK);
+	m.candidates.n_seen = 2;
 	msg_candidates_put(&o, &m);
 	j = meshjson_parse(&o);
 	assert_int_equal(msg_candidates_get(j, &got), TM_OK);
-	assert_true(got.looks);
+	assert_true(got.looks && got.candidates.n_seen == 2);
+	for (size_t i = 0; i < 2; i++)
+		assert_true(ip_eq(&got.candidates.seen[i], &m.candidates.seen[i]));
+	json_object_set_new(
+		j, "seen", json_pack("[s, i, s, s, s]", "x", 7, "192.0.2.1", "192.0.2.2", "192.0.2.3"));
+	assert_int_equal(msg_candidates_get(j, &got), TM_OK);
+	assert_int_equal(got.candidates.n_seen, CANDIDATES_SEEN_MAX);
+	assert_true(got.candidates.seen[0].bytes[3] == 1 && got.candidates.seen[1].bytes[3] == 2);
 	json_decref(j);
 	msg_own_candidates_put(&o, &m.candidates);
 	j = meshjson_parse(&o);

@@ -42,6 +42,9 @@ def judge(row):
     if not row["lacks"] and not is_enough(row):
         bad = next(run for run in row["runs"] if not complete(row, run))
         wrong.append(f"must be {row['best']}: {bad}")
+    shares = figures(row["runs"], "share")
+    if shares and quantile(shares, 0.5) < 0.5:
+        wrong.append(f"had its way for {100 * quantile(shares, 0.5):.0f} % of the time in which gateways forget")
     return wrong
 
 
@@ -60,6 +63,8 @@ def line(row):
     for what in ("first_ms", "direct_ms", "again_ms"):
         values = figures(row["runs"], what)
         text += f", {what[:-3]} {quantile(values, 0.5):.0f} ms" if values else ""
+    shares = figures(row["runs"], "share")
+    text += f", {100 * shares[0]:.0f} % of the time" if shares else ""
     if not all(run["data"] for run in row["runs"]):
         text += ", no data"
     return text + (f" (lacks {', '.join(row['lacks'])})" if row["lacks"] else "") + f" [{row['took_s']} s]"
@@ -152,6 +157,15 @@ def kinds_table(rows):
         yield f"| {KINDS[kind].title} | " + " | ".join(cells) + f" | {len(every)} |"
 
 
+def shares_line(rows):
+    """How much of the time pairs have their way while a gateway forgets everything each half minute."""
+    for best in SIGNS:
+        shares = sorted(share for row in rows.values() if row["best"] == best for share in figures(row["runs"], "share"))
+        if shares:
+            yield (f"- {SIGNS[best]}, while a gateway forgets everything each half minute: {100 * quantile(shares, 0.5):.0f} % of the "
+                   f"time (median of {len(shares)} runs; {100 * shares[0]:.0f} % at least)")
+
+
 def times_table(rows):
     """Of pairs that were run so often that it means something."""
     if not rows:
@@ -174,6 +188,6 @@ def lacks_list(rows):
 
 def tables(found):
     rows = found["pairs"]
-    parts = ["\n".join(p) for p in ([measured(rows)], grid_table(rows), kinds_table(rows), [measured(found["times"])],
+    parts = ["\n".join(p) for p in ([measured(rows)], grid_table(rows), kinds_table(rows), shares_line(rows), [measured(found["times"])],
                                     times_table(found["times"]), lacks_list(rows))]
     return "\n" + "\n\n".join(p for p in parts if p) + "\n\n"

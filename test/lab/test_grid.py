@@ -89,6 +89,8 @@ def run(had, data=True, says=None):
     (row(TCP, run(NONE, data=False), lacks=[TCP]), False),
     (row(TCP, run(TCP), lacks=[TCP]), True),
     (row(DIRECT, run(DIRECT, data=False), lacks=["mtu"]), False),
+    (row(GUESSED, *2 * [run(DIRECT) | {"share": 0.4}], run(DIRECT) | {"share": 0.9}), True),
+    (row(GUESSED, run(DIRECT) | {"share": 0.4}, *2 * [run(DIRECT) | {"share": 0.9}]), False),
 ])
 def test_a_pair_must_have_its_best_unless_it_is_said_to_lack_something(judged, wrong):
     assert bool(grid_report.judge(judged)) == wrong

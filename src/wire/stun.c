@@ -173,6 +173,7 @@ static int decode_guess(const uint8_t *v, size_t n, struct stun_msg *m)
 		return TM_OK;
 
 	g.role = v[0];
+	g.later_ms = v[1];
 	g.n = (uint8_t)((n - STUN_GUESS_HEADER) / STUN_GUESS_ENTRY);
 	for (size_t i = 0; i < g.n; i++) {
 		const uint8_t *e = v + STUN_GUESS_HEADER + i * STUN_GUESS_ENTRY;
@@ -409,7 +410,8 @@ static void encode_mapped(struct wr *w, const struct stun_msg *m)
 
 static void encode_guess(struct wr *w, const struct stun_msg *m)
 {
-	uint8_t v[STUN_GUESS_HEADER + STUN_GUESS_MAX * STUN_GUESS_ENTRY] = {[0] = (uint8_t)m->guess.role};
+	uint8_t v[STUN_GUESS_HEADER + STUN_GUESS_MAX * STUN_GUESS_ENTRY] = {
+		[0] = (uint8_t)m->guess.role, [1] = m->guess.later_ms};
 
 	if (m->guess.role == STUN_GUESS_NONE)
 		return;

@@ -49,6 +49,7 @@ enum stun_guess_role {
 };
 struct stun_guess {
 	enum stun_guess_role role; /* of the sender; NONE when absent */
+	uint8_t later_ms; /* in an answer: what both agree on comes so much later */
 	uint8_t n;
 	/* Where the world sees the sender. OFFERS, MEETS: the first of its fresh ports. */
 	struct endpoint seen[STUN_GUESS_MAX];

@@ -69,9 +69,18 @@ def test_a_hard_and_an_easy_nat_meet_by_guessing_and_keep_one_socket(net, kind):
 def test_routers_that_answer_for_themselves_are_passed_also_after_both_nodes_have_started_anew(net):
     world = World(net, easy=BARE, hard=BARE)
     world.settle()
-    assert meet(world)
+    for _ in range(CHANCES):
+        if meet(world):
+            break
+        world.restart()
+    else:
+        raise AssertionError(f"{CHANCES} attempts found nothing at first")
     for forget in (False, True):
-        world.restart(forget)
-        assert meet(world), f"gateways that {'forgot' if forget else 'still knew'} all"
+        for _ in range(CHANCES):  # both must send within the 20 ms of the line, which a machine that is busy may miss
+            world.restart(forget)
+            if meet(world):
+                break
+        else:
+            raise AssertionError(f"{CHANCES} attempts found nothing where gateways {'forgot' if forget else 'still knew'} all")
         way, back = world.way(world.nodes["hard"], world.address("easy"))
         assert way == DIRECT and back == 30

@@ -66,11 +66,27 @@ static void at_member(void *link, void *message)
 	free(m);
 }
 
+/* Under which address the internet sees the host. */
+static struct ip seen_at(const struct host *h)
+{
+	struct endpoint at = h->at;
+
+	const struct segment *g = h->face[0].segment; /* NULL: it is plugged in nowhere now */
+
+	for (struct nat *t = g ? nat_of(g) : NULL; t; t = nat_of(t->outside)) {
+		const struct nat_mapping *m = nat_mapping_of(t, &at);
+
+		at = m ? m->outside : (struct endpoint){.ip = t->pool[0], .port = at.port};
+	}
+	return at.ip;
+}
+
 static void introduce(struct control_link *to, const struct control_link *about, bool looks)
 {
 	struct message m = {
 		.kind = CANDIDATES, .about = about->host, .candidates = about->told, .looks = looks};
 
+	m.candidates.seen[m.candidates.n_seen++] = seen_at(about->host);
 	if (to->up)
 		post(to, &to->last_to_member, at_member, &m);
 }

@@ -12,6 +12,18 @@ static const struct nat_kind easy = {
 	.ports = NAT_PRESERVING,
 };
 
+static const struct nat_kind hard = {
+	.mapping = NAT_ADDRESS_AND_PORT_DEPENDENT,
+	.filtering = NAT_ADDRESS_AND_PORT_DEPENDENT,
+	.ports = NAT_RANDOM,
+};
+/* The inside port if it is free, else the next one: what is seen of one socket says nothing of others. */
+static const struct nat_kind preserving = {
+	.mapping = NAT_ADDRESS_AND_PORT_DEPENDENT,
+	.filtering = NAT_ADDRESS_AND_PORT_DEPENDENT,
+	.ports = NAT_PRESERVING,
+};
+
 static struct endpoint hub_at;
 
 static inline bool only_the_hub(const struct datagram *dg)

@@ -125,12 +125,6 @@ static void where_candidates_answer_no_other_ports_are_tried(void **state)
 
 /* --- a translator that forgets, on the side that is written to --- */
 
-static const struct nat_kind hard = {
-	.mapping = NAT_ADDRESS_AND_PORT_DEPENDENT,
-	.filtering = NAT_ADDRESS_AND_PORT_DEPENDENT,
-	.ports = NAT_RANDOM,
-};
-
 /* Where others are to write to has changed, long before a report says so. */
 static void what_the_easy_translator_forgot_is_found_again_where_it_is_now(void **state)
 {

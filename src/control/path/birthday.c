@@ -166,9 +166,35 @@ static void pace(struct birthday *b, unsigned n, ns_t now)
 		b->due = now + BIRTHDAY_PACE;
 }
 
+void birthday_only_at(struct birthday *b, const struct stun_guess *at)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < b->n_blocks; i++)
+		for (unsigned k = 0; k < at->n; k++)
+			if (ip_eq(&b->blocks[i].ip, &at->seen[k].ip)) {
+				b->blocks[n++] = b->blocks[i];
+				break;
+			}
+	b->n_blocks = n;
+}
+
+void birthday_limit(struct birthday *b, unsigned most)
+{
+	b->most = most;
+}
+
+/* Of n datagrams that the role has. */
+static unsigned limited(const struct birthday *b, unsigned n)
+{
+	return b->most ? MIN(n, b->most) : n;
+}
+
 static bool step_opens(struct birthday *b, ns_t now, uint32_t *ret_socket, struct endpoint *ret_to)
 {
-	if (!b->n_sockets || b->round == BIRTHDAY_ROUNDS) {
+	const unsigned all = BIRTHDAY_ROUNDS * b->n_sockets;
+
+	if (b->round * b->n_sockets + b->next >= limited(b, all)) {
 		b->due = b->began + BIRTHDAY_FOR;
 		return false;
 	}
@@ -186,7 +212,7 @@ static bool step_opens(struct birthday *b, ns_t now, uint32_t *ret_socket, struc
 
 static bool step_guesses(struct birthday *b, ns_t now, uint32_t *ret_socket, struct endpoint *ret_to)
 {
-	if (!b->n_blocks || b->guessed == BIRTHDAY_GUESSES) {
+	if (!b->n_blocks || b->guessed >= limited(b, BIRTHDAY_GUESSES)) {
 		b->due = b->began + BIRTHDAY_FOR;
 		return false;
 	}
@@ -223,7 +249,7 @@ static ns_t batch_at(const struct birthday *b, unsigned batch)
 static unsigned ticket(const struct birthday *b)
 {
 	const bool burst = b->next < BIRTHDAY_BURST;
-	const unsigned n = burst ? BIRTHDAY_BURST : BIRTHDAY_MEETINGS_BATCH;
+	const unsigned n = burst ? limited(b, BIRTHDAY_BURST) : BIRTHDAY_MEETINGS_BATCH;
 	const unsigned first = burst ? 0 : b->next / n * n;
 
 	return b->role == STUN_GUESS_MEETS ? first + n - 1 - (b->next - first) : b->next;
@@ -231,7 +257,9 @@ static unsigned ticket(const struct birthday *b)
 
 static bool step_meets(struct birthday *b, ns_t now, uint32_t *ret_socket, struct endpoint *ret_to)
 {
-	while (b->n_sockets && b->next < BIRTHDAY_MEETINGS && b->due <= now) {
+	const unsigned all = limited(b, BIRTHDAY_MEETINGS);
+
+	while (b->n_sockets && b->next < all && b->due <= now) {
 		const unsigned i = ticket(b);
 
 		b->next++;
@@ -244,7 +272,7 @@ static bool step_meets(struct birthday *b, ns_t now, uint32_t *ret_socket, struc
 		if (*ret_socket)
 			return true;
 	}
-	if (!b->n_sockets || b->next >= BIRTHDAY_MEETINGS)
+	if (!b->n_sockets || b->next >= all)
 		b->due = b->began + BIRTHDAY_FOR;
 	return false;
 }

@@ -148,7 +148,7 @@ bool core_view(const struct core *c, const uint8_t key[static 32], struct core_v
 
 		v.state = rec->live->path.state;
 		v.not_direct = core_not_direct(c, rec->live, &v.addresses);
-		v.guesses_at = rec->live->luck.next_at;
+		v.guesses_at = rec->luck.next_at;
 		if (chosen) {
 			v.type = chosen->type;
 			v.way = chosen->way;

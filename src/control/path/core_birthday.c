@@ -8,10 +8,13 @@
  * traffic; it says on both sides when to begin, half a round trip apart, and nobody sends a thousand
  * datagrams alone.
  *
- * What an attempt sends goes where the peer says that it is. So that no member can turn others into a flood:
- * one attempt of a pair in five minutes, after one that found nothing twice as late each time, to an hour;
- * after one that found a way sooner, should that die, but later each time when it dies soon; two at once and
- * sixty in an hour with all peers together; never into networks of the kind that we are not seen in.
+ * What an attempt sends goes where the peer says that it is. So that no member can turn others into a flood,
+ * it is whole only where somebody else says so, too: the coordinator, or an answer that came from there; else
+ * a few datagrams. One attempt of a pair in five minutes, after one that found nothing twice as late each
+ * time, to an hour. After one that found a way some seconds, should that die: translators exist that forget
+ * all each half minute. A find is what was guessed, and no other address by which the peer lets itself be
+ * found meanwhile. Two at once, and in an hour sixty that find nothing with all peers together, twelve with
+ * one; never into networks of the kind that we are not seen in.
  *
  * A socket by which the peer was found stays open as long as the path needs it; only its translator's memory
  * of it makes it of use, so that is refreshed while the path is up.
@@ -33,21 +36,14 @@ enum { CHANCES = 2, CHANCES_OF_EASY = 4 };
 	(3 * SEC) /* the same, by what was found: that does not come back where it was forgotten */
 #define FLOWS (3 * SEC) /* something was sent within this time */
 #define ASK_AGAIN (500 * MS)
-#define NEXT (300 * SEC)
-#define NEXT_MAX (3600 * SEC)
 #define NEXT_SLACK                                                                                           \
 	(5 * SEC) /* whoever asks waits longer than who is asked, by all that clocks and lines do */
 #define NEXT_REFUSED (60 * SEC)
-/* After an attempt that found a way: twice as long each time, up to NEXT, when it lived shorter than that. */
-#define NEXT_FOUND (4 * SEC)
 #define KEEP_EVERY (20 * SEC) /* translators forget after 30 s at the earliest, as far as is known */
 #define KEEP_SPARE (30 * SEC) /* found as well, and not used by either side */
 #define MEET_IN (150 * MS) /* after both know of it: 256 sockets take up to a third of that to open */
-/* Ports that are offered begin there, and so many further on at most. */
-enum { OFFERS_FROM = 16384, OFFERS_RANGE = 32768 };
-
-/* With so many no attempt begins: there is room for what those that are under way find. */
-enum { KEPT_BEFORE = CORE_GUESS_KEPT - CORE_GUESS_AT_ONCE * (BIRTHDAY_SOCKETS_IN_BLOCK + 1) };
+/* Who is asked to meet puts it off by up to this: who asks many does not make them send at one moment. */
+enum { SPREAD_MS = 150 };
 
 /* Done in one step, which also sends a batch of each attempt: what the queue has room for. */
 enum { CLOSE_AT_ONCE = 24, KEEP_AT_ONCE = 16 };
@@ -84,11 +80,6 @@ static void is_due(struct core *c, ns_t now)
 	heap_set(&c->heap, &c->birthday.due, next);
 }
 
-static bool is_meeting(enum stun_guess_role role)
-{
-	return role == STUN_GUESS_OFFERS || role == STUN_GUESS_MEETS;
-}
-
 static bool is_detour(const struct path *p)
 {
 	return p->state == PATH_UP && p->chosen >= 0 && pair_is_relayed(path_chosen(p));
@@ -100,49 +91,10 @@ static bool flows(const struct path *p, ns_t now)
 	return now - MAX(p->last_sending, p->wanted_at) < FLOWS;
 }
 
-static bool is_private(const struct ip *ip)
-{
-	const struct prefix host = prefix_host(ip);
-
-	return prefix_is_private(&host);
-}
-
-/* Of what the peer says, what may be sent to. */
-static void usable(const struct core *c, const struct stun_guess *told, struct stun_guess *ret_usable)
-{
-	const bool private = is_private(&c->nat.outside.seen[0].ip);
-
-	*ret_usable = (struct stun_guess){.role = told->role};
-	for (size_t i = 0; i < told->n; i++) {
-		const struct way_to way = {.remote = told->seen[i]};
-		enum reach reach = core_outlet(&c->ops, &way).reach;
-
-		const uint16_t port = way.remote.port;
-
-		/* Where nobody has fresh ports there may be somebody's services. */
-		if (is_meeting(told->role) && (port < OFFERS_FROM || port > UINT16_MAX - BIRTHDAY_MEETINGS))
-			continue;
-		if (candidate_usable(&way.remote, &c->net4, &c->net6) &&
-			is_private(&way.remote.ip) == private && reach != REACH_MESH && reach != REACH_NONE)
-			ret_usable->seen[ret_usable->n++] = way.remote;
-	}
-}
-
 /* Where the world sees us, in the network that we are in now. */
 static bool knows_itself(const struct core *c)
 {
 	return c->nat.outside.n && c->nat.began >= c->birthday.network_at;
-}
-
-static bool in_budget(struct core *c, ns_t now)
-{
-	struct core_birthday *b = &c->birthday;
-
-	if (now - b->hour_since >= 3600 * SEC) {
-		b->hour_since = now;
-		b->in_hour = 0;
-	}
-	return b->in_hour < CORE_GUESS_PER_HOUR && b->n_kept < KEPT_BEFORE;
 }
 
 /* A place for an attempt, and the ports that it will take. */
@@ -150,8 +102,8 @@ static void reserve(struct core *c, struct attempt *a, struct live *l, enum stun
 {
 	if (a->live != l)
 		*a = (struct attempt){.live = l};
-	if (is_meeting(role) && !a->port)
-		a->port = (uint16_t)(OFFERS_FROM + c->ops.random(c->ops.ctx) % OFFERS_RANGE);
+	if (core_is_meeting(role) && !a->port)
+		a->port = (uint16_t)(CORE_OFFERS_FROM + c->ops.random(c->ops.ctx) % CORE_OFFERS_RANGE);
 }
 
 /* False: nothing that it says may be sent to, or others are at it. told_ago: the other side begins so much
@@ -163,20 +115,21 @@ static bool begin(struct core *c, struct live *l, enum stun_guess_role role, con
 	struct stun_guess theirs;
 
 	a = a ? a : attempt_of(c, NULL);
-	usable(c, told, &theirs);
+	const bool seen = core_luck_usable(c, l, told, &theirs);
 	if (!a || !theirs.n)
 		return false;
 	reserve(c, a, l, role);
 	a->agreed = true;
-	if (is_meeting(role))
+	if (core_is_meeting(role))
 		birthday_meet(&a->b, role, &theirs.seen[0], now + told_ago + MEET_IN, now);
 	else
 		birthday_begin(&a->b, role, &theirs.seen[0],
-			role == STUN_GUESS_OPENS ? &c->nat.outside : &theirs, c->ops.random(c->ops.ctx), now);
-	c->birthday.in_hour++;
-	l->luck.n_asked = 0;
-	l->luck.wait = l->luck.wait ? ns_min(2 * l->luck.wait, NEXT_MAX) : NEXT;
-	l->luck.next_at = now + l->luck.wait;
+			role == STUN_GUESS_OPENS ? &c->nat.outside : told, c->ops.random(c->ops.ctx), now);
+	birthday_only_at(&a->b, &theirs);
+	if (!seen)
+		birthday_limit(&a->b, BIRTHDAY_UNSEEN);
+	l->asking.n = 0;
+	core_luck_tries(c, l, now);
 	a->opens = role != STUN_GUESS_GUESSES;
 	if (!a->opens)
 		queue_push(&c->queue, CORE_NOTE, WHY_GUESS)->peer = l->record->member;
@@ -204,22 +157,12 @@ static void keep_or_close(struct core *c, struct live *l, uint32_t socket, bool 
 		close_later(c, l, socket);
 }
 
-/* What was found may die, as soon as a translator forgets it: then it is looked for again. */
-static void note_find(struct luck *luck, ns_t now)
-{
-	if (!luck->found_at || now - luck->found_at >= 2 * NEXT)
-		luck->finds = 0;
-	luck->wait = 0;
-	luck->found_at = now;
-	luck->next_at = now + ns_min(NEXT_FOUND << luck->finds, NEXT);
-	luck->finds = MIN(luck->finds + 1, 8U);
-}
-
 static void end(struct core *c, struct attempt *a, ns_t now)
 {
 	struct live *l = a->live;
 	bool direct = l->path.state == PATH_UP && !is_detour(&l->path);
-	struct core_out *out = queue_push(&c->queue, CORE_NOTE, direct ? WHY_GUESSED : WHY_MISSED);
+	const bool found = direct && core_luck_is_find(&a->b, path_chosen(&l->path));
+	struct core_out *out = queue_push(&c->queue, CORE_NOTE, found ? WHY_GUESSED : WHY_MISSED);
 
 	out->peer = l->record->member;
 	for (unsigned i = 0, kept = 0; i < a->b.n_sockets; i++) {
@@ -229,8 +172,8 @@ static void end(struct core *c, struct attempt *a, ns_t now)
 		keep_or_close(c, l, a->b.sockets[i], used || keep, now);
 		kept += keep;
 	}
-	if (direct)
-		note_find(&l->luck, now);
+	if (found)
+		core_luck_found(c, l, now);
 	a->live = NULL;
 	is_due(c, now);
 }
@@ -267,7 +210,7 @@ static enum stun_guess_role other_role(enum stun_guess_role role)
 /* Can we play that part? */
 static bool plays(const struct core *c, enum stun_guess_role role)
 {
-	if (is_meeting(role))
+	if (core_is_meeting(role))
 		return c->nat.keeps_ports;
 	return role && c->nat.told.mapping == (role == STUN_GUESS_OPENS ? NAT_DEPENDENT : NAT_INDEPENDENT);
 }
@@ -278,7 +221,8 @@ static struct stun_guess tell_role(const struct core *c, const struct attempt *a
 	struct stun_guess g = c->nat.outside;
 
 	g.role = role;
-	if (is_meeting(role)) {
+	g.later_ms = a->later_ms;
+	if (core_is_meeting(role)) {
 		g.n = 1;
 		g.seen[0].port = a->port;
 	}
@@ -297,9 +241,9 @@ static void ask(struct core *c, struct live *l, enum stun_guess_role role, ns_t 
 	out->peer = l->record->member;
 	out->way = *way;
 	out->n = stun_ask(&c->self, l->record->member.id, key, &m, out->msg, sizeof(out->msg),
-		&l->luck.asked[l->luck.n_asked]);
-	l->luck.n_asked++;
-	l->luck.ask_at = now + ASK_AGAIN;
+		&l->asking.stamps[l->asking.n]);
+	l->asking.n++;
+	l->asking.again_at = now + ASK_AGAIN;
 }
 
 /* When the candidates had their chance; NS_NEVER: not before more of their checks were sent. */
@@ -324,14 +268,15 @@ static ns_t had_chance(const struct path *p, bool easy)
 /* When to ask. */
 static ns_t first_try(const struct core *c, const struct live *l)
 {
+	const struct luck *luck = core_luck(c, l);
 	ns_t direct = path_last_direct(&l->path);
 	ns_t at = had_chance(&l->path, c->nat.told.mapping == NAT_INDEPENDENT && l->maps == NAT_INDEPENDENT);
 
 	if (direct)
-		at = MAX(at, direct + (l->luck.finds ? OUTAGE_FOUND : OUTAGE));
-	if (l->luck.next_at)
-		at = MAX(at, l->luck.next_at + NEXT_SLACK);
-	return MAX(at, l->luck.asks_at);
+		at = MAX(at, direct + (luck->finds ? OUTAGE_FOUND : OUTAGE));
+	if (luck->next_at)
+		at = MAX(at, luck->next_at + NEXT_SLACK);
+	return MAX(at, l->asking.not_before);
 }
 
 /* We do not ask any more. */
@@ -339,8 +284,8 @@ static void stop_asking(struct core *c, struct live *l, ns_t again)
 {
 	struct attempt *a = attempt_of(c, l);
 
-	l->luck.n_asked = 0;
-	l->luck.asks_at = again;
+	l->asking.n = 0;
+	l->asking.not_before = again;
 	if (a && !a->agreed)
 		a->live = NULL;
 }
@@ -353,7 +298,7 @@ static bool may_ask(struct core *c, struct live *l, enum stun_guess_role role, n
 	if (a)
 		return true;
 	a = attempt_of(c, NULL);
-	if (!a || !in_budget(c, now))
+	if (!a || !core_luck_allows(c, l, now))
 		return false;
 	reserve(c, a, l, role);
 	return true;
@@ -363,29 +308,43 @@ ns_t core_birthday_consider(struct core *c, struct live *l, ns_t now)
 {
 	enum stun_guess_role role = role_of(c, l);
 	struct attempt *a = running(c, l);
-	struct luck *luck = &l->luck;
+	struct asking *asking = &l->asking;
 
 	if (a && !is_detour(&l->path))
 		end(c, a, now);
 	if (l->path.state == PATH_IDLE)
 		core_birthday_forget(c, l);
 	if (a || !is_detour(&l->path) || !flows(&l->path, now)) {
-		stop_asking(c, l, luck->asks_at);
+		stop_asking(c, l, asking->not_before);
 		return NS_NEVER;
 	}
 	if (role == STUN_GUESS_NONE || !knows_itself(c))
 		return NS_NEVER;
-	ns_t at = luck->n_asked ? luck->ask_at : first_try(c, l);
+	ns_t at = asking->n ? asking->again_at : first_try(c, l);
 	if (at > now)
 		return at;
 	if (!may_ask(c, l, role, now))
 		return now + NEXT_SLACK;
-	if (luck->n_asked == CORE_GUESS_TRIES) {
+	if (asking->n == CORE_GUESS_TRIES) {
 		stop_asking(c, l, now + NEXT_REFUSED);
-		return luck->asks_at;
+		return asking->not_before;
 	}
 	ask(c, l, role, now);
-	return luck->ask_at;
+	return asking->again_at;
+}
+
+/* The moment is ours to put off. */
+static bool begin_asked(
+	struct core *c, struct live *l, enum stun_guess_role role, const struct stun_guess *told, ns_t now)
+{
+	const unsigned later = core_is_meeting(role) ? c->ops.random(c->ops.ctx) % (SPREAD_MS + 1) : 0;
+
+	if (!begin(c, l, role, told, path_chosen(&l->path)->rtt / 2 + later * MS, now))
+		return false;
+	struct attempt *a = running(c, l);
+	if (a)
+		a->later_ms = (uint8_t)later;
+	return true;
 }
 
 void core_birthday_asked(struct core *c, struct live *l, const struct core_in *in, const struct stun_msg *m,
@@ -397,11 +356,11 @@ void core_birthday_asked(struct core *c, struct live *l, const struct core_in *i
 	if (!plays(c, role) || in->stun.by.kind == WAY_UDP || !knows_itself(c))
 		return;
 	/* Both ask at once: the moment is told by whose question is answered, and that is the other's. */
-	if (!a && role == STUN_GUESS_OFFERS && l->luck.n_asked)
+	if (!a && role == STUN_GUESS_OFFERS && l->asking.n)
 		return;
 	/* Once more, where our answer got lost. */
-	if (!a && (!is_detour(&l->path) || l->luck.next_at > now || !in_budget(c, now) ||
-			  !begin(c, l, role, &m->guess, path_chosen(&l->path)->rtt / 2, now)))
+	if (!a && (!is_detour(&l->path) || core_luck(c, l)->next_at > now || !core_luck_allows(c, l, now) ||
+			  !begin_asked(c, l, role, &m->guess, now)))
 		return;
 	a = running(c, l);
 	if (a && a->b.role == role)
@@ -410,18 +369,18 @@ void core_birthday_asked(struct core *c, struct live *l, const struct core_in *i
 
 bool core_birthday_answered(struct core *c, struct live *l, const struct stun_msg *m, ns_t now)
 {
-	struct luck *luck = &l->luck;
 	const enum stun_guess_role role = other_role(m->guess.role);
+	const ns_t later = MIN(m->guess.later_ms, SPREAD_MS) * MS;
 	bool ours = false;
 
 	for (size_t i = 0; i < c->birthday.n_kept; i++)
 		if (c->birthday.kept[i].live == l && c->birthday.kept[i].stamp == stun_stamp(m))
 			return true;
-	for (unsigned i = 0; i < luck->n_asked; i++)
-		ours |= luck->asked[i] == stun_stamp(m);
+	for (unsigned i = 0; i < l->asking.n; i++)
+		ours |= l->asking.stamps[i] == stun_stamp(m);
 	if (!ours)
 		return false;
-	if (plays(c, role) && in_budget(c, now) && begin(c, l, role, &m->guess, 0, now))
+	if (plays(c, role) && core_luck_allows(c, l, now) && begin(c, l, role, &m->guess, later, now))
 		return true;
 	stop_asking(c, l, now + NEXT_REFUSED);
 	return true;
@@ -431,10 +390,11 @@ enum path_not core_birthday_not(const struct core *c, const struct live *l)
 {
 	for (size_t i = 0; i < CORE_GUESS_AT_ONCE; i++)
 		if (c->birthday.v[i].live == l && c->birthday.v[i].agreed)
-			return is_meeting(c->birthday.v[i].b.role) ? PATH_NOT_MEETING : PATH_NOT_GUESSING;
-	if (!l->luck.wait || !is_detour(&l->path))
+			return core_is_meeting(c->birthday.v[i].b.role) ? PATH_NOT_MEETING
+									: PATH_NOT_GUESSING;
+	if (!core_luck(c, l)->wait || !is_detour(&l->path))
 		return PATH_NOT_NOTHING;
-	return is_meeting(role_of(c, l)) ? PATH_NOT_UNMET : PATH_NOT_MISSED;
+	return core_is_meeting(role_of(c, l)) ? PATH_NOT_UNMET : PATH_NOT_MISSED;
 }
 
 /* --- what comes of it --- */
@@ -478,13 +438,15 @@ bool core_birthday_found(struct core *c, struct live *l, const struct way_to *by
 /* Hundreds of sockets take their time, and the answer that agrees on the moment waits for nothing. */
 static void open_sockets(struct core *c, struct attempt *a)
 {
-	const bool meets = is_meeting(a->b.role);
+	const bool meets = core_is_meeting(a->b.role);
 	struct core_out *out = queue_push(&c->queue, CORE_OPEN, meets ? WHY_MEET : WHY_GUESS);
 
 	a->opens = false;
 	out->peer = a->live->record->member;
 	out->port = meets ? a->port : 0;
 	out->n = meets ? BIRTHDAY_MEETINGS : birthday_sockets(&c->nat.outside);
+	if (a->b.most)
+		out->n = MIN(out->n, a->b.most);
 }
 
 static void step_attempt(struct core *c, struct attempt *a, ns_t now)
@@ -559,14 +521,14 @@ void core_birthday_step(struct core *c, ns_t now)
 
 void core_birthday_network(struct core *c, ns_t now)
 {
-	c->birthday.network_at = now;
 	for (size_t i = 0; i < CORE_GUESS_AT_ONCE; i++)
 		if (c->birthday.v[i].live && c->birthday.v[i].agreed)
 			end(c, &c->birthday.v[i], now);
 		else
 			c->birthday.v[i].live = NULL;
+	c->birthday.network_at = now;
 	LIST_FOREACH (l, &c->live, struct live, all)
-		l->luck = (struct luck){.n_asked = 0};
+		l->asking = (struct asking){.n = 0};
 }
 
 void core_birthday_forget(struct core *c, struct live *l)

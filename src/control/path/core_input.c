@@ -203,8 +203,14 @@ static void on_candidates(struct core *c, const struct core_in *in, ns_t now)
 {
 	struct live *l = live_by_id(c, in->id, now);
 
-	if (l)
-		core_candidates(c, l, in->candidates, in->looks, now);
+	if (!l)
+		return;
+	/* A list that was kept says nothing of it, nor does one of a node that has just no link. */
+	if (in->candidates->n_seen) {
+		l->n_seen = MIN(in->candidates->n_seen, ARRAY_LEN(l->seen));
+		memcpy(l->seen, in->candidates->seen, l->n_seen * sizeof(l->seen[0]));
+	}
+	core_candidates(c, l, in->candidates, in->looks, now);
 }
 
 static void on_activity(struct core *c, const struct core_in *in, ns_t now)

@@ -18,8 +18,24 @@
 #include "control/path/tell.h"
 #include "control/path/turn.h"
 
+/*
+ * Of attempts to guess the peer's ports: it outlives a rest of the path. Only `network_at` tells whether all
+ * but the last two are of our present network, or say nothing any more.
+ */
+struct luck {
+	ns_t network_at;
+	ns_t next_at; /* no attempt before */
+	ns_t wait; /* the last time, after an attempt that found nothing; 0 = it found something */
+	/* What was found lately, as often as its path did not live long, and when last; 0 = nothing */
+	ns_t found_at;
+	unsigned finds;
+	unsigned in_hour; /* attempts that found nothing since: */
+	ns_t hour_since;
+};
+
 struct record {
 	struct core_member member;
+	struct luck luck;
 	struct path_memory last; /* of a path that rests */
 	uint64_t stamp; /* of the newest check answered before the live part was made */
 	struct live *live; /* owned; NULL while nobody uses the peer */
@@ -31,7 +47,9 @@ struct record {
 enum {
 	CORE_GUESS_TRIES = 3, /* of the question */
 	CORE_GUESS_AT_ONCE = 2, /* attempts */
+	/* That found nothing, with all peers and with one. */
 	CORE_GUESS_PER_HOUR = 60,
+	CORE_GUESS_OF_ONE = 12,
 	CORE_GUESS_KEPT = 224, /* sockets that were found, and for a while those found with them */
 };
 
@@ -46,17 +64,14 @@ struct live {
 	enum nat_maps maps; /* the translator before it, as it says */
 	bool keeps_ports; /* likewise */
 	struct tell tell;
-	struct luck {
-		ns_t next_at, asks_at; /* no attempt before, and no question of ours for one */
-		ns_t wait; /* the last time, after an attempt that found nothing; 0 = it found something */
-		/* What was found lately, as often as its path did not live long, and when last; 0 = nothing
-		 */
-		unsigned finds;
-		ns_t found_at;
-		ns_t ask_at; /* the next try of the question whether the peer takes part */
-		unsigned n_asked;
-		uint64_t asked[CORE_GUESS_TRIES]; /* stamps */
-	} luck;
+	struct ip seen[CANDIDATES_SEEN_MAX]; /* where the coordinator sees it */
+	size_t n_seen;
+	struct asking {
+		ns_t not_before; /* no question of ours for an attempt */
+		ns_t again_at; /* the next try of the question whether the peer takes part */
+		unsigned n;
+		uint64_t stamps[CORE_GUESS_TRIES];
+	} asking;
 	ns_t used_at;
 };
 
@@ -105,6 +120,7 @@ struct core {
 			bool agreed; /* else we are asking */
 			bool opens; /* its sockets, as soon as what is to be sent has left */
 			uint16_t port; /* the first that we offer; 0: we do not */
+			uint8_t later_ms; /* than it would be, as we have decided and tell */
 			struct birthday b;
 		} v[CORE_GUESS_AT_ONCE];
 		struct kept_socket {
@@ -216,6 +232,27 @@ void core_birthday_hint(struct core *c, const struct live *l, const struct way_t
 enum path_not core_birthday_not(const struct core *c, const struct live *l);
 /* An answer to no check of the path: true when it is to a guess. The address is checked then. */
 bool core_birthday_found(struct core *c, struct live *l, const struct way_to *by, ns_t now);
+
+/* --- core_luck.c --- */
+
+/* Ports that are offered begin there, and so many further on at most. */
+enum { CORE_OFFERS_FROM = 16384, CORE_OFFERS_RANGE = 32768 };
+
+bool core_is_meeting(enum stun_guess_role role);
+/* Of our present network, but for what is counted. */
+struct luck *core_luck(const struct core *c, const struct live *l);
+/* One more attempt now, by what is counted? `next_at` is another matter. */
+bool core_luck_allows(struct core *c, const struct live *l, ns_t now);
+/* One begins: as if it were in vain, until it has found something. */
+void core_luck_tries(struct core *c, const struct live *l, ns_t now);
+void core_luck_found(struct core *c, const struct live *l, ns_t now);
+/* Of what the peer says, what may be sent to. True: somebody else says so, too, the coordinator or an answer
+ * that came from there; what else it says is left out then. */
+bool core_luck_usable(const struct core *c, const struct live *l, const struct stun_guess *told,
+	struct stun_guess *ret_usable);
+/* Is the pair what was looked for, where it was looked for? A candidate that answers meanwhile is not, nor
+ * another address of a peer that wants to be asked for attempts. */
+bool core_luck_is_find(const struct birthday *b, const struct pair *pair);
 
 /* --- core.c --- */
 

@@ -126,7 +126,7 @@ static struct stun_msg full_message(void)
 		.has_cookie = true,
 		.cookie = {1, 2, 3, 4, 5, 6, 7, 0xff},
 		.change_port = true,
-		.guess = {.role = STUN_GUESS_MEETS, .n = 2},
+		.guess = {.role = STUN_GUESS_MEETS, .later_ms = 149, .n = 2},
 		.error_code = 487};
 
 	assert_int_equal(endpoint_parse("192.0.2.9:40000", &m.guess.seen[0]), TM_OK);
@@ -163,6 +163,7 @@ static void everything_we_encode_comes_back_and_verifies(void **state)
 	assert_true(endpoint_eq(&back.other, &m.other));
 	assert_true(endpoint_eq(&back.origin, &m.origin));
 	assert_int_equal(back.guess.role, STUN_GUESS_MEETS);
+	assert_int_equal(back.guess.later_ms, 149);
 	assert_int_equal(back.guess.n, 2);
 	for (size_t i = 0; i < 2; i++)
 		assert_true(endpoint_eq(&back.guess.seen[i], &m.guess.seen[i]));

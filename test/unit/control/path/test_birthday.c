@@ -205,6 +205,39 @@ static void who_guesses_waits_for_what_a_right_guess_brings(void **state)
 	assert_true(run(&b, 0).most <= BIRTHDAY_BATCH);
 }
 
+/* What is seen of all addresses tells where the blocks are, also of the one that alone is guessed at. */
+static void addresses_that_are_left_out_still_tell_of_blocks(void **state)
+{
+	const struct stun_guess told = SEEN("192.0.2.1:2048", "192.0.2.2:2100", "192.0.2.3:50000"),
+				at_one = SEEN("192.0.2.2:2100"), nowhere = SEEN("192.0.2.9:1");
+	struct birthday b = guesser(&told, 99);
+	(void)state;
+
+	birthday_only_at(&b, &at_one);
+	assert_int_equal(count(&b, BIRTHDAY_GUESSES, "192.0.2.2", 0, UINT16_MAX), BIRTHDAY_GUESSES);
+	assert_int_equal(count(&b, 256, NULL, 2048, 2559), 256);
+	birthday_only_at(&b, &nowhere);
+	assert_int_equal(run(&b, 0).n, 0);
+}
+
+static void who_is_limited_sends_no_more(void **state)
+{
+	const struct stun_guess told = SEEN("192.0.2.1:2048", "192.0.2.1:2100");
+	const struct endpoint to = at("198.51.100.1:51820");
+	const uint32_t sockets[BIRTHDAY_SOCKETS_IN_BLOCK] = {5, 6, 7, 8, 9};
+	struct birthday b = guesser(&told, 99);
+	(void)state;
+
+	birthday_limit(&b, BIRTHDAY_UNSEEN);
+	assert_int_equal(run(&b, 0).n, BIRTHDAY_UNSEEN);
+	for (unsigned n = 1; n <= ARRAY_LEN(sockets); n++) {
+		birthday_begin(&b, STUN_GUESS_OPENS, &to, &told, 1, 0);
+		birthday_limit(&b, BIRTHDAY_UNSEEN);
+		birthday_opened(&b, sockets, n, MS);
+		assert_int_equal(run(&b, 0).n, MIN(BIRTHDAY_ROUNDS * n, (unsigned)BIRTHDAY_UNSEEN));
+	}
+}
+
 /* --- meeting --- */
 
 enum { AT = 700 }; /* ms */
@@ -214,7 +247,7 @@ struct tickets {
 	ns_t at[BIRTHDAY_MEETINGS]; /* by ticket; 0: it was not sent */
 };
 
-static struct tickets meet(enum stun_guess_role role, size_t n_sockets)
+static struct tickets meet_limited(enum stun_guess_role role, size_t n_sockets, unsigned most)
 {
 	const struct endpoint to = at("198.51.100.1:20000");
 	uint32_t sockets[BIRTHDAY_SOCKETS], socket;
@@ -226,6 +259,7 @@ static struct tickets meet(enum stun_guess_role role, size_t n_sockets)
 	for (unsigned i = 0; i < BIRTHDAY_SOCKETS; i++)
 		sockets[i] = i % 10 == 9 ? 0 : 1000 + i;
 	birthday_meet(&b, role, &to, AT * MS, MS);
+	birthday_limit(&b, most);
 	assert_false(birthday_step(&b, AT * MS, &socket, &ep));
 	birthday_opened(&b, sockets, n_sockets, 2 * MS);
 	for (ns_t now = MS; !birthday_is_over(&b, now); now = b.due) {
@@ -240,6 +274,11 @@ static struct tickets meet(enum stun_guess_role role, size_t n_sockets)
 		assert_true(b.due > now);
 	}
 	return sent;
+}
+
+static struct tickets meet(enum stun_guess_role role, size_t n_sockets)
+{
+	return meet_limited(role, n_sockets, 0);
 }
 
 static void each_fresh_port_is_tried_once_and_at_one_moment_from_both_sides(void **state)
@@ -286,6 +325,19 @@ static void fewer_ports_than_offered_are_fine(void **state)
 	assert_int_equal(meet(STUN_GUESS_OFFERS, 0).n, 0);
 }
 
+/* Whether one of them is limited, or both. */
+static void those_that_are_limited_meet_at_the_same_ports(void **state)
+{
+	const struct tickets offers = meet_limited(STUN_GUESS_OFFERS, BIRTHDAY_UNSEEN, BIRTHDAY_UNSEEN),
+			     meets = meet_limited(STUN_GUESS_MEETS, BIRTHDAY_UNSEEN, BIRTHDAY_UNSEEN);
+	(void)state;
+
+	assert_int_equal(offers.n, BIRTHDAY_UNSEEN - BIRTHDAY_UNSEEN / 10);
+	assert_int_equal(meets.n, offers.n);
+	for (unsigned i = 0; i < BIRTHDAY_UNSEEN; i++)
+		assert_true(offers.at[i] == (i % 10 == 9 ? 0 : AT * MS) && meets.at[i] == offers.at[i]);
+}
+
 static void one_that_comes_through_is_enough_for_both(void **state)
 {
 	const struct endpoint to = at("198.51.100.1:20000");
@@ -323,6 +375,9 @@ int main(void)
 		cmocka_unit_test(each_fresh_port_is_tried_once_and_at_one_moment_from_both_sides),
 		cmocka_unit_test(the_two_sides_begin_at_opposite_ends),
 		cmocka_unit_test(fewer_ports_than_offered_are_fine),
+		cmocka_unit_test(addresses_that_are_left_out_still_tell_of_blocks),
+		cmocka_unit_test(who_is_limited_sends_no_more),
+		cmocka_unit_test(those_that_are_limited_meet_at_the_same_ports),
 		cmocka_unit_test(one_that_comes_through_is_enough_for_both),
 	};
 

@@ -47,7 +47,7 @@ static enum path_not why(const struct row *row, unsigned *ret_addresses)
 	if (row->relayed || row->direct)
 		l.path.chosen = row->direct;
 	l.maps = row->there;
-	l.luck.wait = row->wait;
+	record.luck.wait = row->wait;
 	core = (struct core){.nat.told.mapping = row->here};
 	core.birthday.v[1] = (struct attempt){.live = row->attempt ? &l : NULL, .agreed = row->attempt};
 	core.nat.keeps_ports = l.keeps_ports = row->meets;

@@ -92,6 +92,7 @@ struct node {
 		struct loop_timer *over; /* the time of the first of them */
 		ns_t not_before; /* members that change cost no more than a part of the time */
 		bool on; /* the plane has some */
+		bool untaken; /* there was no memory for the policy that was told */
 	} rules;
 	/* Lines of the log that others can provoke: whoever is on our network, the coordinator, members. */
 	struct {

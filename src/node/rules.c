@@ -8,8 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Of a mesh of 10,000 a node's share takes 4 ms: changes that come one after the other cost a twentieth. */
+/* Of a mesh of 10,000 a node's share takes 4 ms: changes that come one after the other cost a twentieth. But
+ * who has lost a tag does not keep its rights for longer than this. */
 enum { REST = 20 };
+#define REST_MOST (250 * MS)
 
 static int apply(struct node *n)
 {
@@ -23,7 +25,8 @@ static int apply(struct node *n)
 		rules_free(rules);
 	else
 		n->rules.on = rules;
-	n->rules.not_before = time_monotonic() + (time_monotonic() - start) * REST;
+	const ns_t end = time_monotonic();
+	n->rules.not_before = end + ns_min((end - start) * REST, REST_MOST);
 	return err;
 }
 
@@ -45,9 +48,9 @@ static int deny_all(struct node *n)
 	return err;
 }
 
-static void on_due(void *ctx)
+/* The rules of the policy that is held, or what holds meanwhile. */
+static void make(struct node *n)
 {
-	struct node *n = ctx;
 	const char *meanwhile = n->rules.on ? "the old ones hold" : "nothing passes";
 
 	int err = apply(n);
@@ -62,6 +65,16 @@ static void on_due(void *ctx)
 	loop_timer_in(n->rules.again, 1 * SEC);
 }
 
+static void on_due(void *ctx)
+{
+	struct node *n = ctx;
+
+	if (n->rules.untaken)
+		node_rules_policy(n, peers_policy(n->peers));
+	else
+		make(n);
+}
+
 /* --- this node's own --- */
 
 static int take_own(struct node *n, const struct own_rule *v, size_t count)
@@ -74,7 +87,7 @@ static int take_own(struct node *n, const struct own_rule *v, size_t count)
 		rules[i] = v[i].rule;
 	int err = filtering_set_local(n->rules.filtering, n->enrolment.self.id, rules, count);
 	if (!err)
-		on_due(n);
+		make(n);
 	return err;
 }
 
@@ -186,25 +199,42 @@ static void say_policy(const struct policy_kept *policy)
 		log_info("node: the mesh has no policy, everything passes");
 }
 
+/* What holds instead of a policy that could not be taken: the one before; without any, nothing is known to be
+ * allowed. */
+static void do_without(struct node *n)
+{
+	if (filtering_has_policy(n->rules.filtering))
+		return;
+	if (filtering_set(n->rules.filtering, "", "", NULL) == TM_OK)
+		make(n);
+	else
+		(void)!deny_all(n);
+}
+
 void node_rules_policy(struct node *n, const struct policy_kept *policy)
 {
 	struct diag d = {0};
 
 	int err = take_policy(n, policy, &d);
-	if (err) {
+	n->rules.untaken = err == TM_ENOMEM;
+	if (!err) {
+		say_policy(policy);
+		make(n);
+		return;
+	}
+	if (n->rules.untaken)
+		LOG_LIMITED(LOG_ERROR, &n->log.mesh, LOG_WHO_ALL,
+			"node: no memory for the policy of the mesh, trying again in 1 s",
+			KV_INT("version", (int64_t)policy->version));
+	else
 		LOG_LIMITED(LOG_ERROR, &n->log.mesh, LOG_WHO_ALL,
 			"node: this program cannot read the policy of the mesh, the one before stays in "
 			"force: is it older "
 			"than the coordinator's?",
 			KV_INT("version", (int64_t)policy->version), KV("where", d.where), KV("why", d.what));
-		/* Where there is none before, nothing is known to be allowed. */
-		if (filtering_has_policy(n->rules.filtering) ||
-			filtering_set(n->rules.filtering, "", "", NULL) != TM_OK)
-			return;
-	} else {
-		say_policy(policy);
-	}
-	on_due(n);
+	do_without(n);
+	if (n->rules.untaken)
+		loop_timer_in(n->rules.again, 1 * SEC);
 }
 
 void node_rules_mesh(struct node *n, const struct mesh_diff *d)

@@ -33,6 +33,7 @@ enum {
 	POLICY_TESTS_MAX = 1000,
 	POLICY_LIST_MAX = 1000, /* entries of one list */
 	POLICY_SELECTORS_MAX = 16000, /* different ones */
+	POLICY_SELECTORS_MORE = 8000, /* of statements, and of a node's own rules (policy/local.h) */
 	POLICY_ID_MAX = 32,
 	POLICY_SELECTOR_MAX = 71, /* "group:" and the longest name */
 };
@@ -100,6 +101,7 @@ struct policy_doc {
 	struct policy_selector **selectors;
 	size_t n_selectors;
 	struct hashset by_text; /* selectors */
+	bool whole; /* it is read: what comes now is no part of its text */
 };
 
 /*

@@ -464,7 +464,10 @@ int policy_doc_parse(
 	if (!err)
 		err = yamlin_read(&r.y, read_document, &r);
 	free(r.rule_at);
-	if (!err)
-		*ret_doc = TAKE(doc);
-	return err;
+	if (err)
+		return err;
+
+	doc->whole = true;
+	*ret_doc = TAKE(doc);
+	return TM_OK;
 }

@@ -195,7 +195,7 @@ int policy_selector_intern(
 		*ret_s = known;
 		return TM_OK;
 	}
-	if (doc->n_selectors == POLICY_SELECTORS_MAX)
+	if (doc->n_selectors == POLICY_SELECTORS_MAX + (doc->whole ? POLICY_SELECTORS_MORE : 0))
 		return diag_what(d, TM_EFULL,
 			"more than %d different nodes, tags, groups and routes are named",
 			POLICY_SELECTORS_MAX);

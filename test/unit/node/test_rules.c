@@ -19,7 +19,9 @@ struct rig {
 	struct node n;
 	struct rules *rules; /* the plane's */
 	unsigned n_set;
-	int err, making; /* what taking them, and making them, fails with */
+	int err, making,
+		taking; /* what the plane's taking them, making them, and taking the policy fail with */
+	unsigned takes_us; /* making them */
 };
 
 static struct rig *rig;
@@ -44,7 +46,16 @@ int __wrap_filtering_rules(
 int __wrap_filtering_rules(
 	const struct filtering *f, const struct mesh *m, const char *self_id, struct rules **ret_rules)
 {
+	usleep(rig->takes_us);
 	return rig->making ? rig->making : __real_filtering_rules(f, m, self_id, ret_rules);
+}
+
+int __real_filtering_set(struct filtering *f, const char *text, const char *nodes, struct diag *d);
+int __wrap_filtering_set(struct filtering *f, const char *text, const char *nodes, struct diag *d);
+
+int __wrap_filtering_set(struct filtering *f, const char *text, const char *nodes, struct diag *d)
+{
+	return rig->taking ? rig->taking : __real_filtering_set(f, text, nodes, d);
 }
 
 static int setup(void **state)
@@ -245,6 +256,38 @@ static void one_that_no_rules_can_be_made_of_leaves_the_old_ones_and_without_any
 	assert_int_equal(rules_find(r->rules, &now, 80).verdict, VERDICT_PASS);
 }
 
+/* It is kept as the mesh's, and so is not told again. */
+static void one_that_there_was_no_memory_for_is_taken_again(void **state)
+{
+	struct policy_kept told = {.version = 1, .text = strdup(WEB), .nodes = strdup("")};
+	struct rig *r = *state;
+
+	member(r, "self", 1, NULL, 1);
+	member(r, "a", 2, NULL, 2);
+	r->taking = TM_ENOMEM;
+	assert_int_equal(peers_set_policy(r->n.peers, &told), TM_OK);
+	node_rules_policy(&r->n, peers_policy(r->n.peers));
+	assert_int_equal(rules_class_of(r->rules, 2), RULES_NO_CLASS); /* nothing passes */
+	r->taking = TM_OK;
+	run_until_set(r, 2);
+	const struct rules_at at = {.class = rules_class_of(r->rules, 2), .proto = RULES_TCP};
+	assert_int_equal(rules_find(r->rules, &at, 80).verdict, VERDICT_PASS);
+	policy_kept_deinit(&told);
+}
+
+/* However long it takes to make them. */
+static void who_loses_a_tag_keeps_its_rights_for_a_quarter_of_a_second_at_most(void **state)
+{
+	struct rig *r = *state;
+
+	member(r, "self", 1, NULL, 1);
+	member(r, "a", 2, "x", 2);
+	r->takes_us = 40000;
+	policy(r, 1, WEB);
+	assert_true(r->n.rules.not_before <= time_monotonic() + 250 * MS);
+	assert_true(r->n.rules.not_before > time_monotonic() - 40 * SEC);
+}
+
 static void rules_of_its_own_hold_for_their_time(void **state)
 {
 	struct policy_local own = {.action = POLICY_DENY, .who = "any", .services = "tcp/80"};
@@ -285,6 +328,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			one_that_no_rules_can_be_made_of_leaves_the_old_ones_and_without_any_denies, setup,
 			teardown),
+		cmocka_unit_test_setup_teardown(
+			one_that_there_was_no_memory_for_is_taken_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			who_loses_a_tag_keeps_its_rights_for_a_quarter_of_a_second_at_most, setup, teardown),
 		cmocka_unit_test_setup_teardown(rules_of_its_own_hold_for_their_time, setup, teardown),
 	};
 

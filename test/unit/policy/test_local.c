@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "unit/unit.h"
 
+#include "base/strbuf.h"
 #include "policy/explain.h"
 #include "policy/local.h"
 #include "unit/policy/rig.h"
@@ -58,6 +59,26 @@ static void a_rule_of_its_own_narrows_what_the_document_allows(void **state)
 	mesh_free(mesh);
 }
 
+/* What a node narrows for itself must not keep a new policy of the mesh out. */
+static void they_fit_into_a_document_that_names_as_many_as_it_may(void **state)
+{
+	struct policy_local r = rule(POLICY_DENY, false, "tag:x,tag:y", "tcp/22");
+	struct strbuf b = {0};
+	char self[NODE_ID_LEN + 1];
+
+	(void)state;
+	rig_id("self", self);
+	strbuf_puts(&b, "rules:\n");
+	for (int i = 0; i < POLICY_SELECTORS_MAX - 1; i++)
+		strbuf_printf(&b, "%s tag:t%d%s", i % 1000 ? "," : "  - {allow: tcp, to: any, from: [", i,
+			i % 1000 == 999 || i == POLICY_SELECTORS_MAX - 2 ? "]}\n" : "");
+	struct policy_doc *doc = rig_doc(NULL, b.s);
+	assert_int_equal(doc->n_selectors, POLICY_SELECTORS_MAX);
+	assert_int_equal(policy_local_add(doc, self, &r), TM_OK);
+	policy_doc_free(doc);
+	strbuf_deinit(&b);
+}
+
 static void one_that_cannot_be_is_explained(void **state)
 {
 	static const struct {
@@ -90,6 +111,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_rule_of_its_own_narrows_what_the_document_allows),
+		cmocka_unit_test(they_fit_into_a_document_that_names_as_many_as_it_may),
 		cmocka_unit_test(one_that_cannot_be_is_explained),
 	};
 

@@ -102,9 +102,13 @@ static int look_body(struct store *s, struct job *j)
 	struct looking *l = CONTAINER_OF(j, struct looking, job);
 	struct policy_scene x;
 
-	int err = policy_scene_load(s, j->now, &x, &j->d);
+	int err = policy_scene_load(s, j->now, &x);
 	if (err)
 		return err;
+	if (x.unreadable.what[0]) {
+		j->d = x.unreadable;
+		err = TM_EBADMSG;
+	}
 	if (x.doc)
 		err = policy_scene_warnings(&x, x.doc, &l->found);
 	policy_scene_deinit(&x);

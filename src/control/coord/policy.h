@@ -2,8 +2,9 @@
 /*
  * The policy of the mesh, as the coordinator has it. Private to coord/.
  *
- * policy.c: the one in force, told to all links. policy_scene.c: what a question about policies is asked of,
- * read from the store. policy_ask.c: the requests; all that they do is done by jobs on the helper thread.
+ * policy.c: the one in force, told to all links. policy_answer.c: parts of answers. policy_scene.c: what a
+ * question about policies is asked of, read from the store. policy_ask.c: the requests; all that they do is
+ * done by jobs on the helper thread.
  */
 #ifndef TM_CONTROL_COORD_POLICY_H
 #define TM_CONTROL_COORD_POLICY_H
@@ -52,11 +53,15 @@ struct policy_scene {
 	struct policy_route *routes;
 	struct store_policy before; /* in force; version 0: none */
 	struct policy_bindings bound; /* its names */
-	struct policy_doc *doc; /* NULL: none */
+	struct policy_doc *doc; /* NULL: none, or one that this program cannot read */
+	struct diag unreadable; /* why; what[0]: it is not */
 	struct policy_world world;
 };
 /* now: Unix seconds, for tokens that can still be used. d: why what is in force cannot be read. */
-NODISCARD int policy_scene_load(struct store *s, int64_t now, struct policy_scene *ret_scene, struct diag *d);
+NODISCARD int policy_scene_load(struct store *s, int64_t now, struct policy_scene *ret_scene);
+/* Doc and bindings of x->before, which was accepted once. Should this version of the program not read it, the
+ * scene says so: it must still be possible to put another in force. TM_ENOMEM alone. */
+NODISCARD int policy_scene_read(struct policy_scene *x);
 void policy_scene_deinit(struct policy_scene *x);
 /* Each sentence of policy_warnings, a line each. */
 struct strbuf;

@@ -5,6 +5,7 @@
  */
 #include "base/strbuf.h"
 #include "control/coord/coord_private.h"
+#include "control/coord/policy_answer.h"
 #include "policy/diff.h"
 #include "policy/explain.h"
 #include "policy/tests.h"
@@ -26,92 +27,18 @@ struct ask {
 	struct store_policy accepted; /* version 0: none */
 };
 
-/* --- parts of answers --- */
-
-static void put_lines(struct jsonout *o, const char *key, char *lines)
-{
-	jsonout_list(o, key);
-	for (char *at = lines; at && *at;) {
-		size_t n = strcspn(at, "\n");
-
-		at[n] = '\0';
-		jsonout_text(o, NULL, at);
-		at += n + 1;
-	}
-	jsonout_list_end(o);
-}
-
-static int put_warnings(struct ask *a, const struct policy_scene *x, const struct policy_doc *doc)
-{
-	struct strbuf b = {0};
-	int err = policy_scene_warnings(x, doc, &b);
-
-	if (!err)
-		put_lines(&a->out, "warnings", b.s);
-	strbuf_deinit(&b);
-	return err;
-}
-
-/* null: no rule says so; "local": the asked node's own may. */
-static void put_rule(struct jsonout *o, const char *key, const struct policy_doc *doc, int32_t rule)
-{
-	if (rule >= 0)
-		jsonout_text(o, key, doc->rules[rule].id);
-	else
-		jsonout_null(o, key);
-}
-
-static void put_list(struct jsonout *o, const char *key, const struct policy_scene *x,
-	const struct policy_doc *doc, const struct policy_list *l)
-{
-	struct strbuf b = {0};
-
-	policy_list_format(doc, x->mesh, l, &b);
-	jsonout_text(o, key, b.s ? b.s : "");
-	strbuf_deinit(&b);
-}
-
-static void put_rules(struct jsonout *o, const struct policy_scene *x, const struct policy_doc *doc)
-{
-	jsonout_list(o, "rules");
-	for (size_t i = 0; i < doc->n_rules; i++) {
-		const struct policy_rule *r = &doc->rules[i];
-		struct strbuf b = {0};
-
-		jsonout_object(o, NULL);
-		jsonout_text(o, "id", r->id);
-		jsonout_text(o, "action", policy_action_name(r->action));
-		put_list(o, "from", x, doc, &r->from);
-		put_list(o, "to", x, doc, &r->to);
-		policy_services_format(r, &b);
-		jsonout_text(o, "services", b.s ? b.s : "");
-		jsonout_bool(o, "builtin", r->builtin);
-		jsonout_int_or_null(o, "line", r->line);
-		jsonout_int_or_null(o, "line_end", r->line_end);
-		jsonout_object_end(o);
-		strbuf_deinit(&b);
-	}
-	jsonout_list_end(o);
-}
-
-static void put_subject(struct jsonout *o, const char *key, const struct policy_subject *s)
-{
-	char text[POLICY_SUBJECT_LEN];
-
-	jsonout_text(o, key, policy_subject_format(s, text));
-}
-
-static void put_service(struct jsonout *o, const struct policy_service *s)
-{
-	char text[POLICY_SERVICE_LEN];
-
-	jsonout_text(o, "service", policy_service_format(s, text));
-}
-
 /* --- what a document must be to be accepted --- */
 
-static int no_policy(struct ask *a)
+static int no_policy(struct ask *a, const struct policy_scene *x)
 {
+	if (x->unreadable.what[0]) {
+		diag_hint(&a->job.d,
+			"nodes go by it as far as they can read it; `tunnelmesh filter history` and `filter "
+			"rollback`, or `filter set FILE`, put another in force");
+		return diag_what(&a->job.d, TM_ECORRUPT,
+			"this program cannot read version %llu of the policy: %.150s",
+			(unsigned long long)x->before.version, x->unreadable.what);
+	}
 	diag_code(&a->job.d, "no_policy");
 	diag_hint(&a->job.d, "`tunnelmesh filter set FILE` gives it one");
 	return diag_what(&a->job.d, TM_ENOENT, "this mesh has no policy: every member may do everything");
@@ -132,7 +59,7 @@ static int check(struct ask *a, struct policy_doc *doc, const struct policy_test
 		return err;
 	jsonout_int(&a->out, "tests", (int64_t)t->n);
 	jsonout_int(&a->out, "tests_of_nobody", (int64_t)nobody);
-	return put_warnings(a, x, doc);
+	return policy_put_warnings(&a->out, x, doc);
 }
 
 /* The document of the request, or the sentence that refuses it. */
@@ -220,39 +147,62 @@ static int run_rollback(struct ask *a, struct store *s, struct policy_scene *x)
 	return err ? err : accept(a, s, doc);
 }
 
-static int run_get(struct ask *a, struct store *s, struct policy_scene *x)
+/* An earlier version, which may be of another program, too. */
+static int load_older(struct ask *a, struct store *s, struct policy_scene *ret_x)
 {
-	_cleanup_(policy_doc_freep) struct policy_doc *older = NULL;
-	_cleanup_(store_policy_deinit) struct store_policy old = {.version = 0};
-	const struct store_policy *p = &x->before;
-	struct policy_bindings bound;
-	int err = TM_OK;
+	int err = store_policy_load(s, a->q.version, &ret_x->before);
 
-	if (a->q.version && a->q.version != x->before.version) {
-		err = store_policy_load(s, a->q.version, &old);
-		if (err == TM_ENOENT)
-			return diag_what(&a->job.d, err, "there is no version %llu of the policy",
-				(unsigned long long)a->q.version);
-		if (!err)
-			err = policy_doc_parse("policy", old.text, strlen(old.text), &older, &a->job.d);
-		if (!err)
-			err = policy_bindings_parse(old.nodes, &bound);
-		if (err)
-			return err;
-		policy_bind_again(older, &bound);
-		policy_bindings_deinit(&bound);
-		p = &old;
-	}
-	const struct policy_doc *doc = older ? older : x->doc;
-	if (!doc)
-		return no_policy(a);
+	if (err == TM_ENOENT)
+		return diag_what(&a->job.d, err, "there is no version %llu of the policy",
+			(unsigned long long)a->q.version);
+	return err ? err : policy_scene_read(ret_x);
+}
+
+static void put_unreadable(struct ask *a, const struct policy_scene *x)
+{
+	char sentence[512];
+
+	snprintf(sentence, sizeof(sentence), "this program cannot read version %llu of the policy: %s",
+		(unsigned long long)x->before.version, x->unreadable.what);
+	jsonout_list(&a->out, "rules");
+	jsonout_list_end(&a->out);
+	jsonout_text(&a->out, "local_allow", "");
+	jsonout_list(&a->out, "warnings");
+	jsonout_text(&a->out, NULL, sentence);
+	jsonout_list_end(&a->out);
+}
+
+static int put_policy(struct ask *a, const struct policy_scene *x, const struct policy_scene *of)
+{
+	const struct store_policy *p = &of->before;
+
+	if (!p->version)
+		return no_policy(a, of);
 	jsonout_int(&a->out, "version", (int64_t)p->version);
 	jsonout_int(&a->out, "accepted_at", p->accepted);
 	jsonout_text(&a->out, "by", p->by);
 	jsonout_text(&a->out, "text", p->text);
-	put_rules(&a->out, x, doc);
-	put_list(&a->out, "local_allow", x, doc, &doc->local_allow);
-	return put_warnings(a, x, doc);
+	if (!of->doc) {
+		put_unreadable(a, of);
+		return TM_OK;
+	}
+	policy_put_rules(&a->out, x, of->doc);
+	policy_put_list(&a->out, "local_allow", x, of->doc, &of->doc->local_allow);
+	return policy_put_warnings(&a->out, x, of->doc);
+}
+
+static int run_get(struct ask *a, struct store *s, struct policy_scene *x)
+{
+	struct policy_scene older = {.mesh = NULL};
+
+	if (!a->q.version || a->q.version == x->before.version)
+		return put_policy(a, x, x);
+
+	int err = load_older(a, s, &older);
+	if (!err)
+		err = put_policy(a, x, &older);
+	policy_scene_deinit(&older);
+	return err;
 }
 
 static int put_version(void *ctx, const struct store_policy *p)
@@ -286,11 +236,11 @@ static int nobody(struct ask *a, const char *text)
 static void put_explanation(
 	struct jsonout *o, const struct policy_doc *doc, const struct policy_explanation *e)
 {
-	put_subject(o, "from", e->from);
-	put_subject(o, "to", e->to);
-	put_service(o, &e->service);
+	policy_put_subject(o, "from", e->from);
+	policy_put_subject(o, "to", e->to);
+	policy_put_service(o, &e->service);
 	jsonout_text(o, "action", policy_action_name((enum policy_action)e->decision.action));
-	put_rule(o, "rule", doc, e->decision.rule);
+	policy_put_rule(o, "rule", doc, e->decision.rule);
 	jsonout_bool(o, "local", e->decision.rule == POLICY_RULE_LOCAL);
 	jsonout_list(o, "rules");
 	for (size_t i = 0; i < e->n_rules; i++)
@@ -309,7 +259,7 @@ static int run_explain(struct ask *a, struct store *s, struct policy_scene *x)
 
 	(void)s;
 	if (!x->doc)
-		return no_policy(a);
+		return no_policy(a, x);
 	int err = policy_service_parse(a->q.service, v, &n, &a->job.d);
 	if (!err)
 		err = policy_model_new(x->doc, &x->world, &m);
@@ -338,12 +288,12 @@ static void put_violations(struct ask *a, const struct policy_model *m, const st
 		const struct policy_violation *v = &p->v[i];
 
 		jsonout_object(&a->out, NULL);
-		put_subject(&a->out, "from", v->from);
+		policy_put_subject(&a->out, "from", v->from);
 		jsonout_int(&a->out, "n_from", (int64_t)v->n_from);
-		put_subject(&a->out, "to", v->to);
+		policy_put_subject(&a->out, "to", v->to);
 		jsonout_int(&a->out, "n_to", (int64_t)v->n_to);
-		put_service(&a->out, &v->service);
-		put_rule(&a->out, "rule", m->doc, v->rule);
+		policy_put_service(&a->out, &v->service);
+		policy_put_rule(&a->out, "rule", m->doc, v->rule);
 		jsonout_object_end(&a->out);
 	}
 	jsonout_list_end(&a->out);
@@ -366,7 +316,7 @@ static void put_proof(struct ask *a, const struct policy_model *m, const struct 
 	jsonout_text_or_null(o, "counter", p->n ? policy_counter_format(m, &p->v[0], can, counter) : "");
 	jsonout_list(o, "path");
 	for (size_t i = 0; i < p->n_path; i++)
-		put_subject(o, NULL, p->path[i]);
+		policy_put_subject(o, NULL, p->path[i]);
 	jsonout_list_end(o);
 	put_violations(a, m, p);
 	jsonout_int(o, "pairs", (int64_t)p->n_pairs);
@@ -384,7 +334,7 @@ static int run_prove(struct ask *a, struct store *s, struct policy_scene *x)
 
 	(void)s;
 	if (!x->doc)
-		return no_policy(a);
+		return no_policy(a, x);
 	int err = policy_statement_parse(x->doc, x->mesh, a->text, &st, &a->job.d);
 	if (err)
 		return err;
@@ -408,7 +358,7 @@ static void put_class(struct jsonout *o, const char *key, const struct policy_mo
 	jsonout_list(o, key);
 	for (size_t i = 0; i < d->n_subjects && n < NAMES_SHOWN; i++)
 		if (d->class_of[i] == class) {
-			put_subject(o, NULL, &m->subjects[i]);
+			policy_put_subject(o, NULL, &m->subjects[i]);
 			n++;
 		}
 	jsonout_list_end(o);
@@ -429,9 +379,9 @@ static void put_diff(struct ask *a, const struct policy_model *m, const struct p
 		jsonout_int(o, "n_from", (int64_t)c->n_from);
 		put_class(o, "to", m, d, c->to_class);
 		jsonout_int(o, "n_to", (int64_t)c->n_to);
-		put_service(o, &c->service);
-		put_rule(o, "rule_before", m->doc, c->before);
-		put_rule(o, "rule_after", after, c->after);
+		policy_put_service(o, &c->service);
+		policy_put_rule(o, "rule_before", m->doc, c->before);
+		policy_put_rule(o, "rule_after", after, c->after);
 		jsonout_object_end(o);
 	}
 	jsonout_list_end(o);
@@ -448,6 +398,8 @@ static int run_diff(struct ask *a, struct store *s, struct policy_scene *x)
 	(void)s;
 	int err = read_checked(a, x, &after);
 	/* Without a policy every member may do everything, as with the first one of a new mesh. */
+	if (!err && x->unreadable.what[0])
+		return no_policy(a, x);
 	if (!err && !x->doc)
 		err = policy_doc_parse(
 			"policy", policy_text_open(), strlen(policy_text_open()), &x->doc, &a->job.d);
@@ -471,7 +423,7 @@ static int ask_body(struct store *s, struct job *j)
 	struct ask *a = CONTAINER_OF(j, struct ask, job);
 	struct policy_scene x;
 
-	int err = policy_scene_load(s, j->now, &x, &j->d);
+	int err = policy_scene_load(s, j->now, &x);
 	if (err)
 		return err;
 

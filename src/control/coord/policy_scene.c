@@ -82,23 +82,34 @@ static int add_token(void *ctx, const struct store_token *t)
 	return TM_OK;
 }
 
-/* What is in force was accepted once; should this version of the program not read it, nothing is lost. */
-static int read_in_force(struct store *s, struct policy_scene *x, struct diag *d)
+int policy_scene_read(struct policy_scene *x)
+{
+	struct diag *d = &x->unreadable;
+
+	int err = policy_bindings_parse(x->before.nodes, &x->bound);
+	if (err && err != TM_ENOMEM)
+		diag_what(d, err, "whom its names meant cannot be read in the database");
+	if (!err)
+		err = policy_doc_parse("policy", x->before.text, strlen(x->before.text), &x->doc, d);
+	if (err == TM_ENOMEM)
+		return err;
+	if (err && !d->what[0])
+		diag_what(d, err, "%s", tm_strerror(err));
+	if (!err)
+		policy_bind_again(x->doc, &x->bound);
+	return TM_OK;
+}
+
+static int read_in_force(struct store *s, struct policy_scene *x)
 {
 	int err = store_policy_load(s, 0, &x->before);
 
 	if (err == TM_ENOENT)
 		return TM_OK;
-	if (!err)
-		err = policy_bindings_parse(x->before.nodes, &x->bound);
-	if (!err)
-		err = policy_doc_parse("policy", x->before.text, strlen(x->before.text), &x->doc, d);
-	if (!err)
-		policy_bind_again(x->doc, &x->bound);
-	return err == TM_EBADMSG ? TM_ECORRUPT : err;
+	return err ? err : policy_scene_read(x);
 }
 
-static int load(struct store *s, struct loader *l, struct diag *d)
+static int load(struct store *s, struct loader *l)
 {
 	struct policy_scene *x = l->x;
 	struct store_mesh mesh;
@@ -112,17 +123,17 @@ static int load(struct store *s, struct loader *l, struct diag *d)
 	if (!err)
 		err = store_token_each(s, add_token, l);
 	if (!err)
-		err = read_in_force(s, x, d);
+		err = read_in_force(s, x);
 	return err;
 }
 
-int policy_scene_load(struct store *s, int64_t now, struct policy_scene *ret_scene, struct diag *d)
+int policy_scene_load(struct store *s, int64_t now, struct policy_scene *ret_scene)
 {
 	struct policy_scene x = {.mesh = NULL};
 	struct loader l = {.x = &x, .now = now};
 
 	size_t n_routes = 0;
-	int err = load(s, &l, d);
+	int err = load(s, &l);
 
 	if (!err)
 		err = policy_routes_of(x.mesh, &x.routes, &n_routes);

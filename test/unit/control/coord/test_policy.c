@@ -4,6 +4,7 @@
 #include "unit/control/coord/rig.h"
 
 #include "control/link/clink.h"
+#include "control/store/sqlite/sqlite_private.h"
 #include "policy/document.h"
 
 #define WEB "rules:\n  - {id: web, allow: tcp/80, from: any, to: tag:server}\n"
@@ -173,6 +174,40 @@ static void who_holds_one_where_there_is_none_is_told_so(void **state)
 	assert_int_equal(number(machine_await(a, "policy"), "version"), 0);
 }
 
+/* A downgrade, or a damaged database: by sqlite alone it would not have to be mended. */
+static void one_that_cannot_be_read_can_be_replaced(void **state)
+{
+	static const char *const damage[] = {
+		"UPDATE policy SET text = 'rules: [{permit: any}]'", "UPDATE policy SET nodes = 'what'"};
+	struct rig *r = *state;
+	const json_t *answer;
+
+	for (size_t i = 0; i < ARRAY_LEN(damage); i++) {
+		must_set(r, WEB);
+		rig_settle(r); /* the helper is idle: the connection may be used here */
+		assert_int_equal(
+			sqlite3_exec(sql_of(r->c->store)->db, damage[i], NULL, NULL, NULL), SQLITE_OK);
+		rig_stop(r);
+		rig_start(r);
+		answer = rig_admin(r, ask("policy.get", NULL, NULL));
+		assert_true(is(answer, "ok"));
+		assert_int_equal(json_array_size(json_object_get(answer, "rules")), 0);
+		assert_non_null(
+			strstr(json_string_value(json_array_get(json_object_get(answer, "warnings"), 0)),
+				"cannot read"));
+		assert_true(is(rig_admin(r, ask("policy.history", NULL, NULL)), "ok"));
+		assert_true(is(rig_admin(r, ask("policy.test", "text", WEB)), "ok"));
+		answer = rig_admin(r, ask("policy.prove", "statement", "any can reach any"));
+		assert_non_null(strstr(text(answer, "error"), "cannot read"));
+		rig_refused(r, ask("policy.diff", "text", WEB));
+		must_set(r, WEB);
+		assert_true(is(rig_admin(r, ask("policy.get", NULL, NULL)), "ok"));
+	}
+	/* Nor can they all be put in force again. */
+	rig_refused(r, json_pack("{s:s, s:i}", "cmd", "policy.rollback", "version", 1));
+	assert_true(is(rig_admin(r, json_pack("{s:s, s:i}", "cmd", "policy.rollback", "version", 4)), "ok"));
+}
+
 static void names_are_bound_and_a_removed_node_is_warned_of(void **state)
 {
 	struct rig *r = *state;
@@ -320,6 +355,8 @@ int main(void)
 			links_are_told_at_once_and_those_that_come_once, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(
 			who_holds_one_where_there_is_none_is_told_so, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(
+			one_that_cannot_be_read_can_be_replaced, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(
 			names_are_bound_and_a_removed_node_is_warned_of, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(

@@ -138,8 +138,9 @@ def test_a_pause_is_one_and_ends(net):
     hub, gate, laptop, outside = mesh_with_exit(net)
     use(laptop, "gate")
     wait_for("the exit", lambda: (_try(call, laptop.host, outside.ip4) or [0])[0] == gate.host.ip4)
-    laptop.run("exit-node", "pause", "2s")
+    laptop.run("exit-node", "pause", "1h")
     assert call(laptop.host, outside.ip4)[0] == laptop.host.ip4
+    laptop.run("exit-node", "pause", "1s")
     wait_for("the end of the pause", lambda: (_try(call, laptop.host, outside.ip4) or [0])[0] == gate.host.ip4)
 
 

@@ -23,7 +23,8 @@ struct inbound_config {
 		struct ip self; /* IP_NONE: the family is not asked about */
 		struct prefix net;
 	} side[INBOUND_SIDES];
-	/* Does a member have that address? Then it is no question to the plane. */
+	/* Does a member have that address, or somebody else to answer for it? Then it is no question to the
+	 * plane. */
 	bool (*taken)(void *ctx, const struct ip *ip);
 };
 

@@ -388,11 +388,12 @@ struct responder_config plugs_responder(struct node *n)
 	};
 }
 
+/* With an exit node what no member has is the exit's to answer, and of our own address it knows nothing. */
 static bool is_taken(void *ctx, const struct ip *ip)
 {
 	const struct node *n = ctx;
 
-	return mesh_by_ip(peers_mesh(n->peers), ip) != NULL;
+	return mesh_by_ip(peers_mesh(n->peers), ip) || exits_in_force(n)[0];
 }
 
 /* --- mapper --- */

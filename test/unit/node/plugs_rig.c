@@ -15,6 +15,7 @@ void __wrap_offers_look(struct node *n);
 void __wrap_offers_reload(struct node *n);
 void __wrap_router_look(struct node *n);
 void __wrap_exits_look(struct node *n);
+const char *__wrap_exits_in_force(const struct node *n);
 const struct owners *__wrap_routing_follow(struct node *n, const struct mesh_diff *d, bool anew);
 int __wrap_routing_apply(struct node *n, const struct policy *p, const struct policy_ops *ops);
 void __wrap_routing_settle(struct node *n);
@@ -321,6 +322,11 @@ void __wrap_router_look(struct node *n UNUSED)
 
 void __wrap_exits_look(struct node *n UNUSED)
 {
+}
+
+const char *__wrap_exits_in_force(const struct node *n UNUSED)
+{
+	return rig->exit;
 }
 
 const struct owners *__wrap_routing_follow(

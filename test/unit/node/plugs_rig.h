@@ -17,6 +17,7 @@ struct rig {
 	struct node n;
 	struct node_rec nodes[8]; /* the first is this node */
 	uint64_t version;
+	char exit[NODE_ID_LEN + 1]; /* in force; "": none */
 	/* what was told */
 	struct plane_peer put[TOLD_MAX]; /* without what it borrows */
 	uint8_t removed[TOLD_MAX][32], seeded[TOLD_MAX][32];

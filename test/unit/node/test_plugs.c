@@ -55,6 +55,18 @@ static void an_impossible_key_leaves_that_peer_out_and_no_other(void **state)
 	assert_int_equal(r->warnings, 1);
 }
 
+static void whether_answers_come_in_is_not_asked_where_somebody_else_would_answer(void **state)
+{
+	struct rig *r = *state;
+	const struct inbound_config cfg = plugs_inbound(&r->n);
+	const struct ip nobody = prefix_last_host(&cfg.side[0].net);
+
+	tell(r, 0, 4, NULL);
+	assert_false(cfg.taken(cfg.ctx, &nobody));
+	strcpy(r->exit, r->nodes[2].id); /* it has what no member has */
+	assert_true(cfg.taken(cfg.ctx, &nobody));
+}
+
 static void a_path_goes_with_its_key(void **state)
 {
 	struct rig *r = *state;
@@ -290,6 +302,7 @@ int main(void)
 		T(the_coordinator_is_asked_for_our_address_unless_that_is_us),
 		T(a_removal_is_remembered_until_there_is_a_link_again),
 		T(only_other_members_may_measure),
+		T(whether_answers_come_in_is_not_asked_where_somebody_else_would_answer),
 		T(a_peer_has_stamps_when_either_kind_was_heard),
 		T(a_tun_that_somebody_deletes_ends_the_node_with_a_reason),
 		T(what_the_plane_hears_goes_to_the_path_core_in_its_kind),

@@ -50,7 +50,9 @@ enum {
 	/* That found nothing, with all peers and with one. */
 	CORE_GUESS_PER_HOUR = 60,
 	CORE_GUESS_OF_ONE = 12,
-	CORE_GUESS_KEPT = 224, /* sockets that were found, and for a while those found with them */
+	/* Sockets that were found, and for a while those found with them. Those of attempts under way come on
+	 * top: so many more are open at most as the attempts have opened. */
+	CORE_GUESS_KEPT = 224,
 };
 
 struct live {

@@ -8,16 +8,26 @@ struct compiler {
 	struct policy_share *s;
 	struct policy_sweep sweep;
 	uint32_t *ends; /* a kind for each end */
-	uint32_t *classes; /* a kind that stands for each class */
 	uint32_t *class_of_kind;
 	struct hashset by_rights; /* struct rights */
+	struct rights *asked; /* scratch */
+	size_t sets_cap;
+	struct hashset by_row; /* struct row */
 };
 
-/* What a class is known by: which rules are about it and each end, both ways. */
+/* What a set of spans is known by: which rules are about two kinds, both ways, and what they may allow
+ * themselves. */
 struct rights {
-	uint32_t class;
+	uint32_t set;
 	size_t n; /* bytes of key */
 	uint64_t key[];
+};
+
+/* A class: for each end its set. */
+struct row {
+	uint32_t class;
+	size_t n; /* bytes of set */
+	uint32_t set[];
 };
 
 static const void *key_rights(const void *record, size_t *ret_len)
@@ -28,19 +38,33 @@ static const void *key_rights(const void *record, size_t *ret_len)
 	return r->key;
 }
 
+static const void *key_row(const void *record, size_t *ret_len)
+{
+	const struct row *r = record;
+
+	*ret_len = r->n;
+	return r->set;
+}
+
+static size_t spans_of(uint32_t set, enum policy_dir dir, enum policy_proto proto)
+{
+	return ((size_t)set * POLICY_DIRS + dir) * POLICY_PROTO_N + proto;
+}
+
 const struct policy_spans *policy_share_spans(
 	const struct policy_share *s, size_t end, size_t class, enum policy_dir dir, enum policy_proto proto)
 {
-	return &s->spans[((end * s->n_classes + class) * POLICY_DIRS + dir) * POLICY_PROTO_N + proto];
+	return &s->spans[spans_of(s->set[class * s->n_ends + end], dir, proto)];
 }
 
 void policy_share_free(struct policy_share *s)
 {
 	if (!s)
 		return;
-	for (size_t i = 0; s->spans && i < s->n_ends * s->n_classes * POLICY_DIRS * POLICY_PROTO_N; i++)
+	for (size_t i = 0; i < s->n_sets * POLICY_DIRS * POLICY_PROTO_N; i++)
 		free(s->spans[i].v);
 	free(s->spans);
+	free(s->set);
 	free(s->local);
 	free(s->class_of);
 	free(s->end_of);
@@ -83,6 +107,8 @@ static int find_ends(struct compiler *c, const struct mesh_node *self)
 		s->own[s->n_own].prefix = x->prefix;
 		s->own[s->n_own++].end = end_of_kind(c, x->kind);
 	}
+	if (s->n_ends > POLICY_ENDS_MAX)
+		return TM_EFULL;
 	s->local = calloc(s->n_ends, sizeof(*s->local));
 	if (!s->local)
 		return TM_ENOMEM;
@@ -91,48 +117,163 @@ static int find_ends(struct compiler *c, const struct mesh_node *self)
 	return TM_OK;
 }
 
+/* --- what two kinds may do --- */
+
+/* What the other end may allow by rules of its own is for that end to stop. */
+static void leave_to_them(struct policy_spans *v)
+{
+	for (size_t i = 0; i < v->n; i++)
+		if (v->v[i].rule == POLICY_RULE_LOCAL)
+			v->v[i].action = POLICY_ALLOW;
+}
+
+static int compile_list(struct compiler *c, uint32_t ours, uint32_t theirs, enum policy_dir dir,
+	enum policy_proto proto, struct policy_spans *ret_v)
+{
+	int err = dir == POLICY_IN ? policy_sweep_pair(&c->sweep, c->m, theirs, ours, proto)
+				   : policy_sweep_pair(&c->sweep, c->m, ours, theirs, proto);
+	if (err)
+		return err;
+	ret_v->v = malloc(c->sweep.n * sizeof(*ret_v->v));
+	if (!ret_v->v)
+		return TM_ENOMEM;
+	memcpy(ret_v->v, c->sweep.v, c->sweep.n * sizeof(*ret_v->v));
+	ret_v->n = c->sweep.n;
+	if (dir == POLICY_OUT)
+		leave_to_them(ret_v);
+	return TM_OK;
+}
+
+static int reserve_set(struct compiler *c)
+{
+	const size_t lists = (size_t)POLICY_DIRS * POLICY_PROTO_N;
+	struct policy_share *s = c->s;
+
+	if (s->n_sets == POLICY_SETS_MAX)
+		return TM_EFULL;
+	if (s->n_sets < c->sets_cap)
+		return TM_OK;
+
+	const size_t cap = c->sets_cap ? 2 * c->sets_cap : 64;
+	struct policy_spans *v = reallocarray(s->spans, cap * lists, sizeof(*v));
+	if (!v)
+		return TM_ENOMEM;
+	s->spans = v;
+	c->sets_cap = cap;
+	return TM_OK;
+}
+
+static int compile_set(struct compiler *c, uint32_t ours, uint32_t theirs, uint32_t *ret_set)
+{
+	struct policy_share *s = c->s;
+
+	int err = reserve_set(c);
+	if (err)
+		return err;
+	const uint32_t set = (uint32_t)s->n_sets++;
+	memset(&s->spans[spans_of(set, 0, 0)], 0, sizeof(*s->spans) * POLICY_DIRS * POLICY_PROTO_N);
+	for (int dir = 0; dir < POLICY_DIRS; dir++)
+		for (int p = 0; p < POLICY_PROTO_N && !err; p++)
+			err = compile_list(c, ours, theirs, (enum policy_dir)dir, (enum policy_proto)p,
+				&s->spans[spans_of(set, (enum policy_dir)dir, (enum policy_proto)p)]);
+	*ret_set = set;
+	return err;
+}
+
+static struct rights *rights_new(const struct policy_model *m)
+{
+	const size_t n = (2 * m->words + 1) * sizeof(uint64_t);
+	struct rights *r = malloc(sizeof(*r) + n);
+
+	if (r)
+		r->n = n;
+	return r;
+}
+
+static void fill_rights(const struct policy_model *m, uint32_t ours, uint32_t theirs, struct rights *r)
+{
+	const struct policy_kind *a = &m->kinds[ours], *b = &m->kinds[theirs];
+	uint64_t *at = r->key;
+
+	*at++ = (uint64_t)a->local | (uint64_t)b->local << 1;
+	for (size_t w = 0; w < m->words; w++)
+		*at++ = b->from[w] & a->to[w];
+	for (size_t w = 0; w < m->words; w++)
+		*at++ = a->from[w] & b->to[w];
+}
+
+/* Most pairs have the same rights as some other: what is asked first is whether they are known. */
+static int set_of_kinds(struct compiler *c, uint32_t ours, uint32_t theirs, uint32_t *ret_set)
+{
+	fill_rights(c->m, ours, theirs, c->asked);
+	const struct rights *known = hashset_get(&c->by_rights, c->asked->key, c->asked->n);
+	if (known) {
+		*ret_set = known->set;
+		return TM_OK;
+	}
+	struct rights *next = rights_new(c->m);
+	int err = next ? hashset_reserve(&c->by_rights, 1) : TM_ENOMEM;
+	if (!err)
+		err = compile_set(c, ours, theirs, &c->asked->set);
+	if (err) {
+		free(next);
+		return err;
+	}
+	*ret_set = c->asked->set;
+	hashset_put(&c->by_rights, c->asked);
+	c->asked = next;
+	return TM_OK;
+}
+
 /* --- classes of others --- */
 
-static struct rights *rights_of(const struct compiler *c, uint32_t kind)
+static int row_of_kind(struct compiler *c, uint32_t kind, struct row **ret_row)
 {
-	const struct policy_model *m = c->m;
-	const size_t words = m->words, n = (c->s->n_ends * 2 * words + 1) * sizeof(uint64_t);
-	struct rights *r = malloc(sizeof(*r) + n);
-	uint64_t *at;
+	const size_t n = c->s->n_ends * sizeof(uint32_t);
+	_cleanup_(freep) struct row *r = malloc(sizeof(*r) + n);
+	int err = TM_OK;
 
 	if (!r)
-		return NULL;
+		return TM_ENOMEM;
 	r->n = n;
-	at = r->key;
-	*at++ = m->kinds[kind].local;
-	for (size_t e = 0; e < c->s->n_ends; e++) {
-		const struct policy_kind *ours = &m->kinds[c->ends[e]], *theirs = &m->kinds[kind];
+	for (size_t e = 0; e < c->s->n_ends && !err; e++)
+		err = set_of_kinds(c, c->ends[e], kind, &r->set[e]);
+	if (!err)
+		*ret_row = TAKE(r);
+	return err;
+}
 
-		for (size_t w = 0; w < words; w++)
-			*at++ = theirs->from[w] & ours->to[w];
-		for (size_t w = 0; w < words; w++)
-			*at++ = ours->from[w] & theirs->to[w];
-	}
-	return r;
+static int add_class(struct compiler *c, struct row *r)
+{
+	struct policy_share *s = c->s;
+
+	if (s->n_classes == POLICY_CLASSES_MAX || (s->n_classes + 1) * s->n_ends > POLICY_PAIRS_MAX)
+		return TM_EFULL;
+	r->class = (uint32_t)s->n_classes++;
+	return TM_OK;
 }
 
 static int class_of_kind(struct compiler *c, uint32_t kind, uint32_t *ret_class)
 {
+	_cleanup_(freep) struct row *r = NULL;
+
 	if (c->class_of_kind[kind] != POLICY_NO_CLASS) {
 		*ret_class = c->class_of_kind[kind];
 		return TM_OK;
 	}
-	_cleanup_(freep) struct rights *r = rights_of(c, kind);
-	int err = r ? hashset_reserve(&c->by_rights, 1) : TM_ENOMEM;
+	int err = row_of_kind(c, kind, &r);
 	if (err)
 		return err;
 
-	const struct rights *known = hashset_get(&c->by_rights, r->key, r->n);
+	const struct row *known = hashset_get(&c->by_row, r->set, r->n);
 	if (!known) {
-		r->class = (uint32_t)c->s->n_classes;
-		c->classes[c->s->n_classes++] = kind;
+		err = hashset_reserve(&c->by_row, 1);
+		if (!err)
+			err = add_class(c, r);
+		if (err)
+			return err;
 		known = r;
-		hashset_put(&c->by_rights, TAKE(r));
+		hashset_put(&c->by_row, TAKE(r));
 	}
 	*ret_class = c->class_of_kind[kind] = known->class;
 	return TM_OK;
@@ -144,11 +285,10 @@ static int find_classes(struct compiler *c, const struct mesh_node *self)
 	struct policy_share *s = c->s;
 	int err = TM_OK;
 
-	c->classes = calloc(m->n_kinds + 1, sizeof(*c->classes));
 	c->class_of_kind = malloc((m->n_kinds + 1) * sizeof(*c->class_of_kind));
 	s->class_of = malloc(s->n_hosts * sizeof(*s->class_of));
 	s->routes = calloc(m->n_subjects + 1, sizeof(*s->routes));
-	if (!c->classes || !c->class_of_kind || !s->class_of || !s->routes)
+	if (!c->class_of_kind || !s->class_of || !s->routes)
 		return TM_ENOMEM;
 
 	memset(c->class_of_kind, 0xff, (m->n_kinds + 1) * sizeof(*c->class_of_kind));
@@ -166,6 +306,8 @@ static int find_classes(struct compiler *c, const struct mesh_node *self)
 			s->class_of[x->node->host] = class;
 			continue;
 		}
+		if (s->n_routes == POLICY_ROUTES_MAX)
+			return TM_EFULL;
 		s->routes[s->n_routes].prefix = x->prefix;
 		s->routes[s->n_routes].via = x->node->host;
 		s->routes[s->n_routes++].class = class;
@@ -173,52 +315,18 @@ static int find_classes(struct compiler *c, const struct mesh_node *self)
 	return err;
 }
 
-/* --- what they may do --- */
-
-/* What the other end may allow by rules of its own is for that end to stop. */
-static void leave_to_them(struct policy_spans *v)
-{
-	for (size_t i = 0; i < v->n; i++)
-		if (v->v[i].rule == POLICY_RULE_LOCAL)
-			v->v[i].action = POLICY_ALLOW;
-}
-
-static int compile_list(
-	struct compiler *c, size_t end, size_t class, enum policy_dir dir, enum policy_proto proto)
-{
-	struct policy_spans *v =
-		&c->s->spans[((end * c->s->n_classes + class) * POLICY_DIRS + dir) * POLICY_PROTO_N + proto];
-	uint32_t ours = c->ends[end], theirs = c->classes[class];
-
-	int err = dir == POLICY_IN ? policy_sweep_pair(&c->sweep, c->m, theirs, ours, proto)
-				   : policy_sweep_pair(&c->sweep, c->m, ours, theirs, proto);
-	if (err)
-		return err;
-	v->v = malloc(c->sweep.n * sizeof(*v->v));
-	if (!v->v)
-		return TM_ENOMEM;
-	memcpy(v->v, c->sweep.v, c->sweep.n * sizeof(*v->v));
-	v->n = c->sweep.n;
-	if (dir == POLICY_OUT)
-		leave_to_them(v);
-	return TM_OK;
-}
-
-static int compile_lists(struct compiler *c)
+/* The rows, side by side. */
+static int make_table(struct compiler *c)
 {
 	struct policy_share *s = c->s;
-	int err = TM_OK;
+	struct row *r;
 
-	s->spans = calloc(s->n_ends * s->n_classes * POLICY_DIRS * POLICY_PROTO_N + 1, sizeof(*s->spans));
-	if (!s->spans)
+	s->set = calloc(s->n_classes * s->n_ends + 1, sizeof(*s->set));
+	if (!s->set)
 		return TM_ENOMEM;
-	for (size_t e = 0; e < s->n_ends; e++)
-		for (size_t k = 0; k < s->n_classes; k++)
-			for (int dir = 0; dir < POLICY_DIRS; dir++)
-				for (int p = 0; p < POLICY_PROTO_N && !err; p++)
-					err = compile_list(
-						c, e, k, (enum policy_dir)dir, (enum policy_proto)p);
-	return err;
+	for (size_t i = 0; (r = hashset_next(&c->by_row, &i));)
+		memcpy(&s->set[r->class * s->n_ends], r->set, r->n);
+	return TM_OK;
 }
 
 static int compile(struct compiler *c, const struct mesh_node *self)
@@ -227,24 +335,30 @@ static int compile(struct compiler *c, const struct mesh_node *self)
 
 	for (size_t i = 0; (n = mesh_next(c->m->world.mesh, &i));)
 		c->s->n_hosts = (size_t)n->host + 1;
-	int err = hashset_init(&c->by_rights, key_rights);
+	c->asked = rights_new(c->m);
+	int err = c->asked ? hashset_init(&c->by_rights, key_rights) : TM_ENOMEM;
+	if (!err)
+		err = hashset_init(&c->by_row, key_row);
 	if (!err)
 		err = find_ends(c, self);
 	if (!err)
 		err = find_classes(c, self);
-	return err ? err : compile_lists(c);
+	return err ? err : make_table(c);
 }
 
 static void compiler_deinit(struct compiler *c)
 {
-	struct rights *r;
+	void *r;
 
 	for (size_t i = 0; (r = hashset_next(&c->by_rights, &i));)
 		free(r);
+	for (size_t i = 0; (r = hashset_next(&c->by_row, &i));)
+		free(r);
 	hashset_deinit(&c->by_rights);
+	hashset_deinit(&c->by_row);
+	free(c->asked);
 	policy_sweep_deinit(&c->sweep);
 	free(c->ends);
-	free(c->classes);
 	free(c->class_of_kind);
 }
 
@@ -263,4 +377,36 @@ int policy_compile(const struct policy_model *m, const char *self_id, struct pol
 	if (!err)
 		*ret_s = TAKE(s);
 	return err;
+}
+
+static size_t ends_of(const struct mesh *m, const struct mesh_node *n)
+{
+	size_t count = 1 + n->n_routes;
+
+	for (const struct mesh_node *c = mesh_clients(m, n->id); c; c = c->next_client)
+		count++;
+	return count;
+}
+
+int policy_fits(const struct policy_model *m, struct diag *d)
+{
+	const struct mesh *mesh = m->world.mesh;
+	const struct mesh_node *n, *most = NULL;
+	struct policy_share *s = NULL;
+
+	for (size_t i = 0; (n = mesh_next(mesh, &i));)
+		if (n->kind == NODE_MESH && (!most || ends_of(mesh, n) > ends_of(mesh, most)))
+			most = n;
+	if (!most)
+		return TM_OK;
+
+	int err = policy_compile(m, most->id, &s);
+	policy_share_free(s);
+	if (err != TM_EFULL)
+		return err;
+	diag_hint(d, "let more members share their rules, by tags and groups, or name fewer networks");
+	return diag_what(d, err,
+		"%s could not hold this policy: for its %zu clients and networks it gives too many different "
+		"rights",
+		most->name, ends_of(mesh, most) - 1);
 }

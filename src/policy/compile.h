@@ -19,13 +19,23 @@ struct policy_spans {
 	size_t n;
 };
 
-enum { POLICY_NO_CLASS = UINT32_MAX };
+/* What a share has at most, so that the filter's memory stays bounded: more is TM_EFULL. */
+enum {
+	POLICY_NO_CLASS = UINT32_MAX,
+	POLICY_ENDS_MAX = (1 << 16) - 1,
+	POLICY_CLASSES_MAX = (1 << 16) - 1,
+	POLICY_PAIRS_MAX = 1 << 24, /* ends x classes */
+	POLICY_SETS_MAX = 100000, /* different rights of two of them */
+	POLICY_ROUTES_MAX = 100000, /* networks of all others, cut by what the document names of them */
+};
 
 struct policy_share {
 	size_t n_ends; /* 0: this node; further ones: clients and addresses behind it */
 	size_t n_classes;
 	bool *local; /* of each end: rules of its own may allow what no rule speaks of */
-	struct policy_spans *spans; /* by end, class, direction and protocol: policy_share_spans */
+	uint32_t *set; /* by class and end: most pairs have the rights of some other */
+	size_t n_sets;
+	struct policy_spans *spans; /* by set, direction and protocol: policy_share_spans */
 	uint32_t *class_of; /* by host number; POLICY_NO_CLASS: nobody, or this node; others behind it too */
 	uint32_t *end_of; /* by host number: of clients behind this node; else POLICY_NO_CLASS */
 	size_t n_hosts;
@@ -41,8 +51,11 @@ struct policy_share {
 	size_t n_own;
 };
 
-/* TM_ENOENT: there is no such member. */
+/* TM_ENOENT: there is no such member; TM_EFULL. */
 NODISCARD int policy_compile(const struct policy_model *m, const char *self_id, struct policy_share **ret_s);
+/* Whether every node can hold its share: the one that filters for most ends has the largest. TM_EFULL with a
+ * sentence. */
+NODISCARD int policy_fits(const struct policy_model *m, struct diag *d);
 void policy_share_free(struct policy_share *s); /* NULL is fine */
 DEFINE_CLEANUP(struct policy_share, policy_share_free)
 

@@ -99,7 +99,7 @@ def test_it_outlives_restarts_and_who_it_names(net):
     assert "rule" in hub.run("filter", "explain", "box", "web", "tcp/1").stdout
     hub.run("node", "remove", "box")
     assert "warning: the node nas has been removed" in hub.run("filter", "list").stderr
-    wait_for("the log to say it", lambda: "the policy stays in force, but names what is not there" in hub.log())
+    wait_for("the log to say it", lambda: "the policy stays in force, but does not fit the mesh any more" in hub.log())
 
 
 # --- in force ---

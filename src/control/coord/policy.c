@@ -6,6 +6,7 @@
 #include "base/strbuf.h"
 #include "control/coord/coord_private.h"
 #include "control/link/clink.h"
+#include "policy/compile.h"
 
 #include <string.h>
 
@@ -97,6 +98,21 @@ struct looking {
 	struct strbuf found;
 };
 
+/* It was not too large when it was accepted; the mesh has grown. */
+static int look_at_size(const struct policy_scene *x, struct strbuf *found)
+{
+	_cleanup_(policy_model_freep) struct policy_model *m = NULL;
+	struct diag d = {0};
+
+	int err = policy_model_new(x->doc, &x->world, &m);
+	if (!err)
+		err = policy_fits(m, &d);
+	if (err != TM_EFULL)
+		return err;
+	strbuf_printf(found, "%s\n", d.what);
+	return TM_OK;
+}
+
 static int look_body(struct store *s, struct job *j)
 {
 	struct looking *l = CONTAINER_OF(j, struct looking, job);
@@ -109,8 +125,10 @@ static int look_body(struct store *s, struct job *j)
 		j->d = x.unreadable;
 		err = TM_EBADMSG;
 	}
-	if (x.doc)
+	if (!err && x.doc)
 		err = policy_scene_warnings(&x, x.doc, &l->found);
+	if (!err && x.doc)
+		err = look_at_size(&x, &l->found);
 	policy_scene_deinit(&x);
 	return err;
 }
@@ -144,7 +162,7 @@ static void look_done(struct coord *c, struct job *j, int err)
 		at[n] = '\0';
 		if (!was_said(b->warnings, at, n))
 			LOG_LIMITED(LOG_WARN, &c->log.policy, LOG_WHO_ALL,
-				"coord: the policy stays in force, but names what is not there",
+				"coord: the policy stays in force, but does not fit the mesh any more",
 				KV("what", at));
 		at[n] = '\n';
 		at += n + 1;

@@ -6,6 +6,7 @@
 #include "base/strbuf.h"
 #include "control/coord/coord_private.h"
 #include "control/coord/policy_answer.h"
+#include "policy/compile.h"
 #include "policy/diff.h"
 #include "policy/explain.h"
 #include "policy/tests.h"
@@ -55,6 +56,8 @@ static int check(struct ask *a, struct policy_doc *doc, const struct policy_test
 		err = policy_model_new(doc, &x->world, &m);
 	if (!err)
 		err = policy_tests_run(t, m, name, &nobody, &a->job.d);
+	if (!err)
+		err = policy_fits(m, &a->job.d);
 	if (err)
 		return err;
 	jsonout_int(&a->out, "tests", (int64_t)t->n);

@@ -128,6 +128,10 @@ _Static_assert((int)POLICY_TCP == RULES_TCP && (int)POLICY_UDP == RULES_UDP &&
 		       (int)POLICY_ICMP == RULES_ICMP && (int)POLICY_ICMPV6 == RULES_ICMP6 &&
 		       (int)POLICY_OTHER == RULES_OTHER && (int)POLICY_PROTO_N == RULES_PROTOS,
 	"one order of protocols");
+_Static_assert((int)POLICY_ENDS_MAX <= RULES_ENDS_MAX && (int)POLICY_CLASSES_MAX <= RULES_CLASSES_MAX &&
+		       (int)POLICY_PAIRS_MAX <= RULES_PAIRS_MAX && (int)POLICY_SETS_MAX < RULES_SETS_MAX &&
+		       (int)POLICY_ROUTES_MAX < RULES_PREFIXES_MAX,
+	"what the engine compiles, the filter holds");
 _Static_assert((int)POLICY_IN == RULES_IN && (int)POLICY_OUT == RULES_OUT, "one order of directions");
 
 static int put_list(struct rules_builder *b, const struct rules_at *at, const struct policy_spans *v)
@@ -148,21 +152,41 @@ static int put_list(struct rules_builder *b, const struct rules_at *at, const st
 	return err;
 }
 
-static int put_lists(struct rules_builder *b, const struct policy_share *s)
+/* The pair that has a set first, for all that come after it. */
+struct first {
+	uint32_t end, class;
+	bool known;
+};
+
+static int put_pair(struct rules_builder *b, const struct policy_share *s, struct first *first, uint32_t end,
+	uint32_t class)
 {
+	struct first *f = &first[s->set[(size_t) class * s->n_ends + end]];
 	int err = TM_OK;
 
-	for (uint32_t end = 0; end < s->n_ends; end++)
-		for (uint32_t class = 0; class < s->n_classes; class ++)
-			for (int dir = 0; dir < RULES_DIRS; dir++)
-				for (int p = 0; p < RULES_PROTOS && !err; p++) {
-					const struct rules_at at = {
-						end, class, (enum rules_dir)dir, (enum rules_proto)p};
+	if (f->known)
+		return rules_share(b, end, class, f->end, f->class);
+	*f = (struct first){end, class, true};
+	for (int dir = 0; dir < RULES_DIRS; dir++)
+		for (int p = 0; p < RULES_PROTOS && !err; p++) {
+			const struct rules_at at = {end, class, (enum rules_dir)dir, (enum rules_proto)p};
 
-					err = put_list(b, &at,
-						policy_share_spans(s, end, class, (enum policy_dir)dir,
-							(enum policy_proto)p));
-				}
+			err = put_list(b, &at,
+				policy_share_spans(
+					s, end, class, (enum policy_dir)dir, (enum policy_proto)p));
+		}
+	return err;
+}
+
+static int put_lists(struct rules_builder *b, const struct policy_share *s)
+{
+	struct first *first = calloc(s->n_sets + 1, sizeof(*first));
+	int err = first ? TM_OK : TM_ENOMEM;
+
+	for (uint32_t end = 0; end < s->n_ends && !err; end++)
+		for (uint32_t class = 0; class < s->n_classes && !err; class ++)
+			err = put_pair(b, s, first, end, class);
+	free(first);
 	return err;
 }
 

@@ -27,7 +27,8 @@ struct behind {
 struct rules {
 	uint32_t ends, classes;
 	size_t n_lists, n_spans, n_prefixes;
-	struct list *list; /* by end, class, direction, protocol */
+	uint32_t *set; /* by end and class; 0: none */
+	struct list *list; /* by set, direction, protocol; those of set 0 drop everything */
 	/* The last port of each interval, and rule << 2 | verdict. Those of a list cover all ports. */
 	uint16_t *last;
 	uint32_t *says;
@@ -35,7 +36,7 @@ struct rules {
 		uint16_t *of; /* + 1; 0: nothing */
 		uint32_t n;
 	} end, class;
-	struct behind *prefix; /* the longest first */
+	struct behind *prefix; /* by via, the longest first */
 };
 
 struct span {
@@ -48,8 +49,15 @@ struct put {
 	struct list list;
 };
 
+/* A pair, and the one whose lists it has. */
+struct shared {
+	uint32_t end, class, of_end, of_class;
+};
+
 struct rules_builder {
 	struct put *list;
+	struct shared *shared;
+	size_t n_shared, shared_cap;
 	struct span *span;
 	struct behind *prefix;
 	size_t n_lists, lists_cap, n_spans, spans_cap, n_prefixes, prefixes_cap;
@@ -73,6 +81,7 @@ void rules_builder_free(struct rules_builder *b)
 		return;
 
 	free(b->list);
+	free(b->shared);
 	free(b->span);
 	free(b->prefix);
 	free(b->end.v);
@@ -98,9 +107,14 @@ static void *with_room(void *v, size_t *cap, size_t n, size_t size)
 
 /* --- lists --- */
 
+static bool is_pair(uint32_t end, uint32_t class)
+{
+	return end < RULES_ENDS_MAX && class < RULES_CLASSES_MAX;
+}
+
 static bool at_is_sound(const struct rules_at *at)
 {
-	return at->end < RULES_ENDS_MAX && at->class < RULES_CLASSES_MAX && (unsigned)at->dir < RULES_DIRS &&
+	return is_pair(at->end, at->class) && (unsigned)at->dir < RULES_DIRS &&
 	       (unsigned)at->proto < RULES_PROTOS;
 }
 
@@ -158,7 +172,8 @@ int rules_put(struct rules_builder *b, const struct rules_at *at, enum verdict f
 
 	if (!at_is_sound(at) || !is_verdict(fallback) || !spans_are_sound(v, n))
 		return TM_EINVAL;
-	if (b->n_lists == RULES_LISTS_MAX || b->n_spans + most > RULES_SPANS_MAX)
+	if (b->n_lists == (size_t)RULES_SETS_MAX * RULES_DIRS * RULES_PROTOS ||
+		b->n_spans + most > RULES_SPANS_MAX)
 		return TM_EFULL;
 
 	list = with_room(b->list, &b->lists_cap, b->n_lists + 1, sizeof(*list));
@@ -173,6 +188,23 @@ int rules_put(struct rules_builder *b, const struct rules_at *at, enum verdict f
 	b->list[b->n_lists].at = *at;
 	b->list[b->n_lists].list = add_spans(b, fallback, v, n);
 	b->n_lists++;
+	return TM_OK;
+}
+
+int rules_share(struct rules_builder *b, uint32_t end, uint32_t class, uint32_t of_end, uint32_t of_class)
+{
+	struct shared *v;
+
+	if (!is_pair(end, class) || !is_pair(of_end, of_class))
+		return TM_EINVAL;
+	if (b->n_shared == RULES_PAIRS_MAX)
+		return TM_EFULL;
+	v = with_room(b->shared, &b->shared_cap, b->n_shared + 1, sizeof(*v));
+	if (!v)
+		return TM_ENOMEM;
+
+	b->shared = v;
+	b->shared[b->n_shared++] = (struct shared){end, class, of_end, of_class};
 	return TM_OK;
 }
 
@@ -256,10 +288,12 @@ static int make_by_host(const struct names *names, struct by_host *ret_by)
 	return TM_OK;
 }
 
-static int longest_first(const void *a, const void *b)
+static int by_via_longest_first(const void *a, const void *b)
 {
 	const struct behind *x = a, *y = b;
 
+	if (x->via != y->via)
+		return x->via < y->via ? -1 : 1;
 	return (int)y->prefix.len - (int)x->prefix.len;
 }
 
@@ -274,40 +308,88 @@ static int make_prefixes(struct rules *r, const struct rules_builder *b)
 
 	memcpy(r->prefix, b->prefix, b->n_prefixes * sizeof(*r->prefix));
 	r->n_prefixes = b->n_prefixes;
-	qsort(r->prefix, r->n_prefixes, sizeof(*r->prefix), longest_first);
+	qsort(r->prefix, r->n_prefixes, sizeof(*r->prefix), by_via_longest_first);
 	return TM_OK;
 }
 
 /* --- building --- */
 
-static size_t index_of(const struct rules *r, const struct rules_at *at)
+static uint32_t *set_at(const struct rules *r, uint32_t end, uint32_t class)
 {
-	const size_t row = (size_t)at->end * r->classes + at->class;
-
-	return (row * RULES_DIRS + (size_t)at->dir) * RULES_PROTOS + (size_t)at->proto;
+	return &r->set[(size_t)end * r->classes + class];
 }
 
-static int make_lists(struct rules *r, const struct rules_builder *b)
+static struct list *list_at(const struct rules *r, uint32_t set, enum rules_dir dir, enum rules_proto proto)
+{
+	return &r->list[((size_t)set * RULES_DIRS + (size_t)dir) * RULES_PROTOS + (size_t)proto];
+}
+
+static int make_pairs(struct rules *r, const struct rules_builder *b)
 {
 	for (size_t i = 0; i < b->n_lists; i++) {
 		r->ends = MAX(r->ends, b->list[i].at.end + 1);
 		r->classes = MAX(r->classes, b->list[i].at.class + 1);
 	}
-	r->n_lists = (size_t)r->ends * r->classes * RULES_DIRS * RULES_PROTOS;
-	if (r->n_lists > RULES_LISTS_MAX)
+	for (size_t i = 0; i < b->n_shared; i++) {
+		r->ends = MAX(r->ends, b->shared[i].end + 1);
+		r->classes = MAX(r->classes, b->shared[i].class + 1);
+	}
+	if ((uint64_t)r->ends * r->classes > RULES_PAIRS_MAX)
 		return TM_EFULL;
 
-	r->list = calloc(MAX(r->n_lists, (size_t)1), sizeof(*r->list));
-	if (!r->list)
-		return TM_ENOMEM;
+	r->set = calloc((size_t)r->ends * r->classes + 1, sizeof(*r->set));
+	return r->set ? TM_OK : TM_ENOMEM;
+}
+
+/* A set for each pair that lists were put for. */
+static int make_sets(struct rules *r, const struct rules_builder *b)
+{
+	uint32_t sets = 1;
+
 	for (size_t i = 0; i < b->n_lists; i++) {
-		struct list *l = &r->list[index_of(r, &b->list[i].at)];
+		uint32_t *set = set_at(r, b->list[i].at.end, b->list[i].at.class);
+
+		if (*set)
+			continue;
+		if (sets == RULES_SETS_MAX)
+			return TM_EFULL;
+		*set = sets++;
+	}
+	r->n_lists = (size_t)sets * RULES_DIRS * RULES_PROTOS;
+	r->list = calloc(r->n_lists, sizeof(*r->list));
+	return r->list ? TM_OK : TM_ENOMEM;
+}
+
+static int share_sets(struct rules *r, const struct rules_builder *b)
+{
+	for (size_t i = 0; i < b->n_shared; i++) {
+		const struct shared *x = &b->shared[i];
+		uint32_t *set = set_at(r, x->end, x->class);
+
+		if (*set)
+			return TM_EEXIST;
+		if (x->of_end >= r->ends || x->of_class >= r->classes || !*set_at(r, x->of_end, x->of_class))
+			return TM_ENOENT;
+		*set = *set_at(r, x->of_end, x->of_class);
+	}
+	return TM_OK;
+}
+
+static int make_lists(struct rules *r, const struct rules_builder *b)
+{
+	int err = make_pairs(r, b);
+
+	if (!err)
+		err = make_sets(r, b);
+	for (size_t i = 0; i < b->n_lists && !err; i++) {
+		const struct rules_at *at = &b->list[i].at;
+		struct list *l = list_at(r, *set_at(r, at->end, at->class), at->dir, at->proto);
 
 		if (l->n)
 			return TM_EEXIST;
 		*l = b->list[i].list;
 	}
-	return TM_OK;
+	return err ? err : share_sets(r, b);
 }
 
 static int make_spans(struct rules *r, const struct rules_builder *b)
@@ -354,6 +436,7 @@ void rules_free(struct rules *r)
 	if (!r)
 		return;
 
+	free(r->set);
 	free(r->list);
 	free(r->last);
 	free(r->says);
@@ -372,7 +455,7 @@ struct rules_answer rules_find(const struct rules *r, const struct rules_at *at,
 	if (at->end >= r->ends || at->class >= r->classes)
 		return nothing;
 
-	const struct list l = r->list[index_of(r, at)];
+	const struct list l = *list_at(r, *set_at(r, at->end, at->class), at->dir, at->proto);
 	uint32_t span = l.at;
 
 	if (!l.n)
@@ -406,12 +489,23 @@ uint32_t rules_class_of(const struct rules *r, uint32_t host)
 	return find_host(&r->class, host);
 }
 
-/* One after the other: routes are few, and a flow asks once. UINT32_MAX: RULES_NO_END, RULES_NO_CLASS. */
+/* What is behind one of them is little, and looked at one after the other. UINT32_MAX: RULES_NO_END,
+ * RULES_NO_CLASS. */
 static uint32_t find_behind(const struct rules *r, uint32_t via, const struct ip *ip)
 {
-	for (size_t i = 0; i < r->n_prefixes; i++)
-		if (r->prefix[i].via == via && prefix_contains(&r->prefix[i].prefix, ip))
-			return r->prefix[i].of;
+	size_t low = 0, high = r->n_prefixes;
+
+	while (low < high) {
+		const size_t mid = (low + high) / 2;
+
+		if (r->prefix[mid].via < via)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	for (; low < r->n_prefixes && r->prefix[low].via == via; low++)
+		if (prefix_contains(&r->prefix[low].prefix, ip))
+			return r->prefix[low].of;
 	return UINT32_MAX;
 }
 
@@ -427,7 +521,7 @@ uint32_t rules_end_behind(const struct rules *r, const struct ip *ip)
 
 size_t rules_bytes(const struct rules *r)
 {
-	return sizeof(*r) + r->n_lists * sizeof(*r->list) +
+	return sizeof(*r) + (size_t)r->ends * r->classes * sizeof(*r->set) + r->n_lists * sizeof(*r->list) +
 	       r->n_spans * (sizeof(*r->last) + sizeof(*r->says)) +
 	       (r->end.n + r->class.n) * sizeof(*r->class.of) + r->n_prefixes * sizeof(*r->prefix);
 }

@@ -4,6 +4,9 @@
  * members, each direction and protocol a list of port intervals with verdicts. Who the other one is has been
  * proved by a key, so that a look-up is one binary search and allocates nothing.
  *
+ * A node has as many pairs of ends and classes as it has clients times members with rights of their own, and
+ * hardly any different lists: pairs share them.
+ *
  * An end is this node (number 0), or stock clients behind it, which cannot filter themselves: the maker
  * numbers them, those with equal rights share one. A class is a set of members with equal rights, or of
  * addresses behind one. Both number from 0 on, without holes. Who is of which class stands here too, by host
@@ -52,12 +55,13 @@ enum {
 	RULE_NONE = 0,
 	RULE_MAX = (1 << 30) - 1,
 	RULES_SELF = 0, /* the end that this node is */
-	RULES_ENDS_MAX = 1 << 12,
-	RULES_CLASSES_MAX = 1 << 14,
-	RULES_LISTS_MAX = 1 << 20, /* ends x classes x directions x protocols */
-	RULES_SPANS_MAX = 1 << 22,
 	RULES_HOSTS_MAX = 1 << 16, /* host numbers are less */
-	RULES_PREFIXES_MAX = 1 << 12,
+	RULES_ENDS_MAX = (1 << 16) - 1,
+	RULES_CLASSES_MAX = (1 << 16) - 1,
+	RULES_PAIRS_MAX = 1 << 24, /* ends x classes */
+	RULES_SETS_MAX = 1 << 17, /* pairs with lists of their own, of which most share one */
+	RULES_SPANS_MAX = 1 << 22,
+	RULES_PREFIXES_MAX = 1 << 17,
 };
 
 /* Which list. */
@@ -83,6 +87,9 @@ DEFINE_CLEANUP(struct rules_builder, rules_builder_free)
  */
 NODISCARD int rules_put(struct rules_builder *b, const struct rules_at *at, enum verdict fallback,
 	const struct rules_span *v, size_t n);
+/* All lists of the one pair are those of the other, for which some are put. TM_EINVAL, TM_EFULL. */
+NODISCARD int rules_share(
+	struct rules_builder *b, uint32_t end, uint32_t class, uint32_t of_end, uint32_t of_class);
 /* The stock client with this host number, which is behind us, is of this end. TM_EINVAL. */
 NODISCARD int rules_put_end(struct rules_builder *b, uint32_t host, uint32_t end);
 /* The member with this host number, node or client, is of this class. TM_EINVAL. */
@@ -94,7 +101,8 @@ NODISCARD int rules_put_prefix(
 /* What is behind ourselves and is no member is of this end. Likewise. */
 NODISCARD int rules_put_prefix_end(struct rules_builder *b, const struct prefix *prefix, uint32_t end);
 
-/* The builder is left as it is. TM_EEXIST: a list or host number was put twice; TM_EFULL: RULES_LISTS_MAX. */
+/* The builder is left as it is. TM_EEXIST: a list, a pair or a host number was put twice; TM_ENOENT: a pair
+ * shares lists that there are not; TM_EFULL: RULES_PAIRS_MAX, RULES_SETS_MAX. */
 NODISCARD int rules_build(const struct rules_builder *b, struct rules **ret_rules);
 void rules_free(struct rules *r);
 DEFINE_CLEANUP(struct rules, rules_free)

@@ -5,9 +5,21 @@
 
 #include "control/link/clink.h"
 #include "control/store/sqlite/sqlite_private.h"
+#include "policy/compile.h"
 #include "policy/document.h"
 
 #define WEB "rules:\n  - {id: web, allow: tcp/80, from: any, to: tag:server}\n"
+
+/* Growing a mesh until its policy does not fit takes long; what does not is tried in policy/test_fits.c. */
+static int too_large;
+
+int __real_policy_fits(const struct policy_model *m, struct diag *d);
+int __wrap_policy_fits(const struct policy_model *m, struct diag *d);
+
+int __wrap_policy_fits(const struct policy_model *m, struct diag *d)
+{
+	return too_large ? diag_what(d, too_large, "it is too large") : __real_policy_fits(m, d);
+}
 
 static const char *text(const json_t *j, const char *field)
 {
@@ -127,6 +139,18 @@ static void a_policy_that_is_none_leaves_the_old_one_in_force(void **state)
 	assert_int_equal(in_force(r), 1);
 	/* Nor is one that was written for another. */
 	rig_refused(r, json_pack("{s:s, s:s, s:i}", "cmd", "policy.set", "text", WEB, "if_version", 7));
+	assert_int_equal(in_force(r), 1);
+}
+
+static void one_that_no_node_could_hold_is_refused(void **state)
+{
+	struct rig *r = *state;
+
+	must_set(r, WEB);
+	too_large = TM_EFULL;
+	assert_string_equal(text(set(r, policy_text_open()), "error"), "it is too large");
+	assert_false(is(rig_admin(r, ask("policy.test", "text", WEB)), "ok"));
+	too_large = 0;
 	assert_int_equal(in_force(r), 1);
 }
 
@@ -351,6 +375,8 @@ int main(void)
 			a_policy_is_kept_in_versions_and_comes_back_after_a_restart, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(
 			a_policy_that_is_none_leaves_the_old_one_in_force, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(
+			one_that_no_node_could_hold_is_refused, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(
 			links_are_told_at_once_and_those_that_come_once, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "unit/unit.h"
 
+#include "base/strbuf.h"
 #include "control/policy/filtering.h"
 #include "data/filter/rules.h"
 #include "unit/policy/rig.h"
@@ -229,6 +230,77 @@ static void a_node_that_is_not_in_its_map_lets_nobody_through(void **state)
 	close_scene(&s);
 }
 
+/* Phones behind a node, each of which may use a desk of its own: as many rights as pairs, nearly. */
+static void hundreds_of_clients_with_rights_of_their_own_have_rules(void **state)
+{
+	enum { PAIRS = 330 };
+	struct strbuf members = {0}, text = {0}, nodes = {0};
+	struct diag d = {0};
+	struct scene s;
+
+	(void)state;
+	strbuf_puts(&members, "hub");
+	strbuf_puts(&text, "rules:\n");
+	for (int i = 0; i < PAIRS; i++) {
+		strbuf_printf(&members, " d%03d p%03d@hub", i, i);
+		strbuf_printf(&text, "  - {allow: tcp/%d, from: p%03d, to: d%03d}\n", 1000 + i, i, i);
+	}
+	for (int i = 0; i < 2 * PAIRS; i++) {
+		char name[8], id[NODE_ID_LEN + 1];
+
+		snprintf(name, sizeof(name), "%c%03d", i < PAIRS ? 'd' : 'p', i % PAIRS);
+		rig_id(name, id);
+		strbuf_printf(&nodes, "%s %s\n", name, id);
+	}
+	s.mesh = rig_mesh(members.s);
+	assert_int_equal(filtering_new(&s.f), TM_OK);
+	assert_int_equal(filtering_set(s.f, text.s, nodes.s, &d), TM_OK);
+	struct rules *r = rules_of(&s, "hub");
+	assert_int_equal(judge(&s, r, "p007", "d007", RULES_OUT, RULES_TCP, 1007), VERDICT_PASS);
+	assert_int_equal(judge(&s, r, "p007", "d007", RULES_OUT, RULES_TCP, 1008), VERDICT_DROP);
+	assert_int_equal(judge(&s, r, "p007", "d008", RULES_OUT, RULES_TCP, 1007), VERDICT_DROP);
+	assert_int_equal(judge(&s, r, "p329", "d329", RULES_OUT, RULES_TCP, 1329), VERDICT_PASS);
+	assert_true(rules_bytes(r) < 1 << 20);
+	rules_free(r);
+	close_scene(&s);
+	strbuf_deinit(&members);
+	strbuf_deinit(&text);
+	strbuf_deinit(&nodes);
+}
+
+/* Exits, whose networks are cut by each that the document names. */
+static void many_exits_and_many_networks_in_the_document_have_rules(void **state)
+{
+	enum { EXITS = 60, NETWORKS = 100 };
+	struct strbuf text = {0};
+	struct diag d = {0};
+	struct scene s;
+
+	(void)state;
+	open_scene(&s, "hub web phone");
+	for (uint32_t i = 0; i < EXITS; i++) {
+		struct node_rec r = {.host = 10 + i};
+
+		snprintf(r.name, sizeof(r.name), "exit%u", i);
+		rig_id(r.name, r.id);
+		memset(r.key, (int)r.host, sizeof(r.key));
+		r.routes.exit = EXIT_IP4 | EXIT_APPROVED;
+		assert_int_equal(mesh_add(s.mesh, &r), TM_OK);
+	}
+	strbuf_puts(&text, "rules:\n");
+	for (int i = 0; i < NETWORKS; i++)
+		strbuf_printf(
+			&text, "  - {allow: tcp/%d, from: any, to: 'route:10.%d.0.0/16'}\n", 100 + i, i);
+	assert_int_equal(filtering_set(s.f, text.s, s.nodes, &d), TM_OK);
+	struct rules *r = rules_of(&s, "hub");
+	assert_int_equal(judge_behind(r, false, "10.7.1.1", 15, 107), VERDICT_PASS);
+	assert_int_equal(judge_behind(r, false, "10.7.1.1", 15, 108), VERDICT_DROP);
+	assert_int_equal(judge_behind(r, false, "10.99.1.1", 69, 199), VERDICT_PASS);
+	rules_free(r);
+	close_scene(&s);
+	strbuf_deinit(&text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -238,6 +310,8 @@ int main(void)
 		cmocka_unit_test(one_that_cannot_be_read_leaves_the_old_one),
 		cmocka_unit_test(rules_of_its_own_narrow_the_policy_and_outlive_it),
 		cmocka_unit_test(a_node_that_is_not_in_its_map_lets_nobody_through),
+		cmocka_unit_test(hundreds_of_clients_with_rights_of_their_own_have_rules),
+		cmocka_unit_test(many_exits_and_many_networks_in_the_document_have_rules),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

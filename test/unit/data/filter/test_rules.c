@@ -190,6 +190,36 @@ static void nothing_is_put_twice(void **state)
 	rules_builder_free(b);
 }
 
+static void pairs_share_lists(void **state)
+{
+	const struct rules_span v = {5, 6, VERDICT_PASS, 1};
+	struct rules_builder *b = builder();
+	struct rules *r;
+	(void)state;
+
+	assert_int_equal(rules_put(b, &tcp_in, VERDICT_DROP, &v, 1), TM_OK);
+	assert_int_equal(rules_share(b, 2, 3, 0, 0), TM_OK);
+	assert_int_equal(rules_share(b, 0, 1, 0, 0), TM_OK);
+	assert_int_equal(rules_share(b, RULES_ENDS_MAX, 1, 0, 0), TM_EINVAL);
+	assert_int_equal(rules_share(b, 1, 1, 0, RULES_CLASSES_MAX), TM_EINVAL);
+	assert_int_equal(rules_build(b, &r), TM_OK);
+	expect(r, (struct rules_at){.end = 2, .class = 3}, 5, VERDICT_PASS, 1);
+	expect(r, (struct rules_at){.end = 2, .class = 3}, 7, VERDICT_DROP, RULE_NONE);
+	expect(r, (struct rules_at){.end = 2, .class = 3, .proto = RULES_UDP}, 5, VERDICT_DROP, RULE_NONE);
+	expect(r, (struct rules_at){.class = 1}, 5, VERDICT_PASS, 1);
+	expect(r, (struct rules_at){.end = 1, .class = 1}, 5, VERDICT_DROP, RULE_NONE);
+	rules_free(r);
+	assert_int_equal(rules_share(b, 0, 1, 0, 0), TM_OK);
+	assert_int_equal(rules_build(b, &r), TM_EEXIST);
+	rules_builder_free(b);
+
+	/* With one that has none. */
+	b = builder();
+	assert_int_equal(rules_share(b, 0, 1, 0, 0), TM_OK);
+	assert_int_equal(rules_build(b, &r), TM_ENOENT);
+	rules_builder_free(b);
+}
+
 static void members_have_classes_and_our_clients_ends(void **state)
 {
 	struct rules_builder *b = builder();
@@ -373,6 +403,7 @@ int main(void)
 		cmocka_unit_test(where_nothing_was_put_everything_is_dropped),
 		cmocka_unit_test(what_is_no_list_is_refused_and_changes_nothing),
 		cmocka_unit_test(nothing_is_put_twice),
+		cmocka_unit_test(pairs_share_lists),
 		cmocka_unit_test(members_have_classes_and_our_clients_ends),
 		cmocka_unit_test(the_longest_prefix_behind_a_member_says_the_class),
 		cmocka_unit_test(random_lists_answer_like_a_look_at_every_interval),

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "data/filter/filter_private.h"
 
-enum { ICMP_HEADER = 8 };
+enum {
+	ICMP_HEADER = 8,
+	PORTS_TO_CALL_FROM = 32768, /* Linux's, and all others' that are not of the last century */
+};
 
 /* After filtering began, hosts go on with connections that nobody remembers: as long as the side that is
  * silent may wait for the other's next try (RFC 6298 2.4 and 5.5: a minute, and twice that). */
@@ -102,21 +105,21 @@ static enum filter_says pick_up(struct judging *j, struct flows *t, const struct
 }
 
 /*
- * A connection that nobody remembers may be either side's. Mostly the one with the lower port was called; if
- * a rule forbids just that, and not only the lack of one, then it has ended it, before a restart say.
+ * A connection that nobody remembers may be either side's. Where one port is such as programs are called at,
+ * and the other such as hosts call from, it is known whose; if a rule forbids just that, and not only the
+ * lack of one, then it has ended it, before a restart say. Else what is allowed is not to be broken by what
+ * might be.
  */
 static enum filter_says is_forbidden(const struct judging *j, const struct flow_id *id, const struct ends *e)
 {
-	const uint16_t remote = flow_remote(id->key.ports), local = flow_local(id->key.ports);
+	const bool remote_calls = flow_remote(id->key.ports) >= PORTS_TO_CALL_FROM,
+		   local_calls = flow_local(id->key.ports) >= PORTS_TO_CALL_FROM;
 
-	for (unsigned by_remote = 0; by_remote < 2; by_remote++) {
-		if (by_remote ? remote < local : local < remote)
-			continue;
-		const struct answer a = ask_rules(j->f, j->q, e, by_remote, asked_by(&id->key, by_remote));
-		if (a.explicit && a.says != FILTER_PASS)
-			return a.says;
-	}
-	return FILTER_PASS;
+	if (remote_calls == local_calls)
+		return FILTER_PASS;
+
+	const struct answer a = ask_rules(j->f, j->q, e, remote_calls, asked_by(&id->key, remote_calls));
+	return a.explicit ? a.says : FILTER_PASS;
 }
 
 static enum filter_says judge_new(struct judging *j, struct flows *t, const struct flow_id *id,

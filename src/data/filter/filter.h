@@ -13,8 +13,8 @@
  *
  * What is of no flow and begins none, passes only
  *   - in the midst of a TCP connection that the rules would let begin in this direction: it was forgotten, in
- * a restart perhaps, and is remembered again; unless a rule forbids that the end with the lower port be
- * called;
+ * a restart perhaps, and is remembered again; unless its ports say that the other side has called, and a rule
+ * forbids that;
  *   - likewise, out of the tunnel's near end, if the other side might have begun it;
  *   - for some minutes after filtering began, into it, if this side might have begun it: nothing is
  * remembered, but a host that knows the connection answers, and then it is. One that does not answers with a

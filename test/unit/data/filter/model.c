@@ -47,21 +47,20 @@ static enum model_says ask(const struct model *m, bool inbound, uint32_t local, 
 	return r ? r->verdict : m->otherwise;
 }
 
-/* In the midst of a connection that nobody knows: the one with the higher port has called, or either. */
+/* In the midst of a connection that nobody knows: has the one whose port is high called one whose port is
+ * not? */
 static enum model_says outlaw(const struct model *m, const struct model_flow *name, uint32_t peer)
 {
 	const int end = m->end_of(name->local), class = m->class_of(name->remote, peer);
-	const struct model_rule *they = NULL, *we = NULL;
+	const struct model_rule *r = NULL;
 
 	if (end < 0 || class < 0)
 		return MODEL_PASS; /* there are no rules about them */
-	if (name->remote_port >= name->local_port)
-		they = rule_for(m, true, (unsigned)end, (unsigned)class, MODEL_TCP, name->local_port);
-	if (name->local_port >= name->remote_port)
-		we = rule_for(m, false, (unsigned)end, (unsigned)class, MODEL_TCP, name->remote_port);
-	if (we && we->verdict != MODEL_PASS)
-		return we->verdict;
-	return they ? they->verdict : MODEL_PASS;
+	if (name->remote_port > 32767 && name->local_port <= 32767)
+		r = rule_for(m, true, (unsigned)end, (unsigned)class, MODEL_TCP, name->local_port);
+	else if (name->local_port > 32767 && name->remote_port <= 32767)
+		r = rule_for(m, false, (unsigned)end, (unsigned)class, MODEL_TCP, name->remote_port);
+	return r ? r->verdict : MODEL_PASS;
 }
 
 /* What the first packet of a flow asked for. */

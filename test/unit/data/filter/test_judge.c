@@ -356,8 +356,10 @@ static void what_a_rule_forbids_is_not_picked_up_as_the_other_sides_own(void **s
 	/* Our own, where theirs are forbidden, all of them. */
 	BED_RULES(&bed, {RULES_IN, RULES_TCP, 0, UINT16_MAX, VERDICT_DROP}, {RULES_OUT, RULES_TCP, ALL});
 	EXPECT(&bed, FILTER_PASS, .from = 1, .to = 2, .sport = 40000, .dport = 80, .flags = A);
-	EXPECT(&bed, FILTER_DENIED, .from = 1, .to = 2, .sport = 80, .dport = 80, .flags = A);
-	EXPECT(&bed, FILTER_PASS, .from = 1, .to = 2, .sport = 80, .dport = 80, .flags = S);
+	/* Nor where the ports do not say whose it is. */
+	EXPECT(&bed, FILTER_PASS, .from = 1, .to = 2, .sport = 40000, .dport = 50000, .flags = A);
+	EXPECT(&bed, FILTER_PASS, .from = 1, .to = 2, .sport = 50001, .dport = 40001, .flags = A);
+	EXPECT(&bed, FILTER_PASS, .from = 1, .to = 2, .sport = 80, .dport = 80, .flags = A);
 }
 
 static void rules_are_those_of_the_members_class(void **state)

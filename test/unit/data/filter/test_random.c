@@ -38,7 +38,7 @@ static uint32_t peer_of(uint32_t remote)
 	return remote >= PKT_OUTSIDE || remote == 30 ? 2 : remote;
 }
 
-static const uint16_t ports[] = {22, 53, 80, 5000, 5001, 65535};
+static const uint16_t ports[] = {22, 53, 80, 5000, 40000, 65535};
 
 /* --- policies --- */
 

@@ -176,6 +176,12 @@ static bool continues(const struct policy_diff *d, size_t first, const struct po
 	       last->service.last + 1 == c->service.first;
 }
 
+/* What the asked one's own rules may allow can be reached: that is how it is proved, too. */
+static bool may_pass(const struct policy_span *x)
+{
+	return x->action == POLICY_ALLOW || x->rule == POLICY_RULE_LOCAL;
+}
+
 static int compare(struct differ *f, struct policy_change *c, enum policy_proto proto)
 {
 	const size_t first = f->d->n;
@@ -185,7 +191,7 @@ static int compare(struct differ *f, struct policy_change *c, enum policy_proto 
 	while (i < f->old.n && k < f->new.n) {
 		const struct policy_span *x = &f->old.v[i], *y = &f->new.v[k];
 		const uint16_t last = MIN(x->last, y->last);
-		const bool was = x->action == POLICY_ALLOW, is = y->action == POLICY_ALLOW;
+		const bool was = may_pass(x), is = may_pass(y);
 		int err = TM_OK;
 
 		c->service = (struct policy_service){(uint8_t)proto, (uint16_t)at, last};

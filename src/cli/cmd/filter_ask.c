@@ -108,6 +108,8 @@ static void print_change(struct cli *c, const json_t *j)
 	strbuf_printf(&b, ", %s", json_text(j, "service"));
 	if (*rule)
 		strbuf_printf(&b, " (rule %s)", rule);
+	else if (json_is_true(json_object_get(j, "local")))
+		strbuf_puts(&b, " (by rules of its own: local_allow)");
 	fprintf(c->out, "%s\n", b.s ? b.s : "");
 	strbuf_deinit(&b);
 }

@@ -385,6 +385,7 @@ static void put_diff(struct ask *a, const struct policy_model *m, const struct p
 		policy_put_service(o, &c->service);
 		policy_put_rule(o, "rule_before", m->doc, c->before);
 		policy_put_rule(o, "rule_after", after, c->after);
+		jsonout_bool(o, "local", (c->gained ? c->after : c->before) == POLICY_RULE_LOCAL);
 		jsonout_object_end(o);
 	}
 	jsonout_list_end(o);

@@ -293,6 +293,36 @@ static void a_packet_is_explained_at_both_ends(void **state)
 	scene_free(x);
 }
 
+/* What a node may allow by rules of its own can be reached: to `prove`, and so to a diff. */
+static void a_diff_names_what_is_left_to_nodes(void **state)
+{
+	struct mesh *mesh = rig_mesh("a web:x");
+	struct policy_doc *before = rig_doc(mesh, "rules: []\n"),
+			  *after = rig_doc(mesh, "local_allow: [tag:x]\nrules: []\n");
+	struct policy_model *x, *y;
+	struct policy_diff d;
+
+	(void)state;
+	const struct policy_world wx = {.mesh = mesh, .beside = after}, wy = {.mesh = mesh, .beside = before};
+	assert_int_equal(policy_model_new(before, &wx, &x), TM_OK);
+	assert_int_equal(policy_model_new(after, &wy, &y), TM_OK);
+	for (int back = 0; back < 2; back++) {
+		assert_int_equal(back ? policy_diff_of(y, x, &d) : policy_diff_of(x, y, &d), TM_OK);
+		assert_true(d.n > 0);
+		for (size_t i = 0; i < d.n; i++) {
+			assert_string_equal(d.v[i].to->node->name, "web");
+			assert_int_equal(d.v[i].gained, !back);
+			assert_int_equal(back ? d.v[i].before : d.v[i].after, POLICY_RULE_LOCAL);
+		}
+		policy_diff_deinit(&d);
+	}
+	policy_model_free(x);
+	policy_model_free(y);
+	policy_doc_free(before);
+	policy_doc_free(after);
+	mesh_free(mesh);
+}
+
 static void a_diff_names_what_is_gained_and_lost(void **state)
 {
 	static const char next[] = "rules:\n"
@@ -390,6 +420,7 @@ int main(void)
 		cmocka_unit_test(a_name_in_a_statement_is_that_of_today),
 		cmocka_unit_test(a_sentence_that_is_none_is_explained),
 		cmocka_unit_test(a_packet_is_explained_at_both_ends),
+		cmocka_unit_test(a_diff_names_what_is_left_to_nodes),
 		cmocka_unit_test(a_diff_names_what_is_gained_and_lost),
 		cmocka_unit_test(tests_of_a_policy_are_run_with_their_places),
 	};

@@ -501,10 +501,12 @@ static struct pair_change twin_diff(const struct trial *t, const struct policy_d
 	for (int p = 0; p < POLICY_PROTO_N; p++)
 		FOR_PORTS((enum policy_proto)p, port)
 		{
-			bool was = twin_judge(t->doc, &t->who[a], &t->who[b], (enum policy_proto)p, port)
-					   .action == POLICY_ALLOW;
-			bool is = twin_judge(after, &t->who[a], &t->who[b], (enum policy_proto)p, port)
-					  .action == POLICY_ALLOW;
+			const struct twin_verdict was_v =
+				twin_judge(t->doc, &t->who[a], &t->who[b], (enum policy_proto)p, port);
+			const struct twin_verdict is_v =
+				twin_judge(after, &t->who[a], &t->who[b], (enum policy_proto)p, port);
+			const bool was = was_v.action == POLICY_ALLOW || was_v.local,
+				   is = is_v.action == POLICY_ALLOW || is_v.local;
 
 			packets++;
 			c.gained |= is && !was;

@@ -146,10 +146,10 @@ void router_look(struct node *n)
 	if (!count && !r->n && !exit && !r->exit)
 		return;
 	r->exit = exit;
-	if (!same(r, v, count)) {
+	err = os_nat_set(r->nat, v, count, &d);
+	if (err || !same(r, v, count)) {
 		for (size_t i = 0; i < count; i++)
 			nets[i] = v[i].prefix;
-		err = os_nat_set(r->nat, v, count, &d);
 		/* What the host is not made to route for is not taken in either. */
 		int taken = plane_set_networks(n->plane, nets, err ? 0 : count);
 		err = err ? err : taken;

@@ -107,10 +107,14 @@ struct os_nat_net {
 	struct prefix prefix;
 	bool masquerade; /* leaves with an address of this host */
 };
-/* ifname: the tunnel's. Nothing happens yet. */
+/* ifname: the tunnel's. There are no rules yet, nor those of an earlier run. */
 NODISCARD int os_nat_new(const char *ifname, struct os_nat **ret_nat);
 void os_nat_free(struct os_nat *t); /* with all its rules; NULL is fine */
-/* Rules for these networks, and segments of TCP that fit the tunnel both ways; n = 0: no rules at all. */
+/*
+ * Rules for these networks, and segments of TCP that fit the tunnel both ways; n = 0: no rules at all. Again
+ * and again: the way to the internet leaves out the networks that this host is in by now, unless they are
+ * among these. Who is in one of these and is not to be seen by its address calls nobody by the tunnel.
+ */
 NODISCARD int os_nat_set(struct os_nat *t, const struct os_nat_net *v, size_t n, struct diag *d);
 /* "ip filter FORWARD": a chain of somebody's that drops what is only passing through, unless a rule lets it.
  */

@@ -134,6 +134,28 @@ def test_without_ipv6_at_the_exit_there_is_none(net):
     assert _try(call, laptop.host, outside.ip6) is None and time.monotonic() - begun < 3, "refused at once, not lost"
 
 
+def test_it_leads_to_the_internet_and_not_into_the_exits_own_home(net):
+    hub, gate, laptop, outside = mesh_with_exit(net)
+    printer = Host(net, "printer")
+    sh("ip", "link", "add", "home0", "netns", gate.host.ns, "type", "veth", "peer", "name", "eth0", "netns", printer.ns)
+    gate.host.ip("addr add 2001:db8:99::1/64 dev home0 nodad", "addr add 203.0.113.1/24 dev home0", "link set home0 up")
+    printer.ip("addr add 2001:db8:99::9/64 dev eth0 nodad", "addr add 203.0.113.9/24 dev eth0", "link set eth0 up",
+               "route add default via 203.0.113.1", "route add default via 2001:db8:99::1")
+    serve(printer)
+    serve(gate.host)
+    use(laptop, "gate")
+    wait_for("the outside by IPv6", lambda: (_try(call, laptop.host, outside.ip6) or [0])[0] == gate.host.ip6)
+    wait_for("the exit itself", lambda: _try(call, laptop.host, gate.status()["self"]["ip4"]))
+    for address in ("2001:db8:99::9", "203.0.113.9", gate.host.ip4, gate.host.ip6, "203.0.113.1"):
+        wait_for(f"{address} to be refused", lambda a=address: _try(call, laptop.host, a) is None)
+        assert not pings(laptop.host, address)
+    assert call(laptop.host, outside.ip4)[0] == gate.host.ip4
+    # By name it is reached.
+    gate.run("route", "advertise", "203.0.113.0/24")
+    hub.run("route", "approve", "gate", "203.0.113.0/24")
+    wait_for("the printer", lambda: _try(call, laptop.host, "203.0.113.9"))
+
+
 def test_a_pause_is_one_and_ends(net):
     hub, gate, laptop, outside = mesh_with_exit(net)
     use(laptop, "gate")

@@ -102,6 +102,20 @@ def test_members_reach_a_network_behind_a_node_and_it_sees_the_router(net):
     assert not pings(laptop.host, "10.77.0.9")
 
 
+def test_a_network_whose_members_are_not_to_be_seen_calls_nobody(net):
+    hub, nas, laptop = net.mesh("hub", "nas", "laptop")
+    lan = Lan(net, nas)
+    serve(laptop.host)
+    serve(lan.printer)
+    routers_of(hub, nas)
+    await_routes(laptop, "nas")
+    wait_for("the server", lambda: _try(call, laptop.host, "10.77.0.9"))
+    me = laptop.status()["self"]
+    for address in (me["ip4"], me["ip6"]):
+        assert _try(call, lan.printer, address) is None and not pings(lan.printer, address)
+    assert call(laptop.host, "fd77:77::9", 60000)[1] > 0
+
+
 def _try(f, *args):
     try:
         return f(*args)

@@ -61,17 +61,57 @@ bool snapshot_dst_is_broadcast(const struct snapshot *s, const uint8_t *p)
 	return dst == net || dst == (net | hosts);
 }
 
-/*
- * The way to the internet (a prefix of no length) is that and nothing else: neither what is near this
- * machine, nor private networks that it happens to be in, which are offered by name or not at all.
- */
-static bool is_internet(const struct ip *ip)
+static bool is_public(const struct ip *ip)
 {
 	const struct prefix host = prefix_host(ip);
 
 	return !ip_is_unspecified(ip) && !ip_is_loopback(ip) && !ip_is_link_local(ip) &&
 	       !ip_is_multicast(ip) && !prefix_is_private(&host) &&
 	       !(ip->family == IP_V4 && (ip->bytes[0] == 0 || ip->bytes[0] >= 240));
+}
+
+/* IPv6 addresses that are none of a host: of this machine's translator (RFC 8215), of tunnels (RFC 4380),
+ * IPv4 itself (RFC 4291 2.5.5), sites (RFC 3879). */
+static bool is_odd(const struct ip *ip)
+{
+	static const struct prefix ranges[] = {
+		{{IP_V6, {0, 0x64, 0xff, 0x9b, 0, 1}}, 48},
+		{{IP_V6, {0x20, 0x01}}, 32},
+		{{IP_V6, {0}}, 80},
+		{{IP_V6, {0xfe, 0xc0}}, 10},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(ranges); i++)
+		if (prefix_contains(&ranges[i], ip))
+			return true;
+	return false;
+}
+
+/* The IPv4 address for which a translator (RFC 6052) or a tunnel (RFC 3056) would take this one. */
+static bool is_for_ip4(const struct ip *ip, struct ip *ret_ip4)
+{
+	static const struct prefix nat64 = {{IP_V6, {0, 0x64, 0xff, 0x9b}}, 96},
+				   six_to_4 = {{IP_V6, {0x20, 0x02}}, 16};
+
+	if (prefix_contains(&nat64, ip))
+		*ret_ip4 = ip_v4(ip->bytes + 12);
+	else if (prefix_contains(&six_to_4, ip))
+		*ret_ip4 = ip_v4(ip->bytes + 2);
+	else
+		return false;
+	return true;
+}
+
+/*
+ * The way to the internet (a prefix of no length) is that and nothing else: neither what is near this
+ * machine, nor private networks that it happens to be in, which are offered by name or not at all. What is
+ * not to be seen by an address alone, the host's own rules hold back (os/linux/nat.c).
+ */
+static bool is_internet(const struct ip *ip)
+{
+	struct ip ip4;
+
+	return is_public(ip) && !is_odd(ip) && (!is_for_ip4(ip, &ip4) || is_public(&ip4));
 }
 
 bool snapshot_dst_is_behind(const struct snapshot *s, const uint8_t *p)

@@ -10,13 +10,21 @@
 #include <string.h>
 
 #include "os/linux/nf.h"
+#include "os/linux/rtmsg.h"
+
+enum { NETS_MAX = 32, HOME_MAX = 256 };
 
 struct os_nat {
 	char ifname[IFNAMSIZ];
+	int index; /* of that interface, at the last look */
 	struct nf_table *table;
-	/* for the build */
-	const struct os_nat_net *v;
+	/* what is in force */
+	struct os_nat_net v[NETS_MAX];
 	size_t n;
+	/* for one that leads to the internet: what this host is in itself, by the addresses of its interfaces
+	 */
+	struct prefix home[HOME_MAX];
+	size_t n_home;
 };
 
 int os_nat_new(const char *ifname, struct os_nat **ret_nat)
@@ -33,6 +41,8 @@ int os_nat_new(const char *ifname, struct os_nat **ret_nat)
 		free(t);
 		return err;
 	}
+	/* One that a run has left whose kernel knows no owners. */
+	(void)!nf_replace(t->table, NULL, NULL, NULL);
 	*ret_nat = t;
 	return TM_OK;
 }
@@ -61,11 +71,73 @@ static void clamp(struct nf_batch *b, const struct os_nat *t)
 	nf_rule_end(b);
 }
 
-static void build(struct nf_batch *b, const void *ctx)
+static bool is_exit(const struct os_nat *t, enum ip_family family)
 {
-	const struct os_nat *t = ctx;
+	for (size_t i = 0; i < t->n; i++)
+		if (t->v[i].prefix.len == 0 && t->v[i].prefix.ip.family == family)
+			return true;
+	return false;
+}
 
-	clamp(b, t);
+static void to_net(struct nf_batch *b, const struct os_nat *t, const char *chain, const struct prefix *p)
+{
+	nf_rule(b, chain);
+	nf_iif(b, t->ifname, true);
+	nf_daddr(b, p);
+	nf_accept(b);
+	nf_rule_end(b);
+}
+
+/*
+ * The way to the internet is not one into the networks that this host is in, whatever their addresses: hosts
+ * of a home are reached by IPv6 from inside otherwise, past its router's firewall. Nor to this host itself by
+ * addresses that its firewall knows as outer ones.
+ */
+static void keep_home(struct nf_batch *b, const struct os_nat *t)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (t->v[i].prefix.len)
+			to_net(b, t, "passes", &t->v[i].prefix);
+	for (size_t i = 0; i < t->n_home; i++) {
+		nf_rule(b, "passes");
+		nf_iif(b, t->ifname, true);
+		nf_daddr(b, &t->home[i]);
+		nf_refuse(b);
+		nf_rule_end(b);
+	}
+
+	nf_chain(b, "enters", "filter", NF_AT_INPUT, NF_FILTERS);
+	for (size_t i = 0; i < t->n; i++)
+		if (t->v[i].prefix.len)
+			to_net(b, t, "enters", &t->v[i].prefix);
+	nf_rule(b, "enters");
+	nf_iif(b, t->ifname, true);
+	nf_daddr_is_local(b);
+	nf_daddr_is_of_iif(b, false);
+	nf_refuse(b);
+	nf_rule_end(b);
+}
+
+/* A network whose members' packets get our address calls nobody: who knew a route would be let in by it. */
+static void keep_mesh(struct nf_batch *b, const struct os_nat *t)
+{
+	for (int len = 128; len > 0; len--)
+		for (size_t i = 0; i < t->n; i++) {
+			if (t->v[i].prefix.len != len)
+				continue;
+			nf_rule(b, "passes");
+			nf_oif(b, t->ifname, true);
+			nf_saddr(b, &t->v[i].prefix);
+			if (t->v[i].masquerade)
+				nf_refuse(b);
+			else
+				nf_accept(b);
+			nf_rule_end(b);
+		}
+}
+
+static void translate(struct nf_batch *b, const struct os_nat *t)
+{
 	nf_chain(b, "source", "nat", NF_AT_POSTROUTING, NF_TRANSLATES_SOURCES);
 	/* The longest first, as routes go. */
 	for (int len = 128; len >= 0; len--)
@@ -84,13 +156,82 @@ static void build(struct nf_batch *b, const void *ctx)
 		}
 }
 
+static void build(struct nf_batch *b, const void *ctx)
+{
+	const struct os_nat *t = ctx;
+
+	clamp(b, t);
+	nf_chain(b, "passes", "filter", NF_AT_FORWARD, NF_FILTERS);
+	nf_rule(b, "passes");
+	nf_established(b);
+	nf_accept(b);
+	nf_rule_end(b);
+	keep_mesh(b, t);
+	if (is_exit(t, IP_V4) || is_exit(t, IP_V6))
+		keep_home(b, t);
+	translate(b, t);
+}
+
+static void see_addr(void *ctx, struct nlmsghdr *h)
+{
+	struct os_nat *t = ctx;
+	struct rt_addr a;
+
+	if (!rtmsg_addr(h, &a) || a.index == t->index || ip_is_loopback(&a.prefix.ip) ||
+		ip_is_link_local(&a.prefix.ip) || t->n_home == HOME_MAX)
+		return;
+	const struct prefix net = prefix_mask(&a.prefix);
+	if (is_exit(t, (enum ip_family)net.ip.family))
+		t->home[t->n_home++] = net;
+}
+
+static int look_home(struct os_nat *t, struct diag *d)
+{
+	_cleanup_(rtmsg_closep) struct nl_sock *sock = NULL;
+
+	t->index = (int)if_nametoindex(t->ifname);
+	t->n_home = 0;
+	if (!is_exit(t, IP_V4) && !is_exit(t, IP_V6))
+		return TM_OK;
+	int err = rtmsg_open(&sock, d);
+	if (!err)
+		err = rtmsg_dump(sock, RTM_GETADDR, AF_UNSPEC, see_addr, t, d);
+	if (!err && t->n_home == HOME_MAX)
+		err = diag_what(d, TM_EFULL,
+			"this machine is in more than %d networks, too many for an exit node", HOME_MAX - 1);
+	return err;
+}
+
+static bool same(const struct os_nat *a, const struct os_nat *b)
+{
+	if (a->n != b->n || a->n_home != b->n_home)
+		return false;
+	for (size_t i = 0; i < a->n; i++)
+		if (!prefix_eq(&a->v[i].prefix, &b->v[i].prefix) || a->v[i].masquerade != b->v[i].masquerade)
+			return false;
+	for (size_t i = 0; i < a->n_home; i++)
+		if (!prefix_eq(&a->home[i], &b->home[i]))
+			return false;
+	return true;
+}
+
 int os_nat_set(struct os_nat *t, const struct os_nat_net *v, size_t n, struct diag *d)
 {
-	t->v = v;
+	_cleanup_(freep) struct os_nat *before = malloc(sizeof(*before));
+
+	if (!before || n > NETS_MAX)
+		return before ? TM_ERANGE : TM_ENOMEM;
+	*before = *t;
+	if (n)
+		memcpy(t->v, v, n * sizeof(*v));
 	t->n = n;
-	int err = nf_replace(t->table, n ? build : NULL, t, d);
-	t->v = NULL;
-	t->n = 0;
+	int err = look_home(t, d);
+	if (!err && n && same(t, before) && nf_is_there(t->table))
+		return TM_OK;
+	if (!err)
+		err = nf_replace(t->table, n ? build : NULL, t, d);
+	if (err)
+		t->n = 0; /* nothing is in force that is known */
 	return err;
 }
 

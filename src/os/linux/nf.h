@@ -37,6 +37,7 @@ NODISCARD int nf_replace(struct nf_table *t, nf_build_fn *build, const void *ctx
 /* As the kernel numbers them (linux/netfilter.h, which does not go with the headers of the C library). */
 enum nf_hook {
 	NF_AT_PREROUTING = 0,
+	NF_AT_INPUT = 1,
 	NF_AT_FORWARD = 2,
 	NF_AT_OUTPUT = 3,
 	NF_AT_POSTROUTING = 4,
@@ -58,9 +59,12 @@ void nf_interfaces(struct nf_batch *b, const char *set, char (*names)[16], size_
 void nf_iif_among(struct nf_batch *b, const char *set, bool among);
 void nf_oif_among(struct nf_batch *b, const char *set, bool among);
 void nf_family(struct nf_batch *b, enum ip_family family);
-/* Packets of that family to that network, which may have no length. */
+/* Packets of that family to (from) that network, which may have no length. */
 void nf_daddr(struct nf_batch *b, const struct prefix *p);
+void nf_saddr(struct nf_batch *b, const struct prefix *p);
 void nf_daddr_is_local(struct nf_batch *b); /* an address of this host */
+void nf_daddr_is_of_iif(struct nf_batch *b, bool of_iif); /* of the interface that it came in by */
+void nf_established(struct nf_batch *b); /* of a connection that both sides know, or about one */
 void nf_protocol(struct nf_batch *b, uint8_t proto); /* IPPROTO_*, behind extension headers too */
 void nf_udp(struct nf_batch *b, uint16_t from, uint16_t to); /* of that port to that port */
 void nf_icmp6(struct nf_batch *b, uint8_t first, uint8_t last); /* its types from .. to */
@@ -69,6 +73,7 @@ void nf_clamp_mss(struct nf_batch *b); /* to what both directions' routes carry 
 void nf_masquerade(struct nf_batch *b);
 void nf_accept(struct nf_batch *b);
 void nf_drop(struct nf_batch *b);
+void nf_refuse(struct nf_batch *b); /* its sender is told by ICMP */
 /* Its sender is told: TCP by a reset, else by ICMP (administratively prohibited). Two rules of that chain. */
 void nf_reject_all(struct nf_batch *b, const char *chain);
 void nf_direction(struct nf_batch *b, enum nf_direction direction); /* of its connection */

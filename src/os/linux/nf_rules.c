@@ -10,8 +10,8 @@
 
 #include "base/bytes.h"
 
-_Static_assert((int)NF_AT_PREROUTING == NF_INET_PRE_ROUTING && (int)NF_AT_FORWARD == NF_INET_FORWARD &&
-		       (int)NF_AT_OUTPUT == NF_INET_LOCAL_OUT &&
+_Static_assert((int)NF_AT_PREROUTING == NF_INET_PRE_ROUTING && (int)NF_AT_INPUT == NF_INET_LOCAL_IN &&
+		       (int)NF_AT_FORWARD == NF_INET_FORWARD && (int)NF_AT_OUTPUT == NF_INET_LOCAL_OUT &&
 		       (int)NF_AT_POSTROUTING == NF_INET_POST_ROUTING,
 	"as the kernel has them");
 
@@ -234,7 +234,7 @@ void nf_family(struct nf_batch *b, enum ip_family family)
 	compare(b, &proto, 1, true);
 }
 
-void nf_daddr(struct nf_batch *b, const struct prefix *p)
+static void address(struct nf_batch *b, const struct prefix *p, unsigned at4, unsigned at6)
 {
 	static const uint8_t zero[16];
 	const size_t n = ip_len(&p->ip);
@@ -245,21 +245,41 @@ void nf_daddr(struct nf_batch *b, const struct prefix *p)
 		return;
 	for (size_t i = 0; i < p->len; i++)
 		mask[i / 8] |= (uint8_t)(0x80 >> i % 8);
-	payload(b, NFT_PAYLOAD_NETWORK_HEADER, p->ip.family == IP_V4 ? 16 : 24, (unsigned)n);
+	payload(b, NFT_PAYLOAD_NETWORK_HEADER, p->ip.family == IP_V4 ? at4 : at6, (unsigned)n);
 	bitwise(b, mask, zero, n);
 	compare(b, prefix_mask(p).ip.bytes, n, true);
 }
 
-void nf_daddr_is_local(struct nf_batch *b)
+void nf_daddr(struct nf_batch *b, const struct prefix *p)
 {
-	const uint32_t local = RTN_LOCAL; /* the host's order */
+	address(b, p, 16, 24);
+}
+
+void nf_saddr(struct nf_batch *b, const struct prefix *p)
+{
+	address(b, p, 12, 8);
+}
+
+static void daddr_is_local(struct nf_batch *b, unsigned flags, bool local)
+{
+	const uint32_t type = RTN_LOCAL; /* the host's order */
 	const struct expr e = expr_begin(b, "fib");
 
 	nf_put_u32(b, NFTA_FIB_DREG, NFT_REG_1);
 	nf_put_u32(b, NFTA_FIB_RESULT, NFT_FIB_RESULT_ADDRTYPE);
-	nf_put_u32(b, NFTA_FIB_FLAGS, NFTA_FIB_F_DADDR);
+	nf_put_u32(b, NFTA_FIB_FLAGS, NFTA_FIB_F_DADDR | flags);
 	expr_end(b, e);
-	compare(b, &local, sizeof(local), true);
+	compare(b, &type, sizeof(type), local);
+}
+
+void nf_daddr_is_local(struct nf_batch *b)
+{
+	daddr_is_local(b, 0, true);
+}
+
+void nf_daddr_is_of_iif(struct nf_batch *b, bool of_iif)
+{
+	daddr_is_local(b, NFTA_FIB_F_IIF, of_iif);
 }
 
 void nf_protocol(struct nf_batch *b, uint8_t proto)
@@ -358,6 +378,11 @@ static void reject(struct nf_batch *b, unsigned type, uint8_t code)
 	expr_end(b, e);
 }
 
+void nf_refuse(struct nf_batch *b)
+{
+	reject(b, NFT_REJECT_ICMPX_UNREACH, NFT_REJECT_ICMPX_ADMIN_PROHIBITED);
+}
+
 void nf_reject_all(struct nf_batch *b, const char *chain)
 {
 	nf_rule(b, chain);
@@ -365,8 +390,19 @@ void nf_reject_all(struct nf_batch *b, const char *chain)
 	reject(b, NFT_REJECT_TCP_RST, 0);
 	nf_rule_end(b);
 	nf_rule(b, chain);
-	reject(b, NFT_REJECT_ICMPX_UNREACH, NFT_REJECT_ICMPX_ADMIN_PROHIBITED);
+	nf_refuse(b);
 	nf_rule_end(b);
+}
+
+void nf_established(struct nf_batch *b)
+{
+	/* NF_CT_STATE_BIT of IP_CT_ESTABLISHED (0) and IP_CT_RELATED (1),
+	 * linux/netfilter/nf_conntrack_common.h */
+	static const uint32_t known = 1 << 1 | 1 << 2, zero;
+
+	ct_load(b, NFT_CT_STATE);
+	bitwise(b, &known, &zero, sizeof(known));
+	compare(b, &zero, sizeof(zero), false);
 }
 
 void nf_direction(struct nf_batch *b, enum nf_direction direction)

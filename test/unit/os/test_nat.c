@@ -91,6 +91,68 @@ static void the_rules_are_what_they_are_meant_to_be(void **state)
 	assert_string_equal(look(), "");
 }
 
+static bool has(const char *line)
+{
+	return strstr(look(), line);
+}
+
+static void what_this_host_is_in_is_not_the_internet(void **state)
+{
+	const struct os_nat_net v[] = {net("0.0.0.0/0", true), net("::/0", true), net("192.0.2.0/24", true)};
+	struct os_nat *t;
+
+	(void)state;
+	host_veth("home0", "far0");
+	host_veth("tm7", "other7");
+	host_ip("addr add 100.101.0.5/16 dev tm7");
+	host_ip("addr add 192.0.2.1/24 dev home0");
+	host_ip("addr add 2001:db8:7::1/64 dev home0 nodad");
+	assert_int_equal(os_nat_new("tm7", &t), TM_OK);
+	set(t, v, 2);
+	assert_true(has("iifname \"tm7\" ip6 daddr 2001:db8:7::/64 reject with icmpx admin-prohibited"));
+	assert_true(has("iifname \"tm7\" ip daddr 192.0.2.0/24 reject with icmpx admin-prohibited"));
+	assert_true(has("iifname \"tm7\" fib daddr type local fib daddr . iif type != local reject"));
+	assert_false(has("100.101.0.0"));
+	host_ip("addr add 2001:db8:8::1/64 dev home0 nodad"); /* and from the next look on, this */
+	set(t, v, 2);
+	assert_true(has("iifname \"tm7\" ip6 daddr 2001:db8:8::/64 reject"));
+	set(t, v, 3); /* by name: the longest part of the way */
+	look();
+	assert_true(strstr(ruleset, "ip daddr 192.0.2.0/24 accept") <
+		    strstr(ruleset, "ip daddr 192.0.2.0/24 reject"));
+	set(t, v + 2, 1);
+	assert_false(has("2001:db8"));
+	os_nat_free(t);
+}
+
+static void who_is_not_to_be_seen_calls_nobody(void **state)
+{
+	const struct os_nat_net v[] = {net("10.1.0.0/16", true), net("10.1.2.0/24", false)};
+	struct os_nat *t;
+
+	(void)state;
+	assert_int_equal(os_nat_new("tm7", &t), TM_OK);
+	set(t, v, 2);
+	look();
+	const char *known = strstr(ruleset, "ct state established,related accept"),
+		   *seen = strstr(ruleset, "oifname \"tm7\" ip saddr 10.1.2.0/24 accept"),
+		   *unseen = strstr(ruleset, "oifname \"tm7\" ip saddr 10.1.0.0/16 reject");
+	if (!known || !seen || !unseen || known > seen || seen > unseen)
+		fail_msg("%s", ruleset);
+	os_nat_free(t);
+}
+
+static void what_a_run_left_on_a_kernel_without_owners_is_removed(void **state)
+{
+	struct os_nat *t;
+
+	(void)state;
+	assert_int_equal(system("nft add table inet tunnelmesh-tm7"), 0);
+	assert_int_equal(os_nat_new("tm7", &t), TM_OK);
+	assert_false(has("tunnelmesh-tm7"));
+	os_nat_free(t);
+}
+
 static void they_end_with_the_process_and_not_with_a_flush(void **state)
 {
 	const struct os_nat_net v = net("10.1.0.0/16", true);
@@ -154,6 +216,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(the_rules_are_what_they_are_meant_to_be, set_up),
+		cmocka_unit_test_setup(what_this_host_is_in_is_not_the_internet, set_up),
+		cmocka_unit_test_setup(who_is_not_to_be_seen_calls_nobody, set_up),
+		cmocka_unit_test_setup(what_a_run_left_on_a_kernel_without_owners_is_removed, set_up),
 		cmocka_unit_test_setup(they_end_with_the_process_and_not_with_a_flush, set_up),
 		cmocka_unit_test_setup(one_that_somebody_left_is_replaced, set_up),
 		cmocka_unit_test_setup(a_chain_that_drops_what_passes_through_is_found, set_up),

@@ -86,6 +86,26 @@ static void the_way_to_the_internet_leads_to_public_addresses_alone(void **state
 	to_the_kernel("10.9.0.5", 50);
 }
 
+static void and_by_ipv6_neither_to_what_is_wrapped_in_an_address(void **state)
+{
+	static const char *const elsewhere[] = {"fd77::1", "fe80::1", "ff02::1", "::1", "::", "::1:102:304",
+		"64:ff9b::10.1.1.1", "64:ff9b::7f00:1", "64:ff9b:1::8.8.8.8", "2002:c0a8:101::1",
+		"2001:0:808:808::1", "fec0::1"};
+	static const char *const there[] = {
+		"2001:db8::7", "2a00::1", "64:ff9b::198.51.100.7", "2002:c633:6407::1"};
+	uint64_t drops = 0;
+
+	(void)state;
+	host_peers(&a, (struct peering[]){{.with = &b, .extra = "::/0"}}, 1);
+	assert_int_equal(plane_set_networks(b.plane, internet, 2), TM_OK);
+	for (size_t i = 0; i < ARRAY_LEN(there); i++)
+		to_the_kernel(there[i], (uint16_t)(1 + i));
+	for (size_t i = 0; i < ARRAY_LEN(elsewhere); i++) {
+		send_to(elsewhere[i], (uint16_t)(10 + i));
+		expect_drops(ab, 2, &b, DROP_NOT_FOR_US, ++drops);
+	}
+}
+
 static void what_a_peer_owns_is_no_business_of_the_kernels(void **state)
 {
 	(void)state;
@@ -115,6 +135,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, rig_teardown)
 		T(what_is_for_a_network_behind_it_goes_to_the_kernel_as_long_as_it_is_one),
 		T(the_way_to_the_internet_leads_to_public_addresses_alone),
+		T(and_by_ipv6_neither_to_what_is_wrapped_in_an_address),
 		T(what_a_peer_owns_is_no_business_of_the_kernels),
 		T(there_is_room_for_all_that_a_node_may_have),
 	};

@@ -134,6 +134,53 @@ def test_without_ipv6_at_the_exit_there_is_none(net):
     assert _try(call, laptop.host, outside.ip6) is None and time.monotonic() - begun < 3, "refused at once, not lost"
 
 
+def test_nothing_passes_while_the_laptop_roams(net):
+    """Another network, a moment with none, and one whose server hands out routes: the exit is found again by itself."""
+    hub, gate, laptop, outside = mesh_with_exit(net)
+    use(laptop, "gate")
+    wait_for("the exit", lambda: (_try(call, laptop.host, outside.ip4) or [0])[0] == gate.host.ip4)
+    wire = Wire(laptop.host, hub, gate)
+    talking = laptop.host.spawn("ping", "-n", "-i", "0.05", outside.ip4)
+    six = laptop.host.spawn("ping", "-6", "-n", "-i", "0.05", outside.ip6)
+    try:
+        laptop.host.move()
+        wait_for("the exit from the other address", lambda: (_try(call, laptop.host, outside.ip4) or [0])[0] == gate.host.ip4, 20)
+        gateway = laptop.host.sh("ip", "-o", "route", "show", "default").stdout.split()[2]
+        gateway6 = laptop.host.sh("ip", "-6", "-o", "route", "show", "default").stdout.split()[2]
+        laptop.host.ip("route del default", f"route del ::/0 via {gateway6}")
+        wait_for("the silence", lambda: not pings(laptop.host, outside.ip4))
+        assert not pings(laptop.host, gateway), "nor is the network around open meanwhile"
+        laptop.host.ip(f"route add 128.0.0.0/1 via {gateway} dev eth0", f"route add 0.0.0.0/1 via {gateway} dev eth0",
+                       f"route add default via {gateway} dev eth0", f"route add ::/0 via {gateway6} dev eth0")
+        wait_for("the exit again", lambda: (_try(call, laptop.host, outside.ip4) or [0])[0] == gate.host.ip4, 20)
+        wait_for("and by IPv6", lambda: (_try(call, laptop.host, outside.ip6) or [0])[0] == gate.host.ip6, 20)
+    finally:
+        seen = wire.stop()
+        talking.terminate()
+        six.terminate()
+    assert not seen
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_an_exit_whose_network_has_one_family_alone(net, family):
+    hub, gate, laptop, outside = mesh_with_exit(net)
+    for host in (gate.host, laptop.host):
+        host.sh("ip", "-6" if family == 4 else "-4", "route", "del", "default")
+    wait_for("the offer to follow", lambda: hub.json("route", "list")["routes"] and all(
+        r["ip6" if family == 4 else "ip4"] is False for r in hub.json("route", "list")["routes"] if r["net"] == "exit"), 20)
+    use(laptop, "gate")
+    there, not_there = (outside.ip4, outside.ip6) if family == 4 else (outside.ip6, outside.ip4)
+    seen_as = gate.host.ip4 if family == 4 else gate.host.ip6
+    wire = Wire(laptop.host, hub, gate)
+    try:
+        wait_for("the exit", lambda: (_try(call, laptop.host, there) or [0])[0] == seen_as, 20)
+        begun = time.monotonic()
+        assert _try(call, laptop.host, not_there) is None and time.monotonic() - begun < 4, "refused, not lost"
+    finally:
+        seen = wire.stop()
+    assert not seen
+
+
 def test_it_leads_to_the_internet_and_not_into_the_exits_own_home(net):
     hub, gate, laptop, outside = mesh_with_exit(net)
     printer = Host(net, "printer")
@@ -272,6 +319,7 @@ def test_a_second_mesh_leaves_the_firsts_exit_alone_and_cannot_use_one_itself(ne
 
 def test_strict_filters_and_callers_from_outside_are_served(net):
     hub, gate, laptop, outside = mesh_with_exit(net)
+    gate.host.sh("sysctl", "-qw", "net.ipv4.conf.all.rp_filter=1", "net.ipv4.conf.eth0.rp_filter=1")
     before = laptop.host.sh("sysctl", "-n", "net.ipv4.conf.all.src_valid_mark").stdout
     laptop.host.sh("sysctl", "-qw", "net.ipv4.conf.all.rp_filter=1", "net.ipv4.conf.eth0.rp_filter=1")
     serve(laptop.host)

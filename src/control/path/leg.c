@@ -8,6 +8,8 @@ enum { HOPEFUL_TRIES = 2, REFUSED_MAX = 2 };
 enum { ROUND = 22, DOUBLED_MAX = 3 };
 /* After it, of pauses: 16, 32 and so on; enough for any that is chosen below. */
 enum { PAUSE_DOUBLED = 4, PAUSE_DOUBLED_MAX = 16 };
+/* No line is slower. What took longer lay in the socket of one of us, who stood still. */
+#define RTT_MAX (2 * SEC)
 
 void leg_init(struct leg *l)
 {
@@ -248,6 +250,14 @@ static bool registration_answered(struct leg *l, const struct stun_msg *msg, ns_
 	return msg->has_cookie && l->refused++ < REFUSED_MAX;
 }
 
+/* Of one that was away: it may have stood still, and go through what was asked meanwhile, in order. */
+static void take_sample(struct leg *l, ns_t rtt)
+{
+	rtt = MIN(MAX(rtt, 1), RTT_MAX);
+	if (!l->pauses)
+		l->rtt = l->rtt ? (3 * l->rtt + rtt) / 4 : rtt;
+}
+
 bool leg_answered(struct leg *l, const struct leg_use *use, const struct stun_msg *msg,
 	const struct endpoint *from, bool own, uint32_t random, ns_t now)
 {
@@ -256,9 +266,7 @@ bool leg_answered(struct leg *l, const struct leg_use *use, const struct stun_ms
 	const bool keep = use->registers || (use->kept && !own), registering = try && try->registering;
 
 	if (try) {
-		const ns_t rtt = MAX(now - try->at, 1);
-
-		l->rtt = l->rtt ? (3 * l->rtt + rtt) / 4 : rtt;
+		take_sample(l, now - try->at);
 		l->answered = try->at;
 	}
 	for (size_t i = 0; i < l->n_servers; i++)

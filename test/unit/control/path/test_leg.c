@@ -384,6 +384,38 @@ static void an_answer_after_the_round_counts_and_begins_a_new_one(void **state)
 	assert_in_range(asked_in_vain(s, s->now + 4 * SEC, true), 15, 17);
 }
 
+/* Its machine stood still for a minute, and what was asked meanwhile lay in the socket. */
+static void an_answer_after_pauses_says_nothing_of_the_round_trip(void **state)
+{
+	struct scene *s = *state;
+
+	s->dice = UINT32_MAX;
+	goes_away(s);
+	const uint64_t late = asks(s, 0);
+	(void)asked_in_vain(s, s->now + 50 * SEC, false);
+	assert_true(answers_so(s, 0, late, false, grant));
+	assert_int_equal(s->l.rtt, 20 * MS);
+	/* So if it dies, that is noticed as soon as ever. */
+	leg_ask_now(&s->l, s->now);
+	(void)asked_in_vain(s, s->now + 12 * SEC, true);
+	assert_true(s->l.silent);
+}
+
+/* The answer lay in our own socket. */
+static void who_stood_still_itself_does_not_wait_as_long_for_the_next_answer(void **state)
+{
+	struct scene *s = *state;
+
+	s->use.registers = true;
+	serve(s, 1);
+	const uint64_t late = asks(s, 0);
+	s->now += 3600 * SEC;
+	assert_true(answers_so(s, 0, late, false, grant));
+	leg_ask_now(&s->l, s->now);
+	(void)asked_in_vain(s, s->now + 100 * SEC, true);
+	assert_true(s->l.silent);
+}
+
 static void a_sign_of_one_that_was_away_begins_a_new_round(void **state)
 {
 	struct scene *s = *state;
@@ -461,6 +493,11 @@ int main(void)
 			one_that_is_away_is_asked_ever_more_rarely_at_random_times, scene_open, scene_close),
 		cmocka_unit_test_setup_teardown(
 			an_answer_after_the_round_counts_and_begins_a_new_one, scene_open, scene_close),
+		cmocka_unit_test_setup_teardown(
+			an_answer_after_pauses_says_nothing_of_the_round_trip, scene_open, scene_close),
+		cmocka_unit_test_setup_teardown(
+			who_stood_still_itself_does_not_wait_as_long_for_the_next_answer, scene_open,
+			scene_close),
 		cmocka_unit_test_setup_teardown(
 			a_sign_of_one_that_was_away_begins_a_new_round, scene_open, scene_close),
 		cmocka_unit_test_setup_teardown(

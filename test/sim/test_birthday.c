@@ -294,6 +294,51 @@ static void a_list_that_does_not_say_where_the_peer_is_seen_takes_nothing_away(v
 	sim_free(m.s);
 }
 
+/* Who asks for the peer's addresses without a coordinator gets those that it has kept, and nothing else. */
+static void recall(struct host *at, const struct host *of)
+{
+	struct candidates kept = *host_mine(of);
+
+	kept.nat = (struct nat_told){.n_ports = 0};
+	kept.n_seen = 0;
+	host_candidates(at, of, &kept, false);
+}
+
+/* The coordinator is away, and the relay is not: what it said of the peer outlives a rest of the path. Not
+ * for ever, though: the address may be somebody else's by then. */
+static void where_the_peer_was_seen_is_remembered_for_a_day(void **state)
+{
+	static const struct {
+		ns_t silence;
+		bool remembered;
+	} rows[] = {{3600 * SEC, true}, {25 * 3600 * SEC, false}};
+	(void)state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct mesh m = forty_ms_apart(1, &easy, &hard);
+
+		hub_at = m.c->host->at;
+		host_line(m.a)->passes = host_line(m.b)->passes = only_the_hub;
+		talk(m.a, m.b, true, 20 * MS, 5 * SEC);
+		const unsigned before = m.a->guesses;
+
+		assert_true(before >= BIRTHDAY_GUESSES);
+		control_link_cut(m.a->link, NS_NEVER);
+		control_link_cut(m.b->link, NS_NEVER);
+		sim_run(m.s, rows[i].silence);
+		assert_true(host_path(m.a, m.b).state == PATH_IDLE);
+		talk(m.a, m.b, true, 20 * MS, 200 * MS);
+		recall(m.a, m.b);
+		recall(m.b, m.a);
+		talk(m.a, m.b, true, 20 * MS, 10 * SEC);
+		if (rows[i].remembered)
+			assert_true(m.a->guesses - before >= BIRTHDAY_GUESSES);
+		else
+			assert_in_range(m.a->guesses - before, BIRTHDAY_UNSEEN, BIRTHDAY_GUESSES / 2);
+		sim_free(m.s);
+	}
+}
+
 /* Who was reached without a relay half a minute ago will be again, most of the time, and guesses are many. */
 static void nobody_guesses_soon_after_a_direct_path_was_lost(void **state)
 {
@@ -494,6 +539,7 @@ int main(void)
 		cmocka_unit_test(sockets_that_are_kept_are_bounded_whoever_is_found),
 		cmocka_unit_test(after_an_attempt_in_vain_neither_asks_for_five_minutes),
 		cmocka_unit_test(a_list_that_does_not_say_where_the_peer_is_seen_takes_nothing_away),
+		cmocka_unit_test(where_the_peer_was_seen_is_remembered_for_a_day),
 		cmocka_unit_test(nobody_guesses_soon_after_a_direct_path_was_lost),
 		cmocka_unit_test(after_a_change_of_network_nothing_is_guessed_from_what_was_seen_before),
 		cmocka_unit_test(what_was_found_is_found_again_soon_after_a_translator_forgot_it),

@@ -115,7 +115,7 @@ static bool begin(struct core *c, struct live *l, enum stun_guess_role role, con
 	struct stun_guess theirs;
 
 	a = a ? a : attempt_of(c, NULL);
-	const bool seen = core_luck_usable(c, l, told, &theirs);
+	const bool seen = core_luck_usable(c, l, told, now, &theirs);
 	if (!a || !theirs.n)
 		return false;
 	reserve(c, a, l, role);
@@ -183,12 +183,12 @@ static void end(struct core *c, struct attempt *a, ns_t now)
 /* Ours, if we ask. Where fresh ports of both are seen under their own numbers none need be guessed. */
 static enum stun_guess_role role_of(const struct core *c, const struct live *l)
 {
-	const enum nat_maps ours = c->nat.told.mapping, theirs = l->maps;
+	const enum nat_maps ours = c->nat.told.mapping, theirs = l->record->maps;
 
 	if ((ours != NAT_DEPENDENT && ours != NAT_INDEPENDENT) ||
 		(theirs != NAT_DEPENDENT && theirs != NAT_INDEPENDENT))
 		return STUN_GUESS_NONE;
-	if (c->nat.keeps_ports && l->keeps_ports)
+	if (c->nat.keeps_ports && l->record->keeps_ports)
 		return strcmp(c->self.id, l->record->member.id) < 0 ? STUN_GUESS_OFFERS : STUN_GUESS_MEETS;
 	if (ours == theirs)
 		return STUN_GUESS_NONE;
@@ -270,7 +270,8 @@ static ns_t first_try(const struct core *c, const struct live *l)
 {
 	const struct luck *luck = core_luck(c, l);
 	ns_t direct = path_last_direct(&l->path);
-	ns_t at = had_chance(&l->path, c->nat.told.mapping == NAT_INDEPENDENT && l->maps == NAT_INDEPENDENT);
+	ns_t at = had_chance(
+		&l->path, c->nat.told.mapping == NAT_INDEPENDENT && l->record->maps == NAT_INDEPENDENT);
 
 	if (direct)
 		at = MAX(at, direct + (luck->finds ? OUTAGE_FOUND : OUTAGE));

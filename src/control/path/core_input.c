@@ -180,13 +180,8 @@ void core_candidates(struct core *c, struct live *l, const struct candidates *to
 	struct candidates usable = {.n = 0};
 
 	l->n_told = 0;
-	l->maps = told->nat.mapping;
-	l->keeps_ports = false;
 	for (size_t i = 0; i < told->n; i++) {
 		const struct candidate *one = &told->v[i];
-
-		for (size_t k = 0; k < told->nat.n_ports; k++)
-			l->keeps_ports |= one->type == CAND_HOST && one->ep.port == told->nat.ports[k];
 
 		/* A relay's address is the mesh's to say, not the peer's. */
 		if (one->type == CAND_RELAY && l->n_told < LEGS_TOLD_MAX)
@@ -199,17 +194,35 @@ void core_candidates(struct core *c, struct live *l, const struct candidates *to
 	step_soon(c, l, now);
 }
 
+static void take_seen(struct seen *seen, const struct candidates *told, ns_t now)
+{
+	seen->n = MIN(told->n_seen, ARRAY_LEN(seen->v));
+	memcpy(seen->v, told->seen, seen->n * sizeof(seen->v[0]));
+	seen->at = now;
+}
+
+static void take_nat(struct record *rec, const struct candidates *told)
+{
+	rec->maps = told->nat.mapping;
+	rec->keeps_ports = false;
+	for (size_t i = 0; i < told->n; i++)
+		for (size_t k = 0; k < told->nat.n_ports; k++)
+			rec->keeps_ports |=
+				told->v[i].type == CAND_HOST && told->v[i].ep.port == told->nat.ports[k];
+}
+
 static void on_candidates(struct core *c, const struct core_in *in, ns_t now)
 {
 	struct live *l = live_by_id(c, in->id, now);
 
 	if (!l)
 		return;
-	/* A list that was kept says nothing of it, nor does one of a node that has just no link. */
-	if (in->candidates->n_seen) {
-		l->n_seen = MIN(in->candidates->n_seen, ARRAY_LEN(l->seen));
-		memcpy(l->seen, in->candidates->seen, l->n_seen * sizeof(l->seen[0]));
-	}
+	/* A list that was kept says nothing of either; and where a node is seen that has just no link, none
+	 * does. */
+	if (in->candidates->n_seen)
+		take_seen(&l->record->seen, in->candidates, now);
+	if (in->candidates->n_seen || in->candidates->nat.mapping != NAT_UNKNOWN)
+		take_nat(l->record, in->candidates);
 	core_candidates(c, l, in->candidates, in->looks, now);
 }
 

@@ -10,6 +10,8 @@
 #define NEXT_FOUND_MAX (15 * SEC)
 #define LATELY (600 * SEC) /* since a way was found: */
 #define NEXT_LATELY (15 * SEC) /* after the first attempt that found nothing, instead of NEXT */
+/* What the coordinator said holds so long without a newer word: it may be away, or restarted. */
+#define SEEN_FOR (24 * 3600 * SEC)
 
 /* With so many no attempt begins: there is room for what those that are under way find. */
 enum { KEPT_BEFORE = CORE_GUESS_KEPT - CORE_GUESS_AT_ONCE * (BIRTHDAY_SOCKETS_IN_BLOCK + 1) };
@@ -107,12 +109,22 @@ static bool may_be_sent_to(const struct core *c, enum stun_guess_role role, cons
 	       reach != REACH_NONE;
 }
 
-/* Does somebody else say so, too: the coordinator, or an answer from there that we have got ourselves? */
-static bool is_seen_at(const struct live *l, const struct ip *ip)
+/* A private address says something only in the network that we were in when we heard of it. */
+static bool was_seen_at(const struct core *c, const struct seen *seen, const struct ip *ip, ns_t now)
 {
-	for (size_t i = 0; i < l->n_seen; i++)
-		if (ip_eq(&l->seen[i], ip))
+	if (now - seen->at >= SEEN_FOR || (is_private(ip) && seen->at < c->birthday.network_at))
+		return false;
+	for (size_t i = 0; i < seen->n; i++)
+		if (ip_eq(&seen->v[i], ip))
 			return true;
+	return false;
+}
+
+/* Does somebody else say so, too: the coordinator, or an answer from there that we have got ourselves? */
+static bool is_seen_at(const struct core *c, const struct live *l, const struct ip *ip, ns_t now)
+{
+	if (was_seen_at(c, &l->record->seen, ip, now))
+		return true;
 	for (unsigned i = 0; i < l->path.n_pairs; i++) {
 		const struct pair *pair = &l->path.pairs[i];
 
@@ -122,7 +134,7 @@ static bool is_seen_at(const struct live *l, const struct ip *ip)
 	return false;
 }
 
-bool core_luck_usable(const struct core *c, const struct live *l, const struct stun_guess *told,
+bool core_luck_usable(const struct core *c, const struct live *l, const struct stun_guess *told, ns_t now,
 	struct stun_guess *ret_usable)
 {
 	struct stun_guess usable = {.role = told->role}, seen = usable;
@@ -131,7 +143,7 @@ bool core_luck_usable(const struct core *c, const struct live *l, const struct s
 		if (!may_be_sent_to(c, told->role, &told->seen[i]))
 			continue;
 		usable.seen[usable.n++] = told->seen[i];
-		if (is_seen_at(l, &told->seen[i].ip))
+		if (is_seen_at(c, l, &told->seen[i].ip, now))
 			seen.seen[seen.n++] = told->seen[i];
 	}
 	*ret_usable = seen.n ? seen : usable;

@@ -36,6 +36,15 @@ struct luck {
 struct record {
 	struct core_member member;
 	struct luck luck;
+	/* The translator before it, as it said last, and where the coordinator saw it, and when it said so:
+	 * likewise. */
+	enum nat_maps maps;
+	bool keeps_ports;
+	struct seen {
+		struct ip v[CANDIDATES_SEEN_MAX];
+		size_t n;
+		ns_t at;
+	} seen;
 	struct path_memory last; /* of a path that rests */
 	uint64_t stamp; /* of the newest check answered before the live part was made */
 	struct live *live; /* owned; NULL while nobody uses the peer */
@@ -63,11 +72,7 @@ struct live {
 	struct stun_window window;
 	char told[LEGS_TOLD_MAX][NODE_ID_LEN + 1]; /* relays that it says it is registered with */
 	size_t n_told;
-	enum nat_maps maps; /* the translator before it, as it says */
-	bool keeps_ports; /* likewise */
 	struct tell tell;
-	struct ip seen[CANDIDATES_SEEN_MAX]; /* where the coordinator sees it */
-	size_t n_seen;
 	struct asking {
 		ns_t not_before; /* no question of ours for an attempt */
 		ns_t again_at; /* the next try of the question whether the peer takes part */
@@ -248,9 +253,9 @@ bool core_luck_allows(struct core *c, const struct live *l, ns_t now);
 /* One begins: as if it were in vain, until it has found something. */
 void core_luck_tries(struct core *c, const struct live *l, ns_t now);
 void core_luck_found(struct core *c, const struct live *l, ns_t now);
-/* Of what the peer says, what may be sent to. True: somebody else says so, too, the coordinator or an answer
- * that came from there; what else it says is left out then. */
-bool core_luck_usable(const struct core *c, const struct live *l, const struct stun_guess *told,
+/* Of what the peer says, what may be sent to. True: somebody else says so, too, the coordinator (within a
+ * day) or an answer that came from there; what else it says is left out then. */
+bool core_luck_usable(const struct core *c, const struct live *l, const struct stun_guess *told, ns_t now,
 	struct stun_guess *ret_usable);
 /* Is the pair what was looked for, where it was looked for? A candidate that answers meanwhile is not, nor
  * another address of a peer that wants to be asked for attempts. */

@@ -50,8 +50,8 @@ static enum path_not by_routers(const struct core *c, const struct live *l, cons
 		return guesses;
 	if (t->untried)
 		return PATH_NOT_TRYING;
-	return c->nat.told.mapping == NAT_DEPENDENT && l->maps == NAT_DEPENDENT ? PATH_NOT_SYMMETRIC
-										: PATH_NOT_SILENT;
+	return c->nat.told.mapping == NAT_DEPENDENT && l->record->maps == NAT_DEPENDENT ? PATH_NOT_SYMMETRIC
+											: PATH_NOT_SILENT;
 }
 
 enum path_not core_not_direct(const struct core *c, const struct live *l, unsigned *ret_addresses)
@@ -66,7 +66,7 @@ enum path_not core_not_direct(const struct core *c, const struct live *l, unsign
 		return PATH_NOT_UNUSED;
 	if (legs_udp_blocked(&c->legs))
 		return PATH_NOT_UDP;
-	if (l->maps == NAT_BLOCKED)
+	if (l->record->maps == NAT_BLOCKED)
 		return PATH_NOT_UDP_THERE;
 	if (!t.n)
 		return PATH_NOT_UNKNOWN;

@@ -191,6 +191,5 @@ void tell_received(struct core *c, struct live *l, const struct stun_msg *m, ns_
 			  m->candidates_len, &told, &away) != TM_OK)
 		return;
 	l->tell.back_until = away ? now + TELL_BACK : 0;
-	told.nat.mapping = l->maps; /* of which the list says nothing */
 	core_candidates(c, l, &told, false, now); /* it asks us itself, if it wants us */
 }

@@ -46,11 +46,11 @@ static enum path_not why(const struct row *row, unsigned *ret_addresses)
 		};
 	if (row->relayed || row->direct)
 		l.path.chosen = row->direct;
-	l.maps = row->there;
+	record.maps = row->there;
 	record.luck.wait = row->wait;
 	core = (struct core){.nat.told.mapping = row->here};
 	core.birthday.v[1] = (struct attempt){.live = row->attempt ? &l : NULL, .agreed = row->attempt};
-	core.nat.keeps_ports = l.keeps_ports = row->meets;
+	core.nat.keeps_ports = record.keeps_ports = row->meets;
 	core.birthday.v[1].b.role = row->meets ? STUN_GUESS_MEETS : STUN_GUESS_GUESSES;
 	if (row->local & V4)
 		core.local[core.n_local++] = (struct ip){.family = IP_V4, .bytes = {10, 0, 0, 7}};

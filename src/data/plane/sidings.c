@@ -174,20 +174,19 @@ static void cast_out(struct plane *p, const struct udp_cast *who)
 }
 
 /* That is a look at all members, and a program for the kernel: who sends from many places is not to keep us
- * busy with it. False: later. */
+ * busy with it. What other programs have of the CPU meanwhile is no part of that. False: later. */
 static bool cast_out_now_and_then(struct plane *p, const struct udp_cast *who)
 {
-	const ns_t begin = time_monotonic();
-
 	if (who->from.ip.family == IP_NONE)
 		return true;
-	if (begin < p->look_again) {
+	if (time_monotonic() < p->look_again) {
 		p->letters_wait = true;
 		return false;
 	}
+	const ns_t begin = time_of_thread();
 	cast_out(p, who);
-	const ns_t end = time_monotonic();
-	p->look_again = end + LOOKING_ONE_OF * (end - begin);
+	const ns_t took = time_of_thread() - begin;
+	p->look_again = time_monotonic() + LOOKING_ONE_OF * took;
 	return true;
 }
 

@@ -79,7 +79,7 @@ struct junk siding_junk(const struct worker *w)
 	static const enum plane_drop asking[] = {
 		DROP_HS_MALFORMED, DROP_HS_MAC1, DROP_HS_UNEXPECTED, DROP_STUN_FLOOD, DROP_QUEUE_FULL};
 	static const enum plane_drop others[] = {
-		DROP_MALFORMED, DROP_NO_SESSION, DROP_RELAY_STRANGER, DROP_RELAY_UNPROVEN};
+		DROP_MALFORMED, DROP_TRUNCATED, DROP_NO_SESSION, DROP_RELAY_STRANGER, DROP_RELAY_UNPROVEN};
 	struct junk sum = {0};
 
 	for (size_t i = 0; i < ARRAY_LEN(asking); i++)

@@ -14,7 +14,7 @@ enum { READ_AHEAD = 2048 };
 /*
  * Of so little that came at once whoever sent it may wait for a word; more is acknowledged by the kernel soon
  * enough. Where small messages come by the thousand nobody waits for each, and a call for each would cost: so
- * many at once, then one in so long a time.
+ * many at once, then one in so long a time, at the end of it: if somebody does wait, nothing comes any more.
  */
 enum { LITTLE = 4096, ACKS_AT_ONCE = 32 };
 #define ACK_EVERY (4 * MS)
@@ -431,15 +431,60 @@ static int read_once(struct worker *w, struct stream *s, size_t *ahead, size_t *
 	return n < asked && !s->is.io ? TM_EAGAIN : TM_OK;
 }
 
-static void ack_little(const struct worker *w, struct stream *s, size_t got)
+/* --- acknowledgements --- */
+
+/* False: not yet. */
+static bool ack(const struct worker *w, struct stream *s)
 {
 	s->acks = MAX(s->acks, w->now - ACKS_AT_ONCE * ACK_EVERY);
-	if (got == 0 || got >= LITTLE || s->acks + ACK_EVERY > w->now)
-		return;
+	if (s->acks + ACK_EVERY > w->now)
+		return false;
 
 	s->acks += ACK_EVERY;
 	tcp_ack_now(s->is.fd);
+	return true;
 }
+
+/* There must be room. */
+static void owe_ack(struct worker *w, struct stream *s)
+{
+	const ns_t at = s->acks + ACK_EVERY;
+
+	w->owed.due = w->owed.n ? ns_min(w->owed.due, at) : at;
+	w->owed.stream[w->owed.n++] = s->number;
+	s->owes_ack = true;
+}
+
+/* Without room the kernel acknowledges, when it does. */
+static void ack_little(struct worker *w, struct stream *s, size_t got)
+{
+	if (got == 0 || got >= LITTLE || s->owes_ack || s->broken)
+		return;
+	if (!ack(w, s) && w->owed.n < ACKS_OWED_MAX)
+		owe_ack(w, s);
+}
+
+void streams_ack(struct worker *w)
+{
+	const struct streams *all = atomic_load_explicit(w->env->streams, memory_order_acquire);
+	const unsigned n = w->owed.n;
+
+	if (w->now < w->owed.due)
+		return;
+
+	w->owed.n = 0; /* those that are not due yet come again, none behind where it was */
+	for (unsigned i = 0; i < n; i++) {
+		struct stream *s = streams_find(all, w->owed.stream[i]);
+
+		if (!s || stream_owner(s) != w || s->broken || !s->owes_ack)
+			continue;
+		s->owes_ack = false;
+		if (!ack(w, s))
+			owe_ack(w, s);
+	}
+}
+
+/* --- reading, and what is ready --- */
 
 static bool read_burst(struct worker *w, struct stream *s)
 {

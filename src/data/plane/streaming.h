@@ -27,6 +27,7 @@ struct stream {
 	struct frame *writing; /* begun, so it has to end */
 	struct frames queue;
 	ns_t acks; /* until then those that it has asked for are accounted for */
+	bool owes_ack; /* is in its owner's list of those that do */
 	bool blocked; /* waits until it may write; at first, if it has `early`, which is then looked at */
 	struct {
 		uint64_t pair;
@@ -108,6 +109,8 @@ NODISCARD int stream_send(struct worker *w, uint32_t stream, struct frame *f_tak
 void stream_send_datagrams(void *worker, const struct way_to *by, struct datagram *v, size_t n);
 /* guest.burst */
 bool stream_burst(struct worker *w, struct guest *g, unsigned what);
+/* Acknowledges what was read of streams of w's, where it is due (w->owed); the worker is not parked. */
+void streams_ack(struct worker *w);
 void stream_free(void *stream); /* struct stream *, for the epoch; the control thread */
 
 #endif

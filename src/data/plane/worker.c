@@ -324,9 +324,20 @@ static void worker_round(struct worker *w)
 		w->snap = atomic_load_explicit(env->live, memory_order_acquire);
 		more = burst(w, i % ASK_AGAIN_EVERY == 0);
 	}
+	if (w->owed.n) {
+		epoch_unpark(env->epoch, w->id);
+		w->now = time_monotonic();
+		streams_ack(w);
+	}
 	/* Parked: a worker that waits holds nothing, so it delays nobody's reclamation. */
 	w->snap = NULL;
 	epoch_park(env->epoch, w->id);
+}
+
+/* Until it has something to do, whatever comes. */
+static ns_t patience(const struct worker *w)
+{
+	return w->owed.n ? ns_max(w->owed.due - time_monotonic(), 0) : NS_NEVER;
 }
 
 static void worker_main(void *arg)
@@ -336,7 +347,7 @@ static void worker_main(void *arg)
 
 	w->owner = thread_self();
 	while (!wait_ready(w->waits, w->stop_place)) {
-		wait_until_ready(w->waits, NS_NEVER);
+		wait_until_ready(w->waits, patience(w));
 		worker_round(w);
 		if (wait_ready(w->waits, tun) & WAIT_BROKEN)
 			worker_tun_lost(w);

@@ -256,6 +256,17 @@ static bool has_acked(void *n)
 	return atomic_load(&n_acks) >= *(unsigned *)n;
 }
 
+/* Which is little, and has been read when it is over. */
+static void ping(struct end *e)
+{
+	struct pollfd answer = {.fd = e->fd, .events = POLLIN};
+	uint8_t pong[16];
+
+	say(e, WS_PING, (const uint8_t *)"?", 1);
+	assert_int_equal(poll(&answer, 1, 10000), 1);
+	assert_int_equal(read(e->fd, pong, sizeof(pong)), 3);
+}
+
 /* A proxy with Nagle's algorithm waits for it before the next one leaves; of a thousand in a row each would
  * be a call for nothing. */
 static void a_few_small_messages_are_acknowledged_each_and_many_are_not(void **state)
@@ -269,18 +280,30 @@ static void a_few_small_messages_are_acknowledged_each_and_many_are_not(void **s
 	const ns_t began = time_monotonic();
 
 	for (unsigned i = 1; i <= MANY; i++) {
-		struct pollfd answer = {.fd = e.fd, .events = POLLIN};
-		uint8_t pong[16];
-
-		say(&e, WS_PING, (const uint8_t *)"?", 1);
-		assert_int_equal(poll(&answer, 1, 10000), 1);
-		assert_int_equal(read(e.fd, pong, sizeof(pong)), 3);
+		ping(&e);
 		if (i <= FEW)
 			EXPECT_SOON(all, has_acked, &i);
 	}
+	const unsigned acks = atomic_load(&n_acks);
 	const ns_t took = time_monotonic() - began;
 
-	assert_in_range(atomic_load(&n_acks), FEW, AT_ONCE + 1 + (unsigned)(took / (EVERY_MS * MS)));
+	assert_in_range(acks, FEW, AT_ONCE + 1 + (unsigned)(took / (EVERY_MS * MS)));
+	let_go(&e);
+}
+
+/* Whoever waits for it sends nothing until it comes. */
+static void the_last_of_many_small_messages_is_acknowledged_too(void **state)
+{
+	enum { MANY = 200 };
+	struct end e;
+	(void)state;
+
+	hold_as(&e, &(struct host){.i = 3});
+	for (unsigned i = 0; i < MANY; i++)
+		ping(&e);
+	unsigned one_more = atomic_load(&n_acks) + 1;
+	ping(&e);
+	EXPECT_SOON(all, has_acked, &one_more);
 	let_go(&e);
 }
 
@@ -309,6 +332,7 @@ int main(void)
 		CASE(streams_that_come_and_go_under_traffic_disturb_nobody),
 		CASE_3(streams_that_come_and_go_under_traffic_disturb_nobody),
 		CASE(a_few_small_messages_are_acknowledged_each_and_many_are_not),
+		CASE(the_last_of_many_small_messages_is_acknowledged_too),
 	};
 
 	return cmocka_run_group_tests_name("data/plane/streams", tests, NULL, NULL);

@@ -198,10 +198,12 @@ static int compare(struct differ *f, struct policy_change *c, enum policy_proto 
 		c->gained = is;
 		c->before = x->rule;
 		c->after = y->rule;
-		if (was != is && continues(f->d, first, c))
-			f->d->v[f->d->n - 1].service.last = last;
-		else if (was != is)
-			err = note(f, c);
+		if (was != is && policy_service_clip(&c->service)) {
+			if (continues(f->d, first, c))
+				f->d->v[f->d->n - 1].service.last = c->service.last;
+			else
+				err = note(f, c);
+		}
 		if (err)
 			return err;
 		at = (uint32_t)last + 1;

@@ -68,6 +68,8 @@ static int check_service(struct prover *q, const struct policy_service *asked, s
 			continue;
 		v->service = (struct policy_service){
 			asked->proto, MAX(x->first, asked->first), MIN(x->last, asked->last)};
+		if (!policy_service_clip(&v->service))
+			continue;
 		v->rule = x->rule;
 		err = note(q, v);
 	}

@@ -81,6 +81,55 @@ static int check_other(const struct policy_service *s, struct diag *d)
 	return TM_OK;
 }
 
+/*
+ * Types that no rule is asked about (data/filter/track.h): errors belong to the connections that they are
+ * about, answers to their questions, and what steers or measures hosts does not pass at all.
+ */
+static bool is_asked(enum policy_proto p, unsigned type)
+{
+	static const uint8_t never[] = {0, 3, 4, 5, 11, 12, 13, 14}; /* RFC 792 */
+
+	if (p == POLICY_ICMPV6)
+		return type >= 128 && type != 129; /* RFC 4443 2.1, 4.2 */
+	for (size_t i = 0; p == POLICY_ICMP && i < ARRAY_LEN(never); i++)
+		if (type == never[i])
+			return false;
+	return true;
+}
+
+bool policy_service_clip(struct policy_service *s)
+{
+	const enum policy_proto p = (enum policy_proto)s->proto;
+	unsigned first = s->first, last = s->last;
+
+	while (first <= last && !is_asked(p, first))
+		first++;
+	while (last > first && !is_asked(p, last))
+		last--;
+	if (first > last)
+		return false;
+	s->first = (uint16_t)first;
+	s->last = (uint16_t)last;
+	return true;
+}
+
+/* A rule about them would be about nothing. */
+static int check_types(const struct policy_service *s, const char *text, struct diag *d)
+{
+	struct policy_service asked = *s;
+	char quoted[PLAIN_QUOTE_LEN];
+
+	if (policy_service_clip(&asked))
+		return TM_OK;
+	diag_hint(d, "write %s/echo for pings, or %s for all that rules are asked about",
+		protos[s->proto].name, protos[s->proto].name);
+	return diag_what(d, TM_EINVAL,
+		"no rule is asked about type \"%s\" of %s: errors and answers belong to their connections, "
+		"and "
+		"redirects and timestamps do not pass",
+		plain_quote(text, quoted), protos[s->proto].name);
+}
+
 static int bad_range(enum policy_proto p, const char *text, struct diag *d)
 {
 	const char *name = protos[p].name;
@@ -88,7 +137,8 @@ static int bad_range(enum policy_proto p, const char *text, struct diag *d)
 
 	plain_quote(text, quoted);
 	if (protos[p].echo) {
-		diag_hint(d, "write %s/echo, %s/%u, %s/3-5 or %s", name, name, protos[p].echo, name, name);
+		diag_hint(
+			d, "write %s/echo, %s/%u, %s/200-210 or %s", name, name, protos[p].echo, name, name);
 		return diag_what(d, TM_ERANGE, "\"%s\" is no type of %s from 0 to 255, nor a range of them",
 			quoted, name);
 	}
@@ -120,7 +170,7 @@ static int parse_range(enum policy_proto p, const char *text, struct policy_serv
 	if (last < first)
 		return diag_what(d, TM_ERANGE, "the range %u-%u ends before it begins", first, last);
 	*ret_s = (struct policy_service){(uint8_t)p, (uint16_t)first, (uint16_t)last};
-	return p == POLICY_OTHER ? check_other(ret_s, d) : TM_OK;
+	return p == POLICY_OTHER ? check_other(ret_s, d) : check_types(ret_s, text, d);
 }
 
 static int parse_word(const char *word, struct policy_service *ret_v, size_t *ret_n, struct diag *d)
@@ -180,5 +230,8 @@ const char *policy_service_format(const struct policy_service *s, char buf[stati
 
 uint16_t policy_service_lowest(const struct policy_service *s)
 {
-	return (uint16_t)MIN(MAX(s->first, protos[s->proto].min), s->last);
+	struct policy_service asked = *s;
+
+	(void)policy_service_clip(&asked);
+	return (uint16_t)MIN(MAX(asked.first, protos[s->proto].min), asked.last);
 }

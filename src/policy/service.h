@@ -11,6 +11,7 @@
 
 #include "base/diag.h"
 #include "base/err.h"
+#include "base/util.h"
 
 enum policy_proto { POLICY_TCP, POLICY_UDP, POLICY_ICMP, POLICY_ICMPV6, POLICY_OTHER, POLICY_PROTO_N };
 
@@ -29,7 +30,9 @@ NODISCARD int policy_service_parse(
 	const char *text, struct policy_service ret_v[static POLICY_PROTO_N], size_t *ret_n, struct diag *d);
 /* Returns buf. */
 const char *policy_service_format(const struct policy_service *s, char buf[static POLICY_SERVICE_LEN]);
-/* The lowest port that a packet of it has: not 0 where there is another. */
+/* Without types of ICMP at its ends that no rule is asked about; false: it has no others. */
+bool policy_service_clip(struct policy_service *s);
+/* The lowest port that a packet of it has which a rule is asked about: not 0 where there is another. */
 uint16_t policy_service_lowest(const struct policy_service *s);
 
 #endif

@@ -12,6 +12,7 @@ enum {
 	ECHO = 8,
 	TIME_EXCEEDED = 11,
 	PARAMETER = 12,
+	TIMESTAMP = 13,
 	TIMESTAMP_REPLY = 14,
 	ECHO6 = 128,
 	ECHO6_REPLY = 129,
@@ -65,13 +66,15 @@ static enum track_role icmp4_role(uint8_t type)
 	case TIME_EXCEEDED:
 	case PARAMETER:
 		return TRACK_ABOUT;
-	/* Source quench is out of use (RFC 6633), and a redirect is no business of anybody behind a tunnel.
-	 */
+	case ECHO_REPLY:
+		return TRACK_STRAY;
+	/* Source quench is out of use (RFC 6633), a redirect is no business of anybody behind a tunnel, and
+	 * nobody sets his clock by ICMP. Of no flow, whatever stands where an echo has its identifier. */
 	case QUENCH:
 	case REDIRECT:
-	case ECHO_REPLY:
+	case TIMESTAMP:
 	case TIMESTAMP_REPLY:
-		return TRACK_STRAY;
+		return TRACK_IMPOSSIBLE;
 	default:
 		return TRACK_ALONE;
 	}

@@ -24,8 +24,8 @@ enum track_role {
 	TRACK_ALONE, /* no part of any flow: ICMP that is neither an error nor of an echo */
 	TRACK_ABOUT, /* ICMP error about another packet */
 	TRACK_STRAY, /* nothing at all: an answer, a reset */
-	TRACK_IMPOSSIBLE, /* nothing, and with a flow neither: flags that contradict each other, lying lengths
-			   */
+	TRACK_IMPOSSIBLE, /* nothing, and with a flow neither: flags that contradict each other, lying
+			     lengths, ICMP that nobody needs */
 };
 enum track_role track_role(const struct ip_view *v);
 

@@ -293,6 +293,32 @@ static void a_packet_is_explained_at_both_ends(void **state)
 	scene_free(x);
 }
 
+/* A counter-example is a packet that the filter would let through, and not an error of no connection. */
+static void of_icmp_a_counter_example_is_a_type_that_rules_are_asked_about(void **state)
+{
+	struct mesh *mesh = rig_mesh("a b");
+	struct policy_doc *doc = rig_doc(mesh, "rules: [{id: x, allow: icmp, from: any, to: any}]\n");
+	const struct policy_world w = {.mesh = mesh};
+	struct policy_statement s;
+	struct policy_proof p;
+	struct policy_model *m;
+
+	(void)state;
+	assert_int_equal(policy_statement_parse(doc, mesh, "a cannot reach b icmp", &s, NULL), TM_OK);
+	assert_int_equal(policy_model_new(doc, &w, &m), TM_OK);
+	assert_int_equal(policy_prove(m, &s, false, &p), TM_OK);
+	assert_false(p.holds);
+	assert_int_equal(p.v[0].service.first, 1); /* 0 is the answer to a ping */
+	policy_proof_deinit(&p);
+	policy_statement_deinit(&s);
+	assert_int_equal(policy_statement_parse(doc, mesh, "a can reach b icmp", &s, NULL), TM_OK);
+	policy_statement_deinit(&s);
+	assert_int_equal(policy_statement_parse(doc, mesh, "a cannot reach b icmp/3", &s, NULL), TM_EINVAL);
+	policy_model_free(m);
+	policy_doc_free(doc);
+	mesh_free(mesh);
+}
+
 /* What a node may allow by rules of its own can be reached: to `prove`, and so to a diff. */
 static void a_diff_names_what_is_left_to_nodes(void **state)
 {
@@ -420,6 +446,7 @@ int main(void)
 		cmocka_unit_test(a_name_in_a_statement_is_that_of_today),
 		cmocka_unit_test(a_sentence_that_is_none_is_explained),
 		cmocka_unit_test(a_packet_is_explained_at_both_ends),
+		cmocka_unit_test(of_icmp_a_counter_example_is_a_type_that_rules_are_asked_about),
 		cmocka_unit_test(a_diff_names_what_is_left_to_nodes),
 		cmocka_unit_test(a_diff_names_what_is_gained_and_lost),
 		cmocka_unit_test(tests_of_a_policy_are_run_with_their_places),

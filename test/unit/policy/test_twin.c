@@ -17,15 +17,24 @@
 
 enum { NODES = 9, PORTS = 12, SUBJECTS_MAX = NODES + 16 + 2 };
 
-/* Of every interval that documents and the built-in rules can make, at least one port. */
+/* Of every interval that documents and the built-in rules can make, at least one port; of ICMP none that no
+ * rule is asked about, and those that services begin at first. */
+static const struct {
+	unsigned n, named;
+	unsigned v[14];
+} types[POLICY_PROTO_N] = {
+	[POLICY_ICMP] = {9, 5, {1, 2, 7, 8, 9, 6, 10, 42, 255}},
+	[POLICY_ICMPV6] = {9, 5, {128, 130, 133, 200, 255, 131, 134, 201, 254}},
+	[POLICY_OTHER] = {9, 3, {2, 3, 4, 0, 5, 7, 8, 127, 255}},
+};
+
 static bool next_port(enum policy_proto p, unsigned *i, unsigned *ret_port)
 {
-	static const unsigned types[] = {0, 1, 2, 3, 4, 5, 7, 8, 9, 127, 128, 129};
-	bool ports = p == POLICY_TCP || p == POLICY_UDP;
+	const unsigned n = types[p].n ? types[p].n : PORTS + 2;
 
-	if (*i >= (ports ? PORTS + 2 : ARRAY_LEN(types)))
+	if (*i >= n)
 		return false;
-	*ret_port = ports ? *i : types[*i];
+	*ret_port = types[p].n ? types[p].v[*i] : *i;
 	++*i;
 	return true;
 }
@@ -116,9 +125,8 @@ static void add_service(struct strbuf *b)
 		strbuf_puts(b, rnd(2) ? "any" : policy_proto_name(p));
 		return;
 	}
-	first = p == POLICY_TCP || p == POLICY_UDP ? 1 + rnd(PORTS) : rnd(5);
-	first = p == POLICY_OTHER ? 2 + rnd(3) : first;
-	last = first + (p == POLICY_TCP || p == POLICY_UDP ? rnd(PORTS + 1 - first) : 0);
+	first = types[p].n ? types[p].v[rnd(types[p].named)] : 1 + rnd(PORTS);
+	last = first + (types[p].n ? 0 : rnd(PORTS + 1 - first));
 	strbuf_printf(b, "%s/%u-%u", policy_proto_name(p), first, last);
 }
 

@@ -449,7 +449,9 @@ static enum model_says judge_icmp(struct model *m, bool out, uint32_t peer, cons
 		return judge_error(m, out, peer, p);
 	if (t == (v6 ? 128u : 8u))
 		return judge_tcp_udp_other(m, out, peer, p);
-	if (v6 ? t == 129 : t == 0 || t == 4 || t == 5 || t == 14) {
+	if (!v6 && (t == 4 || t == 5 || t == 13 || t == 14))
+		return MODEL_STRAY;
+	if (t == (v6 ? 129u : 0u)) {
 		const struct model_flow name = name_of(out, p);
 		struct model_flow *f = living(m, &name, peer);
 

@@ -96,7 +96,12 @@ static void resets_and_answers_need_a_flow_even_where_everything_may_begin(void 
 	EXPECT(&bed, FILTER_STRAY, .from = 2, .to = 1, .sport = 1, .dport = 22, .flags = S | A);
 	EXPECT(&bed, FILTER_STRAY, .from = 2, .to = 1, .proto = PROTO_ICMP, .type = 0);
 	EXPECT(&bed, FILTER_STRAY, .from = 2, .to = 1, .proto = PROTO_ICMP, .type = 5);
-	EXPECT(&bed, FILTER_PASS, .from = 2, .to = 1, .proto = PROTO_ICMP, .type = 13);
+	EXPECT(&bed, FILTER_STRAY, .from = 2, .to = 1, .proto = PROTO_ICMP, .type = 13);
+	EXPECT(&bed, FILTER_PASS, .from = 2, .to = 1, .proto = PROTO_ICMP, .type = 42);
+	/* A redirect to a router whose address begins like the identifier of a ping that is answered. */
+	EXPECT(&bed, FILTER_PASS, .from = 2, .to = 1, .proto = PROTO_ICMP, .type = 8, .echo = 0x0a4d);
+	EXPECT(&bed, FILTER_PASS, .from = 1, .to = 2, .proto = PROTO_ICMP, .type = 0, .echo = 0x0a4d);
+	EXPECT(&bed, FILTER_STRAY, .from = 1, .to = 2, .proto = PROTO_ICMP, .type = 5, .echo = 0x0a4d);
 	EXPECT(&bed, FILTER_PASS, .version = 6, .from = 2, .to = 1, .proto = PROTO_ICMP6, .type = 135);
 }
 

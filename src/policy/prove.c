@@ -16,7 +16,9 @@ void policy_proof_deinit(struct policy_proof *p)
 static const char *const assumptions[] = {
 	"answers to connections that the other side opens, and ICMP errors about them, are not counted",
 	"each member's key is held by that member alone",
-	"what a member hands on of its own accord is not counted, unless it is asked for with --transitive",
+	"what a member hands on of its own accord, or sends in the name of networks and clients behind it, "
+	"is not counted, unless "
+	"it is asked for with --transitive",
 	"nodes whose daemon is not running, or was changed, are held back by the other end alone",
 	"tags of today: whoever may give tags may change the answer",
 };
@@ -127,7 +129,7 @@ static int check_all(struct prover *q, const struct policy_crowd *from, const st
 static void keep_path(struct policy_proof *p, const struct policy_closure *c)
 {
 	const struct policy_subject *way[POLICY_PATH_MAX];
-	size_t n = policy_closure_path(c, p->v[0].from_kind, way, ARRAY_LEN(way));
+	size_t n = policy_closure_path(c, p->v[0].from, way, ARRAY_LEN(way));
 
 	p->path_length = n;
 	p->n_path = MIN(n, (size_t)POLICY_PATH_MAX);
@@ -135,12 +137,15 @@ static void keep_path(struct policy_proof *p, const struct policy_closure *c)
 }
 
 /* What can be reached straight is said first: whoever mends that asks again. */
-static int check_transitive(struct prover *q, const struct policy_crowd *from, const struct policy_crowd *to)
+static int check_transitive(struct prover *q, const struct policy_crowd *to)
 {
+	_cleanup_(freep) bool *begin = NULL;
 	_cleanup_(policy_crowd_deinit) struct policy_crowd reached = {0};
 	_cleanup_(policy_closure_deinit) struct policy_closure c = {0};
 
-	int err = policy_closure_of(q->m, from, &q->sweep, &c);
+	int err = policy_model_select(q->m, &q->s->from, &begin);
+	if (!err)
+		err = policy_closure_of(q->m, begin, &q->sweep, &c);
 	if (!err)
 		err = policy_closure_crowd(&c, &reached);
 	if (!err)
@@ -238,7 +243,7 @@ int policy_prove(const struct policy_model *m, const struct policy_statement *s,
 	p.nobody_to = to.n_kinds == 0;
 	err = check_all(&q, &from, &to);
 	if (!err && transitive && !p.n)
-		err = check_transitive(&q, &from, &to);
+		err = check_transitive(&q, &to);
 	policy_sweep_deinit(&q.sweep);
 	p.holds = p.n_all == 0;
 	if (!err && (p.nobody_from || p.nobody_to))

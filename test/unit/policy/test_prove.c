@@ -319,6 +319,45 @@ static void of_icmp_a_counter_example_is_a_type_that_rules_are_asked_about(void 
 	mesh_free(mesh);
 }
 
+static bool holds(
+	struct policy_doc *doc, const struct policy_world *w, const char *statement, bool transitive)
+{
+	struct policy_statement s;
+	struct policy_proof p;
+	struct policy_model *m;
+
+	assert_int_equal(policy_statement_parse(doc, w->mesh, statement, &s, NULL), TM_OK);
+	assert_int_equal(policy_model_new(doc, w, &m), TM_OK);
+	assert_int_equal(policy_prove(m, &s, transitive, &p), TM_OK);
+	const bool h = p.holds;
+	policy_proof_deinit(&p);
+	policy_model_free(m);
+	policy_statement_deinit(&s);
+	return h;
+}
+
+/* Who leads to a network can send as if he were in it, and as the clients behind him. */
+static void by_way_of_others_is_also_in_their_name(void **state)
+{
+	struct mesh *mesh = rig_mesh("nas db box phone@box:x");
+	struct policy_doc *doc = rig_doc(mesh, "rules:\n"
+					       "  - {allow: tcp, from: 'route:10.77.0.0/24', to: db}\n"
+					       "  - {allow: udp, from: 'tag:x', to: db}\n");
+	struct policy_route route = {.via = rig_node(mesh, "nas")};
+	const struct policy_world w = {.mesh = mesh, .routes = &route, .n_routes = 1};
+
+	(void)state;
+	assert_int_equal(prefix_parse("10.77.0.0/24", &route.prefix), TM_OK);
+	assert_true(holds(doc, &w, "nas cannot reach db tcp", false));
+	assert_false(holds(doc, &w, "nas cannot reach db tcp", true));
+	assert_true(holds(doc, &w, "box cannot reach db udp", false));
+	assert_false(holds(doc, &w, "box cannot reach db udp", true));
+	assert_true(holds(doc, &w, "box cannot reach db tcp", true));
+	assert_true(holds(doc, &w, "db cannot reach nas, box tcp", true));
+	policy_doc_free(doc);
+	mesh_free(mesh);
+}
+
 /* What a node may allow by rules of its own can be reached: to `prove`, and so to a diff. */
 static void a_diff_names_what_is_left_to_nodes(void **state)
 {
@@ -447,6 +486,7 @@ int main(void)
 		cmocka_unit_test(a_sentence_that_is_none_is_explained),
 		cmocka_unit_test(a_packet_is_explained_at_both_ends),
 		cmocka_unit_test(of_icmp_a_counter_example_is_a_type_that_rules_are_asked_about),
+		cmocka_unit_test(by_way_of_others_is_also_in_their_name),
 		cmocka_unit_test(a_diff_names_what_is_left_to_nodes),
 		cmocka_unit_test(a_diff_names_what_is_gained_and_lost),
 		cmocka_unit_test(tests_of_a_policy_are_run_with_their_places),

@@ -430,6 +430,16 @@ static bool carries(const struct trial *t, size_t a, size_t b)
 	return false;
 }
 
+/* What a node leads to, or sends in the name of. */
+static bool is_behind(const struct twin_subject *node, const struct twin_subject *x)
+{
+	if (!node->node || node->ip.family != IP_NONE || !x->node)
+		return false;
+	if (x->ip.family != IP_NONE)
+		return x->node == node->node;
+	return x->node->kind == NODE_CLIENT && strcmp(x->node->via, node->node->id) == 0;
+}
+
 /* One after the other, until nobody is added. */
 static void spread(const struct trial *t, bool *taken)
 {
@@ -437,7 +447,9 @@ static void spread(const struct trial *t, bool *taken)
 		more = false;
 		for (size_t a = 0; a < t->n_who; a++)
 			for (size_t b = 0; b < t->n_who; b++)
-				if (taken[a] && !taken[b] && meet(t, a, b) && carries(t, a, b))
+				if (taken[a] && !taken[b] &&
+					(is_behind(&t->who[a], &t->who[b]) ||
+						(meet(t, a, b) && carries(t, a, b))))
 					more = taken[b] = true;
 	}
 }

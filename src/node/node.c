@@ -15,6 +15,7 @@
 #include "node/offers.h"
 #include "node/router.h"
 #include "node/routing.h"
+#include "node/rules.h"
 #include "os/logfile.h"
 #include "wire/address.h"
 
@@ -145,6 +146,7 @@ void node_on_network_changed(void *ctx, bool moved)
 	exits_look(n);
 	offers_look(n); /* another family may lead to the internet now */
 	router_look(n);
+	node_rules_network(n);
 	if (!moved) {
 		drive_routes(n);
 		return;

@@ -4,6 +4,7 @@
 #include "control/policy/filtering.h"
 #include "data/filter/rules.h"
 #include "node/node_private.h"
+#include "os/os.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -13,12 +14,35 @@
 enum { REST = 20 };
 #define REST_MOST (250 * MS)
 
+/* Something is reached through this machine, and so is the machine, by addresses in those networks. */
+static bool leads(const struct node *n)
+{
+	const struct mesh_node *self = mesh_by_id(peers_mesh(n->peers), n->enrolment.self.id);
+
+	return self && (self->n_routes || exit_families(self->exit));
+}
+
+static int take_addresses(struct node *n)
+{
+	_cleanup_(freep) struct ip *v = NULL;
+	struct diag d = {0};
+	size_t count = 0;
+
+	if (!leads(n))
+		return TM_OK;
+	int err = os_own_addresses(plane_tun_name(n->plane), &v, &count, &d);
+	return err ? err : filtering_set_addresses(n->rules.filtering, v, count);
+}
+
 static int apply(struct node *n)
 {
 	struct rules *rules = NULL;
 	ns_t start = time_monotonic();
 
-	int err = filtering_rules(n->rules.filtering, peers_mesh(n->peers), n->enrolment.self.id, &rules);
+	int err = take_addresses(n);
+	if (!err)
+		err = filtering_rules(
+			n->rules.filtering, peers_mesh(n->peers), n->enrolment.self.id, &rules);
 	if (!err && (rules || n->rules.on))
 		err = plane_set_rules(n->plane, rules);
 	if (err)
@@ -237,6 +261,17 @@ void node_rules_policy(struct node *n, const struct policy_kept *policy)
 		loop_timer_in(n->rules.again, 1 * SEC);
 }
 
+static void make_soon(struct node *n)
+{
+	loop_timer_at(n->rules.again, ns_max(time_monotonic(), n->rules.not_before));
+}
+
+void node_rules_network(struct node *n)
+{
+	if (filtering_is_on(n->rules.filtering) && leads(n))
+		make_soon(n);
+}
+
 void node_rules_mesh(struct node *n, const struct mesh_diff *d)
 {
 	const unsigned concerns =
@@ -246,5 +281,5 @@ void node_rules_mesh(struct node *n, const struct mesh_diff *d)
 	for (size_t i = 0; i < d->n; i++)
 		what |= d->v[i].what;
 	if (filtering_is_on(n->rules.filtering) && what & concerns)
-		loop_timer_at(n->rules.again, ns_max(time_monotonic(), n->rules.not_before));
+		make_soon(n);
 }

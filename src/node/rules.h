@@ -26,5 +26,6 @@ struct own_rule {
 NODISCARD int node_rules_add(struct node *n, const struct policy_local *r, ns_t ttl, struct diag *d);
 NODISCARD int node_rules_remove(struct node *n, const char *id, struct diag *d); /* TM_ENOENT, likewise */
 void node_rules_mesh(struct node *n, const struct mesh_diff *d);
+void node_rules_network(struct node *n); /* this machine's addresses have changed, perhaps */
 
 #endif

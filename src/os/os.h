@@ -47,6 +47,9 @@ NODISCARD int os_prefix_in_use(const struct prefix *p, const char *except, struc
  */
 size_t os_local_addresses(const char *except, uint32_t mark, struct ip *out, size_t max);
 
+/* All addresses of this host but those on `except`. Owned by the caller (free). */
+NODISCARD int os_own_addresses(const char *except, struct ip **ret_v, size_t *ret_n, struct diag *d);
+
 /* --- routes: os/linux/route.c --- */
 struct os_routes;
 /* `own`: our TUN; mark: that of the sockets whose packets the answers are about. */

@@ -289,6 +289,8 @@ def test_a_network_behind_a_node_has_rules_of_its_own(net):
         assert ask(laptop, address, 8081) == "hello"
         assert ask(laptop, address, 8080) == "silence"  # which the node itself would answer
     assert ask(laptop, there["ip4"], 8080) == "hello" and ask(laptop, there["ip4"], 8081) == "silence"
+    # The node itself, by its address in that network: what is allowed to its neighbours is not allowed to it.
+    assert ask(laptop, "10.77.0.1", 8081) == "silence"
     assert hub.run("filter", "prove", "any cannot reach route:10.77.0.0/24 tcp/8080").stdout.startswith("  true")
     assert "10.77.0.0/24 behind nas" in hub.run("filter", "prove", "any cannot reach route:10.77.0.0/24 tcp", check=False).stdout
     assert "nas asks it for 10.77.0.0/24 behind nas" in hub.run("filter", "explain", "laptop", "10.77.0.9", "tcp/8081").stdout

@@ -14,6 +14,8 @@ struct filtering {
 	struct policy_local *local; /* n_local */
 	size_t n_local;
 	char self_id[NODE_ID_LEN + 1];
+	struct ip *own; /* n_own: this machine's addresses */
+	size_t n_own;
 };
 
 int filtering_new(struct filtering **ret_f)
@@ -34,6 +36,7 @@ void filtering_free(struct filtering *f)
 	free(f->text);
 	free(f->nodes);
 	free(f->local);
+	free(f->own);
 	free(f);
 }
 
@@ -119,6 +122,20 @@ int filtering_set_local(struct filtering *f, const char *self_id, const struct p
 	return TM_OK;
 }
 
+int filtering_set_addresses(struct filtering *f, const struct ip *v, size_t n)
+{
+	struct ip *copy = calloc(n + 1, sizeof(*copy));
+
+	if (!copy)
+		return TM_ENOMEM;
+	if (n)
+		memcpy(copy, v, n * sizeof(*v));
+	free(f->own);
+	f->own = copy;
+	f->n_own = n;
+	return TM_OK;
+}
+
 /* --- rules --- */
 
 static const enum verdict verdicts[] = {
@@ -190,6 +207,29 @@ static int put_lists(struct rules_builder *b, const struct policy_share *s)
 	return err;
 }
 
+/* What is behind us; but an address of this machine is the machine, whatever network it is in, and is asked
+ * for as such, or its rules would be those of its neighbours. */
+static int put_own(struct rules_builder *b, const struct policy_share *s, const struct ip *own, size_t n)
+{
+	int err = TM_OK;
+
+	for (size_t i = 0; i < s->n_own && !err; i++) {
+		const struct prefix *p = &s->own[i].prefix;
+		bool is_self = false;
+
+		for (size_t k = 0; k < n; k++)
+			is_self |= p->len == ip_bits(&p->ip) && ip_eq(&p->ip, &own[k]);
+		if (!is_self)
+			err = rules_put_prefix_end(b, p, s->own[i].end);
+	}
+	for (size_t k = 0; k < n && !err && s->n_own; k++) {
+		const struct prefix p = prefix_host(&own[k]);
+
+		err = rules_put_prefix_end(b, &p, RULES_SELF);
+	}
+	return err;
+}
+
 static int put_members(struct rules_builder *b, const struct policy_share *s)
 {
 	int err = TM_OK;
@@ -202,12 +242,10 @@ static int put_members(struct rules_builder *b, const struct policy_share *s)
 	}
 	for (size_t i = 0; i < s->n_routes && !err; i++)
 		err = rules_put_prefix(b, &s->routes[i].prefix, s->routes[i].via, s->routes[i].class);
-	for (size_t i = 0; i < s->n_own && !err; i++)
-		err = rules_put_prefix_end(b, &s->own[i].prefix, s->own[i].end);
 	return err;
 }
 
-static int build(const struct policy_share *s, struct rules **ret_rules)
+static int build(const struct filtering *f, const struct policy_share *s, struct rules **ret_rules)
 {
 	_cleanup_(rules_builder_freep) struct rules_builder *b = NULL;
 
@@ -216,6 +254,8 @@ static int build(const struct policy_share *s, struct rules **ret_rules)
 		err = put_lists(b, s);
 	if (!err)
 		err = put_members(b, s);
+	if (!err)
+		err = put_own(b, s, f->own, f->n_own);
 	return err ? err : rules_build(b, ret_rules);
 }
 
@@ -250,5 +290,5 @@ int filtering_rules(
 		err = policy_compile(model, self_id, &share);
 	if (err)
 		return err;
-	return build(share, ret_rules);
+	return build(f, share, ret_rules);
 }

@@ -28,6 +28,8 @@ NODISCARD int filtering_set(struct filtering *f, const char *text, const char *n
  * error those before count. */
 NODISCARD int filtering_set_local(
 	struct filtering *f, const char *self_id, const struct policy_local *v, size_t n);
+/* And the addresses of this machine outside the mesh. Copied. TM_ENOMEM: those before count. */
+NODISCARD int filtering_set_addresses(struct filtering *f, const struct ip *v, size_t n);
 bool filtering_has_policy(const struct filtering *f); /* the mesh's */
 bool filtering_is_on(const struct filtering *f); /* something may be stopped */
 

@@ -153,3 +153,27 @@ size_t os_local_addresses(const char *except, uint32_t mark, struct ip *out, siz
 			KV("why", d.what));
 	return n;
 }
+
+int os_own_addresses(const char *except, struct ip **ret_v, size_t *ret_n, struct diag *d)
+{
+	_cleanup_(rtmsg_closep) struct nl_sock *sock = NULL;
+	const int index = except ? (int)if_nametoindex(except) : 0;
+	struct look l = {0};
+	size_t n = 0;
+
+	int err = rtmsg_open(&sock, d);
+	if (!err)
+		err = rtmsg_dump(sock, RTM_GETADDR, AF_UNSPEC, look_at_addr, &l, d);
+	if (!err)
+		err = l.err;
+	struct ip *v = err ? NULL : calloc(l.n + 1, sizeof(*v));
+	for (size_t i = 0; v && i < l.n; i++)
+		if (!index || l.addrs[i].index != index)
+			v[n++] = l.addrs[i].prefix.ip;
+	free(l.addrs);
+	if (!v)
+		return err ? err : TM_ENOMEM;
+	*ret_v = v;
+	*ret_n = n;
+	return TM_OK;
+}

@@ -230,6 +230,40 @@ static void a_node_that_is_not_in_its_map_lets_nobody_through(void **state)
 	close_scene(&s);
 }
 
+/* The rules about it hold for it also where it is asked by an address in a network that it leads to. */
+static void an_address_of_the_router_itself_is_the_router(void **state)
+{
+	static const char text[] =
+		"rules:\n"
+		"  - {deny: tcp/22, from: any, to: 'tag:r'}\n"
+		"  - {allow: tcp, from: any, to: ['route:10.1.0.0/16', 'route:10.1.0.1/32', 'tag:r']}\n";
+	struct ip own[2];
+	struct diag d = {0};
+	struct scene s;
+
+	(void)state;
+	open_scene(&s, "hub laptop web phone");
+	struct node_rec r = {.host = 9, .name = "router"};
+	rig_id("router", r.id);
+	memset(r.key, 9, sizeof(r.key));
+	snprintf(r.tags[r.n_tags++], sizeof(r.tags[0]), "r");
+	assert_int_equal(prefix_parse("10.1.0.0/16", &r.routes.v[0].prefix), TM_OK);
+	r.routes.v[0].offered = r.routes.v[0].approved = true;
+	r.routes.n = 1;
+	assert_int_equal(mesh_add(s.mesh, &r), TM_OK);
+	assert_int_equal(filtering_set(s.f, text, s.nodes, &d), TM_OK);
+	assert_int_equal(ip_parse("10.1.0.1", &own[0]), TM_OK);
+	assert_int_equal(ip_parse("192.0.2.1", &own[1]), TM_OK);
+	assert_int_equal(filtering_set_addresses(s.f, own, 2), TM_OK);
+	struct rules *rules = rules_of(&s, "router");
+	assert_int_equal(rules_end_behind(rules, &own[0]), RULES_SELF);
+	assert_int_equal(judge_behind(rules, true, "10.1.0.1", 2, 22), VERDICT_DROP);
+	assert_int_equal(judge_behind(rules, true, "10.1.0.1", 2, 80), VERDICT_PASS);
+	assert_int_equal(judge_behind(rules, true, "10.1.0.2", 2, 22), VERDICT_PASS);
+	rules_free(rules);
+	close_scene(&s);
+}
+
 /* Phones behind a node, each of which may use a desk of its own: as many rights as pairs, nearly. */
 static void hundreds_of_clients_with_rights_of_their_own_have_rules(void **state)
 {
@@ -310,6 +344,7 @@ int main(void)
 		cmocka_unit_test(one_that_cannot_be_read_leaves_the_old_one),
 		cmocka_unit_test(rules_of_its_own_narrow_the_policy_and_outlive_it),
 		cmocka_unit_test(a_node_that_is_not_in_its_map_lets_nobody_through),
+		cmocka_unit_test(an_address_of_the_router_itself_is_the_router),
 		cmocka_unit_test(hundreds_of_clients_with_rights_of_their_own_have_rules),
 		cmocka_unit_test(many_exits_and_many_networks_in_the_document_have_rules),
 	};

@@ -93,6 +93,9 @@ struct node {
 		ns_t not_before; /* members that change cost no more than a part of the time */
 		bool on; /* the plane has some */
 		bool untaken; /* there was no memory for the policy that was told */
+		bool closed; /* nothing passes, for want of a policy or of its rules */
+		uint64_t taken,
+			in_force; /* versions: that was read, and whose rules the plane has; 0: none */
 	} rules;
 	/* Lines of the log that others can provoke: whoever is on our network, the coordinator, members. */
 	struct {

@@ -6,6 +6,7 @@
 #include "node/node_private.h"
 #include "os/os.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -41,8 +42,7 @@ static int apply(struct node *n)
 
 	int err = take_addresses(n);
 	if (!err)
-		err = filtering_rules(
-			n->rules.filtering, peers_mesh(n->peers), n->enrolment.self.id, &rules);
+		err = filtering_rules(n->rules.filtering, peers_mesh(n->peers), n->enrolment.self.id, &rules);
 	if (!err && (rules || n->rules.on))
 		err = plane_set_rules(n->plane, rules);
 	if (err)
@@ -68,7 +68,7 @@ static int deny_all(struct node *n)
 	if (err)
 		rules_free(rules);
 	else
-		n->rules.on = true;
+		n->rules.on = n->rules.closed = true;
 	return err;
 }
 
@@ -78,8 +78,11 @@ static void make(struct node *n)
 	const char *meanwhile = n->rules.on ? "the old ones hold" : "nothing passes";
 
 	int err = apply(n);
-	if (!err)
+	if (!err) {
+		n->rules.in_force = n->rules.taken;
+		n->rules.closed = false;
 		return;
+	}
 	/* What passed so far because everything did must not pass on. */
 	if (!n->rules.on && deny_all(n) != TM_OK)
 		meanwhile = "there are none";
@@ -211,11 +214,13 @@ static int take_policy(struct node *n, const struct policy_kept *policy, struct 
 	return filtering_set(n->rules.filtering, policy->version ? policy->text : NULL, policy->nodes, d);
 }
 
-static void say_policy(const struct policy_kept *policy)
+static void say_policy(const struct node *n, const struct policy_kept *policy)
 {
 	if (policy->lost)
 		log_error("node: the policy of the mesh is lost, nothing passes until the coordinator tells "
 			  "it");
+	else if (n->rules.in_force != policy->version)
+		return; /* why, has been said */
 	else if (policy->version)
 		log_info("node: the policy of the mesh is in force",
 			KV_INT("version", (int64_t)policy->version));
@@ -242,8 +247,9 @@ void node_rules_policy(struct node *n, const struct policy_kept *policy)
 	int err = take_policy(n, policy, &d);
 	n->rules.untaken = err == TM_ENOMEM;
 	if (!err) {
-		say_policy(policy);
+		n->rules.taken = policy->version;
 		make(n);
+		say_policy(n, policy);
 		return;
 	}
 	if (n->rules.untaken)
@@ -259,6 +265,26 @@ void node_rules_policy(struct node *n, const struct policy_kept *policy)
 	do_without(n);
 	if (n->rules.untaken)
 		loop_timer_in(n->rules.again, 1 * SEC);
+}
+
+void node_rules_view(const struct node *n, struct rules_view *ret_view)
+{
+	const struct policy_kept *told = peers_policy(n->peers);
+	struct rules_view v = {.told = told->version, .in_force = n->rules.closed ? 0 : n->rules.in_force};
+
+	if (told->lost)
+		snprintf(v.trouble, sizeof(v.trouble),
+			"the policy of the mesh is lost: nothing passes until the coordinator tells it");
+	else if (v.told != v.in_force && v.in_force)
+		snprintf(v.trouble, sizeof(v.trouble),
+			"version %" PRIu64 " of the policy cannot be put in force here: version %" PRIu64
+			" still holds",
+			v.told, v.in_force);
+	else if (v.told != v.in_force)
+		snprintf(v.trouble, sizeof(v.trouble),
+			"version %" PRIu64 " of the policy cannot be put in force here: nothing passes",
+			v.told);
+	*ret_view = v;
 }
 
 static void make_soon(struct node *n)

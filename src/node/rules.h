@@ -25,6 +25,12 @@ struct own_rule {
 /* One that is bound; it gets an id. TM_EFULL with a sentence. */
 NODISCARD int node_rules_add(struct node *n, const struct policy_local *r, ns_t ttl, struct diag *d);
 NODISCARD int node_rules_remove(struct node *n, const char *id, struct diag *d); /* TM_ENOENT, likewise */
+/* The policy of the mesh at this node. */
+struct rules_view {
+	uint64_t told, in_force; /* versions; 0: none */
+	char trouble[128]; /* why they differ, or nothing passes; "" = nothing is wrong */
+};
+void node_rules_view(const struct node *n, struct rules_view *ret_view);
 void node_rules_mesh(struct node *n, const struct mesh_diff *d);
 void node_rules_network(struct node *n); /* this machine's addresses have changed, perhaps */
 

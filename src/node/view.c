@@ -190,6 +190,7 @@ int node_view_take(
 	v.link = view_link(n);
 	take_plane(n, &v);
 	v.ports = view_ports(n);
+	node_rules_view(n, &v.policy);
 	v.routing.v = routing_look(n, &v.routing.n);
 	v.routing.trouble = router_trouble(n);
 	v.routing.refused = offers_refused(n);

@@ -15,6 +15,7 @@
 #include "node/exits.h"
 #include "node/relaying.h"
 #include "node/routing.h"
+#include "node/rules.h"
 
 struct node;
 
@@ -117,6 +118,7 @@ struct node_view {
 	uint64_t drops[DROP_N];
 	struct relaying_view relay;
 	struct routing_view routing;
+	struct rules_view policy;
 	bool inbound_known;
 	bool firewalled4, firewalled6; /* this machine's firewall drops what comes from that range */
 	struct peer_view *peers; /* owned */

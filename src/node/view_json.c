@@ -366,6 +366,15 @@ static void put_routing(const struct routing_view *v, struct jsonout *out)
 	jsonout_object_end(out);
 }
 
+static void put_policy(const struct rules_view *v, struct jsonout *out)
+{
+	jsonout_object(out, "policy");
+	jsonout_int_or_null(out, "version", (int64_t)v->told);
+	jsonout_int_or_null(out, "in_force", (int64_t)v->in_force);
+	jsonout_text_or_null(out, "trouble", v->trouble);
+	jsonout_object_end(out);
+}
+
 void view_print_status(const struct node_view *v, struct jsonout *out)
 {
 	jsonout_object(out, NULL);
@@ -400,6 +409,7 @@ void view_print_status(const struct node_view *v, struct jsonout *out)
 	put_drops(v, out);
 	put_relay(&v->relay, out);
 	put_routing(&v->routing, out);
+	put_policy(&v->policy, out);
 	jsonout_list(out, "peers");
 	for (size_t i = 0; i < v->n_peers; i++)
 		view_print_peer(&v->peers[i], NULL, out);

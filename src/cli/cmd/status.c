@@ -147,6 +147,8 @@ static void print_self(struct cli *c, const json_t *status)
 	print_ports(c, status);
 	print_relay(c, json_object_get(status, "relay"));
 	print_routing(c, json_object_get(status, "routing"));
+	if (*json_text(json_object_get(status, "policy"), "trouble"))
+		text_said(c->out, json_text(json_object_get(status, "policy"), "trouble"), &c->screen);
 	print_unsaved(c, status);
 	if (json_is_true(json_object_get(status, "program_replaced")))
 		fputs("  another tunnelmesh is installed since: `sudo tunnelmesh down` and `up` change to "

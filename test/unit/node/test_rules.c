@@ -288,6 +288,35 @@ static void who_loses_a_tag_keeps_its_rights_for_a_quarter_of_a_second_at_most(v
 	assert_true(r->n.rules.not_before > time_monotonic() - 40 * SEC);
 }
 
+static void what_is_in_force_is_shown(void **state)
+{
+	struct policy_kept told = {.version = 7, .text = strdup(WEB), .nodes = strdup("")},
+			   next = {.version = 8,
+				   .text = strdup("rules: [{permit: all}]"),
+				   .nodes = strdup("")};
+	struct rig *r = *state;
+	struct rules_view v;
+
+	member(r, "self", 1, NULL, 1);
+	node_rules_view(&r->n, &v);
+	assert_true(v.told == 0 && v.in_force == 0 && !v.trouble[0]);
+	r->making = TM_EFULL;
+	assert_int_equal(peers_set_policy(r->n.peers, &told), TM_OK);
+	node_rules_policy(&r->n, peers_policy(r->n.peers));
+	node_rules_view(&r->n, &v);
+	assert_true(v.told == 7 && v.in_force == 0 && strstr(v.trouble, "nothing passes"));
+	r->making = TM_OK;
+	run_until_set(r, 2);
+	node_rules_view(&r->n, &v);
+	assert_true(v.told == 7 && v.in_force == 7 && !v.trouble[0]);
+	assert_int_equal(peers_set_policy(r->n.peers, &next), TM_OK);
+	node_rules_policy(&r->n, peers_policy(r->n.peers));
+	node_rules_view(&r->n, &v);
+	assert_true(v.told == 8 && v.in_force == 7 && strstr(v.trouble, "version 7 still holds"));
+	policy_kept_deinit(&told);
+	policy_kept_deinit(&next);
+}
+
 static void rules_of_its_own_hold_for_their_time(void **state)
 {
 	struct policy_local own = {.action = POLICY_DENY, .who = "any", .services = "tcp/80"};
@@ -332,6 +361,7 @@ int main(void)
 			one_that_there_was_no_memory_for_is_taken_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			who_loses_a_tag_keeps_its_rights_for_a_quarter_of_a_second_at_most, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_in_force_is_shown, setup, teardown),
 		cmocka_unit_test_setup_teardown(rules_of_its_own_hold_for_their_time, setup, teardown),
 	};
 

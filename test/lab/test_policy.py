@@ -69,7 +69,7 @@ def test_a_policy_is_refused_with_its_line_or_told_to_all(net):
     path = write(net, WEB)
     code, out, _ = says(hub, "diff", path)
     assert code == 0 and "- " in out and "+ " not in out
-    assert says(hub, "set", path) == (0, "  version 2 is in force, and told to all nodes\n", "")
+    assert says(hub, "set", path) == (0, "  version 2 is in force; nodes that are linked are told now, others when they link\n", "")
     assert hub.run("filter", "show").stdout == WEB
     wait_for("the node to be told", lambda: version(nas) == 2)
     assert "rule web allows it" in hub.run("filter", "explain", "hub", "nas", "tcp/80").stdout
@@ -80,7 +80,7 @@ def test_a_policy_is_refused_with_its_line_or_told_to_all(net):
     wait_for("the node to be told", lambda: version(nas) == 3)
     says(hub, "remove", "quiet")
     assert hub.run("filter", "show").stdout == WEB
-    assert says(hub, "rollback", 1)[1] == "  version 5 is in force, and told to all nodes\n"
+    assert says(hub, "rollback", 1)[1] == "  version 5 is in force; nodes that are linked are told now, others when they link\n"
     assert [r.split()[0] for r in hub.run("filter", "history").stdout.splitlines()[1:]] == ["5", "4", "3", "2", "1"]
     assert nas.run("filter", "list", check=False).returncode == 1
 

@@ -53,7 +53,8 @@ void filter_warn(struct cli *c, const json_t *reply)
 int filter_accepted(struct cli *c, const json_t *reply)
 {
 	filter_warn(c, reply);
-	fprintf(c->out, "  version %lld is in force, and told to all nodes\n",
+	fprintf(c->out,
+		"  version %lld is in force; nodes that are linked are told now, others when they link\n",
 		(long long)json_number(reply, "version"));
 	return CLI_DONE;
 }

@@ -89,9 +89,14 @@ static void answers_are_shown_in_words(void **state)
 			"  may allow more by rules of their own: tag:lab\n",
 			"tunnelmesh: warning: no node has the tag x\n"},
 		{"filter show", 0, POLICY, ""},
-		{"filter set DIR/p.yaml", 0, "  version 4 is in force, and told to all nodes\n",
+		{"filter set DIR/p.yaml", 0,
+			"  version 4 is in force; nodes that are linked are told now, others when they "
+			"link\n",
 			"tunnelmesh: warning: 1 of its tests hold because one side has no members\n"},
-		{"filter rollback 2", 0, "  version 5 is in force, and told to all nodes\n", ""},
+		{"filter rollback 2", 0,
+			"  version 5 is in force; nodes that are linked are told now, others when they "
+			"link\n",
+			""},
 		{"filter test DIR/p.yaml", 1, "", "tunnelmesh: p.yaml:1:1: unknown key (did you mean x?)\n"},
 		{"filter history", 0, "  VERSION  ACCEPTED  BY  BYTES\n  3        -         jo  1.2K\n", ""},
 		{"filter add deny tcp/22 --from a,tag:b --ttl 10m", 0, "  local-7 is in force on this node\n",
@@ -148,7 +153,8 @@ static void a_rule_more_or_less_is_asked_for_over_the_version_that_was_seen(void
 	struct run r = {0};
 
 	fixture_ask(f, &r, "filter add deny udp/53 --from tag:a,b --to any --id dns");
-	assert_string_equal(r.out, "  version 4 is in force, and told to all nodes\n");
+	assert_string_equal(r.out,
+		"  version 4 is in force; nodes that are linked are told now, others when they link\n");
 	assert_contains(f->daemon.requests[1],
 		"- {id: \\\"dns\\\", deny: [\\\"udp/53\\\"], from: [\\\"tag:a\\\", \\\"b\\\"]");
 	assert_contains(f->daemon.requests[1], "\"by\":\"jo\"");

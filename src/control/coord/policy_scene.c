@@ -12,7 +12,7 @@
 #include <string.h>
 
 struct newcomer_texts {
-	char label[64];
+	char label[NODE_NAME_MAX + 32];
 	char tags[NODE_TAGS_MAX * (NODE_TAG_MAX + 1) + 1]; /* as mesh_node.tags */
 };
 
@@ -53,14 +53,11 @@ static void put_tags(const struct store_token *t, char *out)
 	*out = '\0';
 }
 
-static int add_token(void *ctx, const struct store_token *t)
+/* The next, all zero; it counts once x->n_newcomers says so. */
+static int reserve_newcomer(struct loader *l)
 {
-	struct loader *l = ctx;
 	struct policy_scene *x = l->x;
-	char id[HEX_LEN(TOKEN_ID) + 1];
 
-	if (store_token_usable(t, l->now, NULL) != TM_OK)
-		return TM_OK;
 	if (x->n_newcomers == l->room) {
 		size_t room = l->room ? 2 * l->room : 16;
 		struct newcomer_texts *texts = reallocarray(x->texts, room, sizeof(*texts));
@@ -74,11 +71,55 @@ static int add_token(void *ctx, const struct store_token *t)
 		x->newcomers = v;
 		l->room = room;
 	}
+	x->texts[x->n_newcomers] = (struct newcomer_texts){.label = ""};
+	x->newcomers[x->n_newcomers] = (struct policy_newcomer){.many = false};
+	return TM_OK;
+}
+
+static int add_token(void *ctx, const struct store_token *t)
+{
+	struct loader *l = ctx;
+	struct policy_scene *x = l->x;
+	char id[HEX_LEN(TOKEN_ID) + 1];
+
+	if (store_token_usable(t, l->now, NULL) != TM_OK)
+		return TM_OK;
+	int err = reserve_newcomer(l);
+	if (err)
+		return err;
 	struct newcomer_texts *texts = &x->texts[x->n_newcomers];
 	hex_encode(t->id, sizeof(t->id), id);
 	snprintf(texts->label, sizeof(texts->label), "a new node by token %s", id);
 	put_tags(t, texts->tags);
 	x->newcomers[x->n_newcomers++].many = t->uses - t->used > 1;
+	return TM_OK;
+}
+
+static bool is_gateway(const struct mesh_node *n)
+{
+	for (const char *t = n->tags; *t; t += strlen(t) + 1)
+		if (strcmp(t, "gateway") == 0)
+			return n->kind == NODE_MESH;
+	return false;
+}
+
+/* A gateway makes clients without asking anybody, and they have no tags: one stands for all of them. */
+static int add_client(struct loader *l)
+{
+	struct policy_scene *x = l->x;
+	const struct mesh_node *n;
+
+	for (size_t i = 0; (n = mesh_next(x->mesh, &i));) {
+		if (!is_gateway(n))
+			continue;
+		int err = reserve_newcomer(l);
+		if (err)
+			return err;
+		snprintf(x->texts[x->n_newcomers].label, sizeof(x->texts[0].label), "a new client of %s",
+			n->name);
+		x->newcomers[x->n_newcomers++].many = true;
+		return TM_OK;
+	}
 	return TM_OK;
 }
 
@@ -122,6 +163,8 @@ static int load(struct store *s, struct loader *l)
 		err = store_node_each(s, add_node, x);
 	if (!err)
 		err = store_token_each(s, add_token, l);
+	if (!err)
+		err = add_client(l);
 	if (!err)
 		err = read_in_force(s, x);
 	return err;

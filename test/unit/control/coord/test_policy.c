@@ -351,6 +351,24 @@ static void questions_are_answered_by_the_engine(void **state)
 	assert_int_equal(in_force(r), 1);
 }
 
+/* Clients come without a token, and have no tags. */
+static void a_proof_counts_the_clients_that_gateways_may_make(void **state)
+{
+	struct rig *r = *state;
+	const json_t *answer;
+
+	machine_join(rig_machine(r, 0), "db");
+	machine_join(rig_machine(r, 1), "gw");
+	rig_admin(r, json_pack("{s:s, s:s, s:[s]}", "cmd", "node.tag", "node", "gw", "add", "guest"));
+	must_set(r, "rules:\n  - {allow: any, from: any, to: any}\n  - {deny: tcp, from: ['tag:guest', hub], "
+		    "to: db}\n");
+	assert_true(is(rig_admin(r, ask("policy.prove", "statement", "any cannot reach db tcp")), "holds"));
+	rig_admin(r, json_pack("{s:s, s:s, s:[s]}", "cmd", "node.tag", "node", "gw", "add", "gateway"));
+	answer = rig_admin(r, ask("policy.prove", "statement", "any cannot reach db tcp"));
+	assert_false(is(answer, "holds"));
+	assert_non_null(strstr(text(answer, "counter"), "a new client of gw reaches db"));
+}
+
 static void only_the_administration_may_ask(void **state)
 {
 	static const char *const requests[] = {"policy.get", "policy.set", "policy.history",
@@ -389,6 +407,8 @@ int main(void)
 			a_name_that_another_took_does_not_give_it_rights_by_an_edit, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(
 			questions_are_answered_by_the_engine, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(
+			a_proof_counts_the_clients_that_gateways_may_make, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(only_the_administration_may_ask, rig_setup, rig_teardown),
 	};
 

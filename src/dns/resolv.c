@@ -290,6 +290,36 @@ bool resolv_names(const char *conf, const struct ip *server)
 	return false;
 }
 
+static bool is_beyond(const struct ip *ip, const struct prefix *not_in, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (prefix_contains(&not_in[i], ip))
+			return false;
+	return !ip_is_loopback(ip) && !ip_is_unspecified(ip) && !ip_is_link_local(ip) && !ip_is_multicast(ip);
+}
+
+bool resolv_server(
+	const char *conf, enum ip_family family, const struct prefix *not_in, size_t n, struct ip *ret_server)
+{
+	char text[IP_STR_LEN];
+	struct ip ip;
+	size_t len;
+
+	for (const char *word, *line; (line = next_line(&conf, &len));) {
+		const size_t w = is_server(line, len) ? word_at(line, len, 1, &word) : 0;
+
+		if (!w || w >= sizeof(text))
+			continue;
+		memcpy(text, word, w);
+		text[w] = '\0';
+		if (ip_parse(text, &ip) != TM_OK || ip.family != family || !is_beyond(&ip, not_in, n))
+			continue;
+		*ret_server = ip;
+		return true;
+	}
+	return false;
+}
+
 const char *resolv_doubt(const char *conf)
 {
 	const char *word;

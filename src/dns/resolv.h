@@ -49,6 +49,12 @@ char *resolv_with(const char *conf, const char *who, const struct ip *server);
 /* The text without those lines, which is the one from before. NULL: no memory. */
 char *resolv_without(const char *conf, const char *who);
 bool resolv_names(const char *conf, const struct ip *server); /* one of its servers is that one */
+/*
+ * The first server of that family that is neither this machine, nor the link alone, nor in one of these n
+ * networks, which are the mesh's own. False: there is none.
+ */
+bool resolv_server(const char *conf, enum ip_family family, const struct prefix *not_in, size_t n,
+	struct ip *ret_server);
 /* What the machine's owner should know of that file; NULL: nothing. */
 const char *resolv_doubt(const char *conf);
 

@@ -5,10 +5,13 @@
 #include <string.h>
 
 #include "data/plane/networks.h"
+#include "dns/resolv.h"
 #include "node/exits.h"
 #include "node/host_settings.h"
 #include "node/node_private.h"
 #include "node/offers.h"
+
+enum { RESOLV_CONF_MAX = 1 << 16 };
 
 struct router {
 	struct host_settings *settings;
@@ -131,12 +134,55 @@ static void look_at_firewall(const struct node *n, char *buf, size_t len)
 		chain, plane_tun_name(n->plane), plane_tun_name(n->plane));
 }
 
+/*
+ * Whoever uses this machine's way to the internet asks for names where it does itself: of what its programs
+ * read, or else of what systemd-resolved asks on their behalf.
+ */
+static bool find_resolvers(const struct node *n, struct ip ret_v[static 2])
+{
+	static const char *const files[] = {"/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"};
+	const struct prefix mesh[] = {n->mesh.net4, n->mesh.net6};
+
+	ret_v[0] = ret_v[1] = (struct ip){.family = IP_NONE};
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		_cleanup_(freep) char *conf = NULL;
+
+		if (os_read_file(files[i], RESOLV_CONF_MAX, &conf, NULL, NULL) != TM_OK)
+			continue;
+		bool any = resolv_server(conf, IP_V4, mesh, ARRAY_LEN(mesh), &ret_v[0]);
+		any |= resolv_server(conf, IP_V6, mesh, ARRAY_LEN(mesh), &ret_v[1]);
+		if (any)
+			return true;
+	}
+	return false;
+}
+
+/* For those who use this machine's way to the internet, if they may. */
+static void look_at_resolvers(struct node *n, char *buf, size_t len)
+{
+	struct ip resolvers[2];
+
+	if (!find_resolvers(n, resolvers))
+		snprintf(buf, len,
+			"who uses this machine as an exit node finds no names: resolv.conf names no other "
+			"machine");
+	os_nat_resolvers(n->router->nat, &resolvers[0], &resolvers[1]);
+}
+
+static bool is_exit(const struct os_nat_net *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (v[i].prefix.len == 0)
+			return true;
+	return false;
+}
+
 void router_look(struct node *n)
 {
 	struct router *r = n->router;
 	struct os_nat_net v[PLANE_NETWORKS_MAX];
 	struct prefix nets[PLANE_NETWORKS_MAX];
-	char trouble[sizeof(r->trouble)] = "";
+	char trouble[sizeof(r->trouble)] = "", unnamed[160] = "";
 	struct diag d = {0};
 	size_t count;
 	int err = TM_OK;
@@ -146,6 +192,8 @@ void router_look(struct node *n)
 	if (!count && !r->n && !exit && !r->exit)
 		return;
 	r->exit = exit;
+	if (is_exit(v, count))
+		look_at_resolvers(n, unnamed, sizeof(unnamed));
 	err = os_nat_set(r->nat, v, count, &d);
 	if (err || !same(r, v, count)) {
 		for (size_t i = 0; i < count; i++)
@@ -162,7 +210,7 @@ void router_look(struct node *n)
 		diag_format(&d, err, trouble, sizeof(trouble));
 	else if (count)
 		look_at_firewall(n, trouble, sizeof(trouble));
-	say(r, trouble);
+	say(r, trouble[0] ? trouble : unnamed);
 }
 
 const char *router_trouble(const struct node *n)

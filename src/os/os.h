@@ -119,6 +119,11 @@ void os_nat_free(struct os_nat *t); /* with all its rules; NULL is fine */
  * among these. Who is in one of these and is not to be seen by its address calls nobody by the tunnel.
  */
 NODISCARD int os_nat_set(struct os_nat *t, const struct os_nat_net *v, size_t n, struct diag *d);
+/*
+ * For the next os_nat_set: the servers that resolve names for who asks at os_exit_resolver, of each family;
+ * IP_NONE = none does.
+ */
+void os_nat_resolvers(struct os_nat *t, const struct ip *v4, const struct ip *v6);
 /* "ip filter FORWARD": a chain of somebody's that drops what is only passing through, unless a rule lets it.
  */
 bool os_forward_drops(char *buf, size_t n);
@@ -136,15 +141,18 @@ NODISCARD int os_setting_set(const char *name, const char *value);
 
 /* --- an exit in use: os/linux/exit.c --- */
 struct os_exit;
+/* The address at which an exit resolves names for those who use it: nobody's in the internet, and part of it
+ * for every rule (docs/protocol.md). */
+struct ip os_exit_resolver(enum ip_family family);
 /* mark: that of all sockets whose packets do not go into the tunnel. Nothing happens yet. */
 NODISCARD int os_exit_new(const char *ifname, uint32_t mark, struct os_exit **ret_exit);
 void os_exit_free(struct os_exit *x); /* leaves what is held; NULL is fine */
 /*
- * From now on, what this host sends goes into the tunnel. Again and again: puts back what others took away.
- * lan: but for the networks that it is in. hold: when the interface vanishes, or this process ends, nothing
- * leaves any more, until somebody clears. unguarded has a sentence where routes are all that there is:
- * nothing holds back what names an interface, and answers to callers are not marked. TM_EBUSY: another daemon
- * of this host uses one.
+ * From now on, what this host sends goes into the tunnel, and questions for names that are for the network
+ * around to the exit's resolver. Again and again: puts back what others took away. lan: but for the networks
+ * that it is in. hold: when the interface vanishes, or this process ends, nothing leaves any more, until
+ * somebody clears. unguarded has a sentence where routes are all that there is: nothing holds back what names
+ * an interface, and answers to callers are not marked. TM_EBUSY: another daemon of this host uses one.
  */
 NODISCARD int os_exit_set(struct os_exit *x, bool lan, bool hold, struct diag *unguarded, struct diag *d);
 /* As if there had never been one, whoever set it, unless it leads into another interface; x may be NULL. */

@@ -239,6 +239,7 @@ def test_a_device_reaches_networks_behind_nodes_and_the_internet_through_its_gat
     hub.run("route", "approve", "hub", "exit")
     tablet = wait_for("the approval to be known", lambda: _try(add_client, net, hub, "tablet", "--exit"))
     assert "AllowedIPs = 0.0.0.0/0, ::/0" in tablet.config
+    assert tablet.servers == ["192.0.0.53", "64:ff9b::c000:35"] and phone.servers == [""]
     wait_for("the outside", lambda: tablet.reaches(outside.ip4), 20)
     assert call(tablet.host, outside.ip4)[0] == hub.host.ip4
     wait_for("the printer", lambda: tablet.reaches("10.77.0.9"))

@@ -3,6 +3,7 @@
 import os
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import struct
@@ -370,7 +371,7 @@ def test_the_network_around_is_reached_only_if_that_is_allowed(net):
 
 SEND = """
 import socket, struct, sys
-to, dev, how = sys.argv[1:]
+to, dev, how, wait = *sys.argv[1:4], sys.argv[4:]
 family = socket.AF_INET6 if ":" in to else socket.AF_INET
 s = socket.socket(family, socket.SOCK_DGRAM)
 index = socket.if_nametoindex(dev)
@@ -380,13 +381,19 @@ elif how == "unicast_if" and family == socket.AF_INET:
     s.setsockopt(socket.IPPROTO_IP, 50, struct.pack("!I", index))
 elif how == "unicast_if":
     s.setsockopt(socket.IPPROTO_IPV6, 76, struct.pack("!I", index))
+s.settimeout(5)
 try:
-    if how == "pktinfo" and family == socket.AF_INET:
+    if how == "tcp":
+        s = socket.create_connection((to, 53), timeout=5)
+        s.sendall(b"who is this?")
+    elif how == "pktinfo" and family == socket.AF_INET:
         s.sendmsg([b"who is this?"], [(socket.IPPROTO_IP, 8, struct.pack("@I4s4s", index, b"", b""))], 0, (to, 53))
     elif how == "pktinfo":
         s.sendmsg([b"who is this?"], [(socket.IPPROTO_IPV6, 50, struct.pack("@16sI", b"", index))], 0, (to, 53))
     else:
         s.sendto(b"who is this?", (to, 53))
+    if wait:
+        print(s.recv(100).decode())
 except OSError as e:
     print(e.errno)
 """
@@ -426,6 +433,69 @@ def test_neither_sockets_nor_routes_lead_past_it(net):
     all_ways()
     assert {to for to, _, _ in after.stop()} >= {outside.ip4, outside.ip6, router}
     assert "tunnelmesh" not in laptop.host.sh("nft", "list", "tables").stdout
+
+
+RESOLVER = """
+import socket, threading
+u = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+u.bind(("::", 53))
+t = socket.create_server(("::", 53), family=socket.AF_INET6, dualstack_ipv6=True)
+def tcp():
+    while True:
+        c, who = t.accept()
+        c.recv(100)
+        c.sendall(b"asked from " + who[0].encode())
+        c.close()
+threading.Thread(target=tcp, daemon=True).start()
+print("bound", flush=True)
+while True:
+    _, who = u.recvfrom(100)
+    u.sendto(b"asked from " + who[0].encode(), who)
+"""
+
+
+def test_names_are_asked_of_the_exits_resolver_whoever_asks_and_whomever(net):
+    """A resolver of the network around, one that a socket is bound to as systemd-resolved does, one of both families."""
+    hub, gate, laptop = net.node("hub"), net.node("gate"), net.node("laptop")
+    outside = net.host("outside")
+    resolver = outside.spawn("/usr/bin/python3", "-c", RESOLVER, stdout=subprocess.PIPE)
+    assert resolver.stdout.readline() == b"bound\n"
+    conf = f"{gate.state}.resolv.conf"
+    with open(conf, "w", encoding="ascii") as f:
+        f.write(f"nameserver 127.0.0.1\nnameserver {outside.ip4}\nnameserver {outside.ip6}\n")
+    gate.host.private_mounts(f"mount --bind {conf} /etc/resolv.conf")
+    hub.init()
+    for node in (gate, laptop):
+        node.join(hub.token())
+    exit_of(hub, gate)
+    use(laptop, "gate")
+    router = laptop.host.ip4.rsplit(".", 1)[0] + ".1"
+
+    def ask(to, how):
+        return laptop.host.sh("python3", "-c", SEND, to, "eth0", how, "wait", timeout=20).stdout.strip()
+
+    by4, by6 = f"asked from ::ffff:{gate.host.ip4}", f"asked from {gate.host.ip6}"
+    wait_for("the resolver of the exit", lambda: ask("192.168.7.1", "plain") == by4)
+    wait_for("and by IPv6", lambda: ask("fd99::1", "plain") == by6)
+    wire = Wire(laptop.host, hub, gate)
+    try:
+        for to, how, wanted in (("192.168.7.1", "tcp", by4), ("10.0.0.1", "plain", by4), (router, "unicast_if", by4), (router, "pktinfo", by4),
+                                ("9.9.9.9", "unicast_if", by4), ("fd99::1", "tcp", by6), ("2001:db8::53", "unicast_if", by6),
+                                (outside.ip4, "plain", by4)):
+            assert ask(to, how) == wanted, (to, how)
+        begun = time.monotonic()
+        assert "asked" not in ask("fe80::1", "unicast_if") and time.monotonic() - begun < 3, "refused, so that another one is asked"
+        assert "asked" not in ask(router, "device"), "nor does it reach the one that it named"
+        # A server in the internet that somebody has chosen is asked itself.
+        assert "asked" not in ask("203.0.113.53", "tcp")
+    finally:
+        seen = wire.stop()
+    assert not seen
+    # A network behind a member has its own, and so has the mesh.
+    me = laptop.status()["self"]["ip4"]
+    assert "asked" not in ask(me, "tcp")
+    laptop.run("exit-node", "off")
+    assert "asked" not in ask("192.168.7.1", "tcp")
 
 
 def test_a_published_port_of_a_container_is_answered_from_where_it_was_called(net):
@@ -509,3 +579,38 @@ def test_mistakes_are_told_in_one_sentence(net):
     assert laptop.run("exit-node", "pause", "5m", check=False).returncode == 1
     assert laptop.run("exit-node", "pause", "soon", check=False).returncode == 2
     assert laptop.run("exit-node", "off").stdout
+
+
+def test_with_dockers_own_rules_containers_go_through_it_and_published_ports_are_answered(net, tmp_path):
+    """The real daemon, whose chains drop what they do not know; a namespace at its bridge is the container."""
+    if not shutil.which("dockerd"):
+        pytest.skip("Docker is not installed")
+    hub, gate, laptop, outside = mesh_with_exit(net)
+    docker = laptop.host.spawn("unshare", "--mount", "dockerd", "--data-root", tmp_path / "data", "--exec-root", tmp_path / "exec",
+                               "-p", tmp_path / "pid", "-H", f"unix://{tmp_path}/docker.sock",
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for("Docker's bridge", lambda: "172.17.0.1" in laptop.host.sh("ip", "-4", "-o", "addr", "show", "docker0", check=False).stdout
+                 and laptop.host.sh("iptables", "-t", "nat", "-S", "DOCKER", check=False).returncode == 0, 40)
+        guest = Host(net, "guest")
+        sh("ip", "link", "add", "veth0", "netns", laptop.host.ns, "type", "veth", "peer", "name", "eth0", "netns", guest.ns)
+        laptop.host.ip("link set veth0 master docker0 up")
+        guest.ip("addr add 172.17.0.2/16 dev eth0", "link set eth0 up", "route add default via 172.17.0.1")
+        serve(guest)
+        # As `docker run -p 7777:7777` says it.
+        for rule in ("-t nat -A DOCKER ! -i docker0 -p tcp --dport 7777 -j DNAT --to-destination 172.17.0.2:7777",
+                     "-t filter -A DOCKER ! -i docker0 -o docker0 -d 172.17.0.2 -p tcp --dport 7777 -j ACCEPT"):
+            laptop.host.sh("iptables", *rule.split())
+        assert wait_for("the container", lambda: _try(call, outside, laptop.host.ip4))[0] == outside.ip4
+        use(laptop, "gate")
+        wait_for("the exit", lambda: (_try(call, laptop.host, outside.ip4) or [0])[0] == gate.host.ip4)
+        wire = Wire(laptop.host, hub, gate)
+        try:
+            assert wait_for("the exit for the container", lambda: _try(call, guest, outside.ip4))[0] == gate.host.ip4
+        finally:
+            seen = wire.stop()
+        assert not seen
+        assert call(outside, laptop.host.ip4)[0] == outside.ip4
+    finally:
+        docker.send_signal(signal.SIGTERM)
+        docker.wait(30)

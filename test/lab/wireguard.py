@@ -171,8 +171,9 @@ class Client(Stock):
         values = dict(line.split(" = ", 1) for line in config.splitlines() if " = " in line)
         self.private, self.gateway = values["PrivateKey"], values["PublicKey"]
         self.ip4, self.ip6 = (a.split("/")[0] for a in values["Address"].split(", "))
+        self.servers = values.get("DNS", "").split(", ")
         self.networks = values["AllowedIPs"].split(", ")
-        self.config = "".join(line + "\n" for line in config.splitlines() if not line.startswith("Address"))
+        self.config = "".join(line + "\n" for line in config.splitlines() if not line.startswith(("Address", "DNS")))
 
     def configure(self):
         self.host.sh("wg", "setconf", self.ifname, "/dev/stdin", input=self.config)

@@ -16,7 +16,7 @@
 #include "mesh/model.h"
 #include "os/os.h"
 
-enum { KEY_TEXT = BASE64_LEN(DH_KEY) + 1 };
+enum { KEY_TEXT = BASE64_LEN(DH_KEY) + 1, DNS_LINE = 2 * IP_STR_LEN + 16 };
 
 struct client_opts {
 	const char *endpoint, *output;
@@ -67,11 +67,39 @@ static int make_key(char ret_priv[static KEY_TEXT], char ret_pub[static KEY_TEXT
 	return err;
 }
 
+/* Whose way to the internet this is resolves its names, too: those of the device's own network do not. "" =
+ * as before. */
+static const char *dns_line(const json_t *reply, char buf[static DNS_LINE])
+{
+	static const struct {
+		const char *net;
+		enum ip_family family;
+	} rows[] = {{"0.0.0.0/0", IP_V4}, {"::/0", IP_V6}};
+	size_t i, len = 0;
+	json_t *net;
+
+	buf[0] = '\0';
+	for (size_t k = 0; k < ARRAY_LEN(rows); k++)
+		json_array_foreach (json_object_get(reply, "allowed"), i, net) {
+			const struct ip at = os_exit_resolver(rows[k].family);
+			char text[IP_STR_LEN];
+
+			if (!json_string_value(net) || strcmp(json_string_value(net), rows[k].net) != 0)
+				continue;
+			len += (size_t)snprintf(buf + len, DNS_LINE - len, "%s%s",
+				len ? ", " : "DNS = ", ip_format(&at, text));
+		}
+	if (len)
+		snprintf(buf + len, DNS_LINE - len, "\n");
+	return buf;
+}
+
 /* NULL: no memory. */
 static char *config_text(const json_t *reply, const char *priv)
 {
 	const json_t *client = json_object_get(reply, "client");
 	struct strbuf b = {0};
+	char line[DNS_LINE];
 	size_t i;
 	json_t *net;
 
@@ -79,14 +107,15 @@ static char *config_text(const json_t *reply, const char *priv)
 		"[Interface]\n"
 		"PrivateKey = %s\n"
 		"Address = %s/32, %s/128\n"
+		"%s"
 		"\n"
 		"[Peer]\n"
 		"PublicKey = %s\n"
 		"PresharedKey = %s\n"
 		"Endpoint = %s\n"
 		"AllowedIPs = ",
-		priv, json_text(client, "ip4"), json_text(client, "ip6"), json_text(reply, "server_key"),
-		json_text(reply, "psk"), json_text(reply, "endpoint"));
+		priv, json_text(client, "ip4"), json_text(client, "ip6"), dns_line(reply, line),
+		json_text(reply, "server_key"), json_text(reply, "psk"), json_text(reply, "endpoint"));
 	json_array_foreach (json_object_get(reply, "allowed"), i, net)
 		strbuf_printf(
 			&b, "%s%s", i ? ", " : "", json_string_value(net) ? json_string_value(net) : "");

@@ -91,8 +91,7 @@ const struct command cmd_exit_use = {
 	.details = "Both families, or nothing of the one that the node does not have. It is kept, also over "
 		   "restarts, "
 		   "until `exit-node off`. Who has called this machine by other ways is answered by these. "
-		   "Questions for names go wherever the system sends them: through the exit node, where the "
-		   "resolver is beyond this network.",
+		   "Questions for names that are for the network around go to the exit node's resolver.",
 	.opts = use_options,
 	.defaults = &(const struct use_opts){0},
 	.opts_size = sizeof(struct use_opts),

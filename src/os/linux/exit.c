@@ -304,8 +304,10 @@ static int wanted_routes(const struct exit_around *a, bool lan, bool hold, struc
 static int find_routes(struct nl_sock *sock, const char *ifname, struct owns *there, struct diag *d)
 {
 	*there = (struct owns){.index = ifname ? (int)if_nametoindex(ifname) : 0};
-	int err = rtmsg_dump(sock, RTM_GETROUTE, AF_UNSPEC, see_route, there, d);
+	int err = rtmsg_dump_table(sock, TABLE_ALL, see_route, there, d);
 
+	if (!err)
+		err = rtmsg_dump_table(sock, TABLE_REST, see_route, there, d);
 	return err ? err : there->err;
 }
 

@@ -18,7 +18,6 @@
 #include "os/linux/nf.h"
 
 #define HELD "tunnelmesh-held" /* one of a host, as the rules and routes are */
-#define INNER "inner"
 
 struct exit_guard {
 	struct nf_table *table, *held, *arp;
@@ -75,7 +74,7 @@ static void build_marks(struct nf_batch *b, const struct exit_guard_config *cfg)
 		const struct prefix own = prefix_host(&cfg->around->own[i]);
 
 		from_elsewhere(b, cfg, "arrives");
-		nf_iif_among(b, INNER, false);
+		nf_iif_among(b, EXIT_INNER, false);
 		nf_daddr(b, &own);
 		nf_drop(b);
 		nf_rule_end(b);
@@ -131,7 +130,7 @@ static void accept_own(struct nf_batch *b, const struct exit_guard_config *cfg, 
 	nf_rule_end(b);
 	accept_oif(b, chain, cfg->ifname);
 	nf_rule(b, chain);
-	nf_oif_among(b, INNER, true);
+	nf_oif_among(b, EXIT_INNER, true);
 	nf_accept(b);
 	nf_rule_end(b);
 }
@@ -190,13 +189,15 @@ static void build(struct nf_batch *b, const void *ctx)
 {
 	const struct exit_guard_config *cfg = ctx;
 
-	nf_interfaces(b, INNER, cfg->around->inner, cfg->around->n_inner);
+	nf_interfaces(b, EXIT_INNER, cfg->around->inner, cfg->around->n_inner);
 	build_marks(b, cfg);
+	exit_names_build(b, cfg);
 
 	nf_chain(b, "leaves", "filter", NF_AT_OUTPUT, NF_FILTERS);
 	accept_oif(b, "leaves", "lo");
 	accept_own(b, cfg, "leaves");
 	accept_link(b, "leaves");
+	exit_names_let(b, "leaves");
 	if (cfg->lan)
 		accept_lans(b, cfg, "leaves");
 	nf_reject_all(b, "leaves");

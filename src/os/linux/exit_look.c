@@ -60,6 +60,16 @@ static bool is_inner(const struct look *l, const struct rt_link *link)
 	return on == LINK_ON_BRIDGE || (strcmp(link->kind, "veth") == 0 && l->cards);
 }
 
+static void add_prefix(struct look *l, struct prefix **v, size_t *n, const struct prefix *p)
+{
+	struct prefix *more = one_more(l, *v, *n, sizeof(*more));
+
+	if (!more)
+		return;
+	*v = more;
+	more[(*n)++] = prefix_mask(p);
+}
+
 static const struct rt_link *find_inner(const struct look *l, int index)
 {
 	const struct rt_link *link = index == l->own ? NULL : links_find(l->links, index);
@@ -115,13 +125,12 @@ static void see_route(void *ctx, struct nlmsghdr *h)
 	struct rt_route r;
 
 	if (!rtmsg_route(h, &r) || !of_main(&r) || rtmsg_is_default(&r.dst) || r.several ||
-		is_group_or_link_local(&r.dst.ip) || !find_inner(l, r.index))
+		is_group_or_link_local(&r.dst.ip))
 		return;
-	struct prefix *v = one_more(l, l->a.nets, l->a.n_nets, sizeof(*v));
-	if (!v)
-		return;
-	l->a.nets = v;
-	l->a.nets[l->a.n_nets++] = prefix_mask(&r.dst);
+	if (r.index == l->own)
+		add_prefix(l, &l->a.tunnel, &l->a.n_tunnel, &r.dst);
+	else if (find_inner(l, r.index))
+		add_prefix(l, &l->a.nets, &l->a.n_nets, &r.dst);
 }
 
 /*
@@ -174,14 +183,9 @@ static void see_addr(void *ctx, struct nlmsghdr *h)
 	memcpy(lan->ifname, link->name, strnlen(link->name, IFNAMSIZ - 1));
 }
 
-static int by_bytes(const void *a, const void *b, size_t n)
-{
-	return memcmp(a, b, n);
-}
-
 static int by_name(const void *a, const void *b)
 {
-	return by_bytes(a, b, IFNAMSIZ);
+	return memcmp(a, b, IFNAMSIZ);
 }
 
 static int by_prefix(const void *a, const void *b)
@@ -201,19 +205,38 @@ static int by_lan(const void *a, const void *b)
 	return c ? c : by_prefix(&x->prefix, &y->prefix);
 }
 
-static void sort(struct exit_around *a)
+/* In order, each once: several addresses of an interface are mostly of one network. */
+static void sort(void *v, size_t *n, size_t size, int (*order)(const void *, const void *))
 {
-	if (a->n_inner)
-		qsort(a->inner, a->n_inner, sizeof(a->inner[0]), by_name);
-	if (a->n_nets)
-		qsort(a->nets, a->n_nets, sizeof(a->nets[0]), by_prefix);
-	if (a->n_lans)
-		qsort(a->lans, a->n_lans, sizeof(a->lans[0]), by_lan);
+	uint8_t *p = v;
+	size_t kept = 0;
+
+	if (*n)
+		qsort(p, *n, size, order);
+	for (size_t i = 0; i < *n; i++)
+		if (!kept || order(p + (kept - 1) * size, p + i * size) != 0)
+			memmove(p + kept++ * size, p + i * size, size);
+	*n = kept;
+}
+
+static void sort_all(struct exit_around *a)
+{
+	sort(a->inner, &a->n_inner, sizeof(a->inner[0]), by_name);
+	sort(a->nets, &a->n_nets, sizeof(a->nets[0]), by_prefix);
+	sort(a->tunnel, &a->n_tunnel, sizeof(a->tunnel[0]), by_prefix);
+	sort(a->lans, &a->n_lans, sizeof(a->lans[0]), by_lan);
 }
 
 static int dump(struct nl_sock *sock, struct look *l, int type, rtmsg_fn *fn, struct diag *d)
 {
 	int err = rtmsg_dump(sock, type, AF_UNSPEC, fn, l, d);
+
+	return err ? err : l->err;
+}
+
+static int dump_main(struct nl_sock *sock, struct look *l, rtmsg_fn *fn, struct diag *d)
+{
+	int err = rtmsg_dump_table(sock, RT_TABLE_MAIN, fn, l, d);
 
 	return err ? err : l->err;
 }
@@ -226,11 +249,11 @@ int exit_look(struct nl_sock *sock, const char *ifname, struct exit_around *ret_
 	if (!err)
 		err = dump(sock, &l, RTM_GETLINK, see_card, d);
 	if (!err)
-		err = dump(sock, &l, RTM_GETROUTE, see_default, d);
+		err = dump_main(sock, &l, see_default, d);
 	if (!err)
 		err = dump(sock, &l, RTM_GETLINK, see_link, d);
 	if (!err)
-		err = dump(sock, &l, RTM_GETROUTE, see_route, d);
+		err = dump_main(sock, &l, see_route, d);
 	if (!err)
 		err = dump(sock, &l, RTM_GETADDR, see_addr, d);
 	links_free(l.links);
@@ -239,7 +262,7 @@ int exit_look(struct nl_sock *sock, const char *ifname, struct exit_around *ret_
 		exit_around_deinit(&l.a);
 		return err;
 	}
-	sort(&l.a);
+	sort_all(&l.a);
 	*ret_around = l.a;
 	return TM_OK;
 }
@@ -248,6 +271,7 @@ void exit_around_deinit(struct exit_around *a)
 {
 	free(a->inner);
 	free(a->nets);
+	free(a->tunnel);
 	free(a->lans);
 	*a = (struct exit_around){.n_own = 0};
 }
@@ -255,13 +279,16 @@ void exit_around_deinit(struct exit_around *a)
 bool exit_around_eq(const struct exit_around *a, const struct exit_around *b)
 {
 	if (a->n_inner != b->n_inner || a->n_nets != b->n_nets || a->n_lans != b->n_lans ||
-		a->n_own != b->n_own)
+		a->n_tunnel != b->n_tunnel || a->n_own != b->n_own)
 		return false;
 	for (size_t i = 0; i < a->n_inner; i++)
 		if (by_name(a->inner[i], b->inner[i]) != 0)
 			return false;
 	for (size_t i = 0; i < a->n_nets; i++)
 		if (by_prefix(&a->nets[i], &b->nets[i]) != 0)
+			return false;
+	for (size_t i = 0; i < a->n_tunnel; i++)
+		if (by_prefix(&a->tunnel[i], &b->tunnel[i]) != 0)
 			return false;
 	for (size_t i = 0; i < a->n_lans; i++)
 		if (by_lan(&a->lans[i], &b->lans[i]) != 0)

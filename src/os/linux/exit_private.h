@@ -32,6 +32,9 @@ struct exit_around {
 	 * internet. */
 	struct exit_lan *lans;
 	size_t n_lans;
+	/* Networks by our interface, of the mesh and behind members. */
+	struct prefix *tunnel;
+	size_t n_tunnel;
 	struct ip own[8]; /* addresses of our interface */
 	size_t n_own;
 };
@@ -50,6 +53,13 @@ struct exit_guard_config {
 	bool hold; /* it stays when this process ends */
 	const struct exit_around *around;
 };
+/* exit_names.c: the chains; and a rule for a chain at the output, which sees the interface from before. */
+struct nf_batch;
+void exit_names_build(struct nf_batch *b, const struct exit_guard_config *cfg);
+void exit_names_let(struct nf_batch *b, const char *chain);
+
+#define EXIT_INNER "inner" /* the set of these interfaces in our tables */
+
 NODISCARD int exit_guard_new(const char *ifname, struct exit_guard **ret_guard);
 void exit_guard_free(struct exit_guard *g); /* what is held stays; NULL is fine */
 /* again: the same as the last time, if that is still so. */

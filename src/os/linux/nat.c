@@ -6,6 +6,7 @@
 #include "os/os.h"
 
 #include <net/if.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -18,6 +19,7 @@ struct os_nat {
 	char ifname[IFNAMSIZ];
 	int index; /* of that interface, at the last look */
 	struct nf_table *table;
+	struct ip next[2]; /* resolvers, of the next set */
 	/* what is in force */
 	struct os_nat_net v[NETS_MAX];
 	size_t n;
@@ -25,6 +27,7 @@ struct os_nat {
 	 */
 	struct prefix home[HOME_MAX];
 	size_t n_home;
+	struct ip resolvers[2]; /* IPv4 and IPv6; IP_NONE: none */
 };
 
 int os_nat_new(const char *ifname, struct os_nat **ret_nat)
@@ -88,6 +91,46 @@ static void to_net(struct nf_batch *b, const struct os_nat *t, const char *chain
 	nf_rule_end(b);
 }
 
+/* Questions for names, wherever they are led. */
+static void let_questions(struct nf_batch *b, const struct os_nat *t, const char *chain)
+{
+	static const enum ip_family families[] = {IP_V4, IP_V6};
+
+	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+		const struct ip at = os_exit_resolver(families[i]);
+
+		if (!is_exit(t, families[i]) || t->resolvers[i].family == IP_NONE)
+			continue;
+		nf_rule(b, chain);
+		nf_iif(b, t->ifname, true);
+		nf_was_for(b, &at);
+		nf_accept(b);
+		nf_rule_end(b);
+	}
+}
+
+/* Who uses this way to the internet asks for names where this host does; what nobody answers goes nowhere. */
+static void resolve(struct nf_batch *b, const struct os_nat *t, enum ip_family family)
+{
+	static const uint8_t protocols[] = {IPPROTO_UDP, IPPROTO_TCP};
+	const struct ip at = os_exit_resolver(family), *to = &t->resolvers[family == IP_V6];
+	const struct prefix p = prefix_host(&at);
+
+	for (size_t i = 0; i < ARRAY_LEN(protocols) && to->family != IP_NONE; i++) {
+		nf_rule(b, "names");
+		nf_iif(b, t->ifname, true);
+		nf_daddr(b, &p);
+		nf_port(b, protocols[i], 53);
+		nf_redirect(b, to);
+		nf_rule_end(b);
+	}
+	nf_rule(b, "passes");
+	nf_iif(b, t->ifname, true);
+	nf_daddr(b, &p);
+	nf_refuse(b);
+	nf_rule_end(b);
+}
+
 /*
  * The way to the internet is not one into the networks that this host is in, whatever their addresses: hosts
  * of a home are reached by IPv6 from inside otherwise, past its router's firewall. Nor to this host itself by
@@ -95,6 +138,7 @@ static void to_net(struct nf_batch *b, const struct os_nat *t, const char *chain
  */
 static void keep_home(struct nf_batch *b, const struct os_nat *t)
 {
+	let_questions(b, t, "passes");
 	for (size_t i = 0; i < t->n; i++)
 		if (t->v[i].prefix.len)
 			to_net(b, t, "passes", &t->v[i].prefix);
@@ -107,6 +151,7 @@ static void keep_home(struct nf_batch *b, const struct os_nat *t)
 	}
 
 	nf_chain(b, "enters", "filter", NF_AT_INPUT, NF_FILTERS);
+	let_questions(b, t, "enters");
 	for (size_t i = 0; i < t->n; i++)
 		if (t->v[i].prefix.len)
 			to_net(b, t, "enters", &t->v[i].prefix);
@@ -167,8 +212,14 @@ static void build(struct nf_batch *b, const void *ctx)
 	nf_accept(b);
 	nf_rule_end(b);
 	keep_mesh(b, t);
-	if (is_exit(t, IP_V4) || is_exit(t, IP_V6))
+	if (is_exit(t, IP_V4) || is_exit(t, IP_V6)) {
+		nf_chain(b, "names", "nat", NF_AT_PREROUTING, NF_TRANSLATES_TARGETS);
 		keep_home(b, t);
+	}
+	if (is_exit(t, IP_V4))
+		resolve(b, t, IP_V4);
+	if (is_exit(t, IP_V6))
+		resolve(b, t, IP_V6);
 	translate(b, t);
 }
 
@@ -212,7 +263,16 @@ static bool same(const struct os_nat *a, const struct os_nat *b)
 	for (size_t i = 0; i < a->n_home; i++)
 		if (!prefix_eq(&a->home[i], &b->home[i]))
 			return false;
+	for (size_t i = 0; i < ARRAY_LEN(a->resolvers); i++)
+		if (!ip_eq(&a->resolvers[i], &b->resolvers[i]))
+			return false;
 	return true;
+}
+
+void os_nat_resolvers(struct os_nat *t, const struct ip *v4, const struct ip *v6)
+{
+	t->next[0] = *v4;
+	t->next[1] = *v6;
 }
 
 int os_nat_set(struct os_nat *t, const struct os_nat_net *v, size_t n, struct diag *d)
@@ -225,6 +285,7 @@ int os_nat_set(struct os_nat *t, const struct os_nat_net *v, size_t n, struct di
 	if (n)
 		memcpy(t->v, v, n * sizeof(*v));
 	t->n = n;
+	memcpy(t->resolvers, t->next, sizeof(t->resolvers));
 	int err = look_home(t, d);
 	if (!err && n && same(t, before) && nf_is_there(t->table))
 		return TM_OK;

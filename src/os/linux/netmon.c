@@ -19,6 +19,7 @@
 #include "base/map.h"
 #include "base/siphash.h"
 #include "loop/timer.h"
+#include "os/linux/ours.h"
 #include "os/linux/rtmsg.h"
 
 /* Of one event, what belongs together comes within some milliseconds; a quarter of a second later checks are
@@ -192,6 +193,11 @@ static void on_route(struct os_netmon *m, const struct nlmsghdr *h, const struct
 		return;
 	if (r->index && r->index == m->own_index) {
 		mark_own(m);
+		return;
+	}
+	/* Ours that lead nowhere hold back (exit.c): whoever takes them away opens a hole. */
+	if (r->protocol == OURS_PROTOCOL) {
+		mark(m);
 		return;
 	}
 	/* What the kernel does for each address shows in the addresses. */

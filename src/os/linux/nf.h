@@ -43,7 +43,12 @@ enum nf_hook {
 	NF_AT_POSTROUTING = 4,
 	NF_AT_ARP_IN = 0
 };
-enum nf_priority { NF_MANGLES = -150, NF_FILTERS = 0, NF_TRANSLATES_SOURCES = 100 };
+enum nf_priority {
+	NF_MANGLES = -150,
+	NF_TRANSLATES_TARGETS = -100,
+	NF_FILTERS = 0,
+	NF_TRANSLATES_SOURCES = 100
+};
 enum nf_direction { NF_ORIGINAL = 0, NF_REPLY = 1 };
 
 /* type: "filter", "nat", "route" */
@@ -64,13 +69,17 @@ void nf_daddr(struct nf_batch *b, const struct prefix *p);
 void nf_saddr(struct nf_batch *b, const struct prefix *p);
 void nf_daddr_is_local(struct nf_batch *b); /* an address of this host */
 void nf_daddr_is_of_iif(struct nf_batch *b, bool of_iif); /* of the interface that it came in by */
+void nf_daddr_leads_to(struct nf_batch *b, const char *ifname, bool equal); /* by the routes of this host */
 void nf_established(struct nf_batch *b); /* of a connection that both sides know, or about one */
 void nf_protocol(struct nf_batch *b, uint8_t proto); /* IPPROTO_*, behind extension headers too */
+void nf_port(struct nf_batch *b, uint8_t proto, uint16_t to); /* TCP or UDP */
 void nf_udp(struct nf_batch *b, uint16_t from, uint16_t to); /* of that port to that port */
 void nf_icmp6(struct nf_batch *b, uint8_t first, uint8_t last); /* its types from .. to */
 void nf_tcp_syn(struct nf_batch *b);
 void nf_clamp_mss(struct nf_batch *b); /* to what both directions' routes carry */
 void nf_masquerade(struct nf_batch *b);
+void nf_redirect(struct nf_batch *b, const struct ip *to); /* a chain of type nat; the port stays */
+void nf_was_for(struct nf_batch *b, const struct ip *ip); /* its connection, before any translation */
 void nf_accept(struct nf_batch *b);
 void nf_drop(struct nf_batch *b);
 void nf_refuse(struct nf_batch *b); /* its sender is told by ICMP */

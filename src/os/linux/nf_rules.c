@@ -161,13 +161,18 @@ static void lookup(struct nf_batch *b, const char *set, bool among)
 	expr_end(b, e);
 }
 
-static void interface(struct nf_batch *b, unsigned key, const char *ifname, bool equal)
+static void is_name(struct nf_batch *b, const char *ifname, bool equal)
 {
 	char name[IFNAMSIZ] = {0}; /* compared whole: no name that only begins so */
 
 	memcpy(name, ifname, strnlen(ifname, IFNAMSIZ - 1));
-	meta_load(b, key);
 	compare(b, name, sizeof(name), equal);
+}
+
+static void interface(struct nf_batch *b, unsigned key, const char *ifname, bool equal)
+{
+	meta_load(b, key);
+	is_name(b, ifname, equal);
 }
 
 void nf_iif(struct nf_batch *b, const char *ifname, bool equal)
@@ -260,16 +265,28 @@ void nf_saddr(struct nf_batch *b, const struct prefix *p)
 	address(b, p, 12, 8);
 }
 
-static void daddr_is_local(struct nf_batch *b, unsigned flags, bool local)
+static void fib_load(struct nf_batch *b, unsigned result, unsigned flags)
 {
-	const uint32_t type = RTN_LOCAL; /* the host's order */
 	const struct expr e = expr_begin(b, "fib");
 
 	nf_put_u32(b, NFTA_FIB_DREG, NFT_REG_1);
-	nf_put_u32(b, NFTA_FIB_RESULT, NFT_FIB_RESULT_ADDRTYPE);
+	nf_put_u32(b, NFTA_FIB_RESULT, result);
 	nf_put_u32(b, NFTA_FIB_FLAGS, NFTA_FIB_F_DADDR | flags);
 	expr_end(b, e);
+}
+
+static void daddr_is_local(struct nf_batch *b, unsigned flags, bool local)
+{
+	const uint32_t type = RTN_LOCAL; /* the host's order */
+
+	fib_load(b, NFT_FIB_RESULT_ADDRTYPE, flags);
 	compare(b, &type, sizeof(type), local);
+}
+
+void nf_daddr_leads_to(struct nf_batch *b, const char *ifname, bool equal)
+{
+	fib_load(b, NFT_FIB_RESULT_OIFNAME, 0);
+	is_name(b, ifname, equal);
 }
 
 void nf_daddr_is_local(struct nf_batch *b)
@@ -286,6 +303,16 @@ void nf_protocol(struct nf_batch *b, uint8_t proto)
 {
 	meta_load(b, NFT_META_L4PROTO);
 	compare(b, &proto, 1, true);
+}
+
+void nf_port(struct nf_batch *b, uint8_t proto, uint16_t to)
+{
+	uint8_t port[2];
+
+	put_be16(port, to);
+	nf_protocol(b, proto);
+	payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, 2, sizeof(port));
+	compare(b, port, sizeof(port), true);
 }
 
 void nf_udp(struct nf_batch *b, uint16_t from, uint16_t to)
@@ -347,6 +374,20 @@ void nf_masquerade(struct nf_batch *b)
 	expr_end(b, expr_begin(b, "masq"));
 }
 
+void nf_redirect(struct nf_batch *b, const struct ip *to)
+{
+	struct expr e = expr_begin(b, "immediate");
+
+	nf_put_u32(b, NFTA_IMMEDIATE_DREG, NFT_REG_1);
+	put_value(b, NFTA_IMMEDIATE_DATA, to->bytes, ip_len(to));
+	expr_end(b, e);
+	e = expr_begin(b, "nat");
+	nf_put_u32(b, NFTA_NAT_TYPE, NFT_NAT_DNAT);
+	nf_put_u32(b, NFTA_NAT_FAMILY, to->family == IP_V4 ? NFPROTO_IPV4 : NFPROTO_IPV6);
+	nf_put_u32(b, NFTA_NAT_REG_ADDR_MIN, NFT_REG_1);
+	expr_end(b, e);
+}
+
 static void end_with(struct nf_batch *b, uint32_t code)
 {
 	const struct expr e = expr_begin(b, "immediate");
@@ -403,6 +444,18 @@ void nf_established(struct nf_batch *b)
 	ct_load(b, NFT_CT_STATE);
 	bitwise(b, &known, &zero, sizeof(known));
 	compare(b, &zero, sizeof(zero), false);
+}
+
+void nf_was_for(struct nf_batch *b, const struct ip *ip)
+{
+	static const uint8_t original = NF_ORIGINAL;
+	const struct expr e = expr_begin(b, "ct");
+
+	nf_put_u32(b, NFTA_CT_KEY, ip->family == IP_V4 ? NFT_CT_DST_IP : NFT_CT_DST_IP6);
+	nf_put(b, NFTA_CT_DIRECTION, &original, 1);
+	nf_put_u32(b, NFTA_CT_DREG, NFT_REG_1);
+	expr_end(b, e);
+	compare(b, ip->bytes, ip_len(ip), true);
 }
 
 void nf_direction(struct nf_batch *b, enum nf_direction direction)

@@ -10,6 +10,7 @@
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
 #include <string.h>
+#include <sys/socket.h>
 
 /* IFF_LOWER_UP, whose header clashes with net/if.h: the carrier itself. IFF_RUNNING follows it up to a second
  * later. */
@@ -243,6 +244,7 @@ void rtmsg_close(struct nl_sock *s)
 struct dump {
 	rtmsg_fn *fn;
 	void *ctx;
+	bool absent; /* afterwards: there is no such table */
 };
 
 static int dump_message(struct nl_msg *msg, void *arg)
@@ -253,24 +255,72 @@ static int dump_message(struct nl_msg *msg, void *arg)
 	return NL_OK;
 }
 
-int rtmsg_dump(struct nl_sock *s, int type, int family, rtmsg_fn *fn, void *ctx, struct diag *d)
+static int receive(struct nl_sock *s, int sent, struct dump *dump, struct diag *d)
 {
-	/* Every dump takes a header of its own that begins with the family; that of links is the longest. */
-	struct ifinfomsg gen = {.ifi_family = (unsigned char)family};
-	struct dump dump = {.fn = fn, .ctx = ctx};
-	int err = nl_socket_modify_cb(s, NL_CB_VALID, NL_CB_CUSTOM, dump_message, &dump);
+	int err = sent;
 
 	if (err >= 0)
-		err = nl_send_simple(s, type, NLM_F_DUMP, &gen, sizeof(gen));
+		err = nl_socket_modify_cb(s, NL_CB_VALID, NL_CB_CUSTOM, dump_message, dump);
 	if (err >= 0)
 		err = nl_recvmsgs_default(s);
 	(void)nl_socket_modify_cb(s, NL_CB_VALID, NL_CB_DEFAULT, NULL, NULL);
 
+	dump->absent = err == -NLE_OBJ_NOTFOUND;
 	/* Something changed in the middle: what we have is right up to that change, and netmon reports it. */
 	if (err < 0 && err != -NLE_DUMP_INTR)
 		return diag_what(
 			d, TM_EIO, "cannot read the kernel's network configuration: %s", nl_geterror(err));
 	return TM_OK;
+}
+
+int rtmsg_dump(struct nl_sock *s, int type, int family, rtmsg_fn *fn, void *ctx, struct diag *d)
+{
+	/* Every dump takes a header of its own that begins with the family; that of links is the longest. */
+	struct ifinfomsg gen = {.ifi_family = (unsigned char)family};
+	struct dump dump = {.fn = fn, .ctx = ctx};
+
+	return receive(s, nl_send_simple(s, type, NLM_F_DUMP, &gen, sizeof(gen)), &dump, d);
+}
+
+/* From now on the kernel reads questions to the end, and refuses what it does not know in them. */
+static void be_strict(struct nl_sock *s, int on)
+{
+	(void)setsockopt(nl_socket_get_fd(s), SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof(on));
+}
+
+static int ask_table(struct nl_sock *s, int family, uint32_t table)
+{
+	struct rtmsg m = {.rtm_family = (unsigned char)family};
+	struct nl_msg *msg = nlmsg_alloc_simple(RTM_GETROUTE, NLM_F_DUMP);
+
+	if (!msg)
+		return -NLE_NOMEM;
+	int err = nlmsg_append(msg, &m, sizeof(m), NLMSG_ALIGNTO);
+	if (!err)
+		err = nla_put_u32(msg, RTA_TABLE, table);
+	if (!err)
+		err = nl_send_auto(s, msg);
+	nlmsg_free(msg);
+	return err;
+}
+
+int rtmsg_dump_table(struct nl_sock *s, uint32_t table, rtmsg_fn *fn, void *ctx, struct diag *d)
+{
+	static const int families[] = {AF_INET, AF_INET6};
+	struct dump dump = {.fn = fn, .ctx = ctx};
+	struct diag unsaid = {0};
+	int err = TM_OK;
+
+	be_strict(s, 1);
+	for (size_t i = 0; i < ARRAY_LEN(families) && !err; i++) {
+		err = receive(s, ask_table(s, families[i], table), &dump, &unsaid);
+		if (err && dump.absent) /* a table comes into being with its first route */
+			err = TM_OK;
+	}
+	be_strict(s, 0);
+	if (err && d)
+		*d = unsaid;
+	return err;
 }
 
 struct lookup {

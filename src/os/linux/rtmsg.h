@@ -75,6 +75,11 @@ DEFINE_CLEANUP(struct nl_sock, rtmsg_close)
 /* type: RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE (all tables), RTM_GETNEIGH; family: AF_*. */
 typedef void rtmsg_fn(void *ctx, struct nlmsghdr *h);
 NODISCARD int rtmsg_dump(struct nl_sock *s, int type, int family, rtmsg_fn *fn, void *ctx, struct diag *d);
+/*
+ * Routes of that table, both families: of others as well where the kernel cannot choose (before Linux 4.20),
+ * so the callback looks at the table all the same.
+ */
+NODISCARD int rtmsg_dump_table(struct nl_sock *s, uint32_t table, rtmsg_fn *fn, void *ctx, struct diag *d);
 /* An address by which to ask how the internet is reached, like any other: of a root name server. Nothing is
  * sent. */
 struct ip rtmsg_internet(enum ip_family family);

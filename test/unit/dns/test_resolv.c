@@ -224,9 +224,38 @@ static void it_is_put_back_a_few_times_and_again_after_a_rest(void **state UNUSE
 	assert_true(resolv_may_put_back(&p, now + 6 * SEC));
 }
 
+static void the_server_beyond_this_machine_is_the_first_that_is_one(void **state)
+{
+	static const struct {
+		const char *conf, *v4; /* "" = none */
+	} rows[] = {
+		{"", ""},
+		{"nameserver 127.0.0.53\nnameserver 0.0.0.0\n", ""},
+		{"# nameserver 192.0.2.1\nsearch lan\nnameserver 2001:db8::1\nnameserver\t192.0.2.2\n",
+			"192.0.2.2"},
+		{"nameserver 100.101.0.5\nnameserver 10.0.0.1", "10.0.0.1"}, /* never ourselves */
+		{"nameserver\nnameserver x\nnameserver 1.2.3\nnameserver 192.0.2.3 # home\n", "192.0.2.3"},
+		{"nameserver 192.0.2.4192.0.2.4192.0.2.4192.0.2.4192.0.2.4192.0.2.4192.0.2.4\n", ""},
+	};
+	struct prefix mesh;
+
+	(void)state;
+	assert_int_equal(prefix_parse("100.101.0.0/16", &mesh), TM_OK);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char text[IP_STR_LEN] = "";
+		struct ip ip;
+
+		if (resolv_server(rows[i].conf, IP_V4, &mesh, 1, &ip))
+			ip_format(&ip, text);
+		if (strcmp(text, rows[i].v4) != 0)
+			fail_msg("row %zu: \"%s\"", i, text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_server_beyond_this_machine_is_the_first_that_is_one),
 		cmocka_unit_test(what_was_found_decides),
 		cmocka_unit_test(our_lines_come_first_and_go_without_a_trace),
 		cmocka_unit_test(where_no_server_stood_the_usual_one_is_written),

@@ -24,11 +24,32 @@ static struct {
 	uint32_t by[2][8]; /* interfaces that forward, IPv4 and IPv6 */
 	bool masquerade[8], valid_mark;
 	unsigned n_nat_calls, n_ends, n_plane_calls;
+	const char *conf, *behind_stub; /* resolv.conf, and systemd-resolved's own; NULL: there is none */
+	struct ip resolvers[2];
 } s;
 
 int __wrap_os_nat_new(const char *ifname, struct os_nat **ret_nat);
 void __wrap_os_nat_free(struct os_nat *t);
 int __wrap_os_nat_set(struct os_nat *t, const struct os_nat_net *v, size_t n, struct diag *d);
+void __wrap_os_nat_resolvers(struct os_nat *t, const struct ip *v4, const struct ip *v6);
+int __wrap_os_read_file(const char *path, size_t max, char **ret_text, size_t *ret_n, struct diag *d);
+void __wrap_os_nat_resolvers(struct os_nat *t UNUSED, const struct ip *v4, const struct ip *v6)
+{
+	s.resolvers[0] = *v4;
+	s.resolvers[1] = *v6;
+}
+
+int __wrap_os_read_file(
+	const char *path, size_t max UNUSED, char **ret_text, size_t *ret_n UNUSED, struct diag *d UNUSED)
+{
+	const char *text = strcmp(path, "/etc/resolv.conf") == 0 ? s.conf : s.behind_stub;
+
+	if (!text)
+		return TM_ENOENT;
+	*ret_text = strdup(text);
+	return TM_OK;
+}
+
 bool __wrap_os_forward_drops(char *buf, size_t n);
 void __wrap_os_forwarding(
 	enum ip_family family, const uint32_t *ifindexes, size_t n, os_setting_fn *fn, void *ctx);
@@ -233,6 +254,39 @@ static void an_exit_forwards_where_the_internet_is(void **state)
 	assert_false(s.valid_mark);
 }
 
+static void an_exit_asks_for_names_where_its_machine_does(void **state)
+{
+	static const struct {
+		const char *conf, *behind_stub, *v4, *v6; /* "" = none */
+	} rows[] = {
+		{"nameserver 192.0.2.1\nnameserver 2001:db8::53\n", NULL, "192.0.2.1", "2001:db8::53"},
+		{"nameserver 100.101.0.2\nnameserver fd5c::2\nnameserver 10.0.0.1\n", NULL, "10.0.0.1", ""},
+		{"nameserver 127.0.0.53\n", "nameserver 192.0.2.9\n", "192.0.2.9", ""},
+		{"nameserver 127.0.0.1\nnameserver fe80::1\n", NULL, "", ""},
+		{NULL, NULL, "", ""},
+	};
+
+	(void)state;
+	s.approved.exit_offer = true;
+	s.approved.exit_families = EXIT_IP4 | EXIT_IP6;
+	assert_int_equal(prefix_parse("100.101.0.0/16", &s.n.mesh.net4), TM_OK);
+	assert_int_equal(prefix_parse("fd5c::/64", &s.n.mesh.net6), TM_OK);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char v4[IP_STR_LEN] = "", v6[IP_STR_LEN] = "";
+
+		s.conf = rows[i].conf;
+		s.behind_stub = rows[i].behind_stub;
+		router_look(&s.n);
+		if (s.resolvers[0].family != IP_NONE)
+			ip_format(&s.resolvers[0], v4);
+		if (s.resolvers[1].family != IP_NONE)
+			ip_format(&s.resolvers[1], v6);
+		if (strcmp(v4, rows[i].v4) != 0 || strcmp(v6, rows[i].v6) != 0)
+			fail_msg("row %zu: %s %s", i, v4, v6);
+		assert_true(!strstr(router_trouble(&s.n), "finds no names") == (v4[0] || v6[0]));
+	}
+}
+
 static void who_uses_an_exit_is_no_router_and_sets_its_mark(void **state)
 {
 	(void)state;
@@ -299,6 +353,7 @@ int main(void)
 		T(who_is_no_router_touches_nothing),
 		T(what_is_approved_is_taken_in_and_forwarded_where_it_leads),
 		T(an_exit_forwards_where_the_internet_is),
+		T(an_exit_asks_for_names_where_its_machine_does),
 		T(who_uses_an_exit_is_no_router_and_sets_its_mark),
 		T(what_the_host_is_not_made_to_route_is_not_taken_in),
 		T(a_setting_that_cannot_be_set_is_said_as_long_as_it_is_so),

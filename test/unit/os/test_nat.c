@@ -125,6 +125,30 @@ static void what_this_host_is_in_is_not_the_internet(void **state)
 	os_nat_free(t);
 }
 
+static void an_exit_resolves_names_where_it_is_told_to(void **state)
+{
+	const struct os_nat_net v[] = {net("0.0.0.0/0", true), net("::/0", true)};
+	const struct ip none = {.family = IP_NONE};
+	struct os_nat *t;
+	struct ip at;
+
+	(void)state;
+	assert_int_equal(ip_parse("192.168.1.1", &at), TM_OK);
+	assert_int_equal(os_nat_new("tm7", &t), TM_OK);
+	os_nat_resolvers(t, &at, &none);
+	set(t, v, 2);
+	assert_true(has("iifname \"tm7\" ip daddr 192.0.0.53 udp dport 53 dnat ip to 192.168.1.1"));
+	assert_true(has("iifname \"tm7\" ip daddr 192.0.0.53 tcp dport 53 dnat ip to 192.168.1.1"));
+	assert_true(has("iifname \"tm7\" ct original ip daddr 192.0.0.53 accept"));
+	assert_false(has("dnat ip6"));
+	assert_true(has("iifname \"tm7\" ip6 daddr 64:ff9b::c000:35 reject"));
+	os_nat_resolvers(t, &none, &none); /* it has another network now */
+	set(t, v, 2);
+	assert_false(has("dnat ip"));
+	assert_true(has("iifname \"tm7\" ip daddr 192.0.0.53 reject"));
+	os_nat_free(t);
+}
+
 static void who_is_not_to_be_seen_calls_nobody(void **state)
 {
 	const struct os_nat_net v[] = {net("10.1.0.0/16", true), net("10.1.2.0/24", false)};
@@ -217,6 +241,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(the_rules_are_what_they_are_meant_to_be, set_up),
 		cmocka_unit_test_setup(what_this_host_is_in_is_not_the_internet, set_up),
+		cmocka_unit_test_setup(an_exit_resolves_names_where_it_is_told_to, set_up),
 		cmocka_unit_test_setup(who_is_not_to_be_seen_calls_nobody, set_up),
 		cmocka_unit_test_setup(what_a_run_left_on_a_kernel_without_owners_is_removed, set_up),
 		cmocka_unit_test_setup(they_end_with_the_process_and_not_with_a_flush, set_up),

@@ -128,6 +128,10 @@ static void what_has_a_consequence_is_told_and_noise_is_not(void **state)
 		{{"route add 198.51.100.0/24 via 192.0.2.1"}, LOOK},
 		{{"rule add to 198.51.100.0/24 lookup 7"}, LOOK},
 		{{"route del default"}, MOVED},
+		/* Ours that hold back. */
+		{{"route add unreachable default metric 1000 table 8484 proto 84"}, LOOK},
+		{{"route del unreachable default metric 1000 table 8484 proto 84"}, LOOK},
+		{{"-6 route add unreachable default metric 1000 table 8484 proto 84"}, LOOK},
 		/* Who takes in router advertisements itself repeats what they say with each of them. */
 		{{"-6 route replace default via fe80::1 dev wan0"}, MOVED},
 		{{"-6 route replace default via fe80::1 dev wan0 mtu 1400"}, NOTHING},

@@ -5,13 +5,21 @@
 
 #include "os/tun.h"
 
-static bool within_limit(struct worker *w)
+/* Our own host, or the peer that it came from. */
+static unsigned slot_of(const struct worker *w, const struct ip_view *v, bool from_tun)
 {
-	if (w->now - w->icmp.since >= SEC) {
-		w->icmp.since = w->now;
-		w->icmp.n = 0;
+	const struct peer *owner = from_tun ? NULL : snapshot_owner_of_src(w->snap, v->p);
+
+	return owner ? 1 + atomic_load_explicit(&owner->id, memory_order_relaxed) % (ICMP_SLOTS - 1) : 0;
+}
+
+static bool within_limit(struct worker *w, enum icmp_kind kind, unsigned slot)
+{
+	if (w->now - w->icmp[kind][slot].since >= SEC) {
+		w->icmp[kind][slot].since = w->now;
+		w->icmp[kind][slot].n = 0;
 	}
-	return w->icmp.n++ < ICMP_PER_SECOND;
+	return w->icmp[kind][slot].n++ < ICMP_PER_SECOND;
 }
 
 /*
@@ -26,10 +34,11 @@ static struct ip error_source(const struct worker *w, const struct ip_view *v, b
 }
 
 /* What must not be answered does not use up the answers of others. */
-static bool may_answer(struct worker *w, const struct ip *from, const struct ip_view *v)
+static bool may_answer(
+	struct worker *w, enum icmp_kind kind, const struct ip *from, const struct ip_view *v, bool from_tun)
 {
 	return from->family != IP_NONE && icmp_may_answer(v) && !snapshot_dst_is_broadcast(w->snap, v->p) &&
-	       within_limit(w);
+	       within_limit(w, kind, slot_of(w, v, from_tun));
 }
 
 /* Where an answer is built: the scratch buffer is free again only after the flush. */
@@ -65,7 +74,7 @@ void worker_icmp(struct worker *w, enum icmp_error kind, uint32_t mtu, const str
 {
 	const struct ip from = error_source(w, v, from_tun);
 
-	if (!may_answer(w, &from, v))
+	if (!may_answer(w, ICMP_ERROR, &from, v, from_tun))
 		return;
 
 	uint8_t *out = answer_begin(w, from_tun);
@@ -76,7 +85,7 @@ void worker_reject(struct worker *w, const struct ip_view *v, bool from_tun)
 {
 	const struct ip from = error_source(w, v, from_tun);
 
-	if (!may_answer(w, &from, v))
+	if (!may_answer(w, ICMP_REJECTION, &from, v, from_tun))
 		return;
 
 	uint8_t *out = answer_begin(w, from_tun);

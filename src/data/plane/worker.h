@@ -36,7 +36,10 @@ struct stream_memory;
 struct streams;
 struct tun;
 
-enum { ICMP_PER_SECOND = 100 };
+/* To each peer, and to our own host, of each kind: who floods us takes nobody else's answers, and rejections
+ * no place of what path MTU needs. Slots by host number, so that now and then two peers share one. */
+enum { ICMP_PER_SECOND = 100, ICMP_SLOTS = 64 };
+enum icmp_kind { ICMP_ERROR, ICMP_REJECTION, ICMP_KINDS };
 /* Slots of a worker that receives trains: also where nothing comes in trains, a receive should be worth its
  * call. */
 enum { RX_TRAINS = 16 };
@@ -144,7 +147,7 @@ struct worker {
 	struct {
 		ns_t since;
 		unsigned n;
-	} icmp;
+	} icmp[ICMP_KINDS][ICMP_SLOTS];
 	struct stream *leaving; /* of those that it owns, when this burst is over (mates.h) */
 	struct {
 		uint32_t stream[ACKS_OWED_MAX]; /* by number: it may be gone by then */

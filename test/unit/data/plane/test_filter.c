@@ -239,6 +239,44 @@ static void rejections_are_answered_no_faster_than_other_errors(void **state)
 	assert_in_range(answers, 100, 200);
 }
 
+/* Nor do they take other errors' places, or those of other peers. */
+static void who_is_rejected_much_silences_nobody_else(void **state)
+{
+	enum { MANY = 400 };
+	struct host *three[] = {&a, &b, &c};
+	uint8_t p[200], got[2048];
+	(void)state;
+
+	rules_set(&a, VERDICT_REJECT, NULL, 0);
+	fake_hold(FAKE_TUNS);
+	size_t n = packet_make(4, 1, 2, 1, 100, p);
+	for (unsigned i = 0; i < MANY; i++)
+		send_from(&a, p, n);
+	fake_hold(0);
+	expect_drops(hosts, 2, &a, DROP_REJECTED, MANY);
+	while (fake_tun_recv(plane_tun_name(a.plane), got, sizeof(got)))
+		;
+	n = packet_make(4, 1, 9, 1, 100, p); /* there is no such member */
+	send_from(&a, p, n);
+	assert_int_equal(expect_packet(hosts, 2, &a, got), 20 + 8 + n);
+	assert_int_equal(plane_set_rules(a.plane, NULL), TM_OK);
+
+	host_start(&c, 3);
+	host_peers(&b, (struct peering[]){{.with = &a}, {.with = &c}}, 2);
+	host_peers(&c, &(struct peering){.with = &b}, 1);
+	rules_set(&b, VERDICT_REJECT, NULL, 0);
+	n = packet_make(4, 1, 2, 1, 100, p);
+	for (unsigned i = 1; i <= MANY; i++) {
+		send_from(&a, p, n);
+		if (i % 50 == 0) /* none is lost on the way */
+			expect_drops(three, 3, &b, DROP_REJECTED, i);
+	}
+	n = packet_make(4, 3, 2, 1, 100, p);
+	send_from(&c, p, n);
+	assert_int_equal(expect_packet(three, 3, &c, got), 20 + 8 + n);
+	host_stop(&c);
+}
+
 static void new_rules_hold_for_what_passes_already(void **state)
 {
 	uint8_t p[200], got[2048];
@@ -394,6 +432,7 @@ int main(void)
 		TEST(a_rejected_packet_of_our_own_is_answered_at_once),
 		TEST(a_rejected_packet_of_a_peer_is_answered_through_the_tunnel),
 		TEST(rejections_are_answered_no_faster_than_other_errors),
+		TEST(who_is_rejected_much_silences_nobody_else),
 		TEST(new_rules_hold_for_what_passes_already),
 		TEST(flows_live_on_where_rules_and_peers_change_and_they_do_not),
 		TEST(a_burst_is_filtered_packet_by_packet),

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Another node's way to the internet: what an outside host sees, what the network around sees, and what is left of it."""
 import os
-import os
 import pathlib
 import shutil
 import signal
@@ -9,7 +8,6 @@ import socket
 import struct
 import subprocess
 import threading
-import time
 
 import pytest
 
@@ -26,6 +24,15 @@ def _try(f, *args):
         return f(*args)
     except LabError:
         return None
+
+
+def is_refused(host, address):
+    """Somebody said no, instead of silence."""
+    try:
+        call(host, address)
+    except LabError as e:
+        return "Error" in str(e) and "timed out" not in str(e)
+    return False
 
 
 def exit_of(hub, node):
@@ -131,8 +138,7 @@ def test_without_ipv6_at_the_exit_there_is_none(net):
     wait_for("the outside", lambda: _try(call, laptop.host, outside.ip4))
     assert laptop.status()["routing"]["exit"] | {"id": 0} == {
         "id": 0, "name": "gate", "ip4": True, "ip6": False, "allow_lan": False, "kill_switch": False, "paused_s": 0, "trouble": None}
-    begun = time.monotonic()
-    assert _try(call, laptop.host, outside.ip6) is None and time.monotonic() - begun < 3, "refused at once, not lost"
+    assert is_refused(laptop.host, outside.ip6)
 
 
 def test_nothing_passes_while_the_laptop_roams(net):
@@ -175,8 +181,7 @@ def test_an_exit_whose_network_has_one_family_alone(net, family):
     wire = Wire(laptop.host, hub, gate)
     try:
         wait_for("the exit", lambda: (_try(call, laptop.host, there) or [0])[0] == seen_as, 20)
-        begun = time.monotonic()
-        assert _try(call, laptop.host, not_there) is None and time.monotonic() - begun < 4, "refused, not lost"
+        assert is_refused(laptop.host, not_there)
     finally:
         seen = wire.stop()
     assert not seen
@@ -483,8 +488,7 @@ def test_names_are_asked_of_the_exits_resolver_whoever_asks_and_whomever(net):
                                 ("9.9.9.9", "unicast_if", by4), ("fd99::1", "tcp", by6), ("2001:db8::53", "unicast_if", by6),
                                 (outside.ip4, "plain", by4)):
             assert ask(to, how) == wanted, (to, how)
-        begun = time.monotonic()
-        assert "asked" not in ask("fe80::1", "unicast_if") and time.monotonic() - begun < 3, "refused, so that another one is asked"
+        assert ask("fe80::1", "unicast_if").isdigit(), "refused, so that another one is asked"
         assert "asked" not in ask(router, "device"), "nor does it reach the one that it named"
         # A server in the internet that somebody has chosen is asked itself.
         assert "asked" not in ask("203.0.113.53", "tcp")

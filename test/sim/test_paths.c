@@ -75,6 +75,33 @@ static void stateful_firewalls_on_both_sides_are_passed_also_hours_later(void **
 	}
 }
 
+/* Both paths come up by the same checks, at about the same moment. */
+static void a_first_contact_takes_one_handshake(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 60; seed++) {
+		struct mesh m = mesh_new(seed);
+
+		if (seed % 3 == 1)
+			plug_behind(m.a, &nat_home);
+		if (seed % 3)
+			plug_behind(m.b, &nat_home);
+		host_line(m.a)->delay = (ns_t)sim_between(m.s, 1, 100) * MS;
+		host_line(m.b)->delay = (ns_t)sim_between(m.s, 1, 100) * MS;
+		m.a->link->delay = (ns_t)sim_between(m.s, 1, 100) * MS;
+		m.b->link->delay = (ns_t)sim_between(m.s, 1, 100) * MS;
+		sim_run(m.s, 3 * SEC);
+		host_send(m.a, m.b);
+		sim_run(m.s, 8 * SEC);
+		expect_nothing_lost(m.a, m.b);
+		if (m.a->sent[WG_INIT] + m.b->sent[WG_INIT] != 1)
+			fail_msg("seed %llu: %llu and %llu initiations", (unsigned long long)seed,
+				(unsigned long long)m.a->sent[WG_INIT],
+				(unsigned long long)m.b->sent[WG_INIT]);
+		sim_free(m.s);
+	}
+}
+
 static void loss_only_delays(void **state)
 {
 	(void)state;
@@ -495,6 +522,7 @@ int main(void)
 		MESH_SCENARIO(both_sides_are_up_one_round_trip_after_the_candidates),
 		MESH_SCENARIO(a_packet_waits_for_the_path_and_is_not_lost),
 		MESH_SCENARIO(stateful_firewalls_on_both_sides_are_passed_also_hours_later),
+		MESH_SCENARIO(a_first_contact_takes_one_handshake),
 		MESH_SCENARIO(loss_only_delays),
 		MESH_SCENARIO(a_peer_that_appears_later_is_found),
 		MESH_SCENARIO(without_a_coordinator_the_question_is_repeated_and_answered_when_it_is_back),

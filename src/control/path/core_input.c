@@ -351,9 +351,7 @@ static bool request_taken(
 	if (m->candidates)
 		tell_received(c, l, m, now);
 	if (m->priority && candidate_usable(&a->remote, &c->net4, &c->net6)) {
-		/* A peer that kept a session which we lost in a restart sends into the void. */
-		if (l->path.state == PATH_UP)
-			turn_emit(&t, CORE_WAKE, WHY_ANSWER, NULL);
+		path_wake(&l->path, &t);
 		core_birthday_hint(c, l, a, now);
 		path_check_received(&l->path, a, m->use_candidate, &t);
 	}

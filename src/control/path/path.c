@@ -111,6 +111,7 @@ void path_begin_checking(struct path *p, enum path_why why, struct turn *t)
 {
 	p->state = PATH_CHECKING;
 	p->retry_wait = 0;
+	p->wake_since = 0;
 	path_start_over(p, why, t);
 }
 
@@ -267,6 +268,7 @@ void path_check_received(struct path *p, const struct way_to *a, bool doubted, s
 {
 	int at = pairs_find(p, a);
 
+	p->checked_at = t->now;
 	if (at < 0 && may_find(p, t->now)) {
 		const struct way_to back = pairs_way_back(a, t);
 

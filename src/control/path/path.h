@@ -61,6 +61,8 @@ enum { PATH_HEARD_TRIES = 3 }; /* checks of one in use that is heard, before it 
 #define PATH_UPGRADE_WAIT (30 * SEC)
 #define PATH_UPGRADE_MAX (300 * SEC)
 #define PATH_ASKED_LATELY (20 * SEC) /* questions so old are asked again when the link is back */
+/* A peer that looks for us has so long for its own handshake, when that is due. */
+#define PATH_WAKE (25 * MS)
 /* Without traffic for so long, a path is given up: one that does not work, and also one that does. */
 #define PATH_WANTED_FOR (600 * SEC)
 #define PATH_FINDS_EVERY (5 * SEC) /* in which at most PATH_FINDS_MAX addresses count that nobody told us */
@@ -124,6 +126,8 @@ struct path {
 	ns_t lives; /* it was proved just now, after it was not sure: the next step says so, and what an
 		       answer may take at least; 0 = no */
 	bool helping; /* the peer looks for us, and there is no traffic of our own */
+	ns_t checked_at; /* the peer's last check came */
+	ns_t wake_since; /* there should be a session; 0 = that is nobody's concern */
 };
 
 void path_init(struct path *p, const struct path_memory *last);
@@ -140,6 +144,8 @@ void path_check_received(struct path *p, const struct way_to *a, bool doubted, s
 /* True when the stamp is that of a check of ours. It counts when it comes from where the check was sent (RFC
  * 8445 7.2.5.2.1), or, of one through a relay, by whichever leg the relay has of us. */
 bool path_check_answered(struct path *p, uint64_t stamp, const struct way_to *a, struct turn *t);
+/* It looks for us, and the path is up: there should be a session (CORE_WAKE). */
+void path_wake(struct path *p, struct turn *t);
 /* The peer's authentic packets come by another way than the one we chose. */
 void path_heard(struct path *p, const struct way_to *a, struct turn *t);
 void path_activity(struct path *p, ns_t last_recv, uint64_t tx_bytes, struct turn *t);

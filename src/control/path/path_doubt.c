@@ -362,6 +362,38 @@ static int stand_in(struct path *p, bool news, struct turn *t)
 	return also;
 }
 
+/*
+ * Who looks for us may have kept a session that we lost in a restart, and sends into the void. Mostly it has
+ * none either, and asks for one as soon as its own check is answered: where we have no traffic for it, it is
+ * given the time for that, lest each first contact take two handshakes. If no check of its came through yet
+ * it cannot ask, and we do.
+ */
+void path_wake(struct path *p, struct turn *t)
+{
+	if (p->state != PATH_UP)
+		return;
+	if (!p->helping)
+		turn_emit(t, CORE_WAKE, WHY_ANSWER, NULL);
+	else if (!p->wake_since)
+		p->wake_since = t->now;
+}
+
+static ns_t wake_due(const struct path *p)
+{
+	/* Later ones are about something else. */
+	const ns_t checked = MIN(p->checked_at, p->wake_since + PATH_WAKE);
+
+	return MAX(p->wake_since, checked + path_chosen(p)->rtt) + PATH_WAKE;
+}
+
+static void say_wake(struct path *p, struct turn *t)
+{
+	if (!p->wake_since || wake_due(p) > t->now)
+		return;
+	p->wake_since = 0;
+	turn_emit(t, CORE_WAKE, WHY_ANSWER, NULL);
+}
+
 static void say_use(struct path *p, int also, struct turn *t)
 {
 	const struct pair *pair = &p->pairs[p->chosen];
@@ -372,10 +404,10 @@ static void say_use(struct path *p, int also, struct turn *t)
 		out->also = p->pairs[also].way;
 	if (p->using && !pair_is_relayed(pair) && why != WHY_SOURCE && why != WHY_SIZE)
 		turn_emit(t, CORE_WORKS, why, &pair->way);
-	/* Who looks for us may have kept a session that we lost in a restart. Its next check would say so,
-	 * too, but may be seconds away: it asks only when its packets have gone unanswered for a while. */
+	/* Its next check would say so, too, but may be seconds away: it asks only when its packets have gone
+	 * unanswered for a while. */
 	if (p->using && p->helping)
-		turn_emit(t, CORE_WAKE, WHY_ANSWER, NULL);
+		path_wake(p, t);
 	p->using = false;
 	p->also = also;
 }
@@ -408,6 +440,7 @@ void path_use(struct path *p, struct turn *t)
 	if (p->using || also != p->also)
 		say_use(p, also, t);
 	say_again(p, t);
+	say_wake(p, t);
 	if (p->lives)
 		turn_emit(t, CORE_LIVES, WHY_ANSWERED, &path_chosen(p)->way)->rtt =
 			MAX(p->lives, path_chosen(p)->rtt);
@@ -422,8 +455,10 @@ ns_t path_doubt_next(const struct path *p, ns_t now)
 		return next;
 	if (p->using)
 		return now;
+	if (p->wake_since)
+		next = MAX(wake_due(p), now);
 	if (p->also < 0 && best_relay(p) >= 0)
-		next = MAX(doubt_at(p), now);
+		next = ns_min(next, MAX(doubt_at(p), now));
 	if (!p->overdue)
 		next = ns_min(next, MAX(overdue_at(p), now));
 	if (p->upgrade_at != NS_NEVER && now - p->last_sending < PATH_UPGRADE_WAIT)

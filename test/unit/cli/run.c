@@ -10,7 +10,8 @@
 
 enum { WORDS = 32 };
 
-/* Splits at spaces and puts dir in the place of DIR. The words point into buf. */
+/* Splits at spaces and puts dir in the place of DIR where a word begins (within one it may be chance: a
+ * token's letters). The words point into buf. */
 static int split(const char *args, const char *dir, char *buf, size_t n, const char *argv[WORDS])
 {
 	size_t at = 0;
@@ -24,14 +25,10 @@ static int split(const char *args, const char *dir, char *buf, size_t n, const c
 		if (len) {
 			assert_true(argc < WORDS - 1 && at + len + strlen(dir) + 1 < n);
 			argv[argc++] = buf + at;
-			for (size_t i = 0; i < len; i++) {
-				if (strncmp(args + i, "DIR", 3) == 0) {
-					at += (size_t)snprintf(buf + at, n - at, "%s", dir);
-					i += 2;
-				} else {
-					buf[at++] = args[i];
-				}
-			}
+			const size_t skip = strncmp(args, "DIR", 3) == 0 ? 3 : 0;
+
+			at += (size_t)snprintf(
+				buf + at, n - at, "%s%.*s", skip ? dir : "", (int)(len - skip), args + skip);
 			buf[at++] = '\0';
 		}
 		args += len + (args[len] == ' ');

@@ -21,7 +21,7 @@ struct run {
 	size_t out_len, err_len;
 };
 
-/* args: space-separated words after "tunnelmesh"; DIR in it stands for dir. */
+/* args: space-separated words after "tunnelmesh"; DIR at the beginning of one stands for dir. */
 void run_cli(struct run *r, const char *dir, const char *args);
 void run_free(struct run *r);
 

@@ -20,7 +20,8 @@ static void joined_before(struct host_fixture *f, struct run *r)
 	host.enrolment.n_addresses = 0;
 	addresses_add(host.enrolment.addresses, &host.enrolment.n_addresses, "192.0.2.1:8443");
 	host_join(r, f, "--listen-port 4501");
-	assert_int_equal(r->status, 0);
+	if (r->status != 0)
+		fail_msg("%d\n%s%s", r->status, r->out, r->err);
 	run_free(r);
 	host.enrolment.n_addresses = 0;
 	addresses_add(host.enrolment.addresses, &host.enrolment.n_addresses, "203.0.113.7:8443");

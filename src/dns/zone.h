@@ -16,8 +16,6 @@ enum { DNS_TTL_S = 5, DNS_TTL_NEGATIVE_S = 10 };
 /* How many zones backwards a prefix makes at most: one that ends just behind an octet's first bit. */
 enum { DNS_REVERSE_MAX = 128 };
 
-#define DNS_ZONE_DEFAULT "mesh"
-
 struct dns_zone_config {
 	const char *name; /* of the zone, "mesh" */
 	const struct mesh *mesh; /* borrowed */

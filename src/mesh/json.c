@@ -158,6 +158,8 @@ void mesh_info_put(struct jsonout *o, const char *key, const struct mesh_info *m
 	jsonout_text(o, "name", m->name);
 	jsonout_text(o, "net4", prefix_format(&m->net4, net4));
 	jsonout_text(o, "net6", prefix_format(&m->net6, net6));
+	if (m->zone[0])
+		jsonout_text(o, "zone", m->zone);
 	jsonout_base64(o, "secret", m->secret, sizeof(m->secret));
 	jsonout_object_end(o);
 }
@@ -172,6 +174,8 @@ int mesh_info_from_json(const json_t *j, struct mesh_info *ret_mesh)
 		err = get_prefix(j, "net4", IP_V4, &m.net4);
 	if (!err)
 		err = get_prefix(j, "net6", IP_V6, &m.net6);
+	if (!err && json_object_get(j, "zone"))
+		err = jsonin_word(j, "zone", mesh_zone_valid, m.zone, sizeof(m.zone));
 	if (!err)
 		err = jsonin_key(j, "secret", m.secret);
 	if (!err)

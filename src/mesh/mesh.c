@@ -107,6 +107,7 @@ int mesh_new(const struct mesh_info *info, struct mesh **ret_mesh)
 
 	m->info.net4 = info->net4;
 	m->info.net6 = info->net6;
+	memcpy(m->info.zone, info->zone, sizeof(m->info.zone));
 	int err = hashset_init(&m->by_id, key_id);
 	if (!err)
 		err = hashset_init(&m->by_key, key_key);
@@ -286,7 +287,7 @@ const struct mesh_node *mesh_lookup(const struct mesh *m, const char *text)
 		return n;
 	if (ip_parse(text, &ip) == TM_OK)
 		return mesh_by_ip(m, &ip);
-	return node_name_bare(text, name) ? mesh_by_name(m, name) : NULL;
+	return node_name_bare(text, mesh_zone(&m->info), name) ? mesh_by_name(m, name) : NULL;
 }
 
 const struct mesh_node *mesh_clients(const struct mesh *m, const char *via)

@@ -28,7 +28,7 @@ struct mesh_node {
 
 struct mesh;
 
-/* Only the prefixes of `info` count: addresses are made of them. */
+/* Only the prefixes of `info` count, which addresses are made of, and the zone. */
 NODISCARD int mesh_new(const struct mesh_info *info, struct mesh **ret_mesh);
 void mesh_free(struct mesh *m); /* NULL is fine */
 DEFINE_CLEANUP(struct mesh, mesh_free)

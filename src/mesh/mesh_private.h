@@ -7,7 +7,7 @@
 #include "mesh/diff.h"
 
 struct mesh {
-	struct mesh_info info; /* prefixes only */
+	struct mesh_info info; /* prefixes and zone only */
 	uint64_t version;
 	uint32_t generation; /* of updates; see mesh_node.seen */
 	struct hashset by_id, by_key, by_name;

@@ -50,15 +50,54 @@ void node_name_sanitize(const char *s, char ret_name[static NODE_NAME_MAX + 1])
 		memcpy(ret_name, fallback, sizeof(fallback));
 }
 
-bool node_name_bare(const char *text, char ret_name[static NODE_NAME_MAX + 1])
+/* "laptop.lan" ends in "lan", as "lan" itself does; "plan" does not. */
+static bool is_within(const char *name, const char *zone)
 {
-	const size_t suffix_len = sizeof(MESH_SUFFIX) - 1;
+	const size_t n = strlen(name), len = strlen(zone);
+
+	return n >= len && strcmp(name + n - len, zone) == 0 && (n == len || name[n - len - 1] == '.');
+}
+
+bool mesh_zone_valid(const char *s)
+{
+	static const char *const taken[] = {"localhost", "local", "invalid", "onion", "arpa"};
+	char label[NODE_NAME_MAX + 1];
+
+	if (strnlen(s, MESH_ZONE_MAX + 1) > MESH_ZONE_MAX)
+		return false;
+	for (const char *at = s;; at++) {
+		const size_t n = strcspn(at, ".");
+
+		if (n > NODE_NAME_MAX)
+			return false;
+		memcpy(label, at, n);
+		label[n] = '\0';
+		if (!node_name_valid(label))
+			return false;
+		at += n;
+		if (!*at)
+			break;
+	}
+	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
+		if (is_within(s, taken[i]) && !is_within(s, "home.arpa"))
+			return false;
+	return true;
+}
+
+const char *mesh_zone(const struct mesh_info *mesh)
+{
+	return mesh->zone[0] ? mesh->zone : MESH_ZONE_DEFAULT;
+}
+
+bool node_name_bare(const char *text, const char *zone, char ret_name[static NODE_NAME_MAX + 1])
+{
+	const size_t len = strlen(zone);
 	size_t n = strlen(text);
 
 	if (n > 1 && text[n - 1] == '.')
 		n--;
-	if (n > suffix_len && same_but_case(text + n - suffix_len, MESH_SUFFIX, suffix_len))
-		n -= suffix_len;
+	if (n > len + 1 && text[n - len - 1] == '.' && same_but_case(text + n - len, zone, len))
+		n -= len + 1;
 	if (n > NODE_NAME_MAX)
 		return false;
 

@@ -50,8 +50,12 @@ struct node_rec {
 	struct node_routes routes; /* nodes only */
 };
 
+#define MESH_ZONE_DEFAULT "mesh"
+enum { MESH_ZONE_MAX = 127 }; /* with a member's name before it there is room left in a name of the DNS */
+
 struct mesh_info {
 	char name[NODE_NAME_MAX + 1];
+	char zone[MESH_ZONE_MAX + 1]; /* of its names in the DNS; "" = MESH_ZONE_DEFAULT */
 	struct prefix net4, net6;
 	uint8_t secret[32]; /* pairwise PSKs derive from it; never printed */
 };
@@ -85,11 +89,14 @@ NODISCARD int node_tags_split(const char *text, char (*ret_tags)[NODE_TAG_MAX + 
 /* The highest host number of these prefixes (at most NETMAP_NODES_MAX); 0 when they have no room for two
  * nodes or are not of the right family. */
 uint32_t mesh_hosts_max(const struct prefix *net4, const struct prefix *net6);
-#define MESH_SUFFIX ".mesh" /* what may stand behind a name */
-/* Room for whatever names a member: a name with the suffix and a final dot, an id, an address. */
-enum { NODE_REF_MAX = NODE_NAME_MAX + sizeof(MESH_SUFFIX) };
-/* The name in lower case, without MESH_SUFFIX or a final dot; false when it is too long to be one. */
-bool node_name_bare(const char *text, char ret_name[static NODE_NAME_MAX + 1]);
+/* Labels as names have them, with dots between; not one that the world gives another meaning (RFC 6761, RFC
+ * 6762, RFC 3172; home.arpa is for this, RFC 8375). */
+bool mesh_zone_valid(const char *s);
+const char *mesh_zone(const struct mesh_info *mesh);
+/* Room for whatever names a member: a name with the zone and a final dot, an id, an address. */
+enum { NODE_REF_MAX = NODE_NAME_MAX + 1 + MESH_ZONE_MAX + 1 };
+/* The name in lower case, without the zone or a final dot; false when it is too long to be one. */
+bool node_name_bare(const char *text, const char *zone, char ret_name[static NODE_NAME_MAX + 1]);
 /* The host number that an address of the mesh stands for, used or not. */
 bool mesh_host_of(const struct mesh_info *mesh, const struct ip *ip, uint32_t *ret_host);
 void mesh_addresses(const struct mesh_info *mesh, uint32_t host, struct ip *ret_ip4, struct ip *ret_ip6);

@@ -49,7 +49,7 @@ static const struct mesh_node *find_node(
 	const struct mesh *mesh = peers_mesh(n->peers);
 	const struct mesh_node *r = mesh_lookup(mesh, text);
 	struct suggest s = suggest_for(text);
-	char error[160], hint[160] = "see `tunnelmesh peers`";
+	char error[NODE_REF_MAX + 64], hint[160] = "see `tunnelmesh peers`";
 
 	if (r)
 		return r;
@@ -70,14 +70,15 @@ static const struct mesh_node *find_node(
 static void cmd_resolve(struct node *n, const json_t *req, struct ctl_call *call)
 {
 	struct ip ip4, ip6;
-	char text4[IP_STR_LEN], text6[IP_STR_LEN];
+	char text4[IP_STR_LEN], text6[IP_STR_LEN], dns[NODE_REF_MAX + 1];
 	const struct mesh_node *r = find_node(n, req, "name", call);
 
 	if (!r)
 		return;
 	mesh_node_addresses(peers_mesh(n->peers), r, &ip4, &ip6);
-	ctl_reply(call, json_pack("{s:b, s:s, s:s, s:s, s:s}", "ok", 1, "name", r->name, "id", r->id, "ip4",
-				ip_format(&ip4, text4), "ip6", ip_format(&ip6, text6)));
+	snprintf(dns, sizeof(dns), "%s.%s", r->name, mesh_zone(&n->mesh));
+	ctl_reply(call, json_pack("{s:b, s:s, s:s, s:s, s:s, s:s}", "ok", 1, "name", r->name, "dns_name", dns,
+				"id", r->id, "ip4", ip_format(&ip4, text4), "ip6", ip_format(&ip6, text6)));
 }
 
 /* --- what is shown with who is online, which the coordinator is asked for --- */

@@ -178,7 +178,7 @@ static void start_resolving(struct node *n)
 int names_open(struct node *n)
 {
 	const struct dns_zone_config zone = {
-		.name = DNS_ZONE_DEFAULT,
+		.name = mesh_zone(&n->mesh),
 		.mesh = peers_mesh(n->peers),
 		.net4 = n->mesh.net4,
 		.net6 = n->mesh.net6,

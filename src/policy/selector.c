@@ -56,7 +56,7 @@ static int parse_node(const char *text, const char *name, struct policy_selector
 
 	if (ip_parse(name, &ip) == TM_OK)
 		return bad(d, text, "is an address, and a rule names members");
-	if (!node_name_bare(name, bare) || !node_name_valid(bare))
+	if (!node_name_bare(name, MESH_ZONE_DEFAULT, bare) || !node_name_valid(bare))
 		return bad(d, text, "is no name that a node can have");
 	s->kind = POLICY_NODE;
 	set_text(s, strcmp(bare, "any") == 0 ? "node:" : "", bare);

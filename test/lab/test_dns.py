@@ -65,6 +65,32 @@ def test_names_lead_to_addresses_and_back(pair):
     assert "status: BADVERS" in dig(laptop.host, me["ip4"], "+edns=1", "+noednsneg", "hub.mesh")
 
 
+def test_a_mesh_may_have_its_names_in_another_zone(net, tmp_path):
+    """For its life, so that a member's name is the same to all: known to who joined before and after a restart, and in a backup."""
+    hub, laptop = net.node("hub"), net.node("laptop")
+    r = hub.run("init", "--name", "hub", "--zone", "office.local", check=False)
+    assert r.returncode == 2 and '"office.local" is not a zone of names' in r.stderr
+    hub.init("--zone", "flat.home.arpa")
+    laptop.join(hub.token())
+    it = own(hub)
+    for node in (hub, laptop):
+        me = own(node)["ip4"]
+        assert short(node.host, me, "hub.flat.home.arpa") == [it["ip4"]]
+        assert short(node.host, me, "this.flat.home.arpa", "AAAA") == [it["ip6"]]
+        assert short(node.host, me, "-x", it["ip4"]) == ["hub.flat.home.arpa."]
+        assert "status: REFUSED" in dig(node.host, me, "hub.mesh")
+        assert node.json("dns", "status")["zone"] == "flat.home.arpa."
+        assert node.json("dns", "query", "hub")["name"] == "hub.flat.home.arpa."
+    laptop.ping("hub.flat.home.arpa")
+    hub.run("node", "rename", "laptop.flat.home.arpa", "desk")
+    for node in (hub, laptop):
+        node.down()
+        node.up()
+        assert node.json("dns", "status")["zone"] == "flat.home.arpa."
+    me = own(laptop)["ip4"]
+    wait_for("the new name", lambda: short(hub.host, it["ip4"], "desk.flat.home.arpa") == [me])
+
+
 def test_other_programs_understand_it(pair):
     hub, laptop = pair
     me, it = own(laptop)["ip4"], own(hub)

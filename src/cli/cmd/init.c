@@ -17,7 +17,7 @@
 
 struct init_opts {
 	struct setup_opts setup;
-	const char *mesh, *net4, *net6, *policy;
+	const char *mesh, *zone, *net4, *net6, *policy;
 	struct opt_list addresses;
 };
 
@@ -25,6 +25,8 @@ struct init_opts {
 static const struct opt init_options[] = {
 	{"name", 0, OPT_TEXT, AT(setup.name), "NODE", "this machine's name (its host name)", 0, 0},
 	{"mesh", 0, OPT_TEXT, AT(mesh), "MESH", "the mesh's name (home)", 0, 0},
+	{"zone", 0, OPT_TEXT, AT(zone), "ZONE",
+		"what stands behind all names in the DNS (mesh), home.arpa for example", 0, 0},
 	{"net4", 0, OPT_TEXT, AT(net4), "PREFIX", "IPv4 range (a free /16 of 100.64.0.0/10 or 10.128.0.0/10)",
 		0, 0},
 	{"net6", 0, OPT_TEXT, AT(net6), "PREFIX", "IPv6 range (a random fd00::/8 /64)", 0, 0},
@@ -114,6 +116,7 @@ static void fill_enrolment(const struct coord_init *init, const struct identity 
 	struct node_rec *self = &e->self;
 
 	snprintf(e->mesh.name, sizeof(e->mesh.name), "%s", init->mesh_name);
+	snprintf(e->mesh.zone, sizeof(e->mesh.zone), "%s", init->zone ? init->zone : "");
 	e->mesh.net4 = init->net4;
 	e->mesh.net6 = init->net6;
 	memcpy(e->mesh.secret, init->secret, sizeof(e->mesh.secret));
@@ -133,6 +136,7 @@ static int create_mesh(struct setup *s, const struct init_opts *o, struct enrolm
 		.db_path = s->c->paths.db,
 		.mesh_name = o->mesh,
 		.node_name = s->name,
+		.zone = o->zone,
 		.identity = &s->identity,
 		.policy = strcmp(o->policy, "deny") == 0 ? policy_text_deny() : policy_text_open(),
 	};
@@ -238,6 +242,11 @@ static int init_run(struct cli *c, const void *opts, const struct opt_words *wor
 		return cli_usage(c, NULL, "--policy is open or deny, not \"%.40s\"", o->policy);
 	if (!node_name_valid(o->mesh))
 		return cli_usage(c, "up to 63 of a-z, 0-9 and -", "\"%.80s\" is not a mesh name", o->mesh);
+	if (o->zone && !mesh_zone_valid(o->zone))
+		return cli_usage(c,
+			"words of a-z, 0-9 and - with dots between, and none that has another meaning, such "
+			"as local",
+			"\"%.80s\" is not a zone of names", o->zone);
 
 	err = setup_begin(&s, c, &o->setup, &d);
 	if (!err)

@@ -49,8 +49,8 @@ static int ssh_run(struct cli *c, const void *opts UNUSED, const struct opt_word
 	int err = cli_ask(c, "ping.resolve", json_pack("{s:s}", "name", target), ASK_TIMEOUT_MS, &reply, &d);
 	if (err)
 		return cli_fail(c, &d, err);
-	snprintf(destination, sizeof(destination), "%.*s%s" MESH_SUFFIX, (int)(target - asked), asked,
-		json_text(reply, "name"));
+	snprintf(destination, sizeof(destination), "%.*s%s", (int)(target - asked), asked,
+		json_text(reply, "dns_name"));
 	snprintf(where, sizeof(where), "HostName=%s", json_text(reply, "ip4"));
 	fflush(c->out);
 	become_ssh(destination, where, words);

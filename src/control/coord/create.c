@@ -51,6 +51,7 @@ int coord_create(const struct coord_init *init, struct diag *d)
 
 	mesh.created = first.created = coord_tuning_default().unix_now();
 	memcpy(mesh.info.name, init->mesh_name, strlen(init->mesh_name) + 1);
+	snprintf(mesh.info.zone, sizeof(mesh.info.zone), "%s", init->zone ? init->zone : "");
 	memcpy(mesh.info.secret, init->secret, sizeof(mesh.info.secret));
 	memcpy(first.rec.id, init->identity->id, sizeof(first.rec.id));
 	memcpy(first.rec.name, init->node_name, strlen(init->node_name) + 1);

@@ -303,7 +303,7 @@ struct member *registry_lookup(const struct registry *r, const char *text)
 		return m;
 	if (ip_parse(text, &ip) == TM_OK)
 		return mesh_host_of(&r->mesh, &ip, &host) && host < r->n_hosts ? r->by_host[host] : NULL;
-	return node_name_bare(text, name.text) ? map_get(r->by_name, &name) : NULL;
+	return node_name_bare(text, mesh_zone(&r->mesh), name.text) ? map_get(r->by_name, &name) : NULL;
 }
 
 size_t registry_size(const struct registry *r)

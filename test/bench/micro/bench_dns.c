@@ -32,7 +32,7 @@ static void begin(void)
 		if (mesh_add(mesh, &r) != TM_OK)
 			abort();
 	}
-	const struct dns_zone_config cfg = {.name = DNS_ZONE_DEFAULT,
+	const struct dns_zone_config cfg = {.name = MESH_ZONE_DEFAULT,
 		.mesh = mesh,
 		.net4 = info.net4,
 		.net6 = info.net6,

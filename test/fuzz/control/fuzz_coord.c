@@ -74,7 +74,8 @@ static int fill(struct store *s, void *ctx UNUSED)
 	static const uint8_t secret[TOKEN_SECRET]; /* of the one token: all zero, like its id */
 	struct store_token t = {.uses = 2, .expires = unix_now() + 1};
 	int err = sql_exec(sql_of(s)->db,
-		"INSERT INTO mesh VALUES (1, 'home', '100.101.0.0/28', 'fd5c::/64', "
+		"INSERT INTO mesh (one, name, net4, net6, secret, created, free_host) VALUES (1, 'home', "
+		"'100.101.0.0/28', 'fd5c::/64', "
 		"x'5353535353535353535353535353535353535353535353535353535353535353', "
 		"0, 1)");
 

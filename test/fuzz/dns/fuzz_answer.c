@@ -29,7 +29,7 @@ static void begin(void)
 	assert(mesh_new(&info, &mesh) == TM_OK);
 	add(1, "hub");
 	add(2, "laptop");
-	const struct dns_zone_config cfg = {.name = DNS_ZONE_DEFAULT,
+	const struct dns_zone_config cfg = {.name = MESH_ZONE_DEFAULT,
 		.mesh = mesh,
 		.net4 = info.net4,
 		.net6 = info.net6,

@@ -202,7 +202,7 @@ void rig_open_in(struct rig *r, const char *net4, const char *net6, bool empty)
 	if (!empty)
 		add(r, "phone", 300, true);
 	const struct dns_zone_config cfg = {
-		.name = DNS_ZONE_DEFAULT,
+		.name = MESH_ZONE_DEFAULT,
 		.mesh = r->mesh,
 		.net4 = info.net4,
 		.net6 = info.net6,

@@ -40,6 +40,49 @@ static void names_follow_the_rules_of_a_dns_label(void **state)
 			fail_msg("\"%s\"", rows[i].name);
 }
 
+static void a_zone_is_labels_that_mean_nothing_else(void **state)
+{
+	static const struct {
+		const char *zone;
+		bool valid;
+	} rows[] = {{"mesh", true}, {"home.arpa", true}, {"flat.home.arpa", true}, {"vpn.example.org", true},
+		{"a.b.c.d", true}, {"locale", true}, {"farpa", true}, {"", false}, {".", false},
+		{"mesh.", false}, {".mesh", false}, {"a..b", false}, {"Mesh", false}, {"my_mesh", false},
+		{"-a.b", false}, {"a-.b", false}, {"local", false}, {"office.local", false},
+		{"localhost", false}, {"a.onion", false}, {"arpa", false}, {"in-addr.arpa", false},
+		{"100.in-addr.arpa", false}, {"nothome.arpa", false}};
+	char longest[MESH_ZONE_MAX + 3];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (mesh_zone_valid(rows[i].zone) != rows[i].valid)
+			fail_msg("%s", rows[i].zone);
+	memset(longest, 'a', sizeof(longest));
+	longest[63] = '.';
+	longest[MESH_ZONE_MAX] = '\0';
+	assert_true(mesh_zone_valid(longest));
+	longest[MESH_ZONE_MAX] = 'a';
+	longest[MESH_ZONE_MAX + 1] = '\0';
+	assert_false(mesh_zone_valid(longest));
+}
+
+static void a_name_is_known_with_its_zone_and_without(void **state)
+{
+	static const struct {
+		const char *text, *zone, *bare;
+	} rows[] = {{"laptop", "home.arpa", "laptop"}, {"laptop.home.arpa", "home.arpa", "laptop"},
+		{"Laptop.HOME.arpa.", "home.arpa", "laptop"}, {"laptop.mesh", "mesh", "laptop"},
+		{"laptop.mesh", "home.arpa", "laptop.mesh"}, {"laptopmesh", "mesh", "laptopmesh"},
+		{"mesh", "mesh", "mesh"}, {".mesh", "mesh", ".mesh"}};
+	char bare[NODE_NAME_MAX + 1];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		assert_true(node_name_bare(rows[i].text, rows[i].zone, bare));
+		assert_string_equal(bare, rows[i].bare);
+	}
+}
+
 static void any_host_name_becomes_a_valid_name(void **state)
 {
 	static const struct {
@@ -245,6 +288,14 @@ static void mesh_information_survives_the_round_trip(void **state)
 	json_t *j = meshjson_mesh(&m);
 	assert_int_equal(mesh_info_from_json(j, &back), TM_OK);
 	assert_memory_equal(&back, &m, sizeof(m));
+	assert_null(json_object_get(j, "zone")); /* nor is there a difference to before there were zones */
+	assert_string_equal(mesh_zone(&back), "mesh");
+	json_decref(j);
+	memcpy(m.zone, "home.arpa", 10);
+	j = meshjson_mesh(&m);
+	assert_int_equal(mesh_info_from_json(j, &back), TM_OK);
+	assert_memory_equal(&back, &m, sizeof(m));
+	assert_string_equal(mesh_zone(&back), "home.arpa");
 	json_decref(j);
 }
 
@@ -266,6 +317,10 @@ static void mesh_information_is_checked(void **state)
 		{"net6", "null"},
 		{"secret", "\"AQID\""},
 		{"secret", "null"},
+		{"zone", "\"\""},
+		{"zone", "\"in-addr.arpa\""},
+		{"zone", "\"Home\""},
+		{"zone", "null"},
 	};
 	struct mesh_info m;
 	(void)state;
@@ -492,6 +547,8 @@ int main(void)
 		cmocka_unit_test(both_addresses_are_the_prefix_plus_the_number),
 		cmocka_unit_test(presence_survives_the_round_trip_and_ends_with_the_last_who_is_there),
 		cmocka_unit_test(names_follow_the_rules_of_a_dns_label),
+		cmocka_unit_test(a_zone_is_labels_that_mean_nothing_else),
+		cmocka_unit_test(a_name_is_known_with_its_zone_and_without),
 		cmocka_unit_test(any_host_name_becomes_a_valid_name),
 		cmocka_unit_test(ids_and_tags_are_checked),
 		cmocka_unit_test(a_record_survives_the_round_trip),

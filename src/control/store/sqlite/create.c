@@ -66,6 +66,7 @@ static int insert_mesh(struct sql_store *s, const struct store_mesh *m)
 	bind_text(st, 3, prefix_format(&m->info.net6, net6));
 	bind_blob(st, 4, m->info.secret, sizeof(m->info.secret));
 	sqlite3_bind_int64(st, 5, m->created);
+	bind_text(st, 6, m->info.zone);
 	return sql_run(st);
 }
 

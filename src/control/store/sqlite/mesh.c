@@ -29,7 +29,9 @@ static int row_to_mesh(sqlite3_stmt *st, struct store_mesh *ret_mesh)
 		err = column_prefix(st, 2, IP_V6, &m.info.net6);
 	if (!err)
 		err = column_blob(st, 3, m.info.secret, sizeof(m.info.secret));
-	if (!err && m.info.name[0] == '\0')
+	if (!err)
+		err = column_text(st, 5, m.info.zone, sizeof(m.info.zone));
+	if (!err && (m.info.name[0] == '\0' || (m.info.zone[0] && !mesh_zone_valid(m.info.zone))))
 		err = TM_ECORRUPT;
 	if (!err)
 		*ret_mesh = m;

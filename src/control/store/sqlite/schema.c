@@ -72,10 +72,12 @@ const struct schema_step schema_steps[] = {
 	 ") STRICT;"},
 	/* Networks behind nodes, as mesh/routes.h has them in one text: they are only ever read whole. */
 	{"ALTER TABLE node ADD COLUMN routes TEXT NOT NULL DEFAULT '';"},
+	/* Of the names in the DNS; '': the one that all had before. */
+	{"ALTER TABLE mesh ADD COLUMN zone TEXT NOT NULL DEFAULT '';"},
 };
 
-_Static_assert(sizeof(schema_steps) / sizeof(schema_steps[0]) == 4, "schema_version counts the steps");
-const int schema_version = 4;
+_Static_assert(sizeof(schema_steps) / sizeof(schema_steps[0]) == 5, "schema_version counts the steps");
+const int schema_version = 5;
 
 static int migrate_one(sqlite3 *db, const struct schema_step *step, int to)
 {

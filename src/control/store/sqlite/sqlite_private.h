@@ -21,9 +21,9 @@
 	X(BEGIN, "BEGIN IMMEDIATE")                                                                          \
 	X(COMMIT, "COMMIT")                                                                                  \
 	X(ROLLBACK, "ROLLBACK")                                                                              \
-	X(MESH_LOAD, "SELECT name, net4, net6, secret, created FROM mesh")                                   \
-	X(MESH_INSERT,                                                                                       \
-		"INSERT INTO mesh (one, name, net4, net6, secret, created) VALUES (1, ?, ?, ?, ?, ?)")       \
+	X(MESH_LOAD, "SELECT name, net4, net6, secret, created, zone FROM mesh")                             \
+	X(MESH_INSERT, "INSERT INTO mesh (one, name, net4, net6, secret, created, zone) VALUES (1, ?, ?, "   \
+		       "?, ?, ?, ?)")                                                                        \
 	X(NODE_EACH, "SELECT " NODE_COLUMNS " FROM node ORDER BY kind, host")                                \
 	X(NODE_BY_KEY, "SELECT " NODE_COLUMNS " FROM node WHERE key = ?")                                    \
 	X(NODE_NAME_TAKEN, "SELECT EXISTS (SELECT 1 FROM node WHERE name = ?)")                              \

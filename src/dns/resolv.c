@@ -243,18 +243,50 @@ static size_t servers_in(const char *conf)
 }
 
 /* resolver(5) asks 127.0.0.1 where no server stands: it must stand there once ours does. */
-static void add_lines(struct strbuf *b, const char *who, const struct ip *server, bool alone)
+static void add_lines(struct strbuf *b, const struct resolv_ours *ours, bool alone)
 {
 	char begin[MARK_MAX], end[MARK_MAX], text[IP_STR_LEN];
 
-	marks(who, begin, end);
-	strbuf_printf(b, "%s\nnameserver %s\n%s%s\n", begin, ip_format(server, text),
+	marks(ours->who, begin, end);
+	strbuf_printf(b, "%s\nnameserver %s\n%s%s\n", begin, ip_format(&ours->server, text),
 		alone ? "nameserver 127.0.0.1\n" : "", end);
 }
 
-char *resolv_with(const char *conf, const char *who, const struct ip *server)
+/* The line that says what is searched: of several, and of both kinds, the last. Its length, 0 = there is
+ * none. */
+static size_t search_line(const char *conf, const char **ret_line)
 {
-	_cleanup_(freep) char *others = resolv_without(conf, who);
+	size_t n, found = 0;
+
+	for (const char *line; (line = next_line(&conf, &n));)
+		if (word_is(line, n, 0, "search") || word_is(line, n, 0, "domain")) {
+			*ret_line = line;
+			found = n;
+		}
+	return found;
+}
+
+static void add_search(struct strbuf *b, const struct resolv_ours *ours, const char *others)
+{
+	char begin[MARK_MAX], end[MARK_MAX];
+	const char *line = "", *word;
+	const size_t n = search_line(others, &line);
+	bool there = false;
+
+	for (unsigned i = 1; word_at(line, n, i, &word); i++)
+		there |= word_is(line, n, i, ours->search);
+	if (there)
+		return;
+	marks(ours->who, begin, end);
+	strbuf_printf(b, "%s%s\nsearch", b->len && b->s[b->len - 1] != '\n' ? "\n" : "", begin);
+	for (size_t i = 1, len; (len = word_at(line, n, (unsigned)i, &word)) > 0; i++)
+		strbuf_printf(b, " %.*s", (int)len, word);
+	strbuf_printf(b, " %s\n%s\n", ours->search, end);
+}
+
+char *resolv_with(const char *conf, const struct resolv_ours *ours)
+{
+	_cleanup_(freep) char *others = resolv_without(conf, ours->who);
 	const size_t servers = others ? servers_in(others) : 0;
 	struct strbuf b = {0};
 	bool done = false;
@@ -264,7 +296,7 @@ char *resolv_with(const char *conf, const char *who, const struct ip *server)
 		return NULL;
 	for (const char *line, *at = others; (line = next_line(&at, &n));) {
 		if (!done && (is_server(line, n) || is_mark(line, n))) {
-			add_lines(&b, who, server, false);
+			add_lines(&b, ours, false);
 			done = true;
 		}
 		strbuf_add(&b, line, (size_t)(at - line));
@@ -273,8 +305,10 @@ char *resolv_with(const char *conf, const char *who, const struct ip *server)
 		/* A last line without its end gets one, and keeps it. */
 		if (b.len && b.s[b.len - 1] != '\n')
 			strbuf_puts(&b, "\n");
-		add_lines(&b, who, server, servers == 0);
+		add_lines(&b, ours, servers == 0);
 	}
+	if (ours->search)
+		add_search(&b, ours, others);
 	return strbuf_take(&b);
 }
 

@@ -40,12 +40,19 @@ enum resolv_wish {
 /* The way, and a sentence why it is that one; what cannot be done is not chosen, wished for or not. */
 enum resolv_mode resolv_choose(const struct resolv_found *f, enum resolv_wish wish, const char **ret_why);
 
+/* What is ours in resolv.conf. */
+struct resolv_ours {
+	const char *who; /* an interface's name, by which our lines are marked */
+	struct ip server;
+	const char *search; /* a zone in which names of one word are looked for as well; NULL: none */
+};
 /*
- * The text with a server of ours before the others, in lines marked as those of `who` (an interface's name):
- * programs ask it first, and go on to the next when it refuses, as it does with names of others (RFC 1035
- * 4.1.1). NULL: no memory. What is ours in it already is replaced.
+ * The text with a server of ours before the others, in marked lines: programs ask it first, and go on to the
+ * next when it refuses, as it does with names of others (RFC 1035 4.1.1). What is searched stands at the end,
+ * as the last line of its kind is the one that counts (resolv.conf(5)): what was searched before, then ours.
+ * NULL: no memory. What is ours in it already is replaced.
  */
-char *resolv_with(const char *conf, const char *who, const struct ip *server);
+char *resolv_with(const char *conf, const struct resolv_ours *ours);
 /* The text without those lines, which is the one from before. NULL: no memory. */
 char *resolv_without(const char *conf, const char *who);
 bool resolv_names(const char *conf, const struct ip *server); /* one of its servers is that one */

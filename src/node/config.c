@@ -167,6 +167,12 @@ const struct config_row config_rows[CONFIG_ROWS] = {
 		.help = "how programs of this machine come to ask this node for names of the mesh: by "
 			"systemd-resolved, by resolvconf, or by lines in the file resolv.conf, which are "
 			"removed at the end; auto finds out, none changes nothing"},
+	{.key = "dns.search",
+		.type = CONFIG_SWITCH,
+		FIELD(dns_search),
+		.def = "no",
+		.help = "programs of this machine look for names of one word, such as nas, in the mesh "
+			"as well; what they do not find elsewhere the mesh is asked for then"},
 	{.key = "log_level",
 		.type = CONFIG_LEVEL,
 		FIELD(log_level),

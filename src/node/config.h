@@ -51,6 +51,7 @@ struct config {
 	bool dns; /* restart; yes */
 	enum config_dns_serve dns_serve; /* restart; host */
 	enum resolv_wish dns_resolver; /* restart; auto */
+	bool dns_search; /* restart; no: names of one word are not looked for in the mesh */
 	char dns_listen[CONFIG_LIST_MAX][64]; /* restart; beside the node's own mesh addresses */
 	size_t n_dns_listen;
 	char tls_certificate[256], tls_key[256]; /* restart; coordinator; "" = one of its own */

@@ -141,7 +141,7 @@ static bool is_noted(const struct hosting *h)
 
 static int tell_resolvconf(struct hosting *h, const char *conf)
 {
-	char record[32], input[IP_STR_LEN + 32], server[IP_STR_LEN];
+	char record[32], input[512], server[IP_STR_LEN];
 	const char *const argv[] = {"resolvconf", "-a", record, NULL};
 
 	ip_format(&h->server, server);
@@ -150,7 +150,8 @@ static int tell_resolvconf(struct hosting *h, const char *conf)
 	h->changed = true;
 	record_name(h, record, sizeof(record));
 	int err = note(h, "resolvconf", record, "-", "", &h->problem);
-	snprintf(input, sizeof(input), "nameserver %s\n", server);
+	snprintf(input, sizeof(input), "nameserver %s\n%s%s%s", server, h->search ? "search " : "",
+		h->search ? h->search : "", h->search ? "\n" : "");
 	if (!err)
 		err = os_run(&(const struct os_run){.argv = argv, .input = input, .timeout_ms = PATIENCE_MS},
 			&h->problem);
@@ -171,7 +172,8 @@ static int edit_file(struct hosting *h, const char *conf, bool may_write)
 	const char *before = conf ? conf : "";
 
 	_cleanup_(freep) char *others = resolv_without(before, h->ifname);
-	_cleanup_(freep) char *with = resolv_with(before, h->ifname, &h->server);
+	const struct resolv_ours ours = {.who = h->ifname, .server = h->server, .search = h->search};
+	_cleanup_(freep) char *with = resolv_with(before, &ours);
 	if (!others || !with)
 		return TM_ENOMEM;
 	h->doubt = resolv_doubt(with);

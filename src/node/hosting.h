@@ -19,6 +19,7 @@ struct hosting {
 	char ifname[16];
 	struct ip server;
 	char journal[HOSTING_PATH];
+	const char *search; /* that of the names, where it is to be searched; NULL: it is not; borrowed */
 	const char *const *zones; /* "~mesh", ..., that of the names first; ends with NULL; borrowed */
 	/* what came of it */
 	enum resolv_mode mode;

@@ -128,28 +128,29 @@ static void choose_doors(const struct node *n)
 
 /* --- who is told of it --- */
 
-/* A zone to be asked for here, and nowhere else: "~mesh" (systemd.network(5), Domains=). */
-static bool add_zone(struct names *x, size_t i, const struct dns_name *zone)
+/* A zone to be asked for here, and nowhere else: "~mesh" (systemd.network(5), Domains=); without the sign it
+ * is searched as well. */
+static bool add_zone(struct names *x, size_t i, const struct dns_name *zone, bool search)
 {
 	char text[DNS_NAME_TEXT];
 
 	dns_name_format(zone, text);
 	text[strlen(text) - 1] = '\0'; /* the final dot */
-	return i < HOSTING_ZONES && asprintf(&x->zones[i], "~%s", text) > 0;
+	return i < HOSTING_ZONES && asprintf(&x->zones[i], "%s%s", search ? "" : "~", text) > 0;
 }
 
-static int list_zones(struct names *x)
+static int list_zones(struct names *x, bool search)
 {
 	const struct prefix *nets[] = {&x->zone.net4, &x->zone.net6};
 	struct dns_name reverse[DNS_REVERSE_MAX];
 	size_t n = 0;
-	bool ok = add_zone(x, n++, &x->zone.name);
+	bool ok = add_zone(x, n++, &x->zone.name, search);
 
 	for (size_t i = 0; i < ARRAY_LEN(nets); i++) {
 		const size_t count = dns_reverse_zones(nets[i], reverse, ARRAY_LEN(reverse));
 
 		for (size_t k = 0; ok && k < count; k++)
-			ok = add_zone(x, n++, &reverse[k]);
+			ok = add_zone(x, n++, &reverse[k], false);
 	}
 	return ok ? TM_OK : TM_ENOMEM;
 }
@@ -158,15 +159,17 @@ static int list_zones(struct names *x)
 static void start_resolving(struct node *n)
 {
 	struct names *x = n->names;
-	const struct resolving_config cfg = {
+	const bool search = n->config.dns_search;
+	struct resolving_config cfg = {
 		.wish = n->config.dns_resolver,
 		.ifname = plane_tun_name(n->plane),
 		.journal = n->paths.undo_names,
 		.server = n->enrolment.self.ip4,
 		.zones = (const char *const *)x->zones,
 	};
-	int err = list_zones(x);
+	int err = list_zones(x, search);
 
+	cfg.search = search ? x->zones[0] : NULL;
 	if (!err)
 		err = resolving_new(n->base, &cfg, &x->resolving);
 	if (err)

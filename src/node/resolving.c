@@ -173,6 +173,7 @@ int resolving_new(
 	r->plan.wish = cfg->wish;
 	r->plan.server = cfg->server;
 	r->plan.zones = cfg->zones;
+	r->plan.search = cfg->search;
 	snprintf(r->plan.ifname, sizeof(r->plan.ifname), "%s", cfg->ifname);
 	snprintf(r->plan.journal, sizeof(r->plan.journal), "%s", cfg->journal);
 	int err = helper_new(base, "names-host", &r->helper);

@@ -18,6 +18,7 @@ struct resolving_config {
 	enum resolv_wish wish;
 	const char *ifname, *journal;
 	struct ip server;
+	const char *search; /* as in struct hosting; likewise */
 	const char *const *zones; /* as in struct hosting; borrowed for as long as it lives */
 };
 

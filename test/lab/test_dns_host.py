@@ -121,6 +121,16 @@ def test_lines_in_a_plain_file_and_nothing_of_them_afterwards(net):
     assert m.text() == PLAIN
 
 
+def test_a_name_of_one_word_is_looked_for_where_that_is_asked_for(net):
+    hub, laptop, m = mesh_of(net, PLAIN, dns={"search": "yes"})
+    m.in_force("file")
+    assert m.address("hub") == hub["ip4"] and m.address("hub.mesh") == hub["ip4"] and m.address("example.org") == "192.0.2.7"
+    assert "hub.lan" in m.asked()  # what was searched before comes first
+    laptop.down()
+    assert m.text() == PLAIN
+    assert m.address("hub") is None
+
+
 MUSL = r"""
 #include <arpa/inet.h>
 #include <netdb.h>

@@ -107,9 +107,14 @@ static const struct {
 		RESOLV_NONE, "no program"},
 };
 
+static char *with_server(const char *conf, const char *who, const struct ip *server)
+{
+	return resolv_with(conf, &(const struct resolv_ours){.who = who, .server = *server});
+}
+
 static bool is_in(const char *conf, const char *who, const struct ip *server)
 {
-	char *with = resolv_with(conf, who, server);
+	char *with = with_server(conf, who, server);
 	const bool so = strcmp(with, conf) == 0;
 
 	free(with);
@@ -149,11 +154,11 @@ static void our_lines_come_first_and_go_without_a_trace(void **state UNUSED)
 	const struct ip server = ip_v4_host(0x64650002);
 
 	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
-		char *with = resolv_with(files[i][0], "tm0", &server);
+		char *with = with_server(files[i][0], "tm0", &server);
 		assert_string_equal(with, files[i][1]);
 		assert_true(is_in(with, "tm0", &server));
 		assert_false(is_in(files[i][0], "tm0", &server));
-		char *again = resolv_with(with, "tm0", &server);
+		char *again = with_server(with, "tm0", &server);
 		assert_string_equal(again, with);
 		char *without = resolv_without(with, "tm0");
 		assert_string_equal(without, files[i][0]);
@@ -163,10 +168,50 @@ static void our_lines_come_first_and_go_without_a_trace(void **state UNUSED)
 	}
 }
 
+/* Programs take the last line of its kind: it has what they searched before, and ours behind it. */
+static void what_is_searched_is_searched_on_and_the_mesh_after_it(void **state UNUSED)
+{
+#define SEARCH(list)                                                                                         \
+	"# tunnelmesh tm0: it removes these lines when it ends\nsearch " list "\n# tunnelmesh tm0 ends\n"
+	static const char *const rows[][2] = {
+		{"nameserver 192.0.2.1\n", OURS "nameserver 192.0.2.1\n" SEARCH("mesh")},
+		{"search lan\nnameserver 192.0.2.1\n",
+			"search lan\n" OURS "nameserver 192.0.2.1\n" SEARCH("lan mesh")},
+		{"nameserver 192.0.2.1\nsearch a\nsearch b.c  d\t\n",
+			OURS "nameserver 192.0.2.1\nsearch a\nsearch b.c  d\t\n" SEARCH("b.c d mesh")},
+		{"search a\ndomain lan\nnameserver 192.0.2.1\n",
+			"search a\ndomain lan\n" OURS "nameserver 192.0.2.1\n" SEARCH("lan mesh")},
+		{"search mesh lan\nnameserver 192.0.2.1\n",
+			"search mesh lan\n" OURS "nameserver 192.0.2.1\n"},
+		{"#search x\nnameserver 192.0.2.1\n",
+			"#search x\n" OURS "nameserver 192.0.2.1\n" SEARCH("mesh")},
+	};
+	const struct resolv_ours ours = {.who = "tm0", .server = ip_v4_host(0x64650002), .search = "mesh"};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char *with = resolv_with(rows[i][0], &ours), *again, *without;
+
+		assert_string_equal(with, rows[i][1]);
+		again = resolv_with(with, &ours);
+		assert_string_equal(again, with);
+		without = resolv_without(with, "tm0");
+		assert_string_equal(without, rows[i][0]);
+		free(with);
+		free(again);
+		free(without);
+	}
+	/* Without the wish the line goes. */
+	char *with = resolv_with("search lan\nnameserver 192.0.2.1\n", &ours),
+	     *less = with_server(with, "tm0", &ours.server);
+	assert_null(strstr(less, "lan mesh"));
+	free(with);
+	free(less);
+}
+
 static void where_no_server_stood_the_usual_one_is_written(void **state UNUSED)
 {
 	const struct ip server = ip_v4_host(0x64650002);
-	char *with = resolv_with("", "tm0", &server);
+	char *with = with_server("", "tm0", &server);
 
 	assert_non_null(strstr(with, "nameserver 100.101.0.2\nnameserver 127.0.0.1\n"));
 	char *without = resolv_without(with, "tm0");
@@ -178,8 +223,8 @@ static void where_no_server_stood_the_usual_one_is_written(void **state UNUSED)
 static void two_meshes_leave_each_other_alone(void **state UNUSED)
 {
 	const struct ip one = ip_v4_host(0x64650002), two = ip_v4_host(0x64660002);
-	char *first = resolv_with("nameserver 192.0.2.1\n", "tm0", &one);
-	char *both = resolv_with(first, "tm1", &two);
+	char *first = with_server("nameserver 192.0.2.1\n", "tm0", &one);
+	char *both = with_server(first, "tm1", &two);
 
 	assert_true(is_in(both, "tm1", &two));
 	char *second = resolv_without(both, "tm0");
@@ -258,6 +303,7 @@ int main(void)
 		cmocka_unit_test(the_server_beyond_this_machine_is_the_first_that_is_one),
 		cmocka_unit_test(what_was_found_decides),
 		cmocka_unit_test(our_lines_come_first_and_go_without_a_trace),
+		cmocka_unit_test(what_is_searched_is_searched_on_and_the_mesh_after_it),
 		cmocka_unit_test(where_no_server_stood_the_usual_one_is_written),
 		cmocka_unit_test(two_meshes_leave_each_other_alone),
 		cmocka_unit_test(a_mark_without_its_end_takes_nothing_with_it),

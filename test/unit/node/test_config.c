@@ -107,6 +107,7 @@ static void every_key_reaches_its_field(void **state)
 			"  enabled: no\n"
 			"  serve: mesh\n"
 			"  resolver: file\n"
+			"  search: yes\n"
 			"  listen: [127.0.0.54:53, 5353]\n"
 			"test_limits:\n"
 			"  rekey_after_ms: 2000\n"
@@ -136,6 +137,7 @@ static void every_key_reaches_its_field(void **state)
 	assert_false(c.dns);
 	assert_int_equal(c.dns_serve, DNS_SERVE_MESH);
 	assert_int_equal(c.dns_resolver, RESOLV_WISH_FILE);
+	assert_true(c.dns_search);
 	assert_int_equal(c.n_dns_listen, 2);
 	assert_string_equal(c.dns_listen[1], "5353");
 	assert_int_equal(c.log_level, LOG_DEBUG);
@@ -538,7 +540,7 @@ static void every_key_is_in_the_reference_the_manual_and_the_example(void **stat
 
 	(void)state;
 	config_describe(each_is_documented, &docs);
-	assert_int_equal(docs.rows, 30);
+	assert_int_equal(docs.rows, 31);
 	assert_null(strstr(docs.reference, "test_limits"));
 	free(docs.reference);
 	free(docs.manual);

@@ -297,6 +297,26 @@ static void that_ours_is_one_too_many_is_said_at_once(void **state)
 	scene_close(&s);
 }
 
+static void what_is_searched_is_told_to_each_way(void **state)
+{
+	struct scene s;
+
+	scene_open(&s, state, PLAIN, "");
+	s.h.search = "mesh";
+	assert_int_equal(apply(&s, true), TM_OK);
+	expect("/etc/resolv.conf",
+		OURS "# tunnelmesh tm7: it removes these lines when it ends\nsearch lan mesh\n"
+		     "# tunnelmesh tm7 ends\n");
+	script(&s, "resolvconf",
+		"[ \"$1\" = -d ] || while read -r l; do echo \"$l\"; done > ${0%/*}/input; echo nameserver "
+		"100.101.0.2 >> /etc/resolv.conf");
+	s.h.wish = RESOLV_WISH_RESOLVCONF;
+	assert_int_equal(apply(&s, true), TM_OK);
+	expect(host_path(s.host, "input"), "nameserver 100.101.0.2\nsearch mesh\n");
+	assert_int_equal(hosting_undo(s.journal, NULL), TM_OK);
+	scene_close(&s);
+}
+
 /* As in `ip netns exec`, and in every laboratory of namespaces. */
 static void the_file_of_a_machine_is_not_changed_from_another_network(void **state)
 {
@@ -339,6 +359,7 @@ int main(void)
 		TEST(what_lies_elsewhere_is_undone_before_it_is_done_here),
 		TEST(an_address_that_begins_with_ours_is_another),
 		TEST(that_ours_is_one_too_many_is_said_at_once),
+		TEST(what_is_searched_is_told_to_each_way),
 		TEST(the_file_of_a_machine_is_not_changed_from_another_network),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

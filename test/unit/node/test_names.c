@@ -67,7 +67,8 @@ int __wrap_resolving_new(
 	static char it; /* its address stands for one */
 
 	assert_string_equal(cfg->ifname, "tm7");
-	assert_string_equal(cfg->zones[0], "~mesh");
+	assert_string_equal(cfg->zones[0], rig->n.config.dns_search ? "mesh" : "~mesh");
+	assert_string_equal(cfg->search ? cfg->search : "", rig->n.config.dns_search ? "mesh" : "");
 	assert_string_equal(cfg->zones[1], "~101.100.in-addr.arpa");
 	rig->n_zones = 0;
 	while (cfg->zones[rig->n_zones])
@@ -274,6 +275,16 @@ static const char *word(const json_t *j, const char *key)
 	return s ? s : "";
 }
 
+static void names_of_one_word_are_looked_for_where_that_is_asked_for(void **state)
+{
+	struct rig *r = *state;
+
+	r->n.config.dns_search = true; /* the stand-in of resolving_new looks */
+	names_start(&r->n);
+	assert_int_equal(r->n_zones, 3);
+	assert_int_equal(r->n_begun, 1);
+}
+
 static void what_is_not_open_is_shown_with_the_reason_and_tried_again(void **state)
 {
 	struct rig *r = *state;
@@ -345,6 +356,8 @@ int main(void)
 			nobody_is_called_twice_in_a_second_or_who_has_a_session, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			what_is_not_open_is_shown_with_the_reason_and_tried_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			names_of_one_word_are_looked_for_where_that_is_asked_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_question_of_a_person_is_answered_as_any, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -342,6 +342,31 @@ static void a_burst_is_filtered_packet_by_packet(void **state)
 	expect_drops(hosts, 2, &b, DROP_FILTERED, (MANY + 2) / 3);
 }
 
+/* Nebula looked flows up before it asked whose address it is. */
+static void an_address_of_another_ones_flow_helps_nobody(void **state)
+{
+	struct host *three[] = {&a, &b, &c};
+	uint8_t p[200], got[2048];
+	(void)state;
+
+	host_start(&c, 3);
+	host_peers(&b, (struct peering[]){{.with = &a}, {.with = &c}}, 2);
+	host_peers(&c, &(struct peering){.with = &b}, 1);
+	RULES(&b, VERDICT_DROP, {RULES_OUT, RULES_UDP, PORT, PORT});
+	send_from(&b, p, packet_make(4, 2, 3, 70, 100, p));
+	(void)expect_packet(three, 3, &c, got);
+
+	size_t n = packet_make(4, 3, 2, PORT, 100, p);
+	put_be16(p + 20, PORT);
+	put_be16(p + 22, 70);
+	send_from(&a, p, n);
+	expect_drops(three, 3, &b, DROP_SPOOF, 1);
+	send_from(&c, p, n);
+	assert_int_equal(expect_packet(three, 3, &b, got), n);
+	assert_int_equal(host_drops(&b, DROP_FILTERED), 0);
+	host_stop(&c);
+}
+
 /* a and c are stock clients of b, or a is one and c a node. */
 static void clients_behind_us_are_filtered_here(void **state)
 {
@@ -436,6 +461,7 @@ int main(void)
 		TEST(new_rules_hold_for_what_passes_already),
 		TEST(flows_live_on_where_rules_and_peers_change_and_they_do_not),
 		TEST(a_burst_is_filtered_packet_by_packet),
+		TEST(an_address_of_another_ones_flow_helps_nobody),
 		TEST(clients_behind_us_are_filtered_here),
 		TEST(networks_behind_us_are_filtered_here),
 	};

@@ -145,9 +145,13 @@ except TimeoutError:
 """
 
 
-def serve(node):
-    p = node.host.spawn("/usr/bin/python3", "-c", SERVE, "8080", "8081", stdout=subprocess.PIPE)
+def serve_at(host):
+    p = host.spawn("/usr/bin/python3", "-c", SERVE, "8080", "8081", stdout=subprocess.PIPE)
     assert p.stdout.readline() == b"bound\n"
+
+
+def serve(node):
+    serve_at(node.host)
     return node.status()["self"]
 
 
@@ -276,7 +280,7 @@ def test_a_network_behind_a_node_has_rules_of_its_own(net):
     lan = Lan(net, nas)
     routers_of(hub, nas)
     await_routes(laptop, "nas")
-    lan.printer.spawn("/usr/bin/python3", "-c", SERVE, "8080", "8081", stdout=subprocess.PIPE).stdout.readline()
+    serve_at(lan.printer)
     there = serve(nas)
     wait_for("the printer to answer", lambda: ask(laptop, "10.77.0.9", 8080) == "hello", 20)
     says(hub, "set", write(net, """rules:

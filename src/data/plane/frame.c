@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "data/plane/frame.h"
 
+#include "wire/stun.h"
 #include "wire/wg.h"
 
+#include <assert.h>
 #include <string.h>
 
 void *frame_pool_take(struct frame_pool *pool)
@@ -96,6 +98,7 @@ struct frame *frame_of(const struct frame_source *src)
 	f->packets = (unsigned)count;
 	f->flow = flow_of(src->pair);
 	f->urgent = is_urgent(src->p + src->skip, n, size);
+	f->patient = count == 1 && stun_classify(src->p + src->skip, n);
 	return f;
 }
 
@@ -107,7 +110,7 @@ struct frame *frame_of_stun(const uint8_t *msg, size_t n)
 		return NULL;
 
 	memcpy(f->bytes + f->at, msg, n);
-	f->urgent = true;
+	f->urgent = f->patient = true;
 	return f;
 }
 
@@ -145,6 +148,23 @@ void frame_wrap(struct frame *f, const uint8_t *mask)
 		ws_mask(f->bytes + f->at, f->end - f->at, mask, 0);
 	f->at -= n;
 	memcpy(f->bytes + f->at, head, n);
+}
+
+int frame_append(struct frame **f, const struct frame *second)
+{
+	const size_t n = second->end - second->at;
+	struct frame *grown;
+
+	assert((*f)->wrapped && second->wrapped && !(*f)->home);
+	grown = realloc(*f, sizeof(**f) + (*f)->end + n);
+	if (!grown)
+		return TM_ENOMEM;
+
+	memcpy(grown->bytes + grown->end, second->bytes + second->at, n);
+	grown->end += n;
+	grown->packets += second->packets;
+	*f = grown;
+	return TM_OK;
 }
 
 static void free_list(struct frame *f)
@@ -269,24 +289,35 @@ static struct frames_flow *next_flow(struct frames *q)
 	return next;
 }
 
-struct frame *frames_take(struct frames *q, ns_t now, unsigned *dropped)
+static size_t size_of(const struct frame *f)
+{
+	return f->end - f->at;
+}
+
+struct frame *frames_take(struct frames *q, ns_t now, size_t most, unsigned *dropped)
 {
 	struct frames_flow *flow = next_flow(q);
 	struct frame *f;
 
 	if (q->urgent && (!flow || q->passed < FRAMES_PASS_BYTES)) {
-		q->passed = flow ? q->passed + (q->urgent->end - q->urgent->at) : 0;
+		if (size_of(q->urgent) > most)
+			return NULL;
+		q->passed = flow ? q->passed + size_of(q->urgent) : 0;
 		return pop_urgent(q);
 	}
-	q->passed = 0;
-	if (!flow)
+	if (!flow) {
+		q->passed = 0;
 		return NULL;
+	}
 
 	/* What is newer is wanted more; the last goes however old it is. */
 	while (flow->first->next && now - flow->first->since > FRAMES_WAIT_MAX)
 		*dropped += drop_first(q, flow);
+	if (size_of(flow->first) > most)
+		return NULL;
+	q->passed = 0;
 	q->turn = flow->turn;
-	flow->turn += flow->first->end - flow->first->at;
+	flow->turn += size_of(flow->first);
 	f = pop(q, flow);
 	if (now - f->since > FRAMES_MARK_AFTER)
 		relay_frame_mark(f->bytes + f->at);

@@ -23,6 +23,7 @@ struct frame {
 	struct frame *next;
 	ns_t since; /* in a queue */
 	bool urgent, wrapped;
+	bool patient; /* nobody waits for it so much that it could not wait for company */
 	uint8_t flow; /* its part of a queue */
 	unsigned packets; /* messages in it */
 	size_t at, end; /* what is to be written of bytes */
@@ -71,6 +72,9 @@ struct frame *frame_of_pong(const uint8_t *payload, size_t n, const uint8_t *mas
 void frame_free(struct frame *f); /* NULL is fine */
 /* Makes it a message of a WebSocket, unless it is one, masked under `mask` if there is one. */
 void frame_wrap(struct frame *f, const uint8_t *mask);
+/* A second one behind the first, to be written at once: both wrapped, short, and nothing of them written. It
+ * stays the caller's. TM_ENOMEM: nothing was changed. */
+NODISCARD int frame_append(struct frame **f, const struct frame *second);
 
 #define FRAMES_WAIT_MAX (20 * MS)
 /* Long enough for a burst to pass, and soon enough for its sender to do something about it. */
@@ -106,9 +110,9 @@ struct frames {
 void frames_deinit(struct frames *q);
 /* Takes f. Returns the packets that were dropped to make room. */
 unsigned frames_put(struct frames *q, struct frame *f_take, ns_t now);
-/* The next to be written, which is the caller's; NULL: none. Adds to *dropped the packets that waited too
- * long. */
-struct frame *frames_take(struct frames *q, ns_t now, unsigned *dropped);
+/* The next to be written, which is the caller's; NULL: there is none, or it has more than `most` bytes. Adds
+ * to *dropped the packets that waited too long. */
+struct frame *frames_take(struct frames *q, ns_t now, size_t most, unsigned *dropped);
 static inline bool frames_any(const struct frames *q)
 {
 	return q->bytes || q->urgent;

@@ -71,7 +71,7 @@ static void leave(struct worker *w, struct stream *s)
 
 	crowd_remove(w->crowd, s->is.fd);
 	s->blocked = true; /* until it is in the heir's crowd, which then says that it may write */
-	s->owes_ack = false; /* the heir's list has it not */
+	s->owes_ack = s->is_listed = false; /* the heir's list has it not */
 	atomic_store_explicit(&s->owner, TAKE(s->heir), memory_order_release);
 	s->next_moving = atomic_load_explicit(&all->moved, memory_order_relaxed);
 	while (!atomic_compare_exchange_weak_explicit(

@@ -5,20 +5,15 @@
 #include "data/plane/again.h"
 #include "data/plane/forward.h"
 #include "data/plane/mates.h"
+#include "data/plane/owed.h"
 #include "os/tcp.h"
 
 #include <string.h>
 
 /* As much of what comes is copied, at least if frames are long: a head, or a few short frames. */
 enum { READ_AHEAD = 2048 };
-/*
- * Of so little that came at once whoever sent it may wait for a word; more is acknowledged by the kernel soon
- * enough. Where small messages come by the thousand nobody waits for each, and a call for each would cost: so
- * many at once, then one in so long a time, at the end of it: if somebody does wait, nothing comes any more.
- */
-enum { LITTLE = 4096, ACKS_AT_ONCE = 32 };
-#define ACK_EVERY (4 * MS)
-
+/* Of short frames that are written together. */
+enum { JOINED_MAX = FRAME_URGENT_BYTES };
 /* In a burst: TLS may come in records of a byte, and 64 KiB of those take 20 ms. */
 enum { READS_MAX = 256 };
 
@@ -79,26 +74,46 @@ static const uint8_t *mask_of(const struct stream *s, uint8_t mask[static WS_MAS
 	return mask;
 }
 
+/* What is short and waits behind it, too: one call, one record of TLS, and one piece for a proxy, which may
+ * hold a second one until the first is acknowledged (Nagle's algorithm). */
+static void join_next(struct worker *w, struct stream *s, unsigned *dropped)
+{
+	uint8_t mask[WS_MASK];
+	struct frame *f;
+
+	for (size_t n; (n = s->writing->end - s->writing->at + WS_HEADER_MAX) < JOINED_MAX;) {
+		f = frames_take(&s->queue, w->now, JOINED_MAX - n, dropped);
+		if (!f)
+			return;
+		frame_wrap(f, mask_of(s, mask));
+		if (frame_append(&s->writing, f) != TM_OK)
+			*dropped += f->packets;
+		frame_free(f);
+	}
+}
+
 static bool next_frame(struct worker *w, struct stream *s)
 {
 	uint8_t mask[WS_MASK];
 	unsigned dropped = 0;
 
 	if (!s->writing) {
-		s->writing = frames_take(&s->queue, w->now, &dropped);
-		if (s->writing)
+		s->writing = frames_take(&s->queue, w->now, SIZE_MAX, &dropped);
+		if (s->writing) {
 			frame_wrap(s->writing, mask_of(s, mask));
+			join_next(w, s, &dropped);
+		}
 	}
 	if (dropped)
 		worker_drop_n(w, DROP_STREAM_FULL, dropped);
 	return s->writing;
 }
 
-/* As much of what waits as the stream takes. */
-static void write_queue(struct worker *w, struct stream *s)
+void stream_write(struct worker *w, struct stream *s)
 {
 	bool blocked = false;
 
+	s->speaks_at = 0;
 	while (!s->broken && !blocked && next_frame(w, s)) {
 		struct frame *f = s->writing;
 		size_t n;
@@ -123,6 +138,7 @@ static void write_queue(struct worker *w, struct stream *s)
 
 static void put(struct worker *w, struct stream *s, struct frame *f_take)
 {
+	const bool patient = f_take->patient;
 	unsigned dropped;
 
 	if (s->broken) {
@@ -133,8 +149,8 @@ static void put(struct worker *w, struct stream *s, struct frame *f_take)
 	dropped = frames_put(&s->queue, f_take, w->now);
 	if (dropped)
 		worker_drop_n(w, DROP_STREAM_FULL, dropped);
-	if (!s->blocked)
-		write_queue(w, s);
+	if (!s->blocked && !(patient && owed_wait(w, s)))
+		stream_write(w, s);
 }
 
 void worker_wake(struct worker *w)
@@ -431,59 +447,6 @@ static int read_once(struct worker *w, struct stream *s, size_t *ahead, size_t *
 	return n < asked && !s->is.io ? TM_EAGAIN : TM_OK;
 }
 
-/* --- acknowledgements --- */
-
-/* False: not yet. */
-static bool ack(const struct worker *w, struct stream *s)
-{
-	s->acks = MAX(s->acks, w->now - ACKS_AT_ONCE * ACK_EVERY);
-	if (s->acks + ACK_EVERY > w->now)
-		return false;
-
-	s->acks += ACK_EVERY;
-	tcp_ack_now(s->is.fd);
-	return true;
-}
-
-/* There must be room. */
-static void owe_ack(struct worker *w, struct stream *s)
-{
-	const ns_t at = s->acks + ACK_EVERY;
-
-	w->owed.due = w->owed.n ? ns_min(w->owed.due, at) : at;
-	w->owed.stream[w->owed.n++] = s->number;
-	s->owes_ack = true;
-}
-
-/* Without room the kernel acknowledges, when it does. */
-static void ack_little(struct worker *w, struct stream *s, size_t got)
-{
-	if (got == 0 || got >= LITTLE || s->owes_ack || s->broken)
-		return;
-	if (!ack(w, s) && w->owed.n < ACKS_OWED_MAX)
-		owe_ack(w, s);
-}
-
-void streams_ack(struct worker *w)
-{
-	const struct streams *all = atomic_load_explicit(w->env->streams, memory_order_acquire);
-	const unsigned n = w->owed.n;
-
-	if (w->now < w->owed.due)
-		return;
-
-	w->owed.n = 0; /* those that are not due yet come again, none behind where it was */
-	for (unsigned i = 0; i < n; i++) {
-		struct stream *s = streams_find(all, w->owed.stream[i]);
-
-		if (!s || stream_owner(s) != w || s->broken || !s->owes_ack)
-			continue;
-		s->owes_ack = false;
-		if (!ack(w, s))
-			owe_ack(w, s);
-	}
-}
-
 /* --- reading, and what is ready --- */
 
 static bool read_burst(struct worker *w, struct stream *s)
@@ -497,7 +460,7 @@ static bool read_burst(struct worker *w, struct stream *s)
 	 * makes no descriptor readable. */
 	for (; !err && !s->broken && ((got < STREAM_READ_BYTES && n < READS_MAX) || pending(s)); n++)
 		err = read_once(w, s, &ahead, &got);
-	ack_little(w, s, got);
+	owed_ack(w, s, got);
 	take_memory_back(w, s);
 	if (err && err != TM_EAGAIN)
 		give_up(s, err);
@@ -512,7 +475,7 @@ bool stream_burst(struct worker *w, struct guest *g, unsigned what)
 	if (s->broken)
 		return false;
 	if (what & WAIT_WRITE || s->blocked)
-		write_queue(w, s);
+		stream_write(w, s);
 	return what & (WAIT_READ | WAIT_BROKEN) || s->early ? read_burst(w, s) : false;
 }
 

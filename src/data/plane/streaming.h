@@ -27,7 +27,9 @@ struct stream {
 	struct frame *writing; /* begun, so it has to end */
 	struct frames queue;
 	ns_t acks; /* until then those that it has asked for are accounted for */
-	bool owes_ack; /* is in its owner's list of those that do */
+	bool owes_ack;
+	ns_t speaks_at; /* what waits for company leaves then; 0: nothing does */
+	bool is_listed; /* in w->owed of its owner, for one of these two */
 	bool blocked; /* waits until it may write; at first, if it has `early`, which is then looked at */
 	struct {
 		uint64_t pair;
@@ -109,8 +111,8 @@ NODISCARD int stream_send(struct worker *w, uint32_t stream, struct frame *f_tak
 void stream_send_datagrams(void *worker, const struct way_to *by, struct datagram *v, size_t n);
 /* guest.burst */
 bool stream_burst(struct worker *w, struct guest *g, unsigned what);
-/* Acknowledges what was read of streams of w's, where it is due (w->owed); the worker is not parked. */
-void streams_ack(struct worker *w);
+/* As much of what waits as the stream takes. */
+void stream_write(struct worker *w, struct stream *s);
 void stream_free(void *stream); /* struct stream *, for the epoch; the control thread */
 
 #endif

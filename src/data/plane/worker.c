@@ -4,6 +4,7 @@
 #include "data/plane/again.h"
 #include "data/plane/kept.h"
 #include "data/plane/mates.h"
+#include "data/plane/owed.h"
 #include "os/tun.h"
 
 #include <stdio.h>
@@ -327,7 +328,7 @@ static void worker_round(struct worker *w)
 	if (w->owed.n) {
 		epoch_unpark(env->epoch, w->id);
 		w->now = time_monotonic();
-		streams_ack(w);
+		owed_pay(w);
 	}
 	/* Parked: a worker that waits holds nothing, so it delays nobody's reclamation. */
 	w->snap = NULL;

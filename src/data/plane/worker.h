@@ -76,7 +76,7 @@ struct inlet {
 	bool told; /* never read unless it said that there is something */
 };
 enum { INLETS = 3 }; /* own socket, TUN, crowd */
-enum { ACKS_OWED_MAX = 64 };
+enum { OWED_MAX = 64 };
 
 /*
  * What a worker reads besides: further sockets, many at times, and let in and out by the control thread while
@@ -150,10 +150,10 @@ struct worker {
 	} icmp[ICMP_KINDS][ICMP_SLOTS];
 	struct stream *leaving; /* of those that it owns, when this burst is over (mates.h) */
 	struct {
-		uint32_t stream[ACKS_OWED_MAX]; /* by number: it may be gone by then */
+		uint32_t stream[OWED_MAX]; /* by number: it may be gone by then */
 		unsigned n;
 		ns_t due; /* the first of them */
-	} owed; /* acknowledgements, by streams (streaming.h) */
+	} owed; /* to streams (owed.h) */
 	/* letters to the control thread: the worker writes one while it is not set, the control thread takes
 	 * it */
 	struct {

@@ -154,7 +154,7 @@ static void wrapped_it_is_a_message_of_a_websocket(void **state)
 static struct frame *take(ns_t now, unsigned *dropped)
 {
 	*dropped = 0;
-	return frames_take(&q, now, dropped);
+	return frames_take(&q, now, SIZE_MAX, dropped);
 }
 
 static void what_waits_leaves_in_order(void **state)
@@ -174,6 +174,50 @@ static void what_waits_leaves_in_order(void **state)
 	assert_null(take(0, &dropped));
 	assert_false(frames_any(&q));
 	assert_int_equal(q.bytes, 0);
+}
+
+/* Short ones are written at once: two messages behind each other. */
+static void one_frame_is_appended_to_another(void **state)
+{
+	static const uint8_t mask[WS_MASK] = {1, 2, 3, 4};
+	struct frame *f = make(WG_INIT, 1, 148, 0, 0), *second = make(WG_DATA, 2, 100, 30, 0);
+	struct ws_decoder d;
+	struct ws_event ev;
+	(void)state;
+
+	ws_decoder_init(&d, WS_SERVER, RELAY_FRAME_MAX);
+	frame_wrap(f, mask);
+	frame_wrap(second, mask);
+	assert_int_equal(frame_append(&f, second), TM_OK);
+	assert_int_equal(f->packets, 3);
+	frame_free(second);
+	struct rd in = rd_over(f->bytes + f->at, f->end - f->at);
+	assert_int_equal(ws_decode(&d, &in, &ev), TM_OK);
+	assert_int_equal(ev.n, RELAY_FRAME_HEAD + 148);
+	assert_int_equal(ws_decode(&d, &in, &ev), TM_OK);
+	assert_int_equal(ev.n, RELAY_FRAME_HEAD + 170);
+	assert_int_equal(ev.data[RELAY_FRAME_HEAD + 100 + 10], 1); /* of the second message */
+	assert_int_equal(rd_left(&in), 0);
+	ws_decoder_deinit(&d);
+	frame_free(f);
+}
+
+static void what_is_too_long_for_its_place_stays_next(void **state)
+{
+	unsigned dropped = 0;
+	(void)state;
+
+	(void)!frames_put(&q, make(WG_INIT, 1, 148, 0, 0), 0);
+	(void)!frames_put(&q, make(WG_DATA, 2, 1000, 0, 0), 0);
+	assert_null(frames_take(&q, 0, 100, &dropped));
+	struct frame *f = frames_take(&q, 0, 200, &dropped);
+	assert_true(f->urgent);
+	frame_free(f);
+	assert_null(frames_take(&q, 0, 200, &dropped));
+	f = frames_take(&q, 0, 3000, &dropped);
+	assert_int_equal(f->packets, 2);
+	frame_free(f);
+	assert_int_equal(dropped, 0);
 }
 
 static void of_more_than_fits_the_oldest_go(void **state)
@@ -386,6 +430,8 @@ int main(void)
 		CASE(a_pool_keeps_so_many_and_no_more),
 		CASE(wrapped_it_is_a_message_of_a_websocket),
 		CASE(what_waits_leaves_in_order),
+		CASE(one_frame_is_appended_to_another),
+		CASE(what_is_too_long_for_its_place_stays_next),
 		CASE(of_more_than_fits_the_oldest_go),
 		CASE(who_has_most_in_the_queue_loses_when_it_is_full),
 		CASE(a_whole_train_waits_beside_what_another_floods),

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "base/yamlin.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/err.h"
+#include "base/plain.h"
+#include "base/suggest.h"
 
 /* --- nodes --- */
 
@@ -74,6 +77,88 @@ static void at_mark(const struct yamlin *y, const yaml_mark_t *mark)
 void yamlin_at(const struct yamlin *y, const yaml_node_t *node)
 {
 	at_mark(y, &node->start_mark);
+}
+
+/* --- what is expected --- */
+
+int yamlin_text(const struct yamlin *y, const yaml_node_t *node, const char *what)
+{
+	yamlin_at(y, node);
+	if (node->type != YAML_SCALAR_NODE)
+		return diag_what(
+			y->d, TM_EINVAL, "%s must be a single value, not %s", what, yamlin_kind(node));
+	if (yamlin_is_null(node))
+		return diag_what(y->d, TM_EINVAL, "%s has no value", what);
+	if (yamlin_has_nul(node))
+		return diag_what(y->d, TM_EINVAL, "%s contains a NUL character", what);
+	return TM_OK;
+}
+
+int yamlin_list(const struct yamlin *y, const yaml_node_t *node, const char *what, size_t max, size_t *ret_n)
+{
+	*ret_n = 0;
+	if (!node || yamlin_is_null(node))
+		return TM_OK;
+
+	yamlin_at(y, node);
+	if (node->type != YAML_SEQUENCE_NODE) {
+		diag_hint(y->d, "write each entry on a line of its own after \"- \", or [in, brackets]");
+		return diag_what(y->d, TM_EINVAL, "%s must be a list, not %s", what, yamlin_kind(node));
+	}
+	const size_t n = (size_t)(node->data.sequence.items.top - node->data.sequence.items.start);
+	if (n > max)
+		return diag_what(
+			y->d, TM_ERANGE, "%s has %zu entries, and at most %zu are allowed", what, n, max);
+	*ret_n = n;
+	return TM_OK;
+}
+
+const yaml_node_t *yamlin_item(const struct yamlin *y, const yaml_node_t *list, size_t i)
+{
+	return yamlin_node(y, list->data.sequence.items.start[i]);
+}
+
+static int unknown_key(
+	const struct yamlin *y, const yaml_node_t *key, const char *const *known, size_t n, const char *where)
+{
+	char quoted[PLAIN_QUOTE_LEN];
+	struct suggest s = suggest_for(yamlin_scalar(key));
+
+	for (size_t i = 0; i < n; i++)
+		suggest_offer(&s, known[i]);
+	yamlin_at(y, key);
+	if (s.best)
+		diag_hint(y->d, "did you mean \"%s\"?", s.best);
+	return diag_what(
+		y->d, TM_EINVAL, "unknown key \"%s\" %s", plain_quote(yamlin_scalar(key), quoted), where);
+}
+
+int yamlin_keys(const struct yamlin *y, const yaml_node_t *map, const char *const *known, size_t n,
+	const char *where, const yaml_node_t **ret_values)
+{
+	size_t line[YAMLIN_KEYS_MAX] = {0};
+
+	assert(n <= YAMLIN_KEYS_MAX);
+	memset(ret_values, 0, n * sizeof(*ret_values));
+	for (const yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top;
+		p++) {
+		const yaml_node_t *key = yamlin_node(y, p->key);
+		size_t i = 0;
+
+		int err = yamlin_text(y, key, "a key");
+		if (err)
+			return err;
+		while (i < n && strcmp(known[i], yamlin_scalar(key)) != 0)
+			i++;
+		if (i == n)
+			return unknown_key(y, key, known, n, where);
+		if (line[i])
+			return diag_what(
+				y->d, TM_EEXIST, "%s is given twice, first on line %zu", known[i], line[i]);
+		line[i] = yamlin_line(key);
+		ret_values[i] = yamlin_node(y, p->value);
+	}
+	return TM_OK;
 }
 
 /* --- what libyaml refuses --- */

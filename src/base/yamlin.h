@@ -42,4 +42,18 @@ const char *yamlin_scalar(const yaml_node_t *node); /* of a scalar; may hold NUL
 bool yamlin_has_nul(const yaml_node_t *node);
 const char *yamlin_kind(const yaml_node_t *node); /* "a list", ... */
 
+/* --- what is expected, or a sentence and a place; `what` begins the sentence --- */
+
+/* A single word or sentence, without NUL. TM_EINVAL. */
+NODISCARD int yamlin_text(const struct yamlin *y, const yaml_node_t *node, const char *what);
+/* A list; NULL, and what has nothing behind its key, are empty ones. TM_EINVAL; TM_ERANGE: more than max. */
+NODISCARD int yamlin_list(
+	const struct yamlin *y, const yaml_node_t *node, const char *what, size_t max, size_t *ret_n);
+const yaml_node_t *yamlin_item(const struct yamlin *y, const yaml_node_t *list, size_t i);
+/* The value of each of the known keys of a mapping, NULL where it is absent. TM_EINVAL: another key (`where`
+ * ends the sentence: "in a rule"); TM_EEXIST: one that is given twice. */
+enum { YAMLIN_KEYS_MAX = 8 };
+NODISCARD int yamlin_keys(const struct yamlin *y, const yaml_node_t *map, const char *const *known, size_t n,
+	const char *where, const yaml_node_t **ret_values);
+
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* Rules of this node's own: `filter.add`, `filter.list`, `filter.remove`. */
+/* Rules of this node's own, and of its configuration: `filter.add`, `filter.list`, `filter.remove`. */
 #include "node/commands_private.h"
 #include "node/rules.h"
 #include "wire/msg/request.h"
@@ -36,16 +36,29 @@ static void put_who(struct jsonout *o, const struct node *n, const char *who)
 	strbuf_deinit(&b);
 }
 
-static void put_rule(struct jsonout *o, const char *key, const struct node *n, const struct own_rule *r)
+/* In the configuration it has a line, and perhaps somebody is missing; else it has a time. */
+static void put_rule(
+	struct jsonout *o, const struct node *n, const struct policy_local *r, const char *absent, ns_t left)
 {
-	jsonout_object(o, key);
-	jsonout_text(o, "id", r->rule.id);
-	jsonout_text(o, "action", policy_action_name(r->rule.action));
-	jsonout_text(o, "services", r->rule.services);
-	put_who(o, n, r->rule.who);
-	jsonout_bool(o, "outbound", r->rule.outbound);
-	jsonout_int(o, "left_s", (r->until - time_monotonic() + SEC - 1) / SEC);
+	jsonout_object(o, NULL);
+	jsonout_text(o, "id", r->id);
+	jsonout_text(o, "action", policy_action_name(r->action));
+	jsonout_text(o, "services", r->services);
+	put_who(o, n, r->who);
+	jsonout_bool(o, "outbound", r->outbound);
+	jsonout_int_or_null(o, "line", r->line);
+	jsonout_text_or_null(o, "absent", absent);
+	jsonout_int_or_null(o, "left_s", (left + SEC - 1) / SEC);
 	jsonout_object_end(o);
+}
+
+static void put_rules(struct jsonout *o, const struct node *n)
+{
+	for (size_t i = 0; i < n->config.n_rules; i++)
+		put_rule(o, n, &n->config.rules[i], n->rules.configured[i].absent, 0);
+	for (size_t i = 0; i < n->rules.n_own; i++)
+		put_rule(
+			o, n, &n->rules.own[i].rule, "", ns_max(n->rules.own[i].until - time_monotonic(), 1));
 }
 
 static void show(struct node *n, struct ctl_call *call)
@@ -55,8 +68,7 @@ static void show(struct node *n, struct ctl_call *call)
 	jsonout_object(&o, NULL);
 	jsonout_bool(&o, "ok", true);
 	jsonout_list(&o, "rules");
-	for (size_t i = 0; i < n->rules.n_own; i++)
-		put_rule(&o, NULL, n, &n->rules.own[i]);
+	put_rules(&o, n);
 	jsonout_list_end(&o);
 	jsonout_object_end(&o);
 	ctl_reply_text(call, jsonout_take(&o, NULL));

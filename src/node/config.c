@@ -262,6 +262,14 @@ const struct config_row config_rows[CONFIG_ROWS] = {
 			"those "
 			"of private "
 			"addresses, all every one that was approved, none none"},
+	{.key = "filter",
+		.type = CONFIG_RULES,
+		LIST(rules),
+		.def = "",
+		RELOAD,
+		.help = "rules of this node's own beside the policy of the mesh, which they narrow: each "
+			"denies or rejects what others open here (from), or what this node opens elsewhere "
+			"(to)"},
 	LIMIT("rekey_after_ms", rekey_after),
 	LIMIT("reject_after_ms", reject_after),
 	LIMIT("rekey_attempt_ms", rekey_attempt),

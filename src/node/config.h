@@ -11,9 +11,10 @@
 #include "base/log.h"
 #include "data/peer/keypair.h"
 #include "dns/resolv.h"
+#include "policy/local.h"
 #include "wire/proxy.h"
 
-enum { CONFIG_LIST_MAX = 8, CONFIG_PORT_AUTO = 1 << 16 };
+enum { CONFIG_LIST_MAX = 8, CONFIG_RULES_MAX = 32, CONFIG_PORT_AUTO = 1 << 16 };
 
 /* On all sockets of ours: what an exit in use, and nobody else, knows them by. 0 is no mark. */
 #define CONFIG_MARK UINT32_C(0x54000000)
@@ -60,6 +61,8 @@ struct config {
 	bool route_snat; /* reload; yes: what comes out of the mesh to them has an address of ours */
 	bool route_ha; /* reload; no */
 	enum config_accept route_accept; /* reload; private */
+	struct policy_local rules[CONFIG_RULES_MAX]; /* reload; this node's own, by names */
+	size_t n_rules;
 	uint64_t given; /* a bit for each row of the table that the file has */
 	/* Hidden, for tests: WireGuard time limits in milliseconds under `test_limits`. */
 	struct wg_limits limits;

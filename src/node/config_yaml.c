@@ -10,6 +10,7 @@
 #include "base/suggest.h"
 #include "base/yamlin.h"
 #include "node/config_rows.h"
+#include "policy/local_read.h"
 
 struct reader {
 	struct yamlin y;
@@ -68,20 +69,28 @@ static int set_scalar(const struct reader *r, const struct config_row *row, cons
 
 static int set_list(const struct reader *r, const struct config_row *row, const yaml_node_t *node)
 {
-	if (yamlin_is_null(node)) /* all entries commented out */
-		return TM_OK;
-	if (node->type != YAML_SEQUENCE_NODE) {
-		yamlin_at(&r->y, node);
-		diag_hint(r->y.d, "write each entry on a line of its own after \"- \", or [in, brackets]");
-		return diag_what(r->y.d, TM_EINVAL, "%s must be a list, not %s", row->key, yamlin_kind(node));
-	}
-	for (const yaml_node_item_t *i = node->data.sequence.items.start; i < node->data.sequence.items.top;
-		i++) {
-		int err = set_scalar(r, row, yamlin_node(&r->y, *i));
-		if (err)
-			return err;
-	}
-	return TM_OK;
+	size_t n;
+
+	int err = yamlin_list(&r->y, node, row->key, SIZE_MAX, &n);
+	for (size_t i = 0; i < n && !err; i++)
+		err = set_scalar(r, row, yamlin_item(&r->y, node, i));
+	return err;
+}
+
+static int set_rules(const struct reader *r, const struct config_row *row, const yaml_node_t *node)
+{
+	int err = policy_local_read(&r->y, node, row->key, r->c->rules, CONFIG_RULES_MAX, &r->c->n_rules);
+
+	if (!err && r->c->n_rules)
+		r->c->given |= UINT64_C(1) << (row - config_rows);
+	return err;
+}
+
+static int set(const struct reader *r, const struct config_row *row, const yaml_node_t *node)
+{
+	if (row->type == CONFIG_RULES)
+		return set_rules(r, row, node);
+	return config_is_list(row) ? set_list(r, row, node) : set_scalar(r, row, node);
 }
 
 static bool is_group_of(const char *key, const char *group)
@@ -134,7 +143,7 @@ static int read_pair(struct reader *r, const char *group, const yaml_node_t *key
 			return diag_what(
 				r->y.d, TM_EEXIST, "%s is given twice, first on line %zu", name, r->seen[i]);
 		r->seen[i] = yamlin_line(key);
-		return config_is_list(row) ? set_list(r, row, value) : set_scalar(r, row, value);
+		return set(r, row, value);
 	}
 	return unknown_key(r, group, name);
 }

@@ -273,6 +273,9 @@ int node_reload(struct node *n, struct diag *d, char *restart_keys, size_t resta
 	offers_reload(n);
 	routing_again(n);
 	router_look(n);
+	memcpy(n->config.rules, next.rules, sizeof(next.rules));
+	n->config.n_rules = next.n_rules;
+	node_rules_configured(n);
 	memcpy(n->config.addresses, next.addresses, sizeof(next.addresses));
 	n->config.n_addresses = next.n_addresses;
 	if (n->coord)

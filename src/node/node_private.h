@@ -88,6 +88,8 @@ struct node {
 		struct loop_timer *again;
 		struct own_rule *own; /* n_own, this node's own */
 		size_t n_own;
+		struct configured_rule *configured; /* config.n_rules; likewise */
+		bool rebound; /* and the filter does not know it yet */
 		unsigned next_own;
 		struct loop_timer *over; /* the time of the first of them */
 		ns_t not_before; /* members that change cost no more than a part of the time */

@@ -35,12 +35,57 @@ static int take_addresses(struct node *n)
 	return err ? err : filtering_set_addresses(n->rules.filtering, v, count);
 }
 
+/* All of this node's own: of the configuration, and the first `count` of others. */
+static int take_own(struct node *n, const struct own_rule *v, size_t count)
+{
+	_cleanup_(freep) struct policy_local *rules =
+		calloc(CONFIG_RULES_MAX + OWN_RULES_MAX, sizeof(*rules));
+	size_t total = 0;
+
+	if (!rules)
+		return TM_ENOMEM;
+	for (size_t i = 0; i < n->config.n_rules; i++)
+		rules[total++] = n->rules.configured[i].rule;
+	for (size_t i = 0; i < count; i++)
+		rules[total++] = v[i].rule;
+	int err = filtering_set_local(n->rules.filtering, n->enrolment.self.id, rules, total);
+	if (!err)
+		n->rules.rebound = false;
+	return err;
+}
+
+/* Told once: as long as we know of nobody at all, it says nothing. */
+static void say_absent(const struct node *n, const struct configured_rule *c, const char *before)
+{
+	if (c->absent[0] && strcmp(c->absent, before) != 0 && mesh_size(peers_mesh(n->peers)))
+		log_warn("node: a rule of the configuration names somebody who is not there",
+			KV("name", c->absent), KV_INT("line", (int64_t)c->rule.line));
+}
+
+/* Whom the names in the configuration mean now. */
+static int follow_names(struct node *n)
+{
+	for (size_t i = 0; i < n->config.n_rules; i++) {
+		struct configured_rule *c = &n->rules.configured[i], next = {.rule = n->config.rules[i]};
+
+		int err = policy_local_bind_known(&next.rule, peers_mesh(n->peers), next.absent);
+		if (err)
+			return err;
+		n->rules.rebound |= strcmp(next.rule.who, c->rule.who) != 0;
+		say_absent(n, &next, c->absent);
+		*c = next;
+	}
+	return n->rules.rebound ? take_own(n, n->rules.own, n->rules.n_own) : TM_OK;
+}
+
 static int apply(struct node *n)
 {
 	struct rules *rules = NULL;
 	ns_t start = time_monotonic();
 
 	int err = take_addresses(n);
+	if (!err)
+		err = follow_names(n);
 	if (!err)
 		err = filtering_rules(n->rules.filtering, peers_mesh(n->peers), n->enrolment.self.id, &rules);
 	if (!err && (rules || n->rules.on))
@@ -77,6 +122,9 @@ static void make(struct node *n)
 {
 	const char *meanwhile = n->rules.on ? "the old ones hold" : "nothing passes";
 
+	/* There is a policy that could not be taken, and none before it: without it all would pass. */
+	if (n->rules.untaken && !filtering_has_policy(n->rules.filtering))
+		return;
 	int err = apply(n);
 	if (!err) {
 		n->rules.in_force = n->rules.taken;
@@ -104,15 +152,10 @@ static void on_due(void *ctx)
 
 /* --- this node's own --- */
 
-static int take_own(struct node *n, const struct own_rule *v, size_t count)
+static int change_own(struct node *n, const struct own_rule *v, size_t count)
 {
-	_cleanup_(freep) struct policy_local *rules = calloc(OWN_RULES_MAX, sizeof(*rules));
+	int err = take_own(n, v, count);
 
-	if (!rules)
-		return TM_ENOMEM;
-	for (size_t i = 0; i < count; i++)
-		rules[i] = v[i].rule;
-	int err = filtering_set_local(n->rules.filtering, n->enrolment.self.id, rules, count);
 	if (!err)
 		make(n);
 	return err;
@@ -141,7 +184,7 @@ static int drop_own(struct node *n, size_t gone)
 	for (size_t i = 0; i < n->rules.n_own; i++)
 		if (i != gone && n->rules.own[i].until > now)
 			left[count++] = n->rules.own[i];
-	int err = take_own(n, left, count);
+	int err = change_own(n, left, count);
 	if (err)
 		return err;
 	memcpy(n->rules.own, left, count * sizeof(*left));
@@ -168,7 +211,7 @@ int node_rules_add(struct node *n, const struct policy_local *r, ns_t ttl, struc
 	}
 	*added = (struct own_rule){.rule = *r, .until = time_monotonic() + ttl};
 	snprintf(added->rule.id, sizeof(added->rule.id), "local-%u", n->rules.next_own + 1);
-	int err = take_own(n, n->rules.own, n->rules.n_own + 1);
+	int err = change_own(n, n->rules.own, n->rules.n_own + 1);
 	if (err)
 		return err;
 	n->rules.n_own++;
@@ -182,8 +225,21 @@ int node_rules_remove(struct node *n, const char *id, struct diag *d)
 	for (size_t i = 0; i < n->rules.n_own; i++)
 		if (strcmp(n->rules.own[i].rule.id, id) == 0)
 			return drop_own(n, i);
+	for (size_t i = 0; i < n->config.n_rules; i++)
+		if (strcmp(n->config.rules[i].id, id) == 0) {
+			diag_hint(d, "take it out there, then `tunnelmesh reload`");
+			return diag_what(d, TM_EPERM, "%s stands in the configuration, line %u", id,
+				n->config.rules[i].line);
+		}
 	diag_hint(d, "`tunnelmesh filter local` shows all");
 	return diag_what(d, TM_ENOENT, "this node has no rule \"%.40s\" of its own", id);
+}
+
+void node_rules_configured(struct node *n)
+{
+	memset(n->rules.configured, 0, CONFIG_RULES_MAX * sizeof(*n->rules.configured));
+	n->rules.rebound = true;
+	make(n);
 }
 
 /* --- the policy, and members --- */
@@ -191,11 +247,16 @@ int node_rules_remove(struct node *n, const char *id, struct diag *d)
 int node_rules_init(struct node *n)
 {
 	n->rules.own = calloc(OWN_RULES_MAX, sizeof(*n->rules.own));
-	int err = n->rules.own ? filtering_new(&n->rules.filtering) : TM_ENOMEM;
+	n->rules.configured = calloc(CONFIG_RULES_MAX, sizeof(*n->rules.configured));
+	int err = n->rules.own && n->rules.configured ? filtering_new(&n->rules.filtering) : TM_ENOMEM;
 
 	if (!err)
 		err = loop_timer_new(n->base, on_over, n, &n->rules.over);
-	return err ? err : loop_timer_new(n->base, on_due, n, &n->rules.again);
+	if (!err)
+		err = loop_timer_new(n->base, on_due, n, &n->rules.again);
+	if (!err && n->config.n_rules)
+		node_rules_configured(n);
+	return err;
 }
 
 void node_rules_deinit(struct node *n)
@@ -204,6 +265,7 @@ void node_rules_deinit(struct node *n)
 	loop_timer_free(TAKE(n->rules.over));
 	filtering_free(TAKE(n->rules.filtering));
 	free(TAKE(n->rules.own));
+	free(TAKE(n->rules.configured));
 }
 
 /* What one that was lost allowed nobody knows. */
@@ -300,8 +362,9 @@ void node_rules_network(struct node *n)
 
 void node_rules_mesh(struct node *n, const struct mesh_diff *d)
 {
-	const unsigned concerns =
-		MESH_ADDED | MESH_REMOVED | MESH_TAGS | MESH_VIA | MESH_KIND | MESH_ADDRESSES | MESH_ROUTES;
+	/* A document's names mean whom they meant when it was accepted. */
+	const unsigned concerns = MESH_ADDED | MESH_REMOVED | MESH_TAGS | MESH_VIA | MESH_KIND |
+				  MESH_ADDRESSES | MESH_ROUTES | (n->config.n_rules ? MESH_NAME : 0u);
 	unsigned what = 0;
 
 	for (size_t i = 0; i < d->n; i++)

@@ -22,6 +22,12 @@ struct own_rule {
 	struct policy_local rule;
 	ns_t until; /* monotonic */
 };
+/* And those of its configuration, as that is now. Names mean who has them at any time. */
+struct configured_rule {
+	struct policy_local rule; /* bound */
+	char absent[NODE_NAME_MAX + 1]; /* a name in it that nobody has */
+};
+void node_rules_configured(struct node *n);
 /* One that is bound; it gets an id. TM_EFULL with a sentence. */
 NODISCARD int node_rules_add(struct node *n, const struct policy_local *r, ns_t ttl, struct diag *d);
 NODISCARD int node_rules_remove(struct node *n, const char *id, struct diag *d); /* TM_ENOENT, likewise */

@@ -37,42 +37,122 @@ static int no_node(const struct mesh *m, const char *name, struct diag *d)
 	return diag_what(d, TM_ENOENT, "there is no node \"%s\"", plain_quote(name, quoted));
 }
 
-/* `scratch` knows no groups: they are the document's, which may change. */
-static int bind_word(struct policy_doc *scratch, const struct mesh *m, const char *word, char *out,
-	size_t size, struct diag *d)
+/* For reading selectors. It knows no groups: they are the mesh's, which may change them. */
+static int scratch_new(struct policy_doc **ret_doc)
+{
+	return policy_doc_parse("", "", 0, ret_doc, NULL);
+}
+
+/* Room for all its words when each node among them stands there by its id. */
+static bool has_room(const char *who)
+{
+	char word[WORD_MAX + 1];
+	size_t n = 0;
+
+	while (next_word(&who, word))
+		n += MAX(strlen(word), (size_t)NODE_ID_LEN) + 1;
+	return n <= POLICY_LOCAL_TEXT;
+}
+
+static int check_who(const char *who, struct diag *d)
+{
+	_cleanup_(policy_doc_freep) struct policy_doc *scratch = NULL;
+	const struct policy_selector *s;
+	char word[WORD_MAX + 1];
+
+	if (!*who)
+		return diag_what(d, TM_EINVAL, "the rule names nobody");
+	if (!has_room(who))
+		return diag_what(d, TM_ERANGE, "too many are named in one rule");
+	int err = scratch_new(&scratch);
+	while (!err && next_word(&who, word)) {
+		if (strncmp(word, "group:", 6) == 0) {
+			diag_hint(d, "name nodes and tags");
+			return diag_what(
+				d, TM_EINVAL, "a node's own rules do not know the groups of the policy");
+		}
+		err = policy_doc_selector(scratch, word, &s, d);
+	}
+	return err;
+}
+
+static int check_services(const char *services, struct diag *d)
+{
+	struct policy_service v[POLICY_PROTO_N];
+	char word[WORD_MAX + 1];
+	size_t n, words = 0;
+	int err = TM_OK;
+
+	while (!err && next_word(&services, word)) {
+		err = policy_service_parse(word, v, &n, d);
+		if (!err && ++words > WORDS_MAX)
+			err = diag_what(d, TM_ERANGE, "a rule is about at most %d protocols", WORDS_MAX);
+	}
+	if (!err && !words)
+		err = diag_what(d, TM_EINVAL, "the rule is about no protocol");
+	return err;
+}
+
+int policy_local_check(const struct policy_local *r, struct diag *d)
+{
+	if (r->action == POLICY_ALLOW) {
+		diag_hint(d, "what members may do is for the policy of the mesh to say, on the coordinator");
+		return diag_what(d, TM_EPERM, "a node's own rules only deny or reject");
+	}
+	int err = check_services(r->services, d);
+	return err ? err : check_who(r->who, d);
+}
+
+/* --- whom names mean --- */
+
+/* The word of a rule that was checked, as it stands in one that is bound. NULL: nobody has that name
+ * (*ret_name: which). */
+static const char *bound_word(
+	struct policy_doc *scratch, const struct mesh *m, const char *word, const char **ret_name)
 {
 	const struct mesh_node *n = strcmp(word, "any") != 0 ? mesh_lookup(m, word) : NULL;
 	const struct policy_selector *s;
-	size_t len = strlen(out);
 
-	if (strncmp(word, "group:", 6) == 0) {
-		diag_hint(d, "name nodes and tags");
-		return diag_what(d, TM_EINVAL, "a node's own rules do not know the groups of the policy");
-	}
-	int err = policy_doc_selector(scratch, n ? n->id : word, &s, d);
-	if (err)
-		return err;
-	if (s->kind == POLICY_NODE && !n)
-		n = mesh_lookup(m, s->name); /* node:laptop */
-	if (s->kind == POLICY_NODE && !n)
-		return no_node(m, s->name, d);
-	const char *text = n ? n->id : s->text;
-	if (snprintf(out + len, size - len, "%s%s", len ? "," : "", text) >= (int)(size - len))
-		return diag_what(d, TM_ERANGE, "too many are named in one rule");
-	return TM_OK;
+	*ret_name = word;
+	if (n)
+		return n->id;
+	if (policy_doc_selector(scratch, word, &s, NULL) != TM_OK)
+		return NULL;
+	if (s->kind != POLICY_NODE)
+		return s->text;
+	*ret_name = s->name; /* node:laptop */
+	n = mesh_lookup(m, s->name);
+	return n ? n->id : NULL;
 }
 
-static int bind_who(struct policy_local *r, const struct mesh *m, struct diag *d)
+static int put_word(char out[static POLICY_LOCAL_TEXT], const char *word)
+{
+	const size_t len = strlen(out), room = POLICY_LOCAL_TEXT - len;
+
+	if (snprintf(out + len, room, "%s%s", len ? "," : "", word) < (int)room)
+		return TM_OK;
+	out[len] = '\0';
+	return TM_ERANGE; /* has_room has seen to it that there is */
+}
+
+/* `absent`: where to put the first name that nobody has; NULL: one is an error. */
+static int bind_who(struct policy_local *r, const struct mesh *m, char *absent, struct diag *d)
 {
 	_cleanup_(policy_doc_freep) struct policy_doc *scratch = NULL;
 	char out[POLICY_LOCAL_TEXT] = "", word[WORD_MAX + 1];
-	const char *at = r->who;
+	const char *at = r->who, *name;
 
-	int err = policy_doc_parse("", "", 0, &scratch, d);
-	while (!err && next_word(&at, word))
-		err = bind_word(scratch, m, word, out, sizeof(out), d);
-	if (!err && !out[0])
-		err = diag_what(d, TM_EINVAL, "the rule names nobody");
+	int err = scratch_new(&scratch);
+	while (!err && next_word(&at, word)) {
+		const char *text = bound_word(scratch, m, word, &name);
+
+		if (text)
+			err = put_word(out, text);
+		else if (!absent)
+			err = no_node(m, name, d);
+		else if (!*absent)
+			snprintf(absent, NODE_NAME_MAX + 1, "%.*s", NODE_NAME_MAX, name);
+	}
 	if (!err)
 		memcpy(r->who, out, sizeof(r->who));
 	return err;
@@ -80,24 +160,15 @@ static int bind_who(struct policy_local *r, const struct mesh *m, struct diag *d
 
 int policy_local_bind(struct policy_local *r, const struct mesh *m, struct diag *d)
 {
-	struct policy_service v[POLICY_PROTO_N];
-	const char *at = r->services;
-	char word[WORD_MAX + 1];
-	size_t n, words = 0;
-	int err = TM_OK;
+	int err = policy_local_check(r, d);
+	return err ? err : bind_who(r, m, NULL, d);
+}
 
-	if (r->action == POLICY_ALLOW) {
-		diag_hint(d, "what members may do is for the policy of the mesh to say, on the coordinator");
-		return diag_what(d, TM_EPERM, "a node's own rules only deny or reject");
-	}
-	while (!err && next_word(&at, word)) {
-		err = policy_service_parse(word, v, &n, d);
-		if (!err && ++words > WORDS_MAX)
-			err = diag_what(d, TM_ERANGE, "a rule is about at most %d protocols", WORDS_MAX);
-	}
-	if (!err && !words)
-		err = diag_what(d, TM_EINVAL, "the rule is about no protocol");
-	return err ? err : bind_who(r, m, d);
+int policy_local_bind_known(
+	struct policy_local *r, const struct mesh *m, char ret_absent[static NODE_NAME_MAX + 1])
+{
+	*ret_absent = '\0';
+	return bind_who(r, m, ret_absent, NULL);
 }
 
 /* --- into a document --- */

@@ -17,11 +17,17 @@ struct policy_local {
 	bool outbound; /* of connections that the node opens; else of those that others open to it */
 	char who[POLICY_LOCAL_TEXT]; /* the other side: "tag:guest,laptop"; nodes by id once it is bound */
 	char services[POLICY_LOCAL_TEXT]; /* "tcp/22,ping" */
+	uint32_t line; /* of the configuration (policy/local_read.h); 0: it does not stand there */
 };
 
-/* Names become the ids of those who have them now. TM_EINVAL, TM_ENOENT, TM_EPERM (it allows) with a
- * sentence. */
+/* Whether it can be one, whoever there is. TM_EINVAL, TM_ERANGE, TM_EPERM (it allows) with a sentence. */
+NODISCARD int policy_local_check(const struct policy_local *r, struct diag *d);
+/* Names become the ids of those who have them now. As above; TM_ENOENT with a sentence: nobody has it. */
 NODISCARD int policy_local_bind(struct policy_local *r, const struct mesh *m, struct diag *d);
+/* The same of one that was checked and stays when members go: a name that nobody has is left out, and the
+ * first of them told ("": there is none). TM_ENOMEM. */
+NODISCARD int policy_local_bind_known(
+	struct policy_local *r, const struct mesh *m, char ret_absent[static NODE_NAME_MAX + 1]);
 /* One that is bound, into a document that is read and bound already. */
 NODISCARD int policy_local_add(struct policy_doc *doc, const char *self_id, const struct policy_local *r);
 

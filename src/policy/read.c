@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/plain.h"
-#include "base/suggest.h"
 #include "base/yamlin.h"
 #include "policy/document_private.h"
 
@@ -24,100 +23,13 @@ static int say(const struct reader *r, const yaml_node_t *node, int err, const c
 	return diag_what(r->y.d, err, "%s", what);
 }
 
-static int unknown_key(
-	const struct reader *r, const yaml_node_t *key, const char *const *known, size_t n, const char *where)
-{
-	char quoted[PLAIN_QUOTE_LEN];
-	struct suggest s = suggest_for(yamlin_scalar(key));
-
-	for (size_t i = 0; i < n; i++)
-		suggest_offer(&s, known[i]);
-	yamlin_at(&r->y, key);
-	if (s.best)
-		diag_hint(r->y.d, "did you mean \"%s\"?", s.best);
-	return diag_what(
-		r->y.d, TM_EINVAL, "unknown key \"%s\" %s", plain_quote(yamlin_scalar(key), quoted), where);
-}
-
-/* A single word or sentence, without NUL. */
-static int check_text(const struct reader *r, const yaml_node_t *node, const char *what)
-{
-	yamlin_at(&r->y, node);
-	if (node->type != YAML_SCALAR_NODE)
-		return diag_what(
-			r->y.d, TM_EINVAL, "%s must be a single value, not %s", what, yamlin_kind(node));
-	if (yamlin_is_null(node))
-		return diag_what(r->y.d, TM_EINVAL, "%s has no value", what);
-	if (yamlin_has_nul(node))
-		return diag_what(r->y.d, TM_EINVAL, "%s contains a NUL character", what);
-	return TM_OK;
-}
-
-/* The value of one of the known keys of a mapping, NULL where it is absent; each at most once. */
-static int keys_of(const struct reader *r, const yaml_node_t *map, const char *const *known, size_t n,
-	const char *where, const yaml_node_t **ret_values)
-{
-	size_t line[8] = {0};
-
-	memset(ret_values, 0, n * sizeof(*ret_values));
-	for (const yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top;
-		p++) {
-		const yaml_node_t *key = yamlin_node(&r->y, p->key);
-		size_t i = 0;
-
-		int err = check_text(r, key, "a key");
-		if (err)
-			return err;
-		while (i < n && strcmp(known[i], yamlin_scalar(key)) != 0)
-			i++;
-		if (i == n)
-			return unknown_key(r, key, known, n, where);
-		if (line[i])
-			return diag_what(
-				r->y.d, TM_EEXIST, "%s is given twice, first on line %zu", known[i], line[i]);
-		line[i] = yamlin_line(key);
-		ret_values[i] = yamlin_node(&r->y, p->value);
-	}
-	return TM_OK;
-}
-
-static size_t items_of(const yaml_node_t *list)
-{
-	return (size_t)(list->data.sequence.items.top - list->data.sequence.items.start);
-}
-
-/* NULL, and what has nothing behind its key, are empty lists. */
-static int check_list(
-	const struct reader *r, const yaml_node_t *node, const char *what, size_t max, size_t *ret_n)
-{
-	*ret_n = 0;
-	if (!node || yamlin_is_null(node))
-		return TM_OK;
-
-	yamlin_at(&r->y, node);
-	if (node->type != YAML_SEQUENCE_NODE) {
-		diag_hint(r->y.d, "write each entry on a line of its own after \"- \", or [in, brackets]");
-		return diag_what(r->y.d, TM_EINVAL, "%s must be a list, not %s", what, yamlin_kind(node));
-	}
-	if (items_of(node) > max)
-		return diag_what(r->y.d, TM_ERANGE, "%s has %zu entries, and at most %zu are allowed", what,
-			items_of(node), max);
-	*ret_n = items_of(node);
-	return TM_OK;
-}
-
-static const yaml_node_t *item(const struct reader *r, const yaml_node_t *list, size_t i)
-{
-	return yamlin_node(&r->y, list->data.sequence.items.start[i]);
-}
-
 /* --- selectors --- */
 
 static int read_selector(struct reader *r, const yaml_node_t *node, const char *what, struct policy_list *l)
 {
 	struct policy_selector *s;
 
-	int err = check_text(r, node, what);
+	int err = yamlin_text(&r->y, node, what);
 	if (!err)
 		err = policy_selector_intern(r->doc, yamlin_scalar(node), &s, r->y.d);
 	if (err)
@@ -141,7 +53,7 @@ static int read_selectors(
 	bool single = node && node->type == YAML_SCALAR_NODE && !yamlin_is_null(node);
 	size_t n = 1;
 
-	int err = single ? TM_OK : check_list(r, node, what, POLICY_LIST_MAX, &n);
+	int err = single ? TM_OK : yamlin_list(&r->y, node, what, POLICY_LIST_MAX, &n);
 	if (err)
 		return err;
 
@@ -149,7 +61,7 @@ static int read_selectors(
 	if (!ret_l->v)
 		return TM_ENOMEM;
 	for (size_t i = 0; i < n && !err; i++)
-		err = read_selector(r, single ? node : item(r, node, i), what, ret_l);
+		err = read_selector(r, single ? node : yamlin_item(&r->y, node, i), what, ret_l);
 	return err;
 }
 
@@ -172,7 +84,7 @@ static int read_group_names(struct reader *r, const yaml_node_t *map)
 		struct policy_group *g = &r->doc->groups[i];
 		char quoted[PLAIN_QUOTE_LEN];
 
-		int err = check_text(r, key, "the name of a group");
+		int err = yamlin_text(&r->y, key, "the name of a group");
 		if (err)
 			return err;
 		if (!node_tag_valid(yamlin_scalar(key))) {
@@ -228,7 +140,7 @@ static int read_service(struct reader *r, const yaml_node_t *node, struct policy
 	struct policy_service v[POLICY_PROTO_N];
 	size_t n;
 
-	int err = check_text(r, node, policy_action_name(rule->action));
+	int err = yamlin_text(&r->y, node, policy_action_name(rule->action));
 	if (!err)
 		err = policy_service_parse(yamlin_scalar(node), v, &n, r->y.d);
 	if (err)
@@ -243,7 +155,8 @@ static int read_services(struct reader *r, const yaml_node_t *node, struct polic
 	bool single = node->type == YAML_SCALAR_NODE && !yamlin_is_null(node);
 	size_t n = 1;
 
-	int err = single ? TM_OK : check_list(r, node, policy_action_name(rule->action), POLICY_LIST_MAX, &n);
+	int err = single ? TM_OK
+			 : yamlin_list(&r->y, node, policy_action_name(rule->action), POLICY_LIST_MAX, &n);
 	if (err)
 		return err;
 	if (n == 0)
@@ -254,7 +167,7 @@ static int read_services(struct reader *r, const yaml_node_t *node, struct polic
 	if (!rule->services)
 		return TM_ENOMEM;
 	for (size_t i = 0; i < n && !err; i++)
-		err = read_service(r, single ? node : item(r, node, i), rule);
+		err = read_service(r, single ? node : yamlin_item(&r->y, node, i), rule);
 	return err;
 }
 
@@ -262,7 +175,7 @@ static int read_id(struct reader *r, const yaml_node_t *node, struct policy_rule
 {
 	char quoted[PLAIN_QUOTE_LEN];
 
-	int err = check_text(r, node, "id");
+	int err = yamlin_text(&r->y, node, "id");
 	if (err)
 		return err;
 	if (!node_tag_valid(yamlin_scalar(node))) {
@@ -308,7 +221,7 @@ static int read_rule(struct reader *r, const yaml_node_t *node, struct policy_ru
 	if (node->type != YAML_MAPPING_NODE)
 		return say(r, node, TM_EINVAL, "a rule must be a mapping, not a single value or a list",
 			"write \"- allow: tcp/22\" and below it \"from: ...\" and \"to: ...\"");
-	int err = keys_of(r, node, keys, KEYS, "in a rule", v);
+	int err = yamlin_keys(&r->y, node, keys, KEYS, "in a rule", v);
 	if (err)
 		return err;
 
@@ -351,7 +264,7 @@ static int read_rules(struct reader *r, const yaml_node_t *node)
 {
 	size_t n, twice, first;
 
-	int err = check_list(r, node, "rules", POLICY_RULES_MAX, &n);
+	int err = yamlin_list(&r->y, node, "rules", POLICY_RULES_MAX, &n);
 	if (err)
 		return err;
 
@@ -360,7 +273,7 @@ static int read_rules(struct reader *r, const yaml_node_t *node)
 	if (!r->doc->rules || !r->rule_at)
 		return TM_ENOMEM;
 	for (size_t i = 0; i < n && !err; i++) {
-		r->rule_at[i] = item(r, node, i);
+		r->rule_at[i] = yamlin_item(&r->y, node, i);
 		r->doc->n_rules++;
 		err = read_rule(r, r->rule_at[i], &r->doc->rules[i]);
 	}
@@ -393,7 +306,7 @@ static int read_tests(struct reader *r, const yaml_node_t *node)
 {
 	size_t n;
 
-	int err = check_list(r, node, "tests", POLICY_TESTS_MAX, &n);
+	int err = yamlin_list(&r->y, node, "tests", POLICY_TESTS_MAX, &n);
 	if (err)
 		return err;
 
@@ -401,10 +314,10 @@ static int read_tests(struct reader *r, const yaml_node_t *node)
 	if (!r->doc->tests)
 		return TM_ENOMEM;
 	for (size_t i = 0; i < n; i++) {
-		const yaml_node_t *at = item(r, node, i);
+		const yaml_node_t *at = yamlin_item(&r->y, node, i);
 		struct policy_test *t = &r->doc->tests[i];
 
-		err = check_text(r, at, "a test");
+		err = yamlin_text(&r->y, at, "a test");
 		if (err)
 			return err;
 		t->text = strdup(yamlin_scalar(at));
@@ -432,7 +345,7 @@ static int read_document(struct yamlin *y, const yaml_node_t *root, void *ctx)
 			"a policy consists of \"groups:\", \"rules:\", \"local_allow:\" and \"tests:\"",
 			NULL);
 	if (root && root->type == YAML_MAPPING_NODE)
-		err = keys_of(r, root, keys, KEYS, "in a policy", v);
+		err = yamlin_keys(&r->y, root, keys, KEYS, "in a policy", v);
 	if (!err)
 		err = read_groups(r, v[GROUPS]);
 	if (!err)

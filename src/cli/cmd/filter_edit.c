@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* `filter add|remove`: one rule of the policy more or less; its text is changed here, and judged there. */
+#include <inttypes.h>
 #include <string.h>
 
 #include "cli/cmd/filter.h"
@@ -134,17 +135,31 @@ static int remove_local(struct cli *c, const char *id)
 	return CLI_DONE;
 }
 
+/* How long it is in force: for a time, or as long as it stands in the configuration. */
+static void local_span(struct columns *t, const json_t *j)
+{
+	const char *absent = json_text(j, "absent");
+	char text[160];
+
+	if (!json_number(j, "line")) {
+		columns_cell(t, format_span(json_number(j, "left_s"), text));
+		return;
+	}
+	snprintf(text, sizeof(text), "line %" PRId64 " of the configuration%s%.63s%s", json_number(j, "line"),
+		*absent ? "; there is no node \"" : "", absent, *absent ? "\"" : "");
+	columns_cell(t, text);
+}
+
 static void local_row(struct columns *t, const json_t *j, int64_t now UNUSED)
 {
 	bool outbound = json_is_true(json_object_get(j, "outbound"));
-	char left[FORMAT_LEN];
 
 	columns_cell(t, json_text(j, "id"));
 	columns_tone(t, json_text(j, "action"), TONE_BAD);
 	columns_cell(t, json_text(j, "services"));
 	columns_cell(t, outbound ? "this node" : json_text(j, "who"));
 	columns_cell(t, outbound ? json_text(j, "who") : "this node");
-	columns_cell(t, format_span(json_number(j, "left_s"), left));
+	local_span(t, j);
 }
 
 static int local_run(struct cli *c, const void *opts UNUSED, const struct opt_words *words UNUSED)
@@ -158,8 +173,10 @@ static int local_run(struct cli *c, const void *opts UNUSED, const struct opt_wo
 
 const struct command cmd_filter_local = {
 	.name = "filter local",
-	.summary = "rules of this node's own, which narrow the policy for a time",
-	.details = "`filter add --ttl 10m deny tcp/22 --from tag:guest` makes one. They end with the daemon.",
+	.summary = "rules of this node's own, which narrow the policy",
+	.details =
+		"`filter add --ttl 10m deny tcp/22 --from tag:guest` makes one, which ends with its time or "
+		"with the daemon; others stand in its configuration, under \"filter:\".",
 	.run = local_run,
 };
 

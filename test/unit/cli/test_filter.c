@@ -20,7 +20,9 @@ static const struct fake_reply replies[] = {
 	{"policy.rollback", "{\"ok\":true,\"version\":5,\"tests\":0,\"tests_of_nobody\":0,\"warnings\":[]}"},
 	{"policy.test", "{\"ok\":false,\"error\":\"p.yaml:1:1: unknown key\",\"hint\":\"did you mean x?\"}"},
 	{"filter.add", "{\"ok\":true,\"rules\":[{\"id\":\"local-7\"}]}"},
-	{"filter.list", "{\"ok\":true,\"rules\":[{\"id\":\"local-7\",\"action\":\"deny\",\"services\":\"tcp/"
+	{"filter.list", "{\"ok\":true,\"rules\":[{\"id\":\"local-config-1\",\"action\":\"deny\",\"services\":"
+			"\"any\",\"who\":\"lapdog\",\"outbound\":false,\"line\":9,\"absent\":\"lapdog\","
+			"\"left_s\":null},{\"id\":\"local-7\",\"action\":\"deny\",\"services\":\"tcp/"
 			"22\",\"who\":\"a, tag:b\","
 			"\"outbound\":false,\"left_s\":600},{\"id\":\"local-8\",\"action\":\"reject\","
 			"\"services\":\"any\",\"who\":\"c\","
@@ -102,9 +104,12 @@ static void answers_are_shown_in_words(void **state)
 		{"filter add deny tcp/22 --from a,tag:b --ttl 10m", 0, "  local-7 is in force on this node\n",
 			""},
 		{"filter local", 0,
-			"  RULE     ACTION  WHAT    FROM       TO         FOR\n"
-			"  local-7  deny    tcp/22  a, tag:b   this node  10 min\n"
-			"  local-8  reject  any     this node  c          2 h\n",
+			"  RULE            ACTION  WHAT    FROM       TO         FOR\n"
+			"  local-config-1  deny    any     lapdog     this node  line 9 of the "
+			"configuration; "
+			"there is no node \"lapdog\"\n"
+			"  local-7         deny    tcp/22  a, tag:b   this node  10 min\n"
+			"  local-8         reject  any     this node  c          2 h\n",
 			""},
 		{"filter remove local-7", 0, "  local-7 is removed from this node\n", ""},
 		{"filter explain phone hub tcp/80", 0,

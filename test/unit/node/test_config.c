@@ -109,6 +109,10 @@ static void every_key_reaches_its_field(void **state)
 			"  resolver: file\n"
 			"  search: yes\n"
 			"  listen: [127.0.0.54:53, 5353]\n"
+			"filter:\n"
+			"  - deny: [tcp/22, ping]\n"
+			"    from: [tag:guest, laptop]\n"
+			"  - {reject: any, to: any}\n"
 			"test_limits:\n"
 			"  rekey_after_ms: 2000\n"
 			"  reject_after_ms: 3000\n"
@@ -140,6 +144,15 @@ static void every_key_reaches_its_field(void **state)
 	assert_true(c.dns_search);
 	assert_int_equal(c.n_dns_listen, 2);
 	assert_string_equal(c.dns_listen[1], "5353");
+	assert_int_equal(c.n_rules, 2);
+	assert_int_equal(c.rules[0].action, POLICY_DENY);
+	assert_string_equal(c.rules[0].services, "tcp/22,ping");
+	assert_string_equal(c.rules[0].who, "tag:guest,laptop");
+	assert_false(c.rules[0].outbound);
+	assert_int_equal(c.rules[0].line, 31);
+	assert_int_equal(c.rules[1].action, POLICY_REJECT);
+	assert_string_equal(c.rules[1].id, "local-config-2");
+	assert_true(c.rules[1].outbound);
 	assert_int_equal(c.log_level, LOG_DEBUG);
 	assert_string_equal(c.socket_group, "netdev");
 	assert_string_equal(c.api_listen, "127.0.0.1");
@@ -379,6 +392,66 @@ static void a_wrong_list_gets_its_line_and_sentence(void **state)
 	assert_says(rows, ARRAY_LEN(rows));
 }
 
+static void a_wrong_rule_gets_its_line_its_column_and_a_sentence(void **state)
+{
+	static const struct mistake rows[] = {
+		{"filter: deny\n",
+			"config.yaml:1:9: filter must be a list, not a single value (write each entry on a "
+			"line of its own after \"- \", or [in, brackets])"},
+		{"filter:\n  - deny tcp/22\n",
+			"config.yaml:2:5: a rule must be a mapping, not a single value or a list (write \"- "
+			"deny: tcp/22\" and below it \"from: ...\")"},
+		{"filter:\n  - deny: tcp/22\n    form: a\n",
+			"config.yaml:3:5: unknown key \"form\" in a rule of a node's own (did you mean "
+			"\"from\"?)"},
+		{"filter:\n  - {deny: any, reject: any, from: a}\n",
+			"config.yaml:2:5: a rule does one thing: this one has several of allow, deny and "
+			"reject (write \"deny: any\" or \"reject: [udp/53, tcp/53]\")"},
+		{"filter: [{from: a}]\n",
+			"config.yaml:1:10: this rule has none of allow, deny and reject (write \"deny: any\" "
+			"or \"reject: [udp/53, tcp/53]\")"},
+		{"filter: [{deny: tcp}]\n",
+			"config.yaml:1:10: a rule of a node's own has one of from and to, the other end "
+			"being "
+			"this node (write \"from: ...\" for what others open here, \"to: ...\" for what this "
+			"node opens)"},
+		{"filter: [{deny: tcp, from: a, to: b}]\n",
+			"config.yaml:1:10: a rule of a node's own has one of from and to, the other end "
+			"being "
+			"this node (write \"from: ...\" for what others open here, \"to: ...\" for what this "
+			"node opens)"},
+		{"filter: [{deny: tcp, from: a, from: b}]\n",
+			"config.yaml:1:31: from is given twice, first on line 1"},
+		{"filter:\n- deny: [tcp, tpc/22]\n  from: a\n",
+			"config.yaml:2:15: \"tpc\" is no protocol (did you mean \"tcp\"?)"},
+		{"filter:\n- deny: tcp\n  from: [a, 'group:x']\n",
+			"config.yaml:3:13: a node's own rules do not know the groups of the policy (name "
+			"nodes and tags)"},
+		{"filter:\n- deny: tcp\n  from: 'a,b'\n",
+			"config.yaml:3:9: one entry names one, without commas (write a list as [one, "
+			"another])"},
+		{"filter:\n- deny: tcp\n  from: []\n", "config.yaml:2:3: the rule names nobody"},
+		{"filter:\n- deny: tcp\n  from: [{a: b}]\n",
+			"config.yaml:3:10: from must be a single value, not a mapping"},
+		{"filter:\n- allow: tcp\n  from: a\n",
+			"config.yaml:2:3: a node's own rules only deny or reject (what members may do is for "
+			"the policy of the mesh to say, on the coordinator)"},
+	};
+	char many[4096] = "filter:\n";
+	struct config c;
+	struct diag d = {0};
+
+	(void)state;
+	assert_says(rows, ARRAY_LEN(rows));
+	for (int i = 0; i <= CONFIG_RULES_MAX; i++)
+		strcat(many, "- {deny: any, from: a}\n");
+	assert_int_equal(parse(many, &c, &d), TM_ERANGE);
+	assert_string_equal(d.what, "filter has 33 entries, and at most 32 are allowed");
+	strrchr(many, '-')[0] = '\0';
+	assert_int_equal(parse(many, &c, &d), TM_OK);
+	assert_int_equal(c.n_rules, CONFIG_RULES_MAX);
+}
+
 static void a_wrong_proxy_or_certificate_gets_its_line_and_sentence(void **state)
 {
 	static const struct mistake rows[] = {
@@ -540,7 +613,7 @@ static void every_key_is_in_the_reference_the_manual_and_the_example(void **stat
 
 	(void)state;
 	config_describe(each_is_documented, &docs);
-	assert_int_equal(docs.rows, 31);
+	assert_int_equal(docs.rows, 32);
 	assert_null(strstr(docs.reference, "test_limits"));
 	free(docs.reference);
 	free(docs.manual);
@@ -598,6 +671,9 @@ static void the_example_parses_and_shows_the_defaults(void **state)
 	open.n_advertise = open.n_addresses = open.n_listen = open.n_dns_listen = 0;
 	memcpy(open.route_advertise, def.route_advertise, sizeof(def.route_advertise));
 	open.n_route_advertise = 0;
+	assert_int_equal(open.n_rules, 2);
+	memcpy(open.rules, def.rules, sizeof(def.rules));
+	open.n_rules = 0;
 	assert_true(config_has(&open, "listen_port") && !config_has(&as_is, "listen_port"));
 	open.given = 0;
 	assert_memory_equal(&open, &def, sizeof(def));
@@ -616,6 +692,7 @@ int main(void)
 		cmocka_unit_test(a_wrong_number_gets_its_line_and_sentence),
 		cmocka_unit_test(a_wrong_word_gets_its_line_and_sentence),
 		cmocka_unit_test(a_wrong_list_gets_its_line_and_sentence),
+		cmocka_unit_test(a_wrong_rule_gets_its_line_its_column_and_a_sentence),
 		cmocka_unit_test(a_wrong_proxy_or_certificate_gets_its_line_and_sentence),
 		cmocka_unit_test(what_is_no_yaml_gets_its_line_and_sentence),
 		cmocka_unit_test(oversized_and_hollow_files_are_refused),

@@ -104,21 +104,32 @@ static void policy(struct rig *r, uint64_t version, const char *text)
 	node_rules_policy(&r->n, &k);
 }
 
-/* A member comes, or gets the tag. */
-static void member(struct rig *r, const char *name, uint32_t host, const char *tag, uint64_t version)
+static void put_member(
+	struct rig *r, const char *id, const char *name, uint32_t host, const char *tag, uint64_t version)
 {
 	struct node_rec rec = {.host = host};
 	struct netmap map = {.version = version, .base = version - 1, .nodes = &rec, .n_nodes = 1};
 	struct mesh_diff d;
 
 	snprintf(rec.name, sizeof(rec.name), "%s", name);
-	rig_id(name, rec.id);
+	rig_id(id, rec.id);
 	memset(rec.key, (int)host, sizeof(rec.key));
 	if (tag)
 		snprintf(rec.tags[rec.n_tags++], sizeof(rec.tags[0]), "%s", tag);
 	assert_int_equal(peers_update(r->n.peers, &map, &d), TM_OK);
 	node_rules_mesh(&r->n, &d);
 	mesh_diff_deinit(&d);
+}
+
+/* A member comes, or gets the tag. */
+static void member(struct rig *r, const char *name, uint32_t host, const char *tag, uint64_t version)
+{
+	put_member(r, name, name, host, tag, version);
+}
+
+static void rename_member(struct rig *r, const char *name, uint32_t host, const char *to, uint64_t version)
+{
+	put_member(r, name, to, host, NULL, version);
 }
 
 static void run(struct rig *r)
@@ -342,6 +353,87 @@ static void rules_of_its_own_hold_for_their_time(void **state)
 	assert_int_equal(node_rules_add(&r->n, &own, SEC, &d), TM_EFULL);
 }
 
+static enum verdict judge(const struct rig *r, uint32_t host, uint16_t port)
+{
+	const struct rules_at at = {.class = rules_class_of(r->rules, host), .proto = RULES_TCP};
+
+	return rules_find(r->rules, &at, port).verdict;
+}
+
+static void configure(struct rig *r, const char *who)
+{
+	struct policy_local *rule = &r->n.config.rules[0];
+
+	*rule = (struct policy_local){
+		.id = "local-config-1", .action = POLICY_REJECT, .services = "tcp/80", .line = 7};
+	snprintf(rule->who, sizeof(rule->who), "%s", who);
+	r->n.config.n_rules = who[0] != 0;
+	node_rules_configured(&r->n);
+}
+
+static void rules_of_the_configuration_hold_until_it_has_none(void **state)
+{
+	struct policy_local own = {.action = POLICY_DENY, .who = "any", .services = "tcp/81"};
+	struct rig *r = *state;
+	struct diag d = {0};
+
+	member(r, "self", 1, NULL, 1);
+	member(r, "a", 2, NULL, 2);
+	policy(r, 1, OPEN);
+	configure(r, "any");
+	assert_int_equal(judge(r, 2, 80), VERDICT_REJECT);
+	assert_int_equal(judge(r, 2, 81), VERDICT_PASS);
+	assert_int_equal(node_rules_add(&r->n, &own, 3600 * SEC, &d), TM_OK);
+	policy(r, 2, OPEN);
+	assert_int_equal(judge(r, 2, 80), VERDICT_REJECT);
+	assert_int_equal(judge(r, 2, 81), VERDICT_DROP);
+	assert_int_equal(node_rules_remove(&r->n, "local-config-1", &d), TM_EPERM);
+	assert_string_equal(d.what, "local-config-1 stands in the configuration, line 7");
+	configure(r, "");
+	assert_int_equal(judge(r, 2, 80), VERDICT_PASS);
+	assert_int_equal(judge(r, 2, 81), VERDICT_DROP);
+	assert_int_equal(node_rules_remove(&r->n, "local-1", &d), TM_OK);
+	assert_null(r->rules);
+}
+
+/* Nobody has the name at first: who comes with it may do nothing before that is known. */
+static void names_in_the_configuration_mean_who_has_them(void **state)
+{
+	struct rig *r = *state;
+
+	member(r, "self", 1, NULL, 1);
+	member(r, "a", 2, NULL, 2);
+	configure(r, "b,a"); /* where the mesh has no policy, too */
+	assert_string_equal(r->n.rules.configured[0].absent, "b");
+	assert_int_equal(judge(r, 2, 80), VERDICT_REJECT);
+	member(r, "b", 3, NULL, 3);
+	assert_int_equal(rules_class_of(r->rules, 3), RULES_NO_CLASS);
+	run(r);
+	assert_int_equal(judge(r, 3, 80), VERDICT_REJECT);
+	assert_int_equal(judge(r, 3, 81), VERDICT_PASS);
+	assert_string_equal(r->n.rules.configured[0].absent, "");
+	rename_member(r, "b", 3, "c", 4);
+	run(r);
+	assert_int_equal(judge(r, 3, 80), VERDICT_PASS);
+	assert_int_equal(judge(r, 2, 80), VERDICT_REJECT);
+}
+
+/* Rules that can be made are no reason to let all pass that an unknown policy may deny. */
+static void one_that_there_was_no_memory_for_is_not_got_round_by_rules_of_its_own(void **state)
+{
+	struct policy_local own = {.action = POLICY_DENY, .who = "any", .services = "tcp/81"};
+	struct rig *r = *state;
+	struct diag d = {0};
+
+	member(r, "self", 1, NULL, 1);
+	member(r, "a", 2, NULL, 2);
+	r->taking = TM_ENOMEM;
+	policy(r, 1, WEB);
+	assert_int_equal(rules_class_of(r->rules, 2), RULES_NO_CLASS);
+	assert_int_equal(node_rules_add(&r->n, &own, 3600 * SEC, &d), TM_OK);
+	assert_int_equal(rules_class_of(r->rules, 2), RULES_NO_CLASS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -363,6 +455,13 @@ int main(void)
 			who_loses_a_tag_keeps_its_rights_for_a_quarter_of_a_second_at_most, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_in_force_is_shown, setup, teardown),
 		cmocka_unit_test_setup_teardown(rules_of_its_own_hold_for_their_time, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			rules_of_the_configuration_hold_until_it_has_none, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			names_in_the_configuration_mean_who_has_them, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			one_that_there_was_no_memory_for_is_not_got_round_by_rules_of_its_own, setup,
+			teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

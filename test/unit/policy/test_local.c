@@ -93,6 +93,8 @@ static void one_that_cannot_be_is_explained(void **state)
 		{POLICY_DENY, "group:x", "tcp", "do not know the groups"},
 		{POLICY_DENY, "tags:x", "tcp", "names nobody"},
 		{POLICY_DENY, "any", "tcp/0", "no port"},
+		/* Each has room by its name, and not by its id. */
+		{POLICY_DENY, "a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p", "tcp", "too many are named"},
 	};
 	struct mesh *mesh = rig_mesh("self laptop");
 
@@ -107,12 +109,40 @@ static void one_that_cannot_be_is_explained(void **state)
 	mesh_free(mesh);
 }
 
+/* What stays when members go: of those who are not there it says nothing, and is a rule all the same. */
+static void one_that_stays_follows_who_has_its_names(void **state)
+{
+	struct mesh *before = rig_mesh("self visitor"), *after = rig_mesh("self laptop visitor");
+	const struct policy_local written = rule(POLICY_DENY, false, "laptop,node:lapdog,visitor", "tcp");
+	struct policy_local r = written, all_gone = rule(POLICY_DENY, false, "lapdog", "tcp");
+	char absent[NODE_NAME_MAX + 1];
+
+	(void)state;
+	assert_int_equal(policy_local_bind_known(&r, before, absent), TM_OK);
+	assert_string_equal(r.who, rig_node(before, "visitor")->id);
+	assert_string_equal(absent, "laptop");
+	r = written;
+	assert_int_equal(policy_local_bind_known(&r, after, absent), TM_OK);
+	assert_int_equal(strlen(r.who), 2 * NODE_ID_LEN + 1);
+	assert_string_equal(absent, "lapdog");
+	assert_int_equal(policy_local_bind_known(&all_gone, after, absent), TM_OK);
+	struct policy_doc *doc = rig_doc(after, "rules: [{allow: any, from: any, to: any}]");
+	assert_int_equal(policy_local_add(doc, rig_node(after, "self")->id, &all_gone), TM_OK);
+	assert_int_equal(policy_local_add(doc, rig_node(after, "self")->id, &r), TM_OK);
+	assert_int_equal(judge(doc, after, "laptop", "self", 22), POLICY_DENY);
+	assert_false(policy_doc_is_open(doc));
+	policy_doc_free(doc);
+	mesh_free(before);
+	mesh_free(after);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_rule_of_its_own_narrows_what_the_document_allows),
 		cmocka_unit_test(they_fit_into_a_document_that_names_as_many_as_it_may),
 		cmocka_unit_test(one_that_cannot_be_is_explained),
+		cmocka_unit_test(one_that_stays_follows_who_has_its_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

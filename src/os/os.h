@@ -47,7 +47,7 @@ NODISCARD int os_prefix_in_use(const struct prefix *p, const char *except, struc
  */
 size_t os_local_addresses(const char *except, uint32_t mark, struct ip *out, size_t max);
 
-/* All addresses of this host but those on `except`. Owned by the caller (free). */
+/* All that this host takes as its own, broadcast and anycast too, but what is on `except`. To be freed. */
 NODISCARD int os_own_addresses(const char *except, struct ip **ret_v, size_t *ret_n, struct diag *d);
 
 /* --- routes: os/linux/route.c --- */

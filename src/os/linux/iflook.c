@@ -154,26 +154,79 @@ size_t os_local_addresses(const char *except, uint32_t mark, struct ip *out, siz
 	return n;
 }
 
+/* --- what this host takes as its own --- */
+
+struct own {
+	int except;
+	struct ip *v;
+	size_t n, room;
+	int err;
+};
+
+static void add_own(struct own *o, const struct ip *ip)
+{
+	if (o->n == o->room) {
+		size_t room = o->room ? 2 * o->room : 32;
+		struct ip *v = reallocarray(o->v, room, sizeof(*v));
+
+		if (!v) {
+			o->err = TM_ENOMEM;
+			return;
+		}
+		o->v = v;
+		o->room = room;
+	}
+	o->v[o->n++] = *ip;
+}
+
+/* RFC 4291 2.6.1: a subnet's first address is its routers'. Linux leaves out those where it could be a host's
+ * (RFC 6164), and takes others as its own once it forwards: which is no news to wait for. */
+static void own_addr(void *ctx, struct nlmsghdr *h)
+{
+	struct own *o = ctx;
+	struct rt_addr a;
+
+	if (o->err || !rtmsg_addr(h, &a) || (o->except && a.index == o->except))
+		return;
+	add_own(o, &a.prefix.ip);
+	if (!o->err && a.prefix.ip.family == IP_V6 && a.prefix.len < 127) {
+		const struct prefix net = prefix_mask(&a.prefix);
+
+		add_own(o, &net.ip);
+	}
+}
+
+/* Which addresses are broadcasts depends on the kernel (the first of a network was one until Linux 5.14) and
+ * on what was set. */
+static void own_route(void *ctx, struct nlmsghdr *h)
+{
+	struct own *o = ctx;
+	struct rt_route r;
+
+	if (o->err || !rtmsg_route(h, &r) || r.table != RT_TABLE_LOCAL ||
+		(r.type != RTN_BROADCAST && r.type != RTN_ANYCAST) || r.dst.len != ip_bits(&r.dst.ip) ||
+		(o->except && r.index == o->except))
+		return;
+	add_own(o, &r.dst.ip);
+}
+
 int os_own_addresses(const char *except, struct ip **ret_v, size_t *ret_n, struct diag *d)
 {
 	_cleanup_(rtmsg_closep) struct nl_sock *sock = NULL;
-	const int index = except ? (int)if_nametoindex(except) : 0;
-	struct look l = {0};
-	size_t n = 0;
+	struct own o = {.except = except ? (int)if_nametoindex(except) : 0};
 
 	int err = rtmsg_open(&sock, d);
 	if (!err)
-		err = rtmsg_dump(sock, RTM_GETADDR, AF_UNSPEC, look_at_addr, &l, d);
+		err = rtmsg_dump(sock, RTM_GETADDR, AF_UNSPEC, own_addr, &o, d);
 	if (!err)
-		err = l.err;
-	struct ip *v = err ? NULL : calloc(l.n + 1, sizeof(*v));
-	for (size_t i = 0; v && i < l.n; i++)
-		if (!index || l.addrs[i].index != index)
-			v[n++] = l.addrs[i].prefix.ip;
-	free(l.addrs);
-	if (!v)
-		return err ? err : TM_ENOMEM;
-	*ret_v = v;
-	*ret_n = n;
+		err = rtmsg_dump_table(sock, RT_TABLE_LOCAL, own_route, &o, d);
+	if (!err)
+		err = o.err;
+	if (err) {
+		free(o.v);
+		return err;
+	}
+	*ret_v = o.v;
+	*ret_n = o.n;
 	return TM_OK;
 }

@@ -284,6 +284,61 @@ static void the_best_addresses_come_first(void **state)
 	}
 }
 
+static bool owns(const struct ip *v, size_t n, const char *ip)
+{
+	struct ip wanted;
+
+	assert_int_equal(ip_parse(ip, &wanted), TM_OK);
+	for (size_t i = 0; i < n; i++)
+		if (ip_eq(&v[i], &wanted))
+			return true;
+	return false;
+}
+
+/* What is sent to one of them reaches this host, and what may be sent to it is asked of its rules. */
+static void broadcasts_and_anycasts_of_its_networks_are_a_hosts_own(void **state)
+{
+	static const struct {
+		const char *ip;
+		bool own;
+	} rows[] = {
+		{"192.0.2.10", true},
+		{"192.0.2.255", true},
+		{"192.0.2.9", false},
+		{"198.51.100.77", true}, /* as it was set */
+		{"203.0.113.1", true}, /* of two: RFC 3021 */
+		{"203.0.113.0", false},
+		{"2001:db8:5::10", true},
+		{"2001:db8:5::", true},
+		{"2001:db8:6::1", true},
+		{"2001:db8:6::", false}, /* the other end's: RFC 6164 */
+		{"100.101.0.5", false},
+		{"100.101.255.255", false},
+		{"fd5c::", false},
+	};
+	const struct prefix addrs[] = {px("100.101.0.5/16"), px("fd5c::5/64")};
+	struct ip *v = NULL;
+	struct diag d = {0};
+	size_t n = 0;
+
+	(void)state;
+	make_host();
+	host_ip("link add tm0 type veth peer name other0");
+	host_ip("link set other0 up");
+	assert_int_equal(os_if_configure("tm0", addrs, ARRAY_LEN(addrs), &d), TM_OK);
+	host_ip("addr add 198.51.100.1/24 brd 198.51.100.77 dev far0");
+	host_ip("addr add 203.0.113.1/31 dev far0");
+	host_ip("addr add 2001:db8:6::1/127 dev far0 nodad");
+	assert_int_equal(os_own_addresses("tm0", &v, &n, &d), TM_OK);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (owns(v, n, rows[i].ip) != rows[i].own)
+			fail_msg("%s", rows[i].ip);
+	free(v);
+	assert_int_equal(os_own_addresses(NULL, &v, &n, &d), TM_OK);
+	assert_true(owns(v, n, "100.101.0.5") && owns(v, n, "100.101.255.255"));
+	free(v);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, host_setup, host_teardown)
 int main(void)
 {
@@ -295,6 +350,7 @@ int main(void)
 		T(only_addresses_that_others_can_reach_are_candidates),
 		T(what_was_taken_from_an_interface_is_put_back),
 		T(the_best_addresses_come_first),
+		T(broadcasts_and_anycasts_of_its_networks_are_a_hosts_own),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

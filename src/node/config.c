@@ -269,7 +269,7 @@ const struct config_row config_rows[CONFIG_ROWS] = {
 		RELOAD,
 		.help = "rules of this node's own beside the policy of the mesh, which they narrow: each "
 			"denies or rejects what others open here (from), or what this node opens elsewhere "
-			"(to)"},
+			"(to); where the policy grants it (local_allow), it allows what others open here"},
 	LIMIT("rekey_after_ms", rekey_after),
 	LIMIT("reject_after_ms", reject_after),
 	LIMIT("rekey_attempt_ms", rekey_attempt),

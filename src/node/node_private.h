@@ -90,6 +90,7 @@ struct node {
 		size_t n_own;
 		struct configured_rule *configured; /* config.n_rules; likewise */
 		bool rebound; /* and the filter does not know it yet */
+		bool in_vain; /* some would allow, and the policy does not grant it: has been said */
 		unsigned next_own;
 		struct loop_timer *over; /* the time of the first of them */
 		ns_t not_before; /* members that change cost no more than a part of the time */

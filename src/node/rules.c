@@ -99,6 +99,29 @@ static int apply(struct node *n)
 	return err;
 }
 
+bool node_rules_in_force(const struct node *n, const struct policy_local *r)
+{
+	return r->action != POLICY_ALLOW || !filtering_has_policy(n->rules.filtering) ||
+	       filtering_grants(n->rules.filtering, peers_mesh(n->peers), n->enrolment.self.id);
+}
+
+static void say_in_vain(struct node *n)
+{
+	bool in_vain = false;
+
+	/* A node that does not know its own tags yet says nothing. */
+	if (!mesh_by_id(peers_mesh(n->peers), n->enrolment.self.id))
+		return;
+	for (size_t i = 0; i < n->config.n_rules; i++)
+		in_vain |= !node_rules_in_force(n, &n->config.rules[i]);
+	for (size_t i = 0; i < n->rules.n_own; i++)
+		in_vain |= !node_rules_in_force(n, &n->rules.own[i].rule);
+	if (in_vain && !n->rules.in_vain)
+		log_warn("node: rules of this node's own that allow have no effect: the policy of the mesh "
+			 "does not grant it (local_allow)");
+	n->rules.in_vain = in_vain;
+}
+
 /* Where nobody belongs to a class, nobody may do anything. */
 static int deny_all(struct node *n)
 {
@@ -129,6 +152,7 @@ static void make(struct node *n)
 	if (!err) {
 		n->rules.in_force = n->rules.taken;
 		n->rules.closed = false;
+		say_in_vain(n);
 		return;
 	}
 	/* What passed so far because everything did must not pass on. */
@@ -152,15 +176,6 @@ static void on_due(void *ctx)
 
 /* --- this node's own --- */
 
-static int change_own(struct node *n, const struct own_rule *v, size_t count)
-{
-	int err = take_own(n, v, count);
-
-	if (!err)
-		make(n);
-	return err;
-}
-
 /* The next of them to end. */
 static void await(struct node *n)
 {
@@ -170,6 +185,20 @@ static void await(struct node *n)
 		first = ns_min(first, n->rules.own[i].until);
 	if (first != NS_NEVER)
 		loop_timer_at(n->rules.over, first);
+}
+
+/* From now on these. */
+static int change_own(struct node *n, const struct own_rule *v, size_t count)
+{
+	int err = take_own(n, v, count);
+
+	if (err)
+		return err;
+	memmove(n->rules.own, v, count * sizeof(*v));
+	n->rules.n_own = count;
+	await(n);
+	make(n);
+	return TM_OK;
 }
 
 /* Without the one at `gone`, or without those whose time is over. */
@@ -184,13 +213,7 @@ static int drop_own(struct node *n, size_t gone)
 	for (size_t i = 0; i < n->rules.n_own; i++)
 		if (i != gone && n->rules.own[i].until > now)
 			left[count++] = n->rules.own[i];
-	int err = change_own(n, left, count);
-	if (err)
-		return err;
-	memcpy(n->rules.own, left, count * sizeof(*left));
-	n->rules.n_own = count;
-	await(n);
-	return TM_OK;
+	return change_own(n, left, count);
 }
 
 static void on_over(void *ctx)
@@ -201,6 +224,19 @@ static void on_over(void *ctx)
 		loop_timer_in(n->rules.over, 1 * SEC);
 }
 
+static int check_grant(const struct node *n, const struct policy_local *r, struct diag *d)
+{
+	if (r->action != POLICY_ALLOW)
+		return TM_OK;
+	if (!filtering_has_policy(n->rules.filtering))
+		return diag_what(d, TM_EPERM, "the mesh has no policy: everything is allowed already");
+	if (node_rules_in_force(n, r))
+		return TM_OK;
+	diag_hint(d, "on the coordinator, \"local_allow: [tag:TAG]\" with a tag of this node would grant it");
+	return diag_what(d, TM_EPERM,
+		"the policy of the mesh does not let this node allow anything by rules of its own");
+}
+
 int node_rules_add(struct node *n, const struct policy_local *r, ns_t ttl, struct diag *d)
 {
 	struct own_rule *added = &n->rules.own[n->rules.n_own];
@@ -209,15 +245,15 @@ int node_rules_add(struct node *n, const struct policy_local *r, ns_t ttl, struc
 		diag_hint(d, "remove some with `tunnelmesh filter remove`");
 		return diag_what(d, TM_EFULL, "a node has at most %d rules of its own", OWN_RULES_MAX);
 	}
-	*added = (struct own_rule){.rule = *r, .until = time_monotonic() + ttl};
-	snprintf(added->rule.id, sizeof(added->rule.id), "local-%u", n->rules.next_own + 1);
-	int err = change_own(n, n->rules.own, n->rules.n_own + 1);
+	int err = check_grant(n, r, d);
 	if (err)
 		return err;
-	n->rules.n_own++;
-	n->rules.next_own++;
-	await(n);
-	return TM_OK;
+	*added = (struct own_rule){.rule = *r, .until = time_monotonic() + ttl};
+	snprintf(added->rule.id, sizeof(added->rule.id), "local-%u", n->rules.next_own + 1);
+	err = change_own(n, n->rules.own, n->rules.n_own + 1);
+	if (!err)
+		n->rules.next_own++;
+	return err;
 }
 
 int node_rules_remove(struct node *n, const char *id, struct diag *d)

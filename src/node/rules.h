@@ -28,9 +28,12 @@ struct configured_rule {
 	char absent[NODE_NAME_MAX + 1]; /* a name in it that nobody has */
 };
 void node_rules_configured(struct node *n);
-/* One that is bound; it gets an id. TM_EFULL with a sentence. */
+/* One that is bound; it gets an id. TM_EFULL, TM_EPERM (it allows, and the policy does not grant that) with a
+ * sentence. */
 NODISCARD int node_rules_add(struct node *n, const struct policy_local *r, ns_t ttl, struct diag *d);
 NODISCARD int node_rules_remove(struct node *n, const char *id, struct diag *d); /* TM_ENOENT, likewise */
+/* Would one have an effect now? */
+bool node_rules_in_force(const struct node *n, const struct policy_local *r);
 /* The policy of the mesh at this node. */
 struct rules_view {
 	uint64_t told, in_force; /* versions; 0: none */

@@ -77,6 +77,7 @@ struct policy_group {
 struct policy_rule {
 	char id[POLICY_ID_MAX + 1]; /* given, or made of what the rule says: the same wherever it stands */
 	bool id_given, builtin;
+	bool own; /* of the node's own (policy/local.h): allows only where local_allow grants it */
 	enum policy_action action;
 	struct policy_list from, to;
 	struct policy_service *services; /* owned */

@@ -95,9 +95,11 @@ static int check_services(const char *services, struct diag *d)
 
 int policy_local_check(const struct policy_local *r, struct diag *d)
 {
-	if (r->action == POLICY_ALLOW) {
-		diag_hint(d, "what members may do is for the policy of the mesh to say, on the coordinator");
-		return diag_what(d, TM_EPERM, "a node's own rules only deny or reject");
+	/* What it opens elsewhere is for the other end to allow. */
+	if (r->action == POLICY_ALLOW && r->outbound) {
+		diag_hint(d, "say from whom");
+		return diag_what(d, TM_EINVAL,
+			"a node's own rule allows what others open here, not what it opens elsewhere");
 	}
 	int err = check_services(r->services, d);
 	return err ? err : check_who(r->who, d);
@@ -171,6 +173,18 @@ int policy_local_bind_known(
 	return bind_who(r, m, ret_absent, NULL);
 }
 
+bool policy_local_granted(const struct policy_doc *doc, const struct mesh_node *self)
+{
+	for (size_t i = 0; i < doc->local_allow.n; i++) {
+		const char *tag = doc->selectors[doc->local_allow.v[i]]->name;
+
+		for (const char *t = self->tags; *t; t += strlen(t) + 1)
+			if (strcmp(t, tag) == 0)
+				return true;
+	}
+	return false;
+}
+
 /* --- into a document --- */
 
 static int add_word(struct policy_doc *doc, const char *word, struct policy_list *l)
@@ -225,7 +239,7 @@ int policy_local_add(struct policy_doc *doc, const char *self_id, const struct p
 	doc->rules = rules;
 	/* Half a rule is none to anybody, and freed with the others. */
 	struct policy_rule *rule = &doc->rules[doc->n_rules++];
-	*rule = (struct policy_rule){.action = r->action, .id_given = true};
+	*rule = (struct policy_rule){.action = r->action, .id_given = true, .own = true};
 	snprintf(rule->id, sizeof(rule->id), "%s", r->id);
 	int err = add_words(doc, r->who, r->outbound ? &rule->to : &rule->from);
 	if (!err)

@@ -217,6 +217,18 @@ static void rules_of(
 			ret_set[w] |= sets[g->v[i] * words + w];
 }
 
+/* Who has no grant allows nothing by rules of its own. They come last, also among those that allow. */
+static void drop_own_allows(const struct policy_model *m, uint64_t *set)
+{
+	for (size_t rank = m->doc->n_rules; rank--;) {
+		const struct policy_rule *r = &m->doc->rules[m->by_rank[rank]];
+
+		if (!r->own || r->action != POLICY_ALLOW)
+			return;
+		set[rank / 64] &= ~(UINT64_C(1) << rank % 64);
+	}
+}
+
 static int kind_of(struct maker *k, const struct signature *g, uint32_t subject, uint32_t *ret_kind)
 {
 	const size_t words = k->m->words, n = (2 * words + 1) * sizeof(uint64_t);
@@ -229,6 +241,8 @@ static int kind_of(struct maker *k, const struct signature *g, uint32_t subject,
 	rules_of(k, k->from, g, r->key);
 	rules_of(k, k->to, g, r->key + words);
 	r->key[2 * words] = is_local(m->doc, g);
+	if (!r->key[2 * words])
+		drop_own_allows(m, r->key + words);
 
 	const struct rules *known = hashset_get(&k->by_rules, r->key, n);
 	int err = known ? TM_OK : hashset_reserve(&k->by_rules, 1);

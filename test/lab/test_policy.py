@@ -240,7 +240,6 @@ def test_a_node_narrows_what_the_policy_allows_for_a_time(net):
     assert ask(nas, hub.status()["self"]["ip4"], 8443) == "silence"
     nas.run("filter", "remove", "local-2")
     assert ask(nas, hub.status()["self"]["ip4"], 9) == "refused"
-    assert "only deny or reject" in nas.run("filter", "add", "allow", "any", "--from", "hub", "--ttl", "1h", check=False).stderr
 
 
 def test_the_policy_holds_without_the_coordinator_and_after_kill_9(net):

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/strbuf.h"
 #include "cli/cmd/filter.h"
 #include "cli/core/columns.h"
 #include "cli/core/commands.h"
@@ -47,7 +48,9 @@ static const struct opt add_options[] = {
 	{"id", 0, OPT_TEXT, AT(id), "ID", "a name for the rule (one that follows from what it says)", 0, 0},
 	{"ttl", 0, OPT_DURATION, AT(ttl), "TIME",
 		"a rule of this node's own, for so long: 10m, 2h; it denies or rejects what others open here "
-		"(--from), or this node elsewhere (--to)",
+		"(--from), or this node elsewhere (--to); where the policy grants that, it allows what "
+		"others "
+		"open here",
 		1, 30 * 86400},
 	{0},
 };
@@ -63,7 +66,7 @@ static bool action_of(const char *word, enum policy_action *ret_a)
 	return false;
 }
 
-/* On this node alone, and only to narrow. */
+/* On this node alone. */
 static int add_local(struct cli *c, const struct add_opts *o, const char *action, const char *services)
 {
 	int status;
@@ -114,7 +117,8 @@ const struct command cmd_filter_add = {
 		   "--from and --to "
 		   "of nodes, tag:TAG, group:GROUP, route:PREFIX, any. With --ttl it is a rule of this "
 		   "node's own, on "
-		   "any node: it narrows what the policy allows.",
+		   "any node: it narrows what the policy allows, or allows of what it does not speak "
+		   "(local_allow).",
 	.opts = add_options,
 	.defaults = &(const struct add_opts){.from = NULL},
 	.opts_size = sizeof(struct add_opts),
@@ -138,16 +142,19 @@ static int remove_local(struct cli *c, const char *id)
 /* How long it is in force: for a time, or as long as it stands in the configuration. */
 static void local_span(struct columns *t, const json_t *j)
 {
-	const char *absent = json_text(j, "absent");
-	char text[160];
+	struct strbuf b = {0};
+	char span[FORMAT_LEN];
 
-	if (!json_number(j, "line")) {
-		columns_cell(t, format_span(json_number(j, "left_s"), text));
-		return;
-	}
-	snprintf(text, sizeof(text), "line %" PRId64 " of the configuration%s%.63s%s", json_number(j, "line"),
-		*absent ? "; there is no node \"" : "", absent, *absent ? "\"" : "");
-	columns_cell(t, text);
+	if (json_number(j, "line"))
+		strbuf_printf(&b, "line %" PRId64 " of the configuration", json_number(j, "line"));
+	else
+		strbuf_puts(&b, format_span(json_number(j, "left_s"), span));
+	if (*json_text(j, "absent"))
+		strbuf_printf(&b, "; there is no node \"%s\"", json_text(j, "absent"));
+	if (json_is_false(json_object_get(j, "in_force")))
+		strbuf_puts(&b, "; no effect: the policy of the mesh does not grant it");
+	columns_cell(t, b.s ? b.s : "");
+	strbuf_deinit(&b);
 }
 
 static void local_row(struct columns *t, const json_t *j, int64_t now UNUSED)
@@ -155,7 +162,8 @@ static void local_row(struct columns *t, const json_t *j, int64_t now UNUSED)
 	bool outbound = json_is_true(json_object_get(j, "outbound"));
 
 	columns_cell(t, json_text(j, "id"));
-	columns_tone(t, json_text(j, "action"), TONE_BAD);
+	columns_tone(t, json_text(j, "action"),
+		strcmp(json_text(j, "action"), "allow") == 0 ? TONE_GOOD : TONE_BAD);
 	columns_cell(t, json_text(j, "services"));
 	columns_cell(t, outbound ? "this node" : json_text(j, "who"));
 	columns_cell(t, outbound ? json_text(j, "who") : "this node");
@@ -173,7 +181,7 @@ static int local_run(struct cli *c, const void *opts UNUSED, const struct opt_wo
 
 const struct command cmd_filter_local = {
 	.name = "filter local",
-	.summary = "rules of this node's own, which narrow the policy",
+	.summary = "rules of this node's own",
 	.details =
 		"`filter add --ttl 10m deny tcp/22 --from tag:guest` makes one, which ends with its time or "
 		"with the daemon; others stand in its configuration, under \"filter:\".",

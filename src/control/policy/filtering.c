@@ -50,6 +50,13 @@ bool filtering_has_policy(const struct filtering *f)
 	return f->text;
 }
 
+bool filtering_grants(const struct filtering *f, const struct mesh *m, const char *self_id)
+{
+	const struct mesh_node *self = mesh_by_id(m, self_id);
+
+	return self && f->text && policy_local_granted(f->doc, self);
+}
+
 static int read_mesh(const char *text, const char *nodes, struct policy_doc **ret_doc, struct diag *d)
 {
 	struct policy_bindings b = {.n = 0};

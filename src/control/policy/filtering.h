@@ -31,6 +31,8 @@ NODISCARD int filtering_set_local(
 /* And the addresses of this machine outside the mesh. Copied. TM_ENOMEM: those before count. */
 NODISCARD int filtering_set_addresses(struct filtering *f, const struct ip *v, size_t n);
 bool filtering_has_policy(const struct filtering *f); /* the mesh's */
+/* Does it let this node's own rules allow anything? Else those that would have no effect. */
+bool filtering_grants(const struct filtering *f, const struct mesh *m, const char *self_id);
 bool filtering_is_on(const struct filtering *f); /* something may be stopped */
 
 /*

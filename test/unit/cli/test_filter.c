@@ -24,7 +24,10 @@ static const struct fake_reply replies[] = {
 			"\"any\",\"who\":\"lapdog\",\"outbound\":false,\"line\":9,\"absent\":\"lapdog\","
 			"\"left_s\":null},{\"id\":\"local-7\",\"action\":\"deny\",\"services\":\"tcp/"
 			"22\",\"who\":\"a, tag:b\","
-			"\"outbound\":false,\"left_s\":600},{\"id\":\"local-8\",\"action\":\"reject\","
+			"\"outbound\":false,\"left_s\":600},{\"id\":\"local-9\",\"action\":\"allow\","
+			"\"services\":\"ping\","
+			"\"who\":\"any\",\"outbound\":false,\"line\":null,\"in_force\":false,\"left_s\":60},{"
+			"\"id\":\"local-8\",\"action\":\"reject\","
 			"\"services\":\"any\",\"who\":\"c\","
 			"\"outbound\":true,\"left_s\":7200}]}"},
 	{"policy.history", "{\"ok\":true,\"versions\":[{\"version\":3,\"accepted_at\":0,\"by\":\"jo\","
@@ -109,6 +112,9 @@ static void answers_are_shown_in_words(void **state)
 			"configuration; "
 			"there is no node \"lapdog\"\n"
 			"  local-7         deny    tcp/22  a, tag:b   this node  10 min\n"
+			"  local-9         allow   ping    any        this node  1 min; no effect: the "
+			"policy of "
+			"the mesh does not grant it\n"
 			"  local-8         reject  any     this node  c          2 h\n",
 			""},
 		{"filter remove local-7", 0, "  local-7 is removed from this node\n", ""},

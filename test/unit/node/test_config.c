@@ -433,9 +433,9 @@ static void a_wrong_rule_gets_its_line_its_column_and_a_sentence(void **state)
 		{"filter:\n- deny: tcp\n  from: []\n", "config.yaml:2:3: the rule names nobody"},
 		{"filter:\n- deny: tcp\n  from: [{a: b}]\n",
 			"config.yaml:3:10: from must be a single value, not a mapping"},
-		{"filter:\n- allow: tcp\n  from: a\n",
-			"config.yaml:2:3: a node's own rules only deny or reject (what members may do is for "
-			"the policy of the mesh to say, on the coordinator)"},
+		{"filter:\n- allow: tcp\n  to: a\n",
+			"config.yaml:2:3: a node's own rule allows what others open here, not what it opens "
+			"elsewhere (say from whom)"},
 	};
 	char many[4096] = "filter:\n";
 	struct config c;

@@ -341,7 +341,8 @@ static void rules_of_its_own_hold_for_their_time(void **state)
 	assert_int_equal(node_rules_add(&r->n, &own, 20 * MS, &d), TM_OK);
 	const struct rules_at at = {.class = rules_class_of(r->rules, 2), .proto = RULES_TCP};
 	assert_int_equal(rules_find(r->rules, &at, 80).verdict, VERDICT_DROP);
-	run(r);
+	for (unsigned i = 0; i < 5 && r->n.rules.n_own > 1; i++)
+		run(r); /* what wakes the loop just before counts as well */
 	assert_int_equal(r->n.rules.n_own, 1);
 	assert_string_equal(r->n.rules.own[0].rule.id, "local-1");
 	assert_int_equal(node_rules_remove(&r->n, "local-2", &d), TM_ENOENT);
@@ -418,6 +419,55 @@ static void names_in_the_configuration_mean_who_has_them(void **state)
 	assert_int_equal(judge(r, 2, 80), VERDICT_REJECT);
 }
 
+/* What is made anew for a name must be made of the new rules. */
+static void a_rule_that_comes_with_a_rename_is_not_lost(void **state)
+{
+	struct policy_local own = {.action = POLICY_DENY, .who = "any", .services = "tcp/81"};
+	struct rig *r = *state;
+	struct diag d = {0};
+
+	member(r, "self", 1, NULL, 1);
+	member(r, "a", 2, NULL, 2);
+	policy(r, 1, OPEN);
+	configure(r, "b");
+	rename_member(r, "a", 2, "b", 3);
+	assert_int_equal(node_rules_add(&r->n, &own, 3600 * SEC, &d), TM_OK);
+	assert_int_equal(judge(r, 2, 80), VERDICT_REJECT);
+	assert_int_equal(judge(r, 2, 81), VERDICT_DROP);
+}
+
+#define GRANT "{local_allow: ['tag:lab'], rules: [{allow: tcp/80, from: any, to: any}]}"
+
+static void what_it_allows_by_a_grant_goes_with_the_grant(void **state)
+{
+	struct policy_local own = {.action = POLICY_ALLOW, .who = "any", .services = "tcp/81"};
+	struct rig *r = *state;
+	struct diag d = {0};
+
+	member(r, "self", 1, "lab", 1);
+	member(r, "a", 2, NULL, 2);
+	assert_int_equal(node_rules_add(&r->n, &own, 3600 * SEC, &d), TM_EPERM);
+	assert_string_equal(d.what, "the mesh has no policy: everything is allowed already");
+	policy(r, 1, WEB);
+	assert_int_equal(node_rules_add(&r->n, &own, 3600 * SEC, &d), TM_EPERM);
+	assert_non_null(strstr(d.what, "does not let this node allow anything"));
+	policy(r, 2, GRANT);
+	assert_int_equal(node_rules_add(&r->n, &own, 3600 * SEC, &d), TM_OK);
+	assert_int_equal(judge(r, 2, 81), VERDICT_PASS);
+	assert_int_equal(judge(r, 2, 82), VERDICT_DROP);
+	assert_true(node_rules_in_force(&r->n, &own));
+	policy(r, 3, WEB); /* at once */
+	assert_int_equal(judge(r, 2, 81), VERDICT_DROP);
+	assert_int_equal(judge(r, 2, 80), VERDICT_PASS);
+	assert_true(!node_rules_in_force(&r->n, &own) && r->n.rules.in_vain);
+	policy(r, 4, GRANT);
+	assert_int_equal(judge(r, 2, 81), VERDICT_PASS);
+	assert_false(r->n.rules.in_vain);
+	member(r, "self", 1, NULL, 3); /* its tag is gone */
+	run(r);
+	assert_int_equal(judge(r, 2, 81), VERDICT_DROP);
+}
+
 /* Rules that can be made are no reason to let all pass that an unknown policy may deny. */
 static void one_that_there_was_no_memory_for_is_not_got_round_by_rules_of_its_own(void **state)
 {
@@ -459,6 +509,9 @@ int main(void)
 			rules_of_the_configuration_hold_until_it_has_none, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			names_in_the_configuration_mean_who_has_them, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_rule_that_comes_with_a_rename_is_not_lost, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			what_it_allows_by_a_grant_goes_with_the_grant, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			one_that_there_was_no_memory_for_is_not_got_round_by_rules_of_its_own, setup,
 			teardown),

@@ -85,7 +85,6 @@ static void one_that_cannot_be_is_explained(void **state)
 		enum policy_action action;
 		const char *who, *services, *what;
 	} rows[] = {
-		{POLICY_ALLOW, "any", "tcp", "only deny or reject"},
 		{POLICY_DENY, "", "tcp", "names nobody"},
 		{POLICY_DENY, "any", "", "about no protocol"},
 		{POLICY_DENY, "lapdog", "tcp", "there is no node \"lapdog\""},
@@ -105,6 +104,45 @@ static void one_that_cannot_be_is_explained(void **state)
 
 		if (policy_local_bind(&r, mesh, &d) == TM_OK || !strstr(d.what, rows[i].what))
 			fail_msg("row %zu: %s", i, d.what);
+	}
+	struct policy_local opens = rule(POLICY_ALLOW, true, "any", "tcp");
+	struct diag d = {0};
+	assert_int_equal(policy_local_bind(&opens, mesh, &d), TM_EINVAL);
+	assert_string_equal(
+		d.what, "a node's own rule allows what others open here, not what it opens elsewhere");
+	mesh_free(mesh);
+}
+
+/* Of what the document denies nothing, and to nobody else. */
+static void one_that_allows_does_so_where_the_document_grants_it_and_does_not_speak(void **state)
+{
+	static const char granted[] = "local_allow: [tag:other, tag:lab]\n"
+				      "rules:\n"
+				      "  - {deny: tcp/22, from: tag:guest, to: any}\n",
+			  other[] = "local_allow: [tag:other]\n"
+				    "rules:\n"
+				    "  - {deny: tcp/22, from: tag:guest, to: any}\n";
+	struct mesh *mesh = rig_mesh("self:lab laptop visitor:guest box:other");
+	struct policy_local in = rule(POLICY_ALLOW, false, "laptop,tag:guest", "tcp/20-25");
+	struct diag d = {0};
+
+	(void)state;
+	assert_int_equal(policy_local_bind(&in, mesh, &d), TM_OK);
+	for (int grant = 0; grant <= 1; grant++) {
+		struct policy_doc *doc = rig_doc(mesh, grant ? granted : other);
+		const enum policy_action then = grant ? POLICY_ALLOW : POLICY_DENY;
+
+		assert_int_equal(policy_local_granted(doc, rig_node(mesh, "self")), grant);
+		assert_false(policy_local_granted(doc, rig_node(mesh, "laptop")));
+		assert_int_equal(policy_local_add(doc, rig_node(mesh, "self")->id, &in), TM_OK);
+		assert_int_equal(judge(doc, mesh, "laptop", "self", 22), then);
+		assert_int_equal(judge(doc, mesh, "visitor", "self", 23), then);
+		assert_int_equal(judge(doc, mesh, "visitor", "self", 22), POLICY_DENY);
+		assert_int_equal(judge(doc, mesh, "laptop", "self", 26), POLICY_DENY);
+		assert_int_equal(judge(doc, mesh, "box", "self", 22), POLICY_DENY);
+		assert_int_equal(judge(doc, mesh, "self", "laptop", 22), POLICY_DENY);
+		assert_int_equal(judge(doc, mesh, "laptop", "box", 22), POLICY_DENY);
+		policy_doc_free(doc);
 	}
 	mesh_free(mesh);
 }
@@ -142,6 +180,7 @@ int main(void)
 		cmocka_unit_test(a_rule_of_its_own_narrows_what_the_document_allows),
 		cmocka_unit_test(they_fit_into_a_document_that_names_as_many_as_it_may),
 		cmocka_unit_test(one_that_cannot_be_is_explained),
+		cmocka_unit_test(one_that_allows_does_so_where_the_document_grants_it_and_does_not_speak),
 		cmocka_unit_test(one_that_stays_follows_who_has_its_names),
 	};
 

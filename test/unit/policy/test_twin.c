@@ -11,6 +11,7 @@
 #include "policy/compile.h"
 #include "policy/diff.h"
 #include "policy/explain.h"
+#include "policy/local.h"
 #include "policy/prove.h"
 #include "unit/policy/rig.h"
 #include "unit/policy/twin.h"
@@ -157,7 +158,7 @@ static char *random_text(void)
 		add_selectors(&b, groups);
 		strbuf_puts(&b, "\n");
 	}
-	if (rnd(4) == 0)
+	if (rnd(2) == 0)
 		strbuf_printf(&b, "local_allow: [tag:t%u]\n", rnd(4));
 	return strbuf_take(&b);
 }
@@ -241,12 +242,35 @@ static bool meet(const struct trial *t, size_t a, size_t b)
 	return twin_meet(&t->who[a], &t->who[b]);
 }
 
+/* The document as one of the nodes has it. */
+static void add_own_rules(struct trial *t)
+{
+	const char *self = rig_node(t->mesh, rnd(2) ? "n1" : "n2")->id;
+
+	for (unsigned i = rnd(4); i; i--) {
+		struct policy_local r = {.action = (enum policy_action)rnd(3), .outbound = rnd(4) == 0};
+		const unsigned first = 1 + rnd(PORTS);
+		struct diag d = {0};
+
+		snprintf(r.id, sizeof(r.id), "local-%u", i);
+		snprintf(r.who, sizeof(r.who), rnd(5) ? "tag:t%u,n%u" : "any", rnd(5), rnd(NODES));
+		snprintf(r.services, sizeof(r.services), rnd(5) ? "tcp/%u-%u,icmp/8,udp/%u" : "any", first,
+			first + rnd(PORTS + 1 - first), 1 + rnd(PORTS));
+		if (r.action == POLICY_ALLOW)
+			r.outbound = false;
+		if (policy_local_bind(&r, t->mesh, &d) != TM_OK)
+			fail_msg("%s %s: %s", r.who, r.services, d.what);
+		assert_int_equal(policy_local_add(t->doc, self, &r), TM_OK);
+	}
+}
+
 static void begin(struct trial *t)
 {
 	choose_world(t);
 	list_people(t);
 	t->text = random_text();
 	t->doc = rig_doc(t->mesh, t->text);
+	add_own_rules(t);
 	assert_int_equal(policy_model_new(t->doc, &t->world, &t->model), TM_OK);
 }
 

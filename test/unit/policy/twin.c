@@ -67,6 +67,8 @@ struct twin_verdict twin_judge(const struct policy_doc *doc, const struct twin_s
 
 		if (!is_about(r, proto, port) || !twin_is(doc, &r->from, from) || !twin_is(doc, &r->to, to))
 			continue;
+		if (r->own && r->action == POLICY_ALLOW && !twin_is(doc, &doc->local_allow, to))
+			continue;
 		if (r->action != POLICY_ALLOW)
 			return (struct twin_verdict){r->action, (int)i, false};
 		if (allows < 0)

@@ -160,6 +160,23 @@ static void make_services(struct rule *r)
 	}
 }
 
+/* Of the nodes' own: the one side is the node. */
+static void make_own(struct world *w)
+{
+	w->n_own = rnd(OWN_MAX + 1);
+	for (unsigned i = 0; i < w->n_own; i++) {
+		struct rule *r = &w->own[i];
+		const unsigned of = rnd(NODES);
+
+		*r = (struct rule){.deed = (enum deed)rnd(3), .of = (int)of};
+		r->outbound = r->deed != ALLOW && rnd(2);
+		make_list(r->outbound ? r->to : r->from, r->outbound ? &r->n_to : &r->n_from);
+		(r->outbound ? r->from : r->to)[0] = (struct selector){MEMBER, of};
+		*(r->outbound ? &r->n_from : &r->n_to) = 1;
+		make_services(r);
+	}
+}
+
 void world_make_rules(struct world *w)
 {
 	w->n_rules = 1 + rnd(RULES_MAX);
@@ -167,54 +184,71 @@ void world_make_rules(struct world *w)
 		struct rule *r = &w->rule[i];
 
 		r->deed = rnd(3) ? ALLOW : (enum deed)(1 + rnd(2));
+		r->of = -1;
 		make_list(r->from, &r->n_from);
 		make_list(r->to, &r->n_to);
 		make_services(r);
 	}
 	/* A document that stops nobody is no filter at all, and lets strays through. */
 	w->rule[0].deed = DENY;
+	w->grant = rnd(3) ? (int)rnd(TAGS) : -1;
+	make_own(w);
 }
 
 static void write_list(
-	const struct world *w, const char *key, const struct selector *v, unsigned n, struct strbuf *out)
+	const struct world *w, const struct selector *v, unsigned n, const char *quote, struct strbuf *out)
 {
-	strbuf_printf(out, ", %s: [", key);
 	for (unsigned i = 0; i < n; i++) {
-		strbuf_puts(out, i ? ", " : "");
+		strbuf_printf(out, "%s%s", i ? "," : "", quote);
 		if (v[i].what == ANYBODY)
 			strbuf_puts(out, "any");
 		else if (v[i].what == MEMBER)
 			strbuf_puts(out, w->member[v[i].which].name);
 		else if (v[i].what == TAG)
-			strbuf_printf(out, "'tag:t%u'", v[i].which);
+			strbuf_printf(out, "tag:t%u", v[i].which);
 		else
-			strbuf_printf(out, "'route:%s'", routes[v[i].which]);
+			strbuf_printf(out, "route:%s", routes[v[i].which]);
+		strbuf_puts(out, quote);
 	}
-	strbuf_puts(out, "]");
+}
+
+static void write_services(const struct rule *r, struct strbuf *out)
+{
+	static const char *const kinds[] = {"tcp", "udp", "icmp", "icmpv6", "other"};
+
+	for (unsigned k = 0; k < r->n_about; k++) {
+		const unsigned first = r->about[k].first, last = r->about[k].last;
+
+		strbuf_printf(out, "%s%s", k ? "," : "", kinds[r->about[k].kind]);
+		if (first || (last != 255 && last != 65535))
+			strbuf_printf(out, "/%u-%u", first, last);
+	}
 }
 
 void world_write(const struct world *w, struct strbuf *out)
 {
-	static const char *const deeds[] = {"allow", "deny", "reject"}, *const kinds[] = {"tcp", "udp",
-										"icmp", "icmpv6", "other"};
+	static const char *const deeds[] = {"allow", "deny", "reject"};
 
+	if (w->grant >= 0)
+		strbuf_printf(out, "local_allow: ['tag:t%d']\n", w->grant);
 	strbuf_puts(out, "rules:\n");
 	for (unsigned i = 0; i < w->n_rules; i++) {
 		const struct rule *r = &w->rule[i];
 
 		strbuf_printf(out, "  - {id: r%u, %s: [", i, deeds[r->deed]);
-		for (unsigned k = 0; k < r->n_about; k++) {
-			const unsigned first = r->about[k].first, last = r->about[k].last;
-
-			strbuf_printf(out, "%s%s", k ? ", " : "", kinds[r->about[k].kind]);
-			if (first || (last != 255 && last != 65535))
-				strbuf_printf(out, "/%u-%u", first, last);
-		}
-		strbuf_puts(out, "]");
-		write_list(w, "from", r->from, r->n_from, out);
-		write_list(w, "to", r->to, r->n_to, out);
-		strbuf_puts(out, "}\n");
+		write_services(r, out);
+		strbuf_puts(out, "], from: [");
+		write_list(w, r->from, r->n_from, "'", out);
+		strbuf_puts(out, "], to: [");
+		write_list(w, r->to, r->n_to, "'", out);
+		strbuf_puts(out, "]}\n");
 	}
+}
+
+void world_write_own(const struct world *w, const struct rule *r, struct strbuf *who, struct strbuf *services)
+{
+	write_list(w, r->outbound ? r->to : r->from, r->outbound ? r->n_to : r->n_from, "", who);
+	write_services(r, services);
 }
 
 /* --- the judge --- */
@@ -239,25 +273,36 @@ static bool is_among(
 	return false;
 }
 
+static bool is_granted(const struct world *w, int member)
+{
+	return member >= 0 && w->grant >= 0 && w->member[member].tags >> w->grant & 1;
+}
+
+static bool is_about(const struct world *w, int at, const struct rule *r, const struct person *from,
+	const struct person *to, enum kind kind, unsigned port)
+{
+	bool about = false;
+
+	for (unsigned k = 0; k < r->n_about; k++)
+		about |= r->about[k].kind == kind && r->about[k].first <= port && port <= r->about[k].last;
+	return about && is_among(w, at, r->from, r->n_from, from) && is_among(w, at, r->to, r->n_to, to);
+}
+
 enum deed world_judge(const struct world *w, int at_node, const struct person *from, const struct person *to,
 	enum kind kind, unsigned port)
 {
 	/* Pings need no rule. */
 	bool allowed = (kind == ICMP && port == 8) || (kind == ICMP6 && port == 128);
 
-	for (unsigned i = 0; i < w->n_rules; i++) {
-		const struct rule *r = &w->rule[i];
-		bool about = false;
+	for (unsigned i = 0; i < w->n_rules + w->n_own; i++) {
+		const struct rule *r = i < w->n_rules ? &w->rule[i] : &w->own[i - w->n_rules];
 
-		for (unsigned k = 0; k < r->n_about; k++)
-			about |= r->about[k].kind == kind && r->about[k].first <= port &&
-				 port <= r->about[k].last;
-		if (!about || !is_among(w, at_node, r->from, r->n_from, from) ||
-			!is_among(w, at_node, r->to, r->n_to, to))
+		if ((r->of >= 0 && r->of != at_node) || !is_about(w, at_node, r, from, to, kind, port))
 			continue;
 		if (r->deed != ALLOW)
 			return r->deed;
-		allowed = true;
+		allowed |= r->of < 0 || is_granted(w, at_node);
 	}
-	return allowed ? ALLOW : DENY;
+	/* Who is asked may have a rule of its own, which the other side does not know. */
+	return allowed || (at_node == from->node && is_granted(w, to->member)) ? ALLOW : DENY;
 }

@@ -16,6 +16,7 @@ enum {
 	NETS = 6,
 	TAGS = 4,
 	RULES_MAX = 12,
+	OWN_MAX = 2 * NODES,
 	LIST_MAX = 3,
 	PEOPLE_MAX = 2 * MEMBERS + 3 * NETS,
 	PORTS = 12, /* 1 to 12 are spoken of */
@@ -42,6 +43,8 @@ struct selector {
 
 struct rule {
 	enum deed deed;
+	int of; /* the node whose own it is, which is one of its sides; -1: everybody's */
+	bool outbound; /* that one is `from` */
 	struct selector from[LIST_MAX], to[LIST_MAX];
 	unsigned n_from, n_to;
 	struct {
@@ -65,8 +68,9 @@ struct world {
 	unsigned n_nets;
 	struct person person[PEOPLE_MAX];
 	unsigned n_people;
-	struct rule rule[RULES_MAX];
-	unsigned n_rules;
+	struct rule rule[RULES_MAX], own[OWN_MAX];
+	unsigned n_rules, n_own;
+	int grant; /* the tag whose nodes may allow by rules of their own; -1: none */
 };
 
 uint32_t chain_random(uint32_t n);
@@ -75,6 +79,9 @@ void chain_seed(uint64_t seed);
 void world_make(struct world *w);
 void world_make_rules(struct world *w); /* others, of the same mesh */
 void world_write(const struct world *w, struct strbuf *out); /* as a document */
+/* Whom a rule of a node's own is about beside it, and what, with commas. */
+void world_write_own(
+	const struct world *w, const struct rule *r, struct strbuf *who, struct strbuf *services);
 struct ip world_own(const struct net *n); /* of the router in its network */
 
 /* What is said, at this node, to a packet that would begin something. `port` as data/filter/rules.h has it.

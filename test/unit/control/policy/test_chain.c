@@ -96,6 +96,38 @@ static void open_nodes(struct chain *c)
 	}
 }
 
+/* And each node's own. */
+static void set_own(struct chain *c, int node)
+{
+	static const enum policy_action actions[] = {
+		[ALLOW] = POLICY_ALLOW, [DENY] = POLICY_DENY, [REJECT] = POLICY_REJECT};
+	struct policy_local v[OWN_MAX] = {{.line = 0}};
+	char id[NODE_ID_LEN + 1];
+	size_t n = 0;
+
+	for (unsigned i = 0; i < c->w.n_own; i++) {
+		const struct rule *r = &c->w.own[i];
+		struct strbuf who = {0}, services = {0};
+		struct diag d = {0};
+
+		if (r->of != node)
+			continue;
+		world_write_own(&c->w, r, &who, &services);
+		snprintf(v[n].id, sizeof(v[n].id), "local-%u", i);
+		snprintf(v[n].who, sizeof(v[n].who), "%s", who.s);
+		snprintf(v[n].services, sizeof(v[n].services), "%s", services.s);
+		v[n].action = actions[r->deed];
+		v[n].outbound = r->outbound;
+		if (policy_local_bind(&v[n], c->mesh, &d) != TM_OK)
+			fail_msg("%s %s: %s", who.s, services.s, d.what);
+		strbuf_deinit(&who);
+		strbuf_deinit(&services);
+		n++;
+	}
+	rig_id(c->w.member[node].name, id);
+	assert_int_equal(filtering_set_local(c->filtering[node], id, v, n), TM_OK);
+}
+
 static void new_document(struct chain *c)
 {
 	struct strbuf text = {0};
@@ -114,6 +146,7 @@ static void new_document(struct chain *c)
 		rig_id(c->w.member[i].name, id);
 		if (filtering_set(c->filtering[i], text.s, c->nodes, &d) != TM_OK)
 			fail_msg("%s: %s\n%s", d.where, d.what, text.s);
+		set_own(c, i);
 		assert_int_equal(filtering_rules(c->filtering[i], c->mesh, id, &rules), TM_OK);
 		assert_non_null(rules);
 		assert_int_equal(filter_new(&space, rules, 0, &f), TM_OK);

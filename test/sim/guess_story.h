@@ -24,6 +24,13 @@ static const struct nat_kind preserving = {
 	.ports = NAT_PRESERVING,
 };
 
+/* It lets in whoever wants. */
+static const struct nat_kind open_to_all = {
+	.mapping = NAT_ENDPOINT_INDEPENDENT,
+	.filtering = NAT_ENDPOINT_INDEPENDENT,
+	.ports = NAT_PRESERVING,
+};
+
 static struct endpoint hub_at;
 
 static inline bool only_the_hub(const struct datagram *dg)

@@ -14,12 +14,6 @@ static const struct nat_kind provider = {
 	.arbitrary_pool = true,
 };
 
-/* It lets in whoever wants. */
-static const struct nat_kind open_to_all = {
-	.mapping = NAT_ENDPOINT_INDEPENDENT,
-	.filtering = NAT_ENDPOINT_INDEPENDENT,
-	.ports = NAT_PRESERVING,
-};
 /* Each mapping has the port after the last one's. */
 static const struct nat_kind counting = {
 	.mapping = NAT_ADDRESS_AND_PORT_DEPENDENT,
@@ -379,7 +373,7 @@ static void after_a_change_of_network_nothing_is_guessed_from_what_was_seen_befo
 	m = forty_ms_apart(1, &easy, &hard);
 	plug_behind(m.a, &hard);
 	assert_true(direct_after(&m, 30 * SEC) == NS_NEVER);
-	assert_true(m.a->guesses + m.b->guesses <= 3); /* questions */
+	assert_true(m.a->guesses + m.b->guesses <= 8); /* questions, ever more rarely */
 	sim_free(m.s);
 }
 

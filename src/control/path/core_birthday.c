@@ -31,6 +31,7 @@
  */
 enum { CHANCES = 2, CHANCES_OF_EASY = 4 };
 #define ANSWERED_IN (250 * MS) /* where the detour's is not known */
+#define TOLD_IN (250 * MS) /* from the question for candidates until two checks of each have been sent */
 #define OUTAGE (30 * SEC) /* who was reached directly so short ago will be again, without any guess */
 #define OUTAGE_FOUND                                                                                         \
 	(3 * SEC) /* the same, by what was found: that does not come back where it was forgotten */
@@ -38,7 +39,10 @@ enum { CHANCES = 2, CHANCES_OF_EASY = 4 };
 #define ASK_AGAIN (500 * MS)
 #define NEXT_SLACK                                                                                           \
 	(5 * SEC) /* whoever asks waits longer than who is asked, by all that clocks and lines do */
-#define NEXT_REFUSED (60 * SEC)
+/* A refusal may mean no more than that the peer has just been started, or heard of us: twice as long each
+ * time. */
+#define REFUSED_FIRST (250 * MS)
+#define REFUSED_MAX (60 * SEC)
 #define KEEP_EVERY (20 * SEC) /* translators forget after 30 s at the earliest, as far as is known */
 #define KEEP_SPARE (30 * SEC) /* found as well, and not used by either side */
 #define MEET_IN (150 * MS) /* after both know of it: 256 sockets take up to a third of that to open */
@@ -128,7 +132,7 @@ static bool begin(struct core *c, struct live *l, enum stun_guess_role role, con
 	birthday_only_at(&a->b, &theirs);
 	if (!seen)
 		birthday_limit(&a->b, BIRTHDAY_UNSEEN);
-	l->asking.n = 0;
+	l->asking.n = l->asking.refused = 0;
 	core_luck_tries(c, l, now);
 	a->opens = role != STUN_GUESS_GUESSES;
 	if (!a->opens)
@@ -246,12 +250,13 @@ static void ask(struct core *c, struct live *l, enum stun_guess_role role, ns_t 
 	l->asking.again_at = now + ASK_AGAIN;
 }
 
-/* When the candidates had their chance; NS_NEVER: not before more of their checks were sent. */
+/* When the candidates had their chance; NS_NEVER: not before more of their checks were sent. Those that were
+ * just asked for are waited for, and where there are none not for long. */
 static ns_t had_chance(const struct path *p, bool easy)
 {
 	const unsigned chances = easy ? CHANCES_OF_EASY : CHANCES;
 	const ns_t detour = path_chosen(p)->rtt;
-	ns_t at = 0;
+	ns_t at = p->asked_at ? p->asked_at + TOLD_IN : 0;
 
 	for (unsigned i = 0; i < p->n_pairs; i++) {
 		const struct pair *pair = &p->pairs[i];
@@ -291,6 +296,14 @@ static void stop_asking(struct core *c, struct live *l, ns_t again)
 		a->live = NULL;
 }
 
+static void refused(struct core *c, struct live *l, ns_t now)
+{
+	const ns_t wait = ns_min(REFUSED_FIRST << l->asking.refused, REFUSED_MAX);
+
+	l->asking.refused = MIN(l->asking.refused + 1, 8U);
+	stop_asking(c, l, now + wait);
+}
+
 /* Who asks has a place for the attempt already: what the other side opens is not to be in vain. */
 static bool may_ask(struct core *c, struct live *l, enum stun_guess_role role, ns_t now)
 {
@@ -327,7 +340,7 @@ ns_t core_birthday_consider(struct core *c, struct live *l, ns_t now)
 	if (!may_ask(c, l, role, now))
 		return now + NEXT_SLACK;
 	if (asking->n == CORE_GUESS_TRIES) {
-		stop_asking(c, l, now + NEXT_REFUSED);
+		refused(c, l, now);
 		return asking->not_before;
 	}
 	ask(c, l, role, now);
@@ -383,7 +396,7 @@ bool core_birthday_answered(struct core *c, struct live *l, const struct stun_ms
 		return false;
 	if (plays(c, role) && core_luck_allows(c, l, now) && begin(c, l, role, &m->guess, later, now))
 		return true;
-	stop_asking(c, l, now + NEXT_REFUSED);
+	refused(c, l, now);
 	return true;
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "node/exit_journal.h"
 #include "node/node_private.h"
 #include "node/offers.h"
 #include "node/router.h"
@@ -15,6 +16,9 @@ struct exits {
 	struct os_exit *os;
 	struct loop_timer *resume, *again; /* the end of a pause; another try */
 	ns_t paused_until;
+	char former[16]; /* an interface by which an earlier run did so, until what it left is gone; "" = none
+			  */
+	bool noted; /* in the journal */
 	bool set; /* on the host */
 	bool kill; /* what is set holds when we end */
 	bool over; /* whoever ends us wants nothing held */
@@ -61,13 +65,43 @@ static void why_useless(const struct node *n, char *buf, size_t len)
 						: "offers no way to the internet any more");
 }
 
+static int note(struct node *n, struct diag *d)
+{
+	struct exits *x = n->exits;
+	int err = x->noted ? TM_OK
+			   : exit_journal_note(n->paths.undo_exit, plane_tun_name(n->plane), x->former, d);
+
+	x->noted = !err;
+	return err;
+}
+
+static int clear(struct node *n, struct diag *d)
+{
+	struct exits *x = n->exits;
+	int err = os_exit_clear(x->os, d);
+
+	if (err)
+		return err;
+	exit_journal_end(n->paths.undo_exit);
+	x->noted = false;
+	x->former[0] = '\0';
+	return TM_OK;
+}
+
 static int set(struct node *n, struct diag *d)
 {
 	const struct route_settings *told = offers_told(n);
 	struct exits *x = n->exits;
 	struct diag unguarded = {0};
-	int err = os_exit_set(x->os, told->exit_lan, told->exit_kill, &unguarded, d);
+	int err = note(n, d);
 
+	if (err)
+		return err;
+	err = os_exit_set(x->os, told->exit_lan, told->exit_kill, &unguarded, d);
+	if (!err && x->former[0]) {
+		x->former[0] = '\0';
+		(void)!exit_journal_note(n->paths.undo_exit, plane_tun_name(n->plane), "", NULL);
+	}
 	x->kill = told->exit_kill;
 	x->unguarded[0] = '\0';
 	if (!err && unguarded.what[0])
@@ -90,7 +124,7 @@ void exits_look(struct node *n)
 	if (wanted)
 		err = set(n, &d);
 	else if (x->set && !x->unknown)
-		err = os_exit_clear(x->os, &d);
+		err = clear(n, &d);
 	if (wanted) /* a part of it may be, and holds */
 		x->set = true;
 	else if (!err && !x->unknown)
@@ -178,7 +212,7 @@ static void look_back(struct node *n)
 			  "back stays "
 			  "so until `tunnelmesh exit-node off` or `use`",
 			KV("file", n->paths.routes));
-	} else if (os_exit_clear(NULL, &d) != TM_OK) {
+	} else if (clear(n, &d) != TM_OK) {
 		log_warn("node: rules that the last run left cannot be removed", KV("why", d.what));
 	}
 }
@@ -195,9 +229,12 @@ int exits_open(struct node *n)
 		err = loop_timer_new(n->base, on_resume, n, &x->resume);
 	if (!err)
 		err = loop_timer_new(n->base, on_again, n, &x->again);
-	if (!err)
-		look_back(n);
-	return err;
+	if (err)
+		return err;
+	exit_journal_former(n->paths.undo_exit, plane_tun_name(n->plane), x->former);
+	os_exit_former(x->os, x->former);
+	look_back(n);
+	return TM_OK;
 }
 
 void exits_close(struct node *n)
@@ -208,7 +245,7 @@ void exits_close(struct node *n)
 	if (!x)
 		return;
 	const bool held = (x->kill || x->unknown) && !x->over;
-	if (x->set && !held && os_exit_clear(x->os, &d) != TM_OK)
+	if (x->set && !held && clear(n, &d) != TM_OK)
 		log_warn("node: the rules of the exit node cannot be removed", KV("why", d.what));
 	if (x->set && held)
 		log_info("node: nothing leaves this machine without the exit node until the next start, or "

@@ -4,6 +4,7 @@
  * plugs.c plugs them into each other.
  */
 #include "node/node.h"
+#include "node/exit_journal.h"
 #include "node/host_settings.h"
 #include "node/hosting.h"
 
@@ -46,6 +47,7 @@ void node_paths_init(struct node_paths *p, const char *state_dir)
 		{p->undo_names, HOSTING_JOURNAL},
 		{p->routes, ROUTE_SETTINGS_FILE},
 		{p->settings, HOST_SETTINGS_FILE},
+		{p->undo_exit, EXIT_JOURNAL},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)

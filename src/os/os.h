@@ -152,11 +152,22 @@ void os_exit_free(struct os_exit *x); /* leaves what is held; NULL is fine */
  * around to the exit's resolver. Again and again: puts back what others took away. lan: but for the networks
  * that it is in. hold: when the interface vanishes, or this process ends, nothing leaves any more, until
  * somebody clears. unguarded has a sentence where routes are all that there is: nothing holds back what names
- * an interface, and answers to callers are not marked. TM_EBUSY: another daemon of this host uses one.
+ * an interface, and answers to callers are not marked. TM_EBUSY: another daemon of this host uses one, or has
+ * left one to hold.
  */
 NODISCARD int os_exit_set(struct os_exit *x, bool lan, bool hold, struct diag *unguarded, struct diag *d);
-/* As if there had never been one, whoever set it, unless it leads into another interface; x may be NULL. */
+/* As if there had never been one, unless another daemon of this host uses it, or has left it to hold. */
 NODISCARD int os_exit_clear(struct os_exit *x, struct diag *d);
+/* The interface that an earlier run had: what it left is this one's, until the next set or clear is through.
+ */
+void os_exit_former(struct os_exit *x, const char *ifname);
+struct os_exit_left {
+	bool any; /* there was something, which is gone now */
+	char other[16]; /* the interface of another daemon, which uses one or has left it to hold; "" = none
+			 */
+};
+/* Clears what a run with that interface has left. */
+NODISCARD int os_exit_undo(const char *ifname, struct os_exit_left *ret_left, struct diag *d);
 
 /* --- change notification: os/linux/netmon.c --- */
 struct os_netmon;

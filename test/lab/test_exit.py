@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Another node's way to the internet: what an outside host sees, what the network around sees, and what is left of it."""
-import os
-import pathlib
 import shutil
 import signal
 import socket
@@ -11,7 +9,7 @@ import threading
 
 import pytest
 
-from lab import Host, LabError, alive, sh, wait_for
+from lab import Host, LabError, sh, wait_for
 from test_routes import call, pings, serve
 from wiretap import inside
 
@@ -219,108 +217,53 @@ def test_a_pause_is_one_and_ends(net):
     wait_for("the end of the pause", lambda: (_try(call, laptop.host, outside.ip4) or [0])[0] == gate.host.ip4)
 
 
-@pytest.mark.parametrize("kill", [False, True])
-def test_after_a_crash_all_is_as_it_was_or_all_is_held_back(net, kill):
+MARKED = """
+import socket, sys
+to, port, mark = sys.argv[1], int(sys.argv[2]), int(sys.argv[3], 0)
+s = socket.socket(socket.AF_INET6 if ":" in to else socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, 36, mark)
+s.settimeout(5)
+try:
+    s.sendto(b"of another tunnel", (to, port))
+    print(s.recv(100).decode())
+except OSError as e:
+    print(e.errno)
+"""
+
+
+def other_vpn(host):
+    for family in ("-4", "-6"):
+        host.sh("ip", family, "rule", "add", "pref", 5210, "fwmark", "0x80000/0xff0000", "lookup", "main")
+
+
+def test_another_vpn_goes_on_beside_it_and_opens_nothing(net):
+    """As Tailscale has it: a mark of its sockets, and a rule ahead of everything that leads it out."""
     hub, gate, laptop, outside = mesh_with_exit(net)
-    use(laptop, "gate", *(["--kill-switch"] if kill else []))
-    wait_for("the exit", lambda: (_try(call, laptop.host, outside.ip4) or [0])[0] == gate.host.ip4)
-    laptop.kill9()
-    if not kill:
-        assert call(laptop.host, outside.ip4)[0] == laptop.host.ip4
-        assert call(laptop.host, outside.ip6)[0] == laptop.host.ip6
-    else:
-        assert _try(call, laptop.host, outside.ip4) is None and _try(call, laptop.host, outside.ip6) is None
-    laptop.up()  # which uses it again
-    wait_for("the exit", lambda: (_try(call, laptop.host, outside.ip4) or [0])[0] == gate.host.ip4, 20)
-    laptop.kill9()
-    assert "exit node" in laptop.run("exit-node", "off").stdout  # without a daemon
-    assert call(laptop.host, outside.ip4)[0] == laptop.host.ip4
-    assert "8484" not in laptop.host.sh("ip", "rule").stdout + laptop.host.sh("ip", "-6", "rule").stdout
-    laptop.up()
-    assert call(laptop.host, outside.ip4)[0] == laptop.host.ip4
-    use(laptop, "gate", *(["--kill-switch"] if kill else []))
-    laptop.down()  # on purpose: nothing stays
-    assert call(laptop.host, outside.ip4)[0] == laptop.host.ip4
-
-
-@pytest.mark.parametrize("kill", [False, True], ids=["plain", "kill-switch"])
-def test_what_a_crash_has_left_cleanup_and_leave_take_away(net, kill):
-    """The one but for what a kill switch is for, the other all of it: the next mesh begins with an open way."""
-    hub, gate, laptop, outside = mesh_with_exit(net)
-    rules = lambda: laptop.host.sh("ip", "rule").stdout + laptop.host.sh("ip", "-6", "rule").stdout
-    valid_mark = lambda: laptop.host.sh("sysctl", "-n", "net.ipv4.conf.all.src_valid_mark").stdout
-    clean, before = rules(), valid_mark()
-    use(laptop, "gate", *(["--kill-switch"] if kill else []))
-    wait_for("the exit", lambda: (_try(call, laptop.host, outside.ip4) or [0])[0] == gate.host.ip4)
-    laptop.kill9()
-    assert "removed what a killed tunnelmesh left" in laptop.run("down", "--cleanup").stdout
-    assert valid_mark() == before
-    if kill:
-        assert rules() != clean and _try(call, laptop.host, outside.ip4) is None
-    else:
-        assert rules() == clean and call(laptop.host, outside.ip4)[0] == laptop.host.ip4
-    laptop.run("leave", "--yes", check=False)
-    assert rules() == clean and call(laptop.host, outside.ip4)[0] == laptop.host.ip4
-    assert not os.path.exists(laptop.state)
-
-
-def test_a_kill_switch_holds_at_every_end_but_the_ones_that_are_wanted(net):
-    hub, gate, laptop, outside = mesh_with_exit(net)
+    far = outside.spawn("/usr/bin/python3", "-c", RESOLVER.replace("53", "41641"), stdout=subprocess.PIPE)
+    assert far.stdout.readline() == b"bound\n"
+    other_vpn(laptop.host)
     use(laptop, "gate", "--kill-switch")
     wait_for("the exit", lambda: (_try(call, laptop.host, outside.ip4) or [0])[0] == gate.host.ip4)
+
+    def marked(to, mark="0x80000"):
+        return laptop.host.sh("python3", "-c", MARKED, to, 41641, mark, timeout=20).stdout.strip()
+
+    for to, mine in ((outside.ip4, f"::ffff:{laptop.host.ip4}"), (outside.ip6, laptop.host.ip6)):
+        assert marked(to) == f"asked from {mine}"
+    assert marked(outside.ip4, mark="0x40000") == f"asked from ::ffff:{gate.host.ip4}", "of another mark: as everybody"
     wire = Wire(laptop.host, hub, gate)
-
-    def ends(by):
-        pid = laptop.pid()
-        by(pid)
-        wait_for("the end", lambda: not alive(pid))
-        assert _try(call, laptop.host, outside.ip4) is None and _try(call, laptop.host, outside.ip6) is None
-
     try:
-        ends(lambda pid: os.kill(pid, signal.SIGTERM))  # a restart, an update, a shutdown
-        laptop.up()
-        wait_for("the exit", lambda: (_try(call, laptop.host, outside.ip4) or [0])[0] == gate.host.ip4, 20)
-        ends(lambda pid: laptop.host.ip("link del tm0"))
-        # A file that nobody can read any more is no reason to open.
-        routes = pathlib.Path(laptop.host.path(laptop.state), "routes")
-        kept = routes.read_bytes()
-        routes.write_bytes(b"us")
-        laptop.up()
-        assert _try(call, laptop.host, outside.ip4) is None
-        ends(lambda pid: os.kill(pid, signal.SIGTERM))
-        routes.write_bytes(kept)
-        laptop.up()
-        wait_for("the exit", lambda: (_try(call, laptop.host, outside.ip4) or [0])[0] == gate.host.ip4, 20)
+        # A firewall that writes that mark to everybody's packets, as those do that spread a load, leads nobody out.
+        laptop.host.sh("nft", "table inet theirs { chain out { type route hook output priority mangle; meta mark set 0x80000; }; }")
+        assert _try(call, laptop.host, outside.ip4) is None and _try(call, laptop.host, outside.ip6) is None
+        laptop.host.sh("nft", "delete table inet theirs")
+        assert call(laptop.host, outside.ip4)[0] == gate.host.ip4
     finally:
         seen = wire.stop()
     assert not seen
-    laptop.down()
-    assert call(laptop.host, outside.ip4)[0] == laptop.host.ip4
-    assert "tunnelmesh" not in laptop.host.sh("nft", "list", "tables").stdout
-
-
-def test_a_second_mesh_leaves_the_firsts_exit_alone_and_cannot_use_one_itself(net):
-    hub, gate, laptop, outside = mesh_with_exit(net)
-    other = net.node("other", net.host("other"))
-    other.init()
-    other_gate = net.node("othergate", net.host("othergate"))
-    other_gate.join(other.token())
-    exit_of(other, other_gate)
-    use(laptop, "gate", "--kill-switch")
-    wait_for("the exit", lambda: (_try(call, laptop.host, outside.ip4) or [0])[0] == gate.host.ip4)
-    wire = Wire(laptop.host, hub, gate, other, other_gate)
-    second = net.node("second", laptop.host)
-    second.join(other.token(), "--tun", "tm9", "--listen-port", "51830")
-    wait_for("the other mesh", lambda: second.ping("other", check=False).returncode == 0)
-    r = wait_for("the refusal", lambda: next((r for r in [second.run("exit-node", "use", "othergate", check=False)]
-                                              if "another tunnelmesh" in r.stderr), None))
-    assert r.returncode == 1 and "tm0" in r.stderr
-    assert second.status()["routing"]["exit"] is None
-    second.run("exit-node", "off")
-    assert call(laptop.host, outside.ip4)[0] == gate.host.ip4
-    second.down()
-    assert call(laptop.host, outside.ip4)[0] == gate.host.ip4
-    assert not wire.stop()
+    laptop.kill9()
+    assert marked(outside.ip4) == f"asked from ::ffff:{laptop.host.ip4}", "nor does what holds everything back end the other VPN"
+    assert _try(call, laptop.host, outside.ip4) is None
 
 
 def test_strict_filters_and_callers_from_outside_are_served(net):
@@ -490,6 +433,11 @@ def test_names_are_asked_of_the_exits_resolver_whoever_asks_and_whomever(net):
             assert ask(to, how) == wanted, (to, how)
         assert ask("fe80::1", "unicast_if").isdigit(), "refused, so that another one is asked"
         assert "asked" not in ask(router, "device"), "nor does it reach the one that it named"
+        # Nor do those of another VPN, which may be the one that all programs here ask.
+        other_vpn(laptop.host)
+        for to, wanted in (("192.168.7.1", by4), (router, by4), (outside.ip4, by4), (outside.ip6, by6)):
+            marked = lambda to=to: laptop.host.sh("python3", "-c", MARKED, to, 53, "0x80000", timeout=20).stdout.strip()
+            wait_for(f"the mark to be known, for {to}", lambda: marked() == wanted)
         # A server in the internet that somebody has chosen is asked itself.
         assert "asked" not in ask("203.0.113.53", "tcp")
     finally:

@@ -15,7 +15,7 @@ static const struct opt down_options[] = {
 
 static int cleanup_run(struct cli *c)
 {
-	bool removed = daemon_cleanup(c, false);
+	bool exit_too, removed = daemon_cleanup(c, false, &exit_too);
 
 	if (c->g.json)
 		return cli_json_take(c, json_pack("{s:b, s:b}", "ok", 1, "removed", removed));
@@ -32,6 +32,7 @@ static int down_run(struct cli *c, const void *opts, const struct opt_words *wor
 {
 	const struct down_opts *o = opts;
 	struct diag d = {0};
+	bool exit_too;
 	int err;
 
 	if (o->cleanup)
@@ -41,11 +42,13 @@ static int down_run(struct cli *c, const void *opts, const struct opt_words *wor
 	if (err && err != TM_ENOENT)
 		return cli_fail(c, &d, err);
 
-	daemon_cleanup(c, true);
+	daemon_cleanup(c, true, &exit_too);
 	if (c->g.json)
 		return cli_json_take(c, json_pack("{s:b, s:b}", "ok", 1, "stopped", err == TM_OK));
 
 	fprintf(c->out, err ? "  tunnelmesh is not running\n" : "  tunnelmesh stopped\n");
+	if (exit_too)
+		fputs(DAEMON_LEFT_EXIT, c->out);
 	return CLI_DONE;
 }
 

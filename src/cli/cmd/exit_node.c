@@ -3,7 +3,9 @@
 #include <string.h>
 
 #include "cli/core/commands.h"
+#include "cli/core/daemon.h"
 #include "cli/core/format.h"
+#include "node/exit_journal.h"
 #include "node/route_settings.h"
 #include "os/os.h"
 
@@ -103,14 +105,17 @@ const struct command cmd_exit_use = {
 /* A daemon that was killed has left what holds everything back; nobody else would undo it. */
 static int clear(struct cli *c)
 {
+	struct os_exit_left left = {.any = false};
 	struct route_settings s;
 	struct diag d = {0};
-	char path[512];
+	char path[512], journal[512], ifname[16];
 
 	snprintf(path, sizeof(path), "%s/" ROUTE_SETTINGS_FILE, c->paths.state_dir);
+	snprintf(journal, sizeof(journal), "%s/" EXIT_JOURNAL, c->paths.state_dir);
+	daemon_interface(c, ifname);
 	int err = os_check_privileges(&d);
 	if (!err)
-		err = os_exit_clear(NULL, &d);
+		err = exit_journal_undo(journal, ifname, &left, &d);
 	if (!err && route_settings_load(path, &s, NULL) == TM_OK && s.exit_use[0]) {
 		s.exit_use[0] = '\0';
 		s.exit_lan = s.exit_kill = false;
@@ -118,9 +123,17 @@ static int clear(struct cli *c)
 	}
 	if (err)
 		return cli_fail(c, &d, err);
+	if (left.other[0])
+		cli_note(c,
+			"another tunnelmesh of this machine, by %s, uses an exit node or lets nothing leave "
+			"without "
+			"it: with its --state-dir `exit-node off` ends that",
+			left.other);
 	if (c->g.json)
 		return cli_json_take(c, json_pack("{s:b, s:n}", "ok", 1, "exit"));
 	fputs("  no exit node is used\n", c->out);
+	if (left.any)
+		fputs(DAEMON_LEFT_EXIT, c->out);
 	return CLI_DONE;
 }
 

@@ -116,6 +116,7 @@ static int leave_now(struct cli *c, const struct leave_opts *o, const struct enr
 {
 	struct diag told = {0};
 	char text[sizeof(struct diag) + 16];
+	bool exit_too;
 	int not_told = e->coordinator ? TM_OK : tell_coordinator(c, e, &told);
 	int err = daemon_stop(c, d);
 
@@ -124,7 +125,9 @@ static int leave_now(struct cli *c, const struct leave_opts *o, const struct enr
 
 	if (daemon_by_systemd(c))
 		(void)!os_systemctl("disable", c->paths.unit, ASK_TIMEOUT_MS, NULL);
-	daemon_cleanup(c, true); /* before the files go that say what to undo */
+	daemon_cleanup(c, true, &exit_too); /* before the files go that say what to undo */
+	if (exit_too && !c->g.json)
+		fputs(DAEMON_LEFT_EXIT, c->out);
 	err = remove_state(c, o->keep_identity, d);
 	note_replaced(c);
 	told.hint[0] = '\0'; /* there is nothing left here to try it with */

@@ -392,13 +392,14 @@ static void remove_made_dirs(struct setup *s)
 static void undo(struct setup *s)
 {
 	struct diag ignored = {0};
+	bool ignored_exit;
 	char path[4096 + 32];
 
 	if (s->started) {
 		(void)!daemon_stop(s->c, &ignored);
 		if (daemon_by_systemd(s->c))
 			(void)!os_systemctl("disable", s->c->paths.unit, UNDO_TIMEOUT_MS, NULL);
-		daemon_cleanup(s->c, true);
+		daemon_cleanup(s->c, true, &ignored_exit);
 	}
 	for (size_t i = 0; s->locked && state_files[i]; i++) {
 		state_path(s->c, state_files[i], path, sizeof(path));

@@ -11,7 +11,10 @@
 
 #include "base/time.h"
 #include "cli/core/call.h"
+#include "control/agent/enrolment.h"
+#include "node/config.h"
 #include "node/ctl.h"
+#include "node/exit_journal.h"
 #include "node/host_settings.h"
 #include "node/hosting.h"
 #include "node/route_settings.h"
@@ -185,29 +188,49 @@ static void in_state(const struct cli *c, const char *name, char ret_path[static
 	snprintf(ret_path, STATE_PATH_MAX, "%s/%s", c->paths.state_dir, name);
 }
 
+void daemon_interface(const struct cli *c, char ret_name[static 16])
+{
+	struct enrolment e = {0};
+	struct diag ignored = {0};
+	struct config cfg;
+	const bool read = config_load(c->paths.config, c->paths.config_explicit, &cfg, &ignored) == TM_OK;
+
+	if (!read)
+		config_defaults(&cfg);
+	memcpy(ret_name, cfg.tun, sizeof(cfg.tun));
+	if (!config_has(&cfg, "tun") && enrolment_load(c->paths.enrolment, &e, &ignored) == TM_OK && e.tun[0])
+		memcpy(ret_name, e.tun, sizeof(e.tun));
+	enrolment_wipe(&e);
+}
+
 /*
- * What a run that used another node's way to the internet has left; by the file it wrote before it did. One
+ * What a run that used another node's way to the internet has left; by the files it wrote before it did. One
  * that cannot be read may have said that it holds.
  */
-static void undo_exit(const char *routes, bool whole)
+static bool undo_exit(const struct cli *c, const char *routes, bool whole)
 {
+	char journal[STATE_PATH_MAX], ifname[16];
+	struct os_exit_left found = {.any = false};
 	struct diag ignored = {0};
 	struct route_settings s;
 	const bool unknown = route_settings_load(routes, &s, NULL) != TM_OK;
-	const bool holds = unknown || s.exit_kill;
 
-	if ((!unknown && !s.exit_use[0]) || (holds && !whole))
-		return;
-	(void)!os_exit_clear(NULL, &ignored); /* without the right to it nothing else went either */
+	in_state(c, EXIT_JOURNAL, journal);
+	if ((!unknown && !s.exit_use[0] && !os_exists(journal)) || ((unknown || s.exit_kill) && !whole))
+		return false;
+	daemon_interface(c, ifname);
+	/* Without the right to it nothing else went either. */
+	return exit_journal_undo(journal, ifname, &found, &ignored) == TM_OK && found.any;
 }
 
-bool daemon_cleanup(struct cli *c, bool whole)
+bool daemon_cleanup(struct cli *c, bool whole, bool *ret_exit)
 {
 	char open_path[STATE_PATH_MAX], journal[STATE_PATH_MAX], settings[STATE_PATH_MAX],
-		routes[STATE_PATH_MAX];
+		routes[STATE_PATH_MAX], undo[STATE_PATH_MAX];
 	const char *const left[] = {c->paths.socket, open_path};
+	const char *const notes[] = {journal, settings, routes, undo};
 	struct diag ignored = {0};
-	bool removed = false;
+	bool any = false, removed = false;
 	int fd = -1;
 
 	/* Each may be there without the other: a socket is removed by whoever tidies up, one at a time. */
@@ -215,9 +238,13 @@ bool daemon_cleanup(struct cli *c, bool whole)
 	in_state(c, HOSTING_JOURNAL, journal);
 	in_state(c, HOST_SETTINGS_FILE, settings);
 	in_state(c, ROUTE_SETTINGS_FILE, routes);
-	if ((!is_socket(left[0]) && !is_socket(left[1]) && !os_exists(journal) && !os_exists(settings) &&
-		    !os_exists(routes)) ||
-		call_daemon_pid(c->paths.socket))
+	in_state(c, EXIT_JOURNAL, undo);
+	for (size_t i = 0; i < ARRAY_LEN(left); i++)
+		any |= is_socket(left[i]);
+	for (size_t i = 0; i < ARRAY_LEN(notes); i++)
+		any |= os_exists(notes[i]);
+	*ret_exit = false;
+	if (!any || call_daemon_pid(c->paths.socket))
 		return false;
 
 	/* One that starts right now has the lock but perhaps no ear yet. */
@@ -229,9 +256,9 @@ bool daemon_cleanup(struct cli *c, bool whole)
 			removed |= unlink(left[i]) == 0;
 	removed |= hosting_undo(journal, &ignored) == TM_OK;
 	removed |= host_settings_undo(settings);
-	undo_exit(routes, whole);
+	*ret_exit = undo_exit(c, routes, whole);
 	close(fd);
-	return removed;
+	return removed || *ret_exit;
 }
 
 const char *daemon_why_deaf(const struct cli *c)

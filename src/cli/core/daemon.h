@@ -27,12 +27,18 @@ pid_t daemon_pid(const struct cli *c, bool *ret_deaf);
  * none runs. */
 NODISCARD int daemon_stop(struct cli *c, struct diag *d);
 
+#define DAEMON_LEFT_EXIT "  removed what a killed tunnelmesh held back for its exit node\n"
+
 /*
  * Removes what a killed daemon left behind, unless a live one owns it: its sockets, its lines in the
  * resolver's files, the kernel's settings that it changed, and the rules of an exit node. Those of one with a
- * kill switch only where `whole`: else they hold until the next start. Was there anything?
+ * kill switch only where `whole`: else they hold until the next start. Was there anything, and was it rules
+ * of an exit node?
  */
-bool daemon_cleanup(struct cli *c, bool whole);
+bool daemon_cleanup(struct cli *c, bool whole, bool *ret_exit);
+
+/* The name of the interface that it has, or would have; what cannot be read says nothing. */
+void daemon_interface(const struct cli *c, char ret_name[static 16]);
 
 /* How it is learnt why a running daemon has no control socket: part of a sentence. */
 const char *daemon_why_deaf(const struct cli *c);

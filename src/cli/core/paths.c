@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "node/exit_journal.h"
 #include "node/host_settings.h"
 #include "node/hosting.h"
 #include "node/route_settings.h"
@@ -21,6 +22,7 @@ const char *const state_files[] = {
 	"undo",
 	HOSTING_JOURNAL,
 	ROUTE_SETTINGS_FILE,
+	EXIT_JOURNAL,
 	HOST_SETTINGS_FILE,
 	"mesh.db",
 	"mesh.db-wal",

@@ -5,10 +5,9 @@
  * and nothing has to be remembered:
  *
  *   5379  what came out of the tunnel: main
- *   5380  without mark: TABLE_ALL; default by the tunnel, or, to go on below (throw), networks of guests of
- *         this host and of other tunnels, and with `lan` networks that it is in
- *   5381  main, but for default routes
- *   5382  without mark: TABLE_REST; default by the tunnel
+ *   5380  without mark: EXIT_TABLE_ALL; default by the tunnel, or, to go on below (throw), networks of guests
+ * of this host and of other tunnels, and with `lan` networks that it is in 5381  main, but for default routes
+ *   5382  without mark: EXIT_TABLE_REST; default by the tunnel
  *
  * So a route that is new in the main table leads nothing past us. The routes by the tunnel go with its
  * interface; with `hold` unreachable ones lie behind them, which stay and hold back what would leave
@@ -18,147 +17,17 @@
 #include "os/os.h"
 
 #include <errno.h>
-#include <linux/fib_rules.h>
 #include <netlink/errno.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "os/linux/exit_private.h"
 #include "os/linux/ours.h"
 #include "os/linux/rtmsg.h"
 
-enum { RULE_BEHIND = 5379, RULE_ALL = 5380, RULE_MAIN = 5381, RULE_REST = 5382 };
-enum { TABLE_ALL = 8484, TABLE_REST = 8485 };
 enum { METRIC_TUNNEL = 10, METRIC_HELD = 1000 };
-enum { RULES_MAX = 32 };
-
-/* --- rules --- */
-
-struct rule {
-	int family;
-	uint32_t priority, table, mark, mask;
-	bool invert;
-	int suppress; /* -1: nothing */
-	char iif[IFNAMSIZ]; /* "" = any */
-};
-
-struct rules {
-	struct rule v[RULES_MAX];
-	size_t n;
-};
-
-static bool rule_eq(const struct rule *a, const struct rule *b)
-{
-	return a->family == b->family && a->priority == b->priority && a->table == b->table &&
-	       a->mark == b->mark && a->mask == b->mask && a->invert == b->invert &&
-	       a->suppress == b->suppress && strcmp(a->iif, b->iif) == 0;
-}
-
-static bool has_rule(const struct rules *r, const struct rule *rule)
-{
-	for (size_t i = 0; i < r->n; i++)
-		if (rule_eq(&r->v[i], rule))
-			return true;
-	return false;
-}
-
-static uint32_t number(const struct nlattr *a, uint32_t otherwise)
-{
-	return a && nla_len(a) == 4 ? nla_get_u32(a) : otherwise;
-}
-
-static void see_rule(void *ctx, struct nlmsghdr *h)
-{
-	struct rules *r = ctx;
-	struct nlattr *tb[FRA_MAX + 1];
-
-	if (h->nlmsg_type != RTM_NEWRULE || r->n == RULES_MAX ||
-		nlmsg_parse(h, sizeof(struct fib_rule_hdr), tb, FRA_MAX, NULL) < 0)
-		return;
-	if (!tb[FRA_PROTOCOL] || nla_get_u8(tb[FRA_PROTOCOL]) != OURS_PROTOCOL)
-		return;
-	const struct fib_rule_hdr *f = nlmsg_data(h);
-	struct rule *rule = &r->v[r->n++];
-	*rule = (struct rule){
-		.family = f->family,
-		.priority = number(tb[FRA_PRIORITY], 0),
-		.table = number(tb[FRA_TABLE], f->table),
-		.mark = number(tb[FRA_FWMARK], 0),
-		.mask = number(tb[FRA_FWMASK], 0),
-		.invert = f->flags & FIB_RULE_INVERT,
-		.suppress = (int)number(tb[FRA_SUPPRESS_PREFIXLEN], UINT32_MAX),
-	};
-	if (tb[FRA_IIFNAME])
-		nla_strlcpy(rule->iif, tb[FRA_IIFNAME], sizeof(rule->iif));
-}
-
-static int change_rule(struct nl_sock *sock, int type, const struct rule *r)
-{
-	struct fib_rule_hdr f = {
-		.family = (uint8_t)r->family,
-		.table = RT_TABLE_UNSPEC,
-		.action = FR_ACT_TO_TBL,
-		.flags = r->invert ? FIB_RULE_INVERT : 0,
-	};
-	struct nl_msg *msg = nlmsg_alloc_simple(type, type == RTM_NEWRULE ? NLM_F_CREATE | NLM_F_EXCL : 0);
-	int err = msg ? nlmsg_append(msg, &f, sizeof(f), NLMSG_ALIGNTO) : -NLE_NOMEM;
-
-	if (!err)
-		err = nla_put_u32(msg, FRA_PRIORITY, r->priority);
-	if (!err)
-		err = nla_put_u32(msg, FRA_TABLE, r->table);
-	if (!err)
-		err = nla_put_u8(msg, FRA_PROTOCOL, OURS_PROTOCOL);
-	if (!err && r->mask)
-		err = nla_put_u32(msg, FRA_FWMARK, r->mark);
-	if (!err && r->mask)
-		err = nla_put_u32(msg, FRA_FWMASK, r->mask);
-	if (!err && r->iif[0])
-		err = nla_put_string(msg, FRA_IIFNAME, r->iif);
-	if (!err && r->suppress >= 0)
-		err = nla_put_u32(msg, FRA_SUPPRESS_PREFIXLEN, (uint32_t)r->suppress);
-	if (err) {
-		nlmsg_free(msg);
-		return err;
-	}
-	return nl_send_sync(sock, msg);
-}
-
-static bool has_ip6(void)
-{
-	return access("/proc/sys/net/ipv6", F_OK) == 0;
-}
-
-/* A host without IPv6 has nothing to hold back. */
-static bool matters(int family)
-{
-	return family == AF_INET || has_ip6();
-}
-
-/* Those that are wanted first, so that there is no moment without. */
-static int sync_rules(struct nl_sock *sock, const struct rules *want, struct diag *d)
-{
-	struct rules there = {.n = 0};
-	int err = rtmsg_dump(sock, RTM_GETRULE, AF_INET, see_rule, &there, d);
-
-	if (!err)
-		err = rtmsg_dump(sock, RTM_GETRULE, AF_INET6, see_rule, &there, d);
-	for (size_t i = 0; i < want->n && !err; i++) {
-		if (has_rule(&there, &want->v[i]))
-			continue;
-		int nlerr = change_rule(sock, RTM_NEWRULE, &want->v[i]);
-		if (nlerr < 0 && nlerr != -NLE_EXIST && matters(want->v[i].family))
-			err = diag_what(d, nlerr == -NLE_PERM ? TM_EPERM : TM_EIO,
-				"a routing rule cannot be set: %s", nl_geterror(nlerr));
-	}
-	for (size_t i = 0; i < there.n && !err; i++)
-		if (!has_rule(want, &there.v[i]))
-			(void)change_rule(sock, RTM_DELRULE, &there.v[i]); /* gone by itself: as good */
-	return err;
-}
 
 /* --- routes --- */
 
@@ -196,7 +65,7 @@ static void see_route(void *ctx, struct nlmsghdr *h)
 	struct owns *o = ctx;
 	struct rt_route r;
 
-	if (!rtmsg_route(h, &r) || r.cloned || (r.table != TABLE_ALL && r.table != TABLE_REST))
+	if (!rtmsg_route(h, &r) || r.cloned || (r.table != EXIT_TABLE_ALL && r.table != EXIT_TABLE_REST))
 		return;
 	if (r.type == RTN_UNICAST && r.index != o->index)
 		o->other = r.index;
@@ -235,48 +104,53 @@ static int change_route(struct nl_sock *sock, int type, const struct own *o, int
 	return nl_send_sync(sock, msg);
 }
 
-static bool is_among(const struct owns *o, const struct own *own)
+/* Two routes of one place: the later takes it, whatever its type. */
+static const struct own *find_place(const struct owns *o, const struct own *own)
 {
 	for (size_t i = 0; i < o->n; i++) {
 		const struct own *v = &o->v[i];
 
-		if (prefix_eq(&v->dst, &own->dst) && v->table == own->table && v->type == own->type &&
-			v->metric == own->metric)
-			return true;
+		if (prefix_eq(&v->dst, &own->dst) && v->table == own->table && v->metric == own->metric)
+			return v;
 	}
-	return false;
+	return NULL;
 }
 
-/* An interface of ours that has no IPv6 carries none, and so none leaves: where nothing else guards, by this.
- */
-static int bar(struct nl_sock *sock, const struct own *o)
+static bool is_among(const struct owns *o, const struct own *own)
 {
-	struct own barred = *o;
+	const struct own *v = find_place(o, own);
 
-	barred.type = RTN_UNREACHABLE;
-	return change_route(sock, RTM_NEWROUTE, &barred, 0);
+	return v && v->type == own->type;
+}
+
+/* An interface of ours that has no IPv6 carries none, and so none leaves: where nothing else guards, by this,
+ * which is what is wanted then. */
+static int bar(struct nl_sock *sock, const struct owns *there, struct own *o)
+{
+	o->type = RTN_UNREACHABLE;
+	return is_among(there, o) ? 0 : change_route(sock, RTM_NEWROUTE, o, 0);
 }
 
 static int sync_routes(
-	struct nl_sock *sock, const struct owns *there, const struct owns *want, bool guarded, struct diag *d)
+	struct nl_sock *sock, const struct owns *there, struct owns *want, bool guarded, struct diag *d)
 {
 	int err = TM_OK;
 
 	for (size_t i = 0; i < want->n && !err; i++) {
-		const struct own *o = &want->v[i];
+		struct own *o = &want->v[i];
 		const bool v6 = o->dst.ip.family == IP_V6;
 
 		if (is_among(there, o))
 			continue;
 		int nlerr = change_route(sock, RTM_NEWROUTE, o, want->index);
 		if (nlerr < 0 && v6 && o->type == RTN_UNICAST)
-			nlerr = guarded ? 0 : bar(sock, o);
-		if (nlerr < 0 && matters(rtmsg_family(&o->dst.ip)))
+			nlerr = guarded ? 0 : bar(sock, there, o);
+		if (nlerr < 0 && (!v6 || exit_has_ip6()))
 			err = diag_what(d, nlerr == -NLE_PERM ? TM_EPERM : TM_EIO,
 				"the route through the exit cannot be set: %s", nl_geterror(nlerr));
 	}
 	for (size_t i = 0; i < there->n && !err; i++)
-		if (!is_among(want, &there->v[i]))
+		if (!find_place(want, &there->v[i])) /* IPv6 does not look at types, either */
 			(void)change_route(sock, RTM_DELROUTE, &there->v[i], 0);
 	return err;
 }
@@ -284,13 +158,13 @@ static int sync_routes(
 static int wanted_routes(const struct exit_around *a, bool lan, bool hold, struct owns *w)
 {
 	static const struct prefix all[] = {{{IP_V4, {0}}, 0}, {{IP_V6, {0}}, 0}};
-	static const uint32_t tables[] = {TABLE_ALL, TABLE_REST};
+	static const uint32_t tables[] = {EXIT_TABLE_ALL, EXIT_TABLE_REST};
 
 	/* What goes on below first: what is known is not cut, not for a moment. */
 	for (size_t i = 0; i < a->n_nets; i++)
-		add(w, &a->nets[i], TABLE_ALL, METRIC_TUNNEL, RTN_THROW);
+		add(w, &a->nets[i], EXIT_TABLE_ALL, METRIC_TUNNEL, RTN_THROW);
 	for (size_t i = 0; i < a->n_lans && lan; i++)
-		add(w, &a->lans[i].prefix, TABLE_ALL, METRIC_TUNNEL, RTN_THROW);
+		add(w, &a->lans[i].prefix, EXIT_TABLE_ALL, METRIC_TUNNEL, RTN_THROW);
 	for (size_t i = 0; i < ARRAY_LEN(tables); i++)
 		for (size_t k = 0; k < ARRAY_LEN(all); k++) {
 			add(w, &all[k], tables[i], METRIC_TUNNEL, RTN_UNICAST);
@@ -304,10 +178,10 @@ static int wanted_routes(const struct exit_around *a, bool lan, bool hold, struc
 static int find_routes(struct nl_sock *sock, const char *ifname, struct owns *there, struct diag *d)
 {
 	*there = (struct owns){.index = ifname ? (int)if_nametoindex(ifname) : 0};
-	int err = rtmsg_dump_table(sock, TABLE_ALL, see_route, there, d);
+	int err = rtmsg_dump_table(sock, EXIT_TABLE_ALL, see_route, there, d);
 
 	if (!err)
-		err = rtmsg_dump_table(sock, TABLE_REST, see_route, there, d);
+		err = rtmsg_dump_table(sock, EXIT_TABLE_REST, see_route, there, d);
 	return err ? err : there->err;
 }
 
@@ -315,6 +189,8 @@ static int find_routes(struct nl_sock *sock, const char *ifname, struct owns *th
 
 struct os_exit {
 	char ifname[IFNAMSIZ];
+	char former[IFNAMSIZ]; /* under which an earlier run of this node may have left something; "" = none
+				*/
 	uint32_t mark, mask;
 	struct exit_guard *guard;
 	/* at the last time */
@@ -346,6 +222,25 @@ int os_exit_new(const char *ifname, uint32_t mark, struct os_exit **ret_exit)
 	return TM_OK;
 }
 
+void os_exit_former(struct os_exit *x, const char *ifname)
+{
+	snprintf(x->former, sizeof(x->former), "%s", ifname);
+}
+
+/* Its tables, after rules and routes are another interface's, or nobody's. */
+static int forget_former(struct os_exit *x)
+{
+	struct exit_guard *g;
+	int err = exit_guard_new(x->former, &g);
+
+	if (err)
+		return err;
+	exit_guard_clear(g);
+	exit_guard_free(g);
+	x->former[0] = '\0';
+	return TM_OK;
+}
+
 void os_exit_free(struct os_exit *x)
 {
 	if (!x)
@@ -355,46 +250,27 @@ void os_exit_free(struct os_exit *x)
 	free(x);
 }
 
-static void wanted_rules(const struct os_exit *x, struct rules *ret_r)
+/* Of the run whose rules are there, which may be gone, or of one whose routes are: not this one's. "" =
+ * nobody else's. */
+static int find_other(struct nl_sock *sock, const struct os_exit *x, const struct owns *there,
+	char ret_other[static IFNAMSIZ], struct diag *d)
 {
-	static const int families[] = {AF_INET, AF_INET6};
-	struct rules r = {.n = 0};
+	int err = exit_rules_owner(sock, ret_other, d);
 
-	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
-		struct rule rule = {.family = families[i],
-			.priority = RULE_BEHIND,
-			.table = RT_TABLE_MAIN,
-			.suppress = -1};
-
-		memcpy(rule.iif, x->ifname, sizeof(rule.iif));
-		r.v[r.n++] = rule;
-		rule = (struct rule){.family = families[i],
-			.priority = RULE_ALL,
-			.table = TABLE_ALL,
-			.mark = x->mark,
-			.mask = x->mask,
-			.invert = true,
-			.suppress = -1};
-		r.v[r.n++] = rule;
-		rule.priority = RULE_REST;
-		rule.table = TABLE_REST;
-		r.v[r.n++] = rule;
-		/* Halves of all there is, in which VPNs install their routes, are default routes. */
-		r.v[r.n++] = (struct rule){.family = families[i],
-			.priority = RULE_MAIN,
-			.table = RT_TABLE_MAIN,
-			.suppress = families[i] == AF_INET ? 1 : 3};
-	}
-	*ret_r = r;
+	if (strcmp(ret_other, x->ifname) == 0 || strcmp(ret_other, x->former) == 0)
+		ret_other[0] = '\0';
+	if (!err && there->other && !if_indextoname((unsigned)there->other, ret_other))
+		snprintf(ret_other, IFNAMSIZ, "?");
+	return err;
 }
 
-static int another(int index, struct diag *d)
+static int another(const char *name, bool lives, struct diag *d)
 {
-	char name[IFNAMSIZ] = "?";
-
-	(void)if_indextoname((unsigned)index, name);
-	diag_hint(d, "`exit-node off` of that one ends it");
-	return diag_what(d, TM_EBUSY, "another tunnelmesh of this machine uses an exit node, by %s", name);
+	diag_hint(d, "`tunnelmesh exit-node off` of that one ends it, with its --state-dir");
+	return diag_what(d, TM_EBUSY,
+		lives ? "another tunnelmesh of this machine uses an exit node, by %s"
+		      : "another tunnelmesh of this machine, by %s, lets nothing leave without its exit node",
+		name);
 }
 
 /* The guard comes before what it guards, and knows of a network before something is led there. */
@@ -411,59 +287,92 @@ static int set_guard(struct os_exit *x, const struct exit_around *now, bool lan,
 	return exit_guard_set(x->guard, &cfg, again, d);
 }
 
-int os_exit_set(struct os_exit *x, bool lan, bool hold, struct diag *unguarded, struct diag *d)
+static int set(struct os_exit *x, struct nl_sock *sock, struct owns *want, bool lan, bool hold,
+	struct diag *unguarded, struct diag *d)
 {
-	_cleanup_(rtmsg_closep) struct nl_sock *sock = NULL;
+	const struct exit_rules_config rules = {.ifname = x->ifname, .mark = x->mark, .mask = x->mask};
 	struct exit_around now = {.n_own = 0};
-	struct owns there = {.n = 0}, want = {.index = (int)if_nametoindex(x->ifname)};
-	struct rules rules;
+	struct owns there = {.n = 0};
+	char other[IFNAMSIZ] = "";
+	int err = find_routes(sock, x->ifname, &there, d);
 
-	if (!want.index)
-		return diag_what(d, TM_ENOENT, "there is no interface %s", x->ifname);
-	int err = rtmsg_open(&sock, d);
 	if (!err)
-		err = find_routes(sock, x->ifname, &there, d);
-	if (!err && there.other)
-		err = another(there.other, d);
+		err = find_other(sock, x, &there, other, d);
+	if (!err && other[0])
+		err = another(other, there.other, d);
 	if (!err)
 		err = exit_look(sock, x->ifname, &now, d);
 	if (!err)
-		err = wanted_routes(&now, lan, hold, &want);
+		err = wanted_routes(&now, lan, hold, want);
 	/* Routes first: rules without them would let everything pass. */
 	if (!err) {
 		const bool guarded = set_guard(x, &now, lan, hold, unguarded) == TM_OK;
 
-		err = sync_routes(sock, &there, &want, guarded, d);
+		err = sync_routes(sock, &there, want, guarded, d);
 		x->lan = lan;
 		x->hold = hold;
 		exit_around_deinit(&x->around);
 		x->around = now;
 	}
 	free(there.v);
+	return err ? err : exit_rules_set(sock, &rules, d);
+}
+
+int os_exit_set(struct os_exit *x, bool lan, bool hold, struct diag *unguarded, struct diag *d)
+{
+	_cleanup_(rtmsg_closep) struct nl_sock *sock = NULL;
+	struct owns want = {.index = (int)if_nametoindex(x->ifname)};
+
+	if (!want.index)
+		return diag_what(d, TM_ENOENT, "there is no interface %s", x->ifname);
+	int err = rtmsg_open(&sock, d);
+	if (!err)
+		err = set(x, sock, &want, lan, hold, unguarded, d);
 	free(want.v);
-	wanted_rules(x, &rules);
-	return err ? err : sync_rules(sock, &rules, d);
+	if (!err && x->former[0]) /* what that name's table holds, this one's does now */
+		err = forget_former(x);
+	return err;
+}
+
+/* What is there of ours on the host, unless another run uses it or holds it. */
+static int clear(struct os_exit *x, struct os_exit_left *ret_left, struct diag *d)
+{
+	struct owns nothing = {.n = 0};
+	_cleanup_(rtmsg_closep) struct nl_sock *sock = NULL;
+	struct owns there = {.n = 0};
+	bool rules = false;
+	int err = rtmsg_open(&sock, d);
+
+	*ret_left = (struct os_exit_left){.any = false};
+	if (!err)
+		err = find_routes(sock, x->ifname, &there, d);
+	if (!err)
+		err = find_other(sock, x, &there, ret_left->other, d);
+	if (!err && !ret_left->other[0]) {
+		err = exit_rules_clear(sock, &rules, d);
+		if (!err)
+			err = sync_routes(sock, &there, &nothing, true, d);
+	}
+	ret_left->any = exit_guard_clear(x->guard) || rules;
+	free(there.v);
+	return err;
 }
 
 int os_exit_clear(struct os_exit *x, struct diag *d)
 {
-	static const struct rules none;
-	static const struct owns nothing;
-	_cleanup_(rtmsg_closep) struct nl_sock *sock = NULL;
-	struct owns there = {.n = 0};
-	int err = rtmsg_open(&sock, d);
+	struct os_exit_left left;
+	int err = clear(x, &left, d);
+
+	return err || !x->former[0] ? err : forget_former(x);
+}
+
+int os_exit_undo(const char *ifname, struct os_exit_left *ret_left, struct diag *d)
+{
+	struct os_exit *x = NULL;
+	int err = os_exit_new(ifname, 0, &x);
 
 	if (!err)
-		err = find_routes(sock, x ? x->ifname : NULL, &there, d);
-	if (!err && there.other) { /* they are in use */
-		free(there.v);
-		return TM_OK;
-	}
-	if (!err)
-		err = sync_rules(sock, &none, d);
-	if (!err)
-		err = sync_routes(sock, &there, &nothing, true, d);
-	free(there.v);
-	exit_guard_clear(x ? x->guard : NULL);
+		err = clear(x, ret_left, d);
+	os_exit_free(x);
 	return err;
 }

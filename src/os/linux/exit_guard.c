@@ -17,29 +17,33 @@
 
 #include "os/linux/nf.h"
 
-#define HELD "tunnelmesh-held" /* one of a host, as the rules and routes are */
+#define HELD_BEFORE "tunnelmesh-held" /* of versions that had one for all interfaces */
 
 struct exit_guard {
-	struct nf_table *table, *held, *arp;
+	struct nf_table *table, *held, *arp, *before;
 	bool set;
 };
 
 int exit_guard_new(const char *ifname, struct exit_guard **ret_guard)
 {
 	_cleanup_(freep) struct exit_guard *g = calloc(1, sizeof(*g));
-	char name[IFNAMSIZ + 16];
+	char name[IFNAMSIZ + 16], held[IFNAMSIZ + 16];
 
 	if (!g)
 		return TM_ENOMEM;
 	snprintf(name, sizeof(name), "tunnelmesh-%s-exit", ifname);
+	snprintf(held, sizeof(held), "tunnelmesh-%s-held", ifname);
 	int err = nf_new(name, &g->table);
 	if (!err)
-		err = nf_new_lasting(HELD, &g->held);
+		err = nf_new_lasting(held, &g->held);
 	if (!err)
 		err = nf_new_arp(name, &g->arp);
+	if (!err)
+		err = nf_new_lasting(HELD_BEFORE, &g->before);
 	if (err) {
 		nf_free(g->table);
 		nf_free(g->held);
+		nf_free(g->arp);
 		return err;
 	}
 	*ret_guard = TAKE(g);
@@ -53,6 +57,7 @@ void exit_guard_free(struct exit_guard *g)
 	nf_free(g->table);
 	nf_free(g->held);
 	nf_free(g->arp);
+	nf_free(g->before);
 	free(g);
 }
 
@@ -99,6 +104,7 @@ static void build_marks(struct nf_batch *b, const struct exit_guard_config *cfg)
 	nf_ct_mark_is(b, cfg->mark, cfg->mask);
 	nf_set_mark(b, cfg->mark, cfg->mask);
 	nf_rule_end(b);
+	exit_names_unmark(b, cfg, "answers");
 }
 
 /* A strict filter (rp_filter) looks at who asks for our hardware's address, too. */
@@ -133,6 +139,25 @@ static void accept_own(struct nf_batch *b, const struct exit_guard_config *cfg, 
 	nf_oif_among(b, EXIT_INNER, true);
 	nf_accept(b);
 	nf_rule_end(b);
+}
+
+/*
+ * Other tunnels of this host send their own packets by its other interfaces, past the exit as ours do, where
+ * a rule of theirs leads them. What counts is the mark of the socket, which takes a privilege to set: those
+ * that rules of a firewall write to packets are on everybody's. Names they ask for by the exit, too.
+ */
+static void accept_tunnels(struct nf_batch *b, const struct exit_guard_config *cfg, const char *chain)
+{
+	for (size_t i = 0; i < cfg->around->n_marks; i++) {
+		const struct exit_mark *m = &cfg->around->marks[i];
+
+		exit_names_refuse(b, chain, m);
+		nf_rule(b, chain);
+		nf_socket_mark_is(b, m->mark, m->mask);
+		nf_set_mark(b, cfg->mark, cfg->mask); /* for what comes behind, where sockets are not known */
+		nf_accept(b);
+		nf_rule_end(b);
+	}
 }
 
 /* Without which there is no network: leases, routers, neighbours, groups. None of it is for further away. */
@@ -200,6 +225,7 @@ static void build(struct nf_batch *b, const void *ctx)
 	exit_names_let(b, "leaves");
 	if (cfg->lan)
 		accept_lans(b, cfg, "leaves");
+	accept_tunnels(b, cfg, "leaves");
 	nf_reject_all(b, "leaves");
 
 	/* What guests send. What comes out of the tunnel for a network behind this host is the mesh's. */
@@ -212,36 +238,72 @@ static void build(struct nf_batch *b, const void *ctx)
 	if (cfg->lan)
 		accept_lans(b, cfg, "passes");
 	nf_reject_all(b, "passes");
+
+	/* At the output a packet is seen with the interface from before somebody's rules marked it, by which
+	 * it may leave by another one. Here nobody can be told any more. */
+	nf_chain(b, "left", "filter", NF_AT_POSTROUTING, NF_FILTERS);
+	exit_names_keep(b, cfg, "left");
+	accept_own(b, cfg, "left");
+	accept_oif(b, "left", "lo");
+	nf_rule(b, "left");
+	nf_iif(b, cfg->ifname, true);
+	nf_accept(b);
+	nf_rule_end(b);
+	accept_link(b, "left");
+	if (cfg->lan)
+		accept_lans(b, cfg, "left");
+	nf_rule(b, "left");
+	nf_drop(b);
+	nf_rule_end(b);
+}
+
+/* Where sockets cannot be asked for their marks, other tunnels' packets are everybody's. */
+static int replace(struct nf_table *t, const struct exit_guard_config *cfg, struct diag *d)
+{
+	struct exit_around bare = *cfg->around;
+	struct exit_guard_config without = *cfg;
+	int err = nf_replace(t, build, cfg, d);
+
+	if (err != TM_EUNSUPPORTED || !bare.n_marks)
+		return err;
+	bare.n_marks = 0;
+	without.around = &bare;
+	*d = (struct diag){0};
+	return nf_replace(t, build, &without, d);
 }
 
 int exit_guard_set(struct exit_guard *g, const struct exit_guard_config *cfg, bool again, struct diag *d)
 {
 	int err = TM_OK;
 
+	if (!g->set)
+		(void)!nf_replace(g->before, NULL, NULL, NULL);
 	if (!again || !g->set)
-		err = nf_replace(g->table, build, cfg, d);
+		err = replace(g->table, cfg, d);
 	if (!err && !g->set) /* without it, strict filters are what they are */
 		(void)!nf_replace(g->arp, build_arp, cfg, NULL);
 	g->set = !err;
 	/* It is nobody's, so that anybody may have taken it away. */
 	if (!err && cfg->hold && (!again || !nf_is_there(g->held)))
-		err = nf_replace(g->held, build, cfg, d);
+		err = replace(g->held, cfg, d);
 	if (!err && !cfg->hold)
 		err = nf_replace(g->held, NULL, NULL, d);
 	return err;
 }
 
-void exit_guard_clear(struct exit_guard *g)
+static bool take_away(struct nf_table *t)
 {
-	struct nf_table *held = NULL;
+	return nf_is_there(t) && nf_replace(t, NULL, NULL, NULL) == TM_OK;
+}
 
-	if (g && g->set) {
-		(void)!nf_replace(g->table, NULL, NULL, NULL);
-		(void)!nf_replace(g->arp, NULL, NULL, NULL);
-		g->set = false;
-	}
-	/* Of another run: asked of the kernel in any case. */
-	if (nf_new_lasting(HELD, &held) == TM_OK)
-		(void)!nf_replace(held, NULL, NULL, NULL);
-	nf_free(held);
+/* Asked of the kernel: where tables have no owners (nf.h), a run that was killed leaves all of them. */
+bool exit_guard_clear(struct exit_guard *g)
+{
+	bool any = take_away(g->table);
+
+	any |= take_away(g->arp);
+	any |= take_away(g->held);
+	any |= take_away(g->before);
+	g->set = false;
+	return any;
 }

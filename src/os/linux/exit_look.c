@@ -256,6 +256,8 @@ int exit_look(struct nl_sock *sock, const char *ifname, struct exit_around *ret_
 		err = dump_main(sock, &l, see_route, d);
 	if (!err)
 		err = dump(sock, &l, RTM_GETADDR, see_addr, d);
+	if (!err)
+		err = exit_rules_marks(sock, &l.a, d);
 	links_free(l.links);
 	free(l.outer);
 	if (err) {
@@ -279,7 +281,7 @@ void exit_around_deinit(struct exit_around *a)
 bool exit_around_eq(const struct exit_around *a, const struct exit_around *b)
 {
 	if (a->n_inner != b->n_inner || a->n_nets != b->n_nets || a->n_lans != b->n_lans ||
-		a->n_tunnel != b->n_tunnel || a->n_own != b->n_own)
+		a->n_tunnel != b->n_tunnel || a->n_own != b->n_own || a->n_marks != b->n_marks)
 		return false;
 	for (size_t i = 0; i < a->n_inner; i++)
 		if (by_name(a->inner[i], b->inner[i]) != 0)
@@ -295,6 +297,9 @@ bool exit_around_eq(const struct exit_around *a, const struct exit_around *b)
 			return false;
 	for (size_t i = 0; i < a->n_own; i++)
 		if (!ip_eq(&a->own[i], &b->own[i]))
+			return false;
+	for (size_t i = 0; i < a->n_marks; i++)
+		if (a->marks[i].mark != b->marks[i].mark || a->marks[i].mask != b->marks[i].mask)
 			return false;
 	return true;
 }

@@ -151,6 +151,42 @@ void exit_names_let(struct nf_batch *b, const char *chain)
 	}
 }
 
+void exit_names_unmark(struct nf_batch *b, const struct exit_guard_config *cfg, const char *chain)
+{
+	for (size_t i = 0; i < cfg->around->n_marks; i++)
+		for (size_t k = 0; k < ARRAY_LEN(protocols); k++) {
+			const struct exit_mark *m = &cfg->around->marks[i];
+
+			nf_rule(b, chain);
+			nf_socket_mark_is(b, m->mark, m->mask);
+			nf_port(b, protocols[k], PORT);
+			nf_set_mark(b, 0, m->mask);
+			nf_rule_end(b);
+		}
+}
+
+void exit_names_refuse(struct nf_batch *b, const char *chain, const struct exit_mark *m)
+{
+	for (size_t k = 0; k < ARRAY_LEN(protocols); k++) {
+		nf_rule(b, chain);
+		nf_socket_mark_is(b, m->mark, m->mask);
+		nf_port(b, protocols[k], PORT);
+		nf_refuse(b);
+		nf_rule_end(b);
+	}
+}
+
+/* What is bound to its interface is not led anywhere. */
+void exit_names_keep(struct nf_batch *b, const struct exit_guard_config *cfg, const char *chain)
+{
+	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+		to_resolver(b, chain, families[i]);
+		nf_oif(b, cfg->ifname, false);
+		nf_drop(b);
+		nf_rule_end(b);
+	}
+}
+
 void exit_names_build(struct nf_batch *b, const struct exit_guard_config *cfg)
 {
 	of_this_host(b, cfg);
@@ -161,14 +197,6 @@ void exit_names_build(struct nf_batch *b, const struct exit_guard_config *cfg)
 		to_resolver(b, "asked", families[i]);
 		nf_oif(b, cfg->ifname, true);
 		nf_masquerade(b);
-		nf_rule_end(b);
-	}
-	/* What is bound to its interface is not led anywhere. */
-	nf_chain(b, "bound", "filter", NF_AT_POSTROUTING, NF_FILTERS);
-	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
-		to_resolver(b, "bound", families[i]);
-		nf_oif(b, cfg->ifname, false);
-		nf_drop(b);
 		nf_rule_end(b);
 	}
 }

@@ -91,6 +91,8 @@ void nf_set_mark(struct nf_batch *b, uint32_t mark, uint32_t mask);
 void nf_set_ct_mark(struct nf_batch *b, uint32_t mark, uint32_t mask);
 void nf_mark_is(struct nf_batch *b, uint32_t mark, uint32_t mask);
 void nf_ct_mark_is(struct nf_batch *b, uint32_t mark, uint32_t mask);
+/* At the output: the mark of the socket that sends it, whatever others wrote to the packet. */
+void nf_socket_mark_is(struct nf_batch *b, uint32_t mark, uint32_t mask);
 
 /*
  * The first base chain of anybody that drops what it has no rule about, on the way through this host: "ip

@@ -507,3 +507,13 @@ void nf_ct_mark_is(struct nf_batch *b, uint32_t mark, uint32_t mask)
 	ct_load(b, NFT_CT_MARK);
 	has_bits(b, mark, mask);
 }
+
+void nf_socket_mark_is(struct nf_batch *b, uint32_t mark, uint32_t mask)
+{
+	const struct expr e = expr_begin(b, "socket");
+
+	nf_put_u32(b, NFTA_SOCKET_KEY, NFT_SOCKET_MARK);
+	nf_put_u32(b, NFTA_SOCKET_DREG, NFT_REG_1);
+	expr_end(b, e);
+	has_bits(b, mark, mask);
+}

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "fake/settings.h"
+#include "node/exit_journal.h"
 #include "node/host_settings.h"
 #include "node/route_settings.h"
 #include "os/os.h"
@@ -13,11 +14,16 @@
 
 static unsigned exits_cleared;
 
-int __wrap_os_exit_clear(struct os_exit *x, struct diag *d);
+static char cleared[64];
 
-int __wrap_os_exit_clear(struct os_exit *x, struct diag *d UNUSED)
+int __wrap_os_exit_undo(const char *ifname, struct os_exit_left *ret_left, struct diag *d);
+
+int __wrap_os_exit_undo(const char *ifname, struct os_exit_left *ret_left, struct diag *d UNUSED)
 {
-	assert_null(x);
+	const size_t n = strlen(cleared);
+
+	*ret_left = (struct os_exit_left){.any = true};
+	snprintf(cleared + n, sizeof(cleared) - n, "%s ", ifname);
 	exits_cleared++;
 	return TM_OK;
 }
@@ -192,6 +198,52 @@ static void cleanup_ends_an_exit_but_no_kill_switch_and_down_both(void **state)
 	remove_state(f, ROUTE_SETTINGS_FILE);
 }
 
+static void an_exit_is_looked_for_by_every_name_that_its_interface_had(void **state)
+{
+	static const struct {
+		const char *journal, *config, *cleared;
+	} rows[] = {
+		{"", NULL, "tm0 "}, /* as an earlier version left it */
+		{"tm0", NULL, "tm0 "},
+		{"tm5", NULL, "tm5 tm0 "},
+		{"tm5\ntm7", NULL, "tm5 tm0 "},
+		{"tm0\ntm7", NULL, "tm7 tm0 "},
+		{"../x", NULL, "tm0 "},
+		{"tm5", "tun: tm9\n", "tm5 tm9 "},
+	};
+	struct fixture *f = *state;
+	char journal[128];
+
+	snprintf(journal, sizeof(journal), "%s/" EXIT_JOURNAL, f->dir);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct run r = {0};
+
+		write_state(f, ROUTE_SETTINGS_FILE, USE "\n");
+		write_state(f, EXIT_JOURNAL, rows[i].journal);
+		if (rows[i].config)
+			write_state(f, "config.yaml", rows[i].config);
+		cleared[0] = '\0';
+		run_cli(&r, f->dir,
+			rows[i].config ? "down --state-dir DIR --config DIR/config.yaml"
+				       : "down --state-dir DIR");
+		assert_string_equal(r.out,
+			"  tunnelmesh is not running\n"
+			"  removed what a killed tunnelmesh held back for its exit node\n");
+		assert_string_equal(cleared, rows[i].cleared);
+		assert_false(os_exists(journal));
+		run_free(&r);
+	}
+	remove_state(f, ROUTE_SETTINGS_FILE);
+	/* The note alone is enough: whoever was told `exit-node off` may have been killed in the middle. */
+	write_state(f, EXIT_JOURNAL, "tm0");
+	struct run r = {0};
+	run_cli(&r, f->dir, "down --cleanup --state-dir DIR");
+	assert_string_equal(r.out, "  removed what a killed tunnelmesh left\n");
+	assert_false(os_exists(journal));
+	run_free(&r);
+	remove_state(f, "config.yaml");
+}
+
 static void up_of_a_running_daemon_is_done_already(void **state)
 {
 	struct fixture *f = *state;
@@ -214,6 +266,7 @@ int main(void)
 		T(cleanup_takes_back_what_a_killed_router_set),
 		T(cleanup_leaves_a_running_router_its_settings),
 		T(cleanup_ends_an_exit_but_no_kill_switch_and_down_both),
+		T(an_exit_is_looked_for_by_every_name_that_its_interface_had),
 		T(up_of_a_running_daemon_is_done_already),
 	};
 

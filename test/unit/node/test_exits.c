@@ -19,7 +19,9 @@ static struct {
 	bool held;
 	int set_err;
 	const char *unguarded;
+	char former[16], noted[64]; /* what was noted at the last set */
 } host;
+static const char *noted(void);
 
 int __wrap_os_exit_new(const char *ifname, uint32_t mark, struct os_exit **ret_exit);
 void __wrap_os_exit_free(struct os_exit *x);
@@ -48,10 +50,18 @@ int __wrap_os_exit_set(
 	if (host.set_err)
 		return diag_what(d, host.set_err, "no");
 	host.sets++;
+	snprintf(host.noted, sizeof(host.noted), "%s", noted());
 	host.held = hold;
 	if (host.unguarded)
 		snprintf(unguarded->what, sizeof(unguarded->what), "%s", host.unguarded);
 	return TM_OK;
+}
+
+void __wrap_os_exit_former(struct os_exit *x, const char *ifname);
+
+void __wrap_os_exit_former(struct os_exit *x UNUSED, const char *ifname)
+{
+	snprintf(host.former, sizeof(host.former), "%s", ifname);
 }
 
 int __wrap_os_exit_clear(struct os_exit *x UNUSED, struct diag *d UNUSED)
@@ -93,6 +103,22 @@ void __wrap_router_look(struct node *n UNUSED)
 
 static struct node *n;
 
+/* What the note says: its lines with commas between them. */
+static const char *noted(void)
+{
+	static char text[64];
+	FILE *f = fopen(n->paths.undo_exit, "r");
+
+	if (!f)
+		return "none";
+	size_t len = fread(text, 1, sizeof(text) - 1, f);
+	text[len] = '\0';
+	for (char *at = strchr(text, '\n'); at; at = strchr(at, '\n'))
+		*at = at[1] ? ',' : '\0';
+	fclose(f);
+	return text;
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -101,6 +127,7 @@ static int set_up(void **state)
 	n->base = event_base_new();
 	snprintf(n->paths.routes, sizeof(n->paths.routes), "/tmp/tm-exits-XXXXXX");
 	assert_non_null(mkdtemp(n->paths.routes));
+	snprintf(n->paths.undo_exit, sizeof(n->paths.undo_exit), "%.400s/undo-exit", n->paths.routes);
 	strcat(n->paths.routes, "/routes");
 	return n->base ? 0 : -1;
 }
@@ -111,6 +138,7 @@ static int tear_down(void **state)
 	event_base_free(n->base);
 	(void)state;
 	(void)unlink(n->paths.routes);
+	(void)unlink(n->paths.undo_exit);
 	*strrchr(n->paths.routes, '/') = '\0';
 	int left = rmdir(n->paths.routes);
 	free(n);
@@ -172,6 +200,44 @@ static void a_start_clears_what_nobody_told_and_nothing_that_cannot_be_read(void
 	assert_int_equal(host.clears, 1);
 }
 
+static void what_is_set_is_noted_before_and_until_it_is_gone(void **state)
+{
+	struct diag d = {0};
+
+	(void)state;
+	open_it(false, false);
+	assert_string_equal(noted(), "none");
+	exits_close(n);
+	open_it(true, true);
+	assert_string_equal(host.noted, "tm0");
+	exits_close(n); /* which holds */
+	assert_string_equal(noted(), "tm0");
+	open_it(false, false);
+	assert_string_equal(noted(), "none");
+	exits_close(n);
+
+	/* Another name: both, until what is under the earlier one is taken over. */
+	assert_int_equal(os_write_file(n->paths.undo_exit, "tm7\n", 4, 0600, NULL), TM_OK);
+	host.set_err = TM_EPERM;
+	open_it(true, true);
+	assert_string_equal(host.former, "tm7");
+	assert_string_equal(noted(), "tm0,tm7");
+	host.set_err = TM_OK;
+	assert_int_equal(exits_apply(n, &d), TM_OK);
+	assert_string_equal(host.noted, "tm0,tm7");
+	assert_string_equal(noted(), "tm0");
+	exits_end(n);
+	exits_close(n);
+	assert_string_equal(noted(), "none");
+
+	/* What cannot be noted is not done. */
+	const unsigned sets = host.sets;
+	snprintf(n->paths.undo_exit, sizeof(n->paths.undo_exit), "/nowhere/undo-exit");
+	open_it(true, false);
+	assert_int_equal(host.sets, sets);
+	assert_non_null(strstr(trouble(), "/nowhere"));
+}
+
 static void what_cannot_be_set_is_said_and_tried_again(void **state)
 {
 	struct diag d = {0};
@@ -217,6 +283,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 		T(a_kill_switch_holds_at_every_end_but_one_that_is_wanted),
 		T(a_start_clears_what_nobody_told_and_nothing_that_cannot_be_read),
+		T(what_is_set_is_noted_before_and_until_it_is_gone),
 		T(what_cannot_be_set_is_said_and_tried_again),
 		T(a_pause_ends_when_somebody_tells_or_its_time_is_over),
 	};

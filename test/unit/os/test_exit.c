@@ -1,151 +1,9 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* In a network namespace of its own, asked by ip(8); skipped where that is not allowed. */
-#include "host.h"
+#include "exit_rig.h"
 
-#include <errno.h>
-#include <netinet/in.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include "os/os.h"
-#include "os/sockaddr.h"
-
-enum { MARK = 0x54000000 };
-
-static struct os_exit *x;
-
-static int set_up(void **state)
-{
-	(void)state;
-	host_unshare(CLONE_NEWNET, "network");
-	host_ip("link set lo up");
-	host_veth("wan0", "far0");
-	host_ip("addr add 192.0.2.10/24 dev wan0");
-	host_ip("addr add 2001:db8::10/64 dev wan0 nodad");
-	host_ip("route add default via 192.0.2.1");
-	host_ip("route add default via 2001:db8::1");
-	host_ip("link add guests type bridge");
-	host_ip("link set guests up");
-	host_veth("port0", "guest0");
-	host_ip("link set port0 master guests");
-	host_ip("addr add 172.17.0.1/16 dev guests");
-	host_veth("tm0", "other0");
-	host_ip("addr add 100.101.0.5/16 dev tm0");
-	host_ip("addr add fd00::5/64 dev tm0 nodad");
-	return os_exit_new("tm0", MARK, &x) == TM_OK ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	os_exit_free(x);
-	return 0;
-}
-
-static char text[16384];
-
-static const char *say(const char *args)
-{
-	char cmd[128];
-
-	snprintf(cmd, sizeof(cmd), "ip %s 2>&1", args);
-	FILE *f = popen(cmd, "r");
-	assert_non_null(f);
-	size_t n = fread(text, 1, sizeof(text) - 1, f);
-	text[n] = '\0';
-	pclose(f);
-	return text;
-}
-
-/* By which interface a packet of this host would leave; "" = by none. */
-static void expect_way(const char *to, bool marked, const char *dev)
-{
-	char args[128], wanted[32];
-
-	snprintf(args, sizeof(args), "route get %s%s", to, marked ? " mark 0x54000000" : "");
-	snprintf(wanted, sizeof(wanted), "dev %s", dev);
-	if (!strstr(say(args), dev[0] ? wanted : "RTNETLINK answers"))
-		fail_msg("%s%s: expected \"%s\", got %s", to, marked ? " (marked)" : "", dev, text);
-}
-
-static void set(bool lan, bool hold)
-{
-	struct diag d = {0}, unguarded = {0};
-
-	if (os_exit_set(x, lan, hold, &unguarded, &d) != TM_OK)
-		fail_msg("%s", d.what);
-	if (unguarded.what[0] && system("nft list ruleset > /dev/null 2>&1") == 0)
-		fail_msg("not guarded: %s", unguarded.what);
-}
-
-/* A program that names an interface for its socket; what came of its datagram: 0, or errno. */
-static int send_by(const char *dev, const char *to, uint32_t mark)
-{
-	struct endpoint e = {.port = 4242};
-	struct sockaddr_storage sa;
-	assert_int_equal(ip_parse(to, &e.ip), TM_OK);
-	socklen_t len = endpoint_to_sockaddr(&e, &sa);
-	int s = socket(sa.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	assert_true(s >= 0);
-	if (dev)
-		assert_int_equal(setsockopt(s, SOL_SOCKET, SO_BINDTODEVICE, dev, (socklen_t)strlen(dev)), 0);
-	if (mark)
-		assert_int_equal(setsockopt(s, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)), 0);
-	ssize_t n = sendto(s, "x", 1, 0, (struct sockaddr *)&sa, len);
-	int e2 = n == 1 ? 0 : errno;
-	close(s);
-	return e2;
-}
-
-static void needs_nftables(void)
-{
-	if (system("nft list ruleset > /dev/null 2>&1") != 0)
-		skip();
-}
-
-static const char *list_table(const char *name)
-{
-	char cmd[128];
-
-	snprintf(cmd, sizeof(cmd), "nft list table inet %s 2>&1", name);
-	FILE *f = popen(cmd, "r");
-	assert_non_null(f);
-	size_t n = fread(text, 1, sizeof(text) - 1, f);
-	text[n] = '\0';
-	pclose(f);
-	return text;
-}
-
-static void clear(void)
-{
-	struct diag d = {0};
-
-	if (os_exit_clear(x, &d) != TM_OK)
-		fail_msg("%s", d.what);
-}
-
-static void expect_nothing_left(void)
-{
-	expect_way("203.0.113.7", false, "wan0");
-	assert_null(strstr(say("rule"), "5379"));
-	assert_null(strstr(say("rule"), "538"));
-	assert_null(strstr(say("-6 rule"), "538"));
-	static const char *const tables[] = {"8484", "8485"};
-	for (size_t i = 0; i < ARRAY_LEN(tables); i++)
-		for (unsigned six = 0; six < 2; six++) {
-			char args[64];
-
-			snprintf(args, sizeof(args), "%sroute show table %s", six ? "-6 " : "", tables[i]);
-			say(args);
-			if (strstr(text, "default") || strstr(text, "throw"))
-				fail_msg("%s: %s", args, text);
-		}
-}
 
 static void all_goes_into_the_tunnel_but_what_is_marked_and_what_is_near(void **state)
 {
@@ -319,7 +177,7 @@ static void when_the_tunnel_vanishes_all_is_as_before_or_held_back(void **state)
 		host_ip("link del tm0");
 		/* Another run, which knows nothing of this one. */
 		struct diag d = {0};
-		assert_int_equal(os_exit_clear(NULL, &d), TM_OK);
+		assert_int_equal(os_exit_undo("tm0", &left, &d), TM_OK);
 		expect_nothing_left();
 		host_veth("tm0", "other0");
 	}
@@ -364,53 +222,26 @@ static void a_tunnel_without_ipv6_carries_none_and_lets_none_pass(void **state)
 	assert_int_equal(send_by(NULL, "2001:db8:9::7", 0), 0);
 }
 
-static void what_is_held_stays_when_we_end_and_else_goes(void **state)
+static void without_nftables_a_tunnel_without_ipv6_is_barred_and_stays_so(void **state)
 {
-	struct diag d = {0};
-
 	(void)state;
-	needs_nftables();
-	set(false, true);
-	host_ip("link del tm0");
-	os_exit_free(x); /* as the end of the process does */
-	x = NULL;
-	assert_int_not_equal(send_by("wan0", "203.0.113.7", 0), 0);
-	assert_int_not_equal(send_by("wan0", "2001:db8:9::7", 0), 0);
-	assert_int_equal(send_by("wan0", "203.0.113.7", MARK), 0);
-	assert_int_equal(os_exit_clear(NULL, &d), TM_OK);
-	expect_nothing_left();
-	assert_int_equal(send_by("wan0", "2001:db8:9::7", 0), 0);
-
-	host_veth("tm0", "other0");
-	assert_int_equal(os_exit_new("tm0", MARK, &x), TM_OK);
-	set(false, true);
-	assert_int_equal(system("nft flush ruleset"), 0); /* which the other table does not follow */
-	set(false, true);
-	assert_non_null(strstr(list_table("tunnelmesh-held"), "chain leaves"));
-	set(false, false);
-	assert_null(strstr(list_table("tunnelmesh-held"), "chain leaves"));
+	no_nftables = true;
+	assert_int_equal(system("sysctl -qw net.ipv6.conf.tm0.disable_ipv6=1"), 0);
+	for (unsigned hold = 0; hold < 2; hold++) {
+		for (unsigned i = 0; i < 4; i++) { /* at each look */
+			set(false, hold);
+			expect_way("203.0.113.7", false, "tm0");
+			expect_way("2001:db8:9::7", false, "");
+			expect_way("2001:db8:9::7", true, "wan0");
+		}
+		assert_int_equal(system("sysctl -qw net.ipv6.conf.tm0.disable_ipv6=0"), 0);
+		for (unsigned i = 0; i < 4; i++) {
+			set(false, hold);
+			expect_way("2001:db8:9::7", false, "tm0");
+		}
+		assert_int_equal(system("sysctl -qw net.ipv6.conf.tm0.disable_ipv6=1"), 0);
+	}
 	clear();
-	assert_null(strstr(list_table("tunnelmesh-tm0-exit"), "chain"));
-}
-
-static void two_on_one_machine_do_not_undo_each_others(void **state)
-{
-	struct diag d = {0}, unguarded = {0};
-	struct os_exit *second;
-
-	(void)state;
-	host_veth("tm1", "other1");
-	set(false, true);
-	assert_int_equal(os_exit_new("tm1", MARK, &second), TM_OK);
-	assert_int_equal(os_exit_set(second, false, false, &unguarded, &d), TM_EBUSY);
-	assert_non_null(strstr(d.what, "tm0"));
-	assert_int_equal(os_exit_clear(second, &d), TM_OK);
-	assert_int_equal(os_exit_clear(NULL, &d), TM_OK);
-	os_exit_free(second);
-	expect_way("203.0.113.7", false, "tm0");
-	host_ip("link del tm0");
-	expect_way("203.0.113.7", false, "");
-	assert_int_equal(os_exit_clear(NULL, &d), TM_OK);
 	expect_nothing_left();
 }
 
@@ -474,8 +305,7 @@ int main(void)
 		T(when_the_tunnel_vanishes_all_is_as_before_or_held_back),
 		T(a_socket_that_names_its_interface_sends_nothing_past_it),
 		T(a_tunnel_without_ipv6_carries_none_and_lets_none_pass),
-		T(what_is_held_stays_when_we_end_and_else_goes),
-		T(two_on_one_machine_do_not_undo_each_others),
+		T(without_nftables_a_tunnel_without_ipv6_is_barred_and_stays_so),
 		T(names_are_asked_of_the_exits_resolver),
 		T(marks_are_bits_and_the_tunnels_addresses_are_called_by_the_tunnel),
 	};

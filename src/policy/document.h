@@ -102,6 +102,7 @@ struct policy_doc {
 	struct policy_selector **selectors;
 	size_t n_selectors;
 	struct hashset by_text; /* selectors */
+	enum policy_reading reading; /* how it is read */
 	bool whole; /* it is read: what comes now is no part of its text */
 };
 
@@ -111,6 +112,9 @@ struct policy_doc {
  */
 NODISCARD int policy_doc_parse(
 	const char *name, const char *text, size_t n, struct policy_doc **ret_doc, struct diag *d);
+/* The same of a text that is read so; policy_doc_parse is for fresh ones. */
+NODISCARD int policy_doc_read(const char *name, const char *text, size_t n, enum policy_reading how,
+	struct policy_doc **ret_doc, struct diag *d);
 void policy_doc_free(struct policy_doc *doc); /* NULL is fine */
 DEFINE_CLEANUP(struct policy_doc, policy_doc_free)
 

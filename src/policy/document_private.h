@@ -10,6 +10,10 @@ NODISCARD int policy_selectors_init(struct policy_doc *doc);
 NODISCARD int policy_selector_intern(
 	struct policy_doc *doc, const char *text, struct policy_selector **ret_s, struct diag *d);
 
+/* The same of a word that is read so. */
+NODISCARD int policy_selector_read(struct policy_doc *doc, const char *text, enum policy_reading how,
+	struct policy_selector **ret_s, struct diag *d);
+
 /* rules.c: what is known once all rules are read. Ids of those that have none, and TM_EEXIST where two are
  * the same (*ret_twice, *ret_first: which). */
 NODISCARD int policy_rules_name(struct policy_doc *doc, size_t *ret_twice, size_t *ret_first);

@@ -29,7 +29,7 @@ static bool is_blank(const char *line)
 
 static int parse(const char *text, struct policy_doc **ret_doc, struct diag *d)
 {
-	return policy_doc_parse("policy", text, strlen(text), ret_doc, d);
+	return policy_doc_read("policy", text, strlen(text), POLICY_ACCEPTED, ret_doc, d);
 }
 
 static int by_hand(struct diag *d)
@@ -67,9 +67,26 @@ static int check_words(const char *what, const char *words, struct diag *d)
 	return diag_what(d, TM_EINVAL, "\"%s\" cannot be %s", plain_quote(words, quoted), what);
 }
 
+/* The text that it is put into may be older, and is read as one that was accepted: this is asked here. */
+static int check_services(const char *words, struct diag *d)
+{
+	struct policy_service v[POLICY_PROTO_N];
+	char word[POLICY_SELECTOR_MAX + 1];
+	int err = check_words("what a rule is about", words, d);
+	size_t n;
+
+	while (*words && !err) {
+		n = strcspn(words, ",");
+		snprintf(word, sizeof(word), "%.*s", (int)MIN(n, sizeof(word) - 1), words);
+		words += n + (words[n] == ',');
+		err = policy_service_parse(word, v, &n, d);
+	}
+	return err;
+}
+
 static int check_rule(const struct policy_new_rule *r, struct diag *d)
 {
-	int err = check_words("what a rule is about", r->services, d);
+	int err = check_services(r->services, d);
 
 	if (!err)
 		err = check_words("from whom connections come", r->from, d);

@@ -31,7 +31,7 @@ static int read_selector(struct reader *r, const yaml_node_t *node, const char *
 
 	int err = yamlin_text(&r->y, node, what);
 	if (!err)
-		err = policy_selector_intern(r->doc, yamlin_scalar(node), &s, r->y.d);
+		err = policy_selector_read(r->doc, yamlin_scalar(node), r->doc->reading, &s, r->y.d);
 	if (err)
 		return err;
 
@@ -142,7 +142,7 @@ static int read_service(struct reader *r, const yaml_node_t *node, struct policy
 
 	int err = yamlin_text(&r->y, node, policy_action_name(rule->action));
 	if (!err)
-		err = policy_service_parse(yamlin_scalar(node), v, &n, r->y.d);
+		err = policy_service_read(yamlin_scalar(node), r->doc->reading, v, &n, r->y.d);
 	if (err)
 		return err;
 	memcpy(rule->services + rule->n_services, v, n * sizeof(*v));
@@ -360,6 +360,12 @@ static int read_document(struct yamlin *y, const yaml_node_t *root, void *ctx)
 int policy_doc_parse(
 	const char *name, const char *text, size_t n, struct policy_doc **ret_doc, struct diag *d)
 {
+	return policy_doc_read(name, text, n, POLICY_FRESH, ret_doc, d);
+}
+
+int policy_doc_read(const char *name, const char *text, size_t n, enum policy_reading how,
+	struct policy_doc **ret_doc, struct diag *d)
+{
 	_cleanup_(policy_doc_freep) struct policy_doc *doc = NULL;
 	struct reader r = {.y = {.name = name, .text = text, .n = n, .depth_max = DEPTH_MAX, .d = d}};
 
@@ -372,6 +378,7 @@ int policy_doc_parse(
 	if (!doc)
 		return TM_ENOMEM;
 
+	doc->reading = how;
 	r.doc = doc;
 	int err = policy_selectors_init(doc);
 	if (!err)

@@ -49,13 +49,31 @@ static void set_text(struct policy_selector *s, const char *kind, const char *na
 	s->name = s->text + n;
 }
 
-static int parse_node(const char *text, const char *name, struct policy_selector *s, struct diag *d)
+/* "laptop.home.arpa": a document is the same in every mesh. */
+static int with_zone(struct diag *d, const char *text, const char *name)
+{
+	char label[NODE_NAME_MAX + 2], bare[NODE_NAME_MAX + 1], quoted[PLAIN_QUOTE_LEN];
+
+	snprintf(label, sizeof(label), "%.*s", (int)MIN(strcspn(name, "."), sizeof(label) - 1), name);
+	if (!node_name_bare(label, MESH_ZONE_DEFAULT, bare) || !node_name_valid(bare))
+		return bad(d, text, "is no name that a node can have");
+	diag_hint(d, "write \"%s\"", bare);
+	return diag_what(d, TM_EINVAL,
+		"\"%s\" is longer than a name: a policy names members without their zone",
+		plain_quote(text, quoted));
+}
+
+/* Earlier versions took the usual zone, whatever the mesh's was. */
+static int parse_node(const char *text, const char *name, enum policy_reading how, struct policy_selector *s,
+	struct diag *d)
 {
 	char bare[NODE_NAME_MAX + 1];
 	struct ip ip;
 
 	if (ip_parse(name, &ip) == TM_OK)
 		return bad(d, text, "is an address, and a rule names members");
+	if (how == POLICY_FRESH && strchr(name, '.'))
+		return with_zone(d, text, name);
 	if (!node_name_bare(name, MESH_ZONE_DEFAULT, bare) || !node_name_valid(bare))
 		return bad(d, text, "is no name that a node can have");
 	s->kind = POLICY_NODE;
@@ -83,10 +101,10 @@ static int parse_route(const char *text, const char *prefix, struct policy_selec
 }
 
 static int parse_named(const char *text, enum policy_selector_kind kind, const char *name,
-	struct policy_selector *s, struct diag *d)
+	enum policy_reading how, struct policy_selector *s, struct diag *d)
 {
 	if (kind == POLICY_NODE)
-		return parse_node(text, name, s, d);
+		return parse_node(text, name, how, s, d);
 	if (kind == POLICY_ROUTE)
 		return parse_route(text, name, s, d);
 	if (!node_tag_valid(name))
@@ -98,7 +116,8 @@ static int parse_named(const char *text, enum policy_selector_kind kind, const c
 	return TM_OK;
 }
 
-static int selector_parse(const char *text, struct policy_selector *s, struct diag *d)
+static int selector_parse(
+	const char *text, enum policy_reading how, struct policy_selector *s, struct diag *d)
 {
 	const char *colon = strchr(text, ':');
 	char word[8];
@@ -117,12 +136,12 @@ static int selector_parse(const char *text, struct policy_selector *s, struct di
 		return diag_what(d, TM_EINVAL, "one entry names one, without commas");
 	}
 	if (!colon)
-		return parse_node(text, text, s, d);
+		return parse_node(text, text, how, s, d);
 
 	snprintf(word, sizeof(word), "%.*s", (int)MIN((size_t)(colon - text), sizeof(word) - 1), text);
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
 		if (strcmp(word, kinds[i].word) == 0)
-			return parse_named(text, kinds[i].kind, colon + 1, s, d);
+			return parse_named(text, kinds[i].kind, colon + 1, how, s, d);
 	return unknown_kind(text, word, d);
 }
 
@@ -184,9 +203,15 @@ static int add(struct policy_doc *doc, const struct policy_selector *parsed, str
 int policy_selector_intern(
 	struct policy_doc *doc, const char *text, struct policy_selector **ret_s, struct diag *d)
 {
+	return policy_selector_read(doc, text, POLICY_FRESH, ret_s, d);
+}
+
+int policy_selector_read(struct policy_doc *doc, const char *text, enum policy_reading how,
+	struct policy_selector **ret_s, struct diag *d)
+{
 	struct policy_selector parsed = {.line = 0};
 
-	int err = selector_parse(text, &parsed, d);
+	int err = selector_parse(text, how, &parsed, d);
 	if (err)
 		return err;
 

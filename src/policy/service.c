@@ -125,8 +125,7 @@ static int check_types(const struct policy_service *s, const char *text, struct 
 		protos[s->proto].name, protos[s->proto].name);
 	return diag_what(d, TM_EINVAL,
 		"no rule is asked about type \"%s\" of %s: errors and answers belong to their connections, "
-		"and "
-		"redirects and timestamps do not pass",
+		"and redirects and timestamps do not pass",
 		plain_quote(text, quoted), protos[s->proto].name);
 }
 
@@ -152,7 +151,8 @@ static int bad_range(enum policy_proto p, const char *text, struct diag *d)
 }
 
 /* What stands behind the slash. */
-static int parse_range(enum policy_proto p, const char *text, struct policy_service *ret_s, struct diag *d)
+static int parse_range(enum policy_proto p, const char *text, enum policy_reading how,
+	struct policy_service *ret_s, struct diag *d)
 {
 	const char *dash = strchr(text, '-');
 	unsigned first, last;
@@ -170,7 +170,9 @@ static int parse_range(enum policy_proto p, const char *text, struct policy_serv
 	if (last < first)
 		return diag_what(d, TM_ERANGE, "the range %u-%u ends before it begins", first, last);
 	*ret_s = (struct policy_service){(uint8_t)p, (uint16_t)first, (uint16_t)last};
-	return p == POLICY_OTHER ? check_other(ret_s, d) : check_types(ret_s, text, d);
+	if (p == POLICY_OTHER)
+		return check_other(ret_s, d);
+	return how == POLICY_ACCEPTED ? TM_OK : check_types(ret_s, text, d);
 }
 
 static int parse_word(const char *word, struct policy_service *ret_v, size_t *ret_n, struct diag *d)
@@ -194,6 +196,12 @@ static int parse_word(const char *word, struct policy_service *ret_v, size_t *re
 int policy_service_parse(
 	const char *text, struct policy_service ret_v[static POLICY_PROTO_N], size_t *ret_n, struct diag *d)
 {
+	return policy_service_read(text, POLICY_FRESH, ret_v, ret_n, d);
+}
+
+int policy_service_read(const char *text, enum policy_reading how,
+	struct policy_service ret_v[static POLICY_PROTO_N], size_t *ret_n, struct diag *d)
+{
 	const char *slash = strchr(text, '/');
 	char word[16];
 
@@ -204,7 +212,7 @@ int policy_service_parse(
 		if (strcmp(word, protos[p].name) != 0)
 			continue;
 		*ret_n = 1;
-		return parse_range((enum policy_proto)p, slash + 1, ret_v, d);
+		return parse_range((enum policy_proto)p, slash + 1, how, ret_v, d);
 	}
 	if (strcmp(word, "any") == 0) {
 		diag_hint(d, "write tcp/... and udp/...");

@@ -20,6 +20,12 @@ struct policy_service {
 	uint16_t first, last;
 };
 
+/*
+ * What is read: words that somebody wants to be in force, of which those that mean nothing are mistakes; or
+ * words that were accepted once, perhaps by an earlier version of this program. Those are read for ever.
+ */
+enum policy_reading { POLICY_FRESH, POLICY_ACCEPTED };
+
 enum { POLICY_SERVICE_LEN = 24 };
 
 const char *policy_proto_name(enum policy_proto p);
@@ -28,6 +34,9 @@ struct policy_service policy_proto_whole(
 /* "any" and "ping" are several. TM_EINVAL, TM_ERANGE with a sentence. */
 NODISCARD int policy_service_parse(
 	const char *text, struct policy_service ret_v[static POLICY_PROTO_N], size_t *ret_n, struct diag *d);
+/* The same of words that are read so; policy_service_parse is for fresh ones. */
+NODISCARD int policy_service_read(const char *text, enum policy_reading how,
+	struct policy_service ret_v[static POLICY_PROTO_N], size_t *ret_n, struct diag *d);
 /* Returns buf. */
 const char *policy_service_format(const struct policy_service *s, char buf[static POLICY_SERVICE_LEN]);
 /* Without types of ICMP at its ends that no rule is asked about; false: it has no others. */

@@ -78,13 +78,19 @@ static int no_node(const struct mesh *m, const char *name, struct diag *d)
 	return diag_what(d, TM_ENOENT, "there is no node \"%s\"", name);
 }
 
+/* A test is read as its document is; else somebody asks now. */
+static enum policy_reading reading_of(const struct policy_doc *doc, const struct mesh *m)
+{
+	return m ? POLICY_FRESH : doc->reading;
+}
+
 /* Who is called so now: by its id, for in the document that name may mean another. */
 static int intern(struct policy_doc *doc, const struct mesh *m, const char *word,
 	struct policy_selector **ret_s, struct diag *d)
 {
 	const struct mesh_node *n = m && strcmp(word, "any") != 0 ? mesh_lookup(m, word) : NULL;
 
-	int err = policy_selector_intern(doc, n ? n->id : word, ret_s, d);
+	int err = policy_selector_read(doc, n ? n->id : word, reading_of(doc, m), ret_s, d);
 	if (err || !m || (*ret_s)->kind != POLICY_NODE)
 		return err;
 	if (!n)
@@ -142,7 +148,8 @@ static int scan_verb(struct scanner *c, bool *ret_can, struct diag *d)
 	return err;
 }
 
-static int scan_services(struct scanner *c, struct policy_statement *s, struct diag *d)
+static int scan_services(
+	struct scanner *c, enum policy_reading how, struct policy_statement *s, struct diag *d)
 {
 	char quoted[PLAIN_QUOTE_LEN];
 	int err;
@@ -159,8 +166,8 @@ static int scan_services(struct scanner *c, struct policy_statement *s, struct d
 		if (!err && s->n_services > (size_t)(ITEMS_MAX - 1) * POLICY_PROTO_N)
 			err = diag_what(d, TM_ERANGE, "a sentence names at most %d protocols", ITEMS_MAX);
 		if (!err)
-			err = policy_service_parse(
-				c->word[0] ? c->word : "any", s->services + s->n_services, &n, d);
+			err = policy_service_read(
+				c->word[0] ? c->word : "any", how, s->services + s->n_services, &n, d);
 		s->n_services += n;
 	} while (!err && c->more);
 	if (!err)
@@ -183,7 +190,7 @@ int policy_statement_parse(struct policy_doc *doc, const struct mesh *m, const c
 	if (!err)
 		err = scan_side(doc, m, &c, &s.to, d);
 	if (!err)
-		err = scan_services(&c, &s, d);
+		err = scan_services(&c, reading_of(doc, m), &s, d);
 	if (err)
 		return err;
 

@@ -72,6 +72,32 @@ static void warn_route(const struct policy_selector *s, const struct policy_worl
 	snprintf(buf, n, "no address of %s is behind a node", s->text + strlen("route:"));
 }
 
+/* Accepted once, by a program that did not know better. */
+static int warn_service(
+	const struct policy_rule *r, const struct policy_service *s, policy_warning_fn *fn, void *ctx)
+{
+	struct policy_service asked = *s;
+	char sentence[256], text[POLICY_SERVICE_LEN];
+
+	if (policy_service_clip(&asked))
+		return TM_OK;
+	snprintf(sentence, sizeof(sentence),
+		"rule %s says %s, about which no rule is asked: errors and answers belong to their "
+		"connections",
+		r->id, policy_service_format(s, text));
+	return fn(ctx, sentence);
+}
+
+static int warn_services(const struct policy_doc *doc, policy_warning_fn *fn, void *ctx)
+{
+	int err = TM_OK;
+
+	for (size_t i = 0; i < doc->n_rules; i++)
+		for (size_t k = 0; k < doc->rules[i].n_services && !err; k++)
+			err = warn_service(&doc->rules[i], &doc->rules[i].services[k], fn, ctx);
+	return err;
+}
+
 int policy_warnings(
 	const struct policy_doc *doc, const struct policy_world *w, policy_warning_fn *fn, void *ctx)
 {
@@ -94,5 +120,5 @@ int policy_warnings(
 			err = fn(ctx, sentence);
 	}
 	hashset_deinit(&tags);
-	return err;
+	return err ? err : warn_services(doc, fn, ctx);
 }

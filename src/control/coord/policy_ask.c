@@ -66,13 +66,14 @@ static int check(struct ask *a, struct policy_doc *doc, const struct policy_test
 }
 
 /* The document of the request, or the sentence that refuses it. */
-static int read_checked(struct ask *a, const struct policy_scene *x, struct policy_doc **ret_doc)
+static int read_checked(
+	struct ask *a, const struct policy_scene *x, enum policy_reading how, struct policy_doc **ret_doc)
 {
 	const char *name = a->q.name[0] ? a->q.name : "policy";
 	_cleanup_(policy_doc_freep) struct policy_doc *doc = NULL;
 	_cleanup_(policy_tests_deinit) struct policy_tests t = {.n = 0};
 
-	int err = policy_doc_parse(name, a->text, strlen(a->text), &doc, &a->job.d);
+	int err = policy_doc_read(name, a->text, strlen(a->text), how, &doc, &a->job.d);
 	if (!err)
 		err = policy_tests_parse(doc, name, &t, &a->job.d);
 	if (!err)
@@ -115,7 +116,7 @@ static int run_set(struct ask *a, struct store *s, struct policy_scene *x)
 			"the policy was changed meanwhile: version %llu is in force",
 			(unsigned long long)x->before.version);
 	}
-	int err = read_checked(a, x, &doc);
+	int err = read_checked(a, x, POLICY_FRESH, &doc);
 	return err ? err : accept(a, s, doc);
 }
 
@@ -124,7 +125,7 @@ static int run_test(struct ask *a, struct store *s, struct policy_scene *x)
 	_cleanup_(policy_doc_freep) struct policy_doc *doc = NULL;
 
 	(void)s;
-	return read_checked(a, x, &doc);
+	return read_checked(a, x, POLICY_FRESH, &doc);
 }
 
 static int run_rollback(struct ask *a, struct store *s, struct policy_scene *x)
@@ -146,7 +147,7 @@ static int run_rollback(struct ask *a, struct store *s, struct policy_scene *x)
 		return err;
 	a->text = TAKE(old.text);
 	snprintf(a->q.name, sizeof(a->q.name), "version %llu", (unsigned long long)a->q.version);
-	err = read_checked(a, x, &doc);
+	err = read_checked(a, x, POLICY_ACCEPTED, &doc);
 	return err ? err : accept(a, s, doc);
 }
 
@@ -400,7 +401,7 @@ static int run_diff(struct ask *a, struct store *s, struct policy_scene *x)
 	struct policy_world w = x->world;
 
 	(void)s;
-	int err = read_checked(a, x, &after);
+	int err = read_checked(a, x, POLICY_FRESH, &after);
 	/* Without a policy every member may do everything, as with the first one of a new mesh. */
 	if (!err && x->unreadable.what[0])
 		return no_policy(a, x);

@@ -131,7 +131,8 @@ int policy_scene_read(struct policy_scene *x)
 	if (err && err != TM_ENOMEM)
 		diag_what(d, err, "whom its names meant cannot be read in the database");
 	if (!err)
-		err = policy_doc_parse("policy", x->before.text, strlen(x->before.text), &x->doc, d);
+		err = policy_doc_read(
+			"policy", x->before.text, strlen(x->before.text), POLICY_ACCEPTED, &x->doc, d);
 	if (err == TM_ENOMEM)
 		return err;
 	if (err && !d->what[0])

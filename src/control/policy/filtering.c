@@ -63,7 +63,7 @@ static int read_mesh(const char *text, const char *nodes, struct policy_doc **re
 
 	int err = policy_bindings_parse(nodes, &b);
 	if (!err)
-		err = policy_doc_parse("policy", text, strlen(text), ret_doc, d);
+		err = policy_doc_read("policy", text, strlen(text), POLICY_ACCEPTED, ret_doc, d);
 	if (!err)
 		policy_bind_again(*ret_doc, &b);
 	policy_bindings_deinit(&b);

@@ -2,6 +2,8 @@
 #include "unit/unit.h"
 
 #include "base/strbuf.h"
+#include "policy/tests.h"
+#include "policy/warnings.h"
 #include "unit/policy/rig.h"
 
 static int parse(const char *text, struct policy_doc **ret_doc, struct diag *d)
@@ -29,7 +31,7 @@ static void a_whole_policy_reaches_its_fields(void **state)
 {
 	static const char text[] = "groups:\n"
 				   "  admins: [laptop, tag:ops]\n"
-				   "  all-of-us: [group:admins, Desk.mesh, laptop]\n"
+				   "  all-of-us: [group:admins, Desk, laptop]\n"
 				   "  none: []\n"
 				   "rules:\n"
 				   "  - id: ssh\n"
@@ -108,6 +110,16 @@ static void each_mistake_is_one_sentence_with_a_place(void **state)
 			"one entry names one", "[laptop, tag:ops]"},
 		{"rules:\n  - allow: tcp\n    from: 100.101.0.1\n    to: any\n", "p.yaml:3:11",
 			"\"100.101.0.1\" is an address", "write the name"},
+		{"rules:\n  - allow: tcp\n    from: Laptop.home.arpa\n    to: any\n", "p.yaml:3:11",
+			"\"Laptop.home.arpa\" is longer than a name: a policy names members without their "
+			"zone",
+			"write \"laptop\""},
+		{"rules:\n  - allow: tcp\n    from: node:laptop.mesh\n    to: any\n", "p.yaml:3:11",
+			"without their zone", "write \"laptop\""},
+		{"rules:\n  - allow: tcp\n    from: -.mesh\n    to: any\n", "p.yaml:3:11",
+			"is no name that a node can have", "write the name"},
+		{"rules:\n  - allow: [tcp, icmp/3-5]\n    from: any\n    to: any\n", "p.yaml:2:18",
+			"no rule is asked about type \"3-5\" of icmp", "write icmp/echo"},
 		{"rules:\n  - allow: tcp\n    from: route:192.168.1.5/24\n    to: any\n", "p.yaml:3:11",
 			"has bits behind its length", "did you mean \"route:192.168.1.0/24\"?"},
 		{"groups: {admins: [a]}\nrules:\n  - allow: tcp\n    from: group:admin\n    to: any\n",
@@ -155,6 +167,43 @@ static void each_mistake_is_one_sentence_with_a_place(void **state)
 			(rows[i].hint[0] ? !strstr(d.hint, rows[i].hint) : d.hint[0]))
 			fail_msg("row %zu: %s: %s (%s)", i, d.where, d.what, d.hint);
 	}
+}
+
+static int note(void *ctx, const char *sentence)
+{
+	strbuf_printf(ctx, "%s\n", sentence);
+	return TM_OK;
+}
+
+/* By an earlier version of this program: it means what it meant, and what means nothing is said. */
+static void what_was_accepted_once_is_read_for_ever(void **state)
+{
+	static const char text[] =
+		"rules:\n"
+		"  - {id: old, deny: [icmp/3-5, icmp/3-9, tcp], from: Desk.mesh, to: any}\n"
+		"tests:\n"
+		"  - desk.mesh cannot reach any icmp/3\n";
+	struct mesh *m = rig_mesh("desk");
+	const struct policy_world w = {.mesh = m};
+	struct policy_doc *doc = NULL;
+	struct policy_tests tests;
+	struct strbuf b = {0};
+	struct diag d = {0};
+
+	(void)state;
+	assert_int_equal(parse(text, &doc, &d), TM_EINVAL);
+	assert_int_equal(policy_doc_read("p.yaml", text, strlen(text), POLICY_ACCEPTED, &doc, &d), TM_OK);
+	assert_string_equal(doc->selectors[doc->rules[0].from.v[0]]->name, "desk");
+	assert_int_equal(policy_tests_parse(doc, "p.yaml", &tests, &d), TM_OK);
+	assert_int_equal(policy_bind(doc, m, NULL, "p.yaml", &d), TM_OK);
+	assert_int_equal(policy_warnings(doc, &w, note, &b), TM_OK);
+	assert_string_equal(b.s,
+		"rule old says icmp/3-5, about which no rule is asked: errors and answers belong to their "
+		"connections\n");
+	strbuf_deinit(&b);
+	policy_tests_deinit(&tests);
+	policy_doc_free(doc);
+	mesh_free(m);
 }
 
 static void an_id_follows_from_what_a_rule_says_alone(void **state)
@@ -288,6 +337,7 @@ int main(void)
 		cmocka_unit_test(an_empty_policy_has_the_built_in_rules_alone),
 		cmocka_unit_test(a_whole_policy_reaches_its_fields),
 		cmocka_unit_test(each_mistake_is_one_sentence_with_a_place),
+		cmocka_unit_test(what_was_accepted_once_is_read_for_ever),
 		cmocka_unit_test(an_id_follows_from_what_a_rule_says_alone),
 		cmocka_unit_test(what_is_too_large_is_refused),
 		cmocka_unit_test(groups_in_a_long_chain_are_followed),

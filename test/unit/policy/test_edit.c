@@ -35,6 +35,21 @@ static void a_rule_is_added_and_the_rest_stays(void **state)
 	}
 }
 
+/* Of a version that took what this one refuses: it must be possible to get rid of it. */
+static void a_text_that_was_accepted_once_can_be_edited(void **state)
+{
+	static const char text[] = "rules:\n- {id: old, deny: icmp/3, from: desk.mesh, to: any}\n";
+	struct diag d = {0};
+	char *more = NULL, *less = NULL;
+
+	(void)state;
+	assert_int_equal(policy_edit_add(text, &ssh, &more, &d), TM_OK);
+	assert_int_equal(policy_edit_remove(more, "old", &less, &d), TM_OK);
+	assert_string_equal(less, "rules:\n" SSH);
+	free(more);
+	free(less);
+}
+
 static void what_cannot_be_added_is_said(void **state)
 {
 	static const struct {
@@ -45,6 +60,7 @@ static void what_cannot_be_added_is_said(void **state)
 		{"rules: [{deny: udp, from: any, to: any}]\n", {POLICY_ALLOW, "tcp", "any", "any", NULL},
 			"do not begin with"},
 		{"", {POLICY_ALLOW, "tcp/x", "any", "any", NULL}, "\"x\" is no port"},
+		{"", {POLICY_ALLOW, "tcp,icmp/3", "any", "any", NULL}, "no rule is asked about"},
 		{"", {POLICY_ALLOW, "tcp", "a\"]", "any", NULL}, "cannot be from whom"},
 		{"", {POLICY_ALLOW, "", "any", "any", NULL}, "cannot be what a rule is about"},
 		{"", {POLICY_ALLOW, "tcp", "group:x", "any", NULL}, "there is no group"},
@@ -119,6 +135,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_rule_is_added_and_the_rest_stays),
+		cmocka_unit_test(a_text_that_was_accepted_once_can_be_edited),
 		cmocka_unit_test(what_cannot_be_added_is_said),
 		cmocka_unit_test(a_rule_is_removed_and_the_rest_stays),
 		cmocka_unit_test(what_cannot_be_removed_is_said),

@@ -57,6 +57,21 @@ static void what_means_nothing_is_refused(void **state)
 	}
 }
 
+static void what_was_accepted_once_is_read_for_ever(void **state)
+{
+	struct policy_service v[POLICY_PROTO_N];
+	size_t n;
+
+	(void)state;
+	assert_int_equal(policy_service_parse("icmp/3", v, &n, NULL), TM_EINVAL);
+	assert_int_equal(policy_service_read("icmp/3", POLICY_ACCEPTED, v, &n, NULL), TM_OK);
+	assert_int_equal(n, 1);
+	assert_int_equal(v[0].first, 3);
+	assert_false(policy_service_clip(&v[0]));
+	assert_int_equal(policy_service_read("icmpv6/1-127", POLICY_ACCEPTED, v, &n, NULL), TM_OK);
+	assert_int_equal(policy_service_read("icmp/256", POLICY_ACCEPTED, v, &n, NULL), TM_ERANGE);
+}
+
 static void words_for_several_are_several(void **state)
 {
 	struct policy_service v[POLICY_PROTO_N];
@@ -85,6 +100,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_written_is_what_is_meant),
 		cmocka_unit_test(what_means_nothing_is_refused),
+		cmocka_unit_test(what_was_accepted_once_is_read_for_ever),
 		cmocka_unit_test(words_for_several_are_several),
 		cmocka_unit_test(the_lowest_port_is_one_that_packets_have),
 	};

@@ -232,6 +232,34 @@ static void one_that_cannot_be_read_can_be_replaced(void **state)
 	assert_true(is(rig_admin(r, json_pack("{s:s, s:i}", "cmd", "policy.rollback", "version", 4)), "ok"));
 }
 
+/* By an earlier version of the program. */
+static void one_that_was_accepted_once_stays_readable(void **state)
+{
+	static const char old[] =
+		"UPDATE policy SET text = 'rules: [{id: old, deny: icmp/3, from: hub.mesh, to: "
+		"any}]', nodes = 'hub ' || (SELECT id FROM node LIMIT 1) || char(10)";
+	struct rig *r = *state;
+	const json_t *answer;
+
+	must_set(r, "rules: [{allow: tcp, from: hub, to: any}]");
+	rig_settle(r);
+	assert_int_equal(sqlite3_exec(sql_of(r->c->store)->db, old, NULL, NULL, NULL), SQLITE_OK);
+	rig_stop(r);
+	rig_start(r);
+	answer = rig_admin(r, ask("policy.get", NULL, NULL));
+	assert_string_equal(text(json_array_get(json_object_get(answer, "rules"), 0), "services"), "icmp/3");
+	assert_string_equal(text(json_array_get(json_object_get(answer, "rules"), 0), "from"), "hub");
+	assert_non_null(strstr(json_string_value(json_array_get(json_object_get(answer, "warnings"), 0)),
+		"rule old says icmp/3, about which no rule is asked"));
+	must_set(r, WEB);
+	rig_refused(r, ask("policy.set", "text", "rules: [{deny: icmp/3, from: hub, to: any}]"));
+	rig_refused(r, ask("policy.set", "text", "rules: [{deny: icmp, from: hub.mesh, to: any}]"));
+	assert_true(is(rig_admin(r, json_pack("{s:s, s:i}", "cmd", "policy.rollback", "version", 1)), "ok"));
+	/* Of what is typed now each mistake is one. */
+	rig_refused(r, ask("policy.prove", "statement", "hub cannot reach any icmp/3"));
+	assert_true(is(rig_admin(r, ask("policy.prove", "statement", "hub.mesh can reach any ping")), "ok"));
+}
+
 static void names_are_bound_and_a_removed_node_is_warned_of(void **state)
 {
 	struct rig *r = *state;
@@ -401,6 +429,8 @@ int main(void)
 			who_holds_one_where_there_is_none_is_told_so, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(
 			one_that_cannot_be_read_can_be_replaced, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(
+			one_that_was_accepted_once_stays_readable, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(
 			names_are_bound_and_a_removed_node_is_warned_of, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(

@@ -23,6 +23,7 @@
 #include "node/netcheck.h"
 #include "node/news.h"
 #include "node/node.h"
+#include "node/rules.h"
 #include "node/streaming.h"
 #include "os/os.h"
 
@@ -95,10 +96,14 @@ struct node {
 		struct loop_timer *over; /* the time of the first of them */
 		ns_t not_before; /* members that change cost no more than a part of the time */
 		bool on; /* the plane has some */
-		bool untaken; /* there was no memory for the policy that was told */
 		bool closed; /* nothing passes, for want of a policy or of its rules */
-		uint64_t taken,
-			in_force; /* versions: that was read, and whose rules the plane has; 0: none */
+		bool full; /* there are too many for those who are members now: those from before hold */
+		uint64_t in_force; /* the version whose rules the plane has; 0: none */
+		/* The policy that was told last, while it is not in force. */
+		struct policy_kept waiting;
+		enum rules_wait waits;
+		bool changed; /* members, since it was tried */
+		ns_t rest_until;
 	} rules;
 	/* Lines of the log that others can provoke: whoever is on our network, the coordinator, members. */
 	struct {

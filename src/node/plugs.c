@@ -278,9 +278,9 @@ static void on_relays(void *ctx, const struct relays *r)
 	relaying_told(ctx, r);
 }
 
-static void on_policy(void *ctx, const struct policy_kept *policy)
+static int on_policy(void *ctx, const struct policy_kept *policy)
 {
-	node_rules_policy(ctx, policy);
+	return node_rules_policy(ctx, policy);
 }
 
 static void on_link(void *ctx, bool up)

@@ -14,6 +14,8 @@
  * who has lost a tag does not keep its rights for longer than this. */
 enum { REST = 20 };
 #define REST_MOST (250 * MS)
+/* What did not fit is not tried again at each change: it costs the full price, and seldom fits then. */
+#define FULL_REST (10 * SEC)
 
 /* Something is reached through this machine, and so is the machine, by addresses in those networks. */
 static bool leads(const struct node *n)
@@ -146,11 +148,11 @@ static void make(struct node *n)
 	const char *meanwhile = n->rules.on ? "the old ones hold" : "nothing passes";
 
 	/* There is a policy that could not be taken, and none before it: without it all would pass. */
-	if (n->rules.untaken && !filtering_has_policy(n->rules.filtering))
+	if (n->rules.waits && !filtering_has_policy(n->rules.filtering))
 		return;
 	int err = apply(n);
+	n->rules.full = err == TM_EFULL;
 	if (!err) {
-		n->rules.in_force = n->rules.taken;
 		n->rules.closed = false;
 		say_in_vain(n);
 		return;
@@ -158,19 +160,52 @@ static void make(struct node *n)
 	/* What passed so far because everything did must not pass on. */
 	if (!n->rules.on && deny_all(n) != TM_OK)
 		meanwhile = "there are none";
+	if (n->rules.full) {
+		n->rules.not_before = time_monotonic() + FULL_REST;
+		LOG_LIMITED(LOG_ERROR, &n->log.mesh, LOG_WHO_ALL,
+			"node: the policy gives more different rights than this node can hold, trying again "
+			"when members change",
+			KV("meanwhile", meanwhile));
+		return;
+	}
 	LOG_LIMITED(LOG_ERROR, &n->log.mesh, LOG_WHO_ALL,
 		"node: the rules of the packet filter could not be made, trying again in 1 s",
 		KV("meanwhile", meanwhile), KV_ERR(err));
 	loop_timer_in(n->rules.again, 1 * SEC);
 }
 
+/* Where there is no policy, everything passes only because there is none. */
+static bool has_to_make(const struct node *n)
+{
+	return filtering_is_on(n->rules.filtering) || (n->rules.on && !n->rules.closed);
+}
+
+/* The one that waits: TM_OK when it is in force, and kept. */
+static int try_again(struct node *n)
+{
+	struct policy_kept told = n->rules.waiting;
+
+	n->rules.waiting = (struct policy_kept){.version = 0};
+	int err = node_rules_policy(n, &told);
+	if (!err && peers_set_policy(n->peers, &told) != TM_OK)
+		log_warn("node: no memory to keep the policy of the mesh for the next start");
+	policy_kept_deinit(&told);
+	return err;
+}
+
 static void on_due(void *ctx)
 {
 	struct node *n = ctx;
+	const bool for_members = n->rules.waits == RULES_WAIT_MEMBERS && n->rules.changed;
+	const bool rested = time_monotonic() >= n->rules.rest_until;
 
-	if (n->rules.untaken)
-		node_rules_policy(n, peers_policy(n->peers));
-	else
+	if (n->rules.waits == RULES_WAIT_MEMORY || (for_members && rested)) {
+		if (try_again(n) == TM_OK)
+			return;
+	} else if (for_members) {
+		loop_timer_at(n->rules.again, n->rules.rest_until);
+	}
+	if (has_to_make(n))
 		make(n);
 }
 
@@ -299,31 +334,68 @@ void node_rules_deinit(struct node *n)
 {
 	loop_timer_free(TAKE(n->rules.again));
 	loop_timer_free(TAKE(n->rules.over));
+	policy_kept_deinit(&n->rules.waiting);
 	filtering_free(TAKE(n->rules.filtering));
 	free(TAKE(n->rules.own));
 	free(TAKE(n->rules.configured));
 }
 
 /* What one that was lost allowed nobody knows. */
-static int take_policy(struct node *n, const struct policy_kept *policy, struct diag *d)
+static int read_policy(struct node *n, const struct policy_kept *policy, struct diag *d)
 {
 	if (policy->lost)
 		return filtering_set(n->rules.filtering, "", "", d);
 	return filtering_set(n->rules.filtering, policy->version ? policy->text : NULL, policy->nodes, d);
 }
 
-static void say_policy(const struct node *n, const struct policy_kept *policy)
+/* All of it or nothing. */
+static enum rules_wait put_in_force(struct node *n, const struct policy_kept *policy, struct diag *d)
+{
+	int err = read_policy(n, policy, d);
+
+	if (err)
+		return err == TM_ENOMEM ? RULES_WAIT_MEMORY : RULES_WAIT_OTHER;
+	err = apply(n);
+	if (err) {
+		filtering_back(n->rules.filtering);
+		return err == TM_EFULL ? RULES_WAIT_MEMBERS : RULES_WAIT_MEMORY;
+	}
+	filtering_settle(n->rules.filtering);
+	n->rules.in_force = policy->version;
+	n->rules.closed = n->rules.full = false;
+	say_in_vain(n);
+	return RULES_WAIT_NOT;
+}
+
+static void say_policy(const struct policy_kept *policy)
 {
 	if (policy->lost)
 		log_error("node: the policy of the mesh is lost, nothing passes until the coordinator tells "
 			  "it");
-	else if (n->rules.in_force != policy->version)
-		return; /* why, has been said */
 	else if (policy->version)
 		log_info("node: the policy of the mesh is in force",
 			KV_INT("version", (int64_t)policy->version));
 	else
 		log_info("node: the mesh has no policy, everything passes");
+}
+
+static void say_waiting(
+	struct node *n, const struct policy_kept *policy, enum rules_wait why, const struct diag *d)
+{
+	static const char *const words[] = {
+		[RULES_WAIT_OTHER] =
+			"node: this program cannot read the policy of the mesh: is it older than "
+			"the coordinator's?",
+		[RULES_WAIT_MEMBERS] = "node: the policy of the mesh gives more different rights than this "
+				       "node can hold, trying again when members change",
+		[RULES_WAIT_MEMORY] = "node: no memory for the policy of the mesh, trying again in 1 s",
+	};
+	const char *meanwhile =
+		filtering_has_policy(n->rules.filtering) ? "the one before stays in force" : "nothing passes";
+
+	LOG_LIMITED(LOG_ERROR, &n->log.mesh, LOG_WHO_ALL, words[why],
+		KV_INT("version", (int64_t)policy->version), KV("where", d->where), KV("why", d->what),
+		KV("meanwhile", meanwhile));
 }
 
 /* What holds instead of a policy that could not be taken: the one before; without any, nothing is known to be
@@ -332,56 +404,79 @@ static void do_without(struct node *n)
 {
 	if (filtering_has_policy(n->rules.filtering))
 		return;
-	if (filtering_set(n->rules.filtering, "", "", NULL) == TM_OK)
+	n->rules.in_force = 0;
+	if (filtering_set(n->rules.filtering, "", "", NULL) == TM_OK) {
+		filtering_settle(n->rules.filtering);
 		make(n);
-	else
+	} else {
 		(void)!deny_all(n);
+	}
 }
 
-void node_rules_policy(struct node *n, const struct policy_kept *policy)
+static void wait_with(struct node *n, const struct policy_kept *policy, enum rules_wait why)
+{
+	policy_kept_deinit(&n->rules.waiting);
+	n->rules.waits = RULES_WAIT_NOT;
+	n->rules.changed = false;
+	if (why == RULES_WAIT_NOT)
+		return;
+	/* Without memory for it, it is told again with the next link. */
+	if (policy_kept_copy(policy, &n->rules.waiting) != TM_OK)
+		return;
+	n->rules.waits = why;
+	if (why == RULES_WAIT_MEMBERS)
+		n->rules.rest_until = time_monotonic() + FULL_REST;
+}
+
+int node_rules_policy(struct node *n, const struct policy_kept *policy)
 {
 	struct diag d = {0};
 
-	int err = take_policy(n, policy, &d);
-	n->rules.untaken = err == TM_ENOMEM;
-	if (!err) {
-		n->rules.taken = policy->version;
-		make(n);
-		say_policy(n, policy);
-		return;
+	const enum rules_wait why = put_in_force(n, policy, &d);
+	wait_with(n, policy, why);
+	if (why == RULES_WAIT_NOT) {
+		say_policy(policy);
+		return TM_OK;
 	}
-	if (n->rules.untaken)
-		LOG_LIMITED(LOG_ERROR, &n->log.mesh, LOG_WHO_ALL,
-			"node: no memory for the policy of the mesh, trying again in 1 s",
-			KV_INT("version", (int64_t)policy->version));
-	else
-		LOG_LIMITED(LOG_ERROR, &n->log.mesh, LOG_WHO_ALL,
-			"node: this program cannot read the policy of the mesh, the one before stays in "
-			"force: is it older "
-			"than the coordinator's?",
-			KV_INT("version", (int64_t)policy->version), KV("where", d.where), KV("why", d.what));
+	say_waiting(n, policy, why, &d);
 	do_without(n);
-	if (n->rules.untaken)
+	if (why == RULES_WAIT_MEMORY)
 		loop_timer_in(n->rules.again, 1 * SEC);
+	return why == RULES_WAIT_MEMORY ? TM_ENOMEM : why == RULES_WAIT_MEMBERS ? TM_EFULL : TM_EINVAL;
+}
+
+static const char *why_not(enum rules_wait why)
+{
+	static const char *const words[] = {
+		[RULES_WAIT_NOT] = "cannot be put in force here",
+		[RULES_WAIT_OTHER] = "cannot be read by this program, which is older perhaps",
+		[RULES_WAIT_MEMBERS] = "gives more different rights than this node can hold",
+		[RULES_WAIT_MEMORY] = "cannot be put in force for want of memory",
+	};
+
+	return words[why];
 }
 
 void node_rules_view(const struct node *n, struct rules_view *ret_view)
 {
-	const struct policy_kept *told = peers_policy(n->peers);
-	struct rules_view v = {.told = told->version, .in_force = n->rules.closed ? 0 : n->rules.in_force};
+	const struct policy_kept *kept = peers_policy(n->peers);
+	const uint64_t told = n->rules.waits ? n->rules.waiting.version : kept->version;
+	struct rules_view v = {.told = told, .in_force = n->rules.closed ? 0 : n->rules.in_force};
 
-	if (told->lost)
+	if (kept->lost && !n->rules.waits)
 		snprintf(v.trouble, sizeof(v.trouble),
 			"the policy of the mesh is lost: nothing passes until the coordinator tells it");
 	else if (v.told != v.in_force && v.in_force)
 		snprintf(v.trouble, sizeof(v.trouble),
-			"version %" PRIu64 " of the policy cannot be put in force here: version %" PRIu64
-			" still holds",
-			v.told, v.in_force);
+			"version %" PRIu64 " of the policy %s: version %" PRIu64 " still holds", v.told,
+			why_not(n->rules.waits), v.in_force);
 	else if (v.told != v.in_force)
+		snprintf(v.trouble, sizeof(v.trouble), "version %" PRIu64 " of the policy %s: nothing passes",
+			v.told, why_not(n->rules.waits));
+	else if (n->rules.full)
 		snprintf(v.trouble, sizeof(v.trouble),
-			"version %" PRIu64 " of the policy cannot be put in force here: nothing passes",
-			v.told);
+			"the policy gives more different rights now than this node can hold: the rules from "
+			"before the last changes of members hold");
 	*ret_view = v;
 }
 
@@ -405,6 +500,9 @@ void node_rules_mesh(struct node *n, const struct mesh_diff *d)
 
 	for (size_t i = 0; i < d->n; i++)
 		what |= d->v[i].what;
-	if (filtering_is_on(n->rules.filtering) && what & concerns)
+	if (!(what & concerns))
+		return;
+	n->rules.changed = true;
+	if (filtering_is_on(n->rules.filtering) || n->rules.waits == RULES_WAIT_MEMBERS)
 		make_soon(n);
 }

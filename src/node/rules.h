@@ -14,8 +14,19 @@ struct node;
 
 NODISCARD int node_rules_init(struct node *n);
 void node_rules_deinit(struct node *n);
-void node_rules_policy(
-	struct node *n, const struct policy_kept *policy); /* version 0: there is none any more */
+/*
+ * version 0: there is none any more. An error: it cannot be put in force here, and the one before holds, or
+ * without one nothing passes. Where time or other members may mend that it is tried again from here, and kept
+ * (peers_set_policy) once it holds.
+ */
+NODISCARD int node_rules_policy(struct node *n, const struct policy_kept *policy);
+/* Why one that was told is not in force. */
+enum rules_wait {
+	RULES_WAIT_NOT,
+	RULES_WAIT_OTHER, /* it cannot be read: for another one */
+	RULES_WAIT_MEMBERS, /* too many rights that differ: until members change */
+	RULES_WAIT_MEMORY, /* a second */
+};
 /* This node's own, for a time; they end with the program. */
 enum { OWN_RULES_MAX = 64 };
 struct own_rule {
@@ -37,7 +48,7 @@ bool node_rules_in_force(const struct node *n, const struct policy_local *r);
 /* The policy of the mesh at this node. */
 struct rules_view {
 	uint64_t told, in_force; /* versions; 0: none */
-	char trouble[128]; /* why they differ, or nothing passes; "" = nothing is wrong */
+	char trouble[192]; /* why they differ, or nothing passes; "" = nothing is wrong */
 };
 void node_rules_view(const struct node *n, struct rules_view *ret_view);
 void node_rules_mesh(struct node *n, const struct mesh_diff *d);

@@ -247,7 +247,7 @@ void agent_start(struct agent *a)
 
 	/* Before there is anybody to whom it would not be applied. */
 	if (a->events.policy && (peers_policy(a->peers)->version || peers_policy(a->peers)->lost))
-		a->events.policy(a->events.ctx, peers_policy(a->peers));
+		a->policy_refused = a->events.policy(a->events.ctx, peers_policy(a->peers)) != TM_OK;
 	if (a->events.mesh_changed && mesh_size(peers_mesh(a->peers)) &&
 		mesh_diff_all(peers_mesh(a->peers), &all) == TM_OK) {
 		a->events.mesh_changed(a->events.ctx, &all);

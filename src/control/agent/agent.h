@@ -30,8 +30,9 @@ struct agent_events {
 	/* Who hands on datagrams now, but ourselves; at the start those that did at the last run. */
 	void (*relays)(void *ctx, const struct relays *r);
 	/* The policy of the mesh; at the start, the one of the last run, unless there was none. version 0:
-	 * this node is no member any more. */
-	void (*policy)(void *ctx, const struct policy_kept *policy);
+	 * this node is no member any more. An error: it is not in force here. Then the one that is stays the
+	 * one that is kept, and the coordinator is told of that one. */
+	int (*policy)(void *ctx, const struct policy_kept *policy);
 	void (*link)(void *ctx, bool up);
 	/* The coordinator removed us; twin: it did not, but another machine with our identity has our place.
 	 */

@@ -71,6 +71,7 @@ struct agent {
 	struct candidates data; /* where its data socket is, as it says */
 	struct relays relays; /* as it says */
 	struct relays relays_given; /* what the owner knows of them */
+	bool policy_refused; /* the one that is kept is not in force here */
 	struct msg_addresses enrolled; /* its addresses, as who let us in said */
 	/* link */
 	enum agent_state state;

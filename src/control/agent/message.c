@@ -120,17 +120,26 @@ static void on_relays(struct agent *a, const json_t *m)
 		relays_told(a, &told);
 }
 
+/*
+ * One that is not in force here, because a later version of the program wrote it, say, does not take the
+ * place of one that is: the next start would have neither. Where none is, it is kept: not to have one is not
+ * to know what is allowed.
+ */
 static void policy_set(struct agent *a, const struct policy_kept *told)
 {
-	if (told->version == peers_policy(a->peers)->version &&
-		strcmp(told->digest, peers_policy(a->peers)->digest) == 0)
+	const struct policy_kept *kept = peers_policy(a->peers);
+
+	if (told->version == kept->version && strcmp(told->digest, kept->digest) == 0 && !a->policy_refused)
+		return;
+	const bool refused = a->events.policy && a->events.policy(a->events.ctx, told) != TM_OK;
+	if (refused && kept->version && !a->policy_refused)
 		return;
 	if (peers_set_policy(a->peers, told) != TM_OK) {
-		log_warn("agent: no memory for the policy of the mesh, keeping the old one");
+		/* Asked for again with the next link. */
+		log_warn("agent: no memory for the policy of the mesh, it is not kept for the next start");
 		return;
 	}
-	if (a->events.policy)
-		a->events.policy(a->events.ctx, peers_policy(a->peers));
+	a->policy_refused = refused;
 }
 
 static void on_policy(struct agent *a, const json_t *m)

@@ -116,7 +116,9 @@ static void on_won(void *ctx, struct clink *link_take, const char *address)
 		.n_relay_tcp = a->n_relay_tcp};
 	struct jsonout o = {0};
 
-	memcpy(hello.policy, peers_policy(a->peers)->digest, sizeof(hello.policy));
+	/* Of what is in force here; of nothing that is, so that it is told once more. */
+	snprintf(hello.policy, sizeof(hello.policy), "%s",
+		a->policy_refused ? POLICY_DIGEST_LOST : peers_policy(a->peers)->digest);
 	memcpy(hello.relay_tcp, a->relay_tcp, sizeof(hello.relay_tcp));
 	snprintf(a->linked_by, sizeof(a->linked_by), "%s", address ? address : "");
 	snprintf(a->proxy_failed, sizeof(a->proxy_failed), "%s",

@@ -8,9 +8,14 @@
 #include "policy/bind.h"
 #include "policy/compile.h"
 
-struct filtering {
+struct held {
 	struct policy_doc *doc; /* with this node's own rules; NULL: neither */
 	char *text, *nodes; /* of the mesh's; NULL: none */
+};
+
+struct filtering {
+	struct held now, before; /* before: while it is not settled whether `now` will do */
+	bool unsettled, stale; /* stale: it has not the node's own rules of now */
 	struct policy_local *local; /* n_local */
 	size_t n_local;
 	char self_id[NODE_ID_LEN + 1];
@@ -28,13 +33,20 @@ int filtering_new(struct filtering **ret_f)
 	return TM_OK;
 }
 
+static void held_deinit(struct held *h)
+{
+	policy_doc_free(h->doc);
+	free(h->text);
+	free(h->nodes);
+	*h = (struct held){.doc = NULL};
+}
+
 void filtering_free(struct filtering *f)
 {
 	if (!f)
 		return;
-	policy_doc_free(f->doc);
-	free(f->text);
-	free(f->nodes);
+	held_deinit(&f->now);
+	held_deinit(&f->before);
 	free(f->local);
 	free(f->own);
 	free(f);
@@ -42,19 +54,19 @@ void filtering_free(struct filtering *f)
 
 bool filtering_is_on(const struct filtering *f)
 {
-	return f->doc;
+	return f->now.doc;
 }
 
 bool filtering_has_policy(const struct filtering *f)
 {
-	return f->text;
+	return f->now.text;
 }
 
 bool filtering_grants(const struct filtering *f, const struct mesh *m, const char *self_id)
 {
 	const struct mesh_node *self = mesh_by_id(m, self_id);
 
-	return self && f->text && policy_local_granted(f->doc, self);
+	return self && f->now.text && policy_local_granted(f->now.doc, self);
 }
 
 static int read_mesh(const char *text, const char *nodes, struct policy_doc **ret_doc, struct diag *d)
@@ -99,13 +111,36 @@ int filtering_set(struct filtering *f, const char *text, const char *nodes, stru
 	int err = make_doc(f, text, nodes, f->local, f->n_local, &doc, d);
 	if (err)
 		return err;
-	policy_doc_free(f->doc);
-	free(f->text);
-	free(f->nodes);
-	f->doc = doc;
-	f->text = TAKE(text_copy);
-	f->nodes = TAKE(nodes_copy);
+	held_deinit(&f->before);
+	f->before = f->now;
+	f->unsettled = true;
+	f->stale = false;
+	f->now = (struct held){doc, TAKE(text_copy), TAKE(nodes_copy)};
 	return TM_OK;
+}
+
+void filtering_back(struct filtering *f)
+{
+	if (!f->unsettled)
+		return;
+	held_deinit(&f->now);
+	f->now = f->before;
+	f->before = (struct held){.doc = NULL};
+	f->unsettled = false;
+	if (!f->stale)
+		return;
+	/* Without memory for it the rules of before hold, as with any other change of them. */
+	struct policy_doc *doc = NULL;
+	if (make_doc(f, f->now.text, f->now.nodes, f->local, f->n_local, &doc, NULL) != TM_OK)
+		return;
+	policy_doc_free(f->now.doc);
+	f->now.doc = doc;
+}
+
+void filtering_settle(struct filtering *f)
+{
+	held_deinit(&f->before);
+	f->unsettled = false;
 }
 
 int filtering_set_local(struct filtering *f, const char *self_id, const struct policy_local *v, size_t n)
@@ -118,12 +153,13 @@ int filtering_set_local(struct filtering *f, const char *self_id, const struct p
 	if (n)
 		memcpy(copy, v, n * sizeof(*v));
 	snprintf(f->self_id, sizeof(f->self_id), "%s", self_id);
-	int err = make_doc(f, f->text, f->nodes, copy, n, &doc, NULL);
+	int err = make_doc(f, f->now.text, f->now.nodes, copy, n, &doc, NULL);
 	if (err)
 		return err;
-	policy_doc_free(f->doc);
+	f->stale = true;
+	policy_doc_free(f->now.doc);
 	free(f->local);
-	f->doc = doc;
+	f->now.doc = doc;
 	f->local = TAKE(copy);
 	f->n_local = n;
 	return TM_OK;
@@ -283,7 +319,7 @@ int filtering_rules(
 	_cleanup_(policy_model_freep) struct policy_model *model = NULL;
 	_cleanup_(policy_share_freep) struct policy_share *share = NULL;
 
-	if (!f->doc || policy_doc_is_open(f->doc)) {
+	if (!f->now.doc || policy_doc_is_open(f->now.doc)) {
 		*ret_rules = NULL;
 		return TM_OK;
 	}
@@ -292,7 +328,7 @@ int filtering_rules(
 	int err = policy_routes_of(m, &routes, &w.n_routes);
 	w.routes = routes;
 	if (!err)
-		err = policy_model_new(f->doc, &w, &model);
+		err = policy_model_new(f->now.doc, &w, &model);
 	if (!err)
 		err = policy_compile(model, self_id, &share);
 	if (err)

@@ -24,6 +24,9 @@ DEFINE_CLEANUP(struct filtering, filtering_free)
  * program does not understand.
  */
 NODISCARD int filtering_set(struct filtering *f, const char *text, const char *nodes, struct diag *d);
+/* No rules can be made of the one that was set last: the one before it counts again, once. */
+void filtering_back(struct filtering *f);
+void filtering_settle(struct filtering *f); /* they can: the one before it is not kept any longer */
 /* Beside it, this node's own rules, which are bound (policy/local.h): from now on these. Copied. After an
  * error those before count. */
 NODISCARD int filtering_set_local(

@@ -131,13 +131,14 @@ static void on_link(void *ctx, bool up)
 	assert_int_equal(agent_link_up(f->agent), up);
 }
 
-static void on_policy(void *ctx, const struct policy_kept *k)
+static int on_policy(void *ctx, const struct policy_kept *k)
 {
 	struct fake *f = ctx;
 
 	f->policies++;
 	f->policy_version = k->version;
 	snprintf(f->policy_text, sizeof(f->policy_text), "%s", k->text ? k->text : "");
+	return k->version && k->version == f->policy_refuses ? TM_EINVAL : TM_OK;
 }
 
 static void on_relays(void *ctx, const struct relays *r)

@@ -40,6 +40,7 @@ struct fake {
 	uint16_t relay_tcp; /* a port at which it takes streams; 0: it takes none */
 	unsigned policies;
 	uint64_t policy_version;
+	uint64_t policy_refuses; /* the owner refuses that version */
 	char policy_text[64];
 	unsigned relays_told;
 	struct relays relays;

@@ -82,6 +82,73 @@ static void a_start_without_the_coordinator_has_the_policy_of_the_last_run(void 
 	fake_close(&f);
 }
 
+static void expect_hello(const struct fake *f, const char *text)
+{
+	char digest[POLICY_DIGEST_LEN + 1];
+
+	policy_digest(text, NODES, digest);
+	assert_string_equal(json_string_value(json_object_get(f->hello, "policy")), digest);
+}
+
+/* Of a later version of the program, say: the next start has the one that is in force. */
+static void one_that_is_not_in_force_takes_no_place(void **state UNUSED)
+{
+	struct fake f;
+
+	fake_open(&f);
+	fake_link(&f);
+	say_policy(&f, 1, "rules: []");
+	f.policy_refuses = 2;
+	say_policy(&f, 2, "# two");
+	fake_run_until(&f, &f.policies, 2);
+	assert_string_equal(peers_policy(f.peers)->text, "rules: []");
+	fake_stop(&f);
+	fake_stop_serving(&f);
+	fake_start(&f);
+	assert_int_equal(f.policies, 3);
+	assert_string_equal(f.policy_text, "rules: []");
+	/* It tells which one it goes by, and so is told again. */
+	fake_serve(&f);
+	fake_run_until(&f, &f.link_ups, 2);
+	expect_hello(&f, "rules: []");
+	say_policy(&f, 2, "# two");
+	fake_run_until(&f, &f.policies, 4);
+	f.policy_refuses = 0;
+	say_policy(&f, 2, "# two");
+	fake_run_until(&f, &f.policies, 5);
+	assert_string_equal(peers_policy(f.peers)->text, "# two");
+	fake_close(&f);
+}
+
+/* Else the next start would know of none, and everything would pass. */
+static void one_that_is_not_in_force_is_kept_where_there_is_no_other(void **state UNUSED)
+{
+	struct fake f;
+
+	fake_open(&f);
+	fake_link(&f);
+	f.policy_refuses = 1;
+	say_policy(&f, 1, "# one");
+	fake_run_until(&f, &f.policies, 1);
+	fake_stop(&f);
+	fake_stop_serving(&f);
+	fake_start(&f);
+	assert_int_equal(f.policies, 2);
+	assert_string_equal(f.policy_text, "# one");
+	fake_serve(&f);
+	fake_run_until(&f, &f.link_ups, 2);
+	assert_string_equal(json_string_value(json_object_get(f.hello, "policy")), POLICY_DIGEST_LOST);
+	/* The same, by which it can go now. */
+	f.policy_refuses = 0;
+	say_policy(&f, 1, "# one");
+	fake_run_until(&f, &f.policies, 3);
+	say_policy(&f, 1, "# one");
+	say_policy(&f, 2, "# two");
+	fake_run_until(&f, &f.policies, 4);
+	assert_string_equal(f.policy_text, "# two");
+	fake_close(&f);
+}
+
 /* The coordinator has lost it, with its database say. */
 static void one_that_there_is_not_any_more_is_none(void **state UNUSED)
 {
@@ -122,6 +189,8 @@ int main(void)
 		cmocka_unit_test(the_owner_hears_of_each_policy_once),
 		cmocka_unit_test(one_that_cannot_be_read_leaves_the_old_one),
 		cmocka_unit_test(a_start_without_the_coordinator_has_the_policy_of_the_last_run),
+		cmocka_unit_test(one_that_is_not_in_force_takes_no_place),
+		cmocka_unit_test(one_that_is_not_in_force_is_kept_where_there_is_no_other),
 		cmocka_unit_test(one_that_there_is_not_any_more_is_none),
 		cmocka_unit_test(who_is_removed_keeps_none),
 	};

@@ -214,6 +214,35 @@ static void rules_of_its_own_narrow_the_policy_and_outlive_it(void **state)
 	close_scene(&s);
 }
 
+/* With the node's own rules as they are by then. */
+static void one_that_did_not_do_gives_way_to_the_one_before(void **state)
+{
+	const struct policy_local own = {
+		.id = "local-1", .action = POLICY_DENY, .who = "any", .services = "tcp/80"};
+	struct scene s;
+	struct diag d = {0};
+
+	(void)state;
+	open_scene(&s, "web laptop");
+	const char *self = rig_node(s.mesh, "web")->id;
+	filtering_back(s.f); /* there is none */
+	assert_int_equal(filtering_set(s.f, "rules: [{allow: tcp, from: any, to: any}]", "", &d), TM_OK);
+	filtering_settle(s.f);
+	filtering_back(s.f);
+	assert_true(filtering_has_policy(s.f));
+	assert_int_equal(filtering_set(s.f, "", "", &d), TM_OK);
+	assert_int_equal(filtering_set_local(s.f, self, &own, 1), TM_OK);
+	filtering_back(s.f);
+	struct rules *r = rules_of(&s, "web");
+	assert_int_equal(judge(&s, r, NULL, "laptop", RULES_IN, RULES_TCP, 80), VERDICT_DROP);
+	assert_int_equal(judge(&s, r, NULL, "laptop", RULES_IN, RULES_TCP, 81), VERDICT_PASS);
+	rules_free(r);
+	assert_int_equal(filtering_set(s.f, NULL, NULL, &d), TM_OK);
+	filtering_back(s.f);
+	assert_true(filtering_has_policy(s.f));
+	close_scene(&s);
+}
+
 static void a_node_that_is_not_in_its_map_lets_nobody_through(void **state)
 {
 	struct diag d = {0};
@@ -343,6 +372,7 @@ int main(void)
 		cmocka_unit_test(without_a_policy_there_are_no_rules),
 		cmocka_unit_test(one_that_cannot_be_read_leaves_the_old_one),
 		cmocka_unit_test(rules_of_its_own_narrow_the_policy_and_outlive_it),
+		cmocka_unit_test(one_that_did_not_do_gives_way_to_the_one_before),
 		cmocka_unit_test(a_node_that_is_not_in_its_map_lets_nobody_through),
 		cmocka_unit_test(an_address_of_the_router_itself_is_the_router),
 		cmocka_unit_test(hundreds_of_clients_with_rights_of_their_own_have_rules),

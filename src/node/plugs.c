@@ -244,13 +244,14 @@ static void on_mesh_changed(void *ctx, const struct mesh_diff *d)
 	/* After a change for which there was no memory, all that is there counts as new. */
 	if (again)
 		err = mesh_diff_all(peers_mesh(n->peers), &all);
+	/* Before the networks behind them can be reached. */
+	node_rules_mesh(n, again ? &all : d);
 	if (!err)
 		err = follow_with_plane(n, again ? &all : d, again);
 	news_mesh(n->news, d);
 	routing_settle(n);
 	follow_with_paths(n, d);
 	relaying_mesh(n, d);
-	node_rules_mesh(n, again ? &all : d);
 	seed_stamps(n, again ? &all : d);
 	meet_clients(n, again ? &all : d);
 	mesh_diff_deinit(&all);

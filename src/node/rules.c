@@ -5,6 +5,7 @@
 #include "data/filter/rules.h"
 #include "node/node_private.h"
 #include "os/os.h"
+#include "policy/model.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -491,6 +492,14 @@ void node_rules_network(struct node *n)
 		make_soon(n);
 }
 
+static bool brings_networks(const struct mesh_diff *d)
+{
+	for (size_t i = 0; i < d->n; i++)
+		if (d->v[i].after && policy_leads(d->v[i].after))
+			return true;
+	return false;
+}
+
 void node_rules_mesh(struct node *n, const struct mesh_diff *d)
 {
 	/* A document's names mean whom they meant when it was accepted. */
@@ -503,6 +512,10 @@ void node_rules_mesh(struct node *n, const struct mesh_diff *d)
 	if (!(what & concerns))
 		return;
 	n->rules.changed = true;
-	if (filtering_is_on(n->rules.filtering) || n->rules.waits == RULES_WAIT_MEMBERS)
+	/* Where nothing is stopped it may be because there are members alone: what comes behind them must not
+	 * be reached before it was judged. */
+	if (filtering_is_on(n->rules.filtering) && !n->rules.on && brings_networks(d))
+		make(n);
+	else if (filtering_is_on(n->rules.filtering) || n->rules.waits == RULES_WAIT_MEMBERS)
 		make_soon(n);
 }

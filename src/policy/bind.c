@@ -46,11 +46,14 @@ int policy_bindings_add(struct policy_bindings *b, const char *name, const char 
 	return TM_OK;
 }
 
+static const char members[] = "members *\n";
+
 int policy_bindings_parse(const char *text, struct policy_bindings *ret_b)
 {
-	struct policy_bindings b = {.n = 0};
+	struct policy_bindings b = {.members = strncmp(text, members, strlen(members)) == 0};
 	int err = TM_OK;
 
+	text += b.members ? strlen(members) : 0;
 	while (*text && !err) {
 		char line[NODE_NAME_MAX + 1 + NODE_ID_LEN + 1] = "";
 		size_t n = strcspn(text, "\n");
@@ -75,6 +78,7 @@ int policy_bindings_parse(const char *text, struct policy_bindings *ret_b)
 
 void policy_bindings_format(const struct policy_bindings *b, struct strbuf *out)
 {
+	strbuf_puts(out, b->members ? members : "");
 	for (size_t i = 0; i < b->n; i++)
 		strbuf_printf(out, "%s %s\n", b->v[i].name, b->v[i].id);
 }
@@ -108,12 +112,36 @@ static int is_anothers_now(
 		"\"%s\" meant a node that is gone; the one that is called so now is another", s->name);
 }
 
+/* In a document of then it was the name of a node. */
+static void as_name(struct policy_selector *s)
+{
+	s->kind = POLICY_NODE;
+	s->id[0] = '\0';
+}
+
+/* It is a name in the document before, and this one is to mean more by it? */
+static int means_all_now(const struct policy_selector *s, const char *file, struct diag *d)
+{
+	if (s->line)
+		diag_where(d, "%s:%u:%u", file, s->line, s->column);
+	diag_hint(d,
+		"write node:members if that node is meant, or `tunnelmesh filter set --rebind FILE`: all of "
+		"them");
+	return diag_what(
+		d, TM_EEXIST, "\"members\" meant a node that is called so; now it means all members");
+}
+
 int policy_bind(struct policy_doc *doc, const struct mesh *m, const struct policy_bindings *before,
 	const char *name, struct diag *d)
 {
 	for (size_t i = 0; i < doc->n_selectors; i++) {
 		struct policy_selector *s = doc->selectors[i];
+		const bool was_name = s->kind == POLICY_MEMBERS && before && !before->members;
 
+		if (was_name && doc->reading == POLICY_ACCEPTED)
+			as_name(s);
+		else if (was_name && policy_bindings_find(before, s->name))
+			return means_all_now(s, name, d);
 		if (s->kind != POLICY_NODE)
 			continue;
 		const struct policy_binding *b = policy_bindings_find(before, s->name);
@@ -134,6 +162,9 @@ void policy_bind_again(struct policy_doc *doc, const struct policy_bindings *b)
 {
 	for (size_t i = 0; i < doc->n_selectors; i++) {
 		struct policy_selector *s = doc->selectors[i];
+
+		if (s->kind == POLICY_MEMBERS && !b->members)
+			as_name(s);
 		const struct policy_binding *known =
 			s->kind == POLICY_NODE ? policy_bindings_find(b, s->name) : NULL;
 
@@ -150,6 +181,7 @@ int policy_bindings_of(const struct policy_doc *doc, struct policy_bindings *ret
 	for (size_t i = 0; i < doc->n_selectors; i++) {
 		const struct policy_selector *s = doc->selectors[i];
 
+		b.members |= s->kind == POLICY_MEMBERS;
 		if (s->kind != POLICY_NODE || !s->id[0])
 			continue;
 		snprintf(b.v[b.n].name, sizeof(b.v[b.n].name), "%s", s->name);

@@ -17,6 +17,10 @@ struct policy_binding {
 struct policy_bindings {
 	struct policy_binding *v; /* owned; by name */
 	size_t n;
+	/* In the document "members" is all of them. Earlier versions of this program had no such word, and
+	 * read it as the name of a node: they cannot read what says so here, and so do not go by the
+	 * document. */
+	bool members;
 };
 void policy_bindings_deinit(struct policy_bindings *b);
 const struct policy_binding *policy_bindings_find(const struct policy_bindings *b, const char *name);
@@ -24,7 +28,8 @@ const struct policy_binding *policy_bindings_find(const struct policy_bindings *
 /* Adds one; the caller adds them in the order of names, each once (else TM_EBADMSG). */
 NODISCARD int policy_bindings_add(struct policy_bindings *b, const char *name, const char *id);
 
-/* "name id", a line each, as they are stored and sent. TM_EBADMSG. */
+/* "name id", a line each, as they are stored and sent; before them "members *" where that is said.
+ * TM_EBADMSG. */
 struct strbuf;
 NODISCARD int policy_bindings_parse(const char *text, struct policy_bindings *ret_b);
 void policy_bindings_format(const struct policy_bindings *b, struct strbuf *out);
@@ -37,7 +42,8 @@ void policy_bindings_format(const struct policy_bindings *b, struct strbuf *out)
  */
 NODISCARD int policy_bind(struct policy_doc *doc, const struct mesh *m, const struct policy_bindings *before,
 	const char *name, struct diag *d);
-/* For one that was accepted before: names that are not among them mean nobody. */
+/* For one that was accepted before: names that are not among them mean nobody, and "members" is such a name
+ * unless they say that it is none. */
 void policy_bind_again(struct policy_doc *doc, const struct policy_bindings *b);
 /* What it is bound to now. */
 NODISCARD int policy_bindings_of(const struct policy_doc *doc, struct policy_bindings *ret_b);

@@ -15,15 +15,21 @@ const char *policy_action_name(enum policy_action a)
 	return (unsigned)a < ARRAY_LEN(action_names) ? action_names[a] : "?";
 }
 
-const char *policy_text_open(void)
+const char *policy_text_members(void)
 {
 	return "# Who may open connections to whom, on all nodes of this mesh: docs/policy.md.\n"
 	       "# What no rule allows is denied.\n"
 	       "rules:\n"
 	       "  - id: members\n"
 	       "    allow: any\n"
-	       "    from: any\n"
+	       "    from: members\n"
 	       "    to: any\n";
+}
+
+const char *policy_text_open(void)
+{
+	return "rules:\n"
+	       "  - {id: everybody, allow: any, from: any, to: any}\n";
 }
 
 const char *policy_text_deny(void)
@@ -78,15 +84,18 @@ static bool is_any(const struct policy_rule *r)
 	return whole == (1u << POLICY_PROTO_N) - 1;
 }
 
-static bool has_any(const struct policy_doc *doc, const struct policy_list *l)
+static bool has_all(const struct policy_doc *doc, const struct policy_list *l, bool behind)
 {
-	for (size_t i = 0; i < l->n; i++)
-		if (doc->selectors[l->v[i]]->kind == POLICY_ANY)
+	for (size_t i = 0; i < l->n; i++) {
+		const enum policy_selector_kind kind = doc->selectors[l->v[i]]->kind;
+
+		if (kind == POLICY_ANY || (kind == POLICY_MEMBERS && !behind))
 			return true;
+	}
 	return false;
 }
 
-bool policy_doc_is_open(const struct policy_doc *doc)
+bool policy_doc_is_open(const struct policy_doc *doc, bool behind)
 {
 	bool all = false;
 
@@ -95,7 +104,7 @@ bool policy_doc_is_open(const struct policy_doc *doc)
 
 		if (r->action != POLICY_ALLOW)
 			return false;
-		all |= is_any(r) && has_any(doc, &r->from) && has_any(doc, &r->to);
+		all |= is_any(r) && has_all(doc, &r->from, behind) && has_all(doc, &r->to, behind);
 	}
 	return all;
 }

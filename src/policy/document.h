@@ -44,6 +44,7 @@ const char *policy_action_name(enum policy_action a);
 /* Whom a rule speaks of. */
 enum policy_selector_kind {
 	POLICY_ANY, /* every member, and every address behind a route */
+	POLICY_MEMBERS, /* every member, and nothing behind them */
 	POLICY_NODE, /* one member, node or client: by name, and by id from the moment of acceptance on */
 	POLICY_TAG,
 	POLICY_GROUP,
@@ -128,12 +129,16 @@ const struct policy_group *policy_doc_group(const struct policy_doc *doc, const 
 NODISCARD int policy_doc_selector(
 	struct policy_doc *doc, const char *text, const struct policy_selector **ret_s, struct diag *d);
 
-/* Everybody may do everything, whoever there is and will be: a rule allows it, and none denies or rejects. */
-bool policy_doc_is_open(const struct policy_doc *doc);
+/*
+ * Everybody may do everything, whoever there is and will be: a rule allows it, and none denies or rejects.
+ * behind: there are addresses behind members, too; without them a rule about members is about everybody.
+ */
+bool policy_doc_is_open(const struct policy_doc *doc, bool behind);
 
-/* The first policy of a new mesh: one rule that lets its members do everything among themselves, or none. */
-const char *policy_text_open(void);
+/* The first policy of a new mesh: one rule that lets its members open everything, or none. */
+const char *policy_text_members(void);
 const char *policy_text_deny(void);
+const char *policy_text_open(void); /* all that there is without a policy: everybody may do everything */
 
 /* "tag:ops, laptop": as written or, with a mesh (may be NULL), by the names that nodes have now. */
 struct strbuf;

@@ -10,6 +10,8 @@ NODISCARD int policy_selectors_init(struct policy_doc *doc);
 NODISCARD int policy_selector_intern(
 	struct policy_doc *doc, const char *text, struct policy_selector **ret_s, struct diag *d);
 
+/* "any", "members": never the name of a node. */
+bool policy_selector_is_word(const char *text);
 /* The same of a word that is read so. */
 NODISCARD int policy_selector_read(struct policy_doc *doc, const char *text, enum policy_reading how,
 	struct policy_selector **ret_s, struct diag *d);

@@ -112,7 +112,7 @@ int policy_local_check(const struct policy_local *r, struct diag *d)
 static const char *bound_word(
 	struct policy_doc *scratch, const struct mesh *m, const char *word, const char **ret_name)
 {
-	const struct mesh_node *n = strcmp(word, "any") != 0 ? mesh_lookup(m, word) : NULL;
+	const struct mesh_node *n = policy_selector_is_word(word) ? NULL : mesh_lookup(m, word);
 	const struct policy_selector *s;
 
 	*ret_name = word;

@@ -7,8 +7,8 @@
 
 #include "policy/routes.h"
 
-/* Room for what one subject is to selectors: any, itself, its tags, and prefixes in one another. */
-enum { SIGNATURE_MAX = 2 + NODE_TAGS_MAX + 129 };
+/* Room for what one subject is to selectors: any, members, itself, its tags, and prefixes in one another. */
+enum { SIGNATURE_MAX = 3 + NODE_TAGS_MAX + 129 };
 
 struct signature {
 	uint32_t v[SIGNATURE_MAX];
@@ -153,11 +153,12 @@ static void sign(struct signature *g, uint32_t selector)
 	g->n++;
 }
 
-static void sign_text(const struct maker *k, struct signature *g, const char *text)
+static void sign_text(
+	const struct maker *k, struct signature *g, enum policy_selector_kind kind, const char *text)
 {
 	const struct policy_selector *s = hashset_get(&k->m->doc->by_text, text, strlen(text));
 
-	if (s)
+	if (s && s->kind == kind)
 		sign(g, k->m->base[s->index]);
 }
 
@@ -167,7 +168,7 @@ static void sign_tags(const struct maker *k, struct signature *g, const char *ta
 
 	for (size_t i = 0; *tags && i < NODE_TAGS_MAX; i++, tags += strlen(tags) + 1) {
 		snprintf(text, sizeof(text), "tag:%s", tags);
-		sign_text(k, g, text);
+		sign_text(k, g, POLICY_TAG, text);
 	}
 }
 
@@ -182,7 +183,9 @@ static struct signature signature_of(const struct maker *k, const struct policy_
 {
 	struct signature g = {.n = 0};
 
-	sign_text(k, &g, "any");
+	sign_text(k, &g, POLICY_ANY, "any");
+	if (s->type != POLICY_BEHIND)
+		sign_text(k, &g, POLICY_MEMBERS, "members");
 	if (s->type == POLICY_MEMBER) {
 		const struct policy_selector *own = hashset_get(&k->by_id, s->node->id, NODE_ID_LEN);
 

@@ -46,6 +46,9 @@ struct policy_world {
  * are offered at this moment or not. Owned by the caller (free). */
 NODISCARD int policy_routes_of(const struct mesh *m, struct policy_route **ret_v, size_t *ret_n);
 
+/* It does to one at least. */
+bool policy_leads(const struct mesh_node *n);
+
 enum policy_subject_kind { POLICY_MEMBER, POLICY_BEHIND, POLICY_NEWCOMER };
 
 struct policy_subject {

@@ -103,6 +103,14 @@ int policy_routes_cut(const struct policy_doc *doc, const struct policy_doc *bes
 	return err;
 }
 
+bool policy_leads(const struct mesh_node *n)
+{
+	for (size_t i = 0; i < n->n_routes; i++)
+		if (n->routes[i].approved)
+			return true;
+	return exit_families(n->exit);
+}
+
 static size_t add_routes(const struct mesh_node *n, struct policy_route *v)
 {
 	static const struct prefix all4 = {.ip = {.family = IP_V4}}, all6 = {.ip = {.family = IP_V6}};

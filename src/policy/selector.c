@@ -7,7 +7,12 @@
 #include "base/suggest.h"
 #include "policy/document_private.h"
 
-static const char hint[] = "write the name of a node, tag:TAG, group:GROUP, route:PREFIX or any";
+static const char hint[] = "write the name of a node, tag:TAG, group:GROUP, route:PREFIX, members or any";
+
+static const struct {
+	const char *word;
+	enum policy_selector_kind kind;
+} words[] = {{"any", POLICY_ANY}, {"members", POLICY_MEMBERS}};
 
 static const struct {
 	const char *word; /* before the colon */
@@ -39,6 +44,14 @@ static int unknown_kind(const char *text, const char *word, struct diag *d)
 		return bad(d, text, "names nobody");
 	diag_hint(d, "did you mean \"%s:%s\"?", s.best, plain_quote(strchr(text, ':') + 1, quoted));
 	return diag_what(d, TM_EINVAL, "\"%s\" names nobody", plain_quote(text, quoted));
+}
+
+bool policy_selector_is_word(const char *text)
+{
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (strcmp(text, words[i].word) == 0)
+			return true;
+	return false;
 }
 
 static void set_text(struct policy_selector *s, const char *kind, const char *name)
@@ -77,7 +90,7 @@ static int parse_node(const char *text, const char *name, enum policy_reading ho
 	if (!node_name_bare(name, MESH_ZONE_DEFAULT, bare) || !node_name_valid(bare))
 		return bad(d, text, "is no name that a node can have");
 	s->kind = POLICY_NODE;
-	set_text(s, strcmp(bare, "any") == 0 ? "node:" : "", bare);
+	set_text(s, policy_selector_is_word(bare) ? "node:" : "", bare);
 	return TM_OK;
 }
 
@@ -122,13 +135,14 @@ static int selector_parse(
 	const char *colon = strchr(text, ':');
 	char word[8];
 
-	if (strcmp(text, "any") == 0) {
-		s->kind = POLICY_ANY;
-		set_text(s, "", "any");
-		return TM_OK;
-	}
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (strcmp(text, words[i].word) == 0) {
+			s->kind = words[i].kind;
+			set_text(s, "", words[i].word);
+			return TM_OK;
+		}
 	if (strcmp(text, "*") == 0 || strcmp(text, "all") == 0) {
-		diag_hint(d, "write any");
+		diag_hint(d, "write any, or members");
 		return diag_what(d, TM_EINVAL, "\"%s\" names nobody", text);
 	}
 	if (strchr(text, ',')) {

@@ -88,7 +88,7 @@ static enum policy_reading reading_of(const struct policy_doc *doc, const struct
 static int intern(struct policy_doc *doc, const struct mesh *m, const char *word,
 	struct policy_selector **ret_s, struct diag *d)
 {
-	const struct mesh_node *n = m && strcmp(word, "any") != 0 ? mesh_lookup(m, word) : NULL;
+	const struct mesh_node *n = m && !policy_selector_is_word(word) ? mesh_lookup(m, word) : NULL;
 
 	int err = policy_selector_read(doc, n ? n->id : word, reading_of(doc, m), ret_s, d);
 	if (err || !m || (*ret_s)->kind != POLICY_NODE)

@@ -40,7 +40,7 @@ def says(node, *args):
 def test_a_new_mesh_begins_with_one_visible_rule(net):
     hub, nas = net.mesh("hub", "nas")
     rows = hub.run("filter", "list").stdout.splitlines()
-    assert "version 1 of the policy" in rows[0] and rows[2].split() == ["members", "allow", "any", "any", "any"]
+    assert "version 1 of the policy" in rows[0] and rows[2].split() == ["members", "allow", "any", "members", "any"]
     assert rows[3].startswith("  builtin:ping")
     assert hub.run("filter", "prove", "any can reach any").stdout.startswith("  true\n")
     wait_for("the node to be told", lambda: version(nas) == 1)

@@ -127,6 +127,7 @@ def test_without_snat_the_network_sees_the_members_and_may_call_them(net):
     hub, nas, laptop = net.mesh("hub", "nas", "laptop")
     lan = Lan(net, nas)
     routers_of(hub, nas, args=["--no-snat"])
+    hub.run("filter", "add", "allow", "any", "--from", "route:10.77.0.0/24,route:fd77:77::/64", "--to", "members")
     await_routes(laptop, "nas")
     serve(lan.printer)
     serve(laptop.host)

@@ -113,12 +113,13 @@ const struct command cmd_filter_add = {
 	.name = "filter add",
 	.args = "allow|deny|reject WHAT",
 	.summary = "add a rule to the policy",
-	.details = "WHAT is tcp/22, udp/5000-5010, tcp, icmp/echo, ping, any, or several with commas; so are "
-		   "--from and --to "
-		   "of nodes, tag:TAG, group:GROUP, route:PREFIX, any. With --ttl it is a rule of this "
-		   "node's own, on "
-		   "any node: it narrows what the policy allows, or allows of what it does not speak "
-		   "(local_allow).",
+	.details =
+		"WHAT is tcp/22, udp/5000-5010, tcp, icmp/echo, ping, any, or several with commas; so are "
+		"--from and --to "
+		"of nodes, tag:TAG, group:GROUP, route:PREFIX, members, any. With --ttl it is a rule of this "
+		"node's own, on "
+		"any node: it narrows what the policy allows, or allows of what it does not speak "
+		"(local_allow).",
 	.opts = add_options,
 	.defaults = &(const struct add_opts){.from = NULL},
 	.opts_size = sizeof(struct add_opts),

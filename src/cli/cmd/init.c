@@ -35,7 +35,7 @@ static const struct opt init_options[] = {
 		"web server in front; may be repeated",
 		0, 0},
 	{"policy", 0, OPT_TEXT, AT(policy), "open|deny",
-		"the first policy: members may do everything among themselves, or nothing (open)", 0, 0},
+		"the first policy: members may open everything, or nothing (open)", 0, 0},
 	{"identity", 0, OPT_TEXT, AT(setup.identity), "FILE",
 		"use this OpenSSH Ed25519 key instead of a new one", 0, 0},
 	{"listen-port", 0, OPT_PORT, AT(setup.listen_port), "PORT", "UDP port of the tunnels (51820)", 0, 0},
@@ -138,7 +138,7 @@ static int create_mesh(struct setup *s, const struct init_opts *o, struct enrolm
 		.node_name = s->name,
 		.zone = o->zone,
 		.identity = &s->identity,
-		.policy = strcmp(o->policy, "deny") == 0 ? policy_text_deny() : policy_text_open(),
+		.policy = strcmp(o->policy, "deny") == 0 ? policy_text_deny() : policy_text_members(),
 	};
 	int err = choose_nets(o, &init, d);
 

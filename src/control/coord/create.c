@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "base/secret.h"
+#include "base/strbuf.h"
 #include "control/coord/coord_private.h"
 #include "control/store/sqlite/sqlite.h"
+#include "policy/bind.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -27,11 +29,21 @@ static int check(const struct coord_init *init, struct diag *d)
 }
 
 /* It names no node, so that there is nobody to be looked up. */
-static int first_policy(const char *text, struct store_policy *ret_p)
+static int first_policy(const char *text, struct store_policy *ret_p, struct diag *d)
 {
+	_cleanup_(policy_doc_freep) struct policy_doc *doc = NULL;
+	_cleanup_(policy_bindings_deinit) struct policy_bindings b = {.n = 0};
+	struct strbuf nodes = {0};
+
+	int err = policy_doc_parse("policy", text, strlen(text), &doc, d);
+	if (!err)
+		err = policy_bindings_of(doc, &b);
+	if (err)
+		return err;
+	policy_bindings_format(&b, &nodes);
 	ret_p->accepted = coord_tuning_default().unix_now();
 	ret_p->text = strdup(text);
-	ret_p->nodes = strdup("");
+	ret_p->nodes = strbuf_take(&nodes);
 	return ret_p->text && ret_p->nodes ? TM_OK : TM_ENOMEM;
 }
 
@@ -45,7 +57,7 @@ int coord_create(const struct coord_init *init, struct diag *d)
 
 	int err = check(init, d);
 	if (!err && init->policy)
-		err = first_policy(init->policy, &policy);
+		err = first_policy(init->policy, &policy, d);
 	if (err)
 		return err;
 

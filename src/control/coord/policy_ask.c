@@ -402,7 +402,7 @@ static int run_diff(struct ask *a, struct store *s, struct policy_scene *x)
 
 	(void)s;
 	int err = read_checked(a, x, POLICY_FRESH, &after);
-	/* Without a policy every member may do everything, as with the first one of a new mesh. */
+	/* Without a policy everybody may do everything. */
 	if (!err && x->unreadable.what[0])
 		return no_policy(a, x);
 	if (!err && !x->doc)

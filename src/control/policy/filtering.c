@@ -311,6 +311,16 @@ static int build_nothing(struct rules **ret_rules)
 	return err ? err : rules_build(b, ret_rules);
 }
 
+static bool has_networks(const struct mesh *m)
+{
+	const struct mesh_node *n;
+
+	for (size_t i = 0; (n = mesh_next(m, &i));)
+		if (policy_leads(n))
+			return true;
+	return false;
+}
+
 int filtering_rules(
 	const struct filtering *f, const struct mesh *m, const char *self_id, struct rules **ret_rules)
 {
@@ -319,7 +329,7 @@ int filtering_rules(
 	_cleanup_(policy_model_freep) struct policy_model *model = NULL;
 	_cleanup_(policy_share_freep) struct policy_share *share = NULL;
 
-	if (!f->now.doc || policy_doc_is_open(f->now.doc)) {
+	if (!f->now.doc || policy_doc_is_open(f->now.doc, has_networks(m))) {
 		*ret_rules = NULL;
 		return TM_OK;
 	}

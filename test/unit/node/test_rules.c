@@ -203,6 +203,37 @@ static void who_comes_is_filtered_where_all_before_may_do_everything(void **stat
 	assert_int_equal(rules_find(r->rules, &at, 80).verdict, VERDICT_DROP);
 }
 
+/* Until something comes behind one of them: at once, for it is reached in the same turn. */
+static void one_about_members_costs_nothing_while_there_is_nothing_else(void **state)
+{
+	struct node_rec rec = {.host = 3, .name = "router", .routes = {.n = 1}};
+	struct netmap map = {.version = 3, .base = 2, .nodes = &rec, .n_nodes = 1};
+	const struct policy_kept k = {.version = 1,
+		.text = (char *)(uintptr_t) "rules: [{allow: any, from: members, to: members}]",
+		.nodes = (char *)(uintptr_t) "members *\n"};
+	struct rig *r = *state;
+	struct mesh_diff d;
+	struct ip ip;
+
+	member(r, "self", 1, NULL, 1);
+	member(r, "a", 2, NULL, 2);
+	assert_int_equal(node_rules_policy(&r->n, &k), TM_OK);
+	assert_int_equal(r->n_set, 0);
+	rig_id("router", rec.id);
+	memset(rec.key, 3, sizeof(rec.key));
+	rec.routes.v[0].approved = true;
+	assert_int_equal(prefix_parse("10.1.0.0/16", &rec.routes.v[0].prefix), TM_OK);
+	assert_int_equal(peers_update(r->n.peers, &map, &d), TM_OK);
+	node_rules_mesh(&r->n, &d);
+	mesh_diff_deinit(&d);
+	assert_int_equal(r->n_set, 1);
+	assert_int_equal(ip_parse("10.1.2.3", &ip), TM_OK);
+	const struct rules_at router = {.class = rules_class_of(r->rules, 3), .dir = RULES_OUT},
+			      behind = {.class = rules_class_behind(r->rules, 3, &ip), .dir = RULES_OUT};
+	assert_int_equal(rules_find(r->rules, &router, 80).verdict, VERDICT_PASS);
+	assert_int_equal(rules_find(r->rules, &behind, 80).verdict, VERDICT_DROP);
+}
+
 static void one_that_cannot_be_read_leaves_the_old_one_and_without_one_denies(void **state)
 {
 	struct rig *r = *state;
@@ -550,6 +581,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_policy_holds_at_once_and_members_follow, setup, teardown),
 		cmocka_unit_test_setup_teardown(one_that_stops_nothing_costs_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			one_about_members_costs_nothing_while_there_is_nothing_else, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			one_that_cannot_be_read_leaves_the_old_one_and_without_one_denies, setup, teardown),
 		cmocka_unit_test_setup_teardown(

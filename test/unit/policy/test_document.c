@@ -105,7 +105,7 @@ static void each_mistake_is_one_sentence_with_a_place(void **state)
 		{"rules:\n  - allow: tcp\n    from: tags:db\n    to: any\n", "p.yaml:3:11",
 			"\"tags:db\" names nobody", "did you mean \"tag:db\"?"},
 		{"rules:\n  - allow: tcp\n    from: \"*\"\n    to: any\n", "p.yaml:3:11",
-			"\"*\" names nobody", "write any"},
+			"\"*\" names nobody", "write any, or members"},
 		{"rules:\n  - allow: tcp\n    from: tag:a, tag:b\n    to: any\n", "p.yaml:3:11",
 			"one entry names one", "[laptop, tag:ops]"},
 		{"rules:\n  - allow: tcp\n    from: 100.101.0.1\n    to: any\n", "p.yaml:3:11",
@@ -263,12 +263,19 @@ static void groups_in_a_long_chain_are_followed(void **state)
 
 static void the_first_policy_lets_members_do_everything(void **state)
 {
-	struct policy_doc *doc = rig_doc(NULL, policy_text_open());
+	struct policy_doc *doc = rig_doc(NULL, policy_text_members());
 
 	(void)state;
 	assert_int_equal(doc->n_rules, 2);
 	assert_string_equal(doc->rules[0].id, "members");
 	assert_int_equal(doc->rules[0].n_services, POLICY_PROTO_N);
+	/* It costs nothing while there are members alone, and keeps what is behind them from opening
+	 * anything. */
+	assert_true(policy_doc_is_open(doc, false));
+	assert_false(policy_doc_is_open(doc, true));
+	policy_doc_free(doc);
+	doc = rig_doc(NULL, policy_text_open());
+	assert_true(policy_doc_is_open(doc, true));
 	policy_doc_free(doc);
 }
 
@@ -307,6 +314,70 @@ static void a_name_means_the_node_that_had_it_when_it_was_accepted(void **state)
 	mesh_free(later);
 }
 
+/* Whoever reads a document without the word for it, of an earlier version, does not read it as a name. */
+static void members_are_all_of_them_and_no_name(void **state)
+{
+	static const char text[] = "rules:\n  - {allow: tcp, from: members, to: 'node:members'}\n";
+	struct mesh *m = rig_mesh("laptop members");
+	struct policy_doc *doc = rig_doc(m, text);
+	struct policy_bindings b = {0}, again = {0};
+	struct strbuf s = {0};
+	char id[NODE_ID_LEN + 1], line[64];
+
+	(void)state;
+	rig_id("members", id);
+	assert_int_equal(doc->selectors[doc->rules[0].from.v[0]]->kind, POLICY_MEMBERS);
+	assert_string_equal(doc->selectors[doc->rules[0].to.v[0]]->text, "node:members");
+	assert_string_equal(doc->selectors[doc->rules[0].to.v[0]]->id, id);
+	assert_int_equal(policy_bindings_of(doc, &b), TM_OK);
+	policy_bindings_format(&b, &s);
+	snprintf(line, sizeof(line), "members *\nmembers %s\n", id);
+	assert_string_equal(s.s, line);
+	assert_int_equal(policy_bindings_parse(s.s, &again), TM_OK);
+	assert_true(again.members);
+	policy_bind_again(doc, &again);
+	assert_int_equal(doc->selectors[doc->rules[0].from.v[0]]->kind, POLICY_MEMBERS);
+	strbuf_deinit(&s);
+	policy_bindings_deinit(&b);
+	policy_bindings_deinit(&again);
+	policy_doc_free(doc);
+	mesh_free(m);
+}
+
+static void where_members_was_the_name_of_a_node_it_stays_one(void **state)
+{
+	static const char text[] = "rules:\n  - {allow: tcp, from: members, to: any}\n";
+	struct mesh *m = rig_mesh("laptop members");
+	struct policy_bindings before = {0};
+	struct policy_doc *doc = NULL, *next = rig_doc(NULL, text);
+	struct diag d = {0};
+	char id[NODE_ID_LEN + 1];
+
+	(void)state;
+	rig_id("members", id);
+	assert_int_equal(policy_bindings_add(&before, "members", id), TM_OK);
+	assert_int_equal(policy_doc_read("p", text, strlen(text), POLICY_ACCEPTED, &doc, &d), TM_OK);
+	policy_bind_again(doc, &before);
+	const struct policy_selector *s = doc->selectors[doc->rules[0].from.v[0]];
+	assert_int_equal(s->kind, POLICY_NODE);
+	assert_string_equal(s->id, id);
+	policy_doc_free(doc);
+	/* By a rollback, too. */
+	assert_int_equal(policy_doc_read("p", text, strlen(text), POLICY_ACCEPTED, &doc, &d), TM_OK);
+	assert_int_equal(policy_bind(doc, m, &before, "p", &d), TM_OK);
+	assert_int_equal(doc->selectors[doc->rules[0].from.v[0]]->kind, POLICY_NODE);
+	policy_doc_free(doc);
+	/* That it means more from now on is for the author to say. */
+	assert_int_equal(policy_bind(next, m, &before, "p", &d), TM_EEXIST);
+	assert_string_equal(d.where, "p:2:24");
+	assert_non_null(strstr(d.hint, "node:members"));
+	assert_int_equal(policy_bind(next, m, NULL, "p", &d), TM_OK);
+	assert_int_equal(next->selectors[next->rules[0].from.v[0]]->kind, POLICY_MEMBERS);
+	policy_bindings_deinit(&before);
+	policy_doc_free(next);
+	mesh_free(m);
+}
+
 static void a_name_of_nobody_is_refused_unless_it_was_bound_before(void **state)
 {
 	static const char text[] = "rules:\n  - {allow: tcp, from: laptop, to: any}\n";
@@ -343,6 +414,8 @@ int main(void)
 		cmocka_unit_test(groups_in_a_long_chain_are_followed),
 		cmocka_unit_test(the_first_policy_lets_members_do_everything),
 		cmocka_unit_test(a_name_means_the_node_that_had_it_when_it_was_accepted),
+		cmocka_unit_test(members_are_all_of_them_and_no_name),
+		cmocka_unit_test(where_members_was_the_name_of_a_node_it_stays_one),
 		cmocka_unit_test(a_name_of_nobody_is_refused_unless_it_was_bound_before),
 	};
 

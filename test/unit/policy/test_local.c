@@ -168,7 +168,7 @@ static void one_that_stays_follows_who_has_its_names(void **state)
 	assert_int_equal(policy_local_add(doc, rig_node(after, "self")->id, &all_gone), TM_OK);
 	assert_int_equal(policy_local_add(doc, rig_node(after, "self")->id, &r), TM_OK);
 	assert_int_equal(judge(doc, after, "laptop", "self", 22), POLICY_DENY);
-	assert_false(policy_doc_is_open(doc));
+	assert_false(policy_doc_is_open(doc, true));
 	policy_doc_free(doc);
 	mesh_free(before);
 	mesh_free(after);

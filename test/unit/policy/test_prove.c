@@ -170,6 +170,42 @@ static void those_who_may_yet_join_count(void **state)
 	scene_free(x);
 }
 
+/* And not what is behind them; those who may yet join are some. */
+static void members_are_all_who_have_joined_or_may(void **state)
+{
+	static const struct {
+		const char *statement;
+		bool holds;
+	} rows[] = {
+		{"members can reach members", true},
+		{"any can reach members tcp/22", false}, /* nor who is behind the hub */
+		{"route:0.0.0.0/0 cannot reach any tcp, udp, other", true},
+		{"members cannot reach route:0.0.0.0/0 tcp, udp, other", true},
+		{"tag:guest can reach laptop tcp/22", true},
+		{"phone can reach laptop tcp/22", true},
+		{"any cannot reach phone tcp/22", false},
+	};
+	static const char open[] = "rules:\n  - {allow: any, from: members, to: members}\n",
+			  half[] = "rules:\n  - {allow: tcp/443, from: members, to: any}\n"
+				   "  - {deny: any, from: tag:guest, to: members}\n";
+	const struct policy_newcomer token = {"a node of token 1", "guest\0", true};
+	struct scene *x = scene(members, open);
+
+	(void)state;
+	x->world.newcomers = &token;
+	x->world.n_newcomers = 1;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (prove(x, rows[i].statement, false)->holds != rows[i].holds)
+			fail_msg("%s", rows[i].statement);
+	scene_free(x);
+	x = scene(members, half);
+	assert_true(prove(x, "members can reach route:192.168.0.0/16 tcp/443", false)->holds);
+	assert_true(prove(x, "route:192.168.0.0/16 cannot reach any tcp, udp", false)->holds);
+	assert_true(prove(x, "visitor cannot reach members", false)->holds);
+	assert_false(prove(x, "visitor cannot reach any", false)->holds);
+	scene_free(x);
+}
+
 static void by_way_of_others_is_a_question_of_its_own(void **state)
 {
 	struct scene *x = scene(members, text);
@@ -480,6 +516,7 @@ int main(void)
 		cmocka_unit_test(statements_are_decided_with_a_counter_example),
 		cmocka_unit_test(what_holds_of_nobody_says_so),
 		cmocka_unit_test(those_who_may_yet_join_count),
+		cmocka_unit_test(members_are_all_who_have_joined_or_may),
 		cmocka_unit_test(by_way_of_others_is_a_question_of_its_own),
 		cmocka_unit_test(rules_of_a_nodes_own_count_where_they_are_granted),
 		cmocka_unit_test(a_name_in_a_statement_is_that_of_today),

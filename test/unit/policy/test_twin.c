@@ -71,9 +71,12 @@ static const char *const prefixes[] = {"10.0.0.0/8", "10.1.0.0/16", "10.1.0.0/17
 
 static void add_selector(struct strbuf *b, unsigned groups)
 {
-	switch (rnd(8)) {
+	switch (rnd(9)) {
 	case 0:
 		strbuf_puts(b, "any");
+		return;
+	case 8:
+		strbuf_puts(b, "members");
 		return;
 	case 1:
 	case 2:

@@ -21,6 +21,8 @@ static bool selector_is(
 	switch (x->kind) {
 	case POLICY_ANY:
 		return true;
+	case POLICY_MEMBERS:
+		return s->ip.family == IP_NONE;
 	case POLICY_NODE:
 		return s->node && s->ip.family == IP_NONE && strcmp(s->node->id, x->id) == 0;
 	case POLICY_TAG:

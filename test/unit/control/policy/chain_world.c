@@ -120,8 +120,9 @@ static void make_list(struct selector *v, unsigned *ret_n)
 	unsigned n = 0;
 
 	for (unsigned i = 1 + rnd(LIST_MAX); i; i--) {
-		static const unsigned of[] = {[ANYBODY] = 1, [MEMBER] = MEMBERS, [TAG] = TAGS, [ROUTE] = 0};
-		struct selector s = {.what = rnd(4)};
+		static const unsigned of[] = {
+			[ANYBODY] = 1, [ALL_MEMBERS] = 1, [MEMBER] = MEMBERS, [TAG] = TAGS, [ROUTE] = 0};
+		struct selector s = {.what = rnd(SELECTORS)};
 		bool twice = false;
 
 		s.which = rnd(s.what == ROUTE ? ARRAY_LEN(routes) : of[s.what]);
@@ -202,6 +203,8 @@ static void write_list(
 		strbuf_printf(out, "%s%s", i ? "," : "", quote);
 		if (v[i].what == ANYBODY)
 			strbuf_puts(out, "any");
+		else if (v[i].what == ALL_MEMBERS)
+			strbuf_puts(out, "members");
 		else if (v[i].what == MEMBER)
 			strbuf_puts(out, w->member[v[i].which].name);
 		else if (v[i].what == TAG)
@@ -260,7 +263,7 @@ static bool is_among(
 	const int member = p->router && at == p->node ? p->node : p->member;
 
 	for (unsigned i = 0; i < n; i++) {
-		if (v[i].what == ANYBODY)
+		if (v[i].what == ANYBODY || (v[i].what == ALL_MEMBERS && member >= 0))
 			return true;
 		if (v[i].what == MEMBER && member == (int)v[i].which)
 			return true;

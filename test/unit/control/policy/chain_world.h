@@ -37,7 +37,7 @@ struct net {
 };
 
 struct selector {
-	enum { ANYBODY, MEMBER, TAG, ROUTE } what;
+	enum { ANYBODY, ALL_MEMBERS, MEMBER, TAG, ROUTE, SELECTORS } what;
 	unsigned which; /* ROUTE: of chain_routes */
 };
 

@@ -67,7 +67,7 @@ static void add_member(struct chain *c, int i)
 
 static void write_nodes(struct chain *c)
 {
-	size_t n = 0;
+	size_t n = (size_t)snprintf(c->nodes, sizeof(c->nodes), "members *\n"); /* all of them */
 
 	for (int i = 0; i < MEMBERS; i++) {
 		/* In the order of names. */

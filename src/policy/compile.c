@@ -379,28 +379,63 @@ int policy_compile(const struct policy_model *m, const char *self_id, struct pol
 	return err;
 }
 
-static size_t ends_of(const struct mesh *m, const struct mesh_node *n)
-{
-	size_t count = 1 + n->n_routes;
+/* --- whether it fits --- */
 
-	for (const struct mesh_node *c = mesh_clients(m, n->id); c; c = c->next_client)
-		count++;
-	return count;
+/* Who filters for a subject; NULL: nobody does yet, or nobody that is known. */
+static const struct mesh_node *filter_of(const struct policy_model *m, const struct policy_subject *s)
+{
+	if (s->type == POLICY_MEMBER && s->node->kind == NODE_CLIENT)
+		return mesh_by_id(m->world.mesh, s->node->via);
+	return s->node;
+}
+
+static int ascending(const void *a, const void *b)
+{
+	const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* The node that filters for most who differ: a network that the document cuts to pieces is many ends. */
+static int find_largest(const struct policy_model *m, const struct mesh_node **ret_node, size_t *ret_behind)
+{
+	_cleanup_(freep) uint64_t *ends = calloc(m->n_subjects + 1, sizeof(*ends)); /* node, and kind */
+	size_t n = 0, most = 0;
+
+	if (!ends)
+		return TM_ENOMEM;
+	for (size_t i = 0; i < m->n_subjects; i++) {
+		const struct mesh_node *by = filter_of(m, &m->subjects[i]);
+
+		if (by)
+			ends[n++] = (uint64_t)by->host << 32 | m->subjects[i].kind;
+	}
+	qsort(ends, n, sizeof(*ends), ascending);
+	for (size_t first = 0, end; first < n; first = end) {
+		size_t differ = 1;
+
+		for (end = first + 1; end < n && ends[end] >> 32 == ends[first] >> 32; end++)
+			differ += ends[end] != ends[end - 1];
+		if (differ <= most)
+			continue;
+		most = differ;
+		*ret_node = mesh_by_host(m->world.mesh, (uint32_t)(ends[first] >> 32));
+		*ret_behind = end - first - 1;
+	}
+	return TM_OK;
 }
 
 int policy_fits(const struct policy_model *m, struct diag *d)
 {
-	const struct mesh *mesh = m->world.mesh;
-	const struct mesh_node *n, *most = NULL;
+	const struct mesh_node *most = NULL;
 	struct policy_share *s = NULL;
+	size_t behind = 0;
 
-	for (size_t i = 0; (n = mesh_next(mesh, &i));)
-		if (n->kind == NODE_MESH && (!most || ends_of(mesh, n) > ends_of(mesh, most)))
-			most = n;
-	if (!most)
-		return TM_OK;
+	int err = find_largest(m, &most, &behind);
+	if (err || !most)
+		return err;
 
-	int err = policy_compile(m, most->id, &s);
+	err = policy_compile(m, most->id, &s);
 	policy_share_free(s);
 	if (err != TM_EFULL)
 		return err;
@@ -408,5 +443,5 @@ int policy_fits(const struct policy_model *m, struct diag *d)
 	return diag_what(d, err,
 		"%s could not hold this policy: for its %zu clients and networks it gives too many different "
 		"rights",
-		most->name, ends_of(mesh, most) - 1);
+		most->name, behind);
 }

@@ -83,12 +83,15 @@ static int check_other(const struct policy_service *s, struct diag *d)
 
 /*
  * Types that no rule is asked about (data/filter/track.h): errors belong to the connections that they are
- * about, answers to their questions, and what steers or measures hosts does not pass at all.
+ * about, answers to their questions, and what steers or measures hosts does not pass at all. Among the other
+ * protocols TCP and UDP never are.
  */
 static bool is_asked(enum policy_proto p, unsigned type)
 {
 	static const uint8_t never[] = {0, 3, 4, 5, 11, 12, 13, 14}; /* RFC 792 */
 
+	if (p == POLICY_OTHER)
+		return type != 6 && type != 17; /* IANA's protocol numbers */
 	if (p == POLICY_ICMPV6)
 		return type >= 128 && type != 129; /* RFC 4443 2.1, 4.2 */
 	for (size_t i = 0; p == POLICY_ICMP && i < ARRAY_LEN(never); i++)

@@ -39,7 +39,8 @@ NODISCARD int policy_service_read(const char *text, enum policy_reading how,
 	struct policy_service ret_v[static POLICY_PROTO_N], size_t *ret_n, struct diag *d);
 /* Returns buf. */
 const char *policy_service_format(const struct policy_service *s, char buf[static POLICY_SERVICE_LEN]);
-/* Without types of ICMP at its ends that no rule is asked about; false: it has no others. */
+/* Without types of ICMP, or numbers of protocols, at its ends that no rule is asked about; false: it has no
+ * others. */
 bool policy_service_clip(struct policy_service *s);
 /* The lowest port that a packet of it has which a rule is asked about: not 0 where there is another. */
 uint16_t policy_service_lowest(const struct policy_service *s);

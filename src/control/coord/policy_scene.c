@@ -12,7 +12,7 @@
 #include <string.h>
 
 struct newcomer_texts {
-	char label[NODE_NAME_MAX + 32];
+	char label[NODE_NAME_MAX + 64];
 	char tags[NODE_TAGS_MAX * (NODE_TAG_MAX + 1) + 1]; /* as mesh_node.tags */
 };
 
@@ -95,31 +95,41 @@ static int add_token(void *ctx, const struct store_token *t)
 	return TM_OK;
 }
 
-static bool is_gateway(const struct mesh_node *n)
+static bool is_gateway(const char *tags)
 {
-	for (const char *t = n->tags; *t; t += strlen(t) + 1)
+	for (const char *t = tags; *t; t += strlen(t) + 1)
 		if (strcmp(t, "gateway") == 0)
-			return n->kind == NODE_MESH;
+			return true;
 	return false;
 }
 
-/* A gateway makes clients without asking anybody, and they have no tags: one stands for all of them. */
+static int add_client_of(struct loader *l, const char *who)
+{
+	struct policy_scene *x = l->x;
+	char label[sizeof(x->texts->label)];
+
+	snprintf(label, sizeof(label), "a new client of %s", who); /* before `who` moves */
+	int err = reserve_newcomer(l);
+	if (err)
+		return err;
+	memcpy(x->texts[x->n_newcomers].label, label, sizeof(label));
+	x->newcomers[x->n_newcomers++].many = true;
+	return TM_OK;
+}
+
+/* A gateway makes clients without asking anybody, and they have no tags: one stands for all of them. Who may
+ * yet join as a gateway may do that, too. */
 static int add_client(struct loader *l)
 {
 	struct policy_scene *x = l->x;
 	const struct mesh_node *n;
 
-	for (size_t i = 0; (n = mesh_next(x->mesh, &i));) {
-		if (!is_gateway(n))
-			continue;
-		int err = reserve_newcomer(l);
-		if (err)
-			return err;
-		snprintf(x->texts[x->n_newcomers].label, sizeof(x->texts[0].label), "a new client of %s",
-			n->name);
-		x->newcomers[x->n_newcomers++].many = true;
-		return TM_OK;
-	}
+	for (size_t i = 0; (n = mesh_next(x->mesh, &i));)
+		if (n->kind == NODE_MESH && is_gateway(n->tags))
+			return add_client_of(l, n->name);
+	for (size_t i = 0; i < x->n_newcomers; i++)
+		if (is_gateway(x->texts[i].tags))
+			return add_client_of(l, x->texts[i].label);
 	return TM_OK;
 }
 

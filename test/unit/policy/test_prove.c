@@ -373,6 +373,19 @@ static bool holds(
 }
 
 /* Who leads to a network can send as if he were in it, and as the clients behind him. */
+/* Of the other protocols none that has a word of its own: its packets are asked about by that. */
+static void of_other_protocols_tcp_and_udp_are_none(void **state)
+{
+	static const char rules[] = "rules:\n"
+				    "  - {allow: other/5-7, from: any, to: any}\n"
+				    "  - {deny: [other/5, other/7], from: any, to: any}\n";
+	struct scene *x = scene("a b", rules);
+
+	(void)state;
+	assert_true(prove(x, "a cannot reach b other", false)->holds);
+	scene_free(x);
+}
+
 static void by_way_of_others_is_also_in_their_name(void **state)
 {
 	struct mesh *mesh = rig_mesh("nas db box phone@box:x");
@@ -523,6 +536,7 @@ int main(void)
 		cmocka_unit_test(a_sentence_that_is_none_is_explained),
 		cmocka_unit_test(a_packet_is_explained_at_both_ends),
 		cmocka_unit_test(of_icmp_a_counter_example_is_a_type_that_rules_are_asked_about),
+		cmocka_unit_test(of_other_protocols_tcp_and_udp_are_none),
 		cmocka_unit_test(by_way_of_others_is_also_in_their_name),
 		cmocka_unit_test(a_diff_names_what_is_left_to_nodes),
 		cmocka_unit_test(a_diff_names_what_is_gained_and_lost),

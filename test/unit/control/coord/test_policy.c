@@ -395,6 +395,13 @@ static void a_proof_counts_the_clients_that_gateways_may_make(void **state)
 	answer = rig_admin(r, ask("policy.prove", "statement", "any cannot reach db tcp"));
 	assert_false(is(answer, "holds"));
 	assert_non_null(strstr(text(answer, "counter"), "a new client of gw reaches db"));
+	/* Who may yet be a gateway may make some, too, whatever he may do himself. */
+	rig_admin(r, json_pack("{s:s, s:s, s:[s]}", "cmd", "node.tag", "node", "gw", "remove", "gateway"));
+	assert_true(is(rig_admin(r, ask("policy.prove", "statement", "any cannot reach db tcp")), "holds"));
+	rig_token(r, json_pack("{s:[s,s]}", "tags", "gateway", "guest"));
+	answer = rig_admin(r, ask("policy.prove", "statement", "any cannot reach db tcp"));
+	assert_false(is(answer, "holds"));
+	assert_non_null(strstr(text(answer, "counter"), "a new client of a new node by token "));
 }
 
 static void only_the_administration_may_ask(void **state)

@@ -113,6 +113,34 @@ static void a_host_that_starts_without_udp_tells_it_and_when_that_is_over(void *
 	assert_int_not_equal(host_mine(a)->nat.mapping, NAT_BLOCKED);
 }
 
+/* Its stream is up after 0.7 s. Whoever asked for it after 0.4 would check again after 0.9, and then ever
+ * more seldom: that is not waited for, where it was told that somebody looks for it. */
+static void who_starts_without_udp_is_reached_when_its_stream_is_there(void **state)
+{
+	MESH(state);
+	unsigned rounds = 0;
+
+	plug_behind(a, &symmetric);
+	plug_behind(b, &symmetric);
+	host_line(a)->blocked = true;
+	sim_run(s, 20 * SEC);
+	for (unsigned tries = 0; rounds < 3; tries++) {
+		ns_t since = 400 * MS;
+
+		assert_true(tries < 100);
+		host_restart(a);
+		host_restart(b);
+		sim_run(s, since);
+		if (!a->link->up || !b->link->up) /* back at its own pace */
+			continue;
+		rounds++;
+		since += first_answer(b, a);
+		if (since > 900 * MS)
+			fail_msg("answered %lld ms after its start", (long long)(since / MS));
+		sim_run(s, 20 * SEC);
+	}
+}
+
 static void when_udp_is_suddenly_blocked_the_stream_takes_over(void **state)
 {
 	MESH(state);
@@ -353,6 +381,7 @@ int main(void)
 		RELAY_SCENARIO(a_restart_of_the_relay_costs_little),
 		RELAY_SCENARIO(a_host_without_udp_is_reached_through_its_stream),
 		RELAY_SCENARIO(a_host_that_starts_without_udp_tells_it_and_when_that_is_over),
+		RELAY_SCENARIO(who_starts_without_udp_is_reached_when_its_stream_is_there),
 		RELAY_SCENARIO(when_udp_is_suddenly_blocked_the_stream_takes_over),
 		RELAY_SCENARIO(a_stream_that_stands_by_is_asked_nothing_while_something_better_works),
 		RELAY_SCENARIO(a_coordinator_that_relays_reaches_a_member_without_udp),

@@ -188,6 +188,7 @@ static void help_peer(struct path *p, struct turn *t)
 	if (p->state != PATH_IDLE || !p->n_pairs)
 		return;
 	p->helping = true;
+	p->relays_known = false;
 	p->state = PATH_CHECKING;
 	p->retry_wait = 0;
 	p->wanted_at = t->now - PATH_WANTED_FOR + PATH_HELP_FOR;

@@ -126,6 +126,7 @@ struct path {
 	ns_t lives; /* it was proved just now, after it was not sure: the next step says so, and what an
 		       answer may take at least; 0 = no */
 	bool helping; /* the peer looks for us, and there is no traffic of our own */
+	bool relays_known; /* when that began: one that has us only since then is news to the peer */
 	ns_t checked_at; /* the peer's last check came */
 	ns_t wake_since; /* there should be a session; 0 = that is nobody's concern */
 };

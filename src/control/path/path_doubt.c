@@ -61,6 +61,16 @@ static void lost_leg(struct pair *pair, ns_t now)
 		pair_plan(pair, now);
 }
 
+/*
+ * Idle peers are silent, also one that is looked for: the peer checks. But what it sent by a relay that had
+ * not us then is lost, and that the relay has us now it would find out by its next check, a second later
+ * perhaps.
+ */
+static bool is_news(const struct path *p)
+{
+	return p->helping && p->relays_known && p->chosen < 0;
+}
+
 static void list(struct path *p, const struct way_to *ways, size_t n, bool wanted, struct turn *t)
 {
 	for (unsigned i = p->n_pairs; i-- > 0;) {
@@ -79,8 +89,8 @@ static void list(struct path *p, const struct way_to *ways, size_t n, bool wante
 		int at = pairs_find(p, &ways[i]);
 
 		if (at < 0 && (at = pairs_add(p, &ways[i], CAND_RELAY, t->now)) >= 0 &&
-			(!wanted || path_is_spare(p, (unsigned)at)))
-			p->pairs[at].next_check = NS_NEVER; /* idle peers are silent */
+			((!wanted && !is_news(p)) || path_is_spare(p, (unsigned)at)))
+			p->pairs[at].next_check = NS_NEVER;
 		if (at >= 0)
 			p->pairs[at].listed = true;
 	}
@@ -124,6 +134,7 @@ void path_use_relays(struct path *p, struct turn *t)
 		return;
 	bool wanted = is_wanted(p, t->now);
 	list(p, ways, turn_relays(t, wanted, ways), wanted, t);
+	p->relays_known = true;
 	if (p->chosen >= 0 || p->helping)
 		return;
 	int at = best_relay(p);

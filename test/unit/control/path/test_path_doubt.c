@@ -181,12 +181,59 @@ static void one_on_trial_that_is_heard_is_kept_where_no_relay_answers(void **sta
 	assert_int_equal(path.alarm, 0);
 }
 
+/* --- looked for --- */
+
+/* The pair by the stream of a relay that has one, after a turn. */
+static const struct pair *by_stream(bool up)
+{
+	struct turn t = turn_at(NOW);
+	const struct way_to way = {.kind = WAY_RELAY_TCP,
+		.socket = 5,
+		.relay = 7,
+		.remote = {.ip = ip_v4_host(0xc0000209), .port = 443}};
+
+	t.pair = way.relay;
+	legs.n = 1;
+	legs.v[0].listed = legs.v[0].streams = true;
+	legs.v[0].stream = up ? STREAM_UP : STREAM_OPENING;
+	legs.v[0].stream_way = way;
+	path_use_relays(&path, &t);
+	const int at = pairs_find(&path, &way);
+	return at < 0 ? NULL : &path.pairs[at];
+}
+
+/* What the peer sent by it before is lost. */
+static void who_is_looked_for_says_when_a_relay_has_him_at_last(void **state)
+{
+	(void)state;
+
+	path.chosen = -1;
+	path.state = PATH_CHECKING;
+	path.helping = true;
+	assert_null(by_stream(false));
+	assert_non_null(by_stream(true));
+	assert_true(by_stream(true)->next_check <= NOW);
+}
+
+static void who_is_looked_for_is_silent_by_the_relay_that_had_him_before(void **state)
+{
+	(void)state;
+
+	path.chosen = -1;
+	path.state = PATH_CHECKING;
+	path.helping = true;
+	assert_non_null(by_stream(true));
+	assert_true(by_stream(true)->next_check == NS_NEVER);
+}
+
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, make_path, end_path)
 
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		CASE(a_pair_that_goes_leaves_the_others_what_they_were),
+		CASE(who_is_looked_for_says_when_a_relay_has_him_at_last),
+		CASE(who_is_looked_for_is_silent_by_the_relay_that_had_him_before),
 		CASE(a_relay_that_may_have_ended_concerns_only_who_speaks),
 		CASE(what_left_is_lost_perhaps_since_a_round_trip_before_the_last_proof),
 		CASE(what_left_by_one_that_was_silent_leaves_again_by_the_next),

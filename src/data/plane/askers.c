@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#define COST (SEC / ASKERS_RATE)
-
 int askers_init(struct askers *a)
 {
 	*a = (struct askers){.paid_at = {0}};
@@ -20,12 +18,22 @@ static size_t slot_of(const struct askers *a, const struct ip *from)
 	return siphash(&a->key, text, 1 + n) % ASKERS_SLOTS;
 }
 
-bool askers_may(struct askers *a, const struct ip *from, ns_t now)
+static bool pay(ns_t *paid, unsigned rate, unsigned burst, ns_t now)
 {
-	ns_t *paid = &a->paid_at[slot_of(a, from)], next = MAX(*paid, now) + COST;
+	const ns_t cost = SEC / rate, next = MAX(*paid, now) + cost;
 
-	if (next > now + ASKERS_BURST * COST)
+	if (next > now + burst * cost)
 		return false;
 	*paid = next;
 	return true;
+}
+
+bool askers_may(struct askers *a, const struct ip *from, ns_t now)
+{
+	return pay(&a->paid_at[slot_of(a, from)], ASKERS_RATE, ASKERS_BURST, now);
+}
+
+bool askers_may_from_leg(struct askers *a, uint32_t place, ns_t now)
+{
+	return pay(&a->leg_paid_at[place % ASKERS_LEG_SLOTS], ASKERS_LEG_RATE, ASKERS_LEG_BURST, now);
 }

@@ -8,6 +8,7 @@
 
 #include "data/peer/index.h"
 #include "data/plane/forward.h"
+#include "data/plane/legs.h"
 #include "data/plane/siding.h"
 
 /* What every packet goes through is part of the loop, although relayed ones have a loop of their own: 36
@@ -102,9 +103,22 @@ static void hand_over_handshake(struct worker *w, const struct message *m)
 		worker_drop(w, drop_of_verdict(v));
 }
 
+/* Somebody behind his address asks too often; he has a leg here, and that he asks is no news. */
+static bool leg_may_ask(struct worker *w, const struct endpoint *who)
+{
+	const struct legs *l = atomic_load_explicit(w->env->legs, memory_order_acquire);
+
+	if (!l || w->rx_stream)
+		return false;
+	const uint32_t place = legs_place(l, who);
+	return legs_any_at(l, place) && askers_may_from_leg(&w->askers, place, w->now);
+}
+
 static void hand_over_stun(struct worker *w, const struct message *m)
 {
-	if (askers_may(&w->askers, &m->from->dg->remote.ip, w->now))
+	const struct endpoint *who = &m->from->dg->remote;
+
+	if (askers_may(&w->askers, &who->ip, w->now) || leg_may_ask(w, who))
 		hand_over(w, EVENT_STUN, m);
 	else
 		worker_drop(w, DROP_STUN_FLOOD);

@@ -7,6 +7,7 @@
 #define TM_DATA_PLANE_LEGS_H
 
 #include "base/epoch.h"
+#include "base/siphash.h"
 #include "data/plane/plane.h"
 #include "wire/relay.h"
 
@@ -17,8 +18,13 @@ struct leg {
 	struct epoch_retired retired;
 };
 
+/* By a hash of address and port that nobody can predict: few strangers have one in common with a leg. */
+enum { LEGS_PLACES = 1 << 16 };
+
 struct legs {
 	struct epoch_retired retired;
+	struct siphash_key key; /* set once */
+	_Atomic(uint32_t) at[LEGS_PLACES]; /* legs by UDP, of each place: how many */
 	uint32_t most; /* control thread: no higher one ever was */
 	_Atomic(struct leg *) leg[RELAY_HOST_MAX + 1]; /* NULL: not registered */
 };
@@ -28,6 +34,13 @@ void legs_free(void *legs); /* struct legs *, for the epoch */
 /* In the place of the leg that there is, which becomes *ret_old. */
 NODISCARD int legs_put(struct legs *l, uint32_t host, const struct plane_leg *leg, struct leg **ret_old);
 struct leg *legs_take(struct legs *l, uint32_t host); /* NULL: there is none */
+
+/* Any thread. Of a leg's address and port, or anybody's; is there a leg that has it? */
+uint32_t legs_place(const struct legs *l, const struct endpoint *at);
+static inline bool legs_any_at(const struct legs *l, uint32_t place)
+{
+	return atomic_load_explicit(&l->at[place], memory_order_relaxed);
+}
 
 /* host is at most RELAY_HOST_MAX. */
 static inline const struct leg *legs_find(const struct legs *l, uint32_t host)

@@ -74,6 +74,24 @@ static void those_whose_address_is_unknown_are_one_source(void **state)
 	assert_int_equal(passed, ASKERS_BURST);
 }
 
+static void a_leg_has_a_little_of_its_own(void **state)
+{
+	unsigned passed = 0;
+	(void)state;
+
+	assert_int_equal(askers_init(&askers), TM_OK);
+	assert_int_equal(pass("192.0.2.1", 1000, SEC), ASKERS_BURST);
+	for (int i = 0; i < 100; i++)
+		passed += askers_may_from_leg(&askers, 5, SEC);
+	assert_int_equal(passed, ASKERS_LEG_BURST);
+	/* And nothing of another's. */
+	assert_true(askers_may_from_leg(&askers, 6, SEC));
+	passed = 0;
+	for (ns_t now = 2 * SEC; now < 12 * SEC; now += 10 * MS)
+		passed += askers_may_from_leg(&askers, 5, now);
+	assert_in_range(passed, 10 * ASKERS_LEG_RATE, 10 * ASKERS_LEG_RATE + ASKERS_LEG_BURST);
+}
+
 static void one_source_cannot_fill_the_queue(void **state)
 {
 	(void)state;
@@ -89,6 +107,7 @@ int main(void)
 		cmocka_unit_test(what_was_sent_is_forgotten_at_the_rate),
 		cmocka_unit_test(a_network_of_ipv6_is_one_source),
 		cmocka_unit_test(those_whose_address_is_unknown_are_one_source),
+		cmocka_unit_test(a_leg_has_a_little_of_its_own),
 		cmocka_unit_test(one_source_cannot_fill_the_queue),
 	};
 

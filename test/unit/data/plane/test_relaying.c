@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* A plane that is a relay (host 9 of the mesh), between two that use it, and between forgers. */
+#include "data/plane/legs.h"
 #include "data/plane/plane_private.h"
 
 #include "unit/data/plane/relay_rig.h"
@@ -544,6 +545,50 @@ static void what_is_no_leg_is_refused(void **state)
 			fail_msg("row %zu", i);
 }
 
+static bool leg_was_heard(void *leg)
+{
+	return endpoint_eq(&r.stun_by.remote, leg);
+}
+
+/* As behind a translator that both are behind. */
+static void a_leg_is_heard_beside_who_floods_from_its_address(void **state)
+{
+	enum { FLOOD = 4 * ASKERS_BURST, ROUNDS = 8 };
+	const struct stun_msg m = {.class = STUN_REQUEST, .method = 1};
+	struct endpoint leg = at(C);
+	uint8_t msg[STUN_MAX];
+	const size_t n = stun_encode(&m, NULL, msg, sizeof(msg));
+	(void)state;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		r.stun_by = (struct way_to){.remote = {.port = 0}};
+		for (unsigned k = 0; k < FLOOD; k++)
+			fake_inject("192.0.2.3:7777", R, 0, msg, n);
+		fake_inject(C, R, 0, msg, n);
+		EXPECT_SOON(all, leg_was_heard, &leg);
+	}
+	assert_true(host_drops(&r, DROP_STUN_FLOOD) > 0);
+}
+
+/* Whoever registers elsewhere has nothing left at the place where he was. */
+static void only_where_a_leg_is_there_is_one(void **state)
+{
+	const struct legs *l = atomic_load(&r.plane->legs);
+	const struct endpoint before = at(C), now = at("203.0.113.3:3333");
+	(void)state;
+
+	assert_true(legs_any_at(l, legs_place(l, &before)));
+	assert_false(legs_any_at(l, legs_place(l, &now)));
+	register_at(3, "203.0.113.3:3333", a.pub);
+	register_at(3, "203.0.113.3:3333", a.pub);
+	assert_false(legs_any_at(l, legs_place(l, &before)));
+	assert_true(legs_any_at(l, legs_place(l, &now)));
+	plane_relay_remove(r.plane, 3);
+	assert_false(legs_any_at(l, legs_place(l, &now)));
+	plane_relay_remove(r.plane, 3);
+	assert_false(legs_any_at(l, legs_place(l, &now)));
+}
+
 static void legs_that_change_under_traffic_disturb_nobody(void **state)
 {
 	uint8_t msg[FAKE_BYTES];
@@ -587,6 +632,8 @@ int main(void)
 		CASE(what_the_path_to_a_member_does_not_take_is_counted),
 		CASE(who_offers_nothing_relays_nothing),
 		CASE(what_is_no_leg_is_refused),
+		CASE(a_leg_is_heard_beside_who_floods_from_its_address),
+		CASE(only_where_a_leg_is_there_is_one),
 		CASE_2(legs_that_change_under_traffic_disturb_nobody),
 	};
 

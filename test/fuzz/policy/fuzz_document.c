@@ -67,6 +67,22 @@ static void ask(struct policy_doc *doc, const char *statement)
 	policy_statement_deinit(&s);
 }
 
+/* As it is read where it is stored: all that is taken now, and at least that. */
+static void read_stored(const char *text, size_t n, const struct policy_doc *fresh)
+{
+	_cleanup_(policy_doc_freep) struct policy_doc *stored = NULL;
+	struct diag d = {0};
+
+	int err = policy_doc_read("fuzz", text, n, POLICY_ACCEPTED, &stored, &d);
+	if (!err)
+		check(stored);
+	if (!fresh)
+		return;
+	assert(!err && stored->n_rules == fresh->n_rules);
+	for (size_t i = 0; i < fresh->n_rules; i++)
+		assert(strcmp(stored->rules[i].id, fresh->rules[i].id) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text = malloc(size + 1);
@@ -78,7 +94,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		memcpy(text, data, size);
 	text[size] = '\0';
 	const char *nul = memchr(text, '\0', size);
-	int err = policy_doc_parse("fuzz", text, nul ? (size_t)(nul - text) : size, &doc, &d);
+	const size_t n = nul ? (size_t)(nul - text) : size;
+	int err = policy_doc_parse("fuzz", text, n, &doc, &d);
 	if (err) {
 		assert(!doc && (err == TM_ENOMEM || (d.what[0] && strncmp(d.where, "fuzz", 4) == 0)));
 	} else {
@@ -86,6 +103,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (nul)
 			ask(doc, nul + 1);
 	}
+	read_stored(text, n, doc);
 	policy_doc_free(doc);
 	free(text);
 	return 0;

@@ -502,9 +502,11 @@ static bool brings_networks(const struct mesh_diff *d)
 
 void node_rules_mesh(struct node *n, const struct mesh_diff *d)
 {
-	/* A document's names mean whom they meant when it was accepted. */
-	const unsigned concerns = MESH_ADDED | MESH_REMOVED | MESH_TAGS | MESH_VIA | MESH_KIND |
-				  MESH_ADDRESSES | MESH_ROUTES | (n->config.n_rules ? MESH_NAME : 0u);
+	/* A document's names mean whom they meant when it was accepted; the configuration's whoever is found
+	 * by them now, and by what members are found is the mesh's to say. */
+	const unsigned concerns = n->config.n_rules ? ~0u
+						    : MESH_ADDED | MESH_REMOVED | MESH_TAGS | MESH_VIA |
+							      MESH_KIND | MESH_ADDRESSES | MESH_ROUTES;
 	unsigned what = 0;
 
 	for (size_t i = 0; i < d->n; i++)

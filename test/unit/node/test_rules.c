@@ -509,6 +509,9 @@ static void names_in_the_configuration_mean_who_has_them(void **state)
 	run(r);
 	assert_int_equal(judge(r, 3, 80), VERDICT_PASS);
 	assert_int_equal(judge(r, 2, 80), VERDICT_REJECT);
+	/* Whatever else they are found by. */
+	node_rules_mesh(&r->n, &(struct mesh_diff){.v = &(struct mesh_change){.what = 1u << 31}, .n = 1});
+	run_until_set(r, r->n_set + 1);
 }
 
 /* What is made anew for a name must be made of the new rules. */

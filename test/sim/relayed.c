@@ -160,8 +160,11 @@ static void promotion(struct pair_run *r, struct relayed_tally *t)
 			"a direct path appeared where none is possible");
 	moves = r->a->moves + r->b->moves;
 	chat(r, 5 * SEC);
-	if (!r->lossy)
-		t->changes += r->a->moves + r->b->moves - moves;
+	moves = r->a->moves + r->b->moves - moves;
+	if (!r->lossy) {
+		judge(r, !moves, "the way changed while nothing happened");
+		t->changes += moves;
+	}
 }
 
 /* No direct path any more, in one direction or in both, and then again. */

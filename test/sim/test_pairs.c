@@ -95,9 +95,14 @@ static void with_a_relay_every_pair_talks_at_once_and_all_the_time(void **state)
 	struct relayed_tally t = {.runs = 0};
 	struct pair_run r;
 	size_t wrong = 0;
+	/* Their ways changed once while nothing happened: they are run each time. */
+	static const uint64_t again[] = {2075, 2488, 3304, 3691, 5033, 6013};
+	const uint64_t last = only ? only : runs, more = only ? 0 : ARRAY_LEN(again);
 
 	(void)state;
-	for (uint64_t seed = only ? only : 1; seed <= (only ? only : runs); seed++) {
+	for (uint64_t at = only ? only : 1; at <= last + more; at++) {
+		const uint64_t seed = at <= last ? at : again[at - last - 1];
+
 		pair_run_relayed(seed, &r, &t);
 		if (r.wrong && wrong++ < SHOWN_MAX)
 			print_error("seed %llu: %s\n  %s\n  again: TM_SIM_SEED=%llu TM_SIM_TRACE=1 %s\n",

@@ -299,17 +299,34 @@ bool birthday_step(struct birthday *b, ns_t now, uint32_t *ret_socket, struct en
 
 /* Only who guesses waits: what the other side repeats may be what its own guess needs. Of those who meet the
  * first by a fresh port is enough: it has opened both routers. */
-void birthday_hint(struct birthday *b, uint32_t socket, ns_t now)
+void birthday_hint(struct birthday *b, uint32_t socket, bool question, ns_t now)
 {
 	bool ours = false;
 
-	for (unsigned i = 0; socket && i < b->n_sockets; i++)
-		if (b->sockets[i] == socket)
-			ours = b->hit[i] = true;
+	for (unsigned i = 0; socket && i < b->n_sockets; i++) {
+		if (b->sockets[i] != socket)
+			continue;
+		ours = b->hit[i] = true;
+		b->asked[i] = (uint8_t)MIN(b->asked[i] + question, 2);
+	}
 	if (b->role == STUN_GUESS_GUESSES)
 		b->due = MAX(b->due, now + BIRTHDAY_HINT);
 	if (ours && b->role != STUN_GUESS_OPENS)
 		b->next = BIRTHDAY_MEETINGS;
+}
+
+void birthday_kept(const struct birthday *b, bool ret_kept[static BIRTHDAY_SOCKETS])
+{
+	unsigned room = BIRTHDAY_SOCKETS_IN_BLOCK;
+
+	for (unsigned i = 0; i < BIRTHDAY_SOCKETS; i++)
+		ret_kept[i] = false;
+	for (int least = 2; least >= 0; least--)
+		for (unsigned i = 0; room && i < b->n_sockets; i++)
+			if (b->hit[i] && !ret_kept[i] && b->asked[i] >= least) {
+				ret_kept[i] = true;
+				room--;
+			}
 }
 
 bool birthday_is_over(const struct birthday *b, ns_t now)

@@ -71,6 +71,7 @@ struct birthday {
 	struct endpoint to;
 	uint32_t sockets[BIRTHDAY_SOCKETS]; /* the plane's numbers */
 	bool hit[BIRTHDAY_SOCKETS]; /* something came by it */
+	uint8_t asked[BIRTHDAY_SOCKETS]; /* so many questions, to 2 */
 	unsigned n_sockets, round, next;
 	ns_t round_began; /* OFFERS, MEETS: the moment of the first batch */
 	/* GUESSES */
@@ -101,8 +102,12 @@ void birthday_opened(struct birthday *b, const uint32_t *sockets, size_t n, ns_t
 /* The next datagram (*ret_socket 0: by the socket that everybody has). False: nothing to be sent until
  * b->due. */
 bool birthday_step(struct birthday *b, ns_t now, uint32_t *ret_socket, struct endpoint *ret_to);
-/* Something authentic came by that socket. */
-void birthday_hint(struct birthday *b, uint32_t socket, ns_t now);
+/* Something authentic came by that socket; question: it was one. */
+void birthday_hint(struct birthday *b, uint32_t socket, bool question, ns_t now);
+/* At the end: is that one of the sockets by which the peer was found and that stay open,
+ * BIRTHDAY_SOCKETS_IN_BLOCK at most? The peer may use those by which it has checked its path. A guess is sent
+ * once, so a second question was such a check, and where its guess got lost the only one was. */
+void birthday_kept(const struct birthday *b, bool ret_kept[static BIRTHDAY_SOCKETS]);
 bool birthday_is_over(const struct birthday *b, ns_t now);
 
 /* The n-th guess, from 0; n < BIRTHDAY_GUESSES. For tests, too. */

@@ -167,14 +167,14 @@ static void end(struct core *c, struct attempt *a, ns_t now)
 	bool direct = l->path.state == PATH_UP && !is_detour(&l->path);
 	const bool found = direct && core_luck_is_find(&a->b, path_chosen(&l->path));
 	struct core_out *out = queue_push(&c->queue, CORE_NOTE, found ? WHY_GUESSED : WHY_MISSED);
+	bool kept[BIRTHDAY_SOCKETS];
 
 	out->peer = l->record->member;
-	for (unsigned i = 0, kept = 0; i < a->b.n_sockets; i++) {
-		bool used = direct && path_chosen(&l->path)->way.socket == a->b.sockets[i];
-		bool keep = direct && a->b.hit[i] && kept < BIRTHDAY_SOCKETS_IN_BLOCK;
+	birthday_kept(&a->b, kept);
+	for (unsigned i = 0; i < a->b.n_sockets; i++) {
+		const bool used = direct && path_chosen(&l->path)->way.socket == a->b.sockets[i];
 
-		keep_or_close(c, l, a->b.sockets[i], used || keep, now);
-		kept += keep;
+		keep_or_close(c, l, a->b.sockets[i], used || (direct && kept[i]), now);
 	}
 	if (found)
 		core_luck_found(c, l, now);
@@ -428,13 +428,14 @@ void core_birthday_opened(struct core *c, const struct core_in *in, ns_t now)
 	is_due(c, now);
 }
 
-void core_birthday_hint(struct core *c, const struct live *l, const struct way_to *by, ns_t now)
+void core_birthday_hint(
+	struct core *c, const struct live *l, const struct way_to *by, bool question, ns_t now)
 {
 	struct attempt *a = running(c, l);
 
 	if (!a || by->kind != WAY_UDP)
 		return;
-	birthday_hint(&a->b, by->socket, now);
+	birthday_hint(&a->b, by->socket, question, now);
 	is_due(c, now);
 }
 
@@ -444,7 +445,7 @@ bool core_birthday_found(struct core *c, struct live *l, const struct way_to *by
 
 	if (!running(c, l) || by->kind != WAY_UDP || !candidate_usable(&by->remote, &c->net4, &c->net6))
 		return false;
-	core_birthday_hint(c, l, by, now);
+	core_birthday_hint(c, l, by, false, now);
 	path_check_received(&l->path, by, false, &t);
 	return true;
 }

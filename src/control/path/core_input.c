@@ -352,7 +352,7 @@ static bool request_taken(
 		tell_received(c, l, m, now);
 	if (m->priority && candidate_usable(&a->remote, &c->net4, &c->net6)) {
 		path_wake(&l->path, &t);
-		core_birthday_hint(c, l, a, now);
+		core_birthday_hint(c, l, a, true, now);
 		path_check_received(&l->path, a, m->use_candidate, &t);
 	}
 	return true;

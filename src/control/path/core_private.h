@@ -234,8 +234,9 @@ void core_birthday_asked(struct core *c, struct live *l, const struct core_in *i
 	ns_t now, struct stun_guess *ret_ours);
 /* False: it is not the answer to a question for an attempt, or of a socket that is kept. */
 bool core_birthday_answered(struct core *c, struct live *l, const struct stun_msg *m, ns_t now);
-/* Something authentic came from the peer, perhaps by a right guess. */
-void core_birthday_hint(struct core *c, const struct live *l, const struct way_to *by, ns_t now);
+/* Something authentic came from the peer, a question or an answer, perhaps by a right guess. */
+void core_birthday_hint(
+	struct core *c, const struct live *l, const struct way_to *by, bool question, ns_t now);
 /* PATH_NOT_GUESSING, MEETING, MISSED, UNMET or NOTHING. */
 enum path_not core_birthday_not(const struct core *c, const struct live *l);
 /* An answer to no check of the path: true when it is to a guess. The address is checked then. */

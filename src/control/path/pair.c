@@ -122,6 +122,13 @@ unsigned pair_rank(const struct pair *p)
 	return p->type == CAND_HOST && (ip->family == IP_V6 || is_private(ip)) ? 0 : 1;
 }
 
+/* Whichever of the peer's ports it leads to: round trips that were measured apart differ by what a line does
+ * by itself. */
+static bool is_one_line(const struct pair *a, const struct pair *b)
+{
+	return !pair_is_relayed(a) && !pair_is_relayed(b) && ip_eq(&a->way.remote.ip, &b->way.remote.ip);
+}
+
 bool pair_clearly_better(const struct pair *a, const struct pair *b)
 {
 	ns_t margin = MAX(PAIR_MARGIN, b->rtt / 5);
@@ -129,12 +136,12 @@ bool pair_clearly_better(const struct pair *a, const struct pair *b)
 
 	if (ra < rb && rb >= PAIR_RANK_DETOUR)
 		return true;
-	if (pair_is_twin(a, b))
-		return false; /* one line */
 	/* `b` was believed without an answer of its own: one that has answered is safer, unless b may still.
 	 */
 	if (!b->last_ok)
-		return !b->tries && b->next_check == NS_NEVER;
+		return !b->tries && b->next_check == NS_NEVER && !pair_is_twin(a, b);
+	if (is_one_line(a, b))
+		return false;
 	if (ra != rb)
 		return ra < rb && a->rtt <= b->rtt + margin;
 	return a->rtt + margin < b->rtt;

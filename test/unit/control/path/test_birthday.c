@@ -199,7 +199,7 @@ static void who_guesses_waits_for_what_a_right_guess_brings(void **state)
 	(void)state;
 
 	assert_true(birthday_step(&b, 0, &socket, &to));
-	birthday_hint(&b, 0, 0);
+	birthday_hint(&b, 0, false, 0);
 	assert_false(birthday_step(&b, BIRTHDAY_HINT - 1, &socket, &to));
 	assert_true(birthday_step(&b, BIRTHDAY_HINT, &socket, &to));
 	assert_true(run(&b, 0).most <= BIRTHDAY_BATCH);
@@ -350,19 +350,56 @@ static void one_that_comes_through_is_enough_for_both(void **state)
 	birthday_meet(&b, STUN_GUESS_OFFERS, &to, 0, 0);
 	birthday_opened(&b, sockets, ARRAY_LEN(sockets), 0);
 	assert_true(birthday_step(&b, 0, &socket, &ep));
-	birthday_hint(&b, 0, 0); /* by the socket of all: no fresh port */
+	birthday_hint(&b, 0, false, 0); /* by the socket of all: no fresh port */
 	assert_true(birthday_step(&b, 0, &socket, &ep));
-	birthday_hint(&b, 3, 0);
+	birthday_hint(&b, 3, false, 0);
 	assert_false(birthday_step(&b, 0, &socket, &ep));
 	assert_true(b.hit[2] && !b.hit[0]);
-	birthday_hint(&b, 0, 0);
+	birthday_hint(&b, 0, false, 0);
 	assert_false(
 		b.hit[1]); /* what comes by the socket of all says nothing of one that could not be had */
+}
+
+/* Where translators let in whole addresses all of them are found, and each side takes another one. */
+static void what_the_peer_may_use_is_kept_before_all_else(void **state)
+{
+	const struct endpoint to = at("198.51.100.1:20000");
+	uint32_t sockets[BIRTHDAY_MEETINGS];
+	bool kept[BIRTHDAY_SOCKETS];
+	struct birthday b;
+	unsigned n = 0;
+	(void)state;
+
+	for (unsigned i = 0; i < ARRAY_LEN(sockets); i++)
+		sockets[i] = i + 1;
+	birthday_meet(&b, STUN_GUESS_OFFERS, &to, 0, 0);
+	birthday_opened(&b, sockets, ARRAY_LEN(sockets), 0);
+	for (unsigned i = 0; i < 200; i++)
+		birthday_hint(&b, sockets[i], i >= 120 && i < 150, 0);
+	birthday_hint(&b, sockets[149], true, 0);
+	for (unsigned i = 150; i < 200; i++)
+		birthday_hint(&b, sockets[i], true, 0);
+	birthday_hint(&b, sockets[199], true, 0);
+	birthday_kept(&b, kept);
+	for (unsigned i = 0; i < ARRAY_LEN(kept); i++)
+		n += kept[i];
+	assert_int_equal(n, BIRTHDAY_SOCKETS_IN_BLOCK);
+	assert_true(kept[199] && kept[149] && kept[120] && !kept[0] && !kept[200]);
+
+	/* Also who asks by all of them has no more kept. */
+	for (unsigned i = 0; i < ARRAY_LEN(sockets); i++)
+		for (unsigned k = 0; k < 300; k++)
+			birthday_hint(&b, sockets[i], true, 0);
+	birthday_kept(&b, kept);
+	for (unsigned i = n = 0; i < ARRAY_LEN(kept); i++)
+		n += kept[i];
+	assert_int_equal(n, BIRTHDAY_SOCKETS_IN_BLOCK);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_the_peer_may_use_is_kept_before_all_else),
 		cmocka_unit_test(without_a_block_every_port_is_guessed_once_at_most),
 		cmocka_unit_test(ports_that_lie_in_a_block_are_guessed_around_first),
 		cmocka_unit_test(a_small_block_grows_by_its_neighbours),

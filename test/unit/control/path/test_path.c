@@ -550,9 +550,29 @@ static void the_socket_in_use_is_not_forgotten_and_another_one_is(void **state)
 	path_deinit(&p);
 }
 
+/* Round trips that were measured apart differ by what the line does. */
+static void two_ports_of_one_address_are_one_line(void **state)
+{
+	struct pair slow = {.type = CAND_SRFLX, .last_ok = 1, .rtt = 90 * MS}, fast = slow;
+	(void)state;
+
+	fast.rtt = 50 * MS;
+	assert_int_equal(endpoint_parse("192.0.2.1:1", &slow.way.remote), TM_OK);
+	assert_int_equal(endpoint_parse("192.0.2.1:2", &fast.way.remote), TM_OK);
+	assert_false(pair_clearly_better(&fast, &slow));
+	assert_int_equal(endpoint_parse("192.0.2.2:1", &fast.way.remote), TM_OK);
+	assert_true(pair_clearly_better(&fast, &slow));
+	/* But one that has answered is safer than one that was only believed. */
+	assert_int_equal(endpoint_parse("192.0.2.1:2", &fast.way.remote), TM_OK);
+	slow.last_ok = 0;
+	slow.next_check = NS_NEVER;
+	assert_true(pair_clearly_better(&fast, &slow));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(two_ports_of_one_address_are_one_line),
 		RIG_TEST(a_better_pair_replaces_the_chosen_one_but_not_for_little),
 		RIG_TEST(many_candidates_leave_in_paced_bursts),
 		RIG_TEST(checks_are_repeated_soon_at_first_then_each_second_and_end),

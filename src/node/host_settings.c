@@ -10,6 +10,7 @@
 
 enum { SETTINGS_MAX = 1024, NAME_LEN = 128, VALUE_LEN = 16, LINE_LEN = NAME_LEN + 3 * VALUE_LEN + 8 };
 #define NONE "-" /* in place of a value */
+#define ALL "/conf/all/" /* in the name of a setting that is one of all interfaces */
 
 struct setting {
 	char name[NAME_LEN], before[VALUE_LEN];
@@ -105,7 +106,7 @@ static void load(struct host_settings *s)
  * noted before that. */
 static void undo(const struct host_settings *s)
 {
-	char taken[NAME_LEN] = "", all[NAME_LEN];
+	char all_taken[NAME_LEN] = "", all[NAME_LEN];
 
 	for (size_t i = s->n; i-- > 0;) {
 		const struct setting *v = &s->v[i];
@@ -113,10 +114,10 @@ static void undo(const struct host_settings *s)
 		if (v->wanted || !v->done)
 			continue;
 		if (strcmp(v->ours, NONE) == 0) {
-			if (all_of(v->name, all) && strcmp(all, taken) == 0)
+			if (all_of(v->name, all) && strcmp(all, all_taken) == 0)
 				(void)!os_setting_set(v->name, v->before); /* gone meanwhile: as good */
-		} else if (take_back(v)) {
-			snprintf(taken, sizeof(taken), "%s", v->name);
+		} else if (take_back(v) && strstr(v->name, ALL)) { /* not every one: several follow it */
+			snprintf(all_taken, sizeof(all_taken), "%s", v->name);
 		}
 	}
 }

@@ -197,6 +197,39 @@ static void what_single_interfaces_forwarded_before_they_do_afterwards(void **st
 	assert_string_equal(kernel_value(IF6("virbr0", "forwarding")), "1");
 }
 
+/* All of them, not only the one that was looked at last. */
+static void each_interface_gets_its_own_back(void **state)
+{
+	struct host_settings *s = begin();
+
+	(void)state;
+	plug_in("docker0");
+	kernel_write(IF6("eth0", "forwarding"), "1");
+	kernel_write(IF6("eth0", "accept_ra"), "2");
+	kernel_write(IF6("virbr0", "forwarding"), "1");
+	kernel_write(IF6("docker0", "forwarding"), "1");
+	kernel_write(IF6("docker0", "accept_ra"), "0");
+	for (int crash = 0; crash < 2; crash++) {
+		look(s, IP_V6, 2);
+		look(s, IP_V6, 2);
+		if (crash) {
+			free(s); /* killed */
+			s = begin();
+		} else {
+			look(s, IP_V6, 0);
+		}
+		assert_string_equal(kernel_value(IF6("all", "forwarding")), "0");
+		assert_string_equal(kernel_value(IF6("tm0", "forwarding")), "0");
+		assert_string_equal(kernel_value(IF6("eth0", "forwarding")), "1");
+		assert_string_equal(kernel_value(IF6("virbr0", "forwarding")), "1");
+		assert_string_equal(kernel_value(IF6("docker0", "forwarding")), "1");
+		assert_string_equal(kernel_value(IF6("eth0", "accept_ra")), "2");
+		assert_string_equal(kernel_value(IF6("virbr0", "accept_ra")), "1");
+		assert_string_equal(kernel_value(IF6("docker0", "accept_ra")), "0");
+	}
+	host_settings_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -206,6 +239,7 @@ int main(void)
 		T(all_of_ip6_stays_on_from_look_to_look),
 		T(who_comes_while_all_of_ip6_is_forwarded_listens_too),
 		T(what_single_interfaces_forwarded_before_they_do_afterwards),
+		T(each_interface_gets_its_own_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

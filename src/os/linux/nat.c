@@ -13,7 +13,7 @@
 #include "os/linux/nf.h"
 #include "os/linux/rtmsg.h"
 
-enum { NETS_MAX = 32, HOME_MAX = 256 };
+enum { NETS_MAX = 32, HOME_MAX = 1024 };
 
 struct os_nat {
 	char ifname[IFNAMSIZ];
@@ -163,7 +163,12 @@ static void keep_home(struct nf_batch *b, const struct os_nat *t)
 	nf_rule_end(b);
 }
 
-/* A network whose members' packets get our address calls nobody: who knew a route would be let in by it. */
+/*
+ * What goes into the tunnel and answers nobody. A network whose members' packets get our address calls
+ * nobody: who knew a route would be let in by it. Nor does anybody else, since with the way to the internet
+ * members take from us whatever address there is: but who is offered by name and to be seen, this host, and
+ * guests whom somebody gave its address (Docker).
+ */
 static void keep_mesh(struct nf_batch *b, const struct os_nat *t)
 {
 	for (int len = 128; len > 0; len--)
@@ -179,6 +184,37 @@ static void keep_mesh(struct nf_batch *b, const struct os_nat *t)
 				nf_accept(b);
 			nf_rule_end(b);
 		}
+	/* Nobody has our addresses from elsewhere; IPv6 does not look. */
+	nf_rule(b, "passes");
+	nf_oif(b, t->ifname, true);
+	nf_saddr_is_local(b);
+	nf_drop(b);
+	nf_rule_end(b);
+
+	nf_chain(b, "calls", "filter", NF_AT_POSTROUTING, NF_SEES_TRANSLATED);
+	nf_rule(b, "calls");
+	nf_oif(b, t->ifname, false);
+	nf_accept(b);
+	nf_rule_end(b);
+	nf_rule(b, "calls");
+	nf_established(b);
+	nf_accept(b);
+	nf_rule_end(b);
+	nf_rule(b, "calls");
+	nf_saddr_is_local(b);
+	nf_accept(b);
+	nf_rule_end(b);
+	for (size_t i = 0; i < t->n; i++) {
+		if (t->v[i].masquerade)
+			continue;
+		nf_rule(b, "calls");
+		nf_saddr(b, &t->v[i].prefix);
+		nf_accept(b);
+		nf_rule_end(b);
+	}
+	nf_rule(b, "calls");
+	nf_drop(b);
+	nf_rule_end(b);
 }
 
 static void translate(struct nf_batch *b, const struct os_nat *t)
@@ -232,8 +268,12 @@ static void see_addr(void *ctx, struct nlmsghdr *h)
 		ip_is_link_local(&a.prefix.ip) || t->n_home == HOME_MAX)
 		return;
 	const struct prefix net = prefix_mask(&a.prefix);
-	if (is_exit(t, (enum ip_family)net.ip.family))
-		t->home[t->n_home++] = net;
+	if (!is_exit(t, (enum ip_family)net.ip.family))
+		return;
+	for (size_t i = 0; i < t->n_home; i++) /* as with the temporary addresses of IPv6 */
+		if (prefix_eq(&t->home[i], &net))
+			return;
+	t->home[t->n_home++] = net;
 }
 
 static int look_home(struct os_nat *t, struct diag *d)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
  * nfnetlink by hand: messages of one transaction lie one behind the other in a buffer, between a begin and an
- * end (linux/netfilter/nfnetlink.h). The kernel works them off within the send, and what it says about each
- * waits in the socket when that returns. Numbers in attributes are big-endian.
+ * end (linux/netfilter/nfnetlink.h). The kernel works them off within the send, and what it does not like
+ * waits in the socket when that returns. That it liked the others it is not asked to say: of some 220 answers
+ * a socket is full. Numbers in attributes are big-endian.
  */
 #include "os/linux/nf.h"
 
@@ -35,14 +36,27 @@ struct nf_table {
 
 /* --- attributes --- */
 
+static bool grow(struct nf_batch *b, size_t n)
+{
+	const size_t room = MAX((size_t)8192, 2 * n);
+	uint8_t *buf = n <= NF_BATCH_MAX ? realloc(b->buf, room) : NULL;
+
+	if (!buf) {
+		b->err = n <= NF_BATCH_MAX ? TM_ENOMEM : TM_EFULL;
+		return false;
+	}
+	b->buf = buf;
+	b->room = room;
+	return true;
+}
+
+/* Good until the next one. */
 static void *room(struct nf_batch *b, size_t n)
 {
 	const size_t aligned = NLMSG_ALIGN(n);
 
-	if (b->n + aligned > sizeof(b->buf)) {
-		b->full = true;
+	if (b->err || (b->n + aligned > b->room && !grow(b, b->n + aligned)))
 		return NULL;
-	}
 	void *at = b->buf + b->n;
 	memset(at, 0, aligned);
 	b->n += aligned;
@@ -84,7 +98,7 @@ size_t nf_nest(struct nf_batch *b, unsigned type)
 
 void nf_nest_end(struct nf_batch *b, size_t at)
 {
-	if (!b->full)
+	if (!b->err)
 		((struct nlattr *)(void *)(b->buf + at))->nla_len = (uint16_t)(b->n - at);
 }
 
@@ -110,13 +124,13 @@ static void message(struct nf_batch *b, unsigned type, unsigned family, unsigned
 
 static void message_end(struct nf_batch *b)
 {
-	if (!b->full)
+	if (!b->err)
 		((struct nlmsghdr *)(void *)(b->buf + b->message))->nlmsg_len = (uint32_t)(b->n - b->message);
 }
 
 void nf_begin(struct nf_batch *b, unsigned what, unsigned flags)
 {
-	message(b, NFNL_SUBSYS_NFTABLES << 8 | what, b->family, flags | NLM_F_ACK, 0);
+	message(b, NFNL_SUBSYS_NFTABLES << 8 | what, b->family, flags, 0);
 }
 
 void nf_end(struct nf_batch *b)
@@ -133,7 +147,11 @@ static void bracket(struct nf_batch *b, unsigned type)
 static int send_all(int fd, const void *p, size_t n)
 {
 	const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
+	const int room = (int)n; /* the kernel makes it twice that */
 
+	/* A transaction is one message to the socket, and by default 208 KiB are its longest. */
+	if (n > 64 * 1024)
+		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room));
 	return sendto(fd, p, n, 0, (const struct sockaddr *)&kernel, sizeof(kernel)) < 0 ? errno : 0;
 }
 
@@ -159,9 +177,7 @@ static int answers(int fd)
 				first = -e->error;
 		}
 	}
-	if (n < 0 && errno != EAGAIN && !first)
-		first = errno; /* ENOBUFS: it said more than there was room for, and who knows what */
-	return first;
+	return n < 0 && errno != EAGAIN && !first ? errno : first;
 }
 
 /* --- the table --- */
@@ -189,35 +205,35 @@ static void make_table(struct nf_batch *b, const struct nf_table *t)
 /* errno, 0 = done */
 static int transact(struct nf_table *t, bool drop, nf_build_fn *build, const void *ctx)
 {
-	_cleanup_(freep) struct nf_batch *b = calloc(1, sizeof(*b));
+	struct nf_batch b = {.table = t->name, .family = t->family};
 
-	if (!b)
-		return ENOMEM;
-	b->table = t->name;
-	b->family = t->family;
-	bracket(b, NFNL_MSG_BATCH_BEGIN);
+	bracket(&b, NFNL_MSG_BATCH_BEGIN);
 	if (drop)
-		drop_table(b, t);
+		drop_table(&b, t);
 	if (build) {
-		make_table(b, t);
-		build(b, ctx);
+		make_table(&b, t);
+		build(&b, ctx);
 	}
-	bracket(b, NFNL_MSG_BATCH_END);
-	if (b->full)
-		return ENOBUFS;
-	int e = send_all(t->fd, b->buf, b->n);
+	bracket(&b, NFNL_MSG_BATCH_END);
+	int e = b.err == TM_EFULL ? EFBIG : b.err ? ENOMEM : send_all(t->fd, b.buf, b.n);
+	free(b.buf);
 	return e ? e : answers(t->fd);
 }
 
 static int open_socket(struct nf_table *t)
 {
 	const struct sockaddr_nl any = {.nl_family = AF_NETLINK};
+	const int on = 1;
 
 	if (t->fd >= 0)
 		return 0;
 	t->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
 	if (t->fd < 0)
 		return errno;
+	/* Where one thing is wrong, all that builds on it is: the first matters, and what else there is no
+	 * room for is lost in silence. Linux 2.6.30 and 4.3; without them, one sentence is a worse one. */
+	(void)setsockopt(t->fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, &on, sizeof(on));
+	(void)setsockopt(t->fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof(on));
 	return bind(t->fd, (const struct sockaddr *)&any, sizeof(any)) < 0 ? errno : 0;
 }
 
@@ -232,6 +248,8 @@ static int explain(struct diag *d, int e)
 		return diag_what(
 			d, TM_EUNSUPPORTED, "this kernel lacks something of nftables: %s", strerror(e));
 	}
+	if (e == EFBIG)
+		return diag_what(d, TM_EFULL, "nftables: these are too many rules for one table");
 	return diag_what(d, tm_err_from_errno(e), "nftables: %s", strerror(e));
 }
 
@@ -295,14 +313,15 @@ int nf_new_arp(const char *name, struct nf_table **ret_table)
 
 bool nf_is_there(struct nf_table *t)
 {
-	_cleanup_(freep) struct nf_batch *b = calloc(1, sizeof(*b));
+	struct nf_batch b = {.family = t->family};
 
-	if (!b || open_socket(t) != 0)
+	if (open_socket(t) != 0)
 		return false;
-	b->family = t->family;
-	table_begin(b, t, NFT_MSG_GETTABLE, 0);
-	nf_end(b);
-	return send_all(t->fd, b->buf, b->n) == 0 && answers(t->fd) == 0;
+	table_begin(&b, t, NFT_MSG_GETTABLE, NLM_F_ACK);
+	nf_end(&b);
+	const bool there = !b.err && send_all(t->fd, b.buf, b.n) == 0 && answers(t->fd) == 0;
+	free(b.buf);
+	return there;
 }
 
 void nf_free(struct nf_table *t)
@@ -383,14 +402,14 @@ bool nf_forward_drops(char *buf, size_t n)
 	_Alignas(struct nlmsghdr) uint8_t in[16384];
 	struct nf_table t = {.fd = -1};
 	struct found f = {buf, n, false};
-	struct nf_batch *b = calloc(1, sizeof(*b));
+	struct nf_batch b = {.table = NULL};
 	bool end = false;
 	ssize_t got;
 
-	if (b && open_socket(&t) == 0) {
-		message(b, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETCHAIN, AF_UNSPEC, NLM_F_DUMP, 0);
-		message_end(b);
-		if (send_all(t.fd, b->buf, b->n) != 0)
+	if (open_socket(&t) == 0) {
+		message(&b, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETCHAIN, AF_UNSPEC, NLM_F_DUMP, 0);
+		message_end(&b);
+		if (b.err || send_all(t.fd, b.buf, b.n) != 0)
 			end = true;
 		while (!end && (got = recv(t.fd, in, sizeof(in), 0)) > 0) {
 			size_t left = (size_t)got;
@@ -406,6 +425,6 @@ bool nf_forward_drops(char *buf, size_t n)
 	}
 	if (t.fd >= 0)
 		close(t.fd);
-	free(b);
+	free(b.buf);
 	return f.any;
 }

@@ -47,7 +47,8 @@ enum nf_priority {
 	NF_MANGLES = -150,
 	NF_TRANSLATES_TARGETS = -100,
 	NF_FILTERS = 0,
-	NF_TRANSLATES_SOURCES = 100
+	NF_TRANSLATES_SOURCES = 100,
+	NF_SEES_TRANSLATED = 110
 };
 enum nf_direction { NF_ORIGINAL = 0, NF_REPLY = 1 };
 
@@ -68,6 +69,7 @@ void nf_family(struct nf_batch *b, enum ip_family family);
 void nf_daddr(struct nf_batch *b, const struct prefix *p);
 void nf_saddr(struct nf_batch *b, const struct prefix *p);
 void nf_daddr_is_local(struct nf_batch *b); /* an address of this host */
+void nf_saddr_is_local(struct nf_batch *b);
 void nf_daddr_is_of_iif(struct nf_batch *b, bool of_iif); /* of the interface that it came in by */
 void nf_daddr_leads_to(struct nf_batch *b, const char *ifname, bool equal); /* by the routes of this host */
 void nf_established(struct nf_batch *b); /* of a connection that both sides know, or about one */

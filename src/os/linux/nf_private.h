@@ -5,16 +5,17 @@
 
 #include "os/linux/nf.h"
 
-enum { NF_BATCH_BYTES = 160 * 1024 }; /* what a socket takes at once, by default, is 208 KiB */
+/* Some 500 bytes for a rule: whoever wants ten thousand of them wants something else. */
+enum { NF_BATCH_MAX = 8 << 20 };
 
 struct nf_batch {
 	const char *table;
 	uint8_t family; /* NFPROTO_* */
-	size_t n, message; /* where the last one begins */
+	uint8_t *buf; /* of `room` bytes, which grows */
+	size_t room, n, message; /* where the last one begins */
 	uint32_t seq;
-	bool full;
+	int err; /* TM_E*, of the first that had no room */
 	size_t expressions; /* of the rule that is being made */
-	_Alignas(8) uint8_t buf[NF_BATCH_BYTES];
 };
 
 void nf_put(struct nf_batch *b, unsigned type, const void *p, size_t n);

@@ -185,6 +185,25 @@ void nf_oif(struct nf_batch *b, const char *ifname, bool equal)
 	interface(b, NFT_META_OIFNAME, ifname, equal);
 }
 
+/* The length of an attribute is 16 bits. */
+enum { INTERFACES_AT_ONCE = 1000 };
+
+static void put_interfaces(struct nf_batch *b, const char *set, char (*names)[16], size_t n)
+{
+	nf_begin(b, NFT_MSG_NEWSETELEM, NLM_F_CREATE);
+	nf_put_text(b, NFTA_SET_ELEM_LIST_TABLE, b->table);
+	nf_put_text(b, NFTA_SET_ELEM_LIST_SET, set);
+	const size_t all = nf_nest(b, NFTA_SET_ELEM_LIST_ELEMENTS);
+	for (size_t i = 0; i < n; i++) {
+		const size_t one = nf_nest(b, NFTA_LIST_ELEM);
+
+		put_value(b, NFTA_SET_ELEM_KEY, names[i], sizeof(names[i]));
+		nf_nest_end(b, one);
+	}
+	nf_nest_end(b, all);
+	nf_end(b);
+}
+
 void nf_interfaces(struct nf_batch *b, const char *set, char (*names)[16], size_t n)
 {
 	enum {
@@ -203,20 +222,13 @@ void nf_interfaces(struct nf_batch *b, const char *set, char (*names)[16], size_
 	memcpy(shown + 2, &host_order, sizeof(host_order));
 	nf_put(b, NFTA_SET_USERDATA, shown, sizeof(shown));
 	nf_end(b);
-	if (!n)
-		return;
-	nf_begin(b, NFT_MSG_NEWSETELEM, NLM_F_CREATE);
-	nf_put_text(b, NFTA_SET_ELEM_LIST_TABLE, b->table);
-	nf_put_text(b, NFTA_SET_ELEM_LIST_SET, set);
-	const size_t all = nf_nest(b, NFTA_SET_ELEM_LIST_ELEMENTS);
-	for (size_t i = 0; i < n; i++) {
-		const size_t one = nf_nest(b, NFTA_LIST_ELEM);
+	while (n) {
+		const size_t now = MIN(n, (size_t)INTERFACES_AT_ONCE);
 
-		put_value(b, NFTA_SET_ELEM_KEY, names[i], sizeof(names[i]));
-		nf_nest_end(b, one);
+		put_interfaces(b, set, names, now);
+		names += now;
+		n -= now;
 	}
-	nf_nest_end(b, all);
-	nf_end(b);
 }
 
 void nf_iif_among(struct nf_batch *b, const char *set, bool among)
@@ -271,7 +283,7 @@ static void fib_load(struct nf_batch *b, unsigned result, unsigned flags)
 
 	nf_put_u32(b, NFTA_FIB_DREG, NFT_REG_1);
 	nf_put_u32(b, NFTA_FIB_RESULT, result);
-	nf_put_u32(b, NFTA_FIB_FLAGS, NFTA_FIB_F_DADDR | flags);
+	nf_put_u32(b, NFTA_FIB_FLAGS, flags);
 	expr_end(b, e);
 }
 
@@ -279,13 +291,21 @@ static void daddr_is_local(struct nf_batch *b, unsigned flags, bool local)
 {
 	const uint32_t type = RTN_LOCAL; /* the host's order */
 
-	fib_load(b, NFT_FIB_RESULT_ADDRTYPE, flags);
+	fib_load(b, NFT_FIB_RESULT_ADDRTYPE, NFTA_FIB_F_DADDR | flags);
 	compare(b, &type, sizeof(type), local);
+}
+
+void nf_saddr_is_local(struct nf_batch *b)
+{
+	const uint32_t type = RTN_LOCAL; /* the host's order */
+
+	fib_load(b, NFT_FIB_RESULT_ADDRTYPE, NFTA_FIB_F_SADDR);
+	compare(b, &type, sizeof(type), true);
 }
 
 void nf_daddr_leads_to(struct nf_batch *b, const char *ifname, bool equal)
 {
-	fib_load(b, NFT_FIB_RESULT_OIFNAME, 0);
+	fib_load(b, NFT_FIB_RESULT_OIFNAME, NFTA_FIB_F_DADDR);
 	is_name(b, ifname, equal);
 }
 

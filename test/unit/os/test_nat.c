@@ -158,6 +158,16 @@ static void who_is_not_to_be_seen_calls_nobody(void **state)
 	assert_int_equal(os_nat_new("tm7", &t), TM_OK);
 	set(t, v, 2);
 	look();
+	/* Nor does anybody whose source is neither ours by now nor to be seen. */
+	const char *calls = strstr(ruleset, "chain calls");
+	static const char *const lines[] = {"oifname != \"tm7\" accept",
+		"ct state established,related accept", "fib saddr type local accept",
+		"ip saddr 10.1.2.0/24 accept", "drop"};
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		calls = calls ? strstr(calls, lines[i]) : NULL;
+		if (!calls)
+			fail_msg("\"%s\" is not where it should be in:\n%s", lines[i], ruleset);
+	}
 	const char *known = strstr(ruleset, "ct state established,related accept"),
 		   *seen = strstr(ruleset, "oifname \"tm7\" ip saddr 10.1.2.0/24 accept"),
 		   *unseen = strstr(ruleset, "oifname \"tm7\" ip saddr 10.1.0.0/16 reject");
@@ -236,6 +246,52 @@ static void a_chain_that_drops_what_passes_through_is_found(void **state)
 	assert_string_equal(name, "inet wall through");
 }
 
+/* That many, a number in the middle of each, in one go. */
+static void have_addresses(const char *before, const char *after, int count)
+{
+	FILE *f = popen("ip -batch -", "w");
+
+	assert_non_null(f);
+	for (int i = 0; i < count; i++)
+		fprintf(f, "addr add %s%x%s dev home0 nodad\n", before, i + 1, after);
+	assert_int_equal(pclose(f), 0);
+}
+
+/* A transaction is one message, and what the kernel says of it must not be too much for the socket. */
+static void a_host_in_a_thousand_networks_is_no_trouble(void **state)
+{
+	const struct os_nat_net v[] = {net("0.0.0.0/0", true), net("::/0", true)};
+	struct os_nat *t;
+
+	(void)state;
+	host_veth("home0", "far0");
+	have_addresses("2001:db8:", "::1/64", 1000);
+	assert_int_equal(os_nat_new("tm7", &t), TM_OK);
+	set(t, v, ARRAY_LEN(v));
+	assert_int_equal(
+		system("test $(nft list ruleset | grep -c 'ip6 daddr 2001:db8:.*reject') = 1000"), 0);
+	set(t, v, ARRAY_LEN(v));
+	set(t, NULL, 0);
+	assert_string_equal(look(), "");
+	os_nat_free(t);
+}
+
+/* As by the temporary addresses of IPv6, of which there is a new one each day. */
+static void a_network_with_several_of_our_addresses_is_one(void **state)
+{
+	const struct os_nat_net v[] = {net("::/0", true)};
+	struct os_nat *t;
+
+	(void)state;
+	host_veth("home0", "far0");
+	have_addresses("2001:db8:7::", "/64", 9);
+	assert_int_equal(os_nat_new("tm7", &t), TM_OK);
+	set(t, v, ARRAY_LEN(v));
+	assert_int_equal(
+		system("test $(nft list ruleset | grep -c 'ip6 daddr 2001:db8:7::/64 reject') = 1"), 0);
+	os_nat_free(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -243,6 +299,8 @@ int main(void)
 		cmocka_unit_test_setup(what_this_host_is_in_is_not_the_internet, set_up),
 		cmocka_unit_test_setup(an_exit_resolves_names_where_it_is_told_to, set_up),
 		cmocka_unit_test_setup(who_is_not_to_be_seen_calls_nobody, set_up),
+		cmocka_unit_test_setup(a_host_in_a_thousand_networks_is_no_trouble, set_up),
+		cmocka_unit_test_setup(a_network_with_several_of_our_addresses_is_one, set_up),
 		cmocka_unit_test_setup(what_a_run_left_on_a_kernel_without_owners_is_removed, set_up),
 		cmocka_unit_test_setup(they_end_with_the_process_and_not_with_a_flush, set_up),
 		cmocka_unit_test_setup(one_that_somebody_left_is_replaced, set_up),

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Who is near a router, an exit or any other member, and is none himself: he has a route that leads there, and that is all he has."""
+from lab import Host, sh, wait_for
+from test_exit import _try, exit_of, neighbour, use
+from test_routes import Lan, await_routes, call, pings, routers_of, serve
+
+
+def dual(near, host):
+    """Both in both families."""
+    number = host.ip4.split(".")[2]
+    host.ip(f"addr add {host.ip6}/64 dev br0 nodad", f"route replace default via 2001:db8:{number}::1")
+    near.ip6 = f"2001:db8:{number}::50"
+    near.ip(f"addr add {near.ip6}/64 dev eth0 nodad")
+
+
+def leads(near, host, *networks):
+    """To these by that host."""
+    for n in networks:
+        near.ip(f"route replace {n} via {host.ip6 if ':' in n else host.ip4}")
+
+
+def mesh_with_near(net, who):
+    """hub, and two nodes; somebody is near the second or the third."""
+    hub = net.node("hub", net.host("hub"))
+    hub.init()
+    hosts = {name: net.host(name) for name in ("gate", "laptop")}
+    near = neighbour(net, hosts[who])
+    dual(near, hosts[who])
+    nodes = []
+    for name, host in hosts.items():
+        nodes.append(net.node(name, host))
+        nodes[-1].join(hub.token())
+    return hub, *nodes, near
+
+
+def test_who_is_near_an_exit_calls_nobody_in_the_mesh(net):
+    hub, gate, laptop, near = mesh_with_near(net, "gate")
+    outside = net.host("outside")
+    for host in (outside, laptop.host, gate.host):
+        serve(host)
+    exit_of(hub, gate)
+    use(laptop, "gate")
+    for address, mine in ((outside.ip4, gate.host.ip4), (outside.ip6, gate.host.ip6)):
+        wait_for("the exit", lambda a=address, m=mine: (_try(call, laptop.host, a) or [0])[0] == m)
+    mesh, me = laptop.status()["mesh"], laptop.status()["self"]
+    leads(near, gate.host, mesh["net4"], mesh["net6"])
+    for address in (me["ip4"], me["ip6"]):
+        assert _try(call, near, address) is None and not pings(near, address)
+    # Who is there himself and what he hosts does: a guest that goes out with his address.
+    guest = Host(net, "guest")
+    sh("ip", "link", "add", "guest0", "netns", gate.host.ns, "type", "veth", "peer", "name", "eth0", "netns", guest.ns)
+    gate.host.ip("link add docker0 type bridge", "addr add 172.17.0.1/16 dev docker0", "link set docker0 up",
+                 "link set guest0 master docker0 up")
+    gate.host.sh("sysctl", "-qw", "net.ipv4.conf.docker0.forwarding=1")
+    gate.host.sh("nft", "table ip docker { chain post { type nat hook postrouting priority 100; ip saddr 172.17.0.0/16 oifname != docker0 masquerade; }\n}")
+    guest.ip("addr add 172.17.0.2/16 dev eth0", "link set eth0 up", "route add default via 172.17.0.1")
+    assert wait_for("the guest", lambda: _try(call, guest, me["ip4"]))[0] == gate.status()["self"]["ip4"]
+    assert call(laptop.host, outside.ip4, 60000)[1] > 0

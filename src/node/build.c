@@ -9,6 +9,7 @@
 #include "node/doors.h"
 #include "node/drive.h"
 #include "node/exits.h"
+#include "node/fence.h"
 #include "node/interface.h"
 #include "node/names.h"
 #include "node/node_private.h"
@@ -285,6 +286,8 @@ int node_build(struct node *n)
 	if (!err)
 		err = router_open(n);
 	if (!err)
+		err = fence_open(n);
+	if (!err)
 		err = exits_open(n);
 	if (!err)
 		err = build_coordinator(n);
@@ -407,6 +410,7 @@ int node_start(struct node *n)
 		return err;
 
 	exits_look(n);
+	fence_look(n);
 	drive_advertise(n);
 	drive_network(n);
 	doors_open(n);
@@ -447,6 +451,7 @@ void node_close(struct node *n)
 	netcheck_free(TAKE(n->netcheck));
 	offers_close(n);
 	exits_close(n);
+	fence_close(n);
 	router_close(n);
 	routing_close(n);
 	agent_free(TAKE(n->agent));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Networks behind this machine: `route.advertise`, `route.withdraw`. */
 #include "node/commands_private.h"
+#include "node/fence.h"
 #include "node/offers.h"
 #include "node/router.h"
 #include "wire/msg/request.h"
@@ -60,6 +61,7 @@ static void told(void *ctx, int err, const struct diag *d)
 	struct waiting *w = ctx;
 
 	router_look(w->node);
+	fence_routes(w->node);
 	if (err == TM_EPERM)
 		refuse(w->call, err, d);
 	else

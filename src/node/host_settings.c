@@ -58,15 +58,18 @@ static bool all_of(const char *name, char ret_all[static NAME_LEN])
 	return strcmp(ret_all, name) != 0;
 }
 
-/* True: it was changed. */
-static bool take_back(const struct setting *v)
+/* Since it was changed somebody had his way with all interfaces, and ours is one. */
+static bool is_anothers(const struct setting *v)
 {
 	char all[NAME_LEN];
 
-	if (!holds(v->name, v->ours))
-		return false;
-	/* Since then somebody had his way with all interfaces, and ours is one. */
-	if (strcmp(v->all, NONE) != 0 && all_of(v->name, all) && !holds(all, v->all))
+	return strcmp(v->all, NONE) != 0 && all_of(v->name, all) && !holds(all, v->all);
+}
+
+/* True: it was changed. */
+static bool take_back(const struct setting *v)
+{
+	if (!holds(v->name, v->ours) || is_anothers(v))
 		return false;
 	if (os_setting_set(v->name, v->before) == TM_OK)
 		return true;
@@ -210,6 +213,14 @@ void host_settings_want(void *ctx, const char *name, const char *value)
 	s->full |= s->n == SETTINGS_MAX;
 	if (s->n < SETTINGS_MAX)
 		s->v[s->n++] = v;
+}
+
+bool host_settings_ours(const struct host_settings *s, const char *name, const char *value)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (strcmp(s->v[i].name, name) == 0)
+			return strcmp(s->v[i].ours, value) == 0 && !is_anothers(&s->v[i]);
+	return !holds(name, value);
 }
 
 /* What somebody undid since is set again. An interface that is gone takes its row along. */

@@ -35,6 +35,8 @@ bool host_settings_undo(const char *path);
 void host_settings_begin(struct host_settings *s);
 /* value NULL: it is to be as it is now, after that of all interfaces, which is said later, was taken back. */
 void host_settings_want(void *s, const char *name, const char *value);
+/* Is it so because of us, or would it be? Somebody else may have had it so before, or made all so since. */
+bool host_settings_ours(const struct host_settings *s, const char *name, const char *value);
 /* TM_EPERM, TM_EIO and others: the first that could not be set, with a sentence; the others are, and it is
  * tried again at each end. */
 NODISCARD int host_settings_end(struct host_settings *s, struct diag *d);

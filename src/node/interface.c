@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "node/exits.h"
+#include "node/fence.h"
 #include "node/node_private.h"
 #include "node/routing.h"
 
@@ -68,6 +69,7 @@ static void look(void *ctx)
 	}
 	n->interface.failing = false;
 	exits_look(n);
+	fence_look(n);
 	routing_network(n); /* whoever took those away mostly took ours, too */
 	if (err || (!r.link && !r.addresses && !r.routes))
 		return;

@@ -12,6 +12,7 @@
 #include "crypto/init.h"
 #include "node/drive.h"
 #include "node/exits.h"
+#include "node/fence.h"
 #include "node/node_private.h"
 #include "node/offers.h"
 #include "node/router.h"
@@ -148,6 +149,7 @@ void node_on_network_changed(void *ctx, bool moved)
 	exits_look(n);
 	offers_look(n); /* another family may lead to the internet now */
 	router_look(n);
+	fence_look(n);
 	node_rules_network(n);
 	if (!moved) {
 		drive_routes(n);
@@ -275,6 +277,7 @@ int node_reload(struct node *n, struct diag *d, char *restart_keys, size_t resta
 	offers_reload(n);
 	routing_again(n);
 	router_look(n);
+	fence_look(n);
 	memcpy(n->config.rules, next.rules, sizeof(next.rules));
 	n->config.n_rules = next.n_rules;
 	node_rules_configured(n);

@@ -72,6 +72,7 @@ struct node {
 	struct offers *offers;
 	struct routing *routing;
 	struct router *router;
+	struct fence *fence;
 	struct exits *exits;
 	struct ctl *ctl, *open_ctl; /* open_ctl: for questions of all users; NULL where it cannot be had */
 	struct event *plane_event, *signals[3];

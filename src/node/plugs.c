@@ -13,6 +13,7 @@
 #include "crypto/kdf.h"
 #include "node/drive.h"
 #include "node/exits.h"
+#include "node/fence.h"
 #include "node/node_private.h"
 #include "node/offers.h"
 #include "node/relaying.h"
@@ -263,6 +264,7 @@ static void on_mesh_changed(void *ctx, const struct mesh_diff *d)
 	offers_look(n);
 	exits_look(n);
 	router_look(n);
+	fence_routes(n);
 	plug_stun_server(n);
 	node_kick_plane(n);
 }

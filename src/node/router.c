@@ -93,9 +93,32 @@ static size_t interfaces(const struct node *n, const struct os_nat_net *v, size_
 	return k;
 }
 
+/* What others may not be forwarded by: "net/ipv4/conf/IF/forwarding", or "all" in place of IF. */
+static void note_opened(void *ctx, const char *name, const char *value)
+{
+	const struct node *n = ctx;
+	char family, ifname[16], leaf[32];
+
+	if (!value || sscanf(name, "net/ipv%c/conf/%15[^/]/%31s", &family, ifname, leaf) != 3 ||
+		!strstr(leaf, "forwarding") || strcmp(ifname, plane_tun_name(n->plane)) == 0 ||
+		!host_settings_ours(n->router->settings, name, value))
+		return;
+	os_nat_opened(n->router->nat, family == '4' ? IP_V4 : IP_V6, strcmp(ifname, "all") ? ifname : NULL);
+}
+
+static const enum ip_family families[] = {IP_V4, IP_V6};
+
+/* Before it is so. */
+static void look_at_opened(struct node *n, const struct os_nat_net *v, size_t count)
+{
+	uint32_t ifs[PLANE_NETWORKS_MAX + 1];
+
+	for (size_t i = 0; i < ARRAY_LEN(families); i++)
+		os_forwarding(families[i], ifs, interfaces(n, v, count, families[i], ifs), note_opened, n);
+}
+
 static int forward(struct node *n, const struct os_nat_net *v, size_t count, struct diag *d)
 {
-	static const enum ip_family families[] = {IP_V4, IP_V6};
 	struct router *r = n->router;
 	uint32_t ifs[PLANE_NETWORKS_MAX + 1];
 
@@ -194,6 +217,7 @@ void router_look(struct node *n)
 	r->exit = exit;
 	if (is_exit(v, count))
 		look_at_resolvers(n, unnamed, sizeof(unnamed));
+	look_at_opened(n, v, count);
 	err = os_nat_set(r->nat, v, count, &d);
 	if (err || !same(r, v, count)) {
 		for (size_t i = 0; i < count; i++)
@@ -226,7 +250,7 @@ int router_open(struct node *n)
 		return TM_ENOMEM;
 	n->router = r;
 	int err = host_settings_new(n->paths.settings, &r->settings);
-	return err ? err : os_nat_new(plane_tun_name(n->plane), &r->nat);
+	return err ? err : os_nat_new(plane_tun_name(n->plane), n->config.fwmark, &r->nat);
 }
 
 void router_close(struct node *n)

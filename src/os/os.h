@@ -110,13 +110,14 @@ struct os_nat_net {
 	struct prefix prefix;
 	bool masquerade; /* leaves with an address of this host */
 };
-/* ifname: the tunnel's. There are no rules yet, nor those of an earlier run. */
-NODISCARD int os_nat_new(const char *ifname, struct os_nat **ret_nat);
+/* ifname: the tunnel's; mark: that of the daemon's sockets. There are no rules yet, nor those of an earlier
+ * run. */
+NODISCARD int os_nat_new(const char *ifname, uint32_t mark, struct os_nat **ret_nat);
 void os_nat_free(struct os_nat *t); /* with all its rules; NULL is fine */
 /*
  * Rules for these networks, and segments of TCP that fit the tunnel both ways; n = 0: no rules at all. Again
  * and again: the way to the internet leaves out the networks that this host is in by now, unless they are
- * among these. Who is in one of these and is not to be seen by its address calls nobody by the tunnel.
+ * among these. By the tunnel calls who is in one that is to be seen by its address, and this host.
  */
 NODISCARD int os_nat_set(struct os_nat *t, const struct os_nat_net *v, size_t n, struct diag *d);
 /*
@@ -124,9 +125,26 @@ NODISCARD int os_nat_set(struct os_nat *t, const struct os_nat_net *v, size_t n,
  * IP_NONE = none does.
  */
 void os_nat_resolvers(struct os_nat *t, const struct ip *v4, const struct ip *v6);
+/*
+ * For the next os_nat_set: packets of the family that come in by this interface are forwarded on our account
+ * alone, NULL: by whichever. So they are for the tunnel, or answers, or for guests of this host.
+ */
+void os_nat_opened(struct os_nat *t, enum ip_family family, const char *ifname);
 /* "ip filter FORWARD": a chain of somebody's that drops what is only passing through, unless a rule lets it.
  */
 bool os_forward_drops(char *buf, size_t n);
+
+/* --- members come by the tunnel: os/linux/fence.c --- */
+struct os_fence;
+/* mark: that of the daemon's sockets. Nothing happens yet. */
+NODISCARD int os_fence_new(const char *ifname, uint32_t mark, struct os_fence **ret_fence);
+void os_fence_free(struct os_fence *f); /* with its rules; NULL is fine */
+/*
+ * From now on the addresses that this interface has are called by it, by this host and its guests, and from
+ * the networks of `callers` by where these are: what else comes for them is dropped. Again and again: the
+ * interface may have other addresses, the host other guests. TM_EUNSUPPORTED: the kernel lacks something.
+ */
+NODISCARD int os_fence_set(struct os_fence *f, const struct prefix *callers, size_t n, struct diag *d);
 
 /*
  * The settings of the kernel (paths below /proc/sys) with which packets of a family that come in by these

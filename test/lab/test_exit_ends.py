@@ -8,7 +8,7 @@ import pytest
 
 from lab import alive, wait_for
 from test_exit import Wire, _try, exit_of, mesh_with_exit, use
-from test_routes import call
+from test_routes import call, tables
 
 
 @pytest.mark.parametrize("kill", [False, True])
@@ -45,7 +45,7 @@ def test_a_guard_that_an_older_kernel_leaves_is_taken_away(net):
             "table arp tunnelmesh-tm0-exit {\n chain asks { type filter hook input priority 0; }\n}\n"))
 
     def is_gone():
-        return "tunnelmesh" not in laptop.host.sh("nft", "list", "tables").stdout and call(laptop.host, outside.ip4)[0] == laptop.host.ip4
+        return tables(laptop.host) <= {"tunnelmesh-tm0-own"} and call(laptop.host, outside.ip4)[0] == laptop.host.ip4
 
     use(laptop, "gate")
     for by in ("down", "down --cleanup", "exit-node off", "up"):

@@ -56,3 +56,47 @@ def test_who_is_near_an_exit_calls_nobody_in_the_mesh(net):
     guest.ip("addr add 172.17.0.2/16 dev eth0", "link set eth0 up", "route add default via 172.17.0.1")
     assert wait_for("the guest", lambda: _try(call, guest, me["ip4"]))[0] == gate.status()["self"]["ip4"]
     assert call(laptop.host, outside.ip4, 60000)[1] > 0
+
+
+def test_who_is_near_reaches_nothing_else_because_a_machine_forwards_for_the_mesh(net):
+    hub, gate, laptop, near = mesh_with_near(net, "gate")
+    lan = Lan(net, gate)
+    serve(lan.printer)
+    assert gate.host.sh("sysctl", "-n", "net.ipv4.conf.br0.forwarding", "net.ipv6.conf.all.forwarding").stdout.split() == ["0", "0"]
+    exit_of(hub, gate)
+    routers_of(hub, gate)
+    await_routes(laptop, "gate")
+    leads(near, gate.host, "10.77.0.0/24", "fd77:77::/64")
+    wait_for("forwarding", lambda: gate.host.sh("sysctl", "-n", "net.ipv4.conf.br0.forwarding").stdout.strip() == "1")
+    for address in ("10.77.0.9", "fd77:77::9"):
+        wait_for("the printer", lambda a=address: _try(call, laptop.host, a))
+        assert _try(call, near, address) is None and not pings(near, address)
+    # Somebody makes the machine a router for all, as Docker does.
+    gate.host.sh("sysctl", "-qw", "net.ipv4.ip_forward=1")
+    gate.host.ip("link add docker0 type bridge", "addr add 172.17.0.1/16 dev docker0")
+    wait_for("the printer", lambda: _try(call, near, "10.77.0.9"))
+
+
+def test_a_members_addresses_in_the_mesh_are_called_by_the_tunnel_and_from_the_machine_itself(net):
+    hub, gate, laptop, near = mesh_with_near(net, "laptop")
+    serve(laptop.host)
+    me = laptop.status()["self"]
+    guest = Host(net, "guest")
+    sh("ip", "link", "add", "guest0", "netns", laptop.host.ns, "type", "veth", "peer", "name", "eth0", "netns", guest.ns)
+    laptop.host.ip("link add docker0 type bridge", "addr add 172.17.0.1/16 dev docker0", "link set docker0 up",
+                   "link set guest0 master docker0 up")
+    guest.ip("addr add 172.17.0.2/16 dev eth0", "link set eth0 up", "route add default via 172.17.0.1")
+    leads(near, laptop.host, f"{me['ip4']}/32", f"{me['ip6']}/128")
+    for address in (me["ip4"], me["ip6"]):
+        for host in (hub.host, laptop.host):
+            wait_for("a member", lambda h=host, a=address: _try(call, h, a))
+        assert _try(call, near, address) is None and not pings(near, address)
+    assert wait_for("the guest", lambda: _try(call, guest, me["ip4"]))[0] == "172.17.0.2"
+    assert call(near, laptop.host.ip4)[0] == near.ip4, "what is not the mesh's is none of our business"
+    # A network that members see calls them, and the one in front of it is one.
+    number = laptop.host.ip4.split(".")[2]
+    laptop.run("route", "advertise", "--no-snat", f"198.18.{number}.48/28")
+    hub.run("route", "approve", "laptop", f"198.18.{number}.48/28")
+    assert wait_for("the network", lambda: _try(call, near, me["ip4"]))[0] == near.ip4
+    laptop.down()
+    assert "tunnelmesh" not in laptop.host.sh("nft", "list", "tables").stdout

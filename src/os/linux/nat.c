@@ -10,16 +10,29 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "os/linux/guests.h"
 #include "os/linux/nf.h"
 #include "os/linux/rtmsg.h"
 
 enum { NETS_MAX = 32, HOME_MAX = 1024 };
 
+/* Interfaces by which packets of a family come in that are forwarded because of us. */
+struct opened {
+	struct {
+		enum ip_family family;
+		char ifname[IFNAMSIZ];
+	} v[2 * NETS_MAX];
+	size_t n;
+	bool all[2]; /* IPv4 and IPv6: whichever comes */
+};
+
 struct os_nat {
 	char ifname[IFNAMSIZ];
+	uint32_t mark;
 	int index; /* of that interface, at the last look */
 	struct nf_table *table;
 	struct ip next[2]; /* resolvers, of the next set */
+	struct opened next_opened;
 	/* what is in force */
 	struct os_nat_net v[NETS_MAX];
 	size_t n;
@@ -28,9 +41,11 @@ struct os_nat {
 	struct prefix home[HOME_MAX];
 	size_t n_home;
 	struct ip resolvers[2]; /* IPv4 and IPv6; IP_NONE: none */
+	struct opened opened;
+	struct guests guests; /* where `opened.all` says so */
 };
 
-int os_nat_new(const char *ifname, struct os_nat **ret_nat)
+int os_nat_new(const char *ifname, uint32_t mark, struct os_nat **ret_nat)
 {
 	struct os_nat *t = calloc(1, sizeof(*t));
 	char name[IFNAMSIZ + 16];
@@ -38,6 +53,7 @@ int os_nat_new(const char *ifname, struct os_nat **ret_nat)
 	if (!t)
 		return TM_ENOMEM;
 	snprintf(t->ifname, sizeof(t->ifname), "%s", ifname);
+	t->mark = mark;
 	snprintf(name, sizeof(name), "tunnelmesh-%s", ifname);
 	int err = nf_new(name, &t->table);
 	if (err) {
@@ -55,6 +71,7 @@ void os_nat_free(struct os_nat *t)
 	if (!t)
 		return;
 	nf_free(t->table);
+	guests_deinit(&t->guests);
 	free(t);
 }
 
@@ -163,6 +180,39 @@ static void keep_home(struct nf_batch *b, const struct os_nat *t)
 	nf_rule_end(b);
 }
 
+#define GUESTS "guests"
+
+/*
+ * The host forwards for the mesh, and would for anybody else: its neighbours would reach what is behind its
+ * other interfaces. Where it did so before, or somebody else made it, that is his to say.
+ */
+static void keep_apart(struct nf_batch *b, const struct os_nat *t)
+{
+	static const enum ip_family families[] = {IP_V4, IP_V6};
+
+	for (size_t i = 0; i < t->opened.n; i++) {
+		nf_rule(b, "passes");
+		nf_family(b, t->opened.v[i].family);
+		nf_iif(b, t->opened.v[i].ifname, true);
+		nf_oif(b, t->ifname, false);
+		nf_refuse(b);
+		nf_rule_end(b);
+	}
+	/* With all interfaces nobody can tell what somebody else wants for his guests by now. */
+	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+		if (!t->opened.all[i])
+			continue;
+		nf_rule(b, "passes");
+		nf_family(b, families[i]);
+		nf_iif(b, t->ifname, false);
+		nf_oif(b, t->ifname, false);
+		nf_iif_among(b, GUESTS, false);
+		nf_oif_among(b, GUESTS, false);
+		nf_refuse(b);
+		nf_rule_end(b);
+	}
+}
+
 /*
  * What goes into the tunnel and answers nobody. A network whose members' packets get our address calls
  * nobody: who knew a route would be let in by it. Nor does anybody else, since with the way to the internet
@@ -241,12 +291,14 @@ static void build(struct nf_batch *b, const void *ctx)
 {
 	const struct os_nat *t = ctx;
 
+	nf_interfaces(b, GUESTS, t->guests.v, t->guests.n);
 	clamp(b, t);
 	nf_chain(b, "passes", "filter", NF_AT_FORWARD, NF_FILTERS);
 	nf_rule(b, "passes");
 	nf_established(b);
 	nf_accept(b);
 	nf_rule_end(b);
+	keep_apart(b, t);
 	keep_mesh(b, t);
 	if (is_exit(t, IP_V4) || is_exit(t, IP_V6)) {
 		nf_chain(b, "names", "nat", NF_AT_PREROUTING, NF_TRANSLATES_TARGETS);
@@ -293,9 +345,31 @@ static int look_home(struct os_nat *t, struct diag *d)
 	return err;
 }
 
+static int look_around(struct os_nat *t, struct diag *d)
+{
+	_cleanup_(rtmsg_closep) struct nl_sock *sock = NULL;
+
+	t->guests = (struct guests){.n = 0};
+	if (!t->opened.all[0] && !t->opened.all[1])
+		return TM_OK;
+	int err = rtmsg_open(&sock, d);
+	return err ? err : guests_read(sock, t->ifname, t->mark, &t->guests, d);
+}
+
+static bool same_opened(const struct opened *a, const struct opened *b)
+{
+	if (a->n != b->n || a->all[0] != b->all[0] || a->all[1] != b->all[1])
+		return false;
+	for (size_t i = 0; i < a->n; i++)
+		if (a->v[i].family != b->v[i].family || strcmp(a->v[i].ifname, b->v[i].ifname) != 0)
+			return false;
+	return true;
+}
+
 static bool same(const struct os_nat *a, const struct os_nat *b)
 {
-	if (a->n != b->n || a->n_home != b->n_home)
+	if (a->n != b->n || a->n_home != b->n_home || !same_opened(&a->opened, &b->opened) ||
+		!guests_eq(&a->guests, &b->guests))
 		return false;
 	for (size_t i = 0; i < a->n; i++)
 		if (!prefix_eq(&a->v[i].prefix, &b->v[i].prefix) || a->v[i].masquerade != b->v[i].masquerade)
@@ -315,6 +389,18 @@ void os_nat_resolvers(struct os_nat *t, const struct ip *v4, const struct ip *v6
 	t->next[1] = *v6;
 }
 
+void os_nat_opened(struct os_nat *t, enum ip_family family, const char *ifname)
+{
+	struct opened *o = &t->next_opened;
+
+	if (!ifname)
+		o->all[family == IP_V6] = true;
+	else if (o->n < ARRAY_LEN(o->v)) {
+		o->v[o->n].family = family;
+		snprintf(o->v[o->n++].ifname, IFNAMSIZ, "%s", ifname);
+	}
+}
+
 int os_nat_set(struct os_nat *t, const struct os_nat_net *v, size_t n, struct diag *d)
 {
 	_cleanup_(freep) struct os_nat *before = malloc(sizeof(*before));
@@ -326,8 +412,14 @@ int os_nat_set(struct os_nat *t, const struct os_nat_net *v, size_t n, struct di
 		memcpy(t->v, v, n * sizeof(*v));
 	t->n = n;
 	memcpy(t->resolvers, t->next, sizeof(t->resolvers));
+	t->opened = t->next_opened;
+	t->next_opened = (struct opened){.n = 0};
 	int err = look_home(t, d);
-	if (!err && n && same(t, before) && nf_is_there(t->table))
+	int around = look_around(t, d);
+	err = err ? err : around;
+	const bool is_same = !err && n && same(t, before);
+	guests_deinit(&before->guests);
+	if (is_same && nf_is_there(t->table))
 		return TM_OK;
 	if (!err)
 		err = nf_replace(t->table, n ? build : NULL, t, d);

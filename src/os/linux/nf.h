@@ -44,6 +44,7 @@ enum nf_hook {
 	NF_AT_ARP_IN = 0
 };
 enum nf_priority {
+	NF_FIRST = -300, /* before connections are looked up */
 	NF_MANGLES = -150,
 	NF_TRANSLATES_TARGETS = -100,
 	NF_FILTERS = 0,
@@ -70,6 +71,7 @@ void nf_daddr(struct nf_batch *b, const struct prefix *p);
 void nf_saddr(struct nf_batch *b, const struct prefix *p);
 void nf_daddr_is_local(struct nf_batch *b); /* an address of this host */
 void nf_saddr_is_local(struct nf_batch *b);
+void nf_saddr_is_behind_iif(struct nf_batch *b); /* its answer would leave where it came in */
 void nf_daddr_is_of_iif(struct nf_batch *b, bool of_iif); /* of the interface that it came in by */
 void nf_daddr_leads_to(struct nf_batch *b, const char *ifname, bool equal); /* by the routes of this host */
 void nf_established(struct nf_batch *b); /* of a connection that both sides know, or about one */

@@ -303,6 +303,14 @@ void nf_saddr_is_local(struct nf_batch *b)
 	compare(b, &type, sizeof(type), true);
 }
 
+void nf_saddr_is_behind_iif(struct nf_batch *b)
+{
+	static const uint32_t none;
+
+	fib_load(b, NFT_FIB_RESULT_OIF, NFTA_FIB_F_SADDR | NFTA_FIB_F_IIF);
+	compare(b, &none, sizeof(none), false);
+}
+
 void nf_daddr_leads_to(struct nf_batch *b, const char *ifname, bool equal)
 {
 	fib_load(b, NFT_FIB_RESULT_OIFNAME, NFTA_FIB_F_DADDR);

@@ -14,6 +14,7 @@
 void __wrap_offers_look(struct node *n);
 void __wrap_offers_reload(struct node *n);
 void __wrap_router_look(struct node *n);
+void __wrap_fence_routes(struct node *n);
 void __wrap_exits_look(struct node *n);
 const char *__wrap_exits_in_force(const struct node *n);
 const struct owners *__wrap_routing_follow(struct node *n, const struct mesh_diff *d, bool anew);
@@ -313,6 +314,10 @@ void __wrap_offers_look(struct node *n UNUSED)
 }
 
 void __wrap_offers_reload(struct node *n UNUSED)
+{
+}
+
+void __wrap_fence_routes(struct node *n UNUSED)
 {
 }
 

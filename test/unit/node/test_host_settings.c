@@ -190,6 +190,21 @@ static void what_somebody_sets_for_all_interfaces_is_theirs(void **state)
 	expect("0", "1", "0");
 }
 
+static void it_is_known_what_is_so_because_of_us(void **state)
+{
+	struct host_settings *s = begin();
+
+	(void)state;
+	kernel_write(B, "1"); /* somebody else's */
+	assert_true(host_settings_ours(s, A, "1") && !host_settings_ours(s, B, "1")); /* it would be */
+	assert_int_equal(want(s, A, B), TM_OK);
+	assert_true(host_settings_ours(s, A, "1") && !host_settings_ours(s, B, "1"));
+	kernel_write(ALL, "1");
+	assert_false(host_settings_ours(s, A, "1"));
+	kernel_write(ALL, "0");
+	host_settings_free(s);
+}
+
 static void two_hundred_interfaces_are_no_trouble(void **state)
 {
 	struct host_settings *s = begin();
@@ -253,6 +268,7 @@ int main(void)
 		T(what_was_never_set_is_not_taken_back),
 		T(what_somebody_undoes_meanwhile_is_set_again),
 		T(what_somebody_sets_for_all_interfaces_is_theirs),
+		T(it_is_known_what_is_so_because_of_us),
 		T(two_hundred_interfaces_are_no_trouble),
 		T(more_than_there_is_room_for_is_said),
 		T(a_file_that_somebody_else_wrote_is_no_lever),

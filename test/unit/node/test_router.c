@@ -23,16 +23,28 @@ static struct {
 	size_t n_rules, n_taken, n_forwarded[2];
 	uint32_t by[2][8]; /* interfaces that forward, IPv4 and IPv6 */
 	bool masquerade[8], valid_mark;
+	const char *settings[4]; /* that are said to be needed */
+	const char *theirs; /* the one of them that somebody else made so */
+	char opened[128]; /* what the rules were told, in order */
 	unsigned n_nat_calls, n_ends, n_plane_calls;
 	const char *conf, *behind_stub; /* resolv.conf, and systemd-resolved's own; NULL: there is none */
 	struct ip resolvers[2];
 } s;
 
-int __wrap_os_nat_new(const char *ifname, struct os_nat **ret_nat);
+int __wrap_os_nat_new(const char *ifname, uint32_t mark, struct os_nat **ret_nat);
 void __wrap_os_nat_free(struct os_nat *t);
 int __wrap_os_nat_set(struct os_nat *t, const struct os_nat_net *v, size_t n, struct diag *d);
 void __wrap_os_nat_resolvers(struct os_nat *t, const struct ip *v4, const struct ip *v6);
 int __wrap_os_read_file(const char *path, size_t max, char **ret_text, size_t *ret_n, struct diag *d);
+void __wrap_os_nat_opened(struct os_nat *t, enum ip_family family, const char *ifname);
+void __wrap_os_nat_opened(struct os_nat *t UNUSED, enum ip_family family, const char *ifname)
+{
+	const size_t n = strlen(s.opened);
+
+	snprintf(s.opened + n, sizeof(s.opened) - n, "%d %s, ", family == IP_V4 ? 4 : 6,
+		ifname ? ifname : "all");
+}
+
 void __wrap_os_nat_resolvers(struct os_nat *t UNUSED, const struct ip *v4, const struct ip *v6)
 {
 	s.resolvers[0] = *v4;
@@ -61,15 +73,17 @@ int __wrap_host_settings_new(const char *path, struct host_settings **ret_s);
 void __wrap_host_settings_free(struct host_settings *h);
 void __wrap_host_settings_begin(struct host_settings *h);
 void __wrap_host_settings_want(void *h, const char *name, const char *value);
+bool __wrap_host_settings_ours(const struct host_settings *h, const char *name, const char *value);
 int __wrap_host_settings_end(struct host_settings *h, struct diag *d);
 const char *__wrap_plane_tun_name(const struct plane *p);
 int __wrap_plane_set_networks(struct plane *p, const struct prefix *v, size_t n);
 void __wrap_offers_approved(const struct node *n, struct route_settings *ret_s);
 const char *__wrap_exits_in_force(const struct node *n);
 
-int __wrap_os_nat_new(const char *ifname, struct os_nat **ret_nat)
+int __wrap_os_nat_new(const char *ifname, uint32_t mark, struct os_nat **ret_nat)
 {
 	assert_string_equal(ifname, "tm7");
+	assert_int_equal(mark, 0);
 	*ret_nat = (struct os_nat *)(void *)&s;
 	return TM_OK;
 }
@@ -97,10 +111,16 @@ bool __wrap_os_forward_drops(char *buf, size_t n)
 	return s.firewall;
 }
 
-void __wrap_os_forwarding(enum ip_family family, const uint32_t *ifindexes, size_t n,
-	os_setting_fn *fn UNUSED, void *ctx UNUSED)
+void __wrap_os_forwarding(
+	enum ip_family family, const uint32_t *ifindexes, size_t n, os_setting_fn *fn, void *ctx)
 {
 	const size_t f = family == IP_V6;
+
+	for (size_t i = 0; n && i < ARRAY_LEN(s.settings) && s.settings[i]; i++)
+		if (strncmp(s.settings[i], f ? "net/ipv6" : "net/ipv4", 8) == 0)
+			fn(ctx, s.settings[i], "1");
+	if (fn != host_settings_want) /* it only asks what would be */
+		return;
 
 	s.n_forwarded[f] = n;
 	for (size_t i = 0; i < n; i++)
@@ -146,9 +166,14 @@ void __wrap_host_settings_begin(struct host_settings *h UNUSED)
 
 void __wrap_host_settings_want(void *h UNUSED, const char *name, const char *value)
 {
-	assert_string_equal(name, "net/ipv4/conf/all/src_valid_mark");
 	assert_string_equal(value, "1");
-	s.valid_mark = true;
+	s.valid_mark |= strcmp(name, "net/ipv4/conf/all/src_valid_mark") == 0;
+}
+
+bool __wrap_host_settings_ours(const struct host_settings *h UNUSED, const char *name, const char *value)
+{
+	assert_string_equal(value, "1");
+	return !s.theirs || strcmp(s.theirs, name) != 0;
 }
 
 int __wrap_host_settings_end(struct host_settings *h UNUSED, struct diag *d)
@@ -254,6 +279,24 @@ static void an_exit_forwards_where_the_internet_is(void **state)
 	assert_false(s.valid_mark);
 }
 
+static void what_is_forwarded_because_of_us_is_told_to_the_rules(void **state)
+{
+	(void)state;
+	approve("10.77.1.0/24", true);
+	approve("fd77::/64", true);
+	s.settings[0] = "net/ipv4/conf/tm7/forwarding";
+	s.settings[1] = "net/ipv4/conf/lan0.7/forwarding";
+	s.settings[2] = "net/ipv6/conf/eth0/accept_ra";
+	s.settings[3] = "net/ipv6/conf/all/forwarding";
+	router_look(&s.n);
+	assert_string_equal(s.opened, "4 lan0.7, 6 all, ");
+	s.opened[0] = '\0';
+	s.theirs = s.settings[1];
+	s.settings[3] = "net/ipv6/conf/eth0/force_forwarding";
+	router_look(&s.n);
+	assert_string_equal(s.opened, "6 eth0, ");
+}
+
 static void an_exit_asks_for_names_where_its_machine_does(void **state)
 {
 	static const struct {
@@ -353,6 +396,7 @@ int main(void)
 		T(who_is_no_router_touches_nothing),
 		T(what_is_approved_is_taken_in_and_forwarded_where_it_leads),
 		T(an_exit_forwards_where_the_internet_is),
+		T(what_is_forwarded_because_of_us_is_told_to_the_rules),
 		T(an_exit_asks_for_names_where_its_machine_does),
 		T(who_uses_an_exit_is_no_router_and_sets_its_mark),
 		T(what_the_host_is_not_made_to_route_is_not_taken_in),

@@ -56,7 +56,7 @@ static void the_rules_are_what_they_are_meant_to_be(void **state)
 	struct os_nat *t;
 
 	(void)state;
-	assert_int_equal(os_nat_new("tm7", &t), TM_OK);
+	assert_int_equal(os_nat_new("tm7", 0, &t), TM_OK);
 	assert_string_equal(look(), "");
 	set(t, v, ARRAY_LEN(v));
 	look();
@@ -107,7 +107,7 @@ static void what_this_host_is_in_is_not_the_internet(void **state)
 	host_ip("addr add 100.101.0.5/16 dev tm7");
 	host_ip("addr add 192.0.2.1/24 dev home0");
 	host_ip("addr add 2001:db8:7::1/64 dev home0 nodad");
-	assert_int_equal(os_nat_new("tm7", &t), TM_OK);
+	assert_int_equal(os_nat_new("tm7", 0, &t), TM_OK);
 	set(t, v, 2);
 	assert_true(has("iifname \"tm7\" ip6 daddr 2001:db8:7::/64 reject with icmpx admin-prohibited"));
 	assert_true(has("iifname \"tm7\" ip daddr 192.0.2.0/24 reject with icmpx admin-prohibited"));
@@ -134,7 +134,7 @@ static void an_exit_resolves_names_where_it_is_told_to(void **state)
 
 	(void)state;
 	assert_int_equal(ip_parse("192.168.1.1", &at), TM_OK);
-	assert_int_equal(os_nat_new("tm7", &t), TM_OK);
+	assert_int_equal(os_nat_new("tm7", 0, &t), TM_OK);
 	os_nat_resolvers(t, &at, &none);
 	set(t, v, 2);
 	assert_true(has("iifname \"tm7\" ip daddr 192.0.0.53 udp dport 53 dnat ip to 192.168.1.1"));
@@ -155,7 +155,7 @@ static void who_is_not_to_be_seen_calls_nobody(void **state)
 	struct os_nat *t;
 
 	(void)state;
-	assert_int_equal(os_nat_new("tm7", &t), TM_OK);
+	assert_int_equal(os_nat_new("tm7", 0, &t), TM_OK);
 	set(t, v, 2);
 	look();
 	/* Nor does anybody whose source is neither ours by now nor to be seen. */
@@ -176,13 +176,43 @@ static void who_is_not_to_be_seen_calls_nobody(void **state)
 	os_nat_free(t);
 }
 
+static void who_is_not_of_the_mesh_does_not_pass_because_of_us(void **state)
+{
+	const struct os_nat_net v[] = {net("10.1.0.0/16", true), net("2001:db8:5::/48", true)};
+	struct os_nat *t;
+
+	(void)state;
+	host_ip("link add docker0 type bridge");
+	assert_int_equal(os_nat_new("tm7", 0, &t), TM_OK);
+	os_nat_opened(t, IP_V4, "lan0");
+	os_nat_opened(t, IP_V6, NULL);
+	set(t, v, 2);
+	look();
+	const char *known = strstr(ruleset, "ct state established,related accept"),
+		   *ip4 = strstr(ruleset, "meta nfproto ipv4 iifname \"lan0\" oifname != \"tm7\" reject"),
+		   *ip6 = strstr(ruleset, "meta nfproto ipv6 iifname != \"tm7\" oifname != \"tm7\" "
+					  "iifname != @guests oifname != @guests reject");
+	if (!known || !ip4 || !ip6 || known > ip4 || !strstr(ruleset, "elements = { \"docker0\" }"))
+		fail_msg("%s", ruleset);
+	/* Another guest comes. */
+	host_ip("link add virbr0 type bridge");
+	os_nat_opened(t, IP_V6, NULL);
+	set(t, v, 2);
+	assert_true(has("virbr0"));
+	assert_false(has("lan0"));
+	/* Said no more: it is somebody else's by now. */
+	set(t, v, 2);
+	assert_false(has("@guests oifname"));
+	os_nat_free(t);
+}
+
 static void what_a_run_left_on_a_kernel_without_owners_is_removed(void **state)
 {
 	struct os_nat *t;
 
 	(void)state;
 	assert_int_equal(system("nft add table inet tunnelmesh-tm7"), 0);
-	assert_int_equal(os_nat_new("tm7", &t), TM_OK);
+	assert_int_equal(os_nat_new("tm7", 0, &t), TM_OK);
 	assert_false(has("tunnelmesh-tm7"));
 	os_nat_free(t);
 }
@@ -200,7 +230,7 @@ static void they_end_with_the_process_and_not_with_a_flush(void **state)
 	if (child == 0) {
 		struct os_nat *t;
 
-		if (os_nat_new("tm7", &t) == TM_OK && os_nat_set(t, &v, 1, NULL) == TM_OK)
+		if (os_nat_new("tm7", 0, &t) == TM_OK && os_nat_set(t, &v, 1, NULL) == TM_OK)
 			(void)!write(ready[1], "x", 1);
 		(void)!read(go[0], &c, 1);
 		_exit(0); /* as if killed: nothing is taken back */
@@ -221,7 +251,7 @@ static void one_that_somebody_left_is_replaced(void **state)
 	(void)state;
 	assert_int_equal(
 		system("nft add table inet tunnelmesh-tm7; nft add chain inet tunnelmesh-tm7 old"), 0);
-	assert_int_equal(os_nat_new("tm7", &t), TM_OK);
+	assert_int_equal(os_nat_new("tm7", 0, &t), TM_OK);
 	set(t, &v, 1);
 	assert_null(strstr(look(), "chain old"));
 	assert_non_null(strstr(ruleset, "masquerade"));
@@ -266,7 +296,7 @@ static void a_host_in_a_thousand_networks_is_no_trouble(void **state)
 	(void)state;
 	host_veth("home0", "far0");
 	have_addresses("2001:db8:", "::1/64", 1000);
-	assert_int_equal(os_nat_new("tm7", &t), TM_OK);
+	assert_int_equal(os_nat_new("tm7", 0, &t), TM_OK);
 	set(t, v, ARRAY_LEN(v));
 	assert_int_equal(
 		system("test $(nft list ruleset | grep -c 'ip6 daddr 2001:db8:.*reject') = 1000"), 0);
@@ -285,7 +315,7 @@ static void a_network_with_several_of_our_addresses_is_one(void **state)
 	(void)state;
 	host_veth("home0", "far0");
 	have_addresses("2001:db8:7::", "/64", 9);
-	assert_int_equal(os_nat_new("tm7", &t), TM_OK);
+	assert_int_equal(os_nat_new("tm7", 0, &t), TM_OK);
 	set(t, v, ARRAY_LEN(v));
 	assert_int_equal(
 		system("test $(nft list ruleset | grep -c 'ip6 daddr 2001:db8:7::/64 reject') = 1"), 0);
@@ -299,6 +329,7 @@ int main(void)
 		cmocka_unit_test_setup(what_this_host_is_in_is_not_the_internet, set_up),
 		cmocka_unit_test_setup(an_exit_resolves_names_where_it_is_told_to, set_up),
 		cmocka_unit_test_setup(who_is_not_to_be_seen_calls_nobody, set_up),
+		cmocka_unit_test_setup(who_is_not_of_the_mesh_does_not_pass_because_of_us, set_up),
 		cmocka_unit_test_setup(a_host_in_a_thousand_networks_is_no_trouble, set_up),
 		cmocka_unit_test_setup(a_network_with_several_of_our_addresses_is_one, set_up),
 		cmocka_unit_test_setup(what_a_run_left_on_a_kernel_without_owners_is_removed, set_up),

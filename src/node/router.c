@@ -143,18 +143,34 @@ static void say(struct router *r, const char *trouble)
 	snprintf(r->trouble, sizeof(r->trouble), "%s", trouble);
 }
 
-static void look_at_firewall(const struct node *n, char *buf, size_t len)
+static bool is_about(const struct os_nat_net *v, size_t n, enum ip_family family)
 {
+	for (size_t i = 0; i < n; i++)
+		if (v[i].prefix.ip.family == family)
+			return true;
+	return false;
+}
+
+static void look_at_firewall(
+	const struct node *n, const struct os_nat_net *v, size_t count, char *buf, size_t len)
+{
+	const char *tun = plane_tun_name(n->plane);
 	char chain[128];
 
-	if (!os_forward_drops(chain, sizeof(chain)))
+	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+		const char *tool = families[i] == IP_V4 ? "iptables" : "ip6tables";
+
+		if (!is_about(v, count, families[i]) ||
+			!os_forward_drops(families[i], tun, chain, sizeof(chain)))
+			continue;
+		/* Docker's way: its own rules come first, and that chain is kept for others'. */
+		snprintf(buf, len,
+			"the firewall's chain %s drops what it has no rule for: let the tunnel through, with "
+			"Docker by `%s -I DOCKER-USER -i %s -j ACCEPT` and `%s -I DOCKER-USER -o %s -j "
+			"ACCEPT`",
+			chain, tool, tun, tool, tun);
 		return;
-	/* Docker's way: its own rules come first, and that chain is kept for others'. */
-	snprintf(buf, len,
-		"the firewall's chain %s drops what it has no rule for: let the tunnel through, with Docker "
-		"by "
-		"`iptables -I DOCKER-USER -i %s -j ACCEPT` and `iptables -I DOCKER-USER -o %s -j ACCEPT`",
-		chain, plane_tun_name(n->plane), plane_tun_name(n->plane));
+	}
 }
 
 /*
@@ -233,7 +249,7 @@ void router_look(struct node *n)
 	if (err)
 		diag_format(&d, err, trouble, sizeof(trouble));
 	else if (count)
-		look_at_firewall(n, trouble, sizeof(trouble));
+		look_at_firewall(n, v, count, trouble, sizeof(trouble));
 	say(r, trouble[0] ? trouble : unnamed);
 }
 

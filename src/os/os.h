@@ -130,9 +130,11 @@ void os_nat_resolvers(struct os_nat *t, const struct ip *v4, const struct ip *v6
  * alone, NULL: by whichever. So they are for the tunnel, or answers, or for guests of this host.
  */
 void os_nat_opened(struct os_nat *t, enum ip_family family, const char *ifname);
-/* "ip filter FORWARD": a chain of somebody's that drops what is only passing through, unless a rule lets it.
+/*
+ * "ip filter FORWARD": a chain of somebody's that drops what is only passing through, unless a rule lets it;
+ * and there is none that lets through what comes in by the interface, or none for what goes out by it.
  */
-bool os_forward_drops(char *buf, size_t n);
+bool os_forward_drops(enum ip_family family, const char *ifname, char *buf, size_t n);
 
 /* --- members come by the tunnel: os/linux/fence.c --- */
 struct os_fence;

@@ -329,6 +329,9 @@ def test_a_firewall_that_lets_nothing_through_is_seen_and_said(net):
     for command in [part for part in text.split("`") if part.startswith("iptables ")]:
         nas.host.sh("iptables-nft", *command.split()[1:])
     wait_for("an answer", lambda: pings(laptop.host, "10.77.0.9"))
+    # Looked at again, as whenever something is new in this machine's network, it is nothing to be told any more.
+    nas.host.ip("link add docker0 type bridge", "addr add 172.17.0.1/16 dev docker0")
+    wait_for("no more to be said", lambda: not nas.status()["routing"]["trouble"])
 
 
 def test_mistakes_are_told_in_one_sentence(net):

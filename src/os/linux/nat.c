@@ -428,7 +428,7 @@ int os_nat_set(struct os_nat *t, const struct os_nat_net *v, size_t n, struct di
 	return err;
 }
 
-bool os_forward_drops(char *buf, size_t n)
+bool os_forward_drops(enum ip_family family, const char *ifname, char *buf, size_t n)
 {
-	return nf_forward_drops(buf, n);
+	return nf_forward_drops(family, ifname, buf, n);
 }

@@ -104,7 +104,7 @@ void nf_nest_end(struct nf_batch *b, size_t at)
 
 /* --- messages --- */
 
-static void message(struct nf_batch *b, unsigned type, unsigned family, unsigned flags, uint16_t resource)
+void nf_message(struct nf_batch *b, unsigned type, unsigned family, unsigned flags, uint16_t resource)
 {
 	struct nlmsghdr *h;
 	struct nfgenmsg *g;
@@ -130,7 +130,7 @@ static void message_end(struct nf_batch *b)
 
 void nf_begin(struct nf_batch *b, unsigned what, unsigned flags)
 {
-	message(b, NFNL_SUBSYS_NFTABLES << 8 | what, b->family, flags, 0);
+	nf_message(b, NFNL_SUBSYS_NFTABLES << 8 | what, b->family, flags, 0);
 }
 
 void nf_end(struct nf_batch *b)
@@ -140,11 +140,11 @@ void nf_end(struct nf_batch *b)
 
 static void bracket(struct nf_batch *b, unsigned type)
 {
-	message(b, type, AF_UNSPEC, 0, NFNL_SUBSYS_NFTABLES);
+	nf_message(b, type, AF_UNSPEC, 0, NFNL_SUBSYS_NFTABLES);
 	message_end(b);
 }
 
-static int send_all(int fd, const void *p, size_t n)
+int nf_send(int fd, const void *p, size_t n)
 {
 	const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
 	const int room = (int)n; /* the kernel makes it twice that */
@@ -215,26 +215,31 @@ static int transact(struct nf_table *t, bool drop, nf_build_fn *build, const voi
 		build(&b, ctx);
 	}
 	bracket(&b, NFNL_MSG_BATCH_END);
-	int e = b.err == TM_EFULL ? EFBIG : b.err ? ENOMEM : send_all(t->fd, b.buf, b.n);
+	int e = b.err == TM_EFULL ? EFBIG : b.err ? ENOMEM : nf_send(t->fd, b.buf, b.n);
 	free(b.buf);
 	return e ? e : answers(t->fd);
 }
 
-static int open_socket(struct nf_table *t)
+int nf_socket(int *ret_fd)
 {
 	const struct sockaddr_nl any = {.nl_family = AF_NETLINK};
+	_cleanup_(closep) int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
 	const int on = 1;
 
-	if (t->fd >= 0)
-		return 0;
-	t->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
-	if (t->fd < 0)
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&any, sizeof(any)) < 0)
 		return errno;
 	/* Where one thing is wrong, all that builds on it is: the first matters, and what else there is no
 	 * room for is lost in silence. Linux 2.6.30 and 4.3; without them, one sentence is a worse one. */
-	(void)setsockopt(t->fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, &on, sizeof(on));
-	(void)setsockopt(t->fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof(on));
-	return bind(t->fd, (const struct sockaddr *)&any, sizeof(any)) < 0 ? errno : 0;
+	(void)setsockopt(fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, &on, sizeof(on));
+	(void)setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof(on));
+	*ret_fd = fd;
+	fd = -1;
+	return 0;
+}
+
+static int open_socket(struct nf_table *t)
+{
+	return t->fd >= 0 ? 0 : nf_socket(&t->fd);
 }
 
 static int explain(struct diag *d, int e)
@@ -319,7 +324,7 @@ bool nf_is_there(struct nf_table *t)
 		return false;
 	table_begin(&b, t, NFT_MSG_GETTABLE, NLM_F_ACK);
 	nf_end(&b);
-	const bool there = !b.err && send_all(t->fd, b.buf, b.n) == 0 && answers(t->fd) == 0;
+	const bool there = !b.err && nf_send(t->fd, b.buf, b.n) == 0 && answers(t->fd) == 0;
 	free(b.buf);
 	return there;
 }
@@ -333,98 +338,4 @@ void nf_free(struct nf_table *t)
 	if (t->fd >= 0)
 		close(t->fd);
 	free(t);
-}
-
-/* --- what others have --- */
-
-struct found {
-	char *buf;
-	size_t n;
-	bool any;
-};
-
-static const struct nlattr *find(const struct nlattr *a, size_t left, unsigned type)
-{
-	while (left >= NLA_HDRLEN && a->nla_len >= NLA_HDRLEN && a->nla_len <= left) {
-		const size_t step = NLA_ALIGN(a->nla_len);
-
-		if ((a->nla_type & NLA_TYPE_MASK) == type)
-			return a;
-		if (step >= left)
-			return NULL;
-		left -= step;
-		a = (const void *)((const uint8_t *)a + step);
-	}
-	return NULL;
-}
-
-static const void *value(const struct nlattr *a, size_t at_least)
-{
-	return a && a->nla_len >= NLA_HDRLEN + at_least ? (const uint8_t *)a + NLA_HDRLEN : NULL;
-}
-
-static uint32_t number(const struct nlattr *a, uint32_t otherwise)
-{
-	const void *p = value(a, 4);
-
-	return p ? get_be32(p) : otherwise;
-}
-
-static void look_at_chain(const struct nlmsghdr *h, struct found *f)
-{
-	const struct nfgenmsg *g = NLMSG_DATA(h);
-	const size_t head = NLMSG_ALIGN(sizeof(*g));
-	const size_t n = h->nlmsg_len - NLMSG_HDRLEN;
-
-	if (f->any || n < head)
-		return;
-	const struct nlattr *all = (const void *)((const uint8_t *)g + head);
-	const struct nlattr *hook = find(all, n - head, NFTA_CHAIN_HOOK);
-	if (!hook || number(find(all, n - head, NFTA_CHAIN_POLICY), NF_ACCEPT) != NF_DROP)
-		return;
-	if (number(find(value(hook, 0), hook->nla_len - NLA_HDRLEN, NFTA_HOOK_HOOKNUM), ~0u) !=
-		NF_INET_FORWARD)
-		return;
-	const char *table = value(find(all, n - head, NFTA_CHAIN_TABLE), 2);
-	const char *chain = value(find(all, n - head, NFTA_CHAIN_NAME), 2);
-	const char *family = g->nfgen_family == NFPROTO_IPV4   ? "ip"
-			     : g->nfgen_family == NFPROTO_IPV6 ? "ip6"
-			     : g->nfgen_family == NFPROTO_INET ? "inet"
-							       : NULL;
-	if (!table || !chain || !family)
-		return;
-	f->any = true;
-	snprintf(f->buf, f->n, "%s %.40s %.40s", family, table, chain);
-}
-
-bool nf_forward_drops(char *buf, size_t n)
-{
-	_Alignas(struct nlmsghdr) uint8_t in[16384];
-	struct nf_table t = {.fd = -1};
-	struct found f = {buf, n, false};
-	struct nf_batch b = {.table = NULL};
-	bool end = false;
-	ssize_t got;
-
-	if (open_socket(&t) == 0) {
-		message(&b, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETCHAIN, AF_UNSPEC, NLM_F_DUMP, 0);
-		message_end(&b);
-		if (b.err || send_all(t.fd, b.buf, b.n) != 0)
-			end = true;
-		while (!end && (got = recv(t.fd, in, sizeof(in), 0)) > 0) {
-			size_t left = (size_t)got;
-
-			for (const struct nlmsghdr *h = (const void *)in; NLMSG_OK(h, left);
-				h = NLMSG_NEXT(h, left)) {
-				if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR)
-					end = true;
-				else
-					look_at_chain(h, &f);
-			}
-		}
-	}
-	if (t.fd >= 0)
-		close(t.fd);
-	free(b.buf);
-	return f.any;
 }

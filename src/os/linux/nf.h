@@ -100,8 +100,9 @@ void nf_socket_mark_is(struct nf_batch *b, uint32_t mark, uint32_t mask);
 
 /*
  * The first base chain of anybody that drops what it has no rule about, on the way through this host: "ip
- * filter FORWARD". False: there is none, or it cannot be seen.
+ * filter FORWARD". Not if rules of its table let pass whatever comes in, and whatever goes out, by that
+ * interface. False: there is none, or it cannot be seen.
  */
-bool nf_forward_drops(char *buf, size_t n);
+bool nf_forward_drops(enum ip_family family, const char *ifname, char *buf, size_t n);
 
 #endif

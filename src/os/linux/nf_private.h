@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* Between nf.c (messages, the table) and nf_rules.c (chains, rules, what they are made of). */
+/* Between nf.c (messages, the table), nf_rules.c (chains, rules, what they are made of) and nf_others.c (what
+ * others have). */
 #ifndef TM_OS_LINUX_NF_PRIVATE_H
 #define TM_OS_LINUX_NF_PRIVATE_H
 
@@ -25,5 +26,11 @@ size_t nf_nest(struct nf_batch *b, unsigned type); /* until nf_nest_end of what 
 void nf_nest_end(struct nf_batch *b, size_t at);
 void nf_begin(struct nf_batch *b, unsigned what, unsigned flags); /* NFT_MSG_*; until nf_end */
 void nf_end(struct nf_batch *b);
+
+/* Of any kind, until nf_end. Type and flags as in nlmsghdr, family and resource as in nfgenmsg. */
+void nf_message(struct nf_batch *b, unsigned type, unsigned family, unsigned flags, uint16_t resource);
+/* errno, 0 = done */
+NODISCARD int nf_socket(int *ret_fd);
+NODISCARD int nf_send(int fd, const void *p, size_t n);
 
 #endif

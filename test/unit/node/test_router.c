@@ -18,6 +18,7 @@ static struct {
 	struct route_settings approved;
 	bool exit; /* another node's is used */
 	const char *firewall; /* a chain that drops; NULL: none */
+	enum ip_family firewall_of;
 	int nat_err, settings_err, plane_err;
 	/* what is in force */
 	size_t n_rules, n_taken, n_forwarded[2];
@@ -62,7 +63,7 @@ int __wrap_os_read_file(
 	return TM_OK;
 }
 
-bool __wrap_os_forward_drops(char *buf, size_t n);
+bool __wrap_os_forward_drops(enum ip_family family, const char *ifname, char *buf, size_t n);
 void __wrap_os_forwarding(
 	enum ip_family family, const uint32_t *ifindexes, size_t n, os_setting_fn *fn, void *ctx);
 uint32_t __wrap_os_interface_index(const char *ifname);
@@ -104,8 +105,11 @@ int __wrap_os_nat_set(struct os_nat *t UNUSED, const struct os_nat_net *v, size_
 	return TM_OK;
 }
 
-bool __wrap_os_forward_drops(char *buf, size_t n)
+bool __wrap_os_forward_drops(enum ip_family family, const char *ifname, char *buf, size_t n)
 {
+	assert_string_equal(ifname, "tm7");
+	if (family != s.firewall_of)
+		return false;
 	if (s.firewall)
 		snprintf(buf, n, "%s", s.firewall);
 	return s.firewall;
@@ -378,12 +382,21 @@ static void a_firewall_that_drops_is_said_with_what_to_do(void **state)
 {
 	(void)state;
 	s.firewall = "ip filter FORWARD";
+	s.firewall_of = IP_V4;
 	router_look(&s.n);
 	assert_string_equal(router_trouble(&s.n), ""); /* it is none of our business then */
 	approve("10.77.1.0/24", true);
 	router_look(&s.n);
 	assert_non_null(strstr(router_trouble(&s.n), "ip filter FORWARD"));
 	assert_non_null(strstr(router_trouble(&s.n), "`iptables -I DOCKER-USER -i tm7 -j ACCEPT`"));
+	/* One of the other family is none of our business, until we are in its way. */
+	s.firewall = "ip6 filter FORWARD";
+	s.firewall_of = IP_V6;
+	router_look(&s.n);
+	assert_string_equal(router_trouble(&s.n), "");
+	approve("fd77::/64", true);
+	router_look(&s.n);
+	assert_non_null(strstr(router_trouble(&s.n), "`ip6tables -I DOCKER-USER -o tm7 -j ACCEPT`"));
 	s.firewall = NULL;
 	router_look(&s.n);
 	assert_string_equal(router_trouble(&s.n), "");

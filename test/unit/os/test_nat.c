@@ -258,22 +258,49 @@ static void one_that_somebody_left_is_replaced(void **state)
 	os_nat_free(t);
 }
 
+static void run(const char *command)
+{
+	if (system(command) != 0)
+		fail_msg("%s", command);
+}
+
 static void a_chain_that_drops_what_passes_through_is_found(void **state)
 {
 	char name[128];
 
 	(void)state;
-	assert_false(os_forward_drops(name, sizeof(name)));
-	assert_int_equal(system("nft 'table ip filter { chain INPUT { type filter hook input priority 0; "
-				"policy drop; }\n"
-				"chain FORWARD { type filter hook forward priority 0; policy accept; }\n}'"),
-		0);
-	assert_false(os_forward_drops(name, sizeof(name)));
-	assert_int_equal(system("nft 'table inet wall { chain through { type filter hook forward priority 5; "
-				"policy drop; }\n}'"),
-		0);
-	assert_true(os_forward_drops(name, sizeof(name)));
+	assert_false(os_forward_drops(IP_V4, "tm7", name, sizeof(name)));
+	run("nft 'table ip filter { chain INPUT { type filter hook input priority 0; policy drop; }\n"
+	    "chain FORWARD { type filter hook forward priority 0; policy accept; }\n}'");
+	assert_false(os_forward_drops(IP_V4, "tm7", name, sizeof(name)));
+	run("nft 'table inet wall { chain through { type filter hook forward priority 5; policy drop; }\n}'");
+	assert_true(os_forward_drops(IP_V4, "tm7", name, sizeof(name)));
 	assert_string_equal(name, "inet wall through");
+	assert_true(os_forward_drops(IP_V6, "tm7", name, sizeof(name)));
+}
+
+/* Else who did what he was told to do would be told for ever. */
+static void it_is_in_nobodys_way_once_rules_let_the_tunnel_through_both_ways(void **state)
+{
+	static const char *const narrow[] = {"iifname tm7 tcp dport 22 accept", "iifname tm7 drop",
+		"iifname != tm7 accept", "iifname tm77 accept", "ip daddr 10.1.2.3 oifname tm7 accept",
+		"iifname tm7 oifname tm7 accept", "iifname tm7 ct state established accept",
+		"iifname eth0 accept"};
+	char name[128], command[256];
+
+	(void)state;
+	run("nft 'table ip filter { chain FORWARD { type filter hook forward priority 0; policy drop; jump "
+	    "DOCKER-USER; }\nchain DOCKER-USER { }\n}'");
+	for (size_t i = 0; i < ARRAY_LEN(narrow); i++) {
+		snprintf(command, sizeof(command), "nft add rule ip filter DOCKER-USER %s", narrow[i]);
+		run(command);
+	}
+	run("nft add rule ip filter DOCKER-USER iifname tm7 counter accept");
+	assert_true(os_forward_drops(IP_V4, "tm7", name, sizeof(name)));
+	assert_string_equal(name, "ip filter FORWARD");
+	run("nft add rule ip filter DOCKER-USER oifname tm7 ct state established,related accept");
+	assert_false(os_forward_drops(IP_V4, "tm7", name, sizeof(name)));
+	assert_false(os_forward_drops(IP_V6, "tm7", name, sizeof(name))); /* it is about IPv4 */
 }
 
 /* That many, a number in the middle of each, in one go. */
@@ -336,6 +363,8 @@ int main(void)
 		cmocka_unit_test_setup(they_end_with_the_process_and_not_with_a_flush, set_up),
 		cmocka_unit_test_setup(one_that_somebody_left_is_replaced, set_up),
 		cmocka_unit_test_setup(a_chain_that_drops_what_passes_through_is_found, set_up),
+		cmocka_unit_test_setup(
+			it_is_in_nobodys_way_once_rules_let_the_tunnel_through_both_ways, set_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,6 +36,7 @@ static unsigned compare(const struct mesh_node *a, const struct mesh_node *b)
 	unsigned what = 0;
 
 	what |= strcmp(a->name, b->name) != 0 ? MESH_NAME : 0;
+	what |= strcmp(a->aliases, b->aliases) != 0 ? MESH_ALIASES : 0;
 	what |= memcmp(a->key, b->key, sizeof(a->key)) != 0 ? MESH_KEY : 0; /* public keys */
 	what |= a->host != b->host ? MESH_ADDRESSES : 0;
 	what |= !tags_eq(a->tags, b->tags) ? MESH_TAGS : 0;
@@ -50,8 +51,9 @@ static unsigned compare(const struct mesh_node *a, const struct mesh_node *b)
 struct attempt {
 	struct mesh *mesh;
 	struct mesh_change *v;
-	size_t n, n_bad, n_removed, n_added, n_clients;
-	uint32_t generation, max_host;
+	size_t n, n_bad, n_removed;
+	struct mesh_room room;
+	uint32_t generation;
 };
 
 static void attempt_undo(struct attempt *at)
@@ -78,15 +80,16 @@ static int note_record(struct attempt *at, const struct node_rec *r)
 		before->seen = at->generation;
 		what = compare(before, after);
 	} else {
-		at->n_added++;
+		at->room.more++;
 	}
 	if (!what) {
 		free(after);
 		return TM_OK;
 	}
 	after->seen = at->generation;
-	at->n_clients += after->kind == NODE_CLIENT;
-	at->max_host = MAX(at->max_host, after->host);
+	at->room.clients += after->kind == NODE_CLIENT;
+	at->room.aliases += after->n_aliases;
+	at->room.max_host = MAX(at->room.max_host, after->host);
 	at->v[at->n++] = (struct mesh_change){.what = what, .before = before, .after = after};
 	return TM_OK;
 }
@@ -121,9 +124,9 @@ static int collect(struct attempt *at, const struct netmap *update)
 		note_removal(at, hashset_get(&m->by_id, update->removed[i], NODE_ID_LEN));
 	if (err)
 		return err;
-	if (mesh_size(m) - at->n_removed + at->n_added > NETMAP_NODES_MAX)
+	if (mesh_size(m) - at->n_removed + at->room.more > NETMAP_NODES_MAX)
 		return TM_EFULL;
-	return mesh_reserve(m, at->n_added, at->n_clients, at->max_host);
+	return mesh_reserve(m, &at->room);
 }
 
 static void carry_out(struct attempt *at)

@@ -16,6 +16,7 @@ enum mesh_what {
 	MESH_KIND = 1 << 7, /* node or client */
 	MESH_ROLE = 1 << 8, /* coordinator or not */
 	MESH_ROUTES = 1 << 9, /* networks behind it, or its being an exit */
+	MESH_ALIASES = 1 << 10,
 };
 
 struct mesh_change {

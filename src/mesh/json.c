@@ -59,6 +59,8 @@ void node_rec_put(struct jsonout *o, const char *key, const struct node_rec *r)
 	jsonout_text(o, "name", r->name);
 	jsonout_int(o, "host", r->host);
 	jsonout_base64(o, "key", r->key, sizeof(r->key));
+	if (r->aliases.text[0])
+		node_aliases_put(o, "aliases", &r->aliases);
 	if (r->n_tags)
 		tags_put(o, r);
 	if (r->coordinator)
@@ -77,6 +79,7 @@ void node_rec_put_shown(struct jsonout *o, const struct node_rec *r)
 
 	jsonout_text(o, "id", r->id);
 	jsonout_text(o, "name", r->name);
+	node_aliases_put(o, "aliases", &r->aliases);
 	jsonout_text(o, "ip4", ip_format(&r->ip4, ip4));
 	jsonout_text(o, "ip6", ip_format(&r->ip6, ip6));
 	jsonout_base64(o, "key", r->key, sizeof(r->key));
@@ -108,6 +111,20 @@ static int kind_from_json(const json_t *j, struct node_rec *r)
 	return strcmp(r->via, r->id) == 0 ? TM_EBADMSG : TM_OK;
 }
 
+/* They give nobody a right: what is wrong, or of a later version, is left out. */
+static void aliases_from_json(const json_t *list, struct node_aliases *ret_a)
+{
+	struct node_aliases a = {.text = ""};
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *name = jsonin_string(json_array_get(list, i));
+
+		if (name && node_name_allowed(name) && node_aliases_add(&a, name) != TM_OK)
+			break;
+	}
+	*ret_a = a;
+}
+
 int node_rec_from_json(const json_t *j, const struct mesh_info *mesh, struct node_rec *ret_rec)
 {
 	struct node_rec r = {0};
@@ -134,6 +151,7 @@ int node_rec_from_json(const json_t *j, const struct mesh_info *mesh, struct nod
 	if (err)
 		return err;
 
+	aliases_from_json(json_object_get(j, "aliases"), &r.aliases);
 	*ret_rec = r;
 	return TM_OK;
 }

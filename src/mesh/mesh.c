@@ -5,15 +5,38 @@
 
 /* --- one record --- */
 
+/* The aliases end a record, as the index has them: they want an address like others. */
+static size_t with_aliases(size_t n, size_t n_aliases)
+{
+	const size_t to = _Alignof(struct mesh_alias);
+
+	return n_aliases ? (n + to - 1) / to * to + n_aliases * sizeof(struct mesh_alias) : n;
+}
+
+static void list_aliases(struct mesh_node *n, const char *texts, size_t texts_end, size_t n_aliases)
+{
+	const char *at = n->aliases = texts;
+
+	n->n_aliases = (uint8_t)n_aliases;
+	n->by_alias = (void *)((char *)n + with_aliases(texts_end, n_aliases) -
+			       n_aliases * sizeof(struct mesh_alias));
+	for (size_t i = 0; i < n_aliases && node_alias_next(&at, n->by_alias[i].name); i++)
+		n->by_alias[i].node = n;
+}
+
 int mesh_node_new(const struct node_rec *r, struct mesh_node **ret_node)
 {
-	size_t name_len = strlen(r->name) + 1, via_len = strlen(r->via) + 1, tags_len = 1;
+	const size_t name_len = strlen(r->name) + 1, via_len = strlen(r->via) + 1,
+		     aliases_len = strlen(r->aliases.text) + 1, n_aliases = node_aliases_count(&r->aliases),
+		     routes_len = r->routes.n * sizeof(r->routes.v[0]);
+	size_t tags_len = 1;
 
 	for (size_t i = 0; i < r->n_tags; i++)
 		tags_len += strlen(r->tags[i]) + 1;
 
-	const size_t routes_len = r->routes.n * sizeof(r->routes.v[0]);
-	struct mesh_node *n = calloc(1, sizeof(*n) + name_len + via_len + tags_len + routes_len);
+	const size_t len =
+		sizeof(struct mesh_node) + name_len + via_len + tags_len + aliases_len + routes_len;
+	struct mesh_node *n = calloc(1, with_aliases(len, n_aliases));
 	if (!n)
 		return TM_ENOMEM;
 
@@ -23,14 +46,15 @@ int mesh_node_new(const struct node_rec *r, struct mesh_node **ret_node)
 	memcpy(at, r->via, via_len);
 	n->tags = at += via_len;
 	for (size_t i = 0; i < r->n_tags; i++) {
-		size_t len = strlen(r->tags[i]) + 1;
+		size_t tag = strlen(r->tags[i]) + 1;
 
-		memcpy(at, r->tags[i], len);
-		at += len;
+		memcpy(at, r->tags[i], tag);
+		at += tag;
 	}
+	list_aliases(n, memcpy(at + 1, r->aliases.text, aliases_len), len, n_aliases);
 	/* Bytes, all of it, that lie wherever they come to. */
 	_Static_assert(_Alignof(struct node_route) == 1, "lies behind texts");
-	n->routes = memcpy(at + 1, r->routes.v, routes_len);
+	n->routes = memcpy(at + 1 + aliases_len, r->routes.v, routes_len);
 	n->n_routes = r->routes.n;
 	n->exit = r->routes.exit;
 	memcpy(n->key, r->key, sizeof(n->key));
@@ -44,11 +68,8 @@ int mesh_node_new(const struct node_rec *r, struct mesh_node **ret_node)
 
 struct mesh_node *mesh_node_copy(const struct mesh_node *n)
 {
-	const char *end = n->tags;
-
-	while (*end)
-		end += strlen(end) + 1;
-	size_t texts = (size_t)(end + 1 - n->name) + n->n_routes * sizeof(n->routes[0]);
+	const char *end = n->aliases + strlen(n->aliases) + 1;
+	const size_t texts = (size_t)(end - n->name) + n->n_routes * sizeof(n->routes[0]);
 	struct mesh_node *copy = malloc(sizeof(*copy) + texts);
 	if (!copy)
 		return NULL;
@@ -57,7 +78,10 @@ struct mesh_node *mesh_node_copy(const struct mesh_node *n)
 	memcpy(copy->name, n->name, texts);
 	copy->via = copy->name + (n->via - n->name);
 	copy->tags = copy->name + (n->tags - n->name);
-	copy->routes = (const struct node_route *)(const void *)(copy->name + (end + 1 - n->name));
+	copy->aliases = copy->name + (n->aliases - n->name);
+	copy->routes = (const struct node_route *)(const void *)(copy->name + (end - n->name));
+	copy->by_alias = NULL;
+	copy->n_aliases = 0;
 	copy->next_client = NULL;
 	return copy;
 }
@@ -92,6 +116,14 @@ static const void *key_name(const void *record, size_t *ret_len)
 	return n->name;
 }
 
+static const void *key_alias(const void *record, size_t *ret_len)
+{
+	const struct mesh_alias *a = record;
+
+	*ret_len = strlen(a->name);
+	return a->name;
+}
+
 static const void *key_via(const void *record, size_t *ret_len)
 {
 	*ret_len = NODE_ID_LEN;
@@ -114,6 +146,8 @@ int mesh_new(const struct mesh_info *info, struct mesh **ret_mesh)
 	if (!err)
 		err = hashset_init(&m->by_name, key_name);
 	if (!err)
+		err = hashset_init(&m->by_alias, key_alias);
+	if (!err)
 		err = hashset_init(&m->by_via, key_via);
 	if (err)
 		return err;
@@ -134,16 +168,17 @@ void mesh_free(struct mesh *m)
 	hashset_deinit(&m->by_id);
 	hashset_deinit(&m->by_key);
 	hashset_deinit(&m->by_name);
+	hashset_deinit(&m->by_alias);
 	hashset_deinit(&m->by_via);
 	free(m->by_host);
 	free(m);
 }
 
-int mesh_reserve(struct mesh *m, size_t more, size_t clients, uint32_t max_host)
+int mesh_reserve(struct mesh *m, const struct mesh_room *room)
 {
 	size_t n_hosts = m->n_hosts ? m->n_hosts : 16;
 
-	while (n_hosts <= max_host)
+	while (n_hosts <= room->max_host)
 		n_hosts *= 2;
 	if (n_hosts != m->n_hosts) {
 		struct mesh_node **by_host = realloc(m->by_host, n_hosts * sizeof(struct mesh_node *));
@@ -154,13 +189,15 @@ int mesh_reserve(struct mesh *m, size_t more, size_t clients, uint32_t max_host)
 		m->by_host = by_host;
 		m->n_hosts = n_hosts;
 	}
-	int err = hashset_reserve(&m->by_id, more);
+	int err = hashset_reserve(&m->by_id, room->more);
 	if (!err)
-		err = hashset_reserve(&m->by_key, more);
+		err = hashset_reserve(&m->by_key, room->more);
 	if (!err)
-		err = hashset_reserve(&m->by_name, more);
+		err = hashset_reserve(&m->by_name, room->more);
 	if (!err)
-		err = hashset_reserve(&m->by_via, clients);
+		err = hashset_reserve(&m->by_alias, room->aliases);
+	if (!err)
+		err = hashset_reserve(&m->by_via, room->clients);
 	return err;
 }
 
@@ -191,17 +228,28 @@ static void leave_clients(struct mesh *m, struct mesh_node *n)
 	n->next_client = NULL;
 }
 
+/* One of its aliases its own name, too. */
+static bool is_alias_taken(const struct mesh *m, const struct mesh_node *n)
+{
+	for (size_t i = 0; i < n->n_aliases; i++)
+		if (mesh_by_name(m, n->by_alias[i].name) || strcmp(n->by_alias[i].name, n->name) == 0)
+			return true;
+	return false;
+}
+
 bool mesh_index(struct mesh *m, struct mesh_node *n)
 {
 	if (m->by_host[n->host] || hashset_get(&m->by_id, n->id, NODE_ID_LEN) ||
-		hashset_get(&m->by_key, n->key, sizeof(n->key)) ||
-		hashset_get(&m->by_name, n->name, strlen(n->name)))
+		hashset_get(&m->by_key, n->key, sizeof(n->key)) || mesh_by_name(m, n->name) ||
+		is_alias_taken(m, n))
 		return false;
 
 	m->by_host[n->host] = n;
 	hashset_put(&m->by_id, n);
 	hashset_put(&m->by_key, n);
 	hashset_put(&m->by_name, n);
+	for (size_t i = 0; i < n->n_aliases; i++)
+		hashset_put(&m->by_alias, &n->by_alias[i]);
 	if (n->kind == NODE_CLIENT)
 		join_clients(m, n);
 	return true;
@@ -213,14 +261,20 @@ void mesh_unindex(struct mesh *m, struct mesh_node *n)
 	hashset_remove(&m->by_id, n->id, NODE_ID_LEN);
 	hashset_remove(&m->by_key, n->key, sizeof(n->key));
 	hashset_remove(&m->by_name, n->name, strlen(n->name));
+	for (size_t i = 0; i < n->n_aliases; i++)
+		hashset_remove(&m->by_alias, n->by_alias[i].name, strlen(n->by_alias[i].name));
 	if (n->kind == NODE_CLIENT)
 		leave_clients(m, n);
 }
 
 int mesh_add(struct mesh *m, const struct node_rec *r)
 {
+	const struct mesh_room room = {.more = 1,
+		.clients = r->kind == NODE_CLIENT,
+		.aliases = node_aliases_count(&r->aliases),
+		.max_host = r->host};
 	struct mesh_node *n;
-	int err = mesh_reserve(m, 1, r->kind == NODE_CLIENT, r->host);
+	int err = mesh_reserve(m, &room);
 
 	if (!err)
 		err = mesh_node_new(r, &n);
@@ -266,7 +320,11 @@ const struct mesh_node *mesh_by_host(const struct mesh *m, uint32_t host)
 
 const struct mesh_node *mesh_by_name(const struct mesh *m, const char *name)
 {
-	return hashset_get(&m->by_name, name, strlen(name));
+	const size_t n = strlen(name);
+	const struct mesh_node *by_name = hashset_get(&m->by_name, name, n);
+	const struct mesh_alias *alias = by_name ? NULL : hashset_get(&m->by_alias, name, n);
+
+	return alias ? alias->node : by_name;
 }
 
 const struct mesh_node *mesh_by_ip(const struct mesh *m, const struct ip *ip)

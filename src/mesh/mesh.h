@@ -3,7 +3,7 @@
  * All members of a mesh as one of them knows them: compact records, found by id, key, name and address
  * without a search, changed by what the coordinator tells (diff.h). Records are immutable: a member that
  * changes gets a new one, and the old one lives until the diff that replaced it is done with. Ids, keys,
- * names and host numbers are unique. Control thread; no I/O.
+ * names (with aliases) and host numbers are unique. Control thread; no I/O.
  */
 #ifndef TM_MESH_MESH_H
 #define TM_MESH_MESH_H
@@ -20,10 +20,13 @@ struct mesh_node {
 	struct mesh_node *next_client; /* another client of the same `via` */
 	const char *via; /* clients: id of the node that they are reached through; else "" */
 	const char *tags; /* one NUL-terminated text after the other; an empty one ends them */
+	const char *aliases; /* one text: mesh/aliases.h */
+	struct mesh_alias *by_alias; /* n_aliases, of the index; a copy has none */
 	const struct node_route *routes; /* n_routes */
+	uint8_t n_aliases;
 	uint8_t n_routes;
 	uint8_t exit; /* EXIT_ */
-	char name[]; /* the texts of `via` and `tags` lie behind it, then the routes */
+	char name[]; /* the texts of `via`, `tags` and `aliases` lie behind it, then the routes */
 };
 
 struct mesh;
@@ -43,7 +46,7 @@ size_t mesh_size(const struct mesh *m);
 const struct mesh_node *mesh_by_id(const struct mesh *m, const char *id); /* any text */
 const struct mesh_node *mesh_by_key(const struct mesh *m, const uint8_t key[static 32]);
 const struct mesh_node *mesh_by_host(const struct mesh *m, uint32_t host);
-const struct mesh_node *mesh_by_name(const struct mesh *m, const char *name); /* bare, lower case */
+const struct mesh_node *mesh_by_name(const struct mesh *m, const char *name); /* or alias; bare, lower case */
 const struct mesh_node *mesh_by_ip(const struct mesh *m, const struct ip *ip);
 /* What a person types: an id, a mesh address, or a name ("laptop", "Laptop.mesh", "laptop.mesh."). */
 const struct mesh_node *mesh_lookup(const struct mesh *m, const char *text);

@@ -5,8 +5,8 @@
  * ignored.
  *
  * Node record: {"id":"<16 hex>","name":"laptop","host":2,"key":"<base64 X25519>"}, and only where they say
- * something: "tags":["a"],"coordinator":true,"kind":"client","via":"<id>", and what mesh/routes.h has: the
- * networks behind it. Both addresses follow from the
+ * something: "tags":["a"],"coordinator":true,"kind":"client","via":"<id>", further names (mesh/aliases.h),
+ * and what mesh/routes.h has: the networks behind it. Both addresses follow from the
  * host number and the mesh's prefixes. Who is online is no part of the map: it is asked for.
  * A client is a stock WireGuard device reached through the node `via`; its id is the first 8 bytes of
  * SHA-256(key).
@@ -17,6 +17,7 @@
 #include "base/addr.h"
 #include "base/diag.h"
 #include "base/err.h"
+#include "mesh/aliases.h"
 #include "mesh/routes.h"
 
 #include <jansson.h>
@@ -39,6 +40,7 @@ enum node_kind { NODE_MESH, NODE_CLIENT };
 struct node_rec {
 	char id[NODE_ID_LEN + 1];
 	char name[NODE_NAME_MAX + 1];
+	struct node_aliases aliases;
 	uint32_t host; /* from 1 on */
 	struct ip ip4, ip6; /* net4 + host, net6 + host */
 	uint8_t key[32];

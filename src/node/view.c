@@ -170,6 +170,7 @@ int node_view_take(
 	struct node_view v = {
 		.mesh = &n->mesh,
 		.name = now ? now->name : self->name,
+		.aliases = now ? now->aliases : "",
 		.id = self->id,
 		.ip4 = self->ip4,
 		.ip6 = self->ip6,

@@ -101,7 +101,7 @@ struct routing_view {
 
 struct node_view {
 	const struct mesh_info *mesh;
-	const char *name, *id; /* this node's */
+	const char *name, *aliases, *id; /* this node's */
 	struct ip ip4, ip6;
 	const uint8_t *key;
 	bool coordinator;

@@ -66,11 +66,22 @@ static void put_rtt(struct jsonout *out, ns_t rtt)
 		jsonout_null(out, "rtt_ms");
 }
 
+static void put_aliases(const char *text, struct jsonout *out)
+{
+	char one[NODE_ALIAS_LEN];
+
+	jsonout_list(out, "aliases");
+	while (node_alias_next(&text, one))
+		jsonout_text(out, NULL, one);
+	jsonout_list_end(out);
+}
+
 static void put_member(const struct peer_view *p, struct jsonout *out)
 {
 	const struct mesh_node *m = p->member;
 
 	jsonout_text(out, "name", m->name);
+	put_aliases(m->aliases, out);
 	jsonout_text(out, "id", m->id);
 	jsonout_text(out, "kind", m->kind == NODE_CLIENT ? "client" : "node");
 	jsonout_bool(out, "coordinator", m->coordinator);
@@ -134,6 +145,7 @@ static void put_self(const struct node_view *v, struct jsonout *out)
 {
 	jsonout_object(out, "self");
 	jsonout_text(out, "name", v->name);
+	put_aliases(v->aliases, out);
 	jsonout_text(out, "id", v->id);
 	put_ip(out, "ip4", &v->ip4);
 	put_ip(out, "ip6", &v->ip6);

@@ -121,6 +121,27 @@ def test_a_rename_is_in_the_next_answer(pair):
     assert short(hub.host, me, "-x", address) == ["desk.mesh."]
 
 
+def test_an_alias_is_a_name(pair):
+    hub, laptop = pair
+    me, it = own(laptop)["ip4"], own(hub)
+    hub.run("node", "alias", "hub", "--add", "files", "--add", "t14")
+    wait_for("the alias", lambda: short(laptop.host, me, "files.mesh") == [it["ip4"]], timeout=5)
+    assert short(laptop.host, me, "Files.Mesh", "AAAA") == [it["ip6"]]
+    assert short(laptop.host, me, "-x", it["ip4"]) == ["hub.mesh."]
+    assert laptop.json("dns", "query", "t14")["records"][0]["data"] == it["ip4"]
+    laptop.ping("files")
+    assert laptop.json("status", "t14")["peer"]["name"] == "hub" and "(files,t14)" in laptop.run("status", "files").stdout
+    assert laptop.json("peers")["peers"][0]["aliases"] == hub.status()["self"]["aliases"] == ["files", "t14"]
+    r = hub.run("node", "alias", "laptop", "--add", "files", check=False)
+    assert r.returncode == 1 and "files is an alias of hub already" in r.stderr
+    laptop.down()
+    hub.run("node", "alias", "t14", "--remove", "files")
+    laptop.up()  # knows what it knew, and is told what changed
+    wait_for("no alias", lambda: short(laptop.host, me, "files.mesh") == [], timeout=15)
+    hub.run("node", "rename", "laptop", "desk", "--keep")
+    wait_for("the new name", lambda: short(hub.host, it["ip4"], "desk.mesh") == [me] == short(hub.host, it["ip4"], "laptop.mesh"), timeout=5)
+
+
 def test_the_daemon_tells_what_it_answers(pair):
     hub, laptop = pair
     it = own(hub)

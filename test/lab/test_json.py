@@ -8,8 +8,8 @@ DOCUMENT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../docs/
 
 # Whose keys a row refers to, and the words in it that are no keys of this one.
 SAME_AS = {"status": ["peers"], "status NAME": ["peers"], "join": ["init", "peers"], "client list": ["node list"], "node rename": ["node list"],
-           "node tag": ["node list"]}
-NO_KEYS = {"status NAME": {"peers"}, "ping": {"status", "NAME"}, "join": {"init", "peers", "token"}, "node rename": {"nodes", "list"}, "node tag": {"nodes", "list"}, "client list": {"nodes"}}
+           "node alias": ["node list"], "node tag": ["node list"]}
+NO_KEYS = {"status NAME": {"peers"}, "ping": {"status", "NAME"}, "join": {"init", "peers", "token"}, "node rename": {"nodes", "list"}, "node alias": {"nodes", "list"}, "node tag": {"nodes", "list"}, "client list": {"nodes"}}
 
 
 def documented():
@@ -38,7 +38,7 @@ def test_every_command_prints_the_keys_that_are_documented(net):
     said["status NAME"] = hub.json("status", "laptop")
     said["netcheck"] = laptop.json("netcheck")  # which has somebody to ask
     for command in ("status", "peers", "ping laptop -c 1", "bench laptop -t 1", "node list", "client list", "token list",
-                    "reload", "version", "up", "node tag laptop --add x", "node rename laptop desk", "client remove phone", "token revoke "
+                    "reload", "version", "up", "node alias laptop --add x", "node tag laptop --add x", "node rename laptop desk", "client remove phone", "token revoke "
                     + said["token create"]["id"]):
         words = [w for w in command.split() if w.isalpha() and w not in ("laptop", "desk", "phone", "x")]
         said[" ".join(words)] = hub.json(*command.split())

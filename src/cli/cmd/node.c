@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* `node list|rename|remove`: the coordinator's registry. */
+/* `node list|rename|alias|tag|remove`: the coordinator's registry. */
 #include <string.h>
 
 #include "base/time.h"
@@ -13,7 +13,7 @@
 static void node_row(struct columns *t, const json_t *j, int64_t now)
 {
 	bool online = json_is_true(json_object_get(j, "online"));
-	char age[FORMAT_LEN], tags[1024];
+	char age[FORMAT_LEN], tags[1024], aliases[512];
 
 	columns_cell(t, json_text(j, "name"));
 	columns_cell(t, json_text(j, "ip4"));
@@ -27,6 +27,7 @@ static void node_row(struct columns *t, const json_t *j, int64_t now)
 	columns_cell(
 		t, json_is_true(json_object_get(j, "coordinator")) ? "coordinator" : json_text(j, "kind"));
 	columns_cell(t, words_text(json_object_get(j, "tags"), tags, sizeof(tags)));
+	columns_cell(t, words_text(json_object_get(j, "aliases"), aliases, sizeof(aliases)));
 	columns_cell(t, json_text(j, "version"));
 	columns_cell(t, json_text(j, "id"));
 	if (*json_text(j, "twin_from"))
@@ -40,7 +41,7 @@ static void node_row(struct columns *t, const json_t *j, int64_t now)
 static int list_run(struct cli *c, const void *opts UNUSED, const struct opt_words *words UNUSED)
 {
 	static const char *const heads[] = {
-		"NAME", "IPV4", "SEEN", "KIND", "TAGS", "VERSION", "ID", "FROM", "IPV6", "OS"};
+		"NAME", "IPV4", "SEEN", "KIND", "TAGS", "ALIASES", "VERSION", "ID", "FROM", "IPV6", "OS"};
 
 	return listing_print(
 		c, &(const struct listing){"node.list", "nodes", heads, ARRAY_LEN(heads), node_row, NULL});
@@ -52,11 +53,24 @@ const struct command cmd_node_list = {
 	.run = list_run,
 };
 
-static int rename_run(struct cli *c, const void *opts UNUSED, const struct opt_words *words)
+struct rename_opts {
+	bool keep;
+};
+
+static const struct opt rename_options[] = {
+	{"keep", 0, OPT_FLAG, offsetof(struct rename_opts, keep), NULL,
+		"let the name that it had be an alias of it", 0, 0},
+	{0},
+};
+
+static int rename_run(struct cli *c, const void *opts, const struct opt_words *words)
 {
+	const struct rename_opts *o = opts;
 	int status;
-	_cleanup_(json_decrefp) json_t *reply = cli_fetch(
-		c, "node.rename", json_pack("{s:s, s:s}", "node", words->v[0], "name", words->v[1]), &status);
+	_cleanup_(json_decrefp) json_t *reply = cli_fetch(c, "node.rename",
+		json_pack("{s:s, s:s, s:o*}", "node", words->v[0], "name", words->v[1], "keep",
+			o->keep ? json_true() : NULL),
+		&status);
 	if (!reply)
 		return status;
 
@@ -68,21 +82,18 @@ const struct command cmd_node_rename = {
 	.name = "node rename",
 	.args = "NODE NAME",
 	.summary = "give a node another name; its addresses and tunnels stay",
+	.details = "The old name means nobody from then on, unless --keep makes it an alias.",
+	.opts = rename_options,
+	.defaults = &(const struct rename_opts){.keep = false},
+	.opts_size = sizeof(struct rename_opts),
 	.min_words = 2,
 	.max_words = 2,
 	.run = rename_run,
 };
 
-struct tag_opts {
+/* Words that a node gets and loses. */
+struct change_opts {
 	struct opt_list add, remove;
-};
-
-static const struct opt tag_options[] = {
-	{"add", 0, OPT_LIST, offsetof(struct tag_opts, add), "TAG", "give it this tag; may be repeated", 0,
-		0},
-	{"remove", 0, OPT_LIST, offsetof(struct tag_opts, remove), "TAG",
-		"take this tag away; may be repeated", 0, 0},
-	{0},
 };
 
 static json_t *words_json(const struct opt_list *l)
@@ -94,19 +105,75 @@ static json_t *words_json(const struct opt_list *l)
 	return j;
 }
 
+static json_t *change_json(const char *node, const struct change_opts *o)
+{
+	return json_pack("{s:s, s:o, s:o}", "node", node, "add", words_json(&o->add), "remove",
+		words_json(&o->remove));
+}
+
+static const struct opt alias_options[] = {
+	{"add", 0, OPT_LIST, offsetof(struct change_opts, add), "ALIAS",
+		"let it be found by this name, too; may be repeated", 0, 0},
+	{"remove", 0, OPT_LIST, offsetof(struct change_opts, remove), "ALIAS",
+		"take this alias away; may be repeated", 0, 0},
+	{0},
+};
+
+static int alias_run(struct cli *c, const void *opts, const struct opt_words *words)
+{
+	const struct change_opts *o = opts;
+	char aliases[512];
+	int status;
+
+	if (!o->add.n && !o->remove.n)
+		return cli_usage(c, NULL, "node alias wants --add ALIAS or --remove ALIAS");
+
+	_cleanup_(json_decrefp) json_t *reply =
+		cli_fetch(c, "node.alias", change_json(words->v[0], o), &status);
+	if (!reply)
+		return status;
+
+	const json_t *node = json_object_get(reply, "node");
+	words_text(json_object_get(node, "aliases"), aliases, sizeof(aliases));
+	fprintf(c->out, *aliases ? "  %s has the aliases %s\n" : "  %s has no aliases\n",
+		json_text(node, "name"), aliases);
+	return CLI_DONE;
+}
+
+const struct command cmd_node_alias = {
+	.name = "node alias",
+	.args = "NODE",
+	.summary = "change the aliases of a node: further names for it",
+	.details =
+		"In the DNS, in commands and in policies an alias means the node as its name does. Names and "
+		"aliases of a mesh are one set: none is given twice.",
+	.opts = alias_options,
+	.defaults = &(const struct change_opts){.add.n = 0},
+	.opts_size = sizeof(struct change_opts),
+	.min_words = 1,
+	.max_words = 1,
+	.run = alias_run,
+};
+
+static const struct opt tag_options[] = {
+	{"add", 0, OPT_LIST, offsetof(struct change_opts, add), "TAG", "give it this tag; may be repeated", 0,
+		0},
+	{"remove", 0, OPT_LIST, offsetof(struct change_opts, remove), "TAG",
+		"take this tag away; may be repeated", 0, 0},
+	{0},
+};
+
 static int tag_run(struct cli *c, const void *opts, const struct opt_words *words)
 {
-	const struct tag_opts *o = opts;
+	const struct change_opts *o = opts;
 	char tags[1024];
 	int status;
 
 	if (!o->add.n && !o->remove.n)
 		return cli_usage(c, NULL, "node tag wants --add TAG or --remove TAG");
 
-	_cleanup_(json_decrefp) json_t *reply = cli_fetch(c, "node.tag",
-		json_pack("{s:s, s:o, s:o}", "node", words->v[0], "add", words_json(&o->add), "remove",
-			words_json(&o->remove)),
-		&status);
+	_cleanup_(json_decrefp) json_t *reply =
+		cli_fetch(c, "node.tag", change_json(words->v[0], o), &status);
 	if (!reply)
 		return status;
 
@@ -126,8 +193,8 @@ const struct command cmd_node_tag = {
 		   "\"relay\" "
 		   "may hand on traffic of others, if its configuration says `relay: offer`.",
 	.opts = tag_options,
-	.defaults = &(const struct tag_opts){.add.n = 0},
-	.opts_size = sizeof(struct tag_opts),
+	.defaults = &(const struct change_opts){.add.n = 0},
+	.opts_size = sizeof(struct change_opts),
 	.min_words = 1,
 	.max_words = 1,
 	.run = tag_run,

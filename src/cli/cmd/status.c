@@ -119,15 +119,25 @@ static void print_unlinked(struct cli *c, const char *error, bool removed)
 	text_said(c->out, s.failed ? error : s.s, &c->screen);
 }
 
+/* " (files,nas)" behind a name, or nothing. */
+static const char *also(const json_t *j, char buf[static PEER_LONG_LEN])
+{
+	char aliases[PEER_LONG_LEN - 8];
+
+	words_text(json_object_get(j, "aliases"), aliases, sizeof(aliases));
+	snprintf(buf, PEER_LONG_LEN, *aliases ? " (%s)" : "%s", aliases);
+	return buf;
+}
+
 static void print_self(struct cli *c, const json_t *status)
 {
 	const json_t *self = json_object_get(status, "self"), *mesh = json_object_get(status, "mesh");
 	const json_t *link = json_object_get(status, "link");
 	bool coordinator = json_is_true(json_object_get(self, "coordinator"));
-	char span[FORMAT_LEN], net[PEER_TEXT_LEN];
+	char span[FORMAT_LEN], net[PEER_TEXT_LEN], aliases[PEER_LONG_LEN];
 
-	fprintf(c->out, "  %s \u00b7 %s, %s \u00b7 mesh \"%s\"%s \u00b7 up %s\n", json_text(self, "name"),
-		json_text(self, "ip4"), json_text(self, "ip6"), json_text(mesh, "name"),
+	fprintf(c->out, "  %s%s \u00b7 %s, %s \u00b7 mesh \"%s\"%s \u00b7 up %s\n", json_text(self, "name"),
+		also(self, aliases), json_text(self, "ip4"), json_text(self, "ip6"), json_text(mesh, "name"),
 		coordinator ? " \u00b7 coordinator" : "", format_span(json_number(status, "uptime_s"), span));
 	if (json_number(status, "offload_losses") > 0)
 		fprintf(c->out, "  slower than it could be: the kernel refuses an offload, left are %s\n",
@@ -161,14 +171,14 @@ static void print_self(struct cli *c, const json_t *status)
 
 static void print_peer(struct cli *c, const json_t *p)
 {
-	char path[PEER_LONG_LEN], traffic[PEER_TEXT_LEN], age[FORMAT_LEN], tags[1024];
+	char path[PEER_LONG_LEN], traffic[PEER_TEXT_LEN], age[FORMAT_LEN], tags[1024], aliases[PEER_LONG_LEN];
 	char line[PEER_LONG_LEN + PEER_TEXT_LEN + FORMAT_LEN + 64];
 	const json_t *online = json_object_get(p, "online");
 	int64_t handshake = json_number(p, "last_handshake_at");
 
 	words_text(json_object_get(p, "tags"), tags, sizeof(tags));
-	fprintf(c->out, "  %s \u00b7 %s, %s \u00b7 %s%s%s%s\n", json_text(p, "name"), json_text(p, "ip4"),
-		json_text(p, "ip6"),
+	fprintf(c->out, "  %s%s \u00b7 %s, %s \u00b7 %s%s%s%s\n", json_text(p, "name"), also(p, aliases),
+		json_text(p, "ip4"), json_text(p, "ip6"),
 		json_is_true(json_object_get(p, "coordinator")) ? "coordinator" : json_text(p, "kind"),
 		*tags ? " \u00b7 tags " : "", tags,
 		json_is_true(online)    ? " \u00b7 online"
@@ -285,7 +295,7 @@ static void peers_row(struct columns *t, const json_t *p)
 {
 	bool client = strcmp(json_text(p, "kind"), "client") == 0;
 	const json_t *online = json_object_get(p, "online");
-	char tags[1024];
+	char tags[1024], aliases[512];
 
 	columns_cell(t, json_text(p, "name"));
 	columns_cell(t, json_text(p, "ip4"));
@@ -298,6 +308,7 @@ static void peers_row(struct columns *t, const json_t *p)
 	columns_cell(
 		t, json_is_true(json_object_get(p, "coordinator")) ? "coordinator" : json_text(p, "kind"));
 	columns_cell(t, words_text(json_object_get(p, "tags"), tags, sizeof(tags)));
+	columns_cell(t, words_text(json_object_get(p, "aliases"), aliases, sizeof(aliases)));
 	columns_cell(t, json_text(p, "id"));
 	columns_cell(t, json_text(p, "ip6"));
 	columns_cell(t, json_text(p, "key"));
@@ -305,7 +316,8 @@ static void peers_row(struct columns *t, const json_t *p)
 
 static int peers_run(struct cli *c, const void *opts UNUSED, const struct opt_words *words UNUSED)
 {
-	static const char *const heads[] = {"NAME", "IPV4", "STATE", "KIND", "TAGS", "ID", "IPV6", "KEY"};
+	static const char *const heads[] = {
+		"NAME", "IPV4", "STATE", "KIND", "TAGS", "ALIASES", "ID", "IPV6", "KEY"};
 	_cleanup_(json_decrefp) json_t *reply = NULL;
 	_cleanup_(columns_deinit) struct columns t;
 	struct diag d = {0};

@@ -57,6 +57,7 @@ const struct command *const commands[] = {
 	&cmd_filter_rollback,
 	&cmd_node_list,
 	&cmd_node_rename,
+	&cmd_node_alias,
 	&cmd_node_tag,
 	&cmd_node_remove,
 	&cmd_client_add,

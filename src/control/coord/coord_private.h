@@ -237,11 +237,15 @@ void push_account(struct coord *c, ns_t start, ns_t end);
 
 /* nodes.c */
 typedef void request_run_fn(struct coord *c, const struct asker *a, const union msg_request *r);
-request_run_fn nodes_list, nodes_rename, nodes_tag, nodes_remove, nodes_leave, nodes_presence;
+request_run_fn nodes_list, nodes_tag, nodes_remove, nodes_leave, nodes_presence;
 /* Its clients go with it. why: a literal. */
 void nodes_remove_member(struct coord *c, const struct asker *a, struct member *m, const char *why);
 struct member *nodes_find(struct coord *c, const struct asker *a, const char *name); /* else refused, NULL */
+int nodes_gone(struct job *j); /* TM_ENOENT with a sentence */
 void member_put(struct coord *c, struct jsonout *o, const char *key, const struct member *m, bool all);
+
+/* names.c */
+request_run_fn names_rename, names_alias;
 
 /* routes.c */
 request_run_fn routes_offer, routes_approve, routes_reject, routes_list;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* Requests about members: who there is, who is there, their names, and their leaving. */
+/* Requests about members: who there is, who is there, their tags, and their leaving. */
 #include "control/coord/coord_private.h"
 
 #include <stdio.h>
@@ -57,52 +57,11 @@ void nodes_list(struct coord *c, const struct asker *a, const union msg_request 
 	answer_end(c, a, &o);
 }
 
-/* --- a new name --- */
-
-struct rename {
-	struct job job;
-	char id[NODE_ID_LEN + 1], name[NODE_NAME_MAX + 1];
-};
-
-static int removed_meanwhile(struct job *j)
+int nodes_gone(struct job *j)
 {
 	diag_hint(&j->d, "%s", all_nodes);
 	return diag_what(&j->d, TM_ENOENT, "this node has been removed meanwhile");
 }
-
-static int rename_body(struct store *s, struct job *j)
-{
-	struct rename *r = CONTAINER_OF(j, struct rename, job);
-
-	int err = store_node_rename(s, r->id, r->name);
-	if (err == TM_EEXIST) {
-		diag_hint(&j->d, "choose another name");
-		diag_what(&j->d, err, "another node is named %s already", r->name);
-	} else if (err == TM_ENOENT) {
-		return removed_meanwhile(j);
-	}
-	return err;
-}
-
-static void rename_done(struct coord *c, struct job *j, int err)
-{
-	const struct rename *r = CONTAINER_OF(j, struct rename, job);
-	struct member *m = registry_by_id(c->reg, r->id);
-	struct jsonout o = {0};
-
-	if (err || !m) {
-		answer_refuse(c, &j->asker, err ? err : TM_ENOENT, &j->d);
-		return;
-	}
-	log_info("coord: node renamed", KV("from", m->s.rec.name), KV("to", r->name));
-	struct member renamed = *m; /* the change itself comes after the answer */
-	memcpy(renamed.s.rec.name, r->name, sizeof(renamed.s.rec.name));
-	answer_begin(&j->asker, &o);
-	member_put(c, &o, "node", &renamed, true);
-	answer_end(c, &j->asker, &o);
-}
-
-static const struct job_kind rename_kind = {sizeof(struct rename), rename_body, rename_done, NULL};
 
 struct member *nodes_find(struct coord *c, const struct asker *a, const char *name)
 {
@@ -116,19 +75,6 @@ struct member *nodes_find(struct coord *c, const struct asker *a, const char *na
 	diag_what(&d, TM_ENOENT, "there is no node \"%s\"", name);
 	answer_refuse(c, a, TM_ENOENT, &d);
 	return NULL;
-}
-
-void nodes_rename(struct coord *c, const struct asker *a, const union msg_request *r)
-{
-	const struct member *m = nodes_find(c, a, r->rename.node);
-	struct rename *j = m ? job_start(c, a, &rename_kind) : NULL;
-
-	if (!j)
-		return;
-
-	memcpy(j->id, m->s.rec.id, sizeof(j->id));
-	memcpy(j->name, r->rename.name, sizeof(j->name));
-	job_submit(&j->job);
 }
 
 /* --- tags --- */
@@ -179,7 +125,7 @@ static int retag_body(struct store *s, struct job *j)
 
 	int err = store_node_find_key(s, t->key, &t->node);
 	if (err == TM_ENOENT)
-		return removed_meanwhile(j);
+		return nodes_gone(j);
 	if (err)
 		return err;
 

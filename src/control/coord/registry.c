@@ -14,7 +14,8 @@ struct change {
 
 struct registry {
 	struct mesh_info mesh;
-	struct map *by_id, *by_key, *by_name;
+	struct map *by_id, *by_key;
+	struct map *by_name; /* and by each alias */
 	struct member **by_host; /* [n_hosts] */
 	size_t n_hosts;
 	struct list by_change; /* oldest change first */
@@ -151,28 +152,67 @@ static int reserve_host(struct registry *r, uint32_t host)
 	return TM_OK;
 }
 
+/* Whether one of its names is another's; `self` NULL: it is no member yet. */
+static bool is_taken(const struct registry *r, const struct node_rec *rec, const struct member *self)
+{
+	struct name_key name = name_key(rec->name);
+	const struct member *holder = map_get(r->by_name, &name);
+
+	if (holder && holder != self)
+		return true;
+	for (const char *at = rec->aliases.text; node_alias_next(&at, name.text);) {
+		name = name_key(name.text);
+		holder = map_get(r->by_name, &name);
+		if ((holder && holder != self) || strcmp(name.text, rec->name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void unindex_names(struct registry *r, const struct node_rec *rec, const struct member *m)
+{
+	struct name_key name = name_key(rec->name);
+
+	if (map_get(r->by_name, &name) == m)
+		map_remove(r->by_name, &name);
+	for (const char *at = rec->aliases.text; node_alias_next(&at, name.text);) {
+		name = name_key(name.text);
+		if (map_get(r->by_name, &name) == m)
+			map_remove(r->by_name, &name);
+	}
+}
+
+/* On failure some of them are there. */
+static int index_names(struct registry *r, const struct node_rec *rec, struct member *m)
+{
+	struct name_key name = name_key(rec->name);
+	int err = map_put(r->by_name, &name, m);
+
+	for (const char *at = rec->aliases.text; !err && node_alias_next(&at, name.text);) {
+		name = name_key(name.text);
+		err = map_put(r->by_name, &name, m);
+	}
+	return err;
+}
+
 static void unindex_member(struct registry *r, struct member *m)
 {
-	struct name_key name = name_key(m->s.rec.name);
-
 	map_remove(r->by_id, m->s.rec.id);
 	map_remove(r->by_key, m->s.rec.key);
-	map_remove(r->by_name, &name);
+	unindex_names(r, &m->s.rec, m);
 	if (m->s.rec.host < r->n_hosts)
 		r->by_host[m->s.rec.host] = NULL;
 }
 
 static int index_member(struct registry *r, struct member *m)
 {
-	struct name_key name = name_key(m->s.rec.name);
-
 	int err = reserve_host(r, m->s.rec.host);
 	if (!err)
 		err = map_put(r->by_id, m->s.rec.id, m);
 	if (!err)
 		err = map_put(r->by_key, m->s.rec.key, m);
 	if (!err)
-		err = map_put(r->by_name, &name, m);
+		err = index_names(r, &m->s.rec, m);
 	if (err) {
 		unindex_member(r, m);
 		return err;
@@ -183,10 +223,9 @@ static int index_member(struct registry *r, struct member *m)
 
 static int member_new(struct registry *r, const struct store_node *n, struct member **ret_member)
 {
-	struct name_key name = name_key(n->rec.name);
 	struct member *node = NULL;
 
-	if (map_get(r->by_key, n->rec.key) || map_get(r->by_name, &name))
+	if (map_get(r->by_key, n->rec.key) || is_taken(r, &n->rec, NULL))
 		return TM_EEXIST;
 	if (n->rec.host < r->n_hosts && r->by_host[n->rec.host])
 		return TM_EEXIST;
@@ -219,18 +258,17 @@ static int member_new(struct registry *r, const struct store_node *n, struct mem
 /* Names change, and what is no part of the map; key, kind and host number stay with an id. */
 static int member_update(struct registry *r, struct member *m, const struct store_node *n)
 {
-	struct name_key to = name_key(n->rec.name), from = name_key(m->s.rec.name);
-	struct member *holder = map_get(r->by_name, &to);
-
-	if (holder && holder != m)
+	if (is_taken(r, &n->rec, m))
 		return TM_EEXIST;
-	if (!holder) {
-		int err = map_put(r->by_name, &to, m);
-		if (err)
-			return err;
-		map_remove(r->by_name, &from);
+	unindex_names(r, &m->s.rec, m);
+	int err = index_names(r, &n->rec, m);
+	if (err) {
+		unindex_names(r, &n->rec, m);
+		(void)!index_names(r, &m->s.rec, m);
+		return err;
 	}
-	memcpy(m->s.rec.name, to.text, sizeof(m->s.rec.name));
+	memcpy(m->s.rec.name, n->rec.name, sizeof(m->s.rec.name));
+	m->s.rec.aliases = n->rec.aliases;
 	memcpy(m->s.rec.tags, n->rec.tags, sizeof(m->s.rec.tags));
 	m->s.rec.n_tags = n->rec.n_tags;
 	m->s.rec.routes = n->rec.routes;

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { APPLICATION_ID = 0x544d6e6d /* "TMnm" */, SCHEMA_VERSION = 5 };
+enum { APPLICATION_ID = 0x544d6e6d /* "TMnm" */, SCHEMA_VERSION = 6 };
 
 /* Told again or found out again when the machine loses power between two checkpoints; so no fsync per
  * transaction. The file itself stays whole. */
@@ -29,19 +29,21 @@ static const char schema[] = "CREATE TABLE state (one INTEGER PRIMARY KEY CHECK 
 			     "relays TEXT);"
 			     "CREATE TABLE member (id TEXT PRIMARY KEY, name TEXT, host INTEGER, key BLOB, "
 			     "kind INTEGER, coordinator INTEGER,"
-			     " via TEXT, tags TEXT, routes TEXT) WITHOUT ROWID;"
+			     " via TEXT, tags TEXT, routes TEXT, aliases TEXT) WITHOUT ROWID;"
 			     "CREATE TABLE contact (id TEXT PRIMARY KEY, worked TEXT, candidates TEXT, "
 			     "handshake BLOB, checked INTEGER)"
 			     " WITHOUT ROWID;" POLICY_TABLE POLICY_NONE;
 
 /* What older ones lack is told again; what else they have, such as stamps against replays, nobody would. With
- * the version of the map forgotten, the routes of all members come with the next one. */
+ * the version of the map forgotten, the routes and aliases of all members come with the next one. */
 static const char *const from_version[SCHEMA_VERSION] = {
 	[1] = "BEGIN; ALTER TABLE state ADD COLUMN relays TEXT; PRAGMA user_version = 2; COMMIT",
 	[2] = "BEGIN;" POLICY_TABLE "PRAGMA user_version = 3; COMMIT",
 	[3] = "BEGIN; ALTER TABLE member ADD COLUMN routes TEXT; UPDATE state SET version = 0;"
 	      "PRAGMA user_version = 4; COMMIT",
 	[4] = "BEGIN;" POLICY_NONE "PRAGMA user_version = 5; COMMIT",
+	[5] = "BEGIN; ALTER TABLE member ADD COLUMN aliases TEXT; UPDATE state SET version = 0;"
+	      "PRAGMA user_version = 6; COMMIT",
 };
 
 static int explain(const struct db *db, int err, struct diag *d)

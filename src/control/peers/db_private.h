@@ -12,7 +12,7 @@ struct strbuf;
 	X(BEGIN, "BEGIN IMMEDIATE")                                                                          \
 	X(COMMIT, "COMMIT")                                                                                  \
 	X(STATE, "INSERT OR REPLACE INTO state VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                       \
-	X(MEMBER, "INSERT OR REPLACE INTO member VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")                        \
+	X(MEMBER, "INSERT OR REPLACE INTO member VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                     \
 	X(MEMBER_GONE, "DELETE FROM member WHERE id = ?")                                                    \
 	X(CONTACT, "INSERT OR REPLACE INTO contact VALUES (?, ?, ?, ?, ?)")                                  \
 	X(CONTACT_GONE, "DELETE FROM contact WHERE id = ?")                                                  \

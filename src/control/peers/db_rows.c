@@ -151,8 +151,10 @@ static bool member_read(const struct db *db, sqlite3_stmt *st, struct node_rec *
 	r->coordinator = sqlite3_column_int(st, 5) != 0;
 	if (r->kind == NODE_CLIENT && !valid_text_at(st, 6, r->via, sizeof(r->via), node_id_valid))
 		return false;
-	/* A file of version 2 that cannot be written has no such column. */
+	/* A file of version 2 that cannot be written has no such column, one of version 5 not the last. */
 	if (sqlite3_column_count(st) > 8 && node_routes_split(text_at(st, 8), &r->routes) != TM_OK)
+		return false;
+	if (sqlite3_column_count(st) > 9 && node_aliases_read(text_at(st, 9), &r->aliases) != TM_OK)
 		return false;
 	return node_tags_split(text_at(st, 7), r->tags, &r->n_tags) == TM_OK;
 }
@@ -365,6 +367,7 @@ static int write_member(struct db *db, const struct db_row *row)
 		memcpy(all.v, n->routes, n->n_routes * sizeof(all.v[0]));
 	node_routes_join(&all, routes);
 	bind_text(st, 9, routes);
+	bind_text(st, 10, n->aliases);
 	return rows_run(st);
 }
 

@@ -27,22 +27,25 @@ NODISCARD int store_node_each(struct store *s, store_node_fn *fn, void *ctx);
 
 NODISCARD int store_node_find_key(
 	struct store *s, const uint8_t key[static 32], struct store_node *ret_node); /* TM_ENOENT */
-NODISCARD int store_node_name_taken(struct store *s, const char *name, bool *ret_taken);
+NODISCARD int store_node_name_taken(struct store *s, const char *name, bool *ret_taken); /* or an alias */
 /*
  * With host number 0 it gets the next free one up to hosts_max, in n, too: TM_EFULL when there is none.
- * TM_EEXIST: id, name, key or host number is taken.
+ * TM_EEXIST: id, name, key or host number is taken; aliases are given by store_node_aliases.
  */
 NODISCARD int store_node_insert(struct store *s, struct store_node *n, uint32_t hosts_max);
-NODISCARD int store_node_rename(struct store *s, const char *id, const char *name); /* TM_ENOENT, TM_EEXIST */
+/* An alias of its own becomes its name. TM_ENOENT, TM_EEXIST. */
+NODISCARD int store_node_rename(struct store *s, const char *id, const char *name);
+/* All that it has. TM_ENOENT; TM_EEXIST: one of them is another's, or its own name. */
+NODISCARD int store_node_aliases(struct store *s, const char *id, const struct node_aliases *aliases);
 NODISCARD int store_node_tag(
 	struct store *s, const char *id, const char (*tags)[NODE_TAG_MAX + 1], size_t n); /* TM_ENOENT */
 NODISCARD int store_node_routes(
 	struct store *s, const char *id, const struct node_routes *routes); /* TM_ENOENT */
 NODISCARD int store_node_remove(struct store *s, const char *id); /* and its clients; TM_ENOENT */
 /*
- * Each insertion, renaming, change of tags or routes and removal (of clients with their node, too) is a
- * change with a version of its own, made in the same transaction. In their order, after that of `version`; 0
- * = all that are remembered.
+ * Each insertion, renaming, change of aliases, tags or routes and removal (of clients with their node, too)
+ * is a change with a version of its own, made in the same transaction. In their order, after that of
+ * `version`; 0 = all that are remembered.
  */
 struct store_change {
 	uint64_t version;

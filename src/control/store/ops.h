@@ -32,6 +32,7 @@ struct store_ops {
 	int (*node_name_taken)(struct store *s, const char *name, bool *ret_taken);
 	int (*node_insert)(struct store *s, struct store_node *n, uint32_t hosts_max);
 	int (*node_rename)(struct store *s, const char *id, const char *name);
+	int (*node_aliases)(struct store *s, const char *id, const struct node_aliases *aliases);
 	int (*node_tag)(struct store *s, const char *id, const char (*tags)[NODE_TAG_MAX + 1], size_t n);
 	int (*node_routes)(struct store *s, const char *id, const struct node_routes *routes);
 	int (*node_remove)(struct store *s, const char *id);

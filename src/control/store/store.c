@@ -60,6 +60,11 @@ int store_node_rename(struct store *s, const char *id, const char *name)
 	return s->ops->node_rename(s, id, name);
 }
 
+int store_node_aliases(struct store *s, const char *id, const struct node_aliases *aliases)
+{
+	return s->ops->node_aliases(s, id, aliases);
+}
+
 int store_node_tag(struct store *s, const char *id, const char (*tags)[NODE_TAG_MAX + 1], size_t n)
 {
 	return s->ops->node_tag(s, id, tags, n);

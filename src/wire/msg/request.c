@@ -112,6 +112,18 @@ static int name_get(const json_t *j, const char *key, char ret_name[static NODE_
 	return TM_OK;
 }
 
+static int no_name(const char *wanted, struct diag *d)
+{
+	char name[NODE_NAME_MAX + 1];
+
+	node_name_sanitize(wanted, name);
+	diag_code(d, "usage");
+	diag_hint(d, "\"%s\" would do", name);
+	return diag_what(d, TM_EINVAL,
+		"a name is 1 to 63 of the characters a-z, 0-9 and -, without - at its ends, and not "
+		"\"this\"");
+}
+
 int msg_node_rename_get(const json_t *j, union msg_request *ret_r, struct diag *d)
 {
 	struct msg_node_rename r = {0};
@@ -121,17 +133,49 @@ int msg_node_rename_get(const json_t *j, union msg_request *ret_r, struct diag *
 	if (err)
 		return err;
 
-	if (jsonin_text(j, "name", wanted, sizeof(wanted)) != TM_OK || !node_name_allowed(wanted)) {
-		node_name_sanitize(wanted, r.name);
-		diag_code(d, "usage");
-		diag_hint(d, "\"%s\" would do", r.name);
-		return diag_what(d, TM_EINVAL,
-			"a name is 1 to 63 of the characters a-z, 0-9 and -, without - at its ends, and not "
-			"\"this\"");
-	}
+	if (jsonin_text(j, "name", wanted, sizeof(wanted)) != TM_OK || !node_name_allowed(wanted))
+		return no_name(wanted, d);
+	if (jsonin_bool(j, "keep", &r.keep) != TM_OK)
+		return wrong(d, "keep must be true or false", "see `tunnelmesh help node rename`");
 	memcpy(r.name, wanted, strlen(wanted) + 1);
 	ret_r->rename = r;
 	return TM_OK;
+}
+
+static int aliases_get(const json_t *list, struct node_aliases *ret_a, struct diag *d)
+{
+	struct node_aliases a = {.text = ""};
+
+	if (list && !json_is_array(list))
+		return wrong(d, "aliases must be a list of names", "see `tunnelmesh help node alias`");
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *name = jsonin_string(json_array_get(list, i));
+
+		if (!name || !node_name_allowed(name))
+			return no_name(name ? name : "", d);
+		if (node_aliases_add(&a, name) != TM_OK)
+			return wrong(d, "the aliases of a node have 255 characters in all at most",
+				"see `tunnelmesh help node alias`");
+	}
+	*ret_a = a;
+	return TM_OK;
+}
+
+int msg_node_alias_get(const json_t *j, union msg_request *ret_r, struct diag *d)
+{
+	struct msg_node_alias a = {0};
+
+	int err = name_get(j, "node", a.node, d);
+	if (!err)
+		err = aliases_get(json_object_get(j, "add"), &a.add, d);
+	if (!err)
+		err = aliases_get(json_object_get(j, "remove"), &a.remove, d);
+	if (!err && !a.add.text[0] && !a.remove.text[0])
+		err = wrong(d, "no alias is said that is to be added or removed",
+			"see `tunnelmesh help node alias`");
+	if (!err)
+		ret_r->alias = a;
+	return err;
 }
 
 int msg_node_tag_get(const json_t *j, union msg_request *ret_r, struct diag *d)

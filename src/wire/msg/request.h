@@ -30,6 +30,12 @@ struct msg_token_create {
 
 struct msg_node_rename {
 	char node[NODE_REF_MAX + 1], name[NODE_NAME_MAX + 1];
+	bool keep; /* the name that it had, as an alias */
+};
+
+struct msg_node_alias {
+	char node[NODE_REF_MAX + 1];
+	struct node_aliases add, remove;
 };
 
 struct msg_node_tag {
@@ -81,6 +87,7 @@ union msg_request {
 	uint8_t token_id[TOKEN_ID];
 	uint32_t after; /* node.list, client.list: those with a higher host number */
 	struct msg_node_rename rename;
+	struct msg_node_alias alias;
 	struct msg_node_tag tag;
 	char name[NODE_REF_MAX + 1]; /* node.remove, client.remove: a name, an id or an address */
 	struct msg_client_add client_add;
@@ -93,7 +100,8 @@ typedef int msg_request_get_fn(const json_t *j, union msg_request *ret_r, struct
 msg_request_get_fn msg_nothing_get; /* a request without fields */
 msg_request_get_fn msg_leave_get;
 msg_request_get_fn msg_token_create_get, msg_token_revoke_get;
-msg_request_get_fn msg_list_get, msg_node_rename_get, msg_node_remove_get, msg_node_tag_get;
+msg_request_get_fn msg_list_get, msg_node_rename_get, msg_node_alias_get, msg_node_remove_get,
+	msg_node_tag_get;
 msg_request_get_fn msg_client_add_get, msg_client_remove_get;
 msg_request_get_fn msg_policy_version_get, msg_policy_text_get, msg_policy_explain_get, msg_policy_prove_get;
 msg_request_get_fn msg_route_offer_get, msg_route_get;

@@ -71,6 +71,13 @@ static void changes_send_their_words_and_confirm(void **state)
 	} rows[] = {
 		{"node rename old new", "{\"node\":\"old\",\"name\":\"new\",\"cmd\":\"node.rename\"}",
 			"  old is now new\n"},
+		{"node rename old new --keep",
+			"{\"node\":\"old\",\"name\":\"new\",\"keep\":true,\"cmd\":\"node.rename\"}",
+			"  old is now new\n"},
+		{"node alias nas --add files --add db --remove old",
+			"{\"node\":\"nas\",\"add\":[\"files\",\"db\"],\"remove\":[\"old\"],\"cmd\":\"node."
+			"alias\"}",
+			"  nas has the aliases db,files\n"},
 		{"node remove nas", "{\"node\":\"nas\",\"cmd\":\"node.remove\"}",
 			"  nas is removed; its tunnels are cut at every node\n"
 			"  removed with it, since they came through it: pad, phone\n"},
@@ -116,6 +123,7 @@ static void changes_send_their_words_and_confirm(void **state)
 	};
 	static const struct fake_reply replies[] = {
 		{"node.tag", "{\"ok\":true,\"node\":{\"name\":\"nas\",\"tags\":[\"gateway\",\"b\"]}}"},
+		{"node.alias", "{\"ok\":true,\"node\":{\"name\":\"nas\",\"aliases\":[\"db\",\"files\"]}}"},
 		{"node.remove", "{\"ok\":true,\"name\":\"nas\",\"clients\":[\"pad\",\"phone\"]}"},
 		{"route.approve", "{\"ok\":true,\"routes\":[{\"net\":\"10.8.0.0/16\",\"offered\":false},"
 				  "{\"net\":\"10.9.0.0/16\",\"offered\":false}]}"},

@@ -209,10 +209,10 @@ static void peers_lists_names_ids_addresses_and_tags(void **state)
 	fake_daemon_start(&f->daemon, f->socket, NULL, replies);
 	run_cli(&r, f->dir, "peers --state-dir DIR");
 	assert_int_equal(r.status, 0);
-	assert_contains(
-		r.out, "  hub    100.101.0.1  online   coordinator  -     bbbbbbbbbbbbbbbb  fd5c::1  K1\n");
-	assert_contains(
-		r.out, "  nas    100.101.0.3  offline  node         a,b   cccccccccccccccc  fd5c::3  K2\n");
+	assert_contains(r.out,
+		"  hub    100.101.0.1  online   coordinator  -     -        bbbbbbbbbbbbbbbb  fd5c::1  K1\n");
+	assert_contains(r.out,
+		"  nas    100.101.0.3  offline  node         a,b   -        cccccccccccccccc  fd5c::3  K2\n");
 	run_free(&r);
 }
 

@@ -113,6 +113,7 @@ static void without_a_daemon_every_command_says_so(void **state)
 		"token revoke x",
 		"node list",
 		"node rename a b",
+		"node alias a --add b",
 		"node remove a",
 		"client add phone",
 		"client list",

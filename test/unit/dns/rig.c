@@ -172,6 +172,7 @@ static void add(struct rig *r, const char *name, uint32_t host, bool is_client)
 
 	snprintf(rec.id, sizeof(rec.id), "%016x", host);
 	snprintf(rec.name, sizeof(rec.name), "%s", name);
+	snprintf(rec.aliases.text, sizeof(rec.aliases.text), host == 5 ? "files nas" : "");
 	rec.coordinator = host == 1;
 	if (is_client) {
 		rec.kind = NODE_CLIENT;

@@ -40,6 +40,8 @@ static void names_lead_to_addresses(void **state UNUSED)
 		{"this.mesh.", DNS_A, DNS_NOERROR, "100.101.0.1", NULL},
 		{"this.mesh.", DNS_AAAA, DNS_NOERROR, "fd5c:0:0:1::1", NULL},
 		{"0000000000000004.mesh.", DNS_A, DNS_NOERROR, "100.101.0.4", NULL},
+		{"nas.mesh.", DNS_A, DNS_NOERROR, "100.101.0.5", NULL},
+		{"NAS.mesh.", DNS_AAAA, DNS_NOERROR, "fd5c:0:0:1::5", NULL},
 		/* there, but not of that type: RFC 2308 2.2 */
 		{"n3.mesh.", 15, DNS_NOERROR, NULL, "mesh."},
 		{"n3.mesh.", 65, DNS_NOERROR, NULL, "mesh."},
@@ -47,7 +49,9 @@ static void names_lead_to_addresses(void **state UNUSED)
 		{"n3.mesh.", DNS_SOA, DNS_NOERROR, NULL, "mesh."},
 		{"n3.mesh.", DNS_NS, DNS_NOERROR, NULL, "mesh."},
 		{"n3.mesh.", DNS_ANY, DNS_NOERROR, "100.101.0.4", NULL},
+		{"files.mesh.", 5, DNS_NOERROR, NULL, "mesh."}, /* an alias is no CNAME */
 		/* not there */
+		{"files.n4.mesh.", DNS_A, DNS_NXDOMAIN, NULL, "mesh."},
 		{"n9.mesh.", DNS_A, DNS_NXDOMAIN, NULL, "mesh."},
 		{"n9.mesh.", DNS_ANY, DNS_NXDOMAIN, NULL, "mesh."},
 		{"x.n3.mesh.", DNS_A, DNS_NXDOMAIN, NULL, "mesh."},

@@ -28,7 +28,11 @@ static void sample_init(struct sample *s)
 	static union {
 		struct mesh_node node;
 		char room[sizeof(struct mesh_node) + 8];
-	} member = {.node = {.id = "0123456789abcdef", .host = 3, .via = "", .tags = "db\0web\0"}};
+	} member = {.node = {.id = "0123456789abcdef",
+			    .host = 3,
+			    .via = "",
+			    .tags = "db\0web\0",
+			    .aliases = "files nas"}};
 
 	*s = (struct sample){.member = &member.node};
 	memcpy(member.node.name, "nas", 4);
@@ -52,6 +56,7 @@ static void sample_init(struct sample *s)
 	s->view = (struct node_view){
 		.mesh = &s->mesh,
 		.name = "laptop",
+		.aliases = "files",
 		.id = "fedcba9876543210",
 		.key = key,
 		.link = {.error = "say \"hello\"\n", .proxy = "192.0.2.1:3128"},
@@ -184,6 +189,7 @@ static void a_peer_is_printed_with_all_that_is_known(void **state UNUSED)
 	assert_true(json_is_true(json_object_get(j, "online")));
 	assert_int_equal(json_integer_value(json_object_get(j, "rx_bytes")), 1234567);
 	assert_true(json_real_value(json_object_get(j, "rtt_ms")) > 11.24);
+	assert_string_equal(json_string_value(json_array_get(json_object_get(j, "aliases"), 1)), "nas");
 	assert_int_equal(json_array_size(json_object_get(j, "tags")), 2);
 	assert_string_equal(json_string_value(json_array_get(json_object_get(j, "tags"), 1)), "web");
 	json_decref(j);

@@ -21,12 +21,13 @@ enum {
 	COL_CREATED,
 	COL_LAST_SEEN,
 	COL_ROUTES,
+	COL_ALIASES, /* read only: rows of a table of their own */
 	COL_N,
 };
 
 static int row_texts(sqlite3_stmt *st, struct store_node *n)
 {
-	char tags[TAGS_TEXT_MAX], routes[ROUTES_TEXT_MAX];
+	char tags[TAGS_TEXT_MAX], routes[ROUTES_TEXT_MAX], aliases[NODE_ALIASES_TEXT] = "";
 
 	int err = column_text(st, COL_ID, n->rec.id, sizeof(n->rec.id));
 	if (!err)
@@ -42,6 +43,10 @@ static int row_texts(sqlite3_stmt *st, struct store_node *n)
 	if (!err)
 		err = column_text(st, COL_ROUTES, routes, sizeof(routes));
 	if (!err && node_routes_split(routes, &n->rec.routes) != TM_OK)
+		err = TM_ECORRUPT;
+	if (!err && sqlite3_column_type(st, COL_ALIASES) != SQLITE_NULL)
+		err = column_text(st, COL_ALIASES, aliases, sizeof(aliases));
+	if (!err && node_aliases_read(aliases, &n->rec.aliases) != TM_OK)
 		err = TM_ECORRUPT;
 	if (!err && n->rec.kind == NODE_CLIENT)
 		err = column_text(st, COL_VIA, n->rec.via, sizeof(n->rec.via));
@@ -121,19 +126,33 @@ int sql_node_find_key(struct store *store, const uint8_t key[static 32], struct 
 	return err;
 }
 
-int sql_node_name_taken(struct store *store, const char *name, bool *ret_taken)
+/* What a statement about a name or an id answers. */
+static int is_so(struct sql_store *s, enum sql_stmt_id which, const char *name, bool *ret_so)
 {
-	struct sql_store *s = sql_of(store);
-	sqlite3_stmt *st = sql_stmt(s, STMT_NODE_NAME_TAKEN);
+	sqlite3_stmt *st = sql_stmt(s, which);
 
 	bind_text(st, 1, name);
 	int err = sql_row(st);
 	if (err)
 		return err;
 
-	*ret_taken = sqlite3_column_int(st, 0) != 0;
+	*ret_so = sqlite3_column_int(st, 0) != 0;
 	sqlite3_reset(st);
 	return TM_OK;
+}
+
+int sql_node_name_taken(struct store *store, const char *name, bool *ret_taken)
+{
+	return is_so(sql_of(store), STMT_NODE_NAME_TAKEN, name, ret_taken);
+}
+
+/* TM_EEXIST: a node has it as an alias. The schema sees to names. */
+static int refuse_alias(struct sql_store *s, const char *name)
+{
+	bool taken;
+	int err = is_so(s, STMT_ALIAS_TAKEN, name, &taken);
+
+	return err ? err : taken ? TM_EEXIST : TM_OK;
 }
 
 /* --- changes --- */
@@ -292,7 +311,10 @@ static int change_one(struct sql_store *s, sqlite3_stmt *st)
 int sql_node_insert(struct store *store, struct store_node *n, uint32_t hosts_max)
 {
 	struct sql_store *s = sql_of(store);
-	int err = n->rec.host ? TM_OK : take_host(s, hosts_max, &n->rec.host);
+	int err = refuse_alias(s, n->rec.name);
+
+	if (!err && !n->rec.host)
+		err = take_host(s, hosts_max, &n->rec.host);
 	if (!err)
 		err = insert(s, n);
 	if (!err)
@@ -300,14 +322,57 @@ int sql_node_insert(struct store *store, struct store_node *n, uint32_t hosts_ma
 	return err;
 }
 
+/* name NULL: all that the node has. */
+static int drop_alias(struct sql_store *s, const char *id, const char *name)
+{
+	sqlite3_stmt *st = sql_stmt(s, STMT_ALIAS_DROP);
+
+	bind_text(st, 1, id);
+	if (name)
+		bind_text(st, 2, name);
+	return sql_run(st);
+}
+
+static int add_alias(struct sql_store *s, const char *id, const char *name)
+{
+	sqlite3_stmt *st = sql_stmt(s, STMT_ALIAS_ADD);
+
+	bind_text(st, 1, name);
+	bind_text(st, 2, id);
+	int err = change_one(s, st);
+	return err == TM_ENOENT ? TM_EEXIST : err; /* it is a node's name */
+}
+
 int sql_node_rename(struct store *store, const char *id, const char *name)
 {
 	struct sql_store *s = sql_of(store);
-	sqlite3_stmt *st = sql_stmt(s, STMT_NODE_RENAME);
+	int err = drop_alias(s, id, name);
 
+	if (!err)
+		err = refuse_alias(s, name);
+	if (err)
+		return err;
+
+	sqlite3_stmt *st = sql_stmt(s, STMT_NODE_RENAME);
 	bind_text(st, 1, id);
 	bind_text(st, 2, name);
-	int err = change_one(s, st);
+	err = change_one(s, st);
+	return err ? err : note_change(s, id);
+}
+
+int sql_node_aliases(struct store *store, const char *id, const struct node_aliases *aliases)
+{
+	struct sql_store *s = sql_of(store);
+	char name[NODE_ALIAS_LEN];
+	bool there;
+	int err = is_so(s, STMT_NODE_THERE, id, &there);
+
+	if (!err && !there)
+		return TM_ENOENT;
+	if (!err)
+		err = drop_alias(s, id, NULL);
+	for (const char *at = aliases->text; !err && node_alias_next(&at, name);)
+		err = add_alias(s, id, name);
 	return err ? err : note_change(s, id);
 }
 

@@ -74,10 +74,16 @@ const struct schema_step schema_steps[] = {
 	{"ALTER TABLE node ADD COLUMN routes TEXT NOT NULL DEFAULT '';"},
 	/* Of the names in the DNS; '': the one that all had before. */
 	{"ALTER TABLE mesh ADD COLUMN zone TEXT NOT NULL DEFAULT '';"},
+	/* Further names of nodes. That none is a node's name as well, the statements see to. */
+	{"CREATE TABLE alias ("
+	 "	name TEXT PRIMARY KEY CHECK (length(name) BETWEEN 1 AND 63),"
+	 "	node TEXT NOT NULL REFERENCES node (id) ON DELETE CASCADE"
+	 ") STRICT, WITHOUT ROWID;"
+	 "CREATE INDEX alias_node ON alias (node);"},
 };
 
-_Static_assert(sizeof(schema_steps) / sizeof(schema_steps[0]) == 5, "schema_version counts the steps");
-const int schema_version = 5;
+_Static_assert(sizeof(schema_steps) / sizeof(schema_steps[0]) == 6, "schema_version counts the steps");
+const int schema_version = 6;
 
 static int migrate_one(sqlite3 *db, const struct schema_step *step, int to)
 {

@@ -79,6 +79,7 @@ const struct store_ops store_sqlite = {
 	.node_name_taken = sql_node_name_taken,
 	.node_insert = sql_node_insert,
 	.node_rename = sql_node_rename,
+	.node_aliases = sql_node_aliases,
 	.node_tag = sql_node_tag,
 	.node_routes = sql_node_routes,
 	.node_remove = sql_node_remove,

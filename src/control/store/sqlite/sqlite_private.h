@@ -10,10 +10,14 @@
 #define NODE_COLUMNS                                                                                         \
 	"id, name, key, ed, host, kind, coordinator, ephemeral, via, token, tags, os, version, created, "    \
 	"last_seen, routes"
+/* Those of `of`, in the order of names. */
+#define NODE_ALIASES(of)                                                                                     \
+	"(SELECT group_concat(name, ' ') FROM (SELECT name FROM alias WHERE node = " of ".id ORDER BY "      \
+	"name))"
 #define NODE_COLUMNS_OF_N                                                                                    \
 	"n.id, n.name, n.key, n.ed, n.host, n.kind, n.coordinator, n.ephemeral, n.via, n.token, n.tags, "    \
 	"n.os, "                                                                                             \
-	"n.version, n.created, n.last_seen, n.routes"
+	"n.version, n.created, n.last_seen, n.routes, " NODE_ALIASES("n")
 #define POLICY_COLUMNS "version, accepted, who, length(CAST(text AS BLOB))"
 #define TOKEN_COLUMNS "id, secret_hash, uses, used, created, expires, revoked, ephemeral, tags"
 
@@ -24,14 +28,20 @@
 	X(MESH_LOAD, "SELECT name, net4, net6, secret, created, zone FROM mesh")                             \
 	X(MESH_INSERT, "INSERT INTO mesh (one, name, net4, net6, secret, created, zone) VALUES (1, ?, ?, "   \
 		       "?, ?, ?, ?)")                                                                        \
-	X(NODE_EACH, "SELECT " NODE_COLUMNS " FROM node ORDER BY kind, host")                                \
-	X(NODE_BY_KEY, "SELECT " NODE_COLUMNS " FROM node WHERE key = ?")                                    \
-	X(NODE_NAME_TAKEN, "SELECT EXISTS (SELECT 1 FROM node WHERE name = ?)")                              \
+	X(NODE_EACH, "SELECT " NODE_COLUMNS ", " NODE_ALIASES("node") " FROM node ORDER BY kind, host")      \
+	X(NODE_BY_KEY, "SELECT " NODE_COLUMNS ", " NODE_ALIASES("node") " FROM node WHERE key = ?")          \
+	X(NODE_NAME_TAKEN, "SELECT EXISTS (SELECT 1 FROM node WHERE name = ?1 UNION ALL SELECT 1 FROM "      \
+			   "alias WHERE name = ?1)")                                                         \
 	X(NODE_INSERT,                                                                                       \
 		"INSERT INTO node (" NODE_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "  \
 		"?)")                                                                                        \
 	X(NODE_AND_CLIENTS, "SELECT id FROM node WHERE id = ?1 OR via = ?1 ORDER BY kind DESC")              \
 	X(NODE_RENAME, "UPDATE node SET name = ?2 WHERE id = ?1")                                            \
+	X(NODE_THERE, "SELECT EXISTS (SELECT 1 FROM node WHERE id = ?)")                                     \
+	X(ALIAS_TAKEN, "SELECT EXISTS (SELECT 1 FROM alias WHERE name = ?)")                                 \
+	X(ALIAS_ADD, "INSERT INTO alias (name, node) SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM node "    \
+		     "WHERE name = ?1)")                                                                     \
+	X(ALIAS_DROP, "DELETE FROM alias WHERE node = ?1 AND (?2 IS NULL OR name = ?2)")                     \
 	X(NODE_TAG, "UPDATE node SET tags = ?2 WHERE id = ?1")                                               \
 	X(NODE_ROUTES, "UPDATE node SET routes = ?2 WHERE id = ?1")                                          \
 	X(NODE_REMOVE, "DELETE FROM node WHERE id = ?")                                                      \
@@ -118,6 +128,7 @@ int sql_node_find_key(struct store *store, const uint8_t key[static 32], struct 
 int sql_node_name_taken(struct store *store, const char *name, bool *ret_taken);
 int sql_node_insert(struct store *store, struct store_node *n, uint32_t hosts_max);
 int sql_node_rename(struct store *store, const char *id, const char *name);
+int sql_node_aliases(struct store *store, const char *id, const struct node_aliases *aliases);
 int sql_node_tag(struct store *store, const char *id, const char (*tags)[NODE_TAG_MAX + 1], size_t n);
 int sql_node_routes(struct store *store, const char *id, const struct node_routes *routes);
 int sql_node_remove(struct store *store, const char *id);

@@ -369,7 +369,8 @@ static void leave_version_1(struct rig *r)
 	peers_keep(r->peers, c);
 	peers_free(TAKE(r->peers));
 	by_hand(r, "ALTER TABLE state DROP COLUMN relays; DROP TABLE policy;"
-		   "ALTER TABLE member DROP COLUMN routes; PRAGMA user_version = 1");
+		   "ALTER TABLE member DROP COLUMN aliases; ALTER TABLE member DROP COLUMN routes; PRAGMA "
+		   "user_version = 1");
 }
 
 static void a_file_of_the_version_before_keeps_what_it_has(void **state)
@@ -541,7 +542,7 @@ static void a_file_that_refuses_a_row_is_made_anew(void **state)
 	static const char *const schemas[] = {
 		/* a rule that ours does not have */
 		"CREATE TABLE m (id TEXT PRIMARY KEY, name TEXT CHECK (name <> 'n9'), host, key, kind, "
-		"coordinator, via, tags, routes) WITHOUT ROWID; INSERT INTO m SELECT * FROM member;"
+		"coordinator, via, tags, routes, aliases) WITHOUT ROWID; INSERT INTO m SELECT * FROM member;"
 		"DROP TABLE member; ALTER TABLE m RENAME TO member",
 		/* another type than ours */
 		"DROP TABLE contact; CREATE TABLE contact (id INTEGER PRIMARY KEY, worked, candidates, "

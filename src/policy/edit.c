@@ -55,6 +55,16 @@ static void put_list(struct strbuf *b, const char *words)
 	strbuf_puts(b, "]");
 }
 
+static int check_id(const char *id, struct diag *d)
+{
+	char quoted[PLAIN_QUOTE_LEN];
+
+	if (node_tag_valid(id))
+		return TM_OK;
+	diag_hint(d, "write 1 to 32 of the characters a-z, 0-9, - and _");
+	return diag_what(d, TM_EINVAL, "\"%s\" is no id", plain_quote(id, quoted));
+}
+
 /* Quotes and the like would end the words that they stand in. */
 static int check_words(const char *what, const char *words, struct diag *d)
 {
@@ -93,7 +103,7 @@ static int check_rule(const struct policy_new_rule *r, struct diag *d)
 	if (!err)
 		err = check_words("to whom connections go", r->to, d);
 	if (!err && r->id)
-		err = check_words("an id", r->id, d);
+		err = check_id(r->id, d);
 	return err;
 }
 

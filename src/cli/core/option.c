@@ -258,7 +258,7 @@ int opt_parse(const struct opt_set *sets, size_t n_sets, const char *command, in
 		else if (option)
 			err = take_letters(&a, sets, n_sets, command, arg + 1, d);
 		else if (words->n == OPT_WORDS_MAX)
-			err = diag_what(d, TM_EINVAL, "too many arguments");
+			err = diag_what(d, TM_EINVAL, "there are more than %d arguments", OPT_WORDS_MAX);
 		else
 			words->v[words->n++] = arg;
 		if (err)

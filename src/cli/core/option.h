@@ -9,7 +9,7 @@
 #include "base/err.h"
 #include "base/time.h"
 
-enum { OPT_VALUES_MAX = 16, OPT_WORDS_MAX = 8 };
+enum { OPT_VALUES_MAX = 16, OPT_WORDS_MAX = 64 };
 
 struct opt_list {
 	const char *v[OPT_VALUES_MAX];

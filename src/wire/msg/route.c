@@ -122,7 +122,7 @@ int msg_own_routes_get(const msg_object *j, const struct prefix *net4, const str
 	const json_t *snat = json_object_get(j, "snat");
 
 	if (!json_is_array(list) || !json_array_size(list) || json_array_size(list) > NODE_ROUTES_MAX)
-		return wrong(d, "nets must be a list of 1 to 16 networks", route_help);
+		return wrong(d, "a machine offers 1 to 16 networks", "name larger ones that hold several");
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const char *net = jsonin_string(json_array_get(list, i));
 

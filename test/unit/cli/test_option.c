@@ -175,13 +175,16 @@ static void each_mistake_gets_its_sentence(void **state UNUSED)
 
 static void too_many_words_or_values_are_refused(void **state UNUSED)
 {
-	const char *argv[2 * OPT_VALUES_MAX + 4] = {NULL};
+	const char *argv[2 * OPT_VALUES_MAX + 4] = {NULL}, *words[OPT_WORDS_MAX + 2] = {NULL};
 	struct parsed p;
 
-	for (size_t i = 0; i <= OPT_WORDS_MAX; i++)
-		argv[i] = "w";
-	p = parse(argv, false);
-	assert_string_equal(p.d.what, "too many arguments");
+	for (size_t i = 0; i < OPT_WORDS_MAX; i++)
+		words[i] = "w";
+	p = parse(words, false);
+	assert_int_equal(p.err, TM_OK);
+	words[OPT_WORDS_MAX] = "w";
+	p = parse(words, false);
+	assert_string_equal(p.d.what, "there are more than 64 arguments");
 	for (size_t i = 0; i <= OPT_VALUES_MAX; i++) {
 		argv[2 * i] = "--tag";
 		argv[2 * i + 1] = "x";

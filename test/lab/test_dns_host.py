@@ -121,6 +121,34 @@ def test_lines_in_a_plain_file_and_nothing_of_them_afterwards(net):
     assert m.text() == PLAIN
 
 
+def test_a_file_of_its_own_is_edited_too_and_found_again_when_it_is_replaced(net):
+    """In the other tests it is a mount, as in containers: nobody can put another in its place."""
+    hub, laptop = net.node("hub"), net.node("laptop")
+    etc = f"{laptop.state}.etc"
+    m = Machine(laptop, PLAIN, f"""
+        umount /etc/resolv.conf
+        cp -a /etc {etc}
+        rm -f {etc}/resolv.conf
+        cp {laptop.state}.resolv.conf {etc}/resolv.conf
+        mount --bind {etc} /etc""")
+    m.conf = f"{etc}/resolv.conf"
+    hub.init()
+    laptop.join(hub.token())
+    it = hub.status()["self"]["ip4"]
+    m.in_force("file")
+    assert m.address("hub.mesh") == it and m.address("example.org") == "192.0.2.7"
+    with open(m.conf + ".new", "w", encoding="ascii") as f:
+        f.write("# another network\n" + PLAIN)
+    os.rename(m.conf + ".new", m.conf)
+    wait_for("our lines", lambda: "tunnelmesh tm0" in m.text())
+    assert m.address("hub.mesh") == it
+    laptop.kill9()
+    laptop.up()
+    m.in_force("file")
+    laptop.down()
+    assert m.text() == "# another network\n" + PLAIN
+
+
 def test_a_name_of_one_word_is_looked_for_where_that_is_asked_for(net):
     hub, laptop, m = mesh_of(net, PLAIN, dns={"search": "yes"})
     m.in_force("file")

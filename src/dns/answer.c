@@ -76,7 +76,7 @@ static bool may_slip(struct dns_answerer *a, const struct dns_asker *from)
 size_t dns_answer(struct dns_answerer *a, const struct dns_asker *from, const uint8_t *question, size_t n,
 	ns_t now, uint8_t out[static DNS_ANSWER_MAX], const struct mesh_node **ret_member)
 {
-	const bool allowed = from->own || dns_limit_allow(&a->limit, &from->from, now);
+	const bool allowed = from->own || dns_limit_allow(&a->limit, &from->from, from->served, now);
 	struct dns_header h;
 	struct dns_question q;
 	struct dns_reply r = {.truncated = true};

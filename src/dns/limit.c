@@ -28,10 +28,11 @@ static struct dns_limit_slot *slot_of(struct dns_limit *l, uint64_t who)
 	return best;
 }
 
-bool dns_limit_allow(struct dns_limit *l, const struct ip *from, ns_t now)
+bool dns_limit_allow(struct dns_limit *l, const struct ip *from, bool member, ns_t now)
 {
-	/* By an IPv6 address is meant who has the /64, with 2^64 to choose from. */
-	const uint64_t who = siphash(&l->key, from->bytes, from->family == IP_V4 ? 4 : 8) | 1;
+	/* By an IPv6 address is meant who has the /64, with 2^64 to choose from; a member has no choice. */
+	const size_t counts = from->family == IP_V6 && !member ? 8 : ip_len(from);
+	const uint64_t who = siphash(&l->key, from->bytes, counts) | 1;
 	struct dns_limit_slot *s = slot_of(l, who);
 	const ns_t spent = s->spent_until > now ? s->spent_until - now : 0;
 

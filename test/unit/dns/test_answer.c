@@ -210,6 +210,14 @@ static void who_asks_too_often_is_sent_to_tcp_or_not_answered(void **state UNUSE
 	assert_int_equal(none, DNS_LIMIT_BURST);
 	assert_int_equal(r.answerer.counters.limited, 2 * DNS_LIMIT_BURST);
 
+	/* By IPv6 members have one /64 together, and each an address of its own. */
+	assert_int_equal(ip_parse("fd5c:0:0:1::4", &r.from.from), TM_OK);
+	for (unsigned i = 0; i < 3 * DNS_LIMIT_BURST; i++)
+		ask_raw(&r, q.bytes, q.n);
+	assert_int_equal(r.answerer.counters.limited, 4 * DNS_LIMIT_BURST);
+	assert_int_equal(ip_parse("fd5c:0:0:1::5", &r.from.from), TM_OK);
+	assert_int_equal(rig_ask(&r, &q).n_answer, 1);
+
 	/* Nobody else is the poorer for it, nor is a program of this machine. */
 	r.from.from = ip_v4_host(0x64650005);
 	assert_int_equal(rig_ask(&r, &q).n_answer, 1);

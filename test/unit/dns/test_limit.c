@@ -10,7 +10,7 @@ static unsigned spend(const struct ip *from, unsigned tries, ns_t now)
 	unsigned n = 0;
 
 	while (tries--)
-		n += dns_limit_allow(&limit, from, now);
+		n += dns_limit_allow(&limit, from, false, now);
 	return n;
 }
 
@@ -36,6 +36,7 @@ static void an_ipv6_host_is_its_64(void **state UNUSED)
 	assert_int_equal(spend(&a, 1000, SEC), DNS_LIMIT_BURST);
 	assert_int_equal(spend(&b, 1000, SEC), 0);
 	assert_int_equal(spend(&c, 1000, SEC), DNS_LIMIT_BURST);
+	assert_true(dns_limit_allow(&limit, &b, true, SEC)); /* but not a member of the mesh */
 }
 
 /* Who comes with ever new addresses takes the places of those who ask little; who is over its limit keeps its
@@ -49,7 +50,7 @@ static void a_crowd_does_not_wash_away_who_is_over_the_limit(void **state UNUSED
 	for (uint32_t i = 0; i < 100000; i++) {
 		const struct ip other = ip_v4_host(0x14000000 + i);
 
-		assert_true(dns_limit_allow(&limit, &other, SEC));
+		assert_true(dns_limit_allow(&limit, &other, false, SEC));
 	}
 	assert_int_equal(spend(&greedy, 1000, SEC), 0);
 }

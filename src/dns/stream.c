@@ -195,6 +195,8 @@ void dns_streams_take(struct dns_streams *s, int fd_take, const struct endpoint 
 	c->writable = event_new(s->base, c->fd, EV_WRITE | EV_PERSIST, on_writable, c);
 	if (!c->readable || !c->writable || event_add(c->readable, NULL) != 0)
 		hang_up(c);
+	else /* its question, which is there as a rule, before others come for its place */
+		on_readable(c->fd, 0, c);
 	plan(s);
 }
 

@@ -216,6 +216,28 @@ static void who_has_been_silent_longest_makes_room(void **state UNUSED)
 	scene_close(&s);
 }
 
+/* Who came first and asked at once is answered, however many come behind it before anybody looks. */
+static void a_question_that_is_there_is_answered_before_its_place_is_taken(void **state UNUSED)
+{
+	const struct question q = question_of("n3.mesh", DNS_A);
+	int crowd[3 * DNS_STREAMS_MAX];
+	uint8_t bytes[QUESTION_ROOM];
+	size_t n = 0;
+	struct scene s;
+
+	scene_open(&s, "127.0.0.5:0");
+	const int honest = connected(&s, SOCK_STREAM);
+	put_framed(bytes, &n, &q);
+	assert_int_equal(send(honest, bytes, n, 0), n);
+	for (size_t i = 0; i < ARRAY_LEN(crowd); i++)
+		crowd[i] = connected(&s, SOCK_STREAM);
+	assert_int_equal(take_framed(&s, honest).n_answer, 1);
+	for (size_t i = 0; i < ARRAY_LEN(crowd); i++)
+		close(crowd[i]);
+	close(honest);
+	scene_close(&s);
+}
+
 static void an_address_that_is_taken_is_said_in_a_sentence(void **state UNUSED)
 {
 	struct diag d = {0};
@@ -238,6 +260,7 @@ int main(void)
 		cmocka_unit_test(questions_of_one_connection_are_answered_in_order),
 		cmocka_unit_test(whoever_sends_no_question_is_hung_up_on),
 		cmocka_unit_test(who_has_been_silent_longest_makes_room),
+		cmocka_unit_test(a_question_that_is_there_is_answered_before_its_place_is_taken),
 		cmocka_unit_test(an_address_that_is_taken_is_said_in_a_sentence),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

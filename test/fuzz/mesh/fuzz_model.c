@@ -3,6 +3,7 @@
 #include "fake/meshjson.h"
 #include "fuzz/fuzz.h"
 #include "mesh/diff.h"
+#include "mesh/mesh_private.h"
 
 static struct mesh_info mesh;
 
@@ -11,6 +12,8 @@ static void check_record(const struct node_rec *r)
 	assert(node_id_valid(r->id) && node_name_valid(r->name));
 	assert(r->host >= 1 && prefix_contains(&mesh.net4, &r->ip4) && prefix_contains(&mesh.net6, &r->ip6));
 	assert(r->n_tags <= NODE_TAGS_MAX);
+	struct node_aliases aliases;
+	assert(node_aliases_read(r->aliases.text, &aliases) == TM_OK);
 	for (size_t i = 0; i < r->n_tags; i++)
 		assert(node_tag_valid(r->tags[i]));
 	assert(r->kind != NODE_CLIENT || node_id_valid(r->via));
@@ -36,6 +39,8 @@ static void check_members(const struct mesh *m)
 		mesh_node_addresses(m, n, &ip4, &ip6);
 		assert(mesh_by_id(m, n->id) == n && mesh_by_key(m, n->key) == n &&
 			mesh_by_name(m, n->name) == n);
+		for (size_t k = 0; k < n->n_aliases; k++)
+			assert(mesh_by_name(m, n->by_alias[k].name) == n);
 		assert(mesh_by_ip(m, &ip4) == n && mesh_by_ip(m, &ip6) == n && mesh_lookup(m, n->id) == n);
 	}
 	assert(count == mesh_size(m));

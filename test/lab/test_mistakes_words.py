@@ -98,7 +98,7 @@ POLICIES = [
     ("rules:\n  - allow: any\n    from: group:x\n    to: any\n", r'3:11: there is no group "x"'),
     ("rules:\n  - allow: tcp/0x16\n    from: any\n    to: any\n", r'2:12: "0x16" is no port'),
     ("rules:\n  - allow: any\n    from: tag:NO\n    to: any\n", r'3:11: "tag:NO" is no tag'),
-    ("rules:\n  - allow: any\n    from: 10.0.0.0/40\n    to: any\n", r'3:11: "10.0.0.0/40" is no name'),
+    ("rules:\n  - allow: any\n    from: 10.0.0.0/40\n    to: any\n", r'3:11: "10.0.0.0/40" is'),
     ("rules:\n  - {id: a, allow: any, from: any, to: any}\n  - {id: a, allow: tcp, from: any, to: any}\n", r"3:5: the id a is given twice, first on line 2"),
     ("rules:\n  - {allow: any, from: any, to: any}\n  - {allow: any, from: any, to: any}\n", r"3:5: this rule stands here for the second time, first on line 2"),
     ("rules:\n  - {id: A B, allow: any, from: any, to: any}\n", r'2:10: "A B" is no id'),

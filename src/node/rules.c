@@ -125,6 +125,11 @@ static void say_in_vain(struct node *n)
 	n->rules.in_vain = in_vain;
 }
 
+static uint64_t version_in_force(const struct node *n)
+{
+	return n->rules.closed ? 0 : n->rules.in_force;
+}
+
 /* Where nobody belongs to a class, nobody may do anything. */
 static int deny_all(struct node *n)
 {
@@ -140,6 +145,7 @@ static int deny_all(struct node *n)
 		rules_free(rules);
 	else
 		n->rules.on = n->rules.closed = true;
+	agent_policy_held(n->agent, version_in_force(n));
 	return err;
 }
 
@@ -155,6 +161,7 @@ static void make(struct node *n)
 	n->rules.full = err == TM_EFULL;
 	if (!err) {
 		n->rules.closed = false;
+		agent_policy_held(n->agent, version_in_force(n));
 		say_in_vain(n);
 		return;
 	}
@@ -364,6 +371,7 @@ static enum rules_wait put_in_force(struct node *n, const struct policy_kept *po
 	filtering_settle(n->rules.filtering);
 	n->rules.in_force = policy->version;
 	n->rules.closed = n->rules.full = false;
+	agent_policy_held(n->agent, version_in_force(n));
 	say_in_vain(n);
 	return RULES_WAIT_NOT;
 }
@@ -462,7 +470,7 @@ void node_rules_view(const struct node *n, struct rules_view *ret_view)
 {
 	const struct policy_kept *kept = peers_policy(n->peers);
 	const uint64_t told = n->rules.waits ? n->rules.waiting.version : kept->version;
-	struct rules_view v = {.told = told, .in_force = n->rules.closed ? 0 : n->rules.in_force};
+	struct rules_view v = {.told = told, .in_force = version_in_force(n)};
 
 	if (kept->lost && !n->rules.waits)
 		snprintf(v.trouble, sizeof(v.trouble),

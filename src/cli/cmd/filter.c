@@ -94,6 +94,26 @@ static void rule_row(struct columns *t, const json_t *j)
 	columns_cell(t, json_text(j, "to"));
 }
 
+/* Not of an earlier version. */
+static void print_holders(struct cli *c, const json_t *holders)
+{
+	const json_t *others = json_object_get(holders, "others"), *j;
+	const json_int_t linked = json_number(holders, "linked"), in_force = json_number(holders, "in_force");
+	size_t i;
+
+	if (!holders)
+		return;
+	fprintf(c->out, "  in force at %lld of %lld linked nodes", (long long)in_force, (long long)linked);
+	json_array_foreach (others, i, j) {
+		fprintf(c->out, "%s%s (", i ? ", " : "; not at ", json_text(j, "name"));
+		if (json_is_null(json_object_get(j, "version")))
+			fputs("which does not say)", c->out);
+		else
+			fprintf(c->out, "version %lld)", (long long)json_number(j, "version"));
+	}
+	fputs((json_int_t)json_array_size(others) < linked - in_force ? ", ...\n" : "\n", c->out);
+}
+
 static int print_rules(struct cli *c, const json_t *reply)
 {
 	static const char *const heads[] = {"RULE", "ACTION", "WHAT", "FROM", "TO"};
@@ -114,6 +134,7 @@ static int print_rules(struct cli *c, const json_t *reply)
 	if (*json_text(reply, "local_allow"))
 		fprintf(c->out, "  may allow more by rules of their own: %s\n",
 			json_text(reply, "local_allow"));
+	print_holders(c, json_object_get(reply, "holders"));
 	filter_warn(c, reply);
 	return err ? cli_fail(c, &d, err) : CLI_DONE;
 }

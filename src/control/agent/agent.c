@@ -36,12 +36,24 @@ static void send_candidates(struct agent *a)
 		a->mine_unsent = false;
 }
 
+static void send_policy_held(struct agent *a)
+{
+	if (a->state != AGENT_UP || !a->policy_unsaid)
+		return;
+
+	struct jsonout o = {0};
+	msg_policy_held_put(&o, a->policy_held);
+	if (session_send(a, &o))
+		a->policy_unsaid = false;
+}
+
 /* What is not to happen within a call of the owner's. */
 static void on_soon(void *ctx)
 {
 	struct agent *a = ctx;
 
 	send_candidates(a);
+	send_policy_held(a);
 	if (a->removed_news) {
 		a->removed_news = false;
 		if (a->events.removed)
@@ -265,6 +277,16 @@ void agent_set_candidates(struct agent *a, const struct candidates *mine)
 	a->mine = *mine;
 	a->mine_unsent = true;
 	loop_timer_in(a->soon, 0); /* several changes in one turn make one message */
+}
+
+void agent_policy_held(struct agent *a, uint64_t version)
+{
+	if (a->policy_known && a->policy_held == version)
+		return;
+
+	a->policy_held = version;
+	a->policy_known = a->policy_unsaid = true;
+	loop_timer_in(a->soon, 0);
 }
 
 static void reconnect(struct agent *a)

@@ -87,6 +87,8 @@ bool agent_door(const struct agent *a, struct agent_door *ret_door);
 const char *agent_last_error(const struct agent *a); /* "" when up */
 
 void agent_set_candidates(struct agent *a, const struct candidates *mine); /* sent when changed and linked */
+/* The version of the policy that this node goes by, 0: none. Told when it changes, and to each new link. */
+void agent_policy_held(struct agent *a, uint64_t version);
 /* Ask for a peer's candidates (it is told ours at the same time). Rate-limited per peer; answered from the
  * last known ones when offline. */
 void agent_want_candidates(struct agent *a, const char *id);

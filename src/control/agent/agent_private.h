@@ -99,6 +99,8 @@ struct agent {
 	/* ours */
 	struct candidates mine;
 	bool mine_unsent;
+	uint64_t policy_held; /* the version that the owner goes by, once it has said so */
+	bool policy_known, policy_unsaid;
 	struct streaming streams[AGENT_STREAMS_MAX];
 	/* requests */
 	struct list pending;

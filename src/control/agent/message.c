@@ -51,7 +51,8 @@ static void on_welcome(struct agent *a, const json_t *m)
 		KV("tls", a->linked_tls ? "yes" : "no"), KV("proxy", agent_link_proxy(a)));
 	a->told_up = true;
 	want_again(a);
-	if (a->mine_unsent)
+	a->policy_unsaid = a->policy_known;
+	if (a->mine_unsent || a->policy_unsaid)
 		loop_timer_in(a->soon, 0);
 	if (a->events.link)
 		a->events.link(a->events.ctx, true);

@@ -431,6 +431,7 @@ static const struct {
 	{"enrol", true, enrol_request},
 	{"candidates", false, on_candidates},
 	{"want", false, on_want},
+	{"policy_held", false, policy_held},
 };
 
 static void dispatch(struct conn *n, const char *type, const msg_object *m)

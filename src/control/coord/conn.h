@@ -65,6 +65,8 @@ struct conn {
 	uint64_t known; /* netmap version it has */
 	unsigned n_requests; /* not answered yet */
 	struct spending messages; /* until it is a member's */
+	bool says_policy; /* policy_held.c: its node says by which version of the policy it goes: */
+	uint64_t policy_held;
 	size_t charged; /* push.c: bytes of snapshots in its queue */
 	ns_t charged_until; /* it has taken them by then */
 	struct list in_conns;

@@ -2,9 +2,9 @@
 /*
  * The policy of the mesh, as the coordinator has it. Private to coord/.
  *
- * policy.c: the one in force, told to all links. policy_answer.c: parts of answers. policy_scene.c: what a
- * question about policies is asked of, read from the store. policy_ask.c: the requests; all that they do is
- * done by jobs on the helper thread.
+ * policy.c: the one in force, told to all links. policy_held.c: who goes by it. policy_answer.c: parts of
+ * answers. policy_scene.c: what a question about policies is asked of, read from the store. policy_ask.c: the
+ * requests; all that they do is done by jobs on the helper thread.
  */
 #ifndef TM_CONTROL_COORD_POLICY_H
 #define TM_CONTROL_COORD_POLICY_H
@@ -19,6 +19,7 @@
 struct clink_text;
 struct conn;
 struct coord;
+struct jsonout;
 struct loop_timer;
 
 struct policy_board {
@@ -39,6 +40,10 @@ void policy_in_force(struct coord *c, const struct store_policy *p);
 /* After the welcome; `digest`: of the one that it holds. */
 void policy_welcome(struct conn *n, const char *digest);
 void policy_leave(struct conn *n);
+/* By which version its node goes, as it says; and, for who asks, how many of those that are linked go by the
+ * one in force. */
+void policy_held(struct conn *n, const msg_object *m);
+void policy_put_holders(const struct coord *c, struct jsonout *o);
 /* A member has gone, or has other tags or another name. */
 void policy_mesh_changed(struct coord *c);
 

@@ -26,6 +26,7 @@ struct ask {
 	char *text; /* q.text, owned */
 	struct jsonout out; /* members of the answer, as one value */
 	struct store_policy accepted; /* version 0: none */
+	uint64_t shown; /* the version that the answer shows; 0: none */
 };
 
 /* --- what a document must be to be accepted --- */
@@ -182,6 +183,7 @@ static int put_policy(struct ask *a, const struct policy_scene *x, const struct 
 
 	if (!p->version)
 		return no_policy(a, of);
+	a->shown = p->version;
 	jsonout_int(&a->out, "version", (int64_t)p->version);
 	jsonout_int(&a->out, "accepted_at", p->accepted);
 	jsonout_text(&a->out, "by", p->by);
@@ -471,6 +473,8 @@ static void ask_done(struct coord *c, struct job *j, int err)
 	}
 	answer_begin(&j->asker, &o);
 	jsonout_members(&o, members, n);
+	if (a->shown && a->shown == c->policy.version)
+		policy_put_holders(c, &o);
 	answer_end(c, &j->asker, &o);
 	free(members);
 }

@@ -117,6 +117,9 @@ struct msg_policy {
 bool msg_digest_get(const json_t *j, const char *key, char ret_digest[static MSG_DIGEST_LEN + 1]);
 void msg_policy_put(struct jsonout *o, const struct msg_policy *m);
 NODISCARD int msg_policy_get(const json_t *j, struct msg_policy *ret_m);
+/* {"t":"policy_held"}, of a node: the version that it goes by. 0: none. */
+void msg_policy_held_put(struct jsonout *o, uint64_t version);
+NODISCARD int msg_policy_held_get(const json_t *j, uint64_t *ret_version);
 
 /* What an enrolment is answered with, besides `ok`. */
 struct msg_enrolled {

@@ -47,6 +47,19 @@ int msg_policy_get(const json_t *j, struct msg_policy *ret_m)
 	return TM_OK;
 }
 
+void msg_policy_held_put(struct jsonout *o, uint64_t version)
+{
+	jsonout_object(o, NULL);
+	jsonout_text(o, "t", "policy_held");
+	jsonout_int(o, "version", (int64_t)version);
+	jsonout_object_end(o);
+}
+
+int msg_policy_held_get(const json_t *j, uint64_t *ret_version)
+{
+	return jsonin_u64(j, "version", ret_version);
+}
+
 /* --- requests --- */
 
 static int wrong(struct diag *d, const char *what)

@@ -15,6 +15,8 @@ static const struct fake_reply replies[] = {
 		       "80\",\"from\":\"any\",\"to\":\"hub\"},"
 		       "{\"id\":\"builtin:ping\",\"action\":\"allow\",\"services\":\"icmp/"
 		       "echo\",\"from\":\"any\",\"to\":\"any\"}],"
+		       "\"holders\":{\"linked\":20,\"in_force\":17,\"others\":[{\"name\":\"a\",\"version\":2}"
+		       ",{\"name\":\"b\",\"version\":null}]},"
 		       "\"local_allow\":\"tag:lab\",\"warnings\":[\"no node has the tag x\"]}"},
 	{"policy.set", "{\"ok\":true,\"version\":4,\"tests\":2,\"tests_of_nobody\":1,\"warnings\":[]}"},
 	{"policy.rollback", "{\"ok\":true,\"version\":5,\"tests\":0,\"tests_of_nobody\":0,\"warnings\":[]}"},
@@ -91,7 +93,9 @@ static void answers_are_shown_in_words(void **state)
 			"  RULE          ACTION  WHAT       FROM  TO\n"
 			"  web           allow   tcp/80     any   hub\n"
 			"  builtin:ping  allow   icmp/echo  any   any\n"
-			"  may allow more by rules of their own: tag:lab\n",
+			"  may allow more by rules of their own: tag:lab\n"
+			"  in force at 17 of 20 linked nodes; not at a (version 2), b (which does not say), "
+			"...\n",
 			"tunnelmesh: warning: no node has the tag x\n"},
 		{"filter show", 0, POLICY, ""},
 		{"filter set DIR/p.yaml", 0,

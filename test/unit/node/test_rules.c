@@ -23,6 +23,7 @@ struct rig {
 	int err, making,
 		taking; /* what the plane's taking them, making them, and taking the policy fail with */
 	unsigned takes_us, n_made; /* making them */
+	uint64_t held; /* the version that the coordinator is told */
 };
 
 static struct rig *rig;
@@ -37,6 +38,13 @@ int __wrap_plane_set_rules(struct plane *p UNUSED, struct rules *rules_take)
 	rules_free(rig->rules);
 	rig->rules = rules_take;
 	return TM_OK;
+}
+
+void __wrap_agent_policy_held(struct agent *a, uint64_t version);
+
+void __wrap_agent_policy_held(struct agent *a UNUSED, uint64_t version)
+{
+	rig->held = version;
 }
 
 int __real_filtering_rules(
@@ -396,7 +404,7 @@ static void who_loses_a_tag_keeps_its_rights_for_a_quarter_of_a_second_at_most(v
 	assert_true(r->n.rules.not_before > time_monotonic() - 40 * SEC);
 }
 
-static void what_is_in_force_is_shown(void **state)
+static void what_is_in_force_is_shown_and_told(void **state)
 {
 	struct policy_kept told = {.version = 7, .text = strdup(WEB), .nodes = strdup("")};
 	struct rig *r = *state;
@@ -405,18 +413,22 @@ static void what_is_in_force_is_shown(void **state)
 	member(r, "self", 1, NULL, 1);
 	node_rules_view(&r->n, &v);
 	assert_true(v.told == 0 && v.in_force == 0 && !v.trouble[0]);
+	assert_int_equal(r->held, v.in_force);
 	r->making = TM_EFULL;
 	policy(r, 7, WEB);
 	node_rules_view(&r->n, &v);
 	assert_true(v.told == 7 && v.in_force == 0 && strstr(v.trouble, "nothing passes"));
+	assert_int_equal(r->held, v.in_force);
 	r->making = TM_OK;
 	assert_int_equal(node_rules_policy(&r->n, &told), TM_OK);
 	assert_int_equal(peers_set_policy(r->n.peers, &told), TM_OK);
 	node_rules_view(&r->n, &v);
 	assert_true(v.told == 7 && v.in_force == 7 && !v.trouble[0]);
+	assert_int_equal(r->held, v.in_force);
 	policy(r, 8, "rules: [{permit: all}]");
 	node_rules_view(&r->n, &v);
 	assert_true(v.told == 8 && v.in_force == 7 && strstr(v.trouble, "version 7 still holds"));
+	assert_int_equal(r->held, v.in_force);
 	policy_kept_deinit(&told);
 }
 
@@ -604,7 +616,7 @@ int main(void)
 			one_that_there_was_no_memory_for_is_taken_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			who_loses_a_tag_keeps_its_rights_for_a_quarter_of_a_second_at_most, setup, teardown),
-		cmocka_unit_test_setup_teardown(what_is_in_force_is_shown, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_in_force_is_shown_and_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(rules_of_its_own_hold_for_their_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			rules_of_the_configuration_hold_until_it_has_none, setup, teardown),

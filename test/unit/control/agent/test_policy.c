@@ -164,6 +164,37 @@ static void one_that_there_is_not_any_more_is_none(void **state UNUSED)
 	fake_close(&f);
 }
 
+static void expect_held(struct fake *f, unsigned messages, int version)
+{
+	fake_run_until(f, &f->messages, messages);
+	assert_int_equal(f->messages, messages);
+	assert_string_equal(json_string_value(json_object_get(f->last, "t")), "policy_held");
+	assert_int_equal(json_integer_value(json_object_get(f->last, "version")), version);
+}
+
+/* Of several changes in one turn the last. */
+static void the_coordinator_hears_what_the_owner_goes_by(void **state UNUSED)
+{
+	struct fake f;
+
+	fake_open(&f);
+	fake_link(&f);
+	const unsigned before = f.messages;
+	agent_policy_held(f.agent, 1);
+	agent_policy_held(f.agent, 2);
+	expect_held(&f, before + 1, 2);
+	agent_policy_held(f.agent, 2);
+	agent_policy_held(f.agent, 3);
+	expect_held(&f, before + 2, 3);
+	/* So does the next one; what changed meanwhile it hears once. */
+	fake_stop_serving(&f);
+	fake_run_until(&f, &f.link_downs, 1);
+	agent_policy_held(f.agent, 0);
+	fake_serve(&f);
+	expect_held(&f, before + 3, 0);
+	fake_close(&f);
+}
+
 static void who_is_removed_keeps_none(void **state UNUSED)
 {
 	struct fake f;
@@ -192,6 +223,7 @@ int main(void)
 		cmocka_unit_test(one_that_is_not_in_force_takes_no_place),
 		cmocka_unit_test(one_that_is_not_in_force_is_kept_where_there_is_no_other),
 		cmocka_unit_test(one_that_there_is_not_any_more_is_none),
+		cmocka_unit_test(the_coordinator_hears_what_the_owner_goes_by),
 		cmocka_unit_test(who_is_removed_keeps_none),
 	};
 

@@ -184,6 +184,60 @@ static void links_are_told_at_once_and_those_that_come_once(void **state)
 }
 
 /* The database came back from before the first policy; or the node's file is damaged. */
+static json_t *held(int version)
+{
+	return json_pack("{s:s, s:i}", "t", "policy_held", "version", version);
+}
+
+/* What is asked for of the answer about holders. */
+static json_int_t holders(struct rig *r, const char *field)
+{
+	return number(json_object_get(rig_admin(r, ask("policy.get", NULL, NULL)), "holders"), field);
+}
+
+static void who_goes_by_the_policy_in_force_is_counted(void **state)
+{
+	struct rig *r = *state;
+	struct machine *a = rig_machine(r, 0), *b = rig_machine(r, 1);
+	const json_t *others;
+
+	must_set(r, WEB);
+	machine_join(a, "a");
+	machine_join(b, "b");
+	const json_int_t before = holders(r, "linked");
+	assert_int_equal(holders(r, "in_force"), 0);
+	machine_say(a, held(1));
+	assert_int_equal(holders(r, "in_force"), 1);
+	machine_say(b, held(1));
+	assert_int_equal(holders(r, "in_force"), 2);
+	must_set(r, policy_text_deny());
+	assert_int_equal(holders(r, "in_force"), 0);
+	machine_say(b, held(2));
+	others = json_object_get(
+		json_object_get(rig_admin(r, ask("policy.get", NULL, NULL)), "holders"), "others");
+	assert_int_equal(json_array_size(others), before - 1);
+	for (size_t i = 0; i < json_array_size(others); i++) {
+		const json_t *one = json_array_get(others, i);
+
+		if (strcmp(text(one, "name"), "a") == 0)
+			assert_int_equal(number(one, "version"), 1);
+		else
+			assert_true(json_is_null(json_object_get(one, "version")));
+	}
+	/* What cannot be read says nothing, and neither does who has linked again. */
+	machine_say(b, json_pack("{s:s, s:s}", "t", "policy_held", "version", "two"));
+	assert_int_equal(holders(r, "in_force"), 0);
+	machine_say(b, held(2));
+	machine_unlink(b);
+	machine_hello(b, NULL);
+	machine_await(b, "welcome");
+	assert_int_equal(holders(r, "in_force"), 0);
+	assert_int_equal(holders(r, "linked"), before);
+	/* An earlier one is in force nowhere. */
+	assert_null(json_object_get(
+		rig_admin(r, json_pack("{s:s, s:i}", "cmd", "policy.get", "version", 1)), "holders"));
+}
+
 static void who_holds_one_where_there_is_none_is_told_so(void **state)
 {
 	struct rig *r = *state;
@@ -432,6 +486,8 @@ int main(void)
 			one_that_no_node_could_hold_is_refused, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(
 			links_are_told_at_once_and_those_that_come_once, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(
+			who_goes_by_the_policy_in_force_is_counted, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(
 			who_holds_one_where_there_is_none_is_told_so, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(

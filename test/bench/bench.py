@@ -34,12 +34,14 @@ ALL = list(measure.TESTS)
 FEW = ["tcp1", "tcp4", "pps64", "latency", "latency-load"]
 SCALE = ["tcp1", "pps64"]
 OVER6 = ["tcp1", "pps64", "latency"]
+FILTER = ["tcp1", "tcp4", "udp1400", "pps64"]
 
 
 def default_plan(reference):
     """[(contender, tests)]: everything for us, the link and the reference; the main figures for the others."""
     plan = [("raw", ALL), ("tunnelmesh", ALL), (reference, ALL),
             ("tunnelmesh-avx2", ["tcp1", "tcp4"]), ("tunnelmesh-1w", ["tcp1", "tcp4"]),
+            ("tunnelmesh-0rules", FILTER), ("tunnelmesh-100rules", FILTER),
             ("tunnelmesh-over6", OVER6), (f"{reference}-over6", OVER6)]
     if reference != "wireguard-go":
         plan.append(("wireguard-go", FEW))

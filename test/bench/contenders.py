@@ -5,10 +5,12 @@ A contender's up(bed) starts it on both hosts and returns a Tunnel once packets 
 every tunnel the MTU is 1420; outside, the link's is 1500.
 """
 import base64
+import contextlib
 import json
 import os
 import shutil
 import socket
+import sqlite3
 from dataclasses import dataclass, field
 
 import bed as bedlib
@@ -104,6 +106,7 @@ class TunnelMesh(Contender):
     config = ""         # lines of its configuration file
     env = {}
     peers = 1
+    rules = None        # of the policy; None: the one that a new mesh begins with. 0: there is no policy, and no packet is judged
     binary = BINARY
 
     def missing(self):
@@ -125,7 +128,12 @@ class TunnelMesh(Contender):
         a.run("init", "--name", "a", env=env)
         for i in range(self.peers - 1):
             self.add_client(a, i)
+        if self.rules == 0:
+            self.forget_policy(a, env)
         b.run("join", a.token(), "--name", "b", env=env)
+        if self.rules:
+            a.run("filter", "set", bed.write("policy.yaml", self.policy(self.rules)))
+        self.wait_for_policy(a, b)
         self.wait_until_direct(a, b)
         me = b.status()["self"]
         return Tunnel({4: me["ip4"], 6: me["ip6"]}, [a.pid(), b.pid()])
@@ -142,6 +150,26 @@ class TunnelMesh(Contender):
                 reply = json.loads(f.readline() or "{}")
         if not reply.get("ok"):
             raise LabError(f"client.add: {reply.get('error', 'no answer')}")
+
+    @staticmethod
+    def policy(rules):
+        """So many: those of both protocols that leave holes in their ports, and one that allows the rest."""
+        rows = [f"  - {{deny: {('tcp', 'udp')[i % 2]}/{10000 + 10 * i}-{10004 + 10 * i}, from: any, to: any}}" for i in range(rules - 1)]
+        return "\n".join(["rules:", *rows, "  - {allow: any, from: any, to: any}", ""])
+
+    @staticmethod
+    def forget_policy(node, env):
+        """As in a mesh from before there were policies."""
+        node.run("down", env=env)
+        with contextlib.closing(sqlite3.connect(node.state + "/mesh.db")) as db, db:
+            db.execute("DELETE FROM policy")
+        node.run("up", env=env)
+
+    def wait_for_policy(self, a, b):
+        """Until the one that is meant is in force at both ends."""
+        version = {None: 1, 0: 0}.get(self.rules, 2)
+        wait_for(f"version {version} of the policy to be in force",
+                 lambda: all((n.status()["policy"]["in_force"] or 0) == version for n in (a, b)), UP_TIMEOUT)
 
     @staticmethod
     def wait_until_direct(a, b):
@@ -324,6 +352,8 @@ CONTENDERS = {c.name: c for c in (
     TunnelMesh("tunnelmesh-avx2", title="TunnelMesh, AVX2 only", config="aead: libgcrypt\n",
                env=NO_AVX512),
     TunnelMesh("tunnelmesh-no-offloads", title="TunnelMesh without offloads", config="offloads: none\n"),
+    TunnelMesh("tunnelmesh-0rules", title="TunnelMesh, no policy", rules=0),
+    TunnelMesh("tunnelmesh-100rules", title="TunnelMesh, 100 rules", rules=100),
     TunnelMesh("tunnelmesh-over6", title="TunnelMesh over IPv6", outer=(6,)),
     TunnelMesh("tunnelmesh-1p", title="TunnelMesh, 1 peer"),
     TunnelMesh("tunnelmesh-100p", title="TunnelMesh, 100 peers", peers=100),

@@ -102,6 +102,20 @@ def over_ipv6(r):
                           cell(r.summary(n, "latency", "p50_us"))] for n in names])
 
 
+def packet_filter(r):
+    """Ours with no policy, with the one of a new mesh and with many rules, and what the latter cost; empty when not measured."""
+    none = f"{OURS}-0rules"
+    names = [n for n in (none, OURS, f"{OURS}-100rules") if n in r.contenders("tcp1")]
+    if none not in names or len(names) < 2:
+        return ""
+    figures = [("tcp1", "gbps", 1, "TCP 1 stream, Gbit/s"), ("tcp4", "gbps", 1, "TCP 4 streams, Gbit/s"),
+               ("udp1400", "gbps", 1, "UDP 1400 B, Gbit/s"), ("pps64", "pps", 1e-3, "64 B, kpackets/s")]
+    heads = ["rules"] + [h for *_, title in figures for h in (title, "vs. none")]
+    rows = [[r.title(n)] + [c for test, key, scale, _ in figures for c in (
+                cell(r.summary(n, test, key, scale)), NONE if n == none else times(r.ratio(n, none, test, key)))] for n in names]
+    return table(heads, rows)
+
+
 def charts(r):
     """{file name: (alternative text, SVG)}"""
     def chart(title, note, series, unit, parts, test, raw=True):
@@ -142,7 +156,7 @@ def markdown(r, pictures):
              "## Packets", picture("pps64.svg"), packets(r) if main_contenders(r, "pps64") else "",
              "## Latency", picture("latency.svg"), picture("latency-load.svg"),
              latency(r) if main_contenders(r, "latency") else ""]
-    for title, body in (("## Many peers", peers(r)), ("## Over IPv6", over_ipv6(r))):
+    for title, body in (("## Many peers", peers(r)), ("## Packet filter", packet_filter(r)), ("## Over IPv6", over_ipv6(r))):
         parts += [title, body] if body else []
     parts += ["## How it was measured", METHOD.format(seconds=r.run["seconds"], rounds=count(r.run["rounds"], "round"), limit=limit(r),
                                                                       repeats=count(r.run["repeats"], "time")), quality(r, names)]

@@ -99,6 +99,16 @@ def test_variants_for_many_peers_have_their_own_table_and_no_bar():
     assert "Tunnelmesh-Over6" in report.over_ipv6(r)
 
 
+def test_what_the_packet_filter_costs_is_a_table_of_its_own():
+    names = ("tunnelmesh", "tunnelmesh-0rules", "tunnelmesh-100rules")
+    r = results(*gbps("tunnelmesh", 4.0, 8.0), *gbps("tunnelmesh-0rules", 4.0, 8.0), *gbps("tunnelmesh-100rules", 2.0, 4.0), plan=names)
+    assert report.main_contenders(r, "tcp1") == ["tunnelmesh"]
+    rows = report.packet_filter(r).splitlines()
+    assert rows[2].startswith("| Tunnelmesh-0Rules | 6.00 (4.00–8.00) | –")
+    assert "| 1.00× |" in rows[3] and "| 0.50× |" in rows[4]
+    assert report.packet_filter(results(*gbps("tunnelmesh", 4.0))) == ""
+
+
 def relayed(name, test, *costs):
     return [(name, test, n, {"cpu_s_per_gb": c, "cpu_us_per_packet": 2 * c, "calls_per_gb": 1000 * c, "loss": 0.001 * n})
             for n, c in enumerate(costs)]

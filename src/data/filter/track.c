@@ -18,9 +18,6 @@ enum {
 	ECHO6_REPLY = 129,
 };
 
-/* Of TCP's flags those that make a difference here. */
-enum { TCP_HANDS = TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK };
-
 static const uint8_t seconds_of[] = {
 	[FLOW_BEGUN] = 30,
 	[FLOW_ANSWERED] = 180,
@@ -433,20 +430,6 @@ void track_killed(struct flow *f, uint32_t tick)
 	if (tcp || !f->killed)
 		f->until = tick + flow_ticks((tcp ? ESTABLISHED_S : KILLED_S) * SEC);
 	f->killed = 1;
-}
-
-bool track_may_be_steady(const struct ip_view *v)
-{
-	if ((v->flags & (IP_UPPER | IP_PORTS | IP_FRAGMENT)) != (IP_UPPER | IP_PORTS))
-		return false;
-	if (v->proto == PROTO_UDP)
-		return true;
-	if (v->proto != PROTO_TCP)
-		return false;
-
-	const uint8_t *tcp = v->p + v->l4;
-	const size_t header = (size_t)(tcp[12] >> 4) * 4;
-	return (tcp[13] & TCP_HANDS) == TCP_ACK && header >= TCP_HEADER && header <= (size_t)v->total - v->l4;
 }
 
 bool track_is_steady(const struct flow *f, const struct ip_view *v)

@@ -17,6 +17,9 @@
 #include "data/filter/flow.h"
 #include "packet/ip.h"
 
+/* Of TCP's flags those that make a difference here. */
+enum { TCP_HANDS = TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK };
+
 /* What a packet can be where there is no flow for it. All need IP_UPPER. */
 enum track_role {
 	TRACK_BEGINS, /* a flow, if the rules let it */
@@ -53,7 +56,20 @@ void track_killed(struct flow *f, uint32_t tick);
 
 /* Another packet like v from the same side, soon, changes nothing. */
 bool track_is_steady(const struct flow *f, const struct ip_view *v);
-/* v is such a packet, if it is of such a flow. */
-bool track_may_be_steady(const struct ip_view *v);
+/* v is such a packet, if it is of such a flow. In the header, since of packets of the flow before it is half
+ * of what they cost. */
+static inline bool track_may_be_steady(const struct ip_view *v)
+{
+	if ((v->flags & (IP_UPPER | IP_PORTS | IP_FRAGMENT)) != (IP_UPPER | IP_PORTS))
+		return false;
+	if (v->proto == PROTO_UDP)
+		return true;
+	if (v->proto != PROTO_TCP)
+		return false;
+
+	const uint8_t *tcp = v->p + v->l4;
+	const size_t header = (size_t)(tcp[12] >> 4) * 4;
+	return (tcp[13] & TCP_HANDS) == TCP_ACK && header >= TCP_HEADER && header <= (size_t)v->total - v->l4;
+}
 
 #endif

@@ -46,6 +46,8 @@ static void watch_start(struct watch *w)
 	host_ip("addr add 192.0.2.10/24 dev wan0");
 	host_ip("link add tm0 type veth peer name other0");
 	host_ip("link set other0 up");
+	/* An address of the link would be there a second or two later. */
+	host_ip("link set tm0 addrgenmode none");
 	host_ip("link set tm0 up");
 	*w = (struct watch){.base = event_base_new()};
 	assert_non_null(w->base);

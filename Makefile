@@ -42,9 +42,10 @@ slow: setup build ## what takes minutes: 100,000 random policies, ten million pa
 	@scripts/build ci test_policy_twin && TM_POLICY_RUNS=100000 build/ci/test/unit/policy/test_policy_twin
 	@scripts/build ci test_filter_random && TM_FILTER_PACKETS=10000000 build/ci/test/unit/data/filter/test_filter_random
 	@scripts/build ci test_control_chain && TM_CHAIN_WORLDS=20000 build/ci/test/unit/control/policy/test_control_chain
-	@scripts/build ci test_sim_pairs test_sim_birthday test_sim_turmoil test_sim_chaos labtools load
+	@scripts/build ci test_sim_pairs test_sim_birthday test_sim_guess_restart test_sim_turmoil test_sim_chaos labtools load
 	@TM_SIM_RUNS=$(or $(RUNS),10000) build/ci/test/sim/test_sim_pairs
 	@TM_SIM_RUNS=1000 build/ci/test/sim/test_sim_birthday
+	@TM_SIM_RUNS=1000 build/ci/test/sim/test_sim_guess_restart
 	@TM_SIM_RUNS=1000 build/ci/test/sim/test_sim_turmoil && TM_SIM_RUNS=1000 build/ci/test/sim/test_sim_chaos
 	@$(PYTEST) test/lab -m slow --slow $(if $(T),-k '$(T)')
 

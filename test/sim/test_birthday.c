@@ -223,6 +223,7 @@ static void the_socket_in_use_stays_however_many_are_found(void **state)
 
 		if (used && !host_socket_port(m.b, used))
 			fail_msg("seed %llu: socket %u is closed", (unsigned long long)seed, used);
+		assert_true(m.b->n_sockets <= BIRTHDAY_SOCKETS_IN_BLOCK + 1);
 		full += m.b->n_sockets >= BIRTHDAY_SOCKETS_IN_BLOCK;
 		sim_free(m.s);
 	}

@@ -105,8 +105,9 @@ bool birthday_step(struct birthday *b, ns_t now, uint32_t *ret_socket, struct en
 /* Something authentic came by that socket; question: it was one. */
 void birthday_hint(struct birthday *b, uint32_t socket, bool question, ns_t now);
 /* At the end: is that one of the sockets by which the peer was found and that stay open,
- * BIRTHDAY_SOCKETS_IN_BLOCK at most? The peer may use those by which it has checked its path. A guess is sent
- * once, so a second question was such a check, and where its guess got lost the only one was. */
+ * BIRTHDAY_SOCKETS_IN_BLOCK at most besides the one in use? The peer may use those by which it has checked
+ * its path. A guess is sent once, so a second question was such a check, and where its guess got lost the
+ * only one was. */
 void birthday_kept(const struct birthday *b, bool ret_kept[static BIRTHDAY_SOCKETS]);
 bool birthday_is_over(const struct birthday *b, ns_t now);
 

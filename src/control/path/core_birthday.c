@@ -340,7 +340,7 @@ ns_t core_birthday_consider(struct core *c, struct live *l, ns_t now)
 	if (!may_ask(c, l, role, now))
 		return now + NEXT_SLACK;
 	if (asking->n == CORE_GUESS_TRIES) {
-		refused(c, l, now);
+		stop_asking(c, l, now + REFUSED_MAX); /* silence is no refusal, and others want the place */
 		return asking->not_before;
 	}
 	ask(c, l, role, now);

@@ -77,7 +77,7 @@ struct live {
 		ns_t not_before; /* no question of ours for an attempt */
 		ns_t again_at; /* the next try of the question whether the peer takes part */
 		unsigned n;
-		unsigned refused; /* so often in a row, or unanswered */
+		unsigned refused; /* so often in a row */
 		uint64_t stamps[CORE_GUESS_TRIES];
 	} asking;
 	ns_t used_at;

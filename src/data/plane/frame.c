@@ -98,7 +98,7 @@ struct frame *frame_of(const struct frame_source *src)
 	f->packets = (unsigned)count;
 	f->flow = flow_of(src->pair);
 	f->urgent = is_urgent(src->p + src->skip, n, size);
-	f->patient = count == 1 && stun_classify(src->p + src->skip, n);
+	f->patient = f->urgent && count == 1 && stun_classify(src->p + src->skip, n);
 	return f;
 }
 

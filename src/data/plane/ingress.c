@@ -103,22 +103,21 @@ static void hand_over_handshake(struct worker *w, const struct message *m)
 		worker_drop(w, drop_of_verdict(v));
 }
 
-/* Somebody behind his address asks too often; he has a leg here, and that he asks is no news. */
-static bool leg_may_ask(struct worker *w, const struct endpoint *who)
+/* Somebody behind his address asks too often; he has a leg here, and that he asks is no news. What comes by
+ * another relay has that one's address. */
+static bool leg_may_ask(struct worker *w, const struct arrival *from)
 {
 	const struct legs *l = atomic_load_explicit(w->env->legs, memory_order_acquire);
 
-	if (!l || w->rx_stream)
+	if (!l || w->rx_stream || from->relay)
 		return false;
-	const uint32_t place = legs_place(l, who);
+	const uint32_t place = legs_place(l, &from->dg->remote);
 	return legs_any_at(l, place) && askers_may_from_leg(&w->askers, place, w->now);
 }
 
 static void hand_over_stun(struct worker *w, const struct message *m)
 {
-	const struct endpoint *who = &m->from->dg->remote;
-
-	if (askers_may(&w->askers, &who->ip, w->now) || leg_may_ask(w, who))
+	if (askers_may(&w->askers, &m->from->dg->remote.ip, w->now) || leg_may_ask(w, m->from))
 		hand_over(w, EVENT_STUN, m);
 	else
 		worker_drop(w, DROP_STUN_FLOOD);

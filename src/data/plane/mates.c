@@ -72,6 +72,7 @@ static void leave(struct worker *w, struct stream *s)
 	crowd_remove(w->crowd, s->is.fd);
 	s->blocked = true; /* until it is in the heir's crowd, which then says that it may write */
 	s->owes_ack = s->is_listed = false; /* the heir's list has it not */
+	s->speaks_at = 0;
 	atomic_store_explicit(&s->owner, TAKE(s->heir), memory_order_release);
 	s->next_moving = atomic_load_explicit(&all->moved, memory_order_relaxed);
 	while (!atomic_compare_exchange_weak_explicit(

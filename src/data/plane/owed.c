@@ -50,8 +50,11 @@ void owed_ack(struct worker *w, struct stream *s, size_t got)
 
 bool owed_wait(struct worker *w, struct stream *s)
 {
+	enum { COMPANY_MAX = FRAMES_URGENT_MAX / 2 };
 	const ns_t until = w->now + OWED_COMPANY;
 
+	if (s->queue.n_urgent >= COMPANY_MAX)
+		return false; /* enough; more would push each other out */
 	if (!s->speaks_at && s->is.role == WS_CLIENT && enlist(w, s, until))
 		s->speaks_at = until;
 	return s->speaks_at;

@@ -5,6 +5,7 @@
 #include "wire/stun.h"
 
 #include <poll.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -353,8 +354,12 @@ static void send_check(uint32_t stream, uint64_t relay)
 	const struct way_to way = {
 		.kind = WAY_RELAY_TCP, .socket = stream, .remote = at(R_TCP), .relay = relay};
 	uint8_t msg[STUN_MAX];
+	const size_t n = stun_encode(&m, NULL, msg, sizeof(msg));
+	int err;
 
-	assert_int_equal(plane_send(a.plane, &way, msg, stun_encode(&m, NULL, msg, sizeof(msg))), TM_OK);
+	while ((err = plane_send(a.plane, &way, msg, n)) == TM_EFULL)
+		sched_yield(); /* the ring is full of those before */
+	assert_int_equal(err, TM_OK);
 }
 
 /* Each by itself, the second would be held by a proxy until the first is acknowledged. What comes behind a
@@ -381,6 +386,30 @@ static void a_check_leaves_in_one_piece_with_what_comes_behind_it(void **state)
 	assert_int_equal(kinds[0], WS_EV_MESSAGE);
 	assert_int_equal(kinds[1], WS_EV_MESSAGE);
 	assert_int_equal(kinds[2], WS_EV_PONG);
+	let_go(&e);
+}
+
+/* As when a node that knows a hundred peers has its stream to the relay at last. */
+static void of_a_hundred_checks_at_once_none_pushes_out_another(void **state)
+{
+	enum { MANY = 100 };
+	static uint8_t p[MANY * 256];
+	struct ws_event ev;
+	struct end e;
+	const uint32_t stream = hold_relay(&e);
+	unsigned came = 0;
+	(void)state;
+
+	for (unsigned i = 0; i < MANY; i++)
+		send_check(stream, relay_pair(1, 2));
+	while (came < MANY) {
+		struct rd in = rd_over(p, next_piece(&e, p, sizeof(p)));
+
+		while (rd_left(&in)) {
+			assert_int_equal(ws_decode(&e.in, &in, &ev), TM_OK);
+			came += ev.kind == WS_EV_MESSAGE;
+		}
+	}
 	let_go(&e);
 }
 
@@ -429,7 +458,9 @@ int main(void)
 		CASE(a_check_leaves_in_one_piece_with_what_comes_behind_it),
 		CASE_3(a_check_leaves_in_one_piece_with_what_comes_behind_it),
 		CASE(a_check_that_stays_alone_leaves_all_the_same),
+		CASE(of_a_hundred_checks_at_once_none_pushes_out_another),
 		CASE_3(a_check_that_stays_alone_leaves_all_the_same),
+		CASE_3(of_a_hundred_checks_at_once_none_pushes_out_another),
 	};
 
 	return cmocka_run_group_tests_name("data/plane/streams", tests, NULL, NULL);

@@ -380,7 +380,7 @@ def test_neither_sockets_nor_routes_lead_past_it(net):
     after = Wire(laptop.host, hub, gate)
     all_ways()
     assert {to for to, _, _ in after.stop()} >= {outside.ip4, outside.ip6, router}
-    assert tables(laptop.host) == {"tunnelmesh-tm0-own"}  # which all members have
+    assert not tables(laptop.host)  # that of a node that runs went with it
 
 
 RESOLVER = """

@@ -4,12 +4,15 @@ import json
 import os
 import re
 
+from lab import wait_for
+
 DOCUMENT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../docs/json.md")
 
 # Whose keys a row refers to, and the words in it that are no keys of this one.
 SAME_AS = {"status": ["peers"], "status NAME": ["peers"], "join": ["init", "peers"], "client list": ["node list"], "node rename": ["node list"],
            "node alias": ["node list"], "node tag": ["node list"]}
-NO_KEYS = {"status NAME": {"peers"}, "ping": {"status", "NAME"}, "join": {"init", "peers", "token"}, "node rename": {"nodes", "list"}, "node alias": {"nodes", "list"}, "node tag": {"nodes", "list"}, "client list": {"nodes"}}
+NO_KEYS = {"status NAME": {"peers"}, "ping": {"status", "NAME"}, "join": {"init", "peers", "token"}, "node rename": {"nodes", "list"}, "node alias": {"nodes", "list"}, "node tag": {"nodes", "list"}, "client list": {"nodes"},
+           "filter list": {"name"}}  # of nodes that do not go by it yet
 
 
 def documented():
@@ -45,6 +48,7 @@ def test_every_command_prints_the_keys_that_are_documented(net):
     policy = os.path.join(net.dir, "policy.yaml")
     with open(policy, "w", encoding="utf-8") as f:
         f.write("rules: []\n")
+    wait_for("all to go by the policy", lambda: not hub.json("filter", "list")["holders"]["others"])
     for command in ("filter list", "filter diff " + policy, "filter test " + policy, "filter explain hub desk tcp/22", "filter history",
                     "filter add allow tcp/22 --from any --to any --id ssh", "filter remove ssh", "filter rollback 1", "filter set " + policy):
         said[" ".join(command.split()[:2])] = hub.json(*command.split())

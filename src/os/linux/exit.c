@@ -4,10 +4,14 @@
  * itself. Rules and tables are ours by number and protocol, so that the next run finds what this one leaves,
  * and nothing has to be remembered:
  *
- *   5379  what came out of the tunnel: main
- *   5380  without mark: EXIT_TABLE_ALL; default by the tunnel, or, to go on below (throw), networks of guests
- * of this host and of other tunnels, and with `lan` networks that it is in 5381  main, but for default routes
- *   5382  without mark: EXIT_TABLE_REST; default by the tunnel
+ * - 5379: what came out of the tunnel: main
+ *
+ * - 5380: without mark: EXIT_TABLE_ALL; default by the tunnel, or, to go on below (throw), networks of guests
+ *   of this host and of other tunnels, and with `lan` networks that it is in
+ *
+ * - 5381: main, but for default routes
+ *
+ * - 5382: without mark: EXIT_TABLE_REST; default by the tunnel
  *
  * So a route that is new in the main table leads nothing past us. The routes by the tunnel go with its
  * interface; with `hold` unreachable ones lie behind them, which stay and hold back what would leave
@@ -313,6 +317,8 @@ static int set(struct os_exit *x, struct nl_sock *sock, struct owns *want, bool 
 		x->hold = hold;
 		exit_around_deinit(&x->around);
 		x->around = now;
+	} else {
+		exit_around_deinit(&now);
 	}
 	free(there.v);
 	return err ? err : exit_rules_set(sock, &rules, d);

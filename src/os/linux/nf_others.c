@@ -2,6 +2,7 @@
 /* What other programs have in nftables that is in our way, read message by message. */
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nf_tables_compat.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 #include <net/if.h>
@@ -13,23 +14,50 @@
 #include "base/bytes.h"
 #include "os/linux/nf_private.h"
 
-enum { CHAINS_MAX = 8, NAME_LEN = 64 };
+enum { NAME_LEN = 64, CHAINS_MAX = 256, RULES_MAX = 4096 };
 
-/* A chain that drops what no rule is about. */
+/* A base chain. */
 struct chain {
 	uint8_t family; /* NFPROTO_* */
+	bool drops; /* what passes through and no rule is about */
 	char table[NAME_LEN], name[NAME_LEN];
+};
+
+struct jump {
+	char from[NAME_LEN], to[NAME_LEN];
+};
+
+/* A rule of that chain lets pass what comes in by the interface; what goes out, of which answers are enough.
+ */
+struct pass {
+	char chain[NAME_LEN];
+	bool in, out;
 };
 
 struct look {
 	int fd;
 	enum ip_family family;
 	const char *ifname;
-	struct chain v[CHAINS_MAX];
+	struct chain *v;
 	size_t n;
-	/* A rule lets pass what comes in by that interface; what goes out, of which answers are enough. */
-	bool in, out;
+	/* of one table */
+	struct jump *jumps;
+	size_t n_jumps;
+	struct pass *passes;
+	size_t n_passes;
 };
+
+/* One more at the end of *v, which has n; NULL: there is no room. */
+static void *one_more(void *v, size_t n, size_t size, size_t max)
+{
+	void **at = v;
+	void *p = n & (n - 1) ? *at : n < max ? realloc(*at, MAX(2 * n, (size_t)1) * size) : NULL;
+
+	if (!p)
+		return NULL;
+	*at = p;
+	return (uint8_t *)p + n * size;
+}
 
 /* --- attributes --- */
 
@@ -131,13 +159,15 @@ static void see_chain(struct look *l, const struct nlmsghdr *h)
 	const char *table = value(find(all, left, NFTA_CHAIN_TABLE), 2),
 		   *name = value(find(all, left, NFTA_CHAIN_NAME), 2);
 
-	if (!hook || !table || !name || l->n == CHAINS_MAX ||
-		(g->nfgen_family != own && g->nfgen_family != NFPROTO_INET) ||
-		number(find(all, left, NFTA_CHAIN_POLICY), NF_ACCEPT) != NF_DROP ||
-		number(find_in(hook, NFTA_HOOK_HOOKNUM), ~0u) != NF_INET_FORWARD)
+	if (!hook || !table || !name || (g->nfgen_family != own && g->nfgen_family != NFPROTO_INET))
 		return;
-	struct chain *c = &l->v[l->n++];
+	struct chain *c = one_more(&l->v, l->n, sizeof(*c), CHAINS_MAX);
+	if (!c)
+		return;
+	l->n++;
 	c->family = g->nfgen_family;
+	c->drops = number(find(all, left, NFTA_CHAIN_POLICY), NF_ACCEPT) == NF_DROP &&
+		   number(find_in(hook, NFTA_HOOK_HOOKNUM), ~0u) == NF_INET_FORWARD;
 	snprintf(c->table, sizeof(c->table), "%s", table);
 	snprintf(c->name, sizeof(c->name), "%s", name);
 }
@@ -153,6 +183,7 @@ struct rule {
 	bool answers; /* as far as a connection is known */
 	bool narrow; /* and about something else */
 	bool accepts;
+	const char *to; /* it goes on in that chain */
 };
 
 static void see_expression(const struct look *l, const struct nlattr *e, struct rule *r)
@@ -171,12 +202,15 @@ static void see_expression(const struct look *l, const struct nlattr *e, struct 
 		r->in |= ours && r->key == NFT_META_IIFNAME;
 		r->out |= ours && r->key == NFT_META_OIFNAME;
 		r->narrow |= !ours;
-	} else if (is_text(name, "payload") || is_text(name, "lookup")) {
-		r->narrow = true;
+	} else if (is_text(name, "payload") || is_text(name, "lookup") ||
+		   (is_text(name, "match") && !is_text(find_in(data, NFTA_MATCH_NAME), "comment"))) {
+		r->narrow = true; /* "match": of xtables, as it comes by iptables-nft */
 	} else if (is_text(name, "immediate")) {
 		const struct nlattr *verdict = find_in(find_in(data, NFTA_IMMEDIATE_DATA), NFTA_DATA_VERDICT);
 
 		r->accepts |= number(find_in(verdict, NFTA_VERDICT_CODE), ~0u) == NF_ACCEPT;
+		if (find_in(verdict, NFTA_VERDICT_CHAIN))
+			r->to = value(find_in(verdict, NFTA_VERDICT_CHAIN), 2);
 	}
 }
 
@@ -184,17 +218,90 @@ static void see_rule(struct look *l, const struct nlmsghdr *h)
 {
 	size_t left;
 	const struct nlattr *all = attributes(h, &left), *list = find(all, left, NFTA_RULE_EXPRESSIONS);
+	const char *chain = value(find(all, left, NFTA_RULE_CHAIN), 2);
 	struct rule r = {.key = ~0u};
 
-	if (!list)
+	if (!list || !chain)
 		return;
 	left = list->nla_len - NLA_HDRLEN;
 	for (const struct nlattr *e = value(list, 0); is_whole(e, left); e = next(e, &left))
 		see_expression(l, e, &r);
-	if (!r.accepts || r.narrow || r.in == r.out)
+
+	struct jump *j = r.to ? one_more(&l->jumps, l->n_jumps, sizeof(*j), RULES_MAX) : NULL;
+	if (j) {
+		l->n_jumps++;
+		snprintf(j->from, sizeof(j->from), "%s", chain);
+		snprintf(j->to, sizeof(j->to), "%s", r.to);
+	}
+	if (!r.accepts || r.narrow || r.in == r.out || (r.in && r.answers))
 		return;
-	l->in |= r.in && !r.answers;
-	l->out |= r.out;
+	struct pass *p = one_more(&l->passes, l->n_passes, sizeof(*p), RULES_MAX);
+	if (!p)
+		return;
+	l->n_passes++;
+	snprintf(p->chain, sizeof(p->chain), "%s", chain);
+	p->in = r.in;
+	p->out = r.out;
+}
+
+/* --- who comes to a rule --- */
+
+/* Chains from which one gets somewhere, that itself among them. Names are the jumps'. */
+struct above {
+	const char *v[CHAINS_MAX];
+	size_t n;
+};
+
+static bool is_above(const struct above *a, const char *name)
+{
+	for (size_t i = 0; i < a->n; i++)
+		if (strcmp(a->v[i], name) == 0)
+			return true;
+	return false;
+}
+
+static void climb(const struct look *l, const char *from, struct above *a)
+{
+	*a = (struct above){.v = {from}, .n = 1};
+	for (size_t i = 0; i < a->n; i++)
+		for (size_t k = 0; k < l->n_jumps && a->n < CHAINS_MAX; k++)
+			if (strcmp(l->jumps[k].to, a->v[i]) == 0 && !is_above(a, l->jumps[k].from))
+				a->v[a->n++] = l->jumps[k].from;
+}
+
+/*
+ * What goes through the chain c comes to the rule. Who jumps by a map is not seen: a chain that nobody else
+ * jumps to may be its.
+ */
+static bool is_on_the_way(const struct look *l, const struct chain *c, const struct pass *p)
+{
+	struct above a;
+
+	climb(l, p->chain, &a);
+	if (is_above(&a, c->name))
+		return true;
+	for (size_t i = 0; i < l->n; i++)
+		if (l->v[i].family == c->family && strcmp(l->v[i].table, c->table) == 0 &&
+			is_above(&a, l->v[i].name))
+			return false;
+	return true;
+}
+
+static bool lets_through(struct look *l, const struct chain *c)
+{
+	bool in = false, out = false;
+
+	l->n_jumps = l->n_passes = 0;
+	dump(l, NFT_MSG_GETRULE, c->family, c->table, see_rule);
+	for (size_t i = 0; i < l->n_passes && !(in && out); i++) {
+		const struct pass *p = &l->passes[i];
+
+		if (((p->in && !in) || (p->out && !out)) && is_on_the_way(l, c, p)) {
+			in |= p->in;
+			out |= p->out;
+		}
+	}
+	return in && out;
 }
 
 bool nf_forward_drops(enum ip_family family, const char *ifname, char *buf, size_t n)
@@ -208,9 +315,7 @@ bool nf_forward_drops(enum ip_family family, const char *ifname, char *buf, size
 	for (size_t i = 0; i < l.n && !any; i++) {
 		const struct chain *c = &l.v[i];
 
-		l.in = l.out = false;
-		dump(&l, NFT_MSG_GETRULE, c->family, c->table, see_rule);
-		any = !l.in || !l.out;
+		any = c->drops && !lets_through(&l, c);
 		if (any)
 			snprintf(buf, n, "%s %.40s %.40s",
 				c->family == NFPROTO_IPV4   ? "ip"
@@ -219,5 +324,8 @@ bool nf_forward_drops(enum ip_family family, const char *ifname, char *buf, size
 				c->table, c->name);
 	}
 	close(l.fd);
+	free(l.v);
+	free(l.jumps);
+	free(l.passes);
 	return any;
 }

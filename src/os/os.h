@@ -136,6 +136,13 @@ void os_nat_opened(struct os_nat *t, enum ip_family family, const char *ifname);
  */
 bool os_forward_drops(enum ip_family family, const char *ifname, char *buf, size_t n);
 
+/*
+ * Rules of os_nat and os_fence of a run with that interface, which one that was killed leaves where tables
+ * have no owners (before Linux 5.12): whether there are any; and takes them away, true: there were any.
+ */
+bool os_rules_left(const char *ifname);
+bool os_rules_undo(const char *ifname);
+
 /* --- members come by the tunnel: os/linux/fence.c --- */
 struct os_fence;
 /* mark: that of the daemon's sockets. Nothing happens yet. */

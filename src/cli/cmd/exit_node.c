@@ -116,6 +116,8 @@ static int clear(struct cli *c)
 	int err = os_check_privileges(&d);
 	if (!err)
 		err = exit_journal_undo(journal, ifname, &left, &d);
+	if (!err)
+		(void)os_rules_undo(ifname);
 	if (!err && route_settings_load(path, &s, NULL) == TM_OK && s.exit_use[0]) {
 		s.exit_use[0] = '\0';
 		s.exit_lan = s.exit_kill = false;

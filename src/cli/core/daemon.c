@@ -231,6 +231,7 @@ bool daemon_cleanup(struct cli *c, bool whole, bool *ret_exit)
 	const char *const notes[] = {journal, settings, routes, undo};
 	struct diag ignored = {0};
 	bool any = false, removed = false;
+	char ifname[16];
 	int fd = -1;
 
 	/* Each may be there without the other: a socket is removed by whoever tidies up, one at a time. */
@@ -243,6 +244,8 @@ bool daemon_cleanup(struct cli *c, bool whole, bool *ret_exit)
 		any |= is_socket(left[i]);
 	for (size_t i = 0; i < ARRAY_LEN(notes); i++)
 		any |= os_exists(notes[i]);
+	daemon_interface(c, ifname);
+	any |= os_rules_left(ifname);
 	*ret_exit = false;
 	if (!any || call_daemon_pid(c->paths.socket))
 		return false;
@@ -257,6 +260,7 @@ bool daemon_cleanup(struct cli *c, bool whole, bool *ret_exit)
 	removed |= hosting_undo(journal, &ignored) == TM_OK;
 	removed |= host_settings_undo(settings);
 	*ret_exit = undo_exit(c, routes, whole);
+	removed |= os_rules_undo(ifname);
 	close(fd);
 	return removed || *ret_exit;
 }

@@ -33,6 +33,7 @@ struct os_fence {
 	/* changes */
 	struct state is;
 	bool set;
+	bool unkeyed; /* the kernel does not tell what came by IPsec */
 };
 
 int os_fence_new(const char *ifname, uint32_t mark, struct os_fence **ret_fence)
@@ -113,7 +114,7 @@ static void build(struct nf_batch *b, const void *ctx)
 	const struct os_fence *f = ctx;
 	const struct state *s = &f->is;
 
-	nf_interfaces(b, GUESTS, s->guests.v, s->guests.n);
+	nf_interfaces(b, GUESTS, s->guests.inner.v, s->guests.inner.n);
 	nf_chain(b, "arrives", "filter", NF_AT_PREROUTING, NF_FIRST);
 	for (size_t i = 0; i < s->n_own; i++) {
 		const struct prefix own = prefix_host(&s->own[i]);
@@ -125,6 +126,14 @@ static void build(struct nf_batch *b, const void *ctx)
 			nf_daddr(b, &own);
 			nf_saddr(b, &s->callers[k]);
 			nf_saddr_is_behind_iif(b);
+			nf_accept(b);
+			nf_rule_end(b);
+		}
+		/* A tunnel without an interface, of policies. */
+		if (!f->unkeyed) {
+			nf_rule(b, "arrives");
+			nf_daddr(b, &own);
+			nf_by_ipsec(b);
 			nf_accept(b);
 			nf_rule_end(b);
 		}
@@ -157,6 +166,10 @@ int os_fence_set(struct os_fence *f, const struct prefix *callers, size_t n, str
 	guests_deinit(&f->is.guests);
 	f->is = now;
 	err = nf_replace(f->table, build, f, d);
+	if (err == TM_EUNSUPPORTED && !f->unkeyed) {
+		f->unkeyed = true;
+		err = nf_replace(f->table, build, f, d);
+	}
 	f->set = !err;
 	return err;
 }

@@ -13,7 +13,6 @@ struct look {
 	int outer[2]; /* of those that lead to the internet, by either family */
 	bool cards; /* there is hardware that one can see */
 	struct guests g;
-	size_t room;
 	int err;
 };
 
@@ -34,7 +33,22 @@ static bool is_guest(const struct look *l, const struct rt_link *link)
 		return false;
 	if (on >= LINK_ON_TUNNEL || link->index == l->outer[0] || link->index == l->outer[1])
 		return on >= LINK_ON_TUNNEL;
-	return on == LINK_ON_BRIDGE || (strcmp(link->kind, "veth") == 0 && l->cards);
+	return on == LINK_ON_BRIDGE || strcmp(link->kind, "ppp") == 0 ||
+	       (strcmp(link->kind, "veth") == 0 && l->cards);
+}
+
+static void add(struct look *l, struct ifnames *names, const struct rt_link *link)
+{
+	const bool full = (names->n & (names->n - 1)) == 0; /* at powers of two */
+	void *v = full ? reallocarray(names->v, MAX(2 * names->n, (size_t)1), sizeof(*names->v)) : names->v;
+
+	if (!v) {
+		l->err = TM_ENOMEM;
+		return;
+	}
+	names->v = v;
+	memset(names->v[names->n], 0, IFNAMSIZ);
+	memcpy(names->v[names->n++], link->name, strnlen(link->name, IFNAMSIZ - 1));
 }
 
 static void see_link(void *ctx, struct nlmsghdr *h)
@@ -42,21 +56,15 @@ static void see_link(void *ctx, struct nlmsghdr *h)
 	struct look *l = ctx;
 	struct rt_link link;
 
-	if (!rtmsg_link(h, &link) || !links_find(l->links, link.index) || !is_guest(l, &link))
+	if (!rtmsg_link(h, &link) || !links_find(l->links, link.index) || l->err)
 		return;
-	if (l->g.n == l->room) {
-		const size_t room = MAX((size_t)8, 2 * l->room);
-		void *v = reallocarray(l->g.v, room, sizeof(*l->g.v));
-
-		if (!v) {
-			l->err = TM_ENOMEM;
-			return;
-		}
-		l->g.v = v;
-		l->room = room;
-	}
-	memset(l->g.v[l->g.n], 0, IFNAMSIZ);
-	memcpy(l->g.v[l->g.n++], link.name, strnlen(link.name, IFNAMSIZ - 1));
+	const bool guest = is_guest(l, &link);
+	if (guest)
+		add(l, &l->g.inner, &link);
+	if (!guest && strcmp(link.kind, "bridge") == 0)
+		add(l, &l->g.bridges, &link);
+	if (link.tunnelmesh && link.index != l->own)
+		add(l, &l->g.meshes, &link);
 }
 
 static int outer(struct nl_sock *sock, enum ip_family family, uint32_t mark)
@@ -70,6 +78,12 @@ static int outer(struct nl_sock *sock, enum ip_family family, uint32_t mark)
 static int by_name(const void *a, const void *b)
 {
 	return memcmp(a, b, IFNAMSIZ);
+}
+
+static void sort(struct ifnames *names)
+{
+	if (names->n)
+		qsort(names->v, names->n, sizeof(*names->v), by_name);
 }
 
 int guests_read(
@@ -87,22 +101,30 @@ int guests_read(
 		err = rtmsg_dump(sock, RTM_GETLINK, AF_UNSPEC, see_link, &l, d);
 	links_free(l.links);
 	if (err || l.err) {
-		free(l.g.v);
+		guests_deinit(&l.g);
 		return err ? err : l.err;
 	}
-	if (l.g.n)
-		qsort(l.g.v, l.g.n, sizeof(*l.g.v), by_name);
+	sort(&l.g.inner);
+	sort(&l.g.bridges);
+	sort(&l.g.meshes);
 	*ret_guests = l.g;
 	return TM_OK;
 }
 
 void guests_deinit(struct guests *g)
 {
-	free(g->v);
-	*g = (struct guests){.n = 0};
+	free(g->inner.v);
+	free(g->bridges.v);
+	free(g->meshes.v);
+	*g = (struct guests){.inner = {.n = 0}};
+}
+
+static bool same(const struct ifnames *a, const struct ifnames *b)
+{
+	return a->n == b->n && (!a->n || memcmp(a->v, b->v, a->n * sizeof(*a->v)) == 0);
 }
 
 bool guests_eq(const struct guests *a, const struct guests *b)
 {
-	return a->n == b->n && (!a->n || memcmp(a->v, b->v, a->n * sizeof(*a->v)) == 0);
+	return same(&a->inner, &b->inner) && same(&a->bridges, &b->bridges) && same(&a->meshes, &b->meshes);
 }

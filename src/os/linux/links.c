@@ -153,7 +153,8 @@ void links_free(struct links *l)
 static bool is_tunnel(const struct rt_link *link)
 {
 	static const char *const kinds[] = {"tun", "wireguard", "vxlan", "geneve", "gre", "gretap", "ip6gre",
-		"ip6gretap", "erspan", "ip6erspan", "ipip", "sit", "ip6tnl", "vti", "vti6", "xfrm"};
+		"ip6gretap", "erspan", "ip6erspan", "ipip", "sit", "ip6tnl", "vti", "vti6", "xfrm", "ovpn",
+		"ovpn-dco", "amneziawg"};
 
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
 		if (strcmp(link->kind, kinds[i]) == 0)

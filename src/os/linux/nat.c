@@ -14,7 +14,7 @@
 #include "os/linux/nf.h"
 #include "os/linux/rtmsg.h"
 
-enum { NETS_MAX = 32, HOME_MAX = 1024 };
+enum { NETS_MAX = 32, HOME_MAX = 1024, OWN_MAX = 256 };
 
 /* Interfaces by which packets of a family come in that are forwarded because of us. */
 struct opened {
@@ -42,7 +42,12 @@ struct os_nat {
 	size_t n_home;
 	struct ip resolvers[2]; /* IPv4 and IPv6; IP_NONE: none */
 	struct opened opened;
-	struct guests guests; /* where `opened.all` says so */
+	struct guests guests; /* where anything is opened */
+	/* The kernel does not tell what an address is to it, nor refuses: these are the host's, as far as it
+	 * has no more. */
+	bool plain;
+	struct ip own[OWN_MAX];
+	size_t n_own;
 };
 
 int os_nat_new(const char *ifname, uint32_t mark, struct os_nat **ret_nat)
@@ -89,6 +94,33 @@ static void clamp(struct nf_batch *b, const struct os_nat *t)
 	nf_tcp_syn(b);
 	nf_clamp_mss(b);
 	nf_rule_end(b);
+}
+
+static void refuse(struct nf_batch *b, const struct os_nat *t)
+{
+	if (t->plain)
+		nf_drop(b);
+	else
+		nf_refuse(b);
+}
+
+typedef void verdict_fn(struct nf_batch *b);
+
+/* What goes into the tunnel with a source of this host. */
+static void from_own(struct nf_batch *b, const struct os_nat *t, const char *chain, verdict_fn *verdict)
+{
+	for (size_t i = 0; i < (t->plain ? t->n_own : 1); i++) {
+		const struct prefix own = t->plain ? prefix_host(&t->own[i]) : (struct prefix){.len = 0};
+
+		nf_rule(b, chain);
+		nf_oif(b, t->ifname, true);
+		if (t->plain)
+			nf_saddr(b, &own);
+		else
+			nf_saddr_is_local(b);
+		verdict(b);
+		nf_rule_end(b);
+	}
 }
 
 static bool is_exit(const struct os_nat *t, enum ip_family family)
@@ -181,10 +213,13 @@ static void keep_home(struct nf_batch *b, const struct os_nat *t)
 }
 
 #define GUESTS "guests"
+#define MESHES "meshes"
 
 /*
  * The host forwards for the mesh, and would for anybody else: its neighbours would reach what is behind its
- * other interfaces. Where it did so before, or somebody else made it, that is his to say.
+ * other interfaces. Where it did so before, or somebody else made it, that is his to say. What leaves where
+ * it came in is in one network anyway: frames of virtual machines, which br_netfilter shows with the bridge
+ * as both interfaces. What is for another mesh of this host passes because of that, which says who may.
  */
 static void keep_apart(struct nf_batch *b, const struct os_nat *t)
 {
@@ -195,7 +230,16 @@ static void keep_apart(struct nf_batch *b, const struct os_nat *t)
 		nf_family(b, t->opened.v[i].family);
 		nf_iif(b, t->opened.v[i].ifname, true);
 		nf_oif(b, t->ifname, false);
-		nf_refuse(b);
+		nf_oif(b, t->opened.v[i].ifname, false);
+		nf_oif_among(b, MESHES, false);
+		refuse(b, t);
+		nf_rule_end(b);
+	}
+	for (size_t i = 0; i < t->guests.bridges.n && (t->opened.all[0] || t->opened.all[1]); i++) {
+		nf_rule(b, "passes");
+		nf_iif(b, t->guests.bridges.v[i], true);
+		nf_oif(b, t->guests.bridges.v[i], true);
+		nf_accept(b);
 		nf_rule_end(b);
 	}
 	/* With all interfaces nobody can tell what somebody else wants for his guests by now. */
@@ -208,7 +252,7 @@ static void keep_apart(struct nf_batch *b, const struct os_nat *t)
 		nf_oif(b, t->ifname, false);
 		nf_iif_among(b, GUESTS, false);
 		nf_oif_among(b, GUESTS, false);
-		nf_refuse(b);
+		refuse(b, t);
 		nf_rule_end(b);
 	}
 }
@@ -229,17 +273,13 @@ static void keep_mesh(struct nf_batch *b, const struct os_nat *t)
 			nf_oif(b, t->ifname, true);
 			nf_saddr(b, &t->v[i].prefix);
 			if (t->v[i].masquerade)
-				nf_refuse(b);
+				refuse(b, t);
 			else
 				nf_accept(b);
 			nf_rule_end(b);
 		}
 	/* Nobody has our addresses from elsewhere; IPv6 does not look. */
-	nf_rule(b, "passes");
-	nf_oif(b, t->ifname, true);
-	nf_saddr_is_local(b);
-	nf_drop(b);
-	nf_rule_end(b);
+	from_own(b, t, "passes", nf_drop);
 
 	nf_chain(b, "calls", "filter", NF_AT_POSTROUTING, NF_SEES_TRANSLATED);
 	nf_rule(b, "calls");
@@ -250,10 +290,7 @@ static void keep_mesh(struct nf_batch *b, const struct os_nat *t)
 	nf_established(b);
 	nf_accept(b);
 	nf_rule_end(b);
-	nf_rule(b, "calls");
-	nf_saddr_is_local(b);
-	nf_accept(b);
-	nf_rule_end(b);
+	from_own(b, t, "calls", nf_accept);
 	for (size_t i = 0; i < t->n; i++) {
 		if (t->v[i].masquerade)
 			continue;
@@ -291,7 +328,8 @@ static void build(struct nf_batch *b, const void *ctx)
 {
 	const struct os_nat *t = ctx;
 
-	nf_interfaces(b, GUESTS, t->guests.v, t->guests.n);
+	nf_interfaces(b, GUESTS, t->guests.inner.v, t->guests.inner.n);
+	nf_interfaces(b, MESHES, t->guests.meshes.v, t->guests.meshes.n);
 	clamp(b, t);
 	nf_chain(b, "passes", "filter", NF_AT_FORWARD, NF_FILTERS);
 	nf_rule(b, "passes");
@@ -349,8 +387,8 @@ static int look_around(struct os_nat *t, struct diag *d)
 {
 	_cleanup_(rtmsg_closep) struct nl_sock *sock = NULL;
 
-	t->guests = (struct guests){.n = 0};
-	if (!t->opened.all[0] && !t->opened.all[1])
+	t->guests = (struct guests){.inner = {.n = 0}};
+	if (!t->opened.n && !t->opened.all[0] && !t->opened.all[1])
 		return TM_OK;
 	int err = rtmsg_open(&sock, d);
 	return err ? err : guests_read(sock, t->ifname, t->mark, &t->guests, d);
@@ -380,7 +418,49 @@ static bool same(const struct os_nat *a, const struct os_nat *b)
 	for (size_t i = 0; i < ARRAY_LEN(a->resolvers); i++)
 		if (!ip_eq(&a->resolvers[i], &b->resolvers[i]))
 			return false;
+	if (a->plain != b->plain || a->n_own != b->n_own)
+		return false;
+	for (size_t i = 0; i < a->n_own; i++)
+		if (!ip_eq(&a->own[i], &b->own[i]))
+			return false;
 	return true;
+}
+
+static void see_own(void *ctx, struct nlmsghdr *h)
+{
+	struct os_nat *t = ctx;
+	struct rt_addr a;
+
+	if (rtmsg_addr(h, &a) && t->n_own < OWN_MAX)
+		t->own[t->n_own++] = a.prefix.ip;
+}
+
+static int look_own(struct os_nat *t, struct diag *d)
+{
+	_cleanup_(rtmsg_closep) struct nl_sock *sock = NULL;
+
+	t->n_own = 0;
+	if (!t->plain)
+		return TM_OK;
+	int err = rtmsg_open(&sock, d);
+	return err ? err : rtmsg_dump(sock, RTM_GETADDR, AF_UNSPEC, see_own, t, d);
+}
+
+/* A kernel that has no `fib` or no `reject` has what leads to a network all the same. */
+static int replace(struct os_nat *t, struct diag *d)
+{
+	struct diag first = {0};
+	int err = nf_replace(t->table, t->n ? build : NULL, t, &first);
+
+	if (err == TM_EUNSUPPORTED && !t->plain && !is_exit(t, IP_V4) && !is_exit(t, IP_V6)) {
+		t->plain = true;
+		if (look_own(t, NULL) == TM_OK && nf_replace(t->table, build, t, NULL) == TM_OK)
+			return TM_OK;
+		t->plain = false;
+	}
+	if (err && d)
+		*d = first;
+	return err;
 }
 
 void os_nat_resolvers(struct os_nat *t, const struct ip *v4, const struct ip *v6)
@@ -415,17 +495,45 @@ int os_nat_set(struct os_nat *t, const struct os_nat_net *v, size_t n, struct di
 	t->opened = t->next_opened;
 	t->next_opened = (struct opened){.n = 0};
 	int err = look_home(t, d);
-	int around = look_around(t, d);
-	err = err ? err : around;
+	int around = look_around(t, d), own = look_own(t, d);
+	err = err ? err : around ? around : own;
 	const bool is_same = !err && n && same(t, before);
 	guests_deinit(&before->guests);
 	if (is_same && nf_is_there(t->table))
 		return TM_OK;
 	if (!err)
-		err = nf_replace(t->table, n ? build : NULL, t, d);
+		err = replace(t, d);
 	if (err)
 		t->n = 0; /* nothing is in force that is known */
 	return err;
+}
+
+static bool rules_left(const char *ifname, bool undo)
+{
+	static const char *const what[] = {"", "-own"};
+	bool any = false;
+
+	for (size_t i = 0; i < ARRAY_LEN(what); i++) {
+		char name[IFNAMSIZ + 24];
+		struct nf_table *table;
+
+		snprintf(name, sizeof(name), "tunnelmesh-%s%s", ifname, what[i]);
+		if (nf_new(name, &table) != TM_OK)
+			continue;
+		any |= nf_is_there(table) && (!undo || nf_replace(table, NULL, NULL, NULL) == TM_OK);
+		nf_free(table);
+	}
+	return any;
+}
+
+bool os_rules_left(const char *ifname)
+{
+	return rules_left(ifname, false);
+}
+
+bool os_rules_undo(const char *ifname)
+{
+	return rules_left(ifname, true);
 }
 
 bool os_forward_drops(enum ip_family family, const char *ifname, char *buf, size_t n)

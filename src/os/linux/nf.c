@@ -248,8 +248,8 @@ static int explain(struct diag *d, int e)
 		return diag_what(d, TM_EPERM, "nftables may not be used by this process");
 	if (e == EPROTONOSUPPORT || e == ENOENT || e == EOPNOTSUPP || e == EAFNOSUPPORT) {
 		diag_hint(d,
-			"it needs nf_tables with NAT (CONFIG_NF_TABLES_INET, CONFIG_NFT_MASQ), Linux 5.7 or "
-			"later");
+			"it needs nf_tables with NAT (CONFIG_NF_TABLES_INET, CONFIG_NFT_MASQ, for some of it "
+			"CONFIG_NFT_FIB_INET and CONFIG_NFT_REJECT_INET), Linux 5.7 or later");
 		return diag_what(
 			d, TM_EUNSUPPORTED, "this kernel lacks something of nftables: %s", strerror(e));
 	}

@@ -74,6 +74,7 @@ void nf_saddr_is_local(struct nf_batch *b);
 void nf_saddr_is_behind_iif(struct nf_batch *b); /* its answer would leave where it came in */
 void nf_daddr_is_of_iif(struct nf_batch *b, bool of_iif); /* of the interface that it came in by */
 void nf_daddr_leads_to(struct nf_batch *b, const char *ifname, bool equal); /* by the routes of this host */
+void nf_by_ipsec(struct nf_batch *b); /* it was decrypted, by a policy of the kernel's; not at the output */
 void nf_established(struct nf_batch *b); /* of a connection that both sides know, or about one */
 void nf_protocol(struct nf_batch *b, uint8_t proto); /* IPPROTO_*, behind extension headers too */
 void nf_port(struct nf_batch *b, uint8_t proto, uint16_t to); /* TCP or UDP */

@@ -327,6 +327,14 @@ void nf_daddr_is_of_iif(struct nf_batch *b, bool of_iif)
 	daddr_is_local(b, NFTA_FIB_F_IIF, of_iif);
 }
 
+void nf_by_ipsec(struct nf_batch *b)
+{
+	static const uint8_t yes = 1;
+
+	meta_load(b, NFT_META_SECPATH);
+	compare(b, &yes, sizeof(yes), true);
+}
+
 void nf_protocol(struct nf_batch *b, uint8_t proto)
 {
 	meta_load(b, NFT_META_L4PROTO);

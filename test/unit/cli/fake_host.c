@@ -34,6 +34,18 @@ int __wrap_enrol_undo(const struct enrolment *e, const struct identity *id, cons
 	int timeout_ms, struct diag *d);
 
 int __wrap_os_exit_undo(const char *ifname, struct os_exit_left *ret_left, struct diag *d);
+bool __wrap_os_rules_left(const char *ifname);
+bool __wrap_os_rules_undo(const char *ifname);
+
+bool __wrap_os_rules_left(const char *ifname UNUSED)
+{
+	return false;
+}
+
+bool __wrap_os_rules_undo(const char *ifname UNUSED)
+{
+	return false;
+}
 
 int __wrap_os_exit_undo(const char *ifname UNUSED, struct os_exit_left *ret_left, struct diag *d UNUSED)
 {

@@ -17,6 +17,23 @@ static unsigned exits_cleared;
 static char cleared[64];
 
 int __wrap_os_exit_undo(const char *ifname, struct os_exit_left *ret_left, struct diag *d);
+bool __wrap_os_rules_left(const char *ifname);
+bool __wrap_os_rules_undo(const char *ifname);
+
+static char ruled[16]; /* the interface whose rules are there */
+
+bool __wrap_os_rules_left(const char *ifname)
+{
+	return strcmp(ruled, ifname) == 0;
+}
+
+bool __wrap_os_rules_undo(const char *ifname)
+{
+	const bool there = strcmp(ruled, ifname) == 0;
+
+	ruled[0] = there ? '\0' : ruled[0];
+	return there;
+}
 
 int __wrap_os_exit_undo(const char *ifname, struct os_exit_left *ret_left, struct diag *d UNUSED)
 {
@@ -124,6 +141,25 @@ static void the_open_socket_is_cleaned_up_with_and_without_the_other(void **stat
 		assert_int_equal(r.status, 0);
 		assert_int_equal(access(open_path, F_OK), -1);
 		assert_int_equal(access(f->socket, F_OK), -1);
+		run_free(&r);
+	}
+}
+
+/* As a kernel without owners of tables keeps them. */
+static void rules_that_a_killed_run_left_are_taken_away(void **state)
+{
+	static const char *const commands[] = {"down --cleanup --state-dir DIR", "down --state-dir DIR"};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		struct run r = {0};
+
+		snprintf(ruled, sizeof(ruled), "tm0");
+		run_cli(&r, f->dir, commands[i]);
+		assert_int_equal(r.status, 0);
+		assert_string_equal(ruled, "");
+		if (i == 0)
+			assert_string_equal(r.out, "  removed what a killed tunnelmesh left\n");
 		run_free(&r);
 	}
 }
@@ -263,6 +299,7 @@ int main(void)
 		T(down_waits_for_the_daemons_lock),
 		T(cleanup_removes_a_dead_socket_but_not_a_live_one),
 		T(the_open_socket_is_cleaned_up_with_and_without_the_other),
+		T(rules_that_a_killed_run_left_are_taken_away),
 		T(cleanup_takes_back_what_a_killed_router_set),
 		T(cleanup_leaves_a_running_router_its_settings),
 		T(cleanup_ends_an_exit_but_no_kill_switch_and_down_both),

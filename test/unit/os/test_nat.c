@@ -183,16 +183,30 @@ static void who_is_not_of_the_mesh_does_not_pass_because_of_us(void **state)
 
 	(void)state;
 	host_ip("link add docker0 type bridge");
+	host_ip("link add vmbr0 type bridge");
+	host_ip("addr add 192.0.2.1/24 dev vmbr0");
+	host_ip("link set vmbr0 up");
+	host_ip("route add default dev vmbr0");
+	host_ip("tuntap add tm8 mode tun");
+	host_ip("link set tm8 alias tunnelmesh");
 	assert_int_equal(os_nat_new("tm7", 0, &t), TM_OK);
 	os_nat_opened(t, IP_V4, "lan0");
 	os_nat_opened(t, IP_V6, NULL);
 	set(t, v, 2);
 	look();
 	const char *known = strstr(ruleset, "ct state established,related accept"),
-		   *ip4 = strstr(ruleset, "meta nfproto ipv4 iifname \"lan0\" oifname != \"tm7\" reject"),
+		   *ip4 = strstr(ruleset, "meta nfproto ipv4 iifname \"lan0\" oifname != \"tm7\" "
+					  "oifname != \"lan0\" oifname != @meshes reject"),
 		   *ip6 = strstr(ruleset, "meta nfproto ipv6 iifname != \"tm7\" oifname != \"tm7\" "
 					  "iifname != @guests oifname != @guests reject");
-	if (!known || !ip4 || !ip6 || known > ip4 || !strstr(ruleset, "elements = { \"docker0\" }"))
+	if (!known || !ip4 || !ip6 || known > ip4 || !strstr(ruleset, "\"docker0\""))
+		fail_msg("%s", ruleset);
+	/* What leaves where it came in is in one network anyway. A bridge that leads out is nobody's guest;
+	 * what is for another mesh is its own to say. */
+	if (!strstr(ruleset, "elements = { \"tm8\" }"))
+		fail_msg("%s", ruleset);
+	const char *bridged = strstr(ruleset, "iifname \"vmbr0\" oifname \"vmbr0\" accept");
+	if (!bridged || bridged > ip6 || strstr(ruleset, "iifname \"docker0\""))
 		fail_msg("%s", ruleset);
 	/* Another guest comes. */
 	host_ip("link add virbr0 type bridge");
@@ -215,6 +229,19 @@ static void what_a_run_left_on_a_kernel_without_owners_is_removed(void **state)
 	assert_int_equal(os_nat_new("tm7", 0, &t), TM_OK);
 	assert_false(has("tunnelmesh-tm7"));
 	os_nat_free(t);
+}
+
+static void what_a_killed_run_left_is_taken_away_without_another(void **state)
+{
+	(void)state;
+	assert_int_equal(system("nft add table inet tunnelmesh-tm7; nft add table inet tunnelmesh-tm7-own; "
+				"nft add table inet tunnelmesh-tm77"),
+		0);
+	assert_true(os_rules_left("tm7"));
+	assert_true(os_rules_undo("tm7"));
+	assert_string_equal(look(), "table inet tunnelmesh-tm77 {\n}\n");
+	assert_false(os_rules_left("tm7"));
+	assert_false(os_rules_undo("tm7"));
 }
 
 static void they_end_with_the_process_and_not_with_a_flush(void **state)
@@ -295,12 +322,36 @@ static void it_is_in_nobodys_way_once_rules_let_the_tunnel_through_both_ways(voi
 		snprintf(command, sizeof(command), "nft add rule ip filter DOCKER-USER %s", narrow[i]);
 		run(command);
 	}
+	/* Nor what does not come to it, or is about more than one sees: xtables' matches. */
+	run("nft add chain ip filter INPUT '{ type filter hook input priority 0; }'; nft add chain ip filter "
+	    "ours; "
+	    "nft add rule ip filter INPUT jump ours; nft add rule ip filter ours iifname tm7 accept; "
+	    "nft add rule ip filter INPUT iifname tm7 accept; nft add rule ip filter INPUT oifname tm7 "
+	    "accept; "
+	    "nft add rule ip filter ours oifname tm7 accept");
+	assert_true(os_forward_drops(IP_V4, "tm7", name, sizeof(name)));
+	run("nft add rule ip filter DOCKER-USER oifname tm7 ct state established,related accept");
+	assert_true(os_forward_drops(IP_V4, "tm7", name, sizeof(name)));
+	if (system("iptables-nft -A DOCKER-USER -i tm7 -p tcp -m multiport --dports 22,23 -j ACCEPT") == 0)
+		assert_true(os_forward_drops(IP_V4, "tm7", name, sizeof(name)));
+	if (system("iptables-nft -A DOCKER-USER -i tm7 -m mac --mac-source 02:00:00:00:00:01 -j ACCEPT") == 0)
+		assert_true(os_forward_drops(IP_V4, "tm7", name, sizeof(name)));
+	run("nft flush chain ip filter DOCKER-USER");
 	run("nft add rule ip filter DOCKER-USER iifname tm7 counter accept");
 	assert_true(os_forward_drops(IP_V4, "tm7", name, sizeof(name)));
 	assert_string_equal(name, "ip filter FORWARD");
 	run("nft add rule ip filter DOCKER-USER oifname tm7 ct state established,related accept");
 	assert_false(os_forward_drops(IP_V4, "tm7", name, sizeof(name)));
 	assert_false(os_forward_drops(IP_V6, "tm7", name, sizeof(name))); /* it is about IPv4 */
+	/* By a map nobody sees where it goes. */
+	run("nft flush chain ip filter FORWARD; nft add rule ip filter FORWARD ct state vmap "
+	    "'{ established : jump DOCKER-USER, new : jump DOCKER-USER }'");
+	assert_false(os_forward_drops(IP_V4, "tm7", name, sizeof(name)));
+	/* A comment is no condition. */
+	run("nft flush chain ip filter DOCKER-USER; nft add rule ip filter DOCKER-USER oifname tm7 accept");
+	assert_true(os_forward_drops(IP_V4, "tm7", name, sizeof(name)));
+	if (system("iptables-nft -A DOCKER-USER -i tm7 -m comment --comment mesh -j ACCEPT") == 0)
+		assert_false(os_forward_drops(IP_V4, "tm7", name, sizeof(name)));
 }
 
 /* That many, a number in the middle of each, in one go. */
@@ -360,6 +411,7 @@ int main(void)
 		cmocka_unit_test_setup(a_host_in_a_thousand_networks_is_no_trouble, set_up),
 		cmocka_unit_test_setup(a_network_with_several_of_our_addresses_is_one, set_up),
 		cmocka_unit_test_setup(what_a_run_left_on_a_kernel_without_owners_is_removed, set_up),
+		cmocka_unit_test_setup(what_a_killed_run_left_is_taken_away_without_another, set_up),
 		cmocka_unit_test_setup(they_end_with_the_process_and_not_with_a_flush, set_up),
 		cmocka_unit_test_setup(one_that_somebody_left_is_replaced, set_up),
 		cmocka_unit_test_setup(a_chain_that_drops_what_passes_through_is_found, set_up),

@@ -78,6 +78,13 @@ static void build_marks(struct nf_batch *b, const struct exit_guard_config *cfg)
 	for (size_t i = 0; i < cfg->around->n_own; i++) {
 		const struct prefix own = prefix_host(&cfg->around->own[i]);
 
+		if (cfg->ipsec) {
+			nf_rule(b, "arrives");
+			nf_daddr(b, &own);
+			nf_by_ipsec(b);
+			nf_accept(b);
+			nf_rule_end(b);
+		}
 		from_elsewhere(b, cfg, "arrives");
 		nf_iif_among(b, EXIT_INNER, false);
 		nf_daddr(b, &own);
@@ -126,6 +133,42 @@ static void accept_oif(struct nf_batch *b, const char *chain, const char *ifname
 	nf_oif(b, ifname, true);
 	nf_accept(b);
 	nf_rule_end(b);
+}
+
+/*
+ * With br_netfilter, frames that go from port to port of a bridge come here, too, with the bridge as both
+ * interfaces: virtual machines beside this host, in the network around. Behind the forwarding nobody can tell
+ * them from what this host sends by the bridge, so they have a mark, of our bits, and not ours: nothing is
+ * led anywhere by it.
+ */
+static uint32_t mark_of_bridged(const struct exit_guard_config *cfg)
+{
+	const uint32_t lowest = cfg->mask & (~cfg->mask + 1), other = (cfg->mark ^ lowest) & cfg->mask;
+
+	return other ? other : cfg->mask & ~cfg->mark; /* 0 is on everybody's */
+}
+
+static void accept_bridged(struct nf_batch *b, const struct exit_guard_config *cfg, const char *chain)
+{
+	for (size_t i = 0; i < cfg->around->n_bridges; i++) {
+		nf_rule(b, chain);
+		nf_iif(b, cfg->around->bridges[i], true);
+		nf_oif(b, cfg->around->bridges[i], true);
+		nf_set_mark(b, mark_of_bridged(cfg), cfg->mask);
+		nf_accept(b);
+		nf_rule_end(b);
+	}
+}
+
+static void accept_was_bridged(struct nf_batch *b, const struct exit_guard_config *cfg, const char *chain)
+{
+	for (size_t i = 0; i < cfg->around->n_bridges; i++) {
+		nf_rule(b, chain);
+		nf_oif(b, cfg->around->bridges[i], true);
+		nf_mark_is(b, mark_of_bridged(cfg), cfg->mask);
+		nf_accept(b);
+		nf_rule_end(b);
+	}
 }
 
 static void accept_own(struct nf_batch *b, const struct exit_guard_config *cfg, const char *chain)
@@ -234,6 +277,7 @@ static void build(struct nf_batch *b, const void *ctx)
 	nf_iif(b, cfg->ifname, true);
 	nf_accept(b);
 	nf_rule_end(b);
+	accept_bridged(b, cfg, "passes");
 	accept_own(b, cfg, "passes");
 	if (cfg->lan)
 		accept_lans(b, cfg, "passes");
@@ -242,6 +286,7 @@ static void build(struct nf_batch *b, const void *ctx)
 	/* At the output a packet is seen with the interface from before somebody's rules marked it, by which
 	 * it may leave by another one. Here nobody can be told any more. */
 	nf_chain(b, "left", "filter", NF_AT_POSTROUTING, NF_FILTERS);
+	accept_was_bridged(b, cfg, "left");
 	exit_names_keep(b, cfg, "left");
 	accept_own(b, cfg, "left");
 	accept_oif(b, "left", "lo");
@@ -257,19 +302,26 @@ static void build(struct nf_batch *b, const void *ctx)
 	nf_rule_end(b);
 }
 
-/* Where sockets cannot be asked for their marks, other tunnels' packets are everybody's. */
 static int replace(struct nf_table *t, const struct exit_guard_config *cfg, struct diag *d)
 {
 	struct exit_around bare = *cfg->around;
-	struct exit_guard_config without = *cfg;
-	int err = nf_replace(t, build, cfg, d);
+	struct exit_guard_config now = *cfg;
+	int err;
 
+	now.ipsec = true;
+	err = nf_replace(t, build, &now, d);
+	if (err != TM_EUNSUPPORTED)
+		return err;
+	now.ipsec = false;
+	*d = (struct diag){0};
+	err = nf_replace(t, build, &now, d);
 	if (err != TM_EUNSUPPORTED || !bare.n_marks)
 		return err;
+	/* Where sockets cannot be asked for their marks, other tunnels' packets are everybody's. */
 	bare.n_marks = 0;
-	without.around = &bare;
+	now.around = &bare;
 	*d = (struct diag){0};
-	return nf_replace(t, build, &without, d);
+	return nf_replace(t, build, &now, d);
 }
 
 int exit_guard_set(struct exit_guard *g, const struct exit_guard_config *cfg, bool again, struct diag *d)
@@ -278,12 +330,12 @@ int exit_guard_set(struct exit_guard *g, const struct exit_guard_config *cfg, bo
 
 	if (!g->set)
 		(void)!nf_replace(g->before, NULL, NULL, NULL);
-	if (!again || !g->set)
+	/* Where tables have no owners, anybody may have taken it away, as the one that is nobody's. */
+	if (!again || !g->set || !nf_is_there(g->table))
 		err = replace(g->table, cfg, d);
 	if (!err && !g->set) /* without it, strict filters are what they are */
 		(void)!nf_replace(g->arp, build_arp, cfg, NULL);
 	g->set = !err;
-	/* It is nobody's, so that anybody may have taken it away. */
 	if (!err && cfg->hold && (!again || !nf_is_there(g->held)))
 		err = replace(g->held, cfg, d);
 	if (!err && !cfg->hold)

@@ -77,6 +77,17 @@ static const struct rt_link *find_inner(const struct look *l, int index)
 	return link && is_inner(l, link) ? link : NULL;
 }
 
+static void add_name(struct look *l, char (**names)[IFNAMSIZ], size_t *n, const struct rt_link *link)
+{
+	char(*v)[IFNAMSIZ] = one_more(l, *names, *n, sizeof(*v));
+
+	if (!v)
+		return;
+	*names = v;
+	memset(v[*n], 0, sizeof(v[0]));
+	memcpy(v[(*n)++], link->name, strnlen(link->name, IFNAMSIZ - 1));
+}
+
 static void see_card(void *ctx, struct nlmsghdr *h)
 {
 	struct look *l = ctx;
@@ -91,14 +102,12 @@ static void see_link(void *ctx, struct nlmsghdr *h)
 	struct look *l = ctx;
 	struct rt_link link;
 
-	if (!rtmsg_link(h, &link) || link.master || !find_inner(l, link.index))
+	if (!rtmsg_link(h, &link))
 		return;
-	char(*v)[IFNAMSIZ] = one_more(l, l->a.inner, l->a.n_inner, sizeof(*v));
-	if (!v)
-		return;
-	l->a.inner = v;
-	memset(v[l->a.n_inner], 0, sizeof(v[0]));
-	memcpy(v[l->a.n_inner++], link.name, strnlen(link.name, IFNAMSIZ - 1));
+	if (!link.master && find_inner(l, link.index))
+		add_name(l, &l->a.inner, &l->a.n_inner, &link);
+	else if (strcmp(link.kind, "bridge") == 0)
+		add_name(l, &l->a.bridges, &l->a.n_bridges, &link);
 }
 
 static bool of_main(const struct rt_route *r)
@@ -222,6 +231,7 @@ static void sort(void *v, size_t *n, size_t size, int (*order)(const void *, con
 static void sort_all(struct exit_around *a)
 {
 	sort(a->inner, &a->n_inner, sizeof(a->inner[0]), by_name);
+	sort(a->bridges, &a->n_bridges, sizeof(a->bridges[0]), by_name);
 	sort(a->nets, &a->n_nets, sizeof(a->nets[0]), by_prefix);
 	sort(a->tunnel, &a->n_tunnel, sizeof(a->tunnel[0]), by_prefix);
 	sort(a->lans, &a->n_lans, sizeof(a->lans[0]), by_lan);
@@ -272,6 +282,7 @@ int exit_look(struct nl_sock *sock, const char *ifname, struct exit_around *ret_
 void exit_around_deinit(struct exit_around *a)
 {
 	free(a->inner);
+	free(a->bridges);
 	free(a->nets);
 	free(a->tunnel);
 	free(a->lans);
@@ -281,10 +292,14 @@ void exit_around_deinit(struct exit_around *a)
 bool exit_around_eq(const struct exit_around *a, const struct exit_around *b)
 {
 	if (a->n_inner != b->n_inner || a->n_nets != b->n_nets || a->n_lans != b->n_lans ||
-		a->n_tunnel != b->n_tunnel || a->n_own != b->n_own || a->n_marks != b->n_marks)
+		a->n_tunnel != b->n_tunnel || a->n_bridges != b->n_bridges || a->n_own != b->n_own ||
+		a->n_marks != b->n_marks)
 		return false;
 	for (size_t i = 0; i < a->n_inner; i++)
 		if (by_name(a->inner[i], b->inner[i]) != 0)
+			return false;
+	for (size_t i = 0; i < a->n_bridges; i++)
+		if (by_name(a->bridges[i], b->bridges[i]) != 0)
 			return false;
 	for (size_t i = 0; i < a->n_nets; i++)
 		if (by_prefix(&a->nets[i], &b->nets[i]) != 0)

@@ -32,6 +32,8 @@ struct exit_around {
 	 * own way. Ports of bridges are not among them, since nothing leaves by a port. */
 	char (*inner)[IFNAMSIZ];
 	size_t n_inner;
+	char (*bridges)[IFNAMSIZ]; /* that are not among these */
+	size_t n_bridges;
 	/* Networks of those, from the main table. */
 	struct prefix *nets;
 	size_t n_nets;
@@ -73,6 +75,7 @@ struct exit_guard_config {
 	uint32_t mark, mask;
 	bool lan; /* networks that this host is in are left open */
 	bool hold; /* it stays when this process ends */
+	bool ipsec; /* what came by it is told apart; the guard's to say */
 	const struct exit_around *around;
 };
 /* exit_names.c: the chains; rules for a chain at the output, which sees the interface from before, and for

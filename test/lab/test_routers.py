@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Who is near a router, an exit or any other member, and is none himself: he has a route that leads there, and that is all he has."""
+import pytest
+
 from lab import Host, sh, wait_for
 from test_exit import _try, exit_of, neighbour, use
-from test_routes import Lan, await_routes, call, pings, routers_of, serve
+from test_routes import Lan, await_routes, call, let_all, pings, routers_of, serve
 
 
 def dual(near, host):
@@ -38,6 +40,7 @@ def test_who_is_near_an_exit_calls_nobody_in_the_mesh(net):
     outside = net.host("outside")
     for host in (outside, laptop.host, gate.host):
         serve(host)
+    let_all(hub, gate, laptop)
     exit_of(hub, gate)
     use(laptop, "gate")
     for address, mine in ((outside.ip4, gate.host.ip4), (outside.ip6, gate.host.ip6)):
@@ -56,6 +59,36 @@ def test_who_is_near_an_exit_calls_nobody_in_the_mesh(net):
     guest.ip("addr add 172.17.0.2/16 dev eth0", "link set eth0 up", "route add default via 172.17.0.1")
     assert wait_for("the guest", lambda: _try(call, guest, me["ip4"]))[0] == gate.status()["self"]["ip4"]
     assert call(laptop.host, outside.ip4, 60000)[1] > 0
+    # And that neighbour does once it is a network that may call: nothing else was in his way.
+    number = gate.host.ip4.split(".")[2]
+    around = f"2001:db8:{number}::40/122"
+    gate.run("route", "advertise", "--no-snat", around)
+    hub.run("route", "approve", "gate", around)
+    wait_for("the neighbour", lambda: _try(call, near, me["ip6"]))
+
+
+def test_virtual_machines_at_a_bridge_keep_their_network(net):
+    """With br_netfilter their frames come to the rules of who forwards."""
+    hub, gate, laptop, near = mesh_with_near(net, "gate")
+    router = f"198.18.{gate.host.ip4.split('.')[2]}.1"
+    assert pings(near, router)
+    if gate.host.sh("sysctl", "-qw", "net.bridge.bridge-nf-call-iptables=1", "net.bridge.bridge-nf-call-ip6tables=1",
+                    check=False).returncode:
+        pytest.skip("no br_netfilter")
+    lan = Lan(net, gate)
+    exit_of(hub, gate)
+    routers_of(hub, gate)
+    await_routes(laptop, "gate")
+    wait_for("the printer", lambda: pings(laptop.host, "10.77.0.9"))
+    assert pings(near, router)
+    assert pings(near, f"2001:db8:{router.split('.')[2]}::1")
+    # Nor where such a machine goes by another's exit.
+    hub.run("route", "reject", "gate", "exit")
+    gate.run("exit-node", "withdraw")
+    exit_of(hub, laptop)
+    use(gate, "laptop", "--kill-switch")
+    wait_for("the exit", lambda: "tunnelmesh-tm0-exit" in gate.host.sh("nft", "list", "tables").stdout)
+    assert pings(near, router)
 
 
 def test_who_is_near_reaches_nothing_else_because_a_machine_forwards_for_the_mesh(net):

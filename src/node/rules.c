@@ -130,6 +130,13 @@ static uint64_t version_in_force(const struct node *n)
 	return n->rules.closed ? 0 : n->rules.in_force;
 }
 
+/* While the node is built there is nobody to tell; the agent is told again when it has a policy. */
+static void tell_held(const struct node *n)
+{
+	if (n->agent)
+		agent_policy_held(n->agent, version_in_force(n));
+}
+
 /* Where nobody belongs to a class, nobody may do anything. */
 static int deny_all(struct node *n)
 {
@@ -145,7 +152,7 @@ static int deny_all(struct node *n)
 		rules_free(rules);
 	else
 		n->rules.on = n->rules.closed = true;
-	agent_policy_held(n->agent, version_in_force(n));
+	tell_held(n);
 	return err;
 }
 
@@ -161,7 +168,7 @@ static void make(struct node *n)
 	n->rules.full = err == TM_EFULL;
 	if (!err) {
 		n->rules.closed = false;
-		agent_policy_held(n->agent, version_in_force(n));
+		tell_held(n);
 		say_in_vain(n);
 		return;
 	}
@@ -371,7 +378,7 @@ static enum rules_wait put_in_force(struct node *n, const struct policy_kept *po
 	filtering_settle(n->rules.filtering);
 	n->rules.in_force = policy->version;
 	n->rules.closed = n->rules.full = false;
-	agent_policy_held(n->agent, version_in_force(n));
+	tell_held(n);
 	say_in_vain(n);
 	return RULES_WAIT_NOT;
 }

@@ -144,6 +144,20 @@ static void what_it_allows_by_a_grant_goes_with_the_grant(void **state)
 }
 
 /* Rules that can be made are no reason to let all pass that an unknown policy may deny. */
+/* At the start: they are read before there is anybody to tell. */
+static void rules_of_the_configuration_hold_before_there_is_an_agent(void **state)
+{
+	struct rig *r = *state;
+
+	r->n.agent = NULL;
+	configure(r, "any");
+	assert_non_null(r->rules);
+	r->making = TM_EFULL; /* what happens then is told nobody either */
+	r->n.rules.on = false;
+	configure(r, "any");
+	assert_true(r->n.rules.closed);
+}
+
 static void one_that_there_was_no_memory_for_is_not_got_round_by_rules_of_its_own(void **state)
 {
 	struct policy_local own = {.action = POLICY_DENY, .who = "any", .services = "tcp/81"};
@@ -175,6 +189,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			one_that_there_was_no_memory_for_is_not_got_round_by_rules_of_its_own, rules_setup,
 			rules_teardown),
+		cmocka_unit_test_setup_teardown(rules_of_the_configuration_hold_before_there_is_an_agent,
+			rules_setup, rules_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,6 +48,7 @@ static void put_rule(
 	jsonout_bool(o, "outbound", r->outbound);
 	jsonout_int_or_null(o, "line", r->line);
 	jsonout_text_or_null(o, "absent", absent);
+	jsonout_bool(o, "granted", node_rules_granted(n, r));
 	jsonout_bool(o, "in_force", node_rules_in_force(n, r));
 	jsonout_int_or_null(o, "left_s", (left + SEC - 1) / SEC);
 	jsonout_object_end(o);

@@ -98,6 +98,7 @@ struct node {
 		ns_t not_before; /* members that change cost no more than a part of the time */
 		bool on; /* the plane has some */
 		bool closed; /* nothing passes, for want of a policy or of its rules */
+		bool unknown; /* there is a policy, and nothing of it nor of one before: all is denied */
 		bool full; /* there are too many for those who are members now: those from before hold */
 		uint64_t in_force; /* the version whose rules the plane has; 0: none */
 		/* The policy that was told last, while it is not in force. */

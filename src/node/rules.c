@@ -102,10 +102,15 @@ static int apply(struct node *n)
 	return err;
 }
 
-bool node_rules_in_force(const struct node *n, const struct policy_local *r)
+bool node_rules_granted(const struct node *n, const struct policy_local *r)
 {
 	return r->action != POLICY_ALLOW || !filtering_has_policy(n->rules.filtering) ||
 	       filtering_grants(n->rules.filtering, peers_mesh(n->peers), n->enrolment.self.id);
+}
+
+bool node_rules_in_force(const struct node *n, const struct policy_local *r)
+{
+	return node_rules_granted(n, r) && !n->rules.full && !n->rules.closed;
 }
 
 static void say_in_vain(struct node *n)
@@ -116,9 +121,9 @@ static void say_in_vain(struct node *n)
 	if (!mesh_by_id(peers_mesh(n->peers), n->enrolment.self.id))
 		return;
 	for (size_t i = 0; i < n->config.n_rules; i++)
-		in_vain |= !node_rules_in_force(n, &n->config.rules[i]);
+		in_vain |= !node_rules_granted(n, &n->config.rules[i]);
 	for (size_t i = 0; i < n->rules.n_own; i++)
-		in_vain |= !node_rules_in_force(n, &n->rules.own[i].rule);
+		in_vain |= !node_rules_granted(n, &n->rules.own[i].rule);
 	if (in_vain && !n->rules.in_vain)
 		log_warn("node: rules of this node's own that allow have no effect: the policy of the mesh "
 			 "does not grant it (local_allow)");
@@ -162,8 +167,11 @@ static void make(struct node *n)
 	const char *meanwhile = n->rules.on ? "the old ones hold" : "nothing passes";
 
 	/* There is a policy that could not be taken, and none before it: without it all would pass. */
-	if (n->rules.waits && !filtering_has_policy(n->rules.filtering))
+	if (n->rules.unknown && !filtering_has_policy(n->rules.filtering)) {
+		if (!n->rules.closed && deny_all(n) != TM_OK)
+			loop_timer_in(n->rules.again, 1 * SEC);
 		return;
+	}
 	int err = apply(n);
 	n->rules.full = err == TM_EFULL;
 	if (!err) {
@@ -192,7 +200,7 @@ static void make(struct node *n)
 /* Where there is no policy, everything passes only because there is none. */
 static bool has_to_make(const struct node *n)
 {
-	return filtering_is_on(n->rules.filtering) || (n->rules.on && !n->rules.closed);
+	return filtering_is_on(n->rules.filtering) || (n->rules.on && !n->rules.closed) || n->rules.unknown;
 }
 
 /* The one that waits: TM_OK when it is in force, and kept. */
@@ -204,6 +212,8 @@ static int try_again(struct node *n)
 	int err = node_rules_policy(n, &told);
 	if (!err && peers_set_policy(n->peers, &told) != TM_OK)
 		log_warn("node: no memory to keep the policy of the mesh for the next start");
+	if (!err)
+		tell_held(n); /* now that it is the one that is kept */
 	policy_kept_deinit(&told);
 	return err;
 }
@@ -237,6 +247,20 @@ static void await(struct node *n)
 		loop_timer_at(n->rules.over, first);
 }
 
+static void make_soon(struct node *n)
+{
+	loop_timer_at(n->rules.again, ns_max(time_monotonic(), n->rules.not_before));
+}
+
+/* They take of the same room as the policy that waits. */
+static void own_changed(struct node *n)
+{
+	n->rules.changed = true;
+	make(n);
+	if (n->rules.waits == RULES_WAIT_MEMBERS)
+		make_soon(n);
+}
+
 /* From now on these. */
 static int change_own(struct node *n, const struct own_rule *v, size_t count)
 {
@@ -247,7 +271,7 @@ static int change_own(struct node *n, const struct own_rule *v, size_t count)
 	memmove(n->rules.own, v, count * sizeof(*v));
 	n->rules.n_own = count;
 	await(n);
-	make(n);
+	own_changed(n);
 	return TM_OK;
 }
 
@@ -280,11 +304,18 @@ static int check_grant(const struct node *n, const struct policy_local *r, struc
 		return TM_OK;
 	if (!filtering_has_policy(n->rules.filtering))
 		return diag_what(d, TM_EPERM, "the mesh has no policy: everything is allowed already");
-	if (node_rules_in_force(n, r))
+	if (node_rules_granted(n, r))
 		return TM_OK;
 	diag_hint(d, "on the coordinator, \"local_allow: [tag:TAG]\" with a tag of this node would grant it");
 	return diag_what(d, TM_EPERM,
 		"the policy of the mesh does not let this node allow anything by rules of its own");
+}
+
+static int too_many(struct diag *d)
+{
+	diag_hint(d, "`tunnelmesh filter local` shows what else this node has of its own");
+	return diag_what(
+		d, TM_EFULL, "with this rule there are more different rights than this node can hold");
 }
 
 int node_rules_add(struct node *n, const struct policy_local *r, ns_t ttl, struct diag *d)
@@ -301,6 +332,9 @@ int node_rules_add(struct node *n, const struct policy_local *r, ns_t ttl, struc
 	*added = (struct own_rule){.rule = *r, .until = time_monotonic() + ttl};
 	snprintf(added->rule.id, sizeof(added->rule.id), "local-%u", n->rules.next_own + 1);
 	err = change_own(n, n->rules.own, n->rules.n_own + 1);
+	/* The rules that hold are those from before it. */
+	if (!err && n->rules.full && change_own(n, n->rules.own, n->rules.n_own - 1) == TM_OK)
+		return too_many(d);
 	if (!err)
 		n->rules.next_own++;
 	return err;
@@ -325,7 +359,7 @@ void node_rules_configured(struct node *n)
 {
 	memset(n->rules.configured, 0, CONFIG_RULES_MAX * sizeof(*n->rules.configured));
 	n->rules.rebound = true;
-	make(n);
+	own_changed(n);
 }
 
 /* --- the policy, and members --- */
@@ -377,7 +411,7 @@ static enum rules_wait put_in_force(struct node *n, const struct policy_kept *po
 	}
 	filtering_settle(n->rules.filtering);
 	n->rules.in_force = policy->version;
-	n->rules.closed = n->rules.full = false;
+	n->rules.closed = n->rules.full = n->rules.unknown = false;
 	tell_held(n);
 	say_in_vain(n);
 	return RULES_WAIT_NOT;
@@ -421,12 +455,10 @@ static void do_without(struct node *n)
 	if (filtering_has_policy(n->rules.filtering))
 		return;
 	n->rules.in_force = 0;
-	if (filtering_set(n->rules.filtering, "", "", NULL) == TM_OK) {
+	n->rules.unknown = true;
+	if (filtering_set(n->rules.filtering, "", "", NULL) == TM_OK)
 		filtering_settle(n->rules.filtering);
-		make(n);
-	} else {
-		(void)!deny_all(n);
-	}
+	make(n);
 }
 
 static void wait_with(struct node *n, const struct policy_kept *policy, enum rules_wait why)
@@ -482,6 +514,9 @@ void node_rules_view(const struct node *n, struct rules_view *ret_view)
 	if (kept->lost && !n->rules.waits)
 		snprintf(v.trouble, sizeof(v.trouble),
 			"the policy of the mesh is lost: nothing passes until the coordinator tells it");
+	else if (n->rules.full && n->rules.closed && !n->rules.waits)
+		snprintf(v.trouble, sizeof(v.trouble),
+			"the policy gives more different rights now than this node can hold: nothing passes");
 	else if (v.told != v.in_force && v.in_force)
 		snprintf(v.trouble, sizeof(v.trouble),
 			"version %" PRIu64 " of the policy %s: version %" PRIu64 " still holds", v.told,
@@ -494,11 +529,6 @@ void node_rules_view(const struct node *n, struct rules_view *ret_view)
 			"the policy gives more different rights now than this node can hold: the rules from "
 			"before the last changes of members hold");
 	*ret_view = v;
-}
-
-static void make_soon(struct node *n)
-{
-	loop_timer_at(n->rules.again, ns_max(time_monotonic(), n->rules.not_before));
 }
 
 void node_rules_network(struct node *n)

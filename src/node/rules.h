@@ -43,7 +43,9 @@ void node_rules_configured(struct node *n);
  * sentence. */
 NODISCARD int node_rules_add(struct node *n, const struct policy_local *r, ns_t ttl, struct diag *d);
 NODISCARD int node_rules_remove(struct node *n, const char *id, struct diag *d); /* TM_ENOENT, likewise */
-/* Would one have an effect now? */
+/* Does it narrow what the policy allows, or does that grant it? */
+bool node_rules_granted(const struct node *n, const struct policy_local *r);
+/* Has one an effect now, for sure? Not while there are more rights than the filter holds. */
 bool node_rules_in_force(const struct node *n, const struct policy_local *r);
 /* The policy of the mesh at this node. */
 struct rules_view {

@@ -152,8 +152,10 @@ static void local_span(struct columns *t, const json_t *j)
 		strbuf_puts(&b, format_span(json_number(j, "left_s"), span));
 	if (*json_text(j, "absent"))
 		strbuf_printf(&b, "; there is no node \"%s\"", json_text(j, "absent"));
-	if (json_is_false(json_object_get(j, "in_force")))
+	if (json_is_false(json_object_get(j, "granted")))
 		strbuf_puts(&b, "; no effect: the policy of the mesh does not grant it");
+	else if (json_is_false(json_object_get(j, "in_force")))
+		strbuf_puts(&b, "; perhaps no effect now: `tunnelmesh status` says why");
 	columns_cell(t, b.s ? b.s : "");
 	strbuf_deinit(&b);
 }

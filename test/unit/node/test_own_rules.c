@@ -144,20 +144,6 @@ static void what_it_allows_by_a_grant_goes_with_the_grant(void **state)
 }
 
 /* Rules that can be made are no reason to let all pass that an unknown policy may deny. */
-/* At the start: they are read before there is anybody to tell. */
-static void rules_of_the_configuration_hold_before_there_is_an_agent(void **state)
-{
-	struct rig *r = *state;
-
-	r->n.agent = NULL;
-	configure(r, "any");
-	assert_non_null(r->rules);
-	r->making = TM_EFULL; /* what happens then is told nobody either */
-	r->n.rules.on = false;
-	configure(r, "any");
-	assert_true(r->n.rules.closed);
-}
-
 static void one_that_there_was_no_memory_for_is_not_got_round_by_rules_of_its_own(void **state)
 {
 	struct policy_local own = {.action = POLICY_DENY, .who = "any", .services = "tcp/81"};
@@ -171,6 +157,107 @@ static void one_that_there_was_no_memory_for_is_not_got_round_by_rules_of_its_ow
 	assert_int_equal(rules_class_of(r->rules, 2), RULES_NO_CLASS);
 	assert_int_equal(node_rules_add(&r->n, &own, 3600 * SEC, &d), TM_OK);
 	assert_int_equal(rules_class_of(r->rules, 2), RULES_NO_CLASS);
+}
+
+/* At the start: they are read before there is anybody to tell. */
+static void rules_of_the_configuration_hold_before_there_is_an_agent(void **state)
+{
+	struct rig *r = *state;
+
+	r->n.agent = NULL;
+	configure(r, "any");
+	assert_non_null(r->rules);
+	r->making = TM_EFULL; /* nor anybody to tell that nothing passes */
+	r->n.rules.on = false;
+	configure(r, "any");
+	assert_true(r->n.rules.closed);
+}
+
+/* Nobody knows whether all passes: there was no memory to deny it, nor to keep what is to be tried again. */
+static void one_that_there_is_no_trace_of_is_not_got_round_either(void **state)
+{
+	struct policy_local own = {.action = POLICY_DENY, .who = "any", .services = "tcp/81"};
+	struct rig *r = *state;
+	struct diag d = {0};
+
+	member(r, "self", 1, NULL, 1);
+	member(r, "a", 2, NULL, 2);
+	r->taking = r->copying = r->err = TM_ENOMEM;
+	policy(r, 1, WEB);
+	assert_null(r->rules);
+	r->err = TM_OK;
+	run_until_set(r, 2); /* a second later */
+	assert_int_equal(rules_class_of(r->rules, 2), RULES_NO_CLASS);
+	r->taking = r->copying = TM_OK;
+	assert_int_equal(node_rules_add(&r->n, &own, 3600 * SEC, &d), TM_OK);
+	assert_int_equal(rules_class_of(r->rules, 2), RULES_NO_CLASS);
+	policy(r, 1, WEB);
+	assert_int_equal(judge(r, 2, 80), VERDICT_PASS);
+	assert_int_equal(judge(r, 2, 81), VERDICT_DROP);
+}
+
+static void one_that_the_node_cannot_hold_is_refused_and_forgotten(void **state)
+{
+	struct policy_local own = {.action = POLICY_DENY, .who = "any", .services = "tcp/80"};
+	struct rig *r = *state;
+	struct diag d = {0};
+
+	member(r, "self", 1, NULL, 1);
+	member(r, "a", 2, NULL, 2);
+	policy(r, 1, WEB);
+	r->making = TM_EFULL;
+	assert_int_equal(node_rules_add(&r->n, &own, 3600 * SEC, &d), TM_EFULL);
+	assert_non_null(strstr(d.what, "more different rights than this node can hold"));
+	assert_int_equal(r->n.rules.n_own, 0);
+	r->making = TM_OK;
+	assert_int_equal(node_rules_add(&r->n, &own, 3600 * SEC, &d), TM_OK);
+	assert_string_equal(r->n.rules.own[0].rule.id, "local-1");
+	assert_int_equal(judge(r, 2, 80), VERDICT_DROP);
+}
+
+/* What has become too large goes by rules of before, or lets nothing pass. */
+static void one_is_not_said_to_be_in_force_while_there_is_too_much(void **state)
+{
+	struct policy_local own = {.action = POLICY_DENY, .who = "any", .services = "tcp/80"};
+	struct rig *r = *state;
+	struct rules_view v;
+
+	member(r, "self", 1, NULL, 1);
+	policy(r, 1, OPEN);
+	configure(r, "any");
+	assert_true(node_rules_in_force(&r->n, &own));
+	r->making = TM_EFULL;
+	configure(r, "any");
+	assert_true(!node_rules_in_force(&r->n, &own) && node_rules_granted(&r->n, &own));
+	r->n.rules.on = false; /* as if nobody had been stopped so far */
+	configure(r, "any");
+	node_rules_view(&r->n, &v);
+	assert_non_null(strstr(v.trouble, "this node can hold: nothing passes"));
+	r->making = TM_OK;
+	configure(r, "any");
+	assert_true(node_rules_in_force(&r->n, &own));
+}
+
+/* Fewer of them may be what it takes. */
+static void a_policy_that_is_too_large_is_tried_again_when_they_change(void **state)
+{
+	struct policy_local own = {.action = POLICY_DENY, .who = "any", .services = "tcp/82"};
+	struct rig *r = *state;
+	struct diag d = {0};
+
+	member(r, "self", 1, NULL, 1);
+	member(r, "a", 2, NULL, 2);
+	policy(r, 1, WEB);
+	assert_int_equal(node_rules_add(&r->n, &own, 3600 * SEC, &d), TM_OK);
+	r->making = TM_EFULL;
+	policy(r, 2, "rules: [{allow: tcp/81, from: any, to: any}]");
+	r->making = TM_OK;
+	r->n.rules.rest_until = 0;
+	assert_int_equal(node_rules_remove(&r->n, "local-1", &d), TM_OK);
+	assert_int_equal(judge(r, 2, 81), VERDICT_DROP);
+	for (unsigned i = 0; i < 5 && peers_policy(r->n.peers)->version != 2; i++)
+		run(r);
+	assert_int_equal(judge(r, 2, 81), VERDICT_PASS);
 }
 
 int main(void)
@@ -190,6 +277,14 @@ int main(void)
 			one_that_there_was_no_memory_for_is_not_got_round_by_rules_of_its_own, rules_setup,
 			rules_teardown),
 		cmocka_unit_test_setup_teardown(rules_of_the_configuration_hold_before_there_is_an_agent,
+			rules_setup, rules_teardown),
+		cmocka_unit_test_setup_teardown(
+			one_that_there_is_no_trace_of_is_not_got_round_either, rules_setup, rules_teardown),
+		cmocka_unit_test_setup_teardown(
+			one_that_the_node_cannot_hold_is_refused_and_forgotten, rules_setup, rules_teardown),
+		cmocka_unit_test_setup_teardown(
+			one_is_not_said_to_be_in_force_while_there_is_too_much, rules_setup, rules_teardown),
+		cmocka_unit_test_setup_teardown(a_policy_that_is_too_large_is_tried_again_when_they_change,
 			rules_setup, rules_teardown),
 	};
 

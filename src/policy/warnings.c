@@ -54,14 +54,14 @@ static void warn_tag(const struct policy_selector *s, const struct hashset *tags
 
 static void warn_node(const struct policy_selector *s, const struct mesh *m, char *buf, size_t n)
 {
-	const struct mesh_node *now = mesh_by_id(m, s->id);
+	const struct mesh_node *now = mesh_by_id(m, s->id), *called = mesh_lookup(m, s->name);
 
 	if (!now)
 		snprintf(
 			buf, n, "the node %s has been removed: rules that name it are about nobody", s->name);
-	else if (strcmp(now->name, s->name) != 0 && strcmp(now->id, s->name) != 0)
+	else if (called != now) /* by an alias, too */
 		snprintf(buf, n, "the node %s is called %s now, and still meant%s", s->name, now->name,
-			mesh_lookup(m, s->name) ? ", not the one that is called so now" : "");
+			called ? ", not the one that is called so now" : "");
 }
 
 static void warn_route(const struct policy_selector *s, const struct policy_world *w, char *buf, size_t n)

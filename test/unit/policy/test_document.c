@@ -206,6 +206,51 @@ static void what_was_accepted_once_is_read_for_ever(void **state)
 	mesh_free(m);
 }
 
+/* Members on hosts 1 and 2, who of them has the alias, and what is warned of a document that named the first
+ * by it. */
+static void expect_alias(const struct policy_doc *doc, uint32_t owner, const char *warnings)
+{
+	const struct mesh_info info = {.net4 = {{IP_V4, {100, 101}}, 16}, .net6 = {{IP_V6, {0xfd}}, 64}};
+	struct policy_world w = {.mesh = NULL};
+	struct mesh *m = NULL;
+	struct strbuf b = {0};
+
+	assert_int_equal(mesh_new(&info, &m), TM_OK);
+	for (uint32_t host = 1; host <= 2; host++) {
+		struct node_rec r = {.host = host};
+
+		snprintf(r.name, sizeof(r.name), "%s", host == 1 ? "desk" : "other");
+		rig_id(r.name, r.id);
+		memset(r.key, (int)host, sizeof(r.key));
+		if (host == owner)
+			assert_int_equal(node_aliases_add(&r.aliases, "nas"), TM_OK);
+		assert_int_equal(mesh_add(m, &r), TM_OK);
+	}
+	w.mesh = m;
+	assert_int_equal(policy_warnings(doc, &w, note, &b), TM_OK);
+	assert_string_equal(b.s ? b.s : "", warnings);
+	strbuf_deinit(&b);
+	mesh_free(m);
+}
+
+static void who_is_named_by_an_alias_is_warned_of_when_it_is_anothers(void **state)
+{
+	struct policy_doc *doc = rig_doc(NULL, "rules:\n  - {allow: tcp, from: nas, to: any}\n");
+	struct policy_bindings b = {0};
+	char id[NODE_ID_LEN + 1];
+
+	(void)state;
+	rig_id("desk", id);
+	assert_int_equal(policy_bindings_add(&b, "nas", id), TM_OK);
+	policy_bind_again(doc, &b);
+	expect_alias(doc, 1, "");
+	expect_alias(doc, 0, "the node nas is called desk now, and still meant\n");
+	expect_alias(doc, 2,
+		"the node nas is called desk now, and still meant, not the one that is called so now\n");
+	policy_bindings_deinit(&b);
+	policy_doc_free(doc);
+}
+
 static void an_id_follows_from_what_a_rule_says_alone(void **state)
 {
 	struct policy_doc *a = rig_doc(NULL, "rules:\n"
@@ -409,6 +454,7 @@ int main(void)
 		cmocka_unit_test(a_whole_policy_reaches_its_fields),
 		cmocka_unit_test(each_mistake_is_one_sentence_with_a_place),
 		cmocka_unit_test(what_was_accepted_once_is_read_for_ever),
+		cmocka_unit_test(who_is_named_by_an_alias_is_warned_of_when_it_is_anothers),
 		cmocka_unit_test(an_id_follows_from_what_a_rule_says_alone),
 		cmocka_unit_test(what_is_too_large_is_refused),
 		cmocka_unit_test(groups_in_a_long_chain_are_followed),

@@ -281,6 +281,9 @@ void agent_set_candidates(struct agent *a, const struct candidates *mine)
 
 void agent_policy_held(struct agent *a, uint64_t version)
 {
+	/* The one that is kept, after all. */
+	if (version && version == peers_policy(a->peers)->version)
+		a->policy_refused = false;
 	if (a->policy_known && a->policy_held == version)
 		return;
 

@@ -149,6 +149,23 @@ static void one_that_is_not_in_force_is_kept_where_there_is_no_other(void **stat
 	fake_close(&f);
 }
 
+static void one_that_is_in_force_after_all_keeps_its_place(void **state UNUSED)
+{
+	struct fake f;
+
+	fake_open(&f);
+	fake_link(&f);
+	f.policy_refuses = 1;
+	say_policy(&f, 1, "# one");
+	fake_run_until(&f, &f.policies, 1);
+	agent_policy_held(f.agent, 1); /* members have changed, say */
+	f.policy_refuses = 2;
+	say_policy(&f, 2, "# two");
+	fake_run_until(&f, &f.policies, 2);
+	assert_string_equal(peers_policy(f.peers)->text, "# one");
+	fake_close(&f);
+}
+
 /* The coordinator has lost it, with its database say. */
 static void one_that_there_is_not_any_more_is_none(void **state UNUSED)
 {
@@ -222,6 +239,7 @@ int main(void)
 		cmocka_unit_test(a_start_without_the_coordinator_has_the_policy_of_the_last_run),
 		cmocka_unit_test(one_that_is_not_in_force_takes_no_place),
 		cmocka_unit_test(one_that_is_not_in_force_is_kept_where_there_is_no_other),
+		cmocka_unit_test(one_that_is_in_force_after_all_keeps_its_place),
 		cmocka_unit_test(one_that_there_is_not_any_more_is_none),
 		cmocka_unit_test(the_coordinator_hears_what_the_owner_goes_by),
 		cmocka_unit_test(who_is_removed_keeps_none),

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Policies pushed to many nodes under traffic: when one is in force everywhere, what it ends, what goes on, and that no packet is
-judged by half of one. Figures are printed."""
+judged by half of one. How long it takes is measured and printed, not asserted."""
 import select
 import socket
 import statistics

@@ -12,7 +12,8 @@
 #include <string.h>
 
 /* Of a mesh of 10,000 a node's share takes 4 ms: changes that come one after the other cost a twentieth. But
- * who has lost a tag does not keep its rights for longer than this. */
+ * who has lost a tag does not keep its rights for longer than this, unless what members are now gives more
+ * rights than fit: then the old rules hold until they do. */
 enum { REST = 20 };
 #define REST_MOST (250 * MS)
 /* What did not fit is not tried again at each change: it costs the full price, and seldom fits then. */

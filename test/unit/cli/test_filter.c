@@ -28,7 +28,8 @@ static const struct fake_reply replies[] = {
 			"22\",\"who\":\"a, tag:b\","
 			"\"outbound\":false,\"left_s\":600},{\"id\":\"local-9\",\"action\":\"allow\","
 			"\"services\":\"ping\","
-			"\"who\":\"any\",\"outbound\":false,\"line\":null,\"in_force\":false,\"left_s\":60},{"
+			"\"who\":\"any\",\"outbound\":false,\"line\":null,\"granted\":false,\"in_force\":"
+			"false,\"left_s\":60},{"
 			"\"id\":\"local-8\",\"action\":\"reject\","
 			"\"services\":\"any\",\"who\":\"c\","
 			"\"outbound\":true,\"left_s\":7200}]}"},

@@ -37,6 +37,7 @@ cache deny all
 access_log none
 cache_log {dir}/squid.log
 pid_filename none
+unlinkd_program {dir}/unlinkd
 mime_table {share}/mime.conf
 error_directory {share}/errors/templates
 icon_directory {share}/icons
@@ -145,9 +146,9 @@ def squid_passwords():
 
 
 def squid_parts():
-    """Its data and its helper are beside it, wherever it was unpacked."""
+    """Its data and its helpers are beside it, wherever it was unpacked. It looks for unlinkd without a cache, too."""
     root = os.path.normpath(os.path.join(os.path.dirname(find_program("squid")), "../.."))
-    return os.path.join(root, "usr/share/squid"), os.path.join(root, "usr/lib/squid/basic_ncsa_auth")
+    return os.path.join(root, "usr/share/squid"), [os.path.join(root, "usr/lib/squid", name) for name in ("basic_ncsa_auth", "unlinkd")]
 
 
 @pytest.mark.parametrize("program", ["tinyproxy", "squid"])
@@ -155,9 +156,9 @@ def test_a_network_with_a_proxy_only(net, hub_at_443, program):
     hub = hub_at_443
     guard, guest = net.host("guard"), net.node("guest")
     if program == "squid":
-        share, helper = squid_parts()
+        share, helpers = squid_parts()
         serve(net, guard, program, SQUID, [PROXY_PORT], "-N", "-f", files={"passwords": squid_passwords()},
-              copies=[helper], share=share)
+              copies=helpers, share=share)
     else:
         serve(net, guard, program, TINYPROXY, [PROXY_PORT], "-d", "-c")
     only_to(guest.host, (guard.ip4, PROXY_PORT))

@@ -123,7 +123,7 @@ def test_a_kill_switch_holds_at_every_end_but_the_ones_that_are_wanted(net):
 def test_a_second_mesh_leaves_the_firsts_exit_alone_and_cannot_use_one_itself(net):
     hub, gate, laptop, outside = mesh_with_exit(net)
     other = net.node("other", net.host("other"))
-    other.init()
+    other.init("--net4", "10.99.0.0/16")  # a range that hub cannot have drawn
     other_gate = net.node("othergate", net.host("othergate"))
     other_gate.join(other.token())
     exit_of(other, other_gate)
@@ -144,20 +144,19 @@ def test_a_second_mesh_leaves_the_firsts_exit_alone_and_cannot_use_one_itself(ne
     assert not wire.stop()
 
 
-# Not in every run yet: on a quiet machine the second mesh is not always reached within ten seconds, and why is not found.
-@pytest.mark.slow
 def test_neither_start_nor_end_of_a_second_mesh_opens_what_the_first_holds(net):
     hub, gate, laptop, outside = mesh_with_exit(net)
     other = net.node("other", net.host("other"))
-    other.init()
+    other.init("--net4", "10.99.0.0/16")  # a range that hub cannot have drawn
     exit_of(other, other)
     use(laptop, "gate", "--kill-switch")
     wait_for("the exit", lambda: (_try(call, laptop.host, outside.ip4) or [0])[0] == gate.host.ip4)
     second = net.node("second", laptop.host)
     second.join(other.token(), "--tun", "tm9", "--listen-port", "51830")
-    second.down()
+    wait_for("its tunnel to be known", lambda: "tm9" in laptop.host.sh("nft", "list", "table", "inet", "tunnelmesh-tm0-held").stdout)
     laptop.kill9()
     wire = Wire(laptop.host, hub, gate, other)
+    second.down()
     second.up()
     wait_for("the other mesh", lambda: second.ping("other", check=False).returncode == 0)
     assert _try(call, laptop.host, outside.ip4) is None and _try(call, laptop.host, outside.ip6) is None

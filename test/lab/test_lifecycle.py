@@ -58,6 +58,8 @@ def test_an_interrupted_demo_leaves_nothing_behind(at, sent, to_all):
     rules = sh("ip", "rule").stdout
     demo = subprocess.Popen([sys.executable, "-u", "-B", os.path.join(HERE, "demo.py")], stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT, text=True, start_new_session=True,
+                            # Who runs all this in the background of a shell ignores Ctrl-C, and so would its children.
+                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
                             env={**os.environ, "TUNNELMESH": BINARY})
     seen = ""
     for line in demo.stdout:

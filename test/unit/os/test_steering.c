@@ -165,109 +165,146 @@ static void sources_that_are_named_have_sockets_of_their_own(void **state)
 	udp_close(other);
 }
 
-/* A port, or an address with all of its ports, or of IPv6 a /64. */
-static void who_is_cast_goes_to_nobodys_socket_but_for_what_is_free(void **state)
+/* Sockets that are cast about: u[2] is somebody's own, u[3] nobody's. `from` is cast, by an address that is
+ * `host` or holds it. */
+struct casting {
+	struct udp *u[4], *from, *another;
+	struct udp_source named;
+	struct udp_cast cast[UDP_CAST_MAX], *it;
+	struct udp_steering by;
+	const char *host;
+	bool whole; /* all ports of the address, or of IPv6 of the /64 */
+};
+
+static void steer_cast(struct casting *c)
 {
 	static const struct udp_head heads[] = {
 		{0, UINT32_MAX, 0x04000000, false}, {0, 0xff000000, 0x54000000, true}};
+
+	for (size_t k = 0; k < ARRAY_LEN(c->cast); k++) {
+		c->cast[k] = (struct udp_cast){.from.port = k % 4 ? 0 : 7, .rarely = k % 3};
+		assert_int_equal(
+			ip_parse(k % 2 ? "198.51.100.1" : "2001:db8::1", &c->cast[k].from.ip), TM_OK);
+		c->cast[k].from.ip.bytes[3] = (uint8_t)k;
+	}
+	c->it = &c->cast[50];
+	c->it->rarely = false;
+	assert_int_equal(ip_parse(c->host, &c->it->from.ip), TM_OK);
+	c->it->from.port = c->whole ? 0 : udp_port(c->from);
+	if (c->whole && c->it->from.ip.family == IP_V6)
+		c->it->from.ip.bytes[15] = 77;
+	c->named = (struct udp_source){.socket = 2, .from = {.ip = c->it->from.ip, .port = 9}};
+	c->by = (struct udp_steering){.heads = heads,
+		.n_heads = ARRAY_LEN(heads),
+		.least = 4,
+		.free_most = 40,
+		.nobodys = 3,
+		.first_byte = 4,
+		.lane_at = 7,
+		.lanes = 1,
+		.sources = &c->named,
+		.n_sources = 1,
+		.cast = c->cast,
+		.n_cast = ARRAY_LEN(c->cast),
+		.others = true,
+		.salt = 0x12345678};
+	udp_steer(c->u[0], &c->by);
+}
+
+static void send_from(struct udp *from, const struct casting *c, uint8_t first, size_t n)
+{
+	send_some(from, c->host, udp_port(c->u[0]), first, n);
+}
+
+static void what_is_not_free_ends_there(struct casting *c, const char *other)
+{
+	const size_t before = udp_overflows(c->u[3]);
+
+	send_from(c->from, c, 4, 100);
+	assert_in_range(udp_overflows(c->u[3]) + drain(c->u[3], 4), before + 100, before + 100);
+	send_from(c->from, c, 'T', 20);
+	assert_int_equal(drain(c->u[0], 'T'), 20);
+	send_from(c->another, c, 4, 20);
+	assert_int_equal(drain(c->u[0], 4) + drain(c->u[3], 4), 20);
+	send_some(c->from, other, udp_port(c->u[0]), 4, 5);
+	assert_int_equal(drain(c->u[0], 4), 5);
+}
+
+/* Whatever it begins with: it may be a train. */
+static void what_is_longer_is_not_free(struct casting *c)
+{
+	struct udp_steering shorter = c->by;
+
+	shorter.free_most = 39;
+	udp_steer(c->u[0], &shorter);
+	send_from(c->from, c, 'T', 20);
+	assert_int_equal(drain(c->u[0], 'T') + drain(c->u[2], 'T'), 0);
+	(void)drain(c->u[3], 'T');
+}
+
+static void who_has_a_socket_of_his_own_has_it_for_what_is_free(struct casting *c)
+{
+	c->named.from.ip = c->it->from.ip;
+	if (c->whole)
+		assert_int_equal(ip_parse(c->host, &c->named.from.ip), TM_OK);
+	c->named.from.port = udp_port(c->from);
+	udp_steer(c->u[0], &c->by);
+	send_from(c->from, c, 4, 5);
+	assert_int_equal(drain(c->u[2], 4), 0);
+	send_from(c->from, c, 'T', 5);
+	assert_int_equal(drain(c->u[2], 'T'), 5);
+	(void)drain(c->u[3], 4);
+}
+
+static void of_what_is_free_one_in_four_comes(struct casting *c)
+{
+	size_t came = 0;
+
+	c->it->rarely = true;
+	udp_steer(c->u[0], &c->by);
+	for (unsigned k = 0; k < 20; k++) {
+		send_from(c->from, c, 'T', 100);
+		came += drain(c->u[2], 'T');
+		(void)drain(c->u[3], 'T');
+	}
+	/* Of one in four of 2,000 half of that or twice as much comes once in 10^100 times. */
+	assert_in_range(came, 250, 1000);
+	send_from(c->another, c, 'T', c->whole ? 0 : 20);
+	assert_int_equal(drain(c->u[0], 'T'), c->whole ? 0 : 20);
+	send_from(c->from, c, 4, 5);
+	assert_int_equal(drain(c->u[2], 4) + drain(c->u[0], 4), 0);
+	(void)drain(c->u[3], 4);
+}
+
+/* A port, or an address with all of its ports, or of IPv6 a /64. */
+static void who_is_cast_goes_to_nobodys_socket_but_for_what_is_free(void **state)
+{
 	static const struct {
 		const char *host, *other;
 	} ways[] = {{"127.0.0.1", "198.51.100.77"}, {"fd00::1", "fd00:0:0:1::1"}};
-	struct udp *u[4], *from = open_udp(NULL), *another = open_udp(NULL), *nobodys = NULL;
-	size_t free_came = 0;
-	struct udp_cast cast[UDP_CAST_MAX];
+	struct casting c = {.from = open_udp(NULL), .another = open_udp(NULL)};
 	(void)state;
 
 	/* What is sent to one of them comes from there. */
 	host_ip("addr add 198.51.100.77/32 dev lo");
 	host_ip("addr add fd00::1/128 dev lo nodad");
 	host_ip("addr add fd00:0:0:1::1/128 dev lo nodad");
-	for (unsigned i = 0; i < ARRAY_LEN(u); i++)
-		u[i] = open_udp(i ? u[0] : NULL);
-	nobodys = u[3];
-	for (size_t i = 0; i < ARRAY_LEN(ways); i++)
-		for (int whole = 0; whole < 2; whole++) {
-			struct udp_source named = {.socket = 2};
-			const struct udp_steering by = {.heads = heads,
-				.n_heads = ARRAY_LEN(heads),
-				.least = 4,
-				.free_most = 40,
-				.nobodys = 3,
-				.first_byte = 4,
-				.lane_at = 7,
-				.lanes = 1,
-				.sources = &named,
-				.n_sources = 1,
-				.cast = cast,
-				.n_cast = ARRAY_LEN(cast),
-				.others = true,
-				.salt = 0x12345678};
-
-			for (size_t k = 0; k < ARRAY_LEN(cast); k++) {
-				cast[k] = (struct udp_cast){.from.port = k % 4 ? 0 : 7, .rarely = k % 3};
-				assert_int_equal(
-					ip_parse(k % 2 ? "198.51.100.1" : "2001:db8::1", &cast[k].from.ip),
-					TM_OK);
-				cast[k].from.ip.bytes[3] = (uint8_t)k;
-			}
-			struct udp_cast *it = &cast[50];
-			it->rarely = false;
-			assert_int_equal(ip_parse(ways[i].host, &it->from.ip), TM_OK);
-			it->from.port = whole ? 0 : udp_port(from);
-			if (whole && it->from.ip.family == IP_V6)
-				it->from.ip.bytes[15] = 77;
-			named.from = (struct endpoint){.ip = it->from.ip, .port = 9};
-			udp_steer(u[0], &by);
-			const size_t before = udp_overflows(nobodys);
-			send_some(from, ways[i].host, udp_port(u[0]), 4, 100);
-			assert_in_range(
-				udp_overflows(nobodys) + drain(nobodys, 4), before + 100, before + 100);
-			send_some(from, ways[i].host, udp_port(u[0]), 'T', 20);
-			assert_int_equal(drain(u[0], 'T'), 20);
-			send_some(another, ways[i].host, udp_port(u[0]), 4, 20);
-			assert_int_equal(drain(u[0], 4) + drain(nobodys, 4), 20);
-			send_some(from, ways[i].other, udp_port(u[0]), 4, 5);
-			assert_int_equal(drain(u[0], 4), 5);
-			/* Nor is that what is longer, whatever it begins with: it may be a train. */
-			struct udp_steering shorter = by;
-			shorter.free_most = 39;
-			udp_steer(u[0], &shorter);
-			send_some(from, ways[i].host, udp_port(u[0]), 'T', 20);
-			assert_int_equal(drain(u[0], 'T') + drain(u[2], 'T'), 0);
-			/* Who has a socket of his own has it for what is free. */
-			(void)drain(nobodys, 'T');
-			named.from.ip = it->from.ip;
-			if (whole)
-				assert_int_equal(ip_parse(ways[i].host, &named.from.ip), TM_OK);
-			named.from.port = udp_port(from);
-			udp_steer(u[0], &by);
-			send_some(from, ways[i].host, udp_port(u[0]), 4, 5);
-			assert_int_equal(drain(u[2], 4), 0);
-			send_some(from, ways[i].host, udp_port(u[0]), 'T', 5);
-			assert_int_equal(drain(u[2], 'T'), 5);
-			(void)drain(nobodys, 4);
-			/* Of one in four of 2,000 half of that or twice as much comes once in 10^100 times.
-			 */
-			it->rarely = true;
-			udp_steer(u[0], &by);
-			for (unsigned k = 0; k < 20; k++) {
-				send_some(from, ways[i].host, udp_port(u[0]), 'T', 100);
-				free_came += drain(u[2], 'T');
-				(void)drain(nobodys, 'T');
-			}
-			assert_in_range(free_came, 250, 1000);
-			free_came = 0;
-			send_some(another, ways[i].host, udp_port(u[0]), 'T', whole ? 0 : 20);
-			assert_int_equal(drain(u[0], 'T'), whole ? 0 : 20);
-			send_some(from, ways[i].host, udp_port(u[0]), 4, 5);
-			assert_int_equal(drain(u[2], 4) + drain(u[0], 4), 0);
-			(void)drain(nobodys, 4);
-			assert_int_equal(drain(u[1], 0), 0);
-		}
-	for (unsigned i = ARRAY_LEN(u); i-- > 0;)
-		udp_close(u[i]);
-	udp_close(from);
-	udp_close(another);
+	for (unsigned i = 0; i < ARRAY_LEN(c.u); i++)
+		c.u[i] = open_udp(i ? c.u[0] : NULL);
+	for (size_t i = 0; i < 2 * ARRAY_LEN(ways); i++) {
+		c.host = ways[i / 2].host;
+		c.whole = i % 2;
+		steer_cast(&c);
+		what_is_not_free_ends_there(&c, ways[i / 2].other);
+		what_is_longer_is_not_free(&c);
+		who_has_a_socket_of_his_own_has_it_for_what_is_free(&c);
+		of_what_is_free_one_in_four_comes(&c);
+		assert_int_equal(drain(c.u[1], 0), 0);
+	}
+	for (unsigned i = ARRAY_LEN(c.u); i-- > 0;)
+		udp_close(c.u[i]);
+	udp_close(c.from);
+	udp_close(c.another);
 }
 
 static void what_begins_with_no_head_goes_to_nobodys_socket(void **state)

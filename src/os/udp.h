@@ -63,7 +63,7 @@ void udp_close(struct udp *u); /* NULL is fine */
  * Which of the sockets that share a port receives a datagram, by their numbers in the order of opening. If
  * there are heads, what begins with none of them, or is shorter than `least` bytes, goes to number `nobodys`.
  * So does what comes from one that is `cast`, but for what begins with a head that is `free` and is no longer
- * than free_most; and of that, too, all but one of UDP_RARELY, by chance, from one who is to be heard so
+ * than free_most; and of that, too, all but one of `heard_of`, by chance, from one who is to be heard so
  * rarely. Of the rest, what comes from one of the sources goes to the socket named there, what begins with
  * first_byte and three zeros to number (byte at lane_at) modulo lanes, and all others to one of the first
  * `lanes`, where addresses and ports happen to lead, also while nobody has a socket of its own any more and
@@ -84,7 +84,7 @@ struct udp_cast {
 	struct endpoint from; /* port 0: all ports of the address, of IPv6 of all addresses of its /64 */
 	bool rarely;
 };
-enum { UDP_SOURCES_MAX = 64, UDP_CAST_MAX = 64, UDP_HEADS_MAX = 8, UDP_RARELY = 4 };
+enum { UDP_SOURCES_MAX = 64, UDP_CAST_MAX = 64, UDP_HEADS_MAX = 8 };
 struct udp_steering {
 	const struct udp_head *heads;
 	size_t n_heads;
@@ -98,6 +98,7 @@ struct udp_steering {
 	size_t n_sources;
 	const struct udp_cast *cast;
 	size_t n_cast; /* 0 without heads */
+	uint32_t heard_of; /* a power of two; of use if one of them is to be heard rarely */
 	bool others; /* there are sockets beyond the lanes, or were; true if n_sources or n_heads */
 	uint32_t salt; /* random: by what strangers cannot choose sources that go the way of others */
 };

@@ -171,9 +171,50 @@ bool pit_release(struct pit *p, ns_t now)
 	return p->n != before;
 }
 
+static unsigned heard_of(const struct pit *p)
+{
+	return p->heard_of ? p->heard_of : HEARD_OF;
+}
+
+static bool is_weighing(const struct pit *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->who[i].rarely)
+			return true;
+	return heard_of(p) != HEARD_OF;
+}
+
+/* Fewer than that are lost by chance, when a few trains come at once. */
+enum { LOST_FEW = 16 };
+
+bool pit_weigh(struct pit *p, uint64_t lost, ns_t now)
+{
+	const unsigned before = heard_of(p);
+
+	if (!is_weighing(p) || now < p->weigh_at)
+		return false;
+	/* What was lost before the first look may be nobody's of these. */
+	const bool is_first = now - p->weigh_at > 5 * WEIGH_EVERY;
+	const bool is_much = !is_first && lost - p->weighed > LOST_FEW;
+
+	p->weigh_at = now + WEIGH_EVERY;
+	p->weighed = lost;
+	if (is_first || is_much)
+		p->calm_since = now;
+	if (is_much) {
+		p->heard_of = MIN(2 * before, (unsigned)HEARD_OF_MAX);
+	} else if (now - p->calm_since >= WEIGH_CALM) {
+		p->heard_of = MAX(before / 2, (unsigned)HEARD_OF);
+		p->calm_since = now;
+	}
+	return heard_of(p) != before;
+}
+
 ns_t pit_next(const struct pit *p)
 {
-	return p->n ? p->until[longest_there(p)] : NS_NEVER;
+	const ns_t release = p->n ? p->until[longest_there(p)] : NS_NEVER;
+
+	return is_weighing(p) ? ns_min(release, p->weigh_at) : release;
 }
 
 void pit_order(const struct pit *p, struct udp_steering *by)
@@ -187,6 +228,7 @@ void pit_order(const struct pit *p, struct udp_steering *by)
 	by->nobodys = p->number;
 	by->cast = p->who;
 	by->n_cast = p->n;
+	by->heard_of = heard_of(p);
 }
 
 uint64_t pit_count(const struct pit *p)

@@ -9,12 +9,13 @@
  *
  * STUN and handshakes (what is "free") are heard from everybody, so whoever is no peer and has no leg yet, or
  * has none since we began, can register and have a session; from then on all of its is heard. Who floods us
- * with just those is heard rarely: of four, one comes through, by chance. Somebody else behind that address
- * registers all the same: it takes two questions, and the first that is answered begins a round of them anew
- * (control/path/leg.h). Of 22 each, while somebody waits for it, that succeeds in 99 of 100 cases, of 7 in
- * 75; after a round in vain single ones follow, 25 s apart at most. And nobody ends here who has a leg or a
- * session or is a relay of ours, nor who sends from an address where somebody of these is: by forging an
- * address nobody makes us deaf to who is there. Control thread.
+ * with just those is heard rarely: of four, one comes through, by chance, and of up to sixteen while so much
+ * of it comes that others' datagrams are lost. Somebody else behind that address registers all the same: it
+ * takes two questions, and the first that is answered begins a round of them anew (control/path/leg.h). Of 22
+ * each, while somebody waits for it, that succeeds in 99 of 100 cases, of 7 in 75, and where one of sixteen
+ * is heard in 57 and 13; after a round in vain single ones follow, 25 s apart at most. And nobody ends here
+ * who has a leg or a session or is a relay of ours, nor who sends from an address where somebody of these is:
+ * by forging an address nobody makes us deaf to who is there. Control thread.
  */
 #ifndef TM_DATA_PLANE_PIT_H
 #define TM_DATA_PLANE_PIT_H
@@ -28,6 +29,11 @@ enum {
 	CAST_PORTS = 4, /* of an address; with one more it is all of the address (of IPv6 the /64) */
 };
 #define CAST_TIME (20 * SEC)
+/* Of what who is heard rarely sends one in so many comes through. */
+enum { HEARD_OF = 4, HEARD_OF_MAX = 16 };
+/* So often it is looked whether that is too much, and whether it need be so little no more. */
+#define WEIGH_EVERY (100 * MS)
+#define WEIGH_CALM (4 * SEC)
 
 struct pit {
 	struct udp *udp; /* NULL: there is none */
@@ -41,6 +47,9 @@ struct pit {
 	size_t n;
 	struct udp_cast who[CAST_MAX];
 	ns_t until[CAST_MAX];
+	unsigned heard_of; /* 0: HEARD_OF */
+	uint64_t weighed; /* losses until then */
+	ns_t weigh_at, calm_since;
 };
 
 /* Like `beside`, whose port it shares; whatever the result, what there was before goes on. */
@@ -59,7 +68,13 @@ bool pit_is_neighbour(const struct ip *a, const struct ip *b); /* the same addre
 bool pit_has(const struct pit *p, const struct endpoint *who);
 /* Those whose time is over; true: there were some. */
 bool pit_release(struct pit *p, ns_t now);
-ns_t pit_next(const struct pit *p); /* when to call that again; NS_NEVER */
+/*
+ * So many datagrams were lost for want of room, in all, whoever sent them, but for those whose senders have
+ * sidings: who is heard rarely is heard half as often, or after a time without losses twice, and within a few
+ * of these looks no more often than what we can read beside all else. True: that changed.
+ */
+bool pit_weigh(struct pit *p, uint64_t lost, ns_t now);
+ns_t pit_next(const struct pit *p); /* when to call these two again; NS_NEVER */
 /* Whoever is at that address is heard again; true: somebody was not. */
 bool pit_forgive(struct pit *p, const struct ip *at);
 /* The part of udp_steer's orders that is about it. */

@@ -405,6 +405,15 @@ int plane_fd(const struct plane *p)
 	return bell_fd(&p->events.bell);
 }
 
+uint64_t plane_udp_overflows(const struct plane *p)
+{
+	uint64_t sum = 0;
+
+	for (unsigned k = 0; k < p->n_workers; k++)
+		sum += udp_overflows(p->udp[k]);
+	return sum;
+}
+
 void plane_drops(const struct plane *p, uint64_t ret_counts[static DROP_N])
 {
 	for (size_t i = 0; i < DROP_N; i++) {
@@ -418,6 +427,5 @@ void plane_drops(const struct plane *p, uint64_t ret_counts[static DROP_N])
 	ret_counts[DROP_TUN_QUEUE_FULL] = tun_overflows(p->tun);
 	ret_counts[DROP_RELAY_SHARE] = plane_siding_overflows(p);
 	ret_counts[DROP_NO_USE] = pit_count(&p->pit);
-	for (unsigned k = 0; k < p->n_workers; k++)
-		ret_counts[DROP_UDP_QUEUE_FULL] += udp_overflows(p->udp[k]);
+	ret_counts[DROP_UDP_QUEUE_FULL] += plane_udp_overflows(p);
 }

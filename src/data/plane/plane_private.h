@@ -126,6 +126,7 @@ void plane_forgive(
 	struct plane *p, const struct ip *at); /* who is there is heard, whatever came from there */
 void plane_close_sidings(struct plane *p); /* all */
 uint64_t plane_siding_overflows(const struct plane *p); /* datagrams that did not fit into any of them */
+uint64_t plane_udp_overflows(const struct plane *p); /* into the sockets of the workers */
 /* service.c */
 void plane_fill_ops(struct plane *p, struct device_ops *ret_ops);
 void plane_drain(struct plane *p); /* throws away what is in the ring */

@@ -234,6 +234,17 @@ static void take_letters(struct plane *p)
 	}
 }
 
+/* True: the kernel is to be told. */
+static bool look_into_pit(struct plane *p)
+{
+	const ns_t now = p->self.now;
+
+	if (now < pit_next(&p->pit))
+		return false;
+	const bool is_released = pit_release(&p->pit, now);
+	return pit_weigh(&p->pit, plane_udp_overflows(p), now) || is_released;
+}
+
 void plane_forgive(struct plane *p, const struct ip *at)
 {
 	if (pit_forgive(&p->pit, at))
@@ -254,7 +265,7 @@ void plane_give_sidings(struct plane *p)
 		}
 	}
 	take_letters(p);
-	if (pit_release(&p->pit, p->self.now))
+	if (look_into_pit(p))
 		(void)plane_steer(p);
 }
 

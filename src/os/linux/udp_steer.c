@@ -21,7 +21,6 @@ enum {
 		      HEAD_INSTRUCTIONS * UDP_HEADS_MAX + 50
 };
 _Static_assert((int)PROGRAM_MAX <= BPF_MAXINSNS, "the kernel takes it");
-_Static_assert(((int)UDP_RARELY & ((int)UDP_RARELY - 1)) == 0, "these bits of a number are none");
 #define MULTIPLIER UINT32_C(0x9e3779b1)
 enum { FOLD = 15 };
 /* Cells of the scratch memory: hash of what is loaded so far, in the end of the source; of its address, or of
@@ -167,7 +166,7 @@ static void put_cast(struct program *p, const struct udp_steering *by)
 	put(p, (struct sock_filter)BPF_STMT(BPF_JMP | BPF_JA, 3 + rarely + 1));
 	/* Free: the lot, then those who are heard rarely. */
 	put(p, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)SKF_AD_OFF + SKF_AD_RANDOM));
-	put(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, UDP_RARELY - 1, 1, 0));
+	put(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, by->heard_of - 1, 1, 0));
 	put(p, (struct sock_filter)BPF_STMT(BPF_JMP | BPF_JA, rarely + 1 + all));
 	put_cast_of(p, by, true);
 	put(p, (struct sock_filter)BPF_STMT(BPF_JMP | BPF_JA, all));

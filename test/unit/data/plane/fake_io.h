@@ -67,7 +67,7 @@ unsigned fake_sockets(bool least); /* that are open; least: with no room to spea
 bool fake_is_steered(const char *from);
 /* Whether all of it but what is free goes where nobody reads. */
 bool fake_is_unread(const char *from);
-/* Whether of that, too, only one of UDP_RARELY arrives: here, every fourth. */
+/* Whether of that, too, only one of some arrives: here, each such one, in turn. */
 bool fake_is_heard_rarely(const char *from);
 /* While set, datagrams vanish on the way (they still count as sent). */
 void fake_blackhole(bool on);

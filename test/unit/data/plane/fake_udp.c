@@ -36,6 +36,7 @@ static struct {
 	struct udp_head head[UDP_HEADS_MAX];
 	struct udp_cast cast[UDP_CAST_MAX];
 	size_t n, n_heads, n_cast, least, free_most;
+	uint32_t heard_of;
 	unsigned rarely; /* came from one of those who are heard so */
 	unsigned nobodys;
 	bool others;
@@ -184,12 +185,12 @@ static bool is_cast(const struct endpoint *from, bool rarely)
 	return is;
 }
 
-/* Where chance would have it, every fourth is heard. */
+/* Where chance would have it, every such one is heard. */
 static bool is_shut_out(const struct endpoint *from, const struct udp_head *head, size_t n)
 {
 	if (!head || !head->free || n > steered.free_most)
 		return is_cast(from, false);
-	return is_cast(from, true) && ++steered.rarely % UDP_RARELY != 0;
+	return is_cast(from, true) && ++steered.rarely % steered.heard_of != 0;
 }
 
 /* NULL: it begins with none. */
@@ -313,6 +314,7 @@ bool udp_steer(const struct udp *any, const struct udp_steering *by)
 	steered.nobodys = by->nobodys;
 	assert(by->n_cast <= UDP_CAST_MAX && (!by->n_cast || by->n_heads));
 	steered.n_cast = by->n_cast;
+	steered.heard_of = by->heard_of;
 	if (by->n_cast)
 		memcpy(steered.cast, by->cast, by->n_cast * sizeof(by->cast[0]));
 	if (by->n_heads)

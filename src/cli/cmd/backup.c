@@ -3,12 +3,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/format.h"
 #include "base/plain.h"
 #include "base/secret.h"
 #include "base/time.h"
 #include "cli/core/backup.h"
 #include "cli/core/commands.h"
-#include "cli/core/format.h"
 #include "control/agent/enrolment.h"
 #include "control/coord/coord.h"
 #include "crypto/init.h"

@@ -4,9 +4,9 @@
 #include <inttypes.h>
 #include <math.h>
 
+#include "base/format.h"
 #include "cli/core/cli.h"
 #include "cli/core/columns.h"
-#include "cli/core/format.h"
 
 static const char *const phase_names[BENCH_PHASE_N] = {"idle", "download", "upload"};
 

@@ -3,12 +3,12 @@
 #include <string.h>
 
 #include "base/encode.h"
+#include "base/format.h"
 #include "base/secret.h"
 #include "base/strbuf.h"
 #include "cli/core/call.h"
 #include "cli/core/columns.h"
 #include "cli/core/commands.h"
-#include "cli/core/format.h"
 #include "cli/core/listing.h"
 #include "cli/core/peers.h"
 #include "crypto/dh.h"

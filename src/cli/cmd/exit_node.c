@@ -2,9 +2,9 @@
 /* `exit-node offer|withdraw|use|off|pause`: another node's way to the internet. */
 #include <string.h>
 
+#include "base/format.h"
 #include "cli/core/commands.h"
 #include "cli/core/daemon.h"
-#include "cli/core/format.h"
 #include "node/exit_journal.h"
 #include "node/route_settings.h"
 #include "os/os.h"

@@ -4,11 +4,11 @@
 
 #include <string.h>
 
+#include "base/format.h"
 #include "base/plain.h"
 #include "base/time.h"
 #include "cli/core/columns.h"
 #include "cli/core/commands.h"
-#include "cli/core/format.h"
 #include "cli/core/listing.h"
 #include "os/os.h"
 #include "policy/document.h"

@@ -3,11 +3,11 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/format.h"
 #include "base/strbuf.h"
 #include "cli/cmd/filter.h"
 #include "cli/core/columns.h"
 #include "cli/core/commands.h"
-#include "cli/core/format.h"
 #include "cli/core/listing.h"
 #include "policy/edit.h"
 

@@ -3,13 +3,13 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/format.h"
 #include "base/secret.h"
 #include "base/time.h"
 #include "cli/cmd/netchoice.h"
 #include "cli/cmd/setup.h"
 #include "cli/core/commands.h"
 #include "cli/core/daemon.h"
-#include "cli/core/format.h"
 #include "control/coord/coord.h"
 #include "crypto/init.h"
 #include "os/os.h"

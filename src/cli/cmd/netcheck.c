@@ -2,9 +2,9 @@
 /* `netcheck`: what stands between this machine and the others. The daemon finds out; this shows it. */
 #include <string.h>
 
+#include "base/format.h"
 #include "base/time.h"
 #include "cli/core/commands.h"
-#include "cli/core/format.h"
 
 enum { STEP_TIMEOUT_MS = 6000, LABEL = 13, INDENT = 2 + LABEL, NARROW = 80 };
 

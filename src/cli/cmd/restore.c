@@ -7,12 +7,12 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/format.h"
 #include "base/plain.h"
 #include "base/secret.h"
 #include "cli/core/backup.h"
 #include "cli/core/commands.h"
 #include "cli/core/daemon.h"
-#include "cli/core/format.h"
 #include "control/agent/enrolment.h"
 #include "control/coord/coord.h"
 #include "crypto/identity.h"

@@ -2,11 +2,11 @@
 /* `token create|list|revoke`: join tokens, on the coordinator. */
 #include <string.h>
 
+#include "base/format.h"
 #include "base/time.h"
 #include "cli/core/call.h"
 #include "cli/core/columns.h"
 #include "cli/core/commands.h"
-#include "cli/core/format.h"
 #include "cli/core/listing.h"
 #include "cli/core/peers.h"
 

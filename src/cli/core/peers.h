@@ -5,8 +5,8 @@
 
 #include <jansson.h>
 
+#include "base/format.h"
 #include "cli/core/columns.h"
-#include "cli/core/format.h"
 
 enum { PEER_TEXT_LEN = 160, PEER_LONG_LEN = 320 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "unit/unit.h"
 
-#include "cli/core/format.h"
+#include "base/format.h"
 
 static void bytes_have_two_or_three_digits(void **state UNUSED)
 {

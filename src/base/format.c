@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-#include "cli/core/format.h"
+#include "base/format.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* What is around every page: head, navigation, what came of the last action. */
+#include "web/pages/parts.h"
+
+static const struct {
+	const char *path, *word;
+} sections[] = {
+	[SECTION_OVERVIEW] = {"/", "Overview"},
+	[SECTION_NODES] = {"/nodes", "Nodes"},
+	[SECTION_MAP] = {"/map", "Map"},
+	[SECTION_POLICY] = {"/policy", "Policy"},
+	[SECTION_ROUTES] = {"/routes", "Routes"},
+	[SECTION_NAMES] = {"/names", "Names"},
+	[SECTION_TOKENS] = {"/tokens", "Tokens"},
+};
+
+static void put_navigation(struct strbuf *out, enum part_section here)
+{
+	html_put(out, "<nav aria-label=\"Pages\"><ul>");
+	for (unsigned i = 0; i < ARRAY_LEN(sections); i++)
+		html_put(out,
+			i == here ? "<li><a href=\"%s\" aria-current=\"page\">%s</a></li>"
+				  : "<li><a href=\"%s\">%s</a></li>",
+			sections[i].path, sections[i].word);
+	html_put(out, "</ul></nav>\n");
+}
+
+static void put_outcome(struct strbuf *out, const struct page *p)
+{
+	if (p->error) {
+		html_put(out, "<div class=\"said bad\" role=\"alert\"><p>%s</p>", p->error);
+		if (p->hint && *p->hint)
+			html_put(out, "<p class=\"hint\">%s</p>", p->hint);
+		html_put(out, "</div>\n");
+	} else if (p->done) {
+		html_put(out, "<div class=\"said good\" role=\"status\"><p>%s</p></div>\n", p->done);
+	}
+}
+
+void part_begin(struct strbuf *out, const struct page *p, enum part_section s, const char *title)
+{
+	html_put(out,
+		"<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
+		"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
+		"<meta name=\"color-scheme\" content=\"light dark\">"
+		"<title>%s \xc2\xb7 %s</title><link rel=\"icon\" href=\"/icon.svg\">"
+		"<link rel=\"stylesheet\" href=\"/style.css\"><script src=\"/script.js\" defer></script>"
+		"</head>\n<body><a class=\"skip\" href=\"#content\">To the content</a>\n"
+		"<header><a class=\"mark\" href=\"/\"><img src=\"/icon.svg\" alt=\"\" width=\"28\" "
+		"height=\"28\"><span>%s</span></a>\n",
+		title, p->mesh, p->mesh);
+	put_navigation(out, s);
+	html_put(out,
+		"<p class=\"viewer\"><span>%s</span> <span class=\"role\">%s</span></p></header>\n"
+		"<main id=\"content\" tabindex=\"-1\"><div class=\"title\"><h1>%s</h1>"
+		"<p id=\"live\" class=\"live\" hidden></p></div>\n",
+		p->viewer, p->admin ? "administrator" : "member", title);
+	put_outcome(out, p);
+}
+
+void part_end(struct strbuf *out)
+{
+	html_put(out, "</main></body></html>\n");
+}
+
+void page_refusal(struct strbuf *out, const struct page *p)
+{
+	part_begin(out, p, SECTION_NONE, "That did not work");
+	html_put(out, "<p><a class=\"button\" href=\"/\">To the overview</a></p>");
+	part_end(out);
+}

@@ -16,17 +16,6 @@ const char *path_why_text(enum path_why why)
 	return why < WHY_N ? texts[why] : "?";
 }
 
-const char *path_not_text(enum path_not why)
-{
-	static const char *const texts[PATH_NOT_N] = {
-#define X(name, text) [PATH_NOT_##name] = text,
-		PATH_NOTS(X)
-#undef X
-	};
-
-	return texts[why];
-}
-
 static const char *const in_names[CORE_IN_N] = {
 	[CORE_NETWORK] = "network",
 	[CORE_ROUTES] = "routes",

@@ -3,6 +3,8 @@
 #ifndef TM_CONTROL_PATH_WHY_H
 #define TM_CONTROL_PATH_WHY_H
 
+#include "mesh/path_not.h"
+
 #define PATH_WHYS(X)                                                                                         \
 	X(ASKED, "somebody wants the peer")                                                                  \
 	X(CHECK, "does this address answer?")                                                                \
@@ -52,36 +54,5 @@ enum path_why {
 };
 
 const char *path_why_text(enum path_why why);
-
-/*
- * Why a peer is not reached directly, the first that applies: for enum, views and tests. OFFLINE is the
- * coordinator's to say, so nobody but the view does (node/view.h).
- */
-#define PATH_NOTS(X)                                                                                         \
-	X(NOTHING, "")                                                                                       \
-	X(OFFLINE, "it has no link to the coordinator, so it is off or offline")                             \
-	X(UNUSED, "nobody has looked for one lately")                                                        \
-	X(UDP, "UDP does not pass here, so only a relay by TCP is left")                                     \
-	X(UDP_THERE, "UDP does not pass where it is, so only a relay by TCP is left")                        \
-	X(UNKNOWN, "none of its addresses is known")                                                         \
-	X(FAMILY, "one of the two has IPv4 alone and the other IPv6")                                        \
-	X(LOOP, "its addresses lead into the mesh itself")                                                   \
-	X(ROUTE, "there is no route to its addresses")                                                       \
-	X(GUESSING, "a router takes another port for each destination, and these are being guessed")         \
-	X(MEETING, "its addresses do not answer, and both sides are trying fresh ports at one moment")       \
-	X(MISSED, "no guess at the ports of the router on one side was right")                               \
-	X(UNMET, "neither its addresses answer nor did fresh ports that both sides tried at one moment")     \
-	X(TRYING, "its addresses are being tried")                                                           \
-	X(SYMMETRIC, "the routers on both sides take another port for each destination")                     \
-	X(SILENT, "none of its addresses answers")
-
-enum path_not {
-#define X(name, text) PATH_NOT_##name,
-	PATH_NOTS(X)
-#undef X
-		PATH_NOT_N,
-};
-
-const char *path_not_text(enum path_not why); /* "" for PATH_NOT_NOTHING */
 
 #endif

@@ -89,9 +89,9 @@ static void a_detour_says_through_whom_since_when_and_why(void **state UNUSED)
 	static const struct {
 		enum path_not why;
 		unsigned addresses;
-		const char *says; /* NULL: the words of control/path/why.h */
+		const char *says; /* NULL: the words of mesh/path_not.h */
 	} rows[] = {
-#define X(name, text) {PATH_NOT_##name, 1, NULL},
+#define X(name, word, text) {PATH_NOT_##name, 1, NULL},
 		PATH_NOTS(X)
 #undef X
 			{PATH_NOT_SILENT, 3, "none of its 3 addresses answers"},

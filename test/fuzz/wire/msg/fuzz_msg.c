@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Whatever object comes in: what is taken from it is valid, and comes out again as it was. */
 #include "fuzz/fuzz.h"
+#include "wire/msg/report.h"
 #include "wire/msg/request.h"
 
 static json_t *again(struct jsonout *o)
@@ -90,6 +91,26 @@ static void check_relays(const struct msg_relays *m)
 	json_decref(copy);
 }
 
+static void check_report(const json_t *j)
+{
+	struct msg_report m, back;
+	struct msg_report_ask ask;
+	struct jsonout o = {0};
+
+	msg_report_get(j, &m);
+	assert(m.n_peers <= REPORT_PEERS_MAX);
+	msg_report_put(&o, &m);
+	json_t *copy = again(&o);
+	msg_report_get(copy, &back);
+	assert(m.whole == back.whole && m.has_self == back.has_self && m.n_peers == back.n_peers);
+	assert(m.over_ms == back.over_ms && memcmp(&m.self, &back.self, sizeof(m.self)) == 0);
+	for (size_t i = 0; i < m.n_peers; i++)
+		assert(memcmp(&m.peers[i], &back.peers[i], sizeof(m.peers[i])) == 0);
+	json_decref(copy);
+	if (msg_report_ask_get(j, &ask) == TM_OK)
+		assert(ask.every_ms >= REPORT_EVERY_MIN_MS && ask.for_ms <= REPORT_EVERY_MAX_MS);
+}
+
 static void check_others(const json_t *j)
 {
 	char id[NODE_ID_LEN + 1];
@@ -147,6 +168,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_policy(j);
 	check_enrol(j);
 	check_welcome(j);
+	check_report(j);
 	check_others(j);
 	check_requests(j);
 	json_decref(j);

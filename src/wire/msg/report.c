@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "wire/msg/report.h"
+
+#include "mesh/jsonin.h"
+
+#include <string.h>
+
+static const char *const path_words[REPORT_PATH_N] = {
+#define X(name, word) [REPORT_##name] = word,
+	REPORT_PATHS(X)
+#undef X
+};
+
+static const struct {
+	const char *word, *text;
+} alarms[REPORT_ALARM_N] = {
+#define X(name, word, text) [REPORT_ALARM_##name] = {word, text},
+	REPORT_ALARMS(X)
+#undef X
+};
+
+const char *report_path_word(enum report_path p)
+{
+	return path_words[p];
+}
+
+const char *report_alarm_word(enum report_alarm a)
+{
+	return alarms[a].word;
+}
+
+const char *report_alarm_text(enum report_alarm a)
+{
+	return alarms[a].text;
+}
+
+/* --- putting --- */
+
+/* Most of what is 0 most of the time is not told. */
+static void put_count(struct jsonout *o, const char *key, uint64_t v)
+{
+	if (v)
+		jsonout_int(o, key, (int64_t)MIN(v, (uint64_t)INT64_MAX));
+}
+
+static void put_word(struct jsonout *o, const char *key, const char *word)
+{
+	if (word[0])
+		jsonout_text(o, key, word);
+}
+
+static void self_put(struct jsonout *o, const struct report_self *s)
+{
+	jsonout_object(o, "self");
+	put_count(o, "uptime_s", s->uptime_s);
+	put_count(o, "cpu", s->cpu_permille);
+	put_count(o, "memory", s->memory);
+	put_count(o, "drops", s->drops);
+	put_count(o, "relayed", s->relayed);
+	put_count(o, "relay_members", s->relay_members);
+	put_count(o, "mtu", s->mtu);
+	put_count(o, "workers", s->workers);
+	put_word(o, "offloads", s->offloads);
+	if (s->alarms) {
+		jsonout_list(o, "alarms");
+		for (unsigned i = 0; i < REPORT_ALARM_N; i++)
+			if (s->alarms & UINT32_C(1) << i)
+				jsonout_text(o, NULL, alarms[i].word);
+		jsonout_list_end(o);
+	}
+	jsonout_object_end(o);
+}
+
+static void peer_put(struct jsonout *o, const struct report_peer *p)
+{
+	jsonout_object(o, NULL);
+	jsonout_text(o, "node", p->node);
+	jsonout_text(o, "path", path_words[p->path]);
+	if (p->path != REPORT_GONE) {
+		put_count(o, "family", p->family);
+		put_word(o, "not_direct", path_not_word(p->not_direct));
+		put_word(o, "relay", p->relay);
+		put_count(o, "rtt_us", p->rtt_us);
+		put_count(o, "mtu", p->mtu);
+		put_count(o, "age_s", p->age_s);
+		put_count(o, "rx", p->rx);
+		put_count(o, "tx", p->tx);
+	}
+	jsonout_object_end(o);
+}
+
+void msg_report_put(struct jsonout *o, const struct msg_report *m)
+{
+	jsonout_object(o, NULL);
+	jsonout_text(o, "t", "report");
+	if (m->whole)
+		jsonout_bool(o, "whole", true);
+	put_count(o, "over_ms", m->over_ms);
+	if (m->has_self)
+		self_put(o, &m->self);
+	if (m->n_peers) {
+		jsonout_list(o, "peers");
+		for (size_t i = 0; i < m->n_peers; i++)
+			peer_put(o, &m->peers[i]);
+		jsonout_list_end(o);
+	}
+	jsonout_object_end(o);
+}
+
+/* --- getting --- */
+
+/* What is wrong counts as not told. */
+static uint64_t count(const json_t *j, const char *key, uint64_t max)
+{
+	uint64_t v;
+
+	return jsonin_u64(j, key, &v) == TM_OK && v <= max ? v : 0;
+}
+
+static uint32_t alarms_get(const json_t *list)
+{
+	uint32_t set = 0;
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *word = jsonin_string(json_array_get(list, i));
+
+		for (unsigned k = 0; word && k < REPORT_ALARM_N; k++)
+			if (strcmp(word, alarms[k].word) == 0)
+				set |= UINT32_C(1) << k;
+	}
+	return set;
+}
+
+static void self_get(const json_t *j, struct report_self *ret_s)
+{
+	struct report_self s = {.uptime_s = (uint32_t)count(j, "uptime_s", UINT32_MAX),
+		.cpu_permille = (uint32_t)count(j, "cpu", UINT32_MAX),
+		.memory = count(j, "memory", INT64_MAX),
+		.drops = count(j, "drops", INT64_MAX),
+		.relayed = count(j, "relayed", INT64_MAX),
+		.relay_members = (uint32_t)count(j, "relay_members", UINT32_MAX),
+		.mtu = (uint16_t)count(j, "mtu", UINT16_MAX),
+		.workers = (uint16_t)count(j, "workers", UINT16_MAX),
+		.alarms = alarms_get(json_object_get(j, "alarms"))};
+
+	if (jsonin_text(j, "offloads", s.offloads, sizeof(s.offloads)) != TM_OK)
+		s.offloads[0] = '\0';
+	*ret_s = s;
+}
+
+/* A path that is not known yet is none that could be shown. */
+static bool path_get(const json_t *j, enum report_path *ret_path)
+{
+	const char *word = jsonin_string(json_object_get(j, "path"));
+
+	for (unsigned i = 0; word && i < REPORT_PATH_N; i++)
+		if (strcmp(word, path_words[i]) == 0) {
+			*ret_path = (enum report_path)i;
+			return true;
+		}
+	return false;
+}
+
+static bool peer_get(const json_t *j, struct report_peer *ret_p)
+{
+	struct report_peer p = {.path = REPORT_GONE};
+
+	if (jsonin_word(j, "node", node_id_valid, p.node, sizeof(p.node)) || !path_get(j, &p.path))
+		return false;
+	if (p.path != REPORT_GONE) {
+		uint64_t family = count(j, "family", 6);
+
+		p.family = family == 4 || family == 6 ? (uint8_t)family : 0;
+		p.not_direct = path_not_parse(jsonin_string(json_object_get(j, "not_direct")));
+		if (jsonin_word(j, "relay", node_id_valid, p.relay, sizeof(p.relay)) != TM_OK)
+			p.relay[0] = '\0';
+		p.rtt_us = (uint32_t)count(j, "rtt_us", UINT32_MAX);
+		p.mtu = (uint16_t)count(j, "mtu", UINT16_MAX);
+		p.age_s = (uint32_t)count(j, "age_s", UINT32_MAX);
+		p.rx = count(j, "rx", INT64_MAX);
+		p.tx = count(j, "tx", INT64_MAX);
+	}
+	*ret_p = p;
+	return true;
+}
+
+void msg_report_get(const json_t *j, struct msg_report *ret_m)
+{
+	const json_t *self = json_object_get(j, "self"), *peers = json_object_get(j, "peers");
+
+	ret_m->whole = json_is_true(json_object_get(j, "whole"));
+	ret_m->over_ms = (uint32_t)count(j, "over_ms", UINT32_MAX);
+	ret_m->has_self = json_is_object(self);
+	self_get(self, &ret_m->self);
+	ret_m->n_peers = 0;
+	for (size_t i = 0; i < json_array_size(peers) && ret_m->n_peers < REPORT_PEERS_MAX; i++)
+		if (peer_get(json_array_get(peers, i), &ret_m->peers[ret_m->n_peers]))
+			ret_m->n_peers++;
+}
+
+/* --- asking --- */
+
+void msg_report_ask_put(struct jsonout *o, const struct msg_report_ask *m)
+{
+	jsonout_object(o, NULL);
+	jsonout_text(o, "t", "report");
+	jsonout_int(o, "every_ms", m->every_ms);
+	put_count(o, "for_ms", m->for_ms);
+	if (m->whole)
+		jsonout_bool(o, "whole", true);
+	jsonout_object_end(o);
+}
+
+int msg_report_ask_get(const json_t *j, struct msg_report_ask *ret_m)
+{
+	int64_t every, length = 0;
+	int err = jsonin_int(j, "every_ms", REPORT_EVERY_MIN_MS, REPORT_EVERY_MAX_MS, &every);
+
+	if (!err && json_object_get(j, "for_ms"))
+		err = jsonin_int(j, "for_ms", 1, REPORT_EVERY_MAX_MS, &length);
+	if (err)
+		return err;
+	*ret_m = (struct msg_report_ask){.every_ms = (uint32_t)every,
+		.for_ms = (uint32_t)length,
+		.whole = json_is_true(json_object_get(j, "whole"))};
+	return TM_OK;
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* What nodes report: it comes out as it was put, what makes no sense is left out, what is not known counts as
+ * not told. */
+#include "fake/meshjson.h"
+#include "unit/unit.h"
+
+#include "wire/msg/report.h"
+
+#define ID "0123456789abcdef"
+
+static struct msg_report again(const struct msg_report *m)
+{
+	struct msg_report back;
+	struct jsonout o = {0};
+
+	msg_report_put(&o, m);
+	json_t *j = meshjson_parse(&o);
+	assert_string_equal(msg_type(j).text, "report");
+	msg_report_get(j, &back);
+	json_decref(j);
+	return back;
+}
+
+static struct msg_report got(const char *text)
+{
+	struct msg_report m;
+	json_t *j = meshjson_load(text);
+
+	msg_report_get(j, &m);
+	json_decref(j);
+	return m;
+}
+
+static void what_a_node_says_of_itself_comes_out_as_it_was_put(void **state UNUSED)
+{
+	const struct msg_report m = {.whole = true,
+		.over_ms = 60123,
+		.has_self = true,
+		.self = {.uptime_s = 5,
+			.cpu_permille = 1200,
+			.memory = UINT64_C(1) << 33,
+			.drops = 7,
+			.relayed = 9,
+			.relay_members = 3,
+			.mtu = 1420,
+			.workers = 4,
+			.alarms = 1 << REPORT_ALARM_DNS | 1 << REPORT_ALARM_POLICY,
+			.offloads = "gso gro"}};
+	const struct msg_report back = again(&m), nothing = again(&(struct msg_report){.n_peers = 0});
+
+	assert_true(back.whole && back.has_self);
+	assert_int_equal(back.over_ms, m.over_ms);
+	assert_memory_equal(&back.self, &m.self, sizeof(m.self));
+	assert_false(nothing.whole || nothing.has_self || nothing.n_peers || nothing.over_ms);
+}
+
+static void what_it_says_of_peers_comes_out_as_it_was_put(void **state UNUSED)
+{
+	const struct msg_report m = {.peers = {{.node = ID,
+						       .path = REPORT_RELAY,
+						       .family = 6,
+						       .not_direct = PATH_NOT_SYMMETRIC,
+						       .relay = "00000000000000aa",
+						       .rtt_us = 1,
+						       .mtu = 1280,
+						       .age_s = 3,
+						       .rx = INT64_MAX,
+						       .tx = 1},
+					     {.node = "00000000000000bb", .path = REPORT_GONE}},
+		.n_peers = 2};
+	const struct msg_report back = again(&m);
+
+	assert_int_equal(back.n_peers, 2);
+	for (size_t i = 0; i < 2; i++)
+		assert_memory_equal(&back.peers[i], &m.peers[i], sizeof(m.peers[i]));
+}
+
+static void peers_that_make_no_sense_are_left_out(void **state UNUSED)
+{
+	static const char *const bad[] = {"{}", "7", "{\"node\":\"" ID "\"}",
+		"{\"node\":\"" ID "\",\"path\":\"by pigeon\"}", "{\"node\":\"../x\",\"path\":\"direct\"}",
+		"{\"node\":7,\"path\":\"direct\"}"};
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		char text[256];
+
+		snprintf(text, sizeof(text), "{\"peers\":[%s,{\"node\":\"" ID "\",\"path\":\"tcp\"}]}",
+			bad[i]);
+		const struct msg_report m = got(text);
+		if (m.n_peers != 1 || m.peers[0].path != REPORT_TCP)
+			fail_msg("row %zu", i);
+	}
+}
+
+static void no_more_peers_are_taken_than_there_is_room_for(void **state UNUSED)
+{
+	struct strbuf b = {0};
+
+	strbuf_printf(&b, "{\"peers\":[");
+	for (unsigned i = 0; i < REPORT_PEERS_MAX + 5; i++)
+		strbuf_printf(&b, "%s{\"node\":\"%016x\",\"path\":\"direct\"}", i ? "," : "", i);
+	strbuf_printf(&b, "]}");
+	char *text = strbuf_take(&b);
+	assert_int_equal(got(text).n_peers, REPORT_PEERS_MAX);
+	free(text);
+}
+
+static void numbers_and_words_that_are_not_known_count_as_not_told(void **state UNUSED)
+{
+	const struct msg_report m =
+		got("{\"over_ms\":-1,\"self\":{\"mtu\":70000,\"cpu\":\"much\",\"offloads\":\"a\\u001bb\","
+		    "\"alarms\":[\"dns\",\"of a later version\",7]},"
+		    "\"peers\":[{\"node\":\"" ID "\",\"path\":\"direct\",\"family\":5,\"rtt_us\":-3,"
+		    "\"relay\":\"x\",\"not_direct\":\"of a later version\"}]}");
+
+	assert_int_equal(m.over_ms, 0);
+	assert_int_equal(m.self.mtu, 0);
+	assert_int_equal(m.self.cpu_permille, 0);
+	assert_string_equal(m.self.offloads, "");
+	assert_int_equal(m.self.alarms, 1 << REPORT_ALARM_DNS);
+	assert_int_equal(m.n_peers, 1);
+	assert_int_equal(m.peers[0].family, 0);
+	assert_int_equal(m.peers[0].rtt_us, 0);
+	assert_string_equal(m.peers[0].relay, "");
+	assert_int_equal(m.peers[0].not_direct, PATH_NOT_NOTHING);
+}
+
+static void the_coordinator_asks_for_what_it_can_mean(void **state UNUSED)
+{
+	static const struct {
+		const char *text;
+		bool ok;
+		struct msg_report_ask is;
+	} rows[] = {
+		{"{\"every_ms\":60000}", true, {60000, 0, false}},
+		{"{\"every_ms\":2000,\"for_ms\":20000,\"whole\":true}", true, {2000, 20000, true}},
+		{"{}", false, {0}},
+		{"{\"every_ms\":0}", false, {0}},
+		{"{\"every_ms\":999}", false, {0}},
+		{"{\"every_ms\":2000,\"for_ms\":-1}", false, {0}},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct msg_report_ask m, back;
+		json_t *j = meshjson_load(rows[i].text);
+		struct jsonout o = {0};
+
+		assert_int_equal(msg_report_ask_get(j, &m) == TM_OK, rows[i].ok);
+		json_decref(j);
+		if (!rows[i].ok)
+			continue;
+		msg_report_ask_put(&o, &m);
+		j = meshjson_parse(&o);
+		assert_int_equal(msg_report_ask_get(j, &back), TM_OK);
+		json_decref(j);
+		assert_memory_equal(&m, &rows[i].is, sizeof(m));
+		assert_memory_equal(&m, &back, sizeof(m));
+	}
+}
+
+static void each_reason_has_a_word_that_means_it(void **state UNUSED)
+{
+	for (enum path_not i = PATH_NOT_NOTHING; i < PATH_NOT_N; i++)
+		assert_int_equal(path_not_parse(path_not_word(i)), i);
+	assert_int_equal(path_not_parse(NULL), PATH_NOT_NOTHING);
+	assert_int_equal(path_not_parse("of a later version"), PATH_NOT_NOTHING);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_a_node_says_of_itself_comes_out_as_it_was_put),
+		cmocka_unit_test(what_it_says_of_peers_comes_out_as_it_was_put),
+		cmocka_unit_test(peers_that_make_no_sense_are_left_out),
+		cmocka_unit_test(no_more_peers_are_taken_than_there_is_room_for),
+		cmocka_unit_test(numbers_and_words_that_are_not_known_count_as_not_told),
+		cmocka_unit_test(the_coordinator_asks_for_what_it_can_mean),
+		cmocka_unit_test(each_reason_has_a_word_that_means_it),
+	};
+
+	return cmocka_run_group_tests_name("reports", tests, NULL, NULL);
+}

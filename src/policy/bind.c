@@ -131,45 +131,77 @@ static int means_all_now(const struct policy_selector *s, const char *file, stru
 		d, TM_EEXIST, "\"members\" meant a node that is called so; now it means all members");
 }
 
+static int bind_anew(struct policy_selector *s, enum policy_reading how, const struct mesh *m,
+	const struct policy_bindings *before, const char *name, struct diag *d)
+{
+	const bool was_name = s->kind == POLICY_MEMBERS && before && !before->members;
+
+	if (was_name && how == POLICY_ACCEPTED)
+		as_name(s);
+	else if (was_name && policy_bindings_find(before, s->name))
+		return means_all_now(s, name, d);
+	if (s->kind != POLICY_NODE)
+		return TM_OK;
+	const struct policy_binding *b = policy_bindings_find(before, s->name);
+	const struct mesh_node *n = b ? mesh_by_id(m, b->id) : NULL;
+	if (!n) {
+		n = mesh_lookup(m, s->name);
+		if (n && b)
+			return is_anothers_now(s, n, name, d);
+	}
+	if (!n)
+		return nobody(m, s, name, d);
+	memcpy(s->id, n->id, sizeof(s->id));
+	return TM_OK;
+}
+
 int policy_bind(struct policy_doc *doc, const struct mesh *m, const struct policy_bindings *before,
 	const char *name, struct diag *d)
 {
-	for (size_t i = 0; i < doc->n_selectors; i++) {
-		struct policy_selector *s = doc->selectors[i];
-		const bool was_name = s->kind == POLICY_MEMBERS && before && !before->members;
+	int err = TM_OK;
 
-		if (was_name && doc->reading == POLICY_ACCEPTED)
-			as_name(s);
-		else if (was_name && policy_bindings_find(before, s->name))
-			return means_all_now(s, name, d);
-		if (s->kind != POLICY_NODE)
-			continue;
-		const struct policy_binding *b = policy_bindings_find(before, s->name);
-		const struct mesh_node *n = b ? mesh_by_id(m, b->id) : NULL;
-		if (!n) {
-			n = mesh_lookup(m, s->name);
-			if (n && b)
-				return is_anothers_now(s, n, name, d);
-		}
-		if (!n)
-			return nobody(m, s, name, d);
-		memcpy(s->id, n->id, sizeof(s->id));
-	}
-	return TM_OK;
+	for (size_t i = 0; i < doc->n_selectors && !err; i++)
+		err = bind_anew(doc->selectors[i], doc->reading, m, before, name, d);
+	return err;
+}
+
+static void bind_as_before(struct policy_selector *s, const struct policy_bindings *b)
+{
+	if (s->kind == POLICY_MEMBERS && !b->members)
+		as_name(s);
+	const struct policy_binding *known = s->kind == POLICY_NODE ? policy_bindings_find(b, s->name) : NULL;
+
+	snprintf(s->id, sizeof(s->id), "%s", known ? known->id : "");
 }
 
 void policy_bind_again(struct policy_doc *doc, const struct policy_bindings *b)
 {
-	for (size_t i = 0; i < doc->n_selectors; i++) {
+	for (size_t i = 0; i < doc->n_selectors; i++)
+		bind_as_before(doc->selectors[i], b);
+}
+
+static bool names(const struct policy_list *l, uint32_t selector)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (l->v[i] == selector)
+			return true;
+	return false;
+}
+
+int policy_bind_edited(struct policy_doc *doc, const struct policy_rule *added, const struct mesh *m,
+	const struct policy_bindings *before, const char *name, struct diag *d)
+{
+	int err = TM_OK;
+
+	for (size_t i = 0; i < doc->n_selectors && !err; i++) {
 		struct policy_selector *s = doc->selectors[i];
 
-		if (s->kind == POLICY_MEMBERS && !b->members)
-			as_name(s);
-		const struct policy_binding *known =
-			s->kind == POLICY_NODE ? policy_bindings_find(b, s->name) : NULL;
-
-		snprintf(s->id, sizeof(s->id), "%s", known ? known->id : "");
+		if (added && (names(&added->from, s->index) || names(&added->to, s->index)))
+			err = bind_anew(s, POLICY_FRESH, m, before, name, d);
+		else
+			bind_as_before(s, before);
 	}
+	return err;
 }
 
 int policy_bindings_of(const struct policy_doc *doc, struct policy_bindings *ret_b)

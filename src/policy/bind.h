@@ -45,6 +45,10 @@ NODISCARD int policy_bind(struct policy_doc *doc, const struct mesh *m, const st
 /* For one that was accepted before: names that are not among them mean nobody, and "members" is such a name
  * unless they say that it is none. */
 void policy_bind_again(struct policy_doc *doc, const struct policy_bindings *b);
+/* For one that was accepted before, but for one rule (NULL: one less): whom that one names is looked for as
+ * in a document that is new, and all others go on to mean whom they meant, who may be gone. */
+NODISCARD int policy_bind_edited(struct policy_doc *doc, const struct policy_rule *added,
+	const struct mesh *m, const struct policy_bindings *before, const char *name, struct diag *d);
 /* What it is bound to now. */
 NODISCARD int policy_bindings_of(const struct policy_doc *doc, struct policy_bindings *ret_b);
 

@@ -15,6 +15,16 @@ const char *policy_action_name(enum policy_action a)
 	return (unsigned)a < ARRAY_LEN(action_names) ? action_names[a] : "?";
 }
 
+bool policy_action_parse(const char *word, enum policy_action *ret_a)
+{
+	for (size_t i = 0; i < ARRAY_LEN(action_names); i++)
+		if (strcmp(word, action_names[i]) == 0) {
+			*ret_a = (enum policy_action)i;
+			return true;
+		}
+	return false;
+}
+
 const char *policy_text_members(void)
 {
 	return "# Who may open connections to whom, on all nodes of this mesh: docs/policy.md.\n"

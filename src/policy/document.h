@@ -40,6 +40,7 @@ enum {
 
 enum policy_action { POLICY_ALLOW, POLICY_DENY, POLICY_REJECT };
 const char *policy_action_name(enum policy_action a);
+bool policy_action_parse(const char *word, enum policy_action *ret_a);
 
 /* Whom a rule speaks of. */
 enum policy_selector_kind {

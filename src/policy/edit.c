@@ -77,7 +77,8 @@ static int check_words(const char *what, const char *words, struct diag *d)
 	return diag_what(d, TM_EINVAL, "\"%s\" cannot be %s", plain_quote(words, quoted), what);
 }
 
-/* The text that it is put into may be older, and is read as one that was accepted: this is asked here. */
+/* The text that it is put into may be older, and is read as one that was accepted: this is asked here, and so
+ * are selectors. */
 static int check_services(const char *words, struct diag *d)
 {
 	struct policy_service v[POLICY_PROTO_N];
@@ -94,14 +95,30 @@ static int check_services(const char *words, struct diag *d)
 	return err;
 }
 
-static int check_rule(const struct policy_new_rule *r, struct diag *d)
+static int check_selectors(struct policy_doc *before, const char *what, const char *words, struct diag *d)
+{
+	const struct policy_selector *s;
+	char word[2 * POLICY_SELECTOR_MAX];
+	int err = check_words(what, words, d);
+
+	while (*words && !err) {
+		size_t n = strcspn(words, ",");
+
+		snprintf(word, sizeof(word), "%.*s", (int)MIN(n, sizeof(word) - 1), words);
+		words += n + (words[n] == ',');
+		err = policy_doc_selector(before, word, &s, d);
+	}
+	return err;
+}
+
+static int check_rule(struct policy_doc *before, const struct policy_new_rule *r, struct diag *d)
 {
 	int err = check_services(r->services, d);
 
 	if (!err)
-		err = check_words("from whom connections come", r->from, d);
+		err = check_selectors(before, "from whom connections come", r->from, d);
 	if (!err)
-		err = check_words("to whom connections go", r->to, d);
+		err = check_selectors(before, "to whom connections go", r->to, d);
 	if (!err && r->id)
 		err = check_id(r->id, d);
 	return err;
@@ -174,27 +191,33 @@ static int add(const char *text, const struct policy_new_rule *r, struct strbuf 
 	return TM_OK;
 }
 
-static bool has_what_the_other_has(
-	const struct policy_doc *more, const struct policy_doc *less, const char *but)
+/* All that the other has, and one more, which is the result; NULL: it is otherwise. */
+static const struct policy_rule *one_more(const struct policy_doc *more, const struct policy_doc *less)
 {
+	const struct policy_rule *found = NULL;
+
 	if (more->n_rules != less->n_rules + 1)
-		return false;
-	for (size_t i = 0; i < more->n_rules; i++)
-		if (!policy_doc_rule(less, more->rules[i].id) &&
-			(!but || strcmp(more->rules[i].id, but) != 0))
-			return false;
-	return true;
+		return NULL;
+	for (size_t i = 0; i < more->n_rules; i++) {
+		if (policy_doc_rule(less, more->rules[i].id))
+			continue;
+		if (found)
+			return NULL;
+		found = &more->rules[i];
+	}
+	return found;
 }
 
-int policy_edit_add(const char *text, const struct policy_new_rule *rule, char **ret_text, struct diag *d)
+int policy_edit_add(const char *text, const struct policy_new_rule *rule, char **ret_text,
+	char ret_id[static POLICY_ID_MAX + 1], struct diag *d)
 {
 	_cleanup_(policy_doc_freep) struct policy_doc *before = NULL, *after = NULL;
 	_cleanup_(freep) char *edited = NULL;
 	struct strbuf b = {0};
 
-	int err = check_rule(rule, d);
+	int err = parse(text, &before, d);
 	if (!err)
-		err = parse(text, &before, d);
+		err = check_rule(before, rule, d);
 	if (!err)
 		err = add(text, rule, &b, d);
 	edited = strbuf_take(&b);
@@ -206,12 +229,10 @@ int policy_edit_add(const char *text, const struct policy_new_rule *rule, char *
 		diag_where(d, "%s", ""); /* a line of a text that nobody has seen */
 		return err;
 	}
-	/* All that were there, and one more. */
-	for (size_t i = 0; i < before->n_rules; i++)
-		if (!policy_doc_rule(after, before->rules[i].id))
-			return by_hand(d);
-	if (after->n_rules != before->n_rules + 1)
+	const struct policy_rule *added = one_more(after, before);
+	if (!added)
 		return by_hand(d);
+	memcpy(ret_id, added->id, sizeof(added->id));
 	*ret_text = TAKE(edited);
 	return TM_OK;
 }
@@ -267,7 +288,7 @@ int policy_edit_remove(const char *text, const char *id, char **ret_text, struct
 		err = TM_ENOMEM;
 	if (err)
 		return err;
-	if (parse(edited, &after, NULL) != TM_OK || !has_what_the_other_has(before, after, id))
+	if (parse(edited, &after, NULL) != TM_OK || one_more(before, after) != r)
 		return by_hand(d);
 	*ret_text = TAKE(edited);
 	return TM_OK;

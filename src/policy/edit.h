@@ -15,9 +15,10 @@ struct policy_new_rule {
 	const char *services, *from, *to, *id;
 };
 
-/* The text is the caller's (free). TM_EINVAL, TM_EEXIST, ... with a sentence. */
-NODISCARD int policy_edit_add(
-	const char *text, const struct policy_new_rule *rule, char **ret_text, struct diag *d);
+/* The text is the caller's (free); ret_id: of the rule in it. The text may be of an earlier version of this
+ * program; the rule is read as what somebody writes now. TM_EINVAL, TM_EEXIST, ... with a sentence. */
+NODISCARD int policy_edit_add(const char *text, const struct policy_new_rule *rule, char **ret_text,
+	char ret_id[static POLICY_ID_MAX + 1], struct diag *d);
 /* TM_ENOENT: there is no such rule. TM_EPERM: it is built in. */
 NODISCARD int policy_edit_remove(const char *text, const char *id, char **ret_text, struct diag *d);
 

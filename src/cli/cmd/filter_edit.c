@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* `filter add|remove`: one rule of the policy more or less; its text is changed here, and judged there. */
+/* `filter add|remove`: one rule more or less, of the policy or of this node's own. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -9,29 +9,13 @@
 #include "cli/core/columns.h"
 #include "cli/core/commands.h"
 #include "cli/core/listing.h"
-#include "policy/edit.h"
+#include "policy/document.h"
 
-/* No policy is like one without rules, but that adding to it denies what no rule allows: that is said. */
-static json_t *fetch(struct cli *c, int *ret_status)
+static int change(struct cli *c, const char *cmd, json_t *fields)
 {
-	json_t *reply = NULL;
-	struct diag d = {0};
-
-	int err = cli_ask_exact(c, "policy.get", NULL, ASK_TIMEOUT_MS, &reply, &d);
-	if (err)
-		*ret_status = cli_fail(c, &d, err);
-	return reply;
-}
-
-static int put(struct cli *c, const json_t *before, const char *text)
-{
-	json_t *fields = filter_text(text, "policy");
 	int status;
+	_cleanup_(json_decrefp) json_t *reply = cli_fetch(c, cmd, fields, &status);
 
-	/* Not over what somebody else has put in force meanwhile. */
-	if (fields)
-		json_object_set(fields, "if_version", json_object_get(before, "version"));
-	_cleanup_(json_decrefp) json_t *reply = cli_fetch(c, "policy.set", fields, &status);
 	return reply ? filter_accepted(c, reply) : status;
 }
 
@@ -55,16 +39,6 @@ static const struct opt add_options[] = {
 	{0},
 };
 #undef AT
-
-static bool action_of(const char *word, enum policy_action *ret_a)
-{
-	for (unsigned a = POLICY_ALLOW; a <= POLICY_REJECT; a++)
-		if (strcmp(word, policy_action_name((enum policy_action)a)) == 0) {
-			*ret_a = (enum policy_action)a;
-			return true;
-		}
-	return false;
-}
 
 /* On this node alone. */
 static int add_local(struct cli *c, const struct add_opts *o, const char *action, const char *services)
@@ -91,22 +65,17 @@ static int add_local(struct cli *c, const struct add_opts *o, const char *action
 static int add_run(struct cli *c, const void *opts, const struct opt_words *words)
 {
 	const struct add_opts *o = opts;
-	struct policy_new_rule r = {.services = words->v[1], .from = o->from, .to = o->to, .id = o->id};
-	_cleanup_(freep) char *text = NULL;
-	struct diag d = {0};
-	int status;
+	enum policy_action action;
 
-	if (!action_of(words->v[0], &r.action))
+	if (!policy_action_parse(words->v[0], &action))
 		return cli_usage(c, NULL, "a rule can allow, deny or reject, not \"%.40s\"", words->v[0]);
 	if (o->ttl)
 		return add_local(c, o, words->v[0], words->v[1]);
-	if (!r.from || !r.to)
+	if (!o->from || !o->to)
 		return cli_usage(c, "--from any and --to any mean everybody", "a rule needs --from and --to");
-	_cleanup_(json_decrefp) json_t *before = fetch(c, &status);
-	if (!before)
-		return status;
-	int err = policy_edit_add(json_text(before, "text"), &r, &text, &d);
-	return err ? cli_fail(c, &d, err) : put(c, before, text);
+	return change(c, "policy.add",
+		json_pack("{s:s, s:s, s:s, s:s, s:s*, s:s}", "action", words->v[0], "services", words->v[1],
+			"from", o->from, "to", o->to, "id", o->id, "by", filter_by()));
 }
 
 const struct command cmd_filter_add = {
@@ -195,16 +164,7 @@ static int remove_run(struct cli *c, const void *opts UNUSED, const struct opt_w
 {
 	if (strncmp(words->v[0], "local-", 6) == 0)
 		return remove_local(c, words->v[0]);
-
-	_cleanup_(freep) char *text = NULL;
-	struct diag d = {0};
-	int status;
-	_cleanup_(json_decrefp) json_t *before = fetch(c, &status);
-
-	if (!before)
-		return status;
-	int err = policy_edit_remove(json_text(before, "text"), words->v[0], &text, &d);
-	return err ? cli_fail(c, &d, err) : put(c, before, text);
+	return change(c, "policy.remove", json_pack("{s:s, s:s}", "id", words->v[0], "by", filter_by()));
 }
 
 const struct command cmd_filter_remove = {

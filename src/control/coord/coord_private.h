@@ -255,7 +255,8 @@ request_run_fn clients_add, clients_list, clients_remove;
 request_run_fn tokens_create, tokens_list, tokens_revoke;
 
 /* policy_ask.c */
-request_run_fn policy_get, policy_set, policy_history, policy_rollback, policy_test;
+request_run_fn policy_get, policy_set, policy_add, policy_remove, policy_history, policy_rollback,
+	policy_test;
 request_run_fn policy_explained, policy_compared, policy_proved;
 
 /* backup.c */

@@ -3,8 +3,8 @@
  * The policy of the mesh, as the coordinator has it. Private to coord/.
  *
  * policy.c: the one in force, told to all links. policy_held.c: who goes by it. policy_answer.c: parts of
- * answers. policy_scene.c: what a question about policies is asked of, read from the store. policy_ask.c: the
- * requests; all that they do is done by jobs on the helper thread.
+ * answers. policy_scene.c: what a question about policies is asked of, read from the store. policy_ask.c and
+ * policy_question.c: the requests; all that they do is done by jobs on the helper thread.
  */
 #ifndef TM_CONTROL_COORD_POLICY_H
 #define TM_CONTROL_COORD_POLICY_H

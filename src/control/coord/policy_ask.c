@@ -1,37 +1,18 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/*
- * Requests about the policy. Each is a job: what the mesh is, which tokens there are and which policy is in
- * force are read together, and the engine (src/policy) is asked. What is refused changes nothing.
- */
+#include "control/coord/policy_ask.h"
+
 #include "base/strbuf.h"
-#include "control/coord/coord_private.h"
 #include "control/coord/policy_answer.h"
 #include "policy/compile.h"
-#include "policy/diff.h"
-#include "policy/explain.h"
+#include "policy/edit.h"
 #include "policy/tests.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { NAMES_SHOWN = 16, CHANGES_SHOWN = 200 };
-
-struct ask;
-typedef int ask_fn(struct ask *a, struct store *s, struct policy_scene *x);
-
-struct ask {
-	struct job job;
-	ask_fn *run;
-	struct msg_policy_request q;
-	char *text; /* q.text, owned */
-	struct jsonout out; /* members of the answer, as one value */
-	struct store_policy accepted; /* version 0: none */
-	uint64_t shown; /* the version that the answer shows; 0: none */
-};
-
 /* --- what a document must be to be accepted --- */
 
-static int no_policy(struct ask *a, const struct policy_scene *x)
+int policy_ask_none(struct ask *a, const struct policy_scene *x)
 {
 	if (x->unreadable.what[0]) {
 		diag_hint(&a->job.d,
@@ -46,13 +27,21 @@ static int no_policy(struct ask *a, const struct policy_scene *x)
 	return diag_what(&a->job.d, TM_ENOENT, "this mesh has no policy: every member may do everything");
 }
 
+static int bind(const struct ask *a, struct policy_doc *doc, const struct policy_scene *x, const char *name,
+	struct diag *d)
+{
+	if (a->edited)
+		return policy_bind_edited(doc, policy_doc_rule(doc, a->added), x->mesh, &x->bound, name, d);
+	return policy_bind(doc, x->mesh, a->q.rebind ? NULL : &x->bound, name, d);
+}
+
 static int check(struct ask *a, struct policy_doc *doc, const struct policy_tests *t,
 	const struct policy_scene *x, const char *name)
 {
 	_cleanup_(policy_model_freep) struct policy_model *m = NULL;
 	size_t nobody = 0;
 
-	int err = policy_bind(doc, x->mesh, a->q.rebind ? NULL : &x->bound, name, &a->job.d);
+	int err = bind(a, doc, x, name, &a->job.d);
 	if (!err)
 		err = policy_model_new(doc, &x->world, &m);
 	if (!err)
@@ -66,8 +55,7 @@ static int check(struct ask *a, struct policy_doc *doc, const struct policy_test
 	return policy_put_warnings(&a->out, x, doc);
 }
 
-/* The document of the request, or the sentence that refuses it. */
-static int read_checked(
+int policy_ask_read(
 	struct ask *a, const struct policy_scene *x, enum policy_reading how, struct policy_doc **ret_doc)
 {
 	const char *name = a->q.name[0] ? a->q.name : "policy";
@@ -117,8 +105,41 @@ static int run_set(struct ask *a, struct store *s, struct policy_scene *x)
 			"the policy was changed meanwhile: version %llu is in force",
 			(unsigned long long)x->before.version);
 	}
-	int err = read_checked(a, x, POLICY_FRESH, &doc);
+	int err = policy_ask_read(a, x, POLICY_FRESH, &doc);
 	return err ? err : accept(a, s, doc);
+}
+
+/* The text in force with one rule more or less. What was accepted is not judged again by what is a mistake
+ * now, nor refused because somebody has gone whom it names: but its tests must hold. */
+static int accept_edited(struct ask *a, struct store *s, const struct policy_scene *x)
+{
+	_cleanup_(policy_doc_freep) struct policy_doc *doc = NULL;
+
+	a->edited = true;
+	int err = policy_ask_read(a, x, POLICY_ACCEPTED, &doc);
+	return err ? err : accept(a, s, doc);
+}
+
+static int run_add(struct ask *a, struct store *s, struct policy_scene *x)
+{
+	const struct msg_policy_rule *q = &a->q.rule;
+	struct policy_new_rule r = {
+		.services = q->services, .from = q->from, .to = q->to, .id = q->id[0] ? q->id : NULL};
+
+	if (!x->doc)
+		return policy_ask_none(a, x);
+	if (!policy_action_parse(q->action, &r.action))
+		return TM_EINVAL;
+	int err = policy_edit_add(x->before.text, &r, &a->text, a->added, &a->job.d);
+	return err ? err : accept_edited(a, s, x);
+}
+
+static int run_remove(struct ask *a, struct store *s, struct policy_scene *x)
+{
+	if (!x->doc)
+		return policy_ask_none(a, x);
+	int err = policy_edit_remove(x->before.text, a->q.rule.id, &a->text, &a->job.d);
+	return err ? err : accept_edited(a, s, x);
 }
 
 static int run_test(struct ask *a, struct store *s, struct policy_scene *x)
@@ -126,7 +147,7 @@ static int run_test(struct ask *a, struct store *s, struct policy_scene *x)
 	_cleanup_(policy_doc_freep) struct policy_doc *doc = NULL;
 
 	(void)s;
-	return read_checked(a, x, POLICY_FRESH, &doc);
+	return policy_ask_read(a, x, POLICY_FRESH, &doc);
 }
 
 static int run_rollback(struct ask *a, struct store *s, struct policy_scene *x)
@@ -148,7 +169,7 @@ static int run_rollback(struct ask *a, struct store *s, struct policy_scene *x)
 		return err;
 	a->text = TAKE(old.text);
 	snprintf(a->q.name, sizeof(a->q.name), "version %llu", (unsigned long long)a->q.version);
-	err = read_checked(a, x, POLICY_ACCEPTED, &doc);
+	err = policy_ask_read(a, x, POLICY_ACCEPTED, &doc);
 	return err ? err : accept(a, s, doc);
 }
 
@@ -182,7 +203,7 @@ static int put_policy(struct ask *a, const struct policy_scene *x, const struct 
 	const struct store_policy *p = &of->before;
 
 	if (!p->version)
-		return no_policy(a, of);
+		return policy_ask_none(a, of);
 	a->shown = p->version;
 	jsonout_int(&a->out, "version", (int64_t)p->version);
 	jsonout_int(&a->out, "accepted_at", p->accepted);
@@ -230,196 +251,6 @@ static int run_history(struct ask *a, struct store *s, struct policy_scene *x)
 	jsonout_list(&a->out, "versions");
 	int err = store_policy_each(s, put_version, &a->out);
 	jsonout_list_end(&a->out);
-	return err;
-}
-
-static int nobody(struct ask *a, const char *text)
-{
-	diag_hint(&a->job.d, "`tunnelmesh node list` shows all; an address must be behind a node");
-	return diag_what(&a->job.d, TM_ENOENT, "\"%.80s\" is no member and behind none", text);
-}
-
-static void put_explanation(
-	struct jsonout *o, const struct policy_doc *doc, const struct policy_explanation *e)
-{
-	policy_put_subject(o, "from", e->from);
-	policy_put_subject(o, "to", e->to);
-	policy_put_service(o, &e->service);
-	jsonout_text(o, "action", policy_action_name((enum policy_action)e->decision.action));
-	policy_put_rule(o, "rule", doc, e->decision.rule);
-	jsonout_bool(o, "local", e->decision.rule == POLICY_RULE_LOCAL);
-	jsonout_list(o, "rules");
-	for (size_t i = 0; i < e->n_rules; i++)
-		jsonout_text(o, NULL, doc->rules[e->rules[i]].id);
-	jsonout_list_end(o);
-	jsonout_text_or_null(o, "filter_from", e->filter_from ? e->filter_from->name : "");
-	jsonout_text_or_null(o, "filter_to", e->filter_to ? e->filter_to->name : "");
-}
-
-static int run_explain(struct ask *a, struct store *s, struct policy_scene *x)
-{
-	_cleanup_(policy_model_freep) struct policy_model *m = NULL;
-	struct policy_service v[POLICY_PROTO_N];
-	struct policy_explanation e;
-	size_t n;
-
-	(void)s;
-	if (!x->doc)
-		return no_policy(a, x);
-	int err = policy_service_parse(a->q.service, v, &n, &a->job.d);
-	if (!err)
-		err = policy_model_new(x->doc, &x->world, &m);
-	if (err)
-		return err;
-	const struct policy_subject *from = policy_model_find(m, a->q.from),
-				    *to = policy_model_find(m, a->q.to);
-	if (!from || !to)
-		return nobody(a, from ? a->q.to : a->q.from);
-	err = policy_explain(m, from, to, &v[0], &e);
-	if (err == TM_EINVAL) {
-		diag_hint(&a->job.d, "the policy is about what goes from one member to another");
-		return diag_what(
-			&a->job.d, err, "%.80s and %.80s do not talk through the mesh", a->q.from, a->q.to);
-	}
-	if (!err)
-		put_explanation(&a->out, x->doc, &e);
-	policy_explanation_deinit(&e);
-	return err;
-}
-
-static void put_violations(struct ask *a, const struct policy_model *m, const struct policy_proof *p)
-{
-	jsonout_list(&a->out, "violations");
-	for (size_t i = 0; i < p->n; i++) {
-		const struct policy_violation *v = &p->v[i];
-
-		jsonout_object(&a->out, NULL);
-		policy_put_subject(&a->out, "from", v->from);
-		jsonout_int(&a->out, "n_from", (int64_t)v->n_from);
-		policy_put_subject(&a->out, "to", v->to);
-		jsonout_int(&a->out, "n_to", (int64_t)v->n_to);
-		policy_put_service(&a->out, &v->service);
-		policy_put_rule(&a->out, "rule", m->doc, v->rule);
-		jsonout_object_end(&a->out);
-	}
-	jsonout_list_end(&a->out);
-	jsonout_int(&a->out, "violations_in_all", (int64_t)p->n_all);
-}
-
-static void put_proof(struct ask *a, const struct policy_model *m, const struct policy_proof *p, bool can)
-{
-	struct jsonout *o = &a->out;
-	char counter[POLICY_COUNTER_LEN];
-	const char *sentence;
-
-	jsonout_bool(o, "holds", p->holds);
-	jsonout_bool(o, "nobody_from", p->nobody_from);
-	jsonout_bool(o, "nobody_to", p->nobody_to);
-	if (p->if_joined_known)
-		jsonout_bool(o, "if_joined", p->if_joined);
-	else
-		jsonout_null(o, "if_joined");
-	jsonout_text_or_null(o, "counter", p->n ? policy_counter_format(m, &p->v[0], can, counter) : "");
-	jsonout_list(o, "path");
-	for (size_t i = 0; i < p->n_path; i++)
-		policy_put_subject(o, NULL, p->path[i]);
-	jsonout_list_end(o);
-	put_violations(a, m, p);
-	jsonout_int(o, "pairs", (int64_t)p->n_pairs);
-	jsonout_list(o, "assumes");
-	for (size_t i = 0; (sentence = policy_proof_assumes(i)); i++)
-		jsonout_text(o, NULL, sentence);
-	jsonout_list_end(o);
-}
-
-static int run_prove(struct ask *a, struct store *s, struct policy_scene *x)
-{
-	_cleanup_(policy_statement_deinit) struct policy_statement st = {.can = false};
-	_cleanup_(policy_model_freep) struct policy_model *m = NULL;
-	_cleanup_(policy_proof_deinit) struct policy_proof p = {.holds = false};
-
-	(void)s;
-	if (!x->doc)
-		return no_policy(a, x);
-	int err = policy_statement_parse(x->doc, x->mesh, a->text, &st, &a->job.d);
-	if (err)
-		return err;
-	if (st.can && a->q.transitive) {
-		diag_hint(&a->job.d, "leave out --transitive, or say \"cannot\"");
-		return diag_what(&a->job.d, TM_EINVAL, "\"can reach\" is not said by way of others");
-	}
-	err = policy_model_new(x->doc, &x->world, &m);
-	if (!err)
-		err = policy_prove(m, &st, a->q.transitive, &p);
-	if (!err)
-		put_proof(a, m, &p, st.can);
-	return err;
-}
-
-static void put_class(struct jsonout *o, const char *key, const struct policy_model *m,
-	const struct policy_diff *d, uint32_t class)
-{
-	unsigned n = 0;
-
-	jsonout_list(o, key);
-	for (size_t i = 0; i < d->n_subjects && n < NAMES_SHOWN; i++)
-		if (d->class_of[i] == class) {
-			policy_put_subject(o, NULL, &m->subjects[i]);
-			n++;
-		}
-	jsonout_list_end(o);
-}
-
-static void put_diff(struct ask *a, const struct policy_model *m, const struct policy_doc *after,
-	const struct policy_diff *d)
-{
-	struct jsonout *o = &a->out;
-
-	jsonout_list(o, "changes");
-	for (size_t i = 0; i < d->n && i < CHANGES_SHOWN; i++) {
-		const struct policy_change *c = &d->v[i];
-
-		jsonout_object(o, NULL);
-		jsonout_bool(o, "gained", c->gained);
-		put_class(o, "from", m, d, c->from_class);
-		jsonout_int(o, "n_from", (int64_t)c->n_from);
-		put_class(o, "to", m, d, c->to_class);
-		jsonout_int(o, "n_to", (int64_t)c->n_to);
-		policy_put_service(o, &c->service);
-		policy_put_rule(o, "rule_before", m->doc, c->before);
-		policy_put_rule(o, "rule_after", after, c->after);
-		jsonout_bool(o, "local", (c->gained ? c->after : c->before) == POLICY_RULE_LOCAL);
-		jsonout_object_end(o);
-	}
-	jsonout_list_end(o);
-	jsonout_int(o, "changes_in_all", (int64_t)d->n_all);
-}
-
-static int run_diff(struct ask *a, struct store *s, struct policy_scene *x)
-{
-	_cleanup_(policy_doc_freep) struct policy_doc *after = NULL;
-	_cleanup_(policy_model_freep) struct policy_model *old = NULL, *new = NULL;
-	_cleanup_(policy_diff_deinit) struct policy_diff d = {.v = NULL};
-	struct policy_world w = x->world;
-
-	(void)s;
-	int err = read_checked(a, x, POLICY_FRESH, &after);
-	/* Without a policy everybody may do everything. */
-	if (!err && x->unreadable.what[0])
-		return no_policy(a, x);
-	if (!err && !x->doc)
-		err = policy_doc_parse(
-			"policy", policy_text_open(), strlen(policy_text_open()), &x->doc, &a->job.d);
-	w.beside = after;
-	if (!err)
-		err = policy_model_new(x->doc, &w, &old);
-	w.beside = x->doc;
-	if (!err)
-		err = policy_model_new(after, &w, &new);
-	if (!err)
-		err = policy_diff_of(old, new, &d);
-	if (!err)
-		put_diff(a, old, after, &d);
 	return err;
 }
 
@@ -488,12 +319,12 @@ static void ask_deinit(struct job *j)
 	free(a->text);
 }
 
-static const struct job_kind changing = {
+const struct job_kind policy_changing = {
 	.size = sizeof(struct ask), .body = ask_body, .done = ask_done, .deinit = ask_deinit};
-static const struct job_kind asking = {
+const struct job_kind policy_asking = {
 	.size = sizeof(struct ask), .body = ask_body, .done = ask_done, .deinit = ask_deinit, .alone = true};
 
-static void start(struct coord *c, const struct asker *by, const struct job_kind *kind, ask_fn *run,
+void policy_ask_start(struct coord *c, const struct asker *by, const struct job_kind *kind, ask_fn *run,
 	const union msg_request *r)
 {
 	struct ask *a = job_start(c, by, kind);
@@ -512,12 +343,22 @@ static void start(struct coord *c, const struct asker *by, const struct job_kind
 
 void policy_get(struct coord *c, const struct asker *a, const union msg_request *r)
 {
-	start(c, a, &asking, run_get, r);
+	policy_ask_start(c, a, &policy_asking, run_get, r);
 }
 
 void policy_set(struct coord *c, const struct asker *a, const union msg_request *r)
 {
-	start(c, a, &changing, run_set, r);
+	policy_ask_start(c, a, &policy_changing, run_set, r);
+}
+
+void policy_add(struct coord *c, const struct asker *a, const union msg_request *r)
+{
+	policy_ask_start(c, a, &policy_changing, run_add, r);
+}
+
+void policy_remove(struct coord *c, const struct asker *a, const union msg_request *r)
+{
+	policy_ask_start(c, a, &policy_changing, run_remove, r);
 }
 
 void policy_history(struct coord *c, const struct asker *a, const union msg_request *r)
@@ -525,13 +366,13 @@ void policy_history(struct coord *c, const struct asker *a, const union msg_requ
 	const union msg_request nothing = {.policy = {.text = NULL}};
 
 	(void)r;
-	start(c, a, &asking, run_history, &nothing);
+	policy_ask_start(c, a, &policy_asking, run_history, &nothing);
 }
 
 void policy_rollback(struct coord *c, const struct asker *a, const union msg_request *r)
 {
 	if (r->policy.version)
-		start(c, a, &changing, run_rollback, r);
+		policy_ask_start(c, a, &policy_changing, run_rollback, r);
 	else
 		answer_refuse_text(c, a, "which version is to be in force again is not said",
 			"`tunnelmesh filter history` shows those that are kept");
@@ -539,20 +380,5 @@ void policy_rollback(struct coord *c, const struct asker *a, const union msg_req
 
 void policy_test(struct coord *c, const struct asker *a, const union msg_request *r)
 {
-	start(c, a, &asking, run_test, r);
-}
-
-void policy_explained(struct coord *c, const struct asker *a, const union msg_request *r)
-{
-	start(c, a, &asking, run_explain, r);
-}
-
-void policy_compared(struct coord *c, const struct asker *a, const union msg_request *r)
-{
-	start(c, a, &asking, run_diff, r);
-}
-
-void policy_proved(struct coord *c, const struct asker *a, const union msg_request *r)
-{
-	start(c, a, &asking, run_prove, r);
+	policy_ask_start(c, a, &policy_asking, run_test, r);
 }

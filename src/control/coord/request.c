@@ -38,6 +38,8 @@ static const struct request {
 	{"client.remove", BY_ADMIN | BY_GATEWAY, msg_client_remove_get, clients_remove},
 	{"policy.get", BY_ADMIN, msg_policy_version_get, policy_get},
 	{"policy.set", BY_ADMIN, msg_policy_text_get, policy_set},
+	{"policy.add", BY_ADMIN, msg_policy_add_get, policy_add},
+	{"policy.remove", BY_ADMIN, msg_policy_remove_get, policy_remove},
 	{"policy.history", BY_ADMIN, msg_nothing_get, policy_history},
 	{"policy.rollback", BY_ADMIN, msg_policy_version_get, policy_rollback},
 	{"policy.test", BY_ADMIN, msg_policy_text_get, policy_test},

@@ -69,6 +69,11 @@ static int wrong(struct diag *d, const char *what)
 	return diag_what(d, TM_EINVAL, "%s", what);
 }
 
+static bool is_action(const char *s)
+{
+	return strcmp(s, "allow") == 0 || strcmp(s, "deny") == 0 || strcmp(s, "reject") == 0;
+}
+
 /* Absent: 0. */
 static int version_get(const json_t *j, const char *key, uint64_t *ret_version, struct diag *d)
 {
@@ -89,6 +94,14 @@ int msg_policy_version_get(const json_t *j, union msg_request *ret_r, struct dia
 	return err;
 }
 
+/* Absent: "". */
+static int by_get(const json_t *j, struct msg_policy_request *r, struct diag *d)
+{
+	if (json_object_get(j, "by") && jsonin_text(j, "by", r->by, sizeof(r->by)) != TM_OK)
+		return wrong(d, "whoever changes the policy is named with 1 to 64 characters");
+	return TM_OK;
+}
+
 int msg_policy_text_get(const json_t *j, union msg_request *ret_r, struct diag *d)
 {
 	struct msg_policy_request r = {.text = jsonin_string(json_object_get(j, "text"))};
@@ -97,13 +110,47 @@ int msg_policy_text_get(const json_t *j, union msg_request *ret_r, struct diag *
 		return wrong(d, "the text of the policy is missing, or holds a NUL character");
 	if (strlen(r.text) > MSG_POLICY_MAX)
 		return wrong(d, "a policy has at most 512 KiB");
-	if (json_object_get(j, "by") && jsonin_text(j, "by", r.by, sizeof(r.by)) != TM_OK)
-		return wrong(d, "whoever changes the policy is named with 1 to 64 characters");
+	int err = by_get(j, &r, d);
+	if (err)
+		return err;
 	if (json_object_get(j, "name") && jsonin_text(j, "name", r.name, sizeof(r.name)) != TM_OK)
 		return wrong(d, "the name of the policy's file is too long");
 	if (jsonin_bool(j, "rebind", &r.rebind) != TM_OK)
 		return wrong(d, "rebind must be true or false");
-	int err = version_get(j, "if_version", &r.version, d);
+	err = version_get(j, "if_version", &r.version, d);
+	if (!err)
+		ret_r->policy = r;
+	return err;
+}
+
+int msg_policy_add_get(const json_t *j, union msg_request *ret_r, struct diag *d)
+{
+	struct msg_policy_request r = {.text = NULL};
+	struct msg_policy_rule *rule = &r.rule;
+
+	if (jsonin_word(j, "action", is_action, rule->action, sizeof(rule->action)) != TM_OK)
+		return wrong(d, "a rule can allow, deny or reject");
+	if (jsonin_text(j, "services", rule->services, sizeof(rule->services)) != TM_OK ||
+		jsonin_text(j, "from", rule->from, sizeof(rule->from)) != TM_OK ||
+		jsonin_text(j, "to", rule->to, sizeof(rule->to)) != TM_OK)
+		return wrong(d,
+			"a rule says with up to 1023 characters each what it is about, from whom and to "
+			"whom; a longer one can be written into the policy itself");
+	if (json_object_get(j, "id") && jsonin_text(j, "id", rule->id, sizeof(rule->id)) != TM_OK)
+		return wrong(d, "the id of a rule has 1 to 32 characters");
+	int err = by_get(j, &r, d);
+	if (!err)
+		ret_r->policy = r;
+	return err;
+}
+
+int msg_policy_remove_get(const json_t *j, union msg_request *ret_r, struct diag *d)
+{
+	struct msg_policy_request r = {.text = NULL};
+
+	int err = msg_local_id_get(j, r.rule.id, d);
+	if (!err)
+		err = by_get(j, &r, d);
 	if (!err)
 		ret_r->policy = r;
 	return err;
@@ -133,11 +180,6 @@ int msg_policy_prove_get(const json_t *j, union msg_request *ret_r, struct diag 
 		return wrong(d, "transitive must be true or false");
 	ret_r->policy = r;
 	return TM_OK;
-}
-
-static bool is_action(const char *s)
-{
-	return strcmp(s, "allow") == 0 || strcmp(s, "deny") == 0 || strcmp(s, "reject") == 0;
 }
 
 int msg_local_rule_get(const json_t *j, struct msg_local_rule *ret_r, struct diag *d)

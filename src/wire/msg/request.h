@@ -49,12 +49,20 @@ struct msg_client_add {
 	char via[NODE_REF_MAX + 1]; /* "" = not said */
 };
 
+/* One rule, in words as a document has them. */
+struct msg_policy_rule {
+	char action[8]; /* allow, deny or reject */
+	char services[1024], from[1024], to[1024]; /* with commas */
+	char id[33]; /* "" = it follows from the rest */
+};
+
 /* All that requests about the policy carry; what is not asked for is empty. */
 struct msg_policy_request {
 	uint64_t version; /* get, rollback: which; set: of the policy that is to be replaced; 0 = any */
 	const char *text; /* set, test, diff: the document; prove: the statement; borrowed from the request */
 	char by[65], name[201]; /* who changes it; of the file */
 	char from[NODE_REF_MAX + 1], to[NODE_REF_MAX + 1], service[32]; /* explain */
+	struct msg_policy_rule rule; /* add; remove: its id alone */
 	bool transitive; /* prove */
 	bool rebind; /* set, test, diff: names mean who is called so now, and not whom they meant */
 };
@@ -103,7 +111,8 @@ msg_request_get_fn msg_token_create_get, msg_token_revoke_get;
 msg_request_get_fn msg_list_get, msg_node_rename_get, msg_node_alias_get, msg_node_remove_get,
 	msg_node_tag_get;
 msg_request_get_fn msg_client_add_get, msg_client_remove_get;
-msg_request_get_fn msg_policy_version_get, msg_policy_text_get, msg_policy_explain_get, msg_policy_prove_get;
+msg_request_get_fn msg_policy_version_get, msg_policy_text_get, msg_policy_add_get, msg_policy_remove_get,
+	msg_policy_explain_get, msg_policy_prove_get;
 msg_request_get_fn msg_route_offer_get, msg_route_get;
 
 /* To a node about its own: route.advertise, route.withdraw. */

@@ -19,6 +19,8 @@ static const struct fake_reply replies[] = {
 		       ",{\"name\":\"b\",\"version\":null}]},"
 		       "\"local_allow\":\"tag:lab\",\"warnings\":[\"no node has the tag x\"]}"},
 	{"policy.set", "{\"ok\":true,\"version\":4,\"tests\":2,\"tests_of_nobody\":1,\"warnings\":[]}"},
+	{"policy.add", "{\"ok\":true,\"version\":4,\"tests\":2,\"tests_of_nobody\":1,\"warnings\":[]}"},
+	{"policy.remove", "{\"ok\":true,\"version\":4,\"tests\":2,\"tests_of_nobody\":1,\"warnings\":[]}"},
 	{"policy.rollback", "{\"ok\":true,\"version\":5,\"tests\":0,\"tests_of_nobody\":0,\"warnings\":[]}"},
 	{"policy.test", "{\"ok\":false,\"error\":\"p.yaml:1:1: unknown key\",\"hint\":\"did you mean x?\"}"},
 	{"filter.add", "{\"ok\":true,\"rules\":[{\"id\":\"local-7\"}]}"},
@@ -163,7 +165,7 @@ static void answers_are_shown_in_words(void **state)
 	}
 }
 
-static void a_rule_more_or_less_is_asked_for_over_the_version_that_was_seen(void **state)
+static void one_rule_more_or_less_is_asked_for(void **state)
 {
 	struct fixture *f = *state;
 	struct run r = {0};
@@ -171,13 +173,15 @@ static void a_rule_more_or_less_is_asked_for_over_the_version_that_was_seen(void
 	fixture_ask(f, &r, "filter add deny udp/53 --from tag:a,b --to any --id dns");
 	assert_string_equal(r.out,
 		"  version 4 is in force; nodes that are linked are told now, others when they link\n");
-	assert_contains(f->daemon.requests[1],
-		"- {id: \\\"dns\\\", deny: [\\\"udp/53\\\"], from: [\\\"tag:a\\\", \\\"b\\\"]");
-	assert_contains(f->daemon.requests[1], "\"by\":\"jo\"");
-	assert_contains(f->daemon.requests[1], "\"if_version\":3");
+	assert_contains(f->daemon.requests[0], "{\"action\":\"deny\",\"services\":\"udp/"
+					       "53\",\"from\":\"tag:a,b\",\"to\":\"any\",\"id\":\"dns\","
+					       "\"by\":\"jo\",\"cmd\":\"policy.add\"}");
+	run_free(&r);
+	fixture_ask(f, &r, "filter add allow ping --from any --to any");
+	assert_null(strstr(f->daemon.requests[1], "\"id\""));
 	run_free(&r);
 	fixture_ask(f, &r, "filter remove web");
-	assert_contains(f->daemon.requests[3], "\"text\":\"rules:\\n\"");
+	assert_contains(f->daemon.requests[2], "{\"id\":\"web\",\"by\":\"jo\",\"cmd\":\"policy.remove\"}");
 	run_free(&r);
 }
 
@@ -191,11 +195,8 @@ static void mistakes_are_said_before_anything_is_asked(void **state)
 		{"filter add permit tcp --from a --to b", 2,
 			"a rule can allow, deny or reject, not \"permit\""},
 		{"filter add allow tcp --from a", 2, "a rule needs --from and --to"},
-		{"filter add allow tcp/x --from a --to b", 1, "\"x\" is no port"},
 		{"filter add deny tcp --from a --to b --ttl 1h", 2, "needs --from or --to"},
 		{"filter add deny tcp --from a --id x --ttl 1h", 2, "gets an id"},
-		{"filter remove wep", 1, "there is no rule \"wep\" (did you mean \"web\"?)"},
-		{"filter remove builtin:ping", 1, "is built in"},
 		{"filter rollback first", 2, "a version of the policy is a number, not \"first\""},
 		{"filter set DIR/nothing", 1, "nothing"},
 	};
@@ -218,8 +219,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(answers_are_shown_in_words, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			a_rule_more_or_less_is_asked_for_over_the_version_that_was_seen, setup, teardown),
+		cmocka_unit_test_setup_teardown(one_rule_more_or_less_is_asked_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(mistakes_are_said_before_anything_is_asked, setup, teardown),
 	};
 

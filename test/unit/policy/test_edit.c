@@ -26,11 +26,12 @@ static void a_rule_is_added_and_the_rest_stays(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct diag d = {0};
-		char *text = NULL;
+		char *text = NULL, id[POLICY_ID_MAX + 1];
 
-		if (policy_edit_add(rows[i].before, &ssh, &text, &d) != TM_OK)
+		if (policy_edit_add(rows[i].before, &ssh, &text, id, &d) != TM_OK)
 			fail_msg("row %zu: %s", i, d.what);
 		assert_string_equal(text, rows[i].after);
+		assert_string_equal(id, "ssh");
 		free(text);
 	}
 }
@@ -40,10 +41,10 @@ static void a_text_that_was_accepted_once_can_be_edited(void **state)
 {
 	static const char text[] = "rules:\n- {id: old, deny: icmp/3, from: desk.mesh, to: any}\n";
 	struct diag d = {0};
-	char *more = NULL, *less = NULL;
+	char *more = NULL, *less = NULL, id[POLICY_ID_MAX + 1];
 
 	(void)state;
-	assert_int_equal(policy_edit_add(text, &ssh, &more, &d), TM_OK);
+	assert_int_equal(policy_edit_add(text, &ssh, &more, id, &d), TM_OK);
 	assert_int_equal(policy_edit_remove(more, "old", &less, &d), TM_OK);
 	assert_string_equal(less, "rules:\n" SSH);
 	free(more);
@@ -62,6 +63,8 @@ static void what_cannot_be_added_is_said(void **state)
 		{"", {POLICY_ALLOW, "tcp/x", "any", "any", NULL}, "\"x\" is no port"},
 		{"", {POLICY_ALLOW, "tcp,icmp/3", "any", "any", NULL}, "no rule is asked about"},
 		{"", {POLICY_ALLOW, "tcp", "a\"]", "any", NULL}, "cannot be from whom"},
+		{"", {POLICY_ALLOW, "tcp", "any", "desk,hub.mesh", NULL}, "longer than a name"},
+		{"", {POLICY_ALLOW, "tcp", "a,a", "any", NULL}, "names \"a\" twice"},
 		{"", {POLICY_ALLOW, "", "any", "any", NULL}, "cannot be what a rule is about"},
 		{"", {POLICY_ALLOW, "tcp", "group:x", "any", NULL}, "there is no group"},
 		{"rules:\n- {id: ssh, deny: udp, from: any, to: any}\n",
@@ -71,9 +74,9 @@ static void what_cannot_be_added_is_said(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct diag d = {0};
-		char *text = NULL;
+		char *text = NULL, id[POLICY_ID_MAX + 1];
 
-		if (policy_edit_add(rows[i].text, &rows[i].r, &text, &d) == TM_OK ||
+		if (policy_edit_add(rows[i].text, &rows[i].r, &text, id, &d) == TM_OK ||
 			!strstr(d.what, rows[i].what) || d.where[0])
 			fail_msg("row %zu: %s: %s", i, d.where, d.what);
 		assert_null(text);

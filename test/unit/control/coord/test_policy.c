@@ -380,6 +380,77 @@ static void a_name_that_another_took_does_not_give_it_rights_by_an_edit(void **s
 		strstr(text(machine_last(rig_machine(r, 2), "policy"), "nodes"), rig_machine(r, 2)->id.id));
 }
 
+static json_t *rule(const char *id, const char *services, const char *from)
+{
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "cmd", "policy.add", "action", "allow",
+		"services", services, "from", from, "to", "hub", "id", id, "by", "jo");
+}
+
+static void must(struct rig *r, json_t *request)
+{
+	const json_t *answer = rig_admin(r, request);
+
+	if (!is(answer, "ok"))
+		fail_msg("%s (%s)", text(answer, "error"), text(answer, "hint"));
+}
+
+static void must_not(struct rig *r, json_t *request, const char *why)
+{
+	const json_t *answer = rig_admin(r, request);
+
+	if (is(answer, "ok") || !strstr(text(answer, "error"), why))
+		fail_msg("not \"%s\": %s", why, text(answer, "error"));
+}
+
+/* What stands in it was accepted by an earlier version of the program, and about somebody who has gone. */
+static void an_edit_is_judged_by_what_it_adds(void **state)
+{
+	static const char old[] =
+		"UPDATE policy SET text = 'rules:' || char(10) || '- {id: old, deny: icmp/3, from: hub.mesh, "
+		"to: any}' || char(10) || '- {id: gone, allow: tcp, from: laptop, to: hub}' || char(10)";
+	struct rig *r = *state;
+	const json_t *rules;
+
+	machine_join(rig_machine(r, 0), "laptop");
+	must_set(r, "rules: [{allow: tcp, from: [hub, laptop], to: any}]");
+	rig_admin(r, ask("node.remove", "node", "laptop"));
+	rig_settle(r);
+	assert_int_equal(sqlite3_exec(sql_of(r->c->store)->db, old, NULL, NULL, NULL), SQLITE_OK);
+	must(r, rule("web", "tcp/80", "any"));
+	must_not(r, rule("a", "icmp/3", "any"), "no rule is asked about");
+	must_not(r, rule("a", "tcp", "hub.mesh"), "longer than a name");
+	must_not(r, rule("a", "tcp", "laptop"), "there is no node \"laptop\"");
+	must_not(r, rule("a", "tcp", "desk"), "there is no node \"desk\"");
+	must_not(r, rule("web", "tcp", "any"), "the id web is given twice");
+	machine_join(rig_machine(r, 1), "laptop");
+	must_not(r, rule("a", "tcp", "laptop"), "\"laptop\" meant a node that is gone");
+	must(r, rule("a", "tcp", rig_machine(r, 1)->id.id));
+	must(r, ask("policy.remove", "id", "web"));
+	rules = json_object_get(rig_admin(r, ask("policy.get", NULL, NULL)), "rules");
+	assert_string_equal(text(json_array_get(rules, 0), "from"), "laptop");
+	assert_string_equal(text(json_array_get(rules, 1), "services"), "icmp/3");
+	assert_string_equal(text(json_array_get(rules, 2), "from"), "laptop (removed)");
+	must(r, ask("policy.remove", "id", "gone"));
+	must(r, ask("policy.remove", "id", "old"));
+	must_not(r, ask("policy.remove", "id", "old"), "there is no rule \"old\"");
+	/* Now nothing is left that means the one who has gone. */
+	must(r, rule("b", "udp", "laptop"));
+}
+
+static void an_edit_keeps_the_tests(void **state)
+{
+	struct rig *r = *state;
+
+	must_not(r, rule("a", "tcp", "any"), "this mesh has no policy");
+	must_not(r, ask("policy.remove", "id", "a"), "this mesh has no policy");
+	machine_join(rig_machine(r, 0), "laptop");
+	must_set(r, "rules:\n- {id: ssh, allow: tcp/22, from: hub, to: any}\ntests: [any cannot reach hub "
+		    "tcp]\n");
+	must_not(r, rule("a", "tcp/80", "members"), "the test \"any cannot reach hub tcp\" does not hold");
+	must(r, rule("a", "udp", "members"));
+	assert_int_equal(in_force(r), 2);
+}
+
 static void questions_are_answered_by_the_engine(void **state)
 {
 	struct rig *r = *state;
@@ -460,8 +531,9 @@ static void a_proof_counts_the_clients_that_gateways_may_make(void **state)
 
 static void only_the_administration_may_ask(void **state)
 {
-	static const char *const requests[] = {"policy.get", "policy.set", "policy.history",
-		"policy.rollback", "policy.test", "policy.explain", "policy.diff", "policy.prove"};
+	static const char *const requests[] = {"policy.get", "policy.set", "policy.history", "policy.add",
+		"policy.remove", "policy.rollback", "policy.test", "policy.explain", "policy.diff",
+		"policy.prove"};
 	struct rig *r = *state;
 	struct machine *m = rig_machine(r, 0);
 
@@ -498,6 +570,8 @@ int main(void)
 			names_are_bound_and_a_removed_node_is_warned_of, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(
 			a_name_that_another_took_does_not_give_it_rights_by_an_edit, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(an_edit_is_judged_by_what_it_adds, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(an_edit_keeps_the_tests, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(
 			questions_are_answered_by_the_engine, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(

@@ -2,6 +2,7 @@
 #include "base/log.h"
 
 #include "base/err.h"
+#include "base/logsite.h"
 #include "base/plain.h"
 
 #include <stdatomic.h>
@@ -11,11 +12,13 @@
 #include <unistd.h>
 
 static const char cut_mark[] = " ...\n";
+static const char object_cut_mark[] = ",\"cut\":true}\n";
 
 static const char *const level_names[LOG_LEVEL_N] = {"error", "warn", "info", "debug"};
 
 /* The one process-wide setting that everything may read: helpers log too, so it is atomic. */
 static _Atomic(enum log_level) threshold = LOG_INFO;
+static _Atomic(enum log_format) log_format;
 static enum log_style log_style; /* set before there are threads, like the sink */
 static log_sink_fn *sink;
 static void *sink_ctx;
@@ -27,7 +30,7 @@ struct log_kv kv_str(const char *key, const char *value)
 
 struct log_kv kv_int(const char *key, int64_t value)
 {
-	struct log_kv kv = {.key = key};
+	struct log_kv kv = {.key = key, .number = true};
 
 	snprintf(kv.own, sizeof(kv.own), "%lld", (long long)value);
 	return kv;
@@ -77,14 +80,14 @@ struct log_kv kv_errno(int errno_value)
 
 struct line {
 	char s[LOG_LINE_MAX];
-	size_t n;
+	size_t n, room; /* room: what is kept free behind it is for its end */
 	bool cut;
 };
 
 /* As a whole or not at all, so that no character is torn. */
 static void line_add_bytes(struct line *l, const char *s, size_t n)
 {
-	if (n > sizeof(l->s) - sizeof(cut_mark) - l->n)
+	if (n > l->room - l->n)
 		l->cut = true;
 	if (l->cut)
 		return;
@@ -97,13 +100,9 @@ static void line_add(struct line *l, const char *s)
 	line_add_bytes(l, s, strlen(s));
 }
 
-/* Values may come from strangers: nothing in them looks like the next value, or the next line. */
-static void line_add_value(struct line *l, const char *s)
+/* Values may come from strangers: nothing in them looks like the end of one, or steers a terminal. */
+static void line_add_plain(struct line *l, const char *s)
 {
-	bool quote = s[0] == '\0' || strpbrk(s, " =\"\\") != NULL;
-
-	if (quote)
-		line_add(l, "\"");
 	while (*s) {
 		size_t n = plain_char(s);
 
@@ -112,8 +111,21 @@ static void line_add_value(struct line *l, const char *s)
 		line_add_bytes(l, n ? s : "?", n ? n : 1);
 		s += n ? n : 1;
 	}
-	if (quote)
-		line_add(l, "\"");
+}
+
+static void line_add_quoted(struct line *l, const char *s)
+{
+	line_add(l, "\"");
+	line_add_plain(l, s);
+	line_add(l, "\"");
+}
+
+static void line_add_value(struct line *l, const char *s)
+{
+	if (s[0] == '\0' || strpbrk(s, " =\"\\") != NULL)
+		line_add_quoted(l, s);
+	else
+		line_add_plain(l, s);
 }
 
 static void line_add_time(struct line *l)
@@ -125,48 +137,144 @@ static void line_add_time(struct line *l)
 
 	gmtime_r(&seconds, &tm);
 	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(ms, sizeof(ms), ".%03uZ ", (unsigned)(now % SEC / MS) % 1000);
+	snprintf(ms, sizeof(ms), ".%03uZ", (unsigned)(now % SEC / MS) % 1000);
 	line_add(l, stamp);
 	line_add(l, ms);
 }
 
-static void line_begin(struct line *l, enum log_level level)
+static const char *value_of(const struct log_kv *kv)
 {
-	static const char *const priorities[LOG_LEVEL_N] = {"<3>", "<4>", "<6>", "<7>"};
+	return kv->text ? kv->text : kv->own;
+}
 
-	if (log_style == LOG_STYLE_JOURNAL) {
-		line_add(l, priorities[level]);
+static void add_pairs(struct line *l, const struct log_kv *kv, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		line_add(l, " ");
+		line_add(l, kv[i].key);
+		line_add(l, "=");
+		line_add_value(l, value_of(&kv[i]));
+	}
+}
+
+static void end_line(struct line *l, const char *end)
+{
+	memcpy(l->s + l->n, end, strlen(end));
+	l->n += strlen(end);
+}
+
+static void make_text(
+	struct line *l, enum log_level level, const char *text, const struct log_kv *kv, size_t n)
+{
+	l->room = sizeof(l->s) - sizeof(cut_mark);
+	if (log_style != LOG_STYLE_JOURNAL) {
+		line_add_time(l);
+		line_add(l, " ");
+		line_add(l, level_names[level]);
+		line_add(l, " ");
+	}
+	line_add(l, text);
+	add_pairs(l, kv, n);
+	end_line(l, l->cut ? cut_mark : "\n");
+}
+
+static void make_logfmt(
+	struct line *l, enum log_level level, const char *text, const struct log_kv *kv, size_t n)
+{
+	l->room = sizeof(l->s) - sizeof(cut_mark);
+	if (log_style != LOG_STYLE_JOURNAL) {
+		line_add(l, "time=");
+		line_add_time(l);
+		line_add(l, " ");
+	}
+	line_add(l, "level=");
+	line_add(l, level_names[level]);
+	line_add(l, " msg=");
+	line_add_value(l, text);
+	add_pairs(l, kv, n);
+	end_line(l, l->cut ? cut_mark : "\n");
+}
+
+static void object_pair(struct line *l, const struct log_kv *kv)
+{
+	const size_t before = l->n;
+
+	line_add(l, ",\"");
+	line_add_plain(l, kv->key);
+	line_add(l, "\":");
+	if (kv->number)
+		line_add(l, kv->own);
+	else
+		line_add_quoted(l, value_of(kv));
+	if (l->cut)
+		l->n = before;
+}
+
+static void make_object(
+	struct line *l, enum log_level level, const char *text, const struct log_kv *kv, size_t n)
+{
+	const struct log_kv msg = KV("msg", text);
+
+	l->room = sizeof(l->s) - sizeof(object_cut_mark);
+	line_add(l, "{");
+	if (log_style != LOG_STYLE_JOURNAL) {
+		line_add(l, "\"time\":\"");
+		line_add_time(l);
+		line_add(l, "\",");
+	}
+	line_add(l, "\"level\":\"");
+	line_add(l, level_names[level]);
+	line_add(l, "\"");
+	object_pair(l, &msg);
+	for (size_t i = 0; i < n; i++)
+		object_pair(l, &kv[i]);
+	end_line(l, l->cut ? object_cut_mark : "}\n");
+}
+
+/* One write per line keeps lines of several threads whole; a log that cannot be written has nowhere to go. */
+static void hand_over(const struct line *l)
+{
+	if (sink) {
+		sink(sink_ctx, l->s, l->n);
 		return;
 	}
-	line_add_time(l);
-	line_add(l, level_names[level]);
-	line_add(l, " ");
+	ssize_t written = write(STDERR_FILENO, l->s, l->n);
+	(void)written;
+}
+
+static void write_line(enum log_level level, const char *text, const struct log_kv *kv, size_t n)
+{
+	static const char *const priorities[LOG_LEVEL_N] = {"<3>", "<4>", "<6>", "<7>"};
+	struct line l = {.n = 0, .room = sizeof(l.s)};
+
+	if (log_style == LOG_STYLE_JOURNAL)
+		line_add(&l, priorities[level]);
+	switch (atomic_load_explicit(&log_format, memory_order_relaxed)) {
+	case LOG_FORMAT_LOGFMT:
+		make_logfmt(&l, level, text, kv, n);
+		break;
+	case LOG_FORMAT_JSON:
+		make_object(&l, level, text, kv, n);
+		break;
+	case LOG_FORMAT_TEXT:
+	default:
+		make_text(&l, level, text, kv, n);
+	}
+	hand_over(&l);
 }
 
 void log_write(enum log_level level, const char *text, const struct log_kv *kv, size_t n)
 {
-	struct line l = {.n = 0};
+	uint64_t missed;
 
-	line_begin(&l, level);
-	line_add(&l, text);
-	for (size_t i = 0; i < n; i++) {
-		line_add(&l, " ");
-		line_add(&l, kv[i].key);
-		line_add(&l, "=");
-		line_add_value(&l, kv[i].text ? kv[i].text : kv[i].own);
-	}
-	const char *end = l.cut ? cut_mark : "\n";
-	memcpy(l.s + l.n, end, strlen(end));
-	l.n += strlen(end);
-
-	if (sink) {
-		sink(sink_ctx, l.s, l.n);
+	if (!log_site_allow(text, level == LOG_DEBUG, time_monotonic(), &missed))
 		return;
+	if (missed) {
+		const struct log_kv said[] = {KV("line", text), KV_INT("left_out", missed)};
+
+		write_line(level, "log: a line came too often, and was left out", said, ARRAY_LEN(said));
 	}
-	/* One write per line keeps lines of several threads whole; a log that cannot be written has nowhere
-	 * to go. */
-	ssize_t written = write(STDERR_FILENO, l.s, l.n);
-	(void)written;
+	write_line(level, text, kv, n);
 }
 
 bool log_enabled(enum log_level level)
@@ -197,6 +305,11 @@ int log_level_parse(const char *s, enum log_level *ret_level)
 const char *log_level_name(enum log_level level)
 {
 	return level_names[level];
+}
+
+void log_set_format(enum log_format format)
+{
+	atomic_store_explicit(&log_format, format, memory_order_relaxed);
 }
 
 void log_set_style(enum log_style style)

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * Structured log lines on stderr (or the file given): "2026-01-02T03:04:05.678Z warn path: text key=value".
+ * Structured log lines on stderr (or the file given): "2026-01-02T03:04:05.678Z warn path: text key=value",
+ * or the same as logfmt or JSON.
  * Control thread, helpers and start-up only: workers count, they do not log. Error: a person must act; warn:
  * we carried on; info: state changed; debug: for who looks for a fault. What others can provoke goes through
- * base/loglimit.h. Messages are sentences with the area first.
+ * base/loglimit.h; what nobody foresaw is bounded all the same (base/logsite.h). Messages are sentences with
+ * the area first.
  * Values are quoted where they must be, and what could steer a terminal (base/plain.h) becomes '?' in them;
  * the line is cut where it would be longer than LOG_LINE_MAX, and says so. There is no printer for secrets;
  * do not make one. Lines written from a test are collected by log_set_sink.
@@ -20,6 +22,7 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG, LOG_LEVEL_N };
 
 struct log_kv {
 	const char *key;
+	bool number; /* `own` is one */
 	const char *text; /* borrowed for the call; NULL: `own` */
 	char own[ENDPOINT_STR_LEN];
 };
@@ -66,6 +69,10 @@ const char *log_level_name(enum log_level level);
  * level as the priority that sd-daemon(3) describes ("<6>path: text"). */
 enum log_style { LOG_STYLE_PLAIN, LOG_STYLE_JOURNAL };
 void log_set_style(enum log_style style);
+/* For people, or for programs: "level=warn msg=\"path: text\" key=value", {"level":"warn",...}. A value that
+ * would make the line too long is left out of JSON whole, so that it stays JSON ("cut":true says so). */
+enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_LOGFMT, LOG_FORMAT_JSON };
+void log_set_format(enum log_format format);
 typedef void log_sink_fn(void *ctx, const char *line, size_t n);
 void log_set_sink(log_sink_fn *fn, void *ctx); /* NULL: stderr */
 

@@ -60,7 +60,7 @@ static int build_state(struct node *n, const struct node_options *o)
 		err = node_load_config(o, &n->enrolment, &n->config, &n->failure);
 	if (err)
 		return err;
-	log_set_level(n->config.log_level);
+	node_log_configured(n);
 
 	err = os_lock_file(n->paths.lock, &n->lock_fd, &n->failure);
 	if (!err)
@@ -467,6 +467,7 @@ void node_close(struct node *n)
 	loop_timer_free(n->plane_timer);
 	plane_free(n->plane);
 	loop_timer_free(n->stop_timer);
+	loop_timer_free(TAKE(n->logging.over));
 	for (size_t i = 0; i < ARRAY_LEN(n->signals); i++)
 		free_event(n->signals[i]);
 	if (n->base)

@@ -449,6 +449,7 @@ static const struct command {
 	{"leave", cmd_leave, false},
 	{"coordinator.addresses", cmd_addresses, false},
 	{"backup", cmd_backup, false},
+	{"log.level", command_log_level, false},
 	{"token.", cmd_admin, false}, /* whatever the coordinator knows that begins so */
 	{"policy.", cmd_admin, false},
 	{"filter.add", command_filter_add, false},

@@ -29,6 +29,8 @@ static const char *const accept_words[] = {
 	[ACCEPT_NONE] = "none", [ACCEPT_PRIVATE] = "private", [ACCEPT_ALL] = "all", NULL};
 static const char *const dns_serve_words[] = {[DNS_SERVE_HOST] = "host", [DNS_SERVE_MESH] = "mesh", NULL};
 
+static const char *const log_format_words[] = {
+	[LOG_FORMAT_TEXT] = "text", [LOG_FORMAT_LOGFMT] = "logfmt", [LOG_FORMAT_JSON] = "json", NULL};
 static const char *const resolver_words[] = {[RESOLV_AUTO] = "auto",
 	[RESOLV_WISH_NONE] = "none",
 	[RESOLV_WISH_RESOLVED] = "resolved",
@@ -179,6 +181,13 @@ const struct config_row config_rows[CONFIG_ROWS] = {
 		.def = "info",
 		RELOAD,
 		.help = "how much is logged: error, warn, info or debug"},
+	{.key = "log_format",
+		.type = CONFIG_WORD,
+		.words = log_format_words,
+		FIELD(log_format),
+		.def = "text",
+		RELOAD,
+		.help = "how lines of the log are written: text for people, logfmt or json for programs"},
 	{.key = "socket_group",
 		.type = CONFIG_GROUP,
 		FIELD(socket_group),

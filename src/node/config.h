@@ -39,6 +39,7 @@ struct config {
 	enum config_relay relay; /* restart; use, or the coordinator: offer (node_load_config) */
 	char proxy[PROXY_TEXT]; /* restart; "" = as the environment says, "none" */
 	enum log_level log_level; /* reload; info */
+	enum log_format log_format; /* reload; text */
 	char socket_group[33]; /* restart; "" = root only */
 	struct endpoint advertise[CONFIG_LIST_MAX]; /* reload; extra candidate endpoints, e.g. a port
 						       forwarded by hand */

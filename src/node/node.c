@@ -262,7 +262,8 @@ int node_reload(struct node *n, struct diag *d, char *restart_keys, size_t resta
 	if (restart_keys[0])
 		log_warn("node: some changed settings need a restart", KV("keys", restart_keys));
 	n->config.log_level = next.log_level;
-	log_set_level(next.log_level);
+	n->config.log_format = next.log_format;
+	node_log_configured(n);
 	memcpy(n->config.advertise, next.advertise, sizeof(next.advertise));
 	n->config.n_advertise = next.n_advertise;
 	drive_advertise(n);

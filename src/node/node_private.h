@@ -111,6 +111,11 @@ struct node {
 	struct {
 		struct log_limit network, mesh, path, handshake;
 	} log;
+	/* of commands_log.c: another level than the configured one */
+	struct {
+		struct loop_timer *over; /* NULL: it has no end */
+		ns_t until; /* 0: there is none; NS_NEVER */
+	} logging;
 	/* state */
 	struct mesh_info mesh; /* newest known */
 	bool behind; /* the plane lacks a change of the mesh */
@@ -155,6 +160,9 @@ struct keeper_config plugs_keeper(struct node *n);
 struct responder_config plugs_responder(struct node *n);
 struct inbound_config plugs_inbound(struct node *n);
 NODISCARD int plugs_mapper(struct node *n, struct mapper_config *ret_cfg);
+
+/* commands_log.c: the log is as configured from now on, whatever was set for a while. */
+void node_log_configured(struct node *n);
 
 /* commands.c: the control socket's handler, and that of the open one: what shows and changes nothing. */
 void node_command(void *ctx, const json_t *req, struct ctl_call *call);

@@ -40,6 +40,7 @@ const struct command *const commands[] = {
 	&cmd_netcheck,
 	&cmd_dns_status,
 	&cmd_dns_query,
+	&cmd_log_level,
 	&cmd_token_create,
 	&cmd_token_list,
 	&cmd_token_revoke,

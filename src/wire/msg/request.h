@@ -7,6 +7,7 @@
 #ifndef TM_WIRE_MSG_REQUEST_H
 #define TM_WIRE_MSG_REQUEST_H
 
+#include "base/log.h"
 #include "wire/msg/msg.h"
 
 enum {
@@ -133,6 +134,14 @@ struct msg_exit_use {
 NODISCARD int msg_exit_use_get(const msg_object *j, struct msg_exit_use *ret_u, struct diag *d);
 NODISCARD int msg_exit_pause_get(
 	const msg_object *j, int64_t *ret_seconds, struct diag *d); /* 1 s to a day */
+
+/* log.level */
+struct msg_log_level {
+	bool given; /* else it is only asked how it is */
+	enum log_level level;
+	int64_t seconds; /* it holds for so long; 0: until the next reload */
+};
+NODISCARD int msg_log_level_get(const msg_object *j, struct msg_log_level *ret_l, struct diag *d);
 
 /* The request by which a node offers that; NULL: out of memory. */
 NODISCARD msg_object *msg_route_offer(const struct node_routes *r);

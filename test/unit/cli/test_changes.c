@@ -10,6 +10,38 @@
 #include "unit/cli/fixture.h"
 #include "unit/cli/run.h"
 
+static void log_level_says_what_holds_and_for_how_long(void **state)
+{
+	static const struct {
+		const char *argv, *asked, *answer, *out;
+	} rows[] = {
+		{"log level --state-dir DIR", "{\"cmd\":\"log.level\"}",
+			"{\"ok\":true,\"level\":\"info\",\"configured\":\"info\",\"left_s\":null}",
+			"  info, as configured\n"},
+		{"log level debug --for 10m --state-dir DIR",
+			"{\"level\":\"debug\",\"seconds\":600,\"cmd\":\"log.level\"}",
+			"{\"ok\":true,\"level\":\"debug\",\"configured\":\"info\",\"left_s\":600}",
+			"  debug for 10 min, then info as configured\n"},
+		{"log level warn --state-dir DIR", "{\"level\":\"warn\",\"cmd\":\"log.level\"}",
+			"{\"ok\":true,\"level\":\"warn\",\"configured\":\"info\",\"left_s\":null}",
+			"  warn until the next reload or restart, then info as configured\n"},
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct fake_reply replies[] = {{"log.level", rows[i].answer}, {0}};
+		struct run r = {0};
+
+		fake_daemon_start(&f->daemon, f->socket, NULL, replies);
+		run_cli(&r, f->dir, rows[i].argv);
+		assert_int_equal(r.status, 0);
+		assert_string_equal(r.out, rows[i].out);
+		assert_string_equal(f->daemon.requests[0], rows[i].asked);
+		run_free(&r);
+		fake_daemon_stop(&f->daemon);
+	}
+}
+
 static void token_create_prints_the_token_and_nothing_else(void **state)
 {
 	static const struct fake_reply replies[] = {
@@ -269,6 +301,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+		T(log_level_says_what_holds_and_for_how_long),
 		T(token_create_prints_the_token_and_nothing_else),
 		T(token_list_says_what_became_of_each),
 		T(changes_send_their_words_and_confirm),

@@ -46,6 +46,7 @@ static void nothing_given_means_the_defaults(void **state)
 	assert_int_equal(def.stun_port, CONFIG_PORT_AUTO);
 	assert_int_equal(def.bench_port, BENCH_PORT);
 	assert_int_equal(def.log_level, LOG_INFO);
+	assert_int_equal(def.log_format, LOG_FORMAT_TEXT);
 	assert_string_equal(def.socket_group, "");
 	assert_memory_equal(&def.limits, &wg_limits_default, sizeof(def.limits));
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -81,6 +82,7 @@ static void every_key_reaches_its_field(void **state)
 			"stun_port: 3478\n"
 			"port_mapping: no\n"
 			"log_level: debug\n"
+			"log_format: json\n"
 			"socket_group: netdev\n"
 			"api_listen: 127.0.0.1\n"
 			"api_port: 443\n"
@@ -138,11 +140,12 @@ static void every_key_reaches_its_field(void **state)
 	assert_string_equal(c.rules[0].services, "tcp/22,ping");
 	assert_string_equal(c.rules[0].who, "tag:guest,laptop");
 	assert_false(c.rules[0].outbound);
-	assert_int_equal(c.rules[0].line, 31);
+	assert_int_equal(c.rules[0].line, 32);
 	assert_int_equal(c.rules[1].action, POLICY_REJECT);
 	assert_string_equal(c.rules[1].id, "local-config-2");
 	assert_true(c.rules[1].outbound);
 	assert_int_equal(c.log_level, LOG_DEBUG);
+	assert_int_equal(c.log_format, LOG_FORMAT_JSON);
 	assert_string_equal(c.socket_group, "netdev");
 	assert_string_equal(c.api_listen, "127.0.0.1");
 	assert_int_equal(c.api_port, 443);
@@ -214,7 +217,8 @@ static void changed_keys_that_need_a_restart_are_listed(void **state)
 		const char *a, *b, *keys;
 	} rows[] = {
 		{"", "", ""},
-		{"", "log_level: debug\naddresses: [a.b]\nadvertise: [192.0.2.1:5]\n", ""},
+		{"", "log_level: debug\nlog_format: logfmt\naddresses: [a.b]\nadvertise: [192.0.2.1:5]\n",
+			""},
 		{"", "tun: tm1\n", "tun"},
 		{"tun: tm-long-name\n", "tun: tm\n", "tun"},
 		{"tun: tm0\n", "listen_port: 51820\n", ""},
@@ -274,7 +278,7 @@ static void every_key_is_in_the_reference_the_manual_and_the_example(void **stat
 
 	(void)state;
 	config_describe(each_is_documented, &docs);
-	assert_int_equal(docs.rows, 32);
+	assert_int_equal(docs.rows, 33);
 	assert_null(strstr(docs.reference, "test_limits"));
 	free(docs.reference);
 	free(docs.manual);

@@ -432,6 +432,7 @@ static const struct {
 	{"candidates", false, on_candidates},
 	{"want", false, on_want},
 	{"policy_held", false, policy_held},
+	{"report", false, reports_told},
 };
 
 static void dispatch(struct conn *n, const char *type, const msg_object *m)

@@ -145,6 +145,7 @@ struct coord {
 	struct views views;
 	struct relay_board relays;
 	struct policy_board policy;
+	struct reports *reports;
 	struct loop_timer *tick_timer;
 	bool stopping;
 	struct coord_log log;
@@ -291,6 +292,14 @@ void relays_forget(struct coord *c, struct member *m);
 void relays_expire(struct coord *c, ns_t now);
 void relays_welcome(struct conn *n); /* told who relays, after the welcome */
 void relays_leave(struct conn *n);
+
+/* reports.c: what members tell of themselves and their pairs */
+NODISCARD int reports_init(struct coord *c);
+void reports_deinit(struct coord *c);
+void reports_told(struct conn *n, const msg_object *m);
+void reports_expire(struct coord *c, ns_t now);
+void reports_ask(struct coord *c, ns_t now); /* who is to be asked now */
+void reports_forget(struct coord *c, struct member *m);
 
 /* twin.c: two machines with one identity. */
 /* May this link, of a run of its program, take the member's place? Else it has been told why and closed. */

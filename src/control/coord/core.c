@@ -118,6 +118,8 @@ static int make_timers(struct coord *c)
 	if (!err)
 		err = policy_init(c);
 	if (!err)
+		err = reports_init(c);
+	if (!err)
 		err = jobs_init(c);
 	if (!err)
 		err = loop_timer_new(c->base, on_tick, c, &c->tick_timer);
@@ -200,6 +202,7 @@ void coord_core_free(struct coord *c)
 	push_deinit(c);
 	relays_deinit(c);
 	policy_deinit(c);
+	reports_deinit(c);
 	watch_deinit(c);
 	loop_timer_free(c->tick_timer);
 	map_free(c->conn_by_id);
@@ -272,6 +275,7 @@ void coord_forget_member(struct coord *c, struct member *m, uint64_t version, co
 
 	watch_forget(c, m);
 	relays_forget(c, m);
+	reports_forget(c, m);
 	twin_forget(m);
 	list_remove(&m->in_expiry);
 	list_remove(&m->in_touched);

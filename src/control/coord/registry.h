@@ -25,6 +25,7 @@ enum { REGISTRY_CHANGES_MAX = STORE_CHANGES_KEPT };
 struct conn;
 struct registry;
 struct relay_offer;
+struct reporter;
 
 /* Messages or links that came and are not forgotten yet, in thousandths, as of `at`. Zero: none. */
 struct spending {
@@ -57,6 +58,7 @@ struct member {
 		run_before; /* twin.c: of its program, and the one whose place that took; 0 = not told */
 	struct relay_offer *offer; /* relays.c: it would hand on the datagrams of others; NULL: no */
 	struct twin *twin; /* NULL: no other machine with its identity came lately */
+	struct reporter *reporter; /* reports.c: what it says; NULL: nothing */
 	struct spending messages; /* over all its links: a new one gives no new right to flood */
 	struct spending returns; /* links that its address did not pay for */
 };

@@ -177,6 +177,7 @@ void tick_run(struct coord *c)
 	twin_expire(c, now);
 	relays_expire(c, now);
 	push_expire(c, now);
+	reports_expire(c, now);
 	if (now >= c->next_touch) {
 		c->next_touch = now + c->tuning.touch_every;
 		store_touched(c);

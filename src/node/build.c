@@ -272,6 +272,8 @@ int node_build(struct node *n)
 	if (!err)
 		err = news_new(&n->news);
 	if (!err)
+		err = reaching_new(&n->reaching);
+	if (!err)
 		err = relaying_open(n);
 	if (!err)
 		err = build_keeper(n);
@@ -461,6 +463,7 @@ void node_close(struct node *n)
 	node_rules_deinit(n);
 	peers_free(TAKE(n->peers));
 	news_free(TAKE(n->news));
+	reaching_free(TAKE(n->reaching));
 	if (n->plane)
 		plane_stop(n->plane);
 	free_event(n->plane_event);

@@ -225,6 +225,7 @@ static void drain(void *ctx)
 	n->draining = true;
 	ns_t now = time_monotonic(), real = node_clock_read(&n->clock, time_real(), now);
 	while (core_output(n->path_core, now, real, &out)) {
+		reaching_output(n->reaching, &out, now);
 		report(n, &out);
 		act(n, &out);
 	}
@@ -234,8 +235,11 @@ static void drain(void *ctx)
 
 void drive_input(struct node *n, const struct core_in *in)
 {
+	const ns_t now = time_monotonic();
+
 	trace_in(n, in);
-	core_input(n->path_core, in, time_monotonic());
+	reaching_input(n->reaching, in, now);
+	core_input(n->path_core, in, now);
 	drain(n);
 }
 

@@ -23,6 +23,7 @@
 #include "node/netcheck.h"
 #include "node/news.h"
 #include "node/node.h"
+#include "node/reaching.h"
 #include "node/rules.h"
 #include "node/streaming.h"
 #include "os/os.h"
@@ -60,6 +61,7 @@ struct node {
 	struct peers *peers;
 	struct keeper *keeper;
 	struct news *news;
+	struct reaching *reaching; /* what drive.c counts */
 	struct coord *coord; /* NULL unless we have the role */
 	struct agent *agent;
 	struct responder *responder; /* NULL when switched off */

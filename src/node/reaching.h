@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * How reaching peers went: how long it took from the first traffic to the first way that answers, and to a
+ * direct one, and how often the kind of way in use changed, and why. Counted from what the path core is told
+ * and decides; a peer that nobody uses costs nothing. Control thread. Private to node/.
+ */
+#ifndef TM_NODE_REACHING_H
+#define TM_NODE_REACHING_H
+
+#include "base/err.h"
+#include "base/hashset.h"
+#include "base/histogram.h"
+#include "control/path/core.h"
+
+/* By what a peer is reached. */
+enum reaching_by { BY_NOTHING, BY_DIRECT, BY_RELAY, BY_TCP, BY_N };
+
+struct reaching {
+	struct hashset peers; /* of those that were used */
+	struct histogram contact, direct; /* since the first traffic that found no way */
+	uint64_t changes[BY_N][BY_N][WHY_N]; /* from, to; the same kind: to another address */
+	uint64_t in_vain; /* rounds of tries after which nothing had answered */
+};
+
+NODISCARD int reaching_new(struct reaching **ret_r);
+void reaching_free(struct reaching *r); /* NULL is fine */
+void reaching_input(struct reaching *r, const struct core_in *in, ns_t now);
+void reaching_output(struct reaching *r, const struct core_out *out, ns_t now);
+
+const char *reaching_name(enum reaching_by by);
+
+#endif

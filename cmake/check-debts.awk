@@ -19,7 +19,7 @@ BEGIN {
 
 function library(header)
 {
-	return header ~ /^(event2|ldns|openssl)\// || header ~ /^(jansson|sqlite3|yaml|zlib|gcrypt|intel-ipsec-mb)\.h$/
+	return header ~ /^(event2|ldns|openssl|qrcodegen)\// || header ~ /^(jansson|sqlite3|yaml|zlib|gcrypt|intel-ipsec-mb)\.h$/
 }
 
 function complain(where, text)

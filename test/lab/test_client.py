@@ -5,7 +5,7 @@ import time
 import pytest
 
 import wireguard
-from lab import LabError, kept, wait_for
+from lab import LabError, kept, sh, wait_for
 from test_routes import Lan, await_routes, call, routers_of, serve
 from wireguard import Client, Transfer
 
@@ -39,6 +39,28 @@ def test_a_device_finds_the_coordinator_by_the_name_that_people_gave_it(net):
     hub.configure(advertise="['203.0.113.7:4500']")
     hub.run("reload")
     assert "\nEndpoint = 203.0.113.7:4500\n" in hub.run("client", "add", "watch").stdout
+
+
+def photographed(text, folder):
+    """What a stock decoder reads in a QR code made of characters: each is two modules, one above the other."""
+    rows = [row for line in text.splitlines() for row in (
+        ["255" if c in above else "0" for c in line for _ in range(4)] for above in ("\u2580\u2588", "\u2584\u2588")
+    ) for _ in range(4)]
+    picture = folder / "code.pgm"
+    picture.write_text(f"P2 {len(rows[0])} {len(rows)} 255\n" + "\n".join(" ".join(row) for row in rows) + "\n")
+    return sh("zbarimg", "--quiet", "--raw", "--oneshot", "-Sdisable", "-Sqrcode.enable", picture).stdout
+
+
+def test_a_device_that_photographs_the_code_has_a_configuration_that_stock_wireguard_takes(net, tmp_path):
+    hub = net.mesh("hub")[0]
+    config = photographed(hub.run("client", "add", "phone", "--qr").stdout, tmp_path)
+    assert config.startswith("[Interface]\nPrivateKey = ") and "\nPersistentKeepalive = 25\n" in config
+    file = tmp_path / "phone.conf"
+    file.write_text(config)
+    file.chmod(0o600)
+    assert "\nPresharedKey = " in sh("wg-quick", "strip", file).stdout
+    phone = Client(net.host("phone"), config).start()
+    wait_for("the gateway to answer", lambda: phone.reaches(hub.status()["self"]["ip4"]), 20)
 
 
 def answers(node, address):

@@ -11,6 +11,7 @@
 #include "cli/core/commands.h"
 #include "cli/core/listing.h"
 #include "cli/core/peers.h"
+#include "cli/core/qr.h"
 #include "crypto/dh.h"
 #include "crypto/init.h"
 #include "mesh/model.h"
@@ -20,7 +21,7 @@ enum { KEY_TEXT = BASE64_LEN(DH_KEY) + 1, DNS_LINE = 2 * IP_STR_LEN + 16 };
 
 struct client_opts {
 	const char *endpoint, *output;
-	bool exit;
+	bool exit, qr;
 };
 
 static const struct opt client_options[] = {
@@ -31,7 +32,11 @@ static const struct opt client_options[] = {
 		"exit node",
 		0, 0},
 	{"output", 'o', OPT_TEXT, offsetof(struct client_opts, output), "FILE",
-		"write the configuration there, readable by you alone, instead of to standard output", 0, 0},
+		"write the configuration there, readable by you alone, instead of to standard output: a file "
+		"that is not there yet",
+		0, 0},
+	{"qr", 0, OPT_FLAG, offsetof(struct client_opts, qr), NULL,
+		"print the configuration as a QR code, for the device's camera, instead of as text", 0, 0},
 	{0},
 };
 
@@ -141,12 +146,35 @@ static void take_back(struct cli *c, const char *name)
 		c, "client.remove", json_pack("{s:s}", "name", name), ASK_TIMEOUT_MS, &reply, &ignored);
 }
 
+/* A person gets both, what can be read and what can be photographed. */
+static int print_readable(struct cli *c, const struct client_opts *o, const char *text, struct diag *d)
+{
+	struct diag unseen = {0};
+
+	if (o->qr)
+		return qr_print(text, c->out, &c->screen, d);
+	if (o->output)
+		return TM_OK;
+	fputs(text, c->out);
+	if (!c->screen.width)
+		return TM_OK;
+	fputc('\n', c->out);
+	if (qr_print(text, c->out, &c->screen, &unseen) != TM_OK)
+		cli_note(c, "%s", unseen.what);
+	return TM_OK;
+}
+
 /* To the file, if one was named; what went wrong there is told. */
 static int hand_out(struct cli *c, const struct client_opts *o, const json_t *client, const char *text)
 {
 	struct diag d = {0};
-	int err = o->output ? os_write_file(o->output, text, strlen(text), 0600, &d) : TM_OK;
+	int err = o->output ? os_create_file(o->output, text, strlen(text), 0600, &d) : TM_OK;
 
+	if (!err && !c->g.json) {
+		err = print_readable(c, o, text, &d);
+		if (err && o->output)
+			remove(o->output);
+	}
 	if (err) {
 		take_back(c, json_text(client, "name"));
 		return cli_fail(c, &d, err);
@@ -155,11 +183,11 @@ static int hand_out(struct cli *c, const struct client_opts *o, const json_t *cl
 		return cli_json_take(
 			c, json_pack("{s:b, s:O, s:s?, s:s?}", "ok", 1, "client", client, "wireguard_config",
 				   o->output ? NULL : text, "file", o->output));
-	if (!o->output)
-		fputs(text, c->out);
 	fflush(c->out);
 	cli_note(c, "%s is added; %s holds its private key, which is nowhere else", json_text(client, "name"),
-		o->output ? o->output : "this configuration");
+		o->output ? o->output
+		: o->qr   ? "this code"
+			  : "this configuration");
 	return CLI_DONE;
 }
 
@@ -206,6 +234,11 @@ static int add_run(struct cli *c, const void *opts, const struct opt_words *word
 			"\"%.80s\" is not a name for a client", name);
 	if (o->endpoint && !endpoint_valid(o->endpoint))
 		return cli_usage(c, NULL, "--endpoint wants HOST:PORT, not \"%.80s\"", o->endpoint);
+	if (o->qr && c->g.json)
+		return cli_usage(c, "leave one of them out", "--qr is for cameras and --json for programs");
+	if (o->output && os_exists(o->output)) /* nobody is added for it */
+		return cli_failf(
+			c, "name another file, or remove this one", "%s is there already", o->output);
 
 	err = make_key(priv, pub);
 	if (err)
@@ -241,9 +274,11 @@ const struct command cmd_client_add = {
 	.name = "client add",
 	.args = "NAME",
 	.summary = "print a configuration for a stock WireGuard device",
-	.details = "The device reaches the mesh through this node, which must be the coordinator or tagged "
-		   "\"gateway\". Only the configuration goes to standard output, and with --output to a file "
-		   "with mode 0600: tunnelmesh client add phone -o phone.conf",
+	.details =
+		"The device reaches the mesh through this node, which must be the coordinator or tagged "
+		"\"gateway\". Only the configuration goes to standard output, on a terminal followed by the "
+		"same as a QR code, and with --output to a file with mode 0600: tunnelmesh client add phone "
+		"-o phone.conf",
 	.opts = client_options,
 	.defaults = &(const struct client_opts){0},
 	.opts_size = sizeof(struct client_opts),

@@ -233,10 +233,8 @@ static int write_all(int fd, const char *p, size_t n)
 	return 0;
 }
 
-/*
- * Everything that can fail for want of space or rights happens on the temporary file. Returns an errno value.
- */
-static int write_temporary(int fd, const void *p, size_t n, unsigned mode)
+/* Closes fd. Returns an errno value. */
+static int write_whole(int fd, const void *p, size_t n, unsigned mode)
 {
 	int err = write_all(fd, p, n);
 
@@ -266,7 +264,8 @@ int os_write_file(const char *path, const void *p, size_t n, unsigned mode, stru
 	if (fd < 0)
 		return failed(d, errno, "write", path);
 
-	err = write_temporary(fd, p, n, mode);
+	/* Everything that can fail for want of space or rights happens on the temporary file. */
+	err = write_whole(fd, p, n, mode);
 	if (!err && rename(tmp, path) < 0)
 		err = errno;
 	if (err) {
@@ -277,6 +276,25 @@ int os_write_file(const char *path, const void *p, size_t n, unsigned mode, stru
 	err = sync_dir_of(path);
 	if (err)
 		return failed(d, err, "flush the directory of", path);
+	return TM_OK;
+}
+
+int os_create_file(const char *path, const void *p, size_t n, unsigned mode, struct diag *d)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd < 0 && errno == EEXIST)
+		return diag_what(d, TM_EEXIST, "%s is there already", path);
+	if (fd < 0)
+		return failed(d, errno, "write", path);
+
+	int err = write_whole(fd, p, n, mode);
+	if (!err)
+		err = sync_dir_of(path);
+	if (err) {
+		(void)unlink(path);
+		return failed(d, err, "write", path);
+	}
 	return TM_OK;
 }
 

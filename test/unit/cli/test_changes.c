@@ -249,6 +249,13 @@ static void a_client_in_a_file_is_for_its_owner_alone(void **state)
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
 	assert_true(st.st_size > 200);
+	run_free(&r);
+
+	/* Whose key it holds stays reachable, and nobody is added. */
+	run_cli(&r, f->dir, "client add phone -o DIR/phone.conf --state-dir DIR");
+	assert_int_equal(r.status, 1);
+	assert_contains(r.err, "phone.conf is there already");
+	assert_int_equal(fake_daemon_asked(&f->daemon, "client.add"), 1);
 	unlink(path);
 	run_free(&r);
 
@@ -256,6 +263,44 @@ static void a_client_in_a_file_is_for_its_owner_alone(void **state)
 	run_cli(&r, f->dir, "client add phone -o DIR/nowhere/phone.conf --state-dir DIR");
 	assert_int_equal(r.status, 1);
 	assert_int_equal(fake_daemon_asked(&f->daemon, "client.remove"), 1);
+	run_free(&r);
+}
+
+static void a_terminal_shows_the_configuration_as_a_code_too(void **state)
+{
+	static const struct fake_reply replies[] = {{"client.add", CLIENT_REPLY("198.51.100.4:51820")}, {0}};
+	struct fixture *f = *state;
+	struct run r = {.tty = true, .width = 80};
+
+	fake_daemon_start(&f->daemon, f->socket, NULL, replies);
+	run_cli(&r, f->dir, "client add phone --state-dir DIR");
+	assert_int_equal(r.status, 0);
+	assert_contains(r.out, "\nPersistentKeepalive = 25\n\n\033[38;5;231;48;5;16m\u2588");
+	run_free(&r);
+
+	r = (struct run){.tty = true, .width = 40};
+	run_cli(&r, f->dir, "client add phone --state-dir DIR");
+	assert_int_equal(r.status, 0);
+	assert_null(strstr(r.out, "\u2588"));
+	assert_contains(r.err, "columns, and there are 40");
+	run_free(&r);
+
+	r = (struct run){0};
+	run_cli(&r, f->dir, "client add phone --qr --state-dir DIR");
+	assert_int_equal(r.status, 0);
+	assert_contains(r.out, "\u2588");
+	assert_null(strstr(r.out, "PrivateKey"));
+	run_free(&r);
+
+	/* What nobody has seen is no configuration. */
+	r = (struct run){.tty = true, .width = 40};
+	run_cli(&r, f->dir, "client add phone --qr -o DIR/phone.conf --state-dir DIR");
+	assert_int_equal(r.status, 1);
+	assert_int_equal(fake_daemon_asked(&f->daemon, "client.remove"), 1);
+	run_free(&r);
+	r = (struct run){0};
+	run_cli(&r, f->dir, "client add phone --qr --json --state-dir DIR");
+	assert_int_equal(r.status, 2);
 	run_free(&r);
 }
 
@@ -309,6 +354,7 @@ int main(void)
 		T(a_clients_configuration_has_every_network_whole),
 		T(an_endpoint_that_holds_at_home_only_is_pointed_out),
 		T(a_client_in_a_file_is_for_its_owner_alone),
+		T(a_terminal_shows_the_configuration_as_a_code_too),
 		T(a_client_without_an_endpoint_is_taken_back),
 	};
 

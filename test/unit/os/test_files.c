@@ -182,6 +182,28 @@ static void what_cannot_be_written_is_explained_and_leaves_nothing(void **state)
 	assert_int_equal(count_entries(h->dir), 1);
 }
 
+static void what_is_there_is_not_created_again(void **state)
+{
+	struct host *h = *state;
+	struct diag d = {0};
+	struct stat st;
+	char path[HOST_PATH];
+
+	snprintf(path, sizeof(path), "%s", host_path(h, "new.conf"));
+	assert_int_equal(os_create_file(path, "mine", 4, 0600, &d), TM_OK);
+	expect_file(path, "mine");
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(os_create_file(path, "yours", 5, 0600, &d), TM_EEXIST);
+	assert_non_null(strstr(d.what, "is there already"));
+	expect_file(path, "mine");
+	/* Nor is a link that leads nowhere followed. */
+	assert_int_equal(symlink("elsewhere", host_path(h, "link")), 0);
+	assert_int_equal(os_create_file(host_path(h, "link"), "yours", 5, 0600, NULL), TM_EEXIST);
+	assert_int_equal(os_create_file(host_path(h, "no/such/dir"), "x", 1, 0600, &d), TM_ENOENT);
+	assert_int_equal(count_entries(h->dir), 2);
+}
+
 static void a_full_disk_keeps_the_old_content(void **state)
 {
 	struct host *h = *state;
@@ -307,6 +329,7 @@ int main(void)
 		T(a_file_of_exactly_the_permitted_size_is_read),
 		T(a_pipe_is_read_to_its_end),
 		T(what_cannot_be_written_is_explained_and_leaves_nothing),
+		T(what_is_there_is_not_created_again),
 		T(a_full_disk_keeps_the_old_content),
 		T(a_file_is_rewritten_in_its_place),
 		T(a_link_to_nowhere_is_not_written_through),

@@ -53,7 +53,7 @@ void part_begin(struct strbuf *out, const struct page *p, enum part_section s, c
 	html_put(out,
 		"<p class=\"viewer\"><span>%s</span> <span class=\"role\">%s</span></p></header>\n"
 		"<main id=\"content\" tabindex=\"-1\"><div class=\"title\"><h1>%s</h1>"
-		"<p id=\"live\" class=\"live\" hidden></p></div>\n",
+		"<p id=\"live\" class=\"live\" role=\"status\" hidden></p></div>\n",
 		p->viewer, p->admin ? "administrator" : "member", title);
 	put_outcome(out, p);
 }

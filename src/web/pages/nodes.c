@@ -60,6 +60,7 @@ void page_nodes(struct strbuf *out, const struct page *p)
 
 	part_begin(out, p, SECTION_NODES, "Nodes");
 	put_search(out, search);
+	html_put(out, "<section data-live=\"nodes\">");
 	part_table(out, "Members of the mesh", heads);
 	for (struct page_at at = {0}; (node = page_next(&p->nodes, "nodes", &at));) {
 		if (*search && !matches(node, search))
@@ -70,6 +71,6 @@ void page_nodes(struct strbuf *out, const struct page *p)
 	part_table_end(out);
 	if (!n)
 		part_nothing(out, "No member has that in its name, tags or addresses.");
-	html_put(out, "<p class=\"count\">%zu shown</p>\n", n);
+	html_put(out, "<p class=\"count\">%zu shown</p></section>\n", n);
 	part_end(out);
 }

@@ -35,7 +35,7 @@ void part_hidden(struct strbuf *out, const char *name, const char *value)
 void part_form(struct strbuf *out, const struct page *p, const char *css, const char *action)
 {
 	html_put(out, "<form class=\"%s\" method=\"post\" action=\"%s\">", css, action);
-	part_hidden(out, "proof", p->proof ? p->proof : "");
+	part_hidden(out, "token", p->proof ? p->proof : "");
 }
 
 void part_form_end(struct strbuf *out)

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+// What a page gains by a script: it follows the mesh, filters while one types, and copies. Without it all is there.
+"use strict";
+
+const main = document.getElementById("content");
+const live = document.getElementById("live");
+
+function say(text, lost) {
+	live.hidden = false;
+	live.textContent = text;
+	live.classList.toggle("lost", lost);
+}
+
+// --- follow the mesh: the coordinator says that something changed, and the page is fetched again ---
+
+const PAUSE = 2000; // between two fetches, however much changes
+
+// Where one types, or has chosen something, nothing is taken away.
+function busy() {
+	const at = document.activeElement;
+	return at && main.contains(at) && at.matches("input, select, textarea, button") || !getSelection().isCollapsed;
+}
+
+const state_of = (row) => row.querySelector(".state")?.className;
+
+// Rows are kept by their id, so that what changed can be lit, and focus and scrolling stay.
+function follow_rows(now, next) {
+	const old = new Map([...now.querySelectorAll("tr[id]")].map((row) => [row.id, row]));
+	for (const row of next.querySelectorAll("tr[id]")) {
+		const was = old.get(row.id);
+		if (was && was.innerHTML === row.innerHTML)
+			row.replaceWith(was);
+		else if (was && state_of(was) !== state_of(row))
+			row.classList.add("changed");
+	}
+	now.replaceWith(next);
+}
+
+function follow(text) {
+	const next = new DOMParser().parseFromString(text, "text/html");
+	for (const part of main.querySelectorAll("[data-live]")) {
+		const fresh = next.querySelector(`[data-live="${part.dataset.live}"]`);
+		if (!fresh || fresh.innerHTML === part.innerHTML)
+			continue;
+		const at = document.activeElement;
+		const href = part.contains(at) && at.getAttribute("href");
+		const focused = part.contains(at) && (at.closest("tr[id]")?.id);
+		const across = part.querySelector(".scroll")?.scrollLeft;
+		follow_rows(part, document.adoptNode(fresh));
+		if (fresh.dataset.say)
+			say(fresh.dataset.say, false);
+		if (across)
+			fresh.querySelector(".scroll").scrollLeft = across;
+		if (href) {
+			const within = focused ? document.getElementById(focused) : fresh;
+			within?.querySelector(`[href="${CSS.escape(href)}"]`)?.focus({ preventScroll: true });
+		}
+	}
+	filter_now();
+}
+
+let wanted = false, fetching = false, last = 0;
+
+async function look() {
+	if (!wanted || fetching || document.hidden || busy())
+		return;
+	fetching = true;
+	wanted = false;
+	await new Promise((done) => setTimeout(done, Math.max(0, last + PAUSE - Date.now())));
+	try {
+		const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+		if (answer.ok)
+			follow(await answer.text());
+	} catch {
+		wanted = true; // the stream says when the coordinator is back
+	}
+	last = Date.now();
+	fetching = false;
+	look();
+}
+
+if (main.querySelector("[data-live]")) {
+	const stream = new EventSource("/live");
+	stream.addEventListener("open", () => { say("live", false); wanted = true; look(); });
+	stream.addEventListener("changed", () => { wanted = true; look(); });
+	stream.addEventListener("error", () => say("the coordinator does not answer, trying again", true));
+	document.addEventListener("visibilitychange", look);
+	document.addEventListener("focusout", () => setTimeout(look));
+}
+
+// --- filter rows while one types ---
+
+const field = document.querySelector("[data-filter]");
+
+function filter_now() {
+	if (!field || !field.dataset.typed)
+		return;
+	const word = field.value.trim().toLowerCase();
+	let n = 0;
+	for (const row of main.querySelectorAll("tbody tr")) {
+		row.hidden = !row.textContent.toLowerCase().includes(word);
+		n += !row.hidden;
+	}
+	const count = main.querySelector(".count");
+	if (count)
+		count.textContent = `${n} shown`;
+}
+
+if (field && !new URLSearchParams(location.search).get("q"))
+	field.addEventListener("input", () => { field.dataset.typed = "yes"; filter_now(); });
+
+// --- copy ---
+
+for (const from of document.querySelectorAll("[data-copy]")) {
+	const button = document.createElement("button");
+	button.type = "button";
+	button.className = "second";
+	button.textContent = "Copy";
+	button.addEventListener("click", async () => {
+		try {
+			await navigator.clipboard.writeText(from.textContent);
+			button.textContent = "Copied";
+		} catch { // no clipboard without TLS: what is to be copied is selected instead
+			getSelection().selectAllChildren(from);
+			button.textContent = "Selected: copy it";
+		}
+	});
+	from.after(button);
+}

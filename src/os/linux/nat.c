@@ -265,6 +265,9 @@ static void keep_apart(struct nf_batch *b, const struct os_nat *t)
  */
 static void keep_mesh(struct nf_batch *b, const struct os_nat *t)
 {
+	/* Nobody has our addresses from elsewhere; IPv6 does not look. Before the networks, in which they
+	 * are, and without an answer, which would be for us. */
+	from_own(b, t, "passes", nf_drop);
 	for (int len = 128; len > 0; len--)
 		for (size_t i = 0; i < t->n; i++) {
 			if (t->v[i].prefix.len != len)
@@ -278,8 +281,6 @@ static void keep_mesh(struct nf_batch *b, const struct os_nat *t)
 				nf_accept(b);
 			nf_rule_end(b);
 		}
-	/* Nobody has our addresses from elsewhere; IPv6 does not look. */
-	from_own(b, t, "passes", nf_drop);
 
 	nf_chain(b, "calls", "filter", NF_AT_POSTROUTING, NF_SEES_TRANSLATED);
 	nf_rule(b, "calls");

@@ -173,6 +173,11 @@ static void who_is_not_to_be_seen_calls_nobody(void **state)
 		   *unseen = strstr(ruleset, "oifname \"tm7\" ip saddr 10.1.0.0/16 reject");
 	if (!known || !seen || !unseen || known > seen || seen > unseen)
 		fail_msg("%s", ruleset);
+	/* Nor who has a source of this host, which is in those networks, without being it: he is not
+	 * answered. */
+	const char *forged = strstr(ruleset, "oifname \"tm7\" fib saddr type local drop");
+	if (!forged || forged < known || forged > seen)
+		fail_msg("%s", ruleset);
 	os_nat_free(t);
 }
 

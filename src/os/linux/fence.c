@@ -14,12 +14,12 @@
 #include "os/linux/nf.h"
 #include "os/linux/rtmsg.h"
 
-enum { OWN_MAX = 8, CALLERS_MAX = 32 };
+enum { OWN_MAX = 16, CALLERS_MAX = 32 };
 
 /* What follows from it is in force. */
 struct state {
 	struct guests guests;
-	struct ip own[OWN_MAX]; /* addresses of the tunnel's interface */
+	struct ip own[OWN_MAX]; /* addresses of the tunnel's interface, and what is for all of its network */
 	size_t n_own;
 	struct prefix callers[CALLERS_MAX];
 	size_t n_callers;
@@ -71,14 +71,40 @@ struct look {
 	struct state *to;
 };
 
+static void add(struct state *s, const struct ip *own)
+{
+	for (size_t i = 0; i < s->n_own; i++)
+		if (ip_eq(&s->own[i], own))
+			return;
+	if (s->n_own < OWN_MAX)
+		s->own[s->n_own++] = *own;
+}
+
+/* What the kernel takes for its own with that address: IPv4's broadcast, and of IPv6 the anycast address of
+ * the network's routers, which every host that forwards has (RFC 4291 2.6.1). */
+static void add_network(struct state *s, const struct prefix *p)
+{
+	const struct prefix net = prefix_mask(p);
+	struct ip ip = prefix_last_host(p);
+
+	if (p->len + 1u >= ip_bits(&p->ip))
+		return;
+	if (ip.family == IP_V4)
+		ip.bytes[3] |= 1;
+	else
+		ip = net.ip;
+	add(s, &ip);
+}
+
 static void see_addr(void *ctx, struct nlmsghdr *h)
 {
 	const struct look *l = ctx;
 	struct rt_addr a;
 
-	if (rtmsg_addr(h, &a) && a.index == l->index && !ip_is_link_local(&a.prefix.ip) &&
-		l->to->n_own < OWN_MAX)
-		l->to->own[l->to->n_own++] = a.prefix.ip;
+	if (!rtmsg_addr(h, &a) || a.index != l->index || ip_is_link_local(&a.prefix.ip))
+		return;
+	add(l->to, &a.prefix.ip);
+	add_network(l->to, &a.prefix);
 }
 
 static int look(const struct os_fence *f, struct state *ret_s, struct diag *d)

@@ -55,12 +55,14 @@ static void each_address_is_called_by_the_tunnel_alone(void **state)
 	set(f, NULL, 0);
 	assert_non_null(strstr(ruleset, "type filter hook prerouting priority raw; policy accept;"));
 	assert_non_null(strstr(ruleset, DROPPED("ip daddr 100.101.0.5")));
+	assert_non_null(strstr(ruleset, DROPPED("ip daddr 100.101.255.255")));
 	assert_null(strstr(ruleset, "fe80"));
 	/* Again, with another address and a guest. */
 	host_ip("addr add fd5c::5/64 dev tm7 nodad");
 	host_ip("link add docker0 type bridge");
 	set(f, NULL, 0);
 	assert_non_null(strstr(ruleset, DROPPED("ip6 daddr fd5c::5")));
+	assert_non_null(strstr(ruleset, DROPPED("ip6 daddr fd5c::"))); /* of the routers there */
 	assert_non_null(strstr(ruleset, "elements = { \"docker0\" }"));
 	os_fence_free(f);
 	assert_string_equal(look(), "");

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/log.h"
+#include "base/loglimit.h"
 #include "base/strbuf.h"
 #include "os/os.h"
 
@@ -25,6 +25,7 @@ struct host_settings {
 	struct setting v[SETTINGS_MAX];
 	size_t n;
 	bool full; /* since begin, one that was wanted had no room */
+	struct log_limit undone;
 };
 
 static int save(const struct host_settings *s, struct diag *d)
@@ -146,6 +147,7 @@ int host_settings_new(const char *path, struct host_settings **ret_s)
 
 	if (!s)
 		return TM_ENOMEM;
+	s->undone = LOG_LIMIT_FEW;
 	snprintf(s->path, sizeof(s->path), "%s", path);
 	load(s);
 	if (s->n)
@@ -224,13 +226,19 @@ bool host_settings_ours(const struct host_settings *s, const char *name, const c
 }
 
 /* What somebody undid since is set again. An interface that is gone takes its row along. */
-static int put(struct setting *v)
+static int put(struct host_settings *s, struct setting *v)
 {
 	char now[VALUE_LEN];
 	int err = os_setting_get(v->name, now, sizeof(now));
 
-	if (!err && strcmp(v->ours, NONE) != 0 && strcmp(now, v->ours) != 0)
+	if (!err && strcmp(v->ours, NONE) != 0 && strcmp(now, v->ours) != 0) {
+		if (v->done)
+			LOG_LIMITED(LOG_WARN, &s->undone, log_who(v->name, strlen(v->name)),
+				"node: somebody changed a setting of the kernel on which those who are "
+				"routed through this machine depend, setting it again",
+				KV("setting", v->name), KV("found", now), KV("wanted", v->ours));
 		err = os_setting_set(v->name, v->ours);
+	}
 	v->done |= !err;
 	v->wanted = err != TM_ENOENT;
 	return err == TM_ENOENT ? TM_OK : err;
@@ -247,7 +255,7 @@ int host_settings_end(struct host_settings *s, struct diag *d)
 	for (size_t i = 0; i < s->n; i++) {
 		if (!s->v[i].wanted || (unsaved && !s->v[i].done))
 			continue;
-		int e = put(&s->v[i]);
+		int e = put(s, &s->v[i]);
 		if (e && !err && !unsaved)
 			err = diag_what(d, e, "the kernel's setting %s cannot be changed: %s", s->v[i].name,
 				tm_strerror(e));

@@ -9,6 +9,7 @@
 #include "os/os.h"
 
 #include <event2/event.h>
+#include <linux/netconf.h>
 #include <netlink/errno.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
@@ -211,6 +212,21 @@ static void on_route(struct os_netmon *m, const struct nlmsghdr *h, const struct
 	mark(m);
 }
 
+/* Somebody switched one setting of interfaces, as forwarding, on which a router depends. A new interface
+ * tells all that it has. */
+static void on_setting(struct os_netmon *m, struct nlmsghdr *h)
+{
+	const struct nlattr *first = nlmsg_attrdata(h, sizeof(struct netconfmsg)), *a;
+	int left, n = 0;
+
+	if (!nlmsg_valid_hdr(h, sizeof(struct netconfmsg)))
+		return;
+	nla_for_each_attr(a, first, nlmsg_attrlen(h, sizeof(struct netconfmsg)), left) n +=
+		nla_type(a) != NETCONFA_IFINDEX;
+	if (n == 1)
+		mark(m);
+}
+
 static void on_message(void *ctx, struct nlmsghdr *h)
 {
 	struct os_netmon *m = ctx;
@@ -224,6 +240,8 @@ static void on_message(void *ctx, struct nlmsghdr *h)
 		on_addr(m, h->nlmsg_type == RTM_DELADDR, &addr);
 	else if (rtmsg_route(h, &route))
 		on_route(m, h, &route);
+	else if (h->nlmsg_type == RTM_NEWNETCONF)
+		on_setting(m, h);
 	else if (h->nlmsg_type == RTM_NEWRULE || h->nlmsg_type == RTM_DELRULE)
 		mark(m);
 }
@@ -364,7 +382,8 @@ static int subscribe(struct os_netmon *m, struct diag *d)
 	if (nl_socket_set_nonblocking(m->sock) < 0)
 		return TM_EIO;
 	if (nl_socket_add_memberships(m->sock, RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
-		    RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE, 0) < 0)
+		    RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE,
+		    RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF, 0) < 0)
 		return TM_EIO;
 	return TM_OK;
 }

@@ -150,15 +150,28 @@ static void what_was_never_set_is_not_taken_back(void **state)
 	expect("1", "0", "0");
 }
 
+static char warned[256];
+
+static void keep_line(void *ctx UNUSED, const char *line, size_t n)
+{
+	snprintf(warned, sizeof(warned), "%.*s", (int)n, line);
+}
+
 static void what_somebody_undoes_meanwhile_is_set_again(void **state)
 {
 	struct host_settings *s = begin();
 
 	(void)state;
+	log_set_sink(keep_line, NULL);
+	warned[0] = '\0';
 	assert_int_equal(want(s, A, B), TM_OK);
+	assert_int_equal(want(s, A, B), TM_OK);
+	assert_string_equal(warned, "");
 	kernel_write(A, "0");
 	assert_int_equal(want(s, A, B), TM_OK);
 	expect("1", "1", "0");
+	assert_non_null(strstr(warned, "somebody changed a setting of the kernel"));
+	assert_non_null(strstr(warned, A));
 	/* An interface that is unplugged, and another of its name. */
 	kernel_loses(B);
 	assert_int_equal(want(s, A, B), TM_OK);

@@ -5,6 +5,7 @@
 #include <event2/event.h>
 #include <sched.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "os/os.h"
 
@@ -108,6 +109,20 @@ static enum told told(struct watch *w)
 	return w->moves ? MOVED : w->calls ? LOOK : w->own ? OWN : NOTHING;
 }
 
+/* "NAME=VALUE" below /proc/sys, which shows the network namespace of who looks. */
+static void write_setting(const char *text)
+{
+	char path[96];
+	const char *value = strchr(text, '=') + 1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/sys/%.*s", (int)(value - 1 - text), text);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	assert_true(fputs(value, f) >= 0);
+	assert_int_equal(fclose(f), 0);
+}
+
 static void what_has_a_consequence_is_told_and_noise_is_not(void **state)
 {
 	static const struct {
@@ -153,6 +168,12 @@ static void what_has_a_consequence_is_told_and_noise_is_not(void **state)
 			LOOK},
 		{{"route add 10.1.0.3 dev pod1"}, LOOK},
 		{{"link del pod1"}, LOOK},
+		/* Somebody switches off, or on, what a router depends on. */
+		{{"=net/ipv4/conf/wan0/forwarding=1"}, LOOK},
+		{{"=net/ipv4/conf/wan0/forwarding=1"}, NOTHING},
+		{{"=net/ipv4/ip_forward=1"}, LOOK},
+		{{"=net/ipv6/conf/all/forwarding=1"}, LOOK},
+		{{"=net/ipv6/conf/all/forwarding=0"}, LOOK},
 		{{"link set wan0 down"}, MOVED},
 		{{"link set wan0 up"}, MOVED},
 	};
@@ -163,7 +184,7 @@ static void what_has_a_consequence_is_told_and_noise_is_not(void **state)
 	settle(&w);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		for (size_t k = 0; k < ARRAY_LEN(rows[i].ip) && rows[i].ip[k]; k++)
-			host_ip(rows[i].ip[k]);
+			*rows[i].ip[k] == '=' ? write_setting(rows[i].ip[k] + 1) : host_ip(rows[i].ip[k]);
 		enum told got = told(&w);
 		if (got != rows[i].told)
 			fail_msg("row %zu (%s): told %d", i, rows[i].ip[0] ? rows[i].ip[0] : "-", got);

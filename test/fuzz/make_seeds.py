@@ -10,7 +10,8 @@ import zlib
 
 HERE = pathlib.Path(__file__).parent
 FOLDERS = {"ip": "packet", "model": "mesh", "codec": "bench", "unpack": "control", "hello": "control", "relaying": "data", "filter": "data", "portmap": "control",
-           "tell": "control", "registrar": "control", "enrolment": "control", "relay_rows": "control", "routes": "mesh", "answer": "dns"}  # others: wire
+           "tell": "control", "registrar": "control", "enrolment": "control", "relay_rows": "control", "routes": "mesh", "answer": "dns",
+           "request": "web"}  # others: wire
 
 
 def seed(noun, name, data):
@@ -46,6 +47,16 @@ def proxy():
     seed("proxy", "200", "HTTP/1.1 200 Connection established\r\nVia: 1.1 proxy\r\n\r\n")
     seed("proxy", "407", 'HTTP/1.1 407 No\r\nProxy-Authenticate: NTLM\r\nProxy-Authenticate: Basic realm="x"\r\n\r\n')
     seed("proxy", "503", "HTTP/1.0 503 Service Unavailable\r\nContent-Length: 2\r\n\r\nno")
+
+
+def request():
+    host = "Host: this.mesh\r\n"
+    form = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 20\r\n"
+    seed("request", "get", f"GET /nodes/web%20server?sort=name&q=a+b HTTP/1.1\r\n{host}Accept-Encoding: br, gzip;q=0.5\r\nCookie: session=a\r\n\r\n")
+    seed("request", "post", f"POST /tokens HTTP/1.1\r\n{host}{form}Origin: http://this.mesh\r\nExpect: 100-continue\r\n\r\nname=%C3%BC&&=&b&a=+")
+    seed("request", "absolute", f"HEAD http://[fd00::1]:80 HTTP/1.1\r\n{host}Connection: close\r\n\r\n")
+    seed("request", "twice", f"POST / HTTP/1.1\r\n{host}Content-Length: 1\r\nContent-Length: 1\r\n\r\n")
+    seed("request", "form", "a&a&a&a=%00&%=1&a=%c0%af")
 
 
 def client_hello():
@@ -514,5 +525,5 @@ def dns():
     seed("answer", "counts", question("hub.mesh", counts=(65535, 65535, 65535, 65535)))
 
 
-for make in (dns, tell, registrar, enrolment, client_hello, proxy, wg, archive, ip, filtering, stun, token, netmap, ws, upgrade, bench, unpack, hello, pcp, portmap, igd, relay, relaying, routes, relay_rows):
+for make in (request, dns, tell, registrar, enrolment, client_hello, proxy, wg, archive, ip, filtering, stun, token, netmap, ws, upgrade, bench, unpack, hello, pcp, portmap, igd, relay, relaying, routes, relay_rows):
     make()

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* One connection: what comes is read until a request is whole, which is then answered before the next is
+ * read. */
+#include <string.h>
+
+#include "loop/timer.h"
+#include "net/tcp.h"
+#include "os/tcp.h"
+#include "web/server.h"
+
+static struct visit *visit_of(struct net_layer *l)
+{
+	return CONTAINER_OF(l, struct visit, layer);
+}
+
+static void visit_free(struct net_conn *c)
+{
+	struct visit *v = CONTAINER_OF(c, struct visit, conn);
+
+	request_free(v->request);
+	strbuf_deinit(&v->in);
+	free(v);
+}
+
+void visit_end(struct visit *v, bool tell)
+{
+	const struct web_request *r = v->request;
+	const bool waits = r && (r->state == REQUEST_KEPT || r->state == REQUEST_STREAMS);
+
+	if (v->conn.over)
+		return;
+	list_remove(&v->by_age);
+	v->server->n_visits--;
+	v->conn.over = true; /* the callee's calls about this request go nowhere */
+	if (tell && waits && r->gone)
+		r->gone(r->gone_ctx);
+	net_close(&v->conn, visit_free);
+}
+
+void visit_send(struct visit *v, const struct strbuf *b)
+{
+	if (v->conn.over)
+		return;
+	if (b->failed || net_output(&v->layer, b->s, b->len) != TM_OK)
+		v->broken = true;
+}
+
+bool visit_is_idle(const struct visit *v)
+{
+	return !v->request && v->in.len == 0 && net_queued(&v->layer) == 0;
+}
+
+/* --- reading --- */
+
+static void drop_first(struct strbuf *in, size_t n)
+{
+	in->len -= n;
+	if (in->len > 0)
+		memmove(in->s, in->s + n, in->len + 1);
+	else /* who is idle keeps no memory */
+		strbuf_deinit(in);
+}
+
+static void refuse_head(struct web_request *r, unsigned status, const char *sentence)
+{
+	r->head.closes = true;
+	answer_refuse_plainly(r, status, sentence);
+}
+
+/* What does not even have a head gets an answer, too. */
+static void read_head(struct web_request *r, int err)
+{
+	const char *sentence;
+	unsigned status;
+
+	if (err == TM_EFULL) {
+		refuse_head(r, 431, "The head of the request is too long.");
+		return;
+	}
+	if (err) {
+		refuse_head(r, 400, "This is no HTTP request.");
+		return;
+	}
+	status = web_head_parse(r->text, r->head_len, &r->head, &sentence);
+	if (status) {
+		refuse_head(r, status, sentence);
+		return;
+	}
+	if (request_may(r) && r->head.waits && r->head.body > 0) {
+		const char go[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+		if (net_output(&r->visit->layer, go, sizeof(go) - 1) != TM_OK)
+			r->visit->broken = true;
+	}
+}
+
+/* False: its head has not come yet. */
+static bool begin_request(struct visit *v)
+{
+	size_t len = 0;
+	int err = v->in.len ? http_head_end(v->in.s, v->in.len, &len) : TM_EAGAIN;
+
+	if (err == TM_EAGAIN)
+		return false;
+	struct web_request *r = calloc(1, sizeof(*r) + len);
+	if (!r) {
+		v->broken = true;
+		return false;
+	}
+	r->visit = v;
+	r->head_len = len;
+	memcpy(r->text, v->in.s, len);
+	v->request = r;
+	drop_first(&v->in, len);
+	read_head(r, err);
+	return true;
+}
+
+/* The request has been answered. */
+static void finish_request(struct visit *v)
+{
+	const ns_t now = time_monotonic();
+	const bool sent = net_queued(&v->layer) == 0;
+
+	v->ends = v->request->head.closes;
+	request_free(TAKE(v->request));
+	if (!v->ends) {
+		v->deadline = now + (v->in.len > 0 ? WEB_REQUEST_TIME : WEB_IDLE_TIME);
+		return;
+	}
+	/* What comes is still read: a socket that is closed before takes the answer back (RFC 9112 9.6). */
+	strbuf_deinit(&v->in);
+	net_finish(&v->layer);
+	v->deadline = now + (sent ? WEB_END_TIME : WEB_ANSWER_TIME);
+}
+
+static void handle(struct web_request *r)
+{
+	struct visit *v = r->visit;
+	const size_t n = (size_t)r->head.body;
+
+	request_handle(r, v->in.s, n);
+	if (v->conn.over)
+		return;
+	if (n > 0)
+		drop_first(&v->in, n);
+	if (r->state == REQUEST_KEPT)
+		v->deadline = time_monotonic() + WEB_ANSWER_TIME;
+}
+
+static void go_on(struct visit *v)
+{
+	/* Who does not read its answers is given no others. */
+	while (!v->conn.over && !v->ends && !v->broken && net_queued(&v->layer) <= NET_QUEUE_LOW) {
+		if (!v->request && !begin_request(v))
+			return;
+		if (v->request->state == REQUEST_READ && v->in.len >= v->request->head.body)
+			handle(v->request);
+		if (v->conn.over || v->request->state != REQUEST_ANSWERED)
+			return;
+		finish_request(v);
+	}
+}
+
+static void visit_input(struct net_layer *l, const uint8_t *p, size_t n)
+{
+	struct visit *v = visit_of(l);
+
+	if (v->ends || (v->request && v->request->state == REQUEST_STREAMS))
+		return;
+	if (!v->request && v->in.len == 0)
+		v->deadline = time_monotonic() + WEB_REQUEST_TIME;
+	strbuf_add(&v->in, (const char *)p, n);
+	if (v->in.failed) {
+		visit_end(v, true);
+		return;
+	}
+	go_on(v);
+	if (v->conn.over || v->ends)
+		return;
+	const size_t body =
+		v->request && v->request->state == REQUEST_READ ? (size_t)v->request->head.body : 0;
+	if (v->in.len > body + WEB_IN_MAX)
+		visit_end(v, true);
+}
+
+static void visit_drained(struct net_layer *l)
+{
+	go_on(visit_of(l));
+}
+
+static void visit_closed(struct net_layer *l, const struct net_end *end UNUSED)
+{
+	visit_end(visit_of(l), true);
+}
+
+void visit_settle(struct visit *v)
+{
+	if (!v->request || v->request->state != REQUEST_ANSWERED)
+		return;
+	net_enter(&v->conn);
+	finish_request(v);
+	go_on(v);
+	net_leave(&v->conn);
+}
+
+void visit_tick(struct visit *v, ns_t now)
+{
+	if (v->request && v->request->state == REQUEST_STREAMS)
+		stream_tick(v->request, now);
+	if (!v->broken && now < v->deadline)
+		return;
+	v->server->counters.late += !visit_is_idle(v);
+	visit_end(v, true);
+}
+
+/* --- life --- */
+
+static const struct net_ops visit_ops = {
+	.input = visit_input, .drained = visit_drained, .closed = visit_closed};
+
+void visit_begin(struct web_server *s, const struct web_door *door, const struct endpoint *at, int fd_take,
+	const struct endpoint *from)
+{
+	struct visit *v = calloc(1, sizeof(*v));
+
+	if (!v) {
+		tcp_close(fd_take);
+		return;
+	}
+	v->server = s;
+	v->door = door;
+	v->caller = (struct web_caller){.from = *from, .at = *at};
+	v->deadline = time_monotonic() + WEB_IDLE_TIME;
+	if (net_tcp_push(&v->conn, s->base, fd_take) != TM_OK) {
+		free(v);
+		return;
+	}
+	v->layer.ops = &visit_ops;
+	net_push(&v->conn, &v->layer);
+	list_push_back(&s->visits, &v->by_age);
+	s->n_visits++;
+	s->counters.connections++;
+}

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "rig.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/strbuf.h"
+#include "crypto/init.h"
+#include "loop/timer.h"
+#include "web/server.h"
+
+static ns_t ahead; /* of the clock */
+
+ns_t __real_time_monotonic(void);
+ns_t __wrap_time_monotonic(void);
+void __real_loop_timer_in(struct loop_timer *t, ns_t in);
+void __wrap_loop_timer_in(struct loop_timer *t, ns_t in);
+
+ns_t __wrap_time_monotonic(void)
+{
+	return __real_time_monotonic() + ahead;
+}
+
+void __wrap_loop_timer_in(struct loop_timer *t, ns_t in)
+{
+	__real_loop_timer_in(t, in == WEB_TICK || in == WEB_LISTEN_AGAIN ? MS : in);
+}
+
+/* --- the server's side --- */
+
+static void who(void *ctx, const struct web_caller *c, struct web_viewer *ret_viewer)
+{
+	const struct rig *g = ctx;
+
+	assert_true(ip_is_loopback(&c->from.ip));
+	assert_true(endpoint_eq(&c->at, &g->at));
+	ret_viewer->role = g->role;
+	snprintf(ret_viewer->name, sizeof(ret_viewer->name), "%s", c->cookie ? c->cookie : "alpha");
+}
+
+static bool is_host(void *ctx UNUSED, const char *host)
+{
+	return strcmp(host, "this.mesh") == 0;
+}
+
+static void answer(struct web_request *r, const char *text)
+{
+	web_answer(r, 200, &(struct web_body){.type = "text/plain", .p = text, .n = strlen(text)});
+}
+
+static void on_hello(void *ctx, struct web_request *r)
+{
+	struct rig *g = ctx;
+	const char *q = web_query(r, "q");
+
+	g->handled++;
+	snprintf(g->said, sizeof(g->said), "%s", q ? q : "-");
+	answer(r, "hello");
+}
+
+static void on_post(void *ctx, struct web_request *r)
+{
+	struct rig *g = ctx;
+
+	g->handled++;
+	snprintf(g->said, sizeof(g->said), "%s=%s", web_param(r, 0), web_form(r, "value"));
+	web_see(r, "/hello");
+}
+
+static void on_token(void *ctx UNUSED, struct web_request *r)
+{
+	answer(r, web_token(r));
+}
+
+static void on_gone(void *ctx)
+{
+	struct rig *g = ctx;
+
+	g->gone++;
+	g->kept = NULL;
+	g->stream = NULL;
+}
+
+static void on_later(void *ctx, struct web_request *r)
+{
+	struct rig *g = ctx;
+
+	g->kept = r;
+	web_keep(r, on_gone, g);
+}
+
+static void on_watch(void *ctx, struct web_request *r)
+{
+	struct rig *g = ctx;
+	struct web_stream *st = web_stream_begin(r, on_gone, g);
+
+	if (st)
+		g->stream = st;
+}
+
+static void on_nothing(void *ctx UNUSED, struct web_request *r UNUSED)
+{
+}
+
+static void on_large(void *ctx UNUSED, struct web_request *r)
+{
+	static char large[ANSWER_MAX / 2];
+
+	memset(large, 'x', sizeof(large));
+	web_answer(r, 200,
+		&(struct web_body){.type = "text/plain", .p = large, .n = sizeof(large), .lasting = true});
+}
+
+static const struct web_route routes[] = {
+	{"/hello", on_hello, NULL, WEB_ANYONE, 0},
+	{"/token", on_token, NULL, WEB_MEMBER, 0},
+	{"/set/+", NULL, on_post, WEB_ADMIN, 64},
+	{"/large", on_large, NULL, WEB_ANYONE, 0},
+	{"/later", on_later, NULL, WEB_ANYONE, 0},
+	{"/nothing", on_nothing, NULL, WEB_ANYONE, 0},
+	{"/watch", on_watch, NULL, WEB_ANYONE, 0},
+};
+
+void rig_open(struct rig *g, uint32_t connections, uint32_t each)
+{
+	const struct web_config cfg = {.routes = routes,
+		.n_routes = ARRAY_LEN(routes),
+		.ctx = g,
+		.who = who,
+		.is_host = is_host,
+		.what = "test",
+		.connections = connections,
+		.each = each};
+
+	*g = (struct rig){.base = event_base_new(), .role = WEB_ADMIN};
+	assert_int_equal(crypto_init(NULL), TM_OK);
+	assert_int_equal(web_server_new(g->base, &cfg, &g->server), TM_OK);
+	assert_int_equal(endpoint_parse("127.0.0.1:0", &g->at), TM_OK);
+	web_server_listen(g->server, &g->at, 1);
+	assert_true(web_server_listens(g->server, 0, &g->at));
+}
+
+void rig_close(struct rig *g)
+{
+	web_server_free(g->server);
+	event_base_free(g->base);
+	ahead = 0;
+}
+
+void rig_turn(struct rig *g)
+{
+	event_base_loop(g->base, EVLOOP_NONBLOCK);
+}
+
+void rig_pass(struct rig *g, ns_t time)
+{
+	ahead += time;
+	for (unsigned i = 0; i < 4; i++) {
+		usleep(1000); /* a tick */
+		rig_turn(g);
+	}
+}
+
+/* --- those who ask --- */
+
+int rig_dial(struct rig *g)
+{
+	const struct sockaddr_in to = {.sin_family = AF_INET,
+		.sin_port = htons(g->at.port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(connect(fd, (const struct sockaddr *)&to, sizeof(to)), 0);
+	rig_turn(g);
+	return fd;
+}
+
+void rig_say(struct rig *g, int fd, const char *text)
+{
+	size_t n = strlen(text);
+
+	while (n > 0) {
+		ssize_t sent = send(fd, text, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (sent < 0 && errno != EAGAIN)
+			return; /* it has been hung up on: what is heard says so */
+		if (sent > 0) {
+			text += sent;
+			n -= (size_t)sent;
+		}
+		rig_turn(g);
+	}
+}
+
+static bool is_whole(const char *text, size_t n)
+{
+	const char *end = strstr(text, "\r\n\r\n"), *length = strstr(text, "Content-Length: ");
+
+	return end && length && length < end &&
+	       n >= (size_t)(end + 4 - text) + strtoul(length + strlen("Content-Length: "), NULL, 10);
+}
+
+static char heard[ANSWER_MAX];
+
+/* False: not within the time that anything takes. */
+static bool hear(struct rig *g, int fd, bool end)
+{
+	const ns_t until = __real_time_monotonic() + 5 * SEC;
+	size_t n = 0;
+
+	for (heard[0] = '\0'; __real_time_monotonic() < until;) {
+		rig_turn(g);
+		ssize_t got = recv(fd, heard + n, sizeof(heard) - 1 - n, MSG_DONTWAIT);
+
+		if (got == 0 || (got < 0 && errno != EAGAIN))
+			return true;
+		if (got > 0)
+			heard[n += (size_t)got] = '\0';
+		if (got > 0 && !end && is_whole(heard, n))
+			return true;
+	}
+	return false;
+}
+
+const char *rig_hear(struct rig *g, int fd)
+{
+	if (!hear(g, fd, false))
+		fail_msg("no whole answer: %s", heard);
+	return heard;
+}
+
+const char *rig_hear_end(struct rig *g, int fd)
+{
+	if (!hear(g, fd, true))
+		fail_msg("no end: %s", heard);
+	return heard;
+}
+
+bool rig_is_over(struct rig *g, int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	char c;
+
+	for (unsigned i = 0; i < 10; i++)
+		rig_turn(g);
+	return poll(&p, 1, 0) == 1 && recv(fd, &c, 1, MSG_DONTWAIT | MSG_PEEK) <= 0;
+}
+
+const char *rig_ask(struct rig *g, const char *text)
+{
+	int fd = rig_dial(g);
+
+	rig_say(g, fd, text);
+	rig_hear(g, fd);
+	close(fd);
+	rig_turn(g);
+	return heard;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * A server on loopback and those who ask it, by real sockets in one thread. Time is moved by hand: the
+ * server's looks at its deadlines follow each other at once.
+ */
+#ifndef TM_TEST_WEB_RIG_H
+#define TM_TEST_WEB_RIG_H
+
+#include "unit/unit.h"
+
+#include "web/http.h"
+
+enum { ANSWER_MAX = 1 << 20 };
+
+struct rig {
+	struct event_base *base;
+	struct web_server *server;
+	struct endpoint at;
+	/* of the handlers */
+	enum web_role role; /* of everybody */
+	unsigned handled, gone;
+	char said[256]; /* what the last handler read */
+	struct web_request *kept;
+	struct web_stream *stream;
+};
+
+/* connections, each: of web_config */
+void rig_open(struct rig *g, uint32_t connections, uint32_t each);
+void rig_close(struct rig *g);
+void rig_turn(struct rig *g); /* what is due now */
+void rig_pass(struct rig *g, ns_t time); /* time goes by, and its deadlines are looked at */
+
+int rig_dial(struct rig *g);
+void rig_say(struct rig *g, int fd, const char *text);
+/* Until there is a whole answer by its length, or the end. "" when it was hung up on without a word. Static.
+ */
+const char *rig_hear(struct rig *g, int fd);
+const char *rig_hear_end(struct rig *g, int fd); /* all until the other side hangs up */
+bool rig_is_over(struct rig *g, int fd); /* hung up on: nothing more has been said */
+/* Dials, says, hears, hangs up. */
+const char *rig_ask(struct rig *g, const char *text);
+
+#define HOST "Host: this.mesh\r\n"
+
+#endif

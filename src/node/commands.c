@@ -4,6 +4,7 @@
 #include "mesh/jsonin.h"
 #include "node/commands_private.h"
 #include "node/exits.h"
+#include "node/metrics.h"
 #include "node/names.h"
 #include "node/view.h"
 #include "wire/msg/msg.h"
@@ -429,6 +430,29 @@ static void cmd_dns_query(struct node *n, const json_t *req, struct ctl_call *ca
 	ctl_reply_text(call, names_query(n, command_field(req, "name"), command_field(req, "type")));
 }
 
+static void cmd_metrics(struct node *n, const json_t *req UNUSED, struct ctl_call *call)
+{
+	_cleanup_(freep) char *text = NULL;
+	struct metrics_view v;
+	struct metricout out = {0};
+	struct jsonout reply = {0};
+
+	if (metrics_view_take(n, &v) == TM_OK) {
+		metrics_print(&v, &out);
+		metrics_view_deinit(&v);
+		text = metricout_take(&out, NULL);
+	}
+	if (!text) {
+		ctl_reply(call, NULL);
+		return;
+	}
+	jsonout_object(&reply, NULL);
+	jsonout_bool(&reply, "ok", true);
+	jsonout_text(&reply, "text", text);
+	jsonout_object_end(&reply);
+	ctl_reply_text(call, jsonout_take(&reply, NULL));
+}
+
 static const struct command {
 	const char *name;
 	void (*run)(struct node *n, const json_t *req, struct ctl_call *call);
@@ -441,6 +465,7 @@ static const struct command {
 	{"ping.resolve", cmd_resolve, true},
 	{"bench.resolve", cmd_bench_resolve, true},
 	{"netcheck", cmd_netcheck, true},
+	{"metrics", cmd_metrics, true},
 	{"dns.status", cmd_dns_status, true},
 	{"dns.query", cmd_dns_query, true},
 	{"nudge", cmd_nudge, false},

@@ -271,6 +271,14 @@ static void put_counters(const struct dns_server *server, struct jsonout *out)
 	jsonout_int(out, "connections", (int64_t)dns_server_connections(server));
 }
 
+const struct dns_counters *names_counters(const struct node *n, size_t *ret_connections)
+{
+	const struct dns_server *server = n->names->server;
+
+	*ret_connections = server ? dns_server_connections(server) : 0;
+	return server ? dns_server_counters(server) : NULL;
+}
+
 char *names_status(const struct node *n)
 {
 	const struct names *x = n->names;

@@ -10,11 +10,15 @@
 #include "base/err.h"
 #include "base/util.h"
 
+struct dns_counters;
 struct node;
 
 NODISCARD int names_open(struct node *n); /* the directory of members is there */
 void names_start(struct node *n); /* the interface has its addresses */
 void names_close(struct node *n);
+
+/* What became of questions; NULL: names are not served. ret_connections: by TCP, now. */
+const struct dns_counters *names_counters(const struct node *n, size_t *ret_connections);
 
 /* Answers of the control socket, JSON that the caller frees; NULL: no memory. */
 char *names_status(const struct node *n);

@@ -38,6 +38,7 @@ const struct command *const commands[] = {
 	&cmd_bench,
 	&cmd_ssh,
 	&cmd_netcheck,
+	&cmd_metrics,
 	&cmd_dns_status,
 	&cmd_dns_query,
 	&cmd_log_level,

@@ -108,6 +108,7 @@ static void without_a_daemon_every_command_says_so(void **state)
 		"ping hub",
 		"bench hub",
 		"netcheck",
+		"metrics",
 		"token create",
 		"token list",
 		"token revoke x",

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* What is told to Prometheus, and that what is written about it knows the same metrics. */
+#include "unit/unit.h"
+
+#include "os/os.h"
+#include "unit/node/metrics_sample.h"
+
+#include <ctype.h>
+
+struct fixture {
+	struct metrics_sample sample;
+	char *text; /* printed */
+};
+
+static void print(struct fixture *f)
+{
+	struct metricout out = {0};
+
+	free(f->text);
+	metrics_print(&f->sample.view, &out);
+	f->text = metricout_take(&out, NULL);
+	assert_non_null(f->text);
+}
+
+static int setup(void **state)
+{
+	static struct fixture f;
+
+	f = (struct fixture){.text = NULL};
+	assert_true(metrics_sample_init(&f.sample));
+	print(&f);
+	*state = &f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	free(f->text);
+	metrics_sample_deinit(&f->sample);
+	return 0;
+}
+
+static bool has_line(const char *text, const char *line)
+{
+	const size_t n = strlen(line);
+
+	for (const char *p = strstr(text, line); p; p = strstr(p + 1, line))
+		if ((p == text || p[-1] == '\n') && p[n] == '\n')
+			return true;
+	return false;
+}
+
+static void figures_of_the_view_are_told(void **state)
+{
+	static const char *const lines[] = {
+		"tunnelmesh_node_info{mesh=\"home\",node=\"nas\",role=\"node\"} 1",
+		"tunnelmesh_members{kind=\"node\"} 4",
+		"tunnelmesh_members{kind=\"client\"} 1",
+		"tunnelmesh_peers{path=\"direct\",family=\"ipv4\"} 1",
+		"tunnelmesh_peers{path=\"direct\",family=\"ipv6\"} 1",
+		"tunnelmesh_peers{path=\"relay\",family=\"ipv4\"} 1",
+		"tunnelmesh_peers{path=\"relay\",family=\"ipv6\"} 0",
+		"tunnelmesh_peers{path=\"tcp\",family=\"ipv4\"} 0",
+		"tunnelmesh_peers{path=\"idle\",family=\"none\"} 1",
+		"tunnelmesh_peers{path=\"none\",family=\"none\"} 1",
+		"tunnelmesh_sessions 3",
+		"tunnelmesh_peers_not_direct{reason=\"symmetric\"} 1",
+		"tunnelmesh_peers_not_direct{reason=\"udp\"} 0",
+		"tunnelmesh_path_changes_total{from=\"relay\",to=\"direct\",reason=\"better\"} 4",
+		"tunnelmesh_first_contact_seconds_bucket{le=\"0.05\"} 0",
+		"tunnelmesh_first_contact_seconds_bucket{le=\"0.1\"} 1",
+		"tunnelmesh_first_contact_seconds_sum 0.07",
+		"tunnelmesh_direct_contact_seconds_bucket{le=\"+Inf\"} 1",
+		"tunnelmesh_path_rounds_failed_total 2",
+		"tunnelmesh_dropped_packets_total{reason=\"no_path\"} 17",
+		"tunnelmesh_dropped_packets_total{reason=\"udp_queue_full\"} 0",
+		"tunnelmesh_firewalled{family=\"ipv4\"} 0",
+		"tunnelmesh_firewalled{family=\"ipv6\"} 1",
+		"tunnelmesh_control_link_up 1",
+		"tunnelmesh_policy_behind 1",
+		"tunnelmesh_dns_queries_total{result=\"answered\"} 12",
+		"tunnelmesh_dns_queries_total{result=\"dropped\"} 0",
+		"tunnelmesh_dns_connections 1",
+		"tunnelmesh_relay_offered 1",
+		"tunnelmesh_relay_members 7",
+		"tunnelmesh_relay_packets_total 90",
+		"tunnelmesh_relay_bytes_total 9000",
+		"tunnelmesh_unsaved{what=\"clock\"} 0",
+		"tunnelmesh_unsaved{what=\"map\"} 1",
+		"tunnelmesh_process_cpu_seconds_total 1.25",
+		"tunnelmesh_process_resident_memory_bytes 4194304",
+		"tunnelmesh_process_open_fds 30",
+		"tunnelmesh_process_start_time_seconds 1700000000",
+	};
+	const struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++)
+		if (!has_line(f->text, lines[i]))
+			fail_msg("missing: %s", lines[i]);
+}
+
+/* A figure of something that is not there would be a lie. */
+static void what_is_not_there_has_no_samples(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_null(strstr(f->text, "\ntunnelmesh_coordinator_twins "));
+	assert_null(strstr(f->text, "\ntunnelmesh_port_mapped{"));
+	f->sample.view.dns = NULL;
+	f->sample.view.node.inbound_known = false;
+	f->sample.view.node.coordinator = true;
+	f->sample.view.node.twins = 2;
+	print(f);
+	assert_null(strstr(f->text, "\ntunnelmesh_dns_queries_total{"));
+	assert_null(strstr(f->text, "\ntunnelmesh_dns_connections "));
+	assert_null(strstr(f->text, "\ntunnelmesh_firewalled{"));
+	assert_true(has_line(f->text, "tunnelmesh_coordinator_twins 2"));
+}
+
+/* Its base, where it is a series of a histogram. */
+static bool is_known(const char *name, size_t n)
+{
+	static const char *const suffixes[] = {"", "_bucket", "_sum", "_count"};
+	size_t count;
+	const struct metric *all = metrics_all(&count);
+
+	for (size_t i = 0; i < count; i++)
+		for (size_t k = 0; k < (all[i].type == METRIC_HISTOGRAM ? ARRAY_LEN(suffixes) : 1); k++) {
+			const size_t base = strlen(all[i].name);
+
+			if (n == base + strlen(suffixes[k]) && memcmp(name, all[i].name, base) == 0 &&
+				memcmp(name + base, suffixes[k], n - base) == 0)
+				return true;
+		}
+	return false;
+}
+
+static char *read_source(const char *name)
+{
+	char path[512], *text = NULL;
+	struct diag d = {0};
+
+	snprintf(path, sizeof(path), "%s/%s", TM_SOURCE_DIR, name);
+	if (os_read_file(path, 1 << 20, &text, NULL, &d) != TM_OK)
+		fail_msg("%s", d.what);
+	return text;
+}
+
+static void rules_and_documents_name_no_other_metrics(void **state)
+{
+	static const char *const files[] = {
+		"docs/metrics.md", "dist/prometheus/rules.yml", "dist/prometheus/rules_test.yml"};
+	(void)state;
+
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		_cleanup_(freep) char *text = read_source(files[i]);
+		unsigned n = 0;
+
+		for (const char *p = strstr(text, "tunnelmesh_"); p; p = strstr(p, "tunnelmesh_")) {
+			size_t len = 0;
+
+			while (islower((unsigned char)p[len]) || p[len] == '_')
+				len++;
+			if (!is_known(p, len))
+				fail_msg("%s: there is no %.*s", files[i], (int)len, p);
+			p += len;
+			n++;
+		}
+		assert_true(n > 0);
+	}
+}
+
+static void every_metric_is_documented(void **state)
+{
+	_cleanup_(freep) char *text = read_source("docs/metrics.md");
+	size_t n;
+	const struct metric *all = metrics_all(&n);
+	(void)state;
+
+	for (size_t i = 0; i < n; i++) {
+		char cell[96];
+
+		snprintf(cell, sizeof(cell), "| `%s` |", all[i].name);
+		if (!strstr(text, cell))
+			fail_msg("docs/metrics.md does not know %s", all[i].name);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(figures_of_the_view_are_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_not_there_has_no_samples, setup, teardown),
+		cmocka_unit_test(rules_and_documents_name_no_other_metrics),
+		cmocka_unit_test(every_metric_is_documented),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -6,6 +6,7 @@
 #include "unit/node/metrics_sample.h"
 
 #include <ctype.h>
+#include <jansson.h>
 
 struct fixture {
 	struct metrics_sample sample;
@@ -150,8 +151,8 @@ static char *read_source(const char *name)
 
 static void rules_and_documents_name_no_other_metrics(void **state)
 {
-	static const char *const files[] = {
-		"docs/metrics.md", "dist/prometheus/rules.yml", "dist/prometheus/rules_test.yml"};
+	static const char *const files[] = {"docs/metrics.md", "dist/prometheus/rules.yml",
+		"dist/prometheus/rules_test.yml", "dist/grafana/dashboard.json"};
 	(void)state;
 
 	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
@@ -188,6 +189,62 @@ static void every_metric_is_documented(void **state)
 	}
 }
 
+/* How many of the 24 columns wide; each has room of its own. */
+enum { GRID = 24, GRID_ROWS = 64 };
+
+static void take_room(bool taken[static GRID_ROWS][GRID], const json_t *panel)
+{
+	json_int_t x, y, w, h;
+
+	assert_int_equal(json_unpack((json_t *)(uintptr_t)panel, "{s:{s:I,s:I,s:I,s:I}}", "gridPos", "x", &x,
+				 "y", &y, "w", &w, "h", &h),
+		0);
+	assert_true(x >= 0 && y >= 0 && w > 0 && h > 0 && x + w <= GRID && y + h <= GRID_ROWS);
+	for (json_int_t row = y; row < y + h; row++)
+		for (json_int_t column = x; column < x + w; column++) {
+			assert_false(taken[row][column]);
+			taken[row][column] = true;
+		}
+}
+
+/* The model's rules that a hand breaks: numbers that are not one panel's, panels over each other, questions
+ * to another source than the one that was chosen. */
+static void the_dashboard_keeps_its_own_model(void **state)
+{
+	_cleanup_(freep) char *text = read_source("dist/grafana/dashboard.json");
+	json_t *j = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	const json_t *panels = json_object_get(j, "panels"), *p, *t;
+	bool taken[GRID_ROWS][GRID] = {{false}};
+	uint64_t ids = 0;
+	size_t i, k;
+	(void)state;
+
+	assert_non_null(j);
+	assert_true(json_integer_value(json_object_get(j, "schemaVersion")) > 0);
+	assert_true(json_array_size(panels) > 0);
+	json_array_foreach (panels, i, p) {
+		const json_int_t id = json_integer_value(json_object_get(p, "id"));
+		const json_t *targets = json_object_get(p, "targets");
+
+		assert_in_range(id, 1, 63);
+		assert_false(ids & UINT64_C(1) << id);
+		ids |= UINT64_C(1) << id;
+		take_room(taken, p);
+		assert_non_null(json_string_value(json_object_get(p, "title")));
+		assert_true(json_array_size(targets) > 0);
+		json_array_foreach (targets, k, t) {
+			const char *uid, *expr;
+
+			assert_int_equal(json_unpack((json_t *)(uintptr_t)t, "{s:{s:s},s:s}", "datasource",
+						 "uid", &uid, "expr", &expr),
+				0);
+			assert_string_equal(uid, "${source}");
+			assert_non_null(strstr(expr, "tunnelmesh_"));
+		}
+	}
+	json_decref(j);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -195,6 +252,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_not_there_has_no_samples, setup, teardown),
 		cmocka_unit_test(rules_and_documents_name_no_other_metrics),
 		cmocka_unit_test(every_metric_is_documented),
+		cmocka_unit_test(the_dashboard_keeps_its_own_model),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,24 +4,28 @@
 
 static const struct {
 	const char *path, *word;
+	bool admin; /* members are refused there */
 } sections[] = {
-	[SECTION_OVERVIEW] = {"/", "Overview"},
-	[SECTION_NODES] = {"/nodes", "Nodes"},
-	[SECTION_MAP] = {"/map", "Map"},
-	[SECTION_POLICY] = {"/policy", "Policy"},
-	[SECTION_ROUTES] = {"/routes", "Routes"},
-	[SECTION_NAMES] = {"/names", "Names"},
-	[SECTION_TOKENS] = {"/tokens", "Tokens"},
+	[SECTION_OVERVIEW] = {"/", "Overview", false},
+	[SECTION_NODES] = {"/nodes", "Nodes", false},
+	[SECTION_MAP] = {"/map", "Map", false},
+	[SECTION_POLICY] = {"/policy", "Policy", true},
+	[SECTION_ROUTES] = {"/routes", "Routes", false},
+	[SECTION_NAMES] = {"/names", "Names", false},
+	[SECTION_TOKENS] = {"/tokens", "Tokens", true},
 };
 
-static void put_navigation(struct strbuf *out, enum part_section here)
+static void put_navigation(struct strbuf *out, const struct page *p, enum part_section here)
 {
 	html_put(out, "<nav aria-label=\"Pages\"><ul>");
-	for (unsigned i = 0; i < ARRAY_LEN(sections); i++)
+	for (unsigned i = 0; i < ARRAY_LEN(sections); i++) {
+		if (sections[i].admin && !p->admin)
+			continue;
 		html_put(out,
 			i == here ? "<li><a href=\"%s\" aria-current=\"page\">%s</a></li>"
 				  : "<li><a href=\"%s\">%s</a></li>",
 			sections[i].path, sections[i].word);
+	}
 	html_put(out, "</ul></nav>\n");
 }
 
@@ -49,7 +53,7 @@ void part_begin(struct strbuf *out, const struct page *p, enum part_section s, c
 		"<header><a class=\"mark\" href=\"/\"><img src=\"/icon.svg\" alt=\"\" width=\"28\" "
 		"height=\"28\"><span>%s</span></a>\n",
 		title, p->mesh, p->mesh);
-	put_navigation(out, s);
+	put_navigation(out, p, s);
 	html_put(out,
 		"<p class=\"viewer\"><span>%s</span> <span class=\"role\">%s</span></p></header>\n"
 		"<main id=\"content\" tabindex=\"-1\"><div class=\"title\"><h1>%s</h1>"

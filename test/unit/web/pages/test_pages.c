@@ -69,6 +69,8 @@ static void only_an_administrator_is_offered_changes(void **state)
 	expect_shown(page_node, &admin, "192.0.2.7");
 	expect_not_shown(page_node, &member, "<form");
 	expect_not_shown(page_node, &member, "192.0.2.7");
+	expect_shown(page_node, &admin, "href=\"/tokens\"");
+	expect_not_shown(page_node, &member, "href=\"/tokens\"");
 	admin.routes = member.routes = list_of(
 		"{\"routes\":[{\"id\":\"00000000000000bb\",\"node\":\"nas\",\"net\":\"exit\",\"ip4\":true,"
 		"\"offered\":true}]}");

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "web/dashboard/dashboard_private.h"
+
+#include "web/assets/assets.h"
+
+enum { POLICY_FORM_MAX = 3 * MSG_POLICY_MAX }; /* each byte may be three in a form */
+
+#define WANTS(w) (1u << WANT_##w)
+
+static const struct view overview = {
+	page_overview, WANTS(NODES) | WANTS(ROUTES) | WANTS(STATUS) | WANTS(POLICY), WANTS(NODES)};
+static const struct view nodes = {page_nodes, WANTS(NODES), WANTS(NODES)};
+static const struct view node = {page_node, WANTS(NODES) | WANTS(STATUS), WANTS(NODES)};
+static const struct view removal = {page_remove, WANTS(NODES), WANTS(NODES)};
+static const struct view map = {page_map, WANTS(NODES) | WANTS(STATUS), WANTS(NODES)};
+static const struct view names = {page_names, WANTS(NODES), WANTS(NODES)};
+static const struct view routes = {page_routes, WANTS(ROUTES), WANTS(ROUTES)};
+static const struct view tokens = {page_tokens, WANTS(TOKENS), WANTS(TOKENS)};
+static const struct view policy = {
+	page_policy, WANTS(POLICY) | WANTS(HISTORY) | WANTS(EXPLAINED) | WANTS(PROVED), WANTS(POLICY)};
+static const struct view policy_edit = {page_policy_edit, WANTS(POLICY), WANTS(POLICY)};
+
+#define VIEW(name)                                                                                           \
+	static void show_##name(void *ctx, struct web_request *r)                                            \
+	{                                                                                                    \
+		visit_begin(ctx, r, &name, NULL);                                                            \
+	}
+VIEW(overview)
+VIEW(nodes)
+VIEW(node)
+VIEW(removal)
+VIEW(map)
+VIEW(names)
+VIEW(routes)
+VIEW(tokens)
+VIEW(policy)
+VIEW(policy_edit)
+
+static const struct action rename_it = {"node.rename",
+	{{"", "node", FIELD_PATH}, {"name", "name", FIELD_TEXT}, {"keep", "keep", FIELD_FLAG}}, &node,
+	"/nodes/", false};
+static const struct action tag = {"node.tag",
+	{{"", "node", FIELD_PATH}, {"add", "add", FIELD_WORDS}, {"remove", "remove", FIELD_WORDS}}, &node,
+	"/nodes/", false};
+static const struct action alias = {"node.alias",
+	{{"", "node", FIELD_PATH}, {"add", "add", FIELD_WORDS}, {"remove", "remove", FIELD_WORDS}}, &node,
+	"/nodes/", false};
+static const struct action remove_it = {"node.remove", {{"", "node", FIELD_PATH}}, &removal, "/nodes", false};
+static const struct action approve = {"route.approve",
+	{{"node", "node", FIELD_TEXT}, {"net", "net", FIELD_TEXT}}, &routes, "/routes", false};
+static const struct action reject = {"route.reject",
+	{{"node", "node", FIELD_TEXT}, {"net", "net", FIELD_TEXT}}, &routes, "/routes", false};
+static const struct action create = {"token.create",
+	{{"uses", "uses", FIELD_NUMBER}, {"ttl_s", "ttl_s", FIELD_NUMBER}, {"tags", "tags", FIELD_WORDS},
+		{"ephemeral", "ephemeral", FIELD_FLAG}},
+	&tokens, NULL, false};
+static const struct action revoke = {"token.revoke", {{"id", "id", FIELD_TEXT}}, &tokens, "/tokens", false};
+static const struct action test = {"policy.test", {{"text", "text", FIELD_LINES}}, &policy_edit, NULL, false};
+static const struct action set = {"policy.set",
+	{{"text", "text", FIELD_LINES}, {"if_version", "if_version", FIELD_NUMBER}}, &policy_edit, "/policy",
+	true};
+static const struct action rollback = {
+	"policy.rollback", {{"version", "version", FIELD_NUMBER}}, &policy, "/policy", true};
+
+#define ACTION(name)                                                                                         \
+	static void do_##name(void *ctx, struct web_request *r)                                              \
+	{                                                                                                    \
+		visit_begin(ctx, r, name.view, &name);                                                       \
+	}
+ACTION(rename_it)
+ACTION(tag)
+ACTION(alias)
+ACTION(remove_it)
+ACTION(approve)
+ACTION(reject)
+ACTION(create)
+ACTION(revoke)
+ACTION(test)
+ACTION(set)
+ACTION(rollback)
+
+static void send_asset(void *ctx UNUSED, struct web_request *r)
+{
+	const struct web_asset *a = web_asset_find(web_path(r));
+
+	web_answer(r, 200, &(struct web_body){.type = a->type, .p = a->bytes, .n = *a->n});
+}
+
+/* --- who watches --- */
+
+struct watcher {
+	struct web_stream *stream;
+	struct list in_streams;
+};
+
+static void watcher_gone(void *ctx)
+{
+	struct watcher *w = ctx;
+
+	list_remove(&w->in_streams);
+	free(w);
+}
+
+static void watch(void *ctx, struct web_request *r)
+{
+	struct dashboard *d = ctx;
+	struct watcher *w = calloc(1, sizeof(*w));
+
+	if (!w) {
+		web_refuse(r, 503, "the coordinator is out of memory");
+		return;
+	}
+	w->stream = web_stream_begin(r, watcher_gone, w);
+	if (w->stream)
+		list_push_back(&d->streams, &w->in_streams);
+	else
+		free(w);
+}
+
+void dashboard_changed(struct dashboard *d)
+{
+	LIST_FOREACH (w, &d->streams, struct watcher, in_streams) {
+		if (web_stream_is_clear(w->stream))
+			web_stream_send(w->stream, "changed", "", 0);
+	}
+}
+
+const struct web_route dashboard_routes[] = {
+	{"/", show_overview, NULL, WEB_MEMBER, 0},
+	{"/nodes", show_nodes, NULL, WEB_MEMBER, 0},
+	{"/nodes/+", show_node, NULL, WEB_MEMBER, 0},
+	{"/nodes/+/rename", NULL, do_rename_it, WEB_ADMIN, 0},
+	{"/nodes/+/tag", NULL, do_tag, WEB_ADMIN, 0},
+	{"/nodes/+/alias", NULL, do_alias, WEB_ADMIN, 0},
+	{"/nodes/+/remove", show_removal, do_remove_it, WEB_ADMIN, 0},
+	{"/map", show_map, NULL, WEB_MEMBER, 0},
+	{"/names", show_names, NULL, WEB_MEMBER, 0},
+	{"/routes", show_routes, NULL, WEB_MEMBER, 0},
+	{"/routes/approve", NULL, do_approve, WEB_ADMIN, 0},
+	{"/routes/reject", NULL, do_reject, WEB_ADMIN, 0},
+	{"/tokens", show_tokens, NULL, WEB_ADMIN, 0},
+	{"/tokens/create", NULL, do_create, WEB_ADMIN, 0},
+	{"/tokens/revoke", NULL, do_revoke, WEB_ADMIN, 0},
+	{"/policy", show_policy, NULL, WEB_ADMIN, 0},
+	{"/policy/edit", show_policy_edit, NULL, WEB_ADMIN, 0},
+	{"/policy/test", NULL, do_test, WEB_ADMIN, POLICY_FORM_MAX},
+	{"/policy/set", NULL, do_set, WEB_ADMIN, POLICY_FORM_MAX},
+	{"/policy/rollback", NULL, do_rollback, WEB_ADMIN, 0},
+	{"/live", watch, NULL, WEB_MEMBER, 0},
+	{"/style.css", send_asset, NULL, WEB_ANYONE, 0},
+	{"/script.js", send_asset, NULL, WEB_ANYONE, 0},
+	{"/icon.svg", send_asset, NULL, WEB_ANYONE, 0},
+};
+const size_t dashboard_routes_n = ARRAY_LEN(dashboard_routes);
+
+int dashboard_new(const struct dashboard_config *cfg, struct dashboard **ret_dashboard)
+{
+	struct dashboard *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return TM_ENOMEM;
+	d->cfg = *cfg;
+	list_init(&d->streams);
+	*ret_dashboard = d;
+	return TM_OK;
+}
+
+void dashboard_free(struct dashboard *d)
+{
+	if (!d)
+		return;
+	while (!list_empty(&d->streams))
+		watcher_gone(CONTAINER_OF(d->streams.next, struct watcher, in_streams));
+	free(d);
+}

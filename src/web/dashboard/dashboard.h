@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * The dashboard behind its addresses: what a page needs is asked of the coordinator as the one who looks, by
+ * the same requests as from the command line, and shown when all is there; what is posted is a request, too.
+ * Rights are the coordinator's to check. Streams of who watches are told that something changed, and fetch
+ * anew. Control thread.
+ */
+#ifndef TM_WEB_DASHBOARD_DASHBOARD_H
+#define TM_WEB_DASHBOARD_DASHBOARD_H
+
+#include "web/http.h"
+#include "wire/msg/msg.h"
+
+struct dashboard;
+
+/* NULL: out of memory. */
+typedef void dashboard_reply_fn(void *ctx, msg_object *answer_take);
+
+struct dashboard_config {
+	const char *mesh, *zone; /* its name, and that of its names in the DNS; borrowed */
+	int64_t (*unix_now)(void);
+	/* {"cmd":...}, or `status` of the own node, asked by that viewer. One reply each, now or later. */
+	void (*ask)(void *ctx, const struct web_viewer *by, const char *request, dashboard_reply_fn *reply,
+		void *reply_ctx);
+	void *ctx;
+};
+NODISCARD int dashboard_new(const struct dashboard_config *cfg, struct dashboard **ret_dashboard);
+/* All that was asked has been answered, and the server is gone, which ended the streams. NULL is fine. */
+void dashboard_free(struct dashboard *d);
+
+/* For the server, with the dashboard as the handlers' ctx. */
+extern const struct web_route dashboard_routes[];
+extern const size_t dashboard_routes_n;
+
+void dashboard_changed(struct dashboard *d); /* what pages show, or some of it */
+
+#endif

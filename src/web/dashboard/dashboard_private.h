@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Private to dashboard/. */
+#ifndef TM_WEB_DASHBOARD_DASHBOARD_PRIVATE_H
+#define TM_WEB_DASHBOARD_DASHBOARD_PRIVATE_H
+
+#include "base/list.h"
+#include "web/dashboard/dashboard.h"
+#include "web/pages/page.h"
+#include "wire/msg/request.h"
+
+enum { PAGES_MAX = NETMAP_NODES_MAX / LIST_PAGE + 2 };
+
+struct dashboard {
+	struct dashboard_config cfg;
+	struct list streams;
+};
+
+/* What pages want to know, in the order in which it is asked. */
+enum want {
+	WANT_NODES,
+	WANT_ROUTES,
+	WANT_STATUS,
+	WANT_POLICY,
+	WANT_HISTORY,
+	WANT_TOKENS,
+	WANT_EXPLAINED,
+	WANT_PROVED,
+	WANT_N,
+};
+
+/* A page, and what it cannot do without. */
+struct view {
+	void (*put)(struct strbuf *out, const struct page *p);
+	unsigned wants, needs; /* 1 << WANT_ */
+};
+
+enum field_kind { FIELD_TEXT, FIELD_LINES, FIELD_WORDS, FIELD_NUMBER, FIELD_FLAG, FIELD_PATH };
+
+/* What a form becomes: a request, and what is shown after it. */
+struct action {
+	const char *cmd;
+	struct action_field {
+		const char *name, *key; /* in the form, in the request */
+		enum field_kind kind;
+	} fields[4];
+	const struct view *view; /* shown with the refusal, and after it where there is no `back` */
+	const char *back; /* looked at when it is done; "/nodes/": followed by the first part of the path */
+	bool by; /* the request says who asks */
+};
+
+/* Someone waits for a page. */
+struct visit {
+	struct dashboard *d;
+	struct web_request *r; /* NULL: has gone, and what still comes is dropped */
+	const struct view *view;
+	const struct action *action; /* NULL: nothing was posted */
+	enum want next;
+	int64_t after; /* of a list: its next page */
+	bool refused; /* what it cannot do without, or the action */
+	msg_object *lists[2][PAGES_MAX]; /* WANT_NODES, WANT_ROUTES */
+	size_t n[2];
+	msg_object *answers[WANT_N]; /* of the other kinds */
+	msg_object *done, *refusal; /* of the action; the first that was refused */
+};
+/* Asks, shows, and frees itself. */
+void visit_begin(struct dashboard *d, struct web_request *r, const struct view *v, const struct action *a);
+
+/* actions.c: the request of what was posted. NULL: out of memory. The caller's. */
+NODISCARD char *action_request(const struct action *a, struct web_request *r);
+
+#endif

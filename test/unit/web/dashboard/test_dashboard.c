@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* What is asked for a page and for a form, as whom, and what is made of the answers. */
+#include "unit/unit.h"
+
+#include "unit/web/dashboard/fake_http.h"
+#include "web/dashboard/dashboard.h"
+
+#define NODE "{\"id\":\"00000000000000aa\",\"name\":\"nas\",\"kind\":\"node\",\"online\":true}"
+
+static struct dashboard *dash;
+static struct strbuf asked; /* a request a line */
+static const char *const (
+	*script)[2]; /* part of a request, its answer; all else is answered with {"ok":true} */
+static bool slow; /* the answer waits: */
+static dashboard_reply_fn *waiting;
+static void *waiting_ctx;
+
+static msg_object *answer_to(const char *request)
+{
+	for (size_t i = 0; script && script[i][0]; i++)
+		if (strstr(request, script[i][0]))
+			return json_loads(script[i][1], 0, NULL);
+	return json_loads("{\"ok\":true}", 0, NULL);
+}
+
+static void ask(void *ctx UNUSED, const struct web_viewer *by, const char *request, dashboard_reply_fn *reply,
+	void *reply_ctx)
+{
+	strbuf_printf(&asked, "%s %s\n", by->name, request);
+	waiting = reply;
+	waiting_ctx = reply_ctx;
+	if (!slow)
+		reply(reply_ctx, answer_to(request));
+}
+
+static int64_t unix_now(void)
+{
+	return 1000000;
+}
+
+static int open_dashboard(void **state UNUSED)
+{
+	static const struct dashboard_config cfg = {
+		.mesh = "home", .zone = "mesh", .unix_now = unix_now, .ask = ask};
+
+	slow = false;
+	script = NULL;
+	return dashboard_new(&cfg, &dash);
+}
+
+static int close_dashboard(void **state UNUSED)
+{
+	dashboard_free(dash);
+	strbuf_deinit(&asked);
+	return 0;
+}
+
+static struct web_request request_of(enum web_role role, const char *path)
+{
+	return (struct web_request){
+		.path = path, .param = "00000000000000aa", .viewer = {.role = role, .name = "jo"}};
+}
+
+static void expect_answer(struct web_request *r, unsigned status, const char *part)
+{
+	if (r->status != status || !strstr(r->body.s, part))
+		fail_msg("%u: %s", r->status, r->body.s);
+	strbuf_deinit(&r->body);
+}
+
+static void expect_asked(const char *all)
+{
+	assert_string_equal(asked.s ? asked.s : "", all);
+	strbuf_deinit(&asked);
+}
+
+static void all_pages_of_a_list_are_asked_for_as_the_viewer(void **state UNUSED)
+{
+	static const char *const answers[][2] = {
+		{"\"after\":7", "{\"ok\":true,\"nodes\":[" NODE "]}"},
+		{"node.list", "{\"ok\":true,\"nodes\":[" NODE "],\"next\":7}"},
+		{NULL},
+	};
+	struct web_request r = request_of(WEB_MEMBER, "/nodes");
+
+	script = answers;
+	fake_get(dash, &r);
+	expect_asked("jo {\"cmd\":\"node.list\"}\njo {\"cmd\":\"node.list\",\"after\":7}\n");
+	expect_answer(&r, 200, "2 shown");
+}
+
+static void a_member_is_not_refused_a_page_for_what_only_administrators_are_told(void **state UNUSED)
+{
+	struct web_request r = request_of(WEB_MEMBER, "/"), admin = request_of(WEB_ADMIN, "/");
+
+	fake_get(dash, &r);
+	expect_asked("jo {\"cmd\":\"node.list\"}\njo {\"cmd\":\"route.list\"}\n");
+	expect_answer(&r, 200, "Overview");
+	fake_get(dash, &admin);
+	assert_non_null(strstr(asked.s, "policy.get"));
+	expect_answer(&admin, 200, "Policy</a>");
+}
+
+static void what_a_page_cannot_do_without_is_refused_with_the_sentence(void **state UNUSED)
+{
+	static const char *const answers[][2] = {
+		{"token.list",
+			"{\"ok\":false,\"code\":\"closed\",\"error\":\"it is stopping\",\"hint\":\"wait\"}"},
+		{NULL},
+	};
+	struct web_request r = request_of(WEB_ADMIN, "/tokens");
+
+	script = answers;
+	fake_get(dash, &r);
+	expect_answer(&r, 409, "it is stopping");
+}
+
+static void a_mesh_without_a_policy_is_no_failure(void **state UNUSED)
+{
+	static const char *const answers[][2] = {
+		{"policy.get", "{\"ok\":false,\"code\":\"no_policy\",\"error\":\"none\"}"},
+		{NULL},
+	};
+	struct web_request r = request_of(WEB_ADMIN, "/policy");
+
+	script = answers;
+	fake_get(dash, &r);
+	expect_answer(&r, 200, "This mesh has no policy");
+}
+
+static void a_question_about_the_policy_that_is_wrong_keeps_the_page(void **state UNUSED)
+{
+	static const char *const answers[][2] = {
+		{"policy.explain", "{\"ok\":false,\"error\":\"x is no member\"}"},
+		{"policy.get", "{\"ok\":true,\"version\":3,\"rules\":[]}"},
+		{NULL},
+	};
+	struct web_request r = request_of(WEB_ADMIN, "/policy");
+
+	script = answers;
+	r.query[0][0] = "from";
+	r.query[0][1] = "x";
+	fake_get(dash, &r);
+	assert_non_null(
+		strstr(asked.s, "{\"cmd\":\"policy.explain\",\"from\":\"x\",\"to\":\"\",\"service\":\"\"}"));
+	assert_non_null(strstr(r.body.s, "x is no member"));
+	expect_answer(&r, 200, "Version 3");
+}
+
+static void each_form_is_one_request(void **state UNUSED)
+{
+	static const struct {
+		const char *path, *form[FAKE_PAIRS_MAX][2], *request, *seen;
+	} rows[] = {
+		{"/nodes/+/rename", {{"name", "desk"}, {"keep", "yes"}},
+			"{\"cmd\":\"node.rename\",\"node\":\"00000000000000aa\",\"name\":\"desk\",\"keep\":"
+			"true}",
+			"/nodes/00000000000000aa"},
+		{"/nodes/+/tag", {{"add", " a, b\tc"}, {"remove", ""}},
+			"{\"cmd\":\"node.tag\",\"node\":\"00000000000000aa\",\"add\":[\"a\",\"b\",\"c\"],"
+			"\"remove\":[]}",
+			"/nodes/00000000000000aa"},
+		{"/nodes/+/alias", {{"add", "x"}},
+			"{\"cmd\":\"node.alias\",\"node\":\"00000000000000aa\",\"add\":[\"x\"]}",
+			"/nodes/00000000000000aa"},
+		{"/nodes/+/remove", {{NULL}}, "{\"cmd\":\"node.remove\",\"node\":\"00000000000000aa\"}",
+			"/nodes"},
+		{"/routes/approve", {{"node", "n"}, {"net", "exit"}},
+			"{\"cmd\":\"route.approve\",\"node\":\"n\",\"net\":\"exit\"}", "/routes"},
+		{"/routes/reject", {{"node", "n"}, {"net", "10.0.0.0/8"}},
+			"{\"cmd\":\"route.reject\",\"node\":\"n\",\"net\":\"10.0.0.0/8\"}", "/routes"},
+		{"/tokens/revoke", {{"id", "a1"}}, "{\"cmd\":\"token.revoke\",\"id\":\"a1\"}", "/tokens"},
+		{"/policy/set", {{"text", "a\r\nb\r\n"}, {"if_version", "3"}},
+			"{\"cmd\":\"policy.set\",\"text\":\"a\\u000ab\\u000a\",\"if_version\":3,\"by\":"
+			"\"jo\"}",
+			"/policy"},
+		{"/policy/rollback", {{"version", "2"}},
+			"{\"cmd\":\"policy.rollback\",\"version\":2,\"by\":\"jo\"}", "/policy"},
+	};
+	char line[256];
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct web_request r = request_of(WEB_ADMIN, rows[i].path);
+
+		memcpy(r.form, rows[i].form, sizeof(r.form));
+		fake_post(dash, &r);
+		snprintf(line, sizeof(line), "jo %s\n", rows[i].request);
+		expect_asked(line);
+		assert_int_equal(r.status, 303);
+		assert_string_equal(r.seen, rows[i].seen);
+	}
+}
+
+static void what_is_refused_is_shown_where_it_was_asked(void **state UNUSED)
+{
+	static const char *const answers[][2] = {
+		{"policy.set", "{\"ok\":false,\"error\":\"line 1: what is this?\"}"},
+		{"node.remove", "{\"ok\":false,\"error\":\"there is no node\"}"},
+		{"node.list", "{\"ok\":true,\"nodes\":[" NODE "]}"},
+		{NULL},
+	};
+	struct web_request set = request_of(WEB_ADMIN, "/policy/set"),
+			   gone = request_of(WEB_ADMIN, "/nodes/+/remove");
+
+	script = answers;
+	set.form[0][0] = "text";
+	set.form[0][1] = "written";
+	fake_post(dash, &set);
+	assert_non_null(strstr(set.body.s, "line 1: what is this?"));
+	expect_answer(&set, 409, "written</textarea>");
+	fake_post(dash, &gone);
+	expect_answer(&gone, 409, "there is no node");
+}
+
+static void a_new_token_is_shown_once_with_the_others(void **state UNUSED)
+{
+	static const char *const answers[][2] = {
+		{"token.create", "{\"ok\":true,\"token\":\"tm1-secret\",\"id\":\"a1\"}"},
+		{NULL},
+	};
+	struct web_request r = request_of(WEB_ADMIN, "/tokens/create");
+
+	script = answers;
+	r.form[0][0] = "uses";
+	r.form[0][1] = "many";
+	fake_post(dash, &r);
+	expect_asked("jo {\"cmd\":\"token.create\",\"uses\":\"many\"}\njo {\"cmd\":\"token.list\"}\n");
+	expect_answer(&r, 200, "tunnelmesh join tm1-secret");
+}
+
+static void who_leaves_before_the_answer_costs_nothing_more(void **state UNUSED)
+{
+	struct web_request r = request_of(WEB_ADMIN, "/");
+
+	slow = true;
+	fake_get(dash, &r);
+	r.gone(r.gone_ctx);
+	waiting(waiting_ctx, json_loads("{\"ok\":true,\"nodes\":[]}", 0, NULL));
+	assert_int_equal(r.status, 0);
+	expect_asked("jo {\"cmd\":\"node.list\"}\n");
+}
+
+static void no_memory_is_a_sentence(void **state UNUSED)
+{
+	struct web_request r = request_of(WEB_ADMIN, "/");
+
+	slow = true;
+	fake_get(dash, &r);
+	waiting(waiting_ctx, NULL);
+	expect_answer(&r, 503, "out of memory");
+}
+
+static void who_watches_is_told_of_changes_as_far_as_he_reads(void **state UNUSED)
+{
+	struct web_request r = request_of(WEB_MEMBER, "/live");
+
+	dashboard_changed(dash);
+	fake_get(dash, &r);
+	dashboard_changed(dash);
+	assert_int_equal(fake_stream.n_events, 1);
+	fake_stream.clear = false;
+	dashboard_changed(dash);
+	assert_int_equal(fake_stream.n_events, 1);
+	fake_stream.gone(fake_stream.gone_ctx);
+	fake_stream.clear = true;
+	dashboard_changed(dash);
+	assert_int_equal(fake_stream.n_events, 1);
+}
+
+static void what_changes_something_is_for_administrators_alone(void **state UNUSED)
+{
+	for (size_t i = 0; i < dashboard_routes_n; i++)
+		if (dashboard_routes[i].post && dashboard_routes[i].who != WEB_ADMIN)
+			fail_msg("%s is for members, too", dashboard_routes[i].path);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			all_pages_of_a_list_are_asked_for_as_the_viewer, open_dashboard, close_dashboard),
+		cmocka_unit_test_setup_teardown(
+			a_member_is_not_refused_a_page_for_what_only_administrators_are_told, open_dashboard,
+			close_dashboard),
+		cmocka_unit_test_setup_teardown(what_a_page_cannot_do_without_is_refused_with_the_sentence,
+			open_dashboard, close_dashboard),
+		cmocka_unit_test_setup_teardown(
+			a_mesh_without_a_policy_is_no_failure, open_dashboard, close_dashboard),
+		cmocka_unit_test_setup_teardown(a_question_about_the_policy_that_is_wrong_keeps_the_page,
+			open_dashboard, close_dashboard),
+		cmocka_unit_test_setup_teardown(each_form_is_one_request, open_dashboard, close_dashboard),
+		cmocka_unit_test_setup_teardown(
+			what_is_refused_is_shown_where_it_was_asked, open_dashboard, close_dashboard),
+		cmocka_unit_test_setup_teardown(
+			a_new_token_is_shown_once_with_the_others, open_dashboard, close_dashboard),
+		cmocka_unit_test_setup_teardown(
+			who_leaves_before_the_answer_costs_nothing_more, open_dashboard, close_dashboard),
+		cmocka_unit_test_setup_teardown(no_memory_is_a_sentence, open_dashboard, close_dashboard),
+		cmocka_unit_test_setup_teardown(
+			who_watches_is_told_of_changes_as_far_as_he_reads, open_dashboard, close_dashboard),
+		cmocka_unit_test_setup_teardown(
+			what_changes_something_is_for_administrators_alone, open_dashboard, close_dashboard),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

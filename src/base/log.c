@@ -22,6 +22,8 @@ static _Atomic(enum log_format) log_format;
 static enum log_style log_style; /* set before there are threads, like the sink */
 static log_sink_fn *sink;
 static void *sink_ctx;
+static _Atomic(log_tap_fn *) tap;
+static void *tap_ctx; /* of whoever is there, once one is */
 
 struct log_kv kv_str(const char *key, const char *value)
 {
@@ -263,6 +265,17 @@ static void write_line(enum log_level level, const char *text, const struct log_
 	hand_over(&l);
 }
 
+static void tell_tap(
+	log_tap_fn *fn, enum log_level level, const char *text, const struct log_kv *kv, size_t n)
+{
+	struct line l = {.n = 0, .room = sizeof(l.s) - sizeof(cut_mark)};
+
+	line_add(&l, text);
+	add_pairs(&l, kv, n);
+	l.s[l.n] = '\0';
+	fn(tap_ctx, level, l.s);
+}
+
 void log_write(enum log_level level, const char *text, const struct log_kv *kv, size_t n)
 {
 	uint64_t missed;
@@ -275,6 +288,9 @@ void log_write(enum log_level level, const char *text, const struct log_kv *kv, 
 		write_line(level, "log: a line came too often, and was left out", said, ARRAY_LEN(said));
 	}
 	write_line(level, text, kv, n);
+	log_tap_fn *fn = level <= LOG_WARN ? atomic_load_explicit(&tap, memory_order_acquire) : NULL;
+	if (fn)
+		tell_tap(fn, level, text, kv, n);
 }
 
 bool log_enabled(enum log_level level)
@@ -321,4 +337,11 @@ void log_set_sink(log_sink_fn *fn, void *ctx)
 {
 	sink = fn;
 	sink_ctx = ctx;
+}
+
+void log_set_tap(log_tap_fn *fn, void *ctx)
+{
+	if (fn)
+		tap_ctx = ctx;
+	atomic_store_explicit(&tap, fn, memory_order_release);
 }

@@ -75,5 +75,9 @@ enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_LOGFMT, LOG_FORMAT_JSON };
 void log_set_format(enum log_format format);
 typedef void log_sink_fn(void *ctx, const char *line, size_t n);
 void log_set_sink(log_sink_fn *fn, void *ctx); /* NULL: stderr */
+/* Who remembers warnings and errors beside the log: "path: text key=value". Called by whichever thread logs;
+ * it must not log itself. Set while no other thread logs; NULL: nobody. */
+typedef void log_tap_fn(void *ctx, enum log_level level, const char *line);
+void log_set_tap(log_tap_fn *fn, void *ctx);
 
 #endif

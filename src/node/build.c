@@ -168,6 +168,29 @@ static int build_keeper(struct node *n)
 	return keeper_new(n->base, &cfg, &n->keeper);
 }
 
+static void on_mesh_event(void *ctx, const struct event *e)
+{
+	const struct node *n = ctx;
+
+	events_add_mesh(n->events, e);
+}
+
+static void on_own_event(void *ctx, const struct event *e)
+{
+	events_add(ctx, e);
+}
+
+static void on_log(void *ctx, enum log_level level, const char *line)
+{
+	events_alarm(ctx, level, line);
+}
+
+static void remember_events(struct node *n)
+{
+	news_on_event(n->news, on_own_event, n->events);
+	log_set_tap(on_log, n->events);
+}
+
 static int build_coordinator(struct node *n)
 {
 	struct ports ports;
@@ -186,7 +209,9 @@ static int build_coordinator(struct node *n)
 		.tls = &ports.tls,
 		.streams = relaying_taker(n),
 		.data_port = plane_port(n->plane),
-		.fwmark = n->config.fwmark};
+		.fwmark = n->config.fwmark,
+		.on_event = on_mesh_event,
+		.on_event_ctx = n};
 
 	err = coord_new(n->base, &cfg, &n->coord, &n->failure);
 	if (err)
@@ -270,7 +295,11 @@ int node_build(struct node *n)
 	if (!err)
 		err = node_rules_init(n);
 	if (!err)
+		err = events_new(n->base, &n->events);
+	if (!err)
 		err = news_new(&n->news);
+	if (!err)
+		remember_events(n);
 	if (!err)
 		err = reaching_new(&n->reaching);
 	if (!err)
@@ -464,6 +493,8 @@ void node_close(struct node *n)
 	peers_free(TAKE(n->peers));
 	news_free(TAKE(n->news));
 	reaching_free(TAKE(n->reaching));
+	log_set_tap(NULL, NULL);
+	events_free(TAKE(n->events));
 	if (n->plane)
 		plane_stop(n->plane);
 	free_event(n->plane_event);

@@ -342,10 +342,32 @@ static void not_coordinator(struct node *n, struct ctl_call *call)
 	ctl_reply(call, msg_refusal("not_coordinator", "this machine is not the mesh's coordinator", hint));
 }
 
+/* As the events of the mesh say it: the kernel knows who holds the other end of the socket. */
+struct coord_who command_who(const struct ctl_call *call)
+{
+	struct coord_who who = {.door = EVENT_SOCKET};
+	uint32_t uid;
+
+	if (ctl_user(call, &uid) != TM_OK)
+		snprintf(who.by, sizeof(who.by), "a user of the coordinator's machine");
+	else if (uid)
+		snprintf(who.by, sizeof(who.by), "user %u of the coordinator's machine", uid);
+	else
+		snprintf(who.by, sizeof(who.by), "root");
+	return who;
+}
+
+static void ask_coordinator(struct node *n, const json_t *req, coord_reply_fn *reply, struct ctl_call *call)
+{
+	const struct coord_who who = command_who(call);
+
+	coord_admin_by(n->coord, &who, req, reply, call);
+}
+
 static void cmd_admin(struct node *n, const json_t *req, struct ctl_call *call)
 {
 	if (n->coord)
-		coord_admin(n->coord, req, reply_text_through, call);
+		ask_coordinator(n, req, reply_text_through, call);
 	else
 		not_coordinator(n, call);
 }
@@ -365,7 +387,7 @@ static void backup_made(void *ctx, char *reply_take)
 static void cmd_backup(struct node *n, const json_t *req, struct ctl_call *call)
 {
 	if (n->coord)
-		coord_admin(n->coord, req, backup_made, call);
+		ask_coordinator(n, req, backup_made, call);
 	else
 		not_coordinator(n, call);
 }
@@ -386,7 +408,7 @@ void command_ask_through_link(struct node *n, const json_t *req, agent_reply_fn 
 static void cmd_ask(struct node *n, const json_t *req, struct ctl_call *call)
 {
 	if (n->coord)
-		coord_admin(n->coord, req, reply_text_through, call);
+		ask_coordinator(n, req, reply_text_through, call);
 	else
 		command_ask_through_link(n, req, reply_through, call);
 }
@@ -474,6 +496,8 @@ static const struct command {
 	{"leave", cmd_leave, false},
 	{"coordinator.addresses", cmd_addresses, false},
 	{"backup", cmd_backup, false},
+	{"events", command_events, false},
+	{"event.list", cmd_ask, false},
 	{"log.level", command_log_level, false},
 	{"token.", cmd_admin, false}, /* whatever the coordinator knows that begins so */
 	{"policy.", cmd_admin, false},

@@ -162,8 +162,9 @@ void command_client_add(struct node *n, const json_t *req, struct ctl_call *call
 
 	json_t *with_via = json_copy((json_t *)(uintptr_t)req);
 	json_object_set_new(with_via, "via", json_string(n->enrolment.self.id));
+	const struct coord_who who = command_who(call);
 	if (n->coord)
-		coord_admin(n->coord, with_via, client_added_here, c);
+		coord_admin_by(n->coord, &who, with_via, client_added_here, c);
 	else
 		command_ask_through_link(n, with_via, client_added, c);
 	json_decref(with_via);

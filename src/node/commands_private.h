@@ -9,12 +9,14 @@ const char *command_field(const json_t *req, const char *key); /* "" for what is
 /* The same request as the coordinator knows it from a link. */
 void command_ask_through_link(struct node *n, const json_t *req, agent_reply_fn *reply, void *ctx);
 
+struct coord_who command_who(const struct ctl_call *call); /* asks, for the coordinator here */
+
 void command_client_add(struct node *n, const json_t *req, struct ctl_call *call);
 
 /* commands_route.c, commands_exit.c */
 typedef void command_fn(struct node *n, const msg_object *req, struct ctl_call *call);
 command_fn command_route_advertise, command_route_withdraw;
-command_fn command_log_level; /* commands_log.c */
+command_fn command_events, command_log_level; /* commands_events.c, commands_log.c */
 command_fn command_filter_add, command_filter_list, command_filter_remove; /* commands_filter.c */
 command_fn command_exit_offer, command_exit_use, command_exit_off, command_exit_pause;
 

@@ -182,6 +182,13 @@ bool ctl_waits(const struct ctl_call *call)
 	return call->conn && os_local_recv(call->conn->fd, &c, 1, &n) != TM_ECLOSED;
 }
 
+int ctl_user(const struct ctl_call *call, uint32_t *ret_uid)
+{
+	pid_t pid;
+
+	return call->conn ? os_local_peer(call->conn->fd, &pid, ret_uid) : TM_ECLOSED;
+}
+
 int ctl_request_parse(const char *line, size_t n, json_t **ret_req, struct diag *d)
 {
 	json_error_t e;

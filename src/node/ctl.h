@@ -61,6 +61,9 @@ void ctl_reply_text(struct ctl_call *call, char *text_take);
 /* Is the client still there, as far as can be seen now? Who has closed its sending half counts as gone. */
 bool ctl_waits(const struct ctl_call *call);
 
+/* The number of the user at the other end; TM_ECLOSED when it has gone. */
+NODISCARD int ctl_user(const struct ctl_call *call, uint32_t *ret_uid);
+
 /* One request line without its newline. TM_EBADMSG with a sentence unless it is a JSON object. Pure. */
 NODISCARD int ctl_request_parse(const char *line, size_t n, json_t **ret_req, struct diag *d);
 

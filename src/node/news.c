@@ -20,6 +20,8 @@ struct news {
 	struct log_limit states, members; /* a peer may come and go as it likes */
 	struct log_limit ports; /* a gateway as well */
 	struct portmap_view port; /* as told last */
+	news_event_fn *on_event; /* NULL: nobody wants to know */
+	void *on_event_ctx;
 };
 
 static const void *key_of(const void *record, size_t *ret_len)
@@ -74,10 +76,34 @@ static struct peer_news *of(struct news *w, const struct mesh_node *m)
 	return p;
 }
 
+void news_on_event(struct news *w, news_event_fn *fn, void *ctx)
+{
+	w->on_event = fn;
+	w->on_event_ctx = ctx;
+}
+
+static void remember(struct news *w, const struct mesh_node *m, enum event_kind kind,
+	const struct endpoint *at, const char *why)
+{
+	struct event e = {.kind = kind};
+	char text[ENDPOINT_STR_LEN];
+
+	if (!w->on_event)
+		return;
+	memcpy(e.about, m->name, strlen(m->name) + 1);
+	memcpy(e.id, m->id, sizeof(e.id));
+	if (kind == EVENT_PEER_UP || kind == EVENT_PEER_MOVED)
+		event_set_detail(&e, "at %s (%s)", endpoint_format(at, text), why);
+	else
+		event_set_detail(&e, "%s", why);
+	w->on_event(w->on_event_ctx, &e);
+}
+
 static void tell(struct news *w, struct peer_news *p, const struct mesh_node *m, enum told now,
-	const char *text, const struct endpoint *at, const char *why)
+	const char *text, enum event_kind kind, const struct endpoint *at, const char *why)
 {
 	p->told = now;
+	remember(w, m, kind, at, why);
 	LOG_LIMITED(LOG_INFO, &w->states, log_who(m->key, sizeof(m->key)), text, KV("name", m->name),
 		KV_EP("at", at), KV("why", why));
 }
@@ -89,9 +115,10 @@ static void tell_reached(
 
 	if (!p || (p->told == TOLD_UP && endpoint_eq(&p->at, at)))
 		return;
-	const char *text = p->told == TOLD_UP ? "node: peer is reached by another way" : "node: peer is up";
+	const bool moved = p->told == TOLD_UP;
 	p->at = *at;
-	tell(w, p, m, TOLD_UP, text, at, why);
+	tell(w, p, m, TOLD_UP, moved ? "node: peer is reached by another way" : "node: peer is up",
+		moved ? EVENT_PEER_MOVED : EVENT_PEER_UP, at, why);
 }
 
 void news_session(struct news *w, const struct mesh_node *m, const struct endpoint *at, bool up)
@@ -105,7 +132,8 @@ void news_session(struct news *w, const struct mesh_node *m, const struct endpoi
 	/* Whether a node is still there its path tells; a stock client has none. */
 	p = m->kind == NODE_CLIENT ? hashset_get(&w->peers, m->key, sizeof(p->key)) : NULL;
 	if (p && p->told == TOLD_UP)
-		tell(w, p, m, TOLD_OUT_OF_REACH, "node: peer is down", &p->at, "no handshake for long");
+		tell(w, p, m, TOLD_OUT_OF_REACH, "node: peer is down", EVENT_PEER_DOWN, &p->at,
+			"no handshake for long");
 }
 
 static void lost(struct news *w, const struct mesh_node *m, const struct core_out *out)
@@ -113,8 +141,8 @@ static void lost(struct news *w, const struct mesh_node *m, const struct core_ou
 	struct peer_news *p = of(w, m);
 
 	if (p && p->told == TOLD_UP)
-		tell(w, p, m, TOLD_LOST, "node: peer is lost, looking for another way", &out->way.remote,
-			path_why_text(out->why));
+		tell(w, p, m, TOLD_LOST, "node: peer is lost, looking for another way", EVENT_PEER_LOST,
+			&out->way.remote, path_why_text(out->why));
 }
 
 static void out_of_reach(struct news *w, const struct mesh_node *m, const struct core_out *out)
@@ -122,7 +150,7 @@ static void out_of_reach(struct news *w, const struct mesh_node *m, const struct
 	struct peer_news *p = of(w, m);
 
 	if (p && p->told != TOLD_OUT_OF_REACH && p->told != TOLD_UP)
-		tell(w, p, m, TOLD_OUT_OF_REACH, "node: peer is out of reach", &p->at,
+		tell(w, p, m, TOLD_OUT_OF_REACH, "node: peer is out of reach", EVENT_PEER_UNREACHED, &p->at,
 			path_why_text(out->why));
 }
 

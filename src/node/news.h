@@ -10,10 +10,14 @@
 #include "control/path/core.h"
 #include "control/portmap/portmap.h"
 #include "mesh/diff.h"
+#include "mesh/event.h"
 
 struct news;
 
 NODISCARD int news_new(struct news **ret_news);
+/* What becomes of peers, beside the log. */
+typedef void news_event_fn(void *ctx, const struct event *e);
+void news_on_event(struct news *w, news_event_fn *fn, void *ctx);
 void news_free(struct news *w); /* NULL is fine */
 
 /* A session with it was made (or made anew), or the last one is over; `at`: where packets to it go now. */

@@ -17,6 +17,7 @@
 #include "node/clock.h"
 #include "node/config.h"
 #include "node/ctl.h"
+#include "node/events.h"
 #include "node/inbound.h"
 #include "node/keeper.h"
 #include "node/mapper.h"
@@ -60,6 +61,7 @@ struct node {
 	struct relaying *relaying; /* relaying.c */
 	struct peers *peers;
 	struct keeper *keeper;
+	struct events *events;
 	struct news *news;
 	struct reaching *reaching; /* what drive.c counts */
 	struct coord *coord; /* NULL unless we have the role */

@@ -16,6 +16,7 @@ struct copy {
 
 static int copy_body(struct store *s, struct job *j)
 {
+	job_event_is(j, EVENT_BACKUP, NULL); /* told of, and not part of the copy */
 	return store_copy(s, CONTAINER_OF(j, struct copy, job)->to);
 }
 

@@ -20,6 +20,7 @@ static int add_body(struct store *s, struct job *j)
 	struct addition *a = CONTAINER_OF(j, struct addition, job);
 	bool taken;
 
+	job_event_is(j, EVENT_CLIENT_ADDED, &a->node.rec);
 	int err = store_node_name_taken(s, a->node.rec.name, &taken);
 	if (err)
 		return err;
@@ -110,6 +111,7 @@ void clients_add(struct coord *c, const struct asker *a, const union msg_request
 		return;
 
 	fill(&j->node, &r->client_add, via);
+	event_set_detail(&j->job.event, "%s", via->s.rec.name);
 	j->node.created = j->job.now;
 	j->hosts_max = mesh_hosts_max(&registry_mesh(c->reg)->net4, &registry_mesh(c->reg)->net6);
 	job_submit(&j->job);

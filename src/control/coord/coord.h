@@ -9,6 +9,7 @@
 #include "base/diag.h"
 #include "base/err.h"
 #include "crypto/identity.h"
+#include "mesh/event.h"
 #include "mesh/model.h"
 #include "wire/msg/msg.h"
 
@@ -47,6 +48,9 @@ struct coord_tls {
 	size_t n_hosts;
 };
 
+/* Something was done to the mesh, and is stored. Control thread. */
+typedef void coord_event_fn(void *ctx, const struct event *e);
+
 struct coord_config {
 	const char *db_path; /* borrowed */
 	const struct identity *identity; /* borrowed */
@@ -59,6 +63,8 @@ struct coord_config {
 	size_t n_addresses;
 	uint16_t data_port; /* UDP port of our data socket, told to nodes for STUN */
 	uint32_t fwmark; /* SO_MARK of the control port, 0 = none */
+	coord_event_fn *on_event; /* NULL: nobody is told */
+	void *on_event_ctx;
 };
 /* Opens, migrates and loads the database (blocking, at start-up), then listens. */
 NODISCARD int coord_new(
@@ -79,5 +85,14 @@ size_t coord_twins(const struct coord *c); /* members whose identity another mac
  */
 typedef void coord_reply_fn(void *ctx, char *reply_take);
 void coord_admin(struct coord *c, const msg_object *req, coord_reply_fn *reply, void *ctx);
+/* The same, asked by somebody in particular: whoever calls it has found out who that is, and that he may. It
+ * is what the events of the mesh say of him. */
+struct coord_who {
+	enum event_door door;
+	char by[NODE_NAME_MAX + 1]; /* a member's name, or a user of this machine */
+	char id[NODE_ID_LEN + 1]; /* of the member; "": it is none */
+};
+void coord_admin_by(struct coord *c, const struct coord_who *who, const msg_object *req,
+	coord_reply_fn *reply, void *ctx);
 
 #endif

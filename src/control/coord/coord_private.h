@@ -18,6 +18,7 @@
 #include "control/coord/coord.h"
 #include "control/coord/policy.h"
 #include "control/coord/registry.h"
+#include "control/store/event.h"
 #include "control/store/mesh.h"
 #include "control/store/node.h"
 #include "control/store/store.h"
@@ -124,6 +125,8 @@ struct coord {
 	struct loop_timer *through_timer;
 	struct registry *reg;
 	struct clink_server *server; /* coord.c */
+	coord_event_fn *on_event; /* NULL: nobody listens */
+	void *on_event_ctx;
 	/* changes */
 	struct msg_addresses addresses;
 	struct list conns;
@@ -167,6 +170,7 @@ struct asker {
 	void *ctx;
 	uint64_t conn;
 	int64_t id;
+	struct coord_who who; /* of an administrator; a link has its member */
 };
 /* A link's request. False: there is none of this name. */
 bool request_from_link(struct conn *n, const char *name, const msg_object *m);
@@ -198,6 +202,7 @@ struct job {
 	struct asker asker;
 	struct diag d; /* why it failed */
 	int64_t now; /* Unix seconds when it was asked */
+	struct event event; /* what it is when it has succeeded; kind EVENT_NONE: nothing to be remembered */
 	const char *why; /* members go that it removes; NULL = they were removed */
 	struct feed feed;
 	int unread; /* why what it changed could not be read back */
@@ -213,6 +218,13 @@ void job_submit(struct job *j);
 void job_fail(struct job *j, int err); /* instead of submitting */
 NODISCARD int jobs_init(struct coord *c);
 void jobs_deinit(struct coord *c); /* after the helper's end: what has run is answered and taken over */
+
+/* events.c: what was done to the mesh, and by whom, is stored with it. */
+void job_event_by(struct job *j); /* by whom it is; the body or who starts it says what it is */
+void job_event_is(struct job *j, enum event_kind kind, const struct node_rec *about); /* NULL: no member */
+void mesh_event_told(struct coord *c, const struct event *e); /* it has been committed */
+/* What nobody asked for: stored by a job of its own. detail is printed. */
+void mesh_event_note(struct coord *c, enum event_kind kind, const struct node_rec *about, const char *detail);
 
 /* feed.c: what the store has committed enters the registry. */
 NODISCARD int feed_read(struct store *s, uint64_t *fed, struct feed *ret_feed); /* helper thread */
@@ -260,8 +272,8 @@ request_run_fn policy_get, policy_set, policy_add, policy_remove, policy_history
 	policy_test;
 request_run_fn policy_explained, policy_compared, policy_proved;
 
-/* backup.c */
-request_run_fn backup_copy;
+/* backup.c, events.c */
+request_run_fn backup_copy, events_list;
 
 /* enrol.c */
 void enrol_request(struct conn *n, const msg_object *m);

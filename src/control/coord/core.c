@@ -159,6 +159,8 @@ int coord_core_new(struct event_base *base, const struct coord_config *cfg, cons
 	c->tuning = *tuning;
 	c->data_port = cfg->data_port;
 	c->db_path = cfg->db_path;
+	c->on_event = cfg->on_event;
+	c->on_event_ctx = cfg->on_event_ctx;
 	c->log = (struct coord_log){.refused = LOG_LIMIT_FEW,
 		.flood = LOG_LIMIT_FEW,
 		.members = {.window = 60 * SEC, .each = 20, .all = 60},

@@ -3,6 +3,7 @@
  * Enrolling. The token's use, the name, the host number and the record are decided in one transaction, so of
  * two joins with the same single-use token exactly one succeeds.
  */
+#include "base/encode.h"
 #include "base/secret.h"
 #include "control/coord/coord_private.h"
 
@@ -97,6 +98,17 @@ static int enrol_again(struct enrolment_job *e, const struct store_node *before)
 	return TM_OK;
 }
 
+/* By nobody who is known: who has a token may join. */
+static void remember(struct enrolment_job *e)
+{
+	char id[HEX_LEN(TOKEN_ID) + 1];
+
+	hex_encode(e->node.token, sizeof(e->node.token), id);
+	job_event_is(&e->job, EVENT_JOINED, &e->node.rec);
+	event_set_detail(&e->job.event, "%s", id);
+	e->job.event.door = EVENT_LINK;
+}
+
 static int enrol_body(struct store *s, struct job *j)
 {
 	struct enrolment_job *e = CONTAINER_OF(j, struct enrolment_job, job);
@@ -115,6 +127,8 @@ static int enrol_body(struct store *s, struct job *j)
 		err = choose_name(s, e->node.rec.name);
 	if (!err)
 		err = store_node_insert(s, &e->node, e->hosts_max);
+	if (!err)
+		remember(e);
 	if (err == TM_EFULL) {
 		store_explain_full(&j->d);
 	} else if (err == TM_EEXIST && !j->d.what[0]) {

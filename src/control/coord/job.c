@@ -17,7 +17,9 @@ static int job_body(struct store *s, void *arg)
 {
 	struct job *j = arg;
 
-	return j->kind->body(s, j);
+	int err = j->kind->body(s, j);
+
+	return !err && j->event.kind != EVENT_NONE ? store_event_add(s, &j->event) : err;
 }
 
 static int job_run(void *arg)
@@ -37,8 +39,11 @@ static int job_run(void *arg)
 /* First the answer: a node that leaves gets it before its link goes. False while changes are left. */
 static bool job_finish(struct job *j)
 {
-	if (!j->answered)
+	if (!j->answered) {
 		j->kind->done(j->c, j, j->result);
+		if (!j->result && j->event.kind != EVENT_NONE)
+			mesh_event_told(j->c, &j->event);
+	}
 	j->answered = true;
 	return feed_apply(j->c, &j->feed, j->why);
 }
@@ -102,6 +107,7 @@ void *job_start(struct coord *c, const struct asker *a, const struct job_kind *k
 	j->c = c;
 	j->asker = *a;
 	j->now = c->tuning.unix_now();
+	job_event_by(j);
 	return j;
 }
 

@@ -67,6 +67,19 @@ static int check_all(struct store *s, struct naming *x)
 	return err;
 }
 
+static void remember(struct naming *x, const struct node_aliases *had, const char *name)
+{
+	const struct node_rec *r = &x->node.rec; /* with its name from before */
+
+	if (strcmp(r->name, name) != 0) {
+		job_event_is(&x->job, EVENT_RENAMED, r);
+		event_set_detail(&x->job.event, "%s", name);
+	} else if (strcmp(had->text, r->aliases.text) != 0) {
+		job_event_is(&x->job, EVENT_ALIASES, r);
+		event_set_detail(&x->job.event, "%s", r->aliases.text);
+	}
+}
+
 static int naming_body(struct store *s, struct job *j)
 {
 	struct naming *x = CONTAINER_OF(j, struct naming, job);
@@ -87,6 +100,8 @@ static int naming_body(struct store *s, struct job *j)
 		err = store_node_rename(s, r->id, name);
 	if (!err && strcmp(had.text, r->aliases.text) != 0)
 		err = store_node_aliases(s, r->id, &r->aliases);
+	if (!err)
+		remember(x, &had, name);
 	return err;
 }
 

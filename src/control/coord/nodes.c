@@ -2,6 +2,8 @@
 /* Requests about members: who there is, who is there, their tags, and their leaving. */
 #include "control/coord/coord_private.h"
 
+#include "base/strbuf.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -118,6 +120,16 @@ static int add_tags(struct node_rec *r, const struct msg_tags *tags, struct diag
 	return TM_OK;
 }
 
+static void put_tags(struct event *e, const struct node_rec *r)
+{
+	struct strbuf b = {0};
+
+	for (uint8_t i = 0; i < r->n_tags; i++)
+		strbuf_printf(&b, "%s%s", i ? ", " : "", r->tags[i]);
+	event_set_detail(e, "%s", b.s ? b.s : "");
+	strbuf_deinit(&b);
+}
+
 static int retag_body(struct store *s, struct job *j)
 {
 	struct retagging *t = CONTAINER_OF(j, struct retagging, job);
@@ -131,7 +143,11 @@ static int retag_body(struct store *s, struct job *j)
 
 	drop_tags(r, &t->remove);
 	err = add_tags(r, &t->add, &j->d);
-	return err ? err : store_node_tag(s, r->id, r->tags, r->n_tags);
+	if (err)
+		return err;
+	job_event_is(j, EVENT_TAGS, r);
+	put_tags(&j->event, r);
+	return store_node_tag(s, r->id, r->tags, r->n_tags);
 }
 
 static void retag_done(struct coord *c, struct job *j, int err)
@@ -225,6 +241,15 @@ static void remove_done(struct coord *c, struct job *j, int err)
 
 static const struct job_kind remove_kind = {sizeof(struct removal), remove_body, remove_done, NULL};
 
+static enum event_kind removal_kind(const struct member *m, const struct member *by, const struct asker *a)
+{
+	if (m->s.rec.kind == NODE_CLIENT)
+		return EVENT_CLIENT_REMOVED;
+	if (by == m)
+		return EVENT_LEFT;
+	return a->reply || by ? EVENT_REMOVED : EVENT_EXPIRED;
+}
+
 static struct removal *removal_start(
 	struct coord *c, const struct asker *a, const struct member *m, const char *why)
 {
@@ -240,6 +265,7 @@ static struct removal *removal_start(
 	memcpy(j->id, m->s.rec.id, sizeof(j->id));
 	memcpy(j->name, m->s.rec.name, sizeof(j->name));
 	j->job.why = why;
+	job_event_is(&j->job, removal_kind(m, asker_member(c, a), a), &m->s.rec);
 	return j;
 }
 

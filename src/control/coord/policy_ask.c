@@ -88,6 +88,8 @@ static int accept(struct ask *a, struct store *s, const struct policy_doc *doc)
 	if (!a->accepted.nodes)
 		return TM_ENOMEM;
 	err = store_policy_add(s, &a->accepted);
+	job_event_is(&a->job, EVENT_POLICY, NULL);
+	event_set_detail(&a->job.event, "%llu", (unsigned long long)a->accepted.version);
 	if (!err)
 		jsonout_int(&a->out, "version", (int64_t)a->accepted.version);
 	return err;

@@ -46,6 +46,7 @@ static const struct request {
 	{"policy.explain", BY_ADMIN, msg_policy_explain_get, policy_explained},
 	{"policy.diff", BY_ADMIN, msg_policy_text_get, policy_compared},
 	{"policy.prove", BY_ADMIN, msg_policy_prove_get, policy_proved},
+	{"event.list", BY_ADMIN | BY_NODE, msg_event_list_get, events_list},
 	{"backup", BY_ADMIN, msg_nothing_get, backup_copy},
 	{"token.create", BY_ADMIN, msg_token_create_get, tokens_create},
 	{"token.list", BY_ADMIN, msg_nothing_get, tokens_list},
@@ -129,7 +130,15 @@ bool request_from_link(struct conn *n, const char *name, const msg_object *m)
 
 void coord_admin(struct coord *c, const msg_object *req, coord_reply_fn *reply, void *ctx)
 {
-	struct asker a = {.reply = reply, .ctx = ctx};
+	const struct coord_who local = {.door = EVENT_SOCKET};
+
+	coord_admin_by(c, &local, req, reply, ctx);
+}
+
+void coord_admin_by(
+	struct coord *c, const struct coord_who *who, const msg_object *req, coord_reply_fn *reply, void *ctx)
+{
+	struct asker a = {.reply = reply, .ctx = ctx, .who = *who};
 	const struct request *q = request_find(msg_command(req).text);
 
 	if (q)

@@ -133,6 +133,19 @@ static int change_reject(struct routing *r)
 
 /* --- from asking to the answer --- */
 
+/* Decisions alone: what a node offers is its own word, and it may say another as often as it likes. */
+static void remember(struct routing *r)
+{
+	char text[PREFIX_STR_LEN];
+
+	if (r->change == change_offer)
+		return;
+	job_event_is(&r->job, r->change == change_approve ? EVENT_ROUTE_APPROVED : EVENT_ROUTE_REJECTED,
+		&r->node.rec);
+	event_set_detail(&r->job.event, "%s",
+		r->prefix.ip.family == IP_NONE ? "the exit" : prefix_format(&r->prefix, text));
+}
+
 static int routing_body(struct store *s, struct job *j)
 {
 	struct routing *r = CONTAINER_OF(j, struct routing, job);
@@ -153,6 +166,7 @@ static int routing_body(struct store *s, struct job *j)
 	node_routes_tidy(&r->node.rec.routes);
 	if (node_routes_eq(&before, &r->node.rec.routes))
 		return TM_OK;
+	remember(r);
 	err = store_node_each(s, look_at, r);
 	if (!err && r->clashes)
 		err = refuse_clash(r);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Join tokens. They live in the database only: every decision about them is made there. */
 #include "base/encode.h"
+#include "base/format.h"
 #include "base/secret.h"
 #include "control/coord/coord_private.h"
 #include "crypto/init.h"
@@ -69,6 +70,22 @@ static void create_done(struct coord *c, struct job *j, int err)
 
 static const struct job_kind create_kind = {sizeof(struct creation), create_body, create_done, NULL};
 
+/* Its id, which lists show: never the token. */
+static void remember_creation(struct creation *n, int64_t ttl_s)
+{
+	const struct store_token *t = &n->token;
+	struct strbuf tags = {0};
+	char span[FORMAT_LEN];
+
+	for (size_t i = 0; i < t->n_tags; i++)
+		strbuf_printf(&tags, "%s%s", i ? ", " : ", tags ", t->tags[i]);
+	job_event_is(&n->job, EVENT_TOKEN_CREATED, NULL);
+	hex_encode(t->id, sizeof(t->id), n->job.event.about);
+	event_set_detail(&n->job.event, "for %u machine%s, valid %s%s%s", t->uses, t->uses == 1 ? "" : "s",
+		format_span(ttl_s, span), t->ephemeral ? ", ephemeral" : "", tags.s ? tags.s : "");
+	strbuf_deinit(&tags);
+}
+
 void tokens_create(struct coord *c, const struct asker *a, const union msg_request *r)
 {
 	const struct msg_token_create *q = &r->token_create;
@@ -94,6 +111,7 @@ void tokens_create(struct coord *c, const struct asker *a, const union msg_reque
 	random_bytes(t->id, sizeof(t->id));
 	random_bytes(n->secret, sizeof(n->secret));
 	store_token_hash(n->secret, t->secret_hash);
+	remember_creation(n, q->ttl_s);
 	job_submit(&n->job);
 }
 
@@ -273,5 +291,7 @@ void tokens_revoke(struct coord *c, const struct asker *a, const union msg_reque
 		return;
 
 	memcpy(v->id, r->token_id, sizeof(v->id));
+	job_event_is(&v->job, EVENT_TOKEN_REVOKED, NULL);
+	hex_encode(v->id, sizeof(v->id), v->job.event.about);
 	job_submit(&v->job);
 }

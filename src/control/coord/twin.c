@@ -54,11 +54,14 @@ static void note_run(
 	struct coord *c, struct member *m, uint64_t run, const struct conn *here, const struct ip *there)
 {
 	bool news = !m->twin;
+	char text[IP_STR_LEN];
 
 	note(c, m, there);
 	if (!m->twin)
 		return;
 	m->twin->runs[m->twin->next++ % RUNS_MAX] = run;
+	if (news)
+		mesh_event_note(c, EVENT_TWIN, &m->s.rec, ip_format(there, text));
 	if (news)
 		LOG_LIMITED(LOG_WARN, &c->log.presence, log_who(m->s.rec.key, sizeof(m->s.rec.key)),
 			"coord: two machines run with the identity of one node", KV("node", m->s.rec.name),

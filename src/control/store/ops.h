@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
  * What a database has to do to be a store: a folder beside this file per kind. The functions of store.h,
- * mesh.h, node.h, token.h and policy.h say what each one means; they are thin and pass on to these.
+ * mesh.h, node.h, token.h, policy.h and event.h say what each one means; they are thin and pass on to these.
  *
  * What a kind must warrant: a transaction is undone whole or committed whole, and durable when `transaction`
  * returns; two of them never both see a token's last use, a name, a host number or a change's number as
@@ -11,6 +11,7 @@
 #ifndef TM_CONTROL_STORE_OPS_H
 #define TM_CONTROL_STORE_OPS_H
 
+#include "control/store/event.h"
 #include "control/store/mesh.h"
 #include "control/store/node.h"
 #include "control/store/policy.h"
@@ -47,6 +48,9 @@ struct store_ops {
 	int (*token_give_back)(struct store *s, const uint8_t id[static TOKEN_ID]);
 	int (*token_prune)(struct store *s, int64_t before);
 	int (*token_revoke)(struct store *s, const uint8_t id[static TOKEN_ID]);
+
+	int (*event_add)(struct store *s, struct event *e);
+	int (*event_each)(struct store *s, const struct store_events *which, store_event_fn *fn, void *ctx);
 
 	int (*policy_load)(struct store *s, uint64_t version, struct store_policy *ret_p);
 	int (*policy_add)(struct store *s, struct store_policy *p);

@@ -90,6 +90,16 @@ int store_change_each(struct store *s, uint64_t version, store_change_fn *fn, vo
 	return s->ops->change_each(s, version, fn, ctx);
 }
 
+int store_event_add(struct store *s, struct event *e)
+{
+	return s->ops->event_add(s, e);
+}
+
+int store_event_each(struct store *s, const struct store_events *which, store_event_fn *fn, void *ctx)
+{
+	return s->ops->event_each(s, which, fn, ctx);
+}
+
 void store_policy_deinit(struct store_policy *p)
 {
 	free(p->text);

@@ -3,7 +3,7 @@
  * The coordinator's database, of whatever kind (ops.h; sqlite/ is one). Blocking; used by one thread at a
  * time (start-up first, then the helper thread).
  *
- * Nouns: control/store/mesh.h, node.h, token.h, policy.h. Their functions that write run inside
+ * Nouns: control/store/mesh.h, node.h, token.h, policy.h, event.h. Their functions that write run inside
  * store_transaction.
  */
 #ifndef TM_CONTROL_STORE_STORE_H

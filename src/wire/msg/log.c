@@ -1,9 +1,21 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* The request that changes how much is logged. */
+/* Requests to a node about what it logs and remembers. */
 #include "mesh/jsonin.h"
 #include "wire/msg/request.h"
 
 enum { FOR_MAX_S = 30 * 86400 };
+
+int msg_events_get(const msg_object *j, struct msg_events *ret_e, struct diag *d)
+{
+	struct msg_events e = {0};
+
+	if ((json_object_get(j, "after") && jsonin_int(j, "after", 0, INT64_MAX, &e.after) != TM_OK) ||
+		(json_object_get(j, "since") && jsonin_int(j, "since", 0, INT64_MAX, &e.since) != TM_OK) ||
+		jsonin_bool(j, "wait", &e.wait) != TM_OK)
+		return diag_what(d, TM_EINVAL, "after and since are numbers, and wait is true or false");
+	*ret_e = e;
+	return TM_OK;
+}
 
 int msg_log_level_get(const msg_object *j, struct msg_log_level *ret_l, struct diag *d)
 {

@@ -105,6 +105,20 @@ int msg_list_get(const json_t *j, union msg_request *ret_r, struct diag *d)
 	return TM_OK;
 }
 
+int msg_event_list_get(const json_t *j, union msg_request *ret_r, struct diag *d)
+{
+	struct msg_event_list e = {0};
+	int64_t after = 0;
+
+	if (optional_int(j, "after", 0, INT64_MAX, &after) != TM_OK)
+		return wrong(d, "after must be what the last answer called next", "leave it out to begin");
+	if (optional_int(j, "since", 0, INT64_MAX, &e.since) != TM_OK)
+		return wrong(d, "since must be seconds since 1970", "leave it out for all");
+	e.after = (uint64_t)after;
+	ret_r->events = e;
+	return TM_OK;
+}
+
 static int name_get(const json_t *j, const char *key, char ret_name[static NODE_REF_MAX + 1], struct diag *d)
 {
 	if (jsonin_text(j, key, ret_name, NODE_REF_MAX + 1) != TM_OK)

@@ -90,7 +90,14 @@ enum { LOCAL_TTL_MAX_S = 30 * 86400 };
 NODISCARD int msg_local_rule_get(const json_t *j, struct msg_local_rule *ret_r, struct diag *d);
 NODISCARD int msg_local_id_get(const json_t *j, char ret_id[static 33], struct diag *d); /* filter.remove */
 
+/* event.list: a page of what was done to the mesh. */
+struct msg_event_list {
+	uint64_t after; /* events with a higher number */
+	int64_t since; /* Unix seconds */
+};
+
 union msg_request {
+	struct msg_event_list events;
 	struct msg_policy_request policy;
 	struct msg_token_create token_create;
 	uint8_t token_id[TOKEN_ID];
@@ -115,6 +122,7 @@ msg_request_get_fn msg_client_add_get, msg_client_remove_get;
 msg_request_get_fn msg_policy_version_get, msg_policy_text_get, msg_policy_add_get, msg_policy_remove_get,
 	msg_policy_explain_get, msg_policy_prove_get;
 msg_request_get_fn msg_route_offer_get, msg_route_get;
+msg_request_get_fn msg_event_list_get;
 
 /* To a node about its own: route.advertise, route.withdraw. */
 struct msg_own_routes {
@@ -134,6 +142,13 @@ struct msg_exit_use {
 NODISCARD int msg_exit_use_get(const msg_object *j, struct msg_exit_use *ret_u, struct diag *d);
 NODISCARD int msg_exit_pause_get(
 	const msg_object *j, int64_t *ret_seconds, struct diag *d); /* 1 s to a day */
+
+/* To a node about its own: events. */
+struct msg_events {
+	int64_t after, since;
+	bool wait;
+};
+NODISCARD int msg_events_get(const msg_object *j, struct msg_events *ret_e, struct diag *d);
 
 /* log.level */
 struct msg_log_level {

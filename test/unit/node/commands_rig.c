@@ -32,7 +32,9 @@ void __wrap_reach_view_take(const struct node *n, const struct mesh_node *member
 	const struct presence *presence, struct reach_view *ret_view);
 void __wrap_agent_request(
 	struct agent *a, const json_t *req, agent_reply_fn *reply, void *ctx, int timeout_ms);
-void __wrap_coord_admin(struct coord *c, const json_t *req, coord_reply_fn *reply, void *ctx);
+void __wrap_coord_admin_by(
+	struct coord *c, const struct coord_who *who, const json_t *req, coord_reply_fn *reply, void *ctx);
+int __wrap_ctl_user(const struct ctl_call *call, uint32_t *ret_uid);
 const struct candidates *__wrap_core_mine(const struct core *c);
 
 void __wrap_ctl_reply(struct ctl_call *call, json_t *reply_take)
@@ -126,8 +128,17 @@ void __wrap_agent_request(
 	free(text);
 }
 
-void __wrap_coord_admin(struct coord *c UNUSED, const json_t *req, coord_reply_fn *reply, void *ctx)
+int __wrap_ctl_user(const struct ctl_call *call, uint32_t *ret_uid)
 {
+	assert_ptr_equal(call, rig);
+	*ret_uid = rig->uid;
+	return TM_OK;
+}
+
+void __wrap_coord_admin_by(struct coord *c UNUSED, const struct coord_who *who, const json_t *req,
+	coord_reply_fn *reply, void *ctx)
+{
+	rig->who = *who;
 	rig->asked_here++;
 	reply(ctx, asked(req));
 }

@@ -15,6 +15,8 @@ struct rig {
 	char dir[64], path[96];
 	struct node n;
 	json_t *answer, *asked; /* of the control socket; of the coordinator, by whichever way */
+	uint32_t uid; /* of who asks */
+	struct coord_who who; /* as the coordinator was told */
 	unsigned answers, asked_link, asked_here, nudges, stops, views;
 	bool ends; /* the agent, while it is asked */
 	const char *reply; /* of the coordinator */

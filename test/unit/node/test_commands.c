@@ -20,6 +20,7 @@ static void every_user_may_look_and_nobody_else_may_change(void **state)
 		{"reload", false},
 		{"leave", false},
 		{"backup", false},
+		{"event.list", false},
 		{"log.level", false},
 		{"token.create", false},
 		{"token.list", false},

@@ -80,10 +80,22 @@ const struct schema_step schema_steps[] = {
 	 "	node TEXT NOT NULL REFERENCES node (id) ON DELETE CASCADE"
 	 ") STRICT, WITHOUT ROWID;"
 	 "CREATE INDEX alias_node ON alias (node);"},
+	/* What was done to the mesh, and by whom, in words of then: it outlives whom it is about. */
+	{"CREATE TABLE event ("
+	 "	number INTEGER PRIMARY KEY AUTOINCREMENT CHECK (number > 0),"
+	 "	at INTEGER NOT NULL,"
+	 "	kind TEXT NOT NULL,"
+	 "	id TEXT NOT NULL,"
+	 "	about TEXT NOT NULL,"
+	 "	detail TEXT NOT NULL,"
+	 "	who TEXT NOT NULL,"
+	 "	who_id TEXT NOT NULL,"
+	 "	door TEXT NOT NULL"
+	 ") STRICT;"},
 };
 
-_Static_assert(sizeof(schema_steps) / sizeof(schema_steps[0]) == 6, "schema_version counts the steps");
-const int schema_version = 6;
+_Static_assert(sizeof(schema_steps) / sizeof(schema_steps[0]) == 7, "schema_version counts the steps");
+const int schema_version = 7;
 
 static int migrate_one(sqlite3 *db, const struct schema_step *step, int to)
 {

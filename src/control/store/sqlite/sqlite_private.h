@@ -19,6 +19,7 @@
 	"n.os, "                                                                                             \
 	"n.version, n.created, n.last_seen, n.routes, " NODE_ALIASES("n")
 #define POLICY_COLUMNS "version, accepted, who, length(CAST(text AS BLOB))"
+#define EVENT_COLUMNS "number, at, kind, id, about, detail, who, who_id, door"
 #define TOKEN_COLUMNS "id, secret_hash, uses, used, created, expires, revoked, ephemeral, tags"
 
 #define STORE_STATEMENTS(X)                                                                                  \
@@ -74,7 +75,16 @@
 	X(POLICY_BY_VERSION, "SELECT " POLICY_COLUMNS ", text, nodes FROM policy WHERE version = ?")         \
 	X(POLICY_EACH, "SELECT " POLICY_COLUMNS " FROM policy ORDER BY version DESC")                        \
 	X(POLICY_ADD, "INSERT INTO policy (accepted, who, text, nodes) VALUES (?, ?, ?, ?)")                 \
-	X(POLICY_PRUNE, "DELETE FROM policy WHERE version <= (SELECT max(version) FROM policy) - ?")
+	X(POLICY_PRUNE, "DELETE FROM policy WHERE version <= (SELECT max(version) FROM policy) - ?")         \
+	X(EVENT_ADD, "INSERT INTO event (at, kind, id, about, detail, who, who_id, door) VALUES (?, ?, ?, "  \
+		     "?, ?, ?, ?, ?)")                                                                       \
+	X(EVENT_EACH, "SELECT " EVENT_COLUMNS " FROM event WHERE number > ?1 AND at >= ?2 AND (?3 IS NULL "  \
+		      "OR id = ?3 OR who_id = ?3) ORDER BY number")                                          \
+	X(EVENT_PRUNE, "DELETE FROM event WHERE at < ?1 "                                                    \
+		       "OR (door = ?2 AND number <= (SELECT number FROM event WHERE door = ?2 "              \
+		       "ORDER BY number DESC LIMIT 1 OFFSET ?3)) "                                           \
+		       "OR (door <> ?2 AND number <= (SELECT number FROM event WHERE door <> ?2 "            \
+		       "ORDER BY number DESC LIMIT 1 OFFSET ?3))")
 
 enum sql_stmt_id {
 #define X(name, sql) STMT_##name,
@@ -117,7 +127,7 @@ sqlite3_stmt *sql_stmt(struct sql_store *s, enum sql_stmt_id which); /* reset, b
 enum { TAGS_TEXT_MAX = NODE_TAGS_MAX * (NODE_TAG_MAX + 1) + 1 };
 void tags_join(const char (*tags)[NODE_TAG_MAX + 1], size_t n, char out[static TAGS_TEXT_MAX]);
 
-/* store_sqlite: create.c, open.c, mesh.c, node.c, token.c, policy.c */
+/* store_sqlite: create.c, event.c, open.c, mesh.c, node.c, token.c, policy.c */
 int sql_create(const char *path, const struct store_mesh *mesh, const struct store_node *first,
 	const struct store_policy *policy, struct diag *d);
 int sql_open(const char *path, struct store **ret_store, struct diag *d);
@@ -142,6 +152,8 @@ int sql_token_spend(struct store *store, const uint8_t id[static TOKEN_ID], int6
 int sql_token_give_back(struct store *store, const uint8_t id[static TOKEN_ID]);
 int sql_token_prune(struct store *store, int64_t before);
 int sql_token_revoke(struct store *store, const uint8_t id[static TOKEN_ID]);
+int sql_event_add(struct store *store, struct event *e);
+int sql_event_each(struct store *store, const struct store_events *which, store_event_fn *fn, void *ctx);
 int sql_policy_load(struct store *store, uint64_t version, struct store_policy *ret_p);
 int sql_policy_add(struct store *store, struct store_policy *p);
 int sql_policy_each(struct store *store, store_policy_fn *fn, void *ctx);

@@ -51,7 +51,7 @@ static void the_database_runs_with_a_write_ahead_log_full_sync_and_foreign_keys(
 		const char *pragma;
 		int value;
 	} settings[] = {{"PRAGMA synchronous", 2}, {"PRAGMA foreign_keys", 1},
-		{"PRAGMA application_id", SCHEMA_APPLICATION_ID}, {"PRAGMA user_version", 6}};
+		{"PRAGMA application_id", SCHEMA_APPLICATION_ID}, {"PRAGMA user_version", 7}};
 	sqlite3_stmt *st;
 
 	shelf_create(sh);

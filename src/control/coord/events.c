@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * What was done to the mesh, and by whom. A job that changes something says so in its event, which is stored
+ * in its transaction: no change without its event, no event of what did not happen, and no write more.
+ */
+#include "control/coord/coord_private.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void job_event_by(struct job *j)
+{
+	const struct member *m = asker_member(j->c, &j->asker);
+	struct event *e = &j->event;
+
+	e->at = j->now;
+	if (!m) {
+		e->door = j->asker.who.door;
+		memcpy(e->by, j->asker.who.by, sizeof(e->by));
+		memcpy(e->by_id, j->asker.who.id, sizeof(e->by_id));
+		return;
+	}
+	e->door = EVENT_LINK;
+	memcpy(e->by, m->s.rec.name, sizeof(e->by));
+	memcpy(e->by_id, m->s.rec.id, sizeof(e->by_id));
+}
+
+void job_event_is(struct job *j, enum event_kind kind, const struct node_rec *about)
+{
+	j->event.kind = kind;
+	if (!about)
+		return;
+	memcpy(j->event.about, about->name, sizeof(j->event.about));
+	memcpy(j->event.id, about->id, sizeof(j->event.id));
+}
+
+void mesh_event_told(struct coord *c, const struct event *e)
+{
+	if (c->on_event && !c->stopping)
+		c->on_event(c->on_event_ctx, e);
+}
+
+/* --- by itself --- */
+
+struct note {
+	struct job job;
+};
+
+static int note_body(struct store *s UNUSED, struct job *j UNUSED)
+{
+	return TM_OK; /* the event is all there is */
+}
+
+static void note_done(struct coord *c, struct job *j, int err)
+{
+	if (err && !c->stopping)
+		LOG_LIMITED(LOG_WARN, &c->log.behind, LOG_WHO_ALL, "coord: an event is not stored",
+			KV("event", event_word(j->event.kind)), KV_ERR(err));
+}
+
+static const struct job_kind note_kind = {.size = sizeof(struct note), .body = note_body, .done = note_done};
+
+void mesh_event_note(struct coord *c, enum event_kind kind, const struct node_rec *about, const char *detail)
+{
+	const struct asker nobody = {.reply = NULL};
+	struct note *n = job_start(c, &nobody, &note_kind);
+
+	if (!n)
+		return;
+	job_event_is(&n->job, kind, about);
+	event_set_detail(&n->job.event, "%s", detail);
+	job_submit(&n->job);
+}
+
+/* --- event.list --- */
+
+struct listing {
+	struct job job;
+	struct msg_event_list q;
+	char of[NODE_ID_LEN + 1]; /* "": all */
+	struct jsonout list;
+	unsigned n;
+	uint64_t last;
+	bool more;
+};
+
+/* One more than a page says that there are more. */
+static int list_one(void *ctx, const struct event *e)
+{
+	struct listing *l = ctx;
+
+	l->more = l->n == LIST_PAGE;
+	if (l->more)
+		return TM_EFULL;
+	event_put(&l->list, e, false);
+	l->last = e->number;
+	l->n++;
+	return TM_OK;
+}
+
+static int list_body(struct store *s, struct job *j)
+{
+	struct listing *l = CONTAINER_OF(j, struct listing, job);
+	const struct store_events which = {
+		.after = l->q.after, .since = l->q.since, .of = l->of[0] ? l->of : NULL};
+
+	jsonout_list(&l->list, NULL);
+	int err = store_event_each(s, &which, list_one, l);
+	jsonout_list_end(&l->list);
+	return l->more ? TM_OK : err;
+}
+
+static void list_done(struct coord *c, struct job *j, int err)
+{
+	struct listing *l = CONTAINER_OF(j, struct listing, job);
+	struct jsonout o = {0};
+	size_t n;
+	char *list = err ? NULL : jsonout_take(&l->list, &n);
+
+	if (!list) {
+		answer_refuse(c, &j->asker, err ? err : TM_ENOMEM, &j->d);
+		return;
+	}
+	answer_begin(&j->asker, &o);
+	jsonout_raw(&o, "events", list, n);
+	if (l->more)
+		jsonout_int(&o, "next", (int64_t)l->last);
+	answer_end(c, &j->asker, &o);
+	free(list);
+}
+
+static void list_deinit(struct job *j)
+{
+	jsonout_deinit(&CONTAINER_OF(j, struct listing, job)->list);
+}
+
+static const struct job_kind list_kind = {.size = sizeof(struct listing),
+	.body = list_body,
+	.done = list_done,
+	.deinit = list_deinit,
+	.alone = true};
+
+/* A member is told of what is about it, and of what it did. */
+void events_list(struct coord *c, const struct asker *a, const union msg_request *r)
+{
+	const struct member *by = asker_member(c, a);
+	struct listing *l = job_start(c, a, &list_kind);
+
+	if (!l)
+		return;
+	l->q = r->events;
+	if (by && !by->s.rec.coordinator)
+		memcpy(l->of, by->s.rec.id, sizeof(l->of));
+	job_submit(&l->job);
+}

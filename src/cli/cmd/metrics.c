@@ -4,11 +4,14 @@
 
 static int metrics_run(struct cli *c, const void *opts UNUSED, const struct opt_words *words UNUSED)
 {
-	int status;
-	_cleanup_(json_decrefp) json_t *reply = cli_fetch(c, "metrics", NULL, &status);
+	_cleanup_(json_decrefp) json_t *reply = NULL;
+	struct diag d = {0};
+	int err = cli_ask_exact(c, "metrics", NULL, ASK_TIMEOUT_MS, &reply, &d); /* it has many lines */
 
-	if (!reply)
-		return status;
+	if (err)
+		return cli_fail(c, &d, err);
+	if (c->g.json)
+		return cli_json_take(c, json_incref(reply));
 	fputs(json_text(reply, "text"), c->out);
 	return CLI_DONE;
 }

@@ -323,6 +323,8 @@ int node_build(struct node *n)
 	if (!err)
 		err = build_coordinator(n);
 	if (!err)
+		err = reporting_new(n, &n->reporting);
+	if (!err)
 		err = build_agent(n);
 	return err;
 }
@@ -485,6 +487,7 @@ void node_close(struct node *n)
 	fence_close(n);
 	router_close(n);
 	routing_close(n);
+	reporting_free(TAKE(n->reporting));
 	agent_free(TAKE(n->agent));
 	coord_free(TAKE(n->coord)); /* whose port hands streams to the next */
 	relaying_close(n);

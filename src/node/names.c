@@ -279,6 +279,16 @@ const struct dns_counters *names_counters(const struct node *n, size_t *ret_conn
 	return server ? dns_server_counters(server) : NULL;
 }
 
+bool names_failing(const struct node *n)
+{
+	const struct names *x = n->names;
+	bool failing = false;
+
+	for (size_t i = 0; i < x->n_doors; i++)
+		failing |= x->doors[i].why_not[0] != '\0';
+	return failing;
+}
+
 char *names_status(const struct node *n)
 {
 	const struct names *x = n->names;

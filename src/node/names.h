@@ -21,6 +21,8 @@ void names_close(struct node *n);
 const struct dns_counters *names_counters(const struct node *n, size_t *ret_connections);
 
 /* Answers of the control socket, JSON that the caller frees; NULL: no memory. */
+/* Somewhere they are not served although they should be. */
+bool names_failing(const struct node *n);
 char *names_status(const struct node *n);
 /* type "": both addresses, or the name of an address. */
 char *names_query(const struct node *n, const char *name, const char *type);

@@ -25,6 +25,7 @@
 #include "node/news.h"
 #include "node/node.h"
 #include "node/reaching.h"
+#include "node/reporting.h"
 #include "node/rules.h"
 #include "node/streaming.h"
 #include "os/os.h"
@@ -72,6 +73,7 @@ struct node {
 	struct inbound *inbound;
 	struct mapper *mapper;
 	struct netcheck *netcheck;
+	struct reporting *reporting;
 	struct names *names; /* names.c */
 	struct offers *offers;
 	struct routing *routing;

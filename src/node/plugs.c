@@ -4,7 +4,7 @@
  * and these are the functions.
  *
  *   agent --changes--> policy --peers--> plane           agent --candidates--> path core
- *   agent --policy, changes--> rules --rules--> plane
+ *   agent --policy, changes--> rules --rules--> plane    agent <--how we are, when asked--> reporting
  *   plane --stun, want path, heard--> path core          what the path core decides: drive.c
  *   plane --session, heard--> keeper                     responder --is that a member?--> agent
  */
@@ -286,13 +286,22 @@ static int on_policy(void *ctx, const struct policy_kept *policy)
 	return node_rules_policy(ctx, policy);
 }
 
+static void on_report(void *ctx, const struct msg_report_ask *ask)
+{
+	struct node *n = ctx;
+
+	reporting_asked(n->reporting, ask);
+}
+
 static void on_link(void *ctx, bool up)
 {
 	struct node *n = ctx;
 
 	drive_input(n, &(struct core_in){.kind = CORE_LINK, .link_up = up});
-	if (!up)
+	if (!up) {
+		reporting_stop(n->reporting);
 		return;
+	}
 	n->mesh = *agent_mesh_info(n->agent);
 	n->removed[0] = '\0';
 	n->twin = false;
@@ -365,6 +374,7 @@ struct agent_events plugs_agent(struct node *n)
 		.candidates = on_candidates,
 		.relays = on_relays,
 		.policy = on_policy,
+		.report = on_report,
 		.link = on_link,
 		.removed = on_removed,
 	};

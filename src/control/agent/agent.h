@@ -14,6 +14,7 @@
 #include "control/peers/peers.h"
 #include "wire/address.h"
 #include "wire/msg/msg.h"
+#include "wire/msg/report.h"
 
 struct agent;
 struct event_base;
@@ -33,6 +34,8 @@ struct agent_events {
 	 * this node is no member any more. An error: it is not in force here. Then the one that is stays the
 	 * one that is kept, and the coordinator is told of that one. */
 	int (*policy)(void *ctx, const struct policy_kept *policy);
+	/* The coordinator wants to be told how we are (agent_report), until the link ends. */
+	void (*report)(void *ctx, const struct msg_report_ask *ask);
 	void (*link)(void *ctx, bool up);
 	/* The coordinator removed us; twin: it did not, but another machine with our identity has our place.
 	 */
@@ -89,6 +92,8 @@ const char *agent_last_error(const struct agent *a); /* "" when up */
 void agent_set_candidates(struct agent *a, const struct candidates *mine); /* sent when changed and linked */
 /* The version of the policy that this node goes by, 0: none. Told when it changes, and to each new link. */
 void agent_policy_held(struct agent *a, uint64_t version);
+/* What `report` asked for; without a link it is nobody's business. */
+void agent_report(struct agent *a, const struct msg_report *m);
 /* Ask for a peer's candidates (it is told ours at the same time). Rate-limited per peer; answered from the
  * last known ones when offline. */
 void agent_want_candidates(struct agent *a, const char *id);

@@ -139,6 +139,9 @@ void streaming_linked(struct agent *a); /* the link is up, so the coordinator's 
 /* --- message.c --- */
 void message_handle(struct agent *a, const json_t *m);
 
+/* --- report.c --- */
+void report_asked(struct agent *a, const msg_object *m);
+
 /* --- relays.c --- */
 void relays_told(struct agent *a, struct msg_relays *told); /* which is changed */
 void relays_set(struct agent *a, const struct relays *r);

@@ -197,6 +197,7 @@ static const struct {
 	{"candidates", on_candidates},
 	{"relays", on_relays},
 	{"policy", on_policy},
+	{"report", report_asked},
 	{"removed", on_removed},
 	{"reply", request_reply},
 };

@@ -163,6 +163,12 @@ bool core_view(const struct core *c, const uint8_t key[static 32], struct core_v
 	return true;
 }
 
+void core_each_used(const struct core *c, void (*each)(void *ctx, const uint8_t key[static 32]), void *ctx)
+{
+	LIST_FOREACH (l, &c->live, struct live, all)
+		each(ctx, l->record->member.key);
+}
+
 const struct pair *core_pairs(
 	const struct core *c, const uint8_t key[static 32], size_t *ret_n, const struct pair **ret_chosen)
 {

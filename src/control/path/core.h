@@ -220,6 +220,8 @@ struct core_view {
 };
 /* False for peers that were never used. */
 bool core_view(const struct core *c, const uint8_t key[static 32], struct core_view *ret_view);
+/* The key of each peer that is in use, or was lately; `each` may look, and puts nothing in. */
+void core_each_used(const struct core *c, void (*each)(void *ctx, const uint8_t key[static 32]), void *ctx);
 /* All addresses of the peer that are being tried or were last, until the next input; *ret_chosen is the one
  * in use, NULL = none. None for a peer that nobody has wanted lately. */
 const struct pair *core_pairs(

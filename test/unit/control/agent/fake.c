@@ -131,6 +131,14 @@ static void on_link(void *ctx, bool up)
 	assert_int_equal(agent_link_up(f->agent), up);
 }
 
+static void on_report(void *ctx, const struct msg_report_ask *ask)
+{
+	struct fake *f = ctx;
+
+	f->report_asks++;
+	f->report_ask = *ask;
+}
+
 static int on_policy(void *ctx, const struct policy_kept *k)
 {
 	struct fake *f = ctx;
@@ -179,6 +187,7 @@ void fake_start(struct fake *f)
 		.candidates = on_candidates,
 		.relays = on_relays,
 		.policy = on_policy,
+		.report = on_report,
 		.link = on_link,
 		.removed = on_removed};
 

@@ -38,6 +38,8 @@ struct fake {
 	bool last_looks;
 	bool relay; /* it offers */
 	uint16_t relay_tcp; /* a port at which it takes streams; 0: it takes none */
+	unsigned report_asks;
+	struct msg_report_ask report_ask;
 	unsigned policies;
 	uint64_t policy_version;
 	uint64_t policy_refuses; /* the owner refuses that version */

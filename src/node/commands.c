@@ -35,7 +35,7 @@ static void cmd_version(struct node *n, const json_t *req UNUSED, struct ctl_cal
 }
 
 /* A node that was removed, or whose place another machine has, knows of nobody, which is no answer. */
-static bool refuse_when_removed(struct node *n, struct ctl_call *call)
+bool command_refuse_when_removed(struct node *n, struct ctl_call *call)
 {
 	if (!n->removed[0])
 		return false;
@@ -43,7 +43,7 @@ static bool refuse_when_removed(struct node *n, struct ctl_call *call)
 	return true;
 }
 
-static const struct mesh_node *find_node(
+const struct mesh_node *command_find_node(
 	struct node *n, const json_t *req, const char *key, struct ctl_call *call)
 {
 	const char *text = command_field(req, key);
@@ -54,7 +54,7 @@ static const struct mesh_node *find_node(
 
 	if (r)
 		return r;
-	if (refuse_when_removed(n, call))
+	if (command_refuse_when_removed(n, call))
 		return NULL;
 	for (size_t i = 0; (r = mesh_next(mesh, &i));)
 		suggest_offer(&s, r->name);
@@ -72,7 +72,7 @@ static void cmd_resolve(struct node *n, const json_t *req, struct ctl_call *call
 {
 	struct ip ip4, ip6;
 	char text4[IP_STR_LEN], text6[IP_STR_LEN], dns[NODE_REF_MAX + 1];
-	const struct mesh_node *r = find_node(n, req, "name", call);
+	const struct mesh_node *r = command_find_node(n, req, "name", call);
 
 	if (!r)
 		return;
@@ -183,7 +183,7 @@ static void cmd_peers(struct node *n, const json_t *req, struct ctl_call *call)
 	/* "node" narrows it to one id: `ping` asks after every reply, for the path alone. */
 	if (only[0])
 		ctl_reply_text(call, show_peers(n, only, NULL));
-	else if (!refuse_when_removed(n, call))
+	else if (!command_refuse_when_removed(n, call))
 		show_with_presence(n, call, show_peers, "");
 }
 
@@ -204,7 +204,7 @@ static char *show_reach(struct node *n, const char *id, const struct presence *p
 
 static void cmd_peer(struct node *n, const json_t *req, struct ctl_call *call)
 {
-	const struct mesh_node *r = find_node(n, req, "node", call);
+	const struct mesh_node *r = command_find_node(n, req, "node", call);
 
 	if (r && strcmp(r->id, n->enrolment.self.id) == 0)
 		ctl_reply(call, msg_refusal("not_found", "that is this machine itself",
@@ -241,7 +241,7 @@ static char *show_bench_target(struct node *n, const char *id, const struct pres
 
 static void cmd_bench_resolve(struct node *n, const json_t *req, struct ctl_call *call)
 {
-	const struct mesh_node *r = find_node(n, req, "name", call);
+	const struct mesh_node *r = command_find_node(n, req, "name", call);
 
 	if (r)
 		show_with_presence(n, call, show_bench_target, r->id);
@@ -249,7 +249,7 @@ static void cmd_bench_resolve(struct node *n, const json_t *req, struct ctl_call
 
 static void cmd_nudge(struct node *n, const json_t *req, struct ctl_call *call)
 {
-	const struct mesh_node *r = find_node(n, req, "node", call);
+	const struct mesh_node *r = command_find_node(n, req, "node", call);
 
 	if (!r)
 		return;
@@ -438,7 +438,7 @@ static void cmd_netcheck(struct node *n, const json_t *req, struct ctl_call *cal
 	int64_t after = -1;
 
 	(void)!jsonin_int(req, "after", 0, INT64_MAX, &after);
-	if (!refuse_when_removed(n, call))
+	if (!command_refuse_when_removed(n, call))
 		netcheck_ask(n->netcheck, json_is_true(json_object_get(req, "full")), after, call);
 }
 
@@ -485,6 +485,7 @@ static const struct command {
 	{"peer", cmd_peer, true},
 	{"version", cmd_version, true},
 	{"ping.resolve", cmd_resolve, true},
+	{"whois", command_whois, true},
 	{"bench.resolve", cmd_bench_resolve, true},
 	{"netcheck", cmd_netcheck, true},
 	{"metrics", cmd_metrics, true},

@@ -6,6 +6,11 @@
 #include "node/node_private.h"
 
 const char *command_field(const json_t *req, const char *key); /* "" for what is no text */
+/* A node that was removed knows of nobody: said, then. */
+bool command_refuse_when_removed(struct node *n, struct ctl_call *call);
+/* The member that a field names; NULL: it has been said that there is none. */
+const struct mesh_node *command_find_node(
+	struct node *n, const json_t *req, const char *key, struct ctl_call *call);
 /* The same request as the coordinator knows it from a link. */
 void command_ask_through_link(struct node *n, const json_t *req, agent_reply_fn *reply, void *ctx);
 
@@ -17,6 +22,7 @@ void command_client_add(struct node *n, const json_t *req, struct ctl_call *call
 typedef void command_fn(struct node *n, const msg_object *req, struct ctl_call *call);
 command_fn command_route_advertise, command_route_withdraw;
 command_fn command_events, command_log_level; /* commands_events.c, commands_log.c */
+command_fn command_whois; /* commands_whois.c */
 command_fn command_filter_add, command_filter_list, command_filter_remove; /* commands_filter.c */
 command_fn command_exit_offer, command_exit_use, command_exit_off, command_exit_pause;
 

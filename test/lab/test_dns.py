@@ -283,3 +283,17 @@ def test_ssh_goes_to_a_member_by_its_name(net, tmp_path):
     assert r.returncode == 1 and 'there is no node "nobody" in this mesh' in r.stderr
     r = laptop.host.sh("env", "PATH=/nowhere", *laptop.argv("ssh", "hub"), check=False)
     assert r.returncode == 1 and "cannot run ssh" in r.stderr and "install" in r.stderr
+
+
+def test_whois_tells_whose_an_address_in_a_log_is(net):
+    hub, laptop = net.mesh("hub", "laptop")
+    hub.run("client", "add", "phone", "--endpoint", "192.0.2.1:51820")
+    phone = next(p for p in hub.json("peers")["peers"] if p["name"] == "phone")
+    wait_for("laptop to know it", lambda: laptop.run("whois", phone["ip4"], check=False).returncode == 0)
+    for asked in phone["ip4"], phone["ip4"] + ":443", phone["ip6"], f"[{phone['ip6']}]:443", "phone.mesh":
+        answer = laptop.json("whois", asked)
+        assert (answer["name"], answer["kind"], answer["via_name"]) == ("phone", "client", "hub")
+    assert "behind hub" in laptop.run("whois", "phone").stdout
+    assert laptop.json("whois", "laptop")["self"] and hub.json("whois", "hub")["coordinator"]
+    r = laptop.run("whois", "192.0.2.1:443", check=False)
+    assert r.returncode == 1 and "192.0.2.1 is no member's address in this mesh" in r.stderr

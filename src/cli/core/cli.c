@@ -37,6 +37,7 @@ const struct command *const commands[] = {
 	&cmd_ping,
 	&cmd_bench,
 	&cmd_ssh,
+	&cmd_whois,
 	&cmd_netcheck,
 	&cmd_metrics,
 	&cmd_dns_status,

@@ -13,6 +13,7 @@ static void every_user_may_look_and_nobody_else_may_change(void **state)
 		{"peer", true},
 		{"version", true},
 		{"ping.resolve", true},
+		{"whois", true},
 		{"bench.resolve", true},
 		{"node.list", true},
 		{"nudge", false},
@@ -85,6 +86,34 @@ static void a_node_is_found_by_what_people_type(void **state)
 	say(r, node_command, json_pack("{s:s, s:s}", "cmd", "nudge", "node", "phone"));
 	assert_true(ok(r->answer));
 	assert_int_equal(r->nudges, 1);
+}
+
+static void an_address_is_somebodys_with_or_without_a_port(void **state)
+{
+	static const char *const addresses[] = {
+		"100.101.0.2", "100.101.0.2:443", "fd5c::2", "[fd5c::2]:443", "hub", "hub.mesh"};
+	struct rig *r = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(addresses); i++) {
+		const json_t *a =
+			say(r, node_question, json_pack("{s:s, s:s}", "cmd", "whois", "who", addresses[i]));
+
+		if (strcmp(text(a, "dns_name"), "hub.mesh") != 0 || strcmp(text(a, "kind"), "node") != 0)
+			fail_msg("%s", addresses[i]);
+		assert_true(json_is_true(json_object_get(a, "coordinator")));
+		assert_true(json_is_array(json_object_get(a, "tags")));
+	}
+}
+
+static void an_address_that_no_member_has_is_nobodys(void **state)
+{
+	struct rig *r = *state;
+
+	say(r, node_question, json_pack("{s:s, s:s}", "cmd", "whois", "who", "192.0.2.1:443"));
+	assert_string_equal(text(r->answer, "code"), "not_found");
+	assert_string_equal(text(r->answer, "error"), "192.0.2.1 is no member's address in this mesh");
+	say(r, node_question, json_pack("{s:s, s:s}", "cmd", "whois", "who", "labtop"));
+	assert_string_equal(text(r->answer, "hint"), "did you mean \"laptop\"?");
 }
 
 static void a_name_that_is_too_long_is_not_found_either_wherever_it_would_be_cut(void **state)
@@ -285,6 +314,8 @@ int main(void)
 		T(every_user_may_look_and_nobody_else_may_change),
 		T(what_is_no_command_is_refused_with_a_hint),
 		T(a_node_is_found_by_what_people_type),
+		T(an_address_is_somebodys_with_or_without_a_port),
+		T(an_address_that_no_member_has_is_nobodys),
 		T(a_name_that_is_too_long_is_not_found_either_wherever_it_would_be_cut),
 		T(administration_is_done_on_the_coordinator_which_is_named),
 		T(a_copy_for_which_nobody_waits_any_more_is_removed),

@@ -44,6 +44,11 @@ ns_t node_clock_read(struct node_clock *c, ns_t real, ns_t mono)
 	return c->last;
 }
 
+ns_t node_clock_ahead(const struct node_clock *c, ns_t real, ns_t mono)
+{
+	return MAX(c->last + (mono - c->last_mono) - real, 0);
+}
+
 bool node_clock_is_due(const struct node_clock *c)
 {
 	return c->last >= c->reserved - CLOCK_RESERVE / 2;

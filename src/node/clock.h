@@ -25,6 +25,8 @@ struct node_clock {
 /* An unreadable file counts as none. Returns by how much the system clock is behind (0 = it is not). */
 ns_t node_clock_init(struct node_clock *c, const char *path, ns_t real, ns_t mono);
 ns_t node_clock_read(struct node_clock *c, ns_t real, ns_t mono);
+/* How far the readings are ahead of the system's clock, which somebody set back. */
+ns_t node_clock_ahead(const struct node_clock *c, ns_t real, ns_t mono);
 /* Time to write a new reservation? */
 bool node_clock_is_due(const struct node_clock *c);
 /*

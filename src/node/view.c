@@ -159,6 +159,16 @@ int view_members(const struct node *n, const struct mesh_node ***ret_members, si
 	return TM_OK;
 }
 
+static void take_clock(const struct node *n, struct node_view *v)
+{
+	const ns_t real = time_real();
+	const int64_t there = agent_coordinator_time(n->agent);
+
+	v->clock_known = there != 0;
+	v->clock_ahead_s = there ? real / SEC - there : 0;
+	v->clock_set_back_s = node_clock_ahead(&n->clock, real, time_monotonic()) / SEC;
+}
+
 int node_view_take(
 	const struct node *n, const struct presence *presence, bool brief, struct node_view *ret_view)
 {
@@ -190,6 +200,7 @@ int node_view_take(
 
 	v.link = view_link(n);
 	take_plane(n, &v);
+	take_clock(n, &v);
 	v.ports = view_ports(n);
 	node_rules_view(n, &v.policy);
 	v.routing.v = routing_look(n, &v.routing.n);

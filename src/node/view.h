@@ -109,6 +109,9 @@ struct node_view {
 	const char *tun, *aead, *steering;
 	size_t twins; /* on a coordinator: nodes whose identity another machine uses, too */
 	const char *clock_failure, *map_failure; /* why it is not saved; "" = it is */
+	bool clock_known; /* the coordinator has told its time */
+	int64_t clock_ahead_s; /* of the coordinator's */
+	int64_t clock_set_back_s; /* how far handshakes are ahead of a clock that somebody set back */
 	bool program_replaced; /* a newer one is installed, most likely */
 	char offloads[PLANE_OFFLOADS_STR];
 	unsigned offload_losses, workers;

@@ -314,6 +314,17 @@ void view_print_ports(const struct ports_view *v, struct jsonout *out)
 	jsonout_list_end(out);
 }
 
+static void put_clock(const struct node_view *v, struct jsonout *out)
+{
+	jsonout_object(out, "clock");
+	if (v->clock_known)
+		jsonout_int(out, "ahead_s", v->clock_ahead_s);
+	else
+		jsonout_null(out, "ahead_s");
+	jsonout_int(out, "set_back_s", v->clock_set_back_s);
+	jsonout_object_end(out);
+}
+
 static void put_unsaved(const struct node_view *v, struct jsonout *out)
 {
 	const struct {
@@ -414,6 +425,7 @@ void view_print_status(const struct node_view *v, struct jsonout *out)
 		jsonout_int(out, "twins", (int64_t)v->twins);
 	else
 		jsonout_null(out, "twins");
+	put_clock(v, out);
 	put_unsaved(v, out);
 	jsonout_bool(out, "program_replaced", v->program_replaced);
 	put_firewalled(v, out);

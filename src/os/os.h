@@ -264,6 +264,12 @@ NODISCARD int os_read_file(const char *path, size_t max, char **ret_text, size_t
 NODISCARD int os_write_file(const char *path, const void *p, size_t n, unsigned mode, struct diag *d);
 /* The same for one that must not be there yet: TM_EEXIST when it is, and then it is left as it is. */
 NODISCARD int os_create_file(const char *path, const void *p, size_t n, unsigned mode, struct diag *d);
+/*
+ * Who beside its owner, and beside root, may do what to a file or folder. FOREIGN: its owner is neither root
+ * nor who asks; UNSEEN: where it is may not be looked into. What is not there is exposed to nobody.
+ */
+enum { OS_OTHERS_READ = 1, OS_OTHERS_WRITE = 2, OS_FOREIGN = 4, OS_UNSEEN = 8 };
+unsigned os_exposed(const char *path);
 /* Another number after every change of the file (its time, its size, which one it is); 0: it is not there. */
 uint64_t os_file_stamp(const char *path);
 /*

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* `netcheck`: what stands between this machine and the others. The daemon finds out; this shows it. */
+#include "cli/cmd/netcheck.h"
+
 #include <string.h>
 
 #include "base/format.h"
@@ -285,25 +287,36 @@ static void progress(struct cli *c, const json_t *reply)
 	cli_progress(c, text);
 }
 
-static int netcheck_run(struct cli *c, const void *opts, const struct opt_words *words UNUSED)
+int netcheck_fetch(struct cli *c, bool full, json_t **ret_reply, struct diag *d)
 {
-	const struct netcheck_opts *o = opts;
 	_cleanup_(json_decrefp) json_t *reply = NULL;
-	struct diag d = {0};
-	int err = cli_ask(c, "netcheck", json_pack("{s:b}", "full", o->full), STEP_TIMEOUT_MS, &reply, &d);
+	int err = cli_ask(c, "netcheck", json_pack("{s:b}", "full", full), STEP_TIMEOUT_MS, &reply, d);
 
 	while (!err && !json_is_true(json_object_get(reply, "done"))) {
 		json_int_t step = json_number(reply, "step");
 
 		progress(c, reply);
 		json_decref(TAKE(reply));
-		err = cli_ask(c, "netcheck", json_pack("{s:I}", "after", step), STEP_TIMEOUT_MS, &reply, &d);
+		err = cli_ask(c, "netcheck", json_pack("{s:I}", "after", step), STEP_TIMEOUT_MS, &reply, d);
 	}
 	cli_progress(c, NULL);
 	if (err)
-		return cli_fail(c, &d, err);
+		return err;
 	json_object_del(reply, "step");
 	json_object_del(reply, "done");
+	*ret_reply = TAKE(reply);
+	return TM_OK;
+}
+
+static int netcheck_run(struct cli *c, const void *opts, const struct opt_words *words UNUSED)
+{
+	const struct netcheck_opts *o = opts;
+	_cleanup_(json_decrefp) json_t *reply = NULL;
+	struct diag d = {0};
+	int err = netcheck_fetch(c, o->full, &reply, &d);
+
+	if (err)
+		return cli_fail(c, &d, err);
 	return c->g.json ? cli_json_take(c, TAKE(reply)) : show(c, reply);
 }
 

@@ -39,6 +39,7 @@ const struct command *const commands[] = {
 	&cmd_ssh,
 	&cmd_whois,
 	&cmd_netcheck,
+	&cmd_doctor,
 	&cmd_metrics,
 	&cmd_dns_status,
 	&cmd_dns_query,

@@ -6,14 +6,15 @@
 #include "cli/core/cli.h"
 
 extern const struct command cmd_init, cmd_join, cmd_up, cmd_down, cmd_leave, cmd_reload, cmd_status,
-	cmd_peers, cmd_ping, cmd_bench, cmd_netcheck, cmd_metrics, cmd_ssh, cmd_whois, cmd_dns_status,
-	cmd_dns_query, cmd_token_create, cmd_token_list, cmd_token_revoke, cmd_filter_list, cmd_filter_show,
-	cmd_filter_set, cmd_filter_test, cmd_filter_add, cmd_filter_remove, cmd_filter_explain,
-	cmd_filter_local, cmd_filter_diff, cmd_filter_prove, cmd_filter_history, cmd_filter_rollback,
-	cmd_node_list, cmd_node_rename, cmd_node_alias, cmd_node_tag, cmd_node_remove, cmd_client_add,
-	cmd_client_list, cmd_client_remove, cmd_route_advertise, cmd_route_withdraw, cmd_route_list,
-	cmd_route_approve, cmd_route_reject, cmd_exit_offer, cmd_exit_withdraw, cmd_exit_use, cmd_exit_off,
-	cmd_events, cmd_exit_pause, cmd_log_level, cmd_version, cmd_help, cmd_backup, cmd_restore;
+	cmd_peers, cmd_ping, cmd_bench, cmd_netcheck, cmd_doctor, cmd_metrics, cmd_ssh, cmd_whois,
+	cmd_dns_status, cmd_dns_query, cmd_token_create, cmd_token_list, cmd_token_revoke, cmd_filter_list,
+	cmd_filter_show, cmd_filter_set, cmd_filter_test, cmd_filter_add, cmd_filter_remove,
+	cmd_filter_explain, cmd_filter_local, cmd_filter_diff, cmd_filter_prove, cmd_filter_history,
+	cmd_filter_rollback, cmd_node_list, cmd_node_rename, cmd_node_alias, cmd_node_tag, cmd_node_remove,
+	cmd_client_add, cmd_client_list, cmd_client_remove, cmd_route_advertise, cmd_route_withdraw,
+	cmd_route_list, cmd_route_approve, cmd_route_reject, cmd_exit_offer, cmd_exit_withdraw, cmd_exit_use,
+	cmd_exit_off, cmd_events, cmd_exit_pause, cmd_log_level, cmd_version, cmd_help, cmd_backup,
+	cmd_restore;
 
 /* second NULL for a single verb; NULL when there is none. */
 const struct command *command_find(const char *first, const char *second);

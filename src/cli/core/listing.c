@@ -4,48 +4,46 @@
 #include "base/time.h"
 #include "cli/core/commands.h"
 
-/* All pages of the list as one reply; NULL after a failure was told. */
-static json_t *fetch_pages(struct cli *c, const struct listing *l, int *ret_status)
+int listing_fetch(struct cli *c, const char *cmd, const char *array, json_t **ret_reply, struct diag *d)
 {
 	json_t *all = NULL;
 	json_int_t next = 0, after;
 
 	do {
 		json_t *page = NULL;
-		struct diag d = {0};
 
 		after = next;
-		int err = cli_ask(c, l->cmd, after ? json_pack("{s:I}", "after", after) : NULL,
-			ASK_TIMEOUT_MS, &page, &d);
+		int err = cli_ask(
+			c, cmd, after ? json_pack("{s:I}", "after", after) : NULL, ASK_TIMEOUT_MS, &page, d);
 		if (err) {
 			json_decref(all);
-			*ret_status = cli_fail(c, &d, err);
-			return NULL;
+			return err;
 		}
 		next = json_integer_value(json_object_get(page, "next"));
 		if (all) {
-			json_array_extend(json_object_get(all, l->array), json_object_get(page, l->array));
+			json_array_extend(json_object_get(all, array), json_object_get(page, array));
 			json_decref(page);
 		} else {
 			all = page;
 		}
 	} while (next > after);
 	json_object_del(all, "next");
-	return all;
+	*ret_reply = all;
+	return TM_OK;
 }
 
 int listing_print(struct cli *c, const struct listing *l)
 {
 	_cleanup_(columns_deinit) struct columns t;
+	_cleanup_(json_decrefp) json_t *reply = NULL;
 	struct diag d = {0};
 	size_t i;
 	json_t *j;
-	int status, err;
 
 	columns_init(&t, l->heads, l->columns);
-	_cleanup_(json_decrefp) json_t *reply = fetch_pages(c, l, &status);
-	if (!reply)
-		return status;
+	int err = listing_fetch(c, l->cmd, l->array, &reply, &d);
+	if (err)
+		return cli_fail(c, &d, err);
 	if (c->g.json)
 		return cli_json_take(c, json_incref(reply));
 

@@ -227,6 +227,13 @@ size_t agent_coordinator_data(const struct agent *a, struct endpoint *v, size_t 
 	return n;
 }
 
+int64_t agent_coordinator_time(const struct agent *a)
+{
+	if (a->state != AGENT_UP || !a->coordinator_time)
+		return 0;
+	return a->coordinator_time + (time_monotonic() - a->up_since) / SEC;
+}
+
 bool agent_link_tls(const struct agent *a)
 {
 	return a->linked_tls;

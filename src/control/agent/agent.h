@@ -72,6 +72,9 @@ size_t agent_coordinator_data(const struct agent *a, struct endpoint *v, size_t 
 /* Who hands on datagrams, as far as they are members who may; never ourselves. */
 void agent_relays(const struct agent *a, struct relays *ret_r);
 bool agent_link_tls(const struct agent *a); /* the current or last link goes through TLS */
+/* Unix seconds by the coordinator's clock now, as it told when the link came up; 0 = it has not, or there is
+ * no link. */
+int64_t agent_coordinator_time(const struct agent *a);
 const char *agent_link_proxy(const struct agent *a); /* or a proxy, "host:port"; "" = none */
 /* The link is up without the proxy that there is: which, and why; "" = it is not so. */
 void agent_proxy_failed(const struct agent *a, char *buf, size_t len);

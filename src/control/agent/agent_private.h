@@ -81,6 +81,7 @@ struct agent {
 	struct loop_timer *timer; /* next attempt, or the end of patience for the welcome */
 	struct loop_timer *soon; /* things to do in the next turn of the loop */
 	ns_t backoff, up_since, attempt_since;
+	int64_t coordinator_time; /* Unix seconds there at up_since; 0 = not told */
 	struct endpoint linked_at; /* the other end of the current or last link; IP_NONE = there was none */
 	bool linked_tls, linked_proxied;
 	char proxy_failed[RACE_WHY_MAX]; /* why it does not go by the proxy that there is; "" = it does, or

@@ -39,6 +39,7 @@ static void on_welcome(struct agent *a, const json_t *m)
 	a->data = w.data;
 	session_addresses_add(a, w.addresses.v, w.addresses.n);
 	peers_set_coordinator(a->peers, &a->known);
+	a->coordinator_time = w.time;
 	wipe(&w, sizeof(w));
 
 	loop_timer_stop(a->timer);

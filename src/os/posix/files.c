@@ -341,6 +341,17 @@ void os_real_path(const char *path, char *buf, size_t n)
 	snprintf(buf, n, "%s", real ? real : path);
 }
 
+unsigned os_exposed(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return errno == EACCES ? OS_UNSEEN : 0;
+	return (st.st_mode & (S_IRGRP | S_IROTH) ? OS_OTHERS_READ : 0U) |
+	       (st.st_mode & (S_IWGRP | S_IWOTH) ? OS_OTHERS_WRITE : 0U) |
+	       (st.st_uid != 0 && st.st_uid != geteuid() ? OS_FOREIGN : 0U);
+}
+
 uint64_t os_file_stamp(const char *path)
 {
 	struct stat st;

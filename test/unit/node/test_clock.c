@@ -36,7 +36,10 @@ static void a_running_clock_follows_forward_steps_only(void **state)
 	assert_int_equal(node_clock_init(&c, path, T0, 0), 0);
 	assert_int_equal(node_clock_read(&c, T0 + SEC, SEC), T0 + SEC);
 	assert_int_equal(node_clock_read(&c, T0 + YEAR, 2 * SEC), T0 + YEAR);
+	assert_int_equal(node_clock_ahead(&c, T0 + YEAR + 7 * SEC, 9 * SEC), 0);
+	assert_int_equal(node_clock_ahead(&c, T0 + YEAR + 9 * SEC, 9 * SEC), 0);
 	assert_int_equal(node_clock_read(&c, T0, 3 * SEC), T0 + YEAR + SEC);
+	assert_int_equal(node_clock_ahead(&c, T0 + SEC, 4 * SEC), YEAR + SEC);
 	assert_int_equal(node_clock_read(&c, T0 + 2 * YEAR, 4 * SEC), T0 + 2 * YEAR);
 }
 

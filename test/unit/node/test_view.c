@@ -253,6 +253,28 @@ static void what_is_not_saved_is_told_with_the_reason(void **state UNUSED)
 	json_decref(j);
 }
 
+static void how_far_the_clock_is_off_is_told_once_it_is_known(void **state UNUSED)
+{
+	struct sample s;
+	struct jsonout w = {0};
+
+	sample_init(&s);
+	view_print_status(&s.view, &w);
+	json_t *j = read_back(&w);
+	assert_true(json_is_null(json_object_get(json_object_get(j, "clock"), "ahead_s")));
+	json_decref(j);
+
+	s.view.clock_known = true;
+	s.view.clock_ahead_s = -7;
+	s.view.clock_set_back_s = 9;
+	view_print_status(&s.view, &w);
+	j = read_back(&w);
+	const json_t *clock = json_object_get(j, "clock");
+	assert_int_equal(json_integer_value(json_object_get(clock, "ahead_s")), -7);
+	assert_int_equal(json_integer_value(json_object_get(clock, "set_back_s")), 9);
+	json_decref(j);
+}
+
 static void a_peer_that_is_offline_is_not_being_looked_for(void **state UNUSED)
 {
 	static const struct {
@@ -435,6 +457,7 @@ int main(void)
 		cmocka_unit_test(a_peer_is_printed_with_all_that_is_known),
 		cmocka_unit_test(what_is_not_known_is_null),
 		cmocka_unit_test(what_is_not_saved_is_told_with_the_reason),
+		cmocka_unit_test(how_far_the_clock_is_off_is_told_once_it_is_known),
 		cmocka_unit_test(a_peer_that_is_offline_is_not_being_looked_for),
 		cmocka_unit_test(a_peer_is_in_use_once_something_was_sent_and_the_coordinator_always),
 		cmocka_unit_test(what_came_of_an_address_is_one_word),

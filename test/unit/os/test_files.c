@@ -204,6 +204,30 @@ static void what_is_there_is_not_created_again(void **state)
 	assert_int_equal(count_entries(h->dir), 2);
 }
 
+static void who_else_may_read_or_change_a_file_is_told(void **state)
+{
+	static const struct {
+		mode_t mode;
+		unsigned exposed;
+	} rows[] = {{0600, 0}, {0700, 0}, {0640, OS_OTHERS_READ}, {0604, OS_OTHERS_READ},
+		{0620, OS_OTHERS_WRITE}, {0602, OS_OTHERS_WRITE}, {0666, OS_OTHERS_READ | OS_OTHERS_WRITE}};
+	struct host *h = *state;
+	char path[HOST_PATH];
+
+	snprintf(path, sizeof(path), "%s", host_path(h, "f"));
+	assert_int_equal(os_exposed(path), 0);
+	put(path, "");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		assert_int_equal(chmod(path, rows[i].mode), 0);
+		if (os_exposed(path) != rows[i].exposed)
+			fail_msg("row %zu: %u", i, os_exposed(path));
+	}
+	if (geteuid() == 0) {
+		assert_int_equal(chown(path, 12345, (gid_t)-1), 0);
+		assert_int_equal(os_exposed(path), OS_OTHERS_READ | OS_OTHERS_WRITE | OS_FOREIGN);
+	}
+}
+
 static void a_full_disk_keeps_the_old_content(void **state)
 {
 	struct host *h = *state;
@@ -330,6 +354,7 @@ int main(void)
 		T(a_pipe_is_read_to_its_end),
 		T(what_cannot_be_written_is_explained_and_leaves_nothing),
 		T(what_is_there_is_not_created_again),
+		T(who_else_may_read_or_change_a_file_is_told),
 		T(a_full_disk_keeps_the_old_content),
 		T(a_file_is_rewritten_in_its_place),
 		T(a_link_to_nowhere_is_not_written_through),

@@ -16,6 +16,7 @@ static void it_says_hello_and_takes_welcome_and_netmap(void **state UNUSED)
 	fake_serve(&f);
 	fake_start(&f);
 	assert_int_equal(agent_coordinator_data(f.agent, &data, 1), 0);
+	assert_int_equal(agent_coordinator_time(f.agent), 0);
 	assert_string_not_equal(agent_last_error(f.agent), "");
 	fake_run_until(&f, &f.netmaps, 1);
 	assert_int_equal(f.link_ups, 1);
@@ -25,6 +26,7 @@ static void it_says_hello_and_takes_welcome_and_netmap(void **state UNUSED)
 	assert_int_equal(mesh_version(peers_mesh(f.peers)), 5);
 	assert_non_null(mesh_by_id(peers_mesh(f.peers), PEER_A));
 	assert_string_equal(agent_mesh_info(f.agent)->name, "home");
+	assert_in_range(agent_coordinator_time(f.agent), 1, 60); /* it said 1, and its clock goes on */
 	assert_int_equal(agent_coordinator_data(f.agent, &data, 1), 1);
 	assert_int_equal(endpoint_parse("127.0.0.1:51820", &expected), TM_OK);
 	assert_true(endpoint_eq(&data, &expected));

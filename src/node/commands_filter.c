@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Rules of this node's own, and of its configuration: `filter.add`, `filter.list`, `filter.remove`. */
 #include "node/commands_private.h"
+#include "node/own_rules.h"
 #include "node/rules.h"
 #include "wire/msg/request.h"
 

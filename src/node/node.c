@@ -15,6 +15,7 @@
 #include "node/fence.h"
 #include "node/node_private.h"
 #include "node/offers.h"
+#include "node/own_rules.h"
 #include "node/router.h"
 #include "node/routing.h"
 #include "node/rules.h"

@@ -24,6 +24,7 @@
 #include "node/netcheck.h"
 #include "node/news.h"
 #include "node/node.h"
+#include "node/own_rules.h"
 #include "node/reaching.h"
 #include "node/reporting.h"
 #include "node/rules.h"

@@ -27,22 +27,6 @@ enum rules_wait {
 	RULES_WAIT_MEMBERS, /* too many rights that differ: until members change */
 	RULES_WAIT_MEMORY, /* a second */
 };
-/* This node's own, for a time; they end with the program. */
-enum { OWN_RULES_MAX = 64 };
-struct own_rule {
-	struct policy_local rule;
-	ns_t until; /* monotonic */
-};
-/* And those of its configuration, as that is now. Names mean who has them at any time. */
-struct configured_rule {
-	struct policy_local rule; /* bound */
-	char absent[NODE_NAME_MAX + 1]; /* a name in it that nobody has */
-};
-void node_rules_configured(struct node *n);
-/* One that is bound; it gets an id. TM_EFULL, TM_EPERM (it allows, and the policy does not grant that) with a
- * sentence. */
-NODISCARD int node_rules_add(struct node *n, const struct policy_local *r, ns_t ttl, struct diag *d);
-NODISCARD int node_rules_remove(struct node *n, const char *id, struct diag *d); /* TM_ENOENT, likewise */
 /* Does it narrow what the policy allows, or does that grant it? */
 bool node_rules_granted(const struct node *n, const struct policy_local *r);
 /* Has one an effect now, for sure? Not while there are more rights than the filter holds. */
@@ -54,6 +38,7 @@ struct rules_view {
 };
 void node_rules_view(const struct node *n, struct rules_view *ret_view);
 void node_rules_mesh(struct node *n, const struct mesh_diff *d);
+void node_rules_make(struct node *n); /* now: this node's own (node/own_rules.h) are others */
 void node_rules_network(struct node *n); /* this machine's addresses have changed, perhaps */
 
 #endif

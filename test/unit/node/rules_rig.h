@@ -8,6 +8,7 @@
 
 #include "data/filter/rules.h"
 #include "node/node_private.h"
+#include "node/own_rules.h"
 #include "node/rules.h"
 #include "unit/policy/rig.h"
 

@@ -33,6 +33,9 @@ struct websocket {
 	struct opening *opening;
 	struct ws_decoder decoder;
 	const struct rd *reading; /* what comes behind the present message */
+	uint8_t round; /* of pings, by which their answers are told */
+	size_t unanswered; /* bytes that came since the last ping instead of its answer, and one; 0: it was
+			      answered */
 };
 
 static struct websocket *websocket_of(struct net_layer *l)
@@ -85,7 +88,19 @@ int websocket_ping(struct net_layer *owner)
 {
 	struct websocket *w = websocket_of(owner->below);
 
-	return w->phase == OPEN ? send_control(w, WS_PING, NULL, 0) : TM_ECLOSED;
+	if (w->phase != OPEN)
+		return TM_ECLOSED;
+	if (net_queued(&w->layer) <= CONTROL_QUEUE_MAX)
+		w->unanswered = 1;
+	w->round++;
+	return send_control(w, WS_PING, &w->round, 1);
+}
+
+bool websocket_is_asking(const struct net_layer *owner)
+{
+	const size_t unanswered = websocket_of(owner->below)->unanswered;
+
+	return unanswered && unanswered <= 2 * CONTROL_QUEUE_MAX;
 }
 
 size_t websocket_rest(const struct net_layer *owner, const uint8_t **ret_p)
@@ -153,6 +168,9 @@ static void frame_received(struct websocket *w, const struct ws_event *ev)
 		goodbye_received(w, ev);
 		break;
 	case WS_EV_PONG:
+		if (ev->n == 1 && ev->data[0] == w->round)
+			w->unanswered = 0;
+		break;
 	case WS_EV_MORE:
 		break;
 	}
@@ -164,6 +182,8 @@ static void frames_received(struct websocket *w, const uint8_t *p, size_t n)
 	struct ws_event ev;
 
 	w->reading = &r;
+	if (w->unanswered)
+		w->unanswered += n;
 
 	do {
 		int err = ws_decode(&w->decoder, &r, &ev);

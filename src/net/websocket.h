@@ -37,6 +37,12 @@ size_t websocket_rest(const struct net_layer *owner, const uint8_t **ret_p);
  * while it comes in. Not less than what has been taken of the present one. */
 void websocket_limit(struct net_layer *owner, size_t bytes);
 NODISCARD int websocket_ping(struct net_layer *owner); /* left out when the queue is long */
+/*
+ * Neither has the last ping been answered, nor has so much come since that the answer may have been left out.
+ * Less than that may also come from one who hears nothing of us: what it had on its way, and tries to send
+ * again.
+ */
+bool websocket_is_asking(const struct net_layer *owner);
 /* Says goodbye with a code of RFC 6455 and a reason (before the upgrade: says nothing), then waits for the
  * other side to hang up: `closed` comes then. What arrives meanwhile is dropped. */
 void websocket_close(struct net_layer *owner, uint16_t code, const char *reason);

@@ -88,7 +88,7 @@ static void keep_alive(struct clink *l, ns_t now)
 			l->tuning->silence_ms / 1000);
 	} else if (stalled != NS_NEVER && now - stalled >= silence) {
 		clink_fail(l, TM_ETIMEOUT, "the %s does not take what is sent to it", clink_other(l));
-	} else if (l->conn.heard >= l->asked && l->deadline != NS_NEVER) {
+	} else if (l->conn.heard >= l->asked && !websocket_is_asking(&l->layer) && l->deadline != NS_NEVER) {
 		l->deadline = NS_NEVER; /* the probe was answered */
 		rearm(l);
 	} else if (now >= l->deadline) {

@@ -204,6 +204,8 @@ static void a_probe_ends_a_dead_link_and_leaves_a_live_one(void **state UNUSED)
 	raw_text(&r, "{}", 2, true);
 	world_run_until(&w, &w.at_server.up, 1);
 	clink_probe(w.at_server.link, 50);
+	/* That is no answer: who hears nothing of us any more may say so, too. */
+	raw_text(&r, "{}", 2, true);
 	world_run_until(&w, &w.at_server.closed, 1);
 	assert_contains(w.at_server.why, "after the network changed");
 	raw_close(&r);

@@ -45,7 +45,8 @@ void strbuf_add(struct strbuf *b, const char *s, size_t n)
 	if (!strbuf_room(b, n))
 		return;
 
-	memcpy(b->s + b->len, s, n);
+	if (n) /* of nothing there may be no address */
+		memcpy(b->s + b->len, s, n);
 	b->len += n;
 	b->s[b->len] = '\0';
 }

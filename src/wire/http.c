@@ -47,7 +47,7 @@ struct http_span http_line(struct http_span *rest)
 /* Up to the separator, which is dropped; false when there is none. */
 bool http_until(struct http_span *rest, char separator, struct http_span *ret_part)
 {
-	const char *end = memchr(rest->s, separator, rest->n);
+	const char *end = rest->n ? memchr(rest->s, separator, rest->n) : NULL;
 
 	if (!end)
 		return false;

@@ -125,6 +125,11 @@ static void numbers_and_words_that_are_not_known_count_as_not_told(void **state 
 	assert_int_equal(m.peers[0].not_direct, PATH_NOT_NOTHING);
 }
 
+static bool is_same(const struct msg_report_ask *a, const struct msg_report_ask *b)
+{
+	return a->every_ms == b->every_ms && a->for_ms == b->for_ms && a->whole == b->whole;
+}
+
 static void the_coordinator_asks_for_what_it_can_mean(void **state UNUSED)
 {
 	static const struct {
@@ -153,8 +158,8 @@ static void the_coordinator_asks_for_what_it_can_mean(void **state UNUSED)
 		j = meshjson_parse(&o);
 		assert_int_equal(msg_report_ask_get(j, &back), TM_OK);
 		json_decref(j);
-		assert_memory_equal(&m, &rows[i].is, sizeof(m));
-		assert_memory_equal(&m, &back, sizeof(m));
+		assert_true(is_same(&m, &rows[i].is));
+		assert_true(is_same(&m, &back));
 	}
 }
 

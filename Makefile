@@ -51,7 +51,7 @@ slow: setup build ## what takes minutes: 100,000 random policies, ten million pa
 
 lab: setup build ## real daemons in network namespaces (T=pattern selects tests, SLOW=1 adds the long ones, OFFLOADS=row forces some off)
 	@scripts/build ci labtools load relayload herd flood
-	@$(PYTEST) test/lab test/bench $(if $(T),-k '$(T)') $(if $(SLOW),--slow) $(if $(OFFLOADS),--offloads=$(OFFLOADS))
+	@$(PYTEST) -n $(JOBS) --dist loadfile test/lab test/bench $(if $(T),-k '$(T)') $(if $(SLOW),--slow) $(if $(OFFLOADS),--offloads=$(OFFLOADS))
 
 labgrid: setup build ## every kind of NAT proved, then every pair of them with real nodes, into docs/reachability.md (K="sym port:full" RUNS=3 JOBS=2 TIMES=1 RESUME=1)
 	@scripts/build ci labtools
@@ -95,10 +95,10 @@ tsan: setup ## unit tests under ThreadSanitizer
 	@scripts/build tsan && $(SUDO) $(CTEST) --test-dir build/tsan
 
 labasan: asan ## the lab with daemons built with AddressSanitizer
-	@$(SUDO) env TUNNELMESH=$(CURDIR)/build/asan/src/cli/tunnelmesh $(PYTHON) -B -m pytest -p no:cacheprovider test/lab $(if $(T),-k '$(T)') $(if $(OFFLOADS),--offloads=$(OFFLOADS))
+	@$(SUDO) env TUNNELMESH=$(CURDIR)/build/asan/src/cli/tunnelmesh $(PYTHON) -B -m pytest -p no:cacheprovider -n $(JOBS) --dist loadfile test/lab $(if $(T),-k '$(T)') $(if $(OFFLOADS),--offloads=$(OFFLOADS))
 
 labtsan: tsan ## the lab with daemons built with ThreadSanitizer
-	@$(SUDO) env TUNNELMESH=$(CURDIR)/build/tsan/src/cli/tunnelmesh $(PYTHON) -B -m pytest -p no:cacheprovider test/lab $(if $(T),-k '$(T)') $(if $(OFFLOADS),--offloads=$(OFFLOADS))
+	@$(SUDO) env TUNNELMESH=$(CURDIR)/build/tsan/src/cli/tunnelmesh $(PYTHON) -B -m pytest -p no:cacheprovider -n $(JOBS) --dist loadfile test/lab $(if $(T),-k '$(T)') $(if $(OFFLOADS),--offloads=$(OFFLOADS))
 
 fuzz: ## fuzz every target for SECONDS (default 30) each, starting from the seeds
 	@scripts/setup build fuzz

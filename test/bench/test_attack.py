@@ -9,6 +9,8 @@ import pytest
 
 from lab import is_sanitized
 
+pytestmark = pytest.mark.alone("counts what this machine can do")
+
 ATTACK = os.path.join(os.path.dirname(__file__), "scale", "attack.py")
 
 pytestmark = pytest.mark.skipif(is_sanitized(), reason="the herd beside it is not built with the sanitizer")

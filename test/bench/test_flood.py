@@ -9,6 +9,8 @@ import pytest
 
 from lab import is_sanitized
 
+pytestmark = pytest.mark.alone("counts what this machine can do")
+
 FLOOD = os.path.join(os.path.dirname(__file__), "flood", "flood.py")
 
 

@@ -14,6 +14,8 @@ from lab import LabError, wait_for  # noqa: E402
 from measure import run_load  # noqa: E402
 from wiretap import udp_socket  # noqa: E402
 
+pytestmark = pytest.mark.alone("counts what this machine can do")
+
 PORT = 7799
 
 

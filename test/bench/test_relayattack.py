@@ -10,6 +10,8 @@ import pytest
 
 from lab import is_sanitized
 
+pytestmark = pytest.mark.alone("counts what this machine can do")
+
 ATTACK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "relay", "attack.py")
 spec = importlib.util.spec_from_file_location("relayattack", ATTACK)
 attack = importlib.util.module_from_spec(spec)

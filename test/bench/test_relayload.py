@@ -14,6 +14,8 @@ from bed import Bed  # noqa: E402
 from lab import LabError, is_sanitized  # noqa: E402
 from relays import RELAYS, Clients  # noqa: E402
 
+pytestmark = pytest.mark.alone("counts what this machine can do")
+
 PAIRS = 3
 GENTLE = {"pairs": PAIRS, "burst": 4, "rate": 4000}
 

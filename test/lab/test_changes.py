@@ -15,6 +15,8 @@ from probe import Probe, Stream
 from textbook import DIRECT, RELAY
 from world import LINE, World, says
 
+pytestmark = pytest.mark.alone("counts what is lost in fractions of a second")
+
 RATE = 100  # packets a second
 STEADY = 100  # so many answers in a row after all has happened, before the figures are read
 SOON = 15  # s: for the way that must come

@@ -11,6 +11,8 @@ from lab import Host, LabError, wait_for
 from wires import Line
 from wiretap import udp_socket
 
+pytestmark = pytest.mark.alone("proves the distances that all others are measured by")
+
 A, B, PORT, HEADERS = "198.18.0.1", "198.18.0.2", 9000, 14 + 20 + 8
 
 

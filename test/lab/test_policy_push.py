@@ -14,6 +14,8 @@ from lab import wait_for
 from test_thirty_nodes import join_at_once
 from wiretap import ask, inside
 
+pytestmark = pytest.mark.alone("fifty daemons, against the clock")
+
 KEPT, ODD, EVEN = 7001, 7002, 7003  # UDP: allowed by all policies, and by every other one each
 ROUNDS = 6
 TOGETHER = 600  # datagrams a second of all nodes

@@ -5,7 +5,11 @@ import re
 import shutil
 import subprocess
 
+import pytest
+
 from lab import BINARY
+
+pytestmark = pytest.mark.alone("runs the demonstration, which has names of its own")
 
 README = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../README.md")
 SOMEBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")

@@ -10,6 +10,8 @@ from lab import find_tool, wait_for
 from slices import NoSlices, Slice
 from test_relay import cut, relayed
 
+pytestmark = pytest.mark.alone("floods a relay and counts what others keep")
+
 RATE = 100000  # datagrams a second
 PINGS = 300
 FEW = 150

@@ -11,6 +11,8 @@ from probe import Probe, Stream
 from test_relay_streams import reach_each_other, without_udp
 from world import World
 
+pytestmark = pytest.mark.alone("compares what arrives beside what a relay can carry")
+
 RATE = 100  # packets a second
 
 

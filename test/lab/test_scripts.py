@@ -7,6 +7,8 @@ import subprocess
 
 import pytest
 
+pytestmark = pytest.mark.alone("looks at what the machine has")
+
 ROOT = os.path.normpath(os.path.join(os.path.dirname(__file__), "../.."))
 SOMEBODY = 65534
 OF_DEVELOPERS = {"libcmocka-dev", "valgrind", "clang-format", "python3-pytest", "mandoc", "wireguard-go", "tcpdump", "clang"}

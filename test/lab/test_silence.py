@@ -311,6 +311,8 @@ def test_a_stock_peer_that_is_no_member_gets_no_answer(net):
 
 FLOOD = """
 import signal, socket, sys
+
+pytestmark = pytest.mark.alone("counts packets of idle nodes by the clock")
 sent, s = 0, socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 def end(*_):
     print(sent, flush=True)

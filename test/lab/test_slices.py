@@ -4,6 +4,8 @@ import pytest
 
 from slices import NoSlices, find_root
 
+pytestmark = pytest.mark.alone("measures what a slice of a CPU is")
+
 
 def tree(path, controllers=None, enabled=""):
     if controllers is not None:

@@ -13,6 +13,8 @@ import pytest
 from lab import wait_for
 from wiretap import DATA_PORT, STUN_MAGIC, Capture, ask, checksum, inside
 
+pytestmark = pytest.mark.alone("thirty daemons take all of a small machine")
+
 CONTROL_PORT = 8443
 
 

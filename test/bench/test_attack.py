@@ -9,11 +9,10 @@ import pytest
 
 from lab import is_sanitized
 
-pytestmark = pytest.mark.alone("counts what this machine can do")
-
 ATTACK = os.path.join(os.path.dirname(__file__), "scale", "attack.py")
 
-pytestmark = pytest.mark.skipif(is_sanitized(), reason="the herd beside it is not built with the sanitizer")
+pytestmark = [pytest.mark.alone("counts what this machine can do"),
+              pytest.mark.skipif(is_sanitized(), reason="the herd beside it is not built with the sanitizer")]
 
 
 def attack(tmp_path, *args):

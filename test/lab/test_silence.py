@@ -14,6 +14,8 @@ import pytest
 from lab import sh, wait_for
 from wiretap import DATA_PORT, STUN_MAGIC, Capture, Forger, drops, mac1, udp_socket
 
+pytestmark = pytest.mark.alone("asks as fast as a limit allows, and floods")
+
 STUN_RATE = 4000  # in a second, from one address (src/data/plane/askers.h)
 INITIATION, RESPONSE, COOKIE_REPLY, DATA = 1, 2, 3, 4
 LENGTH = {INITIATION: 148, RESPONSE: 92, COOKIE_REPLY: 64}
@@ -311,8 +313,6 @@ def test_a_stock_peer_that_is_no_member_gets_no_answer(net):
 
 FLOOD = """
 import signal, socket, sys
-
-pytestmark = pytest.mark.alone("counts packets of idle nodes by the clock")
 sent, s = 0, socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 def end(*_):
     print(sent, flush=True)

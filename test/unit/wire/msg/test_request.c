@@ -19,13 +19,24 @@ static int get(msg_request_get_fn *fn, const char *text, union msg_request *r)
 	return err;
 }
 
+struct row {
+	msg_request_get_fn *get;
+	const char *text;
+	bool ok;
+};
+
+static void expect(const struct row *rows, size_t n)
+{
+	union msg_request r;
+
+	for (size_t i = 0; i < n; i++)
+		if ((get(rows[i].get, rows[i].text, &r) == TM_OK) != rows[i].ok)
+			fail_msg("%s", rows[i].text);
+}
+
 static void requests_that_make_no_sense_are_refused_with_a_sentence(void **state)
 {
-	static const struct {
-		msg_request_get_fn *get;
-		const char *text;
-		bool ok;
-	} rows[] = {
+	static const struct row rows[] = {
 		{msg_nothing_get, "{\"x\":1}", true},
 		{msg_token_create_get, "{}", true},
 		{msg_token_create_get, "{\"uses\":100000,\"ttl_s\":1,\"tags\":[\"a\"],\"ephemeral\":true}",
@@ -57,6 +68,36 @@ static void requests_that_make_no_sense_are_refused_with_a_sentence(void **state
 		{msg_route_get, "{\"node\":\"nas\",\"net\":\"0.0.0.0/0\"}", false},
 		{msg_route_get, "{\"node\":\"nas\"}", false},
 		{msg_route_get, "{\"net\":\"exit\"}", false},
+		{msg_list_get, "{}", true},
+		{msg_list_get, "{\"after\":65536}", true},
+		{msg_list_get, "{\"after\":-1}", false},
+		{msg_list_get, "{\"after\":\"x\"}", false},
+		{msg_node_rename_get, "{\"node\":\"a\",\"name\":\"b\"}", true},
+		{msg_node_rename_get, "{\"node\":\"a\",\"name\":\"B\"}", false},
+		{msg_node_rename_get, "{\"node\":\"a\",\"name\":\"this\"}", false},
+		{msg_node_rename_get, "{\"node\":\"a\"}", false},
+		{msg_node_rename_get, "{\"name\":\"b\"}", false},
+		{msg_node_remove_get, "{\"node\":\"a\"}", true},
+		{msg_node_remove_get, "{\"node\":7}", false},
+		{msg_client_add_get, "{\"name\":\"phone\",\"key\":\"" KEY "\"}", true},
+		{msg_client_add_get, "{\"name\":\"phone\",\"key\":\"" KEY "\",\"via\":\"hub\"}", true},
+		{msg_client_add_get, "{\"name\":\"phone\",\"key\":\"" KEY "\",\"via\":7}", false},
+		{msg_client_add_get, "{\"name\":\"Phone\",\"key\":\"" KEY "\"}", false},
+		{msg_client_add_get, "{\"name\":\"phone\",\"key\":\"AAAA\"}", false},
+		{msg_client_add_get,
+			"{\"name\":\"phone\",\"key\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"}",
+			false},
+		{msg_client_remove_get, "{\"name\":\"phone\"}", true},
+		{msg_client_remove_get, "{}", false},
+	};
+	(void)state;
+
+	expect(rows, ARRAY_LEN(rows));
+}
+
+static void so_are_those_about_the_policy(void **state)
+{
+	static const struct row rows[] = {
 		{msg_policy_version_get, "{}", true},
 		{msg_policy_version_get, "{\"version\":7}", true},
 		{msg_policy_version_get, "{\"version\":0}", false},
@@ -93,34 +134,10 @@ static void requests_that_make_no_sense_are_refused_with_a_sentence(void **state
 		{msg_policy_prove_get, "{\"statement\":\"a can reach b\",\"transitive\":true}", true},
 		{msg_policy_prove_get, "{\"statement\":\"\"}", false},
 		{msg_policy_prove_get, "{\"statement\":\"a\",\"transitive\":1}", false},
-		{msg_list_get, "{}", true},
-		{msg_list_get, "{\"after\":65536}", true},
-		{msg_list_get, "{\"after\":-1}", false},
-		{msg_list_get, "{\"after\":\"x\"}", false},
-		{msg_node_rename_get, "{\"node\":\"a\",\"name\":\"b\"}", true},
-		{msg_node_rename_get, "{\"node\":\"a\",\"name\":\"B\"}", false},
-		{msg_node_rename_get, "{\"node\":\"a\",\"name\":\"this\"}", false},
-		{msg_node_rename_get, "{\"node\":\"a\"}", false},
-		{msg_node_rename_get, "{\"name\":\"b\"}", false},
-		{msg_node_remove_get, "{\"node\":\"a\"}", true},
-		{msg_node_remove_get, "{\"node\":7}", false},
-		{msg_client_add_get, "{\"name\":\"phone\",\"key\":\"" KEY "\"}", true},
-		{msg_client_add_get, "{\"name\":\"phone\",\"key\":\"" KEY "\",\"via\":\"hub\"}", true},
-		{msg_client_add_get, "{\"name\":\"phone\",\"key\":\"" KEY "\",\"via\":7}", false},
-		{msg_client_add_get, "{\"name\":\"Phone\",\"key\":\"" KEY "\"}", false},
-		{msg_client_add_get, "{\"name\":\"phone\",\"key\":\"AAAA\"}", false},
-		{msg_client_add_get,
-			"{\"name\":\"phone\",\"key\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"}",
-			false},
-		{msg_client_remove_get, "{\"name\":\"phone\"}", true},
-		{msg_client_remove_get, "{}", false},
 	};
-	union msg_request r;
 	(void)state;
 
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		if ((get(rows[i].get, rows[i].text, &r) == TM_OK) != rows[i].ok)
-			fail_msg("%s", rows[i].text);
+	expect(rows, ARRAY_LEN(rows));
 }
 
 static void what_is_not_said_has_its_default(void **state)
@@ -297,6 +314,7 @@ int main(void)
 		cmocka_unit_test(questions_about_a_nodes_own_networks_are_read_or_refused_with_a_sentence),
 		cmocka_unit_test(questions_about_the_exit_likewise),
 		cmocka_unit_test(requests_that_make_no_sense_are_refused_with_a_sentence),
+		cmocka_unit_test(so_are_those_about_the_policy),
 		cmocka_unit_test(what_is_not_said_has_its_default),
 		cmocka_unit_test(a_name_that_is_none_is_answered_with_one_that_would_do),
 		cmocka_unit_test(members_and_tokens_are_shown_with_all_that_people_look_for),

@@ -30,6 +30,63 @@ void relay_rig_start(unsigned nodes, unsigned relay)
 	assert_int_equal(plane_relay_offer(r.plane, true), TM_OK);
 }
 
+void register_at(uint32_t host, const char *where, const uint8_t *key)
+{
+	struct plane_leg leg = {.way = {.remote = at(where)}};
+
+	if (key)
+		memcpy(leg.key, key, sizeof(leg.key));
+	assert_int_equal(plane_relay_put(r.plane, host, &leg), TM_OK);
+}
+
+void use_relay(struct host *h, struct host *peer)
+{
+	const struct endpoint relay = at(R);
+	const struct way_to way = {
+		.kind = WAY_RELAY_UDP, .remote = relay, .relay = relay_pair(h->i, peer->i)};
+
+	assert_int_equal(plane_set_relays(h->plane, &relay, 1), TM_OK);
+	host_peers(h, &(struct peering){.with = peer, .no_endpoint = true}, 1);
+	assert_int_equal(plane_set_way(h->plane, peer->pub, &way, NULL), TM_OK);
+}
+
+/* A data message of this length, with its header. */
+size_t message(uint32_t from, uint32_t to, size_t n, uint8_t *out)
+{
+	memset(out, 'd', RELAY_HEADER + n);
+	relay_put(out, relay_pair(from, to));
+	put_le32(out + RELAY_HEADER, WG_DATA);
+	return RELAY_HEADER + n;
+}
+
+void expect_drop(enum plane_drop why, uint64_t want)
+{
+	expect_drops(all, 3, &r, why, want);
+}
+
+bool relayed(void *arg)
+{
+	return plane_relayed(r.plane).packets >= *(uint64_t *)arg;
+}
+
+void expect_relayed(uint64_t packets)
+{
+	EXPECT_SOON(all, relayed, &packets);
+	assert_int_equal(plane_relayed(r.plane).packets, packets);
+}
+
+int relaying_set_up(void **state)
+{
+	relay_rig_start(0, *state ? *(unsigned *)*state : 1);
+	register_at(1, A, a.pub);
+	register_at(2, B, b.pub);
+	register_at(3, C, a.pub);
+	register_at(65536, D, b.pub);
+	use_relay(&a, &b);
+	use_relay(&b, &a);
+	return 0;
+}
+
 void pass(struct host *from, struct host *to, int family, uint16_t serial, size_t payload)
 {
 	uint8_t p[FAKE_BYTES], got[FAKE_BYTES];

@@ -15,6 +15,9 @@
 #define B "192.0.2.2:51820"
 #define R "192.0.2.9:51820"
 #define R_TCP "192.0.2.9:443"
+/* Members of whom there is nothing but a leg. */
+#define C "192.0.2.3:51820"
+#define D "192.0.2.4:51820"
 
 extern struct host a, b, r;
 extern struct host *all[3];
@@ -22,6 +25,16 @@ extern struct host *all[3];
 /* The three, each with so many workers. The relay relays, and nobody has a leg yet. */
 void relay_rig_start(unsigned nodes, unsigned relay);
 struct endpoint at(const char *text);
+/* That member's leg by datagrams. key: NULL is fine. */
+void register_at(uint32_t host, const char *where, const uint8_t *key);
+void use_relay(struct host *h, struct host *peer); /* by datagrams */
+/* cmocka's, state: how many workers the relay has; NULL = one. Both nodes use it, C is member 3, D 65536. */
+int relaying_set_up(void **state);
+/* A data message for this pair, with its header, of so many bytes without it. Its length. */
+size_t message(uint32_t from, uint32_t to, size_t n, uint8_t *out);
+void expect_drop(enum plane_drop why, uint64_t want); /* at the relay */
+bool relayed(void *packets); /* uint64_t *: as many at least; for EXPECT_SOON */
+void expect_relayed(uint64_t packets); /* in all */
 /* Sends one and waits until it arrives. */
 void pass(struct host *from, struct host *to, int family, uint16_t serial, size_t payload);
 

@@ -10,36 +10,17 @@
 
 #include <unistd.h>
 
-/* Members of whom there is nothing but a leg. */
-#define C "192.0.2.3:51820"
-#define D "192.0.2.4:51820"
 #define STRANGER "198.51.100.66:7000"
-
-static void register_at(uint32_t host, const char *where)
-{
-	const struct plane_leg leg = {.way = {.remote = at(where)}};
-
-	assert_int_equal(plane_relay_put(r.plane, host, &leg), TM_OK);
-}
 
 static int set_up(void **state)
 {
 	(void)state;
 	relay_rig_start(0, 1);
-	register_at(3, C);
-	register_at(4, D);
+	register_at(3, C, NULL);
+	register_at(4, D, NULL);
 	fake_fill(100);
 	fake_overflow(true);
 	return 0;
-}
-
-/* A data message for this pair, with its header. */
-static size_t message(uint32_t from, uint32_t to, size_t n, uint8_t *out)
-{
-	memset(out, 'd', RELAY_HEADER + n);
-	relay_put(out, relay_pair(from, to));
-	put_le32(out + RELAY_HEADER, WG_DATA);
-	return RELAY_HEADER + n;
 }
 
 enum { RUSH = 900 };
@@ -53,11 +34,6 @@ static void rush(const char *from, uint32_t to)
 	for (size_t k = 0; k < RUSH; k++)
 		fake_inject(from, R, 0, msg, message(3, to, k % 2 ? 300 : 200, msg));
 	fake_hold(0);
-}
-
-static void expect_drop(enum plane_drop why, uint64_t want)
-{
-	expect_drops(all, 3, &r, why, want);
 }
 
 /* One, until it was read. */
@@ -368,7 +344,7 @@ static void who_shares_the_address_of_one_who_floods_with_questions_registers_al
 	EXPECT_SOON(all, is_accounted, &in_the_end);
 	assert_in_range(r.n_stun - came, 5, 6);
 	/* From then on the address is one of ours. */
-	register_at(5, "198.51.100.66:40000");
+	register_at(5, "198.51.100.66:40000", NULL);
 	assert_false(fake_is_unread(any_port(f.ip)));
 	for (unsigned i = 0; i < 20; i++)
 		assert_false(floods_and_is_unread(&f));
@@ -451,7 +427,7 @@ static void who_registers_or_has_a_session_is_heard_again(void **state)
 	(void)state;
 
 	assert_true(is_cast_out(A, 4, DROP_RELAY_UNPROVEN));
-	register_at(1, A);
+	register_at(1, A, NULL);
 	assert_false(fake_is_unread(A));
 	plane_relay_remove(r.plane, 1);
 	assert_true(is_cast_out(A, 4, DROP_RELAY_UNPROVEN));

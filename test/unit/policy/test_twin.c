@@ -14,276 +14,10 @@
 #include "policy/local.h"
 #include "policy/prove.h"
 #include "unit/policy/rig.h"
+#include "unit/policy/trial.h"
 #include "unit/policy/twin.h"
 
-enum { NODES = 9, PORTS = 12, SUBJECTS_MAX = NODES + 16 + 2 };
-
-/* Of every interval that documents and the built-in rules can make, at least one port; of ICMP none that no
- * rule is asked about, and those that services begin at first. */
-static const struct {
-	unsigned n, named;
-	unsigned v[14];
-} types[POLICY_PROTO_N] = {
-	[POLICY_ICMP] = {9, 5, {1, 2, 7, 8, 9, 6, 10, 42, 255}},
-	[POLICY_ICMPV6] = {9, 5, {128, 130, 133, 200, 255, 131, 134, 201, 254}},
-	[POLICY_OTHER] = {9, 3, {2, 3, 4, 0, 5, 7, 8, 127, 255}},
-};
-
-static bool next_port(enum policy_proto p, unsigned *i, unsigned *ret_port)
-{
-	const unsigned n = types[p].n ? types[p].n : PORTS + 2;
-
-	if (*i >= n)
-		return false;
-	*ret_port = types[p].n ? types[p].v[*i] : *i;
-	++*i;
-	return true;
-}
-#define FOR_PORTS(p, port) for (unsigned port = 0, port##_i = 0; next_port(p, &port##_i, &port);)
-
-static uint64_t seed;
 static uint64_t packets;
-
-static uint32_t rnd(uint32_t n)
-{
-	return fake_random(&seed) % n;
-}
-
-/* --- something to judge --- */
-
-static char *random_members(void)
-{
-	struct strbuf b = {0};
-
-	for (unsigned i = 0; i < NODES; i++) {
-		bool client = i > 2 && rnd(4) == 0;
-
-		strbuf_printf(&b, "%sn%u%s", i ? " " : "", i, client ? "@n0" : "");
-		for (unsigned t = 0, n = 0; !client && t < 4; t++)
-			if (rnd(3) == 0)
-				strbuf_printf(&b, "%st%u", n++ ? "," : ":", t);
-	}
-	return strbuf_take(&b);
-}
-
-static const char *const prefixes[] = {"10.0.0.0/8", "10.1.0.0/16", "10.1.0.0/17", "10.1.128.0/17",
-	"10.2.0.0/16", "fd01::/32", "fd01:0:1::/48"};
-
-static void add_selector(struct strbuf *b, unsigned groups)
-{
-	switch (rnd(9)) {
-	case 0:
-		strbuf_puts(b, "any");
-		return;
-	case 8:
-		strbuf_puts(b, "members");
-		return;
-	case 1:
-	case 2:
-		strbuf_printf(b, "n%u", rnd(NODES));
-		return;
-	case 3:
-		strbuf_printf(b, "'route:%s'", prefixes[rnd(ARRAY_LEN(prefixes))]);
-		return;
-	case 4:
-		if (groups) {
-			strbuf_printf(b, "group:g%u", rnd(groups));
-			return;
-		}
-		/* fall through */
-	default:
-		strbuf_printf(b, "tag:t%u", rnd(5)); /* t4 is nobody's */
-	}
-}
-
-/* Each once: a list that names one twice is a mistake. */
-static void add_selectors(struct strbuf *b, unsigned groups)
-{
-	unsigned n = 1 + rnd(3);
-	char *said[3];
-
-	strbuf_puts(b, "[");
-	for (unsigned i = 0, kept = 0; i < n; i++) {
-		struct strbuf one = {0};
-		bool twice = false;
-
-		add_selector(&one, groups);
-		for (unsigned k = 0; k < kept; k++)
-			twice |= strcmp(said[k], one.s) == 0;
-		if (!twice)
-			strbuf_printf(b, "%s%s", kept ? ", " : "", one.s);
-		said[kept++] = strbuf_take(&one);
-		if (i + 1 == n)
-			while (kept)
-				free(said[--kept]);
-	}
-	strbuf_puts(b, "]");
-}
-
-static void add_service(struct strbuf *b)
-{
-	enum policy_proto p = (enum policy_proto)rnd(POLICY_PROTO_N);
-	unsigned first, last;
-
-	if (rnd(6) == 0) {
-		strbuf_puts(b, rnd(2) ? "any" : policy_proto_name(p));
-		return;
-	}
-	first = types[p].n ? types[p].v[rnd(types[p].named)] : 1 + rnd(PORTS);
-	last = first + (types[p].n ? 0 : rnd(PORTS + 1 - first));
-	strbuf_printf(b, "%s/%u-%u", policy_proto_name(p), first, last);
-}
-
-static char *random_text(void)
-{
-	unsigned groups = rnd(4), rules = rnd(12);
-	struct strbuf b = {0};
-
-	strbuf_puts(&b, "groups:\n");
-	for (unsigned g = 0; g < groups; g++) {
-		strbuf_printf(&b, "  g%u: ", g);
-		add_selectors(&b, g); /* of those before */
-		strbuf_puts(&b, "\n");
-	}
-	strbuf_puts(&b, "rules:\n");
-	for (unsigned r = 0; r < rules; r++) {
-		static const char *const actions[] = {"allow", "allow", "allow", "deny", "reject"};
-
-		strbuf_printf(&b, "  - id: x%u\n    %s: [", r, actions[rnd(ARRAY_LEN(actions))]);
-		add_service(&b);
-		for (unsigned i = rnd(3); i; i--) {
-			strbuf_puts(&b, ", ");
-			add_service(&b);
-		}
-		strbuf_puts(&b, "]\n    from: ");
-		add_selectors(&b, groups);
-		strbuf_puts(&b, "\n    to: ");
-		add_selectors(&b, groups);
-		strbuf_puts(&b, "\n");
-	}
-	if (rnd(2) == 0)
-		strbuf_printf(&b, "local_allow: [tag:t%u]\n", rnd(4));
-	return strbuf_take(&b);
-}
-
-struct trial {
-	struct mesh *mesh;
-	struct policy_route routes[3];
-	struct policy_newcomer newcomers[2];
-	struct policy_world world;
-	char *text;
-	struct policy_doc *doc;
-	struct policy_model *model;
-	/* The same people, as the twin knows them: an address for each that a prefix could tell from others.
-	 */
-	struct twin_subject who[SUBJECTS_MAX];
-	size_t n_who, n_members, n_old;
-};
-
-static void choose_world(struct trial *t)
-{
-	char *members = random_members();
-
-	t->mesh = rig_mesh(members);
-	free(members);
-	t->world.mesh = t->mesh;
-	for (size_t i = rnd(4); i; i--) {
-		struct policy_route *r = &t->routes[t->world.n_routes++];
-
-		assert_int_equal(prefix_parse(prefixes[rnd(ARRAY_LEN(prefixes))], &r->prefix), TM_OK);
-		r->via = rig_node(t->mesh, rnd(2) ? "n1" : "n2");
-	}
-	t->world.routes = t->routes;
-	for (size_t i = rnd(3); i; i--)
-		t->newcomers[t->world.n_newcomers++] =
-			(struct policy_newcomer){"somebody new", rnd(2) ? "t0\0t1\0" : "t4\0", rnd(2)};
-	t->world.newcomers = t->newcomers;
-}
-
-static void add_who(struct trial *t, const struct mesh_node *n, const struct ip *ip, const char *tags)
-{
-	assert_true(t->n_who < SUBJECTS_MAX);
-	t->who[t->n_who++] = (struct twin_subject){n, ip ? *ip : (struct ip){0}, tags};
-}
-
-static void list_people(struct trial *t)
-{
-	static const char *const addresses[] = {
-		"10.0.0.1", "10.1.0.1", "10.1.128.1", "10.2.0.1", "fd01::1", "fd01:0:1::1"};
-	const struct mesh_node *n;
-
-	for (size_t i = 0; (n = mesh_next(t->mesh, &i));)
-		add_who(t, n, NULL, NULL);
-	t->n_members = t->n_who;
-	for (size_t a = 0; a < ARRAY_LEN(addresses); a++) {
-		struct ip ip;
-
-		assert_int_equal(ip_parse(addresses[a], &ip), TM_OK);
-		/* Behind both, where both have a route there: which one packets take is not for rules to say.
-		 */
-		for (size_t i = 0, done = 0; i < t->world.n_routes && done < 2; i++) {
-			bool twice = false;
-
-			for (size_t k = 0; k < i; k++)
-				twice |= t->routes[k].via == t->routes[i].via &&
-					 prefix_contains(&t->routes[k].prefix, &ip);
-			if (twice || !prefix_contains(&t->routes[i].prefix, &ip))
-				continue;
-			add_who(t, t->routes[i].via, &ip, NULL);
-			done++;
-		}
-	}
-	t->n_old = t->n_who;
-	for (size_t i = 0; i < t->world.n_newcomers; i++)
-		add_who(t, NULL, NULL, t->newcomers[i].tags);
-}
-
-static bool meet(const struct trial *t, size_t a, size_t b)
-{
-	if (a == b)
-		return a >= t->n_old && t->newcomers[a - t->n_old].many;
-	return twin_meet(&t->who[a], &t->who[b]);
-}
-
-/* The document as one of the nodes has it. */
-static void add_own_rules(struct trial *t)
-{
-	const char *self = rig_node(t->mesh, rnd(2) ? "n1" : "n2")->id;
-
-	for (unsigned i = rnd(4); i; i--) {
-		struct policy_local r = {.action = (enum policy_action)rnd(3), .outbound = rnd(4) == 0};
-		const unsigned first = 1 + rnd(PORTS);
-		struct diag d = {0};
-
-		snprintf(r.id, sizeof(r.id), "local-%u", i);
-		snprintf(r.who, sizeof(r.who), rnd(5) ? "tag:t%u,n%u" : "any", rnd(5), rnd(NODES));
-		snprintf(r.services, sizeof(r.services), rnd(5) ? "tcp/%u-%u,icmp/8,udp/%u" : "any", first,
-			first + rnd(PORTS + 1 - first), 1 + rnd(PORTS));
-		if (r.action == POLICY_ALLOW)
-			r.outbound = false;
-		if (policy_local_bind(&r, t->mesh, &d) != TM_OK)
-			fail_msg("%s %s: %s", r.who, r.services, d.what);
-		assert_int_equal(policy_local_add(t->doc, self, &r), TM_OK);
-	}
-}
-
-static void begin(struct trial *t)
-{
-	choose_world(t);
-	list_people(t);
-	t->text = random_text();
-	t->doc = rig_doc(t->mesh, t->text);
-	add_own_rules(t);
-	assert_int_equal(policy_model_new(t->doc, &t->world, &t->model), TM_OK);
-}
-
-static void end(struct trial *t)
-{
-	policy_model_free(t->model);
-	policy_doc_free(t->doc);
-	mesh_free(t->mesh);
-	free(t->text);
-}
 
 /* --- compile --- */
 
@@ -357,7 +91,7 @@ static uint32_t own_end_of(const struct policy_share *s, const struct ip *ip)
 
 static void compiled_shares_are_what_the_twin_says(const struct trial *t)
 {
-	const struct twin_subject *self = &t->who[rnd((uint32_t)t->n_members)];
+	const struct twin_subject *self = &t->who[trial_rnd((uint32_t)t->n_members)];
 	struct policy_share *s;
 
 	assert_int_equal(policy_compile(t->model, self->node->id, &s), TM_OK);
@@ -393,11 +127,11 @@ static const struct policy_subject *find(const struct trial *t, const struct twi
 static void explanations_are_what_the_twin_says(const struct trial *t)
 {
 	for (int i = 0; i < 40; i++) {
-		const struct twin_subject *a = &t->who[rnd((uint32_t)t->n_old)],
-					  *b = &t->who[rnd((uint32_t)t->n_old)];
+		const struct twin_subject *a = &t->who[trial_rnd((uint32_t)t->n_old)],
+					  *b = &t->who[trial_rnd((uint32_t)t->n_old)];
 		const struct policy_subject *x = find(t, a), *y = find(t, b);
-		enum policy_proto p = (enum policy_proto)rnd(POLICY_PROTO_N);
-		unsigned port = 1 + rnd(PORTS);
+		enum policy_proto p = (enum policy_proto)trial_rnd(POLICY_PROTO_N);
+		unsigned port = 1 + trial_rnd(PORTS);
 		struct policy_explanation e;
 
 		/* An address behind two is explained behind one of them. */
@@ -476,7 +210,7 @@ static void spread(const struct trial *t, bool *taken)
 			for (size_t b = 0; b < t->n_who; b++)
 				if (taken[a] && !taken[b] &&
 					(is_behind(&t->who[a], &t->who[b]) ||
-						(meet(t, a, b) && carries(t, a, b))))
+						(trial_meet(t, a, b) && carries(t, a, b))))
 					more = taken[b] = true;
 	}
 }
@@ -491,7 +225,7 @@ static bool twin_holds(const struct trial *t, const struct policy_statement *s, 
 		spread(t, from);
 	for (size_t a = 0; a < t->n_who; a++)
 		for (size_t b = 0; b < t->n_who; b++)
-			if (from[a] && twin_is(t->doc, &s->to, &t->who[b]) && meet(t, a, b) &&
+			if (from[a] && twin_is(t->doc, &s->to, &t->who[b]) && trial_meet(t, a, b) &&
 				is_wrong(t, s, a, b))
 				return false;
 	return true;
@@ -501,11 +235,11 @@ static char *random_statement(bool can)
 {
 	struct strbuf b = {0};
 
-	add_selector(&b, 0);
+	trial_add_selector(&b, 0);
 	strbuf_puts(&b, can ? " can reach " : " cannot reach ");
-	add_selector(&b, 0);
+	trial_add_selector(&b, 0);
 	strbuf_puts(&b, " ");
-	add_service(&b);
+	trial_add_service(&b);
 	for (size_t i = 0; i < b.len; i++) /* quotes are YAML's */
 		if (b.s[i] == '\'')
 			memmove(&b.s[i], &b.s[i + 1], b.len - i);
@@ -515,7 +249,7 @@ static char *random_statement(bool can)
 static void proofs_are_what_the_twin_says(struct trial *t)
 {
 	for (int i = 0; i < 12; i++) {
-		bool can = rnd(3) == 0, transitive = !can && rnd(3) == 0;
+		bool can = trial_rnd(3) == 0, transitive = !can && trial_rnd(3) == 0;
 		char *text = random_statement(can);
 		struct policy_statement s;
 		struct policy_proof p;
@@ -564,7 +298,7 @@ static struct pair_change twin_diff(const struct trial *t, const struct policy_d
 
 static void diffs_are_what_the_twin_says(const struct trial *t)
 {
-	char *text = random_text();
+	char *text = trial_random_text();
 	struct policy_doc *after = rig_doc(t->mesh, text);
 	struct policy_world w = t->world;
 	struct policy_model *x, *y;
@@ -610,14 +344,14 @@ static void the_engine_agrees_with_the_twin(void **state)
 	for (unsigned long i = 1; i <= n; i++) {
 		struct trial t = {.n_who = 0};
 
-		seed = one ? strtoull(one, NULL, 10) : i * UINT64_C(0x9e3779b97f4a7c15);
-		print_message(n == 1 || getenv("TM_POLICY_TRACE") ? "seed %" PRIu64 "\n" : "", seed);
-		begin(&t);
+		trial_seed = one ? strtoull(one, NULL, 10) : i * UINT64_C(0x9e3779b97f4a7c15);
+		print_message(n == 1 || getenv("TM_POLICY_TRACE") ? "seed %" PRIu64 "\n" : "", trial_seed);
+		trial_begin(&t);
 		compiled_shares_are_what_the_twin_says(&t);
 		explanations_are_what_the_twin_says(&t);
 		diffs_are_what_the_twin_says(&t);
 		proofs_are_what_the_twin_says(&t);
-		end(&t);
+		trial_end(&t);
 	}
 	print_message("%lu policies, %" PRIu64 " packets\n", n, packets);
 	assert_true(packets > n * 1000);

@@ -348,3 +348,12 @@ char *rig_lines(struct rig *r, unsigned side)
 {
 	return strbuf_take(&r->side[side].lines);
 }
+
+void rig_assert_chosen(const struct rig *r, unsigned side, const struct route *expected)
+{
+	char got[ENDPOINT_STR_LEN], want[ENDPOINT_STR_LEN];
+
+	if (rig_chosen(r, side) != expected)
+		fail_msg("side %u uses %s, not %s", side, endpoint_format(&r->side[side].way.remote, got),
+			expected ? endpoint_format(&expected->end[!side], want) : "nothing");
+}

@@ -88,6 +88,7 @@ unsigned rig_run_with_traffic(struct rig *r, unsigned side, bool both_ways, ns_t
 struct core_view rig_view(const struct rig *r, unsigned side);
 /* The route that the side's plane was told to use, or NULL. */
 const struct route *rig_chosen(const struct rig *r, unsigned side);
+void rig_assert_chosen(const struct rig *r, unsigned side, const struct route *expected); /* NULL: nothing */
 /* Since the last call of this function. The caller frees it. */
 char *rig_lines(struct rig *r, unsigned side);
 

@@ -90,10 +90,12 @@ int websocket_ping(struct net_layer *owner)
 
 	if (w->phase != OPEN)
 		return TM_ECLOSED;
-	if (net_queued(&w->layer) <= CONTROL_QUEUE_MAX)
-		w->unanswered = 1;
 	w->round++;
-	return send_control(w, WS_PING, &w->round, 1);
+	w->unanswered = 0; /* of what is left out there is no answer */
+	if (net_queued(&w->layer) > CONTROL_QUEUE_MAX)
+		return TM_OK;
+	w->unanswered = 1;
+	return send_frame(w, WS_PING, &w->round, 1);
 }
 
 bool websocket_is_asking(const struct net_layer *owner)

@@ -174,6 +174,7 @@ static void a_long_queue_takes_no_pings_and_keeps_the_connection_here(void **sta
 	for (int i = 0; i < 10; i++)
 		assert_int_equal(websocket_ping(&w.a.layer), TM_OK);
 	assert_int_equal(net_queued(&w.a.layer), queued);
+	assert_false(websocket_is_asking(&w.a.layer)); /* nothing was asked */
 	/* What is queued would be lost elsewhere. */
 	assert_int_equal(net_release(&w.a.layer, &r), TM_EAGAIN);
 	assert_int_equal(r.fd, -1);

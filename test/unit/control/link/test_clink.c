@@ -217,6 +217,43 @@ static void a_probe_ends_a_dead_link_and_leaves_a_live_one(void **state UNUSED)
 	world_close(&w);
 }
 
+/* The n-th ping's, since there was a link. */
+static void pong(struct raw *r, uint8_t n)
+{
+	raw_frame(r, WS_PONG, &n, 1);
+}
+
+static void an_answer_is_the_last_pings_pong_or_so_much_that_it_was_left_out(void **state UNUSED)
+{
+	static char much[40000];
+	struct world w;
+	struct raw r;
+
+	world_open(&w, NULL);
+	raw_connect(&r, &w);
+	raw_noise(&r);
+	raw_text(&r, "{}", 2, true);
+	world_run_until(&w, &w.at_server.up, 1);
+	clink_probe(w.at_server.link, 100);
+	pong(&r, 1);
+	world_run_ms(&w, 200);
+	assert_int_equal(w.at_server.closed, 0);
+	clink_probe(w.at_server.link, 100);
+	memset(much, ' ', sizeof(much));
+	much[0] = '{';
+	much[sizeof(much) - 1] = '}';
+	for (unsigned i = 0; i < 4; i++)
+		raw_text(&r, much, sizeof(much), true);
+	world_run_ms(&w, 200);
+	assert_int_equal(w.at_server.closed, 0);
+	clink_probe(w.at_server.link, 100);
+	pong(&r, 2);
+	world_run_until(&w, &w.at_server.closed, 1);
+	assert_contains(w.at_server.why, "after the network changed");
+	raw_close(&r);
+	world_close(&w);
+}
+
 static void a_reader_that_does_not_read_is_cut_off(void **state UNUSED)
 {
 	struct clink_tuning t = world_tuning();
@@ -391,6 +428,7 @@ int main(void)
 		cmocka_unit_test(pings_keep_an_idle_link_alive),
 		cmocka_unit_test(a_silent_peer_is_given_up),
 		cmocka_unit_test(a_probe_ends_a_dead_link_and_leaves_a_live_one),
+		cmocka_unit_test(an_answer_is_the_last_pings_pong_or_so_much_that_it_was_left_out),
 		cmocka_unit_test(a_reader_that_does_not_read_is_cut_off),
 		cmocka_unit_test(a_queue_that_makes_no_progress_is_given_up),
 		cmocka_unit_test(a_queue_that_becomes_short_is_told_once),

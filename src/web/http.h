@@ -71,8 +71,8 @@ struct web_config {
 	void *ctx; /* of all functions here and of the handlers */
 	/* Fills *ret_viewer, which is WEB_ANYONE. NULL: all are. */
 	void (*who)(void *ctx, const struct web_caller *c, struct web_viewer *ret_viewer);
-	/* Is it a name of ours? Without port and brackets, in small letters. Addresses that are listened on
-	 * are ours without asking. NULL: no name is. */
+	/* Is it a name of ours? Without port and brackets, in small letters. Every literal of
+	 * an address is ours without asking. NULL: no name is. */
 	bool (*is_host)(void *ctx, const char *host);
 	/* A refusal as a page; the sentence is ours. NULL: plain text. It answers with web_answer. */
 	void (*refuse)(void *ctx, struct web_request *r, unsigned status, const char *sentence);
@@ -83,11 +83,12 @@ struct web_config {
 
 NODISCARD int web_server_new(
 	struct event_base *base, const struct web_config *cfg, struct web_server **ret_server);
-void web_server_free(struct web_server *s); /* ends all connections, without `gone`; NULL is fine */
+/* Ends all connections, without `gone`. Not for handlers, nor for `gone`. NULL is fine. */
+void web_server_free(struct web_server *s);
 /*
- * Where it listens from now on. Who has come by an address that is not among them any more is hung up on.
- * What cannot be listened on (its port is busy) is warned of once and tried again; addresses may come up
- * later.
+ * Where it listens from now on. Who has come by an address that is not among them any more is hung up on,
+ * from the loop. What cannot be listened on (its port is busy) is warned of once and tried again; addresses
+ * may come up later.
  */
 void web_server_listen(struct web_server *s, const struct endpoint *at, size_t n);
 /* Is it listened on there? *ret_at becomes what was bound, where the port was 0. */

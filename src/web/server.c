@@ -23,21 +23,13 @@ struct web_door {
 
 /* --- who comes in --- */
 
-/* IPv6 addresses of the internet are had by the /64; those of a mesh are one each (RFC 4193). */
-static bool is_same_source(const struct ip *a, const struct ip *b)
-{
-	if (a->family != IP_V6 || b->family != IP_V6 || (a->bytes[0] & 0xfe) == 0xfc)
-		return ip_eq(a, b);
-	return memcmp(a->bytes, b->bytes, 8) == 0;
-}
-
 /* The one that has been idle longest of that source, or of all. */
 static struct visit *longest_idle(struct web_server *s, const struct ip *source)
 {
 	struct visit *found = NULL;
 
 	LIST_FOREACH (v, &s->visits, struct visit, by_age)
-		if (visit_is_idle(v) && (!source || is_same_source(&v->caller.from.ip, source)) &&
+		if (visit_is_idle(v) && (!source || visit_is_from(v, source)) &&
 			(!found || v->deadline < found->deadline))
 			found = v;
 	return found;
@@ -50,7 +42,7 @@ static bool make_room(struct web_server *s, const struct ip *source)
 	size_t n = 0;
 
 	LIST_FOREACH (v, &s->visits, struct visit, by_age)
-		n += is_same_source(&v->caller.from.ip, source);
+		n += visit_is_from(v, source);
 	if (n < s->cfg.each && s->n_visits < s->cfg.connections)
 		return true;
 	s->counters.crowded_out++;
@@ -136,11 +128,15 @@ static void door_open(struct web_door *door)
 	loop_timer_in(s->listen_again, WEB_LISTEN_AGAIN);
 }
 
+/* Who came by it is hung up on by the next tick: `gone` is told from the loop alone. */
 static void door_close(struct web_door *door)
 {
-	LIST_FOREACH_SAFE (v, &door->server->visits, struct visit, by_age)
-		if (v->door == door)
-			visit_end(v, true);
+	LIST_FOREACH (v, &door->server->visits, struct visit, by_age) {
+		if (v->door == door) {
+			v->door = NULL;
+			v->broken = true;
+		}
+	}
 	listener_free(door->listener);
 	free(door);
 }

@@ -18,6 +18,7 @@ enum {
 	WEB_CONNECTIONS = 512,
 	WEB_EACH = 32,
 	WEB_IN_MAX = HTTP_HEAD_MAX, /* besides a request that is read: asked ahead */
+	WEB_BURST_MAX = WEB_IN_MAX + (64 << 10), /* the same while it is answered, a request a turn */
 	WEB_STREAM_QUEUE = 256 << 10, /* bytes; who has not read so many is too slow */
 	WEB_DIGEST = 32,
 };
@@ -44,6 +45,7 @@ struct web_server {
 	struct web_counters counters;
 };
 
+/* Lives in its request. */
 struct web_stream {
 	ns_t beat; /* when it said something last */
 };
@@ -71,7 +73,7 @@ struct web_request {
 struct visit {
 	struct list by_age; /* web_server.visits */
 	struct web_server *server;
-	const struct web_door *door; /* by which it came */
+	const struct web_door *door; /* by which it came; NULL: it has been taken away */
 	struct net_conn conn;
 	struct net_layer layer;
 	struct web_caller caller;
@@ -79,6 +81,7 @@ struct visit {
 	struct strbuf in; /* what is not read yet */
 	ns_t deadline; /* hung up on then, unless something happens */
 	bool broken; /* something could not be sent: hung up on by the next tick */
+	bool goes_on; /* more may have been asked already: looked at in the next turn of the loop */
 	bool ends; /* the last answer has been given: what comes is dropped */
 };
 
@@ -87,8 +90,10 @@ struct visit {
 void visit_begin(struct web_server *s, const struct web_door *door, const struct endpoint *at, int fd_take,
 	const struct endpoint *from);
 void visit_end(struct visit *v, bool tell); /* hangs up; tell: `gone` is called */
-void visit_settle(struct visit *v); /* goes on when a request that was kept has been answered */
+/* Goes on: when a request that was kept has been answered, and with what was asked ahead. */
+void visit_settle(struct visit *v);
 void visit_tick(struct visit *v, ns_t now);
+bool visit_is_from(const struct visit *v, const struct ip *source); /* or from a neighbour that is the same */
 bool visit_is_idle(const struct visit *v); /* asks nothing, and is owed nothing */
 /* Down to the other side. What fails is hung up on by the next tick. */
 void visit_send(struct visit *v, const struct strbuf *b);

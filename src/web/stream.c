@@ -20,7 +20,7 @@ static bool has_place(const struct web_request *r)
 		if (!v->request || v->request->state != REQUEST_STREAMS)
 			continue;
 		all++;
-		each += ip_eq(&v->caller.from.ip, &r->visit->caller.from.ip);
+		each += visit_is_from(v, &r->visit->caller.from.ip);
 	}
 	return all < s->cfg.connections / 2 && each < s->cfg.each / 2;
 }

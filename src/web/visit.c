@@ -45,6 +45,16 @@ void visit_send(struct visit *v, const struct strbuf *b)
 		v->broken = true;
 }
 
+/* IPv6 addresses of the internet are had by the /64; those of a mesh are one each (RFC 4193). */
+bool visit_is_from(const struct visit *v, const struct ip *source)
+{
+	const struct ip *from = &v->caller.from.ip;
+
+	if (from->family != IP_V6 || source->family != IP_V6 || (from->bytes[0] & 0xfe) == 0xfc)
+		return ip_eq(from, source);
+	return memcmp(from->bytes, source->bytes, 8) == 0;
+}
+
 bool visit_is_idle(const struct visit *v)
 {
 	return !v->request && v->in.len == 0 && net_queued(&v->layer) == 0;
@@ -125,7 +135,14 @@ static void finish_request(struct visit *v)
 	v->ends = v->request->head.closes;
 	request_free(TAKE(v->request));
 	if (!v->ends) {
-		v->deadline = now + (v->in.len > 0 ? WEB_REQUEST_TIME : WEB_IDLE_TIME);
+		/* The next request may have to wait until this answer has been read. */
+		v->deadline = now + (v->in.len == 0 ? WEB_IDLE_TIME
+					    : sent  ? WEB_REQUEST_TIME
+						    : WEB_ANSWER_TIME);
+		if (v->in.len > 0) {
+			v->goes_on = true;
+			loop_timer_at(v->server->soon, 0);
+		}
 		return;
 	}
 	/* What comes is still read: a socket that is closed before takes the answer back (RFC 9112 9.6). */
@@ -148,18 +165,19 @@ static void handle(struct web_request *r)
 		v->deadline = time_monotonic() + WEB_ANSWER_TIME;
 }
 
+/* One request a turn of the loop, so that others get theirs. */
 static void go_on(struct visit *v)
 {
+	v->goes_on = false;
 	/* Who does not read its answers is given no others. */
-	while (!v->conn.over && !v->ends && !v->broken && net_queued(&v->layer) <= NET_QUEUE_LOW) {
-		if (!v->request && !begin_request(v))
-			return;
-		if (v->request->state == REQUEST_READ && v->in.len >= v->request->head.body)
-			handle(v->request);
-		if (v->conn.over || v->request->state != REQUEST_ANSWERED)
-			return;
+	if (v->conn.over || v->ends || v->broken || net_queued(&v->layer) > NET_QUEUE_LOW)
+		return;
+	if (!v->request && !begin_request(v))
+		return;
+	if (v->request->state == REQUEST_READ && v->in.len >= v->request->head.body)
+		handle(v->request);
+	if (!v->conn.over && v->request->state == REQUEST_ANSWERED)
 		finish_request(v);
-	}
 }
 
 static void visit_input(struct net_layer *l, const uint8_t *p, size_t n)
@@ -169,18 +187,19 @@ static void visit_input(struct net_layer *l, const uint8_t *p, size_t n)
 	if (v->ends || (v->request && v->request->state == REQUEST_STREAMS))
 		return;
 	if (!v->request && v->in.len == 0)
-		v->deadline = time_monotonic() + WEB_REQUEST_TIME;
+		v->deadline = time_monotonic() + (net_queued(l) > 0 ? WEB_ANSWER_TIME : WEB_REQUEST_TIME);
 	strbuf_add(&v->in, (const char *)p, n);
 	if (v->in.failed) {
 		visit_end(v, true);
 		return;
 	}
-	go_on(v);
+	if (!v->goes_on)
+		go_on(v);
 	if (v->conn.over || v->ends)
 		return;
 	const size_t body =
 		v->request && v->request->state == REQUEST_READ ? (size_t)v->request->head.body : 0;
-	if (v->in.len > body + WEB_IN_MAX)
+	if (v->in.len > body + (v->goes_on ? WEB_BURST_MAX : WEB_IN_MAX))
 		visit_end(v, true);
 }
 
@@ -196,11 +215,11 @@ static void visit_closed(struct net_layer *l, const struct net_end *end UNUSED)
 
 void visit_settle(struct visit *v)
 {
-	if (!v->request || v->request->state != REQUEST_ANSWERED)
-		return;
 	net_enter(&v->conn);
-	finish_request(v);
-	go_on(v);
+	if (v->request && v->request->state == REQUEST_ANSWERED)
+		finish_request(v);
+	else if (v->goes_on)
+		go_on(v);
 	net_leave(&v->conn);
 }
 
@@ -210,7 +229,7 @@ void visit_tick(struct visit *v, ns_t now)
 		stream_tick(v->request, now);
 	if (!v->broken && now < v->deadline)
 		return;
-	v->server->counters.late += !visit_is_idle(v);
+	v->server->counters.late += v->door && !visit_is_idle(v);
 	visit_end(v, true);
 }
 

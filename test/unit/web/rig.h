@@ -16,6 +16,7 @@ struct rig {
 	struct event_base *base;
 	struct web_server *server;
 	struct endpoint at;
+	bool pretends; /* rig_dial_as has been used */
 	/* of the handlers */
 	enum web_role role; /* of everybody */
 	unsigned handled, gone;
@@ -27,10 +28,11 @@ struct rig {
 /* connections, each: of web_config */
 void rig_open(struct rig *g, uint32_t connections, uint32_t each);
 void rig_close(struct rig *g);
-void rig_turn(struct rig *g); /* what is due now */
+void rig_turn(struct rig *g); /* what is due now, and what becomes due by it */
 void rig_pass(struct rig *g, ns_t time); /* time goes by, and its deadlines are looked at */
 
 int rig_dial(struct rig *g);
+int rig_dial_as(struct rig *g, const char *source); /* as if it came from that address */
 void rig_say(struct rig *g, int fd, const char *text);
 /* Until there is a whole answer by its length, or the end. "" when it was hung up on without a word. Static.
  */

@@ -2,6 +2,7 @@
 /* Those who mean harm: too many, too slow, too long; and addresses that are not there. */
 #include "rig.h"
 
+#include <event2/event.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -80,6 +81,49 @@ static void who_does_not_read_its_answer_is_hung_up_on(void **state UNUSED)
 	close(fd);
 }
 
+/* Not within the time that a request has: it has been asked, and its answer is being read. */
+static void who_has_not_read_its_answer_may_ask_the_next_thing(void **state UNUSED)
+{
+	char text[4096] = "";
+
+	rig_open(&rig, 0, 0);
+	int fd = rig_dial(&rig);
+
+	for (unsigned i = 0; i < 60; i++)
+		strcat(text, "GET /large HTTP/1.1\r\n" HOST "\r\n");
+	rig_say(&rig, fd, text);
+	assert_true(counters()->requests < 60);
+	rig_pass(&rig, 11 * SEC);
+	assert_int_equal(counters()->late, 0);
+	assert_int_equal(web_server_connections(rig.server), 1);
+	close(fd);
+}
+
+/* Others get their turn. */
+static void of_what_is_asked_at_once_one_thing_is_answered_a_turn(void **state UNUSED)
+{
+	enum { N = 200 };
+	char text[64 * N] = "", want[32];
+	size_t n = 0;
+
+	rig_open(&rig, 0, 0);
+	int fd = rig_dial(&rig);
+
+	for (unsigned i = 0; i < N; i++)
+		n += (size_t)sprintf(text + n, "GET /hello?q=%u HTTP/1.1\r\n" HOST "\r\n", i);
+	assert_int_equal(send(fd, text, n, MSG_NOSIGNAL | MSG_DONTWAIT), n);
+	event_base_loop(rig.base, EVLOOP_ONCE);
+	assert_int_equal(rig.handled, 1);
+	for (unsigned i = 1; rig.handled < N && i < 10 * N; i++) { /* ticks are turns, too */
+		event_base_loop(rig.base, EVLOOP_ONCE);
+		assert_in_range(rig.handled, 1, i + 1);
+		snprintf(want, sizeof(want), "%u", rig.handled - 1);
+		assert_string_equal(rig.said, want); /* in their order */
+	}
+	assert_int_equal(rig.handled, N);
+	close(fd);
+}
+
 static void a_head_without_end_is_refused(void **state UNUSED)
 {
 	static char text[16 << 10];
@@ -140,12 +184,15 @@ static void of_one_source_the_one_idle_longest_makes_room(void **state UNUSED)
 
 	rig_open(&rig, 0, 3);
 	for (size_t i = 0; i < 4; i++) {
+		if (i == 3) { /* who came first has asked something since */
+			rig_say(&rig, fds[0], "GET /hello HTTP/1.1\r\n" HOST "\r\n");
+			assert_non_null(strstr(rig_hear(&rig, fds[0]), "hello"));
+		}
 		fds[i] = rig_dial(&rig);
 		rig_pass(&rig, SEC);
 	}
-	assert_true(rig_is_over(&rig, fds[0]));
-	for (size_t i = 1; i < 4; i++)
-		assert_false(rig_is_over(&rig, fds[i]));
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(rig_is_over(&rig, fds[i]), i == 1);
 	assert_int_equal(counters()->crowded_out, 1);
 	for (size_t i = 0; i < 4; i++)
 		close(fds[i]);
@@ -210,16 +257,21 @@ static void an_address_that_is_taken_away_is_left_by_those_who_came_by_it(void *
 
 	rig_open(&rig, 0, 0);
 	int fd = rig_dial(&rig);
-	both[0] = rig.at;
-	assert_int_equal(endpoint_parse("127.0.0.2:0", &both[1]), TM_OK);
-	/* The door stays the one it is: the list says the same address. */
+	rig_say(&rig, fd, "GET /later HTTP/1.1\r\n" HOST "\r\n");
+	/* The door stays the one it is: the list says what was wanted, not the port that was bound. */
 	assert_int_equal(endpoint_parse("127.0.0.1:0", &both[0]), TM_OK);
+	assert_int_equal(endpoint_parse("127.0.0.2:0", &both[1]), TM_OK);
 	web_server_listen(rig.server, both, 2);
+	rig_pass(&rig, 0);
 	assert_false(rig_is_over(&rig, fd));
 	assert_true(web_server_listens(rig.server, 1, &at));
 	web_server_listen(rig.server, &both[1], 1);
-	assert_true(rig_is_over(&rig, fd));
 	assert_false(web_server_listens(rig.server, 1, &at));
+	assert_int_equal(rig.gone, 0); /* from the loop alone */
+	rig_pass(&rig, 0);
+	assert_true(rig_is_over(&rig, fd));
+	assert_int_equal(rig.gone, 1);
+	assert_int_equal(counters()->late, 0);
 	close(fd);
 }
 
@@ -232,6 +284,8 @@ int main(void)
 		TEST(who_asks_byte_by_byte_is_hung_up_on),
 		TEST(whose_body_does_not_come_is_hung_up_on),
 		TEST(who_does_not_read_its_answer_is_hung_up_on),
+		TEST(who_has_not_read_its_answer_may_ask_the_next_thing),
+		TEST(of_what_is_asked_at_once_one_thing_is_answered_a_turn),
 		TEST(a_head_without_end_is_refused),
 		TEST(a_body_beyond_the_routes_is_refused_unread),
 		TEST(who_asks_whether_to_go_on_is_told),

@@ -10,13 +10,23 @@ static int reader;
 
 #define WATCH "GET /watch HTTP/1.1\r\n" HOST "\r\n"
 
-static int open_rig(void **state UNUSED)
+static int open_sized(uint32_t connections, uint32_t each)
 {
-	rig_open(&rig, 0, 4);
+	rig_open(&rig, connections, each);
 	reader = rig_dial(&rig);
 	rig_say(&rig, reader, WATCH);
 	assert_non_null(rig.stream);
 	return 0;
+}
+
+static int open_rig(void **state UNUSED)
+{
+	return open_sized(0, 4);
+}
+
+static int open_small_rig(void **state UNUSED)
+{
+	return open_sized(4, 0);
 }
 
 static int close_rig(void **state UNUSED)
@@ -95,6 +105,50 @@ static void streams_leave_places_for_others(void **state UNUSED)
 	close(third);
 }
 
+static void expect_a_place(const char *source, bool is_there)
+{
+	int fd = rig_dial_as(&rig, source);
+
+	rig.stream = NULL;
+	rig_say(&rig, fd, WATCH);
+	if (is_there != (rig.stream != NULL))
+		fail_msg("from %s: %s", source, is_there ? "no place" : "a place");
+	close(fd);
+}
+
+/* An IPv6 address of the internet is had with all of its /64. */
+static void neighbours_share_the_places_of_streams(void **state UNUSED)
+{
+	int first = rig_dial_as(&rig, "2001:db8::1"), second = rig_dial_as(&rig, "2001:db8::2");
+
+	rig_say(&rig, first, WATCH);
+	rig_say(&rig, second, WATCH);
+	expect_a_place("2001:db8::3", false);
+	expect_a_place("2001:db8:0:1::3", true);
+	close(first);
+	close(second);
+}
+
+static void members_are_no_neighbours_of_each_other(void **state UNUSED)
+{
+	int first = rig_dial_as(&rig, "fd00::1"), second = rig_dial_as(&rig, "fd00::2");
+
+	rig_say(&rig, first, WATCH);
+	rig_say(&rig, second, WATCH);
+	expect_a_place("fd00::3", true);
+	close(first);
+	close(second);
+}
+
+static void of_all_places_streams_take_half(void **state UNUSED)
+{
+	int second = rig_dial_as(&rig, "192.0.2.2");
+
+	rig_say(&rig, second, WATCH);
+	expect_a_place("192.0.2.3", false);
+	close(second);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_rig, close_rig)
 
 int main(void)
@@ -106,6 +160,9 @@ int main(void)
 		TEST(who_does_not_read_is_hung_up_on),
 		TEST(who_stops_reading_is_hung_up_on),
 		TEST(streams_leave_places_for_others),
+		TEST(neighbours_share_the_places_of_streams),
+		TEST(members_are_no_neighbours_of_each_other),
+		cmocka_unit_test_setup_teardown(of_all_places_streams_take_half, open_small_rig, close_rig),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,27 +11,25 @@
  * ours, too.
  */
 static const char fixed_fields[] =
-	"Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' "
-	"data:; "
+	"Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
 	"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'\r\n"
 	"X-Content-Type-Options: nosniff\r\n"
 	"X-Frame-Options: DENY\r\n"
 	"Referrer-Policy: same-origin\r\n"
 	"Cross-Origin-Resource-Policy: same-origin\r\n"
-	"Vary: Accept-Encoding\r\n";
+	"Cache-Control: no-store\r\n";
 
 static const char *reason(unsigned status)
 {
 	static const struct {
 		unsigned status;
 		const char *text;
-	} reasons[] = {{200, "OK"}, {204, "No Content"}, {303, "See Other"}, {400, "Bad Request"},
-		{401, "Unauthorized"}, {403, "Forbidden"}, {404, "Not Found"}, {405, "Method Not Allowed"},
-		{409, "Conflict"}, {411, "Length Required"}, {413, "Content Too Large"},
-		{414, "URI Too Long"}, {415, "Unsupported Media Type"}, {421, "Misdirected Request"},
-		{422, "Unprocessable Content"}, {429, "Too Many Requests"},
-		{431, "Request Header Fields Too Large"}, {500, "Internal Server Error"},
-		{503, "Service Unavailable"}, {505, "HTTP Version Not Supported"}};
+	} reasons[] = {{200, "OK"}, {303, "See Other"}, {400, "Bad Request"}, {403, "Forbidden"},
+		{404, "Not Found"}, {405, "Method Not Allowed"}, {409, "Conflict"}, {411, "Length Required"},
+		{413, "Content Too Large"}, {414, "URI Too Long"}, {415, "Unsupported Media Type"},
+		{421, "Misdirected Request"}, {431, "Request Header Fields Too Large"},
+		{500, "Internal Server Error"}, {503, "Service Unavailable"},
+		{505, "HTTP Version Not Supported"}};
 
 	for (size_t i = 0; i < ARRAY_LEN(reasons); i++)
 		if (reasons[i].status == status)
@@ -61,16 +59,10 @@ void answer_head(struct strbuf *b, const struct web_request *r, unsigned status,
 	strbuf_printf(b, "HTTP/1.1 %u %s\r\n", status, reason(status));
 	add_date(b);
 	strbuf_puts(b, fixed_fields);
-	strbuf_printf(b, "Cache-Control: %s\r\n",
-		body->lasting ? "private, max-age=31536000, immutable" : "no-store");
 	if (body->type)
 		strbuf_printf(b, "Content-Type: %s\r\n", body->type);
-	if (body->gzip)
-		strbuf_puts(b, "Content-Encoding: gzip\r\n");
 	if (body->location)
 		strbuf_printf(b, "Location: %s\r\n", body->location);
-	if (body->cookie)
-		strbuf_printf(b, "Set-Cookie: %s\r\n", body->cookie);
 	if (status == 405 && r->route)
 		add_allow(b, r->route);
 	if (r->head.closes)

@@ -95,8 +95,10 @@ static bool read_number(struct http_span v, uint64_t *ret_n)
 			return false;
 		n = n * 10 + (uint64_t)(v.s[i] - '0');
 	}
+	if (v.n == 0 || v.n >= 16)
+		return false;
 	*ret_n = n;
-	return v.n > 0 && v.n < 16;
+	return true;
 }
 
 /* Fields that may be there once: a second one is another reading. */
@@ -123,31 +125,11 @@ static void read_once(enum once which, struct http_span value, struct web_head *
 		h->type = value;
 		break;
 	case COOKIE:
-		if (value.n < sizeof(h->cookie)) {
-			memcpy(h->cookie, value.s, value.n);
-			h->cookie[value.n] = '\0';
-		}
+		h->cookie = value;
 		break;
 	case ONCE_N:
 		break;
 	}
-}
-
-/* What "gzip;q=0" forbids is not sought: nobody says so. */
-static bool takes_gzip(struct http_span list)
-{
-	struct http_span part;
-	bool more = true;
-
-	while (more) {
-		more = http_until(&list, ',', &part);
-		if (!more)
-			part = list;
-		part = http_trim(part);
-		if (starts(part, "gzip") && (part.n == 4 || part.s[4] == ';' || part.s[4] == ' '))
-			return !memmem(part.s, part.n, "q=0", 3) || memmem(part.s, part.n, "q=0.", 4);
-	}
-	return false;
 }
 
 static void read_field(
@@ -173,36 +155,52 @@ static void read_field(
 		wrong(v, 411, "What is sent here needs a Content-Length.");
 	else if (http_is(name, "Connection"))
 		h->closes |= http_has_token(value, "close");
-	else if (http_is(name, "Accept-Encoding"))
-		h->takes_gzip |= takes_gzip(value);
 	else if (http_is(name, "Expect"))
 		h->waits |= http_is(value, "100-continue");
 }
 
+/* Nothing, or ":80"; RFC 3986 3.2.3 allows a port without digits. */
+static bool is_port(struct http_span v)
+{
+	for (size_t i = 1; i < v.n; i++)
+		if (v.s[i] < '0' || v.s[i] > '9')
+			return false;
+	return v.n == 0 || v.s[0] == ':';
+}
+
 /* "[2001:db8::1]:80", "this.mesh:80", "THIS.mesh." */
+static struct http_span host_of(struct http_span authority, bool *ret_good)
+{
+	struct http_span host = authority, rest;
+
+	*ret_good = true;
+	if (host.n > 0 && host.s[0] == '[') {
+		rest = (struct http_span){host.s + 1, host.n - 1};
+		*ret_good = http_until(&rest, ']', &host);
+	} else {
+		const char *colon = host.n ? memchr(host.s, ':', host.n) : NULL;
+
+		host.n = colon ? (size_t)(colon - host.s) : host.n;
+		rest = (struct http_span){host.s + host.n, authority.n - host.n};
+	}
+	*ret_good = *ret_good && is_port(rest);
+	if (host.n > 0 && host.s[host.n - 1] == '.')
+		host.n--;
+	return host;
+}
+
 static void read_host(struct web_head *h, struct verdict *v)
 {
-	struct http_span a = h->authority;
-	const char *end;
+	bool good;
+	const struct http_span a = host_of(h->authority, &good);
 
-	if (a.n > 0 && a.s[0] == '[') {
-		a.s++;
-		a.n--;
-		end = memchr(a.s, ']', a.n);
-	} else {
-		end = memchr(a.s ? a.s : "", ':', a.n);
-	}
-	size_t n = end ? (size_t)(end - a.s) : a.n;
-
-	if (n > 0 && a.s[n - 1] == '.')
-		n--;
-	if (n == 0 || n >= sizeof(h->host)) {
+	if (!good || a.n == 0 || a.n >= sizeof(h->host)) {
 		wrong(v, 400, "The request does not say by which name this host is meant.");
 		return;
 	}
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < a.n; i++)
 		h->host[i] = a.s[i] >= 'A' && a.s[i] <= 'Z' ? (char)(a.s[i] + ('a' - 'A')) : a.s[i];
-	h->host[n] = '\0';
+	h->host[a.n] = '\0';
 }
 
 unsigned web_head_parse(const char *p, size_t n, struct web_head *ret_head, const char **ret_sentence)

@@ -9,7 +9,7 @@
 #include "web/http.h"
 #include "wire/http.h"
 
-enum { WEB_HOST_MAX = 256, WEB_FIELD_MAX = 1024 };
+enum { WEB_HOST_MAX = 256 };
 
 enum web_method { WEB_GET, WEB_HEAD, WEB_POST, WEB_OTHER };
 
@@ -19,11 +19,10 @@ struct web_head {
 	struct http_span query; /* as it came, borrowed */
 	char host[WEB_HOST_MAX]; /* in small letters, without port and brackets */
 	struct http_span authority; /* as it came, borrowed: what Origin has to say, too */
-	struct http_span origin, site,
-		type; /* Origin, Sec-Fetch-Site, Content-Type; borrowed; s is NULL: not there */
-	char cookie[WEB_FIELD_MAX]; /* "": none, or too long to be ours */
+	/* Origin, Sec-Fetch-Site, Content-Type, Cookie; borrowed; s is NULL: not there */
+	struct http_span origin, site, type, cookie;
 	uint64_t body; /* bytes that follow */
-	bool takes_gzip, waits; /* Expect: 100-continue */
+	bool waits; /* Expect: 100-continue */
 	bool closes; /* nothing is asked after this on the connection */
 };
 

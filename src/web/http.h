@@ -60,9 +60,6 @@ struct web_body {
 	const void *p;
 	size_t n;
 	const char *location; /* of a redirect, a path of ours; NULL: none */
-	const char *cookie; /* a Set-Cookie field; NULL: none */
-	bool lasting; /* its address changes with its content: may be kept for a year. Else nobody keeps it */
-	bool gzip; /* is packed: for who web_takes_gzip */
 };
 
 struct web_config {
@@ -113,8 +110,6 @@ const char *web_query(const struct web_request *r, const char *name);
 const char *web_form(const struct web_request *r, const char *name);
 const struct web_viewer *web_viewer(const struct web_request *r);
 const struct web_caller *web_caller(const struct web_request *r);
-bool web_is_post(const struct web_request *r);
-bool web_takes_gzip(const struct web_request *r);
 /*
  * Belongs into each form as the field "token". A post that lacks the viewer's own, or says that it comes from
  * another site, is refused before its handler hears of it.

@@ -32,6 +32,18 @@ static web_handler_fn *handler_of(const struct web_request *r)
 	return NULL;
 }
 
+/* As a string: behind it is the end of its line, at which nobody looks any more. */
+static const char *cookie_of(struct web_request *r)
+{
+	const struct http_span v = r->head.cookie;
+
+	if (v.n == 0)
+		return NULL;
+	char *text = r->text + (v.s - r->text);
+	text[v.n] = '\0';
+	return text;
+}
+
 static unsigned judge(struct web_request *r, const char **ret_sentence)
 {
 	const struct web_config *cfg = &r->visit->server->cfg;
@@ -41,7 +53,7 @@ static unsigned judge(struct web_request *r, const char **ret_sentence)
 		return 421;
 	}
 	r->caller = r->visit->caller;
-	r->caller.cookie = r->head.cookie[0] ? r->head.cookie : NULL;
+	r->caller.cookie = cookie_of(r);
 	if (cfg->who)
 		cfg->who(cfg->ctx, &r->caller, &r->viewer);
 	r->route = route_find(cfg->routes, cfg->n_routes, r->head.path, r->params, &r->n_params);
@@ -185,16 +197,6 @@ const struct web_viewer *web_viewer(const struct web_request *r)
 const struct web_caller *web_caller(const struct web_request *r)
 {
 	return &r->caller;
-}
-
-bool web_is_post(const struct web_request *r)
-{
-	return r->head.method == WEB_POST;
-}
-
-bool web_takes_gzip(const struct web_request *r)
-{
-	return r->head.takes_gzip;
 }
 
 void web_keep(struct web_request *r, void (*gone)(void *ctx), void *ctx)

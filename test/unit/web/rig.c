@@ -112,8 +112,7 @@ static void on_large(void *ctx UNUSED, struct web_request *r)
 	static char large[ANSWER_MAX / 2];
 
 	memset(large, 'x', sizeof(large));
-	web_answer(r, 200,
-		&(struct web_body){.type = "text/plain", .p = large, .n = sizeof(large), .lasting = true});
+	web_answer(r, 200, &(struct web_body){.type = "text/plain", .p = large, .n = sizeof(large)});
 }
 
 static const struct web_route routes[] = {

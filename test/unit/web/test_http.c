@@ -37,6 +37,7 @@ static void a_route_is_answered_with_fields_that_bind_the_page(void **state UNUS
 	assert_status(a, 200);
 	assert_has(a, "Content-Security-Policy: default-src 'none'; ");
 	assert_has(a, "frame-ancestors 'none'");
+	assert_null(strstr(a, "data:"));
 	assert_has(a, "X-Content-Type-Options: nosniff\r\n");
 	assert_has(a, "Cache-Control: no-store\r\n");
 	assert_has(a, "Content-Length: 5\r\n");
@@ -184,6 +185,20 @@ static void only_forms_are_taken(void **state UNUSED)
 		400);
 }
 
+/* Other servers of this host leave theirs with the browser, too. */
+static void a_cookie_field_may_be_long(void **state UNUSED)
+{
+	static char text[4096], cookie[3001];
+	char first[WEB_TOKEN_LEN + 1], second[WEB_TOKEN_LEN + 1];
+
+	memset(cookie, 'c', sizeof(cookie) - 1);
+	token(first);
+	snprintf(text, sizeof(text), "GET /token HTTP/1.1\r\n" HOST "Cookie: %s\r\nX-After: y\r\n\r\n",
+		cookie);
+	snprintf(second, sizeof(second), "%s", strstr(rig_ask(&rig, text), "\r\n\r\n") + 4);
+	assert_string_not_equal(first, second); /* it is another one who asks */
+}
+
 static void a_kept_request_is_answered_later(void **state UNUSED)
 {
 	int fd = rig_dial(&rig);
@@ -216,7 +231,6 @@ static void a_large_answer_comes_whole(void **state UNUSED)
 	const char *a = rig_ask(&rig, "GET /large HTTP/1.1\r\n" HOST "\r\n");
 
 	assert_status(a, 200);
-	assert_has(a, "immutable");
 	assert_int_equal(strlen(strstr(a, "\r\n\r\n") + 4), ANSWER_MAX / 2);
 }
 
@@ -235,6 +249,7 @@ int main(void)
 		TEST(a_token_is_one_viewers_and_of_one_day),
 		TEST(each_route_is_for_those_it_is_for),
 		TEST(only_forms_are_taken),
+		TEST(a_cookie_field_may_be_long),
 		TEST(a_kept_request_is_answered_later),
 		TEST(a_kept_request_whose_asker_leaves_is_gone),
 		TEST(a_large_answer_comes_whole),

@@ -3,38 +3,39 @@
 
 #include "web/assets/assets.h"
 
-enum { POLICY_FORM_MAX = 3 * MSG_POLICY_MAX }; /* each byte may be three in a form */
+/* A byte becomes three in a form at most, but the end of a line six: a document of little else is refused. */
+enum { POLICY_FORM_MAX = 3 * MSG_POLICY_MAX };
 
 #define WANTS(w) (1u << WANT_##w)
 
-static const struct view overview = {
+static const struct sight overview = {
 	page_overview, WANTS(NODES) | WANTS(ROUTES) | WANTS(STATUS) | WANTS(POLICY), WANTS(NODES)};
-static const struct view nodes = {page_nodes, WANTS(NODES), WANTS(NODES)};
-static const struct view node = {page_node, WANTS(NODES) | WANTS(STATUS), WANTS(NODES)};
-static const struct view removal = {page_remove, WANTS(NODES), WANTS(NODES)};
-static const struct view map = {page_map, WANTS(NODES) | WANTS(STATUS), WANTS(NODES)};
-static const struct view names = {page_names, WANTS(NODES), WANTS(NODES)};
-static const struct view routes = {page_routes, WANTS(ROUTES), WANTS(ROUTES)};
-static const struct view tokens = {page_tokens, WANTS(TOKENS), WANTS(TOKENS)};
-static const struct view policy = {
+static const struct sight nodes = {page_nodes, WANTS(NODES), WANTS(NODES)};
+static const struct sight node = {page_node, WANTS(NODES) | WANTS(STATUS), WANTS(NODES)};
+static const struct sight removal = {page_remove, WANTS(NODES), WANTS(NODES)};
+static const struct sight map = {page_map, WANTS(NODES) | WANTS(STATUS), WANTS(NODES)};
+static const struct sight names = {page_names, WANTS(NODES), WANTS(NODES)};
+static const struct sight routes = {page_routes, WANTS(ROUTES), WANTS(ROUTES)};
+static const struct sight tokens = {page_tokens, WANTS(TOKENS), WANTS(TOKENS)};
+static const struct sight policy = {
 	page_policy, WANTS(POLICY) | WANTS(HISTORY) | WANTS(EXPLAINED) | WANTS(PROVED), WANTS(POLICY)};
-static const struct view policy_edit = {page_policy_edit, WANTS(POLICY), WANTS(POLICY)};
+static const struct sight policy_edit = {page_policy_edit, WANTS(POLICY), WANTS(POLICY)};
 
-#define VIEW(name)                                                                                           \
+#define SIGHT(name)                                                                                          \
 	static void show_##name(void *ctx, struct web_request *r)                                            \
 	{                                                                                                    \
-		visit_begin(ctx, r, &name, NULL);                                                            \
+		showing_begin(ctx, r, &name, NULL);                                                          \
 	}
-VIEW(overview)
-VIEW(nodes)
-VIEW(node)
-VIEW(removal)
-VIEW(map)
-VIEW(names)
-VIEW(routes)
-VIEW(tokens)
-VIEW(policy)
-VIEW(policy_edit)
+SIGHT(overview)
+SIGHT(nodes)
+SIGHT(node)
+SIGHT(removal)
+SIGHT(map)
+SIGHT(names)
+SIGHT(routes)
+SIGHT(tokens)
+SIGHT(policy)
+SIGHT(policy_edit)
 
 static const struct action rename_it = {"node.rename",
 	{{"", "node", FIELD_PATH}, {"name", "name", FIELD_TEXT}, {"keep", "keep", FIELD_FLAG}}, &node,
@@ -65,7 +66,7 @@ static const struct action rollback = {
 #define ACTION(name)                                                                                         \
 	static void do_##name(void *ctx, struct web_request *r)                                              \
 	{                                                                                                    \
-		visit_begin(ctx, r, name.view, &name);                                                       \
+		showing_begin(ctx, r, name.sight, &name);                                                    \
 	}
 ACTION(rename_it)
 ACTION(tag)

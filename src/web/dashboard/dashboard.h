@@ -19,13 +19,18 @@ typedef void dashboard_reply_fn(void *ctx, msg_object *answer_take);
 struct dashboard_config {
 	const char *mesh, *zone; /* its name, and that of its names in the DNS; borrowed */
 	int64_t (*unix_now)(void);
-	/* {"cmd":...}, or `status` of the own node, asked by that viewer. One reply each, now or later. */
+	/*
+	 * {"cmd":...}, or `status` of the own node, asked by that viewer. One reply each, now or later.
+	 * A request of a member has the rights of a member, which are node.list and route.list as a member is
+	 * told them; all else is refused. To be seen to here, for coord_admin_by does everything that it is
+	 * asked, as an administrator would.
+	 */
 	void (*ask)(void *ctx, const struct web_viewer *by, const char *request, dashboard_reply_fn *reply,
 		void *reply_ctx);
 	void *ctx;
 };
 NODISCARD int dashboard_new(const struct dashboard_config *cfg, struct dashboard **ret_dashboard);
-/* All that was asked has been answered, and the server is gone, which ended the streams. NULL is fine. */
+/* First all that was asked is answered (or told NULL), then the server is freed, then this. NULL is fine. */
 void dashboard_free(struct dashboard *d);
 
 /* For the server, with the dashboard as the handlers' ctx. */

@@ -29,7 +29,7 @@ enum want {
 };
 
 /* A page, and what it cannot do without. */
-struct view {
+struct sight {
 	void (*put)(struct strbuf *out, const struct page *p);
 	unsigned wants, needs; /* 1 << WANT_ */
 };
@@ -43,19 +43,18 @@ struct action {
 		const char *name, *key; /* in the form, in the request */
 		enum field_kind kind;
 	} fields[4];
-	const struct view *view; /* shown with the refusal, and after it where there is no `back` */
+	const struct sight *sight; /* shown with the refusal, and after it where there is no `back` */
 	const char *back; /* looked at when it is done; "/nodes/": followed by the first part of the path */
 	bool by; /* the request says who asks */
 };
 
 /* Someone waits for a page. */
-struct visit {
+struct showing {
 	struct dashboard *d;
 	struct web_request *r; /* NULL: has gone, and what still comes is dropped */
-	const struct view *view;
+	const struct sight *sight;
 	const struct action *action; /* NULL: nothing was posted */
 	enum want next;
-	int64_t after; /* of a list: its next page */
 	bool refused; /* what it cannot do without, or the action */
 	msg_object *lists[2][PAGES_MAX]; /* WANT_NODES, WANT_ROUTES */
 	size_t n[2];
@@ -63,7 +62,8 @@ struct visit {
 	msg_object *done, *refusal; /* of the action; the first that was refused */
 };
 /* Asks, shows, and frees itself. */
-void visit_begin(struct dashboard *d, struct web_request *r, const struct view *v, const struct action *a);
+void showing_begin(
+	struct dashboard *d, struct web_request *r, const struct sight *sight, const struct action *a);
 
 /* actions.c: the request of what was posted. NULL: out of memory. The caller's. */
 NODISCARD char *action_request(const struct action *a, struct web_request *r);

@@ -36,8 +36,6 @@ static void put_outcome(struct strbuf *out, const struct page *p)
 		if (p->hint && *p->hint)
 			html_put(out, "<p class=\"hint\">%s</p>", p->hint);
 		html_put(out, "</div>\n");
-	} else if (p->done) {
-		html_put(out, "<div class=\"said good\" role=\"status\"><p>%s</p></div>\n", p->done);
 	}
 }
 

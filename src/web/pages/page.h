@@ -24,8 +24,8 @@ struct page {
 	bool admin;
 	const char *proof; /* goes with every form, or the action is refused */
 	int64_t now; /* Unix seconds */
-	/* what came of the last action; NULL: there was none */
-	const char *done, *error, *hint;
+	/* the last action was refused; NULL: it was not */
+	const char *error, *hint;
 	/* answers; NULL or n == 0: not asked, or not known */
 	struct page_list nodes, routes;
 	const msg_object *status; /* `status` of the coordinator's own node */

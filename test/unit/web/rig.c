@@ -136,9 +136,14 @@ void rig_open(struct rig *g, uint32_t connections, uint32_t each)
 		.connections = connections,
 		.each = each};
 
+	rig_serve(g, &cfg);
+}
+
+void rig_serve(struct rig *g, const struct web_config *cfg)
+{
 	*g = (struct rig){.base = event_base_new(), .role = WEB_ADMIN};
 	assert_int_equal(crypto_init(NULL), TM_OK);
-	assert_int_equal(web_server_new(g->base, &cfg, &g->server), TM_OK);
+	assert_int_equal(web_server_new(g->base, cfg, &g->server), TM_OK);
 	assert_int_equal(endpoint_parse("127.0.0.1:0", &g->at), TM_OK);
 	web_server_listen(g->server, &g->at, 1);
 	assert_true(web_server_listens(g->server, 0, &g->at));

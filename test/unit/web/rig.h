@@ -27,6 +27,7 @@ struct rig {
 
 /* connections, each: of web_config */
 void rig_open(struct rig *g, uint32_t connections, uint32_t each);
+void rig_serve(struct rig *g, const struct web_config *cfg); /* the same with handlers of another one */
 void rig_close(struct rig *g);
 void rig_turn(struct rig *g); /* what is due now, and what becomes due by it */
 void rig_pass(struct rig *g, ns_t time); /* time goes by, and its deadlines are looked at */

@@ -89,6 +89,21 @@ static void all_pages_of_a_list_are_asked_for_as_the_viewer(void **state UNUSED)
 	expect_answer(&r, 200, "2 shown");
 }
 
+/* A list without end is cut off; the next one begins at its beginning all the same. */
+static void each_list_is_asked_for_from_its_beginning(void **state UNUSED)
+{
+	static const char *const answers[][2] = {
+		{"node.list", "{\"ok\":true,\"nodes\":[],\"next\":7}"},
+		{NULL},
+	};
+	struct web_request r = request_of(WEB_MEMBER, "/");
+
+	script = answers;
+	fake_get(dash, &r);
+	assert_non_null(strstr(asked.s, "jo {\"cmd\":\"route.list\"}\n"));
+	expect_answer(&r, 200, "Overview");
+}
+
 static void a_member_is_not_refused_a_page_for_what_only_administrators_are_told(void **state UNUSED)
 {
 	struct web_request r = request_of(WEB_MEMBER, "/"), admin = request_of(WEB_ADMIN, "/");
@@ -279,6 +294,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 			all_pages_of_a_list_are_asked_for_as_the_viewer, open_dashboard, close_dashboard),
+		cmocka_unit_test_setup_teardown(
+			each_list_is_asked_for_from_its_beginning, open_dashboard, close_dashboard),
 		cmocka_unit_test_setup_teardown(
 			a_member_is_not_refused_a_page_for_what_only_administrators_are_told, open_dashboard,
 			close_dashboard),

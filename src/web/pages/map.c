@@ -34,23 +34,18 @@ static size_t count(const struct page *p)
 	return n;
 }
 
-static bool is_client(const msg_object *node)
-{
-	return strcmp(msg_shown_text(node, "kind"), "client") == 0;
-}
-
 static const char *shape_of(const msg_object *node)
 {
 	if (msg_shown_true(node, "coordinator"))
 		return "dot hub";
-	if (is_client(node))
+	if (part_is_client(node))
 		return "dot device";
 	return msg_shown_true(node, "online") ? "dot" : "dot away";
 }
 
 static const char *state_of(const msg_object *node)
 {
-	if (is_client(node))
+	if (part_is_client(node))
 		return "WireGuard device";
 	return msg_shown_true(node, "online") ? "online" : "away";
 }
@@ -112,11 +107,11 @@ static void put_paths(struct strbuf *out, const struct page *p, const struct pla
 
 	for (size_t i = 0; from && (peer = msg_shown_member(p->status, "peers", &i));) {
 		const struct place *to = place_of(v, n, "id", msg_shown_text(peer, "id"));
-		const char *path = msg_shown_text(peer, "path"), *why = msg_shown_text(peer, "not_direct");
-		bool direct = strcmp(path, "direct") == 0;
+		const char *why = msg_shown_text(peer, "not_direct");
+		enum part_way way = part_way(peer);
 
-		if (to && (direct || strcmp(path, "relay") == 0 || strcmp(path, "tcp") == 0))
-			put_line(out, from, to, direct, *why ? why : path);
+		if (to && way != WAY_NONE)
+			put_line(out, from, to, way == WAY_DIRECT, *why ? why : msg_shown_text(peer, "path"));
 	}
 }
 
@@ -124,8 +119,9 @@ static void put_paths(struct strbuf *out, const struct page *p, const struct pla
 static void put_devices(struct strbuf *out, const struct place *v, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		const struct place *via =
-			is_client(v[i].node) ? place_of(v, n, "id", msg_shown_text(v[i].node, "via")) : NULL;
+		const struct place *via = part_is_client(v[i].node)
+						  ? place_of(v, n, "id", msg_shown_text(v[i].node, "via"))
+						  : NULL;
 
 		if (via)
 			put_line(out, &v[i], via, true, "comes through it");
@@ -171,7 +167,7 @@ static const char *tag_of(const msg_object *node)
 	size_t i = 0;
 	const char *tag = msg_shown_word(node, "tags", &i);
 
-	return is_client(node) ? "WireGuard devices" : tag ? tag : "without a tag";
+	return part_is_client(node) ? "WireGuard devices" : tag ? tag : "without a tag";
 }
 
 /* The last of GROUPS_MAX takes all that is left over. */

@@ -64,17 +64,13 @@ static const msg_object *peer_of(const struct page *p)
 
 static void put_path(struct strbuf *out, const msg_object *peer)
 {
-	const char *path = msg_shown_text(peer, "path");
+	static const enum part_tone tones[] = {
+		[WAY_NONE] = TONE_QUIET, [WAY_DIRECT] = TONE_GOOD, [WAY_RELAYED] = TONE_RELAY};
 	char text[FORMAT_LEN];
 
 	html_put(out, "<h2>From the coordinator</h2><dl class=\"facts\">");
 	fact_begin(out, "path");
-	if (strcmp(path, "direct") == 0)
-		part_state(out, TONE_GOOD, "direct");
-	else if (strcmp(path, "relay") == 0 || strcmp(path, "tcp") == 0)
-		part_state(out, TONE_RELAY, path);
-	else
-		part_state(out, TONE_QUIET, path);
+	part_state(out, tones[part_way(peer)], msg_shown_text(peer, "path"));
 	fact_end(out);
 	if (*msg_shown_text(peer, "not_direct"))
 		put_fact(out, "not directly, because", msg_shown_text(peer, "not_direct"), "");
@@ -83,16 +79,6 @@ static void put_path(struct strbuf *out, const msg_object *peer)
 	put_fact(out, "received", format_bytes((uint64_t)msg_shown_int(peer, "rx_bytes"), text), "");
 	put_fact(out, "sent", format_bytes((uint64_t)msg_shown_int(peer, "tx_bytes"), text), "");
 	html_put(out, "</dl>\n");
-}
-
-static void put_field(
-	struct strbuf *out, const char *id, const char *label, const char *name, const char *value)
-{
-	html_put(out,
-		"<div><label for=\"%s\">%s</label><input id=\"%s\" name=\"%s\" value=\"%s\" "
-		"autocomplete=\"off\" "
-		"spellcheck=\"false\"></div>",
-		id, label, id, name, value);
 }
 
 static void action_begin(struct strbuf *out, const struct page *p, const char *verb)
@@ -107,19 +93,19 @@ static void put_actions(struct strbuf *out, const struct page *p, const msg_obje
 {
 	html_put(out, "<h2>Change</h2><div class=\"panel\">");
 	action_begin(out, p, "rename");
-	put_field(out, "name", "Name", "name", msg_shown_text(node, "name"));
+	part_field(out, "", "name", "Name", "name", msg_shown_text(node, "name"));
 	html_put(out, "<label class=\"check\"><input type=\"checkbox\" name=\"keep\" value=\"yes\">the old "
 		      "one stays as "
 		      "an alias</label><button>Rename</button>");
 	part_form_end(out);
 	action_begin(out, p, "tag");
-	put_field(out, "add-tags", "Tags to add", "add", "");
-	put_field(out, "remove-tags", "Tags to remove", "remove", "");
+	part_field(out, "", "add-tags", "Tags to add", "add", "");
+	part_field(out, "", "remove-tags", "Tags to remove", "remove", "");
 	html_put(out, "<button>Change tags</button>");
 	part_form_end(out);
 	action_begin(out, p, "alias");
-	put_field(out, "add-aliases", "Aliases to add", "add", "");
-	put_field(out, "remove-aliases", "Aliases to remove", "remove", "");
+	part_field(out, "", "add-aliases", "Aliases to add", "add", "");
+	part_field(out, "", "remove-aliases", "Aliases to remove", "remove", "");
 	html_put(out, "<button>Change aliases</button>");
 	part_form_end(out);
 	html_put(out, "</div>\n");

@@ -2,18 +2,11 @@
 /* How the mesh is, and what wants a person. */
 #include "web/pages/parts.h"
 
-#include <string.h>
-
 enum { AWAY_S = 300, SHOWN_MAX = 50 };
 
 struct tally {
 	unsigned nodes, online, devices, direct, relayed;
 };
-
-static bool is_client(const msg_object *node)
-{
-	return strcmp(msg_shown_text(node, "kind"), "client") == 0;
-}
 
 static struct tally count(const struct page *p)
 {
@@ -21,15 +14,13 @@ static struct tally count(const struct page *p)
 	const msg_object *m;
 
 	for (struct page_at at = {0}; (m = page_next(&p->nodes, "nodes", &at));) {
-		t.devices += is_client(m);
-		t.nodes += !is_client(m);
+		t.devices += part_is_client(m);
+		t.nodes += !part_is_client(m);
 		t.online += msg_shown_true(m, "online");
 	}
 	for (size_t i = 0; (m = msg_shown_member(p->status, "peers", &i));) {
-		const char *path = msg_shown_text(m, "path");
-
-		t.direct += strcmp(path, "direct") == 0;
-		t.relayed += strcmp(path, "relay") == 0 || strcmp(path, "tcp") == 0;
+		t.direct += part_way(m) == WAY_DIRECT;
+		t.relayed += part_way(m) == WAY_RELAYED;
 	}
 	return t;
 }
@@ -130,11 +121,7 @@ static void about_route(struct strbuf *out, const msg_object *route, unsigned *n
 
 static void about_peer(struct strbuf *out, const msg_object *peer, unsigned *n)
 {
-	const char *path = msg_shown_text(peer, "path");
-
-	if (strcmp(path, "relay") != 0 && strcmp(path, "tcp") != 0)
-		return;
-	if (item(out, n, TONE_RELAY, "relayed")) {
+	if (part_way(peer) == WAY_RELAYED && item(out, n, TONE_RELAY, "relayed")) {
 		part_node_link(out, peer);
 		html_put(out, " is reached through %s: %s.", msg_shown_text(peer, "relay"),
 			msg_shown_text(peer, "not_direct"));

@@ -32,6 +32,15 @@ void part_hidden(struct strbuf *out, const char *name, const char *value)
 	html_put(out, "<input type=\"hidden\" name=\"%s\" value=\"%s\">", name, value);
 }
 
+void part_field(struct strbuf *out, const char *css, const char *id, const char *label, const char *name,
+	const char *value)
+{
+	html_put(out,
+		"<div class=\"%s\"><label for=\"%s\">%s</label><input id=\"%s\" name=\"%s\" value=\"%s\" "
+		"autocomplete=\"off\" spellcheck=\"false\"></div>",
+		css, id, label, id, name, value);
+}
+
 void part_form(struct strbuf *out, const struct page *p, const char *css, const char *action)
 {
 	html_put(out, "<form class=\"%s\" method=\"post\" action=\"%s\">", css, action);
@@ -51,11 +60,25 @@ void part_state(struct strbuf *out, enum part_tone tone, const char *word)
 	html_put(out, "<span class=\"state %s\">%s</span>", css[tone], word);
 }
 
+bool part_is_client(const msg_object *node)
+{
+	return strcmp(msg_shown_text(node, "kind"), "client") == 0;
+}
+
+enum part_way part_way(const msg_object *peer)
+{
+	const char *path = msg_shown_text(peer, "path");
+
+	if (strcmp(path, "direct") == 0)
+		return WAY_DIRECT;
+	return strcmp(path, "relay") == 0 || strcmp(path, "tcp") == 0 ? WAY_RELAYED : WAY_NONE;
+}
+
 void part_presence(struct strbuf *out, const struct page *p, const msg_object *node)
 {
 	char age[FORMAT_LEN], words[FORMAT_LEN + 16];
 
-	if (strcmp(msg_shown_text(node, "kind"), "client") == 0) {
+	if (part_is_client(node)) {
 		part_state(out, TONE_QUIET, "WireGuard device");
 	} else if (*msg_shown_text(node, "twin_from")) {
 		part_state(out, TONE_BAD, "online twice");

@@ -30,10 +30,17 @@ void part_nothing(struct strbuf *out, const char *sentence);
 void part_form(struct strbuf *out, const struct page *p, const char *css, const char *action);
 void part_form_end(struct strbuf *out);
 void part_hidden(struct strbuf *out, const char *name, const char *value);
+/* A line to write in, with its label; css: of both, "" = none. */
+void part_field(struct strbuf *out, const char *css, const char *id, const char *label, const char *name,
+	const char *value);
 
 enum part_tone { TONE_QUIET, TONE_GOOD, TONE_RELAY, TONE_BAD };
 /* A word with a mark before it: never by colour alone. */
 void part_state(struct strbuf *out, enum part_tone tone, const char *word);
+bool part_is_client(const msg_object *node);
+/* How a peer of `status` is reached. */
+enum part_way { WAY_NONE, WAY_DIRECT, WAY_RELAYED };
+enum part_way part_way(const msg_object *peer);
 /* "online", "online twice", or when it was seen last. */
 void part_presence(struct strbuf *out, const struct page *p, const msg_object *node);
 void part_words(struct strbuf *out, const msg_object *o, const char *key, const char *css);

@@ -6,10 +6,7 @@
 
 static void put_field(struct strbuf *out, const char *name, const char *label, const char *value)
 {
-	html_put(out,
-		"<div class=\"%s\"><label for=\"%s\">%s</label><input id=\"%s\" name=\"%s\" value=\"%s\" "
-		"autocomplete=\"off\" spellcheck=\"false\"></div>",
-		strcmp(name, "statement") == 0 ? "long" : "", name, label, name, name, value ? value : "");
+	part_field(out, strcmp(name, "statement") == 0 ? "long" : "", name, label, name, value ? value : "");
 }
 
 static void put_explained(struct strbuf *out, const msg_object *e)

@@ -72,10 +72,16 @@ static void what_a_member_or_viewer_says_is_only_text(void **state)
 	expect_not_shown(page_nodes, &p, "<b>");
 	expect_not_shown(page_nodes, &p, "<u>");
 	expect_not_shown(page_nodes, &p, "<script>");
+	expect_shown(page_nodes, &p, "<a href=\"/nodes/%22%3E%3Cb%3E\">&lt;i&gt;</a>");
+	expect_shown(page_nodes, &p, "<td class=\"quiet\">&lt;script&gt;</td>");
+	expect_shown(page_nodes, &p, "<span class=\"tag\">&lt;u&gt;</span>");
+	expect_shown(page_nodes, &p, "<td class=\"mono\">&#39;x</td>");
 	p.search = "\"><svg onload=x>";
 	p.error = "<em>";
 	expect_not_shown(page_nodes, &p, "<svg");
 	expect_not_shown(page_nodes, &p, "<em>");
+	expect_shown(page_nodes, &p, "value=\"&quot;&gt;&lt;svg onload=x&gt;\"");
+	expect_shown(page_nodes, &p, "<p>&lt;em&gt;</p>");
 }
 
 int main(void)

@@ -85,6 +85,8 @@ static void the_coordinator_cannot_be_removed_from_its_page(void **state)
 
 	(void)state;
 	p.id = "00000000000000aa";
+	expect_shown(page_node, &p, "<h1>hub</h1>");
+	expect_shown(page_node, &p, "action=\"/nodes/00000000000000aa/rename\"");
 	expect_not_shown(page_node, &p, "/remove");
 }
 

@@ -68,11 +68,15 @@ async function look() {
 	wanted = false;
 	await new Promise((done) => setTimeout(done, Math.max(0, last + PAUSE - Date.now())));
 	try {
-		const answer = await fetch(location.href, { headers: { accept: "text/html" } });
-		if (answer.ok)
-			follow(await answer.text());
+		// What was posted is shown at the address of the action, which cannot be fetched.
+		const answer = await fetch(main.dataset.at ?? location.href, { headers: { accept: "text/html" } });
+		const text = await answer.text();
+		if (busy()) // one has begun to type meanwhile
+			wanted = true;
+		else if (answer.ok)
+			follow(text);
 	} catch {
-		wanted = true; // the stream says when the coordinator is back
+		wanted = true; // again after the pause, until the coordinator answers
 	}
 	last = Date.now();
 	fetching = false;

@@ -9,17 +9,17 @@ enum { POLICY_FORM_MAX = 3 * MSG_POLICY_MAX };
 #define WANTS(w) (1u << WANT_##w)
 
 static const struct sight overview = {
-	page_overview, WANTS(NODES) | WANTS(ROUTES) | WANTS(STATUS) | WANTS(POLICY), WANTS(NODES)};
-static const struct sight nodes = {page_nodes, WANTS(NODES), WANTS(NODES)};
-static const struct sight node = {page_node, WANTS(NODES) | WANTS(STATUS), WANTS(NODES)};
-static const struct sight removal = {page_remove, WANTS(NODES), WANTS(NODES)};
-static const struct sight map = {page_map, WANTS(NODES) | WANTS(STATUS), WANTS(NODES)};
-static const struct sight names = {page_names, WANTS(NODES), WANTS(NODES)};
-static const struct sight routes = {page_routes, WANTS(ROUTES), WANTS(ROUTES)};
-static const struct sight tokens = {page_tokens, WANTS(TOKENS), WANTS(TOKENS)};
-static const struct sight policy = {
-	page_policy, WANTS(POLICY) | WANTS(HISTORY) | WANTS(EXPLAINED) | WANTS(PROVED), WANTS(POLICY)};
-static const struct sight policy_edit = {page_policy_edit, WANTS(POLICY), WANTS(POLICY)};
+	"/", page_overview, WANTS(NODES) | WANTS(ROUTES) | WANTS(STATUS) | WANTS(POLICY), WANTS(NODES)};
+static const struct sight nodes = {"/nodes", page_nodes, WANTS(NODES), WANTS(NODES)};
+static const struct sight node = {"/nodes/+", page_node, WANTS(NODES) | WANTS(STATUS), WANTS(NODES)};
+static const struct sight removal = {"/nodes/+/remove", page_remove, WANTS(NODES), WANTS(NODES)};
+static const struct sight map = {"/map", page_map, WANTS(NODES) | WANTS(STATUS), WANTS(NODES)};
+static const struct sight names = {"/names", page_names, WANTS(NODES), WANTS(NODES)};
+static const struct sight routes = {"/routes", page_routes, WANTS(ROUTES), WANTS(ROUTES)};
+static const struct sight tokens = {"/tokens", page_tokens, WANTS(TOKENS), WANTS(TOKENS)};
+static const struct sight policy = {"/policy", page_policy,
+	WANTS(POLICY) | WANTS(HISTORY) | WANTS(EXPLAINED) | WANTS(PROVED), WANTS(POLICY)};
+static const struct sight policy_edit = {"/policy/edit", page_policy_edit, WANTS(POLICY), WANTS(POLICY)};
 
 #define SIGHT(name)                                                                                          \
 	static void show_##name(void *ctx, struct web_request *r)                                            \
@@ -39,13 +39,13 @@ SIGHT(policy_edit)
 
 static const struct action rename_it = {"node.rename",
 	{{"", "node", FIELD_PATH}, {"name", "name", FIELD_TEXT}, {"keep", "keep", FIELD_FLAG}}, &node,
-	"/nodes/", false};
+	"/nodes/+", false};
 static const struct action tag = {"node.tag",
 	{{"", "node", FIELD_PATH}, {"add", "add", FIELD_WORDS}, {"remove", "remove", FIELD_WORDS}}, &node,
-	"/nodes/", false};
+	"/nodes/+", false};
 static const struct action alias = {"node.alias",
 	{{"", "node", FIELD_PATH}, {"add", "add", FIELD_WORDS}, {"remove", "remove", FIELD_WORDS}}, &node,
-	"/nodes/", false};
+	"/nodes/+", false};
 static const struct action remove_it = {"node.remove", {{"", "node", FIELD_PATH}}, &removal, "/nodes", false};
 static const struct action approve = {"route.approve",
 	{{"node", "node", FIELD_TEXT}, {"net", "net", FIELD_TEXT}}, &routes, "/routes", false};

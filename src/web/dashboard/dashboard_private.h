@@ -30,6 +30,7 @@ enum want {
 
 /* A page, and what it cannot do without. */
 struct sight {
+	const char *path; /* as in its route */
 	void (*put)(struct strbuf *out, const struct page *p);
 	unsigned wants, needs; /* 1 << WANT_ */
 };
@@ -44,7 +45,7 @@ struct action {
 		enum field_kind kind;
 	} fields[4];
 	const struct sight *sight; /* shown with the refusal, and after it where there is no `back` */
-	const char *back; /* looked at when it is done; "/nodes/": followed by the first part of the path */
+	const char *back; /* looked at when it is done, as in its route */
 	bool by; /* the request says who asks */
 };
 

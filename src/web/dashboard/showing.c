@@ -2,6 +2,7 @@
 /* One page for one who looks: ask for one thing after the other, then show them. */
 #include "base/jsonout.h"
 #include "web/dashboard/dashboard_private.h"
+#include "web/pages/html.h"
 
 #include <string.h>
 
@@ -48,6 +49,18 @@ static const char *query(const struct showing *s, const char *name)
 	return value ? value : "";
 }
 
+/* Of a route and what its plus stands for. */
+static void put_path(struct strbuf *out, const struct showing *s, const char *route)
+{
+	size_t n = strcspn(route, "+");
+
+	strbuf_add(out, route, n);
+	if (!route[n])
+		return;
+	html_put_url(out, web_param(s->r, 0));
+	strbuf_puts(out, route + n + 1);
+}
+
 static bool is_refusal(const msg_object *answer)
 {
 	return !msg_shown_true(answer, "ok");
@@ -92,10 +105,14 @@ static void page_fill(const struct showing *s, struct page *ret_p)
 
 static void showing_put(struct showing *s)
 {
-	struct strbuf out = {0};
+	struct strbuf out = {0}, own = {0};
 	struct page p;
 
 	page_fill(s, &p);
+	if (s->action) {
+		put_path(&own, s, s->sight->path);
+		p.at = own.s;
+	}
 	if (s->refused && !s->action)
 		page_refusal(&out, &p);
 	else
@@ -106,6 +123,7 @@ static void showing_put(struct showing *s)
 		web_answer(s->r, s->refused ? 409 : 200,
 			&(struct web_body){.type = "text/html; charset=utf-8", .p = out.s, .n = out.len});
 	strbuf_deinit(&out);
+	strbuf_deinit(&own);
 	showing_free(s);
 }
 
@@ -233,11 +251,14 @@ static void showing_next(struct showing *s)
 
 static void see(struct showing *s)
 {
-	char path[WEB_PATH_MAX];
+	struct strbuf path = {0};
 
-	snprintf(path, sizeof(path), "%s%.64s", s->action->back,
-		strcmp(s->action->back, "/nodes/") == 0 ? web_param(s->r, 0) : "");
-	web_see(s->r, path);
+	put_path(&path, s, s->action->back);
+	if (path.failed)
+		web_refuse(s->r, 503, "the coordinator is out of memory");
+	else
+		web_see(s->r, path.s);
+	strbuf_deinit(&path);
 	showing_free(s);
 }
 

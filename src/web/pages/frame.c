@@ -54,9 +54,14 @@ void part_begin(struct strbuf *out, const struct page *p, enum part_section s, c
 	put_navigation(out, p, s);
 	html_put(out,
 		"<p class=\"viewer\"><span>%s</span> <span class=\"role\">%s</span></p></header>\n"
-		"<main id=\"content\" tabindex=\"-1\"><div class=\"title\"><h1>%s</h1>"
+		"<main id=\"content\" tabindex=\"-1\"",
+		p->viewer, p->admin ? "administrator" : "member");
+	if (p->at)
+		html_put(out, " data-at=\"%s\"", p->at);
+	html_put(out,
+		"><div class=\"title\"><h1>%s</h1>"
 		"<p id=\"live\" class=\"live\" role=\"status\" hidden></p></div>\n",
-		p->viewer, p->admin ? "administrator" : "member", title);
+		title);
 	put_outcome(out, p);
 }
 

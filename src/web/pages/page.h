@@ -22,6 +22,7 @@ struct page {
 	const char *mesh, *zone; /* its name, and that of its names in the DNS */
 	const char *viewer; /* name of the member */
 	bool admin;
+	const char *at; /* the page's own address, where it is shown at another one; NULL: it is not */
 	const char *proof; /* goes with every form, or the action is refused */
 	int64_t now; /* Unix seconds */
 	/* the last action was refused; NULL: it was not */

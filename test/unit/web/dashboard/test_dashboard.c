@@ -211,11 +211,13 @@ static void what_is_refused_is_shown_where_it_was_asked(void **state UNUSED)
 	static const char *const answers[][2] = {
 		{"policy.set", "{\"ok\":false,\"error\":\"line 1: what is this?\"}"},
 		{"node.remove", "{\"ok\":false,\"error\":\"there is no node\"}"},
+		{"node.rename", "{\"ok\":false,\"error\":\"the name is taken\"}"},
 		{"node.list", "{\"ok\":true,\"nodes\":[" NODE "]}"},
 		{NULL},
 	};
 	struct web_request set = request_of(WEB_ADMIN, "/policy/set"),
-			   gone = request_of(WEB_ADMIN, "/nodes/+/remove");
+			   gone = request_of(WEB_ADMIN, "/nodes/+/remove"),
+			   taken = request_of(WEB_ADMIN, "/nodes/+/rename");
 
 	script = answers;
 	set.form[0][0] = "text";
@@ -225,6 +227,41 @@ static void what_is_refused_is_shown_where_it_was_asked(void **state UNUSED)
 	expect_answer(&set, 409, "written</textarea>");
 	fake_post(dash, &gone);
 	expect_answer(&gone, 409, "there is no node");
+	fake_post(dash, &taken);
+	expect_answer(&taken, 409, "the name is taken");
+}
+
+/* What a form is sent to cannot be fetched again: the script has to know the page's own address. */
+static void a_page_at_the_address_of_an_action_says_its_own(void **state UNUSED)
+{
+	static const struct {
+		const char *path, *own;
+	} rows[] = {
+		{"/nodes/+/rename", "data-at=\"/nodes/00000000000000aa\""},
+		{"/nodes/+/remove", "data-at=\"/nodes/00000000000000aa/remove\""},
+		{"/routes/approve", "data-at=\"/routes\""},
+		{"/tokens/create", "data-at=\"/tokens\""},
+		{"/policy/rollback", "data-at=\"/policy\""},
+		{"/policy/set", "data-at=\"/policy/edit\""},
+	};
+	static const char *const answers[][2] = {
+		{".list", "{\"ok\":true,\"nodes\":[" NODE "]}"},
+		{"policy.get", "{\"ok\":true,\"version\":3}"},
+		{"\"cmd\"", "{\"ok\":false,\"error\":\"no\"}"},
+		{NULL},
+	};
+	struct web_request looked = request_of(WEB_ADMIN, "/nodes/+");
+
+	script = answers;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct web_request r = request_of(WEB_ADMIN, rows[i].path);
+
+		fake_post(dash, &r);
+		expect_answer(&r, 409, rows[i].own);
+	}
+	fake_get(dash, &looked);
+	assert_null(strstr(looked.body.s, "data-at"));
+	expect_answer(&looked, 200, "<main");
 }
 
 static void a_new_token_is_shown_once_with_the_others(void **state UNUSED)
@@ -308,6 +345,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(each_form_is_one_request, open_dashboard, close_dashboard),
 		cmocka_unit_test_setup_teardown(
 			what_is_refused_is_shown_where_it_was_asked, open_dashboard, close_dashboard),
+		cmocka_unit_test_setup_teardown(
+			a_page_at_the_address_of_an_action_says_its_own, open_dashboard, close_dashboard),
 		cmocka_unit_test_setup_teardown(
 			a_new_token_is_shown_once_with_the_others, open_dashboard, close_dashboard),
 		cmocka_unit_test_setup_teardown(

@@ -20,6 +20,7 @@ static void what_is_embedded_is_the_file_and_all_of_it(void **state)
 	assert_non_null(icon);
 	assert_true(has(css, "prefers-color-scheme: dark"));
 	assert_true(has(js, "EventSource"));
+	assert_true(has(js, "main.dataset.at")); /* what frame.c writes */
 	assert_memory_equal(icon->bytes, "<svg", 4);
 	assert_memory_equal(icon->bytes + *icon->n - 7, "</svg>\n", 7);
 	assert_null(web_asset_find("/style"));

@@ -15,19 +15,19 @@ struct site {
 
 /* Beside the level the only state that the whole process shares, as the log is one. */
 static struct spin lock;
-static struct site sites[SITES];
+static struct site sites[2][SITES]; /* the second: of debug */
 
 /* Literals lie at any address, one after the other. */
-static struct site *site_of(const char *text)
+static struct site *site_of(const char *text, bool debug)
 {
 	const uint64_t h = (uint64_t)(uintptr_t)text * 0x9e3779b97f4a7c15;
 
-	return &sites[h >> 56];
+	return &sites[debug][h >> 56];
 }
 
 bool log_site_allow(const char *text, bool debug, ns_t now, uint64_t *ret_missed)
 {
-	struct site *s = site_of(text);
+	struct site *s = site_of(text, debug);
 
 	spin_lock(&lock);
 	if (now >= s->until) {

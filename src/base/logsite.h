@@ -2,7 +2,7 @@
 /*
  * The bound behind all others of the log: a place in the program that logs in a loop, for a reason that
  * nobody foresaw, fills no disk. Places are told apart by their text, a literal; some that meet in the table
- * share a part. Any thread.
+ * share a part, but debug shares with nothing else. Any thread.
  */
 #ifndef TM_BASE_LOGSITE_H
 #define TM_BASE_LOGSITE_H

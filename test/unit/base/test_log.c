@@ -6,7 +6,7 @@
 #include "base/plain.h"
 
 struct captured {
-	char line[LOG_LINE_MAX + 1];
+	char line[LOG_LINE_MAX + 1], before[LOG_LINE_MAX + 1]; /* the last two */
 	unsigned n;
 };
 
@@ -15,6 +15,7 @@ static void capture(void *ctx, const char *line, size_t n)
 	struct captured *c = ctx;
 
 	assert_true(n <= LOG_LINE_MAX);
+	memcpy(c->before, c->line, sizeof(c->before));
 	memcpy(c->line, line, n);
 	c->line[n] = '\0';
 	c->n++;
@@ -197,22 +198,106 @@ static void the_journal_gets_its_priority_in_front_of_each_format(void **state)
 
 /* --- more than anybody reads --- */
 
+static ns_t now = NS_NEVER; /* as the clock says */
+
+ns_t __real_time_monotonic(void);
+ns_t __wrap_time_monotonic(void);
+
+ns_t __wrap_time_monotonic(void)
+{
+	return now == NS_NEVER ? __real_time_monotonic() : now;
+}
+
+/* Behind all windows of the tests that go by the clock. */
+static ns_t in_hours(int64_t n)
+{
+	return __real_time_monotonic() + n * 3600 * SEC;
+}
+
 static void a_place_that_logs_in_a_loop_is_bounded_and_others_are_heard(void **state)
 {
 	static const char text[] = "test: in a loop";
+	const ns_t begin = in_hours(1);
 	unsigned written = 0;
 	uint64_t missed;
 
 	(void)state;
 	for (unsigned i = 0; i < 100000; i++)
-		written += log_site_allow(text, false, 1000 * SEC, &missed);
+		written += log_site_allow(text, false, begin, &missed);
 	assert_int_equal(written, LOG_SITE_LINES);
-	assert_true(log_site_allow("test: somebody else", false, 1000 * SEC, &missed));
-	assert_true(log_site_allow(text, true, 1000 * SEC, &missed)); /* debug has more */
-	assert_int_equal(missed, 100000 - LOG_SITE_LINES);
-	assert_false(log_site_allow(text, false, 1000 * SEC + LOG_SITE_WINDOW - 1, &missed));
-	assert_true(log_site_allow(text, false, 1000 * SEC + LOG_SITE_WINDOW, &missed));
-	assert_int_equal(missed, 1);
+	assert_true(log_site_allow("test: somebody else", false, begin, &missed));
+	assert_false(log_site_allow(text, false, begin + LOG_SITE_WINDOW - 1, &missed));
+	assert_true(log_site_allow(text, false, begin + LOG_SITE_WINDOW, &missed));
+	assert_int_equal(missed, 100000 - LOG_SITE_LINES + 1);
+}
+
+/* Two that meet in the table may be one of each kind. */
+static void lines_for_who_looks_for_a_fault_silence_no_warning(void **state)
+{
+	static const char text[] = "test: in the same place of the table";
+	const ns_t begin = in_hours(2);
+	unsigned written = 0;
+	uint64_t missed;
+
+	(void)state;
+	for (unsigned i = 0; i < 100000; i++)
+		written += log_site_allow(text, true, begin, &missed);
+	assert_int_equal(written, LOG_SITE_LINES_DEBUG);
+	assert_true(log_site_allow(text, false, begin, &missed));
+	assert_int_equal(missed, 0);
+}
+
+static void in_a_loop(void)
+{
+	log_info("test: over and over", KV_INT("n", 1));
+}
+
+static void what_was_left_out_is_counted_with_the_next_line(void **state)
+{
+	struct captured *c = *state;
+
+	now = in_hours(3);
+	for (unsigned i = 0; i < LOG_SITE_LINES + 7; i++)
+		in_a_loop();
+	assert_int_equal(c->n, LOG_SITE_LINES);
+	now += LOG_SITE_WINDOW;
+	in_a_loop();
+	assert_int_equal(c->n, LOG_SITE_LINES + 2);
+	assert_non_null(strstr(c->before, "info log: a line came too often, and was left out line=\"test: "
+					  "over and over\" left_out=7\n"));
+	assert_non_null(strstr(c->line, "info test: over and over n=1\n"));
+	now = NS_NEVER;
+}
+
+/* --- who remembers --- */
+
+static void tap(void *ctx, enum log_level level, const char *line)
+{
+	struct captured *c = ctx;
+
+	assert_in_range(level, LOG_ERROR, LOG_WARN);
+	snprintf(c->line, sizeof(c->line), "%s", line);
+	c->n++;
+}
+
+static void warnings_and_errors_alone_are_remembered_without_time_and_end(void **state)
+{
+	static struct captured kept;
+
+	(void)state;
+	kept = (struct captured){.n = 0};
+	log_set_level(LOG_DEBUG);
+	log_set_tap(tap, &kept);
+	log_info("test: state changed");
+	log_debug("test: a detail");
+	assert_int_equal(kept.n, 0);
+	log_warn("test: carried on", KV("why", "no room"), KV_INT("n", 2));
+	assert_string_equal(kept.line, "test: carried on why=\"no room\" n=2");
+	log_error("test: somebody must act");
+	assert_string_equal(kept.line, "test: somebody must act");
+	log_set_tap(NULL, NULL);
+	log_error("test: nobody remembers");
+	assert_int_equal(kept.n, 2);
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, capture_begin, capture_end)
@@ -226,6 +311,9 @@ int main(void)
 		T(what_does_not_fit_is_left_out_of_json_whole),
 		T(the_journal_gets_its_priority_in_front_of_each_format),
 		T(a_place_that_logs_in_a_loop_is_bounded_and_others_are_heard),
+		T(lines_for_who_looks_for_a_fault_silence_no_warning),
+		T(what_was_left_out_is_counted_with_the_next_line),
+		T(warnings_and_errors_alone_are_remembered_without_time_and_end),
 		T(lines_below_the_level_are_not_written),
 		T(a_value_is_neither_cut_nor_taken_for_something_else),
 		T(a_line_that_is_too_long_is_cut_between_characters_and_says_so),

@@ -8,7 +8,7 @@ int metrics_view_take(const struct node *n, struct metrics_view *ret_view)
 {
 	struct metrics_view v = {.reaching = n->reaching,
 		.descriptors_max = os_descriptors(),
-		.started_real = time_real() - (time_monotonic() - n->started)};
+		.started_real = n->started_real};
 	int err = node_view_take(n, NULL, false, &v.node);
 
 	if (err)

@@ -19,9 +19,10 @@ struct metrics_view {
 	size_t dns_connections;
 	struct os_usage usage;
 	size_t descriptors_max;
-	ns_t started_real;
+	ns_t started_real; /* Unix time; the same in every view */
 };
 
+/* Borrows from the node: to be used before returning to the loop. */
 NODISCARD int metrics_view_take(const struct node *n, struct metrics_view *ret_view);
 void metrics_view_deinit(struct metrics_view *v);
 

@@ -312,6 +312,7 @@ int node_main(const struct node_options *o, struct diag *d)
 	n->log.network = n->log.mesh = LOG_LIMIT_FEW;
 	n->log.path = n->log.handshake = LOG_LIMIT_DEBUG;
 	n->started = time_monotonic();
+	n->started_real = time_real();
 	os_harden();
 	os_raise_descriptors(); /* a coordinator has one per node */
 	node_paths_init(&n->paths, o->state_dir);

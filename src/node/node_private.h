@@ -50,6 +50,7 @@ struct node {
 	struct enrolment enrolment; /* as on disk; settings already resolved into `config` */
 	struct enrolment agent_enrolment; /* the same, but a coordinator reaches itself over loopback */
 	ns_t started; /* monotonic */
+	ns_t started_real; /* the same moment, as the clock was then */
 	int lock_fd;
 	/* changes with reload */
 	struct config config;

@@ -18,6 +18,7 @@ struct rig {
 	uint32_t uid; /* of who asks */
 	struct coord_who who; /* as the coordinator was told */
 	unsigned answers, asked_link, asked_here, nudges, stops, views;
+	bool viewable; /* the whole node, with nothing in it */
 	bool ends; /* the agent, while it is asked */
 	const char *reply; /* of the coordinator */
 	int reload_err;

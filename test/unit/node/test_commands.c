@@ -2,6 +2,9 @@
 /* The control socket's commands: who may say them, where they go, what is answered. */
 #include "commands_rig.h"
 
+#include "node/events.h"
+#include "node/metrics.h"
+
 static void every_user_may_look_and_nobody_else_may_change(void **state)
 {
 	static const struct {
@@ -16,6 +19,8 @@ static void every_user_may_look_and_nobody_else_may_change(void **state)
 		{"whois", true},
 		{"bench.resolve", true},
 		{"node.list", true},
+		{"metrics", true},
+		{"events", false},
 		{"nudge", false},
 		{"down", false},
 		{"reload", false},
@@ -36,6 +41,7 @@ static void every_user_may_look_and_nobody_else_may_change(void **state)
 	};
 	struct rig *r = *state;
 
+	assert_int_equal(events_new(r->n.base, &r->n.events), TM_OK);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		r->asked_link = 0;
 		const char *code = text(say(r, node_question, cmd(rows[i].name)), "code");
@@ -51,6 +57,24 @@ static void every_user_may_look_and_nobody_else_may_change(void **state)
 	}
 	assert_int_equal(r->stops, 1);
 	assert_int_equal(r->nudges, 0); /* of nobody */
+	events_free(r->n.events);
+}
+
+/* Who looks for restarts compares it. */
+static void a_process_has_started_once_whenever_it_is_looked_at(void **state)
+{
+	struct rig *r = *state;
+	struct metrics_view one, two;
+
+	r->viewable = true;
+	r->n.started = time_monotonic();
+	r->n.started_real = 1700000000 * SEC;
+	assert_int_equal(metrics_view_take(&r->n, &one), TM_OK);
+	assert_int_equal(metrics_view_take(&r->n, &two), TM_OK);
+	assert_int_equal(one.started_real, 1700000000 * SEC);
+	assert_int_equal(two.started_real, one.started_real);
+	metrics_view_deinit(&one);
+	metrics_view_deinit(&two);
 }
 
 static void what_is_no_command_is_refused_with_a_hint(void **state)
@@ -312,6 +336,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(every_user_may_look_and_nobody_else_may_change),
+		T(a_process_has_started_once_whenever_it_is_looked_at),
 		T(what_is_no_command_is_refused_with_a_hint),
 		T(a_node_is_found_by_what_people_type),
 		T(an_address_is_somebodys_with_or_without_a_port),

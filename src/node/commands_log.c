@@ -8,9 +8,9 @@ static void on_over(void *ctx)
 {
 	struct node *n = ctx;
 
+	node_log_configured(n);
 	log_info("node: the log is as much as configured again",
 		KV("level", log_level_name(n->config.log_level)));
-	node_log_configured(n);
 }
 
 void node_log_configured(struct node *n)

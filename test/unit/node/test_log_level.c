@@ -66,6 +66,29 @@ static void for_a_while_is_over_by_itself(void **state)
 	assert_true(json_is_null(json_object_get(r->answer, "left_s")));
 }
 
+static void count_the_end(void *ctx, const char *line, size_t n)
+{
+	static const char end[] = "the log is as much as configured again level=info";
+
+	*(unsigned *)ctx += memmem(line, n, end, strlen(end)) != NULL;
+}
+
+static void that_a_quiet_while_is_over_is_said_when_one_hears_it(void **state)
+{
+	struct rig *r = *state;
+	unsigned said = 0;
+
+	r->n.config.log_level = LOG_INFO;
+	say(r, node_command, want("error", 1));
+	assert_false(log_enabled(LOG_INFO));
+	log_set_sink(count_the_end, &said);
+	const ns_t begin = time_monotonic();
+	while (!log_enabled(LOG_INFO) && time_monotonic() - begin < 10 * SEC)
+		event_base_loop(r->n.base, EVLOOP_ONCE);
+	log_set_sink(NULL, NULL);
+	assert_int_equal(said, 1);
+}
+
 static void what_is_no_level_changes_nothing(void **state)
 {
 	struct rig *r = *state;
@@ -91,6 +114,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(it_is_told_and_changed_and_a_reload_ends_that),
 		T(for_a_while_is_over_by_itself),
+		T(that_a_quiet_while_is_over_is_said_when_one_hears_it),
 		T(what_is_no_level_changes_nothing),
 	};
 

@@ -173,6 +173,46 @@ static void rules_and_documents_name_no_other_metrics(void **state)
 	}
 }
 
+static bool is_reason(const char *word, size_t n)
+{
+	for (unsigned i = 0; i < DROP_N; i++) {
+		const char *label = plane_drop_label((enum plane_drop)i);
+
+		if (strlen(label) == n && memcmp(label, word, n) == 0)
+			return true;
+	}
+	for (unsigned i = PATH_NOT_NOTHING + 1; i < PATH_NOT_N; i++) {
+		const char *label = path_not_word((enum path_not)i);
+
+		if (strlen(label) == n && memcmp(label, word, n) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* What is asked for under a reason that nothing is counted under would never fire. */
+static void rules_ask_for_reasons_that_there_are(void **state)
+{
+	_cleanup_(freep) char *text = read_source("dist/prometheus/rules.yml");
+	unsigned n = 0;
+	(void)state;
+
+	for (const char *p = strstr(text, "reason"); p; p = strstr(p, "reason")) {
+		p += strlen("reason");
+		if (*p != '=' && *p != '!')
+			continue;
+		p = strchr(p, '"') + 1;
+		for (const char *end = strchr(p, '"'); p < end; n++) {
+			const size_t len = strcspn(p, "|\"");
+
+			if (!is_reason(p, len))
+				fail_msg("there is no reason %.*s", (int)len, p);
+			p += len + 1;
+		}
+	}
+	assert_true(n > 0);
+}
+
 static void every_metric_is_documented(void **state)
 {
 	_cleanup_(freep) char *text = read_source("docs/metrics.md");
@@ -251,6 +291,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(figures_of_the_view_are_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_not_there_has_no_samples, setup, teardown),
 		cmocka_unit_test(rules_and_documents_name_no_other_metrics),
+		cmocka_unit_test(rules_ask_for_reasons_that_there_are),
 		cmocka_unit_test(every_metric_is_documented),
 		cmocka_unit_test(the_dashboard_keeps_its_own_model),
 	};

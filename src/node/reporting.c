@@ -7,6 +7,7 @@
 #include "node/reporting_told.h"
 #include "node/router.h"
 #include "node/view.h"
+#include "os/usage.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -60,11 +61,12 @@ static void look_at_self(struct reporting *r, ns_t now, struct report_self *ret_
 	char offloads[PLANE_OFFLOADS_STR];
 	struct relaying_view relay;
 	struct rules_view rules;
-	ns_t cpu;
+	struct os_usage usage;
 
-	os_process_load(&cpu, &s.memory);
-	s.cpu_permille = (uint32_t)((cpu - r->cpu) * 1000 / MAX(took, MS));
-	r->cpu = cpu;
+	os_usage(&usage);
+	s.memory = usage.resident_bytes;
+	s.cpu_permille = (uint32_t)((usage.cpu - r->cpu) * 1000 / MAX(took, MS));
+	r->cpu = usage.cpu;
 	plane_drops(n->plane, drops);
 	for (unsigned i = 0; i < DROP_N; i++)
 		s.drops += drops[i];

@@ -301,9 +301,6 @@ bool os_process_was_told(pid_t pid, const char *word);
  * first process, only what systemd starts is sure to be in its network.
  */
 bool os_is_machines_own(const char *path);
-/* What this process has cost so far: time on all cores together, and the memory of the machine that it has
- * now (0: the system does not say). */
-void os_process_load(ns_t *ret_cpu, uint64_t *ret_memory);
 /* Is there another program by now in the place of the one that this process runs? */
 bool os_program_is_replaced(void);
 /* This host's name made fit for a node: first label, lower case, letters, digits and inner hyphens; "node"

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { COMMAND_LINE_MAX = 1 << 20 };
@@ -24,20 +23,6 @@ bool os_process_was_told(pid_t pid, const char *word)
 		if (strcmp(text + at, word) == 0)
 			return true;
 	return false;
-}
-
-void os_process_load(ns_t *ret_cpu, uint64_t *ret_memory)
-{
-	_cleanup_(freep) char *text = NULL;
-	struct timespec t = {0};
-	unsigned long long pages = 0;
-
-	(void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-	*ret_cpu = t.tv_sec * SEC + t.tv_nsec;
-	/* proc(5), statm: its second word is what is resident, in pages. */
-	if (os_read_file("/proc/self/statm", COMMAND_LINE_MAX, &text, NULL, NULL) == TM_OK)
-		(void)sscanf(text, "%*s %llu", &pages);
-	*ret_memory = pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 bool os_program_is_replaced(void)

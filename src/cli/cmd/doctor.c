@@ -45,7 +45,7 @@ static void ask_daemon(struct cli *c, struct gathered *g, struct doctor_facts *f
 	if (!json_is_true(json_object_get(json_object_get(g->status, "link"), "removed")))
 		(void)!netcheck_fetch(c, false, &g->netcheck, &ignored);
 	(void)!cli_ask(c, "dns.status", NULL, ASK_TIMEOUT_MS, &g->dns, &ignored);
-	(void)!listing_fetch(c, "node.list", "nodes", &g->nodes, &ignored);
+	(void)!listing_fetch(c, "node.list", "nodes", NULL, &g->nodes, &ignored);
 }
 
 /* Who else leads there: another VPN, a network of containers. */

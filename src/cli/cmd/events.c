@@ -6,6 +6,7 @@
 
 #include "base/time.h"
 #include "cli/core/commands.h"
+#include "cli/core/listing.h"
 #include "os/interrupt.h"
 
 enum { SINCE_DEFAULT_S = 7 * 86400, SINCE_MAX_S = 400 * 86400, FOLLOW_TIMEOUT_MS = 60000 };
@@ -62,28 +63,21 @@ static void add_in_order(json_t *all, json_t *e)
 	json_array_insert(all, at, e);
 }
 
-/* Every page of what was done to the mesh. */
+/* All that was done to the mesh. */
 static int fetch_mesh(struct cli *c, int64_t since, json_t *all, struct shown *shown, struct diag *d)
 {
-	json_int_t next = 0, after;
+	_cleanup_(json_decrefp) json_t *fields = json_pack("{s:I}", "since", (json_int_t)since);
+	_cleanup_(json_decrefp) json_t *reply = NULL;
+	int err = listing_fetch(c, "event.list", "events", fields, &reply, d);
+	json_t *e;
+	size_t i;
 
-	do {
-		_cleanup_(json_decrefp) json_t *page = NULL;
-		json_t *e;
-		size_t i;
-
-		after = next;
-		int err = cli_ask(c, "event.list",
-			json_pack("{s:I, s:I}", "after", after, "since", (json_int_t)since), ASK_TIMEOUT_MS,
-			&page, d);
-		if (err)
-			return err;
-		json_array_foreach (json_object_get(page, "events"), i, e) {
-			shown->mesh = MAX(shown->mesh, json_number(e, "number"));
-			json_array_append(all, e);
-		}
-		next = json_number(page, "next");
-	} while (next > after);
+	if (err)
+		return err;
+	json_array_foreach (json_object_get(reply, "events"), i, e) {
+		shown->mesh = MAX(shown->mesh, json_number(e, "number"));
+		json_array_append(all, e);
+	}
 	return TM_OK;
 }
 

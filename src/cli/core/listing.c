@@ -4,7 +4,17 @@
 #include "base/time.h"
 #include "cli/core/commands.h"
 
-int listing_fetch(struct cli *c, const char *cmd, const char *array, json_t **ret_reply, struct diag *d)
+static json_t *question(const json_t *fields, json_int_t after)
+{
+	json_t *q = fields ? json_deep_copy(fields) : json_object();
+
+	if (after)
+		json_object_set_new(q, "after", json_integer(after));
+	return q;
+}
+
+int listing_fetch(struct cli *c, const char *cmd, const char *array, const json_t *fields, json_t **ret_reply,
+	struct diag *d)
 {
 	json_t *all = NULL;
 	json_int_t next = 0, after;
@@ -13,8 +23,7 @@ int listing_fetch(struct cli *c, const char *cmd, const char *array, json_t **re
 		json_t *page = NULL;
 
 		after = next;
-		int err = cli_ask(
-			c, cmd, after ? json_pack("{s:I}", "after", after) : NULL, ASK_TIMEOUT_MS, &page, d);
+		int err = cli_ask(c, cmd, question(fields, after), ASK_TIMEOUT_MS, &page, d);
 		if (err) {
 			json_decref(all);
 			return err;
@@ -41,7 +50,7 @@ int listing_print(struct cli *c, const struct listing *l)
 	json_t *j;
 
 	columns_init(&t, l->heads, l->columns);
-	int err = listing_fetch(c, l->cmd, l->array, &reply, &d);
+	int err = listing_fetch(c, l->cmd, l->array, NULL, &reply, &d);
 	if (err)
 		return cli_fail(c, &d, err);
 	if (c->g.json)

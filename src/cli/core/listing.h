@@ -16,9 +16,9 @@ struct listing {
 	const char *none; /* a line instead of a table without rows */
 };
 
-/* All pages of the list as one reply. */
-NODISCARD int listing_fetch(
-	struct cli *c, const char *cmd, const char *array, json_t **ret_reply, struct diag *d);
+/* All pages of the list as one reply. What `fields` has goes with each question: borrowed; NULL: nothing. */
+NODISCARD int listing_fetch(struct cli *c, const char *cmd, const char *array, const json_t *fields,
+	json_t **ret_reply, struct diag *d);
 
 /* Prints; returns the exit status. */
 int listing_print(struct cli *c, const struct listing *l);

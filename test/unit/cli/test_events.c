@@ -40,6 +40,9 @@ static void both_kinds_come_in_the_order_in_which_they_happened(void **state)
 	}
 	assert_null(strstr(strstr(r.out, "  three\n") + 1, "  three\n"));
 	assert_int_equal(fake_daemon_asked(&f->daemon, "event.list"), 2);
+	assert_non_null(strstr(f->daemon.requests[0], "\"since\":"));
+	assert_non_null(strstr(f->daemon.requests[1], "\"since\":"));
+	assert_non_null(strstr(f->daemon.requests[1], "\"after\":1"));
 	run_free(&r);
 }
 

@@ -9,8 +9,6 @@
 #include "cli/core/listing.h"
 #include "os/os.h"
 
-enum { LABEL = 13, INDENT = 2 + LABEL, NARROW = 80 };
-
 /* --- gathering --- */
 
 /* What the facts borrow. */
@@ -69,7 +67,8 @@ static void gather(struct cli *c, struct gathered *g, struct doctor_facts *f)
 
 	*f = (struct doctor_facts){.version = TM_VERSION,
 		.state_dir = {p->state_dir, os_exposed(p->state_dir)},
-		.identity = {p->identity, os_exposed(p->identity)},
+		.secrets = {{p->identity, os_exposed(p->identity)}, {p->enrolment, os_exposed(p->enrolment)},
+			{p->db, os_exposed(p->db)}},
 		.config = {p->config, os_exposed(p->config)}};
 	ask_daemon(c, g, f);
 	f->status = g->status;
@@ -87,15 +86,16 @@ static void gather(struct cli *c, struct gathered *g, struct doctor_facts *f)
 static void print_finding(struct cli *c, const struct doctor_finding *at, const char *label)
 {
 	static const char *const colours[] = {"", "\033[33m", "\033[31m"};
-	const size_t width = c->screen.width ? c->screen.width : NARROW;
+	const size_t width = fact_width(&c->screen);
 	const bool colour = c->screen.colour;
 
-	fprintf(c->out, "  %-*s%s%s%s: ", LABEL, label, colour ? colours[at->level] : "",
+	fprintf(c->out, "  %-*s%s%s%s: ", FACT_LABEL, label, colour ? colours[at->level] : "",
 		doctor_level_name(at->level), colour ? "\033[0m" : "");
-	text_wrapped(c->out, at->text, INDENT + strlen(doctor_level_name(at->level)) + 2, INDENT, width);
+	text_wrapped(
+		c->out, at->text, FACT_INDENT + strlen(doctor_level_name(at->level)) + 2, FACT_INDENT, width);
 	if (*at->fix) {
-		fprintf(c->out, "  %-*s-> ", LABEL, "");
-		text_wrapped(c->out, at->fix, INDENT + 3, INDENT + 3, width);
+		fprintf(c->out, "  %-*s-> ", FACT_LABEL, "");
+		text_wrapped(c->out, at->fix, FACT_INDENT + 3, FACT_INDENT + 3, width);
 	}
 }
 
@@ -109,7 +109,7 @@ static void print_check(struct cli *c, const struct doctor_findings *f, size_t n
 			label = "";
 		}
 	if (*label)
-		fprintf(c->out, "  %-*s%s\n", LABEL, label, doctor_result(f, number));
+		fprintf(c->out, "  %-*s%s\n", FACT_LABEL, label, doctor_result(f, number));
 }
 
 static void print_all(struct cli *c, const struct doctor_findings *f)

@@ -8,7 +8,7 @@
 #include "base/time.h"
 #include "cli/core/commands.h"
 
-enum { STEP_TIMEOUT_MS = 6000, LABEL = 13, INDENT = 2 + LABEL, NARROW = 80 };
+enum { STEP_TIMEOUT_MS = 6000 };
 
 struct netcheck_opts {
 	bool full;
@@ -36,15 +36,10 @@ static const char *text_of(const struct word *v, size_t n, const char *word)
 
 /* --- one line each --- */
 
-static size_t width_of(const struct cli *c)
-{
-	return c->screen.width ? c->screen.width : NARROW;
-}
-
 static void line(struct cli *c, const char *label, const char *text)
 {
-	fprintf(c->out, "  %-*s", LABEL, label);
-	text_wrapped(c->out, text, INDENT, INDENT, width_of(c));
+	fprintf(c->out, "  %-*s", FACT_LABEL, label);
+	text_wrapped(c->out, text, FACT_INDENT, FACT_INDENT, fact_width(&c->screen));
 }
 
 /* A set of behaviours: "endpoint_independent" and so on. The key is all members' first letters. */
@@ -111,7 +106,7 @@ static void filtering_line(struct cli *c, const json_t *f)
 
 static void external_line(struct cli *c, const json_t *f)
 {
-	char text[NARROW * 4] = "";
+	char text[320] = "";
 	size_t i, n = 0;
 	json_t *at;
 
@@ -257,10 +252,10 @@ static int show(struct cli *c, const json_t *reply)
 	if (err)
 		return cli_fail(c, &(struct diag){0}, err);
 	fputs("\n  ", c->out);
-	text_wrapped(c->out, json_text(reply, "verdict"), 2, 2, width_of(c));
+	text_wrapped(c->out, json_text(reply, "verdict"), 2, 2, fact_width(&c->screen));
 	json_array_foreach (json_object_get(reply, "advice"), i, advice) {
 		fputs("  - ", c->out);
-		text_wrapped(c->out, json_string_value(advice), 4, 4, width_of(c));
+		text_wrapped(c->out, json_string_value(advice), 4, 4, fact_width(&c->screen));
 	}
 	return CLI_DONE;
 }

@@ -7,7 +7,10 @@
 
 #include "base/plain.h"
 
-enum { GAP = 2 }; /* blanks before each column */
+enum {
+	GAP = 2, /* blanks before each column */
+	FACT_WIDTH = 80, /* where the screen has no end */
+};
 
 void columns_init(struct columns *t, const char *const *heads, size_t n_columns)
 {
@@ -191,4 +194,9 @@ void text_said(FILE *f, const char *text, const struct screen *screen)
 {
 	fputs("  ", f);
 	text_wrapped(f, text, 2, 2, screen->width ? screen->width : SIZE_MAX);
+}
+
+size_t fact_width(const struct screen *screen)
+{
+	return screen->width ? screen->width : FACT_WIDTH;
 }

@@ -42,6 +42,11 @@ void columns_tone(struct columns *t, const char *text, enum tone tone);
 void columns_cellf(struct columns *t, const char *fmt, ...) PRINTF(2, 3);
 NODISCARD int columns_print(const struct columns *t, FILE *f, const struct screen *screen);
 
+/* A fact: two blanks, a label, and a text that may take several lines (text_wrapped). */
+enum { FACT_LABEL = 13, FACT_INDENT = 2 + FACT_LABEL };
+/* How wide these are: as the screen; where that has no end, as most are. */
+size_t fact_width(const struct screen *screen);
+
 /* Columns on screen: UTF-8 characters, not bytes. */
 size_t text_width(const char *s);
 

@@ -17,6 +17,7 @@ enum {
 };
 
 #define RESTART "sudo tunnelmesh down && sudo tunnelmesh up"
+#define NETCHECK "tunnelmesh netcheck"
 
 struct examined {
 	const struct doctor_facts *facts;
@@ -78,10 +79,10 @@ static void check_coordinator(const struct examined *x)
 	else if (json_is_true(part(link, "removed")))
 		found(x, DOCTOR_PROBLEM, "sudo tunnelmesh join TOKEN", "%s", error);
 	else if (json_is_false(part(link, "up")))
-		found(x, DOCTOR_PROBLEM, "tunnelmesh netcheck", "no link to the coordinator%s%s",
-			*error ? ": " : "", error);
+		found(x, DOCTOR_PROBLEM, NETCHECK, "no link to the coordinator%s%s", *error ? ": " : "",
+			error);
 	if (*proxy)
-		found(x, DOCTOR_NOTE, "tunnelmesh netcheck", "%s", proxy);
+		found(x, DOCTOR_NOTE, NETCHECK, "%s", proxy);
 	if (json_number(x->facts->status, "twins"))
 		found(x, DOCTOR_PROBLEM, "tunnelmesh node list",
 			"nodes whose identity two machines have: %lld",
@@ -122,21 +123,12 @@ static const char *more_of(size_t count, char buf[static FORMAT_LEN])
 
 static void check_mtu(const struct examined *x)
 {
-	static const char *const families[][2] = {{"ipv4", "IPv4"}, {"ipv6", "IPv6"}};
 	const int64_t mtu = json_number(x->facts->status, "mtu");
 	char names[256] = "", more[FORMAT_LEN];
 	int64_t least = mtu;
 	size_t count = 0, i;
 	json_t *p;
 
-	for (i = 0; i < ARRAY_LEN(families); i++) {
-		const json_t *family = part(x->facts->netcheck, families[i][0]);
-
-		if (strcmp(json_text(family, "udp"), "short_only") == 0)
-			found(x, DOCTOR_NOTE, "tunnelmesh netcheck",
-				"by %s only short datagrams leave this network, of up to %lld bytes",
-				families[i][1], (long long)json_number(family, "payload_bytes"));
-	}
 	json_array_foreach (part(x->facts->status, "peers"), i, p) {
 		const int64_t fits = json_number(p, "mtu");
 
@@ -163,23 +155,36 @@ static void check_firewall(const struct examined *x)
 		found(x, DOCTOR_PROBLEM, fix, "this machine's firewall drops what comes from %s", ranges);
 }
 
+/* Neither family lets anything through, and somebody was asked. */
+static bool is_silent(const json_t *net)
+{
+	static const char *const families[] = {"ipv4", "ipv6"};
+	bool silent = false;
+
+	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+		const char *udp = json_text(part(net, families[i]), "udp");
+
+		if (strcmp(udp, "no_answer") == 0)
+			silent = true;
+		else if (strcmp(udp, "no_address") != 0 && strcmp(udp, "untried") != 0)
+			return false;
+	}
+	return silent;
+}
+
 /* In the words of `netcheck`, which knows best. */
 static void check_ports(const struct examined *x)
 {
-	const json_t *net = x->facts->netcheck;
-	const char *v4 = json_text(part(net, "ipv4"), "udp"), *v6 = json_text(part(net, "ipv6"), "udp");
-	char fix[128];
-	json_t *advice;
+	const json_t *net = x->facts->netcheck, *advice = part(net, "advice"), *one;
+	const char *first = json_string_value(json_array_get(advice, 0));
 	size_t i;
 
-	snprintf(fix, sizeof(fix), "let UDP port %lld through, then: tunnelmesh netcheck",
-		(long long)json_number(x->facts->status, "listen_port"));
-	if (strcmp(v4, "no_answer") == 0 && strcmp(v6, "works") != 0)
-		found(x, DOCTOR_PROBLEM, fix, "UDP does not leave this network: all goes by TCP, and slowly");
-	else
-		json_array_foreach (part(net, "advice"), i, advice)
-			found(x, DOCTOR_NOTE, fix, "%s",
-				json_string_value(advice) ? json_string_value(advice) : "");
+	if (is_silent(net)) {
+		found(x, DOCTOR_PROBLEM, first ? first : NETCHECK, "%s", json_text(net, "verdict"));
+		return;
+	}
+	json_array_foreach (advice, i, one)
+		found(x, DOCTOR_NOTE, NETCHECK, "%s", json_string_value(one) ? json_string_value(one) : "");
 }
 
 static void check_dns(const struct examined *x)
@@ -290,13 +295,17 @@ static void check_exposed(const struct examined *x, const struct doctor_file *f,
 static void check_files(const struct examined *x)
 {
 	const struct doctor_facts *f = x->facts;
+	bool unseen = false;
 	json_t *what;
 	size_t i;
 
 	check_exposed(x, &f->state_dir, OS_FOREIGN | OS_OTHERS_WRITE);
-	check_exposed(x, &f->identity, OS_FOREIGN | OS_OTHERS_WRITE | OS_OTHERS_READ);
+	for (i = 0; i < ARRAY_LEN(f->secrets); i++) {
+		check_exposed(x, &f->secrets[i], OS_FOREIGN | OS_OTHERS_WRITE | OS_OTHERS_READ);
+		unseen |= f->secrets[i].path && f->secrets[i].exposed & OS_UNSEEN;
+	}
 	check_exposed(x, &f->config, OS_FOREIGN | OS_OTHERS_WRITE);
-	if (f->identity.path && f->identity.exposed & OS_UNSEEN)
+	if (unseen)
 		found(x, DOCTOR_NOTE, "sudo tunnelmesh doctor", "who may read the keys was not looked at");
 	json_array_foreach (part(f->status, "unsaved"), i, what)
 		found(x, DOCTOR_PROBLEM, "df -h, and mount: is there room, and may it be written?",

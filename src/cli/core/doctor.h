@@ -26,8 +26,9 @@ struct doctor_facts {
 	const char *host; /* why no daemon could run here; NULL: one could */
 	const char *version; /* of this program */
 	/* The folder of keys, what is in it, and the configuration: these must be nobody else's to change,
-	 * and the identity nobody else's to read. */
-	struct doctor_file state_dir, identity, config;
+	 * and the keys nobody else's to read: the identity, and the mesh's secret in the enrolment and in
+	 * the coordinator's database. */
+	struct doctor_file state_dir, secrets[3], config;
 };
 
 enum doctor_level {

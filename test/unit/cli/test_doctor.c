@@ -74,13 +74,22 @@ static void each_trouble_is_found_by_its_check_with_a_sentence_and_a_fix(void **
 			"2 h behind the coordinator's", "set-ntp true"},
 		{"{\"status\":{\"clock\":{\"set_back_s\":3600}}}", "clock", DOCTOR_NOTE, "went back by 1 h",
 			"set-ntp true"},
-		{"{\"netcheck\":{\"ipv4\":{\"udp\":\"no_answer\"}}}", "ports", DOCTOR_PROBLEM,
-			"UDP does not leave this network", "UDP port 51820"},
+		{"{\"netcheck\":{\"ipv4\":{\"udp\":\"no_answer\"},\"verdict\":\"UDP does not pass.\","
+		 "\"advice\":[\"Have UDP let out.\"]}}",
+			"ports", DOCTOR_PROBLEM, "UDP does not pass.", "Have UDP let out."},
+		{"{\"netcheck\":{\"ipv4\":{\"udp\":\"no_answer\"},\"verdict\":\"This machine is offline.\"}}",
+			"ports", DOCTOR_PROBLEM, "This machine is offline.", "tunnelmesh netcheck"},
+		{"{\"netcheck\":{\"ipv4\":{\"udp\":\"no_answer\"},\"verdict\":\"It wants a sign-in.\","
+		 "\"advice\":[\"Open any page.\"]}}",
+			"ports", DOCTOR_PROBLEM, "It wants a sign-in.", "Open any page."},
+		{"{\"netcheck\":{\"ipv4\":{\"udp\":\"no_address\"},\"ipv6\":{\"udp\":\"no_answer\"},"
+		 "\"verdict\":\"UDP does not pass.\"}}",
+			"ports", DOCTOR_PROBLEM, "UDP does not pass.", "tunnelmesh netcheck"},
 		{"{\"netcheck\":{\"advice\":[\"Forward a port.\"]}}", "ports", DOCTOR_NOTE, "Forward a port.",
-			"netcheck"},
-		{"{\"netcheck\":{\"ipv4\":{\"udp\":\"short_only\",\"payload_bytes\":1232}}}", "mtu",
-			DOCTOR_NOTE, "by IPv4 only short datagrams leave this network, of up to 1232 bytes",
-			"netcheck"},
+			"tunnelmesh netcheck"},
+		{"{\"netcheck\":{\"ipv4\":{\"udp\":\"short_only\",\"payload_bytes\":1232},"
+		 "\"advice\":[\"Datagrams of 1452 bytes do not pass, 1232 do.\"]}}",
+			"ports", DOCTOR_NOTE, "1232 do.", "tunnelmesh netcheck"},
 		{"{\"status\":{\"peers\":[{\"name\":\"nas\",\"mtu\":1380},{\"name\":\"b\",\"mtu\":1300},"
 		 "{\"name\":\"c\",\"mtu\":1390},{\"name\":\"d\",\"mtu\":1390},{\"name\":\"e\",\"mtu\":1420}]}"
 		 "}",
@@ -145,6 +154,7 @@ static void what_is_meant_to_be_so_is_not_found(void **state UNUSED)
 		"{\"status\":{\"clock\":{\"ahead_s\":-4,\"set_back_s\":4}}}",
 		"{\"status\":{\"firewalled\":null}}",
 		"{\"netcheck\":{\"ipv4\":{\"udp\":\"no_answer\"},\"ipv6\":{\"udp\":\"works\"}}}",
+		"{\"netcheck\":{\"ipv4\":{\"udp\":\"no_answer\"},\"ipv6\":{\"udp\":\"short_only\"}}}",
 		"{\"dns\":{\"enabled\":false,\"resolver\":null,\"listen\":[{\"open\":false}]}}",
 		"{\"dns\":{\"resolver\":{\"way\":\"none\",\"in_force\":false}}}",
 	};
@@ -161,17 +171,20 @@ static void what_is_meant_to_be_so_is_not_found(void **state UNUSED)
 static void files_that_others_may_change_or_keys_that_they_may_read_are_problems(void **state UNUSED)
 {
 	static const struct {
-		unsigned dir, identity, config;
+		unsigned dir, secrets[3], config;
 		const char *says, *fix; /* NULL: nothing is found */
 	} rows[] = {
-		{0, 0, 0, NULL, NULL},
-		{OS_OTHERS_READ, 0, OS_OTHERS_READ, NULL, NULL},
-		{OS_OTHERS_WRITE, 0, 0, "others than root may change /d", "sudo chmod go-w /d"},
-		{OS_FOREIGN, 0, 0, "others than root may change /d", "sudo chown root: /d"},
-		{0, OS_OTHERS_READ, 0, "others than root may read /d/key", "sudo chmod go-rwx /d/key"},
-		{0, OS_OTHERS_WRITE, 0, "others than root may change /d/key", "sudo chmod go-rwx /d/key"},
-		{0, 0, OS_OTHERS_WRITE, "others than root may change /c", "sudo chmod go-w /c"},
-		{0, OS_UNSEEN, 0, "was not looked at", "sudo tunnelmesh doctor"},
+		{.says = NULL},
+		{.dir = OS_OTHERS_READ, .config = OS_OTHERS_READ},
+		{OS_OTHERS_WRITE, {0}, 0, "others than root may change /d", "sudo chmod go-w /d"},
+		{OS_FOREIGN, {0}, 0, "others than root may change /d", "sudo chown root: /d"},
+		{0, {OS_OTHERS_READ}, 0, "others than root may read /d/key", "sudo chmod go-rwx /d/key"},
+		{0, {OS_OTHERS_WRITE}, 0, "others than root may change /d/key", "sudo chmod go-rwx /d/key"},
+		{0, {0, OS_OTHERS_READ, 0}, 0, "others than root may read /d/node",
+			"sudo chmod go-rwx /d/node"},
+		{0, {0, 0, OS_OTHERS_READ}, 0, "others than root may read /d/db", "sudo chmod go-rwx /d/db"},
+		{0, {0}, OS_OTHERS_WRITE, "others than root may change /c", "sudo chmod go-w /c"},
+		{0, {OS_UNSEEN, OS_UNSEEN, OS_UNSEEN}, 0, "was not looked at", "sudo tunnelmesh doctor"},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -179,7 +192,8 @@ static void files_that_others_may_change_or_keys_that_they_may_read_are_problems
 
 		examine("{}",
 			(struct doctor_facts){.state_dir = {"/d", rows[i].dir},
-				.identity = {"/d/key", rows[i].identity},
+				.secrets = {{"/d/key", rows[i].secrets[0]}, {"/d/node", rows[i].secrets[1]},
+					{"/d/db", rows[i].secrets[2]}},
 				.config = {"/c", rows[i].config}},
 			&found);
 		if (found.n != (rows[i].says ? 1 : 0))

@@ -56,6 +56,8 @@ static void a_healthy_node_makes_it_0(void **state)
 	fake_daemon_start(&f->daemon, f->socket, NULL, replies);
 	fixture_ask(f, &r, "doctor");
 	assert_null(strstr(r.out, "problem"));
+	assert_contains(r.out, "  daemon       ok\n");
+	assert_contains(r.out, "  files        ok\n");
 	run_free(&r);
 }
 

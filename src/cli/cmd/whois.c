@@ -38,9 +38,10 @@ const struct command cmd_whois = {
 	.name = "whois",
 	.args = "ADDRESS[:PORT]|NAME",
 	.summary = "which member an address belongs to",
-	.details = "As logs of services have it, with or without a port. WireGuard lets a member send from "
-		   "its own "
-		   "addresses alone, so whoever is named here has sent it.",
+	.details =
+		"As logs of services have it, with or without a port. WireGuard lets a member send from "
+		"its own addresses alone, so whoever is named here has sent it (of a WireGuard device: it, "
+		"or the node that it is behind).",
 	.min_words = 1,
 	.max_words = 1,
 	.run = whois_run,

@@ -13,8 +13,7 @@ struct histogram {
 	const ns_t *bounds; /* ascending; borrowed, of static storage mostly */
 	size_t n; /* at most HISTOGRAM_BOUNDS */
 	/* changes */
-	uint64_t count[HISTOGRAM_BOUNDS + 1]; /* up to that bound and above the one before it; last: above all
-					       */
+	uint64_t count[HISTOGRAM_BOUNDS + 1]; /* up to that bound and above the one before; last: above all */
 	ns_t sum;
 };
 

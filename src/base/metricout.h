@@ -10,8 +10,6 @@
 #include "base/histogram.h"
 #include "base/strbuf.h"
 
-#define METRICOUT_TYPE "text/plain; version=0.0.4; charset=utf-8" /* of the whole, in HTTP's words */
-
 enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 
 struct metric {

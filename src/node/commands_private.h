@@ -14,7 +14,8 @@ const struct mesh_node *command_find_node(
 /* The same request as the coordinator knows it from a link. */
 void command_ask_through_link(struct node *n, const json_t *req, agent_reply_fn *reply, void *ctx);
 
-struct coord_who command_who(const struct ctl_call *call); /* asks, for the coordinator here */
+/* Who asks by the socket, as the coordinator here is told. */
+struct coord_who command_who(const struct ctl_call *call);
 
 void command_client_add(struct node *n, const json_t *req, struct ctl_call *call);
 

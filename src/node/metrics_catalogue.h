@@ -43,7 +43,8 @@
 	X(twins, GAUGE, "tunnelmesh_coordinator_twins",                                                      \
 		"On the coordinator: members whose identity another machine uses, too")                      \
 	X(unsaved, GAUGE, "tunnelmesh_unsaved", "Whether something cannot be written to the disk, by what")  \
-	X(cpu, COUNTER, "tunnelmesh_process_cpu_seconds_total", "Time that this process has been running")   \
+	X(cpu, COUNTER, "tunnelmesh_process_cpu_seconds_total",                                              \
+		"Processor time that this process has used, on all cores together")                          \
 	X(resident, GAUGE, "tunnelmesh_process_resident_memory_bytes", "Memory that this process has")       \
 	X(virtual, GAUGE, "tunnelmesh_process_virtual_memory_bytes", "Address space that this process has")  \
 	X(descriptors, GAUGE, "tunnelmesh_process_open_fds", "Descriptors that this process has open")       \

@@ -24,6 +24,7 @@ struct reaching {
 
 NODISCARD int reaching_new(struct reaching **ret_r);
 void reaching_free(struct reaching *r); /* NULL is fine */
+/* now: monotonic. */
 void reaching_input(struct reaching *r, const struct core_in *in, ns_t now);
 void reaching_output(struct reaching *r, const struct core_out *out, ns_t now);
 

@@ -2,9 +2,9 @@
 /* `log level`: how much the running daemon logs. */
 #include <string.h>
 
+#include "base/format.h"
 #include "base/log.h"
 #include "cli/core/commands.h"
-#include "cli/core/format.h"
 
 enum { FOR_MAX_S = 30 * 86400 };
 

@@ -326,6 +326,19 @@ static void a_terminal_of_80_columns_holds_every_line(void **state)
 	}
 }
 
+static void metrics_are_printed_as_they_came(void **state)
+{
+	static const struct fake_reply replies[] = {
+		{"metrics", "{\"ok\":true,\"text\":\"# HELP a b.\\na 1\\nb 2\\n\"}"}, {0}};
+	struct fixture *f = *state;
+	struct run r = {0};
+
+	fake_daemon_start(&f->daemon, f->socket, NULL, replies);
+	fixture_ask(f, &r, "metrics");
+	assert_string_equal(r.out, "# HELP a b.\na 1\nb 2\n");
+	run_free(&r);
+}
+
 static void lists_without_rows_are_a_sentence(void **state)
 {
 	static const struct fake_reply replies[] = {{"peers", "{\"ok\":true,\"peers\":[]}"},
@@ -364,6 +377,7 @@ int main(void)
 		T(ping_reports_each_reply_with_its_path_and_a_summary),
 		T(ping_of_an_unknown_name_fails_with_the_daemons_sentence),
 		T(a_terminal_of_80_columns_holds_every_line),
+		T(metrics_are_printed_as_they_came),
 		T(lists_without_rows_are_a_sentence),
 	};
 

@@ -10,7 +10,8 @@ static int prune(struct sql_store *s, int64_t now)
 
 	sqlite3_bind_int64(st, 1, now - STORE_EVENTS_AGE_S);
 	bind_text(st, 2, event_door_word(EVENT_LINK));
-	sqlite3_bind_int64(st, 3, STORE_EVENTS_KEPT);
+	bind_text(st, 3, event_door_word(EVENT_OF_ITSELF));
+	sqlite3_bind_int64(st, 4, STORE_EVENTS_KEPT);
 	return sql_run(st);
 }
 
@@ -65,7 +66,7 @@ static int row_to_event(sqlite3_stmt *st, struct event *ret_event)
 
 int sql_event_each(struct store *store, const struct store_events *which, store_event_fn *fn, void *ctx)
 {
-	sqlite3_stmt *st = sql_stmt(sql_of(store), STMT_EVENT_EACH);
+	sqlite3_stmt *st = sql_stmt(sql_of(store), which->of ? STMT_EVENTS_OF : STMT_EVENT_EACH);
 	int err;
 
 	sqlite3_bind_int64(st, 1, (sqlite3_int64)which->after);

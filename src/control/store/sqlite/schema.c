@@ -91,7 +91,9 @@ const struct schema_step schema_steps[] = {
 	 "	who TEXT NOT NULL,"
 	 "	who_id TEXT NOT NULL,"
 	 "	door TEXT NOT NULL"
-	 ") STRICT;"},
+	 ") STRICT;"
+	 "CREATE INDEX event_about ON event (id);"
+	 "CREATE INDEX event_by ON event (who_id);"},
 };
 
 _Static_assert(sizeof(schema_steps) / sizeof(schema_steps[0]) == 7, "schema_version counts the steps");

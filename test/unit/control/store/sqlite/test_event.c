@@ -3,6 +3,7 @@
 
 #include "control/store/event.h"
 #include "control/store/sqlite/sqlite.h"
+#include "control/store/sqlite/sqlite_private.h"
 #include "unit/control/store/sqlite/shelf.h"
 
 #include <sqlite3.h>
@@ -109,13 +110,50 @@ static void one_asks_for_later_ones_newer_ones_and_those_of_a_member(void **stat
 	assert_int_equal(x.n, 2);
 	assert_int_equal(x.first.kind, EVENT_JOINED);
 	assert_int_equal(x.last.kind, EVENT_CLIENT_ADDED);
+	/* About itself and by itself is one. */
+	add(s, (struct event){.at = 40, .kind = EVENT_LEFT, .id = ID_A, .by_id = ID_A});
+	assert_int_equal(all(s, (struct store_events){.of = ID_A}).n, 3);
+	assert_int_equal(all(s, (struct store_events){.of = ID_A, .after = 1}).n, 2);
+	assert_int_equal(all(s, (struct store_events){.of = ID_A, .since = 40}).n, 1);
 	store_free(s);
+}
+
+struct query_plan {
+	size_t n_steps;
+	bool scans, sorts;
+};
+
+static int see_step(void *ctx, int n, char **values, char **names UNUSED)
+{
+	struct query_plan *p = ctx;
+
+	p->n_steps++;
+	p->scans |= strstr(values[n - 1], "SCAN") != NULL;
+	p->sorts |= strstr(values[n - 1], "TEMP B-TREE") != NULL;
+	return 0;
+}
+
+/* Each member may ask for its own, and others wait meanwhile: a page costs a page. */
+static void the_events_of_one_member_are_found_without_a_look_at_all(void **state)
+{
+	static const char of[] = "EXPLAIN QUERY PLAN " EVENTS_OF_SQL;
+	struct query_plan p = {0};
+	struct shelf *sh = *state;
+	sqlite3 *db;
+
+	shelf_create(sh);
+	assert_int_equal(sqlite3_open(sh->path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, of, see_step, &p, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	assert_true(p.n_steps > 0);
+	assert_false(p.scans);
+	assert_false(p.sorts);
 }
 
 static void members_push_out_their_own_and_nothing_of_the_administration(void **state)
 {
 	struct many flood = {.e = {.at = 50, .kind = EVENT_CLIENT_ADDED, .door = EVENT_LINK, .id = ID_B},
-		.n = 3 * STORE_EVENTS_KEPT};
+		.n = STORE_EVENTS_KEPT + 2 * STORE_EVENTS_SLACK};
 	struct shelf *sh = *state;
 
 	shelf_create(sh);
@@ -124,6 +162,13 @@ static void members_push_out_their_own_and_nothing_of_the_administration(void **
 	add(s, (struct event){.at = 10, .kind = EVENT_CLIENT_ADDED, .door = EVENT_LINK, .id = ID_A});
 	assert_int_equal(store_transaction(s, many_body, &flood), TM_OK);
 	struct seen x = all(s, (struct store_events){0});
+	assert_in_range(x.n, STORE_EVENTS_KEPT + 1, STORE_EVENTS_KEPT + 1 + STORE_EVENTS_SLACK);
+	assert_int_equal(x.first.kind, EVENT_REMOVED);
+	/* What nobody asked for a member can bring about, too. */
+	flood.e.kind = EVENT_TWIN;
+	flood.e.door = EVENT_OF_ITSELF;
+	assert_int_equal(store_transaction(s, many_body, &flood), TM_OK);
+	x = all(s, (struct store_events){0});
 	assert_in_range(x.n, STORE_EVENTS_KEPT + 1, STORE_EVENTS_KEPT + 1 + STORE_EVENTS_SLACK);
 	assert_int_equal(x.first.kind, EVENT_REMOVED);
 	assert_int_equal(all(s, (struct store_events){.of = ID_A}).n, 1);
@@ -182,6 +227,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(events_come_back_as_they_were_and_in_their_order),
 		T(one_asks_for_later_ones_newer_ones_and_those_of_a_member),
+		T(the_events_of_one_member_are_found_without_a_look_at_all),
 		T(members_push_out_their_own_and_nothing_of_the_administration),
 		T(what_is_very_old_goes),
 		T(an_event_of_a_kind_that_is_not_known_any_more_is_left_out),

@@ -80,20 +80,21 @@ static void add(struct state *s, const struct ip *own)
 		s->own[s->n_own++] = *own;
 }
 
-/* What the kernel takes for its own with that address: IPv4's broadcast, and of IPv6 the anycast address of
- * the network's routers, which every host that forwards has (RFC 4291 2.6.1). */
+/* What the kernel takes for its own with that address: IPv4's broadcast, which before Linux 5.14 is the first
+ * address of the network, too, and of IPv6 that first one, the anycast address of the network's routers,
+ * which every host that forwards has (RFC 4291 2.6.1). */
 static void add_network(struct state *s, const struct prefix *p)
 {
 	const struct prefix net = prefix_mask(p);
-	struct ip ip = prefix_last_host(p);
+	struct ip last = prefix_last_host(p);
 
 	if (p->len + 1u >= ip_bits(&p->ip))
 		return;
-	if (ip.family == IP_V4)
-		ip.bytes[3] |= 1;
-	else
-		ip = net.ip;
-	add(s, &ip);
+	add(s, &net.ip);
+	if (last.family != IP_V4)
+		return;
+	last.bytes[3] |= 1;
+	add(s, &last);
 }
 
 static void see_addr(void *ctx, struct nlmsghdr *h)

@@ -56,6 +56,7 @@ static void each_address_is_called_by_the_tunnel_alone(void **state)
 	assert_non_null(strstr(ruleset, "type filter hook prerouting priority raw; policy accept;"));
 	assert_non_null(strstr(ruleset, DROPPED("ip daddr 100.101.0.5")));
 	assert_non_null(strstr(ruleset, DROPPED("ip daddr 100.101.255.255")));
+	assert_non_null(strstr(ruleset, DROPPED("ip daddr 100.101.0.0")));
 	assert_null(strstr(ruleset, "fe80"));
 	/* Again, with another address and a guest. */
 	host_ip("addr add fd5c::5/64 dev tm7 nodad");

@@ -116,6 +116,7 @@ static void detach(struct conn *n, const char *why)
 
 	m->conn = NULL;
 	relays_gone(m);
+	reports_link(n->c, m);
 	registry_set_online(n->c->reg, m, false);
 	tick_member_seen(n->c, m);
 	tick_member_offline(n->c, m);
@@ -216,9 +217,24 @@ static void forget(struct spending *s, uint64_t per_minute)
 	}
 }
 
+bool spend_message(struct spending *s, uint64_t per_minute, uint64_t at_once)
+{
+	forget(s, per_minute);
+	if (s->spent + MESSAGE > at_once * MESSAGE)
+		return false;
+
+	s->spent += MESSAGE;
+	return true;
+}
+
+static struct spending *spending_of(struct conn *n)
+{
+	return n->member ? &n->member->messages : &n->messages;
+}
+
 static struct spending *spending_now(struct conn *n)
 {
-	struct spending *s = n->member ? &n->member->messages : &n->messages;
+	struct spending *s = spending_of(n);
 
 	forget(s, (uint64_t)n->c->tuning.msg_rate * 60);
 	return s;
@@ -226,13 +242,9 @@ static struct spending *spending_now(struct conn *n)
 
 static bool within_rate(struct conn *n)
 {
-	struct spending *s = spending_now(n);
+	const struct coord_tuning *t = &n->c->tuning;
 
-	if (s->spent + MESSAGE > (uint64_t)n->c->tuning.msg_burst * MESSAGE)
-		return false;
-
-	s->spent += MESSAGE;
-	return true;
+	return spend_message(spending_of(n), (uint64_t)t->msg_rate * 60, t->msg_burst);
 }
 
 /* Half is kept for what a node has to say: a person who lists all nodes again and again loses no link. */
@@ -349,6 +361,7 @@ static bool attach(struct conn *n, struct member *m)
 	n->state = CONN_MEMBER;
 	n->member = m;
 	m->conn = n;
+	reports_link(n->c, m);
 	m->seen_at = n->from.ip;
 	list_remove(&m->in_expiry);
 	registry_set_online(n->c->reg, m, true);

@@ -49,6 +49,9 @@ enum conn_state {
 	CONN_CLOSING, /* only conn_closed is due */
 };
 
+/* Private to coord/. One more message, of so many a minute and at once? Then it is spent. */
+bool spend_message(struct spending *s, uint64_t per_minute, uint64_t at_once);
+
 /* Private to coord/. */
 struct conn {
 	/* set once */

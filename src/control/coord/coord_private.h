@@ -309,6 +309,7 @@ void relays_leave(struct conn *n);
 NODISCARD int reports_init(struct coord *c);
 void reports_deinit(struct coord *c);
 void reports_told(struct conn *n, const msg_object *m);
+void reports_link(struct coord *c, struct member *m); /* it has none now or another: what it told is over */
 void reports_expire(struct coord *c, ns_t now);
 void reports_ask(struct coord *c, ns_t now); /* who is to be asked now */
 void reports_forget(struct coord *c, struct member *m);

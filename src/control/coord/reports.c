@@ -5,18 +5,19 @@
 #include <string.h>
 
 enum {
-	PAIRS_MAX =
-		1 << 17, /* of the mesh: half of the members of the largest one talk with 26 others each */
-	TOLD_MAX = 1024, /* of one member */
 	/* Of one member: so many messages a second, and at once; who has 1,024 peers needs 4 in two seconds.
 	 */
 	MESSAGES_A_SECOND = 8,
 	MESSAGES_AT_ONCE = 64,
-	MESSAGE = 1000, /* in the unit of struct spending */
 	OLD_PER_TICK = 64,
 };
-#define HISTORIES_MAX ((size_t)32 << 20)
-#define PAIR_KEPT_FOR (24 * 3600 * SEC) /* nobody has told of it for so long */
+static const struct reports_limits limits_default = {
+	.pairs = 1 << 17, /* half of the members of the largest mesh talk with 26 others each */
+	.told = 1024,
+	.histories = (size_t)32 << 20,
+	.asked_at_once = 1000,
+};
+#define PAIR_KEPT_FOR (24 * 3600 * SEC) /* since the last of both ends told of it */
 
 int reports_init(struct coord *c)
 {
@@ -24,7 +25,10 @@ int reports_init(struct coord *c)
 
 	if (!r)
 		return TM_ENOMEM;
-	list_init(&r->order);
+	r->limits = limits_default;
+	list_init(&r->told);
+	list_init(&r->untold);
+	list_init(&r->histories);
 	int err = map_new(sizeof(uint64_t), &r->pairs);
 	if (err) {
 		free(r);
@@ -43,9 +47,16 @@ static void history_drop(struct reports *r, struct pair_kept *p)
 {
 	r->bytes -= history_bytes(p->history);
 	pair_history_free(TAKE(p->history));
+	list_remove(&p->in_histories);
 }
 
-static void untell(struct pair_kept *p, unsigned i)
+static void move_to(struct list *to, struct list *n)
+{
+	list_remove(n);
+	list_push_back(to, n);
+}
+
+static void untell(struct reports *r, struct pair_kept *p, unsigned i)
 {
 	struct side *s = &p->sides[i];
 
@@ -54,16 +65,20 @@ static void untell(struct pair_kept *p, unsigned i)
 	s->told = false;
 	s->rx_rate = s->tx_rate = 0;
 	p->members[i]->reporter->n_told--;
+	if (p->sides[1 - i].told)
+		return;
+	p->untold_at = time_monotonic();
+	move_to(&r->untold, &p->in_pairs);
 }
 
 static void pair_free(struct reports *r, struct pair_kept *p)
 {
 	for (unsigned i = 0; i < 2; i++) {
-		untell(p, i);
+		untell(r, p, i);
 		list_remove(&p->sides[i].in_reporter);
 	}
 	history_drop(r, p);
-	list_remove(&p->in_order);
+	list_remove(&p->in_pairs);
 	map_remove(r->pairs, &p->key);
 	r->n_pairs--;
 	free(p);
@@ -89,7 +104,9 @@ void reports_deinit(struct coord *c)
 
 	if (!r)
 		return;
-	LIST_FOREACH_SAFE (p, &r->order, struct pair_kept, in_order)
+	LIST_FOREACH_SAFE (p, &r->told, struct pair_kept, in_pairs)
+		pair_free(r, p);
+	LIST_FOREACH_SAFE (p, &r->untold, struct pair_kept, in_pairs)
 		pair_free(r, p);
 	for (struct member *m = c->reg ? registry_after(c->reg, 0) : NULL; m;
 		m = registry_after(c->reg, m->s.rec.host))
@@ -125,12 +142,11 @@ struct pair_kept *pair_find(struct coord *c, const struct member *a, const struc
 /* Room for one more, if need be in place of the one that nobody has told of for longest. */
 static bool make_room(struct reports *r)
 {
-	if (r->n_pairs < PAIRS_MAX)
+	if (r->n_pairs < r->limits.pairs)
 		return true;
-	struct pair_kept *oldest = CONTAINER_OF(r->order.next, struct pair_kept, in_order);
-	if (oldest->sides[0].told || oldest->sides[1].told)
+	if (list_empty(&r->untold))
 		return false;
-	pair_free(r, oldest);
+	pair_free(r, CONTAINER_OF(r->untold.next, struct pair_kept, in_pairs));
 	return true;
 }
 
@@ -155,7 +171,9 @@ static struct pair_kept *pair_make(struct coord *c, struct member *a, struct mem
 		p->sides[i].pair = p;
 		list_push_back(&p->members[i]->reporter->sides, &p->sides[i].in_reporter);
 	}
-	list_push_back(&r->order, &p->in_order);
+	p->untold_at = time_monotonic();
+	list_push_back(&r->untold, &p->in_pairs);
+	list_init(&p->in_histories);
 	r->n_pairs++;
 	return p;
 }
@@ -165,7 +183,7 @@ enum report_path pair_path(const struct pair_kept *p)
 	enum report_path worst = REPORT_GONE;
 
 	for (unsigned i = 0; i < 2; i++)
-		if (side_counts(p, i) && p->sides[i].said.path > worst)
+		if (p->sides[i].told && p->sides[i].said.path > worst)
 			worst = p->sides[i].said.path;
 	return worst;
 }
@@ -186,11 +204,9 @@ static void note_sample(struct coord *c, struct pair_kept *p, uint32_t rtt_us)
 	samples_add(&p->history->recent, REPORTS_RECENT, 1, &s);
 	samples_add(&p->history->day, REPORTS_DAY, 24 * 3600 / REPORTS_DAY, &s);
 	r->bytes += history_bytes(p->history);
-	LIST_FOREACH (old, &r->order, struct pair_kept, in_order) {
-		if (r->bytes <= HISTORIES_MAX || old == p)
-			break;
-		history_drop(r, old);
-	}
+	move_to(&r->histories, &p->in_histories);
+	while (r->bytes > r->limits.histories && r->histories.next != &p->in_histories)
+		history_drop(r, CONTAINER_OF(r->histories.next, struct pair_kept, in_histories));
 }
 
 static void note_change(struct coord *c, struct pair_kept *p, unsigned i)
@@ -208,7 +224,9 @@ static void note_change(struct coord *c, struct pair_kept *p, unsigned i)
 
 static uint64_t rate(uint64_t before, uint64_t after, uint32_t over_ms)
 {
-	return over_ms && after > before ? (uint64_t)((double)(after - before) * 1000 / over_ms) : 0;
+	if (!over_ms || after <= before)
+		return 0;
+	return (uint64_t)MIN((double)(after - before) * 1000 / over_ms, (double)REPORTS_RATE_MAX);
 }
 
 static void tell(
@@ -221,7 +239,7 @@ static void tell(
 	const ns_t now = time_monotonic();
 
 	if (gone) {
-		untell(p, i);
+		untell(c->reports, p, i);
 	} else {
 		/* Without a word before there is nothing to subtract from. */
 		s->rx_rate = was_told ? rate(before.rx, said->rx, over_ms) : 0;
@@ -230,10 +248,9 @@ static void tell(
 		s->said = *said;
 		m->reporter->n_told += !was_told;
 		s->told = true;
+		move_to(&c->reports->told, &p->in_pairs);
 	}
-	s->at = p->at = now;
-	list_remove(&p->in_order);
-	list_push_back(&c->reports->order, &p->in_order);
+	s->at = now;
 	note_sample(c, p, gone ? 0 : said->rtt_us);
 	if (gone ? was_told : !was_told || before.path != said->path)
 		note_change(c, p, i);
@@ -252,7 +269,7 @@ static void tell_peer(struct coord *c, struct member *m, const struct report_pee
 			tell(c, p, side_of(p, m), said, over_ms);
 		return;
 	}
-	if (!(p && p->sides[side_of(p, m)].told) && m->reporter->n_told >= TOLD_MAX)
+	if (!(p && p->sides[side_of(p, m)].told) && m->reporter->n_told >= c->reports->limits.told)
 		return;
 	if (!p)
 		p = pair_make(c, m, other);
@@ -261,24 +278,16 @@ static void tell_peer(struct coord *c, struct member *m, const struct report_pee
 }
 
 /* What is told again at once keeps its counters, so that its traffic is known from now on. */
-static void begin_anew(struct reporter *rep)
+static void begin_anew(struct reports *r, struct reporter *rep)
 {
 	LIST_FOREACH (s, &rep->sides, struct side, in_reporter)
-		untell(s->pair, s == &s->pair->sides[1]);
+		untell(r, s->pair, s == &s->pair->sides[1]);
 }
 
-static bool may_speak(struct reporter *rep, ns_t now)
+void reports_link(struct coord *c, struct member *m)
 {
-	const uint64_t forgotten = (uint64_t)((now - rep->spent.at) / MS) * MESSAGES_A_SECOND;
-
-	if (forgotten) {
-		rep->spent.spent -= MIN(rep->spent.spent, forgotten);
-		rep->spent.at = now;
-	}
-	if (rep->spent.spent + MESSAGE > MESSAGES_AT_ONCE * MESSAGE)
-		return false;
-	rep->spent.spent += MESSAGE;
-	return true;
+	if (m->reporter)
+		begin_anew(c->reports, m->reporter);
 }
 
 void reports_told(struct conn *n, const msg_object *j)
@@ -289,13 +298,13 @@ void reports_told(struct conn *n, const msg_object *j)
 	if (!rep)
 		return;
 	/* What is left out now would be missed for ever: it is to begin anew. */
-	if (!may_speak(rep, time_monotonic())) {
+	if (!spend_message(&rep->spent, MESSAGES_A_SECOND * 60, MESSAGES_AT_ONCE)) {
 		rep->lost = true;
 		return;
 	}
 	msg_report_get(j, &m);
 	if (m.whole)
-		begin_anew(rep);
+		begin_anew(n->c->reports, rep);
 	for (size_t i = 0; i < m.n_peers; i++)
 		tell_peer(n->c, n->member, &m.peers[i], m.over_ms);
 	if (m.has_self)
@@ -308,18 +317,12 @@ void reports_expire(struct coord *c, ns_t now)
 {
 	struct reports *r = c->reports;
 
-	for (unsigned i = 0; i < OLD_PER_TICK && !list_empty(&r->order); i++) {
-		struct pair_kept *p = CONTAINER_OF(r->order.next, struct pair_kept, in_order);
+	for (unsigned i = 0; i < OLD_PER_TICK && !list_empty(&r->untold); i++) {
+		struct pair_kept *p = CONTAINER_OF(r->untold.next, struct pair_kept, in_pairs);
 
-		if (now - p->at < PAIR_KEPT_FOR)
+		if (now - p->untold_at < PAIR_KEPT_FOR)
 			break;
-		if (pair_path(p) == REPORT_GONE) {
-			pair_free(r, p);
-			continue;
-		}
-		p->at = now; /* it rests, and is still so */
-		list_remove(&p->in_order);
-		list_push_back(&r->order, &p->in_order);
+		pair_free(r, p);
 	}
 	reports_ask(c, now);
 }

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
  * Who is asked for reports, and how often. Once a minute of each node is what costs nothing; while somebody
- * watches it is more, but of all together so many a second at most, however many are watched. Those who are
- * asked because of time alone are asked a slice at a time: after a restart all are.
+ * watches all of them it is more, but of all together so many a second at most. Members that are watched one
+ * by one are outside of that limit: each is as many requests as a person makes, and the administration alone
+ * makes them. Those who are asked because of time alone are asked a slice at a time: after a restart all are.
  */
 #include "control/coord/reports_private.h"
 
 enum {
 	EVERY_MS = 60 * 1000,
 	WATCHED_MS = 2 * 1000,
-	REPORTS_A_SECOND = 250, /* of all that are watched; test/bench/scale: what one costs */
+	REPORTS_A_SECOND = 250, /* when all are watched; test/bench/scale: what one costs */
 	QUIET_A_SECOND = 100, /* of all that are not */
-	ASKED_PER_TICK = 1000,
 	AGAIN_S = 60, /* who said too much begins anew, so far apart */
 };
 
@@ -29,11 +29,12 @@ static void ask(struct conn *n, const struct msg_report_ask *a, ns_t now)
 	if (conn_send(n, &o) != TM_OK)
 		return; /* its transport closes it */
 	rep->asked = n->id;
-	rep->asked_at = now;
 	rep->every_ms = a->every_ms;
 	rep->asked_until = a->for_ms ? now + a->for_ms * MS : 0;
-	if (a->whole)
+	if (a->whole) {
 		rep->lost = false;
+		rep->whole_at = now;
+	}
 }
 
 /* How far apart those are that somebody wants to see; 0: nobody does, or there are so many that it would be
@@ -55,7 +56,7 @@ static bool ask_if_due(struct coord *c, struct conn *n, ns_t now)
 	if (!rep)
 		return false;
 	const bool first = rep->asked != n->id;
-	const bool again = rep->lost && now - rep->asked_at >= AGAIN_S * SEC;
+	const bool again = rep->lost && now - rep->whole_at >= AGAIN_S * SEC;
 	const uint32_t every_ms = wanted_ms(c, rep, now);
 
 	if (first || again)
@@ -74,15 +75,22 @@ static bool ask_if_due(struct coord *c, struct conn *n, ns_t now)
 
 void reports_ask(struct coord *c, ns_t now)
 {
-	unsigned asked = 0;
+	struct list asked;
+	unsigned n_asked = 0;
 
+	list_init(&asked);
 	LIST_FOREACH_SAFE (n, &c->conns, struct conn, in_conns) {
-		if (n->state != CONN_MEMBER)
-			continue;
-		asked += ask_if_due(c, n, now);
-		if (asked >= ASKED_PER_TICK)
+		if (n_asked == c->reports->limits.asked_at_once)
 			break;
+		if (n->state != CONN_MEMBER || !ask_if_due(c, n, now))
+			continue;
+		list_remove(&n->in_conns);
+		list_push_back(&asked, &n->in_conns);
+		n_asked++;
 	}
+	/* Their order means nothing else: who was asked now is the last to be asked again. */
+	for (struct list *n; (n = list_pop_front(&asked));)
+		list_push_back(&c->conns, n);
 }
 
 void reports_watch(struct coord *c, const char *id)

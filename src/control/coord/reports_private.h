@@ -43,7 +43,7 @@ void pair_history_free(struct pair_history *h); /* NULL is fine */
 struct side {
 	struct pair_kept *pair;
 	struct list in_reporter; /* of whoever says it */
-	bool told;
+	bool told; /* by the link that the member has now */
 	struct report_peer said;
 	ns_t at;
 	uint64_t rx_rate, tx_rate;
@@ -54,9 +54,10 @@ struct pair_kept {
 	uint64_t key; /* the lower host number above the higher */
 	struct member *members[2]; /* in that order */
 	struct side sides[2];
-	struct list in_order; /* who was told of longest ago is first */
-	ns_t at;
+	struct list in_pairs; /* reports.told or reports.untold */
+	ns_t untold_at; /* since then nobody tells of it; while nobody does */
 	struct pair_history *history; /* NULL: none, or it was given up for another's */
+	struct list in_histories; /* while there is one */
 };
 
 /* Of a member that says something, or is named by one that does. */
@@ -73,28 +74,36 @@ struct reporter {
 	uint32_t every_ms; /* as asked last */
 	ns_t asked_until; /* then as always */
 	ns_t watched_until;
-	ns_t asked_at;
+	ns_t whole_at; /* when it was asked for everything last */
+};
+
+/* Tests make them small. */
+struct reports_limits {
+	size_t pairs; /* of the mesh */
+	size_t told; /* of one member */
+	size_t histories; /* bytes, of all pairs */
+	unsigned asked_at_once; /* members, in one turn */
 };
 
 struct reports {
+	struct reports_limits limits;
 	struct map *pairs; /* by key */
-	struct list order;
+	struct list told; /* pairs in use: one of both ends tells of it, by the link that it has now */
+	struct list untold; /* the others, for longest first */
+	struct list histories; /* pairs that have one; who was told of longest ago is first */
 	size_t n_pairs, bytes; /* bytes of histories */
 	ns_t watched_until; /* all of them */
 	struct reports_total total; /* as of total_at; 0 = never */
 	ns_t total_at;
 };
 
+#define REPORTS_RATE_MAX UINT64_C(1000000000000) /* bytes a second: nobody is so fast, and a sum has room */
+
 struct reporter *reporter_of(struct member *m); /* made when there is none; NULL: no memory */
 struct pair_kept *pair_find(struct coord *c, const struct member *a, const struct member *b);
 static inline unsigned side_of(const struct pair_kept *p, const struct member *m)
 {
 	return p->members[1] == m;
-}
-/* It is linked, and what it said counts. */
-static inline bool side_counts(const struct pair_kept *p, unsigned i)
-{
-	return p->sides[i].told && p->members[i]->conn;
 }
 enum report_path pair_path(const struct pair_kept *p);
 

@@ -51,7 +51,7 @@ static void read_end(
 	const struct side *s = &p->sides[i];
 	struct pair_end e = {.id = m->s.rec.id, .name = m->s.rec.name, .relay_name = ""};
 
-	if (side_counts(p, i)) {
+	if (s->told) {
 		const struct member *relay = s->said.relay[0] ? registry_by_id(c->reg, s->said.relay) : NULL;
 
 		e.told = true;
@@ -106,7 +106,7 @@ void reports_pairs(struct coord *c, const char *id, reports_pair_fn *each, void 
 	const ns_t now = time_monotonic();
 
 	if (!id)
-		LIST_FOREACH (p, &c->reports->order, struct pair_kept, in_order)
+		LIST_FOREACH (p, &c->reports->told, struct pair_kept, in_pairs)
 			give(c, p, now, each, ctx);
 	else if (m && m->reporter)
 		LIST_FOREACH (s, &m->reporter->sides, struct side, in_reporter)

@@ -16,7 +16,7 @@ struct copy {
 
 static int copy_body(struct store *s, struct job *j)
 {
-	job_event_is(j, EVENT_BACKUP, NULL); /* told of, and not part of the copy */
+	job_event_is(j, EVENT_BACKUP, NULL); /* stored when it has been made, so it is not part of it */
 	return store_copy(s, CONTAINER_OF(j, struct copy, job)->to);
 }
 

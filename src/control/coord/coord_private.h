@@ -194,7 +194,8 @@ struct job_kind {
 	int (*body)(struct store *s, struct job *j); /* helper thread, inside a transaction, ... */
 	void (*done)(struct coord *c, struct job *j, int err); /* control thread */
 	void (*deinit)(struct job *j); /* NULL = nothing to free */
-	bool alone; /* ... or outside, when it changes nothing */
+	/* ... or outside, when it changes nothing; an event of it is stored by itself afterwards. */
+	bool alone;
 };
 struct job {
 	const struct job_kind *kind;
@@ -206,6 +207,7 @@ struct job {
 	const char *why; /* members go that it removes; NULL = they were removed */
 	struct feed feed;
 	int unread; /* why what it changed could not be read back */
+	int unkept; /* why its event is not stored, though it was done alone */
 	/* once it has run */
 	int result;
 	bool answered;
@@ -216,6 +218,8 @@ void *job_start(struct coord *c, const struct asker *a, const struct job_kind *k
 /* Hands it to the helper; `done` is called in every case, at once when the helper takes no more. */
 void job_submit(struct job *j);
 void job_fail(struct job *j, int err); /* instead of submitting */
+/* For `done`: the list that the body wrote, which is taken, and the page behind it if `next` is not 0. */
+void job_answer_list(struct job *j, int err, const char *key, struct jsonout *list, uint64_t next);
 NODISCARD int jobs_init(struct coord *c);
 void jobs_deinit(struct coord *c); /* after the helper's end: what has run is answered and taken over */
 
@@ -223,6 +227,7 @@ void jobs_deinit(struct coord *c); /* after the helper's end: what has run is an
 void job_event_by(struct job *j); /* by whom it is; the body or who starts it says what it is */
 void job_event_is(struct job *j, enum event_kind kind, const struct node_rec *about); /* NULL: no member */
 void mesh_event_told(struct coord *c, const struct event *e); /* it has been committed */
+void mesh_event_lost(struct coord *c, const struct event *e, int err); /* it is not stored */
 /* What nobody asked for: stored by a job of its own. detail is printed. */
 void mesh_event_note(struct coord *c, enum event_kind kind, const struct node_rec *about, const char *detail);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
  * What was done to the mesh, and by whom. A job that changes something says so in its event, which is stored
- * in its transaction: no change without its event, no event of what did not happen, and no write more.
+ * in its transaction: no change without its event, no event of what did not happen, and no commit more. Only
+ * a backup, which is no change and is made outside of one, has its event after it.
  */
 #include "control/coord/coord_private.h"
 
@@ -40,11 +41,14 @@ void mesh_event_told(struct coord *c, const struct event *e)
 		c->on_event(c->on_event_ctx, e);
 }
 
-/* --- by itself --- */
+void mesh_event_lost(struct coord *c, const struct event *e, int err)
+{
+	if (!c->stopping)
+		LOG_LIMITED(LOG_WARN, &c->log.behind, LOG_WHO_ALL, "coord: an event is not stored",
+			KV("event", event_word(e->kind)), KV_ERR(err));
+}
 
-struct note {
-	struct job job;
-};
+/* --- by itself --- */
 
 static int note_body(struct store *s UNUSED, struct job *j UNUSED)
 {
@@ -53,23 +57,22 @@ static int note_body(struct store *s UNUSED, struct job *j UNUSED)
 
 static void note_done(struct coord *c, struct job *j, int err)
 {
-	if (err && !c->stopping)
-		LOG_LIMITED(LOG_WARN, &c->log.behind, LOG_WHO_ALL, "coord: an event is not stored",
-			KV("event", event_word(j->event.kind)), KV_ERR(err));
+	if (err)
+		mesh_event_lost(c, &j->event, err);
 }
 
-static const struct job_kind note_kind = {.size = sizeof(struct note), .body = note_body, .done = note_done};
+static const struct job_kind note_kind = {.size = sizeof(struct job), .body = note_body, .done = note_done};
 
 void mesh_event_note(struct coord *c, enum event_kind kind, const struct node_rec *about, const char *detail)
 {
 	const struct asker nobody = {.reply = NULL};
-	struct note *n = job_start(c, &nobody, &note_kind);
+	struct job *j = job_start(c, &nobody, &note_kind);
 
-	if (!n)
+	if (!j)
 		return;
-	job_event_is(&n->job, kind, about);
-	event_set_detail(&n->job.event, "%s", detail);
-	job_submit(&n->job);
+	job_event_is(j, kind, about);
+	event_set_detail(&j->event, "%s", detail);
+	job_submit(j);
 }
 
 /* --- event.list --- */
@@ -110,23 +113,11 @@ static int list_body(struct store *s, struct job *j)
 	return l->more ? TM_OK : err;
 }
 
-static void list_done(struct coord *c, struct job *j, int err)
+static void list_done(struct coord *c UNUSED, struct job *j, int err)
 {
 	struct listing *l = CONTAINER_OF(j, struct listing, job);
-	struct jsonout o = {0};
-	size_t n;
-	char *list = err ? NULL : jsonout_take(&l->list, &n);
 
-	if (!list) {
-		answer_refuse(c, &j->asker, err ? err : TM_ENOMEM, &j->d);
-		return;
-	}
-	answer_begin(&j->asker, &o);
-	jsonout_raw(&o, "events", list, n);
-	if (l->more)
-		jsonout_int(&o, "next", (int64_t)l->last);
-	answer_end(c, &j->asker, &o);
-	free(list);
+	job_answer_list(j, err, "events", &l->list, l->more ? l->last : 0);
 }
 
 static void list_deinit(struct job *j)

@@ -22,11 +22,26 @@ static int job_body(struct store *s, void *arg)
 	return !err && j->event.kind != EVENT_NONE ? store_event_add(s, &j->event) : err;
 }
 
+static int event_body(struct store *s, void *event)
+{
+	return store_event_add(s, event);
+}
+
+/* What it did is done: without its event, too. */
+static int run_alone(struct job *j)
+{
+	int err = j->kind->body(j->c->store, j);
+
+	if (!err && j->event.kind != EVENT_NONE)
+		j->unkept = store_transaction(j->c->store, event_body, &j->event);
+	return err;
+}
+
 static int job_run(void *arg)
 {
 	struct job *j = arg;
 
-	int err = j->kind->alone ? job_body(j->c->store, j) : store_transaction(j->c->store, job_body, j);
+	int err = j->kind->alone ? run_alone(j) : store_transaction(j->c->store, job_body, j);
 	if (err) {
 		store_explain(err, &j->d);
 		return err;
@@ -41,7 +56,9 @@ static bool job_finish(struct job *j)
 {
 	if (!j->answered) {
 		j->kind->done(j->c, j, j->result);
-		if (!j->result && j->event.kind != EVENT_NONE)
+		if (j->unkept)
+			mesh_event_lost(j->c, &j->event, j->unkept);
+		else if (!j->result && j->event.kind != EVENT_NONE)
 			mesh_event_told(j->c, &j->event);
 	}
 	j->answered = true;
@@ -114,6 +131,24 @@ void *job_start(struct coord *c, const struct asker *a, const struct job_kind *k
 void job_fail(struct job *j, int err)
 {
 	job_done(j, err);
+}
+
+void job_answer_list(struct job *j, int err, const char *key, struct jsonout *list, uint64_t next)
+{
+	struct jsonout o = {0};
+	size_t n;
+	char *text = err ? NULL : jsonout_take(list, &n);
+
+	if (!text) {
+		answer_refuse(j->c, &j->asker, err ? err : TM_ENOMEM, &j->d);
+		return;
+	}
+	answer_begin(&j->asker, &o);
+	jsonout_raw(&o, key, text, n);
+	if (next)
+		jsonout_int(&o, "next", (int64_t)next);
+	answer_end(j->c, &j->asker, &o);
+	free(text);
 }
 
 void job_submit(struct job *j)

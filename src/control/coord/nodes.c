@@ -130,10 +130,21 @@ static void put_tags(struct event *e, const struct node_rec *r)
 	strbuf_deinit(&b);
 }
 
+static bool same_tags(const struct node_rec *a, const struct node_rec *b)
+{
+	if (a->n_tags != b->n_tags)
+		return false;
+	for (uint8_t i = 0; i < a->n_tags; i++)
+		if (!is_among(a->tags[i], b->tags, b->n_tags))
+			return false;
+	return true;
+}
+
 static int retag_body(struct store *s, struct job *j)
 {
 	struct retagging *t = CONTAINER_OF(j, struct retagging, job);
 	struct node_rec *r = &t->node.rec;
+	struct node_rec before;
 
 	int err = store_node_find_key(s, t->key, &t->node);
 	if (err == TM_ENOENT)
@@ -141,10 +152,15 @@ static int retag_body(struct store *s, struct job *j)
 	if (err)
 		return err;
 
+	before = *r;
 	drop_tags(r, &t->remove);
 	err = add_tags(r, &t->add, &j->d);
 	if (err)
 		return err;
+	if (same_tags(&before, r)) {
+		*r = before;
+		return TM_OK;
+	}
 	job_event_is(j, EVENT_TAGS, r);
 	put_tags(&j->event, r);
 	return store_node_tag(s, r->id, r->tags, r->n_tags);

@@ -214,21 +214,9 @@ static int list_body(struct store *s, struct job *j)
 	return err;
 }
 
-static void list_done(struct coord *c, struct job *j, int err)
+static void list_done(struct coord *c UNUSED, struct job *j, int err)
 {
-	struct listing *l = CONTAINER_OF(j, struct listing, job);
-	struct jsonout o = {0};
-	size_t n;
-	char *list = err ? NULL : jsonout_take(&l->list, &n);
-
-	if (!list) {
-		answer_refuse(c, &j->asker, err ? err : TM_ENOMEM, &j->d);
-		return;
-	}
-	answer_begin(&j->asker, &o);
-	jsonout_raw(&o, "tokens", list, n);
-	answer_end(c, &j->asker, &o);
-	free(list);
+	job_answer_list(j, err, "tokens", &CONTAINER_OF(j, struct listing, job)->list, 0);
 }
 
 static void list_deinit(struct job *j)

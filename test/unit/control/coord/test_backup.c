@@ -2,8 +2,10 @@
 /* A coordinator that comes back with the database of a backup. */
 #include "unit/unit.h"
 
+#include "fake/quiet.h"
 #include "unit/control/coord/rig.h"
 
+#include <sqlite3.h>
 #include <stdio.h>
 
 /* As `restore` does it, but without the archive. */
@@ -51,6 +53,37 @@ static void members_of_a_backup_are_members_again_and_later_ones_are_told(void *
 	machine_await(a, "welcome");
 	machine_hello(b, NULL);
 	machine_await(b, "removed");
+}
+
+static const json_t *events(struct rig *r)
+{
+	return json_object_get(rig_admin(r, json_pack("{s:s}", "cmd", "event.list")), "events");
+}
+
+static void run_sql(struct rig *r, const char *sql)
+{
+	sqlite3 *db;
+
+	rig_stop(r);
+	assert_int_equal(sqlite3_open(r->db_path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	rig_start(r);
+}
+
+static void a_backup_is_good_though_its_event_cannot_be_stored(void **state)
+{
+	struct rig *r = *state;
+
+	log_set_sink(quiet_log, NULL);
+	back_up(r);
+	assert_int_equal(json_array_size(events(r)), 1);
+	run_sql(r, "CREATE UNIQUE INDEX one_of_a_kind ON event (kind)");
+	back_up(r);
+	run_sql(r, "DROP INDEX one_of_a_kind");
+	assert_int_equal(json_array_size(events(r)), 1);
+	back_up(r);
+	assert_int_equal(json_array_size(events(r)), 2);
 }
 
 /*
@@ -101,6 +134,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 			only_the_administration_gets_a_backup, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(
+			a_backup_is_good_though_its_event_cannot_be_stored, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(members_of_a_backup_are_members_again_and_later_ones_are_told,
 			rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(

@@ -496,10 +496,10 @@ void node_close(struct node *n)
 	peers_free(TAKE(n->peers));
 	news_free(TAKE(n->news));
 	reaching_free(TAKE(n->reaching));
-	log_set_tap(NULL, NULL);
-	events_free(TAKE(n->events));
 	if (n->plane)
 		plane_stop(n->plane);
+	log_set_tap(NULL, NULL); /* whoever could be in it has ended */
+	events_free(TAKE(n->events));
 	free_event(n->plane_event);
 	loop_timer_free(n->plane_timer);
 	plane_free(n->plane);

@@ -190,9 +190,9 @@ static void look(struct reporting *r)
 static void plan(struct reporting *r, ns_t now)
 {
 	const uint32_t every_ms = r->often_until > now ? MIN(r->often_ms, r->every_ms) : r->every_ms;
-	const ns_t early = (ns_t)random_below(every_ms / JITTER_PART + 1) * MS;
+	const ns_t late = (ns_t)random_below(every_ms / JITTER_PART + 1) * MS;
 
-	loop_timer_in(r->timer, every_ms * MS + (every_ms == r->every_ms ? early : 0));
+	loop_timer_in(r->timer, every_ms * MS + (every_ms == r->every_ms ? late : 0));
 }
 
 static void on_timer(void *ctx)
@@ -206,7 +206,7 @@ static void on_timer(void *ctx)
 void reporting_asked(struct reporting *r, const struct msg_report_ask *ask)
 {
 	const ns_t now = time_monotonic();
-	const bool was_often = r->often_until > now;
+	const bool was_often = r->often_until > now, fresh = !r->every_ms;
 
 	if (ask->for_ms) {
 		r->often_ms = ask->every_ms;
@@ -216,8 +216,8 @@ void reporting_asked(struct reporting *r, const struct msg_report_ask *ask)
 	}
 	if (!r->every_ms) /* it never said how often it wants it always */
 		r->every_ms = REPORT_EVERY_MAX_MS;
-	r->whole |= ask->whole;
-	if (ask->whole || (ask->for_ms && !was_often))
+	r->whole |= ask->whole || fresh; /* by this link nothing has been told */
+	if (r->whole || (ask->for_ms && !was_often))
 		loop_timer_in(r->timer, 0);
 }
 
@@ -227,7 +227,7 @@ void reporting_stop(struct reporting *r)
 		return;
 	loop_timer_stop(r->timer);
 	r->every_ms = 0;
-	r->often_until = r->looked_at = 0;
+	r->often_until = r->looked_at = r->cpu = 0;
 }
 
 int reporting_new(struct node *n, struct reporting **ret_reporting)

@@ -36,7 +36,7 @@ enum event_kind event_kind_of(const char *word)
 	return EVENT_NONE;
 }
 
-enum log_level event_level(enum event_kind kind)
+static enum log_level event_level(enum event_kind kind)
 {
 	return kinds[kind].level;
 }

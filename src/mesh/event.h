@@ -75,7 +75,6 @@ struct event {
 
 const char *event_word(enum event_kind kind);
 enum event_kind event_kind_of(const char *word); /* EVENT_NONE: there is none */
-enum log_level event_level(enum event_kind kind);
 const char *event_door_word(enum event_door door);
 enum event_door event_door_of(const char *word); /* EVENT_OF_ITSELF when there is none */
 

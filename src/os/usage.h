@@ -12,7 +12,7 @@ struct os_usage {
 	unsigned threads, descriptors; /* open now */
 };
 
-/* What cannot be read is 0. */
+/* What cannot be read is 0. Any thread. */
 void os_usage(struct os_usage *ret_usage);
 
 #endif

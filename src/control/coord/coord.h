@@ -78,15 +78,14 @@ const struct mesh_info *coord_mesh(const struct coord *c);
 size_t coord_twins(const struct coord *c); /* members whose identity another machine uses, too */
 
 /*
- * Administration, from the control socket: req = {"cmd":"token.create",...}. The text of the reply,
- * {"ok":true,...} or {"ok":false,"error":"sentence","hint":"..."}, comes now or later through `reply`, which
- * owns it (NULL: out of memory); exactly one reply per request. Commands and fields: docs/protocol.md,
+ * Administration, from the control socket or another door: req = {"cmd":"token.create",...}. The text of the
+ * reply, {"ok":true,...} or {"ok":false,"error":"sentence","hint":"..."}, comes now or later through `reply`,
+ * which owns it (NULL: out of memory); exactly one reply per request. Commands and fields: docs/protocol.md,
  * "Administration".
  */
 typedef void coord_reply_fn(void *ctx, char *reply_take);
-void coord_admin(struct coord *c, const msg_object *req, coord_reply_fn *reply, void *ctx);
-/* The same, asked by somebody in particular: whoever calls it has found out who that is, and that he may. It
- * is what the events of the mesh say of him. */
+/* Who asks: whoever calls has found out who that is, and that he may. It is what the events of the mesh say
+ * of him. */
 struct coord_who {
 	enum event_door door;
 	char by[NODE_NAME_MAX + 1]; /* a member's name, or a user of this machine */

@@ -11,6 +11,7 @@
 #include "control/coord/coord_private.h"
 
 struct ask;
+/* Helper thread, inside the transaction of policy_changing, or alone. */
 typedef int ask_fn(struct ask *a, struct store *s, struct policy_scene *x);
 
 struct ask {
@@ -25,6 +26,7 @@ struct ask {
 	uint64_t shown; /* the version that the answer shows; 0: none */
 };
 
+/* Their `done` answers on the control thread: by then the text has come into force, if it was accepted. */
 extern const struct job_kind policy_changing, policy_asking;
 void policy_ask_start(struct coord *c, const struct asker *by, const struct job_kind *kind, ask_fn *run,
 	const union msg_request *r);

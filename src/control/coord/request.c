@@ -128,13 +128,6 @@ bool request_from_link(struct conn *n, const char *name, const msg_object *m)
 	return true;
 }
 
-void coord_admin(struct coord *c, const msg_object *req, coord_reply_fn *reply, void *ctx)
-{
-	const struct coord_who local = {.door = EVENT_SOCKET};
-
-	coord_admin_by(c, &local, req, reply, ctx);
-}
-
 void coord_admin_by(
 	struct coord *c, const struct coord_who *who, const msg_object *req, coord_reply_fn *reply, void *ctx)
 {

@@ -11,28 +11,11 @@ static const char *const path_words[REPORT_PATH_N] = {
 #undef X
 };
 
-static const struct {
-	const char *word, *text;
-} alarms[REPORT_ALARM_N] = {
-#define X(name, word, text) [REPORT_ALARM_##name] = {word, text},
+static const char *const alarms[REPORT_ALARM_N] = {
+#define X(name, word) [REPORT_ALARM_##name] = word,
 	REPORT_ALARMS(X)
 #undef X
 };
-
-const char *report_path_word(enum report_path p)
-{
-	return path_words[p];
-}
-
-const char *report_alarm_word(enum report_alarm a)
-{
-	return alarms[a].word;
-}
-
-const char *report_alarm_text(enum report_alarm a)
-{
-	return alarms[a].text;
-}
 
 /* --- putting --- */
 
@@ -65,7 +48,7 @@ static void self_put(struct jsonout *o, const struct report_self *s)
 		jsonout_list(o, "alarms");
 		for (unsigned i = 0; i < REPORT_ALARM_N; i++)
 			if (s->alarms & UINT32_C(1) << i)
-				jsonout_text(o, NULL, alarms[i].word);
+				jsonout_text(o, NULL, alarms[i]);
 		jsonout_list_end(o);
 	}
 	jsonout_object_end(o);
@@ -125,7 +108,7 @@ static uint32_t alarms_get(const json_t *list)
 		const char *word = jsonin_string(json_array_get(list, i));
 
 		for (unsigned k = 0; word && k < REPORT_ALARM_N; k++)
-			if (strcmp(word, alarms[k].word) == 0)
+			if (strcmp(word, alarms[k]) == 0)
 				set |= UINT32_C(1) << k;
 	}
 	return set;

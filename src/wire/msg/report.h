@@ -30,26 +30,23 @@ enum report_path {
 #undef X
 		REPORT_PATH_N,
 };
-const char *report_path_word(enum report_path p);
 
 /* What is wrong on a node and a person should know. */
 #define REPORT_ALARMS(X)                                                                                     \
-	X(DNS, "dns", "names of the mesh are not found on this machine")                                     \
-	X(CLOCK, "clock", "the clock is not kept for the next start, or went back")                          \
-	X(FIREWALL, "firewall", "the machine's firewall drops what comes out of the tunnel")                 \
-	X(OFFLOADS, "offloads", "the kernel refused an offload that it had promised")                        \
-	X(PROGRAM, "program", "a newer program is installed and waits for a restart")                        \
-	X(UNSAVED, "unsaved", "what it knows of the mesh is not saved for the next start")                   \
-	X(ROUTER, "router", "networks behind it are not reached through it")                                 \
-	X(POLICY, "policy", "it cannot go by the policy in force")
+	X(DNS, "dns") /* names of the mesh are not found on this machine */                                  \
+	X(CLOCK, "clock") /* the clock is not kept for the next start, or went back */                       \
+	X(FIREWALL, "firewall") /* the machine's firewall drops what comes out of the tunnel */              \
+	X(OFFLOADS, "offloads") /* the kernel refused an offload that it had promised */                     \
+	X(PROGRAM, "program") /* a newer program is installed and waits for a restart */                     \
+	X(UNSAVED, "unsaved") /* what it knows of the mesh is not saved for the next start */                \
+	X(ROUTER, "router") /* networks behind it are not reached through it */                              \
+	X(POLICY, "policy") /* it cannot go by the policy in force */
 enum report_alarm {
-#define X(name, word, text) REPORT_ALARM_##name,
+#define X(name, word) REPORT_ALARM_##name,
 	REPORT_ALARMS(X)
 #undef X
 		REPORT_ALARM_N,
 };
-const char *report_alarm_word(enum report_alarm a);
-const char *report_alarm_text(enum report_alarm a);
 
 /* A node of itself. */
 struct report_self {

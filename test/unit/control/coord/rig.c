@@ -257,9 +257,11 @@ static bool answered(void *ctx)
 
 const json_t *rig_admin(struct rig *r, json_t *req_take)
 {
+	static const struct coord_who local = {.door = EVENT_SOCKET};
+
 	assert_non_null(req_take);
 	r->n_answers = 0;
-	coord_admin(r->c, req_take, on_answer, r);
+	coord_admin_by(r->c, &local, req_take, on_answer, r);
 	json_decref(req_take);
 	rig_until(r, answered, r);
 	assert_int_equal(r->n_answers, 1);

@@ -54,7 +54,8 @@ static void run_one(uint64_t seed, const struct nat_kind *hard_kind, unsigned lo
 	}
 	t->guesses += m.a->guesses + m.b->guesses;
 	t->most = MAX(t->most, m.a->guesses + m.b->guesses);
-	assert_true(m.a->guesses <= 1300 && m.b->guesses <= 1300);
+	/* A whole attempt, and what else is a check: candidates and what came by a guess. */
+	assert_in_range(MAX(m.a->guesses, m.b->guesses), 0, BIRTHDAY_GUESSES + 300);
 	/* Where fresh ports met and that was lost again, those found with it are there for half a minute. */
 	const unsigned most =
 		BIRTHDAY_SOCKETS + (hard_kind == &preserving ? BIRTHDAY_SOCKETS_IN_BLOCK + 1U : 0);
@@ -80,7 +81,7 @@ static void a_symmetric_translator_is_guessed_in_almost_all_cases(void **state)
 	struct tally t = run_many("symmetric", &hard, 0);
 
 	(void)state;
-	assert_true(t.direct * 100 >= t.runs * 95);
+	assert_true(t.direct * 100 >= t.runs * 97);
 }
 
 static void lost_datagrams_cost_little(void **state)
@@ -88,7 +89,7 @@ static void lost_datagrams_cost_little(void **state)
 	struct tally t = run_many("symmetric, 3 % lost", &hard, 30);
 
 	(void)state;
-	assert_true(t.direct * 100 >= t.runs * 90);
+	assert_true(t.direct * 100 >= t.runs * 97);
 }
 
 static void a_block_of_ports_is_found_with_few_datagrams(void **state)

@@ -243,11 +243,22 @@ void drive_input(struct node *n, const struct core_in *in)
 	drain(n);
 }
 
+static size_t local_addresses(const struct node *n, struct ip ret_local[static CORE_ADDRESSES_MAX])
+{
+	return os_local_addresses(plane_tun_name(n->plane), n->config.fwmark, ret_local, CORE_ADDRESSES_MAX);
+}
+
+bool drive_is_elsewhere(const struct node *n)
+{
+	struct ip local[CORE_ADDRESSES_MAX];
+
+	return !core_is_at(n->path_core, local, local_addresses(n, local));
+}
+
 void drive_network(struct node *n)
 {
 	struct ip local[CORE_ADDRESSES_MAX];
-	size_t count =
-		os_local_addresses(plane_tun_name(n->plane), n->config.fwmark, local, ARRAY_LEN(local));
+	const size_t count = local_addresses(n, local);
 
 	os_routes_forget(n->routes);
 	drive_input(n, &(struct core_in){.kind = CORE_NETWORK, .network = {local, count}});

@@ -17,6 +17,8 @@ void drive_close(struct node *n);
 void drive_input(struct node *n, const struct core_in *in);
 /* Reads this machine's addresses: at first, and when the network changed. */
 void drive_network(struct node *n);
+/* Are these addresses other ones than when that was done last? */
+bool drive_is_elsewhere(const struct node *n);
 /* Routes or interfaces changed, and no address that others reach us by. */
 void drive_routes(struct node *n);
 /* The further endpoints of the configuration. */

@@ -141,9 +141,11 @@ static void look_again(struct node *n)
 	agent_reconnect_now(n->agent);
 }
 
-void node_on_network_changed(void *ctx, bool moved)
+void node_on_network_changed(void *ctx, enum os_network what)
 {
 	struct node *n = ctx;
+	const bool moved =
+		what == OS_NETWORK_DEFAULT || (what == OS_NETWORK_ADDRESSES && drive_is_elsewhere(n));
 
 	inbound_ask_soon(n->inbound);
 	routing_network(n);

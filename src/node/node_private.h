@@ -148,7 +148,7 @@ void node_service_plane(void *node);
 void node_stop_now(void *node);
 void node_on_stop_signal(evutil_socket_t sig, short what, void *node);
 void node_on_reload_signal(evutil_socket_t sig, short what, void *node);
-void node_on_network_changed(void *node, bool moved);
+void node_on_network_changed(void *node, enum os_network what);
 void node_on_resumed(void *node, ns_t slept);
 /* This coordinator's tokens say by which addresses it is reached: they changed. */
 void node_tell_addresses(struct node *n);

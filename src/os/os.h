@@ -198,15 +198,21 @@ NODISCARD int os_exit_undo(const char *ifname, struct os_exit_left *ret_left, st
 
 /* --- change notification: os/linux/netmon.c --- */
 struct os_netmon;
+/* What has changed; the later ones include those before. */
+enum os_network {
+	OS_NETWORK_ROUTES, /* a link, route or rule: for those who depend on that one */
+	OS_NETWORK_ADDRESSES, /* the set of usable addresses of links that run: os_local_addresses() tells
+				 whether others would find us there; those of containers' bridges they do not
+			       */
+	OS_NETWORK_DEFAULT, /* where the internet is, or it is not known what */
+};
 struct os_netmon_events {
 	void *ctx;
 	/*
 	 * 200 ms after the first change of links, addresses, routes or rules, but for those of our own
-	 * interface. moved: others may reach us elsewhere now, or we them: the set of usable addresses of
-	 * links that run is another one, or a default route is. Else it is for those who depend on a single
-	 * route or link.
+	 * interface.
 	 */
-	void (*changed)(void *ctx, bool moved);
+	void (*changed)(void *ctx, enum os_network what);
 	/* 50 ms after the first change of our own interface, whoever made it. */
 	void (*own)(void *ctx);
 };

@@ -109,6 +109,27 @@ def test_traffic_goes_on_within_a_second_when_the_default_route_moves(net):
     assert len(times) > 100 and gap < 1.0
 
 
+# --- containers come and go ---
+
+def test_a_bridge_that_gets_its_first_container_and_loses_its_last_is_no_other_network(net):
+    hub = net.node("hub")
+    hub.init()
+    node = net.node("node").configure(log_level="debug")
+    node.join(hub.token())
+    wait_for("a tunnel", lambda: node.ping("hub", check=False).returncode == 0)
+    looked = node.log().count("path: - network of")
+    for words in (("link add br0 type bridge", "link set br0 up", "addr add 10.88.0.1/16 dev br0"),
+                  ("link add pod0 type veth peer name in0", "link set pod0 master br0", "link set in0 up", "link set pod0 up"),
+                  ("link del pod0",), ("link del br0",)):
+        told = node.log().count("path: - routes")
+        for w in words:
+            node.host.sh("ip", *w.split())
+        wait_for("the change to be told", lambda n=told: node.log().count("path: - routes") > n)
+    assert node.log().count("path: - network of") == looked, node.log()
+    node.host.sh("ip", "addr", "add", "198.18.99.1/32", "dev", "eth0")
+    wait_for("an address of its own to be one", lambda: node.log().count("path: - network of") > looked)
+
+
 # --- programs that manage the network ---
 
 @pytest.mark.parametrize("commands", [

@@ -229,6 +229,8 @@ const struct pair *core_pairs(
 /* Through whose relay the way leads, the id; "" = nobody's whom we use: ours, or one that only the peer
  * knows. */
 void core_relay_of(const struct core *c, const struct way_to *way, char ret_id[static NODE_ID_LEN + 1]);
+/* Are these, in their order, the addresses of the last CORE_NETWORK? */
+bool core_is_at(const struct core *c, const struct ip *v, size_t n);
 const struct candidates *core_mine(const struct core *c);
 /* What is known, or being found out, of what stands between us and the world. */
 const struct nat_report *core_nat(const struct core *c);

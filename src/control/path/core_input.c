@@ -29,6 +29,16 @@ static void on_network(struct core *c, const struct core_in *in, ns_t now)
 	}
 }
 
+bool core_is_at(const struct core *c, const struct ip *v, size_t n)
+{
+	if (MIN(n, (size_t)CORE_ADDRESSES_MAX) != c->n_local)
+		return false;
+	for (size_t i = 0; i < c->n_local; i++)
+		if (!ip_eq(&v[i], &c->local[i]))
+			return false;
+	return true;
+}
+
 static void on_routes(struct core *c, const struct core_in *in, ns_t now)
 {
 	(void)in;

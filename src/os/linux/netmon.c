@@ -348,17 +348,20 @@ static void read_anew(struct os_netmon *m)
 static void on_settled(void *ctx)
 {
 	struct os_netmon *m = ctx;
-	bool moved = m->moved || m->lost;
+	enum os_network what = m->moved || m->lost ? OS_NETWORK_DEFAULT : OS_NETWORK_ROUTES;
 	uint64_t place = m->place;
 
 	if (m->lost) {
 		read_anew(m);
 		mark_own(m);
 	}
-	moved |= print_place(m, &place) != TM_OK || place != m->place;
+	if (print_place(m, &place) != TM_OK)
+		what = OS_NETWORK_DEFAULT;
+	else if (place != m->place)
+		what = MAX(what, OS_NETWORK_ADDRESSES);
 	m->place = place;
 	m->moved = false;
-	m->ev.changed(m->ev.ctx, moved);
+	m->ev.changed(m->ev.ctx, what);
 }
 
 static void on_own_settled(void *ctx)

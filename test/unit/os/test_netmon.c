@@ -17,15 +17,16 @@ enum {
 struct watch {
 	struct event_base *base;
 	struct os_netmon *mon;
-	unsigned calls, moves, own; /* since the last wait */
+	unsigned calls, own; /* since the last wait */
+	enum os_network most; /* of these calls */
 };
 
-static void on_change(void *ctx, bool moved)
+static void on_change(void *ctx, enum os_network what)
 {
 	struct watch *w = ctx;
 
 	w->calls++;
-	w->moves += moved;
+	w->most = MAX(w->most, what);
 	event_base_loopbreak(w->base);
 }
 
@@ -74,7 +75,8 @@ static bool call_within(struct watch *w, int ms)
 	struct event *timer = evtimer_new(w->base, on_quiet, w->base);
 
 	assert_non_null(timer);
-	w->calls = w->moves = w->own = 0;
+	w->calls = w->own = 0;
+	w->most = OS_NETWORK_ROUTES;
 	evtimer_add(timer, &tv);
 	do {
 		event_base_loop(w->base, 0);
@@ -98,15 +100,16 @@ static bool call_is_coming(struct watch *w)
 	return event_base_get_num_events(w->base, EVENT_BASE_COUNT_ADDED) > 1;
 }
 
-enum told { NOTHING, OWN, LOOK, MOVED };
+enum told { NOTHING, OWN, LOOK, ADDRESSES, MOVED };
 
 /* What is told about all that happened so far. */
 static enum told told(struct watch *w)
 {
-	w->calls = w->moves = w->own = 0;
+	w->calls = w->own = 0;
+	w->most = OS_NETWORK_ROUTES;
 	while (call_is_coming(w))
 		event_base_loop(w->base, EVLOOP_ONCE);
-	return w->moves ? MOVED : w->calls ? LOOK : w->own ? OWN : NOTHING;
+	return w->calls ? LOOK + w->most : w->own ? OWN : NOTHING;
 }
 
 /* "NAME=VALUE" below /proc/sys, which shows the network namespace of who looks. */
@@ -130,17 +133,17 @@ static void what_has_a_consequence_is_told_and_noise_is_not(void **state)
 		enum told told;
 	} rows[] = {
 		{{NULL}, NOTHING},
-		{{"addr add 192.0.2.11/24 dev wan0"}, MOVED},
+		{{"addr add 192.0.2.11/24 dev wan0"}, ADDRESSES},
 		{{"addr add 192.0.2.12/24 dev wan0", "addr del 192.0.2.11/24 dev wan0",
 			 "link set wan0 mtu 1400"},
-			MOVED},
+			ADDRESSES},
 		{{"link set wan0 mtu 1500"}, NOTHING},
 		{{"addr add 192.0.2.13/24 dev wan0", "addr del 192.0.2.13/24 dev wan0"}, LOOK},
 		{{"addr change 192.0.2.12/24 dev wan0 valid_lft 1000 preferred_lft 1000"},
 			NOTHING}, /* as advertisements do */
-		{{"addr add 2001:db8:5::1/64 dev wan0 nodad"}, MOVED},
+		{{"addr add 2001:db8:5::1/64 dev wan0 nodad"}, ADDRESSES},
 		{{"addr change 2001:db8:5::1/64 dev wan0 valid_lft 1000 preferred_lft 0"},
-			MOVED}, /* deprecated */
+			ADDRESSES}, /* deprecated */
 		{{"route add default via 192.0.2.1"}, MOVED},
 		{{"route add 198.51.100.0/24 via 192.0.2.1"}, LOOK},
 		{{"rule add to 198.51.100.0/24 lookup 7"}, LOOK},
@@ -162,20 +165,26 @@ static void what_has_a_consequence_is_told_and_noise_is_not(void **state)
 		/* A container without a bridge: its gateway has the same address on every interface. */
 		{{"link add pod0 type veth peer name in0", "link set in0 up", "link set pod0 up",
 			 "addr add 10.1.0.1/32 dev pod0"},
-			MOVED},
+			ADDRESSES},
 		{{"link add pod1 type veth peer name in1", "link set in1 up", "link set pod1 up",
 			 "addr add 10.1.0.1/32 dev pod1"},
 			LOOK},
 		{{"route add 10.1.0.3 dev pod1"}, LOOK},
 		{{"link del pod1"}, LOOK},
+		/* A bridge of containers has a carrier while there is a port. */
+		{{"link add br0 type bridge", "link set br0 up", "addr add 10.2.0.1/24 dev br0",
+			 "link add pod2 type veth peer name in2"},
+			ADDRESSES},
+		{{"link set pod2 master br0", "link set in2 up", "link set pod2 up"}, ADDRESSES},
+		{{"link set pod2 nomaster"}, ADDRESSES},
 		/* Somebody switches off, or on, what a router depends on. */
 		{{"=net/ipv4/conf/wan0/forwarding=1"}, LOOK},
 		{{"=net/ipv4/conf/wan0/forwarding=1"}, NOTHING},
 		{{"=net/ipv4/ip_forward=1"}, LOOK},
 		{{"=net/ipv6/conf/all/forwarding=1"}, LOOK},
 		{{"=net/ipv6/conf/all/forwarding=0"}, LOOK},
-		{{"link set wan0 down"}, MOVED},
-		{{"link set wan0 up"}, MOVED},
+		{{"link set wan0 down"}, ADDRESSES},
+		{{"link set wan0 up"}, ADDRESSES},
 	};
 	struct watch w;
 

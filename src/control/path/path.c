@@ -439,30 +439,39 @@ ns_t path_last_direct(const struct path *p)
 	return last;
 }
 
-static int pair_with_socket(const struct path *p, uint32_t socket)
+/* Several pairs may be: a peer whose address changed is written to by the same socket at both. */
+static bool is_by_socket(const struct pair *pair, uint32_t socket)
 {
-	for (unsigned i = 0; i < p->n_pairs; i++)
-		if (p->pairs[i].way.kind == WAY_UDP && p->pairs[i].way.socket == socket)
-			return (int)i;
-	return -1;
+	return pair->way.kind == WAY_UDP && pair->way.socket == socket;
 }
 
 const struct way_to *path_by_socket(const struct path *p, uint32_t socket, ns_t since)
 {
-	int at = pair_with_socket(p, socket);
-	const struct pair *pair = at < 0 ? NULL : &p->pairs[at];
-
-	if (!pair)
-		return NULL;
+	const struct pair *chosen = path_chosen(p), *latest = NULL;
 	/* While a relay stands in for it, it may still live. */
-	bool stood_in = p->chosen >= 0 && pair_is_relayed(&p->pairs[p->chosen]) && pair->last_ok > since;
-	return at == p->chosen || pair->last_heard > since || stood_in ? &pair->way : NULL;
+	const bool relayed = chosen && pair_is_relayed(chosen);
+
+	if (chosen && is_by_socket(chosen, socket))
+		return &chosen->way;
+	for (unsigned i = 0; i < p->n_pairs; i++) {
+		const struct pair *pair = &p->pairs[i];
+
+		if (!is_by_socket(pair, socket) ||
+			!(pair->last_heard > since || (relayed && pair->last_ok > since)))
+			continue;
+		if (!latest || pair->last_heard > latest->last_heard)
+			latest = pair;
+	}
+	return latest ? &latest->way : NULL;
 }
 
 void path_forget_socket(struct path *p, uint32_t socket)
 {
-	int at = pair_with_socket(p, socket);
+	const struct pair *chosen = path_chosen(p);
 
-	if (at >= 0 && at != p->chosen)
-		pairs_remove(p, (unsigned)at);
+	if (chosen && is_by_socket(chosen, socket))
+		return;
+	for (unsigned i = p->n_pairs; i-- > 0;)
+		if (is_by_socket(&p->pairs[i], socket))
+			pairs_remove(p, i);
 }

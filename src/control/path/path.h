@@ -169,7 +169,7 @@ ns_t path_last_direct(const struct path *p);
 /* By a socket of ours beside the one that everybody has: the way, if it is in use, or the peer was heard by
  * it since; NULL: nobody needs it. */
 const struct way_to *path_by_socket(const struct path *p, uint32_t socket, ns_t since);
-/* It is closed. */
+/* It is closed; not while it is in use. */
 void path_forget_socket(struct path *p, uint32_t socket);
 
 /* Does what is due; returns when to call again at the latest. */

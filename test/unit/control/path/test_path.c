@@ -406,6 +406,38 @@ static void the_socket_in_use_is_not_forgotten_and_another_one_is(void **state)
 	path_deinit(&p);
 }
 
+/* The peer's address changed, and what it sends reaches the same further socket. */
+static void a_socket_leads_to_where_the_peer_is_now_and_goes_with_all_that_was_by_it(void **state)
+{
+	const struct path_memory none = {.type = CAND_HOST};
+	struct way_to way = {.kind = WAY_UDP, .socket = 1};
+	struct path p;
+
+	(void)state;
+	path_init(&p, &none);
+	assert_int_equal(endpoint_parse("192.0.2.1:1", &way.remote), TM_OK);
+	assert_int_equal(pairs_add(&p, &way, CAND_PRFLX, 0), 0);
+	way.remote.port = 2;
+	assert_int_equal(pairs_add(&p, &way, CAND_PRFLX, 0), 1);
+	way.socket = 2;
+	assert_int_equal(pairs_add(&p, &way, CAND_PRFLX, 0), 2);
+
+	p.chosen = 1;
+	assert_ptr_equal(path_by_socket(&p, 1, SEC), &p.pairs[1].way);
+	path_forget_socket(&p, 1);
+	assert_int_equal(p.n_pairs, 3);
+
+	p.chosen = 2;
+	assert_null(path_by_socket(&p, 1, SEC));
+	p.pairs[0].last_heard = 2 * SEC;
+	p.pairs[1].last_heard = 3 * SEC;
+	assert_ptr_equal(path_by_socket(&p, 1, SEC), &p.pairs[1].way);
+	path_forget_socket(&p, 1);
+	assert_int_equal(p.n_pairs, 1);
+	assert_int_equal(path_chosen(&p)->way.socket, 2);
+	path_deinit(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -427,6 +459,7 @@ int main(void)
 		RIG_TEST(a_remembered_way_that_is_dead_gives_way_to_one_that_answers),
 		RIG_TEST(a_changed_network_is_looked_through_at_once),
 		cmocka_unit_test(the_socket_in_use_is_not_forgotten_and_another_one_is),
+		cmocka_unit_test(a_socket_leads_to_where_the_peer_is_now_and_goes_with_all_that_was_by_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

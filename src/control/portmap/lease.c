@@ -71,12 +71,22 @@ size_t lease_write(struct side *s, enum side_message what, uint8_t *out, size_t 
 	return natpmp_map_request(port, wanted_port(s), (uint32_t)(s->whole->cfg.lease / SEC), out);
 }
 
-/* --- PCP --- */
+/* --- what is said by both --- */
 
 static bool asks_by(const struct side *s, enum portmap_protocol p)
 {
 	return (s->state == SIDE_ASKING || side_takes_back(s)) && s->asked == p;
 }
+
+/* What is mapped is told anew by the answer to who asks for it; here it is another one that may be gone. */
+static void taken_back(struct side *s, bool restarted, ns_t now)
+{
+	if (restarted)
+		side_restarted(s, now);
+	side_taken_back(s, true, now);
+}
+
+/* --- PCP --- */
 
 static ns_t hold_of(const struct pcp_response *m)
 {
@@ -105,9 +115,9 @@ static void read_pcp_map(struct side *s, const struct pcp_response *m, ns_t now)
 	if (!asks_by(s, PORTMAP_PCP) || memcmp(m->map.nonce, s->whole->cfg.nonce, PCP_NONCE) != 0 ||
 		m->map.internal_port != internal_port(s))
 		return;
-	(void)side_clock(s, PORTMAP_PCP, m->epoch_s, now);
+	const bool restarted = side_clock(s, PORTMAP_PCP, m->epoch_s, now);
 	if (side_takes_back(s))
-		side_taken_back(s, true, now);
+		taken_back(s, restarted, now);
 	else if (m->result == PCP_SUCCESS)
 		side_mapped(s, &external, (ns_t)m->lifetime_s * SEC, now);
 	else
@@ -172,9 +182,9 @@ static void read_natpmp_map(struct side *s, const struct natpmp_answer *m, ns_t 
 	if (!asks_by(s, PORTMAP_NATPMP) ||
 		(m->result == NATPMP_SUCCESS && m->internal_port != internal_port(s)))
 		return;
-	(void)side_clock(s, PORTMAP_NATPMP, m->epoch_s, now);
+	const bool restarted = side_clock(s, PORTMAP_NATPMP, m->epoch_s, now);
 	if (side_takes_back(s)) {
-		side_taken_back(s, true, now);
+		taken_back(s, restarted, now);
 	} else if (m->result != NATPMP_SUCCESS || !port_usable(m->external_port)) {
 		natpmp_refused(s, m->result, now);
 	} else {

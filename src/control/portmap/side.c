@@ -97,12 +97,14 @@ static void take_back(struct side *s, enum side_state state, ns_t now)
 		lease_ask(s, now);
 }
 
-/* Until the mapping is renewed. Now that we have it there is time for what else is to be done. */
+/* Until the mapping is renewed. As long as we have it there is time for what else is to be done. */
 static void stay_mapped(struct side *s, ns_t now)
 {
 	s->state = SIDE_MAPPED;
 	s->due = s->mapping.renew_at;
-	if (owed_next(s, &s->back))
+	if (s->due <= now)
+		ask(s, s->mapping.by, now);
+	else if (owed_next(s, &s->back))
 		take_back(s, SIDE_CLEARING, now);
 }
 
@@ -211,10 +213,14 @@ bool side_clock(struct side *s, enum portmap_protocol p, uint32_t server_s, ns_t
 
 void side_restarted(struct side *s, ns_t now)
 {
+	if (s->mapping.by)
+		s->mapping.until = MIN(s->mapping.until, now + SIDE_LOST_GRACE);
 	switch (s->state) {
 	case SIDE_MAPPED:
-		s->mapping.until = MIN(s->mapping.until, now + SIDE_LOST_GRACE);
 		ask(s, s->mapping.by, now);
+		break;
+	case SIDE_CLEARING:
+		s->mapping.renew_at = now; /* as soon as that has an end */
 		break;
 	case SIDE_WAITING:
 		/* It speaks now, or again. Anybody could say so: not more often than a few seconds apart. */
@@ -226,7 +232,6 @@ void side_restarted(struct side *s, ns_t now)
 	case SIDE_OFF:
 	case SIDE_PROBING:
 	case SIDE_ASKING:
-	case SIDE_CLEARING:
 	case SIDE_RELEASING:
 		break;
 	}

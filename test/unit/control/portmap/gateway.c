@@ -57,6 +57,14 @@ static void look_into_the_book(void)
 	gw.asked_unkept += !owed || (!keeps && !gw.left.client);
 }
 
+static bool delete_is_lost(uint32_t lifetime_s)
+{
+	if (lifetime_s || !gw.deaf_to_deletes)
+		return false;
+	gw.deaf_to_deletes--;
+	return true;
+}
+
 /* Deletes what an earlier run left; false: that is not it. */
 static bool takes_back(uint16_t internal)
 {
@@ -92,6 +100,8 @@ static void natpmp(const uint8_t *p, size_t n)
 	}
 	assert_int_equal(n, 12);
 	assert_int_equal(p[1], 1);
+	if (delete_is_lost(get_be32(p + 8)))
+		return;
 	gw.asked_internal = get_be16(p + 4);
 	gw.asked_external = get_be16(p + 6);
 	gw.asked_lease_s = get_be32(p + 8);
@@ -130,6 +140,8 @@ static void pcp(const uint8_t *p, size_t n)
 		return;
 	}
 	assert_int_equal(n, p[1] ? 60 : 24);
+	if (p[1] == 1 && delete_is_lost(get_be32(p + 4)))
+		return;
 	memcpy(a, p, n);
 	memset(a + 12, 0, 12);
 	a[1] |= 0x80;

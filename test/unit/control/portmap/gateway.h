@@ -18,6 +18,7 @@ struct gateway {
 	bool old; /* to a PCP question it says that it does not know that version */
 	ns_t started; /* its clock's zero */
 	unsigned deaf; /* so many datagrams get lost on the way to it */
+	unsigned deaf_to_deletes; /* so many of those that delete */
 	const char *external; /* of PCP and NAT-PMP */
 	uint8_t pcp_result, natpmp_result;
 	uint32_t error_lifetime_s; /* of PCP */

@@ -276,6 +276,67 @@ static void a_mapping_that_ends_meanwhile_is_made_again(void **state)
 	assert_string_equal(node_shows(), "pcp 203.0.113.9:51820");
 }
 
+/* It lost what it maps to us now as well: the one it tells with its answer, the other by itself. */
+static void a_gateway_that_restarts_meanwhile_is_asked_for_ours_again(void **state)
+{
+	static const struct {
+		enum portmap_protocol by;
+		const char *announces; /* NULL: only its answer tells */
+	} rows[] = {
+		{PORTMAP_PCP, NULL},
+		{PORTMAP_NATPMP, NULL},
+		{PORTMAP_PCP, "02800000"
+			      "00000000"
+			      "EPOCH"
+			      "000000000000000000000000"},
+		{PORTMAP_NATPMP, "00800000"
+				 "EPOCH"
+				 "cb007109"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct portmap_owed what, v[PORTMAP_OWED_MAX];
+
+		gateway_set_up(state);
+		what = old(rows[i].by, 0);
+		speak(rows[i].by);
+		leave(&what);
+		gw.deaf_to_deletes = 2;
+		arrive();
+		assert_true(gw.mapped && gw.left.internal);
+		gw.mapped = false;
+		gw.started = now;
+		if (rows[i].announces)
+			gateway_announces("192.168.1.1", rows[i].announces);
+		node_waits(SEC);
+		if (!gw.mapped || gw.asked_internal != OUR_PORT || gw.left.internal || owes(v) != 1)
+			fail_msg("row %zu", i);
+		assert_int_equal(gw.maps[rows[i].by], 2);
+		gateway_tear_down(state);
+	}
+	gateway_set_up(state);
+}
+
+static void one_that_restarts_meanwhile_and_says_nothing_more_is_not_offered(void **state)
+{
+	struct portmap_owed what = old(PORTMAP_PCP, 0);
+
+	(void)state;
+	speak(PORTMAP_PCP);
+	leave(&what);
+	gw.deaf_to_deletes = 1000;
+	arrive();
+	gw.started = now;
+	gateway_announces("192.168.1.1", "02800000"
+					 "00000000"
+					 "EPOCH"
+					 "000000000000000000000000");
+	gw.deaf = 1000;
+	assert_string_equal(node_shows(), "pcp 203.0.113.9:51820"); /* perhaps it is not through yet */
+	node_waits(11 * SEC);
+	assert_int_equal(node_view().protocol, PORTMAP_NONE);
+}
+
 static void of_many_the_oldest_are_forgotten(void **state)
 {
 	struct portmap_owed v[PORTMAP_OWED_MAX + 3];
@@ -341,6 +402,8 @@ int main(void)
 		T(one_that_does_not_answer_is_not_asked_without_end),
 		T(by_upnp_nobody_is_asked_where_it_is_not_spoken),
 		T(a_mapping_that_ends_meanwhile_is_made_again),
+		T(a_gateway_that_restarts_meanwhile_is_asked_for_ours_again),
+		T(one_that_restarts_meanwhile_and_says_nothing_more_is_not_offered),
 		T(of_many_the_oldest_are_forgotten),
 		T(what_is_refused_is_forgotten_first),
 	};

@@ -42,8 +42,9 @@ struct relayed_tally {
 	size_t runs, direct, relayed, streamed; /* how they talked in the end */
 	size_t guessable, guessed; /* only by guessing ports could they be direct, and they were */
 	size_t deaths, restarts;
-	ns_t worst_answer,
-		worst_stall; /* on good lines; the answer as a share of what it may take, per mille */
+	/* On good lines, as shares of what they may take, per mille: the first answer, the stall on a path
+	 * that died, until one came back. */
+	ns_t worst_answer, worst_stall, worst_return;
 	size_t lost, changes; /* packets on good lines; ways chosen while nothing happened */
 };
 void pair_run_relayed(uint64_t seed, struct pair_run *ret, struct relayed_tally *t);

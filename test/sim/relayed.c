@@ -14,9 +14,13 @@
 /* Traffic is looked at no more often than PATH_SAMPLE_GRID; here arrivals are, every 2 ms; and each of the
  * two timers that follow each other is late by up to a millisecond. */
 #define STALL (400 * MS + PATH_SAMPLE_GRID + 4 * MS)
+/* From the fourth on a pair's checks are a second apart; the one that passes is answered, and the other side
+ * asks. */
+#define RETURN (1 * SEC)
 /* Where UDP is blocked that must be noticed first. */
 #define STREAM_READY (5 * SEC)
 #define STREAM_ROUND (40 * MS)
+#define STREAM_AGAIN (500 * MS) /* until one that broke is dialled again */
 
 static struct endpoint hub_at;
 
@@ -43,6 +47,14 @@ static ns_t relay_rtt(const struct pair_run *r)
 					: up->delay + up->jitter + r->c->host->face[0].up.delay;
 	}
 	return rtt;
+}
+
+/* The same without it. */
+static ns_t direct_rtt(const struct pair_run *r)
+{
+	const struct link *a = &r->a->face[0].up, *b = &r->b->face[0].up;
+
+	return a->delay + a->jitter + b->delay + b->jitter;
 }
 
 struct talk {
@@ -139,19 +151,21 @@ static void guessing(struct pair_run *r, struct relayed_tally *t)
 	t->guessed += is_direct(r->a, r->b) && is_direct(r->b, r->a);
 }
 
+/* On good lines, of what was said so far. */
+static void nothing_is_lost(struct pair_run *r, const char *wrong)
+{
+	if (!r->lossy)
+		judge(r, !missing(r), wrong);
+}
+
 static void promotion(struct pair_run *r, struct relayed_tally *t)
 {
-	uint64_t lost;
 	unsigned moves;
 
 	chat(r, r->lossy ? 20 * SEC : 3 * SEC);
 	if (r->predicted == DIRECT_NEVER && r->guess == DIRECT_ALWAYS)
 		guessing(r, t);
-	lost = missing(r);
-	if (!r->lossy) {
-		judge(r, !lost, "packets were lost while a better path was found");
-		t->lost += lost;
-	}
+	nothing_is_lost(r, "packets were lost while a better path was found");
 	if (r->predicted == DIRECT_ALWAYS && !r->lossy)
 		judge(r, is_direct(r->a, r->b) && is_direct(r->b, r->a),
 			"a direct path had to appear, and did not");
@@ -167,12 +181,38 @@ static void promotion(struct pair_run *r, struct relayed_tally *t)
 	}
 }
 
-/* No direct path any more, in one direction or in both, and then again. */
-static void death(struct pair_run *r, struct relayed_tally *t, uint64_t *lost)
+/* Nothing stands in its way any more. */
+static void comes_back(struct pair_run *r, struct relayed_tally *t)
 {
-	bool both = sim_chance(r->s, 500);
-	/* In one direction only: the side that hears nothing has to tell the other, through the relay. */
-	ns_t stall, allowed = STALL + (both ? 1 : 2) * relay_rtt(r);
+	const ns_t start = r->s->now, allowed = RETURN + 2 * relay_rtt(r);
+
+	if (r->predicted != DIRECT_ALWAYS || r->lossy)
+		return;
+	while (!(is_direct(r->a, r->b) && is_direct(r->b, r->a)) && r->s->now - start < allowed)
+		chat(r, PACE);
+	judge(r, is_direct(r->a, r->b) && is_direct(r->b, r->a),
+		"a direct path had to come back, and did not");
+	t->worst_return = MAX(t->worst_return, (r->s->now - start) * 1000 / allowed);
+}
+
+/*
+ * In both directions: 400 ms and a round trip of the relay. In one: the side that hears nothing tells the
+ * other through the relay, when an answer is overdue, which is later where round trips are longer than 160
+ * ms.
+ */
+static ns_t stall_allowed(const struct pair_run *r, bool both)
+{
+	const ns_t told = PATH_SILENCE + PATH_OVERDUE(direct_rtt(r)) + STALL - 400 * MS;
+
+	return relay_rtt(r) + (both ? STALL : MAX(STALL, told));
+}
+
+/* No direct path any more, in one direction or in both, and then again. */
+static void death(struct pair_run *r, struct relayed_tally *t)
+{
+	const bool both = sim_chance(r->s, 500);
+	const ns_t allowed = stall_allowed(r, both);
+	ns_t stall;
 
 	chat(r, SEC);
 	hub_at = r->c->host->at;
@@ -186,21 +226,26 @@ static void death(struct pair_run *r, struct relayed_tally *t, uint64_t *lost)
 	}
 	t->deaths++;
 	host_line(r->a)->passes = host_line(r->b)->passes = NULL;
+	comes_back(r, t);
 	chat(r, 2 * SEC);
-	if (!r->lossy)
-		judge(r, missing(r) == *lost, "packets were lost with a direct path");
+	nothing_is_lost(r, "packets were lost with a direct path");
 }
 
-static void restart(struct pair_run *r, struct relayed_tally *t, uint64_t *lost)
+/* Whoever is direct must not notice. */
+static void restart(struct pair_run *r, struct relayed_tally *t)
 {
+	const bool stream = streams(r->a) || streams(r->b);
 	ns_t stall;
 
+	chat(r, SEC);
 	relay_restart(r->c->host->relay);
 	stall = chat(r, 4 * SEC);
 	if (!r->lossy)
-		judge(r, stall <= 1500 * MS + 2 * relay_rtt(r), "a relay's restart cost too much");
+		judge(r, stall <= SLACK + relay_rtt(r) + (stream ? STREAM_AGAIN : 0),
+			"a relay's restart cost too much");
 	t->restarts++;
-	*lost = missing(r);
+	comes_back(r, t);
+	nothing_is_lost(r, "packets were lost with the relay");
 }
 
 static void silence(struct pair_run *r)
@@ -228,16 +273,16 @@ void pair_run_relayed(uint64_t seed, struct pair_run *ret, struct relayed_tally 
 	sim_run(r.s, STREAM_READY);
 	first_packet(&r, t);
 	promotion(&r, t);
-	uint64_t lost = missing(&r); /* so far */
 	for (unsigned i = 0; i < 2; i++) {
 		if (is_direct(r.a, r.b) && is_direct(r.b, r.a))
-			death(&r, t, &lost);
-		else
-			restart(&r, t, &lost);
+			death(&r, t);
+		restart(&r, t);
 	}
 	if (seed % 4 == 0)
 		silence(&r);
 	chat(&r, 2 * SEC);
+	nothing_is_lost(&r, "packets were lost in the end");
+	t->lost += r.lossy ? 0 : missing(&r);
 	for (unsigned k = 0; k < 2; k++)
 		judge(&r, !towards(&r, k)->twice && !towards(&r, k)->garbage,
 			"a packet arrived twice, or changed");

@@ -110,9 +110,11 @@ static void with_a_relay_every_pair_talks_at_once_and_all_the_time(void **state)
 	}
 	print_message("%zu runs: at the end %zu direct, %zu relayed, %zu by stream\n", t.runs, t.direct,
 		t.relayed, t.streamed);
-	print_message("%zu deaths and %zu restarts; worst answer %lld, worst stall %lld per mille of what is "
-		      "allowed; %zu packets lost on promotion, %zu changes without a cause\n",
-		t.deaths, t.restarts, (long long)t.worst_answer, (long long)t.worst_stall, t.lost, t.changes);
+	print_message(
+		"%zu deaths and %zu restarts; worst answer %lld, worst stall %lld, worst return %lld per "
+		"mille of what is allowed; %zu packets lost, %zu changes without a cause\n",
+		t.deaths, t.restarts, (long long)t.worst_answer, (long long)t.worst_stall,
+		(long long)t.worst_return, t.lost, t.changes);
 	print_message("%zu of %zu were guessed\n", t.guessed, t.guessable);
 	if (wrong)
 		fail_msg("%zu seeds went wrong", wrong);

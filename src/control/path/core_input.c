@@ -109,8 +109,8 @@ static void on_relays(struct core *c, const struct core_in *in, ns_t now)
 }
 
 /*
- * A connection to the relay ended, which its end by UDP would not tell: does it still know us? Only a sign:
- * other things end connections, too.
+ * A connection to the relay ended, which its end by UDP would not tell: does what goes through it arrive?
+ * Only a sign: other things end connections, too.
  */
 static void doubt_relay(struct core *c, const char *id, ns_t now)
 {
@@ -119,10 +119,8 @@ static void doubt_relay(struct core *c, const char *id, ns_t now)
 
 	if (!leg || !leg->n_servers)
 		return;
-	const struct way_to way = {.kind = WAY_RELAY_UDP, .remote = *leg_server(leg)};
-	legs_doubt(&c->legs, &way, now);
 	LIST_FOREACH (l, &c->live, struct live, all) {
-		path_relay_doubted(&l->path, &way.remote, now);
+		path_relay_doubted(&l->path, leg_server(leg), now);
 		step_soon(c, l, now);
 	}
 }

@@ -164,6 +164,13 @@ void leg_miss(struct leg *l, ns_t now)
 		leg_ask_now(l, now);
 }
 
+void leg_ended(struct leg *l, ns_t now)
+{
+	leg_miss(l, now);
+	if (l->n_servers && !l->pauses)
+		l->due = now;
+}
+
 void leg_hurry(struct leg *l, ns_t now)
 {
 	if (l->pauses)

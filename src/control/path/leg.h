@@ -65,6 +65,9 @@ void leg_set_servers(struct leg *l, const struct endpoint *v, size_t n, bool aga
 void leg_ask_now(struct leg *l, ns_t now); /* the network changed */
 /* What should have come by it did not: does it still know us? Nothing to one that is known to be away. */
 void leg_miss(struct leg *l, ns_t now);
+/* The relay ended a connection of ours, and knows us no more if it starts anew: asked at once, however lately
+ * it was. */
+void leg_ended(struct leg *l, ns_t now);
 
 /* What a leg is for: it decides how often and how it is asked. */
 struct leg_use {

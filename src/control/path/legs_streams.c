@@ -19,6 +19,7 @@ void legs_stream(struct legs *r, const char *id, uint32_t socket, const struct e
 	} else if (v->stream == STREAM_UP) {
 		v->stream = STREAM_OPENING; /* whoever opened it goes on trying */
 		v->opening_since = now;
+		leg_ended(&v->leg[v->family], now);
 	}
 	r->changed = true;
 }

@@ -289,10 +289,14 @@ void path_relay_doubted(struct path *p, const struct endpoint *relay, ns_t now)
 	const struct pair *pair = path_chosen(p);
 
 	/* A peer to whom nobody speaks is told nothing either. */
-	if (p->state == PATH_UP && pair && pair->way.kind == WAY_RELAY_UDP &&
-		endpoint_eq(&pair->way.remote, relay) &&
-		now - MAX(p->last_sending, p->last_proof) < PATH_SAMPLE_QUIET)
-		be_alarmed(p, now);
+	if (p->state != PATH_UP || !pair || pair->way.kind != WAY_RELAY_UDP ||
+		!endpoint_eq(&pair->way.remote, relay) ||
+		now - MAX(p->last_sending, p->last_proof) >= PATH_SAMPLE_QUIET)
+		return;
+	/* Until it knows both of us again it drops all, however soon that is. */
+	path_be_unsure(p);
+	p->lost = true;
+	be_alarmed(p, now);
 }
 
 /* Those that answered before the chosen one did could not be compared with it. */

@@ -54,6 +54,27 @@ static void each_time_that_udp_falls_silent_the_stream_is_claimed_at_once(void *
 	}
 }
 
+/* It may have started anew, and know us no more: also when it answered just now, or has not answered yet. */
+static void a_relay_that_ends_the_stream_is_asked_at_once(void **state)
+{
+	struct scene *s = *state;
+	struct way_to v[LEGS_WAYS_MAX];
+
+	begin(s, 1);
+	(void)ways(s, true, v); /* there is traffic */
+	run(s, 5 * SEC);
+	for (unsigned i = 0; i < 3; i++) {
+		legs_stream(&s->legs, ids[HUB], 5, &s->told[HUB].v[0], s->now);
+		run(s, i ? 300 * MS : 5 * SEC);
+		s->rtt[HUB] = i ? 0 : 50 * MS;
+		const unsigned asked = s->registered[HUB];
+		legs_stream(&s->legs, ids[HUB], 0, &(struct endpoint){.port = 0}, s->now);
+		run(s, MS);
+		if (s->registered[HUB] != asked + 1)
+			fail_msg("%u: %u questions", i, s->registered[HUB] - asked);
+	}
+}
+
 /* The question by UDP left before, and is answered after that. */
 static void a_stream_that_was_claimed_in_vain_is_given_back_at_once(void **state)
 {
@@ -192,6 +213,7 @@ int main(void)
 		LEGS_TEST(a_stream_stands_by_while_there_is_traffic_and_where_udp_does_not_pass),
 		LEGS_TEST(each_time_that_udp_falls_silent_the_stream_is_claimed_at_once),
 		LEGS_TEST(a_stream_that_was_claimed_in_vain_is_given_back_at_once),
+		LEGS_TEST(a_relay_that_ends_the_stream_is_asked_at_once),
 		LEGS_TEST(where_nothing_is_answered_a_stream_is_wanted_after_two_tries),
 		LEGS_TEST(the_stream_of_a_relay_that_is_none_any_more_is_closed),
 		LEGS_TEST(without_udp_two_streams_stand_by_and_the_next_where_one_does_not_come_up),

@@ -37,11 +37,14 @@ static void a_relay_that_may_have_ended_concerns_only_who_speaks(void **state)
 	(void)state;
 	path.chosen = 1;
 	for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
-		path.alarm = 0;
+		path.alarm = path.unsure = 0;
+		path.lost = false;
 		path.last_sending = NOW - rows[i].sent;
 		path.last_proof = NOW - rows[i].proof;
 		path_relay_doubted(&path, &path.pairs[1].way.remote, NOW);
-		if (!path.alarm == rows[i].alarm)
+		/* What it had then is gone, however soon it is back. */
+		if (!path.alarm == rows[i].alarm || path.lost != rows[i].alarm ||
+			!path.unsure == rows[i].alarm)
 			fail_msg("row %u", i);
 	}
 	path.alarm = 0;

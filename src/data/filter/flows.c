@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "data/filter/flows.h"
 
+#include <stdatomic.h>
+
 enum {
 	PLACES = 8, /* of a bucket */
 	/* 32-bit words of what is hashed: the key, and addresses behind it. */
@@ -39,11 +41,11 @@ struct flows {
 	struct table now;
 	struct table old; /* while it is being moved; buckets before `moved` are empty */
 	uint32_t moved;
-	uint32_t count;
+	_Atomic(uint32_t) count; /* read by others, too */
 	uint32_t *held; /* by peer */
 	uint32_t hand; /* the next bucket to be swept */
 	ns_t swept, sweep_step; /* what has been swept, in time; what one bucket of it is */
-	uint64_t evicted;
+	_Atomic(uint64_t) evicted; /* read by others, too */
 };
 
 /* --- memory --- */
@@ -258,13 +260,21 @@ static struct table *table_of(struct flows *t, const struct flow *f)
 	return p - first < (size_t)t->now.buckets * PLACES * t->size ? &t->now : &t->old;
 }
 
+/* One thread at a time writes it: no locked instruction needed. */
+static void count_by(struct flows *t, int32_t more)
+{
+	const uint32_t n = atomic_load_explicit(&t->count, memory_order_relaxed);
+
+	atomic_store_explicit(&t->count, n + (uint32_t)more, memory_order_relaxed);
+}
+
 static void release(struct flows *t, struct table *in, uint32_t bucket, unsigned place)
 {
 	const struct flow *f = at(t, in, bucket, place);
 
 	in->tags[bucket] &= ~(UINT64_C(0xff) << 8 * place);
 	t->held[f->peer]--;
-	t->count--;
+	count_by(t, -1);
 }
 
 void flows_remove(struct flows *t, struct flow *f)
@@ -306,7 +316,7 @@ static struct flow *take_place(struct flows *t, const struct flow_id *id, struct
 {
 	t->now.tags[p.bucket] |= (uint64_t)tag_of(id) << 8 * p.n;
 	t->held[peer]++;
-	t->count++;
+	count_by(t, 1);
 	return at(t, &t->now, p.bucket, p.n);
 }
 
@@ -323,7 +333,7 @@ static void name_again(const struct flows *t, struct flow *f, struct flow_id *re
  * be in vain, and dear while somebody floods us. */
 static bool shift_place(struct flows *t, const struct flow_id *id, struct place *ret_place)
 {
-	if (t->count >= (uint64_t)t->now.buckets * PLACES * SHIFT_32NDS / 32)
+	if (flows_count(t) >= (uint64_t)t->now.buckets * PLACES * SHIFT_32NDS / 32)
 		return false;
 
 	for (unsigned i = 0; i < 2 * PLACES; i++) {
@@ -382,7 +392,7 @@ static bool make_place(
 		worst = own;
 	}
 	release(t, &t->now, worst.bucket, worst.n);
-	t->evicted++;
+	atomic_store_explicit(&t->evicted, flows_evicted(t) + 1, memory_order_relaxed);
 	*ret_place = worst;
 	return true;
 }
@@ -435,7 +445,8 @@ static void grow(struct flows *t)
 	const uint64_t places = (uint64_t)t->now.buckets * PLACES;
 	struct table twice;
 
-	if (t->old.buckets || t->now.buckets >= t->most || t->count * UINT64_C(8) < places * FULL_EIGHTHS)
+	if (t->old.buckets || t->now.buckets >= t->most ||
+		flows_count(t) * UINT64_C(8) < places * FULL_EIGHTHS)
 		return;
 	if (table_init(&twice, MIN(2 * t->now.buckets, t->most), t->size) != TM_OK)
 		return;
@@ -500,7 +511,7 @@ void flows_sweep(struct flows *t, ns_t now)
 
 uint32_t flows_count(const struct flows *t)
 {
-	return t->count;
+	return atomic_load_explicit(&t->count, memory_order_relaxed);
 }
 
 uint32_t flows_count_of(const struct flows *t, uint16_t peer)
@@ -513,9 +524,14 @@ uint32_t flows_room(const struct flows *t)
 	return t->now.buckets * PLACES;
 }
 
+uint32_t flows_most(const struct flows *t)
+{
+	return t->most * PLACES;
+}
+
 uint64_t flows_evicted(const struct flows *t)
 {
-	return t->evicted;
+	return atomic_load_explicit(&t->evicted, memory_order_relaxed);
 }
 
 size_t flows_bytes(const struct flows *t)

@@ -58,10 +58,11 @@ void flows_move(struct flows *t, struct flow *f, uint16_t peer);
 /* A part of the work of forgetting what is over, as much as time has passed. Once per batch. */
 void flows_sweep(struct flows *t, ns_t now);
 
-uint32_t flows_count(const struct flows *t);
+uint32_t flows_count(const struct flows *t); /* any thread */
 uint32_t flows_count_of(const struct flows *t, uint16_t peer);
 uint32_t flows_room(const struct flows *t); /* places that there are now */
-uint64_t flows_evicted(const struct flows *t); /* whose time was not over */
+uint32_t flows_most(const struct flows *t); /* that there are ever; any thread */
+uint64_t flows_evicted(const struct flows *t); /* whose time was not over; any thread */
 size_t flows_bytes(const struct flows *t); /* of places and tags */
 
 #endif

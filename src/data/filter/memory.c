@@ -47,3 +47,21 @@ void filter_memory_free(struct filter_memory *m)
 	}
 	free(m);
 }
+
+static void add(struct filter_count *sum, const struct flows *t)
+{
+	sum->flows += flows_count(t);
+	sum->most += flows_most(t);
+	sum->evicted += flows_evicted(t);
+}
+
+void filter_memory_count(const struct filter_memory *m, struct filter_count ret_count[static FILTER_KINDS])
+{
+	struct filter_count sum[FILTER_KINDS] = {{0}};
+
+	for (unsigned i = 0; i < m->parts; i++) {
+		add(&sum[FILTER_MEMBERS], m->part[i].members);
+		add(&sum[FILTER_ROUTED], m->part[i].routed);
+	}
+	memcpy(ret_count, sum, sizeof(sum));
+}

@@ -42,4 +42,13 @@ NODISCARD int filter_memory_new(const struct filter_memory_config *cfg, struct f
 void filter_memory_free(struct filter_memory *m);
 DEFINE_CLEANUP(struct filter_memory, filter_memory_free)
 
+/* Flows between members, and those with an address that is none's. */
+enum filter_kind { FILTER_MEMBERS, FILTER_ROUTED, FILTER_KINDS };
+struct filter_count {
+	uint64_t flows, most; /* there are, and may be */
+	uint64_t evicted; /* since the start, whose time was not over */
+};
+/* Any thread, while others work with it. */
+void filter_memory_count(const struct filter_memory *m, struct filter_count ret_count[static FILTER_KINDS]);
+
 #endif

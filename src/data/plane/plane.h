@@ -11,6 +11,7 @@
 #include "base/diag.h"
 #include "base/err.h"
 #include "base/time.h"
+#include "data/filter/memory.h"
 #include "data/link/sockets.h"
 #include "data/link/way.h"
 #include "data/peer/keypair.h"
@@ -228,5 +229,18 @@ bool plane_peer_stamp(struct plane *p, const uint8_t key[static 32], uint8_t ret
 void plane_seed_stamp(struct plane *p, const uint8_t key[static 32], const uint8_t stamp[static PLANE_STAMP]);
 
 void plane_drops(const struct plane *p, uint64_t ret_counts[static DROP_N]);
+
+/* Since the start, of all peers together, of those that have gone, too: what is counted here never becomes
+ * less. */
+struct plane_figures {
+	uint64_t tx_bytes, rx_bytes, tx_packets, rx_packets; /* as of each peer */
+	/* Questions for a session that we sent, those of peers that we answered, and peers of whom none was
+	 * answered for so long that they were given up. */
+	uint64_t asked, answered, gave_up;
+	uint64_t sessions; /* that began, with new keys each */
+	bool filtered; /* there are or have been rules: */
+	struct filter_count flows[FILTER_KINDS];
+};
+void plane_figures(const struct plane *p, struct plane_figures *ret_figures);
 
 #endif

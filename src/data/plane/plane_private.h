@@ -68,6 +68,7 @@ struct plane {
 	struct filter_memory *memory; /* NULL: there have been no rules yet */
 	struct changes changes;
 	unsigned offloads_told, offload_losses;
+	struct plane_figures past; /* figures.c: of peers that have gone, and of handshakes */
 	/* What was retired before `safe` is freed when the events up to drain_to are done. 0: none chosen. */
 	uint64_t safe;
 	size_t drain_to;
@@ -107,6 +108,8 @@ void plane_want_path(struct plane *p, struct peer *peer);
 
 /* roster.c */
 void side_free(struct peer_side *side);
+/* figures.c: adds what went to and came from it. */
+void plane_add_traffic(struct plane_figures *sum, const struct peer *peer);
 /* sockets.c */
 void plane_close_sockets(struct plane *p); /* all; no worker runs any more */
 /* stream.c */

@@ -164,6 +164,7 @@ static void op_retire_peer(void *ctx, struct peer *peer)
 {
 	struct plane *p = ctx;
 
+	plane_add_traffic(&p->past, peer);
 	side_free(peer->owner); /* its staged packets are gone: drop_staged came before */
 	peer->owner = NULL;
 	epoch_retire(&p->epoch, &peer->retired, peer, device_peer_free);
@@ -185,6 +186,7 @@ static void op_session_changed(void *ctx, struct peer *peer, bool up)
 {
 	struct plane *p = ctx;
 
+	p->past.sessions += up;
 	atomic_store_explicit(&peer->renew_pending, false, memory_order_release);
 	notes_add(&p->notes, up ? NOTE_UP : NOTE_DOWN, peer->key, NULL);
 }
@@ -197,7 +199,13 @@ static void op_step(void *ctx, const struct peer *peer, enum device_step step, c
 		[DEV_GAVE_UP] = "gave up, nothing was answered",
 	};
 	struct plane *p = ctx;
+	uint64_t *const counts[] = {
+		[DEV_ASKED] = &p->past.asked,
+		[DEV_ANSWERED] = &p->past.answered,
+		[DEV_GAVE_UP] = &p->past.gave_up,
+	};
 
+	++*counts[step];
 	if (p->ev.handshake)
 		p->ev.handshake(p->ev.ctx, peer->key, by, what[step]);
 }

@@ -121,6 +121,7 @@ struct coord {
 	struct store *store; /* the helper thread's, from the first job on */
 	uint64_t fed; /* the helper thread's: version that the feed has read */
 	struct helper *helper;
+	size_t n_jobs; /* begun, and not through yet */
 	struct list through; /* jobs that have run, and are not answered and in the registry yet */
 	struct loop_timer *through_timer;
 	struct registry *reg;

@@ -6,6 +6,7 @@ static void job_free(struct job *j)
 {
 	size_t size = j->kind->size;
 
+	j->c->n_jobs--;
 	if (j->kind->deinit)
 		j->kind->deinit(j);
 	feed_deinit(&j->feed);
@@ -120,6 +121,7 @@ void *job_start(struct coord *c, const struct asker *a, const struct job_kind *k
 		answer_refuse(c, a, TM_ENOMEM, NULL);
 		return NULL;
 	}
+	c->n_jobs++;
 	j->kind = kind;
 	j->c = c;
 	j->asker = *a;

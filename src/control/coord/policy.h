@@ -44,6 +44,7 @@ void policy_leave(struct conn *n);
  * one in force. */
 void policy_held(struct conn *n, const msg_object *m);
 void policy_put_holders(const struct coord *c, struct jsonout *o);
+size_t policy_behind(const struct coord *c); /* those that do not; without a policy nobody */
 /* A member has gone, or has other tags or another name. */
 void policy_mesh_changed(struct coord *c);
 

@@ -48,3 +48,12 @@ void policy_put_holders(const struct coord *c, struct jsonout *o)
 	jsonout_int(o, "in_force", holders);
 	jsonout_object_end(o);
 }
+
+size_t policy_behind(const struct coord *c)
+{
+	size_t behind = 0;
+
+	LIST_FOREACH (n, &c->conns, struct conn, in_conns)
+		behind += c->policy.version && n->state == CONN_MEMBER && !goes_by(n, c->policy.version);
+	return behind;
+}

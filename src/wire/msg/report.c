@@ -43,6 +43,7 @@ static void self_put(struct jsonout *o, const struct report_self *s)
 	put_count(o, "relay_members", s->relay_members);
 	put_count(o, "mtu", s->mtu);
 	put_count(o, "workers", s->workers);
+	put_count(o, "metrics_port", s->metrics_port);
 	put_word(o, "offloads", s->offloads);
 	if (s->alarms) {
 		jsonout_list(o, "alarms");
@@ -124,6 +125,7 @@ static void self_get(const json_t *j, struct report_self *ret_s)
 		.relay_members = (uint32_t)count(j, "relay_members", UINT32_MAX),
 		.mtu = (uint16_t)count(j, "mtu", UINT16_MAX),
 		.workers = (uint16_t)count(j, "workers", UINT16_MAX),
+		.metrics_port = (uint16_t)count(j, "metrics_port", UINT16_MAX),
 		.alarms = alarms_get(json_object_get(j, "alarms"))};
 
 	if (jsonin_text(j, "offloads", s.offloads, sizeof(s.offloads)) != TM_OK)

@@ -58,6 +58,7 @@ struct report_self {
 	uint32_t relay_members; /* who is registered with it for that */
 	uint16_t mtu;
 	uint16_t workers;
+	uint16_t metrics_port; /* of its addresses in the mesh: its metrics are had there; 0: nowhere there */
 	uint32_t alarms; /* a bit per enum report_alarm */
 	char offloads[REPORT_OFFLOADS_MAX + 1]; /* for people; "" = not told */
 };

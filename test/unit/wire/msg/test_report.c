@@ -44,6 +44,7 @@ static void what_a_node_says_of_itself_comes_out_as_it_was_put(void **state UNUS
 			.relay_members = 3,
 			.mtu = 1420,
 			.workers = 4,
+			.metrics_port = 5210,
 			.alarms = 1 << REPORT_ALARM_DNS | 1 << REPORT_ALARM_POLICY,
 			.offloads = "gso gro"}};
 	const struct msg_report back = again(&m), nothing = again(&(struct msg_report){.n_peers = 0});
@@ -58,6 +59,7 @@ static void what_a_node_says_of_itself_comes_out_as_it_was_put(void **state UNUS
 	assert_int_equal(back.self.relay_members, m.self.relay_members);
 	assert_int_equal(back.self.mtu, m.self.mtu);
 	assert_int_equal(back.self.workers, m.self.workers);
+	assert_int_equal(back.self.metrics_port, m.self.metrics_port);
 	assert_int_equal(back.self.alarms, m.self.alarms);
 	assert_string_equal(back.self.offloads, m.self.offloads);
 	assert_false(nothing.whole || nothing.has_self || nothing.n_peers || nothing.over_ms);

@@ -11,6 +11,7 @@
 #include "node/exits.h"
 #include "node/fence.h"
 #include "node/interface.h"
+#include "node/metrics_serving.h"
 #include "node/names.h"
 #include "node/node_private.h"
 #include "node/offers.h"
@@ -452,6 +453,7 @@ int node_start(struct node *n)
 	agent_start(n->agent);
 	start_responder(n);
 	names_start(n);
+	metrics_serving_configure(n);
 	err = start_inbound(n);
 	if (!err)
 		err = start_netmon(n);
@@ -478,6 +480,7 @@ void node_close(struct node *n)
 	inbound_free(TAKE(n->inbound));
 	mapper_free(TAKE(n->mapper));
 	interface_close(n);
+	metrics_serving_close(n);
 	responder_free(n->responder); /* while the plane can still carry the end of its connections */
 	keeper_free(TAKE(n->keeper));
 	names_close(n);

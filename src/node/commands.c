@@ -454,16 +454,9 @@ static void cmd_dns_query(struct node *n, const json_t *req, struct ctl_call *ca
 
 static void cmd_metrics(struct node *n, const json_t *req UNUSED, struct ctl_call *call)
 {
-	_cleanup_(freep) char *text = NULL;
-	struct metrics_view v;
-	struct metricout out = {0};
+	_cleanup_(freep) char *text = metrics_text(n, NULL);
 	struct jsonout reply = {0};
 
-	if (metrics_view_take(n, &v) == TM_OK) {
-		metrics_print(&v, &out);
-		metrics_view_deinit(&v);
-		text = metricout_take(&out, NULL);
-	}
 	if (!text) {
 		ctl_reply(call, NULL);
 		return;

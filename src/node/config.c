@@ -175,6 +175,21 @@ const struct config_row config_rows[CONFIG_ROWS] = {
 		.def = "no",
 		.help = "programs of this machine look for names of one word, such as nas, in the mesh "
 			"as well; what they do not find elsewhere the mesh is asked for then"},
+	{.key = "metrics.listen",
+		.type = CONFIG_LISTEN_MESH,
+		FIELD(metrics_listen),
+		.def = "mesh",
+		RELOAD,
+		.help = "where Prometheus finds the figures of this node, by HTTP at /metrics: mesh is port "
+			"5210 of its mesh addresses, a number another port there, or an address of this "
+			"machine with a port, such as 127.0.0.1:5210; off is nowhere"},
+	{.key = "metrics.per_peer",
+		.type = CONFIG_SWITCH,
+		FIELD(metrics_per_peer),
+		.def = "no",
+		RELOAD,
+		.help = "adds figures of each single peer in use, and on the coordinator of each node: "
+			"several for each"},
 	{.key = "log_level",
 		.type = CONFIG_LEVEL,
 		FIELD(log_level),

@@ -15,6 +15,7 @@
 #include "wire/proxy.h"
 
 enum { CONFIG_LIST_MAX = 8, CONFIG_RULES_MAX = 32, CONFIG_PORT_AUTO = 1 << 16 };
+enum { METRICS_PORT = 5210 }; /* of the node's addresses in the mesh, unless told otherwise */
 
 /* On all sockets of ours: what an exit in use, and nobody else, knows them by. 0 is no mark. */
 #define CONFIG_MARK UINT32_C(0x54000000)
@@ -56,6 +57,8 @@ struct config {
 	bool dns_search; /* restart; no: names of one word are not looked for in the mesh */
 	char dns_listen[CONFIG_LIST_MAX][64]; /* restart; beside the node's own mesh addresses */
 	size_t n_dns_listen;
+	char metrics_listen[64]; /* reload; "mesh", "off", a port there, or address:port */
+	bool metrics_per_peer; /* reload; no */
 	char tls_certificate[256], tls_key[256]; /* restart; coordinator; "" = one of its own */
 	struct prefix route_advertise[CONFIG_LIST_MAX]; /* reload; networks behind this machine */
 	size_t n_route_advertise;
@@ -90,7 +93,7 @@ void config_restart_needed(const struct config *running, const struct config *ne
  */
 NODISCARD int config_proxy(const struct config *c, const char *remembered, struct proxy_choice *ret_choice,
 	const char **ret_from, struct diag *d);
-/* An entry of `listen`: a port alone is one of the address in `where`. */
+/* An entry of `listen`, dns.listen, metrics.listen: a port alone is one of the address in `where`. */
 NODISCARD int config_listen_parse(const char *text, const struct ip *where, struct endpoint *ret_ep);
 /* "key  default  when  description" rows, for `help config` and the manual. */
 void config_describe(

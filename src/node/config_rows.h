@@ -21,6 +21,8 @@ enum config_type {
 	CONFIG_HOSTS, /* char[CONFIG_LIST_MAX][], host, host:port or a URL, and its count */
 	CONFIG_LISTEN, /* char[CONFIG_LIST_MAX][], a port or address:port, and its count */
 	CONFIG_LISTEN_OWN, /* the same, but at no wildcard */
+	CONFIG_LISTEN_MESH, /* char[], one of them, where a port is one of the mesh addresses; or mesh, or off
+			     */
 	CONFIG_PROXY, /* char[], wire/proxy.h, "none" or empty */
 	CONFIG_FILE, /* char[], an absolute path or empty */
 	CONFIG_NETS, /* struct prefix[CONFIG_LIST_MAX], networks, and their count */
@@ -42,7 +44,7 @@ struct config_row {
 	const char *help;
 };
 
-enum { CONFIG_ROWS = 40 };
+enum { CONFIG_ROWS = 42 };
 extern const struct config_row config_rows[CONFIG_ROWS];
 
 static inline bool config_is_list(const struct config_row *row)

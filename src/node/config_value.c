@@ -278,6 +278,15 @@ static int set_listen(const struct config_row *row, const char *text, char *slot
 	return TM_OK;
 }
 
+/* The text is kept: where the mesh addresses are, its user knows. */
+static bool is_mesh_listen(const char *s)
+{
+	const struct ip none = {.family = IP_NONE};
+	struct endpoint ep;
+
+	return strcmp(s, "mesh") == 0 || strcmp(s, "off") == 0 || config_listen_parse(s, &none, &ep) == TM_OK;
+}
+
 static int append(const struct config_row *row, const char *text, struct config *c, struct diag *d)
 {
 	size_t *n = (size_t *)(void *)((char *)c + row->count_at);
@@ -379,6 +388,9 @@ int config_set(const struct config_row *row, const char *text, bool quoted, stru
 			"an interface name of 1 to 15 characters without blanks, '/', ':' and '%'", field, d);
 	case CONFIG_GROUP:
 		return set_text(row, text, is_group(text, row->size), "the name of a group", field, d);
+	case CONFIG_LISTEN_MESH:
+		return set_text(row, text, strlen(text) < row->size && is_mesh_listen(text),
+			"mesh, off, a port, or an address with a port such as 127.0.0.1:5210", field, d);
 	case CONFIG_PROXY:
 		return set_proxy(row, text, field, d);
 	case CONFIG_FILE:

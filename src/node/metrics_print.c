@@ -62,6 +62,11 @@ static enum family family_of(const struct peer_view *p)
 	return p->remote.ip.family == IP_V6 ? FAMILY_6 : FAMILY_4;
 }
 
+const char *metrics_family(const struct peer_view *p)
+{
+	return family_names[family_of(p)];
+}
+
 /* Every path in either family, also where nobody has it: an alert's share of them needs the zeros. Who is
  * offline only the coordinator knows. */
 static void put_peers(const struct metrics_view *v, struct metricout *out)
@@ -85,6 +90,22 @@ static void put_sessions(const struct metrics_view *v, struct metricout *out)
 	for (size_t i = 0; i < v->node.n_peers; i++)
 		count += v->node.peers[i].session;
 	metricout_int(out, NO_LABELS, count);
+}
+
+static void put_sessions_begun(const struct metrics_view *v, struct metricout *out)
+{
+	metricout_int(out, NO_LABELS, v->plane.sessions);
+}
+
+static void put_handshakes(const struct metrics_view *v, struct metricout *out)
+{
+	metricout_int(out, LABELS({"by", "peer"}), v->plane.asked);
+	metricout_int(out, LABELS({"by", "node"}), v->plane.answered);
+}
+
+static void put_given_up(const struct metrics_view *v, struct metricout *out)
+{
+	metricout_int(out, NO_LABELS, v->plane.gave_up);
 }
 
 static void put_not_direct(const struct metrics_view *v, struct metricout *out)
@@ -140,10 +161,52 @@ static void put_in_vain(const struct metrics_view *v, struct metricout *out)
 
 /* --- packets --- */
 
+static void put_received_bytes(const struct metrics_view *v, struct metricout *out)
+{
+	metricout_int(out, NO_LABELS, v->plane.rx_bytes);
+}
+
+static void put_received_packets(const struct metrics_view *v, struct metricout *out)
+{
+	metricout_int(out, NO_LABELS, v->plane.rx_packets);
+}
+
+static void put_sent_bytes(const struct metrics_view *v, struct metricout *out)
+{
+	metricout_int(out, NO_LABELS, v->plane.tx_bytes);
+}
+
+static void put_sent_packets(const struct metrics_view *v, struct metricout *out)
+{
+	metricout_int(out, NO_LABELS, v->plane.tx_packets);
+}
+
 static void put_drops(const struct metrics_view *v, struct metricout *out)
 {
 	for (enum plane_drop d = 0; d < DROP_N; d++)
 		metricout_int(out, LABELS({"reason", plane_drop_label(d)}), v->node.drops[d]);
+}
+
+static const char *const flow_kinds[FILTER_KINDS] = {
+	[FILTER_MEMBERS] = "members", [FILTER_ROUTED] = "routed"};
+
+/* Without rules nothing is remembered. */
+static void put_flows(const struct metrics_view *v, struct metricout *out)
+{
+	for (enum filter_kind k = 0; v->plane.filtered && k < FILTER_KINDS; k++)
+		metricout_int(out, LABELS({"kind", flow_kinds[k]}), v->plane.flows[k].flows);
+}
+
+static void put_flows_max(const struct metrics_view *v, struct metricout *out)
+{
+	for (enum filter_kind k = 0; v->plane.filtered && k < FILTER_KINDS; k++)
+		metricout_int(out, LABELS({"kind", flow_kinds[k]}), v->plane.flows[k].most);
+}
+
+static void put_evictions(const struct metrics_view *v, struct metricout *out)
+{
+	for (enum filter_kind k = 0; v->plane.filtered && k < FILTER_KINDS; k++)
+		metricout_int(out, LABELS({"kind", flow_kinds[k]}), v->plane.flows[k].evicted);
 }
 
 static void put_offload_losses(const struct metrics_view *v, struct metricout *out)
@@ -184,6 +247,17 @@ static void put_unsaved(const struct metrics_view *v, struct metricout *out)
 	metricout_int(out, LABELS({"what", "map"}), v->node.map_failure[0] != '\0');
 }
 
+static void put_clock_ahead(const struct metrics_view *v, struct metricout *out)
+{
+	if (v->node.clock_known)
+		metricout_seconds(out, NO_LABELS, v->node.clock_ahead_s * SEC);
+}
+
+static void put_clock_set_back(const struct metrics_view *v, struct metricout *out)
+{
+	metricout_seconds(out, NO_LABELS, v->node.clock_set_back_s * SEC);
+}
+
 /* --- what it does for others --- */
 
 static void put_dns(const struct metrics_view *v, struct metricout *out)
@@ -199,6 +273,12 @@ static void put_dns_connections(const struct metrics_view *v, struct metricout *
 {
 	if (v->dns)
 		metricout_int(out, NO_LABELS, v->dns_connections);
+}
+
+static void put_dns_failing(const struct metrics_view *v, struct metricout *out)
+{
+	metricout_int(out, LABELS({"what", "server"}), v->dns_failing);
+	metricout_int(out, LABELS({"what", "resolver"}), v->resolver_failing);
 }
 
 static void put_relay_on(const struct metrics_view *v, struct metricout *out)
@@ -266,28 +346,33 @@ static void put_started(const struct metrics_view *v, struct metricout *out)
 
 /* --- all of it --- */
 
-static const struct metric all[] = {
-#define X(put, type, name, help) {name, METRIC_##type, help},
-	METRICS(X)
-#undef X
-};
-
 const struct metric *metrics_all(size_t *ret_n)
 {
+	static const struct metric all[] = {
+#define X(put, type, name, help) {name, METRIC_##type, help},
+		METRICS(X) METRICS_PEERS(X) METRICS_MESH(X) METRICS_MEMBERS(X)
+#undef X
+	};
+
 	*ret_n = ARRAY_LEN(all);
 	return all;
 }
 
 void metrics_print(const struct metrics_view *v, struct metricout *out)
 {
-	static void (*const puts[])(const struct metrics_view *v, struct metricout *out) = {
-#define X(put, type, name, help) put_##put,
+	static const struct {
+		struct metric of;
+		void (*put)(const struct metrics_view *v, struct metricout *out);
+	} rows[] = {
+#define X(put, type, name, help) {{name, METRIC_##type, help}, put_##put},
 		METRICS(X)
 #undef X
 	};
 
-	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
-		metricout_begin(out, &all[i]);
-		puts[i](v, out);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		metricout_begin(out, &rows[i].of);
+		rows[i].put(v, out);
 	}
+	if (v->per_peer)
+		metrics_print_peers(v, out);
 }

@@ -289,6 +289,13 @@ bool names_failing(const struct node *n)
 	return failing;
 }
 
+bool names_resolver_failing(const struct node *n)
+{
+	const struct names *x = n->names;
+
+	return x->resolving && resolving_failing(x->resolving);
+}
+
 char *names_status(const struct node *n)
 {
 	const struct names *x = n->names;

@@ -20,9 +20,11 @@ void names_close(struct node *n);
 /* What became of questions; NULL: names are not served. ret_connections: by TCP, now. */
 const struct dns_counters *names_counters(const struct node *n, size_t *ret_connections);
 
-/* Answers of the control socket, JSON that the caller frees; NULL: no memory. */
 /* Somewhere they are not served although they should be. */
 bool names_failing(const struct node *n);
+/* Programs of this machine may not find them: somebody else has its resolver, or it cannot be told. */
+bool names_resolver_failing(const struct node *n);
+/* Answers of the control socket, JSON that the caller frees; NULL: no memory. */
 char *names_status(const struct node *n);
 /* type "": both addresses, or the name of an address. */
 char *names_query(const struct node *n, const char *name, const char *type);

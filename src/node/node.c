@@ -13,6 +13,7 @@
 #include "node/drive.h"
 #include "node/exits.h"
 #include "node/fence.h"
+#include "node/metrics_serving.h"
 #include "node/node_private.h"
 #include "node/offers.h"
 #include "node/own_rules.h"
@@ -285,6 +286,9 @@ int node_reload(struct node *n, struct diag *d, char *restart_keys, size_t resta
 	memcpy(n->config.rules, next.rules, sizeof(next.rules));
 	n->config.n_rules = next.n_rules;
 	node_rules_configured(n);
+	memcpy(n->config.metrics_listen, next.metrics_listen, sizeof(next.metrics_listen));
+	n->config.metrics_per_peer = next.metrics_per_peer;
+	metrics_serving_configure(n);
 	memcpy(n->config.addresses, next.addresses, sizeof(next.addresses));
 	n->config.n_addresses = next.n_addresses;
 	if (n->coord)

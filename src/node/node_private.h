@@ -77,6 +77,7 @@ struct node {
 	struct netcheck *netcheck;
 	struct reporting *reporting;
 	struct names *names; /* names.c */
+	struct metrics_serving *metrics_serving; /* NULL: they are not served */
 	struct offers *offers;
 	struct routing *routing;
 	struct router *router;

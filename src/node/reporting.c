@@ -2,6 +2,7 @@
 #include "node/reporting.h"
 
 #include "crypto/init.h"
+#include "node/metrics_serving.h"
 #include "node/names.h"
 #include "node/node_private.h"
 #include "node/reporting_told.h"
@@ -33,7 +34,7 @@ struct reporting {
 static uint32_t alarms_of(const struct node *n, const struct rules_view *rules)
 {
 	const bool on[REPORT_ALARM_N] = {
-		[REPORT_ALARM_DNS] = names_failing(n),
+		[REPORT_ALARM_DNS] = names_failing(n) || names_resolver_failing(n),
 		[REPORT_ALARM_CLOCK] = keeper_failure(n->keeper)[0] != '\0',
 		[REPORT_ALARM_FIREWALL] = inbound_known(n->inbound) &&
 					  (inbound_dropped(n->inbound, 0) || inbound_dropped(n->inbound, 1)),
@@ -56,7 +57,8 @@ static void look_at_self(struct reporting *r, ns_t now, struct report_self *ret_
 	const ns_t took = now - (r->looked_at ? r->looked_at : n->started);
 	struct report_self s = {.uptime_s = (uint32_t)((now - n->started) / SEC),
 		.mtu = n->config.mtu,
-		.workers = (uint16_t)plane_workers(n->plane)};
+		.workers = (uint16_t)plane_workers(n->plane),
+		.metrics_port = metrics_serving_port(n)};
 	uint64_t drops[DROP_N];
 	char offloads[PLANE_OFFLOADS_STR];
 	struct relaying_view relay;

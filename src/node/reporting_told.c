@@ -107,7 +107,8 @@ bool told_gone(struct told_peers *t, struct report_peer *ret_gone)
 bool told_self_differs(const struct report_self *told, const struct report_self *now)
 {
 	return told->alarms != now->alarms || told->mtu != now->mtu || told->workers != now->workers ||
-	       told->relay_members != now->relay_members || strcmp(told->offloads, now->offloads) != 0 ||
+	       told->metrics_port != now->metrics_port || told->relay_members != now->relay_members ||
+	       strcmp(told->offloads, now->offloads) != 0 ||
 	       distance(told->cpu_permille, now->cpu_permille) >= CPU_MIN ||
 	       distance(told->memory, now->memory) > told->memory / PART ||
 	       distance(told->drops, now->drops) >= DROPS_MIN ||

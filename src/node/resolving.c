@@ -211,6 +211,11 @@ void resolving_free(struct resolving *r)
 
 /* --- what is shown --- */
 
+bool resolving_failing(const struct resolving *r)
+{
+	return r->problem[0] != '\0';
+}
+
 void resolving_put(const struct resolving *r, struct jsonout *out)
 {
 	jsonout_object(out, "resolver");

@@ -28,6 +28,7 @@ NODISCARD int resolving_new(
 void resolving_free(struct resolving *r); /* undoes it, blocking some seconds at most; NULL is fine */
 /* The server answers at that address from now on. */
 void resolving_begin(struct resolving *r);
+bool resolving_failing(const struct resolving *r); /* there is a problem */
 void resolving_put(const struct resolving *r, struct jsonout *out); /* as "resolver" */
 
 #endif

@@ -13,6 +13,9 @@
 const struct routed *__wrap_routing_look(const struct node *n, size_t *ret_n);
 void __wrap_offers_approved(const struct node *n, struct route_settings *ret_s);
 const struct dns_counters *__wrap_names_counters(const struct node *n, size_t *ret_connections);
+bool __wrap_names_failing(const struct node *n);
+bool __wrap_names_resolver_failing(const struct node *n);
+void __wrap_plane_figures(const struct plane *p, struct plane_figures *ret_figures);
 
 static struct rig *rig;
 
@@ -252,4 +255,19 @@ const struct dns_counters *__wrap_names_counters(const struct node *n UNUSED, si
 {
 	*ret_connections = 0;
 	return NULL;
+}
+
+bool __wrap_names_failing(const struct node *n UNUSED)
+{
+	return false;
+}
+
+bool __wrap_names_resolver_failing(const struct node *n UNUSED)
+{
+	return false;
+}
+
+void __wrap_plane_figures(const struct plane *p UNUSED, struct plane_figures *ret_figures)
+{
+	*ret_figures = (struct plane_figures){0};
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* Prints the sample, for promtool. */
+/* Prints the sample, of the node and of the mesh, for promtool. */
 #include "unit/node/metrics_sample.h"
 
 #include <stdio.h>
@@ -13,6 +13,7 @@ int main(void)
 	if (!metrics_sample_init(&s))
 		return 1;
 	metrics_print(&s.view, &out);
+	metrics_print_mesh(&s.mesh_figures, s.nodes, SAMPLE_NODES, &out);
 	metrics_sample_deinit(&s);
 	text = metricout_take(&out, NULL);
 	return text && fputs(text, stdout) >= 0 ? 0 : 1;

@@ -48,6 +48,8 @@ static void nothing_given_means_the_defaults(void **state)
 	assert_int_equal(def.log_level, LOG_INFO);
 	assert_int_equal(def.log_format, LOG_FORMAT_TEXT);
 	assert_string_equal(def.socket_group, "");
+	assert_string_equal(def.metrics_listen, "mesh");
+	assert_false(def.metrics_per_peer);
 	assert_memory_equal(&def.limits, &wg_limits_default, sizeof(def.limits));
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct config c;
@@ -100,6 +102,9 @@ static void every_key_reaches_its_field(void **state)
 			"  resolver: file\n"
 			"  search: yes\n"
 			"  listen: [127.0.0.54:53, 5353]\n"
+			"metrics:\n"
+			"  listen: \"[2001:db8::7]:9000\"\n"
+			"  per_peer: yes\n"
 			"filter:\n"
 			"  - deny: [tcp/22, ping]\n"
 			"    from: [tag:guest, laptop]\n"
@@ -135,12 +140,14 @@ static void every_key_reaches_its_field(void **state)
 	assert_true(c.dns_search);
 	assert_int_equal(c.n_dns_listen, 2);
 	assert_string_equal(c.dns_listen[1], "5353");
+	assert_string_equal(c.metrics_listen, "[2001:db8::7]:9000");
+	assert_true(c.metrics_per_peer);
 	assert_int_equal(c.n_rules, 2);
 	assert_int_equal(c.rules[0].action, POLICY_DENY);
 	assert_string_equal(c.rules[0].services, "tcp/22,ping");
 	assert_string_equal(c.rules[0].who, "tag:guest,laptop");
 	assert_false(c.rules[0].outbound);
-	assert_int_equal(c.rules[0].line, 32);
+	assert_int_equal(c.rules[0].line, 35);
 	assert_int_equal(c.rules[1].action, POLICY_REJECT);
 	assert_string_equal(c.rules[1].id, "local-config-2");
 	assert_true(c.rules[1].outbound);
@@ -182,6 +189,30 @@ static void a_switch_is_whatever_yaml_calls_one(void **state)
 			fail_msg("%s: %s", rows[i].text, d.what);
 		if (err)
 			assert_non_null(strstr(d.what, "port_mapping must be yes or no, not "));
+	}
+}
+
+static void metrics_are_had_in_the_mesh_elsewhere_or_nowhere(void **state)
+{
+	static const struct {
+		const char *text;
+		bool ok;
+	} rows[] = {{"mesh", true}, {"off", true}, {"9000", true}, {"127.0.0.1:9000", true},
+		{"'[::]:9000'", true}, {"0", false}, {"65536", false}, {"127.0.0.1", false}, {"here", false},
+		{"localhost:9000", false}, {"224.0.0.1:9000", false}, {"127.0.0.1:0", false}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct config c;
+		struct diag d = {0};
+		char text[64];
+
+		snprintf(text, sizeof(text), "metrics:\n  listen: %s\n", rows[i].text);
+		int err = parse(text, &c, &d);
+		if ((err == TM_OK) != rows[i].ok)
+			fail_msg("%s: %s", rows[i].text, d.what);
+		if (!err && !strchr(rows[i].text, '\''))
+			assert_string_equal(c.metrics_listen, rows[i].text);
 	}
 }
 
@@ -278,7 +309,7 @@ static void every_key_is_in_the_reference_the_manual_and_the_example(void **stat
 
 	(void)state;
 	config_describe(each_is_documented, &docs);
-	assert_int_equal(docs.rows, 33);
+	assert_int_equal(docs.rows, 35);
 	assert_null(strstr(docs.reference, "test_limits"));
 	free(docs.reference);
 	free(docs.manual);
@@ -351,6 +382,7 @@ int main(void)
 		cmocka_unit_test(an_unknown_cipher_provider_is_told_the_known_ones),
 		cmocka_unit_test(nothing_given_means_the_defaults),
 		cmocka_unit_test(every_key_reaches_its_field),
+		cmocka_unit_test(metrics_are_had_in_the_mesh_elsewhere_or_nowhere),
 		cmocka_unit_test(a_switch_is_whatever_yaml_calls_one),
 		cmocka_unit_test(only_a_file_asked_for_by_name_must_exist),
 		cmocka_unit_test(changed_keys_that_need_a_restart_are_listed),

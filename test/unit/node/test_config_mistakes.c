@@ -149,6 +149,9 @@ static void a_wrong_word_gets_its_line_and_sentence(void **state)
 			"config.yaml:1: socket_group must be the name of a group, not \"a b\""},
 		{"api_listen: localhost\n",
 			"config.yaml:1: api_listen must be an IP address, not \"localhost\""},
+		{"metrics:\n  listen: localhost:9000\n",
+			"config.yaml:2: metrics.listen must be mesh, off, a port, or an address with a port "
+			"such as 127.0.0.1:5210, not \"localhost:9000\""},
 		{"tun: a\nrelay: yes\n", "config.yaml:2: relay must be off, use or offer, not \"yes\""},
 	};
 

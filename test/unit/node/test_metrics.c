@@ -75,6 +75,23 @@ static void figures_of_the_view_are_told(void **state)
 		"tunnelmesh_first_contact_seconds_sum 0.07",
 		"tunnelmesh_direct_contact_seconds_bucket{le=\"+Inf\"} 1",
 		"tunnelmesh_path_rounds_failed_total 2",
+		"tunnelmesh_sessions_begun_total 8",
+		"tunnelmesh_handshakes_total{by=\"peer\"} 4",
+		"tunnelmesh_handshakes_total{by=\"node\"} 5",
+		"tunnelmesh_handshakes_given_up_total 1",
+		"tunnelmesh_received_bytes_total 2000",
+		"tunnelmesh_received_packets_total 20",
+		"tunnelmesh_sent_bytes_total 1000",
+		"tunnelmesh_sent_packets_total 10",
+		"tunnelmesh_filter_flows{kind=\"members\"} 50",
+		"tunnelmesh_filter_flows{kind=\"routed\"} 0",
+		"tunnelmesh_filter_flows_max{kind=\"members\"} 65536",
+		"tunnelmesh_filter_flows_max{kind=\"routed\"} 32768",
+		"tunnelmesh_filter_evictions_total{kind=\"members\"} 2",
+		"tunnelmesh_dns_failing{what=\"server\"} 0",
+		"tunnelmesh_dns_failing{what=\"resolver\"} 1",
+		"tunnelmesh_clock_ahead_seconds -3",
+		"tunnelmesh_clock_set_back_seconds 60",
 		"tunnelmesh_dropped_packets_total{reason=\"no_path\"} 17",
 		"tunnelmesh_dropped_packets_total{reason=\"udp_queue_full\"} 0",
 		"tunnelmesh_firewalled{family=\"ipv4\"} 0",
@@ -110,6 +127,8 @@ static void what_is_not_there_has_no_samples(void **state)
 	assert_null(strstr(f->text, "\ntunnelmesh_coordinator_twins "));
 	assert_null(strstr(f->text, "\ntunnelmesh_port_mapped{"));
 	f->sample.view.dns = NULL;
+	f->sample.view.plane.filtered = false;
+	f->sample.view.node.clock_known = false;
 	f->sample.view.node.inbound_known = false;
 	f->sample.view.node.coordinator = true;
 	f->sample.view.node.twins = 2;
@@ -117,7 +136,97 @@ static void what_is_not_there_has_no_samples(void **state)
 	assert_null(strstr(f->text, "\ntunnelmesh_dns_queries_total{"));
 	assert_null(strstr(f->text, "\ntunnelmesh_dns_connections "));
 	assert_null(strstr(f->text, "\ntunnelmesh_firewalled{"));
+	assert_null(strstr(f->text, "\ntunnelmesh_filter_"));
+	assert_null(strstr(f->text, "\ntunnelmesh_clock_ahead_seconds "));
 	assert_true(has_line(f->text, "tunnelmesh_coordinator_twins 2"));
+}
+
+static void single_peers_are_told_of_where_that_is_wished_alone(void **state)
+{
+	static const char *const lines[] = {
+		"tunnelmesh_peer_path{peer=\"p0\",path=\"direct\",family=\"ipv4\"} 1",
+		"tunnelmesh_peer_path{peer=\"p2\",path=\"relay\",family=\"ipv4\"} 1",
+		"tunnelmesh_peer_rtt_seconds{peer=\"p2\"} 0.025",
+		"tunnelmesh_peer_received_bytes_total{peer=\"p2\"} 300",
+		"tunnelmesh_peer_sent_bytes_total{peer=\"p2\"} 400",
+		"tunnelmesh_peer_last_handshake_timestamp_seconds{peer=\"p2\"} 1700000001",
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++)
+		if (!has_line(f->text, lines[i]))
+			fail_msg("missing: %s", lines[i]);
+	/* Nobody uses it. */
+	assert_null(strstr(f->text, "peer=\"p3\""));
+	/* Not known. */
+	assert_null(strstr(f->text, "tunnelmesh_peer_rtt_seconds{peer=\"p0\"}"));
+	assert_null(strstr(f->text, "tunnelmesh_peer_last_handshake_timestamp_seconds{peer=\"p0\"}"));
+	f->sample.view.per_peer = false;
+	print(f);
+	assert_null(strstr(f->text, "peer=\"p"));
+}
+
+static void the_coordinator_tells_of_the_mesh(void **state)
+{
+	static const char *const lines[] = {
+		"tunnelmesh_mesh_nodes{link=\"up\"} 2",
+		"tunnelmesh_mesh_nodes{link=\"down\"} 1",
+		"tunnelmesh_mesh_clients 4",
+		"tunnelmesh_mesh_node_versions{version=\"1.2\"} 2",
+		"tunnelmesh_mesh_node_versions{version=\"\"} 1",
+		"tunnelmesh_mesh_reporting_nodes 2",
+		"tunnelmesh_mesh_pairs{path=\"direct\"} 3",
+		"tunnelmesh_mesh_pairs{path=\"tcp\"} 0",
+		"tunnelmesh_mesh_pair_families{family=\"ipv4\"} 3",
+		"tunnelmesh_mesh_traffic_bytes_per_second{relayed=\"no\"} 3000",
+		"tunnelmesh_mesh_traffic_bytes_per_second{relayed=\"yes\"} 2000",
+		"tunnelmesh_mesh_alarms{alarm=\"dns\"} 1",
+		"tunnelmesh_mesh_alarms{alarm=\"clock\"} 0",
+		"tunnelmesh_mesh_policy_behind 1",
+		"tunnelmesh_coordinator_jobs 3",
+		"tunnelmesh_mesh_node_link_up{node=\"hub\"} 1",
+		"tunnelmesh_mesh_node_link_up{node=\"nas\"} 0",
+		"tunnelmesh_mesh_node_last_seen_timestamp_seconds{node=\"nas\"} 1700000000",
+	};
+	struct fixture *f = *state;
+	struct metrics_sample *s = &f->sample;
+	struct metricout out = {0};
+
+	metrics_print_mesh(&s->mesh_figures, s->nodes, SAMPLE_NODES, &out);
+	_cleanup_(freep) char *text = metricout_take(&out, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++)
+		if (!has_line(text, lines[i]))
+			fail_msg("missing: %s", lines[i]);
+	/* It was never there. */
+	assert_null(strstr(text, "last_seen_timestamp_seconds{node=\"old\"}"));
+	out = (struct metricout){0};
+	metrics_print_mesh(&s->mesh_figures, NULL, 0, &out);
+	_cleanup_(freep) char *bare = metricout_take(&out, NULL);
+	assert_true(has_line(bare, lines[0]));
+	assert_null(strstr(bare, "node=\"hub\""));
+}
+
+static void the_targets_are_those_who_serve_metrics(void **state)
+{
+	struct fixture *f = *state;
+	struct jsonout out = {0};
+	const char *first, *second, *instance, *list;
+
+	metrics_print_targets(f->sample.nodes, SAMPLE_NODES, &out);
+	_cleanup_(freep) char *text = jsonout_take(&out, NULL);
+	json_t *j = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	assert_int_equal(json_array_size(j), 2);
+	assert_int_equal(json_unpack(j, "[{s:[s]}, {s:[s], s:{s:s, s:s}}]", "targets", &first, "targets",
+				 &second, "labels", "instance", &instance, "__meta_tunnelmesh_tags", &list),
+		0);
+	assert_string_equal(first, "100.64.0.1:5210");
+	assert_string_equal(second, "100.64.0.2:9000");
+	assert_string_equal(instance, "nas");
+	assert_string_equal(list, ",db,server,");
+	json_decref(j);
+	metrics_print_targets(NULL, 0, &out);
+	_cleanup_(freep) char *none = jsonout_take(&out, NULL);
+	assert_string_equal(none, "[]");
 }
 
 /* Its base, where it is a series of a histogram. */
@@ -164,7 +273,8 @@ static void rules_and_documents_name_no_other_metrics(void **state)
 
 			while (islower((unsigned char)p[len]) || p[len] == '_')
 				len++;
-			if (!is_known(p, len))
+			/* A label that the list of targets gives is no metric. */
+			if (!is_known(p, len) && !(p - text > 7 && memcmp(p - 7, "__meta_", 7) == 0))
 				fail_msg("%s: there is no %.*s", files[i], (int)len, p);
 			p += len;
 			n++;
@@ -290,6 +400,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(figures_of_the_view_are_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_not_there_has_no_samples, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			single_peers_are_told_of_where_that_is_wished_alone, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_coordinator_tells_of_the_mesh, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_targets_are_those_who_serve_metrics, setup, teardown),
 		cmocka_unit_test(rules_and_documents_name_no_other_metrics),
 		cmocka_unit_test(rules_ask_for_reasons_that_there_are),
 		cmocka_unit_test(every_metric_is_documented),

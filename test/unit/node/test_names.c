@@ -22,7 +22,7 @@ struct rig {
 	dns_asked_fn *asked; /* as the server calls it */
 	unsigned n_wanted, n_nudged, n_opened, n_begun;
 	size_t n_zones;
-	bool session;
+	bool session, resolver_failing;
 	int open_err;
 	ns_t now;
 };
@@ -49,6 +49,7 @@ int __wrap_resolving_new(
 void __wrap_resolving_free(struct resolving *r);
 void __wrap_resolving_begin(struct resolving *r);
 void __wrap_resolving_put(const struct resolving *r, struct jsonout *out);
+bool __wrap_resolving_failing(const struct resolving *r);
 
 /* A minute is some milliseconds here. */
 void __wrap_loop_timer_in(struct loop_timer *t, ns_t in)
@@ -150,6 +151,11 @@ size_t __wrap_dns_server_connections(const struct dns_server *s UNUSED)
 ns_t __wrap_time_monotonic(void)
 {
 	return rig->now;
+}
+
+bool __wrap_resolving_failing(const struct resolving *r UNUSED)
+{
+	return rig->resolver_failing;
 }
 
 static struct node_rec record(unsigned i)
@@ -293,6 +299,7 @@ static void what_is_not_open_is_shown_with_the_reason_and_tried_again(void **sta
 	names_start(&r->n);
 	assert_int_equal(r->n_opened, 2);
 	assert_int_equal(r->n_zones, 3);
+	assert_true(names_failing(&r->n));
 	assert_int_equal(r->n_begun, 0); /* nobody is sent to a server that does not answer */
 	json_t *j = told(names_status(&r->n));
 	const json_t *first = json_array_get(json_object_get(j, "listen"), 0);
@@ -305,6 +312,10 @@ static void what_is_not_open_is_shown_with_the_reason_and_tried_again(void **sta
 	r->now += 61 * SEC;
 	event_base_loop(r->n.base, EVLOOP_ONCE);
 	assert_int_equal(r->n_begun, 1);
+	assert_false(names_failing(&r->n) || names_resolver_failing(&r->n));
+	r->resolver_failing = true;
+	assert_false(names_failing(&r->n));
+	assert_true(names_resolver_failing(&r->n));
 	j = told(names_status(&r->n));
 	first = json_array_get(json_object_get(j, "listen"), 0);
 	assert_true(json_is_true(json_object_get(first, "open")));

@@ -123,6 +123,9 @@ static void a_node_that_rests_has_nothing_to_say_of_itself(void **state UNUSED)
 	now.alarms = 1 << REPORT_ALARM_DNS;
 	assert_true(told_self_differs(&told, &now));
 	now = told;
+	now.metrics_port = 5210;
+	assert_true(told_self_differs(&told, &now));
+	now = told;
 	now.cpu_permille = 300;
 	assert_true(told_self_differs(&told, &now));
 	now = told;

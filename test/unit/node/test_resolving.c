@@ -153,6 +153,7 @@ static void expect_shown(struct rig *r, bool in_force, const char *problem)
 	assert_string_equal(json_string_value(json_object_get(j, "way")), "file");
 	assert_int_equal(json_is_true(json_object_get(j, "in_force")), in_force);
 	assert_string_equal(said ? said : "", problem);
+	assert_int_equal(resolving_failing(r->resolving), problem[0] != '\0');
 	json_decref(j);
 }
 

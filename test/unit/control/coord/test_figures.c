@@ -42,7 +42,6 @@ static void nodes_count_by_their_links_and_clients_apart(void **state)
 	assert_int_equal(f.linked, 1);
 	assert_int_equal(f.away, 2);
 	assert_int_equal(f.clients, 1);
-	assert_int_equal(f.reports.linked, 1);
 	assert_int_equal(f.jobs, 0);
 	assert_int_equal(f.map_behind, 0);
 	assert_int_equal(f.strangers, 0);

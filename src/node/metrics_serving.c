@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "node/metrics_serving.h"
+
+#include "control/coord/figures.h"
+#include "node/metrics.h"
+#include "node/node_private.h"
+#include "web/http.h"
+
+#include <string.h>
+
+/* Whoever asks more often than that, with however many connections, gets what others got: a look at ten
+ * thousand members takes some milliseconds. */
+#define GOOD_FOR (500 * MS)
+enum { CONNECTIONS = 32, CONNECTIONS_EACH = 8 }; /* answers may be long */
+
+/* What is asked for. */
+enum page { PAGE_NODE, PAGE_MESH, PAGE_TARGETS, PAGES };
+
+struct metrics_serving {
+	struct web_server *server;
+	char listen[sizeof(((struct config *)0)->metrics_listen)]; /* as the configuration had it */
+	struct {
+		char *text; /* NULL: none has been made yet */
+		size_t len;
+		ns_t made;
+	} pages[PAGES];
+};
+
+/* --- what is served --- */
+
+static char *mesh_text(struct node *n, size_t *ret_len)
+{
+	_cleanup_(freep) struct coord_node *nodes = NULL;
+	struct coord_figures f;
+	struct metricout out = {0};
+	size_t n_nodes = 0;
+
+	if (n->config.metrics_per_peer && coord_nodes(n->coord, &nodes, &n_nodes) != TM_OK)
+		return NULL;
+	coord_figures(n->coord, &f);
+	metrics_print_mesh(&f, nodes, n_nodes, &out);
+	return metricout_take(&out, ret_len);
+}
+
+static char *targets_text(struct node *n, size_t *ret_len)
+{
+	_cleanup_(freep) struct coord_node *nodes = NULL;
+	struct jsonout out = {0};
+	size_t n_nodes;
+
+	if (coord_nodes(n->coord, &nodes, &n_nodes) != TM_OK)
+		return NULL;
+	metrics_print_targets(nodes, n_nodes, &out);
+	return jsonout_take(&out, ret_len);
+}
+
+static char *make(struct node *n, enum page page, size_t *ret_len)
+{
+	switch (page) {
+	case PAGE_NODE:
+		return metrics_text(n, ret_len);
+	case PAGE_MESH:
+		return mesh_text(n, ret_len);
+	case PAGE_TARGETS:
+		return targets_text(n, ret_len);
+	case PAGES:
+		break;
+	}
+	return NULL;
+}
+
+static void serve(struct node *n, enum page page, struct web_request *r)
+{
+	static const char *const types[PAGES] = {
+		[PAGE_NODE] = "text/plain; version=0.0.4; charset=utf-8",
+		[PAGE_MESH] = "text/plain; version=0.0.4; charset=utf-8",
+		[PAGE_TARGETS] = "application/json",
+	};
+	struct metrics_serving *s = n->metrics_serving;
+	const ns_t now = time_monotonic();
+
+	if (!s->pages[page].text || now - s->pages[page].made >= GOOD_FOR) {
+		free(s->pages[page].text);
+		s->pages[page].text = make(n, page, &s->pages[page].len);
+		s->pages[page].made = now;
+	}
+	if (!s->pages[page].text) {
+		web_refuse(r, 503, "There is no memory for this.");
+		return;
+	}
+	web_answer(r, 200,
+		&(struct web_body){.type = types[page], .p = s->pages[page].text, .n = s->pages[page].len});
+}
+
+static void on_node(void *ctx, struct web_request *r)
+{
+	serve(ctx, PAGE_NODE, r);
+}
+
+static void on_mesh(void *ctx, struct web_request *r)
+{
+	serve(ctx, PAGE_MESH, r);
+}
+
+static void on_targets(void *ctx, struct web_request *r)
+{
+	serve(ctx, PAGE_TARGETS, r);
+}
+
+/* Those behind the first are the coordinator's. */
+static const struct web_route routes[] = {
+	{"/metrics", on_node, NULL, WEB_ANYONE, 0},
+	{"/metrics/mesh", on_mesh, NULL, WEB_ANYONE, 0},
+	{"/metrics/targets", on_targets, NULL, WEB_ANYONE, 0},
+};
+
+/* --- where --- */
+
+/* A page of another site cannot ask by these, whatever its own name leads to. */
+static bool is_host(void *ctx, const char *host)
+{
+	const struct node *n = ctx;
+	const struct mesh_node *m = mesh_lookup(peers_mesh(n->peers), host);
+	char name[NODE_NAME_MAX + 1];
+
+	if (m && strcmp(m->id, n->enrolment.self.id) == 0)
+		return true;
+	if (n->coord && node_name_bare(host, mesh_zone(&n->mesh), name) &&
+		strcmp(name, NODE_NAME_COORDINATOR) == 0)
+		return true;
+	return strcmp(host, "localhost") == 0;
+}
+
+/* What stands in the configuration has been checked: config_value.c. */
+static size_t places(const struct node *n, struct endpoint v[static 2])
+{
+	const char *text = n->config.metrics_listen;
+	const struct node_rec *self = &n->enrolment.self;
+	const struct ip mesh = {.family = IP_NONE};
+	struct endpoint at = {.ip = mesh, .port = METRICS_PORT};
+
+	if (strcmp(text, "mesh") != 0 && config_listen_parse(text, &mesh, &at) != TM_OK)
+		return 0;
+	v[0] = at;
+	if (at.ip.family != IP_NONE)
+		return 1;
+	v[0].ip = self->ip4;
+	v[1] = (struct endpoint){.ip = self->ip6, .port = at.port};
+	return 2;
+}
+
+/* --- life --- */
+
+static int open_server(struct node *n, const struct endpoint *at, size_t n_at)
+{
+	struct metrics_serving *s = calloc(1, sizeof(*s));
+	/* In the mesh answers go where the mesh leads; elsewhere as everything that the daemon sends. */
+	const bool in_mesh = n_at > 1;
+	const struct web_config cfg = {.routes = routes,
+		.n_routes = n->coord ? ARRAY_LEN(routes) : 1,
+		.ctx = n,
+		.is_host = is_host,
+		.what = "metrics",
+		.mark = in_mesh ? 0 : n->config.fwmark,
+		.connections = CONNECTIONS,
+		.each = CONNECTIONS_EACH};
+	int err = s ? web_server_new(n->base, &cfg, &s->server) : TM_ENOMEM;
+
+	if (err) {
+		free(s);
+		return err;
+	}
+	memcpy(s->listen, n->config.metrics_listen, sizeof(s->listen));
+	n->metrics_serving = s;
+	web_server_listen(s->server, at, n_at);
+	return TM_OK;
+}
+
+void metrics_serving_configure(struct node *n)
+{
+	struct endpoint at[2];
+	const size_t n_at = places(n, at);
+	int err;
+
+	if (n->metrics_serving && strcmp(n->metrics_serving->listen, n->config.metrics_listen) == 0)
+		return;
+	metrics_serving_close(n);
+	err = n_at ? open_server(n, at, n_at) : TM_OK;
+	if (err)
+		log_warn("node: metrics are not served", KV_ERR(err));
+}
+
+void metrics_serving_close(struct node *n)
+{
+	struct metrics_serving *s = TAKE(n->metrics_serving);
+
+	if (!s)
+		return;
+	web_server_free(s->server);
+	for (size_t i = 0; i < PAGES; i++)
+		free(s->pages[i].text);
+	free(s);
+}
+
+uint16_t metrics_serving_port(const struct node *n)
+{
+	const struct metrics_serving *s = n->metrics_serving;
+	struct endpoint at;
+
+	for (size_t i = 0; s && i < 2; i++)
+		if (web_server_listens(s->server, i, &at) &&
+			(ip_is_unspecified(&at.ip) || ip_eq(&at.ip, &n->enrolment.self.ip4)))
+			return at.port;
+	return 0;
+}

@@ -35,6 +35,7 @@ FEW = ["tcp1", "tcp4", "pps64", "latency", "latency-load"]
 SCALE = ["tcp1", "pps64"]
 OVER6 = ["tcp1", "pps64", "latency"]
 FILTER = ["tcp1", "tcp4", "udp1400", "pps64"]
+WATCHED = ["tcp1", "tcp4", "pps64"]
 
 
 def default_plan(reference):
@@ -42,6 +43,7 @@ def default_plan(reference):
     plan = [("raw", ALL), ("tunnelmesh", ALL), (reference, ALL),
             ("tunnelmesh-avx2", ["tcp1", "tcp4"]), ("tunnelmesh-1w", ["tcp1", "tcp4"]),
             ("tunnelmesh-0rules", FILTER), ("tunnelmesh-100rules", FILTER),
+            ("tunnelmesh-unwatched", WATCHED), ("tunnelmesh-scraped", WATCHED),
             ("tunnelmesh-over6", OVER6), (f"{reference}-over6", OVER6)]
     if reference != "wireguard-go":
         plan.append(("wireguard-go", FEW))

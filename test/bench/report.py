@@ -102,18 +102,30 @@ def over_ipv6(r):
                           cell(r.summary(n, "latency", "p50_us"))] for n in names])
 
 
-def packet_filter(r):
-    """Ours with no policy, with the one of a new mesh and with many rules, and what the latter cost; empty when not measured."""
-    none = f"{OURS}-0rules"
-    names = [n for n in (none, OURS, f"{OURS}-100rules") if n in r.contenders("tcp1")]
-    if none not in names or len(names) < 2:
+FIGURES = {"tcp1": ("gbps", 1, "TCP 1 stream, Gbit/s"), "tcp4": ("gbps", 1, "TCP 4 streams, Gbit/s"),
+           "udp1400": ("gbps", 1, "UDP 1400 B, Gbit/s"), "pps64": ("pps", 1e-3, "64 B, kpackets/s")}
+
+
+def beside_the_first(r, what, versus, names, tests):
+    """Variants of ours by the ratio to the first of them; empty when it or all others were not measured."""
+    first = names[0]
+    names = [n for n in names if n in r.contenders("tcp1")]
+    if first not in names or len(names) < 2:
         return ""
-    figures = [("tcp1", "gbps", 1, "TCP 1 stream, Gbit/s"), ("tcp4", "gbps", 1, "TCP 4 streams, Gbit/s"),
-               ("udp1400", "gbps", 1, "UDP 1400 B, Gbit/s"), ("pps64", "pps", 1e-3, "64 B, kpackets/s")]
-    heads = ["rules"] + [h for *_, title in figures for h in (title, "vs. none")]
-    rows = [[r.title(n)] + [c for test, key, scale, _ in figures for c in (
-                cell(r.summary(n, test, key, scale)), NONE if n == none else times(r.ratio(n, none, test, key)))] for n in names]
+    heads = [what] + [h for test in tests for h in (FIGURES[test][2], versus)]
+    rows = [[r.title(n)] + [c for test in tests for key, scale, _ in (FIGURES[test],) for c in (
+                cell(r.summary(n, test, key, scale)), NONE if n == first else times(r.ratio(n, first, test, key)))] for n in names]
     return table(heads, rows)
+
+
+def packet_filter(r):
+    """Ours with no policy, with the one of a new mesh and with many rules, and what the latter cost."""
+    return beside_the_first(r, "rules", "vs. none", [f"{OURS}-0rules", OURS, f"{OURS}-100rules"], ["tcp1", "tcp4", "udp1400", "pps64"])
+
+
+def watched(r):
+    """Ours with metrics switched off and with both ends asked for them each second."""
+    return beside_the_first(r, "metrics", "vs. off", [f"{OURS}-unwatched", f"{OURS}-scraped"], ["tcp1", "tcp4", "pps64"])
 
 
 def charts(r):
@@ -156,7 +168,8 @@ def markdown(r, pictures):
              "## Packets", picture("pps64.svg"), packets(r) if main_contenders(r, "pps64") else "",
              "## Latency", picture("latency.svg"), picture("latency-load.svg"),
              latency(r) if main_contenders(r, "latency") else ""]
-    for title, body in (("## Many peers", peers(r)), ("## Packet filter", packet_filter(r)), ("## Over IPv6", over_ipv6(r))):
+    for title, body in (("## Many peers", peers(r)), ("## Packet filter", packet_filter(r)),
+                        ("## Metrics", watched(r)), ("## Over IPv6", over_ipv6(r))):
         parts += [title, body] if body else []
     parts += ["## How it was measured", METHOD.format(seconds=r.run["seconds"], rounds=count(r.run["rounds"], "round"), limit=limit(r),
                                                                       repeats=count(r.run["repeats"], "time")), quality(r, names)]

@@ -19,6 +19,8 @@ enum page { PAGE_NODE, PAGE_MESH, PAGE_TARGETS, PAGES };
 struct metrics_serving {
 	struct web_server *server;
 	char listen[sizeof(((struct config *)0)->metrics_listen)]; /* as the configuration had it */
+	struct endpoint at[METRICS_DOORS];
+	size_t n_at;
 	struct {
 		char *text; /* NULL: none has been made yet */
 		size_t len;
@@ -132,7 +134,7 @@ static bool is_host(void *ctx, const char *host)
 }
 
 /* What stands in the configuration has been checked: config_value.c. */
-static size_t places(const struct node *n, struct endpoint v[static 2])
+static size_t places(const struct node *n, struct endpoint v[static METRICS_DOORS])
 {
 	const char *text = n->config.metrics_listen;
 	const struct node_rec *self = &n->enrolment.self;
@@ -171,6 +173,8 @@ static int open_server(struct node *n, const struct endpoint *at, size_t n_at)
 		return err;
 	}
 	memcpy(s->listen, n->config.metrics_listen, sizeof(s->listen));
+	memcpy(s->at, at, n_at * sizeof(at[0]));
+	s->n_at = n_at;
 	n->metrics_serving = s;
 	web_server_listen(s->server, at, n_at);
 	return TM_OK;
@@ -178,7 +182,7 @@ static int open_server(struct node *n, const struct endpoint *at, size_t n_at)
 
 void metrics_serving_configure(struct node *n)
 {
-	struct endpoint at[2];
+	struct endpoint at[METRICS_DOORS];
 	const size_t n_at = places(n, at);
 	int err;
 
@@ -207,9 +211,22 @@ uint16_t metrics_serving_port(const struct node *n)
 	const struct metrics_serving *s = n->metrics_serving;
 	struct endpoint at;
 
-	for (size_t i = 0; s && i < 2; i++)
+	for (size_t i = 0; s && i < s->n_at; i++)
 		if (web_server_listens(s->server, i, &at) &&
 			(ip_is_unspecified(&at.ip) || ip_eq(&at.ip, &n->enrolment.self.ip4)))
 			return at.port;
 	return 0;
+}
+
+void metrics_serving_view(const struct node *n, struct metrics_serving_view *ret_view)
+{
+	const struct metrics_serving *s = n->metrics_serving;
+	struct metrics_serving_view v = {.n = s ? s->n_at : 0};
+	struct endpoint at;
+
+	for (size_t i = 0; i < v.n; i++) {
+		v.doors[i].at = s->at[i];
+		v.doors[i].open = web_server_listens(s->server, i, &at);
+	}
+	*ret_view = v;
 }

@@ -207,6 +207,7 @@ int node_view_take(
 	v.routing.trouble = router_trouble(n);
 	v.routing.refused = offers_refused(n);
 	exits_view(n, &v.routing.exit);
+	metrics_serving_view(n, &v.metrics);
 	v.twins = n->coord ? coord_twins(n->coord) : 0;
 	v.clock_failure = keeper_failure(n->keeper);
 	v.map_failure = peers_failure(n->peers);

@@ -13,6 +13,7 @@
 #include "data/plane/plane.h"
 #include "mesh/mesh.h"
 #include "node/exits.h"
+#include "node/metrics_serving.h"
 #include "node/relaying.h"
 #include "node/routing.h"
 #include "node/rules.h"
@@ -122,6 +123,7 @@ struct node_view {
 	struct relaying_view relay;
 	struct routing_view routing;
 	struct rules_view policy;
+	struct metrics_serving_view metrics;
 	bool inbound_known;
 	bool firewalled4, firewalled6; /* this machine's firewall drops what comes from that range */
 	struct peer_view *peers; /* owned */

@@ -398,6 +398,24 @@ static void put_policy(const struct rules_view *v, struct jsonout *out)
 	jsonout_object_end(out);
 }
 
+static void put_metrics(const struct metrics_serving_view *v, struct jsonout *out)
+{
+	char at[ENDPOINT_STR_LEN];
+
+	if (!v->n) {
+		jsonout_null(out, "metrics");
+		return;
+	}
+	jsonout_list(out, "metrics");
+	for (size_t i = 0; i < v->n; i++) {
+		jsonout_object(out, NULL);
+		jsonout_text(out, "address", endpoint_format(&v->doors[i].at, at));
+		jsonout_bool(out, "open", v->doors[i].open);
+		jsonout_object_end(out);
+	}
+	jsonout_list_end(out);
+}
+
 void view_print_status(const struct node_view *v, struct jsonout *out)
 {
 	jsonout_object(out, NULL);
@@ -434,6 +452,7 @@ void view_print_status(const struct node_view *v, struct jsonout *out)
 	put_relay(&v->relay, out);
 	put_routing(&v->routing, out);
 	put_policy(&v->policy, out);
+	put_metrics(&v->metrics, out);
 	jsonout_list(out, "peers");
 	for (size_t i = 0; i < v->n_peers; i++)
 		view_print_peer(&v->peers[i], NULL, out);

@@ -32,6 +32,20 @@ static void print_unsaved(struct cli *c, const json_t *status)
 		fprintf(c->out, "  not saved: %s\n", json_string_value(what));
 }
 
+/* Where they are had is no news: that they are not is. */
+static void print_metrics(struct cli *c, const json_t *doors)
+{
+	for (size_t i = 0; i < json_array_size(doors); i++) {
+		const json_t *door = json_array_get(doors, i);
+
+		if (!json_is_true(json_object_get(door, "open")))
+			fprintf(c->out,
+				"  metrics are not served at %s: another program has that port, or the "
+				"address is gone\n",
+				json_text(door, "address"));
+	}
+}
+
 /* What the gateway does for us; of one that speaks no protocol for it there is nothing to say. */
 static void print_ports(struct cli *c, const json_t *status)
 {
@@ -160,6 +174,7 @@ static void print_self(struct cli *c, const json_t *status)
 	if (*json_text(json_object_get(status, "policy"), "trouble"))
 		text_said(c->out, json_text(json_object_get(status, "policy"), "trouble"), &c->screen);
 	print_unsaved(c, status);
+	print_metrics(c, json_object_get(status, "metrics"));
 	if (json_is_true(json_object_get(status, "program_replaced")))
 		fputs("  another tunnelmesh is installed since: `sudo tunnelmesh down` and `up` change to "
 		      "it\n",

@@ -79,6 +79,39 @@ static void status_says_what_a_person_has_to_do_about_the_machine(void **state)
 	run_free(&r);
 }
 
+static void status_says_where_metrics_should_be_and_are_not(void **state)
+{
+	static const struct {
+		const char *metrics;
+		bool said;
+	} rows[] = {
+		{"null", false},
+		{"[{\"address\":\"100.101.0.1:5210\",\"open\":true}]", false},
+		{"[{\"address\":\"100.101.0.1:5210\",\"open\":false}]", true},
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char reply[512];
+		struct run r = {0};
+
+		snprintf(reply, sizeof(reply),
+			"{\"ok\":true,\"mesh\":{\"name\":\"home\"},\"self\":{\"name\":\"hub\"},\"link\":{"
+			"\"up\":true},"
+			"\"uptime_s\":60,\"peers\":[],\"metrics\":%s}",
+			rows[i].metrics);
+		const struct fake_reply replies[] = {{"status", reply}, {0}};
+		fake_daemon_start(&f->daemon, f->socket, NULL, replies);
+		run_cli(&r, f->dir, "status --state-dir DIR");
+		const bool said = strstr(r.out,
+			"\n  metrics are not served at 100.101.0.1:5210: another program has that port");
+		if (said != rows[i].said || !strstr(r.out, "mesh \"home\""))
+			fail_msg("row %zu: %s", i, r.out);
+		run_free(&r);
+		fake_daemon_stop(&f->daemon);
+	}
+}
+
 static void status_says_by_which_port_of_the_router_the_machine_is_reached(void **state)
 {
 	static const struct {
@@ -367,6 +400,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 		T(status_shows_this_node_and_a_table_of_paths),
 		T(status_says_what_a_person_has_to_do_about_the_machine),
+		T(status_says_where_metrics_should_be_and_are_not),
 		T(status_says_by_which_port_of_the_router_the_machine_is_reached),
 		T(a_relay_says_for_whom_or_what_it_lacks),
 		T(what_a_brief_status_leaves_out_is_counted),

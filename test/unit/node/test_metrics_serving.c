@@ -165,6 +165,29 @@ static void figures_are_had_at_the_mesh_address_unless_that_is_off(void **state 
 	assert_int_equal(metrics_serving_port(&f->n), 0);
 }
 
+static void a_port_that_is_busy_is_shown_and_had_as_soon_as_it_is_free(void **state UNUSED)
+{
+	const struct sockaddr_in at = {.sin_family = AF_INET,
+		.sin_port = htons(f->g.at.port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct metrics_serving_view v;
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_int_equal(bind(fd, (const struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	metrics_serving_configure(&f->n);
+	metrics_serving_view(&f->n, &v);
+	assert_int_equal(v.n, METRICS_DOORS);
+	assert_true(endpoint_eq(&v.doors[0].at, &f->g.at));
+	assert_false(v.doors[0].open);
+	assert_int_equal(metrics_serving_port(&f->n), 0);
+	close(fd);
+	rig_pass(&f->g, SEC);
+	metrics_serving_view(&f->n, &v);
+	assert_true(v.doors[0].open);
+	assert_true(is(ask("/metrics"), "200 "));
+}
+
 static void elsewhere_they_are_had_there_alone_and_not_in_the_mesh(void **state UNUSED)
 {
 	f->n.enrolment.self.ip4 = ip_v4_host(0x7f000002);
@@ -251,6 +274,7 @@ int main(void)
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		CASE(figures_are_had_at_the_mesh_address_unless_that_is_off),
+		CASE(a_port_that_is_busy_is_shown_and_had_as_soon_as_it_is_free),
 		CASE(elsewhere_they_are_had_there_alone_and_not_in_the_mesh),
 		CASE(they_are_asked_for_by_names_of_this_node_and_no_others),
 		CASE(many_who_ask_at_once_cost_one_look),

@@ -153,7 +153,7 @@ static size_t indent_of_rules(const char *after)
 	for (const char *at = after; *at; at = next_line(at)) {
 		const char *first = at + indent_of(at);
 
-		if (*first == '-' && first[1] == ' ')
+		if (*first == '-' && strchr(" \t\r\n", first[1]))
 			return indent_of(at);
 		if (!is_blank(at) && *first != '#')
 			break;
@@ -161,11 +161,34 @@ static size_t indent_of_rules(const char *after)
 	return 2;
 }
 
+/* All of it in braces: nothing can be put behind them. */
+static bool is_flow(const char *text)
+{
+	for (const char *at = text; *at; at = next_line(at)) {
+		const char *first = at + indent_of(at);
+
+		if (!is_blank(at) && *first != '#')
+			return *first == '{';
+	}
+	return false;
+}
+
+static bool has_rules(const struct policy_doc *doc)
+{
+	for (size_t i = 0; i < doc->n_rules; i++)
+		if (!doc->rules[i].builtin)
+			return true;
+	return false;
+}
+
 /* On top of the others: where a rule stands says nothing. */
-static int add(const char *text, const struct policy_new_rule *r, struct strbuf *b, struct diag *d)
+static int add(const char *text, const struct policy_doc *before, const struct policy_new_rule *r,
+	struct strbuf *b, struct diag *d)
 {
 	const char *rules = find_rules(text), *rest, *value;
 
+	if (!rules && (has_rules(before) || is_flow(text)))
+		return by_hand(d);
 	if (!rules) {
 		strbuf_puts(b, text);
 		if (b->len && b->s[b->len - 1] != '\n')
@@ -219,7 +242,7 @@ int policy_edit_add(const char *text, const struct policy_new_rule *rule, char *
 	if (!err)
 		err = check_rule(before, rule, d);
 	if (!err)
-		err = add(text, rule, &b, d);
+		err = add(text, before, rule, &b, d);
 	edited = strbuf_take(&b);
 	if (!err && !edited)
 		err = TM_ENOMEM;
@@ -251,6 +274,22 @@ static int no_rule(const struct policy_doc *doc, const char *id, struct diag *d)
 	return diag_what(d, TM_ENOENT, "there is no rule \"%s\"", plain_quote(id, quoted));
 }
 
+/* Behind the lines that are indented more than the rule's first one. A comment right behind that one, which
+ * nothing of the rule follows, is about what comes next. */
+static const char *end_of_rule(const char *from)
+{
+	const char *second = next_line(from), *to = second;
+
+	for (const char *at = second; *at && !is_blank(at) && indent_of(at) > indent_of(from);) {
+		const bool comment = at[indent_of(at)] == '#';
+
+		at = next_line(at);
+		if (!comment || to != second)
+			to = at;
+	}
+	return to;
+}
+
 static int cut(const char *text, const struct policy_rule *r, struct strbuf *b, struct diag *d)
 {
 	const char *from = text, *to;
@@ -259,9 +298,7 @@ static int cut(const char *text, const struct policy_rule *r, struct strbuf *b, 
 		from = next_line(from);
 	if (from[indent_of(from)] != '-')
 		return by_hand(d);
-	to = next_line(from);
-	while (*to && !is_blank(to) && indent_of(to) > indent_of(from))
-		to = next_line(to);
+	to = end_of_rule(from);
 	strbuf_printf(b, "%.*s%s", (int)(from - text), text, to);
 	return TM_OK;
 }

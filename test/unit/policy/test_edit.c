@@ -21,6 +21,8 @@ static void a_rule_is_added_and_the_rest_stays(void **state)
 		{"rules:\n    - deny: udp\n      from: any\n      to: any\n",
 			"rules:\n    " SSH "    - deny: udp\n      from: any\n      to: any\n"},
 		{"groups:\n  a: [x]", "groups:\n  a: [x]\nrules:\n  " SSH},
+		{"rules:\n-\n  allow: udp\n  from: any\n  to: any\n",
+			"rules:\n" SSH "-\n  allow: udp\n  from: any\n  to: any\n"},
 	};
 
 	(void)state;
@@ -59,6 +61,11 @@ static void what_cannot_be_added_is_said(void **state)
 		const char *what;
 	} rows[] = {
 		{"rules: [{deny: udp, from: any, to: any}]\n", {POLICY_ALLOW, "tcp", "any", "any", NULL},
+			"do not begin with"},
+		{"# mine\n{rules: [{deny: udp, from: any, to: any}]}\n",
+			{POLICY_ALLOW, "tcp", "any", "any", NULL}, "do not begin with"},
+		{"{}\n", {POLICY_ALLOW, "tcp", "any", "any", NULL}, "do not begin with"},
+		{"\"rules\":\n- {deny: udp, from: any, to: any}\n", {POLICY_ALLOW, "tcp", "any", "any", NULL},
 			"do not begin with"},
 		{"", {POLICY_ALLOW, "tcp/x", "any", "any", NULL}, "\"x\" is no port"},
 		{"", {POLICY_ALLOW, "tcp,icmp/3", "any", "any", NULL}, "no rule is asked about"},
@@ -113,6 +120,31 @@ static void a_rule_is_removed_and_the_rest_stays(void **state)
 	free(c);
 }
 
+/* With each comment, however far it is indented. */
+static void what_was_added_and_removed_leaves_the_text_as_it_was(void **state)
+{
+	static const char *const rows[] = {
+		"rules:\n    # of the office\n  - {allow: udp, from: any, to: any}\n",
+		"rules:\n      # of nobody yet\ntests: []\n",
+		"rules:\n# at the top\n\n    # and below\n  - allow: udp\n    # why\n    from: any\n    to: "
+		"any\n",
+		"rules:\n-\n  allow: udp\n  from: any\n  to: any\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct diag d = {0};
+		char *more = NULL, *less = NULL, id[POLICY_ID_MAX + 1];
+
+		if (policy_edit_add(rows[i], &ssh, &more, id, &d) != TM_OK ||
+			policy_edit_remove(more, id, &less, &d) != TM_OK)
+			fail_msg("row %zu: %s", i, d.what);
+		assert_string_equal(less, rows[i]);
+		free(more);
+		free(less);
+	}
+}
+
 static void what_cannot_be_removed_is_said(void **state)
 {
 	struct diag d = {0};
@@ -141,6 +173,7 @@ int main(void)
 		cmocka_unit_test(a_text_that_was_accepted_once_can_be_edited),
 		cmocka_unit_test(what_cannot_be_added_is_said),
 		cmocka_unit_test(a_rule_is_removed_and_the_rest_stays),
+		cmocka_unit_test(what_was_added_and_removed_leaves_the_text_as_it_was),
 		cmocka_unit_test(what_cannot_be_removed_is_said),
 	};
 

@@ -124,8 +124,9 @@ static void statements_are_decided_with_a_counter_example(void **state)
 
 static void what_holds_of_nobody_says_so(void **state)
 {
-	struct scene *x = scene(
-		"laptop:ops web1:server", "rules:\n  - {allow: tcp/80, from: tag:guest, to: tag:server}\n");
+	struct scene *x = scene("laptop:ops web1:server",
+		"groups: {strangers: ['route:10.9.0.0/16', 'tag:guest']}\n"
+		"rules:\n  - {allow: tcp/80, from: tag:guest, to: tag:server}\n");
 	const struct policy_proof *p;
 
 	(void)state;
@@ -142,6 +143,10 @@ static void what_holds_of_nobody_says_so(void **state)
 	assert_true(p->holds && p->nobody_to && !p->if_joined_known);
 	p = prove(x, "tag:guest can reach tag:server tcp/80", false);
 	assert_true(p->holds && p->nobody_from && p->if_joined);
+	/* Of a group any tag counts, whatever stands before it. */
+	p = prove(x, "group:strangers cannot reach tag:server tcp/80", false);
+	assert_true(p->holds && p->nobody_from);
+	assert_true(p->if_joined_known && !p->if_joined);
 	scene_free(x);
 }
 

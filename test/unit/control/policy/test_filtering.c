@@ -43,8 +43,8 @@ static struct rules *rules_of(const struct scene *s, const char *name)
 	return r;
 }
 
-static enum verdict judge(const struct scene *s, const struct rules *r, const char *end, const char *other,
-	enum rules_dir dir, enum rules_proto p, uint16_t port)
+static struct rules_answer answer(const struct scene *s, const struct rules *r, const char *end,
+	const char *other, enum rules_dir dir, enum rules_proto p, uint16_t port)
 {
 	const struct rules_at at = {
 		.end = end ? rules_end_of(r, rig_node(s->mesh, end)->host) : RULES_SELF,
@@ -53,7 +53,13 @@ static enum verdict judge(const struct scene *s, const struct rules *r, const ch
 		.proto = p,
 	};
 
-	return rules_find(r, &at, port).verdict;
+	return rules_find(r, &at, port);
+}
+
+static enum verdict judge(const struct scene *s, const struct rules *r, const char *end, const char *other,
+	enum rules_dir dir, enum rules_proto p, uint16_t port)
+{
+	return answer(s, r, end, other, dir, p, port).verdict;
 }
 
 static void the_rules_of_a_node_are_its_share_of_the_policy(void **state)
@@ -79,6 +85,24 @@ static void the_rules_of_a_node_are_its_share_of_the_policy(void **state)
 	assert_int_equal(judge(&s, r, "phone", "web", RULES_OUT, RULES_UDP, 53), VERDICT_PASS);
 	assert_int_equal(judge(&s, r, NULL, "web", RULES_OUT, RULES_UDP, 53), VERDICT_DROP);
 	assert_int_equal(judge(&s, r, "phone", "laptop", RULES_OUT, RULES_UDP, 53), VERDICT_DROP);
+	rules_free(r);
+	close_scene(&s);
+}
+
+/* The document's first is 1: 0 would say that none does. */
+static void an_answer_names_its_rule(void **state)
+{
+	struct diag d = {0};
+	struct scene s;
+
+	(void)state;
+	open_scene(&s, "hub laptop web:server visitor:guest phone@hub");
+	assert_int_equal(filtering_set(s.f, RULES, s.nodes, &d), TM_OK);
+	struct rules *r = rules_of(&s, "web");
+	assert_int_equal(answer(&s, r, NULL, "laptop", RULES_IN, RULES_TCP, 80).rule, 1);
+	assert_int_equal(answer(&s, r, NULL, "visitor", RULES_IN, RULES_TCP, 80).rule, 2);
+	assert_int_equal(answer(&s, r, NULL, "phone", RULES_IN, RULES_UDP, 53).rule, 3);
+	assert_int_equal(answer(&s, r, NULL, "laptop", RULES_IN, RULES_TCP, 81).rule, RULE_NONE);
 	rules_free(r);
 	close_scene(&s);
 }
@@ -368,6 +392,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_rules_of_a_node_are_its_share_of_the_policy),
+		cmocka_unit_test(an_answer_names_its_rule),
 		cmocka_unit_test(networks_behind_nodes_have_rules_of_their_own),
 		cmocka_unit_test(without_a_policy_there_are_no_rules),
 		cmocka_unit_test(one_that_cannot_be_read_leaves_the_old_one),

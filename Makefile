@@ -72,9 +72,10 @@ scale: setup build ## how far one coordinator carries: a herd of SIZES members (
 	@scripts/build ci herd line
 	@$(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(PYTHON) -B test/bench/scale/scale.py $(SIZES)
 
-dnsbench: setup build ## questions a second and their times beside unbound and dnsmasq (ROUNDS=5)
+dnsbench: setup build ## questions a second and their times beside unbound and dnsmasq, into docs/benchmarks/names.md (ROUNDS=5)
 	@scripts/setup dnsbench
 	@$(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(PYTHON) -B test/bench/dns/dns.py $(if $(ROUNDS),--rounds $(ROUNDS))
+	@$(PYTHON) -B test/bench/report.py build/bench/names/run.jsonl
 
 flood: setup build ## how long a handshake takes while strangers send 75,000 handshake messages a second (RATE=n)
 	@scripts/build ci labtools flood

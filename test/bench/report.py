@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Makes the report, Markdown with SVG charts, of one result of bench.py: by default the newest in build/bench. What was
-measured of relays is a page of its own (relay_report.py)."""
+measured of relays and of what answers questions for names are pages of their own (relay_report.py, names_report.py)."""
 import argparse
 import glob
 import os
 import sys
 
+import names_report
 import relay_report
 from charts import bar_chart
-from results import NONE, OURS, Results, cell, count, environment, is_relay, is_variant, limit, quality, table, times, whole
+from results import NONE, OURS, Results, cell, count, environment, is_names, is_relay, is_variant, limit, quality, table, times, whole
 
 ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
 VERSUS = "vs. wireguard-go"
+PAGES = {"relays.md": (is_relay, relay_report.markdown), "names.md": (is_names, names_report.markdown)}
 
 METHOD = """\
 - Two network namespaces on one machine, joined by a veth pair of MTU 1500 that is set to behave like a network card
@@ -207,10 +209,12 @@ def main():
     pictures = charts(results)
     for name, (_, svg) in pictures.items():
         write(name, svg)
-    if any(not is_relay(name) for name, _ in results.run["plan"]):
+    measured = [name for name, _ in results.run["plan"]]
+    if not all(is_relay(name) or is_names(name) for name in measured):
         write("report.md", markdown(results, pictures))
-    if any(is_relay(name) for name, _ in results.run["plan"]):
-        write("relays.md", relay_report.markdown(results))
+    for page, (belongs, made) in PAGES.items():
+        if any(map(belongs, measured)):
+            write(page, made(results))
     print(f"report: {' '.join(written)} in {os.path.relpath(out)}")
 
 

@@ -20,6 +20,11 @@ def is_relay(name):
     return name.startswith("relay-")
 
 
+def is_names(name):
+    """Does it answer questions for names?"""
+    return name.startswith("names-")
+
+
 class Results:
     """The lines of one run. figures[contender][test][round] is what was measured."""
 
@@ -111,9 +116,10 @@ def environment(r, names):
     m = r.run["machine"]
     where = "virtual machine" if m["virtual"] else "machine"
     features = f" ({', '.join(m['features'])})" if m["features"] else ""
+    load = r.run.get("load") or f"iperf3 {r.run['iperf3']}"
     lines = [f"{m['system']}, Linux {m['kernel']} ({m['architecture']}), {where} with {m['cores']} cores of {m['cpu']}{features} "
              f"and {m['memory_gib']} GiB; {r.run['started'][:10]}; "
-             f"{count(r.run['rounds'], 'round')}, {r.run['seconds']} s per measurement; iperf3 {r.run['iperf3']}.",
+             f"{count(r.run['rounds'], 'round')}, {r.run['seconds']} s per measurement; {load}.",
              "", "| program | version |", "|---|---|"]
     seen = set()
     for name in names:

@@ -12,6 +12,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import bench  # noqa: E402
 import charts  # noqa: E402
+import names_report  # noqa: E402
 import relay_report  # noqa: E402
 import relays  # noqa: E402
 import report  # noqa: E402
@@ -142,6 +143,28 @@ def test_a_relay_that_was_left_out_is_named_on_the_page_of_relays_alone():
                 plan=("raw", "tunnelmesh", "relay-tunnelmesh"))
     assert "its packages were not fetched" in relay_report.markdown(r)
     assert "its packages were not fetched" not in report.markdown(r, report.charts(r))
+
+
+def answers(name, *rates):
+    return [(name, "names", n, {"per_second": x, "cpu_us": 1e6 / x, "p50_us": 40.0, "p99_us": 2e7 / x, "loss": 0.0001 * n})
+            for n, x in enumerate(rates)]
+
+
+def test_what_answers_for_names_has_a_page_of_its_own_beside_unbound(tmp_path, monkeypatch, capsys):
+    plan = ("names-tunnelmesh", "names-unbound")
+    r = results(*answers(plan[0], 90000.0, 50000.0, 100000.0), *answers(plan[1], 100000.0, 100000.0, 200000.0), plan=plan,
+                reference="names-unbound", load="dnsperf 2.10")
+    page = names_report.markdown(r)
+    assert "| **Names-Tunnelmesh** | 90,000 (50,000–100,000) | 0.50× | 11.1 (10.0–20.0) | 2.00× | 40.0 | 222 (200–400) | 2.00× | 0.02 % |" in page
+    assert "| Names-Unbound | 100,000 (100,000–200,000) | – |" in page
+    assert "dnsperf 2.10." in page and "iperf3" not in page and "5,000 questions" in page
+    path = tmp_path / "run.jsonl"
+    path.write_text("".join(json.dumps(x) + "\n" for x in [r.run] + [f for by in r.figures.values() for rounds in by.values()
+                                                                     for f in rounds.values()]), encoding="utf-8")
+    monkeypatch.setattr(sys, "argv", ["report", str(path), "--out", str(tmp_path / "out")])
+    report.main()
+    assert os.listdir(tmp_path / "out") == ["names.md"] and "names.md" in capsys.readouterr().out
+    assert (tmp_path / "out/names.md").read_text(encoding="utf-8") == page
 
 
 def test_each_relay_is_measured_by_what_it_relays_and_its_memory_before_anything_else():

@@ -345,7 +345,7 @@ static void not_coordinator(struct node *n, struct ctl_call *call)
 /* As the events of the mesh say it: the kernel knows who holds the other end of the socket. */
 struct coord_who command_who(const struct ctl_call *call)
 {
-	struct coord_who who = {.door = EVENT_SOCKET};
+	struct coord_who who = {.role = COORD_ADMIN, .door = EVENT_SOCKET};
 	uint32_t uid;
 
 	if (ctl_user(call, &uid) != TM_OK)
@@ -361,7 +361,7 @@ static void ask_coordinator(struct node *n, const json_t *req, coord_reply_fn *r
 {
 	const struct coord_who who = command_who(call);
 
-	coord_admin_by(n->coord, &who, req, reply, call);
+	coord_ask(n->coord, &who, req, reply, call);
 }
 
 static void cmd_admin(struct node *n, const json_t *req, struct ctl_call *call)

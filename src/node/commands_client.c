@@ -164,7 +164,7 @@ void command_client_add(struct node *n, const json_t *req, struct ctl_call *call
 	json_object_set_new(with_via, "via", json_string(n->enrolment.self.id));
 	const struct coord_who who = command_who(call);
 	if (n->coord)
-		coord_admin_by(n->coord, &who, with_via, client_added_here, c);
+		coord_ask(n->coord, &who, with_via, client_added_here, c);
 	else
 		command_ask_through_link(n, with_via, client_added, c);
 	json_decref(with_via);

@@ -104,7 +104,7 @@ void agent_reconnect_now(struct agent *a); /* network changed */
 /* Somebody knows better where the coordinator is. Also asks again whether a removed node is let in. */
 void agent_set_addresses(struct agent *a, const struct msg_addresses *enrolled);
 
-/* A request to the coordinator ({"t":"client.add",...}); reply as in coord_admin_by; {"ok":false} when there
+/* A request to the coordinator ({"t":"client.add",...}); reply as in coord_ask; {"ok":false} when there
  * is no link. */
 typedef void agent_reply_fn(void *ctx, json_t *reply_take);
 void agent_request(struct agent *a, const json_t *req, agent_reply_fn *reply, void *ctx, int timeout_ms);

@@ -118,6 +118,7 @@ static void detach(struct conn *n, const char *why)
 	relays_gone(m);
 	reports_link(n->c, m);
 	registry_set_online(n->c->reg, m, false);
+	coord_changed(n->c);
 	tick_member_seen(n->c, m);
 	tick_member_offline(n->c, m);
 	if (!n->c->stopping)
@@ -365,6 +366,7 @@ static bool attach(struct conn *n, struct member *m)
 	m->seen_at = n->from.ip;
 	list_remove(&m->in_expiry);
 	registry_set_online(n->c->reg, m, true);
+	coord_changed(n->c);
 	if (old) /* it is not the current link any more: the member stays online */
 		conn_shut(old, "this node has connected again");
 	return !old;

@@ -50,6 +50,9 @@ struct coord_tls {
 
 /* Something was done to the mesh, and is stored. Control thread. */
 typedef void coord_event_fn(void *ctx, const struct event *e);
+/* Members, who of them is there, or what they say of themselves: some of it has changed, perhaps. Called
+ * often, and in the midst of it. */
+typedef void coord_change_fn(void *ctx);
 
 struct coord_config {
 	const char *db_path; /* borrowed */
@@ -64,7 +67,8 @@ struct coord_config {
 	uint16_t data_port; /* UDP port of our data socket, told to nodes for STUN */
 	uint32_t fwmark; /* SO_MARK of the control port, 0 = none */
 	coord_event_fn *on_event; /* NULL: nobody is told */
-	void *on_event_ctx;
+	coord_change_fn *on_change; /* likewise */
+	void *on_event_ctx; /* of both */
 };
 /* Opens, migrates and loads the database (blocking, at start-up), then listens. */
 NODISCARD int coord_new(
@@ -78,20 +82,24 @@ const struct mesh_info *coord_mesh(const struct coord *c);
 size_t coord_twins(const struct coord *c); /* members whose identity another machine uses, too */
 
 /*
- * Administration, from the control socket or another door: req = {"cmd":"token.create",...}. The text of the
- * reply, {"ok":true,...} or {"ok":false,"error":"sentence","hint":"..."}, comes now or later through `reply`,
- * which owns it (NULL: out of memory); exactly one reply per request. Commands and fields: docs/protocol.md,
- * "Administration".
+ * A request that comes by no link, but by the control socket or another door: req =
+ * {"cmd":"token.create",...}. The text of the reply, {"ok":true,...} or
+ * {"ok":false,"error":"sentence","hint":"..."}, comes now or later through `reply`, which owns it (NULL: out
+ * of memory); exactly one reply per request. Commands and fields: docs/protocol.md, "Administration".
  */
 typedef void coord_reply_fn(void *ctx, char *reply_take);
-/* Who asks: whoever calls has found out who that is, and that he may. It is what the events of the mesh say
- * of him. */
+/* What whoever asks may: a member is told what members are told, and changes nothing. */
+enum coord_role { COORD_MEMBER, COORD_ADMIN };
+/* Who asks: whoever calls has found out who that is, and his role. It is what the events of the mesh say of
+ * him.
+ */
 struct coord_who {
+	enum coord_role role;
 	enum event_door door;
 	char by[NODE_NAME_MAX + 1]; /* a member's name, or a user of this machine */
-	char id[NODE_ID_LEN + 1]; /* of the member; "": it is none */
+	char id[NODE_ID_LEN + 1]; /* of the member; "": it is none, and then an administrator */
 };
-void coord_admin_by(struct coord *c, const struct coord_who *who, const msg_object *req,
-	coord_reply_fn *reply, void *ctx);
+void coord_ask(struct coord *c, const struct coord_who *who, const msg_object *req, coord_reply_fn *reply,
+	void *ctx);
 
 #endif

@@ -127,6 +127,7 @@ struct coord {
 	struct registry *reg;
 	struct clink_server *server; /* coord.c */
 	coord_event_fn *on_event; /* NULL: nobody listens */
+	coord_change_fn *on_change; /* likewise */
 	void *on_event_ctx;
 	/* changes */
 	struct msg_addresses addresses;
@@ -162,20 +163,29 @@ void coord_core_free(struct coord *c);
 /* The one place where a member leaves memory: its link is told why and closed. Not its clients. */
 void coord_forget_member(struct coord *c, struct member *m, uint64_t version, const char *why);
 
+void coord_changed(struct coord *c); /* something that is shown */
+
 /* For the log: the token by which a node came, or the node that has the client. */
 uint64_t coord_brought_by(const struct store_node *s);
 
-/* request.c: who asked, and gets exactly one answer: the control socket (reply set), a link, or nobody. */
+/* request.c: who asked, and gets exactly one answer: the control socket or another door (reply set), a link,
+ * or nobody. */
 struct asker {
 	coord_reply_fn *reply;
 	void *ctx;
 	uint64_t conn;
 	int64_t id;
-	struct coord_who who; /* of an administrator; a link has its member */
+	struct coord_who who; /* of another door; a link has its member */
 };
 /* A link's request. False: there is none of this name. */
 bool request_from_link(struct conn *n, const char *name, const msg_object *m);
-struct member *asker_member(struct coord *c, const struct asker *a); /* of a link; else NULL */
+/* Of a link, or that has come by another door as one; NULL: it is an administrator, or nobody. */
+struct member *asker_member(struct coord *c, const struct asker *a);
+/* Is it told of everybody, and where links come from? The administration, and the coordinator's own node by
+ * its link, which is root's. */
+bool asker_sees_all(struct coord *c, const struct asker *a);
+/* The names of all requests, for tests: NULL behind the last. */
+const char *request_name(size_t i);
 /* An answer: begin, put its members, end. */
 void answer_begin(const struct asker *a, struct jsonout *o);
 void answer_end(struct coord *c, const struct asker *a, struct jsonout *o);

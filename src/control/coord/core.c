@@ -160,6 +160,7 @@ int coord_core_new(struct event_base *base, const struct coord_config *cfg, cons
 	c->data_port = cfg->data_port;
 	c->db_path = cfg->db_path;
 	c->on_event = cfg->on_event;
+	c->on_change = cfg->on_change;
 	c->on_event_ctx = cfg->on_event_ctx;
 	c->log = (struct coord_log){.refused = LOG_LIMIT_FEW,
 		.flood = LOG_LIMIT_FEW,
@@ -258,6 +259,12 @@ void coord_set_addresses(struct coord *c, const char *const *addresses, size_t n
 	c->addresses = a;
 	tell_addresses(c);
 	relays_changed(c, NULL);
+}
+
+void coord_changed(struct coord *c)
+{
+	if (c->on_change && !c->stopping)
+		c->on_change(c->on_event_ctx);
 }
 
 const struct mesh_info *coord_mesh(const struct coord *c)

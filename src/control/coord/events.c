@@ -11,7 +11,7 @@
 
 void job_event_by(struct job *j)
 {
-	const struct member *m = asker_member(j->c, &j->asker);
+	const struct member *m = j->asker.conn ? asker_member(j->c, &j->asker) : NULL;
 	struct event *e = &j->event;
 
 	e->at = j->now;
@@ -140,7 +140,7 @@ void events_list(struct coord *c, const struct asker *a, const union msg_request
 	if (!l)
 		return;
 	l->q = r->events;
-	if (by && !by->s.rec.coordinator)
-		memcpy(l->of, by->s.rec.id, sizeof(l->of));
+	if (!asker_sees_all(c, a)) /* nobody has the id "-" */
+		snprintf(l->of, sizeof(l->of), "%s", by ? by->s.rec.id : "-");
 	job_submit(&l->job);
 }

@@ -68,6 +68,7 @@ bool feed_apply(struct coord *c, struct feed *f, const char *why)
 	if (f->taken < end) {
 		push_soon(c);
 		policy_mesh_changed(c);
+		coord_changed(c);
 	}
 	for (; f->taken < end; f->taken++) {
 		const struct store_change *x = &f->v[f->taken];

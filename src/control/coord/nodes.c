@@ -42,8 +42,8 @@ void nodes_presence(struct coord *c, const struct asker *a, const union msg_requ
 /* Addresses of links are for the administration, and for the coordinator's own node. */
 void nodes_list(struct coord *c, const struct asker *a, const union msg_request *r)
 {
-	const struct member *by = asker_member(c, a), *m;
-	bool all = !by || by->s.rec.coordinator;
+	const bool all = asker_sees_all(c, a);
+	const struct member *m;
 	struct jsonout o = {0};
 	uint32_t last = r->after;
 

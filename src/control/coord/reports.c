@@ -311,6 +311,7 @@ void reports_told(struct conn *n, const msg_object *j)
 		rep->self = m.self;
 	rep->told_by = n->id;
 	rep->at = time_monotonic();
+	coord_changed(n->c);
 }
 
 void reports_expire(struct coord *c, ns_t now)

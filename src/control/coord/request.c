@@ -9,9 +9,10 @@
 
 /* Who asks. A link has those of its node. */
 enum {
-	BY_ADMIN = 1, /* the control socket */
+	BY_ADMIN = 1, /* the control socket, or an administrator by another door */
 	BY_NODE = 2,
 	BY_GATEWAY = 4, /* a node with the tag, or the coordinator's own */
+	BY_MEMBER = 8, /* by another door than its link */
 };
 
 enum { REQUESTS_MAX = 16 }; /* of one link, not answered yet */
@@ -24,7 +25,7 @@ static const struct request {
 } requests[] = {
 	{"presence", BY_ADMIN | BY_NODE, msg_nothing_get, nodes_presence},
 	{"leave", BY_NODE, msg_leave_get, nodes_leave},
-	{"node.list", BY_ADMIN | BY_NODE, msg_list_get, nodes_list},
+	{"node.list", BY_ADMIN | BY_NODE | BY_MEMBER, msg_list_get, nodes_list},
 	{"node.rename", BY_ADMIN, msg_node_rename_get, names_rename},
 	{"node.alias", BY_ADMIN, msg_node_alias_get, names_alias},
 	{"node.tag", BY_ADMIN, msg_node_tag_get, nodes_tag},
@@ -32,7 +33,7 @@ static const struct request {
 	{"route.offer", BY_NODE, msg_route_offer_get, routes_offer},
 	{"route.approve", BY_ADMIN, msg_route_get, routes_approve},
 	{"route.reject", BY_ADMIN, msg_route_get, routes_reject},
-	{"route.list", BY_ADMIN | BY_NODE, msg_list_get, routes_list},
+	{"route.list", BY_ADMIN | BY_NODE | BY_MEMBER, msg_list_get, routes_list},
 	{"client.add", BY_ADMIN | BY_GATEWAY, msg_client_add_get, clients_add},
 	{"client.list", BY_ADMIN | BY_GATEWAY, msg_list_get, clients_list},
 	{"client.remove", BY_ADMIN | BY_GATEWAY, msg_client_remove_get, clients_remove},
@@ -46,7 +47,7 @@ static const struct request {
 	{"policy.explain", BY_ADMIN, msg_policy_explain_get, policy_explained},
 	{"policy.diff", BY_ADMIN, msg_policy_text_get, policy_compared},
 	{"policy.prove", BY_ADMIN, msg_policy_prove_get, policy_proved},
-	{"event.list", BY_ADMIN | BY_NODE, msg_event_list_get, events_list},
+	{"event.list", BY_ADMIN | BY_NODE | BY_MEMBER, msg_event_list_get, events_list},
 	{"backup", BY_ADMIN, msg_nothing_get, backup_copy},
 	{"token.create", BY_ADMIN, msg_token_create_get, tokens_create},
 	{"token.list", BY_ADMIN, msg_nothing_get, tokens_list},
@@ -61,9 +62,17 @@ static const struct request *request_find(const char *name)
 	return NULL;
 }
 
+const char *request_name(size_t i)
+{
+	return i < ARRAY_LEN(requests) ? requests[i].name : NULL;
+}
+
 static void not_allowed(struct coord *c, const struct asker *a, const struct request *q)
 {
-	if (q->by & BY_GATEWAY)
+	if (!a->conn && a->who.role == COORD_MEMBER)
+		answer_refuse_text(c, a, "this is for those who administer the mesh",
+			"the coordinator's configuration says who they are (dashboard.admins)");
+	else if (q->by & BY_GATEWAY)
 		answer_refuse_text(c, a, "this node may not have clients",
 			"on the coordinator, `tunnelmesh node tag NODE --add gateway` allows it");
 	else
@@ -128,14 +137,23 @@ bool request_from_link(struct conn *n, const char *name, const msg_object *m)
 	return true;
 }
 
-void coord_admin_by(
+/* Whoever came as a member is one still. */
+static bool is_there(const struct coord *c, const struct coord_who *who)
+{
+	return who->id[0] ? registry_by_id(c->reg, who->id) != NULL : who->role == COORD_ADMIN;
+}
+
+void coord_ask(
 	struct coord *c, const struct coord_who *who, const msg_object *req, coord_reply_fn *reply, void *ctx)
 {
 	struct asker a = {.reply = reply, .ctx = ctx, .who = *who};
 	const struct request *q = request_find(msg_command(req).text);
 
-	if (q)
-		request_run(c, &a, BY_ADMIN, q, req);
+	if (!is_there(c, who))
+		answer_refuse_text(
+			c, &a, "you are no member of this mesh any more", "join again with a new token");
+	else if (q)
+		request_run(c, &a, who->role == COORD_ADMIN ? BY_ADMIN : BY_MEMBER, q, req);
 	else
 		answer_refuse_text(c, &a, "the coordinator does not know this command",
 			"is the daemon older than the command line?");
@@ -145,7 +163,16 @@ struct member *asker_member(struct coord *c, const struct asker *a)
 {
 	struct conn *n = conn_find(c, a->conn);
 
+	if (!a->conn && a->who.role == COORD_MEMBER)
+		return registry_by_id(c->reg, a->who.id);
 	return n ? n->member : NULL;
+}
+
+bool asker_sees_all(struct coord *c, const struct asker *a)
+{
+	const struct member *m = asker_member(c, a);
+
+	return a->conn ? m && m->s.rec.coordinator : a->who.role == COORD_ADMIN;
 }
 
 void answer_begin(const struct asker *a, struct jsonout *o)

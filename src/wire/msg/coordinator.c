@@ -228,6 +228,11 @@ void msg_object_free(msg_object *m)
 	json_decref(m);
 }
 
+msg_object *msg_object_read(const char *text)
+{
+	return json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+}
+
 int msg_reply_get(const json_t *j, struct diag *d)
 {
 	const char *error = jsonin_string(json_object_get(j, "error")),

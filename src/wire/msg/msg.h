@@ -29,6 +29,8 @@ enum {
 typedef json_t msg_object;
 
 void msg_object_free(msg_object *m); /* NULL is fine */
+/* Of a text of our own making; NULL: it is none, or out of memory. The caller's. */
+NODISCARD msg_object *msg_object_read(const char *text);
 
 /* The type of a message, or of a request on the control socket ("cmd"); "" when it has none. */
 struct msg_type {

@@ -242,10 +242,10 @@ static void act(struct coord *c, const char *line, size_t n)
 	} else if (a) {
 		say(a, m);
 	} else {
-		static const struct coord_who local = {.door = EVENT_SOCKET};
+		static const struct coord_who local = {.role = COORD_ADMIN, .door = EVENT_SOCKET};
 
 		n_answers = 0;
-		coord_admin_by(c, &local, m, on_answer, NULL);
+		coord_ask(c, &local, m, on_answer, NULL);
 		check(n_answers == 1);
 	}
 	json_decref(m);

@@ -37,7 +37,7 @@ void __wrap_reach_view_take(const struct node *n, const struct mesh_node *member
 	const struct presence *presence, struct reach_view *ret_view);
 void __wrap_agent_request(
 	struct agent *a, const json_t *req, agent_reply_fn *reply, void *ctx, int timeout_ms);
-void __wrap_coord_admin_by(
+void __wrap_coord_ask(
 	struct coord *c, const struct coord_who *who, const json_t *req, coord_reply_fn *reply, void *ctx);
 int __wrap_ctl_user(const struct ctl_call *call, uint32_t *ret_uid);
 const struct candidates *__wrap_core_mine(const struct core *c);
@@ -141,7 +141,7 @@ int __wrap_ctl_user(const struct ctl_call *call, uint32_t *ret_uid)
 	return TM_OK;
 }
 
-void __wrap_coord_admin_by(struct coord *c UNUSED, const struct coord_who *who, const json_t *req,
+void __wrap_coord_ask(struct coord *c UNUSED, const struct coord_who *who, const json_t *req,
 	coord_reply_fn *reply, void *ctx)
 {
 	rig->who = *who;

@@ -98,6 +98,13 @@ static void link_close(void *link, const char *why)
 
 static const struct coord_conn_ops link_ops = {link_send, link_queued, link_close};
 
+static void on_change(void *ctx)
+{
+	struct rig *r = ctx;
+
+	r->n_changes++;
+}
+
 int rig_try_start(struct rig *r, struct diag *d)
 {
 	static const char *const addresses[] = {"192.0.2.1:8443", "hub.example:443"};
@@ -105,7 +112,9 @@ int rig_try_start(struct rig *r, struct diag *d)
 		.identity = &r->hub.id,
 		.addresses = addresses,
 		.n_addresses = 2,
-		.data_port = 51820};
+		.data_port = 51820,
+		.on_change = on_change,
+		.on_event_ctx = r};
 
 	return coord_core_new(r->base, &cfg, &r->tuning, &r->c, d);
 }
@@ -257,11 +266,16 @@ static bool answered(void *ctx)
 
 const json_t *rig_admin(struct rig *r, json_t *req_take)
 {
-	static const struct coord_who local = {.door = EVENT_SOCKET};
+	static const struct coord_who local = {.role = COORD_ADMIN, .door = EVENT_SOCKET};
 
+	return rig_asked(r, &local, req_take);
+}
+
+const json_t *rig_asked(struct rig *r, const struct coord_who *who, json_t *req_take)
+{
 	assert_non_null(req_take);
 	r->n_answers = 0;
-	coord_admin_by(r->c, &local, req_take, on_answer, r);
+	coord_ask(r->c, who, req_take, on_answer, r);
 	json_decref(req_take);
 	rig_until(r, answered, r);
 	assert_int_equal(r->n_answers, 1);

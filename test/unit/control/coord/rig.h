@@ -36,7 +36,7 @@ struct rig {
 	size_t n_ended, room_ended;
 	struct loop_timer *ends;
 	json_t *answer; /* to the last administration command */
-	unsigned n_answers;
+	unsigned n_answers, n_changes; /* n_changes: that whoever shows it was told of */
 };
 
 int rig_setup(void **state); /* *state = struct rig, coordinator up */
@@ -58,6 +58,7 @@ void rig_settle(struct rig *r); /* until no job and no push is left */
 
 /* An administration command and its answer (borrowed until the next one). */
 const json_t *rig_admin(struct rig *r, json_t *req_take);
+const json_t *rig_asked(struct rig *r, const struct coord_who *who, json_t *req_take); /* as that one */
 const char *rig_refused(
 	struct rig *r, json_t *req_take); /* its sentence; fails if it was accepted or has no hint */
 struct token rig_token(struct rig *r, json_t *req_take); /* token.create with these fields, decoded */

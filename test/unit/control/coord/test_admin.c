@@ -472,7 +472,7 @@ static void count_answer(void *ctx, char *reply_take)
 
 static void stopping_answers_every_open_request_once(void **state)
 {
-	static const struct coord_who local = {.door = EVENT_SOCKET};
+	static const struct coord_who local = {.role = COORD_ADMIN, .door = EVENT_SOCKET};
 	struct rig *r = *state;
 	struct answers a = {0};
 	struct machine *m = rig_machine(r, 0);
@@ -481,7 +481,7 @@ static void stopping_answers_every_open_request_once(void **state)
 	for (int i = 0; i < 50; i++) {
 		json_t *req = json_pack("{s:s}", "cmd", "token.create");
 
-		coord_admin_by(r->c, &local, req, count_answer, &a);
+		coord_ask(r->c, &local, req, count_answer, &a);
 		json_decref(req);
 	}
 	machine_enrol(m, &t, "laptop");

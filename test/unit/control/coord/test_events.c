@@ -28,42 +28,15 @@ static const json_t *newest(struct rig *r, size_t n)
 	return json_array_get(list, n - 1);
 }
 
-struct answer {
-	struct rig *rig;
-	bool came;
-};
-
-static void on_answer(void *ctx, char *reply_take)
-{
-	struct answer *a = ctx;
-
-	a->came = true;
-	free(reply_take);
-}
-
-static bool has_come(void *ctx)
-{
-	return ((struct answer *)ctx)->came;
-}
-
-static void by(struct rig *r, const struct coord_who *who, json_t *req_take)
-{
-	struct answer a = {.rig = r};
-
-	coord_admin_by(r->c, who, req_take, on_answer, &a);
-	rig_until(r, has_come, &a);
-	json_decref(req_take);
-}
-
 static void each_change_says_what_was_done_and_by_whom(void **state)
 {
-	static const struct coord_who root = {.door = EVENT_SOCKET, .by = "root"};
-	static const struct coord_who admin = {
-		.door = EVENT_DASHBOARD, .by = "desk", .id = "00000000000000dd"};
+	static const struct coord_who root = {.role = COORD_ADMIN, .door = EVENT_SOCKET, .by = "root"};
+	struct coord_who admin = {.role = COORD_ADMIN, .door = EVENT_DASHBOARD, .by = "desk"};
 	struct rig *r = *state;
 	struct machine *m = rig_machine(r, 0);
 
 	machine_join(m, "laptop");
+	memcpy(admin.id, m->id.id, sizeof(admin.id));
 	const struct {
 		const struct coord_who *who;
 		json_t *req;
@@ -100,7 +73,7 @@ static void each_change_says_what_was_done_and_by_whom(void **state)
 	size_t n = json_array_size(events(r));
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		by(r, rows[i].who, rows[i].req);
+		rig_asked(r, rows[i].who, rows[i].req);
 		const json_t *e = newest(r, ++n);
 
 		if (strcmp(text(e, "event"), rows[i].event) != 0 ||

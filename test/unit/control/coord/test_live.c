@@ -158,12 +158,12 @@ static void on_answer(void *ctx, char *reply_take)
 
 static struct token make_token(struct live *v)
 {
-	static const struct coord_who local = {.door = EVENT_SOCKET};
+	static const struct coord_who local = {.role = COORD_ADMIN, .door = EVENT_SOCKET};
 	json_t *req = json_pack("{s:s}", "cmd", "token.create");
 	struct token t;
 	struct diag d = {0};
 
-	coord_admin_by(v->c, &local, req, on_answer, v);
+	coord_ask(v->c, &local, req, on_answer, v);
 	json_decref(req);
 	while (!v->answer)
 		event_base_loop(v->base, EVLOOP_ONCE);

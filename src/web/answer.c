@@ -27,9 +27,9 @@ static const char *reason(unsigned status)
 	} reasons[] = {{200, "OK"}, {303, "See Other"}, {400, "Bad Request"}, {403, "Forbidden"},
 		{404, "Not Found"}, {405, "Method Not Allowed"}, {409, "Conflict"}, {411, "Length Required"},
 		{413, "Content Too Large"}, {414, "URI Too Long"}, {415, "Unsupported Media Type"},
-		{421, "Misdirected Request"}, {431, "Request Header Fields Too Large"},
-		{500, "Internal Server Error"}, {503, "Service Unavailable"},
-		{505, "HTTP Version Not Supported"}};
+		{421, "Misdirected Request"}, {429, "Too Many Requests"},
+		{431, "Request Header Fields Too Large"}, {500, "Internal Server Error"},
+		{503, "Service Unavailable"}, {505, "HTTP Version Not Supported"}};
 
 	for (size_t i = 0; i < ARRAY_LEN(reasons); i++)
 		if (reasons[i].status == status)
@@ -94,6 +94,7 @@ void web_answer(struct web_request *r, unsigned status, const struct web_body *b
 	r->state = REQUEST_ANSWERED;
 	s->counters.requests++;
 	s->counters.refused += status >= 400;
+	web_spend_answer(&s->spending, &r->viewer, &r->visit->caller.from.ip, body->n, time_monotonic());
 }
 
 void answer_refuse_plainly(struct web_request *r, unsigned status, const char *sentence)

@@ -56,6 +56,11 @@ static unsigned judge(struct web_request *r, const char **ret_sentence)
 	r->caller.cookie = cookie_of(r);
 	if (cfg->who)
 		cfg->who(cfg->ctx, &r->caller, &r->viewer);
+	if (!web_spend(&r->visit->server->spending, &r->viewer, &r->caller.from.ip, time_monotonic())) {
+		r->head.closes = true;
+		*ret_sentence = "This is too much at once: wait some seconds, then ask again.";
+		return 429;
+	}
 	r->route = route_find(cfg->routes, cfg->n_routes, r->head.path, r->params, &r->n_params);
 	if (!r->route) {
 		*ret_sentence = "There is nothing at this address.";

@@ -9,6 +9,7 @@
 #include "net/conn.h"
 #include "web/form.h"
 #include "web/head.h"
+#include "web/spending.h"
 
 struct loop_timer;
 struct visit;
@@ -43,6 +44,7 @@ struct web_server {
 	struct list visits; /* who came first is first */
 	size_t n_visits;
 	struct web_counters counters;
+	struct web_spending spending;
 };
 
 /* Lives in its request. */
@@ -93,7 +95,7 @@ void visit_end(struct visit *v, bool tell); /* hangs up; tell: `gone` is called 
 /* Goes on: when a request that was kept has been answered, and with what was asked ahead. */
 void visit_settle(struct visit *v);
 void visit_tick(struct visit *v, ns_t now);
-bool visit_is_from(const struct visit *v, const struct ip *source); /* or from a neighbour that is the same */
+bool visit_is_from(const struct visit *v, const struct ip *source); /* or from what counts as the same */
 bool visit_is_idle(const struct visit *v); /* asks nothing, and is owed nothing */
 /* Down to the other side. What fails is hung up on by the next tick. */
 void visit_send(struct visit *v, const struct strbuf *b);

@@ -45,14 +45,9 @@ void visit_send(struct visit *v, const struct strbuf *b)
 		v->broken = true;
 }
 
-/* IPv6 addresses of the internet are had by the /64; those of a mesh are one each (RFC 4193). */
 bool visit_is_from(const struct visit *v, const struct ip *source)
 {
-	const struct ip *from = &v->caller.from.ip;
-
-	if (from->family != IP_V6 || source->family != IP_V6 || (from->bytes[0] & 0xfe) == 0xfc)
-		return ip_eq(from, source);
-	return memcmp(from->bytes, source->bytes, 8) == 0;
+	return web_same_source(&v->caller.from.ip, source);
 }
 
 bool visit_is_idle(const struct visit *v)

@@ -235,6 +235,22 @@ static void ten_thousand_idle_connections_keep_nobody_out(void **state UNUSED)
 		close(fds[--n]);
 }
 
+/* One viewer, by however many connections; another one is answered. */
+static void who_asks_without_end_is_told_to_wait(void **state UNUSED)
+{
+	unsigned n = 0;
+
+	rig_open(&rig, 0, 0);
+	while (!strstr(rig_ask(&rig, "GET /hello HTTP/1.1\r\n" HOST "\r\n"), "HTTP/1.1 429 ") && n < 1000)
+		n++;
+	assert_in_range(n, 250, 900); /* some while they are asked: time goes on */
+	rig.role = WEB_ANYONE;
+	assert_non_null(strstr(rig_ask(&rig, "GET /hello HTTP/1.1\r\n" HOST "\r\n"), "\r\n\r\nhello"));
+	rig.role = WEB_ADMIN;
+	rig_pass(&rig, SEC);
+	assert_non_null(strstr(rig_ask(&rig, "GET /hello HTTP/1.1\r\n" HOST "\r\n"), "\r\n\r\nhello"));
+}
+
 static void a_busy_port_is_tried_again(void **state UNUSED)
 {
 	struct endpoint at;
@@ -293,6 +309,7 @@ int main(void)
 		TEST(of_one_source_the_one_idle_longest_makes_room),
 		TEST(who_is_being_answered_makes_no_room),
 		TEST(ten_thousand_idle_connections_keep_nobody_out),
+		TEST(who_asks_without_end_is_told_to_wait),
 		TEST(a_busy_port_is_tried_again),
 		TEST(an_address_that_is_taken_away_is_left_by_those_who_came_by_it),
 	};

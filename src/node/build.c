@@ -6,6 +6,7 @@
  */
 #include "base/secret.h"
 #include "crypto/init.h"
+#include "node/dashboard.h"
 #include "node/doors.h"
 #include "node/drive.h"
 #include "node/exits.h"
@@ -171,9 +172,15 @@ static int build_keeper(struct node *n)
 
 static void on_mesh_event(void *ctx, const struct event *e)
 {
-	const struct node *n = ctx;
+	struct node *n = ctx;
 
 	events_add_mesh(n->events, e);
+	node_dashboard_changed(n);
+}
+
+static void on_mesh_shown(void *ctx)
+{
+	node_dashboard_changed(ctx);
 }
 
 static void on_own_event(void *ctx, const struct event *e)
@@ -212,6 +219,7 @@ static int build_coordinator(struct node *n)
 		.data_port = plane_port(n->plane),
 		.fwmark = n->config.fwmark,
 		.on_event = on_mesh_event,
+		.on_change = on_mesh_shown,
 		.on_event_ctx = n};
 
 	err = coord_new(n->base, &cfg, &n->coord, &n->failure);
@@ -323,6 +331,8 @@ int node_build(struct node *n)
 		err = exits_open(n);
 	if (!err)
 		err = build_coordinator(n);
+	if (!err)
+		err = node_dashboard_open(n);
 	if (!err)
 		err = reporting_new(n, &n->reporting);
 	if (!err)
@@ -454,6 +464,7 @@ int node_start(struct node *n)
 	start_responder(n);
 	names_start(n);
 	metrics_serving_configure(n);
+	node_dashboard_follow(n);
 	err = start_inbound(n);
 	if (!err)
 		err = start_netmon(n);
@@ -493,6 +504,7 @@ void node_close(struct node *n)
 	reporting_free(TAKE(n->reporting));
 	agent_free(TAKE(n->agent));
 	coord_free(TAKE(n->coord)); /* whose port hands streams to the next */
+	node_dashboard_close(n);
 	relaying_close(n);
 	drive_close(n);
 	node_rules_deinit(n);

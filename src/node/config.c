@@ -249,6 +249,22 @@ const struct config_row config_rows[CONFIG_ROWS] = {
 			"where a web "
 			"server stands in front, that join tokens carry; empty means the addresses of this "
 			"machine"},
+	{.key = "dashboard.enabled",
+		.type = CONFIG_SWITCH,
+		FIELD(dashboard),
+		.def = "yes",
+		RELOAD,
+		.help = "coordinator only: members see the mesh at http://this.mesh/, port 80 of this node's "
+			"mesh "
+			"addresses, as far as the policy lets them open it"},
+	{.key = "dashboard.admins",
+		.type = CONFIG_MEMBERS,
+		LIST(dashboard_admins),
+		.def = "",
+		RELOAD,
+		.help = "coordinator only: who may change the mesh there, too: members with a tag, such as "
+			"tag:admin, or nodes by their ids; empty means nobody. This machine itself has the "
+			"command line"},
 	{.key = "routes.advertise",
 		.type = CONFIG_NETS,
 		LIST(route_advertise),

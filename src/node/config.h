@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "data/peer/keypair.h"
 #include "dns/resolv.h"
+#include "mesh/model.h"
 #include "policy/local.h"
 #include "wire/proxy.h"
 
@@ -59,6 +60,9 @@ struct config {
 	size_t n_dns_listen;
 	char metrics_listen[64]; /* reload; "mesh", "off", a port there, or address:port */
 	bool metrics_per_peer; /* reload; no */
+	bool dashboard; /* reload; yes; coordinator */
+	char dashboard_admins[CONFIG_LIST_MAX][NODE_TAG_MAX + sizeof("tag:")]; /* reload; "tag:x", or ids */
+	size_t n_dashboard_admins;
 	char tls_certificate[256], tls_key[256]; /* restart; coordinator; "" = one of its own */
 	struct prefix route_advertise[CONFIG_LIST_MAX]; /* reload; networks behind this machine */
 	size_t n_route_advertise;

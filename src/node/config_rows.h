@@ -25,6 +25,7 @@ enum config_type {
 			     */
 	CONFIG_PROXY, /* char[], wire/proxy.h, "none" or empty */
 	CONFIG_FILE, /* char[], an absolute path or empty */
+	CONFIG_MEMBERS, /* char[CONFIG_LIST_MAX][], tag:x or an id, and its count */
 	CONFIG_NETS, /* struct prefix[CONFIG_LIST_MAX], networks, and their count */
 	CONFIG_RULES, /* struct policy_local[CONFIG_RULES_MAX] and their count; read whole
 			 (policy/local_read.h) */
@@ -44,13 +45,14 @@ struct config_row {
 	const char *help;
 };
 
-enum { CONFIG_ROWS = 42 };
+enum { CONFIG_ROWS = 44 };
 extern const struct config_row config_rows[CONFIG_ROWS];
 
 static inline bool config_is_list(const struct config_row *row)
 {
 	return row->type == CONFIG_ENDPOINTS || row->type == CONFIG_HOSTS || row->type == CONFIG_LISTEN ||
-	       row->type == CONFIG_LISTEN_OWN || row->type == CONFIG_NETS || row->type == CONFIG_RULES;
+	       row->type == CONFIG_LISTEN_OWN || row->type == CONFIG_MEMBERS || row->type == CONFIG_NETS ||
+	       row->type == CONFIG_RULES;
 }
 
 /* One scalar into the row's field; for lists one item, appended. quoted: written with quotes, so not a

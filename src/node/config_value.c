@@ -287,6 +287,12 @@ static bool is_mesh_listen(const char *s)
 	return strcmp(s, "mesh") == 0 || strcmp(s, "off") == 0 || config_listen_parse(s, &none, &ep) == TM_OK;
 }
 
+/* No names: one that is free tomorrow is taken by whoever has a token, or a client behind a gateway. */
+static bool is_members(const char *s)
+{
+	return strncmp(s, "tag:", 4) == 0 ? node_tag_valid(s + 4) : node_id_valid(s);
+}
+
 static int append(const struct config_row *row, const char *text, struct config *c, struct diag *d)
 {
 	size_t *n = (size_t *)(void *)((char *)c + row->count_at);
@@ -309,6 +315,13 @@ static int append(const struct config_row *row, const char *text, struct config 
 
 		if (err)
 			return err;
+	} else if (row->type == CONFIG_MEMBERS) {
+		if (!is_members(text))
+			return refuse(d, TM_EINVAL, row, text,
+				"a list of tags such as tag:admin, or of ids of nodes, which `tunnelmesh "
+				"whois "
+				"NAME` tells (a name may be another node's tomorrow)");
+		memcpy(slot, text, strlen(text) + 1);
 	} else {
 		if (!is_host(text) || strlen(text) >= item)
 			return refuse(d, TM_EINVAL, row, text,
@@ -400,6 +413,7 @@ int config_set(const struct config_row *row, const char *text, bool quoted, stru
 	case CONFIG_HOSTS:
 	case CONFIG_LISTEN:
 	case CONFIG_LISTEN_OWN:
+	case CONFIG_MEMBERS:
 	case CONFIG_NETS:
 		return append(row, text, c, d);
 	case CONFIG_RULES: /* not one value after the other */

@@ -10,6 +10,7 @@
 
 #include "base/secret.h"
 #include "crypto/init.h"
+#include "node/dashboard.h"
 #include "node/drive.h"
 #include "node/exits.h"
 #include "node/fence.h"
@@ -293,6 +294,10 @@ int node_reload(struct node *n, struct diag *d, char *restart_keys, size_t resta
 	n->config.n_addresses = next.n_addresses;
 	if (n->coord)
 		node_tell_addresses(n);
+	n->config.dashboard = next.dashboard;
+	memcpy(n->config.dashboard_admins, next.dashboard_admins, sizeof(next.dashboard_admins));
+	n->config.n_dashboard_admins = next.n_dashboard_admins;
+	node_dashboard_follow(n);
 	log_info("node: configuration reloaded");
 	return TM_OK;
 }

@@ -68,6 +68,7 @@ struct node {
 	struct news *news;
 	struct reaching *reaching; /* what drive.c counts */
 	struct coord *coord; /* NULL unless we have the role */
+	struct node_dashboard *dashboard; /* dashboard.c; likewise */
 	struct agent *agent;
 	struct responder *responder; /* NULL when switched off */
 	struct os_netmon *netmon;

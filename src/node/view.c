@@ -208,6 +208,7 @@ int node_view_take(
 	v.routing.refused = offers_refused(n);
 	exits_view(n, &v.routing.exit);
 	metrics_serving_view(n, &v.metrics);
+	node_dashboard_view(n, &v.dashboard);
 	v.twins = n->coord ? coord_twins(n->coord) : 0;
 	v.clock_failure = keeper_failure(n->keeper);
 	v.map_failure = peers_failure(n->peers);

@@ -12,6 +12,7 @@
 #include "control/portmap/portmap.h"
 #include "data/plane/plane.h"
 #include "mesh/mesh.h"
+#include "node/dashboard.h"
 #include "node/exits.h"
 #include "node/metrics_serving.h"
 #include "node/relaying.h"
@@ -124,6 +125,7 @@ struct node_view {
 	struct routing_view routing;
 	struct rules_view policy;
 	struct metrics_serving_view metrics;
+	struct dashboard_view dashboard;
 	bool inbound_known;
 	bool firewalled4, firewalled6; /* this machine's firewall drops what comes from that range */
 	struct peer_view *peers; /* owned */

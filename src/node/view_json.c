@@ -416,6 +416,31 @@ static void put_metrics(const struct metrics_serving_view *v, struct jsonout *ou
 	jsonout_list_end(out);
 }
 
+/* The name leads to the coordinator at every node. */
+static void put_dashboard(const struct node_view *v, struct jsonout *out)
+{
+	char text[sizeof("http://" NODE_NAME_COORDINATOR "./") + MESH_ZONE_MAX];
+
+	if (!v->dashboard.n) {
+		jsonout_null(out, "dashboard");
+		return;
+	}
+	jsonout_object(out, "dashboard");
+	snprintf(text, sizeof(text), "http://" NODE_NAME_COORDINATOR ".%s/", mesh_zone(v->mesh));
+	jsonout_text(out, "url", text);
+	jsonout_list(out, "listen");
+	for (size_t i = 0; i < v->dashboard.n; i++) {
+		char at[ENDPOINT_STR_LEN];
+
+		jsonout_object(out, NULL);
+		jsonout_text(out, "address", endpoint_format(&v->dashboard.doors[i].at, at));
+		jsonout_bool(out, "open", v->dashboard.doors[i].open);
+		jsonout_object_end(out);
+	}
+	jsonout_list_end(out);
+	jsonout_object_end(out);
+}
+
 void view_print_status(const struct node_view *v, struct jsonout *out)
 {
 	jsonout_object(out, NULL);
@@ -453,6 +478,7 @@ void view_print_status(const struct node_view *v, struct jsonout *out)
 	put_routing(&v->routing, out);
 	put_policy(&v->policy, out);
 	put_metrics(&v->metrics, out);
+	put_dashboard(v, out);
 	jsonout_list(out, "peers");
 	for (size_t i = 0; i < v->n_peers; i++)
 		view_print_peer(&v->peers[i], NULL, out);

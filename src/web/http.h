@@ -65,7 +65,8 @@ struct web_body {
 struct web_config {
 	const struct web_route *routes; /* borrowed */
 	size_t n_routes;
-	void *ctx; /* of all functions here and of the handlers */
+	void *routes_ctx; /* of the handlers; NULL: ctx is theirs, too */
+	void *ctx; /* of all functions here */
 	/* Fills *ret_viewer, which is WEB_ANYONE. NULL: all are. */
 	void (*who)(void *ctx, const struct web_caller *c, struct web_viewer *ret_viewer);
 	/* Is it a name of ours? Without port and brackets, in small letters. Every literal of

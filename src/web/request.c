@@ -148,6 +148,7 @@ static unsigned read_body(struct web_request *r, const char *body, size_t n, con
 
 void request_handle(struct web_request *r, const char *body, size_t n)
 {
+	const struct web_config *cfg = &r->visit->server->cfg;
 	const char *sentence = "The query cannot be read.";
 	unsigned status = web_form_parse(r->head.query.s, r->head.query.n, &r->query) ? 400 : 0;
 
@@ -158,7 +159,7 @@ void request_handle(struct web_request *r, const char *body, size_t n)
 		return;
 	}
 	r->state = REQUEST_HANDLED;
-	handler_of(r)(r->visit->server->cfg.ctx, r);
+	handler_of(r)(cfg->routes_ctx ? cfg->routes_ctx : cfg->ctx, r);
 	if (r->state == REQUEST_HANDLED)
 		web_refuse(r, 500, "This was not answered.");
 }

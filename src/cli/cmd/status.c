@@ -120,6 +120,26 @@ static void print_routing(struct cli *c, const json_t *routing)
 		text_said(c->out, json_text(routing, "trouble"), &c->screen);
 }
 
+static void print_dashboard(struct cli *c, const json_t *dashboard)
+{
+	const json_t *listen = json_object_get(dashboard, "listen");
+	bool served = false;
+
+	for (size_t i = 0; i < json_array_size(listen); i++) {
+		const json_t *door = json_array_get(listen, i);
+
+		if (json_is_true(json_object_get(door, "open")))
+			served = true;
+		else
+			fprintf(c->out,
+				"  the dashboard is not served at %s: another program has that port, or the "
+				"address is gone\n",
+				json_text(door, "address"));
+	}
+	if (served)
+		fprintf(c->out, "  dashboard: %s\n", json_text(dashboard, "url"));
+}
+
 /* Why the coordinator cannot be reached may be a sentence for each of its addresses. */
 static void print_unlinked(struct cli *c, const char *error, bool removed)
 {
@@ -175,6 +195,7 @@ static void print_self(struct cli *c, const json_t *status)
 		text_said(c->out, json_text(json_object_get(status, "policy"), "trouble"), &c->screen);
 	print_unsaved(c, status);
 	print_metrics(c, json_object_get(status, "metrics"));
+	print_dashboard(c, json_object_get(status, "dashboard"));
 	if (json_is_true(json_object_get(status, "program_replaced")))
 		fputs("  another tunnelmesh is installed since: `sudo tunnelmesh down` and `up` change to "
 		      "it\n",

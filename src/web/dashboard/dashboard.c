@@ -87,6 +87,24 @@ static void send_asset(void *ctx UNUSED, struct web_request *r)
 	web_answer(r, 200, &(struct web_body){.type = a->type, .p = a->bytes, .n = *a->n});
 }
 
+void dashboard_refuse(const struct dashboard *d, struct web_request *r, unsigned status, const char *sentence)
+{
+	const struct web_viewer *by = web_viewer(r);
+	const struct page p = {.mesh = d->cfg.mesh,
+		.zone = d->cfg.zone,
+		.viewer = by->role == WEB_ANYONE ? "" : by->name,
+		.admin = by->role == WEB_ADMIN,
+		.now = d->cfg.unix_now(),
+		.error = sentence};
+	struct strbuf out = {0};
+
+	page_refusal(&out, &p);
+	if (!out.failed)
+		web_answer(r, status,
+			&(struct web_body){.type = "text/html; charset=utf-8", .p = out.s, .n = out.len});
+	strbuf_deinit(&out);
+}
+
 /* --- who watches --- */
 
 struct watcher {

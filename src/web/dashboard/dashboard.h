@@ -20,10 +20,8 @@ struct dashboard_config {
 	const char *mesh, *zone; /* its name, and that of its names in the DNS; borrowed */
 	int64_t (*unix_now)(void);
 	/*
-	 * {"cmd":...}, or `status` of the own node, asked by that viewer. One reply each, now or later.
-	 * A request of a member has the rights of a member, which are node.list and route.list as a member is
-	 * told them; all else is refused. To be seen to here, for coord_admin_by does everything that it is
-	 * asked, as an administrator would.
+	 * {"cmd":...}, or `status` of the own node, asked by that viewer, with its rights. One reply each,
+	 * now or later.
 	 */
 	void (*ask)(void *ctx, const struct web_viewer *by, const char *request, dashboard_reply_fn *reply,
 		void *reply_ctx);
@@ -36,6 +34,10 @@ void dashboard_free(struct dashboard *d);
 /* For the server, with the dashboard as the handlers' ctx. */
 extern const struct web_route dashboard_routes[];
 extern const size_t dashboard_routes_n;
+
+/* A refusal as a page, to whom the server has found out to be who he is. */
+void dashboard_refuse(
+	const struct dashboard *d, struct web_request *r, unsigned status, const char *sentence);
 
 void dashboard_changed(struct dashboard *d); /* what pages show, or some of it */
 

@@ -29,6 +29,13 @@ static void put_navigation(struct strbuf *out, const struct page *p, enum part_s
 	html_put(out, "</ul></nav>\n");
 }
 
+static void put_viewer(struct strbuf *out, const struct page *p)
+{
+	if (*p->viewer)
+		html_put(out, "<p class=\"viewer\"><span>%s</span> <span class=\"role\">%s</span></p>",
+			p->viewer, p->admin ? "administrator" : "member");
+}
+
 static void put_outcome(struct strbuf *out, const struct page *p)
 {
 	if (p->error) {
@@ -46,16 +53,19 @@ void part_begin(struct strbuf *out, const struct page *p, enum part_section s, c
 		"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
 		"<meta name=\"color-scheme\" content=\"light dark\">"
 		"<title>%s \xc2\xb7 %s</title><link rel=\"icon\" href=\"/icon.svg\">"
-		"<link rel=\"stylesheet\" href=\"/style.css\"><script src=\"/script.js\" defer></script>"
+		"<link rel=\"stylesheet\" href=\"/style.css\">",
+		title, p->mesh);
+	if (*p->viewer) /* else there is nothing to follow */
+		html_put(out, "<script src=\"/script.js\" defer></script>");
+	html_put(out,
 		"</head>\n<body><a class=\"skip\" href=\"#content\">To the content</a>\n"
 		"<header><a class=\"mark\" href=\"/\"><img src=\"/icon.svg\" alt=\"\" width=\"28\" "
 		"height=\"28\"><span>%s</span></a>\n",
-		title, p->mesh, p->mesh);
-	put_navigation(out, p, s);
-	html_put(out,
-		"<p class=\"viewer\"><span>%s</span> <span class=\"role\">%s</span></p></header>\n"
-		"<main id=\"content\" tabindex=\"-1\"",
-		p->viewer, p->admin ? "administrator" : "member");
+		p->mesh);
+	if (*p->viewer)
+		put_navigation(out, p, s);
+	put_viewer(out, p);
+	html_put(out, "</header>\n<main id=\"content\" tabindex=\"-1\"");
 	if (p->at)
 		html_put(out, " data-at=\"%s\"", p->at);
 	html_put(out,

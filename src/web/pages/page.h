@@ -20,7 +20,8 @@ struct page_list {
 struct page {
 	/* who looks, at what */
 	const char *mesh, *zone; /* its name, and that of its names in the DNS */
-	const char *viewer; /* name of the member */
+	const char *viewer; /* name of the member; "": nobody knows who it is, and then there is nothing to
+			       navigate */
 	bool admin;
 	const char *at; /* the page's own address, where it is shown at another one; NULL: it is not */
 	const char *proof; /* goes with every form, or the action is refused */

@@ -112,6 +112,41 @@ static void status_says_where_metrics_should_be_and_are_not(void **state)
 	}
 }
 
+static void status_says_where_the_dashboard_is_or_why_it_is_not(void **state)
+{
+	static const struct {
+		const char *dashboard, *says, *not ;
+	} rows[] = {
+		{"null", "mesh \"home\"", "dashboard"},
+		{"{\"url\":\"http://this.mesh/\",\"listen\":[{\"address\":\"100.101.0.1:80\",\"open\":true},"
+		 "{\"address\":\"[fd5c::1]:80\",\"open\":true}]}",
+			"\n  dashboard: http://this.mesh/\n", "not served"},
+		{"{\"url\":\"http://this.mesh/\",\"listen\":[{\"address\":\"100.101.0.1:80\",\"open\":false},"
+		 "{\"address\":\"[fd5c::1]:80\",\"open\":false}]}",
+			"\n  the dashboard is not served at 100.101.0.1:80: another program has that port",
+			"http://this.mesh/"},
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char reply[512];
+		struct run r = {0};
+
+		snprintf(reply, sizeof(reply),
+			"{\"ok\":true,\"mesh\":{\"name\":\"home\"},\"self\":{\"name\":\"hub\"},\"link\":{"
+			"\"up\":true},"
+			"\"uptime_s\":60,\"peers\":[],\"dashboard\":%s}",
+			rows[i].dashboard);
+		const struct fake_reply replies[] = {{"status", reply}, {0}};
+		fake_daemon_start(&f->daemon, f->socket, NULL, replies);
+		run_cli(&r, f->dir, "status --state-dir DIR");
+		if (!strstr(r.out, rows[i].says) || strstr(r.out, rows[i].not ))
+			fail_msg("row %zu: %s", i, r.out);
+		run_free(&r);
+		fake_daemon_stop(&f->daemon);
+	}
+}
+
 static void status_says_by_which_port_of_the_router_the_machine_is_reached(void **state)
 {
 	static const struct {
@@ -401,6 +436,7 @@ int main(void)
 		T(status_shows_this_node_and_a_table_of_paths),
 		T(status_says_what_a_person_has_to_do_about_the_machine),
 		T(status_says_where_metrics_should_be_and_are_not),
+		T(status_says_where_the_dashboard_is_or_why_it_is_not),
 		T(status_says_by_which_port_of_the_router_the_machine_is_reached),
 		T(a_relay_says_for_whom_or_what_it_lacks),
 		T(what_a_brief_status_leaves_out_is_counted),

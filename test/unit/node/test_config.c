@@ -50,6 +50,7 @@ static void nothing_given_means_the_defaults(void **state)
 	assert_string_equal(def.socket_group, "");
 	assert_string_equal(def.metrics_listen, "mesh");
 	assert_false(def.metrics_per_peer);
+	assert_true(def.dashboard);
 	assert_memory_equal(&def.limits, &wg_limits_default, sizeof(def.limits));
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct config c;
@@ -109,6 +110,9 @@ static void every_key_reaches_its_field(void **state)
 			"  - deny: [tcp/22, ping]\n"
 			"    from: [tag:guest, laptop]\n"
 			"  - {reject: any, to: any}\n"
+			"dashboard:\n"
+			"  enabled: no\n"
+			"  admins: [tag:admin, 0123456789abcdef]\n"
 			"test_limits:\n"
 			"  rekey_after_ms: 2000\n"
 			"  reject_after_ms: 3000\n"
@@ -142,6 +146,10 @@ static void every_key_reaches_its_field(void **state)
 	assert_string_equal(c.dns_listen[1], "5353");
 	assert_string_equal(c.metrics_listen, "[2001:db8::7]:9000");
 	assert_true(c.metrics_per_peer);
+	assert_false(c.dashboard);
+	assert_int_equal(c.n_dashboard_admins, 2);
+	assert_string_equal(c.dashboard_admins[0], "tag:admin");
+	assert_string_equal(c.dashboard_admins[1], "0123456789abcdef");
 	assert_int_equal(c.n_rules, 2);
 	assert_int_equal(c.rules[0].action, POLICY_DENY);
 	assert_string_equal(c.rules[0].services, "tcp/22,ping");
@@ -309,7 +317,7 @@ static void every_key_is_in_the_reference_the_manual_and_the_example(void **stat
 
 	(void)state;
 	config_describe(each_is_documented, &docs);
-	assert_int_equal(docs.rows, 35);
+	assert_int_equal(docs.rows, 37);
 	assert_null(strstr(docs.reference, "test_limits"));
 	free(docs.reference);
 	free(docs.manual);
@@ -367,6 +375,9 @@ static void the_example_parses_and_shows_the_defaults(void **state)
 	open.n_advertise = open.n_addresses = open.n_listen = open.n_dns_listen = 0;
 	memcpy(open.route_advertise, def.route_advertise, sizeof(def.route_advertise));
 	open.n_route_advertise = 0;
+	assert_int_equal(open.n_dashboard_admins, 1);
+	memcpy(open.dashboard_admins, def.dashboard_admins, sizeof(def.dashboard_admins));
+	open.n_dashboard_admins = 0;
 	assert_int_equal(open.n_rules, 2);
 	memcpy(open.rules, def.rules, sizeof(def.rules));
 	open.n_rules = 0;

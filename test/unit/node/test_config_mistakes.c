@@ -187,6 +187,17 @@ static void a_wrong_list_gets_its_line_and_sentence(void **state)
 			"config.yaml:1: addresses must be a list of names or "
 			"addresses such as vpn.example.org:8443, or https://vpn.example.org/path, not "
 			"\"http://a.example.org:x\""},
+		{"dashboard:\n  admins: [ tag:admin, laptop ]\n",
+			"config.yaml:2: dashboard.admins must be a list of tags such as tag:admin, or of ids "
+			"of "
+			"nodes, which `tunnelmesh whois NAME` tells (a name may be another node's tomorrow), "
+			"not "
+			"\"laptop\""},
+		{"dashboard: { admins: [ \"tag:\" ] }\n", "config.yaml:1: dashboard.admins must be a list of "
+							  "tags such as tag:admin, or of ids of "
+							  "nodes, which `tunnelmesh whois NAME` tells (a "
+							  "name may be another node's tomorrow), not "
+							  "\"tag:\""},
 		{"dns: { listen: [ \"0.0.0.0:53\" ] }\n",
 			"config.yaml:1: dns.listen must be a list of addresses of this machine, each by "
 			"itself, such as 127.0.0.54:53, not \"0.0.0.0:53\""},

@@ -401,6 +401,31 @@ static void where_metrics_are_had_is_told_and_whether_they_are(void **state UNUS
 	json_decref(j);
 }
 
+static void the_dashboard_is_told_with_its_name_and_where_it_could_be_had(void **state UNUSED)
+{
+	struct sample s;
+	struct jsonout w = {0};
+
+	sample_init(&s);
+	view_print_status(&s.view, &w);
+	json_t *j = read_back(&w);
+	assert_true(json_is_null(json_object_get(j, "dashboard")));
+	json_decref(j);
+	snprintf(s.mesh.zone, sizeof(s.mesh.zone), "home.arpa");
+	s.view.dashboard = (struct dashboard_view){.n = 2,
+		.doors = {{{.ip = address("100.101.0.1"), .port = 80}, true},
+			{{.ip = address("fd5c:1::1"), .port = 80}, false}}};
+	view_print_status(&s.view, &w);
+	j = read_back(&w);
+	const json_t *shown = json_object_get(j, "dashboard"), *listen = json_object_get(shown, "listen");
+	assert_string_equal(text(shown, "url"), "http://this.home.arpa/");
+	assert_int_equal(json_array_size(listen), 2);
+	assert_string_equal(text(json_array_get(listen, 1), "address"), "[fd5c:1::1]:80");
+	assert_true(json_is_true(json_object_get(json_array_get(listen, 0), "open")));
+	assert_true(json_is_false(json_object_get(json_array_get(listen, 1), "open")));
+	json_decref(j);
+}
+
 static void what_came_of_an_address_is_one_word(void **state UNUSED)
 {
 	static const struct {
@@ -484,6 +509,7 @@ int main(void)
 		cmocka_unit_test(a_peer_that_is_offline_is_not_being_looked_for),
 		cmocka_unit_test(a_peer_is_in_use_once_something_was_sent_and_the_coordinator_always),
 		cmocka_unit_test(where_metrics_are_had_is_told_and_whether_they_are),
+		cmocka_unit_test(the_dashboard_is_told_with_its_name_and_where_it_could_be_had),
 		cmocka_unit_test(what_came_of_an_address_is_one_word),
 		cmocka_unit_test(a_peer_is_shown_with_every_address_that_was_tried),
 		cmocka_unit_test(status_holds_this_node_its_link_its_drops_and_its_peers),

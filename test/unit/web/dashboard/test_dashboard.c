@@ -326,6 +326,20 @@ static void what_changes_something_is_for_administrators_alone(void **state UNUS
 			fail_msg("%s is for members, too", dashboard_routes[i].path);
 }
 
+static void a_refusal_is_a_page_and_says_nothing_to_nobody_but_why(void **state UNUSED)
+{
+	struct web_request nobody = request_of(WEB_ANYONE, "/"), member = request_of(WEB_MEMBER, "/tokens");
+
+	dashboard_refuse(dash, &nobody, 403, "You are not known.");
+	assert_null(strstr(nobody.body.s, "<nav"));
+	assert_null(strstr(nobody.body.s, "<script"));
+	expect_answer(&nobody, 403, "You are not known.");
+	dashboard_refuse(dash, &member, 403, "Not for you.");
+	assert_non_null(strstr(member.body.s, "<nav"));
+	assert_null(strstr(member.body.s, "proven"));
+	expect_answer(&member, 403, "Not for you.");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -351,6 +365,8 @@ int main(void)
 			a_new_token_is_shown_once_with_the_others, open_dashboard, close_dashboard),
 		cmocka_unit_test_setup_teardown(
 			who_leaves_before_the_answer_costs_nothing_more, open_dashboard, close_dashboard),
+		cmocka_unit_test_setup_teardown(a_refusal_is_a_page_and_says_nothing_to_nobody_but_why,
+			open_dashboard, close_dashboard),
 		cmocka_unit_test_setup_teardown(no_memory_is_a_sentence, open_dashboard, close_dashboard),
 		cmocka_unit_test_setup_teardown(
 			who_watches_is_told_of_changes_as_far_as_he_reads, open_dashboard, close_dashboard),

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "node/dashboard.h"
+
+#include "node/node_private.h"
+#include "node/view.h"
+#include "web/dashboard/dashboard.h"
+#include "wire/msg/shown.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { HTTP_PORT = 80 };
+#define TELL_AFTER (1 * SEC) /* many changes are told as one */
+
+struct node_dashboard {
+	struct dashboard *pages;
+	struct web_server *server;
+	struct loop_timer *tell;
+	struct endpoint at[DASHBOARD_DOORS];
+};
+
+/* --- who looks --- */
+
+static bool has_tag(const struct mesh_node *m, const char *wanted)
+{
+	for (const char *tag = m->tags; *tag; tag += strlen(tag) + 1)
+		if (strcmp(tag, wanted) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * By this machine's own address come all its users, and root among them has the command line. An id is that
+ * of a key, which a node has proved to have and a client has not: whoever is a gateway may add one with any
+ * key, and with it the id of a node that was removed.
+ */
+static bool administers(const struct node *n, const struct mesh_node *m)
+{
+	const struct config *c = &n->config;
+
+	if (strcmp(m->id, n->enrolment.self.id) == 0)
+		return false;
+	for (size_t i = 0; i < c->n_dashboard_admins; i++) {
+		const char *admin = c->dashboard_admins[i];
+
+		if (strncmp(admin, "tag:", 4) == 0 ? has_tag(m, admin + 4)
+						   : m->kind == NODE_MESH && strcmp(m->id, admin) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The tunnel lets a peer use its own addresses and those of the networks behind it: only the former are a
+ * member's.
+ */
+static void who(void *ctx, const struct web_caller *c, struct web_viewer *ret_viewer)
+{
+	const struct node *n = ctx;
+	const struct mesh_node *m = mesh_by_ip(peers_mesh(n->peers), &c->from.ip);
+
+	_Static_assert(sizeof(ret_viewer->id) == NODE_ID_LEN, "an id is one");
+	if (!m)
+		return;
+	ret_viewer->role = administers(n, m) ? WEB_ADMIN : WEB_MEMBER;
+	snprintf(ret_viewer->name, sizeof(ret_viewer->name), "%s", m->name);
+	memcpy(ret_viewer->id, m->id, sizeof(ret_viewer->id));
+}
+
+/* What the names of the mesh say of this machine, with the zone or without it (dns.search). */
+static bool is_host(void *ctx, const char *host)
+{
+	const struct node *n = ctx;
+	char bare[NODE_NAME_MAX + 1];
+
+	if (!node_name_bare(host, mesh_zone(&n->mesh), bare))
+		return false;
+	const struct mesh_node *m = mesh_lookup(peers_mesh(n->peers), bare);
+	return strcmp(bare, NODE_NAME_COORDINATOR) == 0 || (m && strcmp(m->id, n->enrolment.self.id) == 0);
+}
+
+/* Who asks by a name that is not ours may be a page of another site: it is told nothing of the mesh. */
+static void refuse(void *ctx, struct web_request *r, unsigned status, const char *sentence)
+{
+	const struct node *n = ctx;
+
+	if (status != 421)
+		dashboard_refuse(n->dashboard->pages, r, status, sentence);
+}
+
+/* --- what pages ask for --- */
+
+struct question {
+	struct node *node;
+	dashboard_reply_fn *reply;
+	void *ctx;
+};
+
+static void on_reply(void *ctx, char *reply_take)
+{
+	struct question *q = ctx;
+
+	q->reply(q->ctx, reply_take ? msg_object_read(reply_take) : NULL);
+	free(reply_take);
+	free(q);
+}
+
+static char *status_text(const struct node *n, const struct presence *presence)
+{
+	struct node_view v;
+	struct jsonout out = {0};
+
+	if (node_view_take(n, presence, false, &v) != TM_OK)
+		return NULL;
+	view_print_status(&v, &out);
+	node_view_deinit(&v);
+	return jsonout_take(&out, NULL);
+}
+
+/* Who is online the coordinator has said, all else this node sees. */
+static void on_presence(void *ctx, char *reply_take)
+{
+	struct question *q = ctx;
+	msg_object *said = reply_take ? msg_object_read(reply_take) : NULL;
+	struct presence p;
+	const bool known = msg_shown_presence(said, "online", &p);
+
+	msg_object_free(said);
+	free(reply_take);
+	on_reply(q, q->node->coord ? status_text(q->node, known ? &p : NULL) : NULL);
+}
+
+static struct coord_who asker(const struct web_viewer *by)
+{
+	struct coord_who who = {
+		.role = by->role == WEB_ADMIN ? COORD_ADMIN : COORD_MEMBER, .door = EVENT_DASHBOARD};
+
+	snprintf(who.by, sizeof(who.by), "%s", by->name);
+	memcpy(who.id, by->id, NODE_ID_LEN);
+	return who;
+}
+
+/* The status of this node is what root and its users see of it, and no member. */
+static void put_question(
+	struct node *n, const struct web_viewer *by, const msg_object *request, struct question *q)
+{
+	const struct coord_who who = asker(by);
+	const bool status = strcmp(msg_command(request).text, "status") == 0;
+	msg_object *presence =
+		status && who.role == COORD_ADMIN ? msg_object_read("{\"cmd\":\"presence\"}") : NULL;
+
+	if (presence)
+		coord_ask(n->coord, &who, presence, on_presence, q);
+	else /* which knows no status, and says so */
+		coord_ask(n->coord, &who, request, on_reply, q);
+	msg_object_free(presence);
+}
+
+static void ask(void *ctx, const struct web_viewer *by, const char *request, dashboard_reply_fn *reply,
+	void *reply_ctx)
+{
+	struct node *n = ctx;
+	struct question *q = malloc(sizeof(*q));
+	msg_object *m = msg_object_read(request);
+
+	if (!n->coord) {
+		reply(reply_ctx,
+			msg_refusal("closed", "the coordinator is stopping", "try again when it is up"));
+		free(q);
+	} else if (!q || !m) {
+		reply(reply_ctx, NULL);
+		free(q);
+	} else {
+		*q = (struct question){.node = n, .reply = reply, .ctx = reply_ctx};
+		put_question(n, by, m, q);
+	}
+	msg_object_free(m);
+}
+
+/* --- life --- */
+
+static int64_t unix_now(void)
+{
+	return time_real() / SEC;
+}
+
+static void on_tell(void *ctx)
+{
+	dashboard_changed(ctx);
+}
+
+void node_dashboard_changed(struct node *n)
+{
+	struct node_dashboard *x = n->dashboard;
+
+	/* Nobody can be watching. */
+	if (!x || !web_server_connections(x->server) || loop_timer_is_set(x->tell))
+		return;
+	loop_timer_in(x->tell, TELL_AFTER);
+}
+
+static int open_pages(struct node *n, struct node_dashboard *x)
+{
+	const struct dashboard_config pages = {.mesh = n->mesh.name,
+		.zone = mesh_zone(&n->mesh),
+		.unix_now = unix_now,
+		.ask = ask,
+		.ctx = n};
+	int err = dashboard_new(&pages, &x->pages);
+
+	if (err)
+		return err;
+	return loop_timer_new(n->base, on_tell, x->pages, &x->tell);
+}
+
+static int open_server(struct node *n, struct node_dashboard *x)
+{
+	const struct web_config server = {.routes = dashboard_routes,
+		.n_routes = dashboard_routes_n,
+		.routes_ctx = x->pages,
+		.ctx = n,
+		.who = who,
+		.is_host = is_host,
+		.refuse = refuse,
+		.what = "dashboard"};
+
+	return web_server_new(n->base, &server, &x->server);
+}
+
+int node_dashboard_open(struct node *n)
+{
+	const struct node_rec *self = &n->enrolment.self;
+
+	if (!n->coord)
+		return TM_OK;
+	struct node_dashboard *x = calloc(1, sizeof(*x));
+	if (!x)
+		return TM_ENOMEM;
+	n->dashboard = x;
+	x->at[0] = (struct endpoint){.ip = self->ip4, .port = HTTP_PORT};
+	x->at[1] = (struct endpoint){.ip = self->ip6, .port = HTTP_PORT};
+	int err = open_pages(n, x);
+	return err ? err : open_server(n, x);
+}
+
+void node_dashboard_follow(struct node *n)
+{
+	if (n->dashboard)
+		web_server_listen(
+			n->dashboard->server, n->dashboard->at, n->config.dashboard ? DASHBOARD_DOORS : 0);
+}
+
+void node_dashboard_close(struct node *n)
+{
+	struct node_dashboard *x = TAKE(n->dashboard);
+
+	if (!x)
+		return;
+	loop_timer_free(x->tell);
+	web_server_free(x->server);
+	dashboard_free(x->pages);
+	free(x);
+}
+
+void node_dashboard_view(const struct node *n, struct dashboard_view *ret_view)
+{
+	const struct node_dashboard *x = n->dashboard;
+	struct dashboard_view v = {.n = x && n->config.dashboard ? DASHBOARD_DOORS : 0};
+	struct endpoint at;
+
+	for (size_t i = 0; i < v.n; i++) {
+		v.doors[i].at = x->at[i];
+		v.doors[i].open = web_server_listens(x->server, i, &at);
+	}
+	*ret_view = v;
+}

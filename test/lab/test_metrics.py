@@ -132,7 +132,7 @@ class Prometheus:
         sh(find_program("promtool"), "check", "config", f"{self.dir}/prometheus.yml")
         host.spawn(find_program("prometheus"), f"--config.file={self.dir}/prometheus.yml", f"--storage.tsdb.path={self.dir}/data",
                    "--web.listen-address=127.0.0.1:9090", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_for("Prometheus", lambda: not refused(host, "127.0.0.1", "/-/ready", 9090), 30)
+        wait_for("Prometheus", lambda: "is Ready" in text_of(host, "127.0.0.1", "/-/ready", 9090), 60)
 
     def write(self, name, changes):
         with open(os.path.join(EXAMPLE, name), encoding="utf-8") as f:

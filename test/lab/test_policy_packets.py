@@ -61,30 +61,36 @@ def raw_piece(own, to, ident, at, data, more, proto=socket.IPPROTO_UDP):
     return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + data
 
 
+def raw_piece6(own, to, ident, at, data, more, proto=socket.IPPROTO_UDP):
+    own, to = (socket.inet_pton(socket.AF_INET6, a) for a in (own, to))
+    return struct.pack("!IHBB16s16sBBHI", 6 << 28, 8 + len(data), 44, 64, own, to, proto, 0, at | more, ident) + data
+
+
 def test_pieces_of_what_is_allowed_pass_and_tricks_with_pieces_do_not(net):
     hub, _, own = pair(net)
     for family in ("ip4", "ip6"):
         assert asked(hub, own[family], 9000, 5000) == b"hello"
         assert asked(hub, own[family], 9001, 5000) is None
-    before, to, me = drops(hub)["piece"], own["ip4"], hub.status()["self"]["ip4"]
+    before = drops(hub)["piece"]
     assert before >= 2 * 3  # those behind the first ones, which were denied
-    udp = struct.pack("!HHHH", 7000, 9000, 48, 0) + bytes(40)
-    tcp = struct.pack("!HHIIBBHHH", 7000, 8080, 1, 0, 0x50, 2, 1000, 0, 0)
-    tricks = [  # what is sent, and how many of it pass
-        ([raw_piece(me, to, 1001, 24, udp[24:], False), raw_piece(me, to, 1001, 0, udp[:24], True)], 1),  # the first comes late
-        ([raw_piece(me, to, 1002, 0, udp[:24], True), raw_piece(me, to, 1002, 8, udp[8:], False),
-          raw_piece(me, to, 1002, 24, udp[24:], False)], 1),  # one lies over the first
-        ([raw_piece(me, to, 1003, 0, udp[:24], True)] * 2 + [raw_piece(me, to, 1003, 24, udp[24:], False)], 1),
-        ([raw_piece(me, to, 1004, 0, tcp[:8], True, socket.IPPROTO_TCP), raw_piece(me, to, 1004, 8, tcp[8:], False,
-                                                                                  socket.IPPROTO_TCP)], 0)]
-    with inside(hub.host):
-        out = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
-    with out:
-        for packets, passing in tricks:
-            for p in packets:
-                out.sendto(p, (to, 0))
-            before += len(packets) - passing
-            wait_for(f"{before} pieces to be dropped", lambda n=before: drops(hub)["piece"] == n, 3)
+    udp, tcp = struct.pack("!HHHH", 7000, 9000, 48, 0) + bytes(40), struct.pack("!HHIIBBHHH", 7000, 8080, 1, 0, 0x50, 2, 1000, 0, 0)
+    whole, again = [(0, udp[:24], True), (24, udp[24:], False)], (8, udp[8:], False)
+    tricks = [  # what is sent, in this order; how many of it pass
+        (whole[::-1], 1),  # the first comes late
+        (whole[1:], 0),  # or never
+        ([whole[0], again, whole[1]], 1),  # one lies over the first
+        ([whole[0], whole[0], whole[1]], 1),
+        ([(0, tcp[:8], True, socket.IPPROTO_TCP), (8, tcp[8:], False, socket.IPPROTO_TCP)], 0)]  # too small to have its flags
+    me = hub.status()["self"]
+    for family, kind, piece in (("ip4", socket.AF_INET, raw_piece), ("ip6", socket.AF_INET6, raw_piece6)):
+        with inside(hub.host):
+            out = socket.socket(kind, socket.SOCK_RAW, socket.IPPROTO_RAW)
+        with out:
+            for ident, (packets, passing) in enumerate(tricks, 1001):
+                for p in packets:
+                    out.sendto(piece(me[family], own[family], ident, *p), (own[family], 0))
+                before += len(packets) - passing
+                wait_for(f"{before} pieces to be dropped", lambda n=before: drops(hub)["piece"] == n, 3)
 
 
 def test_extension_headers_hide_nothing(net):

@@ -209,16 +209,17 @@ def main():
     section = "times" if args.times else "pairs"
     runs = {pair: args.runs or (TIMES[pair] if args.times else RUNS) for pair in pairs_of(args.kinds, TIMES if args.times else None)}
     found, program, bad = grid_report.load(args.out), build(), 0
-    rows = found[section]
+    rows, late = found[section], 0
     if args.resume:
         runs = {pair: n for pair, n in runs.items() if not is_done(rows.get(pair), program, n)}
     for n, row in enumerate(run_all(runs, args.jobs), 1):
         wrong = grid_report.judge(row)
         bad += bool(wrong)
+        late += bool(grid_report.late(row))
         print(f"[{n}/{len(runs)}] {grid_report.line(row)}{''.join(f'  ! {w}' for w in wrong)}", flush=True)
         rows[row["a"], row["b"]] = row | {"program": program, "day": datetime.date.today().isoformat()}
         grid_report.save(args.out, found)
-    print(f"{len(runs)} pairs, {bad} not as they must be")
+    print(f"{len(runs)} pairs, {bad} not as they must be; {late} had a first answer later than {grid_report.ANSWERED} ms")
     return 1 if bad else 0
 
 

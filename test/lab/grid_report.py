@@ -48,6 +48,11 @@ def judge(row):
     return wrong
 
 
+def late(row):
+    """How many of its first answers came later than two round trips through a relay and 50 ms."""
+    return sum(ms > ANSWERED for ms in figures(row["runs"], "first_ms"))
+
+
 def figures(runs, what):
     return sorted(run[what] for run in runs if what in run)
 
@@ -63,6 +68,7 @@ def line(row):
     for what in ("first_ms", "direct_ms", "again_ms"):
         values = figures(row["runs"], what)
         text += f", {what[:-3]} {quantile(values, 0.5):.0f} ms" if values else ""
+    text += f", {late(row)} of {len(row['runs'])} first answers later than {ANSWERED} ms" if late(row) else ""
     shares = figures(row["runs"], "share")
     text += f", {100 * shares[0]:.0f} % of the time" if shares else ""
     if not all(run["data"] for run in row["runs"]):
@@ -157,6 +163,13 @@ def kinds_table(rows):
         yield f"| {KINDS[kind].title} | " + " | ".join(cells) + f" | {len(every)} |"
 
 
+def late_line(rows):
+    """Which pairs were answered late; that is told and judged by nobody, as the machine may have been busy."""
+    pairs = [f"{row['a']} and {row['b']} ({late(row)} of {len(row['runs'])})" for row in in_order(rows) if late(row)]
+    if rows:
+        yield f"First answers later than {ANSWERED} ms: {f'{len(pairs)} pairs, ' + ', '.join(pairs) if pairs else 'none'}."
+
+
 def shares_line(rows):
     """How much of the time pairs have their way while a gateway forgets everything each half minute."""
     for best in SIGNS:
@@ -188,6 +201,6 @@ def lacks_list(rows):
 
 def tables(found):
     rows = found["pairs"]
-    parts = ["\n".join(p) for p in ([measured(rows)], grid_table(rows), kinds_table(rows), shares_line(rows), [measured(found["times"])],
-                                    times_table(found["times"]), lacks_list(rows))]
+    parts = ["\n".join(p) for p in ([measured(rows)], grid_table(rows), kinds_table(rows), late_line(rows), shares_line(rows),
+                                    [measured(found["times"])], times_table(found["times"]), lacks_list(rows))]
     return "\n" + "\n\n".join(p for p in parts if p) + "\n\n"

@@ -142,6 +142,20 @@ def test_times_are_kept_beside_the_grid_and_shown_in_a_table_of_their_own(tmp_pa
     assert "| open and open | 4 | 3 | 150 | 400 | 400 | 2 | 200 | 450 |" in (tmp_path / "reachability.md").read_text()
 
 
+def test_a_first_answer_that_comes_late_is_told_with_its_pair_and_judged_by_nobody(tmp_path):
+    found = page_in(tmp_path)
+    found["pairs"] |= {pair: row(DIRECT, *(run(DIRECT) | {"first_ms": ms} for ms in times)) | {"b": pair[1]}
+                       for pair, times in ((("open", "open"), (grid_report.ANSWERED, 20)), (("open", "sym"), (grid_report.ANSWERED + 0.1, 300, 20)))}
+    slow = found["pairs"]["open", "sym"]
+    assert not grid_report.judge(slow) and "2 of 3 first answers later than 210 ms" in grid_report.line(slow)
+    assert "later" not in grid_report.line(found["pairs"]["open", "open"])
+    grid_report.save(tmp_path, found)
+    assert "First answers later than 210 ms: 1 pairs, open and sym (2 of 3)." in (tmp_path / "reachability.md").read_text()
+    del found["pairs"]["open", "sym"]
+    grid_report.save(tmp_path, found)
+    assert "First answers later than 210 ms: none." in (tmp_path / "reachability.md").read_text()
+
+
 def test_the_page_says_when_and_with_how_many_builds_it_was_measured():
     day, other = {"program": "a", "day": "2026-01-02"}, {"program": "b", "day": "2026-01-03"}
     pairs = grid.pairs_of([])

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """What happens to those who talk to each other while the ways between them come, go and change: a TCP connection never
-breaks, of a hundred packets a second few are lost, and nobody waits long. Figures are printed."""
+breaks, of a hundred packets a second hardly any is lost, and nobody waits long. Figures are printed."""
 import contextlib
 import dataclasses
 import random
@@ -20,6 +20,8 @@ pytestmark = pytest.mark.alone("counts what is lost in fractions of a second")
 RATE = 100  # packets a second
 STEADY = 100  # so many answers in a row after all has happened, before the figures are read
 SOON = 15  # s: for the way that must come
+STALL = 1.0  # s at most: twice the 400 ms and a round trip of 80 ms by the relay that are promised, since the machine is busy, too
+FEW = 10  # packets: none is promised, and without what leaves again there were 27 and more
 
 
 # --- what happens ---
@@ -85,7 +87,7 @@ class Story:
     happens: Callable
     then: str  # and afterwards
     lost: int = 0  # at most so many packets
-    stall: float = 3.0  # s at most: no promise, those are printed, but beyond it nobody would call it a change of ways
+    stall: float = STALL
     kinds: tuple = ("port", "port")
     before: Callable = lambda world: None
     outage: float = 0  # s for which there is no way at all
@@ -93,15 +95,15 @@ class Story:
 
 STORIES = [
     Story("promotion", RELAY, unblock, DIRECT, before=block_both),
-    Story("demotion", DIRECT, block_both, RELAY, lost=RATE),
-    Story("demotion-there", DIRECT, block_there, RELAY, lost=RATE),
-    Story("demotion-back", DIRECT, block_back, RELAY, lost=RATE),
-    Story("roaming", DIRECT, roam, DIRECT, lost=RATE, kinds=("open", "port")),
+    Story("demotion", DIRECT, block_both, RELAY, lost=FEW),
+    Story("demotion-there", DIRECT, block_there, RELAY, lost=FEW),
+    Story("demotion-back", DIRECT, block_back, RELAY, lost=FEW),
+    Story("roaming", DIRECT, roam, DIRECT, lost=FEW, stall=2.0, kinds=("open", "port")),
     Story("coordinator-restarts", DIRECT, restart_hub, DIRECT),
     Story("coordinator-away", DIRECT, hub_away, DIRECT),
-    Story("roaming-alone", DIRECT, roam_alone, DIRECT, lost=3 * RATE, kinds=("open", "full")),
-    Story("relay-restarts", RELAY, restart_hub, RELAY, lost=4 * RATE, before=block_both),
-    Story("no-link", DIRECT, no_link(60), DIRECT, outage=60),
+    Story("roaming-alone", DIRECT, roam_alone, DIRECT, lost=RATE, stall=3.0, kinds=("open", "full")),
+    Story("relay-restarts", RELAY, restart_hub, RELAY, lost=RATE, stall=3.0, before=block_both),  # with the daemon's own start
+    Story("no-link", DIRECT, no_link(60), DIRECT, stall=3.0, outage=60),
 ]
 SLOW = ("demotion-back", "coordinator-away", "roaming-alone", "no-link")
 

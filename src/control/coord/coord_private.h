@@ -291,6 +291,9 @@ request_run_fn policy_explained, policy_compared, policy_proved;
 /* backup.c, events.c */
 request_run_fn backup_copy, events_list;
 
+/* reports_answer.c */
+request_run_fn reports_list, reports_node;
+
 /* enrol.c */
 void enrol_request(struct conn *n, const msg_object *m);
 

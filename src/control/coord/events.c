@@ -104,8 +104,11 @@ static int list_one(void *ctx, const struct event *e)
 static int list_body(struct store *s, struct job *j)
 {
 	struct listing *l = CONTAINER_OF(j, struct listing, job);
-	const struct store_events which = {
-		.after = l->q.after, .since = l->q.since, .of = l->of[0] ? l->of : NULL};
+	const struct store_events which = {.after = l->q.after,
+		.since = l->q.since,
+		.of = l->of[0] ? l->of : NULL,
+		.newest = l->q.newest,
+		.before = l->q.before};
 
 	jsonout_list(&l->list, NULL);
 	int err = store_event_each(s, &which, list_one, l);

@@ -48,6 +48,8 @@ static const struct request {
 	{"policy.diff", BY_ADMIN, msg_policy_text_get, policy_compared},
 	{"policy.prove", BY_ADMIN, msg_policy_prove_get, policy_proved},
 	{"event.list", BY_ADMIN | BY_NODE | BY_MEMBER, msg_event_list_get, events_list},
+	{"report.list", BY_ADMIN | BY_NODE | BY_MEMBER, msg_report_list_get, reports_list},
+	{"report.node", BY_ADMIN | BY_NODE | BY_MEMBER, msg_report_node_get, reports_node},
 	{"backup", BY_ADMIN, msg_nothing_get, backup_copy},
 	{"token.create", BY_ADMIN, msg_token_create_get, tokens_create},
 	{"token.list", BY_ADMIN, msg_nothing_get, tokens_list},

@@ -24,9 +24,11 @@ struct store_events {
 	uint64_t after; /* those with a higher number */
 	int64_t since; /* and not older than that, Unix seconds */
 	const char *of; /* about or by the member with this id; NULL: all */
+	bool newest; /* newest first, and instead of `after`: */
+	uint64_t before; /* those with a lower number; 0: all */
 };
-/* In their order. Those of kinds that this program does not know are left out. Stops when fn returns an
- * error. */
+/* In their order, or the other way round. Those of kinds that this program does not know are left out. Stops
+ * when fn returns an error. */
 typedef int store_event_fn(void *ctx, const struct event *e);
 NODISCARD int store_event_each(
 	struct store *s, const struct store_events *which, store_event_fn *fn, void *ctx);

@@ -17,6 +17,16 @@ static const char *const alarms[REPORT_ALARM_N] = {
 #undef X
 };
 
+const char *report_path_word(enum report_path path)
+{
+	return path_words[path];
+}
+
+const char *report_alarm_word(enum report_alarm alarm)
+{
+	return alarms[alarm];
+}
+
 /* --- putting --- */
 
 /* Most of what is 0 most of the time is not told. */

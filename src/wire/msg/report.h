@@ -30,6 +30,7 @@ enum report_path {
 #undef X
 		REPORT_PATH_N,
 };
+const char *report_path_word(enum report_path path);
 
 /* What is wrong on a node and a person should know. */
 #define REPORT_ALARMS(X)                                                                                     \
@@ -47,6 +48,7 @@ enum report_alarm {
 #undef X
 		REPORT_ALARM_N,
 };
+const char *report_alarm_word(enum report_alarm alarm);
 
 /* A node of itself. */
 struct report_self {

@@ -108,13 +108,19 @@ int msg_list_get(const json_t *j, union msg_request *ret_r, struct diag *d)
 int msg_event_list_get(const json_t *j, union msg_request *ret_r, struct diag *d)
 {
 	struct msg_event_list e = {0};
-	int64_t after = 0;
+	int64_t after = 0, before = 0;
 
 	if (optional_int(j, "after", 0, INT64_MAX, &after) != TM_OK)
 		return wrong(d, "after must be what the last answer called next", "leave it out to begin");
 	if (optional_int(j, "since", 0, INT64_MAX, &e.since) != TM_OK)
 		return wrong(d, "since must be seconds since 1970", "leave it out for all");
+	if (jsonin_bool(j, "newest", &e.newest) != TM_OK)
+		return wrong(d, "newest must be true or false", "leave it out for the oldest first");
+	if (optional_int(j, "before", 0, INT64_MAX, &before) != TM_OK || (before && !e.newest))
+		return wrong(d, "before must be what the last answer called next, and goes with newest",
+			"leave it out to begin");
 	e.after = (uint64_t)after;
+	e.before = (uint64_t)before;
 	ret_r->events = e;
 	return TM_OK;
 }
@@ -206,6 +212,42 @@ int msg_node_tag_get(const json_t *j, union msg_request *ret_r, struct diag *d)
 		err = wrong(d, "no tag is said that is to be added or removed", hint);
 	if (!err)
 		ret_r->tag = t;
+	return err;
+}
+
+static int watch_get(const json_t *j, bool *ret_watch, struct diag *d)
+{
+	if (jsonin_bool(j, "watch", ret_watch) != TM_OK)
+		return wrong(d, "watch must be true or false", "leave it out to look once");
+	return TM_OK;
+}
+
+int msg_report_list_get(const json_t *j, union msg_request *ret_r, struct diag *d)
+{
+	struct msg_reports r = {0};
+	union msg_request list;
+	int err = msg_list_get(j, &list, d);
+
+	if (!err)
+		err = watch_get(j, &r.watch, d);
+	if (err)
+		return err;
+	r.after = list.after;
+	ret_r->reports = r;
+	return TM_OK;
+}
+
+int msg_report_node_get(const json_t *j, union msg_request *ret_r, struct diag *d)
+{
+	struct msg_reports r = {0};
+	int err = name_get(j, "node", r.node, d);
+
+	if (!err && json_object_get(j, "peer"))
+		err = name_get(j, "peer", r.peer, d);
+	if (!err)
+		err = watch_get(j, &r.watch, d);
+	if (!err)
+		ret_r->reports = r;
 	return err;
 }
 

@@ -93,11 +93,21 @@ NODISCARD int msg_local_id_get(const json_t *j, char ret_id[static 33], struct d
 /* event.list: a page of what was done to the mesh. */
 struct msg_event_list {
 	uint64_t after; /* events with a higher number */
+	bool newest; /* newest first, and instead of `after`: */
+	uint64_t before; /* those with a lower number; 0 = all */
 	int64_t since; /* Unix seconds */
+};
+
+/* What members told of themselves and their pairs. */
+struct msg_reports {
+	uint32_t after; /* report.list: members with a higher host number */
+	char node[NODE_REF_MAX + 1], peer[NODE_REF_MAX + 1]; /* report.node; peer: "" = all */
+	bool watch; /* somebody looks on */
 };
 
 union msg_request {
 	struct msg_event_list events;
+	struct msg_reports reports;
 	struct msg_policy_request policy;
 	struct msg_token_create token_create;
 	uint8_t token_id[TOKEN_ID];
@@ -123,6 +133,7 @@ msg_request_get_fn msg_policy_version_get, msg_policy_text_get, msg_policy_add_g
 	msg_policy_explain_get, msg_policy_prove_get;
 msg_request_get_fn msg_route_offer_get, msg_route_get;
 msg_request_get_fn msg_event_list_get;
+msg_request_get_fn msg_report_list_get, msg_report_node_get;
 
 /* To a node about its own: route.advertise, route.withdraw. */
 struct msg_own_routes {

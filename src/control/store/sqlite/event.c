@@ -66,10 +66,13 @@ static int row_to_event(sqlite3_stmt *st, struct event *ret_event)
 
 int sql_event_each(struct store *store, const struct store_events *which, store_event_fn *fn, void *ctx)
 {
-	sqlite3_stmt *st = sql_stmt(sql_of(store), which->of ? STMT_EVENTS_OF : STMT_EVENT_EACH);
+	static const enum sql_stmt_id stmts[2][2] = {
+		{STMT_EVENT_EACH, STMT_EVENT_BACK}, {STMT_EVENTS_OF, STMT_EVENTS_OF_BACK}};
+	const uint64_t before = which->before ? which->before : INT64_MAX;
+	sqlite3_stmt *st = sql_stmt(sql_of(store), stmts[which->of != NULL][which->newest]);
 	int err;
 
-	sqlite3_bind_int64(st, 1, (sqlite3_int64)which->after);
+	sqlite3_bind_int64(st, 1, (sqlite3_int64)(which->newest ? before : which->after));
 	sqlite3_bind_int64(st, 2, which->since);
 	if (which->of)
 		bind_text(st, 3, which->of);

@@ -22,11 +22,11 @@
 #define EVENT_COLUMNS "number, at, kind, id, about, detail, who, who_id, door"
 #define TOKEN_COLUMNS "id, secret_hash, uses, used, created, expires, revoked, ephemeral, tags"
 /* About the member ?3 or by it: two indices that are read side by side, so that a page costs a page. */
-#define EVENTS_OF_SQL                                                                                        \
-	"SELECT " EVENT_COLUMNS                                                                              \
-	" FROM event WHERE id = ?3 AND number > ?1 AND at >= ?2 UNION ALL SELECT " EVENT_COLUMNS             \
-	" FROM event WHERE who_id = ?3 AND id <> ?3 AND number > ?1 AND at >= ?2 "                           \
-	"ORDER BY number"
+#define EVENTS_OF_SQL(side, order)                                                                           \
+	"SELECT " EVENT_COLUMNS " FROM event WHERE id = ?3 AND number " side                                 \
+	" ?1 AND at >= ?2 UNION ALL SELECT " EVENT_COLUMNS                                                   \
+	" FROM event WHERE who_id = ?3 AND id <> ?3 AND number " side " ?1 AND at >= ?2 "                    \
+	"ORDER BY number" order
 
 #define STORE_STATEMENTS(X)                                                                                  \
 	X(BEGIN, "BEGIN IMMEDIATE")                                                                          \
@@ -85,7 +85,10 @@
 	X(EVENT_ADD, "INSERT INTO event (at, kind, id, about, detail, who, who_id, door) VALUES (?, ?, ?, "  \
 		     "?, ?, ?, ?, ?)")                                                                       \
 	X(EVENT_EACH, "SELECT " EVENT_COLUMNS " FROM event WHERE number > ?1 AND at >= ?2 ORDER BY number")  \
-	X(EVENTS_OF, EVENTS_OF_SQL)                                                                          \
+	X(EVENT_BACK,                                                                                        \
+		"SELECT " EVENT_COLUMNS " FROM event WHERE number < ?1 AND at >= ?2 ORDER BY number DESC")   \
+	X(EVENTS_OF, EVENTS_OF_SQL(">", ""))                                                                 \
+	X(EVENTS_OF_BACK, EVENTS_OF_SQL("<", " DESC"))                                                       \
 	X(EVENT_PRUNE, "DELETE FROM event WHERE at < ?1 "                                                    \
 		       "OR (door IN (?2, ?3) AND number <= (SELECT number FROM event WHERE door IN (?2, "    \
 		       "?3) ORDER BY number DESC LIMIT 1 OFFSET ?4)) "                                       \

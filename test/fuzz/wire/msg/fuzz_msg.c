@@ -138,7 +138,8 @@ static void check_requests(const json_t *j)
 	msg_request_get_fn *const gets[] = {msg_nothing_get, msg_token_create_get, msg_token_revoke_get,
 		msg_list_get, msg_node_rename_get, msg_node_alias_get, msg_node_remove_get,
 		msg_client_add_get, msg_client_remove_get, msg_policy_version_get, msg_policy_text_get,
-		msg_policy_add_get, msg_policy_remove_get, msg_policy_explain_get, msg_policy_prove_get};
+		msg_policy_add_get, msg_policy_remove_get, msg_policy_explain_get, msg_policy_prove_get,
+		msg_event_list_get, msg_report_list_get, msg_report_node_get};
 	union msg_request r;
 
 	for (size_t i = 0; i < ARRAY_LEN(gets); i++) {
@@ -153,6 +154,8 @@ static void check_requests(const json_t *j)
 		assert(node_aliases_count(&r.alias.add) + node_aliases_count(&r.alias.remove) > 0);
 	if (msg_client_add_get(j, &r, &d) == TM_OK)
 		assert(node_name_valid(r.client_add.name));
+	if (msg_event_list_get(j, &r, &d) == TM_OK)
+		assert((!r.events.before || r.events.newest) && r.events.before <= INT64_MAX);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

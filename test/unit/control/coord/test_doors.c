@@ -29,7 +29,7 @@ static struct coord_who member_at_the_dashboard(const struct machine *m)
  */
 static void a_member_may_look_and_nothing_else(void **state)
 {
-	static const char *const allowed[] = {"node.list", "route.list", "event.list"};
+	static const char *const allowed[] = {"node.list", "route.list", "event.list", "report.list", "report.node"};
 	struct rig *r = *state;
 	struct machine *m = rig_machine(r, 0);
 	size_t n_allowed = 0;
@@ -38,7 +38,7 @@ static void a_member_may_look_and_nothing_else(void **state)
 	machine_join(m, "laptop");
 	const struct coord_who who = member_at_the_dashboard(m);
 	for (size_t i = 0; (name = request_name(i)); i++) {
-		const json_t *a = rig_asked(r, &who, json_pack("{s:s}", "cmd", name));
+		const json_t *a = rig_asked(r, &who, json_pack("{s:s, s:s}", "cmd", name, "node", "laptop"));
 		bool may = false;
 
 		for (size_t k = 0; k < ARRAY_LEN(allowed); k++)

@@ -210,6 +210,18 @@ static void a_long_list_comes_in_pages(void **state)
 	page = rig_admin(r, json_pack("{s:s, s:I}", "cmd", "event.list", "after", next));
 	assert_int_equal(json_array_size(json_object_get(page, "events")), N - LIST_PAGE);
 	assert_null(json_object_get(page, "next"));
+	page = rig_admin(r, json_pack("{s:s, s:b}", "cmd", "event.list", "newest", 1));
+	assert_int_equal(json_array_size(json_object_get(page, "events")), LIST_PAGE);
+	assert_int_equal(json_integer_value(json_object_get(
+				 json_array_get(json_object_get(page, "events"), 0), "number")),
+		N);
+	next = json_integer_value(json_object_get(page, "next"));
+	assert_int_equal(next, N - LIST_PAGE + 1);
+	page = rig_admin(r, json_pack("{s:s, s:b, s:I}", "cmd", "event.list", "newest", 1, "before", next));
+	assert_int_equal(json_array_size(json_object_get(page, "events")), N - LIST_PAGE);
+	assert_null(json_object_get(page, "next"));
+	assert_non_null(strstr(rig_refused(r, json_pack("{s:s, s:i}", "cmd", "event.list", "before", 3)),
+		"goes with newest"));
 	page = rig_admin(r, json_pack("{s:s, s:I}", "cmd", "event.list", "since", rig_unix_now + 1));
 	assert_int_equal(json_array_size(json_object_get(page, "events")), 0);
 }

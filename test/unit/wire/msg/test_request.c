@@ -38,6 +38,16 @@ static void requests_that_make_no_sense_are_refused_with_a_sentence(void **state
 {
 	static const struct row rows[] = {
 		{msg_nothing_get, "{\"x\":1}", true},
+		{msg_event_list_get, "{\"newest\":true,\"before\":3}", true},
+		{msg_event_list_get, "{\"before\":3}", false},
+		{msg_event_list_get, "{\"newest\":1}", false},
+		{msg_report_list_get, "{}", true},
+		{msg_report_list_get, "{\"after\":-1}", false},
+		{msg_report_list_get, "{\"watch\":\"yes\"}", false},
+		{msg_report_node_get, "{\"node\":\"laptop\"}", true},
+		{msg_report_node_get, "{\"node\":\"laptop\",\"peer\":\"nas\",\"watch\":true}", true},
+		{msg_report_node_get, "{\"peer\":\"nas\"}", false},
+		{msg_report_node_get, "{\"node\":\"laptop\",\"peer\":7}", false},
 		{msg_token_create_get, "{}", true},
 		{msg_token_create_get, "{\"uses\":100000,\"ttl_s\":1,\"tags\":[\"a\"],\"ephemeral\":true}",
 			true},

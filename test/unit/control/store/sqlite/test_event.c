@@ -115,6 +115,17 @@ static void one_asks_for_later_ones_newer_ones_and_those_of_a_member(void **stat
 	assert_int_equal(all(s, (struct store_events){.of = ID_A}).n, 3);
 	assert_int_equal(all(s, (struct store_events){.of = ID_A, .after = 1}).n, 2);
 	assert_int_equal(all(s, (struct store_events){.of = ID_A, .since = 40}).n, 1);
+	/* The other way round. */
+	x = all(s, (struct store_events){.newest = true});
+	assert_int_equal(x.n, 4);
+	assert_int_equal(x.first.kind, EVENT_LEFT);
+	assert_int_equal(x.last.kind, EVENT_JOINED);
+	x = all(s, (struct store_events){.newest = true, .before = 3, .since = 20});
+	assert_int_equal(x.n, 1);
+	assert_int_equal(x.first.kind, EVENT_TAGS);
+	x = all(s, (struct store_events){.of = ID_A, .newest = true, .before = 4});
+	assert_int_equal(x.n, 2);
+	assert_int_equal(x.first.kind, EVENT_CLIENT_ADDED);
 	store_free(s);
 }
 
@@ -136,18 +147,22 @@ static int see_step(void *ctx, int n, char **values, char **names UNUSED)
 /* Each member may ask for its own, and others wait meanwhile: a page costs a page. */
 static void the_events_of_one_member_are_found_without_a_look_at_all(void **state)
 {
-	static const char of[] = "EXPLAIN QUERY PLAN " EVENTS_OF_SQL;
-	struct query_plan p = {0};
+	static const char *const of[] = {"EXPLAIN QUERY PLAN " EVENTS_OF_SQL(">", ""),
+		"EXPLAIN QUERY PLAN " EVENTS_OF_SQL("<", " DESC")};
 	struct shelf *sh = *state;
 	sqlite3 *db;
 
 	shelf_create(sh);
 	assert_int_equal(sqlite3_open(sh->path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, of, see_step, &p, NULL), SQLITE_OK);
+	for (size_t i = 0; i < ARRAY_LEN(of); i++) {
+		struct query_plan p = {0};
+
+		assert_int_equal(sqlite3_exec(db, of[i], see_step, &p, NULL), SQLITE_OK);
+		assert_true(p.n_steps > 0);
+		assert_false(p.scans);
+		assert_false(p.sorts);
+	}
 	sqlite3_close(db);
-	assert_true(p.n_steps > 0);
-	assert_false(p.scans);
-	assert_false(p.sorts);
 }
 
 static void members_push_out_their_own_and_nothing_of_the_administration(void **state)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/secret.h"
+#include "crypto/init.h"
 
 DEFINE_CLEANUP(EVP_PKEY, EVP_PKEY_free)
 DEFINE_CLEANUP(EVP_PKEY_CTX, EVP_PKEY_CTX_free)
@@ -51,6 +52,13 @@ void dh_key_free(struct dh_key *k)
 const uint8_t *dh_key_public(const struct dh_key *k)
 {
 	return k->pub;
+}
+
+int dh_generate(uint8_t ret_priv[static DH_KEY], uint8_t ret_pub[static DH_KEY])
+{
+	random_bytes(ret_priv, DH_KEY);
+	dh_clamp(ret_priv);
+	return dh_public(ret_priv, ret_pub);
 }
 
 int dh_public(const uint8_t priv[static DH_KEY], uint8_t ret_pub[static DH_KEY])

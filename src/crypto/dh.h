@@ -12,6 +12,9 @@ void dh_clamp(uint8_t priv[static DH_KEY]);
 /* Both: TM_ENOMEM, which must not be taken for a bad key. */
 NODISCARD int dh_public(const uint8_t priv[static DH_KEY], uint8_t ret_pub[static DH_KEY]);
 
+/* A fresh pair; the caller wipes the private one. */
+NODISCARD int dh_generate(uint8_t ret_priv[static DH_KEY], uint8_t ret_pub[static DH_KEY]);
+
 /* TM_ECRYPTO when the result is all zeros (RFC 7748 6.1: low-order peer key), with ret_shared wiped. */
 NODISCARD int dh(const uint8_t priv[static DH_KEY], const uint8_t pub[static DH_KEY],
 	uint8_t ret_shared[static DH_KEY]);

@@ -6,15 +6,18 @@
 #include "base/encode.h"
 #include "base/secret.h"
 #include "control/policy/policy.h"
+#include "node/clients.h"
 #include "node/commands_private.h"
 #include "node/offers.h"
 #include "node/routing.h"
+#include "wire/msg/device.h"
 #include "wire/msg/msg.h"
 #include "wire/token.h"
 
 struct client_add {
 	struct node *node;
-	struct ctl_call *call;
+	client_added_fn *added;
+	void *ctx;
 	uint8_t key[32];
 	char endpoint[ENDPOINT_STR_LEN + 192];
 	bool exit; /* all that the device has for the internet comes here, too */
@@ -88,6 +91,22 @@ static json_t *allowed(const struct node *n, bool exit)
 	return list;
 }
 
+/* Whose way to the internet this node is, it resolves names for, too: those of the device's own network do
+ * not. */
+static json_t *resolvers(bool exit)
+{
+	static const enum ip_family families[] = {IP_V4, IP_V6};
+	json_t *list = json_array();
+	char text[IP_STR_LEN];
+
+	for (size_t i = 0; exit && i < ARRAY_LEN(families); i++) {
+		const struct ip at = os_exit_resolver(families[i]);
+
+		json_array_append_new(list, json_string(ip_format(&at, text)));
+	}
+	return list;
+}
+
 static json_t *client_reply(struct client_add *c, json_t *reply)
 {
 	struct node *n = c->node;
@@ -106,6 +125,7 @@ static json_t *client_reply(struct client_add *c, json_t *reply)
 	json_object_set_new(reply, "server_key", json_string(key_text));
 	json_object_set_new(reply, "endpoint", json_string(c->endpoint));
 	json_object_set_new(reply, "allowed", allowed(n, c->exit));
+	json_object_set_new(reply, "dns", resolvers(c->exit));
 	wipe(psk, sizeof(psk));
 	wipe(psk_text, sizeof(psk_text));
 	return reply;
@@ -115,7 +135,7 @@ static void client_added(void *ctx, json_t *reply_take)
 {
 	struct client_add *c = ctx;
 
-	ctl_reply(c->call, client_reply(c, reply_take));
+	c->added(c->ctx, client_reply(c, reply_take));
 	free(c);
 }
 
@@ -135,7 +155,8 @@ static bool is_exit(const struct node *n)
 	return own.exit_offer;
 }
 
-void command_client_add(struct node *n, const json_t *req, struct ctl_call *call)
+/* NULL: it has been answered why not. */
+static struct client_add *client_add_new(struct node *n, const json_t *req, client_added_fn *added, void *ctx)
 {
 	const char *key = command_field(req, "key");
 	struct client_add *c = calloc(1, sizeof(*c));
@@ -143,29 +164,59 @@ void command_client_add(struct node *n, const json_t *req, struct ctl_call *call
 
 	if (!c || base64_decode(key, strlen(key), c->key, sizeof(c->key), &len) != TM_OK || len != 32) {
 		free(c);
-		ctl_reply(call,
-			msg_refusal("invalid", "the client's public key is not 32 bytes in base64", ""));
-		return;
+		added(ctx, msg_refusal("invalid", "the client's public key is not 32 bytes in base64", ""));
+		return NULL;
 	}
 	c->node = n;
-	c->call = call;
+	c->added = added;
+	c->ctx = ctx;
 	c->exit = json_is_true(json_object_get(req, "exit"));
 	if (c->exit && !is_exit(n)) {
 		free(c);
-		ctl_reply(call,
+		added(ctx,
 			msg_refusal("refused", "this node is no approved exit node",
 				"`tunnelmesh exit-node offer` here, then `tunnelmesh route approve` on the "
 				"coordinator"));
-		return;
+		return NULL;
 	}
 	client_endpoint(n, req, c->endpoint, sizeof(c->endpoint));
+	if (!msg_device_endpoint_valid(c->endpoint)) {
+		const bool given = command_field(req, "endpoint")[0];
 
+		free(c);
+		added(ctx, msg_refusal("invalid",
+				   given ? "the endpoint wants to be HOST:PORT"
+					 : "this node knows no address of its own for clients",
+				   "say it with --endpoint HOST:PORT"));
+		return NULL;
+	}
+	return c;
+}
+
+void client_add(
+	struct node *n, const json_t *req, const struct coord_who *who, client_added_fn *added, void *ctx)
+{
+	struct client_add *c = client_add_new(n, req, added, ctx);
+
+	if (!c)
+		return;
 	json_t *with_via = json_copy((json_t *)(uintptr_t)req);
 	json_object_set_new(with_via, "via", json_string(n->enrolment.self.id));
-	const struct coord_who who = command_who(call);
 	if (n->coord)
-		coord_ask(n->coord, &who, with_via, client_added_here, c);
+		coord_ask(n->coord, who, with_via, client_added_here, c);
 	else
 		command_ask_through_link(n, with_via, client_added, c);
 	json_decref(with_via);
+}
+
+static void answer_call(void *ctx, json_t *reply_take)
+{
+	ctl_reply(ctx, reply_take);
+}
+
+void command_client_add(struct node *n, const json_t *req, struct ctl_call *call)
+{
+	const struct coord_who who = command_who(call);
+
+	client_add(n, req, &who, answer_call, call);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "node/dashboard.h"
 
+#include "node/clients.h"
 #include "node/node_private.h"
 #include "node/view.h"
 #include "web/dashboard/dashboard.h"
@@ -129,6 +130,15 @@ static void on_presence(void *ctx, char *reply_take)
 	on_reply(q, q->node->coord ? status_text(q->node, known ? &p : NULL) : NULL);
 }
 
+/* A device that was added: what its configuration needs. */
+static void on_client(void *ctx, msg_object *answer_take)
+{
+	struct question *q = ctx;
+
+	q->reply(q->ctx, answer_take);
+	free(q);
+}
+
 static struct coord_who asker(const struct web_viewer *by)
 {
 	struct coord_who who = {
@@ -148,7 +158,9 @@ static void put_question(
 	msg_object *presence =
 		status && who.role == COORD_ADMIN ? msg_object_read("{\"cmd\":\"presence\"}") : NULL;
 
-	if (presence)
+	if (strcmp(msg_command(request).text, "client.add") == 0) /* behind this node */
+		client_add(n, request, &who, on_client, q);
+	else if (presence)
 		coord_ask(n->coord, &who, presence, on_presence, q);
 	else /* which knows no status, and says so */
 		coord_ask(n->coord, &who, request, on_reply, q);

@@ -5,7 +5,6 @@
 #include "base/encode.h"
 #include "base/format.h"
 #include "base/secret.h"
-#include "base/strbuf.h"
 #include "cli/core/call.h"
 #include "cli/core/columns.h"
 #include "cli/core/commands.h"
@@ -16,8 +15,9 @@
 #include "crypto/init.h"
 #include "mesh/model.h"
 #include "os/os.h"
+#include "wire/msg/device.h"
 
-enum { KEY_TEXT = BASE64_LEN(DH_KEY) + 1, DNS_LINE = 2 * IP_STR_LEN + 16 };
+enum { KEY_TEXT = BASE64_LEN(DH_KEY) + 1 };
 
 struct client_opts {
 	const char *endpoint, *output;
@@ -40,100 +40,17 @@ static const struct opt client_options[] = {
 	{0},
 };
 
-/* HOST:PORT in a configuration file: one word, with a port. Names are the device's to resolve. */
-static bool endpoint_valid(const char *s)
-{
-	const char *colon = strrchr(s, ':');
-	struct endpoint ep;
-
-	if (endpoint_parse(s, &ep) == TM_OK)
-		return ep.port != 0;
-
-	return colon && colon != s && strchr(s, ':') == colon && colon[1] &&
-	       strspn(colon + 1, "0123456789") == strlen(colon + 1) && strlen(colon + 1) <= 5 &&
-	       strtoul(colon + 1, NULL, 10) - 1 < UINT16_MAX && strlen(s) < 262 &&
-	       strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-") ==
-		       (size_t)(colon - s);
-}
-
 static int make_key(char ret_priv[static KEY_TEXT], char ret_pub[static KEY_TEXT])
 {
 	uint8_t priv[DH_KEY], pub[DH_KEY];
-	int err;
+	int err = dh_generate(priv, pub);
 
-	random_bytes(priv, sizeof(priv));
-	dh_clamp(priv);
-	err = dh_public(priv, pub);
 	if (!err) {
 		base64_encode(priv, sizeof(priv), ret_priv);
 		base64_encode(pub, sizeof(pub), ret_pub);
 	}
 	wipe(priv, sizeof(priv));
 	return err;
-}
-
-/* Whose way to the internet this is resolves its names, too: those of the device's own network do not. "" =
- * as before. */
-static const char *dns_line(const json_t *reply, char buf[static DNS_LINE])
-{
-	static const struct {
-		const char *net;
-		enum ip_family family;
-	} rows[] = {{"0.0.0.0/0", IP_V4}, {"::/0", IP_V6}};
-	size_t i, len = 0;
-	json_t *net;
-
-	buf[0] = '\0';
-	for (size_t k = 0; k < ARRAY_LEN(rows); k++)
-		json_array_foreach (json_object_get(reply, "allowed"), i, net) {
-			const struct ip at = os_exit_resolver(rows[k].family);
-			char text[IP_STR_LEN];
-
-			if (!json_string_value(net) || strcmp(json_string_value(net), rows[k].net) != 0)
-				continue;
-			len += (size_t)snprintf(buf + len, DNS_LINE - len, "%s%s",
-				len ? ", " : "DNS = ", ip_format(&at, text));
-		}
-	if (len)
-		snprintf(buf + len, DNS_LINE - len, "\n");
-	return buf;
-}
-
-/* NULL: no memory. */
-static char *config_text(const json_t *reply, const char *priv)
-{
-	const json_t *client = json_object_get(reply, "client");
-	struct strbuf b = {0};
-	char line[DNS_LINE];
-	size_t i;
-	json_t *net;
-
-	strbuf_printf(&b,
-		"[Interface]\n"
-		"PrivateKey = %s\n"
-		"Address = %s/32, %s/128\n"
-		"%s"
-		"\n"
-		"[Peer]\n"
-		"PublicKey = %s\n"
-		"PresharedKey = %s\n"
-		"Endpoint = %s\n"
-		"AllowedIPs = ",
-		priv, json_text(client, "ip4"), json_text(client, "ip6"), dns_line(reply, line),
-		json_text(reply, "server_key"), json_text(reply, "psk"), json_text(reply, "endpoint"));
-	json_array_foreach (json_object_get(reply, "allowed"), i, net)
-		strbuf_printf(
-			&b, "%s%s", i ? ", " : "", json_string_value(net) ? json_string_value(net) : "");
-	strbuf_puts(&b, "\nPersistentKeepalive = 25\n");
-	return strbuf_take(&b);
-}
-
-static bool reply_complete(const json_t *reply)
-{
-	const json_t *client = json_object_get(reply, "client");
-
-	return *json_text(client, "ip4") && *json_text(client, "ip6") && *json_text(reply, "server_key") &&
-	       *json_text(reply, "psk") && json_array_size(json_object_get(reply, "allowed")) > 0;
 }
 
 /* Nobody has its key if we do not print it. */
@@ -193,7 +110,7 @@ static int hand_out(struct cli *c, const struct client_opts *o, const json_t *cl
 
 static int print_config(struct cli *c, const struct client_opts *o, const json_t *reply, const char *priv)
 {
-	char *text = config_text(reply, priv);
+	char *text = msg_device_config(reply, priv);
 
 	if (!text)
 		return cli_failf(c, NULL, "%s", tm_strerror(TM_ENOMEM));
@@ -232,7 +149,7 @@ static int add_run(struct cli *c, const void *opts, const struct opt_words *word
 	if (!node_name_allowed(name))
 		return cli_usage(c, "up to 63 of a-z, 0-9 and -, and not this",
 			"\"%.80s\" is not a name for a client", name);
-	if (o->endpoint && !endpoint_valid(o->endpoint))
+	if (o->endpoint && !msg_device_endpoint_valid(o->endpoint))
 		return cli_usage(c, NULL, "--endpoint wants HOST:PORT, not \"%.80s\"", o->endpoint);
 	if (o->qr && c->g.json)
 		return cli_usage(c, "leave one of them out", "--qr is for cameras and --json for programs");
@@ -254,10 +171,10 @@ static int add_run(struct cli *c, const void *opts, const struct opt_words *word
 		json_object_set_new(reply, "endpoint", json_string(o->endpoint));
 	if (err) {
 		status = cli_fail(c, &d, err);
-	} else if (!reply_complete(reply)) {
+	} else if (!msg_device_whole(reply)) {
 		take_back(c, name);
 		status = cli_failf(c, NULL, "the daemon's answer lacks what a configuration needs");
-	} else if (!endpoint_valid(json_text(reply, "endpoint"))) {
+	} else if (!msg_device_endpoint_valid(json_text(reply, "endpoint"))) {
 		take_back(c, name);
 		status = cli_failf(c, "say it with --endpoint HOST:PORT",
 			"this node knows no address of its own for clients");

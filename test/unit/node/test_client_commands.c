@@ -4,6 +4,7 @@
 #include "commands_rig.h"
 
 #define KEY_TEXT "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="
+#define HERE "192.0.2.9:51820"
 
 static json_t *client_add(const char *key, const char *endpoint)
 {
@@ -21,7 +22,7 @@ static void a_client_is_told_all_that_its_configuration_needs(void **state)
 	uint8_t psk[33];
 	size_t n;
 
-	say(r, node_command, client_add(KEY_TEXT, ""));
+	say(r, node_command, client_add(KEY_TEXT, HERE));
 	assert_string_equal(text(r->asked, "t"), "client.add");
 	assert_string_equal(text(r->asked, "via"), "00000000000000aa");
 	assert_string_equal(text(r->asked, "key"), KEY_TEXT);
@@ -30,17 +31,18 @@ static void a_client_is_told_all_that_its_configuration_needs(void **state)
 	assert_int_equal(n, 32);
 	assert_string_equal(json_string_value(json_array_get(json_object_get(r->answer, "allowed"), 0)),
 		"100.101.0.0/16");
-	assert_string_equal(text(r->answer, "endpoint"), "");
+	assert_string_equal(text(r->answer, "endpoint"), HERE);
+	assert_int_equal(json_array_size(json_object_get(r->answer, "dns")), 0);
 	/* No secret with a refusal. */
 	r->reply = "{\"ok\":false,\"error\":\"no\"}";
-	say(r, node_command, client_add(KEY_TEXT, ""));
+	say(r, node_command, client_add(KEY_TEXT, HERE));
 	assert_false(ok(r->answer));
 	assert_null(json_object_get(r->answer, "psk"));
 	/* On the coordinator the same, without a link. */
 	r->reply = "{\"ok\":true}";
 	r->asked_link = 0;
 	r->n.coord = (struct coord *)r;
-	say(r, node_command, client_add(KEY_TEXT, ""));
+	say(r, node_command, client_add(KEY_TEXT, HERE));
 	assert_string_equal(text(r->answer, "psk"), psk_text);
 	assert_int_equal(r->asked_link, 0);
 }
@@ -81,11 +83,30 @@ static void a_key_that_is_none_is_refused_before_anybody_is_asked(void **state)
 	}
 }
 
+/* A device that nobody could configure is not added. */
+static void an_endpoint_that_is_none_or_not_known_is_refused_before_anybody_is_asked(void **state)
+{
+	static const struct {
+		const char *endpoint, *error;
+	} rows[] = {
+		{"", "this node knows no address of its own for clients"},
+		{"gate", "the endpoint wants to be HOST:PORT"},
+		{"gate:1\nDNS = 192.0.2.1", "the endpoint wants to be HOST:PORT"},
+	};
+	struct rig *r = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		say(r, node_command, client_add(KEY_TEXT, rows[i].endpoint));
+		assert_string_equal(text(r->answer, "error"), rows[i].error);
+		assert_int_equal(r->asked_link, 0);
+	}
+}
+
 static void a_device_takes_the_networks_behind_us_and_our_way_to_the_internet_if_that_is_approved(
 	void **state)
 {
 	struct rig *r = *state;
-	json_t *req = client_add(KEY_TEXT, "");
+	json_t *req = client_add(KEY_TEXT, HERE);
 	json_t *allowed;
 
 	json_object_set_new(req, "exit", json_true());
@@ -101,8 +122,10 @@ static void a_device_takes_the_networks_behind_us_and_our_way_to_the_internet_if
 	assert_int_equal(json_array_size(allowed), 2);
 	assert_string_equal(json_string_value(json_array_get(allowed, 0)), "0.0.0.0/0");
 	assert_string_equal(json_string_value(json_array_get(allowed, 1)), "::/0");
+	assert_string_equal(
+		json_string_value(json_array_get(json_object_get(r->answer, "dns"), 0)), "192.0.0.53");
 
-	say(r, node_command, client_add(KEY_TEXT, ""));
+	say(r, node_command, client_add(KEY_TEXT, HERE));
 	allowed = json_object_get(r->answer, "allowed");
 	assert_int_equal(json_array_size(allowed), 3);
 	assert_string_equal(json_string_value(json_array_get(allowed, 2)), "10.9.0.0/16");
@@ -117,6 +140,7 @@ int main(void)
 		T(a_client_finds_us_by_what_was_said_or_by_what_others_see),
 		T(a_device_takes_the_networks_behind_us_and_our_way_to_the_internet_if_that_is_approved),
 		T(a_key_that_is_none_is_refused_before_anybody_is_asked),
+		T(an_endpoint_that_is_none_or_not_known_is_refused_before_anybody_is_asked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

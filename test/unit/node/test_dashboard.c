@@ -5,6 +5,7 @@
 
 #include "crypto/init.h"
 #include "fake/quiet.h"
+#include "node/clients.h"
 #include "node/dashboard.h"
 #include "node/node_private.h"
 #include "node/view.h"
@@ -52,6 +53,8 @@ void __wrap_dashboard_free(struct dashboard *d);
 void __wrap_dashboard_changed(struct dashboard *d);
 void __wrap_coord_ask(struct coord *c, const struct coord_who *who, const msg_object *req,
 	coord_reply_fn *reply, void *ctx);
+void __wrap_client_add(struct node *n, const msg_object *req, const struct coord_who *who,
+	client_added_fn *added, void *ctx);
 int __wrap_node_view_take(
 	const struct node *n, const struct presence *presence, bool brief, struct node_view *ret_view);
 void __wrap_view_print_status(const struct node_view *v, struct jsonout *out);
@@ -111,6 +114,15 @@ void __wrap_coord_ask(
 	rig->n_asked++;
 	snprintf(rig->cmd, sizeof(rig->cmd), "%s", msg_command(req).text);
 	reply(ctx, rig->reply ? strdup(rig->reply) : NULL);
+}
+
+void __wrap_client_add(
+	struct node *n, const msg_object *req, const struct coord_who *who, client_added_fn *added, void *ctx)
+{
+	assert_ptr_equal(n, &rig->n);
+	assert_string_equal(msg_shown_text(req, "name"), "pad");
+	rig->who = *who;
+	added(ctx, msg_object_read("{\"ok\":true,\"psk\":\"x\"}"));
 }
 
 int __wrap_node_view_take(
@@ -352,6 +364,20 @@ static void the_coordinator_is_told_who_asks_by_which_door_and_in_which_role(voi
 	assert_null(ask(r, "100.101.0.4", "{\"cmd\":\"node.list\"}"));
 }
 
+static void a_device_is_added_behind_this_node_by_whoever_asks(void **state)
+{
+	struct rig *r = *state;
+
+	configure(r, true, "tag:admin", NULL);
+	const msg_object *a = ask(r, "100.101.0.2", "{\"cmd\":\"client.add\",\"name\":\"pad\"}");
+	assert_string_equal(msg_shown_text(a, "psk"), "x");
+	assert_int_equal(r->n_asked, 0);
+	assert_int_equal(r->who.role, COORD_ADMIN);
+	assert_string_equal(r->who.by, "laptop");
+	ask(r, "100.101.0.3", "{\"cmd\":\"client.add\",\"name\":\"pad\"}");
+	assert_int_equal(r->who.role, COORD_MEMBER); /* whom the coordinator refuses */
+}
+
 /* A member that asks for it is refused by the coordinator, which does not know such a request. */
 static void the_status_of_this_node_is_for_administrators(void **state)
 {
@@ -445,6 +471,7 @@ int main(void)
 		T(an_id_makes_a_node_an_administrator_and_neither_a_client_nor_this_machine),
 		T(it_is_asked_by_the_names_that_lead_to_this_machine),
 		T(the_coordinator_is_told_who_asks_by_which_door_and_in_which_role),
+		T(a_device_is_added_behind_this_node_by_whoever_asks),
 		T(the_status_of_this_node_is_for_administrators),
 		T(what_is_asked_at_the_end_is_refused),
 		T(it_is_served_at_port_80_of_both_addresses_unless_it_is_switched_off),

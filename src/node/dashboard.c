@@ -3,9 +3,7 @@
 
 #include "node/clients.h"
 #include "node/node_private.h"
-#include "node/view.h"
 #include "web/dashboard/dashboard.h"
-#include "wire/msg/shown.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -91,7 +89,6 @@ static void refuse(void *ctx, struct web_request *r, unsigned status, const char
 /* --- what pages ask for --- */
 
 struct question {
-	struct node *node;
 	dashboard_reply_fn *reply;
 	void *ctx;
 };
@@ -103,31 +100,6 @@ static void on_reply(void *ctx, char *reply_take)
 	q->reply(q->ctx, reply_take ? msg_object_read(reply_take) : NULL);
 	free(reply_take);
 	free(q);
-}
-
-static char *status_text(const struct node *n, const struct presence *presence)
-{
-	struct node_view v;
-	struct jsonout out = {0};
-
-	if (node_view_take(n, presence, false, &v) != TM_OK)
-		return NULL;
-	view_print_status(&v, &out);
-	node_view_deinit(&v);
-	return jsonout_take(&out, NULL);
-}
-
-/* Who is online the coordinator has said, all else this node sees. */
-static void on_presence(void *ctx, char *reply_take)
-{
-	struct question *q = ctx;
-	msg_object *said = reply_take ? msg_object_read(reply_take) : NULL;
-	struct presence p;
-	const bool known = msg_shown_presence(said, "online", &p);
-
-	msg_object_free(said);
-	free(reply_take);
-	on_reply(q, q->node->coord ? status_text(q->node, known ? &p : NULL) : NULL);
 }
 
 /* A device that was added: what its configuration needs. */
@@ -149,22 +121,15 @@ static struct coord_who asker(const struct web_viewer *by)
 	return who;
 }
 
-/* The status of this node is what root and its users see of it, and no member. */
 static void put_question(
 	struct node *n, const struct web_viewer *by, const msg_object *request, struct question *q)
 {
 	const struct coord_who who = asker(by);
-	const bool status = strcmp(msg_command(request).text, "status") == 0;
-	msg_object *presence =
-		status && who.role == COORD_ADMIN ? msg_object_read("{\"cmd\":\"presence\"}") : NULL;
 
 	if (strcmp(msg_command(request).text, "client.add") == 0) /* behind this node */
 		client_add(n, request, &who, on_client, q);
-	else if (presence)
-		coord_ask(n->coord, &who, presence, on_presence, q);
-	else /* which knows no status, and says so */
+	else
 		coord_ask(n->coord, &who, request, on_reply, q);
-	msg_object_free(presence);
 }
 
 static void ask(void *ctx, const struct web_viewer *by, const char *request, dashboard_reply_fn *reply,
@@ -182,7 +147,7 @@ static void ask(void *ctx, const struct web_viewer *by, const char *request, das
 		reply(reply_ctx, NULL);
 		free(q);
 	} else {
-		*q = (struct question){.node = n, .reply = reply, .ctx = reply_ctx};
+		*q = (struct question){.reply = reply, .ctx = reply_ctx};
 		put_question(n, by, m, q);
 	}
 	msg_object_free(m);

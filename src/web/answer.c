@@ -16,8 +16,7 @@ static const char fixed_fields[] =
 	"X-Content-Type-Options: nosniff\r\n"
 	"X-Frame-Options: DENY\r\n"
 	"Referrer-Policy: same-origin\r\n"
-	"Cross-Origin-Resource-Policy: same-origin\r\n"
-	"Cache-Control: no-store\r\n";
+	"Cross-Origin-Resource-Policy: same-origin\r\n";
 
 static const char *reason(unsigned status)
 {
@@ -59,6 +58,8 @@ void answer_head(struct strbuf *b, const struct web_request *r, unsigned status,
 	strbuf_printf(b, "HTTP/1.1 %u %s\r\n", status, reason(status));
 	add_date(b);
 	strbuf_puts(b, fixed_fields);
+	strbuf_printf(b, "Cache-Control: %s\r\n",
+		body->immutable ? "public, max-age=31536000, immutable" : "no-store");
 	if (body->type)
 		strbuf_printf(b, "Content-Type: %s\r\n", body->type);
 	if (body->location)

@@ -60,6 +60,7 @@ struct web_body {
 	const void *p;
 	size_t n;
 	const char *location; /* of a redirect, a path of ours; NULL: none */
+	bool immutable; /* what is at this address stays the same, and may be kept; else nothing is */
 };
 
 struct web_config {

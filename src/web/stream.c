@@ -54,14 +54,6 @@ struct web_stream *web_stream_begin(struct web_request *r, void (*gone)(void *ct
 	return &r->stream;
 }
 
-static void stream_put(struct web_request *r, const struct strbuf *b)
-{
-	visit_send(r->visit, b);
-	r->stream.beat = time_monotonic();
-	if (net_queued(&r->visit->layer) > WEB_STREAM_QUEUE)
-		r->visit->broken = true;
-}
-
 void web_stream_send(struct web_stream *st, const char *event, const char *data, size_t n)
 {
 	struct web_request *r = request_of(st);
@@ -81,8 +73,11 @@ void web_stream_send(struct web_stream *st, const char *event, const char *data,
 		data += len + 1;
 	}
 	strbuf_puts(&b, "\n");
-	stream_put(r, &b);
+	visit_send(r->visit, &b);
 	strbuf_deinit(&b);
+	r->stream.beat = time_monotonic();
+	if (net_queued(&r->visit->layer) > WEB_STREAM_QUEUE)
+		r->visit->broken = true;
 }
 
 bool web_stream_is_clear(struct web_stream *st)
@@ -112,5 +107,5 @@ void stream_tick(struct web_request *r, ns_t now)
 	if (stalled != NS_NEVER && now - stalled >= WEB_STALL_TIME)
 		r->visit->broken = true;
 	else if (now - r->stream.beat >= WEB_BEAT)
-		stream_put(r, &(struct strbuf){.s = (char[]){":\n\n"}, .len = 3});
+		web_stream_send(&r->stream, "beat", "", 0); /* no comment: a page would not hear of it */
 }

@@ -111,7 +111,7 @@ def test_only_its_own_names_and_whoever_comes_from_a_members_own_address(net, th
     behind = Browser(laptop, hub, source="10.77.0.1")
     wait_for("the network to be reached", behind.reaches, 20)
     assert behind.ask("/")[0] == 403 and "you are not known" in behind.ask("/")[1]
-    assert behind.status("/style.css") == 200
+    assert behind.status("/assets/x/style.css") == 200
     assert Browser(laptop, hub).status("/tokens") == 200
 
 
@@ -129,7 +129,7 @@ def test_pages_that_are_open_hear_of_changes_and_nobody_asks_without_end(three):
             more = s.recv(4096)
             assert more
             said += more
-    question = b"GET /icon.svg HTTP/1.1\r\nHost: this.mesh\r\n"
+    question = b"GET /assets/x/icon.svg HTTP/1.1\r\nHost: this.mesh\r\n"
     with contextlib.ExitStack() as stack:
         eager = [stack.enter_context(contextlib.closing(Browser(desk, hub, "ip6").dial())) for _ in range(6)]
         for s in eager:

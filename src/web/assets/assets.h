@@ -6,12 +6,14 @@
 #include "base/util.h"
 
 struct web_asset {
-	const char *path; /* where pages look for it: "/style.css" */
+	const char *name; /* "style.css" */
+	const char *url; /* where pages look for it: has a part that changes with its content */
 	const char *type;
 	const unsigned char *bytes;
 	const size_t *n;
 };
 
-const struct web_asset *web_asset_find(const char *path); /* NULL: there is none */
+const struct web_asset *web_asset_find(const char *name); /* NULL: there is none */
+const char *web_asset_url(const char *name); /* of one that there is */
 
 #endif

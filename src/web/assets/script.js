@@ -14,6 +14,8 @@ function say(text, lost) {
 // --- follow the mesh: the coordinator says that something changed, and the page is fetched again ---
 
 const PAUSE = 2000; // between two fetches, however much changes
+// A coordinator that lost its power says nothing, not even that it goes: else it says something every 20 s.
+const SILENCE = 50000, AGAIN = 10000;
 
 // Where one types, or has chosen something, nothing is taken away.
 function busy() {
@@ -46,6 +48,8 @@ function follow(text) {
 		const href = part.contains(at) && at.getAttribute("href");
 		const focused = part.contains(at) && (at.closest("tr[id]")?.id);
 		const across = part.querySelector(".scroll")?.scrollLeft;
+		for (const open of part.querySelectorAll("details[id][open]"))
+			fresh.querySelector(`#${CSS.escape(open.id)}`)?.setAttribute("open", "");
 		follow_rows(part, document.adoptNode(fresh));
 		if (fresh.dataset.say)
 			say(fresh.dataset.say, false);
@@ -69,7 +73,7 @@ async function look() {
 	await new Promise((done) => setTimeout(done, Math.max(0, last + PAUSE - Date.now())));
 	try {
 		// What was posted is shown at the address of the action, which cannot be fetched.
-		const answer = await fetch(main.dataset.at ?? location.href, { headers: { accept: "text/html" } });
+		const answer = await fetch(main.dataset.at ?? location.href, { signal: AbortSignal.timeout(AGAIN) });
 		const text = await answer.text();
 		if (busy()) // one has begun to type meanwhile
 			wanted = true;
@@ -83,11 +87,35 @@ async function look() {
 	look();
 }
 
+let stream, silent_at;
+
+function lost() {
+	say("the coordinator does not answer, trying again", true);
+}
+
+function heard() {
+	silent_at = Date.now() + SILENCE;
+}
+
+function listen() {
+	stream?.close();
+	stream = new EventSource("/live");
+	stream.addEventListener("open", () => { heard(); say("live", false); wanted = true; look(); });
+	stream.addEventListener("changed", () => { heard(); wanted = true; look(); });
+	stream.addEventListener("beat", heard);
+	stream.addEventListener("error", lost);
+}
+
 if (main.querySelector("[data-live]")) {
-	const stream = new EventSource("/live");
-	stream.addEventListener("open", () => { say("live", false); wanted = true; look(); });
-	stream.addEventListener("changed", () => { wanted = true; look(); });
-	stream.addEventListener("error", () => say("the coordinator does not answer, trying again", true));
+	heard();
+	listen();
+	setInterval(() => {
+		if (Date.now() < silent_at)
+			return;
+		lost();
+		silent_at = Date.now() + AGAIN;
+		listen();
+	}, 1000);
 	document.addEventListener("visibilitychange", look);
 	document.addEventListener("focusout", () => setTimeout(look));
 }

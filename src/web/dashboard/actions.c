@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* From a form to a request. What is wrong in it, the request table says. */
 #include "base/jsonout.h"
+#include "base/secret.h"
 #include "web/dashboard/dashboard_private.h"
 
 #include <string.h>
@@ -49,6 +50,22 @@ static void put_number(struct jsonout *o, const char *key, const char *text)
 		jsonout_text(o, key, text);
 }
 
+/* No pair without memory alone. */
+static void put_key(struct jsonout *o, const char *key, char ret_private[static KEY_TEXT])
+{
+	uint8_t priv[DH_KEY], pub[DH_KEY];
+	char text[KEY_TEXT];
+
+	if (dh_generate(priv, pub) == TM_OK) {
+		base64_encode(priv, sizeof(priv), ret_private);
+		base64_encode(pub, sizeof(pub), text);
+		jsonout_text(o, key, text);
+	} else {
+		o->b.failed = true;
+	}
+	wipe(priv, sizeof(priv));
+}
+
 static void put_field(struct jsonout *o, const struct action_field *f, struct web_request *r)
 {
 	const char *value = f->kind == FIELD_PATH ? web_param(r, 0) : web_form(r, f->name);
@@ -72,17 +89,23 @@ static void put_field(struct jsonout *o, const struct action_field *f, struct we
 	case FIELD_PATH:
 		jsonout_text(o, f->key, value);
 		break;
+	case FIELD_KEY:
+		break; /* in no form */
 	}
 }
 
-char *action_request(const struct action *a, struct web_request *r)
+char *action_request(const struct action *a, struct web_request *r, char ret_private[static KEY_TEXT])
 {
 	struct jsonout o = {0};
 
+	ret_private[0] = '\0';
 	jsonout_object(&o, NULL);
 	jsonout_text(&o, "cmd", a->cmd);
 	for (size_t i = 0; i < ARRAY_LEN(a->fields) && a->fields[i].key; i++)
-		put_field(&o, &a->fields[i], r);
+		if (a->fields[i].kind == FIELD_KEY)
+			put_key(&o, a->fields[i].key, ret_private);
+		else
+			put_field(&o, &a->fields[i], r);
 	if (a->by)
 		jsonout_text(&o, "by", web_viewer(r)->name);
 	jsonout_object_end(&o);

@@ -3,20 +3,24 @@
 
 #include "web/assets/assets.h"
 
+#include <string.h>
+
 /* A byte becomes three in a form at most, but the end of a line six: a document of little else is refused. */
 enum { POLICY_FORM_MAX = 3 * MSG_POLICY_MAX };
 
 #define WANTS(w) (1u << WANT_##w)
 
 static const struct sight overview = {
-	"/", page_overview, WANTS(NODES) | WANTS(ROUTES) | WANTS(STATUS) | WANTS(POLICY), WANTS(NODES)};
-static const struct sight nodes = {"/nodes", page_nodes, WANTS(NODES), WANTS(NODES)};
-static const struct sight node = {"/nodes/+", page_node, WANTS(NODES) | WANTS(STATUS), WANTS(NODES)};
+	"/", page_overview, WANTS(NODES) | WANTS(ROUTES) | WANTS(REPORTS) | WANTS(POLICY), WANTS(NODES)};
+static const struct sight nodes = {"/nodes", page_nodes, WANTS(NODES) | WANTS(REPORTS), WANTS(NODES)};
+static const struct sight node = {"/nodes/+", page_node, WANTS(NODES) | WANTS(REPORT), WANTS(NODES)};
 static const struct sight removal = {"/nodes/+/remove", page_remove, WANTS(NODES), WANTS(NODES)};
-static const struct sight map = {"/map", page_map, WANTS(NODES) | WANTS(STATUS), WANTS(NODES)};
+static const struct sight map = {"/map", page_map, WANTS(NODES) | WANTS(REPORTS), WANTS(NODES)};
 static const struct sight names = {"/names", page_names, WANTS(NODES), WANTS(NODES)};
+static const struct sight events = {"/events", page_events, WANTS(EVENTS), WANTS(EVENTS)};
 static const struct sight routes = {"/routes", page_routes, WANTS(ROUTES), WANTS(ROUTES)};
 static const struct sight tokens = {"/tokens", page_tokens, WANTS(TOKENS), WANTS(TOKENS)};
+static const struct sight devices = {"/devices", page_devices, WANTS(NODES), WANTS(NODES)};
 static const struct sight policy = {"/policy", page_policy,
 	WANTS(POLICY) | WANTS(HISTORY) | WANTS(EXPLAINED) | WANTS(PROVED), WANTS(POLICY)};
 static const struct sight policy_edit = {"/policy/edit", page_policy_edit, WANTS(POLICY), WANTS(POLICY)};
@@ -32,7 +36,9 @@ SIGHT(node)
 SIGHT(removal)
 SIGHT(map)
 SIGHT(names)
+SIGHT(events)
 SIGHT(routes)
+SIGHT(devices)
 SIGHT(tokens)
 SIGHT(policy)
 SIGHT(policy_edit)
@@ -55,6 +61,10 @@ static const struct action create = {"token.create",
 	{{"uses", "uses", FIELD_NUMBER}, {"ttl_s", "ttl_s", FIELD_NUMBER}, {"tags", "tags", FIELD_WORDS},
 		{"ephemeral", "ephemeral", FIELD_FLAG}},
 	&tokens, NULL, false};
+static const struct action add_device = {"client.add",
+	{{"name", "name", FIELD_TEXT}, {"", "key", FIELD_KEY}, {"endpoint", "endpoint", FIELD_TEXT},
+		{"exit", "exit", FIELD_FLAG}},
+	&devices, NULL, false};
 static const struct action revoke = {"token.revoke", {{"id", "id", FIELD_TEXT}}, &tokens, "/tokens", false};
 static const struct action test = {"policy.test", {{"text", "text", FIELD_LINES}}, &policy_edit, NULL, false};
 static const struct action set = {"policy.set",
@@ -76,28 +86,48 @@ ACTION(approve)
 ACTION(reject)
 ACTION(create)
 ACTION(revoke)
+ACTION(add_device)
 ACTION(test)
 ACTION(set)
 ACTION(rollback)
 
 static void send_asset(void *ctx UNUSED, struct web_request *r)
 {
-	const struct web_asset *a = web_asset_find(web_path(r));
+	const struct web_asset *a = web_asset_find(web_param(r, 1));
 
-	web_answer(r, 200, &(struct web_body){.type = a->type, .p = a->bytes, .n = *a->n});
+	if (!a) {
+		web_refuse(r, 404, "there is no such page");
+		return;
+	}
+	/* A page of an older program gets what there is, which is not to be kept under that address. */
+	web_answer(r, 200,
+		&(struct web_body){.type = a->type,
+			.p = a->bytes,
+			.n = *a->n,
+			.immutable = strcmp(web_path(r), a->url) == 0});
+}
+
+void page_for(const struct dashboard *d, const struct web_request *r, struct page *ret_p)
+{
+	const struct web_viewer *by = web_viewer(r);
+
+	*ret_p = (struct page){.mesh = d->cfg.mesh,
+		.zone = d->cfg.zone,
+		.viewer = by->role == WEB_ANYONE ? "" : by->name,
+		.admin = by->role == WEB_ADMIN,
+		.style = web_asset_url("style.css"),
+		.script = web_asset_url("script.js"),
+		.icon = web_asset_url("icon.svg"),
+		.now = d->cfg.unix_now()};
 }
 
 void dashboard_refuse(const struct dashboard *d, struct web_request *r, unsigned status, const char *sentence)
 {
-	const struct web_viewer *by = web_viewer(r);
-	const struct page p = {.mesh = d->cfg.mesh,
-		.zone = d->cfg.zone,
-		.viewer = by->role == WEB_ANYONE ? "" : by->name,
-		.admin = by->role == WEB_ADMIN,
-		.now = d->cfg.unix_now(),
-		.error = sentence};
 	struct strbuf out = {0};
+	struct page p;
 
+	page_for(d, r, &p);
+	p.error = sentence;
 	page_refusal(&out, &p);
 	if (!out.failed)
 		web_answer(r, status,
@@ -154,9 +184,12 @@ const struct web_route dashboard_routes[] = {
 	{"/nodes/+/remove", show_removal, do_remove_it, WEB_ADMIN, 0},
 	{"/map", show_map, NULL, WEB_MEMBER, 0},
 	{"/names", show_names, NULL, WEB_MEMBER, 0},
+	{"/events", show_events, NULL, WEB_MEMBER, 0},
 	{"/routes", show_routes, NULL, WEB_MEMBER, 0},
 	{"/routes/approve", NULL, do_approve, WEB_ADMIN, 0},
 	{"/routes/reject", NULL, do_reject, WEB_ADMIN, 0},
+	{"/devices", show_devices, NULL, WEB_MEMBER, 0},
+	{"/devices/add", NULL, do_add_device, WEB_ADMIN, 0},
 	{"/tokens", show_tokens, NULL, WEB_ADMIN, 0},
 	{"/tokens/create", NULL, do_create, WEB_ADMIN, 0},
 	{"/tokens/revoke", NULL, do_revoke, WEB_ADMIN, 0},
@@ -166,9 +199,7 @@ const struct web_route dashboard_routes[] = {
 	{"/policy/set", NULL, do_set, WEB_ADMIN, POLICY_FORM_MAX},
 	{"/policy/rollback", NULL, do_rollback, WEB_ADMIN, 0},
 	{"/live", watch, NULL, WEB_MEMBER, 0},
-	{"/style.css", send_asset, NULL, WEB_ANYONE, 0},
-	{"/script.js", send_asset, NULL, WEB_ANYONE, 0},
-	{"/icon.svg", send_asset, NULL, WEB_ANYONE, 0},
+	{"/assets/+/+", send_asset, NULL, WEB_ANYONE, 0},
 };
 const size_t dashboard_routes_n = ARRAY_LEN(dashboard_routes);
 

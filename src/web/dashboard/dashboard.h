@@ -20,8 +20,8 @@ struct dashboard_config {
 	const char *mesh, *zone; /* its name, and that of its names in the DNS; borrowed */
 	int64_t (*unix_now)(void);
 	/*
-	 * {"cmd":...}, or `status` of the own node, asked by that viewer, with its rights. One reply each,
-	 * now or later.
+	 * {"cmd":...}, asked by that viewer, with its rights; client.add is that of the own node. One reply
+	 * each, now or later.
 	 */
 	void (*ask)(void *ctx, const struct web_viewer *by, const char *request, dashboard_reply_fn *reply,
 		void *reply_ctx);

@@ -3,11 +3,14 @@
 #ifndef TM_WEB_DASHBOARD_DASHBOARD_PRIVATE_H
 #define TM_WEB_DASHBOARD_DASHBOARD_PRIVATE_H
 
+#include "base/encode.h"
 #include "base/list.h"
+#include "crypto/dh.h"
 #include "web/dashboard/dashboard.h"
 #include "web/pages/page.h"
 #include "wire/msg/request.h"
 
+enum { KEY_TEXT = BASE64_LEN(DH_KEY) + 1 };
 enum { PAGES_MAX = NETMAP_NODES_MAX / LIST_PAGE + 2 };
 
 struct dashboard {
@@ -19,7 +22,10 @@ struct dashboard {
 enum want {
 	WANT_NODES,
 	WANT_ROUTES,
-	WANT_STATUS,
+	WANT_REPORTS,
+	WANT_LISTS, /* those before come in pages */
+	WANT_REPORT = WANT_LISTS,
+	WANT_EVENTS,
 	WANT_POLICY,
 	WANT_HISTORY,
 	WANT_TOKENS,
@@ -35,11 +41,12 @@ struct sight {
 	unsigned wants, needs; /* 1 << WANT_ */
 };
 
-enum field_kind { FIELD_TEXT, FIELD_LINES, FIELD_WORDS, FIELD_NUMBER, FIELD_FLAG, FIELD_PATH };
+enum field_kind { FIELD_TEXT, FIELD_LINES, FIELD_WORDS, FIELD_NUMBER, FIELD_FLAG, FIELD_PATH, FIELD_KEY };
 
 /* What a form becomes: a request, and what is shown after it. */
 struct action {
 	const char *cmd;
+	/* FIELD_KEY is in no form: a key pair is made, and its public half asked with. */
 	struct action_field {
 		const char *name, *key; /* in the form, in the request */
 		enum field_kind kind;
@@ -57,16 +64,22 @@ struct showing {
 	const struct action *action; /* NULL: nothing was posted */
 	enum want next;
 	bool refused; /* what it cannot do without, or the action */
-	msg_object *lists[2][PAGES_MAX]; /* WANT_NODES, WANT_ROUTES */
-	size_t n[2];
+	msg_object *lists[WANT_LISTS][PAGES_MAX];
+	size_t n[WANT_LISTS];
 	msg_object *answers[WANT_N]; /* of the other kinds */
 	msg_object *done, *refusal; /* of the action; the first that was refused */
+	char private_key[KEY_TEXT]; /* of FIELD_KEY, until it is shown */
 };
 /* Asks, shows, and frees itself. */
 void showing_begin(
 	struct dashboard *d, struct web_request *r, const struct sight *sight, const struct action *a);
 
-/* actions.c: the request of what was posted. NULL: out of memory. The caller's. */
-NODISCARD char *action_request(const struct action *a, struct web_request *r);
+/* dashboard.c: what every page needs, for who asks. */
+void page_for(const struct dashboard *d, const struct web_request *r, struct page *ret_p);
+
+/* actions.c: the request of what was posted. NULL: out of memory. The caller's. ret_private: wiped by the
+ * caller, and "" where the action has no key. */
+NODISCARD char *action_request(
+	const struct action *a, struct web_request *r, char ret_private[static KEY_TEXT]);
 
 #endif

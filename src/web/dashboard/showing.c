@@ -1,24 +1,27 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* One page for one who looks: ask for one thing after the other, then show them. */
 #include "base/jsonout.h"
+#include "base/secret.h"
 #include "web/dashboard/dashboard_private.h"
 #include "web/pages/html.h"
 
 #include <string.h>
 
 static const struct {
-	const char *cmd, *list; /* list: key of what comes in pages */
+	const char *cmd;
 	bool admin; /* is only told to administrators: others are not to be refused for it */
 	bool private; /* of what was asked for in the query */
 } wants[WANT_N] = {
-	[WANT_NODES] = {"node.list", "nodes", false, false},
-	[WANT_ROUTES] = {"route.list", "routes", false, false},
-	[WANT_STATUS] = {"status", NULL, true, false},
-	[WANT_POLICY] = {"policy.get", NULL, true, false},
-	[WANT_HISTORY] = {"policy.history", NULL, true, false},
-	[WANT_TOKENS] = {"token.list", NULL, true, false},
-	[WANT_EXPLAINED] = {"policy.explain", NULL, true, true},
-	[WANT_PROVED] = {"policy.prove", NULL, true, true},
+	[WANT_NODES] = {"node.list", false, false},
+	[WANT_ROUTES] = {"route.list", false, false},
+	[WANT_REPORTS] = {"report.list", false, false},
+	[WANT_REPORT] = {"report.node", false, true},
+	[WANT_EVENTS] = {"event.list", false, false},
+	[WANT_POLICY] = {"policy.get", true, false},
+	[WANT_HISTORY] = {"policy.history", true, false},
+	[WANT_TOKENS] = {"token.list", true, false},
+	[WANT_EXPLAINED] = {"policy.explain", true, true},
+	[WANT_PROVED] = {"policy.prove", true, true},
 };
 
 static void showing_next(struct showing *s);
@@ -32,6 +35,7 @@ static void showing_free(struct showing *s)
 		msg_object_free(s->answers[i]);
 	msg_object_free(s->done);
 	msg_object_free(s->refusal);
+	wipe(s->private_key, sizeof(s->private_key));
 	free(s);
 }
 
@@ -68,39 +72,60 @@ static bool is_refusal(const msg_object *answer)
 
 /* --- showing --- */
 
-static void page_fill(const struct showing *s, struct page *ret_p)
+static struct page_list list(const struct showing *s, enum want w)
 {
-	const struct web_viewer *by = web_viewer(s->r);
+	return (struct page_list){(const msg_object *const *)s->lists[w], s->n[w]};
+}
 
-	*ret_p = (struct page){
-		.mesh = s->d->cfg.mesh,
-		.zone = s->d->cfg.zone,
-		.viewer = by->name,
-		.admin = by->role == WEB_ADMIN,
-		.proof = web_token(s->r),
-		.now = s->d->cfg.unix_now(),
-		.error = s->refusal ? msg_shown_text(s->refusal, "error") : NULL,
-		.hint = s->refusal ? msg_shown_text(s->refusal, "hint") : NULL,
-		.nodes = {(const msg_object *const *)s->lists[0], s->n[0]},
-		.routes = {(const msg_object *const *)s->lists[1], s->n[1]},
-		.status = s->answers[WANT_STATUS],
-		.tokens = s->answers[WANT_TOKENS],
-		.policy = s->answers[WANT_POLICY],
-		.history = s->answers[WANT_HISTORY],
-		.explained = s->answers[WANT_EXPLAINED],
-		.proved = s->answers[WANT_PROVED],
-		.id = web_param(s->r, 0),
-		.search = query(s, "q"),
-		.from = query(s, "from"),
-		.to = query(s, "to"),
-		.service = query(s, "service"),
-		.statement = query(s, "statement"),
-		.text = web_form(s->r, "text"),
-	};
-	if (s->done && *msg_shown_text(s->done, "token"))
-		ret_p->token = s->done;
-	else
-		ret_p->tested = s->done;
+/* Of which node a page is, or around which one a picture. */
+static const char *id_of(const struct showing *s)
+{
+	const char *param = web_param(s->r, 0);
+
+	return param ? param : query(s, "node");
+}
+
+/* What was asked for, and what came of it. */
+static void fill_query(const struct showing *s, struct page *p)
+{
+	p->id = id_of(s);
+	p->peer = query(s, "with");
+	p->search = query(s, "q");
+	p->from = query(s, "from");
+	p->to = query(s, "to");
+	p->service = query(s, "service");
+	p->statement = query(s, "statement");
+	p->text = web_form(s->r, "text");
+}
+
+static void fill_answers(const struct showing *s, struct page *p)
+{
+	p->nodes = list(s, WANT_NODES);
+	p->routes = list(s, WANT_ROUTES);
+	p->reports = list(s, WANT_REPORTS);
+	p->report = s->answers[WANT_REPORT];
+	p->events = s->answers[WANT_EVENTS];
+	p->tokens = s->answers[WANT_TOKENS];
+	p->policy = s->answers[WANT_POLICY];
+	p->history = s->answers[WANT_HISTORY];
+	p->explained = s->answers[WANT_EXPLAINED];
+	p->proved = s->answers[WANT_PROVED];
+}
+
+static void fill_action(const struct showing *s, struct page *p)
+{
+	if (s->refusal) {
+		p->error = msg_shown_text(s->refusal, "error");
+		p->hint = msg_shown_text(s->refusal, "hint");
+	}
+	if (s->done && *msg_shown_text(s->done, "token")) {
+		p->token = s->done;
+	} else if (s->done && s->private_key[0]) {
+		p->device = s->done;
+		p->device_key = s->private_key;
+	} else {
+		p->tested = s->done;
+	}
 }
 
 static void showing_put(struct showing *s)
@@ -108,7 +133,11 @@ static void showing_put(struct showing *s)
 	struct strbuf out = {0}, own = {0};
 	struct page p;
 
-	page_fill(s, &p);
+	page_for(s->d, s->r, &p);
+	p.proof = web_token(s->r);
+	fill_query(s, &p);
+	fill_answers(s, &p);
+	fill_action(s, &p);
 	if (s->action) {
 		put_path(&own, s, s->sight->path);
 		p.at = own.s;
@@ -122,6 +151,8 @@ static void showing_put(struct showing *s)
 	else
 		web_answer(s->r, s->refused ? 409 : 200,
 			&(struct web_body){.type = "text/html; charset=utf-8", .p = out.s, .n = out.len});
+	if (s->private_key[0] && out.s)
+		wipe(out.s, out.len);
 	strbuf_deinit(&out);
 	strbuf_deinit(&own);
 	showing_free(s);
@@ -151,25 +182,20 @@ static void take_refusal(struct showing *s, msg_object *answer_take)
 	s->next++;
 }
 
-static size_t list_of(const struct showing *s)
-{
-	return s->next == WANT_ROUTES;
-}
-
 /* Where the next page of the list begins; 0: at its beginning, or there is none. */
 static int64_t next_page(const struct showing *s)
 {
-	size_t l = list_of(s);
+	const size_t n = s->n[s->next];
 
-	return s->n[l] ? msg_shown_int(s->lists[l][s->n[l] - 1], "next") : 0;
+	return n ? msg_shown_int(s->lists[s->next][n - 1], "next") : 0;
 }
 
 static void take_page(struct showing *s, msg_object *answer_take)
 {
-	size_t l = list_of(s);
+	const enum want w = s->next;
 
-	s->lists[l][s->n[l]++] = answer_take;
-	if (!next_page(s) || s->n[l] == PAGES_MAX)
+	s->lists[w][s->n[w]++] = answer_take;
+	if (!next_page(s) || s->n[w] == PAGES_MAX)
 		s->next++;
 }
 
@@ -189,7 +215,7 @@ static void answered(void *ctx, msg_object *answer_take)
 	}
 	if (is_refusal(answer_take)) {
 		take_refusal(s, answer_take);
-	} else if (wants[s->next].list) {
+	} else if (s->next < WANT_LISTS) {
 		take_page(s, answer_take);
 	} else {
 		s->answers[s->next++] = answer_take;
@@ -197,17 +223,44 @@ static void answered(void *ctx, msg_object *answer_take)
 	showing_next(s);
 }
 
+/* Events of before that number, if one was given. */
+static void put_before(struct showing *s, struct jsonout *o)
+{
+	const char *before = query(s, "before");
+	char *end;
+	const long long n = strtoll(before, &end, 10);
+
+	jsonout_bool(o, "newest", true);
+	if (*before && !*end && n > 0)
+		jsonout_int(o, "before", n);
+}
+
+/* Whoever looks at reports looks on: the script fetches the page again. */
+static void put_node(struct showing *s, struct jsonout *o)
+{
+	jsonout_text(o, "node", id_of(s));
+	if (*query(s, "with"))
+		jsonout_text(o, "peer", query(s, "with"));
+	jsonout_bool(o, "watch", true);
+}
+
 static void put_question(struct showing *s, struct jsonout *o)
 {
-	if (wants[s->next].list && next_page(s))
+	if (s->next < WANT_LISTS && next_page(s))
 		jsonout_int(o, "after", next_page(s));
-	if (s->next == WANT_EXPLAINED) {
-		jsonout_text(o, "from", query(s, "from"));
-		jsonout_text(o, "to", query(s, "to"));
-		jsonout_text(o, "service", query(s, "service"));
-	} else if (s->next == WANT_PROVED) {
+	if (s->next == WANT_REPORTS)
+		jsonout_bool(o, "watch", true);
+	else if (s->next == WANT_REPORT)
+		put_node(s, o);
+	else if (s->next == WANT_EVENTS)
+		put_before(s, o);
+	else if (s->next == WANT_PROVED)
 		jsonout_text(o, "statement", query(s, "statement"));
-	}
+	if (s->next != WANT_EXPLAINED)
+		return;
+	jsonout_text(o, "from", query(s, "from"));
+	jsonout_text(o, "to", query(s, "to"));
+	jsonout_text(o, "service", query(s, "service"));
 }
 
 static void ask(struct showing *s, char *request_take, dashboard_reply_fn *reply)
@@ -298,7 +351,7 @@ void showing_begin(
 	s->action = a;
 	web_keep(r, showing_gone, s);
 	if (a)
-		ask(s, action_request(a, r), acted);
+		ask(s, action_request(a, r, s->private_key), acted);
 	else
 		showing_next(s);
 }

@@ -12,6 +12,8 @@ static const struct {
 	[SECTION_POLICY] = {"/policy", "Policy", true},
 	[SECTION_ROUTES] = {"/routes", "Routes", false},
 	[SECTION_NAMES] = {"/names", "Names", false},
+	[SECTION_EVENTS] = {"/events", "Events", false},
+	[SECTION_DEVICES] = {"/devices", "Devices", false},
 	[SECTION_TOKENS] = {"/tokens", "Tokens", true},
 };
 
@@ -52,16 +54,16 @@ void part_begin(struct strbuf *out, const struct page *p, enum part_section s, c
 		"<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
 		"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
 		"<meta name=\"color-scheme\" content=\"light dark\">"
-		"<title>%s \xc2\xb7 %s</title><link rel=\"icon\" href=\"/icon.svg\">"
-		"<link rel=\"stylesheet\" href=\"/style.css\">",
-		title, p->mesh);
+		"<title>%s \xc2\xb7 %s</title><link rel=\"icon\" href=\"%s\">"
+		"<link rel=\"stylesheet\" href=\"%s\">",
+		title, p->mesh, p->icon, p->style);
 	if (*p->viewer) /* else there is nothing to follow */
-		html_put(out, "<script src=\"/script.js\" defer></script>");
+		html_put(out, "<script src=\"%s\" defer></script>", p->script);
 	html_put(out,
 		"</head>\n<body><a class=\"skip\" href=\"#content\">To the content</a>\n"
-		"<header><a class=\"mark\" href=\"/\"><img src=\"/icon.svg\" alt=\"\" width=\"28\" "
+		"<header><a class=\"mark\" href=\"/\"><img src=\"%s\" alt=\"\" width=\"28\" "
 		"height=\"28\"><span>%s</span></a>\n",
-		p->mesh);
+		p->icon, p->mesh);
 	if (*p->viewer)
 		put_navigation(out, p, s);
 	put_viewer(out, p);

@@ -22,6 +22,21 @@ void part_table_end(struct strbuf *out)
 	html_put(out, "</tbody></table></div>\n");
 }
 
+void part_fact_begin(struct strbuf *out, const char *word)
+{
+	html_put(out, "<div><dt>%s</dt><dd>", word);
+}
+
+void part_fact_end(struct strbuf *out)
+{
+	html_put(out, "</dd></div>");
+}
+
+void part_fact(struct strbuf *out, const char *word, const char *value, const char *css)
+{
+	html_put(out, "<div><dt>%s</dt><dd class=\"%s\">%s</dd></div>", word, css, *value ? value : "-");
+}
+
 void part_nothing(struct strbuf *out, const char *sentence)
 {
 	html_put(out, "<p class=\"nothing\">%s</p>\n", sentence);
@@ -65,13 +80,23 @@ bool part_is_client(const msg_object *node)
 	return strcmp(msg_shown_text(node, "kind"), "client") == 0;
 }
 
-enum part_way part_way(const msg_object *peer)
+const char *part_alarm(const char *word)
 {
-	const char *path = msg_shown_text(peer, "path");
+	static const char *const rows[][2] = {
+		{"dns", "does not find names of the mesh"},
+		{"clock", "has a clock that went back, or is not kept for the next start"},
+		{"firewall", "drops by its own firewall what comes out of the tunnel"},
+		{"offloads", "has lost an offload that its kernel had promised, and is slower without"},
+		{"program", "has a newer program installed, and waits for a restart"},
+		{"unsaved", "cannot save what it knows of the mesh for its next start"},
+		{"router", "offers networks that are not reached through it"},
+		{"policy", "cannot go by the policy in force"},
+	};
 
-	if (strcmp(path, "direct") == 0)
-		return WAY_DIRECT;
-	return strcmp(path, "relay") == 0 || strcmp(path, "tcp") == 0 ? WAY_RELAYED : WAY_NONE;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (strcmp(word, rows[i][0]) == 0)
+			return rows[i][1];
+	return "says that something is wrong";
 }
 
 void part_presence(struct strbuf *out, const struct page *p, const msg_object *node)

@@ -13,6 +13,8 @@ enum part_section {
 	SECTION_POLICY,
 	SECTION_ROUTES,
 	SECTION_NAMES,
+	SECTION_EVENTS,
+	SECTION_DEVICES,
 	SECTION_TOKENS,
 	SECTION_NONE,
 };
@@ -23,6 +25,10 @@ void part_end(struct strbuf *out);
 /* A table with heads (NULL-terminated) and a caption that screen readers say; it scrolls by itself. */
 void part_table(struct strbuf *out, const char *caption, const char *const *heads);
 void part_table_end(struct strbuf *out);
+/* A fact of a list of such. */
+void part_fact_begin(struct strbuf *out, const char *word);
+void part_fact_end(struct strbuf *out);
+void part_fact(struct strbuf *out, const char *word, const char *value, const char *css); /* "" = a dash */
 /* A sentence in place of a table that would have no rows. */
 void part_nothing(struct strbuf *out, const char *sentence);
 
@@ -38,12 +44,11 @@ enum part_tone { TONE_QUIET, TONE_GOOD, TONE_RELAY, TONE_BAD };
 /* A word with a mark before it: never by colour alone. */
 void part_state(struct strbuf *out, enum part_tone tone, const char *word);
 bool part_is_client(const msg_object *node);
-/* How a peer of `status` is reached. */
-enum part_way { WAY_NONE, WAY_DIRECT, WAY_RELAYED };
-enum part_way part_way(const msg_object *peer);
 /* "online", "online twice", or when it was seen last. */
 void part_presence(struct strbuf *out, const struct page *p, const msg_object *node);
 void part_words(struct strbuf *out, const msg_object *o, const char *key, const char *css);
+/* What is wrong on a node, by the word of its report; as a sentence goes on behind its name. */
+const char *part_alarm(const char *word);
 void part_node_link(struct strbuf *out, const msg_object *node);
 /* A moment: how long ago, and exactly when one points at it. */
 void part_when(struct strbuf *out, const struct page *p, int64_t then);

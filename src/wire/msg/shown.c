@@ -37,11 +37,6 @@ bool msg_shown_false(const msg_object *o, const char *key)
 	return json_is_false(json_object_get(o, key));
 }
 
-bool msg_shown_presence(const msg_object *o, const char *key, struct presence *ret_p)
-{
-	return presence_from_json(json_object_get(o, key), ret_p) == TM_OK;
-}
-
 const msg_object *msg_shown_object(const msg_object *o, const char *key)
 {
 	const json_t *j = json_object_get(o, key);

@@ -13,8 +13,6 @@ int64_t msg_shown_int(const msg_object *o, const char *key);
 double msg_shown_number(const msg_object *o, const char *key); /* -1: there is none */
 bool msg_shown_true(const msg_object *o, const char *key);
 bool msg_shown_false(const msg_object *o, const char *key); /* it is there, and false */
-bool msg_shown_presence(
-	const msg_object *o, const char *key, struct presence *ret_p); /* false: there is none */
 const msg_object *msg_shown_object(const msg_object *o, const char *key); /* NULL: there is none */
 
 /* for (size_t i = 0; (m = msg_shown_member(o, "nodes", &i)); ) ... objects of a list. */

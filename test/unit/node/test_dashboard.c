@@ -8,7 +8,6 @@
 #include "node/clients.h"
 #include "node/dashboard.h"
 #include "node/node_private.h"
-#include "node/view.h"
 #include "web/dashboard/dashboard.h"
 #include "wire/msg/shown.h"
 
@@ -31,7 +30,6 @@ struct rig {
 	char cmd[MSG_TYPE_MAX + 1];
 	unsigned n_asked;
 	const char *reply; /* NULL: out of memory */
-	bool presence_known; /* to whoever looked at the node */
 	/* what came of it */
 	msg_object *answer;
 	unsigned n_answers;
@@ -55,9 +53,6 @@ void __wrap_coord_ask(struct coord *c, const struct coord_who *who, const msg_ob
 	coord_reply_fn *reply, void *ctx);
 void __wrap_client_add(struct node *n, const msg_object *req, const struct coord_who *who,
 	client_added_fn *added, void *ctx);
-int __wrap_node_view_take(
-	const struct node *n, const struct presence *presence, bool brief, struct node_view *ret_view);
-void __wrap_view_print_status(const struct node_view *v, struct jsonout *out);
 void __real_loop_timer_in(struct loop_timer *t, ns_t in);
 void __wrap_loop_timer_in(struct loop_timer *t, ns_t in);
 
@@ -123,22 +118,6 @@ void __wrap_client_add(
 	assert_string_equal(msg_shown_text(req, "name"), "pad");
 	rig->who = *who;
 	added(ctx, msg_object_read("{\"ok\":true,\"psk\":\"x\"}"));
-}
-
-int __wrap_node_view_take(
-	const struct node *n UNUSED, const struct presence *presence, bool brief, struct node_view *ret_view)
-{
-	assert_false(brief);
-	rig->presence_known = presence != NULL;
-	*ret_view = (struct node_view){0};
-	return TM_OK;
-}
-
-void __wrap_view_print_status(const struct node_view *v UNUSED, struct jsonout *out)
-{
-	jsonout_object(out, NULL);
-	jsonout_text(out, "is", "the status");
-	jsonout_object_end(out);
 }
 
 /* A second is over at once. */
@@ -378,26 +357,6 @@ static void a_device_is_added_behind_this_node_by_whoever_asks(void **state)
 	assert_int_equal(r->who.role, COORD_MEMBER); /* whom the coordinator refuses */
 }
 
-/* A member that asks for it is refused by the coordinator, which does not know such a request. */
-static void the_status_of_this_node_is_for_administrators(void **state)
-{
-	struct rig *r = *state;
-
-	configure(r, true, "tag:admin", NULL);
-	r->reply = "{\"ok\":true,\"online\":\"\"}";
-	assert_string_equal(
-		msg_shown_text(ask(r, "100.101.0.2", "{\"cmd\":\"status\"}"), "is"), "the status");
-	assert_string_equal(r->cmd, "presence");
-	assert_true(r->presence_known);
-	r->reply = "{\"ok\":false}";
-	assert_string_equal(
-		msg_shown_text(ask(r, "100.101.0.2", "{\"cmd\":\"status\"}"), "is"), "the status");
-	assert_false(r->presence_known);
-	assert_string_equal(msg_shown_text(ask(r, "100.101.0.3", "{\"cmd\":\"status\"}"), "is"), "");
-	assert_string_equal(r->cmd, "status");
-	assert_int_equal(r->who.role, COORD_MEMBER);
-}
-
 static void what_is_asked_at_the_end_is_refused(void **state)
 {
 	struct rig *r = *state;
@@ -472,7 +431,6 @@ int main(void)
 		T(it_is_asked_by_the_names_that_lead_to_this_machine),
 		T(the_coordinator_is_told_who_asks_by_which_door_and_in_which_role),
 		T(a_device_is_added_behind_this_node_by_whoever_asks),
-		T(the_status_of_this_node_is_for_administrators),
 		T(what_is_asked_at_the_end_is_refused),
 		T(it_is_served_at_port_80_of_both_addresses_unless_it_is_switched_off),
 		T(who_is_no_coordinator_serves_nothing),

@@ -60,7 +60,7 @@ static void a_quiet_stream_says_that_it_lives(void **state UNUSED)
 	rig_pass(&rig, 600 * SEC);
 	assert_int_equal(rig.gone, 0);
 	web_stream_end(rig.stream);
-	assert_non_null(strstr(rig_hear_end(&rig, reader), "\r\n\r\n:\n\n"));
+	assert_non_null(strstr(rig_hear_end(&rig, reader), "\r\n\r\nevent: beat\ndata: \n\n"));
 }
 
 /* More than the kernel keeps for it and the server does. */

@@ -29,7 +29,8 @@ static struct coord_who member_at_the_dashboard(const struct machine *m)
  */
 static void a_member_may_look_and_nothing_else(void **state)
 {
-	static const char *const allowed[] = {"node.list", "route.list", "event.list", "report.list", "report.node"};
+	static const char *const allowed[] = {
+		"node.list", "route.list", "event.list", "report.list", "report.node"};
 	struct rig *r = *state;
 	struct machine *m = rig_machine(r, 0);
 	size_t n_allowed = 0;

@@ -85,7 +85,8 @@ static void all_pages_of_a_list_are_asked_for_as_the_viewer(void **state UNUSED)
 
 	script = answers;
 	fake_get(dash, &r);
-	expect_asked("jo {\"cmd\":\"node.list\"}\njo {\"cmd\":\"node.list\",\"after\":7}\n");
+	expect_asked("jo {\"cmd\":\"node.list\"}\njo {\"cmd\":\"node.list\",\"after\":7}\n"
+		     "jo {\"cmd\":\"report.list\",\"watch\":true}\n");
 	expect_answer(&r, 200, "2 shown");
 }
 
@@ -109,7 +110,8 @@ static void a_member_is_not_refused_a_page_for_what_only_administrators_are_told
 	struct web_request r = request_of(WEB_MEMBER, "/"), admin = request_of(WEB_ADMIN, "/");
 
 	fake_get(dash, &r);
-	expect_asked("jo {\"cmd\":\"node.list\"}\njo {\"cmd\":\"route.list\"}\n");
+	expect_asked("jo {\"cmd\":\"node.list\"}\njo {\"cmd\":\"route.list\"}\n"
+		     "jo {\"cmd\":\"report.list\",\"watch\":true}\n");
 	expect_answer(&r, 200, "Overview");
 	fake_get(dash, &admin);
 	assert_non_null(strstr(asked.s, "policy.get"));
@@ -160,6 +162,48 @@ static void a_question_about_the_policy_that_is_wrong_keeps_the_page(void **stat
 		strstr(asked.s, "{\"cmd\":\"policy.explain\",\"from\":\"x\",\"to\":\"\",\"service\":\"\"}"));
 	assert_non_null(strstr(r.body.s, "x is no member"));
 	expect_answer(&r, 200, "Version 3");
+}
+
+/* Whoever looks at a page looks on. */
+static void a_page_of_a_node_asks_for_what_that_one_tells(void **state UNUSED)
+{
+	static const char *const answers[][2] = {
+		{"node.list", "{\"ok\":true,\"nodes\":[" NODE "]}"},
+		{"report.node", "{\"ok\":true,\"member\":{\"told\":true,\"uptime_s\":7200},\"pairs\":[]}"},
+		{NULL},
+	};
+	struct web_request r = request_of(WEB_MEMBER, "/nodes/+");
+
+	script = answers;
+	r.query[0][0] = "with";
+	r.query[0][1] = "00000000000000bb";
+	fake_get(dash, &r);
+	expect_asked(
+		"jo {\"cmd\":\"node.list\"}\n"
+		"jo {\"cmd\":\"report.node\",\"node\":\"00000000000000aa\",\"peer\":\"00000000000000bb\","
+		"\"watch\":true}\n");
+	expect_answer(&r, 200, "<dt>running for</dt><dd class=\"\">2 h</dd>");
+}
+
+static void events_are_asked_for_from_the_newest_on(void **state UNUSED)
+{
+	static const struct {
+		const char *before, *asked;
+	} rows[] = {
+		{NULL, "jo {\"cmd\":\"event.list\",\"newest\":true}\n"},
+		{"17", "jo {\"cmd\":\"event.list\",\"newest\":true,\"before\":17}\n"},
+		{"17x", "jo {\"cmd\":\"event.list\",\"newest\":true}\n"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct web_request r = request_of(WEB_MEMBER, "/events");
+
+		r.query[0][0] = rows[i].before ? "before" : NULL;
+		r.query[0][1] = rows[i].before;
+		fake_get(dash, &r);
+		expect_asked(rows[i].asked);
+		expect_answer(&r, 200, "Events");
+	}
 }
 
 static void each_form_is_one_request(void **state UNUSED)
@@ -280,6 +324,42 @@ static void a_new_token_is_shown_once_with_the_others(void **state UNUSED)
 	expect_answer(&r, 200, "tunnelmesh join tm1-secret");
 }
 
+/* Nobody but the page has the private half of the key. */
+static void a_new_device_gets_a_key_of_its_own_that_is_shown_once(void **state UNUSED)
+{
+	static const char *const answers[][2] = {
+		{"client.add",
+			"{\"ok\":true,\"client\":{\"name\":\"pad\",\"ip4\":\"100.100.0.9\",\"ip6\":\"fd5c::"
+			"9\"},"
+			"\"psk\":\"PSK=\",\"server_key\":\"SRV=\",\"endpoint\":\"192.0.2.1:1\",\"allowed\":"
+			"[\"100.100.0.0/16\"]}"},
+		{NULL},
+	};
+	char public[2][45], private[2][45];
+
+	script = answers;
+	for (size_t i = 0; i < 2; i++) {
+		struct web_request r = request_of(WEB_ADMIN, "/devices/add");
+
+		r.form[0][0] = "name";
+		r.form[0][1] = "pad";
+		fake_post(dash, &r);
+		assert_int_equal(
+			sscanf(asked.s, "jo {\"cmd\":\"client.add\",\"name\":\"pad\",\"key\":\"%44[^\"]\"}",
+				public[i]),
+			1);
+		const char *line = strstr(r.body.s, "PrivateKey = ");
+		assert_non_null(line);
+		assert_int_equal(sscanf(line, "PrivateKey = %44s", private[i]), 1);
+		assert_int_equal(strlen(private[i]), 44);
+		assert_null(strstr(asked.s, private[i]));
+		strbuf_deinit(&asked);
+		expect_answer(&r, 200, "data-at=\"/devices\"");
+	}
+	assert_string_not_equal(private[0], private[1]);
+	assert_string_not_equal(public[0], public[1]);
+}
+
 static void who_leaves_before_the_answer_costs_nothing_more(void **state UNUSED)
 {
 	struct web_request r = request_of(WEB_ADMIN, "/");
@@ -356,6 +436,10 @@ int main(void)
 			a_mesh_without_a_policy_is_no_failure, open_dashboard, close_dashboard),
 		cmocka_unit_test_setup_teardown(a_question_about_the_policy_that_is_wrong_keeps_the_page,
 			open_dashboard, close_dashboard),
+		cmocka_unit_test_setup_teardown(
+			a_page_of_a_node_asks_for_what_that_one_tells, open_dashboard, close_dashboard),
+		cmocka_unit_test_setup_teardown(
+			events_are_asked_for_from_the_newest_on, open_dashboard, close_dashboard),
 		cmocka_unit_test_setup_teardown(each_form_is_one_request, open_dashboard, close_dashboard),
 		cmocka_unit_test_setup_teardown(
 			what_is_refused_is_shown_where_it_was_asked, open_dashboard, close_dashboard),
@@ -363,6 +447,8 @@ int main(void)
 			a_page_at_the_address_of_an_action_says_its_own, open_dashboard, close_dashboard),
 		cmocka_unit_test_setup_teardown(
 			a_new_token_is_shown_once_with_the_others, open_dashboard, close_dashboard),
+		cmocka_unit_test_setup_teardown(a_new_device_gets_a_key_of_its_own_that_is_shown_once,
+			open_dashboard, close_dashboard),
 		cmocka_unit_test_setup_teardown(
 			who_leaves_before_the_answer_costs_nothing_more, open_dashboard, close_dashboard),
 		cmocka_unit_test_setup_teardown(a_refusal_is_a_page_and_says_nothing_to_nobody_but_why,

@@ -3,7 +3,16 @@
 #include "unit/unit.h"
 
 #include "unit/web/rig.h"
+#include "web/assets/assets.h"
 #include "web/dashboard/dashboard.h"
+
+static const char *ask(struct rig *rig, const char *path)
+{
+	char request[256];
+
+	snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", path);
+	return rig_ask(rig, request);
+}
 
 static void what_pages_load_is_served_to_everybody_and_pages_to_members(void **state UNUSED)
 {
@@ -16,10 +25,17 @@ static void what_pages_load_is_served_to_everybody_and_pages_to_members(void **s
 				.n_routes = dashboard_routes_n,
 				.ctx = dash,
 				.what = "dashboard"});
-	const char *a = rig_ask(&rig, "GET /style.css HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
+	const char *a = ask(&rig, web_asset_url("style.css"));
 	assert_memory_equal(a, "HTTP/1.1 200 ", 13);
 	assert_non_null(strstr(a, "Content-Type: text/css; charset=utf-8\r\n"));
+	assert_non_null(strstr(a, "Cache-Control: public, max-age=31536000, immutable\r\n"));
 	assert_non_null(strstr(a, "prefers-color-scheme: dark"));
+	/* What a page of another version asks for it gets, and does not keep. */
+	a = ask(&rig, "/assets/0123456789abcdef/style.css");
+	assert_memory_equal(a, "HTTP/1.1 200 ", 13);
+	assert_non_null(strstr(a, "Cache-Control: no-store\r\n"));
+	a = ask(&rig, "/assets/0123456789abcdef/style");
+	assert_memory_equal(a, "HTTP/1.1 404 ", 13);
 	a = rig_ask(&rig, "GET /nodes HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
 	assert_memory_equal(a, "HTTP/1.1 403 ", 13);
 	rig_close(&rig);

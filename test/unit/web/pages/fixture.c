@@ -7,7 +7,13 @@
 
 enum { ANSWERS_MAX = 16 };
 
-const struct page nobody = {.mesh = "home", .zone = "mesh", .viewer = "laptop", .now = 1000000};
+const struct page nobody = {.mesh = "home",
+	.zone = "mesh",
+	.viewer = "laptop",
+	.style = "/style.css",
+	.script = "/script.js",
+	.icon = "/icon.svg",
+	.now = 1000000};
 
 static json_t *answers[ANSWERS_MAX];
 static size_t n_answers;

@@ -31,6 +31,46 @@ static void each_member_is_a_row_with_its_presence(void **state)
 	expect_shown(page_nodes, &p, "<p class=\"count\">2 shown</p>");
 }
 
+static void where_a_link_comes_from_is_for_administrators(void **state)
+{
+	struct page p = nobody;
+
+	(void)state;
+	p.nodes = list_of(
+		"{\"nodes\":[{\"id\":\"00000000000000aa\",\"name\":\"x\",\"link_from\":\"192.0.2.7\"}]}");
+	expect_not_shown(page_nodes, &p, "Link from");
+	expect_not_shown(page_nodes, &p, "192.0.2.7");
+	p.admin = true;
+	expect_shown(page_nodes, &p, ">Link from</th>");
+	expect_shown(page_nodes, &p, ">192.0.2.7</td>");
+}
+
+static void each_member_is_shown_with_what_is_known_of_its_pairs(void **state)
+{
+	struct page p = nobody;
+
+	(void)state;
+	p.nodes = list_of(both);
+	expect_not_shown(page_nodes, &p, "Round trip");
+	p.reports = list_of(
+		"{\"pairs\":[{\"a\":\"00000000000000aa\",\"b\":\"00000000000000bb\",\"path\":\"relay\",\"rtt_"
+		"us\":9000,"
+		"\"rate\":125000},{\"a\":\"00000000000000aa\",\"b\":\"00000000000000cc\",\"path\":\"direct\","
+		"\"rtt_us\":5000,\"rate\":125000},{\"a\":\"00000000000000aa\",\"b\":\"00000000000000dd\","
+		"\"path\":"
+		"\"direct\",\"rtt_us\":7000,\"rate\":0}]}");
+	expect_shown(page_nodes, &p,
+		"<span class=\"state relay\">2 direct, 1 relayed</span></td><td class=\"number\">7.0 ms</td>"
+		"<td class=\"number\">2.00 Mbit/s</td>");
+	expect_shown(page_nodes, &p,
+		"<span class=\"state relay\">1 relayed</span></td><td class=\"number\">9.0 "
+		"ms</td>");
+	p.reports = list_of("{\"members\":[{\"id\":\"00000000000000aa\",\"alarms\":[]},"
+			    "{\"id\":\"00000000000000bb\",\"alarms\":[\"dns\"]}]}");
+	expect_shown(page_nodes, &p, "nas</a> <span class=\"state bad\">alarm</span></th>");
+	expect_not_shown(page_nodes, &p, "coordinator</span> <span class=\"state bad\">");
+}
+
 static void a_search_finds_names_tags_aliases_and_addresses(void **state)
 {
 	static const struct {
@@ -88,6 +128,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(each_member_is_a_row_with_its_presence, end),
+		cmocka_unit_test_teardown(where_a_link_comes_from_is_for_administrators, end),
+		cmocka_unit_test_teardown(each_member_is_shown_with_what_is_known_of_its_pairs, end),
 		cmocka_unit_test_teardown(a_search_finds_names_tags_aliases_and_addresses, end),
 		cmocka_unit_test_teardown(a_list_of_several_pages_is_one_table, end),
 		cmocka_unit_test_teardown(what_a_member_or_viewer_says_is_only_text, end),

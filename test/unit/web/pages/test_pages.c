@@ -44,9 +44,47 @@ static void the_overview_counts_and_says_what_wants_a_person(void **state)
 			     "\"holders\":{\"linked\":3,\"in_force\":1}}");
 	expect_shown(page_overview, &p, "nobody is a guest");
 	expect_shown(page_overview, &p, "2 of 3 linked nodes do not go by the policy in force");
-	p.status = answer_of("{\"peers\":[{\"id\":\"00000000000000bb\",\"name\":\"nas\",\"path\":\"relay\","
-			     "\"relay\":\"hub\",\"not_direct\":\"UDP is blocked\"}]}");
-	expect_shown(page_overview, &p, "is reached through hub: UDP is blocked.");
+	p.reports =
+		list_of("{\"members\":[{\"id\":\"00000000000000bb\",\"name\":\"nas\",\"alarms\":[\"clock\","
+			"\"dns\"]}]}");
+	expect_shown(page_overview, &p, "nas</a> has a clock that went back");
+	expect_shown(page_overview, &p, "nas</a> does not find names of the mesh.");
+}
+
+#define PAIR(a, b, path, why, rate)                                                                          \
+	"{\"a\":\"00000000000000" a "\",\"b\":\"00000000000000" b "\",\"path\":\"" path                      \
+	"\",\"not_direct\":\"" why "\",\"rate\":" rate "}"
+
+static void the_overview_says_how_much_goes_how_and_why_not_directly(void **state)
+{
+	struct page p = seen_by(true);
+
+	(void)state;
+	expect_not_shown(page_overview, &p, "direct pairs");
+	p.reports = list_of("{\"pairs\":[" PAIR("aa", "bb", "direct", "", "937500") "," PAIR("aa", "cc",
+		"relay", "UDP is blocked", "312500") "," PAIR("bb", "cc", "tcp", "UDP is blocked", "0") "]}");
+	expect_shown(page_overview, &p, "<dt>through the tunnels</dt><dd>10.0 <small>Mbit/s</small>");
+	expect_shown(page_overview, &p, "<dt>direct pairs</dt><dd>1</dd>");
+	expect_shown(page_overview, &p, "<dt>relayed pairs</dt><dd>2</dd>");
+	expect_shown(page_overview, &p, "<dt>of the traffic is relayed</dt><dd>25 <small>%</small>");
+	/* One item for one reason. */
+	expect_shown(page_overview, &p,
+		"hub</a> and <a href=\"/nodes/00000000000000cc\">phone</a>; <a "
+		"href=\"/nodes/00000000000000bb\">nas"
+		"</a> and <a href=\"/nodes/00000000000000cc\">phone</a> talk through others: UDP is "
+		"blocked.");
+}
+
+static void of_many_relayed_pairs_a_few_are_named(void **state)
+{
+	struct page p = seen_by(true);
+
+	(void)state;
+	p.reports = list_of("{\"pairs\":[" PAIR("aa", "bb", "relay", "x", "0") "," PAIR("aa", "cc", "relay",
+		"x",
+		"0") "," PAIR("bb", "cc", "relay", "x", "0") "," PAIR("bb", "dd", "relay", "x", "0") "]}");
+	expect_shown(page_overview, &p, "; and 1 more pairs talk through others: x");
+	expect_not_shown(page_overview, &p, "00000000000000dd");
 }
 
 static void a_calm_mesh_says_so(void **state)
@@ -135,6 +173,48 @@ static void a_token_can_be_revoked_while_it_is_open(void **state)
 	expect_shown(page_tokens, &p, "tunnelmesh join tm1-secret");
 }
 
+static void a_new_device_is_shown_with_its_configuration_and_a_code_of_it(void **state)
+{
+	struct page p = seen_by(true);
+
+	(void)state;
+	expect_shown(page_devices, &p, "<tr id=\"d-00000000000000cc\">");
+	expect_not_shown(page_devices, &p, "d-00000000000000bb");
+	expect_shown(page_devices, &p, "action=\"/devices/add\"");
+	expect_not_shown(page_devices, &p, "PrivateKey");
+	p.device = answer_of(
+		"{\"client\":{\"name\":\"pad\",\"ip4\":\"100.100.0.9\",\"ip6\":\"fd5c::9\"},\"psk\":\"PSK=\","
+		"\"server_key\":\"<SRV>\",\"endpoint\":\"192.0.2.1:1\",\"allowed\":[\"100.100.0.0/16\"]}");
+	p.device_key = "PRIV=";
+	expect_shown(page_devices, &p, "pad is added.");
+	expect_shown(page_devices, &p, "PrivateKey = PRIV=\n");
+	expect_shown(page_devices, &p, "PublicKey = &lt;SRV&gt;\n");
+	expect_shown(page_devices, &p, "<svg class=\"qr\" viewBox=\"0 0 ");
+	/* The first row of a code: its corner, seven modules wide, behind a margin of four. */
+	expect_shown(page_devices, &p, "aria-label=\"QR code of the configuration\"><path d=\"M4 4h7v1H4z");
+	p.admin = false;
+	p.device = NULL;
+	expect_not_shown(page_devices, &p, "<form");
+}
+
+static void what_no_code_holds_is_shown_as_text_alone(void **state)
+{
+	struct strbuf b = {0};
+	struct page p = seen_by(true);
+
+	(void)state;
+	strbuf_puts(&b, "{\"client\":{\"ip4\":\"1\",\"ip6\":\"2\"},\"psk\":\"p\",\"server_key\":\"k\","
+			"\"allowed\":[\"::/0\"");
+	for (unsigned i = 0; i < 300; i++)
+		strbuf_printf(&b, ",\"10.%u.%u.0/24\"", i / 250, i % 250);
+	strbuf_puts(&b, "]}");
+	p.device = answer_of(b.s);
+	p.device_key = "PRIV=";
+	strbuf_deinit(&b);
+	expect_shown(page_devices, &p, "too long for a QR code");
+	expect_shown(page_devices, &p, "10.1.49.0/24");
+}
+
 static void the_policy_shows_rules_and_what_was_asked(void **state)
 {
 	struct page p = seen_by(true);
@@ -176,10 +256,34 @@ static void few_stand_on_a_circle_with_their_paths(void **state)
 	struct page p = seen_by(false);
 
 	(void)state;
-	p.status = answer_of("{\"peers\":[{\"id\":\"00000000000000bb\",\"path\":\"tcp\"}]}");
-	expect_shown(page_map, &p, "class=\"relayed\"");
-	expect_shown(page_map, &p, "phone to hub: comes through it");
+	p.id = "";
+	expect_not_shown(page_map, &p, "Who talks to whom");
+	p.reports =
+		list_of("{\"pairs\":[{\"a\":\"00000000000000aa\",\"b\":\"00000000000000bb\",\"path\":\"tcp\","
+			"\"relay\":\"r\",\"not_direct\":\"no UDP\",\"rtt_us\":12500,\"rate\":250000}]}");
+	expect_shown(page_map, &p, "class=\"relayed busy\"");
+	expect_shown(page_map, &p,
+		"<title>hub to nas: relayed by TCP through r: no UDP, 12 ms, 2.00 Mbit/s</title>");
+	expect_shown(page_map, &p, ">12 ms</text>");
+	expect_shown(page_map, &p, "phone comes through hub");
 	expect_shown(page_map, &p, "class=\"dot away\"");
+	expect_shown(page_map, &p, "<tr id=\"p-00000000000000aa-00000000000000bb\">");
+	expect_shown(page_map, &p, "<td>r</td><td>no UDP</td><td class=\"number\">12 ms</td>");
+}
+
+static void a_picture_around_one_has_whom_it_talks_with_and_nobody_else(void **state)
+{
+	struct page p = seen_by(false);
+
+	(void)state;
+	p.reports = list_of("{\"pairs\":[" PAIR("aa", "bb", "direct", "", "0") "," PAIR(
+		"aa", "cc", "direct", "", "0") "]}");
+	p.id = "00000000000000bb";
+	expect_shown(page_map, &p, "nas to hub: direct");
+	expect_shown(page_map, &p, "href=\"/map?node=00000000000000aa\"");
+	expect_not_shown(page_map, &p, "phone");
+	p.id = "00000000000000ff";
+	expect_shown(page_map, &p, "phone");
 }
 
 static void many_stand_in_blocks_by_their_tag(void **state)
@@ -198,12 +302,32 @@ static void many_stand_in_blocks_by_their_tag(void **state)
 	expect_shown(page_map, &p, "t0 \xc2\xb7 2");
 	expect_shown(page_map, &p, "others \xc2\xb7 74");
 	expect_shown(page_map, &p, "n199, away");
+	p.reports = list_of(
+		"{\"pairs\":[{\"a\":\"0000000000000001\",\"b\":\"0000000000000002\",\"path\":\"relay\"},"
+		"{\"a\":\"0000000000000001\",\"b\":\"0000000000000003\",\"path\":\"direct\"}]}");
+	expect_shown(page_map, &p, "n1, away, 1 direct, 1 relayed</title><circle class=\"dot away through\"");
+}
+
+static void events_are_told_with_who_did_it_and_how(void **state)
+{
+	struct page p = seen_by(true);
+
+	(void)state;
+	expect_shown(page_events, &p, "Nothing has happened yet.");
+	p.events = answer_of(
+		"{\"events\":[{\"number\":9,\"happened_at\":999940,\"event\":\"member.twin\",\"level\":"
+		"\"warn\",\"text\":\"<nas>\",\"by\":\"jo\",\"door\":\"dashboard\"}],\"next\":9}");
+	expect_shown(page_events, &p, "<span class=\"state relay\">member.twin</span>");
+	expect_shown(page_events, &p, "&lt;nas&gt;</th><td>jo</td><td class=\"quiet\">in the dashboard</td>");
+	expect_shown(page_events, &p, "href=\"/events?before=9\"");
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(the_overview_counts_and_says_what_wants_a_person, end),
+		cmocka_unit_test_teardown(the_overview_says_how_much_goes_how_and_why_not_directly, end),
+		cmocka_unit_test_teardown(of_many_relayed_pairs_a_few_are_named, end),
 		cmocka_unit_test_teardown(a_calm_mesh_says_so, end),
 		cmocka_unit_test_teardown(only_an_administrator_is_offered_changes, end),
 		cmocka_unit_test_teardown(the_coordinator_cannot_be_removed_from_its_page, end),
@@ -211,10 +335,14 @@ int main(void)
 		cmocka_unit_test_teardown(a_removal_asks_first, end),
 		cmocka_unit_test_teardown(names_are_those_of_members_aliases_and_the_coordinator, end),
 		cmocka_unit_test_teardown(a_token_can_be_revoked_while_it_is_open, end),
+		cmocka_unit_test_teardown(a_new_device_is_shown_with_its_configuration_and_a_code_of_it, end),
+		cmocka_unit_test_teardown(what_no_code_holds_is_shown_as_text_alone, end),
 		cmocka_unit_test_teardown(the_policy_shows_rules_and_what_was_asked, end),
 		cmocka_unit_test_teardown(what_was_written_is_not_lost_when_it_is_refused, end),
 		cmocka_unit_test_teardown(few_stand_on_a_circle_with_their_paths, end),
+		cmocka_unit_test_teardown(a_picture_around_one_has_whom_it_talks_with_and_nobody_else, end),
 		cmocka_unit_test_teardown(many_stand_in_blocks_by_their_tag, end),
+		cmocka_unit_test_teardown(events_are_told_with_who_did_it_and_how, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,7 +15,7 @@ BENCH = $(if $(ONLY),--only='$(ONLY)') $(if $(TESTS),--tests='$(TESTS)') $(if $(
 CTEST := ctest --output-on-failure --no-tests=error -j $(JOBS)
 PYTEST := $(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(PYTHON) -B -m pytest -p no:cacheprovider
 
-.PHONY: help setup build demo test unit slow lab labgrid compose bench dnsbench relayattack scale flood attack asan tsan labasan labtsan fuzz lint fmt install uninstall clean
+.PHONY: help setup build demo test unit slow lab labgrid web compose bench dnsbench relayattack scale webscale flood attack asan tsan labasan labtsan fuzz lint fmt install uninstall clean
 # Each does by itself what can be done at the same time.
 .NOTPARALLEL:
 
@@ -72,6 +72,10 @@ scale: setup build ## how far one coordinator carries: a herd of SIZES members (
 	@scripts/build ci herd line
 	@$(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(PYTHON) -B test/bench/scale/scale.py $(SIZES)
 
+webscale: setup build ## what the pages of the dashboard cost in a mesh of SIZE members (default 1000): times, bytes, CPU, memory
+	@scripts/build ci herd
+	@$(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(PYTHON) -B test/bench/scale/pages.py $(SIZE)
+
 dnsbench: setup build ## questions a second and their times beside unbound and dnsmasq, into docs/benchmarks/names.md (ROUNDS=5)
 	@scripts/setup dnsbench
 	@$(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(PYTHON) -B test/bench/dns/dns.py $(if $(ROUNDS),--rounds $(ROUNDS))
@@ -84,6 +88,12 @@ flood: setup build ## how long a handshake takes while strangers send 75,000 han
 attack: setup build ## what strangers and members can cost a coordinator (T="connects neighbour" selects); a quarter of an hour
 	@scripts/build ci herd labtools
 	@$(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(PYTHON) -B test/bench/scale/attack.py $(T)
+
+web: setup build ## the dashboard in Chromium on members of a mesh: every page, every action and its refusal (SHOTS=folder keeps pictures)
+	@scripts/setup web
+	@npm --prefix test/web ci --silent
+	@$(if $(SHOTS),mkdir -p $(SHOTS))
+	@$(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(if $(SHOTS),TM_SHOTS=$(abspath $(SHOTS))) $(PYTHON) -B -m pytest -p no:cacheprovider test/web
 
 compose: ## badly set up networks in containers: every machine reaches every other by the best way left (installs Docker; BREAK=relay must fail)
 	@scripts/setup demo test compose

@@ -18,6 +18,8 @@
  *   keys FILE                  a line for each member: node id, host number, key of its STUN with the
  *                              coordinator, for relayload: {"ev":"keys"}
  *   want TARGET FIRST N        N members, from number FIRST on, ask for that one's candidates
+ *   report PAIRS ROUND         every member tells of so many pairs, in the first round (0) of all anew:
+ *                              {"ev":"reported"}
  *   guests MANNER N PARALLEL AS TARGET
  *                              see guest.c; AS and TARGET are numbers of members, or - ; the first has no
  * link of its own any more: {"ev":"guests"} when all N have been go                         guests that are
@@ -256,6 +258,14 @@ static void cmd_want(struct herd *h, size_t target, size_t first, size_t n)
 		member_want(h->members[i], h->members[target]);
 }
 
+static void cmd_report(struct herd *h, unsigned pairs, unsigned round)
+{
+	for (size_t i = 0; i < h->n; i++)
+		member_report(h->members[i], (unsigned)MIN((size_t)pairs, h->n - 1), round);
+	printf("{\"ev\":\"reported\"}\n");
+	fflush(stdout);
+}
+
 static struct member *numbered(struct herd *h, const char *text)
 {
 	size_t i = strtoul(text, NULL, 10);
@@ -321,6 +331,8 @@ static void command(struct herd *h, char *line)
 		return;
 	else if (sscanf(line, "want %lu %lu %lu", &a, &b, &c) == 3)
 		cmd_want(h, a, b, c);
+	else if (sscanf(line, "report %lu %lu", &a, &b) == 2)
+		cmd_report(h, (unsigned)a, (unsigned)b);
 	else if (strncmp(line, "guests ", 7) == 0 && cmd_guests(h, line + 7))
 		return;
 	else if (strcmp(line, "go") == 0) {

@@ -95,6 +95,7 @@ void member_start(struct member *m, ns_t wait); /* enrolled already */
 void member_cut(struct member *m); /* its link is gone, as after a failure of the network */
 void member_end(struct member *m); /* likewise, and it does not come back */
 void member_want(struct member *m, const struct member *target); /* asks for its candidates */
+void member_report(struct member *m, unsigned pairs, unsigned round); /* report.c */
 json_t *member_hello(unsigned index, uint64_t version); /* what that one says, holding that map */
 
 /*

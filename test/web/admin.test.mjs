@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+// An administrator's browser, on a member of the mesh.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname } from "node:path";
+import { after, before, test } from "node:test";
+import { DESK, PHONE, go, hub, hub_does, lab, launch, node, open, shot, stumbles, until } from "./shared.mjs";
+
+const PAGES = ["/", "/nodes", `/nodes/${lab.ids.nas}`, `/nodes/${lab.ids.nas}?with=${lab.ids.laptop}`,
+	`/nodes/${lab.ids.nas}/remove`, "/map", `/map?node=${lab.ids.nas}`, "/policy", "/policy/edit", "/routes", "/names",
+	"/events", "/devices", "/tokens"];
+const SHOWN = { overview: "/", nodes: "/nodes", node: `/nodes/${lab.ids.nas}`, map: "/map", policy: "/policy" };
+const POLICY = "rules:\n  - {allow: any, from: any, to: any}\n";
+
+let browser;
+before(async () => { browser = await launch(); });
+after(() => browser?.close());
+
+// --- how pages look ---
+
+const LOOKS = { light: { colorScheme: "light", ...DESK }, dark: { colorScheme: "dark", ...DESK },
+	phone: { colorScheme: "light", ...PHONE } };
+
+for (const [look, options] of Object.entries(LOOKS))
+	test(`every page is whole, ${look}, asks nobody else and makes nobody stumble`, async () => {
+		const { context, page, wrong } = await open(browser, options);
+		for (const path of PAGES) {
+			await go(page, path);
+			assert.equal(await page.locator("h1").count(), 1, path);
+			wrong.push(...await stumbles(page));
+			const [inner, across] = await page.evaluate(() => [innerWidth, document.scrollingElement.scrollWidth]);
+			assert.ok(across <= inner, `${path} is ${across} wide on a screen of ${inner}`);
+		}
+		for (const [name, path] of Object.entries(SHOWN)) {
+			await go(page, path);
+			await page.locator("#live:not(.lost)").waitFor();
+			await shot(page, `${name}-${look}`);
+		}
+		await context.close();
+		assert.deepEqual(wrong, []);
+	});
+
+test("what nodes told is on the pages: who is relayed, why, how far it is and how it was", async () => {
+	const { context, page, wrong } = await open(browser);
+	await go(page, "/");
+	await until("the relayed pair", async () => {
+		await page.reload();
+		return (await page.locator(".attention").textContent()).includes("talk through others");
+	}, 90);
+	await go(page, "/map");
+	const pair = page.locator(`#p-${[lab.ids.laptop, lab.ids.nas].join("-")}, #p-${[lab.ids.nas, lab.ids.laptop].join("-")}`);
+	assert.match(await pair.textContent(), /relayed.*hub/s);
+	assert.equal(await page.locator(".map line.relayed").count(), 1);
+	assert.ok(await page.locator(".map line.direct").count() > 0);
+	await go(page, `/nodes/${lab.ids.nas}`);
+	assert.match(await page.locator(".facts").last().textContent(), /running for/);
+	await until("a chart", async () => {
+		await page.reload();
+		return /\d+ ms to /.test((await page.locator("figcaption").allTextContents()).join());
+	});
+	await context.close();
+	assert.deepEqual(wrong, []);
+});
+
+test("without a script all tables are there", async () => {
+	const { context, page, wrong } = await open(browser, { javaScriptEnabled: false });
+	for (const [path, row] of [["/nodes", "nas"], ["/names", "nas.mesh"], ["/routes", "192.168.77.0/24"], ["/events", "joined"],
+		["/map", "relayed"]]) {
+		await go(page, path);
+		assert.match(await page.locator("tbody").first().textContent(), new RegExp(row), path);
+	}
+	assert.ok(await page.locator("#live").isHidden());
+	await go(page, "/nodes?q=nas");
+	assert.equal(await page.locator("tbody tr").count(), 1);
+	await context.close();
+	assert.deepEqual(wrong, []);
+});
+
+// --- live ---
+
+test("a page follows the mesh, and keeps where one is", async () => {
+	const { context, page, wrong } = await open(browser);
+	await go(page, "/nodes");
+	await page.locator("#live:not(.lost)").waitFor();
+	await page.evaluate(() => { window.here = true; });
+	const link = page.getByRole("link", { name: "nas", exact: true });
+	await link.focus();
+	hub_does("node", "tag", "nas", "--add", "seen-live");
+	await page.locator(".tag", { hasText: "seen-live" }).waitFor();
+	assert.ok(await page.evaluate(() => window.here), "it was loaded anew");
+	assert.ok(await link.evaluate((a) => a === document.activeElement), "the focus is elsewhere");
+	hub_does("node", "tag", "nas", "--remove", "seen-live");
+	await page.locator(".tag", { hasText: "seen-live" }).waitFor({ state: "detached" });
+	await context.close();
+	assert.deepEqual(wrong, []);
+});
+
+test("while one types, nothing is taken away", async () => {
+	const { context, page } = await open(browser);
+	await go(page, "/nodes");
+	await page.locator("#live:not(.lost)").waitFor();
+	await page.getByRole("searchbox").fill("nas");
+	assert.equal(await page.locator("tbody tr:visible").count(), 1);
+	hub_does("node", "tag", "nas", "--add", "typed");
+	await page.waitForResponse((r) => r.url().endsWith("/nodes"), { timeout: 5000 }).catch(() => null);
+	assert.equal(await page.locator(".tag", { hasText: "typed" }).count(), 0);
+	assert.equal(await page.getByRole("searchbox").inputValue(), "nas");
+	await page.getByRole("searchbox").blur();
+	await page.locator(".tag", { hasText: "typed" }).waitFor();
+	assert.equal(await page.locator("tbody tr:visible").count(), 1);
+	hub_does("node", "tag", "nas", "--remove", "typed");
+	await context.close();
+});
+
+test("a coordinator that went without a word is missed, and followed again", async () => {
+	const { context, page } = await open(browser);
+	await go(page, "/nodes");
+	await page.locator("#live:not(.lost)").waitFor();
+	process.kill(hub("status").pid, "SIGKILL");
+	await page.locator("#live.lost").waitFor({ timeout: 90000 });
+	hub_does("up");
+	await page.locator("#live:not(.lost)").waitFor({ timeout: 90000 });
+	await context.close();
+});
+
+// --- keys alone ---
+
+const REACHED = "a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0']";
+
+test("everything is reached by keys alone, and one sees where one is", async () => {
+	const { context, page } = await open(browser);
+	await context.route("**/live", (route) => route.abort()); // what is marked stays
+	for (const path of PAGES) {
+		await go(page, path);
+		const n = await page.evaluate((all) => [...document.querySelectorAll(all)].filter((e) => e.checkVisibility())
+			.map((e, i) => e.setAttribute("data-n", i)).length, REACHED);
+		const seen = new Set();
+		for (let i = 0; i < n + 3 && seen.size < n; i++) {
+			await page.keyboard.press("Tab");
+			const [at, outline] = await page.evaluate(() => [document.activeElement.getAttribute("data-n"),
+				getComputedStyle(document.activeElement).outlineStyle]);
+			if (at === null)
+				continue;
+			seen.add(at);
+			assert.notEqual(outline, "none", `${path}: one does not see that ${at} has the focus`);
+		}
+		assert.equal(seen.size, n, path);
+	}
+	await context.close();
+});
+
+test("a member is renamed by keys alone", async () => {
+	const { context, page } = await open(browser);
+	await go(page, `/nodes/${lab.ids.nas}`);
+	await page.keyboard.press("Tab");
+	await page.keyboard.press("Enter"); // to the content
+	assert.equal(await page.evaluate(() => location.hash), "#content");
+	for (let i = 0; i < 80 && await page.evaluate(() => document.activeElement.id) !== "name"; i++)
+		await page.keyboard.press("Tab");
+	await page.keyboard.press("Control+A");
+	await page.keyboard.type("disk");
+	await page.keyboard.press("Enter");
+	await page.getByRole("heading", { level: 1, name: "disk" }).waitFor();
+	assert.equal(node("disk").id, lab.ids.nas);
+	hub_does("node", "rename", "disk", "nas");
+	await context.close();
+});
+
+// --- what an administrator does ---
+
+async function sent(page, name) {
+	const shown = page.waitForNavigation();
+	await page.getByRole("button", { name, exact: true }).click();
+	await shown;
+}
+
+// By whom and how it was, as the mesh remembers it.
+async function is_audited(page, text) {
+	await go(page, "/events");
+	const row = page.locator("tbody tr").filter({ hasText: text }).first();
+	assert.match(await row.textContent(), /desk.*in the dashboard/s, text);
+}
+
+test("a member is renamed, tagged, called otherwise and removed after a question", async () => {
+	const { context, page, wrong } = await open(browser);
+	const own = `/nodes/${lab.ids.spare}`;
+	await go(page, own);
+	await page.getByLabel("Name", { exact: true }).fill("extra");
+	await page.getByLabel("the old one stays as an alias").check();
+	await sent(page, "Rename");
+	assert.deepEqual(node("extra").aliases, ["spare"]);
+	await page.getByLabel("Tags to add").fill("one two");
+	await sent(page, "Change tags");
+	assert.deepEqual(node("extra").tags.sort(), ["one", "two"]);
+	await page.getByLabel("Aliases to remove").fill("spare");
+	await sent(page, "Change aliases");
+	assert.deepEqual(node("extra").aliases, []);
+	await page.getByRole("link", { name: /^Remove extra/ }).click();
+	await page.getByRole("link", { name: "Keep it" }).click();
+	assert.ok(node("extra"));
+	await page.getByRole("link", { name: /^Remove extra/ }).click();
+	await sent(page, "Remove extra");
+	assert.equal(new URL(page.url()).pathname, "/nodes");
+	assert.equal(node("extra"), undefined);
+	for (const text of ["spare is called extra now", "extra has these tags now", "extra was removed"])
+		await is_audited(page, text);
+	await context.close();
+	assert.deepEqual(wrong, []);
+});
+
+test("what is refused is said where it was asked, and what was written is still there", async () => {
+	const { context, page } = await open(browser);
+	await go(page, `/nodes/${lab.ids.nas}`);
+	await page.getByLabel("Name", { exact: true }).fill("hub");
+	await sent(page, "Rename");
+	assert.match(await page.getByRole("alert").textContent(), /hub/);
+	assert.ok(node("nas"));
+	await go(page, "/policy/edit");
+	await page.getByLabel("The document").fill("rules: [nonsense");
+	await sent(page, "Put it in force");
+	assert.notEqual(await page.getByRole("alert").textContent(), "");
+	assert.equal(await page.getByLabel("The document").inputValue(), "rules: [nonsense");
+	await context.close();
+});
+
+test("a network is approved and withdrawn", async () => {
+	const { context, page, wrong } = await open(browser);
+	const approved = () => hub("route", "list").routes.find((r) => r.net === "192.168.77.0/24").approved;
+	await go(page, "/routes");
+	await sent(page, "Approve 192.168.77.0/24 of nas");
+	assert.equal(approved(), true);
+	await sent(page, "Withdraw 192.168.77.0/24 of nas");
+	assert.equal(approved(), false);
+	await is_audited(page, "192.168.77.0/24 behind nas was approved");
+	await context.close();
+	assert.deepEqual(wrong, []);
+});
+
+test("a token is made, shown once, copied and revoked", async () => {
+	const { context, page, wrong } = await open(browser);
+	await go(page, "/tokens");
+	await page.getByLabel("Uses").fill("3");
+	await sent(page, "Create");
+	const line = await page.locator("[data-copy]").textContent();
+	assert.match(line, /^tunnelmesh join tm1_\S+$/);
+	await page.getByRole("button", { name: "Copy" }).click(); // there is no clipboard without TLS
+	assert.equal(await page.evaluate(() => getSelection().toString().trim()), line);
+	await go(page, "/tokens");
+	assert.equal(await page.locator("[data-copy]").count(), 0);
+	const token = hub("token", "list").tokens[0];
+	assert.equal(token.uses, 3);
+	await sent(page, `Revoke ${token.id}`);
+	assert.equal(hub("token", "list").tokens[0].revoked, true);
+	await is_audited(page, `the token ${token.id} was revoked`);
+	await context.close();
+	assert.deepEqual(wrong, []);
+});
+
+test("a device is added with a code that its camera reads", async () => {
+	const { context, page, wrong } = await open(browser);
+	const picture = `${mkdtempSync(`${tmpdir()}/tunnelmesh-web-`)}/code.png`;
+	await go(page, "/devices");
+	await page.getByLabel("Name", { exact: true }).fill("pad");
+	await page.getByLabel(/^Endpoint/).fill("198.51.100.1:51820");
+	await sent(page, "Add");
+	const config = await page.locator("pre.secret").textContent();
+	assert.match(config, /^\[Interface\]\nPrivateKey = \S{44}\n/);
+	await page.locator("svg.qr").screenshot({ path: picture });
+	const read = execFileSync("zbarimg", ["--quiet", "--raw", picture], { encoding: "utf8" });
+	rmSync(dirname(picture), { recursive: true });
+	assert.equal(read.trim(), config.trim());
+	assert.equal(node("pad").kind, "client");
+	await go(page, "/devices");
+	assert.equal(await page.locator("pre.secret").count(), 0);
+	await is_audited(page, "the client pad was added");
+	await context.close();
+	assert.deepEqual(wrong, []);
+});
+
+test("a policy is tested, put in force, asked about and taken back", async () => {
+	const { context, page, wrong } = await open(browser);
+	const before = hub("filter", "history").versions.length;
+	await go(page, "/policy/edit");
+	await page.getByLabel("The document").fill(POLICY);
+	await sent(page, "Test it");
+	await page.getByText("It would be accepted").waitFor();
+	assert.equal(hub("filter", "history").versions.length, before);
+	await sent(page, "Put it in force");
+	assert.equal(hub("filter", "history").versions.length, before + 1);
+	await go(page, "/policy/edit");
+	await page.getByLabel("The document").fill(POLICY + "  - {deny: tcp/23, from: any, to: any, id: no-telnet}\n");
+	await sent(page, "Put it in force");
+	await page.locator("#r-no-telnet").waitFor();
+	await page.getByLabel("From").fill("laptop");
+	await page.getByLabel("To", { exact: true }).fill("nas");
+	await page.getByLabel("Service").fill("tcp/23");
+	await page.getByRole("button", { name: "Explain" }).click();
+	assert.match(await page.getByRole("status").filter({ hasText: /allowed|deny/ }).textContent(), /allowed|deny/);
+	await go(page, "/policy");
+	await page.getByLabel(/^Statement/).fill("laptop cannot reach nas tcp/22");
+	await page.getByRole("button", { name: "Prove" }).click();
+	await page.getByText("it does not hold").waitFor();
+	await go(page, "/policy");
+	await sent(page, `Back to this: version ${before + 1}`);
+	assert.equal(hub("filter", "history").versions.length, before + 3);
+	await is_audited(page, `version ${before + 3} of the policy is in force`);
+	await context.close();
+	assert.deepEqual(wrong, []);
+});
+
+test("a form without what proves that this page sent it does nothing", async () => {
+	const answer = await fetch(`http://${lab.address}/nodes/${lab.ids.nas}/rename`, {
+		method: "POST", body: new URLSearchParams({ name: "taken" }), redirect: "manual" });
+	assert.equal(answer.status, 403);
+	assert.ok(node("nas"));
+});

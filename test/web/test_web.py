@@ -67,10 +67,10 @@ def world():
         yield nodes, told
 
 
-@pytest.mark.parametrize("viewer, script", [("laptop", "member"), ("desk", "admin")])
+@pytest.mark.parametrize("viewer, script", [("laptop", "member"), ("desk", "looks"), ("desk", "admin")])
 def test_in_a_browser(world, viewer, script):
     nodes, told = world
     program = [shutil.which("node"), "--test", "--test-reporter=spec", f"{HERE}/{script}.test.mjs"]
     env = {**os.environ, "TM_WEB": json.dumps(told)}
-    ran = nodes[viewer].host.sh(*program, env=env, cwd=HERE, check=False, timeout=500)
+    ran = nodes[viewer].host.sh(*program, env=env, cwd=HERE, check=False, timeout=900)
     assert ran.returncode == 0, ran.stdout + ran.stderr

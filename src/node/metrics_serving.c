@@ -21,6 +21,7 @@ struct metrics_serving {
 	char listen[sizeof(((struct config *)0)->metrics_listen)]; /* as the configuration had it */
 	struct endpoint at[METRICS_DOORS];
 	size_t n_at;
+	bool in_mesh;
 	struct {
 		char *text; /* NULL: none has been made yet */
 		size_t len;
@@ -111,10 +112,22 @@ static void on_targets(void *ctx, struct web_request *r)
 
 /* Those behind the first are the coordinator's. */
 static const struct web_route routes[] = {
-	{"/metrics", on_node, NULL, WEB_ANYONE, 0},
-	{"/metrics/mesh", on_mesh, NULL, WEB_ANYONE, 0},
-	{"/metrics/targets", on_targets, NULL, WEB_ANYONE, 0},
+	{"/metrics", on_node, NULL, WEB_MEMBER, 0},
+	{"/metrics/mesh", on_mesh, NULL, WEB_MEMBER, 0},
+	{"/metrics/targets", on_targets, NULL, WEB_MEMBER, 0},
 };
+
+/* The fence lets guests of this machine and its other tunnels reach mesh addresses (decision 61), and no
+ * policy has judged those: in the mesh, members and this machine itself ask. Elsewhere who reaches it. */
+static void who(void *ctx, const struct web_caller *c, struct web_viewer *ret_viewer)
+{
+	const struct node *n = ctx;
+	const struct ip *from = &c->from.ip;
+
+	if (!n->metrics_serving->in_mesh || prefix_contains(&n->mesh.net4, from) ||
+		prefix_contains(&n->mesh.net6, from))
+		ret_viewer->role = WEB_MEMBER;
+}
 
 /* --- where --- */
 
@@ -157,10 +170,12 @@ static int open_server(struct node *n, const struct endpoint *at, size_t n_at)
 {
 	struct metrics_serving *s = calloc(1, sizeof(*s));
 	/* In the mesh answers go where the mesh leads; elsewhere as everything that the daemon sends. */
-	const bool in_mesh = n_at > 1;
+	const struct node_rec *self = &n->enrolment.self;
+	const bool in_mesh = n_at > 1 || ip_eq(&at[0].ip, &self->ip4) || ip_eq(&at[0].ip, &self->ip6);
 	const struct web_config cfg = {.routes = routes,
 		.n_routes = n->coord ? ARRAY_LEN(routes) : 1,
 		.ctx = n,
+		.who = who,
 		.is_host = is_host,
 		.what = "metrics",
 		.mark = in_mesh ? 0 : n->config.fwmark,
@@ -175,6 +190,7 @@ static int open_server(struct node *n, const struct endpoint *at, size_t n_at)
 	memcpy(s->listen, n->config.metrics_listen, sizeof(s->listen));
 	memcpy(s->at, at, n_at * sizeof(at[0]));
 	s->n_at = n_at;
+	s->in_mesh = in_mesh;
 	n->metrics_serving = s;
 	web_server_listen(s->server, at, n_at);
 	return TM_OK;

@@ -150,6 +150,8 @@ class Run:
                 for test in tests:
                     if TESTS[test].possible(tunnel):
                         figures = self.measure(bed, tunnel, test)
+                        if tunnel.helper and tunnel.helper.poll() is not None:
+                            raise LabError("the program that belongs to it has ended")
                         self.write("result", contender=name, test=test, **where, **figures)
                         say(f"  {test} {brief(test, figures)}")
                 if tunnel.pids:

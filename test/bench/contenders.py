@@ -34,6 +34,7 @@ class Tunnel:
     pids: list = field(default_factory=list)
     relay: list = field(default_factory=list)
     what: str = ""
+    helper: object = None  # a program that has to run to the end
 
 
 def package_version(package):
@@ -191,6 +192,7 @@ class Scraped(TunnelMesh):
                               Node(bed.a).status()["self"]["ip4"], tunnel.address[4], stdout=subprocess.PIPE, text=True)
         if scraper.stdout.readline() != "scraped\n":
             raise LabError("metrics cannot be had")
+        tunnel.helper = scraper
         return tunnel
 
 

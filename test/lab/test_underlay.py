@@ -136,13 +136,19 @@ def test_a_bridge_that_gets_its_first_container_and_loses_its_last_is_no_other_n
     node.join(hub.token())
     wait_for("a tunnel", lambda: node.ping("hub", check=False).returncode == 0)
     looked = node.log().count("path: - network of")
-    for words in (("link add br0 type bridge", "link set br0 up", "addr add 10.88.0.1/16 dev br0"),
-                  ("link add pod0 type veth peer name in0", "link set pod0 master br0", "link set in0 up", "link set pod0 up"),
-                  ("link del pod0",), ("link del br0",)):
-        told = node.log().count("path: - routes")
-        for w in words:
-            node.host.sh("ip", *w.split())
-        wait_for("the change to be told", lambda n=told: node.log().count("path: - routes") > n)
+
+    def carrier(of, is_there):
+        wait_for(f"the carrier of {of}", lambda: ("NO-CARRIER" in node.host.sh("ip", "link", "show", of).stdout) != is_there)
+
+    for words, is_there in (("link add br0 type bridge", None), ("link set br0 up", None), ("addr add 10.88.0.1/16 dev br0", None),
+                            ("link add pod0 type veth peer name in0", None), ("link set in0 up", None),
+                            ("link set pod0 up master br0", True), ("link del pod0", False), ("link del br0", None)):
+        node.host.sh("ip", *words.split())
+        if is_there is not None:
+            carrier("br0", is_there)
+    told = node.log().count("path: - routes")
+    node.host.sh("ip", "route", "add", "203.0.113.0/24", "dev", "eth0")
+    wait_for("all of it to be told", lambda: node.log().count("path: - routes") > told)
     assert node.log().count("path: - network of") == looked, node.log()
     node.host.sh("ip", "addr", "add", "198.18.99.1/32", "dev", "eth0")
     wait_for("an address of its own to be one", lambda: node.log().count("path: - network of") > looked)

@@ -231,7 +231,7 @@ static void death(struct pair_run *r, struct relayed_tally *t)
 	nothing_is_lost(r, "packets were lost with a direct path");
 }
 
-/* Whoever is direct must not notice. */
+/* Nobody waits for longer than a relay is asked and answers. */
 static void restart(struct pair_run *r, struct relayed_tally *t)
 {
 	const bool stream = streams(r->a) || streams(r->b);

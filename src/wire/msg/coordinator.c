@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* What the coordinator says. */
 #include "base/secret.h"
+#include "base/time.h"
 #include "mesh/jsonin.h"
 #include "wire/msg/msg.h"
 
 #include <string.h>
+
+#define CLOCK_MAX (INT64_MAX / SEC / 2) /* s; differences of such times are nanoseconds that can be told */
 
 static void addresses_put(struct jsonout *o, const struct msg_addresses *a)
 {
@@ -73,7 +76,7 @@ int msg_welcome_get(const json_t *j, struct msg_welcome *ret_m)
 		err = node_rec_from_json(json_object_get(j, "node"), &m.mesh, &m.node);
 	if (!observed || ip_parse(observed, &m.observed) != TM_OK)
 		m.observed = (struct ip){0};
-	if (jsonin_int(j, "time", 0, INT64_MAX, &m.time) != TM_OK)
+	if (jsonin_int(j, "time", 0, CLOCK_MAX, &m.time) != TM_OK)
 		m.time = 0;
 	if (jsonin_int(j, "pace_ms", 0, MSG_PACE_MAX_MS, &pace) == TM_OK)
 		m.pace_ms = (uint32_t)pace;

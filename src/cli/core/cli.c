@@ -34,6 +34,7 @@ const struct command *const commands[] = {
 	&cmd_reload,
 	&cmd_status,
 	&cmd_peers,
+	&cmd_top,
 	&cmd_ping,
 	&cmd_bench,
 	&cmd_ssh,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "os/interrupt.h"
 
+#include <poll.h>
 #include <signal.h>
 
 /* Written by the signal handler alone: there is no other way into one. */
@@ -23,4 +24,12 @@ void interrupt_catch(void)
 bool interrupt_came(void)
 {
 	return came;
+}
+
+void interrupt_rest(ns_t span)
+{
+	const ns_t until = time_monotonic() + span;
+
+	for (ns_t now; !came && (now = time_monotonic()) < until;)
+		(void)poll(NULL, 0, time_poll_ms(now, until));
 }

@@ -105,6 +105,8 @@ static void without_a_daemon_every_command_says_so(void **state)
 	static const char *const asked[] = {
 		"status",
 		"peers",
+		"top",
+		"top --once",
 		"ping hub",
 		"bench hub",
 		"netcheck",

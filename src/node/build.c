@@ -199,6 +199,13 @@ static void remember_events(struct node *n)
 	log_set_tap(on_log, n->events);
 }
 
+static void remember_path(void *ctx, const struct reaching_change *c)
+{
+	struct node *n = ctx;
+
+	path_history_add(n->path_history, c, time_real());
+}
+
 static int build_coordinator(struct node *n)
 {
 	struct ports ports;
@@ -311,6 +318,10 @@ int node_build(struct node *n)
 		remember_events(n);
 	if (!err)
 		err = reaching_new(&n->reaching);
+	if (!err)
+		err = path_history_new(&n->path_history);
+	if (!err)
+		reaching_on_change(n->reaching, remember_path, n);
 	if (!err)
 		err = relaying_open(n);
 	if (!err)
@@ -511,6 +522,7 @@ void node_close(struct node *n)
 	peers_free(TAKE(n->peers));
 	news_free(TAKE(n->news));
 	reaching_free(TAKE(n->reaching));
+	path_history_free(TAKE(n->path_history));
 	if (n->plane)
 		plane_stop(n->plane);
 	log_set_tap(NULL, NULL); /* whoever could be in it has ended */

@@ -239,6 +239,8 @@ void drive_input(struct node *n, const struct core_in *in)
 
 	trace_in(n, in);
 	reaching_input(n->reaching, in, now);
+	if (in->kind == CORE_REMOVE)
+		path_history_forget(n->path_history, in->key);
 	core_input(n->path_core, in, now);
 	drain(n);
 }

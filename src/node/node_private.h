@@ -25,6 +25,7 @@
 #include "node/news.h"
 #include "node/node.h"
 #include "node/own_rules.h"
+#include "node/path_history.h"
 #include "node/reaching.h"
 #include "node/reporting.h"
 #include "node/rules.h"
@@ -67,6 +68,7 @@ struct node {
 	struct events *events;
 	struct news *news;
 	struct reaching *reaching; /* what drive.c counts */
+	struct path_history *path_history; /* and what came of it */
 	struct coord *coord; /* NULL unless we have the role */
 	struct node_dashboard *dashboard; /* dashboard.c; likewise */
 	struct agent *agent;

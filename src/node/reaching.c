@@ -115,12 +115,28 @@ static bool is_proved(enum path_why why)
 	return why == WHY_FIRST || why == WHY_BETTER || why == WHY_SUCCESSOR || why == WHY_HEARD;
 }
 
+void reaching_on_change(struct reaching *r, reaching_change_fn *fn, void *ctx)
+{
+	r->on_change = fn;
+	r->on_change_ctx = ctx;
+}
+
+static void changed(struct reaching *r, const struct reached *p, enum reaching_by to,
+	const struct endpoint *at, enum path_why why)
+{
+	const struct reaching_change c = {.key = p->key, .from = p->by, .to = to, .at = at, .why = why};
+
+	r->changes[p->by][to][why]++;
+	if (r->on_change)
+		r->on_change(r->on_change_ctx, &c);
+}
+
 static void use(struct reaching *r, struct reached *p, const struct core_out *out, ns_t now)
 {
 	const enum reaching_by to = by_of(&out->way);
 
 	if (p->by != to || !endpoint_eq(&p->way.remote, &out->way.remote))
-		r->changes[p->by][to][out->why]++;
+		changed(r, p, to, &out->way.remote, out->why);
 	p->by = to;
 	p->way = out->way;
 	if (is_proved(out->why))
@@ -130,7 +146,7 @@ static void use(struct reaching *r, struct reached *p, const struct core_out *ou
 static void lose(struct reaching *r, struct reached *p, const struct core_out *out)
 {
 	if (p->by != BY_NOTHING)
-		r->changes[p->by][BY_NOTHING][out->why]++;
+		changed(r, p, BY_NOTHING, &p->way.remote, out->why);
 	p->by = BY_NOTHING;
 }
 

@@ -28,6 +28,7 @@ static void every_user_may_look_and_nobody_else_may_change(void **state)
 		{"backup", false},
 		{"event.list", false},
 		{"log.level", false},
+		{"paths", false},
 		{"token.create", false},
 		{"token.list", false},
 		{"token.revoke", false},

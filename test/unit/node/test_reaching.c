@@ -119,6 +119,40 @@ static void peers_at_rest_and_gone_are_forgotten(void **state)
 	assert_int_equal(r->contact.sum, SEC);
 }
 
+struct told {
+	unsigned n;
+	struct reaching_change last;
+};
+
+static void on_change(void *ctx, const struct reaching_change *c)
+{
+	struct told *t = ctx;
+
+	t->n++;
+	t->last = *c;
+}
+
+static void each_change_that_is_counted_is_told(void **state)
+{
+	struct reaching *r = *state;
+	struct told told = {0};
+
+	reaching_on_change(r, on_change, &told);
+	input(r, CORE_WANT, nas, SEC);
+	output(r, CORE_USE, WHY_RELAYED, nas, WAY_RELAY_UDP, relay, SEC);
+	assert_int_equal(told.last.from, BY_NOTHING);
+	assert_int_equal(told.last.to, BY_RELAY);
+	output(r, CORE_USE, WHY_BETTER, nas, WAY_UDP, direct, SEC);
+	output(r, CORE_USE, WHY_SURE, nas, WAY_UDP, direct, SEC); /* the same */
+	output(r, CORE_NOTE, WHY_DEAD, nas, WAY_UDP, direct, SEC);
+	assert_int_equal(told.n, 3);
+	assert_int_equal(told.n, all_changes(r));
+	assert_int_equal(told.last.from, BY_DIRECT);
+	assert_int_equal(told.last.to, BY_NOTHING);
+	assert_int_equal(told.last.why, WHY_DEAD);
+	assert_memory_equal(told.last.key, nas, sizeof(nas));
+}
+
 static void rounds_in_vain_are_counted(void **state)
 {
 	struct reaching *r = *state;
@@ -139,6 +173,7 @@ int main(void)
 			what_answers_elsewhere_proves_nothing_of_the_way_in_use, setup, teardown),
 		cmocka_unit_test_setup_teardown(changes_are_counted_by_kind_and_reason, setup, teardown),
 		cmocka_unit_test_setup_teardown(peers_at_rest_and_gone_are_forgotten, setup, teardown),
+		cmocka_unit_test_setup_teardown(each_change_that_is_counted_is_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(rounds_in_vain_are_counted, setup, teardown),
 	};
 

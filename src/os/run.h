@@ -6,6 +6,7 @@
 
 #include "base/diag.h"
 #include "base/err.h"
+#include "base/strbuf.h"
 
 enum { OS_RUN_ARGS = 256, OS_RUN_INPUT = 4096 };
 
@@ -17,6 +18,9 @@ struct os_run {
 	int timeout_ms;
 	char *out; /* the first line that it printed; NULL: of no interest */
 	size_t out_size;
+	struct strbuf
+		*whole; /* all that it printed is appended, whatever comes of it; NULL: of no interest */
+	size_t whole_max; /* bytes of that; the rest is dropped */
 };
 
 /* TM_ENOENT: there is no such program; TM_ETIMEOUT: it was ended; TM_EIO: it failed, with its first line of

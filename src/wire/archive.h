@@ -13,7 +13,9 @@
 enum { ARCHIVE_NAME_MAX = 64 };
 
 struct archive_file {
-	char name[ARCHIVE_NAME_MAX + 1]; /* a-z, 0-9, '.', '-' and '_', not beginning with '.' */
+	/* a-z, 0-9, '.', '-' and '_', not beginning with '.'; what is written, and never read by us, may lie
+	 * in a folder, before a '/' */
+	char name[ARCHIVE_NAME_MAX + 1];
 	const uint8_t *p; /* borrowed */
 	size_t n;
 };

@@ -8,6 +8,8 @@ import re
 import secrets
 import socket
 import stat
+import tarfile
+import time
 
 from lab import wait_for
 from wiretap import Capture, inside, tcp_socket, udp_socket
@@ -91,12 +93,28 @@ def join_secretly(node, token):
     node.host.sh(*node.argv("join", "-", "--name", node.name), input=token)
 
 
+def bug_report(node):
+    """Every piece of one."""
+    path = node.state + ".report.tar.gz"
+    node.run("bugreport", "-o", path)
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+    with tarfile.open(path) as tar:
+        pieces = {m.name.removeprefix("tunnelmesh-bugreport/"): tar.extractfile(m).read() for m in tar.getmembers()}
+    os.remove(path)
+    return pieces
+
+
 def world_of(nodes):
     """Everything that programs and files show to people who may not know the secrets, and where it was found."""
     shown = {}
     for n in nodes:
-        for command in (("status",), ("peers",), ("version",)):
+        for command in (("status",), ("peers",), ("version",), ("metrics",), ("events",), ("dns", "status"), ("route", "list"),
+                        ("top", "--once", "-i", 0.1), ("log", "level")):
             shown[f"{n.name}: {command}"] = json.dumps(n.json(*command)).encode() + n.run(*command).stdout.encode()
+        for command in ("netcheck", "doctor"):  # their JSON is in the report
+            shown[f"{n.name}: {command}"] = n.run(command, check=False).stdout.encode()
+        for name, piece in bug_report(n).items():
+            shown[f"{n.name}: {name} of its bug report"] = piece
         shown[f"{n.name}: daemon.log"] = n.log().encode()
         for pid in n.host.pids():
             for name in ("cmdline", "environ"):
@@ -118,13 +136,15 @@ def test_none_of_32_planted_markers_crosses_the_wire_or_shows_in_any_output(net)
     names = {k: word() for k in ("hub", "alice", "bob", "renamed", "mesh", "tag", "second tag", "client")}
     hub, alice, bob = (net.node(names[k], net.host(k), log_level="debug") for k in ("hub", "alice", "bob"))
     markers = {f"name: {k}": v.encode() for k, v in names.items()}
+    proxy = {"proxy's user": word().encode(), "proxy's password": word().encode()}
+    alice.configure(proxy="http://{}:{}@{}:9".format(*(v.decode() for v in proxy.values()), hub.host.ip4))  # where nobody listens
     hub.init("--mesh", names["mesh"])
     tokens = [hub.token("--tag", names["tag"], "--tag", names["second tag"]) for _ in range(3)]
     for n, token in zip((alice, bob), tokens):
         join_secretly(n, token)
     inner = Capture(alice.host, "inner")
 
-    secret = {}
+    secret = dict(proxy)
     for n in (hub, alice, bob):
         keys = private_keys(n)
         markers.update(keys)
@@ -190,3 +210,26 @@ def test_none_of_32_planted_markers_crosses_the_wire_or_shows_in_any_output(net)
             if os.path.basename(path) != "identity":
                 keys = {k: v for k, v in secret.items() if "seed" in k or "X25519" in k}
                 assert (path, found_in(data, keys)) == (path, [])
+
+
+def test_a_bug_report_has_what_helps_and_hides_what_may_be_secret(net):
+    hub, nas = net.mesh("hub", "nas")
+    wrong = word()
+    nas.down()
+    nas.configure(proxy=f"http://me:{wrong}@198.18.250.9:3128", listen_port=51999)
+    nas.up()
+    nas.ping("hub")
+    pieces = {k: v.decode() for k, v in bug_report(nas).items()}
+    assert not [k for k, v in pieces.items() if wrong in v]
+    assert "listen_port: 51999" in pieces["config.txt"] and "proxy: (hidden)" in pieces["config.txt"]
+    history = {p["name"]: p["changes"] for p in json.loads(pieces["paths.json"])["peers"]}["hub"]
+    assert history[-1]["to"] == "direct" and history[-1]["why"] and history[-1]["endpoint"].startswith(("198.18.", "[2001:db8:"))
+    assert abs(history[-1]["at_ms"] / 1000 - time.time()) < 60
+    assert json.loads(pieces["status.json"])["self"]["name"] == "nas"
+    assert "peer is up" in pieces["log.txt"] and "tm0" in pieces["addresses.txt"] and "default via" in pieces["routing.txt"]
+    assert sorted(pieces) == sorted(set(re.findall(r"^  (\S+\.(?:txt|json)) ", pieces["readme.txt"], re.M)) | {"readme.txt"})
+    nas.down()
+    without = {k: v.decode() for k, v in bug_report(nas).items()}
+    assert "tunnelmesh is not running" in without["status.json"] and "peer is up" in without["log.txt"]
+    assert "not there: tunnelmesh is not running" in without["readme.txt"]
+    assert not [k for k, v in without.items() if wrong in v]

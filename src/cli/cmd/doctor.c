@@ -2,6 +2,7 @@
 /* `doctor`: gathers what the daemon and this machine say, and shows what is wrong with it (core/doctor.h). */
 #include <string.h>
 
+#include "cli/cmd/doctor.h"
 #include "cli/cmd/netcheck.h"
 #include "cli/core/commands.h"
 #include "cli/core/daemon.h"
@@ -136,18 +137,34 @@ static json_t *findings_json(const struct doctor_findings *f)
 		(json_int_t)f->more);
 }
 
+static void examine(struct cli *c, struct doctor_findings *ret_findings)
+{
+	struct gathered g = {0};
+	struct doctor_facts f;
+
+	gather(c, &g, &f);
+	doctor_examine(&f, ret_findings);
+	gathered_deinit(&g);
+}
+
+json_t *doctor_report(struct cli *c)
+{
+	_cleanup_(freep) struct doctor_findings *found = malloc(sizeof(*found));
+
+	if (!found)
+		return NULL;
+	examine(c, found);
+	return findings_json(found);
+}
+
 static int doctor_run(struct cli *c, const void *opts UNUSED, const struct opt_words *words UNUSED)
 {
 	_cleanup_(freep) struct doctor_findings *found = malloc(sizeof(*found));
-	struct gathered g = {0};
-	struct doctor_facts f;
 	int status = CLI_DONE;
 
 	if (!found)
 		return cli_failf(c, NULL, "%s", tm_strerror(TM_ENOMEM));
-	gather(c, &g, &f);
-	doctor_examine(&f, found);
-	gathered_deinit(&g);
+	examine(c, found);
 	if (c->g.json)
 		status = cli_json_take(c, findings_json(found));
 	else

@@ -45,6 +45,7 @@ const struct command *const commands[] = {
 	&cmd_dns_status,
 	&cmd_dns_query,
 	&cmd_events,
+	&cmd_bugreport,
 	&cmd_log_level,
 	&cmd_token_create,
 	&cmd_token_list,

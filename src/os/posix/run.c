@@ -10,21 +10,32 @@
 
 #include "os/posix/child.h"
 
-/* The first line of what it printed; the rest is read and dropped. */
+/* The first line of what it printed; the rest is read and dropped, unless somebody wants it. */
 struct first_line {
 	char text[200];
 	size_t n;
 	bool complete;
+	struct strbuf *whole; /* NULL: nobody does */
+	size_t left; /* that it may still take */
 };
+
+static void keep(struct first_line *l, const char *p, size_t n)
+{
+	if (!l->whole)
+		return;
+	strbuf_add(l->whole, p, MIN(n, l->left));
+	l->left -= MIN(n, l->left);
+}
 
 /* False at the end. */
 static bool first_line_read(struct first_line *l, int fd)
 {
-	char buf[512];
+	char buf[4096];
 	ssize_t got = read(fd, buf, sizeof(buf));
 
 	if (got < 0)
 		return errno == EAGAIN || errno == EINTR;
+	keep(l, buf, (size_t)got);
 	for (ssize_t i = 0; i < got && !l->complete; i++) {
 		if (buf[i] == '\n' || l->n + 1 == sizeof(l->text))
 			l->complete = l->n > 0;
@@ -106,7 +117,7 @@ int os_run(const struct os_run *r, struct diag *d)
 {
 	const ns_t deadline = time_monotonic() + r->timeout_ms * MS;
 	char text[160], fate[CHILD_FATE_LEN];
-	struct first_line line = {0};
+	struct first_line line = {.whole = r->whole, .left = r->whole_max};
 	struct child c;
 	int pipe_fd[2], status = 0;
 

@@ -6,6 +6,7 @@
  */
 #include "base/secret.h"
 #include "crypto/init.h"
+#include "node/capture.h"
 #include "node/dashboard.h"
 #include "node/doors.h"
 #include "node/drive.h"
@@ -341,6 +342,8 @@ int node_build(struct node *n)
 	if (!err)
 		err = exits_open(n);
 	if (!err)
+		err = captures_open(n);
+	if (!err)
 		err = build_coordinator(n);
 	if (!err)
 		err = node_dashboard_open(n);
@@ -512,6 +515,7 @@ void node_close(struct node *n)
 	fence_close(n);
 	router_close(n);
 	routing_close(n);
+	captures_close(n);
 	reporting_free(TAKE(n->reporting));
 	agent_free(TAKE(n->agent));
 	coord_free(TAKE(n->coord)); /* whose port hands streams to the next */

@@ -494,6 +494,7 @@ static const struct command {
 	{"event.list", cmd_ask, false},
 	{"log.level", command_log_level, false},
 	{"paths", command_paths, false},
+	{"capture", command_capture, false},
 	{"token.", cmd_admin, false}, /* whatever the coordinator knows that begins so */
 	{"policy.", cmd_admin, false},
 	{"filter.add", command_filter_add, false},

@@ -81,7 +81,8 @@ static void conn_free(struct ctl_conn *k)
 	loop_timer_free(k->deadline);
 	free_wiped(k->in, k->in_cap);
 	free_wiped(k->out, k->out_len);
-	os_local_close(k->fd);
+	if (k->fd >= 0)
+		os_local_close(k->fd);
 	list_remove(&k->in_ctl);
 	if (c->n_conns-- == CTL_CONNS_MAX && c->on_client)
 		event_add(c->on_client, NULL);
@@ -172,6 +173,23 @@ void ctl_reply_text(struct ctl_call *call, char *text_take)
 void ctl_reply(struct ctl_call *call, json_t *reply_take)
 {
 	ctl_reply_text(call, text_of(reply_take));
+}
+
+int ctl_release(struct ctl_call *call, int *ret_fd)
+{
+	struct ctl_conn *k = call->conn;
+
+	free(call);
+	if (!k)
+		return TM_ECLOSED;
+
+	*ret_fd = k->fd;
+	event_freep0(TAKE(k->on_read));
+	event_freep0(TAKE(k->on_write));
+	k->fd = -1;
+	k->call = NULL;
+	conn_free(k);
+	return TM_OK;
 }
 
 bool ctl_waits(const struct ctl_call *call)

@@ -58,6 +58,12 @@ void ctl_reply(struct ctl_call *call, json_t *reply_take);
 /* The same for an answer that is text already: a JSON object on one line, made by malloc. NULL likewise. */
 void ctl_reply_text(struct ctl_call *call, char *text_take);
 
+/*
+ * The connection is the caller's from now on, and nothing has been said on it: for who has more to tell than
+ * one answer. The call is over. TM_ECLOSED: the client has gone.
+ */
+NODISCARD int ctl_release(struct ctl_call *call, int *ret_fd);
+
 /* Is the client still there, as far as can be seen now? Who has closed its sending half counts as gone. */
 bool ctl_waits(const struct ctl_call *call);
 

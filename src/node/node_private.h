@@ -79,6 +79,7 @@ struct node {
 	struct mapper *mapper;
 	struct netcheck *netcheck;
 	struct reporting *reporting;
+	struct captures *captures; /* capture.c */
 	struct names *names; /* names.c */
 	struct metrics_serving *metrics_serving; /* NULL: they are not served */
 	struct offers *offers;

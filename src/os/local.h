@@ -50,6 +50,7 @@ NODISCARD int os_local_peer(int fd, pid_t *ret_pid, uint32_t *ret_uid);
  * has said all). *ret_n bytes were taken or came. */
 NODISCARD int os_local_send(int fd, const void *p, size_t n, size_t *ret_n);
 NODISCARD int os_local_recv(int fd, void *p, size_t n, size_t *ret_n);
+void os_local_finish(int fd); /* we have said all, and still listen */
 void os_local_close(int fd);
 /* Waits until the descriptor can be read (or written); TM_ETIMEOUT, TM_EAGAIN when a signal came that is
  * caught (os/interrupt.h). */

@@ -99,6 +99,31 @@ def archive():
     seed("archive", "bad-sum", two[:150] + b"7" + two[151:] + end)
 
 
+def pcapng():
+    def block(kind, body):
+        length = (len(body) + 12).to_bytes(4, "little")
+        return kind.to_bytes(4, "little") + length + body + length
+
+    def option(code, value):
+        return code.to_bytes(2, "little") + len(value).to_bytes(2, "little") + value + bytes(-len(value) % 4)
+
+    end = bytes(4)
+    head = block(0x0A0D0D0A, h("4d3c2b1a 01000000 ffffffffffffffff") + end) + block(1, h("65000000 00000000") + end)
+    packet = bytes(4) + h("b1e2a417 00f05a2b 05000000 3c000000") + b"\x45abcd" + bytes(3)
+    seed("pcapng", "packet", head + block(6, packet + option(2, h("02000000")) + end))
+    seed("pcapng", "all-options", head + block(6, packet + option(2, h("01000000")) + option(4, h("0700000000000000"))
+                                               + option(1, b"dropped: denied by policy") + end))
+    seed("pcapng", "no-options", block(6, packet))
+    seed("pcapng", "no-end-of-options", block(6, packet + option(1, b"x")))
+    seed("pcapng", "option-too-long", block(6, packet + h("0100ffff")))
+    seed("pcapng", "short-flags", block(6, packet + option(2, b"\2") + end))
+    seed("pcapng", "more-than-there-is", block(6, bytes(4) + h("b1e2a417 00f05a2b ffffffff 3c000000") + b"abcd"))
+    seed("pcapng", "end", block(5, bytes(12) + option(4, h("0900000000000000")) + option(5, h("0400000000000000")) + end))
+    seed("pcapng", "two-lengths", block(6, packet)[:-4] + h("10000000"))
+    seed("pcapng", "cut", head + block(6, packet)[:-5])
+    seed("pcapng", "length-of-nothing", h("06000000 00000000 00000000"))
+
+
 def ip():
     v4 = "4500001c 12344000 4011 0000 c0000201 c6336402 "
     v6 = "20010db8000000000000000000000001 20010db8000000000000000000000002 "
@@ -525,5 +550,5 @@ def dns():
     seed("answer", "counts", question("hub.mesh", counts=(65535, 65535, 65535, 65535)))
 
 
-for make in (request, dns, tell, registrar, enrolment, client_hello, proxy, wg, archive, ip, filtering, stun, token, netmap, ws, upgrade, bench, unpack, hello, pcp, portmap, igd, relay, relaying, routes, relay_rows):
+for make in (request, dns, tell, registrar, enrolment, client_hello, proxy, wg, archive, pcapng, ip, filtering, stun, token, netmap, ws, upgrade, bench, unpack, hello, pcp, portmap, igd, relay, relaying, routes, relay_rows):
     make()

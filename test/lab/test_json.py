@@ -45,6 +45,8 @@ def test_every_command_prints_the_keys_that_are_documented(net):
                     + said["token create"]["id"]):
         words = [w for w in command.split() if w.isalpha() and w not in ("laptop", "desk", "phone", "x")]
         said[" ".join(words)] = hub.json(*command.split())
+    said["bugreport"] = hub.json("bugreport", "-o", os.path.join(net.dir, "report.tar.gz"))
+    said["capture"] = hub.json("capture", "desk", "--for", "1s", "-w", os.path.join(net.dir, "x.pcapng"))
     policy = os.path.join(net.dir, "policy.yaml")
     with open(policy, "w", encoding="utf-8") as f:
         f.write("rules: []\n")

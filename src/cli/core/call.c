@@ -70,7 +70,8 @@ static int reply_grow(struct reply *r)
 	return TM_OK;
 }
 
-static int read_line(int fd, struct reply *r, ns_t deadline, struct diag *d)
+/* most: bytes at once; 1 where more than the line comes. */
+static int read_line(int fd, size_t most, struct reply *r, ns_t deadline, struct diag *d)
 {
 	for (;;) {
 		int err = r->n == r->cap ? reply_grow(r) : TM_OK;
@@ -81,7 +82,7 @@ static int read_line(int fd, struct reply *r, ns_t deadline, struct diag *d)
 		if (err)
 			return err;
 
-		err = os_local_recv(fd, r->p + r->n, r->cap - r->n, &n);
+		err = os_local_recv(fd, r->p + r->n, MIN(r->cap - r->n, most), &n);
 		if (err == TM_EAGAIN)
 			continue;
 		if (err)
@@ -132,34 +133,47 @@ static int reach_daemon(const char *path, ns_t deadline, int *ret_fd, struct dia
 	return os_local_connect(open_path, deadline, ret_fd, &not_why) == TM_OK ? TM_OK : err;
 }
 
-int call_daemon(const char *path, const json_t *req, int timeout_ms, json_t **ret_reply, struct diag *d)
+static int converse(int fd, const json_t *req, size_t most, ns_t deadline, json_t **ret_reply, struct diag *d)
 {
-	ns_t deadline = time_monotonic() + timeout_ms * MS;
 	_cleanup_(reply_deinit) struct reply r = {0};
-	_cleanup_(closep) int fd = -1;
-	char *line;
-	size_t n;
-	int err;
+	char *line = json_dumps(req, JSON_COMPACT);
 
-	err = reach_daemon(path, deadline, &fd, d);
-	if (err)
-		return err;
-
-	line = json_dumps(req, JSON_COMPACT);
 	if (!line)
 		return TM_ENOMEM;
 
-	n = strlen(line);
+	const size_t n = strlen(line);
 	line[n] = '\n'; /* in the place of the terminator */
-	err = send_all(fd, line, n + 1, deadline, d);
+	int err = send_all(fd, line, n + 1, deadline, d);
 	wipe(line, n);
 	free(line);
 	if (!err)
-		err = read_line(fd, &r, deadline, d);
+		err = read_line(fd, most, &r, deadline, d);
+	return err ? err : reply_judge(&r, ret_reply, d);
+}
+
+int call_daemon(const char *path, const json_t *req, int timeout_ms, json_t **ret_reply, struct diag *d)
+{
+	const ns_t deadline = time_monotonic() + timeout_ms * MS;
+	_cleanup_(closep) int fd = -1;
+	int err = reach_daemon(path, deadline, &fd, d);
+
+	return err ? err : converse(fd, req, SIZE_MAX, deadline, ret_reply, d);
+}
+
+int call_daemon_open(
+	const char *path, const json_t *req, int timeout_ms, json_t **ret_reply, int *ret_fd, struct diag *d)
+{
+	const ns_t deadline = time_monotonic() + timeout_ms * MS;
+	_cleanup_(closep) int fd = -1;
+	int err = os_local_connect(path, deadline, &fd, d);
+
+	if (!err)
+		err = converse(fd, req, 1, deadline, ret_reply, d);
 	if (err)
 		return err;
-
-	return reply_judge(&r, ret_reply, d);
+	*ret_fd = fd;
+	fd = -1;
+	return TM_OK;
 }
 
 pid_t call_daemon_pid(const char *path)

@@ -24,6 +24,13 @@ enum { CALL_REPLY_MAX = 64 << 20 };
 NODISCARD int call_daemon(
 	const char *path, const json_t *req, int timeout_ms, json_t **ret_reply, struct diag *d);
 
+/*
+ * The same for what goes on behind the answer: *ret_fd is where it does, the first byte not read yet
+ * (os/local.h). Only by the control socket.
+ */
+NODISCARD int call_daemon_open(
+	const char *path, const json_t *req, int timeout_ms, json_t **ret_reply, int *ret_fd, struct diag *d);
+
 /* Does a daemon accept connections there? Its process id if so, else 0. */
 pid_t call_daemon_pid(const char *path);
 

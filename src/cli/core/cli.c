@@ -46,6 +46,7 @@ const struct command *const commands[] = {
 	&cmd_dns_query,
 	&cmd_events,
 	&cmd_bugreport,
+	&cmd_capture,
 	&cmd_log_level,
 	&cmd_token_create,
 	&cmd_token_list,

@@ -89,6 +89,9 @@ enum { ASK_TIMEOUT_MS = 15000 };
 /* The same; texts are as they came, of several lines perhaps, and not fit for a terminal. */
 NODISCARD int cli_ask_exact(struct cli *c, const char *cmd, json_t *fields_take, int timeout_ms,
 	json_t **ret_reply, struct diag *d);
+/* The same for what goes on behind the answer (call_daemon_open). */
+NODISCARD int cli_ask_open(
+	struct cli *c, const char *cmd, json_t *fields_take, json_t **ret_reply, int *ret_fd, struct diag *d);
 /*
  * Asks and shows, as every command that prints one answer does: a failure is said, with --json the answer is
  * printed as it came, and both end the command with *ret_status. Else the answer (a new reference) is left to

@@ -230,6 +230,20 @@ int cli_ask_exact(struct cli *c, const char *cmd, json_t *fields_take, int timeo
 	return err;
 }
 
+int cli_ask_open(
+	struct cli *c, const char *cmd, json_t *fields_take, json_t **ret_reply, int *ret_fd, struct diag *d)
+{
+	json_t *req = fields_take ? fields_take : json_object();
+	int err = TM_ENOMEM;
+
+	if (req && json_object_set_new(req, "cmd", json_string(cmd)) == 0) {
+		err = call_daemon_open(c->paths.socket, req, ASK_TIMEOUT_MS, ret_reply, ret_fd, d);
+		say_what_to_do(c, err, d);
+	}
+	json_decref(req);
+	return err;
+}
+
 json_t *cli_fetch(struct cli *c, const char *cmd, json_t *fields_take, int *ret_status)
 {
 	json_t *reply = NULL;

@@ -4,6 +4,7 @@
 #include "data/plane/worker.h"
 
 #include "data/offload/segment.h"
+#include "data/plane/tapping.h"
 #include "os/tun.h"
 
 /* The kernel does not take this kind of super-packet after all: cut it again, and make no more. */
@@ -81,6 +82,8 @@ static void forward(struct worker *w, struct peer *to, uint8_t *packet, const st
 		worker_icmp(w, ICMP_TIME_EXCEEDED, 0, v, false);
 		return;
 	}
+	if (worker_has_taps(w))
+		worker_tap(w, to, true, packet, n, DROP_N);
 	egress_copy_to_peer(w, to, packet, n);
 }
 

@@ -3,6 +3,7 @@
 #include "data/plane/worker.h"
 
 #include "data/offload/segment.h"
+#include "data/plane/tapping.h"
 #include "os/tun.h"
 
 /* A copy for the control thread, which asks for a session and sends it then. */
@@ -102,6 +103,18 @@ static void send_segments(struct worker *w, struct peer *p, struct segmenter *s)
 	}
 }
 
+/* As worker_admits, and what s cuts is seen. Apart, since mostly nobody looks. */
+static __attribute__((noinline)) bool admits_tapped(
+	struct worker *w, const struct judged *j, const struct ip_view *v, const struct segmenter *s)
+{
+	struct tapped before;
+
+	tapped_begin(w, &before);
+	const bool passes = worker_admits(w, j, v);
+	worker_tap_segments(w, j->peer, s, tapped_end(w, &before));
+	return passes;
+}
+
 /* Returns how many packets it stood for. */
 static unsigned egress_packet(struct worker *w, const struct vnet *v, uint8_t *packet, size_t n)
 {
@@ -127,7 +140,7 @@ static unsigned egress_packet(struct worker *w, const struct vnet *v, uint8_t *p
 		return s.count;
 	}
 	const struct judged j = {.dir = FILTER_EGRESS, .peer = p, .packets = s.count, .from_tun = true};
-	if (worker_admits(w, &j, &ip))
+	if (worker_has_taps(w) ? admits_tapped(w, &j, &ip, &s) : worker_admits(w, &j, &ip))
 		send_segments(w, p, &s);
 	return s.count;
 }

@@ -3,6 +3,7 @@
  * them. */
 #include "data/plane/worker.h"
 
+#include "data/plane/tapping.h"
 #include "os/tun.h"
 
 /* Our own host, or the peer that it came from. */
@@ -66,6 +67,8 @@ static void answer_send(struct worker *w, uint8_t *out, size_t n, bool from_tun)
 	if (!owner)
 		return;
 
+	if (worker_has_taps(w))
+		worker_tap(w, owner, true, out, n, DROP_N);
 	egress_to_peer(w, owner, out, n, false);
 	worker_flush(w);
 }

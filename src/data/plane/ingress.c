@@ -10,6 +10,7 @@
 #include "data/plane/forward.h"
 #include "data/plane/legs.h"
 #include "data/plane/siding.h"
+#include "data/plane/tapping.h"
 
 /* What every packet goes through is part of the loop, although relayed ones have a loop of their own: 36
  * instructions of 475. */
@@ -332,6 +333,33 @@ static enum plane_drop drop_of(int err)
 	}
 }
 
+static void hand_in(struct worker *w, struct inbound *in, const struct opening *o, size_t i)
+{
+	if (!o->op[i].err && o->op[i].n)
+		arrived(w, in, o->op[i].data, o->op[i].n, o->from[i]->dg->tos);
+}
+
+/* One by one, so that it is seen what becomes of each; as it was before anything is changed in it. */
+static __attribute__((noinline)) void hand_in_tapped(
+	struct worker *w, struct inbound *in, const struct opening *o, size_t i)
+{
+	UNINITIALIZED uint8_t copy[TAP_PACKET_MAX];
+	const size_t n = MIN(o->op[i].n, sizeof(copy));
+	struct tapped before;
+	struct ip_view v;
+
+	if (o->op[i].err || !n)
+		return;
+	memcpy(copy, o->op[i].data, n);
+	tapped_begin(w, &before);
+	hand_in(w, in, o, i);
+	if (in->n)
+		judge_all(w, in);
+	/* Behind the packet there is padding. */
+	worker_tap(w, in->from, false, copy, ip_view_of(copy, n, &v) == TM_OK ? v.total : n,
+		tapped_end(w, &before));
+}
+
 /* Messages of one session that came the same way: accounts and reports once for all of them. */
 static void settle_run(struct worker *w, struct opening *o, size_t first, size_t end)
 {
@@ -361,9 +389,12 @@ static void settle_run(struct worker *w, struct opening *o, size_t first, size_t
 	in.from = p;
 	in.memo = (struct source){0};
 	in.n = 0;
-	for (size_t i = first; i < end; i++)
-		if (!o->op[i].err && o->op[i].n)
-			arrived(w, &in, o->op[i].data, o->op[i].n, o->from[i]->dg->tos);
+	if (worker_has_taps(w) && worker_taps(w, p))
+		for (size_t i = first; i < end; i++)
+			hand_in_tapped(w, &in, o, i);
+	else
+		for (size_t i = first; i < end; i++)
+			hand_in(w, &in, o, i);
 	if (in.n)
 		judge_all(w, &in);
 }

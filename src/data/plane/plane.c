@@ -260,6 +260,7 @@ void plane_free(struct plane *p)
 	plane_close_sockets(p);
 	plane_close_sidings(p);
 	plane_close_streams(p);
+	plane_close_taps(p);
 	free(atomic_load_explicit(&p->relays, memory_order_relaxed));
 	legs_free(atomic_load_explicit(&p->legs, memory_order_relaxed));
 	epoch_deinit(&p->epoch);

@@ -20,6 +20,7 @@
 
 struct plane;
 struct rules;
+struct tap;
 
 struct plane_config {
 	const char *tun_name; /* exact name, up to 15 bytes */
@@ -167,6 +168,14 @@ NODISCARD int plane_set_rules(struct plane *p, struct rules *rules_take);
  * PLANE_NETWORKS_MAX (data/plane/networks.h), TM_EFULL.
  */
 NODISCARD int plane_set_networks(struct plane *p, const struct prefix *v, size_t n);
+
+/*
+ * Somebody looks at what goes inside of that peer's tunnel from now on, `keep` bytes of each packet (tap.h).
+ * The peer need not be there. TM_EFULL: PLANE_TAPS_MAX look already. After closing it is nobody's any more.
+ */
+NODISCARD int plane_tap_open(
+	struct plane *p, const uint8_t key[static 32], uint32_t keep, struct tap **ret_tap);
+void plane_tap_close(struct plane *p, struct tap *t); /* NULL is fine */
 
 /* STUN and other control datagrams, by any kind of way. */
 NODISCARD int plane_send(struct plane *p, const struct way_to *by, const uint8_t *msg, size_t n);

@@ -123,6 +123,7 @@ void plane_close_streams(struct plane *p); /* all; no worker runs any more */
 /* sidings.c */
 bool plane_steer(struct plane *p); /* after sockets behind the port were opened; false: the kernel cannot */
 void plane_give_sidings(struct plane *p); /* to those for whom workers wish one, and what else they wrote */
+void plane_close_taps(struct plane *p); /* taps.c: all; no worker runs any more */
 bool plane_has_relay_at(const struct plane *p, const struct ip *at); /* relays.c: that we use */
 ns_t plane_sidings_next(const struct plane *p); /* when to call that again; NS_NEVER */
 void plane_forgive(

@@ -9,6 +9,7 @@
 #include "base/epoch.h"
 #include "data/filter/filter.h"
 #include "data/plane/networks.h"
+#include "data/plane/tap.h"
 #include "data/route/route.h"
 
 struct snapshot {
@@ -16,6 +17,8 @@ struct snapshot {
 	struct route_table routes;
 	struct filter *filter; /* NULL: everything passes */
 	struct filter_memory *memory; /* of the filter's; the plane's, and outlives all snapshots */
+	size_t n_taps; /* that somebody looks through; mostly none. The plane's, which frees them through the
+			  epoch */
 	/* What the snapshot that follows does not use any more: goes with this one. */
 	struct route_garbage *unused;
 	struct filter *unused_filter;
@@ -24,6 +27,7 @@ struct snapshot {
 	/* Behind this machine: what is for them is the kernel's to route. */
 	struct prefix networks[PLANE_NETWORKS_MAX];
 	size_t n_networks;
+	struct tap *taps[PLANE_TAPS_MAX];
 	struct epoch_retired retired;
 };
 

@@ -334,6 +334,11 @@ int os_local_recv(int fd, void *p, size_t n, size_t *ret_n)
 	return TM_OK;
 }
 
+void os_local_finish(int fd)
+{
+	(void)shutdown(fd, SHUT_WR);
+}
+
 void os_local_close(int fd)
 {
 	close(fd);

@@ -3,7 +3,7 @@
 #include "mesh/jsonin.h"
 #include "wire/msg/request.h"
 
-enum { FOR_MAX_S = 30 * 86400 };
+enum { FOR_MAX_S = 30 * 86400, KEEP_MAX = 65535 };
 
 int msg_events_get(const msg_object *j, struct msg_events *ret_e, struct diag *d)
 {
@@ -27,5 +27,19 @@ int msg_log_level_get(const msg_object *j, struct msg_log_level *ret_l, struct d
 	if (json_object_get(j, "seconds") && jsonin_int(j, "seconds", 1, FOR_MAX_S, &l.seconds) != TM_OK)
 		return diag_what(d, TM_EINVAL, "a level holds for 1 second to 30 days");
 	*ret_l = l;
+	return TM_OK;
+}
+
+int msg_capture_get(const msg_object *j, struct msg_capture *ret_c, struct diag *d)
+{
+	int64_t count = 0, seconds = 0, keep = KEEP_MAX;
+
+	if (json_object_get(j, "count") && jsonin_int(j, "count", 0, UINT32_MAX, &count) != TM_OK)
+		return diag_what(d, TM_EINVAL, "count is a number of packets");
+	if (json_object_get(j, "seconds") && jsonin_int(j, "seconds", 0, FOR_MAX_S, &seconds) != TM_OK)
+		return diag_what(d, TM_EINVAL, "a capture lasts for 30 days at most");
+	if (json_object_get(j, "keep") && jsonin_int(j, "keep", 1, KEEP_MAX, &keep) != TM_OK)
+		return diag_what(d, TM_EINVAL, "1 to %d bytes of each packet are kept", KEEP_MAX);
+	*ret_c = (struct msg_capture){.count = (uint32_t)count, .seconds = seconds, .keep = (uint32_t)keep};
 	return TM_OK;
 }

@@ -161,6 +161,14 @@ struct msg_events {
 };
 NODISCARD int msg_events_get(const msg_object *j, struct msg_events *ret_e, struct diag *d);
 
+/* capture */
+struct msg_capture {
+	uint32_t count; /* packets; 0: no end */
+	int64_t seconds; /* 0: no end */
+	uint32_t keep; /* bytes of each packet */
+};
+NODISCARD int msg_capture_get(const msg_object *j, struct msg_capture *ret_c, struct diag *d);
+
 /* log.level */
 struct msg_log_level {
 	bool given; /* else it is only asked how it is */

@@ -106,6 +106,7 @@ static void without_a_daemon_every_command_says_so(void **state)
 		"status",
 		"peers",
 		"top",
+		"capture hub",
 		"top --once",
 		"ping hub",
 		"bench hub",

@@ -29,6 +29,7 @@ static void every_user_may_look_and_nobody_else_may_change(void **state)
 		{"event.list", false},
 		{"log.level", false},
 		{"paths", false},
+		{"capture", false},
 		{"token.create", false},
 		{"token.list", false},
 		{"token.revoke", false},
@@ -43,6 +44,7 @@ static void every_user_may_look_and_nobody_else_may_change(void **state)
 	struct rig *r = *state;
 
 	assert_int_equal(events_new(r->n.base, &r->n.events), TM_OK);
+	assert_int_equal(path_history_new(&r->n.path_history), TM_OK);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		r->asked_link = 0;
 		const char *code = text(say(r, node_question, cmd(rows[i].name)), "code");
@@ -58,6 +60,7 @@ static void every_user_may_look_and_nobody_else_may_change(void **state)
 	}
 	assert_int_equal(r->stops, 1);
 	assert_int_equal(r->nudges, 0); /* of nobody */
+	path_history_free(r->n.path_history);
 	events_free(r->n.events);
 }
 

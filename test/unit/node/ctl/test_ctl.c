@@ -284,6 +284,55 @@ static void a_reply_given_just_before_the_end_is_still_delivered(void **state)
 	free(s);
 }
 
+static void a_released_connection_is_the_handlers_and_outlives_the_server(void **state)
+{
+	struct fixture *f = *state;
+	int ours = -1;
+
+	fixture_listen(f, NULL);
+	int fd = fixture_kept_client(f, "{\"cmd\":\"a\"}\n");
+	assert_int_equal(ctl_release(f->kept[0], &ours), TM_OK);
+	ctl_free(f->ctl);
+	f->ctl = NULL;
+	assert_int_equal(write(ours, "one\n", 4), 4);
+	assert_int_equal(write(ours, "two\n", 4), 4);
+	close(ours);
+	char *s = fixture_hear(f, fd);
+	assert_string_equal(s, "one\ntwo\n");
+	free(s);
+}
+
+static void a_released_connection_does_not_count_any_more(void **state)
+{
+	struct fixture *f = *state;
+	int ours[CTL_CONNS_MAX], theirs[CTL_CONNS_MAX];
+
+	fixture_listen(f, NULL);
+	for (size_t i = 0; i < CTL_CONNS_MAX; i++) {
+		theirs[i] = fixture_kept_client(f, "{\"cmd\":\"a\"}\n");
+		assert_int_equal(ctl_release(f->kept[f->n_kept - 1], &ours[i]), TM_OK);
+	}
+	f->later = false;
+	free(fixture_ask(f, "{\"cmd\":\"b\"}\n"));
+	for (size_t i = 0; i < CTL_CONNS_MAX; i++) {
+		close(ours[i]);
+		close(theirs[i]);
+	}
+}
+
+static void of_a_client_that_has_gone_nothing_is_released(void **state)
+{
+	struct fixture *f = *state;
+	int ours = -1;
+
+	fixture_listen(f, NULL);
+	close(fixture_kept_client(f, "{\"cmd\":\"a\"}\n"));
+	ctl_free(f->ctl); /* with what hangs on it */
+	f->ctl = NULL;
+	assert_int_equal(ctl_release(f->kept[0], &ours), TM_ECLOSED);
+	assert_int_equal(ours, -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -303,6 +352,9 @@ int main(void)
 		T(no_reply_object_becomes_an_error),
 		T(more_clients_than_the_limit_wait_and_are_all_served),
 		T(a_call_outlives_its_server),
+		T(a_released_connection_is_the_handlers_and_outlives_the_server),
+		T(a_released_connection_does_not_count_any_more),
+		T(of_a_client_that_has_gone_nothing_is_released),
 		T(a_reply_given_just_before_the_end_is_still_delivered),
 	};
 

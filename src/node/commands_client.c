@@ -115,6 +115,13 @@ static json_t *client_reply(struct client_add *c, json_t *reply)
 
 	if (!json_is_true(json_object_get(reply, "ok")))
 		return reply;
+	/* What was under way when the daemon was told to stop ends last. */
+	if (!n->routing || !n->offers) {
+		json_decref(reply);
+		return msg_refusal("closed",
+			"this node is stopping: the device was added, and has no configuration",
+			"remove it and add it again when the node is up");
+	}
 	if (policy_pair_psk(n->mesh.secret, n->identity.x_pub, c->key, psk) != TM_OK) {
 		json_decref(reply);
 		return msg_refusal("crypto", "the pre-shared key could not be derived", "");

@@ -177,17 +177,23 @@ static void list_own(struct coord *c, struct jsonout *o, const struct member *by
 	jsonout_list_end(o);
 }
 
-/* Whose reports and pairs are shown alone; NULL: everybody's. */
-static const struct member *sees_its_own(struct coord *c, const struct asker *a)
+/* Whose reports and pairs are shown alone; NULL: everybody's. False: it is refused. */
+static bool sees_of(struct coord *c, const struct asker *a, const struct member **ret_alone)
 {
-	return asker_sees_all(c, a) ? NULL : asker_member(c, a);
+	*ret_alone = asker_sees_all(c, a) ? NULL : asker_member(c, a);
+	if (*ret_alone || asker_sees_all(c, a))
+		return true;
+	answer_refuse(c, a, TM_EPERM, NULL);
+	return false;
 }
 
 void reports_list(struct coord *c, const struct asker *a, const union msg_request *r)
 {
-	const struct member *by = sees_its_own(c, a);
+	const struct member *by;
 	struct jsonout o = {0};
 
+	if (!sees_of(c, a, &by))
+		return;
 	answer_begin(a, &o);
 	if (by)
 		list_own(c, &o, by);
@@ -336,12 +342,13 @@ static void gather_pairs(
 
 void reports_node(struct coord *c, const struct asker *a, const union msg_request *r)
 {
-	const struct member *by = sees_its_own(c, a), *m = nodes_find(c, a, r->reports.node);
-	const struct member *peer = m && r->reports.peer[0] ? nodes_find(c, a, r->reports.peer) : NULL;
+	const struct member *by, *m, *peer = NULL;
 	struct gathered g = {0};
 	struct jsonout o = {0};
 
-	if (!m || (r->reports.peer[0] && !peer))
+	if (!sees_of(c, a, &by) || !(m = nodes_find(c, a, r->reports.node)))
+		return;
+	if (r->reports.peer[0] && !(peer = nodes_find(c, a, r->reports.peer)))
 		return;
 	if (by && by != m && peer && peer != by) {
 		answer_refuse_text(c, a, "a node sees the pairs that it is one of alone",

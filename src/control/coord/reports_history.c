@@ -21,7 +21,7 @@ static void unpack(const struct packed_sample *p, struct pair_sample *ret_s)
 /* It is full when it cannot grow, and then the oldest gives its place. */
 static struct packed_sample *next_place(struct ring_samples *r, size_t max)
 {
-	if (r->n == r->room && r->room < max) {
+	if (r->n == r->room && r->room < max && !r->first) {
 		const size_t room = MIN(MAX((size_t)r->room * 2, (size_t)ROOM_FIRST), max);
 		struct packed_sample *v = realloc(r->v, room * sizeof(*v));
 
@@ -32,7 +32,8 @@ static struct packed_sample *next_place(struct ring_samples *r, size_t max)
 	}
 	if (!r->room)
 		return NULL;
-	/* While it grows nothing has been overwritten, so that `first` is 0. */
+	/* While it grows nothing has been overwritten, so that `first` is 0; what could not grow once never
+	 * does. */
 	if (r->n < r->room && !r->first)
 		return &r->v[r->n++];
 	struct packed_sample *oldest = &r->v[r->first];

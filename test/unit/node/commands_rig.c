@@ -181,7 +181,9 @@ int rig_setup(void **state)
 	snprintf(r->path, sizeof(r->path), "%s/netmap.db", r->dir);
 	r->reply = "{\"ok\":true}";
 	r->n.base = event_base_new();
-	r->n.agent = (struct agent *)r; /* only its stand-in looks at it */
+	r->n.agent = (struct agent *)r; /* only their stand-ins look at these */
+	r->n.routing = (struct routing *)r;
+	r->n.offers = (struct offers *)r;
 	r->n.enrolment.self = nodes[0];
 	r->n.config.bench_port = 5209;
 	assert_int_equal(prefix_parse("100.101.0.0/16", &r->n.mesh.net4), TM_OK);

@@ -47,6 +47,18 @@ static void a_client_is_told_all_that_its_configuration_needs(void **state)
 	assert_int_equal(r->asked_link, 0);
 }
 
+/* It was under way when the daemon was told to stop. */
+static void a_device_that_was_added_at_the_end_gets_no_configuration(void **state)
+{
+	struct rig *r = *state;
+
+	r->n.routing = NULL;
+	say(r, node_command, client_add(KEY_TEXT, HERE));
+	assert_false(ok(r->answer));
+	assert_string_equal(text(r->answer, "code"), "closed");
+	assert_null(json_object_get(r->answer, "psk"));
+}
+
 static void a_client_finds_us_by_what_was_said_or_by_what_others_see(void **state)
 {
 	struct rig *r = *state;
@@ -137,6 +149,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(a_client_is_told_all_that_its_configuration_needs),
+		T(a_device_that_was_added_at_the_end_gets_no_configuration),
 		T(a_client_finds_us_by_what_was_said_or_by_what_others_see),
 		T(a_device_takes_the_networks_behind_us_and_our_way_to_the_internet_if_that_is_approved),
 		T(a_key_that_is_none_is_refused_before_anybody_is_asked),

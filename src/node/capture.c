@@ -95,6 +95,11 @@ static void put_end(struct capture *c)
 				   .lost = lost});
 	c->end += wr_len(&w);
 	c->told = true;
+	if (c->until != NS_NEVER)
+		return;
+	/* It has the number that was wanted; who does not take the rest is not waited for. */
+	c->until = time_monotonic();
+	loop_timer_in(c->over, CTL_PATIENCE);
 }
 
 static bool has_enough(const struct capture *c)

@@ -100,9 +100,10 @@ static void put_readme(const struct report *r, struct strbuf *out)
 			 "packets carry.\n\n"
 			 "What is in it all the same: names and addresses of machines, public keys, who did "
 			 "what to the\n"
-			 "mesh, and the routes and firewall rules of this machine. Look through it before "
-			 "you give it to\n"
-			 "somebody who is not to know them.\n");
+			 "mesh, the routes and firewall rules of this machine, and the log, which names what "
+			 "it could not\n"
+			 "read in the configuration. Look through it before you give it to somebody who is "
+			 "not to know them.\n");
 }
 
 /* TM_ENOMEM alone. */

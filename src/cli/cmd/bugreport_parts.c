@@ -156,6 +156,7 @@ static int gather_log(
 	struct gathering *g, const struct bugreport_part *p UNUSED, struct strbuf *out, struct diag *d)
 {
 	const char *const journal[] = {"journalctl", "--no-pager", "--output", "short-iso", "--lines", "4000",
+		"--reverse", /* what is too much is the oldest */
 		"--unit", g->c->paths.unit, NULL};
 	_cleanup_(freep) char *text = NULL;
 	size_t n = 0;
@@ -207,5 +208,6 @@ const struct bugreport_part bugreport_parts[BUGREPORT_PARTS] = {
 		.run = RUNS(RUN("nft", "--stateless", "list", "ruleset"))},
 	{"resolver.txt", "how this machine resolves names", gather_runs,
 		.run = RUNS(RUN("cat", "/etc/resolv.conf"), RUN("resolvectl", "status"))},
-	{"log.txt", "the end of the daemon's log", gather_log, NULL, NULL, NULL},
+	{"log.txt", "the end of the daemon's log; from the journal, newest first", gather_log, NULL, NULL,
+		NULL},
 };

@@ -103,16 +103,17 @@ static void send_segments(struct worker *w, struct peer *p, struct segmenter *s)
 	}
 }
 
-/* As worker_admits, and what s cuts is seen. Apart, since mostly nobody looks. */
-static __attribute__((noinline)) bool admits_tapped(
-	struct worker *w, const struct judged *j, const struct ip_view *v, const struct segmenter *s)
+/* What s cuts is seen, also what is too long for its way. Apart, since mostly nobody looks. */
+static __attribute__((noinline)) void send_tapped(
+	struct worker *w, const struct judged *j, const struct ip_view *v, struct segmenter *s)
 {
+	const struct segmenter whole = *s;
 	struct tapped before;
 
 	tapped_begin(w, &before);
-	const bool passes = worker_admits(w, j, v);
-	worker_tap_segments(w, j->peer, s, tapped_end(w, &before));
-	return passes;
+	if (worker_admits(w, j, v))
+		send_segments(w, j->peer, s);
+	worker_tap_segments(w, j->peer, &whole, tapped_end(w, &before));
 }
 
 /* Returns how many packets it stood for. */
@@ -140,7 +141,9 @@ static unsigned egress_packet(struct worker *w, const struct vnet *v, uint8_t *p
 		return s.count;
 	}
 	const struct judged j = {.dir = FILTER_EGRESS, .peer = p, .packets = s.count, .from_tun = true};
-	if (worker_has_taps(w) ? admits_tapped(w, &j, &ip, &s) : worker_admits(w, &j, &ip))
+	if (worker_has_taps(w) && worker_taps(w, p))
+		send_tapped(w, &j, &ip, &s);
+	else if (worker_admits(w, &j, &ip))
 		send_segments(w, p, &s);
 	return s.count;
 }

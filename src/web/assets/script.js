@@ -107,16 +107,23 @@ function listen() {
 }
 
 if (main.querySelector("[data-live]")) {
-	heard();
-	listen();
+	// A browser has few connections for one host: tabs that nobody looks at hold none.
+	const turn = () => {
+		heard();
+		if (document.hidden)
+			stream?.close();
+		else
+			listen();
+	};
+	turn();
 	setInterval(() => {
-		if (Date.now() < silent_at)
+		if (document.hidden || Date.now() < silent_at)
 			return;
 		lost();
 		silent_at = Date.now() + AGAIN;
 		listen();
 	}, 1000);
-	document.addEventListener("visibilitychange", look);
+	document.addEventListener("visibilitychange", turn);
 	document.addEventListener("focusout", () => setTimeout(look));
 }
 

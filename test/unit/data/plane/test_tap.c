@@ -243,6 +243,22 @@ static void a_foreign_source_is_seen_as_such(void **state)
 	plane_tap_close(b.plane, at_b);
 }
 
+static void what_is_too_long_for_its_way_is_seen_as_such(void **state)
+{
+	struct tap *at_a = tap_at(&a, &b);
+	struct plane_peer_stats st;
+	uint8_t p[2048];
+	(void)state;
+
+	assert_int_equal(plane_peer_stats(a.plane, b.pub, &st), TM_OK);
+	st.way.payload = 1372;
+	assert_int_equal(plane_set_way(a.plane, b.pub, &st.way, NULL), TM_OK);
+	size_t n = packet_make(6, 1, 2, 1, 1340, p);
+	fake_tun_send("tm1", p, n);
+	assert_int_equal(expect_seen(at_a)->dropped, DROP_TOO_BIG);
+	plane_tap_close(a.plane, at_a);
+}
+
 enum { PIECES = 4, PIECE = 200 };
 
 static void a_super_packet_is_seen_as_the_packets_that_it_becomes(void **state)
@@ -306,6 +322,7 @@ int main(void)
 		T(both_directions_are_seen_at_both_ends_and_no_others),
 		T(what_the_rules_refuse_is_seen_with_the_reason),
 		T(a_foreign_source_is_seen_as_such),
+		T(what_is_too_long_for_its_way_is_seen_as_such),
 		T(a_super_packet_is_seen_as_the_packets_that_it_becomes),
 		T(there_may_be_so_many_and_a_closed_one_makes_room),
 	};

@@ -130,13 +130,18 @@ def test_pages_that_are_open_hear_of_changes_and_nobody_asks_without_end(three):
             assert more
             said += more
     question = b"GET /assets/x/icon.svg HTTP/1.1\r\nHost: this.mesh\r\n"
-    with contextlib.ExitStack() as stack:
-        eager = [stack.enter_context(contextlib.closing(Browser(desk, hub, "ip6").dial())) for _ in range(6)]
-        for s in eager:
-            s.sendall(79 * (question + b"\r\n") + question + b"Connection: close\r\n\r\n")
-        said = b"".join(b"".join(iter(lambda s=s: s.recv(1 << 16), b"")) for s in eager)
+
+    def ask_much(by, connections):
+        with contextlib.ExitStack() as stack:
+            eager = [stack.enter_context(contextlib.closing(Browser(desk, hub, by).dial())) for _ in range(connections)]
+            for s in eager:
+                s.sendall(79 * (question + b"\r\n") + question + b"Connection: close\r\n\r\n")
+            return b"".join(b"".join(iter(lambda s=s: s.recv(1 << 16), b"")) for s in eager)
+
+    said = ask_much("ip6", 6)
     assert said.count(b"HTTP/1.1 200 ") >= 200 and b"HTTP/1.1 429 " in said
-    assert Browser(desk, hub, "ip4").status("/") == 429  # the same member
+    # The same member: somebody else could ask so often at once.
+    assert b"HTTP/1.1 429 " in ask_much("ip4", 1)
     assert Browser(laptop, hub).status("/") == 200
 
 

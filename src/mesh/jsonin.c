@@ -48,6 +48,11 @@ int jsonin_int(const json_t *j, const char *key, int64_t low, int64_t high, int6
 	return TM_OK;
 }
 
+int jsonin_int_if(const json_t *j, const char *key, int64_t low, int64_t high, int64_t *v)
+{
+	return json_object_get(j, key) ? jsonin_int(j, key, low, high, v) : TM_OK;
+}
+
 int jsonin_u64(const json_t *j, const char *key, uint64_t *ret_v)
 {
 	int64_t v;

@@ -20,6 +20,8 @@ NODISCARD int jsonin_text(const json_t *j, const char *key, char *ret_text, size
 NODISCARD int jsonin_word(
 	const json_t *j, const char *key, bool (*valid)(const char *), char *ret_text, size_t size);
 NODISCARD int jsonin_int(const json_t *j, const char *key, int64_t low, int64_t high, int64_t *ret_v);
+/* Absent: *v stays. */
+NODISCARD int jsonin_int_if(const json_t *j, const char *key, int64_t low, int64_t high, int64_t *v);
 NODISCARD int jsonin_u64(const json_t *j, const char *key, uint64_t *ret_v); /* up to INT64_MAX */
 NODISCARD int jsonin_bool(const json_t *j, const char *key, bool *ret_v); /* absent = false */
 NODISCARD int jsonin_base64(const json_t *j, const char *key, uint8_t *ret_bytes, size_t n); /* exactly n */

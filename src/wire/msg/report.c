@@ -211,8 +211,8 @@ int msg_report_ask_get(const json_t *j, struct msg_report_ask *ret_m)
 	int64_t every, length = 0;
 	int err = jsonin_int(j, "every_ms", REPORT_EVERY_MIN_MS, REPORT_EVERY_MAX_MS, &every);
 
-	if (!err && json_object_get(j, "for_ms"))
-		err = jsonin_int(j, "for_ms", 1, REPORT_EVERY_MAX_MS, &length);
+	if (!err)
+		err = jsonin_int_if(j, "for_ms", 1, REPORT_EVERY_MAX_MS, &length);
 	if (err)
 		return err;
 	*ret_m = (struct msg_report_ask){.every_ms = (uint32_t)every,

@@ -35,12 +35,6 @@ int msg_leave_get(const json_t *j, union msg_request *ret_r, struct diag *d)
 	return TM_OK;
 }
 
-/* Absent: *value stays. */
-static int optional_int(const json_t *j, const char *key, int64_t low, int64_t high, int64_t *value)
-{
-	return json_object_get(j, key) ? jsonin_int(j, key, low, high, value) : TM_OK;
-}
-
 static int tags_get(const json_t *list, const char *hint, struct msg_tags *ret_tags, struct diag *d)
 {
 	struct msg_tags tags = {.n = 0};
@@ -72,9 +66,9 @@ int msg_token_create_get(const json_t *j, union msg_request *ret_r, struct diag 
 	struct msg_token_create t = {0};
 	int64_t uses = 1, ttl = 86400;
 
-	if (optional_int(j, "uses", 1, TOKEN_USES_MAX, &uses) != TM_OK)
+	if (jsonin_int_if(j, "uses", 1, TOKEN_USES_MAX, &uses) != TM_OK)
 		return wrong(d, "uses must be a number from 1 to 100000", hint);
-	if (optional_int(j, "ttl_s", 1, TTL_MAX, &ttl) != TM_OK)
+	if (jsonin_int_if(j, "ttl_s", 1, TTL_MAX, &ttl) != TM_OK)
 		return wrong(d, "the time to live must be at least a second and at most ten years", hint);
 	if (jsonin_bool(j, "ephemeral", &t.ephemeral) != TM_OK)
 		return wrong(d, "ephemeral must be true or false", hint);
@@ -94,29 +88,37 @@ int msg_token_revoke_get(const json_t *j, union msg_request *ret_r, struct diag 
 	return TM_OK;
 }
 
+static int after_get(const json_t *j, int64_t max, int64_t *ret_after, struct diag *d)
+{
+	*ret_after = 0;
+	if (jsonin_int_if(j, "after", 0, max, ret_after) != TM_OK)
+		return wrong(d, "after must be what the last answer called next", "leave it out to begin");
+	return TM_OK;
+}
+
 int msg_list_get(const json_t *j, union msg_request *ret_r, struct diag *d)
 {
-	int64_t after = 0;
+	int64_t after;
+	int err = after_get(j, UINT32_MAX, &after, d);
 
-	if (optional_int(j, "after", 0, UINT32_MAX, &after) != TM_OK)
-		return wrong(d, "after must be what the last answer called next", "leave it out to begin");
-
-	ret_r->after = (uint32_t)after;
-	return TM_OK;
+	if (!err)
+		ret_r->after = (uint32_t)after;
+	return err;
 }
 
 int msg_event_list_get(const json_t *j, union msg_request *ret_r, struct diag *d)
 {
 	struct msg_event_list e = {0};
-	int64_t after = 0, before = 0;
+	int64_t after, before = 0;
+	int err = after_get(j, INT64_MAX, &after, d);
 
-	if (optional_int(j, "after", 0, INT64_MAX, &after) != TM_OK)
-		return wrong(d, "after must be what the last answer called next", "leave it out to begin");
-	if (optional_int(j, "since", 0, INT64_MAX, &e.since) != TM_OK)
+	if (err)
+		return err;
+	if (jsonin_int_if(j, "since", 0, INT64_MAX, &e.since) != TM_OK)
 		return wrong(d, "since must be seconds since 1970", "leave it out for all");
 	if (jsonin_bool(j, "newest", &e.newest) != TM_OK)
 		return wrong(d, "newest must be true or false", "leave it out for the oldest first");
-	if (optional_int(j, "before", 0, INT64_MAX, &before) != TM_OK || (before && !e.newest))
+	if (jsonin_int_if(j, "before", 0, INT64_MAX, &before) != TM_OK || (before && !e.newest))
 		return wrong(d, "before must be what the last answer called next, and goes with newest",
 			"leave it out to begin");
 	e.after = (uint64_t)after;
@@ -225,16 +227,15 @@ static int watch_get(const json_t *j, bool *ret_watch, struct diag *d)
 int msg_report_list_get(const json_t *j, union msg_request *ret_r, struct diag *d)
 {
 	struct msg_reports r = {0};
-	union msg_request list;
-	int err = msg_list_get(j, &list, d);
+	int64_t after;
+	int err = after_get(j, UINT32_MAX, &after, d);
 
 	if (!err)
 		err = watch_get(j, &r.watch, d);
-	if (err)
-		return err;
-	r.after = list.after;
-	ret_r->reports = r;
-	return TM_OK;
+	r.after = (uint32_t)after;
+	if (!err)
+		ret_r->reports = r;
+	return err;
 }
 
 int msg_report_node_get(const json_t *j, union msg_request *ret_r, struct diag *d)

@@ -31,11 +31,7 @@ static void put_self(struct jsonout *o, const struct report_self *s)
 	jsonout_int_or_null(o, "mtu", s->mtu);
 	jsonout_int_or_null(o, "workers", s->workers);
 	jsonout_text_or_null(o, "offloads", s->offloads);
-	jsonout_list(o, "alarms");
-	for (unsigned i = 0; i < REPORT_ALARM_N; i++)
-		if (s->alarms & UINT32_C(1) << i)
-			jsonout_text(o, NULL, report_alarm_word((enum report_alarm)i));
-	jsonout_list_end(o);
+	report_alarms_put(o, s->alarms);
 }
 
 /* A client tells nothing, and who has not told yet neither. */
@@ -70,15 +66,18 @@ static const struct pair_end *worse_end(const struct pair_report *p)
 	return p->ends[1].told && p->ends[1].path == p->path ? &p->ends[1] : &p->ends[0];
 }
 
-static void put_joined(struct jsonout *o, const struct pair_report *p)
+static void put_way(struct jsonout *o, enum report_path path, const struct pair_end *e, uint32_t rtt_us)
 {
-	const struct pair_end *e = worse_end(p);
-
-	jsonout_text(o, "path", report_path_word(p->path));
+	jsonout_text(o, "path", report_path_word(path));
 	jsonout_int_or_null(o, "family", e->family);
 	jsonout_text_or_null(o, "not_direct", path_not_text(e->not_direct));
 	jsonout_text_or_null(o, "relay", e->relay_name);
-	jsonout_int_or_null(o, "rtt_us", p->rtt_us);
+	jsonout_int_or_null(o, "rtt_us", rtt_us);
+}
+
+static void put_joined(struct jsonout *o, const struct pair_report *p)
+{
+	put_way(o, p->path, worse_end(p), p->rtt_us);
 	put_bytes(o, "rate", p->rate);
 }
 
@@ -249,11 +248,7 @@ static void put_end(struct jsonout *o, const struct pair_end *e)
 	jsonout_bool(o, "told", e->told);
 	if (e->told) {
 		jsonout_int(o, "age_s", e->age / SEC);
-		jsonout_text(o, "path", report_path_word(e->path));
-		jsonout_int_or_null(o, "family", e->family);
-		jsonout_text_or_null(o, "not_direct", path_not_text(e->not_direct));
-		jsonout_text_or_null(o, "relay", e->relay_name);
-		jsonout_int_or_null(o, "rtt_us", e->rtt_us);
+		put_way(o, e->path, e, e->rtt_us);
 		jsonout_int_or_null(o, "mtu", e->mtu);
 		jsonout_int(o, "path_age_s", e->path_age_s);
 		put_bytes(o, "rx_bytes", e->rx);

@@ -22,9 +22,13 @@ const char *report_path_word(enum report_path path)
 	return path_words[path];
 }
 
-const char *report_alarm_word(enum report_alarm alarm)
+void report_alarms_put(struct jsonout *o, uint32_t set)
 {
-	return alarms[alarm];
+	jsonout_list(o, "alarms");
+	for (unsigned i = 0; i < REPORT_ALARM_N; i++)
+		if (set & UINT32_C(1) << i)
+			jsonout_text(o, NULL, alarms[i]);
+	jsonout_list_end(o);
 }
 
 /* --- putting --- */
@@ -55,13 +59,8 @@ static void self_put(struct jsonout *o, const struct report_self *s)
 	put_count(o, "workers", s->workers);
 	put_count(o, "metrics_port", s->metrics_port);
 	put_word(o, "offloads", s->offloads);
-	if (s->alarms) {
-		jsonout_list(o, "alarms");
-		for (unsigned i = 0; i < REPORT_ALARM_N; i++)
-			if (s->alarms & UINT32_C(1) << i)
-				jsonout_text(o, NULL, alarms[i]);
-		jsonout_list_end(o);
-	}
+	if (s->alarms)
+		report_alarms_put(o, s->alarms);
 	jsonout_object_end(o);
 }
 

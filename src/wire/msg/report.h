@@ -48,7 +48,7 @@ enum report_alarm {
 #undef X
 		REPORT_ALARM_N,
 };
-const char *report_alarm_word(enum report_alarm alarm);
+void report_alarms_put(struct jsonout *o, uint32_t set); /* a bit each: as a list "alarms" of words */
 
 /* A node of itself. */
 struct report_self {

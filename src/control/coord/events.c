@@ -134,16 +134,23 @@ static const struct job_kind list_kind = {.size = sizeof(struct listing),
 	.deinit = list_deinit,
 	.alone = true};
 
+/* An id is that of a key: whoever comes with the one of a member that was removed is told nothing of that. */
+static void list_own(struct listing *l, const struct member *by)
+{
+	snprintf(l->of, sizeof(l->of), "%s", by ? by->s.rec.id : "-"); /* nobody has that id */
+	if (by)
+		l->q.since = MAX(l->q.since, by->s.created);
+}
+
 /* A member is told of what is about it, and of what it did. */
 void events_list(struct coord *c, const struct asker *a, const union msg_request *r)
 {
-	const struct member *by = asker_member(c, a);
 	struct listing *l = job_start(c, a, &list_kind);
 
 	if (!l)
 		return;
 	l->q = r->events;
-	if (!asker_sees_all(c, a)) /* nobody has the id "-" */
-		snprintf(l->of, sizeof(l->of), "%s", by ? by->s.rec.id : "-");
+	if (!asker_sees_all(c, a))
+		list_own(l, asker_member(c, a));
 	job_submit(&l->job);
 }

@@ -3,6 +3,7 @@
  * hears that they have changed. */
 #include "unit/unit.h"
 
+#include "base/encode.h"
 #include "unit/control/coord/rig.h"
 
 static const char *text(const json_t *j, const char *key)
@@ -93,6 +94,27 @@ static void a_member_is_told_its_own_events(void **state)
 	assert_int_equal(json_array_size(events_as_told(r, &hub)), 0);
 }
 
+/* An id is that of a key, and a gateway adds clients with any key. */
+static void whoever_has_the_id_of_a_member_that_was_removed_is_not_told_its_events(void **state)
+{
+	struct rig *r = *state;
+	struct machine *m = rig_machine(r, 0);
+	char key[BASE64_LEN(32) + 1];
+
+	machine_join(m, "laptop");
+	const struct coord_who who = member_at_the_dashboard(m);
+	base64_encode(m->id.ed_pub, 32, key); /* what an id follows from */
+	rig_unix_now++;
+	assert_true(ok(rig_admin(r, json_pack("{s:s, s:s}", "cmd", "node.remove", "node", "laptop"))));
+	rig_unix_now++;
+	const json_t *a =
+		rig_admin(r, json_pack("{s:s, s:s, s:s}", "cmd", "client.add", "name", "phone", "key", key));
+	assert_string_equal(text(json_object_get(a, "client"), "id"), m->id.id);
+	const json_t *list = events_as_told(r, &who);
+	assert_int_equal(json_array_size(list), 1);
+	assert_string_equal(text(json_array_get(list, 0), "event"), "client.added");
+}
+
 static void who_was_removed_is_refused_at_once_whatever_he_was(void **state)
 {
 	struct rig *r = *state;
@@ -154,6 +176,7 @@ int main(void)
 		T(a_member_may_look_and_nothing_else),
 		T(a_member_is_not_told_where_links_come_from),
 		T(a_member_is_told_its_own_events),
+		T(whoever_has_the_id_of_a_member_that_was_removed_is_not_told_its_events),
 		T(who_was_removed_is_refused_at_once_whatever_he_was),
 		T(members_presence_and_reports_are_heard_of),
 	};

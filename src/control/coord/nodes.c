@@ -39,23 +39,43 @@ void nodes_presence(struct coord *c, const struct asker *a, const union msg_requ
 	answer_end(c, a, &o);
 }
 
+/* A page of all, those with host numbers above `after`. */
+static void put_page(struct coord *c, struct jsonout *o, uint32_t after, bool all)
+{
+	const struct member *m;
+	uint32_t last = after;
+
+	jsonout_list(o, "nodes");
+	for (unsigned n = 0; n < LIST_PAGE && (m = registry_after(c->reg, last)); n++) {
+		member_put(c, o, NULL, m, all);
+		last = m->s.rec.host;
+	}
+	jsonout_list_end(o);
+	if (registry_after(c->reg, last))
+		jsonout_int(o, "next", last);
+}
+
+static void put_one(struct coord *c, struct jsonout *o, const char *name, bool all)
+{
+	const struct member *m = registry_lookup(c->reg, name);
+
+	jsonout_list(o, "nodes");
+	if (m)
+		member_put(c, o, NULL, m, all);
+	jsonout_list_end(o);
+}
+
 /* Addresses of links are for the administration, and for the coordinator's own node. */
 void nodes_list(struct coord *c, const struct asker *a, const union msg_request *r)
 {
 	const bool all = asker_sees_all(c, a);
-	const struct member *m;
 	struct jsonout o = {0};
-	uint32_t last = r->after;
 
 	answer_begin(a, &o);
-	jsonout_list(&o, "nodes");
-	for (unsigned n = 0; n < LIST_PAGE && (m = registry_after(c->reg, last)); n++) {
-		member_put(c, &o, NULL, m, all);
-		last = m->s.rec.host;
-	}
-	jsonout_list_end(&o);
-	if (registry_after(c->reg, last))
-		jsonout_int(&o, "next", last);
+	if (r->nodes.node[0])
+		put_one(c, &o, r->nodes.node, all);
+	else
+		put_page(c, &o, r->nodes.after, all);
 	answer_end(c, a, &o);
 }
 

@@ -25,7 +25,7 @@ static const struct request {
 } requests[] = {
 	{"presence", BY_ADMIN | BY_NODE, msg_nothing_get, nodes_presence},
 	{"leave", BY_NODE, msg_leave_get, nodes_leave},
-	{"node.list", BY_ADMIN | BY_NODE | BY_MEMBER, msg_list_get, nodes_list},
+	{"node.list", BY_ADMIN | BY_NODE | BY_MEMBER, msg_node_list_get, nodes_list},
 	{"node.rename", BY_ADMIN, msg_node_rename_get, names_rename},
 	{"node.alias", BY_ADMIN, msg_node_alias_get, names_alias},
 	{"node.tag", BY_ADMIN, msg_node_tag_get, nodes_tag},
@@ -35,7 +35,7 @@ static const struct request {
 	{"route.reject", BY_ADMIN, msg_route_get, routes_reject},
 	{"route.list", BY_ADMIN | BY_NODE | BY_MEMBER, msg_list_get, routes_list},
 	{"client.add", BY_ADMIN | BY_GATEWAY, msg_client_add_get, clients_add},
-	{"client.list", BY_ADMIN | BY_GATEWAY, msg_list_get, clients_list},
+	{"client.list", BY_ADMIN | BY_GATEWAY | BY_MEMBER, msg_list_get, clients_list},
 	{"client.remove", BY_ADMIN | BY_GATEWAY, msg_client_remove_get, clients_remove},
 	{"policy.get", BY_ADMIN, msg_policy_version_get, policy_get},
 	{"policy.set", BY_ADMIN, msg_policy_text_get, policy_set},

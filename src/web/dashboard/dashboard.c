@@ -20,7 +20,7 @@ static const struct sight names = {"/names", page_names, WANTS(NODES), WANTS(NOD
 static const struct sight events = {"/events", page_events, WANTS(EVENTS), WANTS(EVENTS)};
 static const struct sight routes = {"/routes", page_routes, WANTS(ROUTES), WANTS(ROUTES)};
 static const struct sight tokens = {"/tokens", page_tokens, WANTS(TOKENS), WANTS(TOKENS)};
-static const struct sight devices = {"/devices", page_devices, WANTS(NODES), WANTS(NODES)};
+static const struct sight devices = {"/devices", page_devices, WANTS(CLIENTS), WANTS(CLIENTS)};
 static const struct sight policy = {"/policy", page_policy,
 	WANTS(POLICY) | WANTS(HISTORY) | WANTS(EXPLAINED) | WANTS(PROVED), WANTS(POLICY)};
 static const struct sight policy_edit = {"/policy/edit", page_policy_edit, WANTS(POLICY), WANTS(POLICY)};

@@ -23,6 +23,7 @@ enum want {
 	WANT_NODES,
 	WANT_ROUTES,
 	WANT_REPORTS,
+	WANT_CLIENTS,
 	WANT_LISTS, /* those before come in pages */
 	WANT_REPORT = WANT_LISTS,
 	WANT_EVENTS,

@@ -15,6 +15,7 @@ static const struct {
 	[WANT_NODES] = {"node.list", false, false},
 	[WANT_ROUTES] = {"route.list", false, false},
 	[WANT_REPORTS] = {"report.list", false, false},
+	[WANT_CLIENTS] = {"client.list", false, false},
 	[WANT_REPORT] = {"report.node", false, true},
 	[WANT_EVENTS] = {"event.list", false, false},
 	[WANT_POLICY] = {"policy.get", true, false},
@@ -103,6 +104,7 @@ static void fill_answers(const struct showing *s, struct page *p)
 	p->nodes = list(s, WANT_NODES);
 	p->routes = list(s, WANT_ROUTES);
 	p->reports = list(s, WANT_REPORTS);
+	p->clients = list(s, WANT_CLIENTS);
 	p->report = s->answers[WANT_REPORT];
 	p->events = s->answers[WANT_EVENTS];
 	p->tokens = s->answers[WANT_TOKENS];
@@ -248,7 +250,9 @@ static void put_question(struct showing *s, struct jsonout *o)
 {
 	if (s->next < WANT_LISTS && next_page(s))
 		jsonout_int(o, "after", next_page(s));
-	if (s->next == WANT_REPORTS)
+	if (s->next == WANT_NODES && strchr(s->sight->path, '+')) /* the page of one */
+		jsonout_text(o, "node", web_param(s->r, 0));
+	else if (s->next == WANT_REPORTS)
 		jsonout_bool(o, "watch", true);
 	else if (s->next == WANT_REPORT)
 		put_node(s, o);

@@ -72,11 +72,8 @@ static void put_table(struct strbuf *out, const struct page *p)
 	size_t n = 0;
 
 	part_table(out, "WireGuard devices", heads);
-	for (struct page_at at = {0}; (node = page_next(&p->nodes, "nodes", &at));)
-		if (part_is_client(node)) {
-			put_row(out, p, node);
-			n++;
-		}
+	for (struct page_at at = {0}; (node = page_next(&p->clients, "clients", &at)); n++)
+		put_row(out, p, node);
 	part_table_end(out);
 	if (!n)
 		part_nothing(out,

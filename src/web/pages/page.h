@@ -11,7 +11,7 @@
 #include "base/strbuf.h"
 #include "wire/msg/shown.h"
 
-/* The pages of one list (node.list, route.list, report.list), in their order. */
+/* The pages of one list (node.list, route.list, report.list, client.list), in their order. */
 struct page_list {
 	const msg_object *const *v;
 	size_t n;
@@ -30,7 +30,7 @@ struct page {
 	/* the last action was refused; NULL: it was not */
 	const char *error, *hint;
 	/* answers; NULL or n == 0: not asked, or not known */
-	struct page_list nodes, routes, reports;
+	struct page_list nodes, routes, reports, clients;
 	const msg_object *report; /* page_node: report.node of it */
 	const msg_object *events; /* page_events: event.list, newest first */
 	const msg_object *tokens, *token; /* all of them; the one that was just made, with its secret */

@@ -146,6 +146,20 @@ static int no_name(const char *wanted, struct diag *d)
 		"\"this\"");
 }
 
+int msg_node_list_get(const json_t *j, union msg_request *ret_r, struct diag *d)
+{
+	struct msg_node_list l = {0};
+	int64_t after;
+	int err = after_get(j, UINT32_MAX, &after, d);
+
+	if (!err && json_object_get(j, "node"))
+		err = name_get(j, "node", l.node, d);
+	l.after = (uint32_t)after;
+	if (!err)
+		ret_r->nodes = l;
+	return err;
+}
+
 int msg_node_rename_get(const json_t *j, union msg_request *ret_r, struct diag *d)
 {
 	struct msg_node_rename r = {0};

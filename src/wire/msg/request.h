@@ -98,6 +98,12 @@ struct msg_event_list {
 	int64_t since; /* Unix seconds */
 };
 
+/* node.list: a page of all, or one of them. */
+struct msg_node_list {
+	uint32_t after; /* those with a higher host number */
+	char node[NODE_REF_MAX + 1]; /* "" = all */
+};
+
 /* What members told of themselves and their pairs. */
 struct msg_reports {
 	uint32_t after; /* report.list: members with a higher host number */
@@ -111,7 +117,8 @@ union msg_request {
 	struct msg_policy_request policy;
 	struct msg_token_create token_create;
 	uint8_t token_id[TOKEN_ID];
-	uint32_t after; /* node.list, client.list: those with a higher host number */
+	uint32_t after; /* route.list, client.list: those with a higher host number */
+	struct msg_node_list nodes;
 	struct msg_node_rename rename;
 	struct msg_node_alias alias;
 	struct msg_node_tag tag;
@@ -126,8 +133,8 @@ typedef int msg_request_get_fn(const json_t *j, union msg_request *ret_r, struct
 msg_request_get_fn msg_nothing_get; /* a request without fields */
 msg_request_get_fn msg_leave_get;
 msg_request_get_fn msg_token_create_get, msg_token_revoke_get;
-msg_request_get_fn msg_list_get, msg_node_rename_get, msg_node_alias_get, msg_node_remove_get,
-	msg_node_tag_get;
+msg_request_get_fn msg_list_get, msg_node_list_get, msg_node_rename_get, msg_node_alias_get,
+	msg_node_remove_get, msg_node_tag_get;
 msg_request_get_fn msg_client_add_get, msg_client_remove_get;
 msg_request_get_fn msg_policy_version_get, msg_policy_text_get, msg_policy_add_get, msg_policy_remove_get,
 	msg_policy_explain_get, msg_policy_prove_get;

@@ -136,7 +136,7 @@ static void check_others(const json_t *j)
 static void check_requests(const json_t *j)
 {
 	msg_request_get_fn *const gets[] = {msg_nothing_get, msg_token_create_get, msg_token_revoke_get,
-		msg_list_get, msg_node_rename_get, msg_node_alias_get, msg_node_remove_get,
+		msg_list_get, msg_node_list_get, msg_node_rename_get, msg_node_alias_get, msg_node_remove_get,
 		msg_client_add_get, msg_client_remove_get, msg_policy_version_get, msg_policy_text_get,
 		msg_policy_add_get, msg_policy_remove_get, msg_policy_explain_get, msg_policy_prove_get,
 		msg_event_list_get, msg_report_list_get, msg_report_node_get};

@@ -31,7 +31,7 @@ static struct coord_who member_at_the_dashboard(const struct machine *m)
 static void a_member_may_look_and_nothing_else(void **state)
 {
 	static const char *const allowed[] = {
-		"node.list", "route.list", "event.list", "report.list", "report.node"};
+		"node.list", "route.list", "client.list", "event.list", "report.list", "report.node"};
 	struct rig *r = *state;
 	struct machine *m = rig_machine(r, 0);
 	size_t n_allowed = 0;
@@ -115,6 +115,28 @@ static void whoever_has_the_id_of_a_member_that_was_removed_is_not_told_its_even
 	assert_string_equal(text(json_array_get(list, 0), "event"), "client.added");
 }
 
+static void a_member_sees_all_devices_and_one_node_alone_if_it_asks_so(void **state)
+{
+	static const char key[] = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE=";
+	struct rig *r = *state;
+	struct machine *m = rig_machine(r, 0);
+
+	machine_join(m, "laptop");
+	const struct coord_who who = member_at_the_dashboard(m);
+	rig_admin(r, json_pack("{s:s, s:s, s:s}", "cmd", "client.add", "name", "phone", "key", key));
+	const json_t *list =
+		json_object_get(rig_asked(r, &who, json_pack("{s:s}", "cmd", "client.list")), "clients");
+	assert_int_equal(json_array_size(list), 1);
+	assert_string_equal(text(json_array_get(list, 0), "via_name"), "hub");
+	list = json_object_get(
+		rig_asked(r, &who, json_pack("{s:s, s:s}", "cmd", "node.list", "node", m->id.id)), "nodes");
+	assert_int_equal(json_array_size(list), 1);
+	assert_string_equal(text(json_array_get(list, 0), "name"), "laptop");
+	list = json_object_get(
+		rig_asked(r, &who, json_pack("{s:s, s:s}", "cmd", "node.list", "node", "nobody")), "nodes");
+	assert_int_equal(json_array_size(list), 0);
+}
+
 static void who_was_removed_is_refused_at_once_whatever_he_was(void **state)
 {
 	struct rig *r = *state;
@@ -177,6 +199,7 @@ int main(void)
 		T(a_member_is_not_told_where_links_come_from),
 		T(a_member_is_told_its_own_events),
 		T(whoever_has_the_id_of_a_member_that_was_removed_is_not_told_its_events),
+		T(a_member_sees_all_devices_and_one_node_alone_if_it_asks_so),
 		T(who_was_removed_is_refused_at_once_whatever_he_was),
 		T(members_presence_and_reports_are_heard_of),
 	};

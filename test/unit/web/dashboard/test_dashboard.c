@@ -179,7 +179,7 @@ static void a_page_of_a_node_asks_for_what_that_one_tells(void **state UNUSED)
 	r.query[0][1] = "00000000000000bb";
 	fake_get(dash, &r);
 	expect_asked(
-		"jo {\"cmd\":\"node.list\"}\n"
+		"jo {\"cmd\":\"node.list\",\"node\":\"00000000000000aa\"}\n"
 		"jo {\"cmd\":\"report.node\",\"node\":\"00000000000000aa\",\"peer\":\"00000000000000bb\","
 		"\"watch\":true}\n");
 	expect_answer(&r, 200, "<dt>running for</dt><dd class=\"\">2 h</dd>");
@@ -360,6 +360,20 @@ static void a_new_device_gets_a_key_of_its_own_that_is_shown_once(void **state U
 	assert_string_not_equal(public[0], public[1]);
 }
 
+static void devices_are_asked_for_alone(void **state UNUSED)
+{
+	static const char *const answers[][2] = {
+		{"client.list", "{\"ok\":true,\"clients\":[" NODE "]}"},
+		{NULL},
+	};
+	struct web_request r = request_of(WEB_MEMBER, "/devices");
+
+	script = answers;
+	fake_get(dash, &r);
+	expect_asked("jo {\"cmd\":\"client.list\"}\n");
+	expect_answer(&r, 200, "<tr id=\"d-00000000000000aa\">");
+}
+
 static void who_leaves_before_the_answer_costs_nothing_more(void **state UNUSED)
 {
 	struct web_request r = request_of(WEB_ADMIN, "/");
@@ -449,6 +463,7 @@ int main(void)
 			a_new_token_is_shown_once_with_the_others, open_dashboard, close_dashboard),
 		cmocka_unit_test_setup_teardown(a_new_device_gets_a_key_of_its_own_that_is_shown_once,
 			open_dashboard, close_dashboard),
+		cmocka_unit_test_setup_teardown(devices_are_asked_for_alone, open_dashboard, close_dashboard),
 		cmocka_unit_test_setup_teardown(
 			who_leaves_before_the_answer_costs_nothing_more, open_dashboard, close_dashboard),
 		cmocka_unit_test_setup_teardown(a_refusal_is_a_page_and_says_nothing_to_nobody_but_why,

@@ -15,6 +15,8 @@ struct node_dashboard {
 	struct dashboard *pages;
 	struct web_server *server;
 	struct loop_timer *tell;
+	struct list answered; /* questions, in that order */
+	struct loop_timer *next; /* set while there are some */
 	struct endpoint at[DASHBOARD_DOORS];
 };
 
@@ -89,17 +91,50 @@ static void refuse(void *ctx, struct web_request *r, unsigned status, const char
 /* --- what pages ask for --- */
 
 struct question {
+	struct node *node;
 	dashboard_reply_fn *reply;
 	void *ctx;
+	struct list in_answered;
+	char *answer; /* NULL: out of memory */
 };
 
+static void hand_over(struct question *q)
+{
+	q->reply(q->ctx, q->answer ? msg_object_read(q->answer) : NULL);
+	free(q->answer);
+	free(q);
+}
+
+static struct question *first_answered(struct node_dashboard *x)
+{
+	struct list *first = list_pop_front(&x->answered);
+
+	return first ? CONTAINER_OF(first, struct question, in_answered) : NULL;
+}
+
+static void on_next(void *ctx)
+{
+	struct node_dashboard *x = ctx;
+	struct question *q = first_answered(x);
+
+	if (!list_empty(&x->answered))
+		loop_timer_at(x->next, 0);
+	if (q)
+		hand_over(q);
+}
+
+/*
+ * Read in a later turn of the loop, one a turn whoever asked: most answers come at once, and a page of a
+ * large mesh needs dozens.
+ */
 static void on_reply(void *ctx, char *reply_take)
 {
 	struct question *q = ctx;
+	struct node_dashboard *x = q->node->dashboard;
 
-	q->reply(q->ctx, reply_take ? msg_object_read(reply_take) : NULL);
-	free(reply_take);
-	free(q);
+	q->answer = reply_take;
+	list_push_back(&x->answered, &q->in_answered);
+	loop_timer_at(x->next, 0);
 }
 
 /* A device that was added: what its configuration needs. */
@@ -147,7 +182,7 @@ static void ask(void *ctx, const struct web_viewer *by, const char *request, das
 		reply(reply_ctx, NULL);
 		free(q);
 	} else {
-		*q = (struct question){.reply = reply, .ctx = reply_ctx};
+		*q = (struct question){.node = n, .reply = reply, .ctx = reply_ctx};
 		put_question(n, by, m, q);
 	}
 	msg_object_free(m);
@@ -186,7 +221,8 @@ static int open_pages(struct node *n, struct node_dashboard *x)
 
 	if (err)
 		return err;
-	return loop_timer_new(n->base, on_tell, x->pages, &x->tell);
+	err = loop_timer_new(n->base, on_tell, x->pages, &x->tell);
+	return err ? err : loop_timer_new(n->base, on_next, x, &x->next);
 }
 
 static int open_server(struct node *n, struct node_dashboard *x)
@@ -213,6 +249,7 @@ int node_dashboard_open(struct node *n)
 	if (!x)
 		return TM_ENOMEM;
 	n->dashboard = x;
+	list_init(&x->answered);
 	x->at[0] = (struct endpoint){.ip = self->ip4, .port = HTTP_PORT};
 	x->at[1] = (struct endpoint){.ip = self->ip6, .port = HTTP_PORT};
 	int err = open_pages(n, x);
@@ -229,10 +266,14 @@ void node_dashboard_follow(struct node *n)
 void node_dashboard_close(struct node *n)
 {
 	struct node_dashboard *x = TAKE(n->dashboard);
+	struct question *q;
 
 	if (!x)
 		return;
+	while ((q = first_answered(x))) /* what they ask next nobody is there to answer */
+		hand_over(q);
 	loop_timer_free(x->tell);
+	loop_timer_free(x->next);
 	web_server_free(x->server);
 	dashboard_free(x->pages);
 	free(x);

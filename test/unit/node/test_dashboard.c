@@ -250,6 +250,7 @@ static const msg_object *ask(struct rig *r, const char *address, const char *req
 
 	r->n_answers = r->n_asked = 0;
 	r->pages.ask(r->pages.ctx, &by, request, on_answer, r);
+	event_base_loop(r->n.base, EVLOOP_NONBLOCK);
 	assert_int_equal(r->n_answers, 1);
 	return r->answer;
 }
@@ -343,6 +344,24 @@ static void the_coordinator_is_told_who_asks_by_which_door_and_in_which_role(voi
 	assert_null(ask(r, "100.101.0.4", "{\"cmd\":\"node.list\"}"));
 }
 
+/* A page of a large mesh asks for one thing after the other, and others are waiting, too. */
+static void answers_are_handed_over_one_a_turn_and_at_the_end_all(void **state)
+{
+	struct rig *r = *state;
+	const struct web_viewer by = viewer_from(r, "100.101.0.4");
+
+	for (unsigned i = 0; i < 4; i++)
+		r->pages.ask(r->pages.ctx, &by, "{\"cmd\":\"node.list\"}", on_answer, r);
+	assert_int_equal(r->n_asked, 4);
+	for (unsigned turn = 0; turn < 3; turn++) {
+		assert_int_equal(r->n_answers, turn);
+		event_base_loop(r->n.base, EVLOOP_ONCE);
+	}
+	node_dashboard_close(&r->n);
+	assert_int_equal(r->n_answers, 4);
+	assert_true(msg_shown_true(r->answer, "ok"));
+}
+
 static void a_device_is_added_behind_this_node_by_whoever_asks(void **state)
 {
 	struct rig *r = *state;
@@ -430,6 +449,7 @@ int main(void)
 		T(an_id_makes_a_node_an_administrator_and_neither_a_client_nor_this_machine),
 		T(it_is_asked_by_the_names_that_lead_to_this_machine),
 		T(the_coordinator_is_told_who_asks_by_which_door_and_in_which_role),
+		T(answers_are_handed_over_one_a_turn_and_at_the_end_all),
 		T(a_device_is_added_behind_this_node_by_whoever_asks),
 		T(what_is_asked_at_the_end_is_refused),
 		T(it_is_served_at_port_80_of_both_addresses_unless_it_is_switched_off),

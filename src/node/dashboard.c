@@ -92,6 +92,7 @@ static void refuse(void *ctx, struct web_request *r, unsigned status, const char
 
 struct question {
 	struct node *node;
+	struct web_viewer by;
 	dashboard_reply_fn *reply;
 	void *ctx;
 	struct list in_answered;
@@ -125,7 +126,8 @@ static void on_next(void *ctx)
 
 /*
  * Read in a later turn of the loop, one a turn whoever asked: most answers come at once, and a page of a
- * large mesh needs dozens.
+ * large mesh needs dozens. They are his who asked, as those of a link are its member's; an administrator may
+ * ask for all there is.
  */
 static void on_reply(void *ctx, char *reply_take)
 {
@@ -133,6 +135,8 @@ static void on_reply(void *ctx, char *reply_take)
 	struct node_dashboard *x = q->node->dashboard;
 
 	q->answer = reply_take;
+	if (reply_take && q->by.role != WEB_ADMIN)
+		web_charge(x->server, &q->by, strlen(reply_take));
 	list_push_back(&x->answered, &q->in_answered);
 	loop_timer_at(x->next, 0);
 }
@@ -182,7 +186,7 @@ static void ask(void *ctx, const struct web_viewer *by, const char *request, das
 		reply(reply_ctx, NULL);
 		free(q);
 	} else {
-		*q = (struct question){.node = n, .reply = reply, .ctx = reply_ctx};
+		*q = (struct question){.node = n, .by = *by, .reply = reply, .ctx = reply_ctx};
 		put_question(n, by, m, q);
 	}
 	msg_object_free(m);

@@ -98,6 +98,13 @@ void web_answer(struct web_request *r, unsigned status, const struct web_body *b
 	web_spend_answer(&s->spending, &r->viewer, &r->visit->caller.from.ip, body->n, time_monotonic());
 }
 
+void web_charge(struct web_server *s, const struct web_viewer *by, size_t bytes)
+{
+	const struct ip nowhere = {0}; /* it is known by itself */
+
+	web_spend_answer(&s->spending, by, &nowhere, bytes, time_monotonic());
+}
+
 void answer_refuse_plainly(struct web_request *r, unsigned status, const char *sentence)
 {
 	struct strbuf b = {0};

@@ -125,6 +125,9 @@ void web_refuse(struct web_request *r, unsigned status, const char *sentence);
 /* 303: what was posted is done, and this is to be looked at. */
 void web_see(struct web_request *r, const char *path);
 
+/* So many bytes were made and read for a known viewer, beside those of its answers. */
+void web_charge(struct web_server *s, const struct web_viewer *by, size_t bytes);
+
 /* It is answered later. gone: the connection has ended before that, and the request with it. */
 void web_keep(struct web_request *r, void (*gone)(void *ctx), void *ctx);
 

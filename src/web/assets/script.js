@@ -75,7 +75,7 @@ async function look() {
 		// What was posted is shown at the address of the action, which cannot be fetched.
 		const answer = await fetch(main.dataset.at ?? location.href, { signal: AbortSignal.timeout(AGAIN) });
 		const text = await answer.text();
-		if (busy()) // one has begun to type meanwhile
+		if (busy() || answer.status === 429) // one has begun to type meanwhile, or looked too often
 			wanted = true;
 		else if (answer.ok)
 			follow(text);

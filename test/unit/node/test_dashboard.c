@@ -30,6 +30,8 @@ struct rig {
 	char cmd[MSG_TYPE_MAX + 1];
 	unsigned n_asked;
 	const char *reply; /* NULL: out of memory */
+	size_t charged; /* bytes */
+	uint8_t charged_to; /* the last byte of his id */
 	/* what came of it */
 	msg_object *answer;
 	unsigned n_answers;
@@ -46,6 +48,7 @@ void __wrap_web_server_free(struct web_server *s);
 void __wrap_web_server_listen(struct web_server *s, const struct endpoint *at, size_t n);
 bool __wrap_web_server_listens(const struct web_server *s, size_t i, struct endpoint *ret_at);
 size_t __wrap_web_server_connections(const struct web_server *s);
+void __wrap_web_charge(struct web_server *s, const struct web_viewer *by, size_t bytes);
 int __wrap_dashboard_new(const struct dashboard_config *cfg, struct dashboard **ret_dashboard);
 void __wrap_dashboard_free(struct dashboard *d);
 void __wrap_dashboard_changed(struct dashboard *d);
@@ -82,6 +85,13 @@ bool __wrap_web_server_listens(const struct web_server *s UNUSED, size_t i, stru
 size_t __wrap_web_server_connections(const struct web_server *s UNUSED)
 {
 	return rig->n_connections;
+}
+
+void __wrap_web_charge(struct web_server *s, const struct web_viewer *by, size_t bytes)
+{
+	assert_ptr_equal(s, &it);
+	rig->charged += bytes;
+	rig->charged_to = by->id[sizeof(by->id) - 1];
 }
 
 int __wrap_dashboard_new(const struct dashboard_config *cfg, struct dashboard **ret_dashboard)
@@ -362,6 +372,18 @@ static void answers_are_handed_over_one_a_turn_and_at_the_end_all(void **state)
 	assert_true(msg_shown_true(r->answer, "ok"));
 }
 
+static void what_a_member_is_answered_is_charged_to_it_and_nothing_to_an_administrator(void **state)
+{
+	struct rig *r = *state;
+
+	configure(r, true, "tag:admin", NULL);
+	ask(r, "100.101.0.3", "{\"cmd\":\"node.list\"}");
+	assert_int_equal(r->charged, strlen(r->reply));
+	assert_int_equal(r->charged_to, 'c');
+	ask(r, "100.101.0.2", "{\"cmd\":\"node.list\"}");
+	assert_int_equal(r->charged, strlen(r->reply));
+}
+
 static void a_device_is_added_behind_this_node_by_whoever_asks(void **state)
 {
 	struct rig *r = *state;
@@ -450,6 +472,7 @@ int main(void)
 		T(it_is_asked_by_the_names_that_lead_to_this_machine),
 		T(the_coordinator_is_told_who_asks_by_which_door_and_in_which_role),
 		T(answers_are_handed_over_one_a_turn_and_at_the_end_all),
+		T(what_a_member_is_answered_is_charged_to_it_and_nothing_to_an_administrator),
 		T(a_device_is_added_behind_this_node_by_whoever_asks),
 		T(what_is_asked_at_the_end_is_refused),
 		T(it_is_served_at_port_80_of_both_addresses_unless_it_is_switched_off),

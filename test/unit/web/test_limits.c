@@ -251,6 +251,18 @@ static void who_asks_without_end_is_told_to_wait(void **state UNUSED)
 	assert_non_null(strstr(rig_ask(&rig, "GET /hello HTTP/1.1\r\n" HOST "\r\n"), "\r\n\r\nhello"));
 }
 
+static void what_was_made_for_a_viewer_beside_his_answers_is_his_to_pay(void **state UNUSED)
+{
+	const struct web_viewer by = {.role = WEB_MEMBER}, other = {.role = WEB_MEMBER, .id = {1}};
+
+	rig_open(&rig, 0, 0);
+	rig.role = WEB_MEMBER;
+	web_charge(rig.server, &other, 64 << 20);
+	assert_non_null(strstr(rig_ask(&rig, "GET /hello HTTP/1.1\r\n" HOST "\r\n"), "HTTP/1.1 200 "));
+	web_charge(rig.server, &by, 64 << 20);
+	assert_non_null(strstr(rig_ask(&rig, "GET /hello HTTP/1.1\r\n" HOST "\r\n"), "HTTP/1.1 429 "));
+}
+
 static void a_busy_port_is_tried_again(void **state UNUSED)
 {
 	struct endpoint at;
@@ -310,6 +322,7 @@ int main(void)
 		TEST(who_is_being_answered_makes_no_room),
 		TEST(ten_thousand_idle_connections_keep_nobody_out),
 		TEST(who_asks_without_end_is_told_to_wait),
+		TEST(what_was_made_for_a_viewer_beside_his_answers_is_his_to_pay),
 		TEST(a_busy_port_is_tried_again),
 		TEST(an_address_that_is_taken_away_is_left_by_those_who_came_by_it),
 	};

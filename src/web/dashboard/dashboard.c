@@ -156,7 +156,7 @@ static void watch(void *ctx, struct web_request *r)
 	struct watcher *w = calloc(1, sizeof(*w));
 
 	if (!w) {
-		web_refuse(r, 503, "the coordinator is out of memory");
+		web_refuse(r, 503, "The coordinator is out of memory.");
 		return;
 	}
 	w->stream = web_stream_begin(r, watcher_gone, w);

@@ -66,6 +66,21 @@ static void put_path(struct strbuf *out, const struct showing *s, const char *ro
 	strbuf_puts(out, route + n + 1);
 }
 
+/* Has what was posted made something that is shown this once? */
+static bool shows_once(const struct showing *s)
+{
+	return s->done && (s->private_key[0] || *msg_shown_text(s->done, "token"));
+}
+
+static void refuse_without_memory(struct showing *s)
+{
+	web_refuse(s->r, 503,
+		shows_once(s) ? "It is made, but there is no memory to show it, and nobody has its secret: "
+				"remove it, and make another."
+		: s->action   ? "The coordinator is out of memory: look whether it was done."
+			      : "The coordinator is out of memory.");
+}
+
 static bool is_refusal(const msg_object *answer)
 {
 	return !msg_shown_true(answer, "ok");
@@ -149,7 +164,7 @@ static void showing_put(struct showing *s)
 	else
 		s->sight->put(&out, &p);
 	if (out.failed)
-		web_refuse(s->r, 503, "the coordinator is out of memory");
+		refuse_without_memory(s);
 	else
 		web_answer(s->r, s->refused ? 409 : 200,
 			&(struct web_body){.type = "text/html; charset=utf-8", .p = out.s, .n = out.len});
@@ -210,12 +225,14 @@ static void answered(void *ctx, msg_object *answer_take)
 		showing_free(s);
 		return;
 	}
-	if (!answer_take) {
-		web_refuse(s->r, 503, "the coordinator is out of memory");
+	if (!answer_take && !shows_once(s)) {
+		refuse_without_memory(s);
 		showing_free(s);
 		return;
 	}
-	if (is_refusal(answer_take)) {
+	if (!answer_take) {
+		s->next = WANT_N; /* without the rest */
+	} else if (is_refusal(answer_take)) {
 		take_refusal(s, answer_take);
 	} else if (s->next < WANT_LISTS) {
 		take_page(s, answer_take);
@@ -312,7 +329,7 @@ static void see(struct showing *s)
 
 	put_path(&path, s, s->action->back);
 	if (path.failed)
-		web_refuse(s->r, 503, "the coordinator is out of memory");
+		refuse_without_memory(s);
 	else
 		web_see(s->r, path.s);
 	strbuf_deinit(&path);
@@ -346,7 +363,7 @@ void showing_begin(
 	struct showing *s = calloc(1, sizeof(*s));
 
 	if (!s) {
-		web_refuse(r, 503, "the coordinator is out of memory");
+		web_refuse(r, 503, "The coordinator is out of memory.");
 		return;
 	}
 	s->d = d;

@@ -33,6 +33,13 @@ static void put_made(struct strbuf *out, const struct page *p)
 {
 	const char *name = msg_shown_text(msg_shown_object(p->device, "client"), "name");
 
+	if (!msg_device_whole(p->device)) {
+		html_put(out,
+			"<div class=\"said bad\" role=\"alert\"><p>%s is added, but what its configuration "
+			"needs is not known. Remove it, and add it again.</p></div>\n",
+			name);
+		return;
+	}
 	html_put(out,
 		"<div class=\"said good\" role=\"status\"><p>%s is added. Its private key is in this "
 		"configuration and nowhere else, and is shown this once: scan it with the WireGuard app, or "
@@ -83,7 +90,7 @@ static void put_table(struct strbuf *out, const struct page *p)
 void page_devices(struct strbuf *out, const struct page *p)
 {
 	part_begin(out, p, SECTION_DEVICES, "Devices");
-	if (p->device && msg_device_whole(p->device))
+	if (p->device)
 		put_made(out, p);
 	if (p->admin)
 		put_form(out, p);

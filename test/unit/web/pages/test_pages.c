@@ -193,6 +193,8 @@ static void a_new_device_is_shown_with_its_configuration_and_a_code_of_it(void *
 	expect_shown(page_devices, &p, "<svg class=\"qr\" viewBox=\"0 0 ");
 	/* The first row of a code: its corner, seven modules wide, behind a margin of four. */
 	expect_shown(page_devices, &p, "aria-label=\"QR code of the configuration\"><path d=\"M4 4h7v1H4z");
+	p.device = answer_of("{\"client\":{\"name\":\"pad\",\"ip4\":\"100.100.0.9\",\"ip6\":\"fd5c::9\"}}");
+	expect_shown(page_devices, &p, "pad is added, but what its configuration needs is not known.");
 	p.admin = false;
 	p.device = NULL;
 	expect_not_shown(page_devices, &p, "<form");

@@ -44,14 +44,15 @@ static void put_key(struct strbuf *out, bool lines)
 	html_put(out, "<li>filled dot: online</li><li>hollow dot: away, or a WireGuard device</li></ul>\n");
 }
 
-static void put_picture(struct strbuf *out, const struct page *p, const msg_object *around, bool few)
+static void put_picture(struct strbuf *out, const struct page *p, const struct page_index *nodes,
+	const msg_object *around, bool few)
 {
 	if (around) {
 		html_put(out, "<p>Whom <a href=\"/nodes/");
 		html_put_url(out, msg_shown_text(around, "id"));
 		html_put(out, "\">%s</a> talks with. <a href=\"/map\">All members</a></p>\n",
 			msg_shown_text(around, "name"));
-		map_around(out, p, around);
+		map_around(out, p, nodes, around);
 	} else if (few) {
 		map_circle(out, p);
 	} else {
@@ -63,18 +64,17 @@ void page_map(struct strbuf *out, const struct page *p)
 {
 	const msg_object *around = p->id && *p->id ? page_find(&p->nodes, "nodes", p->id) : NULL;
 	const bool few = count(p) <= MAP_CIRCLE_MAX;
+	struct page_index nodes = page_index_nodes(p);
 
 	part_begin(out, p, SECTION_MAP, "Map");
 	html_put(out, "<section data-live=\"map\">");
-	put_picture(out, p, around, few);
+	put_picture(out, p, &nodes, around, few);
 	put_key(out, around || few);
 	if (p->reports.n) {
-		struct page_index nodes = page_index_nodes(p);
-
 		html_put(out, "<h2>Who talks to whom</h2>\n");
 		pair_table(out, p, &nodes, around ? msg_shown_text(around, "id") : NULL, TABLE_MAX);
-		page_index_deinit(&nodes);
 	}
+	page_index_deinit(&nodes);
 	html_put(out, "</section>");
 	part_end(out);
 }

@@ -12,7 +12,7 @@ enum {
 };
 
 struct place {
-	const msg_object *node;
+	const msg_object *node, *pair; /* pair: that with the one in the middle; NULL: there is none */
 	double x, y;
 };
 const char *map_shape(const msg_object *node); /* class of its dot */
@@ -21,7 +21,8 @@ const char *map_state(const msg_object *node); /* in a word */
 /* All on a circle: MAP_CIRCLE_MAX at most. */
 void map_circle(struct strbuf *out, const struct page *p);
 /* One in the middle, and around it whom it talks with, as many as there is place for. */
-void map_around(struct strbuf *out, const struct page *p, const msg_object *node);
+void map_around(
+	struct strbuf *out, const struct page *p, const struct page_index *nodes, const msg_object *node);
 void map_blocks(struct strbuf *out, const struct page *p);
 
 #endif

@@ -84,6 +84,14 @@ static void put_rtt(struct strbuf *out, const struct place *a, const struct plac
 			format_ms(msg_shown_number(pair, "rtt_us") / 1000, rtt));
 }
 
+static void put_pair(struct strbuf *out, const struct circle *c, const struct place *a, const struct place *b,
+	const msg_object *pair)
+{
+	put_line(out, a, b, pair);
+	if (c->n <= LABELS_MAX)
+		put_rtt(out, a, b, pair);
+}
+
 static void put_pairs(struct strbuf *out, const struct page *p, const struct circle *c)
 {
 	const msg_object *pair;
@@ -92,13 +100,15 @@ static void put_pairs(struct strbuf *out, const struct page *p, const struct cir
 		const struct place *a = place_of(c, msg_shown_text(pair, "a"));
 		const struct place *b = a ? place_of(c, msg_shown_text(pair, "b")) : NULL;
 
-		if (!b || (c->centre && a != c->v && b != c->v))
-			continue;
-		const struct place *from = b == c->v ? b : a, *to = b == c->v ? a : b;
-		put_line(out, from, to, pair);
-		if (c->n <= LABELS_MAX)
-			put_rtt(out, from, to, pair);
+		if (b)
+			put_pair(out, c, a, b, pair);
 	}
+}
+
+static void put_spokes(struct strbuf *out, const struct circle *c)
+{
+	for (size_t i = 1; i < c->n; i++)
+		put_pair(out, c, &c->v[0], &c->v[i], c->v[i].pair);
 }
 
 /* WireGuard devices come through their node. */
@@ -143,7 +153,10 @@ static void put_circle(struct strbuf *out, const struct page *p, const struct ci
 		"<svg class=\"map\" viewBox=\"0 0 %d %d\" role=\"group\" aria-label=\"Map of the mesh\">",
 		MAP_WIDE, MAP_HIGH);
 	put_devices(out, c);
-	put_pairs(out, p, c);
+	if (c->centre)
+		put_spokes(out, c);
+	else
+		put_pairs(out, p, c);
 	for (size_t i = 0; i < c->n; i++)
 		put_dot(out, &c->v[i], c->centre && i > 0 ? "/map?node=" : "/nodes/");
 	html_put(out, "</svg>\n");
@@ -161,31 +174,29 @@ void map_circle(struct strbuf *out, const struct page *p)
 }
 
 /* Of its pairs those that are direct, or the others. */
-static void add_peers(struct circle *c, const struct page_index *nodes, const struct page_index *pairs,
-	const char *id, bool direct)
+static void add_peers(struct circle *c, const struct page *p, const struct page_index *nodes, bool direct)
 {
-	size_t n;
-	const struct page_entry *e = page_index_all(pairs, id, &n);
+	const char *id = msg_shown_text(c->v[0].node, "id");
+	const msg_object *pair;
 
-	for (size_t i = 0; i < n && c->n < MAP_CIRCLE_MAX; i++) {
-		const msg_object *node = page_index_find(nodes, pair_other(e[i].of, id));
+	for (struct page_at at = {0};
+		c->n < MAP_CIRCLE_MAX && (pair = page_next(&p->reports, "pairs", &at));) {
+		if (!pair_is_of(pair, id) || (pair_way(pair) == WAY_DIRECT) != direct)
+			continue;
+		const msg_object *node = page_index_find(nodes, pair_other(pair, id));
 
-		if (node && (pair_way(e[i].of) == WAY_DIRECT) == direct)
-			c->v[c->n++].node = node;
+		if (node)
+			c->v[c->n++] = (struct place){.node = node, .pair = pair};
 	}
 }
 
-void map_around(struct strbuf *out, const struct page *p, const msg_object *node)
+void map_around(
+	struct strbuf *out, const struct page *p, const struct page_index *nodes, const msg_object *node)
 {
-	struct page_index nodes = page_index_nodes(p), pairs = page_index_pairs(p);
-	struct circle c = {.n = 1, .centre = true};
-	const char *id = msg_shown_text(node, "id");
+	struct circle c = {.v = {{.node = node}}, .n = 1, .centre = true};
 
-	c.v[0].node = node;
-	add_peers(&c, &nodes, &pairs, id, false);
-	add_peers(&c, &nodes, &pairs, id, true);
+	add_peers(&c, p, nodes, false);
+	add_peers(&c, p, nodes, true);
 	place_all(&c);
 	put_circle(out, p, &c);
-	page_index_deinit(&nodes);
-	page_index_deinit(&pairs);
 }

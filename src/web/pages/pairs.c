@@ -53,6 +53,11 @@ const char *pair_other(const msg_object *pair, const char *id)
 	return strcmp(a, id) == 0 ? msg_shown_text(pair, "b") : a;
 }
 
+bool pair_is_of(const msg_object *pair, const char *id)
+{
+	return strcmp(msg_shown_text(pair, "a"), id) == 0 || strcmp(msg_shown_text(pair, "b"), id) == 0;
+}
+
 static uint64_t rate_of(const msg_object *pair)
 {
 	const int64_t rate = msg_shown_int(pair, "rate");
@@ -192,12 +197,6 @@ static size_t count(const struct page *p)
 	return n;
 }
 
-static bool is_of(const msg_object *pair, const char *id)
-{
-	return !id || strcmp(msg_shown_text(pair, "a"), id) == 0 ||
-	       strcmp(msg_shown_text(pair, "b"), id) == 0;
-}
-
 void pair_table(
 	struct strbuf *out, const struct page *p, const struct page_index *nodes, const char *of, size_t max)
 {
@@ -207,7 +206,7 @@ void pair_table(
 	size_t n = 0;
 
 	for (struct page_at at = {0}; v && (pair = page_next(&p->reports, "pairs", &at));)
-		if (is_of(pair, of))
+		if (!of || pair_is_of(pair, of))
 			v[n++] = pair;
 	if (!n) {
 		part_nothing(

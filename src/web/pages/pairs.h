@@ -13,6 +13,7 @@ void pair_state(struct strbuf *out, const msg_object *pair);
 /* "direct", "relayed through hub: UDP does not pass", ... ; as text, and whole or cut. */
 enum { PAIR_TEXT = 256 };
 const char *pair_text(const msg_object *pair, char buf[static PAIR_TEXT]);
+bool pair_is_of(const msg_object *pair, const char *id); /* of the list, too */
 const char *pair_other(const msg_object *pair, const char *id); /* of the list: id of the other end */
 
 /* What the pairs of one member, or all of them, are together. */

@@ -280,7 +280,7 @@ static void a_picture_around_one_has_whom_it_talks_with_and_nobody_else(void **s
 
 	(void)state;
 	p.reports = list_of("{\"pairs\":[" PAIR("aa", "bb", "direct", "", "0") "," PAIR(
-		"aa", "cc", "direct", "", "0") "]}");
+		"cc", "aa", "direct", "", "0") "]}");
 	p.id = "00000000000000bb";
 	expect_shown(page_map, &p, "nas to hub: direct");
 	expect_shown(page_map, &p, "href=\"/map?node=00000000000000aa\"");

@@ -68,6 +68,7 @@ static void what_cannot_be_read_in_one_way_alone_is_refused(void **state UNUSED)
 		const char *text;
 	} bad[] = {
 		{400, "GET / HTTP/1.1\r\n\r\n"},
+		{400, "GET http://this.mesh/ HTTP/1.1\r\n\r\n"},
 		{400, "GET / HTTP/1.1\r\nHost: \r\n\r\n"},
 		{400, "GET / HTTP/1.1\r\nHost: [fd00::1\r\n\r\n"},
 		{400, "GET / HTTP/1.1\r\nHost: [fd00::1]x\r\n\r\n"},

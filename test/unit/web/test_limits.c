@@ -244,6 +244,8 @@ static void who_asks_without_end_is_told_to_wait(void **state UNUSED)
 	while (!strstr(rig_ask(&rig, "GET /hello HTTP/1.1\r\n" HOST "\r\n"), "HTTP/1.1 429 ") && n < 1000)
 		n++;
 	assert_in_range(n, 250, 900); /* some while they are asked: time goes on */
+	assert_non_null(
+		strstr(rig_ask(&rig, "GET /hello HTTP/1.1\r\n" HOST "\r\n"), "Connection: close\r\n"));
 	rig.role = WEB_ANYONE;
 	assert_non_null(strstr(rig_ask(&rig, "GET /hello HTTP/1.1\r\n" HOST "\r\n"), "\r\n\r\nhello"));
 	rig.role = WEB_ADMIN;

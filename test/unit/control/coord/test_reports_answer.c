@@ -122,6 +122,50 @@ static void a_node_has_its_pairs_with_what_wants_attention_first(void **state)
 	assert_int_equal(number(first(pair, "recent"), "rtt_us"), 1500);
 	assert_string_equal(text(first(pair, "day"), "path"), "relay");
 	assert_string_equal(text(first(pair, "changes"), "by"), "a");
+	/* Both of c's are direct: more goes to a. */
+	answer = rig_admin(r, json_pack("{s:s, s:s}", "cmd", "report.node", "node", "c"));
+	assert_string_equal(
+		text(json_array_get(json_object_get(first(answer, "pairs"), "ends"), 1), "name"), "a");
+}
+
+static void add_member(struct rig *r, uint32_t i, char ret_id[static NODE_ID_LEN + 1])
+{
+	struct store_node x = {.rec = {.host = 1000 + i, .key = {1}}};
+
+	memcpy(x.rec.key + 1, &i, sizeof(i));
+	snprintf(x.rec.id, sizeof(x.rec.id), "%016x", i);
+	snprintf(x.rec.name, sizeof(x.rec.name), "n%u", i);
+	memcpy(ret_id, x.rec.id, sizeof(x.rec.id));
+	assert_int_equal(
+		registry_put(r->c->reg, registry_version(r->c->reg) + ((uint64_t)1 << 31), &x, NULL), TM_OK);
+}
+
+static void of_many_pairs_some_are_shown_and_few_with_how_they_were(void **state)
+{
+	enum { N = 300, SHOWN = 256, WITH_HISTORY = 6 };
+	struct rig *r = *state;
+	struct machine *m = rig_machine(r, 0);
+	char id[NODE_ID_LEN + 1];
+	size_t n_history = 0, i;
+	json_t *pair;
+
+	machine_join(m, "a");
+	machine_await(m, "report");
+	for (uint32_t k = 0; k < N;) {
+		json_t *peers = json_array();
+
+		for (; k < N && json_array_size(peers) < REPORT_PEERS_MAX; k++) {
+			add_member(r, k, id);
+			json_array_append_new(peers, json_pack("{s:s, s:s}", "node", id, "path", "direct"));
+		}
+		machine_say(m, json_pack("{s:s, s:o}", "t", "report", "peers", peers));
+	}
+	const json_t *answer = rig_admin(r, json_pack("{s:s, s:s}", "cmd", "report.node", "node", "a"));
+	assert_int_equal(number(answer, "pairs_in_all"), N);
+	assert_int_equal(n_of(answer, "pairs"), SHOWN);
+	json_array_foreach (json_object_get(answer, "pairs"), i, pair)
+		n_history += n_of(pair, "recent") > 0;
+	assert_int_equal(n_history, WITH_HISTORY);
 }
 
 static void a_pair_that_rests_still_has_its_history(void **state)
@@ -177,6 +221,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_member_sees_what_is_its_own, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(
 			a_node_has_its_pairs_with_what_wants_attention_first, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(
+			of_many_pairs_some_are_shown_and_few_with_how_they_were, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(
 			a_pair_that_rests_still_has_its_history, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(

@@ -18,7 +18,7 @@ enum part_section {
 	SECTION_TOKENS,
 	SECTION_NONE,
 };
-/* All before and behind the content of a page. lead: a sentence under the title, "" = none. */
+/* All before and behind the content of a page. */
 void part_begin(struct strbuf *out, const struct page *p, enum part_section s, const char *title);
 void part_end(struct strbuf *out);
 

@@ -66,64 +66,39 @@ static void nothing_given_means_the_defaults(void **state)
 	}
 }
 
-static void every_key_reaches_its_field(void **state)
+static void take(const char *text, struct config *ret_config)
+{
+	struct diag d = {0};
+
+	if (parse(text, ret_config, &d) != TM_OK)
+		fail_msg("%s: %s", d.where, d.what);
+}
+
+static void keys_of_the_tunnel_reach_their_fields(void **state UNUSED)
 {
 	struct config c;
-	struct diag d = {0};
 	char buf[ENDPOINT_STR_LEN];
 
-	(void)state;
-	int err = parse("listen_port: 0\n"
-			"tun: wg-home\n"
-			"mtu: 1280\n"
-			"workers: 4\n"
-			"fwmark: 0xCa6c\n"
-			"offloads: uso,tun\n"
-			"aead: libcrypto\n"
-			"flows: 1000000\n"
-			"advertise: [ 203.0.113.7:51820, \"[2001:db8::7]:1\" ]\n"
-			"stun_port: 3478\n"
-			"port_mapping: no\n"
-			"log_level: debug\n"
-			"log_format: json\n"
-			"socket_group: netdev\n"
-			"api_listen: 127.0.0.1\n"
-			"api_port: 443\n"
-			"addresses:\n"
-			"  - vpn.example.org\n"
-			"  - 'vpn-2.example.org:443'\n"
-			"  - 192.0.2.1\n"
-			"  - 192.0.2.1:8443\n"
-			"  - 2001:db8::1\n"
-			"  - \"[2001:db8::1]:8443\"\n"
-			"  - localhost\n"
-			"dns:\n"
-			"  enabled: no\n"
-			"  serve: mesh\n"
-			"  resolver: file\n"
-			"  search: yes\n"
-			"  listen: [127.0.0.54:53, 5353]\n"
-			"metrics:\n"
-			"  listen: \"[2001:db8::7]:9000\"\n"
-			"  per_peer: yes\n"
-			"filter:\n"
-			"  - deny: [tcp/22, ping]\n"
-			"    from: [tag:guest, laptop]\n"
-			"  - {reject: any, to: any}\n"
-			"dashboard:\n"
-			"  enabled: no\n"
-			"  admins: [tag:admin, 0123456789abcdef]\n"
-			"test_limits:\n"
-			"  rekey_after_ms: 2000\n"
-			"  reject_after_ms: 3000\n"
-			"  rekey_attempt_ms: 1500\n"
-			"  rekey_timeout_ms: 500\n"
-			"  keepalive_ms: 400\n"
-			"  port_lease_ms: 20000\n"
-			"  rekey_after_messages: 1000\n",
-		&c, &d);
-	if (err)
-		fail_msg("%s: %s", d.where, d.what);
+	take("listen_port: 0\n"
+	     "tun: wg-home\n"
+	     "mtu: 1280\n"
+	     "workers: 4\n"
+	     "fwmark: 0xCa6c\n"
+	     "offloads: uso,tun\n"
+	     "aead: libcrypto\n"
+	     "flows: 1000000\n"
+	     "advertise: [ 203.0.113.7:51820, \"[2001:db8::7]:1\" ]\n"
+	     "stun_port: 3478\n"
+	     "port_mapping: no\n"
+	     "test_limits:\n"
+	     "  rekey_after_ms: 2000\n"
+	     "  reject_after_ms: 3000\n"
+	     "  rekey_attempt_ms: 1500\n"
+	     "  rekey_timeout_ms: 500\n"
+	     "  keepalive_ms: 400\n"
+	     "  port_lease_ms: 20000\n"
+	     "  rekey_after_messages: 1000\n",
+		&c);
 	assert_int_equal(c.listen_port, 0);
 	assert_string_equal(c.tun, "wg-home");
 	assert_int_equal(c.mtu, 1280);
@@ -138,6 +113,53 @@ static void every_key_reaches_its_field(void **state)
 	assert_int_equal(c.stun_port, 3478);
 	assert_false(c.port_mapping);
 	assert_int_equal(c.port_lease, 20 * SEC);
+	assert_int_equal(c.limits.rekey_after, 2 * SEC);
+	assert_int_equal(c.limits.reject_after, 3 * SEC);
+	assert_int_equal(c.limits.rekey_attempt, 1500 * MS);
+	assert_int_equal(c.limits.rekey_timeout, 500 * MS);
+	assert_int_equal(c.limits.keepalive_timeout, 400 * MS);
+	assert_int_equal(c.limits.rekey_after_messages, 1000);
+	assert_int_equal(c.limits.reject_after_messages, wg_limits_default.reject_after_messages);
+}
+
+static void keys_of_what_the_node_serves_reach_their_fields(void **state UNUSED)
+{
+	struct config c;
+
+	take("log_level: debug\n"
+	     "log_format: json\n"
+	     "socket_group: netdev\n"
+	     "api_listen: 127.0.0.1\n"
+	     "api_port: 443\n"
+	     "addresses:\n"
+	     "  - vpn.example.org\n"
+	     "  - 'vpn-2.example.org:443'\n"
+	     "  - 192.0.2.1\n"
+	     "  - 192.0.2.1:8443\n"
+	     "  - 2001:db8::1\n"
+	     "  - \"[2001:db8::1]:8443\"\n"
+	     "  - localhost\n"
+	     "dns:\n"
+	     "  enabled: no\n"
+	     "  serve: mesh\n"
+	     "  resolver: file\n"
+	     "  search: yes\n"
+	     "  listen: [127.0.0.54:53, 5353]\n"
+	     "metrics:\n"
+	     "  listen: \"[2001:db8::7]:9000\"\n"
+	     "  per_peer: yes\n"
+	     "dashboard:\n"
+	     "  enabled: no\n"
+	     "  admins: [tag:admin, 0123456789abcdef]\n",
+		&c);
+	assert_int_equal(c.log_level, LOG_DEBUG);
+	assert_int_equal(c.log_format, LOG_FORMAT_JSON);
+	assert_string_equal(c.socket_group, "netdev");
+	assert_string_equal(c.api_listen, "127.0.0.1");
+	assert_int_equal(c.api_port, 443);
+	assert_int_equal(c.n_addresses, 7);
+	assert_string_equal(c.addresses[1], "vpn-2.example.org:443");
+	assert_string_equal(c.addresses[6], "localhost");
 	assert_false(c.dns);
 	assert_int_equal(c.dns_serve, DNS_SERVE_MESH);
 	assert_int_equal(c.dns_resolver, RESOLV_WISH_FILE);
@@ -150,30 +172,27 @@ static void every_key_reaches_its_field(void **state)
 	assert_int_equal(c.n_dashboard_admins, 2);
 	assert_string_equal(c.dashboard_admins[0], "tag:admin");
 	assert_string_equal(c.dashboard_admins[1], "0123456789abcdef");
+}
+
+static void rules_reach_their_fields_with_their_lines(void **state UNUSED)
+{
+	struct config c;
+
+	take("filter:\n"
+	     "  - deny: [tcp/22, ping]\n"
+	     "    from: [tag:guest, laptop]\n"
+	     "  - {reject: any, to: any}\n",
+		&c);
 	assert_int_equal(c.n_rules, 2);
 	assert_int_equal(c.rules[0].action, POLICY_DENY);
 	assert_string_equal(c.rules[0].services, "tcp/22,ping");
 	assert_string_equal(c.rules[0].who, "tag:guest,laptop");
 	assert_false(c.rules[0].outbound);
-	assert_int_equal(c.rules[0].line, 35);
+	assert_int_equal(c.rules[0].line, 2);
 	assert_int_equal(c.rules[1].action, POLICY_REJECT);
 	assert_string_equal(c.rules[1].id, "local-config-2");
+	assert_int_equal(c.rules[1].line, 4);
 	assert_true(c.rules[1].outbound);
-	assert_int_equal(c.log_level, LOG_DEBUG);
-	assert_int_equal(c.log_format, LOG_FORMAT_JSON);
-	assert_string_equal(c.socket_group, "netdev");
-	assert_string_equal(c.api_listen, "127.0.0.1");
-	assert_int_equal(c.api_port, 443);
-	assert_int_equal(c.n_addresses, 7);
-	assert_string_equal(c.addresses[1], "vpn-2.example.org:443");
-	assert_string_equal(c.addresses[6], "localhost");
-	assert_int_equal(c.limits.rekey_after, 2 * SEC);
-	assert_int_equal(c.limits.reject_after, 3 * SEC);
-	assert_int_equal(c.limits.rekey_attempt, 1500 * MS);
-	assert_int_equal(c.limits.rekey_timeout, 500 * MS);
-	assert_int_equal(c.limits.keepalive_timeout, 400 * MS);
-	assert_int_equal(c.limits.rekey_after_messages, 1000);
-	assert_int_equal(c.limits.reject_after_messages, wg_limits_default.reject_after_messages);
 }
 
 static void a_switch_is_whatever_yaml_calls_one(void **state)
@@ -392,7 +411,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_unknown_cipher_provider_is_told_the_known_ones),
 		cmocka_unit_test(nothing_given_means_the_defaults),
-		cmocka_unit_test(every_key_reaches_its_field),
+		cmocka_unit_test(keys_of_the_tunnel_reach_their_fields),
+		cmocka_unit_test(keys_of_what_the_node_serves_reach_their_fields),
+		cmocka_unit_test(rules_reach_their_fields_with_their_lines),
 		cmocka_unit_test(metrics_are_had_in_the_mesh_elsewhere_or_nowhere),
 		cmocka_unit_test(a_switch_is_whatever_yaml_calls_one),
 		cmocka_unit_test(only_a_file_asked_for_by_name_must_exist),

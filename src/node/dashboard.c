@@ -17,7 +17,7 @@ struct node_dashboard {
 	struct loop_timer *tell;
 	struct list answered; /* questions, in that order */
 	struct loop_timer *next; /* set while there are some */
-	struct endpoint at[DASHBOARD_DOORS];
+	struct own_doors doors; /* none: it is switched off */
 };
 
 /* --- who looks --- */
@@ -70,13 +70,7 @@ static void who(void *ctx, const struct web_caller *c, struct web_viewer *ret_vi
 /* What the names of the mesh say of this machine, with the zone or without it (dns.search). */
 static bool is_host(void *ctx, const char *host)
 {
-	const struct node *n = ctx;
-	char bare[NODE_NAME_MAX + 1];
-
-	if (!node_name_bare(host, mesh_zone(&n->mesh), bare))
-		return false;
-	const struct mesh_node *m = mesh_lookup(peers_mesh(n->peers), bare);
-	return strcmp(bare, NODE_NAME_COORDINATOR) == 0 || (m && strcmp(m->id, n->enrolment.self.id) == 0);
+	return own_name(ctx, host);
 }
 
 /* Who asks by a name that is not ours may be a page of another site: it is told nothing of the mesh. */
@@ -245,8 +239,6 @@ static int open_server(struct node *n, struct node_dashboard *x)
 
 int node_dashboard_open(struct node *n)
 {
-	const struct node_rec *self = &n->enrolment.self;
-
 	if (!n->coord)
 		return TM_OK;
 	struct node_dashboard *x = calloc(1, sizeof(*x));
@@ -254,17 +246,20 @@ int node_dashboard_open(struct node *n)
 		return TM_ENOMEM;
 	n->dashboard = x;
 	list_init(&x->answered);
-	x->at[0] = (struct endpoint){.ip = self->ip4, .port = HTTP_PORT};
-	x->at[1] = (struct endpoint){.ip = self->ip6, .port = HTTP_PORT};
 	int err = open_pages(n, x);
 	return err ? err : open_server(n, x);
 }
 
 void node_dashboard_follow(struct node *n)
 {
-	if (n->dashboard)
-		web_server_listen(
-			n->dashboard->server, n->dashboard->at, n->config.dashboard ? DASHBOARD_DOORS : 0);
+	struct node_dashboard *x = n->dashboard;
+
+	if (!x)
+		return;
+	x->doors.n = 0;
+	if (n->config.dashboard)
+		own_doors(n, HTTP_PORT, &x->doors);
+	web_server_listen(x->server, x->doors.at, x->doors.n);
 }
 
 void node_dashboard_close(struct node *n)
@@ -283,15 +278,11 @@ void node_dashboard_close(struct node *n)
 	free(x);
 }
 
-void node_dashboard_view(const struct node *n, struct dashboard_view *ret_view)
+void node_dashboard_view(const struct node *n, struct own_doors_view *ret_view)
 {
 	const struct node_dashboard *x = n->dashboard;
-	struct dashboard_view v = {.n = x && n->config.dashboard ? DASHBOARD_DOORS : 0};
-	struct endpoint at;
 
-	for (size_t i = 0; i < v.n; i++) {
-		v.doors[i].at = x->at[i];
-		v.doors[i].open = web_server_listens(x->server, i, &at);
-	}
-	*ret_view = v;
+	*ret_view = (struct own_doors_view){.n = 0};
+	if (x)
+		own_doors_view(&x->doors, x->server, ret_view);
 }

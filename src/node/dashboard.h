@@ -8,13 +8,11 @@
 #ifndef TM_NODE_DASHBOARD_H
 #define TM_NODE_DASHBOARD_H
 
-#include "base/addr.h"
 #include "base/err.h"
 #include "base/util.h"
+#include "node/own_doors.h"
 
 struct node;
-
-enum { DASHBOARD_DOORS = 2 }; /* IPv4 and IPv6 */
 
 NODISCARD int node_dashboard_open(struct node *n); /* the directory of members is there; elsewhere nothing */
 /* Served where it should be from now on: the interface has its addresses, or the configuration has changed.
@@ -24,14 +22,7 @@ void node_dashboard_changed(struct node *n); /* something that it shows, perhaps
 void node_dashboard_close(
 	struct node *n); /* the coordinator has ended, and so answered all that it was asked */
 
-/* What is shown. */
-struct dashboard_view {
-	struct dashboard_door_view {
-		struct endpoint at;
-		bool open;
-	} doors[DASHBOARD_DOORS];
-	size_t n; /* 0: it is not served */
-};
-void node_dashboard_view(const struct node *n, struct dashboard_view *ret_view);
+/* Where it is shown to be served. */
+void node_dashboard_view(const struct node *n, struct own_doors_view *ret_view);
 
 #endif

@@ -18,9 +18,7 @@ enum page { PAGE_NODE, PAGE_MESH, PAGE_TARGETS, PAGES };
 
 struct metrics_serving {
 	struct web_server *server;
-	char listen[sizeof(((struct config *)0)->metrics_listen)]; /* as the configuration had it */
-	struct endpoint at[METRICS_DOORS];
-	size_t n_at;
+	struct own_doors doors;
 	bool in_mesh;
 	struct {
 		char *text; /* NULL: none has been made yet */
@@ -134,44 +132,43 @@ static void who(void *ctx, const struct web_caller *c, struct web_viewer *ret_vi
 /* A page of another site cannot ask by these, whatever its own name leads to. */
 static bool is_host(void *ctx, const char *host)
 {
-	const struct node *n = ctx;
-	const struct mesh_node *m = mesh_lookup(peers_mesh(n->peers), host);
-	char name[NODE_NAME_MAX + 1];
-
-	if (m && strcmp(m->id, n->enrolment.self.id) == 0)
-		return true;
-	if (n->coord && node_name_bare(host, mesh_zone(&n->mesh), name) &&
-		strcmp(name, NODE_NAME_COORDINATOR) == 0)
-		return true;
-	return strcmp(host, "localhost") == 0;
+	return own_name(ctx, host) || strcmp(host, "localhost") == 0;
 }
 
 /* What stands in the configuration has been checked: config_value.c. */
-static size_t places(const struct node *n, struct endpoint v[static METRICS_DOORS])
+static void choose(const struct node *n, struct own_doors *ret_doors)
 {
 	const char *text = n->config.metrics_listen;
-	const struct node_rec *self = &n->enrolment.self;
 	const struct ip mesh = {.family = IP_NONE};
 	struct endpoint at = {.ip = mesh, .port = METRICS_PORT};
 
+	*ret_doors = (struct own_doors){.n = 0};
 	if (strcmp(text, "mesh") != 0 && config_listen_parse(text, &mesh, &at) != TM_OK)
-		return 0;
-	v[0] = at;
-	if (at.ip.family != IP_NONE)
-		return 1;
-	v[0].ip = self->ip4;
-	v[1] = (struct endpoint){.ip = self->ip6, .port = at.port};
-	return 2;
+		return;
+	if (at.ip.family == IP_NONE)
+		own_doors(n, at.port, ret_doors);
+	else
+		*ret_doors = (struct own_doors){.at = {at}, .n = 1};
+}
+
+static bool are_same(const struct own_doors *a, const struct own_doors *b)
+{
+	bool same = a->n == b->n;
+
+	for (size_t i = 0; same && i < a->n; i++)
+		same = endpoint_eq(&a->at[i], &b->at[i]);
+	return same;
 }
 
 /* --- life --- */
 
-static int open_server(struct node *n, const struct endpoint *at, size_t n_at)
+static int open_server(struct node *n, const struct own_doors *doors)
 {
 	struct metrics_serving *s = calloc(1, sizeof(*s));
 	/* In the mesh answers go where the mesh leads; elsewhere as everything that the daemon sends. */
 	const struct node_rec *self = &n->enrolment.self;
-	const bool in_mesh = n_at > 1 || ip_eq(&at[0].ip, &self->ip4) || ip_eq(&at[0].ip, &self->ip6);
+	const struct ip *at = &doors->at[0].ip;
+	const bool in_mesh = ip_eq(at, &self->ip4) || ip_eq(at, &self->ip6);
 	const struct web_config cfg = {.routes = routes,
 		.n_routes = n->coord ? ARRAY_LEN(routes) : 1,
 		.ctx = n,
@@ -187,25 +184,23 @@ static int open_server(struct node *n, const struct endpoint *at, size_t n_at)
 		free(s);
 		return err;
 	}
-	memcpy(s->listen, n->config.metrics_listen, sizeof(s->listen));
-	memcpy(s->at, at, n_at * sizeof(at[0]));
-	s->n_at = n_at;
+	s->doors = *doors;
 	s->in_mesh = in_mesh;
 	n->metrics_serving = s;
-	web_server_listen(s->server, at, n_at);
+	web_server_listen(s->server, doors->at, doors->n);
 	return TM_OK;
 }
 
 void metrics_serving_configure(struct node *n)
 {
-	struct endpoint at[METRICS_DOORS];
-	const size_t n_at = places(n, at);
+	struct own_doors doors;
 	int err;
 
-	if (n->metrics_serving && strcmp(n->metrics_serving->listen, n->config.metrics_listen) == 0)
+	choose(n, &doors);
+	if (n->metrics_serving && are_same(&n->metrics_serving->doors, &doors))
 		return;
 	metrics_serving_close(n);
-	err = n_at ? open_server(n, at, n_at) : TM_OK;
+	err = doors.n ? open_server(n, &doors) : TM_OK;
 	if (err)
 		log_warn("node: metrics are not served", KV_ERR(err));
 }
@@ -227,22 +222,18 @@ uint16_t metrics_serving_port(const struct node *n)
 	const struct metrics_serving *s = n->metrics_serving;
 	struct endpoint at;
 
-	for (size_t i = 0; s && i < s->n_at; i++)
+	for (size_t i = 0; s && i < s->doors.n; i++)
 		if (web_server_listens(s->server, i, &at) &&
 			(ip_is_unspecified(&at.ip) || ip_eq(&at.ip, &n->enrolment.self.ip4)))
 			return at.port;
 	return 0;
 }
 
-void metrics_serving_view(const struct node *n, struct metrics_serving_view *ret_view)
+void metrics_serving_view(const struct node *n, struct own_doors_view *ret_view)
 {
 	const struct metrics_serving *s = n->metrics_serving;
-	struct metrics_serving_view v = {.n = s ? s->n_at : 0};
-	struct endpoint at;
 
-	for (size_t i = 0; i < v.n; i++) {
-		v.doors[i].at = s->at[i];
-		v.doors[i].open = web_server_listens(s->server, i, &at);
-	}
-	*ret_view = v;
+	*ret_view = (struct own_doors_view){.n = 0};
+	if (s)
+		own_doors_view(&s->doors, s->server, ret_view);
 }

@@ -7,12 +7,10 @@
 #ifndef TM_NODE_METRICS_SERVING_H
 #define TM_NODE_METRICS_SERVING_H
 
-#include "base/addr.h"
 #include "base/util.h"
+#include "node/own_doors.h"
 
 struct node;
-
-enum { METRICS_DOORS = 2 }; /* IPv4 and IPv6, or the one that the configuration names */
 
 /* As the configuration says from now on, at the start and after a reload; what fails is said. */
 void metrics_serving_configure(struct node *n);
@@ -20,14 +18,7 @@ void metrics_serving_close(struct node *n);
 /* The port of our IPv4 address in the mesh at which they are had; 0: not there. */
 uint16_t metrics_serving_port(const struct node *n);
 
-/* What is shown. */
-struct metrics_serving_view {
-	struct metrics_door_view {
-		struct endpoint at;
-		bool open;
-	} doors[METRICS_DOORS];
-	size_t n; /* 0: they are not served */
-};
-void metrics_serving_view(const struct node *n, struct metrics_serving_view *ret_view);
+/* Where they are shown to be served. */
+void metrics_serving_view(const struct node *n, struct own_doors_view *ret_view);
 
 #endif

@@ -9,10 +9,11 @@
 #include "dns/server.h"
 #include "node/drive.h"
 #include "node/node_private.h"
+#include "node/own_doors.h"
 #include "node/resolving.h"
 #include "wire/msg/msg.h"
 
-enum { OWN = 2, DOORS_MAX = OWN + CONFIG_LIST_MAX, WANTED = 64 };
+enum { DOORS_MAX = (int)OWN_DOORS_MAX + (int)CONFIG_LIST_MAX, WANTED = 64 };
 #define OPEN_AGAIN (60 * SEC)
 #define WANT_AGAIN SEC /* whoever asks a hundred times a second wants the same member still */
 
@@ -117,10 +118,12 @@ static void choose_doors(const struct node *n)
 {
 	const struct node_rec *self = &n->enrolment.self;
 	struct names *x = n->names;
+	struct own_doors own;
 	struct endpoint at;
 
-	add_door(x, &(struct endpoint){.ip = self->ip4, .port = DNS_PORT});
-	add_door(x, &(struct endpoint){.ip = self->ip6, .port = DNS_PORT});
+	own_doors(n, DNS_PORT, &own);
+	for (size_t i = 0; i < own.n; i++)
+		add_door(x, &own.at[i]);
 	for (size_t i = 0; i < n->config.n_dns_listen; i++)
 		if (config_listen_parse(n->config.dns_listen[i], &self->ip4, &at) == TM_OK)
 			add_door(x, &at);
@@ -201,7 +204,6 @@ int names_open(struct node *n)
 		.serve_mesh = n->config.dns_serve == DNS_SERVE_MESH,
 		.ctx = n,
 		.asked = on_asked};
-	choose_doors(n);
 	err = loop_timer_new(n->base, open_doors, n, &x->again);
 	return err ? err : dns_server_new(n->base, &cfg, &x->server);
 }
@@ -209,8 +211,10 @@ int names_open(struct node *n)
 void names_start(struct node *n)
 {
 	start_resolving(n);
-	if (n->names->server)
-		open_doors(n);
+	if (!n->names->server)
+		return;
+	choose_doors(n);
+	open_doors(n);
 }
 
 void names_close(struct node *n)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * The names of the mesh on this machine: a server of them (dns/server.h) at our own mesh addresses, and at
- * others that the configuration has. Where a port cannot be had the node is as good as ever without it: it is
- * said once, shown by `dns status`, and tried again each minute. Control thread. Private to node/.
+ * The names of the mesh on this machine: a server of them (dns/server.h) at our own mesh addresses that this
+ * machine has (own_doors.h), and at others that the configuration has. Where a port cannot be had the node is
+ * as good as ever without it: it is said once, shown by `dns status`, and tried again each minute. Control
+ * thread. Private to node/.
  */
 #ifndef TM_NODE_NAMES_H
 #define TM_NODE_NAMES_H

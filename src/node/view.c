@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "node/view.h"
 
+#include "node/dashboard.h"
+#include "node/metrics_serving.h"
 #include "node/node_private.h"
 #include "node/offers.h"
 #include "node/router.h"

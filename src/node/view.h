@@ -12,9 +12,8 @@
 #include "control/portmap/portmap.h"
 #include "data/plane/plane.h"
 #include "mesh/mesh.h"
-#include "node/dashboard.h"
 #include "node/exits.h"
-#include "node/metrics_serving.h"
+#include "node/own_doors.h"
 #include "node/relaying.h"
 #include "node/routing.h"
 #include "node/rules.h"
@@ -124,8 +123,7 @@ struct node_view {
 	struct relaying_view relay;
 	struct routing_view routing;
 	struct rules_view policy;
-	struct metrics_serving_view metrics;
-	struct dashboard_view dashboard;
+	struct own_doors_view metrics, dashboard;
 	bool inbound_known;
 	bool firewalled4, firewalled6; /* this machine's firewall drops what comes from that range */
 	struct peer_view *peers; /* owned */

@@ -398,15 +398,11 @@ static void put_policy(const struct rules_view *v, struct jsonout *out)
 	jsonout_object_end(out);
 }
 
-static void put_metrics(const struct metrics_serving_view *v, struct jsonout *out)
+static void put_doors(const struct own_doors_view *v, const char *key, struct jsonout *out)
 {
 	char at[ENDPOINT_STR_LEN];
 
-	if (!v->n) {
-		jsonout_null(out, "metrics");
-		return;
-	}
-	jsonout_list(out, "metrics");
+	jsonout_list(out, key);
 	for (size_t i = 0; i < v->n; i++) {
 		jsonout_object(out, NULL);
 		jsonout_text(out, "address", endpoint_format(&v->doors[i].at, at));
@@ -414,6 +410,14 @@ static void put_metrics(const struct metrics_serving_view *v, struct jsonout *ou
 		jsonout_object_end(out);
 	}
 	jsonout_list_end(out);
+}
+
+static void put_metrics(const struct own_doors_view *v, struct jsonout *out)
+{
+	if (v->n)
+		put_doors(v, "metrics", out);
+	else
+		jsonout_null(out, "metrics");
 }
 
 /* The name leads to the coordinator at every node. */
@@ -428,16 +432,7 @@ static void put_dashboard(const struct node_view *v, struct jsonout *out)
 	jsonout_object(out, "dashboard");
 	snprintf(text, sizeof(text), "http://" NODE_NAME_COORDINATOR ".%s/", mesh_zone(v->mesh));
 	jsonout_text(out, "url", text);
-	jsonout_list(out, "listen");
-	for (size_t i = 0; i < v->dashboard.n; i++) {
-		char at[ENDPOINT_STR_LEN];
-
-		jsonout_object(out, NULL);
-		jsonout_text(out, "address", endpoint_format(&v->dashboard.doors[i].at, at));
-		jsonout_bool(out, "open", v->dashboard.doors[i].open);
-		jsonout_object_end(out);
-	}
-	jsonout_list_end(out);
+	put_doors(&v->dashboard, "listen", out);
 	jsonout_object_end(out);
 }
 

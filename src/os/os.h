@@ -34,6 +34,8 @@ struct os_if_restored {
 };
 NODISCARD int os_if_restore(const char *ifname, const struct prefix *addrs, size_t n,
 	struct os_if_restored *ret_restored, struct diag *d);
+/* Whether IPv6 is not disabled there, or on this host: by which os_if_configure carries on without. */
+bool os_if_has_ip6(const char *ifname);
 /* Does a route or address of this host, other than on interface `except` (may be NULL), overlap p? Default
    routes do not count, nor those to single addresses in other tables than the main one. TM_EEXIST with a
    sentence naming the route and the interface. */

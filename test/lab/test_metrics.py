@@ -103,6 +103,7 @@ def test_the_policy_says_who_may_ask(net):
 def test_figures_are_where_the_configuration_says_and_nowhere_else(net):
     hub, a = net.node("hub"), net.node("a").configure(metrics={"listen": "127.0.0.1:9000", "per_peer": "yes"})
     hub.init()
+    a.host.sh("sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1")  # the tunnel's interface has no IPv6
     a.join(hub.token())
     a_at, hub_at = own(a), own(hub)
     wait_for("the peer to be told of", lambda: re.search(r'^tunnelmesh_peer_path{peer="hub",path="direct",family="ipv[46]"} 1$',
@@ -113,7 +114,9 @@ def test_figures_are_where_the_configuration_says_and_nowhere_else(net):
     a.configure(metrics={"listen": "off"}).run("reload")
     assert refused(a.host, "127.0.0.1", port=9000) and refused(hub.host, a_at)
     a.configure(metrics={"listen": 9100}).run("reload")
-    assert "tunnelmesh_peer_path" not in fetch(hub.host, a_at, port=9100)[1]
+    text = fetch(hub.host, a_at, port=9100)[1]
+    assert "tunnelmesh_peer_path" not in text and samples(text)['tunnelmesh_dns_failing{what="server"}'] == 0
+    assert [door["address"] for door in a.status()["metrics"]] == [f"{a_at}:9100"]
     a.kill9()
     a.up()
     wait_for("it to be there again", lambda: text_of(hub.host, a_at, port=9100), 20)

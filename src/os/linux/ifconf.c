@@ -168,6 +168,15 @@ int os_if_configure(const char *ifname, const struct prefix *addrs, size_t n, st
 	return err;
 }
 
+bool os_if_has_ip6(const char *ifname)
+{
+	char name[64], is_off[16];
+
+	/* The kernel's setting ipv6.disable takes all of these away. */
+	snprintf(name, sizeof(name), "net/ipv6/conf/%s/disable_ipv6", ifname);
+	return os_setting_get(name, is_off, sizeof(is_off)) == TM_OK && strcmp(is_off, "0") == 0;
+}
+
 /* --- putting back --- */
 
 struct present {

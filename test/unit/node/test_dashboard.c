@@ -24,6 +24,7 @@ struct rig {
 	size_t n_listening, n_connections;
 	struct endpoint at[WEB_LISTEN_MAX];
 	bool busy; /* the first address */
+	bool no_ip6;
 	unsigned n_told;
 	/* what the coordinator was asked */
 	struct coord_who who;
@@ -50,6 +51,8 @@ bool __wrap_web_server_listens(const struct web_server *s, size_t i, struct endp
 size_t __wrap_web_server_connections(const struct web_server *s);
 void __wrap_web_charge(struct web_server *s, const struct web_viewer *by, size_t bytes);
 int __wrap_dashboard_new(const struct dashboard_config *cfg, struct dashboard **ret_dashboard);
+const char *__wrap_plane_tun_name(const struct plane *p);
+bool __wrap_os_if_has_ip6(const char *ifname);
 void __wrap_dashboard_free(struct dashboard *d);
 void __wrap_dashboard_changed(struct dashboard *d);
 void __wrap_coord_ask(struct coord *c, const struct coord_who *who, const msg_object *req,
@@ -92,6 +95,16 @@ void __wrap_web_charge(struct web_server *s, const struct web_viewer *by, size_t
 	assert_ptr_equal(s, &it);
 	rig->charged += bytes;
 	rig->charged_to = by->id[sizeof(by->id) - 1];
+}
+
+const char *__wrap_plane_tun_name(const struct plane *p UNUSED)
+{
+	return "tm7";
+}
+
+bool __wrap_os_if_has_ip6(const char *ifname UNUSED)
+{
+	return !rig->no_ip6;
 }
 
 int __wrap_dashboard_new(const struct dashboard_config *cfg, struct dashboard **ret_dashboard)
@@ -412,7 +425,7 @@ static void what_is_asked_at_the_end_is_refused(void **state)
 static void it_is_served_at_port_80_of_both_addresses_unless_it_is_switched_off(void **state)
 {
 	struct rig *r = *state;
-	struct dashboard_view v;
+	struct own_doors_view v;
 	char text[ENDPOINT_STR_LEN];
 
 	configure(r, true, NULL, NULL);
@@ -424,6 +437,10 @@ static void it_is_served_at_port_80_of_both_addresses_unless_it_is_switched_off(
 	assert_int_equal(v.n, 2);
 	assert_false(v.doors[0].open);
 	assert_true(v.doors[1].open);
+	r->no_ip6 = true;
+	configure(r, true, NULL, NULL);
+	assert_int_equal(r->n_listening, 1);
+	assert_string_equal(endpoint_format(&r->at[0], text), "100.101.0.1:80");
 	configure(r, false, NULL, NULL);
 	assert_int_equal(r->n_listening, 0);
 	node_dashboard_view(&r->n, &v);
@@ -433,7 +450,7 @@ static void it_is_served_at_port_80_of_both_addresses_unless_it_is_switched_off(
 static void who_is_no_coordinator_serves_nothing(void **state)
 {
 	struct rig *r = *state;
-	struct dashboard_view v;
+	struct own_doors_view v;
 
 	node_dashboard_close(&r->n);
 	r->n.coord = NULL;

@@ -20,11 +20,14 @@ struct fixture {
 	struct rig g; /* of those who ask */
 	unsigned n_taken; /* looks at the node */
 	size_t n_nodes; /* that the coordinator is asked for */
+	bool no_ip6;
 };
 
 static struct fixture *f;
 
 char *__wrap_metrics_text(const struct node *n, size_t *ret_len);
+const char *__wrap_plane_tun_name(const struct plane *p);
+bool __wrap_os_if_has_ip6(const char *ifname);
 void __wrap_coord_figures(struct coord *c, struct coord_figures *ret_figures);
 int __wrap_coord_nodes(struct coord *c, struct coord_node **ret_v, size_t *ret_n);
 
@@ -54,6 +57,16 @@ int __wrap_coord_nodes(struct coord *c UNUSED, struct coord_node **ret_v, size_t
 	*ret_v = v;
 	*ret_n = 1;
 	return TM_OK;
+}
+
+const char *__wrap_plane_tun_name(const struct plane *p UNUSED)
+{
+	return "tm7";
+}
+
+bool __wrap_os_if_has_ip6(const char *ifname UNUSED)
+{
+	return !f->no_ip6;
 }
 
 /* One that nobody has at this moment. */
@@ -170,14 +183,14 @@ static void a_port_that_is_busy_is_shown_and_had_as_soon_as_it_is_free(void **st
 	const struct sockaddr_in at = {.sin_family = AF_INET,
 		.sin_port = htons(f->g.at.port),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	struct metrics_serving_view v;
+	struct own_doors_view v;
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
 	assert_int_equal(bind(fd, (const struct sockaddr *)&at, sizeof(at)), 0);
 	assert_int_equal(listen(fd, 1), 0);
 	metrics_serving_configure(&f->n);
 	metrics_serving_view(&f->n, &v);
-	assert_int_equal(v.n, METRICS_DOORS);
+	assert_int_equal(v.n, 2);
 	assert_true(endpoint_eq(&v.doors[0].at, &f->g.at));
 	assert_false(v.doors[0].open);
 	assert_int_equal(metrics_serving_port(&f->n), 0);
@@ -185,6 +198,23 @@ static void a_port_that_is_busy_is_shown_and_had_as_soon_as_it_is_free(void **st
 	rig_pass(&f->g, SEC);
 	metrics_serving_view(&f->n, &v);
 	assert_true(v.doors[0].open);
+	assert_true(is(ask("/metrics"), "200 "));
+}
+
+static void where_there_is_no_ipv6_there_is_one_door(void **state UNUSED)
+{
+	struct own_doors_view v;
+
+	f->no_ip6 = true;
+	metrics_serving_configure(&f->n);
+	metrics_serving_view(&f->n, &v);
+	assert_int_equal(v.n, 1);
+	assert_true(endpoint_eq(&v.doors[0].at, &f->g.at) && v.doors[0].open);
+	/* It was switched on: a reload finds it. */
+	f->no_ip6 = false;
+	metrics_serving_configure(&f->n);
+	metrics_serving_view(&f->n, &v);
+	assert_int_equal(v.n, 2);
 	assert_true(is(ask("/metrics"), "200 "));
 }
 
@@ -275,6 +305,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(figures_are_had_at_the_mesh_address_unless_that_is_off),
 		CASE(a_port_that_is_busy_is_shown_and_had_as_soon_as_it_is_free),
+		CASE(where_there_is_no_ipv6_there_is_one_door),
 		CASE(elsewhere_they_are_had_there_alone_and_not_in_the_mesh),
 		CASE(they_are_asked_for_by_names_of_this_node_and_no_others),
 		CASE(many_who_ask_at_once_cost_one_look),

@@ -22,7 +22,7 @@ struct rig {
 	dns_asked_fn *asked; /* as the server calls it */
 	unsigned n_wanted, n_nudged, n_opened, n_begun;
 	size_t n_zones;
-	bool session, resolver_failing;
+	bool session, resolver_failing, no_ip6;
 	int open_err;
 	ns_t now;
 };
@@ -42,6 +42,7 @@ const struct dns_counters *__wrap_dns_server_counters(const struct dns_server *s
 size_t __wrap_dns_server_connections(const struct dns_server *s);
 ns_t __wrap_time_monotonic(void);
 const char *__wrap_plane_tun_name(const struct plane *p);
+bool __wrap_os_if_has_ip6(const char *ifname);
 void __real_loop_timer_in(struct loop_timer *t, ns_t in);
 void __wrap_loop_timer_in(struct loop_timer *t, ns_t in);
 int __wrap_resolving_new(
@@ -60,6 +61,12 @@ void __wrap_loop_timer_in(struct loop_timer *t, ns_t in)
 const char *__wrap_plane_tun_name(const struct plane *p UNUSED)
 {
 	return "tm7";
+}
+
+bool __wrap_os_if_has_ip6(const char *ifname)
+{
+	assert_string_equal(ifname, "tm7");
+	return !rig->no_ip6;
 }
 
 int __wrap_resolving_new(
@@ -326,6 +333,20 @@ static void what_is_not_open_is_shown_with_the_reason_and_tried_again(void **sta
 	json_decref(j);
 }
 
+static void where_there_is_no_ipv6_names_are_served_by_ipv4_and_nothing_is_missing(void **state)
+{
+	struct rig *r = *state;
+
+	r->no_ip6 = true;
+	names_start(&r->n);
+	assert_int_equal(r->n_opened, 1);
+	assert_int_equal(r->n_begun, 1);
+	assert_false(names_failing(&r->n));
+	json_t *j = told(names_status(&r->n));
+	assert_int_equal(json_array_size(json_object_get(j, "listen")), 1);
+	json_decref(j);
+}
+
 static void a_question_of_a_person_is_answered_as_any(void **state)
 {
 	static const struct {
@@ -367,6 +388,9 @@ int main(void)
 			nobody_is_called_twice_in_a_second_or_who_has_a_session, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			what_is_not_open_is_shown_with_the_reason_and_tried_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			where_there_is_no_ipv6_names_are_served_by_ipv4_and_nothing_is_missing, setup,
+			teardown),
 		cmocka_unit_test_setup_teardown(
 			names_of_one_word_are_looked_for_where_that_is_asked_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_question_of_a_person_is_answered_as_any, setup, teardown),

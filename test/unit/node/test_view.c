@@ -388,7 +388,7 @@ static void where_metrics_are_had_is_told_and_whether_they_are(void **state UNUS
 	json_t *j = read_back(&w);
 	assert_true(json_is_null(json_object_get(j, "metrics")));
 	json_decref(j);
-	s.view.metrics = (struct metrics_serving_view){.n = 2,
+	s.view.metrics = (struct own_doors_view){.n = 2,
 		.doors = {{{.ip = address("100.101.0.1"), .port = 5210}, true},
 			{{.ip = address("fd5c:1::1"), .port = 5210}, false}}};
 	view_print_status(&s.view, &w);
@@ -412,7 +412,7 @@ static void the_dashboard_is_told_with_its_name_and_where_it_could_be_had(void *
 	assert_true(json_is_null(json_object_get(j, "dashboard")));
 	json_decref(j);
 	snprintf(s.mesh.zone, sizeof(s.mesh.zone), "home.arpa");
-	s.view.dashboard = (struct dashboard_view){.n = 2,
+	s.view.dashboard = (struct own_doors_view){.n = 2,
 		.doors = {{{.ip = address("100.101.0.1"), .port = 80}, true},
 			{{.ip = address("fd5c:1::1"), .port = 80}, false}}};
 	view_print_status(&s.view, &w);

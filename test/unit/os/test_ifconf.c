@@ -158,6 +158,9 @@ static void an_ipv4_address_is_set_where_ipv6_is_disabled(void **state)
 	assert_int_equal(os_if_configure("tm0", both, 2, &d), TM_OK);
 	assert_true(has("tm0", "100.101.0.5"));
 	assert_false(has("tm0", "fd5c::5"));
+	assert_false(os_if_has_ip6("tm0"));
+	assert_true(os_if_has_ip6("other0"));
+	assert_false(os_if_has_ip6("absent0"));
 	assert_int_not_equal(os_if_configure("tm0", both + 1, 1, &d), TM_OK);
 	assert_non_null(strstr(d.what, "cannot set the address fd5c::5/64 on tm0"));
 	assert_non_null(strstr(d.hint, "IPv6 is disabled"));

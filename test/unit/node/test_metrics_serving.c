@@ -21,6 +21,8 @@ struct fixture {
 	unsigned n_taken; /* looks at the node */
 	size_t n_nodes; /* that the coordinator is asked for */
 	bool no_ip6;
+	uint16_t port, other_port;
+	int held[2]; /* which nobody else gets */
 };
 
 static struct fixture *f;
@@ -69,16 +71,27 @@ bool __wrap_os_if_has_ip6(const char *ifname UNUSED)
 	return !f->no_ip6;
 }
 
-/* One that nobody has at this moment. */
-static uint16_t free_port(void)
+/* As the server has it: who has bound the port and does not listen is in nobody's way. */
+static int bound(uint32_t address, uint16_t port)
 {
-	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(at);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	const struct sockaddr_in at = {
+		.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(address)};
+	const int one = 1;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
-	close(fd);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)), 0);
+	assert_int_equal(bind(fd, (const struct sockaddr *)&at, sizeof(at)), 0);
+	return fd;
+}
+
+/* For the rest of the test: what else runs here is given others, to listen and to dial from. */
+static uint16_t own_port(size_t i)
+{
+	struct sockaddr_in at;
+	socklen_t len = sizeof(at);
+
+	f->held[i] = bound(INADDR_ANY, 0);
+	assert_int_equal(getsockname(f->held[i], (struct sockaddr *)&at, &len), 0);
 	return ntohs(at.sin_port);
 }
 
@@ -119,8 +132,10 @@ static int setup(void **state)
 	f->n.base = event_base_new();
 	config_defaults(&f->n.config);
 	init_peers(&f->n);
-	f->g = (struct rig){.base = f->n.base, .at = {f->n.enrolment.self.ip4, free_port()}};
-	snprintf(f->n.config.metrics_listen, sizeof(f->n.config.metrics_listen), "%u", f->g.at.port);
+	f->port = own_port(0);
+	f->other_port = own_port(1);
+	f->g = (struct rig){.base = f->n.base, .at = {f->n.enrolment.self.ip4, f->port}};
+	snprintf(f->n.config.metrics_listen, sizeof(f->n.config.metrics_listen), "%u", f->port);
 	*state = f;
 	return 0;
 }
@@ -131,6 +146,8 @@ static int teardown(void **state UNUSED)
 	char path[NODE_PATH_MAX + 8];
 
 	metrics_serving_close(&f->n);
+	for (size_t i = 0; i < ARRAY_LEN(f->held); i++)
+		close(f->held[i]);
 	peers_free(f->n.peers);
 	event_base_free(f->n.base);
 	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
@@ -166,7 +183,7 @@ static void figures_are_had_at_the_mesh_address_unless_that_is_off(void **state 
 	const char *answer;
 
 	metrics_serving_configure(&f->n);
-	assert_int_equal(metrics_serving_port(&f->n), f->g.at.port);
+	assert_int_equal(metrics_serving_port(&f->n), f->port);
 	answer = ask("/metrics");
 	assert_true(is(answer, "200 "));
 	assert_non_null(strstr(answer, "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"));
@@ -180,13 +197,9 @@ static void figures_are_had_at_the_mesh_address_unless_that_is_off(void **state 
 
 static void a_port_that_is_busy_is_shown_and_had_as_soon_as_it_is_free(void **state UNUSED)
 {
-	const struct sockaddr_in at = {.sin_family = AF_INET,
-		.sin_port = htons(f->g.at.port),
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	struct own_doors_view v;
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	int fd = bound(INADDR_LOOPBACK, f->port);
 
-	assert_int_equal(bind(fd, (const struct sockaddr *)&at, sizeof(at)), 0);
 	assert_int_equal(listen(fd, 1), 0);
 	metrics_serving_configure(&f->n);
 	metrics_serving_view(&f->n, &v);
@@ -221,15 +234,14 @@ static void where_there_is_no_ipv6_there_is_one_door(void **state UNUSED)
 static void elsewhere_they_are_had_there_alone_and_not_in_the_mesh(void **state UNUSED)
 {
 	f->n.enrolment.self.ip4 = ip_v4_host(0x7f000002);
-	snprintf(
-		f->n.config.metrics_listen, sizeof(f->n.config.metrics_listen), "127.0.0.1:%u", f->g.at.port);
+	snprintf(f->n.config.metrics_listen, sizeof(f->n.config.metrics_listen), "127.0.0.1:%u", f->port);
 	metrics_serving_configure(&f->n);
 	assert_true(is(ask_as("/metrics", "127.0.0.1"), "200 "));
 	/* Nobody is sent to an address that only this machine may have. */
 	assert_int_equal(metrics_serving_port(&f->n), 0);
-	snprintf(f->n.config.metrics_listen, sizeof(f->n.config.metrics_listen), "0.0.0.0:%u", f->g.at.port);
+	snprintf(f->n.config.metrics_listen, sizeof(f->n.config.metrics_listen), "0.0.0.0:%u", f->port);
 	metrics_serving_configure(&f->n);
-	assert_int_equal(metrics_serving_port(&f->n), f->g.at.port);
+	assert_int_equal(metrics_serving_port(&f->n), f->port);
 }
 
 static void they_are_asked_for_by_names_of_this_node_and_no_others(void **state UNUSED)
@@ -293,7 +305,7 @@ static void a_reload_that_changes_nothing_leaves_those_who_ask(void **state UNUS
 	assert_false(rig_is_over(&f->g, fd));
 	rig_say(&f->g, fd, "GET /metrics HTTP/1.1\r\nHost: nas\r\n\r\n");
 	assert_true(is(rig_hear(&f->g, fd), "200 "));
-	snprintf(f->n.config.metrics_listen, sizeof(f->n.config.metrics_listen), "%u", free_port());
+	snprintf(f->n.config.metrics_listen, sizeof(f->n.config.metrics_listen), "%u", f->other_port);
 	metrics_serving_configure(&f->n);
 	assert_true(rig_is_over(&f->g, fd));
 	close(fd);

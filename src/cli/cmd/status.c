@@ -32,18 +32,23 @@ static void print_unsaved(struct cli *c, const json_t *status)
 		fprintf(c->out, "  not saved: %s\n", json_string_value(what));
 }
 
-/* Where they are had is no news: that they are not is. */
-static void print_metrics(struct cli *c, const json_t *doors)
+/* Where something is had is no news: that it is not is. Is it had anywhere? */
+static bool print_closed(struct cli *c, const char *what_is, const json_t *doors)
 {
+	bool served = false;
+
 	for (size_t i = 0; i < json_array_size(doors); i++) {
 		const json_t *door = json_array_get(doors, i);
+		const bool open = json_is_true(json_object_get(door, "open"));
 
-		if (!json_is_true(json_object_get(door, "open")))
+		served |= open;
+		if (!open)
 			fprintf(c->out,
-				"  metrics are not served at %s: another program has that port, or the "
-				"address is gone\n",
-				json_text(door, "address"));
+				"  %s not served at %s: another program has that port, or the address is "
+				"gone\n",
+				what_is, json_text(door, "address"));
 	}
+	return served;
 }
 
 /* What the gateway does for us; of one that speaks no protocol for it there is nothing to say. */
@@ -122,21 +127,7 @@ static void print_routing(struct cli *c, const json_t *routing)
 
 static void print_dashboard(struct cli *c, const json_t *dashboard)
 {
-	const json_t *listen = json_object_get(dashboard, "listen");
-	bool served = false;
-
-	for (size_t i = 0; i < json_array_size(listen); i++) {
-		const json_t *door = json_array_get(listen, i);
-
-		if (json_is_true(json_object_get(door, "open")))
-			served = true;
-		else
-			fprintf(c->out,
-				"  the dashboard is not served at %s: another program has that port, or the "
-				"address is gone\n",
-				json_text(door, "address"));
-	}
-	if (served)
+	if (print_closed(c, "the dashboard is", json_object_get(dashboard, "listen")))
 		fprintf(c->out, "  dashboard: %s\n", json_text(dashboard, "url"));
 }
 
@@ -194,7 +185,7 @@ static void print_self(struct cli *c, const json_t *status)
 	if (*json_text(json_object_get(status, "policy"), "trouble"))
 		text_said(c->out, json_text(json_object_get(status, "policy"), "trouble"), &c->screen);
 	print_unsaved(c, status);
-	print_metrics(c, json_object_get(status, "metrics"));
+	(void)print_closed(c, "metrics are", json_object_get(status, "metrics"));
 	print_dashboard(c, json_object_get(status, "dashboard"));
 	if (json_is_true(json_object_get(status, "program_replaced")))
 		fputs("  another tunnelmesh is installed since: `sudo tunnelmesh down` and `up` change to "

@@ -14,21 +14,98 @@
 #include "loop/timer.h"
 #include "web/server.h"
 
-static ns_t ahead; /* of the clock */
+#define PATIENCE (40 * SEC) /* of the machine's clock: longer than anything takes where much else runs */
+
+/* --- the clock, which stands still unless it is moved --- */
+
+static ns_t now = 1000 * SEC;
+
+static struct {
+	struct loop_timer *t;
+	ns_t due;
+} waiting[16];
+static size_t n_waiting;
 
 ns_t __real_time_monotonic(void);
 ns_t __wrap_time_monotonic(void);
 void __real_loop_timer_in(struct loop_timer *t, ns_t in);
 void __wrap_loop_timer_in(struct loop_timer *t, ns_t in);
+void __real_loop_timer_free(struct loop_timer *t);
+void __wrap_loop_timer_free(struct loop_timer *t);
 
 ns_t __wrap_time_monotonic(void)
 {
-	return __real_time_monotonic() + ahead;
+	return now;
 }
 
+static void forget(const struct loop_timer *t)
+{
+	for (size_t i = 0; i < n_waiting; i++)
+		if (waiting[i].t == t)
+			waiting[i--] = waiting[--n_waiting];
+}
+
+/* However long the machine takes, it is not due before (loop/timer.c asks the same clock). */
 void __wrap_loop_timer_in(struct loop_timer *t, ns_t in)
 {
-	__real_loop_timer_in(t, in == WEB_TICK || in == WEB_LISTEN_AGAIN ? MS : in);
+	forget(t);
+	if (in > 0) {
+		assert_true(n_waiting < ARRAY_LEN(waiting));
+		waiting[n_waiting].t = t;
+		waiting[n_waiting++].due = now + in;
+	}
+	__real_loop_timer_in(t, in);
+}
+
+void __wrap_loop_timer_free(struct loop_timer *t)
+{
+	forget(t);
+	__real_loop_timer_free(t);
+}
+
+/* The one that is due first, at that time at the latest; NULL: none. */
+static struct loop_timer *take_due(ns_t until)
+{
+	size_t first = 0;
+
+	for (size_t i = 1; i < n_waiting; i++)
+		if (waiting[i].due < waiting[first].due)
+			first = i;
+	if (n_waiting == 0 || waiting[first].due > until)
+		return NULL;
+	struct loop_timer *t = waiting[first].t;
+	now = waiting[first].due;
+	forget(t);
+	return t;
+}
+
+void rig_pass(struct rig *g, ns_t time)
+{
+	const ns_t until = now + time;
+
+	for (struct loop_timer *t; (t = take_due(until));) {
+		if (loop_timer_is_set(t))
+			__real_loop_timer_in(t, 0);
+		rig_turn(g);
+	}
+	now = until;
+	rig_turn(g);
+}
+
+void rig_turn(struct rig *g)
+{
+	event_base_loop(g->base, EVLOOP_NONBLOCK);
+}
+
+ns_t rig_deadline(void)
+{
+	return __real_time_monotonic() + PATIENCE;
+}
+
+bool rig_wait(ns_t deadline)
+{
+	(void)poll(NULL, 0, 1);
+	return __real_time_monotonic() < deadline;
 }
 
 /* --- the server's side --- */
@@ -153,50 +230,47 @@ void rig_close(struct rig *g)
 {
 	web_server_free(g->server);
 	event_base_free(g->base);
-	ahead = 0;
-}
-
-void rig_turn(struct rig *g)
-{
-	event_base_loop(g->base, EVLOOP_NONBLOCK);
-}
-
-void rig_pass(struct rig *g, ns_t time)
-{
-	ahead += time;
-	for (unsigned i = 0; i < 4; i++) {
-		usleep(1000); /* a tick */
-		rig_turn(g);
-	}
 }
 
 /* --- those who ask --- */
+
+/* Changes with each that was let in, or was not. */
+static uint64_t decided(const struct rig *g)
+{
+	return g->server->counters.connections + g->server->counters.crowded_out;
+}
 
 int rig_dial(struct rig *g)
 {
 	const struct sockaddr_in to = {.sin_family = AF_INET,
 		.sin_port = htons(g->at.port),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	const uint64_t before = g->server ? decided(g) : 0;
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	assert_true(fd >= 0);
 	assert_int_equal(connect(fd, (const struct sockaddr *)&to, sizeof(to)), 0);
-	rig_turn(g);
+	RIG_EXPECT(g, !g->server || decided(g) != before);
 	return fd;
+}
+
+struct visit *rig_visit(struct rig *g)
+{
+	return CONTAINER_OF(g->server->visits.prev, struct visit, by_age);
 }
 
 int rig_dial_as(struct rig *g, const char *source)
 {
 	int fd = rig_dial(g);
-	struct visit *v = CONTAINER_OF(g->server->visits.prev, struct visit, by_age);
 
-	assert_int_equal(ip_parse(source, &v->caller.from.ip), TM_OK);
+	assert_int_equal(ip_parse(source, &rig_visit(g)->caller.from.ip), TM_OK);
 	g->pretends = true;
 	return fd;
 }
 
 void rig_say(struct rig *g, int fd, const char *text)
 {
+	const ns_t deadline = rig_deadline();
 	size_t n = strlen(text);
 
 	while (n > 0) {
@@ -209,6 +283,8 @@ void rig_say(struct rig *g, int fd, const char *text)
 			n -= (size_t)sent;
 		}
 		rig_turn(g);
+		if (sent < 0 && !rig_wait(deadline))
+			fail_msg("nobody listens to: %s", text);
 	}
 }
 
@@ -225,10 +301,10 @@ static char heard[ANSWER_MAX];
 /* False: not within the time that anything takes. */
 static bool hear(struct rig *g, int fd, bool end)
 {
-	const ns_t until = __real_time_monotonic() + 5 * SEC;
+	const ns_t deadline = rig_deadline();
 	size_t n = 0;
 
-	for (heard[0] = '\0'; __real_time_monotonic() < until;) {
+	for (heard[0] = '\0';;) {
 		rig_turn(g);
 		ssize_t got = recv(fd, heard + n, sizeof(heard) - 1 - n, MSG_DONTWAIT);
 
@@ -238,8 +314,9 @@ static bool hear(struct rig *g, int fd, bool end)
 			heard[n += (size_t)got] = '\0';
 		if (got > 0 && !end && is_whole(heard, n))
 			return true;
+		if (got < 0 && !rig_wait(deadline))
+			return false;
 	}
-	return false;
 }
 
 const char *rig_hear(struct rig *g, int fd)
@@ -256,13 +333,11 @@ const char *rig_hear_end(struct rig *g, int fd)
 	return heard;
 }
 
-bool rig_is_over(struct rig *g, int fd)
+bool rig_is_over(int fd)
 {
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 	char c;
 
-	for (unsigned i = 0; i < 10; i++)
-		rig_turn(g);
 	return poll(&p, 1, 0) == 1 && recv(fd, &c, 1, MSG_DONTWAIT | MSG_PEEK) <= 0;
 }
 

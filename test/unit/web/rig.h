@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * A server on loopback and those who ask it, by real sockets in one thread. Time is moved by hand: the
- * server's looks at its deadlines follow each other at once.
+ * A server on loopback and those who ask it, by real sockets in one thread. The clock of time_monotonic and
+ * of the timers stands still and is moved by hand, so that no machine is too slow. What goes through the
+ * kernel arrives when the kernel has time for it, even on loopback: it is waited for.
  */
 #ifndef TM_TEST_WEB_RIG_H
 #define TM_TEST_WEB_RIG_H
@@ -30,16 +31,28 @@ void rig_open(struct rig *g, uint32_t connections, uint32_t each);
 void rig_serve(struct rig *g, const struct web_config *cfg); /* the same with handlers of another one */
 void rig_close(struct rig *g);
 void rig_turn(struct rig *g); /* what is due now, and what becomes due by it */
-void rig_pass(struct rig *g, ns_t time); /* time goes by, and its deadlines are looked at */
+void rig_pass(struct rig *g, ns_t time); /* time goes by, and each timer comes when it is due */
 
-int rig_dial(struct rig *g);
+/* Until that holds; after some patience of the machine's clock the test has failed. */
+#define RIG_EXPECT(g, cond)                                                                                  \
+	do {                                                                                                 \
+		const ns_t deadline_ = rig_deadline();                                                       \
+		while (rig_turn(g), !(cond))                                                                 \
+			if (!rig_wait(deadline_))                                                            \
+				fail_msg("%s: not so", #cond);                                               \
+	} while (0)
+ns_t rig_deadline(void);
+bool rig_wait(ns_t deadline); /* for a moment; false: it is over */
+
+int rig_dial(struct rig *g); /* the server has let it in, or has not */
+struct visit *rig_visit(struct rig *g); /* the youngest, as the server has it */
 int rig_dial_as(struct rig *g, const char *source); /* as if it came from that address */
 void rig_say(struct rig *g, int fd, const char *text);
 /* Until there is a whole answer by its length, or the end. "" when it was hung up on without a word. Static.
  */
 const char *rig_hear(struct rig *g, int fd);
 const char *rig_hear_end(struct rig *g, int fd); /* all until the other side hangs up */
-bool rig_is_over(struct rig *g, int fd); /* hung up on: nothing more has been said */
+bool rig_is_over(int fd); /* hung up on by now: nothing more has been said */
 /* Dials, says, hears, hangs up. */
 const char *rig_ask(struct rig *g, const char *text);
 

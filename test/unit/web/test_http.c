@@ -204,12 +204,12 @@ static void a_kept_request_is_answered_later(void **state UNUSED)
 	int fd = rig_dial(&rig);
 
 	rig_say(&rig, fd, "GET /later HTTP/1.1\r\n" HOST "\r\nGET /hello HTTP/1.1\r\n" HOST "\r\n");
-	assert_non_null(rig.kept);
+	RIG_EXPECT(&rig, rig.kept);
 	assert_int_equal(rig.handled, 0);
 	web_answer(rig.kept, 200, &(struct web_body){.type = "text/plain", .p = "late", .n = 4});
 	assert_int_equal(rig.handled, 0); /* from the loop */
 	assert_has(rig_hear(&rig, fd), "\r\n\r\nlate");
-	rig_turn(&rig);
+	RIG_EXPECT(&rig, rig.handled);
 	assert_int_equal(rig.handled, 1);
 	assert_int_equal(rig.gone, 0);
 	close(fd);
@@ -220,8 +220,9 @@ static void a_kept_request_whose_asker_leaves_is_gone(void **state UNUSED)
 	int fd = rig_dial(&rig);
 
 	rig_say(&rig, fd, "GET /later HTTP/1.1\r\n" HOST "\r\n");
+	RIG_EXPECT(&rig, rig.kept);
 	close(fd);
-	rig_turn(&rig);
+	RIG_EXPECT(&rig, rig.gone);
 	assert_int_equal(rig.gone, 1);
 	assert_int_equal(web_server_connections(rig.server), 0);
 }

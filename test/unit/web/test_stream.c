@@ -10,12 +10,18 @@ static int reader;
 
 #define WATCH "GET /watch HTTP/1.1\r\n" HOST "\r\n"
 
+static void watch(int fd)
+{
+	rig.stream = NULL;
+	rig_say(&rig, fd, WATCH);
+	RIG_EXPECT(&rig, rig.stream);
+}
+
 static int open_sized(uint32_t connections, uint32_t each)
 {
 	rig_open(&rig, connections, each);
 	reader = rig_dial(&rig);
-	rig_say(&rig, reader, WATCH);
-	assert_non_null(rig.stream);
+	watch(reader);
 	return 0;
 }
 
@@ -51,7 +57,7 @@ static void events_come_as_they_are_sent(void **state UNUSED)
 static void a_reader_that_leaves_is_gone(void **state UNUSED)
 {
 	shutdown(reader, SHUT_RDWR);
-	rig_turn(&rig);
+	RIG_EXPECT(&rig, rig.gone);
 	assert_int_equal(rig.gone, 1);
 }
 
@@ -90,7 +96,8 @@ static void who_stops_reading_is_hung_up_on(void **state UNUSED)
 		web_stream_send(rig.stream, NULL, much, sizeof(much));
 	rig_pass(&rig, 19 * SEC);
 	assert_int_equal(rig.gone, 0);
-	rig_pass(&rig, 2 * SEC);
+	for (unsigned i = 0; i < 30 && !rig.gone; i++) /* the kernel may have taken some more meanwhile */
+		rig_pass(&rig, 2 * SEC);
 	assert_int_equal(rig.gone, 1);
 }
 
@@ -98,7 +105,7 @@ static void streams_leave_places_for_others(void **state UNUSED)
 {
 	int second = rig_dial(&rig), third = rig_dial(&rig);
 
-	rig_say(&rig, second, WATCH);
+	watch(second);
 	rig_say(&rig, third, WATCH);
 	assert_non_null(strstr(rig_hear(&rig, third), "HTTP/1.1 503 "));
 	close(second);
@@ -109,10 +116,12 @@ static void expect_a_place(const char *source, bool is_there)
 {
 	int fd = rig_dial_as(&rig, source);
 
-	rig.stream = NULL;
-	rig_say(&rig, fd, WATCH);
-	if (is_there != (rig.stream != NULL))
-		fail_msg("from %s: %s", source, is_there ? "no place" : "a place");
+	if (is_there) {
+		watch(fd);
+	} else {
+		rig_say(&rig, fd, WATCH);
+		assert_non_null(strstr(rig_hear(&rig, fd), "HTTP/1.1 503 "));
+	}
 	close(fd);
 }
 
@@ -121,8 +130,8 @@ static void neighbours_share_the_places_of_streams(void **state UNUSED)
 {
 	int first = rig_dial_as(&rig, "2001:db8::1"), second = rig_dial_as(&rig, "2001:db8::2");
 
-	rig_say(&rig, first, WATCH);
-	rig_say(&rig, second, WATCH);
+	watch(first);
+	watch(second);
 	expect_a_place("2001:db8::3", false);
 	expect_a_place("2001:db8:0:1::3", true);
 	close(first);
@@ -133,8 +142,8 @@ static void members_are_no_neighbours_of_each_other(void **state UNUSED)
 {
 	int first = rig_dial_as(&rig, "fd00::1"), second = rig_dial_as(&rig, "fd00::2");
 
-	rig_say(&rig, first, WATCH);
-	rig_say(&rig, second, WATCH);
+	watch(first);
+	watch(second);
 	expect_a_place("fd00::3", true);
 	close(first);
 	close(second);
@@ -144,7 +153,7 @@ static void of_all_places_streams_take_half(void **state UNUSED)
 {
 	int second = rig_dial_as(&rig, "192.0.2.2");
 
-	rig_say(&rig, second, WATCH);
+	watch(second);
 	expect_a_place("192.0.2.3", false);
 	close(second);
 }

@@ -214,17 +214,25 @@ static ns_t in_hours(int64_t n)
 	return __real_time_monotonic() + n * 3600 * SEC;
 }
 
+/* How many of 100,000 lines of one place are written. */
+static unsigned written_of_many(const char *text, bool debug, ns_t at)
+{
+	unsigned written = 0;
+	uint64_t missed;
+
+	for (unsigned i = 0; i < 100000; i++)
+		written += log_site_allow(text, debug, at, &missed);
+	return written;
+}
+
 static void a_place_that_logs_in_a_loop_is_bounded_and_others_are_heard(void **state)
 {
 	static const char text[] = "test: in a loop";
 	const ns_t begin = in_hours(1);
-	unsigned written = 0;
 	uint64_t missed;
 
 	(void)state;
-	for (unsigned i = 0; i < 100000; i++)
-		written += log_site_allow(text, false, begin, &missed);
-	assert_int_equal(written, LOG_SITE_LINES);
+	assert_int_equal(written_of_many(text, false, begin), LOG_SITE_LINES);
 	assert_true(log_site_allow("test: somebody else", false, begin, &missed));
 	assert_false(log_site_allow(text, false, begin + LOG_SITE_WINDOW - 1, &missed));
 	assert_true(log_site_allow(text, false, begin + LOG_SITE_WINDOW, &missed));
@@ -236,13 +244,10 @@ static void lines_for_who_looks_for_a_fault_silence_no_warning(void **state)
 {
 	static const char text[] = "test: in the same place of the table";
 	const ns_t begin = in_hours(2);
-	unsigned written = 0;
 	uint64_t missed;
 
 	(void)state;
-	for (unsigned i = 0; i < 100000; i++)
-		written += log_site_allow(text, true, begin, &missed);
-	assert_int_equal(written, LOG_SITE_LINES_DEBUG);
+	assert_int_equal(written_of_many(text, true, begin), LOG_SITE_LINES_DEBUG);
 	assert_true(log_site_allow(text, false, begin, &missed));
 	assert_int_equal(missed, 0);
 }

@@ -5,6 +5,8 @@
 
 #include <unistd.h>
 
+#include "os/os.h"
+
 int fixture_setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
@@ -28,6 +30,22 @@ int fixture_teardown(void **state)
 	assert_int_equal(rmdir(f->dir), 0);
 	free(f);
 	return 0;
+}
+
+void fixture_write(const struct fixture *f, const char *name, unsigned mode, const char *text)
+{
+	char path[160];
+
+	snprintf(path, sizeof(path), "%s/%s", f->dir, name);
+	assert_int_equal(os_write_file(path, text, strlen(text), mode, NULL), TM_OK);
+}
+
+void fixture_remove(const struct fixture *f, const char *name)
+{
+	char path[160];
+
+	snprintf(path, sizeof(path), "%s/%s", f->dir, name);
+	assert_int_equal(unlink(path), 0);
 }
 
 void fixture_ask(const struct fixture *f, struct run *r, const char *args)

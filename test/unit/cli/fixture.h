@@ -14,6 +14,10 @@ struct fixture {
 int fixture_setup(void **state); /* *state = struct fixture */
 int fixture_teardown(void **state);
 
+/* A file in the folder, which has to be empty at the end. */
+void fixture_write(const struct fixture *f, const char *name, unsigned mode, const char *text);
+void fixture_remove(const struct fixture *f, const char *name);
+
 /* run_cli of what the daemon is asked, with the folder as its state directory; it has to end with 0. */
 void fixture_ask(const struct fixture *f, struct run *r, const char *args);
 

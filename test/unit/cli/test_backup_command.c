@@ -20,14 +20,6 @@
 
 #define BACKUP "backup DIR/out.tar --state-dir DIR --socket DIR/tunnelmesh.sock"
 
-static void put(const struct fixture *f, const char *name, const char *text)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), "%s/%s", f->dir, name);
-	assert_int_equal(os_write_file(path, text, strlen(text), 0600, NULL), TM_OK);
-}
-
 static int coordinator(void **state)
 {
 	struct enrolment e = {.coordinator = true,
@@ -47,8 +39,8 @@ static int coordinator(void **state)
 	mesh_addresses(&e.mesh, e.self.host, &e.self.ip4, &e.self.ip6);
 	snprintf(path, sizeof(path), "%s/node.json", f->dir);
 	assert_int_equal(enrolment_save(path, &e, NULL), TM_OK);
-	put(f, "identity", "a key");
-	put(f, "mesh.db.copy", "members");
+	fixture_write(f, "identity", 0600, "a key");
+	fixture_write(f, "mesh.db.copy", 0600, "members");
 	return 0;
 }
 

@@ -32,22 +32,6 @@ static int setup(void **state)
 	return err ? err : setenv("PATH", f->dir, 1);
 }
 
-static void write_file(const struct fixture *f, const char *name, const char *text)
-{
-	char path[160];
-
-	snprintf(path, sizeof(path), "%s/%s", f->dir, name);
-	assert_int_equal(os_write_file(path, text, strlen(text), 0600, NULL), TM_OK);
-}
-
-static void remove_file(const struct fixture *f, const char *name)
-{
-	char path[160];
-
-	snprintf(path, sizeof(path), "%s/%s", f->dir, name);
-	assert_int_equal(unlink(path), 0);
-}
-
 /* The tar, with its NULs as blanks, so that it is a string. */
 static char *unpacked(const struct fixture *f, const char *name)
 {
@@ -85,9 +69,9 @@ static void the_file_has_what_the_daemon_says_and_nothing_secret(void **state)
 	struct fixture *f = *state;
 	struct run r = {0};
 
-	write_file(f, "c.yaml", "listen_port: 443\nproxy: http://me:hunter2@proxy:3128\n");
-	write_file(f, "daemon.log", "a line of the log\n");
-	write_file(f, "identity", "PRIVATE-KEY");
+	fixture_write(f, "c.yaml", 0600, "listen_port: 443\nproxy: http://me:hunter2@proxy:3128\n");
+	fixture_write(f, "daemon.log", 0600, "a line of the log\n");
+	fixture_write(f, "identity", 0600, "PRIVATE-KEY");
 	fake_daemon_start(&f->daemon, f->socket, NULL, replies);
 	fixture_ask(f, &r, "bugreport --config DIR/c.yaml -o DIR/x.tar.gz");
 	char *text = unpacked(f, "x.tar.gz");
@@ -108,7 +92,7 @@ static void the_file_has_what_the_daemon_says_and_nothing_secret(void **state)
 	run_free(&r);
 	static const char *const files[] = {"c.yaml", "daemon.log", "identity", "x.tar.gz"};
 	for (size_t i = 0; i < ARRAY_LEN(files); i++)
-		remove_file(f, files[i]);
+		fixture_remove(f, files[i]);
 }
 
 static void without_a_daemon_there_is_one_all_the_same(void **state)
@@ -132,7 +116,7 @@ static void without_a_daemon_there_is_one_all_the_same(void **state)
 	assert_contains(text, "tunnelmesh is not running");
 	free(text);
 	run_free(&r);
-	remove_file(f, "x.tar.gz");
+	fixture_remove(f, "x.tar.gz");
 }
 
 int main(void)

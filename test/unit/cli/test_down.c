@@ -45,22 +45,6 @@ int __wrap_os_exit_undo(const char *ifname, struct os_exit_left *ret_left, struc
 	return TM_OK;
 }
 
-static void write_state(const struct fixture *f, const char *name, const char *text)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), "%s/%s", f->dir, name);
-	assert_int_equal(os_write_file(path, text, strlen(text), 0600, NULL), TM_OK);
-}
-
-static void remove_state(const struct fixture *f, const char *name)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), "%s/%s", f->dir, name);
-	assert_int_equal(unlink(path), 0);
-}
-
 static void down_waits_for_the_daemons_lock(void **state)
 {
 	struct fixture *f = *state;
@@ -174,7 +158,7 @@ static void cleanup_takes_back_what_a_killed_router_set(void **state)
 
 	kernel_empty();
 	kernel_has(LAN, "1");
-	write_state(f, HOST_SETTINGS_FILE, LAN " 0 1 -\n");
+	fixture_write(f, HOST_SETTINGS_FILE, 0600, LAN " 0 1 -\n");
 	run_cli(&r, f->dir, "down --cleanup --state-dir DIR");
 	assert_string_equal(r.out, "  removed what a killed tunnelmesh left\n");
 	assert_string_equal(kernel_value(LAN), "0");
@@ -185,7 +169,7 @@ static void cleanup_takes_back_what_a_killed_router_set(void **state)
 	assert_string_equal(r.out, "  nothing to remove\n");
 	assert_string_equal(kernel_value(LAN), "1");
 	run_free(&r);
-	remove_state(f, HOST_SETTINGS_FILE);
+	fixture_remove(f, HOST_SETTINGS_FILE);
 }
 
 static void cleanup_leaves_a_running_router_its_settings(void **state)
@@ -195,8 +179,8 @@ static void cleanup_leaves_a_running_router_its_settings(void **state)
 
 	kernel_empty();
 	kernel_has(LAN, "1");
-	write_state(f, HOST_SETTINGS_FILE, LAN " 0 1 -\n");
-	write_state(f, ROUTE_SETTINGS_FILE, USE "\n");
+	fixture_write(f, HOST_SETTINGS_FILE, 0600, LAN " 0 1 -\n");
+	fixture_write(f, ROUTE_SETTINGS_FILE, 0600, USE "\n");
 	exits_cleared = 0;
 	fake_daemon_start(&f->daemon, f->socket, f->lock, NULL);
 	run_cli(&r, f->dir, "down --cleanup --state-dir DIR");
@@ -204,8 +188,8 @@ static void cleanup_leaves_a_running_router_its_settings(void **state)
 	assert_int_equal(exits_cleared, 0);
 	run_free(&r);
 	fake_daemon_stop(&f->daemon);
-	remove_state(f, HOST_SETTINGS_FILE);
-	remove_state(f, ROUTE_SETTINGS_FILE);
+	fixture_remove(f, HOST_SETTINGS_FILE);
+	fixture_remove(f, ROUTE_SETTINGS_FILE);
 }
 
 static void cleanup_ends_an_exit_but_no_kill_switch_and_down_both(void **state)
@@ -221,7 +205,7 @@ static void cleanup_ends_an_exit_but_no_kill_switch_and_down_both(void **state)
 		struct run r = {0};
 
 		exits_cleared = 0;
-		write_state(f, ROUTE_SETTINGS_FILE, rows[i].routes);
+		fixture_write(f, ROUTE_SETTINGS_FILE, 0600, rows[i].routes);
 		run_cli(&r, f->dir, "down --cleanup --state-dir DIR");
 		assert_int_equal(r.status, 0);
 		assert_int_equal(exits_cleared, rows[i].cleared);
@@ -231,7 +215,7 @@ static void cleanup_ends_an_exit_but_no_kill_switch_and_down_both(void **state)
 		assert_int_equal(exits_cleared, rows[i].by_down);
 		run_free(&r);
 	}
-	remove_state(f, ROUTE_SETTINGS_FILE);
+	fixture_remove(f, ROUTE_SETTINGS_FILE);
 }
 
 static void an_exit_is_looked_for_by_every_name_that_its_interface_had(void **state)
@@ -254,10 +238,10 @@ static void an_exit_is_looked_for_by_every_name_that_its_interface_had(void **st
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct run r = {0};
 
-		write_state(f, ROUTE_SETTINGS_FILE, USE "\n");
-		write_state(f, EXIT_JOURNAL, rows[i].journal);
+		fixture_write(f, ROUTE_SETTINGS_FILE, 0600, USE "\n");
+		fixture_write(f, EXIT_JOURNAL, 0600, rows[i].journal);
 		if (rows[i].config)
-			write_state(f, "config.yaml", rows[i].config);
+			fixture_write(f, "config.yaml", 0600, rows[i].config);
 		cleared[0] = '\0';
 		run_cli(&r, f->dir,
 			rows[i].config ? "down --state-dir DIR --config DIR/config.yaml"
@@ -269,15 +253,15 @@ static void an_exit_is_looked_for_by_every_name_that_its_interface_had(void **st
 		assert_false(os_exists(journal));
 		run_free(&r);
 	}
-	remove_state(f, ROUTE_SETTINGS_FILE);
+	fixture_remove(f, ROUTE_SETTINGS_FILE);
 	/* The note alone is enough: whoever was told `exit-node off` may have been killed in the middle. */
-	write_state(f, EXIT_JOURNAL, "tm0");
+	fixture_write(f, EXIT_JOURNAL, 0600, "tm0");
 	struct run r = {0};
 	run_cli(&r, f->dir, "down --cleanup --state-dir DIR");
 	assert_string_equal(r.out, "  removed what a killed tunnelmesh left\n");
 	assert_false(os_exists(journal));
 	run_free(&r);
-	remove_state(f, "config.yaml");
+	fixture_remove(f, "config.yaml");
 }
 
 static void up_of_a_running_daemon_is_done_already(void **state)

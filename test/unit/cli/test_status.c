@@ -79,6 +79,22 @@ static void status_says_what_a_person_has_to_do_about_the_machine(void **state)
 	run_free(&r);
 }
 
+/* Of a daemon with nothing remarkable but that member of its answer. */
+static void status_with(struct fixture *f, struct run *r, const char *member, const char *json)
+{
+	char reply[1024];
+
+	snprintf(reply, sizeof(reply),
+		"{\"ok\":true,\"mesh\":{\"name\":\"home\"},\"self\":{\"name\":\"hub\"},\"link\":{\"up\":true}"
+		","
+		"\"uptime_s\":60,\"peers\":[],\"%s\":%s}",
+		member, json);
+	const struct fake_reply replies[] = {{"status", reply}, {0}};
+	fake_daemon_start(&f->daemon, f->socket, NULL, replies);
+	run_cli(r, f->dir, "status --state-dir DIR");
+	fake_daemon_stop(&f->daemon);
+}
+
 static void status_says_where_metrics_should_be_and_are_not(void **state)
 {
 	static const struct {
@@ -92,23 +108,14 @@ static void status_says_where_metrics_should_be_and_are_not(void **state)
 	struct fixture *f = *state;
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		char reply[512];
 		struct run r = {0};
 
-		snprintf(reply, sizeof(reply),
-			"{\"ok\":true,\"mesh\":{\"name\":\"home\"},\"self\":{\"name\":\"hub\"},\"link\":{"
-			"\"up\":true},"
-			"\"uptime_s\":60,\"peers\":[],\"metrics\":%s}",
-			rows[i].metrics);
-		const struct fake_reply replies[] = {{"status", reply}, {0}};
-		fake_daemon_start(&f->daemon, f->socket, NULL, replies);
-		run_cli(&r, f->dir, "status --state-dir DIR");
+		status_with(f, &r, "metrics", rows[i].metrics);
 		const bool said = strstr(r.out,
 			"\n  metrics are not served at 100.101.0.1:5210: another program has that port");
 		if (said != rows[i].said || !strstr(r.out, "mesh \"home\""))
 			fail_msg("row %zu: %s", i, r.out);
 		run_free(&r);
-		fake_daemon_stop(&f->daemon);
 	}
 }
 
@@ -129,21 +136,12 @@ static void status_says_where_the_dashboard_is_or_why_it_is_not(void **state)
 	struct fixture *f = *state;
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		char reply[512];
 		struct run r = {0};
 
-		snprintf(reply, sizeof(reply),
-			"{\"ok\":true,\"mesh\":{\"name\":\"home\"},\"self\":{\"name\":\"hub\"},\"link\":{"
-			"\"up\":true},"
-			"\"uptime_s\":60,\"peers\":[],\"dashboard\":%s}",
-			rows[i].dashboard);
-		const struct fake_reply replies[] = {{"status", reply}, {0}};
-		fake_daemon_start(&f->daemon, f->socket, NULL, replies);
-		run_cli(&r, f->dir, "status --state-dir DIR");
+		status_with(f, &r, "dashboard", rows[i].dashboard);
 		if (!strstr(r.out, rows[i].says) || strstr(r.out, rows[i].not ))
 			fail_msg("row %zu: %s", i, r.out);
 		run_free(&r);
-		fake_daemon_stop(&f->daemon);
 	}
 }
 
@@ -170,25 +168,15 @@ static void status_says_by_which_port_of_the_router_the_machine_is_reached(void 
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		char text[1024];
-		const struct fake_reply replies[] = {{"status", text}, {0}};
-		struct fixture *f = *state;
 		struct run r = {0};
 
-		snprintf(text, sizeof(text),
-			"{\"ok\":true,\"mesh\":{\"name\":\"home\"},\"self\":{\"name\":\"laptop\"},\"link\":{"
-			"\"up\":true},"
-			"\"uptime_s\":60,\"peers\":[],\"port_mapping\":%s}",
-			rows[i].mapping);
-		fake_daemon_start(&f->daemon, f->socket, NULL, replies);
-		run_cli(&r, f->dir, "status --state-dir DIR");
+		status_with(*state, &r, "port_mapping", rows[i].mapping);
 		assert_int_equal(r.status, 0);
 		if (rows[i].says)
 			assert_contains(r.out, rows[i].says);
 		else if (strstr(r.out, "router") || strstr(r.out, "mapped"))
 			fail_msg("row %zu: %s", i, r.out);
 		run_free(&r);
-		fake_daemon_stop(&f->daemon);
 	}
 }
 
@@ -206,24 +194,15 @@ static void a_relay_says_for_whom_or_what_it_lacks(void **state)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		char text[1024];
-		const struct fake_reply replies[] = {{"status", text}, {0}};
-		struct fixture *f = *state;
 		struct run r = {0};
 
-		snprintf(text, sizeof(text),
-			"{\"ok\":true,\"mesh\":{\"name\":\"home\"},\"self\":{\"name\":\"laptop\"},\"link\":{"
-			"\"up\":true},\"uptime_s\":60,\"peers\":[],\"relay\":%s}",
-			rows[i].relay);
-		fake_daemon_start(&f->daemon, f->socket, NULL, replies);
-		run_cli(&r, f->dir, "status --state-dir DIR");
+		status_with(*state, &r, "relay", rows[i].relay);
 		assert_int_equal(r.status, 0);
 		if (rows[i].says)
 			assert_contains(r.out, rows[i].says);
 		else if (strstr(r.out, "relay"))
 			fail_msg("row %zu: %s", i, r.out);
 		run_free(&r);
-		fake_daemon_stop(&f->daemon);
 	}
 }
 

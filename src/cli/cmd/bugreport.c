@@ -55,7 +55,8 @@ static void gather_one(struct gathering *g, const struct bugreport_part *p, stru
 	if (!err)
 		return;
 	diag_format(&d, err, why, sizeof(struct diag));
-	strbuf_printf(out, "not there: %s\n", why);
+	if (!out->len) /* else it says so itself */
+		strbuf_printf(out, "not there: %s\n", why);
 }
 
 /* As it is called in the mesh, else as this machine is. */

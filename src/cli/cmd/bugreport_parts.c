@@ -109,10 +109,10 @@ static int gather_config(
 	return err;
 }
 
-static void put_run(const char *const *argv, struct strbuf *out)
+/* What it printed until it failed is kept, with the reason. */
+static int put_run(const char *const *argv, struct strbuf *out, struct diag *d)
 {
 	char text[sizeof(struct diag)];
-	struct diag d = {0};
 
 	strbuf_puts(out, "$");
 	for (size_t i = 0; argv[i]; i++)
@@ -121,25 +121,34 @@ static void put_run(const char *const *argv, struct strbuf *out)
 	int err = os_run(
 		&(const struct os_run){
 			.argv = argv, .timeout_ms = RUN_TIMEOUT_MS, .whole = out, .whole_max = PRINTED_MAX},
-		&d);
+		d);
 	if (err)
-		strbuf_printf(out, "(%s)\n", diag_format(&d, err, text, sizeof(text)));
+		strbuf_printf(out, "(%s)\n", diag_format(d, err, text, sizeof(text)));
 	strbuf_puts(out, "\n");
+	return err;
 }
 
+/* It is there when one of them had something to say; else why the first had not. */
 static int gather_runs(
-	struct gathering *g UNUSED, const struct bugreport_part *p, struct strbuf *out, struct diag *d UNUSED)
+	struct gathering *g UNUSED, const struct bugreport_part *p, struct strbuf *out, struct diag *d)
 {
-	for (size_t i = 0; p->run[i]; i++)
-		put_run(p->run[i], out);
-	return TM_OK;
+	int err = put_run(p->run[0], out, d);
+
+	for (size_t i = 1; p->run[i]; i++) {
+		struct diag ignored = {0};
+
+		if (put_run(p->run[i], out, &ignored) == TM_OK)
+			err = TM_OK;
+	}
+	return err;
 }
 
 static int gather_version(
 	struct gathering *g, const struct bugreport_part *p, struct strbuf *out, struct diag *d)
 {
 	strbuf_puts(out, "tunnelmesh " TM_VERSION "\n\n");
-	return gather_runs(g, p, out, d);
+	(void)!gather_runs(g, p, out, d); /* ours is there */
+	return TM_OK;
 }
 
 /* Whole lines. */
@@ -161,10 +170,8 @@ static int gather_log(
 	_cleanup_(freep) char *text = NULL;
 	size_t n = 0;
 
-	if (daemon_by_systemd(g->c)) {
-		put_run(journal, out);
-		return TM_OK;
-	}
+	if (daemon_by_systemd(g->c))
+		return put_run(journal, out, d);
 	int err = os_read_file(g->c->paths.log, LOG_MAX, &text, &n, d);
 	if (!err)
 		put_tail(text, n, out);

@@ -65,7 +65,8 @@ static void the_file_has_what_the_daemon_says_and_nothing_secret(void **state)
 	static const char *const there[] = {"tunnelmesh-bugreport/readme.txt",
 		"tunnelmesh-bugreport/status.json", "\"desk\"", "\"sofa\"", "all is well",
 		"tunnelmesh_up 1\n", "listen_port: 443\n", "proxy: (hidden)\n", "a line of the log",
-		"$ ip -4 rule\n(cannot run ip:", "not there: no link to the coordinator", "\"checks\""};
+		"$ ip -4 rule\n(cannot run ip:", "the firewall of this machine; not there: cannot run nft:",
+		"not there: no link to the coordinator", "\"checks\""};
 	struct fixture *f = *state;
 	struct run r = {0};
 
@@ -83,6 +84,8 @@ static void the_file_has_what_the_daemon_says_and_nothing_secret(void **state)
 	free(text);
 	assert_contains(r.out, "x.tar.gz");
 	assert_contains(r.out, "without mesh-events.json: no link to the coordinator");
+	assert_contains(r.out, "without firewall.txt: cannot run nft:");
+	assert_null(strstr(r.out, "without version.txt"));
 	run_free(&r);
 
 	/* What is there is somebody's. */
@@ -91,6 +94,27 @@ static void the_file_has_what_the_daemon_says_and_nothing_secret(void **state)
 	assert_contains(r.err, "c.yaml is there already");
 	run_free(&r);
 	static const char *const files[] = {"c.yaml", "daemon.log", "identity", "x.tar.gz"};
+	for (size_t i = 0; i < ARRAY_LEN(files); i++)
+		fixture_remove(f, files[i]);
+}
+
+/* Where resolvectl is missing, its file is all that there is to see. */
+static void a_part_is_there_when_one_of_its_programs_is(void **state)
+{
+	struct fixture *f = *state;
+	struct run r = {0};
+
+	fixture_write(f, "resolvectl", 0700, "#!/bin/sh\necho from resolvectl\n");
+	fixture_write(f, "nft", 0700, "#!/bin/sh\necho as far as it came\nexit 1\n");
+	fixture_ask(f, &r, "bugreport -o DIR/x.tar.gz");
+	assert_null(strstr(r.out, "without resolver.txt"));
+	assert_contains(r.out, "without firewall.txt: `nft --stateless list ruleset` ");
+	char *text = unpacked(f, "x.tar.gz");
+	assert_contains(text, "$ resolvectl status\nfrom resolvectl\n");
+	assert_contains(text, "$ nft --stateless list ruleset\nas far as it came\n(`nft ");
+	free(text);
+	run_free(&r);
+	static const char *const files[] = {"resolvectl", "nft", "x.tar.gz"};
 	for (size_t i = 0; i < ARRAY_LEN(files); i++)
 		fixture_remove(f, files[i]);
 }
@@ -124,6 +148,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, fixture_teardown)
 		T(the_file_has_what_the_daemon_says_and_nothing_secret),
+		T(a_part_is_there_when_one_of_its_programs_is),
 		T(without_a_daemon_there_is_one_all_the_same),
 	};
 

@@ -8,6 +8,9 @@
 #include "base/util.h"
 
 void interrupt_catch(void); /* from now on; forgets earlier ones */
+/* The same for who writes what must not be cut: what is being written is written whole, however long its
+ * reader takes. Each of the two signals ends the process at once when it comes again. */
+void interrupt_catch_first(void);
 bool interrupt_came(void);
 void interrupt_rest(ns_t span); /* so long, or until one comes */
 

@@ -35,6 +35,13 @@ def over(node):
     return node.log().count("packets are not captured any more")
 
 
+def has_taken(pid, sig):
+    """The signal that it was sent is not on its way any more."""
+    with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as f:
+        pending = re.findall(r"^S..Pnd:\s*(\S+)", f.read(), re.M)
+    return len(pending) == 2 and not any(int(v, 16) >> sig - 1 & 1 for v in pending)
+
+
 def packets(path):
     """What the blocks of packets in a file say: kept bytes, length."""
     with open(path, "rb") as f:
@@ -45,6 +52,7 @@ def packets(path):
         if kind == 6:
             found.append(struct.unpack_from("<II", data, at + 20))
         at += length
+    assert at == len(data)  # the last one is whole
     return found
 
 
@@ -131,6 +139,8 @@ def test_only_root_may_look_and_what_nobody_reads_is_counted(net):
     assert refused.returncode == 1 and "only root may look into a tunnel" in refused.stderr
     path = os.path.join(net.dir, "x.pcapng")
     capture = Captured(hub, "nas", "-w", path)
+    unread = hub.host.spawn(*hub.argv("capture", "nas", "-w", "-"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    wait_for("the second to begin", lambda: begun(hub) == 2)
     os.kill(capture.process.pid, signal.SIGSTOP)
     hub.host.sh("ping", "-q", "-f", "-c", 4000, "-s", 1300, hub.peer("nas")["ip4"])
     os.kill(capture.process.pid, signal.SIGCONT)
@@ -142,3 +152,10 @@ def test_only_root_may_look_and_what_nobody_reads_is_counted(net):
         data = f.read()
     assert data.endswith(b"\x05\0\x08\0" + lost.to_bytes(8, "little") + bytes(4) + data[-4:])
     assert len(packets(path)) + lost > 7000  # each echo has its answer, but for a few
+    unread.send_signal(signal.SIGINT)  # while it waits for somebody to read
+    wait_for("it to know", lambda: has_taken(unread.pid, signal.SIGINT))
+    out, err = unread.communicate(timeout=20)
+    assert unread.returncode == 0 and b"more came faster than they were taken" in err
+    with open(path, "wb") as f:
+        f.write(out)
+    assert len(packets(path)) > 1000

@@ -43,7 +43,7 @@ struct capture {
 	bool ending; /* we have said so */
 	ns_t patience; /* until then, monotonic */
 	bool ended; /* with the counts */
-	uint64_t packets, lost;
+	uint64_t packets, lost; /* lost: known when it has ended */
 	uint8_t bytes[ROOM];
 	size_t n;
 };
@@ -104,17 +104,16 @@ static int take_blocks(struct capture *k)
 	return err == TM_ESHORT ? TM_OK : err;
 }
 
-/* A first Ctrl-C ends it in order, a second one at once. False: at once. */
+/* Ctrl-C ends it in order. False: that takes too long. */
 static bool go_on(struct capture *k)
 {
-	if (!interrupt_came())
-		return !k->ending || time_monotonic() < k->patience;
 	if (k->ending)
-		return false;
-	interrupt_catch();
-	os_local_finish(k->fd);
-	k->ending = true;
-	k->patience = time_monotonic() + END_PATIENCE;
+		return time_monotonic() < k->patience;
+	if (interrupt_came()) {
+		os_local_finish(k->fd);
+		k->ending = true;
+		k->patience = time_monotonic() + END_PATIENCE;
+	}
 	return true;
 }
 
@@ -177,13 +176,16 @@ static int close_file(struct capture *k, struct diag *d)
 static int say_done(const struct capture *k)
 {
 	if (k->c->g.json)
-		return cli_json_take(k->c,
-			json_pack("{s:b, s:s, s:s, s:s, s:I, s:I}", "ok", 1, "name",
-				json_text(k->reply, "name"), "id", json_text(k->reply, "id"), "file", k->path,
-				"packets", (json_int_t)k->packets, "lost", (json_int_t)k->lost));
+		return cli_json_take(
+			k->c, json_pack("{s:b, s:s, s:s, s:s, s:I, s:o}", "ok", 1, "name",
+				      json_text(k->reply, "name"), "id", json_text(k->reply, "id"), "file",
+				      k->path, "packets", (json_int_t)k->packets, "lost",
+				      k->ended ? json_integer((json_int_t)k->lost) : json_null()));
 	fflush(k->c->out);
 	cli_note(k->c, "%" PRIu64 " packet%s", k->packets, k->packets == 1 ? "" : "s");
-	if (k->lost)
+	if (!k->ended)
+		cli_note(k->c, "the daemon did not say how many more there were");
+	else if (k->lost)
 		cli_note(k->c, "%" PRIu64 " more came faster than they were taken", k->lost);
 	return CLI_DONE;
 }
@@ -206,7 +208,7 @@ static int run(struct capture *k, const struct capture_opts *o, const char *peer
 	if (!err)
 		err = open_file(k, &d);
 	if (!err) {
-		interrupt_catch();
+		interrupt_catch_first();
 		err = receive(k, &d);
 		const int unwritten = close_file(k, &d);
 		err = err ? err : unwritten;

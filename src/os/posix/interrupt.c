@@ -12,13 +12,24 @@ static void on_interrupt(int sig UNUSED)
 	came = 1;
 }
 
-void interrupt_catch(void)
+static void catch_by(int flags)
 {
-	struct sigaction sa = {.sa_handler = on_interrupt}; /* no SA_RESTART: poll returns */
+	const struct sigaction sa = {.sa_handler = on_interrupt, .sa_flags = flags};
 
 	came = 0;
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
+}
+
+void interrupt_catch(void)
+{
+	catch_by(0);
+}
+
+/* poll returns all the same (signal(7)). */
+void interrupt_catch_first(void)
+{
+	catch_by(SA_RESTART | (int)SA_RESETHAND);
 }
 
 bool interrupt_came(void)

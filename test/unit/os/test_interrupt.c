@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* What becomes of a write that a Ctrl-C falls into. */
+#include "unit/unit.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "os/interrupt.h"
+
+struct reader {
+	pthread_t thread, writer;
+	pid_t writer_id;
+	int fd;
+};
+
+static bool is_asleep(pid_t thread)
+{
+	char path[64], text[512] = "";
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", (int)thread);
+	const int fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0);
+	close(fd);
+	const char *state = strrchr(text, ')');
+	return state && state[2] == 'S';
+}
+
+/* Ctrl-C when nothing goes on any more; then it reads. */
+static void *interrupt_and_read(void *arg)
+{
+	const struct reader *r = arg;
+	char buf[4096];
+
+	while (!is_asleep(r->writer_id))
+		sched_yield();
+	pthread_kill(r->writer, SIGINT);
+	while (!interrupt_came())
+		sched_yield();
+	while (read(r->fd, buf, sizeof(buf)) == (ssize_t)sizeof(buf))
+		;
+	return NULL;
+}
+
+static void what_is_being_written_is_written_whole(void **state UNUSED)
+{
+	struct reader r = {.writer = pthread_self(), .writer_id = gettid()};
+	char bytes[4096] = {0};
+	int fd[2];
+
+	assert_int_equal(pipe2(fd, O_CLOEXEC | O_NONBLOCK), 0);
+	while (write(fd[1], bytes, sizeof(bytes)) > 0)
+		;
+	assert_int_equal(fcntl(fd[0], F_SETFL, 0), 0);
+	assert_int_equal(fcntl(fd[1], F_SETFL, 0), 0);
+	r.fd = fd[0];
+	interrupt_catch_first();
+	assert_false(interrupt_came());
+	assert_int_equal(pthread_create(&r.thread, NULL, interrupt_and_read, &r), 0);
+	assert_int_equal(write(fd[1], bytes, sizeof(bytes)), sizeof(bytes));
+	assert_true(interrupt_came());
+	close(fd[1]);
+	pthread_join(r.thread, NULL);
+	close(fd[0]);
+}
+
+static void a_second_one_ends_the_process(void **state UNUSED)
+{
+	struct sigaction sa;
+
+	interrupt_catch_first();
+	assert_false(interrupt_came());
+	raise(SIGINT);
+	assert_true(interrupt_came());
+	assert_int_equal(sigaction(SIGINT, NULL, &sa), 0);
+	assert_ptr_equal(sa.sa_handler, SIG_DFL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_being_written_is_written_whole),
+		cmocka_unit_test(a_second_one_ends_the_process),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -14,4 +14,10 @@ void interrupt_catch_first(void);
 bool interrupt_came(void);
 void interrupt_rest(ns_t span); /* so long, or until one comes */
 
+/* Waits return early, too, when one of the two can be read; -1: none, as at first. For who has handlers of
+ * his own, which write to one of them, and a person at the other (os/terminal.h). */
+enum { INTERRUPT_FDS = 2 };
+void interrupt_listen(int fd, int other);
+int interrupt_fd(size_t i);
+
 #endif

@@ -41,7 +41,7 @@ bool os_local_is_there(const struct os_local *l); /* path is still ours: who con
 NODISCARD int os_local_accept(const struct os_local *l, int *ret_fd);
 
 /* TM_ENOENT when nobody answers there, TM_EPERM when we may not; while the other side's backlog is full it is
- * tried again until the deadline. Blocks. */
+ * tried again until the deadline, or until an interrupt (os/interrupt.h; TM_EAGAIN). Blocks. */
 NODISCARD int os_local_connect(const char *path, ns_t deadline, int *ret_fd, struct diag *d);
 /* The process at the other end, and its user's number. TM_EUNSUPPORTED when the system cannot say. */
 NODISCARD int os_local_peer(int fd, pid_t *ret_pid, uint32_t *ret_uid);
@@ -52,8 +52,8 @@ NODISCARD int os_local_send(int fd, const void *p, size_t n, size_t *ret_n);
 NODISCARD int os_local_recv(int fd, void *p, size_t n, size_t *ret_n);
 void os_local_finish(int fd); /* we have said all, and still listen */
 void os_local_close(int fd);
-/* Waits until the descriptor can be read (or written); TM_ETIMEOUT, TM_EAGAIN when a signal came that is
- * caught (os/interrupt.h). */
+/* Waits until the descriptor can be read (or written); TM_ETIMEOUT, TM_EAGAIN when an interrupt came
+ * (os/interrupt.h). */
 NODISCARD int os_local_wait(int fd, bool to_write, ns_t deadline);
 
 #endif

@@ -14,7 +14,8 @@ unsigned terminal_height(int fd);
 /*
  * A page in the place of lines: keys come at once and are not shown, and what was on the screen before is
  * there again afterwards. One at a time, for the whole process: SIGINT, SIGTERM, SIGHUP and SIGQUIT end the
- * wait, and with SIGTSTP the terminal is as before for as long as the process is stopped.
+ * wait, and with SIGTSTP the terminal is as before for as long as the process is stopped. Whatever would end
+ * the wait ends others (os/interrupt.h), too.
  */
 enum terminal_event {
 	TERMINAL_TIME, /* it is over, and nothing happened */

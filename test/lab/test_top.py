@@ -68,6 +68,12 @@ class Screen:
         os.close(self.slave)
 
 
+def asks(pid):
+    """It has a connection, as it has while it waits for an answer."""
+    with contextlib.suppress(FileNotFoundError):  # that was an answer
+        return any(os.readlink(f.path).startswith("socket:") for f in os.scandir(f"/proc/{pid}/fd"))
+
+
 def is_stopped(pid):
     with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
         return f.read().rpartition(")")[2].split()[0] == "T"
@@ -110,6 +116,17 @@ def test_the_terminal_is_as_before_however_it_ends(net):
         screen.shows(re.escape(PAGE.decode()) + ".*NAME")
         screen.type(b"\x03")  # as a person types it
         screen.ends()
+    daemon = hub.pid()
+    for keys in (b"q", b"\x03"):
+        with contextlib.closing(Screen(hub)) as screen:
+            screen.shows("NAME")
+            os.kill(daemon, signal.SIGSTOP)
+            wait_for("a question that nobody answers", lambda: asks(screen.process.pid))
+            screen.type(b"n")
+            screen.shows("by name")
+            screen.type(keys)
+            assert screen.ends() == ""
+            os.kill(daemon, signal.SIGCONT)
     with contextlib.closing(Screen(hub)) as screen:
         screen.shows("NAME")
         hub.kill9()

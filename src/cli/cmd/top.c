@@ -188,13 +188,6 @@ static int watch(struct page *p, struct diag *d)
 	int key, err;
 
 	for (;;) {
-		if (time_monotonic() >= p->next) {
-			err = look(p->c, &p->top, d);
-			/* A signal ended the wait: what it means comes next. */
-			if (err && err != TM_EAGAIN)
-				return err;
-			p->next = time_monotonic() + (err ? 0 : p->interval);
-		}
 		err = p->top.status ? paint(p) : TM_OK;
 		if (err)
 			return err;
@@ -206,6 +199,13 @@ static int watch(struct page *p, struct diag *d)
 				return TM_OK;
 			break;
 		case TERMINAL_TIME:
+			err = look(p->c, &p->top, d);
+			/* What came before the daemon answered is next, then he is asked again. */
+			if (err && err != TM_EAGAIN)
+				return err;
+			if (!err)
+				p->next = time_monotonic() + p->interval;
+			break;
 		case TERMINAL_RESIZED:
 		case TERMINAL_RESUMED:
 			break;

@@ -17,8 +17,8 @@ enum { CALL_REPLY_MAX = 64 << 20 };
 
 /*
  * Sends req and reads the reply. TM_OK: the daemon said "ok". Otherwise one sentence in d and
- * TM_ENOENT when no daemon answers at path, TM_EPERM when we may not ask, TM_ETIMEOUT, TM_EAGAIN when a
- * signal that is caught (os/interrupt.h) ended the wait, TM_EINVAL when it refused, TM_EPROTO for an answer
+ * TM_ENOENT when no daemon answers at path, TM_EPERM when we may not ask, TM_ETIMEOUT, TM_EAGAIN when an
+ * interrupt (os/interrupt.h) ended the wait, TM_EINVAL when it refused, TM_EPROTO for an answer
  * that makes no sense, TM_ECLOSED when it went away in the middle.
  */
 NODISCARD int call_daemon(

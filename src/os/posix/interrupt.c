@@ -6,6 +6,7 @@
 
 /* Written by the signal handler alone: there is no other way into one. */
 static volatile sig_atomic_t came;
+static int listened[INTERRUPT_FDS] = {-1, -1};
 
 static void on_interrupt(int sig UNUSED)
 {
@@ -43,4 +44,15 @@ void interrupt_rest(ns_t span)
 
 	for (ns_t now; !came && (now = time_monotonic()) < until;)
 		(void)poll(NULL, 0, time_poll_ms(now, until));
+}
+
+void interrupt_listen(int fd, int other)
+{
+	listened[0] = fd;
+	listened[1] = other;
+}
+
+int interrupt_fd(size_t i)
+{
+	return listened[i];
 }

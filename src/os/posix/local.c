@@ -277,10 +277,12 @@ int os_local_connect(const char *path, ns_t deadline, int *ret_fd, struct diag *
 		return tm_err_from_errno(errno);
 
 	while (connect(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0) {
-		if (errno == EAGAIN && time_monotonic() < deadline)
-			(void)poll(NULL, 0, RETRY_MS); /* its backlog is full */
+		if (errno == EAGAIN && time_monotonic() < deadline) /* its backlog is full */
+			err = os_local_wait(-1, false, time_monotonic() + RETRY_MS * MS);
 		else if (errno != EINTR)
 			return connect_error(errno, path, d);
+		if (err == TM_EAGAIN)
+			return diag_what(d, err, "interrupted before tunnelmesh answered");
 	}
 	*ret_fd = fd;
 	fd = -1;
@@ -346,13 +348,15 @@ void os_local_close(int fd)
 
 int os_local_wait(int fd, bool to_write, ns_t deadline)
 {
-	struct pollfd p = {.fd = fd, .events = to_write ? POLLOUT : POLLIN};
+	struct pollfd p[1 + INTERRUPT_FDS] = {{.fd = fd, .events = to_write ? POLLOUT : POLLIN}};
 
+	for (size_t i = 0; i < INTERRUPT_FDS; i++) /* poll passes over -1 */
+		p[1 + i] = (struct pollfd){.fd = interrupt_fd(i), .events = POLLIN};
 	for (;;) {
-		int r = poll(&p, 1, time_poll_ms(time_monotonic(), deadline));
+		int r = poll(p, ARRAY_LEN(p), time_poll_ms(time_monotonic(), deadline));
 
 		if (r > 0)
-			return TM_OK;
+			return p[0].revents ? TM_OK : TM_EAGAIN;
 		if (r == 0)
 			return TM_ETIMEOUT;
 		if (errno != EINTR)

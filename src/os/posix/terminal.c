@@ -10,6 +10,8 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "os/interrupt.h"
+
 static struct winsize size_of(int fd)
 {
 	struct winsize w;
@@ -77,7 +79,7 @@ static void leave(void)
 
 int terminal_begin(int in_fd, int out_fd)
 {
-	struct sigaction sa = {.sa_handler = on_signal}; /* no SA_RESTART: other waits return, too */
+	struct sigaction sa = {.sa_handler = on_signal};
 
 	if (!isatty(out_fd) || tcgetattr(in_fd, &page.before) != 0)
 		return TM_EUNSUPPORTED;
@@ -89,6 +91,7 @@ int terminal_begin(int in_fd, int out_fd)
 	page.n_keys = 0;
 	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
 		sigaction(signals[i], &sa, &page.handlers[i]);
+	interrupt_listen(page.bell[0], page.in_fd);
 	page.begun = true;
 	enter();
 	return TM_OK;
@@ -101,6 +104,7 @@ void terminal_end(void)
 	leave();
 	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
 		sigaction(signals[i], &page.handlers[i], NULL);
+	interrupt_listen(-1, -1);
 	close(page.bell[0]);
 	close(page.bell[1]);
 	page.begun = false;

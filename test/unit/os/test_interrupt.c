@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* What becomes of a write that a Ctrl-C falls into. */
+/* What becomes of a write that a Ctrl-C falls into, and what ends a wait. */
 #include "unit/unit.h"
 
 #include <fcntl.h>
@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "os/interrupt.h"
+#include "os/local.h"
 
 struct reader {
 	pthread_t thread, writer;
@@ -77,11 +78,40 @@ static void a_second_one_ends_the_process(void **state UNUSED)
 	assert_ptr_equal(sa.sa_handler, SIG_DFL);
 }
 
+static void a_wait_ends_when_there_is_something_else_to_read(void **state UNUSED)
+{
+	int fd[INTERRUPT_FDS + 1][2];
+
+	for (size_t i = 0; i < ARRAY_LEN(fd); i++)
+		assert_int_equal(pipe2(fd[i], O_CLOEXEC), 0);
+	interrupt_listen(fd[0][0], fd[1][0]);
+	for (size_t i = 0; i < INTERRUPT_FDS; i++) {
+		char byte = 'x';
+
+		assert_int_equal(os_local_wait(fd[INTERRUPT_FDS][0], false, 0), TM_ETIMEOUT);
+		assert_int_equal(write(fd[i][1], &byte, 1), 1);
+		assert_int_equal(os_local_wait(fd[INTERRUPT_FDS][0], false, NS_NEVER), TM_EAGAIN);
+		assert_int_equal(read(fd[i][0], &byte, 1), 1);
+	}
+	/* What it is for comes first. */
+	assert_int_equal(write(fd[0][1], "x", 1), 1);
+	assert_int_equal(write(fd[INTERRUPT_FDS][1], "x", 1), 1);
+	assert_int_equal(os_local_wait(fd[INTERRUPT_FDS][0], false, NS_NEVER), TM_OK);
+	interrupt_listen(-1, -1);
+	assert_int_equal(read(fd[INTERRUPT_FDS][0], &(char){0}, 1), 1);
+	assert_int_equal(os_local_wait(fd[INTERRUPT_FDS][0], false, 0), TM_ETIMEOUT);
+	for (size_t i = 0; i < ARRAY_LEN(fd); i++) {
+		close(fd[i][0]);
+		close(fd[i][1]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_being_written_is_written_whole),
 		cmocka_unit_test(a_second_one_ends_the_process),
+		cmocka_unit_test(a_wait_ends_when_there_is_something_else_to_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

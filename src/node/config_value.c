@@ -17,11 +17,15 @@
 
 enum { HOST_MAX = 253 }; /* RFC 1035 3.1, as text without the root's dot */
 
-/* What is wrong with the value, as "KEY must be EXPECTED, not "TEXT"". */
+/* What is wrong with the value, as "KEY must be EXPECTED, not "TEXT"". The log repeats it: where a key may
+ * stand in the place of its file, or a password in an address, the text is left out. */
 static int refuse(
 	struct diag *d, int err, const struct config_row *row, const char *text, const char *expected)
 {
 	char quoted[PLAIN_QUOTE_LEN];
+
+	if (row->type == CONFIG_FILE || strchr(text, '@'))
+		return diag_what(d, err, "%s must be %s", row->key, expected);
 	return diag_what(d, err, "%s must be %s, not \"%s\"", row->key, expected, plain_quote(text, quoted));
 }
 

@@ -216,6 +216,24 @@ static void a_wrong_list_gets_its_line_and_sentence(void **state)
 	assert_says(rows, ARRAY_LEN(rows));
 }
 
+/* The sentence is logged, and a report of a bug has the log. */
+static void what_may_be_a_key_or_a_password_is_not_repeated(void **state)
+{
+	static const struct mistake rows[] = {
+		{"tls_key: MC4CAQAwBQYDK2VwBCIEIDdk\n",
+			"config.yaml:1: tls_key must be the whole path of a file"},
+		{"addresses:\n  - a.b\n  - https://me:hunter2@proxy\n",
+			"config.yaml:3: addresses must be a list of names or addresses such as "
+			"vpn.example.org:8443, or https://vpn.example.org/path"},
+		{"advertise: [ \"me:hunter2@192.0.2.1:5\" ]\n",
+			"config.yaml:1: advertise must be a list of addresses with ports such as "
+			"203.0.113.7:51820"},
+	};
+
+	(void)state;
+	assert_says(rows, ARRAY_LEN(rows));
+}
+
 static void a_wrong_rule_gets_its_line_its_column_and_a_sentence(void **state)
 {
 	static const struct mistake rows[] = {
@@ -282,8 +300,7 @@ static void a_wrong_proxy_or_certificate_gets_its_line_and_sentence(void **state
 		{"proxy: socks5://u:secret@p:1\n", "config.yaml:1: only HTTP proxies can be used, and this "
 						   "is of another kind (name one that "
 						   "starts with http://)"},
-		{"tls_key: key.pem\n",
-			"config.yaml:1: tls_key must be the whole path of a file, not \"key.pem\""},
+		{"tls_key: key.pem\n", "config.yaml:1: tls_key must be the whole path of a file"},
 		{"tls_key: /k.pem\n",
 			"config.yaml:1: tls_certificate and tls_key go together: tls_certificate is missing"},
 		{"tls_key: \"\"\nmtu: 1400\ntls_certificate: /c.pem\n",
@@ -353,6 +370,7 @@ int main(void)
 		cmocka_unit_test(a_wrong_number_gets_its_line_and_sentence),
 		cmocka_unit_test(a_wrong_word_gets_its_line_and_sentence),
 		cmocka_unit_test(a_wrong_list_gets_its_line_and_sentence),
+		cmocka_unit_test(what_may_be_a_key_or_a_password_is_not_repeated),
 		cmocka_unit_test(a_wrong_rule_gets_its_line_its_column_and_a_sentence),
 		cmocka_unit_test(a_wrong_proxy_or_certificate_gets_its_line_and_sentence),
 		cmocka_unit_test(what_is_no_yaml_gets_its_line_and_sentence),

@@ -2,6 +2,7 @@
 """Nothing leaks: neither on the wire, nor in what programs show, nor in files that others may read."""
 import base64
 import hashlib
+import html
 import json
 import os
 import re
@@ -12,6 +13,7 @@ import tarfile
 import time
 
 from lab import wait_for
+from test_dashboard import Browser
 from wiretap import Capture, inside, tcp_socket, udp_socket
 
 
@@ -126,6 +128,19 @@ def world_of(nodes):
     return shown
 
 
+def pages_of(hub, node):
+    """Every page of the dashboard that somebody on the node gets to by its links, and those of an administrator, which
+    nobody else has a link to."""
+    browser, shown = Browser(node, hub), {}
+    left = ["/", "/tokens", "/policy", "/policy/edit"] + [f"/nodes/{n['id']}/remove" for n in hub.json("node", "list")["nodes"]]
+    while left:
+        path = left.pop()
+        if path not in shown:
+            shown[path] = browser.ask(path)
+            left += (html.unescape(link) for link in re.findall(r'href="(/[^"#]*)', shown[path][1]))
+    return shown
+
+
 def files_of(node):
     return [os.path.join(folder, name) for folder, _, names in os.walk(node.state) for name in names]
 
@@ -138,6 +153,7 @@ def test_none_of_32_planted_markers_crosses_the_wire_or_shows_in_any_output(net)
     markers = {f"name: {k}": v.encode() for k, v in names.items()}
     proxy = {"proxy's user": word().encode(), "proxy's password": word().encode()}
     alice.configure(proxy="http://{}:{}@{}:9".format(*(v.decode() for v in proxy.values()), hub.host.ip4))  # where nobody listens
+    hub.configure(dashboard={"admins": "[tag:admin]"})
     hub.init("--mesh", names["mesh"])
     tokens = [hub.token("--tag", names["tag"], "--tag", names["second tag"]) for _ in range(3)]
     for n, token in zip((alice, bob), tokens):
@@ -199,6 +215,15 @@ def test_none_of_32_planted_markers_crosses_the_wire_or_shows_in_any_output(net)
 
     for where, text in world_of([hub, alice, bob]).items():
         assert (where, found_in(text, secret)) == (where, [])
+    hub.run("node", "tag", alice.name, "--add", "admin")
+    wait_for("an administrator", lambda: Browser(alice, hub).status("/tokens") == 200)
+    for n, may in ((alice, 200), (bob, 403)):
+        pages = pages_of(hub, n)
+        assert {"/nodes", "/map", "/names", "/events", "/routes", "/devices"} < set(pages) and pages["/policy/edit"][0] == may
+        assert names["renamed"] in pages["/nodes"][1] and {status for status, _ in pages.values()} == {200, may}
+        print(f"{len(pages)} pages for {n.host.name}")
+        for path, (_, text) in pages.items():
+            assert (n.name, path, found_in(text.encode(), secret)) == (n.name, path, [])
     once = {k: v for k, v in secret.items() if "token" in k or "client" in k}
     for n in (hub, alice, bob):
         assert stat.S_IMODE(os.stat(n.state).st_mode) == 0o700

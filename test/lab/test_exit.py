@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Another node's way to the internet: what an outside host sees, what the network around sees, and what is left of it."""
+import os
 import shutil
 import signal
 import socket
 import struct
 import subprocess
-import tempfile
 import threading
 
 import pytest
@@ -534,14 +534,14 @@ def test_mistakes_are_told_in_one_sentence(net):
     assert laptop.run("exit-node", "off").stdout
 
 
-def test_with_dockers_own_rules_containers_go_through_it_and_published_ports_are_answered(net, tmp_path):
+def test_with_dockers_own_rules_containers_go_through_it_and_published_ports_are_answered(net):
     """The real daemon, whose chains drop what they do not know; a namespace at its bridge is the container."""
     if not shutil.which("dockerd"):
         pytest.skip("Docker is not installed")
     hub, gate, laptop, outside = mesh_with_exit(net)
-    short = tempfile.mkdtemp(prefix="docker-")  # the sockets below have room for 108 bytes of path
-    docker = laptop.host.spawn("unshare", "--mount", "dockerd", "--data-root", tmp_path / "data", "--exec-root", short,
-                               "-p", tmp_path / "pid", "-H", f"unix://{short}/docker.sock",
+    own = os.path.join(net.dir, "docker")  # sockets below it have room for 108 bytes of path, and in tmp_path not always
+    docker = laptop.host.spawn("unshare", "--mount", "dockerd", "--data-root", f"{own}/data", "--exec-root", f"{own}/exec",
+                               "-p", f"{own}/pid", "-H", f"unix://{own}/docker.sock",
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_for("Docker's bridge", lambda: "172.17.0.1" in laptop.host.sh("ip", "-4", "-o", "addr", "show", "docker0", check=False).stdout
@@ -568,4 +568,3 @@ def test_with_dockers_own_rules_containers_go_through_it_and_published_ports_are
     finally:
         docker.send_signal(signal.SIGTERM)
         docker.wait(30)
-        shutil.rmtree(short)

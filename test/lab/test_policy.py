@@ -158,6 +158,16 @@ def serve(node):
     return node.status()["self"]
 
 
+def mesh_with_network(net):
+    """A coordinator, a node with a network behind it, and one that knows the way there; a host of that network serves."""
+    hub, nas, laptop = net.mesh("hub", "nas", "laptop")
+    lan = Lan(net, nas)
+    routers_of(hub, nas)
+    await_routes(laptop, "nas")
+    serve_at(lan.printer)
+    return hub, nas, laptop
+
+
 def ask(node, address, port, script=TCP, timeout=1):
     return node.host.sh("/usr/bin/python3", "-c", script, address, port, timeout).stdout.strip()
 
@@ -278,11 +288,7 @@ def test_a_client_behind_a_node_is_filtered_there_and_where_it_goes(net):
 
 
 def test_a_network_behind_a_node_has_rules_of_its_own(net):
-    hub, nas, laptop = net.mesh("hub", "nas", "laptop")
-    lan = Lan(net, nas)
-    routers_of(hub, nas)
-    await_routes(laptop, "nas")
-    serve_at(lan.printer)
+    hub, nas, laptop = mesh_with_network(net)
     there = serve(nas)
     wait_for("the printer to answer", lambda: ask(laptop, "10.77.0.9", 8080) == "hello", 20)
     says(hub, "set", write(net, """rules:

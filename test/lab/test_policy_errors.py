@@ -9,10 +9,9 @@ import struct
 import pytest
 
 from lab import wait_for
-from test_policy import serve, serve_at
+from test_policy import mesh_with_network, serve
 from test_policy_packets import raw_piece
 from test_policy_scan import put
-from test_routes import Lan, await_routes, routers_of
 from wiretap import checksum, drops, inside, udp_socket
 
 IP_MTU_DISCOVER, IP_RECVERR, IPV6_MTU_DISCOVER, IPV6_RECVERR, PMTUDISC_DO = 10, 11, 23, 25, 2
@@ -47,11 +46,7 @@ def told(node, address, port, size=1, ttl=64, patience=2):
 
 
 def test_errors_about_what_is_allowed_arrive_from_whoever_is_on_the_way(net):
-    hub, nas, laptop = net.mesh("hub", "nas", "laptop")
-    lan = Lan(net, nas)
-    routers_of(hub, nas)
-    await_routes(laptop, "nas")
-    serve_at(lan.printer)
+    hub, nas, laptop = mesh_with_network(net)
     put(net, hub, (hub, nas, laptop), "rules:\n  - {allow: udp/9000-9001, from: laptop, to: ['route:10.77.0.0/24', 'route:fd77:77::/64']}\n"
                                       "  - {allow: udp/9001, from: laptop, to: nas}\n")
     me = nas.status()["self"]

@@ -3,8 +3,7 @@
 import xml.etree.ElementTree as xml
 
 from lab import find_program, wait_for
-from test_policy import says, serve, serve_at, write
-from test_routes import Lan, await_routes, routers_of
+from test_policy import mesh_with_network, says, serve, write
 
 OPEN, CLOSED, FILTERED, MAYBE = "open", "closed", "filtered", "open|filtered"
 PORTS = ("tcp/8080", "tcp/8081", "tcp/8089", "udp/9000", "udp/9001")  # both first of tcp and the first of udp are served
@@ -85,11 +84,7 @@ def test_a_scan_sees_what_each_kind_of_rule_says(net):
 
 
 def test_a_scan_sees_of_a_network_behind_a_node_what_its_rules_say(net):
-    hub, nas, laptop = net.mesh("hub", "nas", "laptop")
-    lan = Lan(net, nas)
-    routers_of(hub, nas)
-    await_routes(laptop, "nas")
-    serve_at(lan.printer)
+    hub, nas, laptop = mesh_with_network(net)
     put(net, hub, (hub, nas, laptop), "rules:\n  - {allow: tcp/8080-8081, from: laptop, to: 'route:10.77.0.0/24'}\n"
                                       "  - {deny: tcp/8081, from: any, to: 'route:10.77.0.0/24'}\n")
     assert states(laptop, "10.77.0.9", PORTS[:3]) == (OPEN, FILTERED, FILTERED)

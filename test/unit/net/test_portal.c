@@ -31,6 +31,17 @@ void __wrap_loop_timer_in(struct loop_timer *t, ns_t in)
 static const char *const paths[] = {"/control", NULL};
 static const struct websocket_server server = {.paths = paths, .page = "a page\n"};
 
+/* At the server's end. */
+struct served {
+	struct event *request; /* is to come */
+	struct net_conn conn;
+	struct net_layer owner;
+	bool connected;
+};
+
+/* How far one who asks has come, as far as others see it. */
+enum stage { ASKED, LOOKED_UP, ACCEPTED, REQUESTED };
+
 static struct scene {
 	struct event_base *base;
 	struct resolver *resolver;
@@ -38,11 +49,11 @@ static struct scene {
 	struct endpoint at;
 	const char *says; /* NULL: it is the coordinator; "": it hangs up */
 	const char *proxy_says; /* first, to CONNECT; NULL: it is no proxy */
-	struct event *request; /* is to come */
 	char asked[256]; /* of the proxy */
-	struct net_conn conn;
-	struct net_layer owner;
-	bool connected;
+	struct served served[2];
+	size_t n_served;
+	enum stage stage;
+	bool given_up;
 	unsigned done;
 	enum portal_verdict verdict;
 	struct portal *portal;
@@ -55,43 +66,53 @@ static void say(int fd, const char *text)
 	assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
 }
 
-static void serve(int fd)
+static void serve(struct served *s, int fd)
 {
 	if (scene.says) {
 		say(fd, scene.says);
 		close(fd);
 		return;
 	}
-	assert_int_equal(net_tcp_push(&scene.conn, scene.base, fd), TM_OK);
-	assert_int_equal(websocket_server_push(&scene.conn, &server), TM_OK);
-	scene.owner.ops = &owner_ops;
-	net_push(&scene.conn, &scene.owner);
-	scene.connected = true;
-	net_begin(&scene.conn);
+	assert_int_equal(net_tcp_push(&s->conn, scene.base, fd), TM_OK);
+	assert_int_equal(websocket_server_push(&s->conn, &server), TM_OK);
+	s->owner.ops = &owner_ops;
+	net_push(&s->conn, &s->owner);
+	s->connected = true;
+	net_begin(&s->conn);
 }
 
-/* The request for the tunnel is short, and comes whole. */
-static void on_request(evutil_socket_t fd, short what UNUSED, void *ctx UNUSED)
+/* The request for the tunnel is short, and comes whole. Who gave up may have written none. */
+static void on_request(evutil_socket_t fd, short what UNUSED, void *ctx)
 {
+	struct served *s = ctx;
 	ssize_t n = recv(fd, scene.asked, sizeof(scene.asked) - 1, 0);
 
+	event_free(TAKE(s->request));
+	if (n == 0 && scene.given_up) {
+		close(fd);
+		return;
+	}
 	assert_true(n > 0);
-	event_free(TAKE(scene.request));
+	scene.stage = REQUESTED;
 	say(fd, scene.proxy_says);
 	if (strcmp(scene.proxy_says, CONNECTED) == 0)
-		serve(fd);
+		serve(s, fd);
 	else
 		close(fd);
 }
 
 static void on_accepted(void *ctx UNUSED, int fd, const struct endpoint *from UNUSED)
 {
+	assert_true(scene.n_served < ARRAY_LEN(scene.served));
+	struct served *s = &scene.served[scene.n_served++];
+	scene.stage = ACCEPTED;
+	event_base_loopbreak(scene.base); /* so that one can give up before he has written anything */
 	if (!scene.proxy_says) {
-		serve(fd);
+		serve(s, fd);
 		return;
 	}
-	scene.request = event_new(scene.base, fd, EV_READ, on_request, NULL);
-	assert_int_equal(event_add(scene.request, NULL), 0);
+	s->request = event_new(scene.base, fd, EV_READ, on_request, s);
+	assert_int_equal(event_add(s->request, NULL), 0);
 }
 
 static void on_done(void *ctx UNUSED, enum portal_verdict verdict)
@@ -137,8 +158,14 @@ static void ask(const struct portal_config *cfg)
 static void close_scene(void)
 {
 	portal_free(TAKE(scene.portal));
-	if (scene.connected)
-		net_close(&scene.conn, NULL);
+	for (struct served *s = scene.served; s < scene.served + scene.n_served; s++) {
+		if (s->connected)
+			net_close(&s->conn, NULL);
+		if (s->request) {
+			close(event_get_fd(s->request));
+			event_free(s->request);
+		}
+	}
 	listener_free(scene.listener);
 	resolver_free(scene.resolver);
 	event_base_free(scene.base);
@@ -271,31 +298,56 @@ static void a_proxy_that_is_not_there_is_no_connection(void **state UNUSED)
 	assert_int_equal(verdict_of(&cfg), PORTAL_CLOSED);
 }
 
+static void on_heard(void *ctx UNUSED, enum portal_verdict verdict)
+{
+	fail_msg("he has %s, and hears %d", scene.given_up ? "given up" : "not given up yet", (int)verdict);
+}
+
+/* The same question has answered whoever asked it before. */
+static void on_looked_up(void *ctx UNUSED, int err UNUSED, const struct endpoint *found UNUSED,
+	size_t n UNUSED, const char *why UNUSED)
+{
+	scene.stage = LOOKED_UP;
+}
+
+/* Whoever asks after him takes the same way, and is told; by then there is nothing left that he could hear.
+ */
+static void give_up_and_let_another_ask(const struct portal_config *cfg, enum stage stage)
+{
+	struct portal *portal;
+	struct lookup *lookup;
+
+	assert_int_equal(portal_new(scene.base, cfg, on_heard, NULL, &portal), TM_OK);
+	if (stage != ASKED)
+		assert_int_equal(
+			lookup_new(scene.resolver, "hub.example", 1, on_looked_up, NULL, &lookup), TM_OK);
+	while (scene.stage < stage)
+		assert_int_equal(event_base_loop(scene.base, EVLOOP_ONCE), 0);
+	scene.given_up = true;
+	portal_free(portal);
+	assert_int_equal(verdict_of(cfg), PORTAL_CLEAN);
+}
+
 static void who_gives_up_hears_no_more(void **state UNUSED)
 {
-	for (unsigned turns = 0; turns < 12; turns++) {
+	for (enum stage stage = ASKED; stage <= ACCEPTED; stage++) {
+		open_scene(NULL);
+		const struct portal_config cfg = asks("hub.example");
+		give_up_and_let_another_ask(&cfg, stage);
+	}
+}
+
+static void who_gives_up_on_a_proxy_hears_no_more(void **state UNUSED)
+{
+	for (enum stage stage = ASKED; stage <= REQUESTED; stage++) {
 		struct proxy via = {.host = "hub.example"};
 
 		open_scene(NULL);
-		struct portal_config cfg = asks("hub.example");
-		if (turns % 2) {
-			scene.proxy_says = CONNECTED;
-			via.port = scene.at.port;
-			cfg.via = &via;
-		}
-		ask(&cfg);
-		for (unsigned i = 0; i < turns && !scene.done; i++)
-			(void)event_base_loop(scene.base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
-		portal_free(TAKE(scene.portal));
-		unsigned heard = scene.done;
-		for (unsigned i = 0; i < 10; i++)
-			(void)event_base_loop(scene.base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
-		assert_int_equal(scene.done, heard);
-		if (scene.request) {
-			close(event_get_fd(scene.request));
-			event_free(TAKE(scene.request));
-		}
-		close_scene();
+		scene.proxy_says = CONNECTED;
+		struct portal_config cfg = asks("elsewhere.example");
+		via.port = scene.at.port;
+		cfg.via = &via;
+		give_up_and_let_another_ask(&cfg, stage);
 	}
 }
 
@@ -309,6 +361,7 @@ int main(void)
 		cmocka_unit_test(a_proxy_is_asked_for_the_way_and_what_it_says_is_not_the_coordinators),
 		cmocka_unit_test(a_proxy_that_is_not_there_is_no_connection),
 		cmocka_unit_test(who_gives_up_hears_no_more),
+		cmocka_unit_test(who_gives_up_on_a_proxy_hears_no_more),
 	};
 
 	return crypto_init(NULL) == TM_OK ? cmocka_run_group_tests(tests, NULL, NULL) : 1;

@@ -22,7 +22,7 @@ PYTEST := $(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(PYTHON) -B -m pytest -p no:c
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## install the Debian packages that are missing for everything here (asks for sudo when needed)
+setup: ## install the Debian packages that are missing to build, test and demonstrate (asks for sudo when needed); what needs more installs it itself
 	@scripts/setup
 
 build: ## the program: build/release/src/cli/tunnelmesh; installs what is missing for that alone

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """ICMP errors and the filter: those about what policy let begin arrive, from whoever is on the way, without a rule of their own; forged ones
 do not. Of no rule here speaks ICMP, and of what is built in only the echo."""
+import contextlib
 import errno
 import select
 import socket
@@ -8,8 +9,9 @@ import struct
 
 import pytest
 
+import wireguard
 from lab import wait_for
-from test_policy import mesh_with_network, serve
+from test_policy import mesh_with_network, serve_at
 from test_policy_packets import raw_piece
 from test_policy_scan import put
 from wiretap import checksum, drops, inside, udp_socket
@@ -86,14 +88,44 @@ def error(node, to, kind, code, about):
         s.sendto(message, (to, 0))
 
 
-@pytest.mark.parametrize("f", ["ip4", "ip6"])
-def test_forged_errors_end_nothing(net, f):
+@contextlib.contextmanager
+def nodes(net):
+    """A coordinator, who answers it and who would like to; these keep back themselves what is forged."""
     hub, nas, thief = net.mesh("hub", "nas", "thief")
-    there = serve(nas)[f]
     put(net, hub, (hub, nas, thief), "rules:\n  - {allow: udp/9000, from: hub, to: nas}\n")
     for node in (nas, thief):
         hub.ping(node.name)
-    me, its = hub.status()["self"][f], thief.status()["self"][f]
+        node.addresses = node.status()["self"]
+    yield hub, nas, thief, lambda who: drops(who)
+
+
+@contextlib.contextmanager
+def devices(net):
+    """The same with stock WireGuard, which keeps back nothing, so that the coordinator's node has to."""
+    hub = net.node("hub")
+    hub.init()
+    nas, thief = (wireguard.Client(net.host(name), hub.run("client", "add", name).stdout).start() for name in ("nas", "thief"))
+    try:
+        put(net, hub, (hub,), "rules:\n  - {allow: udp/9000, from: hub, to: nas}\n")
+        me = hub.status()["self"]["ip4"]
+        for device in (nas, thief):
+            wait_for("the device to be answered", lambda d=device: d.reaches(me), 20)
+            device.addresses = vars(device)
+        yield hub, nas, thief, lambda who: drops(hub)
+    finally:
+        wireguard.end(net)
+
+
+@pytest.mark.parametrize("f", ["ip4", "ip6"])
+@pytest.mark.parametrize("peers", [nodes, devices])
+def test_forged_errors_end_nothing(net, peers, f):
+    with peers(net) as (hub, nas, thief, dropped):
+        forge(hub, nas, thief, dropped, f)
+
+
+def forge(hub, nas, thief, dropped, f):
+    serve_at(nas.host)
+    there, its, me = nas.addresses[f], thief.addresses[f], hub.status()["self"][f]
     refused, redirect = (3, 5) if f == "ip4" else (1, 137)
     code = UNREACHABLE_PORT[version(me)][2]
     with udp_socket(hub.host, socket.AF_INET if f == "ip4" else socket.AF_INET6) as s:
@@ -110,9 +142,9 @@ def test_forged_errors_end_nothing(net, f):
                                       (nas, refused, real[:len(real) - 8], "about nothing that has ports"),
                                       (nas, redirect, real, "a redirect"),
                                       (thief, refused, real, "from somebody who is not on the way")):
-            before = drops(who)
+            before = dropped(who)
             error(who, me, kind, code, about)
-            wait_for(f"it to be dropped: {why}", lambda w=who, b=before: sum(drops(w).get(k, 0) - b.get(k, 0) for k in ("stray", "filtered")) == 1)
+            wait_for(f"it to be dropped: {why}", lambda w=who, b=before: sum(dropped(w).get(k, 0) - b.get(k, 0) for k in ("stray", "filtered")) == 1)
         s.send(b"x")
         assert s.recv(100) == b"hello"  # and nobody told the socket anything
         error(nas, me, refused, code, real)

@@ -135,23 +135,28 @@ def test_a_bridge_that_gets_its_first_container_and_loses_its_last_is_no_other_n
     node = net.node("node").configure(log_level="debug")
     node.join(hub.token())
     wait_for("a tunnel", lambda: node.ping("hub", check=False).returncode == 0)
-    looked = node.log().count("path: - network of")
 
-    def carrier(of, is_there):
-        wait_for(f"the carrier of {of}", lambda: ("NO-CARRIER" in node.host.sh("ip", "link", "show", of).stdout) != is_there)
+    def told(what):
+        return node.log().count(f"path: - {what}")
 
-    for words, is_there in (("link add br0 type bridge", None), ("link set br0 up", None), ("addr add 10.88.0.1/16 dev br0", None),
-                            ("link add pod0 type veth peer name in0", None), ("link set in0 up", None),
-                            ("link set pod0 up master br0", True), ("link del pod0", False), ("link del br0", None)):
-        node.host.sh("ip", *words.split())
-        if is_there is not None:
-            carrier("br0", is_there)
-    told = node.log().count("path: - routes")
-    node.host.sh("ip", "route", "add", "203.0.113.0/24", "dev", "eth0")
-    wait_for("all of it to be told", lambda: node.log().count("path: - routes") > told)
-    assert node.log().count("path: - network of") == looked, node.log()
-    node.host.sh("ip", "addr", "add", "198.18.99.1/32", "dev", "eth0")
-    wait_for("an address of its own to be one", lambda: node.log().count("path: - network of") > looked)
+    def carrier():
+        return "LOWER_UP" in node.host.sh("ip", "link", "show", "br0").stdout
+
+    looked = told("network of")
+    for i, (commands, carries) in enumerate(((("link add br0 type bridge", "link set br0 up", "addr add 10.88.0.1/16 dev br0"), None),
+                                             (("link add pod0 type veth peer name in0", "link set in0 up", "link set pod0 up master br0"), True),
+                                             (("link del pod0",), False),
+                                             (("link del br0",), None))):
+        node.host.ip(*commands)
+        if carries is not None:
+            wait_for("the bridge's carrier to follow", lambda c=carries: carrier() == c)
+        # Each change is to be told by itself: what has gone within a fifth of a second was none.
+        before = told("routes") + told("network of")
+        node.host.ip(f"route add 203.0.113.{i}/32 dev eth0")
+        wait_for("all of it to be told", lambda b=before: told("routes") + told("network of") > b)
+    assert told("network of") == looked, node.log()
+    node.host.ip("addr add 198.18.99.1/32 dev eth0")
+    wait_for("an address of its own to be one", lambda: told("network of") > looked)
 
 
 # --- programs that manage the network ---

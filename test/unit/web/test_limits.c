@@ -256,10 +256,7 @@ static void who_asks_without_end_is_told_to_wait(void **state UNUSED)
 		n++;
 	assert_int_equal(n, 250);
 	assert_non_null(
-		strstr(rig_ask(&rig, "GET /hello HTTP/1.1
-" HOST "
-"), "Connection: close
-"));
+		strstr(rig_ask(&rig, "GET /hello HTTP/1.1\r\n" HOST "\r\n"), "Connection: close\r\n"));
 	rig.role = WEB_ANYONE;
 	assert_non_null(strstr(rig_ask(&rig, "GET /hello HTTP/1.1\r\n" HOST "\r\n"), "\r\n\r\nhello"));
 	rig.role = WEB_ADMIN;

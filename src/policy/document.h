@@ -55,7 +55,7 @@ enum policy_selector_kind {
 struct policy_selector {
 	enum policy_selector_kind kind;
 	uint32_t index; /* in its document */
-	uint32_t line, column; /* where it stands first; 0: nowhere, it came with a statement */
+	uint32_t line, column; /* where it stands first; 0: nowhere, it came with a question */
 	char id[NODE_ID_LEN + 1]; /* POLICY_NODE: "" = of nobody (policy/bind.h) */
 	struct prefix prefix; /* POLICY_ROUTE */
 	const struct policy_group *group; /* POLICY_GROUP */

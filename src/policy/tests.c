@@ -19,15 +19,27 @@ static void at_test(const struct policy_test *t, const char *name, struct diag *
 	diag_where(d, "%s:%u:%u", name, t->line, t->column);
 }
 
+/* Whom nobody but this test names is named here. */
+static void take_place(struct policy_doc *doc, size_t known, const struct policy_test *t)
+{
+	for (size_t i = known; i < doc->n_selectors; i++) {
+		doc->selectors[i]->line = t->line;
+		doc->selectors[i]->column = t->column;
+	}
+}
+
 int policy_tests_parse(struct policy_doc *doc, const char *name, struct policy_tests *ret_t, struct diag *d)
 {
 	struct policy_tests t = {.v = calloc(doc->n_tests + 1, sizeof(*t.v))};
 	int err = t.v ? TM_OK : TM_ENOMEM;
 
 	for (size_t i = 0; i < doc->n_tests && !err; i++) {
+		const size_t known = doc->n_selectors;
+
 		at_test(&doc->tests[i], name, d);
 		err = policy_statement_parse(doc, NULL, doc->tests[i].text, &t.v[t.n], d);
 		t.n += !err;
+		take_place(doc, known, &doc->tests[i]);
 	}
 	if (err) {
 		policy_tests_deinit(&t);

@@ -108,6 +108,7 @@ POLICIES = [
     ("rules:\n  - {id: A B, allow: any, from: any, to: any}\n", r'2:10: "A B" is no id'),
     ("groups:\n  a: [group:a]\nrules: []\n", r"2:3: the group a contains itself"),
     ("rules: []\ntests:\n  - hub can reach nas tcp/22\n", r"3:5: the test.* does not hold.*no rule allows it"),
+    ("rules: []\ntests:\n  - nobody can reach nas tcp/22\n", r'3:5: there is no node "nobody"'),
     ("rules: []\ntests:\n  - hub likes nas\n", r"3:5: between its sides a sentence says"),
     ("rules: []\nlocal_allow: [hub]\n", r"2:14: local_allow names tags alone"),
     ("rules: &r []\ntests: *r\n", r"1:8: anchors and aliases"),

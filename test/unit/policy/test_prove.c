@@ -526,6 +526,14 @@ static void tests_of_a_policy_are_run_with_their_places(void **state)
 	assert_string_equal(d.where, "p.yaml:2:5");
 	d = (struct diag){0};
 	assert_int_equal(run_policy("tests:\n  - lapdog can reach any\n", &nobody, &d), TM_ENOENT);
+	assert_string_equal(d.where, "p.yaml:2:5");
+	/* A name stands where it stands first. */
+	d = (struct diag){0};
+	assert_int_equal(run_policy("rules:\n  - {deny: tcp, from: any, to: lapdog}\ntests:\n"
+				    "  - lapdog can reach any\n",
+				 &nobody, &d),
+		TM_ENOENT);
+	assert_string_equal(d.where, "p.yaml:2:32");
 }
 
 int main(void)

@@ -224,15 +224,13 @@ static int prove_if_joined(const struct policy_model *m, const struct policy_sta
 	return TM_OK;
 }
 
-int policy_prove(const struct policy_model *m, const struct policy_statement *s, bool transitive,
+static int prove(const struct policy_model *m, const struct policy_statement *s, bool transitive,
 	struct policy_proof *ret_p)
 {
 	_cleanup_(policy_crowd_deinit) struct policy_crowd from = {0}, to = {0};
 	struct policy_proof p = {.holds = false};
 	struct prover q = {.m = m, .s = s, .p = &p};
 
-	if (s->can && transitive)
-		return TM_EINVAL;
 	int err = policy_crowd_of(m, &s->from, &from);
 	if (!err)
 		err = policy_crowd_of(m, &s->to, &to);
@@ -246,12 +244,35 @@ int policy_prove(const struct policy_model *m, const struct policy_statement *s,
 		err = check_transitive(&q, &to);
 	policy_sweep_deinit(&q.sweep);
 	p.holds = p.n_all == 0;
-	if (!err && (p.nobody_from || p.nobody_to))
-		err = prove_if_joined(m, s, transitive, &p);
 	if (err) {
 		policy_proof_deinit(&p);
 		return err;
 	}
 	*ret_p = p;
 	return TM_OK;
+}
+
+int policy_prove_of_today(
+	const struct policy_model *m, const struct policy_statement *s, struct policy_proof *ret_p)
+{
+	return prove(m, s, false, ret_p);
+}
+
+int policy_prove(const struct policy_model *m, const struct policy_statement *s, bool transitive,
+	struct policy_proof *ret_p)
+{
+	struct policy_proof p;
+
+	if (s->can && transitive)
+		return TM_EINVAL;
+	int err = prove(m, s, transitive, &p);
+	if (err)
+		return err;
+	if (p.nobody_from || p.nobody_to)
+		err = prove_if_joined(m, s, transitive, &p);
+	if (err)
+		policy_proof_deinit(&p);
+	else
+		*ret_p = p;
+	return err;
 }

@@ -49,6 +49,11 @@ void policy_proof_deinit(struct policy_proof *p);
 NODISCARD int policy_prove(const struct policy_model *m, const struct policy_statement *s, bool transitive,
 	struct policy_proof *ret_p);
 
+/* No more than whether it holds, and of whom: what new members would change stays unknown, which for each
+ * statement of nobody is a model more. */
+NODISCARD int policy_prove_of_today(
+	const struct policy_model *m, const struct policy_statement *s, struct policy_proof *ret_p);
+
 /* What it does not speak of, one sentence after the other; NULL behind the last. */
 const char *policy_proof_assumes(size_t i);
 

@@ -57,8 +57,9 @@ static void warn_node(const struct policy_selector *s, const struct mesh *m, cha
 	const struct mesh_node *now = mesh_by_id(m, s->id), *called = mesh_lookup(m, s->name);
 
 	if (!now)
-		snprintf(
-			buf, n, "the node %s has been removed: rules that name it are about nobody", s->name);
+		snprintf(buf, n,
+			"the node %s has been removed: rules and tests that name it are about nobody",
+			s->name);
 	else if (called != now) /* by an alias, too */
 		snprintf(buf, n, "the node %s is called %s now, and still meant%s", s->name, now->name,
 			called ? ", not the one that is called so now" : "");
@@ -108,7 +109,7 @@ int policy_warnings(
 		const struct policy_selector *s = doc->selectors[i];
 		char sentence[256] = "";
 
-		if (!s->line) /* of a statement */
+		if (!s->line) /* of a statement that is no part of the document */
 			continue;
 		if (s->kind == POLICY_TAG)
 			warn_tag(s, &tags, sentence, sizeof(sentence));

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """The policy of a mesh: written, refused, told, kept, asked."""
 import os
+import re
 import subprocess
 
 import wireguard
@@ -103,6 +104,20 @@ def test_it_outlives_restarts_and_who_it_names(net):
     hub.run("node", "remove", "box")
     assert "warning: the node nas has been removed" in hub.run("filter", "list").stderr
     wait_for("the log to say it", lambda: "the policy stays in force, but does not fit the mesh any more" in hub.log())
+
+
+def test_a_test_that_a_token_makes_false_is_warned_of(net):
+    hub, _ = net.mesh("hub", "db")
+    hub.run("node", "tag", "db", "--add", "db")
+    text = "rules:\n  - {id: web, allow: tcp/80, from: any, to: tag:db}\ntests:\n  - tag:guest cannot reach tag:db tcp\n"
+    assert says(hub, "set", write(net, text))[0] == 0
+    assert "does not hold" not in hub.run("filter", "list").stderr
+    hub.run("token", "create", "--tag", "guest")
+    broken = r"does not hold any more: a new node by token \w+ reaches db by tcp/80: rule web allows it"
+    assert re.search('warning: the test "tag:guest cannot reach tag:db tcp" on line 4 ' + broken, hub.run("filter", "list").stderr)
+    wait_for("the log to say it", lambda: re.search(broken, hub.log()))
+    assert "does not hold" in says(hub, "add", "allow", "udp/53", "--from", "members", "--to", "db")[2]
+    assert says(hub, "list")[1].startswith("  version 2 ")
 
 
 # --- in force ---

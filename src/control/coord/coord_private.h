@@ -58,6 +58,7 @@ struct coord_tuning {
 	ns_t relay_keep; /* a relay without a link counts as there for so long */
 	ns_t relays_partial; /* so long after the start relays may not have come back yet */
 	size_t feed_slice; /* changes taken over from the store in one turn of the loop */
+	size_t policy_slice; /* work of tests of the policy in one job: pairs of kinds (policy/tests.h) */
 	uint32_t returns_max, returns_a_minute; /* links of a member that no address pays for */
 	int64_t (*unix_now)(void);
 };
@@ -107,7 +108,7 @@ struct coord_log {
 	struct log_limit presence; /* by member */
 	struct log_limit relays; /* more of them than nodes are told of */
 	struct log_limit behind; /* a member, or all of them, misses a change */
-	struct log_limit policy; /* what it names and the mesh has not */
+	struct log_limit policy; /* why it does not fit the mesh any more */
 	struct log_limit links; /* debug, by address */
 };
 

@@ -3,15 +3,11 @@
  * The policy in force: told to every link once it is another than the one that the link's node holds, as one
  * text for all. A node that misses it keeps what it has and is told when it links again.
  */
-#include "base/strbuf.h"
+#include "wire/policy.h"
 #include "control/coord/coord_private.h"
 #include "control/link/clink.h"
-#include "policy/compile.h"
 
 #include <string.h>
-
-/* Of what was changed together one look is enough. */
-#define LOOK_AFTER (1 * SEC)
 
 /* --- telling --- */
 
@@ -91,121 +87,6 @@ void policy_leave(struct conn *n)
 	list_remove(&n->in_policy);
 }
 
-/* --- what it names and the mesh has not any more --- */
-
-struct looking {
-	struct job job;
-	struct strbuf found;
-};
-
-/* It was not too large when it was accepted; the mesh has grown. */
-static int look_at_size(const struct policy_scene *x, struct strbuf *found)
-{
-	_cleanup_(policy_model_freep) struct policy_model *m = NULL;
-	struct diag d = {0};
-
-	int err = policy_model_new(x->doc, &x->world, &m);
-	if (!err)
-		err = policy_fits(m, &d);
-	if (err != TM_EFULL)
-		return err;
-	strbuf_printf(found, "%s\n", d.what);
-	return TM_OK;
-}
-
-static int look_body(struct store *s, struct job *j)
-{
-	struct looking *l = CONTAINER_OF(j, struct looking, job);
-	struct policy_scene x;
-
-	int err = policy_scene_load(s, j->now, &x);
-	if (err)
-		return err;
-	if (x.unreadable.what[0]) {
-		j->d = x.unreadable;
-		err = TM_EBADMSG;
-	}
-	if (!err && x.doc)
-		err = policy_scene_warnings(&x, x.doc, &l->found);
-	if (!err && x.doc)
-		err = look_at_size(&x, &l->found);
-	policy_scene_deinit(&x);
-	return err;
-}
-
-static bool was_said(const char *before, const char *line, size_t n)
-{
-	for (const char *at = before; at && *at; at = strchr(at, '\n') + 1)
-		if (strncmp(at, line, n) == 0 && at[n] == '\n')
-			return true;
-	return false;
-}
-
-static void look_done(struct coord *c, struct job *j, int err)
-{
-	struct looking *l = CONTAINER_OF(j, struct looking, job);
-	struct policy_board *b = &c->policy;
-
-	b->looking = false;
-	if (err && c->stopping)
-		return;
-	if (err) {
-		LOG_LIMITED(LOG_WARN, &c->log.policy, LOG_WHO_ALL,
-			"coord: whether the policy still fits the mesh cannot be looked up",
-			KV("why", j->d.what));
-		return;
-	}
-	char *found = strbuf_take(&l->found);
-	for (char *at = found; at && *at;) {
-		size_t n = strcspn(at, "\n");
-
-		at[n] = '\0';
-		if (!was_said(b->warnings, at, n))
-			LOG_LIMITED(LOG_WARN, &c->log.policy, LOG_WHO_ALL,
-				"coord: the policy stays in force, but does not fit the mesh any more",
-				KV("what", at));
-		at[n] = '\n';
-		at += n + 1;
-	}
-	free(b->warnings);
-	b->warnings = found;
-	if (b->look_again)
-		policy_mesh_changed(c);
-}
-
-static void look_deinit(struct job *j)
-{
-	strbuf_deinit(&CONTAINER_OF(j, struct looking, job)->found);
-}
-
-static const struct job_kind look_kind = {.size = sizeof(struct looking),
-	.body = look_body,
-	.done = look_done,
-	.deinit = look_deinit,
-	.alone = true};
-
-static void look(void *ctx)
-{
-	struct coord *c = ctx;
-	const struct asker nobody = {.reply = NULL};
-	struct looking *l = job_start(c, &nobody, &look_kind);
-
-	c->policy.look_again = false;
-	if (!l)
-		return;
-	c->policy.looking = true;
-	job_submit(&l->job);
-}
-
-void policy_mesh_changed(struct coord *c)
-{
-	if (!c->policy.version || c->stopping)
-		return;
-	c->policy.look_again = true;
-	if (!c->policy.looking)
-		loop_timer_in(c->policy.look, LOOK_AFTER);
-}
-
 /* --- from start to end --- */
 
 int policy_init(struct coord *c)
@@ -213,7 +94,7 @@ int policy_init(struct coord *c)
 	list_init(&c->policy.behind);
 	int err = loop_timer_new(c->base, tell_slice, c, &c->policy.timer);
 
-	return err ? err : loop_timer_new(c->base, look, c, &c->policy.look);
+	return err ? err : policy_look_init(c);
 }
 
 int policy_load(struct coord *c)
@@ -233,6 +114,5 @@ void policy_deinit(struct coord *c)
 {
 	clink_text_unref(TAKE(c->policy.text));
 	loop_timer_free(TAKE(c->policy.timer));
-	loop_timer_free(TAKE(c->policy.look));
-	free(TAKE(c->policy.warnings));
+	policy_look_deinit(c);
 }

@@ -2,18 +2,21 @@
 /*
  * The policy of the mesh, as the coordinator has it. Private to coord/.
  *
- * policy.c: the one in force, told to all links. policy_held.c: who goes by it. policy_answer.c: parts of
- * answers. policy_scene.c: what a question about policies is asked of, read from the store. policy_ask.c and
- * policy_question.c: the requests; all that they do is done by jobs on the helper thread.
+ * policy.c: the one in force, told to all links. policy_look.c: does it still fit the mesh. policy_held.c:
+ * who goes by it. policy_answer.c: parts of answers. policy_scene.c: what a question about policies is asked
+ * of, read from the store. policy_ask.c and policy_question.c: the requests; all that they do is done by jobs
+ * on the helper thread.
  */
 #ifndef TM_CONTROL_COORD_POLICY_H
 #define TM_CONTROL_COORD_POLICY_H
 
 #include "base/list.h"
+#include "base/strbuf.h"
+#include "base/time.h"
 #include "control/store/policy.h"
 #include "control/store/token.h"
 #include "policy/bind.h"
-#include "policy/model.h"
+#include "policy/tests.h"
 #include "wire/msg/msg.h"
 
 struct clink_text;
@@ -22,15 +25,29 @@ struct coord;
 struct jsonout;
 struct loop_timer;
 
+/*
+ * policy_look.c: does it still fit the mesh? What it names and the mesh has not any more, its size, and its
+ * tests; of these as many at once as a turn of the helper thread may take, so that one look at a large
+ * document takes several turns.
+ */
+struct policy_looks {
+	struct loop_timer *timer;
+	ns_t not_before; /* the next turn */
+	bool looking;
+	bool again; /* the mesh has changed since this look began */
+	size_t at; /* the test that is next */
+	struct strbuf failed; /* those before it that do not hold */
+	char *tests; /* that do not hold, as the last look that was done found; a line each; NULL: none */
+	char *warnings; /* all that it found */
+};
+
 struct policy_board {
 	uint64_t version; /* 0: the mesh has no policy, everything passes */
 	char digest[MSG_DIGEST_LEN + 1];
 	struct clink_text *text; /* the message; NULL: there is no policy, or no memory */
 	struct list behind; /* links that are to be told it still */
 	struct loop_timer *timer;
-	struct loop_timer *look; /* for what it names and the mesh has not any more */
-	bool looking, look_again;
-	char *warnings; /* said last, a line each; NULL: none */
+	struct policy_looks look;
 };
 NODISCARD int policy_init(struct coord *c);
 NODISCARD int policy_load(struct coord *c); /* from the store, at the start */
@@ -45,7 +62,12 @@ void policy_leave(struct conn *n);
 void policy_held(struct conn *n, const msg_object *m);
 void policy_put_holders(const struct coord *c, struct jsonout *o);
 size_t policy_behind(const struct coord *c); /* those that do not; without a policy nobody */
-/* A member has gone, or has other tags or another name. */
+NODISCARD int policy_look_init(struct coord *c);
+void policy_look_deinit(struct coord *c);
+/* Another one is in force. */
+void policy_look_anew(struct coord *c);
+/* A member has come or gone, or has other tags, another name or other networks; or one may come by a token.
+ */
 void policy_mesh_changed(struct coord *c);
 
 /* --- helper thread --- */
@@ -60,6 +82,7 @@ struct policy_scene {
 	struct store_policy before; /* in force; version 0: none */
 	struct policy_bindings bound; /* its names */
 	struct policy_doc *doc; /* NULL: none, or one that this program cannot read */
+	struct policy_tests tests; /* its */
 	struct diag unreadable; /* why; what[0]: it is not */
 	struct policy_world world;
 };
@@ -70,8 +93,10 @@ NODISCARD int policy_scene_load(struct store *s, int64_t now, struct policy_scen
 NODISCARD int policy_scene_read(struct policy_scene *x);
 void policy_scene_deinit(struct policy_scene *x);
 /* Each sentence of policy_warnings, a line each. */
-struct strbuf;
 NODISCARD int policy_scene_warnings(
 	const struct policy_scene *x, const struct policy_doc *doc, struct strbuf *out);
+/* Likewise of policy_tests_broken; m: of the document of the scene. */
+NODISCARD int policy_scene_tests(const struct policy_scene *x, const struct policy_model *m, size_t work,
+	size_t *at, struct strbuf *out);
 
 #endif

@@ -5,16 +5,23 @@
 
 #include <string.h>
 
-static void put_lines(struct jsonout *o, const char *key, char *lines)
+static void put_each(struct jsonout *o, char *lines)
 {
-	jsonout_list(o, key);
 	for (char *at = lines; at && *at;) {
 		size_t n = strcspn(at, "\n");
 
 		at[n] = '\0';
 		jsonout_text(o, NULL, at);
+		at[n] = '\n';
 		at += n + 1;
 	}
+}
+
+void policy_put_lines(struct jsonout *o, char *lines, char *more)
+{
+	jsonout_list(o, "warnings");
+	put_each(o, lines);
+	put_each(o, more);
 	jsonout_list_end(o);
 }
 
@@ -24,7 +31,7 @@ int policy_put_warnings(struct jsonout *o, const struct policy_scene *x, const s
 	int err = policy_scene_warnings(x, doc, &b);
 
 	if (!err)
-		put_lines(o, "warnings", b.s);
+		policy_put_lines(o, b.s, NULL);
 	strbuf_deinit(&b);
 	return err;
 }

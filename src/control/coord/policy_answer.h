@@ -6,7 +6,9 @@
 #include "base/jsonout.h"
 #include "control/coord/policy.h"
 
-/* The list `warnings`: what the document names and the mesh has not. */
+/* The list `warnings`: lines, and more lines; either may be NULL. */
+void policy_put_lines(struct jsonout *o, char *lines, char *more);
+/* It of what the document names and the mesh has not. */
 NODISCARD int policy_put_warnings(
 	struct jsonout *o, const struct policy_scene *x, const struct policy_doc *doc);
 /* Its id; null: no rule says so. */

@@ -195,9 +195,22 @@ static void put_unreadable(struct ask *a, const struct policy_scene *x)
 	jsonout_list(&a->out, "rules");
 	jsonout_list_end(&a->out);
 	jsonout_text(&a->out, "local_allow", "");
-	jsonout_list(&a->out, "warnings");
-	jsonout_text(&a->out, NULL, sentence);
-	jsonout_list_end(&a->out);
+	strbuf_printf(&a->warnings, "%s\n", sentence);
+}
+
+/* Those in force must hold of the mesh as it is now. */
+static int ask_tests(struct ask *a, const struct policy_scene *x)
+{
+	_cleanup_(policy_model_freep) struct policy_model *m = NULL;
+	size_t at = 0;
+
+	if (!x->tests.n)
+		return TM_OK;
+	int err = policy_model_new(x->doc, &x->world, &m);
+	if (!err)
+		err = policy_scene_tests(x, m, a->job.c->tuning.policy_slice, &at, &a->failed);
+	a->too_many = at < x->tests.n;
+	return err;
 }
 
 static int put_policy(struct ask *a, const struct policy_scene *x, const struct policy_scene *of)
@@ -217,7 +230,8 @@ static int put_policy(struct ask *a, const struct policy_scene *x, const struct 
 	}
 	policy_put_rules(&a->out, x, of->doc);
 	policy_put_list(&a->out, "local_allow", x, of->doc, &of->doc->local_allow);
-	return policy_put_warnings(&a->out, x, of->doc);
+	int err = policy_scene_warnings(x, of->doc, &a->warnings);
+	return err || of != x ? err : ask_tests(a, x);
 }
 
 static int run_get(struct ask *a, struct store *s, struct policy_scene *x)
@@ -302,10 +316,12 @@ static void ask_done(struct coord *c, struct job *j, int err)
 		log_info("coord: a new policy is in force", KV_INT("version", (int64_t)a->accepted.version),
 			KV("by", a->accepted.by));
 		policy_in_force(c, &a->accepted);
-		policy_mesh_changed(c);
+		policy_look_anew(c);
 	}
 	answer_begin(&j->asker, &o);
 	jsonout_members(&o, members, n);
+	if (a->shown)
+		policy_put_lines(&o, a->warnings.s, a->too_many ? c->policy.look.tests : a->failed.s);
 	if (a->shown && a->shown == c->policy.version)
 		policy_put_holders(c, &o);
 	answer_end(c, &j->asker, &o);
@@ -317,6 +333,8 @@ static void ask_deinit(struct job *j)
 	struct ask *a = CONTAINER_OF(j, struct ask, job);
 
 	jsonout_deinit(&a->out);
+	strbuf_deinit(&a->warnings);
+	strbuf_deinit(&a->failed);
 	store_policy_deinit(&a->accepted);
 	free(a->text);
 }

@@ -24,6 +24,9 @@ struct ask {
 	struct jsonout out; /* members of the answer, as one value */
 	struct store_policy accepted; /* version 0: none */
 	uint64_t shown; /* the version that the answer shows; 0: none */
+	struct strbuf warnings; /* about that one; a line each */
+	struct strbuf failed; /* and, if it is in force, those of its tests that do not hold */
+	bool too_many; /* they were not all asked: what the last look found is told (policy_look.c) */
 };
 
 /* Their `done` answers on the control thread: by then the text has come into force, if it was accepted. */

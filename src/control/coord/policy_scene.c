@@ -24,6 +24,7 @@ struct loader {
 
 void policy_scene_deinit(struct policy_scene *x)
 {
+	policy_tests_deinit(&x->tests);
 	policy_doc_free(x->doc);
 	policy_bindings_deinit(&x->bound);
 	store_policy_deinit(&x->before);
@@ -143,6 +144,10 @@ int policy_scene_read(struct policy_scene *x)
 	if (!err)
 		err = policy_doc_read(
 			"policy", x->before.text, strlen(x->before.text), POLICY_ACCEPTED, &x->doc, d);
+	if (!err)
+		err = policy_tests_parse(x->doc, "policy", &x->tests, d);
+	if (err)
+		policy_doc_free(TAKE(x->doc));
 	if (err == TM_ENOMEM)
 		return err;
 	if (err && !d->what[0])
@@ -219,4 +224,10 @@ static int add_line(void *ctx, const char *sentence)
 int policy_scene_warnings(const struct policy_scene *x, const struct policy_doc *doc, struct strbuf *out)
 {
 	return policy_warnings(doc, &x->world, add_line, out);
+}
+
+int policy_scene_tests(const struct policy_scene *x, const struct policy_model *m, size_t work, size_t *at,
+	struct strbuf *out)
+{
+	return policy_tests_broken(&x->tests, m, work, at, add_line, out);
 }

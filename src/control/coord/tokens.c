@@ -53,6 +53,7 @@ static void create_done(struct coord *c, struct job *j, int err)
 		return;
 	}
 	hex_encode(n->token.id, sizeof(n->token.id), id);
+	policy_mesh_changed(c);
 	log_info("coord: token created", KV("id", id), KV_INT("uses", n->token.uses));
 	answer_begin(&j->asker, &o);
 	jsonout_text(&o, "token", text);
@@ -265,6 +266,7 @@ static void revoke_done(struct coord *c, struct job *j, int err)
 		return;
 	}
 	hex_encode(CONTAINER_OF(j, struct revocation, job)->id, TOKEN_ID, id);
+	policy_mesh_changed(c);
 	log_info("coord: token revoked", KV("id", id));
 	answer_ok(c, &j->asker);
 }

@@ -89,6 +89,16 @@ const char *mesh_zone(const struct mesh_info *mesh)
 	return mesh->zone[0] ? mesh->zone : MESH_ZONE_DEFAULT;
 }
 
+bool mesh_zone_has(const char *zone, const char *host)
+{
+	const size_t len = strlen(zone);
+	size_t n = strlen(host);
+
+	if (n > 1 && host[n - 1] == '.')
+		n--;
+	return n >= len && same_but_case(host + n - len, zone, len) && (n == len || host[n - len - 1] == '.');
+}
+
 bool node_name_bare(const char *text, const char *zone, char ret_name[static NODE_NAME_MAX + 1])
 {
 	const size_t len = strlen(zone);

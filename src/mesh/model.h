@@ -95,6 +95,9 @@ uint32_t mesh_hosts_max(const struct prefix *net4, const struct prefix *net6);
  * 6762, RFC 3172; home.arpa is for this, RFC 8375). */
 bool mesh_zone_valid(const char *s);
 const char *mesh_zone(const struct mesh_info *mesh);
+/* Is it a name of the zone, so that members would look for it in the mesh? In any case, with or without a
+ * final dot. */
+bool mesh_zone_has(const char *zone, const char *host);
 /* Room for whatever names a member: a name with the zone and a final dot, an id, an address. */
 enum { NODE_REF_MAX = NODE_NAME_MAX + 1 + MESH_ZONE_MAX + 1 };
 /* The name in lower case, without the zone or a final dot; false when it is too long to be one. */

@@ -235,6 +235,7 @@ static int build_coordinator(struct node *n)
 		return err;
 
 	n->mesh = *coord_mesh(n->coord);
+	node_check_addresses(n);
 	node_tell_addresses(n);
 	return TM_OK;
 }

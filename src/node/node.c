@@ -132,6 +132,19 @@ void node_tell_addresses(struct node *n)
 	coord_set_addresses(n->coord, list, count);
 }
 
+void node_check_addresses(const struct node *n)
+{
+	char text[TOKEN_ADDRS_MAX][TOKEN_ADDR_LEN];
+	const size_t count = own_addresses(n, text);
+	struct address a;
+
+	for (size_t i = 0; i < count; i++)
+		if (address_parse(text[i], &a) == TM_OK && mesh_zone_has(mesh_zone(&n->mesh), a.host))
+			log_warn("node: by an address in the mesh's own zone members will not find the "
+				 "coordinator once it has moved",
+				KV("address", text[i]), KV("zone", mesh_zone(&n->mesh)));
+}
+
 /* Nothing of what was known of our place in the network need hold any more. */
 static void look_again(struct node *n)
 {
@@ -292,8 +305,10 @@ int node_reload(struct node *n, struct diag *d, char *restart_keys, size_t resta
 	metrics_serving_configure(n);
 	memcpy(n->config.addresses, next.addresses, sizeof(next.addresses));
 	n->config.n_addresses = next.n_addresses;
-	if (n->coord)
+	if (n->coord) {
+		node_check_addresses(n);
 		node_tell_addresses(n);
+	}
 	n->config.dashboard = next.dashboard;
 	memcpy(n->config.dashboard_admins, next.dashboard_admins, sizeof(next.dashboard_admins));
 	n->config.n_dashboard_admins = next.n_dashboard_admins;

@@ -157,6 +157,7 @@ void node_on_network_changed(void *node, enum os_network what);
 void node_on_resumed(void *node, ns_t slept);
 /* This coordinator's tokens say by which addresses it is reached: they changed. */
 void node_tell_addresses(struct node *n);
+void node_check_addresses(const struct node *n); /* warns of what members cannot find by them */
 NODISCARD int node_load_config(
 	const struct node_options *o, const struct enrolment *e, struct config *ret_config, struct diag *d);
 

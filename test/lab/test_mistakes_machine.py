@@ -114,6 +114,18 @@ def init_at_an_address_that_is_none(net):
     return Attempt(net.node("hub"), "init", "--address", "a b")
 
 
+@ROWS.row(r"--address vpn\.Example\.org:443 is in the mesh's own zone example\.org.*--zone.*mesh\.example\.org", USAGE)
+def init_at_a_name_of_the_mesh_itself(net):
+    return Attempt(net.node("hub"), "init", "--zone", "example.org", "--address", "192.0.2.1", "--address", "vpn.Example.org:443")
+
+
+@ROWS.row(r"the configuration's address hub\.mesh is in the mesh's own zone mesh, in which")
+def init_where_the_configuration_has_a_name_of_the_mesh_itself(net):
+    hub = net.node("hub")
+    hub.configure(addresses="[192.0.2.1, hub.mesh]")
+    return Attempt(hub, "init")
+
+
 @ROWS.row(r"the mesh's range 8\.8\.8\.0/24 is not for private use: .*--force")
 def join_a_public_range(net):
     hub, guest = hub_and_guest(net, "--net4", "8.8.8.0/24", "--force")

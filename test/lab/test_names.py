@@ -103,6 +103,18 @@ def test_configured_addresses_need_no_port(net):
     assert "is not an address" not in guest.log()
 
 
+def test_an_address_in_the_meshs_own_zone_is_warned_of_by_a_reload_and_at_the_start(net):
+    hub = net.node("hub").configure(addresses="[192.0.2.1]")
+    hub.init()
+    warned = "by an address in the mesh's own zone members will not find the coordinator"
+    assert warned not in hub.log()
+    hub.configure(addresses="[192.0.2.1, vpn.Mesh]").run("reload")
+    wait_for("the warning", lambda: hub.log().count(warned) == 1)
+    hub.down()
+    hub.up()
+    wait_for("the warning", lambda: hub.log().count(warned) == 2)
+
+
 def test_the_hosts_file_counts(net):
     hub, guest, token = mesh_by_name(net)
     files(guest, "", f"{hub.host.ip4} hub.example.org\n")

@@ -14,6 +14,7 @@
 #include "crypto/init.h"
 #include "os/os.h"
 #include "policy/document.h"
+#include "wire/address.h"
 
 struct init_opts {
 	struct setup_opts setup;
@@ -92,6 +93,37 @@ static int address_text(const char *given, uint16_t port, char out[static TOKEN_
 	return diag_what(d, err, "--address wants HOST or HOST:PORT, not \"%.80s\"", given);
 }
 
+/* Members ask the mesh for what is in its zone, and would not find the coordinator once it has moved. */
+static int check_zone(const char *given, const char *of, const char *zone, uint16_t port, struct diag *d)
+{
+	char text[TOKEN_ADDR_LEN];
+	struct address a;
+
+	if (token_address(given, port, text) != TM_OK || address_parse(text, &a) != TM_OK ||
+		!mesh_zone_has(zone, a.host))
+		return TM_OK;
+	diag_hint(d,
+		"give another name or an address, or choose a --zone in which nobody else has names, such as "
+		"mesh.example.org");
+	return diag_what(d, TM_EINVAL,
+		"%s %.80s is in the mesh's own zone %.80s, in which members find nobody but members", of,
+		given, zone);
+}
+
+static int check_addresses(const struct setup *s, const struct init_opts *o, uint16_t port, struct diag *d)
+{
+	const char *zone = o->zone ? o->zone : MESH_ZONE_DEFAULT;
+	int err = TM_OK;
+
+	for (size_t i = 0; i < o->addresses.n && !err; i++)
+		err = check_zone(o->addresses.v[i], "--address", zone, port, d);
+	if (err)
+		diag_code(d, "usage");
+	for (size_t i = 0; i < s->config.n_addresses && !err; i++)
+		err = check_zone(s->config.addresses[i], "the configuration's address", zone, port, d);
+	return err;
+}
+
 static int fill_addresses(
 	const struct setup *s, const struct init_opts *o, struct enrolment *e, struct diag *d)
 {
@@ -107,7 +139,7 @@ static int fill_addresses(
 		if (err)
 			return err;
 	}
-	return TM_OK;
+	return check_addresses(s, o, port, d);
 }
 
 /* The coordinator's database gives its first node the first address of each range. */

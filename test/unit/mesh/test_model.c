@@ -40,6 +40,22 @@ static void names_follow_the_rules_of_a_dns_label(void **state)
 			fail_msg("\"%s\"", rows[i].name);
 }
 
+static void a_zone_has_itself_and_what_is_below(void **state)
+{
+	static const struct {
+		const char *host;
+		bool has;
+	} rows[] = {{"example.org", true}, {"vpn.example.org", true}, {"a.b.example.org.", true},
+		{"VPN.Example.ORG", true}, {"org", false}, {"myexample.org", false},
+		{"example.org.net", false}, {"vpn.example.com", false}, {"192.0.2.1", false},
+		{"fd00::1", false}, {".", false}, {"", false}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (mesh_zone_has("example.org", rows[i].host) != rows[i].has)
+			fail_msg("%s", rows[i].host);
+}
+
 static void a_zone_is_labels_that_mean_nothing_else(void **state)
 {
 	static const struct {
@@ -548,6 +564,7 @@ int main(void)
 		cmocka_unit_test(presence_survives_the_round_trip_and_ends_with_the_last_who_is_there),
 		cmocka_unit_test(names_follow_the_rules_of_a_dns_label),
 		cmocka_unit_test(a_zone_is_labels_that_mean_nothing_else),
+		cmocka_unit_test(a_zone_has_itself_and_what_is_below),
 		cmocka_unit_test(a_name_is_known_with_its_zone_and_without),
 		cmocka_unit_test(any_host_name_becomes_a_valid_name),
 		cmocka_unit_test(ids_and_tags_are_checked),

@@ -264,13 +264,15 @@ void node_dashboard_follow(struct node *n)
 
 void node_dashboard_close(struct node *n)
 {
-	struct node_dashboard *x = TAKE(n->dashboard);
+	struct node_dashboard *x = n->dashboard;
 	struct question *q;
 
 	if (!x)
 		return;
-	while ((q = first_answered(x))) /* what they ask next nobody is there to answer */
+	/* What they ask next nobody is there to answer; and a refusal is one of our pages, too. */
+	while ((q = first_answered(x)))
 		hand_over(q);
+	n->dashboard = NULL;
 	loop_timer_free(x->tell);
 	loop_timer_free(x->next);
 	web_server_free(x->server);

@@ -93,7 +93,7 @@ static void put_readme(const struct report *r, struct strbuf *out)
 		r->node);
 	for (size_t i = 0; i < BUGREPORT_PARTS; i++)
 		strbuf_printf(out, "  %-16s %s%s%s\n", bugreport_parts[i].file, bugreport_parts[i].about,
-			*r->missing[i] ? "; not there: " : "", r->missing[i]);
+			*r->missing[i] ? "; not there, or not whole: " : "", r->missing[i]);
 	strbuf_puts(out, "\nWhat is not in it: private keys, the secret of the mesh, join tokens, pre-shared "
 			 "keys, the\n"
 			 "passwords of proxies, values of the configuration that are not known to be "
@@ -175,7 +175,8 @@ static int say_done(struct cli *c, struct report *r, const char *path, size_t n)
 		format_bytes(n, size));
 	for (size_t i = 0; i < BUGREPORT_PARTS; i++)
 		if (*r->missing[i])
-			fprintf(c->out, "  without %s: %s\n", bugreport_parts[i].file, r->missing[i]);
+			fprintf(c->out, "  without %s, or not all of it: %s\n", bugreport_parts[i].file,
+				r->missing[i]);
 	text_said(c->out,
 		"No keys, tokens or passwords are in it, but names and addresses of machines are: its " ABOUT
 		" says what is where.",

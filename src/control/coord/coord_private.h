@@ -59,6 +59,7 @@ struct coord_tuning {
 	ns_t relays_partial; /* so long after the start relays may not have come back yet */
 	size_t feed_slice; /* changes taken over from the store in one turn of the loop */
 	size_t policy_slice; /* work of tests of the policy in one job: pairs of kinds (policy/tests.h) */
+	unsigned policy_rests; /* a look at it is followed by a rest so many times as long */
 	uint32_t returns_max, returns_a_minute; /* links of a member that no address pays for */
 	int64_t (*unix_now)(void);
 };

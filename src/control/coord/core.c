@@ -42,6 +42,7 @@ struct coord_tuning coord_tuning_default(void)
 		.relays_partial = 90 * SEC,
 		.feed_slice = 1000,
 		.policy_slice = 1000000,
+		.policy_rests = 20,
 		.returns_max = 30,
 		.returns_a_minute = 30,
 		.unix_now = unix_now,

@@ -37,7 +37,8 @@ struct policy_looks {
 	bool again; /* the mesh has changed since this look began */
 	size_t at; /* the test that is next */
 	struct strbuf failed; /* those before it that do not hold */
-	char *tests; /* that do not hold, as the last look that was done found; a line each; NULL: none */
+	char *tests; /* that do not hold, as the last look that was done found; a line each; NULL: there was
+			none yet */
 	char *warnings; /* all that it found */
 };
 

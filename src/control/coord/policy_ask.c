@@ -300,6 +300,13 @@ static void join_place(struct diag *d)
 	diag_where(d, "%s", "");
 }
 
+/* Those that do not hold: of more than one look asks, what the last one found; until there was one, what was
+ * found now. */
+static char *broken(const struct coord *c, const struct ask *a)
+{
+	return a->too_many && c->policy.look.tests ? c->policy.look.tests : a->failed.s;
+}
+
 static void ask_done(struct coord *c, struct job *j, int err)
 {
 	struct ask *a = CONTAINER_OF(j, struct ask, job);
@@ -321,7 +328,7 @@ static void ask_done(struct coord *c, struct job *j, int err)
 	answer_begin(&j->asker, &o);
 	jsonout_members(&o, members, n);
 	if (a->shown)
-		policy_put_lines(&o, a->warnings.s, a->too_many ? c->policy.look.tests : a->failed.s);
+		policy_put_lines(&o, a->warnings.s, broken(c, a));
 	if (a->shown && a->shown == c->policy.version)
 		policy_put_holders(c, &o);
 	answer_end(c, &j->asker, &o);

@@ -6,9 +6,9 @@
 #include <string.h>
 
 /* Of what was changed together one look is enough; and however large mesh and policy are, looks take a small
- * part of the helper thread's time: others wait for it. */
+ * part of the helper thread's time (coord_tuning.policy_rests): others wait for it. */
 #define LOOK_AFTER (1 * SEC)
-enum { LOOK_RESTS = 20 }; /* times as long as the one before took */
+#define LOOK_RETRY (60 * SEC)
 
 struct looking {
 	struct job job;
@@ -125,13 +125,16 @@ static void look_done(struct coord *c, struct job *j, int err)
 	bool more = false;
 
 	k->looking = false;
-	k->not_before = time_monotonic() + LOOK_RESTS * l->took;
+	k->not_before = time_monotonic() + c->tuning.policy_rests * l->took;
 	if (c->stopping)
 		return;
 	if (err) {
 		LOG_LIMITED(LOG_WARN, &c->log.policy, LOG_WHO_ALL,
 			"coord: whether the policy still fits the mesh cannot be looked up",
 			KV("why", j->d.what));
+		/* A document that cannot be read stays so until another is in force; all else may pass. */
+		more = err != TM_EBADMSG;
+		k->not_before = ns_max(k->not_before, time_monotonic() + LOOK_RETRY);
 	} else if (l->version == c->policy.version) {
 		strbuf_puts(&k->failed, l->failed.s ? l->failed.s : "");
 		k->at = l->at;
@@ -164,8 +167,10 @@ static void look(void *ctx)
 	const struct asker nobody = {.reply = NULL};
 	struct looking *l = job_start(c, &nobody, &look_kind);
 
-	if (!l)
+	if (!l) {
+		look_soon(k);
 		return;
+	}
 	k->again = k->again && k->at; /* behind its beginning it does not see all that has changed */
 	l->version = c->policy.version;
 	l->at = k->at;

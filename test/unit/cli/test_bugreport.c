@@ -65,8 +65,9 @@ static void the_file_has_what_the_daemon_says_and_nothing_secret(void **state)
 	static const char *const there[] = {"tunnelmesh-bugreport/readme.txt",
 		"tunnelmesh-bugreport/status.json", "\"desk\"", "\"sofa\"", "all is well",
 		"tunnelmesh_up 1\n", "listen_port: 443\n", "proxy: (hidden)\n", "a line of the log",
-		"$ ip -4 rule\n(cannot run ip:", "the firewall of this machine; not there: cannot run nft:",
-		"not there: no link to the coordinator", "\"checks\""};
+		"$ ip -4 rule\n(cannot run ip:",
+		"the firewall of this machine; not there, or not whole: cannot run nft:",
+		"not whole: no link to the coordinator", "\"checks\""};
 	struct fixture *f = *state;
 	struct run r = {0};
 
@@ -83,8 +84,8 @@ static void the_file_has_what_the_daemon_says_and_nothing_secret(void **state)
 	assert_null(strstr(text, "PRIVATE-KEY"));
 	free(text);
 	assert_contains(r.out, "x.tar.gz");
-	assert_contains(r.out, "without mesh-events.json: no link to the coordinator");
-	assert_contains(r.out, "without firewall.txt: cannot run nft:");
+	assert_contains(r.out, "without mesh-events.json, or not all of it: no link to the coordinator");
+	assert_contains(r.out, "without firewall.txt, or not all of it: cannot run nft:");
 	assert_null(strstr(r.out, "without version.txt"));
 	run_free(&r);
 
@@ -108,7 +109,7 @@ static void a_part_is_there_when_one_of_its_programs_is(void **state)
 	fixture_write(f, "nft", 0700, "#!/bin/sh\necho as far as it came\nexit 1\n");
 	fixture_ask(f, &r, "bugreport -o DIR/x.tar.gz");
 	assert_null(strstr(r.out, "without resolver.txt"));
-	assert_contains(r.out, "without firewall.txt: `nft --stateless list ruleset` ");
+	assert_contains(r.out, "without firewall.txt, or not all of it: `nft --stateless list ruleset` ");
 	char *text = unpacked(f, "x.tar.gz");
 	assert_contains(text, "$ resolvectl status\nfrom resolvectl\n");
 	assert_contains(text, "$ nft --stateless list ruleset\nas far as it came\n(`nft ");

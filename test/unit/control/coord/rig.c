@@ -161,6 +161,7 @@ int rig_setup(void **state)
 	r->tuning.watch_gap = 0; /* every change is told at once */
 	r->tuning.watch_rate = UINT32_MAX;
 	r->tuning.tick = 10 * MS;
+	r->tuning.policy_rests = 0; /* how long a look takes is the machine's */
 	r->tuning.unix_now = test_clock;
 	init.db_path = r->db_path;
 	init.identity = &r->hub.id;

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Packets that filters stumble over, real ones between real hosts: pieces, extension headers, a way that changes under a connection, and
 one who opens as many flows as he can."""
+import contextlib
 import socket
 import struct
 import subprocess
@@ -12,7 +13,9 @@ import wires
 from lab import wait_for
 from probe import Probe, Stream
 from test_policy import serve
+from test_policy_push import push
 from test_policy_scan import FILTERED, MAYBE, nmap, put
+from test_thirty_nodes import join_at_once
 from traffic import memory_peak
 from wiretap import checksum, drops, inside, udp_socket
 
@@ -123,7 +126,7 @@ def test_a_connection_goes_on_when_its_way_becomes_direct(net):
     assert not {"filtered", "stray"} & {*drops(a), *drops(b)}
 
 
-FLOWS, OTHERS, EACH = 2_000_000, 5, 10  # of the thief; of other nodes, each
+FLOWS, OTHERS, EACH = 2_000_000, 50, 10  # of the thief; of other nodes, each
 THIEF = """
 import socket, struct, sys
 address, ports = sys.argv[1], range(20000, 60000)
@@ -135,32 +138,46 @@ for to in ports:
 """
 
 
+def open_flow(node, server, address):
+    """One of UDP that was answered; its socket there, and who it is to the server."""
+    s = udp_socket(node.host)
+    s.settimeout(5)
+    s.sendto(b"ask", (address, 9000))
+    _, who = server.recvfrom(10)
+    server.sendto(b"answer", who)
+    assert s.recv(10) == b"answer"
+    s.settimeout(1)
+    return s, who
+
+
+def still_passes(server, s, who):
+    """The server's node may begin nothing: what arrives did so by its flow. One that the flood displaces in a queue is sent again."""
+    for _ in range(5):
+        server.sendto(b"still", who)
+        with contextlib.suppress(TimeoutError):
+            return s.recv(10) == b"still"
+    return False
+
+
 @pytest.mark.slow
-def test_one_opens_two_million_flows_and_five_others_keep_ten_each(net):
-    hub, nas, thief, *others = net.mesh("hub", "nas", "thief", *(f"n{i}" for i in range(OTHERS)))
-    put(net, hub, (hub, nas, thief, *others), "rules:\n  - {allow: udp, from: any, to: nas}\n")
+@pytest.mark.alone("fifty-three daemons, of which one gets all that another can send")
+def test_one_opens_two_million_flows_and_fifty_others_keep_ten_each(net):
+    hub, nas, thief, *others = nodes = join_at_once(net, 3 + OTHERS)
+    push(hub, f"rules:\n  - {{allow: udp, from: any, to: {nas.name}}}\n", len(nodes))
     address = nas.status()["self"]["ip4"]
     # What arrives is counted and goes no further, so that nobody answers.
     wires.rules(nas.host, "flood", 'iifname "tm*" udp dport 20000-60000 counter name hits drop', hook="input")
-    server, flows = udp_socket(nas.host, address=(address, 9000)), []
+    server = udp_socket(nas.host, address=(address, 9000))
     server.settimeout(5)
-    for node in [n for n in others for _ in range(EACH)]:
-        s = udp_socket(node.host)
-        s.settimeout(5)
-        s.sendto(b"ask", (address, 9000))
-        _, who = server.recvfrom(10)
-        server.sendto(b"answer", who)
-        assert s.recv(10) == b"answer"
-        flows.append((s, who))
-    assert len(flows) == 50
+    flows = [open_flow(node, server, address) for node in others for _ in range(EACH)]
     begun, flood = time.monotonic(), thief.host.spawn("/usr/bin/python3", "-c", THIEF, address, stdout=subprocess.DEVNULL)
-    wait_for(f"{FLOWS} flows", lambda: wires.hits(nas.host, "flood") >= FLOWS, 170, 0.2)
+    # Theirs are silent for a quarter of it, and none is lost; nor is the thief refused.
+    for n in (FLOWS * quarter // 4 for quarter in range(1, 5)):
+        wait_for(f"{n} flows", lambda n=n: wires.hits(nas.host, "flood") >= n, 150, 0.2)
+        assert [who for s, who in flows if not still_passes(server, s, who)] == []
     took = time.monotonic() - begun
-    # Its own are not refused, and nobody else's is lost: nas may begin nothing, so this passes by a flow or not at all.
-    for s, who in flows:
-        server.sendto(b"still", who)
-        assert s.recv(10) == b"still"
     assert flood.poll() is None
     flood.kill()
-    print(f"\n{FLOWS} flows of one peer in {took:.0f} s; memory of the node: {memory_peak(nas.pid())} KiB; dropped: {drops(nas)}")
+    print(f"\n{FLOWS} flows of one peer beside {len(flows)} of {OTHERS} others in {took:.0f} s; "
+          f"memory of the node: {memory_peak(nas.pid())} KiB; dropped: {drops(nas)}")
     assert "filtered" not in drops(nas)

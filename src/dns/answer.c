@@ -4,7 +4,16 @@
 int dns_answerer_init(struct dns_answerer *a, const struct dns_zone *zone)
 {
 	*a = (struct dns_answerer){.zone = zone};
-	return dns_limit_init(&a->limit);
+	int err = dns_limit_init(&a->by_udp);
+
+	return err ? err : dns_limit_init(&a->by_tcp);
+}
+
+static bool may_ask(struct dns_answerer *a, const struct dns_asker *from, ns_t now)
+{
+	struct dns_limit *l = from->transport == DNS_TCP ? &a->by_tcp : &a->by_udp;
+
+	return from->own || dns_limit_allow(l, &from->from, from->served, now);
 }
 
 /* What is no question about records; NOERROR = it is one. RFC 6895 3.1. */
@@ -76,7 +85,7 @@ static bool may_slip(struct dns_answerer *a, const struct dns_asker *from)
 size_t dns_answer(struct dns_answerer *a, const struct dns_asker *from, const uint8_t *question, size_t n,
 	ns_t now, uint8_t out[static DNS_ANSWER_MAX], const struct mesh_node **ret_member)
 {
-	const bool allowed = from->own || dns_limit_allow(&a->limit, &from->from, from->served, now);
+	const bool allowed = may_ask(a, from, now);
 	struct dns_header h;
 	struct dns_question q;
 	struct dns_reply r = {.truncated = true};

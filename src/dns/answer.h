@@ -30,7 +30,7 @@ struct dns_counters {
 
 struct dns_answerer {
 	const struct dns_zone *zone; /* borrowed */
-	struct dns_limit limit;
+	struct dns_limit by_udp, by_tcp; /* apart: by UDP somebody else may ask in an asker's name */
 	struct dns_counters counters;
 	uint32_t slips; /* askers over the limit that were told so */
 };

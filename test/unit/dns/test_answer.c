@@ -210,11 +210,19 @@ static void who_asks_too_often_is_sent_to_tcp_or_not_answered(void **state UNUSE
 	assert_int_equal(none, DNS_LIMIT_BURST);
 	assert_int_equal(r.answerer.counters.limited, 2 * DNS_LIMIT_BURST);
 
+	/* There it is answered, also when all of that was asked in its name; but not without a limit. */
+	r.from.transport = DNS_TCP;
+	for (unsigned i = 0; i < DNS_LIMIT_BURST; i++)
+		assert_int_equal(rig_ask(&r, &q).n_answer, 1);
+	assert_int_equal(ask_raw(&r, q.bytes, q.n), 0);
+	assert_int_equal(r.answerer.counters.limited, 2 * DNS_LIMIT_BURST + 1);
+	r.from.transport = DNS_UDP;
+
 	/* By IPv6 members have one /64 together, and each an address of its own. */
 	assert_int_equal(ip_parse("fd5c:0:0:1::4", &r.from.from), TM_OK);
 	for (unsigned i = 0; i < 3 * DNS_LIMIT_BURST; i++)
 		ask_raw(&r, q.bytes, q.n);
-	assert_int_equal(r.answerer.counters.limited, 4 * DNS_LIMIT_BURST);
+	assert_int_equal(r.answerer.counters.limited, 4 * DNS_LIMIT_BURST + 1);
 	assert_int_equal(ip_parse("fd5c:0:0:1::5", &r.from.from), TM_OK);
 	assert_int_equal(rig_ask(&r, &q).n_answer, 1);
 

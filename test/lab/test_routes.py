@@ -74,7 +74,7 @@ def serve(host, family="-4"):
             "def answer(c,a):\n"
             " with c:\n"
             "  d=c.recv(1<<20)\n"
-            "  c.sendall(a[0].encode()+b' '+str(len(d)).encode())\n"
+            "  c.sendall(b'y'*int(d[5:]) if d[:5]==b'fetch' else a[0].encode()+b' '+str(len(d)).encode())\n"
             "while True:\n"
             " threading.Thread(target=answer,args=s.accept(),daemon=True).start()\n")
     host.spawn("python3", "-c", code)
@@ -88,6 +88,15 @@ def call(host, address, size=10):
             "print(c.recv(1000).decode())\n")
     who, n = host.sh("python3", "-c", code, address, size).stdout.split()
     return who.replace("::ffff:", ""), int(n)
+
+
+def fetch(host, address, size):
+    """How much came of what was asked for."""
+    code = ("import socket,sys\n"
+            "c=socket.create_connection((sys.argv[1],7777),timeout=5)\n"
+            "c.sendall(b'fetch'+sys.argv[2].encode())\n"
+            "print(sum(iter(lambda: len(c.recv(1<<20)), 0)))\n")
+    return int(host.sh("python3", "-c", code, address, size).stdout)
 
 
 def test_members_reach_a_network_behind_a_node_and_it_sees_the_router(net):
@@ -152,18 +161,27 @@ def test_without_snat_the_network_sees_the_members_and_may_call_them(net):
 
 
 def test_segments_fit_the_tunnel_both_ways(net):
+    """Those of a container of a member, too: neither end of its connection has the tunnel's interface."""
     hub, nas, laptop = net.mesh("hub", "nas", "laptop")
-    lan = Lan(net, nas)
+    lan, guest = Lan(net, nas), Host(net, "guest")
+    sh("ip", "link", "add", "guest0", "netns", laptop.host.ns, "type", "veth", "peer", "name", "eth0", "netns", guest.ns)
+    laptop.host.ip("addr add 172.17.0.1/16 dev guest0", "addr add fd17::1/64 dev guest0 nodad", "link set guest0 up")
+    laptop.host.sh("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+    laptop.host.sh("nft", "table inet docker { chain post { type nat hook postrouting priority 100; oifname tm0 masquerade; }; }")
+    guest.ip("addr add 172.17.0.2/16 dev eth0", "addr add fd17::2/64 dev eth0 nodad", "link set eth0 up",
+             "route add default via 172.17.0.1", "route add default via fd17::1")
     routers_of(hub, nas)
     await_routes(laptop, "nas")
     # Nobody may say that a packet is too long: only smaller segments help.
-    for host in (nas.host, lan.printer, laptop.host):
+    for host in (nas.host, lan.printer, laptop.host, guest):
         host.sh("nft", "-f", "-", input="table inet quiet {\nchain in {\ntype filter hook input priority 0;\n"
                 "icmp type destination-unreachable drop\nicmpv6 type packet-too-big drop\n}\n}\n")
     serve(lan.printer)
     wait_for("the server", lambda: _try(call, laptop.host, "10.77.0.9"))
-    for address in ("10.77.0.9", "fd77:77::9"):
-        assert call(laptop.host, address, 60000)[1] > 0
+    for host in (laptop.host, guest):
+        for address in ("10.77.0.9", "fd77:77::9"):
+            assert call(host, address, 60000)[1] > 0
+            assert fetch(host, address, 60000) == 60000
     seen = nas.host.sh("nft", "list", "ruleset").stdout
     assert seen.count("maxseg size set rt mtu") == 2
 

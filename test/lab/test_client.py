@@ -262,7 +262,9 @@ def test_a_device_reaches_networks_behind_nodes_and_the_internet_through_its_gat
     tablet = wait_for("the approval to be known", lambda: _try(add_client, net, hub, "tablet", "--exit"))
     assert "AllowedIPs = 0.0.0.0/0, ::/0" in tablet.config
     assert tablet.servers == ["192.0.0.53", "64:ff9b::c000:35"] and phone.servers == [""]
-    wait_for("the outside", lambda: tablet.reaches(outside.ip4), 20)
-    assert call(tablet.host, outside.ip4)[0] == hub.host.ip4
-    wait_for("the printer", lambda: tablet.reaches("10.77.0.9"))
+    for address, mine in ((outside.ip4, hub.host.ip4), (outside.ip6, hub.host.ip6)):
+        wait_for("the outside", lambda a=address: tablet.reaches(a), 20)
+        assert call(tablet.host, address)[0] == mine
+    for address in ("10.77.0.9", "fd77:77::9"):
+        wait_for("the printer", lambda a=address: tablet.reaches(a))
     assert lan

@@ -3,7 +3,7 @@
 import pytest
 
 from lab import Host, sh, wait_for
-from test_exit import _try, exit_of, neighbour, use
+from test_exit import _try, exit_of, first_let_in, neighbour, use
 from test_routes import Lan, await_routes, call, let_all, pings, routers_of, serve
 
 
@@ -133,3 +133,25 @@ def test_a_members_addresses_in_the_mesh_are_called_by_the_tunnel_and_from_the_m
     assert wait_for("the network", lambda: _try(call, near, me["ip4"]))[0] == near.ip4
     laptop.down()
     assert "tunnelmesh" not in laptop.host.sh("nft", "list", "tables").stdout
+
+
+def test_a_provider_whose_addresses_are_of_the_meshs_range_is_reached_beside_it_and_calls_nobody_in_it(net):
+    """RFC 6598, where most meshes take theirs: somebody in the same network, and somebody behind him."""
+    hub, host = net.node("hub"), net.host("laptop")
+    hub.init("--net4", "100.101.0.0/16")
+    near, laptop = neighbour(net, host), net.node("laptop", host)
+    laptop.join(hub.token())
+    me, other = laptop.status()["self"]["ip4"], hub.status()["self"]["ip4"]
+    host.ip("addr add 100.64.7.1/24 dev br0", "route add 100.72.0.0/16 via 100.64.7.50")
+    near.ip("addr add 100.64.7.50/24 dev eth0", "addr add 100.72.0.9/32 dev lo", f"addr add {other}/32 dev lo",
+            f"route add {me}/32 via 100.64.7.1")
+    serve(host)
+    serve(near)
+    wait_for("the mesh", lambda: _try(call, hub.host, me))
+    for theirs in ("100.64.7.50", "100.72.0.9"):
+        assert wait_for(f"{theirs} to be reached", lambda a=theirs: _try(call, host, a))[0] == "100.64.7.1"
+    assert call(near, "100.64.7.1")[0] == "100.64.7.50"
+    forged = [(source, me) for source in ("100.64.7.50", "100.72.0.9", other)]
+    for theirs in ("100.64.7.50", "100.72.0.9"):
+        assert first_let_in(host, near, *forged, (theirs, "100.64.7.1")) == len(forged)
+    assert call(hub.host, me)[0] == other, "and the member's own come by the tunnel"

@@ -4,7 +4,11 @@ import os
 import pathlib
 import subprocess
 
+import pytest
+
 from lab import wait_for
+from test_exit import Wire, _try, exit_of, use
+from test_routes import call, serve
 
 # A server of names: it says at once that there is no IPv6 address, and after a while which IPv4 address there is.
 SERVER = r"""
@@ -48,6 +52,7 @@ while True:
 def spawn_bound(host, code, *args):
     p = host.spawn("/usr/bin/python3", "-c", code, *map(str, args), stdout=subprocess.PIPE)
     assert p.stdout.readline() == b"bound\n"
+    return p
 
 
 def files(node, resolv_conf, hosts=""):
@@ -140,3 +145,43 @@ def test_a_system_that_does_not_find_out_holds_up_nobodys_end(net):
     hub.down()
     wait_for("the name to be asked for", lambda: "tm-names" in threads(guest), timeout=20)
     guest.down()  # has a deadline of its own, far below 30 s
+
+
+@pytest.mark.parametrize("reached", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["exit-there", "exit-away"])
+def test_a_coordinator_that_moved_is_found_by_its_name_through_the_exit_in_use(net, reached):
+    """The exit's resolver is asked, whatever the network around says, and if the exit is away, nobody is until it is back."""
+    hub, gate, laptop, outside = net.node("hub"), net.node("gate"), net.node("laptop"), net.host("outside")
+    serve(outside)
+    net.router.ip(f"addr add 192.168.7.1/24 dev r{laptop.host.ip4.split('.')[2]}")
+    laptop.host.ip("addr add 192.168.7.2/24 dev eth0")
+    spawn_bound(net.router, SERVER, "192.168.7.1", hub.host.ip4, 0)  # where it does not get about that it moves
+    server = spawn_bound(outside, SERVER, outside.ip4, hub.host.ip4, 0)
+    files(gate, f"nameserver {outside.ip4}\n")
+    files(laptop, "nameserver 192.168.7.1\noptions timeout:1 attempts:1\n")
+    hub.init("--address", "hub.example.org")
+    for node in (gate, laptop):
+        node.join(hub.token())
+    exit_of(hub, gate)
+    use(laptop, "gate")
+    wait_for("the exit", lambda: (_try(call, laptop.host, outside.ip4) or [0])[0] == gate.host.ip4)
+    # Nor by the tunnel between them, which finds the coordinator without a name.
+    hub.host.sh("nft", "table inet test { chain input { type filter hook input priority 0; iifname tm0 tcp dport 8443 drop; }; }")
+    wire = Wire(laptop.host, hub, gate)
+    try:
+        hub.down()
+        if not reached:
+            gate.down()
+        hub.host.move()
+        wire.members |= {hub.host.ip4, hub.host.ip6}
+        server.terminate()
+        server.wait(10)
+        spawn_bound(outside, SERVER, outside.ip4, hub.host.ip4, 0)
+        hub.up()
+        if not reached:
+            wait_for("the name to be asked for in vain", lambda: "hub.example.org:8443 cannot be resolved" in (laptop.status()["link"]["error"] or ""), 30)
+            gate.up()
+        link = wait_for("the link", lambda: next((l for l in [laptop.status()["link"]] if l["up"]), None), 30)
+        assert link["coordinator_ip"] == hub.host.ip4
+    finally:
+        seen = wire.stop()
+    assert not seen

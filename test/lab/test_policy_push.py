@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Policies pushed to many nodes under traffic: when one is in force everywhere, what it ends, what goes on, and that no packet is
-judged by half of one. How long it takes is measured and printed, not asserted."""
+judged by half of one. How long it takes is printed, and with fifty nodes asserted: less than a second, as a rule."""
 import select
 import socket
 import statistics
@@ -123,3 +123,4 @@ def test_a_policy_is_in_force_as_a_whole_and_ends_only_what_it_denies(net, n):
         assert traffic.sent[i] - kept[-1] <= 3
     print(f"\n{n} nodes, {ROUNDS} policies: in force everywhere after {statistics.median(took):.3f} s (median; at most {max(took):.3f}), "
           f"the last of what is denied after {statistics.median(ended):.3f} s (at most {max(ended):.3f})")
+    assert n < 50 or statistics.median(took) < 1, took

@@ -2,7 +2,6 @@
 /* Questions about policies that one can answer by looking at them. */
 #include "unit/unit.h"
 
-#include "base/strbuf.h"
 #include "policy/diff.h"
 #include "policy/explain.h"
 #include "policy/prove.h"

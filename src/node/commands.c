@@ -492,6 +492,7 @@ static const struct command {
 	{"backup", cmd_backup, false},
 	{"events", command_events, false},
 	{"event.list", cmd_ask, false},
+	{"report.", cmd_ask, false},
 	{"log.level", command_log_level, false},
 	{"paths", command_paths, false},
 	{"capture", command_capture, false},

@@ -27,6 +27,8 @@ static void every_user_may_look_and_nobody_else_may_change(void **state)
 		{"leave", false},
 		{"backup", false},
 		{"event.list", false},
+		{"report.list", false},
+		{"report.node", false},
 		{"log.level", false},
 		{"paths", false},
 		{"capture", false},

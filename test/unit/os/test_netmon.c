@@ -204,13 +204,14 @@ static void a_burst_is_told_once(void **state)
 	(void)state;
 	watch_start(&w);
 	settle(&w);
+	/* All of it has come before the first of it is read: on a busy machine two programs are further apart
+	 * than what counts as one burst. */
 	host_ip("addr add 192.0.2.11/24 dev wan0");
-	assert_true(call_is_coming(&w));
 	host_ip("addr add 192.0.2.12/24 dev wan0");
 	assert_true(call_is_coming(&w));
 	assert_true(call_within(&w, PATIENCE_MS));
-	assert_int_equal(w.calls, 1);
 	assert_false(call_is_coming(&w));
+	assert_int_equal(w.calls, 1);
 	watch_end(&w);
 }
 

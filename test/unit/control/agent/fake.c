@@ -274,8 +274,8 @@ static bool run(struct fake *f, unsigned ms, const unsigned *counter, unsigned n
 
 void fake_run_until(struct fake *f, const unsigned *counter, unsigned n)
 {
-	if (!run(f, 10000, counter, n))
-		fail_msg("still %u of %u after 10 s; the agent says: %s", *counter, n,
+	if (!run(f, 60000, counter, n))
+		fail_msg("still %u of %u after a minute; the agent says: %s", *counter, n,
 			f->agent ? agent_last_error(f->agent) : "-");
 }
 

@@ -160,7 +160,7 @@ static void who_pauses_when_one_comes_gets_no_other_in_the_same_turn(void **stat
 	for (size_t i = 0; i < ARRAY_LEN(fd); i++) {
 		assert_int_equal(tcp_connect(&d.at, 0, &fd[i]), TM_OK);
 		struct pollfd connected = {.fd = fd[i], .events = POLLOUT};
-		assert_int_equal(poll(&connected, 1, 5000), 1);
+		assert_int_equal(poll(&connected, 1, 40000), 1);
 	}
 	for (unsigned n = 1; n <= ARRAY_LEN(fd); n++) {
 		run(&d, &d.accepted, n);

@@ -177,7 +177,7 @@ static void on_late(evutil_socket_t fd UNUSED, short what UNUSED, void *late)
 
 static void until(const bool *what)
 {
-	const struct timeval most = {.tv_sec = 10};
+	const struct timeval most = {.tv_sec = 40};
 	bool late = false;
 	struct event *e = event_new(rig.base, -1, EV_TIMEOUT, on_late, &late);
 

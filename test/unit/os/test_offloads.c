@@ -16,7 +16,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { WAIT_MS = 5000, OFFLOADS = UDP_OFFLOAD_GSO | UDP_OFFLOAD_GRO };
+enum { WAIT_MS = 40000, OFFLOADS = UDP_OFFLOAD_GSO | UDP_OFFLOAD_GRO };
 
 static bool readable(int fd)
 {

@@ -19,7 +19,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { WAIT_MS = 5000, QUEUES = 4, FLOWS = 64, PORT = 7000, PAYLOAD = 4, PACKET = 28 + PAYLOAD };
+enum { WAIT_MS = 40000, QUEUES = 4, FLOWS = 64, PORT = 7000, PAYLOAD = 4, PACKET = 28 + PAYLOAD };
 
 static const unsigned offloads[] = {0, TUN_OFFLOAD_TCP, TUN_OFFLOAD_TCP | TUN_OFFLOAD_UDP};
 static bool may_steer;

@@ -237,7 +237,7 @@ static void without_ipv6_a_socket_carries_ipv4_alone(void **state)
 	out.tos = 2;
 	assert_int_equal(udp_send(u, &out, 1), 0);
 	in.data = buf;
-	assert_int_equal(__real_poll(&(struct pollfd){.fd = udp_fd(u), .events = POLLIN}, 1, 5000), 1);
+	assert_int_equal(__real_poll(&(struct pollfd){.fd = udp_fd(u), .events = POLLIN}, 1, 40000), 1);
 	assert_int_equal(udp_recv(u, &in, 1), 1);
 	assert_int_equal(in.n, 3);
 	assert_true(endpoint_eq(&in.remote, &out.remote));

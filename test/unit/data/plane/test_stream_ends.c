@@ -133,7 +133,7 @@ static void a_stream_that_is_removed_before_its_end_is_told_ends_once(void **sta
 		hold(&e, &stream);
 		plane_service(r.plane, time_monotonic());
 		let_go(&e);
-		assert_int_equal(poll(&woken, 1, 5000), 1); /* its owner has given it up */
+		assert_int_equal(poll(&woken, 1, 40000), 1); /* its owner has given it up */
 		plane_stream_remove(r.plane, stream);
 		plane_service(r.plane, time_monotonic());
 	}

@@ -265,7 +265,7 @@ static void ping(struct end *e)
 	uint8_t pong[16];
 
 	say(e, WS_PING, (const uint8_t *)"?", 1);
-	assert_int_equal(poll(&answer, 1, 10000), 1);
+	assert_int_equal(poll(&answer, 1, 40000), 1);
 	assert_int_equal(read(e->fd, pong, sizeof(pong)), 3);
 }
 
@@ -326,7 +326,7 @@ static size_t next_piece(const struct end *e, uint8_t *p, size_t max)
 {
 	struct pollfd in = {.fd = e->fd, .events = POLLIN};
 
-	assert_int_equal(poll(&in, 1, 10000), 1);
+	assert_int_equal(poll(&in, 1, 40000), 1);
 	const ssize_t n = read(e->fd, p, max);
 	assert_true(n > 0);
 	return (size_t)n;

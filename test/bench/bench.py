@@ -43,7 +43,7 @@ def default_plan(reference):
     plan = [("raw", ALL), ("tunnelmesh", ALL), (reference, ALL),
             ("tunnelmesh-avx2", ["tcp1", "tcp4"]), ("tunnelmesh-1w", ["tcp1", "tcp4"]),
             ("tunnelmesh-0rules", FILTER), ("tunnelmesh-100rules", FILTER),
-            ("tunnelmesh-unwatched", WATCHED), ("tunnelmesh-scraped", WATCHED),
+            ("tunnelmesh-unwatched", WATCHED), ("tunnelmesh-watched", WATCHED),
             ("tunnelmesh-over6", OVER6), (f"{reference}-over6", OVER6)]
     if reference != "wireguard-go":
         plan.append(("wireguard-go", FEW))

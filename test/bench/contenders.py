@@ -185,16 +185,17 @@ class TunnelMesh(Contender):
         wait_for("a direct path between a and b", direct, UP_TIMEOUT)
 
 
-class Scraped(TunnelMesh):
-    """Both ends are asked for their metrics by a, each once a second, of which the far end's go through the tunnel."""
+class Watched(TunnelMesh):
+    """Both ends are asked for their metrics by a, each once a second, of which the far end's go through the tunnel; the
+    coordinator's dashboard is open, and its first page is asked for as often."""
 
     def start(self, bed):
         tunnel = super().start(bed)
-        scraper = bed.a.spawn(sys.executable, "-B", os.path.join(os.path.dirname(os.path.abspath(__file__)), "scraper.py"),
+        watcher = bed.a.spawn(sys.executable, "-B", os.path.join(os.path.dirname(os.path.abspath(__file__)), "watcher.py"),
                               Node(bed.a).status()["self"]["ip4"], tunnel.address[4], stdout=subprocess.PIPE, text=True)
-        if scraper.stdout.readline() != "scraped\n":
-            raise LabError("metrics cannot be had")
-        tunnel.helper = scraper
+        if watcher.stdout.readline() != "watched\n":
+            raise LabError("metrics or dashboard cannot be had")
+        tunnel.helper = watcher
         return tunnel
 
 
@@ -372,8 +373,9 @@ CONTENDERS = {c.name: c for c in (
     TunnelMesh("tunnelmesh-no-offloads", title="TunnelMesh without offloads", config="offloads: none\n"),
     TunnelMesh("tunnelmesh-0rules", title="TunnelMesh, no policy", rules=0),
     TunnelMesh("tunnelmesh-100rules", title="TunnelMesh, 100 rules", rules=100),
-    TunnelMesh("tunnelmesh-unwatched", title="TunnelMesh, metrics off", config="metrics: {listen: off}\n"),
-    Scraped("tunnelmesh-scraped", title="TunnelMesh, metrics scraped each second"),
+    TunnelMesh("tunnelmesh-unwatched", title="TunnelMesh, metrics and dashboard off",
+               config="metrics: {listen: off}\ndashboard: {enabled: no}\n"),
+    Watched("tunnelmesh-watched", title="TunnelMesh, both asked for each second"),
     TunnelMesh("tunnelmesh-over6", title="TunnelMesh over IPv6", outer=(6,)),
     TunnelMesh("tunnelmesh-1p", title="TunnelMesh, 1 peer"),
     TunnelMesh("tunnelmesh-100p", title="TunnelMesh, 100 peers", peers=100),

@@ -126,8 +126,8 @@ def packet_filter(r):
 
 
 def watched(r):
-    """Ours with metrics switched off and with both ends asked for them each second."""
-    return beside_the_first(r, "metrics", "vs. off", [f"{OURS}-unwatched", f"{OURS}-scraped"], ["tcp1", "tcp4", "pps64"])
+    """Ours with metrics and dashboard switched off, and with both asked for each second."""
+    return beside_the_first(r, "metrics and dashboard", "vs. off", [f"{OURS}-unwatched", f"{OURS}-watched"], ["tcp1", "tcp4", "pps64"])
 
 
 def charts(r):
@@ -171,7 +171,7 @@ def markdown(r, pictures):
              "## Latency", picture("latency.svg"), picture("latency-load.svg"),
              latency(r) if main_contenders(r, "latency") else ""]
     for title, body in (("## Many peers", peers(r)), ("## Packet filter", packet_filter(r)),
-                        ("## Metrics", watched(r)), ("## Over IPv6", over_ipv6(r))):
+                        ("## Metrics and the dashboard", watched(r)), ("## Over IPv6", over_ipv6(r))):
         parts += [title, body] if body else []
     parts += ["## How it was measured", METHOD.format(seconds=r.run["seconds"], rounds=count(r.run["rounds"], "round"), limit=limit(r),
                                                                       repeats=count(r.run["repeats"], "time")), quality(r, names)]

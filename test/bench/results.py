@@ -13,7 +13,7 @@ OURS = "tunnelmesh"
 
 def is_variant(name):
     """Does it only differ in the number of peers or rules, the outer IP version or who looks? Those have tables of their own."""
-    return re.search(r"-(\d+p|\d+rules|over6|unwatched|scraped)$", name) is not None
+    return re.search(r"-(\d+p|\d+rules|over6|unwatched|watched)$", name) is not None
 
 
 def is_relay(name):

@@ -110,9 +110,9 @@ def test_what_the_packet_filter_costs_is_a_table_of_its_own():
     assert report.packet_filter(results(*gbps("tunnelmesh", 4.0))) == ""
 
 
-def test_what_metrics_cost_is_a_table_of_its_own():
-    names = ("tunnelmesh", "tunnelmesh-unwatched", "tunnelmesh-scraped")
-    r = results(*gbps("tunnelmesh", 4.0), *gbps("tunnelmesh-unwatched", 4.0), *gbps("tunnelmesh-scraped", 3.0), plan=names)
+def test_what_metrics_and_dashboard_cost_is_a_table_of_its_own():
+    names = ("tunnelmesh", "tunnelmesh-unwatched", "tunnelmesh-watched")
+    r = results(*gbps("tunnelmesh", 4.0), *gbps("tunnelmesh-unwatched", 4.0), *gbps("tunnelmesh-watched", 3.0), plan=names)
     assert report.main_contenders(r, "tcp1") == ["tunnelmesh"]
     rows = report.watched(r).splitlines()
     assert len(rows) == 4 and rows[2].startswith("| Tunnelmesh-Unwatched | 4.00 | –") and "| 0.75× |" in rows[3]

@@ -38,12 +38,14 @@ static ns_t all_sleeps(void)
 	return clock_ns(CLOCK_BOOTTIME) - clock_ns(CLOCK_MONOTONIC);
 }
 
-/* Never due by itself: only cancelled. */
+/* Hardly ever due by itself, and then nothing was slept: it is there to be cancelled. Not farther away,
+ * because a time_t of 32 bits ends in 2038. */
 static int arm(int fd)
 {
-	const struct itimerspec never = {.it_value.tv_sec = clock_ns(CLOCK_REALTIME) / SEC + INT32_MAX};
+	enum { TWO_YEARS_S = 2 * 365 * 86400 };
+	const struct itimerspec far = {.it_value.tv_sec = clock_ns(CLOCK_REALTIME) / SEC + TWO_YEARS_S};
 
-	return timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL);
+	return timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &far, NULL);
 }
 
 static void on_readable(evutil_socket_t fd, short what UNUSED, void *arg)

@@ -4,12 +4,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "node/exit_journal.h"
 #include "node/host_settings.h"
 #include "node/hosting.h"
 #include "node/route_settings.h"
+#include "os/paths.h"
 
 const char *const state_files[] = {
 	"identity",
@@ -36,21 +36,6 @@ const char *const state_files[] = {
 	"lock",
 	NULL,
 };
-
-static char *absolute(const char *path)
-{
-	_cleanup_(freep) char *cwd = NULL;
-	char *s;
-
-	if (path[0] == '/')
-		return strdup(path);
-
-	cwd = getcwd(NULL, 0);
-	if (!cwd || asprintf(&s, "%s/%s", strcmp(cwd, "/") == 0 ? "" : cwd, path) < 0)
-		return NULL;
-
-	return s;
-}
 
 static char *in_dir(const char *dir, const char *name)
 {
@@ -114,7 +99,7 @@ static void standards_of(const char *state_dir, struct standards *ret_s)
 
 static char *take_or(const char *given, const char *otherwise)
 {
-	return given ? absolute(given) : otherwise ? strdup(otherwise) : NULL;
+	return given ? os_path_absolute(given) : otherwise ? strdup(otherwise) : NULL;
 }
 
 int paths_init(const char *config, const char *state_dir, const char *socket, struct paths *ret_paths)
@@ -122,7 +107,7 @@ int paths_init(const char *config, const char *state_dir, const char *socket, st
 	struct paths p = {.config_explicit = config, .socket_explicit = socket};
 	struct standards std;
 
-	p.state_dir = absolute(state_dir ? state_dir : DEFAULT_STATE_DIR);
+	p.state_dir = os_path_absolute(state_dir ? state_dir : DEFAULT_STATE_DIR);
 	if (!p.state_dir)
 		return TM_ENOMEM;
 	trim_slashes(p.state_dir);

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 static const char cut_mark[] = " ...\n";
 static const char object_cut_mark[] = ",\"cut\":true}\n";
@@ -233,15 +232,15 @@ static void make_object(
 	end_line(l, l->cut ? object_cut_mark : "}\n");
 }
 
-/* One write per line keeps lines of several threads whole; a log that cannot be written has nowhere to go. */
+/* Standard error has no buffer and a lock: lines of several threads stay whole. A log that cannot be written
+ * has nowhere to go. */
 static void hand_over(const struct line *l)
 {
 	if (sink) {
 		sink(sink_ctx, l->s, l->n);
 		return;
 	}
-	ssize_t written = write(STDERR_FILENO, l->s, l->n);
-	(void)written;
+	(void)fwrite(l->s, 1, l->n, stderr);
 }
 
 static void write_line(enum log_level level, const char *text, const struct log_kv *kv, size_t n)

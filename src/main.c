@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* One program: the command line, and with `up --foreground` the node itself. */
-#include <unistd.h>
-
 #include "cli/core/cli.h"
 #include "node/node.h"
 #include "os/logfile.h"
@@ -13,12 +11,12 @@ int main(int argc, char **argv)
 	struct cli c = {
 		.out = stdout,
 		.err = stderr,
-		.screen = {.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR"),
-			.width = terminal_width(STDOUT_FILENO)},
-		.err_tty = isatty(STDERR_FILENO),
+		.screen = {.colour = terminal_is(TERMINAL_STDOUT) && !getenv("NO_COLOR"),
+			.width = terminal_width(TERMINAL_STDOUT)},
+		.err_tty = terminal_is(TERMINAL_STDERR),
 		.err_journal = os_stderr_is_journal(),
-		.in_fd = STDIN_FILENO,
-		.in_tty = isatty(STDIN_FILENO),
+		.in_fd = TERMINAL_STDIN,
+		.in_tty = terminal_is(TERMINAL_STDIN),
 		.run_node = node_main,
 	};
 

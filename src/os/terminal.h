@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* Where output is looked at by a person. */
+/* Where output is looked at by a person, and who types. */
 #ifndef TM_OS_TERMINAL_H
 #define TM_OS_TERMINAL_H
 
 #include "base/err.h"
 #include "base/time.h"
 #include "base/util.h"
+
+/* What a process begins with. */
+enum { TERMINAL_STDIN = 0, TERMINAL_STDOUT = 1, TERMINAL_STDERR = 2 };
+bool terminal_is(int fd);
+/* What was typed, or comes by a pipe: at least one byte. TM_ECLOSED: that was all. TM_EAGAIN: a signal came
+ * first. TM_EIO: none can be had. Blocks. */
+NODISCARD int terminal_read(int fd, void *p, size_t n, size_t *ret_n);
 
 /* In characters; 0: no terminal, or one that cannot say. */
 unsigned terminal_width(int fd);

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* `join`: enrols this machine with a token and starts it. */
-#include <errno.h>
-#include <poll.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/secret.h"
 #include "base/time.h"
@@ -12,7 +9,9 @@
 #include "cli/core/commands.h"
 #include "cli/core/peers.h"
 #include "cli/core/proxy.h"
+#include "os/interrupt.h"
 #include "os/os.h"
+#include "os/terminal.h"
 #include "wire/token.h"
 
 enum {
@@ -47,13 +46,14 @@ static int read_token(struct cli *c, char *buf, size_t n, struct diag *d)
 		fprintf(c->err, "token: ");
 	fflush(c->err);
 	while (at < n - 1 && !memchr(buf, '\n', at)) {
-		ssize_t r = read(c->in_fd, buf + at, n - 1 - at);
+		size_t got;
+		int err = terminal_read(c->in_fd, buf + at, n - 1 - at, &got);
 
-		if (r < 0 && errno == EINTR)
+		if (err == TM_EAGAIN)
 			continue;
-		if (r <= 0)
+		if (err)
 			break;
-		at += (size_t)r;
+		at += got;
 	}
 	buf[at] = '\0';
 	buf[strcspn(buf, "\r\n")] = '\0';
@@ -164,7 +164,7 @@ static json_t *wait_for_path(struct cli *c)
 				&reply, &ignored) == TM_OK)
 			nudged = true;
 		json_decref(reply);
-		(void)poll(NULL, 0, PATH_POLL_MS);
+		interrupt_rest(PATH_POLL_MS * MS);
 	}
 	cli_progress(c, NULL);
 	return last;

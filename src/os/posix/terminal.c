@@ -19,6 +19,24 @@ static struct winsize size_of(int fd)
 	return ioctl(fd, TIOCGWINSZ, &w) == 0 ? w : (struct winsize){0};
 }
 
+bool terminal_is(int fd)
+{
+	return isatty(fd);
+}
+
+int terminal_read(int fd, void *p, size_t n, size_t *ret_n)
+{
+	ssize_t got = read(fd, p, n);
+
+	if (got < 0)
+		return errno == EINTR ? TM_EAGAIN : TM_EIO;
+	if (got == 0)
+		return TM_ECLOSED;
+
+	*ret_n = (size_t)got;
+	return TM_OK;
+}
+
 unsigned terminal_width(int fd)
 {
 	return size_of(fd).ws_col;

@@ -252,6 +252,7 @@ bool os_tcp_stats(int fd, struct os_tcp_stats *ret_stats);
 
 /* --- process, privileges, files: os/posix/ --- */
 NODISCARD int os_check_privileges(struct diag *d); /* root or CAP_NET_ADMIN; TM_EPERM with a sentence */
+bool os_is_root(void); /* this process may do what is an administrator's */
 NODISCARD int os_check_tun(struct diag *d); /* /dev/net/tun can be opened */
 /* No core dumps (RLIMIT_CORE, PR_SET_DUMPABLE), umask 077; keeps the readiness socket from our children.
  * First thing in a daemon. */

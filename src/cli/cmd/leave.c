@@ -3,8 +3,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/secret.h"
 #include "cli/core/call.h"
@@ -13,6 +11,7 @@
 #include "cli/core/proxy.h"
 #include "control/agent/enrolment.h"
 #include "crypto/identity.h"
+#include "os/files.h"
 #include "os/os.h"
 
 enum { LEAVE_TIMEOUT_MS = 5000 };
@@ -33,16 +32,15 @@ static const struct opt leave_options[] = {
 
 static int load_enrolment(const struct cli *c, struct enrolment *e, struct diag *d)
 {
-	struct stat st;
 	int err;
 
-	if (stat(c->paths.enrolment, &st) < 0 && (errno == ENOENT || errno == ENOTDIR)) {
+	if (os_find(c->paths.enrolment) == TM_ENOENT) {
 		diag_code(d, "not_enrolled");
 		return diag_what(d, TM_ENOENT, "this machine is in no mesh");
 	}
 
 	err = enrolment_load(c->paths.enrolment, e, d);
-	if (err && geteuid() != 0 && !d->hint[0])
+	if (err && !os_is_root() && !d->hint[0])
 		diag_hint(d, "try it with sudo");
 	return err;
 }
@@ -86,18 +84,19 @@ static int remove_state(const struct cli *c, bool keep_identity, struct diag *d)
 		if (keep_identity && strcmp(state_files[i], "identity") == 0)
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", c->paths.state_dir, state_files[i]);
-		if (unlink(path) == 0 || errno == ENOENT || err)
+		int failed = os_remove_file(path);
+		if (!failed || failed == TM_ENOENT || err)
 			continue;
-		err = tm_err_from_errno(errno);
+		err = failed;
 		diag_what(d, err, "this machine has left the mesh, but %s cannot be deleted: %s", path,
 			strerror(errno));
 		diag_hint(d, "delete it by hand, it may hold this machine's key or the mesh's secret");
 	}
-	rmdir(c->paths.state_dir); /* only when nothing else is in it */
+	(void)os_remove_dir(c->paths.state_dir); /* only when nothing else is in it */
 	if (c->paths.standard) { /* then the socket has a directory of its own */
 		snprintf(path, sizeof(path), "%s", c->paths.socket);
 		*strrchr(path, '/') = '\0';
-		rmdir(path);
+		(void)os_remove_dir(path);
 	}
 	return err;
 }

@@ -2,11 +2,11 @@
 /* `up` starts the daemon of an enrolled machine; `up --foreground` is the daemon. */
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "cli/core/commands.h"
 #include "cli/core/daemon.h"
 #include "node/node.h"
+#include "os/files.h"
 #include "os/os.h"
 
 struct up_opts {
@@ -43,15 +43,14 @@ int up_foreground(struct cli *c)
 
 static int check_enrolled(const struct cli *c, struct diag *d)
 {
-	struct stat st;
 	char flags[160];
+	int err = os_find(c->paths.enrolment);
 
-	if (stat(c->paths.enrolment, &st) == 0)
+	if (!err)
 		return TM_OK;
-	if (errno != ENOENT && errno != ENOTDIR) {
+	if (err != TM_ENOENT) {
 		diag_hint(d, "try it with sudo");
-		return diag_what(d, tm_err_from_errno(errno), "cannot look into %s: %s", c->paths.state_dir,
-			strerror(errno));
+		return diag_what(d, err, "cannot look into %s: %s", c->paths.state_dir, strerror(errno));
 	}
 	cli_node_flags(c, flags, sizeof(flags));
 	diag_hint(d, "sudo tunnelmesh%s init, or join TOKEN", flags);

@@ -165,7 +165,7 @@ int daemon_stop(struct cli *c, struct diag *d)
 
 	cli_progress(c, "stopping");
 	/* A unit that failed and waits for its next start, too. Who runs need not be systemd's. */
-	if (daemon_by_systemd(c) && geteuid() == 0)
+	if (daemon_by_systemd(c) && os_is_root())
 		err = os_systemctl("stop", c->paths.unit, START_TIMEOUT_MS, d);
 	pid_t pid = daemon_pid(c, &deaf);
 	if (!err && (pid || !was))

@@ -2,15 +2,15 @@
 /* How commands speak: results on stdout, sentences on stderr, JSON when asked. */
 #include "cli/core/cli.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdarg.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/plain.h"
 #include "cli/core/call.h"
 #include "cli/core/daemon.h"
+#include "os/files.h"
+#include "os/terminal.h"
 
 json_t *cli_error_json(const struct diag *d, int err)
 {
@@ -127,7 +127,7 @@ int cli_json_take(struct cli *c, json_t *j)
 bool cli_confirm(struct cli *c, const char *question)
 {
 	char answer[16] = "";
-	ssize_t n;
+	size_t n;
 
 	if (!c->in_tty)
 		return false;
@@ -135,8 +135,9 @@ bool cli_confirm(struct cli *c, const char *question)
 	cli_progress(c, NULL);
 	fprintf(c->err, "%s [y/N] ", question);
 	fflush(c->err);
-	n = read(c->in_fd, answer, sizeof(answer) - 1);
-	return n > 0 && (answer[0] == 'y' || answer[0] == 'Y');
+	if (terminal_read(c->in_fd, answer, sizeof(answer) - 1, &n) != TM_OK)
+		return false;
+	return answer[0] == 'y' || answer[0] == 'Y';
 }
 
 const char *cli_node_flags(const struct cli *c, char *buf, size_t n)
@@ -164,7 +165,7 @@ static void say_what_to_do(struct cli *c, int err, struct diag *d)
 		return;
 
 	pid_t pid = daemon_pid(c, NULL);
-	const bool enrolled = access(c->paths.enrolment, F_OK) == 0 || errno != ENOENT;
+	const bool enrolled = os_find(c->paths.enrolment) != TM_ENOENT;
 	if (pid && !enrolled) {
 		diag_code(d, "not_running");
 		diag_what(d, err, "tunnelmesh has not come into a mesh yet (process %d is at it)", (int)pid);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "control/peers/db_private.h"
 
+#include "os/files.h"
 #include "os/os.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { APPLICATION_ID = 0x544d6e6d /* "TMnm" */, SCHEMA_VERSION = 6 };
 
@@ -93,7 +93,7 @@ static void remove_file(struct db *db)
 		char *name = sqlite3_mprintf("%s%s", db->path, suffixes[i]);
 
 		if (name)
-			(void)unlink(name); /* what stays is found by whoever opens it */
+			(void)os_remove_file(name); /* what stays is found by whoever opens it */
 		sqlite3_free(name);
 	}
 }
@@ -188,7 +188,7 @@ static int read_file(
 int db_load(struct db *db, const struct db_reader *reader, struct db_state *ret_state, struct diag *d)
 {
 	struct db_state s = {0};
-	bool there = access(db->path, F_OK) == 0;
+	bool there = os_find(db->path) == TM_OK;
 	int why = there ? read_file(db, TO_WRITE, reader, &s, d) : TM_ENOENT;
 	/* On a read-only disk SQLite fails to lock it for writing, which it calls an I/O error. A full one
 	 * may have no room for a log, or for a new column. */

@@ -27,6 +27,11 @@ static bool has_capability(unsigned cap)
 	return data[CAP_TO_INDEX(cap)].effective & CAP_TO_MASK(cap);
 }
 
+bool os_is_root(void)
+{
+	return geteuid() == 0;
+}
+
 int os_check_privileges(struct diag *d)
 {
 	if (has_capability(CAP_NET_ADMIN))

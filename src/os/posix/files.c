@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/secret.h"
+#include "os/files.h"
 
 enum {
 	PATH_MAX_LEN = 4096,
@@ -361,6 +362,25 @@ uint64_t os_file_stamp(const char *path)
 	uint64_t time = (uint64_t)st.st_mtim.tv_sec * 1000000000 + (uint64_t)st.st_mtim.tv_nsec;
 	uint64_t stamp = (time * 31 + (uint64_t)st.st_size) * 31 + (uint64_t)st.st_ino;
 	return stamp ? stamp : 1;
+}
+
+int os_find(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) == 0)
+		return TM_OK;
+	return errno == ENOTDIR ? TM_ENOENT : tm_err_from_errno(errno);
+}
+
+int os_remove_file(const char *path)
+{
+	return unlink(path) == 0 ? TM_OK : tm_err_from_errno(errno);
+}
+
+int os_remove_dir(const char *path)
+{
+	return rmdir(path) == 0 ? TM_OK : tm_err_from_errno(errno);
 }
 
 bool os_exists(const char *path)

@@ -190,6 +190,7 @@ int node_view_take(
 		.coordinator = n->enrolment.coordinator,
 		.mtu = n->config.mtu,
 		.api_port = n->coord ? coord_port(n->coord) : 0,
+		.pid = os_process(),
 		.uptime_s = (time_monotonic() - n->started) / SEC,
 	};
 

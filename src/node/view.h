@@ -117,7 +117,7 @@ struct node_view {
 	char offloads[PLANE_OFFLOADS_STR];
 	unsigned offload_losses, workers;
 	uint16_t mtu, listen_port, api_port; /* 0 = no coordinator here */
-	int64_t uptime_s;
+	int64_t pid, uptime_s;
 	struct ports_view ports;
 	uint64_t drops[DROP_N];
 	struct relaying_view relay;

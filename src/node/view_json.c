@@ -4,7 +4,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 const char *view_path_name(enum view_path p)
 {
@@ -448,7 +447,7 @@ void view_print_status(const struct node_view *v, struct jsonout *out)
 	put_self(v, out);
 	view_print_link(&v->link, out);
 	jsonout_text(out, "version", TM_VERSION);
-	jsonout_int(out, "pid", getpid());
+	jsonout_int(out, "pid", v->pid);
 	jsonout_text(out, "tun", v->tun);
 	jsonout_text(out, "aead", v->aead);
 	jsonout_int(out, "mtu", v->mtu);

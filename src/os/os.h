@@ -302,6 +302,7 @@ NODISCARD int os_move_file(const char *from, const char *to, struct diag *d);
 NODISCARD int os_lock_file(const char *path, int *ret_fd, struct diag *d);
 /* The process that holds it; 0: nobody does, or the system does not say. */
 pid_t os_lock_holder(const char *path);
+pid_t os_process(void); /* this one */
 /* Does another process have that word on its command line? */
 bool os_process_was_told(pid_t pid, const char *word);
 /*

@@ -10,6 +10,11 @@
 
 enum { COMMAND_LINE_MAX = 1 << 20 };
 
+pid_t os_process(void)
+{
+	return getpid();
+}
+
 bool os_process_was_told(pid_t pid, const char *word)
 {
 	_cleanup_(freep) char *text = NULL;

@@ -168,6 +168,7 @@ static int create_mesh(struct setup *s, const struct init_opts *o, struct enrolm
 		.db_path = s->c->paths.db,
 		.mesh_name = o->mesh,
 		.node_name = s->name,
+		.os = OS_NAME,
 		.zone = o->zone,
 		.identity = &s->identity,
 		.policy = strcmp(o->policy, "deny") == 0 ? policy_text_deny() : policy_text_members(),

@@ -20,6 +20,7 @@ struct stream_taker;
 struct coord_init {
 	const char *db_path;
 	const char *mesh_name, *node_name;
+	const char *os; /* that it runs on, OS_NAME; NULL: not told */
 	const char *zone; /* of the names in the DNS, valid; NULL: MESH_ZONE_DEFAULT */
 	const struct identity *identity; /* of the first node = the coordinator */
 	struct prefix net4, net6; /* already checked against the host's routes */

@@ -7,7 +7,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/utsname.h>
 
 static int check(const struct coord_init *init, struct diag *d)
 {
@@ -53,7 +52,6 @@ int coord_create(const struct coord_init *init, struct diag *d)
 		.info = {.net4 = prefix_mask(&init->net4), .net6 = prefix_mask(&init->net6)}};
 	struct store_node first = {.rec = {.host = 1}};
 	_cleanup_(store_policy_deinit) struct store_policy policy = {.by = "init"};
-	struct utsname os;
 
 	int err = check(init, d);
 	if (!err && init->policy)
@@ -71,11 +69,7 @@ int coord_create(const struct coord_init *init, struct diag *d)
 	memcpy(first.ed, init->identity->ed_pub, sizeof(first.ed));
 	first.rec.kind = NODE_MESH;
 	first.rec.coordinator = true;
-	if (uname(&os) == 0)
-		for (size_t i = 0; i < STORE_TEXT_MAX && os.sysname[i]; i++)
-			first.os[i] = (char)(os.sysname[i] >= 'A' && os.sysname[i] <= 'Z'
-						     ? os.sysname[i] + ('a' - 'A')
-						     : os.sysname[i]);
+	snprintf(first.os, sizeof(first.os), "%s", init->os ? init->os : "");
 	snprintf(first.version, sizeof(first.version), "%s", TM_VERSION);
 	err = store_create(&store_sqlite, init->db_path, &mesh, &first, init->policy ? &policy : NULL, d);
 	wipe(&mesh, sizeof(mesh));

@@ -11,6 +11,8 @@
 
 /* Links are followed. TM_ENOENT: there is none, nor perhaps its folder. Others: that cannot be seen. */
 NODISCARD int os_find(const char *path);
+/* Now, as this process, and as its disk is: TM_EPERM. */
+NODISCARD int os_may_write(const char *path);
 int os_remove_file(const char *path); /* TM_ENOENT: there is none */
 int os_remove_dir(const char *path); /* only one that nothing is in */
 

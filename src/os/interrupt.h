@@ -14,6 +14,11 @@ void interrupt_catch_first(void);
 bool interrupt_came(void);
 void interrupt_rest(ns_t span); /* so long, or until one comes */
 
+/* Until they are let through again, these two and SIGHUP wait: for what must be done as a whole or undone,
+ * with a deadline in every step. */
+void interrupt_hold(void);
+void interrupt_release(void); /* fine when none are held */
+
 /* Waits return early, too, when one of the two can be read; -1: none, as at first. For who has handlers of
  * his own, which write to one of them, and a person at the other (os/terminal.h). */
 enum { INTERRUPT_FDS = 2 };

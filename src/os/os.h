@@ -300,6 +300,7 @@ NODISCARD int os_move_file(const char *from, const char *to, struct diag *d);
  * locked in its place: os/linux/lock.c.
  */
 NODISCARD int os_lock_file(const char *path, int *ret_fd, struct diag *d);
+void os_unlock_file(int fd); /* -1 is fine */
 /* The process that holds it; 0: nobody does, or the system does not say. */
 pid_t os_lock_holder(const char *path);
 pid_t os_process(void); /* this one */

@@ -4,11 +4,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/secret.h"
 #include "cli/core/daemon.h"
+#include "os/files.h"
+#include "os/interrupt.h"
 #include "os/os.h"
 #include "os/tun.h"
 #include "os/udp.h"
@@ -43,16 +43,15 @@ static int check_not_enrolled(struct setup *s, struct diag *d)
 {
 	const struct cli *c = s->c;
 	struct enrolment e;
-	struct stat st;
 	char flags[160];
 	int err;
 
-	if (lstat(c->paths.enrolment, &st) < 0) {
-		if (errno == ENOENT || errno == ENOTDIR)
+	if (!os_exists(c->paths.enrolment)) {
+		err = os_find(c->paths.enrolment);
+		if (err == TM_ENOENT)
 			return TM_OK;
 		diag_hint(d, "try it with sudo");
-		return diag_what(d, tm_err_from_errno(errno), "cannot look into %s: %s", c->paths.state_dir,
-			strerror(errno));
+		return diag_what(d, err, "cannot look into %s: %s", c->paths.state_dir, strerror(errno));
 	}
 
 	err = enrolment_load(c->paths.enrolment, &e, d);
@@ -69,12 +68,11 @@ static int check_not_enrolled(struct setup *s, struct diag *d)
 /* Remembers the topmost missing directory, to remove it and those below again. */
 static int note_missing_dirs(struct setup *s)
 {
-	struct stat st;
 	char *dir = strdup(s->c->paths.state_dir);
 
 	for (char *slash = dir; dir && (slash = strchr(slash + 1, '/'));) {
 		*slash = '\0';
-		if (stat(dir, &st) < 0) {
+		if (os_find(dir) != TM_OK) {
 			s->made_dir = dir;
 			return TM_OK;
 		}
@@ -83,7 +81,7 @@ static int note_missing_dirs(struct setup *s)
 	if (!dir)
 		return TM_ENOMEM;
 
-	if (stat(dir, &st) < 0)
+	if (os_find(dir) != TM_OK)
 		s->made_dir = dir;
 	else
 		free(dir);
@@ -95,24 +93,25 @@ static bool state_file_exists(const struct cli *c, const char *name)
 	char path[4096 + 32];
 
 	state_path(c, name, path, sizeof(path));
-	return access(path, F_OK) == 0;
+	return os_find(path) == TM_OK;
 }
 
 /* A lock says nothing about that: a daemon starts without. */
 static int check_writable(const struct setup *s, struct diag *d)
 {
-	if (access(s->c->paths.state_dir, W_OK) == 0)
+	int err = os_may_write(s->c->paths.state_dir);
+
+	if (!err)
 		return TM_OK;
 	diag_hint(d, "make it writable, or choose another --state-dir");
-	return diag_what(d, tm_err_from_errno(errno), "cannot write to %s: %s", s->c->paths.state_dir,
-		strerror(errno));
+	return diag_what(d, err, "cannot write to %s: %s", s->c->paths.state_dir, strerror(errno));
 }
 
 /* From here on the directory is ours: another init or join may have finished between the first check and the
  * lock. */
 static int lock_state(struct setup *s, struct diag *d)
 {
-	bool had_lock = access(s->c->paths.lock, F_OK) == 0;
+	bool had_lock = os_find(s->c->paths.lock) == TM_OK;
 	int err = os_make_dir(s->c->paths.state_dir, 0700, d);
 
 	if (!err)
@@ -129,19 +128,6 @@ static int lock_state(struct setup *s, struct diag *d)
 								    : state_file_exists(s->c, state_files[i]);
 	s->locked = true;
 	return TM_OK;
-}
-
-/* A signal in the middle would leave half a node behind. Every step has a deadline, so it does not wait for
- * ever. */
-static void hold_signals(struct setup *s)
-{
-	sigset_t held;
-
-	sigemptyset(&held);
-	sigaddset(&held, SIGINT);
-	sigaddset(&held, SIGTERM);
-	sigaddset(&held, SIGHUP);
-	pthread_sigmask(SIG_BLOCK, &held, &s->signals_before);
 }
 
 /*
@@ -228,7 +214,7 @@ int setup_begin(struct setup *s, struct cli *c, const struct setup_opts *opts, s
 	int err;
 
 	*s = (struct setup){.c = c, .opts = opts, .lock_fd = -1};
-	hold_signals(s);
+	interrupt_hold(); /* one in the middle would leave half a node behind */
 	err = opts->no_up ? TM_OK : daemon_check_host(d);
 	if (!err)
 		err = check_not_enrolled(s, d);
@@ -246,7 +232,7 @@ int setup_begin(struct setup *s, struct cli *c, const struct setup_opts *opts, s
 int setup_begin_again(struct setup *s, struct cli *c, const struct setup_opts *opts, struct diag *d)
 {
 	*s = (struct setup){.c = c, .opts = opts, .lock_fd = -1, .committed = true};
-	hold_signals(s);
+	interrupt_hold();
 	int err = opts->no_up ? TM_OK : daemon_check_host(d);
 	return err ? err : check_settings(s, d);
 }
@@ -276,7 +262,7 @@ static int import_identity(struct setup *s, bool have, struct diag *d)
 static int find_identity(struct setup *s, struct diag *d)
 {
 	const char *path = s->c->paths.identity;
-	bool have = access(path, F_OK) == 0; /* kept by `leave --keep-identity` */
+	bool have = os_find(path) == TM_OK; /* kept by `leave --keep-identity` */
 	int err;
 
 	if (s->opts->identity)
@@ -332,8 +318,7 @@ int setup_save(struct setup *s, struct enrolment *e, struct diag *d)
 
 static void unlock(struct setup *s)
 {
-	if (s->lock_fd >= 0)
-		close(s->lock_fd);
+	os_unlock_file(s->lock_fd);
 	s->lock_fd = -1;
 }
 
@@ -379,7 +364,7 @@ static void remove_made_dirs(struct setup *s)
 	char *dir = s->made_dir ? strdup(s->c->paths.state_dir) : NULL;
 	size_t keep = s->made_dir ? strlen(s->made_dir) : 0;
 
-	while (dir && strlen(dir) >= keep && rmdir(dir) == 0) {
+	while (dir && strlen(dir) >= keep && os_remove_dir(dir) == TM_OK) {
 		char *slash = strrchr(dir, '/');
 
 		if (!slash || slash == dir)
@@ -404,7 +389,7 @@ static void undo(struct setup *s)
 	for (size_t i = 0; s->locked && state_files[i]; i++) {
 		state_path(s->c, state_files[i], path, sizeof(path));
 		if (!s->existed[i])
-			unlink(path);
+			(void)os_remove_file(path);
 	}
 	unlock(s);
 	remove_made_dirs(s);
@@ -418,5 +403,5 @@ void setup_end(struct setup *s)
 	free(s->made_dir);
 	s->made_dir = NULL;
 	identity_wipe(&s->identity);
-	pthread_sigmask(SIG_SETMASK, &s->signals_before, NULL);
+	interrupt_release();
 }

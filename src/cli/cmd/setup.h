@@ -7,8 +7,6 @@
 #ifndef TM_CLI_CMD_SETUP_H
 #define TM_CLI_CMD_SETUP_H
 
-#include <signal.h>
-
 #include "cli/core/cli.h"
 #include "control/agent/enrolment.h"
 #include "crypto/identity.h"
@@ -34,7 +32,6 @@ struct setup {
 	char *made_dir; /* the topmost directory that was missing */
 	bool locked, started, committed;
 	const char *proxy_from; /* cli_proxy: a variable of the environment, or NULL */
-	sigset_t signals_before; /* Ctrl-C waits until everything is done or undone */
 };
 
 /* Everything that can be refused before anything is touched, then directory and lock. */

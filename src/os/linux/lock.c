@@ -143,6 +143,11 @@ static int refused(int fd, const char *path, struct diag *d)
 	return diag_what(d, TM_EBUSY, "%s is locked by process %d", path, (int)pid);
 }
 
+void os_unlock_file(int fd)
+{
+	closep(&fd);
+}
+
 int os_lock_file(const char *path, int *ret_fd, struct diag *d)
 {
 	_cleanup_(closep) int fd = open_lock(path), dir = -1;

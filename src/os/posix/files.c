@@ -373,6 +373,11 @@ int os_find(const char *path)
 	return errno == ENOTDIR ? TM_ENOENT : tm_err_from_errno(errno);
 }
 
+int os_may_write(const char *path)
+{
+	return access(path, W_OK) == 0 ? TM_OK : tm_err_from_errno(errno);
+}
+
 int os_remove_file(const char *path)
 {
 	return unlink(path) == 0 ? TM_OK : tm_err_from_errno(errno);

@@ -7,6 +7,8 @@
 /* Written by the signal handler alone: there is no other way into one. */
 static volatile sig_atomic_t came;
 static int listened[INTERRUPT_FDS] = {-1, -1};
+static bool holding;
+static sigset_t before_hold;
 
 static void on_interrupt(int sig UNUSED)
 {
@@ -44,6 +46,27 @@ void interrupt_rest(ns_t span)
 
 	for (ns_t now; !came && (now = time_monotonic()) < until;)
 		(void)poll(NULL, 0, time_poll_ms(now, until));
+}
+
+void interrupt_hold(void)
+{
+	sigset_t held;
+
+	if (holding)
+		return;
+	sigemptyset(&held);
+	sigaddset(&held, SIGINT);
+	sigaddset(&held, SIGTERM);
+	sigaddset(&held, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &held, &before_hold);
+	holding = true;
+}
+
+void interrupt_release(void)
+{
+	if (holding)
+		pthread_sigmask(SIG_SETMASK, &before_hold, NULL);
+	holding = false;
 }
 
 void interrupt_listen(int fd, int other)

@@ -34,6 +34,9 @@ DEFINE_CLEANUP(struct os_local, os_local_free)
 /* Is there such a group on this system? TM_ENOENT with a sentence. */
 NODISCARD int os_local_group(const char *name, struct diag *d);
 
+/* Is there such a socket, whether or not anybody listens? */
+bool os_local_at(const char *path);
+
 int os_local_fd(const struct os_local *l); /* readable: somebody waits to be accepted */
 bool os_local_is_there(const struct os_local *l); /* path is still ours: who connects there comes to us */
 /* TM_EAGAIN: nobody (any more), or one who may not. TM_EFULL: out of descriptors or memory, who waits stays

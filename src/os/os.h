@@ -304,6 +304,12 @@ void os_unlock_file(int fd); /* -1 is fine */
 /* The process that holds it; 0: nobody does, or the system does not say. */
 pid_t os_lock_holder(const char *path);
 pid_t os_process(void); /* this one */
+bool os_process_lives(pid_t pid); /* true also when that cannot be seen */
+/* Asks it to end. TM_ENOENT: there is none. errno says more. */
+NODISCARD int os_process_stop(pid_t pid);
+/* The file of the program that this process runs, also when it was started by a relative path. errno says
+ * more. */
+NODISCARD int os_own_program(char *buf, size_t n);
 /* Does another process have that word on its command line? */
 bool os_process_was_told(pid_t pid, const char *word);
 /*

@@ -2,12 +2,7 @@
 #include "cli/core/daemon.h"
 
 #include <errno.h>
-#include <limits.h>
-#include <poll.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/time.h"
 #include "cli/core/call.h"
@@ -18,6 +13,9 @@
 #include "node/host_settings.h"
 #include "node/hosting.h"
 #include "node/route_settings.h"
+#include "os/files.h"
+#include "os/interrupt.h"
+#include "os/local.h"
 #include "os/os.h"
 
 enum {
@@ -25,6 +23,7 @@ enum {
 	STOP_TIMEOUT_MS = 10000,
 	STOP_POLL_MS = 20,
 	STATE_PATH_MAX = 512,
+	PROGRAM_PATH_MAX = 4096,
 };
 
 bool daemon_by_systemd(const struct cli *c)
@@ -53,18 +52,16 @@ static int start_by_systemd(const char *unit, bool at_boot, struct diag *d)
 /* The same binary, also when it was started by a relative path or has been replaced meanwhile. */
 static int start_by_ourselves(struct cli *c, struct diag *d)
 {
-	char exe[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+	char exe[PROGRAM_PATH_MAX];
+	int err = os_own_program(exe, sizeof(exe));
 	const char *argv[12] = {
 		exe, "up", "--foreground", "--state-dir", c->paths.state_dir, "--socket", c->paths.socket};
 	struct diag unlogged = {0};
 	size_t at = 7;
 
-	if (n < 0)
-		return diag_what(
-			d, tm_err_from_errno(errno), "cannot find our own program file: %s", strerror(errno));
+	if (err)
+		return diag_what(d, err, "cannot find our own program file: %s", strerror(errno));
 
-	exe[n] = '\0';
 	if (c->paths.config_explicit) {
 		argv[at++] = "--config";
 		argv[at++] = c->paths.config;
@@ -75,8 +72,7 @@ static int start_by_ourselves(struct cli *c, struct diag *d)
 	}
 	argv[at] = NULL;
 	/* exec's argv is not const for historical reasons only */
-	int err =
-		os_spawn_daemon((char *const *)(uintptr_t)argv, c->paths.log, START_TIMEOUT_MS, &unlogged, d);
+	err = os_spawn_daemon((char *const *)(uintptr_t)argv, c->paths.log, START_TIMEOUT_MS, &unlogged, d);
 	if (!err && unlogged.what[0])
 		cli_note(c, "%s: nothing is logged until the next start", unlogged.what);
 	return err;
@@ -105,12 +101,11 @@ static bool has_stopped(const struct cli *c, pid_t pid)
 	int fd = -1;
 	int err = os_lock_file(c->paths.lock, &fd, &ignored);
 
-	if (!err)
-		close(fd);
+	os_unlock_file(fd);
 	if (!err || err == TM_EBUSY)
 		return !err;
 
-	return pid > 0 && kill(pid, 0) < 0 && errno == ESRCH;
+	return pid > 0 && !os_process_lives(pid);
 }
 
 static int wait_stopped(struct cli *c, pid_t pid, struct diag *d)
@@ -122,7 +117,7 @@ static int wait_stopped(struct cli *c, pid_t pid, struct diag *d)
 			diag_hint(d, "`kill %d` ends it the hard way; see %s", (int)pid, c->paths.log);
 			return diag_what(d, TM_ETIMEOUT, "tunnelmesh (process %d) does not stop", (int)pid);
 		}
-		(void)poll(NULL, 0, STOP_POLL_MS);
+		interrupt_rest(STOP_POLL_MS * MS);
 	}
 	return TM_OK;
 }
@@ -145,14 +140,15 @@ pid_t daemon_pid(const struct cli *c, bool *ret_deaf)
 static int tell_to_stop(struct cli *c, pid_t pid, bool deaf, struct diag *d)
 {
 	json_t *reply = NULL;
+	int err = deaf ? os_process_stop(pid) : TM_OK;
 
-	if (deaf && kill(pid, SIGTERM) < 0 && errno != ESRCH)
-		return diag_what(d, tm_err_from_errno(errno), "cannot stop tunnelmesh (process %d): %s",
-			(int)pid, strerror(errno));
+	if (err && err != TM_ENOENT)
+		return diag_what(
+			d, err, "cannot stop tunnelmesh (process %d): %s", (int)pid, strerror(errno));
 	if (deaf)
 		return TM_OK;
 
-	int err = cli_ask(c, "down", NULL, ASK_TIMEOUT_MS, &reply, d);
+	err = cli_ask(c, "down", NULL, ASK_TIMEOUT_MS, &reply, d);
 	json_decref(reply);
 	/* It may have gone by itself between our question and its answer. */
 	return err == TM_ECLOSED ? TM_OK : err;
@@ -174,13 +170,6 @@ int daemon_stop(struct cli *c, struct diag *d)
 		err = wait_stopped(c, pid, d);
 	cli_progress(c, NULL);
 	return err;
-}
-
-static bool is_socket(const char *path)
-{
-	struct stat st;
-
-	return lstat(path, &st) == 0 && S_ISSOCK(st.st_mode);
 }
 
 static void in_state(const struct cli *c, const char *name, char ret_path[static STATE_PATH_MAX])
@@ -241,7 +230,7 @@ bool daemon_cleanup(struct cli *c, bool whole, bool *ret_exit)
 	in_state(c, ROUTE_SETTINGS_FILE, routes);
 	in_state(c, EXIT_JOURNAL, undo);
 	for (size_t i = 0; i < ARRAY_LEN(left); i++)
-		any |= is_socket(left[i]);
+		any |= os_local_at(left[i]);
 	for (size_t i = 0; i < ARRAY_LEN(notes); i++)
 		any |= os_exists(notes[i]);
 	daemon_interface(c, ifname);
@@ -255,19 +244,19 @@ bool daemon_cleanup(struct cli *c, bool whole, bool *ret_exit)
 		return false;
 
 	for (size_t i = 0; i < ARRAY_LEN(left); i++)
-		if (is_socket(left[i]))
-			removed |= unlink(left[i]) == 0;
+		if (os_local_at(left[i]))
+			removed |= os_remove_file(left[i]) == TM_OK;
 	removed |= hosting_undo(journal, &ignored) == TM_OK;
 	removed |= host_settings_undo(settings);
 	*ret_exit = undo_exit(c, routes, whole);
 	removed |= os_rules_undo(ifname);
-	close(fd);
+	os_unlock_file(fd);
 	return removed || *ret_exit;
 }
 
 const char *daemon_why_deaf(const struct cli *c)
 {
-	bool logs = daemon_by_systemd(c) || access(c->paths.log, W_OK) == 0 || errno == EACCES;
+	bool logs = daemon_by_systemd(c) || os_may_write(c->paths.log) == TM_OK || errno == EACCES;
 
 	return logs ? "its log says why" : "name another path, in /run, with --socket";
 }

@@ -2,7 +2,9 @@
 /* Questions about processes, this one and others. */
 #include "os/os.h"
 
+#include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,6 +15,26 @@ enum { COMMAND_LINE_MAX = 1 << 20 };
 pid_t os_process(void)
 {
 	return getpid();
+}
+
+bool os_process_lives(pid_t pid)
+{
+	return kill(pid, 0) == 0 || errno != ESRCH;
+}
+
+int os_process_stop(pid_t pid)
+{
+	return kill(pid, SIGTERM) == 0 ? TM_OK : tm_err_from_errno(errno);
+}
+
+int os_own_program(char *buf, size_t n)
+{
+	ssize_t length = readlink("/proc/self/exe", buf, n - 1);
+
+	if (length < 0)
+		return tm_err_from_errno(errno);
+	buf[length] = '\0';
+	return TM_OK;
 }
 
 bool os_process_was_told(pid_t pid, const char *word)

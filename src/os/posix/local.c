@@ -218,6 +218,13 @@ void os_local_free(struct os_local *l)
 	free(l);
 }
 
+bool os_local_at(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
 int os_local_fd(const struct os_local *l)
 {
 	return l->fd;

@@ -24,9 +24,7 @@
 #include "node/rules.h"
 
 #include <event2/thread.h>
-#include <signal.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { WORKERS_DEFAULT_MAX = 8 };
 #define SAVE_DELAY (2 * SEC) /* of the map: many changes are one write */
@@ -83,7 +81,8 @@ static int build_state(struct node *n, const struct node_options *o)
 
 static int build_events(struct node *n)
 {
-	static const int stop_signals[] = {SIGINT, SIGTERM};
+	const struct os_orders_events orders = {
+		.ctx = n, .stop = node_on_stop_order, .reload = node_on_reload_order};
 
 	if (evthread_use_pthreads() != 0)
 		return TM_ENOMEM;
@@ -94,17 +93,7 @@ static int build_events(struct node *n)
 	int err = loop_timer_new(n->base, node_service_plane, n, &n->plane_timer);
 	if (!err)
 		err = loop_timer_new(n->base, node_stop_now, n, &n->stop_timer);
-	if (err)
-		return err;
-
-	for (size_t i = 0; i < ARRAY_LEN(stop_signals); i++)
-		n->signals[i] = evsignal_new(n->base, stop_signals[i], node_on_stop_signal, n);
-	n->signals[2] = evsignal_new(n->base, SIGHUP, node_on_reload_signal, n);
-	for (size_t i = 0; i < ARRAY_LEN(n->signals); i++)
-		if (!n->signals[i] || event_add(n->signals[i], NULL) != 0)
-			return TM_ENOMEM;
-	signal(SIGPIPE, SIG_IGN);
-	return TM_OK;
+	return err ? err : os_orders_new(n->base, &orders, &n->orders);
 }
 
 static void build_clock(struct node *n)
@@ -119,11 +108,7 @@ static void build_clock(struct node *n)
 
 static unsigned worker_count(const struct config *c)
 {
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-
-	if (c->workers)
-		return c->workers;
-	return cores < 1 ? 1 : cores > WORKERS_DEFAULT_MAX ? WORKERS_DEFAULT_MAX : (unsigned)cores;
+	return c->workers ? c->workers : MIN(os_cores(), (unsigned)WORKERS_DEFAULT_MAX);
 }
 
 static int build_plane(struct node *n)
@@ -537,8 +522,7 @@ void node_close(struct node *n)
 	plane_free(n->plane);
 	loop_timer_free(n->stop_timer);
 	loop_timer_free(TAKE(n->logging.over));
-	for (size_t i = 0; i < ARRAY_LEN(n->signals); i++)
-		free_event(n->signals[i]);
+	os_orders_free(n->orders);
 	if (n->base)
 		event_base_free(n->base);
 	libevent_global_shutdown();
@@ -546,6 +530,5 @@ void node_close(struct node *n)
 	enrolment_wipe(&n->enrolment);
 	enrolment_wipe(&n->agent_enrolment);
 	wipe(&n->mesh, sizeof(n->mesh));
-	if (n->lock_fd >= 0)
-		close(n->lock_fd);
+	os_unlock_file(n->lock_fd);
 }

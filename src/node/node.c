@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * The running node: its event loop, its signals, its configuration. build.c constructs and starts the parts,
- * plugs.c plugs them into each other.
+ * The running node: its event loop, what it is told, its configuration. build.c constructs and starts the
+ * parts, plugs.c plugs them into each other.
  */
 #include "node/node.h"
 #include "node/exit_journal.h"
@@ -25,10 +25,8 @@
 #include "wire/address.h"
 
 #include <event2/thread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #define STOP_DELAY (50 * MS)
 enum { LOG_FILE_MAX = 4 << 20 }; /* and as much again for the one before it */
@@ -191,7 +189,7 @@ void node_on_resumed(void *ctx, ns_t slept)
 	node_kick_plane(n);
 }
 
-/* --- signals and timers --- */
+/* --- orders and timers --- */
 
 static void leave_loop(void *ctx)
 {
@@ -217,21 +215,17 @@ void node_stop_soon(struct node *n)
 	loop_timer_in(n->stop_timer, STOP_DELAY);
 }
 
-void node_on_stop_signal(evutil_socket_t sig, short what, void *ctx)
+void node_on_stop_order(void *ctx, const char *by)
 {
-	struct node *n = ctx;
-
-	(void)what;
-	log_info("node: stopping", KV("signal", sigabbrev_np((int)sig)));
-	node_stop_now(n);
+	log_info("node: stopping", KV("signal", by));
+	node_stop_now(ctx);
 }
 
-void node_on_reload_signal(evutil_socket_t sig, short what, void *ctx)
+void node_on_reload_order(void *ctx)
 {
 	struct diag d = {0};
 	char keys[256], text[1024];
 
-	(void)sig, (void)what;
 	int err = node_reload(ctx, &d, keys, sizeof(keys));
 	if (err)
 		log_error("node: configuration not reloaded, keeping the old one",

@@ -30,6 +30,7 @@
 #include "node/reporting.h"
 #include "node/rules.h"
 #include "node/streaming.h"
+#include "os/orders.h"
 #include "os/os.h"
 
 #include <event2/event.h>
@@ -88,7 +89,8 @@ struct node {
 	struct fence *fence;
 	struct exits *exits;
 	struct ctl *ctl, *open_ctl; /* open_ctl: for questions of all users; NULL where it cannot be had */
-	struct event *plane_event, *signals[3];
+	struct event *plane_event;
+	struct os_orders *orders;
 	struct loop_timer *plane_timer, *path_timer, *stop_timer;
 	/* of interface.c */
 	struct {
@@ -151,8 +153,8 @@ void node_close(struct node *n);
 /* node.c, called from the loop. */
 void node_service_plane(void *node);
 void node_stop_now(void *node);
-void node_on_stop_signal(evutil_socket_t sig, short what, void *node);
-void node_on_reload_signal(evutil_socket_t sig, short what, void *node);
+void node_on_stop_order(void *node, const char *by);
+void node_on_reload_order(void *node);
 void node_on_network_changed(void *node, enum os_network what);
 void node_on_resumed(void *node, ns_t slept);
 /* This coordinator's tokens say by which addresses it is reached: they changed. */

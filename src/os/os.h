@@ -259,6 +259,7 @@ NODISCARD int os_check_tun(struct diag *d); /* /dev/net/tun can be opened */
 void os_harden(void);
 /* Raises the soft limit of open descriptors to the hard one. */
 void os_raise_descriptors(void);
+unsigned os_cores(void); /* that are on; 1 at least */
 size_t os_descriptors(void); /* how many this process may have open */
 /* Free memory goes back to the system, from between what is in use too. Walks all of it: some milliseconds.
  */

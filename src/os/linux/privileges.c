@@ -87,6 +87,13 @@ void os_return_memory(void)
 #endif
 }
 
+unsigned os_cores(void)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return cores < 1 ? 1 : (unsigned)cores;
+}
+
 size_t os_descriptors(void)
 {
 	struct rlimit limit;

@@ -5,12 +5,12 @@
 
 #include "base/time.h"
 #include "cli/cmd/echoes.h"
-#include "cli/cmd/icmp.h"
 #include "cli/core/call.h"
 #include "cli/core/commands.h"
 #include "cli/core/peers.h"
 #include "cli/core/reach.h"
 #include "crypto/init.h"
+#include "os/icmp.h"
 #include "os/interrupt.h"
 
 struct ping_opts {

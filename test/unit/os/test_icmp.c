@@ -2,7 +2,7 @@
 #include "unit/unit.h"
 
 #include "base/bytes.h"
-#include "cli/cmd/icmp.h"
+#include "os/icmp.h"
 #include "packet/csum.h"
 
 static const uint8_t cookie[ICMP_COOKIE] = "sixteen bytes..";

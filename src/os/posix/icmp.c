@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-#include "cli/cmd/icmp.h"
+#include "os/icmp.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* ICMP and ICMPv6 echo (RFC 792, RFC 4443 4). */
-#ifndef TM_CLI_CMD_ICMP_H
-#define TM_CLI_CMD_ICMP_H
+/* ICMP and ICMPv6 echo (RFC 792, RFC 4443 4). CLI. */
+#ifndef TM_OS_ICMP_H
+#define TM_OS_ICMP_H
 
 #include "base/addr.h"
 #include "base/diag.h"

@@ -11,8 +11,24 @@
 
 /* Links are followed. TM_ENOENT: there is none, nor perhaps its folder. Others: that cannot be seen. */
 NODISCARD int os_find(const char *path);
-/* Now, as this process, and as its disk is: TM_EPERM. */
+struct os_look {
+	bool is_file; /* and not a folder, or what else there is */
+	uint64_t size;
+};
+/* The same, and what it is. */
+NODISCARD int os_look(const char *path, struct os_look *ret_look);
+/* To be read and written, now, by this process and as its disk is: TM_EPERM. */
 NODISCARD int os_may_write(const char *path);
+/* An empty one that only its owner may read. TM_EEXIST: there is something already. */
+NODISCARD int os_make_file(const char *path);
+/* From now on only its owner may read and write it. Best effort. */
+void os_keep_private(const char *path);
+NODISCARD int os_sync_file(const char *path); /* what was written is on the disk */
+/*
+ * Takes another name, which is on the disk then. Not that of something that is there, TM_EEXIST, unless the
+ * file system has no links: then the caller must be the only one who writes there.
+ */
+NODISCARD int os_name_file(const char *path, const char *name);
 int os_remove_file(const char *path); /* TM_ENOENT: there is none */
 int os_remove_dir(const char *path); /* only one that nothing is in */
 

@@ -364,18 +364,54 @@ uint64_t os_file_stamp(const char *path)
 	return stamp ? stamp : 1;
 }
 
-int os_find(const char *path)
+int os_look(const char *path, struct os_look *ret_look)
 {
 	struct stat st;
 
-	if (stat(path, &st) == 0)
-		return TM_OK;
-	return errno == ENOTDIR ? TM_ENOENT : tm_err_from_errno(errno);
+	if (stat(path, &st) < 0)
+		return errno == ENOTDIR ? TM_ENOENT : tm_err_from_errno(errno);
+	*ret_look = (struct os_look){.is_file = S_ISREG(st.st_mode), .size = (uint64_t)st.st_size};
+	return TM_OK;
+}
+
+int os_find(const char *path)
+{
+	struct os_look ignored;
+
+	return os_look(path, &ignored);
 }
 
 int os_may_write(const char *path)
 {
-	return access(path, W_OK) == 0 ? TM_OK : tm_err_from_errno(errno);
+	/* No descriptor of our own: closing one would drop the locks that SQLite holds on the same file
+	 * (POSIX advisory locks). */
+	return faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) == 0 ? TM_OK : tm_err_from_errno(errno);
+}
+
+int os_make_file(const char *path)
+{
+	_cleanup_(closep) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	return fd < 0 ? tm_err_from_errno(errno) : TM_OK;
+}
+
+void os_keep_private(const char *path)
+{
+	(void)chmod(path, 0600);
+}
+
+int os_sync_file(const char *path)
+{
+	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 || fsync(fd) < 0 ? tm_err_from_errno(errno) : TM_OK;
+}
+
+int os_name_file(const char *path, const char *name)
+{
+	if (link(path, name) < 0 && (errno == EEXIST || rename(path, name) < 0))
+		return tm_err_from_errno(errno);
+	return tm_err_from_errno(sync_dir_of(name));
 }
 
 int os_remove_file(const char *path)

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "os/files.h"
 #include "os/os.h"
 
 enum { SPOOL_MAX = 1 << 20 };
@@ -343,6 +344,42 @@ static void a_link_to_nowhere_is_not_written_through(void **state)
 	assert_non_null(strstr(d.what, "/no/such/dir/f"));
 }
 
+static void a_file_is_made_once_and_takes_a_name_that_nobody_has(void **state)
+{
+	struct host *h = *state;
+	char built[HOST_PATH + 64], name[HOST_PATH + 64];
+	struct os_look look;
+	struct stat st;
+
+	snprintf(built, sizeof(built), "%s", host_path(h, "built"));
+	snprintf(name, sizeof(name), "%s", host_path(h, "name"));
+	assert_int_equal(os_find(built), TM_ENOENT);
+	const mode_t mask = umask(0);
+	assert_int_equal(os_make_file(built), TM_OK);
+	umask(mask);
+	assert_int_equal(stat(built, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(os_make_file(built), TM_EEXIST);
+	assert_int_equal(os_find(host_path(h, "built/below")), TM_ENOENT);
+	put(built, "text");
+	assert_int_equal(os_sync_file(built), TM_OK);
+	assert_int_equal(os_name_file(built, name), TM_OK);
+	expect_file(name, "text");
+	(void)os_remove_file(built); /* a link is left where it could be made */
+	put(built, "another");
+	assert_int_equal(os_name_file(built, name), TM_EEXIST);
+	expect_file(name, "text");
+	assert_int_equal(os_look(name, &look), TM_OK);
+	assert_true(look.is_file && look.size == 4);
+	assert_int_equal(os_look(h->dir, &look), TM_OK);
+	assert_false(look.is_file);
+	assert_int_equal(
+		os_remove_dir(h->dir), os_find(h->dir) == TM_OK ? TM_EIO : TM_ENOENT); /* not empty */
+	assert_int_equal(os_remove_file(name), TM_OK);
+	assert_int_equal(os_remove_file(name), TM_ENOENT);
+	assert_int_equal(os_sync_file(name), TM_ENOENT);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, host_setup, host_teardown)
 int main(void)
 {
@@ -359,6 +396,7 @@ int main(void)
 		T(a_file_is_rewritten_in_its_place),
 		T(a_link_to_nowhere_is_not_written_through),
 		T(directories_get_the_exact_mode_and_strangers_are_refused),
+		T(a_file_is_made_once_and_takes_a_name_that_nobody_has),
 		T(host_names_become_node_names),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * A new database is built under another name and appears at its own by link(), which never replaces anything:
- * at every moment there is either none or a whole one.
+ * A new database is built under another name and appears at its own by os_name_file(), which replaces
+ * nothing: at every moment there is either none or a whole one.
  */
 #include "control/store/sqlite/sqlite_private.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+
+#include "os/files.h"
+#include "os/os.h"
 
 struct first_rows {
 	const struct store_mesh *mesh;
@@ -29,15 +29,15 @@ static int refuse_if_there(const char *path, struct diag *d)
 {
 	static const char *const suffixes[] = {"", "-wal", "-journal"};
 	char name[PATH_MAX];
-	struct stat st;
+	struct os_look look;
 
 	for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
 		int err = with_suffix(path, suffixes[i], name);
 		if (err)
 			return diag_what(d, err, "the path of the mesh database is too long");
 
-		bool there = lstat(name, &st) == 0;
-		if (there && i > 0 && st.st_size == 0)
+		bool there = os_exists(name);
+		if (there && i > 0 && os_look(name, &look) == TM_OK && look.size == 0)
 			continue; /* left by looking at a database that was refused; nothing to replay */
 		if (there) {
 			diag_where(d, "%s", name);
@@ -48,10 +48,9 @@ static int refuse_if_there(const char *path, struct diag *d)
 				i == 0 ? "there is a mesh database already"
 				       : "a piece of an older mesh database is in the way");
 		}
-		if (errno != ENOENT) {
-			err = tm_err_from_errno(errno);
+		err = os_find(name);
+		if (err != TM_ENOENT)
 			return diag_what(d, err, "the mesh database cannot be created: %s", strerror(errno));
-		}
 	}
 	return TM_OK;
 }
@@ -111,52 +110,6 @@ static int fill(const char *path, struct first_rows *rows, struct diag *d)
 	return err;
 }
 
-static int make_empty_file(const char *path)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-
-	if (fd < 0)
-		return tm_err_from_errno(errno);
-
-	close(fd);
-	return TM_OK;
-}
-
-static int sync_path(const char *path, int flags)
-{
-	int fd = open(path, flags | O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return tm_err_from_errno(errno);
-
-	int err = fsync(fd) < 0 ? tm_err_from_errno(errno) : TM_OK;
-	close(fd);
-	return err;
-}
-
-static int sync_folder_of(const char *path)
-{
-	char folder[PATH_MAX];
-	const char *slash = strrchr(path, '/');
-	size_t n = slash ? (size_t)(slash - path) : 0;
-
-	memcpy(folder, path, n);
-	folder[n] = '\0';
-	return sync_path(!slash ? "." : n ? folder : "/", O_DIRECTORY);
-}
-
-static int put_in_place(const char *built, const char *path)
-{
-	if (link(built, path) < 0) {
-		int err = tm_err_from_errno(errno);
-
-		/* No hard links here: nothing was there a moment ago, and only we write here. */
-		if (err == TM_EEXIST || rename(built, path) < 0)
-			return err;
-	}
-	return sync_folder_of(path);
-}
-
 static void remove_built(const char *built)
 {
 	static const char *const suffixes[] = {"", "-wal", "-journal"};
@@ -164,7 +117,7 @@ static void remove_built(const char *built)
 
 	for (size_t i = 0; i < ARRAY_LEN(suffixes); i++)
 		if (with_suffix(built, suffixes[i], name) == TM_OK)
-			unlink(name);
+			(void)os_remove_file(name);
 }
 
 static int vacuum_into(struct sql_store *s, const char *path)
@@ -191,13 +144,13 @@ int sql_copy(struct store *store, const char *to)
 	if (snprintf(built, sizeof(built), "%s.new", to) >= (int)sizeof(built))
 		return TM_ERANGE;
 	remove_built(built); /* of a copy that was cut off */
-	int err = make_empty_file(built); /* for its mode */
+	int err = os_make_file(built); /* for its mode */
 	if (!err)
 		err = vacuum_into(sql_of(store), built);
 	if (!err)
-		err = sync_path(built, 0);
-	if (!err && rename(built, to) < 0)
-		err = tm_err_from_errno(errno);
+		err = os_sync_file(built);
+	if (!err)
+		err = os_move_file(built, to, NULL);
 	remove_built(built);
 	return err;
 }
@@ -216,13 +169,13 @@ int sql_create(const char *path, const struct store_mesh *mesh, const struct sto
 	if (snprintf(built, sizeof(built), "%s.new", path) >= (int)sizeof(built))
 		return diag_what(d, TM_ERANGE, "the path of the mesh database is too long");
 	remove_built(built); /* of an `init` that was cut off */
-	err = make_empty_file(built);
+	err = os_make_file(built);
 	if (!err)
 		err = fill(built, &rows, d);
 	if (!err)
-		err = sync_path(built, 0);
+		err = os_sync_file(built);
 	if (!err)
-		err = put_in_place(built, path);
+		err = os_name_file(built, path);
 	remove_built(built);
 	if (err) {
 		store_explain(err, d);

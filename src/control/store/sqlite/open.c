@@ -7,36 +7,32 @@
 #include "control/store/sqlite/sqlite_private.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+
+#include "os/files.h"
 
 enum { BUSY_MS = 250 };
 
 static int look_at_file(const char *path, struct diag *d)
 {
-	struct stat st;
+	struct os_look look;
+	int err = os_look(path, &look);
 
-	if (stat(path, &st) < 0) {
-		if (errno == ENOENT || errno == ENOTDIR) {
-			diag_hint(d, "restore it from a backup, or create a mesh with `tunnelmesh init`");
-			return diag_what(d, TM_ENOENT, "there is no mesh database");
-		}
-		int err = tm_err_from_errno(errno);
+	if (err == TM_ENOENT) {
+		diag_hint(d, "restore it from a backup, or create a mesh with `tunnelmesh init`");
+		return diag_what(d, TM_ENOENT, "there is no mesh database");
+	}
+	if (err) {
 		store_explain(err, d);
 		return err;
 	}
-	if (!S_ISREG(st.st_mode) || st.st_size == 0) {
+	if (!look.is_file || look.size == 0) {
 		diag_hint(d, "restore the database from a backup; what is there was left as it is");
 		return diag_what(d, TM_ECORRUPT,
-			S_ISREG(st.st_mode) ? "the mesh database is empty"
-					    : "the mesh database is not a file");
+			look.is_file ? "the mesh database is empty" : "the mesh database is not a file");
 	}
-	/* No descriptor of our own: closing one would drop the locks that SQLite holds on the same file
-	 * (POSIX advisory locks). */
-	if (faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) < 0) {
-		int err = tm_err_from_errno(errno);
+	err = os_may_write(path);
+	if (err) {
 		if (errno == EROFS) {
 			diag_hint(d, "make it writable: a coordinator cannot do without");
 			return diag_what(d, err, "the mesh database is on a disk that is read-only");
@@ -204,7 +200,8 @@ int sql_open(const char *path, struct store **ret_store, struct diag *d)
 		return err;
 	}
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
-	chmod(path, 0600); /* it holds the mesh secret, whatever a restore from a backup made of its mode */
+	/* It holds the mesh secret, whatever a restore from a backup made of its mode. */
+	os_keep_private(path);
 	*ret_store = TAKE(store);
 	diag_where(d, "%s", "");
 	return TM_OK;

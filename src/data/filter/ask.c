@@ -104,7 +104,7 @@ struct answer ask_rules(const struct filter *f, const struct filter_question *q,
 	};
 
 	const struct rules_answer a = rules_find(f->rules, &at, asked.port);
-	struct answer ret = {.says = FILTER_DENIED, .explicit = a.rule != RULE_NONE};
+	struct answer ret = {.says = FILTER_DENIED, .by_remote = by_remote, .rule = a.rule};
 
 	if (a.verdict == VERDICT_PASS)
 		ret.says = FILTER_PASS;

@@ -60,24 +60,57 @@ static struct flows *flows_for(struct filter_part *part, const struct flow_id *i
 	return id->routed ? part->routed : part->members;
 }
 
-/* Whether the rules of today let it begin. Those that do again bring it back as it was. */
-static bool still_allowed(struct judging *j, struct flows *t, const struct ends *e, struct flow *f)
+/* Of a client behind us: its end of the tunnel is here. */
+static bool filters_for_remote(const struct judging *j, const struct ends *e)
 {
-	if (LIKELY(f->generation == (uint32_t)j->q->generation))
-		return !f->killed;
+	return e->remote && rules_end_of(j->f->rules, e->remote) != RULES_NO_END;
+}
+
+/*
+ * They have decided about a connection. It counts where it is refused, and where it is let in: both ends ask
+ * the same rules, and so it counts once. Returns what they say. Apart, since what goes on would save
+ * registers for it.
+ */
+static __attribute__((noinline)) enum filter_says decided(
+	const struct judging *j, const struct ends *e, const struct answer *a)
+{
+	if (a->says != FILTER_PASS || a->by_remote || filters_for_remote(j, e))
+		rules_hit(j->f->rules, (unsigned)(j->held - j->memory->part), a->rule);
+	return a->says;
+}
+
+/* By other rules than those that judged it last. Those that let it begin bring it back as it was; only what
+ * they say otherwise than those before is a decision. Apart, likewise. */
+static __attribute__((noinline)) bool judge_again(
+	const struct judging *j, struct flows *t, const struct ends *e, struct flow *f)
+{
+	const bool was_killed = f->killed;
 
 	f->generation = (uint32_t)j->q->generation;
 	if (f->peer != j->q->peer)
 		flows_move(t, f, (uint16_t)j->q->peer);
-	if (ask_rules(j->f, j->q, e, f->by_remote, asked_by(&f->key, f->by_remote)).says == FILTER_PASS)
+	const struct answer a = ask_rules(j->f, j->q, e, f->by_remote, asked_by(&f->key, f->by_remote));
+	if (a.says == FILTER_PASS)
 		f->killed = 0;
 	else
 		track_killed(f, j->tick);
+	if (f->killed != was_killed)
+		decided(j, e, &a);
 	return !f->killed;
 }
 
-static enum filter_says remember(
-	struct judging *j, struct flows *t, const struct flow_id *id, const struct ip_view *v, bool by_remote)
+/* Whether the rules of today let it begin. */
+static inline bool still_allowed(
+	const struct judging *j, struct flows *t, const struct ends *e, struct flow *f)
+{
+	if (UNLIKELY(f->generation != (uint32_t)j->q->generation))
+		return judge_again(j, t, e, f);
+	return !f->killed;
+}
+
+/* One that may begin, as `a` says. */
+static enum filter_says remember(struct judging *j, struct flows *t, const struct flow_id *id,
+	const struct ends *e, const struct ip_view *v, const struct answer *a)
 {
 	const bool from_remote = j->q->dir == FILTER_INGRESS;
 	struct flow *f = flows_add(t, id, (uint16_t)j->q->peer, j->tick);
@@ -86,22 +119,24 @@ static enum filter_says remember(
 		return FILTER_FULL;
 
 	f->generation = (uint32_t)j->q->generation;
-	f->by_remote = by_remote;
-	track_begin(f, v, by_remote == from_remote ? 0 : 1, j->tick);
-	return FILTER_PASS;
+	f->by_remote = a->by_remote;
+	track_begin(f, v, a->by_remote == from_remote ? 0 : 1, j->tick);
+	return decided(j, e, a);
 }
 
 /* In the midst of a connection that nobody remembers, and that may not begin in this direction. */
 static enum filter_says pick_up(struct judging *j, struct flows *t, const struct flow_id *id,
-	const struct ends *e, const struct ip_view *v, enum filter_says denied)
+	const struct ends *e, const struct ip_view *v, const struct answer *denied)
 {
 	const bool from_remote = j->q->dir == FILTER_INGRESS, by_remote = !from_remote;
 
 	if (from_remote && j->q->now - j->f->since >= GRACE)
-		return denied;
-	if (ask_rules(j->f, j->q, e, by_remote, asked_by(&id->key, by_remote)).says != FILTER_PASS)
-		return denied;
-	return from_remote ? FILTER_PASS : remember(j, t, id, v, by_remote);
+		return decided(j, e, denied);
+
+	const struct answer a = ask_rules(j->f, j->q, e, by_remote, asked_by(&id->key, by_remote));
+	if (a.says != FILTER_PASS)
+		return decided(j, e, denied);
+	return from_remote ? FILTER_PASS : remember(j, t, id, e, v, &a);
 }
 
 /*
@@ -110,48 +145,48 @@ static enum filter_says pick_up(struct judging *j, struct flows *t, const struct
  * lack of one, then it has ended it, before a restart say. Else what is allowed is not to be broken by what
  * might be.
  */
-static enum filter_says is_forbidden(const struct judging *j, const struct flow_id *id, const struct ends *e)
+static bool is_forbidden(
+	const struct judging *j, const struct flow_id *id, const struct ends *e, struct answer *ret_a)
 {
 	const bool remote_calls = flow_remote(id->key.ports) >= PORTS_TO_CALL_FROM,
 		   local_calls = flow_local(id->key.ports) >= PORTS_TO_CALL_FROM;
 
 	if (remote_calls == local_calls)
-		return FILTER_PASS;
+		return false;
 
-	const struct answer a = ask_rules(j->f, j->q, e, remote_calls, asked_by(&id->key, remote_calls));
-	return a.explicit ? a.says : FILTER_PASS;
+	*ret_a = ask_rules(j->f, j->q, e, remote_calls, asked_by(&id->key, remote_calls));
+	return ret_a->says != FILTER_PASS && ret_a->rule != RULE_NONE;
 }
 
 static enum filter_says judge_new(struct judging *j, struct flows *t, const struct flow_id *id,
 	const struct ends *e, const struct ip_view *v, enum track_role role)
 {
 	const bool from_remote = j->q->dir == FILTER_INGRESS;
+	struct answer a;
 
 	if (role == TRACK_STRAY)
 		return FILTER_STRAY;
+	if (role == TRACK_GOES_ON && is_forbidden(j, id, e, &a))
+		return decided(j, e, &a);
 
-	enum filter_says says = role == TRACK_GOES_ON ? is_forbidden(j, id, e) : FILTER_PASS;
-	if (says != FILTER_PASS)
-		return says;
-	says = ask_rules(j->f, j->q, e, from_remote, asked_by(&id->key, from_remote)).says;
-	if (says == FILTER_PASS)
-		return remember(j, t, id, v, from_remote);
-	return role == TRACK_GOES_ON ? pick_up(j, t, id, e, v, says) : says;
+	a = ask_rules(j->f, j->q, e, from_remote, asked_by(&id->key, from_remote));
+	if (a.says == FILTER_PASS)
+		return remember(j, t, id, e, v, &a);
+	return role == TRACK_GOES_ON ? pick_up(j, t, id, e, v, &a) : decided(j, e, &a);
 }
 
 static enum filter_says begin_anew(
 	struct judging *j, struct flow *f, const struct ends *e, const struct ip_view *v)
 {
 	const bool from_remote = j->q->dir == FILTER_INGRESS;
-	const enum filter_says says =
-		ask_rules(j->f, j->q, e, from_remote, asked_by(&f->key, from_remote)).says;
+	const struct answer a = ask_rules(j->f, j->q, e, from_remote, asked_by(&f->key, from_remote));
 
-	if (says == FILTER_PASS) {
+	if (a.says == FILTER_PASS) {
 		f->by_remote = from_remote;
 		f->killed = 0;
 		track_begin(f, v, 0, j->tick);
 	}
-	return says;
+	return decided(j, e, &a);
 }
 
 /* Rules have ended it. Of either side only the beginning of another connection counts. */
@@ -287,6 +322,14 @@ static enum filter_says judge_flow(struct judging *j, const struct ip_view *v, c
 	return says;
 }
 
+static enum filter_says judge_alone(struct judging *j, const struct ip_view *v, const struct look *look)
+{
+	const struct answer a = ask_rules(
+		j->f, j->q, &look->ends, j->q->dir == FILTER_INGRESS, icmp_asked(v->version, v->p[v->l4]));
+
+	return decided(j, &look->ends, &a);
+}
+
 static enum filter_says judge_one(struct judging *j, const struct ip_view *v, const struct look *look)
 {
 	enum filter_says says;
@@ -306,9 +349,7 @@ static enum filter_says judge_one(struct judging *j, const struct ip_view *v, co
 	else if (look->role == TRACK_ABOUT)
 		says = judge_error(j, v);
 	else if (look->role == TRACK_ALONE)
-		says = ask_rules(j->f, j->q, &look->ends, j->q->dir == FILTER_INGRESS,
-			icmp_asked(v->version, v->p[v->l4]))
-			       .says;
+		says = judge_alone(j, v, look);
 	else
 		says = FILTER_STRAY;
 	if (UNLIKELY(v->flags & IP_FRAGMENT) && says == FILTER_PASS) {

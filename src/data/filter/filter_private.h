@@ -84,10 +84,11 @@ static inline struct asked icmp_asked(uint8_t version, uint8_t type)
 
 /* What a flow's first packet asked for. */
 struct asked asked_by(const struct flow_key *k, bool by_remote);
-/* Whether such a flow may begin; and whether a rule says so, and not only the lack of one. */
+/* Whether such a flow may begin, and which rule says so. */
 struct answer {
 	enum filter_says says;
-	bool explicit;
+	bool by_remote; /* as it was asked */
+	uint32_t rule; /* RULE_NONE: the lack of one */
 };
 struct answer ask_rules(const struct filter *f, const struct filter_question *q, const struct ends *e,
 	bool by_remote, struct asked asked);

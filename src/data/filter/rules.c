@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "data/filter/rules.h"
 
+#include "data/filter/hits.h"
+
 #include <string.h>
 
 /* The part of rules.last and rules.says that is one list. */
@@ -37,6 +39,7 @@ struct rules {
 		uint32_t n;
 	} end, class;
 	struct behind *prefix; /* by via, the longest first */
+	struct hits *hits; /* NULL: nobody wants to know */
 };
 
 struct span {
@@ -431,6 +434,12 @@ int rules_build(const struct rules_builder *b, struct rules **ret_rules)
 	return TM_OK;
 }
 
+void rules_count(struct rules *r, struct hits *h_take)
+{
+	hits_drop(r->hits);
+	r->hits = h_take;
+}
+
 void rules_free(struct rules *r)
 {
 	if (!r)
@@ -443,6 +452,7 @@ void rules_free(struct rules *r)
 	free(r->end.of);
 	free(r->class.of);
 	free(r->prefix);
+	hits_drop(r->hits);
 	free(r);
 }
 
@@ -517,6 +527,12 @@ uint32_t rules_class_behind(const struct rules *r, uint32_t via, const struct ip
 uint32_t rules_end_behind(const struct rules *r, const struct ip *ip)
 {
 	return find_behind(r, 0, ip);
+}
+
+void rules_hit(const struct rules *r, unsigned part, uint32_t rule)
+{
+	if (r->hits)
+		hits_add(r->hits, part, rule);
 }
 
 size_t rules_bytes(const struct rules *r)

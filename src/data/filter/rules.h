@@ -71,6 +71,7 @@ struct rules_at {
 	enum rules_proto proto;
 };
 
+struct hits;
 struct rules;
 struct rules_builder;
 
@@ -104,6 +105,8 @@ NODISCARD int rules_put_prefix_end(struct rules_builder *b, const struct prefix 
 /* The builder is left as it is. TM_EEXIST: a list, a pair or a host number was put twice; TM_ENOENT: a pair
  * shares lists that there are not; TM_EFULL: RULES_PAIRS_MAX, RULES_SETS_MAX. */
 NODISCARD int rules_build(const struct rules_builder *b, struct rules **ret_rules);
+/* From now on rules_hit counts there, by the maker's numbers (hits.h). Takes it. */
+void rules_count(struct rules *r, struct hits *h_take);
 void rules_free(struct rules *r);
 DEFINE_CLEANUP(struct rules, rules_free)
 
@@ -125,6 +128,10 @@ uint32_t rules_class_of(const struct rules *r, uint32_t host);
 uint32_t rules_class_behind(const struct rules *r, uint32_t via, const struct ip *ip);
 /* Of an address behind ourselves; RULES_NO_END likewise. */
 uint32_t rules_end_behind(const struct rules *r, const struct ip *ip);
+
+/* The rule has decided about a connection; by who has that part of the filter's memory. Nothing where nobody
+ * wants to know. */
+void rules_hit(const struct rules *r, unsigned part, uint32_t rule);
 
 size_t rules_bytes(const struct rules *r); /* of memory */
 

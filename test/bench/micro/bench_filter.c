@@ -7,6 +7,7 @@
  */
 #include "base/bytes.h"
 #include "bench/micro/micro.h"
+#include "data/filter/hits.h"
 #include "data/plane/worker.h"
 #include "fake/random.h"
 
@@ -44,12 +45,13 @@ static void make_packets(void)
 	}
 }
 
-/* 100 rules: every tenth port is for somebody. */
-static struct rules *make_rules(void)
+/* 100 rules: every tenth port is for somebody. They count, as a node's do. */
+static struct rules *make_rules(unsigned parts)
 {
 	struct rules_builder *b;
 	struct rules_span v[100];
 	struct rules *r;
+	struct hits *h;
 
 	for (uint16_t i = 0; i < 100; i++)
 		v[i] = (struct rules_span){(uint16_t)(10 * i + 2), (uint16_t)(10 * i + 4), VERDICT_PASS, i};
@@ -64,6 +66,9 @@ static struct rules *make_rules(void)
 	if (rules_build(b, &r) != TM_OK)
 		abort();
 	rules_builder_free(b);
+	if (hits_new(parts, 101, &h) != TM_OK)
+		abort();
+	rules_count(r, h);
 	return r;
 }
 
@@ -75,7 +80,7 @@ static void make_filter(uint32_t flows, unsigned parts)
 	struct filter_space space = {.host = SELF};
 
 	if (prefix_parse("10.77.0.0/16", &space.net4) != TM_OK ||
-		filter_new(&space, make_rules(), 0, &snap.filter) != TM_OK ||
+		filter_new(&space, make_rules(parts), 0, &snap.filter) != TM_OK ||
 		filter_memory_new(&cfg, &snap.memory) != TM_OK)
 		abort();
 	worker.filter = (struct filter_worker){0};
@@ -165,7 +170,7 @@ static void measure_writing(void)
 
 static void measure_rules(void)
 {
-	struct rules *r = make_rules();
+	struct rules *r = make_rules(1);
 	struct micro m = {0};
 	uint64_t seed = 0xb37c;
 

@@ -14,6 +14,7 @@ void bed_stop(struct bed *b)
 {
 	filter_free((struct filter *)(uintptr_t)b->w.filter);
 	filter_memory_free(b->w.memory);
+	hits_drop(b->hits);
 }
 
 /* All lists that any of the rules is of, and those of end and class 0. */
@@ -50,6 +51,8 @@ static void put_names(struct rules_builder *rb)
 		assert_int_equal(rules_put_class(rb, host, host / 10), TM_OK);
 	for (uint32_t host = 200; host < 210; host++)
 		assert_int_equal(rules_put_end(rb, host, 1), TM_OK);
+	assert_int_equal(rules_put_end(rb, BED_CLIENT, 1), TM_OK);
+	assert_int_equal(rules_put_class(rb, BED_CLIENT, 2), TM_OK);
 	assert_int_equal(prefix_parse("192.0.2.0/24", &prefix), TM_OK);
 	assert_int_equal(rules_put_prefix(rb, &prefix, 2, 1), TM_OK);
 	assert_int_equal(prefix_parse("192.0.2.128/25", &prefix), TM_OK);
@@ -72,6 +75,9 @@ void bed_rules(struct bed *b, const struct bed_rule *v, size_t n, enum verdict o
 	put_names(rb);
 	assert_int_equal(rules_build(rb, &r), TM_OK);
 	rules_builder_free(rb);
+	hits_drop(b->hits);
+	assert_int_equal(hits_new(b->w.memory->parts, (uint32_t)n + 1, &b->hits), TM_OK);
+	rules_count(r, hits_hold(b->hits));
 	assert_int_equal(filter_new(&space, r, 0, &f), TM_OK);
 	filter_free((struct filter *)(uintptr_t)b->w.filter);
 	b->w.filter = f;

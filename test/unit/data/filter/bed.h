@@ -9,9 +9,10 @@
 #include "unit/unit.h"
 
 #include "data/filter/filter.h"
+#include "data/filter/hits.h"
 #include "unit/data/filter/pkt.h"
 
-enum { BED_SELF = 1 };
+enum { BED_SELF = 1, BED_CLIENT = 230 /* behind us, and a member to our other ends */ };
 
 struct bed_rule {
 	enum rules_dir dir;
@@ -19,9 +20,9 @@ struct bed_rule {
 	uint16_t first, last;
 	enum verdict verdict;
 	uint32_t class; /* 0 mostly, that is, of hosts 2 to 9; 1: 10 to 19, and what is outside, behind 2; 2:
-			   20 to 29; ... */
-	uint32_t end; /* likewise; 1: hosts 200 to 209, and what is outside from 128 on, as far as that is
-			 behind us */
+			   20 to 29, and BED_CLIENT; ... */
+	uint32_t end; /* likewise; 1: hosts 200 to 209, BED_CLIENT, and what is outside from 128 on, as far as
+			 that is behind us */
 };
 
 struct bed {
@@ -29,6 +30,7 @@ struct bed {
 	ns_t now;
 	uint64_t generation;
 	uint32_t peer; /* 0: as above */
+	struct hits *hits; /* of the rules of now, by their place in the list, from 1 on */
 };
 
 /* With this many flows, and filtering for long already. */

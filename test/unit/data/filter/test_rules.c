@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "data/filter/hits.h"
 #include "data/filter/rules.h"
 #include "fake/alloc.h"
 #include "fake/random.h"
@@ -395,6 +396,30 @@ static void without_memory_nothing_is_made_and_nothing_is_lost(void **state)
 	rules_free(r);
 }
 
+static void they_count_where_somebody_wants_to_know_alone(void **state)
+{
+	struct hits *first = NULL, *second = NULL;
+	struct rules *r = NULL;
+	(void)state;
+
+	assert_int_equal(make_all(&r), TM_OK);
+	rules_hit(r, 0, 1); /* nobody does */
+	assert_int_equal(hits_new(1, 20, &first), TM_OK);
+	assert_int_equal(hits_new(1, 20, &second), TM_OK);
+	rules_count(r, hits_hold(first));
+	rules_hit(r, 0, 19);
+	rules_count(r, hits_hold(second));
+	assert_true(hits_are_done(first));
+	rules_hit(r, 0, 19);
+	rules_hit(r, 0, 19);
+	assert_int_equal(hits_of(first, 19), 1);
+	assert_int_equal(hits_of(second, 19), 2);
+	rules_free(r);
+	assert_true(hits_are_done(second));
+	hits_drop(first);
+	hits_drop(second);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -409,6 +434,7 @@ int main(void)
 		cmocka_unit_test(random_lists_answer_like_a_look_at_every_interval),
 		cmocka_unit_test(neighbours_that_say_the_same_are_one),
 		cmocka_unit_test(without_memory_nothing_is_made_and_nothing_is_lost),
+		cmocka_unit_test(they_count_where_somebody_wants_to_know_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

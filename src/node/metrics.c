@@ -14,6 +14,7 @@ int metrics_view_take(const struct node *n, struct metrics_view *ret_view)
 	if (err)
 		return err;
 	plane_figures(n->plane, &v.plane);
+	counts_total(n->rules.counts, v.decided);
 	v.dns = names_counters(n, &v.dns_connections);
 	v.dns_failing = names_failing(n);
 	v.resolver_failing = names_resolver_failing(n);

@@ -8,6 +8,7 @@
 
 #include "base/metricout.h"
 #include "control/coord/figures.h"
+#include "control/policy/counts.h"
 #include "dns/answer.h"
 #include "node/reaching.h"
 #include "node/view.h"
@@ -17,6 +18,7 @@ struct metrics_view {
 	struct node_view node; /* with all peers */
 	const struct reaching *reaching; /* borrowed */
 	struct plane_figures plane;
+	uint64_t decided[COUNTS_ACTIONS]; /* connections, by the policy */
 	const struct dns_counters *dns; /* borrowed; NULL: switched off */
 	size_t dns_connections;
 	bool dns_failing; /* names are not served where they should be */

@@ -40,6 +40,8 @@
 	X(flows_max, GAUGE, "tunnelmesh_filter_flows_max", "Connections that it can remember")               \
 	X(evictions, COUNTER, "tunnelmesh_filter_evictions_total",                                           \
 		"Connections that it had to forget before their time")                                       \
+	X(decisions, COUNTER, "tunnelmesh_filter_decisions_total",                                           \
+		"Connections that the policy decided about at this node, by how")                            \
 	X(offload_losses, COUNTER, "tunnelmesh_offload_losses_total",                                        \
 		"How often the kernel refused an offload that it had promised")                              \
 	X(firewalled, GAUGE, "tunnelmesh_firewalled",                                                        \

@@ -209,6 +209,15 @@ static void put_evictions(const struct metrics_view *v, struct metricout *out)
 		metricout_int(out, LABELS({"kind", flow_kinds[k]}), v->plane.flows[k].evicted);
 }
 
+static void put_decisions(const struct metrics_view *v, struct metricout *out)
+{
+	static const char *const verdicts[COUNTS_ACTIONS] = {
+		[POLICY_ALLOW] = "allowed", [POLICY_DENY] = "denied", [POLICY_REJECT] = "rejected"};
+
+	for (unsigned i = 0; v->plane.filtered && i < COUNTS_ACTIONS; i++)
+		metricout_int(out, LABELS({"verdict", verdicts[i]}), v->decided[i]);
+}
+
 static void put_offload_losses(const struct metrics_view *v, struct metricout *out)
 {
 	metricout_int(out, NO_LABELS, v->node.offload_losses);

@@ -102,6 +102,7 @@ struct node {
 	/* of rules.c */
 	struct {
 		struct filtering *filtering;
+		struct counts *counts; /* how often its rules decided */
 		struct loop_timer *again;
 		struct own_rule *own; /* n_own, this node's own */
 		size_t n_own;

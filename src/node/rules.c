@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "node/rules.h"
 
+#include "control/policy/counts.h"
 #include "control/policy/filtering.h"
 #include "data/filter/rules.h"
 #include "node/node_private.h"
@@ -194,6 +195,10 @@ int node_rules_init(struct node *n)
 	int err = filtering_new(&n->rules.filtering);
 
 	if (!err)
+		err = counts_new(plane_workers(n->plane), &n->rules.counts);
+	if (!err)
+		filtering_count(n->rules.filtering, n->rules.counts);
+	if (!err)
 		err = loop_timer_new(n->base, on_due, n, &n->rules.again);
 	return err ? err : own_rules_init(n);
 }
@@ -203,6 +208,7 @@ void node_rules_deinit(struct node *n)
 	loop_timer_free(TAKE(n->rules.again));
 	policy_kept_deinit(&n->rules.waiting);
 	filtering_free(TAKE(n->rules.filtering));
+	counts_free(TAKE(n->rules.counts));
 	own_rules_deinit(n);
 }
 

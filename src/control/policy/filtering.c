@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "control/policy/counts.h"
 #include "data/filter/rules.h"
 #include "policy/bind.h"
 #include "policy/compile.h"
@@ -21,6 +22,7 @@ struct filtering {
 	char self_id[NODE_ID_LEN + 1];
 	struct ip *own; /* n_own: this machine's addresses */
 	size_t n_own;
+	struct counts *counts; /* NULL: nobody wants to know */
 };
 
 int filtering_new(struct filtering **ret_f)
@@ -50,6 +52,11 @@ void filtering_free(struct filtering *f)
 	free(f->local);
 	free(f->own);
 	free(f);
+}
+
+void filtering_count(struct filtering *f, struct counts *c)
+{
+	f->counts = c;
 }
 
 bool filtering_is_on(const struct filtering *f)
@@ -288,9 +295,23 @@ static int put_members(struct rules_builder *b, const struct policy_share *s)
 	return err;
 }
 
+/* By the numbers that put_list gives them. */
+static int count(const struct filtering *f, struct rules *r)
+{
+	struct hits *h = NULL;
+
+	if (!f->counts)
+		return TM_OK;
+	int err = counts_begin(f->counts, f->now.doc, &h);
+	if (!err)
+		rules_count(r, h);
+	return err;
+}
+
 static int build(const struct filtering *f, const struct policy_share *s, struct rules **ret_rules)
 {
 	_cleanup_(rules_builder_freep) struct rules_builder *b = NULL;
+	_cleanup_(rules_freep) struct rules *r = NULL;
 
 	int err = rules_builder_new(&b);
 	if (!err)
@@ -299,7 +320,13 @@ static int build(const struct filtering *f, const struct policy_share *s, struct
 		err = put_members(b, s);
 	if (!err)
 		err = put_own(b, s, f->own, f->n_own);
-	return err ? err : rules_build(b, ret_rules);
+	if (!err)
+		err = rules_build(b, &r);
+	if (!err)
+		err = count(f, r);
+	if (!err)
+		*ret_rules = TAKE(r);
+	return err;
 }
 
 /* Nobody has a class: all is dropped. */

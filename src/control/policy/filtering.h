@@ -11,6 +11,7 @@
 #include "mesh/mesh.h"
 #include "policy/local.h"
 
+struct counts;
 struct filtering;
 struct rules;
 
@@ -33,6 +34,8 @@ NODISCARD int filtering_set_local(
 	struct filtering *f, const char *self_id, const struct policy_local *v, size_t n);
 /* And the addresses of this machine outside the mesh. Copied. TM_ENOMEM: those before count. */
 NODISCARD int filtering_set_addresses(struct filtering *f, const struct ip *v, size_t n);
+/* Rules that are made from now on count there; borrowed. */
+void filtering_count(struct filtering *f, struct counts *c);
 bool filtering_has_policy(const struct filtering *f); /* the mesh's */
 /* Does it let this node's own rules allow anything? Else those that would have no effect. */
 bool filtering_grants(const struct filtering *f, const struct mesh *m, const char *self_id);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "commands_rig.h"
 
+#include "control/policy/counts.h"
 #include "crypto/init.h"
 #include "fake/quiet.h"
 #include "node/names.h"
@@ -186,6 +187,7 @@ int rig_setup(void **state)
 	r->n.offers = (struct offers *)r;
 	r->n.enrolment.self = nodes[0];
 	r->n.config.bench_port = 5209;
+	assert_int_equal(counts_new(1, &r->n.rules.counts), TM_OK);
 	assert_int_equal(prefix_parse("100.101.0.0/16", &r->n.mesh.net4), TM_OK);
 	assert_int_equal(prefix_parse("fd5c::/64", &r->n.mesh.net6), TM_OK);
 	const struct peers_config peers = {.path = r->path,
@@ -204,6 +206,7 @@ int rig_teardown(void **state)
 {
 	struct rig *r = *state;
 
+	counts_free(r->n.rules.counts);
 	peers_free(r->n.peers);
 	event_base_free(r->n.base);
 	json_decref(r->answer);

@@ -128,6 +128,7 @@ bool metrics_sample_init(struct metrics_sample *s)
 			.filtered = true,
 			.flows = {[FILTER_MEMBERS] = {.flows = 50, .most = 65536, .evicted = 2},
 				[FILTER_ROUTED] = {.most = 32768}}},
+		.decided = {[POLICY_ALLOW] = 30, [POLICY_DENY] = 4, [POLICY_REJECT] = 5},
 		.resolver_failing = true,
 		.per_peer = true,
 		.reaching = s->reaching,

@@ -36,6 +36,7 @@ void __wrap_plane_stop(struct plane *p);
 void __wrap_plane_free(struct plane *p);
 uint16_t __wrap_plane_port(const struct plane *p);
 const char *__wrap_plane_tun_name(const struct plane *p);
+unsigned __wrap_plane_workers(const struct plane *p);
 bool __wrap_plane_peer_stamp(
 	struct plane *p, const uint8_t key[static 32], uint8_t ret_stamp[static PLANE_STAMP]);
 int __real_os_routes_new(const char *own, uint32_t mark, struct os_routes **ret_routes, struct diag *d);
@@ -102,6 +103,11 @@ uint16_t __wrap_plane_port(const struct plane *p UNUSED)
 const char *__wrap_plane_tun_name(const struct plane *p UNUSED)
 {
 	return rig->tun;
+}
+
+unsigned __wrap_plane_workers(const struct plane *p UNUSED)
+{
+	return 1;
 }
 
 bool __wrap_plane_peer_stamp(struct plane *p UNUSED, const uint8_t key[static 32] UNUSED,

@@ -2,6 +2,8 @@
 /* When the plane gets rules, and which. */
 #include "unit/node/rules_rig.h"
 
+#include "control/policy/counts.h"
+
 #include <event2/event.h>
 
 static void a_policy_holds_at_once_and_members_follow(void **state)
@@ -22,6 +24,25 @@ static void a_policy_holds_at_once_and_members_follow(void **state)
 	member(r, "b", 3, "x", 4);
 	run(r);
 	assert_int_equal(r->n_set, 3);
+}
+
+/* Also when others have taken their place. */
+static void what_the_planes_rules_decide_is_counted_here(void **state)
+{
+	struct rig *r = *state;
+	struct counted told[2];
+
+	member(r, "self", 1, NULL, 1);
+	policy(r, 1, "rules: [{id: web, allow: tcp/80, from: any, to: any}]");
+	rules_hit(r->rules, 0, 1);
+	member(r, "a", 2, NULL, 2);
+	run_until_set(r, 2);
+	rules_hit(r->rules, 0, 1);
+	policy(r, 2, OPEN);
+	assert_null(r->rules);
+	assert_int_equal(counts_tell(r->n.rules.counts, told, ARRAY_LEN(told)), 1);
+	assert_string_equal(told[0].id, "web");
+	assert_int_equal(told[0].n, 2);
 }
 
 static void one_that_stops_nothing_costs_nothing(void **state)
@@ -286,6 +307,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 			a_policy_holds_at_once_and_members_follow, rules_setup, rules_teardown),
+		cmocka_unit_test_setup_teardown(
+			what_the_planes_rules_decide_is_counted_here, rules_setup, rules_teardown),
 		cmocka_unit_test_setup_teardown(
 			one_that_stops_nothing_costs_nothing, rules_setup, rules_teardown),
 		cmocka_unit_test_setup_teardown(who_comes_is_filtered_where_all_before_may_do_everything,

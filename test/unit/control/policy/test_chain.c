@@ -7,6 +7,7 @@
 #include "unit/unit.h"
 
 #include "base/bytes.h"
+#include "control/policy/counts.h"
 #include "control/policy/filtering.h"
 #include "data/filter/filter.h"
 #include "unit/control/policy/chain_world.h"
@@ -18,6 +19,7 @@ enum { WORLDS = 60, FRESH = 150, LIVE = 24, MEMORY = 4096 };
 struct live {
 	const struct person *from, *to;
 	uint16_t sport, dport;
+	bool ended[2]; /* by rules, at either end */
 };
 
 struct chain {
@@ -25,6 +27,8 @@ struct chain {
 	struct mesh *mesh;
 	char nodes[1024];
 	struct filtering *filtering[NODES];
+	struct counts *counts[NODES]; /* and what they were */
+	uint64_t counted[NODES][COUNTS_ACTIONS];
 	struct filter_worker worker[NODES];
 	uint64_t generation, seed;
 	ns_t now;
@@ -35,6 +39,8 @@ struct chain {
 
 static struct chain chain;
 static uint64_t packets;
+static const enum policy_action actions[] = {
+	[ALLOW] = POLICY_ALLOW, [DENY] = POLICY_DENY, [REJECT] = POLICY_REJECT};
 
 /* --- the mesh --- */
 
@@ -91,6 +97,8 @@ static void open_nodes(struct chain *c)
 			if (c->w.net[k].node == i)
 				own[n++] = world_own(&c->w.net[k]);
 		assert_int_equal(filtering_new(&c->filtering[i]), TM_OK);
+		assert_int_equal(counts_new(1, &c->counts[i]), TM_OK);
+		filtering_count(c->filtering[i], c->counts[i]);
 		assert_int_equal(filtering_set_addresses(c->filtering[i], own, n), TM_OK);
 		assert_int_equal(filter_memory_new(&cfg, &c->worker[i].memory), TM_OK);
 	}
@@ -99,8 +107,6 @@ static void open_nodes(struct chain *c)
 /* And each node's own. */
 static void set_own(struct chain *c, int node)
 {
-	static const enum policy_action actions[] = {
-		[ALLOW] = POLICY_ALLOW, [DENY] = POLICY_DENY, [REJECT] = POLICY_REJECT};
 	struct policy_local v[OWN_MAX] = {{.line = 0}};
 	char id[NODE_ID_LEN + 1];
 	size_t n = 0;
@@ -178,6 +184,7 @@ static void chain_close(struct chain *c)
 		filter_free((struct filter *)(uintptr_t)c->worker[i].filter);
 		filter_memory_free(c->worker[i].memory);
 		filtering_free(c->filtering[i]);
+		counts_free(c->counts[i]);
 	}
 	mesh_free(c->mesh);
 }
@@ -274,6 +281,23 @@ static void expect(struct chain *c, int at, const struct person *from, const str
 		k->sport, k->dport, k->flags, k->type, at, (int)says, (int)want, text.s);
 }
 
+/* So many decisions more at that end, and all of them this one. */
+static void expect_counted(struct chain *c, int at, enum deed deed, unsigned times)
+{
+	uint64_t now[COUNTS_ACTIONS];
+
+	counts_total(c->counts[at], now);
+	for (unsigned i = 0; i < COUNTS_ACTIONS; i++)
+		if (now[i] - c->counted[at][i] != (i == actions[deed] ? times : 0))
+			fail_msg("world %" PRIu64 ": n%d counts %" PRIu64 " more of %s", c->seed, at,
+				now[i] - c->counted[at][i], policy_action_name((enum policy_action)i));
+}
+
+static void begin_counting(struct chain *c, int at)
+{
+	counts_total(c->counts[at], c->counted[at]);
+}
+
 /* --- what is asked --- */
 
 static const enum filter_says says_of[] = {
@@ -325,8 +349,13 @@ static void ask_fresh(struct chain *c)
 	const enum deed out = world_judge(&c->w, from->node, from, to, kind, port),
 			in = world_judge(&c->w, to->node, from, to, kind, port);
 	c->now += 8000 * SEC; /* nothing is remembered */
+	begin_counting(c, from->node);
+	begin_counting(c, to->node);
 	expect(c, from->node, from, to, &k, stray ? FILTER_STRAY : says_of[out]);
 	expect(c, to->node, from, to, &k, stray ? FILTER_STRAY : says_of[in]);
+	/* What is let out is the other end's to count. */
+	expect_counted(c, from->node, out, !stray && out != ALLOW);
+	expect_counted(c, to->node, in, !stray);
 	if (stray || out != ALLOW || in != ALLOW)
 		return;
 
@@ -341,6 +370,8 @@ static void ask_fresh(struct chain *c)
 	}
 	expect(c, to->node, to, from, &answer, FILTER_PASS);
 	expect(c, from->node, to, from, &answer, FILTER_PASS);
+	expect_counted(c, from->node, out, 0);
+	expect_counted(c, to->node, in, 1);
 }
 
 /* --- connections while documents change --- */
@@ -377,12 +408,15 @@ static void connect_some(struct chain *c)
 	}
 }
 
-/* Whoever speaks first, and whatever the other side may begin: it goes on while it may begin. */
+/* Whoever speaks first, and whatever the other side may begin: it goes on while it may begin. Only what was
+ * decided otherwise than before counts, and once. */
 static void go_on(struct chain *c)
 {
 	for (unsigned i = 0; i < c->n_live; i++) {
-		const struct live *l = &c->live[i];
+		struct live *l = &c->live[i];
 
+		begin_counting(c, l->from->node);
+		begin_counting(c, l->to->node);
 		for (unsigned turn = 0, first = chain_random(2); turn < 4; turn++)
 			for (int end = 0; end < 2; end++) {
 				const int at = end ? l->to->node : l->from->node;
@@ -390,6 +424,14 @@ static void go_on(struct chain *c)
 
 				say(c, l, (turn + first) % 2, TCP_ACK, at, says_of[d]);
 			}
+		for (int end = 0; end < 2; end++) {
+			const int at = end ? l->to->node : l->from->node;
+			const enum deed d = world_judge(&c->w, at, l->from, l->to, TCP, l->dport);
+			const bool ended = d != ALLOW;
+
+			expect_counted(c, at, d, ended != l->ended[end] && (ended || end));
+			l->ended[end] = ended;
+		}
 	}
 }
 

@@ -2,6 +2,7 @@
 #include "unit/unit.h"
 
 #include "base/strbuf.h"
+#include "control/policy/counts.h"
 #include "control/policy/filtering.h"
 #include "data/filter/rules.h"
 #include "unit/policy/rig.h"
@@ -105,6 +106,32 @@ static void an_answer_names_its_rule(void **state)
 	assert_int_equal(answer(&s, r, NULL, "laptop", RULES_IN, RULES_TCP, 81).rule, RULE_NONE);
 	rules_free(r);
 	close_scene(&s);
+}
+
+/* What workers count is told of the rules that answers name. */
+static void an_answer_counts_for_its_rule(void **state)
+{
+	struct diag d = {0};
+	struct counts *counts = NULL;
+	struct counted told[2];
+	struct scene s;
+
+	(void)state;
+	open_scene(&s, "hub laptop web:server visitor:guest phone@hub");
+	assert_int_equal(counts_new(1, &counts), TM_OK);
+	filtering_count(s.f, counts);
+	assert_int_equal(filtering_set(s.f, RULES, s.nodes, &d), TM_OK);
+	struct rules *r = rules_of(&s, "web");
+	rules_hit(r, 0, answer(&s, r, NULL, "visitor", RULES_IN, RULES_TCP, 80).rule);
+	rules_hit(r, 0, answer(&s, r, NULL, "laptop", RULES_IN, RULES_TCP, 81).rule);
+	assert_int_equal(counts_tell(counts, told, ARRAY_LEN(told)), 2);
+	assert_string_equal(told[0].id, "");
+	assert_int_equal(told[0].action, POLICY_DENY);
+	assert_string_equal(told[1].id, "no");
+	assert_int_equal(told[1].action, POLICY_REJECT);
+	rules_free(r);
+	close_scene(&s);
+	counts_free(counts);
 }
 
 /* One that leads to two networks, of which one is not approved. */
@@ -393,6 +420,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_rules_of_a_node_are_its_share_of_the_policy),
 		cmocka_unit_test(an_answer_names_its_rule),
+		cmocka_unit_test(an_answer_counts_for_its_rule),
 		cmocka_unit_test(networks_behind_nodes_have_rules_of_their_own),
 		cmocka_unit_test(without_a_policy_there_are_no_rules),
 		cmocka_unit_test(one_that_cannot_be_read_leaves_the_old_one),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "node/reporting.h"
 
+#include "control/policy/counts.h"
 #include "crypto/init.h"
 #include "node/metrics_serving.h"
 #include "node/names.h"
@@ -110,6 +111,7 @@ static void send_message(struct reporting *r)
 	r->message.whole = false;
 	r->message.has_self = false;
 	r->message.n_peers = 0;
+	r->message.n_rules = 0;
 }
 
 static void add(struct reporting *r, const struct report_peer *p)
@@ -163,6 +165,23 @@ static void look_at_clients(struct reporting *r)
 			look_at_peer(r, m);
 }
 
+/* --- the policy --- */
+
+static void look_at_rules(struct reporting *r)
+{
+	static const enum report_action actions[COUNTS_ACTIONS] = {
+		[POLICY_ALLOW] = REPORT_ALLOW, [POLICY_DENY] = REPORT_DENY, [POLICY_REJECT] = REPORT_REJECT};
+	struct counted v[REPORT_RULES_MAX];
+
+	r->message.n_rules = counts_tell(r->node->rules.counts, v, ARRAY_LEN(v));
+	for (size_t i = 0; i < r->message.n_rules; i++) {
+		struct report_rule *rule = &r->message.rules[i];
+
+		*rule = (struct report_rule){.action = actions[v[i].action], .hits = v[i].n};
+		snprintf(rule->id, sizeof(rule->id), "%s", v[i].id);
+	}
+}
+
 /* --- when --- */
 
 static void look(struct reporting *r)
@@ -178,12 +197,13 @@ static void look(struct reporting *r)
 	r->message.has_self = r->whole || told_self_differs(&r->self, &self);
 	if (r->message.has_self)
 		r->message.self = r->self = self;
+	look_at_rules(r);
 	told_begin(&r->told, r->whole);
 	core_each_used(r->node->path_core, look_at_used, r);
 	look_at_clients(r);
 	while (told_gone(&r->told, &gone))
 		add(r, &gone);
-	if (r->message.whole || r->message.has_self || r->message.n_peers)
+	if (r->message.whole || r->message.has_self || r->message.n_peers || r->message.n_rules)
 		send_message(r);
 	r->whole = false;
 	r->looked_at = now;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
  * What this node tells its coordinator of itself and of the peers in use, when it is asked, as often as it is
- * asked, and what has changed alone (docs/protocol.md, "report"). Nothing is counted for it: what is there
- * already is looked at. Control thread. Private to node/.
+ * asked, and what has changed alone (docs/protocol.md, "report"): what is there or counted anyway is looked
+ * at. Control thread. Private to node/.
  */
 #ifndef TM_NODE_REPORTING_H
 #define TM_NODE_REPORTING_H

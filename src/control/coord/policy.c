@@ -6,6 +6,7 @@
 #include "wire/policy.h"
 #include "control/coord/coord_private.h"
 #include "control/link/clink.h"
+#include "policy/document.h"
 
 #include <string.h>
 
@@ -42,16 +43,18 @@ static void tell_slice(void *ctx)
 		loop_timer_in(b->timer, 0);
 }
 
-void policy_in_force(struct coord *c, const struct store_policy *p)
+void policy_in_force(struct coord *c, const struct store_policy *p, struct policy_sums *sums_take)
 {
 	struct policy_board *b = &c->policy;
 
 	int err = take(b, p);
 	if (err) {
+		free(sums_take);
 		log_error("coord: the new policy is stored, but cannot be told before the next start",
 			KV_ERR(err));
 		return;
 	}
+	policy_sums_take(c, sums_take);
 	LIST_FOREACH (n, &c->conns, struct conn, in_conns) {
 		if (n->state != CONN_MEMBER)
 			continue;
@@ -97,6 +100,17 @@ int policy_init(struct coord *c)
 	return err ? err : policy_look_init(c);
 }
 
+/* Without them nothing is missing but figures. */
+static struct policy_sums *sums_of(const struct store_policy *p)
+{
+	_cleanup_(policy_doc_freep) struct policy_doc *doc = NULL;
+	struct policy_sums *s = NULL;
+
+	if (policy_doc_read("policy", p->text, strlen(p->text), POLICY_ACCEPTED, &doc, NULL) == TM_OK)
+		(void)!policy_sums_of(doc, &s);
+	return s;
+}
+
 int policy_load(struct coord *c)
 {
 	struct store_policy p;
@@ -105,6 +119,8 @@ int policy_load(struct coord *c)
 	if (err)
 		return err == TM_ENOENT ? TM_OK : err;
 	err = take(&c->policy, &p);
+	if (!err)
+		policy_sums_take(c, sums_of(&p));
 	store_policy_deinit(&p);
 	policy_mesh_changed(c);
 	return err;
@@ -113,6 +129,7 @@ int policy_load(struct coord *c)
 void policy_deinit(struct coord *c)
 {
 	clink_text_unref(TAKE(c->policy.text));
+	free(TAKE(c->policy.sums));
 	loop_timer_free(TAKE(c->policy.timer));
 	policy_look_deinit(c);
 }

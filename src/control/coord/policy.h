@@ -3,9 +3,9 @@
  * The policy of the mesh, as the coordinator has it. Private to coord/.
  *
  * policy.c: the one in force, told to all links. policy_look.c: does it still fit the mesh. policy_held.c:
- * who goes by it. policy_answer.c: parts of answers. policy_scene.c: what a question about policies is asked
- * of, read from the store. policy_ask.c and policy_question.c: the requests; all that they do is done by jobs
- * on the helper thread.
+ * who goes by it. policy_hits.c: how often its rules decided. policy_answer.c: parts of answers.
+ * policy_scene.c: what a question about policies is asked of, read from the store. policy_ask.c and
+ * policy_question.c: the requests; all that they do is done by jobs on the helper thread.
  */
 #ifndef TM_CONTROL_COORD_POLICY_H
 #define TM_CONTROL_COORD_POLICY_H
@@ -18,6 +18,7 @@
 #include "policy/bind.h"
 #include "policy/tests.h"
 #include "wire/msg/msg.h"
+#include "wire/msg/report.h"
 
 struct clink_text;
 struct conn;
@@ -42,6 +43,27 @@ struct policy_looks {
 	char *warnings; /* all that it found */
 };
 
+/* policy_hits.c: how often the rules in force decided, as nodes report. */
+struct policy_sums {
+	int64_t since; /* Unix seconds */
+	uint64_t none; /* denied for want of a rule */
+	size_t n;
+	struct policy_sum {
+		char id[POLICY_ID_MAX + 1];
+		uint8_t action; /* enum policy_action */
+		uint64_t hits;
+	} v[]; /* by id */
+};
+/* Any thread. All 0: of a document that may come into force. TM_ENOMEM. */
+NODISCARD int policy_sums_of(const struct policy_doc *doc, struct policy_sums **ret_s);
+/* NULL: there are none, or there is no memory. */
+NODISCARD struct policy_sums *policy_sums_copy(const struct policy_sums *s);
+uint64_t policy_sums_get(const struct policy_sums *s, const struct policy_rule *r);
+/* Control thread. These rules are in force; those that were before go on counting. NULL: nobody knows them.
+ */
+void policy_sums_take(struct coord *c, struct policy_sums *fresh_take);
+void policy_hit(struct coord *c, const struct report_rule *said);
+
 struct policy_board {
 	uint64_t version; /* 0: the mesh has no policy, everything passes */
 	char digest[MSG_DIGEST_LEN + 1];
@@ -49,12 +71,13 @@ struct policy_board {
 	struct list behind; /* links that are to be told it still */
 	struct loop_timer *timer;
 	struct policy_looks look;
+	struct policy_sums *sums; /* NULL: no policy, or one that this program cannot read */
 };
 NODISCARD int policy_init(struct coord *c);
 NODISCARD int policy_load(struct coord *c); /* from the store, at the start */
 void policy_deinit(struct coord *c);
 /* Accepted and stored: it is in force, and told to all. */
-void policy_in_force(struct coord *c, const struct store_policy *p);
+void policy_in_force(struct coord *c, const struct store_policy *p, struct policy_sums *sums_take);
 /* After the welcome; `digest`: of the one that it holds. */
 void policy_welcome(struct conn *n, const char *digest);
 void policy_leave(struct conn *n);

@@ -54,7 +54,8 @@ void policy_put_list(struct jsonout *o, const char *key, const struct policy_sce
 	strbuf_deinit(&b);
 }
 
-void policy_put_rules(struct jsonout *o, const struct policy_scene *x, const struct policy_doc *doc)
+void policy_put_rules(struct jsonout *o, const struct policy_scene *x, const struct policy_doc *doc,
+	const struct policy_sums *sums)
 {
 	jsonout_list(o, "rules");
 	for (size_t i = 0; i < doc->n_rules; i++) {
@@ -71,10 +72,26 @@ void policy_put_rules(struct jsonout *o, const struct policy_scene *x, const str
 		jsonout_bool(o, "builtin", r->builtin);
 		jsonout_int_or_null(o, "line", r->line);
 		jsonout_int_or_null(o, "line_end", r->line_end);
+		if (sums)
+			jsonout_int(o, "hits", (int64_t)policy_sums_get(sums, r));
+		else
+			jsonout_null(o, "hits");
 		jsonout_object_end(o);
 		strbuf_deinit(&b);
 	}
 	jsonout_list_end(o);
+}
+
+void policy_put_counted(struct jsonout *o, const struct policy_sums *sums)
+{
+	if (!sums) {
+		jsonout_null(o, "counted");
+		return;
+	}
+	jsonout_object(o, "counted");
+	jsonout_int(o, "since_at", sums->since);
+	jsonout_int(o, "no_rule", (int64_t)sums->none);
+	jsonout_object_end(o);
 }
 
 void policy_put_subject(struct jsonout *o, const char *key, const struct policy_subject *s)

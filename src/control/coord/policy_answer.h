@@ -16,7 +16,10 @@ void policy_put_rule(struct jsonout *o, const char *key, const struct policy_doc
 /* As it is written, by the names that nodes have now. */
 void policy_put_list(struct jsonout *o, const char *key, const struct policy_scene *x,
 	const struct policy_doc *doc, const struct policy_list *l);
-void policy_put_rules(struct jsonout *o, const struct policy_scene *x, const struct policy_doc *doc);
+/* sums: how often each decided; NULL: that is not known, or nothing is counted. */
+void policy_put_rules(struct jsonout *o, const struct policy_scene *x, const struct policy_doc *doc,
+	const struct policy_sums *sums);
+void policy_put_counted(struct jsonout *o, const struct policy_sums *sums); /* since when, and of no rule */
 void policy_put_subject(struct jsonout *o, const char *key, const struct policy_subject *s);
 void policy_put_service(struct jsonout *o, const struct policy_service *s);
 

@@ -82,6 +82,11 @@ static int accept(struct ask *a, struct store *s, const struct policy_doc *doc)
 		return err;
 	policy_bindings_format(&b, &nodes);
 	policy_bindings_deinit(&b);
+	err = policy_sums_of(doc, &a->sums);
+	if (err) {
+		strbuf_deinit(&nodes);
+		return err;
+	}
 	a->accepted = (struct store_policy){
 		.accepted = a->job.now, .text = TAKE(a->text), .nodes = strbuf_take(&nodes)};
 	snprintf(a->accepted.by, sizeof(a->accepted.by), "%s", a->q.by[0] ? a->q.by : "admin");
@@ -194,6 +199,7 @@ static void put_unreadable(struct ask *a, const struct policy_scene *x)
 		(unsigned long long)x->before.version, x->unreadable.what);
 	jsonout_list(&a->out, "rules");
 	jsonout_list_end(&a->out);
+	policy_put_counted(&a->out, NULL);
 	jsonout_text(&a->out, "local_allow", "");
 	strbuf_printf(&a->warnings, "%s\n", sentence);
 }
@@ -213,6 +219,12 @@ static int ask_tests(struct ask *a, const struct policy_scene *x)
 	return err;
 }
 
+/* Where nobody can be stopped, nodes judge nothing and nothing is counted; NULL, as for want of memory. */
+static const struct policy_sums *sums_to_show(const struct ask *a, const struct policy_scene *x)
+{
+	return policy_doc_is_open(x->doc, x->world.n_routes > 0) ? NULL : a->sums;
+}
+
 static int put_policy(struct ask *a, const struct policy_scene *x, const struct policy_scene *of)
 {
 	const struct store_policy *p = &of->before;
@@ -228,7 +240,9 @@ static int put_policy(struct ask *a, const struct policy_scene *x, const struct 
 		put_unreadable(a, of);
 		return TM_OK;
 	}
-	policy_put_rules(&a->out, x, of->doc);
+	const struct policy_sums *sums = of == x ? sums_to_show(a, x) : NULL;
+	policy_put_rules(&a->out, x, of->doc, sums);
+	policy_put_counted(&a->out, sums);
 	policy_put_list(&a->out, "local_allow", x, of->doc, &of->doc->local_allow);
 	int err = policy_scene_warnings(x, of->doc, &a->warnings);
 	return err || of != x ? err : ask_tests(a, x);
@@ -322,7 +336,7 @@ static void ask_done(struct coord *c, struct job *j, int err)
 	if (a->accepted.version) {
 		log_info("coord: a new policy is in force", KV_INT("version", (int64_t)a->accepted.version),
 			KV("by", a->accepted.by));
-		policy_in_force(c, &a->accepted);
+		policy_in_force(c, &a->accepted, TAKE(a->sums));
 		policy_look_anew(c);
 	}
 	answer_begin(&j->asker, &o);
@@ -343,6 +357,7 @@ static void ask_deinit(struct job *j)
 	strbuf_deinit(&a->warnings);
 	strbuf_deinit(&a->failed);
 	store_policy_deinit(&a->accepted);
+	free(a->sums);
 	free(a->text);
 }
 
@@ -351,26 +366,40 @@ const struct job_kind policy_changing = {
 const struct job_kind policy_asking = {
 	.size = sizeof(struct ask), .body = ask_body, .done = ask_done, .deinit = ask_deinit, .alone = true};
 
-void policy_ask_start(struct coord *c, const struct asker *by, const struct job_kind *kind, ask_fn *run,
+static struct ask *begin(struct coord *c, const struct asker *by, const struct job_kind *kind, ask_fn *run,
 	const union msg_request *r)
 {
 	struct ask *a = job_start(c, by, kind);
 
 	if (!a)
-		return;
+		return NULL;
 	a->run = run;
 	a->q = r->policy;
 	a->text = r->policy.text ? strdup(r->policy.text) : NULL;
 	a->q.text = NULL;
-	if (r->policy.text && !a->text)
-		job_fail(&a->job, TM_ENOMEM);
-	else
+	if (!r->policy.text || a->text)
+		return a;
+	job_fail(&a->job, TM_ENOMEM);
+	return NULL;
+}
+
+void policy_ask_start(struct coord *c, const struct asker *by, const struct job_kind *kind, ask_fn *run,
+	const union msg_request *r)
+{
+	struct ask *a = begin(c, by, kind, run, r);
+
+	if (a)
 		job_submit(&a->job);
 }
 
-void policy_get(struct coord *c, const struct asker *a, const union msg_request *r)
+void policy_get(struct coord *c, const struct asker *by, const union msg_request *r)
 {
-	policy_ask_start(c, a, &policy_asking, run_get, r);
+	struct ask *a = begin(c, by, &policy_asking, run_get, r);
+
+	if (!a)
+		return;
+	a->sums = policy_sums_copy(c->policy.sums);
+	job_submit(&a->job);
 }
 
 void policy_set(struct coord *c, const struct asker *a, const union msg_request *r)

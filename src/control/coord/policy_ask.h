@@ -23,6 +23,8 @@ struct ask {
 	char added[POLICY_ID_MAX + 1]; /* that rule; "": one less */
 	struct jsonout out; /* members of the answer, as one value */
 	struct store_policy accepted; /* version 0: none */
+	struct policy_sums *sums; /* owned: for the rules of the accepted one; or, as of when they were asked
+				     for, of the one in force */
 	uint64_t shown; /* the version that the answer shows; 0: none */
 	struct strbuf warnings; /* about that one; a line each */
 	struct strbuf failed; /* and, if it is in force, those of its tests that do not hold */

@@ -307,6 +307,8 @@ void reports_told(struct conn *n, const msg_object *j)
 		begin_anew(n->c->reports, rep);
 	for (size_t i = 0; i < m.n_peers; i++)
 		tell_peer(n->c, n->member, &m.peers[i], m.over_ms);
+	for (size_t i = 0; i < m.n_rules; i++)
+		policy_hit(n->c, &m.rules[i]);
 	if (m.has_self)
 		rep->self = m.self;
 	rep->told_by = n->id;

@@ -17,6 +17,12 @@ static const char *const alarms[REPORT_ALARM_N] = {
 #undef X
 };
 
+static const char *const actions[REPORT_ACTION_N] = {
+#define X(name, word) [REPORT_##name] = word,
+	REPORT_ACTIONS(X)
+#undef X
+};
+
 const char *report_path_word(enum report_path path)
 {
 	return path_words[path];
@@ -82,6 +88,15 @@ static void peer_put(struct jsonout *o, const struct report_peer *p)
 	jsonout_object_end(o);
 }
 
+static void rule_put(struct jsonout *o, const struct report_rule *r)
+{
+	jsonout_object(o, NULL);
+	put_word(o, "rule", r->id);
+	jsonout_text(o, "action", actions[r->action]);
+	put_count(o, "hits", r->hits);
+	jsonout_object_end(o);
+}
+
 void msg_report_put(struct jsonout *o, const struct msg_report *m)
 {
 	jsonout_object(o, NULL);
@@ -95,6 +110,12 @@ void msg_report_put(struct jsonout *o, const struct msg_report *m)
 		jsonout_list(o, "peers");
 		for (size_t i = 0; i < m->n_peers; i++)
 			peer_put(o, &m->peers[i]);
+		jsonout_list_end(o);
+	}
+	if (m->n_rules) {
+		jsonout_list(o, "rules");
+		for (size_t i = 0; i < m->n_rules; i++)
+			rule_put(o, &m->rules[i]);
 		jsonout_list_end(o);
 	}
 	jsonout_object_end(o);
@@ -178,9 +199,27 @@ static bool peer_get(const json_t *j, struct report_peer *ret_p)
 	return true;
 }
 
+static bool rule_get(const json_t *j, struct report_rule *ret_r)
+{
+	struct report_rule r = {.hits = count(j, "hits", INT64_MAX)};
+	const char *action = jsonin_string(json_object_get(j, "action"));
+	unsigned i = 0;
+
+	while (i < REPORT_ACTION_N && (!action || strcmp(action, actions[i]) != 0))
+		i++;
+	r.action = (enum report_action)i;
+	if (i == REPORT_ACTION_N || !r.hits)
+		return false;
+	if (json_object_get(j, "rule") && jsonin_text(j, "rule", r.id, sizeof(r.id)) != TM_OK)
+		return false;
+	*ret_r = r;
+	return true;
+}
+
 void msg_report_get(const json_t *j, struct msg_report *ret_m)
 {
-	const json_t *self = json_object_get(j, "self"), *peers = json_object_get(j, "peers");
+	const json_t *self = json_object_get(j, "self"), *peers = json_object_get(j, "peers"),
+		     *rules = json_object_get(j, "rules");
 
 	ret_m->whole = json_is_true(json_object_get(j, "whole"));
 	ret_m->over_ms = (uint32_t)count(j, "over_ms", UINT32_MAX);
@@ -190,6 +229,10 @@ void msg_report_get(const json_t *j, struct msg_report *ret_m)
 	for (size_t i = 0; i < json_array_size(peers) && ret_m->n_peers < REPORT_PEERS_MAX; i++)
 		if (peer_get(json_array_get(peers, i), &ret_m->peers[ret_m->n_peers]))
 			ret_m->n_peers++;
+	ret_m->n_rules = 0;
+	for (size_t i = 0; i < json_array_size(rules) && ret_m->n_rules < REPORT_RULES_MAX; i++)
+		if (rule_get(json_array_get(rules, i), &ret_m->rules[ret_m->n_rules]))
+			ret_m->n_rules++;
 }
 
 /* --- asking --- */

@@ -12,6 +12,8 @@
 
 enum {
 	REPORT_PEERS_MAX = 128, /* in one message; who has more sends several */
+	REPORT_RULES_MAX = 128, /* in one report; the others are told in the next ones */
+	REPORT_RULE_ID_MAX = 32,
 	REPORT_EVERY_MIN_MS = 1000,
 	REPORT_EVERY_MAX_MS = 3600 * 1000,
 	REPORT_OFFLOADS_MAX = 63,
@@ -78,6 +80,25 @@ struct report_peer {
 	uint64_t rx, tx; /* bytes inside the tunnel, since the node has this peer */
 };
 
+/* What a rule of the policy does. */
+#define REPORT_ACTIONS(X)                                                                                    \
+	X(ALLOW, "allow")                                                                                    \
+	X(DENY, "deny")                                                                                      \
+	X(REJECT, "reject")
+enum report_action {
+#define X(name, word) REPORT_##name,
+	REPORT_ACTIONS(X)
+#undef X
+		REPORT_ACTION_N,
+};
+
+/* How often a rule decided about a connection at this node (docs/decisions/0071) since it was told last. */
+struct report_rule {
+	char id[REPORT_RULE_ID_MAX + 1]; /* "": none spoke of them, and they were denied */
+	enum report_action action;
+	uint64_t hits; /* not 0 */
+};
+
 struct msg_report {
 	bool whole; /* what it told before is over */
 	uint32_t over_ms; /* the traffic since the report before took so long; 0 = there was none before */
@@ -85,9 +106,11 @@ struct msg_report {
 	struct report_self self;
 	struct report_peer peers[REPORT_PEERS_MAX];
 	size_t n_peers;
+	struct report_rule rules[REPORT_RULES_MAX];
+	size_t n_rules;
 };
 void msg_report_put(struct jsonout *o, const struct msg_report *m);
-/* Peers that make no sense are left out, and those beyond the maximum. */
+/* Peers and rules that make no sense are left out, and those beyond the maximum. */
 void msg_report_get(const json_t *j, struct msg_report *ret_m);
 
 /* The coordinator asks for it. */

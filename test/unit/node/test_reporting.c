@@ -3,7 +3,9 @@
  */
 #include "unit/unit.h"
 
+#include "control/policy/counts.h"
 #include "crypto/init.h"
+#include "data/filter/hits.h"
 #include "node/metrics_serving.h"
 #include "node/names.h"
 #include "node/node_private.h"
@@ -224,6 +226,7 @@ static int setup(void **state)
 	assert_int_equal(peers_new(r->n.base, &peers, &r->n.peers), TM_OK);
 	assert_int_equal(peers_update(r->n.peers, &all, &d), TM_OK);
 	mesh_diff_deinit(&d);
+	assert_int_equal(counts_new(1, &r->n.rules.counts), TM_OK);
 	assert_int_equal(reporting_new(&r->n, &r->n.reporting), TM_OK);
 	r->view = (struct peer_view){.path = VIEW_DIRECT, .relay_name = "", .age_s = 7, .mtu = 1420};
 	assert_int_equal(ip_parse("192.0.2.1", &r->view.remote.ip), TM_OK);
@@ -238,6 +241,7 @@ static int teardown(void **state)
 	char path[NODE_PATH_MAX + 8];
 
 	reporting_free(r->n.reporting);
+	counts_free(r->n.rules.counts);
 	peers_free(r->n.peers);
 	event_base_free(r->n.base);
 	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
@@ -394,6 +398,44 @@ static void more_peers_than_a_message_holds_are_told_in_several(void **state)
 	assert_string_equal(r->told[1].peers[0].node, r->nodes[FIRST + REPORT_PEERS_MAX].id);
 }
 
+/* Once, also where nothing else is new. */
+static void rules_that_decided_something_are_told(void **state)
+{
+	static const char text[] = "rules: [{id: no, reject: tcp, from: any, to: any}]";
+	struct rig *r = *state;
+	struct policy_doc *doc = NULL;
+	struct hits *h = NULL;
+
+	assert_int_equal(policy_doc_parse("policy", text, strlen(text), &doc, NULL), TM_OK);
+	assert_int_equal(counts_begin(r->n.rules.counts, doc, &h), TM_OK);
+	policy_doc_free(doc);
+	r->n_used = REPORT_PEERS_MAX + 1;
+	asked(r, 60000, 0, true);
+	hits_add(h, 0, 0);
+	hits_add(h, 0, 1);
+	hits_add(h, 0, 1);
+	look(r);
+	assert_int_equal(r->n_told, 2);
+	assert_int_equal(r->told[0].n_rules, 2);
+	assert_int_equal(r->told[1].n_rules, 0);
+	assert_string_equal(r->told[0].rules[0].id, "");
+	assert_int_equal(r->told[0].rules[0].action, REPORT_DENY);
+	assert_int_equal(r->told[0].rules[0].hits, 1);
+	assert_string_equal(r->told[0].rules[1].id, "no");
+	assert_int_equal(r->told[0].rules[1].action, REPORT_REJECT);
+	assert_int_equal(r->told[0].rules[1].hits, 2);
+	look(r);
+	look(r);
+	assert_int_equal(r->n_told, 0);
+	hits_add(h, 0, 1);
+	look(r);
+	assert_int_equal(r->n_told, 1);
+	assert_int_equal(r->told[0].n_rules, 1);
+	assert_int_equal(r->told[0].rules[0].hits, 1);
+	assert_false(r->told[0].whole || r->told[0].has_self || r->told[0].n_peers);
+	hits_drop(h);
+}
+
 /* --- when --- */
 
 static void it_is_told_often_for_a_while_and_then_as_always(void **state)
@@ -449,6 +491,7 @@ int main(void)
 		CASE(a_peer_is_told_as_it_is_shown),
 		CASE(clients_behind_this_node_are_told_of_while_they_are_there),
 		CASE(more_peers_than_a_message_holds_are_told_in_several),
+		CASE(rules_that_decided_something_are_told),
 		CASE(it_is_told_often_for_a_while_and_then_as_always),
 		CASE(by_a_new_link_everything_is_told_again),
 	};

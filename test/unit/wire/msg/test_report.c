@@ -62,7 +62,8 @@ static void what_a_node_says_of_itself_comes_out_as_it_was_put(void **state UNUS
 	assert_int_equal(back.self.metrics_port, m.self.metrics_port);
 	assert_int_equal(back.self.alarms, m.self.alarms);
 	assert_string_equal(back.self.offloads, m.self.offloads);
-	assert_false(nothing.whole || nothing.has_self || nothing.n_peers || nothing.over_ms);
+	assert_false(
+		nothing.whole || nothing.has_self || nothing.n_peers || nothing.n_rules || nothing.over_ms);
 }
 
 static void assert_same_peer(const struct report_peer *a, const struct report_peer *b)
@@ -100,6 +101,43 @@ static void what_it_says_of_peers_comes_out_as_it_was_put(void **state UNUSED)
 		assert_same_peer(&back.peers[i], &m.peers[i]);
 }
 
+static void what_its_rules_decided_comes_out_as_it_was_put(void **state UNUSED)
+{
+	const struct msg_report m = {
+		.rules = {{.id = "ssh", .action = REPORT_ALLOW, .hits = INT64_MAX},
+			{.id = "", .action = REPORT_DENY, .hits = 1},
+			{.id = "0123456789abcdef0123456789abcdef", .action = REPORT_REJECT, .hits = 7}},
+		.n_rules = 3};
+	const struct msg_report back = again(&m);
+
+	assert_int_equal(back.n_rules, 3);
+	for (size_t i = 0; i < 3; i++) {
+		assert_string_equal(back.rules[i].id, m.rules[i].id);
+		assert_int_equal(back.rules[i].action, m.rules[i].action);
+		assert_int_equal(back.rules[i].hits, m.rules[i].hits);
+	}
+}
+
+static void rules_that_make_no_sense_are_left_out(void **state UNUSED)
+{
+	static const char *const bad[] = {"{}", "7", "{\"rule\":\"x\",\"hits\":1}",
+		"{\"rule\":\"x\",\"action\":\"allow\"}", "{\"rule\":\"x\",\"action\":\"allow\",\"hits\":0}",
+		"{\"rule\":\"x\",\"action\":\"allow\",\"hits\":-1}",
+		"{\"rule\":\"x\",\"action\":\"of a later version\",\"hits\":1}",
+		"{\"rule\":7,\"action\":\"allow\",\"hits\":1}",
+		"{\"rule\":\"0123456789abcdef0123456789abcdef0\",\"action\":\"allow\",\"hits\":1}"};
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		char text[256];
+
+		snprintf(text, sizeof(text),
+			"{\"rules\":[%s,{\"rule\":\"y\",\"action\":\"deny\",\"hits\":2}]}", bad[i]);
+		const struct msg_report m = got(text);
+		if (m.n_rules != 1 || m.rules[0].hits != 2)
+			fail_msg("row %zu", i);
+	}
+}
+
 static void peers_that_make_no_sense_are_left_out(void **state UNUSED)
 {
 	static const char *const bad[] = {"{}", "7", "{\"node\":\"" ID "\"}",
@@ -117,16 +155,45 @@ static void peers_that_make_no_sense_are_left_out(void **state UNUSED)
 	}
 }
 
-static void no_more_peers_are_taken_than_there_is_room_for(void **state UNUSED)
+static void no_more_is_taken_than_there_is_room_for(void **state UNUSED)
 {
 	struct strbuf b = {0};
 
 	strbuf_printf(&b, "{\"peers\":[");
 	for (unsigned i = 0; i < REPORT_PEERS_MAX + 5; i++)
 		strbuf_printf(&b, "%s{\"node\":\"%016x\",\"path\":\"direct\"}", i ? "," : "", i);
+	strbuf_printf(&b, "],\"rules\":[");
+	for (unsigned i = 0; i < REPORT_RULES_MAX + 5; i++)
+		strbuf_printf(&b, "%s{\"rule\":\"r%u\",\"action\":\"deny\",\"hits\":1}", i ? "," : "", i);
 	strbuf_printf(&b, "]}");
 	char *text = strbuf_take(&b);
-	assert_int_equal(got(text).n_peers, REPORT_PEERS_MAX);
+	const struct msg_report m = got(text);
+	assert_int_equal(m.n_peers, REPORT_PEERS_MAX);
+	assert_int_equal(m.n_rules, REPORT_RULES_MAX);
+	free(text);
+}
+
+/* A coordinator takes 64 KiB from a link (control/coord/coord.c). */
+static void the_longest_that_there_can_be_is_taken(void **state UNUSED)
+{
+	struct msg_report m = {.whole = true, .over_ms = UINT32_MAX, .has_self = true};
+	struct jsonout o = {0};
+	size_t n = 0;
+
+	m.self = (struct report_self){UINT32_MAX, UINT32_MAX, INT64_MAX, INT64_MAX, INT64_MAX, UINT32_MAX,
+		UINT16_MAX, UINT16_MAX, UINT16_MAX, UINT32_MAX, ""};
+	memset(m.self.offloads, 'x', REPORT_OFFLOADS_MAX);
+	for (m.n_peers = 0; m.n_peers < REPORT_PEERS_MAX; m.n_peers++)
+		m.peers[m.n_peers] = (struct report_peer){ID, REPORT_CHECKING, 6, PATH_NOT_SYMMETRIC, ID,
+			UINT32_MAX, UINT16_MAX, UINT32_MAX, INT64_MAX, INT64_MAX};
+	for (m.n_rules = 0; m.n_rules < REPORT_RULES_MAX; m.n_rules++) {
+		m.rules[m.n_rules] = (struct report_rule){.action = REPORT_REJECT, .hits = INT64_MAX};
+		memset(m.rules[m.n_rules].id, 'x', REPORT_RULE_ID_MAX);
+	}
+	msg_report_put(&o, &m);
+	char *text = jsonout_take(&o, &n);
+	assert_non_null(text);
+	assert_in_range(n, 32 << 10, 48 << 10);
 	free(text);
 }
 
@@ -202,7 +269,10 @@ int main(void)
 		cmocka_unit_test(what_a_node_says_of_itself_comes_out_as_it_was_put),
 		cmocka_unit_test(what_it_says_of_peers_comes_out_as_it_was_put),
 		cmocka_unit_test(peers_that_make_no_sense_are_left_out),
-		cmocka_unit_test(no_more_peers_are_taken_than_there_is_room_for),
+		cmocka_unit_test(what_its_rules_decided_comes_out_as_it_was_put),
+		cmocka_unit_test(rules_that_make_no_sense_are_left_out),
+		cmocka_unit_test(no_more_is_taken_than_there_is_room_for),
+		cmocka_unit_test(the_longest_that_there_can_be_is_taken),
 		cmocka_unit_test(numbers_and_words_that_are_not_known_count_as_not_told),
 		cmocka_unit_test(the_coordinator_asks_for_what_it_can_mean),
 		cmocka_unit_test(each_reason_has_a_word_that_means_it),

@@ -83,12 +83,14 @@ json_t *filter_send(struct cli *c, const char *cmd, const char *file, bool rebin
 
 /* --- list, show --- */
 
-static void rule_row(struct columns *t, const json_t *j)
+static void rule_row(struct columns *t, const json_t *j, bool hits)
 {
 	const char *action = json_text(j, "action");
 
 	columns_cell(t, json_text(j, "id"));
 	columns_tone(t, action, strcmp(action, "allow") == 0 ? TONE_GOOD : TONE_BAD);
+	if (hits)
+		columns_cellf(t, "%lld", (long long)json_number(j, "hits"));
 	columns_cell(t, json_text(j, "services"));
 	columns_cell(t, json_text(j, "from"));
 	columns_cell(t, json_text(j, "to"));
@@ -114,23 +116,37 @@ static void print_holders(struct cli *c, const json_t *holders)
 	fputs((json_int_t)json_array_size(others) < linked - in_force ? ", ...\n" : "\n", c->out);
 }
 
+/* Where nothing is counted, nothing is said of it. */
+static void print_counted(struct cli *c, const json_t *counted)
+{
+	char age[FORMAT_LEN];
+
+	if (json_is_object(counted))
+		fprintf(c->out, "  hits counted since %s; denied because no rule speaks of it: %lld\n",
+			format_age(json_number(counted, "since_at"), time_real() / SEC, age),
+			(long long)json_number(counted, "no_rule"));
+}
+
 static int print_rules(struct cli *c, const json_t *reply)
 {
 	static const char *const heads[] = {"RULE", "ACTION", "WHAT", "FROM", "TO"};
+	static const char *const heads_hits[] = {"RULE", "ACTION", "HITS", "WHAT", "FROM", "TO"};
+	const bool hits = json_is_object(json_object_get(reply, "counted"));
 	_cleanup_(columns_deinit) struct columns t;
 	struct diag d = {0};
 	char age[FORMAT_LEN];
 	const json_t *j;
 	size_t i;
 
-	columns_init(&t, heads, ARRAY_LEN(heads));
+	columns_init(&t, hits ? heads_hits : heads, hits ? ARRAY_LEN(heads_hits) : ARRAY_LEN(heads));
 	json_array_foreach (json_object_get(reply, "rules"), i, j)
-		rule_row(&t, j);
+		rule_row(&t, j, hits);
 	fprintf(c->out, "  version %lld of the policy, accepted %s by %s; what no rule allows is denied\n",
 		(long long)json_number(reply, "version"),
 		format_age(json_number(reply, "accepted_at"), time_real() / SEC, age),
 		json_text(reply, "by"));
 	int err = columns_print(&t, c->out, &c->screen);
+	print_counted(c, json_object_get(reply, "counted"));
 	if (*json_text(reply, "local_allow"))
 		fprintf(c->out, "  may allow more by rules of their own: %s\n",
 			json_text(reply, "local_allow"));
@@ -152,7 +168,8 @@ const struct command cmd_filter_list = {
 	.summary = "the rules by which members may open connections to each other",
 	.details = "Any rule that denies or rejects wins, then any that allows; what no rule speaks of is "
 		   "denied. "
-		   "Built-in rules are shown, too.",
+		   "Built-in rules are shown, too. HITS: connections that the rule decided about, as nodes "
+		   "report once a minute.",
 	.run = list_run,
 };
 

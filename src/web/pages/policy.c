@@ -60,12 +60,28 @@ static void put_questions(struct strbuf *out, const struct page *p)
 	html_put(out, "</div>\n");
 }
 
-static void put_rules(struct strbuf *out, const msg_object *policy)
+/* What no rule speaks of, and since when all of it is counted. */
+static void put_no_rule(struct strbuf *out, const struct page *p, const msg_object *counted)
 {
-	static const char *const heads[] = {"Rule", "Action", "From", "To", "Services", "Line", NULL};
-	const msg_object *r;
+	html_put(out, "<tr><th scope=\"row\" class=\"quiet\">no rule</th><td>");
+	part_state(out, TONE_BAD, "deny");
+	html_put(out,
+		"</td><td>any</td><td>any</td><td class=\"quiet\">the rest</td><td "
+		"class=\"number\">%lld</td>",
+		(long long)msg_shown_int(counted, "no_rule"));
+	html_put(out, "<td class=\"quiet\">counted since ");
+	part_when(out, p, msg_shown_int(counted, "since_at"));
+	html_put(out, "</td></tr>\n");
+}
 
-	part_table(out, "Rules, in the order in which they are asked", heads);
+static void put_rules(struct strbuf *out, const struct page *p)
+{
+	static const char *const heads[] = {"Rule", "Action", "From", "To", "Services", "Line", NULL},
+				 *const heads_hits[] = {
+					 "Rule", "Action", "From", "To", "Services", "Hits", "Line", NULL};
+	const msg_object *policy = p->policy, *counted = msg_shown_object(policy, "counted"), *r;
+
+	part_table(out, "Rules, in the order in which they are asked", counted ? heads_hits : heads);
 	for (size_t i = 0; (r = msg_shown_member(policy, "rules", &i));) {
 		const char *action = msg_shown_text(r, "action");
 
@@ -74,12 +90,16 @@ static void put_rules(struct strbuf *out, const msg_object *policy)
 		part_state(out, strcmp(action, "allow") == 0 ? TONE_GOOD : TONE_BAD, action);
 		html_put(out, "</td><td>%s</td><td>%s</td><td class=\"mono\">%s</td>",
 			msg_shown_text(r, "from"), msg_shown_text(r, "to"), msg_shown_text(r, "services"));
+		if (counted)
+			html_put(out, "<td class=\"number\">%lld</td>", (long long)msg_shown_int(r, "hits"));
 		if (msg_shown_int(r, "line"))
 			html_put(out, "<td class=\"number\">%lld</td></tr>\n",
 				(long long)msg_shown_int(r, "line"));
 		else
 			html_put(out, "<td class=\"quiet\">built in</td></tr>\n");
 	}
+	if (counted)
+		put_no_rule(out, p, counted);
 	part_table_end(out);
 }
 
@@ -124,7 +144,7 @@ static void put_document(struct strbuf *out, const struct page *p)
 		part_state(out, TONE_RELAY, "warning");
 		html_put(out, " %s</p>\n", sentence);
 	}
-	put_rules(out, p->policy);
+	put_rules(out, p);
 	html_put(out, "</section>\n<details><summary>The document</summary><pre tabindex=\"0\">");
 	html_put_lines(out, msg_shown_text(p->policy, "text"));
 	html_put(out, "</pre></details>\n");

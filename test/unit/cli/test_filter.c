@@ -12,12 +12,17 @@ static const struct fake_reply replies[] = {
 	{"policy.get", "{\"ok\":true,\"version\":3,\"accepted_at\":0,\"by\":\"jo\",\"text\":\"" POLICY_JSON
 		       "\",\"rules\":["
 		       "{\"id\":\"web\",\"action\":\"allow\",\"services\":\"tcp/"
-		       "80\",\"from\":\"any\",\"to\":\"hub\"},"
+		       "80\",\"from\":\"any\",\"to\":\"hub\",\"hits\":1234},"
 		       "{\"id\":\"builtin:ping\",\"action\":\"allow\",\"services\":\"icmp/"
-		       "echo\",\"from\":\"any\",\"to\":\"any\"}],"
+		       "echo\",\"from\":\"any\",\"to\":\"any\",\"hits\":0}],"
+		       "\"counted\":{\"since_at\":0,\"no_rule\":56},"
 		       "\"holders\":{\"linked\":20,\"in_force\":17,\"others\":[{\"name\":\"a\",\"version\":2}"
 		       ",{\"name\":\"b\",\"version\":null}]},"
 		       "\"local_allow\":\"tag:lab\",\"warnings\":[\"no node has the tag x\"]}"},
+	{"policy.get", "{\"ok\":true,\"version\":3,\"accepted_at\":0,\"by\":\"jo\",\"text\":\"" POLICY_JSON
+		       "\",\"rules\":["
+		       "{\"id\":\"all\",\"action\":\"allow\",\"services\":\"any\",\"from\":\"any\","
+		       "\"to\":\"any\",\"hits\":null}],\"counted\":null}"},
 	{"policy.set", "{\"ok\":true,\"version\":4,\"tests\":2,\"tests_of_nobody\":1,\"warnings\":[]}"},
 	{"policy.add", "{\"ok\":true,\"version\":4,\"tests\":2,\"tests_of_nobody\":1,\"warnings\":[]}"},
 	{"policy.remove", "{\"ok\":true,\"version\":4,\"tests\":2,\"tests_of_nobody\":1,\"warnings\":[]}"},
@@ -93,13 +98,19 @@ static void answers_are_shown_in_words(void **state)
 	} rows[] = {
 		{"filter list", 0,
 			"  version 3 of the policy, accepted - by jo; what no rule allows is denied\n"
-			"  RULE          ACTION  WHAT       FROM  TO\n"
-			"  web           allow   tcp/80     any   hub\n"
-			"  builtin:ping  allow   icmp/echo  any   any\n"
+			"  RULE          ACTION  HITS  WHAT       FROM  TO\n"
+			"  web           allow   1234  tcp/80     any   hub\n"
+			"  builtin:ping  allow   0     icmp/echo  any   any\n"
+			"  hits counted since -; denied because no rule speaks of it: 56\n"
 			"  may allow more by rules of their own: tag:lab\n"
 			"  in force at 17 of 20 linked nodes; not at a (version 2), b (which does not say), "
 			"...\n",
 			"tunnelmesh: warning: no node has the tag x\n"},
+		{"filter list", 0,
+			"  version 3 of the policy, accepted - by jo; what no rule allows is denied\n"
+			"  RULE  ACTION  WHAT  FROM  TO\n"
+			"  all   allow   any   any   any\n",
+			""},
 		{"filter show", 0, POLICY, ""},
 		{"filter set DIR/p.yaml", 0,
 			"  version 4 is in force; nodes that are linked are told now, others when they "

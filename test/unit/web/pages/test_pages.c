@@ -228,6 +228,12 @@ static void the_policy_shows_rules_and_what_was_asked(void **state)
 			     "\"action\":\"allow\",\"from\":\"tag:dev\",\"to\":\"nas\",\"line\":4}]}");
 	expect_shown(page_policy, &p, "<tr id=\"r-ssh\">");
 	expect_shown(page_policy, &p, "a: &lt;b&gt;\n");
+	expect_not_shown(page_policy, &p, "Hits");
+	p.policy = answer_of("{\"version\":3,\"rules\":[{\"id\":\"ssh\",\"action\":\"allow\",\"hits\":1234}],"
+			     "\"counted\":{\"since_at\":1,\"no_rule\":56}}");
+	expect_shown(page_policy, &p, "<th scope=\"col\">Hits</th>");
+	expect_shown(page_policy, &p, "<td class=\"number\">1234</td>");
+	expect_shown(page_policy, &p, "<td class=\"number\">56</td>");
 	p.explained = answer_of("{\"from\":\"a\",\"to\":\"b\",\"action\":\"deny\",\"rule\":null}");
 	expect_shown(page_policy, &p, "<span class=\"state bad\">deny</span>");
 	expect_shown(page_policy, &p, "what is not allowed does not pass");

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "crypto/kdf.h"
 
+#include <openssl/err.h>
+#include <openssl/evp.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -50,4 +52,16 @@ int hkdf_sha256(const void *ikm, size_t ikm_len, const void *salt, size_t salt_l
 	wipe(prk, sizeof(prk));
 	wipe(t, sizeof(t));
 	return TM_OK;
+}
+
+int scrypt_sha256(const void *secret, size_t n, const uint8_t *salt, size_t n_salt,
+	const struct scrypt_cost *cost, uint8_t *out, size_t n_out)
+{
+	const uint64_t steps = UINT64_C(1) << cost->log_n;
+	/* All of its tables: the limit that OpenSSL has by itself is less. */
+	const uint64_t memory = UINT64_C(128) * cost->r * (steps + cost->p + 2);
+	const int done = EVP_PBE_scrypt(secret, n, salt, n_salt, steps, cost->r, cost->p, memory, out, n_out);
+
+	ERR_clear_error();
+	return done == 1 ? TM_OK : TM_ENOMEM;
 }

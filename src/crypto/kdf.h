@@ -14,4 +14,12 @@ void noise_hkdf(const uint8_t ck[static HASH_LEN], const void *ikm, size_t ikm_l
 NODISCARD int hkdf_sha256(const void *ikm, size_t ikm_len, const void *salt, size_t salt_len,
 	const char *info, uint8_t *out, size_t n);
 
+/* What a guess shall cost: 128 * r * 2^log_n bytes of memory, and the time to go over them twice, p times. */
+struct scrypt_cost {
+	uint8_t log_n, r, p;
+};
+/* scrypt (RFC 7914), for secrets that people choose. TM_ENOMEM. */
+NODISCARD int scrypt_sha256(const void *secret, size_t n, const uint8_t *salt, size_t n_salt,
+	const struct scrypt_cost *cost, uint8_t *out, size_t n_out);
+
 #endif

@@ -166,6 +166,24 @@ static void rfc_5869_hkdf(void **state)
 	assert_int_equal(hkdf_sha256(ikm.p, ikm.n, NULL, 0, "", out, 255 * 32 + 1), TM_ERANGE);
 }
 
+static void rfc_7914_scrypt(void **state)
+{
+	const struct scrypt_cost none = {0, 1, 1}, little = {4, 1, 1}, some = {10, 8, 16};
+	uint8_t out[64];
+
+	(void)state;
+	assert_int_equal(scrypt_sha256("", 0, (const uint8_t *)"", 0, &little, out, sizeof(out)), TM_OK);
+	assert_hex(out, sizeof(out),
+		"77d6576238657b203b19ca42c18a0497f16b4844e3074ae8dfdffa3fede21442"
+		"fcd0069ded0948f8326a753a0fc81f17e8d3e0fb2e0d3628cf35e20c38d18906");
+	assert_int_equal(
+		scrypt_sha256("password", 8, (const uint8_t *)"NaCl", 4, &some, out, sizeof(out)), TM_OK);
+	assert_hex(out, sizeof(out),
+		"fdbabe1c9d3472007856e7190d01e9fe7c6ad7cbc8237830e77376634b373162"
+		"2eaf30d92e22a3886ff109279d9830dac727afb94a83ee6d8360cbdfa2cc0640");
+	assert_int_equal(scrypt_sha256("x", 1, counting, 4, &none, out, 32), TM_ENOMEM);
+}
+
 static void noise_hkdf_gives_the_outputs_that_are_asked_for(void **state)
 {
 	uint8_t one[32], two[2][32], three[3][32];
@@ -217,6 +235,7 @@ int main(void)
 		cmocka_unit_test(rfc_4231_and_2202_hmac),
 		cmocka_unit_test(rfc_6455_accept_key),
 		cmocka_unit_test(rfc_5869_hkdf),
+		cmocka_unit_test(rfc_7914_scrypt),
 		cmocka_unit_test(noise_hkdf_gives_the_outputs_that_are_asked_for),
 		cmocka_unit_test(threads_hash_without_disturbing_each_other),
 	};

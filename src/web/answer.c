@@ -64,6 +64,9 @@ void answer_head(struct strbuf *b, const struct web_request *r, unsigned status,
 		strbuf_printf(b, "Content-Type: %s\r\n", body->type);
 	if (body->location)
 		strbuf_printf(b, "Location: %s\r\n", body->location);
+	for (size_t i = 0; i < WEB_COOKIES_MAX; i++)
+		if (body->cookies[i])
+			strbuf_printf(b, "Set-Cookie: %s\r\n", body->cookies[i]);
 	if (status == 405 && r->route)
 		add_allow(b, r->route);
 	if (r->head.closes)

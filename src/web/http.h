@@ -16,6 +16,7 @@
 #include "base/util.h"
 
 struct event_base;
+struct ssl_ctx_st; /* OpenSSL's SSL_CTX */
 struct web_request;
 struct web_server;
 struct web_stream;
@@ -26,6 +27,7 @@ enum {
 	WEB_NAME_MAX = 64,
 	WEB_PATH_MAX = 512,
 	WEB_PARAMS_MAX = 2, /* pluses in a path */
+	WEB_COOKIES_MAX = 2, /* set by one answer */
 };
 
 /* --- who asks --- */
@@ -42,7 +44,11 @@ struct web_viewer {
 struct web_caller {
 	struct endpoint from, at;
 	const char *cookie; /* the Cookie field, or NULL */
+	bool tls; /* it came through TLS */
 };
+
+/* The value of the first of that name, borrowed (RFC 6265 4.2.1); NULL: there is none. */
+const char *web_cookie(const struct web_caller *c, const char *name, size_t *ret_n);
 
 /* --- what is answered --- */
 
@@ -59,7 +65,8 @@ struct web_body {
 	const char *type; /* "text/html; charset=utf-8" */
 	const void *p;
 	size_t n;
-	const char *location; /* of a redirect, a path of ours; NULL: none */
+	const char *location; /* of a redirect; NULL: none */
+	const char *cookies[WEB_COOKIES_MAX]; /* to be set, with their attributes; NULL: none */
 	bool immutable; /* what is at this address stays the same, and may be kept; else nothing is */
 };
 
@@ -73,6 +80,13 @@ struct web_config {
 	/* Is it a name of ours? Without port and brackets, in small letters. Every literal of
 	 * an address is ours without asking. NULL: no name is. */
 	bool (*is_host)(void *ctx, const char *host);
+	/*
+	 * Who begins TLS is answered by this, borrowed until the next call; NULL: not now, hang up. It costs
+	 * us more than him. Where there is no function nothing but plain HTTP is spoken.
+	 */
+	struct ssl_ctx_st *(*tls)(void *ctx, const struct web_caller *c);
+	/* May it be asked in plain HTTP? Else https is where it is led to. NULL: by all. */
+	bool (*may_be_plain)(void *ctx, const struct web_caller *c);
 	/* A refusal as a page; the sentence is ours. NULL: plain text. It answers with web_answer. */
 	void (*refuse)(void *ctx, struct web_request *r, unsigned status, const char *sentence);
 	const char *what; /* for the log: "dashboard" */

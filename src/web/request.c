@@ -32,6 +32,41 @@ static web_handler_fn *handler_of(const struct web_request *r)
 	return NULL;
 }
 
+/* Only of what names and addresses consist of: it goes back as a part of an address. */
+static bool is_name(struct http_span authority)
+{
+	for (size_t i = 0; i < authority.n; i++) {
+		const char c = authority.s[i];
+
+		if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
+			(!c || !strchr(".-_:[]", c)))
+			return false;
+	}
+	return true;
+}
+
+static bool comes_as_it_must(const struct web_request *r)
+{
+	const struct web_config *cfg = &r->visit->server->cfg;
+
+	return r->caller.tls || !cfg->may_be_plain || cfg->may_be_plain(cfg->ctx, &r->caller);
+}
+
+/* The same port speaks TLS. What was posted is not taken: it was to be read on its way. */
+static void lead_to_tls(struct web_request *r)
+{
+	struct strbuf at = {0};
+
+	strbuf_puts(&at, "https://");
+	strbuf_add(&at, r->head.authority.s, r->head.authority.n);
+	strbuf_puts(&at, "/");
+	if (!at.failed)
+		web_see(r, at.s);
+	else
+		web_refuse(r, 503, "There is no memory for this.");
+	strbuf_deinit(&at);
+}
+
 /* As a string: behind it is the end of its line, at which nobody looks any more. */
 static const char *cookie_of(struct web_request *r)
 {
@@ -61,6 +96,10 @@ static unsigned judge(struct web_request *r, const char **ret_sentence)
 		*ret_sentence = "This is too much at once: wait some seconds, then ask again.";
 		return 429;
 	}
+	if (!comes_as_it_must(r)) {
+		*ret_sentence = "Ask this host by https.";
+		return is_name(r->head.authority) ? 303 : 400;
+	}
 	r->route = route_find(cfg->routes, cfg->n_routes, r->head.path, r->params, &r->n_params);
 	if (!r->route) {
 		*ret_sentence = "There is nothing at this address.";
@@ -89,7 +128,9 @@ bool request_may(struct web_request *r)
 	const char *sentence;
 	const unsigned status = judge(r, &sentence);
 
-	if (status)
+	if (status == 303)
+		lead_to_tls(r);
+	else if (status)
 		web_refuse(r, status, sentence);
 	return !status;
 }

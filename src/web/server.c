@@ -209,6 +209,7 @@ int web_server_new(struct event_base *base, const struct web_config *cfg, struct
 	s->cfg.connections = cfg->connections ? cfg->connections : WEB_CONNECTIONS;
 	s->cfg.each = cfg->each ? cfg->each : WEB_EACH;
 	list_init(&s->visits);
+	s->tls = (struct tls_door){.ctx = s, .knock = visit_knock, .entered = visit_entered};
 	random_bytes(s->key, sizeof(s->key));
 	err = loop_timer_new(base, on_tick, s, &s->tick);
 	if (!err)

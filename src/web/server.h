@@ -7,6 +7,7 @@
 #include "base/list.h"
 #include "base/strbuf.h"
 #include "net/conn.h"
+#include "net/tls.h"
 #include "web/form.h"
 #include "web/head.h"
 #include "web/spending.h"
@@ -37,6 +38,7 @@ struct web_server {
 	struct event_base *base;
 	struct web_config cfg;
 	uint8_t key[WEB_DIGEST]; /* of the tokens: new at each start */
+	struct tls_door tls; /* as config has it */
 	struct loop_timer *tick, *soon, *listen_again, *accept_again;
 	/* changes */
 	struct web_door *doors[WEB_LISTEN_MAX];
@@ -99,6 +101,10 @@ bool visit_is_from(const struct visit *v, const struct ip *source); /* or from w
 bool visit_is_idle(const struct visit *v); /* asks nothing, and is owed nothing */
 /* Down to the other side. What fails is hung up on by the next tick. */
 void visit_send(struct visit *v, const struct strbuf *b);
+
+/* Who begins TLS at a server that speaks it. */
+struct ssl_ctx_st *visit_knock(void *server, struct net_conn *c);
+void visit_entered(void *server, struct net_conn *c);
 
 /* --- request.c --- */
 /* The head is whole: may it go on? Else it has been refused. */

@@ -3,6 +3,7 @@
  * read. */
 #include <string.h>
 
+#include "base/secret.h"
 #include "loop/timer.h"
 #include "net/tcp.h"
 #include "os/tcp.h"
@@ -154,8 +155,10 @@ static void handle(struct web_request *r)
 	request_handle(r, v->in.s, n);
 	if (v->conn.over)
 		return;
-	if (n > 0)
+	if (n > 0) {
+		wipe(v->in.s, n); /* as forms are */
 		drop_first(&v->in, n);
+	}
 	if (r->state == REQUEST_KEPT)
 		v->deadline = time_monotonic() + WEB_ANSWER_TIME;
 }
@@ -228,7 +231,39 @@ void visit_tick(struct visit *v, ns_t now)
 	visit_end(v, true);
 }
 
+/* --- TLS --- */
+
+struct ssl_ctx_st *visit_knock(void *server, struct net_conn *c)
+{
+	const struct web_server *s = server;
+	struct visit *v = CONTAINER_OF(c, struct visit, conn);
+
+	v->deadline = time_monotonic() + WEB_REQUEST_TIME;
+	return s->cfg.tls(s->cfg.ctx, &v->caller);
+}
+
+void visit_entered(void *server UNUSED, struct net_conn *c)
+{
+	struct visit *v = CONTAINER_OF(c, struct visit, conn);
+
+	v->caller.tls = true;
+	v->deadline = time_monotonic() + WEB_IDLE_TIME;
+}
+
 /* --- life --- */
+
+static int push_layers(struct visit *v, int fd_take)
+{
+	struct web_server *s = v->server;
+	int err = net_tcp_push(&v->conn, s->base, fd_take);
+
+	return !err && s->cfg.tls ? tls_server_push(&v->conn, &s->tls) : err;
+}
+
+static void visit_drop(struct net_conn *c)
+{
+	free(CONTAINER_OF(c, struct visit, conn));
+}
 
 static const struct net_ops visit_ops = {
 	.input = visit_input, .drained = visit_drained, .closed = visit_closed};
@@ -246,8 +281,8 @@ void visit_begin(struct web_server *s, const struct web_door *door, const struct
 	v->door = door;
 	v->caller = (struct web_caller){.from = *from, .at = *at};
 	v->deadline = time_monotonic() + WEB_IDLE_TIME;
-	if (net_tcp_push(&v->conn, s->base, fd_take) != TM_OK) {
-		free(v);
+	if (push_layers(v, fd_take) != TM_OK) {
+		net_close(&v->conn, visit_drop);
 		return;
 	}
 	v->layer.ops = &visit_ops;

@@ -15,6 +15,17 @@ static void check_text(const char *s)
 	}
 }
 
+static void check_cookie(struct http_span field)
+{
+	char *text = field.n ? strndup(field.s, field.n) : NULL; /* as the server makes it one */
+	const struct web_caller c = {.cookie = text};
+	size_t n;
+	const char *v = web_cookie(&c, "a", &n);
+
+	assert(!v || (v >= text && v + n <= text + strlen(text) && !memchr(v, ';', n)));
+	free(text);
+}
+
 static void check_form(const char *p, size_t n)
 {
 	struct web_form f;
@@ -47,6 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			check_text(h.path);
 			assert(h.query.n == 0 || (h.query.s >= head && h.query.s + h.query.n <= head + len));
 			check_form(h.query.s, h.query.n);
+			check_cookie(h.cookie);
 		}
 		free(head);
 		check_form(p + len, size - len);

@@ -37,7 +37,9 @@ enum web_role { WEB_ANYONE, WEB_MEMBER, WEB_ADMIN };
 struct web_viewer {
 	enum web_role role;
 	char name[WEB_NAME_MAX]; /* of the member, or of who has logged in; "": nobody knows */
-	uint8_t id[16]; /* the same for the same viewer: what a token is bound to */
+	/* The same for the same viewer: what a token is bound to. Of somebody unknown zero, unless he can be
+	 * told from others who come from his address. */
+	uint8_t id[16];
 };
 
 /* As a connection shows it. */

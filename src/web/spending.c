@@ -17,12 +17,19 @@ bool web_same_source(const struct ip *a, const struct ip *b)
 	return memcmp(a->bytes, b->bytes, 8) == 0;
 }
 
+static bool has_id(const struct web_viewer *viewer)
+{
+	static const uint8_t none[sizeof(viewer->id)];
+
+	return viewer->role != WEB_ANYONE || memcmp(viewer->id, none, sizeof(none)) != 0;
+}
+
 static void name(const struct web_viewer *viewer, const struct ip *source, uint8_t ret_who[static 17])
 {
 	const bool net = is_of_the_internet(source);
 
 	memset(ret_who, 0, 17);
-	if (viewer->role != WEB_ANYONE) {
+	if (has_id(viewer)) {
 		ret_who[0] = VIEWER;
 		memcpy(ret_who + 1, viewer->id, sizeof(viewer->id));
 		return;

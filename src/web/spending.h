@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
  * What each who asks has asked for lately, so that nobody keeps the control thread busy, and nobody is
- * refused for what another one does: a known viewer by itself, everybody else by the address that he comes
- * from. Pure; private to web/.
+ * refused for what another one does: a viewer with an id by itself, everybody else by the address that he
+ * comes from. Pure; private to web/.
  */
 #ifndef TM_WEB_SPENDING_H
 #define TM_WEB_SPENDING_H

@@ -52,12 +52,16 @@ static void a_long_answer_costs_more(void **state UNUSED)
 static void a_viewer_is_the_same_by_whichever_address(void **state UNUSED)
 {
 	struct web_spending s = {0};
-	const struct web_viewer v = member(1), other = member(2), nobody = {.role = WEB_ANYONE};
+	const struct web_viewer v = member(1), other = member(2), nobody = {.role = WEB_ANYONE},
+				told = {.role = WEB_ANYONE, .id = {[7] = 1}};
 
 	assert_int_equal(spend_all(&s, &v, "100.101.0.1", SEC), 250);
 	assert_int_equal(spend_all(&s, &v, "fd5c::1", SEC), 0);
 	assert_int_equal(spend_all(&s, &other, "100.101.0.1", SEC), 250);
 	assert_int_equal(spend_all(&s, &nobody, "100.101.0.1", SEC), 250);
+	/* Unknown, and told from others of that address. */
+	assert_int_equal(spend_all(&s, &told, "100.101.0.1", SEC), 250);
+	assert_int_equal(spend_all(&s, &told, "100.101.0.2", SEC), 0);
 }
 
 static void who_is_not_known_is_his_address_or_his_network_in_the_internet(void **state UNUSED)

@@ -40,6 +40,7 @@ struct web_viewer {
 	/* The same for the same viewer: what a token is bound to. Of somebody unknown zero, unless he can be
 	 * told from others who come from his address. */
 	uint8_t id[16];
+	bool session; /* has logged in, and may log out */
 };
 
 /* As a connection shows it. */

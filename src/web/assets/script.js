@@ -77,6 +77,8 @@ async function look() {
 		const text = await answer.text();
 		if (busy() || answer.status === 429) // one has begun to type meanwhile, or looked too often
 			wanted = true;
+		else if (answer.redirected) // who has to log in again
+			location.reload();
 		else if (answer.ok)
 			follow(text);
 	} catch {
@@ -99,11 +101,17 @@ function heard() {
 
 function listen() {
 	stream?.close();
-	stream = new EventSource("/live");
+	const here = stream = new EventSource("/live");
 	stream.addEventListener("open", () => { heard(); say("live", false); wanted = true; look(); });
 	stream.addEventListener("changed", () => { heard(); wanted = true; look(); });
 	stream.addEventListener("beat", heard);
-	stream.addEventListener("error", lost);
+	stream.addEventListener("error", () => {
+		lost();
+		if (here.readyState === EventSource.CLOSED) { // it was refused: the page tells more
+			wanted = true;
+			look();
+		}
+	});
 }
 
 if (main.querySelector("[data-live]")) {

@@ -110,11 +110,14 @@ static void send_asset(void *ctx UNUSED, struct web_request *r)
 void page_for(const struct dashboard *d, const struct web_request *r, struct page *ret_p)
 {
 	const struct web_viewer *by = web_viewer(r);
+	const bool known = by->role != WEB_ANYONE;
 
-	*ret_p = (struct page){.mesh = d->cfg.mesh,
+	/* A stranger is not told whose mesh it is. */
+	*ret_p = (struct page){.mesh = known ? d->cfg.mesh : "TunnelMesh",
 		.zone = d->cfg.zone,
-		.viewer = by->role == WEB_ANYONE ? "" : by->name,
+		.viewer = known ? by->name : "",
 		.admin = by->role == WEB_ADMIN,
+		.session = by->session,
 		.style = web_asset_url("style.css"),
 		.script = web_asset_url("script.js"),
 		.icon = web_asset_url("icon.svg"),
@@ -128,6 +131,7 @@ void dashboard_refuse(const struct dashboard *d, struct web_request *r, unsigned
 
 	page_for(d, r, &p);
 	p.error = sentence;
+	p.proof = web_token(r);
 	page_refusal(&out, &p);
 	if (!out.failed)
 		web_answer(r, status,
@@ -168,9 +172,13 @@ static void watch(void *ctx, struct web_request *r)
 
 void dashboard_changed(struct dashboard *d)
 {
-	LIST_FOREACH (w, &d->streams, struct watcher, in_streams) {
-		if (web_stream_is_clear(w->stream))
+	LIST_FOREACH_SAFE (w, &d->streams, struct watcher, in_streams) {
+		if (d->cfg.is_still && !d->cfg.is_still(d->cfg.ctx, web_stream_viewer(w->stream))) {
+			web_stream_end(w->stream);
+			watcher_gone(w);
+		} else if (web_stream_is_clear(w->stream)) {
 			web_stream_send(w->stream, "changed", "", 0);
+		}
 	}
 }
 
@@ -200,8 +208,11 @@ const struct web_route dashboard_routes[] = {
 	{"/policy/rollback", NULL, do_rollback, WEB_ADMIN, 0},
 	{"/live", watch, NULL, WEB_MEMBER, 0},
 	{"/assets/+/+", send_asset, NULL, WEB_ANYONE, 0},
+	{DASHBOARD_LOGIN, login_show, login_do, WEB_ANYONE, 0},
+	{"/logout", NULL, login_out, WEB_MEMBER, 0},
 };
-const size_t dashboard_routes_n = ARRAY_LEN(dashboard_routes);
+const size_t dashboard_routes_n = ARRAY_LEN(dashboard_routes) - 2,
+	     dashboard_routes_login_n = ARRAY_LEN(dashboard_routes);
 
 int dashboard_new(const struct dashboard_config *cfg, struct dashboard **ret_dashboard)
 {

@@ -13,6 +13,21 @@
 
 struct dashboard;
 
+enum { DASHBOARD_COOKIE_MAX = 160 };
+#define DASHBOARD_LOGIN "/login" /* where a password is asked for */
+
+/* To be set in the browser, with their attributes; "": none. */
+struct dashboard_cookies {
+	char text[WEB_COOKIES_MAX][DASHBOARD_COOKIE_MAX];
+};
+enum dashboard_login {
+	DASHBOARD_LOGGED_IN,
+	DASHBOARD_WRONG,
+	DASHBOARD_WAIT, /* too many were tried */
+	DASHBOARD_FAILED, /* nobody knows */
+};
+typedef void dashboard_login_fn(void *ctx, enum dashboard_login how, const struct dashboard_cookies *cookies);
+
 /* NULL: out of memory. */
 typedef void dashboard_reply_fn(void *ctx, msg_object *answer_take);
 
@@ -25,15 +40,25 @@ struct dashboard_config {
 	 */
 	void (*ask)(void *ctx, const struct web_viewer *by, const char *request, dashboard_reply_fn *reply,
 		void *reply_ctx);
+	/*
+	 * Of the routes of a listener that asks for a password: somebody says one, and is told what came of
+	 * it, once, now or later; somebody who is logged in will not be any more; and is one still who
+	 * watches? NULL: he is.
+	 */
+	void (*login)(void *ctx, const struct web_caller *c, const char *password, dashboard_login_fn *reply,
+		void *reply_ctx);
+	void (*logout)(void *ctx, const struct web_caller *c, char ret_cookie[static DASHBOARD_COOKIE_MAX]);
+	bool (*is_still)(void *ctx, const struct web_viewer *by);
 	void *ctx;
 };
 NODISCARD int dashboard_new(const struct dashboard_config *cfg, struct dashboard **ret_dashboard);
 /* First all that was asked is answered (or told NULL), then the server is freed, then this. NULL is fine. */
 void dashboard_free(struct dashboard *d);
 
-/* For the server, with the dashboard as the handlers' ctx. */
+/* For the server, with the dashboard as the handlers' ctx. Those behind the first _n are of a listener that
+ * asks for a password. */
 extern const struct web_route dashboard_routes[];
-extern const size_t dashboard_routes_n;
+extern const size_t dashboard_routes_n, dashboard_routes_login_n;
 
 /* A refusal as a page, to whom the server has found out to be who he is. */
 void dashboard_refuse(

@@ -78,6 +78,9 @@ void showing_begin(
 /* dashboard.c: what every page needs, for who asks. */
 void page_for(const struct dashboard *d, const struct web_request *r, struct page *ret_p);
 
+/* login.c */
+web_handler_fn login_show, login_do, login_out;
+
 /* actions.c: the request of what was posted. NULL: out of memory. The caller's. ret_private: wiped by the
  * caller, and "" where the action has no key. */
 NODISCARD char *action_request(

@@ -33,9 +33,16 @@ static void put_navigation(struct strbuf *out, const struct page *p, enum part_s
 
 static void put_viewer(struct strbuf *out, const struct page *p)
 {
-	if (*p->viewer)
-		html_put(out, "<p class=\"viewer\"><span>%s</span> <span class=\"role\">%s</span></p>",
-			p->viewer, p->admin ? "administrator" : "member");
+	if (!*p->viewer)
+		return;
+	html_put(out, "<div class=\"viewer\"><p><span>%s</span> <span class=\"role\">%s</span></p>",
+		p->viewer, p->admin ? "administrator" : "member");
+	if (p->session) {
+		part_form(out, p, "", "/logout");
+		html_put(out, "<button class=\"second\">Log out</button>");
+		part_form_end(out);
+	}
+	html_put(out, "</div>");
 }
 
 static void put_outcome(struct strbuf *out, const struct page *p)

@@ -22,7 +22,7 @@ struct page {
 	const char *mesh, *zone; /* its name, and that of its names in the DNS */
 	const char *viewer; /* name of the member; "": nobody knows who it is, and then there is nothing to
 			       navigate */
-	bool admin;
+	bool admin, session; /* session: has logged in, and may log out */
 	const char *style, *script, *icon; /* where they are loaded from */
 	const char *at; /* the page's own address, where it is shown at another one; NULL: it is not */
 	const char *proof; /* goes with every form, or the action is refused */
@@ -57,6 +57,7 @@ void page_tokens(struct strbuf *out, const struct page *p);
 void page_devices(struct strbuf *out, const struct page *p);
 void page_names(struct strbuf *out, const struct page *p);
 void page_routes(struct strbuf *out, const struct page *p);
+void page_login(struct strbuf *out, const struct page *p); /* nobody looks yet: viewer is "" */
 /* Nothing is there, or not for who looks: p->error says which, p->hint what to do. */
 void page_refusal(struct strbuf *out, const struct page *p);
 

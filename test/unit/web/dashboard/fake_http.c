@@ -39,6 +39,11 @@ const struct web_viewer *web_viewer(const struct web_request *r)
 	return &r->viewer;
 }
 
+const struct web_caller *web_caller(const struct web_request *r)
+{
+	return &r->caller;
+}
+
 const char *web_token(struct web_request *r UNUSED)
 {
 	return "proven";
@@ -48,7 +53,13 @@ void web_answer(struct web_request *r, unsigned status, const struct web_body *b
 {
 	assert_int_equal(r->status, 0);
 	r->status = status;
-	strbuf_add(&r->body, b->p, b->n);
+	if (b->location)
+		snprintf(r->seen, sizeof(r->seen), "%s", b->location);
+	for (size_t i = 0; i < WEB_COOKIES_MAX; i++)
+		if (b->cookies[i])
+			snprintf(r->cookies[i], sizeof(r->cookies[i]), "%s", b->cookies[i]);
+	if (b->n)
+		strbuf_add(&r->body, b->p, b->n);
 }
 
 void web_refuse(struct web_request *r, unsigned status, const char *sentence)
@@ -69,9 +80,9 @@ void web_keep(struct web_request *r, void (*gone)(void *ctx), void *ctx)
 	r->gone_ctx = ctx;
 }
 
-struct web_stream *web_stream_begin(struct web_request *r UNUSED, void (*gone)(void *ctx), void *ctx)
+struct web_stream *web_stream_begin(struct web_request *r, void (*gone)(void *ctx), void *ctx)
 {
-	fake_stream = (struct web_stream){.clear = true, .gone = gone, .gone_ctx = ctx};
+	fake_stream = (struct web_stream){.clear = true, .viewer = r->viewer, .gone = gone, .gone_ctx = ctx};
 	return &fake_stream;
 }
 
@@ -81,6 +92,16 @@ void web_stream_send(struct web_stream *s, const char *event, const char *data U
 	s->n_events++;
 }
 
+const struct web_viewer *web_stream_viewer(struct web_stream *s)
+{
+	return &s->viewer;
+}
+
+void web_stream_end(struct web_stream *s)
+{
+	s->ended = true;
+}
+
 bool web_stream_is_clear(struct web_stream *s)
 {
 	return s->clear;
@@ -88,7 +109,7 @@ bool web_stream_is_clear(struct web_stream *s)
 
 static const struct web_route *route_of(const char *path)
 {
-	for (size_t i = 0; i < dashboard_routes_n; i++)
+	for (size_t i = 0; i < dashboard_routes_login_n; i++)
 		if (strcmp(dashboard_routes[i].path, path) == 0)
 			return &dashboard_routes[i];
 	fail_msg("no route %s", path);

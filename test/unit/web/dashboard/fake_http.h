@@ -11,18 +11,20 @@ enum { FAKE_PAIRS_MAX = 6 };
 struct web_request {
 	const char *path, *param;
 	struct web_viewer viewer;
+	struct web_caller caller;
 	const char *query[FAKE_PAIRS_MAX][2], *form[FAKE_PAIRS_MAX][2];
 	/* what came of it */
 	unsigned status; /* 0: not answered yet */
 	struct strbuf body;
-	char seen[WEB_PATH_MAX];
+	char seen[WEB_PATH_MAX], cookies[WEB_COOKIES_MAX][64];
 	void (*gone)(void *ctx);
 	void *gone_ctx;
 };
 
 struct web_stream {
 	unsigned n_events;
-	bool clear;
+	bool clear, ended;
+	struct web_viewer viewer;
 	void (*gone)(void *ctx);
 	void *gone_ctx;
 };

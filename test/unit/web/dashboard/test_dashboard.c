@@ -454,6 +454,7 @@ static void a_refusal_is_a_page_and_says_nothing_to_nobody_but_why(void **state 
 	dashboard_refuse(dash, &nobody, 403, "You are not known.");
 	assert_null(strstr(nobody.body.s, "<nav"));
 	assert_null(strstr(nobody.body.s, "<script"));
+	assert_null(strstr(nobody.body.s, "home"));
 	expect_answer(&nobody, 403, "You are not known.");
 	dashboard_refuse(dash, &member, 403, "Not for you.");
 	assert_non_null(strstr(member.body.s, "<nav"));

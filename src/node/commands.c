@@ -326,7 +326,7 @@ static void cmd_leave(struct node *n, const json_t *req UNUSED, struct ctl_call 
 	json_decref(leave);
 }
 
-static void not_coordinator(struct node *n, struct ctl_call *call)
+void command_not_coordinator(struct node *n, struct ctl_call *call)
 {
 	const struct mesh *mesh = peers_mesh(n->peers);
 	const struct mesh_node *m;
@@ -369,7 +369,7 @@ static void cmd_admin(struct node *n, const json_t *req, struct ctl_call *call)
 	if (n->coord)
 		ask_coordinator(n, req, reply_text_through, call);
 	else
-		not_coordinator(n, call);
+		command_not_coordinator(n, call);
 }
 
 /* Who asked removes the copy; where nobody waits for it any more, nobody else would. */
@@ -389,7 +389,7 @@ static void cmd_backup(struct node *n, const json_t *req, struct ctl_call *call)
 	if (n->coord)
 		ask_coordinator(n, req, backup_made, call);
 	else
-		not_coordinator(n, call);
+		command_not_coordinator(n, call);
 }
 
 void command_ask_through_link(struct node *n, const json_t *req, agent_reply_fn *reply, void *ctx)
@@ -494,6 +494,7 @@ static const struct command {
 	{"event.list", cmd_ask, false},
 	{"report.", cmd_ask, false},
 	{"log.level", command_log_level, false},
+	{"dashboard.password", command_dashboard_password, false},
 	{"paths", command_paths, false},
 	{"capture", command_capture, false},
 	{"token.", cmd_admin, false}, /* whatever the coordinator knows that begins so */

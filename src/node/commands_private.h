@@ -11,6 +11,8 @@ bool command_refuse_when_removed(struct node *n, struct ctl_call *call);
 /* The member that a field names; NULL: it has been said that there is none. */
 const struct mesh_node *command_find_node(
 	struct node *n, const json_t *req, const char *key, struct ctl_call *call);
+/* This machine is not the coordinator: said with where that is. */
+void command_not_coordinator(struct node *n, struct ctl_call *call);
 /* The same request as the coordinator knows it from a link. */
 void command_ask_through_link(struct node *n, const json_t *req, agent_reply_fn *reply, void *ctx);
 
@@ -25,6 +27,7 @@ command_fn command_route_advertise, command_route_withdraw;
 command_fn command_events, command_log_level; /* commands_events.c, commands_log.c */
 command_fn command_capture, command_paths; /* commands_capture.c, commands_paths.c */
 command_fn command_whois; /* commands_whois.c */
+command_fn command_dashboard_password; /* commands_dashboard.c */
 command_fn command_filter_add, command_filter_list, command_filter_remove; /* commands_filter.c */
 command_fn command_exit_offer, command_exit_use, command_exit_off, command_exit_pause;
 

@@ -267,6 +267,23 @@ const struct config_row config_rows[CONFIG_ROWS] = {
 		.help = "coordinator only: who may change the mesh there, too: members with a tag, such as "
 			"tag:admin, or nodes by their ids; empty means nobody. This machine itself has the "
 			"command line"},
+	{.key = "dashboard.listen",
+		.type = CONFIG_LISTEN,
+		LIST(dashboard_listen),
+		.def = "",
+		RELOAD,
+		.help = "coordinator only: further ports of 127.0.0.1, or addresses of this machine with "
+			"ports, at which it is served to whoever has the password that `tunnelmesh dashboard "
+			"password` makes, as an administrator: by https, and by http from this machine "
+			"alone"},
+	{.key = "dashboard.plain",
+		.type = CONFIG_SWITCH,
+		FIELD(dashboard_plain),
+		.def = "no",
+		RELOAD,
+		.help = "coordinator only: at dashboard.listen the password is taken by http from everybody, "
+			"too, as it comes from a web server in front on another machine; who can read that "
+			"network reads the password"},
 	{.key = "routes.advertise",
 		.type = CONFIG_NETS,
 		LIST(route_advertise),

@@ -63,6 +63,9 @@ struct config {
 	bool dashboard; /* reload; yes; coordinator */
 	char dashboard_admins[CONFIG_LIST_MAX][NODE_TAG_MAX + sizeof("tag:")]; /* reload; "tag:x", or ids */
 	size_t n_dashboard_admins;
+	char dashboard_listen[CONFIG_LIST_MAX][64]; /* reload; outside of the mesh, by a password */
+	size_t n_dashboard_listen;
+	bool dashboard_plain; /* reload; no: in plain HTTP from this machine alone */
 	char tls_certificate[256], tls_key[256]; /* restart; coordinator; "" = one of its own */
 	struct prefix route_advertise[CONFIG_LIST_MAX]; /* reload; networks behind this machine */
 	size_t n_route_advertise;

@@ -45,7 +45,7 @@ struct config_row {
 	const char *help;
 };
 
-enum { CONFIG_ROWS = 44 };
+enum { CONFIG_ROWS = 46 };
 extern const struct config_row config_rows[CONFIG_ROWS];
 
 static inline bool config_is_list(const struct config_row *row)

@@ -3,6 +3,7 @@
 
 #include "node/clients.h"
 #include "node/node_private.h"
+#include "node/outside.h"
 #include "web/dashboard/dashboard.h"
 
 #include <stdio.h>
@@ -18,6 +19,7 @@ struct node_dashboard {
 	struct list answered; /* questions, in that order */
 	struct loop_timer *next; /* set while there are some */
 	struct own_doors doors; /* none: it is switched off */
+	struct outside *outside;
 };
 
 /* --- who looks --- */
@@ -150,7 +152,8 @@ static struct coord_who asker(const struct web_viewer *by)
 		.role = by->role == WEB_ADMIN ? COORD_ADMIN : COORD_MEMBER, .door = EVENT_DASHBOARD};
 
 	snprintf(who.by, sizeof(who.by), "%s", by->name);
-	memcpy(who.id, by->id, NODE_ID_LEN);
+	if (!by->session) /* who has logged in is no member */
+		memcpy(who.id, by->id, NODE_ID_LEN);
 	return who;
 }
 
@@ -186,6 +189,35 @@ static void ask(void *ctx, const struct web_viewer *by, const char *request, das
 	msg_object_free(m);
 }
 
+/* --- who comes from outside of the mesh --- */
+
+static void login(void *ctx, const struct web_caller *c, const char *password, dashboard_login_fn *reply,
+	void *reply_ctx)
+{
+	const struct node *n = ctx;
+
+	outside_login(n->dashboard->outside, c, password, reply, reply_ctx);
+}
+
+static void logout(void *ctx, const struct web_caller *c, char ret_cookie[static DASHBOARD_COOKIE_MAX])
+{
+	const struct node *n = ctx;
+
+	outside_logout(n->dashboard->outside, c, ret_cookie);
+}
+
+static bool is_still(void *ctx, const struct web_viewer *by)
+{
+	const struct node *n = ctx;
+
+	return outside_is_still(n->dashboard->outside, by);
+}
+
+int node_dashboard_keep(struct node *n, const char *line, struct diag *d)
+{
+	return outside_keep(n->dashboard->outside, line, d);
+}
+
 /* --- life --- */
 
 static int64_t unix_now(void)
@@ -203,7 +235,8 @@ void node_dashboard_changed(struct node *n)
 	struct node_dashboard *x = n->dashboard;
 
 	/* Nobody can be watching. */
-	if (!x || !web_server_connections(x->server) || loop_timer_is_set(x->tell))
+	if (!x || !(web_server_connections(x->server) || outside_connections(x->outside)) ||
+		loop_timer_is_set(x->tell))
 		return;
 	loop_timer_in(x->tell, TELL_AFTER);
 }
@@ -214,6 +247,9 @@ static int open_pages(struct node *n, struct node_dashboard *x)
 		.zone = mesh_zone(&n->mesh),
 		.unix_now = unix_now,
 		.ask = ask,
+		.login = login,
+		.logout = logout,
+		.is_still = is_still,
 		.ctx = n};
 	int err = dashboard_new(&pages, &x->pages);
 
@@ -247,6 +283,8 @@ int node_dashboard_open(struct node *n)
 	n->dashboard = x;
 	list_init(&x->answered);
 	int err = open_pages(n, x);
+	if (!err)
+		err = outside_new(n, x->pages, &x->outside);
 	return err ? err : open_server(n, x);
 }
 
@@ -260,6 +298,7 @@ void node_dashboard_follow(struct node *n)
 	if (n->config.dashboard)
 		own_doors(n, HTTP_PORT, &x->doors);
 	web_server_listen(x->server, x->doors.at, x->doors.n);
+	outside_follow(x->outside);
 }
 
 void node_dashboard_close(struct node *n)
@@ -269,6 +308,7 @@ void node_dashboard_close(struct node *n)
 
 	if (!x)
 		return;
+	outside_stop(x->outside);
 	/* What they ask next nobody is there to answer; and a refusal is one of our pages, too. */
 	while ((q = first_answered(x)))
 		hand_over(q);
@@ -276,15 +316,18 @@ void node_dashboard_close(struct node *n)
 	loop_timer_free(x->tell);
 	loop_timer_free(x->next);
 	web_server_free(x->server);
+	outside_free(x->outside);
 	dashboard_free(x->pages);
 	free(x);
 }
 
-void node_dashboard_view(const struct node *n, struct own_doors_view *ret_view)
+void node_dashboard_view(const struct node *n, struct dashboard_view *ret_view)
 {
 	const struct node_dashboard *x = n->dashboard;
 
-	*ret_view = (struct own_doors_view){.n = 0};
-	if (x)
-		own_doors_view(&x->doors, x->server, ret_view);
+	*ret_view = (struct dashboard_view){.outside.n = 0};
+	if (!x)
+		return;
+	own_doors_view(&x->doors, x->server, &ret_view->mesh);
+	outside_view(x->outside, &ret_view->outside);
 }

@@ -14,6 +14,7 @@
 #include "node/drive.h"
 #include "node/exits.h"
 #include "node/fence.h"
+#include "node/login.h"
 #include "node/metrics_serving.h"
 #include "node/node_private.h"
 #include "node/offers.h"
@@ -50,6 +51,7 @@ void node_paths_init(struct node_paths *p, const char *state_dir)
 		{p->routes, ROUTE_SETTINGS_FILE},
 		{p->settings, HOST_SETTINGS_FILE},
 		{p->undo_exit, EXIT_JOURNAL},
+		{p->password, LOGIN_FILE},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
@@ -306,6 +308,9 @@ int node_reload(struct node *n, struct diag *d, char *restart_keys, size_t resta
 	n->config.dashboard = next.dashboard;
 	memcpy(n->config.dashboard_admins, next.dashboard_admins, sizeof(next.dashboard_admins));
 	n->config.n_dashboard_admins = next.n_dashboard_admins;
+	memcpy(n->config.dashboard_listen, next.dashboard_listen, sizeof(next.dashboard_listen));
+	n->config.n_dashboard_listen = next.n_dashboard_listen;
+	n->config.dashboard_plain = next.dashboard_plain;
 	node_dashboard_follow(n);
 	log_info("node: configuration reloaded");
 	return TM_OK;

@@ -41,7 +41,7 @@ struct node_paths {
 	char identity[NODE_PATH_MAX], enrolment[NODE_PATH_MAX], netmap[NODE_PATH_MAX], clock[NODE_PATH_MAX],
 		db[NODE_PATH_MAX], tls[NODE_PATH_MAX], lock[NODE_PATH_MAX], log[NODE_PATH_MAX],
 		undo[NODE_PATH_MAX], undo_names[NODE_PATH_MAX], routes[NODE_PATH_MAX],
-		settings[NODE_PATH_MAX], undo_exit[NODE_PATH_MAX];
+		settings[NODE_PATH_MAX], undo_exit[NODE_PATH_MAX], password[NODE_PATH_MAX];
 };
 
 struct node {

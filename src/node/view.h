@@ -12,8 +12,8 @@
 #include "control/portmap/portmap.h"
 #include "data/plane/plane.h"
 #include "mesh/mesh.h"
+#include "node/dashboard.h"
 #include "node/exits.h"
-#include "node/own_doors.h"
 #include "node/relaying.h"
 #include "node/routing.h"
 #include "node/rules.h"
@@ -123,7 +123,8 @@ struct node_view {
 	struct relaying_view relay;
 	struct routing_view routing;
 	struct rules_view policy;
-	struct own_doors_view metrics, dashboard;
+	struct own_doors_view metrics;
+	struct dashboard_view dashboard;
 	bool inbound_known;
 	bool firewalled4, firewalled6; /* this machine's firewall drops what comes from that range */
 	struct peer_view *peers; /* owned */

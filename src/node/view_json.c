@@ -397,18 +397,31 @@ static void put_policy(const struct rules_view *v, struct jsonout *out)
 	jsonout_object_end(out);
 }
 
+static void put_door(const struct endpoint *at, bool open, struct jsonout *out)
+{
+	char text[ENDPOINT_STR_LEN];
+
+	jsonout_object(out, NULL);
+	jsonout_text(out, "address", endpoint_format(at, text));
+	jsonout_bool(out, "open", open);
+	jsonout_object_end(out);
+}
+
 static void put_doors(const struct own_doors_view *v, const char *key, struct jsonout *out)
 {
-	char at[ENDPOINT_STR_LEN];
-
 	jsonout_list(out, key);
-	for (size_t i = 0; i < v->n; i++) {
-		jsonout_object(out, NULL);
-		jsonout_text(out, "address", endpoint_format(&v->doors[i].at, at));
-		jsonout_bool(out, "open", v->doors[i].open);
-		jsonout_object_end(out);
-	}
+	for (size_t i = 0; i < v->n; i++)
+		put_door(&v->doors[i].at, v->doors[i].open, out);
 	jsonout_list_end(out);
+}
+
+static void put_outside(const struct outside_view *v, struct jsonout *out)
+{
+	jsonout_list(out, "outside");
+	for (size_t i = 0; i < v->n; i++)
+		put_door(&v->doors[i].at, v->doors[i].open, out);
+	jsonout_list_end(out);
+	jsonout_bool(out, "lacks_password", v->lacks_password);
 }
 
 static void put_metrics(const struct own_doors_view *v, struct jsonout *out)
@@ -424,14 +437,15 @@ static void put_dashboard(const struct node_view *v, struct jsonout *out)
 {
 	char text[sizeof("http://" NODE_NAME_COORDINATOR "./") + MESH_ZONE_MAX];
 
-	if (!v->dashboard.n) {
+	if (!v->dashboard.mesh.n) {
 		jsonout_null(out, "dashboard");
 		return;
 	}
 	jsonout_object(out, "dashboard");
 	snprintf(text, sizeof(text), "http://" NODE_NAME_COORDINATOR ".%s/", mesh_zone(v->mesh));
 	jsonout_text(out, "url", text);
-	put_doors(&v->dashboard, "listen", out);
+	put_doors(&v->dashboard.mesh, "listen", out);
+	put_outside(&v->dashboard.outside, out);
 	jsonout_object_end(out);
 }
 

@@ -41,7 +41,7 @@ def test_every_command_prints_the_keys_that_are_documented(net):
     said["status NAME"] = hub.json("status", "laptop")
     said["netcheck"] = laptop.json("netcheck")  # which has somebody to ask
     for command in ("status", "peers", "metrics", "top -i 0.2", "ping laptop -c 1", "bench laptop -t 1", "whois laptop", "node list", "client list", "token list",
-                    "reload", "version", "up", "node alias laptop --add x", "node tag laptop --add x", "node rename laptop desk", "client remove phone", "token revoke "
+                    "reload", "version", "up", "dashboard password", "node alias laptop --add x", "node tag laptop --add x", "node rename laptop desk", "client remove phone", "token revoke "
                     + said["token create"]["id"]):
         words = [w for w in command.split() if w.isalpha() and w not in ("laptop", "desk", "phone", "x")]
         said[" ".join(words)] = hub.json(*command.split())

@@ -40,23 +40,10 @@ static const struct opt join_options[] = {
 /* `join -`: the token stays out of the process list and the shell's history. */
 static int read_token(struct cli *c, char *buf, size_t n, struct diag *d)
 {
-	size_t at = 0;
-
 	if (c->in_tty)
 		fprintf(c->err, "token: ");
 	fflush(c->err);
-	while (at < n - 1 && !memchr(buf, '\n', at)) {
-		size_t got;
-		int err = terminal_read(c->in_fd, buf + at, n - 1 - at, &got);
-
-		if (err == TM_EAGAIN)
-			continue;
-		if (err)
-			break;
-		at += got;
-	}
-	buf[at] = '\0';
-	buf[strcspn(buf, "\r\n")] = '\0';
+	cli_read_line(c, buf, n);
 	return *buf ? TM_OK : diag_what(d, TM_EINVAL, "there is no token on standard input");
 }
 

@@ -129,6 +129,13 @@ static void print_dashboard(struct cli *c, const json_t *dashboard)
 {
 	if (print_closed(c, "the dashboard is", json_object_get(dashboard, "listen")))
 		fprintf(c->out, "  dashboard: %s\n", json_text(dashboard, "url"));
+	if (json_is_true(json_object_get(dashboard, "lacks_password")))
+		text_said(c->out,
+			"the dashboard is not served outside of the mesh yet: `sudo tunnelmesh dashboard "
+			"password` makes the password that it asks for there",
+			&c->screen);
+	else
+		print_closed(c, "the dashboard is", json_object_get(dashboard, "outside"));
 }
 
 /* Why the coordinator cannot be reached may be a sentence for each of its addresses. */

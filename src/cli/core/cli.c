@@ -48,6 +48,7 @@ const struct command *const commands[] = {
 	&cmd_bugreport,
 	&cmd_capture,
 	&cmd_log_level,
+	&cmd_dashboard_password,
 	&cmd_token_create,
 	&cmd_token_list,
 	&cmd_token_revoke,

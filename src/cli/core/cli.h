@@ -75,6 +75,8 @@ void cli_progress(struct cli *c, const char *text);
 /* Prints the object j indented, with the schema's number. Returns CLI_DONE, CLI_FAILED when out of memory (j
  * NULL). */
 int cli_json_take(struct cli *c, json_t *j);
+/* The first line of standard input, without its end, and no more than the buffer holds; "": there is none. */
+void cli_read_line(struct cli *c, char *buf, size_t n);
 /* "yes" from a person; false without a terminal. */
 bool cli_confirm(struct cli *c, const char *question);
 

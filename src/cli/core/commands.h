@@ -14,7 +14,7 @@ extern const struct command cmd_init, cmd_join, cmd_up, cmd_down, cmd_leave, cmd
 	cmd_client_add, cmd_client_list, cmd_client_remove, cmd_route_advertise, cmd_route_withdraw,
 	cmd_route_list, cmd_route_approve, cmd_route_reject, cmd_exit_offer, cmd_exit_withdraw, cmd_exit_use,
 	cmd_exit_off, cmd_events, cmd_exit_pause, cmd_log_level, cmd_version, cmd_help, cmd_backup,
-	cmd_restore, cmd_top, cmd_bugreport, cmd_capture;
+	cmd_restore, cmd_top, cmd_bugreport, cmd_capture, cmd_dashboard_password;
 
 /* second NULL for a single verb; NULL when there is none. */
 const struct command *command_find(const char *first, const char *second);

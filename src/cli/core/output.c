@@ -140,6 +140,24 @@ bool cli_confirm(struct cli *c, const char *question)
 	return answer[0] == 'y' || answer[0] == 'Y';
 }
 
+void cli_read_line(struct cli *c, char *buf, size_t n)
+{
+	size_t at = 0;
+
+	while (at < n - 1 && !memchr(buf, '\n', at)) {
+		size_t got;
+		int err = terminal_read(c->in_fd, buf + at, n - 1 - at, &got);
+
+		if (err == TM_EAGAIN)
+			continue;
+		if (err)
+			break;
+		at += got;
+	}
+	buf[at] = '\0';
+	buf[strcspn(buf, "\r\n")] = '\0';
+}
+
 const char *cli_node_flags(const struct cli *c, char *buf, size_t n)
 {
 	size_t at = 0;

@@ -8,6 +8,7 @@
 #include "node/exit_journal.h"
 #include "node/host_settings.h"
 #include "node/hosting.h"
+#include "node/login.h"
 #include "node/route_settings.h"
 #include "os/paths.h"
 
@@ -31,6 +32,7 @@ const char *const state_files[] = {
 	"mesh.db.copy",
 	"mesh.db.copy.new",
 	"tls.pem",
+	LOGIN_FILE,
 	"daemon.log",
 	"daemon.log.1",
 	"lock",

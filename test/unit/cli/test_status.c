@@ -132,6 +132,13 @@ static void status_says_where_the_dashboard_is_or_why_it_is_not(void **state)
 		 "{\"address\":\"[fd5c::1]:80\",\"open\":false}]}",
 			"\n  the dashboard is not served at 100.101.0.1:80: another program has that port",
 			"http://this.mesh/"},
+		{"{\"url\":\"http://this.mesh/\",\"listen\":[],\"outside\":[{\"address\":"
+		 "\"127.0.0.1:8080\",\"open\":false}],\"lacks_password\":true}",
+			"`sudo tunnelmesh dashboard password` makes the password", "not served at"},
+		{"{\"url\":\"http://this.mesh/\",\"listen\":[],\"outside\":[{\"address\":"
+		 "\"127.0.0.1:8080\",\"open\":false}],\"lacks_password\":false}",
+			"the dashboard is not served at 127.0.0.1:8080: another program has that port",
+			"dashboard password"},
 	};
 	struct fixture *f = *state;
 

@@ -165,6 +165,8 @@ static void administration_is_done_on_the_coordinator_which_is_named(void **stat
 {
 	struct rig *r = *state;
 
+	say(r, node_command, cmd("dashboard.password"));
+	assert_string_equal(text(r->answer, "code"), "not_coordinator");
 	say(r, node_command, cmd("token.create"));
 	assert_string_equal(text(r->answer, "code"), "not_coordinator");
 	assert_string_equal(text(r->answer, "hint"), "run this command on hub, 100.101.0.2");

@@ -51,6 +51,8 @@ static void nothing_given_means_the_defaults(void **state)
 	assert_string_equal(def.metrics_listen, "mesh");
 	assert_false(def.metrics_per_peer);
 	assert_true(def.dashboard);
+	assert_int_equal(def.n_dashboard_listen, 0);
+	assert_false(def.dashboard_plain);
 	assert_memory_equal(&def.limits, &wg_limits_default, sizeof(def.limits));
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct config c;
@@ -150,7 +152,9 @@ static void keys_of_what_the_node_serves_reach_their_fields(void **state UNUSED)
 	     "  per_peer: yes\n"
 	     "dashboard:\n"
 	     "  enabled: no\n"
-	     "  admins: [tag:admin, 0123456789abcdef]\n",
+	     "  admins: [tag:admin, 0123456789abcdef]\n"
+	     "  listen: [8080, \"[::]:8444\"]\n"
+	     "  plain: yes\n",
 		&c);
 	assert_int_equal(c.log_level, LOG_DEBUG);
 	assert_int_equal(c.log_format, LOG_FORMAT_JSON);
@@ -172,6 +176,9 @@ static void keys_of_what_the_node_serves_reach_their_fields(void **state UNUSED)
 	assert_int_equal(c.n_dashboard_admins, 2);
 	assert_string_equal(c.dashboard_admins[0], "tag:admin");
 	assert_string_equal(c.dashboard_admins[1], "0123456789abcdef");
+	assert_int_equal(c.n_dashboard_listen, 2);
+	assert_string_equal(c.dashboard_listen[1], "[::]:8444");
+	assert_true(c.dashboard_plain);
 }
 
 static void rules_reach_their_fields_with_their_lines(void **state UNUSED)
@@ -336,7 +343,7 @@ static void every_key_is_in_the_reference_the_manual_and_the_example(void **stat
 
 	(void)state;
 	config_describe(each_is_documented, &docs);
-	assert_int_equal(docs.rows, 37);
+	assert_int_equal(docs.rows, 39);
 	assert_null(strstr(docs.reference, "test_limits"));
 	free(docs.reference);
 	free(docs.manual);
@@ -397,6 +404,9 @@ static void the_example_parses_and_shows_the_defaults(void **state)
 	assert_int_equal(open.n_dashboard_admins, 1);
 	memcpy(open.dashboard_admins, def.dashboard_admins, sizeof(def.dashboard_admins));
 	open.n_dashboard_admins = 0;
+	assert_int_equal(open.n_dashboard_listen, 1);
+	memcpy(open.dashboard_listen, def.dashboard_listen, sizeof(def.dashboard_listen));
+	open.n_dashboard_listen = 0;
 	assert_int_equal(open.n_rules, 2);
 	memcpy(open.rules, def.rules, sizeof(def.rules));
 	open.n_rules = 0;

@@ -198,6 +198,10 @@ static void a_wrong_list_gets_its_line_and_sentence(void **state)
 							  "nodes, which `tunnelmesh whois NAME` tells (a "
 							  "name may be another node's tomorrow), not "
 							  "\"tag:\""},
+		{"dashboard: { listen: [ hub.example.org ] }\n",
+			"config.yaml:1: dashboard.listen must be a list of ports, or addresses with ports "
+			"such "
+			"as 203.0.113.7:443, not \"hub.example.org\""},
 		{"dns: { listen: [ \"0.0.0.0:53\" ] }\n",
 			"config.yaml:1: dns.listen must be a list of addresses of this machine, each by "
 			"itself, such as 127.0.0.54:53, not \"0.0.0.0:53\""},

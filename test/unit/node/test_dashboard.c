@@ -213,6 +213,7 @@ static int setup(void **state)
 	snprintf(r->dir, sizeof(r->dir), "/tmp/test-dashboard-XXXXXX");
 	assert_non_null(mkdtemp(r->dir));
 	snprintf(r->path, sizeof(r->path), "%s/netmap.db", r->dir);
+	node_paths_init(&r->n.paths, r->dir);
 	r->reply = "{\"ok\":true}";
 	r->n.base = event_base_new();
 	r->n.coord = (struct coord *)r; /* only its stand-in looks at it */
@@ -367,6 +368,24 @@ static void the_coordinator_is_told_who_asks_by_which_door_and_in_which_role(voi
 	assert_null(ask(r, "100.101.0.4", "{\"cmd\":\"node.list\"}"));
 }
 
+/* Who has said the password is an administrator, and no member. */
+static void of_who_has_logged_in_the_coordinator_is_told_no_id(void **state)
+{
+	struct rig *r = *state;
+	const struct web_viewer by = {
+		.role = WEB_ADMIN, .session = true, .id = {0, 1, 2}, .name = "the dashboard's password"};
+
+	r->pages.ask(r->pages.ctx, &by, "{\"cmd\":\"token.list\"}", on_answer, r);
+	event_base_loop(r->n.base, EVLOOP_NONBLOCK);
+	assert_int_equal(r->n_answers, 1);
+	assert_int_equal(r->who.role, COORD_ADMIN);
+	assert_int_equal(r->who.door, EVENT_DASHBOARD);
+	assert_string_equal(r->who.by, "the dashboard's password");
+	assert_memory_equal(r->who.id, ((char[NODE_ID_LEN + 1]){0}), NODE_ID_LEN + 1);
+	assert_false(r->pages.is_still(r->pages.ctx, &by)); /* not here */
+	assert_true(r->pages.is_still(r->pages.ctx, &(struct web_viewer){.role = WEB_MEMBER}));
+}
+
 /* A page of a large mesh asks for one thing after the other, and others are waiting, too. */
 static void answers_are_handed_over_one_a_turn_and_at_the_end_all(void **state)
 {
@@ -425,7 +444,7 @@ static void what_is_asked_at_the_end_is_refused(void **state)
 static void it_is_served_at_port_80_of_both_addresses_unless_it_is_switched_off(void **state)
 {
 	struct rig *r = *state;
-	struct own_doors_view v;
+	struct dashboard_view v;
 	char text[ENDPOINT_STR_LEN];
 
 	configure(r, true, NULL, NULL);
@@ -434,9 +453,9 @@ static void it_is_served_at_port_80_of_both_addresses_unless_it_is_switched_off(
 	assert_string_equal(endpoint_format(&r->at[1], text), "[fd5c::1]:80");
 	r->busy = true;
 	node_dashboard_view(&r->n, &v);
-	assert_int_equal(v.n, 2);
-	assert_false(v.doors[0].open);
-	assert_true(v.doors[1].open);
+	assert_int_equal(v.mesh.n, 2);
+	assert_false(v.mesh.doors[0].open);
+	assert_true(v.mesh.doors[1].open);
 	r->no_ip6 = true;
 	configure(r, true, NULL, NULL);
 	assert_int_equal(r->n_listening, 1);
@@ -444,13 +463,13 @@ static void it_is_served_at_port_80_of_both_addresses_unless_it_is_switched_off(
 	configure(r, false, NULL, NULL);
 	assert_int_equal(r->n_listening, 0);
 	node_dashboard_view(&r->n, &v);
-	assert_int_equal(v.n, 0);
+	assert_int_equal(v.mesh.n, 0);
 }
 
 static void who_is_no_coordinator_serves_nothing(void **state)
 {
 	struct rig *r = *state;
-	struct own_doors_view v;
+	struct dashboard_view v;
 
 	node_dashboard_close(&r->n);
 	r->n.coord = NULL;
@@ -459,7 +478,7 @@ static void who_is_no_coordinator_serves_nothing(void **state)
 	configure(r, true, NULL, NULL);
 	node_dashboard_changed(&r->n);
 	node_dashboard_view(&r->n, &v);
-	assert_int_equal(v.n, 0);
+	assert_int_equal(v.mesh.n, 0);
 	assert_int_equal(r->n_listening, 0);
 }
 
@@ -488,6 +507,7 @@ int main(void)
 		T(an_id_makes_a_node_an_administrator_and_neither_a_client_nor_this_machine),
 		T(it_is_asked_by_the_names_that_lead_to_this_machine),
 		T(the_coordinator_is_told_who_asks_by_which_door_and_in_which_role),
+		T(of_who_has_logged_in_the_coordinator_is_told_no_id),
 		T(answers_are_handed_over_one_a_turn_and_at_the_end_all),
 		T(what_a_member_is_answered_is_charged_to_it_and_nothing_to_an_administrator),
 		T(a_device_is_added_behind_this_node_by_whoever_asks),

@@ -412,9 +412,11 @@ static void the_dashboard_is_told_with_its_name_and_where_it_could_be_had(void *
 	assert_true(json_is_null(json_object_get(j, "dashboard")));
 	json_decref(j);
 	snprintf(s.mesh.zone, sizeof(s.mesh.zone), "home.arpa");
-	s.view.dashboard = (struct own_doors_view){.n = 2,
+	s.view.dashboard.mesh = (struct own_doors_view){.n = 2,
 		.doors = {{{.ip = address("100.101.0.1"), .port = 80}, true},
 			{{.ip = address("fd5c:1::1"), .port = 80}, false}}};
+	s.view.dashboard.outside = (struct outside_view){
+		.n = 1, .doors = {{{.ip = address("192.0.2.7"), .port = 443}, true}}, .lacks_password = true};
 	view_print_status(&s.view, &w);
 	j = read_back(&w);
 	const json_t *shown = json_object_get(j, "dashboard"), *listen = json_object_get(shown, "listen");
@@ -423,6 +425,11 @@ static void the_dashboard_is_told_with_its_name_and_where_it_could_be_had(void *
 	assert_string_equal(text(json_array_get(listen, 1), "address"), "[fd5c:1::1]:80");
 	assert_true(json_is_true(json_object_get(json_array_get(listen, 0), "open")));
 	assert_true(json_is_false(json_object_get(json_array_get(listen, 1), "open")));
+	const json_t *outside = json_object_get(shown, "outside");
+	assert_int_equal(json_array_size(outside), 1);
+	assert_string_equal(text(json_array_get(outside, 0), "address"), "192.0.2.7:443");
+	assert_true(json_is_true(json_object_get(json_array_get(outside, 0), "open")));
+	assert_true(json_is_true(json_object_get(shown, "lacks_password")));
 	json_decref(j);
 }
 

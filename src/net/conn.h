@@ -68,6 +68,7 @@ struct net_conn {
 	ns_t heard; /* when bytes came last */
 	unsigned busy; /* calls up that are under way */
 	bool over; /* closed by the owner: no more calls up */
+	bool secret; /* what comes may be: layers leave no copy of it. Set before they are pushed */
 	void (*then)(struct net_conn *c);
 };
 

@@ -6,6 +6,7 @@
 #include <event2/event_struct.h>
 #include <string.h>
 
+#include "base/secret.h"
 #include "os/tcp.h"
 
 enum {
@@ -205,6 +206,8 @@ static void on_readable(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 	} else {
 		c->heard = time_monotonic();
 		net_input(&t->layer, buf, n);
+		if (c->secret)
+			wipe(buf, n);
 	}
 	net_leave(c);
 }

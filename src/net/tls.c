@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/addr.h"
+#include "base/secret.h"
 #include "net/tls_patience.h"
 #include "wire/client_hello.h"
 
@@ -205,6 +206,8 @@ static void decrypt(struct tls *t)
 		}
 		tls_patience_data(&t->patience, (size_t)n);
 		net_input(&t->layer, buf, (size_t)n);
+		if (t->layer.conn->secret)
+			wipe(buf, (size_t)n);
 	}
 }
 
@@ -262,6 +265,8 @@ static int begin(struct tls *t, SSL_CTX *context)
 	}
 	SSL_set_bio(t->ssl, bio, bio);
 	tls_patience_set(&t->patience, t->ssl);
+	if (t->door && t->layer.conn->secret)
+		SSL_set_options(t->ssl, SSL_OP_CLEANSE_PLAINTEXT);
 	if (t->door)
 		SSL_set_accept_state(t->ssl);
 	else

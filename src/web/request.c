@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include <string.h>
 
+#include "base/secret.h"
 #include "web/server.h"
 
 static uint32_t body_max(const struct web_route *route)
@@ -211,6 +212,7 @@ void request_free(struct web_request *r)
 		return;
 	web_form_deinit(&r->query);
 	web_form_deinit(&r->form);
+	wipe(r->text, r->head_len); /* cookies */
 	free(r);
 }
 

@@ -60,11 +60,15 @@ bool visit_is_idle(const struct visit *v)
 
 static void drop_first(struct strbuf *in, size_t n)
 {
-	in->len -= n;
-	if (in->len > 0)
-		memmove(in->s, in->s + n, in->len + 1);
-	else /* who is idle keeps no memory */
+	const size_t left = in->len - n;
+
+	if (left == 0) { /* who is idle keeps no memory */
 		strbuf_deinit(in);
+		return;
+	}
+	memmove(in->s, in->s + n, left + 1);
+	wipe(in->s + left + 1, n); /* strbuf wipes what it has, and this is no part of it any more */
+	in->len = left;
 }
 
 static void refuse_head(struct web_request *r, unsigned status, const char *sentence)
@@ -155,10 +159,8 @@ static void handle(struct web_request *r)
 	request_handle(r, v->in.s, n);
 	if (v->conn.over)
 		return;
-	if (n > 0) {
-		wipe(v->in.s, n); /* as forms are */
+	if (n > 0)
 		drop_first(&v->in, n);
-	}
 	if (r->state == REQUEST_KEPT)
 		v->deadline = time_monotonic() + WEB_ANSWER_TIME;
 }
@@ -280,6 +282,7 @@ void visit_begin(struct web_server *s, const struct web_door *door, const struct
 	v->server = s;
 	v->door = door;
 	v->caller = (struct web_caller){.from = *from, .at = *at};
+	v->conn.secret = true; /* passwords, cookies */
 	v->deadline = time_monotonic() + WEB_IDLE_TIME;
 	if (push_layers(v, fd_take) != TM_OK) {
 		net_close(&v->conn, visit_drop);

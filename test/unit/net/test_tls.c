@@ -97,6 +97,50 @@ static void it_does_not_matter_how_the_bytes_are_cut(void **state UNUSED)
 	shake_hands_and_talk(7);
 }
 
+/* --- secrets --- */
+
+void __real_wipe(void *p, size_t n);
+void __wrap_wipe(void *p, size_t n);
+
+static unsigned wiped;
+
+void __wrap_wipe(void *p, size_t n)
+{
+	wiped += n == 6 && memcmp(p, "sesame", n) == 0;
+	__real_wipe(p, n);
+}
+
+static unsigned wiped_of_what_comes(bool secret, bool by_tls)
+{
+	struct doorman m;
+	struct tls_files *files;
+	struct wire w;
+
+	doorman_open(&m, &files);
+	wire_open(&w);
+	w.b.conn.secret = secret;
+	if (by_tls)
+		assert_int_equal(tls_client_push(&w.a.conn, "hub.example.org"), TM_OK);
+	assert_int_equal(tls_server_push(&w.b.conn, &m.door), TM_OK);
+	wire_begin(&w);
+	wire_run_until(&w, &w.a.ready, 1);
+	wiped = 0;
+	assert_int_equal(net_output(&w.a.layer, "sesame", 6), TM_OK);
+	wire_run_until_bytes(&w, &w.b, 6);
+	assert_memory_equal(w.b.got, "sesame", 6);
+	wire_close(&w);
+	tls_files_free(files);
+	return wiped;
+}
+
+static void of_what_may_be_secret_the_layers_keep_no_copy(void **state UNUSED)
+{
+	assert_int_equal(wiped_of_what_comes(true, true), 1);
+	assert_int_equal(wiped_of_what_comes(true, false), 1);
+	assert_int_equal(wiped_of_what_comes(false, true), 0);
+	assert_int_equal(wiped_of_what_comes(false, false), 0);
+}
+
 static void what_is_not_tls_passes_unchanged(void **state UNUSED)
 {
 	struct doorman m;
@@ -425,6 +469,7 @@ int main(void)
 		cmocka_unit_test(bytes_go_both_ways_unchanged),
 		cmocka_unit_test(it_does_not_matter_how_the_bytes_are_cut),
 		cmocka_unit_test(what_is_not_tls_passes_unchanged),
+		cmocka_unit_test(of_what_may_be_secret_the_layers_keep_no_copy),
 		cmocka_unit_test(who_is_not_let_in_hears_nothing),
 		cmocka_unit_test(a_hello_that_announces_too_much_never_reaches_the_library),
 		cmocka_unit_test(a_server_without_tls_is_told_as_one),

@@ -226,6 +226,29 @@ static void who_is_being_answered_makes_no_room(void **state UNUSED)
 		close(fds[i]);
 }
 
+/* What has been read is moved down over: passwords are a part of it. */
+static void what_has_been_read_leaves_no_copy(void **state UNUSED)
+{
+	char post[512];
+
+	rig_open(&rig, 0, 0);
+	const char *body = strstr(rig_ask(&rig, "GET /token HTTP/1.1\r\n" HOST "\r\n"), "\r\n\r\n");
+	assert_non_null(body);
+	snprintf(post, sizeof(post),
+		"POST /set/a HTTP/1.1\r\n" HOST "Content-Type: application/x-www-form-urlencoded\r\n"
+		"Content-Length: 62\r\n\r\ntoken=%.43s&value=sesameGET /he",
+		body + 4);
+	int fd = rig_dial(&rig);
+	rig_say(&rig, fd, post);
+	assert_non_null(strstr(rig_hear(&rig, fd), "HTTP/1.1 303 "));
+	RIG_EXPECT(&rig, rig_visit(&rig)->in.len == 7);
+	const struct strbuf *in = &rig_visit(&rig)->in;
+	assert_true(in->cap >= strlen(post)); /* the memory that it came to */
+	for (size_t i = 0; i + 6 < strlen(post); i++)
+		assert_memory_not_equal(in->s + i, "sesame", 6);
+	close(fd);
+}
+
 /* Of those that are hung up on, only our ends' descriptors stay. */
 static void ten_thousand_idle_connections_keep_nobody_out(void **state UNUSED)
 {
@@ -336,6 +359,7 @@ int main(void)
 		TEST(what_is_asked_ahead_has_its_length),
 		TEST(of_one_source_the_one_idle_longest_makes_room),
 		TEST(who_is_being_answered_makes_no_room),
+		TEST(what_has_been_read_leaves_no_copy),
 		TEST(ten_thousand_idle_connections_keep_nobody_out),
 		TEST(who_asks_without_end_is_told_to_wait),
 		TEST(what_was_made_for_a_viewer_beside_his_answers_is_his_to_pay),

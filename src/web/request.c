@@ -92,6 +92,7 @@ static unsigned judge(struct web_request *r, const char **ret_sentence)
 	r->caller.cookie = cookie_of(r);
 	if (cfg->who)
 		cfg->who(cfg->ctx, &r->caller, &r->viewer);
+	r->visit->known = r->viewer.role != WEB_ANYONE;
 	if (!web_spend(&r->visit->server->spending, &r->viewer, &r->caller.from.ip, time_monotonic())) {
 		r->head.closes = true;
 		*ret_sentence = "This is too much at once: wait some seconds, then ask again.";

@@ -23,19 +23,26 @@ struct web_door {
 
 /* --- who comes in --- */
 
-/* The one that has been idle longest of that source, or of all. */
-static struct visit *longest_idle(struct web_server *s, const struct ip *source)
+/* Strangers first, and of them who has been longest at what it does: who never is through with a handshake,
+ * with asking or with reading keeps no place, and who has just come has some time for it. */
+static bool goes_before(const struct visit *a, const struct visit *b)
+{
+	return a->known == b->known ? a->since < b->since : !a->known;
+}
+
+/* Of that source, or of all; NULL: none of them may go. */
+static struct visit *least_missed(struct web_server *s, const struct ip *source)
 {
 	struct visit *found = NULL;
 
 	LIST_FOREACH (v, &s->visits, struct visit, by_age)
-		if (visit_is_idle(v) && (!source || visit_is_from(v, source)) &&
-			(!found || v->deadline < found->deadline))
+		if (visit_may_go(v) && (!source || visit_is_from(v, source)) &&
+			(!found || goes_before(v, found)))
 			found = v;
 	return found;
 }
 
-/* Room for one more, of a source that has its share or when all places are taken: idle ones make it. */
+/* Room for one more, of a source that has its share or when all places are taken: somebody makes it. */
 static bool make_room(struct web_server *s, const struct ip *source)
 {
 	struct visit *out = NULL;
@@ -46,7 +53,7 @@ static bool make_room(struct web_server *s, const struct ip *source)
 	if (n < s->cfg.each && s->n_visits < s->cfg.connections)
 		return true;
 	s->counters.crowded_out++;
-	out = longest_idle(s, n < s->cfg.each ? NULL : source);
+	out = least_missed(s, n < s->cfg.each ? NULL : source);
 	if (out)
 		visit_end(out, true);
 	return out != NULL;

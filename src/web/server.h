@@ -83,7 +83,9 @@ struct visit {
 	struct web_caller caller;
 	struct web_request *request; /* the one that is read or answered; NULL: none */
 	struct strbuf in; /* what is not read yet */
+	ns_t since; /* what it does, or does not */
 	ns_t deadline; /* hung up on then, unless something happens */
+	bool known; /* by what it has asked last: it is no stranger's */
 	bool broken; /* something could not be sent: hung up on by the next tick */
 	bool goes_on; /* more may have been asked already: looked at in the next turn of the loop */
 	bool ends; /* the last answer has been given: what comes is dropped */
@@ -99,6 +101,8 @@ void visit_settle(struct visit *v);
 void visit_tick(struct visit *v, ns_t now);
 bool visit_is_from(const struct visit *v, const struct ip *source); /* or from what counts as the same */
 bool visit_is_idle(const struct visit *v); /* asks nothing, and is owed nothing */
+/* When there are too many: an idle one, or a stranger's, unless an answer to it is being made. */
+bool visit_may_go(const struct visit *v);
 /* Down to the other side. What fails is hung up on by the next tick. */
 void visit_send(struct visit *v, const struct strbuf *b);
 

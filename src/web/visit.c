@@ -56,6 +56,20 @@ bool visit_is_idle(const struct visit *v)
 	return !v->request && v->in.len == 0 && net_queued(&v->layer) == 0;
 }
 
+bool visit_may_go(const struct visit *v)
+{
+	const bool owed = v->request && v->request->state != REQUEST_READ;
+
+	return visit_is_idle(v) || (!v->known && !owed);
+}
+
+/* Something has begun, or is over, and the next thing has so much time. */
+static void give_time(struct visit *v, ns_t time)
+{
+	v->since = time_monotonic();
+	v->deadline = v->since + time;
+}
+
 /* --- reading --- */
 
 static void drop_first(struct strbuf *in, size_t n)
@@ -129,16 +143,13 @@ static bool begin_request(struct visit *v)
 /* The request has been answered. */
 static void finish_request(struct visit *v)
 {
-	const ns_t now = time_monotonic();
 	const bool sent = net_queued(&v->layer) == 0;
 
 	v->ends = v->request->head.closes;
 	request_free(TAKE(v->request));
 	if (!v->ends) {
 		/* The next request may have to wait until this answer has been read. */
-		v->deadline = now + (v->in.len == 0 ? WEB_IDLE_TIME
-					    : sent  ? WEB_REQUEST_TIME
-						    : WEB_ANSWER_TIME);
+		give_time(v, v->in.len == 0 ? WEB_IDLE_TIME : sent ? WEB_REQUEST_TIME : WEB_ANSWER_TIME);
 		if (v->in.len > 0) {
 			v->goes_on = true;
 			loop_timer_at(v->server->soon, 0);
@@ -148,7 +159,7 @@ static void finish_request(struct visit *v)
 	/* What comes is still read: a socket that is closed before takes the answer back (RFC 9112 9.6). */
 	strbuf_deinit(&v->in);
 	net_finish(&v->layer);
-	v->deadline = now + (sent ? WEB_END_TIME : WEB_ANSWER_TIME);
+	give_time(v, sent ? WEB_END_TIME : WEB_ANSWER_TIME);
 }
 
 static void handle(struct web_request *r)
@@ -162,7 +173,7 @@ static void handle(struct web_request *r)
 	if (n > 0)
 		drop_first(&v->in, n);
 	if (r->state == REQUEST_KEPT)
-		v->deadline = time_monotonic() + WEB_ANSWER_TIME;
+		give_time(v, WEB_ANSWER_TIME);
 }
 
 /* One request a turn of the loop, so that others get theirs. */
@@ -187,7 +198,7 @@ static void visit_input(struct net_layer *l, const uint8_t *p, size_t n)
 	if (v->ends || (v->request && v->request->state == REQUEST_STREAMS))
 		return;
 	if (!v->request && v->in.len == 0)
-		v->deadline = time_monotonic() + (net_queued(l) > 0 ? WEB_ANSWER_TIME : WEB_REQUEST_TIME);
+		give_time(v, net_queued(l) > 0 ? WEB_ANSWER_TIME : WEB_REQUEST_TIME);
 	strbuf_add(&v->in, (const char *)p, n);
 	if (v->in.failed) {
 		visit_end(v, true);
@@ -240,7 +251,7 @@ struct ssl_ctx_st *visit_knock(void *server, struct net_conn *c)
 	const struct web_server *s = server;
 	struct visit *v = CONTAINER_OF(c, struct visit, conn);
 
-	v->deadline = time_monotonic() + WEB_REQUEST_TIME;
+	give_time(v, WEB_REQUEST_TIME);
 	return s->cfg.tls(s->cfg.ctx, &v->caller);
 }
 
@@ -249,7 +260,7 @@ void visit_entered(void *server UNUSED, struct net_conn *c)
 	struct visit *v = CONTAINER_OF(c, struct visit, conn);
 
 	v->caller.tls = true;
-	v->deadline = time_monotonic() + WEB_IDLE_TIME;
+	give_time(v, WEB_IDLE_TIME);
 }
 
 /* --- life --- */
@@ -283,7 +294,7 @@ void visit_begin(struct web_server *s, const struct web_door *door, const struct
 	v->door = door;
 	v->caller = (struct web_caller){.from = *from, .at = *at};
 	v->conn.secret = true; /* passwords, cookies */
-	v->deadline = time_monotonic() + WEB_IDLE_TIME;
+	give_time(v, WEB_IDLE_TIME);
 	if (push_layers(v, fd_take) != TM_OK) {
 		net_close(&v->conn, visit_drop);
 		return;

@@ -226,6 +226,46 @@ static void who_is_being_answered_makes_no_room(void **state UNUSED)
 		close(fds[i]);
 }
 
+/* They ask without an end, each in its time, and come again. */
+static void strangers_that_are_never_through_keep_nobody_out(void **state UNUSED)
+{
+	int fds[3];
+
+	rig_open(&rig, 2, 0);
+	for (size_t i = 0; i < 3; i++) {
+		fds[i] = rig_dial(&rig);
+		if (i == 0) {
+			rig_say(&rig, fds[i], "GET /hello HTTP/1.1\r\n");
+			RIG_EXPECT(&rig, !visit_is_idle(rig_visit(&rig)));
+		}
+		rig_pass(&rig, SEC);
+	}
+	RIG_EXPECT(&rig, rig_is_over(fds[0]));
+	assert_false(rig_is_over(fds[1])); /* has just come, and may be about to ask */
+	assert_false(rig_is_over(fds[2]));
+	for (size_t i = 0; i < 3; i++)
+		close(fds[i]);
+}
+
+static void who_is_known_makes_room_after_all_strangers(void **state UNUSED)
+{
+	int fds[3];
+
+	rig_open(&rig, 2, 0);
+	rig.role = WEB_MEMBER;
+	fds[0] = rig_dial(&rig);
+	rig_say(&rig, fds[0], "GET /hello HTTP/1.1\r\n" HOST "\r\n");
+	assert_non_null(strstr(rig_hear(&rig, fds[0]), "hello"));
+	for (size_t i = 1; i < 3; i++) {
+		rig_pass(&rig, SEC);
+		fds[i] = rig_dial(&rig);
+	}
+	RIG_EXPECT(&rig, rig_is_over(fds[1]));
+	assert_false(rig_is_over(fds[0]));
+	for (size_t i = 0; i < 3; i++)
+		close(fds[i]);
+}
+
 /* What has been read is moved down over: passwords are a part of it. */
 static void what_has_been_read_leaves_no_copy(void **state UNUSED)
 {
@@ -359,6 +399,8 @@ int main(void)
 		TEST(what_is_asked_ahead_has_its_length),
 		TEST(of_one_source_the_one_idle_longest_makes_room),
 		TEST(who_is_being_answered_makes_no_room),
+		TEST(strangers_that_are_never_through_keep_nobody_out),
+		TEST(who_is_known_makes_room_after_all_strangers),
 		TEST(what_has_been_read_leaves_no_copy),
 		TEST(ten_thousand_idle_connections_keep_nobody_out),
 		TEST(who_asks_without_end_is_told_to_wait),

@@ -10,6 +10,7 @@
  * from us alone, and by TLS (RFC 6265bis 4.1.3.2). */
 #define SESSION "tunnelmesh"
 #define SESSION_TLS "__Host-" SESSION
+enum { SESSION_NAMES = 2 };
 #define BROWSER "tunnelmesh-browser"
 #define BROWSER_LASTS_S (365 * 86400)
 
@@ -35,9 +36,35 @@ struct guess {
 
 /* --- who looks --- */
 
+/* As it is set. */
 static const char *session_name(const struct web_caller *c)
 {
-	return c->tls ? SESSION_TLS : SESSION;
+	return c->https ? SESSION_TLS : SESSION;
+}
+
+/*
+ * As it may come. A web server in front takes TLS off, and what a browser does not post tells nothing of
+ * that; nor does a browser that has been here by both ways say by which it has each.
+ */
+static const char *session_of(const struct web_caller *c, size_t i, size_t *ret_n)
+{
+	static const char *const names[SESSION_NAMES] = {SESSION_TLS, SESSION};
+
+	return i == 0 || !c->tls ? web_cookie(c, names[i], ret_n) : NULL;
+}
+
+static bool has_session(const struct outside *o, const struct web_caller *c, uint8_t ret_id[static LOGIN_ID])
+{
+	const ns_t now = time_monotonic();
+	bool has = false;
+
+	for (size_t i = 0; i < SESSION_NAMES && !has; i++) {
+		size_t n;
+		const char *secret = session_of(c, i, &n);
+
+		has = secret && login_has(&o->login, secret, n, now, ret_id);
+	}
+	return has;
 }
 
 static bool is_vouched(
@@ -52,11 +79,9 @@ static bool is_vouched(
 void outside_who(void *ctx, const struct web_caller *c, struct web_viewer *ret_viewer)
 {
 	const struct outside *o = ctx;
-	size_t n;
-	const char *secret = web_cookie(c, session_name(c), &n);
 
 	_Static_assert(sizeof(ret_viewer->id) == LOGIN_ID, "as sessions have it");
-	if (!secret || !login_has(&o->login, secret, n, time_monotonic(), ret_viewer->id)) {
+	if (!has_session(o, c, ret_viewer->id)) {
 		(void)is_vouched(o, c, ret_viewer->id); /* then he asks on his own account */
 		return;
 	}
@@ -89,7 +114,7 @@ static bool may_guess(struct outside *o, const struct web_caller *c)
 static void put_cookies(const struct guess *g, const char *secret, struct dashboard_cookies *ret_cookies)
 {
 	const struct outside *o = g->o;
-	const char *secure = g->caller.tls ? "; Secure" : "";
+	const char *secure = g->caller.https ? "; Secure" : "";
 	char browser[LOGIN_SECRET_LEN + 1];
 
 	snprintf(ret_cookies->text[0], DASHBOARD_COOKIE_MAX,
@@ -178,11 +203,13 @@ void outside_login(struct outside *o, const struct web_caller *c, const char *pa
 void outside_logout(
 	struct outside *o, const struct web_caller *c, char ret_cookie[static DASHBOARD_COOKIE_MAX])
 {
-	size_t n;
-	const char *secret = web_cookie(c, session_name(c), &n);
+	for (size_t i = 0; i < SESSION_NAMES; i++) {
+		size_t n;
+		const char *secret = session_of(c, i, &n);
 
-	if (secret)
-		login_end(&o->login, secret, n);
+		if (secret)
+			login_end(&o->login, secret, n);
+	}
 	snprintf(ret_cookie, DASHBOARD_COOKIE_MAX, "%s=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict%s",
-		session_name(c), c->tls ? "; Secure" : "");
+		session_name(c), c->https ? "; Secure" : "");
 }

@@ -48,6 +48,7 @@ struct web_caller {
 	struct endpoint from, at;
 	const char *cookie; /* the Cookie field, or NULL */
 	bool tls; /* it came through TLS */
+	bool https; /* its browser has it by https: ours, or that of a web server in front */
 };
 
 /* The value of the first of that name, borrowed (RFC 6265 4.2.1); NULL: there is none. */

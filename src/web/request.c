@@ -80,6 +80,13 @@ static const char *cookie_of(struct web_request *r)
 	return text;
 }
 
+static bool comes_by(struct http_span origin, const char *scheme)
+{
+	const size_t n = strlen(scheme);
+
+	return origin.n > n && same_but_case(origin.s, scheme, n);
+}
+
 static unsigned judge(struct web_request *r, const char **ret_sentence)
 {
 	const struct web_config *cfg = &r->visit->server->cfg;
@@ -90,6 +97,7 @@ static unsigned judge(struct web_request *r, const char **ret_sentence)
 	}
 	r->caller = r->visit->caller;
 	r->caller.cookie = cookie_of(r);
+	r->caller.https = r->caller.tls || comes_by(r->head.origin, "https://");
 	if (cfg->who)
 		cfg->who(cfg->ctx, &r->caller, &r->viewer);
 	r->visit->known = r->viewer.role != WEB_ANYONE;
@@ -151,7 +159,7 @@ static bool is_same_site(const struct web_head *h)
 		const char *scheme = i ? "https://" : "http://";
 		const size_t n = strlen(scheme);
 
-		if (origin.n > n && same_but_case(origin.s, scheme, n))
+		if (comes_by(origin, scheme))
 			return origin.n - n == h->authority.n &&
 			       same_but_case(origin.s + n, h->authority.s, h->authority.n);
 	}

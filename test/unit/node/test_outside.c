@@ -196,7 +196,7 @@ static void serve(struct rig *r, const char *line)
 
 static struct web_caller caller(const char *from, const char *cookie, bool tls)
 {
-	struct web_caller c = {.cookie = cookie, .tls = tls};
+	struct web_caller c = {.cookie = cookie, .tls = tls, .https = tls};
 
 	assert_int_equal(ip_parse(from, &c.from.ip), TM_OK);
 	return c;
@@ -354,7 +354,6 @@ static void the_password_is_an_administrator_until_he_logs_out(void **state)
 	assert_int_equal(v.role, WEB_ADMIN);
 	assert_true(v.session && outside_is_still(r->o, &v));
 	assert_string_equal(v.name, "the dashboard's password");
-	assert_int_equal(viewer(r, cookie, false).role, WEB_ANYONE); /* not in clear */
 	const struct web_caller c = caller("192.0.2.9", cookie, true);
 	outside_logout(r->o, &c, out);
 	assert_non_null(strstr(out, "=; Path=/; Max-Age=0;"));
@@ -479,6 +478,34 @@ static void in_clear_the_password_is_taken_from_this_machine_alone_unless_told_o
 	assert_int_equal(viewer(r, bare(r->cookies.text[0]), false).role, WEB_ADMIN);
 }
 
+/* The browser says so by the origin of what it posts, and of nothing else. */
+static void where_a_web_server_in_front_speaks_tls_the_session_is_for_https_alone(void **state)
+{
+	struct rig *r = *state;
+	struct web_caller c = caller("127.0.0.1", NULL, false);
+	char out[DASHBOARD_COOKIE_MAX], both[2 * DASHBOARD_COOKIE_MAX];
+
+	serve(r, made_line);
+	c.https = true;
+	assert_int_equal(say(r, &c, made), DASHBOARD_LOGGED_IN);
+	assert_memory_equal(r->cookies.text[0], "__Host-", 7);
+	for (size_t i = 0; i < ARRAY_LEN(r->cookies.text); i++)
+		assert_non_null(strstr(r->cookies.text[i], "; Secure"));
+	assert_int_equal(viewer(r, bare(r->cookies.text[0]), false).role, WEB_ADMIN);
+	/* One that is over stands beside one that is not, and is not in its way. */
+	snprintf(both, sizeof(both), "%.200s", r->cookies.text[0]);
+	const struct web_caller before = caller("127.0.0.1", both, false);
+	outside_logout(r->o, &before, out);
+	c.https = false;
+	assert_int_equal(say(r, &c, made), DASHBOARD_LOGGED_IN);
+	snprintf(both + strlen(both), sizeof(both) - strlen(both), "; %.200s", bare(r->cookies.text[0]));
+	assert_int_equal(viewer(r, both, false).role, WEB_ADMIN);
+	assert_int_equal(viewer(r, both, true).role, WEB_ANYONE); /* what was set in clear */
+	const struct web_caller now_in = caller("127.0.0.1", both, false);
+	outside_logout(r->o, &now_in, out);
+	assert_int_equal(viewer(r, both, false).role, WEB_ANYONE);
+}
+
 static void handshakes_are_limited_by_who_asks_for_them(void **state)
 {
 	struct rig *r = *state;
@@ -531,6 +558,7 @@ int main(void)
 		T(guesses_at_what_was_chosen_are_limited_by_who_makes_them_and_in_all),
 		T(a_browser_that_has_logged_in_before_is_kept_out_by_nobody_else),
 		T(in_clear_the_password_is_taken_from_this_machine_alone_unless_told_otherwise),
+		T(where_a_web_server_in_front_speaks_tls_the_session_is_for_https_alone),
 		T(handshakes_are_limited_by_who_asks_for_them),
 		T(who_waits_at_the_end_is_told_and_a_hash_that_fails_is_no_answer),
 	};

@@ -38,7 +38,10 @@ static bool is_host(void *ctx UNUSED, const char *host UNUSED)
 
 static void say_how(void *ctx UNUSED, struct web_request *r)
 {
-	const char *how = web_caller(r)->tls ? "by TLS" : "in plain";
+	const struct web_caller *c = web_caller(r);
+	const char *how = c->tls ? "by TLS" : c->https ? "by TLS to somebody in front" : "in plain";
+
+	assert_true(c->https || !c->tls);
 
 	web_answer(r, 200,
 		&(struct web_body){.type = "text/plain",
@@ -174,6 +177,16 @@ static void the_same_port_speaks_plain_http_to_whom_it_may(void **state UNUSED)
 	assert_int_equal(knocked, 0);
 }
 
+static void who_has_it_by_https_of_somebody_in_front_says_so(void **state UNUSED)
+{
+	const char *a =
+		rig_ask(&rig, "GET /how HTTP/1.1\r\nHost: a.example\r\nOrigin: https://a.example\r\n\r\n");
+
+	assert_non_null(strstr(a, "\r\n\r\nby TLS to somebody in front"));
+	a = rig_ask(&rig, "GET /how HTTP/1.1\r\nHost: a.example\r\nOrigin: http://a.example\r\n\r\n");
+	assert_non_null(strstr(a, "\r\n\r\nin plain"));
+}
+
 static void others_are_led_to_https_with_nothing_done(void **state UNUSED)
 {
 	static const struct {
@@ -232,6 +245,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(whoever_begins_tls_is_answered_by_it),
 		T(the_same_port_speaks_plain_http_to_whom_it_may),
+		T(who_has_it_by_https_of_somebody_in_front_says_so),
 		T(others_are_led_to_https_with_nothing_done),
 		T(who_is_not_let_in_is_hung_up_on),
 		T(who_begins_tls_and_says_no_more_is_hung_up_on),

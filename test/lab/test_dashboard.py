@@ -2,15 +2,17 @@
 """The dashboard at the coordinator: who is who there, what he may, and that it is where it should be."""
 import contextlib
 import http.client
+import json
 import re
 import socket
+import ssl
 import urllib.parse
 
 import pytest
 
 from lab import wait_for
 from test_policy import write
-from wiretap import inside, tcp_socket
+from wiretap import inside
 
 
 def own(node):
@@ -20,14 +22,18 @@ def own(node):
 class Browser:
     """Somebody on a node who looks at the dashboard of a hub, by one of its addresses."""
 
-    def __init__(self, node, hub, family="ip4", host="this.mesh", source=None):
-        self.node, self.at, self.host, self.source = node, own(hub)[family], host, source
+    def __init__(self, node, hub, family="ip4", host="this.mesh", source=None, at=None, tls=False):
+        self.node, self.host, self.source, self.cookie, self.tls = node, host, source, "", tls
+        self.at = at or (own(hub)[family], 80)
 
     def dial(self, timeout=5):
-        if not self.source:
-            return tcp_socket(self.node.host, (self.at, 80), timeout)
         with inside(self.node.host):
-            return socket.create_connection((self.at, 80), timeout, (self.source, 0))
+            s = socket.create_connection(self.at, timeout, (self.source, 0) if self.source else None)
+        if not self.tls:
+            return s
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        return context.wrap_socket(s)
 
     def ask(self, path, form=None, **headers):
         c = http.client.HTTPConnection(self.host, timeout=10)
@@ -36,8 +42,12 @@ class Browser:
             body = None if form is None else urllib.parse.urlencode(form)
             if form is not None:
                 headers["Content-Type"] = "application/x-www-form-urlencoded"
+            if self.cookie:
+                headers["Cookie"] = self.cookie
             c.request("GET" if form is None else "POST", path, body, headers)
             r = c.getresponse()
+            if r.headers["Set-Cookie"]:
+                self.cookie = "; ".join(v.partition(";")[0] for v in r.headers.get_all("Set-Cookie"))
             return r.status, r.read().decode()
 
     def status(self, path, form=None):
@@ -159,6 +169,48 @@ def test_it_is_there_again_after_a_crash_and_switched_off_listens_on_nothing(thr
     assert not browser.reaches()
     hub.configure(dashboard={"enabled": "yes"}).run("reload")
     assert browser.status("/") == 200 and browser.status("/tokens") == 403  # who administers is said no more
+
+
+def test_outside_of_the_mesh_a_password_is_asked_for(net):
+    hub = net.node("hub")
+    hub.configure(dashboard={"listen": "[8080]"})
+    hub.init()
+    near = Browser(hub, hub, host="localhost:8080", at=("127.0.0.1", 8080))
+    assert hub.status()["dashboard"]["lacks_password"] and not near.reaches()
+    password = hub.run("dashboard", "password").stdout.strip()
+    assert len(password) == 24 and near.reaches()
+    assert [near.status(p) for p in ("/", "/tokens", "/login")] == [303, 303, 200]
+    form = {"token": near.token("/login"), "password": "x" * 24}
+    assert near.status("/login", form) == 403 and not near.cookie
+    assert near.status("/login", form | {"password": password}) == 303 and near.cookie
+    made = {"token": near.token("/tokens"), "uses": "1", "ttl_s": "3600"}
+    assert near.status("/tokens/create", made) == 200
+    event = [e for e in hub.json("events")["events"] if e["event"] == "token.created"][-1]
+    assert (event["door"], event["by"]) == ("dashboard", "the dashboard's password")
+    again = hub.run("dashboard", "password").stdout.strip()
+    assert again != password and near.status("/tokens") == 303
+    hub.down()
+    hub.up()
+    form["token"] = near.token("/login")
+    assert near.status("/login", form | {"password": password}) == 403
+    assert near.status("/login", form | {"password": again}) == 303 and near.status("/tokens") == 200
+    with open(hub.state + "/dashboard-password", encoding="ascii") as f:
+        kept = hub.log() + f.read() + json.dumps(hub.status())
+    assert password not in kept and again not in kept
+
+
+def test_from_another_machine_the_password_is_taken_by_tls_alone(net):
+    hub, laptop = net.node("hub"), net.node("laptop")
+    hub.configure(dashboard={"listen": f"['{hub.host.ip4}:8444']"})
+    hub.init()
+    password = hub.run("dashboard", "password").stdout.strip()
+    at = (hub.host.ip4, 8444)
+    plain, tls = (Browser(laptop, hub, host="hub.example:8444", at=at, tls=t) for t in (False, True))
+    assert plain.status("/login") == 303 and plain.status("/login", {"password": password}) == 303 and not plain.cookie
+    form = {"token": tls.token("/login"), "password": password}
+    assert tls.status("/login", form) == 303 and "__Host-tunnelmesh=" in tls.cookie and tls.status("/tokens") == 200
+    plain.cookie = tls.cookie
+    assert plain.status("/tokens") == 303
 
 
 def test_where_nothing_is_allowed_a_rule_lets_members_look(net):

@@ -141,6 +141,18 @@ def pages_of(hub, node):
     return shown
 
 
+def log_in(hub, node, password):
+    """Outside of the mesh: from the machine itself in clear, and from the other one over the wire. What was said, and got."""
+    said = {"dashboard's password": password.encode()}
+    for n, at, tls in ((hub, ("127.0.0.1", 8080), False), (node, (hub.host.ip4, 8444), True)):
+        browser = Browser(n, hub, host="hub.example", at=at, tls=tls)
+        assert browser.status("/login", {"token": browser.token("/login"), "password": "x" + password}) == 403
+        assert browser.status("/login", {"token": browser.token("/login"), "password": password}) == 303
+        assert browser.status("/tokens") == 200
+        said |= {f"dashboard's cookie {c.partition('=')[0]} of {n.name}": c.partition("=")[2].encode() for c in browser.cookie.split("; ")}
+    return said
+
+
 def files_of(node):
     return [os.path.join(folder, name) for folder, _, names in os.walk(node.state) for name in names]
 
@@ -153,7 +165,7 @@ def test_none_of_32_planted_markers_crosses_the_wire_or_shows_in_any_output(net)
     markers = {f"name: {k}": v.encode() for k, v in names.items()}
     proxy = {"proxy's user": word().encode(), "proxy's password": word().encode()}
     alice.configure(proxy="http://{}:{}@{}:9".format(*(v.decode() for v in proxy.values()), hub.host.ip4))  # where nobody listens
-    hub.configure(dashboard={"admins": "[tag:admin]"})
+    hub.configure(dashboard={"admins": "[tag:admin]", "listen": f"[8080, '{hub.host.ip4}:8444']"})
     hub.init("--mesh", names["mesh"])
     tokens = [hub.token("--tag", names["tag"], "--tag", names["second tag"]) for _ in range(3)]
     for n, token in zip((alice, bob), tokens):
@@ -174,6 +186,9 @@ def test_none_of_32_planted_markers_crosses_the_wire_or_shows_in_any_output(net)
     for field in ("PrivateKey", "PresharedKey"):
         value = base64.b64decode(re.search(rf"^{field} *= *(\S+)$", client, re.M).group(1))
         markers[f"client's {field}"] = secret[f"client's {field}"] = value
+    login = log_in(hub, alice, hub.run("dashboard", "password").stdout.strip())
+    markers.update(login)
+    secret.update(login)
 
     payloads = {k: secrets.token_hex(8).encode() for k in
                 ("ping 4", "ping 6", "TCP 4", "TCP 6", "UDP 4", "UDP 6", "TCP back", "DNS", "HTTP", "fragments")}
@@ -224,7 +239,7 @@ def test_none_of_32_planted_markers_crosses_the_wire_or_shows_in_any_output(net)
         print(f"{len(pages)} pages for {n.host.name}")
         for path, (_, text) in pages.items():
             assert (n.name, path, found_in(text.encode(), secret)) == (n.name, path, [])
-    once = {k: v for k, v in secret.items() if "token" in k or "client" in k}
+    once = {k: v for k, v in secret.items() if "token" in k or "client" in k or "dashboard" in k}
     for n in (hub, alice, bob):
         assert stat.S_IMODE(os.stat(n.state).st_mode) == 0o700
         for path in files_of(n):

@@ -35,11 +35,12 @@ export function launch() {
 // A page of a fresh viewer, and all that went wrong there: said on the console, or asked of somebody else.
 export async function open(browser, options = {}) {
 	const context = await browser.newContext({ baseURL: lab.base, ...DESK, ...options });
+	const base = options.baseURL ?? lab.base;
 	context.setDefaultTimeout(15000);
 	const page = await context.newPage(), wrong = [];
 	page.on("console", (m) => m.type() === "error" && wrong.push(`${page.url()}: ${m.text()}`));
 	page.on("pageerror", (e) => wrong.push(`${page.url()}: ${e.message}`));
-	page.on("request", (r) => r.url().startsWith(lab.base + "/") || wrong.push(`${page.url()} asks ${r.url()}`));
+	page.on("request", (r) => r.url().startsWith(base + "/") || wrong.push(`${page.url()} asks ${r.url()}`));
 	return { context, page, wrong };
 }
 

@@ -27,7 +27,8 @@ def relayed(net, a, b):
 
 
 def make_mesh(net):
-    hub = net.node("hub").configure(dashboard={"admins": "[tag:admin]"})
+    hub = net.node("hub")
+    hub.configure(dashboard={"admins": "[tag:admin]", "listen": f"[8080, '{hub.host.ip4}:8444']"})
     hub.init()
     nodes = {name: net.node(name) for name in ("desk", "laptop", "nas", "spare")}
     relayed(net, nodes["laptop"].host, nodes["nas"].host)
@@ -58,16 +59,17 @@ def world():
             "address": next(m["ip4"] for m in members if m["coordinator"]),
             "hub": hub.argv(),
             "ids": {m["name"]: m["id"] for m in members},
+            "outside": f"{hub.host.ip4}:8444",
             "underlay": nodes["nas"].host.ip4,
             "chromium": lablib.find_program("chromium"),
             "shots": os.environ.get("TM_SHOTS", ""),
         }
         wait_for("the dashboard", lambda: nodes["desk"].host.sh(
             "curl", "-sf", "-o", "/dev/null", f"http://{told['address']}/", check=False).returncode == 0, 20)
-        yield nodes, told
+        yield {**nodes, "hub": hub}, told
 
 
-@pytest.mark.parametrize("viewer, script", [("laptop", "member"), ("desk", "looks"), ("desk", "admin")])
+@pytest.mark.parametrize("viewer, script", [("laptop", "member"), ("desk", "looks"), ("desk", "admin"), ("hub", "outsider")])
 def test_in_a_browser(world, viewer, script):
     nodes, told = world
     program = [shutil.which("node"), "--test", "--test-reporter=spec", f"{HERE}/{script}.test.mjs"]

@@ -57,7 +57,7 @@ def world():
         told = {
             "base": "http://this.mesh",
             "address": next(m["ip4"] for m in members if m["coordinator"]),
-            "hub": hub.argv(),
+            "hub": hub.host.argv(*hub.argv()),
             "ids": {m["name"]: m["id"] for m in members},
             "outside": f"{hub.host.ip4}:8444",
             "underlay": nodes["nas"].host.ip4,

@@ -7,12 +7,11 @@
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/addr.h"
 #include "crypto/init.h"
 
-enum { SERIAL = 16, ALT_NAMES_MAX = 2048 };
+enum { SERIAL = 16, ALT_NAMES_MAX = 2048, DAY_S = 86400 };
 
 static bool set_serial(X509 *x)
 {
@@ -74,11 +73,29 @@ static bool set_alternative_names(X509 *x, const struct certificate_terms *terms
 	return n == 0 || add_extension(x, NID_subject_alt_name, list);
 }
 
+/* In days, since 1970: a time_t of 32 bits ends in 2038. */
+static bool set_time(ASN1_TIME *t, int64_t s)
+{
+	return ASN1_TIME_adj(t, 0, (int)(s / DAY_S), (long)(s % DAY_S)) != NULL;
+}
+
+static bool get_time(const ASN1_TIME *t, int64_t *ret_s)
+{
+	ASN1_TIME *begin = ASN1_TIME_set(NULL, 0);
+	int days, rest;
+	bool ok = begin && ASN1_TIME_diff(&days, &rest, begin, t) == 1;
+
+	if (ok)
+		*ret_s = (int64_t)days * DAY_S + rest;
+	ASN1_TIME_free(begin);
+	return ok;
+}
+
 static bool fill(X509 *x, EVP_PKEY *key, const struct certificate_terms *terms)
 {
 	return X509_set_version(x, 2) == 1 && set_serial(x) && set_names(x) &&
-	       ASN1_TIME_set(X509_getm_notBefore(x), (time_t)terms->from) &&
-	       ASN1_TIME_set(X509_getm_notAfter(x), (time_t)terms->until) && X509_set_pubkey(x, key) == 1 &&
+	       set_time(X509_getm_notBefore(x), terms->from) &&
+	       set_time(X509_getm_notAfter(x), terms->until) && X509_set_pubkey(x, key) == 1 &&
 	       add_extension(x, NID_basic_constraints, "critical,CA:FALSE") &&
 	       add_extension(x, NID_ext_key_usage, "serverAuth") && set_alternative_names(x, terms) &&
 	       X509_sign(x, key, EVP_sha256()) > 0;
@@ -122,13 +139,8 @@ int certificate_until(const char *pem, size_t n, int64_t *ret_until)
 {
 	BIO *bio = n <= INT32_MAX ? BIO_new_mem_buf(pem, (int)n) : NULL;
 	X509 *x = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
-	struct tm tm;
-	int err = TM_EBADMSG;
+	int err = x && get_time(X509_get0_notAfter(x), ret_until) ? TM_OK : TM_EBADMSG;
 
-	if (x && ASN1_TIME_to_tm(X509_get0_notAfter(x), &tm) == 1) {
-		*ret_until = (int64_t)timegm(&tm);
-		err = TM_OK;
-	}
 	X509_free(x);
 	BIO_free(bio);
 	return err;

@@ -15,7 +15,7 @@ BENCH = $(if $(ONLY),--only='$(ONLY)') $(if $(TESTS),--tests='$(TESTS)') $(if $(
 CTEST := ctest --output-on-failure --no-tests=error -j $(JOBS)
 PYTEST := $(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(PYTHON) -B -m pytest -p no:cacheprovider
 
-.PHONY: help setup build demo test unit slow lab labgrid web compose bench dnsbench relayattack scale webscale flood attack asan tsan labasan labtsan fuzz lint fmt install uninstall clean
+.PHONY: help setup build cross static demo test unit unitarm slow lab labgrid web compose bench dnsbench relayattack scale webscale flood attack asan tsan labasan labtsan fuzz lint fmt install uninstall clean
 # Each does by itself what can be done at the same time.
 .NOTPARALLEL:
 
@@ -29,6 +29,14 @@ build: ## the program: build/release/src/cli/tunnelmesh; installs what is missin
 	@scripts/setup build
 	@scripts/build release
 
+cross: ## the program for ARM, on any CPU: build/release-arm64, build/release-armhf (ARCHS=arm64)
+	@scripts/setup build cross
+	@for a in $(or $(ARCHS),arm64 armhf); do scripts/build release-$$a tunnelmesh || exit; done
+
+static: ## the program with libc in it, for systems that have another one or none: build/static (ARCHS="arm64 armhf": build/static-arm64, ...)
+	@scripts/setup build $(if $(ARCHS),cross)
+	@for p in $(or $(addprefix static-,$(ARCHS)),static); do scripts/build $$p tunnelmesh || exit; done
+
 demo: build ## three machines in network namespaces join and reach each other (KEEP=1 leaves it running, STOP=1 ends that)
 	@scripts/setup demo
 	@$(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(PYTHON) -B test/lab/demo.py $(if $(KEEP),--keep) $(if $(STOP),--stop)
@@ -37,6 +45,15 @@ test: setup build unit lab ## everything: unit tests, fuzz seeds, real daemons i
 
 unit: setup ## unit tests, golden vectors, fuzz seeds, virtual-time simulations
 	@scripts/build ci && $(SUDO) $(CTEST) --test-dir build/ci
+
+# What a CPU and its system calls have a part in.
+ARM_UNITS := base crypto packet data/route loop os
+unitarm: ## unit tests of what a CPU has a part in, for ARM and in emulation (ARCHS=arm64)
+	@scripts/setup build test cross
+	@for a in $(or $(ARCHS),arm64 armhf); do \
+		scripts/build ci-$$a $(ARM_UNITS:%=test/unit/%/all) || exit; \
+		for d in $(ARM_UNITS); do $(SUDO) $(CTEST) --test-dir build/ci-$$a/test/unit/$$d || exit; done; \
+	done
 
 slow: setup build ## what takes minutes: 100,000 random policies, ten million packets through the filter, 10,000 simulated pairs (RUNS=n says otherwise), turmoil, and the lab's slow tests (T=pattern)
 	@scripts/build ci test_policy_twin && TM_POLICY_RUNS=100000 build/ci/test/unit/policy/test_policy_twin

@@ -3,12 +3,23 @@
 
 include(CheckCSourceCompiles)
 find_package(Threads REQUIRED)
+# What the compiler makes programs for: the system may be another's, as with 32 bits on a 64-bit kernel.
+check_c_source_compiles("
+	#ifndef __x86_64__
+	#error another CPU
+	#endif
+	int main(void) { return 0; }" TM_X86_64)
+
+set(setup_command "make setup")
+if(CMAKE_CROSSCOMPILING)
+	set(setup_command "scripts/setup build cross")
+endif()
 
 function(tm_static target header)
 	add_library(${target} INTERFACE)
 	find_path(${target}_INCLUDE ${header} PATH_SUFFIXES libnl3)
 	if(NOT ${target}_INCLUDE)
-		message(FATAL_ERROR "${header} not found: run `make setup`")
+		message(FATAL_ERROR "${header} not found: run `${setup_command}`")
 	endif()
 	if(NOT ${target}_INCLUDE STREQUAL "/usr/include")
 		target_include_directories(${target} SYSTEM INTERFACE ${${target}_INCLUDE})
@@ -16,7 +27,7 @@ function(tm_static target header)
 	foreach(lib ${ARGN})
 		find_library(${target}_${lib} NAMES lib${lib}.a)
 		if(NOT ${target}_${lib})
-			message(FATAL_ERROR "lib${lib}.a not found: run `make setup`")
+			message(FATAL_ERROR "lib${lib}.a not found: run `${setup_command}`")
 		endif()
 		target_link_libraries(${target} INTERFACE ${${target}_${lib}})
 	endforeach()
@@ -63,7 +74,7 @@ target_link_libraries(dep_nl INTERFACE m Threads::Threads)
 # Optional: faster packets on x86-64 with AVX2. Of the archive the linker takes the two members that aead_libgcrypt.c calls by name; they
 # are internal to the library, so only the version whose routines are known will do, and it is tried whether they can be linked.
 option(TM_LIBGCRYPT "seal and open packets by libgcrypt's routines where the CPU has AVX2 alone" ON)
-if(TM_LIBGCRYPT AND CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
+if(TM_LIBGCRYPT AND TM_X86_64)
 	find_path(dep_gcrypt_INCLUDE gcrypt.h)
 	find_library(dep_gcrypt_ARCHIVE NAMES libgcrypt.a)
 	if(NOT dep_gcrypt_INCLUDE OR NOT dep_gcrypt_ARCHIVE)
@@ -103,7 +114,7 @@ endif()
 # Optional: faster packets on x86-64 with AVX-512. Of the archive's 12 MB the linker takes the three members that aead_ipsecmb.c calls
 # by name; they are internal to the library, so only the version whose routines are known will do.
 option(TM_IPSEC_MB "seal and open packets by libipsec-mb where the CPU has AVX-512" ON)
-if(TM_IPSEC_MB AND CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
+if(TM_IPSEC_MB AND TM_X86_64)
 	find_path(dep_ipsecmb_INCLUDE intel-ipsec-mb.h)
 	find_library(dep_ipsecmb_ARCHIVE NAMES libIPSec_MB.a)
 	set(version_line "")

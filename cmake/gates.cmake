@@ -17,3 +17,7 @@ add_test(NAME gates-can-fail COMMAND sh ${PROJECT_SOURCE_DIR}/cmake/test-gates.s
 set_tests_properties(gates-can-fail PROPERTIES LABELS unit TIMEOUT 300)
 tm_gate(sizes SCRIPT check-sizes.awk)
 tm_gate(debts SCRIPT check-debts.awk FIRST docs/debts.txt)
+if(NOT TM_SANITIZE)
+	add_test(NAME needs-only-libc COMMAND sh ${PROJECT_SOURCE_DIR}/cmake/test-needed.sh $<TARGET_FILE:tunnelmesh>)
+	set_tests_properties(needs-only-libc PROPERTIES LABELS unit TIMEOUT 300)
+endif()

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 # Compiler settings and the functions that the CMakeLists.txt files use: tm_library, tm_test, tm_fuzz.
 
+include(CheckCCompilerFlag)
+include(CheckCSourceCompiles)
+
 option(TM_TESTS "build the unit tests, fuzz targets and tools" ON)
 option(TM_WERROR "warnings are errors (continuous integration)" OFF)
 set(TM_SANITIZE "" CACHE STRING "address,undefined or thread")
+option(TM_STATIC "libc is in the program as well: it needs nothing of the system that it runs on" OFF)
 option(TM_FUZZ_ENGINE "link fuzz targets with libFuzzer (clang) instead of the seed replayer" OFF)
 
 set(CMAKE_C_STANDARD 17)
@@ -30,13 +34,32 @@ endif()
 if(TM_WERROR)
 	target_compile_options(tm_flags INTERFACE -Werror)
 endif()
+if(TM_STATIC AND (TM_SANITIZE OR TM_TESTS))
+	message(FATAL_ERROR "TM_STATIC is for the program alone: sanitizers need libc beside it, and tests cmocka, of which there is no static library")
+endif()
+set(program_is -pie)
+if(TM_STATIC)
+	# Where in memory it lies is random, too, if libc has what such a program begins with. Debian 12's has, but for armhf.
+	set(CMAKE_REQUIRED_LINK_OPTIONS -static-pie)
+	check_c_source_compiles("int main(void) { return 0; }" TM_LINKS_STATIC_PIE)
+	unset(CMAKE_REQUIRED_LINK_OPTIONS)
+	set(program_is $<IF:$<BOOL:${TM_LINKS_STATIC_PIE}>,-static-pie,-static>)
+endif()
 if(TM_SANITIZE)
 	target_compile_options(tm_flags INTERFACE -fsanitize=${TM_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
 	target_link_options(tm_flags INTERFACE -fsanitize=${TM_SANITIZE})
 else()
+	# Where control may go to: x86-64 has the first of these, arm64 the second.
+	check_c_compiler_flag(-fcf-protection TM_TAKES_CF_PROTECTION)
+	check_c_compiler_flag(-mbranch-protection=standard TM_TAKES_BRANCH_PROTECTION)
 	target_compile_options(tm_flags INTERFACE $<$<CONFIG:Release>:-D_FORTIFY_SOURCE=3> -fstack-clash-protection
-		-fcf-protection -ftrivial-auto-var-init=zero)
-	target_link_options(tm_flags INTERFACE -pie -Wl,-z,relro,-z,now)
+		$<$<BOOL:${TM_TAKES_CF_PROTECTION}>:-fcf-protection> $<$<BOOL:${TM_TAKES_BRANCH_PROTECTION}>:-mbranch-protection=standard>
+		-ftrivial-auto-var-init=zero)
+	target_link_options(tm_flags INTERFACE ${program_is} -static-libgcc -Wl,-z,relro,-z,now)
+endif()
+# Files of any size and number on 32-bit CPUs. Not so the time, which stays as the libraries of Debian 12 have it: until January 2038.
+if(CMAKE_SIZEOF_VOID_P EQUAL 4)
+	target_compile_definitions(tm_flags INTERFACE _FILE_OFFSET_BITS=64)
 endif()
 if(TM_FUZZ_ENGINE)
 	target_compile_options(tm_flags INTERFACE -fsanitize=fuzzer-no-link)

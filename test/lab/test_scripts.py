@@ -22,20 +22,21 @@ def stand_in(folder, name, script):
 
 def run(folder, *argv, **kw):
     env = dict(os.environ, PATH=f"{folder}:{os.environ['PATH']}")
-    return subprocess.run([str(a) for a in argv], env=env, capture_output=True, text=True, timeout=30, check=False, **kw)
+    return subprocess.run([str(a) for a in argv], env=env, capture_output=True, text=True, timeout=300, check=False, **kw)
 
 
 def installed_for(tmp_path, *what):
     """What scripts/setup would have apt install on a machine that has nothing of it."""
     stand_in(tmp_path, "dpkg-query", "exit 1")
     stand_in(tmp_path, "apt-get", f'''case "$*" in
-        update*) ;;
+        *update*) ;;
         *download*) for p in "$@"; do touch -- "${{p}}_1_amd64.deb"; done ;;
         *) echo "$@" > {tmp_path}/asked ;;
     esac''')
     stand_in(tmp_path, "dpkg", '[ "$1" != --print-architecture ] || echo amd64')
     (tmp_path / "scripts").mkdir(exist_ok=True)
-    shutil.copy(os.path.join(ROOT, "scripts/setup"), tmp_path / "scripts")  # it unpacks beside itself
+    for name in ("setup", "sysroot"):
+        shutil.copy(os.path.join(ROOT, "scripts", name), tmp_path / "scripts")  # they unpack beside themselves
     r = run(tmp_path, tmp_path / "scripts/setup", *what)
     assert r.returncode == 0, r.stderr
     packages = set((tmp_path / "asked").read_text(encoding="utf-8").split())
@@ -49,6 +50,15 @@ def test_who_installs_gets_no_tools_of_developers(tmp_path):
     assert OF_DEVELOPERS - {"clang"} <= installed_for(tmp_path)
     commands = subprocess.run(["make", "-n", "install"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert "scripts/setup build\n" in commands and "scripts/setup\n" not in commands
+
+
+def test_libraries_of_other_architectures_are_unpacked_and_not_installed(tmp_path):
+    asked = installed_for(tmp_path, "build", "test", "cross")
+    assert "gcc-aarch64-linux-gnu" in asked and not any(":" in p for p in asked)
+    linked = {p for p in asked if p.endswith("-dev")} - {"libgcrypt20-dev", "libipsec-mb-dev"}  # these two are of x86-64 alone
+    assert {"libssl-dev", "libcmocka-dev"} < linked
+    for arch in ("arm64", "armhf"):
+        assert linked < set((tmp_path / "build/sysroot" / arch / "packages").read_text(encoding="utf-8").split())
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ static struct {
 
 int __real_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...);
+int __wrap_open64(const char *path, int flags, ...);
 int __wrap_ioctl(int fd, unsigned long request, ...);
 long __wrap_syscall(long number, ...);
 int __real_socket(int family, int type, int protocol);
@@ -55,6 +56,12 @@ int __wrap_open(const char *path, int flags, ...)
 	if (strcmp(path, "/dev/net/tun") != 0)
 		return __real_open(path, flags, 0600);
 	return kernel.open_tun ? refuse(kernel.open_tun) : __real_open("/dev/null", O_RDWR | O_CLOEXEC);
+}
+
+/* What open() is where addresses have 32 bits and files may have any size. */
+int __wrap_open64(const char *path, int flags, ...)
+{
+	return __wrap_open(path, flags);
 }
 
 int __wrap_ioctl(int fd, unsigned long request, ...)

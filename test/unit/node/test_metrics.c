@@ -7,6 +7,7 @@
 
 #include <ctype.h>
 #include <jansson.h>
+#include <strings.h>
 
 struct fixture {
 	struct metrics_sample sample;
@@ -288,6 +289,12 @@ static void rules_and_documents_name_no_other_metrics(void **state)
 
 static bool is_reason(const char *word, size_t n)
 {
+	static const char *const whys[WHY_N] = {
+#define X(name, text) [WHY_##name] = #name,
+		PATH_WHYS(X)
+#undef X
+	};
+
 	for (unsigned i = 0; i < DROP_N; i++) {
 		const char *label = plane_drop_label((enum plane_drop)i);
 
@@ -300,6 +307,9 @@ static bool is_reason(const char *word, size_t n)
 		if (strlen(label) == n && memcmp(label, word, n) == 0)
 			return true;
 	}
+	for (enum path_why i = 0; i < WHY_N; i++)
+		if (strlen(whys[i]) == n && strncasecmp(whys[i], word, n) == 0)
+			return true;
 	return false;
 }
 

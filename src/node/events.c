@@ -3,6 +3,7 @@
 
 #include "base/spin.h"
 #include "loop/timer.h"
+#include "wire/msg/msg.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -166,8 +167,14 @@ void events_ask(struct events *e, const struct events_query *q, struct ctl_call 
 {
 	const bool none = (uint64_t)q->after >= last_of(e);
 
-	if (!q->wait || !none || e->n_followers == EVENTS_FOLLOWERS) {
+	if (!q->wait || !none) {
 		show(e, q, call);
+		return;
+	}
+	if (e->n_followers == EVENTS_FOLLOWERS) {
+		ctl_reply(call,
+			msg_refusal(tm_err_word(TM_EFULL),
+				"as many follow the events already as may at one time", "end one of them"));
 		return;
 	}
 	e->followers[e->n_followers++] =

@@ -30,7 +30,7 @@ void events_alarm(struct events *e, enum log_level level, const char *line);
 struct events_query {
 	int64_t after; /* those behind this one, as `last` of an answer says */
 	int64_t since; /* Unix seconds */
-	bool wait; /* for one, when there is none */
+	bool wait; /* for one, when there is none; refused to who is one too many */
 };
 void events_ask(struct events *e, const struct events_query *q, struct ctl_call *call);
 

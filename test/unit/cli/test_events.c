@@ -100,6 +100,28 @@ static void who_follows_sees_each_once_until_the_daemon_stops(void **state)
 	run_free(&r);
 }
 
+static void one_too_many_who_follows_is_told_so_and_does_not_ask_again(void **state)
+{
+	static const struct fake_reply replies[] = {
+		{"event.list", "{\"ok\":true,\"events\":[]}"},
+		{"events", "{\"ok\":true,\"events\":[],\"last\":0}"},
+		{"events",
+			"{\"ok\":false,\"code\":\"full\",\"error\":\"as many follow already\",\"hint\":\"end "
+			"one\"}"},
+		{0},
+	};
+	struct fixture *f = *state;
+	struct run r = {0};
+
+	fake_daemon_start(&f->daemon, f->socket, NULL, replies);
+	run_cli(&r, f->dir, "events -f --state-dir DIR");
+	assert_int_equal(r.status, 1);
+	assert_contains(r.err, "as many follow already");
+	assert_contains(r.err, "end one");
+	assert_int_equal(fake_daemon_asked(&f->daemon, "events"), 2);
+	run_free(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -107,6 +129,7 @@ int main(void)
 		T(both_kinds_come_in_the_order_in_which_they_happened),
 		T(without_the_coordinator_the_node_has_its_own),
 		T(who_follows_sees_each_once_until_the_daemon_stops),
+		T(one_too_many_who_follows_is_told_so_and_does_not_ask_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

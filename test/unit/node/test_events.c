@@ -148,10 +148,30 @@ static void who_has_gone_is_answered_and_so_are_all_at_the_end(void **state)
 	for (unsigned i = 0; i < EVENTS_FOLLOWERS; i++)
 		node_command(&r->n, req, (struct ctl_call *)r);
 	assert_int_equal(r->answers, 1);
-	node_command(&r->n, req, (struct ctl_call *)r); /* one too many does not wait */
-	assert_int_equal(r->answers, 2);
 	events_free(TAKE(r->n.events));
-	assert_int_equal(r->answers, 2 + EVENTS_FOLLOWERS);
+	assert_int_equal(r->answers, 1 + EVENTS_FOLLOWERS);
+	json_decref(req);
+}
+
+/* An empty list at once would be asked for again at once, for ever. */
+static void one_too_many_is_refused_instead_of_answered_with_nothing(void **state)
+{
+	struct rig *r = *state;
+	json_t *req = want(0, true);
+
+	for (unsigned i = 0; i < EVENTS_FOLLOWERS; i++)
+		node_command(&r->n, req, (struct ctl_call *)r);
+	assert_int_equal(r->answers, 0);
+	node_command(&r->n, req, (struct ctl_call *)r);
+	assert_int_equal(r->answers, 1);
+	assert_false(json_is_true(json_object_get(r->answer, "ok")));
+	assert_string_equal(text(r->answer, "error"), "as many follow the events already as may at one time");
+	assert_string_equal(text(r->answer, "hint"), "end one of them");
+	add(r, "nas"); /* the others have theirs, and places are free again */
+	assert_int_equal(r->answers, 1 + EVENTS_FOLLOWERS);
+	json_object_set_new(req, "after", json_integer(1));
+	node_command(&r->n, req, (struct ctl_call *)r);
+	assert_int_equal(r->answers, 1 + EVENTS_FOLLOWERS);
 	json_decref(req);
 }
 
@@ -165,6 +185,7 @@ int main(void)
 		T(what_was_done_to_the_mesh_keeps_its_number),
 		T(a_warning_of_the_log_is_an_event_and_reaches_who_follows),
 		T(who_has_gone_is_answered_and_so_are_all_at_the_end),
+		T(one_too_many_is_refused_instead_of_answered_with_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,6 +24,11 @@ static void nothing_but_what_is_known_to_be_harmless_is_shown(void **state UNUSE
 		{"mtu: 1280 # SECRET\n", "mtu: 1280\n"},
 		{"dns:\n  serve: mesh\n  SECRET: yes\n",
 			"dns.serve: mesh\nline 3, which is no setting: (hidden)\n"},
+		{"metrics:\n  listen: 127.0.0.1:5210\n  per_peer: yes\n",
+			"metrics.listen: 127.0.0.1:5210\nmetrics.per_peer: yes\n"},
+		{"dashboard:\n  enabled: no\n  admins: [tag:admin]\n  SECRET: SECRET\n",
+			"dashboard.enabled: no\ndashboard.admins: [tag:admin]\n"
+			"line 4, which is no setting: (hidden)\n"},
 		{"SECRET: 1\n", "line 1, which is no setting: (hidden)\n"},
 		{"? [SECRET]\n: 1\n", "line 1, which is no setting: (hidden)\n"},
 		{"? SECRET\n", "line 1, which is no setting: (hidden)\n"},

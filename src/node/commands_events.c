@@ -14,6 +14,10 @@ void command_events(struct node *n, const msg_object *req, struct ctl_call *call
 		ctl_reply(call, msg_refusal(tm_err_word(err), d.what, d.hint));
 		return;
 	}
-	const struct events_query query = {.after = q.after, .since = q.since, .wait = q.wait};
+	const struct events_query query = {.after = q.after,
+		.since = q.since,
+		.wait = q.wait,
+		.patience = q.for_s * SEC,
+		.mesh = n->coord != NULL};
 	events_ask(n->events, &query, call);
 }

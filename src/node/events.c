@@ -76,6 +76,7 @@ static void show(struct events *e, const struct events_query *q, struct ctl_call
 			event_put(&o, &s.x, s.own);
 	jsonout_list_end(&o);
 	jsonout_int(&o, "last", (int64_t)last);
+	jsonout_bool(&o, "mesh", q->mesh);
 	jsonout_object_end(&o);
 	ctl_reply_text(call, jsonout_take(&o, NULL));
 }
@@ -177,8 +178,9 @@ void events_ask(struct events *e, const struct events_query *q, struct ctl_call 
 				"as many follow the events already as may at one time", "end one of them"));
 		return;
 	}
+	const ns_t patience = q->patience ? ns_min(q->patience, EVENTS_PATIENCE) : EVENTS_PATIENCE;
 	e->followers[e->n_followers++] =
-		(struct follower){.call = call, .q = *q, .until = time_monotonic() + EVENTS_PATIENCE};
+		(struct follower){.call = call, .q = *q, .until = time_monotonic() + patience};
 	if (!loop_timer_is_set(e->look))
 		loop_timer_in(e->look, LOOK_EVERY);
 }

@@ -31,6 +31,8 @@ struct events_query {
 	int64_t after; /* those behind this one, as `last` of an answer says */
 	int64_t since; /* Unix seconds */
 	bool wait; /* for one, when there is none; refused to who is one too many */
+	ns_t patience; /* for so long, 0 or more than EVENTS_PATIENCE: for that */
+	bool mesh; /* what is done to the mesh is among them, as the answer says */
 };
 void events_ask(struct events *e, const struct events_query *q, struct ctl_call *call);
 

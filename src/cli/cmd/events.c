@@ -9,7 +9,12 @@
 #include "cli/core/listing.h"
 #include "os/interrupt.h"
 
-enum { SINCE_DEFAULT_S = 7 * 86400, SINCE_MAX_S = 400 * 86400, FOLLOW_TIMEOUT_MS = 60000 };
+enum {
+	SINCE_DEFAULT_S = 7 * 86400,
+	SINCE_MAX_S = 400 * 86400,
+	FOLLOW_TIMEOUT_MS = 60000,
+	MESH_EVERY_S = 5, /* what another machine's coordinator knows is asked for */
+};
 
 struct events_opts {
 	bool follow;
@@ -28,6 +33,8 @@ static const struct opt events_options[] = {
 struct shown {
 	int64_t node; /* the last that the node remembers */
 	int64_t mesh; /* number of the last of the mesh */
+	bool all; /* what is done to the mesh is among what the node remembers: it is the coordinator's */
+	int trouble; /* why the coordinator did not tell, the last time that it was asked */
 };
 
 static bool is_mesh(const json_t *e)
@@ -63,15 +70,17 @@ static void add_in_order(json_t *all, json_t *e)
 	json_array_insert(all, at, e);
 }
 
-/* All that was done to the mesh. */
+/* All that was done to the mesh and has not been shown. */
 static int fetch_mesh(struct cli *c, int64_t since, json_t *all, struct shown *shown, struct diag *d)
 {
-	_cleanup_(json_decrefp) json_t *fields = json_pack("{s:I}", "since", (json_int_t)since);
+	_cleanup_(json_decrefp) json_t *fields = json_pack(
+		"{s:I, s:I}", "since", (json_int_t)since, "after", (json_int_t)shown->mesh);
 	_cleanup_(json_decrefp) json_t *reply = NULL;
 	int err = listing_fetch(c, "event.list", "events", fields, &reply, d);
 	json_t *e;
 	size_t i;
 
+	shown->trouble = err;
 	if (err)
 		return err;
 	json_array_foreach (json_object_get(reply, "events"), i, e) {
@@ -96,6 +105,7 @@ static int fetch_node(struct cli *c, int64_t since, json_t *all, struct shown *s
 		if (!is_mesh(e))
 			add_in_order(all, e);
 	shown->node = json_number(reply, "last");
+	shown->all = json_is_true(json_object_get(reply, "mesh"));
 	return TM_OK;
 }
 
@@ -113,28 +123,66 @@ static int show(struct cli *c, const json_t *all, const char *trouble)
 	return CLI_DONE;
 }
 
-static int follow(struct cli *c, struct shown *shown)
+/* Without the coordinator the node's own go on. That it is away is said once. */
+static void follow_mesh(struct cli *c, int64_t since, struct shown *shown)
 {
+	_cleanup_(json_decrefp) json_t *all = json_array();
+	const bool told = !shown->trouble;
+	struct diag d = {0};
+	json_t *e;
+	size_t i;
+
+	if (fetch_mesh(c, since, all, shown, &d) != TM_OK) {
+		if (told)
+			cli_note(c, "what the coordinator knows is missing for now: %s", d.what);
+		return;
+	}
+	json_array_foreach (all, i, e)
+		print_one(c, e);
+}
+
+static int follow_node(struct cli *c, struct shown *shown, struct diag *d)
+{
+	_cleanup_(json_decrefp) json_t *reply = NULL;
+	json_t *e;
+	size_t i;
+	int err = cli_ask(c, "events",
+		json_pack("{s:I, s:b, s:i}", "after", (json_int_t)shown->node, "wait", 1, "for_s",
+			shown->all ? FOLLOW_TIMEOUT_MS / 1000 : MESH_EVERY_S),
+		FOLLOW_TIMEOUT_MS, &reply, d);
+
+	if (err)
+		return err;
+	json_array_foreach (json_object_get(reply, "events"), i, e) {
+		if (is_mesh(e) && json_number(e, "number") <= shown->mesh)
+			continue;
+		if (is_mesh(e))
+			shown->mesh = json_number(e, "number");
+		print_one(c, e);
+	}
+	shown->node = json_number(reply, "last");
+	return TM_OK;
+}
+
+static int follow(struct cli *c, int64_t since, struct shown *shown)
+{
+	ns_t next = time_monotonic(); /* the coordinator is asked again */
 	struct diag d = {0};
 
 	interrupt_catch();
 	for (;;) {
-		_cleanup_(json_decrefp) json_t *reply = NULL;
-		json_t *e;
-		size_t i;
-
 		fflush(c->out);
-		int err = cli_ask(c, "events",
-			json_pack("{s:I, s:b}", "after", (json_int_t)shown->node, "wait", 1),
-			FOLLOW_TIMEOUT_MS, &reply, &d);
+		int err = follow_node(c, shown, &d);
 		if (interrupt_came())
 			return CLI_DONE;
 		if (err)
 			return cli_fail(c, &d, err);
-		json_array_foreach (json_object_get(reply, "events"), i, e)
-			if (!is_mesh(e) || json_number(e, "number") > shown->mesh)
-				print_one(c, e);
-		shown->node = json_number(reply, "last");
+		if (shown->all || time_monotonic() < next)
+			continue;
+		follow_mesh(c, since, shown);
+		if (interrupt_came())
+			return CLI_DONE;
+		next = time_monotonic() + MESH_EVERY_S * SEC;
 	}
 }
 
@@ -156,7 +204,7 @@ static int events_run(struct cli *c, const void *opts, const struct opt_words *w
 						not_told ? missing.what : NULL));
 	int status =
 		c->g.json && !json_array_size(all) ? CLI_DONE : show(c, all, not_told ? missing.what : NULL);
-	return o->follow ? follow(c, &shown) : status;
+	return o->follow ? follow(c, since, &shown) : status;
 }
 
 const struct command cmd_events = {

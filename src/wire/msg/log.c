@@ -3,7 +3,7 @@
 #include "mesh/jsonin.h"
 #include "wire/msg/request.h"
 
-enum { FOR_MAX_S = 30 * 86400, KEEP_MAX = 65535 };
+enum { FOR_MAX_S = 30 * 86400, WAIT_MAX_S = 3600, KEEP_MAX = 65535 };
 
 int msg_events_get(const msg_object *j, struct msg_events *ret_e, struct diag *d)
 {
@@ -11,8 +11,10 @@ int msg_events_get(const msg_object *j, struct msg_events *ret_e, struct diag *d
 
 	if (jsonin_int_if(j, "after", 0, INT64_MAX, &e.after) != TM_OK ||
 		jsonin_int_if(j, "since", 0, INT64_MAX, &e.since) != TM_OK ||
+		jsonin_int_if(j, "for_s", 1, WAIT_MAX_S, &e.for_s) != TM_OK ||
 		jsonin_bool(j, "wait", &e.wait) != TM_OK)
-		return diag_what(d, TM_EINVAL, "after and since are numbers, and wait is true or false");
+		return diag_what(
+			d, TM_EINVAL, "after, since and for_s are numbers, and wait is true or false");
 	*ret_e = e;
 	return TM_OK;
 }

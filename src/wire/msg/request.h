@@ -165,6 +165,7 @@ NODISCARD int msg_exit_pause_get(
 struct msg_events {
 	int64_t after, since;
 	bool wait;
+	int64_t for_s; /* how long at most; 0: as long as may be */
 };
 NODISCARD int msg_events_get(const msg_object *j, struct msg_events *ret_e, struct diag *d);
 

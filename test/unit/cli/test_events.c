@@ -75,7 +75,7 @@ static void who_follows_sees_each_once_until_the_daemon_stops(void **state)
 {
 	static const struct fake_reply replies[] = {
 		{"event.list", "{\"ok\":true,\"events\":[" MESH(7, 100, "seven") "]}"},
-		{"events", "{\"ok\":true,\"events\":[],\"last\":4}"},
+		{"events", "{\"ok\":true,\"events\":[],\"last\":4,\"mesh\":true}"},
 		/* What was listed may come once more: it was not remembered yet when it was asked for. */
 		{"events", "{\"ok\":true,\"events\":[" MESH(7, 100, "seven") "," MESH(
 				   8, 300, "eight") "],"
@@ -97,6 +97,53 @@ static void who_follows_sees_each_once_until_the_daemon_stops(void **state)
 	assert_non_null(strstr(f->daemon.requests[2], "\"after\":4"));
 	assert_non_null(strstr(f->daemon.requests[3], "\"after\":6"));
 	assert_non_null(strstr(f->daemon.requests[4], "\"wait\":true"));
+	assert_int_equal(fake_daemon_asked(&f->daemon, "event.list"), 1);
+	run_free(&r);
+}
+
+/* Another machine's daemon does not hear of what is done to the mesh: its coordinator is asked. */
+static void who_follows_at_a_member_sees_what_is_done_to_the_mesh(void **state)
+{
+	static const struct fake_reply replies[] = {
+		{"event.list", "{\"ok\":true,\"events\":[" MESH(7, 100, "seven") "]}"},
+		{"events", "{\"ok\":true,\"events\":[],\"last\":4,\"mesh\":false}"},
+		{"events", "{\"ok\":true,\"events\":[" NODE(5, 200, "info", "own") "],\"last\":5}"},
+		{"event.list", "{\"ok\":true,\"events\":[" MESH(8, 300, "eight") "]}"},
+		{"events", NULL},
+		{0},
+	};
+	struct fixture *f = *state;
+	struct run r = {0};
+
+	fake_daemon_start(&f->daemon, f->socket, NULL, replies);
+	run_cli(&r, f->dir, "events -f --state-dir DIR");
+	assert_int_equal(r.status, 1);
+	assert_contains(r.out, "  own\n");
+	assert_contains(r.out, "  eight\n");
+	assert_int_equal(fake_daemon_asked(&f->daemon, "event.list"), 2);
+	assert_non_null(strstr(f->daemon.requests[2], "\"for_s\":5"));
+	assert_non_null(strstr(f->daemon.requests[3], "\"after\":7"));
+	run_free(&r);
+}
+
+static void that_the_coordinator_is_away_is_said_once_and_the_nodes_own_go_on(void **state)
+{
+	static const struct fake_reply replies[] = {
+		{"event.list", "{\"ok\":true,\"events\":[]}"},
+		{"event.list", "{\"ok\":false,\"code\":\"timeout\",\"error\":\"no link\",\"hint\":\"\"}"},
+		{"events", "{\"ok\":true,\"events\":[],\"last\":4,\"mesh\":false}"},
+		{"events", "{\"ok\":true,\"events\":[],\"last\":4}"},
+		{"events", "{\"ok\":true,\"events\":[" NODE(5, 200, "info", "own") "],\"last\":5}"},
+		{"events", NULL},
+		{0},
+	};
+	struct fixture *f = *state;
+	struct run r = {0};
+
+	fake_daemon_start(&f->daemon, f->socket, NULL, replies);
+	run_cli(&r, f->dir, "events -f --state-dir DIR");
+	assert_contains(r.err, "what the coordinator knows is missing for now: no link");
+	assert_contains(r.out, "  own\n");
 	run_free(&r);
 }
 
@@ -129,6 +176,8 @@ int main(void)
 		T(both_kinds_come_in_the_order_in_which_they_happened),
 		T(without_the_coordinator_the_node_has_its_own),
 		T(who_follows_sees_each_once_until_the_daemon_stops),
+		T(who_follows_at_a_member_sees_what_is_done_to_the_mesh),
+		T(that_the_coordinator_is_away_is_said_once_and_the_nodes_own_go_on),
 		T(one_too_many_who_follows_is_told_so_and_does_not_ask_again),
 	};
 

@@ -153,6 +153,33 @@ static void who_has_gone_is_answered_and_so_are_all_at_the_end(void **state)
 	json_decref(req);
 }
 
+static void who_waits_no_longer_than_so_is_answered_then(void **state)
+{
+	struct rig *r = *state;
+	json_t *req = want(0, true);
+
+	json_object_set_new(req, "for_s", json_integer(1));
+	node_command(&r->n, req, (struct ctl_call *)r);
+	json_decref(req);
+	assert_int_equal(r->answers, 0);
+	const ns_t begin = time_monotonic();
+	while (!r->answers && time_monotonic() - begin < EVENTS_PATIENCE - SEC)
+		event_base_loop(r->n.base, EVLOOP_ONCE);
+	assert_int_equal(r->answers, 1);
+	assert_int_equal(json_array_size(list(r)), 0);
+	assert_true(json_is_false(json_object_get(r->answer, "mesh")));
+}
+
+static void the_coordinators_node_says_that_it_hears_of_the_mesh(void **state)
+{
+	struct rig *r = *state;
+
+	r->n.coord = (struct coord *)r; /* never looked into */
+	say(r, node_command, want(0, false));
+	assert_true(json_is_true(json_object_get(r->answer, "mesh")));
+	r->n.coord = NULL;
+}
+
 /* An empty list at once would be asked for again at once, for ever. */
 static void one_too_many_is_refused_instead_of_answered_with_nothing(void **state)
 {
@@ -185,6 +212,8 @@ int main(void)
 		T(what_was_done_to_the_mesh_keeps_its_number),
 		T(a_warning_of_the_log_is_an_event_and_reaches_who_follows),
 		T(who_has_gone_is_answered_and_so_are_all_at_the_end),
+		T(who_waits_no_longer_than_so_is_answered_then),
+		T(the_coordinators_node_says_that_it_hears_of_the_mesh),
 		T(one_too_many_is_refused_instead_of_answered_with_nothing),
 	};
 

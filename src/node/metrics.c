@@ -7,6 +7,7 @@
 int metrics_view_take(const struct node *n, struct metrics_view *ret_view)
 {
 	struct metrics_view v = {.reaching = n->reaching,
+		.links_begun = n->links_begun,
 		.descriptors_max = os_descriptors(),
 		.started_real = n->started_real};
 	int err = node_view_take(n, NULL, false, &v.node);

@@ -17,6 +17,7 @@
 struct metrics_view {
 	struct node_view node; /* with all peers */
 	const struct reaching *reaching; /* borrowed */
+	uint64_t links_begun; /* to the coordinator, since the start */
 	struct plane_figures plane;
 	uint64_t decided[COUNTS_ACTIONS]; /* connections, by the policy */
 	const struct dns_counters *dns; /* borrowed; NULL: switched off */

@@ -49,6 +49,8 @@
 	X(port_mapped, GAUGE, "tunnelmesh_port_mapped",                                                      \
 		"Whether the gateway maps a port to this node, by family")                                   \
 	X(link_up, GAUGE, "tunnelmesh_control_link_up", "Whether the link to the coordinator is up")         \
+	X(links_begun, COUNTER, "tunnelmesh_control_links_begun_total",                                      \
+		"Links to the coordinator that began: the first, and one for each that was lost")            \
 	X(policy_behind, GAUGE, "tunnelmesh_policy_behind",                                                  \
 		"Whether another policy is in force here than the coordinator told last")                    \
 	X(dns, COUNTER, "tunnelmesh_dns_queries_total", "Questions for names, by what became of them")       \

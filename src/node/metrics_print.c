@@ -245,6 +245,11 @@ static void put_link_up(const struct metrics_view *v, struct metricout *out)
 	metricout_int(out, NO_LABELS, v->node.link.up);
 }
 
+static void put_links_begun(const struct metrics_view *v, struct metricout *out)
+{
+	metricout_int(out, NO_LABELS, v->links_begun);
+}
+
 static void put_policy_behind(const struct metrics_view *v, struct metricout *out)
 {
 	metricout_int(out, NO_LABELS, v->node.policy.told != v->node.policy.in_force);

@@ -73,6 +73,7 @@ struct node {
 	struct coord *coord; /* NULL unless we have the role */
 	struct node_dashboard *dashboard; /* dashboard.c; likewise */
 	struct agent *agent;
+	uint64_t links_begun; /* of it, since the start */
 	struct responder *responder; /* NULL when switched off */
 	struct os_netmon *netmon;
 	struct os_resume *resume; /* NULL where sleeps cannot be seen */

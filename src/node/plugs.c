@@ -302,6 +302,7 @@ static void on_link(void *ctx, bool up)
 		reporting_stop(n->reporting);
 		return;
 	}
+	n->links_begun++;
 	n->mesh = *agent_mesh_info(n->agent);
 	n->removed[0] = '\0';
 	n->twin = false;

@@ -132,6 +132,7 @@ bool metrics_sample_init(struct metrics_sample *s)
 		.resolver_failing = true,
 		.per_peer = true,
 		.reaching = s->reaching,
+		.links_begun = 3,
 		.dns = &s->dns,
 		.dns_connections = 1,
 		.usage = {.cpu = 1250 * MS, .resident_bytes = 4 << 20, .threads = 4, .descriptors = 30},

@@ -101,6 +101,7 @@ static void figures_of_the_view_are_told(void **state)
 		"tunnelmesh_firewalled{family=\"ipv4\"} 0",
 		"tunnelmesh_firewalled{family=\"ipv6\"} 1",
 		"tunnelmesh_control_link_up 1",
+		"tunnelmesh_control_links_begun_total 3",
 		"tunnelmesh_policy_behind 1",
 		"tunnelmesh_dns_queries_total{result=\"answered\"} 12",
 		"tunnelmesh_dns_queries_total{result=\"dropped\"} 0",

@@ -187,7 +187,10 @@ static void the_core_learns_whether_the_coordinator_can_be_reached(void **state)
 		assert_int_equal(r->n_input, i + 1);
 		assert_int_equal(r->input[i].kind, CORE_LINK);
 		assert_int_equal(r->input[i].link_up, i == 0);
+		assert_int_equal(r->n.links_begun, 1);
 	}
+	ev.link(ev.ctx, true);
+	assert_int_equal(r->n.links_begun, 2);
 }
 
 static void a_removal_is_remembered_until_there_is_a_link_again(void **state)

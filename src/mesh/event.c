@@ -21,6 +21,7 @@ static const char *const doors[EVENT_DOORS] = {
 	[EVENT_SOCKET] = "socket",
 	[EVENT_LINK] = "link",
 	[EVENT_DASHBOARD] = "dashboard",
+	[EVENT_REPORT] = "report",
 };
 
 const char *event_word(enum event_kind kind)

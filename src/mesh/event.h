@@ -34,6 +34,8 @@
 	X(ROUTE_REJECTED, "route.rejected", LOG_INFO,                                                        \
 		"the approval of {detail} behind {about} was taken back")                                    \
 	X(BACKUP, "backup.made", LOG_INFO, "a backup of the mesh was made")                                  \
+	X(ALARM_BEGAN, "alarm.began", LOG_WARN, "alarm at {about}, {detail}")                                \
+	X(ALARM_ENDED, "alarm.ended", LOG_INFO, "the alarm at {about} is over, {detail}")                    \
 	/* of a node's own */                                                                                \
 	X(PEER_UP, "peer.up", LOG_INFO, "{about} is reached {detail}")                                       \
 	X(PEER_MOVED, "peer.moved", LOG_INFO, "{about} is reached another way, {detail}")                    \
@@ -57,6 +59,7 @@ enum event_door {
 	EVENT_SOCKET, /* the coordinator's control socket */
 	EVENT_LINK, /* a member, over its control link */
 	EVENT_DASHBOARD,
+	EVENT_REPORT, /* nobody: a member's report says so */
 	EVENT_DOORS
 };
 

@@ -73,8 +73,8 @@ static void add_in_order(json_t *all, json_t *e)
 /* All that was done to the mesh and has not been shown. */
 static int fetch_mesh(struct cli *c, int64_t since, json_t *all, struct shown *shown, struct diag *d)
 {
-	_cleanup_(json_decrefp) json_t *fields = json_pack(
-		"{s:I, s:I}", "since", (json_int_t)since, "after", (json_int_t)shown->mesh);
+	_cleanup_(json_decrefp) json_t *fields =
+		json_pack("{s:I, s:I}", "since", (json_int_t)since, "after", (json_int_t)shown->mesh);
 	_cleanup_(json_decrefp) json_t *reply = NULL;
 	int err = listing_fetch(c, "event.list", "events", fields, &reply, d);
 	json_t *e;
@@ -210,9 +210,10 @@ static int events_run(struct cli *c, const void *opts, const struct opt_words *w
 const struct command cmd_events = {
 	.name = "events",
 	.summary = "what happened to the mesh and to this node: who did what, who came, moved and went",
-	.details = "The coordinator keeps what was done to the mesh, and by whom; on another machine that is "
-		   "what is about it, or was done by it. Each node remembers what became of its peers, and "
-		   "warnings and errors of its log, until it stops. With --follow and --json each event is a "
+	.details = "The coordinator keeps what was done to the mesh, and by whom, and when alarms of members "
+		   "began and ended; on another machine that is what is about it, or was done by it. Each "
+		   "node remembers what became of its peers, and warnings and errors of its log, until it "
+		   "stops. With --follow and --json each event is a "
 		   "line.",
 	.opts = events_options,
 	.defaults = &(const struct events_opts){.since_s = SINCE_DEFAULT_S},

@@ -242,7 +242,8 @@ void job_event_is(struct job *j, enum event_kind kind, const struct node_rec *ab
 void mesh_event_told(struct coord *c, const struct event *e); /* it has been committed */
 void mesh_event_lost(struct coord *c, const struct event *e, int err); /* it is not stored */
 /* What nobody asked for: stored by a job of its own. detail is printed. */
-void mesh_event_note(struct coord *c, enum event_kind kind, const struct node_rec *about, const char *detail);
+void mesh_event_note(struct coord *c, enum event_kind kind, enum event_door door,
+	const struct node_rec *about, const char *detail);
 
 /* feed.c: what the store has committed enters the registry. */
 NODISCARD int feed_read(struct store *s, uint64_t *fed, struct feed *ret_feed); /* helper thread */
@@ -334,6 +335,11 @@ void reports_link(struct coord *c, struct member *m); /* it has none now or anot
 void reports_expire(struct coord *c, ns_t now);
 void reports_ask(struct coord *c, ns_t now); /* who is to be asked now */
 void reports_forget(struct coord *c, struct member *m);
+
+/* alarms.c: that one of a member begins or ends is an event. */
+NODISCARD int alarms_load(struct coord *c); /* what the store says */
+void alarms_told(struct coord *c, struct member *m); /* it has told which it has */
+void alarms_expire(struct coord *c); /* what was too much is stored now, if it is still so */
 
 /* twin.c: two machines with one identity. */
 /* May this link, of a run of its program, take the member's place? Else it has been told why and closed. */

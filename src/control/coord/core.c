@@ -100,6 +100,8 @@ static int load_all(struct coord *c, struct diag *d)
 		err = store_change_each(c->store, 0, load_change, c);
 	if (!err)
 		err = policy_load(c);
+	if (!err)
+		err = alarms_load(c);
 	if (err)
 		return err;
 

@@ -63,9 +63,10 @@ static void note_done(struct coord *c, struct job *j, int err)
 
 static const struct job_kind note_kind = {.size = sizeof(struct job), .body = note_body, .done = note_done};
 
-void mesh_event_note(struct coord *c, enum event_kind kind, const struct node_rec *about, const char *detail)
+void mesh_event_note(struct coord *c, enum event_kind kind, enum event_door door,
+	const struct node_rec *about, const char *detail)
 {
-	const struct asker nobody = {.reply = NULL};
+	const struct asker nobody = {.who.door = door};
 	struct job *j = job_start(c, &nobody, &note_kind);
 
 	if (!j)

@@ -29,6 +29,7 @@ int reports_init(struct coord *c)
 	list_init(&r->told);
 	list_init(&r->untold);
 	list_init(&r->histories);
+	list_init(&r->late);
 	int err = map_new(sizeof(uint64_t), &r->pairs);
 	if (err) {
 		free(r);
@@ -95,6 +96,7 @@ void reports_forget(struct coord *c, struct member *m)
 
 		pair_free(c->reports, s->pair);
 	}
+	list_remove(&rep->in_late);
 	free(TAKE(m->reporter));
 }
 
@@ -120,8 +122,11 @@ struct reporter *reporter_of(struct member *m)
 	if (m->reporter)
 		return m->reporter;
 	m->reporter = calloc(1, sizeof(*m->reporter));
-	if (m->reporter)
-		list_init(&m->reporter->sides);
+	if (!m->reporter)
+		return NULL;
+	m->reporter->member = m;
+	list_init(&m->reporter->sides);
+	list_init(&m->reporter->in_late);
 	return m->reporter;
 }
 
@@ -309,8 +314,10 @@ void reports_told(struct conn *n, const msg_object *j)
 		tell_peer(n->c, n->member, &m.peers[i], m.over_ms);
 	for (size_t i = 0; i < m.n_rules; i++)
 		policy_hit(n->c, &m.rules[i]);
-	if (m.has_self)
+	if (m.has_self) {
 		rep->self = m.self;
+		alarms_told(n->c, n->member);
+	}
 	rep->told_by = n->id;
 	rep->at = time_monotonic();
 	coord_changed(n->c);
@@ -327,5 +334,6 @@ void reports_expire(struct coord *c, ns_t now)
 			break;
 		pair_free(r, p);
 	}
+	alarms_expire(c);
 	reports_ask(c, now);
 }

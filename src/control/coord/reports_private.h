@@ -60,6 +60,12 @@ struct pair_kept {
 	struct list in_histories; /* while there is one */
 };
 
+/* alarms.c: how often one of a member was stored lately. */
+struct alarm_kept {
+	ns_t since; /* the first of them, monotonic */
+	unsigned n;
+};
+
 /* Of a member that says something, or is named by one that does. */
 struct reporter {
 	struct list sides; /* what it may say, one of each pair that it is of */
@@ -69,6 +75,11 @@ struct reporter {
 	struct report_self self;
 	struct spending spent;
 	bool lost; /* more came than it may say, so that it has to begin anew */
+	/* alarms.c */
+	struct member *member;
+	uint32_t alarms_stored; /* as the events in the store have it */
+	struct alarm_kept alarms[REPORT_ALARM_N];
+	struct list in_late; /* reports.late: while that is not what it says */
 	/* reports_ask.c; of its link */
 	uint64_t asked; /* the one that was asked */
 	uint32_t every_ms; /* as asked last */
@@ -90,6 +101,8 @@ struct reports {
 	struct map *pairs; /* by key */
 	struct list told; /* pairs in use: one of both ends tells of it, by the link that it has now */
 	struct list untold; /* the others, for longest first */
+	struct list late; /* reporters: alarms.c has to catch up with them */
+	struct spending alarms_spent;
 	struct list histories; /* pairs that have one; who was told of longest ago is first */
 	size_t n_pairs, bytes; /* bytes of histories */
 	ns_t watched_until; /* all of them */

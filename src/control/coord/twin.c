@@ -61,7 +61,7 @@ static void note_run(
 		return;
 	m->twin->runs[m->twin->next++ % RUNS_MAX] = run;
 	if (news)
-		mesh_event_note(c, EVENT_TWIN, &m->s.rec, ip_format(there, text));
+		mesh_event_note(c, EVENT_TWIN, EVENT_OF_ITSELF, &m->s.rec, ip_format(there, text));
 	if (news)
 		LOG_LIMITED(LOG_WARN, &c->log.presence, log_who(m->s.rec.key, sizeof(m->s.rec.key)),
 			"coord: two machines run with the identity of one node", KV("node", m->s.rec.name),

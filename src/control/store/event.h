@@ -11,8 +11,9 @@
 
 /*
  * The newest of what members can bring about, by their links or by what happens of itself (a machine with a
- * copied identity), and as many of all else, so that no member can push out what the administration did. None
- * is older than STORE_EVENTS_AGE_S.
+ * copied identity), as many of what they report of themselves, and as many of all else, so that no member can
+ * push out what the administration did, and alarms push out alarms alone. None is older than
+ * STORE_EVENTS_AGE_S.
  */
 enum { STORE_EVENTS_KEPT = 10000, STORE_EVENTS_SLACK = 64 };
 #define STORE_EVENTS_AGE_S ((int64_t)400 * 86400)

@@ -2,6 +2,7 @@
 #include "web/pages/parts.h"
 
 #include "base/format.h"
+#include "wire/msg/report.h"
 
 #include <string.h>
 #include <time.h>
@@ -82,21 +83,9 @@ bool part_is_client(const msg_object *node)
 
 const char *part_alarm(const char *word)
 {
-	static const char *const rows[][2] = {
-		{"dns", "does not find names of the mesh"},
-		{"clock", "has a clock that went back, or is not kept for the next start"},
-		{"firewall", "drops by its own firewall what comes out of the tunnel"},
-		{"offloads", "has lost an offload that its kernel had promised, and is slower without"},
-		{"program", "has a newer program installed, and waits for a restart"},
-		{"unsaved", "cannot save what it knows of the mesh for its next start"},
-		{"router", "offers networks that are not reached through it"},
-		{"policy", "cannot go by the policy in force"},
-	};
+	const char *says = report_alarm_says(word);
 
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		if (strcmp(word, rows[i][0]) == 0)
-			return rows[i][1];
-	return "says that something is wrong";
+	return says ? says : "says that something is wrong";
 }
 
 void part_presence(struct strbuf *out, const struct page *p, const msg_object *node)

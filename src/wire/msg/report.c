@@ -28,6 +28,31 @@ const char *report_path_word(enum report_path path)
 	return path_words[path];
 }
 
+const char *report_alarm_word(enum report_alarm alarm)
+{
+	return alarms[alarm];
+}
+
+const char *report_alarm_says(const char *word)
+{
+	static const char *const says[REPORT_ALARM_N] = {
+		[REPORT_ALARM_DNS] = "does not find names of the mesh",
+		[REPORT_ALARM_CLOCK] = "has a clock that went back, or is not kept for the next start",
+		[REPORT_ALARM_FIREWALL] = "drops by its own firewall what comes out of the tunnel",
+		[REPORT_ALARM_OFFLOADS] =
+			"has lost an offload that its kernel had promised, and is slower without",
+		[REPORT_ALARM_PROGRAM] = "has a newer program installed, and waits for a restart",
+		[REPORT_ALARM_UNSAVED] = "cannot save what it knows of the mesh for its next start",
+		[REPORT_ALARM_ROUTER] = "offers networks that are not reached through it",
+		[REPORT_ALARM_POLICY] = "cannot go by the policy in force",
+	};
+
+	for (unsigned i = 0; i < REPORT_ALARM_N; i++)
+		if (strcmp(word, alarms[i]) == 0)
+			return says[i];
+	return NULL;
+}
+
 void report_alarms_put(struct jsonout *o, uint32_t set)
 {
 	jsonout_list(o, "alarms");

@@ -50,6 +50,9 @@ enum report_alarm {
 #undef X
 		REPORT_ALARM_N,
 };
+const char *report_alarm_word(enum report_alarm alarm);
+/* What a node with it does: "does not find names of the mesh"; NULL: nobody knows the word. */
+const char *report_alarm_says(const char *word);
 void report_alarms_put(struct jsonout *o, uint32_t set); /* a bit each: as a list "alarms" of words */
 
 /* A node of itself. */

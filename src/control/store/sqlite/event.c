@@ -12,6 +12,7 @@ static int prune(struct sql_store *s, int64_t now)
 	bind_text(st, 2, event_door_word(EVENT_LINK));
 	bind_text(st, 3, event_door_word(EVENT_OF_ITSELF));
 	sqlite3_bind_int64(st, 4, STORE_EVENTS_KEPT);
+	bind_text(st, 5, event_door_word(EVENT_REPORT));
 	return sql_run(st);
 }
 

@@ -92,8 +92,10 @@
 	X(EVENT_PRUNE, "DELETE FROM event WHERE at < ?1 "                                                    \
 		       "OR (door IN (?2, ?3) AND number <= (SELECT number FROM event WHERE door IN (?2, "    \
 		       "?3) ORDER BY number DESC LIMIT 1 OFFSET ?4)) "                                       \
-		       "OR (door NOT IN (?2, ?3) AND number <= (SELECT number FROM event WHERE door NOT IN " \
-		       "(?2, ?3) ORDER BY number DESC LIMIT 1 OFFSET ?4))")
+		       "OR (door = ?5 AND number <= (SELECT number FROM event WHERE door = ?5 "              \
+		       "ORDER BY number DESC LIMIT 1 OFFSET ?4)) "                                           \
+		       "OR (door NOT IN (?2, ?3, ?5) AND number <= (SELECT number FROM event WHERE door "    \
+		       "NOT IN (?2, ?3, ?5) ORDER BY number DESC LIMIT 1 OFFSET ?4))")
 
 enum sql_stmt_id {
 #define X(name, sql) STMT_##name,

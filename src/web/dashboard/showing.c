@@ -145,6 +145,14 @@ static void fill_action(const struct showing *s, struct page *p)
 	}
 }
 
+/* Is it the page of one that is not there? */
+static bool is_gone(const struct showing *s)
+{
+	const struct page_list nodes = list(s, WANT_NODES);
+
+	return strchr(s->sight->path, '+') && !page_next(&nodes, "nodes", &(struct page_at){0});
+}
+
 static void showing_put(struct showing *s)
 {
 	struct strbuf out = {0}, own = {0};
@@ -166,7 +174,10 @@ static void showing_put(struct showing *s)
 	if (out.failed)
 		refuse_without_memory(s);
 	else
-		web_answer(s->r, s->refused ? 409 : 200,
+		web_answer(s->r,
+			s->refused   ? 409
+			: is_gone(s) ? 404
+				     : 200,
 			&(struct web_body){.type = "text/html; charset=utf-8", .p = out.s, .n = out.len});
 	if (s->private_key[0] && out.s)
 		wipe(out.s, out.len);

@@ -62,6 +62,14 @@ static void put_form(struct strbuf *out, const struct page *p)
 	html_put(out, "</div>\n");
 }
 
+static void put_remove(struct strbuf *out, const msg_object *node)
+{
+	html_put(out, "<td><a href=\"/nodes/");
+	html_put_url(out, msg_shown_text(node, "id"));
+	html_put(out, "/remove\" aria-label=\"Remove %s\xe2\x80\xa6\">Remove\xe2\x80\xa6</a></td>",
+		msg_shown_text(node, "name"));
+}
+
 static void put_row(struct strbuf *out, const struct page *p, const msg_object *node)
 {
 	html_put(out, "<tr id=\"d-%s\"><th scope=\"row\">", msg_shown_text(node, "id"));
@@ -69,12 +77,16 @@ static void put_row(struct strbuf *out, const struct page *p, const msg_object *
 	html_put(out, "</th><td>%s</td><td class=\"mono\">%s</td><td class=\"mono\">%s</td><td>",
 		msg_shown_text(node, "via_name"), msg_shown_text(node, "ip4"), msg_shown_text(node, "ip6"));
 	part_when(out, p, msg_shown_int(node, "created_at"));
-	html_put(out, "</td></tr>\n");
+	html_put(out, "</td>");
+	if (p->admin)
+		put_remove(out, node);
+	html_put(out, "</tr>\n");
 }
 
 static void put_table(struct strbuf *out, const struct page *p)
 {
-	static const char *const heads[] = {"Name", "Reached through", "IPv4", "IPv6", "Added", NULL};
+	const char *const heads[] = {
+		"Name", "Reached through", "IPv4", "IPv6", "Added", p->admin ? "Change" : NULL, NULL};
 	const msg_object *node;
 	size_t n = 0;
 

@@ -23,3 +23,14 @@ const msg_object *page_find(const struct page_list *l, const char *key, const ch
 			return m;
 	return NULL;
 }
+
+const msg_object *page_one(const struct page_list *l, const char *key, const char *id)
+{
+	const msg_object *m = page_find(l, key, id), *first;
+	struct page_at at = {0};
+
+	if (m)
+		return m;
+	first = page_next(l, key, &at);
+	return page_next(l, key, &at) ? NULL : first;
+}

@@ -70,18 +70,17 @@ static void put_actions(struct strbuf *out, const struct page *p, const msg_obje
 			p->id, msg_shown_text(node, "name"));
 }
 
-void page_node(struct strbuf *out, const struct page *p)
+static void put_gone(struct strbuf *out, const struct page *p)
 {
-	const msg_object *node = page_find(&p->nodes, "nodes", p->id);
+	struct page gone = *p;
 
-	if (!node) {
-		struct page gone = *p;
+	gone.error = "There is no such member.";
+	gone.hint = "It may have been removed meanwhile.";
+	page_refusal(out, &gone);
+}
 
-		gone.error = "There is no such member.";
-		gone.hint = "It may have been removed meanwhile.";
-		page_refusal(out, &gone);
-		return;
-	}
+static void put_node(struct strbuf *out, const struct page *p, const msg_object *node)
+{
 	part_begin(out, p, SECTION_NODES, msg_shown_text(node, "name"));
 	html_put(out, "<section data-live=\"node\">");
 	put_facts(out, p, node);
@@ -94,21 +93,19 @@ void page_node(struct strbuf *out, const struct page *p)
 	part_end(out);
 }
 
-void page_remove(struct strbuf *out, const struct page *p)
+static void put_removal(struct strbuf *out, const struct page *p, const msg_object *node)
 {
-	const msg_object *node = page_find(&p->nodes, "nodes", p->id);
+	const bool device = part_is_client(node);
 
-	if (!node) {
-		page_node(out, p);
-		return;
-	}
-	part_begin(out, p, SECTION_NODES, "Remove a member");
-	html_put(out,
-		"<div class=\"panel\"><p>Remove <strong>%s</strong> (%s) from the mesh? Its tunnels end at "
-		"once, "
-		"WireGuard devices that come through it go with it, and it can only come back with a new "
-		"token.</p>",
+	part_begin(out, p, device ? SECTION_DEVICES : SECTION_NODES,
+		device ? "Remove a device" : "Remove a member");
+	html_put(out, "<div class=\"panel\"><p>Remove <strong>%s</strong> (%s) from the mesh? ",
 		msg_shown_text(node, "name"), msg_shown_text(node, "ip4"));
+	html_put(out,
+		device ? "Its tunnel ends at once, and its configuration is of no use any more: to come "
+			 "back it has to be added anew.</p>"
+		       : "Its tunnels end at once, WireGuard devices that come through it go with it, and it "
+			 "can only come back with a new token.</p>");
 	action_begin(out, p, "remove");
 	html_put(out,
 		"<button class=\"danger\">Remove %s</button><a class=\"button second\" "
@@ -118,4 +115,29 @@ void page_remove(struct strbuf *out, const struct page *p)
 	part_form_end(out);
 	html_put(out, "</div>");
 	part_end(out);
+}
+
+/* By whatever it was called in the address: what the page leads to is said by its id. */
+static void put_found(struct strbuf *out, const struct page *p,
+	void (*put)(struct strbuf *out, const struct page *p, const msg_object *node))
+{
+	const msg_object *node = page_one(&p->nodes, "nodes", p->id);
+	struct page own = *p;
+
+	if (!node) {
+		put_gone(out, p);
+		return;
+	}
+	own.id = msg_shown_text(node, "id");
+	put(out, &own, node);
+}
+
+void page_node(struct strbuf *out, const struct page *p)
+{
+	put_found(out, p, put_node);
+}
+
+void page_remove(struct strbuf *out, const struct page *p)
+{
+	put_found(out, p, put_removal);
 }

@@ -67,5 +67,7 @@ struct page_at {
 };
 const msg_object *page_next(const struct page_list *l, const char *key, struct page_at *at);
 const msg_object *page_find(const struct page_list *l, const char *key, const char *id); /* NULL: none */
+/* Of a list that was asked for one alone, by any of its names: that one. */
+const msg_object *page_one(const struct page_list *l, const char *key, const char *id);
 
 #endif

@@ -186,6 +186,24 @@ static void a_page_of_a_node_asks_for_what_that_one_tells(void **state UNUSED)
 	expect_answer(&r, 200, "<dt>running for</dt><dd class=\"\">2 h</dd>");
 }
 
+/* What a page that is followed goes by: it is loaded anew, and says so. */
+static void a_page_of_a_node_that_has_gone_is_not_found(void **state UNUSED)
+{
+	static const char *const answers[][2] = {
+		{"node.list", "{\"ok\":true,\"nodes\":[]}"},
+		{NULL},
+	};
+	static const char *const paths[] = {"/nodes/+", "/nodes/+/remove"};
+
+	script = answers;
+	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+		struct web_request r = request_of(WEB_ADMIN, paths[i]);
+
+		fake_get(dash, &r);
+		expect_answer(&r, 404, "There is no such member.");
+	}
+}
+
 static void events_are_asked_for_from_the_newest_on(void **state UNUSED)
 {
 	static const struct {
@@ -480,6 +498,8 @@ int main(void)
 			open_dashboard, close_dashboard),
 		cmocka_unit_test_setup_teardown(
 			a_page_of_a_node_asks_for_what_that_one_tells, open_dashboard, close_dashboard),
+		cmocka_unit_test_setup_teardown(
+			a_page_of_a_node_that_has_gone_is_not_found, open_dashboard, close_dashboard),
 		cmocka_unit_test_setup_teardown(
 			events_are_asked_for_from_the_newest_on, open_dashboard, close_dashboard),
 		cmocka_unit_test_setup_teardown(each_form_is_one_request, open_dashboard, close_dashboard),

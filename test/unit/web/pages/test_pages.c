@@ -147,6 +147,35 @@ static void a_removal_asks_first(void **state)
 	expect_shown(page_remove, &p, "action=\"/nodes/00000000000000bb/remove\"");
 }
 
+static void a_device_is_removed_with_a_question_of_its_own(void **state)
+{
+	struct page p = seen_by(true);
+
+	(void)state;
+	p.id = "00000000000000cc";
+	expect_shown(page_remove, &p, "Remove <strong>phone</strong>");
+	expect_shown(page_remove, &p, "it has to be added anew");
+	expect_not_shown(page_remove, &p, "token.</p>");
+	p.clients = list_of("{\"clients\":[" PHONE "]}");
+	expect_shown(page_devices, &p, "href=\"/nodes/00000000000000cc/remove\" aria-label=\"Remove phone");
+	p.admin = false;
+	expect_not_shown(page_devices, &p, "remove");
+}
+
+static void a_member_is_found_by_what_it_is_called(void **state)
+{
+	struct page p = seen_by(true);
+
+	(void)state;
+	p.id = "nas";
+	p.nodes = list_of("{\"nodes\":[" NAS "]}");
+	expect_shown(page_node, &p, "<h1>nas</h1>");
+	expect_shown(page_node, &p, "action=\"/nodes/00000000000000bb/rename\"");
+	expect_shown(page_remove, &p, "action=\"/nodes/00000000000000bb/remove\"");
+	p.nodes = list_of("{\"nodes\":[]}");
+	expect_shown(page_node, &p, "There is no such member.");
+}
+
 static void names_are_those_of_members_aliases_and_the_coordinator(void **state)
 {
 	struct page p = seen_by(false);
@@ -342,6 +371,8 @@ int main(void)
 		cmocka_unit_test_teardown(the_coordinator_cannot_be_removed_from_its_page, end),
 		cmocka_unit_test_teardown(a_member_that_has_gone_is_said_to_have, end),
 		cmocka_unit_test_teardown(a_removal_asks_first, end),
+		cmocka_unit_test_teardown(a_device_is_removed_with_a_question_of_its_own, end),
+		cmocka_unit_test_teardown(a_member_is_found_by_what_it_is_called, end),
 		cmocka_unit_test_teardown(names_are_those_of_members_aliases_and_the_coordinator, end),
 		cmocka_unit_test_teardown(a_token_can_be_revoked_while_it_is_open, end),
 		cmocka_unit_test_teardown(a_new_device_is_shown_with_its_configuration_and_a_code_of_it, end),

@@ -28,7 +28,7 @@ static const char *by_which(const msg_object *e)
 static void put_row(struct strbuf *out, const struct page *p, const msg_object *e)
 {
 	html_put(out, "<tr id=\"e-%lld\"><td>", (long long)msg_shown_int(e, "number"));
-	part_when(out, p, msg_shown_int(e, "happened_at"));
+	part_moment(out, p, msg_shown_int(e, "happened_at"));
 	html_put(out, "</td><td>");
 	part_state(out, tone_of(e), msg_shown_text(e, "event"));
 	html_put(out, "</td><th scope=\"row\">%s</th><td>%s</td><td class=\"quiet\">%s</td></tr>\n",

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <time.h>
 
+enum { EXACT_LEN = 32 };
+
 void part_table(struct strbuf *out, const char *caption, const char *const *heads)
 {
 	html_put(out,
@@ -122,18 +124,34 @@ void part_node_link(struct strbuf *out, const msg_object *node)
 	html_put(out, "\">%s</a>", msg_shown_text(node, "name"));
 }
 
-void part_when(struct strbuf *out, const struct page *p, int64_t then)
+static const char *exact_time(int64_t then, char buf[static EXACT_LEN])
 {
-	char age[FORMAT_LEN], exact[32] = "";
 	time_t t = (time_t)then;
 	struct tm tm;
+
+	if (!gmtime_r(&t, &tm) || !strftime(buf, EXACT_LEN, "%Y-%m-%dT%H:%M:%SZ", &tm))
+		buf[0] = '\0';
+	return buf;
+}
+
+void part_when(struct strbuf *out, const struct page *p, int64_t then)
+{
+	char age[FORMAT_LEN], exact[EXACT_LEN];
 
 	if (!then) {
 		html_put(out, "<span class=\"quiet\">never</span>");
 		return;
 	}
-	if (gmtime_r(&t, &tm))
-		strftime(exact, sizeof(exact), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	exact_time(then, exact);
 	html_put(out, "<time datetime=\"%s\" title=\"%s\">%s</time>", exact, exact,
 		format_age(then, p->now, age));
+}
+
+void part_moment(struct strbuf *out, const struct page *p, int64_t then)
+{
+	char exact[EXACT_LEN];
+
+	part_when(out, p, then);
+	if (then)
+		html_put(out, " <small class=\"exact\">%s</small>", exact_time(then, exact));
 }

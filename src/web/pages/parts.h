@@ -52,5 +52,7 @@ const char *part_alarm(const char *word);
 void part_node_link(struct strbuf *out, const msg_object *node);
 /* A moment: how long ago, and exactly when one points at it. */
 void part_when(struct strbuf *out, const struct page *p, int64_t then);
+/* The same, and exactly for all to read. */
+void part_moment(struct strbuf *out, const struct page *p, int64_t then);
 
 #endif

@@ -116,7 +116,7 @@ static void put_history(struct strbuf *out, const struct page *p)
 
 		snprintf(version, sizeof(version), "%lld", (long long)msg_shown_int(v, "version"));
 		html_put(out, "<tr><th scope=\"row\">%s</th><td>", version);
-		part_when(out, p, msg_shown_int(v, "accepted_at"));
+		part_moment(out, p, msg_shown_int(v, "accepted_at"));
 		html_put(out, "</td><td>%s</td><td>", msg_shown_text(v, "by"));
 		if (msg_shown_int(v, "version") == now) {
 			html_put(out, "in force");

@@ -12,9 +12,13 @@ enum { RECENT_S = 300, DAY_S = 24 * 3600 };
 
 static void fact_bytes(struct strbuf *out, const char *word, const msg_object *m, const char *key)
 {
-	char text[FORMAT_LEN];
+	char text[FORMAT_LEN], words[2 * FORMAT_LEN];
+	const char *unit;
 
-	part_fact(out, word, format_bytes((uint64_t)MAX(msg_shown_int(m, key), (int64_t)0), text), "");
+	format_bytes((uint64_t)MAX(msg_shown_int(m, key), (int64_t)0), text);
+	unit = text + strcspn(text, "KMGTPE");
+	snprintf(words, sizeof(words), "%.*s %s%s", (int)(unit - text), text, unit, *unit ? "B" : "bytes");
+	part_fact(out, word, words, "");
 }
 
 static void fact_number(struct strbuf *out, const char *word, const msg_object *m, const char *key)
@@ -67,14 +71,14 @@ static void put_self(struct strbuf *out, const struct page *p, const msg_object 
 	part_fact(out, "running for", format_span(msg_shown_int(m, "uptime_s"), text), "");
 	snprintf(text, sizeof(text), "%.1f %% of a core", msg_shown_number(m, "cpu") / 10);
 	part_fact(out, "CPU", text, "");
-	fact_bytes(out, "memory, bytes", m, "memory_bytes");
+	fact_bytes(out, "memory", m, "memory_bytes");
 	fact_number(out, "workers", m, "workers");
 	fact_number(out, "MTU", m, "mtu");
 	part_fact(out, "offloads", msg_shown_text(m, "offloads"), "");
 	part_fact(out, "its router gives", mapping_text(m), "");
 	fact_number(out, "packets not delivered", m, "drops");
 	if (msg_shown_int(m, "relayed_bytes") || msg_shown_int(m, "relay_members")) {
-		fact_bytes(out, "handed on for others, bytes", m, "relayed_bytes");
+		fact_bytes(out, "handed on for others", m, "relayed_bytes");
 		fact_number(out, "members that it relays for", m, "relay_members");
 	}
 	html_put(out, "</dl>\n");

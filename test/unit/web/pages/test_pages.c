@@ -270,7 +270,9 @@ static void the_policy_shows_rules_and_what_was_asked(void **state)
 		answer_of("{\"holds\":false,\"violations\":[{\"from\":\"x\",\"to\":\"y\",\"rule\":\"z\"}]}");
 	expect_shown(page_policy, &p, "it does not hold");
 	expect_shown(page_policy, &p, "x reaches y");
-	p.history = answer_of("{\"versions\":[{\"version\":3,\"by\":\"jo\"},{\"version\":2,\"by\":\"al\"}]}");
+	p.history = answer_of("{\"versions\":[{\"version\":3,\"by\":\"jo\",\"accepted_at\":913600},{"
+			      "\"version\":2,\"by\":\"al\"}]}");
+	expect_shown(page_policy, &p, "<small class=\"exact\">1970-01-11T13:46:40Z<");
 	expect_shown(page_policy, &p, "Back to this: version 2");
 	expect_not_shown(page_policy, &p, "Back to this: version 3");
 }
@@ -357,6 +359,7 @@ static void events_are_told_with_who_did_it_and_how(void **state)
 		"\"warn\",\"text\":\"<nas>\",\"by\":\"jo\",\"door\":\"dashboard\"}],\"next\":9}");
 	expect_shown(page_events, &p, "<span class=\"state relay\">member.twin</span>");
 	expect_shown(page_events, &p, "&lt;nas&gt;</th><td>jo</td><td class=\"quiet\">in the dashboard</td>");
+	expect_shown(page_events, &p, "1 min ago</time> <small class=\"exact\">1970-01-12T13:45:40Z<");
 	expect_shown(page_events, &p, "href=\"/events?before=9\"");
 }
 

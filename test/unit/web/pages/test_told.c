@@ -37,7 +37,7 @@ static void what_a_member_told_of_itself_is_shown(void **state)
 	expect_shown(page_node, &p, ">30 s ago</time>");
 	expect_shown(page_node, &p, "<dd class=\"\">2 h</dd>");
 	expect_shown(page_node, &p, "12.5 % of a core");
-	expect_shown(page_node, &p, "<dd class=\"\">9.0M</dd>");
+	expect_shown(page_node, &p, "<dt>memory</dt><dd class=\"\">9.0 MB</dd>");
 	expect_shown(page_node, &p, "another port for each destination");
 	expect_shown(page_node, &p, "nas drops by its own firewall");
 	expect_shown(page_node, &p, "nas says that something is wrong.");

@@ -44,7 +44,7 @@ test("what nodes told is on the pages: who is relayed, why, how far it is and ho
 		await page.reload();
 		return (await page.locator(".attention").textContent()).includes("talk through others");
 	}, 90);
-	await go(page, "/map");
+	await go(page, `/map?node=${lab.ids.nas}`);
 	const pair = page.locator(`#p-${[lab.ids.laptop, lab.ids.nas].join("-")}, #p-${[lab.ids.nas, lab.ids.laptop].join("-")}`);
 	assert.match(await pair.textContent(), /relayed.*hub/s);
 	assert.equal(await page.locator(".map line.relayed").count(), 1);
@@ -57,6 +57,40 @@ test("what nodes told is on the pages: who is relayed, why, how far it is and ho
 	});
 	await context.close();
 	assert.deepEqual(wrong, []);
+});
+
+test("on a phone the map's names can be read, and a finger meets its marks", async () => {
+	const { context, page } = await open(browser, PHONE);
+	for (const path of ["/map", `/map?node=${lab.ids.nas}`]) {
+		await go(page, path);
+		const [text, touch] = await page.evaluate(() => {
+			const map = document.querySelector(".map"), scale = map.getScreenCTM().a;
+			return [[...map.querySelectorAll("text")].map((e) => parseFloat(getComputedStyle(e).fontSize) * scale),
+				[...map.querySelectorAll("a .touch")].map((e) => e.getBoundingClientRect().width)];
+		});
+		assert.ok(Math.min(...text) >= 10, `${path}: text of ${Math.min(...text)} px`);
+		assert.ok(Math.min(...touch) >= 24, `${path}: marks of ${Math.min(...touch)} px`);
+		assert.ok(await page.locator(".map a .touch").first().evaluate((e) => {
+			e.scrollIntoView({ block: "center", inline: "center" });
+			const { x, y, width, height } = e.getBoundingClientRect();
+			return document.elementFromPoint(x + 1, y + height / 2)?.closest("a") === e.parentElement && width > 0;
+		}), `${path}: beside the dot one meets no link`);
+	}
+	await context.close();
+});
+
+test("on a phone long names of mesh and viewer have room", async () => {
+	const { context, page } = await open(browser, PHONE);
+	await go(page, "/");
+	const [mark, viewer, nav, across] = await page.evaluate(() => {
+		for (const e of document.querySelectorAll(".mark span, .viewer span:not(.role)"))
+			e.textContent = "m".repeat(63);
+		const all = [".mark", ".viewer", "nav"].map((s) => document.querySelector(s).getBoundingClientRect().toJSON());
+		return [...all, document.scrollingElement.scrollWidth];
+	});
+	assert.ok(mark.bottom <= viewer.top && viewer.bottom <= nav.top, "they lie on each other");
+	assert.ok(across <= PHONE.viewport.width, `the page is ${across} wide`);
+	await context.close();
 });
 
 test("without a script all tables are there", async () => {

@@ -102,11 +102,12 @@ static void put_band(struct strbuf *out, const struct chart *c)
 {
 	static const char *const fills[] = {
 		[WAY_NONE] = "fill-quiet", [WAY_DIRECT] = "fill-good", [WAY_RELAYED] = "fill-relay"};
+	static const int highs[] = {[WAY_NONE] = BAND / 4, [WAY_DIRECT] = BAND / 2, [WAY_RELAYED] = BAND};
 	struct step s;
 
 	for (size_t at = 0; next_step(c, &at, &s);) {
 		/* By its height, too, and not by colour alone. */
-		const int high = s.way == WAY_RELAYED ? BAND : BAND / 2;
+		const int high = highs[s.way];
 
 		if (s.end > s.at && !s.gone)
 			html_put(out, "<rect class=\"%s\" x=\"%.1f\" y=\"%d\" width=\"%.1f\" height=\"%d\"/>",

@@ -15,8 +15,16 @@ struct place {
 	const msg_object *node, *pair; /* pair: that with the one in the middle; NULL: there is none */
 	double x, y;
 };
-const char *map_shape(const msg_object *node); /* class of its dot */
 const char *map_state(const msg_object *node); /* in a word */
+/* Its mark, of a shape of its own for each state, on what a finger meets: `touch` around it. */
+struct dot {
+	double r, touch;
+	bool through; /* it has relayed pairs: the ring is broken */
+};
+void map_dot(struct strbuf *out, const struct place *at, const struct dot *d);
+/* The picture itself, as wide as MAP_WIDE; where there is less room it is scrolled. css: "" = none */
+void map_begin(struct strbuf *out, const char *css, size_t high);
+void map_end(struct strbuf *out);
 
 /* All on a circle: MAP_CIRCLE_MAX at most. */
 void map_circle(struct strbuf *out, const struct page *p);

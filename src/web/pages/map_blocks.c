@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-enum { CELL = 26, COLUMNS = (MAP_WIDE - 60) / CELL, GROUPS_MAX = 64 };
+/* A finger wants 24 px where the picture is as small as it gets (.map in style.css). */
+enum { CELL = 28, COLUMNS = (MAP_WIDE - 60) / CELL, GROUPS_MAX = 64 };
 
 struct group {
 	const char *tag;
@@ -42,11 +43,10 @@ static void put_cell(struct strbuf *out, const struct page_index *pairs, const s
 
 	if (s.direct || s.relayed)
 		snprintf(words, sizeof(words), ", %u direct, %u relayed", s.direct, s.relayed);
-	html_put(out,
-		"<a href=\"/map?node=%s\" aria-label=\"%s, %s%s\"><title>%s, %s%s</title>"
-		"<circle class=\"%s%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"8.0\"/></a>",
-		msg_shown_text(at->node, "id"), name, state, words, name, state, words, map_shape(at->node),
-		s.relayed ? " through" : "", at->x, at->y);
+	html_put(out, "<a href=\"/map?node=%s\" aria-label=\"%s, %s%s\"><title>%s, %s%s</title>",
+		msg_shown_text(at->node, "id"), name, state, words, name, state, words);
+	map_dot(out, at, &(struct dot){.r = 8, .touch = CELL / 2.0, .through = s.relayed});
+	html_put(out, "</a>");
 }
 
 static size_t rows_of(size_t n)
@@ -62,9 +62,7 @@ static void put_heads(struct strbuf *out, const struct group *v, size_t n, size_
 		tops[i] = y + 40;
 		y += 50 + rows_of(v[i].n) * CELL;
 	}
-	html_put(out,
-		"<svg class=\"map\" viewBox=\"0 0 %d %zu\" role=\"group\" aria-label=\"Map of the mesh\">",
-		MAP_WIDE, y);
+	map_begin(out, "blocks", y);
 	for (size_t i = 0; i < n; i++)
 		html_put(out, "<text class=\"group\" x=\"30\" y=\"%zu\">%s \xc2\xb7 %zu</text>", tops[i] - 22,
 			v[i].tag, v[i].n);
@@ -88,6 +86,6 @@ void map_blocks(struct strbuf *out, const struct page *p)
 
 		put_cell(out, &pairs, &at_cell);
 	}
-	html_put(out, "</svg>\n");
+	map_end(out);
 	page_index_deinit(&pairs);
 }

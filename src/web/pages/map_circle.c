@@ -141,17 +141,14 @@ static void put_dot(struct strbuf *out, const struct place *at, const char *addr
 
 	html_put(out, "<a href=\"%s%s\" aria-label=\"%s, %s\"><title>%s, %s</title>", address,
 		msg_shown_text(at->node, "id"), name, state, name, state);
-	html_put(out, "<circle class=\"%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"9\"/>", map_shape(at->node), at->x,
-		at->y);
+	map_dot(out, at, &(struct dot){.r = 9, .touch = 16});
 	html_put(out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">%s</text></a>",
 		at->x + dx / RADIUS_X * 18, at->y + away, anchor, name);
 }
 
 static void put_circle(struct strbuf *out, const struct page *p, const struct circle *c)
 {
-	html_put(out,
-		"<svg class=\"map\" viewBox=\"0 0 %d %d\" role=\"group\" aria-label=\"Map of the mesh\">",
-		MAP_WIDE, MAP_HIGH);
+	map_begin(out, "", MAP_HIGH);
 	put_devices(out, c);
 	if (c->centre)
 		put_spokes(out, c);
@@ -159,7 +156,7 @@ static void put_circle(struct strbuf *out, const struct page *p, const struct ci
 		put_pairs(out, p, c);
 	for (size_t i = 0; i < c->n; i++)
 		put_dot(out, &c->v[i], c->centre && i > 0 ? "/map?node=" : "/nodes/");
-	html_put(out, "</svg>\n");
+	map_end(out);
 }
 
 void map_circle(struct strbuf *out, const struct page *p)
@@ -173,21 +170,25 @@ void map_circle(struct strbuf *out, const struct page *p)
 	put_circle(out, p, &c);
 }
 
-/* Of its pairs those that are direct, or the others. */
-static void add_peers(struct circle *c, const struct page *p, const struct page_index *nodes, bool direct)
+/* Of its pairs those that are direct, or the others; how many there are, with place or without. */
+static size_t add_peers(struct circle *c, const struct page *p, const struct page_index *nodes, bool direct)
 {
 	const char *id = msg_shown_text(c->v[0].node, "id");
 	const msg_object *pair;
+	size_t n = 0;
 
-	for (struct page_at at = {0};
-		c->n < MAP_CIRCLE_MAX && (pair = page_next(&p->reports, "pairs", &at));) {
+	for (struct page_at at = {0}; (pair = page_next(&p->reports, "pairs", &at));) {
 		if (!pair_is_of(pair, id) || (pair_way(pair) == WAY_DIRECT) != direct)
 			continue;
 		const msg_object *node = page_index_find(nodes, pair_other(pair, id));
 
-		if (node)
+		if (!node)
+			continue;
+		n++;
+		if (c->n < MAP_CIRCLE_MAX)
 			c->v[c->n++] = (struct place){.node = node, .pair = pair};
 	}
+	return n;
 }
 
 void map_around(
@@ -195,8 +196,11 @@ void map_around(
 {
 	struct circle c = {.v = {{.node = node}}, .n = 1, .centre = true};
 
-	add_peers(&c, p, nodes, false);
-	add_peers(&c, p, nodes, true);
+	const size_t relayed = add_peers(&c, p, nodes, false), n = relayed + add_peers(&c, p, nodes, true);
 	place_all(&c);
 	put_circle(out, p, &c);
+	if (n > c.n - 1)
+		html_put(out,
+			"<p class=\"count\">%zu of %zu are shown, first those that are not direct.</p>\n",
+			c.n - 1, n);
 }

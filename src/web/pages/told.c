@@ -207,7 +207,7 @@ static void put_pairs(struct strbuf *out, const struct page *p)
 	if (in_all > (int64_t)n)
 		html_put(out, "<p class=\"count\">and %lld more</p>\n", (long long)in_all - (long long)n);
 	html_put(out, "<h2>How it was</h2><p>The line is the round trip; the band below it is high where "
-		      "the pair was relayed.</p>\n");
+		      "the pair was relayed, and lowest where it had no way.</p>\n");
 	for (size_t i = 0; (pair = msg_shown_member(p->report, "pairs", &i));)
 		put_history(out, p, pair);
 }

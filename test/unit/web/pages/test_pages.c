@@ -326,6 +326,49 @@ static void a_picture_around_one_has_whom_it_talks_with_and_nobody_else(void **s
 	expect_shown(page_map, &p, "phone");
 }
 
+static void of_more_than_there_is_place_for_it_is_said_how_many_are_shown(void **state)
+{
+	struct strbuf b = {0}, pairs = {0};
+	struct page p = nobody;
+
+	(void)state;
+	strbuf_puts(&b, "{\"nodes\":[" HUB);
+	strbuf_puts(&pairs, "{\"pairs\":[" PAIR("aa", "ff", "direct", "", "0"));
+	for (unsigned i = 1; i <= 50; i++) {
+		strbuf_printf(&b, ",{\"id\":\"%016x\",\"name\":\"n%u\"}", i, i);
+		strbuf_printf(&pairs, ",{\"a\":\"%016x\",\"b\":\"00000000000000aa\",\"path\":\"%s\"}", i,
+			i == 50 ? "relay" : "direct");
+	}
+	strbuf_puts(&b, "]}");
+	strbuf_puts(&pairs, "]}");
+	p.id = "00000000000000aa";
+	p.nodes = list_of(b.s);
+	p.reports = list_of(pairs.s);
+	strbuf_deinit(&b);
+	strbuf_deinit(&pairs);
+	expect_shown(page_map, &p, "39 of 50 are shown");
+	expect_shown(page_map, &p, "aria-label=\"n50, away\"");
+	expect_not_shown(page_map, &p, "aria-label=\"n39, away\"");
+	p.reports = list_of("{\"pairs\":[]}");
+	expect_not_shown(page_map, &p, "are shown");
+}
+
+static void each_state_has_a_shape_of_its_own(void **state)
+{
+	struct page p = seen_by(false);
+
+	(void)state;
+	p.id = "";
+	expect_shown(page_map, &p, "<circle class=\"dot hub\"");
+	expect_shown(page_map, &p, "<circle class=\"eye\"");
+	expect_shown(page_map, &p, "<path class=\"cross\"");
+	expect_shown(page_map, &p, "<rect class=\"dot device\"");
+	p.nodes = list_of("{\"nodes\":[{\"id\":\"00000000000000bb\",\"name\":\"nas\",\"online\":true}]}");
+	expect_shown(page_map, &p, "<circle class=\"dot\"");
+	expect_not_shown(page_map, &p, "class=\"cross\"");
+	expect_not_shown(page_map, &p, "class=\"eye\"");
+}
+
 static void many_stand_in_blocks_by_their_tag(void **state)
 {
 	struct strbuf b = {0};
@@ -345,7 +388,8 @@ static void many_stand_in_blocks_by_their_tag(void **state)
 	p.reports = list_of(
 		"{\"pairs\":[{\"a\":\"0000000000000001\",\"b\":\"0000000000000002\",\"path\":\"relay\"},"
 		"{\"a\":\"0000000000000001\",\"b\":\"0000000000000003\",\"path\":\"direct\"}]}");
-	expect_shown(page_map, &p, "n1, away, 1 direct, 1 relayed</title><circle class=\"dot away through\"");
+	expect_shown(page_map, &p, "n1, away, 1 direct, 1 relayed</title>");
+	expect_shown(page_map, &p, "<circle class=\"dot away through\"");
 }
 
 static void events_are_told_with_who_did_it_and_how(void **state)
@@ -384,6 +428,8 @@ int main(void)
 		cmocka_unit_test_teardown(what_was_written_is_not_lost_when_it_is_refused, end),
 		cmocka_unit_test_teardown(few_stand_on_a_circle_with_their_paths, end),
 		cmocka_unit_test_teardown(a_picture_around_one_has_whom_it_talks_with_and_nobody_else, end),
+		cmocka_unit_test_teardown(of_more_than_there_is_place_for_it_is_said_how_many_are_shown, end),
+		cmocka_unit_test_teardown(each_state_has_a_shape_of_its_own, end),
 		cmocka_unit_test_teardown(many_stand_in_blocks_by_their_tag, end),
 		cmocka_unit_test_teardown(events_are_told_with_who_did_it_and_how, end),
 	};

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname } from "node:path";
 import { after, before, test } from "node:test";
-import { go, hub, hub_does, lab, launch, node, open } from "./shared.mjs";
+import { PHONE, go, hub, hub_does, lab, launch, node, open, until } from "./shared.mjs";
 
 const POLICY = "rules:\n  - {allow: any, from: any, to: any}\n";
 
@@ -31,6 +31,76 @@ test("a page follows the mesh, and keeps where one is", async () => {
 	await page.locator(".tag", { hasText: "seen-live" }).waitFor({ state: "detached" });
 	await context.close();
 	assert.deepEqual(wrong, []);
+});
+
+test("focus, scrolling and what is open stay", async () => {
+	const { context, page, wrong } = await open(browser, PHONE);
+	const seen = () => page.evaluate(() => {
+		const at = document.activeElement;
+		return { on: at.className || at.localName, open: document.querySelectorAll("details[open]").length,
+			across: document.querySelector(".scroll").scrollLeft };
+	});
+	await until("a change of a path", async () => {
+		await go(page, `/nodes/${lab.ids.nas}`);
+		return await page.locator("summary").count() > 0;
+	}, 90);
+	await page.locator("#live:not(.lost)").waitFor();
+	await page.locator("summary").first().focus();
+	await page.keyboard.press("Enter");
+	await page.evaluate(() => { document.querySelector(".scroll").scrollLeft = 40; });
+	hub_does("node", "tag", "nas", "--add", "kept-open");
+	await page.locator(".tag", { hasText: "kept-open" }).waitFor();
+	assert.deepEqual(await seen(), { on: "summary", open: 1, across: 40 });
+	await page.locator(".scroll").first().focus();
+	hub_does("node", "tag", "nas", "--remove", "kept-open");
+	await page.locator(".tag", { hasText: "kept-open" }).waitFor({ state: "detached" });
+	assert.deepEqual(await seen(), { on: "scroll", open: 1, across: 40 });
+	await context.close();
+	assert.deepEqual(wrong, []);
+});
+
+test("what is already said is not said again", async () => {
+	const { context, page } = await open(browser);
+	await go(page, "/nodes");
+	await page.locator("#live:not(.lost)").waitFor();
+	await page.evaluate(() => {
+		window.said = 0;
+		new MutationObserver(() => { window.said++; }).observe(document.getElementById("live"), { childList: true, attributes: true });
+	});
+	const answers = [];
+	page.on("response", (r) => answers.push(new URL(r.url()).pathname));
+	await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange"))); // as of one who comes back
+	await until("the page again", () => /live .*nodes/.test(answers.join(" ")));
+	assert.equal(await page.evaluate(() => window.said), 0);
+	await context.close();
+});
+
+test("what cannot be shown for a while is asked for again", async () => {
+	const { context, page } = await open(browser);
+	await go(page, "/nodes");
+	await page.locator("#live:not(.lost)").waitFor();
+	await page.route("**/nodes", (route) => route.fulfill({ status: 503, body: "" }));
+	hub_does("node", "tag", "nas", "--add", "again");
+	await page.locator("#live.lost").waitFor();
+	await page.unroute("**/nodes");
+	await page.locator(".tag", { hasText: "again" }).waitFor();
+	await page.locator("#live:not(.lost)").waitFor();
+	hub_does("node", "tag", "nas", "--remove", "again");
+	await context.close();
+});
+
+test("a page that is not for its viewer any more says so", async () => {
+	const { context, page } = await open(browser);
+	await go(page, "/tokens");
+	await page.locator("#live:not(.lost)").waitFor();
+	hub_does("node", "tag", "desk", "--remove", "admin");
+	try {
+		await page.getByRole("alert").waitFor();
+		assert.equal(await page.locator("[data-live]").count(), 0);
+	} finally {
+		hub_does("node", "tag", "desk", "--add", "admin");
+	}
+	await context.close();
 });
 
 test("while one types, nothing is taken away", async () => {
@@ -93,10 +163,16 @@ test("a member is renamed, tagged, called otherwise and removed after a question
 	await page.getByRole("link", { name: /^Remove extra/ }).click();
 	await page.getByRole("link", { name: "Keep it" }).click();
 	assert.ok(node("extra"));
+	const other = await open(browser);
+	await go(other.page, "/nodes/extra");
+	await other.page.locator("#live:not(.lost)").waitFor();
 	await page.getByRole("link", { name: /^Remove extra/ }).click();
 	await sent(page, "Remove extra");
 	assert.equal(new URL(page.url()).pathname, "/nodes");
 	assert.equal(node("extra"), undefined);
+	await other.page.getByText("There is no such member").waitFor();
+	assert.ok(await other.page.locator("#live").isHidden());
+	await other.context.close();
 	for (const text of ["spare is called extra now", "extra has these tags now", "extra was removed"])
 		await is_audited(page, text);
 	await context.close();
@@ -167,6 +243,10 @@ test("a device is added with a code that its camera reads", async () => {
 	assert.equal(node("pad").kind, "client");
 	await go(page, "/devices");
 	assert.equal(await page.locator("pre.secret").count(), 0);
+	await page.getByRole("link", { name: /^Remove pad/ }).click();
+	await page.getByText("it has to be added anew").waitFor();
+	await sent(page, "Remove pad");
+	assert.equal(node("pad"), undefined);
 	await is_audited(page, "the client pad was added");
 	await context.close();
 	assert.deepEqual(wrong, []);
@@ -190,7 +270,9 @@ test("a policy is tested, put in force, asked about and taken back", async () =>
 	await page.getByLabel("To", { exact: true }).fill("nas");
 	await page.getByLabel("Service").fill("tcp/23");
 	await page.getByRole("button", { name: "Explain" }).click();
-	assert.match(await page.getByRole("status").filter({ hasText: /allowed|deny/ }).textContent(), /allowed|deny/);
+	await page.getByRole("status").filter({ hasText: /^deny$/ }).waitFor();
+	await page.getByRole("link", { name: "no-telnet", exact: true }).click();
+	assert.equal(await page.evaluate(() => location.hash), "#r-no-telnet");
 	await go(page, "/policy");
 	await page.getByLabel(/^Statement/).fill("laptop cannot reach nas tcp/22");
 	await page.getByRole("button", { name: "Prove" }).click();

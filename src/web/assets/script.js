@@ -6,6 +6,8 @@ const main = document.getElementById("content");
 const live = document.getElementById("live");
 
 function say(text, lost) {
+	if (!live.hidden && live.textContent === text && live.classList.contains("lost") === lost)
+		return; // or it would be read out again
 	live.hidden = false;
 	live.textContent = text;
 	live.classList.toggle("lost", lost);
@@ -38,6 +40,14 @@ function follow_rows(now, next) {
 	now.replaceWith(next);
 }
 
+// What finds in the next version of a part what has the focus now.
+function place_of(at) {
+	const named = (attribute) => at.hasAttribute(attribute) && `[${attribute}="${CSS.escape(at.getAttribute(attribute))}"]`;
+	if (at.matches("details[id] > summary"))
+		return `#${CSS.escape(at.parentElement.id)} > summary`;
+	return at.matches(".scroll") ? named("aria-label") : named("href");
+}
+
 function follow(text) {
 	const next = new DOMParser().parseFromString(text, "text/html");
 	for (const part of main.querySelectorAll("[data-live]")) {
@@ -45,7 +55,7 @@ function follow(text) {
 		if (!fresh || fresh.innerHTML === part.innerHTML)
 			continue;
 		const at = document.activeElement;
-		const href = part.contains(at) && at.getAttribute("href");
+		const place = part.contains(at) && place_of(at);
 		const focused = part.contains(at) && (at.closest("tr[id]")?.id);
 		const across = part.querySelector(".scroll")?.scrollLeft;
 		for (const open of part.querySelectorAll("details[id][open]"))
@@ -53,17 +63,29 @@ function follow(text) {
 		follow_rows(part, document.adoptNode(fresh));
 		if (fresh.dataset.say)
 			say(fresh.dataset.say, false);
-		if (across)
-			fresh.querySelector(".scroll").scrollLeft = across;
-		if (href) {
+		const scroll = fresh.querySelector(".scroll"); // a table may have become a sentence
+		if (scroll && across)
+			scroll.scrollLeft = across;
+		if (place) {
 			const within = focused ? document.getElementById(focused) : fresh;
-			within?.querySelector(`[href="${CSS.escape(href)}"]`)?.focus({ preventScroll: true });
+			within?.querySelector(place)?.focus({ preventScroll: true });
 		}
 	}
 	filter_now();
 }
 
 let wanted = false, fetching = false, last = 0;
+
+function shown(text) {
+	if (live.classList.contains("lost"))
+		say("live", false);
+	follow(text);
+}
+
+function refused() {
+	say("the coordinator cannot show it now, trying again", true);
+	wanted = true;
+}
 
 async function look() {
 	if (!wanted || fetching || document.hidden || busy())
@@ -73,14 +95,19 @@ async function look() {
 	await new Promise((done) => setTimeout(done, Math.max(0, last + PAUSE - Date.now())));
 	try {
 		// What was posted is shown at the address of the action, which cannot be fetched.
-		const answer = await fetch(main.dataset.at ?? location.href, { signal: AbortSignal.timeout(AGAIN) });
+		const at = main.dataset.at ?? location.pathname + location.search;
+		const answer = await fetch(at, { signal: AbortSignal.timeout(AGAIN) });
 		const text = await answer.text();
 		if (busy() || answer.status === 429) // one has begun to type meanwhile, or looked too often
 			wanted = true;
-		else if (answer.redirected) // who has to log in again
-			location.reload();
-		else if (answer.ok)
-			follow(text);
+		else if (answer.ok && !answer.redirected)
+			shown(text);
+		else if (answer.status === 409 || answer.status >= 500) // not now, says the coordinator
+			refused();
+		else if (main.querySelector("[data-copy]")) // which nobody is shown again
+			say("not followed any more", true);
+		else // it is gone, no longer for who looks, or asks for a login: the answer says which
+			location.replace(at);
 	} catch {
 		wanted = true; // again after the pause, until the coordinator answers
 	}

@@ -88,13 +88,12 @@ static void look_again(void *ctx)
 }
 
 /* Files whose changes matter: what programs read, what is behind it, and what systemd-resolved writes when it
- * starts. */
-static void watch(struct resolving *r, const struct hosting *h)
+ * starts. True: what happened to them while they were looked at may not have been seen. */
+static bool watch(struct resolving *r, const struct hosting *h)
 {
 	const char *const paths[] = {"/etc/resolv.conf", h->target, "/run/systemd/resolve/stub-resolv.conf"};
 
-	if (r->watch)
-		os_watch_set(r->watch, paths, ARRAY_LEN(paths));
+	return r->watch && os_watch_set(r->watch, paths, ARRAY_LEN(paths));
 }
 
 static void tell(struct resolving *r, const struct hosting *h, int err)
@@ -131,7 +130,7 @@ static void done(void *ctx, int err)
 		free(j);
 		return;
 	}
-	watch(r, &j->hosting);
+	const bool unseen = watch(r, &j->hosting);
 	if (err == TM_EBUSY && !j->may_write && resolv_may_put_back(&r->patience, time_monotonic())) {
 		LOG_LIMITED(LOG_INFO, &r->log, LOG_WHO_ALL,
 			"node: another program changed this machine's resolver, names of the mesh are put "
@@ -143,7 +142,7 @@ static void done(void *ctx, int err)
 	}
 	tell(r, &j->hosting, err);
 	free(j);
-	if (r->more)
+	if (r->more || (unseen && !err))
 		look(r);
 	else if (err)
 		loop_timer_in(r->again, AGAIN);

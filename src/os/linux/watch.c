@@ -113,9 +113,10 @@ static void drop(const struct os_watch *w, int wd)
 		(void)inotify_rm_watch(w->fd, wd);
 }
 
-void os_watch_set(struct os_watch *w, const char *const *paths, size_t n)
+bool os_watch_set(struct os_watch *w, const char *const *paths, size_t n)
 {
 	const struct os_watch before = *w;
+	bool anew = false;
 
 	w->n = 0;
 	for (size_t i = 0; i < n; i++)
@@ -124,4 +125,7 @@ void os_watch_set(struct os_watch *w, const char *const *paths, size_t n)
 		drop(w, before.files[i].wd);
 		drop(w, before.files[i].file_wd);
 	}
+	for (size_t i = 0; i < w->n; i++)
+		anew |= !has_wd(&before, w->files[i].wd);
+	return anew;
 }

@@ -20,6 +20,7 @@ struct rig {
 	/* what the machine is like */
 	bool undone; /* by another program: a look finds nothing of ours */
 	bool slow; /* a minute passes when the test says so */
+	bool unseen; /* what is to be watched was not before */
 	struct loop_timer *minute;
 	int err;
 	/* what was called */
@@ -33,7 +34,7 @@ int __wrap_hosting_undo(const char *journal, struct diag *d);
 int __wrap_os_watch_new(struct event_base *base, ns_t settle, void (*changed)(void *ctx), void *ctx,
 	struct os_watch **ret_watch);
 void __wrap_os_watch_free(struct os_watch *w);
-void __wrap_os_watch_set(struct os_watch *w, const char *const *paths, size_t n);
+bool __wrap_os_watch_set(struct os_watch *w, const char *const *paths, size_t n);
 void __real_loop_timer_in(struct loop_timer *t, ns_t in);
 void __wrap_loop_timer_in(struct loop_timer *t, ns_t in);
 
@@ -81,11 +82,14 @@ void __wrap_os_watch_free(struct os_watch *w UNUSED)
 {
 }
 
-void __wrap_os_watch_set(struct os_watch *w UNUSED, const char *const *paths, size_t n)
+bool __wrap_os_watch_set(struct os_watch *w UNUSED, const char *const *paths, size_t n)
 {
 	assert_in_range(n, 1, 4);
 	assert_string_equal(paths[0], "/etc/resolv.conf");
 	rig->n_watched++;
+	const bool unseen = rig->unseen;
+	rig->unseen = false;
+	return unseen;
 }
 
 static void ignore(void *ctx UNUSED, const char *line UNUSED, size_t n UNUSED)
@@ -261,6 +265,25 @@ static void changes_during_a_look_are_one_more_look(void **state)
 	expect_shown(r, true, "");
 }
 
+/* Between our writing and the first watching: nobody would tell of it ever after. */
+static void what_happened_before_it_was_watched_is_looked_at(void **state)
+{
+	struct rig *r = *state;
+
+	r->unseen = true;
+	resolving_begin(r->resolving);
+	run_until(r, 1, 1);
+	expect_shown(r, true, "");
+
+	/* As after each failure, a minute later and no sooner. */
+	r->slow = r->undone = r->unseen = true;
+	r->err = TM_EIO;
+	r->changed(r->ctx);
+	run_until(r, 2, 1);
+	expect_shown(r, false, "it cannot be done");
+	assert_non_null(r->minute);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -274,6 +297,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(who_gave_in_writes_once_a_minute_at_most, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_fails_is_shown_and_tried_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(changes_during_a_look_are_one_more_look, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			what_happened_before_it_was_watched_is_looked_at, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -51,10 +51,10 @@ static void whatever_happens_to_a_file_is_told_and_nothing_else(void **state)
 	snprintf(other, sizeof(other), "%s", host_path(h, "other"));
 	put(other, "a");
 	assert_int_equal(os_watch_new(base, MS, on_changed, base, &w), TM_OK);
-	os_watch_set(w, (const char *const[]){file, "/no/such/directory/file"}, 2);
+	assert_true(os_watch_set(w, (const char *const[]){file, "/no/such/directory/file"}, 2));
 	put(file, "a");
 	assert_true(is_told(base)); /* made */
-	os_watch_set(w, (const char *const[]){file}, 1);
+	assert_false(os_watch_set(w, (const char *const[]){file}, 1));
 	put(file, "b");
 	assert_true(is_told(base)); /* written */
 	assert_int_equal(rename(other, file), 0);
@@ -63,7 +63,7 @@ static void whatever_happens_to_a_file_is_told_and_nothing_else(void **state)
 	assert_false(is_told(base));
 	assert_int_equal(unlink(file), 0);
 	assert_true(is_told(base)); /* removed */
-	os_watch_set(w, NULL, 0);
+	assert_false(os_watch_set(w, NULL, 0));
 	put(file, "c");
 	assert_false(is_told(base));
 	os_watch_free(w);

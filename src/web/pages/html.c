@@ -28,6 +28,8 @@ static const char *entity(char c)
 static void put_escaped(struct strbuf *out, const char *s, bool lines)
 {
 	while (*s) {
+		if (lines && s[0] == '\r' && s[1] == '\n') /* as forms are sent */
+			s++;
 		bool white = lines && (*s == '\n' || *s == '\t');
 		const char *as = entity(*s);
 		size_t n = white ? 1 : plain_char(s);

@@ -11,7 +11,7 @@
 
 /* As printf, with %s, %d, %u, %zu, %lld, %llu, %.1f and %% alone; another one is a programmer's mistake. */
 void html_put(struct strbuf *out, const char *fmt, ...) PRINTF(2, 3);
-/* Text of many lines: ends of lines and tabs stay. */
+/* Text of many lines: ends of lines, which become LF, and tabs stay. */
 void html_put_lines(struct strbuf *out, const char *text);
 /* A part of a URL's path or query: all but letters, digits, '-', '_' and '.' in percent. */
 void html_put_url(struct strbuf *out, const char *text);

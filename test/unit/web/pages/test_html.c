@@ -30,6 +30,16 @@ static void what_turns_a_line_round_or_hides_is_shown_as_a_question_mark(void **
 	expect(&b, "a\n\t&lt;b&gt;?");
 }
 
+/* A form is sent with such lines, and shown with them again. */
+static void lines_end_as_a_browser_ends_them_too(void **state)
+{
+	struct strbuf b = {0};
+
+	(void)state;
+	html_put_lines(&b, "a:\r\n  - b\r\n\rc");
+	expect(&b, "a:\n  - b\n?c");
+}
+
 static void numbers_of_every_kind_are_written(void **state)
 {
 	struct strbuf b = {0};
@@ -53,6 +63,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_fills_a_format_cannot_become_markup),
 		cmocka_unit_test(what_turns_a_line_round_or_hides_is_shown_as_a_question_mark),
+		cmocka_unit_test(lines_end_as_a_browser_ends_them_too),
 		cmocka_unit_test(numbers_of_every_kind_are_written),
 		cmocka_unit_test(a_url_holds_nothing_that_means_something_in_one),
 	};

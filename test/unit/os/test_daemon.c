@@ -212,6 +212,8 @@ static void a_log_that_cannot_be_opened_is_told_and_stops_nothing(void **state)
 		os_spawn_daemon(argv, host_path(h, "no/daemon.log"), PATIENCE_MS, &unlogged, &d), TM_OK);
 	assert_non_null(strstr(unlogged.what, "cannot open the log"));
 	assert_string_equal(d.what, "");
+	end(read_world(h).pid);
+	expect_no_children();
 }
 
 static void a_starter_without_standard_streams_can_start_it(void **state)

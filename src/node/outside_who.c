@@ -112,9 +112,12 @@ static bool may_guess(struct outside *o, const struct web_caller *c)
 		return true;
 	if (is_vouched(o, c, browser.bytes))
 		return admission_charge(o->admission, ADMISSION_LOOK, &browser, now);
-	/* By ssh, or through a web server in front, and then strangers, too: they have the share of one. */
-	return admission_charge(o->admission,
-		ip_is_loopback(&c->from.ip) ? ADMISSION_LOOK : ADMISSION_HANDSHAKE, &c->from.ip, now);
+	if (!ip_is_loopback(&c->from.ip))
+		return admission_charge(o->admission, ADMISSION_HANDSHAKE, &c->from.ip, now);
+	/* By ssh, or through a web server in front, and then strangers, too: they have the share of one, as
+	 * many addresses as this machine has. */
+	const struct ip here = ip_v4_host(0x7f000001);
+	return admission_charge(o->admission, ADMISSION_LOOK, &here, now);
 }
 
 static void put_cookies(const struct guess *g, const char *secret, struct dashboard_cookies *ret_cookies)

@@ -169,7 +169,7 @@ const struct command cmd_filter_list = {
 	.details = "Any rule that denies or rejects wins, then any that allows; what no rule speaks of is "
 		   "denied. "
 		   "Built-in rules are shown, too. HITS: connections that the rule decided about, as nodes "
-		   "report once a minute.",
+		   "report about once a minute.",
 	.run = list_run,
 };
 

@@ -433,6 +433,12 @@ static void guesses_at_what_was_chosen_are_limited_by_who_makes_them_and_in_all(
 	assert_false(others_may(r, own));
 	assert_int_equal(say_from(r, "127.0.0.1", own), DASHBOARD_LOGGED_IN); /* by ssh */
 	assert_int_equal(guesses_until_wait(r, "127.0.0.1"), 7);
+	/* Everybody on this machine has as many addresses of it as he likes. */
+	for (unsigned source = 2; source < 100; source++) {
+		snprintf(from, sizeof(from), "127.0.0.%u", source);
+		assert_int_equal(guesses_until_wait(r, from), 0);
+	}
+	assert_int_equal(guesses_until_wait(r, "::1"), 0);
 }
 
 static void a_browser_that_has_logged_in_before_is_kept_out_by_nobody_else(void **state)

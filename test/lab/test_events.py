@@ -105,6 +105,11 @@ def test_one_too_many_who_follows_is_told_so(net):
     assert ended() == [out]
 
 
+def of_the_firewall(node):
+    """Whatever else is wrong on that machine, or in its way."""
+    return [e for e in node.json("events")["events"] if e["about"] == "nas" and (e["detail"] or "").startswith("firewall")]
+
+
 def test_an_alarm_of_a_member_is_an_event_that_outlives_restarts(net):
     """A member tells of itself at once when it has a new link, and once a minute: so the test needs no minute."""
     hub, nas = net.node("hub"), net.node("nas")
@@ -112,7 +117,7 @@ def test_an_alarm_of_a_member_is_an_event_that_outlives_restarts(net):
     firewall(nas, "ip saddr 100.64.0.0/10 drop")
     nas.join(hub.token())
     def alarms():
-        return [e for e in hub.json("events")["events"] if e["event"] in ("alarm.began", "alarm.ended")]
+        return [e for e in of_the_firewall(hub) if e["event"] in ("alarm.began", "alarm.ended")]
     def restart():
         hub.down()
         hub.up()
@@ -129,4 +134,4 @@ def test_an_alarm_of_a_member_is_an_event_that_outlives_restarts(net):
     restart()
     wait_for("the end of the alarm", lambda: len(alarms()) > 1, SOON)
     assert [e["text"] for e in alarms()] == [began["text"], "the alarm at nas is over, firewall"]
-    assert [e["text"] for e in nas.json("events")["events"] if e["event"] == "alarm.ended"] == ["the alarm at nas is over, firewall"]
+    assert [e["text"] for e in of_the_firewall(nas) if e["event"] == "alarm.ended"] == ["the alarm at nas is over, firewall"]

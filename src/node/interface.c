@@ -15,6 +15,9 @@
 #define CONTEST_EVERY (10 * SEC)
 #define CONTEST_OVER (2 * CONTEST_EVERY) /* nothing was missing for so long */
 enum { CONTEST_AFTER = 5 /* times */ };
+/* What fails is tried again, soon at first: somebody may have taken away an address while its route was put
+ * back. */
+#define AGAIN_FIRST (100 * MS)
 
 static void addresses(const struct node *n, struct prefix ret_addrs[static 2])
 {
@@ -59,15 +62,15 @@ static void look(void *ctx)
 	addresses(n, addrs);
 	int err = os_if_restore(plane_tun_name(n->plane), addrs, ARRAY_LEN(addrs), &r, &d);
 	if (err && err != TM_ENOENT) { /* a device that is gone ends the node by itself */
-		if (!n->interface.failing)
+		const ns_t wait = ns_min(AGAIN_FIRST << MIN(n->interface.failed, 10U), CONTEST_EVERY);
+		if (++n->interface.failed == 2)
 			log_warn("node: the tunnel's interface lacks what another program took away, trying "
 				 "again",
 				KV("why", diag_format(&d, err, text, sizeof(text))));
-		n->interface.failing = true;
-		loop_timer_in(n->interface.again, CONTEST_EVERY);
+		loop_timer_in(n->interface.again, wait);
 		return;
 	}
-	n->interface.failing = false;
+	n->interface.failed = 0;
 	exits_look(n);
 	fence_look(n);
 	routing_network(n); /* whoever took those away mostly took ours, too */

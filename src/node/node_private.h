@@ -97,8 +97,7 @@ struct node {
 	struct {
 		struct loop_timer *again;
 		ns_t last; /* when something was put back, monotonic */
-		unsigned in_a_row;
-		bool failing;
+		unsigned in_a_row, failed; /* failed: in a row */
 	} interface;
 	/* of rules.c */
 	struct {

@@ -69,7 +69,7 @@ static void gather(struct cli *c, struct gathered *g, struct doctor_facts *f)
 	*f = (struct doctor_facts){.version = TM_VERSION,
 		.state_dir = {p->state_dir, os_exposed(p->state_dir)},
 		.secrets = {{p->identity, os_exposed(p->identity)}, {p->enrolment, os_exposed(p->enrolment)},
-			{p->db, os_exposed(p->db)}},
+			{p->db, os_exposed(p->db)}, {p->password, os_exposed(p->password)}},
 		.config = {p->config, os_exposed(p->config)}};
 	ask_daemon(c, g, f);
 	f->status = g->status;

@@ -28,7 +28,7 @@ struct doctor_facts {
 	/* The folder of keys, what is in it, and the configuration: these must be nobody else's to change,
 	 * and the keys nobody else's to read: the identity, and the mesh's secret in the enrolment and in
 	 * the coordinator's database. */
-	struct doctor_file state_dir, secrets[3], config;
+	struct doctor_file state_dir, secrets[4], config;
 };
 
 enum doctor_level {

@@ -122,11 +122,12 @@ int paths_init(const char *config, const char *state_dir, const char *socket, st
 	p.unit_file = std.unit_file;
 	p.identity = in_dir(p.state_dir, "identity");
 	p.enrolment = in_dir(p.state_dir, "node.json");
+	p.password = in_dir(p.state_dir, LOGIN_FILE);
 	p.db = in_dir(p.state_dir, "mesh.db");
 	p.lock = in_dir(p.state_dir, "lock");
 	p.log = in_dir(p.state_dir, "daemon.log");
 	bool whole = std.config && std.socket && p.unit && p.config && p.socket && p.identity &&
-		     p.enrolment && p.db && p.lock && p.log;
+		     p.enrolment && p.password && p.db && p.lock && p.log;
 	p.standard = whole && known && strcmp(p.config, std.config) == 0 && strcmp(p.socket, std.socket) == 0;
 	free(std.config);
 	free(std.socket);
@@ -146,6 +147,7 @@ void paths_deinit(struct paths *p)
 	free(p->unit);
 	free(p->identity);
 	free(p->enrolment);
+	free(p->password);
 	free(p->db);
 	free(p->lock);
 	free(p->log);

@@ -23,7 +23,7 @@ struct paths {
 	char *config, *state_dir, *socket;
 	char *unit; /* of systemd: "tunnelmesh.service" or "tunnelmesh@NAME.service" */
 	const char *unit_file; /* a template for all NAMEs */
-	char *identity, *enrolment, *db, *lock, *log; /* in state_dir */
+	char *identity, *enrolment, *password, *db, *lock, *log; /* in state_dir */
 	bool config_explicit, socket_explicit;
 	bool standard; /* config, state and socket where the systemd unit has them */
 };

@@ -171,7 +171,7 @@ static void what_is_meant_to_be_so_is_not_found(void **state UNUSED)
 static void files_that_others_may_change_or_keys_that_they_may_read_are_problems(void **state UNUSED)
 {
 	static const struct {
-		unsigned dir, secrets[3], config;
+		unsigned dir, secrets[4], config;
 		const char *says, *fix; /* NULL: nothing is found */
 	} rows[] = {
 		{.says = NULL},
@@ -183,6 +183,8 @@ static void files_that_others_may_change_or_keys_that_they_may_read_are_problems
 		{0, {0, OS_OTHERS_READ, 0}, 0, "others than root may read /d/node",
 			"sudo chmod go-rwx /d/node"},
 		{0, {0, 0, OS_OTHERS_READ}, 0, "others than root may read /d/db", "sudo chmod go-rwx /d/db"},
+		{0, {0, 0, 0, OS_OTHERS_READ}, 0, "others than root may read /d/password",
+			"sudo chmod go-rwx /d/password"},
 		{0, {0}, OS_OTHERS_WRITE, "others than root may change /c", "sudo chmod go-w /c"},
 		{0, {OS_UNSEEN, OS_UNSEEN, OS_UNSEEN}, 0, "was not looked at", "sudo tunnelmesh doctor"},
 	};
@@ -193,7 +195,7 @@ static void files_that_others_may_change_or_keys_that_they_may_read_are_problems
 		examine("{}",
 			(struct doctor_facts){.state_dir = {"/d", rows[i].dir},
 				.secrets = {{"/d/key", rows[i].secrets[0]}, {"/d/node", rows[i].secrets[1]},
-					{"/d/db", rows[i].secrets[2]}},
+					{"/d/db", rows[i].secrets[2]}, {"/d/password", rows[i].secrets[3]}},
 				.config = {"/c", rows[i].config}},
 			&found);
 		if (found.n != (rows[i].says ? 1 : 0))

@@ -60,8 +60,8 @@ static void put_questions(struct strbuf *out, const struct page *p)
 	html_put(out, "</div>\n");
 }
 
-/* What no rule speaks of, and since when all of it is counted. */
-static void put_no_rule(struct strbuf *out, const struct page *p, const msg_object *counted)
+/* What no rule speaks of. */
+static void put_no_rule(struct strbuf *out, const msg_object *counted)
 {
 	html_put(out, "<tr><th scope=\"row\" class=\"quiet\">no rule</th><td>");
 	part_state(out, TONE_BAD, "deny");
@@ -69,9 +69,7 @@ static void put_no_rule(struct strbuf *out, const struct page *p, const msg_obje
 		"</td><td>any</td><td>any</td><td class=\"quiet\">the rest</td><td "
 		"class=\"number\">%lld</td>",
 		(long long)msg_shown_int(counted, "no_rule"));
-	html_put(out, "<td class=\"quiet\">counted since ");
-	part_when(out, p, msg_shown_int(counted, "since_at"));
-	html_put(out, "</td></tr>\n");
+	html_put(out, "<td></td></tr>\n");
 }
 
 static void put_rules(struct strbuf *out, const struct page *p)
@@ -99,8 +97,13 @@ static void put_rules(struct strbuf *out, const struct page *p)
 			html_put(out, "<td class=\"quiet\">built in</td></tr>\n");
 	}
 	if (counted)
-		put_no_rule(out, p, counted);
+		put_no_rule(out, counted);
 	part_table_end(out);
+	if (!counted)
+		return;
+	html_put(out, "<p class=\"quiet\">Hits: connections that a rule decided about, counted since ");
+	part_when(out, p, msg_shown_int(counted, "since_at"));
+	html_put(out, ".</p>\n");
 }
 
 static void put_history(struct strbuf *out, const struct page *p)

@@ -262,7 +262,8 @@ static void the_policy_shows_rules_and_what_was_asked(void **state)
 			     "\"counted\":{\"since_at\":1,\"no_rule\":56}}");
 	expect_shown(page_policy, &p, "<th scope=\"col\">Hits</th>");
 	expect_shown(page_policy, &p, "<td class=\"number\">1234</td>");
-	expect_shown(page_policy, &p, "<td class=\"number\">56</td>");
+	expect_shown(page_policy, &p, "<td class=\"number\">56</td><td></td>");
+	expect_shown(page_policy, &p, "counted since <time datetime=\"1970-01-01T00:00:01Z\"");
 	p.explained = answer_of("{\"from\":\"a\",\"to\":\"b\",\"action\":\"deny\",\"rule\":null}");
 	expect_shown(page_policy, &p, "<span class=\"state bad\">deny</span>");
 	expect_shown(page_policy, &p, "what is not allowed does not pass");

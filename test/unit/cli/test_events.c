@@ -4,8 +4,27 @@
 
 #include <jansson.h>
 
+#include "base/time.h"
 #include "unit/cli/fixture.h"
 #include "unit/cli/run.h"
+
+/* Each look at the clock takes so long, and nothing else does. */
+static ns_t a_look;
+
+ns_t __wrap_time_monotonic(void);
+
+ns_t __wrap_time_monotonic(void)
+{
+	static ns_t now = SEC;
+
+	return now += a_look;
+}
+
+static int set_up(void **state)
+{
+	a_look = 0;
+	return fixture_setup(state);
+}
 
 #define MESH(number, at, words)                                                                              \
 	"{\"origin\":\"mesh\",\"number\":" #number ",\"happened_at\":" #at                                   \
@@ -126,23 +145,37 @@ static void who_follows_at_a_member_sees_what_is_done_to_the_mesh(void **state)
 	run_free(&r);
 }
 
+#define ROUND                                                                                                \
+	{                                                                                                    \
+		"events", "{\"ok\":true,\"events\":[],\"last\":4}"                                           \
+	}
+
 static void that_the_coordinator_is_away_is_said_once_and_the_nodes_own_go_on(void **state)
 {
 	static const struct fake_reply replies[] = {
 		{"event.list", "{\"ok\":true,\"events\":[]}"},
 		{"event.list", "{\"ok\":false,\"code\":\"timeout\",\"error\":\"no link\",\"hint\":\"\"}"},
 		{"events", "{\"ok\":true,\"events\":[],\"last\":4,\"mesh\":false}"},
-		{"events", "{\"ok\":true,\"events\":[],\"last\":4}"},
+		ROUND,
+		ROUND,
+		ROUND,
+		ROUND,
 		{"events", "{\"ok\":true,\"events\":[" NODE(5, 200, "info", "own") "],\"last\":5}"},
 		{"events", NULL},
 		{0},
 	};
+	const char *const says = "what the coordinator knows is missing for now: no link";
 	struct fixture *f = *state;
 	struct run r = {0};
 
+	a_look = SEC;
+
 	fake_daemon_start(&f->daemon, f->socket, NULL, replies);
 	run_cli(&r, f->dir, "events -f --state-dir DIR");
-	assert_contains(r.err, "what the coordinator knows is missing for now: no link");
+	const char *first = strstr(r.err, says);
+	assert_non_null(first);
+	assert_null(strstr(first + 1, says));
+	assert_in_range(fake_daemon_asked(&f->daemon, "event.list"), 3, 6); /* the list, and then in vain */
 	assert_contains(r.out, "  own\n");
 	run_free(&r);
 }
@@ -172,7 +205,7 @@ static void one_too_many_who_follows_is_told_so_and_does_not_ask_again(void **st
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, fixture_teardown)
 		T(both_kinds_come_in_the_order_in_which_they_happened),
 		T(without_the_coordinator_the_node_has_its_own),
 		T(who_follows_sees_each_once_until_the_daemon_stops),

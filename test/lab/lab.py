@@ -82,6 +82,16 @@ def kept(node, query):
                 return []  # not written yet, or copied in the middle of a write
 
 
+def descriptors(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def resident(pid):
+    """KiB"""
+    with open(f"/proc/{pid}/status", encoding="ascii") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("VmRSS:"))
+
+
 def alive(pid):
     """What was killed stays in the table until its parent looks, which may take seconds: it is dead once all threads are."""
     try:

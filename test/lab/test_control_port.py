@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from lab import kept, wait_for
+from lab import descriptors, kept, resident, wait_for
 from wiretap import inside, tcp_socket
 
 API_PORT = 8443
@@ -37,15 +37,6 @@ def talk(stranger, hub, data):
                 got += more
         except ConnectionResetError:
             return got
-
-
-def rss(pid):
-    with open(f"/proc/{pid}/status", encoding="ascii") as f:
-        return int(re.search(r"VmRSS:\s+(\d+)", f.read()).group(1))
-
-
-def descriptors(pid):
-    return len(os.listdir(f"/proc/{pid}/fd"))
 
 
 @pytest.fixture
@@ -168,8 +159,8 @@ def test_thousands_of_bad_connections_cost_no_memory(office):
     wait_for("the hub to keep its map, which is a file that stays open", lambda: kept(hub, "SELECT * FROM state"))
     start = descriptors(pid)
     round_of(400)
-    warm = rss(pid)
+    warm = resident(pid)
     round_of(2000)
-    print(f"RSS {warm} kB after 400 bad connections, {rss(pid)} kB after 2400")
-    assert rss(pid) - warm < 512
+    print(f"RSS {warm} kB after 400 bad connections, {resident(pid)} kB after 2400")
+    assert resident(pid) - warm < 512
     assert alice.status()["link"]["up"]

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """The dashboard while a member holds connections, says little, and says nonsense: others see it as before."""
 import contextlib
-import os
 import random
 import resource
 import select
@@ -10,7 +9,7 @@ import time
 
 import pytest
 
-from lab import wait_for
+from lab import descriptors, resident, wait_for
 from test_dashboard import Browser, own
 from wiretap import inside
 
@@ -39,16 +38,6 @@ def crowd(net):
     wait_for("the dashboard", lambda: Browser(looker, hub).status("/") == 200)
     yield hub, bother, looker
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
-def descriptors(node):
-    return len(os.listdir(f"/proc/{node.pid()}/fd"))
-
-
-def memory(node):
-    """KiB"""
-    with open(f"/proc/{node.pid()}/status", encoding="ascii") as f:
-        return next(int(line.split()[1]) for line in f if line.startswith("VmRSS"))
 
 
 def dial(stack, node, at, n):
@@ -103,30 +92,30 @@ def read_all(s):
 @pytest.mark.slow
 def test_ten_thousand_connections_of_one_member_keep_nobody_else_out(crowd):
     hub, bother, looker = crowd
-    calm, before, had = looks(looker, hub), descriptors(hub), memory(hub)
+    calm, before, had = looks(looker, hub), descriptors(hub.pid()), resident(hub.pid())
     with contextlib.ExitStack() as stack:
         idle = dial(stack, bother, own(hub)["ip4"], MANY)
         assert len(idle) > MANY // 2
-        beside, most, holds = looks(looker, hub), descriptors(hub), memory(hub)
+        beside, most, holds = looks(looker, hub), descriptors(hub.pid()), resident(hub.pid())
     print(f"\n{len(idle)} connections: the slowest of twelve pages after {1000 * beside:.0f} ms, {1000 * calm:.0f} without; "
           f"{most - before} descriptors and {holds - had} KiB more")
     assert most - before <= EACH + SLACK and holds - had < 8192
-    wait_for("them to be given back", lambda: descriptors(hub) <= before + SLACK, 30)
+    wait_for("them to be given back", lambda: descriptors(hub.pid()) <= before + SLACK, 30)
 
 
 def test_who_says_his_head_by_the_byte_holds_no_more_than_his_share_and_is_hung_up_on(crowd):
     hub, bother, looker = crowd
-    before = descriptors(hub)
+    before = descriptors(hub.pid())
     with contextlib.ExitStack() as stack:
         slow = dial(stack, bother, own(hub)["ip4"], 4 * EACH)
 
         def are_all_gone():
             assert Browser(looker, hub).status("/nodes") == 200
-            assert descriptors(hub) - before <= EACH + SLACK
+            assert descriptors(hub.pid()) - before <= EACH + SLACK
             slow[:] = filter(hangs_on, slow)
             return not slow
         wait_for("those who never ask to be hung up on", are_all_gone, 60, 0.5)
-    wait_for("them to be given back", lambda: descriptors(hub) <= before + SLACK, 30)
+    wait_for("them to be given back", lambda: descriptors(hub.pid()) <= before + SLACK, 30)
 
 
 def test_nonsense_is_refused_and_hurts_nobody(crowd):

@@ -13,7 +13,7 @@ import tempfile
 import pytest
 
 import lab as lablib
-from lab import BINARY, sh, kept, wait_for
+from lab import BINARY, descriptors, kept, resident, sh, wait_for
 from test_first_mesh import assert_clean
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -185,9 +185,7 @@ def test_while_a_machine_joins_it_is_said_that_it_is_no_member_yet(net):
 
 def use(pid):
     """Descriptors, threads and resident KiB of a process."""
-    with open(f"/proc/{pid}/status", encoding="ascii") as f:
-        rss = int(re.search(r"VmRSS:\s+(\d+)", f.read()).group(1))
-    return len(os.listdir(f"/proc/{pid}/fd")), len(os.listdir(f"/proc/{pid}/task")), rss
+    return descriptors(pid), len(os.listdir(f"/proc/{pid}/task")), resident(pid)
 
 
 def use_at_rest(pid):

@@ -1,19 +1,14 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """What strangers take up must not be missing where an administrator or a member needs it."""
-import os
 import subprocess
 
 import pytest
 
-from lab import find_tool, wait_for
+from lab import descriptors, find_tool, wait_for
 
 API_PORT = 8443
 DESCRIPTORS = 300
 SOURCES = 20
-
-
-def descriptors(pid):
-    return len(os.listdir(f"/proc/{pid}/fd"))
 
 
 @pytest.fixture

@@ -5,10 +5,12 @@
 #include "base/logsite.h"
 #include "base/plain.h"
 
+#include "os/low/calendar.h"
+#include "os/low/errno_text.h"
+
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 static const char cut_mark[] = " ...\n";
 static const char object_cut_mark[] = ",\"cut\":true}\n";
@@ -76,7 +78,10 @@ struct log_kv kv_err(int err)
 
 struct log_kv kv_errno(int errno_value)
 {
-	return kv_str("err", strerrordesc_np(errno_value));
+	struct log_kv kv = {.key = "err"};
+
+	errno_text(errno_value, kv.own, sizeof(kv.own));
+	return kv;
 }
 
 struct line {
@@ -133,10 +138,9 @@ static void line_add_time(struct line *l)
 {
 	char stamp[40], ms[8];
 	ns_t now = time_real();
-	time_t seconds = (time_t)(now / SEC);
 	struct tm tm;
 
-	gmtime_r(&seconds, &tm);
+	calendar_utc(now / SEC, &tm);
 	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &tm);
 	snprintf(ms, sizeof(ms), ".%03uZ", (unsigned)(now % SEC / MS) % 1000);
 	line_add(l, stamp);

@@ -5,8 +5,11 @@
 
 void wipe(void *p, size_t n)
 {
-	if (n)
-		explicit_bzero(p, n);
+	if (!n)
+		return;
+
+	memset(p, 0, n);
+	__asm__ volatile("" : : "r"(p) : "memory"); /* who knows what reads it here? */
 }
 
 bool ct_eq(const void *a, const void *b, size_t n)

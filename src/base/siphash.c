@@ -4,7 +4,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 
-#include <sys/random.h>
+#include "os/low/entropy.h"
 
 static uint64_t rotl(uint64_t x, unsigned n)
 {
@@ -56,7 +56,7 @@ int siphash_key_random(struct siphash_key *ret_key)
 {
 	struct siphash_key key;
 
-	if (getrandom(&key, sizeof(key), 0) != sizeof(key))
+	if (!entropy_read(&key, sizeof(key)))
 		return TM_EIO;
 
 	*ret_key = key;

@@ -1,30 +1,23 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "base/time.h"
 
+#include "os/low/clock.h"
+
 #include <limits.h>
-#include <time.h>
-
-static ns_t clock_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return (ns_t)ts.tv_sec * SEC + ts.tv_nsec;
-}
 
 ns_t time_monotonic(void)
 {
-	return clock_ns(CLOCK_BOOTTIME);
+	return clock_monotonic();
 }
 
 ns_t time_real(void)
 {
-	return clock_ns(CLOCK_REALTIME);
+	return clock_real();
 }
 
 ns_t time_of_thread(void)
 {
-	return clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	return clock_of_thread();
 }
 
 int time_poll_ms(ns_t now, ns_t deadline)

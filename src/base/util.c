@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "base/util.h"
 
-#include <unistd.h>
+#include "os/low/descriptor.h"
 
 static uint8_t lower(uint8_t c)
 {
@@ -20,6 +20,5 @@ bool same_but_case(const void *a, const void *b, size_t n)
 
 void closep(const int *fd)
 {
-	if (*fd >= 0)
-		close(*fd);
+	descriptor_close(*fd);
 }

@@ -9,9 +9,9 @@
 #include "base/loglimit.h"
 #include "bench/session.h"
 #include "crypto/init.h"
+#include "os/low/thread.h"
 #include "os/os.h"
 #include "os/sockaddr.h"
-#include "os/thread.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -356,7 +356,7 @@ int bench_worker_new(const int echo_fds[static BENCH_SIDES], struct bench_worker
 		err = tm_err_from_errno(errno);
 		goto fail_pipe;
 	}
-	err = thread_start(&w->thread, "tm-bench", worker_main, w);
+	err = tm_err_from_errno(thread_start(&w->thread, "tm-bench", worker_main, w));
 	if (err)
 		goto fail_thread;
 

@@ -4,11 +4,12 @@
 
 #include <assert.h>
 #include <openssl/core_names.h>
-#include <pthread.h>
 #include <string.h>
 
 #include "base/secret.h"
 #include "crypto/algorithms.h"
+#include "os/low/lock.h"
+#include "os/low/thread.h"
 
 enum digest { BLAKE2S, SHA256, SHA512, SHA1, DIGEST_N };
 enum { HMAC_BLOCK = 64 }; /* of BLAKE2s, SHA-256 and SHA-1, the hashes that we use HMAC with */
@@ -18,9 +19,9 @@ struct contexts {
 	EVP_MAC_CTX *blake2s_mac;
 };
 
-static pthread_key_t contexts_key;
-static pthread_once_t contexts_once = PTHREAD_ONCE_INIT;
-static __thread struct contexts *contexts_here;
+static struct thread_value contexts_value;
+static struct once contexts_once;
+static _Thread_local struct contexts *contexts_here;
 
 static void contexts_free(void *p)
 {
@@ -32,9 +33,9 @@ static void contexts_free(void *p)
 	free(c);
 }
 
-static void contexts_key_new(void)
+static void contexts_value_new(void)
 {
-	crypto_must(pthread_key_create(&contexts_key, contexts_free) == 0);
+	crypto_must(thread_value_init(&contexts_value, contexts_free) == 0);
 }
 
 static struct contexts *contexts_new(void)
@@ -52,8 +53,8 @@ static struct contexts *contexts_new(void)
 	c->blake2s_mac = EVP_MAC_CTX_new(alg->blake2s_mac);
 	crypto_must(c->blake2s_mac != NULL);
 
-	pthread_once(&contexts_once, contexts_key_new);
-	crypto_must(pthread_setspecific(contexts_key, c) == 0);
+	once_run(&contexts_once, contexts_value_new);
+	crypto_must(thread_value_set(&contexts_value, c) == 0);
 	return c;
 }
 

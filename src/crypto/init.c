@@ -3,15 +3,13 @@
 
 #include <assert.h>
 #include <openssl/crypto.h>
-#include <unistd.h>
 
 #include "crypto/algorithms.h"
+#include "os/low/entropy.h"
 
 /* Written once by crypto_init on the main thread before any other thread exists; read-only afterwards. */
 static struct algorithms fetched;
 static bool ready;
-
-enum { ENTROPY_CHUNK = 256 }; /* getentropy gives no more per call */
 
 const struct algorithms *algorithms(void)
 {
@@ -59,16 +57,8 @@ int crypto_init(struct diag *d)
 
 void random_bytes(void *p, size_t n)
 {
-	uint8_t *at = p;
-
-	while (n > 0) {
-		size_t chunk = MIN(n, (size_t)ENTROPY_CHUNK);
-
-		if (getentropy(at, chunk) != 0)
-			abort(); /* no key may ever be made of anything else */
-		at += chunk;
-		n -= chunk;
-	}
+	if (!entropy_read(p, n))
+		abort(); /* no key may ever be made of anything else */
 }
 
 uint32_t random_u32(void)

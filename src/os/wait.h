@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
  * What one thread waits for: any number of sources at once (a socket, a TUN queue, a stream, a bell), each
- * named by the descriptor that its own header gives for it. A set belongs to one thread; only bell_ring may
- * be called from others.
+ * named by the descriptor that its own header gives for it. A set belongs to one thread; what others wake it
+ * with is a bell (os/low/bell.h).
  */
 #ifndef TM_OS_WAIT_H
 #define TM_OS_WAIT_H
@@ -29,18 +29,5 @@ void wait_remove(struct wait_set *s, size_t place); /* before its descriptor is 
 void wait_until_ready(struct wait_set *s, ns_t timeout);
 /* What the last wait found: enum wait_what. */
 unsigned wait_ready(const struct wait_set *s, size_t place);
-
-/* --- a bell: what other threads wake a waiting one with --- */
-struct bell {
-	int fd;
-};
-#define BELL_NONE ((struct bell){.fd = -1})
-
-/* errno says more than the result. */
-NODISCARD int bell_init(struct bell *b);
-void bell_deinit(struct bell *b); /* BELL_NONE is fine */
-int bell_fd(const struct bell *b); /* readable while it rings */
-void bell_ring(const struct bell *b); /* any thread; until somebody stops it */
-void bell_stop(const struct bell *b);
 
 #endif

@@ -21,7 +21,7 @@ int event_queue_init(struct event_queue *q)
 	int err;
 
 	*q = (struct event_queue){.bell = BELL_NONE};
-	err = bell_init(&q->bell);
+	err = tm_err_from_errno(bell_init(&q->bell));
 	return err ? err : ring_mpsc_new(event_capacity(), sizeof(struct event), &q->ring);
 }
 

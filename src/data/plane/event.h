@@ -14,7 +14,7 @@
 #include "base/err.h"
 #include "base/ring.h"
 #include "data/link/way.h"
-#include "os/wait.h"
+#include "os/low/bell.h"
 #include "wire/stun.h"
 
 #include <stdatomic.h>

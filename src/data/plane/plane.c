@@ -163,13 +163,12 @@ static unsigned tun_wishes(const struct plane_config *cfg)
 
 static int build(struct plane *p, const struct plane_config *cfg, struct diag *d)
 {
-	int err;
+	int why = bell_init(&p->stop);
+	if (why)
+		return diag_what(d, tm_err_from_errno(why), "cannot make a descriptor to wake threads by: %s",
+			strerror(why));
 
-	err = bell_init(&p->stop);
-	if (err)
-		return diag_what(d, err, "cannot make a descriptor to wake threads by: %s", strerror(errno));
-
-	err = tun_open(cfg->tun_name, cfg->workers, cfg->mtu, tun_wishes(cfg), &p->tun, d);
+	int err = tun_open(cfg->tun_name, cfg->workers, cfg->mtu, tun_wishes(cfg), &p->tun, d);
 	if (err)
 		return err;
 	p->env.tun = p->tun;

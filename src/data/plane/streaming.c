@@ -275,7 +275,7 @@ static bool read_post(struct worker *w, struct guest *g, unsigned what)
 
 int worker_open_post(struct worker *w)
 {
-	int err = bell_init(&w->post.bell);
+	int err = tm_err_from_errno(bell_init(&w->post.bell));
 
 	if (!err)
 		err = ring_mpsc_new(PARCELS_MAX, sizeof(struct parcel), &w->post.ring);

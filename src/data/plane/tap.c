@@ -2,7 +2,7 @@
 #include "data/plane/tap.h"
 
 #include "base/spin.h"
-#include "os/wait.h"
+#include "os/low/bell.h"
 
 #include <string.h>
 
@@ -45,7 +45,7 @@ int tap_new(const uint8_t key[static 32], uint32_t keep, struct tap **ret_tap)
 	memcpy(t->key, key, sizeof(t->key));
 	t->keep = MIN(keep, (uint32_t)TAP_PACKET_MAX);
 	t->ring = malloc(TAP_BYTES);
-	int err = t->ring ? bell_init(&t->bell) : TM_ENOMEM;
+	int err = t->ring ? tm_err_from_errno(bell_init(&t->bell)) : TM_ENOMEM;
 	if (err) {
 		tap_free(t);
 		return err;

@@ -362,7 +362,7 @@ int worker_start(struct worker *w)
 	char name[16];
 
 	snprintf(name, sizeof(name), "worker-%u", w->id);
-	int err = thread_start(&w->thread, name, worker_main, w);
+	int err = tm_err_from_errno(thread_start(&w->thread, name, worker_main, w));
 	w->running = !err;
 	return err;
 }

@@ -17,7 +17,8 @@
 #include "data/plane/staging.h"
 #include "data/plane/turn.h"
 #include "os/crowd.h"
-#include "os/thread.h"
+#include "os/low/bell.h"
+#include "os/low/thread.h"
 #include "os/wait.h"
 #include "packet/reject.h"
 

@@ -7,11 +7,11 @@
 #include "os/logfile.h"
 
 #include "base/log.h"
+#include "os/low/lock.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -22,7 +22,7 @@ enum { LOG_PATH_MAX = 4096 };
 struct os_logfile {
 	char path[LOG_PATH_MAX], old[LOG_PATH_MAX + 4];
 	off_t max;
-	pthread_mutex_t lock; /* lines of several threads: what is looked at is what is moved */
+	struct mutex lock; /* lines of several threads: what is looked at is what is moved */
 };
 
 static bool stderr_is(const char *path)
@@ -72,11 +72,11 @@ static void write_line(void *ctx, const char *line, size_t n)
 	struct os_logfile *f = ctx;
 	struct stat st;
 
-	pthread_mutex_lock(&f->lock);
+	mutex_lock(&f->lock);
 	if (fstat(STDERR_FILENO, &st) == 0 && st.st_size + (off_t)n > f->max)
 		begin_anew(f);
 	(void)!write(STDERR_FILENO, line, n);
-	pthread_mutex_unlock(&f->lock);
+	mutex_unlock(&f->lock);
 }
 
 int os_logfile_open(const char *path, size_t max, struct os_logfile **ret_log)
@@ -92,7 +92,7 @@ int os_logfile_open(const char *path, size_t max, struct os_logfile **ret_log)
 	snprintf(f->path, sizeof(f->path), "%s", path);
 	snprintf(f->old, sizeof(f->old), "%s.1", f->path);
 	f->max = (off_t)max;
-	pthread_mutex_init(&f->lock, NULL);
+	mutex_init(&f->lock);
 	log_set_sink(write_line, f);
 	*ret_log = f;
 	return TM_OK;
@@ -104,7 +104,7 @@ void os_logfile_close(struct os_logfile *f)
 		return;
 
 	log_set_sink(NULL, NULL);
-	pthread_mutex_destroy(&f->lock);
+	mutex_deinit(&f->lock);
 	free(f);
 }
 

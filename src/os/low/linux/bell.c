@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-#include "os/wait.h"
+#include "os/low/bell.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -8,20 +8,22 @@
 
 int bell_init(struct bell *b)
 {
-	*b = (struct bell){.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
-	return b->fd < 0 ? tm_err_from_errno(errno) : TM_OK;
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	*b = (struct bell){.hear = fd, .ring = fd};
+	return fd < 0 ? errno : 0;
 }
 
 void bell_deinit(struct bell *b)
 {
-	if (b->fd >= 0)
-		close(b->fd);
+	if (b->hear >= 0)
+		close(b->hear);
 	*b = BELL_NONE;
 }
 
 int bell_fd(const struct bell *b)
 {
-	return b->fd;
+	return b->hear;
 }
 
 void bell_ring(const struct bell *b)
@@ -29,12 +31,12 @@ void bell_ring(const struct bell *b)
 	uint64_t one = 1;
 
 	/* Fails only when it rings already. */
-	(void)!write(b->fd, &one, sizeof(one));
+	(void)!write(b->ring, &one, sizeof(one));
 }
 
 void bell_stop(const struct bell *b)
 {
 	uint64_t count;
 
-	(void)!read(b->fd, &count, sizeof(count));
+	(void)!read(b->hear, &count, sizeof(count));
 }

@@ -2,7 +2,7 @@
 /*
  * Datagram sockets for a few words with somebody near, beside those of the data plane (os/udp.h): never
  * waiting, closed in children, with the firewall mark that keeps the daemon's own traffic out of the tunnel.
- * Control thread. After an error errno says more than the result.
+ * Any thread. After an error errno says more than the result.
  */
 #ifndef TM_OS_DGRAM_H
 #define TM_OS_DGRAM_H
@@ -17,6 +17,14 @@ NODISCARD int dgram_open(const struct ip *own, uint32_t mark, int *ret_fd);
 NODISCARD int dgram_listen(const struct endpoint *group, int *ret_fd);
 /* A server's: at exactly that address, so that answers come from there; this host may get it later. */
 NODISCARD int dgram_serve(const struct endpoint *at, int *ret_fd);
+/*
+ * The same where the address must be there, hearing only what comes by that interface (NULL: by any).
+ * TM_EUNSUPPORTED: this host has no such address, or nothing of its family. TM_EBUSY: it is taken.
+ */
+NODISCARD int dgram_serve_at(const char *ifname, const struct endpoint *at, int *ret_fd);
+/* Speaks with that one and hears nobody else, without a mark. */
+NODISCARD int dgram_connect(const struct endpoint *to, int *ret_fd);
+/* to: NULL when it is connected. */
 NODISCARD int dgram_send(int fd, const struct endpoint *to, const void *p, size_t n);
 /* TM_EAGAIN: there is none. What is longer than n is cut. */
 NODISCARD int dgram_recv(int fd, void *p, size_t n, size_t *ret_n, struct endpoint *ret_from);

@@ -24,6 +24,11 @@ NODISCARD int tcp_connected(int fd);
  * becomes the IPv4 one on a host without IPv6.
  */
 NODISCARD int tcp_listen(struct endpoint *ep, uint32_t mark, int backlog, int *ret_fd);
+/*
+ * Listens on exactly that address, which must be there, and hears only who comes by that interface (NULL: by
+ * any). TM_EUNSUPPORTED: this host has no such address, or nothing of its family. TM_EBUSY: it is taken.
+ */
+NODISCARD int tcp_listen_at(const char *ifname, const struct endpoint *at, int backlog, int *ret_fd);
 /* TM_EAGAIN: nobody waits. */
 NODISCARD int tcp_accept(int listener, int *ret_fd, struct endpoint *ret_from);
 
@@ -39,6 +44,9 @@ void tcp_watch(int fd, unsigned idle_s, unsigned dead_s);
 /* The kernel takes no more than about so many bytes that it has not sent: what waits does so where it can
  * still be dropped. */
 void tcp_queue_little(int fd, int unsent_bytes);
+/* From now on what is small waits for what comes after it, so that segments are full (Nagle): for whom the
+ * amount counts alone. */
+void tcp_bulk(int fd);
 /* Says now that what came has come. The kernel waits up to 40 ms for something to go along, and whoever
  * passes our bytes on with Nagle's algorithm, as proxies do, holds the next ones back until then. */
 void tcp_ack_now(int fd);
@@ -46,5 +54,8 @@ void tcp_ack_now(int fd);
 bool tcp_source_gone(int fd);
 void tcp_finish(int fd); /* nothing more will be sent: the other side reads the end */
 void tcp_close(int fd); /* errno stays */
+/* The same at once and in both directions: what waits to be sent is dropped, and the other side reads an
+ * error. */
+void tcp_abort(int fd);
 
 #endif

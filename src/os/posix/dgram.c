@@ -12,12 +12,17 @@
 
 enum how { HOW_PLAIN, HOW_SHARED, HOW_EARLY };
 
+/* Of the address's family, or -1. */
+static int open_for(const struct sockaddr_storage *ss)
+{
+	return socket(ss->ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP);
+}
+
 static int open_bound(const struct endpoint *at, uint32_t mark, enum how how, int *ret_fd)
 {
 	struct sockaddr_storage ss;
 	const socklen_t len = endpoint_to_sockaddr(at, &ss);
-	_cleanup_(closep) int fd =
-		socket(ss.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP);
+	_cleanup_(closep) int fd = open_for(&ss);
 	int one = 1;
 
 	if (fd >= 0 && how == HOW_EARLY)
@@ -88,12 +93,40 @@ int dgram_serve(const struct endpoint *at, int *ret_fd)
 	return open_bound(at, 0, HOW_EARLY, ret_fd);
 }
 
-int dgram_send(int fd, const struct endpoint *to, const void *p, size_t n)
+int dgram_serve_at(const char *ifname, const struct endpoint *at, int *ret_fd)
+{
+	struct sockaddr_storage ss;
+	const socklen_t len = endpoint_to_sockaddr(at, &ss);
+	_cleanup_(closep) int fd = open_for(&ss);
+
+	if (fd < 0 || (ifname && os_bind_to_device(fd, ifname) != TM_OK) ||
+		bind(fd, (struct sockaddr *)&ss, len) < 0)
+		return errno == EADDRNOTAVAIL ? TM_EUNSUPPORTED : tm_err_from_errno(errno);
+	*ret_fd = fd;
+	fd = -1;
+	return TM_OK;
+}
+
+int dgram_connect(const struct endpoint *to, int *ret_fd)
 {
 	struct sockaddr_storage ss;
 	const socklen_t len = endpoint_to_sockaddr(to, &ss);
+	_cleanup_(closep) int fd = open_for(&ss);
 
-	return sendto(fd, p, n, 0, (struct sockaddr *)&ss, len) < 0 ? tm_err_from_errno(errno) : TM_OK;
+	if (fd < 0 || connect(fd, (struct sockaddr *)&ss, len) < 0)
+		return tm_err_from_errno(errno);
+	*ret_fd = fd;
+	fd = -1;
+	return TM_OK;
+}
+
+int dgram_send(int fd, const struct endpoint *to, const void *p, size_t n)
+{
+	struct sockaddr_storage ss;
+	const socklen_t len = to ? endpoint_to_sockaddr(to, &ss) : 0;
+
+	return sendto(fd, p, n, 0, to ? (struct sockaddr *)&ss : NULL, len) < 0 ? tm_err_from_errno(errno)
+										: TM_OK;
 }
 
 int dgram_recv(int fd, void *p, size_t n, size_t *ret_n, struct endpoint *ret_from)

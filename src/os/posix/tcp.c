@@ -75,19 +75,26 @@ int tcp_connected(int fd)
 	return tm_err_from_errno(errno);
 }
 
+/* Lets a restarted daemon have its port back while old connections are in TIME_WAIT; two listeners still
+ * exclude each other. */
+static void reuse(int fd)
+{
+	int one = 1;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+}
+
 static int listen_exactly(struct endpoint *ep, uint32_t mark, int backlog, int *ret_fd)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = endpoint_to_sockaddr(ep, &ss);
 	int fd = open_marked(&ss, mark);
-	int one = 1, zero = 0;
+	int zero = 0;
 
 	if (fd < 0)
 		return give_up(fd);
 
-	/* Lets a restarted daemon have its port back while old connections are in TIME_WAIT; two listeners
-	 * still exclude each other. */
-	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	reuse(fd);
 	if (ep->ip.family == IP_V6)
 		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
 	os_bind_early(fd); /* at boot an address may come later, and then whoever uses it finds us */
@@ -117,6 +124,24 @@ int tcp_listen(struct endpoint *ep, uint32_t mark, int backlog, int *ret_fd)
 		err = listen_exactly(ep, mark, backlog, ret_fd);
 	}
 	return err;
+}
+
+int tcp_listen_at(const char *ifname, const struct endpoint *at, int backlog, int *ret_fd)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = endpoint_to_sockaddr(at, &ss);
+	int fd = open_marked(&ss, 0);
+
+	if (fd >= 0)
+		reuse(fd);
+	if (fd < 0 || (ifname && os_bind_to_device(fd, ifname) != TM_OK) ||
+		bind(fd, (struct sockaddr *)&ss, len) != 0 || listen(fd, backlog) != 0) {
+		int err = give_up(fd);
+
+		return errno == EADDRNOTAVAIL ? TM_EUNSUPPORTED : err;
+	}
+	*ret_fd = fd;
+	return TM_OK;
 }
 
 int tcp_accept(int listener, int *ret_fd, struct endpoint *ret_from)

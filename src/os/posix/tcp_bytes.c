@@ -65,9 +65,26 @@ void tcp_close(int fd)
 	errno = e;
 }
 
+void tcp_abort(int fd)
+{
+	const struct linger drop = {.l_onoff = 1, .l_linger = 0};
+	int e = errno;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &drop, sizeof(drop));
+	close(fd);
+	errno = e;
+}
+
 void tcp_queue_little(int fd, int unsent_bytes)
 {
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_bytes, sizeof(unsent_bytes));
+}
+
+void tcp_bulk(int fd)
+{
+	int zero = 0;
+
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &zero, sizeof(zero));
 }
 
 void tcp_ack_now(int fd)

@@ -2,18 +2,15 @@
 #include "bench/client.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "bench/phase.h"
+#include "os/dgram.h"
 #include "os/interrupt.h"
-#include "os/sockaddr.h"
+#include "os/tcp.h"
+#include "os/wait.h"
 
-enum {
-	RETRY_MS = 200, /* while there is no path yet, the tunnel answers with ICMP errors */
-};
+#define RETRY (200 * MS) /* while there is no path yet, the tunnel answers with ICMP errors */
 
 double bench_bits_per_second(const struct bench_measure *m)
 {
@@ -49,34 +46,39 @@ int bench_client_refused(const struct bench_client *c, enum bench_code code, str
 	return TM_OK;
 }
 
-int bench_client_lost(const struct bench_client *c, int e, struct diag *d)
+/* Somebody is there, and says no. */
+static bool was_refused(int err)
+{
+	return err == TM_EUNREACH && errno == ECONNREFUSED;
+}
+
+static bool was_silent(int err)
+{
+	return err == TM_ETIMEOUT || (err == TM_EUNREACH && !was_refused(err));
+}
+
+int bench_client_lost(const struct bench_client *c, int err, struct diag *d)
 {
 	const char *name = c->target->name;
 
-	switch (-e) {
-	case EINTR:
+	if (err == TM_EAGAIN)
 		return interrupted(d);
-	case ETIMEDOUT:
-	case EHOSTUNREACH:
-	case ENETUNREACH:
+	if (was_silent(err))
 		return diag_what(d, TM_ETIMEOUT, "%s stopped answering in the middle of the bench", name);
-	default:
-		diag_hint(d, "was tunnelmesh stopped there?");
-		return diag_what(d, TM_ECLOSED, "%s ended the bench before it was through", name);
-	}
+
+	diag_hint(d, "was tunnelmesh stopped there?");
+	return diag_what(d, TM_ECLOSED, "%s ended the bench before it was through", name);
 }
 
-static int not_reached(const struct bench_target *t, int e, struct diag *d)
+static int not_reached(const struct bench_target *t, int err, struct diag *d)
 {
-	switch (-e) {
-	case EINTR:
+	if (err == TM_EAGAIN)
 		return interrupted(d);
-	case ECONNREFUSED:
+	if (was_refused(err)) {
 		diag_hint(d, "bench_port there is 0 or another one, or its tunnelmesh is older");
 		return diag_what(d, TM_EUNREACH, "%s answers no bench on port %u", t->name, t->port);
-	case ETIMEDOUT:
-	case EHOSTUNREACH:
-	case ENETUNREACH:
+	}
+	if (was_silent(err)) {
 		if (!t->online) {
 			diag_hint(d, "start tunnelmesh there, or see `tunnelmesh status` for the way to it");
 			return diag_what(d, TM_ETIMEOUT, "%s does not answer, it is offline", t->name);
@@ -86,77 +88,71 @@ static int not_reached(const struct bench_target *t, int e, struct diag *d)
 			"block the port",
 			t->name);
 		return diag_what(d, TM_ETIMEOUT, "%s does not answer on TCP port %u", t->name, t->port);
-	default:
-		return diag_what(d, tm_err_from_errno(-e), "%s cannot be reached: %s", t->name, strerror(-e));
 	}
+	return diag_what(d, err, "%s cannot be reached: %s", t->name, strerror(errno));
 }
 
 /* --- connections --- */
 
-/* 0, or a negative errno: ETIMEDOUT at the deadline, EINTR for an interrupt. */
-static int wait_for(int fd, short what, ns_t deadline)
+/* TM_ETIMEOUT at the deadline, TM_EAGAIN for an interrupt. */
+static int wait_for(int fd, enum wait_what what, ns_t deadline)
 {
-	struct pollfd p = {.fd = fd, .events = what};
+	struct wait_set *waits = NULL;
+	size_t place;
+	int err = wait_set_new(&waits);
 
-	for (;;) {
-		int r = poll(&p, 1, time_poll_ms(time_monotonic(), deadline));
+	if (!err)
+		err = wait_add(waits, fd, what, &place);
+	while (!err) {
+		ns_t now = time_monotonic();
 
-		if (r > 0)
-			return 0;
-		if (r == 0)
-			return -ETIMEDOUT;
-		if (errno != EINTR || interrupt_came())
-			return -errno;
+		if (now >= deadline)
+			err = TM_ETIMEOUT;
+		else if (interrupt_came())
+			err = TM_EAGAIN;
+		else
+			wait_until_ready(waits, deadline - now);
+		if (!err && wait_ready(waits, place))
+			break;
 	}
+	wait_set_free(waits);
+	return err;
 }
 
-int bench_client_socket(const struct bench_target *t, int type)
+struct endpoint bench_client_peer(const struct bench_target *t)
 {
-	const struct endpoint ep = {.ip = t->ip, .port = t->port};
-	struct sockaddr_storage ss;
-	socklen_t len = endpoint_to_sockaddr(&ep, &ss);
-	int fd = socket(ss.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return -errno;
-	if (connect(fd, (struct sockaddr *)&ss, len) == 0 || errno == EINPROGRESS)
-		return fd;
-
-	int e = errno;
-	close(fd);
-	return -e;
+	return (struct endpoint){.ip = t->ip, .port = t->port};
 }
 
-/* A connected socket or a negative errno. */
-static int connect_until(const struct bench_target *t, ns_t deadline)
+static int connect_until(const struct bench_target *t, ns_t deadline, int *ret_fd)
 {
-	int fd = bench_client_socket(t, SOCK_STREAM), e = 0;
-	socklen_t len = sizeof(e);
+	const struct endpoint to = bench_client_peer(t);
+	int fd, err = tcp_connect(&to, 0, &fd);
 
-	if (fd < 0)
-		return fd;
+	if (err)
+		return err;
 
-	int r = wait_for(fd, POLLOUT, deadline);
-	if (r == 0 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &e, &len) == 0)
-		r = -e;
-	if (r == 0)
-		return fd;
-
-	close(fd);
-	return r;
+	err = wait_for(fd, WAIT_WRITE, deadline);
+	if (!err)
+		err = tcp_connected(fd);
+	if (err) {
+		tcp_close(fd);
+		return err;
+	}
+	*ret_fd = fd;
+	return TM_OK;
 }
 
-static int connect_patiently(const struct bench_target *t, ns_t deadline)
+static int connect_patiently(const struct bench_target *t, ns_t deadline, int *ret_fd)
 {
 	for (;;) {
-		int fd = connect_until(t, deadline);
+		int err = connect_until(t, deadline, ret_fd);
 
-		if ((fd != -EHOSTUNREACH && fd != -ENETUNREACH) ||
-			time_monotonic() + RETRY_MS * MS > deadline)
-			return fd;
-		(void)poll(NULL, 0, RETRY_MS);
+		if (err != TM_EUNREACH || was_refused(err) || time_monotonic() + RETRY > deadline)
+			return err;
+		interrupt_rest(RETRY);
 		if (interrupt_came())
-			return -EINTR;
+			return TM_EAGAIN;
 	}
 }
 
@@ -165,42 +161,40 @@ static int connect_patiently(const struct bench_target *t, ns_t deadline)
 static int exchange(int fd, const uint8_t request[static BENCH_REQUEST_LEN], ns_t deadline,
 	uint8_t reply[static BENCH_REPLY_LEN])
 {
-	size_t have = 0;
+	size_t have = 0, n;
 
 	/* Nothing else is queued on this connection: it fits. */
-	if (send(fd, request, BENCH_REQUEST_LEN, MSG_NOSIGNAL) != BENCH_REQUEST_LEN)
-		return -ECONNRESET;
+	if (tcp_send(fd, request, BENCH_REQUEST_LEN, &n) != TM_OK || n != BENCH_REQUEST_LEN)
+		return TM_ECLOSED;
 
 	while (have < BENCH_REPLY_LEN) {
-		int r = wait_for(fd, POLLIN, deadline);
-		if (r < 0)
-			return r;
+		int err = wait_for(fd, WAIT_READ, deadline);
+		if (err)
+			return err;
 
-		ssize_t n = recv(fd, reply + have, BENCH_REPLY_LEN - have, 0);
-		if (n == 0)
-			return -ECONNRESET;
-		if (n < 0 && errno != EAGAIN && errno != EINTR)
-			return -errno;
-		have += n > 0 ? (size_t)n : 0;
+		err = tcp_recv(fd, reply + have, BENCH_REPLY_LEN - have, &n);
+		if (err && err != TM_EAGAIN)
+			return err;
+		have += err ? 0 : n;
 	}
-	return 0;
+	return TM_OK;
 }
 
 int bench_client_ask(struct bench_client *c, const struct bench_request *r, ns_t deadline,
 	struct bench_reply *ret_reply, struct diag *d)
 {
 	uint8_t request[BENCH_REQUEST_LEN], reply[BENCH_REPLY_LEN];
-	int e, err;
+	int err;
 
 	bench_request_encode(r, request);
-	e = exchange(c->control, request, deadline, reply);
-	if (e == -ECONNRESET && r->type == BENCH_OPEN) {
+	err = exchange(c->control, request, deadline, reply);
+	if (err == TM_ECLOSED && r->type == BENCH_OPEN) {
 		/* It hangs up on strangers, before they have said anything. */
 		diag_hint(d, "it may not have heard of this machine yet: try again in a moment");
 		return diag_what(d, TM_EPERM, "%s hung up", c->target->name);
 	}
-	if (e < 0)
-		return bench_client_lost(c, e, d);
+	if (err)
+		return bench_client_lost(c, err, d);
 
 	err = bench_reply_decode(reply, sizeof(reply), ret_reply);
 	if (err == TM_EVERSION)
@@ -216,6 +210,7 @@ int bench_client_open(const struct bench_target *t, struct bench_client *ret_cli
 {
 	struct bench_client c = {.target = t, .control = -1, .echo = -1};
 	const struct bench_request open = {.type = BENCH_OPEN};
+	const struct endpoint to = bench_client_peer(t);
 	struct bench_reply reply;
 	ns_t deadline = time_monotonic() + BENCH_OPEN_WAIT;
 	int err = TM_ENOMEM;
@@ -223,16 +218,17 @@ int bench_client_open(const struct bench_target *t, struct bench_client *ret_cli
 	c.chunk = calloc(1, BENCH_CHUNK);
 	if (!c.chunk)
 		goto fail;
-	c.control = connect_patiently(t, deadline);
-	err = c.control < 0 ? not_reached(t, c.control, d) : TM_OK;
-	if (!err)
+	err = connect_patiently(t, deadline, &c.control);
+	if (err)
+		err = not_reached(t, err, d);
+	else
 		err = bench_client_ask(&c, &open, deadline, &reply, d);
 	if (err)
 		goto fail;
 	memcpy(c.id, reply.id, BENCH_ID);
-	c.echo = bench_client_socket(t, SOCK_DGRAM);
-	if (c.echo < 0) {
-		err = not_reached(t, c.echo, d);
+	err = dgram_connect(&to, &c.echo);
+	if (err) {
+		err = not_reached(t, err, d);
 		goto fail;
 	}
 	*ret_client = c;
@@ -245,8 +241,10 @@ fail:
 
 void bench_client_close(struct bench_client *c)
 {
-	closep(&c->control);
-	closep(&c->echo);
+	if (c->control >= 0)
+		tcp_close(c->control);
+	if (c->echo >= 0)
+		dgram_close(c->echo);
 	free(c->chunk);
 	*c = (struct bench_client){.control = -1, .echo = -1};
 }

@@ -1,21 +1,19 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * A phase is one loop over a poll set: the control connection (whose end is the end), the echo socket, and
+ * A phase is one loop over a wait set: the control connection (whose end is the end), the echo socket, and
  * the streams of a transfer, none in the idle phase. Its window begins when the responder has accepted every
  * stream, so that opening them does not count, and lasts as long as was asked for.
  */
 #include "bench/phase.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
+#include "os/dgram.h"
 #include "os/interrupt.h"
 #include "os/os.h"
-
-enum { POLL_STREAMS = 2, POLL_MAX = POLL_STREAMS + BENCH_STREAMS_MAX };
+#include "os/tcp.h"
+#include "os/wait.h"
 
 #define IDLE_TIME (1 * SEC)
 #define IDLE_PACE (5 * MS)
@@ -30,6 +28,7 @@ enum stream_state { STREAM_CONNECTING, STREAM_ASKED, STREAM_MOVING, STREAM_OVER 
 
 struct stream {
 	int fd; /* -1 = none */
+	size_t place; /* in the wait set */
 	enum stream_state state;
 	uint8_t reply[BENCH_REPLY_LEN];
 	size_t n_reply;
@@ -40,6 +39,8 @@ struct phase {
 	enum bench_phase kind;
 	const struct bench_watch *watch;
 	struct diag *d;
+	struct wait_set *waits;
+	size_t control_place, echo_place;
 	struct stream streams[BENCH_STREAMS_MAX];
 	unsigned n_streams;
 	ns_t length, opened_by; /* of the window; when it must have begun */
@@ -71,18 +72,19 @@ static void send_echo(struct phase *p, ns_t now)
 	memcpy(e.id, p->c->id, BENCH_ID);
 	bench_echo_encode(&e, msg);
 	/* What cannot be sent is lost like what is lost on the way. */
-	(void)send(p->c->echo, msg, sizeof(msg), MSG_NOSIGNAL);
+	(void)!dgram_send(p->c->echo, NULL, msg, sizeof(msg));
 }
 
 static void receive_echoes(struct phase *p)
 {
 	uint8_t msg[BENCH_ECHO_LEN + 1];
-	ssize_t n;
+	struct endpoint from;
+	size_t n;
 
-	while ((n = recv(p->c->echo, msg, sizeof(msg), 0)) >= 0) {
+	while (dgram_recv(p->c->echo, msg, sizeof(msg), &n, &from) == TM_OK) {
 		struct bench_echo e;
 
-		if (bench_echo_decode(msg, (size_t)n, &e) == TM_OK && e.type == BENCH_ECHO_REPLY &&
+		if (bench_echo_decode(msg, n, &e) == TM_OK && e.type == BENCH_ECHO_REPLY &&
 			memcmp(e.id, p->c->id, BENCH_ID) == 0)
 			echo_trail_answered(&p->trail, e.seq, time_monotonic());
 	}
@@ -92,12 +94,13 @@ static void await_last_echoes(struct phase *p)
 {
 	ns_t deadline = time_monotonic() + LAST_ECHO_WAIT;
 
+	wait_change(p->waits, p->control_place, 0);
 	while (!echo_trail_complete(&p->trail) && !interrupt_came()) {
-		struct pollfd fd = {.fd = p->c->echo, .events = POLLIN};
-		int wait = time_poll_ms(time_monotonic(), deadline);
+		ns_t now = time_monotonic();
 
-		if (wait == 0 || poll(&fd, 1, wait) <= 0)
+		if (now >= deadline)
 			return;
+		wait_until_ready(p->waits, deadline - now);
 		receive_echoes(p);
 	}
 }
@@ -109,16 +112,17 @@ static int ask_stream(struct phase *p, struct stream *s)
 	struct bench_request r = {.type = p->kind == BENCH_PHASE_DOWNLOAD ? BENCH_DOWNLOAD : BENCH_UPLOAD,
 		.duration_ms = (uint32_t)(p->length / MS)};
 	uint8_t msg[BENCH_REQUEST_LEN];
-	int e = 0;
-	socklen_t len = sizeof(e);
-
-	if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &e, &len) < 0 || e)
-		return bench_client_lost(p->c, -e, p->d);
+	size_t n = 0;
+	int err = tcp_connected(s->fd);
 
 	memcpy(r.id, p->c->id, BENCH_ID);
 	bench_request_encode(&r, msg);
-	if (send(s->fd, msg, sizeof(msg), MSG_NOSIGNAL) != (ssize_t)sizeof(msg))
-		return bench_client_lost(p->c, -errno, p->d);
+	if (!err)
+		err = tcp_send(s->fd, msg, sizeof(msg), &n);
+	if (!err && n != sizeof(msg))
+		err = TM_ECLOSED; /* nothing else is queued: it fits */
+	if (err)
+		return bench_client_lost(p->c, err, p->d);
 
 	s->state = STREAM_ASKED;
 	return TM_OK;
@@ -126,18 +130,19 @@ static int ask_stream(struct phase *p, struct stream *s)
 
 static int read_reply(struct phase *p, struct stream *s)
 {
-	ssize_t n = recv(s->fd, s->reply + s->n_reply, sizeof(s->reply) - s->n_reply, 0);
+	size_t n;
+	int err = tcp_recv(s->fd, s->reply + s->n_reply, sizeof(s->reply) - s->n_reply, &n);
 	struct bench_reply reply;
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	if (err == TM_EAGAIN)
 		return TM_OK;
-	if (n <= 0)
-		return bench_client_lost(p->c, n < 0 ? -errno : 0, p->d);
-	s->n_reply += (size_t)n;
+	if (err)
+		return bench_client_lost(p->c, err, p->d);
+	s->n_reply += n;
 	if (s->n_reply < sizeof(s->reply))
 		return TM_OK;
 	if (bench_reply_decode(s->reply, sizeof(s->reply), &reply) != TM_OK)
-		return bench_client_lost(p->c, 0, p->d);
+		return bench_client_lost(p->c, TM_ECLOSED, p->d);
 
 	s->state = STREAM_MOVING;
 	return bench_client_refused(p->c, reply.code, p->d);
@@ -146,18 +151,19 @@ static int read_reply(struct phase *p, struct stream *s)
 static int move(struct phase *p, struct stream *s, ns_t now)
 {
 	bool down = p->kind == BENCH_PHASE_DOWNLOAD;
-	ssize_t n = down ? recv(s->fd, p->c->chunk, BENCH_CHUNK, 0)
-			 : send(s->fd, p->c->chunk, BENCH_CHUNK, MSG_NOSIGNAL);
+	size_t n = 0;
+	int err = down ? tcp_recv(s->fd, p->c->chunk, BENCH_CHUNK, &n)
+		       : tcp_send(s->fd, p->c->chunk, BENCH_CHUNK, &n);
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	if (err == TM_EAGAIN || (!err && n == 0))
 		return TM_OK;
-	if (n == 0)
+	if (err == TM_ECLOSED && errno == 0)
 		s->state = STREAM_OVER; /* the responder's clock said so; when it is gone, the control
 					   connection tells */
-	if (n < 0)
-		return bench_client_lost(p->c, -errno, p->d);
+	else if (err)
+		return bench_client_lost(p->c, err, p->d);
 
-	p->bytes += (uint64_t)n;
+	p->bytes += n;
 	p->moved_at = now;
 	return TM_OK;
 }
@@ -179,24 +185,33 @@ static int serve(struct phase *p, struct stream *s, ns_t now)
 
 static int open_streams(struct phase *p)
 {
+	const struct endpoint to = bench_client_peer(p->c->target);
+
 	for (unsigned i = 0; i < p->n_streams; i++) {
-		p->streams[i].fd = bench_client_socket(p->c->target, SOCK_STREAM);
-		if (p->streams[i].fd < 0)
-			return bench_client_lost(p->c, p->streams[i].fd, p->d);
+		int fd, err = tcp_connect(&to, 0, &fd);
+
+		if (err)
+			return bench_client_lost(p->c, err, p->d);
+		tcp_bulk(fd);
+		err = wait_add(p->waits, fd, WAIT_WRITE, &p->streams[i].place);
+		if (err) {
+			tcp_close(fd);
+			return err;
+		}
+		p->streams[i].fd = fd;
 	}
 	return TM_OK;
 }
 
-/* At once and for good: what waits in either direction would only be in the way of the next phase. */
-static void close_streams(struct phase *p)
+/* What waits in either direction would only be in the way of the next phase. */
+static void abort_streams(struct phase *p)
 {
-	const struct linger drop = {.l_onoff = 1, .l_linger = 0};
-
-	for (unsigned i = 0; i < BENCH_STREAMS_MAX; i++) {
-		if (p->streams[i].fd >= 0)
-			(void)setsockopt(p->streams[i].fd, SOL_SOCKET, SO_LINGER, &drop, sizeof(drop));
-		closep(&p->streams[i].fd);
-	}
+	for (unsigned i = 0; i < BENCH_STREAMS_MAX; i++)
+		if (p->streams[i].fd >= 0) {
+			wait_remove(p->waits, p->streams[i].place);
+			tcp_abort(p->streams[i].fd);
+			p->streams[i].fd = -1;
+		}
 }
 
 static unsigned count_state(const struct phase *p, enum stream_state state)
@@ -265,61 +280,49 @@ static ns_t next_event(const struct phase *p)
 	return p->n_streams ? ns_min(t, p->moved_at + STALL) : t;
 }
 
-static short wanted(const struct phase *p, const struct stream *s)
+static unsigned wanted(const struct phase *p, const struct stream *s)
 {
 	switch (s->state) {
 	case STREAM_CONNECTING:
-		return POLLOUT;
+		return WAIT_WRITE;
 	case STREAM_ASKED:
-		return POLLIN;
+		return WAIT_READ;
 	case STREAM_MOVING:
 		/* A download that began before the others waits for them. */
 		if (p->kind == BENCH_PHASE_DOWNLOAD)
-			return p->start ? POLLIN : 0;
-		return p->start ? POLLOUT : 0;
+			return p->start ? WAIT_READ : 0;
+		return p->start ? WAIT_WRITE : 0;
 	case STREAM_OVER:
 		break;
 	}
 	return 0;
 }
 
-static void fill_poll(const struct phase *p, struct pollfd fds[static POLL_MAX])
-{
-	fds[0] = (struct pollfd){.fd = p->c->control, .events = POLLIN};
-	fds[1] = (struct pollfd){.fd = p->c->echo, .events = POLLIN};
-	for (unsigned i = 0; i < p->n_streams; i++) {
-		short events = wanted(p, &p->streams[i]);
-
-		fds[POLL_STREAMS + i] =
-			(struct pollfd){.fd = events ? p->streams[i].fd : -1, .events = events};
-	}
-}
-
 /* Nobody sends on the control connection unasked: it has ended. */
 static int control_ended(struct phase *p)
 {
 	uint8_t byte;
-	ssize_t n = recv(p->c->control, &byte, sizeof(byte), 0);
+	size_t n;
+	int err = tcp_recv(p->c->control, &byte, sizeof(byte), &n);
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	if (err == TM_EAGAIN)
 		return TM_OK;
-	return bench_client_lost(p->c, n < 0 ? -errno : 0, p->d);
+	return bench_client_lost(p->c, err ? err : TM_ECLOSED, p->d);
 }
 
 static int turn(struct phase *p)
 {
-	struct pollfd fds[POLL_MAX];
 	int err = TM_OK;
 
-	fill_poll(p, fds);
-	if (poll(fds, POLL_STREAMS + p->n_streams, time_poll_ms(time_monotonic(), next_event(p))) < 0)
-		return TM_OK; /* a signal: the caller asks which */
-	if (fds[1].revents)
+	for (unsigned i = 0; i < p->n_streams; i++)
+		wait_change(p->waits, p->streams[i].place, wanted(p, &p->streams[i]));
+	wait_until_ready(p->waits, ns_max(next_event(p) - time_monotonic(), 0));
+	if (wait_ready(p->waits, p->echo_place))
 		receive_echoes(p);
-	if (fds[0].revents)
+	if (wait_ready(p->waits, p->control_place))
 		err = control_ended(p);
 	for (unsigned i = 0; i < p->n_streams && !err; i++)
-		if (fds[POLL_STREAMS + i].revents)
+		if (wait_ready(p->waits, p->streams[i].place))
 			err = serve(p, &p->streams[i], time_monotonic());
 	return err;
 }
@@ -332,11 +335,11 @@ static int run_window(struct phase *p)
 		if (!p->start && count_state(p, STREAM_MOVING) == p->n_streams)
 			begin_window(p, now);
 		if (interrupt_came())
-			return bench_client_lost(p->c, -EINTR, p->d);
+			return bench_client_lost(p->c, TM_EAGAIN, p->d);
 		if (is_over(p, now))
 			return TM_OK;
 		if (p->start ? p->n_streams && now >= p->moved_at + STALL : now >= p->opened_by)
-			return bench_client_lost(p->c, -ETIMEDOUT, p->d);
+			return bench_client_lost(p->c, TM_ETIMEOUT, p->d);
 		if (p->start)
 			send_echo(p, now);
 		tell_progress(p, now);
@@ -409,7 +412,11 @@ static int phase_init(struct phase *p)
 	int err = echo_trail_init(&p->trail, p->c->next_seq, cap);
 
 	p->c->next_seq += cap;
-	return err;
+	if (!err)
+		err = wait_set_new(&p->waits);
+	if (!err)
+		err = wait_add(p->waits, p->c->control, WAIT_READ, &p->control_place);
+	return err ? err : wait_add(p->waits, p->c->echo, WAIT_READ, &p->echo_place);
 }
 
 /* err: how the window ended. TM_EAGAIN, an interrupt, still leaves somebody to ask. */
@@ -426,7 +433,7 @@ static int conclude(struct phase *p, int err, struct bench_measure *m)
 			*p->d = d;
 		err = err ? err : late;
 	}
-	close_streams(p);
+	abort_streams(p);
 	if (!lost)
 		await_last_echoes(p);
 	echo_trail_summary(&p->trail, &m->latency);
@@ -446,7 +453,8 @@ int bench_phase_run(struct bench_client *c, enum bench_phase kind, const struct 
 		err = run_window(&p);
 	if (p.start)
 		err = conclude(&p, err, m);
-	close_streams(&p);
+	abort_streams(&p);
+	wait_set_free(p.waits);
 	echo_trail_deinit(&p.trail);
 	return err;
 }

@@ -15,15 +15,14 @@ NODISCARD int bench_phase_run(struct bench_client *c, enum bench_phase phase, co
 
 /* --- client.c --- */
 
-/* A non-blocking socket on its way to the target, or a negative errno. */
-int bench_client_socket(const struct bench_target *t, int type);
+struct endpoint bench_client_peer(const struct bench_target *t);
 /* Sends a request over the control connection and waits for the reply, which says BENCH_OK; else a sentence.
  */
 NODISCARD int bench_client_ask(struct bench_client *c, const struct bench_request *r, ns_t deadline,
 	struct bench_reply *ret_reply, struct diag *d);
-/* What a reply other than BENCH_OK means, or that a connection ended or failed (negative errno, 0 = it was
- * closed). */
+/* What a reply other than BENCH_OK means, or that a connection ended, or failed just now (errno is looked
+ * at). */
 int bench_client_refused(const struct bench_client *c, enum bench_code code, struct diag *d);
-int bench_client_lost(const struct bench_client *c, int e, struct diag *d);
+int bench_client_lost(const struct bench_client *c, int err, struct diag *d);
 
 #endif

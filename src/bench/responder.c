@@ -5,15 +5,12 @@
 #include "base/time.h"
 #include "bench/worker.h"
 #include "loop/timer.h"
-#include "os/os.h"
-#include "os/sockaddr.h"
+#include "os/dgram.h"
+#include "os/tcp.h"
 
 #include <errno.h>
 #include <event2/event.h>
-#include <event2/listener.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 enum {
 	BACKLOG = 32,
@@ -24,11 +21,12 @@ enum {
 
 struct responder {
 	struct responder_config cfg;
-	struct evconnlistener *listeners[BENCH_SIDES]; /* NULL: the host lacks that family */
+	int listeners[BENCH_SIDES], echo[BENCH_SIDES]; /* -1: the host lacks that family */
+	struct event *callers[BENCH_SIDES]; /* somebody waits at the listener */
+	bool paused;
 	struct loop_timer *resume;
 	unsigned accepted; /* of the portion */
 	struct log_limit said_no_thread, said_no_accept; /* both can be provoked */
-	int echo[BENCH_SIDES];
 	struct bench_worker *worker; /* NULL until somebody came */
 };
 
@@ -36,12 +34,13 @@ struct responder {
 
 static void pause_all(struct responder *r)
 {
+	r->paused = true;
 	for (size_t i = 0; i < BENCH_SIDES; i++)
-		if (r->listeners[i])
-			evconnlistener_disable(r->listeners[i]);
+		if (r->callers[i])
+			event_del(r->callers[i]);
 }
 
-/* Every connection costs the control thread a question about the netmap, and the listener would go on until
+/* Every connection costs the control thread a question about the netmap, and accepting would go on until
  * there are no more. Those who wait meanwhile fill the backlog, which is the kernel's to limit. */
 static void count_accepted(struct responder *r)
 {
@@ -63,28 +62,37 @@ static bool hand_over(struct responder *r, int fd, const struct ip *from)
 	return bench_worker_give(r->worker, fd, from);
 }
 
-static void on_accept(struct evconnlistener *l UNUSED, evutil_socket_t fd, struct sockaddr *sa,
-	int sa_len UNUSED, void *ctx)
+static void accepted(struct responder *r, int fd, const struct ip *from)
 {
-	struct responder *r = ctx;
-	struct endpoint from;
-
 	count_accepted(r);
-	if (endpoint_from_sockaddr(sa, &from) != TM_OK || !r->cfg.is_member(r->cfg.ctx, &from.ip) ||
-		!hand_over(r, fd, &from.ip))
-		close(fd);
+	if (!r->cfg.is_member(r->cfg.ctx, from) || !hand_over(r, fd, from))
+		tcp_close(fd);
 }
 
 /* Out of descriptors, most likely: accepting again at once would spin. */
-static void on_accept_error(struct evconnlistener *l UNUSED, void *ctx)
+static void not_accepted(struct responder *r, int e)
 {
-	struct responder *r = ctx;
-	int e = errno;
-
 	LOG_LIMITED(LOG_WARN, &r->said_no_accept, LOG_WHO_ALL,
 		"bench: connections cannot be accepted, trying again", KV_ERRNO(e));
 	pause_all(r);
 	loop_timer_in(r->resume, PAUSE);
+}
+
+static void on_callers(evutil_socket_t listener, short what UNUSED, void *ctx)
+{
+	struct responder *r = ctx;
+
+	while (!r->paused) {
+		struct endpoint from;
+		int fd, err = tcp_accept((int)listener, &fd, &from);
+
+		if (err == TM_EAGAIN)
+			return;
+		if (err)
+			not_accepted(r, errno);
+		else
+			accepted(r, fd, &from.ip);
+	}
 }
 
 static void on_resume(void *ctx)
@@ -92,81 +100,37 @@ static void on_resume(void *ctx)
 	struct responder *r = ctx;
 
 	r->accepted = 0;
+	r->paused = false;
 	for (size_t i = 0; i < BENCH_SIDES; i++)
-		if (r->listeners[i])
-			evconnlistener_enable(r->listeners[i]);
+		if (r->callers[i])
+			(void)event_add(r->callers[i], NULL);
 }
 
 /* --- opening --- */
 
-/* A socket of that type, bound, or a negative errno. */
-static int open_socket(const struct responder_config *cfg, const struct ip *addr, int type)
+/* TM_EUNSUPPORTED, a host without IPv6 mostly: the other family is as good as ever. */
+static int open_failed(const struct endpoint *at, int err, struct diag *d)
 {
-	const struct endpoint ep = {.ip = *addr, .port = cfg->port};
-	struct sockaddr_storage ss;
-	socklen_t len = endpoint_to_sockaddr(&ep, &ss);
-	int one = 1;
-	int fd = socket(ss.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return -errno;
-
-	/* After a restart, while connections of before are in TIME_WAIT. */
-	if (type == SOCK_STREAM)
-		(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if ((!cfg->ifname || os_bind_to_device(fd, cfg->ifname) == TM_OK) &&
-		bind(fd, (struct sockaddr *)&ss, len) == 0)
-		return fd;
-
 	int e = errno;
-	close(fd);
-	return -e;
-}
-
-/* A host without IPv6, mostly: the other family is as good as ever. */
-static bool family_is_missing(int e)
-{
-	return e == EAFNOSUPPORT || e == EADDRNOTAVAIL;
-}
-
-/* TM_EUNSUPPORTED: the host has no such addresses. */
-static int open_failed(const struct responder_config *cfg, const struct ip *addr, int e, struct diag *d)
-{
-	const struct endpoint ep = {.ip = *addr, .port = cfg->port};
 	char text[ENDPOINT_STR_LEN];
 
-	if (e == EADDRINUSE)
+	if (err == TM_EBUSY)
 		diag_hint(d, "choose another port with bench_port, or 0 for none");
-	int err = e == EADDRINUSE ? TM_EBUSY : family_is_missing(e) ? TM_EUNSUPPORTED : tm_err_from_errno(e);
-	return diag_what(d, err, "%s cannot be opened: %s", endpoint_format(&ep, text), strerror(e));
+	return diag_what(d, err, "%s cannot be opened: %s", endpoint_format(at, text), strerror(e));
 }
 
 static int open_side(struct responder *r, struct event_base *base, size_t i, struct diag *d)
 {
-	const struct ip *addr = &r->cfg.addrs[i];
-	int fd = open_socket(&r->cfg, addr, SOCK_DGRAM);
+	const struct endpoint at = {.ip = r->cfg.addrs[i], .port = r->cfg.port};
+	int err = dgram_serve_at(r->cfg.ifname, &at, &r->echo[i]);
 
-	if (fd < 0)
-		return open_failed(&r->cfg, addr, -fd, d);
-	r->echo[i] = fd;
+	if (!err)
+		err = tcp_listen_at(r->cfg.ifname, &at, BACKLOG, &r->listeners[i]);
+	if (err)
+		return open_failed(&at, err, d);
 
-	fd = open_socket(&r->cfg, addr, SOCK_STREAM);
-	if (fd < 0)
-		return open_failed(&r->cfg, addr, -fd, d);
-	if (listen(fd, BACKLOG) < 0) {
-		int e = errno;
-
-		close(fd);
-		return open_failed(&r->cfg, addr, e, d);
-	}
-	r->listeners[i] =
-		evconnlistener_new(base, on_accept, r, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
-	if (!r->listeners[i]) {
-		close(fd);
-		return TM_ENOMEM;
-	}
-	evconnlistener_set_error_cb(r->listeners[i], on_accept_error);
-	return TM_OK;
+	r->callers[i] = event_new(base, r->listeners[i], EV_READ | EV_PERSIST, on_callers, r);
+	return r->callers[i] && event_add(r->callers[i], NULL) == 0 ? TM_OK : TM_ENOMEM;
 }
 
 /* One of them is enough. */
@@ -198,7 +162,7 @@ int responder_new(struct event_base *base, const struct responder_config *cfg,
 	r->cfg = *cfg;
 	r->said_no_thread = r->said_no_accept = LOG_LIMIT_ONE;
 	for (size_t i = 0; i < BENCH_SIDES; i++)
-		r->echo[i] = -1;
+		r->listeners[i] = r->echo[i] = -1;
 	err = loop_timer_new(base, on_resume, r, &r->resume);
 	if (!err)
 		err = open_sides(r, base, d);
@@ -215,12 +179,16 @@ void responder_free(struct responder *r)
 	if (!r)
 		return;
 
-	for (size_t i = 0; i < BENCH_SIDES; i++)
-		if (r->listeners[i])
-			evconnlistener_free(r->listeners[i]);
+	for (size_t i = 0; i < BENCH_SIDES; i++) {
+		if (r->callers[i])
+			event_free(r->callers[i]);
+		if (r->listeners[i] >= 0)
+			tcp_close(r->listeners[i]);
+	}
 	loop_timer_free(r->resume);
 	bench_worker_free(r->worker);
 	for (size_t i = 0; i < BENCH_SIDES; i++)
-		closep(&r->echo[i]);
+		if (r->echo[i] >= 0)
+			dgram_close(r->echo[i]);
 	free(r);
 }

@@ -1,28 +1,26 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * The control thread hands connections over by writing them to a pipe, whole records at a time (PIPE_BUF);
- * closing the pipe is the signal to stop. So the two threads share nothing else, and the stop is in the poll
- * set.
+ * The control thread hands connections over in a ring and rings the bell that the thread waits for among its
+ * connections, as it does when the thread is to stop.
  */
 #include "bench/worker.h"
 
 #include "base/loglimit.h"
+#include "base/ring.h"
 #include "bench/session.h"
 #include "crypto/init.h"
+#include "os/dgram.h"
+#include "os/low/bell.h"
 #include "os/low/thread.h"
 #include "os/os.h"
-#include "os/sockaddr.h"
+#include "os/tcp.h"
+#include "os/wait.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/tcp.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include <stdatomic.h>
 
 enum {
 	CALLERS_MAX = BENCH_STREAMS_MAX + 8, /* the session's, and some that have yet to say what they are */
-	POLL_CALLERS = 1 + BENCH_SIDES, /* before them in the poll set: the pipe, the echo sockets */
+	ARRIVALS_MAX = 64, /* on their way from thread to thread */
 	CHUNK = 128 * 1024, /* per stream and turn, so that an echo never waits long */
 	ECHOES_PER_TURN = 64,
 };
@@ -36,6 +34,7 @@ enum caller_kind {
 
 struct caller {
 	int fd; /* -1 = the slot is free */
+	size_t place; /* in the wait set */
 	enum caller_kind kind;
 	struct ip from;
 	uint8_t head[BENCH_REQUEST_LEN];
@@ -48,8 +47,13 @@ struct bench_worker {
 	/* set once */
 	struct thread thread;
 	int echo[BENCH_SIDES];
-	int inbox[2]; /* read end: the thread's, write end: the control thread's */
+	/* from the control thread */
+	struct ring_mpsc *arrivals;
+	atomic_bool stop;
+	struct bell bell; /* there are arrivals, or it shall stop */
 	/* the thread's alone */
+	struct wait_set *waits;
+	size_t bell_place, echo_places[BENCH_SIDES];
 	struct bench_session session;
 	struct caller callers[CALLERS_MAX];
 	struct log_limit said;
@@ -60,7 +64,6 @@ struct arrival {
 	int fd;
 	struct ip from;
 };
-_Static_assert(sizeof(struct arrival) <= 512, "at most PIPE_BUF, so that records are written whole");
 
 /* --- connections --- */
 
@@ -96,33 +99,44 @@ static void caller_close(struct bench_worker *w, struct caller *c)
 
 	if (is_stream(c))
 		bench_session_stream_ended(&w->session, c->run, retransmits_of(c));
-	close(c->fd);
+	wait_remove(w->waits, c->place);
+	tcp_close(c->fd);
 	*c = (struct caller){.fd = -1};
 	if (kind == CALLER_HOLDER)
 		close_session(w);
 }
 
 /* What waits in the send buffer outlives close(): for minutes, if its receiver acknowledges our probes and
- * keeps its window shut. A member could leave megabytes behind that way, and again with the next session. */
+ * keeps its window shut. A member could leave megabytes behind that way, and again with the next session.
+ * Whether it lives is asked by nobody: the session has a time of its own. */
 static void limit_unacked(int fd)
 {
-	unsigned ms = BENCH_STREAM_IDLE / MS;
+	tcp_watch(fd, BENCH_SESSION_MAX / SEC, BENCH_STREAM_IDLE / SEC);
+}
 
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
+static struct caller *free_slot(struct bench_worker *w)
+{
+	for (size_t i = 0; i < CALLERS_MAX; i++)
+		if (w->callers[i].fd < 0)
+			return &w->callers[i];
+	return NULL;
 }
 
 static void caller_add(struct bench_worker *w, const struct arrival *a, ns_t now)
 {
-	for (size_t i = 0; i < CALLERS_MAX; i++)
-		if (w->callers[i].fd < 0) {
-			limit_unacked(a->fd);
-			w->callers[i] = (struct caller){.fd = a->fd,
-				.from = a->from,
-				.idle_at = now + BENCH_HEAD_WAIT,
-				.end_at = now + BENCH_HEAD_WAIT};
-			return;
-		}
-	close(a->fd);
+	struct caller *c = free_slot(w);
+	size_t place;
+
+	if (!c || wait_add(w->waits, a->fd, WAIT_READ, &place) != TM_OK) {
+		tcp_close(a->fd);
+		return;
+	}
+	limit_unacked(a->fd);
+	*c = (struct caller){.fd = a->fd,
+		.place = place,
+		.from = a->from,
+		.idle_at = now + BENCH_HEAD_WAIT,
+		.end_at = now + BENCH_HEAD_WAIT};
 }
 
 static ns_t caller_due(const struct caller *c)
@@ -174,6 +188,8 @@ static enum bench_code open_stream(
 		return code;
 
 	c->kind = r->type == BENCH_DOWNLOAD ? CALLER_DOWNLOAD : CALLER_UPLOAD;
+	tcp_bulk(c->fd);
+	wait_change(w->waits, c->place, c->kind == CALLER_DOWNLOAD ? WAIT_WRITE : WAIT_READ);
 	c->run = w->session.run;
 	c->idle_at = now + BENCH_STREAM_IDLE;
 	c->end_at = end;
@@ -216,43 +232,43 @@ static bool answer(struct bench_worker *w, struct caller *c, ns_t now)
 {
 	struct bench_reply reply = {0};
 	uint8_t out[BENCH_REPLY_LEN];
+	size_t n;
 
 	reply.code = judge(w, c, now, &reply);
 	if (reply.code == BENCH_OK)
 		memcpy(reply.id, w->session.id, BENCH_ID);
 	c->n_head = 0;
 	bench_reply_encode(&reply, out);
-	return send(c->fd, out, sizeof(out), MSG_NOSIGNAL) == (ssize_t)sizeof(out) && reply.code == BENCH_OK;
+	return tcp_send(c->fd, out, sizeof(out), &n) == TM_OK && n == sizeof(out) && reply.code == BENCH_OK;
 }
 
 /* --- moving bytes; each false when the connection is over --- */
 
-static bool would_block(void)
-{
-	return errno == EAGAIN || errno == EINTR;
-}
-
 static bool read_request(struct bench_worker *w, struct caller *c, ns_t now)
 {
-	ssize_t n = recv(c->fd, c->head + c->n_head, sizeof(c->head) - c->n_head, 0);
+	size_t n;
+	int err = tcp_recv(c->fd, c->head + c->n_head, sizeof(c->head) - c->n_head, &n);
 
-	if (n <= 0)
-		return n < 0 && would_block();
+	if (err)
+		return err == TM_EAGAIN;
 
-	c->n_head += (size_t)n;
+	c->n_head += n;
 	return c->n_head < sizeof(c->head) || answer(w, c, now);
 }
 
 static bool move(struct bench_worker *w, struct caller *c, ns_t now)
 {
-	ssize_t n = c->kind == CALLER_DOWNLOAD ? send(c->fd, w->chunk, CHUNK, MSG_NOSIGNAL)
-					       : recv(c->fd, w->chunk, CHUNK, 0);
+	size_t n;
+	int err = c->kind == CALLER_DOWNLOAD ? tcp_send(c->fd, w->chunk, CHUNK, &n)
+					     : tcp_recv(c->fd, w->chunk, CHUNK, &n);
 
-	if (n <= 0)
-		return n < 0 && would_block();
+	if (err)
+		return err == TM_EAGAIN;
+	if (n == 0) /* no room after all */
+		return true;
 
 	c->idle_at = now + BENCH_STREAM_IDLE;
-	bench_session_moved(&w->session, c->run, now, (size_t)n);
+	bench_session_moved(&w->session, c->run, now, n);
 	return true;
 }
 
@@ -270,73 +286,89 @@ static void echo(struct bench_worker *w, int fd)
 	uint8_t msg[BENCH_ECHO_LEN + 1]; /* one more, to tell what is too long */
 
 	for (unsigned i = 0; i < ECHOES_PER_TURN; i++) {
-		struct sockaddr_storage ss;
-		socklen_t len = sizeof(ss);
-		ssize_t n = recvfrom(fd, msg, sizeof(msg), 0, (struct sockaddr *)&ss, &len);
 		struct endpoint from;
 		struct bench_echo e;
+		size_t n;
 
-		if (n < 0)
+		if (dgram_recv(fd, msg, sizeof(msg), &n, &from) != TM_OK)
 			return;
-		if (bench_echo_decode(msg, (size_t)n, &e) != TM_OK ||
-			endpoint_from_sockaddr((struct sockaddr *)&ss, &from) != TM_OK ||
+		if (bench_echo_decode(msg, n, &e) != TM_OK ||
 			!bench_session_echoes(&w->session, time_monotonic(), &from.ip, &e))
 			continue;
 
 		e.type = BENCH_ECHO_REPLY;
 		bench_echo_encode(&e, msg);
-		(void)sendto(fd, msg, BENCH_ECHO_LEN, 0, (struct sockaddr *)&ss, len);
+		(void)!dgram_send(fd, &from, msg, BENCH_ECHO_LEN);
 	}
 }
 
 /* --- the thread --- */
 
-/* False when the other end is closed: stop. */
-static bool take_arrivals(struct bench_worker *w, ns_t now)
+/* The bell is silent before the ring is looked at: who comes then rings it again. */
+static void take_arrivals(struct bench_worker *w, ns_t now)
 {
 	struct arrival a;
-	ssize_t n;
 
-	while ((n = read(w->inbox[0], &a, sizeof(a))) == (ssize_t)sizeof(a))
+	bell_stop(&w->bell);
+	while (ring_mpsc_pop(w->arrivals, &a))
 		caller_add(w, &a, now);
-	return n < 0;
 }
 
-static void fill_poll(const struct bench_worker *w, struct pollfd fds[static POLL_CALLERS + CALLERS_MAX])
+static void wait_until_due(struct bench_worker *w)
 {
-	fds[0] = (struct pollfd){.fd = w->inbox[0], .events = POLLIN};
-	for (size_t i = 0; i < BENCH_SIDES; i++)
-		fds[1 + i] = (struct pollfd){.fd = w->echo[i], .events = POLLIN};
-	for (size_t i = 0; i < CALLERS_MAX; i++)
-		fds[POLL_CALLERS + i] = (struct pollfd){.fd = w->callers[i].fd,
-			.events = w->callers[i].kind == CALLER_DOWNLOAD ? POLLOUT : POLLIN};
+	ns_t now = time_monotonic(), next = expire(w, now);
+
+	wait_until_ready(w->waits, next == NS_NEVER ? NS_NEVER : ns_max(next - now, 0));
 }
 
 static void worker_main(void *arg)
 {
 	struct bench_worker *w = arg;
-	struct pollfd fds[POLL_CALLERS + CALLERS_MAX];
-	bool go_on = true;
 
-	while (go_on) {
-		ns_t next = expire(w, time_monotonic());
-
-		fill_poll(w, fds);
-		if (poll(fds, ARRAY_LEN(fds), time_poll_ms(time_monotonic(), next)) <= 0)
-			continue;
+	while (!atomic_load(&w->stop)) {
+		wait_until_due(w);
 		for (size_t i = 0; i < BENCH_SIDES; i++)
-			if (fds[1 + i].revents)
+			if (w->echo[i] >= 0 && wait_ready(w->waits, w->echo_places[i]))
 				echo(w, w->echo[i]);
 		/* Serving one may close others: then their slots are free, and stay so until the arrivals. */
 		for (size_t i = 0; i < CALLERS_MAX; i++)
-			if (fds[POLL_CALLERS + i].revents && w->callers[i].fd >= 0)
+			if (w->callers[i].fd >= 0 && wait_ready(w->waits, w->callers[i].place))
 				serve(w, &w->callers[i], time_monotonic());
-		if (fds[0].revents)
-			go_on = take_arrivals(w, time_monotonic());
+		if (wait_ready(w->waits, w->bell_place))
+			take_arrivals(w, time_monotonic());
 	}
 	for (size_t i = 0; i < CALLERS_MAX; i++)
 		if (w->callers[i].fd >= 0)
 			caller_close(w, &w->callers[i]);
+}
+
+static int start(struct bench_worker *w)
+{
+	int err = ring_mpsc_new(ARRIVALS_MAX, sizeof(struct arrival), &w->arrivals);
+
+	if (!err)
+		err = bell_init(&w->bell);
+	if (!err)
+		err = wait_set_new(&w->waits);
+	if (!err)
+		err = wait_add(w->waits, bell_fd(&w->bell), WAIT_READ, &w->bell_place);
+	for (size_t i = 0; i < BENCH_SIDES && !err; i++)
+		if (w->echo[i] >= 0)
+			err = wait_add(w->waits, w->echo[i], WAIT_READ, &w->echo_places[i]);
+	return err ? err : tm_err_from_errno(thread_start(&w->thread, "tm-bench", worker_main, w));
+}
+
+/* There is no thread any more, or there was none. */
+static void worker_deinit(struct bench_worker *w)
+{
+	struct arrival a;
+
+	while (w->arrivals && ring_mpsc_pop(w->arrivals, &a))
+		tcp_close(a.fd);
+	ring_mpsc_free(w->arrivals);
+	wait_set_free(w->waits);
+	bell_deinit(&w->bell);
+	free(w);
 }
 
 int bench_worker_new(const int echo_fds[static BENCH_SIDES], struct bench_worker **ret_worker)
@@ -348,27 +380,18 @@ int bench_worker_new(const int echo_fds[static BENCH_SIDES], struct bench_worker
 		return TM_ENOMEM;
 
 	w->said = LOG_LIMIT_FEW;
+	w->bell = BELL_NONE;
 	for (size_t i = 0; i < BENCH_SIDES; i++)
 		w->echo[i] = echo_fds[i];
 	for (size_t i = 0; i < CALLERS_MAX; i++)
 		w->callers[i].fd = -1;
-	if (pipe2(w->inbox, O_CLOEXEC | O_NONBLOCK) < 0) {
-		err = tm_err_from_errno(errno);
-		goto fail_pipe;
+	err = start(w);
+	if (err) {
+		worker_deinit(w);
+		return err;
 	}
-	err = tm_err_from_errno(thread_start(&w->thread, "tm-bench", worker_main, w));
-	if (err)
-		goto fail_thread;
-
 	*ret_worker = w;
 	return TM_OK;
-
-fail_thread:
-	close(w->inbox[0]);
-	close(w->inbox[1]);
-fail_pipe:
-	free(w);
-	return err;
 }
 
 void bench_worker_free(struct bench_worker *w)
@@ -376,15 +399,18 @@ void bench_worker_free(struct bench_worker *w)
 	if (!w)
 		return;
 
-	close(w->inbox[1]);
+	atomic_store(&w->stop, true);
+	bell_ring(&w->bell);
 	thread_join(&w->thread);
-	close(w->inbox[0]);
-	free(w);
+	worker_deinit(w);
 }
 
 bool bench_worker_give(struct bench_worker *w, int fd_take, const struct ip *from)
 {
-	struct arrival a = {.fd = fd_take, .from = *from};
+	const struct arrival a = {.fd = fd_take, .from = *from};
 
-	return write(w->inbox[1], &a, sizeof(a)) == (ssize_t)sizeof(a);
+	if (!ring_mpsc_push(w->arrivals, &a, sizeof(a)))
+		return false;
+	bell_ring(&w->bell);
+	return true;
 }

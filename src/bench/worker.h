@@ -2,7 +2,8 @@
 /*
  * The responder's thread: speaks with the connections that the control thread accepted, moves the bulk data
  * and answers the echo datagrams, for one session at a time. Everything in it is bounded: connections, time,
- * memory. It sleeps in poll and ends as soon as it is freed. The functions here are for the control thread.
+ * memory. It sleeps until one of its sockets has something, and ends as soon as it is freed. The functions
+ * here are for the control thread.
  */
 #ifndef TM_BENCH_WORKER_H
 #define TM_BENCH_WORKER_H

@@ -535,7 +535,7 @@ static void a_member_that_no_thread_can_be_had_for_does_not_fill_the_log(void **
 
 	for (size_t i = 0; i < TIMES; i++)
 		fds[i] = connect_only(f, 0, SOCK_STREAM);
-	struct rlimit before = leave_descriptors(1); /* enough to accept, not for the thread's pipe */
+	struct rlimit before = leave_descriptors(1); /* enough to accept, not for the thread's bell */
 	log_set_sink(count_line, f);
 	while (f->asked < TIMES)
 		event_base_loop(f->base, EVLOOP_ONCE);

@@ -6,6 +6,7 @@
 #include "base/ring.h"
 
 #include "base/err.h"
+#include "os/low/memory.h"
 
 #include <assert.h>
 #include <stdatomic.h>
@@ -35,7 +36,7 @@ int ring_mpsc_new(size_t cells, size_t cell_bytes, struct ring_mpsc **ret_ring)
 	while (n < cells)
 		n *= 2;
 
-	_cleanup_(ring_mpsc_freep) struct ring_mpsc *r = aligned_alloc(64, sizeof(*r));
+	_cleanup_(ring_mpsc_freep) struct ring_mpsc *r = memory_aligned(64, sizeof(*r));
 	if (!r)
 		return TM_ENOMEM;
 
@@ -43,7 +44,7 @@ int ring_mpsc_new(size_t cells, size_t cell_bytes, struct ring_mpsc **ret_ring)
 	r->mask = n - 1;
 	r->cell_bytes = cell_bytes;
 	r->stride = (sizeof(struct cell) + cell_bytes + 63) & ~(size_t)63;
-	r->cells = aligned_alloc(64, n * r->stride);
+	r->cells = memory_aligned(64, n * r->stride);
 	if (!r->cells)
 		return TM_ENOMEM;
 	for (size_t i = 0; i < n; i++)
@@ -57,8 +58,8 @@ void ring_mpsc_free(struct ring_mpsc *r)
 {
 	if (!r)
 		return;
-	free(r->cells);
-	free(r);
+	memory_aligned_free(r->cells);
+	memory_aligned_free(r);
 }
 
 bool ring_mpsc_push(struct ring_mpsc *r, const void *cell, size_t n)

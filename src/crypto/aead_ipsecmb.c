@@ -16,6 +16,7 @@
 
 #include "base/bytes.h"
 #include "base/secret.h"
+#include "os/low/memory.h"
 
 _Static_assert(IMB_VERSION_NUM == IMB_VERSION(1, 3, 0), "these routines are known in libipsec-mb 1.3.0 only");
 
@@ -43,7 +44,7 @@ struct scratch {
 
 static int scratch_init(struct aead *a)
 {
-	a->own = aligned_alloc(_Alignof(struct scratch), sizeof(struct scratch));
+	a->own = memory_aligned(_Alignof(struct scratch), sizeof(struct scratch));
 	if (!a->own)
 		return TM_ENOMEM;
 
@@ -55,7 +56,7 @@ static void scratch_deinit(struct aead *a)
 {
 	if (a->own)
 		wipe(a->own, sizeof(struct scratch));
-	free(a->own);
+	memory_aligned_free(a->own);
 	a->own = NULL;
 }
 

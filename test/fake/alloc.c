@@ -15,8 +15,8 @@ void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_realloc(void *p, size_t n);
 void *__wrap_aligned_alloc(size_t align, size_t n);
 
-static __thread unsigned countdown;
-static __thread bool failed;
+static _Thread_local unsigned countdown;
+static _Thread_local bool failed;
 
 void fake_alloc_fail(unsigned n)
 {

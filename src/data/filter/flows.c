@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "data/filter/flows.h"
 
+#include "os/low/memory.h"
+
 #include <stdatomic.h>
 
 enum {
@@ -53,7 +55,7 @@ struct flows {
 static void table_deinit(struct table *t)
 {
 	free(t->tags);
-	free(t->places);
+	memory_aligned_free(t->places);
 	*t = (struct table){0};
 }
 
@@ -63,7 +65,7 @@ static int table_init(struct table *t, uint32_t buckets, size_t size)
 	struct table made = {
 		.buckets = buckets,
 		.tags = calloc(buckets, sizeof(*made.tags)),
-		.places = aligned_alloc(64, (size_t)buckets * PLACES * size),
+		.places = memory_aligned(64, (size_t)buckets * PLACES * size),
 	};
 
 	if (!made.tags || !made.places) {

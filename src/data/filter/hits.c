@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "data/filter/hits.h"
 
+#include "os/low/memory.h"
+
 #include <string.h>
 
 enum { LINE = 64 };
@@ -9,7 +11,7 @@ int hits_new(unsigned parts, uint32_t rules, struct hits **ret_h)
 {
 	const size_t a_line = LINE / sizeof(uint64_t), row = (rules + a_line - 1) / a_line * a_line;
 	const size_t bytes = sizeof(struct hits) + parts * row * sizeof(uint64_t);
-	struct hits *h = aligned_alloc(_Alignof(struct hits), bytes);
+	struct hits *h = memory_aligned(_Alignof(struct hits), bytes);
 
 	if (!h)
 		return TM_ENOMEM;
@@ -32,7 +34,7 @@ struct hits *hits_hold(struct hits *h)
 void hits_drop(struct hits *h)
 {
 	if (h && --h->held == 0)
-		free(h);
+		memory_aligned_free(h);
 }
 
 bool hits_are_done(const struct hits *h)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "data/filter/memory.h"
 
+#include "os/low/memory.h"
+
 static int part_init(struct filter_part *part, const struct filter_memory_config *cfg)
 {
 	const uint32_t most = MAX(cfg->flows / cfg->parts, (uint32_t)FILTER_FLOWS_MIN);
@@ -18,7 +20,7 @@ int filter_memory_new(const struct filter_memory_config *cfg, struct filter_memo
 {
 	const size_t bytes = sizeof(struct filter_memory) + cfg->parts * sizeof(struct filter_part);
 	_cleanup_(filter_memory_freep) struct filter_memory *m =
-		aligned_alloc(_Alignof(struct filter_memory), bytes);
+		memory_aligned(_Alignof(struct filter_memory), bytes);
 	int err = TM_OK;
 
 	if (!m)
@@ -45,7 +47,7 @@ void filter_memory_free(struct filter_memory *m)
 		flows_free(m->part[i].routed);
 		pieces_free(m->part[i].pieces);
 	}
-	free(m);
+	memory_aligned_free(m);
 }
 
 static void add(struct filter_count *sum, const struct flows *t)

@@ -6,9 +6,9 @@
 #include "base/secret.h"
 #include "crypto/init.h"
 #include "data/plane/legs.h"
+#include "os/low/memory.h"
 #include "os/tun.h"
 
-#include <errno.h>
 #include <string.h>
 
 /*
@@ -196,7 +196,7 @@ int plane_new(const struct plane_config *cfg, const struct plane_events *ev, str
 		return diag_what(d, TM_EINVAL, "%u workers asked for, 1 to %d are possible", cfg->workers,
 			EPOCH_WORKERS_MAX);
 
-	struct plane *p = aligned_alloc(64, round_up(sizeof(*p), 64));
+	struct plane *p = memory_aligned(64, sizeof(*p));
 	if (!p)
 		return diag_what(d, TM_ENOMEM, "out of memory");
 
@@ -279,7 +279,7 @@ void plane_free(struct plane *p)
 		udp_close(p->udp[i]);
 	tun_close(p->tun);
 	bell_deinit(&p->stop);
-	free(p);
+	memory_aligned_free(p);
 }
 
 /* What flows are remembered in, from the first rules on: most meshes that have none need no memory for it. */

@@ -5,6 +5,7 @@
 #include "data/plane/kept.h"
 #include "data/plane/mates.h"
 #include "data/plane/owed.h"
+#include "os/low/memory.h"
 #include "os/tun.h"
 
 #include <stdio.h>
@@ -40,9 +41,9 @@ static int make_buffers(struct worker *w)
 
 	worker_allow_merging(w);
 	w->n_rx = trains ? RX_TRAINS : UDP_RECV_MAX;
-	w->rx_mem = aligned_alloc(64, w->n_rx * slot);
-	w->super = aligned_alloc(64, TUN_PACKET_MAX + 1);
-	w->seal.arena = aligned_alloc(64, SEAL_ARENA_BYTES);
+	w->rx_mem = memory_aligned(64, w->n_rx * slot);
+	w->super = memory_aligned(64, TUN_PACKET_MAX + 1);
+	w->seal.arena = memory_aligned(64, SEAL_ARENA_BYTES);
 	if (!w->rx_mem || !w->super || !w->seal.arena)
 		return TM_ENOMEM;
 
@@ -166,7 +167,7 @@ int worker_init(
 	if (err)
 		return err;
 
-	w->scratch = aligned_alloc(64, scratch_bytes(env));
+	w->scratch = memory_aligned(64, scratch_bytes(env));
 	if (!w->scratch)
 		return TM_ENOMEM;
 	if (!with_buffers)
@@ -188,10 +189,10 @@ void worker_deinit(struct worker *w)
 	free(w->streams);
 	wait_set_free(w->waits);
 	crowd_free(w->crowd);
-	free(w->rx_mem);
-	free(w->super);
-	free(w->seal.arena);
-	free(w->scratch);
+	memory_aligned_free(w->rx_mem);
+	memory_aligned_free(w->super);
+	memory_aligned_free(w->seal.arena);
+	memory_aligned_free(w->scratch);
 	w->aead = NULL;
 	w->merge = NULL;
 	w->waits = NULL;

@@ -10,6 +10,8 @@
  */
 #include "data/route/route_private.h"
 
+#include "os/low/memory.h"
+
 enum { LINE = 64 };
 
 /* What one node's slots hold while it is built. */
@@ -24,13 +26,10 @@ static struct block *block_new(struct branch *owner, unsigned n_leaves, unsigned
 {
 	size_t head = sizeof(struct block) + (n_leaves + 1) * sizeof(struct peer *);
 	size_t lines = (head + LINE - 1) / LINE * LINE;
-	struct block *b;
 
 	/* Most have no children, and need no cache line to begin on. */
-	if (n_children)
-		b = aligned_alloc(LINE, lines + n_children * sizeof(struct route_node));
-	else
-		b = malloc(head);
+	struct block *b = n_children ? memory_aligned(LINE, lines + n_children * sizeof(struct route_node))
+				     : memory_aligned(_Alignof(struct block), head);
 	if (!b)
 		return NULL;
 
@@ -65,7 +64,7 @@ void block_list_free(struct block *b)
 	while (b) {
 		struct block *next = b->next;
 
-		free(b);
+		memory_aligned_free(b);
 		b = next;
 	}
 }

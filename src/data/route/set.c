@@ -3,6 +3,7 @@
 #include "data/route/route_private.h"
 
 #include "base/bytes.h"
+#include "os/low/memory.h"
 
 enum { CHANGES_FIRST = 16, CHANGES_KEPT = 256 };
 
@@ -24,7 +25,7 @@ static void branch_free_all(struct branch *b)
 
 	branch_free_all(b->down[0]); /* at most 128 deep */
 	branch_free_all(b->down[1]);
-	free(b->block);
+	memory_aligned_free(b->block);
 	free(b);
 }
 

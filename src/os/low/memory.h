@@ -7,8 +7,8 @@
 
 void memory_aligned_free(void *p); /* NULL is fine */
 
-/* gcc sees who gives it to free, which only some systems mind. */
-#if defined(__GNUC__) && !defined(__clang__)
+/* gcc complains where it sees that free gets it, which only some systems mind. */
+#if !defined(__clang__) && __GNUC__ >= 11
 #define MEMORY_ALIGNED __attribute__((warn_unused_result, malloc, malloc(memory_aligned_free, 1)))
 #else
 #define MEMORY_ALIGNED __attribute__((warn_unused_result, malloc))
@@ -17,11 +17,5 @@ void memory_aligned_free(void *p); /* NULL is fine */
 /* n bytes, not zeroed, at a multiple of align, which is a power of two and no less than a pointer; NULL
  * without memory. Goes back by memory_aligned_free and by nothing else: not by free, not by realloc. */
 MEMORY_ALIGNED void *memory_aligned(size_t align, size_t n);
-
-/* For _cleanup_. */
-static inline void memory_aligned_freep(void *p)
-{
-	memory_aligned_free(*(void **)p);
-}
 
 #endif

@@ -7,6 +7,7 @@
 #include "bench/micro/micro.h"
 #include "crypto/init.h"
 #include "data/plane/worker.h"
+#include "os/low/memory.h"
 
 #include <string.h>
 
@@ -84,7 +85,7 @@ int main(void)
 	kp->peer = &peer;
 	atomic_store(&peer.armed, true);
 	w.now = 1;
-	w.seal.arena = aligned_alloc(64, SEAL_ARENA_BYTES);
+	w.seal.arena = memory_aligned(64, SEAL_ARENA_BYTES);
 	if (!w.seal.arena)
 		return 1;
 	memset(w.seal.arena, 0x45, SEAL_ARENA_BYTES);

@@ -4,6 +4,7 @@
 
 #include "crypto/init.h"
 #include "data/plane/worker.h"
+#include "os/low/memory.h"
 
 enum { NOW = 1000, LATER = 2000, MTU = 1420, HEADROOM = 24, INDEX = 0x01020304 };
 
@@ -53,7 +54,7 @@ static int set_up(void **state)
 	assert_int_equal(event_queue_init(&rig.events), TM_OK);
 	rig.env.events = &rig.events;
 	assert_int_equal(worker_init(&rig.w, &rig.env, 0, rig.udp, false), TM_OK);
-	rig.w.seal.arena = aligned_alloc(64, SEAL_ARENA_BYTES);
+	rig.w.seal.arena = memory_aligned(64, SEAL_ARENA_BYTES);
 	assert_non_null(rig.w.seal.arena);
 	rig.w.now = NOW;
 	rig.peer = calloc(1, sizeof(*rig.peer));

@@ -3,11 +3,13 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/iptext.h"
+#include "os/low/ifindex.h"
 
-#include <arpa/inet.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
+
+_Static_assert((int)IPTEXT_LEN == (int)IP_STR_LEN, "one length of texts");
 
 struct ip ip_v4(const void *bytes4)
 {
@@ -86,11 +88,11 @@ int ip_parse(const char *s, struct ip *ret_ip)
 {
 	uint8_t bytes[16];
 
-	if (inet_pton(AF_INET, s, bytes) == 1) {
+	if (iptext_parse4(s, bytes)) {
 		*ret_ip = ip_v4(bytes);
 		return TM_OK;
 	}
-	if (inet_pton(AF_INET6, s, bytes) == 1) {
+	if (iptext_parse6(s, bytes)) {
 		*ret_ip = ip_unmapped(ip_v6(bytes));
 		return TM_OK;
 	}
@@ -99,11 +101,13 @@ int ip_parse(const char *s, struct ip *ret_ip)
 
 const char *ip_format(const struct ip *ip, char buf[static IP_STR_LEN])
 {
-	if (ip->family == IP_NONE) {
+	if (ip->family == IP_NONE)
 		snprintf(buf, IP_STR_LEN, "-");
-		return buf;
-	}
-	return inet_ntop(ip->family == IP_V4 ? AF_INET : AF_INET6, ip->bytes, buf, IP_STR_LEN);
+	else if (ip->family == IP_V4)
+		iptext_format4(ip->bytes, buf);
+	else
+		iptext_format6(ip->bytes, buf);
+	return buf;
 }
 
 /* A decimal number of the whole of s, at most max. */
@@ -232,7 +236,7 @@ bool prefix_is_private(const struct prefix *p)
 /* The scope of "fe80::1%eth0": an interface name or number of this host. */
 static int scope_parse(const char *s, uint32_t *ret_scope)
 {
-	unsigned index = if_nametoindex(s);
+	unsigned index = ifindex_of(s);
 
 	if (index) {
 		*ret_scope = index;
@@ -244,7 +248,7 @@ static int scope_parse(const char *s, uint32_t *ret_scope)
 int endpoint_parse(const char *s, struct endpoint *ret_ep)
 {
 	struct endpoint ep = {0};
-	char host[IP_STR_LEN + IF_NAMESIZE];
+	char host[IP_STR_LEN + IFINDEX_NAME_LEN];
 	bool bracketed = s[0] == '[';
 	const char *end = bracketed ? strchr(s, ']') : strrchr(s, ':');
 	const char *start = bracketed ? s + 1 : s;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* IP addresses, prefixes and UDP/TCP endpoints, IPv4 and IPv6. Plain values; pure functions; any thread. */
+/*
+ * IP addresses, prefixes and UDP/TCP endpoints, IPv4 and IPv6. Plain values; pure functions, but that the
+ * number of a zone with a name ("fe80::1%eth0") is asked of the system; any thread.
+ */
 #ifndef TM_BASE_ADDR_H
 #define TM_BASE_ADDR_H
 

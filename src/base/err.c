@@ -58,7 +58,9 @@ int tm_err_from_errno(int errno_value)
 	case ENFILE:
 		return TM_EFILES;
 	case ENOSPC:
+#ifdef EDQUOT /* no system has to know quotas */
 	case EDQUOT:
+#endif
 		return TM_ENOSPACE;
 	case EAGAIN:
 	case EINTR:

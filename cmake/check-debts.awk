@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 # What is used where it does not belong, and may only become less: awk -f strip.awk -f check-debts.awk -v src=DIR debts.txt FILE...
 #
-#   system   headers of an operating system, outside os/: all <headers> but those of C17 and of the libraries we build on
+#   system   headers of an operating system, outside os/ and in the headers of os/ that others include (those of its folders for one
+#            system, os/linux and the like, and *_private.h are its own): all <headers> but those of C17 and of the libraries we build on
 #   json     the JSON library, outside wire/msg, mesh/json and cli/
 #   clock    time_monotonic, time_real: nowhere in a core, to which the time is an argument
 #
@@ -31,6 +32,12 @@ function complain(where, text)
 function may_json(path)
 {
 	return path ~ /^(cli|wire\/msg|mesh\/json)/
+}
+
+# Is this where an operating system may be seen?
+function is_own(path)
+{
+	return path ~ /^os\// && (path ~ /\.c$/ || path ~ /_private\.h$/ || path ~ /^os\/(low\/)?(posix|linux|darwin|windows)\//)
 }
 
 function is_core(path,    f)
@@ -70,11 +77,12 @@ FNR == 1 {
 	in_core = is_core(path)
 }
 
-path !~ /^os\// && /^[ \t]*#[ \t]*include[ \t]*</ {
+!is_own(path) && /^[ \t]*#[ \t]*include[ \t]*</ {
 	split($0, part, /[<>]/)
 	if (!(part[2] in portable) && !library(part[2])) {
 		if (!(("system", path, part[2]) in owed))
-			complain(FILENAME ":" FNR, "includes <" part[2] ">, which belongs behind a door of os/")
+			complain(FILENAME ":" FNR, "includes <" part[2] ">, which " (path ~ /^os\// ? "whoever opens this door would see" : \
+				"belongs behind a door of os/"))
 		used["system", path, part[2]] = 1
 	}
 }

@@ -11,10 +11,13 @@ failed=0
 # A small tree in which nothing is wrong.
 sound_tree() {
 	rm -rf src tables
-	mkdir -p src/base src/os src/core src/cli tables
+	mkdir -p src/base src/os/linux src/os/low src/core src/cli tables
 	printf '#include "base/b.h"\n#include <string.h>\n#include <jansson.h>\n' >src/base/a.h
 	printf '#include <poll.h>\n/* time_real() strcpy( json_pack #include "base/a.h" */\n' >src/base/b.h
 	printf '#include "base/a.h"\n#include <sys/socket.h>\nint f(void)\n{\n\treturn time_real();\n}\n' >src/os/o.c
+	printf '#include "base/a.h"\n#include <stdint.h>\n' >src/os/o.h
+	printf '#include <pthread.h>\n' >src/os/o_private.h
+	printf '#include <net/if.h>\n' >src/os/linux/l.h
 	printf '#include "base/a.h"\nint g(int time_monotonic)\n{\n\treturn time_monotonic;\n}\n' >src/core/c.c
 	printf '#include "base/a.h"\nvoid h(void)\n{\n\tjson_pack("{}");\n\texit(1);\n}\n' >src/cli/x.c
 	printf '#include "base/a.h"\nvoid j(void)\n{\n\tjson_pack("{}");\n}\n' >src/base/j.c
@@ -100,6 +103,10 @@ sees 'includes <sys/eventfd.h>' check-debts.awk tables/debts
 sees 'base/b.h does not use <poll.h> any more' check-debts.awk tables/debts
 rm src/base/b.h
 sees 'base/b.h does not use <poll.h> any more' check-debts.awk tables/debts
+echo '#include <sys/types.h>' >>src/os/o.h
+sees 'src/os/o.h:3: includes <sys/types.h>, which whoever opens this door would see' check-debts.awk tables/debts
+echo '#include <unistd.h>' >src/os/low/o.h
+sees 'src/os/low/o.h:1: includes <unistd.h>' check-debts.awk tables/debts
 printf 'void k(void)\n{\n\tjson_t *j;\n}\n' >src/core/k.c
 sees 'src/core/k.c:3: uses JSON' check-debts.awk tables/debts
 : >src/base/j.c

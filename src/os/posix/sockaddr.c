@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "os/sockaddr.h"
 
+#include <netinet/in.h>
 #include <string.h>
+#include <sys/socket.h>
 
-socklen_t endpoint_to_sockaddr(const struct endpoint *ep, struct sockaddr_storage *ret_ss)
+unsigned endpoint_to_sockaddr(const struct endpoint *ep, struct sockaddr_storage *ret_ss)
 {
 	memset(ret_ss, 0, sizeof(*ret_ss));
 	if (ep->ip.family == IP_V4) {

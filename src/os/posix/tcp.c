@@ -2,7 +2,9 @@
 #include "os/tcp.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "os/os.h"

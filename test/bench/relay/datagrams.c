@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <linux/udp.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>

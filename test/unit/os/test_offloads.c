@@ -10,6 +10,7 @@
 #include "os/tun.h"
 #include "os/udp.h"
 
+#include <netinet/in.h>
 #include <netinet/udp.h>
 #include <poll.h>
 #include <sched.h>

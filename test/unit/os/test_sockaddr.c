@@ -2,6 +2,9 @@
 #include "os/sockaddr.h"
 #include "unit/unit.h"
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 static void sockaddrs_round_trip_and_mapped_ones_become_ipv4(void **state)
 {
 	static const char *const rows[] = {"192.0.2.1:51820", "[2001:db8::1]:53", "[fe80::1%3]:1"};

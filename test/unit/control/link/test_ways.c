@@ -4,6 +4,8 @@
 #include "parrot.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "control/link/race.h"

@@ -202,7 +202,7 @@ bool ctl_waits(const struct ctl_call *call)
 
 int ctl_user(const struct ctl_call *call, uint32_t *ret_uid)
 {
-	pid_t pid;
+	os_pid pid;
 
 	return call->conn ? os_local_peer(call->conn->fd, &pid, ret_uid) : TM_ECLOSED;
 }
@@ -325,7 +325,7 @@ static void conn_count(struct ctl_conn *k)
 {
 	struct diag d = {0};
 	uint32_t uid;
-	pid_t pid;
+	os_pid pid;
 
 	if (os_local_peer(k->fd, &pid, &uid) == TM_OK)
 		k->user = ctl_user_open(&k->ctl->users, uid, time_monotonic());

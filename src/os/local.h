@@ -12,8 +12,7 @@
 #include "base/err.h"
 #include "base/time.h"
 #include "base/util.h"
-
-#include <sys/types.h>
+#include "os/process.h"
 
 struct os_local; /* a listening end */
 
@@ -47,7 +46,7 @@ NODISCARD int os_local_accept(const struct os_local *l, int *ret_fd);
  * tried again until the deadline, or until an interrupt (os/interrupt.h; TM_EAGAIN). Blocks. */
 NODISCARD int os_local_connect(const char *path, ns_t deadline, int *ret_fd, struct diag *d);
 /* The process at the other end, and its user's number. TM_EUNSUPPORTED when the system cannot say. */
-NODISCARD int os_local_peer(int fd, pid_t *ret_pid, uint32_t *ret_uid);
+NODISCARD int os_local_peer(int fd, os_pid *ret_pid, uint32_t *ret_uid);
 
 /* Never block and never raise SIGPIPE. TM_EAGAIN: not now. TM_ECLOSED: the other side has gone (for recv: or
  * has said all). *ret_n bytes were taken or came. */

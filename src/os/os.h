@@ -11,8 +11,7 @@
 #include "base/diag.h"
 #include "base/err.h"
 #include "base/time.h"
-
-#include <sys/types.h>
+#include "os/process.h"
 
 struct event_base;
 
@@ -303,24 +302,7 @@ NODISCARD int os_move_file(const char *from, const char *to, struct diag *d);
 NODISCARD int os_lock_file(const char *path, int *ret_fd, struct diag *d);
 void os_unlock_file(int fd); /* -1 is fine */
 /* The process that holds it; 0: nobody does, or the system does not say. */
-pid_t os_lock_holder(const char *path);
-pid_t os_process(void); /* this one */
-bool os_process_lives(pid_t pid); /* true also when that cannot be seen */
-/* Asks it to end. TM_ENOENT: there is none. errno says more. */
-NODISCARD int os_process_stop(pid_t pid);
-/* The file of the program that this process runs, also when it was started by a relative path. errno says
- * more. */
-NODISCARD int os_own_program(char *buf, size_t n);
-/* Does another process have that word on its command line? */
-bool os_process_was_told(pid_t pid, const char *word);
-/*
- * Is this file perhaps that of the machine, although our network is not the machine's? Then it is about
- * another network than ours. What is mounted over the machine's file is ours; and where we cannot see the
- * first process, only what systemd starts is sure to be in its network.
- */
-bool os_is_machines_own(const char *path);
-/* Is there another program by now in the place of the one that this process runs? */
-bool os_program_is_replaced(void);
+os_pid os_lock_holder(const char *path);
 /* This host's name made fit for a node: first label, lower case, letters, digits and inner hyphens; "node"
  * when nothing is left. */
 void os_host_name(char *buf, size_t n);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "cli/cmd/rejoin.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/secret.h"
@@ -113,11 +114,11 @@ int rejoin(struct setup *s, const struct token *t, const struct enrolment *was, 
 	struct diag *unheard, struct diag *d)
 {
 	bool deaf;
-	pid_t runs = daemon_pid(s->c, &deaf);
+	os_pid runs = daemon_pid(s->c, &deaf);
 
 	if (runs && s->opts->foreground) {
 		diag_hint(d, "`tunnelmesh down` stops it");
-		return diag_what(d, TM_EBUSY, "tunnelmesh is running already (process %d)", (int)runs);
+		return diag_what(d, TM_EBUSY, "tunnelmesh is running already (process %" PRId64 ")", runs);
 	}
 	int err = setup_identity(s, d);
 	if (err)

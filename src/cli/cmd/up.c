@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* `up` starts the daemon of an enrolled machine; `up --foreground` is the daemon. */
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "cli/core/commands.h"
@@ -58,13 +59,13 @@ static int check_enrolled(const struct cli *c, struct diag *d)
 	return diag_what(d, TM_ENOENT, "this machine is in no mesh yet");
 }
 
-static int say_running(struct cli *c, const char *how, pid_t pid)
+static int say_running(struct cli *c, const char *how, os_pid pid)
 {
 	if (c->g.json)
-		return cli_json_take(c, json_pack("{s:b, s:b, s:i}", "ok", 1, "started",
-						strcmp(how, "started") == 0, "pid", (int)pid));
+		return cli_json_take(c, json_pack("{s:b, s:b, s:I}", "ok", 1, "started",
+						strcmp(how, "started") == 0, "pid", (json_int_t)pid));
 
-	fprintf(c->out, "  tunnelmesh %s (process %d)\n", how, (int)pid);
+	fprintf(c->out, "  tunnelmesh %s (process %" PRId64 ")\n", how, pid);
 	return CLI_DONE;
 }
 
@@ -73,7 +74,7 @@ static int up_run(struct cli *c, const void *opts, const struct opt_words *words
 	const struct up_opts *o = opts;
 	struct diag d = {0};
 	bool deaf;
-	pid_t pid;
+	os_pid pid;
 	int err;
 
 	if (o->foreground)

@@ -176,13 +176,13 @@ int call_daemon_open(
 	return TM_OK;
 }
 
-pid_t call_daemon_pid(const char *path)
+os_pid call_daemon_pid(const char *path)
 {
 	_cleanup_(closep) int fd = -1;
 
 	struct diag not_why = {0};
 	uint32_t uid;
-	pid_t pid;
+	os_pid pid;
 
 	if (reach_daemon(path, time_monotonic() + SEC, &fd, &not_why) < 0 ||
 		os_local_peer(fd, &pid, &uid) < 0)

@@ -8,10 +8,10 @@
 #define TM_CLI_CORE_CALL_H
 
 #include <jansson.h>
-#include <sys/types.h>
 
 #include "base/diag.h"
 #include "base/err.h"
+#include "os/process.h"
 
 enum { CALL_REPLY_MAX = 64 << 20 };
 
@@ -32,6 +32,6 @@ NODISCARD int call_daemon_open(
 	const char *path, const json_t *req, int timeout_ms, json_t **ret_reply, int *ret_fd, struct diag *d);
 
 /* Does a daemon accept connections there? Its process id if so, else 0. */
-pid_t call_daemon_pid(const char *path);
+os_pid call_daemon_pid(const char *path);
 
 #endif

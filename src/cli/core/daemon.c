@@ -2,6 +2,7 @@
 #include "cli/core/daemon.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/time.h"
@@ -95,7 +96,7 @@ int daemon_start(struct cli *c, bool at_boot, struct diag *d)
 
 /* Its lock is the proof (a zombie holds none); without access to the state directory the process table has to
  * do. */
-static bool has_stopped(const struct cli *c, pid_t pid)
+static bool has_stopped(const struct cli *c, os_pid pid)
 {
 	struct diag ignored = {0};
 	int fd = -1;
@@ -108,23 +109,24 @@ static bool has_stopped(const struct cli *c, pid_t pid)
 	return pid > 0 && !os_process_lives(pid);
 }
 
-static int wait_stopped(struct cli *c, pid_t pid, struct diag *d)
+static int wait_stopped(struct cli *c, os_pid pid, struct diag *d)
 {
 	ns_t deadline = time_monotonic() + STOP_TIMEOUT_MS * MS;
 
 	while (!has_stopped(c, pid)) {
 		if (time_monotonic() > deadline) {
-			diag_hint(d, "`kill %d` ends it the hard way; see %s", (int)pid, c->paths.log);
-			return diag_what(d, TM_ETIMEOUT, "tunnelmesh (process %d) does not stop", (int)pid);
+			diag_hint(d, "`kill %" PRId64 "` ends it the hard way; see %s", pid, c->paths.log);
+			return diag_what(
+				d, TM_ETIMEOUT, "tunnelmesh (process %" PRId64 ") does not stop", pid);
 		}
 		interrupt_rest(STOP_POLL_MS * MS);
 	}
 	return TM_OK;
 }
 
-pid_t daemon_pid(const struct cli *c, bool *ret_deaf)
+os_pid daemon_pid(const struct cli *c, bool *ret_deaf)
 {
-	pid_t pid = call_daemon_pid(c->paths.socket);
+	os_pid pid = call_daemon_pid(c->paths.socket);
 	bool deaf = !pid;
 
 	if (deaf)
@@ -137,14 +139,14 @@ pid_t daemon_pid(const struct cli *c, bool *ret_deaf)
 	return pid;
 }
 
-static int tell_to_stop(struct cli *c, pid_t pid, bool deaf, struct diag *d)
+static int tell_to_stop(struct cli *c, os_pid pid, bool deaf, struct diag *d)
 {
 	json_t *reply = NULL;
 	int err = deaf ? os_process_stop(pid) : TM_OK;
 
 	if (err && err != TM_ENOENT)
 		return diag_what(
-			d, err, "cannot stop tunnelmesh (process %d): %s", (int)pid, strerror(errno));
+			d, err, "cannot stop tunnelmesh (process %" PRId64 "): %s", pid, strerror(errno));
 	if (deaf)
 		return TM_OK;
 
@@ -163,7 +165,7 @@ int daemon_stop(struct cli *c, struct diag *d)
 	/* A unit that failed and waits for its next start, too. Who runs need not be systemd's. */
 	if (daemon_by_systemd(c) && os_is_root())
 		err = os_systemctl("stop", c->paths.unit, START_TIMEOUT_MS, d);
-	pid_t pid = daemon_pid(c, &deaf);
+	os_pid pid = daemon_pid(c, &deaf);
 	if (!err && (pid || !was))
 		err = tell_to_stop(c, pid, deaf, d);
 	if (!err)

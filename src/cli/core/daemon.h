@@ -21,7 +21,7 @@ NODISCARD int daemon_start(struct cli *c, bool at_boot, struct diag *d);
  * the lock of the state directory, as far as we may look into that. ret_deaf (may be NULL): its socket is
  * gone.
  */
-pid_t daemon_pid(const struct cli *c, bool *ret_deaf);
+os_pid daemon_pid(const struct cli *c, bool *ret_deaf);
 
 /* Asks it to stop, or tells its process where it does not hear, and waits until that is gone. TM_ENOENT when
  * none runs. */

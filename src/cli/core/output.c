@@ -2,6 +2,7 @@
 /* How commands speak: results on stdout, sentences on stderr, JSON when asked. */
 #include "cli/core/cli.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
 #include <string.h>
@@ -182,17 +183,18 @@ static void say_what_to_do(struct cli *c, int err, struct diag *d)
 	if (err != TM_ENOENT)
 		return;
 
-	pid_t pid = daemon_pid(c, NULL);
+	os_pid pid = daemon_pid(c, NULL);
 	const bool enrolled = os_find(c->paths.enrolment) != TM_ENOENT;
 	if (pid && !enrolled) {
 		diag_code(d, "not_running");
-		diag_what(d, err, "tunnelmesh has not come into a mesh yet (process %d is at it)", (int)pid);
+		diag_what(d, err, "tunnelmesh has not come into a mesh yet (process %" PRId64 " is at it)",
+			pid);
 		diag_hint(d, "try again when it has");
 		return;
 	}
 	if (pid) {
-		diag_what(d, err, "tunnelmesh runs (process %d), but its control socket %s is gone", (int)pid,
-			c->paths.socket);
+		diag_what(d, err, "tunnelmesh runs (process %" PRId64 "), but its control socket %s is gone",
+			pid, c->paths.socket);
 		diag_hint(d, "it is made again within seconds; if not, %s", daemon_why_deaf(c));
 		return;
 	}

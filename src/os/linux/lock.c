@@ -98,7 +98,7 @@ static pid_t holder_of(int fd)
 	return pid;
 }
 
-pid_t os_lock_holder(const char *path)
+os_pid os_lock_holder(const char *path)
 {
 	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 

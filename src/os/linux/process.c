@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Questions about processes, this one and others. */
-#include "os/os.h"
+#include "os/process.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,21 +11,23 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "os/os.h"
+
 enum { COMMAND_LINE_MAX = 1 << 20 };
 
-pid_t os_process(void)
+os_pid os_process(void)
 {
 	return getpid();
 }
 
-bool os_process_lives(pid_t pid)
+bool os_process_lives(os_pid pid)
 {
-	return kill(pid, 0) == 0 || errno != ESRCH;
+	return kill((pid_t)pid, 0) == 0 || errno != ESRCH;
 }
 
-int os_process_stop(pid_t pid)
+int os_process_stop(os_pid pid)
 {
-	return kill(pid, SIGTERM) == 0 ? TM_OK : tm_err_from_errno(errno);
+	return kill((pid_t)pid, SIGTERM) == 0 ? TM_OK : tm_err_from_errno(errno);
 }
 
 int os_own_program(char *buf, size_t n)
@@ -37,13 +40,13 @@ int os_own_program(char *buf, size_t n)
 	return TM_OK;
 }
 
-bool os_process_was_told(pid_t pid, const char *word)
+bool os_process_was_told(os_pid pid, const char *word)
 {
 	_cleanup_(freep) char *text = NULL;
 	char path[64];
 	size_t n;
 
-	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+	snprintf(path, sizeof(path), "/proc/%" PRId64 "/cmdline", pid);
 	if (os_read_file(path, COMMAND_LINE_MAX, &text, &n, NULL) != TM_OK)
 		return false;
 	for (size_t at = 0; at < n; at += strlen(text + at) + 1)

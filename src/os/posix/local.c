@@ -234,7 +234,7 @@ int os_local_fd(const struct os_local *l)
 static bool client_allowed(const struct os_local *l, int fd)
 {
 	uint32_t uid;
-	pid_t pid;
+	os_pid pid;
 
 	if (os_local_peer(fd, &pid, &uid) != TM_OK)
 		return false;
@@ -296,7 +296,7 @@ int os_local_connect(const char *path, ns_t deadline, int *ret_fd, struct diag *
 	return TM_OK;
 }
 
-int os_local_peer(int fd, pid_t *ret_pid, uint32_t *ret_uid)
+int os_local_peer(int fd, os_pid *ret_pid, uint32_t *ret_uid)
 {
 	struct ucred u;
 	socklen_t n = sizeof(u);

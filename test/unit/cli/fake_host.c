@@ -21,7 +21,7 @@ int __wrap_tun_open(const char *name, unsigned queues, uint16_t mtu, unsigned of
 	struct diag *d);
 void __wrap_tun_close(struct tun *t);
 bool __wrap_os_systemd_is_init(void);
-bool __wrap_os_process_was_told(pid_t pid, const char *word);
+bool __wrap_os_process_was_told(os_pid pid, const char *word);
 int __wrap_os_spawn_daemon(
 	char *const argv[], const char *log_path, int timeout_ms, struct diag *unlogged, struct diag *d);
 void __wrap_os_daemon_failed(const char *sentence);
@@ -103,7 +103,7 @@ bool __wrap_os_systemd_is_init(void)
 	return false;
 }
 
-bool __wrap_os_process_was_told(pid_t pid UNUSED, const char *word UNUSED)
+bool __wrap_os_process_was_told(os_pid pid UNUSED, const char *word UNUSED)
 {
 	return host.told;
 }

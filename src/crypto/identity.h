@@ -12,7 +12,7 @@
 #include "base/err.h"
 #include "base/util.h"
 
-enum { ED_KEY = 32, ED_SIG = 64, NODE_ID_BYTES = 8, NODE_ID_STR_LEN = 17 };
+enum { ED_KEY = 32, ED_SIG = 64, NODE_ID_BYTES = 8, NODE_ID_STR_LEN = 17, IDENTITY_TEXT_MAX = 64 * 1024 };
 
 struct identity {
 	uint8_t ed_seed[ED_KEY], ed_pub[ED_KEY];
@@ -25,17 +25,14 @@ NODISCARD int identity_generate(struct identity *ret_id);
 void identity_wipe(struct identity *id);
 
 /*
- * Reads an OpenSSH private-key file. Refused with a sentence in d: encrypted keys, other key types, several
- * keys, mismatched check words, public and private part that do not belong together, files over 64 KiB.
+ * Reads the text of an OpenSSH private-key file. Refused with a sentence in d: encrypted keys, other key
+ * types, several keys, mismatched check words, public and private part that do not belong together, more than
+ * IDENTITY_TEXT_MAX bytes.
  */
 NODISCARD int identity_parse(const char *text, size_t n, struct identity *ret_id, struct diag *d);
-NODISCARD int identity_load(const char *path, struct identity *ret_id, struct diag *d);
 
 /* Text of an unencrypted OpenSSH private key, as ssh-keygen writes it. Caller wipes and frees *ret_text. */
 NODISCARD int identity_format(const struct identity *id, const char *comment, char **ret_text);
-/* Writes it to path with mode 0600, atomically (temporary file, fsync, rename); never over an existing file
- * (TM_EEXIST). */
-NODISCARD int identity_save(const struct identity *id, const char *path, struct diag *d);
 
 /* X25519 public key that belongs to an Ed25519 public key (birational map); TM_EINVAL for a non-canonical or
  * bad point. */

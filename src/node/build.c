@@ -5,6 +5,7 @@
  * begins to speak, all others are there to hear it.
  */
 #include "base/secret.h"
+#include "control/agent/identity_file.h"
 #include "crypto/init.h"
 #include "node/capture.h"
 #include "node/dashboard.h"

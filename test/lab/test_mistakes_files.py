@@ -82,12 +82,12 @@ def init_with(net, path, **kw):
     return Attempt(net.node("hub"), "init", "--identity", path, **kw)
 
 
-@ROWS.row(r"/key: cannot be read: No such file")
+@ROWS.row(r"cannot open \S+/key: No such file")
 def identity_that_does_not_exist(net):
     return init_with(net, os.path.join(net.dir, "key"))
 
 
-@ROWS.row(r"/key: cannot be read: Permission denied")
+@ROWS.row(r"cannot open \S+/key: Permission denied")
 def identity_that_may_not_be_read(net):
     path = key(net, "-t", "ed25519", "-N", "")
     os.chown(path, 65534, 65534)

@@ -10,7 +10,7 @@
 #include "cli/core/daemon.h"
 #include "cli/core/proxy.h"
 #include "control/agent/enrolment.h"
-#include "crypto/identity.h"
+#include "control/agent/identity_file.h"
 #include "os/files.h"
 #include "os/os.h"
 

@@ -7,6 +7,7 @@
 
 #include "base/secret.h"
 #include "cli/core/daemon.h"
+#include "control/agent/identity_file.h"
 #include "os/files.h"
 #include "os/interrupt.h"
 #include "os/os.h"

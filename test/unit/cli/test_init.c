@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+#include "control/agent/identity_file.h"
 #include "crypto/init.h"
 #include "os/os.h"
 #include "unit/cli/host_fixture.h"

@@ -9,7 +9,7 @@
 
 #include "base/addr.h"
 #include "control/agent/enrolment.h"
-#include "crypto/identity.h"
+#include "control/agent/identity_file.h"
 #include "crypto/init.h"
 #include "os/os.h"
 #include "unit/cli/run.h"

@@ -6,11 +6,6 @@
 #include "crypto/init.h"
 #include "hex.h"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
-static char folder[64];
-
 static void rfc_8032_7_1(void **state)
 {
 	static const struct {
@@ -277,154 +272,6 @@ static void a_file_that_is_too_large_is_refused(void **state)
 	free(text);
 }
 
-static const char *in_folder(const char *name)
-{
-	static char path[128];
-
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	return path;
-}
-
-static void saving_creates_a_private_file_and_never_replaces_one(void **state)
-{
-	struct identity id, other, back;
-	struct diag d = {0};
-	struct stat st;
-
-	(void)state;
-	assert_int_equal(identity_generate(&id), TM_OK);
-	assert_int_equal(identity_generate(&other), TM_OK);
-	assert_int_equal(identity_save(&id, in_folder("identity"), &d), TM_OK);
-	assert_int_equal(stat(in_folder("identity"), &st), 0);
-	assert_int_equal(st.st_mode & 07777, 0600);
-	assert_int_equal(st.st_nlink, 1);
-
-	assert_int_equal(identity_save(&other, in_folder("identity"), &d), TM_EEXIST);
-	assert_int_equal(identity_load(in_folder("identity"), &back, &d), TM_OK);
-	assert_memory_equal(&back, &id, sizeof(id));
-
-	assert_int_equal(identity_load(in_folder("nothing"), &back, &d), TM_ENOENT);
-	assert_non_null(strstr(d.where, "nothing"));
-	assert_true(identity_load(folder, &back, &d) < 0);
-	assert_int_not_equal(identity_save(&id, in_folder("no/folder/identity"), &d), TM_OK);
-}
-
-/* ssh-keygen, the independent implementation */
-
-static bool have_ssh_keygen(void)
-{
-	return system("command -v ssh-keygen >/dev/null 2>&1") == 0;
-}
-
-static void ssh_keygen(const char *options, const char *name)
-{
-	char command[512];
-
-	snprintf(command, sizeof(command), "ssh-keygen -q %s -C 'a comment' -f %s >/dev/null 2>&1", options,
-		in_folder(name));
-	assert_int_equal(system(command), 0);
-}
-
-/* The public key of a "ssh-ed25519 AAAA... comment" line. */
-static void read_public_line(FILE *f, uint8_t ret_pub[static ED_KEY])
-{
-	char line[256], digits[128];
-	uint8_t blob[128];
-	size_t n;
-
-	assert_non_null(fgets(line, sizeof(line), f));
-	assert_int_equal(sscanf(line, "ssh-ed25519 %127s", digits), 1);
-	assert_int_equal(base64_decode(digits, strlen(digits), blob, sizeof(blob), &n), TM_OK);
-	assert_int_equal(n, 4 + 11 + 4 + 32);
-	memcpy(ret_pub, blob + 19, ED_KEY);
-}
-
-static void keys_of_ssh_keygen_can_be_used(void **state)
-{
-	uint8_t pub[ED_KEY];
-	struct identity id;
-	struct diag d = {0};
-	FILE *f;
-
-	(void)state;
-	if (!have_ssh_keygen())
-		skip();
-
-	ssh_keygen("-t ed25519 -N ''", "theirs");
-	assert_int_equal(identity_load(in_folder("theirs"), &id, &d), TM_OK);
-	f = fopen(in_folder("theirs.pub"), "r");
-	assert_non_null(f);
-	read_public_line(f, pub);
-	fclose(f);
-	assert_memory_equal(pub, id.ed_pub, ED_KEY);
-}
-
-static void ssh_keygen_reads_our_keys(void **state)
-{
-	char command[256];
-	uint8_t pub[ED_KEY];
-	struct identity id;
-	struct diag d = {0};
-	FILE *f;
-
-	(void)state;
-	if (!have_ssh_keygen())
-		skip();
-
-	assert_int_equal(identity_generate(&id), TM_OK);
-	assert_int_equal(identity_save(&id, in_folder("ours"), &d), TM_OK);
-	snprintf(command, sizeof(command), "ssh-keygen -y -f %s", in_folder("ours"));
-	f = popen(command, "r");
-	assert_non_null(f);
-	read_public_line(f, pub);
-	assert_int_equal(pclose(f), 0);
-	assert_memory_equal(pub, id.ed_pub, ED_KEY);
-}
-
-static void other_keys_of_ssh_keygen_are_refused_by_name(void **state)
-{
-	static const struct {
-		const char *options, *name, *says;
-	} rows[] = {
-		{"-t ed25519 -N secret", "encrypted", "passphrase"},
-		{"-t rsa -b 2048 -N ''", "rsa", "an RSA key"},
-		{"-t ecdsa -N ''", "ecdsa", "an ECDSA key"},
-		{"-t rsa -b 2048 -m PEM -N ''", "pem", "PEM"},
-	};
-	struct identity id;
-
-	(void)state;
-	if (!have_ssh_keygen())
-		skip();
-
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct diag d = {0};
-
-		ssh_keygen(rows[i].options, rows[i].name);
-		assert_int_equal(identity_load(in_folder(rows[i].name), &id, &d), TM_EUNSUPPORTED);
-		if (!strstr(d.what, rows[i].says) || !d.hint[0])
-			fail_msg("%s: %s", rows[i].name, d.what);
-	}
-}
-
-static int make_folder(void **state)
-{
-	(void)state;
-	snprintf(folder, sizeof(folder), "/tmp/tm-identity-XXXXXX");
-	return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-	static const char *const names[] = {"identity", "ours", "theirs", "theirs.pub", "encrypted",
-		"encrypted.pub", "rsa", "rsa.pub", "ecdsa", "ecdsa.pub", "pem", "pem.pub"};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		unlink(in_folder(names[i]));
-	return rmdir(folder); /* fails when something else was left behind, such as a temporary file */
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -437,14 +284,10 @@ int main(void)
 		cmocka_unit_test(a_key_cut_or_lengthened_anywhere_is_refused),
 		cmocka_unit_test(other_files_are_refused_with_a_sentence),
 		cmocka_unit_test(a_file_that_is_too_large_is_refused),
-		cmocka_unit_test(saving_creates_a_private_file_and_never_replaces_one),
-		cmocka_unit_test(keys_of_ssh_keygen_can_be_used),
-		cmocka_unit_test(ssh_keygen_reads_our_keys),
-		cmocka_unit_test(other_keys_of_ssh_keygen_are_refused_by_name),
 	};
 
 	if (crypto_init(NULL) < 0)
 		return 1;
 
-	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

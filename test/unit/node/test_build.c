@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Building a node and taking it down again, whichever part fails. The plane, the coordinator and the agent
  * are stand-ins that the linker puts in. */
+#include "control/agent/identity_file.h"
 #include "crypto/init.h"
 #include "fake/proc.h"
 #include "fake/quiet.h"

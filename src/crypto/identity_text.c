@@ -13,12 +13,7 @@
  */
 #include "crypto/identity.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/bytes.h"
 #include "base/encode.h"
@@ -26,7 +21,6 @@
 #include "crypto/init.h"
 
 enum {
-	FILE_MAX = 64 * 1024,
 	LINE = 70, /* base64 digits in a line, as ssh-keygen writes them */
 	BLOCK = 8,
 	COMMENT_MAX = 256,
@@ -245,7 +239,7 @@ int identity_parse(const char *text, size_t n, struct identity *ret_id, struct d
 	_cleanup_(secret_deinit) struct secret blob = {0};
 	int err;
 
-	if (n > FILE_MAX)
+	if (n > IDENTITY_TEXT_MAX)
 		return diag_what(d, TM_ERANGE, "the file is too large for a private key");
 
 	for (; n > 0 && (*text == '\n' || *text == '\r' || *text == ' '); n--)
@@ -262,37 +256,6 @@ int identity_parse(const char *text, size_t n, struct identity *ret_id, struct d
 		return err;
 
 	return parse_blob(blob.p, blob.n, ret_id, d);
-}
-
-static int read_failed(struct diag *d, int errno_value)
-{
-	return diag_what(d, tm_err_from_errno(errno_value), "cannot be read: %s", strerror(errno_value));
-}
-
-int identity_load(const char *path, struct identity *ret_id, struct diag *d)
-{
-	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	_cleanup_(secret_deinit) struct secret text = {.p = malloc(FILE_MAX + 1), .n = FILE_MAX + 1};
-	size_t n = 0;
-
-	diag_where(d, "%s", path);
-	if (!text.p)
-		return TM_ENOMEM;
-	if (fd < 0)
-		return read_failed(d, errno);
-
-	while (n < text.n) {
-		ssize_t got = read(fd, text.p + n, text.n - n);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return read_failed(d, errno);
-		if (got == 0)
-			break;
-		n += (size_t)got;
-	}
-	return identity_parse((const char *)text.p, n, ret_id, d);
 }
 
 static void wr_string(struct wr *w, const void *p, size_t n)
@@ -377,75 +340,5 @@ int identity_format(const struct identity *id, const char *comment, char **ret_t
 	wipe(blob, sizeof(blob));
 	wipe(digits, sizeof(digits));
 	*ret_text = text;
-	return TM_OK;
-}
-
-static bool write_all(int fd, const char *p, size_t n)
-{
-	while (n > 0) {
-		ssize_t done = write(fd, p, n);
-
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done < 0)
-			return false;
-		p += done;
-		n -= (size_t)done;
-	}
-	return fsync(fd) == 0;
-}
-
-/* The new name survives a power cut only once its folder is on the disk, too. */
-static bool sync_folder(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	_cleanup_(freep) char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
-	_cleanup_(closep) int fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-
-	return fd >= 0 && fsync(fd) == 0;
-}
-
-/* errno, or 0. link() and not rename(): it never replaces an existing file. */
-static int write_new(const char *path, const char *temporary, const char *text)
-{
-	_cleanup_(closep) int fd =
-		open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	int error = 0;
-
-	if (fd < 0)
-		return errno;
-
-	if (fchmod(fd, 0600) != 0 || !write_all(fd, text, strlen(text)) || link(temporary, path) != 0)
-		error = errno;
-	(void)unlink(temporary);
-	if (!error && !sync_folder(path))
-		error = errno;
-	return error;
-}
-
-int identity_save(const struct identity *id, const char *path, struct diag *d)
-{
-	_cleanup_(freep) char *temporary = NULL;
-	char *text = NULL;
-	int error, err;
-
-	diag_where(d, "%s", path);
-	if (asprintf(&temporary, "%s.%08x.new", path, random_u32()) < 0) {
-		temporary = NULL;
-		return TM_ENOMEM;
-	}
-	err = identity_format(id, "tunnelmesh", &text);
-	if (err < 0)
-		return err;
-
-	error = write_new(path, temporary, text);
-	wipe(text, strlen(text));
-	free(text);
-	if (error == EEXIST)
-		return diag_what(
-			d, TM_EEXIST, "a file is already there, and an identity is never overwritten");
-	if (error)
-		return diag_what(d, tm_err_from_errno(error), "cannot be written: %s", strerror(error));
-
 	return TM_OK;
 }

@@ -2,6 +2,8 @@
 # Calls that this project does without: awk -f strip.awk -f banned-calls.awk -v src=DIR FILE...
 #
 #   everywhere               strcpy strcat sprintf vsprintf atoi strtok gets   (unbounded, or silent about errors)
+#   but os                   memmem memrchr strcasestr strsep stpcpy strndup   (not in every C library: base/text.h)
+#                            asprintf vasprintf reallocarray qsort_r
 #   crypto, data/peer        memcmp, bcmp                                      (secrets: ct_eq of base/secret.h); asking for the order
 #                            of public values, "memcmp(...) <= 0", is fine: nobody authenticates by order
 #   but main.c and cli       exit                                              (errors are returned; only main ends the process)
@@ -21,6 +23,7 @@ function calls(name)
 
 BEGIN {
 	n_banned = split("strcpy strcat sprintf vsprintf atoi strtok gets", banned, " ")
+	n_rare = split("memmem memrchr strcasestr strsep stpcpy strndup asprintf vasprintf reallocarray qsort_r", rare, " ")
 }
 
 FNR == 1 {
@@ -30,6 +33,7 @@ FNR == 1 {
 	if (index(path, src "/") == 1)
 		path = substr(path, length(src) + 2)
 	secret = path ~ /^(crypto|data\/peer)\//
+	is_os = path ~ /^os\//
 	may_exit = path == "main.c" || path ~ /^cli\//
 }
 
@@ -38,6 +42,9 @@ FNR == 1 {
 	for (i = 1; i <= n_banned; i++)
 		if (calls(banned[i]))
 			complain(banned[i], "is not used here: unbounded, or silent about errors")
+	for (i = 1; !is_os && i <= n_rare; i++)
+		if (calls(rare[i]))
+			complain(rare[i], "is not in every C library: base/text.h has text_has, text_printf and others")
 	if (secret && (calls("memcmp") || calls("bcmp")) && code !~ /memcmp\(.*\) *[<>]=? *0/)
 		complain("memcmp", "takes time that depends on secrets: use ct_eq")
 	if (!may_exit && calls("exit"))

@@ -74,6 +74,8 @@ sees 'its folder is not in' check-layers.awk tables/layers
 
 printf 'void k(void)\n{\n\tstrcpy(a, b);\n}\n' >src/base/k.c
 sees 'strcpy()' banned-calls.awk
+printf 'void k(void)\n{\n\tasprintf(&a, b);\n}\n' >src/base/k.c
+sees 'asprintf()' banned-calls.awk
 mkdir src/crypto && printf 'int k(void)\n{\n\treturn memcmp(a, b, 16) == 0;\n}\n' >src/crypto/k.c
 sees 'memcmp()' banned-calls.awk
 printf 'void k(void)\n{\n\texit(1);\n}\n' >src/base/k.c

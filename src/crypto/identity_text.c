@@ -18,6 +18,7 @@
 #include "base/bytes.h"
 #include "base/encode.h"
 #include "base/secret.h"
+#include "base/text.h"
 #include "crypto/init.h"
 
 enum {
@@ -100,7 +101,7 @@ static int dearmour(const char *text, size_t n, struct secret *ret_blob, struct 
 		return TM_ENOMEM;
 
 	at = text + strlen(armour_begin);
-	end = memmem(at, n - strlen(armour_begin), armour_end, strlen(armour_end));
+	end = bytes_find(at, n - strlen(armour_begin), armour_end, strlen(armour_end));
 	if (!end)
 		return garbled(d);
 
@@ -289,22 +290,23 @@ static void wr_private(struct wr *w, const struct identity *id, const char *comm
 	wipe(pair, sizeof(pair));
 }
 
+static char *put(char *at, const char *text, size_t n)
+{
+	memcpy(at, text, n);
+	at[n] = '\n';
+	return at + n + 1;
+}
+
 /* Lines of 70 digits between the armour; out is large enough. */
 static void armour(const char *digits, char *out)
 {
-	size_t left = strlen(digits);
-	char *at = stpcpy(stpcpy(out, armour_begin), "\n");
+	char *at = put(out, armour_begin, strlen(armour_begin));
 
-	while (left > 0) {
-		size_t n = MIN(left, (size_t)LINE);
-
-		memcpy(at, digits, n);
-		at[n] = '\n';
-		at += n + 1;
-		digits += n;
-		left -= n;
+	for (size_t left = strlen(digits), n; left > 0; left -= n, digits += n) {
+		n = MIN(left, (size_t)LINE);
+		at = put(at, digits, n);
 	}
-	stpcpy(stpcpy(at, armour_end), "\n");
+	*put(at, armour_end, strlen(armour_end)) = '\0';
 }
 
 int identity_format(const struct identity *id, const char *comment, char **ret_text)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/strbuf.h"
+#include "base/text.h"
 
 #define STUB "127.0.0.53" /* systemd-resolved's own server, systemd-resolved.service(8) */
 
@@ -74,7 +75,7 @@ static bool comment_names(const char *conf, const char *who)
 	size_t n;
 
 	for (const char *line; (line = next_line(&conf, &n)) && (n == 0 || *line == '#' || *line == ';');)
-		if (n && memmem(line, n, who, strlen(who)))
+		if (n && bytes_find(line, n, who, strlen(who)))
 			return true;
 	return false;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The control socket's commands: a table of handlers, each of which replies once, now or later. */
 #include "base/suggest.h"
+#include "base/text.h"
 #include "mesh/jsonin.h"
 #include "node/commands_private.h"
 #include "node/exits.h"
@@ -270,7 +271,7 @@ static json_t *words_of(char *list)
 {
 	json_t *words = json_array();
 
-	for (char *at = list, *word; (word = strsep(&at, ", "));)
+	for (char *at = list, *word; (word = text_split(&at, ", "));)
 		if (*word)
 			json_array_append_new(words, json_string(word));
 	return words;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/jsonout.h"
+#include "base/text.h"
 #include "dns/query.h"
 #include "dns/server.h"
 #include "node/drive.h"
@@ -139,7 +140,9 @@ static bool add_zone(struct names *x, size_t i, const struct dns_name *zone, boo
 
 	dns_name_format(zone, text);
 	text[strlen(text) - 1] = '\0'; /* the final dot */
-	return i < HOSTING_ZONES && asprintf(&x->zones[i], "%s%s", search ? "" : "~", text) > 0;
+	if (i < HOSTING_ZONES)
+		x->zones[i] = text_printf("%s%s", search ? "" : "~", text);
+	return i < HOSTING_ZONES && x->zones[i];
 }
 
 static int list_zones(struct names *x, bool search)

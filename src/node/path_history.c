@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/text.h"
+
 /* A ring once it has all that it may have; till then it grows. */
 struct history {
 	uint8_t key[32];
@@ -81,7 +83,7 @@ static struct path_change *place(struct history *p)
 	}
 	if (p->n == p->cap) {
 		const size_t cap = MIN(p->cap ? p->cap * 2 : 2, PATH_HISTORY_KEPT);
-		struct path_change *v = reallocarray(p->v, cap, sizeof(*v));
+		struct path_change *v = array_resize(p->v, cap, sizeof(*v));
 
 		if (!v)
 			return NULL;

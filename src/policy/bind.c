@@ -6,6 +6,7 @@
 
 #include "base/strbuf.h"
 #include "base/suggest.h"
+#include "base/text.h"
 
 void policy_bindings_deinit(struct policy_bindings *b)
 {
@@ -34,7 +35,7 @@ int policy_bindings_add(struct policy_bindings *b, const char *name, const char 
 		return TM_EBADMSG;
 	/* Grown by doubling: full at each power of two. */
 	if ((b->n & (b->n - 1)) == 0) {
-		struct policy_binding *v = reallocarray(b->v, b->n ? 2 * b->n : 1, sizeof(*v));
+		struct policy_binding *v = array_resize(b->v, b->n ? 2 * b->n : 1, sizeof(*v));
 
 		if (!v)
 			return TM_ENOMEM;

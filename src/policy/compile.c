@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/text.h"
+
 struct compiler {
 	const struct policy_model *m;
 	struct policy_share *s;
@@ -155,7 +157,7 @@ static int reserve_set(struct compiler *c)
 		return TM_OK;
 
 	const size_t cap = c->sets_cap ? 2 * c->sets_cap : 64;
-	struct policy_spans *v = reallocarray(s->spans, cap * lists, sizeof(*v));
+	struct policy_spans *v = array_resize(s->spans, cap * lists, sizeof(*v));
 	if (!v)
 		return TM_ENOMEM;
 	s->spans = v;

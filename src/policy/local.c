@@ -6,6 +6,7 @@
 
 #include "base/plain.h"
 #include "base/suggest.h"
+#include "base/text.h"
 #include "policy/document_private.h"
 
 enum { WORD_MAX = POLICY_SELECTOR_MAX + 1, WORDS_MAX = 16 };
@@ -232,7 +233,7 @@ static int add_services(struct policy_rule *rule, const char *words)
 
 int policy_local_add(struct policy_doc *doc, const char *self_id, const struct policy_local *r)
 {
-	struct policy_rule *rules = reallocarray(doc->rules, doc->n_rules + 1, sizeof(*rules));
+	struct policy_rule *rules = array_resize(doc->rules, doc->n_rules + 1, sizeof(*rules));
 
 	if (!rules)
 		return TM_ENOMEM;

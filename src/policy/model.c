@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "policy/routes.h"
 
 /* Room for what one subject is to selectors: any, members, itself, its tags, and prefixes in one another. */
@@ -251,7 +252,7 @@ static int kind_of(struct maker *k, const struct signature *g, uint32_t subject,
 	int err = known ? TM_OK : hashset_reserve(&k->by_rules, 1);
 	/* Grown by doubling: full at each power of two. */
 	if (!err && !known && (m->n_kinds & (m->n_kinds - 1)) == 0) {
-		struct policy_kind *v = reallocarray(m->kinds, m->n_kinds ? 2 * m->n_kinds : 1, sizeof(*v));
+		struct policy_kind *v = array_resize(m->kinds, m->n_kinds ? 2 * m->n_kinds : 1, sizeof(*v));
 
 		m->kinds = v ? v : m->kinds;
 		err = v ? TM_OK : TM_ENOMEM;
@@ -275,7 +276,7 @@ static int new_atom(struct maker *k, const struct signature *g, uint32_t subject
 
 	if ((m->n_atoms & (m->n_atoms - 1)) == 0) {
 		struct policy_atom **v =
-			reallocarray(m->atoms, m->n_atoms ? 2 * m->n_atoms : 1, sizeof(struct policy_atom *));
+			array_resize(m->atoms, m->n_atoms ? 2 * m->n_atoms : 1, sizeof(struct policy_atom *));
 
 		if (!v)
 			return TM_ENOMEM;

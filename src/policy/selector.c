@@ -5,6 +5,7 @@
 
 #include "base/plain.h"
 #include "base/suggest.h"
+#include "base/text.h"
 #include "policy/document_private.h"
 
 static const char hint[] = "write the name of a node, tag:TAG, group:GROUP, route:PREFIX, members or any";
@@ -191,7 +192,7 @@ static int add(struct policy_doc *doc, const struct policy_selector *parsed, str
 	if ((doc->n_selectors & (doc->n_selectors - 1)) == 0) {
 		size_t room = doc->n_selectors ? 2 * doc->n_selectors : 1;
 		struct policy_selector **v =
-			reallocarray(doc->selectors, room, sizeof(struct policy_selector *));
+			array_resize(doc->selectors, room, sizeof(struct policy_selector *));
 
 		if (!v)
 			return TM_ENOMEM;

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "base/text.h"
+
 struct policy_piece {
 	uint32_t first, end; /* end: behind the last */
 	uint32_t rank;
@@ -32,7 +34,7 @@ static int reserve_pieces(struct policy_sweep *s, size_t n)
 		return TM_OK;
 
 	size_t room = MAX(2 * s->room_pieces, MAX(n, (size_t)64));
-	struct policy_piece *v = reallocarray(s->pieces, room, sizeof(*v));
+	struct policy_piece *v = array_resize(s->pieces, room, sizeof(*v));
 	if (!v)
 		return TM_ENOMEM;
 	s->pieces = v;
@@ -42,7 +44,7 @@ static int reserve_pieces(struct policy_sweep *s, size_t n)
 
 static int reserve_array(uint32_t **array, size_t n)
 {
-	uint32_t *v = reallocarray(*array, n, sizeof(*v));
+	uint32_t *v = array_resize(*array, n, sizeof(*v));
 
 	if (!v)
 		return TM_ENOMEM;
@@ -62,7 +64,7 @@ static int reserve_cuts(struct policy_sweep *s, size_t n_pieces)
 		err = reserve_array(&s->owner, n);
 	if (!err)
 		err = reserve_array(&s->next, n);
-	struct policy_span *v = err ? NULL : reallocarray(s->v, n, sizeof(*v));
+	struct policy_span *v = err ? NULL : array_resize(s->v, n, sizeof(*v));
 	if (!v)
 		return TM_ENOMEM;
 	s->v = v;
@@ -75,7 +77,7 @@ static int reserve_set(struct policy_sweep *s, size_t words)
 	if (words <= s->words)
 		return TM_OK;
 
-	uint64_t *set = reallocarray(s->set, words, sizeof(*set));
+	uint64_t *set = array_resize(s->set, words, sizeof(*set));
 	if (!set)
 		return TM_ENOMEM;
 	s->set = set;

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/text.h"
 #include "web/form.h"
 
 /* What is wrong with a head, while it is read: the first thing counts. */
@@ -60,7 +61,7 @@ static void read_target(struct http_span target, struct web_head *h, struct verd
 	else if (path.n >= sizeof(h->path))
 		wrong(v, 414, "What is asked for is too long.");
 	/* An escaped slash would be another path to whoever compares before decoding. */
-	else if (memmem(path.s, path.n, "%2f", 3) || memmem(path.s, path.n, "%2F", 3) ||
+	else if (bytes_find(path.s, path.n, "%2f", 3) || bytes_find(path.s, path.n, "%2F", 3) ||
 		 web_decode(path.s, path.n, false, false, h->path) != TM_OK)
 		wrong(v, 400, "What is asked for cannot be read.");
 }

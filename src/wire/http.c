@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/text.h"
+
 /*
  * Where the head ends. TM_EBADMSG for bytes that no HTTP head holds, at once and not only when the head is
  * whole: noise on the port is told early. A bare LF or CR is such a byte: lenient line ends are how requests
@@ -34,7 +36,7 @@ int http_head_end(const char *p, size_t n, size_t *ret_len)
 
 struct http_span http_line(struct http_span *rest)
 {
-	const char *end = memmem(rest->s, rest->n, "\r\n", 2);
+	const char *end = bytes_find(rest->s, rest->n, "\r\n", 2);
 	size_t n = end ? (size_t)(end - rest->s) : rest->n;
 	size_t skip = end ? n + 2 : n;
 	struct http_span line = {rest->s, n};

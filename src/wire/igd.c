@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "wire/igd.h"
 
+#include "base/text.h"
 #include "wire/http.h"
 #include "wire/xml.h"
 
@@ -52,7 +53,7 @@ static bool begins(struct http_span s, const char *with)
 
 static bool contains(struct http_span s, const char *what)
 {
-	return s.n && memmem(s.s, s.n, what, strlen(what));
+	return s.n && bytes_find(s.s, s.n, what, strlen(what));
 }
 
 /* "Name: value", whatever the case of the name. */
@@ -93,8 +94,8 @@ static bool from_absolute(struct http_span url, struct igd_place *ret_place)
 	struct http_span host = {rest.s, slash ? (size_t)(slash - rest.s) : rest.n};
 	struct http_span path =
 		slash ? (struct http_span){slash, rest.n - host.n} : (struct http_span){"/", 1};
-	const char *colon = host.n ? memrchr(host.s, ':', host.n) : NULL;
-	const char *bracket = host.n ? memrchr(host.s, ']', host.n) : NULL;
+	const char *colon = host.n ? bytes_find_last(host.s, ':', host.n) : NULL;
+	const char *bracket = host.n ? bytes_find_last(host.s, ']', host.n) : NULL;
 
 	if (!host.n)
 		return false;

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/text.h"
+
 struct xml xml_over(const char *p, size_t n)
 {
 	return (struct xml){.at = p, .end = p + n};
@@ -16,7 +18,7 @@ static bool is_blank(char c)
 /* Past the next occurrence of `what`, which must be there. */
 static bool skip_past(struct xml *x, const char *what)
 {
-	const char *at = memmem(x->at, (size_t)(x->end - x->at), what, strlen(what));
+	const char *at = bytes_find(x->at, (size_t)(x->end - x->at), what, strlen(what));
 
 	if (!at)
 		return false;

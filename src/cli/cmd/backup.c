@@ -6,6 +6,7 @@
 #include "base/format.h"
 #include "base/plain.h"
 #include "base/secret.h"
+#include "base/text.h"
 #include "base/time.h"
 #include "cli/core/backup.h"
 #include "cli/core/commands.h"
@@ -43,10 +44,10 @@ static int read_piece(const char *path, enum backup_part part, struct piece *ret
  */
 static int ask_for_copy(struct cli *c, const char *copy, struct diag *d)
 {
-	_cleanup_(freep) char *place = NULL;
+	_cleanup_(freep) char *place = text_printf("%s" COORD_COPY_SUFFIX, c->paths.db);
 	int err = TM_ENOENT;
 
-	if (asprintf(&place, "%s" COORD_COPY_SUFFIX, c->paths.db) < 0)
+	if (!place)
 		return TM_ENOMEM;
 
 	for (unsigned i = 0; i < COPY_TRIES && err == TM_ENOENT; i++) {
@@ -81,11 +82,11 @@ static int copy_database(struct cli *c, const char *copy, struct diag *d)
 
 static int read_database(struct cli *c, struct piece *ret_p, struct diag *d)
 {
-	_cleanup_(freep) char *copy = NULL;
 	uint32_t number;
 
 	random_bytes(&number, sizeof(number));
-	if (asprintf(&copy, "%s" COORD_COPY_SUFFIX ".%08x", c->paths.db, number) < 0)
+	_cleanup_(freep) char *copy = text_printf("%s" COORD_COPY_SUFFIX ".%08x", c->paths.db, number);
+	if (!copy)
 		return TM_ENOMEM;
 
 	/* From here on there may be a copy, which holds the mesh's secret: Ctrl-C must not leave it. */
@@ -101,10 +102,10 @@ static int read_database(struct cli *c, struct piece *ret_p, struct diag *d)
 
 static int collect(struct cli *c, bool coordinator, struct piece pieces[static BACKUP_PARTS], struct diag *d)
 {
-	_cleanup_(freep) char *clock = NULL;
+	_cleanup_(freep) char *clock = text_printf("%s/%s", c->paths.state_dir, backup_name(BACKUP_CLOCK));
 	struct diag ignored = {0};
 
-	if (asprintf(&clock, "%s/%s", c->paths.state_dir, backup_name(BACKUP_CLOCK)) < 0)
+	if (!clock)
 		return TM_ENOMEM;
 
 	int err = read_piece(c->paths.identity, BACKUP_IDENTITY, &pieces[BACKUP_IDENTITY], d);

@@ -6,6 +6,7 @@
 
 #include "base/format.h"
 #include "base/plain.h"
+#include "base/text.h"
 #include "base/time.h"
 #include "cli/core/columns.h"
 #include "cli/core/commands.h"
@@ -194,7 +195,7 @@ static void print_text(struct cli *c, char *text)
 		fputs(text, c->out);
 		return;
 	}
-	for (char *rest = text, *line; (line = strsep(&rest, "\n"));)
+	for (char *rest = text, *line; (line = text_split(&rest, "\n"));)
 		if (rest || *line)
 			fprintf(c->out, "%s\n", plain_make(line));
 }

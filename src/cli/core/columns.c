@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/plain.h"
+#include "base/text.h"
 
 enum {
 	GAP = 2, /* blanks before each column */
@@ -30,7 +31,7 @@ static void cell_take(struct columns *t, char *text_take, enum tone tone)
 {
 	if (t->n == t->cap && !t->failed) {
 		size_t cap = t->cap ? t->cap * 2 : 64;
-		struct cell *cells = reallocarray(t->cells, cap, sizeof(*cells));
+		struct cell *cells = array_resize(t->cells, cap, sizeof(*cells));
 
 		if (cells) {
 			t->cells = cells;
@@ -60,11 +61,9 @@ void columns_cell(struct columns *t, const char *text)
 void columns_cellf(struct columns *t, const char *fmt, ...)
 {
 	va_list ap;
-	char *s = NULL;
 
 	va_start(ap, fmt);
-	if (vasprintf(&s, fmt, ap) < 0)
-		s = NULL;
+	char *s = text_vprintf(fmt, ap);
 	va_end(ap);
 	cell_take(t, s, TONE_PLAIN);
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "node/exit_journal.h"
 #include "node/host_settings.h"
 #include "node/hosting.h"
@@ -41,9 +42,7 @@ const char *const state_files[] = {
 
 static char *in_dir(const char *dir, const char *name)
 {
-	char *s;
-
-	return dir && asprintf(&s, "%s/%s", dir, name) >= 0 ? s : NULL;
+	return dir ? text_printf("%s/%s", dir, name) : NULL;
 }
 
 /* "/var/lib/tunnelmesh/" is the same directory. */
@@ -65,18 +64,6 @@ static const char *instance_of(const char *state_dir)
 	return state_dir[n + strspn(state_dir + n, fit)] ? NULL : state_dir + n;
 }
 
-static char *format(const char *fmt, ...) PRINTF(1, 2);
-static char *format(const char *fmt, ...)
-{
-	va_list ap;
-	char *s;
-
-	va_start(ap, fmt);
-	int n = vasprintf(&s, fmt, ap);
-	va_end(ap);
-	return n < 0 ? NULL : s;
-}
-
 /* Where config, socket and unit are that were not named. */
 struct standards {
 	char *config, *socket, *unit;
@@ -88,9 +75,9 @@ static void standards_of(const char *state_dir, struct standards *ret_s)
 	const char *name = instance_of(state_dir);
 
 	if (name)
-		*ret_s = (struct standards){.config = format(DEFAULT_CONFIG_DIR "/%s.yaml", name),
-			.socket = format(DEFAULT_RUN_DIR "-%s/tunnelmesh.sock", name),
-			.unit = format("tunnelmesh@%s.service", name),
+		*ret_s = (struct standards){.config = text_printf(DEFAULT_CONFIG_DIR "/%s.yaml", name),
+			.socket = text_printf(DEFAULT_RUN_DIR "-%s/tunnelmesh.sock", name),
+			.unit = text_printf("tunnelmesh@%s.service", name),
 			.unit_file = "tunnelmesh@.service"};
 	else
 		*ret_s = (struct standards){.config = strdup(DEFAULT_CONFIG),

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/text.h"
 #include "cli/core/cli.h"
 #include "cli/core/peers.h"
 
@@ -128,11 +129,6 @@ int top_take(struct top *t, json_t *status_take, ns_t now)
 
 /* --- order --- */
 
-static bool has(const char *text, const char *part)
-{
-	return strcasestr(text, part) != NULL;
-}
-
 static const char *path_of(const json_t *j, char buf[static PEER_TEXT_LEN])
 {
 	return peer_is_relayed(j) ? peer_path(j, buf) : peer_state(j, buf);
@@ -142,9 +138,9 @@ static bool is_wanted(const struct top *t, const json_t *j)
 {
 	char path[PEER_TEXT_LEN];
 
-	return has(json_text(j, "name"), t->filter) || has(json_text(j, "ip4"), t->filter) ||
-	       has(json_text(j, "ip6"), t->filter) || has(json_text(j, "endpoint"), t->filter) ||
-	       has(path_of(j, path), t->filter);
+	return text_has(json_text(j, "name"), t->filter) || text_has(json_text(j, "ip4"), t->filter) ||
+	       text_has(json_text(j, "ip6"), t->filter) || text_has(json_text(j, "endpoint"), t->filter) ||
+	       text_has(path_of(j, path), t->filter);
 }
 
 /* The more somebody should look at it the larger. */
@@ -178,25 +174,31 @@ static double figure(const struct top_peer *p, enum top_sort sort)
 	return 0;
 }
 
-static int compare(const void *a, const void *b, void *ctx)
+static int compare(const void *a, const void *b)
 {
 	const struct top_peer *x = a, *y = b;
-	const struct top *t = ctx;
-	const double by = figure(y, t->sort) - figure(x, t->sort);
-	const int names = strcmp(json_text(x->j, "name"), json_text(y->j, "name"));
-	const int order = by < 0 ? -1 : by > 0 ? 1 : names;
 
-	return t->inverted ? -order : order;
+	if (x->figure != y->figure)
+		return x->figure > y->figure ? -1 : 1;
+	return strcmp(json_text(x->j, "name"), json_text(y->j, "name"));
+}
+
+static int compare_inverted(const void *a, const void *b)
+{
+	return compare(b, a);
 }
 
 void top_arrange(struct top *t)
 {
 	t->n = 0;
 	for (size_t i = 0; i < t->n_all; i++)
-		if (is_wanted(t, t->all[i].j))
-			t->v[t->n++] = t->all[i];
+		if (is_wanted(t, t->all[i].j)) {
+			t->v[t->n] = t->all[i];
+			t->v[t->n].figure = figure(&t->all[i], t->sort);
+			t->n++;
+		}
 	if (t->n)
-		qsort_r(t->v, t->n, sizeof(*t->v), compare, t);
+		qsort(t->v, t->n, sizeof(*t->v), t->inverted ? compare_inverted : compare);
 }
 
 /* --- showing --- */

@@ -31,6 +31,7 @@ enum { TOP_FILTER_MAX = 63 };
 struct top_peer {
 	const json_t *j; /* of `status`; borrowed from it */
 	double received, sent; /* bytes per second; 0 as long as there is one answer */
+	double figure; /* of those that are shown: what they are in order of */
 };
 
 struct top {

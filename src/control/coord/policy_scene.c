@@ -4,6 +4,7 @@
 #include "base/encode.h"
 #include "base/secret.h"
 #include "base/strbuf.h"
+#include "base/text.h"
 #include "control/store/mesh.h"
 #include "control/store/node.h"
 #include "policy/warnings.h"
@@ -61,12 +62,12 @@ static int reserve_newcomer(struct loader *l)
 
 	if (x->n_newcomers == l->room) {
 		size_t room = l->room ? 2 * l->room : 16;
-		struct newcomer_texts *texts = reallocarray(x->texts, room, sizeof(*texts));
+		struct newcomer_texts *texts = array_resize(x->texts, room, sizeof(*texts));
 
 		if (!texts)
 			return TM_ENOMEM;
 		x->texts = texts;
-		struct policy_newcomer *v = reallocarray(x->newcomers, room, sizeof(*v));
+		struct policy_newcomer *v = array_resize(x->newcomers, room, sizeof(*v));
 		if (!v)
 			return TM_ENOMEM;
 		x->newcomers = v;

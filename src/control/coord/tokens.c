@@ -3,6 +3,7 @@
 #include "base/encode.h"
 #include "base/format.h"
 #include "base/secret.h"
+#include "base/text.h"
 #include "control/coord/coord_private.h"
 #include "crypto/init.h"
 #include "wire/token.h"
@@ -139,7 +140,7 @@ static int keep_user(void *ctx, const struct store_node *n)
 		return TM_OK;
 	if (l->n_users == l->room) {
 		size_t room = l->room ? 2 * l->room : 64;
-		struct user *v = reallocarray(l->users, room, sizeof(*v));
+		struct user *v = array_resize(l->users, room, sizeof(*v));
 
 		if (!v)
 			return TM_ENOMEM;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "control/link/clink_private.h"
 #include "net/dial.h"
 
@@ -42,17 +43,14 @@ static void on_dialled(void *ctx, int err, int fd, const char *why)
  * 192.0.2.1:3128)". */
 static char *where_text(const struct clink_config *cfg, const struct clink_target *to)
 {
-	char literal[ENDPOINT_STR_LEN], ip[IP_STR_LEN], *text = NULL;
-	int n;
+	char literal[ENDPOINT_STR_LEN], ip[IP_STR_LEN];
 
 	endpoint_format(&to->dialled, literal);
 	if (to->via.host[0])
-		n = asprintf(&text, "%s (by the proxy %s)", cfg->address, literal);
-	else if (strcmp(literal, cfg->address) == 0)
+		return text_printf("%s (by the proxy %s)", cfg->address, literal);
+	if (strcmp(literal, cfg->address) == 0)
 		return strdup(literal);
-	else
-		n = asprintf(&text, "%s (%s)", cfg->address, ip_format(&to->dialled.ip, ip));
-	return n < 0 ? NULL : text;
+	return text_printf("%s (%s)", cfg->address, ip_format(&to->dialled.ip, ip));
 }
 
 /* A name's place is to be told. */

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/text.h"
+
 struct lost {
 	uint32_t host;
 	ns_t until;
@@ -84,7 +86,7 @@ static int claim(struct claims *c, const struct prefix *p, uint32_t host)
 {
 	if (c->n == c->room) {
 		size_t room = c->room ? 2 * c->room : 16;
-		struct owned *v = reallocarray(c->v, room, sizeof(*v));
+		struct owned *v = array_resize(c->v, room, sizeof(*v));
 
 		if (!v)
 			return TM_ENOMEM;

@@ -3,6 +3,7 @@
 #include "web/pages/pairs.h"
 
 #include "base/format.h"
+#include "base/text.h"
 
 #include <string.h>
 
@@ -11,7 +12,7 @@ static bool word_matches(const msg_object *node, const char *key, const char *se
 	const char *w;
 
 	for (size_t i = 0; (w = msg_shown_word(node, key, &i));)
-		if (strcasestr(w, search))
+		if (text_has(w, search))
 			return true;
 	return false;
 }
@@ -21,7 +22,7 @@ static bool matches(const msg_object *node, const char *search)
 	static const char *const keys[] = {"name", "ip4", "ip6", "id", "version", "os", "via_name"};
 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-		if (strcasestr(msg_shown_text(node, keys[i]), search))
+		if (text_has(msg_shown_text(node, keys[i]), search))
 			return true;
 	return word_matches(node, "tags", search) || word_matches(node, "aliases", search);
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * Each cell has a sequence number. seq == position: free for the producer that claims this position. seq ==
- * position + 1: filled, ready for the consumer, which sets it to position + capacity: free for the next lap.
+ * Each cell has a sequence number, counted from where it lies. With the lap of a position, which is that
+ * without its place in the ring, seq == lap: free for the producer that claims this position. seq == lap + 1:
+ * filled, ready for the consumer, which sets it to lap + capacity: free for the next lap. So an empty ring is
+ * all zero, and pages that nobody has written to are no memory and take no time.
  */
 #include "base/ring.h"
 
@@ -20,6 +22,7 @@ struct cell {
 struct ring_mpsc {
 	size_t mask, cell_bytes, stride;
 	uint8_t *cells;
+	void *memory; /* cells lie in it, aligned */
 	_Alignas(64) _Atomic(size_t) head; /* producers */
 	_Alignas(64) size_t tail; /* the consumer */
 };
@@ -27,6 +30,11 @@ struct ring_mpsc {
 static struct cell *cell_at(const struct ring_mpsc *r, size_t pos)
 {
 	return (struct cell *)(void *)(r->cells + (pos & r->mask) * r->stride);
+}
+
+static size_t lap_of(const struct ring_mpsc *r, size_t pos)
+{
+	return pos & ~r->mask;
 }
 
 int ring_mpsc_new(size_t cells, size_t cell_bytes, struct ring_mpsc **ret_ring)
@@ -44,11 +52,10 @@ int ring_mpsc_new(size_t cells, size_t cell_bytes, struct ring_mpsc **ret_ring)
 	r->mask = n - 1;
 	r->cell_bytes = cell_bytes;
 	r->stride = (sizeof(struct cell) + cell_bytes + 63) & ~(size_t)63;
-	r->cells = memory_aligned(64, n * r->stride);
-	if (!r->cells)
+	r->memory = calloc(n + 1, r->stride);
+	if (!r->memory)
 		return TM_ENOMEM;
-	for (size_t i = 0; i < n; i++)
-		atomic_init(&cell_at(r, i)->seq, i);
+	r->cells = (uint8_t *)r->memory + (-(uintptr_t)r->memory & 63);
 
 	*ret_ring = TAKE(r);
 	return TM_OK;
@@ -58,7 +65,7 @@ void ring_mpsc_free(struct ring_mpsc *r)
 {
 	if (!r)
 		return;
-	memory_aligned_free(r->cells);
+	free(r->memory);
 	memory_aligned_free(r);
 }
 
@@ -72,18 +79,18 @@ bool ring_mpsc_push(struct ring_mpsc *r, const void *cell, size_t n)
 		c = cell_at(r, pos);
 		size_t seq = atomic_load_explicit(&c->seq, memory_order_acquire);
 
-		if (seq == pos) {
+		if (seq == lap_of(r, pos)) {
 			if (atomic_compare_exchange_weak_explicit(
 				    &r->head, &pos, pos + 1, memory_order_relaxed, memory_order_relaxed))
 				break;
-		} else if ((ptrdiff_t)(seq - pos) < 0) {
+		} else if ((ptrdiff_t)(seq - lap_of(r, pos)) < 0) {
 			return false;
 		} else {
 			pos = atomic_load_explicit(&r->head, memory_order_relaxed);
 		}
 	}
 	memcpy(c->bytes, cell, n);
-	atomic_store_explicit(&c->seq, pos + 1, memory_order_release);
+	atomic_store_explicit(&c->seq, lap_of(r, pos) + 1, memory_order_release);
 	return true;
 }
 
@@ -91,11 +98,11 @@ bool ring_mpsc_pop(struct ring_mpsc *r, void *ret_cell)
 {
 	struct cell *c = cell_at(r, r->tail);
 
-	if (atomic_load_explicit(&c->seq, memory_order_acquire) != r->tail + 1)
+	if (atomic_load_explicit(&c->seq, memory_order_acquire) != lap_of(r, r->tail) + 1)
 		return false;
 
 	memcpy(ret_cell, c->bytes, r->cell_bytes);
-	atomic_store_explicit(&c->seq, r->tail + r->mask + 1, memory_order_release);
+	atomic_store_explicit(&c->seq, lap_of(r, r->tail) + r->mask + 1, memory_order_release);
 	r->tail++;
 	return true;
 }

@@ -17,6 +17,8 @@ struct os_look {
 };
 /* The same, and what it is. */
 NODISCARD int os_look(const char *path, struct os_look *ret_look);
+/* Octets that may still be written where that is; UINT64_MAX: nobody says. */
+uint64_t os_room(const char *path);
 /* To be read and written, now, by this process and as its disk is: TM_EPERM. */
 NODISCARD int os_may_write(const char *path);
 /* An empty one that only its owner may read. TM_EEXIST: there is something already. */

@@ -62,6 +62,11 @@ int coord_copy(const char *db_path, const char *to, struct diag *d)
 	return err;
 }
 
+int coord_look(const char *db_path, struct diag *d)
+{
+	return store_look(&store_sqlite, db_path, d);
+}
+
 int coord_check(const char *db_path, const struct identity *identity, struct diag *d)
 {
 	_cleanup_(store_freep) struct store *s = NULL;

@@ -38,6 +38,9 @@ NODISCARD int coord_create(const struct coord_init *init, struct diag *d);
 NODISCARD int coord_copy(const char *db_path, const char *to, struct diag *d);
 /* For `restore`: can a coordinator with this identity serve that database? Blocking; CLI only. */
 NODISCARD int coord_check(const char *db_path, const struct identity *identity, struct diag *d);
+/* Before another program is put in the place of one that runs: TM_EVERSION, TM_ENOSPACE when this one would
+ * refuse its database as newer, or could not bring it to its own version. */
+NODISCARD int coord_look(const char *db_path, struct diag *d);
 /* Beside the database: the copy that the request "backup" makes. */
 #define COORD_COPY_SUFFIX ".copy"
 

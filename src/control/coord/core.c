@@ -132,6 +132,17 @@ static int make_timers(struct coord *c)
 	return err;
 }
 
+static void tell_migration(const struct coord *c)
+{
+	const struct store_migration *m = store_migrated(c->store);
+
+	if (m->from)
+		log_info(
+			"coord: the mesh database was brought to a newer version; an older program needs the "
+			"copy of what it was",
+			KV_INT("from", m->from), KV_INT("to", m->to), KV("copy", m->before));
+}
+
 static int core_fill(struct coord *c, const struct coord_config *cfg, struct diag *d)
 {
 	int err = map_new(sizeof(uint64_t), &c->conn_by_id);
@@ -141,6 +152,8 @@ static int core_fill(struct coord *c, const struct coord_config *cfg, struct dia
 		err = make_timers(c);
 	if (!err)
 		err = store_open(&store_sqlite, cfg->db_path, &c->store, d);
+	if (!err)
+		tell_migration(c);
 	if (!err)
 		err = load_all(c, d);
 	if (!err)

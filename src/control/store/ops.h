@@ -21,6 +21,7 @@
 struct store_ops {
 	int (*create)(const char *where, const struct store_mesh *mesh, const struct store_node *first,
 		const struct store_policy *policy, struct diag *d);
+	int (*look)(const char *where, struct diag *d);
 	int (*open)(const char *where, struct store **ret_store, struct diag *d);
 	void (*free)(struct store *s);
 	int (*copy)(struct store *s, const char *to);
@@ -60,6 +61,7 @@ struct store_ops {
 /* Embedded in each kind's own. */
 struct store {
 	const struct store_ops *ops; /* set once */
+	struct store_migration migration; /* likewise, by open */
 };
 
 #endif

@@ -9,9 +9,19 @@ int store_create(const struct store_ops *ops, const char *where, const struct st
 	return ops->create(where, mesh, first, policy, d);
 }
 
+int store_look(const struct store_ops *ops, const char *where, struct diag *d)
+{
+	return ops->look(where, d);
+}
+
 int store_open(const struct store_ops *ops, const char *where, struct store **ret_store, struct diag *d)
 {
 	return ops->open(where, ret_store, d);
+}
+
+const struct store_migration *store_migrated(const struct store *s)
+{
+	return &s->migration;
 }
 
 void store_free(struct store *s)

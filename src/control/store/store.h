@@ -34,14 +34,25 @@ struct store_policy;
 NODISCARD int store_create(const struct store_ops *ops, const char *where, const struct store_mesh *mesh,
 	const struct store_node *first, const struct store_policy *policy, struct diag *d);
 
+/* TM_EVERSION with its sentence where store_open would refuse the database as newer, TM_ENOSPACE where it
+ * would find no room to migrate it; also while somebody else has it. Whatever else is wrong is not looked at.
+ */
+NODISCARD int store_look(const struct store_ops *ops, const char *where, struct diag *d);
 /*
- * Opens, checks and migrates. A database that cannot be used stays as it is: TM_ENOENT, TM_ECORRUPT (also:
+ * Opens, checks and migrates: a database of an earlier version is copied first, and where that cannot be, is
+ * not migrated. A database that cannot be used stays as it is: TM_ENOENT, TM_ECORRUPT (also:
  * not a database, not ours), TM_EVERSION (written by a newer program), TM_EBUSY (another process has it),
  * TM_EPERM, TM_ENOSPACE, each with a sentence in d.
  */
 NODISCARD int store_open(
 	const struct store_ops *ops, const char *where, struct store **ret_store, struct diag *d);
 void store_free(struct store *s);
+/* What opening has changed. from 0: nothing. */
+struct store_migration {
+	int from, to; /* versions */
+	char before[512]; /* where a copy of the database is as it was */
+};
+const struct store_migration *store_migrated(const struct store *s);
 DEFINE_CLEANUP(struct store, store_free)
 
 /*

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/secret.h"
@@ -372,6 +373,13 @@ int os_look(const char *path, struct os_look *ret_look)
 		return errno == ENOTDIR ? TM_ENOENT : tm_err_from_errno(errno);
 	*ret_look = (struct os_look){.is_file = S_ISREG(st.st_mode), .size = (uint64_t)st.st_size};
 	return TM_OK;
+}
+
+uint64_t os_room(const char *path)
+{
+	struct statvfs fs;
+
+	return statvfs(path, &fs) == 0 ? (uint64_t)fs.f_bavail * fs.f_frsize : UINT64_MAX;
 }
 
 int os_find(const char *path)

@@ -7,6 +7,7 @@
 #include "control/store/sqlite/sqlite_private.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "os/files.h"
@@ -113,14 +114,8 @@ static int check_kind(struct sql_store *s, struct diag *d)
 		diag_hint(d, "restore the right file from a backup; this one was left as it is");
 		return diag_what(d, TM_ECORRUPT, "the mesh database is a database of some other program");
 	}
-	if (version > schema_version) {
-		diag_hint(d, "use the newer program, or restore a database of this one; the file was left as "
-			     "it is");
-		return diag_what(d, TM_EVERSION,
-			"the mesh database is from a newer TunnelMesh: its version is %d, this program knows "
-			"%d",
-			version, schema_version);
-	}
+	if (version > schema_version)
+		return sql_refuse_newer(version, d);
 	return TM_OK;
 }
 
@@ -169,6 +164,41 @@ static int take_lock(struct sql_store *s)
 	return err ? err : sql_exec(s->db, "COMMIT");
 }
 
+/*
+ * A program that is put back refuses what it does not know: its own database must be there for it. What is
+ * committed to the write-ahead log is not yet in the file, where sql_look reads the version.
+ */
+static int migrate(struct sql_store *s, const char *path, struct diag *d)
+{
+	struct store_migration *m = &s->store.migration;
+	int version;
+
+	int err = sql_read_int(s->db, "PRAGMA user_version", &version);
+	if (err || version == schema_version)
+		return err;
+
+	err = sql_keep_before(s, path, version, d);
+	if (!err)
+		err = schema_migrate(s->db, schema_steps, schema_version, d);
+	if (!err)
+		err = sql_exec(s->db, "PRAGMA wal_checkpoint(TRUNCATE)");
+	if (!err)
+		*m = (struct store_migration){.from = version, .to = schema_version};
+	if (!err)
+		snprintf(m->before, sizeof(m->before), "%s" SQL_BEFORE, path);
+	return err;
+}
+
+int sql_look(const char *path, struct diag *d)
+{
+	const int version = sql_file_version(path);
+
+	if (!version || version == schema_version)
+		return TM_OK; /* whoever opens it says what else is wrong */
+	diag_where(d, "%s", path);
+	return version > schema_version ? sql_refuse_newer(version, d) : sql_look_before(path, version, d);
+}
+
 int sql_open(const char *path, struct store **ret_store, struct diag *d)
 {
 	struct sql_store *s;
@@ -189,7 +219,7 @@ int sql_open(const char *path, struct store **ret_store, struct diag *d)
 	if (!err)
 		err = check_integrity(s, d);
 	if (!err)
-		err = schema_migrate(s->db, schema_steps, schema_version, d);
+		err = migrate(s, path, d);
 	/* In the file's header already, unless it is a copy: those have no write-ahead log. */
 	if (!err)
 		err = sql_exec(s->db, "PRAGMA journal_mode = WAL");

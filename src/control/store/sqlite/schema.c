@@ -99,7 +99,7 @@ const struct schema_step schema_steps[] = {
 _Static_assert(sizeof(schema_steps) / sizeof(schema_steps[0]) == 7, "schema_version counts the steps");
 const int schema_version = 7;
 
-static int migrate_one(sqlite3 *db, const struct schema_step *step, int to)
+static int migrate_whole(sqlite3 *db, const struct schema_step *steps, int from, int to)
 {
 	char version[64];
 
@@ -108,7 +108,8 @@ static int migrate_one(sqlite3 *db, const struct schema_step *step, int to)
 	if (err)
 		return err;
 
-	err = sql_exec(db, step->sql);
+	for (int i = from; i < to && !err; i++)
+		err = sql_exec(db, steps[i].sql);
 	if (!err)
 		err = sql_exec(db, version);
 	if (!err)
@@ -116,6 +117,14 @@ static int migrate_one(sqlite3 *db, const struct schema_step *step, int to)
 	if (err && !sqlite3_get_autocommit(db))
 		sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
 	return err;
+}
+
+int sql_refuse_newer(int version, struct diag *d)
+{
+	diag_hint(d, "use the newer program, or restore a database of this one; the file was left as it is");
+	return diag_what(d, TM_EVERSION,
+		"the mesh database is from a newer TunnelMesh: its version is %d, this program knows %d",
+		version, schema_version);
 }
 
 int schema_migrate(sqlite3 *db, const struct schema_step *steps, int n_steps, struct diag *d)
@@ -127,20 +136,12 @@ int schema_migrate(sqlite3 *db, const struct schema_step *steps, int n_steps, st
 		return err;
 	if (version < 0)
 		return diag_what(d, TM_ECORRUPT, "the mesh database has the impossible version %d", version);
-	if (version > n_steps) {
-		diag_hint(d, "use the newer program, or restore a database of this one; the file was left as "
-			     "it is");
-		return diag_what(d, TM_EVERSION,
-			"the mesh database is from a newer TunnelMesh (its version is %d, this program knows "
-			"%d)",
-			version, n_steps);
-	}
-	for (; version < n_steps; version++) {
-		err = migrate_one(db, &steps[version], version + 1);
-		if (err) {
-			store_explain(err, d);
-			return err;
-		}
-	}
-	return TM_OK;
+	if (version > n_steps)
+		return sql_refuse_newer(version, d);
+	if (version == n_steps)
+		return TM_OK;
+	err = migrate_whole(db, steps, version, n_steps);
+	if (err)
+		store_explain(err, d);
+	return err;
 }

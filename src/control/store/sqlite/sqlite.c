@@ -69,6 +69,7 @@ void tags_join(const char (*tags)[NODE_TAG_MAX + 1], size_t n, char out[static T
 
 const struct store_ops store_sqlite = {
 	.create = sql_create,
+	.look = sql_look,
 	.open = sql_open,
 	.free = sql_free,
 	.copy = sql_copy,

@@ -124,8 +124,23 @@ struct schema_step {
 };
 extern const struct schema_step schema_steps[];
 extern const int schema_version; /* = number of steps */
-/* Each step in a transaction of its own, with the new version. */
+/* All steps and the new version in one transaction: who is cut off in the middle leaves what was there, of a
+ * version that its program knows. */
 NODISCARD int schema_migrate(sqlite3 *db, const struct schema_step *steps, int n_steps, struct diag *d);
+
+#define SQL_BEFORE ".before"
+/*
+ * before.c: what is there becomes PATH.before, and the one of the migration before that PATH.before.1; those
+ * that are older go. A migration that is tried again drives neither out. Mode 0600, durable. Whoever goes
+ * back to an older program needs the one that it wrote.
+ */
+NODISCARD int sql_keep_before(struct sql_store *s, const char *path, int version, struct diag *d);
+/* Is there room for that? TM_ENOSPACE with the same sentence. */
+NODISCARD int sql_look_before(const char *path, int version, struct diag *d);
+/* The user version in the head of that file, by which no lock is taken; 0: that is no database. */
+int sql_file_version(const char *path);
+/* The sentence of TM_EVERSION. */
+int sql_refuse_newer(int version, struct diag *d);
 
 /* open.c: an open connection with every setting made, nothing checked yet. */
 NODISCARD int sql_store_new(const char *path, struct sql_store **ret_store, struct diag *d);
@@ -141,6 +156,7 @@ void tags_join(const char (*tags)[NODE_TAG_MAX + 1], size_t n, char out[static T
 /* store_sqlite: create.c, event.c, open.c, mesh.c, node.c, token.c, policy.c */
 int sql_create(const char *path, const struct store_mesh *mesh, const struct store_node *first,
 	const struct store_policy *policy, struct diag *d);
+int sql_look(const char *path, struct diag *d);
 int sql_open(const char *path, struct store **ret_store, struct diag *d);
 int sql_copy(struct store *store, const char *to);
 int sql_mesh_load(struct store *store, struct store_mesh *ret_mesh);

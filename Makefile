@@ -15,7 +15,7 @@ BENCH = $(if $(ONLY),--only='$(ONLY)') $(if $(TESTS),--tests='$(TESTS)') $(if $(
 CTEST := ctest --output-on-failure --no-tests=error -j $(JOBS)
 PYTEST := $(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(PYTHON) -B -m pytest -p no:cacheprovider
 
-.PHONY: help setup build cross static demo test unit unitarm slow lab labgrid web compose bench dnsbench relayattack scale webscale flood attack asan tsan labasan labtsan fuzz lint fmt install uninstall clean
+.PHONY: help setup build cross static demo test unit unitarm slow lab versions labgrid web compose bench dnsbench relayattack scale webscale flood attack asan tsan labasan labtsan fuzz lint fmt install uninstall clean
 # Each does by itself what can be done at the same time.
 .NOTPARALLEL:
 
@@ -69,6 +69,9 @@ slow: setup build ## what takes minutes: 100,000 random policies, ten million pa
 lab: setup build ## real daemons in network namespaces (T=pattern selects tests, SLOW=1 adds the long ones, OFFLOADS=row forces some off)
 	@scripts/build ci labtools load relayload herd flood
 	@$(PYTEST) -n $(JOBS) --dist loadfile test/lab test/bench $(if $(T),-k '$(T)') $(if $(SLOW),--slow) $(if $(OFFLOADS),--offloads=$(OFFLOADS))
+
+versions: setup build ## nodes and a coordinator beside those of the last tag, or of another commit (REVISION=)
+	@older=$$(scripts/older $(REVISION)) && $(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) TUNNELMESH_OLDER="$$older" $(PYTHON) -B -m pytest -p no:cacheprovider -rs test/lab/test_versions.py
 
 labgrid: setup build ## every kind of NAT proved, then every pair of them with real nodes, into docs/reachability.md (K="sym port:full" RUNS=3 JOBS=2 TIMES=1 RESUME=1)
 	@scripts/build ci labtools

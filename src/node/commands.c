@@ -31,8 +31,8 @@ const char *command_field(const json_t *req, const char *key)
 
 static void cmd_version(struct node *n, const json_t *req UNUSED, struct ctl_call *call)
 {
-	ctl_reply(call, json_pack("{s:b, s:s, s:s}", "ok", 1, "version", TM_VERSION, "aead",
-				plane_aead_provider(n->plane)));
+	ctl_reply(call, json_pack("{s:b, s:s, s:s, s:I}", "ok", 1, "version", TM_VERSION, "aead",
+				plane_aead_provider(n->plane), "run", (json_int_t)n->started));
 }
 
 /* A node that was removed, or whose place another machine has, knows of nobody, which is no answer. */
@@ -261,6 +261,7 @@ static void cmd_nudge(struct node *n, const json_t *req, struct ctl_call *call)
 
 static void cmd_down(struct node *n, const json_t *req UNUSED, struct ctl_call *call)
 {
+	node_replace_never(n);
 	exits_end(n);
 	ctl_reply(call, success());
 	node_stop_soon(n);
@@ -488,6 +489,7 @@ static const struct command {
 	{"nudge", cmd_nudge, false},
 	{"down", cmd_down, false},
 	{"reload", cmd_reload, false},
+	{"replace", command_replace, false},
 	{"leave", cmd_leave, false},
 	{"coordinator.addresses", cmd_addresses, false},
 	{"backup", cmd_backup, false},

@@ -25,6 +25,7 @@ void command_client_add(struct node *n, const json_t *req, struct ctl_call *call
 typedef void command_fn(struct node *n, const msg_object *req, struct ctl_call *call);
 command_fn command_route_advertise, command_route_withdraw;
 command_fn command_events, command_log_level; /* commands_events.c, commands_log.c */
+command_fn command_replace; /* commands_replace.c */
 command_fn command_capture, command_paths; /* commands_capture.c, commands_paths.c */
 command_fn command_whois; /* commands_whois.c */
 command_fn command_dashboard_password; /* commands_dashboard.c */

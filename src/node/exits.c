@@ -244,10 +244,10 @@ void exits_close(struct node *n)
 
 	if (!x)
 		return;
-	const bool held = (x->kill || x->unknown) && !x->over;
+	const bool held = (x->kill || x->unknown || n->replacing) && !x->over;
 	if (x->set && !held && clear(n, &d) != TM_OK)
 		log_warn("node: the rules of the exit node cannot be removed", KV("why", d.what));
-	if (x->set && held)
+	if (x->set && held && !n->replacing)
 		log_info("node: nothing leaves this machine without the exit node until the next start, or "
 			 "`tunnelmesh exit-node off`");
 	n->exits = NULL;

@@ -22,6 +22,7 @@
 #include "node/router.h"
 #include "node/routing.h"
 #include "node/rules.h"
+#include "os/handover.h"
 #include "os/logfile.h"
 #include "wire/address.h"
 
@@ -200,12 +201,13 @@ static void leave_loop(void *ctx)
 	event_base_loopbreak(n->base);
 }
 
-/* What outlives us is given back first, if whoever keeps it answers soon; who asks twice does not wait. */
+/* What outlives us is given back first, if whoever keeps it answers soon; who asks twice does not wait. The
+ * next program in our place takes it over by its journal. */
 void node_stop_now(void *ctx)
 {
 	struct node *n = ctx;
 
-	if (n->mapper && !n->stopping)
+	if (n->mapper && !n->stopping && !n->replacing)
 		mapper_end(n->mapper, leave_loop, n);
 	else
 		leave_loop(n);
@@ -219,8 +221,11 @@ void node_stop_soon(struct node *n)
 
 void node_on_stop_order(void *ctx, const char *by)
 {
+	struct node *n = ctx;
+
 	log_info("node: stopping", KV("signal", by));
-	node_stop_now(ctx);
+	node_replace_never(n);
+	node_stop_now(n);
 }
 
 void node_on_reload_order(void *ctx)
@@ -344,6 +349,7 @@ int node_main(const struct node_options *o, struct diag *d)
 	open_log(n);
 
 	int err = node_build(n);
+	handover_drop(); /* what the program before us had otherwise than we have it */
 	if (!err)
 		err = node_start(n);
 	if (!err) {
@@ -355,14 +361,17 @@ int node_main(const struct node_options *o, struct diag *d)
 			KV("encryption", plane_aead_provider(n->plane)));
 		os_daemon_ready();
 		event_base_dispatch(n->base);
-		os_daemon_stopping();
 		err = n->result;
+		node_replace_keep(n);
+		if (!n->replacing)
+			os_daemon_stopping();
 	}
 	*d = n->failure;
 	node_close(n);
+	const bool replacing = n->replacing;
 	if (!err)
-		log_info("node: stopped");
+		log_info(replacing ? "node: the program that is installed now goes on" : "node: stopped");
 	os_logfile_close(n->logfile);
 	free(n);
-	return err;
+	return replacing ? node_replace_become(d) : err;
 }

@@ -137,6 +137,9 @@ struct node {
 	bool behind; /* the plane lacks a change of the mesh */
 	char removed[256]; /* why the coordinator removed us; "" = member */
 	bool twin; /* it did not: another machine with our identity has our place */
+	struct helper *replacer; /* commands_replace.c; NULL until somebody asks */
+	bool replacing; /* another program goes on in our place */
+	bool ending; /* told to: none does */
 	bool stopping; /* as soon as all is given back that must be */
 	bool draining; /* drive.c: the core's outputs are being handled */
 	struct os_logfile *logfile; /* NULL: the log is not our file */
@@ -169,6 +172,15 @@ void node_kick_plane(struct node *n);
 /* Ends the event loop after replies under way have been sent. */
 void node_stop_soon(struct node *n);
 int node_reload(struct node *n, struct diag *d, char *restart_keys, size_t restart_len);
+
+/*
+ * replace.c: whether another program goes on in our place is settled by node_replace_keep, once the loop has
+ * ended and before node_close: what it takes over is kept for it. node_replace_become, as the very last,
+ * becomes that program; it returns with an error only.
+ */
+void node_replace_never(struct node *n); /* we were told to end */
+void node_replace_keep(struct node *n);
+NODISCARD int node_replace_become(struct diag *d);
 
 /* plugs.c: what each part gets to call, and what a change of the mesh means for all of them. */
 struct plane_events plugs_plane(struct node *n);

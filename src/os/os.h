@@ -300,6 +300,8 @@ NODISCARD int os_move_file(const char *from, const char *to, struct diag *d);
  * locked in its place: os/linux/lock.c.
  */
 NODISCARD int os_lock_file(const char *path, int *ret_fd, struct diag *d);
+/* The program that this process becomes (os/handover.h) has it from its first moment on. */
+NODISCARD int os_lock_keep(int fd);
 void os_unlock_file(int fd); /* -1 is fine */
 /* The process that holds it; 0: nobody does, or the system does not say. */
 os_pid os_lock_holder(const char *path);

@@ -30,6 +30,12 @@ enum tun_offload { TUN_OFFLOAD_TCP = 1, TUN_OFFLOAD_UDP = 2 };
 NODISCARD int tun_open(const char *name, unsigned queues, uint16_t mtu, unsigned offloads,
 	struct tun **ret_tun, struct diag *d);
 void tun_close(struct tun *t); /* NULL is fine */
+/*
+ * The program that this process becomes (os/handover.h) has the device, with its addresses and routes, if it
+ * opens one like it: the same name, as many queues, offloads or none. What comes meanwhile waits in the
+ * queues. Before tun_close.
+ */
+NODISCARD int tun_keep(const struct tun *t);
 
 const char *tun_name(const struct tun *t);
 int tun_fd(const struct tun *t, unsigned queue); /* for poll */

@@ -418,7 +418,21 @@ def test_systemd_starts_restarts_reloads_and_stops_the_installed_unit(net):
     assert json.loads(inside("tunnelmesh", "status", "--json"))["routing"]["trouble"] is None
     assert inside("cat", "/proc/sys/net/ipv4/conf/lan0/forwarding") == "1\n"
 
-    before = main_pid()
+    # Another program goes on in the place of the one that runs, with all that the sandbox left to that.
+    def interface():
+        return json.loads(box.sh("ip", "-j", "link", "show", "tm0").stdout)[0]["ifindex"]
+
+    before, index, program = main_pid(), interface(), os.path.join(root, "usr/bin/tunnelmesh")
+    shutil.copy(BINARY, program + ".new")
+    os.replace(program + ".new", program)
+    assert json.loads(inside("tunnelmesh", "restart", "--json"))["kept"]
+    here = json.loads(inside("tunnelmesh", "status", "--json"))
+    assert (main_pid(), interface(), here["program_replaced"]) == (before, index, False)
+    assert [here[k] for k in ("offloads", "steering", "aead")] == [there[k] for k in ("offloads", "steering", "aead")]
+    assert inside("systemctl", "show", "-p", "ActiveState,StatusText,NRestarts", "tunnelmesh").split() == ["NRestarts=0", "StatusText=Running", "ActiveState=active"]
+    wait_for("the tunnel", lambda: node.ping("hub", check=False).returncode == 0, 30)
+    wait_for("the router", lambda: inside("cat", "/proc/sys/net/ipv4/conf/lan0/forwarding") == "1\n")
+
     inside("systemctl", "kill", "-s", "KILL", "tunnelmesh")
     wait_for("systemd to start it again", lambda: main_pid() not in (0, before), 20)
     wait_for("the tunnel", lambda: node.ping("hub", check=False).returncode == 0, 30)

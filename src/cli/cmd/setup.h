@@ -12,7 +12,7 @@
 #include "crypto/identity.h"
 #include "node/config.h"
 
-enum { SETUP_FILES_MAX = 24 };
+enum { SETUP_FILES_MAX = 28 };
 
 /* Options that both commands have; begins their structs. */
 struct setup_opts {

@@ -195,8 +195,7 @@ static void print_self(struct cli *c, const json_t *status)
 	(void)print_closed(c, "metrics are", json_object_get(status, "metrics"));
 	print_dashboard(c, json_object_get(status, "dashboard"));
 	if (json_is_true(json_object_get(status, "program_replaced")))
-		fputs("  another tunnelmesh is installed since: `sudo tunnelmesh down` and `up` change to "
-		      "it\n",
+		fputs("  another tunnelmesh is installed since: `sudo tunnelmesh restart` changes to it\n",
 			c->out);
 	if (json_is_true(json_object_get(link, "up")))
 		return;

@@ -39,7 +39,9 @@ static int version_run(struct cli *c, const void *opts UNUSED, const struct opt_
 	fprintf(c->out, "tunnelmesh %s\nencryption: ChaCha20-Poly1305 by %s\n", TM_VERSION,
 		*aead ? aead : "nothing that works on this machine");
 	if (*running && strcmp(running, TM_VERSION) != 0)
-		cli_note(c, "the running daemon is version %s: restart it with `down` and `up`", running);
+		cli_note(c,
+			"the running daemon is version %s: `tunnelmesh restart` changes to the installed one",
+			running);
 	return CLI_DONE;
 }
 

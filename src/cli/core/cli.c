@@ -32,6 +32,7 @@ const struct command *const commands[] = {
 	&cmd_backup,
 	&cmd_restore,
 	&cmd_reload,
+	&cmd_restart,
 	&cmd_status,
 	&cmd_peers,
 	&cmd_top,

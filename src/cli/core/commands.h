@@ -5,8 +5,8 @@
 
 #include "cli/core/cli.h"
 
-extern const struct command cmd_init, cmd_join, cmd_up, cmd_down, cmd_leave, cmd_reload, cmd_status,
-	cmd_peers, cmd_ping, cmd_bench, cmd_netcheck, cmd_doctor, cmd_metrics, cmd_ssh, cmd_whois,
+extern const struct command cmd_init, cmd_join, cmd_up, cmd_down, cmd_leave, cmd_reload, cmd_restart,
+	cmd_status, cmd_peers, cmd_ping, cmd_bench, cmd_netcheck, cmd_doctor, cmd_metrics, cmd_ssh, cmd_whois,
 	cmd_dns_status, cmd_dns_query, cmd_token_create, cmd_token_list, cmd_token_revoke, cmd_filter_list,
 	cmd_filter_show, cmd_filter_set, cmd_filter_test, cmd_filter_add, cmd_filter_remove,
 	cmd_filter_explain, cmd_filter_local, cmd_filter_diff, cmd_filter_prove, cmd_filter_history,

@@ -16,7 +16,7 @@ enum {
 	NAMES_MAX = 3,
 };
 
-#define RESTART "sudo tunnelmesh down && sudo tunnelmesh up"
+#define RESTART "sudo tunnelmesh restart"
 #define NETCHECK "tunnelmesh netcheck"
 
 struct examined {

@@ -360,6 +360,11 @@ uint16_t plane_port(const struct plane *p)
 	return udp_port(p->udp[0]);
 }
 
+int plane_keep_tun(const struct plane *p)
+{
+	return tun_keep(p->tun);
+}
+
 const char *plane_tun_name(const struct plane *p)
 {
 	return tun_name(p->tun);

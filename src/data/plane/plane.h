@@ -95,6 +95,8 @@ NODISCARD int plane_new(const struct plane_config *cfg, const struct plane_event
 	struct plane **ret_plane, struct diag *d);
 NODISCARD int plane_start(struct plane *p); /* the workers */
 void plane_stop(struct plane *p); /* joins them within a bounded time; idempotent */
+/* The program that this process becomes has the TUN device (tun_keep). Before plane_free. */
+NODISCARD int plane_keep_tun(const struct plane *p);
 void plane_free(struct plane *p); /* stops, wipes, closes; NULL is fine */
 
 uint16_t plane_port(const struct plane *p);

@@ -17,6 +17,10 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "os/handover.h"
+
+#define LOCK_NAME "lock" /* of what is handed over */
+
 static int failed(struct diag *d, int errno_value, const char *verb, const char *path)
 {
 	return diag_what(
@@ -148,11 +152,34 @@ void os_unlock_file(int fd)
 	closep(&fd);
 }
 
+/* The one that the program had which was this process before (os/handover.h): held all along. */
+static int take_over(const char *path)
+{
+	_cleanup_(closep) int fd = handover_take(LOCK_NAME);
+	struct stat ours, there;
+
+	if (fd < 0 || fstat(fd, &ours) < 0)
+		return -1;
+	if (!S_ISDIR(ours.st_mode) &&
+		(stat(path, &there) < 0 || ours.st_dev != there.st_dev || ours.st_ino != there.st_ino))
+		return -1;
+	const int taken = fd;
+	fd = -1;
+	return taken;
+}
+
+int os_lock_keep(int fd)
+{
+	return handover_give(LOCK_NAME, fd);
+}
+
 int os_lock_file(const char *path, int *ret_fd, struct diag *d)
 {
-	_cleanup_(closep) int fd = open_lock(path), dir = -1;
+	_cleanup_(closep) int fd = take_over(path), dir = -1;
 	char pid[16];
 
+	if (fd < 0)
+		fd = open_lock(path);
 	if (fd < 0)
 		return failed(d, errno, "open the lock", path);
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)

@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "os/handover.h"
 #include "os/posix/daemon.h"
 
 #define TUN_DEVICE "/dev/net/tun"
@@ -65,6 +66,7 @@ void os_harden(void)
 	struct rlimit none = {0};
 
 	daemon_adopt();
+	handover_adopt();
 	(void)setrlimit(RLIMIT_CORE, &none);
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	umask(077);

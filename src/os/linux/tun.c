@@ -5,6 +5,7 @@
  */
 #include "os/tun.h"
 
+#include "os/handover.h"
 #include "os/linux/tun_steer.h"
 
 #include <errno.h>
@@ -89,6 +90,22 @@ static int explain_create(int err, const char *name, struct diag *d)
 		d, tm_err_from_errno(err), "cannot create the TUN device %s: %s", name, strerror(err));
 }
 
+static short queue_flags(const struct tun *t)
+{
+	return (short)(IFF_TUN | IFF_NO_PI | IFF_MULTI_QUEUE | (t->vnet ? IFF_VNET_HDR : 0));
+}
+
+static void close_queues(struct tun *t)
+{
+	while (t->queues) {
+		const unsigned i = --t->queues;
+
+		if (t->out[i] != t->fd[i])
+			close(t->out[i]);
+		close(t->fd[i]);
+	}
+}
+
 static int open_queue(const struct tun *t, bool first, int *ret_fd, struct diag *d)
 {
 	struct ifreq ifr = {0};
@@ -98,11 +115,9 @@ static int open_queue(const struct tun *t, bool first, int *ret_fd, struct diag 
 		return explain_open(errno, d);
 
 	/* Without IFF_TUN_EXCL we would silently become another queue of somebody's device of that name. */
-	ifr.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_MULTI_QUEUE;
+	ifr.ifr_flags = queue_flags(t);
 	if (first)
 		ifr.ifr_flags = (short)(ifr.ifr_flags | IFF_TUN_EXCL);
-	if (t->vnet)
-		ifr.ifr_flags = (short)(ifr.ifr_flags | IFF_VNET_HDR);
 	memcpy(ifr.ifr_name, t->name, sizeof(t->name));
 	if (ioctl(fd, TUNSETIFF, &ifr) < 0) {
 		int err = errno;
@@ -141,8 +156,68 @@ static int part_writer(struct tun *t, unsigned i, struct diag *d)
 	return TM_OK;
 }
 
+/* --- from one program to the next --- */
+
+static void keep_name(char ret_name[static HANDOVER_NAME_MAX + 1], const char *which, unsigned i)
+{
+	snprintf(ret_name, HANDOVER_NAME_MAX + 1, "%s%u", which, i);
+}
+
+int tun_keep(const struct tun *t)
+{
+	char name[HANDOVER_NAME_MAX + 1];
+	int err = TM_OK;
+
+	for (unsigned i = 0; i < t->queues && !err; i++) {
+		keep_name(name, "tun", i);
+		err = handover_give(name, t->fd[i]);
+		keep_name(name, "out", i);
+		if (!err && t->out[i] != t->fd[i])
+			err = handover_give(name, t->out[i]);
+	}
+	return err;
+}
+
+static bool is_alike(const struct tun *t, int fd)
+{
+	const short wanted = (short)(queue_flags(t) | IFF_VNET_HDR);
+	struct ifreq ifr = {0};
+
+	return ioctl(fd, TUNGETIFF, &ifr) == 0 && strcmp(ifr.ifr_name, t->name) == 0 &&
+	       (ifr.ifr_flags & wanted) == queue_flags(t);
+}
+
+/*
+ * The queues of the program that was this process before, if they are what we would open. The device is gone
+ * with the last of them else: halves of two would not be one.
+ */
+static bool take_queues(struct tun *t, unsigned queues)
+{
+	char name[HANDOVER_NAME_MAX + 1];
+	bool alike = true;
+
+	for (t->queues = 0; t->queues < TUN_QUEUES_MAX; t->queues++) {
+		const unsigned i = t->queues;
+
+		keep_name(name, "tun", i);
+		t->fd[i] = handover_take(name);
+		if (t->fd[i] < 0)
+			break;
+		keep_name(name, "out", i);
+		t->out[i] = handover_take(name);
+		if (t->out[i] < 0)
+			t->out[i] = t->fd[i];
+		alike = alike && is_alike(t, t->fd[i]);
+	}
+	if (alike && t->queues == queues)
+		return true;
+	close_queues(t);
+	return false;
+}
+
 static int open_queues(struct tun *t, unsigned queues, struct diag *d)
 {
+	(void)take_queues(t, queues);
 	for (; t->queues < queues; t->queues++) {
 		int err = open_queue(t, t->queues == 0, &t->fd[t->queues], d);
 
@@ -153,7 +228,7 @@ static int open_queues(struct tun *t, unsigned queues, struct diag *d)
 	/* A single queue leaves nothing to choose. */
 	t->steered = queues == 1 || tun_steer_by_destination(t->fd[0]) == TM_OK;
 	for (unsigned i = 0; !t->steered && i < queues; i++) {
-		int err = part_writer(t, i, d);
+		int err = t->out[i] != t->fd[i] ? TM_OK : part_writer(t, i, d);
 
 		if (err)
 			return err;
@@ -239,11 +314,7 @@ void tun_close(struct tun *t)
 {
 	if (!t)
 		return;
-	for (unsigned i = 0; i < t->queues; i++) {
-		if (t->out[i] != t->fd[i])
-			close(t->out[i]);
-		close(t->fd[i]);
-	}
+	close_queues(t);
 	free(t);
 }
 

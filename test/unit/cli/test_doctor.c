@@ -56,8 +56,9 @@ static void each_trouble_is_found_by_its_check_with_a_sentence_and_a_fix(void **
 		const char *says, *fix;
 	} rows[] = {
 		{"{\"status\":{\"program_replaced\":true}}", "daemon", DOCTOR_NOTE,
-			"another tunnelmesh is installed than the 1.0 that runs", "sudo tunnelmesh down &&"},
-		{"{\"status\":{\"version\":\"0.9\"}}", "daemon", DOCTOR_NOTE, "than the 0.9 that runs", "up"},
+			"another tunnelmesh is installed than the 1.0 that runs", "sudo tunnelmesh restart"},
+		{"{\"status\":{\"version\":\"0.9\"}}", "daemon", DOCTOR_NOTE, "than the 0.9 that runs",
+			"restart"},
 		{"{\"status\":{\"link\":{\"up\":false,\"error\":\"refused\"}}}", "coordinator",
 			DOCTOR_PROBLEM, "no link to the coordinator: refused", "tunnelmesh netcheck"},
 		{"{\"status\":{\"link\":{\"up\":false,\"removed\":true,\"error\":\"it was removed\"}}}",
@@ -115,13 +116,13 @@ static void each_trouble_is_found_by_its_check_with_a_sentence_and_a_fix(void **
 		{"{\"dns\":{\"resolver\":{\"problem\":\"read-only\"}}}", "dns", DOCTOR_PROBLEM,
 			"do not ask for names of the mesh: read-only", "dns status"},
 		{"{\"dns\":{\"resolver\":{\"in_force\":false}}}", "dns", DOCTOR_PROBLEM, "somebody undid it",
-			"down"},
+			"restart"},
 		{"{\"dns\":{\"resolver\":{\"doubt\":\"a cache is beside it\"}}}", "dns", DOCTOR_NOTE,
 			"a cache is beside it", "dns status"},
 		{"{\"status\":{\"policy\":{\"trouble\":\"too many rules\"}}}", "policy", DOCTOR_PROBLEM,
 			"too many rules", "filter list"},
 		{"{\"status\":{\"offload_losses\":1,\"offloads\":\"tso4\"}}", "offloads", DOCTOR_NOTE,
-			"left are tso4", "down"},
+			"left are tso4", "restart"},
 		{"{\"nodes\":{\"nodes\":[{\"name\":\"hub\",\"version\":\"0.9\"},{\"name\":\"x\","
 		 "\"version\":\"1.0\"}]}}",
 			"versions", DOCTOR_NOTE, "version 1.0, and others have another one: hub (0.9)",

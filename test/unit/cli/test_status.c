@@ -75,7 +75,7 @@ static void status_says_what_a_person_has_to_do_about_the_machine(void **state)
 	assert_int_equal(r.status, 0);
 	assert_contains(r.out, "\n  not saved: the clock: no room\n  not saved: the network map: no room\n");
 	assert_contains(r.out,
-		"\n  another tunnelmesh is installed since: `sudo tunnelmesh down` and `up` change to it\n");
+		"\n  another tunnelmesh is installed since: `sudo tunnelmesh restart` changes to it\n");
 	run_free(&r);
 }
 

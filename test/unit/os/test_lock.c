@@ -4,12 +4,14 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "os/handover.h"
 #include "os/os.h"
 
 /* A process that holds the lock until it is told to go. */
@@ -176,11 +178,50 @@ static void a_full_disk_takes_the_lock(void **state)
 	assert_int_equal(umount2(host_path(h, "disk"), MNT_DETACH), 0);
 }
 
+/* As the environment of a program says it that goes on in another's place (os/handover.h). */
+static void be_given_lock(int fd)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%d lock:%d", (int)getpid(), fcntl(fd, F_DUPFD, 10));
+	setenv("TUNNELMESH_KEPT", text, 1);
+	handover_adopt();
+}
+
+static void a_lock_that_was_handed_over_is_held_and_no_other_is(void **state)
+{
+	struct host *h = *state;
+	char path[HOST_PATH + 64];
+	int before = -1, after = -1;
+
+	snprintf(path, sizeof(path), "%s", host_path(h, "lock"));
+	assert_int_equal(os_lock_file(path, &before, NULL), TM_OK);
+	assert_int_equal(os_lock_file(path, &after, NULL), TM_EBUSY);
+	be_given_lock(before);
+	assert_int_equal(os_lock_file(path, &after, NULL), TM_OK);
+	close(before);
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(os_lock_file(path, &before, NULL) == TM_EBUSY ? 0 : 1);
+	int status = -1;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+
+	/* Of another directory it is worth nothing, and is let go. */
+	be_given_lock(after);
+	close(after);
+	struct holder other = hold(host_path(h, "another"));
+	assert_int_equal(os_lock_file(host_path(h, "another"), &after, NULL), TM_EBUSY);
+	let_go(other);
+	expect_free(path);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, host_setup, host_teardown)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(a_lock_names_its_owner_and_ends_with_it),
+		T(a_lock_that_was_handed_over_is_held_and_no_other_is),
 		T(who_holds_it_is_not_who_the_file_names),
 		T(a_disk_that_takes_no_file_takes_the_lock),
 		T(a_disk_that_takes_files_again_has_one_lock),

@@ -3,17 +3,22 @@
 #include "host.h"
 
 #include "base/bytes.h"
+#include "base/strbuf.h"
+#include "os/handover.h"
 #include "os/linux/tun_steer.h"
 #include "os/sockaddr.h"
 #include "os/tun.h"
 #include "packet/csum.h"
 #include "packet/ip.h"
 
+#include <fcntl.h>
 #include <linux/bpf.h>
 #include <linux/filter.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -241,6 +246,85 @@ static void a_closed_device_is_gone(void **state)
 	assert_int_equal(host_open_fds(), before);
 }
 
+/* --- from one program to the next --- */
+
+/* What the environment says of the queues that a program before this one had, as os/handover.h has it. */
+static void be_given(const struct tun *t, unsigned queues)
+{
+	struct strbuf b = {0};
+
+	strbuf_printf(&b, "%d", (int)getpid());
+	for (unsigned q = 0; q < queues; q++)
+		strbuf_printf(&b, " tun%u:%d", q, fcntl(tun_fd(t, q), F_DUPFD, 10));
+	_cleanup_(freep) char *text = strbuf_take(&b);
+	setenv("TUNNELMESH_KEPT", text, 1);
+	handover_adopt();
+}
+
+static void a_device_that_was_handed_over_is_the_same_with_its_addresses_and_what_waits(void **state)
+{
+	uint8_t packet[2048];
+	struct tun *next;
+	struct vnet v;
+	size_t n;
+
+	(void)state;
+	for (size_t row = 0; row < ARRAY_LEN(offloads); row++) {
+		struct tun *t = open_device(QUEUES, offloads[row]);
+		const unsigned index = if_nametoindex("tun-queues");
+		_cleanup_(closep) int fd = flow_open(PORT, "10.9.5.2");
+		const unsigned q = queue_of(t, QUEUES, fd);
+
+		be_given(t, QUEUES);
+		tun_close(t);
+		assert_int_equal(send(fd, "wait", PAYLOAD, 0), PAYLOAD);
+		assert_int_equal(tun_open("tun-queues", QUEUES, 1400, offloads[row], &next, NULL), TM_OK);
+		assert_int_equal(if_nametoindex("tun-queues"), index);
+		do
+			assert_int_equal(tun_read(next, q, packet, sizeof(packet), &v, &n), TM_OK);
+		while (!is_ours(packet));
+		assert_memory_equal(packet + n - PAYLOAD, "wait", PAYLOAD);
+		assert_int_equal(queue_of(next, QUEUES, fd), q);
+		answer(next, q, fd, PORT);
+		tun_close(next);
+		assert_int_equal(if_nametoindex("tun-queues"), 0);
+	}
+}
+
+static void a_device_unlike_the_one_that_is_wanted_goes_before_that_is_made(void **state)
+{
+	static const struct {
+		unsigned queues, offloads, given, next_queues, next_offloads;
+		const char *next_name;
+	} rows[] = {
+		{QUEUES, 0, QUEUES, QUEUES - 1, 0, "tun-queues"},
+		{QUEUES, 0, QUEUES, QUEUES + 1, 0, "tun-queues"},
+		{QUEUES, 0, QUEUES, QUEUES, TUN_OFFLOAD_TCP, "tun-queues"},
+		{QUEUES, TUN_OFFLOAD_TCP, QUEUES, QUEUES, 0, "tun-queues"},
+		{QUEUES, 0, QUEUES, QUEUES, 0, "tun-other"},
+		{QUEUES, 0, QUEUES - 1, QUEUES, 0, "tun-queues"},
+	};
+	const size_t before = host_open_fds();
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct tun *t = open_device(rows[i].queues, rows[i].offloads), *next;
+		const unsigned index = if_nametoindex("tun-queues");
+		struct diag d = {0};
+
+		be_given(t, rows[i].given);
+		tun_close(t);
+		assert_int_equal(if_nametoindex("tun-queues"), index);
+		if (tun_open(rows[i].next_name, rows[i].next_queues, 1500, rows[i].next_offloads, &next,
+			    &d) != TM_OK)
+			fail_msg("row %zu: %s", i, d.what);
+		if (if_nametoindex("tun-queues") == index)
+			fail_msg("row %zu: the device is there still", i);
+		tun_close(next);
+	}
+	assert_int_equal(host_open_fds(), before);
+}
+
 #define CASE(f) cmocka_unit_test_setup(f, set_up)
 
 int main(void)
@@ -250,6 +334,8 @@ int main(void)
 		CASE(without_steering_a_flow_keeps_the_queue_of_its_hash),
 		CASE(a_device_of_one_queue_carries_both_directions),
 		CASE(a_closed_device_is_gone),
+		CASE(a_device_that_was_handed_over_is_the_same_with_its_addresses_and_what_waits),
+		CASE(a_device_unlike_the_one_that_is_wanted_goes_before_that_is_made),
 	};
 
 	return cmocka_run_group_tests_name("os/queues", tests, NULL, NULL);

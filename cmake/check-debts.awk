@@ -4,11 +4,12 @@
 #   system   headers of an operating system, outside os/ and in the headers of os/ that others include (those of its folders for one
 #            system, os/linux and the like, and *_private.h are its own): all <headers> but those of C17 and of the libraries we build on
 #   json     the JSON library, outside wire/msg, mesh/json and cli/
+#   words    what people type on one system ("sudo ..."), outside os/: os/words has it
 #   clock    time_monotonic, time_real: nowhere in a core, to which the time is an argument
 #
 # debts.txt has lines "core PATH" (a file, or a folder with all below it), "system FILE: HEADER..." and "json FILE". What a file
 # uses and its line does not name is printed, and so is what a line names and its file does not use any more; then the
-# exit status is 1. There are no clock debts.
+# exit status is 1. There are no debts of words and clocks.
 
 BEGIN {
 	n_c17 = split("assert.h complex.h ctype.h errno.h fenv.h float.h inttypes.h iso646.h limits.h locale.h math.h setjmp.h " \
@@ -85,6 +86,10 @@ FNR == 1 {
 				"belongs behind a door of os/"))
 		used["system", path, part[2]] = 1
 	}
+}
+
+path !~ /^os\// && /"[^"]*(sudo |systemctl |journalctl |iptables |modprobe |timedatectl )/ {
+	complain(FILENAME ":" FNR, "speaks as on one system: its words belong into os/words")
 }
 
 {

@@ -8,6 +8,7 @@
 #include "node/metrics.h"
 #include "node/names.h"
 #include "node/view.h"
+#include "os/words/words.h"
 #include "wire/msg/msg.h"
 
 #include <string.h>
@@ -562,5 +563,5 @@ void node_question(void *ctx, const json_t *req, struct ctl_call *call)
 	else
 		ctl_reply(call, msg_refusal("no_permission",
 					"this command needs root, or the group that the configuration names",
-					"try it with sudo"));
+					OS_SUDO_HINT));
 }

@@ -4,6 +4,7 @@
 
 #include "node/capture.h"
 #include "node/commands_private.h"
+#include "os/words/words.h"
 #include "wire/msg/request.h"
 
 /* A group may use the control socket; what others send and receive is for root alone. */
@@ -35,8 +36,8 @@ void command_capture(struct node *n, const msg_object *req, struct ctl_call *cal
 	struct diag d = {0};
 
 	if (!is_root(call)) {
-		ctl_reply(call,
-			msg_refusal("no_permission", "only root may look into a tunnel", "try it with sudo"));
+		ctl_reply(
+			call, msg_refusal("no_permission", "only root may look into a tunnel", OS_SUDO_HINT));
 		return;
 	}
 	int err = msg_capture_get(req, &how, &d);

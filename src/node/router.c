@@ -10,6 +10,7 @@
 #include "node/host_settings.h"
 #include "node/node_private.h"
 #include "node/offers.h"
+#include "os/words/words.h"
 
 enum { RESOLV_CONF_MAX = 1 << 16 };
 
@@ -158,16 +159,14 @@ static void look_at_firewall(
 	char chain[128];
 
 	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
-		const char *tool = families[i] == IP_V4 ? "iptables" : "ip6tables";
+		const char *tool = families[i] == IP_V4 ? OS_FIREWALL_4 : OS_FIREWALL_6;
 
 		if (!is_about(v, count, families[i]) ||
 			!os_forward_drops(families[i], tun, chain, sizeof(chain)))
 			continue;
-		/* Docker's way: its own rules come first, and that chain is kept for others'. */
 		snprintf(buf, len,
-			"the firewall's chain %s drops what it has no rule for: let the tunnel through, with "
-			"Docker by `%s -I DOCKER-USER -i %s -j ACCEPT` and `%s -I DOCKER-USER -o %s -j "
-			"ACCEPT`",
+			"the firewall's chain %s drops what it has no rule for: let the tunnel "
+			"through, " OS_FIREWALL_LET_THROUGH,
 			chain, tool, tun, tool, tun);
 		return;
 	}

@@ -15,9 +15,6 @@
 
 struct event_base;
 
-/* What a node says it runs on. */
-#define OS_NAME "linux"
-
 /* --- interface configuration: os/linux/ifconf.c, iflook.c (libnl-route-3) --- */
 /* Sets addresses (with the mesh prefixes' lengths, so the kernel adds the on-link routes) and brings the link
  * up. Everything vanishes with the TUN. */

@@ -15,6 +15,7 @@
 #include "crypto/init.h"
 #include "os/interrupt.h"
 #include "os/os.h"
+#include "os/words/words.h"
 
 enum { COPY_TIMEOUT_MS = 60000, COPY_TRIES = 3 };
 
@@ -176,7 +177,7 @@ static int backup_run(struct cli *c, const void *opts UNUSED, const struct opt_w
 	if (!err)
 		err = write_file(c, words->v[0], &e, &n, &d);
 	if (err == TM_EPERM && !d.hint[0])
-		diag_hint(&d, "try it with sudo");
+		diag_hint(&d, OS_SUDO_HINT);
 	int status = err ? cli_fail(c, &d, err) : say_done(c, words->v[0], &e, n);
 	enrolment_wipe(&e);
 	return status;

@@ -15,6 +15,7 @@
 #include "crypto/init.h"
 #include "mesh/model.h"
 #include "os/os.h"
+#include "os/words/words.h"
 #include "wire/msg/device.h"
 
 enum { KEY_TEXT = BASE64_LEN(DH_KEY) + 1 };
@@ -219,7 +220,7 @@ static int list_run(struct cli *c, const void *opts UNUSED, const struct opt_wor
 
 	return listing_print(
 		c, &(const struct listing){"client.list", "clients", heads, ARRAY_LEN(heads), client_row,
-			   "no WireGuard devices yet: `sudo tunnelmesh client add NAME` makes one"});
+			   "no WireGuard devices yet: `" OS_SUDO "tunnelmesh client add NAME` makes one"});
 }
 
 const struct command cmd_client_list = {

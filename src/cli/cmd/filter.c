@@ -12,6 +12,7 @@
 #include "cli/core/commands.h"
 #include "cli/core/listing.h"
 #include "os/os.h"
+#include "os/words/words.h"
 #include "policy/document.h"
 
 /* --- what several of them do --- */
@@ -19,7 +20,7 @@
 /* Who changes it, for the history: whoever became root to do it. */
 const char *filter_by(void)
 {
-	const char *sudo = getenv("SUDO_USER"), *user = getenv("USER");
+	const char *sudo = getenv(OS_SUDO_USER), *user = getenv("USER");
 
 	return sudo && *sudo ? sudo : user && *user ? user : "root";
 }

@@ -13,6 +13,7 @@
 #include "control/coord/coord.h"
 #include "crypto/init.h"
 #include "os/os.h"
+#include "os/words/words.h"
 #include "policy/document.h"
 #include "wire/address.h"
 
@@ -223,7 +224,8 @@ static int print_created(struct cli *c, const struct enrolment *e, const json_t 
 	print_mesh(c, e);
 	if (token)
 		fprintf(c->out,
-			"  To add a machine run there:  sudo tunnelmesh join %s   (single use, valid %s)\n",
+			"  To add a machine run there:  " OS_SUDO
+			"tunnelmesh join %s   (single use, valid %s)\n",
 			json_text(token, "token"),
 			format_span(json_number(token, "expires_at") - time_real() / SEC + 30,
 				span)); /* the seconds since */
@@ -236,10 +238,10 @@ static int finish_offline(struct cli *c, const struct enrolment *e, bool foregro
 	int status = print_created(c, e, NULL);
 
 	if (!c->g.json && !foreground)
-		fprintf(c->out, "  Start it with:  sudo tunnelmesh%s up\n",
+		fprintf(c->out, "  Start it with:  " OS_SUDO "tunnelmesh%s up\n",
 			cli_node_flags(c, flags, sizeof(flags)));
 	else if (!c->g.json)
-		fprintf(c->out, "  To add a machine:  sudo tunnelmesh%s token create\n",
+		fprintf(c->out, "  To add a machine:  " OS_SUDO "tunnelmesh%s token create\n",
 			cli_node_flags(c, flags, sizeof(flags)));
 	return status;
 }

@@ -12,6 +12,7 @@
 #include "os/interrupt.h"
 #include "os/os.h"
 #include "os/terminal.h"
+#include "os/words/words.h"
 #include "wire/token.h"
 
 enum {
@@ -223,7 +224,7 @@ static int print_joined(
 		fprintf(c->out, " \u00b7 mesh \"%s\"\n", e->mesh.name);
 	}
 	if (o->no_up)
-		fprintf(c->out, "  Start it with:  sudo tunnelmesh%s up\n",
+		fprintf(c->out, "  Start it with:  " OS_SUDO "tunnelmesh%s up\n",
 			cli_node_flags(c, flags, sizeof(flags)));
 	return CLI_DONE;
 }

@@ -13,6 +13,7 @@
 #include "control/agent/identity_file.h"
 #include "os/files.h"
 #include "os/os.h"
+#include "os/words/words.h"
 
 enum { LEAVE_TIMEOUT_MS = 5000 };
 
@@ -41,7 +42,7 @@ static int load_enrolment(const struct cli *c, struct enrolment *e, struct diag 
 
 	err = enrolment_load(c->paths.enrolment, e, d);
 	if (err && !os_is_root() && !d->hint[0])
-		diag_hint(d, "try it with sudo");
+		diag_hint(d, OS_SUDO_HINT);
 	return err;
 }
 

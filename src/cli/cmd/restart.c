@@ -11,6 +11,7 @@
 #include "node/config.h"
 #include "os/interrupt.h"
 #include "os/os.h"
+#include "os/words/words.h"
 
 struct restart_opts {
 	bool check;
@@ -57,7 +58,7 @@ static int failed_to_come(const struct cli *c, int err, struct diag *d)
 {
 	*d = (struct diag){0};
 	if (daemon_by_systemd(c))
-		diag_hint(d, "`journalctl -u %s -n 20` says why", c->paths.unit);
+		diag_hint(d, OS_SEE_SERVICE_LOG, c->paths.unit);
 	else
 		diag_hint(d, "the end of %s says why; `tunnelmesh up` starts it", c->paths.log);
 	return diag_what(d, err,

@@ -19,6 +19,7 @@
 #include "node/host_settings.h"
 #include "node/hosting.h"
 #include "os/os.h"
+#include "os/words/words.h"
 
 enum { PATH_LEN = 4096 + 64, ENABLE_TIMEOUT_MS = 20000 };
 #define STAGE "restoring"
@@ -265,7 +266,8 @@ static int say_done(struct cli *c, const struct backup *b)
 	fputs("  The machine that the backup is of must not run any more: there can be only one with this "
 	      "identity.\n",
 		c->out);
-	fprintf(c->out, "  Start it with:  sudo tunnelmesh%s up\n", cli_node_flags(c, flags, sizeof(flags)));
+	fprintf(c->out, "  Start it with:  " OS_SUDO "tunnelmesh%s up\n",
+		cli_node_flags(c, flags, sizeof(flags)));
 	return CLI_DONE;
 }
 
@@ -289,7 +291,7 @@ static int restore_run(struct cli *c, const void *opts, const struct opt_words *
 	if (!err && daemon_by_systemd(c))
 		err = os_systemctl("enable", c->paths.unit, ENABLE_TIMEOUT_MS, &d);
 	if (err == TM_EPERM && !d.hint[0])
-		diag_hint(&d, "try it with sudo");
+		diag_hint(&d, OS_SUDO_HINT);
 	int status = err ? cli_fail(c, &d, err) : say_done(c, &b);
 	if (bytes)
 		wipe(bytes, n);

@@ -5,6 +5,7 @@
 #include "cli/core/columns.h"
 #include "cli/core/commands.h"
 #include "cli/core/listing.h"
+#include "os/words/words.h"
 
 /* --- of this machine --- */
 
@@ -130,8 +131,8 @@ static int list_run(struct cli *c, const void *opts UNUSED, const struct opt_wor
 
 	return listing_print(
 		c, &(const struct listing){"route.list", "routes", heads, ARRAY_LEN(heads), route_row,
-			   "no networks yet: `sudo tunnelmesh route advertise NETWORK` on the machine that "
-			   "is in it"});
+			   "no networks yet: `" OS_SUDO
+			   "tunnelmesh route advertise NETWORK` on the machine that is in it"});
 }
 
 const struct command cmd_route_list = {

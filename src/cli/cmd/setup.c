@@ -13,6 +13,7 @@
 #include "os/os.h"
 #include "os/tun.h"
 #include "os/udp.h"
+#include "os/words/words.h"
 
 enum { LOG_MAX = 1 << 20, UNDO_TIMEOUT_MS = 10000 };
 
@@ -51,7 +52,7 @@ static int check_not_enrolled(struct setup *s, struct diag *d)
 		err = os_find(c->paths.enrolment);
 		if (err == TM_ENOENT)
 			return TM_OK;
-		diag_hint(d, "try it with sudo");
+		diag_hint(d, OS_SUDO_HINT);
 		return diag_what(d, err, "cannot look into %s: %s", c->paths.state_dir, strerror(errno));
 	}
 

@@ -9,6 +9,7 @@
 #include "cli/core/commands.h"
 #include "cli/core/peers.h"
 #include "cli/core/reach.h"
+#include "os/words/words.h"
 
 static void status_row(struct columns *t, const json_t *p, int64_t now)
 {
@@ -131,8 +132,8 @@ static void print_dashboard(struct cli *c, const json_t *dashboard)
 		fprintf(c->out, "  dashboard: %s\n", json_text(dashboard, "url"));
 	if (json_is_true(json_object_get(dashboard, "lacks_password")))
 		text_said(c->out,
-			"the dashboard is not served outside of the mesh yet: `sudo tunnelmesh dashboard "
-			"password` makes the password that it asks for there",
+			"the dashboard is not served outside of the mesh yet: `" OS_SUDO
+			"tunnelmesh dashboard password` makes the password that it asks for there",
 			&c->screen);
 	else
 		print_closed(c, "the dashboard is", json_object_get(dashboard, "outside"));
@@ -195,7 +196,8 @@ static void print_self(struct cli *c, const json_t *status)
 	(void)print_closed(c, "metrics are", json_object_get(status, "metrics"));
 	print_dashboard(c, json_object_get(status, "dashboard"));
 	if (json_is_true(json_object_get(status, "program_replaced")))
-		fputs("  another tunnelmesh is installed since: `sudo tunnelmesh restart` changes to it\n",
+		fputs("  another tunnelmesh is installed since: `" OS_SUDO
+		      "tunnelmesh restart` changes to it\n",
 			c->out);
 	if (json_is_true(json_object_get(link, "up")))
 		return;
@@ -295,7 +297,7 @@ static int status_run(struct cli *c, const void *opts UNUSED, const struct opt_w
 	if (t.n == 0) {
 		fprintf(c->out, "  no other machines yet%s\n",
 			json_is_true(json_object_get(json_object_get(status, "self"), "coordinator"))
-				? ": `sudo tunnelmesh token create` makes a token for one"
+				? ": `" OS_SUDO "tunnelmesh token create` makes a token for one"
 				: "");
 		return CLI_DONE;
 	}

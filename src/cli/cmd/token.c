@@ -9,6 +9,7 @@
 #include "cli/core/commands.h"
 #include "cli/core/listing.h"
 #include "cli/core/peers.h"
+#include "os/words/words.h"
 
 struct token_opts {
 	uint32_t uses;
@@ -56,9 +57,11 @@ static int create_run(struct cli *c, const void *opts, const struct opt_words *w
 
 	format_span((int64_t)o->ttl, span);
 	if (o->uses == 1)
-		cli_note(c, "single use, valid %s; on the new machine: sudo tunnelmesh join TOKEN", span);
+		cli_note(c, "single use, valid %s; on the new machine: " OS_SUDO "tunnelmesh join TOKEN",
+			span);
 	else
-		cli_note(c, "for %u machines, valid %s; on each: sudo tunnelmesh join TOKEN", o->uses, span);
+		cli_note(c, "for %u machines, valid %s; on each: " OS_SUDO "tunnelmesh join TOKEN", o->uses,
+			span);
 	return CLI_DONE;
 }
 
@@ -105,8 +108,9 @@ static int list_run(struct cli *c, const void *opts UNUSED, const struct opt_wor
 	static const char *const heads[] = {
 		"ID", "STATE", "USED", "EXPIRES", "USED BY", "TAGS", "EPHEMERAL", "CREATED"};
 
-	return listing_print(c, &(const struct listing){"token.list", "tokens", heads, ARRAY_LEN(heads),
-					token_row, "no tokens: `sudo tunnelmesh token create` makes one"});
+	return listing_print(
+		c, &(const struct listing){"token.list", "tokens", heads, ARRAY_LEN(heads), token_row,
+			   "no tokens: `" OS_SUDO "tunnelmesh token create` makes one"});
 }
 
 const struct command cmd_token_list = {

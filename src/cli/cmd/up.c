@@ -9,6 +9,7 @@
 #include "node/node.h"
 #include "os/files.h"
 #include "os/os.h"
+#include "os/words/words.h"
 
 struct up_opts {
 	bool foreground;
@@ -50,11 +51,11 @@ static int check_enrolled(const struct cli *c, struct diag *d)
 	if (!err)
 		return TM_OK;
 	if (err != TM_ENOENT) {
-		diag_hint(d, "try it with sudo");
+		diag_hint(d, OS_SUDO_HINT);
 		return diag_what(d, err, "cannot look into %s: %s", c->paths.state_dir, strerror(errno));
 	}
 	cli_node_flags(c, flags, sizeof(flags));
-	diag_hint(d, "sudo tunnelmesh%s init, or join TOKEN", flags);
+	diag_hint(d, OS_SUDO "tunnelmesh%s init, or join TOKEN", flags);
 	diag_code(d, "not_enrolled");
 	return diag_what(d, TM_ENOENT, "this machine is in no mesh yet");
 }
@@ -102,8 +103,7 @@ static int up_run(struct cli *c, const void *opts, const struct opt_words *words
 const struct command cmd_up = {
 	.name = "up",
 	.summary = "start tunnelmesh on this machine",
-	.details = "By systemd where its unit is installed, else as a background process. Already "
-		   "running is fine.",
+	.details = OS_SERVICE_STARTS ", else as a background process. Already running is fine.",
 	.opts = up_options,
 	.defaults = &(const struct up_opts){0},
 	.opts_size = sizeof(struct up_opts),

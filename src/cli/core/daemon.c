@@ -18,6 +18,7 @@
 #include "os/interrupt.h"
 #include "os/local.h"
 #include "os/os.h"
+#include "os/words/words.h"
 
 enum {
 	START_TIMEOUT_MS = 20000,
@@ -46,7 +47,7 @@ static int start_by_systemd(const char *unit, bool at_boot, struct diag *d)
 	if (!err)
 		err = os_systemctl("start", unit, START_TIMEOUT_MS, d);
 	if (err)
-		diag_hint(d, "`journalctl -u %s -n 20` says why", unit);
+		diag_hint(d, OS_SEE_SERVICE_LOG, unit);
 	return err;
 }
 
@@ -85,7 +86,8 @@ int daemon_start(struct cli *c, bool at_boot, struct diag *d)
 
 	if (daemon_by_systemd(c) && c->g.log_level)
 		cli_note(c,
-			"systemd starts this node, and --log-level does not get there: set log_level in %s",
+			OS_SERVICE_MANAGER
+			" starts this node, and --log-level does not get there: set log_level in %s",
 			c->paths.config);
 	cli_progress(c, "starting");
 	/* Never beside systemd, which would start a second one at the next boot. */

@@ -9,6 +9,7 @@
 #include "cli/core/cli.h"
 #include "cli/core/peers.h"
 #include "os/os.h"
+#include "os/words/words.h"
 
 enum {
 	CLOCK_ODD_S = 5, /* beside an NTP client it is milliseconds */
@@ -16,7 +17,7 @@ enum {
 	NAMES_MAX = 3,
 };
 
-#define RESTART "sudo tunnelmesh restart"
+#define RESTART OS_SUDO "tunnelmesh restart"
 #define NETCHECK "tunnelmesh netcheck"
 
 struct examined {
@@ -59,7 +60,7 @@ static void check_daemon(const struct examined *x)
 	const char *running = json_text(f->status, "version");
 
 	if (f->host)
-		found(x, DOCTOR_PROBLEM, "sudo modprobe tun", "%s", f->host);
+		found(x, DOCTOR_PROBLEM, OS_GET_TUN, "%s", f->host);
 	if (f->silent)
 		found(x, DOCTOR_PROBLEM, f->silent_fix, "%s", f->silent);
 	else if (json_is_true(part(f->status, "program_replaced")) || strcmp(running, f->version) != 0)
@@ -74,10 +75,10 @@ static void check_coordinator(const struct examined *x)
 
 	if (json_is_true(part(link, "twin")))
 		found(x, DOCTOR_PROBLEM,
-			"sudo tunnelmesh leave && sudo tunnelmesh join TOKEN, on one of the two",
+			OS_SUDO "tunnelmesh leave && " OS_SUDO "tunnelmesh join TOKEN, on one of the two",
 			"another machine with this node's identity has its place: %s", error);
 	else if (json_is_true(part(link, "removed")))
-		found(x, DOCTOR_PROBLEM, "sudo tunnelmesh join TOKEN", "%s", error);
+		found(x, DOCTOR_PROBLEM, OS_SUDO "tunnelmesh join TOKEN", "%s", error);
 	else if (json_is_false(part(link, "up")))
 		found(x, DOCTOR_PROBLEM, NETCHECK, "no link to the coordinator%s%s", *error ? ": " : "",
 			error);
@@ -96,12 +97,11 @@ static void check_clock(const struct examined *x)
 	char span[FORMAT_LEN];
 
 	if (json_is_integer(ahead) && llabs(off) >= CLOCK_ODD_S)
-		found(x, llabs(off) >= CLOCK_WRONG_S ? DOCTOR_PROBLEM : DOCTOR_NOTE,
-			"sudo timedatectl set-ntp true",
+		found(x, llabs(off) >= CLOCK_WRONG_S ? DOCTOR_PROBLEM : DOCTOR_NOTE, OS_SET_CLOCK,
 			"this machine's clock is %s %s the coordinator's: one of the two is wrong",
 			format_span(llabs(off), span), off > 0 ? "ahead of" : "behind");
 	if (back >= CLOCK_ODD_S)
-		found(x, DOCTOR_NOTE, "sudo timedatectl set-ntp true",
+		found(x, DOCTOR_NOTE, OS_SET_CLOCK,
 			"this machine's clock went back by %s: handshakes go on from what it had been",
 			format_span(back, span));
 }
@@ -149,8 +149,7 @@ static void check_firewall(const struct examined *x)
 	const json_t *status = x->facts->status;
 	char ranges[PEER_TEXT_LEN], fix[128];
 
-	snprintf(fix, sizeof(fix), "sudo iptables -I INPUT -i %.15s -j ACCEPT (ip6tables likewise)",
-		json_text(status, "tun"));
+	snprintf(fix, sizeof(fix), OS_FIREWALL_LET_IN, json_text(status, "tun"));
 	if (peers_firewalled(status, ranges))
 		found(x, DOCTOR_PROBLEM, fix, "this machine's firewall drops what comes from %s", ranges);
 }
@@ -198,9 +197,8 @@ static void check_dns(const struct examined *x)
 		return;
 	json_array_foreach (part(dns, "listen"), i, at)
 		if (json_is_false(part(at, "open")))
-			found(x, DOCTOR_PROBLEM, "sudo ss -lnptu 'sport = :53'",
-				"names are not answered at %s: %s", json_text(at, "address"),
-				json_text(at, "why_not"));
+			found(x, DOCTOR_PROBLEM, OS_SEE_NAME_SERVERS, "names are not answered at %s: %s",
+				json_text(at, "address"), json_text(at, "why_not"));
 	if (*json_text(resolver, "problem"))
 		found(x, DOCTOR_PROBLEM, "tunnelmesh dns status",
 			"programs of this machine do not ask for names of the mesh: %s",
@@ -221,10 +219,10 @@ static void check_routes(const struct examined *x)
 	size_t i;
 
 	if (x->facts->overlap)
-		found(x, DOCTOR_NOTE, "ip route show table all", "%s", x->facts->overlap);
+		found(x, DOCTOR_NOTE, OS_SEE_ROUTES, "%s", x->facts->overlap);
 	json_array_foreach (part(routing, "networks"), i, net)
 		if (*json_text(net, "conflict"))
-			found(x, DOCTOR_NOTE, "ip route show table all",
+			found(x, DOCTOR_NOTE, OS_SEE_ROUTES,
 				"%s behind %s is not reached: this machine has %s itself%s%s",
 				json_text(net, "net"), json_text(net, "via"), json_text(net, "conflict"),
 				*json_text(net, "conflict_if") ? ", on " : "", json_text(net, "conflict_if"));
@@ -235,7 +233,7 @@ static void check_routes(const struct examined *x)
 	if (*json_text(routing, "trouble"))
 		found(x, DOCTOR_PROBLEM, "tunnelmesh route list", "%s", json_text(routing, "trouble"));
 	if (*exit)
-		found(x, DOCTOR_PROBLEM, "sudo tunnelmesh exit-node off", "%s", exit);
+		found(x, DOCTOR_PROBLEM, OS_SUDO "tunnelmesh exit-node off", "%s", exit);
 }
 
 static void check_offloads(const struct examined *x)
@@ -284,10 +282,9 @@ static void check_exposed(const struct examined *x, const struct doctor_file *f,
 	if (!bad)
 		return;
 	if (bad & OS_FOREIGN)
-		snprintf(fix, sizeof(fix), "sudo chown root: %.500s", f->path);
+		snprintf(fix, sizeof(fix), OS_OWN_FILE, f->path);
 	else
-		snprintf(fix, sizeof(fix), "sudo chmod go-%s %.500s", must_not & OS_OTHERS_READ ? "rwx" : "w",
-			f->path);
+		snprintf(fix, sizeof(fix), must_not & OS_OTHERS_READ ? OS_HIDE_FILE : OS_KEEP_FILE, f->path);
 	found(x, DOCTOR_PROBLEM, fix, "others than root may %s %.500s",
 		bad & (OS_FOREIGN | OS_OTHERS_WRITE) ? "change" : "read", f->path);
 }
@@ -306,10 +303,10 @@ static void check_files(const struct examined *x)
 	}
 	check_exposed(x, &f->config, OS_FOREIGN | OS_OTHERS_WRITE);
 	if (unseen)
-		found(x, DOCTOR_NOTE, "sudo tunnelmesh doctor", "who may read the keys was not looked at");
+		found(x, DOCTOR_NOTE, OS_SUDO "tunnelmesh doctor", "who may read the keys was not looked at");
 	json_array_foreach (part(f->status, "unsaved"), i, what)
-		found(x, DOCTOR_PROBLEM, "df -h, and mount: is there room, and may it be written?",
-			"not on disk is %s", json_string_value(what) ? json_string_value(what) : "");
+		found(x, DOCTOR_PROBLEM, OS_SEE_DISKS, "not on disk is %s",
+			json_string_value(what) ? json_string_value(what) : "");
 }
 
 #define NEEDS(answer) offsetof(struct doctor_facts, answer)

@@ -12,6 +12,7 @@
 #include "cli/core/daemon.h"
 #include "os/files.h"
 #include "os/terminal.h"
+#include "os/words/words.h"
 
 json_t *cli_error_json(const struct diag *d, int err)
 {
@@ -179,7 +180,7 @@ static void say_what_to_do(struct cli *c, int err, struct diag *d)
 	char flags[160];
 
 	if (err == TM_EPERM)
-		diag_hint(d, "try it with sudo");
+		diag_hint(d, OS_SUDO_HINT);
 	if (err != TM_ENOENT)
 		return;
 
@@ -202,10 +203,10 @@ static void say_what_to_do(struct cli *c, int err, struct diag *d)
 	if (!enrolled) {
 		diag_code(d, "not_enrolled");
 		diag_what(d, err, "tunnelmesh is not running, and this machine is in no mesh yet");
-		diag_hint(d, "sudo tunnelmesh%s init, or join TOKEN", flags);
+		diag_hint(d, OS_SUDO "tunnelmesh%s init, or join TOKEN", flags);
 	} else {
 		diag_code(d, "not_running");
-		diag_hint(d, "sudo tunnelmesh%s up", flags);
+		diag_hint(d, OS_SUDO "tunnelmesh%s up", flags);
 	}
 }
 

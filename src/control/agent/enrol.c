@@ -12,7 +12,7 @@
 #include "control/agent/enrolment.h"
 #include "control/link/race.h"
 #include "loop/timer.h"
-#include "os/os.h"
+#include "os/words/words.h"
 #include "wire/msg/msg.h"
 
 enum { QUESTION = 1 };

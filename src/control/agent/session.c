@@ -6,7 +6,7 @@
 #include "control/agent/agent_private.h"
 #include "crypto/init.h"
 #include "loop/timer.h"
-#include "os/os.h"
+#include "os/words/words.h"
 #include "wire/address.h"
 
 enum { PORT_HTTPS = 443 };

@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "base/secret.h"
 #include "os/sockaddr.h"
+#include "os/words/words.h"
 #include "packet/csum.h"
 #include "packet/ip.h"
 
@@ -33,7 +34,7 @@ int icmp_open(
 		i.fd = socket(domain, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, proto);
 	}
 	if (i.fd < 0) {
-		diag_hint(d, "try it with sudo, or allow it with the sysctl net.ipv4.ping_group_range");
+		diag_hint(d, OS_PING_HINT);
 		return diag_what(
 			d, tm_err_from_errno(errno), "this user may not send pings: %s", strerror(errno));
 	}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Where a password is asked for: outside of the mesh, in which addresses say who somebody is. */
+#include "os/words/words.h"
 #include "web/pages/parts.h"
 
 void page_login(struct strbuf *out, const struct page *p)
@@ -12,6 +13,6 @@ void page_login(struct strbuf *out, const struct page *p)
 		      "<button>Log in</button>");
 	part_form_end(out);
 	html_put(out, "<p class=\"quiet\">On the coordinator\xe2\x80\x99s machine "
-		      "<code>sudo tunnelmesh dashboard password</code> makes another one.</p>");
+		      "<code>" OS_SUDO "tunnelmesh dashboard password</code> makes another one.</p>");
 	part_end(out);
 }

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* How Linux is spoken of, with systemd where there is a service. Included by os/words/words.h alone. */
+#ifndef TM_OS_WORDS_LINUX_H
+#define TM_OS_WORDS_LINUX_H
+
+#define OS_NAME "linux" /* what a node says it runs on */
+
+/* --- rights --- */
+#define OS_SUDO "sudo " /* before a command that is an administrator's */
+#define OS_SUDO_HINT "try it with sudo"
+#define OS_PING_HINT "try it with sudo, or allow it with the sysctl net.ipv4.ping_group_range"
+#define OS_SUDO_USER "SUDO_USER" /* the variable that names who became administrator for a command */
+#define OS_OWN_FILE "sudo chown root: %.500s" /* so that it is an administrator's */
+#define OS_HIDE_FILE "sudo chmod go-rwx %.500s" /* so that no others read it */
+#define OS_KEEP_FILE "sudo chmod go-w %.500s" /* so that no others change it */
+
+/* --- the service --- */
+#define OS_SERVICE_MANAGER "systemd"
+#define OS_SERVICE_STARTS "By systemd where its unit is installed" /* of `up` */
+#define OS_SEE_SERVICE_LOG "`journalctl -u %s -n 20` says why" /* its name */
+
+/* --- what is the matter with this machine --- */
+#define OS_GET_TUN "sudo modprobe tun" /* where there are no tunnel devices */
+#define OS_SET_CLOCK "sudo timedatectl set-ntp true"
+#define OS_SEE_NAME_SERVERS "sudo ss -lnptu 'sport = :53'"
+#define OS_SEE_ROUTES "ip route show table all"
+#define OS_SEE_DISKS "df -h, and mount: is there room, and may it be written?"
+/* The interface. */
+#define OS_FIREWALL_LET_IN "sudo iptables -I INPUT -i %.15s -j ACCEPT (ip6tables likewise)"
+#define OS_FIREWALL_4 "iptables"
+#define OS_FIREWALL_6 "ip6tables"
+/* One of the two and the interface, twice. Docker's way: its own rules come first, and that chain is kept for
+ * others'. */
+#define OS_FIREWALL_LET_THROUGH                                                                              \
+	"with Docker by `%s -I DOCKER-USER -i %s -j ACCEPT` and `%s -I DOCKER-USER -o %s -j ACCEPT`"
+
+#endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * Configuration: /etc/tunnelmesh/config.yaml by one table of settings (config_rows.h); libyaml reads the
- * YAML. One table drives parser, defaults, `help config`, the manual page and the reload rule of each key.
+ * Configuration: a file of YAML, read by libyaml, and one table of settings (config_rows.h), which drives
+ * parser, defaults, `help config`, the manual page and the reload rule of each key.
  */
 #ifndef TM_NODE_CONFIG_H
 #define TM_NODE_CONFIG_H

@@ -13,6 +13,7 @@
 #include "data/plane/offloads.h"
 #include "mesh/routes.h"
 #include "node/config_rows.h"
+#include "os/paths.h"
 #include "wire/address.h"
 
 enum { HOST_MAX = 253 }; /* RFC 1035 3.1, as text without the root's dot */
@@ -411,7 +412,8 @@ int config_set(const struct config_row *row, const char *text, bool quoted, stru
 	case CONFIG_PROXY:
 		return set_proxy(row, text, field, d);
 	case CONFIG_FILE:
-		return set_text(row, text, !text[0] || (text[0] == '/' && strlen(text) < row->size),
+		return set_text(row, text,
+			!text[0] || (os_path_is_absolute(text) && strlen(text) < row->size),
 			"the whole path of a file", field, d);
 	case CONFIG_ENDPOINTS:
 	case CONFIG_HOSTS:

@@ -24,6 +24,7 @@
 #include "node/rules.h"
 #include "os/handover.h"
 #include "os/logfile.h"
+#include "os/paths.h"
 #include "wire/address.h"
 
 #include <event2/thread.h>
@@ -56,7 +57,7 @@ void node_paths_init(struct node_paths *p, const char *state_dir)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		snprintf(rows[i].out, NODE_PATH_MAX, "%s/%s", state_dir, rows[i].name);
+		os_path_in(rows[i].out, NODE_PATH_MAX, state_dir, rows[i].name);
 }
 
 /* --- plane --- */

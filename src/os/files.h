@@ -6,6 +6,7 @@
 #ifndef TM_OS_FILES_H
 #define TM_OS_FILES_H
 
+#include "base/diag.h"
 #include "base/err.h"
 #include "base/util.h"
 
@@ -19,6 +20,8 @@ struct os_look {
 NODISCARD int os_look(const char *path, struct os_look *ret_look);
 /* Octets that may still be written where that is; UINT64_MAX: nobody says. */
 uint64_t os_room(const char *path);
+/* As os_read_file, of what this process was given to read: a file or the end of a pipe. */
+NODISCARD int os_read_input(size_t max, char **ret_text, size_t *ret_n, struct diag *d);
 /* To be read and written, now, by this process and as its disk is: TM_EPERM. */
 NODISCARD int os_may_write(const char *path);
 /* An empty one that only its owner may read. TM_EEXIST: there is something already. */

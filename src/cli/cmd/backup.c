@@ -15,6 +15,7 @@
 #include "crypto/init.h"
 #include "os/interrupt.h"
 #include "os/os.h"
+#include "os/paths.h"
 #include "os/words/words.h"
 
 enum { COPY_TIMEOUT_MS = 60000, COPY_TRIES = 3 };
@@ -103,7 +104,7 @@ static int read_database(struct cli *c, struct piece *ret_p, struct diag *d)
 
 static int collect(struct cli *c, bool coordinator, struct piece pieces[static BACKUP_PARTS], struct diag *d)
 {
-	_cleanup_(freep) char *clock = text_printf("%s/%s", c->paths.state_dir, backup_name(BACKUP_CLOCK));
+	_cleanup_(freep) char *clock = os_path_join(c->paths.state_dir, backup_name(BACKUP_CLOCK));
 	struct diag ignored = {0};
 
 	if (!clock)

@@ -8,6 +8,7 @@
 #include "node/exit_journal.h"
 #include "node/route_settings.h"
 #include "os/os.h"
+#include "os/paths.h"
 
 enum { PAUSE_MAX_S = 86400 };
 
@@ -110,8 +111,8 @@ static int clear(struct cli *c)
 	struct diag d = {0};
 	char path[512], journal[512], ifname[16];
 
-	snprintf(path, sizeof(path), "%s/" ROUTE_SETTINGS_FILE, c->paths.state_dir);
-	snprintf(journal, sizeof(journal), "%s/" EXIT_JOURNAL, c->paths.state_dir);
+	os_path_in(path, sizeof(path), c->paths.state_dir, ROUTE_SETTINGS_FILE);
+	os_path_in(journal, sizeof(journal), c->paths.state_dir, EXIT_JOURNAL);
 	daemon_interface(c, ifname);
 	int err = os_check_privileges(&d);
 	if (!err)

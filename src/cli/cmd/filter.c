@@ -11,6 +11,7 @@
 #include "cli/core/columns.h"
 #include "cli/core/commands.h"
 #include "cli/core/listing.h"
+#include "os/files.h"
 #include "os/os.h"
 #include "os/words/words.h"
 #include "policy/document.h"
@@ -27,11 +28,11 @@ const char *filter_by(void)
 
 int filter_read(struct cli *c, const char *file, char **ret_text, struct diag *d)
 {
-	const char *path = strcmp(file, "-") == 0 ? "/dev/stdin" : file;
 	size_t n = 0;
 
 	(void)c;
-	int err = os_read_file(path, POLICY_TEXT_MAX, ret_text, &n, d);
+	int err = strcmp(file, "-") == 0 ? os_read_input(POLICY_TEXT_MAX, ret_text, &n, d)
+					 : os_read_file(file, POLICY_TEXT_MAX, ret_text, &n, d);
 	if (!err && strlen(*ret_text) != n) {
 		free(TAKE(*ret_text));
 		diag_where(d, "%s", file);

@@ -5,6 +5,7 @@
 #include "cli/core/columns.h"
 #include "cli/core/commands.h"
 #include "node/config.h"
+#include "os/words/words.h"
 
 enum { HELP_WIDTH = 79, CONFIG_INDENT = 6 };
 
@@ -101,7 +102,7 @@ static void config_row(void *ctx, const char *key, const char *def, bool reload,
 static int help_config(struct cli *c)
 {
 	text_wrapped(c->out,
-		"The configuration is optional: " DEFAULT_CONFIG
+		"The configuration is optional: " OS_SHOWN_CONFIG
 		", or --config FILE. YAML; unknown keys are refused. In parentheses are the default and what "
 		"applies a "
 		"change: reload is `tunnelmesh reload` or SIGHUP, restart is `down` and `up`.",

@@ -13,6 +13,7 @@
 #include "control/agent/identity_file.h"
 #include "os/files.h"
 #include "os/os.h"
+#include "os/paths.h"
 #include "os/words/words.h"
 
 enum { LEAVE_TIMEOUT_MS = 5000 };
@@ -84,7 +85,7 @@ static int remove_state(const struct cli *c, bool keep_identity, struct diag *d)
 	for (size_t i = 0; state_files[i]; i++) {
 		if (keep_identity && strcmp(state_files[i], "identity") == 0)
 			continue;
-		snprintf(path, sizeof(path), "%s/%s", c->paths.state_dir, state_files[i]);
+		os_path_in(path, sizeof(path), c->paths.state_dir, state_files[i]);
 		int failed = os_remove_file(path);
 		if (!failed || failed == TM_ENOENT || err)
 			continue;
@@ -96,8 +97,8 @@ static int remove_state(const struct cli *c, bool keep_identity, struct diag *d)
 	(void)os_remove_dir(c->paths.state_dir); /* only when nothing else is in it */
 	if (c->paths.standard) { /* then the socket has a directory of its own */
 		snprintf(path, sizeof(path), "%s", c->paths.socket);
-		*strrchr(path, '/') = '\0';
-		(void)os_remove_dir(path);
+		if (os_path_up(path))
+			(void)os_remove_dir(path);
 	}
 	return err;
 }
@@ -107,7 +108,7 @@ static void note_replaced(struct cli *c)
 {
 	char path[4096 + 64];
 
-	snprintf(path, sizeof(path), "%s/" STATE_REPLACED, c->paths.state_dir);
+	os_path_in(path, sizeof(path), c->paths.state_dir, STATE_REPLACED);
 	if (os_exists(path))
 		cli_note(c, "what `restore --replace` put aside is still in %s, with its identity key", path);
 }

@@ -19,6 +19,7 @@
 #include "node/host_settings.h"
 #include "node/hosting.h"
 #include "os/os.h"
+#include "os/paths.h"
 #include "os/words/words.h"
 
 enum { PATH_LEN = 4096 + 64, ENABLE_TIMEOUT_MS = 20000 };
@@ -36,7 +37,11 @@ static const struct opt restore_options[] = {
 
 static void in_state(const struct cli *c, const char *folder, const char *name, char out[static PATH_LEN])
 {
-	snprintf(out, PATH_LEN, "%s/%s%s%s", c->paths.state_dir, folder, *folder ? "/" : "", name);
+	char inner[PATH_LEN];
+
+	if (*folder)
+		os_path_in(inner, sizeof(inner), c->paths.state_dir, folder);
+	os_path_in(out, PATH_LEN, *folder ? inner : c->paths.state_dir, name);
 }
 
 /* --- the folder where it is unpacked --- */

@@ -11,6 +11,7 @@
 #include "os/files.h"
 #include "os/interrupt.h"
 #include "os/os.h"
+#include "os/paths.h"
 #include "os/tun.h"
 #include "os/udp.h"
 #include "os/words/words.h"
@@ -19,7 +20,7 @@ enum { LOG_MAX = 1 << 20, UNDO_TIMEOUT_MS = 10000 };
 
 static void state_path(const struct cli *c, const char *name, char *buf, size_t n)
 {
-	snprintf(buf, n, "%s/%s", c->paths.state_dir, name);
+	os_path_in(buf, n, c->paths.state_dir, name);
 }
 
 static int check_name(struct setup *s, struct diag *d)
@@ -70,23 +71,17 @@ static int check_not_enrolled(struct setup *s, struct diag *d)
 /* Remembers the topmost missing directory, to remove it and those below again. */
 static int note_missing_dirs(struct setup *s)
 {
-	char *dir = strdup(s->c->paths.state_dir);
+	_cleanup_(freep) char *dir = strdup(s->c->paths.state_dir);
 
-	for (char *slash = dir; dir && (slash = strchr(slash + 1, '/'));) {
-		*slash = '\0';
-		if (os_find(dir) != TM_OK) {
-			s->made_dir = dir;
-			return TM_OK;
-		}
-		*slash = '/';
-	}
 	if (!dir)
 		return TM_ENOMEM;
 
-	if (os_find(dir) != TM_OK)
-		s->made_dir = dir;
-	else
-		free(dir);
+	for (bool more = true; more && os_find(dir) != TM_OK; more = os_path_up(dir)) {
+		free(s->made_dir);
+		s->made_dir = strdup(dir);
+		if (!s->made_dir)
+			return TM_ENOMEM;
+	}
 	return TM_OK;
 }
 
@@ -366,13 +361,8 @@ static void remove_made_dirs(struct setup *s)
 	char *dir = s->made_dir ? strdup(s->c->paths.state_dir) : NULL;
 	size_t keep = s->made_dir ? strlen(s->made_dir) : 0;
 
-	while (dir && strlen(dir) >= keep && os_remove_dir(dir) == TM_OK) {
-		char *slash = strrchr(dir, '/');
-
-		if (!slash || slash == dir)
-			break;
-		*slash = '\0';
-	}
+	while (dir && strlen(dir) >= keep && os_remove_dir(dir) == TM_OK && os_path_up(dir))
+		;
 	free(dir);
 }
 

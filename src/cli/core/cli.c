@@ -7,14 +7,15 @@
 #include "base/suggest.h"
 #include "cli/core/commands.h"
 #include "crypto/init.h"
+#include "os/words/words.h"
 
 #define AT(field) offsetof(struct globals, field)
 const struct opt global_opts[] = {
-	{"config", 0, OPT_TEXT, AT(config), "FILE", "configuration file (" DEFAULT_CONFIG ", optional)", 0,
+	{"config", 0, OPT_TEXT, AT(config), "FILE", "configuration file (" OS_SHOWN_CONFIG ", optional)", 0,
 		0},
-	{"state-dir", 0, OPT_TEXT, AT(state_dir), "DIR", "keys and state (" DEFAULT_STATE_DIR ")", 0, 0},
+	{"state-dir", 0, OPT_TEXT, AT(state_dir), "DIR", "keys and state (" OS_SHOWN_STATE_DIR ")", 0, 0},
 	{"socket", 0, OPT_TEXT, AT(socket), "PATH",
-		"control socket (" DEFAULT_SOCKET ", or in the state directory)", 0, 0},
+		"control socket (" OS_SHOWN_SOCKET ", or in the state directory)", 0, 0},
 	{"log-level", 0, OPT_TEXT, AT(log_level), "LEVEL", "error, warn, info or debug", 0, 0},
 	{"json", 0, OPT_FLAG, AT(json), NULL, "machine-readable output", 0, 0},
 	{"help", 'h', OPT_FLAG, AT(help), NULL, "explain the command", 0, 0},

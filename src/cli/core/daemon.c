@@ -18,6 +18,7 @@
 #include "os/interrupt.h"
 #include "os/local.h"
 #include "os/os.h"
+#include "os/paths.h"
 #include "os/words/words.h"
 
 enum {
@@ -178,7 +179,7 @@ int daemon_stop(struct cli *c, struct diag *d)
 
 static void in_state(const struct cli *c, const char *name, char ret_path[static STATE_PATH_MAX])
 {
-	snprintf(ret_path, STATE_PATH_MAX, "%s/%s", c->paths.state_dir, name);
+	os_path_in(ret_path, STATE_PATH_MAX, c->paths.state_dir, name);
 }
 
 void daemon_interface(const struct cli *c, char ret_name[static 16])

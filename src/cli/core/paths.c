@@ -12,6 +12,9 @@
 #include "node/login.h"
 #include "node/route_settings.h"
 #include "os/paths.h"
+#include "os/words/words.h"
+
+#define SOCKET "tunnelmesh.sock"
 
 const char *const state_files[] = {
 	"identity",
@@ -43,28 +46,17 @@ const char *const state_files[] = {
 	NULL,
 };
 
-static char *in_dir(const char *dir, const char *name)
-{
-	return dir ? text_printf("%s/%s", dir, name) : NULL;
-}
-
-/* "/var/lib/tunnelmesh/" is the same directory. */
-static void trim_slashes(char *s)
-{
-	for (size_t n = s ? strlen(s) : 0; n > 1 && s[n - 1] == '/'; n--)
-		s[n - 1] = '\0';
-}
-
 /* NAME of a state directory that belongs to a further mesh; NULL: it is another one. Fit for a unit's name.
  */
 static const char *instance_of(const char *state_dir)
 {
 	static const char fit[] = "abcdefghijklmnopqrstuvwxyz0123456789_-";
-	size_t n = strlen(INSTANCE_STATE_DIR);
+	const size_t n = strlen(os_dir_state());
 
-	if (strncmp(state_dir, INSTANCE_STATE_DIR, n) != 0 || !state_dir[n])
+	if (strncmp(state_dir, os_dir_state(), n) != 0 || state_dir[n] != '-' || !state_dir[n + 1])
 		return NULL;
-	return state_dir[n + strspn(state_dir + n, fit)] ? NULL : state_dir + n;
+	const char *name = state_dir + n + 1;
+	return name[strspn(name, fit)] ? NULL : name;
 }
 
 /* Where config, socket and unit are that were not named. */
@@ -77,16 +69,14 @@ static void standards_of(const char *state_dir, struct standards *ret_s)
 {
 	const char *name = instance_of(state_dir);
 
-	if (name)
-		*ret_s = (struct standards){.config = text_printf(DEFAULT_CONFIG_DIR "/%s.yaml", name),
-			.socket = text_printf(DEFAULT_RUN_DIR "-%s/tunnelmesh.sock", name),
-			.unit = text_printf("tunnelmesh@%s.service", name),
-			.unit_file = "tunnelmesh@.service"};
-	else
-		*ret_s = (struct standards){.config = strdup(DEFAULT_CONFIG),
-			.socket = strdup(DEFAULT_SOCKET),
-			.unit = strdup("tunnelmesh.service"),
-			.unit_file = "tunnelmesh.service"};
+	_cleanup_(freep) char *file = name ? text_printf("%s.yaml", name) : strdup("config.yaml");
+	_cleanup_(freep) char *run = name ? text_printf("%s-%s", os_dir_run(), name) : strdup(os_dir_run());
+	*ret_s = (struct standards){
+		.config = file ? os_path_join(os_dir_config(), file) : NULL,
+		.socket = run ? os_path_join(run, SOCKET) : NULL,
+		.unit = name ? text_printf(OS_SERVICE_FURTHER, name) : strdup(OS_SERVICE),
+		.unit_file = name ? OS_SERVICE_FURTHER_FILE : OS_SERVICE,
+	};
 }
 
 static char *take_or(const char *given, const char *otherwise)
@@ -99,23 +89,23 @@ int paths_init(const char *config, const char *state_dir, const char *socket, st
 	struct paths p = {.config_explicit = config, .socket_explicit = socket};
 	struct standards std;
 
-	p.state_dir = os_path_absolute(state_dir ? state_dir : DEFAULT_STATE_DIR);
+	p.state_dir = os_path_absolute(state_dir ? state_dir : os_dir_state());
 	if (!p.state_dir)
 		return TM_ENOMEM;
-	trim_slashes(p.state_dir);
+	os_path_trim(p.state_dir);
 	standards_of(p.state_dir, &std);
-	bool known = strcmp(p.state_dir, DEFAULT_STATE_DIR) == 0 || instance_of(p.state_dir);
-	_cleanup_(freep) char *inside = in_dir(p.state_dir, "tunnelmesh.sock");
+	bool known = strcmp(p.state_dir, os_dir_state()) == 0 || instance_of(p.state_dir);
+	_cleanup_(freep) char *inside = os_path_join(p.state_dir, SOCKET);
 	p.config = take_or(config, std.config);
 	p.socket = take_or(socket, known ? std.socket : inside);
 	p.unit = std.unit;
 	p.unit_file = std.unit_file;
-	p.identity = in_dir(p.state_dir, "identity");
-	p.enrolment = in_dir(p.state_dir, "node.json");
-	p.password = in_dir(p.state_dir, LOGIN_FILE);
-	p.db = in_dir(p.state_dir, "mesh.db");
-	p.lock = in_dir(p.state_dir, "lock");
-	p.log = in_dir(p.state_dir, "daemon.log");
+	p.identity = os_path_join(p.state_dir, "identity");
+	p.enrolment = os_path_join(p.state_dir, "node.json");
+	p.password = os_path_join(p.state_dir, LOGIN_FILE);
+	p.db = os_path_join(p.state_dir, "mesh.db");
+	p.lock = os_path_join(p.state_dir, "lock");
+	p.log = os_path_join(p.state_dir, "daemon.log");
 	bool whole = std.config && std.socket && p.unit && p.config && p.socket && p.identity &&
 		     p.enrolment && p.password && p.db && p.lock && p.log;
 	p.standard = whole && known && strcmp(p.config, std.config) == 0 && strcmp(p.socket, std.socket) == 0;

@@ -6,26 +6,20 @@
 #include "base/err.h"
 #include "base/util.h"
 
-#define DEFAULT_CONFIG_DIR "/etc/tunnelmesh"
-#define DEFAULT_CONFIG DEFAULT_CONFIG_DIR "/config.yaml"
-#define DEFAULT_STATE_DIR "/var/lib/tunnelmesh"
-#define DEFAULT_RUN_DIR "/run/tunnelmesh"
-#define DEFAULT_SOCKET DEFAULT_RUN_DIR "/tunnelmesh.sock"
 #define STATE_REPLACED "replaced" /* in the state directory: what `restore --replace` put aside */
 
 /*
- * Further meshes on one machine: what lies in /var/lib/tunnelmesh-NAME has its configuration, its socket and
- * its systemd unit under that name, too.
+ * Without anything said it is all where the system has such things (os/paths.h). Further meshes on one
+ * machine: what lies in the state directory's name, with -NAME behind it, has its configuration, its socket
+ * and its service under that name, too.
  */
-#define INSTANCE_STATE_DIR DEFAULT_STATE_DIR "-"
-
 struct paths {
 	char *config, *state_dir, *socket;
-	char *unit; /* of systemd: "tunnelmesh.service" or "tunnelmesh@NAME.service" */
+	char *unit; /* the service: OS_SERVICE, or one of a further mesh */
 	const char *unit_file; /* a template for all NAMEs */
 	char *identity, *enrolment, *password, *db, *lock, *log; /* in state_dir */
 	bool config_explicit, socket_explicit;
-	bool standard; /* config, state and socket where the systemd unit has them */
+	bool standard; /* config, state and socket where the service has them */
 };
 
 /* NULL = not given. Without a socket given, a state directory of any other kind has its socket inside. */

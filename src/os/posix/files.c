@@ -200,6 +200,11 @@ int os_read_file(const char *path, size_t max, char **ret_text, size_t *ret_n, s
 	return TM_OK;
 }
 
+int os_read_input(size_t max, char **ret_text, size_t *ret_n, struct diag *d)
+{
+	return os_read_file("/dev/stdin", max, ret_text, ret_n, d);
+}
+
 /* ---- writing ---- */
 
 static int sync_dir_of(const char *path)

@@ -17,6 +17,9 @@
 /* --- the service --- */
 #define OS_SERVICE_MANAGER "systemd"
 #define OS_SERVICE_STARTS "By systemd where its unit is installed" /* of `up` */
+#define OS_SERVICE "tunnelmesh.service"
+#define OS_SERVICE_FURTHER "tunnelmesh@%s.service" /* that of a further mesh; its name */
+#define OS_SERVICE_FURTHER_FILE "tunnelmesh@.service" /* what has to be installed for it */
 #define OS_SEE_SERVICE_LOG "`journalctl -u %s -n 20` says why" /* its name */
 
 /* --- what is the matter with this machine --- */
@@ -33,5 +36,12 @@
  * others'. */
 #define OS_FIREWALL_LET_THROUGH                                                                              \
 	"with Docker by `%s -I DOCKER-USER -i %s -j ACCEPT` and `%s -I DOCKER-USER -o %s -j ACCEPT`"
+
+/* --- where things are that were not put elsewhere: os/paths.h --- */
+#define OS_SHOWN_CONFIG_DIR "/etc/tunnelmesh"
+#define OS_SHOWN_CONFIG OS_SHOWN_CONFIG_DIR "/config.yaml"
+#define OS_SHOWN_STATE_DIR "/var/lib/tunnelmesh"
+#define OS_SHOWN_RUN_DIR "/run/tunnelmesh"
+#define OS_SHOWN_SOCKET OS_SHOWN_RUN_DIR "/tunnelmesh.sock"
 
 #endif

@@ -132,12 +132,13 @@ static int put_run(const char *const *argv, struct strbuf *out, struct diag *d)
 static int gather_runs(
 	struct gathering *g UNUSED, const struct bugreport_part *p, struct strbuf *out, struct diag *d)
 {
-	int err = put_run(p->run[0], out, d);
+	const char *const *const *programs = os_report_programs(p->shown);
+	int err = put_run(programs[0], out, d);
 
-	for (size_t i = 1; p->run[i]; i++) {
+	for (size_t i = 1; programs[i]; i++) {
 		struct diag ignored = {0};
 
-		if (put_run(p->run[i], out, &ignored) == TM_OK)
+		if (put_run(programs[i], out, &ignored) == TM_OK)
 			err = TM_OK;
 	}
 	return err;
@@ -164,14 +165,14 @@ static void put_tail(const char *text, size_t n, struct strbuf *out)
 static int gather_log(
 	struct gathering *g, const struct bugreport_part *p UNUSED, struct strbuf *out, struct diag *d)
 {
-	const char *const journal[] = {"journalctl", "--no-pager", "--output", "short-iso", "--lines", "4000",
-		"--reverse", /* what is too much is the oldest */
-		"--unit", g->c->paths.unit, NULL};
+	const char *journal[OS_REPORT_LOG_ARGS];
 	_cleanup_(freep) char *text = NULL;
 	size_t n = 0;
 
-	if (daemon_by_systemd(g->c))
+	if (daemon_by_systemd(g->c)) {
+		os_report_log(g->c->paths.unit, journal);
 		return put_run(journal, out, d);
+	}
 	int err = os_read_file(g->c->paths.log, LOG_MAX, &text, &n, d);
 	if (!err)
 		put_tail(text, n, out);
@@ -180,41 +181,36 @@ static int gather_log(
 
 /* --- all of it --- */
 
-#define RUN(...) ((const char *const[]){__VA_ARGS__, NULL})
-#define RUNS(...) ((const char *const *const[]){__VA_ARGS__, NULL})
-
 const struct bugreport_part bugreport_parts[BUGREPORT_PARTS] = {
 	{"version.txt", "versions: of tunnelmesh, of the kernel, of the system", gather_version,
-		.run = RUNS(RUN("uname", "-srvm"), RUN("cat", "/etc/os-release"))},
+		.shown = OS_REPORT_SYSTEM},
 	{"config.txt", "the configuration; values that may be secret, or say who you are, are " REDACTED,
-		gather_config, NULL, NULL, NULL},
-	{"doctor.json", "what `doctor` finds wrong", gather_doctor, NULL, NULL, NULL},
+		gather_config, NULL, NULL, OS_REPORT_NONE},
+	{"doctor.json", "what `doctor` finds wrong", gather_doctor, NULL, NULL, OS_REPORT_NONE},
 	{"status.json", "`status`: this node, its link, its peers by which path, what was dropped and why",
-		gather_answer, "status", NULL, NULL},
-	{"peers.json", "`peers`: all members, with their public keys", gather_answer, "peers", NULL, NULL},
+		gather_answer, "status", NULL, OS_REPORT_NONE},
+	{"peers.json", "`peers`: all members, with their public keys", gather_answer, "peers", NULL,
+		OS_REPORT_NONE},
 	{"paths.json", "the last 50 changes of path of each peer: when, from what, to what, why",
-		gather_answer, "paths", "peers", NULL},
+		gather_answer, "paths", "peers", OS_REPORT_NONE},
 	{"netcheck.json", "`netcheck`: what stands between this machine and the others", gather_netcheck,
-		NULL, NULL, NULL},
-	{"metrics.txt", "`metrics`: figures of this node", gather_metrics, "metrics", NULL, NULL},
+		NULL, NULL, OS_REPORT_NONE},
+	{"metrics.txt", "`metrics`: figures of this node", gather_metrics, "metrics", NULL, OS_REPORT_NONE},
 	{"events.json", "what this node remembers of what happened to it", gather_answer, "events", NULL,
-		NULL},
+		OS_REPORT_NONE},
 	{"mesh-events.json", "what the coordinator knows: who did what to the mesh", gather_answer,
-		"event.list", "events", NULL},
+		"event.list", "events", OS_REPORT_NONE},
 	{"nodes.json", "`node list`: versions and last signs of life of all nodes", gather_answer,
-		"node.list", "nodes", NULL},
+		"node.list", "nodes", OS_REPORT_NONE},
 	{"dns.json", "`dns status`: how names of the mesh are answered here", gather_answer, "dns.status",
-		NULL, NULL},
-	{"routes.json", "`route list`: networks behind nodes", gather_answer, "route.list", "routes", NULL},
+		NULL, OS_REPORT_NONE},
+	{"routes.json", "`route list`: networks behind nodes", gather_answer, "route.list", "routes",
+		OS_REPORT_NONE},
 	{"addresses.txt", "interfaces and addresses of this machine", gather_runs,
-		.run = RUNS(RUN("ip", "-statistics", "link"), RUN("ip", "address"))},
-	{"routing.txt", "routes and rules of this machine", gather_runs,
-		.run = RUNS(RUN("ip", "-4", "rule"), RUN("ip", "-4", "route", "show", "table", "all"),
-			RUN("ip", "-6", "rule"), RUN("ip", "-6", "route", "show", "table", "all"))},
-	{"firewall.txt", "the firewall of this machine", gather_runs,
-		.run = RUNS(RUN("nft", "--stateless", "list", "ruleset"))},
-	{"resolver.txt", "how this machine resolves names", gather_runs,
-		.run = RUNS(RUN("cat", "/etc/resolv.conf"), RUN("resolvectl", "status"))},
+		.shown = OS_REPORT_ADDRESSES},
+	{"routing.txt", "routes and rules of this machine", gather_runs, .shown = OS_REPORT_ROUTES},
+	{"firewall.txt", "the firewall of this machine", gather_runs, .shown = OS_REPORT_FIREWALL},
+	{"resolver.txt", "how this machine resolves names", gather_runs, .shown = OS_REPORT_RESOLVER},
 	{"log.txt", "the end of the daemon's log; from the journal, newest first", gather_log, NULL, NULL,
-		NULL},
+		OS_REPORT_NONE},
 };

@@ -5,6 +5,7 @@
 
 #include "base/strbuf.h"
 #include "cli/core/cli.h"
+#include "os/report.h"
 
 struct gathering {
 	struct cli *c;
@@ -18,7 +19,7 @@ struct bugreport_part {
 	int (*gather)(
 		struct gathering *g, const struct bugreport_part *p, struct strbuf *out, struct diag *d);
 	const char *ask, *list; /* of the daemon; an array that comes in pages, or NULL */
-	const char *const *const *run; /* programs of the system, one after the other */
+	enum os_report shown; /* by programs of the system, one after the other */
 };
 
 enum { BUGREPORT_PARTS = 18 };

@@ -11,6 +11,8 @@
 #include "node/config_rows.h"
 #include "os/local.h"
 #include "os/os.h"
+#include "os/resolv.h"
+#include "os/words/words.h"
 
 enum { FILE_MAX = 64 * 1024 };
 
@@ -31,12 +33,6 @@ static const char *const dns_serve_words[] = {[DNS_SERVE_HOST] = "host", [DNS_SE
 
 static const char *const log_format_words[] = {
 	[LOG_FORMAT_TEXT] = "text", [LOG_FORMAT_LOGFMT] = "logfmt", [LOG_FORMAT_JSON] = "json", NULL};
-static const char *const resolver_words[] = {[RESOLV_AUTO] = "auto",
-	[RESOLV_WISH_NONE] = "none",
-	[RESOLV_WISH_RESOLVED] = "resolved",
-	[RESOLV_WISH_RESOLVCONF] = "resolvconf",
-	[RESOLV_WISH_FILE] = "file",
-	NULL};
 
 const struct config_row config_rows[CONFIG_ROWS] = {
 	{.key = "listen_port",
@@ -165,12 +161,11 @@ const struct config_row config_rows[CONFIG_ROWS] = {
 			"127.0.0.54:53"},
 	{.key = "dns.resolver",
 		.type = CONFIG_WORD,
-		.words = resolver_words,
+		.words = os_resolv_ways,
 		FIELD(dns_resolver),
 		.def = "auto",
-		.help = "how programs of this machine come to ask this node for names of the mesh: by "
-			"systemd-resolved, by resolvconf, or by lines in the file resolv.conf, which are "
-			"removed at the end; auto finds out, none changes nothing"},
+		.help = "how programs of this machine come to ask this node for names of the "
+			"mesh: " OS_NAMES_WAYS "; auto finds out, none changes nothing"},
 	{.key = "dns.search",
 		.type = CONFIG_SWITCH,
 		FIELD(dns_search),

@@ -10,7 +10,6 @@
 #include "base/diag.h"
 #include "base/log.h"
 #include "data/peer/keypair.h"
-#include "dns/resolv.h"
 #include "mesh/model.h"
 #include "policy/local.h"
 #include "wire/proxy.h"
@@ -54,7 +53,7 @@ struct config {
 	size_t n_listen;
 	bool dns; /* restart; yes */
 	enum config_dns_serve dns_serve; /* restart; host */
-	enum resolv_wish dns_resolver; /* restart; auto */
+	unsigned dns_resolver; /* a way of os/resolv.h; restart; auto */
 	bool dns_search; /* restart; no: names of one word are not looked for in the mesh */
 	char dns_listen[CONFIG_LIST_MAX][64]; /* restart; beside the node's own mesh addresses */
 	size_t n_dns_listen;

@@ -132,31 +132,29 @@ static void choose_doors(const struct node *n)
 
 /* --- who is told of it --- */
 
-/* A zone to be asked for here, and nowhere else: "~mesh" (systemd.network(5), Domains=); without the sign it
- * is searched as well. */
-static bool add_zone(struct names *x, size_t i, const struct dns_name *zone, bool search)
+static bool add_zone(struct names *x, size_t i, const struct dns_name *zone)
 {
 	char text[DNS_NAME_TEXT];
 
 	dns_name_format(zone, text);
 	text[strlen(text) - 1] = '\0'; /* the final dot */
 	if (i < HOSTING_ZONES)
-		x->zones[i] = text_printf("%s%s", search ? "" : "~", text);
+		x->zones[i] = strdup(text);
 	return i < HOSTING_ZONES && x->zones[i];
 }
 
-static int list_zones(struct names *x, bool search)
+static int list_zones(struct names *x)
 {
 	const struct prefix *nets[] = {&x->zone.net4, &x->zone.net6};
 	struct dns_name reverse[DNS_REVERSE_MAX];
 	size_t n = 0;
-	bool ok = add_zone(x, n++, &x->zone.name, search);
+	bool ok = add_zone(x, n++, &x->zone.name);
 
 	for (size_t i = 0; i < ARRAY_LEN(nets); i++) {
 		const size_t count = dns_reverse_zones(nets[i], reverse, ARRAY_LEN(reverse));
 
 		for (size_t k = 0; ok && k < count; k++)
-			ok = add_zone(x, n++, &reverse[k], false);
+			ok = add_zone(x, n++, &reverse[k]);
 	}
 	return ok ? TM_OK : TM_ENOMEM;
 }
@@ -165,17 +163,16 @@ static int list_zones(struct names *x, bool search)
 static void start_resolving(struct node *n)
 {
 	struct names *x = n->names;
-	const bool search = n->config.dns_search;
-	struct resolving_config cfg = {
+	const struct resolving_config cfg = {
 		.wish = n->config.dns_resolver,
 		.ifname = plane_tun_name(n->plane),
 		.journal = n->paths.undo_names,
 		.server = n->enrolment.self.ip4,
 		.zones = (const char *const *)x->zones,
+		.search = n->config.dns_search,
 	};
-	int err = list_zones(x, search);
+	int err = list_zones(x);
 
-	cfg.search = search ? x->zones[0] : NULL;
 	if (!err)
 		err = resolving_new(n->base, &cfg, &x->resolving);
 	if (err)

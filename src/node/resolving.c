@@ -8,6 +8,7 @@
 #include "base/loglimit.h"
 #include "loop/helper.h"
 #include "loop/timer.h"
+#include "node/patience.h"
 #include "os/watch.h"
 
 #define SETTLE (300 * MS) /* a program that writes resolv.conf does so in several steps */
@@ -25,10 +26,10 @@ struct resolving {
 	bool more; /* something changed meanwhile */
 	bool in_force;
 	bool gave_in; /* another program insists: what it does is looked at, and now and then written over */
-	enum resolv_mode mode;
+	unsigned way;
 	const char *why, *doubt; /* static texts; NULL: none */
 	char problem[sizeof(struct diag) + 16]; /* "" = none */
-	struct resolv_patience patience;
+	struct patience patience;
 	struct log_limit log;
 };
 
@@ -83,22 +84,21 @@ static void look_again(void *ctx)
 	if (!r->begun || r->job)
 		return; /* whose end sees to it */
 	if (r->gave_in)
-		resolv_wrote(&r->patience, time_monotonic());
+		patience_wrote(&r->patience, time_monotonic());
 	submit(r, !r->in_force);
 }
 
-/* Files whose changes matter: what programs read, what is behind it, and what systemd-resolved writes when it
- * starts. True: what happened to them while they were looked at may not have been seen. */
-static bool watch(struct resolving *r, const struct hosting *h)
+/* True: what happened to the files while they were looked at may not have been seen. */
+static bool watch(struct resolving *r, const struct os_resolv *h)
 {
-	const char *const paths[] = {"/etc/resolv.conf", h->target, "/run/systemd/resolve/stub-resolv.conf"};
+	const char *paths[OS_RESOLV_WATCHED];
 
-	return r->watch && os_watch_set(r->watch, paths, ARRAY_LEN(paths));
+	return r->watch && os_watch_set(r->watch, paths, os_resolv_watched(h, paths));
 }
 
-static void tell(struct resolving *r, const struct hosting *h, int err)
+static void tell(struct resolving *r, const struct os_resolv *h, int err)
 {
-	const bool in_force = !err && h->mode != RESOLV_NONE;
+	const bool in_force = !err && h->way != OS_RESOLV_NONE;
 	char text[sizeof(r->problem)] = "";
 
 	if (err)
@@ -107,13 +107,13 @@ static void tell(struct resolving *r, const struct hosting *h, int err)
 		LOG_LIMITED(LOG_WARN, &r->log, LOG_WHO_ALL,
 			"node: programs of this machine may not find names of the mesh, trying again each "
 			"minute",
-			KV("way", resolv_mode_name(h->mode)), KV("why", text));
-	if (!err && (r->mode != h->mode || r->why != h->why || r->in_force != in_force))
+			KV("way", os_resolv_ways[h->way]), KV("why", text));
+	if (!err && (r->way != h->way || r->why != h->why || r->in_force != in_force))
 		log_info(in_force ? "node: programs of this machine find names of the mesh"
 				  : "node: this machine's resolver is left as it is",
-			KV("way", resolv_mode_name(h->mode)), KV("why", h->why));
+			KV("way", os_resolv_ways[h->way]), KV("why", h->why));
 	snprintf(r->problem, sizeof(r->problem), "%s", text);
-	r->mode = h->mode;
+	r->way = h->way;
 	r->why = h->why;
 	r->doubt = h->doubt;
 	r->in_force = in_force;
@@ -126,21 +126,21 @@ static void done(void *ctx, int err)
 	struct resolving *r = j->owner;
 
 	r->job = NULL;
-	if (err == TM_ECLOSED && !j->hosting.why) { /* not tried: the end has come */
+	if (err == TM_ECLOSED && !j->hosting.host.why) { /* not tried: the end has come */
 		free(j);
 		return;
 	}
-	const bool unseen = watch(r, &j->hosting);
-	if (err == TM_EBUSY && !j->may_write && resolv_may_put_back(&r->patience, time_monotonic())) {
+	const bool unseen = watch(r, &j->hosting.host);
+	if (err == TM_EBUSY && !j->may_write && patience_may_put_back(&r->patience, time_monotonic())) {
 		LOG_LIMITED(LOG_INFO, &r->log, LOG_WHO_ALL,
 			"node: another program changed this machine's resolver, names of the mesh are put "
 			"back",
-			KV("way", resolv_mode_name(j->hosting.mode)));
+			KV("way", os_resolv_ways[j->hosting.host.way]));
 		submit(r, true);
 		free(j);
 		return;
 	}
-	tell(r, &j->hosting, err);
+	tell(r, &j->hosting.host, err);
 	free(j);
 	if (r->more || (unseen && !err))
 		look(r);
@@ -169,11 +169,12 @@ int resolving_new(
 	if (!r)
 		return TM_ENOMEM;
 	r->log = LOG_LIMIT_FEW;
-	r->plan.wish = cfg->wish;
-	r->plan.server = cfg->server;
-	r->plan.zones = cfg->zones;
-	r->plan.search = cfg->search;
-	snprintf(r->plan.ifname, sizeof(r->plan.ifname), "%s", cfg->ifname);
+	r->way = OS_RESOLV_NONE;
+	r->plan.host.wish = cfg->wish;
+	r->plan.host.server = cfg->server;
+	r->plan.host.zones = cfg->zones;
+	r->plan.host.search = cfg->search;
+	snprintf(r->plan.host.ifname, sizeof(r->plan.host.ifname), "%s", cfg->ifname);
 	snprintf(r->plan.journal, sizeof(r->plan.journal), "%s", cfg->journal);
 	int err = helper_new(base, "names-host", &r->helper);
 	if (!err)
@@ -218,7 +219,7 @@ bool resolving_failing(const struct resolving *r)
 void resolving_put(const struct resolving *r, struct jsonout *out)
 {
 	jsonout_object(out, "resolver");
-	jsonout_text(out, "way", resolv_mode_name(r->mode));
+	jsonout_text(out, "way", os_resolv_ways[r->way]);
 	jsonout_bool(out, "in_force", r->in_force);
 	jsonout_text_or_null(out, "why", r->why ? r->why : "");
 	jsonout_text_or_null(out, "doubt", r->doubt ? r->doubt : "");

@@ -15,11 +15,11 @@ struct jsonout;
 struct resolving;
 
 struct resolving_config {
-	enum resolv_wish wish;
+	unsigned wish; /* a way of os/resolv.h */
 	const char *ifname, *journal;
 	struct ip server;
-	const char *search; /* as in struct hosting; likewise */
-	const char *const *zones; /* as in struct hosting; borrowed for as long as it lives */
+	const char *const *zones; /* as in struct os_resolv; borrowed for as long as it lives */
+	bool search; /* as there */
 };
 
 /* Undoes what a run before this one left, blocking; changes nothing else yet. */

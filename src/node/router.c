@@ -5,14 +5,12 @@
 #include <string.h>
 
 #include "data/plane/networks.h"
-#include "dns/resolv.h"
 #include "node/exits.h"
 #include "node/host_settings.h"
 #include "node/node_private.h"
 #include "node/offers.h"
+#include "os/resolv.h"
 #include "os/words/words.h"
-
-enum { RESOLV_CONF_MAX = 1 << 16 };
 
 struct router {
 	struct host_settings *settings;
@@ -172,38 +170,14 @@ static void look_at_firewall(
 	}
 }
 
-/*
- * Whoever uses this machine's way to the internet asks for names where it does itself: of what its programs
- * read, or else of what systemd-resolved asks on their behalf.
- */
-static bool find_resolvers(const struct node *n, struct ip ret_v[static 2])
-{
-	static const char *const files[] = {"/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"};
-	const struct prefix mesh[] = {n->mesh.net4, n->mesh.net6};
-
-	ret_v[0] = ret_v[1] = (struct ip){.family = IP_NONE};
-	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
-		_cleanup_(freep) char *conf = NULL;
-
-		if (os_read_file(files[i], RESOLV_CONF_MAX, &conf, NULL, NULL) != TM_OK)
-			continue;
-		bool any = resolv_server(conf, IP_V4, mesh, ARRAY_LEN(mesh), &ret_v[0]);
-		any |= resolv_server(conf, IP_V6, mesh, ARRAY_LEN(mesh), &ret_v[1]);
-		if (any)
-			return true;
-	}
-	return false;
-}
-
-/* For those who use this machine's way to the internet, if they may. */
+/* Whoever uses this machine's way to the internet, and may, asks for names where it does itself. */
 static void look_at_resolvers(struct node *n, char *buf, size_t len)
 {
+	const struct prefix mesh[] = {n->mesh.net4, n->mesh.net6};
 	struct ip resolvers[2];
 
-	if (!find_resolvers(n, resolvers))
-		snprintf(buf, len,
-			"who uses this machine as an exit node finds no names: resolv.conf names no other "
-			"machine");
+	if (!os_resolv_servers(mesh, ARRAY_LEN(mesh), resolvers))
+		snprintf(buf, len, "who uses this machine as an exit node finds no names: " OS_NAMES_NOBODY);
 	os_nat_resolvers(n->router->nat, &resolvers[0], &resolvers[1]);
 }
 

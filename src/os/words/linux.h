@@ -26,6 +26,11 @@
 #define OS_GET_TUN "sudo modprobe tun" /* where there are no tunnel devices */
 #define OS_SET_CLOCK "sudo timedatectl set-ntp true"
 #define OS_SEE_NAME_SERVERS "sudo ss -lnptu 'sport = :53'"
+/* What is done so that this machine's programs find names of the mesh. */
+#define OS_NAMES_WAYS                                                                                        \
+	"by systemd-resolved, by resolvconf, or by lines in the file resolv.conf, which are removed at the " \
+	"end"
+#define OS_NAMES_NOBODY "resolv.conf names no other machine" /* that would resolve names */
 #define OS_SEE_ROUTES "ip route show table all"
 #define OS_SEE_DISKS "df -h, and mount: is there room, and may it be written?"
 /* The interface. */

@@ -10,6 +10,7 @@
 #include "crypto/aead.h"
 #include "data/plane/offloads.h"
 #include "os/os.h"
+#include "os/resolv.h"
 
 static const char *source_file(const char *name, char buf[static 512])
 {
@@ -166,7 +167,7 @@ static void keys_of_what_the_node_serves_reach_their_fields(void **state UNUSED)
 	assert_string_equal(c.addresses[6], "localhost");
 	assert_false(c.dns);
 	assert_int_equal(c.dns_serve, DNS_SERVE_MESH);
-	assert_int_equal(c.dns_resolver, RESOLV_WISH_FILE);
+	assert_string_equal(os_resolv_ways[c.dns_resolver], "file");
 	assert_true(c.dns_search);
 	assert_int_equal(c.n_dns_listen, 2);
 	assert_string_equal(c.dns_listen[1], "5353");

@@ -10,9 +10,10 @@
 #include <unistd.h>
 
 #include "node/hosting.h"
+#include "os/linux/resolv_text.h"
 #include "os/os.h"
 
-static const char *const zones[] = {"~mesh", "~101.100.in-addr.arpa", NULL};
+static const char *const zones[] = {"mesh", "101.100.in-addr.arpa", NULL};
 
 struct scene {
 	struct host *host;
@@ -78,7 +79,7 @@ static void scene_open(struct scene *s, void **state, const char *conf, const ch
 	snprintf(s->path, sizeof(s->path), "%s", s->host->dir);
 	setenv("PATH", s->path, 1);
 	setenv("INVOCATION_ID", "as systemd starts us", 1);
-	s->h = (struct hosting){.ifname = "tm7", .server = ip_v4_host(0x64650002), .zones = zones};
+	s->h = (struct hosting){.host = {.ifname = "tm7", .server = ip_v4_host(0x64650002), .zones = zones}};
 	snprintf(s->h.journal, sizeof(s->h.journal), "%s", s->journal);
 }
 
@@ -106,11 +107,11 @@ static void lines_in_the_file_come_and_go(void **state)
 
 	scene_open(&s, state, PLAIN, "hosts: files dns\n");
 	assert_int_equal(apply(&s, true), TM_OK);
-	assert_int_equal(s.h.mode, RESOLV_FILE);
-	assert_true(s.h.changed);
+	assert_int_equal(s.h.host.way, RESOLV_FILE);
+	assert_true(s.h.host.changed);
 	expect("/etc/resolv.conf", OURS);
 	assert_int_equal(apply(&s, true), TM_OK);
-	assert_false(s.h.changed);
+	assert_false(s.h.host.changed);
 	assert_int_equal(hosting_undo(s.journal, NULL), TM_OK);
 	expect("/etc/resolv.conf", PLAIN);
 	assert_false(os_exists(s.journal));
@@ -163,7 +164,7 @@ static void what_is_taken_away_is_put_back_where_that_is_allowed(void **state)
 	assert_int_equal(apply(&s, true), TM_OK);
 	put_in_place("/etc/resolv.conf", PLAIN);
 	assert_int_equal(apply(&s, false), TM_EBUSY);
-	assert_non_null(strstr(s.h.problem.what, "another program rewrites /etc/resolv.conf"));
+	assert_non_null(strstr(s.h.host.problem.what, "another program rewrites /etc/resolv.conf"));
 	expect("/etc/resolv.conf", PLAIN);
 	assert_int_equal(apply(&s, true), TM_OK);
 	expect("/etc/resolv.conf", OURS);
@@ -177,7 +178,7 @@ static void resolved_is_told_of_our_zones_alone(void **state)
 	scene_open(&s, state, "nameserver 127.0.0.53\n", "");
 	script(&s, "resolvectl", "");
 	assert_int_equal(apply(&s, true), TM_OK);
-	assert_int_equal(s.h.mode, RESOLV_RESOLVED);
+	assert_int_equal(s.h.host.way, RESOLV_RESOLVED);
 	expect_call(&s, "resolvectl dns tm7 100.101.0.2\n");
 	expect_call(&s, "resolvectl domain tm7 ~mesh ~101.100.in-addr.arpa\n");
 	expect_call(&s, "resolvectl default-route tm7 no\n");
@@ -189,7 +190,7 @@ static void resolved_is_told_of_our_zones_alone(void **state)
 	script(&s, "resolvectl", "[ \"$2\" != domain ] || echo 'Link 7 (tm7): ~mesh'");
 	put(s.calls, "");
 	assert_int_equal(apply(&s, true), TM_OK);
-	assert_false(s.h.changed);
+	assert_false(s.h.host.changed);
 	char *calls = NULL;
 	assert_int_equal(os_read_file(s.calls, 65536, &calls, NULL, NULL), TM_OK);
 	assert_null(strstr(calls, " dns "));
@@ -205,7 +206,7 @@ static void what_resolved_says_against_it_is_told(void **state)
 	script(&s, "resolvectl",
 		"[ \"$1\" != dns ] || { echo 'Failed to set DNS configuration: no'; exit 1; }");
 	assert_int_equal(apply(&s, true), TM_EIO);
-	assert_string_equal(s.h.problem.what,
+	assert_string_equal(s.h.host.problem.what,
 		"`resolvectl dns tm7` exited with status 1: Failed to set DNS configuration: no");
 	scene_close(&s);
 }
@@ -219,7 +220,7 @@ static void resolvconf_gets_a_record_of_ours_and_loses_it(void **state)
 		"[ \"$1\" = -d ] || { read -r a b; echo \"read $a $b\" >> ${0%/*}/calls; echo \"$a $b\" >> "
 		"/etc/resolv.conf; }");
 	assert_int_equal(apply(&s, true), TM_OK);
-	assert_int_equal(s.h.mode, RESOLV_RESOLVCONF);
+	assert_int_equal(s.h.host.way, RESOLV_RESOLVCONF);
 	expect_call(&s, "resolvconf -a tun0.tm7\n");
 	expect_call(&s, "read nameserver 100.101.0.2\n");
 	assert_int_equal(hosting_undo(s.journal, NULL), TM_OK);
@@ -234,7 +235,7 @@ static void another_way_undoes_the_one_before(void **state)
 	scene_open(&s, state, PLAIN, "");
 	assert_int_equal(apply(&s, true), TM_OK);
 	expect("/etc/resolv.conf", OURS);
-	s.h.wish = RESOLV_WISH_NONE;
+	s.h.host.wish = OS_RESOLV_NONE;
 	assert_int_equal(apply(&s, true), TM_OK);
 	expect("/etc/resolv.conf", PLAIN);
 	assert_false(os_exists(s.journal));
@@ -250,12 +251,12 @@ static void what_lies_elsewhere_is_undone_before_it_is_done_here(void **state)
 	/* resolvconf comes to a machine whose file nobody managed. */
 	assert_int_equal(apply(&s, true), TM_OK);
 	script(&s, "resolvconf", "[ \"$1\" = -d ] || { read -r a b; echo \"$a $b\" >> /etc/resolv.conf; }");
-	s.h.wish = RESOLV_WISH_RESOLVCONF;
+	s.h.host.wish = RESOLV_RESOLVCONF;
 	assert_int_equal(apply(&s, true), TM_OK);
 	expect("/etc/resolv.conf", PLAIN "nameserver 100.101.0.2\n");
 	/* And goes again. */
 	put_in_place("/etc/resolv.conf", PLAIN);
-	s.h.wish = RESOLV_WISH_FILE;
+	s.h.host.wish = RESOLV_FILE;
 	assert_int_equal(apply(&s, true), TM_OK);
 	expect_call(&s, "resolvconf -d tun0.tm7\n");
 	expect("/etc/resolv.conf", OURS);
@@ -291,8 +292,8 @@ static void that_ours_is_one_too_many_is_said_at_once(void **state)
 	scene_open(&s, state, "nameserver 192.0.2.1\nnameserver 192.0.2.2\nnameserver 192.0.2.3\n", "");
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(apply(&s, true), TM_OK);
-		assert_non_null(s.h.doubt);
-		assert_non_null(strstr(s.h.doubt, "three servers at most"));
+		assert_non_null(s.h.host.doubt);
+		assert_non_null(strstr(s.h.host.doubt, "three servers at most"));
 	}
 	scene_close(&s);
 }
@@ -302,7 +303,7 @@ static void what_is_searched_is_told_to_each_way(void **state)
 	struct scene s;
 
 	scene_open(&s, state, PLAIN, "");
-	s.h.search = "mesh";
+	s.h.host.search = true;
 	assert_int_equal(apply(&s, true), TM_OK);
 	expect("/etc/resolv.conf",
 		OURS "# tunnelmesh tm7: it removes these lines when it ends\nsearch lan mesh\n"
@@ -310,7 +311,7 @@ static void what_is_searched_is_told_to_each_way(void **state)
 	script(&s, "resolvconf",
 		"[ \"$1\" = -d ] || while read -r l; do echo \"$l\"; done > ${0%/*}/input; echo nameserver "
 		"100.101.0.2 >> /etc/resolv.conf");
-	s.h.wish = RESOLV_WISH_RESOLVCONF;
+	s.h.host.wish = RESOLV_RESOLVCONF;
 	assert_int_equal(apply(&s, true), TM_OK);
 	expect(host_path(s.host, "input"), "nameserver 100.101.0.2\nsearch mesh\n");
 	assert_int_equal(hosting_undo(s.journal, NULL), TM_OK);
@@ -320,14 +321,14 @@ static void what_is_searched_is_told_to_each_way(void **state)
 /* As in `ip netns exec`, and in every laboratory of namespaces. */
 static void the_file_of_a_machine_is_not_changed_from_another_network(void **state)
 {
-	struct hosting h = {.ifname = "tm7", .server = ip_v4_host(0x64650002), .zones = zones};
+	struct hosting h = {.host = {.ifname = "tm7", .server = ip_v4_host(0x64650002), .zones = zones}};
 
 	(void)state;
 	host_unshare(CLONE_NEWNET, "network");
 	assert_true(os_is_machines_own("/etc/resolv.conf"));
 	assert_int_equal(hosting_apply(&h, true), TM_OK);
-	assert_int_equal(h.mode, RESOLV_NONE);
-	assert_non_null(strstr(h.why, "namespace"));
+	assert_int_equal(h.host.way, OS_RESOLV_NONE);
+	assert_non_null(strstr(h.host.why, "namespace"));
 }
 
 static void a_journal_that_makes_no_sense_is_said_and_gone(void **state)

@@ -9,6 +9,7 @@
 #include "base/jsonout.h"
 #include "base/log.h"
 #include "loop/timer.h"
+#include "node/patience.h"
 #include "node/resolving.h"
 #include "os/watch.h"
 
@@ -49,13 +50,13 @@ void __wrap_loop_timer_in(struct loop_timer *t, ns_t in)
 
 int __wrap_hosting_apply(struct hosting *h, bool may_write)
 {
-	h->mode = RESOLV_FILE;
-	h->why = "a test says so";
+	h->host.way = OS_RESOLV_OWN;
+	h->host.why = "a test says so";
 	*(may_write ? &rig->n_writes : &rig->n_looks) += 1;
 	if (rig->err)
-		return diag_what(&h->problem, rig->err, "it cannot be done");
+		return diag_what(&h->host.problem, rig->err, "it cannot be done");
 	if (rig->undone && !may_write)
-		return diag_what(&h->problem, TM_EBUSY, "somebody else insists");
+		return diag_what(&h->host.problem, TM_EBUSY, "somebody else insists");
 	rig->undone = false;
 	return TM_OK;
 }
@@ -98,7 +99,7 @@ static void ignore(void *ctx UNUSED, const char *line UNUSED, size_t n UNUSED)
 
 static int setup(void **state)
 {
-	static const char *const zones[] = {"~mesh", NULL};
+	static const char *const zones[] = {"mesh", NULL};
 	struct rig *r = calloc(1, sizeof(*r));
 
 	rig = r;
@@ -154,7 +155,7 @@ static void expect_shown(struct rig *r, bool in_force, const char *problem)
 	json_t *j = shown(r);
 	const char *said = json_string_value(json_object_get(j, "problem"));
 
-	assert_string_equal(json_string_value(json_object_get(j, "way")), "file");
+	assert_string_equal(json_string_value(json_object_get(j, "way")), os_resolv_ways[OS_RESOLV_OWN]);
 	assert_int_equal(json_is_true(json_object_get(j, "in_force")), in_force);
 	assert_string_equal(said ? said : "", problem);
 	assert_int_equal(resolving_failing(r->resolving), problem[0] != '\0');
@@ -194,7 +195,7 @@ static void what_another_program_undid_is_put_back_a_few_times(void **state)
 
 	resolving_begin(r->resolving);
 	run_until(r, 0, 1);
-	for (unsigned i = 1; i <= RESOLV_PUT_BACK_MAX; i++) {
+	for (unsigned i = 1; i <= PATIENCE_TIMES; i++) {
 		r->undone = true;
 		r->changed(r->ctx);
 		run_until(r, i, 1 + i);
@@ -202,17 +203,17 @@ static void what_another_program_undid_is_put_back_a_few_times(void **state)
 	}
 	r->undone = true;
 	r->changed(r->ctx);
-	run_until(r, 1 + RESOLV_PUT_BACK_MAX, 1 + RESOLV_PUT_BACK_MAX);
+	run_until(r, 1 + PATIENCE_TIMES, 1 + PATIENCE_TIMES);
 	expect_shown(r, false, "somebody else insists");
 	/* A minute later it is tried once more. */
-	run_until(r, 1 + RESOLV_PUT_BACK_MAX, 2 + RESOLV_PUT_BACK_MAX);
+	run_until(r, 1 + PATIENCE_TIMES, 2 + PATIENCE_TIMES);
 	expect_shown(r, true, "");
 }
 
 /* It answers each write of ours with one of its own. */
 static void who_gave_in_writes_once_a_minute_at_most(void **state)
 {
-	const unsigned max = RESOLV_PUT_BACK_MAX;
+	const unsigned max = PATIENCE_TIMES;
 	struct rig *r = *state;
 
 	r->slow = true;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Any text as a machine's resolv.conf: with our lines it has our server and, when these go, is as it was. */
-#include "dns/resolv.h"
 #include "fuzz/fuzz.h"
+#include "os/linux/resolv_text.h"
 
 static char *text_of(const uint8_t *data, size_t n)
 {
@@ -59,7 +59,7 @@ static void choose(const char *conf, unsigned bits)
 		.resolvconf = bits & 8,
 		.writable = bits & 16,
 		.shared = bits & 32};
-	const enum resolv_mode m = resolv_choose(&f, (enum resolv_wish)(bits % 5), &why);
+	const unsigned m = resolv_choose(&f, (bits % 5), &why);
 
 	assert(why && why[0]);
 	assert(m != RESOLV_RESOLVED || f.resolved);

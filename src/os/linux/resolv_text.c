@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-#include "dns/resolv.h"
+#include "os/linux/resolv_text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -9,15 +9,12 @@
 
 #define STUB "127.0.0.53" /* systemd-resolved's own server, systemd-resolved.service(8) */
 
-const char *resolv_mode_name(enum resolv_mode m)
-{
-	static const char *const names[] = {[RESOLV_NONE] = "none",
-		[RESOLV_RESOLVED] = "resolved",
-		[RESOLV_RESOLVCONF] = "resolvconf",
-		[RESOLV_FILE] = "file"};
-
-	return m < RESOLV_MODE_N ? names[m] : "none";
-}
+const char *const os_resolv_ways[] = {[OS_RESOLV_AUTO] = "auto",
+	[OS_RESOLV_NONE] = "none",
+	[RESOLV_RESOLVED] = "resolved",
+	[RESOLV_RESOLVCONF] = "resolvconf",
+	[RESOLV_FILE] = "file",
+	NULL};
 
 /* --- reading --- */
 
@@ -119,13 +116,13 @@ static bool nss_asks_resolved_first(const char *nsswitch)
 
 /* --- choosing --- */
 
-static enum resolv_mode choose_file(const struct resolv_found *f, const char *because, const char **ret_why)
+static unsigned choose_file(const struct resolv_found *f, const char *because, const char **ret_why)
 {
 	*ret_why = f->writable ? because : "resolv.conf cannot be written";
-	return f->writable ? RESOLV_FILE : RESOLV_NONE;
+	return f->writable ? RESOLV_FILE : OS_RESOLV_NONE;
 }
 
-static enum resolv_mode choose_by_itself(const struct resolv_found *f, const char **ret_why)
+static unsigned choose_by_itself(const struct resolv_found *f, const char **ret_why)
 {
 	const char *conf = f->conf ? f->conf : "";
 	const bool is_used =
@@ -137,7 +134,7 @@ static enum resolv_mode choose_by_itself(const struct resolv_found *f, const cha
 	}
 	if (is_used && asks_the_stub_alone(conf)) {
 		*ret_why = "resolv.conf names systemd-resolved, which does not answer";
-		return RESOLV_NONE;
+		return OS_RESOLV_NONE;
 	}
 	if (f->resolvconf && comment_names(conf, "resolvconf")) {
 		*ret_why = "resolvconf writes resolv.conf";
@@ -152,29 +149,29 @@ static enum resolv_mode choose_by_itself(const struct resolv_found *f, const cha
 	return choose_file(f, f->conf ? "nobody manages resolv.conf" : "there was no resolv.conf", ret_why);
 }
 
-enum resolv_mode resolv_choose(const struct resolv_found *f, enum resolv_wish wish, const char **ret_why)
+unsigned resolv_choose(const struct resolv_found *f, unsigned wish, const char **ret_why)
 {
-	if (wish == RESOLV_WISH_NONE) {
+	if (wish == OS_RESOLV_NONE) {
 		*ret_why = "dns.resolver is none in the configuration";
-		return RESOLV_NONE;
+		return OS_RESOLV_NONE;
 	}
 	if (f->shared) {
 		*ret_why = "resolv.conf may be that of a machine whose network is another than this network "
 			   "namespace";
-		return RESOLV_NONE;
+		return OS_RESOLV_NONE;
 	}
-	if (wish == RESOLV_AUTO)
+	if (wish == OS_RESOLV_AUTO)
 		return choose_by_itself(f, ret_why);
 	*ret_why = "dns.resolver says so in the configuration";
-	if (wish == RESOLV_WISH_FILE)
+	if (wish == RESOLV_FILE)
 		return choose_file(f, *ret_why, ret_why);
-	if (wish == RESOLV_WISH_RESOLVED && f->resolved)
+	if (wish == RESOLV_RESOLVED && f->resolved)
 		return RESOLV_RESOLVED;
-	if (wish == RESOLV_WISH_RESOLVCONF && f->resolvconf)
+	if (wish == RESOLV_RESOLVCONF && f->resolvconf)
 		return RESOLV_RESOLVCONF;
-	*ret_why = wish == RESOLV_WISH_RESOLVED ? "systemd-resolved does not answer resolvectl"
-						: "there is no program resolvconf";
-	return RESOLV_NONE;
+	*ret_why = wish == RESOLV_RESOLVED ? "systemd-resolved does not answer resolvectl"
+					   : "there is no program resolvconf";
+	return OS_RESOLV_NONE;
 }
 
 /* --- writing --- */
@@ -369,20 +366,4 @@ const char *resolv_doubt(const char *conf)
 	return servers_in(conf) > 3 ? "programs ask three servers at most: the last one in resolv.conf is "
 				      "left out"
 				    : NULL;
-}
-
-bool resolv_may_put_back(struct resolv_patience *p, ns_t now)
-{
-	if (now - p->last >= RESOLV_QUIET)
-		p->times = 0;
-	p->last = now;
-	if (p->times == RESOLV_PUT_BACK_MAX)
-		return false;
-	p->times++;
-	return true;
-}
-
-void resolv_wrote(struct resolv_patience *p, ns_t now)
-{
-	p->last = now;
 }

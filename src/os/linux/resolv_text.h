@@ -1,24 +1,20 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * How this machine's programs come to ask our server for names of the mesh, and go on asking others for the
- * rest: which way fits what was found here, and resolv.conf(5) with our lines and without them. Pure; what is
- * done about it is the node's (node/resolving.h).
+ * Which way of Linux's fits what was found on a machine, and resolv.conf(5) with our lines and without them.
+ * Pure; os/linux/resolv.c does what follows.
  */
-#ifndef TM_DNS_RESOLV_H
-#define TM_DNS_RESOLV_H
+#ifndef TM_OS_LINUX_RESOLV_TEXT_H
+#define TM_OS_LINUX_RESOLV_TEXT_H
 
 #include "base/addr.h"
-#include "base/err.h"
-#include "base/time.h"
+#include "os/resolv.h"
 
-enum resolv_mode {
-	RESOLV_NONE, /* nothing is changed */
-	RESOLV_RESOLVED, /* systemd-resolved is told which zones are asked for at our interface */
+enum {
+	RESOLV_RESOLVED =
+		OS_RESOLV_OWN, /* systemd-resolved is told which zones are asked for at our interface */
 	RESOLV_RESOLVCONF, /* resolvconf(8), Debian's or openresolv, is told of a server */
 	RESOLV_FILE, /* lines of ours in resolv.conf */
-	RESOLV_MODE_N,
 };
-const char *resolv_mode_name(enum resolv_mode m); /* "none", "resolved", "resolvconf", "file" */
 
 /* What was found. Texts are borrowed. */
 struct resolv_found {
@@ -29,16 +25,8 @@ struct resolv_found {
 	bool writable; /* resolv.conf, or where it would be */
 };
 
-enum resolv_wish {
-	RESOLV_AUTO,
-	RESOLV_WISH_NONE,
-	RESOLV_WISH_RESOLVED,
-	RESOLV_WISH_RESOLVCONF,
-	RESOLV_WISH_FILE
-};
-
 /* The way, and a sentence why it is that one; what cannot be done is not chosen, wished for or not. */
-enum resolv_mode resolv_choose(const struct resolv_found *f, enum resolv_wish wish, const char **ret_why);
+unsigned resolv_choose(const struct resolv_found *f, unsigned wish, const char **ret_why);
 
 /* What is ours in resolv.conf. */
 struct resolv_ours {
@@ -64,18 +52,5 @@ bool resolv_server(const char *conf, enum ip_family family, const struct prefix 
 	struct ip *ret_server);
 /* What the machine's owner should know of that file; NULL: nothing. */
 const char *resolv_doubt(const char *conf);
-
-/*
- * How often what somebody else rewrote is put back: a few times, and again after it was left alone a while.
- * Who does not put it back may write it later, and is then as impatient as before, until that was left alone.
- */
-struct resolv_patience {
-	unsigned times;
-	ns_t last;
-};
-enum { RESOLV_PUT_BACK_MAX = 5 };
-#define RESOLV_QUIET (5 * SEC)
-bool resolv_may_put_back(struct resolv_patience *p, ns_t now); /* and notes it */
-void resolv_wrote(struct resolv_patience *p, ns_t now); /* without having been asked to put it back */
 
 #endif

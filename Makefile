@@ -15,7 +15,7 @@ BENCH = $(if $(ONLY),--only='$(ONLY)') $(if $(TESTS),--tests='$(TESTS)') $(if $(
 CTEST := ctest --output-on-failure --no-tests=error -j $(JOBS)
 PYTEST := $(SUDO) env TUNNELMESH=$(CURDIR)/$(BIN) $(PYTHON) -B -m pytest -p no:cacheprovider
 
-.PHONY: help setup build cross static demo test unit unitarm slow lab versions labgrid web compose bench dnsbench relayattack scale webscale flood attack asan tsan labasan labtsan fuzz lint fmt install uninstall clean
+.PHONY: help setup build cross static release reproducible package demo test unit unitarm slow lab versions labgrid web compose bench dnsbench relayattack scale webscale flood attack asan tsan labasan labtsan fuzz lint fmt install uninstall clean
 # Each does by itself what can be done at the same time.
 .NOTPARALLEL:
 
@@ -36,6 +36,18 @@ cross: ## the program for ARM, on any CPU: build/release-arm64, build/release-ar
 static: ## the program with libc in it, for systems that have another one or none: build/static (ARCHS="arm64 armhf": build/static-arm64, ...)
 	@scripts/setup build $(if $(ARCHS),cross)
 	@for p in $(or $(addprefix static-,$(ARCHS)),static); do scripts/build $$p tunnelmesh || exit; done
+
+release: ## what is handed out, in build/dist: Debian packages, archives, images, bills of materials, checksums (ARCHS="amd64 arm64", KEY=secret key of minisign or signify)
+	@scripts/setup build release $(if $(filter-out $(shell dpkg --print-architecture),$(or $(ARCHS),all)),cross)
+	@LINT=1 KEY=$(KEY) scripts/release $(ARCHS)
+
+reproducible: release ## the release of this commit made once more, in another folder, and compared byte for byte
+	@scripts/reproducible $(ARCHS)
+
+package: ## the Debian package of this machine's architecture installed, upgraded while connections go on, removed and purged, where systemd runs the machine; and the unit's sandbox
+	@scripts/setup demo test package
+	@$(MAKE) --no-print-directory release ARCHS=$(shell dpkg --print-architecture)
+	@$(PYTEST) test/package $(if $(T),-k '$(T)')
 
 demo: build ## three machines in network namespaces join and reach each other (KEEP=1 leaves it running, STOP=1 ends that)
 	@scripts/setup demo

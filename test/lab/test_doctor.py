@@ -162,7 +162,7 @@ def keys_are_readable(hub, nas):
 
 ROWS = [
     (no_daemon, "daemon", "problem", "", r"sudo tunnelmesh (-\S+ \S+ )*up"),
-    (another_program_runs, "daemon", "note", r"another tunnelmesh is installed than the \S+ that runs", "sudo tunnelmesh restart"),
+    (another_program_runs, "daemon", "note", r"another tunnelmesh is installed than the \S+ that runs", "sudo tunnelmesh down && sudo tunnelmesh up"),
     (no_coordinator, "coordinator", "problem", "no link to the coordinator", "tunnelmesh netcheck"),
     (removed, "coordinator", "problem", "removed", "sudo tunnelmesh join TOKEN"),
     pytest.param(clock_is_wrong, "clock", "problem", "this machine's clock is (1 h|59 min|60 min).* behind the coordinator's", "sudo timedatectl set-ntp true",

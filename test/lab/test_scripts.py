@@ -33,6 +33,7 @@ def installed_for(tmp_path, *what):
         *download*) for p in "$@"; do touch -- "${{p}}_1_amd64.deb"; done ;;
         *) echo "$@" > {tmp_path}/asked ;;
     esac''')
+    stand_in(tmp_path, "dpkg-deb", '[ "$1" != --fsys-tarfile ] || exec tar -c -T /dev/null; echo one')
     stand_in(tmp_path, "dpkg", '[ "$1" != --print-architecture ] || echo amd64')
     (tmp_path / "scripts").mkdir(exist_ok=True)
     for name in ("setup", "sysroot"):

@@ -18,6 +18,7 @@ enum {
 };
 
 #define RESTART OS_SUDO "tunnelmesh restart"
+#define START_AGAIN OS_SUDO "tunnelmesh down && " OS_SUDO "tunnelmesh up"
 #define NETCHECK "tunnelmesh netcheck"
 
 struct examined {
@@ -63,8 +64,11 @@ static void check_daemon(const struct examined *x)
 		found(x, DOCTOR_PROBLEM, OS_GET_TUN, "%s", f->host);
 	if (f->silent)
 		found(x, DOCTOR_PROBLEM, f->silent_fix, "%s", f->silent);
-	else if (json_is_true(part(f->status, "program_replaced")) || strcmp(running, f->version) != 0)
+	else if (json_is_true(part(f->status, "program_replaced")))
 		found(x, DOCTOR_NOTE, RESTART, "another tunnelmesh is installed than the %s that runs",
+			running);
+	else if (strcmp(running, f->version) != 0) /* started from elsewhere, where it would begin again */
+		found(x, DOCTOR_NOTE, START_AGAIN, "another tunnelmesh is installed than the %s that runs",
 			running);
 }
 

@@ -58,7 +58,7 @@ static void each_trouble_is_found_by_its_check_with_a_sentence_and_a_fix(void **
 		{"{\"status\":{\"program_replaced\":true}}", "daemon", DOCTOR_NOTE,
 			"another tunnelmesh is installed than the 1.0 that runs", "sudo tunnelmesh restart"},
 		{"{\"status\":{\"version\":\"0.9\"}}", "daemon", DOCTOR_NOTE, "than the 0.9 that runs",
-			"restart"},
+			"down &&"},
 		{"{\"status\":{\"link\":{\"up\":false,\"error\":\"refused\"}}}", "coordinator",
 			DOCTOR_PROBLEM, "no link to the coordinator: refused", "tunnelmesh netcheck"},
 		{"{\"status\":{\"link\":{\"up\":false,\"removed\":true,\"error\":\"it was removed\"}}}",

@@ -268,7 +268,8 @@ NODISCARD int os_read_file(const char *path, size_t max, char **ret_text, size_t
 /* PATH.tmp in the same directory, fsync, rename, fsync of the directory. The old content survives every
  * failure, also a full disk. One writer at a time: whoever holds the directory's lock. */
 NODISCARD int os_write_file(const char *path, const void *p, size_t n, unsigned mode, struct diag *d);
-/* The same for one that must not be there yet: TM_EEXIST when it is, and then it is left as it is. */
+/* The same for one that must not be there yet: TM_EEXIST when it is, and then it is left as it is. errno says
+ * more. */
 NODISCARD int os_create_file(const char *path, const void *p, size_t n, unsigned mode, struct diag *d);
 /*
  * Who beside its owner, and beside root, may do what to a file or folder. FOREIGN: its owner is neither root

@@ -32,6 +32,7 @@ int identity_load(const char *path, struct identity *ret_id, struct diag *d)
 int identity_save(const struct identity *id, const char *path, struct diag *d)
 {
 	char built[PATH_LEN], *text;
+	struct diag of_built = {0};
 
 	/* A name that nobody else has at this moment: only one of two can take the place. */
 	if (snprintf(built, sizeof(built), "%s.%08x.new", path, random_u32()) >= (int)sizeof(built))
@@ -41,15 +42,20 @@ int identity_save(const struct identity *id, const char *path, struct diag *d)
 	if (err)
 		return err;
 
-	err = os_create_file(built, text, strlen(text), 0600, d);
+	err = os_create_file(built, text, strlen(text), 0600, &of_built);
+	int why = errno;
+
 	wipe(text, strlen(text));
 	free(text);
-	if (err)
-		return err;
-
+	/* Of the file that was asked for: nobody has heard of the other. */
 	diag_where(d, "%s", path);
+	if (err) {
+		diag_hint(d, "%s", of_built.hint);
+		return diag_what(d, err, "cannot be written: %s", strerror(why));
+	}
+
 	err = os_name_file(built, path);
-	const int why = errno;
+	why = errno;
 	(void)os_remove_file(built);
 	if (err == TM_EEXIST)
 		return diag_what(d, err, "a file is already there, and an identity is never overwritten");

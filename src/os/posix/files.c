@@ -300,7 +300,10 @@ int os_create_file(const char *path, const void *p, size_t n, unsigned mode, str
 		err = sync_dir_of(path);
 	if (err) {
 		(void)unlink(path);
-		return failed(d, err, "write", path);
+		const int failure = failed(d, err, "write", path);
+
+		errno = err;
+		return failure;
 	}
 	return TM_OK;
 }

@@ -70,7 +70,7 @@ static void what_cannot_be_an_identity_is_named(void **state)
 	assert_int_equal(identity_generate(&id), TM_OK);
 	d = (struct diag){0};
 	assert_int_equal(identity_save(&id, in_folder("no/folder/identity"), &d), TM_ENOENT);
-	assert_non_null(strstr(d.what, in_folder("no/folder/identity")));
+	assert_non_null(strstr(d.where, in_folder("no/folder/identity")));
 }
 
 /* --- ssh-keygen, the independent implementation --- */
